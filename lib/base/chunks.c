@@ -1,0 +1,65 @@
+#include "base/chunks.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <bsd/stdlib.h>
+
+void gt_chunks_init(struct gt_chunks *list, size_t element_size)
+{
+    memset(list, 0, sizeof(*list));
+    list->element_size = element_size;
+}
+
+void gt_chunks_release(struct gt_chunks *list)
+{
+    for (size_t i = 0; i < list->chunk_count; i++)
+        free(list->chunks[i]);
+    free(list->chunks);
+    gt_chunks_init(list, list->element_size);
+}
+
+/* The first chunk doubles until it is full size: a list of three elements costs little. */
+static int grow_first(struct gt_chunks *list)
+{
+    size_t room = list->last_room ? list->last_room * 2 : 8;
+    unsigned char *chunk = reallocarray(list->chunks[0], room, list->element_size);
+
+    if (!chunk)
+        return -1;
+    list->chunks[0] = chunk;
+    list->last_room = room;
+    return 0;
+}
+
+static int add_chunk(struct gt_chunks *list)
+{
+    unsigned char *chunk = NULL;
+
+    if (list->chunk_count == list->chunk_capacity) {
+        size_t capacity = list->chunk_capacity ? list->chunk_capacity * 2 : 4;
+        unsigned char **chunks = reallocarray(list->chunks, capacity, sizeof(*chunks));
+
+        if (!chunks)
+            return -1;
+        list->chunks = chunks;
+        list->chunk_capacity = capacity;
+    }
+    if (list->chunk_count) {
+        chunk = reallocarray(NULL, GT_CHUNK_ELEMENTS, list->element_size);
+        if (!chunk)
+            return -1;
+    }
+    list->chunks[list->chunk_count++] = chunk;
+    return 0;
+}
+
+void *gt_chunks_push(struct gt_chunks *list)
+{
+    size_t chunk = list->count >> GT_CHUNK_SHIFT;
+
+    if (chunk == list->chunk_count && add_chunk(list))
+        return NULL;
+    if (chunk == 0 && list->count == list->last_room && grow_first(list))
+        return NULL;
+    return gt_chunks_at(list, list->count++);
+}

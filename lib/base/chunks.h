@@ -1,0 +1,51 @@
+/*
+ * An append-only sequence of fixed-size elements, kept in chunks that never move: growth
+ * copies nothing and wastes at most one chunk, so memory per element is its size, also at
+ * the peak, and pointers to elements stay valid until release.
+ */
+#ifndef GT_BASE_CHUNKS_H
+#define GT_BASE_CHUNKS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The first chunk is small, since most lists stay short; the following ones are full size. */
+enum { GT_CHUNK_SHIFT = 11, GT_CHUNK_ELEMENTS = 1 << GT_CHUNK_SHIFT };
+
+struct gt_chunks {
+    unsigned char **chunks;
+    size_t chunk_count;
+    size_t chunk_capacity;
+    size_t count;        /* elements in all */
+    size_t element_size; /* bytes */
+    size_t last_room;    /* elements that fit in the last chunk (the first one grows) */
+};
+
+void gt_chunks_init(struct gt_chunks *list, size_t element_size);
+void gt_chunks_release(struct gt_chunks *list);
+
+/* Append one element and return it, uninitialised; NULL when memory is exhausted.
+ * Appending to a list of fewer than GT_CHUNK_ELEMENTS may move its elements. */
+void *gt_chunks_push(struct gt_chunks *list);
+
+/* Element `index`, which must be < count. */
+static inline void *gt_chunks_at(const struct gt_chunks *list, size_t index)
+{
+    return list->chunks[index >> GT_CHUNK_SHIFT] +
+           (index & (GT_CHUNK_ELEMENTS - 1)) * list->element_size;
+}
+
+/* The last element, or NULL of an empty list. */
+static inline void *gt_chunks_last(const struct gt_chunks *list)
+{
+    return list->count ? gt_chunks_at(list, list->count - 1) : NULL;
+}
+
+/* Forget all elements from `count` on; keeps memory. */
+static inline void gt_chunks_truncate(struct gt_chunks *list, size_t count)
+{
+    if (count < list->count)
+        list->count = count;
+}
+
+#endif

@@ -1,0 +1,180 @@
+#include "base/fs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+char *gt_fs_private_dir(struct gt_error *err)
+{
+    const char *parent = getenv("TMPDIR");
+    char *path = NULL;
+
+    if (!parent || parent[0] != '/')
+        parent = "/tmp";
+    if (asprintf(&path, "%s/giltracer-XXXXXX", parent) < 0) {
+        gt_error_memory(err);
+        return NULL;
+    }
+    if (!mkdtemp(path)) {
+        gt_error_errno(err,
+                       "cannot make a temporary folder in %s (set TMPDIR to a folder that "
+                       "can be written)",
+                       parent);
+        free(path);
+        return NULL;
+    }
+    return path;
+}
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st;
+    (void)type;
+    (void)ftw;
+    return remove(path) && errno != ENOENT ? -1 : 0;
+}
+
+int gt_fs_remove_tree(const char *path, struct gt_error *err)
+{
+    if (nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) && errno != ENOENT)
+        return gt_error_errno(err, "cannot remove %s", path);
+    return 0;
+}
+
+int gt_fs_read(const char *path, struct gt_buf *buf, size_t limit, struct gt_error *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    size_t total = 0;
+    int rc = 0;
+
+    if (fd < 0)
+        return gt_error_errno(err, "cannot open %s", path);
+    while (total < limit) {
+        size_t want = limit - total < 65536 ? limit - total : 65536;
+        ssize_t got;
+
+        if (gt_buf_reserve(buf, want)) {
+            rc = gt_error_memory(err);
+            break;
+        }
+        got = read(fd, buf->data + buf->length, want);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            rc = gt_error_errno(err, "cannot read %s", path);
+        if (got <= 0)
+            break;
+        buf->length += (size_t)got;
+        buf->data[buf->length] = '\0';
+        total += (size_t)got;
+    }
+    close(fd);
+    return rc;
+}
+
+static void forget(struct gt_output *output)
+{
+    free(output->path);
+    free(output->temporary);
+    memset(output, 0, sizeof(*output));
+    output->fd = -1;
+}
+
+static int open_temporary(struct gt_output *output)
+{
+    /* Random names, so that two runs with one output never share a temporary file. */
+    for (int attempt = 0; attempt < 100; attempt++) {
+        free(output->temporary);
+        if (asprintf(&output->temporary, "%s.%d-%d.tmp", output->path, (int)getpid(),
+                     attempt) < 0) {
+            output->temporary = NULL;
+            errno = ENOMEM;
+            return -1;
+        }
+        output->fd =
+            open(output->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, 0666);
+        if (output->fd >= 0 || errno != EEXIST)
+            break;
+    }
+    return output->fd < 0 ? -1 : 0;
+}
+
+int gt_output_open(struct gt_output *output, const char *path, struct gt_error *err)
+{
+    struct stat st;
+    int rc;
+
+    memset(output, 0, sizeof(*output));
+    output->fd = -1;
+    output->path = strdup(path);
+    if (!output->path)
+        return gt_error_memory(err);
+    if (strcmp(path, "-") == 0) {
+        output->direct = true;
+        output->fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+    } else if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
+        errno = EISDIR;
+    } else if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+        output->direct = true;
+        output->fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    } else if (stat(path, &st) == 0 && access(path, W_OK)) {
+        /* Renaming over a read-only file would work, and would not be what its owner meant. */
+    } else {
+        open_temporary(output);
+    }
+    if (output->fd >= 0)
+        return 0;
+    rc = gt_error_errno(err, "cannot write %s (choose another output with -o)", path);
+    free(output->temporary);
+    output->temporary = NULL;
+    forget(output);
+    return rc;
+}
+
+int gt_output_write(struct gt_output *output, const void *data, size_t length,
+                    struct gt_error *err)
+{
+    const char *at = data;
+
+    while (length > 0) {
+        ssize_t done = write(output->fd, at, length);
+
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done < 0)
+            return gt_error_errno(err, "cannot write %s", output->path);
+        at += done;
+        length -= (size_t)done;
+    }
+    return 0;
+}
+
+int gt_output_commit(struct gt_output *output, struct gt_error *err)
+{
+    int rc = 0;
+
+    if (close(output->fd))
+        rc = gt_error_errno(err, "cannot write %s", output->path);
+    output->fd = -1;
+    if (rc == 0 && !output->direct && rename(output->temporary, output->path))
+        rc = gt_error_errno(err, "cannot rename %s to %s", output->temporary, output->path);
+    if (rc < 0)
+        gt_output_abandon(output);
+    else
+        forget(output);
+    return rc;
+}
+
+void gt_output_abandon(struct gt_output *output)
+{
+    if (output->fd >= 0)
+        close(output->fd);
+    if (output->temporary)
+        unlink(output->temporary);
+    forget(output);
+}

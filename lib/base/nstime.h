@@ -1,0 +1,24 @@
+/* Times are int64_t nanoseconds of CLOCK_MONOTONIC everywhere; here they become text. */
+#ifndef GT_BASE_NSTIME_H
+#define GT_BASE_NSTIME_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define GT_NS_PER_US 1000
+#define GT_NS_PER_MS 1000000
+#define GT_NS_PER_S  1000000000
+
+/* CLOCK_MONOTONIC now. */
+int64_t gt_now_ns(void);
+
+/* For people: "850 ns", "5.2 ms", "12.3 s". Writes at most `size` bytes, returns `text`. */
+char *gt_duration_text(int64_t duration_ns, char *text, size_t size);
+
+/* For machines, fast: microseconds with three decimals ("1234.567"), without the decimals
+ * when they are zero, with '-' when negative. Needs 24 bytes; writes no NUL; returns the end. */
+char *gt_put_us(char *at, int64_t time_ns);
+/* An unsigned decimal. Needs 20 bytes; writes no NUL; returns the end. */
+char *gt_put_u64(char *at, uint64_t value);
+
+#endif

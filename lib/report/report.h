@@ -1,0 +1,79 @@
+/*
+ * From recorded text to written reports: the one object that both programs drive.
+ *
+ *     gt_report_new → gt_report_feed … → gt_report_finish → gt_report_write / _print → gt_report_free
+ *
+ * Feeding streams: memory grows with threads and spans, not with text. Nothing here starts a
+ * process or opens a path; outputs are opened (early) by the caller.
+ */
+#ifndef GT_REPORT_REPORT_H
+#define GT_REPORT_REPORT_H
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/fs.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What ran, for the head of the report. All strings are borrowed until gt_report_free; any
+ * may be NULL and any number -1 when it is not known (perf2trace knows little). */
+struct gt_run_info {
+    char *const *argv;        /* the target's command, NULL-terminated */
+    const char *interpreter;  /* real path of the Python executable */
+    const char *version;      /* "CPython 3.11.7" */
+    const char *gil_source;   /* "uprobes", "functions", …, or NULL when off */
+    const char *host;         /* node name */
+    int exit_status;          /* the target's, -1 unknown */
+    int term_signal;          /* that ended it, 0 none */
+    int64_t started_unix_ns;  /* wall clock when the gate opened, -1 unknown */
+    int32_t root_pid;         /* the target's pid; -1 unknown */
+    bool gil_enabled;         /* false on a free-threaded build that runs without a GIL */
+    bool single_gil;          /* the version is known to have one GIL per process (< 3.12) */
+};
+
+/* What to take from the text. */
+enum gt_report_detect {
+    GT_DETECT_GIL = 1 << 0,   /* GIL waits and holds */
+    GT_DETECT_SCHED = 1 << 1, /* thread states */
+};
+
+struct gt_report;
+
+struct gt_report *gt_report_new(unsigned detect, const struct gt_run_info *info,
+                                struct gt_error *err);
+void gt_report_free(struct gt_report *report);
+
+/* The next bytes of `perf script` text, cut anywhere. Lines that are not understood are
+ * counted, not fatal; text that is not perf script's at all is found by _finish. */
+int gt_report_feed(struct gt_report *report, const char *data, size_t length,
+                   struct gt_error *err);
+
+/* The exit of the target etc. may be filled in between _new and _finish, since `info` is
+ * borrowed. Builds spans, checks invariants, computes the summary. Fails with
+ * GT_ERR_FORMAT when there was text and none of it was perf script's. */
+int gt_report_finish(struct gt_report *report, struct gt_error *err);
+
+enum gt_report_format {
+    GT_FORMAT_JSON,    /* .json */
+    GT_FORMAT_JSON_GZ, /* .json.gz */
+    GT_FORMAT_HTML,    /* .html, .htm */
+};
+
+/* The format that a path's ending asks for ("-" is JSON); GT_ERR_USAGE with the list of
+ * endings when there is none such. */
+int gt_report_format_of(const char *path, enum gt_report_format *format, struct gt_error *err);
+
+/* Write one output whole (not yet committed: that is the caller's gt_output_commit). */
+int gt_report_write(struct gt_report *report, enum gt_report_format format,
+                    struct gt_output *output, struct gt_error *err);
+
+/* Append the summary table and the findings in sentences, as text for a terminal. */
+int gt_report_print(const struct gt_report *report, bool color, struct gt_buf *text);
+
+/* Append the summary as a JSON document (SCHEMA.md, "giltracer" key): for --summary. */
+int gt_report_summary(const struct gt_report *report, struct gt_buf *json,
+                      struct gt_error *err);
+
+#endif
