@@ -1,0 +1,85 @@
+/*
+ * The one vocabulary that all sources speak: `perf script` text, agent logs, VizTracer JSON.
+ * A source turns its records into these, in the order of time as far as it can; the model
+ * knows no other input.
+ *
+ * To add a source: 1. a folder to the left of model/ that fills struct gt_event; 2. feed
+ * them to gt_timeline_feed; 3. say in the source's header what it cannot see.
+ */
+#ifndef GT_EVENT_EVENT_H
+#define GT_EVENT_EVENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum gt_event_kind {
+    GT_EVENT_OTHER, /* an event of no meaning to us; shows only that the thread lived */
+
+    /* GIL, seen from libc (uprobes, agent). value: address of the condition variable. */
+    GT_EVENT_COND_SIGNAL, /* pthread_cond_signal(value) is entered */
+    GT_EVENT_COND_WAIT,   /* pthread_cond_timedwait(value) is entered */
+
+    /* GIL, seen from CPython's own functions. No address: one GIL per process. */
+    GT_EVENT_TAKE_ENTER,
+    GT_EVENT_TAKE_RETURN,
+    GT_EVENT_DROP_ENTER,
+    GT_EVENT_DROP_RETURN,
+
+    /* Lives of threads and processes. */
+    GT_EVENT_FORK, /* pid/tid: the new thread; other_pid/other_tid: who made it */
+    GT_EVENT_EXIT, /* pid/tid: the thread that ended */
+    GT_EVENT_EXEC, /* pid/tid became the program named by text */
+    GT_EVENT_COMM, /* pid/tid is now called text */
+    GT_EVENT_LOST, /* value: how many events were lost on cpu, at some time before time_ns */
+
+    /* Scheduling. */
+    GT_EVENT_SCHED_SWITCH, /* pid/tid leaves cpu; flags: gt_event_state bits */
+    GT_EVENT_SCHED_WAKEUP, /* other_tid becomes runnable; value: target cpu */
+    GT_EVENT_SCHED_WAKING, /* other_tid is about to become runnable, woken by pid/tid */
+    GT_EVENT_SWITCH_IN,    /* pid/tid is on cpu from now */
+    GT_EVENT_SWITCH_OUT,   /* pid/tid leaves cpu; flags: GT_STATE_RUNNABLE if preempted */
+
+    /* Counters. text: event name; value: period. */
+    GT_EVENT_COUNTER,
+
+    GT_EVENT_KINDS
+};
+
+/* Why a thread left the CPU. `R`, `R+`: still runnable. */
+enum gt_event_state {
+    GT_STATE_RUNNABLE = 1 << 0,        /* R, R+ */
+    GT_STATE_SLEEPING = 1 << 1,        /* S */
+    GT_STATE_UNINTERRUPTIBLE = 1 << 2, /* D */
+    GT_STATE_STOPPED = 1 << 3,         /* T, t */
+    GT_STATE_DEAD = 1 << 4,            /* X, Z */
+    GT_STATE_IDLE = 1 << 5,            /* I, P: parked */
+};
+
+/* One frame of a stack, innermost first. Slices of the source's buffer. */
+struct gt_frame {
+    const char *symbol; /* without offset; empty when unknown */
+    const char *dso;    /* path or "[kernel.kallsyms]"; empty when unknown */
+    uint32_t symbol_length;
+    uint32_t dso_length;
+    uint64_t address;
+};
+
+struct gt_event {
+    enum gt_event_kind kind;
+    uint32_t flags;
+    int64_t time_ns; /* CLOCK_MONOTONIC */
+    int32_t pid;     /* 0 when the source does not know it: the model looks tid up */
+    int32_t tid;     /* -1 when the task was gone already */
+    int32_t cpu;     /* -1 unknown */
+    int32_t other_pid;
+    int32_t other_tid;
+    uint32_t comm_length;
+    uint64_t value;
+    const char *comm; /* the thread's name in this record; may be ":123" for unknown */
+    const char *text; /* what the kind says; valid during the call only, like comm */
+    uint32_t text_length;
+    uint32_t frame_count;
+    const struct gt_frame *frames; /* the event's stack, when recorded */
+};
+
+#endif

@@ -1,0 +1,174 @@
+/*
+ * The timeline: processes, threads, GILs, and the spans of holding and waiting, built from
+ * events as they stream in.
+ *
+ *     gt_timeline_new → gt_timeline_feed … → gt_timeline_finish → read the fields → _free
+ *
+ * Rules (FACTS: CPython's ceval_gil): a hold runs from *acquired* to *released*; a wait from
+ * the first timed wait on the GIL's condition to *acquired*, or to the end of the thread that
+ * never got it. Both lie within the thread's lifetime. Two invariants are checked on every
+ * timeline: no two threads hold one GIL at once, and hold + wait + free + unknown is the
+ * thread's lifetime; violations are counted in struct gt_quality, never silently mended.
+ *
+ * All indices below are positions in the timeline's lists. Times are ns of CLOCK_MONOTONIC.
+ * Memory: 24 bytes per span, about 200 per thread.
+ */
+#ifndef GT_MODEL_TIMELINE_H
+#define GT_MODEL_TIMELINE_H
+
+#include "base/chunks.h"
+#include "base/error.h"
+#include "base/hashmap.h"
+#include "base/intern.h"
+#include "event/event.h"
+#include "model/quality.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define GT_NO_INDEX UINT32_MAX
+
+/* A process from fork or exec to exit. A new exec is the same process. */
+struct gt_process {
+    int32_t pid;
+    uint32_t parent;      /* index of the process that forked it, or GT_NO_INDEX */
+    uint32_t name;        /* interned */
+    uint32_t main_thread; /* index, or GT_NO_INDEX when it was never seen */
+    uint32_t thread_count;
+    int64_t start_ns;
+    int64_t end_ns;
+};
+
+enum gt_thread_flags {
+    GT_THREAD_MAIN = 1 << 0,       /* tid == pid */
+    GT_THREAD_SAW_START = 1 << 1,  /* its fork was recorded: start_ns is exact */
+    GT_THREAD_SAW_EXIT = 1 << 2,   /* its exit was recorded: end_ns is exact */
+    GT_THREAD_NAMED = 1 << 3,      /* its name is its own, not its process's */
+};
+
+struct gt_thread {
+    int32_t tid;
+    uint32_t process;
+    uint32_t name;   /* interned; see gt_timeline_thread_label for a name to show */
+    uint32_t number; /* 1 for the first thread of its process, 2 for the next one, … */
+    uint32_t flags;
+    int64_t start_ns; /* fork, or the first event */
+    int64_t end_ns;   /* exit, or the end of the recording */
+};
+
+/* Where a GIL's spans come from. */
+enum gt_gil_source {
+    GT_GIL_FROM_COND,      /* condition variables: exact */
+    GT_GIL_FROM_FUNCTIONS, /* take_gil / drop_gil: a wait includes the probe's own cost */
+};
+
+enum gt_span_flags {
+    GT_SPAN_CUT_START = 1 << 0, /* began before the recording, or in a lost range */
+    GT_SPAN_CUT_END = 1 << 1,   /* ended by exit, exec, loss or the end of the recording */
+};
+
+/* One stretch of holding or waiting. 24 bytes. */
+struct gt_span {
+    int64_t start_ns;
+    int64_t end_ns;
+    uint32_t thread;
+    uint32_t flags;
+};
+
+/* A thread's part in one GIL. All times ns. hold + wait + unknown + free = lifetime, where
+ * lifetime is the thread's: a thread that never touched the GIL has no member. */
+struct gt_member {
+    uint32_t thread;
+    uint32_t waits; /* how many spans */
+    uint64_t holds;
+    int64_t hold_ns;
+    int64_t wait_ns;
+    int64_t unknown_ns; /* in lost ranges */
+    int64_t lifetime_ns;
+    int64_t longest_wait_ns;
+    int64_t longest_hold_ns;
+    /* State while feeding. */
+    int64_t wait_since_ns;  /* -1: not waiting */
+    int64_t enter_since_ns; /* functions: in take_gil since; -1: not */
+    int64_t last_ns;
+};
+
+struct gt_gil {
+    uint32_t process;
+    uint32_t number;    /* 0 for a process's first GIL, then 1, … (sub-interpreters) */
+    uint64_t address;   /* of the condition variable that waiters wait on; 0 for functions */
+    uint64_t acquired;  /* address that is signalled when the GIL was acquired */
+    enum gt_gil_source source;
+    struct gt_chunks holds;   /* of struct gt_span, in the order of time; they never overlap */
+    struct gt_chunks waits;   /* of struct gt_span, in the order of their ends */
+    struct gt_chunks members; /* of struct gt_member, in the order of first sight */
+    /* State while feeding. */
+    struct gt_hashmap member_of; /* thread → member */
+    uint32_t owner;              /* member index, GT_NO_INDEX: nobody or not known */
+    int64_t owner_since_ns;
+    int64_t known_since_ns; /* ownership before this is not known */
+    int64_t last_release_ns;
+    bool closed;            /* its process executed another program, or ended */
+};
+
+/* A stretch of time in which events of one CPU were lost. Sorted, merged by _finish. */
+struct gt_lost_range {
+    int64_t start_ns;
+    int64_t end_ns;
+    uint64_t events;
+};
+
+struct gt_timeline {
+    struct gt_chunks processes; /* of struct gt_process */
+    struct gt_chunks threads;   /* of struct gt_thread */
+    struct gt_chunks gils;      /* of struct gt_gil, by process and number after _finish */
+    struct gt_chunks lost;      /* of struct gt_lost_range */
+    struct gt_intern names;
+    struct gt_quality quality;
+    int64_t start_ns; /* first event with a time; -1 when there was none */
+    int64_t end_ns;   /* last event */
+
+    struct gt_tracker *tracker; /* private, while feeding */
+};
+
+/* `single_gil`: every process is known to have one GIL (CPython before 3.12). */
+struct gt_timeline *gt_timeline_new(bool single_gil, struct gt_error *err);
+void gt_timeline_free(struct gt_timeline *timeline);
+
+/* Take one event. Fails only for lack of memory. */
+int gt_timeline_feed(struct gt_timeline *timeline, const struct gt_event *event);
+
+/* No more events: close what is open, cut lost ranges, check invariants, sum up. */
+int gt_timeline_finish(struct gt_timeline *timeline, struct gt_error *err);
+
+/* Write a name to show for a thread into `text`: its own name, "main", or "thread N". Names
+ * come from the target: hostile bytes. Returns the length (snprintf's rule, NUL-free). */
+size_t gt_timeline_thread_label(const struct gt_timeline *timeline, uint32_t thread, char *text,
+                                size_t size);
+
+static inline struct gt_process *gt_process_at(const struct gt_timeline *timeline, uint32_t index)
+{
+    return gt_chunks_at(&timeline->processes, index);
+}
+
+static inline struct gt_thread *gt_thread_at(const struct gt_timeline *timeline, uint32_t index)
+{
+    return gt_chunks_at(&timeline->threads, index);
+}
+
+static inline struct gt_gil *gt_gil_at(const struct gt_timeline *timeline, uint32_t index)
+{
+    return gt_chunks_at(&timeline->gils, index);
+}
+
+static inline struct gt_member *gt_member_at(const struct gt_gil *gil, uint32_t index)
+{
+    return gt_chunks_at(&gil->members, index);
+}
+
+static inline struct gt_span *gt_span_at(const struct gt_chunks *spans, size_t index)
+{
+    return gt_chunks_at(spans, index);
+}
+
+#endif
