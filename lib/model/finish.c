@@ -260,7 +260,7 @@ static int finish_gil(struct gt_timeline *timeline, struct gt_gil *gil)
  * variables that looked like a GIL's for a while. */
 static bool is_impostor(const struct gt_timeline *timeline, const struct gt_gil *gil)
 {
-    if (gil->source == GT_GIL_FROM_FUNCTIONS)
+    if (gil->source != GT_GIL_FROM_COND)
         return false;
     return gil->misfits >= 3 &&
            gil->misfits * 10 > gil->transitions + timeline->quality.lost_events;
@@ -337,6 +337,8 @@ static int keep_gils(struct gt_timeline *timeline)
 int gt_finish_gils(struct gt_timeline *timeline)
 {
     end_lives(timeline);
+    if (gt_futex_finish(timeline))
+        return -1;
     for (uint32_t i = 0; i < timeline->gils.count; i++) {
         struct gt_gil *gil = gt_gil_at(timeline, i);
 

@@ -37,6 +37,7 @@ struct gt_timeline *gt_timeline_new(bool single_gil, struct gt_error *err)
     tracker->recent_tid = -1;
     tracker->single_gil = single_gil;
     timeline->tracker = tracker;
+    gt_futex_init(timeline);
     return timeline;
 }
 
@@ -46,12 +47,14 @@ static void free_tracker(struct gt_timeline *timeline)
 
     for (uint32_t i = 0; i < tracker->process_states.count; i++) {
         gt_hashmap_release(&gt_process_state_at(timeline, i)->cond_of);
+        gt_hashmap_release(&gt_process_state_at(timeline, i)->candidate_of);
         free(gt_process_state_at(timeline, i)->pending);
     }
     gt_chunks_release(&tracker->process_states);
     gt_chunks_release(&tracker->thread_states);
     gt_chunks_release(&tracker->conds);
     gt_chunks_release(&tracker->suspects);
+    gt_futex_release(timeline);
     gt_hashmap_release(&tracker->thread_of);
     gt_hashmap_release(&tracker->process_of);
     gt_hashmap_release(&tracker->guess_of);
@@ -297,6 +300,8 @@ static int feed_exec(struct gt_timeline *timeline, uint32_t index, const struct 
         if (gt_gil_close(timeline, gt_gil_at(timeline, at), event->time_ns))
             return -1;
     gt_hashmap_release(&state->cond_of);
+    gt_hashmap_release(&state->candidate_of);
+    state->runtime_start = state->runtime_end = 0;
     state->recent[0] = state->recent[1] = GT_NO_INDEX;
     state->function_gil = GT_NO_INDEX;
     state->pending_count = 0;
@@ -366,6 +371,9 @@ static int feed_thread_event(struct gt_timeline *timeline, const struct gt_event
     case GT_EVENT_DROP_ENTER:
     case GT_EVENT_DROP_RETURN:
         return gt_gil_function(timeline, index, event);
+    case GT_EVENT_FUTEX_ENTER:
+    case GT_EVENT_FUTEX_EXIT:
+        return gt_futex_feed(timeline, index, event);
     case GT_EVENT_EXEC:
         return feed_exec(timeline, index, event);
     case GT_EVENT_COMM:

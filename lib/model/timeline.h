@@ -61,6 +61,7 @@ struct gt_thread {
 /* Where a GIL's spans come from. */
 enum gt_gil_source {
     GT_GIL_FROM_COND,      /* condition variables: exact */
+    GT_GIL_FROM_FUTEX,     /* futex calls: waits and who released; no uncontended holds */
     GT_GIL_FROM_FUNCTIONS, /* take_gil / drop_gil: a wait includes the probe's own cost */
 };
 
@@ -114,6 +115,8 @@ struct gt_gil {
     int64_t last_change_ns; /* last time it was acquired or released; -1: never */
     int64_t last_acquired_ns;
     uint32_t last_acquirer; /* member */
+    uint64_t handovers;     /* releases while somebody waited */
+    uint32_t waiting;       /* members that wait now */
     struct gt_gil_defects {
         uint64_t duplicates;           /* the same call recorded twice */
         uint64_t takes_without_return; /* waits that ended with the thread */

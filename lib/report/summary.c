@@ -148,6 +148,13 @@ static json_t *member_value(const struct gt_report *report, uint32_t gil_index, 
     return value;
 }
 
+static const char *source_name(enum gt_gil_source source)
+{
+    return source == GT_GIL_FROM_COND    ? "cond"
+           : source == GT_GIL_FROM_FUTEX ? "futex"
+                                         : "functions";
+}
+
 static json_t *gil_value(const struct gt_report *report, uint32_t index)
 {
     const struct gt_timeline *timeline = report->timeline;
@@ -163,16 +170,16 @@ static json_t *gil_value(const struct gt_report *report, uint32_t index)
         json_array_append_new(threads, member_value(report, index, i));
     }
     snprintf(address, sizeof(address), "0x%llx", (unsigned long long)gil->address);
-    return json_pack("{s:i, s:i, s:o, s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:o}", "index",
-                     (int)index, "pid", process->pid, "process",
-                     text_value(gt_intern_text(&timeline->names, process->name),
-                                gt_intern_length(&timeline->names, process->name)),
-                     "number", (int)gil->number, "address", address, "source",
-                     gil->source == GT_GIL_FROM_COND ? "cond" : "functions", "start_ns",
-                     (json_int_t)(gil->start_ns - zero_ns), "end_ns",
-                     (json_int_t)(gil->end_ns - zero_ns), "hold_ns", (json_int_t)hold_ns,
-                     "wait_ns", (json_int_t)wait_ns, "violations",
-                     (json_int_t)gil->defects.overlaps, "threads", threads);
+    return json_pack(
+        "{s:i, s:i, s:o, s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "index",
+        (int)index, "pid", process->pid, "process",
+        text_value(gt_intern_text(&timeline->names, process->name),
+                   gt_intern_length(&timeline->names, process->name)),
+        "number", (int)gil->number, "address", address, "source", source_name(gil->source),
+        "start_ns", (json_int_t)(gil->start_ns - zero_ns), "end_ns",
+        (json_int_t)(gil->end_ns - zero_ns), "hold_ns", (json_int_t)hold_ns, "wait_ns",
+        (json_int_t)wait_ns, "violations", (json_int_t)gil->defects.overlaps, "handovers",
+        (json_int_t)gil->handovers, "threads", threads);
 }
 
 static json_t *quality_value(const struct gt_quality *quality)
