@@ -332,6 +332,22 @@ static bool parse_address(const char *at, const char *end, struct gt_event *even
     return read_hex(equals + 3, end, &event->value) != NULL;
 }
 
+/* "next_comm=NAME next_pid=0 next_prio=120" or "NAME:0 [120]"; -1 when there is none. */
+static int32_t next_tid(const char *at, const char *end)
+{
+    const char *bracket = memrchr(at, '[', (size_t)(end - at));
+    const char *word = NULL;
+    int64_t value;
+
+    for (const char *found = at;
+         (found = memmem(found, (size_t)(end - found), " next_pid=", 10)); found++)
+        word = found + 9; /* the last: the name may hold one */
+    if (!word && bracket)
+        word = memrchr(at, ':', (size_t)(bracket - at));
+    return word && read_number(word + 1, end, &value) && value <= INT32_MAX ? (int32_t)value
+                                                                            : -1;
+}
+
 /* "prev_state=R+ ==>" or "[120] R ==>": letters, '|' and '+' before " ==> ". */
 static void parse_switch(const char *at, const char *end, struct gt_event *event)
 {
@@ -377,6 +393,8 @@ static void parse_switch(const char *at, const char *end, struct gt_event *event
         default:
             break;
         }
+    if (arrow)
+        event->other_tid = next_tid(arrow + 5, end);
 }
 
 /* "comm=NAME pid=15 prio=120 target_cpu=001" or the plugin's "NAME:15 [120] … CPU:001". */
