@@ -190,7 +190,7 @@ static enum gt_event_class classify(const char *name, size_t length)
         return is_return ? GT_CLASS_TAKE_RETURN : GT_CLASS_TAKE_ENTER;
     if (has(event, rest, "drop_gil"))
         return is_return ? GT_CLASS_DROP_RETURN : GT_CLASS_DROP_ENTER;
-    if (is_return || colon - name == 8 /* "syscalls" */ || has(event, rest, "signal_"))
+    if (is_return || colon - name == 8 /* "syscalls" */ || colon - name == 6 /* "signal" */)
         return GT_CLASS_TRACEPOINT;
     if (has(event, rest, "cond_signal") || (rest >= 6 && memcmp(event, "signal", 6) == 0))
         return GT_CLASS_COND_SIGNAL;
