@@ -131,4 +131,5 @@ export function indexGil(gil) {
     gil.ranked = held.map((_, member) => member).sort((a, b) => held[b] - held[a] || a - b);
     gil.rankOf = [];
     gil.ranked.forEach((member, rank) => { gil.rankOf[member] = rank; });
+    gil.colorOf = gil.rankOf.map((rank) => rank + 5 * gil.index); // GILs differ in their first
 }

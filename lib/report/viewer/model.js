@@ -36,7 +36,7 @@ function makeLane(gil, member, thread) {
         gil, member, thread, holds, waits,
         hold_ns: holds ? holds.sum[holds.count] : 0,
         wait_ns: waits ? waits.sum[waits.count] : 0,
-        rank: gil ? gil.rankOf[member] : -1,
+        color: gil ? gil.colorOf[member] : -1,
     };
 }
 

@@ -69,7 +69,7 @@ export class Painter {
             return;
         lane.holds.coverage(this.from, this.step, this.width, this.hold);
         lane.waits.coverage(this.from, this.step, this.width, this.wait);
-        const owner = ownerPixel(lane.rank);
+        const owner = ownerPixel(lane.color);
         for (let x = 0; x < this.width; x++) {
             const hold = this.hold[x], wait = this.wait[x];
             if (hold <= 0 && wait <= 0)
@@ -98,13 +98,13 @@ export class Painter {
         const shown = gil.ranked.slice(0, LAYERS);
         for (const member of shown) {
             gil.holdTracks[member].coverage(this.from, this.step, this.width, this.hold);
-            this.layer(y, height, ownerPixel(gil.rankOf[member]));
+            this.layer(y, height, ownerPixel(gil.colorOf[member]));
         }
         for (const member of gil.ranked.slice(LAYERS)) {
             const track = gil.holdTracks[member];
             if (track.covered(this.from, this.from + this.step * this.width) > 0) {
                 track.coverage(this.from, this.step, this.width, this.hold);
-                this.layer(y, height, ownerPixel(gil.rankOf[member]));
+                this.layer(y, height, ownerPixel(gil.colorOf[member]));
             }
         }
     }
@@ -124,6 +124,10 @@ export class Painter {
     curve(values, y, height, most, thickness, pixel) {
         let last = -1;
         for (let x = 0; x < this.width; x++) {
+            if (values[x] <= 0) {
+                last = -1;
+                continue;
+            }
             const share = Math.min(1, values[x] / most);
             const at = y + Math.round((1 - share) * (height - thickness));
             const from = last < 0 ? at : Math.min(at, last), to = last < 0 ? at : Math.max(at, last);

@@ -43,7 +43,7 @@ export class Details {
         return make("button", {
             className: "link",
             onclick: onclick ?? (() => this.view.set({selection: threadSelection(lane)})),
-        }, swatch(this.theme.ownerColor(lane.rank)), make("bdi", {}, lane.thread.name),
+        }, swatch(this.theme.ownerColor(lane.color)), make("bdi", {}, lane.thread.name),
         make("span", {className: "tid"}, String(lane.thread.tid)));
     }
 

@@ -77,7 +77,7 @@ export class Timeline {
         return make("button", {
             className: "row thread", title: `${lane.thread.name} (${lane.thread.tid})`,
             onclick: () => this.view.set({selection: threadSelection(lane)}),
-        }, swatch(this.theme?.ownerColor(lane.rank) ?? "gray"),
+        }, swatch(this.theme?.ownerColor(lane.color) ?? "gray"),
         make("bdi", {className: "name"}, lane.thread.name),
         make("span", {className: "tid"}, String(lane.thread.tid)),
         make("span", {className: "stat"}, wait));
@@ -188,7 +188,7 @@ export class Timeline {
         const height = Math.round(row.height * ratio);
         const inset = Math.round(BAR_INSET * ratio);
         if (row.kind === "process")
-            painter.fill(0, painter.width, y, height, theme.pixels.panel);
+            painter.fill(0, painter.width, y, height, theme.pixels.page);
         else if (row.kind === "gil")
             painter.owners(row.gil, y + inset, height - 2 * inset);
         else
