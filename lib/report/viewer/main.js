@@ -182,10 +182,13 @@ class Page {
 async function start() {
     const status = byId("status");
     try {
+        performance.mark("giltracer-start");
         const {names, summary} = await readDocument();
+        performance.mark("giltracer-decoded");
         showVerdict(summary);
         await nextTurn();
         const page = new Page(buildModel(names), summary);
+        performance.mark("giltracer-indexed");
         byId("app").dataset.state = "ready";
         page.start();
         performance.mark("giltracer-drawn");
