@@ -96,7 +96,8 @@ export class ThreadTable {
     headCell([key, title, meaning]) {
         const sorted = this.sort.key === key;
         const order = sorted ? (this.sort.down ? "descending" : "ascending") : "none";
-        return make("th", {scope: "col", "aria-sort": order, className: key === "label" ? "text" : ""},
+        const text = key === "label" || key === "blocked_by";
+        return make("th", {scope: "col", "aria-sort": order, className: text ? "text" : ""},
             make("button", {title: meaning, onclick: () => this.sortBy(key)}, title,
                  make("span", {"aria-hidden": "true"}, sorted ? (this.sort.down ? " ▾" : " ▴") : "")));
     }
