@@ -6,7 +6,7 @@
  * recorded twice, or that this is no GIL. Each misfit is counted.
  */
 
-uint32_t gt_gil_new(struct gt_timeline *timeline, uint32_t process, enum gt_gil_source source,
+uint32_t gt_gil_new(struct gt_timeline *timeline, uint32_t process, enum gt_gil_origin source,
                     uint64_t address, uint64_t acquired)
 {
     struct gt_process_state *state = gt_process_state_at(timeline, process);

@@ -23,6 +23,7 @@ struct gt_timeline *gt_timeline_new(bool single_gil, struct gt_error *err)
     gt_chunks_init(&timeline->gils, sizeof(struct gt_gil));
     gt_chunks_init(&timeline->lost, sizeof(struct gt_lost_range));
     gt_chunks_init(&timeline->scheds, sizeof(struct gt_sched));
+    gt_chunks_init(&timeline->counters, sizeof(struct gt_counter));
     gt_stacks_init(&timeline->stacks);
     gt_intern_init(&timeline->names);
     timeline->start_ns = -1;
@@ -84,6 +85,7 @@ void gt_timeline_free(struct gt_timeline *timeline)
     for (uint32_t i = 0; i < timeline->scheds.count; i++)
         gt_chunks_release(&gt_sched_of(timeline, i)->spans);
     gt_chunks_release(&timeline->scheds);
+    gt_counters_release(timeline);
     gt_stacks_release(&timeline->stacks);
     gt_intern_release(&timeline->names);
     free(timeline);
@@ -374,6 +376,8 @@ static int feed_thread_event(struct gt_timeline *timeline, const struct gt_event
     case GT_EVENT_FUTEX_ENTER:
     case GT_EVENT_FUTEX_EXIT:
         return gt_futex_feed(timeline, index, event);
+    case GT_EVENT_COUNTER:
+        return gt_counters_feed(timeline, index, event);
     case GT_EVENT_EXEC:
         return feed_exec(timeline, index, event);
     case GT_EVENT_COMM:

@@ -99,7 +99,7 @@ static inline struct gt_thread_state *gt_thread_state_at(const struct gt_timelin
 int gt_recognise(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event);
 
 /* gil.c. All return 0, or -1 when memory is exhausted. `gil` and `thread` are indices. */
-uint32_t gt_gil_new(struct gt_timeline *timeline, uint32_t process, enum gt_gil_source source,
+uint32_t gt_gil_new(struct gt_timeline *timeline, uint32_t process, enum gt_gil_origin source,
                     uint64_t address, uint64_t acquired);
 int gt_gil_wait(struct gt_timeline *timeline, uint32_t gil, uint32_t thread, int64_t time_ns);
 int gt_gil_acquired(struct gt_timeline *timeline, uint32_t gil, uint32_t thread,
