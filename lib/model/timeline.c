@@ -361,7 +361,8 @@ static int feed_thread_event(struct gt_timeline *timeline, const struct gt_event
 
     if (index == GT_NO_INDEX)
         return -1;
-    if (timeline->saw_sched && event->kind < GT_EVENT_SCHED_SWITCH &&
+    if (timeline->saw_sched &&
+        (event->kind < GT_EVENT_SCHED_SWITCH || event->kind == GT_EVENT_COUNTER) &&
         gt_sched_seen(timeline, index, event))
         return -1;
     switch (event->kind) {

@@ -147,6 +147,7 @@ struct gt_timeline {
     struct gt_chunks counters;  /* of struct gt_counter */
     struct gt_stacks stacks;    /* of sleeps, when recorded */
     bool saw_sched;             /* scheduling was recorded */
+    bool saw_switch_records;    /* PERF_RECORD_SWITCH: exact times of going on a CPU */
     bool saw_reasons;           /* sched_switch was recorded, not only switch records */
     bool saw_stacks;            /* with stacks */
     struct gt_intern names;
