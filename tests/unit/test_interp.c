@@ -68,6 +68,7 @@ static void test_incomplete_answers(void **state)
     assert_int_equal(ANSWER(""), GT_ERR_UNSUPPORTED);
     assert_int_equal(ANSWER("usage: not a python\n"), GT_ERR_UNSUPPORTED);
     assert_int_equal(ANSWER("implementation=cpython\0executable=/p\0"), GT_ERR_UNSUPPORTED);
+    gt_interp_release(&interp);
     assert_int_equal(ANSWER("end=1\0"), GT_ERR_UNSUPPORTED);
     assert_int_equal(gt_interp_parse(&interp, "implementation=x", 16, &err),
                      GT_ERR_UNSUPPORTED);
