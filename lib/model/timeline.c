@@ -22,6 +22,8 @@ struct gt_timeline *gt_timeline_new(bool single_gil, struct gt_error *err)
     gt_chunks_init(&timeline->threads, sizeof(struct gt_thread));
     gt_chunks_init(&timeline->gils, sizeof(struct gt_gil));
     gt_chunks_init(&timeline->lost, sizeof(struct gt_lost_range));
+    gt_chunks_init(&timeline->scheds, sizeof(struct gt_sched));
+    gt_stacks_init(&timeline->stacks);
     gt_intern_init(&timeline->names);
     timeline->start_ns = -1;
     timeline->end_ns = -1;
@@ -76,6 +78,10 @@ void gt_timeline_free(struct gt_timeline *timeline)
     gt_chunks_release(&timeline->threads);
     gt_chunks_release(&timeline->gils);
     gt_chunks_release(&timeline->lost);
+    for (uint32_t i = 0; i < timeline->scheds.count; i++)
+        gt_chunks_release(&gt_sched_of(timeline, i)->spans);
+    gt_chunks_release(&timeline->scheds);
+    gt_stacks_release(&timeline->stacks);
     gt_intern_release(&timeline->names);
     free(timeline);
 }
@@ -238,6 +244,8 @@ static int end_thread(struct gt_timeline *timeline, uint32_t index, int64_t time
     thread->end_ns = time_ns;
     if (process->end_ns < time_ns)
         process->end_ns = time_ns;
+    if (gt_sched_ended(timeline, index, time_ns))
+        return -1;
     return gt_gil_thread_exit(timeline, index, time_ns);
 }
 
@@ -267,7 +275,7 @@ static int feed_fork(struct gt_timeline *timeline, const struct gt_event *event)
     if (index == GT_NO_INDEX)
         return -1;
     gt_thread_at(timeline, index)->flags |= GT_THREAD_SAW_START;
-    return 0;
+    return gt_sched_started(timeline, index, event->time_ns);
 }
 
 static int feed_exit(struct gt_timeline *timeline, const struct gt_event *event)
@@ -337,7 +345,7 @@ static int feed_lost(struct gt_timeline *timeline, const struct gt_event *event)
         if (!gt_gil_at(timeline, i)->closed &&
             gt_gil_lost(timeline, gt_gil_at(timeline, i), from_ns, event->time_ns))
             return -1;
-    return 0;
+    return gt_sched_lost(timeline, from_ns);
 }
 
 static int feed_thread_event(struct gt_timeline *timeline, const struct gt_event *event)
@@ -345,6 +353,9 @@ static int feed_thread_event(struct gt_timeline *timeline, const struct gt_event
     uint32_t index = thread_of_event(timeline, event);
 
     if (index == GT_NO_INDEX)
+        return -1;
+    if (timeline->saw_sched && event->kind < GT_EVENT_SCHED_SWITCH &&
+        gt_sched_seen(timeline, index, event))
         return -1;
     switch (event->kind) {
     case GT_EVENT_COND_SIGNAL:
@@ -359,6 +370,11 @@ static int feed_thread_event(struct gt_timeline *timeline, const struct gt_event
         return feed_exec(timeline, index, event);
     case GT_EVENT_COMM:
         return rename_thread(timeline, index, event->text, event->text_length);
+    case GT_EVENT_SCHED_SWITCH:
+    case GT_EVENT_SCHED_WAKEUP:
+    case GT_EVENT_SWITCH_IN:
+    case GT_EVENT_SWITCH_OUT:
+        return gt_sched_feed(timeline, index, event);
     default:
         return 0;
     }

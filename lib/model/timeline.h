@@ -22,6 +22,8 @@
 #include "base/intern.h"
 #include "event/event.h"
 #include "model/quality.h"
+#include "model/sched.h"
+#include "model/stacks.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -137,6 +139,11 @@ struct gt_timeline {
     struct gt_chunks threads;   /* of struct gt_thread */
     struct gt_chunks gils;      /* of struct gt_gil, by process and number after _finish */
     struct gt_chunks lost;      /* of struct gt_lost_range */
+    struct gt_chunks scheds;    /* of struct gt_sched, by thread; shorter when none came */
+    struct gt_stacks stacks;    /* of sleeps, when recorded */
+    bool saw_sched;             /* scheduling was recorded */
+    bool saw_reasons;           /* sched_switch was recorded, not only switch records */
+    bool saw_stacks;            /* with stacks */
     struct gt_intern names;
     struct gt_quality quality;
     int64_t start_ns; /* first event with a time; -1 when there was none */

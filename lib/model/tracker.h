@@ -113,5 +113,7 @@ int gt_gil_close(struct gt_timeline *timeline, struct gt_gil *gil, int64_t time_
 
 /* finish.c */
 int gt_finish_gils(struct gt_timeline *timeline);
+/* Index of the first (merged) lost range that ends after `time_ns`. */
+size_t gt_first_lost_after(const struct gt_timeline *timeline, int64_t time_ns);
 
 #endif
