@@ -38,26 +38,14 @@ struct gt_sched *gt_sched_of(const struct gt_timeline *timeline, uint32_t thread
     return thread < timeline->scheds.count ? gt_chunks_at(&timeline->scheds, thread) : NULL;
 }
 
-static struct gt_sched *get(struct gt_timeline *timeline, uint32_t thread)
-{
-    while (timeline->scheds.count <= thread) {
-        struct gt_sched *sched = gt_chunks_push(&timeline->scheds);
-
-        if (!sched)
-            return NULL;
-        memset(sched, 0, sizeof(*sched));
-        gt_chunks_init(&sched->spans, sizeof(struct gt_state_span));
-        sched->current.cpu = UINT16_MAX;
-    }
-    return gt_chunks_at(&timeline->scheds, thread);
-}
-
 /* End the current state at `time_ns` and begin the next one. */
 static int enter(struct gt_sched *sched, enum gt_sched_state state, int32_t cpu,
                  int64_t time_ns)
 {
     struct gt_state_span *span;
 
+    if (time_ns < sched->current.start_ns)
+        time_ns = sched->current.start_ns; /* the order is the truth */
     if (sched->current.state != GT_SCHED_NONE && time_ns > sched->current.start_ns) {
         span = gt_chunks_push(&sched->spans);
         if (!span)
@@ -72,6 +60,34 @@ static int enter(struct gt_sched *sched, enum gt_sched_state state, int32_t cpu,
     if (cpu >= 0)
         sched->current.cpu = cpu < UINT16_MAX ? (uint16_t)cpu : UINT16_MAX;
     return 0;
+}
+
+/* Whatever it did when events were lost, it may do something else now. NULL: no memory. */
+static struct gt_sched *catch_up(const struct gt_timeline *timeline, struct gt_sched *sched)
+{
+    uint32_t seen = sched->lost_seen;
+    const struct gt_lost_range *first;
+
+    sched->lost_seen = (uint32_t)timeline->lost.count;
+    if (seen == sched->lost_seen)
+        return sched;
+    first = gt_chunks_at(&timeline->lost, seen);
+    return enter(sched, GT_SCHED_NONE, -1, first->start_ns) ? NULL : sched;
+}
+
+static struct gt_sched *get(struct gt_timeline *timeline, uint32_t thread)
+{
+    while (timeline->scheds.count <= thread) {
+        struct gt_sched *sched = gt_chunks_push(&timeline->scheds);
+
+        if (!sched)
+            return NULL;
+        memset(sched, 0, sizeof(*sched));
+        gt_chunks_init(&sched->spans, sizeof(struct gt_state_span));
+        sched->current.cpu = UINT16_MAX;
+        sched->lost_seen = (uint32_t)timeline->lost.count;
+    }
+    return catch_up(timeline, gt_chunks_at(&timeline->scheds, thread));
 }
 
 /* The state bits of sched_switch say why a thread left its CPU. */
@@ -200,13 +216,15 @@ int gt_sched_ended(struct gt_timeline *timeline, uint32_t thread, int64_t time_n
 {
     struct gt_sched *sched = gt_sched_of(timeline, thread);
 
-    return sched ? enter(sched, GT_SCHED_NONE, -1, time_ns) : 0;
+    if (!sched)
+        return 0;
+    return catch_up(timeline, sched) ? enter(sched, GT_SCHED_NONE, -1, time_ns) : -1;
 }
 
-int gt_sched_lost(struct gt_timeline *timeline, int64_t from_ns)
+int gt_sched_catch_up(struct gt_timeline *timeline)
 {
     for (uint32_t i = 0; i < timeline->scheds.count; i++)
-        if (gt_sched_ended(timeline, i, from_ns))
+        if (!catch_up(timeline, gt_sched_of(timeline, i)))
             return -1;
     return 0;
 }

@@ -95,6 +95,7 @@ struct gt_member {
     int64_t wait_since_ns;  /* -1: not waiting */
     int64_t enter_since_ns; /* functions: in take_gil since; -1: not */
     bool contended;         /* functions: the GIL was another's at the entry */
+    uint32_t lost_seen;     /* lost ranges that the above knows of */
 };
 
 struct gt_gil {
@@ -106,13 +107,16 @@ struct gt_gil {
     uint64_t acquired; /* address that is signalled when the GIL was acquired */
     enum gt_gil_origin source;
     struct gt_chunks holds;   /* of struct gt_span, in the order of time; they never overlap */
-    struct gt_chunks waits;   /* of struct gt_span, in the order of their ends */
+    struct gt_chunks waits;   /* of struct gt_span, in the order of their ends (_finish) */
     struct gt_chunks members; /* of struct gt_member, in the order of first sight */
     /* State while feeding. */
     struct gt_hashmap member_of; /* thread → member */
     uint32_t owner;              /* member index, GT_NO_INDEX: nobody or not known */
     int64_t owner_since_ns;
     int64_t known_since_ns; /* ownership before this is not known */
+    int64_t now_ns;         /* of the newest event: the next one is not older */
+    uint32_t lost_seen;     /* lost ranges that the above knows of */
+    uint32_t image;         /* serial number of the program that it belongs to */
     int64_t last_change_ns; /* last time it was acquired or released; -1: never */
     int64_t last_acquired_ns;
     uint32_t last_acquirer; /* member */

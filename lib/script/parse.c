@@ -361,52 +361,37 @@ static bool parse_address(const char *at, const char *end, struct gt_event *even
     return read_hex(equals + 3, end, &event->value) != NULL;
 }
 
-/* "next_comm=NAME next_pid=0 next_prio=120" or "NAME:0 [120]"; -1 when there is none. */
-static int32_t next_tid(const char *at, const char *end)
-{
-    const char *bracket = memrchr(at, '[', (size_t)(end - at));
-    const char *word = NULL;
-    int64_t value;
-
-    for (const char *found = at;
-         (found = memmem(found, (size_t)(end - found), " next_pid=", 10)); found++)
-        word = found + 9; /* the last: the name may hold one */
-    if (!word && bracket)
-        word = memrchr(at, ':', (size_t)(bracket - at));
-    return word && read_number(word + 1, end, &value) && value <= INT32_MAX ? (int32_t)value
-                                                                            : -1;
-}
-
 /*
- * Where the next task's part begins. Both names may hold " ==> " themselves, but what follows
- * the next one's has no name in it: read from the end, and take the farthest arrow that leaves
- * no more room than a name's.
+ * "prev_comm=A prev_pid=1 prev_prio=120 prev_state=S ==> next_comm=B next_pid=2 next_prio=120"
+ * or "A:1 [120] S ==> B:2 [120]": where the arrow is, and the number of the task that follows.
+ * Both names may hold arrows and numbers themselves, but what follows the second has no name
+ * in it: read from the end, and take the farthest arrow that leaves no more room than a
+ * name's.
  */
-static const char *find_arrow(const char *at, const char *end)
+static const char *find_arrow(const char *at, const char *end, const char **next_tid)
 {
     const char *stop = memrchr(at, '=', (size_t)(end - at));
     bool keys = stop && stop - at > 10 && memcmp(stop - 10, " next_prio", 10) == 0;
     const char *mark = keys ? " ==> next_comm=" : " ==> ";
     ptrdiff_t room = (ptrdiff_t)strlen(mark) + COMM_WIDTH - 1;
 
-    if (keys) {
-        stop = memrchr(at, '=', (size_t)(stop - at));
-        stop = stop && stop - at > 9 ? stop - 9 : NULL; /* at " next_pid=" */
-    } else {
-        stop = memrchr(at, ':', (size_t)(end - at)); /* "bash:6870 [120]" */
-    }
+    stop = memrchr(at, keys ? '=' : ':', (size_t)((keys ? stop : end) - at));
     if (!stop)
         return NULL;
+    *next_tid = stop + 1;
+    if (keys && stop - at > 9)
+        stop -= 9; /* "next_pid" and its space belong to no name */
     if (stop - at > room)
         at = stop - room;
     return memmem(at, (size_t)(stop - at), mark, strlen(mark));
 }
-
 /* "prev_state=R+ ==>" or "[120] R ==>": letters, '|' and '+' before " ==> ". */
 static void parse_switch(const char *at, const char *end, struct gt_event *event)
 {
-    const char *arrow = find_arrow(at, end);
+    const char *next_tid;
+    const char *arrow = find_arrow(at, end, &next_tid);
     const char *letter;
+    int64_t value;
 
     event->flags = 0;
     for (letter = arrow; letter && letter > at && letter[-1] != ' ' && letter[-1] != '=';
@@ -437,8 +422,8 @@ static void parse_switch(const char *at, const char *end, struct gt_event *event
         default:
             break;
         }
-    if (arrow)
-        event->other_tid = next_tid(arrow + 5, end);
+    if (arrow && read_number(next_tid, end, &value) && is_id(value))
+        event->other_tid = (int32_t)value;
 }
 
 /* "comm=NAME pid=15 prio=120 target_cpu=001" or the plugin's "NAME:15 [120] … CPU:001". */
