@@ -1,7 +1,7 @@
-"""Threads that Python did not start: qsort_r-free C callbacks from a POSIX timer's thread.
+"""Threads that Python did not start: a POSIX timer's.
 
-timer_create with SIGEV_THREAD makes glibc start threads that call back into Python, which takes
-the GIL in each (PyGILState_Ensure). Prints how many callbacks there were.
+timer_create with SIGEV_THREAD makes glibc start a thread per tick that calls back into Python,
+which takes the GIL there (PyGILState_Ensure). Prints how many callbacks there were.
 """
 import ctypes
 import threading
