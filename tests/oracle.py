@@ -72,7 +72,7 @@ class Recording:
         self.lost = 0
         self.execs = []  # (time, pid)
         for line in text.split("\n"):
-            self.line(line)
+            self.line(" " + line)  # without a comm, the first number may begin the line
         self.events.sort(key=lambda event: event.time)
         self.finish()
 
@@ -82,7 +82,7 @@ class Recording:
         match = PROBE.match(line)
         if not match:
             match = OTHER.match(line)
-            if match and not line.startswith((" " * 16 + "ff", "\t")):
+            if match and not line.startswith(" \t"):
                 self.seen(match)
             return
         self.seen(match)
@@ -129,6 +129,7 @@ class Recording:
         if match.group("what") == "FORK":
             self.process_of[tid] = int(match.group("p"))
             self.start[tid] = time
+            self.start.setdefault(int(match.group("pt")), time)  # it lives, it forks
         else:
             self.process_of.setdefault(tid, int(match.group("p")))
             self.start.setdefault(tid, time)
@@ -164,14 +165,14 @@ class Gil:
 
 
 def images(recording, pid, events):
-    """Split a process's events where it executed another program."""
+    """Split a process's events where it executed another program: (events, start, end)."""
     times = sorted(time for time, who in recording.execs if who == pid)
     end_of_process = recording.end.get(pid, recording.last)
     bounds = [0] + times + [None]
     for begin, end in zip(bounds, bounds[1:]):
         part = [e for e in events if e.time >= begin and (end is None or e.time < end)]
         if part:
-            yield part, (end_of_process if end is None else end)
+            yield part, begin, (end_of_process if end is None else end)
 
 
 def cond_sequence(events, cond, switch):
@@ -244,23 +245,47 @@ def overlapping(spans, others):
     return False
 
 
-def cond_gils(recording, pid, events, image_end):
+def oriented(recording, events, one, two):
+    """Which of two near addresses is COND? Its sequence, or None when they are no GIL's.
+
+    With one thread and no waiting the two look alike but for their distance (SWITCH comes
+    behind COND since 3.7) and for what happened first.
+    """
+    fitting = []
+    for cond, switch in ((one, two), (two, one)):
+        sequence = cond_sequence(events, cond, switch)
+        changes = [step for step in sequence if step[2] != WAIT]
+        if not alternates(sequence, recording.lost > 0):
+            continue
+        waited_on = any(step[2] == WAIT for step in sequence)
+        likely = (waited_on, switch - cond in (88, 96), changes[0][2] == ACQUIRED)
+        fitting.append((likely, changes[0][0], cond, sequence))
+    return max(fitting) if fitting else None
+
+
+def known_from_start(recording, sequence, image_start):
+    """A recording that begins while a thread holds: it has held since the beginning."""
+    changes = [step for step in sequence if step[2] != WAIT]
+    if changes[0][2] != RELEASED:
+        return sequence
+    tid = changes[0][1]
+    return [(max(recording.start[tid], image_start), tid, ACQUIRED)] + sequence
+
+
+def cond_gils(recording, pid, events, image_start, image_end):
     signalled = sorted({e.address for e in events if e.name == "signal"})
     candidates = []
-    for cond in signalled:
-        for switch in signalled:
-            if cond == switch or abs(switch - cond) > NEAR_BYTES:
-                continue
-            sequence = cond_sequence(events, cond, switch)
-            changes = [step for step in sequence if step[2] != WAIT]
-            if alternates(sequence, recording.lost > 0) and changes[0][2] == ACQUIRED:
-                candidates.append((changes[0][0], cond, sequence))
+    for i, one in enumerate(signalled):
+        for two in signalled[i + 1:]:
+            found = two - one <= NEAR_BYTES and oriented(recording, events, one, two)
+            if found:
+                candidates.append(found[1:])
     accepted = []
     for _, cond, sequence in sorted(candidates):
+        sequence = known_from_start(recording, sequence, image_start)
         holds, waits = spans_of(sequence, lambda tid: recording.end[tid], image_end)
-        if any(gil.address == cond or overlapping(holds, gil.holds) for gil in accepted):
-            continue
-        accepted.append(Gil(pid, "cond", cond, holds, waits))
+        if not any(overlapping(holds, gil.holds) for gil in accepted):
+            accepted.append(Gil(pid, "cond", cond, holds, waits))
     return accepted
 
 
@@ -298,9 +323,9 @@ def gils(text):
         by_pid.setdefault(recording.pid_of(event), []).append(event)
     found = []
     for pid, events in by_pid.items():
-        for part, image_end in images(recording, pid, events):
+        for part, image_start, image_end in images(recording, pid, events):
             if any(event.name == "signal" for event in part):
-                found += cond_gils(recording, pid, part, image_end)
+                found += cond_gils(recording, pid, part, image_start, image_end)
             else:
                 found += function_gil(recording, pid, part, image_end)
     return found, recording
