@@ -1,6 +1,7 @@
 #include "base/buf.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -126,6 +127,47 @@ int gt_buf_add_json(struct gt_buf *buf, const char *data, size_t length)
         if (failed)
             return -1;
         i += step;
+    }
+    return 0;
+}
+
+int gt_buf_add_utf8(struct gt_buf *buf, const char *data, size_t length)
+{
+    const unsigned char *p = (const unsigned char *)data;
+
+    for (size_t i = 0; i < length;) {
+        size_t step = utf8_length(p + i, length - i);
+
+        if (step ? gt_buf_add(buf, p + i, step) : gt_buf_adds(buf, "\xef\xbf\xbd"))
+            return -1;
+        i += step ? step : 1;
+    }
+    return 0;
+}
+
+/* C1 controls are c2 80..9f; U+202A-202E and U+2066-2069 turn the direction of text. */
+static bool is_invisible(const unsigned char *p, size_t step)
+{
+    if (step == 1)
+        return p[0] < 0x20 || p[0] == 0x7f;
+    if (step == 2)
+        return p[0] == 0xc2 && p[1] < 0xa0;
+    return step == 3 && p[0] == 0xe2 &&
+           ((p[1] == 0x80 && p[2] >= 0xa8 && p[2] <= 0xae) ||
+            (p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9));
+}
+
+int gt_buf_add_visible(struct gt_buf *buf, const char *data, size_t length)
+{
+    const unsigned char *p = (const unsigned char *)data;
+
+    for (size_t i = 0; i < length;) {
+        size_t step = utf8_length(p + i, length - i);
+        bool hidden = step == 0 || is_invisible(p + i, step);
+
+        if (hidden ? gt_buf_adds(buf, "?") : gt_buf_add(buf, p + i, step))
+            return -1;
+        i += step ? step : 1;
     }
     return 0;
 }

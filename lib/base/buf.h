@@ -28,6 +28,13 @@ int gt_buf_adds(struct gt_buf *buf, const char *text);
 int gt_buf_addf(struct gt_buf *buf, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Append `length` bytes of anything as valid UTF-8: each byte that is none becomes U+FFFD. */
+int gt_buf_add_utf8(struct gt_buf *buf, const char *data, size_t length);
+
+/* Append `length` bytes of anything as text for a terminal: valid UTF-8, with control
+ * characters (C0, C1, DEL) and bidirectional overrides replaced by '?'. */
+int gt_buf_add_visible(struct gt_buf *buf, const char *data, size_t length);
+
 /* Append `length` bytes of anything as the inside of a JSON string: quotes, backslashes and
  * control characters (NUL too) escaped, invalid UTF-8 replaced by U+FFFD, `<`, `>`, `&`,
  * U+2028 and U+2029 escaped so that the result is safe inside an HTML <script>. No quotes

@@ -90,8 +90,8 @@ static int open_temporary(struct gt_output *output)
     /* Random names, so that two runs with one output never share a temporary file. */
     for (int attempt = 0; attempt < 100; attempt++) {
         free(output->temporary);
-        if (asprintf(&output->temporary, "%s.%d-%d.tmp", output->path, (int)getpid(),
-                     attempt) < 0) {
+        if (asprintf(&output->temporary, "%s.%d-%d.tmp", output->path, (int)getpid(), attempt) <
+            0) {
             output->temporary = NULL;
             errno = ENOMEM;
             return -1;

@@ -25,7 +25,8 @@ int gt_fs_read(const char *path, struct gt_buf *buf, size_t limit, struct gt_err
  * An output file. Opened before the target runs, so that a path that cannot be written is
  * found early: a temporary file beside the final name (O_CREAT|O_EXCL, mode 0666 & ~umask),
  * renamed over it by gt_output_commit after fsync-free close, and unlinked by
- * gt_output_abandon. A path that is not a regular file (/dev/stdout, a FIFO) is opened as it is and
+ * gt_output_abandon. A path that is not a regular file (/dev/stdout, a FIFO) is opened as it is
+ * and
  * "-" means standard output. Writes are the caller's: write to `fd`.
  */
 struct gt_output {

@@ -14,7 +14,7 @@ struct gt_hashmap {
     struct gt_hashmap_slot {
         uint64_t key;
         uint32_t value; /* GT_HASHMAP_NONE in an empty slot */
-    } *slots;
+    } * slots;
     size_t count;
     size_t capacity; /* a power of two, or 0 */
 };

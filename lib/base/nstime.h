@@ -16,7 +16,8 @@ int64_t gt_now_ns(void);
 char *gt_duration_text(int64_t duration_ns, char *text, size_t size);
 
 /* For machines, fast: microseconds with three decimals ("1234.567"), without the decimals
- * when they are zero, with '-' when negative. Needs 24 bytes; writes no NUL; returns the end. */
+ * when they are zero, with '-' when negative. Needs 24 bytes; writes no NUL; returns the end.
+ */
 char *gt_put_us(char *at, int64_t time_ns);
 /* An unsigned decimal. Needs 20 bytes; writes no NUL; returns the end. */
 char *gt_put_u64(char *at, uint64_t value);

@@ -5,7 +5,7 @@
 #include <stddef.h>
 
 struct gt_strvec {
-    char **items;    /* items[count] is NULL; the array itself is NULL while empty */
+    char **items; /* items[count] is NULL; the array itself is NULL while empty */
     size_t count;
     size_t capacity;
 };

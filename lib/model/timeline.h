@@ -40,10 +40,10 @@ struct gt_process {
 };
 
 enum gt_thread_flags {
-    GT_THREAD_MAIN = 1 << 0,       /* tid == pid */
-    GT_THREAD_SAW_START = 1 << 1,  /* its fork was recorded: start_ns is exact */
-    GT_THREAD_SAW_EXIT = 1 << 2,   /* its exit was recorded: end_ns is exact */
-    GT_THREAD_NAMED = 1 << 3,      /* its name is its own, not its process's */
+    GT_THREAD_MAIN = 1 << 0,      /* tid == pid */
+    GT_THREAD_SAW_START = 1 << 1, /* its fork was recorded: start_ns is exact */
+    GT_THREAD_SAW_EXIT = 1 << 2,  /* its exit was recorded: end_ns is exact */
+    GT_THREAD_NAMED = 1 << 3,     /* its name is its own, not its process's */
 };
 
 struct gt_thread {
@@ -90,14 +90,16 @@ struct gt_member {
     /* State while feeding. */
     int64_t wait_since_ns;  /* -1: not waiting */
     int64_t enter_since_ns; /* functions: in take_gil since; -1: not */
-    int64_t last_ns;
+    bool contended;         /* functions: the GIL was another's at the entry */
 };
 
 struct gt_gil {
     uint32_t process;
-    uint32_t number;    /* 0 for a process's first GIL, then 1, … (sub-interpreters) */
-    uint64_t address;   /* of the condition variable that waiters wait on; 0 for functions */
-    uint64_t acquired;  /* address that is signalled when the GIL was acquired */
+    uint32_t number;  /* 0 for a process's first GIL, then 1, … (sub-interpreters, exec) */
+    int64_t start_ns; /* of the program image it belongs to: exec, or the process's start */
+    int64_t end_ns;
+    uint64_t address;  /* of the condition variable that waiters wait on; 0 for functions */
+    uint64_t acquired; /* address that is signalled when the GIL was acquired */
     enum gt_gil_source source;
     struct gt_chunks holds;   /* of struct gt_span, in the order of time; they never overlap */
     struct gt_chunks waits;   /* of struct gt_span, in the order of their ends */
@@ -107,8 +109,20 @@ struct gt_gil {
     uint32_t owner;              /* member index, GT_NO_INDEX: nobody or not known */
     int64_t owner_since_ns;
     int64_t known_since_ns; /* ownership before this is not known */
-    int64_t last_release_ns;
-    bool closed;            /* its process executed another program, or ended */
+    int64_t last_change_ns; /* last time it was acquired or released; -1: never */
+    int64_t last_acquired_ns;
+    uint32_t last_acquirer; /* member */
+    struct gt_gil_defects {
+        uint64_t duplicates;           /* the same call recorded twice */
+        uint64_t takes_without_return; /* waits that ended with the thread */
+        uint64_t unmatched_releases;
+        uint64_t unmatched_takes;
+        uint64_t overlaps; /* violations of invariant 1, outside lost ranges */
+    } defects;
+    uint64_t transitions; /* acquired and released, as seen */
+    uint64_t misfits;     /* of these, how many broke the alternation */
+    uint32_t next;        /* the process's next GIL, GT_NO_INDEX ends */
+    bool closed;          /* its process executed another program, or ended */
 };
 
 /* A stretch of time in which events of one CPU were lost. Sorted, merged by _finish. */
@@ -146,7 +160,8 @@ int gt_timeline_finish(struct gt_timeline *timeline, struct gt_error *err);
 size_t gt_timeline_thread_label(const struct gt_timeline *timeline, uint32_t thread, char *text,
                                 size_t size);
 
-static inline struct gt_process *gt_process_at(const struct gt_timeline *timeline, uint32_t index)
+static inline struct gt_process *gt_process_at(const struct gt_timeline *timeline,
+                                               uint32_t index)
 {
     return gt_chunks_at(&timeline->processes, index);
 }

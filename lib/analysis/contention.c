@@ -1,0 +1,133 @@
+#include "analysis/contention.h"
+
+#include "base/hashmap.h"
+
+#include <stdlib.h>
+
+static int charge(struct gt_contention *contention, struct gt_hashmap *index_of,
+                  uint32_t waiter, uint32_t holder, int64_t ns)
+{
+    uint64_t key = (uint64_t)waiter << 32 | holder;
+    uint32_t index = gt_hashmap_get(index_of, key);
+    struct gt_blame *blame;
+
+    if (index == GT_HASHMAP_NONE) {
+        index = (uint32_t)contention->blames.count;
+        blame = gt_chunks_push(&contention->blames);
+        if (!blame || gt_hashmap_put(index_of, key, index))
+            return -1;
+        *blame = (struct gt_blame){waiter, holder, 0};
+    }
+    blame = gt_chunks_at(&contention->blames, index);
+    blame->ns += ns;
+    return 0;
+}
+
+/* Index of the first hold that ends after `time_ns`; holds never overlap, so their ends are
+ * in order. */
+static size_t first_hold_after(const struct gt_gil *gil, int64_t time_ns)
+{
+    size_t low = 0, high = gil->holds.count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (gt_span_at(&gil->holds, middle)->end_ns > time_ns)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
+static int charge_wait(struct gt_contention *contention, struct gt_hashmap *index_of,
+                       const struct gt_gil *gil, const struct gt_span *wait)
+{
+    uint32_t waiter = gt_hashmap_get(&gil->member_of, wait->thread);
+    int64_t unheld_ns = wait->end_ns - wait->start_ns;
+    size_t at = first_hold_after(gil, wait->start_ns);
+
+    for (; at < gil->holds.count; at++) {
+        const struct gt_span *hold = gt_span_at(&gil->holds, at);
+        int64_t from_ns = hold->start_ns > wait->start_ns ? hold->start_ns : wait->start_ns;
+        int64_t until_ns = hold->end_ns < wait->end_ns ? hold->end_ns : wait->end_ns;
+
+        if (hold->start_ns >= wait->end_ns)
+            break;
+        if (until_ns <= from_ns)
+            continue;
+        if (charge(contention, index_of, waiter, gt_hashmap_get(&gil->member_of, hold->thread),
+                   until_ns - from_ns))
+            return -1;
+        unheld_ns -= until_ns - from_ns;
+    }
+    return unheld_ns ? charge(contention, index_of, waiter, GT_NO_INDEX, unheld_ns) : 0;
+}
+
+static int compare_blames(const void *a, const void *b)
+{
+    const struct gt_blame *left = a, *right = b;
+    bool left_nobody = left->holder == GT_NO_INDEX, right_nobody = right->holder == GT_NO_INDEX;
+
+    if (left->waiter != right->waiter)
+        return left->waiter < right->waiter ? -1 : 1;
+    if (left_nobody != right_nobody)
+        return left_nobody ? 1 : -1;
+    if (left->ns != right->ns)
+        return left->ns > right->ns ? -1 : 1;
+    return (left->holder > right->holder) - (left->holder < right->holder);
+}
+
+static int sort_blames(struct gt_contention *contention)
+{
+    size_t count = contention->blames.count;
+    struct gt_blame *blames = calloc(count ? count : 1, sizeof(*blames));
+
+    if (!blames)
+        return -1;
+    for (size_t i = 0; i < count; i++)
+        blames[i] = *gt_blame_at(contention, i);
+    qsort(blames, count, sizeof(*blames), compare_blames);
+    for (size_t i = 0; i < count; i++)
+        *(struct gt_blame *)gt_chunks_at(&contention->blames, i) = blames[i];
+    free(blames);
+    return 0;
+}
+
+int gt_contention_init(struct gt_contention *contention, const struct gt_gil *gil,
+                       struct gt_error *err)
+{
+    struct gt_hashmap index_of;
+    int rc = 0;
+
+    gt_chunks_init(&contention->blames, sizeof(struct gt_blame));
+    gt_hashmap_init(&index_of);
+    for (size_t i = 0; rc == 0 && i < gil->waits.count; i++)
+        rc = charge_wait(contention, &index_of, gil, gt_span_at(&gil->waits, i));
+    if (rc == 0)
+        rc = sort_blames(contention);
+    gt_hashmap_release(&index_of);
+    if (rc) {
+        gt_contention_release(contention);
+        return gt_error_memory(err);
+    }
+    return 0;
+}
+
+void gt_contention_release(struct gt_contention *contention)
+{
+    gt_chunks_release(&contention->blames);
+}
+
+size_t gt_contention_of(const struct gt_contention *contention, uint32_t waiter, size_t *count)
+{
+    size_t first = 0;
+
+    while (first < contention->blames.count && gt_blame_at(contention, first)->waiter < waiter)
+        first++;
+    *count = 0;
+    while (first + *count < contention->blames.count &&
+           gt_blame_at(contention, first + *count)->waiter == waiter)
+        ++*count;
+    return first;
+}

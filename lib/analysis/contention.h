@@ -1,0 +1,38 @@
+/*
+ * Who waited for whom: each wait is charged to the threads that held the same GIL meanwhile.
+ * What no hold covers (the GIL was free, or passing from one thread to the next) is
+ * `unheld_ns`. For each waiter, the sum over holders + unheld = its wait_ns, exactly.
+ */
+#ifndef GT_ANALYSIS_CONTENTION_H
+#define GT_ANALYSIS_CONTENTION_H
+
+#include "base/chunks.h"
+#include "base/error.h"
+#include "model/timeline.h"
+
+/* How long `waiter` waited while `holder` held. Member indices of one GIL. */
+struct gt_blame {
+    uint32_t waiter;
+    uint32_t holder; /* GT_NO_INDEX: nobody held it */
+    int64_t ns;
+};
+
+/* One GIL's. Sorted by waiter, then by ns, the longest first; nobody's comes last. */
+struct gt_contention {
+    struct gt_chunks blames; /* of struct gt_blame */
+};
+
+int gt_contention_init(struct gt_contention *contention, const struct gt_gil *gil,
+                       struct gt_error *err);
+void gt_contention_release(struct gt_contention *contention);
+
+/* The waiter's blames: *count of them, from the returned index on. */
+size_t gt_contention_of(const struct gt_contention *contention, uint32_t waiter, size_t *count);
+
+static inline const struct gt_blame *gt_blame_at(const struct gt_contention *contention,
+                                                 size_t index)
+{
+    return gt_chunks_at(&contention->blames, index);
+}
+
+#endif

@@ -1,0 +1,355 @@
+#include "model/tracker.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * After the last event: close what is open, drop what turned out to be no GIL, cut lost
+ * ranges out of every span, sum up per thread, and check the two invariants.
+ */
+
+static void end_lives(struct gt_timeline *timeline)
+{
+    for (uint32_t i = 0; i < timeline->threads.count; i++) {
+        struct gt_thread *thread = gt_thread_at(timeline, i);
+        struct gt_process *process = gt_process_at(timeline, thread->process);
+
+        if (!(thread->flags & GT_THREAD_SAW_EXIT))
+            thread->end_ns = timeline->end_ns;
+        if (thread->end_ns < thread->start_ns)
+            thread->end_ns = thread->start_ns;
+        if (process->end_ns < thread->end_ns)
+            process->end_ns = thread->end_ns;
+    }
+}
+
+static int compare_ranges(const void *a, const void *b)
+{
+    const struct gt_lost_range *left = a, *right = b;
+
+    return (left->start_ns > right->start_ns) - (left->start_ns < right->start_ns);
+}
+
+/* Sort the lost ranges and merge those that touch. */
+static int merge_lost(struct gt_timeline *timeline)
+{
+    size_t count = timeline->lost.count;
+    struct gt_lost_range *ranges, *into;
+    size_t kept = 0;
+
+    if (count == 0)
+        return 0;
+    ranges = calloc(count, sizeof(*ranges));
+    if (!ranges)
+        return -1;
+    for (size_t i = 0; i < count; i++)
+        ranges[i] = *(struct gt_lost_range *)gt_chunks_at(&timeline->lost, i);
+    qsort(ranges, count, sizeof(*ranges), compare_ranges);
+    for (size_t i = 0; i < count; i++) {
+        into = kept ? gt_chunks_at(&timeline->lost, kept - 1) : NULL;
+        if (into && ranges[i].start_ns <= into->end_ns) {
+            if (ranges[i].end_ns > into->end_ns)
+                into->end_ns = ranges[i].end_ns;
+            into->events += ranges[i].events;
+        } else {
+            *(struct gt_lost_range *)gt_chunks_at(&timeline->lost, kept++) = ranges[i];
+        }
+    }
+    free(ranges);
+    gt_chunks_truncate(&timeline->lost, kept);
+    for (size_t i = 0; i < kept; i++) {
+        into = gt_chunks_at(&timeline->lost, i);
+        timeline->quality.lost_ns += into->end_ns - into->start_ns;
+    }
+    return 0;
+}
+
+/* Index of the first lost range that ends after `time_ns`. */
+static size_t first_lost_after(const struct gt_timeline *timeline, int64_t time_ns)
+{
+    size_t low = 0, high = timeline->lost.count;
+
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        const struct gt_lost_range *range = gt_chunks_at(&timeline->lost, middle);
+
+        if (range->end_ns > time_ns)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
+/* How much of [start, end] is in lost ranges. */
+static int64_t lost_within(const struct gt_timeline *timeline, int64_t start_ns, int64_t end_ns)
+{
+    int64_t sum_ns = 0;
+
+    for (size_t i = first_lost_after(timeline, start_ns); i < timeline->lost.count; i++) {
+        const struct gt_lost_range *range = gt_chunks_at(&timeline->lost, i);
+        int64_t from_ns = range->start_ns > start_ns ? range->start_ns : start_ns;
+        int64_t until_ns = range->end_ns < end_ns ? range->end_ns : end_ns;
+
+        if (range->start_ns >= end_ns)
+            break;
+        sum_ns += until_ns - from_ns;
+    }
+    return sum_ns;
+}
+
+static int push_cut(struct gt_chunks *into, struct gt_span span)
+{
+    struct gt_span *copy;
+
+    if (span.end_ns <= span.start_ns)
+        return 0;
+    copy = gt_chunks_push(into);
+    if (!copy)
+        return -1;
+    *copy = span;
+    return 0;
+}
+
+/* Append what remains of `span` outside the lost ranges. */
+static int cut_span(const struct gt_timeline *timeline, struct gt_span span,
+                    struct gt_chunks *into)
+{
+    for (size_t i = first_lost_after(timeline, span.start_ns); i < timeline->lost.count; i++) {
+        const struct gt_lost_range *range = gt_chunks_at(&timeline->lost, i);
+        struct gt_span before = span;
+
+        if (range->start_ns >= span.end_ns)
+            break;
+        before.end_ns = range->start_ns;
+        before.flags |= GT_SPAN_CUT_END;
+        if (push_cut(into, before))
+            return -1;
+        span.start_ns = range->end_ns;
+        span.flags |= GT_SPAN_CUT_START;
+    }
+    return push_cut(into, span);
+}
+
+static int cut_spans(const struct gt_timeline *timeline, struct gt_chunks *spans)
+{
+    struct gt_chunks kept;
+
+    if (timeline->lost.count == 0)
+        return 0;
+    gt_chunks_init(&kept, sizeof(struct gt_span));
+    for (size_t i = 0; i < spans->count; i++)
+        if (cut_span(timeline, *gt_span_at(spans, i), &kept)) {
+            gt_chunks_release(&kept);
+            return -1;
+        }
+    gt_chunks_release(spans);
+    *spans = kept;
+    return 0;
+}
+
+static void clip_to_life(const struct gt_timeline *timeline, struct gt_span *span)
+{
+    const struct gt_thread *thread = gt_thread_at(timeline, span->thread);
+
+    if (span->start_ns < thread->start_ns)
+        span->start_ns = thread->start_ns;
+    if (span->end_ns > thread->end_ns)
+        span->end_ns = thread->end_ns;
+    if (span->end_ns < span->start_ns)
+        span->end_ns = span->start_ns;
+}
+
+static void sum_spans(const struct gt_timeline *timeline, struct gt_gil *gil, bool waits)
+{
+    const struct gt_chunks *spans = waits ? &gil->waits : &gil->holds;
+    uint32_t thread = GT_NO_INDEX;
+    struct gt_member *member = NULL;
+
+    for (size_t i = 0; i < spans->count; i++) {
+        struct gt_span *span = gt_span_at(spans, i);
+        int64_t length_ns;
+
+        clip_to_life(timeline, span);
+        length_ns = span->end_ns - span->start_ns;
+        if (span->thread != thread) {
+            thread = span->thread;
+            member = gt_member_at(gil, gt_hashmap_get(&gil->member_of, thread));
+        }
+        if (waits) {
+            member->waits++;
+            member->wait_ns += length_ns;
+            if (length_ns > member->longest_wait_ns)
+                member->longest_wait_ns = length_ns;
+        } else {
+            member->holds++;
+            member->hold_ns += length_ns;
+            if (length_ns > member->longest_hold_ns)
+                member->longest_hold_ns = length_ns;
+        }
+    }
+}
+
+/* Invariant 1 on the result itself. */
+static uint64_t count_overlaps(const struct gt_gil *gil)
+{
+    int64_t end_ns = INT64_MIN;
+    uint64_t overlaps = 0;
+
+    for (size_t i = 0; i < gil->holds.count; i++) {
+        const struct gt_span *span = gt_span_at(&gil->holds, i);
+
+        overlaps += span->start_ns < end_ns;
+        if (span->end_ns > end_ns)
+            end_ns = span->end_ns;
+    }
+    return overlaps;
+}
+
+/* An overlap counts where nothing was lost that could explain it. */
+static void judge_suspects(struct gt_timeline *timeline)
+{
+    const struct gt_chunks *suspects = &timeline->tracker->suspects;
+
+    for (size_t i = 0; i < suspects->count; i++) {
+        const struct gt_suspect *suspect = gt_chunks_at(suspects, i);
+        size_t lost = first_lost_after(timeline, suspect->since_ns - 1);
+        const struct gt_lost_range *range =
+            lost < timeline->lost.count ? gt_chunks_at(&timeline->lost, lost) : NULL;
+
+        if (!range || range->start_ns > suspect->time_ns)
+            gt_gil_at(timeline, suspect->gil)->defects.overlaps++;
+    }
+}
+
+static void add_defects(struct gt_quality *quality, const struct gt_gil_defects *defects)
+{
+    quality->duplicates += defects->duplicates;
+    quality->takes_without_return += defects->takes_without_return;
+    quality->unmatched_releases += defects->unmatched_releases;
+    quality->unmatched_takes += defects->unmatched_takes;
+    quality->overlaps += defects->overlaps;
+}
+
+static int finish_gil(struct gt_timeline *timeline, struct gt_gil *gil)
+{
+    if (cut_spans(timeline, &gil->holds) || cut_spans(timeline, &gil->waits))
+        return -1;
+    sum_spans(timeline, gil, false);
+    sum_spans(timeline, gil, true);
+    gil->defects.overlaps += count_overlaps(gil);
+    add_defects(&timeline->quality, &gil->defects);
+    for (uint32_t i = 0; i < gil->members.count; i++) {
+        struct gt_member *member = gt_member_at(gil, i);
+        const struct gt_thread *thread = gt_thread_at(timeline, member->thread);
+        int64_t start_ns = thread->start_ns, end_ns = thread->end_ns;
+
+        if (start_ns < gil->start_ns)
+            start_ns = gil->start_ns;
+        if (end_ns > gil->end_ns)
+            end_ns = gil->end_ns;
+        member->lifetime_ns = end_ns > start_ns ? end_ns - start_ns : 0;
+        member->unknown_ns = lost_within(timeline, start_ns, end_ns);
+        if (member->hold_ns + member->wait_ns + member->unknown_ns > member->lifetime_ns)
+            timeline->quality.accounting_errors++;
+    }
+    return 0;
+}
+
+/* Holders that alternate wrongly, again and again, though nothing was lost: two condition
+ * variables that looked like a GIL's for a while. */
+static bool is_impostor(const struct gt_timeline *timeline, const struct gt_gil *gil)
+{
+    if (gil->source == GT_GIL_FROM_FUNCTIONS)
+        return false;
+    return gil->misfits >= 3 &&
+           gil->misfits * 10 > gil->transitions + timeline->quality.lost_events;
+}
+
+/* Function probes are the second choice where condition variables tell the same exactly. */
+static bool is_superseded(const struct gt_timeline *timeline, const struct gt_gil *gil)
+{
+    if (gil->source != GT_GIL_FROM_FUNCTIONS)
+        return false;
+    for (uint32_t i = 0; i < timeline->gils.count; i++) {
+        const struct gt_gil *other = gt_gil_at(timeline, i);
+
+        if (other->process == gil->process && other->source == GT_GIL_FROM_COND &&
+            other->start_ns == gil->start_ns && !is_impostor(timeline, other))
+            return true;
+    }
+    return false;
+}
+
+static void release_gil(struct gt_gil *gil)
+{
+    gt_chunks_release(&gil->holds);
+    gt_chunks_release(&gil->waits);
+    gt_chunks_release(&gil->members);
+    gt_hashmap_release(&gil->member_of);
+}
+
+static int compare_gils(const void *a, const void *b)
+{
+    const struct gt_gil *left = a, *right = b;
+
+    if (left->process != right->process)
+        return left->process < right->process ? -1 : 1;
+    return (left->number > right->number) - (left->number < right->number);
+}
+
+/* Keep the real ones, by process and in the order of appearance. */
+static int keep_gils(struct gt_timeline *timeline)
+{
+    size_t count = timeline->gils.count, kept = 0;
+    struct gt_gil *gils = calloc(count ? count : 1, sizeof(*gils));
+    bool *drop = calloc(count ? count : 1, sizeof(*drop));
+    int rc = gils && drop ? 0 : -1;
+
+    for (uint32_t i = 0; rc == 0 && i < count; i++)
+        drop[i] = is_impostor(timeline, gt_gil_at(timeline, i)) ||
+                  is_superseded(timeline, gt_gil_at(timeline, i));
+    for (uint32_t i = 0; rc == 0 && i < count; i++) {
+        struct gt_gil *gil = gt_gil_at(timeline, i);
+
+        if (drop[i]) {
+            timeline->quality.dropped_gils += gil->source == GT_GIL_FROM_COND;
+            release_gil(gil);
+        } else {
+            gil->number = i;
+            gils[kept++] = *gil;
+        }
+    }
+    if (rc == 0) {
+        qsort(gils, kept, sizeof(*gils), compare_gils);
+        for (uint32_t i = 0; i < kept; i++) {
+            gils[i].number =
+                i && gils[i - 1].process == gils[i].process ? gils[i - 1].number + 1 : 0;
+            *gt_gil_at(timeline, i) = gils[i];
+        }
+        gt_chunks_truncate(&timeline->gils, kept);
+    }
+    free(gils);
+    free(drop);
+    return rc;
+}
+
+int gt_finish_gils(struct gt_timeline *timeline)
+{
+    end_lives(timeline);
+    for (uint32_t i = 0; i < timeline->gils.count; i++) {
+        struct gt_gil *gil = gt_gil_at(timeline, i);
+
+        if (gt_gil_close(timeline, gil, gt_process_at(timeline, gil->process)->end_ns))
+            return -1;
+    }
+    if (merge_lost(timeline))
+        return -1;
+    judge_suspects(timeline);
+    if (keep_gils(timeline))
+        return -1;
+    for (uint32_t i = 0; i < timeline->gils.count; i++)
+        if (finish_gil(timeline, gt_gil_at(timeline, i)))
+            return -1;
+    return 0;
+}

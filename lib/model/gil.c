@@ -1,0 +1,345 @@
+#include "model/tracker.h"
+
+/*
+ * One GIL's events become spans. The order of events is the truth: acquisitions and releases
+ * happen under the GIL's mutex, so an event that does not fit means that something was lost,
+ * recorded twice, or that this is no GIL. Each misfit is counted.
+ */
+
+uint32_t gt_gil_new(struct gt_timeline *timeline, uint32_t process, enum gt_gil_source source,
+                    uint64_t address, uint64_t acquired)
+{
+    struct gt_process_state *state = gt_process_state_at(timeline, process);
+    uint32_t index = (uint32_t)timeline->gils.count;
+    struct gt_gil *gil = gt_chunks_push(&timeline->gils);
+
+    if (!gil)
+        return GT_NO_INDEX;
+    *gil = (struct gt_gil){
+        .process = process,
+        .start_ns = state->image_start_ns,
+        .end_ns = -1,
+        .address = address,
+        .acquired = acquired,
+        .source = source,
+        .owner = GT_NO_INDEX,
+        .known_since_ns = state->image_start_ns,
+        .last_change_ns = -1,
+        .last_acquirer = GT_NO_INDEX,
+        .last_acquired_ns = -1,
+        .next = GT_NO_INDEX,
+    };
+    gt_chunks_init(&gil->holds, sizeof(struct gt_span));
+    gt_chunks_init(&gil->waits, sizeof(struct gt_span));
+    gt_chunks_init(&gil->members, sizeof(struct gt_member));
+    gt_hashmap_init(&gil->member_of);
+    if (state->first_gil == GT_NO_INDEX)
+        state->first_gil = index;
+    else
+        gt_gil_at(timeline, state->last_gil)->next = index;
+    state->last_gil = index;
+    return index;
+}
+
+/* The thread's member index, made when new; GT_NO_INDEX when memory is exhausted. */
+static uint32_t member_of(struct gt_gil *gil, uint32_t thread)
+{
+    uint32_t index;
+    struct gt_member *member;
+
+    /* The owner is asked for at every second event. */
+    if (gil->owner != GT_NO_INDEX && gt_member_at(gil, gil->owner)->thread == thread)
+        return gil->owner;
+    index = gt_hashmap_get(&gil->member_of, thread);
+    if (index != GT_HASHMAP_NONE)
+        return index;
+    index = (uint32_t)gil->members.count;
+    member = gt_chunks_push(&gil->members);
+    if (!member || gt_hashmap_put(&gil->member_of, thread, index))
+        return GT_NO_INDEX;
+    *member = (struct gt_member){.thread = thread, .wait_since_ns = -1, .enter_since_ns = -1};
+    return index;
+}
+
+static int push_span(struct gt_chunks *spans, uint32_t thread, int64_t start_ns, int64_t end_ns,
+                     uint32_t flags)
+{
+    struct gt_span *span = gt_chunks_push(spans);
+
+    if (!span)
+        return -1;
+    *span = (struct gt_span){start_ns, end_ns, thread, flags};
+    return 0;
+}
+
+static int end_wait(struct gt_gil *gil, struct gt_member *member, int64_t time_ns,
+                    uint32_t flags)
+{
+    int64_t since_ns = member->wait_since_ns;
+
+    member->wait_since_ns = -1;
+    if (since_ns < 0 || time_ns <= since_ns)
+        return 0;
+    return push_span(&gil->waits, member->thread, since_ns, time_ns, flags);
+}
+
+/* What a thread does with known GILs matters to recognise.c; function probes see the same
+ * GIL a second time and must not. */
+static void note_activity(struct gt_timeline *timeline, const struct gt_gil *gil,
+                          uint32_t thread, int owned)
+{
+    struct gt_thread_state *state = gt_thread_state_at(timeline, thread);
+
+    if (gil->source == GT_GIL_FROM_FUNCTIONS)
+        return;
+    state->activity++;
+    if (owned > 0)
+        state->owned++;
+    else if (owned < 0 && state->owned)
+        state->owned--;
+}
+
+static int end_hold(struct gt_timeline *timeline, struct gt_gil *gil, int64_t time_ns,
+                    uint32_t flags)
+{
+    struct gt_member *member = gt_member_at(gil, gil->owner);
+
+    gil->owner = GT_NO_INDEX;
+    note_activity(timeline, gil, member->thread, -1);
+    if (time_ns < gil->owner_since_ns)
+        return 0;
+    return push_span(&gil->holds, member->thread, gil->owner_since_ns, time_ns, flags);
+}
+
+static void begin_hold(struct gt_timeline *timeline, struct gt_gil *gil, uint32_t member,
+                       int64_t time_ns)
+{
+    gil->owner = member;
+    gil->owner_since_ns = time_ns;
+    note_activity(timeline, gil, gt_member_at(gil, member)->thread, +1);
+}
+
+int gt_gil_wait(struct gt_timeline *timeline, uint32_t index, uint32_t thread, int64_t time_ns)
+{
+    struct gt_gil *gil = gt_gil_at(timeline, index);
+    uint32_t at = member_of(gil, thread);
+    struct gt_member *member;
+
+    if (at == GT_NO_INDEX)
+        return -1;
+    timeline->quality.gil_events++;
+    note_activity(timeline, gil, thread, 0);
+    member = gt_member_at(gil, at);
+    if (gil->owner == at) {
+        /* Its release was not recorded. */
+        gil->misfits++;
+        gil->defects.unmatched_takes++;
+        if (end_hold(timeline, gil, time_ns, GT_SPAN_CUT_END))
+            return -1;
+    }
+    if (member->wait_since_ns < 0)
+        member->wait_since_ns = time_ns; /* later waits repeat every switch interval */
+    return 0;
+}
+
+/* Somebody acquired while `gil->owner` is still known to hold. */
+static int take_over(struct gt_timeline *timeline, uint32_t index, int64_t time_ns)
+{
+    struct gt_gil *gil = gt_gil_at(timeline, index);
+    struct gt_suspect *suspect = gt_chunks_push(&timeline->tracker->suspects);
+
+    if (!suspect)
+        return -1;
+    *suspect = (struct gt_suspect){gil->owner_since_ns, time_ns, index};
+    gil->misfits++;
+    gil->defects.unmatched_takes++;
+    return end_hold(timeline, gil, time_ns, GT_SPAN_CUT_END);
+}
+
+int gt_gil_acquired(struct gt_timeline *timeline, uint32_t index, uint32_t thread,
+                    int64_t time_ns)
+{
+    struct gt_gil *gil = gt_gil_at(timeline, index);
+    uint32_t at = member_of(gil, thread);
+
+    if (at == GT_NO_INDEX)
+        return -1;
+    timeline->quality.gil_events++;
+    if (gil->owner == at) {
+        gil->defects.duplicates++;
+        return 0;
+    }
+    gil->transitions++;
+    if (gil->owner != GT_NO_INDEX && take_over(timeline, index, time_ns))
+        return -1;
+    if (end_wait(gil, gt_member_at(gil, at), time_ns, 0))
+        return -1;
+    begin_hold(timeline, gil, at, time_ns);
+    gil->last_change_ns = time_ns;
+    gil->last_acquired_ns = time_ns;
+    gil->last_acquirer = at;
+    return 0;
+}
+
+int gt_gil_released(struct gt_timeline *timeline, uint32_t index, uint32_t thread,
+                    int64_t time_ns)
+{
+    struct gt_gil *gil = gt_gil_at(timeline, index);
+    uint32_t at = member_of(gil, thread);
+    int rc = 0;
+
+    if (at == GT_NO_INDEX)
+        return -1;
+    timeline->quality.gil_events++;
+    if (gil->owner == at) {
+        gil->transitions++;
+        rc = end_hold(timeline, gil, time_ns, 0);
+    } else if (gil->owner == GT_NO_INDEX && gil->last_change_ns < gil->known_since_ns) {
+        /* The first thing known of this GIL: its owner has had it since knowledge began. */
+        int64_t since_ns = gt_thread_at(timeline, thread)->start_ns;
+
+        gil->transitions++;
+        if (since_ns < gil->known_since_ns)
+            since_ns = gil->known_since_ns;
+        gt_member_at(gil, at)->wait_since_ns = -1;
+        rc = push_span(&gil->holds, thread, since_ns, time_ns, GT_SPAN_CUT_START);
+    } else if (gil->owner == GT_NO_INDEX && gil->holds.count &&
+               gt_span_at(&gil->holds, gil->holds.count - 1)->thread == thread) {
+        gil->defects.duplicates++; /* it released already, and nobody acquired since */
+        return 0;
+    } else {
+        gil->transitions++;
+        gil->misfits++;
+        gil->defects.unmatched_releases++;
+    }
+    gil->last_change_ns = time_ns;
+    return rc;
+}
+
+/* Is or was the GIL another thread's since this one entered take_gil? */
+static bool was_contended(const struct gt_gil *gil, uint32_t at)
+{
+    const struct gt_member *member = gt_member_at(gil, at);
+
+    if (member->enter_since_ns < 0)
+        return false;
+    return member->contended ||
+           (gil->last_acquirer != at && gil->last_acquired_ns > member->enter_since_ns);
+}
+
+/* drop_gil by a thread whose take_gil never returned (an optimised clone without the probe):
+ * it has held since the GIL became free, or since it asked. */
+static int infer_take(struct gt_timeline *timeline, struct gt_gil *gil, uint32_t at)
+{
+    struct gt_member *member = gt_member_at(gil, at);
+    int64_t enter_ns = member->enter_since_ns;
+    int64_t since_ns = enter_ns > gil->last_change_ns ? enter_ns : gil->last_change_ns;
+
+    gil->defects.takes_without_return++;
+    if (was_contended(gil, at) && since_ns > enter_ns &&
+        push_span(&gil->waits, member->thread, enter_ns, since_ns, GT_SPAN_CUT_END))
+        return -1;
+    begin_hold(timeline, gil, at, since_ns);
+    return 0;
+}
+
+int gt_gil_function(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event)
+{
+    uint32_t process = gt_thread_at(timeline, thread)->process;
+    struct gt_process_state *state = gt_process_state_at(timeline, process);
+    struct gt_gil *gil;
+    struct gt_member *member;
+    uint32_t at;
+
+    if (state->function_gil == GT_NO_INDEX) {
+        state->function_gil = gt_gil_new(timeline, process, GT_GIL_FROM_FUNCTIONS, 0, 0);
+        if (state->function_gil == GT_NO_INDEX)
+            return -1;
+    }
+    gil = gt_gil_at(timeline, state->function_gil);
+    at = member_of(gil, thread);
+    if (at == GT_NO_INDEX)
+        return -1;
+    member = gt_member_at(gil, at);
+    switch (event->kind) {
+    case GT_EVENT_TAKE_ENTER:
+        timeline->quality.gil_events++;
+        if (member->enter_since_ns >= 0)
+            return 0; /* entered twice: two probes on one place */
+        member->enter_since_ns = event->time_ns;
+        /* Whoever asks for a GIL that is free has nothing to wait for. */
+        member->contended = gil->owner != GT_NO_INDEX && gil->owner != at;
+        return 0;
+    case GT_EVENT_TAKE_RETURN:
+        if (was_contended(gil, at))
+            member->wait_since_ns = member->enter_since_ns;
+        member->enter_since_ns = -1;
+        return gt_gil_acquired(timeline, state->function_gil, thread, event->time_ns);
+    case GT_EVENT_DROP_ENTER:
+        if (gil->owner != at && member->enter_since_ns >= 0 && infer_take(timeline, gil, at))
+            return -1;
+        member->enter_since_ns = -1;
+        return gt_gil_released(timeline, state->function_gil, thread, event->time_ns);
+    default:
+        return 0; /* the return of drop_gil says nothing (FACTS: forced switching) */
+    }
+}
+
+static int exit_from(struct gt_timeline *timeline, struct gt_gil *gil, uint32_t thread,
+                     int64_t time_ns)
+{
+    uint32_t at = gt_hashmap_get(&gil->member_of, thread);
+    struct gt_member *member;
+
+    if (at == GT_HASHMAP_NONE)
+        return 0;
+    member = gt_member_at(gil, at);
+    if (was_contended(gil, at))
+        member->wait_since_ns = member->enter_since_ns;
+    member->enter_since_ns = -1;
+    if (member->wait_since_ns >= 0)
+        gil->defects.takes_without_return++;
+    if (end_wait(gil, member, time_ns, GT_SPAN_CUT_END))
+        return -1;
+    return gil->owner == at ? end_hold(timeline, gil, time_ns, GT_SPAN_CUT_END) : 0;
+}
+
+int gt_gil_thread_exit(struct gt_timeline *timeline, uint32_t thread, int64_t time_ns)
+{
+    uint32_t process = gt_thread_at(timeline, thread)->process;
+    uint32_t at = gt_process_state_at(timeline, process)->first_gil;
+
+    for (; at != GT_NO_INDEX; at = gt_gil_at(timeline, at)->next)
+        if (!gt_gil_at(timeline, at)->closed &&
+            exit_from(timeline, gt_gil_at(timeline, at), thread, time_ns))
+            return -1;
+    return 0;
+}
+
+int gt_gil_lost(struct gt_timeline *timeline, struct gt_gil *gil, int64_t from_ns,
+                int64_t until_ns)
+{
+    if (gil->owner != GT_NO_INDEX && end_hold(timeline, gil, from_ns, GT_SPAN_CUT_END))
+        return -1;
+    for (uint32_t i = 0; i < gil->members.count; i++) {
+        struct gt_member *member = gt_member_at(gil, i);
+
+        if (end_wait(gil, member, from_ns, GT_SPAN_CUT_END))
+            return -1;
+        member->enter_since_ns = -1;
+    }
+    gil->known_since_ns = until_ns;
+    return 0;
+}
+
+int gt_gil_close(struct gt_timeline *timeline, struct gt_gil *gil, int64_t time_ns)
+{
+    if (gil->closed)
+        return 0;
+    gil->closed = true;
+    gil->end_ns = time_ns;
+    for (uint32_t i = 0; i < gil->members.count; i++)
+        if (exit_from(timeline, gil, gt_member_at(gil, i)->thread, time_ns))
+            return -1;
+    return 0;
+}

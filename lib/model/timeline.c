@@ -1,0 +1,433 @@
+#include "model/tracker.h"
+
+#include <bsd/stdlib.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CPU_MAX = 65536 }; /* a cpu number beyond this is not one */
+
+struct gt_timeline *gt_timeline_new(bool single_gil, struct gt_error *err)
+{
+    struct gt_timeline *timeline = calloc(1, sizeof(*timeline));
+    struct gt_tracker *tracker = calloc(1, sizeof(*tracker));
+
+    if (!timeline || !tracker) {
+        free(timeline);
+        free(tracker);
+        gt_error_memory(err);
+        return NULL;
+    }
+    gt_chunks_init(&timeline->processes, sizeof(struct gt_process));
+    gt_chunks_init(&timeline->threads, sizeof(struct gt_thread));
+    gt_chunks_init(&timeline->gils, sizeof(struct gt_gil));
+    gt_chunks_init(&timeline->lost, sizeof(struct gt_lost_range));
+    gt_intern_init(&timeline->names);
+    timeline->start_ns = -1;
+    timeline->end_ns = -1;
+    gt_chunks_init(&tracker->process_states, sizeof(struct gt_process_state));
+    gt_chunks_init(&tracker->thread_states, sizeof(struct gt_thread_state));
+    gt_chunks_init(&tracker->conds, sizeof(struct gt_cond));
+    gt_chunks_init(&tracker->suspects, sizeof(struct gt_lost_range));
+    gt_hashmap_init(&tracker->thread_of);
+    gt_hashmap_init(&tracker->process_of);
+    gt_hashmap_init(&tracker->guess_of);
+    tracker->recent_tid = -1;
+    tracker->single_gil = single_gil;
+    timeline->tracker = tracker;
+    return timeline;
+}
+
+static void free_tracker(struct gt_timeline *timeline)
+{
+    struct gt_tracker *tracker = timeline->tracker;
+
+    for (uint32_t i = 0; i < tracker->process_states.count; i++) {
+        gt_hashmap_release(&gt_process_state_at(timeline, i)->cond_of);
+        free(gt_process_state_at(timeline, i)->pending);
+    }
+    gt_chunks_release(&tracker->process_states);
+    gt_chunks_release(&tracker->thread_states);
+    gt_chunks_release(&tracker->conds);
+    gt_chunks_release(&tracker->suspects);
+    gt_hashmap_release(&tracker->thread_of);
+    gt_hashmap_release(&tracker->process_of);
+    gt_hashmap_release(&tracker->guess_of);
+    free(tracker->cpu_last_ns);
+    free(tracker);
+    timeline->tracker = NULL;
+}
+
+void gt_timeline_free(struct gt_timeline *timeline)
+{
+    if (!timeline)
+        return;
+    for (uint32_t i = 0; i < timeline->gils.count; i++) {
+        struct gt_gil *gil = gt_gil_at(timeline, i);
+
+        gt_chunks_release(&gil->holds);
+        gt_chunks_release(&gil->waits);
+        gt_chunks_release(&gil->members);
+        gt_hashmap_release(&gil->member_of);
+    }
+    if (timeline->tracker)
+        free_tracker(timeline);
+    gt_chunks_release(&timeline->processes);
+    gt_chunks_release(&timeline->threads);
+    gt_chunks_release(&timeline->gils);
+    gt_chunks_release(&timeline->lost);
+    gt_intern_release(&timeline->names);
+    free(timeline);
+}
+
+static uint32_t add_process(struct gt_timeline *timeline, int32_t pid, uint32_t parent,
+                            int64_t time_ns)
+{
+    uint32_t index = (uint32_t)timeline->processes.count;
+    struct gt_process *process = gt_chunks_push(&timeline->processes);
+    struct gt_process_state *state = gt_chunks_push(&timeline->tracker->process_states);
+
+    if (!process || !state ||
+        gt_hashmap_put(&timeline->tracker->process_of, (uint32_t)pid, index))
+        return GT_NO_INDEX;
+    *process = (struct gt_process){
+        .pid = pid,
+        .parent = parent,
+        .name = parent == GT_NO_INDEX ? 0 : gt_process_at(timeline, parent)->name,
+        .main_thread = GT_NO_INDEX,
+        .start_ns = time_ns,
+        .end_ns = -1,
+    };
+    *state = (struct gt_process_state){
+        .recent = {GT_NO_INDEX, GT_NO_INDEX},
+        .first_gil = GT_NO_INDEX,
+        .last_gil = GT_NO_INDEX,
+        .function_gil = GT_NO_INDEX,
+        .image_start_ns = time_ns,
+    };
+    gt_hashmap_init(&state->cond_of);
+    return index;
+}
+
+static uint32_t add_thread(struct gt_timeline *timeline, uint32_t process_index, int32_t tid,
+                           int64_t time_ns)
+{
+    struct gt_process *process = gt_process_at(timeline, process_index);
+    uint32_t index = (uint32_t)timeline->threads.count;
+    struct gt_thread *thread = gt_chunks_push(&timeline->threads);
+    struct gt_thread_state *state = gt_chunks_push(&timeline->tracker->thread_states);
+
+    if (!thread || !state ||
+        gt_hashmap_put(&timeline->tracker->thread_of, (uint32_t)tid, index))
+        return GT_NO_INDEX;
+    *thread = (struct gt_thread){
+        .tid = tid,
+        .process = process_index,
+        .name = process->name,
+        .number = ++process->thread_count,
+        .flags = tid == process->pid ? GT_THREAD_MAIN : 0,
+        .start_ns = time_ns,
+        .end_ns = -1,
+    };
+    memset(state, 0, sizeof(*state));
+    if (tid == process->pid)
+        process->main_thread = index;
+    timeline->tracker->recent_tid = -1;
+    return index;
+}
+
+static uint32_t process_of_pid(struct gt_timeline *timeline, int32_t pid, int64_t time_ns)
+{
+    uint32_t index = gt_hashmap_get(&timeline->tracker->process_of, (uint32_t)pid);
+
+    return index != GT_HASHMAP_NONE ? index : add_process(timeline, pid, GT_NO_INDEX, time_ns);
+}
+
+/*
+ * Text without process ids and without task records names threads only. Threads that signal
+ * the same address are taken for one process then (addresses are random per process), and so
+ * are all that call the probed functions.
+ */
+static uint32_t guess_process(struct gt_timeline *timeline, const struct gt_event *event)
+{
+    struct gt_hashmap *guess_of = &timeline->tracker->guess_of;
+    uint64_t key = event->kind == GT_EVENT_COND_SIGNAL || event->kind == GT_EVENT_COND_WAIT
+                       ? event->value
+                       : 0;
+    uint32_t index = gt_hashmap_get(guess_of, key);
+
+    if (index != GT_HASHMAP_NONE)
+        return index;
+    index = process_of_pid(timeline, event->tid, event->time_ns);
+    if (index == GT_NO_INDEX)
+        return GT_NO_INDEX;
+    gt_process_state_at(timeline, index)->guessed = true; /* registers its addresses */
+    return key || gt_hashmap_put(guess_of, key, index) == 0 ? index : GT_NO_INDEX;
+}
+
+static uint32_t new_thread_of_event(struct gt_timeline *timeline, const struct gt_event *event)
+{
+    uint32_t process = event->pid > 0 ? process_of_pid(timeline, event->pid, event->time_ns)
+                                      : guess_process(timeline, event);
+
+    return process == GT_NO_INDEX ? GT_NO_INDEX
+                                  : add_thread(timeline, process, event->tid, event->time_ns);
+}
+
+static int rename_thread(struct gt_timeline *timeline, uint32_t index, const char *text,
+                         uint32_t length)
+{
+    struct gt_thread *thread = gt_thread_at(timeline, index);
+    struct gt_process *process = gt_process_at(timeline, thread->process);
+    uint32_t name = gt_intern_add(&timeline->names, text, length);
+
+    if (name == UINT32_MAX)
+        return -1;
+    if (process->name == 0)
+        process->name = name;
+    if (thread->name != name && name != process->name)
+        thread->flags |= GT_THREAD_NAMED;
+    thread->name = name;
+    return 0;
+}
+
+/* Names from the lines themselves, for text without COMM records. */
+static int name_from_line(struct gt_timeline *timeline, uint32_t index,
+                          const struct gt_event *event)
+{
+    const struct gt_thread *thread = gt_thread_at(timeline, index);
+
+    if (event->comm_length == 0 || event->comm[0] == ':' ||
+        (gt_intern_length(&timeline->names, thread->name) == event->comm_length &&
+         memcmp(gt_intern_text(&timeline->names, thread->name), event->comm,
+                event->comm_length) == 0))
+        return 0;
+    return rename_thread(timeline, index, event->comm, event->comm_length);
+}
+
+/* GT_NO_INDEX when memory is exhausted. */
+static uint32_t thread_of_event(struct gt_timeline *timeline, const struct gt_event *event)
+{
+    struct gt_tracker *tracker = timeline->tracker;
+    uint32_t index;
+
+    if (event->tid == tracker->recent_tid) {
+        index = tracker->recent_thread;
+    } else {
+        index = gt_hashmap_get(&tracker->thread_of, (uint32_t)event->tid);
+        if (index == GT_HASHMAP_NONE)
+            index = new_thread_of_event(timeline, event);
+        if (index == GT_NO_INDEX)
+            return GT_NO_INDEX;
+        tracker->recent_tid = event->tid;
+        tracker->recent_thread = index;
+    }
+    if (!tracker->saw_comm && name_from_line(timeline, index, event))
+        return GT_NO_INDEX;
+    return index;
+}
+
+static int end_thread(struct gt_timeline *timeline, uint32_t index, int64_t time_ns)
+{
+    struct gt_thread *thread = gt_thread_at(timeline, index);
+    struct gt_process *process = gt_process_at(timeline, thread->process);
+
+    if (thread->flags & GT_THREAD_SAW_EXIT)
+        return 0;
+    thread->flags |= GT_THREAD_SAW_EXIT;
+    thread->end_ns = time_ns;
+    if (process->end_ns < time_ns)
+        process->end_ns = time_ns;
+    return gt_gil_thread_exit(timeline, index, time_ns);
+}
+
+static int feed_fork(struct gt_timeline *timeline, const struct gt_event *event)
+{
+    struct gt_tracker *tracker = timeline->tracker;
+    uint32_t parent, process, index;
+
+    index = gt_hashmap_get(&tracker->thread_of, (uint32_t)event->tid);
+    if (index != GT_HASHMAP_NONE &&
+        !(gt_thread_at(timeline, index)->flags & GT_THREAD_SAW_EXIT)) {
+        if (gt_thread_at(timeline, index)->flags & GT_THREAD_SAW_START)
+            return end_thread(timeline, index, event->time_ns); /* its exit was lost */
+        if (gt_thread_at(timeline, index)->start_ns == event->time_ns)
+            return 0;
+    }
+    parent = event->other_pid > 0
+                 ? gt_hashmap_get(&tracker->process_of, (uint32_t)event->other_pid)
+                 : GT_NO_INDEX;
+    if (event->pid == event->tid)
+        process = add_process(timeline, event->pid, parent, event->time_ns);
+    else
+        process = process_of_pid(timeline, event->pid, event->time_ns);
+    if (process == GT_NO_INDEX)
+        return -1;
+    index = add_thread(timeline, process, event->tid, event->time_ns);
+    if (index == GT_NO_INDEX)
+        return -1;
+    gt_thread_at(timeline, index)->flags |= GT_THREAD_SAW_START;
+    return 0;
+}
+
+static int feed_exit(struct gt_timeline *timeline, const struct gt_event *event)
+{
+    uint32_t index = gt_hashmap_get(&timeline->tracker->thread_of, (uint32_t)event->tid);
+
+    return index == GT_HASHMAP_NONE ? 0 : end_thread(timeline, index, event->time_ns);
+}
+
+/* The process runs another program now: its GILs are gone, and so are its other threads. */
+static int feed_exec(struct gt_timeline *timeline, uint32_t index, const struct gt_event *event)
+{
+    struct gt_thread *thread = gt_thread_at(timeline, index);
+    uint32_t process_index = thread->process;
+    struct gt_process *process = gt_process_at(timeline, process_index);
+    struct gt_process_state *state = gt_process_state_at(timeline, process_index);
+
+    for (uint32_t at = state->first_gil; at != GT_NO_INDEX; at = gt_gil_at(timeline, at)->next)
+        if (gt_gil_close(timeline, gt_gil_at(timeline, at), event->time_ns))
+            return -1;
+    gt_hashmap_release(&state->cond_of);
+    state->recent[0] = state->recent[1] = GT_NO_INDEX;
+    state->function_gil = GT_NO_INDEX;
+    state->pending_count = 0;
+    state->image_start_ns = event->time_ns;
+    process->name = gt_intern_add(&timeline->names, event->text, event->text_length);
+    if (process->name == UINT32_MAX)
+        return -1;
+    thread->name = process->name;
+    thread->flags &= ~(uint32_t)GT_THREAD_NAMED;
+    return 0;
+}
+
+static int64_t *cpu_slot(struct gt_tracker *tracker, int32_t cpu)
+{
+    if (cpu < 0 || cpu >= CPU_MAX)
+        return NULL;
+    if ((size_t)cpu >= tracker->cpu_count) {
+        size_t count = (size_t)cpu + 16;
+        int64_t *slots = reallocarray(tracker->cpu_last_ns, count, sizeof(*slots));
+
+        if (!slots)
+            return NULL;
+        for (size_t i = tracker->cpu_count; i < count; i++)
+            slots[i] = -1;
+        tracker->cpu_last_ns = slots;
+        tracker->cpu_count = count;
+    }
+    return &tracker->cpu_last_ns[cpu];
+}
+
+/* The record is written when there is room again: what is missing lies between the last
+ * event of that CPU and the record. */
+static int feed_lost(struct gt_timeline *timeline, const struct gt_event *event)
+{
+    int64_t *last = cpu_slot(timeline->tracker, event->cpu);
+    int64_t from_ns = last && *last >= 0 ? *last : timeline->start_ns;
+    struct gt_lost_range *range = gt_chunks_push(&timeline->lost);
+
+    if (!range)
+        return -1;
+    if (from_ns < 0 || from_ns > event->time_ns)
+        from_ns = event->time_ns;
+    *range = (struct gt_lost_range){from_ns, event->time_ns, event->value};
+    timeline->quality.lost_events += event->value;
+    for (uint32_t i = 0; i < timeline->gils.count; i++)
+        if (!gt_gil_at(timeline, i)->closed &&
+            gt_gil_lost(timeline, gt_gil_at(timeline, i), from_ns, event->time_ns))
+            return -1;
+    return 0;
+}
+
+static int feed_thread_event(struct gt_timeline *timeline, const struct gt_event *event)
+{
+    uint32_t index = thread_of_event(timeline, event);
+
+    if (index == GT_NO_INDEX)
+        return -1;
+    switch (event->kind) {
+    case GT_EVENT_COND_SIGNAL:
+    case GT_EVENT_COND_WAIT:
+        return gt_recognise(timeline, index, event);
+    case GT_EVENT_TAKE_ENTER:
+    case GT_EVENT_TAKE_RETURN:
+    case GT_EVENT_DROP_ENTER:
+    case GT_EVENT_DROP_RETURN:
+        return gt_gil_function(timeline, index, event);
+    case GT_EVENT_EXEC:
+        return feed_exec(timeline, index, event);
+    case GT_EVENT_COMM:
+        return rename_thread(timeline, index, event->text, event->text_length);
+    default:
+        return 0;
+    }
+}
+
+/* Times that go back, beyond what merging per-CPU buffers explains, are counted. */
+static void note_time(struct gt_timeline *timeline, const struct gt_event *event)
+{
+    int64_t *last = cpu_slot(timeline->tracker, event->cpu);
+
+    if (timeline->start_ns < 0 || event->time_ns < timeline->start_ns)
+        timeline->start_ns = event->time_ns;
+    if (event->time_ns < timeline->end_ns)
+        timeline->quality.unordered++;
+    else
+        timeline->end_ns = event->time_ns;
+    if (last)
+        *last = event->time_ns;
+}
+
+int gt_timeline_feed(struct gt_timeline *timeline, const struct gt_event *event)
+{
+    struct gt_tracker *tracker = timeline->tracker;
+    int rc;
+
+    timeline->quality.events++;
+    if (event->kind == GT_EVENT_COMM || event->kind == GT_EVENT_EXEC)
+        tracker->saw_comm = true;
+    if (event->time_ns <= 0) {
+        /* Records that perf makes up for what ran before it began: names only. */
+        if (event->kind != GT_EVENT_COMM || event->tid <= 0 ||
+            gt_hashmap_get(&tracker->thread_of, (uint32_t)event->tid) == GT_HASHMAP_NONE)
+            return 0;
+    }
+    if (event->kind == GT_EVENT_LOST)
+        rc = feed_lost(timeline, event);
+    else if (event->kind == GT_EVENT_FORK)
+        rc = event->tid > 0 ? feed_fork(timeline, event) : 0;
+    else if (event->kind == GT_EVENT_EXIT)
+        rc = event->tid > 0 ? feed_exit(timeline, event) : 0;
+    else
+        rc = event->tid > 0 ? feed_thread_event(timeline, event) : 0;
+    if (event->time_ns > 0)
+        note_time(timeline, event);
+    return rc;
+}
+
+int gt_timeline_finish(struct gt_timeline *timeline, struct gt_error *err)
+{
+    int rc = gt_finish_gils(timeline);
+
+    free_tracker(timeline);
+    return rc ? gt_error_memory(err) : 0;
+}
+
+size_t gt_timeline_thread_label(const struct gt_timeline *timeline, uint32_t index, char *text,
+                                size_t size)
+{
+    const struct gt_thread *thread = gt_thread_at(timeline, index);
+    size_t length = gt_intern_length(&timeline->names, thread->name);
+
+    if (thread->flags & GT_THREAD_NAMED && length) {
+        size_t copied = length < size ? length : size - 1;
+
+        memcpy(text, gt_intern_text(&timeline->names, thread->name), copied);
+        text[copied] = '\0';
+        return copied;
+    }
+    if (thread->flags & GT_THREAD_MAIN)
+        return (size_t)snprintf(text, size, "main");
+    return (size_t)snprintf(text, size, "thread %u", thread->number);
+}

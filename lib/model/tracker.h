@@ -1,0 +1,117 @@
+/*
+ * Private to model/: what is known while events stream in and not needed afterwards.
+ *
+ * Who does what: timeline.c follows threads and processes, recognise.c finds out which
+ * condition variables are a GIL's, gil.c turns a GIL's events into spans, finish.c closes,
+ * cuts lost ranges out and sums up.
+ */
+#ifndef GT_MODEL_TRACKER_H
+#define GT_MODEL_TRACKER_H
+
+#include "model/timeline.h"
+
+enum gt_cond_role {
+    GT_COND_UNKNOWN,
+    GT_COND_RELEASED, /* waited on, and signalled by a release: `cond` in CPython */
+    GT_COND_ACQUIRED, /* signalled by an acquisition: `switch_cond` in CPython */
+};
+
+/* A condition variable of one program image. */
+struct gt_cond {
+    uint64_t address;
+    uint32_t gil; /* when role is known */
+    enum gt_cond_role role;
+    uint64_t partner; /* candidate: the address its thread signalled before it */
+    uint32_t score;   /* how often in a row that was so */
+};
+
+/* A signal or wait on a condition variable whose meaning is not known yet. */
+struct gt_pending {
+    int64_t time_ns;
+    uint64_t address;
+    uint32_t thread; /* GT_NO_INDEX: consumed */
+    enum gt_event_kind kind;
+};
+
+/* Ring of the newest unexplained events of one process. */
+enum { GT_PENDING_MAX = 1024 };
+
+struct gt_process_state {
+    struct gt_hashmap cond_of; /* address → index in tracker.conds */
+    uint32_t recent[2];        /* the last two looked up */
+    uint32_t first_gil;        /* chain through gt_gil.next; GT_NO_INDEX */
+    uint32_t last_gil;
+    uint32_t function_gil;      /* GT_NO_INDEX */
+    int64_t image_start_ns;     /* last exec, or the start */
+    struct gt_pending *pending; /* GT_PENDING_MAX, allocated at first use */
+    uint32_t pending_count;     /* ever added */
+    bool guessed;               /* its pid was not in the text: a guess from one tid */
+};
+
+struct gt_thread_state {
+    uint64_t last_signal;     /* last unexplained address it signalled; 0: none */
+    uint32_t signal_activity; /* `activity` at that time */
+    uint32_t activity;        /* events of known GILs by this thread */
+    uint32_t owned;           /* GILs it holds */
+};
+
+/* Somebody acquired a GIL while another was known to hold it. */
+struct gt_suspect {
+    int64_t since_ns; /* of the hold */
+    int64_t time_ns;  /* of the acquisition */
+    uint32_t gil;
+};
+
+struct gt_tracker {
+    struct gt_chunks process_states; /* of struct gt_process_state, by process index */
+    struct gt_chunks thread_states;  /* of struct gt_thread_state, by thread index */
+    struct gt_chunks conds;          /* of struct gt_cond */
+    struct gt_chunks suspects;       /* of struct gt_suspect */
+    struct gt_hashmap thread_of;     /* tid → thread index */
+    struct gt_hashmap process_of;    /* pid → process index */
+    struct gt_hashmap guess_of;      /* cond address → process, where no pid is in the text */
+    int64_t *cpu_last_ns;            /* by cpu: its last event */
+    size_t cpu_count;
+    int32_t recent_tid; /* cache of thread_of */
+    uint32_t recent_thread;
+    bool single_gil;
+    bool saw_comm; /* names come from COMM records, not from each line */
+};
+
+static inline struct gt_process_state *gt_process_state_at(const struct gt_timeline *timeline,
+                                                           uint32_t process)
+{
+    return gt_chunks_at(&timeline->tracker->process_states, process);
+}
+
+static inline struct gt_thread_state *gt_thread_state_at(const struct gt_timeline *timeline,
+                                                         uint32_t thread)
+{
+    return gt_chunks_at(&timeline->tracker->thread_states, thread);
+}
+
+/* recognise.c: an event on a condition variable, in time order per process. 0 or -1. */
+int gt_recognise(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event);
+
+/* gil.c. All return 0, or -1 when memory is exhausted. `gil` and `thread` are indices. */
+uint32_t gt_gil_new(struct gt_timeline *timeline, uint32_t process, enum gt_gil_source source,
+                    uint64_t address, uint64_t acquired);
+int gt_gil_wait(struct gt_timeline *timeline, uint32_t gil, uint32_t thread, int64_t time_ns);
+int gt_gil_acquired(struct gt_timeline *timeline, uint32_t gil, uint32_t thread,
+                    int64_t time_ns);
+int gt_gil_released(struct gt_timeline *timeline, uint32_t gil, uint32_t thread,
+                    int64_t time_ns);
+int gt_gil_function(struct gt_timeline *timeline, uint32_t thread,
+                    const struct gt_event *event);
+/* The thread ended: it neither waits nor holds any more. */
+int gt_gil_thread_exit(struct gt_timeline *timeline, uint32_t thread, int64_t time_ns);
+/* Nothing is known between the two times. */
+int gt_gil_lost(struct gt_timeline *timeline, struct gt_gil *gil, int64_t from_ns,
+                int64_t until_ns);
+/* The program image ended: close every open span at `time_ns`. */
+int gt_gil_close(struct gt_timeline *timeline, struct gt_gil *gil, int64_t time_ns);
+
+/* finish.c */
+int gt_finish_gils(struct gt_timeline *timeline);
+
+#endif

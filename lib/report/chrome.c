@@ -1,0 +1,209 @@
+#include "report/internal.h"
+
+#include "base/nstime.h"
+#include "report/stream.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * Chrome Trace Event Format, as Perfetto, chrome://tracing and VizTracer's viewer read it.
+ * Layout and meaning of every field: SCHEMA.md.
+ *
+ * GIL spans are `X` events on a track of their own per GIL and thread, since they do not nest
+ * with function spans: half the size of `b`/`e` pairs, and the track sits below its thread.
+ */
+
+enum {
+    TRACK_FIRST = 1 << 30, /* above every tid (at most 2^22), below 2^31 */
+    TRACK_LOST = TRACK_FIRST - 1,
+    TRACKS_PER_THREAD = 8, /* room in the sort order */
+};
+
+static void put_metadata(struct gt_stream *stream, const char *what, int32_t pid, uint32_t tid,
+                         const char *key, const struct gt_buf *value)
+{
+    struct gt_buf line;
+
+    gt_buf_init(&line);
+    if (gt_buf_addf(
+            &line,
+            "{\"ph\":\"M\",\"name\":\"%s\",\"pid\":%d,\"tid\":%u,\"args\":{\"%s\":%s}},\n",
+            what, pid, tid, key, value->data) &&
+        stream->status == 0)
+        stream->status = gt_error_memory(&stream->error);
+    gt_stream_add(stream, line.data, line.length);
+    gt_buf_release(&line);
+}
+
+static void put_name(struct gt_stream *stream, const char *what, int32_t pid, uint32_t tid,
+                     const char *name, size_t length, const char *suffix)
+{
+    struct gt_buf value;
+
+    gt_buf_init(&value);
+    if ((gt_buf_adds(&value, "\"") || gt_buf_add_json(&value, name, length) ||
+         gt_buf_addf(&value, "%s\"", suffix)) &&
+        stream->status == 0)
+        stream->status = gt_error_memory(&stream->error);
+    put_metadata(stream, what, pid, tid, "name", &value);
+    gt_buf_release(&value);
+}
+
+static void put_sort_index(struct gt_stream *stream, int32_t pid, uint32_t tid, uint32_t index)
+{
+    struct gt_buf value;
+
+    gt_buf_init(&value);
+    if (gt_buf_addf(&value, "%u", index) && stream->status == 0)
+        stream->status = gt_error_memory(&stream->error);
+    put_metadata(stream, "thread_sort_index", pid, tid, "sort_index", &value);
+    gt_buf_release(&value);
+}
+
+static void put_threads(const struct gt_report *report, struct gt_stream *stream)
+{
+    const struct gt_timeline *timeline = report->timeline;
+
+    for (uint32_t i = 0; i < timeline->processes.count; i++) {
+        const struct gt_process *process = gt_process_at(timeline, i);
+
+        put_name(stream, "process_name", process->pid, (uint32_t)process->pid,
+                 gt_intern_text(&timeline->names, process->name),
+                 gt_intern_length(&timeline->names, process->name), "");
+    }
+    for (uint32_t i = 0; i < timeline->threads.count; i++) {
+        const struct gt_thread *thread = gt_thread_at(timeline, i);
+        int32_t pid = gt_process_at(timeline, thread->process)->pid;
+        char label[64];
+        size_t length = gt_timeline_thread_label(timeline, i, label, sizeof(label));
+
+        put_name(stream, "thread_name", pid, (uint32_t)thread->tid, label, length, "");
+        put_sort_index(stream, pid, (uint32_t)thread->tid, thread->number * TRACKS_PER_THREAD);
+    }
+}
+
+/* Everything of a span's record before its time is the same for one track and kind. */
+struct track {
+    char head[2][192]; /* hold, wait */
+    size_t length[2];
+};
+
+static void put_track(const struct gt_report *report, struct gt_stream *stream,
+                      uint32_t gil_index, const struct gt_member *member, uint32_t track_tid,
+                      struct track *track)
+{
+    static const char *const names[2] = {"GIL hold", "GIL wait"};
+    const struct gt_timeline *timeline = report->timeline;
+    const struct gt_gil *gil = gt_gil_at(timeline, gil_index);
+    const struct gt_thread *thread = gt_thread_at(timeline, member->thread);
+    int32_t pid = gt_process_at(timeline, thread->process)->pid;
+    char label[64], suffix[32] = " GIL";
+    size_t length = gt_timeline_thread_label(timeline, member->thread, label, sizeof(label));
+
+    if (gil->number)
+        snprintf(suffix, sizeof(suffix), " GIL %u", gil->number);
+    put_name(stream, "thread_name", pid, track_tid, label, length, suffix);
+    put_sort_index(stream, pid, track_tid,
+                   thread->number * TRACKS_PER_THREAD + 1 +
+                       gil->number % (TRACKS_PER_THREAD - 1));
+    for (int i = 0; i < 2; i++)
+        track->length[i] = (size_t)snprintf(
+            track->head[i], sizeof(track->head[i]),
+            "{\"ph\":\"X\",\"cat\":\"gil\",\"name\":\"%s\",\"pid\":%d,\"tid\":%u,"
+            "\"args\":{\"tid\":%d,\"gil\":%u},\"ts\":",
+            names[i], pid, track_tid, thread->tid, gil_index);
+}
+
+static void put_spans(const struct gt_report *report, struct gt_stream *stream,
+                      const struct gt_gil *gil, const struct track *tracks, bool waits)
+{
+    const struct gt_chunks *spans = waits ? &gil->waits : &gil->holds;
+    int64_t zero_ns = gt_report_zero_ns(report);
+    uint32_t thread = GT_NO_INDEX;
+    const struct track *track = NULL;
+
+    for (size_t i = 0; i < spans->count; i++) {
+        const struct gt_span *span = gt_span_at(spans, i);
+        char *at = gt_stream_reserve(stream, sizeof(track->head[0]) + 64);
+
+        if (span->thread != thread) {
+            thread = span->thread;
+            track = &tracks[gt_hashmap_get(&gil->member_of, thread)];
+        }
+        memcpy(at, track->head[waits], track->length[waits]);
+        at = gt_put_us(at + track->length[waits], span->start_ns - zero_ns);
+        memcpy(at, ",\"dur\":", 7);
+        at = gt_put_us(at + 7, span->end_ns - span->start_ns);
+        memcpy(at, "},\n", 3);
+        gt_stream_advance(stream, at + 3);
+    }
+}
+
+static int put_gils(const struct gt_report *report, struct gt_stream *stream)
+{
+    const struct gt_timeline *timeline = report->timeline;
+    uint32_t next_track = TRACK_FIRST;
+
+    for (uint32_t i = 0; i < timeline->gils.count; i++) {
+        const struct gt_gil *gil = gt_gil_at(timeline, i);
+        struct track *tracks = calloc(gil->members.count + 1, sizeof(*tracks));
+
+        if (!tracks)
+            return -1;
+        for (uint32_t m = 0; m < gil->members.count; m++)
+            put_track(report, stream, i, gt_member_at(gil, m), next_track++, &tracks[m]);
+        put_spans(report, stream, gil, tracks, false);
+        put_spans(report, stream, gil, tracks, true);
+        free(tracks);
+    }
+    return 0;
+}
+
+static void put_lost(const struct gt_report *report, struct gt_stream *stream)
+{
+    const struct gt_timeline *timeline = report->timeline;
+    int32_t pid = timeline->processes.count ? gt_process_at(timeline, 0)->pid : 0;
+    struct gt_buf line;
+
+    if (timeline->lost.count)
+        put_name(stream, "thread_name", pid, TRACK_LOST, "events lost", 11, "");
+    gt_buf_init(&line);
+    for (size_t i = 0; i < timeline->lost.count; i++) {
+        const struct gt_lost_range *range = gt_chunks_at(&timeline->lost, i);
+        char start[24], length[24];
+
+        *gt_put_us(start, range->start_ns - gt_report_zero_ns(report)) = '\0';
+        *gt_put_us(length, range->end_ns - range->start_ns) = '\0';
+        gt_buf_reset(&line);
+        gt_buf_addf(&line,
+                    "{\"ph\":\"X\",\"cat\":\"lost\",\"name\":\"%llu events lost\",\"pid\":%d,"
+                    "\"tid\":%u,\"ts\":%s,\"dur\":%s},\n",
+                    (unsigned long long)range->events, pid, (unsigned)TRACK_LOST, start,
+                    length);
+        gt_stream_add(stream, line.data, line.length);
+    }
+    gt_buf_release(&line);
+}
+
+int gt_chrome_write(const struct gt_report *report, const struct gt_buf *summary, bool gzip,
+                    struct gt_output *output, struct gt_error *err)
+{
+    struct gt_stream stream;
+    int rc = gt_stream_init(&stream, output, gzip, err);
+
+    if (rc < 0)
+        return rc;
+    gt_stream_adds(&stream, "{\"displayTimeUnit\":\"ms\",\n\"giltracer\":");
+    gt_stream_add(&stream, summary->data, summary->length);
+    gt_stream_adds(&stream, ",\n\"traceEvents\":[\n");
+    put_threads(report, &stream);
+    put_lost(report, &stream);
+    if (put_gils(report, &stream) && stream.status == 0)
+        stream.status = gt_error_memory(&stream.error);
+    /* A last element without a comma, so that every line above may end in one. */
+    gt_stream_adds(&stream, "{\"ph\":\"M\",\"name\":\"trace_config\",\"pid\":0,\"tid\":0,"
+                            "\"args\":{\"name\":\"giltracer\"}}\n]}\n");
+    return gt_stream_finish(&stream, err);
+}

@@ -1,0 +1,187 @@
+#include "report/internal.h"
+
+#include "base/nstime.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What the numbers say, in sentences: computed, most important first. */
+
+static int add(struct gt_report *report, struct gt_buf *sentence, int failed)
+{
+    int rc = failed || gt_strvec_push(&report->findings, sentence->data) ? -1 : 0;
+
+    gt_buf_reset(sentence);
+    return rc;
+}
+
+static int say_end(struct gt_report *report, struct gt_buf *text)
+{
+    int number = report->info->term_signal;
+
+    if (number > 0)
+        return add(report, text,
+                   gt_buf_addf(text, "The program was ended by signal %d (SIG%s).", number,
+                               sigabbrev_np(number) ? sigabbrev_np(number) : "?"));
+    if (report->info->exit_status > 0)
+        return add(report, text,
+                   gt_buf_addf(text, "The program ended with exit status %d.",
+                               report->info->exit_status));
+    return 0;
+}
+
+static int name_process(const struct gt_report *report, const struct gt_gil *gil,
+                        struct gt_buf *text)
+{
+    const struct gt_timeline *timeline = report->timeline;
+    const struct gt_process *process = gt_process_at(timeline, gil->process);
+
+    if (gt_buf_add_visible(text, gt_intern_text(&timeline->names, process->name),
+                           gt_intern_length(&timeline->names, process->name)) ||
+        gt_buf_addf(text, " (pid %d)", process->pid))
+        return -1;
+    return gil->number ? gt_buf_addf(text, ", GIL %u", gil->number) : 0;
+}
+
+/* The holder whom all waiters together waited for most. */
+static uint32_t top_holder(const struct gt_report *report, uint32_t gil_index, int64_t *ns)
+{
+    const struct gt_gil *gil = gt_gil_at(report->timeline, gil_index);
+    const struct gt_contention *contention = &report->contentions[gil_index];
+    uint32_t best = GT_NO_INDEX;
+    int64_t *sums = calloc(gil->members.count + 1, sizeof(*sums));
+
+    *ns = 0;
+    for (size_t i = 0; sums && i < contention->blames.count; i++) {
+        const struct gt_blame *blame = gt_blame_at(contention, i);
+
+        if (blame->holder == GT_NO_INDEX)
+            continue;
+        sums[blame->holder] += blame->ns;
+        if (sums[blame->holder] > *ns) {
+            *ns = sums[blame->holder];
+            best = blame->holder;
+        }
+    }
+    free(sums);
+    return best;
+}
+
+static int say_gil(struct gt_report *report, uint32_t index, struct gt_buf *text)
+{
+    const struct gt_gil *gil = gt_gil_at(report->timeline, index);
+    int64_t wait_ns = 0, lifetime_ns = 0, blamed_ns;
+    uint32_t holder = top_holder(report, index, &blamed_ns);
+    char duration[32];
+    int failed;
+
+    for (uint32_t i = 0; i < gil->members.count; i++) {
+        wait_ns += gt_member_at(gil, i)->wait_ns;
+        lifetime_ns += gt_member_at(gil, i)->lifetime_ns;
+    }
+    if (wait_ns == 0 || lifetime_ns == 0)
+        return 0;
+    failed =
+        gt_buf_addf(text, "Threads waited for the GIL %.1f%% of their time (%s in all) in ",
+                    100.0 * (double)wait_ns / (double)lifetime_ns,
+                    gt_duration_text(wait_ns, duration, sizeof(duration))) ||
+        name_process(report, gil, text);
+    if (!failed && holder != GT_NO_INDEX) {
+        failed = gt_buf_adds(text, ", most of all for ") ||
+                 gt_report_label(report, gt_member_at(gil, holder)->thread, text) ||
+                 gt_buf_addf(text, " (%.0f%% of the waiting)",
+                             100.0 * (double)blamed_ns / (double)wait_ns);
+    }
+    failed = failed || gt_buf_adds(text, ".");
+    return add(report, text, failed);
+}
+
+static int say_no_wait(struct gt_report *report, struct gt_buf *text)
+{
+    for (uint32_t i = 0; i < report->timeline->gils.count; i++)
+        if (gt_gil_at(report->timeline, i)->waits.count)
+            return 0;
+    return add(report, text, gt_buf_adds(text, "No thread ever waited for the GIL."));
+}
+
+static int say_no_gil(struct gt_report *report, struct gt_buf *text)
+{
+    if (!report->info->gil_enabled)
+        return add(report, text,
+                   gt_buf_adds(text,
+                               "This interpreter runs without a GIL (free-threaded build): "
+                               "there is nothing to wait for."));
+    return add(report, text,
+               gt_buf_adds(text,
+                           "No GIL was seen: no CPython program ran long enough to take and "
+                           "release one, or the events of its condition variables were not "
+                           "recorded."));
+}
+
+static int say_quality(struct gt_report *report, struct gt_buf *text)
+{
+    const struct gt_quality *quality = &report->timeline->quality;
+    int64_t wall_ns = report->timeline->end_ns - gt_report_zero_ns(report);
+    char duration[32];
+
+    if (quality->lost_events &&
+        add(report, text,
+            gt_buf_addf(
+                text,
+                "%llu events were lost: %s (%.1f%% of the recording) are unknown and count "
+                "neither as waiting nor as holding.",
+                (unsigned long long)quality->lost_events,
+                gt_duration_text(quality->lost_ns, duration, sizeof(duration)),
+                wall_ns > 0 ? 100.0 * (double)quality->lost_ns / (double)wall_ns : 0.0)))
+        return -1;
+    if (quality->overlaps + quality->accounting_errors &&
+        add(report, text,
+            gt_buf_addf(
+                text,
+                "The recording contradicts itself: %llu times two threads seemed to hold "
+                "one GIL, and the times of %llu threads exceed their lives. Do not trust "
+                "these figures.",
+                (unsigned long long)quality->overlaps,
+                (unsigned long long)quality->accounting_errors)))
+        return -1;
+    if (quality->takes_without_return &&
+        add(report, text,
+            gt_buf_addf(
+                text,
+                "%llu times a thread asked for the GIL and ended without getting it (daemon "
+                "threads at shutdown do).",
+                (unsigned long long)quality->takes_without_return)))
+        return -1;
+    if (quality->unmatched_releases + quality->unmatched_takes &&
+        add(report, text,
+            gt_buf_addf(text,
+                        "%llu releases and %llu acquisitions have no counterpart: events are "
+                        "missing though none was reported lost.",
+                        (unsigned long long)quality->unmatched_releases,
+                        (unsigned long long)quality->unmatched_takes)))
+        return -1;
+    return 0;
+}
+
+int gt_findings_make(struct gt_report *report)
+{
+    struct gt_buf text;
+    int rc;
+
+    gt_buf_init(&text);
+    rc = say_end(report, &text);
+    if (rc == 0 && report->detect & GT_DETECT_GIL) {
+        if (report->timeline->gils.count == 0)
+            rc = say_no_gil(report, &text);
+        else
+            rc = say_no_wait(report, &text);
+        for (uint32_t i = 0; rc == 0 && i < report->timeline->gils.count; i++)
+            rc = say_gil(report, i, &text);
+    }
+    if (rc == 0)
+        rc = say_quality(report, &text);
+    gt_buf_release(&text);
+    return rc;
+}

@@ -1,0 +1,36 @@
+/* Private to report/: what a finished report consists of. */
+#ifndef GT_REPORT_INTERNAL_H
+#define GT_REPORT_INTERNAL_H
+
+#include "analysis/contention.h"
+#include "base/strvec.h"
+#include "model/timeline.h"
+#include "report/report.h"
+#include "script/source.h"
+
+struct gt_report {
+    unsigned detect;
+    const struct gt_run_info *info;
+    struct gt_source source;
+    struct gt_timeline *timeline;
+    struct gt_contention *contentions; /* by GIL; NULL before _finish */
+    struct gt_strvec findings;         /* sentences, valid UTF-8, safe for a terminal */
+};
+
+/* findings.c: fill report->findings. 0 or -1 (memory). */
+int gt_findings_make(struct gt_report *report);
+
+/* chrome.c: Chrome Trace Event Format. `summary` is a JSON object's text. */
+int gt_chrome_write(const struct gt_report *report, const struct gt_buf *summary, bool gzip,
+                    struct gt_output *output, struct gt_error *err);
+
+/* Time zero of every output. */
+static inline int64_t gt_report_zero_ns(const struct gt_report *report)
+{
+    return report->timeline->start_ns > 0 ? report->timeline->start_ns : 0;
+}
+
+/* Append a thread's label for people (terminal-safe UTF-8). 0 or -1. */
+int gt_report_label(const struct gt_report *report, uint32_t thread, struct gt_buf *text);
+
+#endif

@@ -1,0 +1,152 @@
+#include "report/internal.h"
+
+#include "report/html.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int take_event(void *context, const struct gt_event *event)
+{
+    struct gt_report *report = context;
+
+    return gt_timeline_feed(report->timeline, event) ? GT_ERR_MEMORY : 0;
+}
+
+struct gt_report *gt_report_new(unsigned detect, const struct gt_run_info *info,
+                                struct gt_error *err)
+{
+    struct gt_report *report = calloc(1, sizeof(*report));
+
+    if (!report) {
+        gt_error_memory(err);
+        return NULL;
+    }
+    report->detect = detect;
+    report->info = info;
+    gt_strvec_init(&report->findings);
+    gt_source_init(&report->source, take_event, report, false);
+    report->timeline = gt_timeline_new(info->single_gil, err);
+    if (!report->timeline) {
+        gt_report_free(report);
+        return NULL;
+    }
+    return report;
+}
+
+void gt_report_free(struct gt_report *report)
+{
+    if (!report)
+        return;
+    if (report->contentions)
+        for (uint32_t i = 0; i < report->timeline->gils.count; i++)
+            gt_contention_release(&report->contentions[i]);
+    free(report->contentions);
+    gt_timeline_free(report->timeline);
+    gt_source_release(&report->source);
+    gt_strvec_release(&report->findings);
+    free(report);
+}
+
+int gt_report_feed(struct gt_report *report, const char *data, size_t length,
+                   struct gt_error *err)
+{
+    int rc = gt_source_feed(&report->source, data, length);
+
+    return rc < 0 ? gt_error_memory(err) : 0;
+}
+
+/* Text of which nothing was understood is some other file. */
+static int check_format(const struct gt_report *report, struct gt_error *err)
+{
+    const struct gt_source *source = &report->source;
+
+    if (source->event_lines > 0 || source->unknown_lines == 0)
+        return 0;
+    return gt_error_set(err, GT_ERR_FORMAT,
+                        "this is not the output of perf script: none of its %llu lines has the "
+                        "form of an event (record with `perf script --ns -F "
+                        "comm,pid,tid,cpu,time,event,trace --show-task-events`)",
+                        (unsigned long long)source->lines);
+}
+
+int gt_report_finish(struct gt_report *report, struct gt_error *err)
+{
+    struct gt_timeline *timeline = report->timeline;
+    int rc = gt_source_finish(&report->source);
+
+    if (rc < 0)
+        return gt_error_memory(err);
+    rc = check_format(report, err);
+    if (rc < 0)
+        return rc;
+    timeline->quality.lines = report->source.lines;
+    timeline->quality.unparsed_lines = report->source.unknown_lines;
+    rc = gt_timeline_finish(timeline, err);
+    if (rc < 0)
+        return rc;
+    report->contentions = calloc(timeline->gils.count + 1, sizeof(*report->contentions));
+    if (!report->contentions)
+        return gt_error_memory(err);
+    for (uint32_t i = 0; i < timeline->gils.count; i++) {
+        rc = gt_contention_init(&report->contentions[i], gt_gil_at(timeline, i), err);
+        if (rc < 0)
+            return rc;
+    }
+    return gt_findings_make(report) ? gt_error_memory(err) : 0;
+}
+
+static const struct {
+    const char *ending;
+    enum gt_report_format format;
+} endings[] = {
+    {".json", GT_FORMAT_JSON},
+    {".json.gz", GT_FORMAT_JSON_GZ},
+    {".html", GT_FORMAT_HTML},
+    {".htm", GT_FORMAT_HTML},
+};
+
+int gt_report_format_of(const char *path, enum gt_report_format *format, struct gt_error *err)
+{
+    size_t length = strlen(path);
+
+    if (strcmp(path, "-") == 0) {
+        *format = GT_FORMAT_JSON;
+        return 0;
+    }
+    for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
+        size_t size = strlen(endings[i].ending);
+
+        if (length >= size && strcmp(path + length - size, endings[i].ending) == 0) {
+            *format = endings[i].format;
+            return 0;
+        }
+    }
+    return gt_error_set(err, GT_ERR_USAGE,
+                        "%s: the ending of an output's name says its format: .html, .json or "
+                        ".json.gz",
+                        path);
+}
+
+int gt_report_write(struct gt_report *report, enum gt_report_format format,
+                    struct gt_output *output, struct gt_error *err)
+{
+    struct gt_buf summary;
+    int rc;
+
+    gt_buf_init(&summary);
+    rc = gt_report_summary(report, &summary, err);
+    if (rc == 0 && format == GT_FORMAT_HTML)
+        rc = gt_html_write(report->timeline, summary.data, summary.length, output, err);
+    else if (rc == 0)
+        rc = gt_chrome_write(report, &summary, format == GT_FORMAT_JSON_GZ, output, err);
+    gt_buf_release(&summary);
+    return rc;
+}
+
+int gt_report_label(const struct gt_report *report, uint32_t thread, struct gt_buf *text)
+{
+    char label[64];
+    size_t length = gt_timeline_thread_label(report->timeline, thread, label, sizeof(label));
+
+    return gt_buf_add_visible(text, label, length);
+}

@@ -1,0 +1,232 @@
+#include "report/internal.h"
+
+#include "base/nstime.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The "giltracer" object: SCHEMA.md says what each key means. Jansson steals the references
+ * of `_new` values and treats NULL as failure, so allocation failures surface at the end. */
+
+static json_t *text_value(const char *data, size_t length)
+{
+    struct gt_buf clean;
+    json_t *value = NULL;
+
+    gt_buf_init(&clean);
+    if (gt_buf_add_utf8(&clean, data, length) == 0)
+        value = json_stringn(clean.data, clean.length);
+    gt_buf_release(&clean);
+    return value;
+}
+
+static json_t *optional_text(const char *text)
+{
+    return text ? text_value(text, strlen(text)) : json_null();
+}
+
+static json_t *optional_number(int64_t value)
+{
+    return value >= 0 ? json_integer(value) : json_null();
+}
+
+static json_t *label_value(const struct gt_report *report, uint32_t thread)
+{
+    char label[64];
+    size_t length = gt_timeline_thread_label(report->timeline, thread, label, sizeof(label));
+
+    return text_value(label, length);
+}
+
+static json_t *run_value(const struct gt_report *report)
+{
+    const struct gt_run_info *info = report->info;
+    const struct gt_timeline *timeline = report->timeline;
+    json_t *argv = json_array();
+
+    for (char *const *item = info->argv; item && *item; item++)
+        json_array_append_new(argv, text_value(*item, strlen(*item)));
+    return json_pack(
+        "{s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:I, s:I}", "argv", argv,
+        "interpreter", optional_text(info->interpreter), "version",
+        optional_text(info->version), "gil_source", optional_text(info->gil_source), "host",
+        optional_text(info->host), "gil_enabled", info->gil_enabled, "exit_status",
+        optional_number(info->exit_status), "term_signal",
+        info->term_signal > 0 ? json_integer(info->term_signal) : json_integer(0), "root_pid",
+        optional_number(info->root_pid), "started_unix_ns",
+        optional_number(info->started_unix_ns), "start_ns",
+        (json_int_t)gt_report_zero_ns(report), "wall_ns",
+        (json_int_t)(timeline->end_ns > 0 ? timeline->end_ns - gt_report_zero_ns(report) : 0));
+}
+
+static json_t *blamed_value(const struct gt_report *report, uint32_t gil_index, uint32_t waiter)
+{
+    const struct gt_gil *gil = gt_gil_at(report->timeline, gil_index);
+    const struct gt_contention *contention = &report->contentions[gil_index];
+    int64_t wait_ns = gt_member_at(gil, waiter)->wait_ns;
+    json_t *list = json_array();
+    size_t count, first = gt_contention_of(contention, waiter, &count);
+
+    for (size_t i = first; i < first + count; i++) {
+        const struct gt_blame *blame = gt_blame_at(contention, i);
+        double share = wait_ns ? (double)blame->ns / (double)wait_ns : 0;
+
+        if (blame->holder == GT_NO_INDEX) {
+            json_array_append_new(list, json_pack("{s:n, s:n, s:s, s:I, s:f}", "thread", "tid",
+                                                  "label", "(nobody)", "ns",
+                                                  (json_int_t)blame->ns, "share", share));
+        } else {
+            uint32_t thread = gt_member_at(gil, blame->holder)->thread;
+
+            json_array_append_new(list,
+                                  json_pack("{s:i, s:i, s:o, s:I, s:f}", "thread", (int)thread,
+                                            "tid", gt_thread_at(report->timeline, thread)->tid,
+                                            "label", label_value(report, thread), "ns",
+                                            (json_int_t)blame->ns, "share", share));
+        }
+    }
+    return list;
+}
+
+static json_t *thread_value(const struct gt_report *report, uint32_t index)
+{
+    const struct gt_timeline *timeline = report->timeline;
+    const struct gt_thread *thread = gt_thread_at(timeline, index);
+    int64_t zero_ns = gt_report_zero_ns(report);
+
+    return json_pack("{s:i, s:i, s:i, s:o, s:b, s:I, s:I, s:b, s:b}", "thread", (int)index,
+                     "tid", thread->tid, "pid", gt_process_at(timeline, thread->process)->pid,
+                     "label", label_value(report, index), "main",
+                     (thread->flags & GT_THREAD_MAIN) != 0, "start_ns",
+                     (json_int_t)(thread->start_ns - zero_ns), "end_ns",
+                     (json_int_t)(thread->end_ns - zero_ns), "saw_start",
+                     (thread->flags & GT_THREAD_SAW_START) != 0, "saw_exit",
+                     (thread->flags & GT_THREAD_SAW_EXIT) != 0);
+}
+
+static json_t *member_value(const struct gt_report *report, uint32_t gil_index, uint32_t index)
+{
+    const struct gt_member *member =
+        gt_member_at(gt_gil_at(report->timeline, gil_index), index);
+    int64_t free_ns =
+        member->lifetime_ns - member->hold_ns - member->wait_ns - member->unknown_ns;
+    json_t *value = thread_value(report, member->thread);
+    json_t *sums = json_pack(
+        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "lifetime_ns",
+        (json_int_t)member->lifetime_ns, "hold_ns", (json_int_t)member->hold_ns, "wait_ns",
+        (json_int_t)member->wait_ns, "free_ns", (json_int_t)free_ns, "unknown_ns",
+        (json_int_t)member->unknown_ns, "holds", (json_int_t)member->holds, "waits",
+        (json_int_t)member->waits, "longest_wait_ns", (json_int_t)member->longest_wait_ns,
+        "longest_hold_ns", (json_int_t)member->longest_hold_ns, "blocked_by",
+        blamed_value(report, gil_index, index));
+
+    if (value && sums)
+        json_object_update(value, sums);
+    json_decref(sums);
+    return value;
+}
+
+static json_t *gil_value(const struct gt_report *report, uint32_t index)
+{
+    const struct gt_timeline *timeline = report->timeline;
+    const struct gt_gil *gil = gt_gil_at(timeline, index);
+    const struct gt_process *process = gt_process_at(timeline, gil->process);
+    int64_t zero_ns = gt_report_zero_ns(report), hold_ns = 0, wait_ns = 0;
+    json_t *threads = json_array();
+    char address[24];
+
+    for (uint32_t i = 0; i < gil->members.count; i++) {
+        hold_ns += gt_member_at(gil, i)->hold_ns;
+        wait_ns += gt_member_at(gil, i)->wait_ns;
+        json_array_append_new(threads, member_value(report, index, i));
+    }
+    snprintf(address, sizeof(address), "0x%llx", (unsigned long long)gil->address);
+    return json_pack("{s:i, s:i, s:o, s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:o}", "index",
+                     (int)index, "pid", process->pid, "process",
+                     text_value(gt_intern_text(&timeline->names, process->name),
+                                gt_intern_length(&timeline->names, process->name)),
+                     "number", (int)gil->number, "address", address, "source",
+                     gil->source == GT_GIL_FROM_COND ? "cond" : "functions", "start_ns",
+                     (json_int_t)(gil->start_ns - zero_ns), "end_ns",
+                     (json_int_t)(gil->end_ns - zero_ns), "hold_ns", (json_int_t)hold_ns,
+                     "wait_ns", (json_int_t)wait_ns, "violations",
+                     (json_int_t)gil->defects.overlaps, "threads", threads);
+}
+
+static json_t *quality_value(const struct gt_quality *quality)
+{
+    return json_pack(
+        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "events",
+        (json_int_t)quality->events, "gil_events", (json_int_t)quality->gil_events,
+        "lost_events", (json_int_t)quality->lost_events, "lost_ns",
+        (json_int_t)quality->lost_ns, "unordered", (json_int_t)quality->unordered, "duplicates",
+        (json_int_t)quality->duplicates, "takes_without_return",
+        (json_int_t)quality->takes_without_return, "unmatched_releases",
+        (json_int_t)quality->unmatched_releases, "unmatched_takes",
+        (json_int_t)quality->unmatched_takes, "dropped_gils", (json_int_t)quality->dropped_gils,
+        "overlaps", (json_int_t)quality->overlaps, "accounting_errors",
+        (json_int_t)quality->accounting_errors, "unparsed_lines",
+        (json_int_t)quality->unparsed_lines, "lines", (json_int_t)quality->lines);
+}
+
+static json_t *lost_value(const struct gt_report *report)
+{
+    const struct gt_timeline *timeline = report->timeline;
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < timeline->lost.count; i++) {
+        const struct gt_lost_range *range = gt_chunks_at(&timeline->lost, i);
+        int64_t zero_ns = gt_report_zero_ns(report);
+
+        json_array_append_new(list, json_pack("{s:I, s:I, s:I}", "start_ns",
+                                              (json_int_t)(range->start_ns - zero_ns), "end_ns",
+                                              (json_int_t)(range->end_ns - zero_ns), "events",
+                                              (json_int_t)range->events));
+    }
+    return list;
+}
+
+static json_t *summary_value(const struct gt_report *report)
+{
+    const struct gt_timeline *timeline = report->timeline;
+    json_t *findings = json_array(), *gils = json_array(), *threads = json_array();
+
+    for (size_t i = 0; i < report->findings.count; i++)
+        json_array_append_new(findings, json_string(report->findings.items[i]));
+    for (uint32_t i = 0; i < timeline->gils.count; i++)
+        json_array_append_new(gils, gil_value(report, i));
+    for (uint32_t i = 0; i < timeline->threads.count; i++)
+        json_array_append_new(threads, thread_value(report, i));
+    return json_pack("{s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "schema", 1, "generator",
+                     "giltracer " GT_VERSION, "run", run_value(report), "findings", findings,
+                     "gils", gils, "threads", threads, "lost", lost_value(report), "quality",
+                     quality_value(&timeline->quality));
+}
+
+/* Jansson's output, with what could end an HTML <script> escaped (only strings hold it). */
+static int append(const char *text, size_t length, void *context)
+{
+    struct gt_buf *json = context;
+
+    for (size_t i = 0; i < length; i++) {
+        char c = text[i];
+        bool plain = c != '<' && c != '>' && c != '&';
+
+        if (plain ? gt_buf_add(json, &c, 1) : gt_buf_addf(json, "\\u%04x", c))
+            return -1;
+    }
+    return 0;
+}
+
+int gt_report_summary(const struct gt_report *report, struct gt_buf *json, struct gt_error *err)
+{
+    json_t *value = summary_value(report);
+    int rc =
+        value ? json_dump_callback(value, append, json, JSON_COMPACT | JSON_REAL_PRECISION(6))
+              : -1;
+
+    json_decref(value);
+    return rc ? gt_error_memory(err) : 0;
+}

@@ -1,0 +1,530 @@
+#include "script/parse.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+enum { COMM_WIDTH = 16 }; /* perf pads to "%16s"; the kernel's names have at most 15 bytes */
+
+void gt_parser_init(struct gt_parser *parser)
+{
+    memset(parser, 0, sizeof(*parser));
+    gt_chunks_init(&parser->names, sizeof(struct gt_event_name));
+}
+
+void gt_parser_release(struct gt_parser *parser)
+{
+    gt_chunks_release(&parser->names);
+}
+
+static inline bool is_digit(char c)
+{
+    return (unsigned char)(c - '0') < 10;
+}
+
+static inline const char *skip_spaces(const char *at, const char *end)
+{
+    while (at < end && *at == ' ')
+        at++;
+    return at;
+}
+
+/* Decimal digits from `at`; NULL when there is none or when it is too long for a number. */
+static inline const char *read_number(const char *at, const char *end, int64_t *value)
+{
+    const char *start = at;
+    int64_t sum = 0;
+
+    for (; at < end && is_digit(*at); at++)
+        sum = sum * 10 + (*at - '0');
+    *value = sum;
+    return at > start && at - start <= 18 ? at : NULL;
+}
+
+static inline const char *read_signed(const char *at, const char *end, int64_t *value)
+{
+    bool negative = at < end && *at == '-';
+
+    at = read_number(at + negative, end, value);
+    if (negative)
+        *value = -*value;
+    return at;
+}
+
+static const char *read_hex(const char *at, const char *end, uint64_t *value)
+{
+    const char *start = at;
+    uint64_t sum = 0;
+
+    for (; at < end; at++) {
+        char c = *at;
+        unsigned digit;
+
+        if (is_digit(c))
+            digit = (unsigned)(c - '0');
+        else if (c >= 'a' && c <= 'f')
+            digit = (unsigned)(c - 'a') + 10;
+        else
+            break;
+        sum = sum << 4 | digit;
+    }
+    *value = sum;
+    return at > start && at - start <= 16 ? at : NULL;
+}
+
+/* "1325.092496680:" or "1325.092496:" → the position after the colon, or NULL. */
+static inline const char *read_time(const char *at, const char *end, int64_t *time_ns)
+{
+    int64_t seconds, fraction;
+    const char *dot = read_number(at, end, &seconds);
+    const char *stop;
+
+    if (!dot || dot == end || *dot != '.' || seconds > INT64_MAX / 1000000000 - 1)
+        return NULL;
+    stop = read_number(dot + 1, end, &fraction);
+    if (!stop || stop == end || *stop != ':')
+        return NULL;
+    switch (stop - dot - 1) {
+    case 9:
+        break;
+    case 6:
+        fraction *= 1000;
+        break;
+    case 3:
+        fraction *= 1000000;
+        break;
+    default:
+        return NULL;
+    }
+    *time_ns = seconds * 1000000000 + fraction;
+    return stop + 1;
+}
+
+/* " 12744/12744 [001]  1325.085011065:" with its optional parts → what follows, or NULL. */
+static const char *read_head(const char *at, const char *end, struct gt_event *event)
+{
+    int64_t first, second = 0, cpu = -1;
+
+    at = read_signed(skip_spaces(at, end), end, &first);
+    if (!at || at == end)
+        return NULL;
+    if (*at == '/') {
+        at = read_signed(at + 1, end, &second);
+        if (!at || at == end)
+            return NULL;
+        event->pid = (int32_t)first;
+        event->tid = (int32_t)second;
+    } else if (at[0] == ' ' && at + 2 < end && at[1] == '-' && is_digit(at[2])) {
+        at = read_signed(at + 1, end, &second); /* ":-1 -1", of a thread that is gone */
+        if (!at)
+            return NULL;
+        event->pid = (int32_t)first;
+        event->tid = (int32_t)second;
+    } else {
+        event->pid = 0;
+        event->tid = (int32_t)first;
+    }
+    if (at == end || *at != ' ' || first > INT32_MAX || second > INT32_MAX)
+        return NULL;
+    at = skip_spaces(at, end);
+    if (at < end && *at == '[') {
+        at = read_signed(at + 1, end, &cpu);
+        if (!at || at == end || *at != ']' || cpu > INT32_MAX)
+            return NULL;
+        at = skip_spaces(at + 1, end);
+    }
+    event->cpu = cpu < 0 ? -1 : (int32_t)cpu;
+    return read_time(at, end, &event->time_ns);
+}
+
+/* Comm and head. Returns what follows the time, or NULL. */
+static const char *read_prefix(const char *line, const char *end, struct gt_event *event)
+{
+    const char *at = NULL, *comm, *stop;
+
+    if (end - line > COMM_WIDTH && line[COMM_WIDTH] == ' ')
+        at = read_head(line + COMM_WIDTH, end, event);
+    stop = line + COMM_WIDTH;
+    if (!at) {
+        /* Not padded (lines with stacks), or no comm at all: the last place that fits. */
+        const char *last = end - line > COMM_WIDTH ? line + COMM_WIDTH : end;
+
+        for (stop = last; stop >= line && !at; stop--)
+            if (stop == line || stop[-1] != ' ' || stop == last)
+                at = *stop == ' ' || stop == line ? read_head(stop, end, event) : NULL;
+        stop++;
+        if (!at)
+            return NULL;
+    }
+    comm = skip_spaces(line, stop);
+    event->comm = comm;
+    event->comm_length = (uint32_t)(stop - comm);
+    return at;
+}
+
+static bool has(const char *text, size_t length, const char *word)
+{
+    return memmem(text, length, word, strlen(word)) != NULL;
+}
+
+/* Probe names are given by people and by perf (`_1`, `__return`): look for the words. */
+static enum gt_event_class classify(const char *name, size_t length)
+{
+    const char *colon = memchr(name, ':', length);
+    const char *event = colon ? colon + 1 : name;
+    size_t rest = length - (size_t)(event - name);
+    bool is_return = has(event, rest, "__return");
+
+    if (!colon || !rest || (rest <= 3 && !has(name, length, "gil")))
+        return GT_CLASS_COUNTER; /* "cycles", "cycles:u", "cpu-clock:ppp" */
+    if (rest >= 12 && memcmp(event, "sched_switch", 12) == 0)
+        return GT_CLASS_SCHED_SWITCH;
+    if (rest >= 12 && memcmp(event, "sched_wakeup", 12) == 0)
+        return GT_CLASS_SCHED_WAKEUP;
+    if (rest >= 12 && memcmp(event, "sched_waking", 12) == 0)
+        return GT_CLASS_SCHED_WAKING;
+    if (has(event, rest, "take_gil"))
+        return is_return ? GT_CLASS_TAKE_RETURN : GT_CLASS_TAKE_ENTER;
+    if (has(event, rest, "drop_gil"))
+        return is_return ? GT_CLASS_DROP_RETURN : GT_CLASS_DROP_ENTER;
+    if (is_return || colon - name == 8 /* "syscalls" */ || has(event, rest, "signal_"))
+        return GT_CLASS_TRACEPOINT;
+    if (has(event, rest, "cond_signal") || (rest >= 6 && memcmp(event, "signal", 6) == 0))
+        return GT_CLASS_COND_SIGNAL;
+    if (has(event, rest, "timedwait") || has(event, rest, "clockwait") ||
+        (rest >= 4 && memcmp(event, "wait", 4) == 0))
+        return GT_CLASS_COND_WAIT;
+    return GT_CLASS_TRACEPOINT;
+}
+
+static const struct gt_event_name *name_at(const struct gt_parser *parser, size_t index)
+{
+    return gt_chunks_at(&parser->names, index);
+}
+
+static bool same_name(const struct gt_event_name *name, const char *text, size_t length)
+{
+    return name->length == length && memcmp(name->text, text, length) == 0;
+}
+
+static enum gt_event_class class_of(struct gt_parser *parser, const char *text, size_t length)
+{
+    struct gt_event_name *name;
+
+    if (parser->recent < parser->names.count &&
+        same_name(name_at(parser, parser->recent), text, length))
+        return name_at(parser, parser->recent)->event_class;
+    for (size_t i = 0; i < parser->names.count; i++)
+        if (same_name(name_at(parser, i), text, length)) {
+            parser->recent = i;
+            return name_at(parser, i)->event_class;
+        }
+    /* Hostile text could hold a million names: a few hundred are remembered. */
+    name = length < sizeof(name->text) && parser->names.count < 256
+               ? gt_chunks_push(&parser->names)
+               : NULL;
+    if (!name)
+        return classify(text, length);
+    memcpy(name->text, text, length);
+    name->length = (uint32_t)length;
+    name->event_class = classify(text, length);
+    parser->recent = parser->names.count - 1;
+    return name->event_class;
+}
+
+/* "(pid:tid)" → the position after it, or NULL. */
+static const char *read_task(const char *at, const char *end, int32_t *pid, int32_t *tid)
+{
+    int64_t first, second;
+
+    if (at == end || *at != '(' || !(at = read_signed(at + 1, end, &first)))
+        return NULL;
+    if (at == end || *at != ':' || !(at = read_signed(at + 1, end, &second)))
+        return NULL;
+    if (at == end || *at != ')' || first > INT32_MAX || second > INT32_MAX)
+        return NULL;
+    *pid = (int32_t)first;
+    *tid = (int32_t)second;
+    return at + 1;
+}
+
+/* "PERF_RECORD_FORK(p:t):(pp:pt)" and EXIT alike. */
+static enum gt_line_kind parse_task(const char *at, const char *end, enum gt_event_kind kind,
+                                    struct gt_event *event)
+{
+    at = read_task(at, end, &event->pid, &event->tid);
+    if (!at || at == end || *at != ':' ||
+        !read_task(at + 1, end, &event->other_pid, &event->other_tid))
+        return GT_LINE_UNKNOWN;
+    event->kind = kind;
+    return GT_LINE_EVENT;
+}
+
+/* "[ exec]: name:pid/tid", where name may hold anything: read it from the end. */
+static enum gt_line_kind parse_comm(const char *at, const char *end, struct gt_event *event)
+{
+    int64_t pid, tid;
+    const char *slash = memrchr(at, '/', (size_t)(end - at));
+    const char *colon = slash ? memrchr(at, ':', (size_t)(slash - at)) : NULL;
+    const char *name;
+
+    event->kind = end - at > 5 && memcmp(at, " exec", 5) == 0 ? GT_EVENT_EXEC : GT_EVENT_COMM;
+    name = at + (event->kind == GT_EVENT_EXEC ? 5 : 0);
+    if (!colon || colon < name + 2 || name[0] != ':' ||
+        read_number(colon + 1, slash, &pid) != slash || !read_number(slash + 1, end, &tid) ||
+        pid > INT32_MAX || tid > INT32_MAX)
+        return GT_LINE_UNKNOWN;
+    event->text = name + 2;
+    event->text_length = (uint32_t)(colon - event->text);
+    event->pid = (int32_t)pid;
+    event->tid = (int32_t)tid;
+    return GT_LINE_EVENT;
+}
+
+static bool starts_with(const char *at, const char *end, const char *word, const char **after)
+{
+    size_t length = strlen(word);
+
+    if ((size_t)(end - at) < length || memcmp(at, word, length) != 0)
+        return false;
+    *after = at + length;
+    return true;
+}
+
+static enum gt_line_kind parse_record(const char *at, const char *end, struct gt_event *event)
+{
+    int64_t lost;
+
+    if (starts_with(at, end, "SWITCH", &at)) {
+        /* "SWITCH_CPU_WIDE" of -a recordings reads alike: " IN", " OUT", " OUT preempt" */
+        bool preempted = has(at, (size_t)(end - at), "preempt");
+
+        event->kind =
+            has(at, (size_t)(end - at), " OUT") ? GT_EVENT_SWITCH_OUT : GT_EVENT_SWITCH_IN;
+        event->flags = preempted ? GT_STATE_RUNNABLE : 0;
+        return GT_LINE_EVENT;
+    }
+    if (starts_with(at, end, "FORK", &at))
+        return parse_task(at, end, GT_EVENT_FORK, event);
+    if (starts_with(at, end, "EXIT", &at))
+        return parse_task(at, end, GT_EVENT_EXIT, event);
+    if (starts_with(at, end, "COMM", &at))
+        return parse_comm(at, end, event);
+    if (starts_with(at, end, "LOST_SAMPLES", &at) || starts_with(at, end, "LOST", &at)) {
+        at = memmem(at, (size_t)(end - at), "lost ", 5);
+        if (!at || !read_number(at + 5, end, &lost))
+            return GT_LINE_UNKNOWN;
+        event->kind = GT_EVENT_LOST;
+        event->value = (uint64_t)lost;
+        return GT_LINE_EVENT;
+    }
+    event->kind = GT_EVENT_OTHER; /* MMAP2, NAMESPACES, … */
+    event->tid = -1;
+    return GT_LINE_EVENT;
+}
+
+/* "(7f46234a5e20) cond=0x7f4623b4e720": the first argument, whatever it is called. */
+static bool parse_address(const char *at, const char *end, struct gt_event *event)
+{
+    const char *equals = memchr(at, '=', (size_t)(end - at));
+
+    if (!equals || end - equals < 4 || equals[1] != '0' || equals[2] != 'x')
+        return false;
+    return read_hex(equals + 3, end, &event->value) != NULL;
+}
+
+/* "prev_state=R+ ==>" or "[120] R ==>": letters, '|' and '+' before " ==> ". */
+static void parse_switch(const char *at, const char *end, struct gt_event *event)
+{
+    const char *arrow = NULL;
+    const char *letter;
+
+    /* The next task's name may hold " ==> " as well as the previous one's: take the last
+     * that is preceded by a state. */
+    for (const char *found = at; (found = memmem(found, (size_t)(end - found), " ==> ", 5));
+         found++) {
+        letter = found;
+        while (letter > at && letter[-1] != ' ' && letter[-1] != '=')
+            letter--;
+        if (letter < found && found - letter <= 8)
+            arrow = arrow && !memchr("RSDTtXZPIKWxN", *letter, 13) ? arrow : found;
+    }
+    event->flags = 0;
+    for (letter = arrow; letter && letter > at && letter[-1] != ' ' && letter[-1] != '=';
+         letter--)
+        switch (letter[-1]) {
+        case 'R':
+            event->flags |= GT_STATE_RUNNABLE;
+            break;
+        case 'S':
+            event->flags |= GT_STATE_SLEEPING;
+            break;
+        case 'D':
+            event->flags |= GT_STATE_UNINTERRUPTIBLE;
+            break;
+        case 'T':
+        case 't':
+            event->flags |= GT_STATE_STOPPED;
+            break;
+        case 'X':
+        case 'x':
+        case 'Z':
+            event->flags |= GT_STATE_DEAD;
+            break;
+        case 'I':
+        case 'P':
+            event->flags |= GT_STATE_IDLE;
+            break;
+        default:
+            break;
+        }
+}
+
+/* "comm=NAME pid=15 prio=120 target_cpu=001" or the plugin's "NAME:15 [120] … CPU:001". */
+static bool parse_wakeup(const char *at, const char *end, struct gt_event *event)
+{
+    const char *pid = memmem(at, (size_t)(end - at), " pid=", 5);
+    const char *cpu, *later;
+    int64_t value;
+
+    /* The last " pid=": the name before it may hold one too. */
+    while (pid && (later = memmem(pid + 1, (size_t)(end - pid - 1), " pid=", 5)))
+        pid = later;
+    if (pid) {
+        if (!read_number(pid + 5, end, &value))
+            return false;
+        cpu = memmem(pid, (size_t)(end - pid), "target_cpu=", 11);
+        cpu = cpu ? cpu + 11 : NULL;
+    } else {
+        const char *bracket = memrchr(at, '[', (size_t)(end - at));
+        const char *colon = bracket ? memrchr(at, ':', (size_t)(bracket - at)) : NULL;
+
+        if (!colon || !read_number(colon + 1, bracket, &value))
+            return false;
+        cpu = memmem(bracket, (size_t)(end - bracket), "CPU:", 4);
+        cpu = cpu ? cpu + 4 : NULL;
+    }
+    event->other_tid = (int32_t)value;
+    event->value = cpu && read_number(cpu, end, &value) ? (uint64_t)value : UINT64_MAX;
+    return true;
+}
+
+static enum gt_line_kind parse_class(enum gt_event_class event_class, const char *at,
+                                     const char *end, struct gt_event *event)
+{
+    switch (event_class) {
+    case GT_CLASS_COND_SIGNAL:
+    case GT_CLASS_COND_WAIT:
+        event->kind =
+            event_class == GT_CLASS_COND_WAIT ? GT_EVENT_COND_WAIT : GT_EVENT_COND_SIGNAL;
+        if (!parse_address(at, end, event))
+            event->kind = GT_EVENT_OTHER; /* a probe without its argument tells nothing */
+        break;
+    case GT_CLASS_TAKE_ENTER:
+        event->kind = GT_EVENT_TAKE_ENTER;
+        break;
+    case GT_CLASS_TAKE_RETURN:
+        event->kind = GT_EVENT_TAKE_RETURN;
+        break;
+    case GT_CLASS_DROP_ENTER:
+        event->kind = GT_EVENT_DROP_ENTER;
+        break;
+    case GT_CLASS_DROP_RETURN:
+        event->kind = GT_EVENT_DROP_RETURN;
+        break;
+    case GT_CLASS_SCHED_SWITCH:
+        event->kind = GT_EVENT_SCHED_SWITCH;
+        parse_switch(at, end, event);
+        break;
+    case GT_CLASS_SCHED_WAKEUP:
+    case GT_CLASS_SCHED_WAKING:
+        event->kind = event_class == GT_CLASS_SCHED_WAKEUP ? GT_EVENT_SCHED_WAKEUP
+                                                           : GT_EVENT_SCHED_WAKING;
+        if (!parse_wakeup(at, end, event))
+            event->kind = GT_EVENT_OTHER;
+        break;
+    case GT_CLASS_COUNTER:
+        event->kind = GT_EVENT_COUNTER;
+        break;
+    default:
+        event->kind = GT_EVENT_OTHER;
+        break;
+    }
+    return GT_LINE_EVENT;
+}
+
+/* "\t    7f88 PyEval_Foo+0x28 (/usr/bin/python3.11)"; false when it is no frame. */
+static bool parse_frame(const char *at, const char *end, struct gt_frame *frame)
+{
+    const char *open, *plus;
+
+    while (at < end && (*at == ' ' || *at == '\t'))
+        at++;
+    at = read_hex(at, end, &frame->address);
+    if (!at || at == end || *at != ' ' || end[-1] != ')')
+        return false;
+    at = skip_spaces(at, end);
+    open = memrchr(at, '(', (size_t)(end - at));
+    if (!open)
+        return false;
+    frame->dso = open + 1;
+    frame->dso_length = (uint32_t)(end - 1 - frame->dso);
+    frame->symbol = at;
+    if (open > at && open[-1] == ' ')
+        open--;
+    plus = memrchr(at, '+', (size_t)(open - at));
+    frame->symbol_length = (uint32_t)((plus ? plus : open) - at);
+    return true;
+}
+
+/* After the time: an optional period, the event's name, its text. */
+static enum gt_line_kind parse_event(struct gt_parser *parser, const char *at, const char *end,
+                                     struct gt_event *event, struct gt_frame *frame)
+{
+    const char *name, *stop, *after;
+    int64_t period;
+
+    at = skip_spaces(at, end);
+    if (at < end && is_digit(*at)) {
+        after = read_number(at, end, &period);
+        if (after && after < end && *after == ' ') {
+            event->value = (uint64_t)period;
+            at = skip_spaces(after, end);
+        }
+    }
+    name = at;
+    if (end - name > 12 && memcmp(name, "PERF_RECORD_", 12) == 0)
+        return parse_record(name + 12, end, event);
+    for (stop = name; (stop = memchr(stop, ':', (size_t)(end - stop))); stop++)
+        if (stop + 1 == end || stop[1] == ' ')
+            break;
+    if (!stop || stop == name)
+        return GT_LINE_UNKNOWN;
+    event->text = name;
+    event->text_length = (uint32_t)(stop - name);
+    at = skip_spaces(stop + 1, end);
+    if (parse_class(class_of(parser, name, (size_t)(stop - name)), at, end, event) ==
+            GT_LINE_EVENT &&
+        event->kind == GT_EVENT_COUNTER && at < end && parse_frame(at, end, frame)) {
+        event->frames = frame;
+        event->frame_count = 1;
+    }
+    return GT_LINE_EVENT;
+}
+
+enum gt_line_kind gt_parse_line(struct gt_parser *parser, const char *line, const char *end,
+                                struct gt_event *event, struct gt_frame *frame)
+{
+    const char *after;
+
+    if (line == end)
+        return GT_LINE_END;
+    if (*line == '#')
+        return GT_LINE_COMMENT;
+    if (*line == '\t')
+        return parse_frame(line, end, frame) ? GT_LINE_FRAME : GT_LINE_UNKNOWN;
+    memset(event, 0, sizeof(*event));
+    after = read_prefix(line, end, event);
+    if (after)
+        return parse_event(parser, after, end, event, frame);
+    return *line == ' ' && parse_frame(line, end, frame) ? GT_LINE_FRAME : GT_LINE_UNKNOWN;
+}

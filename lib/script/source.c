@@ -1,0 +1,165 @@
+#include "script/source.h"
+
+#include "base/error.h"
+
+#include <string.h>
+
+void gt_source_init(struct gt_source *source, gt_event_sink *sink, void *context,
+                    bool want_stacks)
+{
+    memset(source, 0, sizeof(*source));
+    gt_parser_init(&source->parser);
+    gt_buf_init(&source->partial);
+    gt_buf_init(&source->text);
+    source->sink = sink;
+    source->context = context;
+    source->want_stacks = want_stacks;
+}
+
+void gt_source_release(struct gt_source *source)
+{
+    gt_parser_release(&source->parser);
+    gt_buf_release(&source->partial);
+    gt_buf_release(&source->text);
+}
+
+/* Copy a slice into `text` and note where, since the buffer may move until the end. */
+static int keep(struct gt_source *source, const char *slice, size_t length, size_t *offset)
+{
+    *offset = source->text.length;
+    return gt_buf_add(&source->text, slice, length);
+}
+
+static int keep_frame(struct gt_source *source, const struct gt_frame *frame)
+{
+    uint32_t at = source->event.frame_count;
+
+    if (at == GT_STACK_MAX)
+        return 0;
+    source->frames[at] = *frame;
+    if (keep(source, frame->symbol, frame->symbol_length, &source->frame_offsets[at].symbol) ||
+        keep(source, frame->dso, frame->dso_length, &source->frame_offsets[at].dso))
+        return GT_ERR_MEMORY;
+    source->event.frame_count++;
+    return 0;
+}
+
+/* Keep the event until its stack is complete. */
+static int hold_back(struct gt_source *source, const struct gt_event *event)
+{
+    gt_buf_reset(&source->text);
+    source->event = *event;
+    source->event.frame_count = 0;
+    if (keep(source, event->comm, event->comm_length, &source->comm_offset) ||
+        keep(source, event->text, event->text_length, &source->text_offset) ||
+        (event->frame_count && keep_frame(source, event->frames)))
+        return GT_ERR_MEMORY;
+    source->pending = true;
+    return 0;
+}
+
+/* The stack is complete: hand the event over. */
+static int complete(struct gt_source *source)
+{
+    const char *base = source->text.data;
+
+    if (!source->pending)
+        return 0;
+    source->pending = false;
+    source->event.comm = base + source->comm_offset;
+    source->event.text = base + source->text_offset;
+    source->event.frames = source->frames;
+    for (uint32_t i = 0; i < source->event.frame_count; i++) {
+        source->frames[i].symbol = base + source->frame_offsets[i].symbol;
+        source->frames[i].dso = base + source->frame_offsets[i].dso;
+    }
+    return source->sink(source->context, &source->event);
+}
+
+static int take_line(struct gt_source *source, const char *line, const char *end)
+{
+    struct gt_event event;
+    struct gt_frame frame;
+    int rc;
+
+    source->lines++;
+    switch (gt_parse_line(&source->parser, line, end, &event, &frame)) {
+    case GT_LINE_EVENT:
+        source->event_lines++;
+        if (!source->want_stacks)
+            return source->sink(source->context, &event);
+        rc = complete(source);
+        if (rc < 0)
+            return rc;
+        return hold_back(source, &event);
+    case GT_LINE_FRAME:
+        if (source->pending && keep_frame(source, &frame))
+            return GT_ERR_MEMORY;
+        return 0;
+    case GT_LINE_END:
+        return complete(source);
+    case GT_LINE_COMMENT:
+        return 0;
+    default:
+        source->unknown_lines++;
+        return 0;
+    }
+}
+
+/* The rest of a line that a former piece began. Returns how many bytes it took. */
+static int take_rest(struct gt_source *source, const char *data, size_t length, size_t *taken)
+{
+    const char *newline = memchr(data, '\n', length);
+    size_t piece = newline ? (size_t)(newline - data) : length;
+    int rc = 0;
+
+    *taken = newline ? piece + 1 : piece;
+    if (!source->skipping && source->partial.length + piece > GT_LINE_MAX) {
+        source->skipping = true;
+        source->lines++;
+        source->unknown_lines++;
+    }
+    if (!source->skipping && gt_buf_add(&source->partial, data, piece))
+        return GT_ERR_MEMORY;
+    if (newline) {
+        if (!source->skipping)
+            rc = take_line(source, source->partial.data,
+                           source->partial.data + source->partial.length);
+        source->skipping = false;
+        gt_buf_reset(&source->partial);
+    }
+    return rc;
+}
+
+int gt_source_feed(struct gt_source *source, const char *data, size_t length)
+{
+    const char *end = data + length;
+    const char *newline;
+    size_t taken;
+    int rc = 0;
+
+    if ((source->partial.length || source->skipping) && length) {
+        rc = take_rest(source, data, length, &taken);
+        data += taken;
+    }
+    while (rc >= 0 && data < end && (newline = memchr(data, '\n', (size_t)(end - data)))) {
+        rc = take_line(source, data, newline);
+        data = newline + 1;
+    }
+    if (rc >= 0 && data < end)
+        rc = take_rest(source, data, (size_t)(end - data), &taken);
+    return rc < 0 ? rc : 0;
+}
+
+int gt_source_finish(struct gt_source *source)
+{
+    int rc = 0;
+
+    if (source->partial.length && !source->skipping)
+        rc = take_line(source, source->partial.data,
+                       source->partial.data + source->partial.length);
+    gt_buf_reset(&source->partial);
+    if (rc >= 0)
+        rc = complete(source);
+    return rc < 0 ? rc : 0;
+}
