@@ -194,7 +194,8 @@ def test_microseconds(folder):
 def test_both_sources_tell_the_same_story(folder):
     """The recording has both kinds of probes; each alone gives the same picture.
 
-    The waits that function probes see include their own cost, some 20 µs each.
+    The waits that function probes see begin earlier: the probe's own cost, and the time when
+    the thread has entered take_gil and lost its CPU before it came to wait.
     """
     cond = figures(convert(rewrite(standard, libc_only), folder))
     functions = figures(convert(rewrite(standard, functions_only), folder))
@@ -203,7 +204,7 @@ def test_both_sources_tell_the_same_story(folder):
         assert got["gil"][2] == "functions"
         assert abs(want["holds"] - got["holds"]) <= 1
         assert abs(want["hold_ns"] - got["hold_ns"]) <= 40000 * want["holds"] + 100000
-        assert abs(want["wait_ns"] - got["wait_ns"]) <= 0.02 * want["lifetime_ns"] + 300000
+        assert -100000 <= got["wait_ns"] - want["wait_ns"] <= 0.12 * want["lifetime_ns"]
 
 
 def test_functions_alone_match_the_oracle(folder):
@@ -253,11 +254,14 @@ def test_takes_without_return_are_tolerated(folder):
 
 
 def test_releases_without_take_are_tolerated(folder):
+    seen = [0]
+
     def some(**fields):
-        gone = fields["rest"].endswith("e720") and fields["tid"] == "12751"
+        seen[0] += fields["rest"].endswith("e720")
+        gone = fields["rest"].endswith("e720") and seen[0] % 8 == 0
         return [] if gone else standard(**fields)
     summary = convert(rewrite(some, libc_only), folder)
-    assert summary["quality"]["unmatched_releases"] > 10
+    assert summary["quality"]["unmatched_releases"] == seen[0] // 8 > 5
     assert summary["quality"]["overlaps"] == 0
 
 
@@ -300,7 +304,7 @@ def test_lost_events_are_marked_not_guessed(folder):
                                   b"{\"traceEvents\": []}\n", b"A" * 5000000],
                          ids=["empty", "blank", "prose", "zeros", "json", "one long line"])
 def test_text_that_is_not_perf_scripts_is_refused(text, folder):
-    run = convert(text, folder, status=1 if False else 125)
+    run = convert(text, folder, status=125)
     line = harness.one_line_error(run, 125)
     assert "perf script" in line
 
