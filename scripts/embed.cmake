@@ -1,14 +1,74 @@
-# Write OUTPUT, a C file that holds each of FILES as a byte array, and a table of them
-# (struct gt_viewer_file, lib/report/viewer.h).
-set(text "#include \"report/viewer.h\"\n\n")
-set(table "")
+# Write OUTPUT, a C file that holds the page around its data (struct gt_viewer_file,
+# lib/report/viewer.h): "head.html" and "tail.html".
+#
+# The page is one file that opens from disk, where a browser refuses to import modules. So
+# the modules that viewer.html names in its line "modules: a.js b.js …" are joined in that
+# order into one, without their import and export words: they share one scope, and a name
+# that two of them declare is a syntax error that tests/browser finds. The page allows this
+# script and this style by their hashes, and no others.
+set(names "")
 foreach(file ${FILES})
   get_filename_component(name ${file} NAME)
-  string(MAKE_C_IDENTIFIER ${name} identifier)
-  file(READ ${file} hex HEX)
-  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${hex}")
-  string(APPEND text "static const unsigned char ${identifier}[] = {${bytes}0};\n")
-  string(APPEND table "    {\"${name}\", ${identifier}, sizeof(${identifier}) - 1},\n")
+  get_filename_component(folder ${file} DIRECTORY)
 endforeach()
-string(APPEND text "\nconst struct gt_viewer_file gt_viewer_files[] = {\n${table}    {0, 0, 0},\n};\n")
-file(WRITE ${OUTPUT} "${text}")
+
+function(read_file name variable)
+  file(READ ${folder}/${name} text)
+  set(${variable} "${text}" PARENT_SCOPE)
+endfunction()
+
+# Base64 of the SHA-256 of `text`, as Content-Security-Policy wants it.
+function(hash_of text variable)
+  set(digits "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
+  string(SHA256 hex "${text}")
+  set(base64 "")
+  string(APPEND hex "00") # 32 bytes and one of padding make 11 groups of three
+  foreach(group RANGE 10)
+    math(EXPR at "${group} * 6")
+    string(SUBSTRING "${hex}" ${at} 6 bytes)
+    foreach(shift 18 12 6 0)
+      math(EXPR digit "(0x${bytes} >> ${shift}) & 63")
+      string(SUBSTRING "${digits}" ${digit} 1 letter)
+      string(APPEND base64 "${letter}")
+    endforeach()
+  endforeach()
+  string(SUBSTRING "${base64}" 0 43 base64)
+  set(${variable} "sha256-${base64}=" PARENT_SCOPE)
+endfunction()
+
+read_file(viewer.html page)
+read_file(viewer.css style)
+string(REGEX MATCH "modules: ([a-z. ]+)" ignored "${page}")
+string(REPLACE " " ";" modules "${CMAKE_MATCH_1}")
+string(REGEX REPLACE "<!-- modules:[^>]*-->\n" "" page "${page}")
+set(script "")
+foreach(module ${modules})
+  if(NOT module STREQUAL "")
+    read_file(${module} text)
+    string(REGEX REPLACE "\nimport [^;]*;" "" text "\n${text}")
+    string(REPLACE "\nexport " "\n" text "${text}")
+    string(APPEND script "${text}")
+  endif()
+endforeach()
+hash_of("${script}" script_hash)
+hash_of("${style}" style_hash)
+
+string(REPLACE "@SCRIPT_HASH@" "${script_hash}" page "${page}")
+string(REPLACE "@STYLE_HASH@" "${style_hash}" page "${page}")
+string(REPLACE "@STYLE@" "${style}" page "${page}")
+string(REPLACE "@SCRIPT@" "${script}" page "${page}")
+string(FIND "${page}" "@DATA@" at)
+math(EXPR after "${at} + 6")
+string(SUBSTRING "${page}" 0 ${at} head)
+string(SUBSTRING "${page}" ${after} -1 tail)
+
+set(code "#include \"report/viewer.h\"\n\n")
+foreach(part head tail)
+  string(HEX "${${part}}" hex)
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${hex}")
+  string(APPEND code "static const unsigned char ${part}[] = {${bytes}0};\n")
+endforeach()
+string(APPEND code "\nconst struct gt_viewer_file gt_viewer_files[] = {\n"
+       "    {\"head.html\", head, sizeof(head) - 1},\n"
+       "    {\"tail.html\", tail, sizeof(tail) - 1},\n    {0, 0, 0},\n};\n")
+file(WRITE ${OUTPUT} "${code}")

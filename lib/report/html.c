@@ -1,0 +1,265 @@
+#include "report/html.h"
+
+#include "report/pack.h"
+#include "report/viewer.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Text is gathered to this size before it is written. */
+enum { FLUSH_BYTES = 64 * 1024, LABEL_BYTES = 256 };
+
+/* What the writers below share. The first failure sticks in `rc`: callers need not look
+ * after each piece. */
+struct page {
+    const struct gt_timeline *timeline;
+    struct gt_output *output;
+    struct gt_error *err;
+    struct gt_buf text;
+    int64_t zero_ns; /* times in the page count from here */
+    int rc;
+};
+
+static void flush(struct page *page)
+{
+    if (page->rc == 0)
+        page->rc =
+            gt_output_write(page->output, page->text.data, page->text.length, page->err);
+    gt_buf_reset(&page->text);
+}
+
+/* Take note of a failed append; pass on what has gathered. */
+static void added(struct page *page, int failed)
+{
+    if (failed && page->rc == 0)
+        page->rc = gt_error_memory(page->err);
+    if (page->text.length >= FLUSH_BYTES)
+        flush(page);
+}
+
+#define ADDF(page, ...) added(page, gt_buf_addf(&(page)->text, __VA_ARGS__))
+
+static void add_json_text(struct page *page, const char *data, size_t length)
+{
+    int failed = gt_buf_adds(&page->text, "\"") ||
+                 gt_buf_add_json(&page->text, data, length) || gt_buf_adds(&page->text, "\"");
+
+    added(page, failed);
+}
+
+static int64_t since_zero(const struct page *page, int64_t time_ns)
+{
+    return time_ns < page->zero_ns ? 0 : time_ns - page->zero_ns;
+}
+
+static void add_viewer(struct page *page, const char *name)
+{
+    for (const struct gt_viewer_file *file = gt_viewer_files; file->name; file++)
+        if (strcmp(file->name, name) == 0)
+            added(page, gt_buf_add(&page->text, file->data, file->length));
+}
+
+/* A JSON document inside <script>. In JSON `<` occurs only in strings, so escaping each one
+ * keeps the document's meaning and keeps `</script>` and `<!--` out of the page. */
+static void add_summary(struct page *page, const char *json, size_t length)
+{
+    const char *end = json + length;
+
+    ADDF(page, "<script type=\"application/json\" id=\"summary-data\">");
+    while (json < end) {
+        const char *mark = memchr(json, '<', (size_t)(end - json));
+        size_t plain = (size_t)((mark ? mark : end) - json);
+
+        added(page, gt_buf_add(&page->text, json, plain));
+        json += plain;
+        if (mark) {
+            ADDF(page, "\\u003c");
+            json++;
+        }
+    }
+    ADDF(page, "</script>\n");
+}
+
+/* An index, or null. */
+static void add_index(struct page *page, uint32_t index)
+{
+    if (index == GT_NO_INDEX)
+        ADDF(page, "null");
+    else
+        ADDF(page, "%" PRIu32, index);
+}
+
+static void add_processes(struct page *page)
+{
+    const struct gt_timeline *timeline = page->timeline;
+
+    ADDF(page, "\"processes\":[");
+    for (uint32_t i = 0; i < timeline->processes.count; i++) {
+        const struct gt_process *process = gt_process_at(timeline, i);
+
+        ADDF(page, "%s{\"pid\":%" PRId32 ",\"name\":", i ? ",\n" : "", process->pid);
+        add_json_text(page, gt_intern_text(&timeline->names, process->name),
+                      gt_intern_length(&timeline->names, process->name));
+        ADDF(page, ",\"parent\":");
+        add_index(page, process->parent);
+        ADDF(page, ",\"start_ns\":%" PRId64 ",\"end_ns\":%" PRId64 "}",
+             since_zero(page, process->start_ns), since_zero(page, process->end_ns));
+    }
+    ADDF(page, "],\n");
+}
+
+static void add_threads(struct page *page)
+{
+    const struct gt_timeline *timeline = page->timeline;
+    char label[LABEL_BYTES];
+
+    ADDF(page, "\"threads\":[");
+    for (uint32_t i = 0; i < timeline->threads.count; i++) {
+        const struct gt_thread *thread = gt_thread_at(timeline, i);
+        size_t length = gt_timeline_thread_label(timeline, i, label, sizeof(label));
+
+        ADDF(page, "%s{\"tid\":%" PRId32 ",\"process\":%" PRIu32 ",\"label\":", i ? ",\n" : "",
+             thread->tid, thread->process);
+        add_json_text(page, label, length < sizeof(label) ? length : sizeof(label) - 1);
+        ADDF(page, ",\"main\":%s,\"start_ns\":%" PRId64 ",\"end_ns\":%" PRId64 "}",
+             thread->flags & GT_THREAD_MAIN ? "true" : "false",
+             since_zero(page, thread->start_ns), since_zero(page, thread->end_ns));
+    }
+    ADDF(page, "],\n");
+}
+
+static void add_gils(struct page *page)
+{
+    const struct gt_timeline *timeline = page->timeline;
+
+    ADDF(page, "\"gils\":[");
+    for (uint32_t i = 0; i < timeline->gils.count; i++) {
+        const struct gt_gil *gil = gt_gil_at(timeline, i);
+
+        ADDF(page,
+             "%s{\"process\":%" PRIu32 ",\"number\":%" PRIu32 ",\"holds\":%zu,\"waits\":%zu,"
+             "\"members\":[",
+             i ? ",\n" : "", gil->process, gil->number, gil->holds.count, gil->waits.count);
+        for (uint32_t j = 0; j < gil->members.count; j++)
+            ADDF(page, "%s%" PRIu32, j ? "," : "", gt_member_at(gil, j)->thread);
+        ADDF(page, "]}");
+    }
+    ADDF(page, "],\n");
+}
+
+static void add_lost(struct page *page)
+{
+    const struct gt_timeline *timeline = page->timeline;
+
+    ADDF(page, "\"lost\":[");
+    for (size_t i = 0; i < timeline->lost.count; i++) {
+        const struct gt_lost_range *range = gt_chunks_at(&timeline->lost, i);
+
+        ADDF(page, "%s[%" PRId64 ",%" PRId64 ",%" PRIu64 "]", i ? ",\n" : "",
+             since_zero(page, range->start_ns), since_zero(page, range->end_ns),
+             range->events);
+    }
+    ADDF(page, "]");
+}
+
+static void add_names(struct page *page)
+{
+    ADDF(page,
+         "<script type=\"application/json\" id=\"page-data\">{\"schema\":1,"
+         "\"generator\":\"giltracer " GT_VERSION "\",\"zero_ns\":%" PRId64
+         ",\"duration_ns\":%" PRId64 ",\n",
+         page->zero_ns, since_zero(page, page->timeline->end_ns));
+    add_processes(page);
+    add_threads(page);
+    add_gils(page);
+    add_lost(page);
+    ADDF(page, "}</script>\n");
+}
+
+/* Which member each thread is, in `member_of` (one entry per thread). */
+static void map_members(const struct gt_gil *gil, uint32_t *member_of, size_t threads)
+{
+    memset(member_of, 0, threads * sizeof(*member_of));
+    for (uint32_t i = 0; i < gil->members.count; i++) {
+        uint32_t thread = gt_member_at(gil, i)->thread;
+
+        if (thread < threads)
+            member_of[thread] = i;
+    }
+}
+
+/* Spans follow each other closely, in the order of their starts (holds) or ends (waits):
+ * the second column is the difference of that time to the end of the span before. */
+static int write_spans(struct page *page, struct gt_pack *pack, const struct gt_chunks *spans,
+                       bool by_start, const uint32_t *member_of)
+{
+    int64_t previous_ns = 0;
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < spans->count; i++) {
+        const struct gt_span *span = gt_span_at(spans, i);
+        int64_t start_ns = since_zero(page, span->start_ns);
+        int64_t end_ns = since_zero(page, span->end_ns);
+
+        if (end_ns < start_ns)
+            end_ns = start_ns;
+        if (gt_pack_rows(pack) == 0)
+            previous_ns = 0;
+        gt_pack_put(pack, 0, (uint64_t)member_of[span->thread] << 2 | (span->flags & 3));
+        gt_pack_put(pack, 1, gt_zigzag((by_start ? start_ns : end_ns) - previous_ns));
+        gt_pack_put(pack, 2, (uint64_t)(end_ns - start_ns));
+        previous_ns = end_ns;
+        rc = gt_pack_end_row(pack, page->err);
+    }
+    return rc == 0 ? gt_pack_end(pack, page->err) : rc;
+}
+
+static int write_tables(struct page *page)
+{
+    const struct gt_timeline *timeline = page->timeline;
+    size_t threads = timeline->threads.count;
+    uint32_t *member_of = calloc(threads + 1, sizeof(*member_of));
+    struct gt_pack *pack = gt_pack_new(page->output, page->err);
+    int rc = pack ? 0 : GT_ERR_MEMORY;
+
+    if (!member_of)
+        rc = gt_error_memory(page->err);
+    for (uint32_t i = 0; rc == 0 && i < timeline->gils.count; i++) {
+        const struct gt_gil *gil = gt_gil_at(timeline, i);
+
+        map_members(gil, member_of, threads);
+        gt_pack_begin(pack, "holds", i, 3);
+        rc = write_spans(page, pack, &gil->holds, true, member_of);
+        if (rc < 0)
+            break;
+        gt_pack_begin(pack, "waits", i, 3);
+        rc = write_spans(page, pack, &gil->waits, false, member_of);
+    }
+    gt_pack_free(pack);
+    free(member_of);
+    return rc;
+}
+
+int gt_html_write(const struct gt_timeline *timeline, const char *summary_json,
+                  size_t summary_length, struct gt_output *output, struct gt_error *err)
+{
+    struct page page = {
+        .timeline = timeline,
+        .output = output,
+        .err = err,
+        .zero_ns = timeline->start_ns < 0 ? 0 : timeline->start_ns,
+    };
+
+    gt_buf_init(&page.text);
+    add_viewer(&page, "head.html");
+    add_summary(&page, summary_json, summary_length);
+    add_names(&page);
+    flush(&page);
+    if (page.rc == 0)
+        page.rc = write_tables(&page);
+    add_viewer(&page, "tail.html");
+    flush(&page);
+    gt_buf_release(&page.text);
+    return page.rc;
+}

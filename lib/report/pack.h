@@ -1,0 +1,60 @@
+/*
+ * Tables of numbers inside an HTML page, small and quick to decode: rows are gathered into
+ * blocks; a block holds its columns one after the other as varints, then gzip, then base64,
+ * in one <script> element. SCHEMA.md ("Page data") describes the bytes; viewer/data.js
+ * reads them.
+ *
+ *     gt_pack_new → { gt_pack_begin → { gt_pack_put … → gt_pack_end_row } … → gt_pack_end } … → gt_pack_free
+ *
+ * Memory is one block (about 2 MiB), however many rows are written. Blocks do not depend on
+ * each other, so a column of differences starts anew where gt_pack_rows is 0.
+ */
+#ifndef GT_REPORT_PACK_H
+#define GT_REPORT_PACK_H
+
+#include "base/error.h"
+#include "base/fs.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { GT_PACK_ROWS = 32768, GT_PACK_COLUMNS = 4 };
+
+struct gt_pack;
+
+/* A writer onto `output`, which must outlive it. NULL when memory is exhausted. */
+struct gt_pack *gt_pack_new(struct gt_output *output, struct gt_error *err);
+void gt_pack_free(struct gt_pack *pack);
+
+/* Start a table. `table` is a word of ours (it goes into an attribute as it is), `key` says
+ * which one of its kind, and `columns` is at most GT_PACK_COLUMNS. */
+void gt_pack_begin(struct gt_pack *pack, const char *table, uint32_t key, unsigned columns);
+
+/* The next value of one column: exactly one per column and row. */
+void gt_pack_put(struct gt_pack *pack, unsigned column, uint64_t value);
+
+/* The row is complete. Writes the block when it is full. */
+int gt_pack_end_row(struct gt_pack *pack, struct gt_error *err);
+
+/* Write what is left of the table; nothing when it has no rows. */
+int gt_pack_end(struct gt_pack *pack, struct gt_error *err);
+
+/* Rows in the current block so far. */
+size_t gt_pack_rows(const struct gt_pack *pack);
+
+/* Small numbers of either sign become small unsigned ones: 0, -1, 1, -2 → 0, 1, 2, 3. */
+static inline uint64_t gt_zigzag(int64_t value)
+{
+    return ((uint64_t)value << 1) ^ (uint64_t)(value >> 63);
+}
+
+/* Base64 (RFC 4648, padded) of `length` bytes into `text`, which must have room for
+ * gt_base64_length of them. Writes no NUL; returns the end. */
+char *gt_base64(char *text, const unsigned char *data, size_t length);
+
+static inline size_t gt_base64_length(size_t length)
+{
+    return (length + 2) / 3 * 4;
+}
+
+#endif

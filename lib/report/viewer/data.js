@@ -1,0 +1,158 @@
+// Page data → typed arrays (SCHEMA.md, "Page data"). Nothing here allocates per span.
+
+const DIGIT = new Uint8Array(128).fill(255);
+"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    .split("").forEach((digit, value) => { DIGIT[digit.charCodeAt(0)] = value; });
+
+/** Bytes of a base64 text, for browsers without Uint8Array.fromBase64. */
+export function decodeBase64(text) {
+    let length = text.length;
+    while (length > 0 && text[length - 1] === "=")
+        length--;
+    const bytes = new Uint8Array(Math.floor(length * 3 / 4));
+    for (let i = 0, at = 0, bits = 0, have = 0; i < length; i++) {
+        const value = DIGIT[text.charCodeAt(i) & 127];
+        if (value === 255)
+            throw new Error("the page's data is damaged: not base64");
+        bits = (bits << 6 | value) & 0xffffff;
+        have += 6;
+        if (have >= 8) {
+            have -= 8;
+            bytes[at++] = bits >> have & 255;
+        }
+    }
+    return bytes;
+}
+
+function fromBase64(text) {
+    return Uint8Array.fromBase64 ? Uint8Array.fromBase64(text) : decodeBase64(text);
+}
+
+async function gunzip(bytes) {
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+    return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+/** Read `count` varints from `bytes` at `at` into `out`; the place after them. Numbers
+ * beyond 2^53 lose their last bits: times and durations stay far below. */
+export function readVarints(bytes, at, count, out) {
+    for (let i = 0; i < count; i++) {
+        let byte = bytes[at++];
+        let value = byte & 127;
+        for (let scale = 128; byte > 127; scale *= 128) {
+            byte = bytes[at++];
+            value += (byte & 127) * scale;
+        }
+        out[i] = value;
+    }
+    if (at > bytes.length)
+        throw new Error("the page's data is damaged: a column ends too early");
+    return at;
+}
+
+/** The columns of a block (SCHEMA.md) as Float64Arrays of `rows` values. */
+export function readColumns(bytes, rows) {
+    const count = new Float64Array(1);
+    let at = readVarints(bytes, 0, 1, count);
+    const lengths = new Float64Array(Math.min(count[0], 16));
+    at = readVarints(bytes, at, lengths.length, lengths);
+    const columns = [];
+    for (const length of lengths) {
+        const column = new Float64Array(rows);
+        if (readVarints(bytes, at, rows, column) !== at + length)
+            throw new Error("the page's data is damaged: a column has another length");
+        columns.push(column);
+        at += length;
+    }
+    return columns;
+}
+
+/** The spans of one GIL and kind, in the order of the file. */
+export class Spans {
+    constructor(count) {
+        this.count = count;
+        this.start = new Float64Array(count); // ns since time zero
+        this.end = new Float64Array(count);
+        this.member = new Uint32Array(count);
+        this.flags = new Uint8Array(count); // CUT_START, CUT_END
+    }
+}
+
+export const CUT_START = 1;
+export const CUT_END = 2;
+
+function unzigzag(value) {
+    return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
+}
+
+/** Fill `spans` from row `first` on with a block's columns. */
+function storeSpans(spans, first, columns, byStart, members) {
+    const [who, gap, length] = columns;
+    for (let i = 0, at = first, previous = 0; i < who.length; i++, at++) {
+        const member = Math.floor(who[i] / 4);
+        const time = previous + unzigzag(gap[i]);
+        if (member >= members)
+            throw new Error("the page's data is damaged: a span of no thread");
+        spans.member[at] = member;
+        spans.flags[at] = who[i] & 3;
+        spans.start[at] = byStart ? time : time - length[i];
+        spans.end[at] = byStart ? time + length[i] : time;
+        previous = spans.end[at];
+    }
+}
+
+/** What the page holds besides spans; throws when it is missing or of another version. */
+export function readNames(text) {
+    const names = JSON.parse(text);
+    if (names.schema !== 1)
+        throw new Error(`the page's data is of version ${names.schema}, this viewer reads 1`);
+    for (const gil of names.gils) {
+        gil.holdSpans = new Spans(gil.holds);
+        gil.waitSpans = new Spans(gil.waits);
+    }
+    return names;
+}
+
+/** Decode blocks ({table, key, rows, text()}) into the spans of `names`. */
+export async function readBlocks(names, blocks) {
+    const next = new Map();
+    const inflated = [];
+    const inflate = (block) => gunzip(fromBase64(block.text()));
+    for (let i = 0; i < blocks.length; i++) {
+        const {table, key, rows} = blocks[i];
+        const gil = names.gils[key];
+        const spans = {holds: gil?.holdSpans, waits: gil?.waitSpans}[table];
+        // Blocks are inflated two ahead, while this one is stored.
+        for (let ahead = i; ahead < Math.min(i + 3, blocks.length); ahead++)
+            inflated[ahead] ??= inflate(blocks[ahead]);
+        const bytes = await inflated[i];
+        inflated[i] = true;
+        if (!spans)
+            continue; // a table of a later version
+        const first = next.get(spans) ?? 0;
+        if (first + rows > spans.count)
+            throw new Error("the page's data is damaged: more spans than announced");
+        storeSpans(spans, first, readColumns(bytes, rows), table === "holds",
+                   gil.members.length);
+        next.set(spans, first + rows);
+    }
+}
+
+/** Read the page's own data from the document, and let go of its text. */
+export async function readDocument() {
+    const text = (id) => document.getElementById(id)?.textContent || "{}";
+    const names = readNames(text("page-data"));
+    const summary = JSON.parse(text("summary-data"));
+    const blocks = [...document.querySelectorAll("script[data-table]")].map((element) => ({
+        table: element.dataset.table,
+        key: Number(element.dataset.key),
+        rows: Number(element.dataset.rows),
+        text: () => {
+            const content = element.textContent;
+            element.remove();
+            return content;
+        },
+    }));
+    await readBlocks(names, blocks);
+    return {names, summary};
+}

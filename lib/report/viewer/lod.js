@@ -1,0 +1,134 @@
+// From spans to what a pixel shows. For each thread of each GIL, a track keeps its spans'
+// starts and the running sum of their lengths: the time covered in any interval is then two
+// binary searches, exact at every zoom, and drawing costs pixels, not spans.
+
+/** The number of values in `sorted[0, length)` that are below `value`. */
+export function countBelow(sorted, value, low = 0, high = sorted.length) {
+    while (low < high) {
+        const middle = (low + high) >>> 1;
+        if (sorted[middle] < value)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/** Non-overlapping spans of one thread, in the order of time. */
+export class Track {
+    constructor(count) {
+        this.count = count;
+        this.start = new Float64Array(count);
+        this.sum = new Float64Array(count + 1); // of the lengths before span i
+        this.id = new Uint32Array(count);       // place in the GIL's Spans
+    }
+
+    end(i) {
+        return this.start[i] + this.sum[i + 1] - this.sum[i];
+    }
+
+    /** Time covered before `time`, given how many spans start before it. */
+    coveredUpTo(below, time) {
+        if (below === 0)
+            return 0;
+        const i = below - 1;
+        return this.sum[i] + Math.min(time - this.start[i], this.sum[below] - this.sum[i]);
+    }
+
+    /** Time covered in [from, to). */
+    covered(from, to) {
+        if (to <= from)
+            return 0;
+        return this.coveredUpTo(countBelow(this.start, to), to) -
+            this.coveredUpTo(countBelow(this.start, from), from);
+    }
+
+    /** The first span that ends after `time`. */
+    firstAfter(time) {
+        const i = countBelow(this.start, time);
+        return i > 0 && this.end(i - 1) > time ? i - 1 : i;
+    }
+
+    /** The span that covers `time`, or -1. */
+    at(time) {
+        const i = countBelow(this.start, time + 1) - 1;
+        return i >= 0 && this.end(i) > time ? i : -1;
+    }
+
+    /** The share of each pixel that is covered: out[x] of [from + x·step, + step). */
+    coverage(from, step, width, out) {
+        const {start, count} = this;
+        let below = countBelow(start, from);
+        let before = this.coveredUpTo(below, from);
+        for (let x = 0; x < width; x++) {
+            const to = from + (x + 1) * step;
+            if (below < count && start[below] < to) {
+                // Gallop, then search: neighbours are near.
+                let jump = 1;
+                while (below + jump < count && start[below + jump] < to)
+                    jump *= 2;
+                below = countBelow(start, to, below + (jump >> 1), Math.min(below + jump, count));
+            }
+            const now = this.coveredUpTo(below, to);
+            out[x] = (now - before) / step;
+            before = now;
+        }
+    }
+}
+
+/** One track per member. */
+export function buildTracks(spans, members) {
+    const counts = new Uint32Array(members);
+    for (let i = 0; i < spans.count; i++)
+        counts[spans.member[i]]++;
+    const tracks = Array.from(counts, (count) => new Track(count));
+    const next = new Uint32Array(members);
+    for (let i = 0; i < spans.count; i++) {
+        const member = spans.member[i];
+        const track = tracks[member];
+        const at = next[member]++;
+        track.start[at] = spans.start[i];
+        track.sum[at + 1] = track.sum[at] + spans.end[i] - spans.start[i];
+        track.id[at] = i;
+    }
+    return tracks;
+}
+
+/** How many threads wait at a time, and on average within a pixel. */
+export class Crowd {
+    constructor(spans) {
+        this.start = spans.start.slice().sort();
+        this.end = spans.end.slice().sort();
+    }
+
+    at(time) {
+        return countBelow(this.start, time + 1) - countBelow(this.end, time + 1);
+    }
+
+    /** out[x]: average number of waiters in that pixel. */
+    average(from, step, width, out) {
+        const {start, end} = this;
+        let i = countBelow(start, from), j = countBelow(end, from);
+        for (let x = 0; x < width; x++) {
+            const to = from + (x + 1) * step;
+            let area = (i - j) * step;
+            for (; i < start.length && start[i] < to; i++)
+                area += to - start[i];
+            for (; j < end.length && end[j] < to; j++)
+                area -= to - end[j];
+            out[x] = area / step;
+        }
+    }
+}
+
+/** Everything of a GIL that drawing and measuring need. */
+export function indexGil(gil) {
+    gil.holdTracks = buildTracks(gil.holdSpans, gil.members.length);
+    gil.waitTracks = buildTracks(gil.waitSpans, gil.members.length);
+    gil.crowd = new Crowd(gil.waitSpans);
+    // Threads by how long they held: the order of colours and of the owner lane's layers.
+    const held = gil.holdTracks.map((track) => track.sum[track.count]);
+    gil.ranked = held.map((_, member) => member).sort((a, b) => held[b] - held[a] || a - b);
+    gil.rankOf = [];
+    gil.ranked.forEach((member, rank) => { gil.rankOf[member] = rank; });
+}

@@ -1,0 +1,201 @@
+// Wires the rooms together: decode, build, show; every change of the view redraws once.
+
+import {readDocument} from "./data.js";
+import {byId, make, nextTurn} from "./dom.js";
+import {durationText} from "./format.js";
+import {openInPerfetto, saveJson} from "./export.js";
+import {keyTable, listenToKeys, listenToLanes} from "./input.js";
+import {buildModel, findSelection} from "./model.js";
+import {Overview} from "./overview.js";
+import {Details} from "./panels.js";
+import {Search} from "./search.js";
+import {ThreadTable} from "./table.js";
+import {Tabs, TABS} from "./tabs.js";
+import {readTheme} from "./theme.js";
+import {Timeline} from "./timeline.js";
+import {showVerdict} from "./verdict.js";
+import {readHash, View, viewToHash} from "./view.js";
+
+class Page {
+    constructor(model, summary) {
+        this.model = model;
+        this.summary = summary;
+        this.view = new View(model.duration);
+        this.timeline = new Timeline(model, this.view);
+        this.overview = new Overview(model, this.view);
+        this.details = new Details(model, this.view);
+        this.table = new ThreadTable(model, this.view, summary);
+        this.tabs = new Tabs(model, this.view);
+        this.search = new Search(model, this.view, this.timeline);
+        this.pending = null; // names of changed fields, until the next frame
+        this.frames = [];    // ms that each drawing took: for tests
+    }
+
+    start() {
+        this.applyTheme();
+        this.followHash();
+        this.view.onChange((changed) => this.changed(changed));
+        this.listen();
+        this.showAll();
+    }
+
+    applyTheme() {
+        const theme = readTheme();
+        for (const part of [this.timeline, this.overview, this.details, this.table, this.tabs])
+            part.theme = theme;
+    }
+
+    showAll() {
+        this.timeline.layOut();
+        this.overview.paint();
+        this.overview.place();
+        this.table.show();
+        this.tabs.show();
+        this.details.show();
+        this.draw();
+    }
+
+    /** Gather changes; show them in one go at the next frame. */
+    changed(changed) {
+        if (!this.pending) {
+            this.pending = new Set();
+            requestAnimationFrame(() => this.update());
+        }
+        for (const name of changed)
+            this.pending.add(name);
+    }
+
+    update() {
+        const changed = this.pending ?? new Set();
+        this.pending = null;
+        if (["collapsed", "order", "filter"].some((name) => changed.has(name)))
+            this.timeline.layOut();
+        if (changed.has("selection"))
+            this.showSelection();
+        if (changed.has("range"))
+            this.table.show();
+        if (changed.has("tab") || changed.has("range"))
+            this.tabs.show();
+        this.draw();
+        this.writeHash();
+    }
+
+    showSelection() {
+        const {selection} = this.view;
+        this.details.show();
+        if (selection)
+            this.timeline.revealRow(selection);
+        this.timeline.markSelected();
+        this.table.mark();
+    }
+
+    draw() {
+        const since = performance.now();
+        this.overview.place();
+        this.timeline.draw();
+        this.frames.push(performance.now() - since);
+        byId("span-shown").textContent = durationText(this.view.width);
+    }
+
+    redrawSoon() {
+        this.changed(new Set());
+    }
+
+    writeHash() {
+        clearTimeout(this.hashTimer);
+        this.hashTimer = setTimeout(() => {
+            const hash = `#${viewToHash(this.view, this.model)}`;
+            this.ownHash = hash;
+            if (location.hash !== hash)
+                history.replaceState(null, "", hash);
+        }, 150);
+    }
+
+    followHash() {
+        const asked = readHash(location.hash);
+        const {view, model} = this;
+        if (asked.interval)
+            view.show(asked.interval.from, asked.interval.to);
+        view.set({
+            range: asked.range, selection: findSelection(model, asked),
+            tab: TABS.includes(asked.tab) ? asked.tab : "threads",
+        });
+    }
+
+    listen() {
+        const {view, timeline, model, summary} = this;
+        listenToLanes(timeline, view, (event, at, press) => this.hover(event, at, press));
+        const keys = keyTable(model, view, timeline, {
+            findNext: (direction) => this.search.next(direction),
+            jump: () => this.details.jump(),
+            help: () => byId("help").showModal(),
+        });
+        listenToKeys(keys);
+        this.fillHelp(keys);
+        byId("help-button").addEventListener("click", () => byId("help").showModal());
+        byId("save").addEventListener("click", () => saveJson(model, summary));
+        byId("perfetto").addEventListener("click",
+            () => openInPerfetto(model, summary, document.title));
+        byId("fit-all").addEventListener("click", () => view.fitAll());
+        byId("drop-range").addEventListener("click", () => view.set({range: null}));
+        byId("order").addEventListener("change", (event) => view.set({order: event.target.value}));
+        byId("filter").addEventListener("input", (event) => view.set({filter: event.target.value}));
+        timeline.scroller.addEventListener("scroll", () => this.redrawSoon());
+        new ResizeObserver(() => { this.overview.paint(); this.redrawSoon(); })
+            .observe(timeline.scroller);
+        matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+            this.applyTheme();
+            this.showAll();
+        });
+        window.addEventListener("hashchange", () => {
+            if (location.hash !== this.ownHash)
+                this.followHash();
+        });
+    }
+
+    fillHelp(keys) {
+        byId("help-keys").replaceChildren(...keys.map(([names, what]) => make("div", {},
+            make("dt", {}, ...names.flatMap((name, i) =>
+                [i ? " " : "", make("kbd", {}, name.replace("Arrow", "").replace("Escape", "Esc"))])),
+            make("dd", {}, what))));
+    }
+
+    /** A line at the pointer and one sentence about what is there. */
+    hover(event, at, press) {
+        const {timeline} = this;
+        const tip = byId("tip");
+        const found = at && !press?.moved && press?.kind !== "range" ? timeline.pickAt(at.x, at.y) : null;
+        timeline.cursor.hidden = !at;
+        if (at)
+            timeline.cursor.style.transform = `translateX(${at.x + timeline.names.offsetWidth}px)`;
+        tip.hidden = !found;
+        if (!found)
+            return;
+        tip.textContent = this.details.hoverText(found);
+        const right = event.clientX > innerWidth * 0.7;
+        tip.style.left = `${event.clientX + (right ? -12 : 14)}px`;
+        tip.style.top = `${event.clientY + 16}px`;
+        tip.classList.toggle("to-left", right);
+    }
+}
+
+async function start() {
+    const status = byId("status");
+    try {
+        const {names, summary} = await readDocument();
+        showVerdict(summary);
+        await nextTurn();
+        const page = new Page(buildModel(names), summary);
+        byId("app").dataset.state = "ready";
+        page.start();
+        performance.mark("giltracer-drawn");
+        window.giltracer = {view: page.view, model: page.model, summary, page};
+        status.hidden = true;
+    } catch (error) {
+        byId("app").dataset.state = "failed";
+        status.textContent = `This report cannot be shown: ${error.message}`;
+        throw error;
+    }
+}
+
+start();

@@ -1,0 +1,186 @@
+// The decoded page as one model: processes, threads and GILs that know each other, the
+// lanes they make, and the spans under a point.
+
+import {countBelow, indexGil} from "./lod.js";
+import {nameText} from "./format.js";
+
+/** Join what readDocument decoded. `model.threads[i].lanes` are its parts in GILs. */
+export function buildModel(names) {
+    const {processes, threads, gils} = names;
+    threads.forEach((thread, index) => {
+        Object.assign(thread, {index, name: nameText(thread.label), lanes: []});
+    });
+    processes.forEach((process, index) => {
+        Object.assign(process, {index, title: nameText(process.name), gils: []});
+    });
+    gils.forEach((gil, index) => {
+        gil.index = index;
+        indexGil(gil);
+        processes[gil.process].gils.push(gil);
+        gil.members.forEach((thread, member) => {
+            threads[thread].lanes.push(makeLane(gil, member, threads[thread]));
+        });
+    });
+    for (const thread of threads)
+        if (thread.lanes.length === 0)
+            thread.lanes.push(makeLane(null, -1, thread));
+    return {processes, threads, gils, lost: names.lost, duration: names.duration_ns,
+            zero: names.zero_ns};
+}
+
+/** A thread's part in a GIL, or a thread that never touched one (gil null). */
+function makeLane(gil, member, thread) {
+    const holds = gil?.holdTracks[member] ?? null;
+    const waits = gil?.waitTracks[member] ?? null;
+    return {
+        gil, member, thread, holds, waits,
+        hold_ns: holds ? holds.sum[holds.count] : 0,
+        wait_ns: waits ? waits.sum[waits.count] : 0,
+        rank: gil ? gil.rankOf[member] : -1,
+    };
+}
+
+/** "GIL", or "GIL 2" where a process has more than one. */
+export function gilName(gil, model) {
+    const alone = model.processes[gil.process].gils.length === 1;
+    return alone ? "GIL" : `GIL ${gil.number}`;
+}
+
+const ORDERS = {
+    start: (a, b) => a.thread.start_ns - b.thread.start_ns || a.thread.index - b.thread.index,
+    wait: (a, b) => b.wait_ns - a.wait_ns,
+    hold: (a, b) => b.hold_ns - a.hold_ns,
+    name: (a, b) => a.thread.name.localeCompare(b.thread.name) || a.thread.tid - b.thread.tid,
+};
+
+export const ROW_HEIGHT = {process: 22, gil: 34, thread: 22};
+
+function matches(lane, process, words) {
+    const text = `${lane.thread.name} ${lane.thread.tid} ${process.title} ${process.pid}`;
+    return words.every((word) => text.toLowerCase().includes(word));
+}
+
+/** The rows of the timeline from top to bottom, each with its place. */
+export function layRows(model, view) {
+    const rows = [];
+    const words = view.filter.toLowerCase().split(/\s+/).filter(Boolean);
+    const groups = model.processes.map(() => []);
+    let top = 0;
+    const add = (kind, fields) => {
+        rows.push({kind, top, height: ROW_HEIGHT[kind], ...fields});
+        top += ROW_HEIGHT[kind];
+    };
+    for (const thread of model.threads)
+        groups[thread.process].push(...thread.lanes);
+    for (const process of model.processes) {
+        const lanes = groups[process.index]
+            .filter((lane) => matches(lane, process, words)).sort(ORDERS[view.order]);
+        if (lanes.length === 0)
+            continue;
+        add("process", {process, count: lanes.length});
+        if (view.collapsed.has(process.index))
+            continue;
+        for (const gil of [...process.gils, null]) {
+            const members = lanes.filter((lane) => lane.gil === gil);
+            if (gil && members.length > 0)
+                add("gil", {process, gil});
+            for (const lane of members)
+                add("thread", {process, gil, lane});
+        }
+    }
+    return rows;
+}
+
+/** A selection for the span `i` of a lane's track. */
+export function spanSelection(lane, kind, i) {
+    const track = kind === "wait" ? lane.waits : lane.holds;
+    const spans = kind === "wait" ? lane.gil.waitSpans : lane.gil.holdSpans;
+    const id = track.id[i];
+    return {kind, gil: lane.gil.index, member: lane.member, thread: lane.thread.index, id,
+            start: spans.start[id], end: spans.end[id], flags: spans.flags[id]};
+}
+
+export function threadSelection(lane) {
+    return {kind: "thread", gil: lane.gil?.index ?? null, member: lane.member,
+            thread: lane.thread.index};
+}
+
+/** The lane of a thread in a GIL (any of its lanes when the GIL is null). */
+export function laneOf(model, thread, gil) {
+    const {lanes} = model.threads[thread];
+    return lanes.find((lane) => (lane.gil?.index ?? null) === gil) ?? lanes[0];
+}
+
+/** The longest span of a track that touches [from, to); looks at no more than `limit`. */
+function longestIn(track, from, to, limit = 5000) {
+    let best = -1, length = -1;
+    const first = track.firstAfter(from);
+    for (let i = first; i < track.count && track.start[i] < to && i < first + limit; i++) {
+        if (track.end(i) - track.start[i] > length) {
+            best = i;
+            length = track.end(i) - track.start[i];
+        }
+    }
+    return best;
+}
+
+/** What is in a lane at a time, within `near_ns`: a wait or hold, else the free stretch. */
+export function pick(lane, time, near_ns) {
+    const {thread} = lane;
+    if (lane.gil) {
+        for (const [kind, track] of [["hold", lane.holds], ["wait", lane.waits]]) {
+            const exact = track.at(time);
+            if (exact >= 0 && track.end(exact) - track.start[exact] > near_ns)
+                return spanSelection(lane, kind, exact);
+        }
+        for (const [kind, track] of [["wait", lane.waits], ["hold", lane.holds]]) {
+            const i = longestIn(track, time - near_ns, time + near_ns);
+            if (i >= 0)
+                return spanSelection(lane, kind, i);
+        }
+    }
+    if (time < thread.start_ns || time > thread.end_ns)
+        return threadSelection(lane);
+    return {...threadSelection(lane), kind: "free", ...freeAround(lane, time)};
+}
+
+/** The stretch around `time` in which a thread neither holds nor waits. */
+function freeAround(lane, time) {
+    let start = lane.thread.start_ns, end = lane.thread.end_ns;
+    for (const track of lane.gil ? [lane.holds, lane.waits] : []) {
+        const i = countBelow(track.start, time);
+        if (i > 0)
+            start = Math.max(start, track.end(i - 1));
+        if (i < track.count)
+            end = Math.min(end, track.start[i]);
+    }
+    return {start, end};
+}
+
+/** The next (+1) or previous (-1) span of the same kind in a selection's lane. */
+export function neighbour(model, selection, kind, direction, time) {
+    const lane = laneOf(model, selection.thread, selection.gil);
+    if (!lane.gil)
+        return null;
+    const track = kind === "hold" ? lane.holds : lane.waits;
+    const at = selection.start ?? time;
+    const below = countBelow(track.start, at);
+    const i = direction < 0 ? below - 1
+        : below < track.count && track.start[below] === at ? below + 1 : below;
+    return i >= 0 && i < track.count ? spanSelection(lane, kind, i) : null;
+}
+
+/** The selection that a link asks for (readHash), or null. */
+export function findSelection(model, asked) {
+    const thread = model.threads.filter((each) => each.tid === asked.tid)[asked.twin];
+    if (!thread)
+        return null;
+    const lane = laneOf(model, thread.index, asked.gil ?? thread.lanes[0].gil?.index ?? null);
+    if (!asked.at || !lane.gil)
+        return threadSelection(lane);
+    if (asked.at.kind === "free")
+        return pick(lane, asked.at.start + 1, 0);
+    const track = asked.at.kind === "wait" ? lane.waits : lane.holds;
+    const i = countBelow(track.start, asked.at.start);
+    return i < track.count ? spanSelection(lane, asked.at.kind, i) : threadSelection(lane);
+}

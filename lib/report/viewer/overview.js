@@ -1,0 +1,125 @@
+// The whole run at a glance: owners by colour, waiters as a curve, and the part in view as a
+// window that can be moved, resized or drawn anew.
+
+import {byId} from "./dom.js";
+import {Painter} from "./paint.js";
+
+const MOST_ROWS = 6; // GILs shown, those with most waiting first
+const EDGE_PIXELS = 6;
+
+export class Overview {
+    constructor(model, view) {
+        this.model = model;
+        this.view = view;
+        this.canvas = byId("overview-canvas");
+        this.context = this.canvas.getContext("2d", {alpha: false});
+        this.window = byId("overview-window");
+        this.painter = new Painter();
+        this.gils = this.busiest();
+        this.listen();
+    }
+
+    busiest() {
+        const load = (gil) => [...gil.waitTracks, ...gil.holdTracks]
+            .reduce((sum, track) => sum + track.sum[track.count], 0);
+        return this.model.gils.map((gil) => ({gil, load: load(gil)}))
+            .sort((a, b) => b.load - a.load).slice(0, MOST_ROWS)
+            .map(({gil}) => gil).sort((a, b) => a.index - b.index);
+    }
+
+    /** The picture of the run: only when the size or the colours change. */
+    paint() {
+        const ratio = Math.min(2, window.devicePixelRatio || 1);
+        const {clientWidth, clientHeight} = this.canvas;
+        const width = Math.max(1, Math.round(clientWidth * ratio));
+        const height = Math.max(1, Math.round(clientHeight * ratio));
+        this.canvas.width = width;
+        this.canvas.height = height;
+        const {painter, gils, theme} = this;
+        painter.begin(this.context, width, height, 0, this.view.duration, theme);
+        const row = Math.floor(height / Math.max(1, gils.length));
+        gils.forEach((gil, i) => painter.owners(gil, i * row, row - (i < gils.length - 1 ? 2 : 0)));
+        painter.lost(this.model.lost);
+        this.paintWaiters(width, height, ratio);
+        painter.end(this.context);
+    }
+
+    paintWaiters(width, height, ratio) {
+        const sum = new Float32Array(width), one = new Float32Array(width);
+        for (const gil of this.model.gils) {
+            gil.crowd.average(0, this.view.duration / width, width, one);
+            one.forEach((value, x) => { sum[x] += value; });
+        }
+        const most = Math.max(1, Math.ceil(sum.reduce((a, b) => Math.max(a, b), 0) - 0.01));
+        const thick = Math.round(1.5 * ratio);
+        const {painter, theme} = this;
+        if (sum.some((value) => value > 0)) {
+            painter.curve(sum, 0, height, most, thick + 2 * Math.round(ratio), theme.pixels.lane);
+            painter.curve(sum, Math.round(ratio), height - 2 * Math.round(ratio), most, thick,
+                          theme.pixels.wait);
+        }
+        byId("overview-most").textContent = `${most} waiting`;
+    }
+
+    /** Where the view's window is: at every change of it. */
+    place() {
+        const {from, width, duration} = this.view;
+        this.window.style.left = `${100 * from / duration}%`;
+        this.window.style.width = `${100 * width / duration}%`;
+    }
+
+    timeAt(event) {
+        const box = this.canvas.getBoundingClientRect();
+        const share = (event.clientX - box.left) / box.width;
+        return this.view.duration * Math.min(1, Math.max(0, share));
+    }
+
+    /** What a press starts: moving the window, one of its edges, or a new window. */
+    gripAt(event) {
+        const box = this.window.getBoundingClientRect();
+        const whole = this.view.width >= this.view.duration * 0.999;
+        const near = (x) => Math.abs(event.clientX - x) <= EDGE_PIXELS;
+        if (near(box.left))
+            return {kind: "edge", fixed: this.view.to};
+        if (near(box.right))
+            return {kind: "edge", fixed: this.view.from};
+        if (!whole && event.clientX > box.left && event.clientX < box.right)
+            return {kind: "move", last: this.timeAt(event)};
+        return {kind: "new", fixed: this.timeAt(event)};
+    }
+
+    listen() {
+        const area = byId("overview-area");
+        let grip = null;
+        area.addEventListener("pointerdown", (event) => {
+            if (event.button !== 0)
+                return;
+            grip = {...this.gripAt(event), x: event.clientX};
+            area.setPointerCapture(event.pointerId);
+        });
+        area.addEventListener("pointermove", (event) => {
+            const time = this.timeAt(event);
+            if (!grip) {
+                area.style.cursor = {edge: "ew-resize", move: "grab", new: "crosshair"}[
+                    this.gripAt(event).kind];
+            } else if (grip.kind === "move") {
+                this.view.pan(time - grip.last);
+                grip.last = time;
+            } else if (grip.kind === "edge" || Math.abs(event.clientX - grip.x) > 3) {
+                this.view.show(Math.min(grip.fixed, time), Math.max(grip.fixed, time));
+            }
+        });
+        area.addEventListener("pointerup", (event) => {
+            // A click without a drag brings that moment to the middle.
+            if (grip?.kind === "new" && Math.abs(event.clientX - grip.x) <= 3)
+                this.view.pan(grip.fixed - (this.view.from + this.view.to) / 2);
+            grip = null;
+        });
+        area.addEventListener("pointercancel", () => { grip = null; });
+        area.addEventListener("dblclick", () => this.view.fitAll());
+        area.addEventListener("wheel", (event) => {
+            event.preventDefault();
+            this.view.zoom(Math.exp(event.deltaY * 0.0015), this.timeAt(event));
+        }, {passive: false});
+    }
+}

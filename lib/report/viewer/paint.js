@@ -1,0 +1,149 @@
+// Lanes as pixels. Everything is written into one pixel buffer and goes to the canvas in one
+// piece: the cost is the number of pixels, whatever the number of spans.
+//
+// A pixel column of a thread's lane is a small bar chart of that moment: solid from below is
+// the share of holding, hatched above it the share of waiting, a thin line the rest. Zoomed
+// in, the shares are 0 or 1, and the same rule draws plain boxes.
+
+// The owner lane tells this many owners apart (by time held); the others share a layer.
+const LAYERS = 16;
+
+export class Painter {
+    constructor() {
+        this.width = 0;
+        this.height = 0;
+    }
+
+    /** Start a picture of `width` × `height` device pixels of [from, to). */
+    begin(context, width, height, from, to, theme) {
+        if (this.width !== width || this.height !== height) {
+            this.image = context.createImageData(width, height);
+            this.pixels = new Uint32Array(this.image.data.buffer);
+            this.hold = new Float32Array(width);
+            this.wait = new Float32Array(width);
+            this.level = new Float32Array(width);
+            this.rows = new Int32Array(width);
+            this.width = width;
+            this.height = height;
+        }
+        this.from = from;
+        this.step = (to - from) / width;
+        this.theme = theme;
+        this.pixels.fill(theme.pixels.lane);
+    }
+
+    end(context) {
+        context.putImageData(this.image, 0, 0);
+    }
+
+    x(time) {
+        return Math.min(this.width, Math.max(0, Math.round((time - this.from) / this.step)));
+    }
+
+    /** Rows [y, y + height) that lie on the picture, from x0 to x1, in one colour. */
+    fill(x0, x1, y, height, pixel) {
+        const end = Math.min(this.height, y + height);
+        for (let row = Math.max(0, y); row < end; row++)
+            this.pixels.fill(pixel, row * this.width + x0, row * this.width + x1);
+    }
+
+    column(x, y, height, pixel) {
+        const end = Math.min(this.height, y + height);
+        for (let row = Math.max(0, y); row < end; row++)
+            this.pixels[row * this.width + x] = pixel;
+    }
+
+    hatchedColumn(x, y, height, dark, pale) {
+        const end = Math.min(this.height, y + height);
+        for (let row = Math.max(0, y); row < end; row++)
+            this.pixels[row * this.width + x] = (x + row) % 6 < 3 ? dark : pale;
+    }
+
+    /** A thread's lane: `y` and `height` of its bar, `line` the thickness of thin lines. */
+    thread(lane, y, height, line) {
+        const {pixels, ownerPixel} = this.theme;
+        const x0 = this.x(lane.thread.start_ns), x1 = this.x(lane.thread.end_ns);
+        const middle = y + Math.floor((height - line) / 2);
+        this.fill(x0, Math.max(x1, Math.min(x0 + 1, this.width)), middle, line, pixels.free);
+        if (!lane.gil)
+            return;
+        lane.holds.coverage(this.from, this.step, this.width, this.hold);
+        lane.waits.coverage(this.from, this.step, this.width, this.wait);
+        const owner = ownerPixel(lane.rank);
+        for (let x = 0; x < this.width; x++) {
+            const hold = this.hold[x], wait = this.wait[x];
+            if (hold <= 0 && wait <= 0)
+                continue;
+            // What there is shows, be it ever so little.
+            let held = hold > 0 ? Math.max(line, Math.round(hold * height)) : 0;
+            let waited = wait > 0 ? Math.max(line, Math.round(wait * height)) : 0;
+            if (held + waited > height) {
+                if (held > waited)
+                    held = height - waited;
+                else
+                    waited = height - held;
+            }
+            this.column(x, y + height - held, held, owner);
+            this.hatchedColumn(x, y + height - held - waited, waited, pixels.wait,
+                               pixels.waitPale);
+        }
+    }
+
+    /** Who holds a GIL: owners as layers, each as thick as its share of the pixel's time. */
+    owners(gil, y, height) {
+        const {pixels, ownerPixel} = this.theme;
+        this.fill(0, this.width, y, height, pixels.idle);
+        this.level.fill(0);
+        this.rows.fill(0);
+        const shown = gil.ranked.slice(0, LAYERS);
+        for (const member of shown) {
+            gil.holdTracks[member].coverage(this.from, this.step, this.width, this.hold);
+            this.layer(y, height, ownerPixel(gil.rankOf[member]));
+        }
+        for (const member of gil.ranked.slice(LAYERS)) {
+            const track = gil.holdTracks[member];
+            if (track.covered(this.from, this.from + this.step * this.width) > 0) {
+                track.coverage(this.from, this.step, this.width, this.hold);
+                this.layer(y, height, ownerPixel(gil.rankOf[member]));
+            }
+        }
+    }
+
+    layer(y, height, pixel) {
+        for (let x = 0; x < this.width; x++) {
+            if (this.hold[x] <= 0)
+                continue;
+            this.level[x] += this.hold[x];
+            const top = Math.min(height, Math.max(1, Math.round(this.level[x] * height)));
+            this.column(x, y + height - top, top - this.rows[x], pixel);
+            this.rows[x] = top;
+        }
+    }
+
+    /** A line of values, from 0 at the bottom to `most` at the top. */
+    curve(values, y, height, most, thickness, pixel) {
+        let last = -1;
+        for (let x = 0; x < this.width; x++) {
+            const share = Math.min(1, values[x] / most);
+            const at = y + Math.round((1 - share) * (height - thickness));
+            const from = last < 0 ? at : Math.min(at, last), to = last < 0 ? at : Math.max(at, last);
+            this.column(x, from, to - from + thickness, pixel);
+            last = at;
+        }
+    }
+
+    /** Events were lost here: nobody knows. Hatched over whatever is drawn. */
+    lost(ranges) {
+        const {pixels} = this.theme;
+        const to = this.from + this.step * this.width;
+        for (const [start, end] of ranges) {
+            if (end < this.from || start > to)
+                continue;
+            const x0 = this.x(start), x1 = Math.max(x0 + 2, this.x(end));
+            for (let y = 0; y < this.height; y++)
+                for (let x = x0; x < Math.min(x1, this.width); x++)
+                    if (x === x0 || x === x1 - 1 || (x - y & 7) < 2)
+                        this.pixels[y * this.width + x] = pixels.lost;
+        }
+    }
+}

@@ -1,0 +1,157 @@
+// Measuring: what happened in an interval, who held while others waited.
+
+import {countBelow} from "./lod.js";
+import {TimeSlice} from "./dom.js";
+
+function overlap(a0, a1, b0, b1) {
+    return Math.max(0, Math.min(a1, b1) - Math.max(a0, b0));
+}
+
+/** The GIL's first hold that ends after `time`. */
+export function firstHoldAfter(gil, time) {
+    const {start, end} = gil.holdSpans;
+    let i = countBelow(start, time);
+    while (i > 0 && end[i - 1] > time)
+        i--;
+    return i;
+}
+
+/** Add to `held` (ns per member) who held the GIL in [from, to). Walks the holds when they
+ * are few, asks each member's track when they are many. */
+export function addHolders(gil, from, to, held) {
+    const {start, end, member} = gil.holdSpans;
+    const first = firstHoldAfter(gil, from);
+    const last = countBelow(start, to, first);
+    if (last - first > 24 * gil.members.length) {
+        gil.holdTracks.forEach((track, who) => { held[who] += track.covered(from, to); });
+        return;
+    }
+    for (let i = first; i < last; i++)
+        held[member[i]] += overlap(start[i], end[i], from, to);
+}
+
+/** Largest first: [{member, ns}] of the entries above zero. */
+export function rankEntries(values) {
+    return Array.from(values, (ns, member) => ({member, ns}))
+        .filter((entry) => entry.ns > 0).sort((a, b) => b.ns - a.ns);
+}
+
+/** Who held the GIL during [from, to), and how long. */
+export function holdersDuring(gil, from, to) {
+    const held = new Float64Array(gil.members.length);
+    addHolders(gil, from, to, held);
+    return rankEntries(held);
+}
+
+/** Who waited for the GIL during [from, to), and how long. */
+export function waitersDuring(gil, from, to) {
+    return rankEntries(gil.waitTracks.map((track) => track.covered(from, to)));
+}
+
+/** How a hold ended: who had been waiting when it was released, the one that asked first,
+ * and who took the GIL next. */
+export function endOfHold(gil, selection) {
+    const {holdSpans} = gil;
+    const waiting = [];
+    gil.waitTracks.forEach((track, member) => {
+        const i = track.at(selection.end - 1);
+        if (i >= 0 && member !== selection.member)
+            waiting.push({member, since: track.start[i]});
+    });
+    waiting.sort((a, b) => a.since - b.since);
+    const next = selection.id + 1;
+    return {
+        waiting,
+        next: next < holdSpans.count
+            ? {member: holdSpans.member[next], start: holdSpans.start[next],
+               end: holdSpans.end[next], id: next}
+            : null,
+    };
+}
+
+/** The longest hold within a wait: what an arrow and "jump to" point at. */
+export function mainHold(gil, from, to) {
+    const {start, end, member} = gil.holdSpans;
+    let best = null;
+    const first = firstHoldAfter(gil, from);
+    const last = Math.min(countBelow(start, to, first), first + 100000);
+    for (let i = first; i < last; i++) {
+        const ns = overlap(start[i], end[i], from, to);
+        if (ns > 0 && (!best || ns > best.ns))
+            best = {id: i, member: member[i], start: start[i], end: end[i], ns};
+    }
+    return best;
+}
+
+function measureTrack(track, from, to) {
+    const first = track.firstAfter(from);
+    let longest = 0, i = first;
+    for (; i < track.count && track.start[i] < to; i++)
+        longest = Math.max(longest, overlap(track.start[i], track.end(i), from, to));
+    return {ns: track.covered(from, to), count: i - first, longest};
+}
+
+/** A row of the table for [from, to), in the summary's own words. */
+export function measureLane(model, lane, from, to) {
+    const {thread} = lane;
+    const start = Math.max(from, thread.start_ns), end = Math.max(start, Math.min(to, thread.end_ns));
+    const hold = measureTrack(lane.holds, start, end);
+    const wait = measureTrack(lane.waits, start, end);
+    let unknown = 0;
+    for (const [lost0, lost1] of model.lost)
+        unknown += overlap(lost0, lost1, start, end);
+    const lifetime = end - start;
+    return {
+        thread: thread.index, tid: thread.tid, label: thread.label, main: thread.main,
+        start_ns: start, end_ns: end, lifetime_ns: lifetime,
+        hold_ns: hold.ns, wait_ns: wait.ns, unknown_ns: Math.min(unknown, lifetime),
+        free_ns: Math.max(0, lifetime - hold.ns - wait.ns - unknown),
+        holds: hold.count, waits: wait.count,
+        longest_hold_ns: hold.longest, longest_wait_ns: wait.longest,
+    };
+}
+
+/** Who waits for whom in [from, to): ns[waiter * members + holder], and the rest of each
+ * waiter's time, when nobody held. Gives way to the page; null when `stale()` says so. */
+export async function measureBlockers(gil, from, to, stale = () => false) {
+    const members = gil.members.length;
+    const ns = new Float64Array(members * members);
+    const nobody = new Float64Array(members);
+    const slice = new TimeSlice();
+    for (let waiter = 0; waiter < members; waiter++) {
+        const track = gil.waitTracks[waiter];
+        const row = ns.subarray(waiter * members, (waiter + 1) * members);
+        let waited = 0;
+        for (let i = track.firstAfter(from); i < track.count && track.start[i] < to; i++) {
+            const start = Math.max(from, track.start[i]), end = Math.min(to, track.end(i));
+            addHolders(gil, start, end, row);
+            waited += end - start;
+            if ((i & 63) === 0 && slice.due) {
+                await slice.pause();
+                if (stale())
+                    return null;
+            }
+        }
+        row[waiter] = 0;
+        nobody[waiter] = Math.max(0, waited - row.reduce((sum, each) => sum + each, 0));
+    }
+    return {members, ns, nobody};
+}
+
+/** The `limit` longest spans of a kind in [from, to): ids, longest first. */
+export function longestSpans(spans, from, to, limit) {
+    const found = [];
+    let least = 0;
+    for (let i = 0; i < spans.count; i++) {
+        const ns = spans.end[i] - spans.start[i];
+        if (ns <= least || spans.end[i] <= from || spans.start[i] >= to)
+            continue;
+        found.push({id: i, ns});
+        if (found.length >= 2 * limit) {
+            found.sort((a, b) => b.ns - a.ns);
+            found.length = limit;
+            least = found[limit - 1].ns;
+        }
+    }
+    return found.sort((a, b) => b.ns - a.ns).slice(0, limit).map((each) => each.id);
+}

@@ -1,0 +1,177 @@
+// The table of threads: of the whole run as the summary says, or of the selected range.
+
+import {byId, make, shareBar, swatch} from "./dom.js";
+import {countText, durationText, nameText, percentText} from "./format.js";
+import {gilName, laneOf, threadSelection} from "./model.js";
+import {measureBlockers, measureLane, rankEntries} from "./select.js";
+
+// [key, title, what it means, is a share of the lifetime]
+const COLUMNS = [
+    ["label", "Thread", "Name and thread id; ★ is a main thread"],
+    ["lifetime_ns", "Lifetime", "From its start to its end, as far as recorded"],
+    ["free_ns", "No GIL", "Share of its life without the GIL and not waiting for it", true],
+    ["hold_ns", "Holds", "Share of its life holding the GIL", true],
+    ["wait_ns", "Waits", "Share of its life waiting for the GIL", true],
+    ["longest_wait_ns", "Longest wait", "Its longest wait for the GIL"],
+    ["waits", "Waits", "How often it had to wait"],
+    ["longest_hold_ns", "Longest hold", "The longest it held the GIL at a stretch"],
+    ["holds", "Holds", "How often it took the GIL"],
+    ["blocked_by", "Blocked by", "Who held the GIL while it waited, share of its waiting"],
+];
+const BARS = {free_ns: "free", hold_ns: "hold", wait_ns: "wait"};
+
+export class ThreadTable {
+    constructor(model, view, summary) {
+        this.model = model;
+        this.view = view;
+        this.summary = summary;
+        this.sort = {key: null, down: true};
+        this.turn = 0; // counts measurements: a newer one makes an older one stale
+    }
+
+    /** [{title, gil, rows}]: from the JSON for the whole run, measured for a range. */
+    whole() {
+        return (this.summary.gils ?? []).map((gil) => ({
+            gil: this.model.gils[gil.index] ?? null, rows: gil.threads,
+            process: gil.process, pid: gil.pid, violations: gil.violations ?? 0,
+        }));
+    }
+
+    measured({from, to}) {
+        return this.model.gils.map((gil) => {
+            const process = this.model.processes[gil.process];
+            const rows = gil.members
+                .map((thread) => measureLane(this.model, laneOf(this.model, thread, gil.index),
+                                             from, to))
+                .filter((row) => row.lifetime_ns > 0);
+            return {gil, rows, process: process.name, pid: process.pid, violations: 0};
+        }).filter(({rows}) => rows.length > 0);
+    }
+
+    show() {
+        const {range} = this.view;
+        this.blocks = range ? this.measured(range) : this.whole();
+        byId("table-scope").textContent = range
+            ? `Selected range of ${durationText(range.to - range.from)}` : "Whole run";
+        byId("drop-range").hidden = !range;
+        this.render();
+        if (range)
+            this.blame(range);
+    }
+
+    /** Who blocked whom in a range takes longer: it comes after the rest. */
+    async blame({from, to}) {
+        const turn = ++this.turn;
+        const stale = () => turn !== this.turn;
+        for (const block of this.blocks) {
+            const matrix = await measureBlockers(block.gil, from, to, stale);
+            if (!matrix || stale())
+                return;
+            for (const row of block.rows) {
+                const member = block.gil.members.indexOf(row.thread);
+                const {members, ns} = matrix;
+                const list = rankEntries(ns.subarray(member * members, (member + 1) * members));
+                row.blocked_by = list.map((each) => {
+                    const thread = this.model.threads[block.gil.members[each.member]];
+                    return {tid: thread.tid, label: thread.label, ns: each.ns,
+                            share: each.ns / row.wait_ns};
+                });
+            }
+        }
+        this.render();
+    }
+
+    render() {
+        const head = make("tr", {}, ...COLUMNS.map((column) => this.headCell(column)));
+        const bodies = this.blocks.map((block) => this.body(block));
+        byId("threads-table").replaceChildren(
+            make("caption", {className: "visually-hidden"}, "Threads and their GIL"),
+            make("thead", {}, head), ...bodies);
+        this.mark();
+    }
+
+    headCell([key, title, meaning]) {
+        const sorted = this.sort.key === key;
+        const order = sorted ? (this.sort.down ? "descending" : "ascending") : "none";
+        return make("th", {scope: "col", "aria-sort": order, className: key === "label" ? "text" : ""},
+            make("button", {title: meaning, onclick: () => this.sortBy(key)}, title,
+                 make("span", {"aria-hidden": "true"}, sorted ? (this.sort.down ? " ▾" : " ▴") : "")));
+    }
+
+    sortBy(key) {
+        const same = this.sort.key === key;
+        this.sort = {key, down: same ? !this.sort.down : key !== "label"};
+        this.render();
+        byId("threads-table").querySelector(`th:nth-child(${
+            COLUMNS.findIndex(([name]) => name === key) + 1}) button`).focus();
+    }
+
+    sorted(rows) {
+        const {key, down} = this.sort;
+        if (!key)
+            return rows;
+        const share = COLUMNS.find(([name]) => name === key)[3];
+        const value = (row) => key === "label" ? nameText(row.label).toLowerCase()
+            : key === "blocked_by" ? row.blocked_by?.[0]?.ns ?? 0
+                : share ? row[key] / Math.max(1, row.lifetime_ns) : row[key];
+        const compare = (a, b) => (value(a) > value(b) ? 1 : value(a) < value(b) ? -1 : 0);
+        return [...rows].sort((a, b) => (down ? -compare(a, b) : compare(a, b)));
+    }
+
+    body(block) {
+        const {gil} = block;
+        const name = gil ? gilName(gil, this.model) : "GIL";
+        const hold = block.rows.reduce((sum, row) => sum + row.hold_ns, 0);
+        const wait = block.rows.reduce((sum, row) => sum + row.wait_ns, 0);
+        const title = make("th", {scope: "rowgroup", colSpan: COLUMNS.length, className: "text"},
+            make("bdi", {}, nameText(block.process)), ` (${block.pid}), ${name}: held for `,
+            durationText(hold), ", waited for ", durationText(wait),
+            block.violations > 0 ? `, ${block.violations} violations` : "");
+        return make("tbody", {}, make("tr", {className: "group"}, title),
+                    ...this.sorted(block.rows).map((row) => this.row(row, gil)));
+    }
+
+    row(row, gil) {
+        const lane = gil && this.model.threads[row.thread]
+            ? laneOf(this.model, row.thread, gil.index) : null;
+        const select = () => lane && this.view.set({selection: threadSelection(lane)});
+        const cells = COLUMNS.slice(1).map((column) => this.cell(column, row));
+        const element = make("tr", {"data-thread": row.thread, "data-gil": gil?.index, onclick: select},
+            make("td", {className: "text"}, make("button", {className: "link"},
+                swatch(this.theme.ownerColor(lane?.rank ?? -1)), make("bdi", {}, nameText(row.label)),
+                make("span", {className: "tid"}, `${row.main ? "★ " : ""}${row.tid}`))),
+            ...cells);
+        return element;
+    }
+
+    cell([key, , , share], row) {
+        const value = row[key];
+        if (key === "blocked_by")
+            return this.blockedCell(value);
+        if (typeof value !== "number")
+            return make("td", {}, "–");
+        if (share)
+            return make("td", {"data-key": key, "data-value": value, title: durationText(value)},
+                shareBar(value / Math.max(1, row.lifetime_ns), BARS[key]),
+                make("span", {className: "number"}, percentText(value, row.lifetime_ns)));
+        const text = key.endsWith("_ns") ? durationText(value) : countText(value);
+        return make("td", {"data-key": key, "data-value": value}, text);
+    }
+
+    blockedCell(list) {
+        const parts = (list ?? []).slice(0, 3).map(({label, share, ns}, i) =>
+            make("span", {title: durationText(ns)}, i ? ", " : "", make("bdi", {}, nameText(label)),
+                 ` ${(100 * share).toFixed(0)}%`));
+        return make("td", {className: "text blocked", "data-key": "blocked_by"},
+                    ...(parts.length ? parts : ["–"]));
+    }
+
+    /** Show which row is the selected thread's. */
+    mark() {
+        const {selection} = this.view;
+        for (const row of byId("threads-table").querySelectorAll("tr[data-thread]"))
+            row.classList.toggle("selected", selection !== null &&
+                Number(row.dataset.thread) === selection.thread &&
+                (row.dataset.gil === undefined || Number(row.dataset.gil) === selection.gil));
+    }
+}

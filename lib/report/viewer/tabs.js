@@ -1,0 +1,165 @@
+// Tabs beside the table: who waits for whom, the longest waits and holds.
+
+import {byId, make, nextTurn, swatch} from "./dom.js";
+import {durationText, percentText, timeText} from "./format.js";
+import {gilName, laneOf, spanSelection} from "./model.js";
+import {countBelow} from "./lod.js";
+import {holdersDuring, longestSpans, measureBlockers, rankEntries, waitersDuring} from "./select.js";
+
+const LONGEST = 100;      // rows in a list of spans
+const MATRIX_THREADS = 40; // rows and columns of a matrix, by most waiting and holding
+
+export const TABS = ["threads", "matrix", "waits", "holds"];
+
+export class Tabs {
+    constructor(model, view) {
+        this.model = model;
+        this.view = view;
+        this.turn = 0;
+        this.shown = null; // tab and range whose content is there
+        for (const tab of TABS) {
+            byId(`tab-${tab}`).addEventListener("click", () => view.set({tab}));
+        }
+        byId("tabs").addEventListener("keydown", (event) => this.key(event));
+    }
+
+    key(event) {
+        const step = {ArrowLeft: -1, ArrowRight: 1}[event.key];
+        if (!step)
+            return;
+        const at = TABS.indexOf(this.view.tab) + step;
+        const tab = TABS[(at + TABS.length) % TABS.length];
+        this.view.set({tab});
+        byId(`tab-${tab}`).focus();
+        event.preventDefault();
+    }
+
+    show() {
+        const {tab, range} = this.view;
+        for (const each of TABS) {
+            byId(`tab-${each}`).setAttribute("aria-selected", String(each === tab));
+            byId(`tab-${each}`).tabIndex = each === tab ? 0 : -1;
+            byId(`panel-${each}`).hidden = each !== tab;
+        }
+        const key = `${tab} ${range?.from} ${range?.to}`;
+        if (tab === "threads" || key === this.shown)
+            return;
+        this.shown = key;
+        const interval = range ?? {from: 0, to: this.view.duration};
+        this.fill(tab, interval);
+    }
+
+    async fill(tab, interval) {
+        const turn = ++this.turn;
+        const stale = () => turn !== this.turn;
+        const panel = byId(`panel-${tab}`);
+        if (tab === "matrix")
+            panel.replaceChildren(make("p", {className: "hint"}, "Measuring…"));
+        await nextTurn();
+        const content = tab === "matrix" ? await this.matrices(interval, stale)
+            : this.longest(tab, interval);
+        if (!stale())
+            panel.replaceChildren(...content);
+    }
+
+    name(gil, member) {
+        const thread = this.model.threads[gil.members[member]];
+        return [swatch(this.theme.ownerColor(gil.rankOf[member])), make("bdi", {}, thread.name),
+                make("span", {className: "tid"}, String(thread.tid))];
+    }
+
+    gilTitle(gil) {
+        const process = this.model.processes[gil.process];
+        return make("h3", {}, make("bdi", {}, process.title), ` (${process.pid}), ${
+            gilName(gil, this.model)}`);
+    }
+
+    async matrices({from, to}, stale) {
+        const content = [];
+        for (const gil of this.model.gils) {
+            const matrix = await measureBlockers(gil, from, to, stale);
+            if (!matrix)
+                return [];
+            if (matrix.ns.some((ns) => ns > 0))
+                content.push(this.gilTitle(gil), this.matrix(gil, matrix));
+        }
+        return content.length ? content
+            : [make("p", {className: "hint"}, "No thread waited for another here.")];
+    }
+
+    matrix(gil, {members, ns, nobody}) {
+        const caused = new Float64Array(members), waited = Float64Array.from(nobody);
+        for (let i = 0; i < ns.length; i++) {
+            caused[i % members] += ns[i];
+            waited[Math.floor(i / members)] += ns[i];
+        }
+        const rows = rankEntries(waited).slice(0, MATRIX_THREADS);
+        const columns = rankEntries(caused).slice(0, MATRIX_THREADS);
+        const most = ns.reduce((a, b) => Math.max(a, b), 1);
+        const head = make("tr", {}, make("th", {scope: "col", className: "text"}, "waits ↓   for →"),
+            ...columns.map(({member}) => make("th", {scope: "col"}, ...this.name(gil, member))),
+            make("th", {scope: "col"}, "nobody"), make("th", {scope: "col"}, "all"));
+        const body = rows.map((row) => make("tr", {},
+            make("th", {scope: "row", className: "text"}, ...this.name(gil, row.member)),
+            ...columns.map(({member}) => this.matrixCell(ns[row.member * members + member], most, row.ns)),
+            make("td", {}, durationText(nobody[row.member])),
+            make("td", {}, make("b", {}, durationText(row.ns)))));
+        const left = rankEntries(waited).length - rows.length;
+        return make("div", {}, make("table", {className: "matrix"}, make("thead", {}, head),
+            make("tbody", {}, ...body)), left > 0 ? make("p", {className: "hint"},
+            `${left} threads that waited less are not shown.`) : "");
+    }
+
+    matrixCell(ns, most, whole) {
+        const cell = make("td", {"data-value": ns, title: `${percentText(ns, whole)}% of its waiting`},
+                          ns > 0 ? durationText(ns) : "·");
+        if (ns > 0)
+            cell.style.setProperty("--share", `${(8 + 45 * ns / most).toFixed(0)}%`);
+        return cell;
+    }
+
+    /** The longest waits or holds of all GILs. */
+    longest(tab, {from, to}) {
+        const kind = tab === "waits" ? "wait" : "hold";
+        const found = [];
+        for (const gil of this.model.gils) {
+            const spans = kind === "wait" ? gil.waitSpans : gil.holdSpans;
+            for (const id of longestSpans(spans, from, to, LONGEST))
+                found.push({gil, id, spans, ns: spans.end[id] - spans.start[id]});
+        }
+        found.sort((a, b) => b.ns - a.ns);
+        if (found.length === 0)
+            return [make("p", {className: "hint"}, `No ${kind}s here.`)];
+        const titles = ["Thread", kind === "wait" ? "Waited" : "Held", "At",
+                        kind === "wait" ? "Mostly for" : "Cost others"];
+        return [make("table", {className: "list"},
+            make("thead", {}, make("tr", {}, ...titles.map((title, i) => make("th", {
+                scope: "col", className: i % 3 === 0 ? "text" : ""}, title)))),
+            make("tbody", {}, ...found.slice(0, LONGEST).map((each) => this.spanRow(kind, each))))];
+    }
+
+    spanRow(kind, {gil, id, spans, ns}) {
+        const lane = laneOf(this.model, gil.members[spans.member[id]], gil.index);
+        const track = kind === "wait" ? lane.waits : lane.holds;
+        const jump = () => {
+            this.view.set({selection: spanSelection(lane, kind, countBelow(track.id, id))});
+            this.view.fit();
+        };
+        return make("tr", {onclick: jump},
+            make("td", {className: "text"},
+                 make("button", {className: "link"}, ...this.name(gil, lane.member))),
+            make("td", {"data-value": ns}, durationText(ns)),
+            make("td", {}, timeText(spans.start[id], 1e4)),
+            this.partners(kind, gil, spans.start[id], spans.end[id]));
+    }
+
+    partners(kind, gil, start, end) {
+        if (kind === "hold") {
+            const cost = waitersDuring(gil, start, end).reduce((sum, entry) => sum + entry.ns, 0);
+            return make("td", {className: "text"}, cost > 0 ? `${durationText(cost)} of waiting` : "–");
+        }
+        const [first] = holdersDuring(gil, start, end);
+        return make("td", {className: "text"}, ...(first
+            ? [...this.name(gil, first.member), ` ${durationText(first.ns)}`] : ["–"]));
+    }
+}

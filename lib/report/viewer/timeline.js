@@ -1,0 +1,348 @@
+// The timeline: names on the left, lanes as one canvas, a ruler above.
+
+import {byId, make, swatch} from "./dom.js";
+import {durationText, percentText, tickStep, timeText} from "./format.js";
+import {gilName, laneOf, layRows, pick, threadSelection} from "./model.js";
+import {Painter} from "./paint.js";
+import {countBelow} from "./lod.js";
+import {firstHoldAfter, mainHold} from "./select.js";
+
+const BAR_INSET = 3;     // CSS pixels above and below a bar
+const LABEL_PIXELS = 44; // a narrower box has no text
+const RULER_HEIGHT = 24;
+
+function sizeCanvas(canvas, width, height, ratio) {
+    const w = Math.max(1, Math.round(width * ratio)), h = Math.max(1, Math.round(height * ratio));
+    if (canvas.width !== w || canvas.height !== h) {
+        canvas.width = w;
+        canvas.height = h;
+        canvas.style.width = `${width}px`;
+        canvas.style.height = `${height}px`;
+    }
+}
+
+export class Timeline {
+    constructor(model, view) {
+        this.model = model;
+        this.view = view;
+        this.scroller = byId("lanes");
+        this.canvas = byId("spans");
+        this.ruler = byId("ruler");
+        this.names = byId("names");
+        this.cursor = byId("cursor");
+        this.context = this.canvas.getContext("2d", {alpha: false});
+        this.rulerContext = this.ruler.getContext("2d", {alpha: false});
+        this.painter = new Painter();
+        this.rows = [];
+        this.found = new Set(); // lanes that the search found
+    }
+
+    /** Lay the rows anew: after a filter, an order, or a collapsed process. */
+    layOut() {
+        this.rows = layRows(this.model, this.view);
+        this.names.replaceChildren(...this.rows.map((row) => this.nameOf(row)));
+        const last = this.rows.at(-1);
+        byId("lanes-inner").style.height = `${last ? last.top + last.height : 0}px`;
+        byId("no-rows").hidden = this.rows.length > 0;
+        this.markSelected();
+    }
+
+    nameOf(row) {
+        const element = row.kind === "process" ? this.processName(row)
+            : row.kind === "gil" ? this.gilRowName(row) : this.threadName(row);
+        element.style.height = `${row.height}px`;
+        row.element = element;
+        return element;
+    }
+
+    processName({process, count}) {
+        const open = !this.view.collapsed.has(process.index);
+        return make("button", {
+            className: "row process", "aria-expanded": String(open),
+            onclick: () => this.view.toggleProcess(process.index),
+        }, make("span", {className: "arrow", "aria-hidden": "true"}, open ? "▾" : "▸"),
+        make("bdi", {className: "name"}, process.title || "process"),
+        make("span", {className: "tid"}, `${process.pid}`),
+        make("span", {className: "stat"}, `${count} thread${count === 1 ? "" : "s"}`));
+    }
+
+    gilRowName({gil}) {
+        return make("div", {className: "row gil"},
+            make("span", {className: "name"}, `${gilName(gil, this.model)}: who holds it`));
+    }
+
+    threadName({lane}) {
+        const lifetime = lane.thread.end_ns - lane.thread.start_ns;
+        const wait = lane.gil ? `${percentText(lane.wait_ns, lifetime)}% wait` : "no GIL use";
+        return make("button", {
+            className: "row thread", title: `${lane.thread.name} (${lane.thread.tid})`,
+            onclick: () => this.view.set({selection: threadSelection(lane)}),
+        }, swatch(this.theme?.ownerColor(lane.rank) ?? "gray"),
+        make("bdi", {className: "name"}, lane.thread.name),
+        make("span", {className: "tid"}, String(lane.thread.tid)),
+        make("span", {className: "stat"}, wait));
+    }
+
+    markSelected() {
+        const {selection} = this.view;
+        for (const row of this.rows) {
+            if (row.kind !== "thread")
+                continue;
+            const chosen = this.isSelected(row, selection);
+            row.element.classList.toggle("selected", chosen);
+            row.element.setAttribute("aria-pressed", String(chosen));
+            row.element.classList.toggle("found", this.found.has(row.lane));
+        }
+    }
+
+    isSelected(row, selection) {
+        return row.kind === "thread" && selection !== null &&
+            row.lane.thread.index === selection.thread &&
+            (row.lane.gil?.index ?? null) === selection.gil;
+    }
+
+    rowOf(thread, gil) {
+        return this.rows.find((row) => row.kind === "thread" &&
+            row.lane.thread.index === thread && (row.lane.gil?.index ?? null) === gil);
+    }
+
+    /** Scroll so that the selected thread's lane can be seen; open its process if need be. */
+    revealRow(selection) {
+        const {process} = this.model.threads[selection.thread];
+        if (this.view.collapsed.has(process))
+            this.view.toggleProcess(process);
+        const row = this.rowOf(selection.thread, selection.gil);
+        if (!row)
+            return;
+        const {scrollTop, clientHeight} = this.scroller;
+        if (row.top < scrollTop || row.top + row.height > scrollTop + clientHeight)
+            this.scroller.scrollTop = row.top - clientHeight / 3;
+    }
+
+    /** CSS pixels of the lanes' part. */
+    get width() {
+        return Math.max(10, this.scroller.clientWidth - this.names.offsetWidth);
+    }
+
+    timeAt(x) {
+        return this.view.from + this.view.width * x / this.width;
+    }
+
+    xAt(time) {
+        return (time - this.view.from) / this.view.width * this.width;
+    }
+
+    rowAt(y) {
+        const at = y + this.scroller.scrollTop;
+        return this.rows.find((row) => at >= row.top && at < row.top + row.height) ?? null;
+    }
+
+    /** What is at a point of the canvas (CSS pixels): a selection, or null. */
+    pickAt(x, y) {
+        const row = this.rowAt(y);
+        const near = 1.5 * this.view.width / this.width;
+        const time = this.timeAt(x);
+        if (row?.kind === "thread")
+            return pick(row.lane, time, near);
+        if (row?.kind !== "gil")
+            return null;
+        const i = firstHoldAfter(row.gil, time);
+        const {holdSpans} = row.gil;
+        if (i >= holdSpans.count || holdSpans.start[i] > time + near)
+            return null;
+        const lane = laneOf(this.model, row.gil.members[holdSpans.member[i]], row.gil.index);
+        return pick(lane, time, near);
+    }
+
+    draw() {
+        const ratio = Math.min(2, window.devicePixelRatio || 1);
+        const {width} = this;
+        const height = Math.max(1, this.scroller.clientHeight);
+        sizeCanvas(this.canvas, width, height, ratio);
+        sizeCanvas(this.ruler, width, RULER_HEIGHT, ratio);
+        this.ratio = ratio;
+        const {from, to} = this.view;
+        this.painter.begin(this.context, this.canvas.width, this.canvas.height, from, to,
+                           this.theme);
+        const visible = this.visibleRows(height);
+        for (const row of visible)
+            this.paintRow(row);
+        this.painter.lost(this.model.lost);
+        this.painter.end(this.context);
+        this.context.setTransform(ratio, 0, 0, ratio, 0, 0);
+        this.drawTexts(visible);
+        this.drawRange(this.context, height);
+        this.drawSelection();
+        this.drawRuler(ratio);
+    }
+
+    visibleRows(height) {
+        const top = this.scroller.scrollTop;
+        return this.rows.filter((row) => row.top + row.height > top && row.top < top + height);
+    }
+
+    paintRow(row) {
+        const {painter, ratio, theme} = this;
+        const line = Math.max(1, Math.round(ratio));
+        const y = Math.round((row.top - this.scroller.scrollTop) * ratio);
+        const height = Math.round(row.height * ratio);
+        const inset = Math.round(BAR_INSET * ratio);
+        if (row.kind === "process")
+            painter.fill(0, painter.width, y, height, theme.pixels.panel);
+        else if (row.kind === "gil")
+            painter.owners(row.gil, y + inset, height - 2 * inset);
+        else
+            painter.thread(row.lane, y + inset, height - 2 * inset, line);
+        painter.fill(0, painter.width, y + height - line, line, theme.pixels.line);
+    }
+
+    drawTexts(visible) {
+        const {context} = this;
+        context.font = this.theme.font;
+        context.textBaseline = "middle";
+        for (const row of visible) {
+            const y = row.top - this.scroller.scrollTop + row.height / 2;
+            if (row.kind === "gil")
+                this.labelOwners(row.gil, y);
+            else if (row.kind === "thread" && row.lane.gil)
+                this.labelLane(row.lane, y);
+        }
+    }
+
+    /** The boxes of these spans that are wide enough get a text. */
+    labelLane(lane, y) {
+        for (const [track, word] of [[lane.holds, "holds"], [lane.waits, "waits"]]) {
+            const first = track.firstAfter(this.view.from);
+            const last = countBelow(track.start, this.view.to, first);
+            if (last - first > this.width / 8)
+                continue;
+            for (let i = first; i < last; i++)
+                this.label(track.start[i], track.end(i), y, word === "waits",
+                           (ns) => `${word} ${durationText(ns)}`, (ns) => durationText(ns));
+        }
+    }
+
+    labelOwners(gil, y) {
+        const {start, end, member} = gil.holdSpans;
+        const first = firstHoldAfter(gil, this.view.from);
+        const last = countBelow(start, this.view.to, first);
+        if (last - first > this.width / 8)
+            return;
+        for (let i = first; i < last; i++) {
+            const {name} = this.model.threads[gil.members[member[i]]];
+            this.label(start[i], end[i], y, false, (ns) => `${name} ${durationText(ns)}`,
+                       () => name);
+        }
+    }
+
+    label(start, end, y, hatched, longText, shortText) {
+        const {context, theme} = this;
+        const x0 = Math.max(0, this.xAt(start)), x1 = Math.min(this.width, this.xAt(end));
+        const room = x1 - x0 - 10;
+        if (room < LABEL_PIXELS - 10)
+            return;
+        let text = longText(end - start);
+        let width = context.measureText(text).width;
+        if (width > room) {
+            text = shortText(end - start);
+            ({width} = context.measureText(text));
+        }
+        if (width > room)
+            return;
+        const x = (x0 + x1 - width) / 2;
+        if (hatched) { // on a plate, to be readable
+            context.fillStyle = theme.lane;
+            context.fillRect(x - 3, y - 7, width + 6, 14);
+        }
+        context.fillStyle = hatched ? theme.text : theme.dark ? "#101418" : "#ffffff";
+        context.fillText(text, x, y + 0.5);
+    }
+
+    drawRange(context, height) {
+        const {range} = this.view;
+        if (!range)
+            return;
+        const x0 = this.xAt(range.from), x1 = this.xAt(range.to);
+        context.globalAlpha = 0.13;
+        context.fillStyle = this.theme.accent;
+        context.fillRect(x0, 0, x1 - x0, height);
+        context.globalAlpha = 1;
+        context.fillRect(x0 - 0.5, 0, 1, height);
+        context.fillRect(x1 - 0.5, 0, 1, height);
+    }
+
+    drawSelection() {
+        const {selection} = this.view;
+        const row = selection && this.rowOf(selection.thread, selection.gil);
+        if (!row)
+            return;
+        const {context, theme} = this;
+        const top = row.top - this.scroller.scrollTop;
+        context.strokeStyle = theme.accent;
+        context.lineWidth = 2;
+        if (selection.kind === "thread") {
+            context.strokeRect(1, top + 1, this.width - 2, row.height - 3);
+            return;
+        }
+        const x0 = Math.max(-5, this.xAt(selection.start));
+        const x1 = Math.min(this.width + 5, Math.max(this.xAt(selection.end), x0 + 3));
+        context.strokeRect(x0 - 1, top + 1, x1 - x0 + 2, row.height - 3);
+        if (selection.kind === "wait")
+            this.drawArrow(selection, top + row.height / 2);
+    }
+
+    /** From the hold that a wait waited for most to the wait's lane. */
+    drawArrow(selection, y) {
+        const gil = this.model.gils[selection.gil];
+        const hold = mainHold(gil, selection.start, selection.end);
+        const row = hold && this.rowOf(gil.members[hold.member], gil.index);
+        if (!row)
+            return;
+        const {context} = this;
+        const from = Math.max(hold.start, selection.start, this.view.from);
+        const to = Math.min(hold.end, selection.end, this.view.to);
+        if (to <= from)
+            return;
+        const x = this.xAt((from + to) / 2);
+        const start = row.top - this.scroller.scrollTop + row.height / 2;
+        const down = y > start ? 1 : -1;
+        const end = y - down * 9;
+        context.fillStyle = context.strokeStyle = this.theme.text;
+        context.lineWidth = 1.5;
+        context.beginPath();
+        context.arc(x, start, 3, 0, 7);
+        context.fill();
+        context.beginPath();
+        context.moveTo(x, start);
+        context.lineTo(x, end - down * 5);
+        context.stroke();
+        context.beginPath();
+        context.moveTo(x, end);
+        context.lineTo(x - 4, end - down * 7);
+        context.lineTo(x + 4, end - down * 7);
+        context.fill();
+    }
+
+    drawRuler(ratio) {
+        const context = this.rulerContext, {theme, view} = this;
+        context.setTransform(ratio, 0, 0, ratio, 0, 0);
+        context.fillStyle = theme.panel;
+        context.fillRect(0, 0, this.width, RULER_HEIGHT);
+        this.drawRange(context, RULER_HEIGHT);
+        context.font = theme.font;
+        context.textBaseline = "middle";
+        const step = tickStep(view.width / this.width * 110);
+        const minor = step / 5;
+        context.fillStyle = theme.line;
+        for (let i = Math.ceil(view.from / minor); i * minor <= view.to; i++)
+            context.fillRect(this.xAt(i * minor), RULER_HEIGHT - 4, 1, 4);
+        for (let i = Math.ceil(view.from / step); i * step <= view.to; i++) {
+            const x = this.xAt(i * step);
+            context.fillStyle = theme.muted;
+            context.fillRect(x, RULER_HEIGHT - 8, 1, 8);
+            context.fillText(timeText(i * step, step), x + 4, RULER_HEIGHT / 2 - 1);
+        }
+        context.fillStyle = theme.line;
+        context.fillRect(0, RULER_HEIGHT - 1, this.width, 1);
+    }
+}
