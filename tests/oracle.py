@@ -148,9 +148,14 @@ class Recording:
 class Gil:
     """One GIL of one process image, with its spans in time order."""
 
-    def __init__(self, pid, source, address, holds, waits):
+    def __init__(self, pid, source, address, image, holds, waits):
         self.pid, self.source, self.address = pid, source, address
+        self.start, self.end = image
         self.holds, self.waits = holds, waits
+
+    def lifetime(self, recording, tid):
+        """How long the thread lived while this program image had the GIL."""
+        return min(recording.end[tid], self.end) - max(recording.start[tid], self.start)
 
     def per_thread(self):
         """tid -> {hold, wait, holds, waits, longest_wait, longest_hold}, times in ns."""
@@ -167,7 +172,8 @@ class Gil:
 def images(recording, pid, events):
     """Split a process's events where it executed another program: (events, start, end)."""
     times = sorted(time for time, who in recording.execs if who == pid)
-    end_of_process = recording.end.get(pid, recording.last)
+    threads = {event.tid for event in events} | {pid}
+    end_of_process = max(recording.end.get(tid, 0) for tid in threads) or recording.last
     bounds = [0] + times + [None]
     for begin, end in zip(bounds, bounds[1:]):
         part = [e for e in events if e.time >= begin and (end is None or e.time < end)]
@@ -272,7 +278,7 @@ def known_from_start(recording, sequence, image_start):
     return [(max(recording.start[tid], image_start), tid, ACQUIRED)] + sequence
 
 
-def cond_gils(recording, pid, events, image_start, image_end):
+def cond_gils(recording, pid, events, image):
     signalled = sorted({e.address for e in events if e.name == "signal"})
     candidates = []
     for i, one in enumerate(signalled):
@@ -282,14 +288,14 @@ def cond_gils(recording, pid, events, image_start, image_end):
                 candidates.append(found[1:])
     accepted = []
     for _, cond, sequence in sorted(candidates):
-        sequence = known_from_start(recording, sequence, image_start)
-        holds, waits = spans_of(sequence, lambda tid: recording.end[tid], image_end)
+        sequence = known_from_start(recording, sequence, image[0])
+        holds, waits = spans_of(sequence, lambda tid: recording.end[tid], image[1])
         if not any(overlapping(holds, gil.holds) for gil in accepted):
-            accepted.append(Gil(pid, "cond", cond, holds, waits))
+            accepted.append(Gil(pid, "cond", cond, image, holds, waits))
     return accepted
 
 
-def function_gil(recording, pid, events, image_end):
+def function_gil(recording, pid, events, image):
     """take_gil and drop_gil: a take is a wait only if another thread held meanwhile."""
     sequence = []
     owner, entered = None, {}
@@ -310,9 +316,12 @@ def function_gil(recording, pid, events, image_end):
     for tid, (time, contended) in entered.items():
         if contended:
             sequence.append((time, tid, TAKE))
+    if not any(what in (ACQUIRED, RELEASED) for _, _, what in sequence):
+        return []
     sequence.sort(key=lambda step: step[0])
-    holds, waits = spans_of(sequence, lambda tid: recording.end[tid], image_end)
-    return [Gil(pid, "functions", 0, holds, waits)] if holds else []
+    sequence = known_from_start(recording, sequence, image[0])
+    holds, waits = spans_of(sequence, lambda tid: recording.end[tid], image[1])
+    return [Gil(pid, "functions", 0, image, holds, waits)]
 
 
 def gils(text):
@@ -323,11 +332,11 @@ def gils(text):
         by_pid.setdefault(recording.pid_of(event), []).append(event)
     found = []
     for pid, events in by_pid.items():
-        for part, image_start, image_end in images(recording, pid, events):
+        for part, *image in images(recording, pid, events):
             if any(event.name == "signal" for event in part):
-                found += cond_gils(recording, pid, part, image_start, image_end)
+                found += cond_gils(recording, pid, part, image)
             else:
-                found += function_gil(recording, pid, part, image_end)
+                found += function_gil(recording, pid, part, image)
     return found, recording
 
 
@@ -346,7 +355,7 @@ def main():
         print("pid %d GIL %#x from %s%s" % (gil.pid, gil.address, gil.source,
                                            ", holders overlap" if holders_overlap(gil.holds) else ""))
         for tid, row in sorted(gil.per_thread().items()):
-            life = recording.end[tid] - recording.start[tid]
+            life = gil.lifetime(recording, tid)
             print("  %7d  life %8.3f ms  hold %5.1f%%  wait %5.1f%%  holds %d  waits %d  longest %.3f ms"
                   % (tid, life / 1e6, 100.0 * row["hold"] / max(life, 1),
                      100.0 * row["wait"] / max(life, 1), row["holds"], row["waits"],
