@@ -166,6 +166,12 @@ static bool has(const char *text, size_t length, const char *word)
     return memmem(text, length, word, strlen(word)) != NULL;
 }
 
+/* signal:signal_generate and signal:signal_deliver are of another kind of signal. */
+static bool is_kernel_signal(const char *name, const char *colon)
+{
+    return colon - name == 6 && memcmp(name, "signal", 6) == 0;
+}
+
 /* Probe names are given by people and by perf (`_1`, `__return`): look for the words. */
 static enum gt_event_class classify(const char *name, size_t length)
 {
@@ -186,7 +192,7 @@ static enum gt_event_class classify(const char *name, size_t length)
         return is_return ? GT_CLASS_TAKE_RETURN : GT_CLASS_TAKE_ENTER;
     if (has(event, rest, "drop_gil"))
         return is_return ? GT_CLASS_DROP_RETURN : GT_CLASS_DROP_ENTER;
-    if (is_return || colon - name == 8 /* "syscalls" */ || has(event, rest, "signal_"))
+    if (is_return || colon - name == 8 /* "syscalls" */ || is_kernel_signal(name, colon))
         return GT_CLASS_TRACEPOINT;
     if (has(event, rest, "cond_signal") || (rest >= 6 && memcmp(event, "signal", 6) == 0))
         return GT_CLASS_COND_SIGNAL;

@@ -86,6 +86,8 @@ def other_events(**fields):
              "sched:sched_switch: prev_comm=python3.11 prev_pid=12744 prev_prio=120 prev_state=D|K "
              "==> next_comm=a ==> b=1 next_pid=9 next_prio=120",
              "sched:sched_switch: python3.11:12744 [120] S ==> my wrk 1:2 [3]:6870 [120]",
+             "signal:signal_generate: sig=17 errno=0 code=1 comm=x pid=1 grp=1 res=0",
+             "signal:signal_deliver: sig=17 errno=0 code=1 sa_handler=0x5a3b cond=0x7f4623b4e6c8",
              "sched:sched_stat_runtime: comm=gil:signal: pid=1 runtime=5 [ns] vruntime=7 [ns]",
              "syscalls:sys_enter_futex: uaddr: 0x7f4623b4e6f0, op: 0x00000089, val: 0x00000000",
              "PERF_RECORD_SWITCH OUT preempt", "PERF_RECORD_SWITCH IN         ",
@@ -133,6 +135,7 @@ SAME = {
     "other events between": lambda: rewrite(other_events),
     "gone tasks": lambda: rewrite(task_gone),
     "group of a run": lambda: re.sub("gil:(signal|wait)", r"gt_1a2b_c3_d4:\1", rewrite(standard)),
+    "numbered names": lambda: re.sub("gil:(signal|wait):", r"gil:\1_12:", rewrite(standard)),
     "perf's default names": lambda: re.sub(
         "gil:(signal|wait):", lambda m: "probe_libc:pthread_cond_%s:" % (
             {"signal": "signal", "wait": "timedwait"}[m.group(1)]), rewrite(standard)),
@@ -224,12 +227,13 @@ def test_names_that_perf_gives_to_function_probes(pattern, name, folder):
 
 
 def test_calls_recorded_twice_count_once(folder):
-    """Two probes on one place: each hit arrives twice."""
+    """`perf probe -f` on an existing probe: each hit arrives under two names."""
     original = figures(convert(rewrite(standard, libc_only), folder))
 
     def twice(**fields):
         line = standard(**fields)
-        return [line, line] if "gil:" in line else line
+        return [line, line.replace("gil:signal:", "gil:signal_1:").replace(
+            "gil:wait:", "gil:wait_1:")] if "gil:" in line else line
     summary = convert(rewrite(twice, libc_only), folder)
     assert figures(summary) == original
     assert summary["quality"]["duplicates"] > 0
