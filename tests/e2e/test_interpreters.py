@@ -24,18 +24,33 @@ def test_two_workers_share_the_gil(interpreter, folder):
     assert quality["lost_events"] == 0 and not traced.summary["lost"]
 
 
+def trace_holder(folder, python, options=()):
+    """(report, waiter's row, sleeper's row) of a run on a machine that had time for it.
+
+    What the program itself measured is the truth. Where other work delays it, once more.
+    """
+    for _ in range(3):
+        traced = trace([target("holder"), "hold"], folder, python, options)
+        gil = traced.gil()
+        (waiter,) = [row for row in gil["threads"] if not row["main"]]
+        (sleeper,) = [row for row in gil["threads"] if row["main"]]
+        truth_ns = int(traced.run.out.split()[2])
+        assert truth_ns >= 500e6
+        assert abs(waiter["wait_ns"] - truth_ns) <= 25e6, (truth_ns, harness.describe(traced.summary))
+        if truth_ns < 510e6:
+            assert 475e6 <= waiter["wait_ns"] <= 525e6
+            break
+    return traced, waiter, sleeper
+
+
 def test_a_sleep_in_c_that_keeps_the_gil_is_waited_for(interpreter, folder):
-    traced = trace([target("holder"), "hold"], folder, interpreter)
-    gil = traced.gil()
-    (waiter,) = [row for row in gil["threads"] if not row["main"]]
-    (sleeper,) = [row for row in gil["threads"] if row["main"]]
-    assert 475e6 <= waiter["wait_ns"] <= 525e6, harness.describe(traced.summary)
-    assert 95e6 <= waiter["longest_wait_ns"] <= 120e6
+    traced, waiter, sleeper = trace_holder(folder, interpreter)
+    assert waiter["longest_wait_ns"] >= 95e6 and waiter["waits"] >= 5
     assert sleeper["hold_ns"] >= 495e6
     blocker = waiter["blocked_by"][0]
     assert blocker["tid"] == sleeper["tid"] and blocker["share"] > 0.95
     if interpreter.at_least(3, 8):
-        ids = traced.run.out.split()
+        ids = traced.run.out.split()[:2]
         assert [sleeper["tid"], waiter["tid"]] == [int(word) for word in ids]
 
 
@@ -65,9 +80,10 @@ def test_sub_interpreters_have_their_own_gils(interpreter, folder):
     gils = traced.summary["gils"]
     assert len(gils) == 3 and [gil["number"] for gil in gils] == [0, 1, 2]
     assert len({gil["address"] for gil in gils}) == 3
-    for gil in gils:
-        assert gil["wait_ns"] <= 0.01 * max(row["lifetime_ns"] for row in gil["threads"])
+    # The main interpreter's is wanted by three threads, for moments, at their start and end.
+    assert gils[0]["wait_ns"] <= 0.05 * max(row["lifetime_ns"] for row in gils[0]["threads"])
     for gil in gils[1:]:
+        assert gil["wait_ns"] == 0, harness.describe(traced.summary)
         busy = max(gil["threads"], key=lambda row: row["hold_ns"])
         assert busy["hold_ns"] > 250e6 and not busy["main"], harness.describe(traced.summary)
     blocks = [line for line in traced.run.err.splitlines() if line.startswith("PID ")]
@@ -80,11 +96,8 @@ def test_function_probes_agree_with_libc_probes(folder):
     if "/versions/" not in python.path:
         pytest.skip("a stripped interpreter has no take_gil")
     for source, kind in (("uprobes", "cond"), ("functions", "functions")):
-        traced = trace([target("holder"), "hold"], folder, python, ["--gil-source", source])
-        gil = traced.gil()
-        assert gil["source"] == kind
-        (waiter,) = [row for row in gil["threads"] if not row["main"]]
-        assert 475e6 <= waiter["wait_ns"] <= 525e6, harness.describe(traced.summary)
+        traced, _, _ = trace_holder(folder, python, ["--gil-source", source])
+        assert traced.gil()["source"] == kind
 
 
 @pytest.mark.parametrize("version", [(3, 8)], ids=["3.8"])
