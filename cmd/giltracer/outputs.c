@@ -81,6 +81,8 @@ static void write_summary(struct gt_outputs *outputs, struct gt_report *report)
         rc = gt_output_write(&outputs->summary, json.data, json.length, &err);
     if (rc == 0)
         rc = gt_output_commit(&outputs->summary, &err);
+    else
+        gt_output_abandon(&outputs->summary);
     if (rc < 0)
         gt_say("%s", err.message);
     gt_buf_release(&json);

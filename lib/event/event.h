@@ -25,11 +25,17 @@ enum gt_event_kind {
     GT_EVENT_DROP_ENTER,
     GT_EVENT_DROP_RETURN,
 
+    /* The futex system call. ENTER: value: uaddr, flags: op, other_value: utime (0: no
+     * timeout). EXIT: value: the result. */
+    GT_EVENT_FUTEX_ENTER,
+    GT_EVENT_FUTEX_EXIT,
+
     /* Lives of threads and processes. */
     GT_EVENT_FORK, /* pid/tid: the new thread; other_pid/other_tid: who made it */
     GT_EVENT_EXIT, /* pid/tid: the thread that ended */
     GT_EVENT_EXEC, /* pid/tid became the program named by text */
     GT_EVENT_COMM, /* pid/tid is now called text */
+    GT_EVENT_MMAP, /* pid mapped the file text at value; other_value: offset in it */
     GT_EVENT_LOST, /* value: how many events were lost on cpu, at some time before time_ns */
 
     /* Scheduling. */
@@ -75,6 +81,7 @@ struct gt_event {
     int32_t other_tid;
     uint32_t comm_length;
     uint64_t value;
+    uint64_t other_value;
     const char *comm; /* the thread's name in this record; may be ":123" for unknown */
     const char *text; /* what the kind says; valid during the call only, like comm */
     uint32_t text_length;

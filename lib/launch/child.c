@@ -1,5 +1,6 @@
 #include "launch/child.h"
 
+#include <bsd/string.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -271,20 +272,41 @@ bool gt_child_succeeded(const struct gt_child *child)
     return child->exited && child->exit_status == 0 && child->term_signal == 0;
 }
 
+/* How much a line of perf's stderr tells: 0 nothing, 3 most. */
+static int weight_of(const char *line)
+{
+    static const char *const telling[] = {"error", "fail", "cannot", "denied", "incompatible"};
+
+    /* "[ perf record: Woken up … ]", "'trace' not valid for hardware events. Ignoring." */
+    if (!*line || line[0] == '[' || strstr(line, "Ignoring."))
+        return 0;
+    if (strncasecmp(line, "error", 5) == 0)
+        return 3;
+    for (size_t i = 0; i < sizeof(telling) / sizeof(telling[0]); i++)
+        if (strcasestr(line, telling[i]))
+            return 2;
+    return 1;
+}
+
 char *gt_child_complaint(const struct gt_child *child, char *line, size_t size)
 {
     const char *at = child->err_text.data;
-    bool found = false;
+    int best = 0;
 
     line[0] = '\0';
-    while (*at && !found) {
+    while (*at) {
+        char candidate[512];
         size_t length;
+        int weight;
 
         at += strspn(at, " \t\r\n");
-        length = strcspn(at, "\n");
-        if (length > 0) {
-            snprintf(line, size, "%.*s", (int)MIN(length, size - 1), at);
-            found = strncasecmp(at, "error", 5) == 0;
+        length = strcspn(at, "\r\n");
+        snprintf(candidate, sizeof(candidate), "%.*s", (int)MIN(length, sizeof(candidate) - 1),
+                 at);
+        weight = weight_of(candidate);
+        if (weight > best) {
+            best = weight;
+            strlcpy(line, candidate, size);
         }
         at += length;
     }

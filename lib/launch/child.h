@@ -78,8 +78,8 @@ int gt_child_run(struct gt_child *child, uv_loop_t *loop, const struct gt_child_
 bool gt_child_succeeded(const struct gt_child *child);
 
 /* The line of its stderr that says most, for error messages: the first that starts with
- * "Error" or "error" (after blanks), else the last one that is not empty. At most
- * `size` - 1 bytes; "" when it said nothing. Returns `line`. */
+ * "error", else the first that sounds like one, else the first. At most `size` - 1 bytes; ""
+ * when it said nothing. Returns `line`. */
 char *gt_child_complaint(const struct gt_child *child, char *line, size_t size);
 
 #endif

@@ -91,18 +91,16 @@ static int choose_source(struct gt_plan *plan, const struct gt_plan_request *req
 
 static int choose_events(struct gt_plan *plan, struct gt_error *err)
 {
-    for (size_t i = 0; i < plan->probes.count; i++) {
-        const struct gt_probe *probe = &plan->probes.probes[i];
+    int failed = 0;
 
-        if (gt_strvec_pushf(&plan->events, "%s:%s%s", plan->probes.group, probe->event,
-                            probe->on_return ? "__return" : ""))
-            return gt_error_memory(err);
-    }
+    /* All of the group: perf may have had to number their names. */
+    if (plan->probes.count)
+        failed = gt_strvec_pushf(&plan->events, "%s:*", plan->probes.group);
     /* Without probes there are still the lives of threads; perf wants an event to hang
      * them on. */
-    if (!plan->events.count && gt_strvec_push(&plan->events, "dummy:u"))
-        return gt_error_memory(err);
-    return 0;
+    else if (!plan->events.count)
+        failed = gt_strvec_push(&plan->events, "dummy:u");
+    return failed ? gt_error_memory(err) : 0;
 }
 
 /*
@@ -164,7 +162,7 @@ int gt_plan_record_command(const struct gt_plan *plan, const struct gt_caps *cap
 {
     /* -N and -B: no copies of binaries, no second pass over the data; nothing here needs
      * build ids. */
-    char *const fixed[] = {"record", "-q", "-N", "-B", "-k", "CLOCK_MONOTONIC",
+    char *const fixed[] = {"record", "-N", "-B", "-k", "CLOCK_MONOTONIC",
                            "-c",     "1",  "-D", "-1", NULL};
     int failed = gt_strvec_push(argv, caps->perf) | gt_strvec_push_all(argv, fixed) |
                  gt_strvec_push(argv, "--control") |

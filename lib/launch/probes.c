@@ -208,8 +208,10 @@ static int install_command(const struct gt_probe_set *set, const struct gt_caps 
                            size_t first, size_t *next, struct gt_strvec *argv)
 {
     const char *path = set->probes[first].path;
+    /* -f: perf refuses an event's name that exists in any group, so a run beside ours would
+     * be in the way; with it, it takes the next free name, "signal_1". */
     int failed = gt_strvec_push(argv, caps->perf) | gt_strvec_push(argv, "probe") |
-                 gt_strvec_push(argv, "-q") | gt_strvec_push(argv, "-x") |
+                 gt_strvec_push(argv, "-f") | gt_strvec_push(argv, "-x") |
                  gt_strvec_push(argv, path);
     size_t i;
 

@@ -49,6 +49,8 @@ struct session {
     int timers_open;
     enum gt_session_state state;
 
+    uint64_t script_bytes; /* of text that perf script gave */
+
     int gate_open;   /* our end of the pipe that holds the gate; -1 */
     int gate_report; /* our end of the pipe that tells why exec failed; -1 */
     struct {
@@ -100,6 +102,7 @@ static int on_script_data(void *context, const char *data, size_t length)
 {
     struct session *session = context;
 
+    session->script_bytes += length;
     return session->spec->on_data(session->spec->context, data, length);
 }
 
@@ -494,14 +497,16 @@ static enum gt_session_state converted(struct session *session)
 {
     struct gt_error why;
 
-    session->result->recorded = true;
     if (session->result->abandoned)
         return GT_SESSION_DONE;
-    if (session->script.data_error) { /* on_data has told why */
+    if (session->script.data_error) /* on_data has told why */
         fail_with(session, session->script.data_error);
-    } else if (gt_perfscript_judge(&session->script, session->spec->data_path, &why) < 0) {
+    else if (gt_perfscript_judge(&session->script, session->spec->data_path, &why) == 0)
+        session->result->recorded = true;
+    else if (session->script_bytes > 0)
         warn(session, why.message);
-    }
+    else
+        fail_with(session, gt_error_set(session->err, why.code, "%s", why.message));
     return GT_SESSION_DONE;
 }
 

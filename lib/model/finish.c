@@ -64,8 +64,7 @@ static int merge_lost(struct gt_timeline *timeline)
     return 0;
 }
 
-/* Index of the first lost range that ends after `time_ns`. */
-static size_t first_lost_after(const struct gt_timeline *timeline, int64_t time_ns)
+size_t gt_first_lost_after(const struct gt_timeline *timeline, int64_t time_ns)
 {
     size_t low = 0, high = timeline->lost.count;
 
@@ -86,7 +85,7 @@ static int64_t lost_within(const struct gt_timeline *timeline, int64_t start_ns,
 {
     int64_t sum_ns = 0;
 
-    for (size_t i = first_lost_after(timeline, start_ns); i < timeline->lost.count; i++) {
+    for (size_t i = gt_first_lost_after(timeline, start_ns); i < timeline->lost.count; i++) {
         const struct gt_lost_range *range = gt_chunks_at(&timeline->lost, i);
         int64_t from_ns = range->start_ns > start_ns ? range->start_ns : start_ns;
         int64_t until_ns = range->end_ns < end_ns ? range->end_ns : end_ns;
@@ -115,7 +114,8 @@ static int push_cut(struct gt_chunks *into, struct gt_span span)
 static int cut_span(const struct gt_timeline *timeline, struct gt_span span,
                     struct gt_chunks *into)
 {
-    for (size_t i = first_lost_after(timeline, span.start_ns); i < timeline->lost.count; i++) {
+    for (size_t i = gt_first_lost_after(timeline, span.start_ns); i < timeline->lost.count;
+         i++) {
         const struct gt_lost_range *range = gt_chunks_at(&timeline->lost, i);
         struct gt_span before = span;
 
@@ -213,7 +213,7 @@ static void judge_suspects(struct gt_timeline *timeline)
 
     for (size_t i = 0; i < suspects->count; i++) {
         const struct gt_suspect *suspect = gt_chunks_at(suspects, i);
-        size_t lost = first_lost_after(timeline, suspect->since_ns - 1);
+        size_t lost = gt_first_lost_after(timeline, suspect->since_ns - 1);
         const struct gt_lost_range *range =
             lost < timeline->lost.count ? gt_chunks_at(&timeline->lost, lost) : NULL;
 
@@ -260,7 +260,7 @@ static int finish_gil(struct gt_timeline *timeline, struct gt_gil *gil)
  * variables that looked like a GIL's for a while. */
 static bool is_impostor(const struct gt_timeline *timeline, const struct gt_gil *gil)
 {
-    if (gil->source == GT_GIL_FROM_FUNCTIONS)
+    if (gil->source != GT_GIL_FROM_COND)
         return false;
     return gil->misfits >= 3 &&
            gil->misfits * 10 > gil->transitions + timeline->quality.lost_events;
@@ -337,6 +337,8 @@ static int keep_gils(struct gt_timeline *timeline)
 int gt_finish_gils(struct gt_timeline *timeline)
 {
     end_lives(timeline);
+    if (gt_futex_finish(timeline))
+        return -1;
     for (uint32_t i = 0; i < timeline->gils.count; i++) {
         struct gt_gil *gil = gt_gil_at(timeline, i);
 
@@ -351,5 +353,5 @@ int gt_finish_gils(struct gt_timeline *timeline)
     for (uint32_t i = 0; i < timeline->gils.count; i++)
         if (finish_gil(timeline, gt_gil_at(timeline, i)))
             return -1;
-    return 0;
+    return gt_sched_finish(timeline);
 }

@@ -41,8 +41,7 @@ uint32_t gt_gil_new(struct gt_timeline *timeline, uint32_t process, enum gt_gil_
     return index;
 }
 
-/* The thread's member index, made when new; GT_NO_INDEX when memory is exhausted. */
-static uint32_t member_of(struct gt_gil *gil, uint32_t thread)
+uint32_t gt_gil_member(struct gt_gil *gil, uint32_t thread)
 {
     uint32_t index;
     struct gt_member *member;
@@ -61,8 +60,8 @@ static uint32_t member_of(struct gt_gil *gil, uint32_t thread)
     return index;
 }
 
-static int push_span(struct gt_chunks *spans, uint32_t thread, int64_t start_ns, int64_t end_ns,
-                     uint32_t flags)
+int gt_gil_push(struct gt_chunks *spans, uint32_t thread, int64_t start_ns, int64_t end_ns,
+                uint32_t flags)
 {
     struct gt_span *span = gt_chunks_push(spans);
 
@@ -78,9 +77,11 @@ static int end_wait(struct gt_gil *gil, struct gt_member *member, int64_t time_n
     int64_t since_ns = member->wait_since_ns;
 
     member->wait_since_ns = -1;
+    if (since_ns >= 0 && gil->waiting)
+        gil->waiting--;
     if (since_ns < 0 || time_ns <= since_ns)
         return 0;
-    return push_span(&gil->waits, member->thread, since_ns, time_ns, flags);
+    return gt_gil_push(&gil->waits, member->thread, since_ns, time_ns, flags);
 }
 
 /* What a thread does with known GILs matters to recognise.c; function probes see the same
@@ -108,7 +109,7 @@ static int end_hold(struct gt_timeline *timeline, struct gt_gil *gil, int64_t ti
     note_activity(timeline, gil, member->thread, -1);
     if (time_ns < gil->owner_since_ns)
         return 0;
-    return push_span(&gil->holds, member->thread, gil->owner_since_ns, time_ns, flags);
+    return gt_gil_push(&gil->holds, member->thread, gil->owner_since_ns, time_ns, flags);
 }
 
 static void begin_hold(struct gt_timeline *timeline, struct gt_gil *gil, uint32_t member,
@@ -122,7 +123,7 @@ static void begin_hold(struct gt_timeline *timeline, struct gt_gil *gil, uint32_
 int gt_gil_wait(struct gt_timeline *timeline, uint32_t index, uint32_t thread, int64_t time_ns)
 {
     struct gt_gil *gil = gt_gil_at(timeline, index);
-    uint32_t at = member_of(gil, thread);
+    uint32_t at = gt_gil_member(gil, thread);
     struct gt_member *member;
 
     if (at == GT_NO_INDEX)
@@ -137,8 +138,10 @@ int gt_gil_wait(struct gt_timeline *timeline, uint32_t index, uint32_t thread, i
         if (end_hold(timeline, gil, time_ns, GT_SPAN_CUT_END))
             return -1;
     }
-    if (member->wait_since_ns < 0)
+    if (member->wait_since_ns < 0) {
         member->wait_since_ns = time_ns; /* later waits repeat every switch interval */
+        gil->waiting++;
+    }
     return 0;
 }
 
@@ -160,7 +163,7 @@ int gt_gil_acquired(struct gt_timeline *timeline, uint32_t index, uint32_t threa
                     int64_t time_ns)
 {
     struct gt_gil *gil = gt_gil_at(timeline, index);
-    uint32_t at = member_of(gil, thread);
+    uint32_t at = gt_gil_member(gil, thread);
 
     if (at == GT_NO_INDEX)
         return -1;
@@ -185,12 +188,13 @@ int gt_gil_released(struct gt_timeline *timeline, uint32_t index, uint32_t threa
                     int64_t time_ns)
 {
     struct gt_gil *gil = gt_gil_at(timeline, index);
-    uint32_t at = member_of(gil, thread);
+    uint32_t at = gt_gil_member(gil, thread);
     int rc = 0;
 
     if (at == GT_NO_INDEX)
         return -1;
     timeline->quality.gil_events++;
+    gil->handovers += gil->waiting > 0;
     if (gil->owner == at) {
         gil->transitions++;
         rc = end_hold(timeline, gil, time_ns, 0);
@@ -201,8 +205,7 @@ int gt_gil_released(struct gt_timeline *timeline, uint32_t index, uint32_t threa
         gil->transitions++;
         if (since_ns < gil->known_since_ns)
             since_ns = gil->known_since_ns;
-        gt_member_at(gil, at)->wait_since_ns = -1;
-        rc = push_span(&gil->holds, thread, since_ns, time_ns, GT_SPAN_CUT_START);
+        rc = gt_gil_push(&gil->holds, thread, since_ns, time_ns, GT_SPAN_CUT_START);
     } else if (gil->owner == GT_NO_INDEX && gil->holds.count &&
                gt_span_at(&gil->holds, gil->holds.count - 1)->thread == thread) {
         gil->defects.duplicates++; /* it released already, and nobody acquired since */
@@ -237,7 +240,7 @@ static int infer_take(struct gt_timeline *timeline, struct gt_gil *gil, uint32_t
 
     gil->defects.takes_without_return++;
     if (was_contended(gil, at) && since_ns > enter_ns &&
-        push_span(&gil->waits, member->thread, enter_ns, since_ns, GT_SPAN_CUT_END))
+        gt_gil_push(&gil->waits, member->thread, enter_ns, since_ns, GT_SPAN_CUT_END))
         return -1;
     begin_hold(timeline, gil, at, since_ns);
     return 0;
@@ -257,7 +260,7 @@ int gt_gil_function(struct gt_timeline *timeline, uint32_t thread, const struct 
             return -1;
     }
     gil = gt_gil_at(timeline, state->function_gil);
-    at = member_of(gil, thread);
+    at = gt_gil_member(gil, thread);
     if (at == GT_NO_INDEX)
         return -1;
     member = gt_member_at(gil, at);
@@ -271,8 +274,10 @@ int gt_gil_function(struct gt_timeline *timeline, uint32_t thread, const struct 
         member->contended = gil->owner != GT_NO_INDEX && gil->owner != at;
         return 0;
     case GT_EVENT_TAKE_RETURN:
-        if (was_contended(gil, at))
+        if (was_contended(gil, at)) {
             member->wait_since_ns = member->enter_since_ns;
+            gil->waiting++;
+        }
         member->enter_since_ns = -1;
         return gt_gil_acquired(timeline, state->function_gil, thread, event->time_ns);
     case GT_EVENT_DROP_ENTER:
@@ -294,8 +299,10 @@ static int exit_from(struct gt_timeline *timeline, struct gt_gil *gil, uint32_t 
     if (at == GT_HASHMAP_NONE)
         return 0;
     member = gt_member_at(gil, at);
-    if (was_contended(gil, at))
+    if (was_contended(gil, at)) {
         member->wait_since_ns = member->enter_since_ns;
+        gil->waiting++;
+    }
     member->enter_since_ns = -1;
     if (member->wait_since_ns >= 0)
         gil->defects.takes_without_return++;

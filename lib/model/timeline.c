@@ -22,6 +22,8 @@ struct gt_timeline *gt_timeline_new(bool single_gil, struct gt_error *err)
     gt_chunks_init(&timeline->threads, sizeof(struct gt_thread));
     gt_chunks_init(&timeline->gils, sizeof(struct gt_gil));
     gt_chunks_init(&timeline->lost, sizeof(struct gt_lost_range));
+    gt_chunks_init(&timeline->scheds, sizeof(struct gt_sched));
+    gt_stacks_init(&timeline->stacks);
     gt_intern_init(&timeline->names);
     timeline->start_ns = -1;
     timeline->end_ns = -1;
@@ -35,6 +37,7 @@ struct gt_timeline *gt_timeline_new(bool single_gil, struct gt_error *err)
     tracker->recent_tid = -1;
     tracker->single_gil = single_gil;
     timeline->tracker = tracker;
+    gt_futex_init(timeline);
     return timeline;
 }
 
@@ -44,12 +47,14 @@ static void free_tracker(struct gt_timeline *timeline)
 
     for (uint32_t i = 0; i < tracker->process_states.count; i++) {
         gt_hashmap_release(&gt_process_state_at(timeline, i)->cond_of);
+        gt_hashmap_release(&gt_process_state_at(timeline, i)->candidate_of);
         free(gt_process_state_at(timeline, i)->pending);
     }
     gt_chunks_release(&tracker->process_states);
     gt_chunks_release(&tracker->thread_states);
     gt_chunks_release(&tracker->conds);
     gt_chunks_release(&tracker->suspects);
+    gt_futex_release(timeline);
     gt_hashmap_release(&tracker->thread_of);
     gt_hashmap_release(&tracker->process_of);
     gt_hashmap_release(&tracker->guess_of);
@@ -76,6 +81,10 @@ void gt_timeline_free(struct gt_timeline *timeline)
     gt_chunks_release(&timeline->threads);
     gt_chunks_release(&timeline->gils);
     gt_chunks_release(&timeline->lost);
+    for (uint32_t i = 0; i < timeline->scheds.count; i++)
+        gt_chunks_release(&gt_sched_of(timeline, i)->spans);
+    gt_chunks_release(&timeline->scheds);
+    gt_stacks_release(&timeline->stacks);
     gt_intern_release(&timeline->names);
     free(timeline);
 }
@@ -238,6 +247,8 @@ static int end_thread(struct gt_timeline *timeline, uint32_t index, int64_t time
     thread->end_ns = time_ns;
     if (process->end_ns < time_ns)
         process->end_ns = time_ns;
+    if (gt_sched_ended(timeline, index, time_ns))
+        return -1;
     return gt_gil_thread_exit(timeline, index, time_ns);
 }
 
@@ -285,7 +296,7 @@ static int feed_fork(struct gt_timeline *timeline, const struct gt_event *event)
     if (index == GT_NO_INDEX)
         return -1;
     gt_thread_at(timeline, index)->flags |= GT_THREAD_SAW_START;
-    return 0;
+    return gt_sched_started(timeline, index, event->time_ns);
 }
 
 static int feed_exit(struct gt_timeline *timeline, const struct gt_event *event)
@@ -307,6 +318,8 @@ static int feed_exec(struct gt_timeline *timeline, uint32_t index, const struct 
         if (gt_gil_close(timeline, gt_gil_at(timeline, at), event->time_ns))
             return -1;
     gt_hashmap_release(&state->cond_of);
+    gt_hashmap_release(&state->candidate_of);
+    state->runtime_start = state->runtime_end = 0;
     state->recent[0] = state->recent[1] = GT_NO_INDEX;
     state->function_gil = GT_NO_INDEX;
     state->pending_count = 0;
@@ -355,7 +368,7 @@ static int feed_lost(struct gt_timeline *timeline, const struct gt_event *event)
         if (!gt_gil_at(timeline, i)->closed &&
             gt_gil_lost(timeline, gt_gil_at(timeline, i), from_ns, event->time_ns))
             return -1;
-    return 0;
+    return gt_sched_lost(timeline, from_ns);
 }
 
 static int feed_thread_event(struct gt_timeline *timeline, const struct gt_event *event)
@@ -363,6 +376,9 @@ static int feed_thread_event(struct gt_timeline *timeline, const struct gt_event
     uint32_t index = thread_of_event(timeline, event);
 
     if (index == GT_NO_INDEX)
+        return -1;
+    if (timeline->saw_sched && event->kind < GT_EVENT_SCHED_SWITCH &&
+        gt_sched_seen(timeline, index, event))
         return -1;
     switch (event->kind) {
     case GT_EVENT_COND_SIGNAL:
@@ -373,10 +389,18 @@ static int feed_thread_event(struct gt_timeline *timeline, const struct gt_event
     case GT_EVENT_DROP_ENTER:
     case GT_EVENT_DROP_RETURN:
         return gt_gil_function(timeline, index, event);
+    case GT_EVENT_FUTEX_ENTER:
+    case GT_EVENT_FUTEX_EXIT:
+        return gt_futex_feed(timeline, index, event);
     case GT_EVENT_EXEC:
         return feed_exec(timeline, index, event);
     case GT_EVENT_COMM:
         return rename_thread(timeline, index, event->text, event->text_length);
+    case GT_EVENT_SCHED_SWITCH:
+    case GT_EVENT_SCHED_WAKEUP:
+    case GT_EVENT_SWITCH_IN:
+    case GT_EVENT_SWITCH_OUT:
+        return gt_sched_feed(timeline, index, event);
     default:
         return 0;
     }

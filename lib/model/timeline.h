@@ -22,6 +22,8 @@
 #include "base/intern.h"
 #include "event/event.h"
 #include "model/quality.h"
+#include "model/sched.h"
+#include "model/stacks.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -59,6 +61,7 @@ struct gt_thread {
 /* Where a GIL's spans come from. */
 enum gt_gil_source {
     GT_GIL_FROM_COND,      /* condition variables: exact */
+    GT_GIL_FROM_FUTEX,     /* futex calls: waits and who released; no uncontended holds */
     GT_GIL_FROM_FUNCTIONS, /* take_gil / drop_gil: a wait includes the probe's own cost */
 };
 
@@ -112,6 +115,8 @@ struct gt_gil {
     int64_t last_change_ns; /* last time it was acquired or released; -1: never */
     int64_t last_acquired_ns;
     uint32_t last_acquirer; /* member */
+    uint64_t handovers;     /* releases while somebody waited */
+    uint32_t waiting;       /* members that wait now */
     struct gt_gil_defects {
         uint64_t duplicates;           /* the same call recorded twice */
         uint64_t takes_without_return; /* waits that ended with the thread */
@@ -137,6 +142,11 @@ struct gt_timeline {
     struct gt_chunks threads;   /* of struct gt_thread */
     struct gt_chunks gils;      /* of struct gt_gil, by process and number after _finish */
     struct gt_chunks lost;      /* of struct gt_lost_range */
+    struct gt_chunks scheds;    /* of struct gt_sched, by thread; shorter when none came */
+    struct gt_stacks stacks;    /* of sleeps, when recorded */
+    bool saw_sched;             /* scheduling was recorded */
+    bool saw_reasons;           /* sched_switch was recorded, not only switch records */
+    bool saw_stacks;            /* with stacks */
     struct gt_intern names;
     struct gt_quality quality;
     int64_t start_ns; /* first event with a time; -1 when there was none */

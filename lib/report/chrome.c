@@ -18,7 +18,8 @@
 enum {
     TRACK_FIRST = 1 << 30, /* above every tid (at most 2^22), below 2^31 */
     TRACK_LOST = TRACK_FIRST - 1,
-    TRACKS_PER_THREAD = 8, /* room in the sort order */
+    TRACK_STATES = 1 << 29, /* + thread index */
+    TRACKS_PER_THREAD = 8,  /* room in the sort order */
 };
 
 static void put_metadata(struct gt_stream *stream, const char *what, int32_t pid, uint32_t tid,
@@ -161,6 +162,40 @@ static int put_gils(const struct gt_report *report, struct gt_stream *stream)
     return 0;
 }
 
+static void put_states(const struct gt_report *report, struct gt_stream *stream, uint32_t index)
+{
+    const struct gt_timeline *timeline = report->timeline;
+    const struct gt_sched *sched = gt_sched_of(timeline, index);
+    const struct gt_thread *thread = gt_thread_at(timeline, index);
+    int32_t pid = gt_process_at(timeline, thread->process)->pid;
+    int64_t zero_ns = gt_report_zero_ns(report);
+    char label[64], head[96];
+    size_t length = gt_timeline_thread_label(timeline, index, label, sizeof(label)),
+           head_length;
+
+    if (!sched || sched->spans.count == 0)
+        return;
+    put_name(stream, "thread_name", pid, TRACK_STATES + index, label, length, " state");
+    put_sort_index(stream, pid, TRACK_STATES + index,
+                   thread->number * TRACKS_PER_THREAD + TRACKS_PER_THREAD - 1);
+    head_length = (size_t)snprintf(head, sizeof(head), "\",\"pid\":%d,\"tid\":%u,\"args\":{",
+                                   pid, TRACK_STATES + index);
+    for (size_t i = 0; i < sched->spans.count; i++) {
+        const struct gt_state_span *span = gt_chunks_at(&sched->spans, i);
+        char *at = gt_stream_reserve(stream, sizeof(head) + 192);
+
+        at = stpcpy(at, "{\"ph\":\"X\",\"cat\":\"sched\",\"name\":\"");
+        at = stpcpy(at, gt_sched_state_name(span->state));
+        memcpy(at, head, head_length);
+        at += head_length;
+        if (span->state == GT_SCHED_RUNNING && span->cpu != UINT16_MAX)
+            at = gt_put_u64(stpcpy(at, "\"cpu\":"), span->cpu);
+        at = gt_put_us(stpcpy(at, "},\"ts\":"), span->start_ns - zero_ns);
+        at = gt_put_us(stpcpy(at, ",\"dur\":"), span->end_ns - span->start_ns);
+        gt_stream_advance(stream, stpcpy(at, "},\n"));
+    }
+}
+
 static void put_lost(const struct gt_report *report, struct gt_stream *stream)
 {
     const struct gt_timeline *timeline = report->timeline;
@@ -200,6 +235,8 @@ int gt_chrome_write(const struct gt_report *report, const struct gt_buf *summary
     gt_stream_adds(&stream, ",\n\"traceEvents\":[\n");
     put_threads(report, &stream);
     put_lost(report, &stream);
+    for (uint32_t i = 0; i < report->timeline->scheds.count; i++)
+        put_states(report, &stream, i);
     if (put_gils(report, &stream) && stream.status == 0)
         stream.status = gt_error_memory(&stream.error);
     /* A last element without a comma, so that every line above may end in one. */

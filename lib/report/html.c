@@ -24,8 +24,7 @@ struct page {
 static void flush(struct page *page)
 {
     if (page->rc == 0)
-        page->rc =
-            gt_output_write(page->output, page->text.data, page->text.length, page->err);
+        page->rc = gt_output_write(page->output, page->text.data, page->text.length, page->err);
     gt_buf_reset(&page->text);
 }
 
@@ -42,8 +41,8 @@ static void added(struct page *page, int failed)
 
 static void add_json_text(struct page *page, const char *data, size_t length)
 {
-    int failed = gt_buf_adds(&page->text, "\"") ||
-                 gt_buf_add_json(&page->text, data, length) || gt_buf_adds(&page->text, "\"");
+    int failed = gt_buf_adds(&page->text, "\"") || gt_buf_add_json(&page->text, data, length) ||
+                 gt_buf_adds(&page->text, "\"");
 
     added(page, failed);
 }
@@ -157,8 +156,7 @@ static void add_lost(struct page *page)
         const struct gt_lost_range *range = gt_chunks_at(&timeline->lost, i);
 
         ADDF(page, "%s[%" PRId64 ",%" PRId64 ",%" PRIu64 "]", i ? ",\n" : "",
-             since_zero(page, range->start_ns), since_zero(page, range->end_ns),
-             range->events);
+             since_zero(page, range->start_ns), since_zero(page, range->end_ns), range->events);
     }
     ADDF(page, "]");
 }

@@ -133,8 +133,7 @@ static int squeeze_block(struct gt_pack *pack, size_t *length)
     if (squeeze(pack, head, (size_t)(end - head), Z_NO_FLUSH))
         return -1;
     for (unsigned i = 0; i < pack->columns; i++)
-        if (squeeze(pack, pack->column[i], (size_t)(pack->at[i] - pack->column[i]),
-                    Z_NO_FLUSH))
+        if (squeeze(pack, pack->column[i], (size_t)(pack->at[i] - pack->column[i]), Z_NO_FLUSH))
             return -1;
     if (squeeze(pack, head, 0, Z_FINISH))
         return -1;

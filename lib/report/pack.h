@@ -4,7 +4,8 @@
  * in one <script> element. SCHEMA.md ("Page data") describes the bytes; viewer/data.js
  * reads them.
  *
- *     gt_pack_new → { gt_pack_begin → { gt_pack_put … → gt_pack_end_row } … → gt_pack_end } … → gt_pack_free
+ *     gt_pack_new → { gt_pack_begin → { gt_pack_put … → gt_pack_end_row } … → gt_pack_end } … →
+ * gt_pack_free
  *
  * Memory is one block (about 2 MiB), however many rows are written. Blocks do not depend on
  * each other, so a column of differences starts anew where gt_pack_rows is 0.

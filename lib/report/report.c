@@ -24,7 +24,7 @@ struct gt_report *gt_report_new(unsigned detect, const struct gt_run_info *info,
     report->detect = detect;
     report->info = info;
     gt_strvec_init(&report->findings);
-    gt_source_init(&report->source, take_event, report, false);
+    gt_source_init(&report->source, take_event, report, true);
     report->timeline = gt_timeline_new(info->single_gil, err);
     if (!report->timeline) {
         gt_report_free(report);

@@ -90,20 +90,40 @@ static json_t *blamed_value(const struct gt_report *report, uint32_t gil_index, 
     return list;
 }
 
+static json_t *states_value(const struct gt_sched *sched)
+{
+    json_t *states = json_object();
+
+    for (int i = GT_SCHED_RUNNING; i < GT_SCHED_STATES; i++)
+        if (sched->state_count[i])
+            json_object_set_new(states, gt_sched_state_name((enum gt_sched_state)i),
+                                json_pack("{s:I, s:I}", "ns", (json_int_t)sched->state_ns[i],
+                                          "count", (json_int_t)sched->state_count[i]));
+    return states;
+}
+
 static json_t *thread_value(const struct gt_report *report, uint32_t index)
 {
     const struct gt_timeline *timeline = report->timeline;
     const struct gt_thread *thread = gt_thread_at(timeline, index);
+    const struct gt_sched *sched = gt_sched_of(timeline, index);
     int64_t zero_ns = gt_report_zero_ns(report);
+    json_t *value =
+        json_pack("{s:i, s:i, s:i, s:o, s:b, s:I, s:I, s:b, s:b}", "thread", (int)index, "tid",
+                  thread->tid, "pid", gt_process_at(timeline, thread->process)->pid, "label",
+                  label_value(report, index), "main", (thread->flags & GT_THREAD_MAIN) != 0,
+                  "start_ns", (json_int_t)(thread->start_ns - zero_ns), "end_ns",
+                  (json_int_t)(thread->end_ns - zero_ns), "saw_start",
+                  (thread->flags & GT_THREAD_SAW_START) != 0, "saw_exit",
+                  (thread->flags & GT_THREAD_SAW_EXIT) != 0);
 
-    return json_pack("{s:i, s:i, s:i, s:o, s:b, s:I, s:I, s:b, s:b}", "thread", (int)index,
-                     "tid", thread->tid, "pid", gt_process_at(timeline, thread->process)->pid,
-                     "label", label_value(report, index), "main",
-                     (thread->flags & GT_THREAD_MAIN) != 0, "start_ns",
-                     (json_int_t)(thread->start_ns - zero_ns), "end_ns",
-                     (json_int_t)(thread->end_ns - zero_ns), "saw_start",
-                     (thread->flags & GT_THREAD_SAW_START) != 0, "saw_exit",
-                     (thread->flags & GT_THREAD_SAW_EXIT) != 0);
+    if (value && sched && timeline->saw_sched) {
+        json_object_set_new(value, "states", states_value(sched));
+        json_object_set_new(value, "ready_holding_ns", json_integer(sched->ready_holding_ns));
+        json_object_set_new(value, "ready_holding_count",
+                            json_integer((json_int_t)sched->ready_holding_count));
+    }
+    return value;
 }
 
 static json_t *member_value(const struct gt_report *report, uint32_t gil_index, uint32_t index)
@@ -128,6 +148,13 @@ static json_t *member_value(const struct gt_report *report, uint32_t gil_index, 
     return value;
 }
 
+static const char *source_name(enum gt_gil_source source)
+{
+    return source == GT_GIL_FROM_COND    ? "cond"
+           : source == GT_GIL_FROM_FUTEX ? "futex"
+                                         : "functions";
+}
+
 static json_t *gil_value(const struct gt_report *report, uint32_t index)
 {
     const struct gt_timeline *timeline = report->timeline;
@@ -143,16 +170,16 @@ static json_t *gil_value(const struct gt_report *report, uint32_t index)
         json_array_append_new(threads, member_value(report, index, i));
     }
     snprintf(address, sizeof(address), "0x%llx", (unsigned long long)gil->address);
-    return json_pack("{s:i, s:i, s:o, s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:o}", "index",
-                     (int)index, "pid", process->pid, "process",
-                     text_value(gt_intern_text(&timeline->names, process->name),
-                                gt_intern_length(&timeline->names, process->name)),
-                     "number", (int)gil->number, "address", address, "source",
-                     gil->source == GT_GIL_FROM_COND ? "cond" : "functions", "start_ns",
-                     (json_int_t)(gil->start_ns - zero_ns), "end_ns",
-                     (json_int_t)(gil->end_ns - zero_ns), "hold_ns", (json_int_t)hold_ns,
-                     "wait_ns", (json_int_t)wait_ns, "violations",
-                     (json_int_t)gil->defects.overlaps, "threads", threads);
+    return json_pack(
+        "{s:i, s:i, s:o, s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "index",
+        (int)index, "pid", process->pid, "process",
+        text_value(gt_intern_text(&timeline->names, process->name),
+                   gt_intern_length(&timeline->names, process->name)),
+        "number", (int)gil->number, "address", address, "source", source_name(gil->source),
+        "start_ns", (json_int_t)(gil->start_ns - zero_ns), "end_ns",
+        (json_int_t)(gil->end_ns - zero_ns), "hold_ns", (json_int_t)hold_ns, "wait_ns",
+        (json_int_t)wait_ns, "violations", (json_int_t)gil->defects.overlaps, "handovers",
+        (json_int_t)gil->handovers, "threads", threads);
 }
 
 static json_t *quality_value(const struct gt_quality *quality)
@@ -188,6 +215,16 @@ static json_t *lost_value(const struct gt_report *report)
     return list;
 }
 
+/* What was recorded of scheduling; null when nothing was. */
+static json_t *sched_value(const struct gt_timeline *timeline)
+{
+    if (!timeline->saw_sched)
+        return json_null();
+    return json_pack("{s:b, s:b, s:i}", "reasons", timeline->saw_reasons, "stacks",
+                     timeline->saw_stacks, "distinct_stacks",
+                     (int)gt_intern_count(&timeline->stacks.stacks) - 1);
+}
+
 static json_t *summary_value(const struct gt_report *report)
 {
     const struct gt_timeline *timeline = report->timeline;
@@ -199,10 +236,10 @@ static json_t *summary_value(const struct gt_report *report)
         json_array_append_new(gils, gil_value(report, i));
     for (uint32_t i = 0; i < timeline->threads.count; i++)
         json_array_append_new(threads, thread_value(report, i));
-    return json_pack("{s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "schema", 1, "generator",
+    return json_pack("{s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "schema", 1, "generator",
                      "giltracer " GT_VERSION, "run", run_value(report), "findings", findings,
-                     "gils", gils, "threads", threads, "lost", lost_value(report), "quality",
-                     quality_value(&timeline->quality));
+                     "sched", sched_value(timeline), "gils", gils, "threads", threads, "lost",
+                     lost_value(report), "quality", quality_value(&timeline->quality));
 }
 
 /* Jansson's output, with what could end an HTML <script> escaped (only strings hold it). */

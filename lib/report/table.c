@@ -21,17 +21,27 @@ enum {
 #define BOLD  "\033[1m"
 #define PLAIN "\033[0m"
 
-static int put_head(struct gt_buf *text, bool unknown, bool color)
+/* Columns that are shown only when there is something to show in them. */
+struct columns {
+    bool unknown; /* events were lost */
+    bool states;  /* scheduling was recorded */
+    bool color;
+};
+
+static int put_head(struct gt_buf *text, const struct columns *columns)
 {
     /* The marks are two columns wide, which printf's widths do not know. */
     return gt_buf_addf(text,
-                       "%s%-9s  %12s  %s  %s  %s  %s%12s  %-*s  %s%s\n"
+                       "%s%-9s  %12s  %s  %s  %s  %s%s%12s  %-*s  %s%s\n"
                        "---------  ------------  -----------  ------------  -------------  "
-                       "%s------------  ------------------------  ----------\n",
-                       color ? BOLD : "", "PID", "total(us)", "  no gil%\xe2\x9c\x85",
+                       "%s%s------------  ------------------------  ----------\n",
+                       columns->color ? BOLD : "", "PID", "total(us)", "  no gil%\xe2\x9c\x85",
                        "  has gil%\xe2\x9d\x97", "  gil wait%\xe2\x9d\x8c",
-                       unknown ? "unknown%  " : "", "longest wait", (int)BLAME_WIDTH,
-                       "blocked by", "thread", color ? PLAIN : "", unknown ? "--------  " : "");
+                       columns->states ? "running%  runnable%  sleeping%  " : "",
+                       columns->unknown ? "unknown%  " : "", "longest wait", (int)BLAME_WIDTH,
+                       "blocked by", "thread", columns->color ? PLAIN : "",
+                       columns->states ? "--------  ---------  ---------  " : "",
+                       columns->unknown ? "--------  " : "");
 }
 
 static double percent(int64_t part_ns, int64_t whole_ns)
@@ -65,29 +75,65 @@ static int put_blame(const struct gt_report *report, uint32_t gil_index, uint32_
     return 0;
 }
 
+/* Running, ready without a CPU, and everything else that is off the CPU. */
+static int put_states(const struct gt_report *report, uint32_t thread, int64_t whole_ns,
+                      struct gt_buf *text)
+{
+    const struct gt_sched *sched = gt_sched_of(report->timeline, thread);
+    int64_t ready_ns, asleep_ns = 0;
+
+    if (!sched)
+        return gt_buf_addf(text, "%8s  %9s  %9s  ", "-", "-", "-");
+    ready_ns = sched->state_ns[GT_SCHED_PREEMPTED] + sched->state_ns[GT_SCHED_WOKEN];
+    for (int i = GT_SCHED_SLEEPING; i < GT_SCHED_STATES; i++)
+        asleep_ns += sched->state_ns[i];
+    return gt_buf_addf(text, "%8.1f  %9.1f  %9.1f  ",
+                       percent(sched->state_ns[GT_SCHED_RUNNING], whole_ns),
+                       percent(ready_ns, whole_ns), percent(asleep_ns, whole_ns));
+}
+
+static int put_first(const struct gt_thread *thread, int64_t lifetime_ns, struct gt_buf *text)
+{
+    char tid[24];
+
+    snprintf(tid, sizeof(tid), "%d%s", thread->tid, thread->flags & GT_THREAD_MAIN ? "*" : "");
+    return gt_buf_addf(text, "%-9s  %12.1f  ", tid, (double)lifetime_ns / GT_NS_PER_US);
+}
+
+static int put_wait(double wait, const struct columns *columns, struct gt_buf *text)
+{
+    const char *tint = !columns->color ? "" : wait >= 20 ? RED : wait < 1 ? GREEN : "";
+
+    return gt_buf_addf(text, "%s%13.1f%s  ", tint, wait, *tint ? PLAIN : "");
+}
+
+static int put_longest(int64_t longest_ns, struct gt_buf *text)
+{
+    char duration[32];
+
+    return gt_buf_addf(text, "%12s  ",
+                       longest_ns ? gt_duration_text(longest_ns, duration, sizeof(duration))
+                                  : "-");
+}
+
 static int put_row(const struct gt_report *report, uint32_t gil_index, uint32_t index,
-                   bool unknown, bool color, struct gt_buf *text)
+                   const struct columns *columns, struct gt_buf *text)
 {
     const struct gt_gil *gil = gt_gil_at(report->timeline, gil_index);
     const struct gt_member *member = gt_member_at(gil, index);
-    const struct gt_thread *thread = gt_thread_at(report->timeline, member->thread);
     int64_t whole_ns = member->lifetime_ns;
     int64_t free_ns = whole_ns - member->hold_ns - member->wait_ns - member->unknown_ns;
-    double wait = percent(member->wait_ns, whole_ns);
-    const char *tint = !color ? "" : wait >= 20 ? RED : wait < 1 ? GREEN : "";
-    char tid[24], duration[32];
 
-    snprintf(tid, sizeof(tid), "%d%s", thread->tid, thread->flags & GT_THREAD_MAIN ? "*" : "");
-    if (gt_buf_addf(text, "%-9s  %12.1f  %11.1f  %12.1f  %s%13.1f%s  ", tid,
-                    (double)whole_ns / GT_NS_PER_US, percent(free_ns, whole_ns),
-                    percent(member->hold_ns, whole_ns), tint, wait, *tint ? PLAIN : ""))
-        return -1;
-    if (unknown && gt_buf_addf(text, "%8.1f  ", percent(member->unknown_ns, whole_ns)))
-        return -1;
-    if (gt_buf_addf(text, "%12s  ",
-                    member->waits
-                        ? gt_duration_text(member->longest_wait_ns, duration, sizeof(duration))
-                        : "-") ||
+    if (put_first(gt_thread_at(report->timeline, member->thread), whole_ns, text) ||
+        (gil->source == GT_GIL_FROM_FUTEX
+             ? gt_buf_addf(text, "%11s  %12s  ", "-", "-") /* holds are not measured */
+             : gt_buf_addf(text, "%11.1f  %12.1f  ", percent(free_ns, whole_ns),
+                           percent(member->hold_ns, whole_ns))) ||
+        put_wait(percent(member->wait_ns, whole_ns), columns, text) ||
+        (columns->states && put_states(report, member->thread, whole_ns, text)) ||
+        (columns->unknown &&
+         gt_buf_addf(text, "%8.1f  ", percent(member->unknown_ns, whole_ns))) ||
+        put_longest(member->longest_wait_ns, text) ||
         put_blame(report, gil_index, index, text) || gt_buf_adds(text, "  ") ||
         gt_report_label(report, member->thread, text))
         return -1;
@@ -111,17 +157,16 @@ static int put_title(const struct gt_report *report, uint32_t index, struct gt_b
     return gt_buf_adds(text, ":\n\n");
 }
 
-static int put_block(const struct gt_report *report, uint32_t index, bool color,
-                     struct gt_buf *text)
+static int put_block(const struct gt_report *report, uint32_t index,
+                     const struct columns *columns, struct gt_buf *text)
 {
     const struct gt_gil *gil = gt_gil_at(report->timeline, index);
-    bool unknown = report->timeline->lost.count > 0;
     size_t rows = gil->members.count < ROWS_MAX ? gil->members.count : ROWS_MAX;
 
-    if (put_title(report, index, text) || put_head(text, unknown, color))
+    if (put_title(report, index, text) || put_head(text, columns))
         return -1;
     for (uint32_t i = 0; i < rows; i++)
-        if (put_row(report, index, i, unknown, color, text))
+        if (put_row(report, index, i, columns, text))
             return -1;
     if (rows < gil->members.count &&
         gt_buf_addf(text, "… and %zu more threads, in the report.\n",
@@ -130,13 +175,59 @@ static int put_block(const struct gt_report *report, uint32_t index, bool color,
     return gt_buf_adds(text, "\n");
 }
 
+/* Without GIL events: what the states tell, one row per thread. */
+static int put_state_row(const struct gt_report *report, uint32_t index,
+                         const struct columns *columns, struct gt_buf *text)
+{
+    const struct gt_thread *thread = gt_thread_at(report->timeline, index);
+    const struct gt_sched *sched = gt_sched_of(report->timeline, index);
+    int64_t whole_ns = thread->end_ns - thread->start_ns;
+    int64_t wait_ns =
+        sched->state_ns[GT_SCHED_SLEEPING_GIL] + sched->state_ns[GT_SCHED_OFF_CPU_GIL];
+    bool told = report->timeline->saw_stacks;
+
+    if (put_first(thread, whole_ns, text) || gt_buf_addf(text, "%11s  %12s  ", "-", "-") ||
+        (told ? put_wait(percent(wait_ns, whole_ns), columns, text)
+              : gt_buf_addf(text, "%13s  ", "-")) ||
+        put_states(report, index, whole_ns, text) ||
+        (columns->unknown && gt_buf_addf(text, "%8s  ", "-")) ||
+        gt_buf_addf(text, "%12s  %-*s  ", "-", (int)BLAME_WIDTH, "-") ||
+        gt_report_label(report, index, text))
+        return -1;
+    return gt_buf_adds(text, "\n");
+}
+
+static int put_state_block(const struct gt_report *report, const struct columns *columns,
+                           struct gt_buf *text)
+{
+    uint32_t rows = 0;
+
+    if (gt_buf_adds(text, "Summary of threads:\n\n") || put_head(text, columns))
+        return -1;
+    for (uint32_t i = 0; i < report->timeline->scheds.count && rows < ROWS_MAX; i++) {
+        if (gt_sched_of(report->timeline, i)->spans.count == 0)
+            continue;
+        if (put_state_row(report, i, columns, text))
+            return -1;
+        rows++;
+    }
+    return gt_buf_adds(text, "\n");
+}
+
 int gt_report_print(const struct gt_report *report, bool color, struct gt_buf *text)
 {
+    const struct columns columns = {
+        .unknown = report->timeline->lost.count > 0,
+        .states = report->timeline->saw_sched,
+        .color = color,
+    };
     size_t count = report->timeline->gils.count;
 
     for (uint32_t i = 0; i < count && i < BLOCKS_MAX; i++)
-        if (put_block(report, i, color, text))
+        if (put_block(report, i, &columns, text))
             return -1;
+    if (count == 0 && columns.states && put_state_block(report, &columns, text))
+        return -1;
     if (count > BLOCKS_MAX &&
         gt_buf_addf(text, "… and %zu more GILs, in the report.\n\n", count - BLOCKS_MAX))
         return -1;

@@ -166,12 +166,6 @@ static bool has(const char *text, size_t length, const char *word)
     return memmem(text, length, word, strlen(word)) != NULL;
 }
 
-/* signal:signal_generate and signal:signal_deliver are of another kind of signal. */
-static bool is_kernel_signal(const char *name, const char *colon)
-{
-    return colon - name == 6 && memcmp(name, "signal", 6) == 0;
-}
-
 /* Probe names are given by people and by perf (`_1`, `__return`): look for the words. */
 static enum gt_event_class classify(const char *name, size_t length)
 {
@@ -182,6 +176,10 @@ static enum gt_event_class classify(const char *name, size_t length)
 
     if (!colon || !rest || (rest <= 3 && !has(name, length, "gil")))
         return GT_CLASS_COUNTER; /* "cycles", "cycles:u", "cpu-clock:ppp" */
+    if (rest >= 15 && memcmp(event, "sys_enter_futex", 15) == 0)
+        return GT_CLASS_FUTEX_ENTER;
+    if (rest >= 14 && memcmp(event, "sys_exit_futex", 14) == 0)
+        return GT_CLASS_FUTEX_EXIT;
     if (rest >= 12 && memcmp(event, "sched_switch", 12) == 0)
         return GT_CLASS_SCHED_SWITCH;
     if (rest >= 12 && memcmp(event, "sched_wakeup", 12) == 0)
@@ -192,7 +190,7 @@ static enum gt_event_class classify(const char *name, size_t length)
         return is_return ? GT_CLASS_TAKE_RETURN : GT_CLASS_TAKE_ENTER;
     if (has(event, rest, "drop_gil"))
         return is_return ? GT_CLASS_DROP_RETURN : GT_CLASS_DROP_ENTER;
-    if (is_return || colon - name == 8 /* "syscalls" */ || is_kernel_signal(name, colon))
+    if (is_return || colon - name == 8 /* "syscalls" */ || colon - name == 6 /* "signal" */)
         return GT_CLASS_TRACEPOINT;
     if (has(event, rest, "cond_signal") || (rest >= 6 && memcmp(event, "signal", 6) == 0))
         return GT_CLASS_COND_SIGNAL;
@@ -338,6 +336,22 @@ static bool parse_address(const char *at, const char *end, struct gt_event *even
     return read_hex(equals + 3, end, &event->value) != NULL;
 }
 
+/* "next_comm=NAME next_pid=0 next_prio=120" or "NAME:0 [120]"; -1 when there is none. */
+static int32_t next_tid(const char *at, const char *end)
+{
+    const char *bracket = memrchr(at, '[', (size_t)(end - at));
+    const char *word = NULL;
+    int64_t value;
+
+    for (const char *found = at;
+         (found = memmem(found, (size_t)(end - found), " next_pid=", 10)); found++)
+        word = found + 9; /* the last: the name may hold one */
+    if (!word && bracket)
+        word = memrchr(at, ':', (size_t)(bracket - at));
+    return word && read_number(word + 1, end, &value) && value <= INT32_MAX ? (int32_t)value
+                                                                            : -1;
+}
+
 /* "prev_state=R+ ==>" or "[120] R ==>": letters, '|' and '+' before " ==> ". */
 static void parse_switch(const char *at, const char *end, struct gt_event *event)
 {
@@ -383,6 +397,8 @@ static void parse_switch(const char *at, const char *end, struct gt_event *event
         default:
             break;
         }
+    if (arrow)
+        event->other_tid = next_tid(arrow + 5, end);
 }
 
 /* "comm=NAME pid=15 prio=120 target_cpu=001" or the plugin's "NAME:15 [120] … CPU:001". */
@@ -411,6 +427,24 @@ static bool parse_wakeup(const char *at, const char *end, struct gt_event *event
     }
     event->other_tid = (int32_t)value;
     event->value = cpu && read_number(cpu, end, &value) ? (uint64_t)value : UINT64_MAX;
+    return true;
+}
+
+/* "uaddr: 0x00a5b8f8, op: 0x00000081, val: …, utime: 0x…, …" */
+static bool parse_futex(const char *at, const char *end, struct gt_event *event)
+{
+    static const char *const keys[3] = {"uaddr: 0x", "op: 0x", "utime: 0x"};
+    uint64_t values[3];
+
+    for (int i = 0; i < 3; i++) {
+        const char *found = memmem(at, (size_t)(end - at), keys[i], strlen(keys[i]));
+
+        if (!found || !(at = read_hex(found + strlen(keys[i]), end, &values[i])))
+            return false;
+    }
+    event->value = values[0];
+    event->flags = (uint32_t)values[1];
+    event->other_value = values[2];
     return true;
 }
 
@@ -447,6 +481,12 @@ static enum gt_line_kind parse_class(enum gt_event_class event_class, const char
                                                            : GT_EVENT_SCHED_WAKING;
         if (!parse_wakeup(at, end, event))
             event->kind = GT_EVENT_OTHER;
+        break;
+    case GT_CLASS_FUTEX_ENTER:
+        event->kind = parse_futex(at, end, event) ? GT_EVENT_FUTEX_ENTER : GT_EVENT_OTHER;
+        break;
+    case GT_CLASS_FUTEX_EXIT:
+        event->kind = GT_EVENT_FUTEX_EXIT;
         break;
     case GT_CLASS_COUNTER:
         event->kind = GT_EVENT_COUNTER;

@@ -76,6 +76,13 @@ static int complete(struct gt_source *source)
     return source->sink(source->context, &source->event);
 }
 
+/* The kinds whose stacks say something; the many others are handed on at once. */
+static bool may_have_stack(const struct gt_event *event)
+{
+    return event->kind == GT_EVENT_SCHED_SWITCH || event->kind == GT_EVENT_COUNTER ||
+           event->kind == GT_EVENT_COND_WAIT;
+}
+
 static int take_line(struct gt_source *source, const char *line, const char *end)
 {
     struct gt_event event;
@@ -86,12 +93,12 @@ static int take_line(struct gt_source *source, const char *line, const char *end
     switch (gt_parse_line(&source->parser, line, end, &event, &frame)) {
     case GT_LINE_EVENT:
         source->event_lines++;
-        if (!source->want_stacks)
-            return source->sink(source->context, &event);
         rc = complete(source);
         if (rc < 0)
             return rc;
-        return hold_back(source, &event);
+        return source->want_stacks && may_have_stack(&event)
+                   ? hold_back(source, &event)
+                   : source->sink(source->context, &event);
     case GT_LINE_FRAME:
         if (source->pending && keep_frame(source, &frame))
             return GT_ERR_MEMORY;

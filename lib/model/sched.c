@@ -1,0 +1,347 @@
+#include "model/sched.h"
+
+#include "model/tracker.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const names[GT_SCHED_STATES] = {
+    [GT_SCHED_NONE] = "unknown",
+    [GT_SCHED_RUNNING] = "running",
+    [GT_SCHED_PREEMPTED] = "runnable (preempted)",
+    [GT_SCHED_WOKEN] = "runnable (woken)",
+    [GT_SCHED_SLEEPING] = "S",
+    [GT_SCHED_SLEEPING_GIL] = "S(GIL)",
+    [GT_SCHED_UNINTERRUPTIBLE] = "D",
+    [GT_SCHED_STOPPED] = "stopped",
+    [GT_SCHED_OFF_CPU] = "off CPU",
+    [GT_SCHED_OFF_CPU_GIL] = "off CPU (GIL)",
+};
+
+const char *gt_sched_state_name(enum gt_sched_state state)
+{
+    return names[state];
+}
+
+enum gt_sched_state gt_sched_state_of(const char *name)
+{
+    for (int i = GT_SCHED_RUNNING; i < GT_SCHED_STATES; i++)
+        if (strcmp(names[i], name) == 0)
+            return (enum gt_sched_state)i;
+    return GT_SCHED_STATES;
+}
+
+struct gt_sched *gt_sched_of(const struct gt_timeline *timeline, uint32_t thread)
+{
+    return thread < timeline->scheds.count ? gt_chunks_at(&timeline->scheds, thread) : NULL;
+}
+
+static struct gt_sched *get(struct gt_timeline *timeline, uint32_t thread)
+{
+    while (timeline->scheds.count <= thread) {
+        struct gt_sched *sched = gt_chunks_push(&timeline->scheds);
+
+        if (!sched)
+            return NULL;
+        memset(sched, 0, sizeof(*sched));
+        gt_chunks_init(&sched->spans, sizeof(struct gt_state_span));
+        sched->current.cpu = UINT16_MAX;
+    }
+    return gt_chunks_at(&timeline->scheds, thread);
+}
+
+/* End the current state at `time_ns` and begin the next one. */
+static int enter(struct gt_sched *sched, enum gt_sched_state state, int32_t cpu,
+                 int64_t time_ns)
+{
+    struct gt_state_span *span;
+
+    if (sched->current.state != GT_SCHED_NONE && time_ns > sched->current.start_ns) {
+        span = gt_chunks_push(&sched->spans);
+        if (!span)
+            return -1;
+        *span = sched->current;
+        span->end_ns = time_ns;
+    }
+    sched->current.start_ns = time_ns;
+    sched->current.state = (uint8_t)state;
+    sched->current.stack = 0;
+    sched->current.flags = 0;
+    if (cpu >= 0)
+        sched->current.cpu = cpu < UINT16_MAX ? (uint16_t)cpu : UINT16_MAX;
+    return 0;
+}
+
+/* The state bits of sched_switch say why a thread left its CPU. */
+static enum gt_sched_state state_of(uint32_t flags)
+{
+    if (flags & GT_STATE_UNINTERRUPTIBLE)
+        return GT_SCHED_UNINTERRUPTIBLE;
+    if (flags & GT_STATE_STOPPED)
+        return GT_SCHED_STOPPED;
+    if (flags & (GT_STATE_SLEEPING | GT_STATE_IDLE))
+        return GT_SCHED_SLEEPING;
+    if (flags & GT_STATE_RUNNABLE)
+        return GT_SCHED_PREEMPTED;
+    return GT_SCHED_NONE; /* dead, or a letter that later kernels may add */
+}
+
+static bool on_cpu_or_unknown(const struct gt_sched *sched)
+{
+    return sched->current.state == GT_SCHED_RUNNING || sched->current.state == GT_SCHED_NONE;
+}
+
+static int switched_in(struct gt_timeline *timeline, uint32_t thread, int32_t cpu,
+                       int64_t time_ns)
+{
+    struct gt_sched *sched = get(timeline, thread);
+
+    if (!sched)
+        return -1;
+    return sched->current.state == GT_SCHED_RUNNING
+               ? 0
+               : enter(sched, GT_SCHED_RUNNING, cpu, time_ns);
+}
+
+static int switched_out(struct gt_timeline *timeline, struct gt_sched *sched,
+                        const struct gt_event *event)
+{
+    timeline->saw_reasons = true;
+    /* What it did before its first switch was known: it ran. */
+    if (enter(sched, state_of(event->flags), event->cpu, event->time_ns))
+        return -1;
+    if (event->frame_count == 0)
+        return 0;
+    if (gt_stack_waits_for_gil(event->frames, event->frame_count))
+        sched->current.flags |= GT_STATE_SPAN_GIL_STACK;
+    timeline->saw_stacks = true;
+    sched->current.stack = gt_stacks_add(&timeline->stacks, event->frames, event->frame_count);
+    return sched->current.stack == UINT32_MAX ? -1 : 0;
+}
+
+static int woken(struct gt_timeline *timeline, int32_t tid, const struct gt_event *event)
+{
+    uint32_t thread = gt_hashmap_get(&timeline->tracker->thread_of, (uint32_t)tid);
+    struct gt_sched *sched;
+
+    if (thread == GT_HASHMAP_NONE)
+        return 0; /* not one of ours */
+    sched = get(timeline, thread);
+    if (!sched)
+        return -1;
+    if (sched->current.state == GT_SCHED_RUNNING || sched->current.state == GT_SCHED_WOKEN ||
+        sched->current.state == GT_SCHED_PREEMPTED || sched->current.state == GT_SCHED_NONE)
+        return 0; /* it had not left yet, or nothing is known */
+    return enter(sched, GT_SCHED_WOKEN, -1, event->time_ns);
+}
+
+int gt_sched_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event)
+{
+    struct gt_sched *sched = get(timeline, thread);
+    uint32_t next;
+
+    if (!sched)
+        return -1;
+    timeline->saw_sched = true;
+    switch (event->kind) {
+    case GT_EVENT_SCHED_SWITCH:
+        if (switched_out(timeline, sched, event))
+            return -1;
+        /* Recordings of a whole CPU tell who comes next. */
+        next = event->other_tid > 0
+                   ? gt_hashmap_get(&timeline->tracker->thread_of, (uint32_t)event->other_tid)
+                   : GT_HASHMAP_NONE;
+        return next == GT_HASHMAP_NONE
+                   ? 0
+                   : switched_in(timeline, next, event->cpu, event->time_ns);
+    case GT_EVENT_SWITCH_IN:
+        return switched_in(timeline, thread, event->cpu, event->time_ns);
+    case GT_EVENT_SWITCH_OUT:
+        if (!on_cpu_or_unknown(sched))
+            return 0; /* sched_switch said so already, and why */
+        return enter(sched,
+                     event->flags & GT_STATE_RUNNABLE ? GT_SCHED_PREEMPTED : GT_SCHED_OFF_CPU,
+                     event->cpu, event->time_ns);
+    case GT_EVENT_SCHED_WAKEUP:
+        return woken(timeline, event->other_tid, event);
+    default:
+        return 0;
+    }
+}
+
+int gt_sched_seen(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event)
+{
+    struct gt_sched *sched = get(timeline, thread);
+
+    if (!sched)
+        return -1;
+    return sched->current.state == GT_SCHED_NONE
+               ? enter(sched, GT_SCHED_RUNNING, event->cpu, event->time_ns)
+               : 0;
+}
+
+int gt_sched_started(struct gt_timeline *timeline, uint32_t thread, int64_t time_ns)
+{
+    struct gt_sched *sched = get(timeline, thread);
+
+    return sched ? enter(sched, GT_SCHED_WOKEN, -1, time_ns) : -1;
+}
+
+int gt_sched_ended(struct gt_timeline *timeline, uint32_t thread, int64_t time_ns)
+{
+    struct gt_sched *sched = gt_sched_of(timeline, thread);
+
+    return sched ? enter(sched, GT_SCHED_NONE, -1, time_ns) : 0;
+}
+
+int gt_sched_lost(struct gt_timeline *timeline, int64_t from_ns)
+{
+    for (uint32_t i = 0; i < timeline->scheds.count; i++)
+        if (gt_sched_ended(timeline, i, from_ns))
+            return -1;
+    return 0;
+}
+
+/* The first span that ends after `time_ns`. */
+static size_t first_after(const struct gt_sched *sched, int64_t time_ns)
+{
+    size_t low = 0, high = sched->spans.count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const struct gt_state_span *span = gt_chunks_at(&sched->spans, middle);
+
+        if (span->end_ns > time_ns)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
+static void mark_gil(struct gt_state_span *span)
+{
+    if (span->state == GT_SCHED_SLEEPING)
+        span->state = GT_SCHED_SLEEPING_GIL;
+    else if (span->state == GT_SCHED_OFF_CPU)
+        span->state = GT_SCHED_OFF_CPU_GIL;
+}
+
+/* A thread that goes to sleep while it waits for the GIL sleeps for the GIL. */
+static void mark_waits(const struct gt_timeline *timeline, const struct gt_gil *gil)
+{
+    for (size_t i = 0; i < gil->waits.count; i++) {
+        const struct gt_span *wait = gt_span_at(&gil->waits, i);
+        struct gt_sched *sched = gt_sched_of(timeline, wait->thread);
+
+        for (size_t at = sched ? first_after(sched, wait->start_ns) : 0;
+             sched && at < sched->spans.count; at++) {
+            struct gt_state_span *span = gt_chunks_at(&sched->spans, at);
+
+            if (span->start_ns >= wait->end_ns)
+                break;
+            if (span->start_ns >= wait->start_ns)
+                mark_gil(span);
+        }
+    }
+}
+
+/* How often and how long threads held the GIL, ready to run, without a CPU. */
+static void count_ready_holding(const struct gt_timeline *timeline, const struct gt_gil *gil)
+{
+    for (size_t i = 0; i < gil->holds.count; i++) {
+        const struct gt_span *hold = gt_span_at(&gil->holds, i);
+        struct gt_sched *sched = gt_sched_of(timeline, hold->thread);
+
+        for (size_t at = sched ? first_after(sched, hold->start_ns) : 0;
+             sched && at < sched->spans.count; at++) {
+            const struct gt_state_span *span = gt_chunks_at(&sched->spans, at);
+            int64_t from_ns = span->start_ns > hold->start_ns ? span->start_ns : hold->start_ns;
+            int64_t until_ns = span->end_ns < hold->end_ns ? span->end_ns : hold->end_ns;
+
+            if (span->start_ns >= hold->end_ns)
+                break;
+            if (span->state != GT_SCHED_PREEMPTED && span->state != GT_SCHED_WOKEN)
+                continue;
+            sched->ready_holding_count++;
+            sched->ready_holding_ns += until_ns - from_ns;
+        }
+    }
+}
+
+static int cut_lost(const struct gt_timeline *timeline, struct gt_sched *sched)
+{
+    struct gt_chunks kept;
+
+    if (timeline->lost.count == 0)
+        return 0;
+    gt_chunks_init(&kept, sizeof(struct gt_state_span));
+    for (size_t i = 0; i < sched->spans.count; i++) {
+        struct gt_state_span span = *(struct gt_state_span *)gt_chunks_at(&sched->spans, i);
+        size_t at = gt_first_lost_after(timeline, span.start_ns);
+        struct gt_state_span *copy;
+
+        /* A state that lasted through a lost range may have been left and entered again. */
+        for (; at < timeline->lost.count && span.start_ns < span.end_ns; at++) {
+            const struct gt_lost_range *range = gt_chunks_at(&timeline->lost, at);
+
+            if (range->start_ns >= span.end_ns)
+                break;
+            if (range->start_ns > span.start_ns) {
+                copy = gt_chunks_push(&kept);
+                if (!copy)
+                    goto fail;
+                *copy = span;
+                copy->end_ns = range->start_ns;
+            }
+            span.start_ns = range->end_ns;
+        }
+        if (span.start_ns >= span.end_ns)
+            continue;
+        copy = gt_chunks_push(&kept);
+        if (!copy)
+            goto fail;
+        *copy = span;
+    }
+    gt_chunks_release(&sched->spans);
+    sched->spans = kept;
+    return 0;
+fail:
+    gt_chunks_release(&kept);
+    return -1;
+}
+
+static void sum_up(struct gt_sched *sched)
+{
+    for (size_t i = 0; i < sched->spans.count; i++) {
+        struct gt_state_span *span = gt_chunks_at(&sched->spans, i);
+
+        if (span->flags & GT_STATE_SPAN_GIL_STACK)
+            mark_gil(span);
+        sched->state_ns[span->state] += span->end_ns - span->start_ns;
+        sched->state_count[span->state]++;
+    }
+}
+
+int gt_sched_finish(struct gt_timeline *timeline)
+{
+    if (!timeline->saw_sched) {
+        /* Forks alone say nothing about what the threads did then. */
+        gt_chunks_truncate(&timeline->scheds, 0);
+        return 0;
+    }
+    for (uint32_t i = 0; i < timeline->scheds.count; i++) {
+        struct gt_sched *sched = gt_sched_of(timeline, i);
+
+        if (enter(sched, GT_SCHED_NONE, -1, gt_thread_at(timeline, i)->end_ns) ||
+            cut_lost(timeline, sched))
+            return -1;
+    }
+    for (uint32_t i = 0; i < timeline->gils.count; i++)
+        mark_waits(timeline, gt_gil_at(timeline, i));
+    for (uint32_t i = 0; i < timeline->scheds.count; i++)
+        sum_up(gt_sched_of(timeline, i));
+    for (uint32_t i = 0; i < timeline->gils.count; i++)
+        count_ready_holding(timeline, gt_gil_at(timeline, i));
+    return 0;
+}
