@@ -296,11 +296,29 @@ static uint32_t thread_of_event(struct gt_timeline *timeline, const struct gt_ev
     return index;
 }
 
+/* Whoever forks lives: the first that a recording tells of a thread may be this. */
+static int note_forker(struct gt_timeline *timeline, const struct gt_event *event)
+{
+    uint32_t process;
+
+    if (event->other_pid <= 0 || event->other_tid <= 0 ||
+        gt_hashmap_get(&timeline->tracker->thread_of, (uint32_t)event->other_tid) !=
+            GT_HASHMAP_NONE)
+        return 0;
+    process = process_of_pid(timeline, event->other_pid, event->time_ns);
+    if (process == GT_NO_INDEX)
+        return -1;
+    return add_thread(timeline, process, event->other_tid, event->time_ns) == GT_NO_INDEX ? -1
+                                                                                          : 0;
+}
+
 static int feed_fork(struct gt_timeline *timeline, const struct gt_event *event)
 {
     struct gt_tracker *tracker = timeline->tracker;
     uint32_t parent, process, index;
 
+    if (note_forker(timeline, event))
+        return -1;
     index = gt_hashmap_get(&tracker->thread_of, (uint32_t)event->tid);
     if (index != GT_HASHMAP_NONE) {
         if (gt_thread_at(timeline, index)->start_ns == event->time_ns)

@@ -73,8 +73,13 @@ static int check_format(const struct gt_report *report, struct gt_error *err)
 {
     const struct gt_source *source = &report->source;
 
-    if (source->event_lines > 0 || source->unknown_lines == 0)
+    if (source->event_lines > 0)
         return 0;
+    if (source->unknown_lines == 0)
+        return gt_error_set(
+            err, GT_ERR_FORMAT,
+            "this is not the output of perf script: it is empty (did perf script "
+            "fail, or record nothing?)");
     return gt_error_set(err, GT_ERR_FORMAT,
                         "this is not the output of perf script: none of its %llu lines has the "
                         "form of an event (record with `perf script --ns -F "
