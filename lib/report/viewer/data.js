@@ -32,7 +32,9 @@ function fromBase64(text) {
 async function gunzip(bytes) {
     const stream = new DecompressionStream("gzip");
     const writer = stream.writable.getWriter();
-    const written = Promise.all([writer.write(bytes), writer.close()]);
+    // What fails here fails in read(), too: say it once.
+    writer.write(bytes).catch(() => {});
+    writer.close().catch(() => {});
     const chunks = [];
     let length = 0;
     for (const reader = stream.readable.getReader(); ;) {
@@ -42,7 +44,6 @@ async function gunzip(bytes) {
         chunks.push(value);
         length += value.length;
     }
-    await written;
     const whole = new Uint8Array(length);
     let at = 0;
     for (const chunk of chunks) {
@@ -147,14 +148,19 @@ export function readNames(text) {
 export async function readBlocks(names, blocks) {
     const next = new Map();
     const inflated = [];
-    const inflate = (block) => gunzip(fromBase64(block.text()));
+    const inflate = async (block) => gunzip(fromBase64(block.text()));
+    const inflateEarly = (block) => {
+        const bytes = inflate(block);
+        bytes.catch(() => {}); // its turn to fail comes with its await
+        return bytes;
+    };
     for (let i = 0; i < blocks.length; i++) {
         const {table, key, rows} = blocks[i];
         const gil = names.gils[key];
         const spans = {holds: gil?.holdSpans, waits: gil?.waitSpans}[table];
         // Blocks are inflated two ahead, while this one is stored.
         for (let ahead = i; ahead < Math.min(i + 3, blocks.length); ahead++)
-            inflated[ahead] ??= inflate(blocks[ahead]);
+            inflated[ahead] ??= inflateEarly(blocks[ahead]);
         const bytes = await inflated[i];
         inflated[i] = true;
         if (!spans)
