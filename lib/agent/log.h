@@ -24,7 +24,7 @@
 struct gt_agent_stream {
     char *chunk; /* mapped; its size is in its header */
     char *next;
-    char *end;
+    char *end; /* of what is ready to be written: a window of the chunk */
 };
 
 /* One open call; see trace.c. */
