@@ -8,10 +8,12 @@
  */
 #include "agent/log.h"
 #include "agent/python.h"
+#include "agent/trace.h"
 
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -31,12 +33,14 @@ typedef int timedwait_fn(pthread_cond_t *, pthread_mutex_t *, const struct times
 typedef int clockwait_fn(pthread_cond_t *, pthread_mutex_t *, clockid_t,
                          const struct timespec *);
 typedef int create_fn(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+typedef int sem_init_fn(sem_t *, int, unsigned);
 typedef void exit_fn(int);
 
 static signal_fn *next_signal;
 static timedwait_fn *next_timedwait;
 static clockwait_fn *next_clockwait;
 static create_fn *next_create;
+static sem_init_fn *next_sem_init;
 static exit_fn *next_exit;
 
 static void *next_cond(const char *name)
@@ -54,6 +58,7 @@ static void resolve(void)
 {
     next_clockwait = (clockwait_fn *)dlsym(RTLD_NEXT, "pthread_cond_clockwait");
     next_create = (create_fn *)dlsym(RTLD_NEXT, "pthread_create");
+    next_sem_init = (sem_init_fn *)dlsym(RTLD_NEXT, "sem_init");
     next_exit = (exit_fn *)dlsym(RTLD_NEXT, "_exit");
     next_timedwait = (timedwait_fn *)next_cond("pthread_cond_timedwait");
     __atomic_store_n(&next_signal, (signal_fn *)next_cond("pthread_cond_signal"),
@@ -67,8 +72,24 @@ static inline void record(enum gt_wire_kind kind, uint64_t value)
     if (self) {
         gt_agent_put(self, GT_WIRE_STREAM_GIL, gt_agent_ticks_ordered(),
                      GT_WIRE_WORD(kind, value));
+        if (GT_AGENT_UNLIKELY(gt_agent_profiling) && kind == GT_WIRE_SIGNAL)
+            gt_agent_profile_thread(self);
         gt_agent_leave(self);
     }
+    if (GT_AGENT_UNLIKELY(gt_agent_start_due) && kind == GT_WIRE_SIGNAL)
+        gt_agent_start_try();
+}
+
+/* CPython makes a semaphore for every lock: the first one after its initialisation, by the
+ * first import, is an earlier and calmer moment to start at than a use of the GIL. */
+EXPORT int sem_init(sem_t *semaphore, int shared, unsigned value)
+{
+    if (GT_AGENT_UNLIKELY(gt_agent_start_due) &&
+        gt_agent_from_python(__builtin_return_address(0)))
+        gt_agent_start_try();
+    if (GT_AGENT_UNLIKELY(!next_signal))
+        resolve();
+    return next_sem_init(semaphore, shared, value);
 }
 
 EXPORT int pthread_cond_signal(pthread_cond_t *cond)
@@ -147,6 +168,7 @@ __attribute__((constructor)) static void start(void)
     gt_agent_log_init();
     if (!gt_agent.recording || !gt_agent_python_find())
         return;
+    gt_agent_start_init();
     /* The main thread's log begins with the program, so that its lifetime is whole. */
     struct gt_agent_thread *self = gt_agent_enter();
 

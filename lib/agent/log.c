@@ -143,6 +143,7 @@ bool gt_agent_new_chunk(struct gt_agent_thread *self, enum gt_wire_stream stream
     if (size > GT_WIRE_CHUNK_MIN) /* a thread of few events does not need it all at once */
         populate(to->chunk);
     self->file_bytes += size;
+    self->chunks++;
     return true;
 }
 

@@ -29,10 +29,11 @@ struct gt_agent_stream {
 
 /* One open call; see trace.c. */
 struct gt_agent_call {
-    struct gt_wire_record *record; /* of the call, NULL when its chunk is gone */
+    char *end; /* of its record: equal to the stream's next while it is the last one */
     uint64_t ticks;
     uint32_t id;
-    uint32_t zero;
+    uint32_t chunk; /* gt_agent_thread.chunks then: whether `end` is of the chunk of now */
+    bool recorded;
 };
 
 enum {
@@ -46,12 +47,16 @@ struct gt_agent_thread {
     bool busy; /* inside the agent: a signal handler's events are dropped, not mixed in */
     struct gt_wire_thread *header;
     uint64_t file_bytes;
+    uint32_t chunks;             /* of the file so far */
+    uint32_t looks_for_name;     /* names.c: how often it looked, UINT32_MAX when it knows */
+    uint64_t name_hash;          /* names.c: of the last noted name */
     struct gt_agent_call *stack; /* open calls, GT_AGENT_STACK_BYTES; NULL until the first */
     uint32_t depth;
     uint32_t skipped;       /* calls deeper than the stack, or than the limit */
     uint32_t exit_rounds;   /* of thread-specific destructors, seen so far */
     uint32_t profile_state; /* profile.c */
-    uint32_t live;          /* 0: its thread ended, the next one may take this memory */
+    uint32_t profile_uses;
+    uint32_t live; /* 0: its thread ended, the next one may take this memory */
     int32_t tid;
     uint64_t ident;               /* pthread_self() */
     struct gt_agent_thread *next; /* of all there ever were; only ever prepended to */
@@ -150,7 +155,7 @@ void gt_agent_trouble(const char *text, int error);
 /* The process ends now, by this thread. */
 void gt_agent_process_exit(void);
 
-/* The tid of a live thread by its pthread_self, or 0 when it has no log. */
-int32_t gt_agent_tid_of_ident(uint64_t ident);
+/* A live thread of this process by its pthread_self; NULL when it has no log. */
+struct gt_agent_thread *gt_agent_thread_of_ident(uint64_t ident);
 
 #endif

@@ -57,3 +57,56 @@ bool gt_agent_python_find(void)
         gt_agent_python.handle = dlopen(search.name, RTLD_LAZY | RTLD_NOLOAD);
     return true;
 }
+
+struct gt_agent_api gt_agent_api;
+
+static void *symbol(const char *name)
+{
+    return dlsym(gt_agent_python.handle, name);
+}
+
+/* "3.11.7 (main, …" */
+static int parse_version(const char *text)
+{
+    int major = 0, minor = 0;
+
+    for (; *text >= '0' && *text <= '9'; text++)
+        major = major * 10 + (*text - '0');
+    if (*text++ != '.')
+        return 0;
+    for (; *text >= '0' && *text <= '9'; text++)
+        minor = minor * 10 + (*text - '0');
+    return major << 8 | minor;
+}
+
+bool gt_agent_api_load(void)
+{
+    struct gt_agent_api *api = &gt_agent_api;
+    bool complete = true;
+    bool renamed;
+
+    if (!gt_agent_python.text_end)
+        return false;
+#define X(result, name, arguments)                                                             \
+    *(void **)&api->name = symbol(#name);                                                      \
+    complete = complete && api->name;
+    GT_AGENT_API(X)
+#undef X
+#define X(name)                                                                                \
+    api->name = symbol(#name);                                                                 \
+    complete = complete && api->name;
+    GT_AGENT_OBJECTS(X)
+#undef X
+    renamed = symbol("PyUnstable_Code_GetExtra") != NULL;
+    *(void **)&api->request_code_extra = symbol(
+        renamed ? "PyUnstable_Eval_RequestCodeExtraIndex" : "_PyEval_RequestCodeExtraIndex");
+    *(void **)&api->get_code_extra =
+        symbol(renamed ? "PyUnstable_Code_GetExtra" : "_PyCode_GetExtra");
+    *(void **)&api->set_code_extra =
+        symbol(renamed ? "PyUnstable_Code_SetExtra" : "_PyCode_SetExtra");
+    api->PyCMethod_Type = symbol("PyCMethod_Type");
+    if (!complete || !api->request_code_extra || !api->get_code_extra || !api->set_code_extra)
+        return false;
+    api->version = parse_version(api->Py_GetVersion());
+    return api->version >= 0x0306;
+}

@@ -192,14 +192,14 @@ void gt_agent_process_exit(void)
     gt_agent_clock_anchor(gt_agent.control);
 }
 
-int32_t gt_agent_tid_of_ident(uint64_t ident)
+struct gt_agent_thread *gt_agent_thread_of_ident(uint64_t ident)
 {
     struct gt_agent_thread *thread = __atomic_load_n(&threads, __ATOMIC_ACQUIRE);
 
     for (; thread; thread = thread->next)
         if (thread->live && thread->ident == ident)
-            return thread->tid;
-    return 0;
+            return thread;
+    return NULL;
 }
 
 int gt_agent_threads_init(void)
