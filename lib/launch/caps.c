@@ -172,6 +172,26 @@ bool gt_caps_is_gil_probe(const char *name)
     return false;
 }
 
+static void find_shared(struct gt_caps *caps)
+{
+    bool signals = false, waits = false;
+    struct dirent *entry;
+    char path[128];
+    DIR *folder;
+
+    if (!caps->tracefs)
+        return;
+    snprintf(path, sizeof(path), "%s/events/%s", caps->tracefs, GT_SHARED_GROUP);
+    folder = opendir(path);
+    while (folder && (entry = readdir(folder))) {
+        signals |= strncmp(entry->d_name, "signal", 6) == 0;
+        waits |= strncmp(entry->d_name, "wait", 4) == 0;
+    }
+    if (folder)
+        closedir(folder);
+    caps->shared_probes = signals && waits;
+}
+
 static int find_installed(struct gt_caps *caps, struct gt_error *err)
 {
     bool take = false, taken = false, drop = false;
@@ -248,6 +268,7 @@ int gt_caps_probe(struct gt_caps *caps, uv_loop_t *loop, struct gt_error *err)
     rc = find_tracefs(caps, err);
     if (rc < 0)
         return rc;
+    find_shared(caps);
     rc = find_installed(caps, err);
     if (rc < 0)
         return rc;
