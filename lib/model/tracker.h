@@ -33,7 +33,7 @@ struct gt_pending {
     enum gt_event_kind kind;
 };
 
-/* Ring of the newest unexplained events of one process. */
+/* How many unexplained events of one process are remembered: the newest. A power of two. */
 enum { GT_PENDING_MAX = 1024 };
 
 struct gt_process_state {
@@ -41,11 +41,17 @@ struct gt_process_state {
     uint32_t recent[2];        /* the last two looked up */
     uint32_t first_gil;        /* chain through gt_gil.next; GT_NO_INDEX */
     uint32_t last_gil;
-    uint32_t function_gil;      /* GT_NO_INDEX */
-    int64_t image_start_ns;     /* last exec, or the start */
-    struct gt_pending *pending; /* GT_PENDING_MAX, allocated at first use */
-    uint32_t pending_count;     /* ever added */
-    bool guessed;               /* its pid was not in the text: a guess from one tid */
+    uint32_t function_gil;          /* GT_NO_INDEX */
+    int64_t image_start_ns;         /* last exec, or the start */
+    uint32_t image;                 /* serial number of the program it runs */
+    uint32_t gil_count;             /* in the chain */
+    uint32_t pending_capacity;      /* grows to GT_PENDING_MAX */
+    struct gt_pending *pending;     /* ring of the newest */
+    uint32_t pending_count;         /* ever added */
+    struct gt_hashmap candidate_of; /* futex.c: cond address → candidate */
+    uint64_t runtime_start;         /* _PyRuntime; 0 when not known */
+    uint64_t runtime_end;
+    bool guessed; /* its pid was not in the text: a guess from one tid */
 };
 
 struct gt_thread_state {
@@ -53,6 +59,7 @@ struct gt_thread_state {
     uint32_t signal_activity; /* `activity` at that time */
     uint32_t activity;        /* events of known GILs by this thread */
     uint32_t owned;           /* GILs it holds */
+    uint64_t futex_wait;      /* futex.c: the cond it is in a wait for; 0: none */
 };
 
 /* Somebody acquired a GIL while another was known to hold it. */
@@ -67,6 +74,7 @@ struct gt_tracker {
     struct gt_chunks thread_states;  /* of struct gt_thread_state, by thread index */
     struct gt_chunks conds;          /* of struct gt_cond */
     struct gt_chunks suspects;       /* of struct gt_suspect */
+    struct gt_chunks candidates;     /* futex.c */
     struct gt_hashmap thread_of;     /* tid → thread index */
     struct gt_hashmap process_of;    /* pid → process index */
     struct gt_hashmap guess_of;      /* cond address → process, where no pid is in the text */
@@ -74,8 +82,8 @@ struct gt_tracker {
     size_t cpu_count;
     int32_t recent_tid; /* cache of thread_of */
     uint32_t recent_thread;
+    uint32_t images; /* how many programs ran, in all processes */
     bool single_gil;
-    bool saw_comm; /* names come from COMM records, not from each line */
 };
 
 static inline struct gt_process_state *gt_process_state_at(const struct gt_timeline *timeline,
@@ -94,7 +102,7 @@ static inline struct gt_thread_state *gt_thread_state_at(const struct gt_timelin
 int gt_recognise(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event);
 
 /* gil.c. All return 0, or -1 when memory is exhausted. `gil` and `thread` are indices. */
-uint32_t gt_gil_new(struct gt_timeline *timeline, uint32_t process, enum gt_gil_source source,
+uint32_t gt_gil_new(struct gt_timeline *timeline, uint32_t process, enum gt_gil_origin source,
                     uint64_t address, uint64_t acquired);
 int gt_gil_wait(struct gt_timeline *timeline, uint32_t gil, uint32_t thread, int64_t time_ns);
 int gt_gil_acquired(struct gt_timeline *timeline, uint32_t gil, uint32_t thread,
@@ -105,11 +113,23 @@ int gt_gil_function(struct gt_timeline *timeline, uint32_t thread,
                     const struct gt_event *event);
 /* The thread ended: it neither waits nor holds any more. */
 int gt_gil_thread_exit(struct gt_timeline *timeline, uint32_t thread, int64_t time_ns);
-/* Nothing is known between the two times. */
-int gt_gil_lost(struct gt_timeline *timeline, struct gt_gil *gil, int64_t from_ns,
-                int64_t until_ns);
 /* The program image ended: close every open span at `time_ns`. */
 int gt_gil_close(struct gt_timeline *timeline, struct gt_gil *gil, int64_t time_ns);
+/* The end of the newest lost range, 0 when nothing was lost. */
+int64_t gt_lost_until_ns(const struct gt_timeline *timeline);
+
+/* The thread's member index, made when new; GT_NO_INDEX when memory is exhausted. */
+uint32_t gt_gil_member(const struct gt_timeline *timeline, struct gt_gil *gil, uint32_t thread);
+int gt_gil_push(struct gt_chunks *spans, uint32_t thread, int64_t start_ns, int64_t end_ns,
+                uint32_t flags);
+
+/* futex.c */
+int gt_futex_init(struct gt_timeline *timeline);
+void gt_futex_release(struct gt_timeline *timeline);
+int gt_futex_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event);
+void gt_futex_runtime(struct gt_timeline *timeline, uint32_t process, uint64_t start,
+                      uint64_t end);
+int gt_futex_finish(struct gt_timeline *timeline);
 
 /* finish.c */
 int gt_finish_gils(struct gt_timeline *timeline);
