@@ -5,6 +5,7 @@
 #include "launch/tools.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -176,10 +177,27 @@ static int free_fd(int from)
     return from;
 }
 
+/* The static gate beside our own program; without it our own program serves as one. */
+static void find_gate(char *path, size_t size)
+{
+    char *slash;
+    ssize_t length = readlink("/proc/self/exe", path, size - 1);
+
+    path[length > 0 ? length : 0] = '\0';
+    slash = strrchr(path, '/');
+    if (!slash || (size_t)(slash + 2 - path) + strlen(GT_GATE_NAME) > size)
+        path[0] = '\0';
+    else
+        strcpy(slash + 1, GT_GATE_NAME);
+    if (access(path, X_OK))
+        strcpy(path, "/proc/self/exe");
+}
+
 static int spawn_gate(struct session *session, int go, int report)
 {
+    char path[PATH_MAX];
     struct gt_child_spec spec = {
-        .file = "/proc/self/exe",
+        .file = path,
         .on_done = on_target_done,
         .context = session,
     };
@@ -193,6 +211,7 @@ static int spawn_gate(struct session *session, int go, int report)
     for (int fd = 0; fd < 3; fd++)
         if (session->spec->inherited->stdio_flags[fd] != GT_GATE_CLOSED)
             stdio[fd] = fd;
+    find_gate(path, sizeof(path));
     stdio[go_at] = go;
     stdio[report_at] = report;
     spec.stdio = stdio;
@@ -430,9 +449,9 @@ static enum gt_session_state convert(struct session *session)
         char complaint[256];
 
         gt_child_complaint(&session->perf, complaint, sizeof(complaint));
-        fail_with(session, gt_error_set(session->err, GT_ERR_CHILD,
-                                        "perf record wrote nothing%s%s, so there is no report",
-                                        complaint[0] ? ": " : "", complaint));
+        fail_with(session,
+                  gt_error_set(session->err, GT_ERR_CHILD, "perf record wrote nothing%s%s",
+                               complaint[0] ? ": " : "", complaint));
         return GT_SESSION_DONE;
     }
     rc = start_script(session);
@@ -503,7 +522,7 @@ static enum gt_session_state converted(struct session *session)
         return GT_SESSION_DONE;
     if (session->script.data_error) /* on_data has told why */
         fail_with(session, session->script.data_error);
-    else if (gt_perfscript_judge(&session->script, session->spec->data_path, &why) == 0)
+    else if (gt_perfscript_judge(&session->script, "the recording", &why) == 0)
         session->result->recorded = true;
     else if (session->script_bytes > 0)
         warn(session, why.message);

@@ -44,7 +44,8 @@ static int teardown(void **state)
 
 static int make(bool detect, enum gt_gil_source source)
 {
-    struct gt_plan_request request = {source, detect, target};
+    struct gt_plan_request request = {
+        .gil_source = source, .gil_detect = detect, .target = target};
 
     return gt_plan_make(&plan, &request, &caps, &interp, &err);
 }
