@@ -65,6 +65,13 @@ static int use_installed(struct gt_plan *plan, const struct gt_caps *caps, struc
                : 0;
 }
 
+static int use_shared(struct gt_plan *plan, struct gt_error *err)
+{
+    plan->gil_source = GT_GIL_UPROBES;
+    plan->installed_probes = true;
+    return gt_strvec_push(&plan->events, GT_SHARED_GROUP ":*") ? gt_error_memory(err) : 0;
+}
+
 static int push_event(struct gt_plan *plan, const char *event, struct gt_error *err)
 {
     return gt_strvec_push(&plan->events, event) ? gt_error_memory(err) : 0;
@@ -141,13 +148,6 @@ static int add_counter(struct gt_plan *plan, const char *event, unsigned frequen
     return gt_strvec_pushf(&plan->events, "%.*s/freq=%u/%s",
                            colon ? (int)(colon - event) : (int)strlen(event), event, frequency,
                            colon ? colon + 1 : "");
-}
-
-static int use_shared(struct gt_plan *plan, struct gt_error *err)
-{
-    plan->gil_source = GT_GIL_UPROBES;
-    plan->installed_probes = true;
-    return gt_strvec_push(&plan->events, GT_SHARED_GROUP ":*") ? gt_error_memory(err) : 0;
 }
 
 static int choose_source(struct gt_plan *plan, const struct gt_plan_request *request,
