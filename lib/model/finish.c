@@ -358,6 +358,8 @@ static int keep_gils(struct gt_timeline *timeline)
 int gt_finish_gils(struct gt_timeline *timeline)
 {
     end_lives(timeline);
+    if (gt_futex_finish(timeline))
+        return -1;
     for (uint32_t i = 0; i < timeline->gils.count; i++) {
         struct gt_gil *gil = gt_gil_at(timeline, i);
 
@@ -372,5 +374,5 @@ int gt_finish_gils(struct gt_timeline *timeline)
     for (uint32_t i = 0; i < timeline->gils.count; i++)
         if (finish_gil(timeline, gt_gil_at(timeline, i)))
             return -1;
-    return gt_sched_finish(timeline);
+    return gt_sched_finish(timeline) || gt_counters_finish(timeline) ? -1 : 0;
 }

@@ -22,7 +22,7 @@ static int64_t lost_since_ns(const struct gt_timeline *timeline, uint32_t seen)
     return ((const struct gt_lost_range *)gt_chunks_at(&timeline->lost, seen))->start_ns;
 }
 
-uint32_t gt_gil_new(struct gt_timeline *timeline, uint32_t process, enum gt_gil_source source,
+uint32_t gt_gil_new(struct gt_timeline *timeline, uint32_t process, enum gt_gil_origin source,
                     uint64_t address, uint64_t acquired)
 {
     struct gt_process_state *state = gt_process_state_at(timeline, process);
@@ -63,9 +63,7 @@ uint32_t gt_gil_new(struct gt_timeline *timeline, uint32_t process, enum gt_gil_
     return index;
 }
 
-/* The thread's member index, made when new; GT_NO_INDEX when memory is exhausted. */
-static uint32_t member_of(const struct gt_timeline *timeline, struct gt_gil *gil,
-                          uint32_t thread)
+uint32_t gt_gil_member(const struct gt_timeline *timeline, struct gt_gil *gil, uint32_t thread)
 {
     uint32_t index;
     struct gt_member *member;
@@ -87,8 +85,8 @@ static uint32_t member_of(const struct gt_timeline *timeline, struct gt_gil *gil
     return index;
 }
 
-static int push_span(struct gt_chunks *spans, uint32_t thread, int64_t start_ns, int64_t end_ns,
-                     uint32_t flags)
+int gt_gil_push(struct gt_chunks *spans, uint32_t thread, int64_t start_ns, int64_t end_ns,
+                uint32_t flags)
 {
     struct gt_span *span = gt_chunks_push(spans);
 
@@ -104,9 +102,11 @@ static int end_wait(struct gt_gil *gil, struct gt_member *member, int64_t time_n
     int64_t since_ns = member->wait_since_ns;
 
     member->wait_since_ns = -1;
+    if (since_ns >= 0 && gil->waiting)
+        gil->waiting--;
     if (since_ns < 0 || time_ns <= since_ns)
         return 0;
-    return push_span(&gil->waits, member->thread, since_ns, time_ns, flags);
+    return gt_gil_push(&gil->waits, member->thread, since_ns, time_ns, flags);
 }
 
 /* What a thread does with known GILs matters to recognise.c; function probes see the same
@@ -150,7 +150,7 @@ static int end_hold(struct gt_timeline *timeline, struct gt_gil *gil, int64_t ti
     note_activity(timeline, gil, member->thread, -1);
     if (time_ns < gil->owner_since_ns)
         return 0;
-    return push_span(&gil->holds, member->thread, gil->owner_since_ns, time_ns, flags);
+    return gt_gil_push(&gil->holds, member->thread, gil->owner_since_ns, time_ns, flags);
 }
 
 static void begin_hold(struct gt_timeline *timeline, struct gt_gil *gil, uint32_t member,
@@ -203,7 +203,7 @@ static uint32_t touch(struct gt_timeline *timeline, struct gt_gil *gil, uint32_t
     gil->now_ns = *time_ns;
     if (catch_up(timeline, gil))
         return GT_NO_INDEX;
-    at = member_of(timeline, gil, thread);
+    at = gt_gil_member(timeline, gil, thread);
     if (at == GT_NO_INDEX || member_catch_up(timeline, gil, gt_member_at(gil, at)))
         return GT_NO_INDEX;
     return at;
@@ -227,8 +227,10 @@ int gt_gil_wait(struct gt_timeline *timeline, uint32_t index, uint32_t thread, i
         if (end_hold(timeline, gil, time_ns, GT_SPAN_CUT_END))
             return -1;
     }
-    if (member->wait_since_ns < 0)
+    if (member->wait_since_ns < 0) {
         member->wait_since_ns = time_ns; /* later waits repeat every switch interval */
+        gil->waiting++;
+    }
     return 0;
 }
 
@@ -281,6 +283,7 @@ int gt_gil_released(struct gt_timeline *timeline, uint32_t index, uint32_t threa
     if (at == GT_NO_INDEX)
         return -1;
     timeline->quality.gil_events++;
+    gil->handovers += gil->waiting > 0;
     if (gil->owner == at) {
         gil->transitions++;
         rc = end_hold(timeline, gil, time_ns, 0);
@@ -291,8 +294,7 @@ int gt_gil_released(struct gt_timeline *timeline, uint32_t index, uint32_t threa
         gil->transitions++;
         if (since_ns < gil->known_since_ns)
             since_ns = gil->known_since_ns;
-        gt_member_at(gil, at)->wait_since_ns = -1;
-        rc = push_span(&gil->holds, thread, since_ns, time_ns, GT_SPAN_CUT_START);
+        rc = gt_gil_push(&gil->holds, thread, since_ns, time_ns, GT_SPAN_CUT_START);
     } else if (gil->owner == GT_NO_INDEX && gil->holds.count &&
                gt_span_at(&gil->holds, gil->holds.count - 1)->thread == thread) {
         gil->defects.duplicates++; /* it released already, and nobody acquired since */
@@ -327,7 +329,7 @@ static int infer_take(struct gt_timeline *timeline, struct gt_gil *gil, uint32_t
 
     gil->defects.takes_without_return++;
     if (was_contended(gil, at) && since_ns > enter_ns &&
-        push_span(&gil->waits, member->thread, enter_ns, since_ns, GT_SPAN_CUT_END))
+        gt_gil_push(&gil->waits, member->thread, enter_ns, since_ns, GT_SPAN_CUT_END))
         return -1;
     begin_hold(timeline, gil, at, since_ns);
     return 0;
@@ -362,8 +364,10 @@ int gt_gil_function(struct gt_timeline *timeline, uint32_t thread, const struct 
         member->contended = gil->owner != GT_NO_INDEX && gil->owner != at;
         return 0;
     case GT_EVENT_TAKE_RETURN:
-        if (was_contended(gil, at))
+        if (was_contended(gil, at)) {
             member->wait_since_ns = member->enter_since_ns;
+            gil->waiting++;
+        }
         member->enter_since_ns = -1;
         return gt_gil_acquired(timeline, state->function_gil, thread, time_ns);
     case GT_EVENT_DROP_ENTER:
@@ -387,8 +391,10 @@ static int exit_from(struct gt_timeline *timeline, struct gt_gil *gil, uint32_t 
     member = gt_member_at(gil, at);
     if (catch_up(timeline, gil) || member_catch_up(timeline, gil, member))
         return -1;
-    if (was_contended(gil, at))
+    if (was_contended(gil, at)) {
         member->wait_since_ns = member->enter_since_ns;
+        gil->waiting++;
+    }
     member->enter_since_ns = -1;
     if (member->wait_since_ns >= 0)
         gil->defects.takes_without_return++;

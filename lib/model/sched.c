@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { SWITCH_TAIL_NS = 50000 };
+
 static const char *const names[GT_SCHED_STATES] = {
     [GT_SCHED_NONE] = "unknown",
     [GT_SCHED_RUNNING] = "running",
@@ -171,6 +173,7 @@ int gt_sched_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt
                    ? 0
                    : switched_in(timeline, next, event->cpu, event->time_ns);
     case GT_EVENT_SWITCH_IN:
+        timeline->saw_switch_records = true;
         return switched_in(timeline, thread, event->cpu, event->time_ns);
     case GT_EVENT_SWITCH_OUT:
         if (!on_cpu_or_unknown(sched))
@@ -191,9 +194,15 @@ int gt_sched_seen(struct gt_timeline *timeline, uint32_t thread, const struct gt
 
     if (!sched)
         return -1;
-    return sched->current.state == GT_SCHED_NONE
-               ? enter(sched, GT_SCHED_RUNNING, event->cpu, event->time_ns)
-               : 0;
+    if (sched->current.state == GT_SCHED_RUNNING)
+        return 0;
+    /* Without switch records nothing else tells that it came back. Events of the switch
+     * itself (the counter context-switches) follow within microseconds and do not count. */
+    if (sched->current.state != GT_SCHED_NONE &&
+        (timeline->saw_switch_records ||
+         event->time_ns - sched->current.start_ns < SWITCH_TAIL_NS))
+        return 0;
+    return enter(sched, GT_SCHED_RUNNING, event->cpu, event->time_ns);
 }
 
 int gt_sched_started(struct gt_timeline *timeline, uint32_t thread, int64_t time_ns)

@@ -27,6 +27,7 @@ struct gt_timeline *gt_timeline_new(bool single_gil, struct gt_error *err)
     gt_chunks_init(&timeline->gils, sizeof(struct gt_gil));
     gt_chunks_init(&timeline->lost, sizeof(struct gt_lost_range));
     gt_chunks_init(&timeline->scheds, sizeof(struct gt_sched));
+    gt_chunks_init(&timeline->counters, sizeof(struct gt_counter));
     gt_stacks_init(&timeline->stacks);
     gt_intern_init(&timeline->names);
     timeline->start_ns = -1;
@@ -41,6 +42,7 @@ struct gt_timeline *gt_timeline_new(bool single_gil, struct gt_error *err)
     tracker->recent_tid = -1;
     tracker->single_gil = single_gil;
     timeline->tracker = tracker;
+    gt_futex_init(timeline);
     return timeline;
 }
 
@@ -50,12 +52,14 @@ static void free_tracker(struct gt_timeline *timeline)
 
     for (uint32_t i = 0; i < tracker->process_states.count; i++) {
         gt_hashmap_release(&gt_process_state_at(timeline, i)->cond_of);
+        gt_hashmap_release(&gt_process_state_at(timeline, i)->candidate_of);
         free(gt_process_state_at(timeline, i)->pending);
     }
     gt_chunks_release(&tracker->process_states);
     gt_chunks_release(&tracker->thread_states);
     gt_chunks_release(&tracker->conds);
     gt_chunks_release(&tracker->suspects);
+    gt_futex_release(timeline);
     gt_hashmap_release(&tracker->thread_of);
     gt_hashmap_release(&tracker->process_of);
     gt_hashmap_release(&tracker->guess_of);
@@ -85,6 +89,7 @@ void gt_timeline_free(struct gt_timeline *timeline)
     for (uint32_t i = 0; i < timeline->scheds.count; i++)
         gt_chunks_release(&gt_sched_of(timeline, i)->spans);
     gt_chunks_release(&timeline->scheds);
+    gt_counters_release(timeline);
     gt_stacks_release(&timeline->stacks);
     gt_intern_release(&timeline->names);
     free(timeline);
@@ -297,11 +302,29 @@ static uint32_t thread_of_event(struct gt_timeline *timeline, const struct gt_ev
     return index;
 }
 
+/* Whoever forks lives: the first that a recording tells of a thread may be this. */
+static int note_forker(struct gt_timeline *timeline, const struct gt_event *event)
+{
+    uint32_t process;
+
+    if (event->other_pid <= 0 || event->other_tid <= 0 ||
+        gt_hashmap_get(&timeline->tracker->thread_of, (uint32_t)event->other_tid) !=
+            GT_HASHMAP_NONE)
+        return 0;
+    process = process_of_pid(timeline, event->other_pid, event->time_ns);
+    if (process == GT_NO_INDEX)
+        return -1;
+    return add_thread(timeline, process, event->other_tid, event->time_ns) == GT_NO_INDEX ? -1
+                                                                                          : 0;
+}
+
 static int feed_fork(struct gt_timeline *timeline, const struct gt_event *event)
 {
     struct gt_tracker *tracker = timeline->tracker;
     uint32_t parent, process, index;
 
+    if (note_forker(timeline, event))
+        return -1;
     index = gt_hashmap_get(&tracker->thread_of, (uint32_t)event->tid);
     if (index != GT_HASHMAP_NONE) {
         if (gt_thread_at(timeline, index)->start_ns == event->time_ns)
@@ -345,6 +368,8 @@ static int feed_exec(struct gt_timeline *timeline, uint32_t index, const struct 
             return -1;
     state->first_gil = state->last_gil = GT_NO_INDEX;
     gt_hashmap_release(&state->cond_of);
+    gt_hashmap_release(&state->candidate_of);
+    state->runtime_start = state->runtime_end = 0;
     gt_thread_state_at(timeline, index)->last_signal = 0;
     state->recent[0] = state->recent[1] = GT_NO_INDEX;
     state->function_gil = GT_NO_INDEX;
@@ -400,7 +425,8 @@ static int feed_thread_event(struct gt_timeline *timeline, const struct gt_event
 
     if (index == GT_NO_INDEX)
         return -1;
-    if (timeline->saw_sched && event->kind < GT_EVENT_SCHED_SWITCH &&
+    if (timeline->saw_sched &&
+        (event->kind < GT_EVENT_SCHED_SWITCH || event->kind == GT_EVENT_COUNTER) &&
         gt_sched_seen(timeline, index, event))
         return -1;
     switch (event->kind) {
@@ -412,6 +438,11 @@ static int feed_thread_event(struct gt_timeline *timeline, const struct gt_event
     case GT_EVENT_DROP_ENTER:
     case GT_EVENT_DROP_RETURN:
         return gt_gil_function(timeline, index, event);
+    case GT_EVENT_FUTEX_ENTER:
+    case GT_EVENT_FUTEX_EXIT:
+        return gt_futex_feed(timeline, index, event);
+    case GT_EVENT_COUNTER:
+        return gt_counters_feed(timeline, index, event);
     case GT_EVENT_EXEC:
         return feed_exec(timeline, index, event);
     case GT_EVENT_COMM:

@@ -45,14 +45,17 @@ struct gt_process_state {
     uint32_t recent[2];        /* the last two looked up */
     uint32_t first_gil;        /* chain through gt_gil.next; GT_NO_INDEX */
     uint32_t last_gil;
-    uint32_t function_gil;      /* GT_NO_INDEX */
-    int64_t image_start_ns;     /* last exec, or the start */
-    uint32_t image;             /* serial number of the program it runs */
-    uint32_t gil_count;         /* in the chain */
-    uint32_t pending_capacity;  /* grows to GT_PENDING_MAX */
-    struct gt_pending *pending; /* ring of the newest */
-    uint32_t pending_count;     /* ever added */
-    bool guessed;               /* its pid was not in the text: a guess from one tid */
+    uint32_t function_gil;          /* GT_NO_INDEX */
+    int64_t image_start_ns;         /* last exec, or the start */
+    uint32_t image;                 /* serial number of the program it runs */
+    uint32_t gil_count;             /* in the chain */
+    uint32_t pending_capacity;      /* grows to GT_PENDING_MAX */
+    struct gt_pending *pending;     /* ring of the newest */
+    uint32_t pending_count;         /* ever added */
+    struct gt_hashmap candidate_of; /* futex.c: cond address → candidate */
+    uint64_t runtime_start;         /* _PyRuntime; 0 when not known */
+    uint64_t runtime_end;
+    bool guessed; /* its pid was not in the text: a guess from one tid */
 };
 
 struct gt_thread_state {
@@ -60,6 +63,7 @@ struct gt_thread_state {
     uint32_t signal_activity; /* `activity` at that time */
     uint32_t activity;        /* events of known GILs by this thread */
     uint32_t owned;           /* GILs it holds */
+    uint64_t futex_wait;      /* futex.c: the cond it is in a wait for; 0: none */
 };
 
 /* Somebody acquired a GIL while another was known to hold it. */
@@ -74,6 +78,7 @@ struct gt_tracker {
     struct gt_chunks thread_states;  /* of struct gt_thread_state, by thread index */
     struct gt_chunks conds;          /* of struct gt_cond */
     struct gt_chunks suspects;       /* of struct gt_suspect */
+    struct gt_chunks candidates;     /* futex.c */
     struct gt_hashmap thread_of;     /* tid → thread index */
     struct gt_hashmap process_of;    /* pid → process index */
     struct gt_hashmap guess_of;      /* cond address → process, where no pid is in the text */
@@ -101,7 +106,7 @@ static inline struct gt_thread_state *gt_thread_state_at(const struct gt_timelin
 int gt_recognise(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event);
 
 /* gil.c. All return 0, or -1 when memory is exhausted. `gil` and `thread` are indices. */
-uint32_t gt_gil_new(struct gt_timeline *timeline, uint32_t process, enum gt_gil_source source,
+uint32_t gt_gil_new(struct gt_timeline *timeline, uint32_t process, enum gt_gil_origin source,
                     uint64_t address, uint64_t acquired);
 int gt_gil_wait(struct gt_timeline *timeline, uint32_t gil, uint32_t thread, int64_t time_ns);
 int gt_gil_acquired(struct gt_timeline *timeline, uint32_t gil, uint32_t thread,
@@ -120,6 +125,19 @@ int64_t gt_lost_until_ns(const struct gt_timeline *timeline);
 /* Do its holders alternate wrongly, again and again, though nothing was lost? Then it is two
  * condition variables that looked like a GIL's for a while. */
 bool gt_gil_is_impostor(const struct gt_timeline *timeline, const struct gt_gil *gil);
+
+/* The thread's member index, made when new; GT_NO_INDEX when memory is exhausted. */
+uint32_t gt_gil_member(const struct gt_timeline *timeline, struct gt_gil *gil, uint32_t thread);
+int gt_gil_push(struct gt_chunks *spans, uint32_t thread, int64_t start_ns, int64_t end_ns,
+                uint32_t flags);
+
+/* futex.c */
+int gt_futex_init(struct gt_timeline *timeline);
+void gt_futex_release(struct gt_timeline *timeline);
+int gt_futex_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event);
+void gt_futex_runtime(struct gt_timeline *timeline, uint32_t process, uint64_t start,
+                      uint64_t end);
+int gt_futex_finish(struct gt_timeline *timeline);
 
 /* finish.c */
 int gt_finish_gils(struct gt_timeline *timeline);

@@ -106,6 +106,58 @@ static int say_no_wait(struct gt_report *report, struct gt_buf *text)
     return add(report, text, gt_buf_adds(text, "No thread ever waited for the GIL."));
 }
 
+static int say_futex(struct gt_report *report, struct gt_buf *text)
+{
+    for (uint32_t i = 0; i < report->timeline->gils.count; i++)
+        if (gt_gil_at(report->timeline, i)->source == GT_GIL_FROM_FUTEX)
+            return add(report, text,
+                       gt_buf_adds(text, "The futex source sees waits, hand-overs and who "
+                                         "released; holds that nobody waited for are not "
+                                         "measured."));
+    return 0;
+}
+
+/* Ready to run, with the GIL, and no CPU: everybody waits for the scheduler. */
+static int say_ready_holding(struct gt_report *report, struct gt_buf *text)
+{
+    uint64_t count = 0;
+    int64_t sum_ns = 0;
+    char duration[32];
+
+    for (uint32_t i = 0; i < report->timeline->scheds.count; i++) {
+        count += gt_sched_of(report->timeline, i)->ready_holding_count;
+        sum_ns += gt_sched_of(report->timeline, i)->ready_holding_ns;
+    }
+    if (count == 0)
+        return 0;
+    return add(
+        report, text,
+        gt_buf_addf(text,
+                    "%llu times, %s in all, a thread had the GIL and was ready to run but "
+                    "had no CPU.",
+                    (unsigned long long)count,
+                    gt_duration_text(sum_ns, duration, sizeof(duration))));
+}
+
+static int say_detail(struct gt_report *report, struct gt_buf *text)
+{
+    const struct gt_timeline *timeline = report->timeline;
+
+    if (!(report->detect & GT_DETECT_SCHED))
+        return 0;
+    if (!timeline->saw_sched)
+        return add(report, text,
+                   gt_buf_adds(text, "No scheduling was recorded: the states of "
+                                     "the threads are not known."));
+    if (!timeline->saw_reasons)
+        return add(report, text,
+                   gt_buf_adds(text, "Only switch records could be recorded (no privilege for "
+                                     "tracepoints): threads are running, preempted or off the "
+                                     "CPU; why they left it, when they were woken, and whether "
+                                     "they slept for the GIL is missing."));
+    return 0;
+}
+
 static int say_no_gil(struct gt_report *report, struct gt_buf *text)
 {
     if (!report->info->gil_enabled)
@@ -180,6 +232,12 @@ int gt_findings_make(struct gt_report *report)
         for (uint32_t i = 0; rc == 0 && i < report->timeline->gils.count; i++)
             rc = say_gil(report, i, &text);
     }
+    if (rc == 0)
+        rc = say_futex(report, &text);
+    if (rc == 0)
+        rc = say_ready_holding(report, &text);
+    if (rc == 0)
+        rc = say_detail(report, &text);
     if (rc == 0)
         rc = say_quality(report, &text);
     gt_buf_release(&text);

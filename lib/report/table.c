@@ -125,8 +125,10 @@ static int put_row(const struct gt_report *report, uint32_t gil_index, uint32_t 
     int64_t free_ns = whole_ns - member->hold_ns - member->wait_ns - member->unknown_ns;
 
     if (put_first(gt_thread_at(report->timeline, member->thread), whole_ns, text) ||
-        gt_buf_addf(text, "%11.1f  %12.1f  ", percent(free_ns, whole_ns),
-                    percent(member->hold_ns, whole_ns)) ||
+        (gil->source == GT_GIL_FROM_FUTEX
+             ? gt_buf_addf(text, "%11s  %12s  ", "-", "-") /* holds are not measured */
+             : gt_buf_addf(text, "%11.1f  %12.1f  ", percent(free_ns, whole_ns),
+                           percent(member->hold_ns, whole_ns))) ||
         put_wait(percent(member->wait_ns, whole_ns), columns, text) ||
         (columns->states && put_states(report, member->thread, whole_ns, text)) ||
         (columns->unknown &&

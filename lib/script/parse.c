@@ -201,6 +201,10 @@ static enum gt_event_class classify(const char *name, size_t length)
 
     if (!colon || is_modifiers(event, rest))
         return GT_CLASS_COUNTER;
+    if (rest >= 15 && memcmp(event, "sys_enter_futex", 15) == 0)
+        return GT_CLASS_FUTEX_ENTER;
+    if (rest >= 14 && memcmp(event, "sys_exit_futex", 14) == 0)
+        return GT_CLASS_FUTEX_EXIT;
     if (rest >= 12 && memcmp(event, "sched_switch", 12) == 0)
         return GT_CLASS_SCHED_SWITCH;
     if (rest >= 12 && memcmp(event, "sched_wakeup", 12) == 0)
@@ -453,6 +457,24 @@ static bool parse_wakeup(const char *at, const char *end, struct gt_event *event
     return true;
 }
 
+/* "uaddr: 0x00a5b8f8, op: 0x00000081, val: …, utime: 0x…, …" */
+static bool parse_futex(const char *at, const char *end, struct gt_event *event)
+{
+    static const char *const keys[3] = {"uaddr: 0x", "op: 0x", "utime: 0x"};
+    uint64_t values[3];
+
+    for (int i = 0; i < 3; i++) {
+        const char *found = memmem(at, (size_t)(end - at), keys[i], strlen(keys[i]));
+
+        if (!found || !(at = read_hex(found + strlen(keys[i]), end, &values[i])))
+            return false;
+    }
+    event->value = values[0];
+    event->flags = (uint32_t)values[1];
+    event->other_value = values[2];
+    return true;
+}
+
 static enum gt_line_kind parse_class(enum gt_event_class event_class, const char *at,
                                      const char *end, struct gt_event *event)
 {
@@ -486,6 +508,12 @@ static enum gt_line_kind parse_class(enum gt_event_class event_class, const char
                                                            : GT_EVENT_SCHED_WAKING;
         if (!parse_wakeup(at, end, event))
             event->kind = GT_EVENT_OTHER;
+        break;
+    case GT_CLASS_FUTEX_ENTER:
+        event->kind = parse_futex(at, end, event) ? GT_EVENT_FUTEX_ENTER : GT_EVENT_OTHER;
+        break;
+    case GT_CLASS_FUTEX_EXIT:
+        event->kind = GT_EVENT_FUTEX_EXIT;
         break;
     case GT_CLASS_COUNTER:
         event->kind = GT_EVENT_COUNTER;

@@ -1,0 +1,68 @@
+#include "doctor.h"
+#include "launch/gate.h"
+#include "options.h"
+#include "run.h"
+#include "say.h"
+#include "setup.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { EXIT_OURS = 125 };
+
+static int print_help(void)
+{
+    struct gt_buf text;
+
+    gt_buf_init(&text);
+    if (gt_cli_help(&text) == 0)
+        fputs(text.data, stdout);
+    gt_buf_release(&text);
+    return 0;
+}
+
+static int dispatch(const struct gt_cli *cli, const struct gt_inherited *inherited)
+{
+    switch (cli->mode) {
+    case GT_MODE_HELP:
+        return print_help();
+    case GT_MODE_VERSION:
+        puts("giltracer " GT_VERSION);
+        return 0;
+    case GT_MODE_DOCTOR:
+        return gt_doctor(cli);
+    case GT_MODE_SETUP:
+        return gt_setup(cli->setup_group);
+    case GT_MODE_TEARDOWN:
+        return gt_teardown();
+    case GT_MODE_RUN:
+        break;
+    }
+    return gt_run(cli, inherited);
+}
+
+int main(int argc, char **argv)
+{
+    struct gt_inherited inherited;
+    struct gt_cli cli;
+    struct gt_error err;
+    int status;
+
+    if (gt_helper_main(argc, argv, &status))
+        return status;
+    gt_inherited_capture(&inherited);
+    gt_cli_init(&cli);
+    if (gt_cli_parse(&cli, argv, &err) < 0) {
+        gt_say("%s", err.message);
+        status = EXIT_OURS;
+    } else {
+        status = dispatch(&cli, &inherited);
+    }
+    gt_cli_release(&cli);
+    if (fflush(stdout)) {
+        gt_say("cannot write to standard output: %s", strerror(errno));
+        return status ? status : EXIT_OURS;
+    }
+    return status;
+}

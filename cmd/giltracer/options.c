@@ -1,0 +1,194 @@
+#include "options.h"
+
+#include <string.h>
+
+enum {
+    OPTION_OUTPUT = 1,
+    OPTION_PYTHON,
+    OPTION_GIL_DETECT,
+    OPTION_GIL_SOURCE,
+    OPTION_KEEP,
+    OPTION_SUMMARY,
+    OPTION_QUIET,
+    OPTION_VERBOSE,
+    OPTION_COLOR,
+    OPTION_DOCTOR,
+    OPTION_SETUP,
+    OPTION_TEARDOWN,
+    OPTION_VERSION,
+    OPTION_HELP,
+    OPTION_MODULE,
+    OPTION_CODE,
+    OPTION_COMMAND,
+};
+
+const struct gt_option gt_cli_table[] = {
+    {0, 0, NULL, NULL, 0, "What to run (instead of a script)"},
+    {OPTION_MODULE, 'm', NULL, "MODULE", GT_OPTION_LAST, "run a module, as python -m does"},
+    {OPTION_CODE, 'c', NULL, "CODE", GT_OPTION_LAST, "run code, as python -c does"},
+    {OPTION_COMMAND, 0, "", "COMMAND", GT_OPTION_LAST,
+     "run any command that ends up running Python"},
+    {OPTION_PYTHON, 0, "python", "PATH", 0,
+     "interpreter (default: that of $VIRTUAL_ENV, else python3)"},
+
+    {0, 0, NULL, NULL, 0, "What to record"},
+    {OPTION_GIL_DETECT, 0, "gil-detect", NULL, GT_OPTION_NEGATABLE,
+     "who holds the GIL and who waits for it (default: yes)"},
+    {OPTION_GIL_SOURCE, 0, "gil-source", "SOURCE", 0,
+     "auto, uprobes (on libc) or functions (on take_gil, drop_gil)"},
+
+    {0, 0, NULL, NULL, 0, "What to write"},
+    {OPTION_OUTPUT, 'o', "output", "FILE", 0,
+     "report: .html, .json or .json.gz; may repeat (default: giltracer.html)"},
+    {OPTION_SUMMARY, 0, "summary", "FILE", 0, "write the summary as JSON"},
+    {OPTION_KEEP, 0, "keep", "DIR", 0, "keep the recording (perf.data) in this folder"},
+    {OPTION_QUIET, 'q', "quiet", NULL, 0, "print errors only"},
+    {OPTION_VERBOSE, 'v', "verbose", NULL, 0, "print the plan of the run"},
+    {OPTION_COLOR, 0, "color", "WHEN", GT_OPTION_NEGATABLE, "auto, always or never"},
+
+    {0, 0, NULL, NULL, 0, "About this machine"},
+    {OPTION_DOCTOR, 0, "doctor", NULL, 0, "tell what can and cannot be recorded here, and why"},
+    {OPTION_SETUP, 0, "setup", "GROUP", 0,
+     "as root: let the members of a group record, until --teardown or reboot"},
+    {OPTION_TEARDOWN, 0, "teardown", NULL, 0, "as root: undo --setup"},
+    {OPTION_VERSION, 0, "version", NULL, 0, "print the version"},
+    {OPTION_HELP, 'h', "help", NULL, 0, "print this"},
+    {0, 0, NULL, NULL, 0, NULL},
+};
+
+void gt_cli_init(struct gt_cli *cli)
+{
+    memset(cli, 0, sizeof(*cli));
+    gt_strvec_init(&cli->words);
+    gt_strvec_init(&cli->outputs);
+    cli->gil_detect = true;
+}
+
+void gt_cli_release(struct gt_cli *cli)
+{
+    gt_strvec_release(&cli->words);
+    gt_strvec_release(&cli->outputs);
+}
+
+static int set_target(struct gt_cli *cli, enum gt_target_kind kind, const char *word,
+                      struct gt_error *err)
+{
+    cli->target = kind;
+    return word && gt_strvec_push(&cli->words, word) ? gt_error_memory(err) : 0;
+}
+
+static int set_color(struct gt_cli *cli, const char *when, struct gt_error *err)
+{
+    if (!when || strcmp(when, "never") == 0)
+        cli->color = GT_COLOR_NEVER;
+    else if (strcmp(when, "always") == 0)
+        cli->color = GT_COLOR_ALWAYS;
+    else if (strcmp(when, "auto") == 0)
+        cli->color = GT_COLOR_AUTO;
+    else
+        return gt_error_set(err, GT_ERR_USAGE, "--color takes auto, always or never, not %s",
+                            when);
+    return 0;
+}
+
+static int apply(void *context, const struct gt_option *option, const char *value, bool on,
+                 struct gt_error *err)
+{
+    struct gt_cli *cli = context;
+
+    switch (option->id) {
+    case OPTION_MODULE:
+        return set_target(cli, GT_TARGET_MODULE, value, err);
+    case OPTION_CODE:
+        return set_target(cli, GT_TARGET_CODE, value, err);
+    case OPTION_COMMAND:
+        return set_target(cli, GT_TARGET_COMMAND, NULL, err);
+    case OPTION_OUTPUT:
+        return gt_strvec_push(&cli->outputs, value) ? gt_error_memory(err) : 0;
+    case OPTION_GIL_SOURCE:
+        return gt_gil_source_parse(value, &cli->gil_source, err);
+    case OPTION_COLOR:
+        return set_color(cli, value, err);
+    case OPTION_PYTHON:
+        cli->python = value;
+        break;
+    case OPTION_GIL_DETECT:
+        cli->gil_detect = on;
+        break;
+    case OPTION_KEEP:
+        cli->keep = value;
+        break;
+    case OPTION_SUMMARY:
+        cli->summary = value;
+        break;
+    case OPTION_QUIET:
+        cli->quiet = true;
+        break;
+    case OPTION_VERBOSE:
+        cli->verbose = true;
+        break;
+    case OPTION_SETUP:
+        cli->setup_group = value;
+        cli->mode = GT_MODE_SETUP;
+        break;
+    case OPTION_TEARDOWN:
+        cli->mode = GT_MODE_TEARDOWN;
+        break;
+    case OPTION_DOCTOR:
+        cli->mode = GT_MODE_DOCTOR;
+        break;
+    case OPTION_VERSION:
+        cli->mode = GT_MODE_VERSION;
+        break;
+    case OPTION_HELP:
+        cli->mode = GT_MODE_HELP;
+        break;
+    default:
+        break;
+    }
+    return 0;
+}
+
+int gt_cli_parse(struct gt_cli *cli, char *const *argv, struct gt_error *err)
+{
+    int at = gt_options_parse(gt_cli_table, argv, apply, cli, err);
+
+    if (at < 0)
+        return at;
+    if (cli->mode != GT_MODE_RUN)
+        return 0;
+    if (cli->target == GT_TARGET_NONE && argv[at])
+        cli->target = GT_TARGET_SCRIPT;
+    if (gt_strvec_push_all(&cli->words, argv + at))
+        return gt_error_memory(err);
+    if (!cli->words.count)
+        return gt_error_set(err, GT_ERR_USAGE,
+                            "nothing to run: name a script, -m MODULE, -c CODE or -- COMMAND "
+                            "(--help tells more)");
+    return 0;
+}
+
+int gt_cli_help(struct gt_buf *text)
+{
+    static const char head[] =
+        "usage: giltracer [options] script.py [args...]\n"
+        "       giltracer [options] -m module [args...] | -c code [args...] | -- command ...\n"
+        "\n"
+        "Runs a Python program and reports who held the GIL, who waited for it, and on whom.\n";
+    static const char tail[] =
+        "\n"
+        "The program keeps its streams, signals and exit status. giltracer exits with 125 "
+        "when\n"
+        "it fails before the program runs, 126 when the program cannot be executed, 127 when "
+        "it\n"
+        "is not found.\n"
+        "\n"
+        "Environment: GILTRACER_PERF names the perf program, GILTRACER_PERF_TIMEOUT the "
+        "seconds\n"
+        "to wait for it (default 30), TMPDIR where recordings are kept meanwhile.\n";
+
+    if (gt_buf_adds(text, head) || gt_options_help(gt_cli_table, text) ||
+        gt_buf_adds(text, tail))
+        return -1;
+    return 0;
+}

@@ -1,0 +1,56 @@
+/* giltracer's command line. The table in options.c is also what --help prints. */
+#ifndef GILTRACER_OPTIONS_H
+#define GILTRACER_OPTIONS_H
+
+#include "base/options.h"
+#include "base/strvec.h"
+#include "launch/plan.h"
+
+#include <stdbool.h>
+
+enum gt_mode {
+    GT_MODE_RUN,
+    GT_MODE_DOCTOR,
+    GT_MODE_SETUP,
+    GT_MODE_TEARDOWN,
+    GT_MODE_HELP,
+    GT_MODE_VERSION
+};
+
+enum gt_target_kind {
+    GT_TARGET_NONE,
+    GT_TARGET_SCRIPT,  /* words: script args… */
+    GT_TARGET_MODULE,  /* words: module args… */
+    GT_TARGET_CODE,    /* words: code args… */
+    GT_TARGET_COMMAND, /* words: command args… */
+};
+
+enum gt_color { GT_COLOR_AUTO, GT_COLOR_ALWAYS, GT_COLOR_NEVER };
+
+struct gt_cli {
+    enum gt_mode mode;
+    enum gt_target_kind target;
+    struct gt_strvec words;
+    struct gt_strvec outputs; /* -o; empty: the default */
+    const char *python;       /* these point into argv; NULL: not given */
+    const char *keep;
+    const char *summary;
+    const char *setup_group;
+    bool gil_detect;
+    enum gt_gil_source gil_source;
+    enum gt_color color;
+    bool quiet, verbose;
+};
+
+extern const struct gt_option gt_cli_table[];
+
+void gt_cli_init(struct gt_cli *cli);
+void gt_cli_release(struct gt_cli *cli);
+
+/* Parse argv whole. GT_ERR_USAGE with one line of remedy. */
+int gt_cli_parse(struct gt_cli *cli, char *const *argv, struct gt_error *err);
+
+/* The text of --help. Returns 0 or -1. */
+int gt_cli_help(struct gt_buf *text);
+
+#endif

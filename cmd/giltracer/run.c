@@ -1,0 +1,451 @@
+#include "run.h"
+
+#include "base/fs.h"
+#include "base/nstime.h"
+#include "launch/caps.h"
+#include "launch/interp.h"
+#include "launch/plan.h"
+#include "launch/probes.h"
+#include "launch/session.h"
+#include "launch/signals.h"
+#include "outputs.h"
+#include "report/report.h"
+#include "say.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+#include <uv.h>
+
+enum {
+    EXIT_OURS = 125,           /* giltracer failed before the target ran */
+    EXIT_NOT_EXECUTABLE = 126, /* the target could not be executed */
+    EXIT_NOT_FOUND = 127,      /* the target is not there */
+    PERF_TIMEOUT_MS = 30000,
+};
+
+struct run {
+    const struct gt_cli *cli;
+    const struct gt_inherited *inherited;
+    uv_loop_t loop;
+    struct gt_signals signals;
+    struct gt_caps caps;
+    struct gt_interp interp;
+    struct gt_plan plan;
+    struct gt_outputs outputs;
+    struct gt_session_result result;
+    struct gt_run_info info;
+    struct gt_report *report;
+    struct gt_error report_error; /* why feeding failed */
+    char version[64];
+    char host[HOST_NAME_MAX + 1];
+    char *folder;    /* ours alone, to be removed; NULL with --keep */
+    char *data_path; /* of perf.data */
+    bool signals_started, probes_installed, removal_started;
+    struct gt_child removal;
+    int64_t started_ns;
+    uint64_t text_bytes;
+};
+
+/* --- what to run --- */
+
+/* What python would say only after everything was set up. */
+static int check_script(const char *script, int *status, struct gt_error *err)
+{
+    char inside[PATH_MAX];
+    struct stat st;
+
+    *status = EXIT_NOT_FOUND;
+    if (strcmp(script, "-") == 0)
+        return 0;
+    if (stat(script, &st))
+        return gt_error_errno(err, "cannot open the script %s", script);
+    *status = EXIT_NOT_EXECUTABLE;
+    if (access(script, R_OK))
+        return gt_error_errno(err, "cannot read the script %s", script);
+    snprintf(inside, sizeof(inside), "%s/__main__.py", script);
+    if (S_ISDIR(st.st_mode) && access(inside, R_OK))
+        return gt_error_set(err, GT_ERR_NOT_FOUND,
+                            "%s is a folder without __main__.py: name a script", script);
+    return 0;
+}
+
+static int find_interpreter(struct run *run, int *status, struct gt_error *err)
+{
+    const struct gt_cli *cli = run->cli;
+    int rc;
+
+    if (cli->target == GT_TARGET_COMMAND)
+        rc = gt_interp_of_command(&run->interp, &run->loop, cli->words.items[0], err);
+    else
+        rc = gt_interp_find(&run->interp, &run->loop, cli->python, err);
+    *status = rc == GT_ERR_NOT_FOUND ? EXIT_NOT_FOUND : EXIT_OURS;
+    return rc;
+}
+
+static int build_target(const struct run *run, struct gt_strvec *target)
+{
+    const struct gt_cli *cli = run->cli;
+    int failed = 0;
+
+    if (cli->target != GT_TARGET_COMMAND)
+        failed |= gt_strvec_push(target, run->interp.command);
+    if (cli->target == GT_TARGET_MODULE)
+        failed |= gt_strvec_push(target, "-m");
+    if (cli->target == GT_TARGET_CODE)
+        failed |= gt_strvec_push(target, "-c");
+    return failed | gt_strvec_push_all(target, cli->words.items);
+}
+
+static int make_plan(struct run *run, struct gt_error *err)
+{
+    struct gt_plan_request request = {
+        .gil_source = run->cli->gil_source,
+        .gil_detect = run->cli->gil_detect,
+    };
+    struct gt_strvec target;
+    int rc;
+
+    gt_strvec_init(&target);
+    if (build_target(run, &target)) {
+        rc = gt_error_memory(err);
+    } else {
+        request.target = target.items;
+        rc = gt_plan_make(&run->plan, &request, &run->caps, &run->interp, err);
+    }
+    gt_strvec_release(&target);
+    return rc;
+}
+
+static void show_plan(const struct run *run)
+{
+    struct gt_buf text;
+
+    for (size_t i = 0; i < run->plan.notes.count && !run->cli->quiet; i++)
+        gt_say("%s", run->plan.notes.items[i]);
+    if (!run->cli->verbose)
+        return;
+    gt_buf_init(&text);
+    if (gt_plan_print(&run->plan, &run->caps, &run->interp, &text) == 0)
+        gt_say_text(&text);
+    gt_buf_release(&text);
+}
+
+/* --- where to keep things --- */
+
+/* perf fails without a word when it cannot even write its header. */
+static int check_room(const char *folder, struct gt_error *err)
+{
+    enum { LEAST_BYTES = 512 * 1024 };
+    struct statvfs fs;
+
+    if (statvfs(folder, &fs) || (uint64_t)fs.f_bavail * fs.f_frsize >= LEAST_BYTES)
+        return 0;
+    return gt_error_set(err, GT_ERR_IO,
+                        "no room for a recording in %s (set TMPDIR, or --keep, to a folder "
+                        "with more)",
+                        folder);
+}
+
+static int make_folder(struct run *run, struct gt_error *err)
+{
+    const char *folder = run->cli->keep;
+
+    if (folder) {
+        if (mkdir(folder, 0700) && errno != EEXIST)
+            return gt_error_errno(err, "cannot make the folder %s (choose another with --keep)",
+                                  folder);
+        if (access(folder, W_OK | X_OK))
+            return gt_error_errno(err, "cannot write into %s (choose another with --keep)",
+                                  folder);
+    } else {
+        folder = run->folder = gt_fs_private_dir(err);
+        if (!folder)
+            return err ? err->code : GT_ERR_IO;
+    }
+    if (asprintf(&run->data_path, "%s/perf.data", folder) < 0) {
+        run->data_path = NULL;
+        return gt_error_memory(err);
+    }
+    return check_room(folder, err);
+}
+
+static int start_report(struct run *run, struct gt_error *err)
+{
+    struct gt_run_info *info = &run->info;
+    const struct gt_interp *interp = &run->interp;
+
+    if (interp->major)
+        snprintf(run->version, sizeof(run->version), "CPython %d.%d.%d", interp->major,
+                 interp->minor, interp->micro);
+    if (gethostname(run->host, sizeof(run->host) - 1))
+        run->host[0] = '\0';
+    *info = (struct gt_run_info){
+        .argv = run->plan.target.items,
+        .interpreter = interp->executable,
+        .version = interp->major ? run->version : NULL,
+        .gil_source = gt_gil_source_name(run->plan.gil_source),
+        .host = run->host[0] ? run->host : NULL,
+        .exit_status = -1,
+        .started_unix_ns = -1,
+        .root_pid = -1,
+        .gil_enabled = interp->gil_enabled,
+        .single_gil = interp->major == 3 && interp->minor < 12,
+    };
+    run->report =
+        gt_report_new(run->plan.gil_source == GT_GIL_NONE ? 0 : GT_DETECT_GIL, info, err);
+    return run->report ? 0 : (err ? err->code : GT_ERR_MEMORY);
+}
+
+/* --- the session's callbacks --- */
+
+static int on_data(void *context, const char *data, size_t length)
+{
+    struct run *run = context;
+
+    run->text_bytes += length;
+    return gt_report_feed(run->report, data, length, &run->report_error);
+}
+
+static void on_target_end(void *context)
+{
+    struct run *run = context;
+
+    run->info.exit_status = run->result.exit_status;
+    run->info.term_signal = run->result.term_signal;
+    run->info.root_pid = run->result.pid;
+    run->info.started_unix_ns = run->result.started_unix_ns;
+}
+
+static void start_removal(void *context)
+{
+    struct run *run = context;
+
+    if (!run->probes_installed || run->removal_started)
+        return;
+    run->removal_started = gt_probes_start_removal(run->plan.probes.group, &run->caps,
+                                                   &run->loop, &run->removal, NULL) == 0;
+}
+
+static void on_tick(void *context, enum gt_session_state state)
+{
+    struct run *run = context;
+    char elapsed[32];
+    struct stat st;
+
+    if (run->cli->quiet || !gt_say_to_terminal())
+        return;
+    gt_duration_text(gt_now_ns() - run->started_ns, elapsed, sizeof(elapsed));
+    if (state == GT_SESSION_RUNNING)
+        gt_progress("giltracer: recording, %s, %.1f MB", elapsed,
+                    stat(run->data_path, &st) ? 0.0 : (double)st.st_size / 1e6);
+    else if (state == GT_SESSION_CONVERTING)
+        gt_progress("giltracer: reading the recording, %.0f MB of text",
+                    (double)run->text_bytes / 1e6);
+}
+
+/* --- the run, step by step --- */
+
+static uint64_t perf_timeout_ms(void)
+{
+    const char *text = getenv("GILTRACER_PERF_TIMEOUT");
+    long seconds = text ? strtol(text, NULL, 10) : 0;
+
+    return seconds > 0 && seconds <= 3600 ? (uint64_t)seconds * 1000 : PERF_TIMEOUT_MS;
+}
+
+/* Everything that can fail before the target runs, cheapest first. */
+static int prepare(struct run *run, int *status, struct gt_error *err)
+{
+    const struct gt_cli *cli = run->cli;
+    int rc = 0;
+
+    if (cli->target == GT_TARGET_SCRIPT)
+        rc = check_script(cli->words.items[0], status, err);
+    if (rc < 0)
+        return rc;
+    *status = EXIT_OURS;
+    rc = gt_outputs_check(cli, err);
+    if (rc == 0)
+        rc = gt_caps_probe(&run->caps, &run->loop, err);
+    if (rc == 0)
+        rc = find_interpreter(run, status, err);
+    if (rc < 0)
+        return rc;
+    *status = EXIT_OURS;
+    rc = make_plan(run, err);
+    if (rc == 0)
+        rc = gt_outputs_open(&run->outputs, cli, err);
+    if (rc == 0)
+        rc = make_folder(run, err);
+    if (rc == 0)
+        rc = start_report(run, err);
+    return rc;
+}
+
+static int install(struct run *run, struct gt_error *err)
+{
+    int rc;
+
+    if (run->caps.tracefs && !run->caps.install_why[0])
+        gt_probes_sweep(&run->caps, &run->loop);
+    if (!run->plan.probes.count)
+        return 0;
+    rc = gt_probes_install(&run->plan.probes, &run->caps, &run->loop, err);
+    run->probes_installed = rc == 0;
+    return rc;
+}
+
+static int record(struct run *run, struct gt_error *err)
+{
+    struct gt_session_spec spec = {
+        .caps = &run->caps,
+        .plan = &run->plan,
+        .inherited = run->inherited,
+        .signals = &run->signals,
+        .data_path = run->data_path,
+        .perf_timeout_ms = perf_timeout_ms(),
+        .on_data = on_data,
+        .on_target_end = on_target_end,
+        .on_recorded = start_removal,
+        .on_tick = on_tick,
+        .context = run,
+    };
+    int rc;
+
+    run->started_ns = gt_now_ns();
+    rc = gt_session_run(&run->loop, &spec, &run->result, err);
+    if (rc < 0 && run->report_error.code)
+        *err = run->report_error;
+    return rc;
+}
+
+/* Wait for the probes to be gone. On every way out. */
+static void remove_probes(struct run *run)
+{
+    bool removed = false;
+
+    if (!run->probes_installed)
+        return;
+    start_removal(run);
+    if (run->removal_started) {
+        while (!run->removal.done)
+            uv_run(&run->loop, UV_RUN_ONCE);
+        removed = gt_child_succeeded(&run->removal);
+        gt_child_release(&run->removal);
+    }
+    if (!removed)
+        gt_say("the probes could not be removed: run perf probe -d '%s:*' as root",
+               run->plan.probes.group);
+    run->probes_installed = false;
+}
+
+static void write_report(struct run *run)
+{
+    struct gt_error err;
+
+    if (gt_report_finish(run->report, &err) < 0) {
+        gt_say("no report: %s", err.message);
+        return;
+    }
+    gt_outputs_write(&run->outputs, run->report, run->cli, &run->signals, &run->loop);
+}
+
+/* The last words, and the exit status, of a session that is over. */
+static int conclude(struct run *run, int rc, const struct gt_error *err)
+{
+    const struct gt_session_result *result = &run->result;
+
+    for (size_t i = 0; i < result->warnings.count; i++)
+        gt_say("%s", result->warnings.items[i]);
+    if (result->exec_errno) {
+        gt_say("cannot run %s: %s", run->plan.target.items[0], strerror(result->exec_errno));
+        return result->exec_errno == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
+    }
+    if (!result->target_ran) {
+        gt_say("%s", err->message);
+        return result->cancelled ? 128 + result->cancelled : EXIT_OURS;
+    }
+    if (rc < 0)
+        gt_say("no report: %s", err->message);
+    else if (result->abandoned)
+        gt_say("no report: interrupted");
+    else
+        write_report(run);
+    return result->term_signal ? 128 + result->term_signal : result->exit_status;
+}
+
+static int run_all(struct run *run)
+{
+    struct gt_error err = {0};
+    int status = EXIT_OURS;
+    int rc = gt_signals_start(&run->signals, &run->loop, run->inherited, &err);
+
+    run->signals_started = rc == 0;
+    if (rc == 0)
+        rc = prepare(run, &status, &err);
+    if (rc == 0) {
+        show_plan(run);
+        rc = install(run, &err);
+    }
+    if (rc < 0) {
+        gt_say("%s", err.message);
+        return status;
+    }
+    if (run->signals.first) {
+        gt_say("stopped by a signal before the program ran");
+        return 128 + run->signals.first;
+    }
+    rc = record(run, &err);
+    remove_probes(run);
+    return conclude(run, rc, &err);
+}
+
+static void release(struct run *run)
+{
+    struct gt_error err;
+
+    remove_probes(run);
+    gt_outputs_abandon(&run->outputs);
+    gt_report_free(run->report);
+    if (run->folder && gt_fs_remove_tree(run->folder, &err) < 0)
+        gt_say("%s", err.message);
+    free(run->folder);
+    free(run->data_path);
+    gt_session_result_release(&run->result);
+    gt_plan_release(&run->plan);
+    gt_interp_release(&run->interp);
+    gt_caps_release(&run->caps);
+    if (run->signals_started)
+        gt_signals_stop(&run->signals);
+    uv_run(&run->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&run->loop);
+}
+
+int gt_run(const struct gt_cli *cli, const struct gt_inherited *inherited)
+{
+    struct run *run = calloc(1, sizeof(*run));
+    int status;
+
+    if (!run || uv_loop_init(&run->loop)) {
+        free(run);
+        gt_say("out of memory");
+        return EXIT_OURS;
+    }
+    run->cli = cli;
+    run->inherited = inherited;
+    gt_caps_init(&run->caps);
+    gt_interp_init(&run->interp);
+    gt_plan_init(&run->plan);
+    gt_session_result_init(&run->result);
+    status = run_all(run);
+    gt_progress_clear();
+    release(run);
+    free(run);
+    return status;
+}

@@ -1,0 +1,21 @@
+/* What perf2trace reads: perf.data (through perf script), text, gzipped text; each told by
+ * its first bytes. */
+#ifndef PERF2TRACE_INPUT_H
+#define PERF2TRACE_INPUT_H
+
+#include "base/error.h"
+
+#include <stddef.h>
+
+typedef int (*gt_input_fn)(void *context, const char *data, size_t length,
+                           struct gt_error *err);
+
+/*
+ * Read all of `path` ("-": standard input) and hand on its text. When the input ends early or
+ * is damaged, what could be read was handed on, `damage` says what is wrong, and the result
+ * is 0.
+ */
+int gt_input_read(const char *path, gt_input_fn on_text, void *context, struct gt_error *damage,
+                  struct gt_error *err);
+
+#endif

@@ -1,0 +1,51 @@
+/*
+ * Command lines as data: one struct gt_option per option; parsing, --help, the manual page
+ * and shell completions come from the same table.
+ *
+ * To add an option: 1. an entry in the program's table; 2. a case for its id in the
+ * program's callback. Nothing else knows options.
+ */
+#ifndef GT_BASE_OPTIONS_H
+#define GT_BASE_OPTIONS_H
+
+#include "base/buf.h"
+#include "base/error.h"
+
+#include <stdbool.h>
+
+enum gt_option_flags {
+    GT_OPTION_NEGATABLE = 1 << 0, /* --no-NAME exists too */
+    GT_OPTION_LAST = 1 << 1,      /* what follows it (and its argument) is not ours */
+};
+
+struct gt_option {
+    int id;               /* the program's own number for it */
+    char letter;          /* 0: none */
+    const char *name;     /* long name without dashes; NULL: none, "": the option `--` */
+    const char *argument; /* how the argument is called in --help; NULL: takes none */
+    unsigned flags;
+    const char *help; /* NULL name and letter 0: a heading; else one line */
+};
+
+/* Called per option found. `value` is NULL of an option without argument; `on` is false of
+ * --no-NAME. Returns 0 or a negative gt_err. */
+typedef int (*gt_option_fn)(void *context, const struct gt_option *option, const char *value,
+                            bool on, struct gt_error *err);
+
+/*
+ * Parse argv[1…] by `table` (ended by an entry whose help is NULL). Stops at the first word
+ * that is not an option ("-" is none), or behind an option that is flagged LAST. Returns the
+ * index of the first word that was not consumed, or a negative gt_err.
+ */
+int gt_options_parse(const struct gt_option *table, char *const *argv, gt_option_fn apply,
+                     void *context, struct gt_error *err);
+
+/* The same with words that are no options collected by `operand`, wherever they stand. */
+typedef int (*gt_operand_fn)(void *context, const char *word, struct gt_error *err);
+int gt_options_parse_all(const struct gt_option *table, char *const *argv, gt_option_fn apply,
+                         gt_operand_fn operand, void *context, struct gt_error *err);
+
+/* Append the table as text for --help. Returns 0 or -1. */
+int gt_options_help(const struct gt_option *table, struct gt_buf *text);
+
+#endif

@@ -1,0 +1,50 @@
+/*
+ * What this machine can do, found out once before anything is planned. Each thing that is
+ * missing carries its reason, with the remedy, as one line.
+ */
+#ifndef GT_LAUNCH_CAPS_H
+#define GT_LAUNCH_CAPS_H
+
+#include "base/buf.h"
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <uv.h>
+
+struct gt_caps {
+    char *perf;            /* path of the perf program; NULL: none */
+    char perf_version[64]; /* "6.1.187" */
+    int perf_major, perf_minor;
+    char *tracefs;           /* where it is mounted; NULL: it is not, or not visible to us */
+    int perf_event_paranoid; /* kernel.perf_event_paranoid; 4 when unknown */
+    long mlock_kb;           /* kernel.perf_event_mlock_kb */
+    int cpu_count;           /* online */
+    bool sys_admin;          /* CAP_SYS_ADMIN */
+    bool perfmon;            /* CAP_PERFMON, or CAP_SYS_ADMIN */
+    bool installed_probes;   /* python:take_gil… exist already */
+    struct gt_buf installed; /* their names, one "group:event" a line */
+
+    /* Why not; "" when it can. */
+    char record_why[256];  /* perf record */
+    char install_why[256]; /* install uprobes */
+    char trace_why[256];   /* record uprobes and tracepoints */
+};
+
+void gt_caps_init(struct gt_caps *caps);
+void gt_caps_release(struct gt_caps *caps);
+
+/*
+ * Find everything out. The perf program is $GILTRACER_PERF when that is set, else `perf` on
+ * PATH. Fails only for want of memory: what is missing is a reason, not an error.
+ */
+int gt_caps_probe(struct gt_caps *caps, uv_loop_t *loop, struct gt_error *err);
+
+/* Parts of the above, pure, for tests. */
+
+/* Reads what `perf version --build-options` printed. */
+void gt_caps_read_perf_version(struct gt_caps *caps, const char *text);
+/* Whether `name` is a GIL probe that perf's own naming gives: take_gil, take_gil_1,
+ * take_gil__return, take_gil__return_1, take_gil_1__return, drop_gil, …. */
+bool gt_caps_is_gil_probe(const char *name);
+
+#endif

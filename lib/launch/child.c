@@ -1,0 +1,314 @@
+#include "launch/child.h"
+
+#include <bsd/string.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/param.h>
+#include <unistd.h>
+
+enum {
+    READ_BYTES = 512 * 1024,  /* one read; perf script is read in few large pieces */
+    PIPE_BYTES = 1024 * 1024, /* the default limit of unprivileged users, too */
+    OUT_LIMIT = 1024 * 1024,
+    ERR_LIMIT = 64 * 1024,
+    LINGER_MS = 2000, /* a dead child's pipe may be held open by someone else */
+    MAX_STDIO = 256,
+};
+
+static void finish_if_complete(struct gt_child *child)
+{
+    if (child->done || child->open_handles > 0)
+        return;
+    child->done = true;
+    if (child->on_done)
+        child->on_done(child->context, child);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct gt_child *child = handle->data;
+
+    child->open_handles--;
+    finish_if_complete(child);
+}
+
+static void close_handle(uv_handle_t *handle)
+{
+    if (!uv_is_closing(handle))
+        uv_close(handle, on_closed);
+}
+
+/* The timer lives as long as anything else does; it is closed last. */
+static void close_timer_if_last(struct gt_child *child)
+{
+    if (child->exited && uv_is_closing((uv_handle_t *)&child->pipes[0]) &&
+        uv_is_closing((uv_handle_t *)&child->pipes[1]))
+        close_handle((uv_handle_t *)&child->timer);
+}
+
+static void close_pipe(struct gt_child *child, uv_pipe_t *pipe)
+{
+    close_handle((uv_handle_t *)pipe);
+    close_timer_if_last(child);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct gt_child *child = timer->data;
+
+    if (child->exited) {
+        close_pipe(child, &child->pipes[0]);
+        close_pipe(child, &child->pipes[1]);
+    } else if (child->killing) {
+        uv_process_kill(&child->process, SIGKILL);
+    } else {
+        child->timed_out = true;
+        gt_child_stop(child, child->grace_ms);
+    }
+}
+
+static void on_exit_status(uv_process_t *process, int64_t status, int term_signal)
+{
+    struct gt_child *child = process->data;
+
+    child->exited = true;
+    child->pid = 0;
+    child->exit_status = (int)status;
+    child->term_signal = term_signal;
+    close_handle((uv_handle_t *)process);
+    uv_timer_start(&child->timer, on_timer, LINGER_MS, 0);
+    close_timer_if_last(child);
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
+{
+    struct gt_child *child = handle->data;
+
+    (void)suggested;
+    *buffer = uv_buf_init(child->read_buffer, READ_BYTES);
+}
+
+static void keep(struct gt_buf *text, const char *data, size_t length, size_t limit)
+{
+    if (text->length < limit)
+        gt_buf_add(text, data, MIN(length, limit - text->length));
+}
+
+static void take_data(struct gt_child *child, const char *data, size_t length)
+{
+    if (child->data_error)
+        return;
+    if (!child->on_data) {
+        keep(&child->out_text, data, length, OUT_LIMIT);
+        return;
+    }
+    child->data_error = MIN(child->on_data(child->context, data, length), 0);
+    if (child->data_error)
+        gt_child_stop(child, 0);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
+{
+    struct gt_child *child = stream->data;
+
+    if (length < 0) {
+        close_pipe(child, (uv_pipe_t *)stream);
+        return;
+    }
+    if (child->exited)
+        uv_timer_start(&child->timer, on_timer, LINGER_MS, 0);
+    if (stream == (uv_stream_t *)&child->pipes[0])
+        take_data(child, buffer->base, (size_t)length);
+    else
+        keep(&child->err_text, buffer->base, (size_t)length, ERR_LIMIT);
+}
+
+/* A pipe of our own: libuv would make a socket pair, which is slower and cannot grow. */
+static int open_capture(struct gt_child *child, int which, int *child_end)
+{
+    int ends[2];
+
+    if (pipe2(ends, O_CLOEXEC))
+        return -errno;
+    if (which == 0)
+        fcntl(ends[0], F_SETPIPE_SZ, PIPE_BYTES); /* only faster: failure does not matter */
+    *child_end = ends[1];
+    if (uv_pipe_open(&child->pipes[which], ends[0])) {
+        close(ends[0]);
+        return -EIO;
+    }
+    return uv_read_start((uv_stream_t *)&child->pipes[which], on_alloc, on_read);
+}
+
+static int fill_stdio(struct gt_child *child, const struct gt_child_spec *spec,
+                      uv_stdio_container_t *stdio, int *ends)
+{
+    for (int i = 0; i < spec->stdio_count; i++) {
+        int rc;
+
+        stdio[i].flags = spec->stdio[i] == GT_CHILD_NULL ? UV_IGNORE : UV_INHERIT_FD;
+        stdio[i].data.fd = spec->stdio[i];
+        if (spec->stdio[i] != GT_CHILD_CAPTURE)
+            continue;
+        rc = open_capture(child, i - 1, &ends[i - 1]);
+        if (rc)
+            return rc;
+        stdio[i].data.fd = ends[i - 1];
+    }
+    for (int i = 0; i < 2; i++)
+        if (ends[i] < 0)
+            close_handle((uv_handle_t *)&child->pipes[i]);
+    return 0;
+}
+
+static void init_handles(struct gt_child *child, uv_loop_t *loop,
+                         const struct gt_child_spec *spec)
+{
+    memset(child, 0, sizeof(*child));
+    gt_buf_init(&child->out_text);
+    gt_buf_init(&child->err_text);
+    child->on_data = spec->on_data;
+    child->on_done = spec->on_done;
+    child->context = spec->context;
+    child->grace_ms = 2000;
+    uv_timer_init(loop, &child->timer);
+    uv_pipe_init(loop, &child->pipes[0], 0);
+    uv_pipe_init(loop, &child->pipes[1], 0);
+    child->timer.data = child->pipes[0].data = child->pipes[1].data = child;
+    child->process.data = child;
+    child->open_handles = 3;
+}
+
+/* Every handle, also that of a process that could not be started, must be closed by the loop
+ * before its memory may go. */
+static void undo_spawn(struct gt_child *child, uv_loop_t *loop)
+{
+    child->on_done = NULL;
+    child->exited = true;
+    close_handle((uv_handle_t *)&child->timer);
+    close_handle((uv_handle_t *)&child->pipes[0]);
+    close_handle((uv_handle_t *)&child->pipes[1]);
+    while (child->open_handles > 0)
+        uv_run(loop, UV_RUN_ONCE);
+    gt_child_release(child);
+}
+
+int gt_child_spawn(struct gt_child *child, uv_loop_t *loop, const struct gt_child_spec *spec,
+                   struct gt_error *err)
+{
+    uv_stdio_container_t stdio[MAX_STDIO];
+    uv_process_options_t options = {0};
+    int ends[2] = {-1, -1};
+    int rc;
+
+    if (spec->stdio_count < 3 || spec->stdio_count > MAX_STDIO)
+        return gt_error_set(err, GT_ERR_CHILD, "cannot run %s: too many files are open",
+                            spec->file);
+    init_handles(child, loop, spec);
+    child->read_buffer = malloc(READ_BYTES);
+    rc = child->read_buffer ? fill_stdio(child, spec, stdio, ends) : UV_ENOMEM;
+    if (rc == 0) {
+        options.file = spec->file;
+        options.args = (char **)spec->argv;
+        options.env = (char **)spec->env;
+        options.stdio = stdio;
+        options.stdio_count = spec->stdio_count;
+        options.flags = spec->own_session ? UV_PROCESS_DETACHED : 0;
+        options.exit_cb = on_exit_status;
+        rc = uv_spawn(loop, &child->process, &options);
+        child->open_handles++;
+        if (rc)
+            close_handle((uv_handle_t *)&child->process);
+    }
+    for (int i = 0; i < 2; i++)
+        if (ends[i] >= 0)
+            close(ends[i]);
+    if (rc) {
+        undo_spawn(child, loop);
+        return gt_error_set(err, rc == UV_ENOENT ? GT_ERR_NOT_FOUND : GT_ERR_CHILD,
+                            "cannot run %s: %s", spec->file, uv_strerror(rc));
+    }
+    child->pid = child->process.pid;
+    if (spec->timeout_ms)
+        uv_timer_start(&child->timer, on_timer, spec->timeout_ms, 0);
+    return 0;
+}
+
+void gt_child_stop(struct gt_child *child, uint64_t grace_ms)
+{
+    if (child->exited || child->done)
+        return;
+    child->killing = true;
+    uv_process_kill(&child->process, SIGTERM);
+    uv_timer_start(&child->timer, on_timer, grace_ms, 0);
+}
+
+void gt_child_release(struct gt_child *child)
+{
+    gt_buf_release(&child->out_text);
+    gt_buf_release(&child->err_text);
+    free(child->read_buffer);
+    child->read_buffer = NULL;
+}
+
+int gt_child_run(struct gt_child *child, uv_loop_t *loop, const struct gt_child_spec *spec,
+                 struct gt_error *err)
+{
+    int rc = gt_child_spawn(child, loop, spec, err);
+
+    if (rc < 0)
+        return rc;
+    while (!child->done)
+        uv_run(loop, UV_RUN_ONCE);
+    return 0;
+}
+
+bool gt_child_succeeded(const struct gt_child *child)
+{
+    return child->exited && child->exit_status == 0 && child->term_signal == 0;
+}
+
+/* How much a line of perf's stderr tells: 0 nothing, 3 most. */
+static int weight_of(const char *line)
+{
+    static const char *const telling[] = {"error", "fail", "cannot", "denied", "incompatible"};
+
+    /* "[ perf record: Woken up … ]", "'trace' not valid for hardware events. Ignoring." */
+    if (!*line || line[0] == '[' || strstr(line, "Ignoring."))
+        return 0;
+    if (strncasecmp(line, "error", 5) == 0)
+        return 3;
+    for (size_t i = 0; i < sizeof(telling) / sizeof(telling[0]); i++)
+        if (strcasestr(line, telling[i]))
+            return 2;
+    return 1;
+}
+
+char *gt_child_complaint(const struct gt_child *child, char *line, size_t size)
+{
+    const char *at = child->err_text.data;
+    int best = 0;
+
+    line[0] = '\0';
+    while (*at) {
+        char candidate[512];
+        size_t length;
+        int weight;
+
+        at += strspn(at, " \t\r\n");
+        length = strcspn(at, "\r\n");
+        snprintf(candidate, sizeof(candidate), "%.*s", (int)MIN(length, sizeof(candidate) - 1),
+                 at);
+        weight = weight_of(candidate);
+        if (weight > best) {
+            best = weight;
+            strlcpy(line, candidate, size);
+        }
+        at += length;
+    }
+    return line;
+}

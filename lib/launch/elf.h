@@ -1,0 +1,54 @@
+/*
+ * Just enough of ELF: function symbols with the file offsets that uprobes need, the program
+ * interpreter, bytes of code. Every offset and size read from the file is checked, since the
+ * file may be anyone's. 64-bit files of this machine's byte order only.
+ */
+#ifndef GT_LAUNCH_ELF_H
+#define GT_LAUNCH_ELF_H
+
+#include "base/error.h"
+
+#include <elf.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct gt_elf {
+    int fd;
+    const char *path; /* borrowed from the caller */
+    uint64_t size;    /* bytes of the file */
+    Elf64_Ehdr header;
+    Elf64_Phdr *segments;
+    Elf64_Shdr *sections;
+    size_t segment_count, section_count;
+};
+
+struct gt_elf_symbol {
+    const char *name;     /* valid during the call */
+    uint64_t offset;      /* in the file, of the first instruction */
+    bool default_version; /* `name@@VERSION` or unversioned, rather than `name@VERSION` */
+};
+
+/* Return nonzero to end the walk; it becomes the walk's result. */
+typedef int (*gt_elf_symbol_fn)(void *context, const struct gt_elf_symbol *symbol);
+
+int gt_elf_open(struct gt_elf *elf, const char *path, struct gt_error *err);
+void gt_elf_close(struct gt_elf *elf);
+
+/* Walk the defined functions of .symtab and .dynsym; the same function may come twice. A
+ * file without symbols is no error. */
+int gt_elf_each_function(const struct gt_elf *elf, gt_elf_symbol_fn visit, void *context,
+                         struct gt_error *err);
+
+/* The file offset of the default version of a dynamic function; GT_ERR_NOT_FOUND. */
+int gt_elf_find_function(const struct gt_elf *elf, const char *name, uint64_t *offset,
+                         struct gt_error *err);
+
+/* Read up to `length` bytes at a file offset; returns how many there were. */
+size_t gt_elf_read(const struct gt_elf *elf, uint64_t offset, void *data, size_t length);
+
+/* The program interpreter (the dynamic loader's path) into `path`; GT_ERR_NOT_FOUND of a
+ * static program. */
+int gt_elf_interpreter(const struct gt_elf *elf, char *path, size_t size, struct gt_error *err);
+
+#endif

@@ -1,0 +1,49 @@
+/*
+ * The helper programs that giltracer runs itself as: they are this same executable, told
+ * apart by argv[0].
+ *
+ * gate: the target's process before it is the target. It waits on a pipe until it is let go,
+ * undoes what starting it changed (signal dispositions and mask, flags of descriptors 0-2),
+ * and executes the target. perf attaches to it while it waits, so nothing is missed.
+ *
+ * sentry: sees which signals were sent to the whole process group (signals.h).
+ */
+#ifndef GT_LAUNCH_GATE_H
+#define GT_LAUNCH_GATE_H
+
+#include "base/error.h"
+#include "base/strvec.h"
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define GT_GATE_NAME   "giltracer-gate"
+#define GT_SENTRY_NAME "giltracer-sentry"
+
+enum { GT_GATE_CLOSED = -1 };
+
+/* The state a process was started with, which its child shall find again. */
+struct gt_inherited {
+    uint64_t ignored;   /* bit N-1: signal N was ignored */
+    uint64_t blocked;   /* bit N-1: signal N was blocked */
+    int stdio_flags[3]; /* F_GETFL of descriptors 0-2, or GT_GATE_CLOSED */
+};
+
+/*
+ * Note the state at the start of main, before anything changes it, and make it safe: closed
+ * standard descriptors are opened on /dev/null (so that no file of ours gets their number),
+ * SIGPIPE is ignored, SIGCHLD works.
+ */
+void gt_inherited_capture(struct gt_inherited *inherited);
+
+/* The gate's argument vector: it reads from fd `go` and reports a failed exec to fd
+ * `error`. Returns 0 or -1. */
+int gt_gate_command(const struct gt_inherited *inherited, int go, int error,
+                    char *const *target, struct gt_strvec *argv);
+
+/* When argv says that this process is a helper, be it: does not return if the target was
+ * executed; otherwise sets `status`, to be returned from main. False: an ordinary start. */
+bool gt_helper_main(int argc, char **argv, int *status);
+
+#endif

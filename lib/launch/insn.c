@@ -1,0 +1,69 @@
+#include "launch/insn.h"
+
+#include <elf.h>
+#include <stdbool.h>
+#include <string.h>
+
+enum { RDI = 7 };
+
+/* Emulated by the kernel (arch/x86/kernel/uprobes.c): push of a register, nop. */
+static bool is_cheap(const uint8_t *code, size_t length)
+{
+    if (length >= 1 && ((code[0] & 0xf8) == 0x50 || code[0] == 0x90))
+        return true;
+    return length >= 2 && ((code[0] == 0x41 && (code[1] & 0xf8) == 0x50) ||
+                           (code[0] == 0x66 && code[1] == 0x90));
+}
+
+/* Whether a register-to-register ModRM byte leaves %rdi alone; `into_rm` says which of its
+ * two registers is written, `extended` whether REX gives that one its fourth bit. */
+static bool keeps_rdi(uint8_t modrm, bool into_rm, bool extended)
+{
+    unsigned written = into_rm ? modrm & 7u : modrm >> 3 & 7u;
+
+    return (modrm & 0xc0) == 0xc0 && (extended || written != RDI);
+}
+
+/* Length of a harmless instruction, 0 when it is not known to be harmless. */
+static size_t harmless_length(const uint8_t *code, size_t length)
+{
+    static const uint8_t endbr64[] = {0xf3, 0x0f, 0x1e, 0xfa};
+    size_t prefix = length > 0 && (code[0] & 0xf0) == 0x40;
+    uint8_t rex = prefix ? code[0] : 0;
+
+    if (length >= sizeof(endbr64) && memcmp(code, endbr64, sizeof(endbr64)) == 0)
+        return sizeof(endbr64);
+    if (length < prefix + 2)
+        return 0;
+    switch (code[prefix]) {
+    case 0x89: /* mov reg, r/m */
+    case 0x31: /* xor reg, r/m */
+        return keeps_rdi(code[prefix + 1], true, rex & 1) ? prefix + 2 : 0;
+    case 0x8b: /* mov r/m, reg */
+        return keeps_rdi(code[prefix + 1], false, rex & 4) ? prefix + 2 : 0;
+    case 0x83: /* sub $imm8, %rsp */
+        return rex == 0x48 && code[prefix + 1] == 0xec && length >= prefix + 3 ? prefix + 3 : 0;
+    case 0x81: /* sub $imm32, %rsp */
+        return rex == 0x48 && code[prefix + 1] == 0xec && length >= prefix + 6 ? prefix + 6 : 0;
+    default:
+        return 0;
+    }
+}
+
+size_t gt_insn_cheapest(uint16_t machine, const uint8_t *code, size_t length)
+{
+    size_t at = 0;
+
+    if (machine != EM_X86_64)
+        return 0;
+    if (length > GT_INSN_WINDOW)
+        length = GT_INSN_WINDOW;
+    while (at < length && !is_cheap(code + at, length - at)) {
+        size_t step = harmless_length(code + at, length - at);
+
+        if (step == 0)
+            return 0;
+        at += step;
+    }
+    return at < length ? at : 0;
+}

@@ -1,0 +1,216 @@
+#include "launch/plan.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/param.h>
+#include <unistd.h>
+
+static const char *const source_names[] = {
+    [GT_GIL_AUTO] = "auto",
+    [GT_GIL_NONE] = NULL,
+    [GT_GIL_UPROBES] = "uprobes",
+    [GT_GIL_FUNCTIONS] = "functions",
+};
+
+enum { SOURCE_COUNT = sizeof(source_names) / sizeof(source_names[0]) };
+
+const char *gt_gil_source_name(enum gt_gil_source source)
+{
+    return source_names[source];
+}
+
+int gt_gil_source_parse(const char *name, enum gt_gil_source *source, struct gt_error *err)
+{
+    for (int i = 0; i < SOURCE_COUNT; i++)
+        if (source_names[i] && strcmp(source_names[i], name) == 0) {
+            *source = (enum gt_gil_source)i;
+            return 0;
+        }
+    return gt_error_set(err, GT_ERR_USAGE,
+                        "no GIL source is called %s (there are auto, uprobes, functions)",
+                        name);
+}
+
+void gt_plan_init(struct gt_plan *plan)
+{
+    memset(plan, 0, sizeof(*plan));
+    gt_probe_set_init(&plan->probes);
+    gt_strvec_init(&plan->events);
+    gt_strvec_init(&plan->target);
+    gt_strvec_init(&plan->notes);
+}
+
+void gt_plan_release(struct gt_plan *plan)
+{
+    gt_probe_set_release(&plan->probes);
+    gt_strvec_release(&plan->events);
+    gt_strvec_release(&plan->target);
+    gt_strvec_release(&plan->notes);
+}
+
+static int use_installed(struct gt_plan *plan, const struct gt_caps *caps, struct gt_error *err)
+{
+    const char *name = caps->installed.data;
+
+    plan->gil_source = GT_GIL_FUNCTIONS;
+    plan->installed_probes = true;
+    while (*name) {
+        size_t length = strcspn(name, "\n");
+
+        if (gt_strvec_pushf(&plan->events, "%.*s", (int)length, name))
+            return gt_error_memory(err);
+        name += length + (name[length] == '\n');
+    }
+    return gt_strvec_push(&plan->notes, "using the probes python:take_gil and python:drop_gil "
+                                        "that are installed already")
+               ? gt_error_memory(err)
+               : 0;
+}
+
+static int choose_source(struct gt_plan *plan, const struct gt_plan_request *request,
+                         const struct gt_caps *caps, const struct gt_interp *interp,
+                         struct gt_error *err)
+{
+    bool installable = !caps->install_why[0] && !caps->trace_why[0];
+
+    if (!request->gil_detect)
+        return 0;
+    if (request->gil_source != GT_GIL_UPROBES && !installable && caps->installed_probes &&
+        !caps->trace_why[0])
+        return use_installed(plan, caps, err);
+    if (!installable)
+        return gt_error_set(err, GT_ERR_PERMISSION, "cannot see the GIL: %s",
+                            caps->trace_why[0] ? caps->trace_why : caps->install_why);
+    if (request->gil_source == GT_GIL_FUNCTIONS) {
+        plan->gil_source = GT_GIL_FUNCTIONS;
+        return gt_probes_plan_functions(&plan->probes, interp, err);
+    }
+    plan->gil_source = GT_GIL_UPROBES;
+    return gt_probes_plan_libc(&plan->probes, interp->libc, err);
+}
+
+static int choose_events(struct gt_plan *plan, struct gt_error *err)
+{
+    int failed = 0;
+
+    /* All of the group: perf may have had to number their names. */
+    if (plan->probes.count)
+        failed = gt_strvec_pushf(&plan->events, "%s:*", plan->probes.group);
+    /* Without probes there are still the lives of threads; perf wants an event to hang
+     * them on. */
+    else if (!plan->events.count)
+        failed = gt_strvec_push(&plan->events, "dummy:u");
+    return failed ? gt_error_memory(err) : 0;
+}
+
+/*
+ * 16 MiB a CPU lost nothing on the most GIL-heavy programs, where perf's default lost
+ * much; but it is locked memory, so many CPUs share a budget. Without privilege the kernel
+ * sets a small limit, which perf knows best.
+ */
+static unsigned choose_buffer(const struct gt_caps *caps)
+{
+    enum { WANTED_MIB = 16, LEAST_MIB = 1, TOTAL_MIB = 512 };
+    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    long memory_mib = pages > 0 && page > 0 ? pages / ((1 << 20) / page) : 1024;
+    long budget = MIN(TOTAL_MIB, memory_mib / 16);
+    unsigned buffer = WANTED_MIB;
+
+    if (!caps->perfmon && caps->perf_event_paranoid > -1)
+        return 0;
+    while (buffer > LEAST_MIB && (long)buffer * MAX(caps->cpu_count, 1) > budget)
+        buffer /= 2;
+    return buffer;
+}
+
+static int note_interpreter(struct gt_plan *plan, const struct gt_interp *interp,
+                            struct gt_error *err)
+{
+    if (interp->gil_enabled || plan->gil_source == GT_GIL_NONE)
+        return 0;
+    return gt_strvec_push(&plan->notes,
+                          "this Python is a free-threaded build: it has no GIL unless "
+                          "PYTHON_GIL=1 or an extension module enables it")
+               ? gt_error_memory(err)
+               : 0;
+}
+
+int gt_plan_make(struct gt_plan *plan, const struct gt_plan_request *request,
+                 const struct gt_caps *caps, const struct gt_interp *interp,
+                 struct gt_error *err)
+{
+    int rc;
+
+    plan->gil_source = GT_GIL_NONE;
+    if (caps->record_why[0])
+        return gt_error_set(err, GT_ERR_UNSUPPORTED, "%s", caps->record_why);
+    if (gt_strvec_push_all(&plan->target, request->target))
+        return gt_error_memory(err);
+    rc = gt_probes_own_group(plan->probes.group, sizeof(plan->probes.group), err);
+    if (rc == 0)
+        rc = choose_source(plan, request, caps, interp, err);
+    if (rc == 0)
+        rc = choose_events(plan, err);
+    if (rc == 0)
+        rc = note_interpreter(plan, interp, err);
+    plan->buffer_mib = choose_buffer(caps);
+    return rc;
+}
+
+int gt_plan_record_command(const struct gt_plan *plan, const struct gt_caps *caps, int pid,
+                           int control, int ack, const char *data_path, struct gt_strvec *argv)
+{
+    /* -N and -B: no copies of binaries, no second pass over the data; nothing here needs
+     * build ids. */
+    char *const fixed[] = {"record", "-N", "-B", "-k", "CLOCK_MONOTONIC",
+                           "-c",     "1",  "-D", "-1", NULL};
+    int failed = gt_strvec_push(argv, caps->perf) | gt_strvec_push_all(argv, fixed) |
+                 gt_strvec_push(argv, "--control") |
+                 gt_strvec_pushf(argv, "fd:%d,%d", control, ack);
+
+    if (plan->buffer_mib)
+        failed |= gt_strvec_push(argv, "-m") | gt_strvec_pushf(argv, "%uM", plan->buffer_mib);
+    for (size_t i = 0; i < plan->events.count; i++)
+        failed |= gt_strvec_push(argv, "-e") | gt_strvec_push(argv, plan->events.items[i]);
+    failed |= gt_strvec_push(argv, "-o") | gt_strvec_push(argv, data_path) |
+              gt_strvec_push(argv, "-p") | gt_strvec_pushf(argv, "%d", pid);
+    return failed ? -1 : 0;
+}
+
+static int print_words(struct gt_buf *text, const char *label, char *const *words)
+{
+    int failed = gt_buf_adds(text, label);
+
+    for (; *words; words++)
+        failed |= gt_buf_addf(text, " %s", *words);
+    return failed | gt_buf_adds(text, "\n");
+}
+
+int gt_plan_print(const struct gt_plan *plan, const struct gt_caps *caps,
+                  const struct gt_interp *interp, struct gt_buf *text)
+{
+    const char *source = gt_gil_source_name(plan->gil_source);
+    int failed = print_words(text, "target:     ", plan->target.items);
+
+    if (interp->executable)
+        failed |=
+            gt_buf_addf(text, "interpreter: %s (%s %d.%d.%d)\n", interp->executable,
+                        interp->implementation, interp->major, interp->minor, interp->micro);
+    if (interp->libpython)
+        failed |= gt_buf_addf(text, "libpython:   %s\n", interp->libpython);
+    failed |= gt_buf_addf(text, "libc:        %s\n", interp->libc) |
+              gt_buf_addf(text, "perf:        %s (%s)\n", caps->perf, caps->perf_version) |
+              gt_buf_addf(text, "GIL source:  %s\n", source ? source : "none") |
+              gt_buf_addf(text, "buffer:      %u MiB per CPU%s\n", plan->buffer_mib,
+                          plan->buffer_mib ? "" : " (perf's own choice)");
+    for (size_t i = 0; i < plan->probes.count; i++) {
+        const struct gt_probe *probe = &plan->probes.probes[i];
+
+        failed |=
+            gt_buf_addf(text, "probe:       %s:%s in %s at 0x%llx%s\n", plan->probes.group,
+                        probe->event, probe->path, (unsigned long long)probe->offset,
+                        probe->on_return ? " on return" : "");
+    }
+    failed |= print_words(text, "events:     ", plan->events.items);
+    return failed ? -1 : 0;
+}

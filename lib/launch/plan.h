@@ -1,0 +1,67 @@
+/*
+ * What a run will do, decided from the options, the machine and the interpreter before
+ * anything is started. Pure data: no process, no file but symbol tables is touched in making
+ * it, and `-v` prints it.
+ *
+ * To add a GIL source: 1. a value of gt_gil_source and its name in plan.c; 2. a case in
+ * choose_source there, which says why when the machine cannot; 3. what it needs in the
+ * commands below.
+ */
+#ifndef GT_LAUNCH_PLAN_H
+#define GT_LAUNCH_PLAN_H
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/strvec.h"
+#include "launch/caps.h"
+#include "launch/interp.h"
+#include "launch/probes.h"
+
+#include <stdbool.h>
+
+enum gt_gil_source {
+    GT_GIL_AUTO, /* asked for, never planned */
+    GT_GIL_NONE,
+    GT_GIL_UPROBES,
+    GT_GIL_FUNCTIONS,
+};
+
+struct gt_plan {
+    enum gt_gil_source gil_source;
+    bool installed_probes;      /* functions: those that exist are used as they are */
+    struct gt_probe_set probes; /* to be installed; may be empty */
+    struct gt_strvec events;    /* for perf record -e */
+    struct gt_strvec target;    /* the target's argument vector */
+    struct gt_strvec notes;     /* lines the user should know */
+    unsigned buffer_mib;        /* per CPU; 0: perf's own choice */
+};
+
+/* What the command line asks for. Borrowed. */
+struct gt_plan_request {
+    enum gt_gil_source gil_source;
+    bool gil_detect;
+    char *const *target; /* NULL-terminated */
+};
+
+void gt_plan_init(struct gt_plan *plan);
+void gt_plan_release(struct gt_plan *plan);
+
+int gt_plan_make(struct gt_plan *plan, const struct gt_plan_request *request,
+                 const struct gt_caps *caps, const struct gt_interp *interp,
+                 struct gt_error *err);
+
+/* "uprobes", …; NULL of GT_GIL_NONE. */
+const char *gt_gil_source_name(enum gt_gil_source source);
+/* The source called `name`; GT_ERR_USAGE with the list of names. */
+int gt_gil_source_parse(const char *name, enum gt_gil_source *source, struct gt_error *err);
+
+/* perf record's argument vector. perf finds its control and acknowledge pipes at the fds
+ * `control` and `ack`. Returns 0 or -1. */
+int gt_plan_record_command(const struct gt_plan *plan, const struct gt_caps *caps, int pid,
+                           int control, int ack, const char *data_path, struct gt_strvec *argv);
+
+/* The plan as text, a fact a line, for -v. Returns 0 or -1. */
+int gt_plan_print(const struct gt_plan *plan, const struct gt_caps *caps,
+                  const struct gt_interp *interp, struct gt_buf *text);
+
+#endif

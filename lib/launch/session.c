@@ -1,0 +1,595 @@
+#include "launch/session.h"
+
+#include "launch/perfctl.h"
+#include "launch/perfscript.h"
+#include "launch/tools.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    PERF_CONTROL_FD = 3, /* perf's ends of the control pipes, in perf */
+    PERF_ACK_FD = 4,
+    GATE_FDS_FROM = 64, /* descriptors below are the user's to pass on */
+    GATE_FDS_TO = 250,
+    TICK_MS = 500,
+    GRACE_MS = 2000,
+    SIGNAL_QUEUE = 32,
+};
+
+enum event {
+    EVENT_ACK,         /* perf records */
+    EVENT_PERF_DONE,   /* perf record is gone */
+    EVENT_TARGET_DONE, /* the target, or the gate, is gone */
+    EVENT_SCRIPT_DONE, /* perf script is gone */
+    EVENT_SIGNAL,      /* someone signalled us */
+    EVENT_TIMEOUT,     /* perf takes too long */
+    EVENT_COUNT
+};
+
+struct session {
+    uv_loop_t *loop;
+    const struct gt_session_spec *spec;
+    struct gt_session_result *result;
+    struct gt_error *err; /* never NULL */
+    int rc;               /* the first failure */
+    unsigned pending;     /* events that came, as bits */
+
+    struct gt_perfctl control;
+    struct gt_child perf, target, script;
+    bool perf_spawned, target_spawned, script_spawned;
+    bool perf_asked_to_stop;
+    uv_timer_t deadline, ticker;
+    int timers_open;
+    enum gt_session_state state;
+
+    uint64_t script_bytes; /* of text that perf script gave */
+
+    int gate_open;   /* our end of the pipe that holds the gate; -1 */
+    int gate_report; /* our end of the pipe that tells why exec failed; -1 */
+    struct {
+        int number;
+        bool group;
+    } signals[SIGNAL_QUEUE];
+    int signal_count;
+};
+
+typedef enum gt_session_state (*action_fn)(struct session *session);
+
+void gt_session_result_init(struct gt_session_result *result)
+{
+    memset(result, 0, sizeof(*result));
+    result->exit_status = -1;
+    result->started_unix_ns = -1;
+    gt_strvec_init(&result->warnings);
+}
+
+void gt_session_result_release(struct gt_session_result *result)
+{
+    gt_strvec_release(&result->warnings);
+}
+
+/* What happened is noted in callbacks and acted upon outside of them. */
+static void post(struct session *session, enum event event)
+{
+    session->pending |= 1u << event;
+}
+
+static void on_ack(void *context)
+{
+    post(context, EVENT_ACK);
+}
+
+static void on_perf_done(void *context, struct gt_child *child)
+{
+    (void)child;
+    post(context, EVENT_PERF_DONE);
+}
+
+static void on_target_done(void *context, struct gt_child *child)
+{
+    (void)child;
+    post(context, EVENT_TARGET_DONE);
+}
+
+static int on_script_data(void *context, const char *data, size_t length)
+{
+    struct session *session = context;
+
+    session->script_bytes += length;
+    return session->spec->on_data(session->spec->context, data, length);
+}
+
+static void on_script_done(void *context, struct gt_child *child)
+{
+    (void)child;
+    post(context, EVENT_SCRIPT_DONE);
+}
+
+static void on_deadline(uv_timer_t *timer)
+{
+    post(timer->data, EVENT_TIMEOUT);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct session *session = timer->data;
+
+    session->spec->on_tick(session->spec->context, session->state);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    struct session *session = handle->data;
+
+    session->timers_open--;
+}
+
+static void on_signal(void *context, int number, bool group)
+{
+    struct session *session = context;
+
+    if (session->signal_count < SIGNAL_QUEUE) {
+        session->signals[session->signal_count].number = number;
+        session->signals[session->signal_count].group = group;
+        session->signal_count++;
+    }
+    post(session, EVENT_SIGNAL);
+}
+
+static void fail_with(struct session *session, int rc)
+{
+    if (session->rc == 0)
+        session->rc = rc;
+}
+
+static void warn(struct session *session, const char *text)
+{
+    gt_strvec_push(&session->result->warnings, text);
+}
+
+static void start_deadline(struct session *session)
+{
+    uv_timer_start(&session->deadline, on_deadline, session->spec->perf_timeout_ms, 0);
+}
+
+static void close_fd(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+/* --- starting the children --- */
+
+/* Numbers that no descriptor of ours has: the target's own must keep theirs. */
+static int free_fd(int from)
+{
+    while (from < GATE_FDS_TO && fcntl(from, F_GETFD) >= 0)
+        from++;
+    return from;
+}
+
+static int spawn_gate(struct session *session, int go, int report)
+{
+    struct gt_child_spec spec = {
+        .file = "/proc/self/exe",
+        .on_done = on_target_done,
+        .context = session,
+    };
+    int go_at = free_fd(GATE_FDS_FROM), report_at = free_fd(go_at + 1);
+    int stdio[GATE_FDS_TO + 2];
+    struct gt_strvec argv;
+    int rc;
+
+    for (int fd = 0; fd < report_at; fd++)
+        stdio[fd] = GT_CHILD_NULL;
+    for (int fd = 0; fd < 3; fd++)
+        if (session->spec->inherited->stdio_flags[fd] != GT_GATE_CLOSED)
+            stdio[fd] = fd;
+    stdio[go_at] = go;
+    stdio[report_at] = report;
+    spec.stdio = stdio;
+    spec.stdio_count = report_at + 1;
+    gt_strvec_init(&argv);
+    if (gt_gate_command(session->spec->inherited, go_at, report_at,
+                        session->spec->plan->target.items, &argv)) {
+        rc = gt_error_memory(session->err);
+    } else {
+        spec.argv = argv.items;
+        rc = gt_child_spawn(&session->target, session->loop, &spec, session->err);
+    }
+    gt_strvec_release(&argv);
+    return rc;
+}
+
+static int start_gate(struct session *session)
+{
+    int go[2], report[2], rc;
+
+    if (pipe2(go, O_CLOEXEC))
+        return gt_error_errno(session->err, "cannot make a pipe");
+    if (pipe2(report, O_CLOEXEC)) {
+        close(go[0]);
+        close(go[1]);
+        return gt_error_errno(session->err, "cannot make a pipe");
+    }
+    rc = spawn_gate(session, go[0], report[1]);
+    close(go[0]);
+    close(report[1]);
+    session->gate_open = go[1];
+    session->gate_report = report[0];
+    session->target_spawned = rc == 0;
+    session->result->pid = rc == 0 ? session->target.pid : 0;
+    return rc;
+}
+
+static int start_perf(struct session *session)
+{
+    int stdio[] = {GT_CHILD_NULL, GT_CHILD_CAPTURE, GT_CHILD_CAPTURE, -1, -1};
+    struct gt_child_spec spec = {
+        .stdio = stdio,
+        .stdio_count = 5,
+        .own_session = true,
+        .on_done = on_perf_done,
+        .context = session,
+    };
+    struct gt_strvec argv, env;
+    int rc = gt_perfctl_open(&session->control, session->loop, on_ack, session, session->err);
+
+    if (rc < 0)
+        return rc;
+    stdio[PERF_CONTROL_FD] = session->control.child_ends[0];
+    stdio[PERF_ACK_FD] = session->control.child_ends[1];
+    gt_strvec_init(&argv);
+    gt_strvec_init(&env);
+    if (gt_tool_environment(&env) ||
+        gt_plan_record_command(session->spec->plan, session->spec->caps, session->target.pid,
+                               PERF_CONTROL_FD, PERF_ACK_FD, session->spec->data_path, &argv)) {
+        rc = gt_error_memory(session->err);
+    } else {
+        spec.file = argv.items[0];
+        spec.argv = argv.items;
+        spec.env = env.items;
+        rc = gt_child_spawn(&session->perf, session->loop, &spec, session->err);
+    }
+    gt_strvec_release(&argv);
+    gt_strvec_release(&env);
+    gt_perfctl_started(&session->control);
+    session->perf_spawned = rc == 0;
+    /* Waits in the pipe until perf listens. */
+    if (rc == 0)
+        gt_perfctl_say(&session->control, "enable");
+    return rc;
+}
+
+static int start_script(struct session *session)
+{
+    struct gt_perfscript script = {
+        .data_path = session->spec->data_path,
+        .on_data = on_script_data,
+        .on_done = on_script_done,
+        .context = session,
+    };
+    int rc;
+
+    session->script_spawned = false;
+    rc = gt_perfscript_start(&script, session->spec->caps, session->loop, &session->script,
+                             session->err);
+    session->script_spawned = rc == 0;
+    return rc;
+}
+
+/* --- actions: what an event means in a state --- */
+
+static enum gt_session_state ignore(struct session *session)
+{
+    return session->state;
+}
+
+static enum gt_session_state check_aborted(struct session *session)
+{
+    bool over = (!session->perf_spawned || session->perf.done) &&
+                (!session->target_spawned || session->target.done);
+
+    return over ? GT_SESSION_DONE : GT_SESSION_ABORTING;
+}
+
+/* End what runs. The gate ends when its pipe closes; what was let go already is not ours to
+ * end, but then this is not called. */
+static enum gt_session_state abort_all(struct session *session)
+{
+    uv_timer_stop(&session->deadline);
+    close_fd(&session->gate_open);
+    if (session->perf_spawned)
+        gt_child_stop(&session->perf, GRACE_MS);
+    if (session->target_spawned)
+        gt_child_stop(&session->target, GRACE_MS);
+    return check_aborted(session);
+}
+
+static enum gt_session_state open_gate(struct session *session)
+{
+    struct timespec now;
+    char byte = 'g';
+
+    uv_timer_stop(&session->deadline);
+    clock_gettime(CLOCK_REALTIME, &now);
+    session->result->started_unix_ns = now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+    session->result->target_ran = write(session->gate_open, &byte, 1) == 1;
+    close_fd(&session->gate_open);
+    return GT_SESSION_RUNNING;
+}
+
+static enum gt_session_state perf_failed_early(struct session *session)
+{
+    char complaint[512];
+
+    gt_child_complaint(&session->perf, complaint, sizeof(complaint));
+    if (session->perf.term_signal)
+        snprintf(complaint, sizeof(complaint), "signal %d ended it", session->perf.term_signal);
+    fail_with(session, gt_error_set(session->err, GT_ERR_CHILD,
+                                    "perf record could not start%s%s (giltracer --doctor tells "
+                                    "what this machine can do)",
+                                    complaint[0] ? ": " : "", complaint));
+    return abort_all(session);
+}
+
+static enum gt_session_state perf_stalled(struct session *session)
+{
+    fail_with(session,
+              gt_error_set(session->err, GT_ERR_CHILD,
+                           "perf record did not get ready within %llu s (try again on "
+                           "a less busy machine, or set GILTRACER_PERF_TIMEOUT to more "
+                           "seconds)",
+                           (unsigned long long)session->spec->perf_timeout_ms / 1000));
+    return abort_all(session);
+}
+
+static enum gt_session_state cancel(struct session *session)
+{
+    session->result->cancelled = session->spec->signals->first;
+    fail_with(session, gt_error_set(session->err, GT_ERR_CANCELLED,
+                                    "stopped by a signal before the program ran"));
+    return abort_all(session);
+}
+
+/* The gate ended before it was opened: a signal to the whole group, or someone killed it. */
+static enum gt_session_state gate_ended(struct session *session)
+{
+    session->result->cancelled = session->target.term_signal;
+    fail_with(session, gt_error_set(session->err, GT_ERR_CANCELLED,
+                                    "the program's process ended before it could start"));
+    return abort_all(session);
+}
+
+static enum gt_session_state forward_signals(struct session *session)
+{
+    for (int i = 0; i < session->signal_count; i++)
+        if (!session->signals[i].group && session->target.pid)
+            kill(session->target.pid, session->signals[i].number);
+    return session->state;
+}
+
+static enum gt_session_state perf_died(struct session *session)
+{
+    char complaint[256], text[512];
+
+    gt_child_complaint(&session->perf, complaint, sizeof(complaint));
+    /* It also ends by itself when every traced thread has. */
+    if (gt_child_succeeded(&session->perf))
+        return session->state;
+    if (session->perf.term_signal)
+        snprintf(complaint, sizeof(complaint), "signal %d", session->perf.term_signal);
+    snprintf(text, sizeof(text),
+             "perf record ended while the program ran%s%s: what came later is not recorded%s",
+             complaint[0] ? " - " : "", complaint,
+             strstr(complaint, "No space") ? " (set TMPDIR to a folder with more room)" : "");
+    warn(session, text);
+    return session->state;
+}
+
+static void read_exec_error(struct session *session)
+{
+    int number = 0;
+
+    if (read(session->gate_report, &number, sizeof(number)) == (ssize_t)sizeof(number))
+        session->result->exec_errno = number;
+}
+
+static void note_target(struct session *session)
+{
+    const struct gt_child *target = &session->target;
+
+    session->result->term_signal = target->term_signal;
+    session->result->exit_status = target->term_signal ? -1 : target->exit_status;
+    read_exec_error(session);
+    if (session->spec->on_target_end)
+        session->spec->on_target_end(session->spec->context);
+}
+
+static enum gt_session_state convert(struct session *session)
+{
+    struct stat st;
+    int rc;
+
+    uv_timer_stop(&session->deadline);
+    if (session->spec->on_recorded)
+        session->spec->on_recorded(session->spec->context);
+    if (session->result->exec_errno || session->result->abandoned)
+        return GT_SESSION_DONE;
+    if (stat(session->spec->data_path, &st) || st.st_size == 0) {
+        char complaint[256];
+
+        gt_child_complaint(&session->perf, complaint, sizeof(complaint));
+        fail_with(session, gt_error_set(session->err, GT_ERR_CHILD,
+                                        "perf record wrote nothing%s%s, so there is no report",
+                                        complaint[0] ? ": " : "", complaint));
+        return GT_SESSION_DONE;
+    }
+    rc = start_script(session);
+    fail_with(session, rc);
+    return rc < 0 ? GT_SESSION_DONE : GT_SESSION_CONVERTING;
+}
+
+static enum gt_session_state target_ended(struct session *session)
+{
+    note_target(session);
+    if (session->perf.done)
+        return convert(session);
+    session->perf_asked_to_stop = true;
+    start_deadline(session);
+    /* "stop" exists since perf 5.12; perf ends as well on TERM, and drains its buffers
+     * either way. */
+    if (session->spec->caps->perf_major == 5 && session->spec->caps->perf_minor < 12)
+        uv_process_kill(&session->perf.process, SIGTERM);
+    else
+        gt_perfctl_say(&session->control, "stop");
+    return GT_SESSION_FLUSHING;
+}
+
+static enum gt_session_state perf_flushed(struct session *session)
+{
+    if (!gt_child_succeeded(&session->perf) && session->perf.term_signal != SIGTERM)
+        perf_died(session);
+    return convert(session);
+}
+
+static enum gt_session_state perf_stalls_at_end(struct session *session)
+{
+    warn(session, "perf record did not end when asked: the end of the run may be missing from "
+                  "the report");
+    gt_child_stop(&session->perf, GRACE_MS);
+    return session->state;
+}
+
+/* The program has ended: a second SIGINT means that nobody waits for the report any more.
+ * TERM and HUP let it be finished. */
+static bool gives_up(struct session *session)
+{
+    for (int i = 0; i < session->signal_count; i++)
+        if (session->signals[i].number == SIGINT && session->spec->signals->interrupts >= 2)
+            session->result->abandoned = true;
+    return session->result->abandoned;
+}
+
+static enum gt_session_state maybe_give_up_flushing(struct session *session)
+{
+    if (gives_up(session))
+        gt_child_stop(&session->perf, GRACE_MS);
+    return session->state;
+}
+
+static enum gt_session_state maybe_give_up_converting(struct session *session)
+{
+    if (gives_up(session))
+        gt_child_stop(&session->script, 0);
+    return session->state;
+}
+
+static enum gt_session_state converted(struct session *session)
+{
+    struct gt_error why;
+
+    if (session->result->abandoned)
+        return GT_SESSION_DONE;
+    if (session->script.data_error) /* on_data has told why */
+        fail_with(session, session->script.data_error);
+    else if (gt_perfscript_judge(&session->script, session->spec->data_path, &why) == 0)
+        session->result->recorded = true;
+    else if (session->script_bytes > 0)
+        warn(session, why.message);
+    else
+        fail_with(session, gt_error_set(session->err, why.code, "%s", why.message));
+    return GT_SESSION_DONE;
+}
+
+static const action_fn actions[GT_SESSION_STATES][EVENT_COUNT] = {
+    /* ACK, PERF_DONE, TARGET_DONE, SCRIPT_DONE, SIGNAL, TIMEOUT */
+    [GT_SESSION_STARTING] = {open_gate, perf_failed_early, gate_ended, ignore, cancel,
+                             perf_stalled},
+    [GT_SESSION_RUNNING] = {ignore, perf_died, target_ended, ignore, forward_signals, ignore},
+    [GT_SESSION_FLUSHING] = {ignore, perf_flushed, ignore, ignore, maybe_give_up_flushing,
+                             perf_stalls_at_end},
+    [GT_SESSION_CONVERTING] = {ignore, ignore, ignore, converted, maybe_give_up_converting,
+                               ignore},
+    [GT_SESSION_ABORTING] = {ignore, check_aborted, check_aborted, ignore, ignore, ignore},
+    [GT_SESSION_DONE] = {ignore, ignore, ignore, ignore, ignore, ignore},
+};
+
+static void dispatch(struct session *session)
+{
+    for (int event = 0; event < EVENT_COUNT; event++) {
+        if (!(session->pending & 1u << event))
+            continue;
+        session->pending &= ~(1u << event);
+        session->state = actions[session->state][event](session);
+        if (event == EVENT_SIGNAL)
+            session->signal_count = 0;
+    }
+}
+
+static void init_timers(struct session *session)
+{
+    uv_timer_init(session->loop, &session->deadline);
+    uv_timer_init(session->loop, &session->ticker);
+    session->deadline.data = session->ticker.data = session;
+    session->timers_open = 2;
+    if (session->spec->on_tick)
+        uv_timer_start(&session->ticker, on_tick, TICK_MS, TICK_MS);
+}
+
+static void close_all(struct session *session)
+{
+    gt_signals_listen(session->spec->signals, NULL, NULL);
+    close_fd(&session->gate_open);
+    close_fd(&session->gate_report);
+    gt_perfctl_close(&session->control);
+    uv_close((uv_handle_t *)&session->deadline, on_timer_closed);
+    uv_close((uv_handle_t *)&session->ticker, on_timer_closed);
+    while (session->timers_open || session->control.open_handles)
+        uv_run(session->loop, UV_RUN_ONCE);
+    if (session->perf_spawned)
+        gt_child_release(&session->perf);
+    if (session->target_spawned)
+        gt_child_release(&session->target);
+    if (session->script_spawned)
+        gt_child_release(&session->script);
+}
+
+int gt_session_run(uv_loop_t *loop, const struct gt_session_spec *spec,
+                   struct gt_session_result *result, struct gt_error *err)
+{
+    struct gt_error unwanted;
+    struct session session = {
+        .loop = loop,
+        .spec = spec,
+        .result = result,
+        .err = err ? err : &unwanted,
+        .gate_open = -1,
+        .gate_report = -1,
+        .state = GT_SESSION_STARTING,
+    };
+
+    init_timers(&session);
+    gt_signals_listen(spec->signals, on_signal, &session);
+    fail_with(&session, start_gate(&session));
+    if (session.rc == 0)
+        fail_with(&session, start_perf(&session));
+    if (session.rc < 0)
+        session.state = abort_all(&session);
+    else
+        start_deadline(&session);
+    while (session.state != GT_SESSION_DONE) {
+        uv_run(loop, UV_RUN_ONCE);
+        dispatch(&session);
+    }
+    close_all(&session);
+    return session.rc;
+}

@@ -1,0 +1,72 @@
+/*
+ * One recorded run: perf record and the target as children, then perf script, held together
+ * by a table of states and events (session.c).
+ *
+ *     STARTING ─ ack ─► RUNNING ─ target ended ─► FLUSHING ─ perf ended ─► CONVERTING ─► DONE
+ *         └─ perf or gate fails, signal ─► ABORTING ─ both ended ─────────────────────────►┘
+ */
+#ifndef GT_LAUNCH_SESSION_H
+#define GT_LAUNCH_SESSION_H
+
+#include "base/error.h"
+#include "base/strvec.h"
+#include "launch/caps.h"
+#include "launch/child.h"
+#include "launch/gate.h"
+#include "launch/plan.h"
+#include "launch/signals.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+enum gt_session_state {
+    GT_SESSION_STARTING,   /* perf starts, the target waits at its gate */
+    GT_SESSION_RUNNING,    /* the target runs, recorded or not */
+    GT_SESSION_FLUSHING,   /* the target ended, perf writes what it has */
+    GT_SESSION_CONVERTING, /* perf script runs */
+    GT_SESSION_ABORTING,   /* it failed: children are being ended */
+    GT_SESSION_DONE,
+    GT_SESSION_STATES
+};
+
+struct gt_session_spec {
+    const struct gt_caps *caps;
+    const struct gt_plan *plan;
+    const struct gt_inherited *inherited;
+    struct gt_signals *signals;
+    const char *data_path;                /* where perf.data goes */
+    uint64_t perf_timeout_ms;             /* for perf to get ready, and to write its rest */
+    gt_child_data_fn on_data;             /* perf script's text, while converting */
+    void (*on_target_end)(void *context); /* exit status and pid are known; may be NULL */
+    void (*on_recorded)(void *context); /* perf record is gone: probes are free; may be NULL */
+    void (*on_tick)(void *context, enum gt_session_state state); /* every 500 ms; may be NULL */
+    void *context;
+};
+
+struct gt_session_result {
+    bool target_ran; /* the gate was opened */
+    int exec_errno;  /* the target could not be executed; 0: it was */
+    int pid;         /* the target's */
+    int exit_status; /* the target's; -1: ended by term_signal, or never ran */
+    int term_signal;
+    int64_t started_unix_ns;   /* wall clock when the gate opened */
+    int cancelled;             /* signal that ended it before the target ran; 0: none */
+    bool recorded;             /* there is something that was converted */
+    bool abandoned;            /* the user did not want to wait for the report */
+    struct gt_strvec warnings; /* what is missing from the report, a line each */
+};
+
+void gt_session_result_init(struct gt_session_result *result);
+void gt_session_result_release(struct gt_session_result *result);
+
+/*
+ * Run it all, on `loop`. Returns 0 when the target ran (whatever became of it; `result` tells)
+ * or could not be executed; negative when it never ran, or when nothing could be recorded
+ * or read (then `target_ran` tells, and the result's exit status is still the target's).
+ * No child is left when it returns.
+ */
+int gt_session_run(uv_loop_t *loop, const struct gt_session_spec *spec,
+                   struct gt_session_result *result, struct gt_error *err);
+
+#endif

@@ -1,0 +1,98 @@
+#include "launch/tools.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+extern char **environ;
+
+static bool is_program(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
+}
+
+char *gt_tool_find(const char *name)
+{
+    const char *path = getenv("PATH");
+
+    if (!*name)
+        return NULL;
+    if (strchr(name, '/'))
+        return is_program(name) ? strdup(name) : NULL;
+    if (!path)
+        path = "/usr/local/bin:/usr/bin:/bin";
+    while (true) {
+        size_t length = strcspn(path, ":");
+        char *candidate = NULL;
+
+        if (asprintf(&candidate, "%.*s%s%s", (int)length, path, length ? "/" : "./", name) < 0)
+            return NULL;
+        if (is_program(candidate))
+            return candidate;
+        free(candidate);
+        if (!path[length])
+            return NULL;
+        path += length + 1;
+    }
+}
+
+static bool is_replaced(const char *variable, const char *const *plain)
+{
+    for (; *plain; plain++) {
+        size_t name = strcspn(*plain, "=") + 1;
+
+        if (strncmp(variable, *plain, name) == 0)
+            return true;
+    }
+    return strncmp(variable, "LC_", 3) == 0 || strncmp(variable, "LANGUAGE=", 9) == 0;
+}
+
+int gt_tool_environment(struct gt_strvec *env)
+{
+    static const char *const plain[] = {"LC_ALL=C",         "PERF_PAGER=cat",
+                                        "PAGER=cat",        "PERF_CONFIG=/dev/null",
+                                        "DEBUGINFOD_URLS=", NULL};
+
+    for (char **variable = environ; variable && *variable; variable++)
+        if (!is_replaced(*variable, plain) && gt_strvec_push(env, *variable))
+            return -1;
+    for (size_t i = 0; plain[i]; i++)
+        if (gt_strvec_push(env, plain[i]))
+            return -1;
+    return 0;
+}
+
+int gt_tool_run(struct gt_child *child, uv_loop_t *loop, char *const *argv, uint64_t timeout_ms,
+                struct gt_error *err)
+{
+    static const int stdio[] = {GT_CHILD_NULL, GT_CHILD_CAPTURE, GT_CHILD_CAPTURE};
+    struct gt_child_spec spec = {
+        .file = argv[0],
+        .argv = argv,
+        .stdio = stdio,
+        .stdio_count = 3,
+        .own_session = true,
+        .timeout_ms = timeout_ms,
+    };
+    struct gt_strvec env;
+    int rc;
+
+    gt_strvec_init(&env);
+    if (gt_tool_environment(&env)) {
+        gt_strvec_release(&env);
+        return gt_error_memory(err);
+    }
+    spec.env = env.items;
+    rc = gt_child_run(child, loop, &spec, err);
+    gt_strvec_release(&env);
+    if (rc == 0 && child->timed_out) {
+        gt_child_release(child);
+        return gt_error_set(err, GT_ERR_CHILD, "%s %s did not end within %llu s", argv[0],
+                            argv[1] ? argv[1] : "", (unsigned long long)timeout_ms / 1000);
+    }
+    return rc;
+}

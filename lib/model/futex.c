@@ -1,0 +1,379 @@
+#include "model/tracker.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * GIL waits from the futex system call alone (FACTS: "Contention alone, at almost no cost").
+ *
+ * glibc's condition variable at address A waits and wakes on the words A+40 and A+44. So a
+ * timed wait on one of them makes A a candidate, and everything that happens on it is kept
+ * until the end, when the pattern decides: it is a GIL's `cond` if A lies in a _PyRuntime, or
+ * if a thread that waited there also woke others there (a GIL's waiter is its next owner; the
+ * consumers of a queue are not its producers) while both words were used or the forced
+ * switching on `switch_cond` (A + 88 or 96) was seen.
+ *
+ * While a thread waits, every release makes a system call. So the owner at a release has held
+ * since it acquired after a wait of its own, or at least since the first of the present
+ * waiters came. Holds that nobody waited for are not seen.
+ */
+
+enum {
+    OP_MASK = 0x7f, /* without PRIVATE and CLOCK_REALTIME */
+    OP_WAKE = 1,
+    OP_WAIT_BITSET = 9,
+    OP_REALTIME = 0x100,
+    WORD_0 = 40, /* pthread_cond_t.__g_signals[0], [1] */
+    WORD_1 = 44,
+    /* A waiter that is woken too late (another thread took the GIL) waits again at once. */
+    AGAIN_NS = 200000,
+};
+
+static const uint64_t switch_distances[] = {88, 96};
+
+enum entry_kind {
+    ENTRY_WAIT,   /* entered */
+    ENTRY_EXIT,   /* and returned from it */
+    ENTRY_WAKE,   /* woke a waiter: released */
+    ENTRY_SWITCH, /* signalled switch_cond: acquired */
+};
+
+struct entry {
+    int64_t time_ns;
+    uint32_t thread;
+    uint32_t kind;
+};
+
+/* One condition variable that somebody waited on with a timeout. */
+struct candidate {
+    uint32_t process;
+    uint64_t address;
+    struct gt_chunks entries; /* of struct entry */
+    bool used_word[2];
+    bool used_switch; /* switch_cond was waited on or woken */
+    bool known;       /* lies in a _PyRuntime */
+};
+
+static struct candidate *candidate_at(const struct gt_timeline *timeline, uint32_t index)
+{
+    return gt_chunks_at(&timeline->tracker->candidates, index);
+}
+
+static struct candidate *find(const struct gt_timeline *timeline, uint32_t process,
+                              uint64_t address)
+{
+    uint32_t index =
+        gt_hashmap_get(&gt_process_state_at(timeline, process)->candidate_of, address);
+
+    return index == GT_HASHMAP_NONE ? NULL : candidate_at(timeline, index);
+}
+
+static struct candidate *add(struct gt_timeline *timeline, uint32_t process, uint64_t address)
+{
+    uint32_t index = (uint32_t)timeline->tracker->candidates.count;
+    struct candidate *candidate = gt_chunks_push(&timeline->tracker->candidates);
+    struct gt_process_state *state = gt_process_state_at(timeline, process);
+
+    if (!candidate || gt_hashmap_put(&state->candidate_of, address, index))
+        return NULL;
+    memset(candidate, 0, sizeof(*candidate));
+    candidate->process = process;
+    candidate->address = address;
+    candidate->known = address >= state->runtime_start && address < state->runtime_end;
+    gt_chunks_init(&candidate->entries, sizeof(struct entry));
+    return candidate;
+}
+
+static int note(struct candidate *candidate, uint32_t thread, enum entry_kind kind,
+                int64_t time_ns)
+{
+    struct entry *entry = gt_chunks_push(&candidate->entries);
+
+    if (!entry)
+        return -1;
+    *entry = (struct entry){time_ns, thread, kind};
+    return 0;
+}
+
+/* The candidate whose switch_cond is at `address`. */
+static struct candidate *find_switch(const struct gt_timeline *timeline, uint32_t process,
+                                     uint64_t address)
+{
+    struct candidate *candidate = NULL;
+
+    for (size_t i = 0; !candidate && i < 2; i++)
+        candidate = find(timeline, process, address - switch_distances[i]);
+    return candidate;
+}
+
+static int enter_wait(struct gt_timeline *timeline, uint32_t process, uint32_t thread,
+                      uint64_t address, bool second_word, const struct gt_event *event)
+{
+    struct candidate *candidate = find(timeline, process, address);
+    bool timed = event->other_value != 0;
+
+    if (!candidate && !timed) {
+        candidate = find_switch(timeline, process, address);
+        if (candidate)
+            candidate->used_switch = true;
+        return 0;
+    }
+    if (!timed || event->flags & OP_REALTIME)
+        return 0;
+    if (!candidate)
+        candidate = add(timeline, process, address);
+    if (!candidate || note(candidate, thread, ENTRY_WAIT, event->time_ns))
+        return -1;
+    candidate->used_word[second_word] = true;
+    gt_thread_state_at(timeline, thread)->futex_wait = address;
+    return 0;
+}
+
+static int enter_wake(struct gt_timeline *timeline, uint32_t process, uint32_t thread,
+                      uint64_t address, const struct gt_event *event)
+{
+    struct candidate *candidate = find(timeline, process, address);
+
+    if (candidate)
+        return note(candidate, thread, ENTRY_WAKE, event->time_ns);
+    candidate = find_switch(timeline, process, address);
+    if (!candidate)
+        return 0;
+    candidate->used_switch = true;
+    return note(candidate, thread, ENTRY_SWITCH, event->time_ns);
+}
+
+int gt_futex_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event)
+{
+    uint32_t process = gt_thread_at(timeline, thread)->process;
+    struct gt_thread_state *state = gt_thread_state_at(timeline, thread);
+    bool second_word = event->value % 8 == 4;
+    uint64_t address = event->value - (second_word ? WORD_1 : WORD_0);
+
+    if (event->kind == GT_EVENT_FUTEX_EXIT) {
+        struct candidate *candidate =
+            state->futex_wait ? find(timeline, process, state->futex_wait) : NULL;
+
+        state->futex_wait = 0;
+        return candidate ? note(candidate, thread, ENTRY_EXIT, event->time_ns) : 0;
+    }
+    if ((event->flags & OP_MASK) == OP_WAIT_BITSET)
+        return enter_wait(timeline, process, thread, address, second_word, event);
+    if ((event->flags & OP_MASK) == OP_WAKE)
+        return enter_wake(timeline, process, thread, address, event);
+    return 0;
+}
+
+/* A mapping of an interpreter: where its _PyRuntime is. */
+void gt_futex_runtime(struct gt_timeline *timeline, uint32_t process, uint64_t start,
+                      uint64_t end)
+{
+    struct gt_process_state *state = gt_process_state_at(timeline, process);
+
+    state->runtime_start = start;
+    state->runtime_end = end;
+}
+
+/* Does the pattern say GIL? */
+static bool is_gil(const struct candidate *candidate)
+{
+    if (candidate->known)
+        return true;
+    if (!candidate->used_switch && !(candidate->used_word[0] && candidate->used_word[1]))
+        return false;
+    for (size_t i = 0; i < candidate->entries.count; i++) {
+        const struct entry *wake = gt_chunks_at(&candidate->entries, i);
+
+        if (wake->kind != ENTRY_WAKE)
+            continue;
+        for (size_t j = 0; j < i; j++) {
+            const struct entry *wait = gt_chunks_at(&candidate->entries, j);
+
+            if (wait->kind == ENTRY_WAIT && wait->thread == wake->thread)
+                return true;
+        }
+        if (i > 10000)
+            break; /* by then a GIL's waiters have all been owners */
+    }
+    return false;
+}
+
+/* One thread's part while a candidate's entries are replayed. */
+struct waiter {
+    int64_t since_ns;    /* -1: not waiting */
+    int64_t returned_ns; /* of the last wait's system call; -1: still in it */
+    int64_t acquired_ns; /* -1: not known to hold */
+};
+
+struct replay {
+    struct gt_timeline *timeline;
+    struct gt_gil *gil;
+    struct waiter *waiters; /* by member */
+    size_t count;
+    int64_t last_wake_ns;
+};
+
+static struct waiter *waiter_of(struct replay *replay, uint32_t thread)
+{
+    uint32_t member = gt_gil_member(replay->timeline, replay->gil, thread);
+    struct waiter *grown;
+
+    if (member == GT_NO_INDEX)
+        return NULL;
+    if (member >= replay->count) {
+        size_t count = ((size_t)member + 1) * 2;
+
+        grown = reallocarray(replay->waiters, count, sizeof(*grown));
+        if (!grown)
+            return NULL;
+        for (size_t i = replay->count; i < count; i++)
+            grown[i] = (struct waiter){-1, -1, -1};
+        replay->waiters = grown;
+        replay->count = count;
+    }
+    return &replay->waiters[member];
+}
+
+/* The wait is over at `time_ns`: the thread has the GIL. */
+static int acquire(struct replay *replay, struct waiter *waiter, uint32_t thread,
+                   int64_t time_ns)
+{
+    int64_t since_ns = waiter->since_ns;
+
+    waiter->since_ns = -1;
+    waiter->acquired_ns = time_ns;
+    if (since_ns < 0 || time_ns <= since_ns)
+        return 0;
+    return gt_gil_push(&replay->gil->waits, thread, since_ns, time_ns, 0);
+}
+
+static int on_wait(struct replay *replay, struct waiter *waiter, const struct entry *entry)
+{
+    if (waiter->since_ns >= 0 && waiter->returned_ns >= 0 &&
+        entry->time_ns - waiter->returned_ns > AGAIN_NS &&
+        acquire(replay, waiter, entry->thread, waiter->returned_ns))
+        return -1;
+    if (waiter->since_ns < 0)
+        waiter->since_ns = entry->time_ns;
+    waiter->returned_ns = -1;
+    waiter->acquired_ns = -1; /* it released, while nobody waited */
+    return 0;
+}
+
+static int on_wake(struct replay *replay, struct waiter *waiter, const struct entry *entry)
+{
+    int64_t since_ns = INT64_MAX;
+
+    if (waiter->since_ns >= 0 && waiter->returned_ns >= 0 &&
+        acquire(replay, waiter, entry->thread, waiter->returned_ns))
+        return -1;
+    if (waiter->acquired_ns >= 0)
+        since_ns = waiter->acquired_ns;
+    for (size_t i = 0; waiter->acquired_ns < 0 && i < replay->count; i++)
+        if (replay->waiters[i].since_ns >= 0 && replay->waiters[i].since_ns < since_ns)
+            since_ns = replay->waiters[i].since_ns;
+    if (since_ns < replay->last_wake_ns)
+        since_ns = replay->last_wake_ns;
+    waiter->acquired_ns = -1;
+    replay->gil->handovers++;
+    replay->last_wake_ns = entry->time_ns;
+    if (since_ns >= entry->time_ns)
+        return 0;
+    return gt_gil_push(&replay->gil->holds, entry->thread, since_ns, entry->time_ns, 0);
+}
+
+static int replay_entry(struct replay *replay, const struct entry *entry)
+{
+    struct waiter *waiter = waiter_of(replay, entry->thread);
+
+    if (!waiter)
+        return -1;
+    replay->timeline->quality.gil_events++;
+    switch (entry->kind) {
+    case ENTRY_WAIT:
+        return on_wait(replay, waiter, entry);
+    case ENTRY_EXIT:
+        waiter->returned_ns = entry->time_ns;
+        return 0;
+    case ENTRY_WAKE:
+        return on_wake(replay, waiter, entry);
+    default:
+        return waiter->since_ns >= 0 ? acquire(replay, waiter, entry->thread, entry->time_ns)
+                                     : 0;
+    }
+}
+
+/* Waits that are open at the end: got it at their last return, or never. */
+static int close_waits(struct replay *replay)
+{
+    for (uint32_t i = 0; i < replay->count && i < replay->gil->members.count; i++) {
+        struct waiter *waiter = &replay->waiters[i];
+        uint32_t thread = gt_member_at(replay->gil, i)->thread;
+
+        if (waiter->since_ns < 0)
+            continue;
+        if (waiter->returned_ns >= 0) {
+            if (acquire(replay, waiter, thread, waiter->returned_ns))
+                return -1;
+        } else {
+            replay->gil->defects.takes_without_return++;
+            if (gt_gil_push(&replay->gil->waits, thread, waiter->since_ns,
+                            gt_thread_at(replay->timeline, thread)->end_ns, GT_SPAN_CUT_END))
+                return -1;
+        }
+    }
+    return 0;
+}
+
+static int make_gil(struct gt_timeline *timeline, const struct candidate *candidate)
+{
+    struct replay replay = {.timeline = timeline, .last_wake_ns = -1};
+    uint32_t index =
+        gt_gil_new(timeline, candidate->process, GT_GIL_FROM_FUTEX, candidate->address, 0);
+    int rc = index == GT_NO_INDEX ? -1 : 0;
+
+    if (rc == 0)
+        replay.gil = gt_gil_at(timeline, index);
+    for (size_t i = 0; rc == 0 && i < candidate->entries.count; i++)
+        rc = replay_entry(&replay, gt_chunks_at(&candidate->entries, i));
+    if (rc == 0)
+        rc = close_waits(&replay);
+    free(replay.waiters);
+    return rc;
+}
+
+static bool seen_otherwise(const struct gt_timeline *timeline,
+                           const struct candidate *candidate)
+{
+    for (uint32_t i = 0; i < timeline->gils.count; i++)
+        if (gt_gil_at(timeline, i)->process == candidate->process &&
+            gt_gil_at(timeline, i)->source != GT_GIL_FROM_FUTEX)
+            return true;
+    return false;
+}
+
+int gt_futex_finish(struct gt_timeline *timeline)
+{
+    for (uint32_t i = 0; i < timeline->tracker->candidates.count; i++) {
+        const struct candidate *candidate = candidate_at(timeline, i);
+
+        if (is_gil(candidate) && !seen_otherwise(timeline, candidate) &&
+            make_gil(timeline, candidate))
+            return -1;
+    }
+    return 0;
+}
+
+void gt_futex_release(struct gt_timeline *timeline)
+{
+    for (uint32_t i = 0; i < timeline->tracker->candidates.count; i++)
+        gt_chunks_release(&candidate_at(timeline, i)->entries);
+    gt_chunks_release(&timeline->tracker->candidates);
+}
+
+int gt_futex_init(struct gt_timeline *timeline)
+{
+    gt_chunks_init(&timeline->tracker->candidates, sizeof(struct candidate));
+    return 0;
+}
