@@ -420,6 +420,8 @@ int gt_gil_close(struct gt_timeline *timeline, struct gt_gil *gil, int64_t time_
     if (gil->closed)
         return 0;
     gil->closed = true;
+    if (time_ns < gil->now_ns)
+        time_ns = gil->now_ns; /* the order is the truth, here too */
     gil->end_ns = time_ns;
     for (uint32_t i = 0; i < gil->members.count; i++)
         if (exit_from(timeline, gil, gt_member_at(gil, i)->thread, time_ns))

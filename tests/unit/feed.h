@@ -42,6 +42,7 @@ static inline int await(struct gt_timeline *timeline, int64_t time_ns, int32_t p
     return feed(timeline, GT_EVENT_COND_WAIT, time_ns, pid, tid, gil);
 }
 
+/* `parent` 0: not known. */
 static inline int fork_task(struct gt_timeline *timeline, int64_t time_ns, int32_t pid,
                             int32_t tid, int32_t parent)
 {

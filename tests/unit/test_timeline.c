@@ -55,7 +55,7 @@ static void check_member(uint32_t gil, int32_t tid, int64_t lifetime_ns, int64_t
 static void one_life(void **state)
 {
     (void)state;
-    fork_task(t, 100, 10, 10, 1);
+    fork_task(t, 100, 10, 10, 0);
     acquire(t, 110, 10, 10, A);
     fork_task(t, 150, 10, 11, 10);
     await(t, 160, 10, 11, A);
@@ -84,7 +84,7 @@ static void one_life(void **state)
 static void holds_and_waits_end_with_their_thread(void **state)
 {
     (void)state;
-    fork_task(t, 100, 10, 10, 1);
+    fork_task(t, 100, 10, 10, 0);
     fork_task(t, 100, 10, 11, 10);
     acquire(t, 110, 10, 10, A);
     release(t, 120, 10, 10, A);
@@ -106,7 +106,7 @@ static void holds_and_waits_end_with_their_thread(void **state)
 static void a_fork_has_a_gil_of_its_own(void **state)
 {
     (void)state;
-    fork_task(t, 100, 10, 10, 1);
+    fork_task(t, 100, 10, 10, 0);
     acquire(t, 110, 10, 10, A);
     release(t, 120, 10, 10, A);
     acquire(t, 130, 10, 10, A);
@@ -125,7 +125,7 @@ static void a_fork_has_a_gil_of_its_own(void **state)
 static void exec_ends_a_gil_and_begins_another(void **state)
 {
     (void)state;
-    fork_task(t, 100, 10, 10, 1);
+    fork_task(t, 100, 10, 10, 0);
     acquire(t, 110, 10, 10, A);
     release(t, 120, 10, 10, A);
     acquire(t, 130, 10, 10, A);
@@ -145,7 +145,7 @@ static void exec_ends_a_gil_and_begins_another(void **state)
 static void a_tid_is_used_again(void **state)
 {
     (void)state;
-    fork_task(t, 100, 10, 10, 1);
+    fork_task(t, 100, 10, 10, 0);
     acquire(t, 101, 10, 10, A);
     release(t, 102, 10, 10, A);
     fork_task(t, 110, 10, 11, 10);
@@ -167,7 +167,7 @@ static void a_tid_is_used_again(void **state)
 static void a_tid_is_used_again_though_its_exit_was_lost(void **state)
 {
     (void)state;
-    fork_task(t, 100, 10, 10, 1);
+    fork_task(t, 100, 10, 10, 0);
     acquire(t, 101, 10, 10, A);
     release(t, 102, 10, 10, A);
     fork_task(t, 110, 10, 11, 10);
@@ -202,7 +202,7 @@ static void a_tid_moves_to_another_process(void **state)
 static void a_single_thread_never_waits(void **state)
 {
     (void)state;
-    fork_task(t, 100, 10, 10, 1);
+    fork_task(t, 100, 10, 10, 0);
     for (int i = 0; i < 5000; i++) {
         acquire(t, 1000 + i * 10, 10, 10, A);
         release(t, 1007 + i * 10, 10, 10, A);
@@ -218,7 +218,7 @@ static void a_single_thread_never_waits(void **state)
 static void doubled_probes_change_nothing(void **state)
 {
     (void)state;
-    fork_task(t, 100, 10, 10, 1);
+    fork_task(t, 100, 10, 10, 0);
     fork_task(t, 100, 10, 11, 10);
     for (int copy = 0; copy < 2; copy++)
         acquire(t, 110 + copy, 10, 10, A);
@@ -242,7 +242,7 @@ static void doubled_probes_change_nothing(void **state)
 static void what_does_not_match_is_counted(void **state)
 {
     (void)state;
-    fork_task(t, 100, 10, 10, 1);
+    fork_task(t, 100, 10, 10, 0);
     fork_task(t, 100, 10, 11, 10);
     for (int i = 0; i < 50; i++) {
         acquire(t, 200 + i * 10, 10, 10, A);
@@ -265,7 +265,7 @@ static void what_does_not_match_is_counted(void **state)
 static void lost_ranges_are_unknown(void **state)
 {
     (void)state;
-    fork_task(t, 100, 10, 10, 1);
+    fork_task(t, 100, 10, 10, 0);
     fork_task(t, 100, 10, 11, 10);
     acquire(t, 110, 10, 10, A);
     release(t, 120, 10, 10, A);
@@ -293,7 +293,7 @@ static void lost_ranges_are_unknown(void **state)
 static void a_loss_that_is_told_late(void **state)
 {
     (void)state;
-    fork_task(t, 100, 10, 10, 1);
+    fork_task(t, 100, 10, 10, 0);
     fork_task(t, 100, 10, 11, 10);
     acquire(t, 110, 10, 10, A);
     release(t, 120, 10, 10, A);
@@ -359,7 +359,7 @@ static void names_of_what_ran_before(void **state)
 static void every_sub_interpreter_has_its_gil(void **state)
 {
     (void)state;
-    fork_task(t, 100, 10, 10, 1);
+    fork_task(t, 100, 10, 10, 0);
     fork_task(t, 100, 10, 11, 10);
     for (int i = 0; i < 20; i++) {
         acquire(t, 200 + i * 20, 10, 10, A);
@@ -382,7 +382,7 @@ static void pairs_that_only_look_like_a_gil(void **state)
     const uint64_t queue = 0x560000000100;
 
     (void)state;
-    fork_task(t, 100, 10, 10, 1);
+    fork_task(t, 100, 10, 10, 0);
     fork_task(t, 100, 10, 11, 10);
     for (int i = 0; i < 100; i++) {
         int64_t at = 1000 + i * 100;
@@ -408,7 +408,7 @@ static void pairs_that_only_look_like_a_gil(void **state)
 static void the_distance_of_python_3_6(void **state)
 {
     (void)state;
-    fork_task(t, 100, 10, 10, 1);
+    fork_task(t, 100, 10, 10, 0);
     for (int i = 0; i < 20; i++) {
         feed(t, GT_EVENT_COND_SIGNAL, 200 + i * 10, 10, 10, A + 128);
         feed(t, GT_EVENT_COND_SIGNAL, 207 + i * 10, 10, 10, A);
@@ -424,7 +424,7 @@ static void a_known_single_gil_admits_no_second(void **state)
     (void)state;
     gt_timeline_free(t);
     t = gt_timeline_new(true, NULL);
-    fork_task(t, 100, 10, 10, 1);
+    fork_task(t, 100, 10, 10, 0);
     fork_task(t, 100, 10, 11, 10);
     for (int i = 0; i < 10; i++) {
         acquire(t, 200 + i * 10, 10, 10, A);
@@ -439,7 +439,7 @@ static void a_known_single_gil_admits_no_second(void **state)
 static void functions_tell_the_same(void **state)
 {
     (void)state;
-    fork_task(t, 100, 10, 10, 1);
+    fork_task(t, 100, 10, 10, 0);
     fork_task(t, 100, 10, 11, 10);
     feed(t, GT_EVENT_TAKE_ENTER, 110, 10, 10, 0);
     feed(t, GT_EVENT_TAKE_RETURN, 115, 10, 10, 0); /* the GIL was free: no wait */
@@ -461,7 +461,7 @@ static void functions_tell_the_same(void **state)
 static void functions_whose_takes_do_not_return(void **state)
 {
     (void)state;
-    fork_task(t, 100, 10, 10, 1);
+    fork_task(t, 100, 10, 10, 0);
     fork_task(t, 100, 10, 11, 10);
     for (int i = 0; i < 10; i++) {
         feed(t, GT_EVENT_TAKE_ENTER, 200 + i * 100, 10, 10, 0);
@@ -479,7 +479,7 @@ static void functions_whose_takes_do_not_return(void **state)
 static void conditions_are_believed_before_functions(void **state)
 {
     (void)state;
-    fork_task(t, 100, 10, 10, 1);
+    fork_task(t, 100, 10, 10, 0);
     for (int i = 0; i < 5; i++) {
         feed(t, GT_EVENT_TAKE_ENTER, 200 + i * 10, 10, 10, 0);
         acquire(t, 201 + i * 10, 10, 10, A);
@@ -530,6 +530,17 @@ static void times_that_go_back(void **state)
     finish();
     assert_true(t->quality.unordered > 0);
     assert_int_equal(t->quality.overlaps, 0);
+}
+
+static void an_exec_that_goes_back(void **state)
+{
+    (void)state;
+    acquire(t, 1000, 10, 10, A);
+    release(t, 1010, 10, 10, A);
+    name_task(t, GT_EVENT_EXEC, 500, 10, 10, "python3");
+    tick(t, 2000, 10, 10, 0);
+    finish();
+    check_member(0, 10, 10, 10, 0);
 }
 
 static void names_are_bounded(void **state)
@@ -585,6 +596,7 @@ int main(void)
         TEST(conditions_are_believed_before_functions),
         TEST(text_without_process_ids),
         TEST(times_that_go_back),
+        TEST(an_exec_that_goes_back),
         TEST(names_are_bounded),
         TEST(nothing_at_all),
     };
