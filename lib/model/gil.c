@@ -170,6 +170,8 @@ static int catch_up(struct gt_timeline *timeline, struct gt_gil *gil)
     if (seen == gil->lost_seen)
         return 0;
     gil->known_since_ns = gt_lost_until_ns(timeline);
+    if (gil->now_ns < gil->known_since_ns)
+        gil->now_ns = gil->known_since_ns;
     return gil->owner == GT_NO_INDEX
                ? 0
                : end_hold(timeline, gil, lost_since_ns(timeline, seen), GT_SPAN_CUT_END);
@@ -198,11 +200,11 @@ static uint32_t touch(struct gt_timeline *timeline, struct gt_gil *gil, uint32_t
 {
     uint32_t at;
 
+    if (catch_up(timeline, gil))
+        return GT_NO_INDEX;
     if (*time_ns < gil->now_ns)
         *time_ns = gil->now_ns;
     gil->now_ns = *time_ns;
-    if (catch_up(timeline, gil))
-        return GT_NO_INDEX;
     at = gt_gil_member(timeline, gil, thread);
     if (at == GT_NO_INDEX || member_catch_up(timeline, gil, gt_member_at(gil, at)))
         return GT_NO_INDEX;

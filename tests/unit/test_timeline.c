@@ -543,6 +543,22 @@ static void an_exec_that_goes_back(void **state)
     check_member(0, 10, 10, 10, 0);
 }
 
+/* The record of a loss is newer than the release that follows it. */
+static void a_loss_that_comes_too_early(void **state)
+{
+    (void)state;
+    fork_task(t, 100, 10, 10, 0);
+    acquire(t, 110, 10, 10, A);
+    release(t, 120, 10, 10, A);
+    tick(t, 130, 10, 10, 1);
+    lose(t, 300, 1, 1);
+    release(t, 200, 10, 10, A);
+    acquire(t, 250, 10, 10, A);
+    release(t, 310, 10, 10, A);
+    finish();
+    assert_int_equal(member(0, 10)->hold_ns, 10 + 10);
+}
+
 static void names_are_bounded(void **state)
 {
     char name[200];
@@ -597,6 +613,7 @@ int main(void)
         TEST(text_without_process_ids),
         TEST(times_that_go_back),
         TEST(an_exec_that_goes_back),
+        TEST(a_loss_that_comes_too_early),
         TEST(names_are_bounded),
         TEST(nothing_at_all),
     };
