@@ -273,6 +273,8 @@ static int start_script(struct session *session)
 {
     struct gt_perfscript script = {
         .data_path = session->spec->data_path,
+        .stacks = session->spec->plan->stacks,
+        .counters = session->spec->plan->counters,
         .on_data = on_script_data,
         .on_done = on_script_done,
         .context = session,
