@@ -178,10 +178,16 @@ static uint32_t guess_process(struct gt_timeline *timeline, const struct gt_even
     uint64_t key = event->kind == GT_EVENT_COND_SIGNAL || event->kind == GT_EVENT_COND_WAIT
                        ? event->value
                        : 0;
-    uint32_t index = gt_hashmap_get(guess_of, key);
+    /* A thread may be seen waiting before the GIL's other condition variable ever was. */
+    static const uint64_t near[] = {0, GT_DISTANCE_X86_64, 0 - (uint64_t)GT_DISTANCE_X86_64,
+                                    GT_DISTANCE_AARCH64, 0 - (uint64_t)GT_DISTANCE_AARCH64};
+    uint32_t index;
 
-    if (index != GT_HASHMAP_NONE)
-        return index;
+    for (size_t i = 0; i < (key ? sizeof(near) / sizeof(near[0]) : 1); i++) {
+        index = gt_hashmap_get(guess_of, key + near[i]);
+        if (index != GT_HASHMAP_NONE)
+            return index;
+    }
     index = process_of_pid(timeline, event->tid, event->time_ns);
     if (index == GT_NO_INDEX)
         return GT_NO_INDEX;

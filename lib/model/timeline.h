@@ -132,6 +132,7 @@ struct gt_gil {
     uint64_t transitions; /* acquired and released, as seen */
     uint64_t misfits;     /* of these, how many broke the alternation */
     uint32_t next;        /* the process's next GIL, GT_NO_INDEX ends */
+    bool distrusted;      /* looks like an impostor so far: proves nothing about others */
     bool closed;          /* its process executed another program, or ended */
 };
 
