@@ -27,7 +27,7 @@ def test_no_arguments(folder):
     (["--gil-source", "magic", "x.py"], "magic"),
     (["--python"], "--python"),
     (["-o"], "-o"),
-], ids=" ".join)
+], ids=lambda value: " ".join(value) if isinstance(value, list) else "")
 def test_usage_errors(arguments, word, folder):
     run = giltracer(arguments, folder)
     assert run.status == 125 and word in run.err and len(run.err.splitlines()) <= 2, run
