@@ -4,11 +4,10 @@
 #include "report/viewer.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Text is gathered to this size before it is written. */
-enum { FLUSH_BYTES = 64 * 1024, LABEL_BYTES = 256 };
+enum { FLUSH_BYTES = 64 * 1024, LABEL_BYTES = 64 };
 
 /* What the writers below share. The first failure sticks in `rc`: callers need not look
  * after each piece. */
@@ -137,9 +136,10 @@ static void add_gils(struct page *page)
         const struct gt_gil *gil = gt_gil_at(timeline, i);
 
         ADDF(page,
-             "%s{\"process\":%" PRIu32 ",\"number\":%" PRIu32 ",\"holds\":%zu,\"waits\":%zu,"
-             "\"members\":[",
-             i ? ",\n" : "", gil->process, gil->number, gil->holds.count, gil->waits.count);
+             "%s{\"process\":%" PRIu32 ",\"number\":%" PRIu32 ",\"start_ns\":%" PRId64
+             ",\"end_ns\":%" PRId64 ",\"holds\":%zu,\"waits\":%zu,\"members\":[",
+             i ? ",\n" : "", gil->process, gil->number, since_zero(page, gil->start_ns),
+             since_zero(page, gil->end_ns), gil->holds.count, gil->waits.count);
         for (uint32_t j = 0; j < gil->members.count; j++)
             ADDF(page, "%s%" PRIu32, j ? "," : "", gt_member_at(gil, j)->thread);
         ADDF(page, "]}");
@@ -175,23 +175,13 @@ static void add_names(struct page *page)
     ADDF(page, "}</script>\n");
 }
 
-/* Which member each thread is, in `member_of` (one entry per thread). */
-static void map_members(const struct gt_gil *gil, uint32_t *member_of, size_t threads)
-{
-    memset(member_of, 0, threads * sizeof(*member_of));
-    for (uint32_t i = 0; i < gil->members.count; i++) {
-        uint32_t thread = gt_member_at(gil, i)->thread;
-
-        if (thread < threads)
-            member_of[thread] = i;
-    }
-}
-
 /* Spans follow each other closely, in the order of their starts (holds) or ends (waits):
  * the second column is the difference of that time to the end of the span before. */
-static int write_spans(struct page *page, struct gt_pack *pack, const struct gt_chunks *spans,
-                       bool by_start, const uint32_t *member_of)
+static int write_spans(struct page *page, struct gt_pack *pack, const struct gt_gil *gil,
+                       bool holds)
 {
+    const struct gt_chunks *spans = holds ? &gil->holds : &gil->waits;
+    uint32_t thread = GT_NO_INDEX, member = 0;
     int64_t previous_ns = 0;
     int rc = 0;
 
@@ -200,12 +190,16 @@ static int write_spans(struct page *page, struct gt_pack *pack, const struct gt_
         int64_t start_ns = since_zero(page, span->start_ns);
         int64_t end_ns = since_zero(page, span->end_ns);
 
+        if (span->thread != thread) {
+            thread = span->thread;
+            member = gt_hashmap_get(&gil->member_of, thread);
+        }
         if (end_ns < start_ns)
             end_ns = start_ns;
         if (gt_pack_rows(pack) == 0)
             previous_ns = 0;
-        gt_pack_put(pack, 0, (uint64_t)member_of[span->thread] << 2 | (span->flags & 3));
-        gt_pack_put(pack, 1, gt_zigzag((by_start ? start_ns : end_ns) - previous_ns));
+        gt_pack_put(pack, 0, (uint64_t)member << 2 | (span->flags & 3));
+        gt_pack_put(pack, 1, gt_zigzag((holds ? start_ns : end_ns) - previous_ns));
         gt_pack_put(pack, 2, (uint64_t)(end_ns - start_ns));
         previous_ns = end_ns;
         rc = gt_pack_end_row(pack, page->err);
@@ -216,26 +210,20 @@ static int write_spans(struct page *page, struct gt_pack *pack, const struct gt_
 static int write_tables(struct page *page)
 {
     const struct gt_timeline *timeline = page->timeline;
-    size_t threads = timeline->threads.count;
-    uint32_t *member_of = calloc(threads + 1, sizeof(*member_of));
     struct gt_pack *pack = gt_pack_new(page->output, page->err);
     int rc = pack ? 0 : GT_ERR_MEMORY;
 
-    if (!member_of)
-        rc = gt_error_memory(page->err);
     for (uint32_t i = 0; rc == 0 && i < timeline->gils.count; i++) {
         const struct gt_gil *gil = gt_gil_at(timeline, i);
 
-        map_members(gil, member_of, threads);
         gt_pack_begin(pack, "holds", i, 3);
-        rc = write_spans(page, pack, &gil->holds, true, member_of);
+        rc = write_spans(page, pack, gil, true);
         if (rc < 0)
             break;
         gt_pack_begin(pack, "waits", i, 3);
-        rc = write_spans(page, pack, &gil->waits, false, member_of);
+        rc = write_spans(page, pack, gil, false);
     }
     gt_pack_free(pack);
-    free(member_of);
     return rc;
 }
 
@@ -246,7 +234,7 @@ int gt_html_write(const struct gt_timeline *timeline, const char *summary_json,
         .timeline = timeline,
         .output = output,
         .err = err,
-        .zero_ns = timeline->start_ns < 0 ? 0 : timeline->start_ns,
+        .zero_ns = timeline->start_ns > 0 ? timeline->start_ns : 0,
     };
 
     gt_buf_init(&page.text);

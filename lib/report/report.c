@@ -5,10 +5,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Which part of the report an event is for; 0: all. */
+static unsigned part_of(enum gt_event_kind kind)
+{
+    if (kind >= GT_EVENT_COND_SIGNAL && kind <= GT_EVENT_FUTEX_EXIT)
+        return GT_DETECT_GIL;
+    if (kind >= GT_EVENT_SCHED_SWITCH && kind <= GT_EVENT_SWITCH_OUT)
+        return GT_DETECT_SCHED;
+    return 0;
+}
+
 static int take_event(void *context, const struct gt_event *event)
 {
     struct gt_report *report = context;
+    unsigned part = part_of(event->kind);
 
+    if (part && !(report->detect & part))
+        return 0;
     return gt_timeline_feed(report->timeline, event) ? GT_ERR_MEMORY : 0;
 }
 

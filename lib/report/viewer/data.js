@@ -28,9 +28,29 @@ function fromBase64(text) {
     return Uint8Array.fromBase64 ? Uint8Array.fromBase64(text) : decodeBase64(text);
 }
 
+/** Without Blob or Response: those take a way through other processes for each block. */
 async function gunzip(bytes) {
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-    return new Uint8Array(await new Response(stream).arrayBuffer());
+    const stream = new DecompressionStream("gzip");
+    const writer = stream.writable.getWriter();
+    // What fails here fails in read(), too: say it once.
+    writer.write(bytes).catch(() => {});
+    writer.close().catch(() => {});
+    const chunks = [];
+    let length = 0;
+    for (const reader = stream.readable.getReader(); ;) {
+        const {value, done} = await reader.read();
+        if (done)
+            break;
+        chunks.push(value);
+        length += value.length;
+    }
+    const whole = new Uint8Array(length);
+    let at = 0;
+    for (const chunk of chunks) {
+        whole.set(chunk, at);
+        at += chunk.length;
+    }
+    return whole;
 }
 
 /** Read `count` varints from `bytes` at `at` into `out`; the place after them. Numbers
@@ -39,9 +59,17 @@ export function readVarints(bytes, at, count, out) {
     for (let i = 0; i < count; i++) {
         let byte = bytes[at++];
         let value = byte & 127;
-        for (let scale = 128; byte > 127; scale *= 128) {
+        if (byte > 127) {
             byte = bytes[at++];
-            value += (byte & 127) * scale;
+            value |= (byte & 127) << 7;
+            if (byte > 127) {
+                byte = bytes[at++];
+                value |= (byte & 127) << 14;
+                for (let scale = 2097152; byte > 127; scale *= 128) {
+                    byte = bytes[at++];
+                    value += (byte & 127) * scale;
+                }
+            }
         }
         out[i] = value;
     }
@@ -82,23 +110,26 @@ export const CUT_START = 1;
 export const CUT_END = 2;
 
 function unzigzag(value) {
-    return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
+    const half = Math.floor(value / 2);
+    return half * 2 === value ? half : -half - 1;
 }
 
 /** Fill `spans` from row `first` on with a block's columns. */
-function storeSpans(spans, first, columns, byStart, members) {
-    const [who, gap, length] = columns;
-    for (let i = 0, at = first, previous = 0; i < who.length; i++, at++) {
-        const member = Math.floor(who[i] / 4);
+function storeSpans(spans, first, [who, gap, length], byStart, members) {
+    const {start, end, member, flags} = spans;
+    const rows = who.length;
+    for (let i = 0, at = first, previous = 0; i < rows; i++, at++) {
         const time = previous + unzigzag(gap[i]);
-        if (member >= members)
-            throw new Error("the page's data is damaged: a span of no thread");
-        spans.member[at] = member;
-        spans.flags[at] = who[i] & 3;
-        spans.start[at] = byStart ? time : time - length[i];
-        spans.end[at] = byStart ? time + length[i] : time;
-        previous = spans.end[at];
+        const ns = length[i];
+        previous = byStart ? time + ns : time;
+        start[at] = previous - ns;
+        end[at] = previous;
+        member[at] = who[i] >>> 2;
+        flags[at] = who[i] & 3;
     }
+    for (let at = first; at < first + rows; at++)
+        if (member[at] >= members)
+            throw new Error("the page's data is damaged: a span of no thread");
 }
 
 /** What the page holds besides spans; throws when it is missing or of another version. */
@@ -117,14 +148,19 @@ export function readNames(text) {
 export async function readBlocks(names, blocks) {
     const next = new Map();
     const inflated = [];
-    const inflate = (block) => gunzip(fromBase64(block.text()));
+    const inflate = async (block) => gunzip(fromBase64(block.text()));
+    const inflateEarly = (block) => {
+        const bytes = inflate(block);
+        bytes.catch(() => {}); // its turn to fail comes with its await
+        return bytes;
+    };
     for (let i = 0; i < blocks.length; i++) {
         const {table, key, rows} = blocks[i];
         const gil = names.gils[key];
         const spans = {holds: gil?.holdSpans, waits: gil?.waitSpans}[table];
         // Blocks are inflated two ahead, while this one is stored.
         for (let ahead = i; ahead < Math.min(i + 3, blocks.length); ahead++)
-            inflated[ahead] ??= inflate(blocks[ahead]);
+            inflated[ahead] ??= inflateEarly(blocks[ahead]);
         const bytes = await inflated[i];
         inflated[i] = true;
         if (!spans)

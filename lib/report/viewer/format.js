@@ -14,9 +14,10 @@ export function durationText(ns) {
     return `${Math.round(ns)} ns`;
 }
 
-/** A point in time, with as many decimals as `step_ns` between two of its kind asks for. */
-export function timeText(ns, step_ns) {
-    const [size, unit] = Math.abs(ns) + step_ns >= 1e9 ? [1e9, "s"] : [1e6, "ms"];
+/** A point in time, with as many decimals as `step_ns` between two of its kind asks for;
+ * `most_ns` is the last of them: it says which unit all take. */
+export function timeText(ns, step_ns, most_ns = ns) {
+    const [size, unit] = most_ns >= 1e9 ? [1e9, "s"] : [1e6, "ms"];
     const decimals = Math.min(9, Math.max(0, Math.ceil(Math.log10(size / step_ns) - 1e-9)));
     return `${(ns / size).toFixed(Math.min(decimals, Math.log10(size)))} ${unit}`;
 }

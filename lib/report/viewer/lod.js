@@ -16,11 +16,11 @@ export function countBelow(sorted, value, low = 0, high = sorted.length) {
 
 /** Non-overlapping spans of one thread, in the order of time. */
 export class Track {
-    constructor(count) {
+    constructor(count, start, sum, id) {
         this.count = count;
-        this.start = new Float64Array(count);
-        this.sum = new Float64Array(count + 1); // of the lengths before span i
-        this.id = new Uint32Array(count);       // place in the GIL's Spans
+        this.start = start; // Float64Array(count)
+        this.sum = sum;     // Float64Array(count + 1): of the lengths before span i
+        this.id = id;       // Uint32Array(count): place in the GIL's Spans
     }
 
     end(i) {
@@ -76,22 +76,35 @@ export class Track {
     }
 }
 
-/** One track per member. */
+/** One track per member: views of arrays that all of them share. */
 export function buildTracks(spans, members) {
-    const counts = new Uint32Array(members);
-    for (let i = 0; i < spans.count; i++)
-        counts[spans.member[i]]++;
-    const tracks = Array.from(counts, (count) => new Track(count));
-    const next = new Uint32Array(members);
-    for (let i = 0; i < spans.count; i++) {
-        const member = spans.member[i];
-        const track = tracks[member];
-        const at = next[member]++;
-        track.start[at] = spans.start[i];
-        track.sum[at + 1] = track.sum[at] + spans.end[i] - spans.start[i];
-        track.id[at] = i;
+    const {count, member} = spans;
+    const first = new Uint32Array(members + 1); // where each member's spans begin
+    for (let i = 0; i < count; i++)
+        first[member[i] + 1]++;
+    for (let m = 0; m < members; m++)
+        first[m + 1] += first[m];
+    const start = new Float64Array(count), sum = new Float64Array(count + members);
+    const id = new Uint32Array(count);
+    fillTracks(spans, first.slice(), new Float64Array(members), start, sum, id);
+    return Array.from({length: members}, (_, m) => {
+        const from = first[m], to = first[m + 1];
+        return new Track(to - from, start.subarray(from, to),
+                         sum.subarray(from + m, to + m + 1), id.subarray(from, to));
+    });
+}
+
+/** `next` and `total` are each member's place and running sum. */
+function fillTracks(spans, next, total, start, sum, id) {
+    const {count, member, start: starts, end: ends} = spans;
+    for (let i = 0; i < count; i++) {
+        const m = member[i];
+        const at = next[m]++;
+        start[at] = starts[i];
+        total[m] += ends[i] - starts[i];
+        sum[at + m + 1] = total[m];
+        id[at] = i;
     }
-    return tracks;
 }
 
 /** How many threads wait at a time, and on average within a pixel. */
@@ -131,4 +144,5 @@ export function indexGil(gil) {
     gil.ranked = held.map((_, member) => member).sort((a, b) => held[b] - held[a] || a - b);
     gil.rankOf = [];
     gil.ranked.forEach((member, rank) => { gil.rankOf[member] = rank; });
+    gil.colorOf = gil.rankOf.map((rank) => rank + 5 * gil.index); // GILs differ in their first
 }

@@ -141,8 +141,16 @@ class Page {
         byId("order").addEventListener("change", (event) => view.set({order: event.target.value}));
         byId("filter").addEventListener("input", (event) => view.set({filter: event.target.value}));
         timeline.scroller.addEventListener("scroll", () => this.redrawSoon());
-        new ResizeObserver(() => { this.overview.paint(); this.redrawSoon(); })
-            .observe(timeline.scroller);
+        let size = "";
+        new ResizeObserver(() => {
+            const {clientWidth, clientHeight} = timeline.scroller;
+            if (size !== "" && size !== `${clientWidth} ${clientHeight}`) {
+                timeline.layOut();
+                this.overview.paint();
+                this.redrawSoon();
+            }
+            size = `${clientWidth} ${clientHeight}`;
+        }).observe(timeline.scroller);
         matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
             this.applyTheme();
             this.showAll();
@@ -182,10 +190,13 @@ class Page {
 async function start() {
     const status = byId("status");
     try {
+        performance.mark("giltracer-start");
         const {names, summary} = await readDocument();
+        performance.mark("giltracer-decoded");
         showVerdict(summary);
         await nextTurn();
         const page = new Page(buildModel(names), summary);
+        performance.mark("giltracer-indexed");
         byId("app").dataset.state = "ready";
         page.start();
         performance.mark("giltracer-drawn");

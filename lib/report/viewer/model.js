@@ -36,7 +36,7 @@ function makeLane(gil, member, thread) {
         gil, member, thread, holds, waits,
         hold_ns: holds ? holds.sum[holds.count] : 0,
         wait_ns: waits ? waits.sum[waits.count] : 0,
-        rank: gil ? gil.rankOf[member] : -1,
+        color: gil ? gil.colorOf[member] : -1,
     };
 }
 
@@ -53,23 +53,35 @@ const ORDERS = {
     name: (a, b) => a.thread.name.localeCompare(b.thread.name) || a.thread.tid - b.thread.tid,
 };
 
-export const ROW_HEIGHT = {process: 22, gil: 34, thread: 22};
+const ROW_HEIGHT = {process: 22, gil: 36, thread: 22};
+const MOST_THREAD_HEIGHT = 34;
 
 function matches(lane, process, words) {
     const text = `${lane.thread.name} ${lane.thread.tid} ${process.title} ${process.pid}`;
     return words.every((word) => text.toLowerCase().includes(word));
 }
 
-/** The rows of the timeline from top to bottom, each with its place. */
-export function layRows(model, view) {
+/** Few rows grow with the room there is; many keep the least height and scroll. */
+function growThreads(rows, room) {
+    const threads = rows.filter((row) => row.kind === "thread").length;
+    const used = rows.reduce((sum, row) => sum + row.height, 0);
+    const more = Math.floor(Math.max(0, room - used) / Math.max(1, threads));
+    let top = 0;
+    for (const row of rows) {
+        row.top = top;
+        if (row.kind === "thread")
+            row.height = Math.min(MOST_THREAD_HEIGHT, row.height + more);
+        top += row.height;
+    }
+    return rows;
+}
+
+/** The rows of the timeline from top to bottom, each with its place; `room` pixels are seen. */
+export function layRows(model, view, room) {
     const rows = [];
     const words = view.filter.toLowerCase().split(/\s+/).filter(Boolean);
     const groups = model.processes.map(() => []);
-    let top = 0;
-    const add = (kind, fields) => {
-        rows.push({kind, top, height: ROW_HEIGHT[kind], ...fields});
-        top += ROW_HEIGHT[kind];
-    };
+    const add = (kind, fields) => rows.push({kind, height: ROW_HEIGHT[kind], ...fields});
     for (const thread of model.threads)
         groups[thread.process].push(...thread.lanes);
     for (const process of model.processes) {
@@ -88,7 +100,7 @@ export function layRows(model, view) {
                 add("thread", {process, gil, lane});
         }
     }
-    return rows;
+    return growThreads(rows, room);
 }
 
 /** A selection for the span `i` of a lane's track. */

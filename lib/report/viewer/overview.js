@@ -6,6 +6,7 @@ import {Painter} from "./paint.js";
 
 const MOST_ROWS = 6; // GILs shown, those with most waiting first
 const EDGE_PIXELS = 6;
+const OWNERS_SHARE = 0.6; // of the height; the rest is the curve of waiters
 
 export class Overview {
     constructor(model, view) {
@@ -37,28 +38,25 @@ export class Overview {
         this.canvas.height = height;
         const {painter, gils, theme} = this;
         painter.begin(this.context, width, height, 0, this.view.duration, theme);
-        const row = Math.floor(height / Math.max(1, gils.length));
+        const owners = Math.round(height * OWNERS_SHARE);
+        const row = Math.floor(owners / Math.max(1, gils.length));
         gils.forEach((gil, i) => painter.owners(gil, i * row, row - (i < gils.length - 1 ? 2 : 0)));
-        painter.lost(this.model.lost);
-        this.paintWaiters(width, height, ratio);
+        this.paintWaiters(owners + Math.round(3 * ratio), height, ratio);
+        painter.lost(this.model.lost, height);
         painter.end(this.context);
     }
 
-    paintWaiters(width, height, ratio) {
+    paintWaiters(top, bottom, ratio) {
+        const {width} = this.painter;
         const sum = new Float32Array(width), one = new Float32Array(width);
         for (const gil of this.model.gils) {
             gil.crowd.average(0, this.view.duration / width, width, one);
             one.forEach((value, x) => { sum[x] += value; });
         }
         const most = Math.max(1, Math.ceil(sum.reduce((a, b) => Math.max(a, b), 0) - 0.01));
-        const thick = Math.round(1.5 * ratio);
-        const {painter, theme} = this;
-        if (sum.some((value) => value > 0)) {
-            painter.curve(sum, 0, height, most, thick + 2 * Math.round(ratio), theme.pixels.lane);
-            painter.curve(sum, Math.round(ratio), height - 2 * Math.round(ratio), most, thick,
-                          theme.pixels.wait);
-        }
-        byId("overview-most").textContent = `${most} waiting`;
+        this.painter.curve(sum, top, bottom - top, most, Math.round(ratio));
+        byId("overview-most").textContent = sum.some((value) => value > 0)
+            ? `and how many wait, up to ${most}` : "and nobody waits";
     }
 
     /** Where the view's window is: at every change of it. */

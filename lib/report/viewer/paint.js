@@ -69,7 +69,7 @@ export class Painter {
             return;
         lane.holds.coverage(this.from, this.step, this.width, this.hold);
         lane.waits.coverage(this.from, this.step, this.width, this.wait);
-        const owner = ownerPixel(lane.rank);
+        const owner = ownerPixel(lane.color);
         for (let x = 0; x < this.width; x++) {
             const hold = this.hold[x], wait = this.wait[x];
             if (hold <= 0 && wait <= 0)
@@ -98,13 +98,13 @@ export class Painter {
         const shown = gil.ranked.slice(0, LAYERS);
         for (const member of shown) {
             gil.holdTracks[member].coverage(this.from, this.step, this.width, this.hold);
-            this.layer(y, height, ownerPixel(gil.rankOf[member]));
+            this.layer(y, height, ownerPixel(gil.colorOf[member]));
         }
         for (const member of gil.ranked.slice(LAYERS)) {
             const track = gil.holdTracks[member];
             if (track.covered(this.from, this.from + this.step * this.width) > 0) {
                 track.coverage(this.from, this.step, this.width, this.hold);
-                this.layer(y, height, ownerPixel(gil.rankOf[member]));
+                this.layer(y, height, ownerPixel(gil.colorOf[member]));
             }
         }
     }
@@ -120,27 +120,30 @@ export class Painter {
         }
     }
 
-    /** A line of values, from 0 at the bottom to `most` at the top. */
-    curve(values, y, height, most, thickness, pixel) {
-        let last = -1;
+    /** A curve of values over a hatched area, from 0 at the bottom to `most` at the top. */
+    curve(values, y, height, most, thickness) {
+        const {pixels} = this.theme;
+        let last = height;
         for (let x = 0; x < this.width; x++) {
-            const share = Math.min(1, values[x] / most);
-            const at = y + Math.round((1 - share) * (height - thickness));
-            const from = last < 0 ? at : Math.min(at, last), to = last < 0 ? at : Math.max(at, last);
-            this.column(x, from, to - from + thickness, pixel);
+            const rows = Math.round(Math.min(1, values[x] / most) * height);
+            const at = values[x] > 0 ? height - Math.max(rows, thickness) : height;
+            this.hatchedColumn(x, y + at, height - at, pixels.waitPale, pixels.lane);
+            if (at < height || last < height)
+                this.column(x, y + Math.min(at, last), Math.max(thickness, Math.abs(at - last)),
+                            pixels.wait);
             last = at;
         }
     }
 
     /** Events were lost here: nobody knows. Hatched over whatever is drawn. */
-    lost(ranges) {
+    lost(ranges, bottom) {
         const {pixels} = this.theme;
         const to = this.from + this.step * this.width;
         for (const [start, end] of ranges) {
             if (end < this.from || start > to)
                 continue;
             const x0 = this.x(start), x1 = Math.max(x0 + 2, this.x(end));
-            for (let y = 0; y < this.height; y++)
+            for (let y = 0; y < Math.min(bottom, this.height); y++)
                 for (let x = x0; x < Math.min(x1, this.width); x++)
                     if (x === x0 || x === x1 - 1 || (x - y & 7) < 2)
                         this.pixels[y * this.width + x] = pixels.lost;

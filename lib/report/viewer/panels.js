@@ -43,7 +43,7 @@ export class Details {
         return make("button", {
             className: "link",
             onclick: onclick ?? (() => this.view.set({selection: threadSelection(lane)})),
-        }, swatch(this.theme.ownerColor(lane.rank)), make("bdi", {}, lane.thread.name),
+        }, swatch(this.theme.ownerColor(lane.color)), make("bdi", {}, lane.thread.name),
         make("span", {className: "tid"}, String(lane.thread.tid)));
     }
 
@@ -85,7 +85,7 @@ export class Details {
             make("h3", {}, holders.length ? "Who held the GIL meanwhile" : "Nobody was seen to hold it"),
             this.ranking(gil, holders, end - start, "hold"),
             rest > 0 ? make("p", {className: "hint"},
-                `For ${durationText(rest)} nobody held it: the time to hand it over, or to wake up.`) : null,
+                `For ${durationText(rest)} nobody held it: it was free, or passing from one thread to the next.`) : null,
             main ? make("p", {}, make("button", {
                 id: "jump", onclick: () => this.jump(),
             }, "Jump to the longest hold"), make("span", {className: "hint"},

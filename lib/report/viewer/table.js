@@ -9,14 +9,14 @@ import {measureBlockers, measureLane, rankEntries} from "./select.js";
 const COLUMNS = [
     ["label", "Thread", "Name and thread id; ★ is a main thread"],
     ["lifetime_ns", "Lifetime", "From its start to its end, as far as recorded"],
-    ["free_ns", "No GIL", "Share of its life without the GIL and not waiting for it", true],
-    ["hold_ns", "Holds", "Share of its life holding the GIL", true],
-    ["wait_ns", "Waits", "Share of its life waiting for the GIL", true],
+    ["free_ns", "No GIL %", "Share of its life without the GIL and not waiting for it", true],
+    ["hold_ns", "Has GIL %", "Share of its life holding the GIL", true],
+    ["wait_ns", "GIL wait %", "Share of its life waiting for the GIL", true],
     ["longest_wait_ns", "Longest wait", "Its longest wait for the GIL"],
-    ["waits", "Waits", "How often it had to wait"],
-    ["longest_hold_ns", "Longest hold", "The longest it held the GIL at a stretch"],
-    ["holds", "Holds", "How often it took the GIL"],
     ["blocked_by", "Blocked by", "Who held the GIL while it waited, share of its waiting"],
+    ["waits", "Waits", "How often it had to wait"],
+    ["holds", "Holds", "How often it took the GIL"],
+    ["longest_hold_ns", "Longest hold", "The longest it held the GIL at a stretch"],
 ];
 const BARS = {free_ns: "free", hold_ns: "hold", wait_ns: "wait"};
 
@@ -76,6 +76,9 @@ export class ThreadTable {
                     return {tid: thread.tid, label: thread.label, ns: each.ns,
                             share: each.ns / row.wait_ns};
                 });
+                if (matrix.nobody[member] > 0)
+                    row.blocked_by.push({tid: null, label: "(nobody)", ns: matrix.nobody[member],
+                                         share: matrix.nobody[member] / row.wait_ns});
             }
         }
         this.render();
@@ -93,7 +96,8 @@ export class ThreadTable {
     headCell([key, title, meaning]) {
         const sorted = this.sort.key === key;
         const order = sorted ? (this.sort.down ? "descending" : "ascending") : "none";
-        return make("th", {scope: "col", "aria-sort": order, className: key === "label" ? "text" : ""},
+        const text = key === "label" || key === "blocked_by";
+        return make("th", {scope: "col", "aria-sort": order, className: text ? "text" : ""},
             make("button", {title: meaning, onclick: () => this.sortBy(key)}, title,
                  make("span", {"aria-hidden": "true"}, sorted ? (this.sort.down ? " ▾" : " ▴") : "")));
     }
@@ -138,7 +142,7 @@ export class ThreadTable {
         const cells = COLUMNS.slice(1).map((column) => this.cell(column, row));
         const element = make("tr", {"data-thread": row.thread, "data-gil": gil?.index, onclick: select},
             make("td", {className: "text"}, make("button", {className: "link"},
-                swatch(this.theme.ownerColor(lane?.rank ?? -1)), make("bdi", {}, nameText(row.label)),
+                swatch(this.theme.ownerColor(lane?.color ?? -1)), make("bdi", {}, nameText(row.label)),
                 make("span", {className: "tid"}, `${row.main ? "★ " : ""}${row.tid}`))),
             ...cells);
         return element;
@@ -159,7 +163,7 @@ export class ThreadTable {
     }
 
     blockedCell(list) {
-        const parts = (list ?? []).slice(0, 3).map(({label, share, ns}, i) =>
+        const parts = (list ?? []).slice(0, 2).map(({label, share, ns}, i) =>
             make("span", {title: durationText(ns)}, i ? ", " : "", make("bdi", {}, nameText(label)),
                  ` ${(100 * share).toFixed(0)}%`));
         return make("td", {className: "text blocked", "data-key": "blocked_by"},

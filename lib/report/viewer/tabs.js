@@ -64,7 +64,7 @@ export class Tabs {
 
     name(gil, member) {
         const thread = this.model.threads[gil.members[member]];
-        return [swatch(this.theme.ownerColor(gil.rankOf[member])), make("bdi", {}, thread.name),
+        return [swatch(this.theme.ownerColor(gil.colorOf[member])), make("bdi", {}, thread.name),
                 make("span", {className: "tid"}, String(thread.tid))];
     }
 

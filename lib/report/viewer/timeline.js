@@ -39,7 +39,7 @@ export class Timeline {
 
     /** Lay the rows anew: after a filter, an order, or a collapsed process. */
     layOut() {
-        this.rows = layRows(this.model, this.view);
+        this.rows = layRows(this.model, this.view, this.scroller.clientHeight);
         this.names.replaceChildren(...this.rows.map((row) => this.nameOf(row)));
         const last = this.rows.at(-1);
         byId("lanes-inner").style.height = `${last ? last.top + last.height : 0}px`;
@@ -77,7 +77,7 @@ export class Timeline {
         return make("button", {
             className: "row thread", title: `${lane.thread.name} (${lane.thread.tid})`,
             onclick: () => this.view.set({selection: threadSelection(lane)}),
-        }, swatch(this.theme?.ownerColor(lane.rank) ?? "gray"),
+        }, swatch(this.theme?.ownerColor(lane.color) ?? "gray"),
         make("bdi", {className: "name"}, lane.thread.name),
         make("span", {className: "tid"}, String(lane.thread.tid)),
         make("span", {className: "stat"}, wait));
@@ -167,7 +167,9 @@ export class Timeline {
         const visible = this.visibleRows(height);
         for (const row of visible)
             this.paintRow(row);
-        this.painter.lost(this.model.lost);
+        const last = visible.at(-1);
+        const bottom = last ? last.top + last.height - this.scroller.scrollTop : 0;
+        this.painter.lost(this.model.lost, Math.round(bottom * ratio));
         this.painter.end(this.context);
         this.context.setTransform(ratio, 0, 0, ratio, 0, 0);
         this.drawTexts(visible);
@@ -188,7 +190,7 @@ export class Timeline {
         const height = Math.round(row.height * ratio);
         const inset = Math.round(BAR_INSET * ratio);
         if (row.kind === "process")
-            painter.fill(0, painter.width, y, height, theme.pixels.panel);
+            painter.fill(0, painter.width, y, height, theme.pixels.page);
         else if (row.kind === "gil")
             painter.owners(row.gil, y + inset, height - 2 * inset);
         else
@@ -306,21 +308,20 @@ export class Timeline {
         const x = this.xAt((from + to) / 2);
         const start = row.top - this.scroller.scrollTop + row.height / 2;
         const down = y > start ? 1 : -1;
-        const end = y - down * 9;
-        context.fillStyle = context.strokeStyle = this.theme.text;
-        context.lineWidth = 1.5;
-        context.beginPath();
-        context.arc(x, start, 3, 0, 7);
-        context.fill();
-        context.beginPath();
-        context.moveTo(x, start);
-        context.lineTo(x, end - down * 5);
-        context.stroke();
-        context.beginPath();
-        context.moveTo(x, end);
-        context.lineTo(x - 4, end - down * 7);
-        context.lineTo(x + 4, end - down * 7);
-        context.fill();
+        const end = y - down * 8;
+        const arrow = new Path2D();
+        arrow.arc(x, start, 2.5, 0, 7);
+        arrow.moveTo(x, start);
+        arrow.lineTo(x, end);
+        arrow.moveTo(x - 4, end - down * 6);
+        arrow.lineTo(x, end);
+        arrow.lineTo(x + 4, end - down * 6);
+        context.lineCap = "round";
+        for (const [width, color] of [[5, this.theme.lane], [2, this.theme.text]]) {
+            context.lineWidth = width;
+            context.strokeStyle = color;
+            context.stroke(arrow);
+        }
     }
 
     drawRuler(ratio) {
@@ -340,7 +341,7 @@ export class Timeline {
             const x = this.xAt(i * step);
             context.fillStyle = theme.muted;
             context.fillRect(x, RULER_HEIGHT - 8, 1, 8);
-            context.fillText(timeText(i * step, step), x + 4, RULER_HEIGHT / 2 - 1);
+            context.fillText(timeText(i * step, step, view.to), x + 4, RULER_HEIGHT / 2 - 1);
         }
         context.fillStyle = theme.line;
         context.fillRect(0, RULER_HEIGHT - 1, this.width, 1);

@@ -1,0 +1,45 @@
+// Debian's Chromium, and a page in it that must not complain and must not use the network.
+
+import assert from "node:assert/strict";
+import {existsSync} from "node:fs";
+import {pathToFileURL} from "node:url";
+import {chromium} from "playwright-core";
+
+const CHROMIUM = ["/usr/bin/chromium", "/usr/bin/chromium-browser"].find(existsSync);
+const ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
+                   "--no-first-run", "--disable-background-networking",
+                   "--disable-component-update", "--disable-sync"];
+
+export async function launch() {
+    assert.ok(CHROMIUM, "chromium is not installed");
+    return chromium.launch({executablePath: CHROMIUM, args: ARGUMENTS});
+}
+
+/** Open a page with the network cut. `check()` fails on any complaint or request. */
+export async function open(browser, {html, hash = "", width = 1440, height = 900, dark = false}) {
+    const context = await browser.newContext({
+        viewport: {width, height}, colorScheme: dark ? "dark" : "light", acceptDownloads: true,
+    });
+    await context.setOffline(true);
+    const page = await context.newPage();
+    const complaints = [];
+    page.on("console", (message) => complaints.push(`${message.type()}: ${message.text()}`));
+    page.on("pageerror", (error) => complaints.push(`error: ${error.stack}`));
+    page.on("dialog", (dialog) => { complaints.push("a dialog"); dialog.dismiss(); });
+    page.on("request", (request) => {
+        if (!/^(file|data|blob):/.test(request.url()))
+            complaints.push(`request: ${request.url()}`);
+    });
+    await page.goto(pathToFileURL(html).href + hash);
+    await page.waitForFunction(() =>
+        document.getElementById("app").dataset.state !== "loading", null, {timeout: 60000});
+    page.check = () => assert.deepEqual(complaints, []);
+    page.state = () => page.evaluate(() => {
+        const {from, to, range, selection, tab, order, filter} = window.giltracer.view;
+        return {from, to, range, selection, tab, order, filter};
+    });
+    /** Wait until changes of the view are drawn. */
+    page.settled = () => page.evaluate(() => new Promise((resolve) =>
+        requestAnimationFrame(() => requestAnimationFrame(resolve))));
+    return page;
+}

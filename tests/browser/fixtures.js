@@ -1,0 +1,172 @@
+// Recordings as `perf script` text, made by rule, and pages made from them by perf2trace.
+
+import {execFileSync, spawn} from "node:child_process";
+import {once} from "node:events";
+import {existsSync, mkdtempSync, readFileSync, rmSync} from "node:fs";
+import {tmpdir} from "node:os";
+import {dirname, join, resolve} from "node:path";
+import {fileURLToPath} from "node:url";
+
+const source = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
+export const viewerFolder = join(source, "lib/report/viewer");
+
+/** The build folder: GT_BINARY_DIR, else build/. */
+export const binaryDir = resolve(source, process.env.GT_BINARY_DIR ?? "build");
+export const perf2trace = join(binaryDir, "perf2trace");
+if (!existsSync(perf2trace))
+    throw new Error(`${perf2trace} is missing: build first, or set GT_BINARY_DIR`);
+
+export const folder = mkdtempSync(join(tmpdir(), "giltracer-browser-"));
+process.on("exit", () => rmSync(folder, {recursive: true, force: true}));
+
+const COND = 0x7f4623b4e6c8;
+const ZERO_NS = 1325_000_000_000;
+
+/** The same numbers each time (mulberry32). */
+export function random(seed) {
+    return () => {
+        seed = seed + 0x6d2b79f5 | 0;
+        let t = Math.imul(seed ^ seed >>> 15, 1 | seed);
+        t = t + Math.imul(t ^ t >>> 7, 61 | t) ^ t;
+        return ((t ^ t >>> 14) >>> 0) / 4294967296;
+    };
+}
+
+/** Lines of `perf script --ns -F comm,pid,tid,cpu,time,event,trace`. */
+export class Recording {
+    constructor(pid = 100, name = "python3") {
+        this.lines = [];
+        this.time = 0; // ns
+        this.pid = pid;
+        this.names = new Map([[pid, name]]);
+    }
+
+    line(tid, text, pid = this.pid) {
+        const at = ZERO_NS + this.time;
+        const seconds = Math.floor(at / 1e9), rest = String(at % 1e9).padStart(9, "0");
+        this.lines.push(`${(this.names.get(tid) ?? "python3").padStart(16)} ${pid}/${tid} ` +
+            `[000] ${seconds}.${rest}: ${text}\n`);
+    }
+
+    fork(tid, name = null, pid = this.pid) {
+        this.line(this.pid, `PERF_RECORD_FORK(${pid}:${tid}):(${this.pid}:${this.pid})`);
+        if (name !== null) {
+            this.names.set(tid, name);
+            this.line(tid, `PERF_RECORD_COMM: ${name}:${pid}/${tid}`, pid);
+        }
+    }
+
+    exit(tid, pid = this.pid) {
+        this.line(tid, `PERF_RECORD_EXIT(${pid}:${tid}):(${this.pid}:${this.pid})`, pid);
+    }
+
+    wait(tid, gil = 0) {
+        this.line(tid, `gil:wait: (7f84ad4a5e20) cond=0x${(COND + gil * 4096).toString(16)}`);
+    }
+
+    acquire(tid, gil = 0) {
+        this.line(tid, `gil:signal: (7f84ad4a5e20) cond=0x${(COND + 88 + gil * 4096).toString(16)}`);
+    }
+
+    release(tid, gil = 0) {
+        this.line(tid, `gil:signal: (7f84ad4a5e20) cond=0x${(COND + gil * 4096).toString(16)}`);
+    }
+
+    lost(count) {
+        this.line(this.pid, `PERF_RECORD_LOST lost ${count}`);
+    }
+
+    text() {
+        return this.lines.join("");
+    }
+}
+
+/** `threads` that want one GIL: each waits in a queue, holds for a while, then is away. */
+export function contended({threads = 3, turns = 60, seed = 1, names = [], recording} = {}) {
+    const record = recording ?? new Recording();
+    const next = random(seed);
+    const tids = Array.from({length: threads}, (_, i) => record.pid + 1 + i);
+    record.acquire(record.pid);
+    record.time += 2_000_000;
+    tids.forEach((tid, i) => {
+        record.fork(tid, names[i] ?? null);
+        record.time += 50_000;
+    });
+    record.release(record.pid);
+    const queue = [];
+    let away = [...tids];
+    for (let turn = 0; turn < turns; turn++) {
+        while (away.length > 0 && (queue.length === 0 || next() < 0.6)) {
+            const tid = away.splice(Math.floor(next() * away.length), 1)[0];
+            record.time += 1_000 + Math.floor(next() * 90_000);
+            record.wait(tid);
+            queue.push(tid);
+        }
+        const owner = queue.shift();
+        record.time += 5_000 + Math.floor(next() * 20_000);
+        record.acquire(owner);
+        record.time += 100_000 + Math.floor(next() * 6_000_000);
+        record.release(owner);
+        away = [...away, owner];
+    }
+    for (const tid of queue) {
+        record.time += 7_000;
+        record.acquire(tid);
+        record.time += 30_000;
+        record.release(tid);
+    }
+    for (const tid of tids) {
+        record.time += 10_000;
+        record.exit(tid);
+    }
+    record.time += 1_000_000;
+    record.exit(record.pid);
+    return record;
+}
+
+/** Nearly uncontended takes and drops of three threads: `events` of them, as chunks. */
+export function* heavyText(events) {
+    const record = new Recording();
+    const next = random(7);
+    for (const tid of [101, 102, 103])
+        record.fork(tid);
+    let owner = 101, waiter = null;
+    for (let i = 0; i < events / 2; i++) {
+        if (i % 600 === 0) {
+            waiter = 101 + (owner - 100) % 3;
+            record.wait(waiter);
+        }
+        record.time += 900 + Math.floor(next() * 9_000);
+        record.acquire(owner);
+        record.time += 700 + Math.floor(next() * 12_000);
+        record.release(owner);
+        if (i % 600 === 40)
+            owner = waiter;
+        if (record.lines.length > 50_000) {
+            yield record.text();
+            record.lines = [];
+        }
+    }
+    yield record.text();
+}
+
+/** Make a page, and the JSON's summary, of perf script text (a string or chunks). */
+export async function makePage(name, text, mode = "gil") {
+    const html = join(folder, `${name}.html`), json = join(folder, `${name}.json`);
+    const child = spawn(perf2trace, ["-q", "-o", html, "-o", json, mode],
+                        {stdio: ["pipe", "inherit", "inherit"]});
+    const ended = once(child, "exit");
+    for (const chunk of typeof text === "string" ? [text] : text)
+        if (!child.stdin.write(chunk))
+            await once(child.stdin, "drain");
+    child.stdin.end();
+    const [code] = await ended;
+    if (code !== 0)
+        throw new Error(`perf2trace ended with ${code}`);
+    return {html, json, trace: () => JSON.parse(readFileSync(json, "utf8"))};
+}
+
+/** The command that a test without a page needs. */
+export function run(program, args, input) {
+    return execFileSync(program, args, {input, encoding: "utf8"});
+}

@@ -1,0 +1,262 @@
+// The page's modules alone, under node.
+
+import assert from "node:assert/strict";
+import {cpSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync} from "node:fs";
+import {join} from "node:path";
+import {gzipSync} from "node:zlib";
+import {test} from "node:test";
+import {folder, random, viewerFolder} from "./fixtures.js";
+
+// node takes a .js file for a module only where a package.json says so.
+const modules = join(folder, "viewer");
+mkdirSync(modules);
+cpSync(viewerFolder, modules, {recursive: true});
+writeFileSync(join(modules, "package.json"), '{"type":"module"}');
+const load = (name) => import(join(modules, name));
+
+const {decodeBase64, readBlocks, readColumns, readNames, readVarints} = await load("data.js");
+const {Crowd, buildTracks, countBelow, indexGil} = await load("lod.js");
+const {durationText, nameText, percentText, tickStep, timeText} = await load("format.js");
+const {View, readHash, viewToHash, LEAST_WIDTH_NS} = await load("view.js");
+const {buildModel} = await load("model.js");
+const {holdersDuring, longestSpans, measureBlockers, measureLane, waitersDuring} =
+    await load("select.js");
+
+test("the page's code is small, and safe inside a page", () => {
+    const files = readdirSync(viewerFolder).map((name) => join(viewerFolder, name));
+    const bytes = files.reduce((sum, file) => sum + statSync(file).size, 0);
+    assert.ok(bytes < 200 * 1024, `${bytes} bytes`);
+    for (const file of files.filter((each) => /\.(js|css)$/.test(each))) {
+        const text = readFileSync(file, "utf8");
+        assert.doesNotMatch(text, /<\/(script|style)|<!--/i, file);
+        assert.doesNotMatch(text, /innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(/,
+                            file);
+        assert.doesNotMatch(text, /@(DATA|SCRIPT|STYLE|SCRIPT_HASH|STYLE_HASH)@/, file);
+    }
+});
+
+test("viewer.html names each module once", () => {
+    const html = readFileSync(join(viewerFolder, "viewer.html"), "utf8");
+    const named = /modules: ([a-z. ]+?) -->/.exec(html)[1].split(" ");
+    const present = readdirSync(viewerFolder).filter((name) => name.endsWith(".js"));
+    assert.deepEqual([...named].sort(), present.sort());
+});
+
+test("durations and times read as the terminal's", () => {
+    assert.equal(durationText(850), "850 ns");
+    assert.equal(durationText(5_200_000), "5.2 ms");
+    assert.equal(durationText(12_300_000_000), "12.30 s");
+    assert.equal(timeText(1_234_567_891, 1), "1.234567891 s");
+    assert.equal(timeText(600e6, 200e6, 1.2e9), "0.6 s");
+    assert.equal(percentText(1, 3), "33.3");
+    assert.equal(percentText(1, 0), "–");
+    assert.deepEqual([1, 3, 7, 120].map(tickStep), [1, 5, 10, 200]);
+});
+
+test("names show what cannot be seen", () => {
+    assert.equal(nameText("a\u0000b\u202ec"), "a\u2400b\ufffdc");
+    assert.equal(nameText("🦊 שלום"), "🦊 שלום");
+});
+
+test("base64 and varints decode, and damage is noticed", () => {
+    const bytes = Uint8Array.from({length: 1000}, (_, i) => i * 7 & 255);
+    for (const length of [0, 1, 2, 3, 999, 1000])
+        assert.deepEqual(decodeBase64(Buffer.from(bytes.slice(0, length)).toString("base64")),
+                         bytes.slice(0, length));
+    assert.throws(() => decodeBase64("a*aa"), /damaged/);
+    const out = new Float64Array(5);
+    readVarints(Uint8Array.of(0, 127, 128, 1, 255, 255, 3, 128, 128, 128, 128, 16), 0, 5, out);
+    assert.deepEqual([...out], [0, 127, 128, 65535, 2 ** 32]);
+    assert.throws(() => readVarints(Uint8Array.of(1), 0, 2, out), /damaged/);
+    assert.throws(() => readColumns(Uint8Array.of(1, 2, 5, 6), 1), /damaged/);
+});
+
+function varint(value) {
+    const bytes = [];
+    for (; value >= 128; value = Math.floor(value / 128))
+        bytes.push(value % 128 | 128);
+    return [...bytes, value];
+}
+
+function block(table, key, columns) {
+    const bodies = columns.map((column) => column.flatMap(varint));
+    const bytes = [varint(columns.length), ...bodies.map((body) => varint(body.length)),
+                   ...bodies].flat();
+    return {table, key, rows: columns[0].length,
+            text: () => gzipSync(Buffer.from(bytes)).toString("base64")};
+}
+
+const NAMES = {
+    schema: 1, zero_ns: 5, duration_ns: 1000, lost: [],
+    processes: [{pid: 1, name: "p", parent: null, start_ns: 0, end_ns: 1000}],
+    threads: [0, 1].map((i) => ({tid: 1 + i, process: 0, label: `t${i}`, main: i === 0,
+                                 start_ns: 0, end_ns: 1000})),
+    gils: [{process: 0, number: 0, start_ns: 0, end_ns: 1000, holds: 3, waits: 1, members: [0, 1]}],
+};
+
+test("blocks become spans; each starts anew; unknown tables are skipped", async () => {
+    const names = readNames(JSON.stringify(NAMES));
+    await readBlocks(names, [
+        block("holds", 0, [[0, 4 + 2], [20, 10], [30, 40]]),
+        block("future", 0, [[1]]),
+        block("holds", 0, [[0], [400], [50]]),
+        block("waits", 0, [[4], [90], [33]]),
+    ]);
+    const {holdSpans, waitSpans} = names.gils[0];
+    assert.deepEqual([...holdSpans.start], [10, 45, 200]);
+    assert.deepEqual([...holdSpans.end], [40, 85, 250]);
+    assert.deepEqual([...holdSpans.member], [0, 1, 0]);
+    assert.deepEqual([...holdSpans.flags], [0, 2, 0]);
+    assert.deepEqual([waitSpans.start[0], waitSpans.end[0]], [12, 45]);
+});
+
+test("damaged blocks are refused", async () => {
+    const fresh = () => readNames(JSON.stringify(NAMES));
+    await assert.rejects(readBlocks(fresh(), [block("holds", 0, [[8], [0], [1]])]), /no thread/);
+    await assert.rejects(readBlocks(fresh(), [block("waits", 0, [[0, 0], [0, 0], [1, 1]])]),
+                         /more spans/);
+    await assert.rejects(readBlocks(fresh(), [{table: "holds", key: 0, rows: 1,
+                                               text: () => "AAAA"}]));
+    assert.throws(() => readNames('{"schema":2}'), /version 2/);
+});
+
+/** Random spans of `members` threads of one GIL: holds never overlap, waits may. */
+function randomGil(seed, members = 4, turns = 400) {
+    const next = random(seed);
+    const pick = (most) => Math.floor(next() * most);
+    const holds = [], waits = [], freeAt = new Array(members).fill(0);
+    for (let i = 0, time = 0; i < turns; i++) {
+        const member = pick(members);
+        const start = Math.max(time, freeAt[member]) + pick(50);
+        if (next() < 0.5 && start > freeAt[member])
+            waits.push([member, freeAt[member] + pick(start - freeAt[member]), start]);
+        time = start + 1 + pick(next() < 0.1 ? 5000 : 80);
+        holds.push([member, start, time]);
+        freeAt[member] = time;
+    }
+    waits.sort((a, b) => a[2] - b[2]);
+    const spans = (list) => ({
+        count: list.length, member: Uint32Array.from(list, (each) => each[0]),
+        start: Float64Array.from(list, (each) => each[1]),
+        end: Float64Array.from(list, (each) => each[2]), flags: new Uint8Array(list.length),
+    });
+    const gil = {index: 0, process: 0, number: 0, start_ns: 0, end_ns: 1e9,
+                 members: Array.from({length: members}, (_, i) => i),
+                 holdSpans: spans(holds), waitSpans: spans(waits)};
+    indexGil(gil);
+    return {gil, holds, waits, end: Math.max(...freeAt)};
+}
+
+const overlap = ([, start, end], from, to) => Math.max(0, Math.min(end, to) - Math.max(start, from));
+
+test("coverage, picking and measuring agree with counting by hand", async () => {
+    for (let seed = 1; seed <= 20; seed++) {
+        const {gil, holds, waits, end} = randomGil(seed);
+        const next = random(seed + 1000);
+        for (let round = 0; round < 10; round++) {
+            const from = Math.floor(next() * end), to = from + 1 + Math.floor(next() * (end - from));
+            const sum = (list, member) => list.filter((each) => each[0] === member)
+                .reduce((total, each) => total + overlap(each, from, to), 0);
+            gil.members.forEach((member) => {
+                assert.equal(gil.holdTracks[member].covered(from, to), sum(holds, member));
+                assert.equal(gil.waitTracks[member].covered(from, to), sum(waits, member));
+                const width = 37, out = new Float32Array(width), step = (to - from) / width;
+                gil.holdTracks[member].coverage(from, step, width, out);
+                const drawn = out.reduce((total, each) => total + each * step, 0);
+                assert.ok(Math.abs(drawn - sum(holds, member)) < 1e-3 * (to - from) + 1e-6);
+                out.forEach((share) => assert.ok(share > -1e-6 && share < 1 + 1e-6));
+            });
+            const held = Object.fromEntries(holdersDuring(gil, from, to)
+                .map((each) => [each.member, each.ns]));
+            gil.members.forEach((member) =>
+                assert.equal(held[member] ?? 0, sum(holds, member)));
+            assert.equal(waitersDuring(gil, from, to).reduce((total, each) => total + each.ns, 0),
+                         waits.reduce((total, each) => total + overlap(each, from, to), 0));
+            const matrix = await measureBlockers(gil, from, to);
+            const blamed = matrix.ns.reduce((a, b) => a + b, 0) +
+                matrix.nobody.reduce((a, b) => a + b, 0);
+            assert.equal(blamed, waits.reduce((total, each) => total + overlap(each, from, to), 0));
+        }
+    }
+});
+
+test("waiters are counted, on average and at a moment", () => {
+    const {gil, waits, end} = randomGil(3);
+    const crowd = new Crowd(gil.waitSpans);
+    const width = 50, out = new Float32Array(width), step = end / width;
+    crowd.average(0, step, width, out);
+    out.forEach((value, x) => {
+        const area = waits.reduce((sum, each) => sum + overlap(each, x * step, (x + 1) * step), 0);
+        assert.ok(Math.abs(value - area / step) < 1e-3);
+    });
+    const time = waits[10][1];
+    assert.equal(crowd.at(time), waits.filter((each) => each[1] <= time && each[2] > time).length);
+});
+
+test("the longest spans are found", () => {
+    const {gil, holds, end} = randomGil(5);
+    const lengths = longestSpans(gil.holdSpans, 0, end, 10)
+        .map((id) => gil.holdSpans.end[id] - gil.holdSpans.start[id]);
+    const expected = holds.map(([, start, stop]) => stop - start).sort((a, b) => b - a).slice(0, 10);
+    assert.deepEqual(lengths, expected);
+});
+
+test("searches: countBelow, spans at a time, tracks of members without spans", () => {
+    assert.deepEqual([0, 1, 2, 3, 9].map((x) => countBelow([1, 2, 2, 5], x)), [0, 0, 1, 3, 4]);
+    const {gil} = randomGil(6);
+    const track = gil.holdTracks[0];
+    for (let i = 0; i < track.count; i++) {
+        assert.equal(track.at(track.start[i]), i);
+        assert.equal(track.firstAfter(track.start[i]), i);
+        assert.notEqual(track.at(track.end(i)), i);
+    }
+    const none = buildTracks({count: 0, member: [], start: [], end: []}, 2);
+    assert.equal(none[1].covered(0, 100), 0);
+    assert.equal(none[1].at(5), -1);
+});
+
+test("a range's row clips to the thread's and the GIL's life, and to what was lost", async () => {
+    const names = readNames(JSON.stringify({...NAMES, lost: [[60, 80, 9]]}));
+    await readBlocks(names, [block("holds", 0, [[0, 4, 0], [20, 10, 230], [30, 40, 50]]),
+                             block("waits", 0, [[4], [90], [33]])]);
+    const model = buildModel(names);
+    const row = measureLane(model, model.threads[0].lanes[0], 20, 220);
+    assert.deepEqual([row.lifetime_ns, row.hold_ns, row.wait_ns, row.unknown_ns, row.holds,
+                      row.longest_hold_ns], [200, 20 + 20, 0, 20, 2, 20]);
+});
+
+test("the view stays within the run and keeps what is under the pointer", () => {
+    const view = new View(1e9);
+    view.zoom(0.1, 3e8);
+    assert.deepEqual([view.from, view.to].map(Math.round), [27e7, 37e7]);
+    view.pan(-1e9);
+    assert.equal(view.from, 0);
+    for (let i = 0; i < 100; i++)
+        view.zoom(0.5, 5e7);
+    assert.ok(Math.abs(view.width - LEAST_WIDTH_NS) < 1e-6);
+    for (let i = 0; i < 100; i++)
+        view.zoom(3, 5e7);
+    assert.deepEqual([view.from, view.to], [0, 1e9]);
+    const changes = [];
+    view.onChange((changed) => changes.push(...changed));
+    view.set({tab: view.tab});
+    view.set({tab: "matrix"});
+    assert.deepEqual(changes, ["tab"]);
+});
+
+test("links say the view and are read back; nonsense is left out", () => {
+    const view = new View(1e9);
+    const model = {threads: [{tid: 7}, {tid: 8}, {tid: 8}]};
+    view.show(1e8, 2e8);
+    view.set({range: {from: 11e7, to: 12e7}, tab: "waits",
+              selection: {kind: "wait", thread: 2, gil: 0, start: 123}});
+    const hash = viewToHash(view, model);
+    assert.equal(hash, "t=100000000-200000000&thread=8.1&gil=0&at=wait:123&" +
+        "range=110000000-120000000&tab=waits");
+    const asked = readHash(`#${hash}`);
+    assert.deepEqual(asked, {interval: {from: 1e8, to: 2e8}, range: {from: 11e7, to: 12e7}, tid: 8,
+                             twin: 1, gil: 0, at: {kind: "wait", start: 123}, tab: "waits"});
+    const nothing = readHash("#t=9-1&thread=x&at=die:1&range=&tab=%3Cb%3E&gil=-1");
+    assert.deepEqual(nothing, {interval: null, range: null, tid: null, twin: 0, gil: null,
+                               at: null, tab: null});
+});
