@@ -67,6 +67,13 @@ static int use_installed(struct gt_plan *plan, const struct gt_caps *caps, struc
                : 0;
 }
 
+static int use_shared(struct gt_plan *plan, struct gt_error *err)
+{
+    plan->gil_source = GT_GIL_UPROBES;
+    plan->installed_probes = true;
+    return gt_strvec_push(&plan->events, GT_SHARED_GROUP ":*") ? gt_error_memory(err) : 0;
+}
+
 static int choose_source(struct gt_plan *plan, const struct gt_plan_request *request,
                          const struct gt_caps *caps, const struct gt_interp *interp,
                          struct gt_error *err)
@@ -75,9 +82,12 @@ static int choose_source(struct gt_plan *plan, const struct gt_plan_request *req
 
     if (!request->gil_detect)
         return 0;
-    if (request->gil_source != GT_GIL_UPROBES && !installable && caps->installed_probes &&
-        !caps->trace_why[0])
-        return use_installed(plan, caps, err);
+    if (!installable && !caps->trace_why[0]) {
+        if (request->gil_source != GT_GIL_FUNCTIONS && caps->shared_probes)
+            return use_shared(plan, err);
+        if (request->gil_source != GT_GIL_UPROBES && caps->installed_probes)
+            return use_installed(plan, caps, err);
+    }
     if (!installable)
         return gt_error_set(err, GT_ERR_PERMISSION, "cannot see the GIL: %s",
                             caps->trace_why[0] ? caps->trace_why : caps->install_why);

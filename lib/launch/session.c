@@ -428,9 +428,9 @@ static enum gt_session_state convert(struct session *session)
         char complaint[256];
 
         gt_child_complaint(&session->perf, complaint, sizeof(complaint));
-        fail_with(session, gt_error_set(session->err, GT_ERR_CHILD,
-                                        "perf record wrote nothing%s%s, so there is no report",
-                                        complaint[0] ? ": " : "", complaint));
+        fail_with(session,
+                  gt_error_set(session->err, GT_ERR_CHILD, "perf record wrote nothing%s%s",
+                               complaint[0] ? ": " : "", complaint));
         return GT_SESSION_DONE;
     }
     rc = start_script(session);
@@ -501,7 +501,7 @@ static enum gt_session_state converted(struct session *session)
         return GT_SESSION_DONE;
     if (session->script.data_error) /* on_data has told why */
         fail_with(session, session->script.data_error);
-    else if (gt_perfscript_judge(&session->script, session->spec->data_path, &why) == 0)
+    else if (gt_perfscript_judge(&session->script, "the recording", &why) == 0)
         session->result->recorded = true;
     else if (session->script_bytes > 0)
         warn(session, why.message);
