@@ -70,11 +70,12 @@ def test_command_that_is_not_executable(folder):
 
 
 @pytest.mark.needs_perf
-def test_command_that_is_no_program(folder):
-    script = folder / "data"
-    script.write_bytes(b"\x7fELF nonsense")
+def test_script_without_hash_bang_runs_as_env_would_run_it(folder):
+    script = folder / "bare"
+    script.write_text("echo from a shell; exit 4\n")
     script.chmod(0o755)
-    refused(["--", script], folder, 126, "data")
+    run = giltracer(["-q", "-o", folder / "x.json", "--", script], folder)
+    assert (run.status, run.out) == (4, b"from a shell\n"), run
 
 
 def test_no_such_interpreter(folder):
