@@ -68,7 +68,7 @@ static int remount(unsigned group, unsigned mode)
 /* Only the first setup notes what there was before. */
 static int note_paranoid(void)
 {
-    long before;
+    long before = 2;
 
     if (access(note_path, F_OK) == 0)
         return 0;

@@ -53,6 +53,11 @@ int gt_gate_command(const struct gt_inherited *inherited, int go, int error,
     return failed ? -1 : 0;
 }
 
+static int number_of(const char *text)
+{
+    return (int)strtol(text, NULL, 10);
+}
+
 /* Wait for the one byte that opens the gate. End of file: giltracer gave up, or is gone. */
 static bool wait_to_go(int fd)
 {
@@ -72,7 +77,7 @@ static void restore(char **argv)
     sigset_t set;
 
     for (int fd = 0; fd < 3; fd++) {
-        int flags = atoi(argv[5 + fd]);
+        int flags = number_of(argv[5 + fd]);
 
         if (flags == GT_GATE_CLOSED)
             close(fd);
@@ -91,7 +96,7 @@ static void restore(char **argv)
 
 static int gate_main(char **argv)
 {
-    int go = atoi(argv[1]), report = atoi(argv[2]), number;
+    int go = number_of(argv[1]), report = number_of(argv[2]), number;
 
     fcntl(report, F_SETFD, FD_CLOEXEC);
     if (!wait_to_go(go))

@@ -3,12 +3,14 @@
 #include "base/strvec.h"
 #include "launch/tools.h"
 
+#include <stdio.h>
 #include <string.h>
 
 int gt_perfscript_start(const struct gt_perfscript *script, const struct gt_caps *caps,
                         uv_loop_t *loop, struct gt_child *child, struct gt_error *err)
 {
     static const int stdio[] = {GT_CHILD_NULL, GT_CHILD_CAPTURE, GT_CHILD_CAPTURE};
+    char fields[80];
     char *argv[] = {caps->perf,
                     "script",
                     "-i",
@@ -16,8 +18,9 @@ int gt_perfscript_start(const struct gt_perfscript *script, const struct gt_caps
                     "--ns",
                     "--show-task-events",
                     "--show-lost-events",
+                    "--show-switch-events",
                     script->default_fields ? NULL : "-F",
-                    "comm,pid,tid,cpu,time,event,trace",
+                    fields,
                     NULL};
     struct gt_child_spec spec = {
         .file = caps->perf,
@@ -32,6 +35,8 @@ int gt_perfscript_start(const struct gt_perfscript *script, const struct gt_caps
     struct gt_strvec env;
     int rc;
 
+    snprintf(fields, sizeof(fields), "comm,pid,tid,cpu,time,event,trace%s%s",
+             script->stacks ? ",ip,sym,dso" : "", script->counters ? ",period" : "");
     gt_strvec_init(&env);
     rc = gt_tool_environment(&env) ? gt_error_memory(err) : 0;
     spec.env = env.items;
@@ -39,6 +44,22 @@ int gt_perfscript_start(const struct gt_perfscript *script, const struct gt_caps
         rc = gt_child_spawn(child, loop, &spec, err);
     gt_strvec_release(&env);
     return rc;
+}
+
+void gt_perfscript_look(struct gt_perfscript *script, const struct gt_caps *caps,
+                        uv_loop_t *loop)
+{
+    enum { LOOK_MS = 20000 };
+    char *argv[] = {caps->perf, "evlist", "-v", "-i", (char *)script->data_path, NULL};
+    struct gt_child child;
+
+    if (gt_tool_run(&child, loop, argv, LOOK_MS, NULL) < 0)
+        return;
+    /* Tracepoints and probes are of type 2; "PERIOD" is in every sample type with -P or a
+     * frequency. */
+    script->stacks = strstr(child.out_text.data, "CALLCHAIN") != NULL;
+    script->counters = strstr(child.out_text.data, "freq: 1") != NULL;
+    gt_child_release(&child);
 }
 
 bool gt_perfscript_lacks_field(const struct gt_child *child)

@@ -11,11 +11,18 @@
 
 struct gt_perfscript {
     const char *data_path; /* borrowed until it is done */
+    bool stacks;           /* print call chains */
+    bool counters;         /* print periods */
     bool default_fields;   /* for recordings that lack a field we would select */
     gt_child_data_fn on_data;
     gt_child_done_fn on_done; /* may be NULL */
     void *context;
 };
+
+/* Does the recording hold call chains, and sampled counters? Fills `stacks` and `counters`;
+ * leaves them false when perf cannot tell. */
+void gt_perfscript_look(struct gt_perfscript *script, const struct gt_caps *caps,
+                        uv_loop_t *loop);
 
 /* Start it. The child is the caller's to wait for and release. */
 int gt_perfscript_start(const struct gt_perfscript *script, const struct gt_caps *caps,

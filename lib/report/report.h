@@ -31,6 +31,7 @@ struct gt_run_info {
     int64_t started_unix_ns; /* wall clock when the gate opened, -1 unknown */
     int32_t root_pid;        /* the target's pid; -1 unknown */
     bool gil_enabled;        /* false on a free-threaded build that runs without a GIL */
+    bool perfetto_states;     /* JSON: states as ph:"T" records */
     bool single_gil;         /* the version is known to have one GIL per process (< 3.12) */
 };
 
