@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -137,6 +138,20 @@ static void show_plan(const struct run *run)
 
 /* --- where to keep things --- */
 
+/* perf fails without a word when it cannot even write its header. */
+static int check_room(const char *folder, struct gt_error *err)
+{
+    enum { LEAST_BYTES = 512 * 1024 };
+    struct statvfs fs;
+
+    if (statvfs(folder, &fs) || (uint64_t)fs.f_bavail * fs.f_frsize >= LEAST_BYTES)
+        return 0;
+    return gt_error_set(err, GT_ERR_IO,
+                        "no room for a recording in %s (set TMPDIR, or --keep, to a folder "
+                        "with more)",
+                        folder);
+}
+
 static int make_folder(struct run *run, struct gt_error *err)
 {
     const char *folder = run->cli->keep;
@@ -157,7 +172,7 @@ static int make_folder(struct run *run, struct gt_error *err)
         run->data_path = NULL;
         return gt_error_memory(err);
     }
-    return 0;
+    return check_room(folder, err);
 }
 
 static int start_report(struct run *run, struct gt_error *err)

@@ -34,8 +34,8 @@ enum gt_event_kind {
     GT_EVENT_FORK, /* pid/tid: the new thread; other_pid/other_tid: who made it */
     GT_EVENT_EXIT, /* pid/tid: the thread that ended */
     GT_EVENT_EXEC, /* pid/tid became the program named by text */
-    GT_EVENT_COMM, /* pid/tid is now called text */
     GT_EVENT_MMAP, /* pid mapped the file text at value; other_value: offset in it */
+    GT_EVENT_COMM, /* pid/tid is now called text; flags: GT_COMM_THREADING */
     GT_EVENT_LOST, /* value: how many events were lost on cpu, at some time before time_ns */
 
     /* Scheduling. */
@@ -48,6 +48,16 @@ enum gt_event_kind {
     /* Counters. text: event name; value: period. */
     GT_EVENT_COUNTER,
 
+    /* Functions, seen by the agent or VizTracer. function: which. Calls and returns nest per
+     * thread but for the ends of a recording, greenlets, and what filters left out: a return
+     * closes the innermost open call of its function and all inside it; without one it is
+     * void. */
+    GT_EVENT_CALL,     /* pid/tid enters function; flags: gt_call_flags */
+    GT_EVENT_RETURN,   /* pid/tid leaves function; flags: gt_call_flags */
+    GT_EVENT_UNTRACED, /* function is not recorded from here on, in pid, and its open calls end;
+                          value: calls seen */
+    GT_EVENT_STOPPED,  /* nothing is recorded from here on, by anyone; text: why */
+
     GT_EVENT_KINDS
 };
 
@@ -59,6 +69,33 @@ enum gt_event_state {
     GT_STATE_STOPPED = 1 << 3,         /* T, t */
     GT_STATE_DEAD = 1 << 4,            /* X, Z */
     GT_STATE_IDLE = 1 << 5,            /* I, P: parked */
+};
+
+enum gt_comm_flags {
+    GT_COMM_THREADING = 1 << 0, /* Python's threading says so: better than the kernel's name */
+};
+
+enum gt_call_flags {
+    GT_CALL_RESUME = 1 << 0,   /* call: of a generator or coroutine that ran before */
+    GT_CALL_THROW = 1 << 1,    /* call: resumed by throw() */
+    GT_RETURN_YIELD = 1 << 2,  /* return: may be resumed */
+    GT_RETURN_UNWIND = 1 << 3, /* return: by an exception */
+};
+
+enum gt_function_flags {
+    GT_FUNCTION_C = 1 << 0,  /* of C; file is the name of its module, line 0 */
+    GT_FUNCTION_GC = 1 << 1, /* a run of the cyclic garbage collector */
+};
+
+/* A function that was called. The source's, valid as long as the source. */
+struct gt_function {
+    uint32_t id; /* of the source: equal ids are one function */
+    uint32_t line;
+    uint32_t flags; /* enum gt_function_flags */
+    uint32_t name_length;
+    uint32_t file_length;
+    const char *name; /* qualified; the target's bytes, hostile like all text; NUL-ended */
+    const char *file;
 };
 
 /* One frame of a stack, innermost first. Slices of the source's buffer. */
@@ -86,7 +123,8 @@ struct gt_event {
     const char *text; /* what the kind says; valid during the call only, like comm */
     uint32_t text_length;
     uint32_t frame_count;
-    const struct gt_frame *frames; /* the event's stack, when recorded */
+    const struct gt_frame *frames;      /* the event's stack, when recorded */
+    const struct gt_function *function; /* of calls and returns, else NULL */
 };
 
 #endif

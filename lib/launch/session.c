@@ -388,9 +388,9 @@ static enum gt_session_state perf_died(struct session *session)
     if (session->perf.term_signal)
         snprintf(complaint, sizeof(complaint), "signal %d", session->perf.term_signal);
     snprintf(text, sizeof(text),
-             "perf record ended while the program ran%s%s: what came later is missing from the "
-             "report",
-             complaint[0] ? " - " : "", complaint);
+             "perf record ended while the program ran%s%s: what came later is not recorded%s",
+             complaint[0] ? " - " : "", complaint,
+             strstr(complaint, "No space") ? " (set TMPDIR to a folder with more room)" : "");
     warn(session, text);
     return session->state;
 }

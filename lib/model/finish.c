@@ -110,6 +110,29 @@ static int push_cut(struct gt_chunks *into, struct gt_span span)
     return 0;
 }
 
+static int compare_ends(const void *a, const void *b)
+{
+    const struct gt_span *left = a, *right = b;
+
+    return (left->end_ns > right->end_ns) - (left->end_ns < right->end_ns);
+}
+
+/* Waits that a loss ended were noted late, and the pieces of long ones lie between others. */
+static int sort_by_end(struct gt_chunks *spans)
+{
+    struct gt_span *sorted = calloc(spans->count ? spans->count : 1, sizeof(*sorted));
+
+    if (!sorted)
+        return -1;
+    for (size_t i = 0; i < spans->count; i++)
+        sorted[i] = *gt_span_at(spans, i);
+    qsort(sorted, spans->count, sizeof(*sorted), compare_ends);
+    for (size_t i = 0; i < spans->count; i++)
+        *gt_span_at(spans, i) = sorted[i];
+    free(sorted);
+    return 0;
+}
+
 /* Append what remains of `span` outside the lost ranges. */
 static int cut_span(const struct gt_timeline *timeline, struct gt_span span,
                     struct gt_chunks *into)
@@ -233,7 +256,8 @@ static void add_defects(struct gt_quality *quality, const struct gt_gil_defects 
 
 static int finish_gil(struct gt_timeline *timeline, struct gt_gil *gil)
 {
-    if (cut_spans(timeline, &gil->holds) || cut_spans(timeline, &gil->waits))
+    if (cut_spans(timeline, &gil->holds) || cut_spans(timeline, &gil->waits) ||
+        (timeline->lost.count && sort_by_end(&gil->waits)))
         return -1;
     sum_spans(timeline, gil, false);
     sum_spans(timeline, gil, true);
@@ -266,19 +290,29 @@ static bool is_impostor(const struct gt_timeline *timeline, const struct gt_gil 
            gil->misfits * 10 > gil->transitions + timeline->quality.lost_events;
 }
 
-/* Function probes are the second choice where condition variables tell the same exactly. */
-static bool is_superseded(const struct gt_timeline *timeline, const struct gt_gil *gil)
+/* Mark the GILs that are none. Function probes are the second choice where condition
+ * variables of the same program tell the same exactly. 0 or -1. */
+static int judge_gils(const struct gt_timeline *timeline, bool *drop)
 {
-    if (gil->source != GT_GIL_FROM_FUNCTIONS)
-        return false;
-    for (uint32_t i = 0; i < timeline->gils.count; i++) {
-        const struct gt_gil *other = gt_gil_at(timeline, i);
+    bool *exact = calloc((size_t)timeline->tracker->images + 1, sizeof(*exact));
 
-        if (other->process == gil->process && other->source == GT_GIL_FROM_COND &&
-            other->start_ns == gil->start_ns && !is_impostor(timeline, other))
-            return true;
+    if (!exact)
+        return -1;
+    for (uint32_t i = 0; i < timeline->gils.count; i++) {
+        const struct gt_gil *gil = gt_gil_at(timeline, i);
+
+        drop[i] = is_impostor(timeline, gil);
+        if (gil->source == GT_GIL_FROM_COND && !drop[i])
+            exact[gil->image] = true;
     }
-    return false;
+    for (uint32_t i = 0; i < timeline->gils.count; i++) {
+        const struct gt_gil *gil = gt_gil_at(timeline, i);
+
+        if (gil->source == GT_GIL_FROM_FUNCTIONS && exact[gil->image])
+            drop[i] = true;
+    }
+    free(exact);
+    return 0;
 }
 
 static void release_gil(struct gt_gil *gil)
@@ -304,11 +338,8 @@ static int keep_gils(struct gt_timeline *timeline)
     size_t count = timeline->gils.count, kept = 0;
     struct gt_gil *gils = calloc(count ? count : 1, sizeof(*gils));
     bool *drop = calloc(count ? count : 1, sizeof(*drop));
-    int rc = gils && drop ? 0 : -1;
+    int rc = gils && drop ? judge_gils(timeline, drop) : -1;
 
-    for (uint32_t i = 0; rc == 0 && i < count; i++)
-        drop[i] = is_impostor(timeline, gt_gil_at(timeline, i)) ||
-                  is_superseded(timeline, gt_gil_at(timeline, i));
     for (uint32_t i = 0; rc == 0 && i < count; i++) {
         struct gt_gil *gil = gt_gil_at(timeline, i);
 
@@ -345,7 +376,7 @@ int gt_finish_gils(struct gt_timeline *timeline)
         if (gt_gil_close(timeline, gil, gt_process_at(timeline, gil->process)->end_ns))
             return -1;
     }
-    if (merge_lost(timeline))
+    if (gt_sched_catch_up(timeline) || merge_lost(timeline))
         return -1;
     judge_suspects(timeline);
     if (keep_gils(timeline))
@@ -353,5 +384,5 @@ int gt_finish_gils(struct gt_timeline *timeline)
     for (uint32_t i = 0; i < timeline->gils.count; i++)
         if (finish_gil(timeline, gt_gil_at(timeline, i)))
             return -1;
-    return gt_sched_finish(timeline);
+    return gt_sched_finish(timeline) || gt_counters_finish(timeline) ? -1 : 0;
 }

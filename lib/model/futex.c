@@ -216,7 +216,7 @@ struct replay {
 
 static struct waiter *waiter_of(struct replay *replay, uint32_t thread)
 {
-    uint32_t member = gt_gil_member(replay->gil, thread);
+    uint32_t member = gt_gil_member(replay->timeline, replay->gil, thread);
     struct waiter *grown;
 
     if (member == GT_NO_INDEX)

@@ -4,9 +4,25 @@
  * One GIL's events become spans. The order of events is the truth: acquisitions and releases
  * happen under the GIL's mutex, so an event that does not fit means that something was lost,
  * recorded twice, or that this is no GIL. Each misfit is counted.
+ *
+ * Lost ranges are noted in the timeline only; a GIL and its members learn of them when they
+ * are touched next, so that a thousand losses cost nothing in a thousand GILs.
  */
 
-uint32_t gt_gil_new(struct gt_timeline *timeline, uint32_t process, enum gt_gil_source source,
+int64_t gt_lost_until_ns(const struct gt_timeline *timeline)
+{
+    const struct gt_lost_range *newest = gt_chunks_last(&timeline->lost);
+
+    return newest ? newest->end_ns : 0;
+}
+
+/* Since when nothing is known by one who knows the first `seen` lost ranges. */
+static int64_t lost_since_ns(const struct gt_timeline *timeline, uint32_t seen)
+{
+    return ((const struct gt_lost_range *)gt_chunks_at(&timeline->lost, seen))->start_ns;
+}
+
+uint32_t gt_gil_new(struct gt_timeline *timeline, uint32_t process, enum gt_gil_origin source,
                     uint64_t address, uint64_t acquired)
 {
     struct gt_process_state *state = gt_process_state_at(timeline, process);
@@ -24,6 +40,9 @@ uint32_t gt_gil_new(struct gt_timeline *timeline, uint32_t process, enum gt_gil_
         .source = source,
         .owner = GT_NO_INDEX,
         .known_since_ns = state->image_start_ns,
+        .now_ns = state->image_start_ns,
+        .lost_seen = (uint32_t)timeline->lost.count,
+        .image = state->image,
         .last_change_ns = -1,
         .last_acquirer = GT_NO_INDEX,
         .last_acquired_ns = -1,
@@ -33,6 +52,9 @@ uint32_t gt_gil_new(struct gt_timeline *timeline, uint32_t process, enum gt_gil_
     gt_chunks_init(&gil->waits, sizeof(struct gt_span));
     gt_chunks_init(&gil->members, sizeof(struct gt_member));
     gt_hashmap_init(&gil->member_of);
+    if (gil->known_since_ns < gt_lost_until_ns(timeline))
+        gil->known_since_ns = gt_lost_until_ns(timeline);
+    state->gil_count++;
     if (state->first_gil == GT_NO_INDEX)
         state->first_gil = index;
     else
@@ -41,7 +63,7 @@ uint32_t gt_gil_new(struct gt_timeline *timeline, uint32_t process, enum gt_gil_
     return index;
 }
 
-uint32_t gt_gil_member(struct gt_gil *gil, uint32_t thread)
+uint32_t gt_gil_member(const struct gt_timeline *timeline, struct gt_gil *gil, uint32_t thread)
 {
     uint32_t index;
     struct gt_member *member;
@@ -56,7 +78,10 @@ uint32_t gt_gil_member(struct gt_gil *gil, uint32_t thread)
     member = gt_chunks_push(&gil->members);
     if (!member || gt_hashmap_put(&gil->member_of, thread, index))
         return GT_NO_INDEX;
-    *member = (struct gt_member){.thread = thread, .wait_since_ns = -1, .enter_since_ns = -1};
+    *member = (struct gt_member){.thread = thread,
+                                 .wait_since_ns = -1,
+                                 .enter_since_ns = -1,
+                                 .lost_seen = (uint32_t)timeline->lost.count};
     return index;
 }
 
@@ -120,10 +145,58 @@ static void begin_hold(struct gt_timeline *timeline, struct gt_gil *gil, uint32_
     note_activity(timeline, gil, gt_member_at(gil, member)->thread, +1);
 }
 
+/* Who held when events were lost may have let go, and others have held. 0 or -1. */
+static int catch_up(struct gt_timeline *timeline, struct gt_gil *gil)
+{
+    uint32_t seen = gil->lost_seen;
+
+    gil->lost_seen = (uint32_t)timeline->lost.count;
+    if (seen == gil->lost_seen)
+        return 0;
+    gil->known_since_ns = gt_lost_until_ns(timeline);
+    return gil->owner == GT_NO_INDEX
+               ? 0
+               : end_hold(timeline, gil, lost_since_ns(timeline, seen), GT_SPAN_CUT_END);
+}
+
+/* The same for who waited, or had asked. */
+static int member_catch_up(const struct gt_timeline *timeline, struct gt_gil *gil,
+                           struct gt_member *member)
+{
+    uint32_t seen = member->lost_seen;
+
+    member->lost_seen = (uint32_t)timeline->lost.count;
+    if (seen == member->lost_seen)
+        return 0;
+    member->enter_since_ns = -1;
+    return end_wait(gil, member, lost_since_ns(timeline, seen), GT_SPAN_CUT_END);
+}
+
+/*
+ * An event of `thread` on the GIL: bring what is known up to date. Times that go back (the
+ * order is the truth) are moved up to the newest. Returns the member, GT_NO_INDEX when memory
+ * is exhausted.
+ */
+static uint32_t touch(struct gt_timeline *timeline, struct gt_gil *gil, uint32_t thread,
+                      int64_t *time_ns)
+{
+    uint32_t at;
+
+    if (*time_ns < gil->now_ns)
+        *time_ns = gil->now_ns;
+    gil->now_ns = *time_ns;
+    if (catch_up(timeline, gil))
+        return GT_NO_INDEX;
+    at = gt_gil_member(timeline, gil, thread);
+    if (at == GT_NO_INDEX || member_catch_up(timeline, gil, gt_member_at(gil, at)))
+        return GT_NO_INDEX;
+    return at;
+}
+
 int gt_gil_wait(struct gt_timeline *timeline, uint32_t index, uint32_t thread, int64_t time_ns)
 {
     struct gt_gil *gil = gt_gil_at(timeline, index);
-    uint32_t at = gt_gil_member(gil, thread);
+    uint32_t at = touch(timeline, gil, thread, &time_ns);
     struct gt_member *member;
 
     if (at == GT_NO_INDEX)
@@ -163,7 +236,7 @@ int gt_gil_acquired(struct gt_timeline *timeline, uint32_t index, uint32_t threa
                     int64_t time_ns)
 {
     struct gt_gil *gil = gt_gil_at(timeline, index);
-    uint32_t at = gt_gil_member(gil, thread);
+    uint32_t at = touch(timeline, gil, thread, &time_ns);
 
     if (at == GT_NO_INDEX)
         return -1;
@@ -188,7 +261,7 @@ int gt_gil_released(struct gt_timeline *timeline, uint32_t index, uint32_t threa
                     int64_t time_ns)
 {
     struct gt_gil *gil = gt_gil_at(timeline, index);
-    uint32_t at = gt_gil_member(gil, thread);
+    uint32_t at = touch(timeline, gil, thread, &time_ns);
     int rc = 0;
 
     if (at == GT_NO_INDEX)
@@ -250,6 +323,7 @@ int gt_gil_function(struct gt_timeline *timeline, uint32_t thread, const struct 
 {
     uint32_t process = gt_thread_at(timeline, thread)->process;
     struct gt_process_state *state = gt_process_state_at(timeline, process);
+    int64_t time_ns = event->time_ns;
     struct gt_gil *gil;
     struct gt_member *member;
     uint32_t at;
@@ -260,7 +334,7 @@ int gt_gil_function(struct gt_timeline *timeline, uint32_t thread, const struct 
             return -1;
     }
     gil = gt_gil_at(timeline, state->function_gil);
-    at = gt_gil_member(gil, thread);
+    at = touch(timeline, gil, thread, &time_ns);
     if (at == GT_NO_INDEX)
         return -1;
     member = gt_member_at(gil, at);
@@ -269,7 +343,7 @@ int gt_gil_function(struct gt_timeline *timeline, uint32_t thread, const struct 
         timeline->quality.gil_events++;
         if (member->enter_since_ns >= 0)
             return 0; /* entered twice: two probes on one place */
-        member->enter_since_ns = event->time_ns;
+        member->enter_since_ns = time_ns;
         /* Whoever asks for a GIL that is free has nothing to wait for. */
         member->contended = gil->owner != GT_NO_INDEX && gil->owner != at;
         return 0;
@@ -279,12 +353,12 @@ int gt_gil_function(struct gt_timeline *timeline, uint32_t thread, const struct 
             gil->waiting++;
         }
         member->enter_since_ns = -1;
-        return gt_gil_acquired(timeline, state->function_gil, thread, event->time_ns);
+        return gt_gil_acquired(timeline, state->function_gil, thread, time_ns);
     case GT_EVENT_DROP_ENTER:
         if (gil->owner != at && member->enter_since_ns >= 0 && infer_take(timeline, gil, at))
             return -1;
         member->enter_since_ns = -1;
-        return gt_gil_released(timeline, state->function_gil, thread, event->time_ns);
+        return gt_gil_released(timeline, state->function_gil, thread, time_ns);
     default:
         return 0; /* the return of drop_gil says nothing (FACTS: forced switching) */
     }
@@ -299,6 +373,8 @@ static int exit_from(struct gt_timeline *timeline, struct gt_gil *gil, uint32_t 
     if (at == GT_HASHMAP_NONE)
         return 0;
     member = gt_member_at(gil, at);
+    if (catch_up(timeline, gil) || member_catch_up(timeline, gil, member))
+        return -1;
     if (was_contended(gil, at)) {
         member->wait_since_ns = member->enter_since_ns;
         gil->waiting++;
@@ -320,22 +396,6 @@ int gt_gil_thread_exit(struct gt_timeline *timeline, uint32_t thread, int64_t ti
         if (!gt_gil_at(timeline, at)->closed &&
             exit_from(timeline, gt_gil_at(timeline, at), thread, time_ns))
             return -1;
-    return 0;
-}
-
-int gt_gil_lost(struct gt_timeline *timeline, struct gt_gil *gil, int64_t from_ns,
-                int64_t until_ns)
-{
-    if (gil->owner != GT_NO_INDEX && end_hold(timeline, gil, from_ns, GT_SPAN_CUT_END))
-        return -1;
-    for (uint32_t i = 0; i < gil->members.count; i++) {
-        struct gt_member *member = gt_member_at(gil, i);
-
-        if (end_wait(gil, member, from_ns, GT_SPAN_CUT_END))
-            return -1;
-        member->enter_since_ns = -1;
-    }
-    gil->known_since_ns = until_ns;
     return 0;
 }
 

@@ -1,5 +1,6 @@
 #include "model/tracker.h"
 
+#include <bsd/stdlib.h>
 #include <stdlib.h>
 
 /*
@@ -22,6 +23,10 @@ enum {
     DISTANCE_AARCH64 = 96,
     DISTANCE_MAX = 1024, /* separate statics of one file */
     REPETITIONS = 3,
+    /* Bounds for what a program could make us remember, far above what CPython does. */
+    CONDS_MAX = 1 << 16, /* condition variables per program */
+    GILS_MAX = 1 << 10,  /* open GILs per process */
+    PENDING_FIRST = 16,
 };
 
 static struct gt_cond *cond_at(const struct gt_timeline *timeline, uint32_t index)
@@ -71,12 +76,20 @@ static int act(struct gt_timeline *timeline, const struct gt_cond *cond, uint32_
 static int remember(struct gt_process_state *state, uint32_t thread, enum gt_event_kind kind,
                     uint64_t address, int64_t time_ns)
 {
-    if (!state->pending) {
-        state->pending = calloc(GT_PENDING_MAX, sizeof(*state->pending));
-        if (!state->pending)
+    /* Most processes (forked workers) have few: the ring grows before it turns. */
+    if (state->pending_count == state->pending_capacity &&
+        state->pending_capacity < GT_PENDING_MAX) {
+        uint32_t capacity =
+            state->pending_capacity ? state->pending_capacity * 2 : PENDING_FIRST;
+        struct gt_pending *pending =
+            reallocarray(state->pending, capacity, sizeof(*state->pending));
+
+        if (!pending)
             return -1;
+        state->pending = pending;
+        state->pending_capacity = capacity;
     }
-    state->pending[state->pending_count++ % GT_PENDING_MAX] =
+    state->pending[state->pending_count++ % state->pending_capacity] =
         (struct gt_pending){time_ns, address, thread, kind};
     return 0;
 }
@@ -87,13 +100,14 @@ static int replay(struct gt_timeline *timeline, uint32_t process,
 {
     struct gt_process_state *state = gt_process_state_at(timeline, process);
     uint32_t count = state->pending_count;
-    uint32_t kept = count < GT_PENDING_MAX ? count : GT_PENDING_MAX;
+    uint32_t kept = count < state->pending_capacity ? count : state->pending_capacity;
+    int64_t lost_until_ns = gt_lost_until_ns(timeline);
 
     for (uint32_t i = count - kept; i != count; i++) {
-        struct gt_pending *old = &state->pending[i % GT_PENDING_MAX];
+        struct gt_pending *old = &state->pending[i % state->pending_capacity];
         uint32_t thread = old->thread;
 
-        if (thread == GT_NO_INDEX ||
+        if (thread == GT_NO_INDEX || old->time_ns < lost_until_ns ||
             (old->address != released->address && old->address != acquired->address))
             continue;
         old->thread = GT_NO_INDEX;
@@ -160,14 +174,15 @@ static bool has_cond_gil(const struct gt_timeline *timeline, uint32_t process)
 static bool proves_gil(struct gt_timeline *timeline, uint32_t thread, struct gt_cond *cond)
 {
     struct gt_thread_state *state = gt_thread_state_at(timeline, thread);
+    uint32_t process = gt_thread_at(timeline, thread)->process;
     uint64_t before = state->last_signal;
     uint64_t distance = before - cond->address;
 
     if (before == 0 || before == cond->address || state->owned ||
         state->activity != state->signal_activity)
         return false;
-    if (timeline->tracker->single_gil &&
-        has_cond_gil(timeline, gt_thread_at(timeline, thread)->process))
+    if (gt_process_state_at(timeline, process)->gil_count >= GILS_MAX ||
+        (timeline->tracker->single_gil && has_cond_gil(timeline, process)))
         return false;
     if (distance == DISTANCE_X86_64 || distance == DISTANCE_AARCH64)
         return true;
@@ -182,9 +197,13 @@ int gt_recognise(struct gt_timeline *timeline, uint32_t thread, const struct gt_
 {
     uint32_t process = gt_thread_at(timeline, thread)->process;
     struct gt_thread_state *state;
-    struct gt_cond *cond = find_cond(timeline, process, event->value);
+    const struct gt_hashmap *cond_of = &gt_process_state_at(timeline, process)->cond_of;
+    struct gt_cond *cond;
     int rc;
 
+    if (cond_of->count >= CONDS_MAX && gt_hashmap_get(cond_of, event->value) == GT_HASHMAP_NONE)
+        return 0;
+    cond = find_cond(timeline, process, event->value);
     if (!cond)
         return -1;
     if (cond->role != GT_COND_UNKNOWN)

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { SWITCH_TAIL_NS = 50000 };
+
 static const char *const names[GT_SCHED_STATES] = {
     [GT_SCHED_NONE] = "unknown",
     [GT_SCHED_RUNNING] = "running",
@@ -36,26 +38,14 @@ struct gt_sched *gt_sched_of(const struct gt_timeline *timeline, uint32_t thread
     return thread < timeline->scheds.count ? gt_chunks_at(&timeline->scheds, thread) : NULL;
 }
 
-static struct gt_sched *get(struct gt_timeline *timeline, uint32_t thread)
-{
-    while (timeline->scheds.count <= thread) {
-        struct gt_sched *sched = gt_chunks_push(&timeline->scheds);
-
-        if (!sched)
-            return NULL;
-        memset(sched, 0, sizeof(*sched));
-        gt_chunks_init(&sched->spans, sizeof(struct gt_state_span));
-        sched->current.cpu = UINT16_MAX;
-    }
-    return gt_chunks_at(&timeline->scheds, thread);
-}
-
 /* End the current state at `time_ns` and begin the next one. */
 static int enter(struct gt_sched *sched, enum gt_sched_state state, int32_t cpu,
                  int64_t time_ns)
 {
     struct gt_state_span *span;
 
+    if (time_ns < sched->current.start_ns)
+        time_ns = sched->current.start_ns; /* the order is the truth */
     if (sched->current.state != GT_SCHED_NONE && time_ns > sched->current.start_ns) {
         span = gt_chunks_push(&sched->spans);
         if (!span)
@@ -70,6 +60,34 @@ static int enter(struct gt_sched *sched, enum gt_sched_state state, int32_t cpu,
     if (cpu >= 0)
         sched->current.cpu = cpu < UINT16_MAX ? (uint16_t)cpu : UINT16_MAX;
     return 0;
+}
+
+/* Whatever it did when events were lost, it may do something else now. NULL: no memory. */
+static struct gt_sched *catch_up(const struct gt_timeline *timeline, struct gt_sched *sched)
+{
+    uint32_t seen = sched->lost_seen;
+    const struct gt_lost_range *first;
+
+    sched->lost_seen = (uint32_t)timeline->lost.count;
+    if (seen == sched->lost_seen)
+        return sched;
+    first = gt_chunks_at(&timeline->lost, seen);
+    return enter(sched, GT_SCHED_NONE, -1, first->start_ns) ? NULL : sched;
+}
+
+static struct gt_sched *get(struct gt_timeline *timeline, uint32_t thread)
+{
+    while (timeline->scheds.count <= thread) {
+        struct gt_sched *sched = gt_chunks_push(&timeline->scheds);
+
+        if (!sched)
+            return NULL;
+        memset(sched, 0, sizeof(*sched));
+        gt_chunks_init(&sched->spans, sizeof(struct gt_state_span));
+        sched->current.cpu = UINT16_MAX;
+        sched->lost_seen = (uint32_t)timeline->lost.count;
+    }
+    return catch_up(timeline, gt_chunks_at(&timeline->scheds, thread));
 }
 
 /* The state bits of sched_switch say why a thread left its CPU. */
@@ -155,6 +173,7 @@ int gt_sched_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt
                    ? 0
                    : switched_in(timeline, next, event->cpu, event->time_ns);
     case GT_EVENT_SWITCH_IN:
+        timeline->saw_switch_records = true;
         return switched_in(timeline, thread, event->cpu, event->time_ns);
     case GT_EVENT_SWITCH_OUT:
         if (!on_cpu_or_unknown(sched))
@@ -175,9 +194,15 @@ int gt_sched_seen(struct gt_timeline *timeline, uint32_t thread, const struct gt
 
     if (!sched)
         return -1;
-    return sched->current.state == GT_SCHED_NONE
-               ? enter(sched, GT_SCHED_RUNNING, event->cpu, event->time_ns)
-               : 0;
+    if (sched->current.state == GT_SCHED_RUNNING)
+        return 0;
+    /* Without switch records nothing else tells that it came back. Events of the switch
+     * itself (the counter context-switches) follow within microseconds and do not count. */
+    if (sched->current.state != GT_SCHED_NONE &&
+        (timeline->saw_switch_records ||
+         event->time_ns - sched->current.start_ns < SWITCH_TAIL_NS))
+        return 0;
+    return enter(sched, GT_SCHED_RUNNING, event->cpu, event->time_ns);
 }
 
 int gt_sched_started(struct gt_timeline *timeline, uint32_t thread, int64_t time_ns)
@@ -191,13 +216,15 @@ int gt_sched_ended(struct gt_timeline *timeline, uint32_t thread, int64_t time_n
 {
     struct gt_sched *sched = gt_sched_of(timeline, thread);
 
-    return sched ? enter(sched, GT_SCHED_NONE, -1, time_ns) : 0;
+    if (!sched)
+        return 0;
+    return catch_up(timeline, sched) ? enter(sched, GT_SCHED_NONE, -1, time_ns) : -1;
 }
 
-int gt_sched_lost(struct gt_timeline *timeline, int64_t from_ns)
+int gt_sched_catch_up(struct gt_timeline *timeline)
 {
     for (uint32_t i = 0; i < timeline->scheds.count; i++)
-        if (gt_sched_ended(timeline, i, from_ns))
+        if (!catch_up(timeline, gt_sched_of(timeline, i)))
             return -1;
     return 0;
 }

@@ -52,6 +52,7 @@ struct gt_sched {
     uint64_t ready_holding_count;
     /* State while feeding. */
     struct gt_state_span current; /* state GT_SCHED_NONE: not known since `start_ns` */
+    uint32_t lost_seen;           /* lost ranges that it knows of */
 };
 
 struct gt_event;
@@ -71,7 +72,8 @@ int gt_sched_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt
 int gt_sched_seen(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event);
 int gt_sched_started(struct gt_timeline *timeline, uint32_t thread, int64_t time_ns);
 int gt_sched_ended(struct gt_timeline *timeline, uint32_t thread, int64_t time_ns);
-int gt_sched_lost(struct gt_timeline *timeline, int64_t from_ns);
+/* Before lost ranges are merged: let every thread know of them. */
+int gt_sched_catch_up(struct gt_timeline *timeline);
 /* After the GIL's spans are final: mark sleeps for the GIL, sum up. */
 int gt_sched_finish(struct gt_timeline *timeline);
 

@@ -5,7 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CPU_MAX = 65536 }; /* a cpu number beyond this is not one */
+enum {
+    CPU_MAX = 65536, /* a cpu number beyond this is not one */
+    NAME_MAX_BYTES = 64,
+    NAMES_MAX = 1 << 16, /* a program that renames its threads for ever */
+};
 
 struct gt_timeline *gt_timeline_new(bool single_gil, struct gt_error *err)
 {
@@ -23,6 +27,7 @@ struct gt_timeline *gt_timeline_new(bool single_gil, struct gt_error *err)
     gt_chunks_init(&timeline->gils, sizeof(struct gt_gil));
     gt_chunks_init(&timeline->lost, sizeof(struct gt_lost_range));
     gt_chunks_init(&timeline->scheds, sizeof(struct gt_sched));
+    gt_chunks_init(&timeline->counters, sizeof(struct gt_counter));
     gt_stacks_init(&timeline->stacks);
     gt_intern_init(&timeline->names);
     timeline->start_ns = -1;
@@ -30,7 +35,7 @@ struct gt_timeline *gt_timeline_new(bool single_gil, struct gt_error *err)
     gt_chunks_init(&tracker->process_states, sizeof(struct gt_process_state));
     gt_chunks_init(&tracker->thread_states, sizeof(struct gt_thread_state));
     gt_chunks_init(&tracker->conds, sizeof(struct gt_cond));
-    gt_chunks_init(&tracker->suspects, sizeof(struct gt_lost_range));
+    gt_chunks_init(&tracker->suspects, sizeof(struct gt_suspect));
     gt_hashmap_init(&tracker->thread_of);
     gt_hashmap_init(&tracker->process_of);
     gt_hashmap_init(&tracker->guess_of);
@@ -84,6 +89,7 @@ void gt_timeline_free(struct gt_timeline *timeline)
     for (uint32_t i = 0; i < timeline->scheds.count; i++)
         gt_chunks_release(&gt_sched_of(timeline, i)->spans);
     gt_chunks_release(&timeline->scheds);
+    gt_counters_release(timeline);
     gt_stacks_release(&timeline->stacks);
     gt_intern_release(&timeline->names);
     free(timeline);
@@ -94,10 +100,10 @@ static uint32_t add_process(struct gt_timeline *timeline, int32_t pid, uint32_t 
 {
     uint32_t index = (uint32_t)timeline->processes.count;
     struct gt_process *process = gt_chunks_push(&timeline->processes);
-    struct gt_process_state *state = gt_chunks_push(&timeline->tracker->process_states);
+    struct gt_process_state *state =
+        process ? gt_chunks_push(&timeline->tracker->process_states) : NULL;
 
-    if (!process || !state ||
-        gt_hashmap_put(&timeline->tracker->process_of, (uint32_t)pid, index))
+    if (!state)
         return GT_NO_INDEX;
     *process = (struct gt_process){
         .pid = pid,
@@ -113,8 +119,11 @@ static uint32_t add_process(struct gt_timeline *timeline, int32_t pid, uint32_t 
         .last_gil = GT_NO_INDEX,
         .function_gil = GT_NO_INDEX,
         .image_start_ns = time_ns,
+        .image = timeline->tracker->images++,
     };
     gt_hashmap_init(&state->cond_of);
+    if (gt_hashmap_put(&timeline->tracker->process_of, (uint32_t)pid, index))
+        return GT_NO_INDEX;
     return index;
 }
 
@@ -124,10 +133,10 @@ static uint32_t add_thread(struct gt_timeline *timeline, uint32_t process_index,
     struct gt_process *process = gt_process_at(timeline, process_index);
     uint32_t index = (uint32_t)timeline->threads.count;
     struct gt_thread *thread = gt_chunks_push(&timeline->threads);
-    struct gt_thread_state *state = gt_chunks_push(&timeline->tracker->thread_states);
+    struct gt_thread_state *state =
+        thread ? gt_chunks_push(&timeline->tracker->thread_states) : NULL;
 
-    if (!thread || !state ||
-        gt_hashmap_put(&timeline->tracker->thread_of, (uint32_t)tid, index))
+    if (!state || gt_hashmap_put(&timeline->tracker->thread_of, (uint32_t)tid, index))
         return GT_NO_INDEX;
     *thread = (struct gt_thread){
         .tid = tid,
@@ -183,14 +192,31 @@ static uint32_t new_thread_of_event(struct gt_timeline *timeline, const struct g
                                   : add_thread(timeline, process, event->tid, event->time_ns);
 }
 
+/* Names are the target's to choose: both their length and their number are bounded. Too many
+ * leave `*name` as it is. 0 or -1. */
+static int add_name(struct gt_timeline *timeline, const char *text, uint32_t length,
+                    uint32_t *name)
+{
+    uint32_t id;
+
+    if (gt_intern_count(&timeline->names) >= NAMES_MAX)
+        return 0;
+    id = gt_intern_add(&timeline->names, text,
+                       length < NAME_MAX_BYTES ? length : NAME_MAX_BYTES);
+    if (id == UINT32_MAX)
+        return -1;
+    *name = id;
+    return 0;
+}
+
 static int rename_thread(struct gt_timeline *timeline, uint32_t index, const char *text,
                          uint32_t length)
 {
     struct gt_thread *thread = gt_thread_at(timeline, index);
     struct gt_process *process = gt_process_at(timeline, thread->process);
-    uint32_t name = gt_intern_add(&timeline->names, text, length);
+    uint32_t name = thread->name;
 
-    if (name == UINT32_MAX)
+    if (add_name(timeline, text, length, &name))
         return -1;
     if (process->name == 0)
         process->name = name;
@@ -200,7 +226,8 @@ static int rename_thread(struct gt_timeline *timeline, uint32_t index, const cha
     return 0;
 }
 
-/* Names from the lines themselves, for text without COMM records. */
+/* Names from the lines themselves: text may have no COMM records, and those of what ran
+ * before the recording come too early. */
 static int name_from_line(struct gt_timeline *timeline, uint32_t index,
                           const struct gt_event *event)
 {
@@ -212,6 +239,31 @@ static int name_from_line(struct gt_timeline *timeline, uint32_t index,
                 event->comm_length) == 0))
         return 0;
     return rename_thread(timeline, index, event->comm, event->comm_length);
+}
+
+static int end_thread(struct gt_timeline *timeline, uint32_t index, int64_t time_ns)
+{
+    struct gt_thread *thread = gt_thread_at(timeline, index);
+    struct gt_process *process = gt_process_at(timeline, thread->process);
+
+    if (thread->flags & GT_THREAD_SAW_EXIT)
+        return 0;
+    thread->flags |= GT_THREAD_SAW_EXIT;
+    thread->end_ns = time_ns;
+    if (process->end_ns < time_ns)
+        process->end_ns = time_ns;
+    if (gt_sched_ended(timeline, index, time_ns))
+        return -1;
+    return gt_gil_thread_exit(timeline, index, time_ns);
+}
+
+/* Without task records only its process tells that a tid is another thread's now. */
+static bool belongs_to(const struct gt_timeline *timeline, uint32_t thread, int32_t pid)
+{
+    uint32_t process = gt_thread_at(timeline, thread)->process;
+
+    return gt_process_at(timeline, process)->pid == pid ||
+           gt_process_state_at(timeline, process)->guessed;
 }
 
 /* GT_NO_INDEX when memory is exhausted. */
@@ -231,25 +283,33 @@ static uint32_t thread_of_event(struct gt_timeline *timeline, const struct gt_ev
         tracker->recent_tid = event->tid;
         tracker->recent_thread = index;
     }
-    if (!tracker->saw_comm && name_from_line(timeline, index, event))
+    if (event->pid > 0 && !belongs_to(timeline, index, event->pid)) {
+        if (end_thread(timeline, index, event->time_ns))
+            return GT_NO_INDEX;
+        index = new_thread_of_event(timeline, event);
+        if (index == GT_NO_INDEX)
+            return GT_NO_INDEX;
+    }
+    if (event->kind != GT_EVENT_COMM && event->kind != GT_EVENT_EXEC &&
+        name_from_line(timeline, index, event))
         return GT_NO_INDEX;
     return index;
 }
 
-static int end_thread(struct gt_timeline *timeline, uint32_t index, int64_t time_ns)
+/* Whoever forks lives: the first that a recording tells of a thread may be this. */
+static int note_forker(struct gt_timeline *timeline, const struct gt_event *event)
 {
-    struct gt_thread *thread = gt_thread_at(timeline, index);
-    struct gt_process *process = gt_process_at(timeline, thread->process);
+    uint32_t process;
 
-    if (thread->flags & GT_THREAD_SAW_EXIT)
+    if (event->other_pid <= 0 || event->other_tid <= 0 ||
+        gt_hashmap_get(&timeline->tracker->thread_of, (uint32_t)event->other_tid) !=
+            GT_HASHMAP_NONE)
         return 0;
-    thread->flags |= GT_THREAD_SAW_EXIT;
-    thread->end_ns = time_ns;
-    if (process->end_ns < time_ns)
-        process->end_ns = time_ns;
-    if (gt_sched_ended(timeline, index, time_ns))
+    process = process_of_pid(timeline, event->other_pid, event->time_ns);
+    if (process == GT_NO_INDEX)
         return -1;
-    return gt_gil_thread_exit(timeline, index, time_ns);
+    return add_thread(timeline, process, event->other_tid, event->time_ns) == GT_NO_INDEX ? -1
+                                                                                          : 0;
 }
 
 static int feed_fork(struct gt_timeline *timeline, const struct gt_event *event)
@@ -257,13 +317,14 @@ static int feed_fork(struct gt_timeline *timeline, const struct gt_event *event)
     struct gt_tracker *tracker = timeline->tracker;
     uint32_t parent, process, index;
 
+    if (note_forker(timeline, event))
+        return -1;
     index = gt_hashmap_get(&tracker->thread_of, (uint32_t)event->tid);
-    if (index != GT_HASHMAP_NONE &&
-        !(gt_thread_at(timeline, index)->flags & GT_THREAD_SAW_EXIT)) {
-        if (gt_thread_at(timeline, index)->flags & GT_THREAD_SAW_START)
-            return end_thread(timeline, index, event->time_ns); /* its exit was lost */
+    if (index != GT_HASHMAP_NONE) {
         if (gt_thread_at(timeline, index)->start_ns == event->time_ns)
-            return 0;
+            return 0;                                    /* the record came twice */
+        if (end_thread(timeline, index, event->time_ns)) /* its exit was lost */
+            return -1;
     }
     parent = event->other_pid > 0
                  ? gt_hashmap_get(&tracker->process_of, (uint32_t)event->other_pid)
@@ -299,15 +360,18 @@ static int feed_exec(struct gt_timeline *timeline, uint32_t index, const struct 
     for (uint32_t at = state->first_gil; at != GT_NO_INDEX; at = gt_gil_at(timeline, at)->next)
         if (gt_gil_close(timeline, gt_gil_at(timeline, at), event->time_ns))
             return -1;
+    state->first_gil = state->last_gil = GT_NO_INDEX;
     gt_hashmap_release(&state->cond_of);
     gt_hashmap_release(&state->candidate_of);
     state->runtime_start = state->runtime_end = 0;
+    gt_thread_state_at(timeline, index)->last_signal = 0;
     state->recent[0] = state->recent[1] = GT_NO_INDEX;
     state->function_gil = GT_NO_INDEX;
     state->pending_count = 0;
+    state->gil_count = 0;
+    state->image = timeline->tracker->images++;
     state->image_start_ns = event->time_ns;
-    process->name = gt_intern_add(&timeline->names, event->text, event->text_length);
-    if (process->name == UINT32_MAX)
+    if (add_name(timeline, event->text, event->text_length, &process->name))
         return -1;
     thread->name = process->name;
     thread->flags &= ~(uint32_t)GT_THREAD_NAMED;
@@ -346,11 +410,7 @@ static int feed_lost(struct gt_timeline *timeline, const struct gt_event *event)
         from_ns = event->time_ns;
     *range = (struct gt_lost_range){from_ns, event->time_ns, event->value};
     timeline->quality.lost_events += event->value;
-    for (uint32_t i = 0; i < timeline->gils.count; i++)
-        if (!gt_gil_at(timeline, i)->closed &&
-            gt_gil_lost(timeline, gt_gil_at(timeline, i), from_ns, event->time_ns))
-            return -1;
-    return gt_sched_lost(timeline, from_ns);
+    return 0; /* GILs and threads catch up when they are seen again */
 }
 
 static int feed_thread_event(struct gt_timeline *timeline, const struct gt_event *event)
@@ -359,7 +419,8 @@ static int feed_thread_event(struct gt_timeline *timeline, const struct gt_event
 
     if (index == GT_NO_INDEX)
         return -1;
-    if (timeline->saw_sched && event->kind < GT_EVENT_SCHED_SWITCH &&
+    if (timeline->saw_sched &&
+        (event->kind < GT_EVENT_SCHED_SWITCH || event->kind == GT_EVENT_COUNTER) &&
         gt_sched_seen(timeline, index, event))
         return -1;
     switch (event->kind) {
@@ -374,6 +435,8 @@ static int feed_thread_event(struct gt_timeline *timeline, const struct gt_event
     case GT_EVENT_FUTEX_ENTER:
     case GT_EVENT_FUTEX_EXIT:
         return gt_futex_feed(timeline, index, event);
+    case GT_EVENT_COUNTER:
+        return gt_counters_feed(timeline, index, event);
     case GT_EVENT_EXEC:
         return feed_exec(timeline, index, event);
     case GT_EVENT_COMM:
@@ -409,8 +472,6 @@ int gt_timeline_feed(struct gt_timeline *timeline, const struct gt_event *event)
     int rc;
 
     timeline->quality.events++;
-    if (event->kind == GT_EVENT_COMM || event->kind == GT_EVENT_EXEC)
-        tracker->saw_comm = true;
     if (event->time_ns <= 0) {
         /* Records that perf makes up for what ran before it began: names only. */
         if (event->kind != GT_EVENT_COMM || event->tid <= 0 ||

@@ -21,6 +21,7 @@
 #include "base/hashmap.h"
 #include "base/intern.h"
 #include "event/event.h"
+#include "model/counters.h"
 #include "model/quality.h"
 #include "model/sched.h"
 #include "model/stacks.h"
@@ -59,7 +60,7 @@ struct gt_thread {
 };
 
 /* Where a GIL's spans come from. */
-enum gt_gil_source {
+enum gt_gil_origin {
     GT_GIL_FROM_COND,      /* condition variables: exact */
     GT_GIL_FROM_FUTEX,     /* futex calls: waits and who released; no uncontended holds */
     GT_GIL_FROM_FUNCTIONS, /* take_gil / drop_gil: a wait includes the probe's own cost */
@@ -94,6 +95,7 @@ struct gt_member {
     int64_t wait_since_ns;  /* -1: not waiting */
     int64_t enter_since_ns; /* functions: in take_gil since; -1: not */
     bool contended;         /* functions: the GIL was another's at the entry */
+    uint32_t lost_seen;     /* lost ranges that the above knows of */
 };
 
 struct gt_gil {
@@ -103,15 +105,18 @@ struct gt_gil {
     int64_t end_ns;
     uint64_t address;  /* of the condition variable that waiters wait on; 0 for functions */
     uint64_t acquired; /* address that is signalled when the GIL was acquired */
-    enum gt_gil_source source;
+    enum gt_gil_origin source;
     struct gt_chunks holds;   /* of struct gt_span, in the order of time; they never overlap */
-    struct gt_chunks waits;   /* of struct gt_span, in the order of their ends */
+    struct gt_chunks waits;   /* of struct gt_span, in the order of their ends (_finish) */
     struct gt_chunks members; /* of struct gt_member, in the order of first sight */
     /* State while feeding. */
     struct gt_hashmap member_of; /* thread → member */
     uint32_t owner;              /* member index, GT_NO_INDEX: nobody or not known */
     int64_t owner_since_ns;
     int64_t known_since_ns; /* ownership before this is not known */
+    int64_t now_ns;         /* of the newest event: the next one is not older */
+    uint32_t lost_seen;     /* lost ranges that the above knows of */
+    uint32_t image;         /* serial number of the program that it belongs to */
     int64_t last_change_ns; /* last time it was acquired or released; -1: never */
     int64_t last_acquired_ns;
     uint32_t last_acquirer; /* member */
@@ -143,8 +148,10 @@ struct gt_timeline {
     struct gt_chunks gils;      /* of struct gt_gil, by process and number after _finish */
     struct gt_chunks lost;      /* of struct gt_lost_range */
     struct gt_chunks scheds;    /* of struct gt_sched, by thread; shorter when none came */
+    struct gt_chunks counters;  /* of struct gt_counter */
     struct gt_stacks stacks;    /* of sleeps, when recorded */
     bool saw_sched;             /* scheduling was recorded */
+    bool saw_switch_records;    /* PERF_RECORD_SWITCH: exact times of going on a CPU */
     bool saw_reasons;           /* sched_switch was recorded, not only switch records */
     bool saw_stacks;            /* with stacks */
     struct gt_intern names;

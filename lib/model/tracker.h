@@ -33,7 +33,7 @@ struct gt_pending {
     enum gt_event_kind kind;
 };
 
-/* Ring of the newest unexplained events of one process. */
+/* How many unexplained events of one process are remembered: the newest. A power of two. */
 enum { GT_PENDING_MAX = 1024 };
 
 struct gt_process_state {
@@ -43,7 +43,10 @@ struct gt_process_state {
     uint32_t last_gil;
     uint32_t function_gil;          /* GT_NO_INDEX */
     int64_t image_start_ns;         /* last exec, or the start */
-    struct gt_pending *pending;     /* GT_PENDING_MAX, allocated at first use */
+    uint32_t image;                 /* serial number of the program it runs */
+    uint32_t gil_count;             /* in the chain */
+    uint32_t pending_capacity;      /* grows to GT_PENDING_MAX */
+    struct gt_pending *pending;     /* ring of the newest */
     uint32_t pending_count;         /* ever added */
     struct gt_hashmap candidate_of; /* futex.c: cond address → candidate */
     uint64_t runtime_start;         /* _PyRuntime; 0 when not known */
@@ -79,8 +82,8 @@ struct gt_tracker {
     size_t cpu_count;
     int32_t recent_tid; /* cache of thread_of */
     uint32_t recent_thread;
+    uint32_t images; /* how many programs ran, in all processes */
     bool single_gil;
-    bool saw_comm; /* names come from COMM records, not from each line */
 };
 
 static inline struct gt_process_state *gt_process_state_at(const struct gt_timeline *timeline,
@@ -99,7 +102,7 @@ static inline struct gt_thread_state *gt_thread_state_at(const struct gt_timelin
 int gt_recognise(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event);
 
 /* gil.c. All return 0, or -1 when memory is exhausted. `gil` and `thread` are indices. */
-uint32_t gt_gil_new(struct gt_timeline *timeline, uint32_t process, enum gt_gil_source source,
+uint32_t gt_gil_new(struct gt_timeline *timeline, uint32_t process, enum gt_gil_origin source,
                     uint64_t address, uint64_t acquired);
 int gt_gil_wait(struct gt_timeline *timeline, uint32_t gil, uint32_t thread, int64_t time_ns);
 int gt_gil_acquired(struct gt_timeline *timeline, uint32_t gil, uint32_t thread,
@@ -110,14 +113,13 @@ int gt_gil_function(struct gt_timeline *timeline, uint32_t thread,
                     const struct gt_event *event);
 /* The thread ended: it neither waits nor holds any more. */
 int gt_gil_thread_exit(struct gt_timeline *timeline, uint32_t thread, int64_t time_ns);
-/* Nothing is known between the two times. */
-int gt_gil_lost(struct gt_timeline *timeline, struct gt_gil *gil, int64_t from_ns,
-                int64_t until_ns);
 /* The program image ended: close every open span at `time_ns`. */
 int gt_gil_close(struct gt_timeline *timeline, struct gt_gil *gil, int64_t time_ns);
+/* The end of the newest lost range, 0 when nothing was lost. */
+int64_t gt_lost_until_ns(const struct gt_timeline *timeline);
 
 /* The thread's member index, made when new; GT_NO_INDEX when memory is exhausted. */
-uint32_t gt_gil_member(struct gt_gil *gil, uint32_t thread);
+uint32_t gt_gil_member(const struct gt_timeline *timeline, struct gt_gil *gil, uint32_t thread);
 int gt_gil_push(struct gt_chunks *spans, uint32_t thread, int64_t start_ns, int64_t end_ns,
                 uint32_t flags);
 

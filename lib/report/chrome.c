@@ -196,6 +196,44 @@ static void put_states(const struct gt_report *report, struct gt_stream *stream,
     }
 }
 
+/* One track per event and thread, and one for the process: running totals. */
+static int put_counter(const struct gt_report *report, struct gt_stream *stream,
+                       const struct gt_counter *counter)
+{
+    const struct gt_timeline *timeline = report->timeline;
+    uint64_t *by_thread = calloc(timeline->threads.count, sizeof(*by_thread));
+    uint64_t *by_process = calloc(timeline->processes.count, sizeof(*by_process));
+    struct gt_buf line;
+    int rc = by_thread && by_process ? 0 : -1;
+
+    gt_buf_init(&line);
+    for (size_t i = 0; rc == 0 && i < counter->samples.count; i++) {
+        const struct gt_counter_sample *sample = gt_chunks_at(&counter->samples, i);
+        const struct gt_thread *thread = gt_thread_at(timeline, sample->thread);
+        char label[64], time[24];
+        size_t length =
+            gt_timeline_thread_label(timeline, sample->thread, label, sizeof(label));
+
+        by_thread[sample->thread] += sample->period;
+        by_process[thread->process] += sample->period;
+        *gt_put_us(time, sample->time_ns - gt_report_zero_ns(report)) = '\0';
+        gt_buf_reset(&line);
+        rc = gt_buf_addf(&line, "{\"ph\":\"C\",\"pid\":%d,\"ts\":%s,\"name\":\"",
+                         gt_process_at(timeline, thread->process)->pid, time) ||
+             gt_buf_add_json(&line, gt_intern_text(&timeline->names, counter->name),
+                             gt_intern_length(&timeline->names, counter->name)) ||
+             gt_buf_adds(&line, "\",\"args\":{\"") || gt_buf_add_json(&line, label, length) ||
+             gt_buf_addf(&line, " (%d)\":%llu,\"process\":%llu}},\n", thread->tid,
+                         (unsigned long long)by_thread[sample->thread],
+                         (unsigned long long)by_process[thread->process]);
+        gt_stream_add(stream, line.data, line.length);
+    }
+    gt_buf_release(&line);
+    free(by_thread);
+    free(by_process);
+    return rc ? -1 : 0;
+}
+
 static void put_lost(const struct gt_report *report, struct gt_stream *stream)
 {
     const struct gt_timeline *timeline = report->timeline;
@@ -237,6 +275,10 @@ int gt_chrome_write(const struct gt_report *report, const struct gt_buf *summary
     put_lost(report, &stream);
     for (uint32_t i = 0; i < report->timeline->scheds.count; i++)
         put_states(report, &stream, i);
+    for (size_t i = 0; i < report->timeline->counters.count; i++)
+        if (put_counter(report, &stream, gt_chunks_at(&report->timeline->counters, i)) &&
+            stream.status == 0)
+            stream.status = gt_error_memory(&stream.error);
     if (put_gils(report, &stream) && stream.status == 0)
         stream.status = gt_error_memory(&stream.error);
     /* A last element without a comma, so that every line above may end in one. */

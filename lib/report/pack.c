@@ -54,8 +54,7 @@ struct gt_pack *gt_pack_new(struct gt_output *output, struct gt_error *err)
         if (!pack->column[i])
             goto fail;
     }
-    if (deflateInit2(&pack->stream, LEVEL, Z_DEFLATED, WINDOW_BITS, MEMORY,
-                     Z_RLE) != Z_OK)
+    if (deflateInit2(&pack->stream, LEVEL, Z_DEFLATED, WINDOW_BITS, MEMORY, Z_RLE) != Z_OK)
         goto fail;
     pack->stream_ready = true;
     pack->squeezed_capacity = deflateBound(&pack->stream, PAYLOAD_BYTES);

@@ -5,10 +5,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Which part of the report an event is for; 0: all. */
+static unsigned part_of(enum gt_event_kind kind)
+{
+    if (kind >= GT_EVENT_COND_SIGNAL && kind <= GT_EVENT_FUTEX_EXIT)
+        return GT_DETECT_GIL;
+    if (kind >= GT_EVENT_SCHED_SWITCH && kind <= GT_EVENT_SWITCH_OUT)
+        return GT_DETECT_SCHED;
+    return 0;
+}
+
 static int take_event(void *context, const struct gt_event *event)
 {
     struct gt_report *report = context;
+    unsigned part = part_of(event->kind);
 
+    if (part && !(report->detect & part))
+        return 0;
     return gt_timeline_feed(report->timeline, event) ? GT_ERR_MEMORY : 0;
 }
 
@@ -60,8 +73,13 @@ static int check_format(const struct gt_report *report, struct gt_error *err)
 {
     const struct gt_source *source = &report->source;
 
-    if (source->event_lines > 0 || source->unknown_lines == 0)
+    if (source->event_lines > 0)
         return 0;
+    if (source->unknown_lines == 0)
+        return gt_error_set(
+            err, GT_ERR_FORMAT,
+            "this is not the output of perf script: it is empty (did perf script "
+            "fail, or record nothing?)");
     return gt_error_set(err, GT_ERR_FORMAT,
                         "this is not the output of perf script: none of its %llu lines has the "
                         "form of an event (record with `perf script --ns -F "

@@ -53,7 +53,7 @@ int gt_report_feed(struct gt_report *report, const char *data, size_t length,
 
 /* The exit of the target etc. may be filled in between _new and _finish, since `info` is
  * borrowed. Builds spans, checks invariants, computes the summary. Fails with
- * GT_ERR_FORMAT when there was text and none of it was perf script's. */
+ * GT_ERR_FORMAT when the text is empty, or none of it is perf script's. */
 int gt_report_finish(struct gt_report *report, struct gt_error *err);
 
 enum gt_report_format {

@@ -148,7 +148,7 @@ static json_t *member_value(const struct gt_report *report, uint32_t gil_index, 
     return value;
 }
 
-static const char *source_name(enum gt_gil_source source)
+static const char *source_name(enum gt_gil_origin source)
 {
     return source == GT_GIL_FROM_COND    ? "cond"
            : source == GT_GIL_FROM_FUTEX ? "futex"
@@ -215,6 +215,59 @@ static json_t *lost_value(const struct gt_report *report)
     return list;
 }
 
+static double per_second(uint64_t count, int64_t ns)
+{
+    return ns > 0 ? (double)count * GT_NS_PER_S / (double)ns : 0.0;
+}
+
+static json_t *counter_sum_value(const struct gt_report *report,
+                                 const struct gt_counter_sum *sum)
+{
+    const struct gt_timeline *timeline = report->timeline;
+    uint64_t other = sum->total - sum->holding - sum->waiting;
+    const struct gt_thread *thread = gt_thread_at(timeline, sum->thread);
+    int64_t hold_ns = 0, wait_ns = 0, free_ns;
+
+    for (uint32_t i = 0; i < timeline->gils.count; i++) {
+        const struct gt_gil *gil = gt_gil_at(timeline, i);
+        uint32_t member = gt_hashmap_get(&gil->member_of, sum->thread);
+
+        if (member != GT_HASHMAP_NONE) {
+            hold_ns += gt_member_at(gil, member)->hold_ns;
+            wait_ns += gt_member_at(gil, member)->wait_ns;
+        }
+    }
+    free_ns = thread->end_ns - thread->start_ns - hold_ns - wait_ns;
+    return json_pack(
+        "{s:i, s:i, s:o, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f}", "thread", (int)sum->thread,
+        "tid", thread->tid, "label", label_value(report, sum->thread), "samples",
+        (json_int_t)sum->samples, "total", (json_int_t)sum->total, "holding",
+        (json_int_t)sum->holding, "waiting", (json_int_t)sum->waiting, "free",
+        (json_int_t)other, "holding_per_s", per_second(sum->holding, hold_ns), "waiting_per_s",
+        per_second(sum->waiting, wait_ns), "free_per_s", per_second(other, free_ns));
+}
+
+static json_t *counters_value(const struct gt_report *report)
+{
+    const struct gt_timeline *timeline = report->timeline;
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < timeline->counters.count; i++) {
+        const struct gt_counter *counter = gt_chunks_at(&timeline->counters, i);
+        json_t *threads = json_array();
+
+        for (size_t j = 0; j < counter->sums.count; j++)
+            json_array_append_new(threads,
+                                  counter_sum_value(report, gt_chunks_at(&counter->sums, j)));
+        json_array_append_new(
+            list, json_pack("{s:o, s:I, s:o}", "name",
+                            text_value(gt_intern_text(&timeline->names, counter->name),
+                                       gt_intern_length(&timeline->names, counter->name)),
+                            "samples", (json_int_t)counter->samples.count, "threads", threads));
+    }
+    return list;
+}
+
 /* What was recorded of scheduling; null when nothing was. */
 static json_t *sched_value(const struct gt_timeline *timeline)
 {
@@ -236,9 +289,10 @@ static json_t *summary_value(const struct gt_report *report)
         json_array_append_new(gils, gil_value(report, i));
     for (uint32_t i = 0; i < timeline->threads.count; i++)
         json_array_append_new(threads, thread_value(report, i));
-    return json_pack("{s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "schema", 1, "generator",
-                     "giltracer " GT_VERSION, "run", run_value(report), "findings", findings,
-                     "sched", sched_value(timeline), "gils", gils, "threads", threads, "lost",
+    return json_pack("{s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "schema", 1,
+                     "generator", "giltracer " GT_VERSION, "run", run_value(report), "findings",
+                     findings, "sched", sched_value(timeline), "counters",
+                     counters_value(report), "gils", gils, "threads", threads, "lost",
                      lost_value(report), "quality", quality_value(&timeline->quality));
 }
 

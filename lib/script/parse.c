@@ -3,7 +3,10 @@
 #include <stdbool.h>
 #include <string.h>
 
-enum { COMM_WIDTH = 16 }; /* perf pads to "%16s"; the kernel's names have at most 15 bytes */
+enum {
+    COMM_WIDTH = 16, /* perf pads to "%16s"; the kernel's names have at most 15 bytes */
+    DIGITS_MAX = 17, /* of any number: one more still fits int64_t */
+};
 
 void gt_parser_init(struct gt_parser *parser)
 {
@@ -34,10 +37,10 @@ static inline const char *read_number(const char *at, const char *end, int64_t *
     const char *start = at;
     int64_t sum = 0;
 
-    for (; at < end && is_digit(*at); at++)
+    for (; at < end && is_digit(*at) && at - start <= DIGITS_MAX; at++)
         sum = sum * 10 + (*at - '0');
     *value = sum;
-    return at > start && at - start <= 18 ? at : NULL;
+    return at > start && at - start <= DIGITS_MAX ? at : NULL;
 }
 
 static inline const char *read_signed(const char *at, const char *end, int64_t *value)
@@ -48,6 +51,12 @@ static inline const char *read_signed(const char *at, const char *end, int64_t *
     if (negative)
         *value = -*value;
     return at;
+}
+
+/* Ids of processes, threads and cpus: -1 or what fits. */
+static inline bool is_id(int64_t value)
+{
+    return value >= -1 && value <= INT32_MAX;
 }
 
 static const char *read_hex(const char *at, const char *end, uint64_t *value)
@@ -123,12 +132,12 @@ static const char *read_head(const char *at, const char *end, struct gt_event *e
         event->pid = 0;
         event->tid = (int32_t)first;
     }
-    if (at == end || *at != ' ' || first > INT32_MAX || second > INT32_MAX)
+    if (at == end || *at != ' ' || !is_id(first) || !is_id(second))
         return NULL;
     at = skip_spaces(at, end);
     if (at < end && *at == '[') {
         at = read_signed(at + 1, end, &cpu);
-        if (!at || at == end || *at != ']' || cpu > INT32_MAX)
+        if (!at || at == end || *at != ']' || !is_id(cpu))
             return NULL;
         at = skip_spaces(at + 1, end);
     }
@@ -166,6 +175,22 @@ static bool has(const char *text, size_t length, const char *word)
     return memmem(text, length, word, strlen(word)) != NULL;
 }
 
+/* "cycles:u", "cpu-clock:ppp": what perf prints after an event's name are modifiers. */
+static bool is_modifiers(const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if (!strchr("ukhHGpPSDIeWb", text[i]) || !text[i])
+            return false;
+    return true;
+}
+
+static bool in_group(const char *name, const char *colon, const char *group)
+{
+    size_t length = strlen(group);
+
+    return (size_t)(colon - name) == length && memcmp(name, group, length) == 0;
+}
+
 /* Probe names are given by people and by perf (`_1`, `__return`): look for the words. */
 static enum gt_event_class classify(const char *name, size_t length)
 {
@@ -174,8 +199,8 @@ static enum gt_event_class classify(const char *name, size_t length)
     size_t rest = length - (size_t)(event - name);
     bool is_return = has(event, rest, "__return");
 
-    if (!colon || !rest || (rest <= 3 && !has(name, length, "gil")))
-        return GT_CLASS_COUNTER; /* "cycles", "cycles:u", "cpu-clock:ppp" */
+    if (!colon || is_modifiers(event, rest))
+        return GT_CLASS_COUNTER;
     if (rest >= 15 && memcmp(event, "sys_enter_futex", 15) == 0)
         return GT_CLASS_FUTEX_ENTER;
     if (rest >= 14 && memcmp(event, "sys_exit_futex", 14) == 0)
@@ -190,8 +215,8 @@ static enum gt_event_class classify(const char *name, size_t length)
         return is_return ? GT_CLASS_TAKE_RETURN : GT_CLASS_TAKE_ENTER;
     if (has(event, rest, "drop_gil"))
         return is_return ? GT_CLASS_DROP_RETURN : GT_CLASS_DROP_ENTER;
-    if (is_return || colon - name == 8 /* "syscalls" */ || colon - name == 6 /* "signal" */)
-        return GT_CLASS_TRACEPOINT;
+    if (is_return || in_group(name, colon, "syscalls") || in_group(name, colon, "signal"))
+        return GT_CLASS_TRACEPOINT; /* "signal:signal_generate" is the kernel's */
     if (has(event, rest, "cond_signal") || (rest >= 6 && memcmp(event, "signal", 6) == 0))
         return GT_CLASS_COND_SIGNAL;
     if (has(event, rest, "timedwait") || has(event, rest, "clockwait") ||
@@ -244,7 +269,7 @@ static const char *read_task(const char *at, const char *end, int32_t *pid, int3
         return NULL;
     if (at == end || *at != ':' || !(at = read_signed(at + 1, end, &second)))
         return NULL;
-    if (at == end || *at != ')' || first > INT32_MAX || second > INT32_MAX)
+    if (at == end || *at != ')' || !is_id(first) || !is_id(second))
         return NULL;
     *pid = (int32_t)first;
     *tid = (int32_t)second;
@@ -336,38 +361,38 @@ static bool parse_address(const char *at, const char *end, struct gt_event *even
     return read_hex(equals + 3, end, &event->value) != NULL;
 }
 
-/* "next_comm=NAME next_pid=0 next_prio=120" or "NAME:0 [120]"; -1 when there is none. */
-static int32_t next_tid(const char *at, const char *end)
+/*
+ * "prev_comm=A prev_pid=1 prev_prio=120 prev_state=S ==> next_comm=B next_pid=2 next_prio=120"
+ * or "A:1 [120] S ==> B:2 [120]": where the arrow is, and the number of the task that follows.
+ * Both names may hold arrows and numbers themselves, but what follows the second has no name
+ * in it: read from the end, and take the farthest arrow that leaves no more room than a
+ * name's.
+ */
+static const char *find_arrow(const char *at, const char *end, const char **next_tid)
 {
-    const char *bracket = memrchr(at, '[', (size_t)(end - at));
-    const char *word = NULL;
-    int64_t value;
+    const char *stop = memrchr(at, '=', (size_t)(end - at));
+    bool keys = stop && stop - at > 10 && memcmp(stop - 10, " next_prio", 10) == 0;
+    const char *mark = keys ? " ==> next_comm=" : " ==> ";
+    ptrdiff_t room = (ptrdiff_t)strlen(mark) + COMM_WIDTH - 1;
 
-    for (const char *found = at;
-         (found = memmem(found, (size_t)(end - found), " next_pid=", 10)); found++)
-        word = found + 9; /* the last: the name may hold one */
-    if (!word && bracket)
-        word = memrchr(at, ':', (size_t)(bracket - at));
-    return word && read_number(word + 1, end, &value) && value <= INT32_MAX ? (int32_t)value
-                                                                            : -1;
+    stop = memrchr(at, keys ? '=' : ':', (size_t)((keys ? stop : end) - at));
+    if (!stop)
+        return NULL;
+    *next_tid = stop + 1;
+    if (keys && stop - at > 9)
+        stop -= 9; /* "next_pid" and its space belong to no name */
+    if (stop - at > room)
+        at = stop - room;
+    return memmem(at, (size_t)(stop - at), mark, strlen(mark));
 }
-
 /* "prev_state=R+ ==>" or "[120] R ==>": letters, '|' and '+' before " ==> ". */
 static void parse_switch(const char *at, const char *end, struct gt_event *event)
 {
-    const char *arrow = NULL;
+    const char *next_tid;
+    const char *arrow = find_arrow(at, end, &next_tid);
     const char *letter;
+    int64_t value;
 
-    /* The next task's name may hold " ==> " as well as the previous one's: take the last
-     * that is preceded by a state. */
-    for (const char *found = at; (found = memmem(found, (size_t)(end - found), " ==> ", 5));
-         found++) {
-        letter = found;
-        while (letter > at && letter[-1] != ' ' && letter[-1] != '=')
-            letter--;
-        if (letter < found && found - letter <= 8)
-            arrow = arrow && !memchr("RSDTtXZPIKWxN", *letter, 13) ? arrow : found;
-    }
     event->flags = 0;
     for (letter = arrow; letter && letter > at && letter[-1] != ' ' && letter[-1] != '=';
          letter--)
@@ -397,8 +422,8 @@ static void parse_switch(const char *at, const char *end, struct gt_event *event
         default:
             break;
         }
-    if (arrow)
-        event->other_tid = next_tid(arrow + 5, end);
+    if (arrow && read_number(next_tid, end, &value) && is_id(value))
+        event->other_tid = (int32_t)value;
 }
 
 /* "comm=NAME pid=15 prio=120 target_cpu=001" or the plugin's "NAME:15 [120] … CPU:001". */
@@ -425,6 +450,8 @@ static bool parse_wakeup(const char *at, const char *end, struct gt_event *event
         cpu = memmem(bracket, (size_t)(end - bracket), "CPU:", 4);
         cpu = cpu ? cpu + 4 : NULL;
     }
+    if (!is_id(value))
+        return false;
     event->other_tid = (int32_t)value;
     event->value = cpu && read_number(cpu, end, &value) ? (uint64_t)value : UINT64_MAX;
     return true;
@@ -498,6 +525,24 @@ static enum gt_line_kind parse_class(enum gt_event_class event_class, const char
     return GT_LINE_EVENT;
 }
 
+/* The parenthesis that opens a frame's object. Symbols ("run(int)+0x1f") and paths
+ * ("/tmp/a.so (deleted)") hold parentheses too; what tells is the offset before it. */
+static const char *find_dso(const char *at, const char *end)
+{
+    const char *open = memmem(at, (size_t)(end - at), "+0x", 3);
+
+    if (open) {
+        for (open += 3; open < end && *open != ' ';)
+            open++;
+        if (end - open > 2 && open[1] == '(')
+            return open + 1;
+    }
+    if (end - at > 11 && memcmp(at, "[unknown] (", 11) == 0)
+        return at + 10;
+    open = memmem(at, (size_t)(end - at), " (/", 3);
+    return open ? open + 1 : memrchr(at, '(', (size_t)(end - at));
+}
+
 /* "\t    7f88 PyEval_Foo+0x28 (/usr/bin/python3.11)"; false when it is no frame. */
 static bool parse_frame(const char *at, const char *end, struct gt_frame *frame)
 {
@@ -509,7 +554,7 @@ static bool parse_frame(const char *at, const char *end, struct gt_frame *frame)
     if (!at || at == end || *at != ' ' || end[-1] != ')')
         return false;
     at = skip_spaces(at, end);
-    open = memrchr(at, '(', (size_t)(end - at));
+    open = find_dso(at, end);
     if (!open)
         return false;
     frame->dso = open + 1;
@@ -518,6 +563,8 @@ static bool parse_frame(const char *at, const char *end, struct gt_frame *frame)
     if (open > at && open[-1] == ' ')
         open--;
     plus = memrchr(at, '+', (size_t)(open - at));
+    if (plus && (open - plus < 3 || plus[1] != '0' || plus[2] != 'x'))
+        plus = NULL; /* "operator+" printed without its offset */
     frame->symbol_length = (uint32_t)((plus ? plus : open) - at);
     return true;
 }
@@ -564,13 +611,13 @@ enum gt_line_kind gt_parse_line(struct gt_parser *parser, const char *line, cons
 
     if (line == end)
         return GT_LINE_END;
-    if (*line == '#')
-        return GT_LINE_COMMENT;
-    if (*line == '\t')
-        return parse_frame(line, end, frame) ? GT_LINE_FRAME : GT_LINE_UNKNOWN;
+    if (*line == '\t' && parse_frame(line, end, frame))
+        return GT_LINE_FRAME;
     memset(event, 0, sizeof(*event));
     after = read_prefix(line, end, event);
     if (after)
         return parse_event(parser, after, end, event, frame);
+    if (*line == '#')
+        return GT_LINE_COMMENT; /* not before: a thread may be called "#1" */
     return *line == ' ' && parse_frame(line, end, frame) ? GT_LINE_FRAME : GT_LINE_UNKNOWN;
 }

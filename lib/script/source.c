@@ -113,6 +113,13 @@ static int take_line(struct gt_source *source, const char *line, const char *end
     }
 }
 
+/* A line too long, however it was cut: no event is so long. */
+static void refuse_line(struct gt_source *source)
+{
+    source->lines++;
+    source->unknown_lines++;
+}
+
 /* The rest of a line that a former piece began. Returns how many bytes it took. */
 static int take_rest(struct gt_source *source, const char *data, size_t length, size_t *taken)
 {
@@ -123,8 +130,7 @@ static int take_rest(struct gt_source *source, const char *data, size_t length, 
     *taken = newline ? piece + 1 : piece;
     if (!source->skipping && source->partial.length + piece > GT_LINE_MAX) {
         source->skipping = true;
-        source->lines++;
-        source->unknown_lines++;
+        refuse_line(source);
     }
     if (!source->skipping && gt_buf_add(&source->partial, data, piece))
         return GT_ERR_MEMORY;
@@ -150,7 +156,10 @@ int gt_source_feed(struct gt_source *source, const char *data, size_t length)
         data += taken;
     }
     while (rc >= 0 && data < end && (newline = memchr(data, '\n', (size_t)(end - data)))) {
-        rc = take_line(source, data, newline);
+        if (newline - data > GT_LINE_MAX)
+            refuse_line(source);
+        else
+            rc = take_line(source, data, newline);
         data = newline + 1;
     }
     if (rc >= 0 && data < end)

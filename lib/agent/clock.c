@@ -1,0 +1,114 @@
+#include "agent/clock.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+bool gt_agent_counter;
+
+#if defined(__x86_64__)
+/* The kernel's choice of clock tells whether it found the counters of all CPUs in step. */
+static bool counter_is_trusted(void)
+{
+    static const char path[] =
+        "/sys/devices/system/clocksource/clocksource0/current_clocksource";
+    unsigned eax, ebx, ecx, edx;
+    char text[32] = "";
+    ssize_t length;
+    int fd;
+
+    if (!__get_cpuid(0x80000007, &eax, &ebx, &ecx, &edx) || !(edx & 1u << 8))
+        return false; /* the rate changes, or stops when idle */
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    length = read(fd, text, sizeof(text) - 1);
+    close(fd);
+    return length > 0 && (!strncmp(text, "tsc", 3) || !strncmp(text, "kvm-clock", 9) ||
+                          !strncmp(text, "hyperv_clocksource_tsc", 22));
+}
+#elif defined(__aarch64__)
+static bool counter_is_trusted(void)
+{
+    return true; /* the architecture's generic timer is one for all CPUs */
+}
+#else
+static bool counter_is_trusted(void)
+{
+    return false;
+}
+#endif
+
+int gt_agent_clock_init(struct gt_wire_control *control)
+{
+    bool trusted = counter_is_trusted();
+    uint32_t expected = GT_WIRE_TICKS_UNKNOWN;
+    uint32_t mine = trusted ? GT_WIRE_TICKS_COUNTER : GT_WIRE_TICKS_MONOTONIC;
+
+    if (!__atomic_compare_exchange_n(&control->tick_source, &expected, mine, false,
+                                     __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+        mine = expected;
+    if (mine == GT_WIRE_TICKS_COUNTER && !trusted)
+        return -1;
+    gt_agent_counter = mine == GT_WIRE_TICKS_COUNTER;
+    return 0;
+}
+
+/* Both clocks at one moment: the closest of a few tries, so that an interrupt between the
+ * reads does no harm. */
+static struct gt_wire_anchor both_clocks(void)
+{
+    struct gt_wire_anchor best = {0, 0};
+    uint64_t best_gap = UINT64_MAX;
+
+    for (int i = 0; i < 4; i++) {
+        uint64_t before = gt_agent_ticks_ordered();
+        uint64_t now_ns = gt_agent_monotonic_ns();
+        uint64_t gap = gt_agent_ticks_ordered() - before;
+
+        if (gap < best_gap) {
+            best_gap = gap;
+            best.time_ns = now_ns;
+            best.ticks = before + gap / 2;
+        }
+    }
+    return best;
+}
+
+/* From one millisecond, growing with the age of the run, to one second, and growing again
+ * after a quarter of an hour, so that the table holds for weeks. */
+static uint64_t ticks_to_next(const struct gt_wire_control *control, struct gt_wire_anchor now)
+{
+    uint64_t first_ns = control->anchors[0].time_ns;
+    uint64_t first_ticks = control->anchors[0].ticks;
+    uint64_t age_ns = now.time_ns > first_ns ? now.time_ns - first_ns : 0;
+    uint64_t wait_ns = age_ns / 16;
+    double rate = 1;
+
+    if (wait_ns < 1000000)
+        wait_ns = 1000000;
+    if (wait_ns > 1000000000)
+        wait_ns = age_ns / 1024 > 1000000000 ? age_ns / 1024 : 1000000000;
+    if (gt_agent_counter)
+        rate = age_ns > 1000 && now.ticks > first_ticks
+                   ? (double)(now.ticks - first_ticks) / (double)age_ns
+                   : 1;
+    return (uint64_t)((double)wait_ns * rate);
+}
+
+void gt_agent_clock_anchor(struct gt_wire_control *control)
+{
+    struct gt_wire_anchor now = both_clocks();
+    uint32_t index = __atomic_fetch_add(&control->anchor_count, 1, __ATOMIC_RELAXED);
+
+    if (index < GT_WIRE_ANCHORS) {
+        control->anchors[index].time_ns = now.time_ns;
+        __atomic_store_n(&control->anchors[index].ticks, now.ticks, __ATOMIC_RELEASE);
+    }
+    __atomic_store_n(&control->next_anchor_ticks, now.ticks + ticks_to_next(control, now),
+                     __ATOMIC_RELAXED);
+}

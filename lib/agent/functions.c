@@ -1,0 +1,322 @@
+#include "agent/functions.h"
+
+#include "agent/table.h"
+
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+
+ptrdiff_t gt_agent_code_extra = -1;
+
+static struct gt_agent_table by_text;   /* hash of name, file, line → function */
+static struct gt_agent_table by_method; /* hash of a PyMethodDef → function */
+static bool skip_c;
+static char *includes; /* globs, each ended by NUL, the last one empty; NULL: all files */
+static char *excludes;
+
+/* A C structure's offsets: unchanged from 3.6 to 3.13. */
+enum {
+    CFUNCTION_METHOD = 16, /* PyCFunctionObject.m_ml */
+    CFUNCTION_SELF = 24,
+    CFUNCTION_MODULE = 32,
+    DESCR_TYPE = 16,   /* PyDescrObject.d_type */
+    DESCR_METHOD = 40, /* PyMethodDescrObject.d_method */
+    TYPE_NAME = 24,    /* PyTypeObject.tp_name */
+};
+
+struct text {
+    const char *data;
+    size_t length;
+};
+
+static uint64_t hash_bytes(uint64_t hash, const char *data, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        hash = (hash ^ (unsigned char)data[i]) * 0x100000001b3u;
+    return (hash ^ 0xff) * 0x100000001b3u;
+}
+
+/* "a\nb" → "a\0b\0\0" */
+static char *split_globs(const char *name)
+{
+    const char *value = secure_getenv(name);
+    size_t length = value ? strlen(value) : 0;
+    char *globs = length ? calloc(1, length + 2) : NULL;
+
+    if (!globs)
+        return NULL;
+    memcpy(globs, value, length);
+    for (char *at = globs; *at; at++)
+        if (*at == '\n')
+            *at = '\0';
+    return globs;
+}
+
+static bool matches(const char *globs, const char *file)
+{
+    for (; globs && *globs; globs += strlen(globs) + 1)
+        if (!fnmatch(globs, file, 0))
+            return true;
+    return false;
+}
+
+void gt_agent_functions_init(void)
+{
+    const char *c_calls = secure_getenv(GT_AGENT_ENV_C_CALLS);
+
+    skip_c = c_calls && !strcmp(c_calls, "0");
+    includes = split_globs(GT_AGENT_ENV_INCLUDE);
+    excludes = split_globs(GT_AGENT_ENV_EXCLUDE);
+}
+
+bool gt_agent_functions_want_c(void)
+{
+    return !skip_c;
+}
+
+static bool is_filtered(struct text file)
+{
+    char path[4096];
+
+    if (!includes && !excludes)
+        return false;
+    if (file.length >= sizeof(path))
+        file.length = sizeof(path) - 1;
+    memcpy(path, file.data, file.length);
+    path[file.length] = '\0';
+    return (includes && !matches(includes, path)) || matches(excludes, path);
+}
+
+static bool ends_with(struct text text, const char *end)
+{
+    size_t length = strlen(end);
+
+    return text.length >= length && !memcmp(text.data + text.length - length, end, length);
+}
+
+static struct gt_agent_function *intern(struct gt_agent_thread *self, struct text name,
+                                        struct text file, uint32_t line, uint32_t wire_flags)
+{
+    struct gt_wire_note note = {
+        .kind = GT_WIRE_NOTE_FUNCTION, .flags = (uint16_t)wire_flags, .line = line};
+    uint64_t key = hash_bytes(hash_bytes(0xcbf29ce484222325u + line * 31u + wire_flags,
+                                         name.data, name.length),
+                              file.data, file.length) |
+                   1;
+    struct gt_agent_function *function = gt_agent_table_get(&by_text, key);
+
+    if (function)
+        return function;
+    function = calloc(1, sizeof(*function));
+    if (!function)
+        return NULL;
+    function->id = __atomic_add_fetch(&gt_agent.control->next_function_id, 1, __ATOMIC_RELAXED);
+    note.id = function->id;
+    note.ticks = gt_agent_ticks();
+    gt_agent_note(self, &note, name.data, name.length, file.data, file.length);
+    gt_agent_table_add(&by_text, key, function); /* or it gets a second number later */
+    return function;
+}
+
+struct gt_agent_function *gt_agent_function_named(struct gt_agent_thread *self,
+                                                  const char *name, const char *file,
+                                                  uint32_t wire_flags)
+{
+    struct text name_text = {name, strlen(name)}, file_text = {file, strlen(file)};
+
+    return intern(self, name_text, file_text, 0, wire_flags);
+}
+
+static bool is_text(const PyObject *object)
+{
+    return object && gt_agent_type(object) == gt_agent_api.PyUnicode_Type;
+}
+
+/* The UTF-8 of a str object, borrowed from it; "?" for one that has none. */
+static struct text text_of(PyObject *object)
+{
+    struct text text = {"?", 1};
+    ptrdiff_t length = 0;
+    const char *data;
+
+    if (!is_text(object))
+        return text;
+    data = gt_agent_api.PyUnicode_AsUTF8AndSize(object, &length);
+    if (!data) {
+        gt_agent_api.PyErr_Clear(); /* lone surrogates */
+        return text;
+    }
+    text.data = data;
+    text.length = (size_t)length;
+    return text;
+}
+
+/* An attribute of a code object: these keep their text alive, so the reference may go. */
+static PyObject *code_attribute(PyObject *code, const char *name)
+{
+    PyObject *value = gt_agent_api.PyObject_GetAttrString(code, name);
+
+    if (value)
+        gt_agent_api.Py_DecRef(value);
+    else
+        gt_agent_api.PyErr_Clear();
+    return value;
+}
+
+static uint32_t first_line(PyObject *code)
+{
+    PyObject *value = gt_agent_api.PyObject_GetAttrString(code, "co_firstlineno");
+    long line = value ? gt_agent_api.PyLong_AsLong(value) : 0;
+
+    if (value)
+        gt_agent_api.Py_DecRef(value);
+    gt_agent_api.PyErr_Clear();
+    return line > 0 ? (uint32_t)line : 0;
+}
+
+static struct gt_agent_function *intern_code(struct gt_agent_thread *self, PyObject *code,
+                                             PyObject *qualified)
+{
+    struct text name = text_of(qualified);
+    struct text file = text_of(code_attribute(code, "co_filename"));
+    struct gt_agent_function *function = intern(self, name, file, first_line(code), 0);
+
+    if (!function)
+        return NULL;
+    if (is_filtered(file))
+        function->flags |= GT_AGENT_SKIP;
+    if (ends_with(file, "/threading.py") &&
+        (ends_with(name, "Thread.name") || (name.length == 4 && ends_with(name, "name"))))
+        function->flags |= GT_AGENT_NAMES;
+    if (gt_agent_api.set_code_extra(code, gt_agent_code_extra, function))
+        gt_agent_api.PyErr_Clear(); /* of a sub-interpreter: found by its text each time */
+    return function;
+}
+
+static bool names_code(struct text qualified, struct text name)
+{
+    return qualified.length >= name.length &&
+           !memcmp(qualified.data + qualified.length - name.length, name.data, name.length) &&
+           (qualified.length == name.length ||
+            qualified.data[qualified.length - name.length - 1] == '.');
+}
+
+/* Before 3.11 a code object knows only its plain name, but the one that defines it holds the
+ * qualified name as the constant that follows it. Definitions run before calls, so go
+ * through the constants when the definer is first called. */
+static void intern_definitions(struct gt_agent_thread *self, PyObject *code, int depth)
+{
+    PyObject *constants = code_attribute(code, "co_consts");
+    ptrdiff_t count;
+
+    if (!constants || gt_agent_type(constants) != gt_agent_api.PyTuple_Type || depth > 16)
+        return;
+    count = gt_agent_api.PyTuple_Size(constants);
+    for (ptrdiff_t i = 0; i + 1 < count; i++) {
+        PyObject *inner = gt_agent_api.PyTuple_GetItem(constants, i);
+        PyObject *qualified = gt_agent_api.PyTuple_GetItem(constants, i + 1);
+        void *extra = NULL;
+
+        if (!inner || gt_agent_type(inner) != gt_agent_api.PyCode_Type || !is_text(qualified) ||
+            gt_agent_api.get_code_extra(inner, gt_agent_code_extra, &extra) || extra)
+            continue;
+        if (!names_code(text_of(qualified), text_of(code_attribute(inner, "co_name"))))
+            continue;
+        if (intern_code(self, inner, qualified))
+            intern_definitions(self, inner, depth + 1);
+    }
+}
+
+struct gt_agent_function *gt_agent_function_of_code_slow(struct gt_agent_thread *self,
+                                                         PyObject *code)
+{
+    const struct gt_agent_api *api = &gt_agent_api;
+    bool knows_qualified = api->version >= 0x030b;
+    PyObject *type, *value, *traceback;
+    struct gt_agent_function *function;
+
+    api->PyErr_Fetch(&type, &value, &traceback);
+    function = intern_code(self, code,
+                           code_attribute(code, knows_qualified ? "co_qualname" : "co_name"));
+    if (!knows_qualified)
+        intern_definitions(self, code, 0);
+    api->PyErr_Restore(type, value, traceback);
+    return function;
+}
+
+static const char *type_name(const PyObject *type)
+{
+    const char *name = gt_agent_field(type, TYPE_NAME);
+    const char *dot = strrchr(name, '.');
+
+    return dot ? dot + 1 : name;
+}
+
+/* "list.append", by the type it is of, or "len" of a module. Nothing of Python is called: a
+ * type's __qualname__ may be a property of the target's. */
+static struct gt_agent_function *intern_method(struct gt_agent_thread *self, PyObject *callable,
+                                               const struct gt_agent_method *method)
+{
+    const struct gt_agent_api *api = &gt_agent_api;
+    bool descriptor = gt_agent_type(callable) == api->PyMethodDescr_Type;
+    PyObject *module = descriptor ? NULL : gt_agent_field(callable, CFUNCTION_MODULE);
+    PyObject *owner = gt_agent_field(callable, descriptor ? DESCR_TYPE : CFUNCTION_SELF);
+    struct text file = {"", 0};
+    struct text name;
+    char buffer[512];
+
+    if (owner && !descriptor) { /* a module, a class, or an object */
+        if (gt_agent_type(owner) == api->PyModule_Type)
+            owner = NULL;
+        else if (gt_agent_type(owner) != api->PyType_Type)
+            owner = gt_agent_type(owner);
+    }
+    if (is_text(module)) {
+        file = text_of(module);
+    } else if (owner) {
+        const char *full = gt_agent_field(owner, TYPE_NAME);
+
+        file.data = full;
+        file.length = (size_t)(type_name(owner) - full);
+        file.length -= file.length > 0;
+    }
+    buffer[0] = '\0';
+    if (owner) {
+        strncat(buffer, type_name(owner), 250);
+        strcat(buffer, ".");
+    }
+    strncat(buffer, method->name ? method->name : "?", 250);
+    name.data = buffer;
+    name.length = strlen(buffer);
+    return intern(self, name, file, 0, GT_WIRE_FUNCTION_C);
+}
+
+struct gt_agent_function *gt_agent_function_of_callable(struct gt_agent_thread *self,
+                                                        PyObject *callable)
+{
+    const struct gt_agent_api *api = &gt_agent_api;
+    PyObject *type = gt_agent_type(callable);
+    const struct gt_agent_method *method;
+    struct gt_agent_function *function;
+    uint64_t key;
+
+    if (skip_c)
+        return NULL;
+    if (type == api->PyCFunction_Type || type == api->PyCMethod_Type)
+        method = gt_agent_field(callable, CFUNCTION_METHOD);
+    else if (type == api->PyMethodDescr_Type)
+        method = gt_agent_field(callable, DESCR_METHOD);
+    else
+        return NULL;
+    /* Definitions may be freed and others made at their place: the parts tell them apart. */
+    key = ((uintptr_t)method * 31 + (uintptr_t)method->name) * 31 + (uintptr_t)method->function;
+    function = gt_agent_table_get(&by_method, key | 1);
+    if (GT_AGENT_UNLIKELY(!function)) {
+        function = intern_method(self, callable, method);
+        if (function) {
+            function->flags |= GT_AGENT_C;
+            gt_agent_table_add(&by_method, key | 1, function);
+        }
+    }
+    return function;
+}

@@ -1,0 +1,58 @@
+/*
+ * The functions of the target: each gets one number for the whole run when it is first called,
+ * and a note in the log with its qualified name, file and line.
+ */
+#ifndef GT_AGENT_FUNCTIONS_H
+#define GT_AGENT_FUNCTIONS_H
+
+#include "agent/log.h"
+#include "agent/python.h"
+
+enum gt_agent_function_flags {
+    GT_AGENT_SKIP = 1 << 0,  /* filtered out: never recorded */
+    GT_AGENT_OFF = 1 << 1,   /* over budget: recorded no more */
+    GT_AGENT_NAMES = 1 << 2, /* threading's setter of names: look at them when it returns */
+    GT_AGENT_C = 1 << 3,
+    GT_AGENT_GC = 1 << 4,
+};
+
+/* Lives as long as the process. Functions of the same name, file and line share one. */
+struct gt_agent_function {
+    uint32_t id;
+    uint32_t flags;
+    uint64_t calls;
+};
+
+/* Filters from the environment. */
+void gt_agent_functions_init(void);
+/* Are calls of C functions recorded? */
+bool gt_agent_functions_want_c(void);
+
+/* The function of a code object. NULL: out of memory. The GIL is held. */
+struct gt_agent_function *gt_agent_function_of_code_slow(struct gt_agent_thread *self,
+                                                         PyObject *code);
+
+extern ptrdiff_t gt_agent_code_extra; /* our index of code objects' extra data */
+
+static inline struct gt_agent_function *gt_agent_function_of_code(struct gt_agent_thread *self,
+                                                                  PyObject *code)
+{
+    void *extra = NULL;
+
+    if (GT_AGENT_LIKELY(!gt_agent_api.get_code_extra(code, gt_agent_code_extra, &extra) &&
+                        extra))
+        return extra;
+    return gt_agent_function_of_code_slow(self, code);
+}
+
+/* The function of a builtin function or method descriptor; NULL when `callable` is none, or C
+ * calls are left out. The GIL is held. */
+struct gt_agent_function *gt_agent_function_of_callable(struct gt_agent_thread *self,
+                                                        PyObject *callable);
+
+/* A function of our own making. */
+struct gt_agent_function *gt_agent_function_named(struct gt_agent_thread *self,
+                                                  const char *name, const char *file,
+                                                  uint32_t wire_flags);
+
+#endif

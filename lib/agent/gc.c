@@ -1,0 +1,75 @@
+/* Runs of the cyclic garbage collector, by gc.callbacks: shown as calls of their own. */
+#include "agent/trace.h"
+
+#include <string.h>
+
+enum { GENERATIONS = 3, VARARGS = 1 };
+
+static struct gt_agent_function *runs[GENERATIONS];
+
+static int generation_of(PyObject *info)
+{
+    const struct gt_agent_api *api = &gt_agent_api;
+    PyObject *number = NULL;
+    long generation;
+
+    if (info && gt_agent_type(info) == api->PyDict_Type)
+        number = api->PyDict_GetItemString(info, "generation");
+    generation = number ? api->PyLong_AsLong(number) : -1;
+    api->PyErr_Clear();
+    return generation >= 0 && generation < GENERATIONS ? (int)generation : GENERATIONS - 1;
+}
+
+/* callback(phase, info), phase being "start" or "stop". */
+static PyObject *on_collection(PyObject *unused, PyObject *args)
+{
+    const struct gt_agent_api *api = &gt_agent_api;
+    struct gt_agent_thread *self = gt_agent_enter();
+    const char *phase = NULL;
+
+    (void)unused;
+    if (self) {
+        struct gt_agent_function *run;
+
+        if (api->PyTuple_Size(args) == 2)
+            phase =
+                api->PyUnicode_AsUTF8AndSize(api->PyTuple_GetItem(args, 0), &(ptrdiff_t){0});
+        run = phase ? runs[generation_of(api->PyTuple_GetItem(args, 1))] : NULL;
+        if (run && !strcmp(phase, "start"))
+            gt_agent_trace_call(self, run, 0);
+        else if (run && !strcmp(phase, "stop"))
+            gt_agent_trace_return(self, run, 0);
+        api->PyErr_Clear();
+        gt_agent_leave(self);
+    }
+    api->Py_IncRef(api->_Py_NoneStruct);
+    return api->_Py_NoneStruct;
+}
+
+void gt_agent_gc_start(struct gt_agent_thread *self)
+{
+    static const char *const names[GENERATIONS] = {
+        "gc.collect generation 0", "gc.collect generation 1", "gc.collect generation 2"};
+    static struct gt_agent_method method = {"giltracer_gc", NULL, VARARGS, NULL};
+    const struct gt_agent_api *api = &gt_agent_api;
+    PyObject *gc = api->PyImport_ImportModule("gc");
+    PyObject *callbacks = gc ? api->PyObject_GetAttrString(gc, "callbacks") : NULL;
+    PyObject *callback;
+
+    *(PyObject * (**)(PyObject *, PyObject *)) & method.function = on_collection;
+    callback = callbacks ? api->PyCFunction_NewEx(&method, NULL, NULL) : NULL;
+    for (int i = 0; i < GENERATIONS; i++) {
+        runs[i] = gt_agent_function_named(self, names[i], "gc", GT_WIRE_FUNCTION_GC);
+        if (runs[i])
+            runs[i]->flags |= GT_AGENT_GC;
+    }
+    if (callback)
+        api->PyList_Append(callbacks, callback);
+    if (callback)
+        api->Py_DecRef(callback);
+    if (callbacks)
+        api->Py_DecRef(callbacks);
+    if (gc)
+        api->Py_DecRef(gc);
+    api->PyErr_Clear();
+}

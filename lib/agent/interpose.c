@@ -1,0 +1,184 @@
+/*
+ * The libc calls that tell about the GIL, and the agent's start and end.
+ *
+ * CPython's ceval_gil signals one condition variable as it drops the GIL and another as it
+ * takes it, both inside the GIL's mutex, and waits on the first with a timeout: FACTS of the
+ * project. Recorded are calls from the interpreter's own code; the condition variables of other
+ * libraries are noise.
+ */
+#include "agent/log.h"
+#include "agent/python.h"
+#include "agent/trace.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#define EXPORT __attribute__((visibility("default")))
+
+/* The version that programs of today link to. An older one, which dlsym may prefer, has
+ * another layout of the condition variable. */
+#if defined(__x86_64__)
+#define COND_VERSION "GLIBC_2.3.2"
+#elif defined(__aarch64__)
+#define COND_VERSION "GLIBC_2.17"
+#endif
+
+typedef int signal_fn(pthread_cond_t *);
+typedef int timedwait_fn(pthread_cond_t *, pthread_mutex_t *, const struct timespec *);
+typedef int clockwait_fn(pthread_cond_t *, pthread_mutex_t *, clockid_t,
+                         const struct timespec *);
+typedef int create_fn(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+typedef int sem_init_fn(sem_t *, int, unsigned);
+typedef void exit_fn(int);
+
+static signal_fn *next_signal;
+static timedwait_fn *next_timedwait;
+static clockwait_fn *next_clockwait;
+static create_fn *next_create;
+static sem_init_fn *next_sem_init;
+static exit_fn *next_exit;
+
+static void *next_cond(const char *name)
+{
+    void *found = NULL;
+
+#ifdef COND_VERSION
+    found = dlvsym(RTLD_NEXT, name, COND_VERSION);
+#endif
+    return found ? found : dlsym(RTLD_NEXT, name);
+}
+
+/* Other libraries' constructors may come here before our own has run. */
+static void resolve(void)
+{
+    next_clockwait = (clockwait_fn *)dlsym(RTLD_NEXT, "pthread_cond_clockwait");
+    next_create = (create_fn *)dlsym(RTLD_NEXT, "pthread_create");
+    next_sem_init = (sem_init_fn *)dlsym(RTLD_NEXT, "sem_init");
+    next_exit = (exit_fn *)dlsym(RTLD_NEXT, "_exit");
+    next_timedwait = (timedwait_fn *)next_cond("pthread_cond_timedwait");
+    __atomic_store_n(&next_signal, (signal_fn *)next_cond("pthread_cond_signal"),
+                     __ATOMIC_RELEASE);
+}
+
+static inline void record(enum gt_wire_kind kind, uint64_t value)
+{
+    struct gt_agent_thread *self = gt_agent_enter();
+
+    if (self) {
+        gt_agent_put(self, GT_WIRE_STREAM_GIL, gt_agent_ticks_ordered(),
+                     GT_WIRE_WORD(kind, value));
+        if (GT_AGENT_UNLIKELY(gt_agent_profiling) && kind == GT_WIRE_SIGNAL)
+            gt_agent_profile_thread(self);
+        gt_agent_leave(self);
+    }
+    if (GT_AGENT_UNLIKELY(gt_agent_start_due) && kind == GT_WIRE_SIGNAL)
+        gt_agent_start_try();
+}
+
+/* CPython makes a semaphore for every lock: the first one after its initialisation, by the
+ * first import, is an earlier and calmer moment to start at than a use of the GIL. */
+EXPORT int sem_init(sem_t *semaphore, int shared, unsigned value)
+{
+    if (GT_AGENT_UNLIKELY(gt_agent_start_due) &&
+        gt_agent_from_python(__builtin_return_address(0)))
+        gt_agent_start_try();
+    if (GT_AGENT_UNLIKELY(!next_signal))
+        resolve();
+    return next_sem_init(semaphore, shared, value);
+}
+
+EXPORT int pthread_cond_signal(pthread_cond_t *cond)
+{
+    if (gt_agent_from_python(__builtin_return_address(0)))
+        record(GT_WIRE_SIGNAL, (uintptr_t)cond);
+    if (GT_AGENT_UNLIKELY(!next_signal))
+        resolve();
+    return next_signal(cond);
+}
+
+EXPORT int pthread_cond_timedwait(pthread_cond_t *restrict cond,
+                                  pthread_mutex_t *restrict mutex,
+                                  const struct timespec *restrict deadline)
+{
+    if (gt_agent_from_python(__builtin_return_address(0)))
+        record(GT_WIRE_WAIT, (uintptr_t)cond);
+    if (GT_AGENT_UNLIKELY(!next_signal))
+        resolve();
+    return next_timedwait(cond, mutex, deadline);
+}
+
+/* Since glibc 2.30; only who found it in libc calls it. */
+EXPORT int pthread_cond_clockwait(pthread_cond_t *restrict cond,
+                                  pthread_mutex_t *restrict mutex, clockid_t clock,
+                                  const struct timespec *restrict deadline)
+{
+    if (gt_agent_from_python(__builtin_return_address(0)))
+        record(GT_WIRE_WAIT, (uintptr_t)cond);
+    if (GT_AGENT_UNLIKELY(!next_signal))
+        resolve();
+    return next_clockwait ? next_clockwait(cond, mutex, clock, deadline) : EINVAL;
+}
+
+/* The new thread's first sign of life may be long after its birth: its creator knows that. */
+EXPORT int pthread_create(pthread_t *restrict thread, const pthread_attr_t *restrict attributes,
+                          void *(*start)(void *), void *restrict argument)
+{
+    bool record_it = gt_agent_from_python(__builtin_return_address(0));
+    uint64_t ticks = record_it ? gt_agent_ticks_ordered() : 0;
+    struct gt_agent_thread *self;
+    int rc;
+
+    if (GT_AGENT_UNLIKELY(!next_signal))
+        resolve();
+    if (!gt_agent_python.text_end && gt_agent.control)
+        gt_agent_python_find(); /* a program that embeds Python may have loaded it by now */
+    rc = next_create(thread, attributes, start, argument);
+    self = !rc && record_it ? gt_agent_enter() : NULL;
+    if (self) {
+        gt_agent_put(self, GT_WIRE_STREAM_GIL, ticks,
+                     GT_WIRE_WORD(GT_WIRE_CREATE, (uint64_t)*thread));
+        gt_agent_leave(self);
+    }
+    return rc;
+}
+
+/* os._exit, and the end of multiprocessing's forked children: after their last GIL event. */
+EXPORT void _exit(int status)
+{
+    gt_agent_process_exit();
+    if (GT_AGENT_UNLIKELY(!next_signal))
+        resolve();
+    next_exit(status);
+    __builtin_unreachable();
+}
+
+EXPORT void _Exit(int status)
+{
+    _exit(status);
+}
+
+__attribute__((constructor)) static void start(void)
+{
+    resolve();
+    gt_agent_log_init();
+    if (!gt_agent.recording || !gt_agent_python_find())
+        return;
+    gt_agent_start_init();
+    /* The main thread's log begins with the program, so that its lifetime is whole. */
+    struct gt_agent_thread *self = gt_agent_enter();
+
+    if (self) {
+        gt_agent_clock_anchor(gt_agent.control);
+        gt_agent_leave(self);
+    }
+}
+
+__attribute__((destructor)) static void end(void)
+{
+    gt_agent_process_exit();
+}

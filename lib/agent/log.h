@@ -1,0 +1,161 @@
+/*
+ * The agent's side of the log: the mapped files of wire.h, one per thread, written without
+ * lock, system call or allocation except where a chunk is full.
+ *
+ * Everything here may run anywhere in the target: it calls nothing that CPython or a library
+ * could notice, keeps no file open (the target may close any descriptor), and preserves
+ * errno. Trouble switches the agent off in this process and is noted in the control file.
+ */
+#ifndef GT_AGENT_LOG_H
+#define GT_AGENT_LOG_H
+
+#include "agent/clock.h"
+#include "agent/wire.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define GT_AGENT_LIKELY(x)   __builtin_expect(!!(x), 1)
+#define GT_AGENT_UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+/* Where the next record of a stream goes. All NULL before the stream's first record. */
+struct gt_agent_stream {
+    char *chunk; /* mapped; its size is in its header */
+    char *next;
+    char *end; /* of what is ready to be written: a window of the chunk */
+};
+
+/* One open call; see trace.c. */
+struct gt_agent_call {
+    char *end; /* of its record: equal to the stream's next while it is the last one */
+    uint64_t ticks;
+    uint32_t id;
+    uint32_t chunk; /* gt_agent_thread.chunks then: whether `end` is of the chunk of now */
+    bool recorded;
+};
+
+enum {
+    GT_AGENT_STACK_CALLS = 8192,
+    GT_AGENT_STACK_BYTES = GT_AGENT_STACK_CALLS * sizeof(struct gt_agent_call),
+};
+
+/* One thread of this process. Anonymous memory of its own, reached by thread-local storage. */
+struct gt_agent_thread {
+    struct gt_agent_stream streams[GT_WIRE_STREAMS];
+    bool busy; /* inside the agent: a signal handler's events are dropped, not mixed in */
+    struct gt_wire_thread *header;
+    uint64_t file_bytes;
+    uint32_t chunks;             /* of the file so far */
+    uint32_t looks_for_name;     /* names.c: how often it looked, UINT32_MAX when it knows */
+    uint64_t name_hash;          /* names.c: of the last noted name */
+    struct gt_agent_call *stack; /* open calls, GT_AGENT_STACK_BYTES; NULL until the first */
+    uint32_t depth;
+    uint32_t skipped;       /* calls deeper than the stack, or than the limit */
+    uint32_t exit_rounds;   /* of thread-specific destructors, seen so far */
+    uint32_t profile_state; /* profile.c */
+    uint32_t profile_uses;
+    uint32_t live; /* 0: its thread ended, the next one may take this memory */
+    int32_t tid;
+    uint64_t ident;               /* pthread_self() */
+    struct gt_agent_thread *next; /* of all there ever were; only ever prepended to */
+    char name[64];                /* of the file */
+};
+
+struct gt_agent {
+    bool recording;       /* false: off, for good or not yet on */
+    bool wipe_on_fork;    /* the kernel clears fork_guard in children */
+    uint64_t *fork_guard; /* 0 in a forked child that has not been set up */
+    struct gt_wire_control *control;
+    uint64_t max_bytes;
+    uint64_t process_ticks;
+    pid_t pid;
+    pid_t parent_pid;
+    pid_t parent_tid;
+    bool forked;
+    char dir[GT_WIRE_PATH_SIZE];
+    char program[GT_WIRE_PATH_SIZE];
+};
+
+extern struct gt_agent gt_agent;
+extern __thread struct gt_agent_thread *gt_agent_self
+    __attribute__((tls_model("initial-exec")));
+
+/* Map the control file of the folder that the environment names, agree on a clock, and watch
+ * for forks and ends of threads. Leaves gt_agent.recording false when there is nothing to do
+ * or on any trouble. */
+void gt_agent_log_init(void);
+/* Its second half, in threads.c. Returns 0 or -1. */
+int gt_agent_threads_init(void);
+
+/* This thread's state, made when it is new; NULL when the agent is off, or busy already in
+ * this thread. Ends with gt_agent_leave. */
+struct gt_agent_thread *gt_agent_enter_slow(void);
+
+static inline struct gt_agent_thread *gt_agent_enter(void)
+{
+    struct gt_agent_thread *self = gt_agent_self;
+
+    if (GT_AGENT_UNLIKELY(!gt_agent.recording))
+        return NULL;
+    if (GT_AGENT_UNLIKELY(!self || self->busy || !*gt_agent.fork_guard))
+        return gt_agent_enter_slow();
+    self->busy = true;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    return self;
+}
+
+static inline void gt_agent_leave(struct gt_agent_thread *self)
+{
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    self->busy = false;
+}
+
+/* The next free `bytes` of a stream, from a new chunk when the last is full; NULL when
+ * recording has stopped. Zeroed, contiguous. */
+char *gt_agent_reserve_slow(struct gt_agent_thread *self, enum gt_wire_stream stream,
+                            size_t bytes);
+
+/* Append a record; false when it could not be. */
+static inline bool gt_agent_put(struct gt_agent_thread *self, enum gt_wire_stream stream,
+                                uint64_t ticks, uint64_t word)
+{
+    struct gt_agent_stream *to = &self->streams[stream];
+    struct gt_wire_record *record = (struct gt_wire_record *)(void *)to->next;
+
+    if (GT_AGENT_UNLIKELY(to->next == to->end)) {
+        record = (struct gt_wire_record *)(void *)gt_agent_reserve_slow(self, stream,
+                                                                        sizeof(*record));
+        if (!record)
+            return false;
+    }
+    record->ticks = ticks;
+    __atomic_store_n(&record->word, word, __ATOMIC_RELEASE);
+    to->next = (char *)(record + 1);
+    if (GT_AGENT_UNLIKELY(ticks >= gt_agent.control->next_anchor_ticks))
+        gt_agent_clock_anchor(gt_agent.control);
+    return true;
+}
+
+/* Give a stream its next chunk; false when recording has stopped. The file is made with the
+ * first one. */
+bool gt_agent_new_chunk(struct gt_agent_thread *self, enum gt_wire_stream stream);
+
+/* Append a note. Texts longer than GT_WIRE_TEXT_MAX are cut. */
+void gt_agent_note(struct gt_agent_thread *self, const struct gt_wire_note *note,
+                   const char *name, size_t name_length, const char *file, size_t file_length);
+
+/* A message for the user, in the notes of this thread. */
+void gt_agent_message(struct gt_agent_thread *self, const char *text);
+
+/* Switch off in this process and note why: "text: strerror(error)" when error is not 0. */
+void gt_agent_trouble(const char *text, int error);
+
+/* The process ends now, by this thread. */
+void gt_agent_process_exit(void);
+
+/* A live thread of this process by its pthread_self; NULL when it has no log. */
+struct gt_agent_thread *gt_agent_thread_of_ident(uint64_t ident);
+
+#endif

@@ -1,0 +1,233 @@
+/* Functions through sys.monitoring, CPython 3.12 and later: one registration serves all threads
+ * of the interpreter, and what is not wanted can be switched off at its place in the code. */
+#include "agent/trace.h"
+
+#include <string.h>
+
+/* Returned by a callback: no more of this event from this place. Of local events only. */
+static PyObject *disable;
+
+static inline PyObject *none(void)
+{
+    return gt_agent_api._Py_NoneStruct; /* immortal since 3.12 */
+}
+
+static PyObject *enter_function(PyObject *code, enum gt_wire_call_flags flags, bool local)
+{
+    struct gt_agent_thread *self = gt_agent_enter();
+    struct gt_agent_function *function;
+    bool keep = true;
+
+    if (GT_AGENT_UNLIKELY(!self))
+        return none();
+    function = gt_agent_function_of_code(self, code);
+    if (function && !(function->flags & (GT_AGENT_SKIP | GT_AGENT_OFF)))
+        keep = gt_agent_trace_call(self, function, flags);
+    else if (function)
+        keep = false;
+    if (GT_AGENT_UNLIKELY(self->looks_for_name != UINT32_MAX))
+        gt_agent_names_look(self);
+    gt_agent_leave(self);
+    return keep || !local ? none() : disable;
+}
+
+static PyObject *leave_function(PyObject *code, PyObject *result, enum gt_wire_call_flags flags,
+                                bool local)
+{
+    struct gt_agent_thread *self = gt_agent_enter();
+    struct gt_agent_function *function;
+    bool keep = true;
+
+    if (GT_AGENT_UNLIKELY(!self))
+        return none();
+    function = gt_agent_function_of_code(self, code);
+    if (function && !(function->flags & (GT_AGENT_SKIP | GT_AGENT_OFF)))
+        gt_agent_trace_return(self, function, flags);
+    else if (function)
+        keep = function->flags & GT_AGENT_NAMES;
+    if (function && GT_AGENT_UNLIKELY(function->flags & GT_AGENT_NAMES) && result == none())
+        gt_agent_names_update(self);
+    gt_agent_leave(self);
+    return keep || !local ? none() : disable;
+}
+
+static PyObject *on_start(PyObject *unused, PyObject *const *args, ptrdiff_t count)
+{
+    (void)unused;
+    return count ? enter_function(args[0], 0, true) : none();
+}
+
+static PyObject *on_resume(PyObject *unused, PyObject *const *args, ptrdiff_t count)
+{
+    (void)unused;
+    return count ? enter_function(args[0], GT_WIRE_CALL_RESUME, true) : none();
+}
+
+static PyObject *on_throw(PyObject *unused, PyObject *const *args, ptrdiff_t count)
+{
+    (void)unused;
+    return count ? enter_function(args[0], GT_WIRE_CALL_RESUME | GT_WIRE_CALL_THROW, false)
+                 : none();
+}
+
+static PyObject *on_return(PyObject *unused, PyObject *const *args, ptrdiff_t count)
+{
+    (void)unused;
+    return count > 2 ? leave_function(args[0], args[2], 0, true) : none();
+}
+
+static PyObject *on_yield(PyObject *unused, PyObject *const *args, ptrdiff_t count)
+{
+    (void)unused;
+    return count ? leave_function(args[0], NULL, GT_WIRE_RETURN_YIELD, true) : none();
+}
+
+static PyObject *on_unwind(PyObject *unused, PyObject *const *args, ptrdiff_t count)
+{
+    (void)unused;
+    return count ? leave_function(args[0], NULL, GT_WIRE_RETURN_UNWIND, false) : none();
+}
+
+/* A call of anything: of interest are C functions called from code that is traced. A place
+ * that calls a Python function that is switched off is let go of. */
+static bool call_from(struct gt_agent_thread *self, PyObject *code, PyObject *callable)
+{
+    struct gt_agent_function *caller = gt_agent_function_of_code(self, code);
+    struct gt_agent_function *callee;
+
+    if (!caller || caller->flags & GT_AGENT_SKIP)
+        return false;
+    if (gt_agent_type(callable) == gt_agent_api.PyFunction_Type) {
+        callee = gt_agent_function_of_code(self, gt_agent_api.PyFunction_GetCode(callable));
+        return !callee || !(callee->flags & GT_AGENT_OFF);
+    }
+    callee = gt_agent_function_of_callable(self, callable);
+    if (!callee)
+        return true;
+    return !(callee->flags & GT_AGENT_OFF) && gt_agent_trace_call(self, callee, 0);
+}
+
+static PyObject *on_call(PyObject *unused, PyObject *const *args, ptrdiff_t count)
+{
+    struct gt_agent_thread *self = count > 2 ? gt_agent_enter() : NULL;
+    bool keep;
+
+    (void)unused;
+    if (GT_AGENT_UNLIKELY(!self))
+        return none();
+    keep = call_from(self, args[0], args[2]);
+    gt_agent_leave(self);
+    return keep ? none() : disable;
+}
+
+static PyObject *end_call(PyObject *const *args, ptrdiff_t count, enum gt_wire_call_flags flags)
+{
+    struct gt_agent_thread *self = count > 2 ? gt_agent_enter() : NULL;
+    struct gt_agent_function *callee;
+
+    if (GT_AGENT_UNLIKELY(!self))
+        return none();
+    callee = gt_agent_function_of_callable(self, args[2]);
+    if (callee && !(callee->flags & GT_AGENT_OFF))
+        gt_agent_trace_return(self, callee, flags);
+    gt_agent_leave(self);
+    return none();
+}
+
+static PyObject *on_c_return(PyObject *unused, PyObject *const *args, ptrdiff_t count)
+{
+    (void)unused;
+    return end_call(args, count, 0);
+}
+
+static PyObject *on_c_raise(PyObject *unused, PyObject *const *args, ptrdiff_t count)
+{
+    (void)unused;
+    return end_call(args, count, GT_WIRE_RETURN_UNWIND);
+}
+
+/* Events by the names of sys.monitoring.events. C_RETURN and C_RAISE come with CALL. */
+static struct {
+    const char *event;
+    bool of_c;
+    bool implied; /* not to be asked for by itself */
+    struct gt_agent_method method;
+} callbacks[] = {
+    {"PY_START", false, false, {"giltracer_start", on_start, GT_AGENT_FASTCALL, NULL}},
+    {"PY_RESUME", false, false, {"giltracer_resume", on_resume, GT_AGENT_FASTCALL, NULL}},
+    {"PY_THROW", false, false, {"giltracer_throw", on_throw, GT_AGENT_FASTCALL, NULL}},
+    {"PY_RETURN", false, false, {"giltracer_return", on_return, GT_AGENT_FASTCALL, NULL}},
+    {"PY_YIELD", false, false, {"giltracer_yield", on_yield, GT_AGENT_FASTCALL, NULL}},
+    {"PY_UNWIND", false, false, {"giltracer_unwind", on_unwind, GT_AGENT_FASTCALL, NULL}},
+    {"CALL", true, false, {"giltracer_call", on_call, GT_AGENT_FASTCALL, NULL}},
+    {"C_RETURN", true, true, {"giltracer_c_return", on_c_return, GT_AGENT_FASTCALL, NULL}},
+    {"C_RAISE", true, true, {"giltracer_c_raise", on_c_raise, GT_AGENT_FASTCALL, NULL}},
+};
+
+/* Forget a result; true when there was one. */
+static bool done(PyObject *result)
+{
+    if (result)
+        gt_agent_api.Py_DecRef(result);
+    else
+        gt_agent_api.PyErr_Clear();
+    return result != NULL;
+}
+
+/* Ids 0 to 2 and 5 have meanings (debugger, coverage, profiler, optimizer) that other tools
+ * of the target may want: take one that has none. */
+static int claim_tool(PyObject *monitoring)
+{
+    static const int ids[] = {4, 3};
+
+    for (unsigned i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
+        if (done(gt_agent_api.PyObject_CallMethod(monitoring, "use_tool_id", "is", ids[i],
+                                                  "giltracer")))
+            return ids[i];
+    return -1;
+}
+
+static bool register_callback(PyObject *monitoring, PyObject *events, int tool, unsigned index,
+                              long *mask)
+{
+    const struct gt_agent_api *api = &gt_agent_api;
+    PyObject *event = api->PyObject_GetAttrString(events, callbacks[index].event);
+    PyObject *function = api->PyCFunction_NewEx(&callbacks[index].method, NULL, NULL);
+    bool ok = event && function &&
+              done(api->PyObject_CallMethod(monitoring, "register_callback", "iOO", tool, event,
+                                            function));
+
+    if (ok && !callbacks[index].implied)
+        *mask |= api->PyLong_AsLong(event);
+    if (event)
+        api->Py_DecRef(event);
+    if (function)
+        api->Py_DecRef(function);
+    return ok;
+}
+
+int gt_agent_monitoring_start(struct gt_agent_thread *self)
+{
+    const struct gt_agent_api *api = &gt_agent_api;
+    PyObject *monitoring = api->PySys_GetObject("monitoring"); /* borrowed */
+    PyObject *events = monitoring ? api->PyObject_GetAttrString(monitoring, "events") : NULL;
+    long mask = 0;
+    int tool = -1;
+    bool ok = events != NULL;
+
+    if (ok) {
+        disable = api->PyObject_GetAttrString(monitoring, "DISABLE");
+        tool = disable ? claim_tool(monitoring) : -1;
+        ok = tool >= 0;
+    }
+    for (unsigned i = 0; ok && i < sizeof(callbacks) / sizeof(callbacks[0]); i++)
+        if (!callbacks[i].of_c || gt_agent_functions_want_c())
+            ok = register_callback(monitoring, events, tool, i, &mask);
+    ok = ok && done(api->PyObject_CallMethod(monitoring, "set_events", "il", tool, mask));
+    if (events)
+        api->Py_DecRef(events);
+    api->PyErr_Clear();
+    if (!ok)
+        gt_agent_message(self, "functions are not traced: sys.monitoring has no free tool id");
+    return ok ? 0 : -1;
+}

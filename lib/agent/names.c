@@ -1,0 +1,109 @@
+/* Threads' names, as Python's threading knows them; and runs of the garbage collector. */
+#include "agent/trace.h"
+
+#include <string.h>
+
+enum { LOOKS = 256 }; /* calls of a thread before it is taken to have no name */
+
+static uint64_t hash_text(const char *text, size_t length)
+{
+    uint64_t hash = 0xcbf29ce484222325u;
+
+    while (length--)
+        hash = (hash ^ (unsigned char)*text++) * 0x100000001b3u;
+    return hash | 1;
+}
+
+/* threading._active, borrowed: ident → Thread. NULL unless the target uses threading. */
+static PyObject *active_threads(void)
+{
+    const struct gt_agent_api *api = &gt_agent_api;
+    PyObject *modules = api->PyImport_GetModuleDict();
+    PyObject *threading = modules ? api->PyDict_GetItemString(modules, "threading") : NULL;
+    PyObject *active = NULL;
+
+    if (threading && gt_agent_type(threading) == api->PyModule_Type)
+        active = api->PyDict_GetItemString(api->PyModule_GetDict(threading), "_active");
+    return active && gt_agent_type(active) == api->PyDict_Type ? active : NULL;
+}
+
+/* Note the name of one Thread, unless it is noted already. */
+static void note_name(struct gt_agent_thread *self, struct gt_agent_thread *named,
+                      PyObject *thread)
+{
+    const struct gt_agent_api *api = &gt_agent_api;
+    struct gt_wire_note note = {.kind = GT_WIRE_NOTE_NAME, .ticks = gt_agent_ticks_ordered()};
+    PyObject *name = api->PyObject_GetAttrString(thread, "_name");
+    ptrdiff_t length = 0;
+    const char *text = NULL;
+
+    if (name && gt_agent_type(name) == api->PyUnicode_Type)
+        text = api->PyUnicode_AsUTF8AndSize(name, &length);
+    if (text) {
+        uint64_t hash = hash_text(text, (size_t)length);
+        /* The main thread is better known by its program. */
+        bool usual = named->tid == gt_agent.pid && !strcmp(text, "MainThread");
+
+        if (hash != named->name_hash && !(usual && !named->name_hash)) {
+            note.id = (uint32_t)named->tid;
+            gt_agent_note(self, &note, text, (size_t)length, "", 0);
+            named->name_hash = hash;
+        }
+    }
+    if (name)
+        api->Py_DecRef(name);
+}
+
+/* Both lookers leave the target's pending exception as it was. */
+#define KEEPING_ERROR(statement)                                                               \
+    do {                                                                                       \
+        PyObject *type, *value, *traceback;                                                    \
+        gt_agent_api.PyErr_Fetch(&type, &value, &traceback);                                   \
+        statement;                                                                             \
+        gt_agent_api.PyErr_Clear();                                                            \
+        gt_agent_api.PyErr_Restore(type, value, traceback);                                    \
+    } while (0)
+
+static bool look(struct gt_agent_thread *self)
+{
+    const struct gt_agent_api *api = &gt_agent_api;
+    PyObject *active = active_threads();
+    PyObject *ident = active ? api->PyLong_FromUnsignedLong(self->ident) : NULL;
+    PyObject *thread = ident ? api->PyDict_GetItem(active, ident) : NULL;
+
+    if (thread)
+        note_name(self, self, thread);
+    if (ident)
+        api->Py_DecRef(ident);
+    return thread != NULL;
+}
+
+void gt_agent_names_look(struct gt_agent_thread *self)
+{
+    bool found = false;
+
+    KEEPING_ERROR(found = look(self));
+    if (found || ++self->looks_for_name == LOOKS)
+        self->looks_for_name = UINT32_MAX;
+}
+
+static void update(struct gt_agent_thread *self)
+{
+    const struct gt_agent_api *api = &gt_agent_api;
+    PyObject *active = active_threads();
+    PyObject *ident, *thread;
+    ptrdiff_t position = 0;
+
+    while (active && api->PyDict_Next(active, &position, &ident, &thread)) {
+        struct gt_agent_thread *named =
+            gt_agent_thread_of_ident(api->PyLong_AsUnsignedLong(ident));
+
+        if (named)
+            note_name(self, named, thread);
+    }
+}
+
+void gt_agent_names_update(struct gt_agent_thread *self)
+{
+    KEEPING_ERROR(update(self));
+}

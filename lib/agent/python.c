@@ -1,0 +1,112 @@
+#include "agent/python.h"
+
+#include <dlfcn.h>
+#include <link.h>
+#include <stddef.h>
+#include <string.h>
+
+struct gt_agent_python gt_agent_python;
+
+struct search {
+    uintptr_t symbol; /* a function of the interpreter, or 0: go by the file's name */
+    char name[512];   /* of the object found */
+};
+
+/* Does the object's name say libpython3? Such a one may have been loaded privately, by a
+ * program that embeds Python, out of dlsym's sight. */
+static bool is_libpython(const char *path)
+{
+    const char *base = path ? strrchr(path, '/') : NULL;
+
+    return base && !strncmp(base, "/libpython3", 11) && strstr(base, ".so");
+}
+
+static int match_object(struct dl_phdr_info *info, size_t size, void *data)
+{
+    struct search *search = data;
+
+    (void)size;
+    if (!search->symbol && !is_libpython(info->dlpi_name))
+        return 0;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+        uintptr_t start = info->dlpi_addr + segment->p_vaddr;
+
+        if (segment->p_type != PT_LOAD || !(segment->p_flags & PF_X))
+            continue;
+        if (search->symbol && search->symbol - start >= segment->p_memsz)
+            continue;
+        gt_agent_python.text_start = start;
+        gt_agent_python.text_end = start + segment->p_memsz;
+        strncpy(search->name, info->dlpi_name, sizeof(search->name) - 1);
+        return 1;
+    }
+    return 0;
+}
+
+bool gt_agent_python_find(void)
+{
+    struct search search = {.symbol = (uintptr_t)dlsym(RTLD_DEFAULT, "Py_IsInitialized")};
+
+    if (gt_agent_python.text_end)
+        return true;
+    if (!dl_iterate_phdr(match_object, &search))
+        return false;
+    gt_agent_python.handle = RTLD_DEFAULT;
+    if (!search.symbol)
+        gt_agent_python.handle = dlopen(search.name, RTLD_LAZY | RTLD_NOLOAD);
+    return true;
+}
+
+struct gt_agent_api gt_agent_api;
+
+static void *symbol(const char *name)
+{
+    return dlsym(gt_agent_python.handle, name);
+}
+
+/* "3.11.7 (main, …" */
+static int parse_version(const char *text)
+{
+    int major = 0, minor = 0;
+
+    for (; *text >= '0' && *text <= '9'; text++)
+        major = major * 10 + (*text - '0');
+    if (*text++ != '.')
+        return 0;
+    for (; *text >= '0' && *text <= '9'; text++)
+        minor = minor * 10 + (*text - '0');
+    return major << 8 | minor;
+}
+
+bool gt_agent_api_load(void)
+{
+    struct gt_agent_api *api = &gt_agent_api;
+    bool complete = true;
+    bool renamed;
+
+    if (!gt_agent_python.text_end)
+        return false;
+#define X(result, name, arguments)                                                             \
+    *(void **)&api->name = symbol(#name);                                                      \
+    complete = complete && api->name;
+    GT_AGENT_API(X)
+#undef X
+#define X(name)                                                                                \
+    api->name = symbol(#name);                                                                 \
+    complete = complete && api->name;
+    GT_AGENT_OBJECTS(X)
+#undef X
+    renamed = symbol("PyUnstable_Code_GetExtra") != NULL;
+    *(void **)&api->request_code_extra = symbol(
+        renamed ? "PyUnstable_Eval_RequestCodeExtraIndex" : "_PyEval_RequestCodeExtraIndex");
+    *(void **)&api->get_code_extra =
+        symbol(renamed ? "PyUnstable_Code_GetExtra" : "_PyCode_GetExtra");
+    *(void **)&api->set_code_extra =
+        symbol(renamed ? "PyUnstable_Code_SetExtra" : "_PyCode_SetExtra");
+    api->PyCMethod_Type = symbol("PyCMethod_Type");
+    if (!complete || !api->request_code_extra || !api->get_code_extra || !api->set_code_extra)
+        return false;
+    api->version = parse_version(api->Py_GetVersion());
+    return api->version >= 0x0306;
+}

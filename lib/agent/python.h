@@ -1,0 +1,126 @@
+/*
+ * The interpreter in this process: where its code is, and its C API by name. One agent serves
+ * every version, so nothing here includes Python.h: functions are found with dlsym, and the
+ * few structure layouts that are read are frozen ones, checked before use.
+ */
+#ifndef GT_AGENT_PYTHON_H
+#define GT_AGENT_PYTHON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct gt_agent_object PyObject; /* opaque but for its type, see gt_agent_type */
+
+/* Where CPython's machine code lies; both 0 while there is none. The GIL's condition
+ * variables are those that are used from there. */
+struct gt_agent_python {
+    uintptr_t text_start;
+    uintptr_t text_end;
+    void *handle; /* for dlsym */
+};
+
+extern struct gt_agent_python gt_agent_python;
+
+/* Look for the interpreter among the loaded objects; true once it is known. Cheap when it is,
+ * a walk over the objects when not. Safe in a constructor. */
+bool gt_agent_python_find(void);
+
+static inline bool gt_agent_from_python(const void *return_address)
+{
+    uintptr_t at = (uintptr_t)return_address;
+
+    return at - gt_agent_python.text_start <
+           gt_agent_python.text_end - gt_agent_python.text_start;
+}
+
+typedef PyObject *gt_agent_cfunction(PyObject *self, PyObject *const *args, ptrdiff_t count);
+typedef int gt_agent_profile(PyObject *object, PyObject *frame, int what, PyObject *arg);
+
+struct gt_agent_method { /* PyMethodDef */
+    const char *name;
+    gt_agent_cfunction *function;
+    int flags;
+    const char *doc;
+};
+
+enum { GT_AGENT_FASTCALL = 0x80 }; /* METH_FASTCALL: since 3.7 */
+
+/* What is used of the C API: X(result, name, arguments). All of it exists from 3.6 on. */
+#define GT_AGENT_API(X)                                                                        \
+    X(int, Py_IsInitialized, (void))                                                           \
+    X(const char *, Py_GetVersion, (void))                                                     \
+    X(int, Py_AddPendingCall, (int (*)(void *), void *))                                       \
+    X(void, Py_IncRef, (PyObject *))                                                           \
+    X(void, Py_DecRef, (PyObject *))                                                           \
+    X(void, PyErr_Fetch, (PyObject **, PyObject **, PyObject **))                              \
+    X(void, PyErr_Restore, (PyObject *, PyObject *, PyObject *))                               \
+    X(void, PyErr_Clear, (void))                                                               \
+    X(PyObject *, PyErr_Occurred, (void))                                                      \
+    X(PyObject *, PyImport_ImportModule, (const char *))                                       \
+    X(PyObject *, PyImport_GetModuleDict, (void))                                              \
+    X(PyObject *, PySys_GetObject, (const char *))                                             \
+    X(PyObject *, PyModule_GetDict, (PyObject *))                                              \
+    X(PyObject *, PyObject_GetAttrString, (PyObject *, const char *))                          \
+    X(PyObject *, PyObject_CallMethod, (PyObject *, const char *, const char *, ...))          \
+    X(PyObject *, PyDict_GetItemString, (PyObject *, const char *))                            \
+    X(PyObject *, PyDict_GetItem, (PyObject *, PyObject *))                                    \
+    X(int, PyDict_Next, (PyObject *, ptrdiff_t *, PyObject **, PyObject **))                   \
+    X(int, PyList_Append, (PyObject *, PyObject *))                                            \
+    X(ptrdiff_t, PyTuple_Size, (PyObject *))                                                   \
+    X(PyObject *, PyTuple_GetItem, (PyObject *, ptrdiff_t))                                    \
+    X(const char *, PyUnicode_AsUTF8AndSize, (PyObject *, ptrdiff_t *))                        \
+    X(long, PyLong_AsLong, (PyObject *))                                                       \
+    X(PyObject *, PyLong_FromUnsignedLong, (unsigned long))                                    \
+    X(unsigned long, PyLong_AsUnsignedLong, (PyObject *))                                      \
+    X(PyObject *, PyCFunction_NewEx, (struct gt_agent_method *, PyObject *, PyObject *))       \
+    X(PyObject *, PyFunction_GetCode, (PyObject *))                                            \
+    X(void, PyEval_SetProfile, (gt_agent_profile *, PyObject *))                               \
+    X(void *, PyGILState_GetThisThreadState, (void))
+
+/* Types and objects: X(name). */
+#define GT_AGENT_OBJECTS(X)                                                                    \
+    X(_Py_NoneStruct)                                                                          \
+    X(PyCode_Type)                                                                             \
+    X(PyUnicode_Type)                                                                          \
+    X(PyTuple_Type)                                                                            \
+    X(PyDict_Type)                                                                             \
+    X(PyType_Type)                                                                             \
+    X(PyModule_Type)                                                                           \
+    X(PyFunction_Type)                                                                         \
+    X(PyCFunction_Type)                                                                        \
+    X(PyMethodDescr_Type)
+
+struct gt_agent_api {
+#define X(result, name, arguments) result(*name) arguments;
+    GT_AGENT_API(X)
+#undef X
+#define X(name) PyObject *name;
+    GT_AGENT_OBJECTS(X)
+#undef X
+    /* Renamed in 3.12. */
+    ptrdiff_t (*request_code_extra)(void (*)(void *));
+    int (*get_code_extra)(PyObject *, ptrdiff_t, void **);
+    int (*set_code_extra)(PyObject *, ptrdiff_t, void *);
+    PyObject *PyCMethod_Type; /* 3.9+, else NULL */
+    int version;              /* 0x030b for 3.11 */
+};
+
+extern struct gt_agent_api gt_agent_api;
+
+/* Fill gt_agent_api; false when this interpreter lacks any of it. */
+bool gt_agent_api_load(void);
+
+/* Py_TYPE: the second word of every object, in all builds that load here. */
+static inline PyObject *gt_agent_type(const PyObject *object)
+{
+    return ((PyObject *const *)(const void *)object)[1];
+}
+
+/* A pointer inside a structure of CPython's. */
+static inline void *gt_agent_field(const void *structure, size_t offset)
+{
+    return *(void *const *)(const void *)((const char *)structure + offset);
+}
+
+#endif

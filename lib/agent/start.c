@@ -1,0 +1,92 @@
+/* When and how tracing of functions begins. */
+#include "agent/trace.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool gt_agent_start_due;
+
+static uint32_t claimed;
+
+/* GILTRACER_AGENT_IMPORT: "a,b.c" */
+static void import_modules(struct gt_agent_thread *self)
+{
+    const char *list = secure_getenv(GT_AGENT_ENV_IMPORT);
+    char name[256];
+
+    while (list && *list) {
+        size_t length = strcspn(list, ",");
+        PyObject *module = NULL;
+
+        if (length && length < sizeof(name)) {
+            memcpy(name, list, length);
+            name[length] = '\0';
+            gt_agent_leave(self); /* the import may use the GIL */
+            module = gt_agent_api.PyImport_ImportModule(name);
+            self->busy = true;
+            if (module) {
+                gt_agent_api.Py_DecRef(module);
+            } else {
+                char text[320];
+
+                snprintf(text, sizeof(text), "cannot import %s, asked for by --import", name);
+                gt_agent_message(self, text);
+                gt_agent_api.PyErr_Clear();
+            }
+        }
+        list += length + (list[length] == ',');
+    }
+}
+
+/* A pending call: in the main thread, with the GIL, between two bytecodes. */
+static int begin(void *unused)
+{
+    const struct gt_agent_api *api = &gt_agent_api;
+    struct gt_agent_thread *self = gt_agent_enter();
+    PyObject *type, *value, *traceback;
+
+    (void)unused;
+    if (!self)
+        return 0;
+    api->PyErr_Fetch(&type, &value, &traceback);
+    import_modules(self);
+    gt_agent_code_extra = api->request_code_extra(NULL);
+    if (gt_agent_code_extra < 0) {
+        gt_agent_message(self, "functions are not traced: code objects have no room for more "
+                               "data of tools");
+    } else {
+        gt_agent_trace_init();
+        gt_agent_gc_start(self);
+        if (api->version >= 0x030c)
+            gt_agent_monitoring_start(self);
+        else
+            gt_agent_profile_start(self);
+    }
+    api->PyErr_Clear();
+    api->PyErr_Restore(type, value, traceback);
+    gt_agent_leave(self);
+    return 0;
+}
+
+/* Earlier than this, 3.8 breaks: its pending calls are set up late in its initialisation. */
+void gt_agent_start_try(void)
+{
+    if (!gt_agent_api.Py_IsInitialized() || __atomic_exchange_n(&claimed, 1, __ATOMIC_ACQ_REL))
+        return;
+    if (gt_agent_api.Py_AddPendingCall(begin, NULL))
+        __atomic_store_n(&claimed, 0, __ATOMIC_RELEASE); /* its queue is full: later */
+    else
+        gt_agent_start_due = false;
+}
+
+void gt_agent_start_init(void)
+{
+    const char *wanted = secure_getenv(GT_AGENT_ENV_PYTHON);
+
+    if (!wanted || strcmp(wanted, "1") || !gt_agent_api_load())
+        return;
+    gt_agent_functions_init();
+    gt_agent_start_due = true;
+}

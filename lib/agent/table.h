@@ -1,0 +1,51 @@
+/*
+ * A map from 64-bit keys to pointers that many threads may read while one adds. Readers take
+ * no lock; adders try one and give up when another is adding, so that nothing here can wait,
+ * not even for a thread that was lost in a fork. Nothing is ever removed.
+ */
+#ifndef GT_AGENT_TABLE_H
+#define GT_AGENT_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct gt_agent_slot {
+    uint64_t key; /* 0: empty */
+    void *value;
+};
+
+struct gt_agent_slots {
+    size_t capacity; /* a power of two */
+    size_t count;
+    struct gt_agent_slot slots[];
+};
+
+struct gt_agent_table {
+    struct gt_agent_slots *now; /* those that it outgrew stay: readers may be in them */
+    uint32_t adding;
+};
+
+/* The value of a key that is not 0; NULL when there is none. */
+static inline void *gt_agent_table_get(const struct gt_agent_table *table, uint64_t key)
+{
+    const struct gt_agent_slots *now = __atomic_load_n(&table->now, __ATOMIC_ACQUIRE);
+    size_t at = (size_t)(key * UINT64_C(0x9e3779b97f4a7c15) >> 20);
+
+    if (!now)
+        return NULL;
+    for (;; at++) {
+        const struct gt_agent_slot *slot = &now->slots[at & (now->capacity - 1)];
+        uint64_t found = __atomic_load_n(&slot->key, __ATOMIC_ACQUIRE);
+
+        if (found == key)
+            return slot->value;
+        if (!found)
+            return NULL;
+    }
+}
+
+/* Add what is not in it. False when it could not be added now. */
+bool gt_agent_table_add(struct gt_agent_table *table, uint64_t key, void *value);
+
+#endif

@@ -1,0 +1,220 @@
+/* Lives of threads and processes: who has a log, and who gets a new one after fork. */
+#include "agent/log.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef MADV_WIPEONFORK
+#define MADV_WIPEONFORK 18
+#endif
+
+__thread struct gt_agent_thread *gt_agent_self __attribute__((tls_model("initial-exec")));
+/* This thread's log is closed: what its last destructors do is not recorded. */
+static __thread bool gone __attribute__((tls_model("initial-exec")));
+
+static struct gt_agent_thread *threads;
+static pthread_key_t exit_key;
+static uint64_t no_guard = 1; /* stands in where the kernel cannot wipe */
+
+/* Destructors of thread-specific data run in rounds. Other destructors may still use the GIL
+ * in this round, so the log is closed in the last one. */
+enum { LAST_EXIT_ROUND = 4 };
+
+static void fill_header(struct gt_agent_thread *self, uint64_t ticks)
+{
+    struct gt_wire_thread *header = self->header;
+
+    header->version = GT_WIRE_VERSION;
+    header->flags = gt_agent.forked ? GT_WIRE_FORKED : 0;
+    header->pid = gt_agent.pid;
+    header->tid = self->tid;
+    header->parent_pid = gt_agent.parent_pid;
+    header->parent_tid = gt_agent.parent_tid;
+    header->process_ticks = gt_agent.process_ticks;
+    header->start_ticks = ticks;
+    header->ident = self->ident;
+    prctl(PR_GET_NAME, header->comm);
+    memcpy(header->program, gt_agent.program, sizeof(header->program));
+    __atomic_store_n(&header->magic, GT_WIRE_MAGIC_THREAD, __ATOMIC_RELEASE);
+}
+
+/* Memory of a thread that ended, or new. It is mapped, not malloc'd: malloc may be the
+ * target's own. */
+static struct gt_agent_thread *claim_memory(void)
+{
+    struct gt_agent_thread *self;
+
+    for (self = __atomic_load_n(&threads, __ATOMIC_ACQUIRE); self; self = self->next) {
+        uint32_t free_now = 0;
+
+        if (__atomic_compare_exchange_n(&self->live, &free_now, 1, false, __ATOMIC_ACQ_REL,
+                                        __ATOMIC_RELAXED))
+            return self;
+    }
+    self =
+        mmap(NULL, sizeof(*self), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (self == MAP_FAILED)
+        return NULL;
+    self->live = 1;
+    self->next = __atomic_load_n(&threads, __ATOMIC_ACQUIRE);
+    while (!__atomic_compare_exchange_n(&threads, &self->next, self, true, __ATOMIC_ACQ_REL,
+                                        __ATOMIC_ACQUIRE))
+        ;
+    return self;
+}
+
+static struct gt_agent_thread *new_thread(void)
+{
+    uint64_t ticks = gt_agent_ticks_ordered();
+    struct gt_agent_thread *self = claim_memory();
+
+    if (!self)
+        return NULL;
+    self->tid = (int32_t)syscall(SYS_gettid);
+    self->ident = (uint64_t)pthread_self();
+    snprintf(self->name, sizeof(self->name), "%d-%d-%llx" GT_WIRE_LOG_SUFFIX, gt_agent.pid,
+             self->tid, (unsigned long long)ticks);
+    if (!gt_agent_new_chunk(self, GT_WIRE_STREAM_GIL)) {
+        __atomic_store_n(&self->live, 0, __ATOMIC_RELEASE);
+        return NULL;
+    }
+    self->header = (struct gt_wire_thread *)(void *)(self->streams[GT_WIRE_STREAM_GIL].chunk +
+                                                     sizeof(struct gt_wire_chunk));
+    fill_header(self, ticks);
+    return self;
+}
+
+/* In a child made by fork: the parent's files are not ours; begin anew. */
+static void become_child(void)
+{
+    struct gt_agent_thread *forker = gt_agent_self;
+
+    gt_agent.process_ticks = gt_agent_ticks_ordered();
+    gt_agent.parent_pid = gt_agent.pid;
+    gt_agent.parent_tid = forker ? forker->tid : gt_agent.pid;
+    gt_agent.pid = getpid();
+    gt_agent.forked = true;
+    gt_agent_self = NULL;
+    threads = NULL; /* other threads' memory stays: a page each, and none of them is here */
+    *gt_agent.fork_guard = 1;
+}
+
+static void fork_child(void)
+{
+    if (gt_agent.control && gt_agent.pid != getpid())
+        become_child();
+}
+
+struct gt_agent_thread *gt_agent_enter_slow(void)
+{
+    struct gt_agent_thread *self;
+    int error = errno;
+
+    if (!*gt_agent.fork_guard)
+        become_child();
+    self = gt_agent_self;
+    if (self && self->busy) {
+        self->header->dropped++;
+        return NULL;
+    }
+    if (!self && !gone) {
+        self = new_thread();
+        gt_agent_self = self;
+        if (self)
+            pthread_setspecific(exit_key, self);
+    }
+    if (self)
+        self->busy = true;
+    errno = error;
+    return self;
+}
+
+static void note_exit(struct gt_agent_thread *self)
+{
+    self->header->exit_ticks = gt_agent_ticks_ordered();
+}
+
+static void close_log(struct gt_agent_thread *self)
+{
+    struct gt_agent_thread *next = self->next;
+
+    for (int i = 0; i < GT_WIRE_STREAMS; i++) {
+        char *chunk = self->streams[i].chunk;
+
+        if (chunk && chunk + sizeof(struct gt_wire_chunk) != (char *)self->header)
+            munmap(chunk, ((struct gt_wire_chunk *)(void *)chunk)->size);
+    }
+    munmap((char *)self->header - sizeof(struct gt_wire_chunk), GT_WIRE_CHUNK_MIN);
+    if (self->stack)
+        munmap(self->stack, GT_AGENT_STACK_BYTES);
+    /* Everything but what others may be reading: the list's link, and live itself, last. */
+    memset(self, 0, offsetof(struct gt_agent_thread, live));
+    self->tid = 0;
+    self->ident = 0;
+    self->next = next;
+    __atomic_store_n(&self->live, 0, __ATOMIC_RELEASE);
+}
+
+static void thread_exit(void *value)
+{
+    struct gt_agent_thread *self = gt_agent_self;
+    int error = errno;
+
+    (void)value;
+    if (!self || !*gt_agent.fork_guard)
+        return;
+    note_exit(self);
+    if (++self->exit_rounds < LAST_EXIT_ROUND) {
+        pthread_setspecific(exit_key, self);
+    } else {
+        gone = true;
+        gt_agent_self = NULL;
+        close_log(self);
+    }
+    errno = error;
+}
+
+void gt_agent_process_exit(void)
+{
+    struct gt_agent_thread *self;
+
+    if (!gt_agent.control || !*gt_agent.fork_guard || gt_agent.pid != getpid())
+        return; /* a vfork child, say, that could not exec: nothing ends here */
+    self = gt_agent_self;
+    if (self)
+        note_exit(self);
+    gt_agent_clock_anchor(gt_agent.control);
+}
+
+struct gt_agent_thread *gt_agent_thread_of_ident(uint64_t ident)
+{
+    struct gt_agent_thread *thread = __atomic_load_n(&threads, __ATOMIC_ACQUIRE);
+
+    for (; thread; thread = thread->next)
+        if (thread->live && thread->ident == ident)
+            return thread;
+    return NULL;
+}
+
+int gt_agent_threads_init(void)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    uint64_t *guard =
+        mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    gt_agent.fork_guard = &no_guard;
+    if (guard != MAP_FAILED && !madvise(guard, page, MADV_WIPEONFORK)) {
+        gt_agent.fork_guard = guard;
+        gt_agent.wipe_on_fork = true;
+        *guard = 1;
+    }
+    if (pthread_key_create(&exit_key, thread_exit))
+        return -1;
+    return pthread_atfork(NULL, NULL, fork_child) ? -1 : 0;
+}

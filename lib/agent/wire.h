@@ -1,0 +1,181 @@
+/*
+ * The agent's log: what libgiltracer-agent.so writes inside the target and agentlog/ reads.
+ *
+ * The launcher makes a private folder (mode 0700, owned by the user that the target runs as)
+ * and names it in the environment; see GT_AGENT_ENV_* below. In it:
+ *
+ *     control               one struct gt_wire_control, mapped by every process of the run
+ *     PID-TID-START.log     one per thread; START is a tick count in hexadecimal
+ *
+ * All files are mapped and shared, so what was written outlives SIGKILL. Space is allocated
+ * before it is mapped: a full disk switches the agent off, it never raises SIGBUS.
+ *
+ * A thread's file is a sequence of chunks without gaps. A chunk begins with struct
+ * gt_wire_chunk and belongs to one of three streams: GIL and calls hold struct
+ * gt_wire_record, notes hold struct gt_wire_note. Chunk 0 also holds the thread's header and
+ * is the first of the GIL stream. A stream is its chunks in the order of the file; each of
+ * its chunks but the last is full up to an end that is too small for what came next. The
+ * unwritten rest is zero: a record exists once its `word` is not zero, a note once its
+ * `size` is not zero; both are stored last.
+ *
+ * Times are ticks: of the CPU's counter, or nanoseconds where that cannot be trusted. The
+ * control file's anchors map ticks to CLOCK_MONOTONIC, for all processes of the run.
+ *
+ * Integers are of the machine's own byte order. To change the format: bump
+ * GT_WIRE_VERSION; agentlog refuses other versions.
+ */
+#ifndef GT_AGENT_WIRE_H
+#define GT_AGENT_WIRE_H
+
+#include <stdint.h>
+
+#define GT_WIRE_VERSION       1
+#define GT_WIRE_MAGIC_CONTROL 0x314c52544e4f4347u /* "GCONTRL1" in memory */
+#define GT_WIRE_MAGIC_THREAD  0x3144414552485447u /* "GTHREAD1" in memory */
+#define GT_WIRE_MAGIC_CHUNK   0x4b4e4843u         /* "CHNK" in memory */
+
+/* The agent's environment. Only the first is required; without it the agent does nothing. */
+#define GT_AGENT_ENV_DIR       "GILTRACER_AGENT_DIR"       /* absolute path of the folder */
+#define GT_AGENT_ENV_MAX_BYTES "GILTRACER_AGENT_MAX_BYTES" /* of all logs; 2 GiB */
+#define GT_AGENT_ENV_PYTHON    "GILTRACER_AGENT_PYTHON"    /* "1": trace functions */
+#define GT_AGENT_ENV_MAX_DEPTH "GILTRACER_AGENT_MAX_DEPTH" /* calls deeper are left out */
+#define GT_AGENT_ENV_MIN_NS    "GILTRACER_AGENT_MIN_NS"    /* calls shorter are left out */
+#define GT_AGENT_ENV_INCLUDE   "GILTRACER_AGENT_INCLUDE"   /* globs on files, by newline */
+#define GT_AGENT_ENV_EXCLUDE   "GILTRACER_AGENT_EXCLUDE"   /* likewise; wins */
+#define GT_AGENT_ENV_C_CALLS   "GILTRACER_AGENT_C_CALLS"   /* "0": Python functions only */
+#define GT_AGENT_ENV_BUDGET    "GILTRACER_AGENT_BUDGET"    /* percent; 3.12+; 0: none */
+#define GT_AGENT_ENV_IMPORT    "GILTRACER_AGENT_IMPORT"    /* a,b: import these first */
+
+#define GT_WIRE_CONTROL_NAME "control"
+#define GT_WIRE_LOG_SUFFIX   ".log"
+
+enum {
+    GT_WIRE_CHUNK_MIN = 64 * 1024, /* bytes; also what offsets and sizes are multiples of */
+    GT_WIRE_CHUNK_MAX = 1024 * 1024,
+    GT_WIRE_ANCHORS = 16384,
+    GT_WIRE_PATH_SIZE = 256,
+    GT_WIRE_TEXT_MAX = 4095, /* bytes of a note's name, and of its file */
+};
+
+enum gt_wire_tick_source {
+    GT_WIRE_TICKS_UNKNOWN,
+    GT_WIRE_TICKS_COUNTER, /* rdtsc, cntvct_el0 */
+    GT_WIRE_TICKS_MONOTONIC,
+};
+
+/* One moment on both clocks. `ticks` is stored last; 0 means not written. */
+struct gt_wire_anchor {
+    uint64_t time_ns;
+    uint64_t ticks;
+};
+
+/* Zeros are its valid first state: whoever comes first sets what is not set. */
+struct gt_wire_control {
+    uint64_t magic;
+    uint32_t version;
+    uint32_t tick_source;       /* enum gt_wire_tick_source, by the first process */
+    uint64_t next_anchor_ticks; /* a new anchor is due */
+    uint32_t anchor_count;      /* may exceed GT_WIRE_ANCHORS: then some were not kept */
+    uint32_t trouble_claimed;   /* who turns it from 0 to 1 may write `trouble` */
+    char trouble[240];          /* why an agent switched itself off first; "" is none */
+    uint64_t pad0[26];
+    /* Written more often: a cache line of its own. */
+    uint64_t used_bytes;       /* of all logs */
+    uint64_t stopped_ticks;    /* recording stopped as used_bytes reached its bound; 0: no */
+    uint32_t next_function_id; /* function ids are of the whole run; the first one is 1 */
+    uint32_t troubles;         /* how many agents switched themselves off */
+    uint64_t pad1[5];
+    struct gt_wire_anchor anchors[GT_WIRE_ANCHORS];
+};
+
+enum gt_wire_stream {
+    GT_WIRE_STREAM_GIL,
+    GT_WIRE_STREAM_CALLS,
+    GT_WIRE_STREAM_NOTES,
+    GT_WIRE_STREAMS
+};
+
+struct gt_wire_chunk {
+    uint32_t magic;
+    uint32_t stream;
+    uint32_t size;        /* bytes, this header included */
+    uint32_t data_offset; /* from the chunk's start to its first record or note */
+};
+
+enum gt_wire_thread_flags {
+    GT_WIRE_FORKED = 1 << 0, /* its process was forked by parent_pid/parent_tid */
+};
+
+/* Follows struct gt_wire_chunk in chunk 0. */
+struct gt_wire_thread {
+    uint64_t magic;
+    uint32_t version;
+    uint32_t flags;
+    int32_t pid;
+    int32_t tid;
+    int32_t parent_pid;     /* of the process */
+    int32_t parent_tid;     /* of the process, when forked under the agent; else parent_pid */
+    uint64_t process_ticks; /* fork, or the agent's start in this program */
+    uint64_t start_ticks;   /* this file was made */
+    uint64_t exit_ticks;    /* the thread ended; 0 while it runs, or when it was killed */
+    uint64_t ident;         /* pthread_self(): threading's ident */
+    uint64_t dropped;       /* events not recorded: from signal handlers, or out of space */
+    char comm[16];
+    char program[GT_WIRE_PATH_SIZE]; /* /proc/self/exe, cut */
+};
+
+enum gt_wire_kind {
+    GT_WIRE_END = 0,
+    /* GIL stream */
+    GT_WIRE_SIGNAL = 1, /* pthread_cond_signal(value) */
+    GT_WIRE_WAIT = 2,   /* pthread_cond_timedwait(value) */
+    GT_WIRE_CREATE = 3, /* pthread_create made the thread whose ident is value */
+    /* Calls stream. value: enum gt_wire_call_flags << 32 | function id */
+    GT_WIRE_CALL = 16,
+    GT_WIRE_RETURN = 17,
+};
+
+enum gt_wire_call_flags {
+    GT_WIRE_CALL_RESUME = 1 << 0,   /* call: of a generator or coroutine that ran before */
+    GT_WIRE_CALL_THROW = 1 << 1,    /* call: resumed by throw() */
+    GT_WIRE_RETURN_YIELD = 1 << 2,  /* return: may be resumed */
+    GT_WIRE_RETURN_UNWIND = 1 << 3, /* return: by an exception */
+};
+
+struct gt_wire_record {
+    uint64_t ticks;
+    uint64_t word; /* kind << 56 | value */
+};
+
+#define GT_WIRE_VALUE_MASK ((UINT64_C(1) << 56) - 1)
+#define GT_WIRE_WORD(kind, value)                                                              \
+    ((uint64_t)(kind) << 56 | ((uint64_t)(value)&GT_WIRE_VALUE_MASK))
+#define GT_WIRE_KIND(word)            ((unsigned)((word) >> 56))
+#define GT_WIRE_CALL_VALUE(id, flags) ((uint64_t)(flags) << 32 | (uint32_t)(id))
+
+enum gt_wire_note_kind {
+    GT_WIRE_NOTE_FUNCTION = 1, /* id; line; flags; name; file (or module, for C functions) */
+    GT_WIRE_NOTE_NAME = 2,     /* thread `id` (a tid) is called name, says threading */
+    GT_WIRE_NOTE_UNTRACED = 3, /* id is traced no more; count: calls seen. Budget, or its end */
+    GT_WIRE_NOTE_MESSAGE = 4,  /* name: one line for the user */
+};
+
+enum gt_wire_function_flags {
+    GT_WIRE_FUNCTION_C = 1 << 0,  /* of C; file is the module's name */
+    GT_WIRE_FUNCTION_GC = 1 << 1, /* a run of the cyclic garbage collector */
+};
+
+struct gt_wire_note {
+    uint32_t size; /* bytes, this header included; a multiple of 8 */
+    uint16_t kind;
+    uint16_t flags;
+    uint64_t ticks;
+    uint64_t count;
+    uint32_t id;
+    uint32_t line;
+    uint16_t name_length; /* the text begins with the name, the file follows */
+    uint16_t file_length;
+    uint32_t zero;
+};
+
+#endif

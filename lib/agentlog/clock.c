@@ -1,0 +1,119 @@
+#include "agentlog/internal.h"
+
+#include <stdlib.h>
+
+/* Anchors closer than this say nothing about the rate. */
+#define MIN_GAP_NS 900000
+
+static int by_ticks(const void *left, const void *right)
+{
+    const struct gt_wire_anchor *a = left, *b = right;
+
+    return a->ticks < b->ticks ? -1 : a->ticks > b->ticks;
+}
+
+/* A rate that no counter has marks an anchor that was not written by an agent. */
+static bool plausible(const struct gt_wire_anchor *from, const struct gt_wire_anchor *to)
+{
+    uint64_t ticks = to->ticks - from->ticks;
+    uint64_t ns = to->time_ns - from->time_ns;
+
+    return to->ticks > from->ticks && to->time_ns > from->time_ns && ticks / 100 <= ns &&
+           ns / 1000 <= ticks;
+}
+
+int gt_agentlog_clock_init(struct gt_agentlog_clock *clock,
+                           const struct gt_wire_control *control, struct gt_error *err)
+{
+    struct gt_wire_anchor *anchors = calloc(GT_WIRE_ANCHORS, sizeof(*anchors));
+    size_t found = 0;
+    size_t kept = 0;
+
+    if (!anchors)
+        return gt_error_memory(err);
+    for (size_t i = 0; i < GT_WIRE_ANCHORS; i++)
+        if (control->anchors[i].ticks && control->anchors[i].time_ns < INT64_MAX / 2)
+            anchors[found++] = control->anchors[i];
+    qsort(anchors, found, sizeof(*anchors), by_ticks);
+    for (size_t i = 0; i < found; i++) {
+        bool last = i + 1 == found;
+
+        if (!kept || (plausible(&anchors[kept - 1], &anchors[i]) &&
+                      (anchors[i].time_ns - anchors[kept - 1].time_ns >= MIN_GAP_NS ||
+                       (last && kept == 1))))
+            anchors[kept++] = anchors[i];
+    }
+    clock->anchors = anchors;
+    clock->count = kept;
+    clock->last = 0;
+    clock->monotonic = control->tick_source == GT_WIRE_TICKS_MONOTONIC;
+    if (!kept && !clock->monotonic)
+        return gt_error_set(err, GT_ERR_FORMAT,
+                            "the agent's control file holds no clock readings: it is damaged, "
+                            "or no target ran");
+    return 0;
+}
+
+void gt_agentlog_clock_release(struct gt_agentlog_clock *clock)
+{
+    free(clock->anchors);
+    clock->anchors = NULL;
+    clock->count = 0;
+}
+
+/* On the line through two anchors, clamped to what a time can be. */
+static int64_t on_line(const struct gt_wire_anchor *from, const struct gt_wire_anchor *to,
+                       uint64_t ticks)
+{
+    __int128 distance = (__int128)ticks - from->ticks;
+    __int128 rise = (__int128)(to->time_ns - from->time_ns);
+    __int128 run = (__int128)(to->ticks - from->ticks);
+    __int128 ns = from->time_ns + distance * rise / run;
+
+    if (ns < 0)
+        return 0;
+    return ns > INT64_MAX / 2 ? INT64_MAX / 2 : (int64_t)ns;
+}
+
+/* The segment that holds `ticks`: 0 to count - 2. */
+static size_t segment_of(struct gt_agentlog_clock *clock, uint64_t ticks)
+{
+    size_t low = 0, high = clock->count - 1;
+    size_t last = clock->last;
+
+    if (ticks >= clock->anchors[last].ticks && ticks < clock->anchors[last + 1].ticks)
+        return last;
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+
+        if (clock->anchors[middle].ticks <= ticks)
+            low = middle;
+        else
+            high = middle;
+    }
+    clock->last = low;
+    return low;
+}
+
+int64_t gt_agentlog_ns(struct gt_agentlog_clock *clock, uint64_t ticks)
+{
+    const struct gt_wire_anchor *anchors = clock->anchors;
+    size_t last = clock->count - 1;
+    size_t segment;
+
+    if (clock->monotonic)
+        return ticks > INT64_MAX / 2 ? INT64_MAX / 2 : (int64_t)ticks;
+    if (clock->count == 1) /* killed within microseconds: any rate will do */
+        return (int64_t)anchors[0].time_ns;
+    if (ticks <= anchors[0].ticks)
+        return on_line(&anchors[0], &anchors[last], ticks);
+    if (ticks >= anchors[last].ticks) { /* the whole run's rate is the steadiest */
+        struct gt_wire_anchor ahead = {
+            .time_ns = anchors[last].time_ns + (anchors[last].time_ns - anchors[0].time_ns),
+            .ticks = anchors[last].ticks + (anchors[last].ticks - anchors[0].ticks)};
+
+        return on_line(&anchors[last], &ahead, ticks);
+    }
+    segment = segment_of(clock, ticks);
+    return on_line(&anchors[segment], &anchors[segment + 1], ticks);
+}

@@ -1,0 +1,145 @@
+/* Shared by the files of this folder only. */
+#ifndef GT_AGENTLOG_INTERNAL_H
+#define GT_AGENTLOG_INTERNAL_H
+
+#include "agent/wire.h"
+#include "agentlog/agentlog.h"
+#include "base/chunks.h"
+#include "base/hashmap.h"
+#include "base/intern.h"
+#include "base/strvec.h"
+
+#include <stdbool.h>
+
+/* Ticks to CLOCK_MONOTONIC, by the anchors that the agents left. */
+struct gt_agentlog_clock {
+    struct gt_wire_anchor *anchors; /* strictly growing in both fields */
+    size_t count;
+    size_t last;    /* segment of the last conversion: the next one is near it */
+    bool monotonic; /* ticks are nanoseconds already */
+};
+
+/* Take the anchors out of a control file; 0, GT_ERR_FORMAT without any, GT_ERR_MEMORY. */
+int gt_agentlog_clock_init(struct gt_agentlog_clock *clock,
+                           const struct gt_wire_control *control, struct gt_error *err);
+void gt_agentlog_clock_release(struct gt_agentlog_clock *clock);
+int64_t gt_agentlog_ns(struct gt_agentlog_clock *clock, uint64_t ticks);
+
+struct gt_agentlog_chunk {
+    uint64_t offset; /* of its first record, in the file */
+    uint32_t bytes;  /* of records, also unwritten ones */
+    uint32_t stream;
+};
+
+/* One thread's log. */
+struct gt_agentlog_thread {
+    struct gt_wire_thread header;
+    struct gt_agentlog_chunk *chunks;
+    size_t chunk_count;
+    uint64_t last_ticks; /* of its records; start_ticks when it has none */
+    uint32_t process;    /* index */
+    uint32_t comm;       /* interned */
+    bool born;           /* its GT_EVENT_FORK was delivered, or is not to be */
+    char name[64];       /* of the file */
+};
+
+/* One program run by one process. */
+struct gt_agentlog_process {
+    int32_t pid;
+    uint32_t program;      /* interned */
+    uint32_t comm;         /* interned */
+    uint32_t exec_of;      /* index of the program before exec, or UINT32_MAX */
+    uint32_t first_thread; /* threads are sorted by process, then start */
+    uint32_t thread_count;
+    uint64_t start_ticks;
+    uint64_t end_ticks;           /* its exit, or the last sign of life of any of its threads */
+    bool exited;                  /* end_ticks is of an exit */
+    bool replaced;                /* by exec */
+    struct gt_wire_thread origin; /* a header of it, for how it began */
+};
+
+/* An event that is not a record, known from headers and notes before streaming begins. */
+struct gt_agentlog_mark {
+    uint64_t ticks;
+    uint32_t rank;    /* enum gt_agentlog_rank: order among equal ticks */
+    uint32_t subject; /* process or thread index */
+    uint32_t text;    /* interned */
+    int32_t tid;      /* or function id */
+    uint64_t value;
+};
+
+enum gt_agentlog_rank {
+    GT_MARK_PROCESS_START, /* subject: process */
+    GT_MARK_THREAD_START,  /* subject: thread */
+    GT_MARK_NAME,          /* subject: thread that says so; tid; text */
+    GT_MARK_UNTRACED,      /* subject: thread that says so; tid: function id; value: calls */
+    GT_MARK_STOPPED,
+    GT_MARK_THREAD_END,  /* subject: thread; it and what follows come after records */
+    GT_MARK_PROCESS_END, /* subject: process */
+};
+
+/* Reads one stream of one thread. */
+struct gt_agentlog_cursor {
+    uint32_t thread;
+    uint32_t stream;
+    size_t chunk;    /* index of the one that is read */
+    uint64_t offset; /* in its records: what comes after the buffer */
+    struct gt_wire_record *buffer;
+    uint32_t count;
+    uint32_t position;
+    uint64_t ticks; /* of the record at position: the key of the heap */
+};
+
+struct gt_agentlog {
+    int dir;
+    struct gt_agentlog_clock clock;
+    struct gt_agentlog_thread *threads;
+    size_t thread_count;
+    size_t thread_capacity;
+    struct gt_agentlog_process *processes;
+    size_t process_count;
+    struct gt_agentlog_mark *marks; /* sorted before streaming begins */
+    size_t mark_count;
+    size_t mark_capacity;
+    size_t next_mark;
+    struct gt_agentlog_cursor *heap; /* the earliest record first */
+    size_t heap_count;
+    struct gt_chunks functions;    /* of struct gt_function */
+    struct gt_hashmap function_of; /* id → position */
+    struct gt_intern texts;
+    struct gt_strvec warnings;
+    struct gt_agentlog_quality quality;
+    struct gt_event queue[4]; /* events of one mark, to be delivered */
+    unsigned queue_count;
+    unsigned queue_next;
+};
+
+/* files.c: read a thread's header, chunks and notes. 0 also when the file is of no use (then
+ * the thread is not added), negative when memory is exhausted. */
+int gt_agentlog_add_file(struct gt_agentlog *log, const char *name, struct gt_error *err);
+/* Position a cursor on the first record of a stream: 1, 0 when there is none, or negative. */
+int gt_agentlog_cursor_open(struct gt_agentlog *log, struct gt_agentlog_cursor *cursor,
+                            struct gt_error *err);
+/* On to the next record: 1, 0 at the end (its buffer is free then), or negative. */
+int gt_agentlog_cursor_next(struct gt_agentlog *log, struct gt_agentlog_cursor *cursor,
+                            struct gt_error *err);
+
+/* notes.c: functions, names and messages of one thread's notes stream. */
+int gt_agentlog_read_notes(struct gt_agentlog *log, uint32_t thread, int fd,
+                           struct gt_error *err);
+/* The function of an id; an unnamed one when its note is lost. */
+const struct gt_function *gt_agentlog_function(const struct gt_agentlog *log, uint32_t id);
+
+/* lives.c: group threads into processes, mark births and ends; sort the marks. */
+int gt_agentlog_find_lives(struct gt_agentlog *log, struct gt_error *err);
+
+int gt_agentlog_mark(struct gt_agentlog *log, const struct gt_agentlog_mark *mark,
+                     struct gt_error *err);
+/* Restore the order of the heap below `index`. */
+void gt_agentlog_sift_down(struct gt_agentlog *log, size_t index);
+
+/* A warning; at most a few dozen are kept. */
+void gt_agentlog_warn(struct gt_agentlog *log, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,122 @@
+#include "agentlog/internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int add_function(struct gt_agentlog *log, const struct gt_wire_note *note,
+                        const char *text, struct gt_error *err)
+{
+    uint32_t name = gt_intern_add(&log->texts, text, note->name_length);
+    uint32_t file = gt_intern_add(&log->texts, text + note->name_length, note->file_length);
+    uint32_t index = (uint32_t)log->functions.count;
+    struct gt_function *function;
+
+    if (gt_hashmap_get(&log->function_of, note->id) != GT_HASHMAP_NONE)
+        return 0; /* ids are given once: the first note is as good as any */
+    if (name == UINT32_MAX || file == UINT32_MAX)
+        return gt_error_memory(err);
+    function = gt_chunks_push(&log->functions);
+    if (!function || gt_hashmap_put(&log->function_of, note->id, index))
+        return gt_error_memory(err);
+    function->id = note->id;
+    function->line = note->line;
+    function->flags = note->flags & (GT_FUNCTION_C | GT_FUNCTION_GC);
+    function->name = gt_intern_text(&log->texts, name);
+    function->file = gt_intern_text(&log->texts, file);
+    function->name_length = note->name_length;
+    function->file_length = note->file_length;
+    log->quality.functions++;
+    return 0;
+}
+
+const struct gt_function *gt_agentlog_function(const struct gt_agentlog *log, uint32_t id)
+{
+    static const struct gt_function unnamed = {
+        .name = "(name lost)", .name_length = 11, .file = ""};
+    uint32_t index = gt_hashmap_get(&log->function_of, id);
+
+    return index == GT_HASHMAP_NONE ? &unnamed : gt_chunks_at(&log->functions, index);
+}
+
+static int take_note(struct gt_agentlog *log, uint32_t thread, const struct gt_wire_note *note,
+                     const char *text, struct gt_error *err)
+{
+    struct gt_agentlog_mark mark = {.ticks = note->ticks, .subject = thread};
+
+    switch (note->kind) {
+    case GT_WIRE_NOTE_FUNCTION:
+        return add_function(log, note, text, err);
+    case GT_WIRE_NOTE_NAME:
+        mark.rank = GT_MARK_NAME;
+        mark.tid = (int32_t)note->id;
+        mark.text = gt_intern_add(&log->texts, text, note->name_length);
+        if (mark.text == UINT32_MAX)
+            return gt_error_memory(err);
+        return gt_agentlog_mark(log, &mark, err);
+    case GT_WIRE_NOTE_UNTRACED:
+        mark.rank = GT_MARK_UNTRACED;
+        mark.value = note->count;
+        mark.tid = (int32_t)note->id;
+        return gt_agentlog_mark(log, &mark, err);
+    case GT_WIRE_NOTE_MESSAGE:
+        gt_agentlog_warn(log, "process %d: %.*s", log->threads[thread].header.pid,
+                         note->name_length, text);
+        return 0;
+    default:
+        return 1; /* damaged */
+    }
+}
+
+/* The notes of one chunk, until they end or make no sense (1). */
+static int take_chunk(struct gt_agentlog *log, uint32_t thread, const char *data, size_t length,
+                      struct gt_error *err)
+{
+    struct gt_wire_note note;
+
+    for (size_t at = 0; at + sizeof(note) <= length; at += note.size) {
+        int rc;
+
+        memcpy(&note, data + at, sizeof(note));
+        if (!note.size)
+            return 0;
+        if (note.size % 8 || note.size > length - at ||
+            note.size < sizeof(note) + note.name_length + note.file_length)
+            return 1;
+        rc = take_note(log, thread, &note, data + at + sizeof(note), err);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+int gt_agentlog_read_notes(struct gt_agentlog *log, uint32_t thread, int fd,
+                           struct gt_error *err)
+{
+    const struct gt_agentlog_thread *from = &log->threads[thread];
+    char *data = NULL;
+    int rc = 0;
+
+    for (size_t i = 0; i < from->chunk_count && !rc; i++) {
+        const struct gt_agentlog_chunk *chunk = &from->chunks[i];
+        ssize_t length;
+
+        if (chunk->stream != GT_WIRE_STREAM_NOTES)
+            continue;
+        if (!data)
+            data = malloc(GT_WIRE_CHUNK_MAX);
+        if (!data)
+            return gt_error_memory(err);
+        length = pread(fd, data, chunk->bytes, (off_t)chunk->offset);
+        rc = take_chunk(log, thread, data, length < 0 ? 0 : (size_t)length, err);
+    }
+    free(data);
+    if (rc > 0) {
+        log->quality.damaged++;
+        gt_agentlog_warn(log, "agent log %s is damaged: some functions have lost their names",
+                         from->name);
+        rc = 0;
+    }
+    return rc;
+}

@@ -1,0 +1,223 @@
+/* Marks and records, merged by time, as events. */
+#include "agentlog/agentlog.h"
+#include "agentlog/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct gt_event *queue_event(struct gt_agentlog *log, enum gt_event_kind kind,
+                                    uint64_t ticks, int32_t pid, int32_t tid)
+{
+    struct gt_event *event = &log->queue[log->queue_count++];
+
+    memset(event, 0, sizeof(*event));
+    event->kind = kind;
+    event->time_ns = gt_agentlog_ns(&log->clock, ticks);
+    event->pid = pid;
+    event->tid = tid;
+    event->cpu = -1;
+    event->comm = "";
+    event->text = "";
+    return event;
+}
+
+static void set_text(const struct gt_agentlog *log, struct gt_event *event, uint32_t text)
+{
+    event->text = gt_intern_text(&log->texts, text);
+    event->text_length = (uint32_t)gt_intern_length(&log->texts, text);
+}
+
+static void process_start(struct gt_agentlog *log, const struct gt_agentlog_process *process)
+{
+    uint64_t at = process->start_ticks;
+    int32_t pid = process->pid;
+    struct gt_event *event;
+
+    if (process->exec_of == UINT32_MAX) {
+        event = queue_event(log, GT_EVENT_FORK, at, pid, pid);
+        event->other_pid = process->origin.parent_pid;
+        event->other_tid = process->origin.parent_tid;
+    }
+    if (!(process->origin.flags & GT_WIRE_FORKED))
+        set_text(log, queue_event(log, GT_EVENT_EXEC, at, pid, pid), process->program);
+    set_text(log, queue_event(log, GT_EVENT_COMM, at, pid, pid), process->comm);
+}
+
+/* A thread is born when its creator says so, at the latest when its log begins. */
+static void thread_start(struct gt_agentlog *log, struct gt_agentlog_thread *thread,
+                         uint64_t ticks, int32_t creator)
+{
+    const struct gt_wire_thread *header = &thread->header;
+    struct gt_event *event;
+
+    if (thread->born)
+        return;
+    thread->born = true;
+    event = queue_event(log, GT_EVENT_FORK, ticks, header->pid, header->tid);
+    event->other_pid = header->pid;
+    event->other_tid = creator;
+    set_text(log, queue_event(log, GT_EVENT_COMM, ticks, header->pid, header->tid),
+             thread->comm);
+}
+
+/* The thread of this process whose log began first after it was created with that ident. */
+static void thread_created(struct gt_agentlog *log, const struct gt_agentlog_thread *creator,
+                           uint64_t ticks, uint64_t ident)
+{
+    const struct gt_agentlog_process *process = &log->processes[creator->process];
+
+    for (uint32_t i = 0; i < process->thread_count; i++) {
+        struct gt_agentlog_thread *thread = &log->threads[process->first_thread + i];
+
+        if (!thread->born && thread->header.ident == ident &&
+            thread->header.start_ticks >= ticks) {
+            thread_start(log, thread, ticks, creator->header.tid);
+            return;
+        }
+    }
+}
+
+static void deliver_mark(struct gt_agentlog *log, const struct gt_agentlog_mark *mark)
+{
+    struct gt_agentlog_thread *thread = &log->threads[mark->subject];
+    const struct gt_agentlog_process *process = &log->processes[mark->subject];
+    int32_t pid = log->thread_count && mark->rank != GT_MARK_PROCESS_START &&
+                          mark->rank != GT_MARK_PROCESS_END
+                      ? thread->header.pid
+                      : 0;
+    struct gt_event *event;
+
+    switch ((enum gt_agentlog_rank)mark->rank) {
+    case GT_MARK_PROCESS_START:
+        process_start(log, process);
+        break;
+    case GT_MARK_THREAD_START:
+        thread_start(log, thread, mark->ticks, pid);
+        break;
+    case GT_MARK_NAME:
+        event = queue_event(log, GT_EVENT_COMM, mark->ticks, pid, mark->tid);
+        event->flags = GT_COMM_THREADING;
+        set_text(log, event, mark->text);
+        break;
+    case GT_MARK_UNTRACED:
+        event = queue_event(log, GT_EVENT_UNTRACED, mark->ticks, pid, thread->header.tid);
+        event->value = mark->value;
+        event->function = gt_agentlog_function(log, (uint32_t)mark->tid);
+        break;
+    case GT_MARK_STOPPED:
+        event = queue_event(log, GT_EVENT_STOPPED, mark->ticks, 0, -1);
+        event->text = "the agent's logs reached their greatest size";
+        event->text_length = (uint32_t)strlen(event->text);
+        break;
+    case GT_MARK_THREAD_END:
+        queue_event(log, GT_EVENT_EXIT, mark->ticks, pid, thread->header.tid);
+        break;
+    case GT_MARK_PROCESS_END:
+        queue_event(log, GT_EVENT_EXIT, mark->ticks, process->pid, process->pid);
+        break;
+    }
+}
+
+/* False when the record makes no sense. */
+static bool deliver_record(struct gt_agentlog *log, const struct gt_agentlog_cursor *cursor)
+{
+    const struct gt_agentlog_thread *thread = &log->threads[cursor->thread];
+    uint64_t word = cursor->buffer[cursor->position].word;
+    uint64_t value = word & GT_WIRE_VALUE_MASK;
+    int32_t pid = thread->header.pid, tid = thread->header.tid;
+    struct gt_event *event;
+
+    if ((GT_WIRE_KIND(word) >= GT_WIRE_CALL) != (cursor->stream == GT_WIRE_STREAM_CALLS))
+        return false;
+    switch (GT_WIRE_KIND(word)) {
+    case GT_WIRE_SIGNAL:
+        event = queue_event(log, GT_EVENT_COND_SIGNAL, cursor->ticks, pid, tid);
+        event->value = value;
+        return true;
+    case GT_WIRE_WAIT:
+        event = queue_event(log, GT_EVENT_COND_WAIT, cursor->ticks, pid, tid);
+        event->value = value;
+        return true;
+    case GT_WIRE_CREATE:
+        thread_created(log, thread, cursor->ticks, value);
+        return true;
+    case GT_WIRE_CALL:
+        event = queue_event(log, GT_EVENT_CALL, cursor->ticks, pid, tid);
+        event->flags = (uint32_t)(value >> 32) & (GT_CALL_RESUME | GT_CALL_THROW);
+        event->function = gt_agentlog_function(log, (uint32_t)value);
+        return true;
+    case GT_WIRE_RETURN:
+        event = queue_event(log, GT_EVENT_RETURN, cursor->ticks, pid, tid);
+        event->flags = (uint32_t)(value >> 32) & (GT_RETURN_YIELD | GT_RETURN_UNWIND);
+        event->function = gt_agentlog_function(log, (uint32_t)value);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static int take_record(struct gt_agentlog *log, struct gt_error *err)
+{
+    struct gt_agentlog_cursor *cursor = &log->heap[0];
+    int rc = 1;
+
+    /* A cursor waits without its buffer until its first record is the earliest of all. */
+    if (!cursor->buffer) {
+        uint64_t ticks = cursor->ticks;
+
+        cursor->position = UINT32_MAX;
+        rc = gt_agentlog_cursor_next(log, cursor, err);
+        cursor->ticks = rc > 0 ? cursor->ticks : ticks;
+    }
+    if (rc > 0) {
+        if (deliver_record(log, cursor)) {
+            log->quality.records++;
+            rc = gt_agentlog_cursor_next(log, cursor, err);
+        } else {
+            log->quality.damaged++;
+            gt_agentlog_warn(log, "agent log %s is damaged: its events end early",
+                             log->threads[cursor->thread].name);
+            free(cursor->buffer);
+            cursor->buffer = NULL;
+            rc = 0;
+        }
+    }
+    if (rc < 0)
+        return rc;
+    if (!rc)
+        log->heap[0] = log->heap[--log->heap_count];
+    gt_agentlog_sift_down(log, 0);
+    return 0;
+}
+
+/* Marks come first among equal times, but what ends comes last. */
+static bool mark_is_next(const struct gt_agentlog *log)
+{
+    const struct gt_agentlog_mark *mark;
+
+    if (log->next_mark == log->mark_count)
+        return false;
+    mark = &log->marks[log->next_mark];
+    if (!log->heap_count || mark->ticks < log->heap[0].ticks)
+        return true;
+    return mark->ticks == log->heap[0].ticks && mark->rank < GT_MARK_THREAD_END;
+}
+
+int gt_agentlog_next(struct gt_agentlog *log, struct gt_event *event, struct gt_error *err)
+{
+    while (log->queue_next == log->queue_count) {
+        log->queue_next = log->queue_count = 0;
+        if (mark_is_next(log)) {
+            deliver_mark(log, &log->marks[log->next_mark++]);
+        } else if (log->heap_count) {
+            int rc = take_record(log, err);
+
+            if (rc)
+                return rc;
+        } else {
+            return 0;
+        }
+    }
+    *event = log->queue[log->queue_next++];
+    return 1;
+}

@@ -1,0 +1,189 @@
+#include "analysis/flame.h"
+
+#include "base/nstime.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* A frame's name must not break the format: ';' separates frames, a newline stacks. */
+static uint32_t add_name(struct gt_flame *flame, const char *text, size_t length,
+                         const char *suffix)
+{
+    struct gt_buf clean;
+    uint32_t id = UINT32_MAX;
+
+    gt_buf_init(&clean);
+    if (gt_buf_add_visible(&clean, length ? text : "[unknown]", length ? length : 9) == 0 &&
+        gt_buf_adds(&clean, suffix) == 0) {
+        for (size_t i = 0; i < clean.length; i++)
+            if (clean.data[i] == ';')
+                clean.data[i] = ':';
+        id = gt_intern_add(&flame->names, clean.data, clean.length);
+    }
+    gt_buf_release(&clean);
+    return id;
+}
+
+/* The child of `parent` called `name`, made when new; GT_NO_INDEX: no memory. */
+static uint32_t child(struct gt_flame *flame, uint32_t parent, uint32_t name)
+{
+    uint64_t key = (uint64_t)parent << 32 | name;
+    uint32_t index = gt_hashmap_get(&flame->child_of, key);
+    struct gt_flame_node *node;
+
+    if (name == UINT32_MAX)
+        return GT_NO_INDEX;
+    if (index != GT_HASHMAP_NONE)
+        return index;
+    index = (uint32_t)flame->nodes.count;
+    node = gt_chunks_push(&flame->nodes);
+    if (!node || gt_hashmap_put(&flame->child_of, key, index))
+        return GT_NO_INDEX;
+    *node = (struct gt_flame_node){
+        .name = name,
+        .parent = parent,
+        .first_child = GT_NO_INDEX,
+        .next_sibling = gt_flame_at(flame, parent)->first_child,
+        .depth = gt_flame_at(flame, parent)->depth + 1,
+    };
+    gt_flame_at(flame, parent)->first_child = index;
+    if (node->depth > flame->max_depth)
+        flame->max_depth = node->depth;
+    return index;
+}
+
+/* "symbol", "symbol_[k]" of the kernel, "[python3.11]" of a stripped file. */
+static uint32_t frame_name(struct gt_flame *flame, const struct gt_stacks *stacks,
+                           uint32_t frame)
+{
+    const char *symbol = gt_stacks_symbol(stacks, frame);
+    const char *dso = gt_stacks_dso(stacks, frame);
+    const char *slash = strrchr(dso, '/');
+    char text[256];
+
+    if (strncmp(dso, "[kernel", 7) == 0)
+        return add_name(flame, symbol, strlen(symbol), "_[k]");
+    if (strcmp(symbol, "[unknown]") != 0 && symbol[0])
+        return add_name(flame, symbol, strlen(symbol), "");
+    snprintf(text, sizeof(text), "[%s]", slash ? slash + 1 : dso[0] ? dso : "unknown");
+    return add_name(flame, text, strlen(text), "");
+}
+
+static uint32_t head_of(struct gt_flame *flame, const struct gt_timeline *timeline,
+                        uint32_t thread_index, bool by_thread)
+{
+    const struct gt_thread *thread = gt_thread_at(timeline, thread_index);
+    uint32_t name = gt_process_at(timeline, thread->process)->name;
+    uint32_t at = child(flame, 0,
+                        add_name(flame, gt_intern_text(&timeline->names, name),
+                                 gt_intern_length(&timeline->names, name), ""));
+    char label[64];
+    size_t length;
+
+    if (!by_thread || at == GT_NO_INDEX)
+        return at;
+    length = gt_timeline_thread_label(timeline, thread_index, label, sizeof(label));
+    return child(flame, at, add_name(flame, label, length, ""));
+}
+
+static int add_span(struct gt_flame *flame, const struct gt_timeline *timeline, uint32_t head,
+                    const struct gt_state_span *span)
+{
+    uint32_t count, at = head;
+    const uint32_t *frames = gt_stacks_frames(&timeline->stacks, span->stack, &count);
+
+    flame->spans++;
+    flame->spans_unstacked += span->stack == 0;
+    while (count-- > 0 && at != GT_NO_INDEX)
+        at = child(flame, at, frame_name(flame, &timeline->stacks, frames[count]));
+    if (at == GT_NO_INDEX)
+        return -1;
+    gt_flame_at(flame, at)->self_ns += span->end_ns - span->start_ns;
+    return 0;
+}
+
+static int add_thread(struct gt_flame *flame, const struct gt_timeline *timeline,
+                      uint32_t thread, enum gt_sched_state state, bool by_thread)
+{
+    const struct gt_sched *sched = gt_sched_of(timeline, thread);
+    uint32_t head;
+
+    if (sched->state_count[state] == 0)
+        return 0;
+    head = head_of(flame, timeline, thread, by_thread);
+    if (head == GT_NO_INDEX)
+        return -1;
+    for (size_t i = 0; i < sched->spans.count; i++) {
+        const struct gt_state_span *span = gt_chunks_at(&sched->spans, i);
+
+        if (span->state == state && add_span(flame, timeline, head, span))
+            return -1;
+    }
+    return 0;
+}
+
+/* Children come after their parents, so totals sum up from the end. */
+static void sum_up(struct gt_flame *flame)
+{
+    for (size_t i = flame->nodes.count; i-- > 0;) {
+        struct gt_flame_node *node = gt_flame_at(flame, (uint32_t)i);
+
+        node->total_ns += node->self_ns;
+        if (i > 0)
+            gt_flame_at(flame, node->parent)->total_ns += node->total_ns;
+    }
+}
+
+int gt_flame_init(struct gt_flame *flame, const struct gt_timeline *timeline,
+                  enum gt_sched_state state, bool by_thread, struct gt_error *err)
+{
+    struct gt_flame_node *root;
+
+    memset(flame, 0, sizeof(*flame));
+    gt_chunks_init(&flame->nodes, sizeof(struct gt_flame_node));
+    gt_intern_init(&flame->names);
+    gt_hashmap_init(&flame->child_of);
+    root = gt_chunks_push(&flame->nodes);
+    if (!root)
+        return gt_error_memory(err);
+    *root = (struct gt_flame_node){.first_child = GT_NO_INDEX, .next_sibling = GT_NO_INDEX};
+    root->name = gt_intern_add(&flame->names, "all", 3);
+    for (uint32_t i = 0; i < timeline->scheds.count; i++)
+        if (add_thread(flame, timeline, i, state, by_thread)) {
+            gt_flame_release(flame);
+            return gt_error_memory(err);
+        }
+    sum_up(flame);
+    return 0;
+}
+
+void gt_flame_release(struct gt_flame *flame)
+{
+    gt_chunks_release(&flame->nodes);
+    gt_intern_release(&flame->names);
+    gt_hashmap_release(&flame->child_of);
+}
+
+int gt_flame_folded(const struct gt_flame *flame, struct gt_buf *text)
+{
+    for (uint32_t i = 1; i < flame->nodes.count; i++) {
+        const struct gt_flame_node *node = gt_flame_at(flame, i);
+        uint32_t path[GT_FLAME_DEPTH_MAX];
+        uint32_t depth = 0;
+
+        if (node->self_ns == 0)
+            continue;
+        for (uint32_t at = i; at && depth < GT_FLAME_DEPTH_MAX;
+             at = gt_flame_at(flame, at)->parent)
+            path[depth++] = at;
+        while (depth-- > 0)
+            if (gt_buf_adds(text, gt_intern_text(&flame->names,
+                                                 gt_flame_at(flame, path[depth])->name)) ||
+                (depth && gt_buf_adds(text, ";")))
+                return -1;
+        if (gt_buf_addf(text, " %lld\n",
+                        (long long)((node->self_ns + GT_NS_PER_US - 1) / GT_NS_PER_US)))
+            return -1;
+    }
+    return 0;
+}

@@ -1,0 +1,50 @@
+/*
+ * Time in a state, by stack: a tree whose root is everything and whose leaves are the
+ * innermost frames. Made from the stacks that were recorded when threads went to sleep.
+ */
+#ifndef GT_ANALYSIS_FLAME_H
+#define GT_ANALYSIS_FLAME_H
+
+#include "base/buf.h"
+#include "base/chunks.h"
+#include "base/intern.h"
+#include "model/timeline.h"
+
+/* A stack has at most 256 frames (script/source.h), and two heads. */
+enum { GT_FLAME_DEPTH_MAX = 260 };
+
+struct gt_flame_node {
+    uint32_t name; /* interned in gt_flame.names; UTF-8, no ';', no newline */
+    uint32_t parent;
+    uint32_t first_child; /* children are chained, GT_NO_INDEX ends */
+    uint32_t next_sibling;
+    int64_t total_ns; /* with everything below */
+    int64_t self_ns;
+    uint32_t depth; /* the root's is 0 */
+};
+
+struct gt_flame {
+    struct gt_chunks nodes; /* of struct gt_flame_node; [0] is the root */
+    struct gt_intern names;
+    struct gt_hashmap child_of; /* parent and name → node */
+    uint32_t max_depth;
+    uint64_t spans;           /* that were in the state */
+    uint64_t spans_unstacked; /* of these, without a stack */
+};
+
+/* `by_thread` puts a frame with the thread's label below the process's. 0 or negative. */
+int gt_flame_init(struct gt_flame *flame, const struct gt_timeline *timeline,
+                  enum gt_sched_state state, bool by_thread, struct gt_error *err);
+void gt_flame_release(struct gt_flame *flame);
+
+static inline struct gt_flame_node *gt_flame_at(const struct gt_flame *flame, uint32_t index)
+{
+    return gt_chunks_at(&flame->nodes, index);
+}
+
+/* Append a line per stack: `frame;frame;frame <µs>`, outermost first, as flamegraph.pl,
+ * inferno and speedscope read it. Stacks of less than a microsecond in all round up to 1.
+ * Returns 0 or -1. */
+int gt_flame_folded(const struct gt_flame *flame, struct gt_buf *text);
+
+#endif

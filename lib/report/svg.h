@@ -1,0 +1,12 @@
+/* A flame graph as one static SVG: no script, every name is text. */
+#ifndef GT_REPORT_SVG_H
+#define GT_REPORT_SVG_H
+
+#include "analysis/flame.h"
+#include "base/fs.h"
+
+/* `title` is UTF-8. Frames narrower than a tenth of a pixel are left out. */
+int gt_svg_write(const struct gt_flame *flame, const char *title, struct gt_output *output,
+                 struct gt_error *err);
+
+#endif

@@ -1,0 +1,75 @@
+"""Fixtures and markers of the whole-program tests."""
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import harness  # noqa: E402
+
+# In CI a test that cannot run is a failure: the machine is ours to prepare.
+IN_CI = os.environ.get("CI") == "true"
+
+
+def require(reason):
+    if reason and IN_CI:
+        pytest.fail("cannot run in CI: " + reason)
+    if reason:
+        pytest.skip(reason)
+
+
+def pytest_runtest_setup(item):
+    if item.get_closest_marker("needs_perf"):
+        require(harness.why_no_perf())
+    if item.get_closest_marker("needs_root"):
+        require(None if os.geteuid() == 0 else "not root")
+
+
+def pytest_generate_tests(metafunc):
+    if "interpreter" in metafunc.fixturenames:
+        every = harness.interpreters()
+        metafunc.parametrize("interpreter", every, ids=[one.name for one in every])
+
+
+def pytest_collection_modifyitems(items):
+    if not harness.GILTRACER.exists() or not harness.PERF2TRACE.exists():
+        raise pytest.UsageError("no giltracer in %s: build first (scripts/test does)"
+                                % harness.BUILD)
+
+
+def pytest_report_header():
+    names = ", ".join(one.name for one in harness.interpreters())
+    return ["programs: %s" % harness.BUILD, "interpreters: " + names,
+            "perf: " + (harness.why_no_perf() or "usable")]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder of the test's own, removed when it passed."""
+    return tmp_path
+
+
+@pytest.fixture
+def public_folder():
+    """A folder that every user may enter, with the programs copied into it."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="gt-public-"))
+    path.chmod(0o777)
+    for program in (harness.GILTRACER, harness.PERF2TRACE):
+        shutil.copy(str(program), str(path))
+    shutil.copytree(str(harness.TARGETS), str(path / "targets"))
+    yield path
+    shutil.rmtree(str(path))
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of a few hundred KiB."""
+    path = tmp_path / "small"
+    path.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(path)], check=True)
+    yield path
+    subprocess.run(["umount", "-l", str(path)], check=True)

@@ -1,0 +1,147 @@
+"""How a program ends is how giltracer ends, and the report is written all the same."""
+import os
+import pty
+import select
+import signal
+import time
+
+import harness
+import pytest
+from harness import target, trace
+
+pytestmark = pytest.mark.needs_perf
+
+
+@pytest.mark.parametrize("arguments, status, number", [
+    (["code", "7"], 7, 0),
+    (["code", "0"], 0, 0),
+    (["code", "255"], 255, 0),
+    (["_exit", "4"], 4, 0),
+    (["signal", "15"], 143, 15),
+    (["signal", "9"], 137, 9),
+    (["segv"], 139, 11),
+], ids=" ".join)
+def test_exit_status_is_the_programs_own(arguments, status, number, folder):
+    traced = trace([target("exits"), *arguments], folder, status=status)
+    run = traced.summary["run"]
+    assert run["term_signal"] == number
+    assert run["exit_status"] in ((status,) if number == 0 else (status, -1, None))
+    rows = traced.gil()["threads"]
+    assert len(rows) == 2 and all(row["hold_ns"] > 5e6 for row in rows)
+
+
+def wait_ready(stream):
+    assert stream.readline() == b"ready\n"
+
+
+def started(name, folder, **options):
+    output = folder / "report.json"
+    run = harness.start(["-o", output, target(name)], folder, **options)
+    wait_ready(run.process.stdout)
+    time.sleep(0.3)
+    return run, output
+
+
+def finish_with_report(run, output, status):
+    run.finish()
+    assert run.status == status, run
+    assert not run.leftovers()
+    document = harness.read_json(output)
+    harness.check_document(document)
+    assert document["giltracer"]["gils"], run
+    return document
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signal_to_giltracer_alone_reaches_the_target_once(number, folder):
+    run, output = started("signals", folder)
+    os.kill(run.pid, number)
+    finish_with_report(run, output, 0)
+    assert b"%s=1" % signal.Signals(number).name.encode() in run.out
+    assert run.out.count(b"=0") == 2, run.out
+
+
+def test_signal_to_the_whole_group_reaches_the_target_once(folder):
+    run, output = started("signals", folder)
+    os.killpg(run.pid, signal.SIGINT)
+    finish_with_report(run, output, 0)
+    assert run.out == b"SIGINT=1 SIGTERM=0 SIGHUP=0\n"
+
+
+def test_interrupted_program_dies_by_the_signal(folder):
+    run, output = started("interrupted", folder)
+    os.killpg(run.pid, signal.SIGINT)
+    document = finish_with_report(run, output, 130)
+    assert document["giltracer"]["run"]["term_signal"] == signal.SIGINT
+    assert "KeyboardInterrupt" in run.err
+
+
+def read_until(fd, wanted, seconds=30):
+    data = b""
+    deadline = time.monotonic() + seconds
+    while wanted not in data:
+        assert time.monotonic() < deadline, data
+        if select.select([fd], [], [], 0.2)[0]:
+            try:
+                data += os.read(fd, 65536)
+            except OSError:
+                break
+    assert wanted in data, data
+    return data
+
+
+def test_ctrl_c_on_a_terminal(folder):
+    """The terminal sends SIGINT to the foreground group: giltracer, its target and perf."""
+    output = folder / "report.json"
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(str(folder))
+        argv = [str(harness.GILTRACER), "-o", str(output), target("signals")]
+        os.execv(argv[0], argv)
+    read_until(terminal, b"ready\r\n")
+    time.sleep(0.3)
+    os.write(terminal, b"\x03")
+    seen = read_until(terminal, b"SIGHUP=0\r\n")
+    assert b"SIGINT=1 SIGTERM=0" in seen
+    seen = read_until(terminal, b"report.json")
+    while True:
+        try:
+            if not os.read(terminal, 65536):
+                break
+        except OSError:
+            break
+    assert os.waitpid(pid, 0)[1] == 0
+    os.close(terminal)
+    harness.check_document(harness.read_json(output))
+
+
+def test_second_interrupt_abandons_the_report_not_the_cleaning_up(folder):
+    """While perf script hangs, Ctrl-C twice ends giltracer; nothing of it stays."""
+    output = folder / "report.json"
+    run = harness.start(["-o", output, target("exits"), "code", "0"], folder,
+                        env={"GILTRACER_PERF": harness.FAKE_PERF, "GT_FAKE_PERF": "script-hang"})
+    deadline = time.monotonic() + 20
+    while not any("script" in harness.command_of(pid) for pid in run.processes()):
+        assert time.monotonic() < deadline, "perf script never ran"
+        time.sleep(0.05)
+    time.sleep(0.5)
+    os.kill(run.pid, signal.SIGINT)
+    time.sleep(0.3)
+    if run.process.poll() is None:
+        os.kill(run.pid, signal.SIGINT)
+    run.finish(timeout=20)
+    assert run.status in (125, 130), run
+    assert not run.leftovers()
+    assert not output.exists()
+
+
+def test_sigkill_of_giltracer_ends_the_run_and_the_next_one_sweeps(folder):
+    run, _ = started("interrupted", folder)
+    assert any(harness.probe_is_of(line, run.pid) for line in harness.probes())
+    os.kill(run.pid, signal.SIGKILL)
+    run.process.wait()
+    harness.giltracer(["-o", folder / "next.json", target("exits"), "code", "0"], folder)
+    run.end_processes()
+    time.sleep(0.2)
+    harness.giltracer(["-o", folder / "next.json", target("exits"), "code", "0"], folder)
+    assert not any(harness.probe_is_of(line, run.pid) for line in harness.probes())

@@ -1,0 +1,113 @@
+"""perf that dies, stalls and answers nonsense, at each stage (tests/fake/perf)."""
+import time
+
+import harness
+import pytest
+from harness import FAKE_PERF, giltracer, one_line_error, target
+
+pytestmark = pytest.mark.needs_perf
+
+
+def with_fake(scenario, folder, arguments=("two_workers", "0.4"), **more):
+    name, *words = arguments
+    return giltracer(["--gil-source", "uprobes", "-o", folder / "x.json", target(name), *words],
+                     folder, env={"GILTRACER_PERF": FAKE_PERF, "GT_FAKE_PERF": scenario}, **more)
+
+
+def test_the_fake_itself_passes_through(folder):
+    run = with_fake("pass", folder)
+    assert run.status == 0, run
+    document = harness.read_json(folder / "x.json")
+    harness.check_document(document)
+    assert len(document["giltracer"]["gils"]) == 1
+
+
+# Before the target runs: it never does, giltracer ends with 125 and one line.
+@pytest.mark.parametrize("scenario, words", [
+    ("probe-denied", ("Permission denied",)),
+    ("probe-no-symbol", ("pthread_cond_signal",)),
+    ("probe-no-tracefs", ("tracefs",)),
+    ("probe-crash", ("perf",)),
+    ("probe-nothing", ("perf",)),
+    ("record-dies", ("Operation not permitted",)),
+    ("record-denied", ("perf_event_paranoid",)),
+    ("record-no-libtraceevent", ("libtraceevent",)),
+    ("record-crash", ("perf",)),
+    ("record-nonsense", ("perf",)),
+    ("version-old", ("perf", "4.9")),
+    ("exec-format", ("perf",)),
+])
+def test_refused_before_the_target_runs(scenario, words, folder):
+    proof = folder / "ran"
+    run = giltracer(["--gil-source", "uprobes", "-o", folder / "x.json",
+                     "-c", "open(%r, 'w')" % str(proof)], folder,
+                    env={"GILTRACER_PERF": FAKE_PERF, "GT_FAKE_PERF": scenario})
+    line = one_line_error(run, 125)
+    for word in words:
+        assert word in line, line
+    assert not proof.exists(), "the target ran"
+    assert not list(folder.glob("x.json*"))
+
+
+@pytest.mark.parametrize("scenario", ["probe-hang", "record-never-acks", "record-stall"])
+def test_stalling_perf_is_given_up(scenario, folder):
+    proof = folder / "ran"
+    began = time.monotonic()
+    run = giltracer(["--gil-source", "uprobes", "-o", folder / "x.json",
+                     "-c", "open(%r, 'w')" % str(proof)], folder, timeout=80,
+                    env={"GILTRACER_PERF": FAKE_PERF, "GT_FAKE_PERF": scenario})
+    one_line_error(run, 125)
+    assert time.monotonic() - began < 60
+    assert not proof.exists()
+
+
+@pytest.mark.parametrize("scenario", ["record-acks-and-dies", "record-killed"])
+def test_recorder_that_dies_does_not_touch_the_target(scenario, folder):
+    """The program runs on, undisturbed; giltracer says what is missing."""
+    proof = folder / "ran"
+    code = "import time; time.sleep(1.5); open(%r, 'w'); print('done'); raise SystemExit(5)"
+    run = giltracer(["--gil-source", "uprobes", "-o", folder / "x.json", "-c",
+                     code % str(proof)], folder,
+                    env={"GILTRACER_PERF": FAKE_PERF, "GT_FAKE_PERF": scenario})
+    assert proof.exists() and run.out == b"done\n"
+    assert run.status == 5, run
+    assert any(line.startswith("giltracer:") and "perf" in line for line in run.err.splitlines())
+
+
+@pytest.mark.parametrize("scenario", ["script-fails", "script-crash", "script-silent",
+                                      "script-garbage"])
+def test_recording_that_cannot_be_read(scenario, folder):
+    """No report is better than a wrong one; the target's own failure would win."""
+    run = with_fake(scenario, folder)
+    assert run.status == 125, run
+    lines = [line for line in run.err.splitlines() if line.startswith("giltracer:")]
+    assert len(lines) == 1 and lines[0].isprintable(), run
+    assert not list(folder.glob("x.json*"))
+    run = with_fake(scenario, folder, ("exits", "code", "7"))
+    assert run.status == 7, run
+
+
+def test_recording_that_is_cut_short(folder):
+    """What was read until then is shown, and that it is not all is said."""
+    run = with_fake("script-cut", folder, ("many", "8", "0.4"))
+    said = [line for line in run.err.splitlines() if line.startswith("giltracer:")]
+    assert said, run
+    if (folder / "x.json").exists():
+        harness.check_document(harness.read_json(folder / "x.json"))
+    else:
+        assert run.status == 125, run
+
+
+@pytest.mark.parametrize("scenario", ["record-noisy", "script-noisy", "probe-garbage",
+                                      "version-garbage"])
+def test_noise_is_survived(scenario, folder):
+    run = with_fake(scenario, folder)
+    assert len(run.err) < 20000, "perf's noise went through"
+    if scenario.endswith("noisy"):
+        assert run.status == 0, run
+    else:
+        assert run.status in (0, 125), run
+    if run.status == 0:
+        document = harness.read_json(folder / "x.json")
+        harness.check_document(document)
+        assert len(document["giltracer"]["gils"]) == 1, run

@@ -1,0 +1,242 @@
+/* What is planned on which machine; the machine's own description. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "launch/caps.h"
+#include "launch/plan.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static struct gt_caps caps;
+static struct gt_interp interp;
+static struct gt_plan plan;
+static struct gt_error err;
+static char *const target[] = {"python3", "x.py", NULL};
+
+static int setup(void **state)
+{
+    (void)state;
+    gt_caps_init(&caps);
+    gt_interp_init(&interp);
+    gt_plan_init(&plan);
+    caps.perf = "perf";
+    caps.perf_major = 6;
+    caps.perf_minor = 1;
+    caps.cpu_count = 2;
+    caps.perfmon = caps.sys_admin = true;
+    interp.command = "python3";
+    interp.libc = "/nonexistent/libc.so.6";
+    interp.executable = "/nonexistent/python3";
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    gt_plan_release(&plan);
+    gt_buf_release(&caps.installed);
+    return 0;
+}
+
+static int make(bool detect, enum gt_gil_source source)
+{
+    struct gt_plan_request request = {source, detect, target};
+
+    return gt_plan_make(&plan, &request, &caps, &interp, &err);
+}
+
+static void test_nothing_to_detect(void **state)
+{
+    (void)state;
+    assert_int_equal(make(false, GT_GIL_AUTO), 0);
+    assert_int_equal(plan.gil_source, GT_GIL_NONE);
+    assert_int_equal(plan.probes.count, 0);
+    assert_string_equal(plan.events.items[0], "dummy:u");
+    assert_string_equal(plan.target.items[1], "x.py");
+}
+
+static void test_no_perf(void **state)
+{
+    (void)state;
+    strcpy(caps.record_why, "perf is not installed");
+    assert_int_equal(make(true, GT_GIL_AUTO), GT_ERR_UNSUPPORTED);
+    assert_string_equal(err.message, "perf is not installed");
+}
+
+static void test_no_privilege(void **state)
+{
+    (void)state;
+    strcpy(caps.install_why, "needs root");
+    assert_int_equal(make(true, GT_GIL_UPROBES), GT_ERR_PERMISSION);
+    assert_non_null(strstr(err.message, "needs root"));
+}
+
+static void test_installed_probes_are_used(void **state)
+{
+    (void)state;
+    strcpy(caps.install_why, "needs root");
+    caps.installed_probes = true;
+    gt_buf_adds(&caps.installed, "python:take_gil\npython:take_gil__return\npython:drop_gil\n");
+    assert_int_equal(make(true, GT_GIL_AUTO), 0);
+    assert_int_equal(plan.gil_source, GT_GIL_FUNCTIONS);
+    assert_true(plan.installed_probes);
+    assert_int_equal(plan.probes.count, 0);
+    assert_int_equal(plan.events.count, 3);
+    assert_string_equal(plan.events.items[1], "python:take_gil__return");
+    assert_int_equal(plan.notes.count, 1);
+}
+
+static void test_installed_probes_cannot_be_recorded(void **state)
+{
+    (void)state;
+    strcpy(caps.install_why, "needs root");
+    strcpy(caps.trace_why, "paranoid");
+    caps.installed_probes = true;
+    assert_int_equal(make(true, GT_GIL_AUTO), GT_ERR_PERMISSION);
+    assert_non_null(strstr(err.message, "paranoid"));
+}
+
+static void test_missing_libc(void **state)
+{
+    (void)state;
+    assert_int_equal(make(true, GT_GIL_AUTO), GT_ERR_NOT_FOUND);
+    assert_non_null(strstr(err.message, "/nonexistent/libc.so.6"));
+}
+
+static bool has_word(const struct gt_strvec *words, const char *word)
+{
+    for (size_t i = 0; i < words->count; i++)
+        if (strcmp(words->items[i], word) == 0)
+            return true;
+    return false;
+}
+
+static void test_record_command(void **state)
+{
+    struct gt_strvec argv;
+
+    (void)state;
+    assert_int_equal(make(false, GT_GIL_AUTO), 0);
+    gt_strvec_init(&argv);
+    assert_int_equal(gt_plan_record_command(&plan, &caps, 42, 3, 4, "/x/perf.data", &argv), 0);
+    assert_string_equal(argv.items[0], "perf");
+    assert_string_equal(argv.items[1], "record");
+    assert_true(has_word(&argv, "fd:3,4"));
+    assert_true(has_word(&argv, "42"));
+    assert_true(has_word(&argv, "/x/perf.data"));
+    assert_true(has_word(&argv, "CLOCK_MONOTONIC"));
+    assert_true(has_word(&argv, "-m"));
+    gt_strvec_release(&argv);
+}
+
+static void test_many_cpus_share_a_budget(void **state)
+{
+    (void)state;
+    caps.cpu_count = 4096;
+    assert_int_equal(make(false, GT_GIL_AUTO), 0);
+    assert_true(plan.buffer_mib == 1);
+}
+
+static void test_users_have_perfs_own_buffer(void **state)
+{
+    (void)state;
+    caps.perfmon = caps.sys_admin = false;
+    caps.perf_event_paranoid = 2;
+    assert_int_equal(make(false, GT_GIL_AUTO), 0);
+    assert_int_equal(plan.buffer_mib, 0);
+}
+
+static void test_a_build_without_gil_is_noted(void **state)
+{
+    struct gt_buf text;
+
+    (void)state;
+    interp.free_threaded = true;
+    interp.gil_enabled = false;
+    interp.implementation = "cpython";
+    strcpy(caps.install_why, "needs root");
+    caps.installed_probes = true;
+    gt_buf_adds(&caps.installed, "python:take_gil\n");
+    assert_int_equal(make(true, GT_GIL_AUTO), 0);
+    assert_int_equal(plan.notes.count, 2);
+    assert_non_null(strstr(plan.notes.items[1], "free-threaded"));
+    gt_buf_init(&text);
+    assert_int_equal(gt_plan_print(&plan, &caps, &interp, &text), 0);
+    assert_non_null(strstr(text.data, "functions"));
+    gt_buf_release(&text);
+}
+
+static void test_probe_names(void **state)
+{
+    (void)state;
+    assert_true(gt_caps_is_gil_probe("take_gil"));
+    assert_true(gt_caps_is_gil_probe("take_gil_12"));
+    assert_true(gt_caps_is_gil_probe("take_gil__return"));
+    assert_true(gt_caps_is_gil_probe("take_gil__return_1"));
+    assert_true(gt_caps_is_gil_probe("take_gil_1__return"));
+    assert_true(gt_caps_is_gil_probe("drop_gil_2"));
+    assert_false(gt_caps_is_gil_probe("take_gil_"));
+    assert_false(gt_caps_is_gil_probe("take_gil_fast"));
+    assert_false(gt_caps_is_gil_probe("take"));
+    assert_false(gt_caps_is_gil_probe("drop_gil__returns"));
+    assert_false(gt_caps_is_gil_probe("enable"));
+}
+
+static void test_perf_versions(void **state)
+{
+    (void)state;
+    gt_caps_read_perf_version(&caps, "perf version 6.1.187\n   zlib: [ on  ]  # HAVE_ZLIB\n");
+    assert_string_equal(caps.perf_version, "6.1.187");
+    assert_int_equal(caps.perf_major * 100 + caps.perf_minor, 601);
+    assert_string_equal(caps.record_why, "");
+    gt_caps_read_perf_version(&caps, "perf version 5.4.0\n");
+    assert_non_null(strstr(caps.record_why, "5.10"));
+    caps.record_why[0] = '\0';
+    gt_caps_read_perf_version(&caps,
+                              "perf version 6.8.12\n  libtraceevent: [ OFF ]  # HAVE_\n");
+    assert_non_null(strstr(caps.record_why, "libtraceevent"));
+    caps.record_why[0] = '\0';
+    gt_caps_read_perf_version(&caps, "perf version 6.8.12\n  libtraceevent: [ on  ]  # HAVE_\n"
+                                     "  libbfd: [ OFF ]\n");
+    assert_string_equal(caps.record_why, "");
+    gt_caps_read_perf_version(&caps, "WARNING: perf not found for kernel 6.2\n");
+    assert_non_null(strstr(caps.record_why, "version"));
+}
+
+static void test_sources(void **state)
+{
+    enum gt_gil_source source = GT_GIL_NONE;
+
+    (void)state;
+    assert_int_equal(gt_gil_source_parse("uprobes", &source, &err), 0);
+    assert_int_equal(source, GT_GIL_UPROBES);
+    assert_int_equal(gt_gil_source_parse("", &source, &err), GT_ERR_USAGE);
+    assert_null(gt_gil_source_name(GT_GIL_NONE));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_nothing_to_detect),
+        TEST(test_no_perf),
+        TEST(test_no_privilege),
+        TEST(test_installed_probes_are_used),
+        TEST(test_installed_probes_cannot_be_recorded),
+        TEST(test_missing_libc),
+        TEST(test_record_command),
+        TEST(test_many_cpus_share_a_budget),
+        TEST(test_users_have_perfs_own_buffer),
+        TEST(test_a_build_without_gil_is_noted),
+        TEST(test_perf_versions),
+        cmocka_unit_test(test_probe_names),
+        cmocka_unit_test(test_sources),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,296 @@
+/* Where probes go and what they are called. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "launch/elf.h"
+#include "launch/insn.h"
+#include "launch/interp.h"
+#include "launch/probes.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CHEAPEST(...)                                                                          \
+    gt_insn_cheapest(EM_X86_64, (const uint8_t[]){__VA_ARGS__},                                \
+                     sizeof((const uint8_t[]){__VA_ARGS__}))
+
+static void test_cheap_entries_stay(void **state)
+{
+    (void)state;
+    assert_int_equal(CHEAPEST(0x55, 0x48, 0x89, 0xe5), 0); /* push %rbp */
+    assert_int_equal(CHEAPEST(0x41, 0x57, 0x41, 0x56), 0); /* push %r15 */
+    assert_int_equal(CHEAPEST(0x90, 0x55), 0);             /* nop */
+}
+
+static void test_harmless_instructions_are_passed(void **state)
+{
+    (void)state;
+    assert_int_equal(CHEAPEST(0xf3, 0x0f, 0x1e, 0xfa, 0x55), 4); /* endbr64; push */
+    assert_int_equal(CHEAPEST(0xf3, 0x0f, 0x1e, 0xfa, 0x41, 0x54), 4);
+    assert_int_equal(CHEAPEST(0x48, 0x83, 0xec, 0x28, 0x55), 4); /* sub $0x28,%rsp; push */
+    assert_int_equal(CHEAPEST(0x48, 0x81, 0xec, 0x98, 0, 0, 0, 0x53), 7);
+    assert_int_equal(CHEAPEST(0x49, 0x89, 0xfc, 0x55), 3); /* mov %rdi,%r12; push */
+    assert_int_equal(CHEAPEST(0x89, 0xf0, 0x55), 2);       /* mov %esi,%eax */
+    assert_int_equal(CHEAPEST(0x31, 0xc0, 0x55), 2);       /* xor %eax,%eax */
+    assert_int_equal(CHEAPEST(0x49, 0x89, 0xff, 0x55), 3); /* mov %rdi,%r15: not %rdi */
+    assert_int_equal(CHEAPEST(0x4c, 0x8b, 0xff, 0x55), 3); /* the same, other form */
+}
+
+static void test_the_argument_survives(void **state)
+{
+    (void)state;
+    assert_int_equal(CHEAPEST(0x48, 0x89, 0xf7, 0x55), 0);       /* mov %rsi,%rdi */
+    assert_int_equal(CHEAPEST(0x48, 0x8b, 0xfe, 0x55), 0);       /* the same, other form */
+    assert_int_equal(CHEAPEST(0x31, 0xff, 0x55), 0);             /* xor %edi,%edi */
+    assert_int_equal(CHEAPEST(0x48, 0x83, 0xef, 0x08, 0x55), 0); /* sub $8,%rdi */
+}
+
+static void test_unknown_bytes_stop(void **state)
+{
+    (void)state;
+    assert_int_equal(CHEAPEST(0x8b, 0x07, 0x55), 0); /* reads memory */
+    assert_int_equal(CHEAPEST(0x89, 0x07, 0x55), 0); /* writes memory */
+    assert_int_equal(CHEAPEST(0xeb, 0x05, 0x55), 0); /* jmp */
+    assert_int_equal(CHEAPEST(0xf3, 0x0f, 0x1e), 0); /* cut short */
+    assert_int_equal(CHEAPEST(0x48), 0);
+    assert_int_equal(CHEAPEST(0x48, 0x81, 0xec, 0x98), 0);
+    assert_int_equal(gt_insn_cheapest(EM_X86_64, NULL, 0), 0);
+    assert_int_equal(gt_insn_cheapest(EM_AARCH64, (const uint8_t[]){0x90, 0x90}, 2), 0);
+}
+
+static void test_window_ends(void **state)
+{
+    uint8_t code[32];
+
+    (void)state;
+    for (size_t i = 0; i + 1 < sizeof(code); i += 2) {
+        code[i] = 0x31; /* xor %eax,%eax, again and again */
+        code[i + 1] = 0xc0;
+    }
+    code[20] = 0x55;
+    assert_int_equal(gt_insn_cheapest(EM_X86_64, code, sizeof(code)), 0);
+    code[14] = 0x55;
+    assert_int_equal(gt_insn_cheapest(EM_X86_64, code, sizeof(code)), 14);
+}
+
+static void test_clones(void **state)
+{
+    (void)state;
+    assert_true(gt_probes_is_clone("take_gil", "take_gil"));
+    assert_true(gt_probes_is_clone("take_gil.constprop.0", "take_gil"));
+    assert_true(gt_probes_is_clone("take_gil.lto_priv.12", "take_gil"));
+    assert_true(gt_probes_is_clone("take_gil.isra.0.part.1", "take_gil"));
+    assert_false(gt_probes_is_clone("take_gil.cold", "take_gil"));
+    assert_false(gt_probes_is_clone("take_gil.constprop.0.cold", "take_gil"));
+    assert_false(gt_probes_is_clone("take_gil_fast", "take_gil"));
+    assert_false(gt_probes_is_clone("_take_gil", "take_gil"));
+}
+
+static void test_group_names_round_trip(void **state)
+{
+    const struct gt_group_owner owner = {4026531836u, 4194303, UINT64_C(18446744073709551615)};
+    struct gt_group_owner read;
+    char group[GT_PROBE_GROUP_SIZE];
+
+    (void)state;
+    assert_int_equal(gt_probes_format_group(&owner, group, sizeof(group)), 0);
+    assert_true(strlen(group) < 40);
+    assert_true(gt_probes_parse_group(group, &read));
+    assert_true(read.pid_namespace == owner.pid_namespace && read.pid == owner.pid &&
+                read.start_time == owner.start_time);
+    assert_int_equal(gt_probes_format_group(&owner, group, 10), -1);
+}
+
+static void test_foreign_groups_are_left_alone(void **state)
+{
+    static const char *const names[] = {
+        "",           "gt_",        "gt_a_b",  "gt_a_b_",   "python",
+        "gt_a_b_c_d", "gt_a_b_c-d", "gt__b_c", "gt_-1_2_3", "gt_a_b_zzzzzzzzzzzzzzzz",
+        "probe_a_b_c"};
+    struct gt_group_owner owner;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        assert_false(gt_probes_parse_group(names[i], &owner));
+}
+
+static void test_own_group_is_alive(void **state)
+{
+    struct gt_group_owner owner;
+    char group[GT_PROBE_GROUP_SIZE];
+
+    (void)state;
+    assert_int_equal(gt_probes_own_group(group, sizeof(group), NULL), 0);
+    assert_true(gt_probes_parse_group(group, &owner));
+    assert_int_equal(owner.pid, getpid());
+    assert_true(owner.start_time > 0);
+}
+
+static void test_definitions(void **state)
+{
+    struct gt_probe_set set = {.group = "g"};
+    struct gt_probe enter = {.event = "signal", .offset = 0x87e20, .argument = "cond=%di:x64"};
+    struct gt_probe leave = {.event = "take_gil_1", .offset = 16, .on_return = true};
+    struct gt_buf text;
+
+    (void)state;
+    gt_buf_init(&text);
+    assert_int_equal(gt_probe_definition(&set, &enter, &text), 0);
+    assert_string_equal(text.data, "g:signal=0x87e20 cond=%di:x64");
+    gt_buf_reset(&text);
+    assert_int_equal(gt_probe_definition(&set, &leave, &text), 0);
+    assert_string_equal(text.data, "g:take_gil_1=0x10%return");
+    gt_buf_release(&text);
+}
+
+/* This test program's own libc is as good as any. */
+static bool own_libc(char *path, size_t size)
+{
+    FILE *maps = fopen("/proc/self/maps", "re");
+    char line[512];
+    bool found = false;
+
+    while (maps && !found && fgets(line, sizeof(line), maps)) {
+        char *slash = strchr(line, '/');
+
+        if (slash && (strstr(slash, "/libc.so.6") || strstr(slash, "/libc-2"))) {
+            slash[strcspn(slash, "\n")] = '\0';
+            snprintf(path, size, "%s", slash);
+            found = true;
+        }
+    }
+    if (maps)
+        fclose(maps);
+    return found;
+}
+
+static void test_plans_libc(void **state)
+{
+    struct gt_probe_set set;
+    struct gt_error err;
+    char path[512];
+
+    (void)state;
+    if (!own_libc(path, sizeof(path)))
+        skip();
+    gt_probe_set_init(&set);
+    assert_int_equal(gt_probes_plan_libc(&set, path, &err), 0);
+    assert_int_equal(set.count, 2);
+    assert_string_equal(set.probes[0].event, "signal");
+    assert_string_equal(set.probes[1].event, "wait");
+    assert_true(set.probes[0].offset != set.probes[1].offset && set.probes[0].offset > 0);
+    gt_probe_set_release(&set);
+}
+
+static void test_no_functions_in_libc(void **state)
+{
+    struct gt_interp interp;
+    struct gt_probe_set set;
+    struct gt_error err;
+    char path[512];
+
+    (void)state;
+    if (!own_libc(path, sizeof(path)))
+        skip();
+    gt_interp_init(&interp);
+    gt_probe_set_init(&set);
+    interp.executable = path;
+    assert_int_equal(gt_probes_plan_functions(&set, &interp, &err), GT_ERR_NOT_FOUND);
+    assert_non_null(strstr(err.message, "take_gil"));
+    gt_probe_set_release(&set);
+}
+
+static int count_function(void *context, const struct gt_elf_symbol *symbol)
+{
+    size_t *count = context;
+
+    *count += strlen(symbol->name) > 0;
+    return 0;
+}
+
+/* Walk whatever opens; only crashes and reads out of bounds (sanitizers) can fail here. */
+static void walk(const char *path)
+{
+    char loader[64];
+    struct gt_elf elf;
+    uint64_t offset;
+    size_t count = 0;
+
+    if (gt_elf_open(&elf, path, NULL) < 0)
+        return;
+    gt_elf_each_function(&elf, count_function, &count, NULL);
+    gt_elf_find_function(&elf, "pthread_cond_signal", &offset, NULL);
+    gt_elf_interpreter(&elf, loader, sizeof(loader), NULL);
+    gt_elf_close(&elf);
+}
+
+static void write_file(const char *path, const void *data, size_t length)
+{
+    FILE *file = fopen(path, "wbe");
+
+    assert_non_null(file);
+    assert_int_equal(fwrite(data, 1, length, file), length);
+    fclose(file);
+}
+
+static void test_hostile_elf(void **state)
+{
+    char path[] = "/tmp/gt-test-elf-XXXXXX";
+    int fd = mkstemp(path);
+    unsigned char *data = malloc(1 << 20);
+    FILE *self = fopen("/proc/self/exe", "rbe");
+    size_t length = fread(data, 1, 1 << 20, self);
+
+    (void)state;
+    assert_true(fd >= 0 && length > sizeof(Elf64_Ehdr));
+    fclose(self);
+    for (size_t cut = 0; cut < 4096; cut += 61) {
+        write_file(path, data, cut);
+        walk(path);
+    }
+    srand(7);
+    for (int round = 0; round < 200; round++) {
+        unsigned char saved[8];
+        size_t at[8];
+
+        for (int i = 0; i < 8; i++) { /* headers and the tables at the end */
+            at[i] = i < 4 ? (size_t)rand() % 1024 : length - 1 - (size_t)rand() % 2048;
+            saved[i] = data[at[i]];
+            data[at[i]] = (unsigned char)rand();
+        }
+        data[0] = 0x7f;
+        write_file(path, data, length);
+        walk(path);
+        for (int i = 7; i >= 0; i--)
+            data[at[i]] = saved[i];
+    }
+    close(fd);
+    unlink(path);
+    free(data);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_cheap_entries_stay),
+        cmocka_unit_test(test_harmless_instructions_are_passed),
+        cmocka_unit_test(test_the_argument_survives),
+        cmocka_unit_test(test_unknown_bytes_stop),
+        cmocka_unit_test(test_window_ends),
+        cmocka_unit_test(test_clones),
+        cmocka_unit_test(test_group_names_round_trip),
+        cmocka_unit_test(test_foreign_groups_are_left_alone),
+        cmocka_unit_test(test_own_group_is_alive),
+        cmocka_unit_test(test_definitions),
+        cmocka_unit_test(test_plans_libc),
+        cmocka_unit_test(test_no_functions_in_libc),
+        cmocka_unit_test(test_hostile_elf),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
