@@ -13,9 +13,10 @@ function microseconds(ns) {
 }
 
 // Spans of the GIL do not nest with functions: each thread has a track of its own for each of
-// its GILs, below the thread's (as report/chrome.c writes it).
+// its GILs, and one for its states, below the thread's (as report/chrome.c writes it).
 const TRACK_FIRST = 2 ** 30;
 const TRACK_LOST = TRACK_FIRST - 1;
+const TRACK_STATES = 2 ** 29; // + thread index
 const TRACKS_PER_THREAD = 8;
 
 function metadata(name, pid, tid, args) {
@@ -48,6 +49,21 @@ function* lostEvents(model) {
             TRACK_LOST},"ts":${microseconds(start)},"dur":${microseconds(end - start)}}`;
 }
 
+function* stateEvents(model, thread, numbers) {
+    const {pid} = model.processes[thread.process], tid = TRACK_STATES + thread.index;
+    const spans = thread.stateSpans;
+    yield metadata("thread_name", pid, tid, {name: `${thread.label} state`});
+    yield metadata("thread_sort_index", pid, tid,
+                   {sort_index: (numbers[thread.index] + 1) * TRACKS_PER_THREAD - 1});
+    for (let i = 0; i < spans.count; i++) {
+        const name = model.stateNames[spans.flags[i]];
+        const cpu = name === "running" && spans.member[i] > 0 ? `"cpu":${spans.member[i] - 1}` : "";
+        yield `{"ph":"X","cat":"sched","name":"${name}","pid":${pid},"tid":${tid},"args":{${cpu}},` +
+            `"ts":${microseconds(spans.start[i])},"dur":${
+                microseconds(spans.end[i] - spans.start[i])}}`;
+    }
+}
+
 function* trackEvents(model, gil, track, numbers) {
     const {pid} = model.processes[gil.process];
     for (const index of gil.members) {
@@ -76,6 +92,9 @@ function* allEvents(model) {
     let track = TRACK_FIRST;
     yield* nameEvents(model, numbers);
     yield* lostEvents(model);
+    for (const thread of model.threads)
+        if (thread.stateSpans)
+            yield* stateEvents(model, thread, numbers);
     for (const gil of model.gils) {
         yield* trackEvents(model, gil, track, numbers);
         yield* spanEvents(model, gil, track);
