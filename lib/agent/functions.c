@@ -111,6 +111,13 @@ static struct gt_agent_function *intern(struct gt_agent_thread *self, struct tex
     if (!function)
         return NULL;
     function->id = __atomic_add_fetch(&gt_agent.control->next_function_id, 1, __ATOMIC_RELAXED);
+    if (function->id > GT_WIRE_ID_MAX) {
+        function->flags |= GT_AGENT_SKIP;
+        if (function->id == GT_WIRE_ID_MAX + 1)
+            gt_agent_message(self, "more than a million functions were called: later ones are "
+                                   "not recorded");
+        return function;
+    }
     note.id = function->id;
     note.ticks = gt_agent_ticks();
     gt_agent_note(self, &note, name.data, name.length, file.data, file.length);

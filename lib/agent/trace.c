@@ -78,7 +78,7 @@ static void switch_off(struct gt_agent_thread *self, struct gt_agent_function *f
 }
 
 bool gt_agent_trace_call(struct gt_agent_thread *self, struct gt_agent_function *function,
-                         enum gt_wire_call_flags flags)
+                         enum gt_wire_call_kind kind)
 {
     struct gt_agent_stream *calls = &self->streams[GT_WIRE_STREAM_CALLS];
     uint64_t ticks = gt_agent_ticks();
@@ -103,9 +103,7 @@ bool gt_agent_trace_call(struct gt_agent_thread *self, struct gt_agent_function 
     call->id = function->id;
     call->ticks = ticks;
     call->recorded =
-        self->depth <= max_depth &&
-        gt_agent_put(self, GT_WIRE_STREAM_CALLS, ticks,
-                     GT_WIRE_WORD(GT_WIRE_CALL, GT_WIRE_CALL_VALUE(function->id, flags)));
+        self->depth <= max_depth && gt_agent_put_call(self, ticks, kind, function->id);
     call->end = calls->next;
     call->chunk = self->chunks;
     return true;
@@ -127,7 +125,7 @@ static struct gt_agent_call *find_call(struct gt_agent_thread *self, uint32_t id
 }
 
 void gt_agent_trace_return(struct gt_agent_thread *self, struct gt_agent_function *function,
-                           enum gt_wire_call_flags flags)
+                           enum gt_wire_call_kind kind)
 {
     struct gt_agent_stream *calls = &self->streams[GT_WIRE_STREAM_CALLS];
     uint64_t ticks = gt_agent_ticks();
@@ -143,12 +141,9 @@ void gt_agent_trace_return(struct gt_agent_thread *self, struct gt_agent_functio
     if (ticks - call->ticks < min_ticks && call->end == calls->next &&
         call->chunk == self->chunks) {
         /* It was short, and so was all that it called: take it back. */
-        struct gt_wire_record *record = (struct gt_wire_record *)(void *)calls->next - 1;
-
-        record->word = 0;
-        calls->next = (char *)record;
+        calls->next -= sizeof(uint64_t);
+        *(uint64_t *)(void *)calls->next = 0;
         return;
     }
-    gt_agent_put(self, GT_WIRE_STREAM_CALLS, ticks,
-                 GT_WIRE_WORD(GT_WIRE_RETURN, GT_WIRE_CALL_VALUE(function->id, flags)));
+    gt_agent_put_call(self, ticks, kind, function->id);
 }

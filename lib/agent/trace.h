@@ -15,9 +15,9 @@ void gt_agent_trace_init(void);
 
 /* Both return false when the function is recorded no more (the hook may let go of it). */
 bool gt_agent_trace_call(struct gt_agent_thread *self, struct gt_agent_function *function,
-                         enum gt_wire_call_flags flags);
+                         enum gt_wire_call_kind kind);
 void gt_agent_trace_return(struct gt_agent_thread *self, struct gt_agent_function *function,
-                           enum gt_wire_call_flags flags);
+                           enum gt_wire_call_kind kind);
 
 /* start.c: tracing of functions begins at the first moment when it is safe. */
 void gt_agent_start_init(void);
