@@ -25,9 +25,8 @@ extern struct gt_agent_limits gt_agent_limits;
 /* Inlined into each hook: the calls would be a tenth of the cost. */
 #define GT_AGENT_HOT static inline __attribute__((always_inline))
 
-enum {
-    GT_AGENT_BUDGET_CALLS = 256
-}; /* how often a function's share of the budget is seen to */
+/* How often a function's share of the budget is looked at. */
+enum { GT_AGENT_BUDGET_CALLS = 256 };
 
 /* Is this function to be recorded no more? Then it is switched off, and noted. */
 bool gt_agent_over_budget(struct gt_agent_thread *self, struct gt_agent_function *function,
