@@ -255,15 +255,18 @@ static void on_target_end(void *context)
 static void merge_agentlog(struct run *run)
 {
     struct gt_error err;
+    unsigned parts = 0;
 
     if (!run->agent_path || run->agentlog)
         return;
+    if (run->plan.gil_source == GT_GIL_AGENT)
+        parts |= GT_AGENTLOG_GIL;
+    if (!run->plan.events.count)
+        parts |= GT_AGENTLOG_LIVES;
     run->agentlog = gt_agentlog_open(run->agent_path, &err);
     if (!run->agentlog)
         gt_say("%s", err.message);
-    else
-        gt_report_set_agentlog(run->report, run->agentlog,
-                               run->plan.gil_source != GT_GIL_AGENT);
+    gt_report_set_agentlog(run->report, run->agentlog, parts);
 }
 
 static void say_agent_warnings(const struct run *run)

@@ -150,11 +150,13 @@ static int say_detail(struct gt_report *report, struct gt_buf *text)
                    gt_buf_adds(text, "No scheduling was recorded: the states of "
                                      "the threads are not known."));
     if (!timeline->saw_reasons)
-        return add(report, text,
-                   gt_buf_adds(text, "Only switch records could be recorded (no privilege for "
-                                     "tracepoints): threads are running, preempted or off the "
-                                     "CPU; why they left it, when they were woken, and whether "
-                                     "they slept for the GIL is missing."));
+        return add(
+            report, text,
+            gt_buf_addf(text,
+                        "Only switch records could be recorded (no privilege for "
+                        "tracepoints): threads are running, preempted or off the CPU; why "
+                        "they left it and when they were woken%s is missing.",
+                        timeline->gils.count ? "" : ", and whether they slept for the GIL,"));
     return 0;
 }
 

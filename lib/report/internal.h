@@ -16,7 +16,7 @@ struct gt_report {
     struct gt_timeline *timeline;
     struct gt_agentlog *agentlog; /* the caller's, or NULL */
     bool has_agentlog;            /* also when it is used up */
-    bool functions_only;          /* of it */
+    unsigned agentlog_parts;      /* enum gt_agentlog_part */
     bool agent_pending;           /* agent_event waits for its time */
     struct gt_event agent_event;
     struct gt_contention *contentions; /* by GIL; NULL before _finish */
