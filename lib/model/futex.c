@@ -88,8 +88,12 @@ static struct candidate *add(struct gt_timeline *timeline, uint32_t process, uin
 static int note(struct candidate *candidate, uint32_t thread, enum entry_kind kind,
                 int64_t time_ns)
 {
-    struct entry *entry = gt_chunks_push(&candidate->entries);
+    const struct entry *newest = gt_chunks_last(&candidate->entries);
+    struct entry *entry;
 
+    if (newest && time_ns < newest->time_ns)
+        time_ns = newest->time_ns; /* the order is the truth */
+    entry = gt_chunks_push(&candidate->entries);
     if (!entry)
         return -1;
     *entry = (struct entry){time_ns, thread, kind};
@@ -333,8 +337,11 @@ static int make_gil(struct gt_timeline *timeline, const struct candidate *candid
         gt_gil_new(timeline, candidate->process, GT_GIL_FROM_FUTEX, candidate->address, 0);
     int rc = index == GT_NO_INDEX ? -1 : 0;
 
-    if (rc == 0)
+    if (rc == 0) {
         replay.gil = gt_gil_at(timeline, index);
+        /* Its entries may be of a program before the last exec. */
+        replay.gil->start_ns = gt_process_at(timeline, candidate->process)->start_ns;
+    }
     for (size_t i = 0; rc == 0 && i < candidate->entries.count; i++)
         rc = replay_entry(&replay, gt_chunks_at(&candidate->entries, i));
     if (rc == 0)
@@ -346,11 +353,7 @@ static int make_gil(struct gt_timeline *timeline, const struct candidate *candid
 static bool seen_otherwise(const struct gt_timeline *timeline,
                            const struct candidate *candidate)
 {
-    for (uint32_t i = 0; i < timeline->gils.count; i++)
-        if (gt_gil_at(timeline, i)->process == candidate->process &&
-            gt_gil_at(timeline, i)->source != GT_GIL_FROM_FUTEX)
-            return true;
-    return false;
+    return gt_process_state_at(timeline, candidate->process)->saw_gil;
 }
 
 int gt_futex_finish(struct gt_timeline *timeline)

@@ -55,6 +55,7 @@ uint32_t gt_gil_new(struct gt_timeline *timeline, uint32_t process, enum gt_gil_
     if (gil->known_since_ns < gt_lost_until_ns(timeline))
         gil->known_since_ns = gt_lost_until_ns(timeline);
     state->gil_count++;
+    state->saw_gil = state->saw_gil || source != GT_GIL_FROM_FUTEX;
     if (state->first_gil == GT_NO_INDEX)
         state->first_gil = index;
     else

@@ -354,6 +354,8 @@ int gt_sched_finish(struct gt_timeline *timeline)
 {
     if (!timeline->saw_sched) {
         /* Forks alone say nothing about what the threads did then. */
+        for (uint32_t i = 0; i < timeline->scheds.count; i++)
+            gt_chunks_release(&gt_sched_of(timeline, i)->spans);
         gt_chunks_truncate(&timeline->scheds, 0);
         return 0;
     }
