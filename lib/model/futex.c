@@ -272,6 +272,12 @@ static int on_wake(struct replay *replay, struct waiter *waiter, const struct en
     if (waiter->since_ns >= 0 && waiter->returned_ns >= 0 &&
         acquire(replay, waiter, entry->thread, waiter->returned_ns))
         return -1;
+    if (waiter->since_ns >= 0) {
+        /* It releases what it waits for: when it got it was not recorded. */
+        replay->gil->defects.unmatched_releases++;
+        waiter->since_ns = -1;
+        since_ns = entry->time_ns;
+    }
     if (waiter->acquired_ns >= 0)
         since_ns = waiter->acquired_ns;
     for (size_t i = 0; waiter->acquired_ns < 0 && i < replay->count; i++)

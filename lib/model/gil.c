@@ -394,6 +394,9 @@ static int exit_from(struct gt_timeline *timeline, struct gt_gil *gil, uint32_t 
     member = gt_member_at(gil, at);
     if (catch_up(timeline, gil) || member_catch_up(timeline, gil, member))
         return -1;
+    if (time_ns < gil->now_ns)
+        time_ns = gil->now_ns;
+    gil->now_ns = time_ns;
     if (was_contended(gil, at)) {
         member->wait_since_ns = member->enter_since_ns;
         gil->waiting++;
