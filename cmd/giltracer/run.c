@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,10 +68,10 @@ static int check_script(const char *script, int *status, struct gt_error *err)
     if (stat(script, &st))
         return gt_error_errno(err, "cannot open the script %s", script);
     *status = EXIT_NOT_EXECUTABLE;
-    if (access(script, R_OK))
+    if (faccessat(AT_FDCWD, script, R_OK, AT_EACCESS))
         return gt_error_errno(err, "cannot read the script %s", script);
     snprintf(inside, sizeof(inside), "%s/__main__.py", script);
-    if (S_ISDIR(st.st_mode) && access(inside, R_OK))
+    if (S_ISDIR(st.st_mode) && faccessat(AT_FDCWD, inside, R_OK, AT_EACCESS))
         return gt_error_set(err, GT_ERR_NOT_FOUND,
                             "%s is a folder without __main__.py: name a script", script);
     return 0;
@@ -165,7 +166,7 @@ static int make_folder(struct run *run, struct gt_error *err)
         if (mkdir(folder, 0700) && errno != EEXIST)
             return gt_error_errno(err, "cannot make the folder %s (choose another with --keep)",
                                   folder);
-        if (access(folder, W_OK | X_OK))
+        if (faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS))
             return gt_error_errno(err, "cannot write into %s (choose another with --keep)",
                                   folder);
     } else {

@@ -68,21 +68,21 @@ bool gt_perfscript_lacks_field(const struct gt_child *child)
            strstr(child->err_text.data, "attribute set") != NULL;
 }
 
-int gt_perfscript_judge(const struct gt_child *child, const char *data_path,
-                        struct gt_error *err)
+int gt_perfscript_judge(const struct gt_child *child, const char *name, struct gt_error *err)
 {
     char complaint[256];
 
     gt_child_complaint(child, complaint, sizeof(complaint));
+    complaint[strcspn(complaint, "(")] = '\0'; /* perf's "(rerun with -v …)" */
     if (!gt_child_succeeded(child))
         return gt_error_set(err, GT_ERR_FORMAT,
-                            "perf script cannot read all of %s%s%s (is the recording complete, "
-                            "and made by this version of perf or an older one?)",
-                            data_path, complaint[0] ? ": " : "", complaint);
+                            "perf script cannot read all of %s%s%s (was it ended properly, and "
+                            "made by this version of perf or an older one?)",
+                            name, complaint[0] ? ": " : "", complaint);
     /* Some damage is only warned about. */
     if (strstr(child->err_text.data, "data size field is 0") ||
         strstr(child->err_text.data, "unexpected end"))
         return gt_error_set(err, GT_ERR_FORMAT,
-                            "%s is truncated: the recording was not ended properly", data_path);
+                            "%s is truncated: perf record was not ended properly", name);
     return 0;
 }

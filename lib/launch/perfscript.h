@@ -28,9 +28,9 @@ void gt_perfscript_look(struct gt_perfscript *script, const struct gt_caps *caps
 int gt_perfscript_start(const struct gt_perfscript *script, const struct gt_caps *caps,
                         uv_loop_t *loop, struct gt_child *child, struct gt_error *err);
 
-/* Whether a done perf script gave all it could; if not, one line that says why. */
-int gt_perfscript_judge(const struct gt_child *child, const char *data_path,
-                        struct gt_error *err);
+/* Whether a done perf script gave all it could; if not, one line that says why. `name` is
+ * what the user knows the recording by. */
+int gt_perfscript_judge(const struct gt_child *child, const char *name, struct gt_error *err);
 
 /* Whether it failed for a field that the recording does not have. */
 bool gt_perfscript_lacks_field(const struct gt_child *child);

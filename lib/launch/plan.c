@@ -65,25 +65,37 @@ static int use_installed(struct gt_plan *plan, const struct gt_caps *caps, struc
                : 0;
 }
 
+static int use_shared(struct gt_plan *plan, struct gt_error *err)
+{
+    plan->gil_source = GT_GIL_UPROBES;
+    plan->installed_probes = true;
+    return gt_strvec_push(&plan->events, GT_SHARED_GROUP ":*") ? gt_error_memory(err) : 0;
+}
+
 static int push_event(struct gt_plan *plan, const char *event, struct gt_error *err)
 {
     return gt_strvec_push(&plan->events, event) ? gt_error_memory(err) : 0;
 }
 
-static int use_futex(struct gt_plan *plan, const struct gt_caps *caps, struct gt_error *err)
+static int push_futex_events(struct gt_plan *plan, struct gt_error *err)
 {
-    int rc;
+    int rc = push_event(plan, "syscalls:sys_enter_futex", err);
 
-    if (caps->trace_why[0])
-        return gt_error_set(err, GT_ERR_PERMISSION, "cannot see the GIL: %s", caps->trace_why);
-    plan->gil_source = GT_GIL_FUTEX;
-    rc = push_event(plan, "syscalls:sys_enter_futex", err);
     return rc < 0 ? rc : push_event(plan, "syscalls:sys_exit_futex", err);
 }
 
+static int use_futex(struct gt_plan *plan, const struct gt_caps *caps, struct gt_error *err)
+{
+    if (caps->trace_why[0])
+        return gt_error_set(err, GT_ERR_PERMISSION, "cannot see the GIL: %s", caps->trace_why);
+    plan->gil_source = GT_GIL_FUTEX;
+    return push_futex_events(plan, err);
+}
+
 /*
- * Thread states. sched_switch alone carries stacks, and only 2 KiB of each: enough to see who
- * called the wait (FACTS), and cheap.
+ * Thread states. Without GIL probes, futex calls tell which sleeps are for the GIL: they cost
+ * nothing without contention, and unlike stacks they cannot fail to unwind. With --call-graph
+ * sched_switch carries stacks, 2 KiB of each: enough to see who called the wait (FACTS).
  */
 static int choose_states(struct gt_plan *plan, const struct gt_plan_request *request,
                          const struct gt_caps *caps, struct gt_error *err)
@@ -103,7 +115,12 @@ static int choose_states(struct gt_plan *plan, const struct gt_plan_request *req
                                caps->trace_why)
                    ? gt_error_memory(err)
                    : 0;
-    plan->stacks = request->call_graph || !request->gil_detect;
+    plan->stacks = request->call_graph;
+    if (!request->gil_detect && !plan->stacks) {
+        rc = push_futex_events(plan, err);
+        if (rc < 0)
+            return rc;
+    }
     rc = push_event(plan,
                     plan->stacks ? "sched:sched_switch/call-graph=dwarf,stack-size=2048/"
                                  : "sched:sched_switch",
@@ -143,9 +160,12 @@ static int choose_source(struct gt_plan *plan, const struct gt_plan_request *req
         return 0;
     if (request->gil_source == GT_GIL_FUTEX)
         return use_futex(plan, caps, err);
-    if (request->gil_source != GT_GIL_UPROBES && !installable && caps->installed_probes &&
-        !caps->trace_why[0])
-        return use_installed(plan, caps, err);
+    if (!installable && !caps->trace_why[0]) {
+        if (request->gil_source != GT_GIL_FUNCTIONS && caps->shared_probes)
+            return use_shared(plan, err);
+        if (request->gil_source != GT_GIL_UPROBES && caps->installed_probes)
+            return use_installed(plan, caps, err);
+    }
     if (!installable)
         return gt_error_set(err, GT_ERR_PERMISSION, "cannot see the GIL: %s",
                             caps->trace_why[0] ? caps->trace_why : caps->install_why);
@@ -247,6 +267,10 @@ int gt_plan_record_command(const struct gt_plan *plan, const struct gt_caps *cap
         failed |= gt_strvec_push(argv, "--switch-events");
     if (plan->counters)
         failed |= gt_strvec_push(argv, "--sample-cpu");
+    /* -d records where data is mapped, too: perf's unwinder looks for the lowest mapping of a
+     * library, which is not the executable one. */
+    if (plan->stacks)
+        failed |= gt_strvec_push(argv, "-d");
     for (size_t i = 0; i < plan->events.count; i++)
         failed |= gt_strvec_push(argv, "-e") | gt_strvec_push(argv, plan->events.items[i]);
     failed |= gt_strvec_push(argv, "-o") | gt_strvec_push(argv, data_path) |

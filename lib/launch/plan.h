@@ -29,7 +29,7 @@ enum gt_gil_source {
 
 struct gt_plan {
     enum gt_gil_source gil_source;
-    bool installed_probes;      /* functions: those that exist are used as they are */
+    bool installed_probes;      /* those that exist are used as they are */
     struct gt_probe_set probes; /* to be installed; may be empty */
     struct gt_strvec events;    /* for perf record -e */
     bool states;                /* scheduling is recorded: switch records at least */

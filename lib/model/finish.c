@@ -23,6 +23,18 @@ static void end_lives(struct gt_timeline *timeline)
     }
 }
 
+/* Time zero: the first life, not the gate that held it back. */
+static void begin_with_life(struct gt_timeline *timeline)
+{
+    int64_t start_ns = INT64_MAX;
+
+    for (uint32_t i = 0; i < timeline->threads.count; i++)
+        if (gt_thread_at(timeline, i)->start_ns < start_ns)
+            start_ns = gt_thread_at(timeline, i)->start_ns;
+    if (start_ns != INT64_MAX)
+        timeline->start_ns = start_ns;
+}
+
 static int compare_ranges(const void *a, const void *b)
 {
     const struct gt_lost_range *left = a, *right = b;
@@ -360,6 +372,7 @@ static int keep_gils(struct gt_timeline *timeline)
 int gt_finish_gils(struct gt_timeline *timeline)
 {
     end_lives(timeline);
+    begin_with_life(timeline);
     if (gt_futex_finish(timeline))
         return -1;
     for (uint32_t i = 0; i < timeline->gils.count; i++) {

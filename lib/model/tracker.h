@@ -56,7 +56,8 @@ struct gt_process_state {
     struct gt_hashmap candidate_of; /* futex.c: cond address → candidate */
     uint64_t runtime_start;         /* _PyRuntime; 0 when not known */
     uint64_t runtime_end;
-    bool guessed; /* its pid was not in the text: a guess from one tid */
+    bool executed; /* an exec of it was recorded */
+    bool guessed;  /* its pid was not in the text: a guess from one tid */
 };
 
 struct gt_thread_state {

@@ -107,6 +107,12 @@ static void add_processes(struct page *page)
     ADDF(page, "],\n");
 }
 
+/* A thread's states where they were recorded, else NULL. */
+static const struct gt_sched *states_of(const struct gt_timeline *timeline, uint32_t thread)
+{
+    return timeline->saw_sched ? gt_sched_of(timeline, thread) : NULL;
+}
+
 static void add_threads(struct page *page)
 {
     const struct gt_timeline *timeline = page->timeline;
@@ -115,14 +121,17 @@ static void add_threads(struct page *page)
     ADDF(page, "\"threads\":[");
     for (uint32_t i = 0; i < timeline->threads.count; i++) {
         const struct gt_thread *thread = gt_thread_at(timeline, i);
+        const struct gt_sched *sched = states_of(timeline, i);
         size_t length = gt_timeline_thread_label(timeline, i, label, sizeof(label));
 
         ADDF(page, "%s{\"tid\":%" PRId32 ",\"process\":%" PRIu32 ",\"label\":", i ? ",\n" : "",
              thread->tid, thread->process);
         add_json_text(page, label, length < sizeof(label) ? length : sizeof(label) - 1);
-        ADDF(page, ",\"main\":%s,\"start_ns\":%" PRId64 ",\"end_ns\":%" PRId64 "}",
+        ADDF(page,
+             ",\"main\":%s,\"start_ns\":%" PRId64 ",\"end_ns\":%" PRId64 ",\"states\":%zu}",
              thread->flags & GT_THREAD_MAIN ? "true" : "false",
-             since_zero(page, thread->start_ns), since_zero(page, thread->end_ns));
+             since_zero(page, thread->start_ns), since_zero(page, thread->end_ns),
+             sched ? sched->spans.count : 0);
     }
     ADDF(page, "],\n");
 }
@@ -171,6 +180,10 @@ static void add_names(struct page *page)
     add_processes(page);
     add_threads(page);
     add_gils(page);
+    ADDF(page, "\"states\":[");
+    for (int i = 0; i < GT_SCHED_STATES; i++)
+        ADDF(page, "%s\"%s\"", i ? "," : "", gt_sched_state_name((enum gt_sched_state)i));
+    ADDF(page, "],\n");
     add_lost(page);
     ADDF(page, "}</script>\n");
 }
@@ -207,6 +220,30 @@ static int write_spans(struct page *page, struct gt_pack *pack, const struct gt_
     return rc == 0 ? gt_pack_end(pack, page->err) : rc;
 }
 
+static int write_states(struct page *page, struct gt_pack *pack, const struct gt_sched *sched)
+{
+    int64_t previous_ns = 0;
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < sched->spans.count; i++) {
+        const struct gt_state_span *span = gt_chunks_at(&sched->spans, i);
+        int64_t start_ns = since_zero(page, span->start_ns);
+        int64_t end_ns = since_zero(page, span->end_ns);
+        unsigned cpu = span->cpu == UINT16_MAX ? 0 : span->cpu + 1U;
+
+        if (end_ns < start_ns)
+            end_ns = start_ns;
+        if (gt_pack_rows(pack) == 0)
+            previous_ns = 0;
+        gt_pack_put(pack, 0, (uint64_t)cpu << 4 | span->state);
+        gt_pack_put(pack, 1, gt_zigzag(start_ns - previous_ns));
+        gt_pack_put(pack, 2, (uint64_t)(end_ns - start_ns));
+        previous_ns = end_ns;
+        rc = gt_pack_end_row(pack, page->err);
+    }
+    return rc == 0 ? gt_pack_end(pack, page->err) : rc;
+}
+
 static int write_tables(struct page *page)
 {
     const struct gt_timeline *timeline = page->timeline;
@@ -222,6 +259,13 @@ static int write_tables(struct page *page)
             break;
         gt_pack_begin(pack, "waits", i, 3);
         rc = write_spans(page, pack, gil, false);
+    }
+    for (uint32_t i = 0; rc == 0 && i < timeline->threads.count; i++) {
+        const struct gt_sched *sched = states_of(timeline, i);
+
+        gt_pack_begin(pack, "states", i, 3);
+        if (sched)
+            rc = write_states(page, pack, sched);
     }
     gt_pack_free(pack);
     return rc;

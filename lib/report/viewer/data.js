@@ -95,7 +95,8 @@ export function readColumns(bytes, rows) {
     return columns;
 }
 
-/** The spans of one GIL and kind, in the order of the file. */
+/** The spans of one GIL and kind, or of one thread's states (`member` is the CPU + 1 there,
+ * `flags` the state), in the order of the file. */
 export class Spans {
     constructor(count) {
         this.count = count;
@@ -115,7 +116,7 @@ function unzigzag(value) {
 }
 
 /** Fill `spans` from row `first` on with a block's columns. */
-function storeSpans(spans, first, [who, gap, length], byStart, members) {
+function storeSpans(spans, first, [who, gap, length], {byStart, members, bits}) {
     const {start, end, member, flags} = spans;
     const rows = who.length;
     for (let i = 0, at = first, previous = 0; i < rows; i++, at++) {
@@ -124,8 +125,8 @@ function storeSpans(spans, first, [who, gap, length], byStart, members) {
         previous = byStart ? time + ns : time;
         start[at] = previous - ns;
         end[at] = previous;
-        member[at] = who[i] >>> 2;
-        flags[at] = who[i] & 3;
+        member[at] = who[i] >>> bits;
+        flags[at] = who[i] & (1 << bits) - 1;
     }
     for (let at = first; at < first + rows; at++)
         if (member[at] >= members)
@@ -137,11 +138,22 @@ export function readNames(text) {
     const names = JSON.parse(text);
     if (names.schema !== 1)
         throw new Error(`the page's data is of version ${names.schema}, this viewer reads 1`);
+    for (const thread of names.threads)
+        thread.stateSpans = thread.states > 0 ? new Spans(thread.states) : null;
     for (const gil of names.gils) {
         gil.holdSpans = new Spans(gil.holds);
         gil.waitSpans = new Spans(gil.waits);
     }
     return names;
+}
+
+/** Where a block's rows go, and how its first column is made: who << bits | flags. */
+function targetOf(names, table, key) {
+    if (table === "states")
+        return {spans: names.threads[key]?.stateSpans, byStart: true, members: Infinity, bits: 4};
+    const gil = names.gils[key];
+    const spans = {holds: gil?.holdSpans, waits: gil?.waitSpans}[table];
+    return {spans, byStart: table === "holds", members: gil?.members.length, bits: 2};
 }
 
 /** Decode blocks ({table, key, rows, text()}) into the spans of `names`. */
@@ -156,8 +168,8 @@ export async function readBlocks(names, blocks) {
     };
     for (let i = 0; i < blocks.length; i++) {
         const {table, key, rows} = blocks[i];
-        const gil = names.gils[key];
-        const spans = {holds: gil?.holdSpans, waits: gil?.waitSpans}[table];
+        const target = targetOf(names, table, key);
+        const {spans} = target;
         // Blocks are inflated two ahead, while this one is stored.
         for (let ahead = i; ahead < Math.min(i + 3, blocks.length); ahead++)
             inflated[ahead] ??= inflateEarly(blocks[ahead]);
@@ -168,8 +180,7 @@ export async function readBlocks(names, blocks) {
         const first = next.get(spans) ?? 0;
         if (first + rows > spans.count)
             throw new Error("the page's data is damaged: more spans than announced");
-        storeSpans(spans, first, readColumns(bytes, rows), table === "holds",
-                   gil.members.length);
+        storeSpans(spans, first, readColumns(bytes, rows), target);
         next.set(spans, first + rows);
     }
 }

@@ -12,39 +12,101 @@ function microseconds(ns) {
     return rest === 0 ? String(whole) : `${whole}.${String(rest).padStart(3, "0")}`;
 }
 
-function* nameEvents(model) {
-    const event = (name, pid, tid, value) => JSON.stringify(
-        {ph: "M", name, pid, tid, args: {name: value}});
-    for (const process of model.processes)
-        yield event("process_name", process.pid, process.pid, process.name);
-    for (const thread of model.threads)
-        yield event("thread_name", model.processes[thread.process].pid, thread.tid, thread.label);
+// Spans of the GIL do not nest with functions: each thread has a track of its own for each of
+// its GILs, and one for its states, below the thread's (as report/chrome.c writes it).
+const TRACK_FIRST = 2 ** 30;
+const TRACK_LOST = TRACK_FIRST - 1;
+const TRACK_STATES = 2 ** 29; // + thread index
+const TRACKS_PER_THREAD = 8;
+
+function metadata(name, pid, tid, args) {
+    return JSON.stringify({ph: "M", name, pid, tid, args});
 }
 
-/** One event per span: a thread's waits and holds follow each other and never overlap. */
-function* spanEvents(model, gil) {
+/** A thread's place among those of its process, from 1 on. */
+function numberThreads(model) {
+    const counts = model.processes.map(() => 0);
+    return model.threads.map((thread) => ++counts[thread.process]);
+}
+
+function* nameEvents(model, numbers) {
+    for (const process of model.processes)
+        yield metadata("process_name", process.pid, process.pid, {name: process.name});
+    for (const thread of model.threads) {
+        const {pid} = model.processes[thread.process];
+        yield metadata("thread_name", pid, thread.tid, {name: thread.label});
+        yield metadata("thread_sort_index", pid, thread.tid,
+                       {sort_index: numbers[thread.index] * TRACKS_PER_THREAD});
+    }
+}
+
+function* lostEvents(model) {
+    const pid = model.processes[0]?.pid ?? 0;
+    if (model.lost.length > 0)
+        yield metadata("thread_name", pid, TRACK_LOST, {name: "events lost"});
+    for (const [start, end, events] of model.lost)
+        yield `{"ph":"X","cat":"lost","name":"${events} events lost","pid":${pid},"tid":${
+            TRACK_LOST},"ts":${microseconds(start)},"dur":${microseconds(end - start)}}`;
+}
+
+function* stateEvents(model, thread, numbers) {
+    const {pid} = model.processes[thread.process], tid = TRACK_STATES + thread.index;
+    const spans = thread.stateSpans;
+    yield metadata("thread_name", pid, tid, {name: `${thread.label} state`});
+    yield metadata("thread_sort_index", pid, tid,
+                   {sort_index: (numbers[thread.index] + 1) * TRACKS_PER_THREAD - 1});
+    for (let i = 0; i < spans.count; i++) {
+        const name = model.stateNames[spans.flags[i]];
+        const cpu = name === "running" && spans.member[i] > 0 ? `"cpu":${spans.member[i] - 1}` : "";
+        yield `{"ph":"X","cat":"sched","name":"${name}","pid":${pid},"tid":${tid},"args":{${cpu}},` +
+            `"ts":${microseconds(spans.start[i])},"dur":${
+                microseconds(spans.end[i] - spans.start[i])}}`;
+    }
+}
+
+function* trackEvents(model, gil, track, numbers) {
+    const {pid} = model.processes[gil.process];
+    for (const index of gil.members) {
+        const suffix = gil.number ? ` GIL ${gil.number}` : " GIL";
+        yield metadata("thread_name", pid, track, {name: model.threads[index].label + suffix});
+        yield metadata("thread_sort_index", pid, track++, {sort_index: 1 +
+            numbers[index] * TRACKS_PER_THREAD + gil.number % (TRACKS_PER_THREAD - 1)});
+    }
+}
+
+function* spanEvents(model, gil, track) {
     const {pid} = model.processes[gil.process];
     for (const [name, spans] of [["GIL hold", gil.holdSpans], ["GIL wait", gil.waitSpans]]) {
         for (let i = 0; i < spans.count; i++) {
-            const {tid} = model.threads[gil.members[spans.member[i]]];
-            yield `{"ph":"X","cat":"gil","name":"${name}","pid":${pid},"tid":${tid},"ts":${
-                microseconds(spans.start[i])},"dur":${microseconds(spans.end[i] - spans.start[i])},` +
-                `"args":{"gil":${gil.number}}}`;
+            const member = spans.member[i];
+            yield `{"ph":"X","cat":"gil","name":"${name}","pid":${pid},"tid":${track + member},` +
+                `"args":{"tid":${model.threads[gil.members[member]].tid},"gil":${gil.index}},` +
+                `"ts":${microseconds(spans.start[i])},"dur":${
+                    microseconds(spans.end[i] - spans.start[i])}}`;
         }
     }
 }
 
 function* allEvents(model) {
-    yield* nameEvents(model);
-    for (const gil of model.gils)
-        yield* spanEvents(model, gil);
+    const numbers = numberThreads(model);
+    let track = TRACK_FIRST;
+    yield* nameEvents(model, numbers);
+    yield* lostEvents(model);
+    for (const thread of model.threads)
+        if (thread.stateSpans)
+            yield* stateEvents(model, thread, numbers);
+    for (const gil of model.gils) {
+        yield* trackEvents(model, gil, track, numbers);
+        yield* spanEvents(model, gil, track);
+        track += gil.members.length;
+    }
 }
 
 /** The trace as a Blob; gives way to the page while it works. */
 export async function traceBlob(model, summary) {
     const parts = [];
     const slice = new TimeSlice();
-    let text = '{"displayTimeUnit":"ns","traceEvents":[\n', separator = "";
+    let text = '{"displayTimeUnit":"ms","traceEvents":[\n', separator = "";
     for (const event of allEvents(model)) {
         text += separator + event;
         separator = ",\n";

@@ -134,6 +134,20 @@ export class Crowd {
     }
 }
 
+// A thread's states are drawn by kind. Kinds by enum gt_sched_state: the page's own list of
+// names says what each number means.
+export const STATE_KINDS = ["running", "runnable", "blocked", "asleep", "other"];
+const KIND_OF_NAME = new Map([["running", 0], ["runnable (preempted)", 1],
+                              ["runnable (woken)", 1], ["D", 2], ["S", 3], ["S(GIL)", 3],
+                              ["off CPU", 3], ["off CPU (GIL)", 3]]);
+
+/** One track per kind of state. */
+export function buildStates(spans, names) {
+    const member = Uint8Array.from(spans.flags, (state) => KIND_OF_NAME.get(names[state]) ?? 4);
+    const {count, start, end} = spans;
+    return buildTracks({count, start, end, member}, STATE_KINDS.length);
+}
+
 /** Everything of a GIL that drawing and measuring need. */
 export function indexGil(gil) {
     gil.holdTracks = buildTracks(gil.holdSpans, gil.members.length);

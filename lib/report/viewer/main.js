@@ -32,6 +32,8 @@ class Page {
     }
 
     start() {
+        for (const element of document.querySelectorAll("#legend .states"))
+            element.hidden = !this.model.hasStates;
         this.applyTheme();
         this.followHash();
         this.view.onChange((changed) => this.changed(changed));
@@ -141,15 +143,12 @@ class Page {
         byId("order").addEventListener("change", (event) => view.set({order: event.target.value}));
         byId("filter").addEventListener("input", (event) => view.set({filter: event.target.value}));
         timeline.scroller.addEventListener("scroll", () => this.redrawSoon());
-        let size = "";
         new ResizeObserver(() => {
-            const {clientWidth, clientHeight} = timeline.scroller;
-            if (size !== "" && size !== `${clientWidth} ${clientHeight}`) {
-                timeline.layOut();
-                this.overview.paint();
-                this.redrawSoon();
-            }
-            size = `${clientWidth} ${clientHeight}`;
+            if (timeline.fits())
+                return;
+            timeline.layOut();
+            this.overview.paint();
+            this.redrawSoon();
         }).observe(timeline.scroller);
         matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
             this.applyTheme();

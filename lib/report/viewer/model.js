@@ -1,14 +1,18 @@
 // The decoded page as one model: processes, threads and GILs that know each other, the
 // lanes they make, and the spans under a point.
 
-import {countBelow, indexGil} from "./lod.js";
+import {buildStates, countBelow, indexGil} from "./lod.js";
 import {nameText} from "./format.js";
 
 /** Join what readDocument decoded. `model.threads[i].lanes` are its parts in GILs. */
 export function buildModel(names) {
     const {processes, threads, gils} = names;
     threads.forEach((thread, index) => {
-        Object.assign(thread, {index, name: nameText(thread.label), lanes: []});
+        const {stateSpans} = thread;
+        Object.assign(thread, {
+            index, name: nameText(thread.label), lanes: [],
+            stateTracks: stateSpans && buildStates(stateSpans, names.states ?? []),
+        });
     });
     processes.forEach((process, index) => {
         Object.assign(process, {index, title: nameText(process.name), gils: []});
@@ -25,7 +29,8 @@ export function buildModel(names) {
         if (thread.lanes.length === 0)
             thread.lanes.push(makeLane(null, -1, thread));
     return {processes, threads, gils, lost: names.lost, duration: names.duration_ns,
-            zero: names.zero_ns};
+            zero: names.zero_ns, stateNames: names.states ?? [],
+            hasStates: threads.some((thread) => thread.stateSpans)};
 }
 
 /** A thread's part in a GIL, or a thread that never touched one (gil null). */
@@ -54,11 +59,16 @@ const ORDERS = {
 };
 
 const ROW_HEIGHT = {process: 22, gil: 36, thread: 22};
+export const STATES_HEIGHT = 9; // of the strip below a thread's bar, when states were recorded
 const MOST_THREAD_HEIGHT = 34;
 
 function matches(lane, process, words) {
     const text = `${lane.thread.name} ${lane.thread.tid} ${process.title} ${process.pid}`;
     return words.every((word) => text.toLowerCase().includes(word));
+}
+
+function statesHeight(lane) {
+    return lane.thread.stateSpans && lane.thread.lanes[0] === lane ? STATES_HEIGHT : 0;
 }
 
 /** Few rows grow with the room there is; many keep the least height and scroll. */
@@ -70,7 +80,7 @@ function growThreads(rows, room) {
     for (const row of rows) {
         row.top = top;
         if (row.kind === "thread")
-            row.height = Math.min(MOST_THREAD_HEIGHT, row.height + more);
+            row.height = Math.min(MOST_THREAD_HEIGHT + row.states, row.height + more);
         top += row.height;
     }
     return rows;
@@ -81,7 +91,9 @@ export function layRows(model, view, room) {
     const rows = [];
     const words = view.filter.toLowerCase().split(/\s+/).filter(Boolean);
     const groups = model.processes.map(() => []);
-    const add = (kind, fields) => rows.push({kind, height: ROW_HEIGHT[kind], ...fields});
+    const add = (kind, fields) => rows.push({
+        kind, ...fields, height: ROW_HEIGHT[kind] + (fields.states ?? 0),
+    });
     for (const thread of model.threads)
         groups[thread.process].push(...thread.lanes);
     for (const process of model.processes) {
@@ -97,7 +109,7 @@ export function layRows(model, view, room) {
             if (gil && members.length > 0)
                 add("gil", {process, gil});
             for (const lane of members)
-                add("thread", {process, gil, lane});
+                add("thread", {process, gil, lane, states: statesHeight(lane)});
         }
     }
     return growThreads(rows, room);
@@ -156,6 +168,27 @@ export function pick(lane, time, near_ns) {
     return {...threadSelection(lane), kind: "free", ...freeAround(lane, time)};
 }
 
+/** The state of a thread at a time: a selection, or null where it is not known. */
+export function pickState(lane, time, near_ns) {
+    const spans = lane.thread.stateSpans;
+    let best = -1;
+    const first = Math.max(0, countBelow(spans.start, time - near_ns) - 1);
+    for (let i = first; i < spans.count && spans.start[i] < time + near_ns && i < first + 5000; i++)
+        if (spans.end[i] > time - near_ns &&
+            (best < 0 || spans.end[i] - spans.start[i] > spans.end[best] - spans.start[best]))
+            best = i;
+    const exact = countBelow(spans.start, time + 1) - 1;
+    if (exact >= 0 && spans.end[exact] > time && spans.end[exact] - spans.start[exact] > near_ns)
+        best = exact;
+    return best < 0 ? null : stateSelection(lane, best);
+}
+
+function stateSelection(lane, id) {
+    const spans = lane.thread.stateSpans;
+    return {...threadSelection(lane), kind: "state", id, start: spans.start[id],
+            end: spans.end[id], state: spans.flags[id], cpu: spans.member[id] - 1};
+}
+
 /** The stretch around `time` in which a thread neither holds nor waits. */
 function freeAround(lane, time) {
     let start = lane.thread.start_ns, end = lane.thread.end_ns;
@@ -188,7 +221,9 @@ export function findSelection(model, asked) {
     if (!thread)
         return null;
     const lane = laneOf(model, thread.index, asked.gil ?? thread.lanes[0].gil?.index ?? null);
-    if (!asked.at || !lane.gil)
+    if (asked.at?.kind === "state" && thread.stateSpans)
+        return pickState(lane, asked.at.start, 0) ?? threadSelection(lane);
+    if (!asked.at || !lane.gil || asked.at.kind === "state")
         return threadSelection(lane);
     if (asked.at.kind === "free")
         return pick(lane, asked.at.start + 1, 0);

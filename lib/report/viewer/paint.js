@@ -89,6 +89,28 @@ export class Painter {
         }
     }
 
+    /** A thread's states below its bar, by the same rule: running is solid, ready to run but
+     * without a CPU hatched, uninterruptible dark; sleeping is empty. */
+    states(tracks, y, height) {
+        const {pixels} = this.theme;
+        const [running, runnable, blocked] = tracks;
+        running.coverage(this.from, this.step, this.width, this.hold);
+        runnable.coverage(this.from, this.step, this.width, this.wait);
+        blocked.coverage(this.from, this.step, this.width, this.level);
+        const rows = (share) => share > 0 ? Math.max(1, Math.round(share * height)) : 0;
+        for (let x = 0; x < this.width; x++) {
+            const run = rows(this.hold[x]), stuck = rows(this.level[x]);
+            const ready = Math.min(rows(this.wait[x]), height);
+            if (run > 0)
+                this.column(x, y + height - run, run, pixels.running);
+            if (stuck > 0)
+                this.column(x, y, Math.min(stuck, height), pixels.blocked);
+            if (ready > 0)
+                this.hatchedColumn(x, y + Math.max(0, height - run - ready), ready,
+                                   pixels.runnable, pixels.lane);
+        }
+    }
+
     /** Who holds a GIL: owners as layers, each as thick as its share of the pixel's time. */
     owners(gil, y, height) {
         const {pixels, ownerPixel} = this.theme;

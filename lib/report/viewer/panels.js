@@ -9,6 +9,17 @@ import {endOfHold, holdersDuring, mainHold, waitersDuring} from "./select.js";
 
 const SWITCH_INTERVAL_NS = 5e6; // CPython's default
 
+const STATE_MEANING = {
+    "running": "It was on a CPU.",
+    "runnable (preempted)": "It was ready to run, pushed off its CPU by another task.",
+    "runnable (woken)": "It was woken or new, and waited for a CPU.",
+    "S": "It slept until something happens: I/O, a lock, a timer.",
+    "S(GIL)": "It slept until it gets the GIL.",
+    "D": "It slept in the kernel and could not be interrupted: usually disk I/O.",
+    "off CPU": "It left the CPU of itself; the reason was not recorded.",
+    "off CPU (GIL)": "It left the CPU of itself while waiting for the GIL.",
+};
+
 /** A hold of the GIL by its place in the GIL's spans, as a selection. */
 export function holdSelection(model, gil, id) {
     const lane = laneOf(model, gil.members[gil.holdSpans.member[id]], gil.index);
@@ -32,7 +43,7 @@ export class Details {
             return;
         }
         const lane = laneOf(this.model, selection.thread, selection.gil);
-        const kinds = {wait: "Wait for the GIL", hold: "Hold of the GIL", free: "Without the GIL",
+        const kinds = {wait: "Wait for the GIL", hold: "Hold of the GIL", free: "Without the GIL", state: "State of the thread",
                        thread: "Thread"};
         title.textContent = kinds[selection.kind];
         body.replaceChildren(...this[selection.kind](selection, lane));
@@ -156,6 +167,17 @@ export class Details {
                 : "This thread never touched a GIL while recorded.")];
     }
 
+    state(selection, lane) {
+        const {cpu, state} = selection;
+        const name = this.model.stateNames[state] ?? "unknown";
+        return [
+            this.facts([["State", make("b", {}, name)],
+                        cpu >= 0 && ["CPU", `${name === "running" ? "" : "last on "}${cpu}`],
+                        ...this.spanFacts({...selection, flags: 0}, lane)]),
+            make("p", {className: "hint"}, STATE_MEANING[name] ?? ""),
+        ];
+    }
+
     thread(selection, lane) {
         const {thread, gil} = lane;
         const process = this.model.processes[thread.process];
@@ -185,6 +207,9 @@ export class Details {
             return `${name} without the GIL for ${length}`;
         if (selection.kind === "hold")
             return `${name} holds for ${length}`;
+        if (selection.kind === "state")
+            return `${name}: ${this.model.stateNames[selection.state]} for ${length}` +
+                (selection.cpu >= 0 ? `, CPU ${selection.cpu}` : "");
         const [first] = holdersDuring(lane.gil, selection.start, selection.end);
         const holder = first ? this.model.threads[lane.gil.members[first.member]].name : null;
         return `${name} waits for ${length}${holder ? `, mostly for ${nameText(holder)}` : ""}`;

@@ -28,7 +28,8 @@ export function readTheme() {
     const css = (name) => style.getPropertyValue(`--${name}`).trim();
     const theme = {dark, owners: dark ? OWNERS_DARK : OWNERS_LIGHT, pixels: {}};
     for (const name of ["lane", "lane-odd", "text", "muted", "line", "wait", "free", "accent",
-                        "lost", "panel", "idle", "page"]) {
+                        "lost", "panel", "idle", "page", "running", "runnable",
+                        "blocked"]) {
         theme[name] = css(name);
         theme.pixels[name] = toPixel(theme[name]);
     }

@@ -2,7 +2,7 @@
 
 import {byId, make, swatch} from "./dom.js";
 import {durationText, percentText, tickStep, timeText} from "./format.js";
-import {gilName, laneOf, layRows, pick, threadSelection} from "./model.js";
+import {gilName, laneOf, layRows, pick, pickState, threadSelection} from "./model.js";
 import {Painter} from "./paint.js";
 import {countBelow} from "./lod.js";
 import {firstHoldAfter, mainHold} from "./select.js";
@@ -124,6 +124,12 @@ export class Timeline {
         return Math.max(10, this.scroller.clientWidth - this.names.offsetWidth);
     }
 
+    /** Is the canvas of the size that there is room for? */
+    fits() {
+        return this.canvas.clientWidth === this.width &&
+            this.canvas.clientHeight === this.scroller.clientHeight;
+    }
+
     timeAt(x) {
         return this.view.from + this.view.width * x / this.width;
     }
@@ -142,8 +148,11 @@ export class Timeline {
         const row = this.rowAt(y);
         const near = 1.5 * this.view.width / this.width;
         const time = this.timeAt(x);
-        if (row?.kind === "thread")
-            return pick(row.lane, time, near);
+        if (row?.kind === "thread") {
+            const inStates = y + this.scroller.scrollTop > row.top + row.height - row.states;
+            return (inStates ? pickState(row.lane, time, near) : null) ??
+                pick(row.lane, time, near);
+        }
         if (row?.kind !== "gil")
             return null;
         const i = firstHoldAfter(row.gil, time);
@@ -194,8 +203,16 @@ export class Timeline {
         else if (row.kind === "gil")
             painter.owners(row.gil, y + inset, height - 2 * inset);
         else
-            painter.thread(row.lane, y + inset, height - 2 * inset, line);
+            this.paintThread(row, y, height, inset, line);
         painter.fill(0, painter.width, y + height - line, line, theme.pixels.line);
+    }
+
+    paintThread({lane, states}, y, height, inset, line) {
+        const strip = Math.round(states * this.ratio);
+        const gap = strip > 0 ? line : 0;
+        this.painter.thread(lane, y + inset, height - 2 * inset - strip - gap, line);
+        if (strip > 0)
+            this.painter.states(lane.thread.stateTracks, y + height - inset - strip, strip);
     }
 
     drawTexts(visible) {
@@ -203,7 +220,7 @@ export class Timeline {
         context.font = this.theme.font;
         context.textBaseline = "middle";
         for (const row of visible) {
-            const y = row.top - this.scroller.scrollTop + row.height / 2;
+            const y = row.top - this.scroller.scrollTop + (row.height - (row.states ?? 0)) / 2;
             if (row.kind === "gil")
                 this.labelOwners(row.gil, y);
             else if (row.kind === "thread" && row.lane.gil)
@@ -288,7 +305,11 @@ export class Timeline {
         }
         const x0 = Math.max(-5, this.xAt(selection.start));
         const x1 = Math.min(this.width + 5, Math.max(this.xAt(selection.end), x0 + 3));
-        context.strokeRect(x0 - 1, top + 1, x1 - x0 + 2, row.height - 3);
+        const strip = row.states + 3;
+        if (selection.kind === "state")
+            context.strokeRect(x0 - 1, top + row.height - strip - 1, x1 - x0 + 2, strip);
+        else
+            context.strokeRect(x0 - 1, top + 1, x1 - x0 + 2, row.height - 3 - row.states);
         if (selection.kind === "wait")
             this.drawArrow(selection, top + row.height / 2);
     }

@@ -12,7 +12,7 @@ function commandText(argv) {
 function ending(run) {
     if (run.term_signal > 0)
         return `killed by signal ${run.term_signal}`;
-    return run.exit_status >= 0 ? `exit status ${run.exit_status}` : null;
+    return Number.isInteger(run.exit_status) ? `exit status ${run.exit_status}` : null;
 }
 
 /** [name, text] of the run, without what is not known. */
@@ -20,7 +20,7 @@ function runFacts(run) {
     const facts = [
         ["Interpreter", run.version],
         ["Executable", run.interpreter],
-        ["Ran for", run.wall_ns >= 0 ? durationText(run.wall_ns) : null],
+        ["Ran for", run.wall_ns > 0 ? durationText(run.wall_ns) : null],
         ["Ended with", ending(run)],
         ["GIL events from", run.gil_source],
         ["Host", run.host],

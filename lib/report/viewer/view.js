@@ -120,7 +120,7 @@ function readInterval(text) {
 export function readHash(hash) {
     const values = new URLSearchParams(hash.replace(/^#/, ""));
     const thread = /^(\d{1,10})(?:\.(\d{1,6}))?$/.exec(values.get("thread") ?? "");
-    const at = /^(wait|hold|free):(\d{1,16})$/.exec(values.get("at") ?? "");
+    const at = /^(wait|hold|free|state):(\d{1,16})$/.exec(values.get("at") ?? "");
     const gil = /^\d{1,6}$/.exec(values.get("gil") ?? "");
     return {
         interval: readInterval(values.get("t")),
