@@ -425,6 +425,8 @@ int gt_gil_close(struct gt_timeline *timeline, struct gt_gil *gil, int64_t time_
 {
     if (gil->closed)
         return 0;
+    if (catch_up(timeline, gil))
+        return -1;
     gil->closed = true;
     if (time_ns < gil->now_ns)
         time_ns = gil->now_ns; /* the order is the truth, here too */
