@@ -312,28 +312,37 @@ static json_t *summary_value(const struct gt_report *report)
                      lost_value(report), "quality", quality_value(&timeline->quality));
 }
 
+struct sink {
+    struct gt_buf *json;
+    bool failed; /* jansson forgets some of its callback's failures */
+};
+
 /* Jansson's output, with what could end an HTML <script> escaped (only strings hold it). */
 static int append(const char *text, size_t length, void *context)
 {
-    struct gt_buf *json = context;
+    struct sink *sink = context;
+    const char *end = text + length;
 
-    for (size_t i = 0; i < length; i++) {
-        char c = text[i];
-        bool plain = c != '<' && c != '>' && c != '&';
+    while (text < end && !sink->failed) {
+        const char *stop = text;
 
-        if (plain ? gt_buf_add(json, &c, 1) : gt_buf_addf(json, "\\u%04x", c))
-            return -1;
+        while (stop < end && *stop != '<' && *stop != '>' && *stop != '&')
+            stop++;
+        sink->failed = gt_buf_add(sink->json, text, (size_t)(stop - text)) ||
+                       (stop < end && gt_buf_addf(sink->json, "\\u%04x", *stop));
+        text = stop + 1;
     }
-    return 0;
+    return sink->failed ? -1 : 0;
 }
 
 int gt_report_summary(const struct gt_report *report, struct gt_buf *json, struct gt_error *err)
 {
     json_t *value = summary_value(report);
+    struct sink sink = {.json = json};
     int rc =
-        value ? json_dump_callback(value, append, json, JSON_COMPACT | JSON_REAL_PRECISION(6))
+        value ? json_dump_callback(value, append, &sink, JSON_COMPACT | JSON_REAL_PRECISION(6))
               : -1;
 
     json_decref(value);
-    return rc ? gt_error_memory(err) : 0;
+    return rc || sink.failed ? gt_error_memory(err) : 0;
 }

@@ -109,10 +109,10 @@ static void write_text(struct gt_buf *text)
     int at = 0;
 
     gt_buf_addf(text, LINE "PERF_RECORD_COMM exec: python3:12/12\n", 12, at++);
-    for (int tid = 13; tid < 30; tid++)
+    for (int tid = 13; tid < 17; tid++)
         gt_buf_addf(text, LINE "PERF_RECORD_FORK(12:%d):(12:12)\n", 12, at++, tid);
-    for (int i = 0; i < 300; i++) {
-        int tid = 12 + i % 17;
+    for (int i = 0; i < 60; i++) {
+        int tid = 12 + i % 5;
 
         gt_buf_addf(text, LINE "gil:wait: (1) cond=0x7f0000001000\n", tid, at++);
         gt_buf_addf(text, LINE "gil:signal: (1) cond=0x7f0000001058\n", tid, at++);
@@ -123,9 +123,9 @@ static void write_text(struct gt_buf *text)
                     tid, at++, tid);
         gt_buf_addf(text, LINE "PERF_RECORD_SWITCH IN\n", tid, at++);
         gt_buf_addf(text, LINE "gil:signal: (1) cond=0x7f0000001000\n", tid, at++);
-        if (i % 100 == 50)
+        if (i % 25 == 20)
             gt_buf_addf(text, LINE "PERF_RECORD_LOST lost 3\n", tid, at++);
-        if (i % 50 == 0)
+        if (i % 12 == 0)
             gt_buf_addf(text, LINE "PERF_RECORD_COMM: worker-%d:12/%d\n", tid, at++, i, tid);
         gt_buf_addf(text, LINE "gil:signal: (1) cond=0x560000%06x\n", tid, at++, i * 4096);
         gt_buf_addf(text,
