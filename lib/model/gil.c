@@ -170,9 +170,9 @@ static int catch_up(struct gt_timeline *timeline, struct gt_gil *gil)
     gil->lost_seen = (uint32_t)timeline->lost.count;
     if (seen == gil->lost_seen)
         return 0;
-    gil->known_since_ns = gt_lost_until_ns(timeline);
-    if (gil->now_ns < gil->known_since_ns)
-        gil->now_ns = gil->known_since_ns;
+    if (gil->now_ns < gt_lost_until_ns(timeline))
+        gil->now_ns = gt_lost_until_ns(timeline);
+    gil->known_since_ns = gil->now_ns;
     return gil->owner == GT_NO_INDEX
                ? 0
                : end_hold(timeline, gil, lost_since_ns(timeline, seen), GT_SPAN_CUT_END);
