@@ -148,10 +148,20 @@ export function buildStates(spans, names) {
     return buildTracks({count, start, end, member}, STATE_KINDS.length);
 }
 
+/** The owner lane tells this many threads apart, however many spans; for more of them, it
+ * needs the track of all holds. */
+export const LAYERS = 16;
+
+/** All spans as one track. */
+function buildWhole({count, start, end}) {
+    return buildTracks({count, start, end, member: new Uint8Array(count)}, 1)[0];
+}
+
 /** Everything of a GIL that drawing and measuring need. */
 export function indexGil(gil) {
     gil.holdTracks = buildTracks(gil.holdSpans, gil.members.length);
     gil.waitTracks = buildTracks(gil.waitSpans, gil.members.length);
+    gil.allHolds = gil.members.length > LAYERS ? buildWhole(gil.holdSpans) : null;
     gil.crowd = new Crowd(gil.waitSpans);
     // Threads by how long they held: the order of colours and of the owner lane's layers.
     const held = gil.holdTracks.map((track) => track.sum[track.count]);

@@ -93,8 +93,8 @@ class Page {
 
     draw() {
         const since = performance.now();
-        this.overview.place();
         this.timeline.draw();
+        this.overview.place();
         this.frames.push(performance.now() - since);
         byId("span-shown").textContent = durationText(this.view.width);
     }
@@ -174,7 +174,7 @@ class Page {
         const found = at && !press?.moved && press?.kind !== "range" ? timeline.pickAt(at.x, at.y) : null;
         timeline.cursor.hidden = !at;
         if (at)
-            timeline.cursor.style.transform = `translateX(${at.x + timeline.names.offsetWidth}px)`;
+            timeline.cursor.style.transform = `translateX(${at.x + timeline.namesWidth}px)`;
         tip.hidden = !found;
         if (!found)
             return;

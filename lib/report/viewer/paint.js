@@ -5,8 +5,9 @@
 // the share of holding, hatched above it the share of waiting, a thin line the rest. Zoomed
 // in, the shares are 0 or 1, and the same rule draws plain boxes.
 
-// The owner lane tells this many owners apart (by time held); the others share a layer.
-const LAYERS = 16;
+import {LAYERS, countBelow} from "./lod.js";
+
+const HOLDS_PER_PIXEL = 4; // up to here, the holds of more owners are drawn one by one
 
 export class Painter {
     constructor() {
@@ -111,35 +112,60 @@ export class Painter {
         }
     }
 
-    /** Who holds a GIL: owners as layers, each as thick as its share of the pixel's time. */
+    /** Who holds a GIL: owners as layers, each as thick as its share of the pixel's time, the
+     * ones that held longest below. Of many, those that held least share a layer. */
     owners(gil, y, height) {
         const {pixels, ownerPixel} = this.theme;
         this.fill(0, this.width, y, height, pixels.idle);
         this.level.fill(0);
         this.rows.fill(0);
-        const shown = gil.ranked.slice(0, LAYERS);
-        for (const member of shown) {
+        if (gil.ranked.length > LAYERS && this.ownersInTurn(gil, y, height))
+            return;
+        this.wait.fill(0); // what the layers cover, to find the others' part
+        for (const member of gil.ranked.slice(0, LAYERS)) {
             gil.holdTracks[member].coverage(this.from, this.step, this.width, this.hold);
             this.layer(y, height, ownerPixel(gil.colorOf[member]));
+            for (let x = 0; x < this.width; x++)
+                this.wait[x] += this.hold[x];
         }
-        for (const member of gil.ranked.slice(LAYERS)) {
-            const track = gil.holdTracks[member];
-            if (track.covered(this.from, this.from + this.step * this.width) > 0) {
-                track.coverage(this.from, this.step, this.width, this.hold);
-                this.layer(y, height, ownerPixel(gil.colorOf[member]));
-            }
+        if (gil.ranked.length > LAYERS) {
+            gil.allHolds.coverage(this.from, this.step, this.width, this.hold);
+            for (let x = 0; x < this.width; x++)
+                this.hold[x] = Math.max(0, this.hold[x] - this.wait[x] - 1e-4);
+            this.layer(y, height, pixels.free);
         }
     }
 
-    layer(y, height, pixel) {
-        for (let x = 0; x < this.width; x++) {
-            if (this.hold[x] <= 0)
-                continue;
-            this.level[x] += this.hold[x];
-            const top = Math.min(height, Math.max(1, Math.round(this.level[x] * height)));
-            this.column(x, y + height - top, top - this.rows[x], pixel);
-            this.rows[x] = top;
+    /** The same with the layers of a pixel in the order of time; false when the holds in view
+     * are too many for it. */
+    ownersInTurn(gil, y, height) {
+        const {start, end, member} = gil.holdSpans;
+        const first = gil.allHolds.firstAfter(this.from);
+        const last = countBelow(start, this.from + this.step * this.width, first);
+        if (last - first > HOLDS_PER_PIXEL * this.width)
+            return false;
+        for (let i = first; i < last; i++) {
+            const pixel = this.theme.ownerPixel(gil.colorOf[member[i]]);
+            const from = Math.max(0, (start[i] - this.from) / this.step);
+            const to = Math.min(this.width, (end[i] - this.from) / this.step);
+            for (let x = Math.floor(from); x < to; x++)
+                this.stack(x, Math.min(to, x + 1) - Math.max(from, x), y, height, pixel);
         }
+        return true;
+    }
+
+    layer(y, height, pixel) {
+        for (let x = 0; x < this.width; x++)
+            if (this.hold[x] > 0)
+                this.stack(x, this.hold[x], y, height, pixel);
+    }
+
+    /** Put a share of a pixel's time on what lies there. */
+    stack(x, share, y, height, pixel) {
+        this.level[x] += share;
+        const top = Math.min(height, Math.max(1, Math.round(this.level[x] * height)));
+        this.column(x, y + height - top, top - this.rows[x], pixel);
+        this.rows[x] = top;
     }
 
     /** A curve of values over a hatched area, from 0 at the bottom to `most` at the top. */

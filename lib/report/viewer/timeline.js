@@ -35,6 +35,7 @@ export class Timeline {
         this.painter = new Painter();
         this.rows = [];
         this.found = new Set(); // lanes that the search found
+        this.measure();
     }
 
     /** Lay the rows anew: after a filter, an order, or a collapsed process. */
@@ -119,15 +120,17 @@ export class Timeline {
             this.scroller.scrollTop = row.top - clientHeight / 3;
     }
 
-    /** CSS pixels of the lanes' part. */
-    get width() {
-        return Math.max(10, this.scroller.clientWidth - this.names.offsetWidth);
+    /** Ask for the room there is, in CSS pixels: once per drawing, since it costs a layout. */
+    measure() {
+        this.namesWidth = this.names.offsetWidth;
+        this.width = Math.max(10, this.scroller.clientWidth - this.namesWidth);
+        this.height = Math.max(1, this.scroller.clientHeight);
     }
 
     /** Is the canvas of the size that there is room for? */
     fits() {
-        return this.canvas.clientWidth === this.width &&
-            this.canvas.clientHeight === this.scroller.clientHeight;
+        this.measure();
+        return this.canvas.clientWidth === this.width && this.canvas.clientHeight === this.height;
     }
 
     timeAt(x) {
@@ -165,8 +168,8 @@ export class Timeline {
 
     draw() {
         const ratio = Math.min(2, window.devicePixelRatio || 1);
-        const {width} = this;
-        const height = Math.max(1, this.scroller.clientHeight);
+        this.measure();
+        const {width, height} = this;
         sizeCanvas(this.canvas, width, height, ratio);
         sizeCanvas(this.ruler, width, RULER_HEIGHT, ratio);
         this.ratio = ratio;
