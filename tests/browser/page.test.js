@@ -14,7 +14,34 @@ mkdirSync(shots, {recursive: true});
 const HOSTILE = ["</script>", "<img src=x>", "\"><svg/onload=", "🦊🔥", "שלום\u202eabc", "a\tb\u0001c",
                  "&lt;b&gt;", "'`${1}"];
 
-let browser, small, lost, wide, hostile, several;
+let browser, small, lost, wide, hostile, several, states;
+
+/** Two threads that share a CPU, with scheduling events. */
+function scheduled() {
+    const record = new Recording();
+    record.fork(101);
+    const change = (from, state, to) => record.line(from, `sched:sched_switch: prev_comm=python3 ` +
+        `prev_pid=${from} prev_prio=120 prev_state=${state} ==> next_comm=python3 ` +
+        `next_pid=${to} next_prio=120`);
+    for (let i = 0; i < 20; i++) {
+        record.acquire(100);
+        record.time += 900_000;
+        record.release(100);
+        record.time += 100_000;
+        change(100, ["S", "R", "D"][i % 3], 101);
+        record.time += 50_000;
+        record.acquire(101);
+        record.time += 700_000;
+        record.release(101);
+        record.time += 20_000;
+        if (i % 3 !== 1)
+            record.line(101, "sched:sched_wakeup: comm=python3 pid=100 prio=120 target_cpu=000");
+        record.time += 30_000;
+        change(101, "R", 100);
+        record.time += 10_000;
+    }
+    return record.text();
+}
 
 function lossy() {
     const record = new Recording();
@@ -44,6 +71,7 @@ before(async () => {
     hostile = await makePage("hostile", contended({threads: HOSTILE.length, names: HOSTILE,
                                                    turns: 60, seed: 5}).text());
     several = await makePage("several", twoProcesses());
+    states = await makePage("states", scheduled(), "all");
 });
 after(() => browser?.close());
 
@@ -54,7 +82,8 @@ const press = async (page, ...keys) => {
 };
 
 test("each page opens without complaint, request or script of its data", async () => {
-    for (const [name, made] of Object.entries({small, lost, wide, hostile, several})) {
+    for (const [name, made] of Object.entries({small, lost, wide, hostile, several,
+                                                    states})) {
         for (const dark of [false, true]) {
             const page = await open(browser, {html: made.html, dark});
             assert.equal(await page.evaluate(() => document.getElementById("app").dataset.state),
@@ -67,7 +96,7 @@ test("each page opens without complaint, request or script of its data", async (
 });
 
 test("every number of the verdict and the table equals the summary", async () => {
-    for (const made of [small, lost, wide, hostile, several]) {
+    for (const made of [small, lost, wide, hostile, several, states]) {
         const {giltracer: summary} = made.trace();
         const page = await open(browser, {html: made.html});
         const shown = await page.evaluate(() => ({
@@ -468,6 +497,71 @@ test("hostile names are text, everywhere", async () => {
     for (const name of ["</script>", "<img src=x>", "\"><svg/onload=", "🦊🔥", "&lt;b&gt;"])
         assert.ok(found.text.includes(name), name);
     assert.ok(!readFileSync(hostile.html, "latin1").includes("<img src=x>"));
+    page.check();
+});
+
+test("states of threads are drawn, explained, linked and saved", async () => {
+    const page = await open(browser, {html: states.html});
+    const {giltracer: summary, traceEvents} = states.trace();
+    const sums = await page.evaluate(() => window.giltracer.model.threads.map((thread) => {
+        const sums = {};
+        const spans = thread.stateSpans;
+        for (let i = 0; spans && i < spans.count; i++) {
+            const name = window.giltracer.model.stateNames[spans.flags[i]];
+            sums[name] ??= {ns: 0, count: 0};
+            sums[name].ns += spans.end[i] - spans.start[i];
+            sums[name].count++;
+        }
+        return sums;
+    }));
+    assert.ok(Object.keys(sums[0]).length >= 3, "fewer than three states");
+    assert.deepEqual(sums, summary.threads.map((thread) => thread.states));
+    assert.ok(await page.locator("#legend .states").first().isVisible());
+
+    const at = await page.evaluate(() => {
+        const {page, view, model} = window.giltracer;
+        const spans = model.threads[0].stateSpans;
+        const i = spans.flags.findIndex((state) => model.stateNames[state] === "D");
+        view.showAround(spans.start[i], spans.end[i], 1);
+        const row = page.timeline.rowOf(0, 0);
+        return {y: row.top + row.height - 6, start: spans.start[i], end: spans.end[i]};
+    });
+    await page.settled();
+    const box = await page.locator("#spans").boundingBox();
+    await page.mouse.click(box.x + box.width / 2, box.y + at.y);
+    await page.settled();
+    const {selection} = await page.state();
+    assert.deepEqual([selection.kind, selection.start, selection.end], ["state", at.start, at.end]);
+    assert.match(await page.locator("#details-body").textContent(), /kernel/);
+    await page.waitForFunction(() => location.hash.includes("at=state"));
+    const again = await open(browser, {html: states.html,
+                                       hash: await page.evaluate(() => location.hash)});
+    assert.deepEqual((await again.state()).selection, selection);
+    const waiting = page.waitForEvent("download");
+    await page.locator("#save").click();
+    const saved = JSON.parse(readFileSync(await (await waiting).path(), "utf8"));
+    const sched = (events) => events.filter((event) => event.cat === "sched")
+        .map((event) => JSON.stringify(Object.entries(event).sort())).sort();
+    assert.deepEqual(sched(saved.traceEvents), sched(traceEvents));
+    page.check();
+});
+
+test("two fingers zoom", async () => {
+    const page = await open(browser, {html: small.html});
+    const box = await page.locator("#spans").boundingBox();
+    const session = await page.context().newCDPSession(page);
+    const touch = (type, ...xs) => session.send("Input.dispatchTouchEvent", {
+        type, touchPoints: xs.map((x, id) => ({x: box.x + x, y: box.y + 100, id})),
+    });
+    const before = await page.state();
+    await touch("touchStart", 400, 500);
+    for (const step of [10, 30, 60, 100])
+        await touch("touchMove", 400 - step, 500 + step);
+    await touch("touchEnd");
+    await page.settled();
+    const after = await page.state();
+    const factor = (before.to - before.from) / (after.to - after.from);
+    assert.ok(Math.abs(factor - 3) < 0.2, `zoomed by ${factor}`);
     page.check();
 });
 
