@@ -333,12 +333,13 @@ test("a range recomputes the table; Escape and the button drop it", async () => 
     await page.mouse.up();
     await page.settled();
     const {range} = await page.state();
+    await page.waitForFunction(() =>
+        document.getElementById("table-scope").textContent.startsWith("Selected range"));
     const lives = await page.evaluate(() => [...document.querySelectorAll(
         "#threads-table td[data-key=lifetime_ns]")].map((cell) => Number(cell.dataset.value)));
     assert.ok(lives.length > 0);
     for (const life of lives)
         assert.ok(life <= range.to - range.from + 1e-6);
-    assert.match(await page.locator("#table-scope").textContent(), /^Selected range/);
     await page.screenshot({path: join(shots, "range.png")});
     await press(page, "f");
     const fitted = await page.state();
@@ -347,7 +348,8 @@ test("a range recomputes the table; Escape and the button drop it", async () => 
     await page.locator("#drop-range").click();
     await page.settled();
     assert.equal((await page.state()).range, null);
-    assert.equal(await page.locator("#table-scope").textContent(), "Whole run");
+    await page.waitForFunction(() =>
+        document.getElementById("table-scope").textContent === "Whole run");
     page.check();
 });
 
@@ -577,6 +579,15 @@ test("saved JSON holds the same spans, names and summary", async () => {
         .map((event) => JSON.stringify(Object.entries(event).sort())).sort();
     assert.deepEqual(sorted(saved), sorted(written));
     assert.deepEqual(saved.giltracer, written.giltracer);
+    page.check();
+});
+
+test("Perfetto is asked only by a click", async () => {
+    const page = await open(browser, {html: small.html});
+    const popup = page.waitForEvent("popup");
+    await page.locator("#perfetto").click();
+    const asked = await (await popup).waitForEvent("requestfailed").catch(() => null);
+    assert.ok(asked === null || asked.url().startsWith("https://ui.perfetto.dev"));
     page.check();
 });
 

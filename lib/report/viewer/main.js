@@ -75,7 +75,7 @@ class Page {
         if (changed.has("selection"))
             this.showSelection();
         if (changed.has("range"))
-            this.table.show();
+            this.table.showSoon();
         if (changed.has("tab") || changed.has("range"))
             this.tabs.show();
         this.draw();
@@ -128,6 +128,7 @@ class Page {
         const {view, timeline, model, summary} = this;
         listenToLanes(timeline, view, (event, at, press) => this.hover(event, at, press));
         const keys = keyTable(model, view, timeline, {
+            search: () => this.search.focus(),
             findNext: (direction) => this.search.next(direction),
             jump: () => this.details.jump(),
             help: () => byId("help").showModal(),

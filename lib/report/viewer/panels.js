@@ -5,7 +5,7 @@ import {countText, durationText, nameText, percentText, timeText} from "./format
 import {gilName, laneOf, spanSelection, threadSelection} from "./model.js";
 import {CUT_END, CUT_START} from "./data.js";
 import {countBelow} from "./lod.js";
-import {endOfHold, holdersDuring, mainHold, waitersDuring} from "./select.js";
+import {endOfHold, holdersDuring, mainHold, rankEntries, waitersDuring} from "./select.js";
 
 const SWITCH_INTERVAL_NS = 5e6; // CPython's default
 
@@ -191,9 +191,26 @@ export class Details {
             gil && ["Held", `${share(lane.hold_ns)}, ${countText(lane.holds.count)} times`],
             gil && ["Waited", `${share(lane.wait_ns)}, ${countText(lane.waits.count)} times`],
         ];
-        return [this.facts(facts), make("p", {className: "hint"},
+        return [this.facts(facts), ...this.states(thread, lifetime), make("p", {className: "hint"},
             make("kbd", {}, "["), " ", make("kbd", {}, "]"), " step through its waits, ",
             make("kbd", {}, "{"), " ", make("kbd", {}, "}"), " through its holds.")];
+    }
+
+    /** What the scheduler did with a thread, when that was recorded. */
+    states(thread, lifetime) {
+        const spans = thread.stateSpans;
+        if (!spans)
+            return [];
+        const sums = new Float64Array(this.model.stateNames.length);
+        for (let i = 0; i < spans.count; i++)
+            sums[spans.flags[i]] += spans.end[i] - spans.start[i];
+        return [make("h3", {}, "Its states"), make("ol", {className: "ranking"},
+            ...rankEntries(sums).map(({member, ns}) => make("li", {},
+                make("span", {title: STATE_MEANING[this.model.stateNames[member]] ?? ""},
+                     this.model.stateNames[member]),
+                make("span", {className: "number"},
+                     `${durationText(ns)} · ${percentText(ns, lifetime)}%`),
+                shareBar(ns / lifetime, "free"))))];
     }
 
     /** One line for the pointer's neighbourhood. */

@@ -77,34 +77,37 @@ export class Tabs {
     async matrices({from, to}, stale) {
         const content = [];
         for (const gil of this.model.gils) {
-            const matrix = await measureBlockers(gil, from, to, stale);
-            if (!matrix)
+            const waiters = await measureBlockers(gil, from, to, stale);
+            if (!waiters)
                 return [];
-            if (matrix.ns.some((ns) => ns > 0))
-                content.push(this.gilTitle(gil), this.matrix(gil, matrix));
+            if (waiters.length > 0)
+                content.push(this.gilTitle(gil), this.matrix(gil, waiters));
         }
         return content.length ? content
             : [make("p", {className: "hint"}, "No thread waited for another here.")];
     }
 
-    matrix(gil, {members, ns, nobody}) {
-        const caused = new Float64Array(members), waited = Float64Array.from(nobody);
-        for (let i = 0; i < ns.length; i++) {
-            caused[i % members] += ns[i];
-            waited[Math.floor(i / members)] += ns[i];
+    matrix(gil, waiters) {
+        const caused = new Float64Array(gil.members.length);
+        let most = 1;
+        for (const {member, ns} of waiters.flatMap((waiter) => waiter.holders)) {
+            caused[member] += ns;
+            most = Math.max(most, ns);
         }
-        const rows = rankEntries(waited).slice(0, MATRIX_THREADS);
+        const rows = [...waiters].sort((a, b) => b.ns - a.ns).slice(0, MATRIX_THREADS);
         const columns = rankEntries(caused).slice(0, MATRIX_THREADS);
-        const most = ns.reduce((a, b) => Math.max(a, b), 1);
         const head = make("tr", {}, make("th", {scope: "col", className: "text"}, "waits ↓   for →"),
             ...columns.map(({member}) => make("th", {scope: "col"}, ...this.name(gil, member))),
             make("th", {scope: "col"}, "nobody"), make("th", {scope: "col"}, "all"));
-        const body = rows.map((row) => make("tr", {},
-            make("th", {scope: "row", className: "text"}, ...this.name(gil, row.member)),
-            ...columns.map(({member}) => this.matrixCell(ns[row.member * members + member], most, row.ns)),
-            make("td", {}, durationText(nobody[row.member])),
-            make("td", {}, make("b", {}, durationText(row.ns)))));
-        const left = rankEntries(waited).length - rows.length;
+        const body = rows.map((row) => {
+            const held = new Map(row.holders.map(({member, ns}) => [member, ns]));
+            return make("tr", {},
+                make("th", {scope: "row", className: "text"}, ...this.name(gil, row.member)),
+                ...columns.map(({member}) => this.matrixCell(held.get(member) ?? 0, most, row.ns)),
+                make("td", {}, durationText(row.nobody)),
+                make("td", {}, make("b", {}, durationText(row.ns))));
+        });
+        const left = waiters.length - rows.length;
         return make("div", {}, make("table", {className: "matrix"}, make("thead", {}, head),
             make("tbody", {}, ...body)), left > 0 ? make("p", {className: "hint"},
             `${left} threads that waited less are not shown.`) : "");
