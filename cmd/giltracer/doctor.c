@@ -87,9 +87,10 @@ int gt_doctor(const struct gt_cli *cli)
         verdict("can record", !caps.record_why[0], caps.record_why);
         verdict("can record probes", !caps.trace_why[0], caps.trace_why);
         verdict("can install probes", !caps.install_why[0], caps.install_why);
+        fact("probes of --setup", "%s", caps.shared_probes ? "installed" : "none");
         fact("probes of python:*", "%s", caps.installed_probes ? "installed" : "none");
         usable = tell_interpreter(cli, &loop) && !caps.record_why[0] && !caps.trace_why[0] &&
-                 (!caps.install_why[0] || caps.installed_probes);
+                 (!caps.install_why[0] || caps.shared_probes || caps.installed_probes);
         verdict("can see the GIL", usable, "see above");
     }
     gt_caps_release(&caps);

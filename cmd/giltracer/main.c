@@ -33,7 +33,7 @@ static int dispatch(const struct gt_cli *cli, const struct gt_inherited *inherit
     case GT_MODE_DOCTOR:
         return gt_doctor(cli);
     case GT_MODE_SETUP:
-        return gt_setup(cli->setup_group);
+        return gt_setup(cli);
     case GT_MODE_TEARDOWN:
         return gt_teardown();
     case GT_MODE_RUN:

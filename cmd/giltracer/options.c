@@ -1,5 +1,6 @@
 #include "options.h"
 
+#include <bsd/stdlib.h>
 #include <string.h>
 
 enum {
@@ -7,6 +8,11 @@ enum {
     OPTION_PYTHON,
     OPTION_GIL_DETECT,
     OPTION_GIL_SOURCE,
+    OPTION_STATE_DETECT,
+    OPTION_CALL_GRAPH,
+    OPTION_EVENT,
+    OPTION_FREQUENCY,
+    OPTION_PERFETTO_STATES,
     OPTION_KEEP,
     OPTION_SUMMARY,
     OPTION_QUIET,
@@ -35,11 +41,20 @@ const struct gt_option gt_cli_table[] = {
     {OPTION_GIL_DETECT, 0, "gil-detect", NULL, GT_OPTION_NEGATABLE,
      "who holds the GIL and who waits for it (default: yes)"},
     {OPTION_GIL_SOURCE, 0, "gil-source", "SOURCE", 0,
-     "auto, uprobes (on libc) or functions (on take_gil, drop_gil)"},
+     "auto, uprobes (on libc), functions (on take_gil, drop_gil) or futex (waits only, free)"},
+    {OPTION_STATE_DETECT, 0, "state-detect", NULL, GT_OPTION_NEGATABLE,
+     "what each thread does: running, runnable, sleeping, sleeping for the GIL"},
+    {OPTION_CALL_GRAPH, 0, "call-graph", NULL, 0,
+     "with --state-detect: the stack of each sleep"},
+    {OPTION_EVENT, 'e', "event", "EVENT", 0,
+     "count a perf event per thread (page-faults, cycles, …); may repeat"},
+    {OPTION_FREQUENCY, 'F', "freq", "N", 0, "samples per second of each -e (default: 999)"},
 
     {0, 0, NULL, NULL, 0, "What to write"},
     {OPTION_OUTPUT, 'o', "output", "FILE", 0,
      "report: .html, .json or .json.gz; may repeat (default: giltracer.html)"},
+    {OPTION_PERFETTO_STATES, 0, "perfetto-states", NULL, 0,
+     "JSON: states as ph:\"T\" records, for Perfetto"},
     {OPTION_SUMMARY, 0, "summary", "FILE", 0, "write the summary as JSON"},
     {OPTION_KEEP, 0, "keep", "DIR", 0, "keep the recording (perf.data) in this folder"},
     {OPTION_QUIET, 'q', "quiet", NULL, 0, "print errors only"},
@@ -56,11 +71,15 @@ const struct gt_option gt_cli_table[] = {
     {0, 0, NULL, NULL, 0, NULL},
 };
 
+enum { DEFAULT_FREQUENCY = 999, MAX_FREQUENCY = 100000 };
+
 void gt_cli_init(struct gt_cli *cli)
 {
     memset(cli, 0, sizeof(*cli));
     gt_strvec_init(&cli->words);
     gt_strvec_init(&cli->outputs);
+    gt_strvec_init(&cli->counters);
+    cli->frequency = DEFAULT_FREQUENCY;
     cli->gil_detect = true;
 }
 
@@ -68,6 +87,7 @@ void gt_cli_release(struct gt_cli *cli)
 {
     gt_strvec_release(&cli->words);
     gt_strvec_release(&cli->outputs);
+    gt_strvec_release(&cli->counters);
 }
 
 static int set_target(struct gt_cli *cli, enum gt_target_kind kind, const char *word,
@@ -91,6 +111,18 @@ static int set_color(struct gt_cli *cli, const char *when, struct gt_error *err)
     return 0;
 }
 
+static int set_frequency(struct gt_cli *cli, const char *text, struct gt_error *err)
+{
+    const char *why;
+    long long value = strtonum(text, 1, MAX_FREQUENCY, &why);
+
+    if (why)
+        return gt_error_set(err, GT_ERR_USAGE, "-F takes samples per second, 1 to %d, not %s",
+                            MAX_FREQUENCY, text);
+    cli->frequency = (unsigned)value;
+    return 0;
+}
+
 static int apply(void *context, const struct gt_option *option, const char *value, bool on,
                  struct gt_error *err)
 {
@@ -109,6 +141,19 @@ static int apply(void *context, const struct gt_option *option, const char *valu
         return gt_gil_source_parse(value, &cli->gil_source, err);
     case OPTION_COLOR:
         return set_color(cli, value, err);
+    case OPTION_EVENT:
+        return gt_strvec_push(&cli->counters, value) ? gt_error_memory(err) : 0;
+    case OPTION_FREQUENCY:
+        return set_frequency(cli, value, err);
+    case OPTION_STATE_DETECT:
+        cli->state_detect = on;
+        break;
+    case OPTION_CALL_GRAPH:
+        cli->call_graph = true;
+        break;
+    case OPTION_PERFETTO_STATES:
+        cli->perfetto_states = true;
+        break;
     case OPTION_PYTHON:
         cli->python = value;
         break;
@@ -161,6 +206,9 @@ int gt_cli_parse(struct gt_cli *cli, char *const *argv, struct gt_error *err)
         cli->target = GT_TARGET_SCRIPT;
     if (gt_strvec_push_all(&cli->words, argv + at))
         return gt_error_memory(err);
+    if (cli->call_graph && !cli->state_detect)
+        return gt_error_set(err, GT_ERR_USAGE,
+                            "--call-graph keeps the stacks of sleeps: add --state-detect");
     if (!cli->words.count)
         return gt_error_set(err, GT_ERR_USAGE,
                             "nothing to run: name a script, -m MODULE, -c CODE or -- COMMAND "

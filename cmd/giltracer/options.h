@@ -31,12 +31,14 @@ struct gt_cli {
     enum gt_mode mode;
     enum gt_target_kind target;
     struct gt_strvec words;
-    struct gt_strvec outputs; /* -o; empty: the default */
-    const char *python;       /* these point into argv; NULL: not given */
+    struct gt_strvec outputs;  /* -o; empty: the default */
+    struct gt_strvec counters; /* -e */
+    const char *python;        /* these point into argv; NULL: not given */
     const char *keep;
     const char *summary;
     const char *setup_group;
-    bool gil_detect;
+    bool gil_detect, state_detect, call_graph, perfetto_states;
+    unsigned frequency; /* -F: samples per second of each counter */
     enum gt_gil_source gil_source;
     enum gt_color color;
     bool quiet, verbose;

@@ -3,6 +3,7 @@
 #include "base/fs.h"
 #include "base/nstime.h"
 #include "launch/caps.h"
+#include "launch/counters.h"
 #include "launch/interp.h"
 #include "launch/plan.h"
 #include "launch/probes.h"
@@ -14,6 +15,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,10 +68,10 @@ static int check_script(const char *script, int *status, struct gt_error *err)
     if (stat(script, &st))
         return gt_error_errno(err, "cannot open the script %s", script);
     *status = EXIT_NOT_EXECUTABLE;
-    if (access(script, R_OK))
+    if (faccessat(AT_FDCWD, script, R_OK, AT_EACCESS))
         return gt_error_errno(err, "cannot read the script %s", script);
     snprintf(inside, sizeof(inside), "%s/__main__.py", script);
-    if (S_ISDIR(st.st_mode) && access(inside, R_OK))
+    if (S_ISDIR(st.st_mode) && faccessat(AT_FDCWD, inside, R_OK, AT_EACCESS))
         return gt_error_set(err, GT_ERR_NOT_FOUND,
                             "%s is a folder without __main__.py: name a script", script);
     return 0;
@@ -107,6 +109,10 @@ static int make_plan(struct run *run, struct gt_error *err)
     struct gt_plan_request request = {
         .gil_source = run->cli->gil_source,
         .gil_detect = run->cli->gil_detect,
+        .state_detect = run->cli->state_detect,
+        .call_graph = run->cli->call_graph,
+        .counters = run->cli->counters.items,
+        .frequency = run->cli->frequency,
     };
     struct gt_strvec target;
     int rc;
@@ -160,7 +166,7 @@ static int make_folder(struct run *run, struct gt_error *err)
         if (mkdir(folder, 0700) && errno != EEXIST)
             return gt_error_errno(err, "cannot make the folder %s (choose another with --keep)",
                                   folder);
-        if (access(folder, W_OK | X_OK))
+        if (faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS))
             return gt_error_errno(err, "cannot write into %s (choose another with --keep)",
                                   folder);
     } else {
@@ -179,6 +185,7 @@ static int start_report(struct run *run, struct gt_error *err)
 {
     struct gt_run_info *info = &run->info;
     const struct gt_interp *interp = &run->interp;
+    unsigned detect = 0;
 
     if (interp->major)
         snprintf(run->version, sizeof(run->version), "CPython %d.%d.%d", interp->major,
@@ -195,10 +202,14 @@ static int start_report(struct run *run, struct gt_error *err)
         .started_unix_ns = -1,
         .root_pid = -1,
         .gil_enabled = interp->gil_enabled,
+        .perfetto_states = run->cli->perfetto_states,
         .single_gil = interp->major == 3 && interp->minor < 12,
     };
-    run->report =
-        gt_report_new(run->plan.gil_source == GT_GIL_NONE ? 0 : GT_DETECT_GIL, info, err);
+    if (run->plan.gil_source != GT_GIL_NONE)
+        detect |= GT_DETECT_GIL;
+    if (run->plan.states)
+        detect |= GT_DETECT_SCHED;
+    run->report = gt_report_new(detect, info, err);
     return run->report ? 0 : (err ? err->code : GT_ERR_MEMORY);
 }
 
@@ -278,7 +289,10 @@ static int prepare(struct run *run, int *status, struct gt_error *err)
     if (rc < 0)
         return rc;
     *status = EXIT_OURS;
-    rc = make_plan(run, err);
+    for (size_t i = 0; rc == 0 && i < cli->counters.count; i++)
+        rc = gt_counter_check(&run->caps, &run->loop, cli->counters.items[i], err);
+    if (rc == 0)
+        rc = make_plan(run, err);
     if (rc == 0)
         rc = gt_outputs_open(&run->outputs, cli, err);
     if (rc == 0)

@@ -1,6 +1,7 @@
 #include "say.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,14 +18,19 @@ bool gt_say_to_terminal(void)
     return answer == 1;
 }
 
-/* The target may have made our common stderr non-blocking: then a full pipe drops the rest
- * rather than hold up the clean-up. */
+/* Our stderr is the target's too, and may be non-blocking: wait for room, but not so long
+ * that the clean-up is held up. */
 static void put(const char *data, size_t length)
 {
+    enum { ROOM_MS = 1000 };
+    struct pollfd poller = {STDERR_FILENO, POLLOUT, 0};
+
     while (length > 0) {
         ssize_t done = write(STDERR_FILENO, data, length);
 
         if (done < 0 && errno == EINTR)
+            continue;
+        if (done < 0 && errno == EAGAIN && poll(&poller, 1, ROOM_MS) > 0)
             continue;
         if (done <= 0)
             return;

@@ -2,8 +2,12 @@
 
 #include "base/buf.h"
 #include "base/fs.h"
+#include "launch/caps.h"
+#include "launch/interp.h"
+#include "launch/probes.h"
 #include "say.h"
 
+#include <bsd/string.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -13,6 +17,9 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <uv.h>
+
+enum { EXIT_OURS = 125 };
 
 static const char paranoid_path[] = "/proc/sys/kernel/perf_event_paranoid";
 static const char tracefs_path[] = "/sys/kernel/tracing";
@@ -61,7 +68,7 @@ static int remount(unsigned group, unsigned mode)
 /* Only the first setup notes what there was before. */
 static int note_paranoid(void)
 {
-    long before;
+    long before = 2;
 
     if (access(note_path, F_OK) == 0)
         return 0;
@@ -72,51 +79,123 @@ static int note_paranoid(void)
     return write_number(note_path, O_CREAT | O_EXCL, before);
 }
 
-int gt_setup(const char *group)
+struct machine {
+    struct gt_caps caps;
+    struct gt_interp interp;
+    struct gt_probe_set probes;
+    uv_loop_t loop;
+    bool has_loop;
+};
+
+static int open_machine(struct machine *machine, struct gt_error *err)
+{
+    gt_caps_init(&machine->caps);
+    gt_interp_init(&machine->interp);
+    gt_probe_set_init(&machine->probes);
+    machine->has_loop = uv_loop_init(&machine->loop) == 0;
+    if (!machine->has_loop)
+        return gt_error_memory(err);
+    strlcpy(machine->probes.group, GT_SHARED_GROUP, sizeof(machine->probes.group));
+    return gt_caps_probe(&machine->caps, &machine->loop, err);
+}
+
+static void close_machine(struct machine *machine)
+{
+    gt_probe_set_release(&machine->probes);
+    gt_interp_release(&machine->interp);
+    gt_caps_release(&machine->caps);
+    if (!machine->has_loop)
+        return;
+    uv_run(&machine->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&machine->loop);
+}
+
+static int install_shared(struct machine *machine, const char *python, struct gt_error *err)
+{
+    int rc;
+
+    if (machine->caps.shared_probes)
+        return 0;
+    if (!machine->caps.perf)
+        return gt_error_set(err, GT_ERR_NOT_FOUND, "%s", machine->caps.record_why);
+    rc = gt_interp_find(&machine->interp, &machine->loop, python, err);
+    if (rc == 0)
+        rc = gt_probes_plan_libc(&machine->probes, machine->interp.libc, err);
+    if (rc == 0)
+        rc = gt_probes_install(&machine->probes, &machine->caps, &machine->loop, err);
+    return rc;
+}
+
+static int open_system(const char *group, struct gt_error *err)
 {
     const struct group *entry = getgrnam(group);
 
-    if (!entry) {
-        gt_say("there is no group %s (addgroup makes one)", group);
-        return 125;
-    }
-    if (geteuid() != 0) {
-        gt_say("--setup changes the system: run it as root");
-        return 125;
-    }
-    if (note_paranoid() || write_number(paranoid_path, 0, -1)) {
-        gt_say("cannot set kernel.perf_event_paranoid: %s", strerror(errno));
-        return 125;
-    }
-    if (remount(entry->gr_gid, 0750)) {
-        gt_say("cannot let group %s read %s: %s", group, tracefs_path, strerror(errno));
-        return 125;
-    }
-    gt_say("members of %s may record now, until giltracer --teardown or the next boot; probes "
-           "that exist are used, installing new ones still needs root",
-           group);
+    if (!entry)
+        return gt_error_set(err, GT_ERR_NOT_FOUND, "there is no group %s (addgroup makes one)",
+                            group);
+    if (note_paranoid() || write_number(paranoid_path, 0, -1))
+        return gt_error_errno(err, "cannot set kernel.perf_event_paranoid");
+    if (remount(entry->gr_gid, 0750))
+        return gt_error_errno(err, "cannot let group %s read %s", group, tracefs_path);
     return 0;
 }
 
+int gt_setup(const struct gt_cli *cli)
+{
+    struct machine machine;
+    struct gt_error err;
+    int rc;
+
+    if (geteuid() != 0) {
+        gt_say("--setup changes the system: run it as root");
+        return EXIT_OURS;
+    }
+    rc = open_machine(&machine, &err);
+    if (rc == 0)
+        rc = open_system(cli->setup_group, &err);
+    if (rc == 0)
+        rc = install_shared(&machine, cli->python, &err);
+    close_machine(&machine);
+    if (rc < 0) {
+        gt_say("%s", err.message);
+        return EXIT_OURS;
+    }
+    gt_say("members of %s may record now, until giltracer --teardown or the next boot",
+           cli->setup_group);
+    return 0;
+}
+
+/* Whatever of it fails, the rest is undone. */
 int gt_teardown(void)
 {
+    struct machine machine;
+    struct gt_error err;
+    bool failed = false;
     long before = 2;
 
     if (geteuid() != 0) {
         gt_say("--teardown changes the system: run it as root");
-        return 125;
+        return EXIT_OURS;
     }
     if (access(note_path, F_OK)) {
         gt_say("nothing to undo: --setup was not run since boot");
         return 0;
     }
+    if (open_machine(&machine, &err) < 0 ||
+        (machine.caps.shared_probes &&
+         !gt_probes_remove(GT_SHARED_GROUP, &machine.caps, &machine.loop))) {
+        gt_say("cannot remove the probes (is someone recording?): run perf probe -d '%s:*'",
+               GT_SHARED_GROUP);
+        failed = true;
+    }
+    close_machine(&machine);
     if (read_number(note_path, &before) < 0 || write_number(paranoid_path, 0, before) ||
         remount(0, 0700)) {
         gt_say("cannot undo --setup: %s", strerror(errno));
-        return 125;
+        return EXIT_OURS;
     }
     unlink(note_path);
     rmdir(note_folder);
     gt_say("undone: recording needs privilege again");
-    return 0;
+    return failed ? EXIT_OURS : 0;
 }

@@ -2,11 +2,15 @@
 #ifndef GILTRACER_SETUP_H
 #define GILTRACER_SETUP_H
 
+#include "options.h"
+
 /*
- * Sets kernel.perf_event_paranoid to -1 and lets `group` read tracefs, until teardown or the
- * next boot; what was there is noted in /run/giltracer. Return exit statuses.
+ * Sets kernel.perf_event_paranoid to -1, lets the group read tracefs, and installs the two
+ * libc probes in a group of their own, until teardown or the next boot. What paranoid was is
+ * noted in /run/giltracer. A probe costs nothing in processes that nobody records. Return
+ * exit statuses.
  */
-int gt_setup(const char *group);
+int gt_setup(const struct gt_cli *cli);
 int gt_teardown(void);
 
 #endif

@@ -2,7 +2,7 @@
 #include "base/fs.h"
 #include "base/options.h"
 #include "base/strvec.h"
-#include "input.h"
+#include "launch/input.h"
 #include "report/report.h"
 
 #include <errno.h>

@@ -7,6 +7,7 @@
 #include <string.h>
 
 ptrdiff_t gt_agent_code_extra = -1;
+size_t gt_agent_extra_offset;
 
 static struct gt_agent_table by_text;   /* hash of name, file, line → function */
 static struct gt_agent_table by_method; /* hash of a PyMethodDef → function */
@@ -111,6 +112,13 @@ static struct gt_agent_function *intern(struct gt_agent_thread *self, struct tex
     if (!function)
         return NULL;
     function->id = __atomic_add_fetch(&gt_agent.control->next_function_id, 1, __ATOMIC_RELAXED);
+    if (function->id > GT_WIRE_ID_MAX) {
+        function->flags |= GT_AGENT_SKIP;
+        if (function->id == GT_WIRE_ID_MAX + 1)
+            gt_agent_message(self, "more than a million functions were called: later ones are "
+                                   "not recorded");
+        return function;
+    }
     note.id = function->id;
     note.ticks = gt_agent_ticks();
     gt_agent_note(self, &note, name.data, name.length, file.data, file.length);
@@ -174,6 +182,43 @@ static uint32_t first_line(PyObject *code)
     return line > 0 ? (uint32_t)line : 0;
 }
 
+/* PyCodeObject.co_extra of the versions whose layout will not change any more. */
+static size_t extra_offset_of(int version)
+{
+    switch (version) {
+    case 0x0308:
+    case 0x0309:
+    case 0x030a:
+        return 144;
+    case 0x030b:
+        return 176;
+    case 0x030c:
+        return 184;
+    case 0x030d:
+        return 192;
+    default:
+        return 0;
+    }
+}
+
+/* Attach the function to its code object. The first time, see whether it went where we will
+ * look for it: into a place that was NULL before. */
+static void attach(PyObject *code, struct gt_agent_function *function)
+{
+    size_t offset = gt_agent_extra_offset ? 0 : extra_offset_of(gt_agent_api.version);
+    bool empty = offset && !gt_agent_field(code, offset);
+    const struct gt_agent_extras *extras;
+
+    if (gt_agent_api.set_code_extra(code, gt_agent_code_extra, function)) {
+        gt_agent_api.PyErr_Clear(); /* of a sub-interpreter: found by its text each time */
+        return;
+    }
+    extras = empty ? gt_agent_field(code, offset) : NULL;
+    if (extras && extras->count > gt_agent_code_extra && extras->count < 256 &&
+        extras->values[gt_agent_code_extra] == function)
+        gt_agent_extra_offset = offset;
+}
+
 static struct gt_agent_function *intern_code(struct gt_agent_thread *self, PyObject *code,
                                              PyObject *qualified)
 {
@@ -188,8 +233,7 @@ static struct gt_agent_function *intern_code(struct gt_agent_thread *self, PyObj
     if (ends_with(file, "/threading.py") &&
         (ends_with(name, "Thread.name") || (name.length == 4 && ends_with(name, "name"))))
         function->flags |= GT_AGENT_NAMES;
-    if (gt_agent_api.set_code_extra(code, gt_agent_code_extra, function))
-        gt_agent_api.PyErr_Clear(); /* of a sub-interpreter: found by its text each time */
+    attach(code, function);
     return function;
 }
 
@@ -233,8 +277,11 @@ struct gt_agent_function *gt_agent_function_of_code_slow(struct gt_agent_thread 
     const struct gt_agent_api *api = &gt_agent_api;
     bool knows_qualified = api->version >= 0x030b;
     PyObject *type, *value, *traceback;
+    void *extra = NULL;
     struct gt_agent_function *function;
 
+    if (!api->get_code_extra(code, gt_agent_code_extra, &extra) && extra)
+        return extra;
     api->PyErr_Fetch(&type, &value, &traceback);
     function = intern_code(self, code,
                            code_attribute(code, knows_qualified ? "co_qualname" : "co_name"));

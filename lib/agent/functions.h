@@ -33,15 +33,25 @@ struct gt_agent_function *gt_agent_function_of_code_slow(struct gt_agent_thread 
                                                          PyObject *code);
 
 extern ptrdiff_t gt_agent_code_extra; /* our index of code objects' extra data */
+/* Where a code object keeps that data: 0 until it is known. The API's way to it costs as much
+ * as all the rest of recording a call. */
+extern size_t gt_agent_extra_offset;
+
+struct gt_agent_extras { /* _PyCodeObjectExtra */
+    ptrdiff_t count;
+    void *values[];
+};
 
 static inline struct gt_agent_function *gt_agent_function_of_code(struct gt_agent_thread *self,
                                                                   PyObject *code)
 {
-    void *extra = NULL;
+    if (GT_AGENT_LIKELY(gt_agent_extra_offset)) {
+        const struct gt_agent_extras *extras = gt_agent_field(code, gt_agent_extra_offset);
 
-    if (GT_AGENT_LIKELY(!gt_agent_api.get_code_extra(code, gt_agent_code_extra, &extra) &&
-                        extra))
-        return extra;
+        if (extras && extras->count > gt_agent_code_extra &&
+            extras->values[gt_agent_code_extra])
+            return extras->values[gt_agent_code_extra];
+    }
     return gt_agent_function_of_code_slow(self, code);
 }
 

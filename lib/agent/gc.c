@@ -36,9 +36,9 @@ static PyObject *on_collection(PyObject *unused, PyObject *args)
                 api->PyUnicode_AsUTF8AndSize(api->PyTuple_GetItem(args, 0), &(ptrdiff_t){0});
         run = phase ? runs[generation_of(api->PyTuple_GetItem(args, 1))] : NULL;
         if (run && !strcmp(phase, "start"))
-            gt_agent_trace_call(self, run, 0);
+            gt_agent_trace_call(self, run, GT_WIRE_CALL);
         else if (run && !strcmp(phase, "stop"))
-            gt_agent_trace_return(self, run, 0);
+            gt_agent_trace_return(self, run, GT_WIRE_RETURN);
         api->PyErr_Clear();
         gt_agent_leave(self);
     }

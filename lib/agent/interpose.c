@@ -70,8 +70,7 @@ static inline void record(enum gt_wire_kind kind, uint64_t value)
     struct gt_agent_thread *self = gt_agent_enter();
 
     if (self) {
-        gt_agent_put(self, GT_WIRE_STREAM_GIL, gt_agent_ticks_ordered(),
-                     GT_WIRE_WORD(kind, value));
+        gt_agent_put(self, gt_agent_ticks_ordered(), GT_WIRE_WORD(kind, value));
         if (GT_AGENT_UNLIKELY(gt_agent_profiling) && kind == GT_WIRE_SIGNAL)
             gt_agent_profile_thread(self);
         gt_agent_leave(self);
@@ -140,8 +139,7 @@ EXPORT int pthread_create(pthread_t *restrict thread, const pthread_attr_t *rest
     rc = next_create(thread, attributes, start, argument);
     self = !rc && record_it ? gt_agent_enter() : NULL;
     if (self) {
-        gt_agent_put(self, GT_WIRE_STREAM_GIL, ticks,
-                     GT_WIRE_WORD(GT_WIRE_CREATE, (uint64_t)*thread));
+        gt_agent_put(self, ticks, GT_WIRE_WORD(GT_WIRE_CREATE, (uint64_t)*thread));
         gt_agent_leave(self);
     }
     return rc;

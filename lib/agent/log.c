@@ -164,6 +164,22 @@ char *gt_agent_reserve_slow(struct gt_agent_thread *self, enum gt_wire_stream st
     return room ? to->next : NULL;
 }
 
+bool gt_agent_put_base(struct gt_agent_thread *self, uint64_t ticks)
+{
+    struct gt_agent_stream *to = &self->streams[GT_WIRE_STREAM_CALLS];
+    uint32_t chunks = self->chunks;
+
+    /* Room for the base and for what comes after it, so that they are in one chunk. */
+    if (!gt_agent_reserve_slow(self, GT_WIRE_STREAM_CALLS, 2 * sizeof(uint64_t)))
+        return false;
+    if (chunks == self->chunks && ticks >> GT_WIRE_TICK_BITS == self->calls_base)
+        return true; /* only the window was full */
+    *(uint64_t *)(void *)to->next = (uint64_t)GT_WIRE_BASE << 60 | (ticks & GT_WIRE_BASE_TICKS);
+    to->next += sizeof(uint64_t);
+    self->calls_base = ticks >> GT_WIRE_TICK_BITS;
+    return true;
+}
+
 void gt_agent_note(struct gt_agent_thread *self, const struct gt_wire_note *note,
                    const char *name, size_t name_length, const char *file, size_t file_length)
 {

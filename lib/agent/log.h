@@ -29,7 +29,7 @@ struct gt_agent_stream {
 
 /* One open call; see trace.c. */
 struct gt_agent_call {
-    char *end; /* of its record: equal to the stream's next while it is the last one */
+    char *end; /* of its word: equal to the stream's next while it is the last one */
     uint64_t ticks;
     uint32_t id;
     uint32_t chunk; /* gt_agent_thread.chunks then: whether `end` is of the chunk of now */
@@ -41,6 +41,14 @@ enum {
     GT_AGENT_STACK_BYTES = GT_AGENT_STACK_CALLS * sizeof(struct gt_agent_call),
 };
 
+/* How often a place in the code has called Python functions; see monitoring.c. */
+struct gt_agent_place {
+    uint64_t key;
+    uint64_t calls;
+};
+
+enum { GT_AGENT_PLACES = 64 };
+
 /* One thread of this process. Anonymous memory of its own, reached by thread-local storage. */
 struct gt_agent_thread {
     struct gt_agent_stream streams[GT_WIRE_STREAMS];
@@ -48,10 +56,12 @@ struct gt_agent_thread {
     struct gt_wire_thread *header;
     uint64_t file_bytes;
     uint32_t chunks;             /* of the file so far */
+    uint64_t calls_base;         /* high bits of the ticks in the calls stream */
     uint32_t looks_for_name;     /* names.c: how often it looked, UINT32_MAX when it knows */
     uint64_t name_hash;          /* names.c: of the last noted name */
     struct gt_agent_call *stack; /* open calls, GT_AGENT_STACK_BYTES; NULL until the first */
     uint32_t depth;
+    uint32_t room;          /* calls that the stack holds: 0 while it is NULL */
     uint32_t skipped;       /* calls deeper than the stack, or than the limit */
     uint32_t exit_rounds;   /* of thread-specific destructors, seen so far */
     uint32_t profile_state; /* profile.c */
@@ -60,7 +70,8 @@ struct gt_agent_thread {
     int32_t tid;
     uint64_t ident;               /* pthread_self() */
     struct gt_agent_thread *next; /* of all there ever were; only ever prepended to */
-    char name[64];                /* of the file */
+    struct gt_agent_place places[GT_AGENT_PLACES];
+    char name[64]; /* of the file */
 };
 
 struct gt_agent {
@@ -117,24 +128,47 @@ static inline void gt_agent_leave(struct gt_agent_thread *self)
 char *gt_agent_reserve_slow(struct gt_agent_thread *self, enum gt_wire_stream stream,
                             size_t bytes);
 
-/* Append a record; false when it could not be. */
-static inline bool gt_agent_put(struct gt_agent_thread *self, enum gt_wire_stream stream,
-                                uint64_t ticks, uint64_t word)
+static inline void gt_agent_anchor_if_due(uint64_t ticks)
 {
-    struct gt_agent_stream *to = &self->streams[stream];
+    if (GT_AGENT_UNLIKELY(ticks >= gt_agent.control->next_anchor_ticks))
+        gt_agent_clock_anchor(gt_agent.control);
+}
+
+/* Append a record to the GIL's stream. */
+static inline void gt_agent_put(struct gt_agent_thread *self, uint64_t ticks, uint64_t word)
+{
+    struct gt_agent_stream *to = &self->streams[GT_WIRE_STREAM_GIL];
     struct gt_wire_record *record = (struct gt_wire_record *)(void *)to->next;
 
     if (GT_AGENT_UNLIKELY(to->next == to->end)) {
-        record = (struct gt_wire_record *)(void *)gt_agent_reserve_slow(self, stream,
-                                                                        sizeof(*record));
+        record = (struct gt_wire_record *)(void *)gt_agent_reserve_slow(
+            self, GT_WIRE_STREAM_GIL, sizeof(*record));
         if (!record)
-            return false;
+            return;
     }
     record->ticks = ticks;
     __atomic_store_n(&record->word, word, __ATOMIC_RELEASE);
     to->next = (char *)(record + 1);
-    if (GT_AGENT_UNLIKELY(ticks >= gt_agent.control->next_anchor_ticks))
-        gt_agent_clock_anchor(gt_agent.control);
+    gt_agent_anchor_if_due(ticks);
+}
+
+/* The calls stream needs room, or a new base for its ticks; false when there is none. */
+bool gt_agent_put_base(struct gt_agent_thread *self, uint64_t ticks);
+
+/* Append a call or return; false when it could not be. */
+static inline bool gt_agent_put_call(struct gt_agent_thread *self, uint64_t ticks,
+                                     enum gt_wire_call_kind kind, uint32_t id)
+{
+    struct gt_agent_stream *to = &self->streams[GT_WIRE_STREAM_CALLS];
+
+    if (GT_AGENT_UNLIKELY(to->next == to->end ||
+                          ticks >> GT_WIRE_TICK_BITS != self->calls_base) &&
+        !gt_agent_put_base(self, ticks))
+        return false;
+    __atomic_store_n((uint64_t *)(void *)to->next, GT_WIRE_CALL_WORD(kind, id, ticks),
+                     __ATOMIC_RELEASE);
+    to->next += sizeof(uint64_t);
+    gt_agent_anchor_if_due(ticks);
     return true;
 }
 

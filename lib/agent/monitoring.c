@@ -4,6 +4,11 @@
 
 #include <string.h>
 
+enum {
+    PYTHON_CALLS = 8192, /* from one place, before it is let go of */
+    LOOK_EVERY = 64,     /* of these, at whether the function is still traced */
+};
+
 /* Returned by a callback: no more of this event from this place. Of local events only. */
 static PyObject *disable;
 
@@ -12,7 +17,7 @@ static inline PyObject *none(void)
     return gt_agent_api._Py_NoneStruct; /* immortal since 3.12 */
 }
 
-static PyObject *enter_function(PyObject *code, enum gt_wire_call_flags flags, bool local)
+static PyObject *enter_function(PyObject *code, enum gt_wire_call_kind kind, bool local)
 {
     struct gt_agent_thread *self = gt_agent_enter();
     struct gt_agent_function *function;
@@ -22,7 +27,7 @@ static PyObject *enter_function(PyObject *code, enum gt_wire_call_flags flags, b
         return none();
     function = gt_agent_function_of_code(self, code);
     if (function && !(function->flags & (GT_AGENT_SKIP | GT_AGENT_OFF)))
-        keep = gt_agent_trace_call(self, function, flags);
+        keep = gt_agent_trace_call(self, function, kind);
     else if (function)
         keep = false;
     if (GT_AGENT_UNLIKELY(self->looks_for_name != UINT32_MAX))
@@ -31,7 +36,7 @@ static PyObject *enter_function(PyObject *code, enum gt_wire_call_flags flags, b
     return keep || !local ? none() : disable;
 }
 
-static PyObject *leave_function(PyObject *code, PyObject *result, enum gt_wire_call_flags flags,
+static PyObject *leave_function(PyObject *code, PyObject *result, enum gt_wire_call_kind kind,
                                 bool local)
 {
     struct gt_agent_thread *self = gt_agent_enter();
@@ -42,7 +47,7 @@ static PyObject *leave_function(PyObject *code, PyObject *result, enum gt_wire_c
         return none();
     function = gt_agent_function_of_code(self, code);
     if (function && !(function->flags & (GT_AGENT_SKIP | GT_AGENT_OFF)))
-        gt_agent_trace_return(self, function, flags);
+        gt_agent_trace_return(self, function, kind);
     else if (function)
         keep = function->flags & GT_AGENT_NAMES;
     if (function && GT_AGENT_UNLIKELY(function->flags & GT_AGENT_NAMES) && result == none())
@@ -54,57 +59,76 @@ static PyObject *leave_function(PyObject *code, PyObject *result, enum gt_wire_c
 static PyObject *on_start(PyObject *unused, PyObject *const *args, ptrdiff_t count)
 {
     (void)unused;
-    return count ? enter_function(args[0], 0, true) : none();
+    return count ? enter_function(args[0], GT_WIRE_CALL, true) : none();
 }
 
 static PyObject *on_resume(PyObject *unused, PyObject *const *args, ptrdiff_t count)
 {
     (void)unused;
-    return count ? enter_function(args[0], GT_WIRE_CALL_RESUME, true) : none();
+    return count ? enter_function(args[0], GT_WIRE_RESUME, true) : none();
 }
 
 static PyObject *on_throw(PyObject *unused, PyObject *const *args, ptrdiff_t count)
 {
     (void)unused;
-    return count ? enter_function(args[0], GT_WIRE_CALL_RESUME | GT_WIRE_CALL_THROW, false)
-                 : none();
+    return count ? enter_function(args[0], GT_WIRE_THROW, false) : none();
 }
 
 static PyObject *on_return(PyObject *unused, PyObject *const *args, ptrdiff_t count)
 {
     (void)unused;
-    return count > 2 ? leave_function(args[0], args[2], 0, true) : none();
+    return count > 2 ? leave_function(args[0], args[2], GT_WIRE_RETURN, true) : none();
 }
 
 static PyObject *on_yield(PyObject *unused, PyObject *const *args, ptrdiff_t count)
 {
     (void)unused;
-    return count ? leave_function(args[0], NULL, GT_WIRE_RETURN_YIELD, true) : none();
+    return count ? leave_function(args[0], NULL, GT_WIRE_YIELD, true) : none();
 }
 
 static PyObject *on_unwind(PyObject *unused, PyObject *const *args, ptrdiff_t count)
 {
     (void)unused;
-    return count ? leave_function(args[0], NULL, GT_WIRE_RETURN_UNWIND, false) : none();
+    return count ? leave_function(args[0], NULL, GT_WIRE_UNWIND, false) : none();
 }
 
-/* A call of anything: of interest are C functions called from code that is traced. A place
- * that calls a Python function that is switched off is let go of. */
-static bool call_from(struct gt_agent_thread *self, PyObject *code, PyObject *callable)
+/*
+ * A place in the code that calls a Python function. The event says nothing that PY_START does
+ * not, and costs as much; but the next call from there may be of a C function. A place is let
+ * go of after thousands of calls of Python functions and none of C, or when the function is
+ * switched off.
+ */
+static bool python_call_from(struct gt_agent_thread *self, PyObject *code, PyObject *offset,
+                             PyObject *callable)
 {
-    struct gt_agent_function *caller = gt_agent_function_of_code(self, code);
+    uint64_t key = (uintptr_t)code + (uint64_t)gt_agent_api.PyLong_AsLong(offset);
+    struct gt_agent_place *place = &self->places[(key ^ key >> 7) % GT_AGENT_PLACES];
     struct gt_agent_function *callee;
 
-    if (!caller || caller->flags & GT_AGENT_SKIP)
-        return false;
-    if (gt_agent_type(callable) == gt_agent_api.PyFunction_Type) {
-        callee = gt_agent_function_of_code(self, gt_agent_api.PyFunction_GetCode(callable));
-        return !callee || !(callee->flags & GT_AGENT_OFF);
+    if (place->key != key) {
+        place->key = key;
+        place->calls = 0;
     }
-    callee = gt_agent_function_of_callable(self, callable);
+    if (++place->calls == PYTHON_CALLS)
+        return false;
+    if (place->calls % LOOK_EVERY)
+        return true;
+    callee = gt_agent_function_of_code(self, gt_agent_api.PyFunction_GetCode(callable));
+    return !callee || !(callee->flags & GT_AGENT_OFF);
+}
+
+/* Of interest are C functions called from code that is traced. */
+static bool c_call_from(struct gt_agent_thread *self, PyObject *code, PyObject *callable)
+{
+    struct gt_agent_function *callee = gt_agent_function_of_callable(self, callable);
+    struct gt_agent_function *caller;
+
     if (!callee)
         return true;
-    return !(callee->flags & GT_AGENT_OFF) && gt_agent_trace_call(self, callee, 0);
+    caller = gt_agent_function_of_code(self, code);
+    if (!caller || caller->flags & GT_AGENT_SKIP || callee->flags & GT_AGENT_OFF)
+        return false;
+    return gt_agent_trace_call(self, callee, GT_WIRE_CALL);
 }
 
 static PyObject *on_call(PyObject *unused, PyObject *const *args, ptrdiff_t count)
@@ -115,12 +139,15 @@ static PyObject *on_call(PyObject *unused, PyObject *const *args, ptrdiff_t coun
     (void)unused;
     if (GT_AGENT_UNLIKELY(!self))
         return none();
-    keep = call_from(self, args[0], args[2]);
+    if (gt_agent_type(args[2]) == gt_agent_api.PyFunction_Type)
+        keep = python_call_from(self, args[0], args[1], args[2]);
+    else
+        keep = c_call_from(self, args[0], args[2]);
     gt_agent_leave(self);
     return keep ? none() : disable;
 }
 
-static PyObject *end_call(PyObject *const *args, ptrdiff_t count, enum gt_wire_call_flags flags)
+static PyObject *end_call(PyObject *const *args, ptrdiff_t count, enum gt_wire_call_kind kind)
 {
     struct gt_agent_thread *self = count > 2 ? gt_agent_enter() : NULL;
     struct gt_agent_function *callee;
@@ -129,7 +156,7 @@ static PyObject *end_call(PyObject *const *args, ptrdiff_t count, enum gt_wire_c
         return none();
     callee = gt_agent_function_of_callable(self, args[2]);
     if (callee && !(callee->flags & GT_AGENT_OFF))
-        gt_agent_trace_return(self, callee, flags);
+        gt_agent_trace_return(self, callee, kind);
     gt_agent_leave(self);
     return none();
 }
@@ -137,13 +164,13 @@ static PyObject *end_call(PyObject *const *args, ptrdiff_t count, enum gt_wire_c
 static PyObject *on_c_return(PyObject *unused, PyObject *const *args, ptrdiff_t count)
 {
     (void)unused;
-    return end_call(args, count, 0);
+    return end_call(args, count, GT_WIRE_RETURN);
 }
 
 static PyObject *on_c_raise(PyObject *unused, PyObject *const *args, ptrdiff_t count)
 {
     (void)unused;
-    return end_call(args, count, GT_WIRE_RETURN_UNWIND);
+    return end_call(args, count, GT_WIRE_UNWIND);
 }
 
 /* Events by the names of sys.monitoring.events. C_RETURN and C_RAISE come with CALL. */

@@ -55,13 +55,13 @@ static void on_python(struct gt_agent_thread *self, const PyObject *frame, int w
         return;
     if (what == CALL) {
         if (!(function->flags & GT_AGENT_SKIP))
-            gt_agent_trace_call(self, function, 0);
+            gt_agent_trace_call(self, function, GT_WIRE_CALL);
         if (GT_AGENT_UNLIKELY(self->looks_for_name != UINT32_MAX))
             gt_agent_names_look(self);
         return;
     }
     if (!(function->flags & GT_AGENT_SKIP))
-        gt_agent_trace_return(self, function, arg ? 0 : GT_WIRE_RETURN_UNWIND);
+        gt_agent_trace_return(self, function, arg ? GT_WIRE_RETURN : GT_WIRE_UNWIND);
     if (GT_AGENT_UNLIKELY(function->flags & GT_AGENT_NAMES) &&
         arg == gt_agent_api._Py_NoneStruct)
         gt_agent_names_update(self);
@@ -78,9 +78,10 @@ static void on_c(struct gt_agent_thread *self, const PyObject *frame, int what, 
     if (!function)
         return;
     if (what == C_CALL)
-        gt_agent_trace_call(self, function, 0);
+        gt_agent_trace_call(self, function, GT_WIRE_CALL);
     else
-        gt_agent_trace_return(self, function, what == C_EXCEPTION ? GT_WIRE_RETURN_UNWIND : 0);
+        gt_agent_trace_return(self, function,
+                              what == C_EXCEPTION ? GT_WIRE_UNWIND : GT_WIRE_RETURN);
 }
 
 static int on_profile(PyObject *object, PyObject *frame, int what, PyObject *arg)

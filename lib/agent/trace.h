@@ -13,11 +13,82 @@
 /* Limits from the environment; the clock has run for some milliseconds. */
 void gt_agent_trace_init(void);
 
-/* Both return false when the function is recorded no more (the hook may let go of it). */
-bool gt_agent_trace_call(struct gt_agent_thread *self, struct gt_agent_function *function,
-                         enum gt_wire_call_flags flags);
-void gt_agent_trace_return(struct gt_agent_thread *self, struct gt_agent_function *function,
-                           enum gt_wire_call_flags flags);
+/* From the environment; see GT_AGENT_ENV_* in wire.h. */
+struct gt_agent_limits {
+    uint64_t min_ticks;
+    uint32_t max_depth;
+    bool budget;
+};
+
+extern struct gt_agent_limits gt_agent_limits;
+
+/* Inlined into each hook: the calls would be a tenth of the cost. */
+#define GT_AGENT_HOT static inline __attribute__((always_inline))
+
+/* How often a function's share of the budget is looked at. */
+enum { GT_AGENT_BUDGET_CALLS = 256 };
+
+/* Is this function to be recorded no more? Then it is switched off, and noted. */
+bool gt_agent_over_budget(struct gt_agent_thread *self, struct gt_agent_function *function,
+                          uint64_t ticks);
+/* A call that cannot be put on the stack: the first one, or one too deep. True when it can. */
+bool gt_agent_make_room(struct gt_agent_thread *self);
+/* Drop open calls that never returned, above the one of this id; false when there is none. */
+bool gt_agent_unwind_to(struct gt_agent_thread *self, uint32_t id);
+
+/* Record a call. False when the function is recorded no more: the hook may let go of it. */
+GT_AGENT_HOT bool gt_agent_trace_call(struct gt_agent_thread *self,
+                                      struct gt_agent_function *function,
+                                      enum gt_wire_call_kind kind)
+{
+    uint64_t ticks = gt_agent_ticks();
+    struct gt_agent_call *call;
+
+    function->calls++;
+    if (gt_agent_limits.budget &&
+        GT_AGENT_UNLIKELY(function->calls % GT_AGENT_BUDGET_CALLS == 0) &&
+        gt_agent_over_budget(self, function, ticks))
+        return false;
+    if (GT_AGENT_UNLIKELY(self->depth == self->room) && !gt_agent_make_room(self))
+        return true;
+    call = &self->stack[self->depth++];
+    call->id = function->id;
+    call->ticks = ticks;
+    call->recorded = self->depth <= gt_agent_limits.max_depth &&
+                     gt_agent_put_call(self, ticks, kind, function->id);
+    call->end = self->streams[GT_WIRE_STREAM_CALLS].next;
+    call->chunk = self->chunks;
+    return true;
+}
+
+/* Record a return. */
+GT_AGENT_HOT void gt_agent_trace_return(struct gt_agent_thread *self,
+                                        const struct gt_agent_function *function,
+                                        enum gt_wire_call_kind kind)
+{
+    struct gt_agent_stream *calls = &self->streams[GT_WIRE_STREAM_CALLS];
+    uint64_t ticks = gt_agent_ticks();
+    const struct gt_agent_call *call;
+
+    if (GT_AGENT_UNLIKELY(self->skipped)) {
+        self->skipped--;
+        return;
+    }
+    if (GT_AGENT_UNLIKELY(!self->depth || self->stack[self->depth - 1].id != function->id) &&
+        !gt_agent_unwind_to(self, function->id))
+        return;
+    call = &self->stack[--self->depth];
+    if (GT_AGENT_UNLIKELY(!call->recorded))
+        return;
+    if (GT_AGENT_UNLIKELY(ticks - call->ticks < gt_agent_limits.min_ticks) &&
+        call->end == calls->next && call->chunk == self->chunks) {
+        /* It was short, and so was all that it called: take it back. */
+        calls->next -= sizeof(uint64_t);
+        *(uint64_t *)(void *)calls->next = 0;
+        return;
+    }
+    gt_agent_put_call(self, ticks, kind, function->id);
+}
 
 /* start.c: tracing of functions begins at the first moment when it is safe. */
 void gt_agent_start_init(void);

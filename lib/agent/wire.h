@@ -11,11 +11,11 @@
  * before it is mapped: a full disk switches the agent off, it never raises SIGBUS.
  *
  * A thread's file is a sequence of chunks without gaps. A chunk begins with struct
- * gt_wire_chunk and belongs to one of three streams: GIL and calls hold struct
- * gt_wire_record, notes hold struct gt_wire_note. Chunk 0 also holds the thread's header and
+ * gt_wire_chunk and belongs to one of three streams: GIL holds struct gt_wire_record,
+ * calls hold words, notes hold struct gt_wire_note. Chunk 0 also holds the thread's header and
  * is the first of the GIL stream. A stream is its chunks in the order of the file; each of
  * its chunks but the last is full up to an end that is too small for what came next. The
- * unwritten rest is zero: a record exists once its `word` is not zero, a note once its
+ * unwritten rest is zero: a record exists once its word is not zero, a note once its
  * `size` is not zero; both are stored last.
  *
  * Times are ticks: of the CPU's counter, or nanoseconds where that cannot be trusted. The
@@ -125,23 +125,12 @@ struct gt_wire_thread {
 };
 
 enum gt_wire_kind {
-    GT_WIRE_END = 0,
-    /* GIL stream */
     GT_WIRE_SIGNAL = 1, /* pthread_cond_signal(value) */
     GT_WIRE_WAIT = 2,   /* pthread_cond_timedwait(value) */
     GT_WIRE_CREATE = 3, /* pthread_create made the thread whose ident is value */
-    /* Calls stream. value: enum gt_wire_call_flags << 32 | function id */
-    GT_WIRE_CALL = 16,
-    GT_WIRE_RETURN = 17,
 };
 
-enum gt_wire_call_flags {
-    GT_WIRE_CALL_RESUME = 1 << 0,   /* call: of a generator or coroutine that ran before */
-    GT_WIRE_CALL_THROW = 1 << 1,    /* call: resumed by throw() */
-    GT_WIRE_RETURN_YIELD = 1 << 2,  /* return: may be resumed */
-    GT_WIRE_RETURN_UNWIND = 1 << 3, /* return: by an exception */
-};
-
+/* The GIL stream. */
 struct gt_wire_record {
     uint64_t ticks;
     uint64_t word; /* kind << 56 | value */
@@ -150,8 +139,31 @@ struct gt_wire_record {
 #define GT_WIRE_VALUE_MASK ((UINT64_C(1) << 56) - 1)
 #define GT_WIRE_WORD(kind, value)                                                              \
     ((uint64_t)(kind) << 56 | ((uint64_t)(value)&GT_WIRE_VALUE_MASK))
-#define GT_WIRE_KIND(word)            ((unsigned)((word) >> 56))
-#define GT_WIRE_CALL_VALUE(id, flags) ((uint64_t)(flags) << 32 | (uint32_t)(id))
+#define GT_WIRE_KIND(word) ((unsigned)((word) >> 56))
+
+/*
+ * The calls stream: one word per call or return, since there may be ten million in a second.
+ * It holds the low bits of the time; the high ones are those of the last GT_WIRE_BASE before
+ * it. Each chunk begins with one.
+ */
+enum gt_wire_call_kind {
+    GT_WIRE_CALL = 1,
+    GT_WIRE_RESUME = 2, /* call of a generator or coroutine that ran before */
+    GT_WIRE_THROW = 3,  /* the same, by throw() */
+    GT_WIRE_RETURN = 4,
+    GT_WIRE_YIELD = 5,  /* return that may be resumed */
+    GT_WIRE_UNWIND = 6, /* return by an exception */
+    GT_WIRE_BASE = 7,   /* kind << 60 | ticks */
+};
+
+#define GT_WIRE_TICK_BITS  40
+#define GT_WIRE_TICK_MASK  ((UINT64_C(1) << GT_WIRE_TICK_BITS) - 1)
+#define GT_WIRE_ID_MAX     ((UINT32_C(1) << 20) - 1)
+#define GT_WIRE_BASE_TICKS ((UINT64_C(1) << 60) - 1)
+#define GT_WIRE_CALL_WORD(kind, id, ticks)                                                     \
+    ((uint64_t)(kind) << 60 | (uint64_t)(id) << GT_WIRE_TICK_BITS | ((ticks)&GT_WIRE_TICK_MASK))
+#define GT_WIRE_CALL_KIND(word) ((unsigned)((word) >> 60))
+#define GT_WIRE_CALL_ID(word)   ((uint32_t)((word) >> GT_WIRE_TICK_BITS) & GT_WIRE_ID_MAX)
 
 enum gt_wire_note_kind {
     GT_WIRE_NOTE_FUNCTION = 1, /* id; line; flags; name; file (or module, for C functions) */

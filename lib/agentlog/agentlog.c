@@ -191,7 +191,7 @@ void gt_agentlog_free(struct gt_agentlog *log)
     for (size_t i = 0; i < log->thread_count; i++)
         free(log->threads[i].chunks);
     for (size_t i = 0; i < log->heap_count; i++)
-        free(log->heap[i].buffer);
+        gt_agentlog_cursor_close(&log->heap[i]);
     free(log->heap);
     free(log->threads);
     free(log->processes);

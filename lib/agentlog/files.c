@@ -7,10 +7,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { BUFFER_RECORDS = 1024, MAX_CHUNKS = 1 << 20 };
+enum { MAX_CHUNKS = 1 << 20 };
 
 /* What opens is a plain file of this folder, whatever stands there by now. */
-static int open_log(const struct gt_agentlog *log, const char *name)
+int gt_agentlog_open_file(const struct gt_agentlog *log, const char *name)
 {
     int fd = openat(log->dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
     struct stat st;
@@ -23,7 +23,7 @@ static int open_log(const struct gt_agentlog *log, const char *name)
 }
 
 /* All of it, or nothing. */
-static bool read_at(int fd, void *data, size_t size, uint64_t offset)
+bool gt_agentlog_read_at(int fd, void *data, size_t size, uint64_t offset)
 {
     char *at = data;
 
@@ -61,7 +61,7 @@ static int index_chunks(struct gt_agentlog_thread *thread, int fd, uint64_t size
         struct gt_agentlog_chunk *entry;
         uint64_t end;
 
-        if (!read_at(fd, &chunk, sizeof(chunk), at) || !chunk_is_valid(&chunk)) {
+        if (!gt_agentlog_read_at(fd, &chunk, sizeof(chunk), at) || !chunk_is_valid(&chunk)) {
             *damaged = chunk.magic != 0 || at + sizeof(chunk) > size;
             return 0;
         }
@@ -87,46 +87,6 @@ static int index_chunks(struct gt_agentlog_thread *thread, int fd, uint64_t size
     return 0;
 }
 
-/* The last record of a chunk: records are packed, so a binary search finds the end. */
-static uint64_t last_ticks_of(int fd, const struct gt_agentlog_chunk *chunk)
-{
-    uint64_t low = 0, high = chunk->bytes / sizeof(struct gt_wire_record);
-    struct gt_wire_record record;
-
-    while (low < high) {
-        uint64_t middle = low + (high - low) / 2;
-
-        if (!read_at(fd, &record, sizeof(record), chunk->offset + middle * sizeof(record)))
-            return 0;
-        if (record.word)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    if (!low ||
-        !read_at(fd, &record, sizeof(record), chunk->offset + (low - 1) * sizeof(record)))
-        return 0;
-    return record.ticks;
-}
-
-static void find_last(struct gt_agentlog_thread *thread, int fd)
-{
-    thread->last_ticks = thread->header.start_ticks;
-    for (unsigned stream = 0; stream < GT_WIRE_STREAM_NOTES; stream++) {
-        for (size_t i = thread->chunk_count; i-- > 0;) {
-            uint64_t ticks;
-
-            if (thread->chunks[i].stream != stream)
-                continue;
-            ticks = last_ticks_of(fd, &thread->chunks[i]);
-            if (ticks > thread->last_ticks)
-                thread->last_ticks = ticks;
-            if (ticks)
-                break;
-        }
-    }
-}
-
 static uint32_t intern_field(struct gt_intern *texts, const char *field, size_t size)
 {
     return gt_intern_add(texts, field, strnlen(field, size));
@@ -146,7 +106,7 @@ static int read_thread(struct gt_agentlog *log, struct gt_agentlog_thread *threa
     rc = index_chunks(thread, fd, (uint64_t)st.st_size, &damaged, err);
     if (rc)
         return rc;
-    if (!read_at(fd, header, sizeof(*header), sizeof(struct gt_wire_chunk)) ||
+    if (!gt_agentlog_read_at(fd, header, sizeof(*header), sizeof(struct gt_wire_chunk)) ||
         !thread->chunk_count || header->magic != GT_WIRE_MAGIC_THREAD ||
         header->version != GT_WIRE_VERSION || header->pid <= 0 || header->tid <= 0) {
         if (damaged || header->magic) {
@@ -161,7 +121,13 @@ static int read_thread(struct gt_agentlog *log, struct gt_agentlog_thread *threa
         gt_agentlog_warn(log, "agent log %s is cut short or damaged: what follows is missing",
                          thread->name);
     }
-    find_last(thread, fd);
+    thread->last_ticks = header->start_ticks;
+    for (uint32_t stream = 0; stream < GT_WIRE_STREAM_NOTES; stream++) {
+        uint64_t ticks = gt_agentlog_last_ticks(thread, fd, stream);
+
+        if (ticks > thread->last_ticks)
+            thread->last_ticks = ticks;
+    }
     thread->comm = intern_field(&log->texts, header->comm, sizeof(header->comm));
     if (thread->comm == UINT32_MAX)
         return gt_error_memory(err);
@@ -189,7 +155,7 @@ int gt_agentlog_add_file(struct gt_agentlog *log, const char *name, struct gt_er
     if (strlen(name) >= sizeof(thread->name))
         return 0;
     strcpy(thread->name, name);
-    fd = open_log(log, name);
+    fd = gt_agentlog_open_file(log, name);
     if (fd < 0) {
         gt_agentlog_warn(log, "agent log %s cannot be opened: %s", name, strerror(errno));
         log->quality.damaged++;
@@ -205,94 +171,4 @@ int gt_agentlog_add_file(struct gt_agentlog *log, const char *name, struct gt_er
     }
     close(fd);
     return rc;
-}
-
-/* Fill the buffer from the current chunk on; sets count to 0 at the end of the stream. */
-static int refill(struct gt_agentlog *log, struct gt_agentlog_cursor *cursor,
-                  struct gt_error *err)
-{
-    const struct gt_agentlog_thread *thread = &log->threads[cursor->thread];
-    int fd;
-
-    if (!cursor->buffer)
-        cursor->buffer = malloc(BUFFER_RECORDS * sizeof(*cursor->buffer));
-    if (!cursor->buffer)
-        return gt_error_memory(err);
-    cursor->position = 0;
-    cursor->count = 0;
-    fd = open_log(log, thread->name);
-    if (fd < 0)
-        return 0;
-    for (; cursor->chunk < thread->chunk_count && !cursor->count;) {
-        const struct gt_agentlog_chunk *chunk = &thread->chunks[cursor->chunk];
-        uint64_t left = (chunk->bytes - cursor->offset) / sizeof(*cursor->buffer);
-        uint32_t want = left < BUFFER_RECORDS ? (uint32_t)left : BUFFER_RECORDS;
-
-        if (chunk->stream == cursor->stream && want &&
-            read_at(fd, cursor->buffer, want * sizeof(*cursor->buffer),
-                    chunk->offset + cursor->offset))
-            while (cursor->count < want && cursor->buffer[cursor->count].word)
-                cursor->count++;
-        if (cursor->count) {
-            cursor->offset += cursor->count * sizeof(*cursor->buffer);
-            break;
-        }
-        cursor->chunk++;
-        cursor->offset = 0;
-    }
-    close(fd);
-    return 0;
-}
-
-static int settle(struct gt_agentlog_cursor *cursor)
-{
-    if (cursor->position < cursor->count) {
-        uint64_t ticks = cursor->buffer[cursor->position].ticks;
-
-        /* A thread's records are in order; a damaged one must not disturb other threads'. */
-        if (ticks > cursor->ticks)
-            cursor->ticks = ticks;
-        return 1;
-    }
-    free(cursor->buffer);
-    cursor->buffer = NULL;
-    return 0;
-}
-
-int gt_agentlog_cursor_open(struct gt_agentlog *log, struct gt_agentlog_cursor *cursor,
-                            struct gt_error *err)
-{
-    const struct gt_agentlog_thread *thread = &log->threads[cursor->thread];
-    int rc;
-
-    for (cursor->chunk = 0; cursor->chunk < thread->chunk_count; cursor->chunk++)
-        if (thread->chunks[cursor->chunk].stream == cursor->stream)
-            break;
-    if (cursor->chunk == thread->chunk_count)
-        return 0;
-    cursor->ticks = 0;
-    rc = refill(log, cursor, err);
-    if (rc)
-        return rc;
-    rc = settle(cursor);
-    if (rc > 0) { /* its buffer waits until the stream's time has come */
-        cursor->offset = 0;
-        cursor->position = cursor->count = 0;
-        free(cursor->buffer);
-        cursor->buffer = NULL;
-    }
-    return rc;
-}
-
-int gt_agentlog_cursor_next(struct gt_agentlog *log, struct gt_agentlog_cursor *cursor,
-                            struct gt_error *err)
-{
-    cursor->position++;
-    if (cursor->position >= cursor->count) {
-        int rc = refill(log, cursor, err);
-
-        if (rc)
-            return rc;
-    }
-    return settle(cursor);
 }

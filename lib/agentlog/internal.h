@@ -78,16 +78,18 @@ enum gt_agentlog_rank {
     GT_MARK_PROCESS_END, /* subject: process */
 };
 
-/* Reads one stream of one thread. */
+/* Reads one stream of one thread. All zero but thread and stream before it is opened. */
 struct gt_agentlog_cursor {
     uint32_t thread;
     uint32_t stream;
+    uint64_t ticks;  /* of the record at hand: the key of the heap */
+    uint64_t word;   /* the record at hand, but for its time */
     size_t chunk;    /* index of the one that is read */
     uint64_t offset; /* in its records: what comes after the buffer */
-    struct gt_wire_record *buffer;
-    uint32_t count;
+    uint64_t *words; /* the buffer; NULL before the first record is wanted, and at the end */
+    uint64_t base;   /* calls: high bits of the ticks */
+    uint32_t count;  /* records in the buffer */
     uint32_t position;
-    uint64_t ticks; /* of the record at position: the key of the heap */
 };
 
 struct gt_agentlog {
@@ -117,12 +119,23 @@ struct gt_agentlog {
 /* files.c: read a thread's header, chunks and notes. 0 also when the file is of no use (then
  * the thread is not added), negative when memory is exhausted. */
 int gt_agentlog_add_file(struct gt_agentlog *log, const char *name, struct gt_error *err);
-/* Position a cursor on the first record of a stream: 1, 0 when there is none, or negative. */
+/* A file of the folder: a plain file, whatever stands there by now; -1 with errno. */
+int gt_agentlog_open_file(const struct gt_agentlog *log, const char *name);
+/* Read all of it, or false. */
+bool gt_agentlog_read_at(int fd, void *data, size_t size, uint64_t offset);
+
+/* cursor.c: find the time of a stream's first record: 1, 0 when there is none, or negative.
+ * Keeps no buffer: most streams' time is yet to come. */
 int gt_agentlog_cursor_open(struct gt_agentlog *log, struct gt_agentlog_cursor *cursor,
                             struct gt_error *err);
-/* On to the next record: 1, 0 at the end (its buffer is free then), or negative. */
+/* On to the first, or the next, record: 1, 0 at the end, or negative. */
 int gt_agentlog_cursor_next(struct gt_agentlog *log, struct gt_agentlog_cursor *cursor,
                             struct gt_error *err);
+/* Free the buffer; the cursor is at the start again. */
+void gt_agentlog_cursor_close(struct gt_agentlog_cursor *cursor);
+/* The time of the last record of a stream; 0 when it has none. */
+uint64_t gt_agentlog_last_ticks(const struct gt_agentlog_thread *thread, int fd,
+                                uint32_t stream);
 
 /* notes.c: functions, names and messages of one thread's notes stream. */
 int gt_agentlog_read_notes(struct gt_agentlog *log, uint32_t thread, int fd,

@@ -118,42 +118,53 @@ static void deliver_mark(struct gt_agentlog *log, const struct gt_agentlog_mark 
     }
 }
 
-/* False when the record makes no sense. */
-static bool deliver_record(struct gt_agentlog *log, const struct gt_agentlog_cursor *cursor)
+static bool deliver_gil(struct gt_agentlog *log, const struct gt_agentlog_cursor *cursor)
 {
     const struct gt_agentlog_thread *thread = &log->threads[cursor->thread];
-    uint64_t word = cursor->buffer[cursor->position].word;
-    uint64_t value = word & GT_WIRE_VALUE_MASK;
-    int32_t pid = thread->header.pid, tid = thread->header.tid;
-    struct gt_event *event;
+    uint64_t value = cursor->word & GT_WIRE_VALUE_MASK;
+    enum gt_event_kind kind = GT_EVENT_COND_SIGNAL;
 
-    if ((GT_WIRE_KIND(word) >= GT_WIRE_CALL) != (cursor->stream == GT_WIRE_STREAM_CALLS))
-        return false;
-    switch (GT_WIRE_KIND(word)) {
-    case GT_WIRE_SIGNAL:
-        event = queue_event(log, GT_EVENT_COND_SIGNAL, cursor->ticks, pid, tid);
-        event->value = value;
-        return true;
-    case GT_WIRE_WAIT:
-        event = queue_event(log, GT_EVENT_COND_WAIT, cursor->ticks, pid, tid);
-        event->value = value;
-        return true;
+    switch (GT_WIRE_KIND(cursor->word)) {
     case GT_WIRE_CREATE:
         thread_created(log, thread, cursor->ticks, value);
         return true;
-    case GT_WIRE_CALL:
-        event = queue_event(log, GT_EVENT_CALL, cursor->ticks, pid, tid);
-        event->flags = (uint32_t)(value >> 32) & (GT_CALL_RESUME | GT_CALL_THROW);
-        event->function = gt_agentlog_function(log, (uint32_t)value);
-        return true;
-    case GT_WIRE_RETURN:
-        event = queue_event(log, GT_EVENT_RETURN, cursor->ticks, pid, tid);
-        event->flags = (uint32_t)(value >> 32) & (GT_RETURN_YIELD | GT_RETURN_UNWIND);
-        event->function = gt_agentlog_function(log, (uint32_t)value);
-        return true;
+    case GT_WIRE_WAIT:
+        kind = GT_EVENT_COND_WAIT;
+        break;
+    case GT_WIRE_SIGNAL:
+        break;
     default:
         return false;
     }
+    queue_event(log, kind, cursor->ticks, thread->header.pid, thread->header.tid)->value =
+        value;
+    return true;
+}
+
+static bool deliver_call(struct gt_agentlog *log, const struct gt_agentlog_cursor *cursor)
+{
+    static const struct {
+        enum gt_event_kind kind;
+        uint32_t flags;
+    } meanings[] = {
+        [GT_WIRE_CALL] = {GT_EVENT_CALL, 0},
+        [GT_WIRE_RESUME] = {GT_EVENT_CALL, GT_CALL_RESUME},
+        [GT_WIRE_THROW] = {GT_EVENT_CALL, GT_CALL_RESUME | GT_CALL_THROW},
+        [GT_WIRE_RETURN] = {GT_EVENT_RETURN, 0},
+        [GT_WIRE_YIELD] = {GT_EVENT_RETURN, GT_RETURN_YIELD},
+        [GT_WIRE_UNWIND] = {GT_EVENT_RETURN, GT_RETURN_UNWIND},
+    };
+    const struct gt_agentlog_thread *thread = &log->threads[cursor->thread];
+    unsigned kind = GT_WIRE_CALL_KIND(cursor->word);
+    struct gt_event *event;
+
+    if (!kind || kind >= sizeof(meanings) / sizeof(meanings[0]))
+        return false;
+    event = queue_event(log, meanings[kind].kind, cursor->ticks, thread->header.pid,
+                        thread->header.tid);
+    event->flags = meanings[kind].flags;
+    event->function = gt_agentlog_function(log, GT_WIRE_CALL_ID(cursor->word));
+    return true;
 }
 
 static int take_record(struct gt_agentlog *log, struct gt_error *err)
@@ -161,24 +172,18 @@ static int take_record(struct gt_agentlog *log, struct gt_error *err)
     struct gt_agentlog_cursor *cursor = &log->heap[0];
     int rc = 1;
 
-    /* A cursor waits without its buffer until its first record is the earliest of all. */
-    if (!cursor->buffer) {
-        uint64_t ticks = cursor->ticks;
-
-        cursor->position = UINT32_MAX;
+    if (!cursor->words) /* it waited for its time without a buffer */
         rc = gt_agentlog_cursor_next(log, cursor, err);
-        cursor->ticks = rc > 0 ? cursor->ticks : ticks;
-    }
     if (rc > 0) {
-        if (deliver_record(log, cursor)) {
+        if (cursor->stream == GT_WIRE_STREAM_GIL ? deliver_gil(log, cursor)
+                                                 : deliver_call(log, cursor)) {
             log->quality.records++;
             rc = gt_agentlog_cursor_next(log, cursor, err);
         } else {
             log->quality.damaged++;
             gt_agentlog_warn(log, "agent log %s is damaged: its events end early",
                              log->threads[cursor->thread].name);
-            free(cursor->buffer);
-            cursor->buffer = NULL;
+            gt_agentlog_cursor_close(cursor);
             rc = 0;
         }
     }

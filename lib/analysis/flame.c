@@ -65,7 +65,9 @@ static uint32_t frame_name(struct gt_flame *flame, const struct gt_stacks *stack
         return add_name(flame, symbol, strlen(symbol), "_[k]");
     if (strcmp(symbol, "[unknown]") != 0 && symbol[0])
         return add_name(flame, symbol, strlen(symbol), "");
-    snprintf(text, sizeof(text), "[%s]", slash ? slash + 1 : dso[0] ? dso : "unknown");
+    if (!dso[0] || dso[0] == '[')
+        return add_name(flame, "[unknown]", 9, "");
+    snprintf(text, sizeof(text), "[%s]", slash ? slash + 1 : dso);
     return add_name(flame, text, strlen(text), "");
 }
 

@@ -104,9 +104,19 @@ static size_t utf8_length(const unsigned char *p, size_t left)
     return need;
 }
 
+/* Growth failed in the middle: what was there before stays. */
+static int undo(struct gt_buf *buf, size_t length)
+{
+    buf->length = length;
+    if (buf->capacity)
+        buf->data[length] = '\0';
+    return -1;
+}
+
 int gt_buf_add_json(struct gt_buf *buf, const char *data, size_t length)
 {
     const unsigned char *p = (const unsigned char *)data;
+    size_t before = buf->length;
 
     for (size_t i = 0; i < length;) {
         size_t step = utf8_length(p + i, length - i);
@@ -125,7 +135,7 @@ int gt_buf_add_json(struct gt_buf *buf, const char *data, size_t length)
             failed = gt_buf_add(buf, p + i, step);
         }
         if (failed)
-            return -1;
+            return undo(buf, before);
         i += step;
     }
     return 0;
@@ -134,12 +144,13 @@ int gt_buf_add_json(struct gt_buf *buf, const char *data, size_t length)
 int gt_buf_add_utf8(struct gt_buf *buf, const char *data, size_t length)
 {
     const unsigned char *p = (const unsigned char *)data;
+    size_t before = buf->length;
 
     for (size_t i = 0; i < length;) {
         size_t step = utf8_length(p + i, length - i);
 
         if (step ? gt_buf_add(buf, p + i, step) : gt_buf_adds(buf, "\xef\xbf\xbd"))
-            return -1;
+            return undo(buf, before);
         i += step ? step : 1;
     }
     return 0;
@@ -160,13 +171,14 @@ static bool is_invisible(const unsigned char *p, size_t step)
 int gt_buf_add_visible(struct gt_buf *buf, const char *data, size_t length)
 {
     const unsigned char *p = (const unsigned char *)data;
+    size_t before = buf->length;
 
     for (size_t i = 0; i < length;) {
         size_t step = utf8_length(p + i, length - i);
         bool hidden = step == 0 || is_invisible(p + i, step);
 
         if (hidden ? gt_buf_adds(buf, "?") : gt_buf_add(buf, p + i, step))
-            return -1;
+            return undo(buf, before);
         i += step ? step : 1;
     }
     return 0;

@@ -87,7 +87,7 @@ static void forget(struct gt_output *output)
 
 static int open_temporary(struct gt_output *output)
 {
-    /* Random names, so that two runs with one output never share a temporary file. */
+    /* O_EXCL: two runs with one output never share a temporary file, nor follow a link. */
     for (int attempt = 0; attempt < 100; attempt++) {
         free(output->temporary);
         if (asprintf(&output->temporary, "%s.%d-%d.tmp", output->path, (int)getpid(), attempt) <

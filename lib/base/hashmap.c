@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 
 void gt_hashmap_init(struct gt_hashmap *map)
 {
@@ -14,9 +15,25 @@ void gt_hashmap_release(struct gt_hashmap *map)
     gt_hashmap_init(map);
 }
 
-/* The finaliser of splitmix64: tids and addresses differ in few, low or high bits. */
+uint64_t gt_hash_seed(void)
+{
+    static uint64_t seed; /* the same for all threads: a race writes the same value */
+
+    if (seed == 0) {
+        const void *random = (const void *)getauxval(AT_RANDOM); /* 16 bytes by the kernel */
+
+        if (random)
+            memcpy(&seed, random, sizeof(seed));
+        seed |= 1;
+    }
+    return seed;
+}
+
+/* The finaliser of splitmix64: tids and addresses differ in few, low or high bits. Times the
+ * seed first, since the finaliser alone can be inverted. */
 static size_t hash_of(uint64_t key)
 {
+    key *= gt_hash_seed();
     key = (key ^ (key >> 30)) * 0xbf58476d1ce4e5b9u;
     key = (key ^ (key >> 27)) * 0x94d049bb133111ebu;
     return (size_t)(key ^ (key >> 31));

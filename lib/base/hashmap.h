@@ -22,6 +22,10 @@ struct gt_hashmap {
 void gt_hashmap_init(struct gt_hashmap *map);
 void gt_hashmap_release(struct gt_hashmap *map);
 
+/* Odd, and different in every run: keys come from the target, which must not be able to
+ * choose ones that collide. */
+uint64_t gt_hash_seed(void);
+
 /* The value of `key`, or GT_HASHMAP_NONE. */
 uint32_t gt_hashmap_get(const struct gt_hashmap *map, uint64_t key);
 /* Insert or replace. Returns 0, or -1 when memory is exhausted. */

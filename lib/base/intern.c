@@ -20,7 +20,7 @@ void gt_intern_release(struct gt_intern *table)
 
 static uint64_t hash_of(const char *data, size_t length)
 {
-    uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a, folded below */
+    uint64_t hash = 0xcbf29ce484222325u ^ gt_hash_seed(); /* FNV-1a, folded below */
 
     for (size_t i = 0; i < length; i++)
         hash = (hash ^ (unsigned char)data[i]) * 0x100000001b3u;

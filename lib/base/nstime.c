@@ -14,16 +14,20 @@ int64_t gt_now_ns(void)
 
 char *gt_duration_text(int64_t duration_ns, char *text, size_t size)
 {
-    double value = (double)duration_ns;
+    const char *sign = duration_ns < 0 ? "-" : "";
+    double value;
 
+    if (duration_ns < 0)
+        duration_ns = duration_ns == INT64_MIN ? INT64_MAX : -duration_ns;
+    value = (double)duration_ns;
     if (duration_ns < GT_NS_PER_US)
-        snprintf(text, size, "%d ns", (int)duration_ns);
+        snprintf(text, size, "%s%d ns", sign, (int)duration_ns);
     else if (duration_ns < GT_NS_PER_MS)
-        snprintf(text, size, "%.1f us", value / GT_NS_PER_US);
+        snprintf(text, size, "%s%.1f us", sign, value / GT_NS_PER_US);
     else if (duration_ns < GT_NS_PER_S)
-        snprintf(text, size, "%.1f ms", value / GT_NS_PER_MS);
+        snprintf(text, size, "%s%.1f ms", sign, value / GT_NS_PER_MS);
     else
-        snprintf(text, size, "%.2f s", value / GT_NS_PER_S);
+        snprintf(text, size, "%s%.2f s", sign, value / GT_NS_PER_S);
     return text;
 }
 

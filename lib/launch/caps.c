@@ -7,6 +7,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -134,7 +135,7 @@ static int find_tracefs(struct gt_caps *caps, struct gt_error *err)
         char path[64];
 
         snprintf(path, sizeof(path), "%s/events", places[i]);
-        if (access(path, R_OK | X_OK))
+        if (faccessat(AT_FDCWD, path, R_OK | X_OK, AT_EACCESS))
             continue;
         caps->tracefs = strdup(places[i]);
         return caps->tracefs ? 0 : gt_error_memory(err);
@@ -172,6 +173,26 @@ bool gt_caps_is_gil_probe(const char *name)
     return false;
 }
 
+static void find_shared(struct gt_caps *caps)
+{
+    bool signals = false, waits = false;
+    struct dirent *entry;
+    char path[128];
+    DIR *folder;
+
+    if (!caps->tracefs)
+        return;
+    snprintf(path, sizeof(path), "%s/events/%s", caps->tracefs, GT_SHARED_GROUP);
+    folder = opendir(path);
+    while (folder && (entry = readdir(folder))) {
+        signals |= strncmp(entry->d_name, "signal", 6) == 0;
+        waits |= strncmp(entry->d_name, "wait", 4) == 0;
+    }
+    if (folder)
+        closedir(folder);
+    caps->shared_probes = signals && waits;
+}
+
 static int find_installed(struct gt_caps *caps, struct gt_error *err)
 {
     bool take = false, taken = false, drop = false;
@@ -207,7 +228,7 @@ static void judge(struct gt_caps *caps)
 {
     char path[128];
 
-    if (access("/proc/sys/kernel/perf_event_paranoid", F_OK))
+    if (faccessat(AT_FDCWD, "/proc/sys/kernel/perf_event_paranoid", F_OK, AT_EACCESS))
         refuse(caps->record_why, sizeof(caps->record_why),
                "this kernel has no perf events (CONFIG_PERF_EVENTS)");
     /* perf mounts tracefs itself when it may. */
@@ -226,10 +247,10 @@ static void judge(struct gt_caps *caps)
         return;
     }
     snprintf(path, sizeof(path), "%s/uprobe_events", caps->tracefs);
-    if (access(path, F_OK))
+    if (faccessat(AT_FDCWD, path, F_OK, AT_EACCESS))
         snprintf(caps->install_why, sizeof(caps->install_why),
                  "this kernel has no uprobes (CONFIG_UPROBE_EVENTS)");
-    else if (access(path, W_OK))
+    else if (faccessat(AT_FDCWD, path, W_OK, AT_EACCESS))
         snprintf(caps->install_why, sizeof(caps->install_why),
                  "%s cannot be written: %s (installing probes needs root)", path,
                  strerror(errno));
@@ -248,6 +269,7 @@ int gt_caps_probe(struct gt_caps *caps, uv_loop_t *loop, struct gt_error *err)
     rc = find_tracefs(caps, err);
     if (rc < 0)
         return rc;
+    find_shared(caps);
     rc = find_installed(caps, err);
     if (rc < 0)
         return rc;

@@ -21,6 +21,7 @@ struct gt_caps {
     int cpu_count;           /* online */
     bool sys_admin;          /* CAP_SYS_ADMIN */
     bool perfmon;            /* CAP_PERFMON, or CAP_SYS_ADMIN */
+    bool shared_probes;      /* those of --setup exist: giltracer:signal, giltracer:wait */
     bool installed_probes;   /* python:take_gil… exist already */
     struct gt_buf installed; /* their names, one "group:event" a line */
 
@@ -29,6 +30,9 @@ struct gt_caps {
     char install_why[256]; /* install uprobes */
     char trace_why[256];   /* record uprobes and tracepoints */
 };
+
+/* The group of the libc probes that --setup installs for everybody. */
+#define GT_SHARED_GROUP "giltracer"
 
 void gt_caps_init(struct gt_caps *caps);
 void gt_caps_release(struct gt_caps *caps);

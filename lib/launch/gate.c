@@ -1,5 +1,6 @@
 #include "launch/gate.h"
 
+#include "launch/gatekeeper.h"
 #include "launch/sentry.h"
 
 #include <errno.h>
@@ -8,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SIGNALS = 64, GATE_FIXED_ARGS = 8 };
+enum { SIGNALS = 64 };
 
 void gt_inherited_capture(struct gt_inherited *inherited)
 {
@@ -53,60 +54,10 @@ int gt_gate_command(const struct gt_inherited *inherited, int go, int error,
     return failed ? -1 : 0;
 }
 
-/* Wait for the one byte that opens the gate. End of file: giltracer gave up, or is gone. */
-static bool wait_to_go(int fd)
-{
-    char byte;
-    ssize_t got;
-
-    do
-        got = read(fd, &byte, 1);
-    while (got < 0 && errno == EINTR);
-    close(fd);
-    return got == 1;
-}
-
-static void restore(char **argv)
-{
-    uint64_t ignored = strtoull(argv[3], NULL, 16), blocked = strtoull(argv[4], NULL, 16);
-    sigset_t set;
-
-    for (int fd = 0; fd < 3; fd++) {
-        int flags = atoi(argv[5 + fd]);
-
-        if (flags == GT_GATE_CLOSED)
-            close(fd);
-        else
-            fcntl(fd, F_SETFL, flags);
-    }
-    sigemptyset(&set);
-    for (int number = 1; number <= SIGNALS; number++) {
-        if (ignored >> (number - 1) & 1)
-            signal(number, SIG_IGN);
-        if (blocked >> (number - 1) & 1)
-            sigaddset(&set, number);
-    }
-    sigprocmask(SIG_SETMASK, &set, NULL);
-}
-
-static int gate_main(char **argv)
-{
-    int go = atoi(argv[1]), report = atoi(argv[2]), number;
-
-    fcntl(report, F_SETFD, FD_CLOEXEC);
-    if (!wait_to_go(go))
-        return 125;
-    restore(argv);
-    execvp(argv[GATE_FIXED_ARGS], argv + GATE_FIXED_ARGS);
-    number = errno;
-    (void)!write(report, &number, sizeof(number));
-    return number == ENOENT ? 127 : 126;
-}
-
 bool gt_helper_main(int argc, char **argv, int *status)
 {
-    if (argc > GATE_FIXED_ARGS && strcmp(argv[0], GT_GATE_NAME) == 0) {
-        *status = gate_main(argv);
+    if (argc > GT_GATE_FIXED_ARGS && strcmp(argv[0], GT_GATE_NAME) == 0) {
+        *status = gt_gatekeeper_main(argv);
         return true;
     }
     if (argc == 1 && strcmp(argv[0], GT_SENTRY_NAME) == 0) {

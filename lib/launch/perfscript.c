@@ -3,12 +3,14 @@
 #include "base/strvec.h"
 #include "launch/tools.h"
 
+#include <stdio.h>
 #include <string.h>
 
 int gt_perfscript_start(const struct gt_perfscript *script, const struct gt_caps *caps,
                         uv_loop_t *loop, struct gt_child *child, struct gt_error *err)
 {
     static const int stdio[] = {GT_CHILD_NULL, GT_CHILD_CAPTURE, GT_CHILD_CAPTURE};
+    char fields[80];
     char *argv[] = {caps->perf,
                     "script",
                     "-i",
@@ -16,8 +18,9 @@ int gt_perfscript_start(const struct gt_perfscript *script, const struct gt_caps
                     "--ns",
                     "--show-task-events",
                     "--show-lost-events",
+                    "--show-switch-events",
                     script->default_fields ? NULL : "-F",
-                    "comm,pid,tid,cpu,time,event,trace",
+                    fields,
                     NULL};
     struct gt_child_spec spec = {
         .file = caps->perf,
@@ -32,6 +35,8 @@ int gt_perfscript_start(const struct gt_perfscript *script, const struct gt_caps
     struct gt_strvec env;
     int rc;
 
+    snprintf(fields, sizeof(fields), "comm,pid,tid,cpu,time,event,trace%s%s",
+             script->stacks ? ",ip,sym,dso" : "", script->counters ? ",period" : "");
     gt_strvec_init(&env);
     rc = gt_tool_environment(&env) ? gt_error_memory(err) : 0;
     spec.env = env.items;
@@ -41,27 +46,43 @@ int gt_perfscript_start(const struct gt_perfscript *script, const struct gt_caps
     return rc;
 }
 
+void gt_perfscript_look(struct gt_perfscript *script, const struct gt_caps *caps,
+                        uv_loop_t *loop)
+{
+    enum { LOOK_MS = 20000 };
+    char *argv[] = {caps->perf, "evlist", "-v", "-i", (char *)script->data_path, NULL};
+    struct gt_child child;
+
+    if (gt_tool_run(&child, loop, argv, LOOK_MS, NULL) < 0)
+        return;
+    /* Tracepoints and probes are of type 2; "PERIOD" is in every sample type with -P or a
+     * frequency. */
+    script->stacks = strstr(child.out_text.data, "CALLCHAIN") != NULL;
+    script->counters = strstr(child.out_text.data, "freq: 1") != NULL;
+    gt_child_release(&child);
+}
+
 bool gt_perfscript_lacks_field(const struct gt_child *child)
 {
     return !gt_child_succeeded(child) && strstr(child->err_text.data, "do not have") != NULL &&
            strstr(child->err_text.data, "attribute set") != NULL;
 }
 
-int gt_perfscript_judge(const struct gt_child *child, const char *data_path,
-                        struct gt_error *err)
+int gt_perfscript_judge(const struct gt_child *child, const char *name, struct gt_error *err)
 {
     char complaint[256];
 
     gt_child_complaint(child, complaint, sizeof(complaint));
+    complaint[strcspn(complaint, "(")] = '\0'; /* perf's "(rerun with -v …)" */
     if (!gt_child_succeeded(child))
         return gt_error_set(err, GT_ERR_FORMAT,
-                            "perf script cannot read all of %s%s%s (is the recording complete, "
-                            "and made by this version of perf or an older one?)",
-                            data_path, complaint[0] ? ": " : "", complaint);
+                            "perf script cannot read all of %s%s%s (was it ended properly, and "
+                            "made by this version of perf or an older one?)",
+                            name, complaint[0] ? ": " : "", complaint);
     /* Some damage is only warned about. */
     if (strstr(child->err_text.data, "data size field is 0") ||
         strstr(child->err_text.data, "unexpected end"))
         return gt_error_set(err, GT_ERR_FORMAT,
-                            "%s is truncated: the recording was not ended properly", data_path);
+                            "%s is truncated: perf record was not ended properly", name);
     return 0;
 }

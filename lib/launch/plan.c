@@ -6,10 +6,8 @@
 #include <unistd.h>
 
 static const char *const source_names[] = {
-    [GT_GIL_AUTO] = "auto",
-    [GT_GIL_NONE] = NULL,
-    [GT_GIL_UPROBES] = "uprobes",
-    [GT_GIL_FUNCTIONS] = "functions",
+    [GT_GIL_AUTO] = "auto",           [GT_GIL_NONE] = NULL,     [GT_GIL_UPROBES] = "uprobes",
+    [GT_GIL_FUNCTIONS] = "functions", [GT_GIL_FUTEX] = "futex",
 };
 
 enum { SOURCE_COUNT = sizeof(source_names) / sizeof(source_names[0]) };
@@ -26,9 +24,9 @@ int gt_gil_source_parse(const char *name, enum gt_gil_source *source, struct gt_
             *source = (enum gt_gil_source)i;
             return 0;
         }
-    return gt_error_set(err, GT_ERR_USAGE,
-                        "no GIL source is called %s (there are auto, uprobes, functions)",
-                        name);
+    return gt_error_set(
+        err, GT_ERR_USAGE,
+        "no GIL source is called %s (there are auto, uprobes, functions, futex)", name);
 }
 
 void gt_plan_init(struct gt_plan *plan)
@@ -67,6 +65,91 @@ static int use_installed(struct gt_plan *plan, const struct gt_caps *caps, struc
                : 0;
 }
 
+static int use_shared(struct gt_plan *plan, struct gt_error *err)
+{
+    plan->gil_source = GT_GIL_UPROBES;
+    plan->installed_probes = true;
+    return gt_strvec_push(&plan->events, GT_SHARED_GROUP ":*") ? gt_error_memory(err) : 0;
+}
+
+static int push_event(struct gt_plan *plan, const char *event, struct gt_error *err)
+{
+    return gt_strvec_push(&plan->events, event) ? gt_error_memory(err) : 0;
+}
+
+static int push_futex_events(struct gt_plan *plan, struct gt_error *err)
+{
+    int rc = push_event(plan, "syscalls:sys_enter_futex", err);
+
+    return rc < 0 ? rc : push_event(plan, "syscalls:sys_exit_futex", err);
+}
+
+static int use_futex(struct gt_plan *plan, const struct gt_caps *caps, struct gt_error *err)
+{
+    if (caps->trace_why[0])
+        return gt_error_set(err, GT_ERR_PERMISSION, "cannot see the GIL: %s", caps->trace_why);
+    plan->gil_source = GT_GIL_FUTEX;
+    return push_futex_events(plan, err);
+}
+
+/*
+ * Thread states. Without GIL probes, futex calls tell which sleeps are for the GIL: they cost
+ * nothing without contention, and unlike stacks they cannot fail to unwind. With --call-graph
+ * sched_switch carries stacks, 2 KiB of each: enough to see who called the wait (FACTS).
+ */
+static int choose_states(struct gt_plan *plan, const struct gt_plan_request *request,
+                         const struct gt_caps *caps, struct gt_error *err)
+{
+    static const char *const events[] = {"sched:sched_wakeup", "sched:sched_wakeup_new",
+                                         "sched:sched_process_fork",
+                                         "sched:sched_process_exit"};
+    int rc;
+
+    if (!request->state_detect)
+        return 0;
+    plan->states = true;
+    if (caps->trace_why[0])
+        return gt_strvec_pushf(&plan->notes,
+                               "states come from switch records alone (running, preempted, off "
+                               "the CPU): %s",
+                               caps->trace_why)
+                   ? gt_error_memory(err)
+                   : 0;
+    plan->stacks = request->call_graph;
+    if (!request->gil_detect && !plan->stacks) {
+        rc = push_futex_events(plan, err);
+        if (rc < 0)
+            return rc;
+    }
+    rc = push_event(plan,
+                    plan->stacks ? "sched:sched_switch/call-graph=dwarf,stack-size=2048/"
+                                 : "sched:sched_switch",
+                    err);
+    for (size_t i = 0; rc == 0 && i < sizeof(events) / sizeof(events[0]); i++)
+        rc = push_event(plan, events[i], err);
+    return rc;
+}
+
+/*
+ * "page-faults:u" → "page-faults/freq=999/u": the frequency must be each event's own, since a
+ * global one would thin out the tracepoints. Tracepoints of the user count every hit.
+ */
+static int add_counter(struct gt_plan *plan, const char *event, unsigned frequency)
+{
+    const char *slash = strrchr(event, '/');
+    const char *colon = strchr(event, ':');
+
+    plan->counters = true;
+    if (slash && slash != strchr(event, '/'))
+        return gt_strvec_pushf(&plan->events, "%.*s,freq=%u%s", (int)(slash - event), event,
+                               frequency, slash);
+    if (slash || (colon && strspn(colon + 1, "ukhHGpPSDIeWb") != strlen(colon + 1)))
+        return gt_strvec_push(&plan->events, event);
+    return gt_strvec_pushf(&plan->events, "%.*s/freq=%u/%s",
+                           colon ? (int)(colon - event) : (int)strlen(event), event, frequency,
+                           colon ? colon + 1 : "");
+}
+
 static int choose_source(struct gt_plan *plan, const struct gt_plan_request *request,
                          const struct gt_caps *caps, const struct gt_interp *interp,
                          struct gt_error *err)
@@ -75,9 +158,14 @@ static int choose_source(struct gt_plan *plan, const struct gt_plan_request *req
 
     if (!request->gil_detect)
         return 0;
-    if (request->gil_source != GT_GIL_UPROBES && !installable && caps->installed_probes &&
-        !caps->trace_why[0])
-        return use_installed(plan, caps, err);
+    if (request->gil_source == GT_GIL_FUTEX)
+        return use_futex(plan, caps, err);
+    if (!installable && !caps->trace_why[0]) {
+        if (request->gil_source != GT_GIL_FUNCTIONS && caps->shared_probes)
+            return use_shared(plan, err);
+        if (request->gil_source != GT_GIL_UPROBES && caps->installed_probes)
+            return use_installed(plan, caps, err);
+    }
     if (!installable)
         return gt_error_set(err, GT_ERR_PERMISSION, "cannot see the GIL: %s",
                             caps->trace_why[0] ? caps->trace_why : caps->install_why);
@@ -150,6 +238,11 @@ int gt_plan_make(struct gt_plan *plan, const struct gt_plan_request *request,
     if (rc == 0)
         rc = choose_source(plan, request, caps, interp, err);
     if (rc == 0)
+        rc = choose_states(plan, request, caps, err);
+    for (size_t i = 0; rc == 0 && request->counters && request->counters[i]; i++)
+        if (add_counter(plan, request->counters[i], request->frequency))
+            rc = gt_error_memory(err);
+    if (rc == 0)
         rc = choose_events(plan, err);
     if (rc == 0)
         rc = note_interpreter(plan, interp, err);
@@ -170,6 +263,14 @@ int gt_plan_record_command(const struct gt_plan *plan, const struct gt_caps *cap
 
     if (plan->buffer_mib)
         failed |= gt_strvec_push(argv, "-m") | gt_strvec_pushf(argv, "%uM", plan->buffer_mib);
+    if (plan->states)
+        failed |= gt_strvec_push(argv, "--switch-events");
+    if (plan->counters)
+        failed |= gt_strvec_push(argv, "--sample-cpu");
+    /* -d records where data is mapped, too: perf's unwinder looks for the lowest mapping of a
+     * library, which is not the executable one. */
+    if (plan->stacks)
+        failed |= gt_strvec_push(argv, "-d");
     for (size_t i = 0; i < plan->events.count; i++)
         failed |= gt_strvec_push(argv, "-e") | gt_strvec_push(argv, plan->events.items[i]);
     failed |= gt_strvec_push(argv, "-o") | gt_strvec_push(argv, data_path) |
@@ -212,5 +313,8 @@ int gt_plan_print(const struct gt_plan *plan, const struct gt_caps *caps,
                         probe->on_return ? " on return" : "");
     }
     failed |= print_words(text, "events:     ", plan->events.items);
+    if (plan->states)
+        failed |= gt_buf_addf(text, "states:      switch records%s\n",
+                              plan->stacks ? ", stacks of sleeps" : "");
     return failed ? -1 : 0;
 }

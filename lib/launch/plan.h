@@ -24,13 +24,17 @@ enum gt_gil_source {
     GT_GIL_NONE,
     GT_GIL_UPROBES,
     GT_GIL_FUNCTIONS,
+    GT_GIL_FUTEX,
 };
 
 struct gt_plan {
     enum gt_gil_source gil_source;
-    bool installed_probes;      /* functions: those that exist are used as they are */
+    bool installed_probes;      /* those that exist are used as they are */
     struct gt_probe_set probes; /* to be installed; may be empty */
     struct gt_strvec events;    /* for perf record -e */
+    bool states;                /* scheduling is recorded: switch records at least */
+    bool stacks;                /* with stacks */
+    bool counters;              /* the user's own events are among `events` */
     struct gt_strvec target;    /* the target's argument vector */
     struct gt_strvec notes;     /* lines the user should know */
     unsigned buffer_mib;        /* per CPU; 0: perf's own choice */
@@ -40,7 +44,11 @@ struct gt_plan {
 struct gt_plan_request {
     enum gt_gil_source gil_source;
     bool gil_detect;
-    char *const *target; /* NULL-terminated */
+    bool state_detect;
+    bool call_graph;
+    char *const *counters; /* events of -e, checked; NULL-terminated, or NULL */
+    unsigned frequency;    /* of their samples, per second */
+    char *const *target;   /* NULL-terminated */
 };
 
 void gt_plan_init(struct gt_plan *plan);

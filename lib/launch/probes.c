@@ -248,15 +248,18 @@ static int run_install(char *const *argv, const char *path, uv_loop_t *loop,
     return rc;
 }
 
-static void remove_now(const char *group, const struct gt_caps *caps, uv_loop_t *loop)
+bool gt_probes_remove(const char *group, const struct gt_caps *caps, uv_loop_t *loop)
 {
     struct gt_child child;
+    bool removed;
 
     if (gt_probes_start_removal(group, caps, loop, &child, NULL) < 0)
-        return;
+        return false;
     while (!child.done)
         uv_run(loop, UV_RUN_ONCE);
+    removed = gt_child_succeeded(&child);
     gt_child_release(&child);
+    return removed;
 }
 
 int gt_probes_install(const struct gt_probe_set *set, const struct gt_caps *caps,
@@ -274,7 +277,7 @@ int gt_probes_install(const struct gt_probe_set *set, const struct gt_caps *caps
             rc = run_install(argv.items, set->probes[first].path, loop, err);
         gt_strvec_release(&argv);
         if (rc < 0) /* perf may have put in some of them */
-            remove_now(set->group, caps, loop);
+            gt_probes_remove(set->group, caps, loop);
     }
     return rc;
 }
@@ -426,7 +429,7 @@ void gt_probes_sweep(const struct gt_caps *caps, uv_loop_t *loop)
 
         if (sscanf(line, "%*c:%63[^/ ]/", group) == 1 && strcmp(group, last) != 0 &&
             is_abandoned(group, our_namespace)) {
-            remove_now(group, caps, loop);
+            gt_probes_remove(group, caps, loop);
             strlcpy(last, group, sizeof(last));
             swept++;
         }

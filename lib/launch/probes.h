@@ -55,6 +55,9 @@ int gt_probe_definition(const struct gt_probe_set *set, const struct gt_probe *p
 int gt_probes_install(const struct gt_probe_set *set, const struct gt_caps *caps,
                       uv_loop_t *loop, struct gt_error *err);
 
+/* Take out a group, and wait for it. True when it is gone. */
+bool gt_probes_remove(const char *group, const struct gt_caps *caps, uv_loop_t *loop);
+
 /* Start to take out a group; the child is the caller's to wait for and release. */
 int gt_probes_start_removal(const char *group, const struct gt_caps *caps, uv_loop_t *loop,
                             struct gt_child *child, struct gt_error *err);

@@ -2,22 +2,18 @@
 
 #include "launch/perfctl.h"
 #include "launch/perfscript.h"
+#include "launch/target.h"
 #include "launch/tools.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 enum {
     PERF_CONTROL_FD = 3, /* perf's ends of the control pipes, in perf */
     PERF_ACK_FD = 4,
-    GATE_FDS_FROM = 64, /* descriptors below are the user's to pass on */
-    GATE_FDS_TO = 250,
     TICK_MS = 500,
     GRACE_MS = 2000,
     SIGNAL_QUEUE = 32,
@@ -42,8 +38,9 @@ struct session {
     unsigned pending;     /* events that came, as bits */
 
     struct gt_perfctl control;
-    struct gt_child perf, target, script;
-    bool perf_spawned, target_spawned, script_spawned;
+    struct gt_child perf, script;
+    struct gt_target target;
+    bool perf_spawned, script_spawned;
     bool perf_asked_to_stop;
     uv_timer_t deadline, ticker;
     int timers_open;
@@ -51,8 +48,6 @@ struct session {
 
     uint64_t script_bytes; /* of text that perf script gave */
 
-    int gate_open;   /* our end of the pipe that holds the gate; -1 */
-    int gate_report; /* our end of the pipe that tells why exec failed; -1 */
     struct {
         int number;
         bool group;
@@ -159,76 +154,7 @@ static void start_deadline(struct session *session)
     uv_timer_start(&session->deadline, on_deadline, session->spec->perf_timeout_ms, 0);
 }
 
-static void close_fd(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-    *fd = -1;
-}
-
 /* --- starting the children --- */
-
-/* Numbers that no descriptor of ours has: the target's own must keep theirs. */
-static int free_fd(int from)
-{
-    while (from < GATE_FDS_TO && fcntl(from, F_GETFD) >= 0)
-        from++;
-    return from;
-}
-
-static int spawn_gate(struct session *session, int go, int report)
-{
-    struct gt_child_spec spec = {
-        .file = "/proc/self/exe",
-        .on_done = on_target_done,
-        .context = session,
-    };
-    int go_at = free_fd(GATE_FDS_FROM), report_at = free_fd(go_at + 1);
-    int stdio[GATE_FDS_TO + 2];
-    struct gt_strvec argv;
-    int rc;
-
-    for (int fd = 0; fd < report_at; fd++)
-        stdio[fd] = GT_CHILD_NULL;
-    for (int fd = 0; fd < 3; fd++)
-        if (session->spec->inherited->stdio_flags[fd] != GT_GATE_CLOSED)
-            stdio[fd] = fd;
-    stdio[go_at] = go;
-    stdio[report_at] = report;
-    spec.stdio = stdio;
-    spec.stdio_count = report_at + 1;
-    gt_strvec_init(&argv);
-    if (gt_gate_command(session->spec->inherited, go_at, report_at,
-                        session->spec->plan->target.items, &argv)) {
-        rc = gt_error_memory(session->err);
-    } else {
-        spec.argv = argv.items;
-        rc = gt_child_spawn(&session->target, session->loop, &spec, session->err);
-    }
-    gt_strvec_release(&argv);
-    return rc;
-}
-
-static int start_gate(struct session *session)
-{
-    int go[2], report[2], rc;
-
-    if (pipe2(go, O_CLOEXEC))
-        return gt_error_errno(session->err, "cannot make a pipe");
-    if (pipe2(report, O_CLOEXEC)) {
-        close(go[0]);
-        close(go[1]);
-        return gt_error_errno(session->err, "cannot make a pipe");
-    }
-    rc = spawn_gate(session, go[0], report[1]);
-    close(go[0]);
-    close(report[1]);
-    session->gate_open = go[1];
-    session->gate_report = report[0];
-    session->target_spawned = rc == 0;
-    session->result->pid = rc == 0 ? session->target.pid : 0;
-    return rc;
-}
 
 static int start_perf(struct session *session)
 {
@@ -250,8 +176,9 @@ static int start_perf(struct session *session)
     gt_strvec_init(&argv);
     gt_strvec_init(&env);
     if (gt_tool_environment(&env) ||
-        gt_plan_record_command(session->spec->plan, session->spec->caps, session->target.pid,
-                               PERF_CONTROL_FD, PERF_ACK_FD, session->spec->data_path, &argv)) {
+        gt_plan_record_command(session->spec->plan, session->spec->caps,
+                               session->target.child.pid, PERF_CONTROL_FD, PERF_ACK_FD,
+                               session->spec->data_path, &argv)) {
         rc = gt_error_memory(session->err);
     } else {
         spec.file = argv.items[0];
@@ -273,6 +200,8 @@ static int start_script(struct session *session)
 {
     struct gt_perfscript script = {
         .data_path = session->spec->data_path,
+        .stacks = session->spec->plan->stacks,
+        .counters = session->spec->plan->counters,
         .on_data = on_script_data,
         .on_done = on_script_done,
         .context = session,
@@ -296,7 +225,7 @@ static enum gt_session_state ignore(struct session *session)
 static enum gt_session_state check_aborted(struct session *session)
 {
     bool over = (!session->perf_spawned || session->perf.done) &&
-                (!session->target_spawned || session->target.done);
+                (!session->target.spawned || session->target.child.done);
 
     return over ? GT_SESSION_DONE : GT_SESSION_ABORTING;
 }
@@ -306,24 +235,22 @@ static enum gt_session_state check_aborted(struct session *session)
 static enum gt_session_state abort_all(struct session *session)
 {
     uv_timer_stop(&session->deadline);
-    close_fd(&session->gate_open);
+    gt_target_give_up(&session->target);
     if (session->perf_spawned)
         gt_child_stop(&session->perf, GRACE_MS);
-    if (session->target_spawned)
-        gt_child_stop(&session->target, GRACE_MS);
+    if (session->target.spawned)
+        gt_child_stop(&session->target.child, GRACE_MS);
     return check_aborted(session);
 }
 
 static enum gt_session_state open_gate(struct session *session)
 {
     struct timespec now;
-    char byte = 'g';
 
     uv_timer_stop(&session->deadline);
     clock_gettime(CLOCK_REALTIME, &now);
     session->result->started_unix_ns = now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
-    session->result->target_ran = write(session->gate_open, &byte, 1) == 1;
-    close_fd(&session->gate_open);
+    session->result->target_ran = gt_target_let_go(&session->target);
     return GT_SESSION_RUNNING;
 }
 
@@ -363,7 +290,7 @@ static enum gt_session_state cancel(struct session *session)
 /* The gate ended before it was opened: a signal to the whole group, or someone killed it. */
 static enum gt_session_state gate_ended(struct session *session)
 {
-    session->result->cancelled = session->target.term_signal;
+    session->result->cancelled = session->target.child.term_signal;
     fail_with(session, gt_error_set(session->err, GT_ERR_CANCELLED,
                                     "the program's process ended before it could start"));
     return abort_all(session);
@@ -372,8 +299,8 @@ static enum gt_session_state gate_ended(struct session *session)
 static enum gt_session_state forward_signals(struct session *session)
 {
     for (int i = 0; i < session->signal_count; i++)
-        if (!session->signals[i].group && session->target.pid)
-            kill(session->target.pid, session->signals[i].number);
+        if (!session->signals[i].group && session->target.child.pid)
+            kill(session->target.child.pid, session->signals[i].number);
     return session->state;
 }
 
@@ -395,21 +322,13 @@ static enum gt_session_state perf_died(struct session *session)
     return session->state;
 }
 
-static void read_exec_error(struct session *session)
-{
-    int number = 0;
-
-    if (read(session->gate_report, &number, sizeof(number)) == (ssize_t)sizeof(number))
-        session->result->exec_errno = number;
-}
-
 static void note_target(struct session *session)
 {
-    const struct gt_child *target = &session->target;
+    const struct gt_child *target = &session->target.child;
 
     session->result->term_signal = target->term_signal;
     session->result->exit_status = target->term_signal ? -1 : target->exit_status;
-    read_exec_error(session);
+    session->result->exec_errno = gt_target_exec_error(&session->target);
     if (session->spec->on_target_end)
         session->spec->on_target_end(session->spec->context);
 }
@@ -428,9 +347,9 @@ static enum gt_session_state convert(struct session *session)
         char complaint[256];
 
         gt_child_complaint(&session->perf, complaint, sizeof(complaint));
-        fail_with(session, gt_error_set(session->err, GT_ERR_CHILD,
-                                        "perf record wrote nothing%s%s, so there is no report",
-                                        complaint[0] ? ": " : "", complaint));
+        fail_with(session,
+                  gt_error_set(session->err, GT_ERR_CHILD, "perf record wrote nothing%s%s",
+                               complaint[0] ? ": " : "", complaint));
         return GT_SESSION_DONE;
     }
     rc = start_script(session);
@@ -501,7 +420,7 @@ static enum gt_session_state converted(struct session *session)
         return GT_SESSION_DONE;
     if (session->script.data_error) /* on_data has told why */
         fail_with(session, session->script.data_error);
-    else if (gt_perfscript_judge(&session->script, session->spec->data_path, &why) == 0)
+    else if (gt_perfscript_judge(&session->script, "the recording", &why) == 0)
         session->result->recorded = true;
     else if (session->script_bytes > 0)
         warn(session, why.message);
@@ -548,8 +467,6 @@ static void init_timers(struct session *session)
 static void close_all(struct session *session)
 {
     gt_signals_listen(session->spec->signals, NULL, NULL);
-    close_fd(&session->gate_open);
-    close_fd(&session->gate_report);
     gt_perfctl_close(&session->control);
     uv_close((uv_handle_t *)&session->deadline, on_timer_closed);
     uv_close((uv_handle_t *)&session->ticker, on_timer_closed);
@@ -557,8 +474,7 @@ static void close_all(struct session *session)
         uv_run(session->loop, UV_RUN_ONCE);
     if (session->perf_spawned)
         gt_child_release(&session->perf);
-    if (session->target_spawned)
-        gt_child_release(&session->target);
+    gt_target_release(&session->target);
     if (session->script_spawned)
         gt_child_release(&session->script);
 }
@@ -572,14 +488,16 @@ int gt_session_run(uv_loop_t *loop, const struct gt_session_spec *spec,
         .spec = spec,
         .result = result,
         .err = err ? err : &unwanted,
-        .gate_open = -1,
-        .gate_report = -1,
         .state = GT_SESSION_STARTING,
     };
 
     init_timers(&session);
     gt_signals_listen(spec->signals, on_signal, &session);
-    fail_with(&session, start_gate(&session));
+    gt_target_init(&session.target);
+    fail_with(&session,
+              gt_target_start(&session.target, loop, spec->plan->target.items, spec->inherited,
+                              on_target_done, &session, session.err));
+    result->pid = session.target.spawned ? session.target.child.pid : 0;
     if (session.rc == 0)
         fail_with(&session, start_perf(&session));
     if (session.rc < 0)

@@ -23,6 +23,18 @@ static void end_lives(struct gt_timeline *timeline)
     }
 }
 
+/* Time zero: the first life, not the gate that held it back. */
+static void begin_with_life(struct gt_timeline *timeline)
+{
+    int64_t start_ns = INT64_MAX;
+
+    for (uint32_t i = 0; i < timeline->threads.count; i++)
+        if (gt_thread_at(timeline, i)->start_ns < start_ns)
+            start_ns = gt_thread_at(timeline, i)->start_ns;
+    if (start_ns != INT64_MAX)
+        timeline->start_ns = start_ns;
+}
+
 static int compare_ranges(const void *a, const void *b)
 {
     const struct gt_lost_range *left = a, *right = b;
@@ -280,16 +292,6 @@ static int finish_gil(struct gt_timeline *timeline, struct gt_gil *gil)
     return 0;
 }
 
-/* Holders that alternate wrongly, again and again, though nothing was lost: two condition
- * variables that looked like a GIL's for a while. */
-static bool is_impostor(const struct gt_timeline *timeline, const struct gt_gil *gil)
-{
-    if (gil->source != GT_GIL_FROM_COND)
-        return false;
-    return gil->misfits >= 3 &&
-           gil->misfits * 10 > gil->transitions + timeline->quality.lost_events;
-}
-
 /* Mark the GILs that are none. Function probes are the second choice where condition
  * variables of the same program tell the same exactly. 0 or -1. */
 static int judge_gils(const struct gt_timeline *timeline, bool *drop)
@@ -301,7 +303,7 @@ static int judge_gils(const struct gt_timeline *timeline, bool *drop)
     for (uint32_t i = 0; i < timeline->gils.count; i++) {
         const struct gt_gil *gil = gt_gil_at(timeline, i);
 
-        drop[i] = is_impostor(timeline, gil);
+        drop[i] = gt_gil_is_impostor(timeline, gil);
         if (gil->source == GT_GIL_FROM_COND && !drop[i])
             exact[gil->image] = true;
     }
@@ -368,6 +370,7 @@ static int keep_gils(struct gt_timeline *timeline)
 int gt_finish_gils(struct gt_timeline *timeline)
 {
     end_lives(timeline);
+    begin_with_life(timeline);
     if (gt_futex_finish(timeline))
         return -1;
     for (uint32_t i = 0; i < timeline->gils.count; i++) {

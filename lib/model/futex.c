@@ -53,6 +53,7 @@ struct candidate {
     bool used_word[2];
     bool used_switch; /* switch_cond was waited on or woken */
     bool known;       /* lies in a _PyRuntime */
+    int64_t start_ns; /* of the program image it belongs to */
 };
 
 static struct candidate *candidate_at(const struct gt_timeline *timeline, uint32_t index)
@@ -81,6 +82,7 @@ static struct candidate *add(struct gt_timeline *timeline, uint32_t process, uin
     candidate->process = process;
     candidate->address = address;
     candidate->known = address >= state->runtime_start && address < state->runtime_end;
+    candidate->start_ns = state->image_start_ns;
     gt_chunks_init(&candidate->entries, sizeof(struct entry));
     return candidate;
 }
@@ -151,6 +153,7 @@ int gt_futex_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt
     bool second_word = event->value % 8 == 4;
     uint64_t address = event->value - (second_word ? WORD_1 : WORD_0);
 
+    timeline->saw_futex = true;
     if (event->kind == GT_EVENT_FUTEX_EXIT) {
         struct candidate *candidate =
             state->futex_wait ? find(timeline, process, state->futex_wait) : NULL;
@@ -333,12 +336,22 @@ static int make_gil(struct gt_timeline *timeline, const struct candidate *candid
         gt_gil_new(timeline, candidate->process, GT_GIL_FROM_FUTEX, candidate->address, 0);
     int rc = index == GT_NO_INDEX ? -1 : 0;
 
-    if (rc == 0)
+    if (rc == 0) {
         replay.gil = gt_gil_at(timeline, index);
+        replay.gil->start_ns = candidate->start_ns;
+    }
     for (size_t i = 0; rc == 0 && i < candidate->entries.count; i++)
         rc = replay_entry(&replay, gt_chunks_at(&candidate->entries, i));
     if (rc == 0)
         rc = close_waits(&replay);
+    if (rc == 0 && candidate->start_ns !=
+                       gt_process_state_at(timeline, candidate->process)->image_start_ns) {
+        /* Its program was replaced by another one, after the last that is known of it. */
+        const struct entry *last = gt_chunks_last(&candidate->entries);
+
+        replay.gil->closed = true;
+        replay.gil->end_ns = last->time_ns;
+    }
     free(replay.waiters);
     return rc;
 }

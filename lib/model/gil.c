@@ -116,13 +116,29 @@ static void note_activity(struct gt_timeline *timeline, const struct gt_gil *gil
 {
     struct gt_thread_state *state = gt_thread_state_at(timeline, thread);
 
-    if (gil->source == GT_GIL_FROM_FUNCTIONS)
+    if (gil->source == GT_GIL_FROM_FUNCTIONS || gil->distrusted)
         return;
     state->activity++;
     if (owned > 0)
         state->owned++;
     else if (owned < 0 && state->owned)
         state->owned--;
+}
+
+bool gt_gil_is_impostor(const struct gt_timeline *timeline, const struct gt_gil *gil)
+{
+    return gil->source == GT_GIL_FROM_COND && gil->misfits >= 3 &&
+           gil->misfits * 10 > gil->transitions + timeline->quality.lost_events;
+}
+
+static void count_misfit(struct gt_timeline *timeline, struct gt_gil *gil)
+{
+    gil->misfits++;
+    if (gil->distrusted || !gt_gil_is_impostor(timeline, gil))
+        return;
+    if (gil->owner != GT_NO_INDEX)
+        note_activity(timeline, gil, gt_member_at(gil, gil->owner)->thread, -1);
+    gil->distrusted = true;
 }
 
 static int end_hold(struct gt_timeline *timeline, struct gt_gil *gil, int64_t time_ns,
@@ -154,6 +170,8 @@ static int catch_up(struct gt_timeline *timeline, struct gt_gil *gil)
     if (seen == gil->lost_seen)
         return 0;
     gil->known_since_ns = gt_lost_until_ns(timeline);
+    if (gil->now_ns < gil->known_since_ns)
+        gil->now_ns = gil->known_since_ns;
     return gil->owner == GT_NO_INDEX
                ? 0
                : end_hold(timeline, gil, lost_since_ns(timeline, seen), GT_SPAN_CUT_END);
@@ -182,11 +200,11 @@ static uint32_t touch(struct gt_timeline *timeline, struct gt_gil *gil, uint32_t
 {
     uint32_t at;
 
+    if (catch_up(timeline, gil))
+        return GT_NO_INDEX;
     if (*time_ns < gil->now_ns)
         *time_ns = gil->now_ns;
     gil->now_ns = *time_ns;
-    if (catch_up(timeline, gil))
-        return GT_NO_INDEX;
     at = gt_gil_member(timeline, gil, thread);
     if (at == GT_NO_INDEX || member_catch_up(timeline, gil, gt_member_at(gil, at)))
         return GT_NO_INDEX;
@@ -206,7 +224,7 @@ int gt_gil_wait(struct gt_timeline *timeline, uint32_t index, uint32_t thread, i
     member = gt_member_at(gil, at);
     if (gil->owner == at) {
         /* Its release was not recorded. */
-        gil->misfits++;
+        count_misfit(timeline, gil);
         gil->defects.unmatched_takes++;
         if (end_hold(timeline, gil, time_ns, GT_SPAN_CUT_END))
             return -1;
@@ -227,7 +245,7 @@ static int take_over(struct gt_timeline *timeline, uint32_t index, int64_t time_
     if (!suspect)
         return -1;
     *suspect = (struct gt_suspect){gil->owner_since_ns, time_ns, index};
-    gil->misfits++;
+    count_misfit(timeline, gil);
     gil->defects.unmatched_takes++;
     return end_hold(timeline, gil, time_ns, GT_SPAN_CUT_END);
 }
@@ -285,7 +303,7 @@ int gt_gil_released(struct gt_timeline *timeline, uint32_t index, uint32_t threa
         return 0;
     } else {
         gil->transitions++;
-        gil->misfits++;
+        count_misfit(timeline, gil);
         gil->defects.unmatched_releases++;
     }
     gil->last_change_ns = time_ns;
@@ -404,6 +422,8 @@ int gt_gil_close(struct gt_timeline *timeline, struct gt_gil *gil, int64_t time_
     if (gil->closed)
         return 0;
     gil->closed = true;
+    if (time_ns < gil->now_ns)
+        time_ns = gil->now_ns; /* the order is the truth, here too */
     gil->end_ns = time_ns;
     for (uint32_t i = 0; i < gil->members.count; i++)
         if (exit_from(timeline, gil, gt_member_at(gil, i)->thread, time_ns))

@@ -13,14 +13,11 @@
  * (3.6 keeps separate statics). A pair is refused when its thread held another GIL
  * meanwhile, which cannot be (a thread drops one interpreter's GIL before it takes the
  * next), or when the process can have only one. What still slips through breaks the
- * alternation of holders sooner or later and is dropped by finish.c.
+ * alternation of holders sooner or later: from then on it refuses nobody else (`distrusted`),
+ * and finish.c drops it.
  */
 
 enum {
-    /* sizeof(pthread_cond_t) + sizeof(pthread_mutex_t): 48 + 40 on x86-64 glibc and musl
-     * alike, 48 + 48 on aarch64 glibc */
-    DISTANCE_X86_64 = 88,
-    DISTANCE_AARCH64 = 96,
     DISTANCE_MAX = 1024, /* separate statics of one file */
     REPETITIONS = 3,
     /* Bounds for what a program could make us remember, far above what CPython does. */
@@ -165,7 +162,7 @@ static bool has_cond_gil(const struct gt_timeline *timeline, uint32_t process)
 
     for (; at != GT_NO_INDEX; at = gt_gil_at(timeline, at)->next)
         if (gt_gil_at(timeline, at)->source == GT_GIL_FROM_COND &&
-            !gt_gil_at(timeline, at)->closed)
+            !gt_gil_at(timeline, at)->distrusted)
             return true;
     return false;
 }
@@ -184,7 +181,7 @@ static bool proves_gil(struct gt_timeline *timeline, uint32_t thread, struct gt_
     if (gt_process_state_at(timeline, process)->gil_count >= GILS_MAX ||
         (timeline->tracker->single_gil && has_cond_gil(timeline, process)))
         return false;
-    if (distance == DISTANCE_X86_64 || distance == DISTANCE_AARCH64)
+    if (distance == GT_DISTANCE_X86_64 || distance == GT_DISTANCE_AARCH64)
         return true;
     if ((distance > DISTANCE_MAX && (uint64_t)0 - distance > DISTANCE_MAX) || distance % 4)
         return false;

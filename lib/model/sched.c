@@ -212,6 +212,16 @@ int gt_sched_started(struct gt_timeline *timeline, uint32_t thread, int64_t time
     return sched ? enter(sched, GT_SCHED_WOKEN, -1, time_ns) : -1;
 }
 
+void gt_sched_restart(struct gt_timeline *timeline, uint32_t thread)
+{
+    struct gt_sched *sched = gt_sched_of(timeline, thread);
+
+    if (!sched)
+        return;
+    gt_chunks_truncate(&sched->spans, 0);
+    sched->current.start_ns = gt_thread_at(timeline, thread)->start_ns;
+}
+
 int gt_sched_ended(struct gt_timeline *timeline, uint32_t thread, int64_t time_ns)
 {
     struct gt_sched *sched = gt_sched_of(timeline, thread);
@@ -354,6 +364,8 @@ int gt_sched_finish(struct gt_timeline *timeline)
 {
     if (!timeline->saw_sched) {
         /* Forks alone say nothing about what the threads did then. */
+        for (uint32_t i = 0; i < timeline->scheds.count; i++)
+            gt_chunks_release(&gt_sched_of(timeline, i)->spans);
         gt_chunks_truncate(&timeline->scheds, 0);
         return 0;
     }

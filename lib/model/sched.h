@@ -71,6 +71,8 @@ int gt_sched_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt
 /* The thread itself caused an event: it runs, if nothing else was known. */
 int gt_sched_seen(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event);
 int gt_sched_started(struct gt_timeline *timeline, uint32_t thread, int64_t time_ns);
+/* Forget what the thread did so far: it runs from now on. */
+void gt_sched_restart(struct gt_timeline *timeline, uint32_t thread);
 int gt_sched_ended(struct gt_timeline *timeline, uint32_t thread, int64_t time_ns);
 /* Before lost ranges are merged: let every thread know of them. */
 int gt_sched_catch_up(struct gt_timeline *timeline);

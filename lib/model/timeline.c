@@ -68,10 +68,8 @@ static void free_tracker(struct gt_timeline *timeline)
     timeline->tracker = NULL;
 }
 
-void gt_timeline_free(struct gt_timeline *timeline)
+void gt_timeline_drop_gils(struct gt_timeline *timeline)
 {
-    if (!timeline)
-        return;
     for (uint32_t i = 0; i < timeline->gils.count; i++) {
         struct gt_gil *gil = gt_gil_at(timeline, i);
 
@@ -80,6 +78,14 @@ void gt_timeline_free(struct gt_timeline *timeline)
         gt_chunks_release(&gil->members);
         gt_hashmap_release(&gil->member_of);
     }
+    gt_chunks_truncate(&timeline->gils, 0);
+}
+
+void gt_timeline_free(struct gt_timeline *timeline)
+{
+    if (!timeline)
+        return;
+    gt_timeline_drop_gils(timeline);
     if (timeline->tracker)
         free_tracker(timeline);
     gt_chunks_release(&timeline->processes);
@@ -172,10 +178,16 @@ static uint32_t guess_process(struct gt_timeline *timeline, const struct gt_even
     uint64_t key = event->kind == GT_EVENT_COND_SIGNAL || event->kind == GT_EVENT_COND_WAIT
                        ? event->value
                        : 0;
-    uint32_t index = gt_hashmap_get(guess_of, key);
+    /* A thread may be seen waiting before the GIL's other condition variable ever was. */
+    static const uint64_t near[] = {0, GT_DISTANCE_X86_64, 0 - (uint64_t)GT_DISTANCE_X86_64,
+                                    GT_DISTANCE_AARCH64, 0 - (uint64_t)GT_DISTANCE_AARCH64};
+    uint32_t index;
 
-    if (index != GT_HASHMAP_NONE)
-        return index;
+    for (size_t i = 0; i < (key ? sizeof(near) / sizeof(near[0]) : 1); i++) {
+        index = gt_hashmap_get(guess_of, key + near[i]);
+        if (index != GT_HASHMAP_NONE)
+            return index;
+    }
     index = process_of_pid(timeline, event->tid, event->time_ns);
     if (index == GT_NO_INDEX)
         return GT_NO_INDEX;
@@ -356,6 +368,7 @@ static int feed_exec(struct gt_timeline *timeline, uint32_t index, const struct 
     uint32_t process_index = thread->process;
     struct gt_process *process = gt_process_at(timeline, process_index);
     struct gt_process_state *state = gt_process_state_at(timeline, process_index);
+    bool had_gil = state->first_gil != GT_NO_INDEX;
 
     for (uint32_t at = state->first_gil; at != GT_NO_INDEX; at = gt_gil_at(timeline, at)->next)
         if (gt_gil_close(timeline, gt_gil_at(timeline, at), event->time_ns))
@@ -371,6 +384,12 @@ static int feed_exec(struct gt_timeline *timeline, uint32_t index, const struct 
     state->gil_count = 0;
     state->image = timeline->tracker->images++;
     state->image_start_ns = event->time_ns;
+    if (!state->executed && !had_gil && !(thread->flags & GT_THREAD_SAW_START)) {
+        /* The process waited at the gate: the program's life begins here. */
+        thread->start_ns = process->start_ns = event->time_ns;
+        gt_sched_restart(timeline, index);
+    }
+    state->executed = true;
     if (add_name(timeline, event->text, event->text_length, &process->name))
         return -1;
     thread->name = process->name;

@@ -132,6 +132,7 @@ struct gt_gil {
     uint64_t transitions; /* acquired and released, as seen */
     uint64_t misfits;     /* of these, how many broke the alternation */
     uint32_t next;        /* the process's next GIL, GT_NO_INDEX ends */
+    bool distrusted;      /* looks like an impostor so far: proves nothing about others */
     bool closed;          /* its process executed another program, or ended */
 };
 
@@ -153,6 +154,7 @@ struct gt_timeline {
     bool saw_sched;             /* scheduling was recorded */
     bool saw_switch_records;    /* PERF_RECORD_SWITCH: exact times of going on a CPU */
     bool saw_reasons;           /* sched_switch was recorded, not only switch records */
+    bool saw_futex;             /* futex calls were recorded */
     bool saw_stacks;            /* with stacks */
     struct gt_intern names;
     struct gt_quality quality;
@@ -171,6 +173,9 @@ int gt_timeline_feed(struct gt_timeline *timeline, const struct gt_event *event)
 
 /* No more events: close what is open, cut lost ranges, check invariants, sum up. */
 int gt_timeline_finish(struct gt_timeline *timeline, struct gt_error *err);
+
+/* After _finish: forget the GILs and their spans. */
+void gt_timeline_drop_gils(struct gt_timeline *timeline);
 
 /* Write a name to show for a thread into `text`: its own name, "main", or "thread N". Names
  * come from the target: hostile bytes. Returns the length (snprintf's rule, NUL-free). */

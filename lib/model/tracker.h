@@ -16,6 +16,10 @@ enum gt_cond_role {
     GT_COND_ACQUIRED, /* signalled by an acquisition: `switch_cond` in CPython */
 };
 
+/* From the released to the acquired one since CPython 3.7: sizeof(pthread_cond_t) +
+ * sizeof(pthread_mutex_t), 48 + 40 on x86-64 glibc and musl alike, 48 + 48 on aarch64 glibc. */
+enum { GT_DISTANCE_X86_64 = 88, GT_DISTANCE_AARCH64 = 96 };
+
 /* A condition variable of one program image. */
 struct gt_cond {
     uint64_t address;
@@ -51,7 +55,8 @@ struct gt_process_state {
     struct gt_hashmap candidate_of; /* futex.c: cond address → candidate */
     uint64_t runtime_start;         /* _PyRuntime; 0 when not known */
     uint64_t runtime_end;
-    bool guessed; /* its pid was not in the text: a guess from one tid */
+    bool executed; /* an exec of it was recorded */
+    bool guessed;  /* its pid was not in the text: a guess from one tid */
 };
 
 struct gt_thread_state {
@@ -117,6 +122,10 @@ int gt_gil_thread_exit(struct gt_timeline *timeline, uint32_t thread, int64_t ti
 int gt_gil_close(struct gt_timeline *timeline, struct gt_gil *gil, int64_t time_ns);
 /* The end of the newest lost range, 0 when nothing was lost. */
 int64_t gt_lost_until_ns(const struct gt_timeline *timeline);
+
+/* Do its holders alternate wrongly, again and again, though nothing was lost? Then it is two
+ * condition variables that looked like a GIL's for a while. */
+bool gt_gil_is_impostor(const struct gt_timeline *timeline, const struct gt_gil *gil);
 
 /* The thread's member index, made when new; GT_NO_INDEX when memory is exhausted. */
 uint32_t gt_gil_member(const struct gt_timeline *timeline, struct gt_gil *gil, uint32_t thread);

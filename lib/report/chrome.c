@@ -162,32 +162,50 @@ static int put_gils(const struct gt_report *report, struct gt_stream *stream)
     return 0;
 }
 
+/* ftrace's letters, as Perfetto's importer of `T` records reads them. */
+static const char *perfetto_state(enum gt_sched_state state)
+{
+    static const char *const letters[GT_SCHED_STATES] = {
+        [GT_SCHED_RUNNING] = "Running", [GT_SCHED_PREEMPTED] = "R+",
+        [GT_SCHED_WOKEN] = "R",         [GT_SCHED_SLEEPING] = "S",
+        [GT_SCHED_SLEEPING_GIL] = "S",  [GT_SCHED_UNINTERRUPTIBLE] = "D",
+        [GT_SCHED_STOPPED] = "T",       [GT_SCHED_OFF_CPU] = "S",
+        [GT_SCHED_OFF_CPU_GIL] = "S",
+    };
+
+    return letters[state];
+}
+
+/* States on a track of their own below the thread, or as Perfetto's own thread states. */
 static void put_states(const struct gt_report *report, struct gt_stream *stream, uint32_t index)
 {
     const struct gt_timeline *timeline = report->timeline;
     const struct gt_sched *sched = gt_sched_of(timeline, index);
     const struct gt_thread *thread = gt_thread_at(timeline, index);
     int32_t pid = gt_process_at(timeline, thread->process)->pid;
+    bool perfetto = report->info->perfetto_states;
+    uint32_t tid = perfetto ? (uint32_t)thread->tid : TRACK_STATES + index;
     int64_t zero_ns = gt_report_zero_ns(report);
     char label[64], head[96];
-    size_t length = gt_timeline_thread_label(timeline, index, label, sizeof(label)),
-           head_length;
+    size_t length = gt_timeline_thread_label(timeline, index, label, sizeof(label));
 
-    if (!sched || sched->spans.count == 0)
+    if (sched->spans.count == 0)
         return;
-    put_name(stream, "thread_name", pid, TRACK_STATES + index, label, length, " state");
-    put_sort_index(stream, pid, TRACK_STATES + index,
-                   thread->number * TRACKS_PER_THREAD + TRACKS_PER_THREAD - 1);
-    head_length = (size_t)snprintf(head, sizeof(head), "\",\"pid\":%d,\"tid\":%u,\"args\":{",
-                                   pid, TRACK_STATES + index);
+    if (!perfetto) {
+        put_name(stream, "thread_name", pid, tid, label, length, " state");
+        put_sort_index(stream, pid, tid,
+                       thread->number * TRACKS_PER_THREAD + TRACKS_PER_THREAD - 1);
+    }
+    snprintf(head, sizeof(head), "\",\"pid\":%d,\"tid\":%u,\"args\":{", pid, tid);
     for (size_t i = 0; i < sched->spans.count; i++) {
         const struct gt_state_span *span = gt_chunks_at(&sched->spans, i);
         char *at = gt_stream_reserve(stream, sizeof(head) + 192);
 
-        at = stpcpy(at, "{\"ph\":\"X\",\"cat\":\"sched\",\"name\":\"");
-        at = stpcpy(at, gt_sched_state_name(span->state));
-        memcpy(at, head, head_length);
-        at += head_length;
+        at = stpcpy(at, perfetto ? "{\"ph\":\"T\",\"name\":\""
+                                 : "{\"ph\":\"X\",\"cat\":\"sched\",\"name\":\"");
+        at = stpcpy(at,
+                    perfetto ? perfetto_state(span->state) : gt_sched_state_name(span->state));
+        at = stpcpy(at, head);
         if (span->state == GT_SCHED_RUNNING && span->cpu != UINT16_MAX)
             at = gt_put_u64(stpcpy(at, "\"cpu\":"), span->cpu);
         at = gt_put_us(stpcpy(at, "},\"ts\":"), span->start_ns - zero_ns);

@@ -8,7 +8,7 @@
 /* Which part of the report an event is for; 0: all. */
 static unsigned part_of(enum gt_event_kind kind)
 {
-    if (kind >= GT_EVENT_COND_SIGNAL && kind <= GT_EVENT_FUTEX_EXIT)
+    if (kind >= GT_EVENT_COND_SIGNAL && kind <= GT_EVENT_DROP_RETURN)
         return GT_DETECT_GIL;
     if (kind >= GT_EVENT_SCHED_SWITCH && kind <= GT_EVENT_SWITCH_OUT)
         return GT_DETECT_SCHED;
@@ -102,6 +102,9 @@ int gt_report_finish(struct gt_report *report, struct gt_error *err)
     rc = gt_timeline_finish(timeline, err);
     if (rc < 0)
         return rc;
+    /* Asked for states only: what is known of the GIL has marked the sleeps for it. */
+    if (!(report->detect & GT_DETECT_GIL))
+        gt_timeline_drop_gils(timeline);
     report->contentions = calloc(timeline->gils.count + 1, sizeof(*report->contentions));
     if (!report->contentions)
         return gt_error_memory(err);
@@ -111,6 +114,11 @@ int gt_report_finish(struct gt_report *report, struct gt_error *err)
             return rc;
     }
     return gt_findings_make(report) ? gt_error_memory(err) : 0;
+}
+
+const struct gt_timeline *gt_report_timeline(const struct gt_report *report)
+{
+    return report->timeline;
 }
 
 static const struct {

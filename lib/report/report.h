@@ -31,6 +31,7 @@ struct gt_run_info {
     int64_t started_unix_ns; /* wall clock when the gate opened, -1 unknown */
     int32_t root_pid;        /* the target's pid; -1 unknown */
     bool gil_enabled;        /* false on a free-threaded build that runs without a GIL */
+    bool perfetto_states;    /* JSON: states as ph:"T" records */
     bool single_gil;         /* the version is known to have one GIL per process (< 3.12) */
 };
 
@@ -41,6 +42,7 @@ enum gt_report_detect {
 };
 
 struct gt_report;
+struct gt_timeline;
 
 struct gt_report *gt_report_new(unsigned detect, const struct gt_run_info *info,
                                 struct gt_error *err);
@@ -55,6 +57,9 @@ int gt_report_feed(struct gt_report *report, const char *data, size_t length,
  * borrowed. Builds spans, checks invariants, computes the summary. Fails with
  * GT_ERR_FORMAT when the text is empty, or none of it is perf script's. */
 int gt_report_finish(struct gt_report *report, struct gt_error *err);
+
+/* What was built, after _finish; the report's. */
+const struct gt_timeline *gt_report_timeline(const struct gt_report *report);
 
 enum gt_report_format {
     GT_FORMAT_JSON,    /* .json */

@@ -76,10 +76,12 @@ static int put_blame(const struct gt_report *report, uint32_t gil_index, uint32_
 }
 
 /* Running, ready without a CPU, and everything else that is off the CPU. */
-static int put_states(const struct gt_report *report, uint32_t thread, int64_t whole_ns,
-                      struct gt_buf *text)
+static int put_states(const struct gt_report *report, uint32_t thread, struct gt_buf *text)
 {
     const struct gt_sched *sched = gt_sched_of(report->timeline, thread);
+    /* States are of the thread's whole life, which may span several programs. */
+    int64_t whole_ns = gt_thread_at(report->timeline, thread)->end_ns -
+                       gt_thread_at(report->timeline, thread)->start_ns;
     int64_t ready_ns, asleep_ns = 0;
 
     if (!sched)
@@ -130,7 +132,7 @@ static int put_row(const struct gt_report *report, uint32_t gil_index, uint32_t 
              : gt_buf_addf(text, "%11.1f  %12.1f  ", percent(free_ns, whole_ns),
                            percent(member->hold_ns, whole_ns))) ||
         put_wait(percent(member->wait_ns, whole_ns), columns, text) ||
-        (columns->states && put_states(report, member->thread, whole_ns, text)) ||
+        (columns->states && put_states(report, member->thread, text)) ||
         (columns->unknown &&
          gt_buf_addf(text, "%8.1f  ", percent(member->unknown_ns, whole_ns))) ||
         put_longest(member->longest_wait_ns, text) ||
@@ -184,12 +186,12 @@ static int put_state_row(const struct gt_report *report, uint32_t index,
     int64_t whole_ns = thread->end_ns - thread->start_ns;
     int64_t wait_ns =
         sched->state_ns[GT_SCHED_SLEEPING_GIL] + sched->state_ns[GT_SCHED_OFF_CPU_GIL];
-    bool told = report->timeline->saw_stacks;
+    bool told = report->timeline->saw_stacks || report->timeline->saw_futex;
 
     if (put_first(thread, whole_ns, text) || gt_buf_addf(text, "%11s  %12s  ", "-", "-") ||
         (told ? put_wait(percent(wait_ns, whole_ns), columns, text)
               : gt_buf_addf(text, "%13s  ", "-")) ||
-        put_states(report, index, whole_ns, text) ||
+        put_states(report, index, text) ||
         (columns->unknown && gt_buf_addf(text, "%8s  ", "-")) ||
         gt_buf_addf(text, "%12s  %-*s  ", "-", (int)BLAME_WIDTH, "-") ||
         gt_report_label(report, index, text))

@@ -27,7 +27,7 @@ def test_no_arguments(folder):
     (["--gil-source", "magic", "x.py"], "magic"),
     (["--python"], "--python"),
     (["-o"], "-o"),
-], ids=" ".join)
+], ids=lambda value: " ".join(value) if isinstance(value, list) else "")
 def test_usage_errors(arguments, word, folder):
     run = giltracer(arguments, folder)
     assert run.status == 125 and word in run.err and len(run.err.splitlines()) <= 2, run
@@ -70,11 +70,12 @@ def test_command_that_is_not_executable(folder):
 
 
 @pytest.mark.needs_perf
-def test_command_that_is_no_program(folder):
-    script = folder / "data"
-    script.write_bytes(b"\x7fELF nonsense")
+def test_script_without_hash_bang_runs_as_env_would_run_it(folder):
+    script = folder / "bare"
+    script.write_text("echo from a shell; exit 4\n")
     script.chmod(0o755)
-    refused(["--", script], folder, 126, "data")
+    run = giltracer(["-q", "-o", folder / "x.json", "--", script], folder)
+    assert (run.status, run.out) == (4, b"from a shell\n"), run
 
 
 def test_no_such_interpreter(folder):

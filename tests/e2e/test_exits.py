@@ -20,7 +20,7 @@ pytestmark = pytest.mark.needs_perf
     (["signal", "15"], 143, 15),
     (["signal", "9"], 137, 9),
     (["segv"], 139, 11),
-], ids=" ".join)
+], ids=lambda value: " ".join(value) if isinstance(value, list) else "")
 def test_exit_status_is_the_programs_own(arguments, status, number, folder):
     traced = trace([target("exits"), *arguments], folder, status=status)
     run = traced.summary["run"]
@@ -116,7 +116,7 @@ def test_ctrl_c_on_a_terminal(folder):
 
 
 def test_second_interrupt_abandons_the_report_not_the_cleaning_up(folder):
-    """While perf script hangs, Ctrl-C twice ends giltracer; nothing of it stays."""
+    """While perf script hangs, Ctrl-C ends giltracer; nothing of it stays but what is said."""
     output = folder / "report.json"
     run = harness.start(["-o", output, target("exits"), "code", "0"], folder,
                         env={"GILTRACER_PERF": harness.FAKE_PERF, "GT_FAKE_PERF": "script-hang"})
@@ -130,7 +130,8 @@ def test_second_interrupt_abandons_the_report_not_the_cleaning_up(folder):
     if run.process.poll() is None:
         os.kill(run.pid, signal.SIGINT)
     run.finish(timeout=20)
-    assert run.status in (125, 130), run
+    assert run.status in (0, 125, 130), run  # the program itself had ended well
+    assert "no report" in run.err
     assert not run.leftovers()
     assert not output.exists()
 

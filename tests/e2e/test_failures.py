@@ -8,10 +8,15 @@ from harness import FAKE_PERF, giltracer, one_line_error, target
 pytestmark = pytest.mark.needs_perf
 
 
+def fake(scenario):
+    """An environment in which perf is the fake one, and patience is short."""
+    return {"GILTRACER_PERF": FAKE_PERF, "GT_FAKE_PERF": scenario, "GILTRACER_PERF_TIMEOUT": "4"}
+
+
 def with_fake(scenario, folder, arguments=("two_workers", "0.4"), **more):
     name, *words = arguments
     return giltracer(["--gil-source", "uprobes", "-o", folder / "x.json", target(name), *words],
-                     folder, env={"GILTRACER_PERF": FAKE_PERF, "GT_FAKE_PERF": scenario}, **more)
+                     folder, env=fake(scenario), **more)
 
 
 def test_the_fake_itself_passes_through(folder):
@@ -41,7 +46,7 @@ def test_refused_before_the_target_runs(scenario, words, folder):
     proof = folder / "ran"
     run = giltracer(["--gil-source", "uprobes", "-o", folder / "x.json",
                      "-c", "open(%r, 'w')" % str(proof)], folder,
-                    env={"GILTRACER_PERF": FAKE_PERF, "GT_FAKE_PERF": scenario})
+                    env=fake(scenario))
     line = one_line_error(run, 125)
     for word in words:
         assert word in line, line
@@ -55,9 +60,9 @@ def test_stalling_perf_is_given_up(scenario, folder):
     began = time.monotonic()
     run = giltracer(["--gil-source", "uprobes", "-o", folder / "x.json",
                      "-c", "open(%r, 'w')" % str(proof)], folder, timeout=80,
-                    env={"GILTRACER_PERF": FAKE_PERF, "GT_FAKE_PERF": scenario})
+                    env=fake(scenario))
     one_line_error(run, 125)
-    assert time.monotonic() - began < 60
+    assert time.monotonic() - began < 30
     assert not proof.exists()
 
 
@@ -68,7 +73,7 @@ def test_recorder_that_dies_does_not_touch_the_target(scenario, folder):
     code = "import time; time.sleep(1.5); open(%r, 'w'); print('done'); raise SystemExit(5)"
     run = giltracer(["--gil-source", "uprobes", "-o", folder / "x.json", "-c",
                      code % str(proof)], folder,
-                    env={"GILTRACER_PERF": FAKE_PERF, "GT_FAKE_PERF": scenario})
+                    env=fake(scenario))
     assert proof.exists() and run.out == b"done\n"
     assert run.status == 5, run
     assert any(line.startswith("giltracer:") and "perf" in line for line in run.err.splitlines())
@@ -77,14 +82,11 @@ def test_recorder_that_dies_does_not_touch_the_target(scenario, folder):
 @pytest.mark.parametrize("scenario", ["script-fails", "script-crash", "script-silent",
                                       "script-garbage"])
 def test_recording_that_cannot_be_read(scenario, folder):
-    """No report is better than a wrong one; the target's own failure would win."""
-    run = with_fake(scenario, folder)
-    assert run.status == 125, run
-    lines = [line for line in run.err.splitlines() if line.startswith("giltracer:")]
-    assert len(lines) == 1 and lines[0].isprintable(), run
-    assert not list(folder.glob("x.json*"))
+    """No report is better than a wrong one; the exit status stays the program's."""
     run = with_fake(scenario, folder, ("exits", "code", "7"))
-    assert run.status == 7, run
+    line = one_line_error(run, 7)
+    assert "no report" in line and line.isprintable(), run
+    assert not list(folder.glob("x.json*"))
 
 
 def test_recording_that_is_cut_short(folder):

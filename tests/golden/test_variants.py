@@ -158,13 +158,16 @@ def convert(text, folder, *arguments, status=0):
     return document["giltracer"]
 
 
-def figures(summary, slack=1):
+FIGURES = ("tid", "pid", "main", "start_ns", "end_ns", "lifetime_ns", "hold_ns", "wait_ns", "free_ns",
+           "unknown_ns", "holds", "waits", "longest_wait_ns", "longest_hold_ns")
+
+
+def figures(summary):
     """The summary's GILs without names: what the form of the text must not change."""
-    drop = {"label", "thread", "blocked_by", "process", "index"}
     rows = []
     for gil in summary["gils"]:
         for row in gil["threads"]:
-            figure = {key: value for key, value in row.items() if key not in drop}
+            figure = {key: row[key] for key in FIGURES}
             figure.update(gil=(gil["pid"], gil["address"], gil["source"]),
                           blocked=[(b["tid"], b["ns"]) for b in row["blocked_by"]])
             rows.append(figure)

@@ -44,7 +44,8 @@ static int teardown(void **state)
 
 static int make(bool detect, enum gt_gil_source source)
 {
-    struct gt_plan_request request = {source, detect, target};
+    struct gt_plan_request request = {
+        .gil_source = source, .gil_detect = detect, .target = target};
 
     return gt_plan_make(&plan, &request, &caps, &interp, &err);
 }
@@ -88,6 +89,22 @@ static void test_installed_probes_are_used(void **state)
     assert_int_equal(plan.events.count, 3);
     assert_string_equal(plan.events.items[1], "python:take_gil__return");
     assert_int_equal(plan.notes.count, 1);
+}
+
+static void test_shared_probes_come_first(void **state)
+{
+    (void)state;
+    strcpy(caps.install_why, "needs root");
+    caps.installed_probes = caps.shared_probes = true;
+    gt_buf_adds(&caps.installed, "python:take_gil\n");
+    assert_int_equal(make(true, GT_GIL_AUTO), 0);
+    assert_int_equal(plan.gil_source, GT_GIL_UPROBES);
+    assert_int_equal(plan.events.count, 1);
+    assert_string_equal(plan.events.items[0], "giltracer:*");
+    gt_plan_release(&plan);
+    assert_int_equal(make(true, GT_GIL_FUNCTIONS), 0);
+    assert_int_equal(plan.gil_source, GT_GIL_FUNCTIONS);
+    assert_string_equal(plan.events.items[0], "python:take_gil");
 }
 
 static void test_installed_probes_cannot_be_recorded(void **state)
@@ -227,6 +244,7 @@ int main(void)
         TEST(test_no_perf),
         TEST(test_no_privilege),
         TEST(test_installed_probes_are_used),
+        TEST(test_shared_probes_come_first),
         TEST(test_installed_probes_cannot_be_recorded),
         TEST(test_missing_libc),
         TEST(test_record_command),

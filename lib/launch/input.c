@@ -1,4 +1,4 @@
-#include "input.h"
+#include "launch/input.h"
 
 #include "launch/caps.h"
 #include "launch/perfscript.h"
@@ -152,8 +152,11 @@ static int run_script(struct input *input, const struct gt_caps *caps, uv_loop_t
         .context = &recording,
     };
     struct gt_child child;
-    int rc = gt_perfscript_start(&script, caps, loop, &child, input->err);
+    int rc;
 
+    if (!default_fields)
+        gt_perfscript_look(&script, caps, loop);
+    rc = gt_perfscript_start(&script, caps, loop, &child, input->err);
     if (rc < 0)
         return rc;
     while (!child.done)

@@ -1,7 +1,7 @@
-/* What perf2trace reads: perf.data (through perf script), text, gzipped text; each told by
+/* Recordings made before: perf.data (through perf script), text, gzipped text; each told by
  * its first bytes. */
-#ifndef PERF2TRACE_INPUT_H
-#define PERF2TRACE_INPUT_H
+#ifndef GT_LAUNCH_INPUT_H
+#define GT_LAUNCH_INPUT_H
 
 #include "base/error.h"
 

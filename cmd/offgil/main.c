@@ -1,0 +1,217 @@
+/* offgil: where threads slept, from a recording, as folded stacks or a flame graph. */
+#include "analysis/flame.h"
+#include "base/fs.h"
+#include "base/options.h"
+#include "launch/input.h"
+#include "report/report.h"
+#include "report/svg.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { EXIT_FAILURE_OURS = 125 };
+
+enum { OPTION_OUTPUT = 1, OPTION_STATE, OPTION_THREADS, OPTION_VERSION, OPTION_HELP };
+
+static const struct gt_option table[] = {
+    {OPTION_OUTPUT, 'o', "output", "FILE", 0,
+     "write folded stacks there, or a flame graph if it ends in .svg (default: stdout)"},
+    {OPTION_STATE, 0, "state", "STATE", 0,
+     "which state to weigh by: S(GIL) (the default), S, D, running, …"},
+    {OPTION_THREADS, 0, "threads", NULL, 0, "keep threads apart"},
+    {OPTION_VERSION, 0, "version", NULL, 0, "print the version"},
+    {OPTION_HELP, 'h', "help", NULL, 0, "print this"},
+    {0, 0, NULL, NULL, 0, NULL},
+};
+
+struct cli {
+    const char *input, *output, *state_name;
+    enum gt_sched_state state;
+    bool threads, version, help;
+};
+
+static void say(const char *text)
+{
+    fprintf(stderr, "offgil: %s\n", text);
+}
+
+static int set_state(struct cli *cli, const char *name, struct gt_error *err)
+{
+    cli->state_name = name;
+    cli->state = gt_sched_state_of(name);
+    if (cli->state != GT_SCHED_STATES)
+        return 0;
+    return gt_error_set(err, GT_ERR_USAGE,
+                        "no state is called %s (there are S(GIL), S, D, running, \"runnable "
+                        "(preempted)\", \"runnable (woken)\", stopped, \"off CPU\", \"off CPU "
+                        "(GIL)\")",
+                        name);
+}
+
+static int apply(void *context, const struct gt_option *option, const char *value, bool on,
+                 struct gt_error *err)
+{
+    struct cli *cli = context;
+
+    (void)on;
+    switch (option->id) {
+    case OPTION_STATE:
+        return set_state(cli, value, err);
+    case OPTION_OUTPUT:
+        cli->output = value;
+        break;
+    case OPTION_THREADS:
+        cli->threads = true;
+        break;
+    case OPTION_VERSION:
+        cli->version = true;
+        break;
+    case OPTION_HELP:
+        cli->help = true;
+        break;
+    default:
+        break;
+    }
+    return 0;
+}
+
+static int take_operand(void *context, const char *word, struct gt_error *err)
+{
+    struct cli *cli = context;
+
+    if (cli->input)
+        return gt_error_set(err, GT_ERR_USAGE, "one input at a time: %s and %s were given",
+                            cli->input, word);
+    cli->input = word;
+    return 0;
+}
+
+static void print_help(void)
+{
+    struct gt_buf text;
+
+    gt_buf_init(&text);
+    gt_options_help(table, &text);
+    printf(
+        "usage: offgil [options] [FILE]\n\n"
+        "Stacks of the time spent asleep for the GIL, from perf.data or saved perf script\n"
+        "text. Record with: giltracer --state-detect --call-graph --keep DIR script.py\n\n%s",
+        text.data);
+    gt_buf_release(&text);
+}
+
+static int on_data(void *context, const char *data, size_t length, struct gt_error *err)
+{
+    return gt_report_feed(context, data, length, err);
+}
+
+static int check_stacks(const struct cli *cli, const struct gt_timeline *timeline,
+                        struct gt_error *err)
+{
+    if (!timeline->saw_sched)
+        return gt_error_set(err, GT_ERR_FORMAT,
+                            "%s holds no thread states: record with giltracer --state-detect "
+                            "--call-graph --keep DIR",
+                            cli->input);
+    if (!timeline->saw_stacks)
+        return gt_error_set(err, GT_ERR_FORMAT,
+                            "%s holds no stacks: record with giltracer --state-detect "
+                            "--call-graph --keep DIR",
+                            cli->input);
+    return 0;
+}
+
+static int write_flame(const struct cli *cli, const struct gt_flame *flame,
+                       struct gt_output *output, struct gt_error *err)
+{
+    size_t length = cli->output ? strlen(cli->output) : 0;
+    char title[96];
+    struct gt_buf folded;
+    int rc;
+
+    if (length > 4 && strcmp(cli->output + length - 4, ".svg") == 0) {
+        snprintf(title, sizeof(title), "Time in state %s", gt_sched_state_name(cli->state));
+        return gt_svg_write(flame, title, output, err);
+    }
+    gt_buf_init(&folded);
+    rc = gt_flame_folded(flame, &folded)
+             ? gt_error_memory(err)
+             : gt_output_write(output, folded.data, folded.length, err);
+    gt_buf_release(&folded);
+    return rc;
+}
+
+static int convert(const struct cli *cli, struct gt_report *report, struct gt_output *output,
+                   struct gt_error *err)
+{
+    struct gt_error damage = {0};
+    struct gt_flame flame;
+    int rc = gt_input_read(cli->input, on_data, report, &damage, err);
+
+    if (rc == 0)
+        rc = gt_report_finish(report, damage.code ? NULL : err);
+    if (rc < 0 && damage.code)
+        *err = damage;
+    if (rc == 0 && damage.code)
+        say(damage.message);
+    if (rc == 0)
+        rc = check_stacks(cli, gt_report_timeline(report), err);
+    if (rc < 0)
+        return rc;
+    rc = gt_flame_init(&flame, gt_report_timeline(report), cli->state, cli->threads, err);
+    if (rc < 0)
+        return rc;
+    if (flame.spans == 0)
+        fprintf(stderr, "offgil: no thread was ever in state %s\n",
+                gt_sched_state_name(cli->state));
+    rc = write_flame(cli, &flame, output, err);
+    gt_flame_release(&flame);
+    return rc < 0 ? rc : gt_output_commit(output, err);
+}
+
+static int run(const struct cli *cli, struct gt_error *err)
+{
+    static const struct gt_run_info unknown = {
+        .exit_status = -1, .started_unix_ns = -1, .root_pid = -1, .gil_enabled = true};
+    struct gt_report *report;
+    struct gt_output output;
+    int rc = gt_output_open(&output, cli->output ? cli->output : "-", err);
+
+    if (rc < 0)
+        return rc;
+    report = gt_report_new(GT_DETECT_GIL | GT_DETECT_SCHED, &unknown, err);
+    rc = report ? convert(cli, report, &output, err) : GT_ERR_MEMORY;
+    gt_report_free(report);
+    gt_output_abandon(&output);
+    return rc;
+}
+
+int main(int argc, char **argv)
+{
+    struct cli cli = {.state = GT_SCHED_SLEEPING_GIL};
+    struct gt_error err = {0};
+    int rc;
+
+    (void)argc;
+    signal(SIGPIPE, SIG_IGN);
+    rc = gt_options_parse_all(table, argv, apply, take_operand, &cli, &err);
+    if (rc >= 0 && cli.help) {
+        print_help();
+    } else if (rc >= 0 && cli.version) {
+        puts("offgil " GT_VERSION);
+    } else if (rc >= 0) {
+        if (!cli.input && isatty(STDIN_FILENO))
+            rc = gt_error_set(&err, GT_ERR_USAGE,
+                              "no input: name perf.data or a file of perf script text (--help "
+                              "tells more)");
+        if (!cli.input)
+            cli.input = "-";
+        if (rc >= 0)
+            rc = run(&cli, &err);
+    }
+    if (rc < 0)
+        say(err.message);
+    return rc < 0 ? EXIT_FAILURE_OURS : 0;
+}

@@ -1,0 +1,188 @@
+/* One stream of one thread, record by record. */
+#include "agentlog/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { BUFFER_WORDS = 2048 };
+
+static uint32_t words_per_record(const struct gt_agentlog_cursor *cursor)
+{
+    return cursor->stream == GT_WIRE_STREAM_GIL ? 2 : 1;
+}
+
+/* The last word of a record is never zero once it is written. */
+static uint32_t count_written(const uint64_t *words, uint32_t records, uint32_t size)
+{
+    uint32_t count = 0;
+
+    while (count < records && words[count * size + size - 1])
+        count++;
+    return count;
+}
+
+/* Fill the buffer from the current chunk on; sets count to 0 at the end of the stream. */
+static int refill(struct gt_agentlog *log, struct gt_agentlog_cursor *cursor,
+                  struct gt_error *err)
+{
+    const struct gt_agentlog_thread *thread = &log->threads[cursor->thread];
+    uint32_t size = words_per_record(cursor);
+    int fd;
+
+    if (!cursor->words)
+        cursor->words = malloc(BUFFER_WORDS * sizeof(*cursor->words));
+    if (!cursor->words)
+        return gt_error_memory(err);
+    cursor->position = 0;
+    cursor->count = 0;
+    fd = gt_agentlog_open_file(log, thread->name);
+    if (fd < 0)
+        return 0;
+    while (cursor->chunk < thread->chunk_count) {
+        const struct gt_agentlog_chunk *chunk = &thread->chunks[cursor->chunk];
+        uint64_t left = (chunk->bytes - cursor->offset) / (size * sizeof(uint64_t));
+        uint32_t want = left < BUFFER_WORDS / size ? (uint32_t)left : BUFFER_WORDS / size;
+
+        if (chunk->stream == cursor->stream && want &&
+            gt_agentlog_read_at(fd, cursor->words, want * size * sizeof(uint64_t),
+                                chunk->offset + cursor->offset))
+            cursor->count = count_written(cursor->words, want, size);
+        if (cursor->count) {
+            cursor->offset += cursor->count * size * sizeof(uint64_t);
+            break;
+        }
+        cursor->chunk++;
+        cursor->offset = 0;
+    }
+    close(fd);
+    return 0;
+}
+
+/* Take the time of the record at hand; false when it is but a base for those that follow. */
+static bool decode(struct gt_agentlog_cursor *cursor)
+{
+    uint64_t ticks;
+
+    if (cursor->stream == GT_WIRE_STREAM_GIL) {
+        ticks = cursor->words[2 * cursor->position];
+        cursor->word = cursor->words[2 * cursor->position + 1];
+    } else {
+        cursor->word = cursor->words[cursor->position];
+        if (GT_WIRE_CALL_KIND(cursor->word) == GT_WIRE_BASE) {
+            cursor->base = cursor->word & GT_WIRE_BASE_TICKS & ~GT_WIRE_TICK_MASK;
+            return false;
+        }
+        ticks = cursor->base | (cursor->word & GT_WIRE_TICK_MASK);
+    }
+    /* A thread's records are in order; a damaged one must not disturb other threads'. */
+    if (ticks > cursor->ticks)
+        cursor->ticks = ticks;
+    return true;
+}
+
+static int settle(struct gt_agentlog *log, struct gt_agentlog_cursor *cursor,
+                  struct gt_error *err)
+{
+    for (;; cursor->position++) {
+        int rc = cursor->position < cursor->count ? 0 : refill(log, cursor, err);
+
+        if (rc)
+            return rc;
+        if (!cursor->count) {
+            gt_agentlog_cursor_close(cursor);
+            return 0;
+        }
+        if (decode(cursor))
+            return 1;
+    }
+}
+
+void gt_agentlog_cursor_close(struct gt_agentlog_cursor *cursor)
+{
+    free(cursor->words);
+    cursor->words = NULL;
+    cursor->chunk = 0;
+    cursor->offset = 0;
+    cursor->position = 0;
+    cursor->count = 0;
+}
+
+int gt_agentlog_cursor_open(struct gt_agentlog *log, struct gt_agentlog_cursor *cursor,
+                            struct gt_error *err)
+{
+    int rc = settle(log, cursor, err);
+
+    if (rc > 0)
+        gt_agentlog_cursor_close(cursor);
+    return rc;
+}
+
+int gt_agentlog_cursor_next(struct gt_agentlog *log, struct gt_agentlog_cursor *cursor,
+                            struct gt_error *err)
+{
+    if (cursor->words)
+        cursor->position++;
+    return settle(log, cursor, err);
+}
+
+/* Calls are found in turn: the last chunk's ticks depend on the bases in it. */
+static uint64_t last_call(int fd, const struct gt_agentlog_chunk *chunk)
+{
+    struct gt_agentlog_cursor cursor = {.stream = GT_WIRE_STREAM_CALLS};
+    uint64_t words[BUFFER_WORDS];
+
+    for (uint64_t at = 0; at + sizeof(uint64_t) <= chunk->bytes;) {
+        uint64_t left = (chunk->bytes - at) / sizeof(uint64_t);
+        uint32_t want = left < BUFFER_WORDS ? (uint32_t)left : BUFFER_WORDS;
+
+        if (!gt_agentlog_read_at(fd, words, want * sizeof(uint64_t), chunk->offset + at))
+            break;
+        cursor.words = words;
+        cursor.count = count_written(words, want, 1);
+        for (cursor.position = 0; cursor.position < cursor.count; cursor.position++)
+            decode(&cursor);
+        if (cursor.count < want)
+            break;
+        at += want * sizeof(uint64_t);
+    }
+    return cursor.ticks;
+}
+
+/* GIL records are packed and of one form: a binary search finds where they end. */
+static uint64_t last_gil(int fd, const struct gt_agentlog_chunk *chunk)
+{
+    uint64_t low = 0, high = chunk->bytes / sizeof(struct gt_wire_record);
+    struct gt_wire_record record;
+
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+
+        if (!gt_agentlog_read_at(fd, &record, sizeof(record),
+                                 chunk->offset + middle * sizeof(record)))
+            return 0;
+        if (record.word)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (!low || !gt_agentlog_read_at(fd, &record, sizeof(record),
+                                     chunk->offset + (low - 1) * sizeof(record)))
+        return 0;
+    return record.ticks;
+}
+
+uint64_t gt_agentlog_last_ticks(const struct gt_agentlog_thread *thread, int fd,
+                                uint32_t stream)
+{
+    for (size_t i = thread->chunk_count; i-- > 0;) {
+        const struct gt_agentlog_chunk *chunk = &thread->chunks[i];
+        uint64_t ticks = 0;
+
+        if (chunk->stream == stream)
+            ticks = stream == GT_WIRE_STREAM_GIL ? last_gil(fd, chunk) : last_call(fd, chunk);
+        if (ticks)
+            return ticks;
+    }
+    return 0;
+}

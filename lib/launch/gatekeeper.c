@@ -1,0 +1,66 @@
+#include "launch/gatekeeper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { SIGNALS = 64, CLOSED = -1 /* GT_GATE_CLOSED */ };
+
+static int number_of(const char *text)
+{
+    return (int)strtol(text, NULL, 10);
+}
+
+/* Wait for the one byte that opens the gate. End of file: giltracer gave up, or is gone. */
+static bool wait_to_go(int fd)
+{
+    char byte;
+    ssize_t got;
+
+    do
+        got = read(fd, &byte, 1);
+    while (got < 0 && errno == EINTR);
+    close(fd);
+    return got == 1;
+}
+
+static void restore(char **argv)
+{
+    uint64_t ignored = strtoull(argv[3], NULL, 16), blocked = strtoull(argv[4], NULL, 16);
+    sigset_t set;
+
+    for (int fd = 0; fd < 3; fd++) {
+        int flags = number_of(argv[5 + fd]);
+
+        if (flags == CLOSED)
+            close(fd);
+        else
+            fcntl(fd, F_SETFL, flags);
+    }
+    sigemptyset(&set);
+    for (int number = 1; number <= SIGNALS; number++) {
+        if (ignored >> (number - 1) & 1)
+            signal(number, SIG_IGN);
+        if (blocked >> (number - 1) & 1)
+            sigaddset(&set, number);
+    }
+    sigprocmask(SIG_SETMASK, &set, NULL);
+}
+
+int gt_gatekeeper_main(char **argv)
+{
+    int go = number_of(argv[1]), report = number_of(argv[2]), number;
+
+    fcntl(report, F_SETFD, FD_CLOEXEC);
+    if (!wait_to_go(go))
+        return 125;
+    restore(argv);
+    execvp(argv[GT_GATE_FIXED_ARGS], argv + GT_GATE_FIXED_ARGS);
+    number = errno;
+    (void)!write(report, &number, sizeof(number));
+    return number == ENOENT ? 127 : 126;
+}

@@ -1,0 +1,15 @@
+/*
+ * The gate's own side (gate.h): needs nothing but libc, so that cmd/gate can be a static
+ * program. It should be: perf never forgets a mapping at exec, and its unwinder mistakes the
+ * libc that a dynamic gate had for the target's, at another address, half of the time.
+ */
+#ifndef GT_LAUNCH_GATEKEEPER_H
+#define GT_LAUNCH_GATEKEEPER_H
+
+/* Words before the target's: name, two descriptors, two signal sets, flags of 0-2. */
+enum { GT_GATE_FIXED_ARGS = 8 };
+
+/* Wait, restore, execute. Returns the exit status when that fails. */
+int gt_gatekeeper_main(char **argv);
+
+#endif

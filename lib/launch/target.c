@@ -1,0 +1,135 @@
+#include "launch/target.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    FDS_FROM = 64, /* descriptors below are the user's to pass on */
+    FDS_TO = 250,
+};
+
+void gt_target_init(struct gt_target *target)
+{
+    target->spawned = false;
+    target->gate = target->report = -1;
+}
+
+static void close_fd(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+void gt_target_release(struct gt_target *target)
+{
+    close_fd(&target->gate);
+    close_fd(&target->report);
+    if (target->spawned)
+        gt_child_release(&target->child);
+    target->spawned = false;
+}
+
+/* Numbers that no descriptor of ours has: the target's own must keep theirs. */
+static int free_fd(int from)
+{
+    while (from < FDS_TO && fcntl(from, F_GETFD) >= 0)
+        from++;
+    return from;
+}
+
+static int spawn(struct gt_target *target, uv_loop_t *loop, struct gt_child_spec *spec,
+                 char *const *argv, const struct gt_inherited *inherited, int go, int report,
+                 struct gt_error *err)
+{
+    int go_at = free_fd(FDS_FROM), report_at = free_fd(go_at + 1);
+    int stdio[FDS_TO + 2];
+    struct gt_strvec words;
+    int rc;
+
+    for (int fd = 0; fd < report_at; fd++)
+        stdio[fd] = GT_CHILD_NULL;
+    for (int fd = 0; fd < 3; fd++)
+        if (inherited->stdio_flags[fd] != GT_GATE_CLOSED)
+            stdio[fd] = fd;
+    stdio[go_at] = go;
+    stdio[report_at] = report;
+    spec->stdio = stdio;
+    spec->stdio_count = report_at + 1;
+    gt_strvec_init(&words);
+    rc = gt_gate_command(inherited, go_at, report_at, argv, &words) ? gt_error_memory(err) : 0;
+    spec->argv = words.items;
+    if (rc == 0)
+        rc = gt_child_spawn(&target->child, loop, spec, err);
+    gt_strvec_release(&words);
+    return rc;
+}
+
+/* The static gate beside our own program; without it our own program serves as one. */
+static void find_gate(char *path, size_t size)
+{
+    ssize_t length = readlink("/proc/self/exe", path, size - 1);
+    char *slash;
+
+    path[length > 0 ? length : 0] = '\0';
+    slash = strrchr(path, '/');
+    if (!slash || (size_t)(slash + 2 - path) + strlen(GT_GATE_NAME) > size)
+        path[0] = '\0';
+    else
+        strcpy(slash + 1, GT_GATE_NAME);
+    if (access(path, X_OK))
+        strcpy(path, "/proc/self/exe");
+}
+
+int gt_target_start(struct gt_target *target, uv_loop_t *loop, char *const *argv,
+                    const struct gt_inherited *inherited, gt_child_done_fn on_done,
+                    void *context, struct gt_error *err)
+{
+    char path[PATH_MAX];
+    struct gt_child_spec spec = {
+        .file = path,
+        .on_done = on_done,
+        .context = context,
+    };
+    int go[2], report[2], rc;
+
+    if (pipe2(go, O_CLOEXEC))
+        return gt_error_errno(err, "cannot make a pipe");
+    if (pipe2(report, O_CLOEXEC)) {
+        close(go[0]);
+        close(go[1]);
+        return gt_error_errno(err, "cannot make a pipe");
+    }
+    find_gate(path, sizeof(path));
+    rc = spawn(target, loop, &spec, argv, inherited, go[0], report[1], err);
+    close(go[0]);
+    close(report[1]);
+    target->gate = go[1];
+    target->report = report[0];
+    target->spawned = rc == 0;
+    return rc;
+}
+
+bool gt_target_let_go(struct gt_target *target)
+{
+    char byte = 'g';
+    bool told = write(target->gate, &byte, 1) == 1;
+
+    close_fd(&target->gate);
+    return told;
+}
+
+void gt_target_give_up(struct gt_target *target)
+{
+    close_fd(&target->gate);
+}
+
+int gt_target_exec_error(const struct gt_target *target)
+{
+    int number = 0;
+
+    return read(target->report, &number, sizeof(number)) == (ssize_t)sizeof(number) ? number
+                                                                                    : 0;
+}
