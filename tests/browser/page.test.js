@@ -37,6 +37,9 @@ function scheduled() {
         if (i % 3 !== 1)
             record.line(101, "sched:sched_wakeup: comm=python3 pid=100 prio=120 target_cpu=000");
         record.time += 30_000;
+        record.line(101, `${i + 1} page-faults: `);
+        if (i % 4 === 0)
+            record.line(100, "7 cycles:u: ");
         change(101, "R", 100);
         record.time += 10_000;
     }
@@ -546,6 +549,32 @@ test("states of threads are drawn, explained, linked and saved", async () => {
         .map((event) => JSON.stringify(Object.entries(event).sort())).sort();
     assert.deepEqual(sched(saved.traceEvents), sched(traceEvents));
     page.check();
+});
+
+test("counters are drawn as curves, listed and saved", async () => {
+    const page = await open(browser, {html: states.html, hash: "#tab=counters"});
+    const {giltracer: summary, traceEvents} = states.trace();
+    assert.deepEqual(summary.counters.map(({name}) => name), ["page-faults", "cycles:u"]);
+    const drawn = await page.evaluate(() => window.giltracer.page.timeline.rows
+        .filter((row) => row.kind === "counter").map(({counter}) =>
+            [counter.name, counter.counts.between(0, window.giltracer.view.duration + 1)]));
+    assert.deepEqual(drawn, summary.counters.map(({name, threads}) =>
+        [name, threads.reduce((sum, each) => sum + each.total, 0)]));
+    await page.locator("#panel-counters table").first().waitFor();
+    const listed = await page.evaluate(() => [...document.querySelectorAll(
+        "#panel-counters td[data-key=total]")].map((cell) => Number(cell.dataset.value)));
+    assert.deepEqual(listed, summary.counters.flatMap(({threads}) =>
+        threads.map((each) => each.total)));
+    const waiting = page.waitForEvent("download");
+    await page.locator("#save").click();
+    const saved = JSON.parse(readFileSync(await (await waiting).path(), "utf8"));
+    const counts = (events) => events.filter((event) => event.ph === "C");
+    assert.ok(counts(traceEvents).length > 20);
+    assert.deepEqual(counts(saved.traceEvents), counts(traceEvents));
+    page.check();
+    const none = await open(browser, {html: small.html, hash: "#tab=counters"});
+    assert.equal((await none.state()).tab, "threads");
+    assert.ok(!await none.locator("#tab-counters").isVisible());
 });
 
 test("two fingers zoom", async () => {

@@ -10,7 +10,7 @@ import {Overview} from "./overview.js";
 import {Details} from "./panels.js";
 import {Search} from "./search.js";
 import {ThreadTable} from "./table.js";
-import {Tabs, TABS} from "./tabs.js";
+import {Tabs} from "./tabs.js";
 import {readTheme} from "./theme.js";
 import {Timeline} from "./timeline.js";
 import {showVerdict} from "./verdict.js";
@@ -25,7 +25,7 @@ class Page {
         this.overview = new Overview(model, this.view);
         this.details = new Details(model, this.view);
         this.table = new ThreadTable(model, this.view, summary);
-        this.tabs = new Tabs(model, this.view);
+        this.tabs = new Tabs(model, this.view, summary);
         this.search = new Search(model, this.view, this.timeline);
         this.pending = null; // names of changed fields, until the next frame
         this.frames = [];    // ms that each drawing took: for tests
@@ -120,7 +120,7 @@ class Page {
             view.show(asked.interval.from, asked.interval.to);
         view.set({
             range: asked.range, selection: findSelection(model, asked),
-            tab: TABS.includes(asked.tab) ? asked.tab : "threads",
+            tab: this.tabs.has(asked.tab) ? asked.tab : "threads",
         });
     }
 

@@ -1,7 +1,7 @@
 // The decoded page as one model: processes, threads and GILs that know each other, the
 // lanes they make, and the spans under a point.
 
-import {buildStates, countBelow, indexGil} from "./lod.js";
+import {Counts, buildStates, countBelow, indexGil} from "./lod.js";
 import {nameText} from "./format.js";
 
 /** Join what readDocument decoded. `model.threads[i].lanes` are its parts in GILs. */
@@ -25,12 +25,22 @@ export function buildModel(names) {
             threads[thread].lanes.push(makeLane(gil, member, threads[thread]));
         });
     });
+    for (const process of processes)
+        process.counters = buildCounters(names.counters ?? [], threads, process.index);
     for (const thread of threads)
         if (thread.lanes.length === 0)
             thread.lanes.push(makeLane(null, -1, thread));
-    return {processes, threads, gils, lost: names.lost, duration: names.duration_ns,
+    return {processes, threads, gils, counters: names.counters ?? [], lost: names.lost, duration: names.duration_ns,
             zero: names.zero_ns, stateNames: names.states ?? [],
             hasStates: threads.some((thread) => thread.stateSpans)};
+}
+
+/** The counters that have samples of a process: [{name, counts}]. */
+function buildCounters(counters, threads, process) {
+    return counters.map((counter) => ({
+        name: nameText(counter.name),
+        counts: new Counts(counter.values, (thread) => threads[thread].process === process),
+    })).filter(({counts}) => counts.time.length > 0);
 }
 
 /** A thread's part in a GIL, or a thread that never touched one (gil null). */
@@ -58,7 +68,7 @@ const ORDERS = {
     name: (a, b) => a.thread.name.localeCompare(b.thread.name) || a.thread.tid - b.thread.tid,
 };
 
-const ROW_HEIGHT = {process: 22, gil: 36, thread: 22};
+const ROW_HEIGHT = {process: 22, gil: 36, thread: 22, counter: 26};
 export const STATES_HEIGHT = 9; // of the strip below a thread's bar, when states were recorded
 const MOST_THREAD_HEIGHT = 34;
 
@@ -111,6 +121,8 @@ export function layRows(model, view, room) {
             for (const lane of members)
                 add("thread", {process, gil, lane, states: statesHeight(lane)});
         }
+        for (const counter of words.length === 0 ? process.counters : [])
+            add("counter", {process, counter});
     }
     return growThreads(rows, room);
 }

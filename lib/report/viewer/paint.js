@@ -169,18 +169,27 @@ export class Painter {
     }
 
     /** A curve of values over a hatched area, from 0 at the bottom to `most` at the top. */
-    curve(values, y, height, most, thickness) {
+    curve(values, y, height, most, thickness, line = this.theme.pixels.wait,
+          area = this.theme.pixels.waitPale) {
         const {pixels} = this.theme;
         let last = height;
         for (let x = 0; x < this.width; x++) {
             const rows = Math.round(Math.min(1, values[x] / most) * height);
             const at = values[x] > 0 ? height - Math.max(rows, thickness) : height;
-            this.hatchedColumn(x, y + at, height - at, pixels.waitPale, pixels.lane);
+            this.hatchedColumn(x, y + at, height - at, area, pixels.lane);
             if (at < height || last < height)
                 this.column(x, y + Math.min(at, last), Math.max(thickness, Math.abs(at - last)),
-                            pixels.wait);
+                            line);
             last = at;
         }
+    }
+
+    /** A counter's rate as a curve, scaled to its peak in view; returns the peak, per pixel. */
+    counter(counts, y, height, line) {
+        const {pixels} = this.theme;
+        const most = counts.perPixel(this.from, this.step, this.width, this.level);
+        this.curve(this.level, y, height, Math.max(most, 1), line, pixels.counter, pixels.idle);
+        return most;
     }
 
     /** Events were lost here: nobody knows. Hatched over whatever is drawn. */

@@ -101,6 +101,7 @@ export class ThreadTable {
         byId("threads-table").replaceChildren(
             make("caption", {className: "visually-hidden"}, "Threads and their GIL"),
             make("thead", {}, head), ...bodies);
+        byId("no-threads").hidden = bodies.length > 0;
         this.mark();
     }
 

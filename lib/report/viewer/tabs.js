@@ -1,7 +1,7 @@
 // Tabs beside the table: who waits for whom, the longest waits and holds.
 
 import {byId, make, nextTurn, swatch} from "./dom.js";
-import {durationText, percentText, timeText} from "./format.js";
+import {countText, durationText, nameText, percentText, timeText} from "./format.js";
 import {gilName, laneOf, spanSelection} from "./model.js";
 import {countBelow} from "./lod.js";
 import {holdersDuring, longestSpans, measureBlockers, rankEntries, waitersDuring} from "./select.js";
@@ -9,11 +9,13 @@ import {holdersDuring, longestSpans, measureBlockers, rankEntries, waitersDuring
 const LONGEST = 100;      // rows in a list of spans
 const MATRIX_THREADS = 40; // rows and columns of a matrix, by most waiting and holding
 
-export const TABS = ["threads", "matrix", "waits", "holds"];
+const TABS = ["threads", "matrix", "waits", "holds", "counters"];
 
 export class Tabs {
-    constructor(model, view) {
+    constructor(model, view, summary) {
         this.model = model;
+        this.counters = summary.counters ?? [];
+        byId("tab-counters").hidden = this.counters.length === 0;
         this.view = view;
         this.turn = 0;
         this.shown = null; // tab and range whose content is there
@@ -23,12 +25,17 @@ export class Tabs {
         byId("tabs").addEventListener("keydown", (event) => this.key(event));
     }
 
+    /** Is there such a tab in this report? */
+    has(tab) {
+        return TABS.includes(tab) && !byId(`tab-${tab}`).hidden;
+    }
+
     key(event) {
         const step = {ArrowLeft: -1, ArrowRight: 1}[event.key];
         if (!step)
             return;
-        const at = TABS.indexOf(this.view.tab) + step;
-        const tab = TABS[(at + TABS.length) % TABS.length];
+        const tabs = TABS.filter((each) => this.has(each));
+        const tab = tabs[(tabs.indexOf(this.view.tab) + step + tabs.length) % tabs.length];
         this.view.set({tab});
         byId(`tab-${tab}`).focus();
         event.preventDefault();
@@ -57,7 +64,7 @@ export class Tabs {
             panel.replaceChildren(make("p", {className: "hint"}, "Measuring…"));
         await nextTurn();
         const content = tab === "matrix" ? await this.matrices(interval, stale)
-            : this.longest(tab, interval);
+            : tab === "counters" ? this.counterTables() : this.longest(tab, interval);
         if (!stale())
             panel.replaceChildren(...content);
     }
@@ -119,6 +126,26 @@ export class Tabs {
         if (ns > 0)
             cell.style.setProperty("--share", `${(8 + 45 * ns / most).toFixed(0)}%`);
         return cell;
+    }
+
+    /** What was counted while each thread held, waited, or did neither: the summary's. */
+    counterTables() {
+        const titles = ["Thread", "Total", "Holding", "Waiting", "Neither", "Holding /s",
+                        "Waiting /s", "Neither /s"];
+        const keys = ["total", "holding", "waiting", "free", "holding_per_s", "waiting_per_s",
+                      "free_per_s"];
+        const number = (value) => value === null || value === undefined ? "–"
+            : Number.isInteger(value) ? countText(value) : value.toFixed(1);
+        return this.counters.flatMap(({name, threads}) => [
+            make("h3", {}, make("bdi", {}, nameText(name))),
+            make("table", {className: "list"}, make("thead", {}, make("tr", {},
+                ...titles.map((title, i) => make("th", {scope: "col", className: i ? "" : "text"}, title)))),
+            make("tbody", {}, ...threads.map((row) => make("tr", {},
+                make("td", {className: "text"}, make("bdi", {}, nameText(row.label)),
+                     make("span", {className: "tid"}, String(row.tid))),
+                ...keys.map((key) => make("td", {"data-key": key, "data-value": row[key]},
+                                          number(row[key]))))))),
+        ]);
     }
 
     /** The longest waits or holds of all GILs. */

@@ -1,7 +1,7 @@
 // The timeline: names on the left, lanes as one canvas, a ruler above.
 
 import {byId, make, swatch} from "./dom.js";
-import {durationText, percentText, tickStep, timeText} from "./format.js";
+import {durationText, percentText, rateText, tickStep, timeText} from "./format.js";
 import {gilName, laneOf, layRows, pick, pickState, threadSelection} from "./model.js";
 import {Painter} from "./paint.js";
 import {countBelow} from "./lod.js";
@@ -49,8 +49,10 @@ export class Timeline {
     }
 
     nameOf(row) {
-        const element = row.kind === "process" ? this.processName(row)
-            : row.kind === "gil" ? this.gilRowName(row) : this.threadName(row);
+        const element = {
+            process: () => this.processName(row), gil: () => this.gilRowName(row),
+            thread: () => this.threadName(row), counter: () => this.counterName(row),
+        }[row.kind]();
         element.style.height = `${row.height}px`;
         row.element = element;
         return element;
@@ -70,6 +72,11 @@ export class Timeline {
     gilRowName({gil}) {
         return make("div", {className: "row gil"},
             make("span", {className: "name"}, `${gilName(gil, this.model)}: who holds it`));
+    }
+
+    counterName({counter}) {
+        return make("div", {className: "row counter"},
+            make("bdi", {className: "name"}, counter.name), make("span", {className: "stat"}));
     }
 
     threadName({lane}) {
@@ -205,9 +212,16 @@ export class Timeline {
             painter.fill(0, painter.width, y, height, theme.pixels.page);
         else if (row.kind === "gil")
             painter.owners(row.gil, y + inset, height - 2 * inset);
+        else if (row.kind === "counter")
+            this.paintCounter(row, y + inset, height - 2 * inset, line);
         else
             this.paintThread(row, y, height, inset, line);
         painter.fill(0, painter.width, y + height - line, line, theme.pixels.line);
+    }
+
+    paintCounter({counter, element}, y, height, line) {
+        const most = this.painter.counter(counter.counts, y, height, line);
+        element.lastChild.textContent = `peak ${rateText(most / this.painter.step)}`;
     }
 
     paintThread({lane, states}, y, height, inset, line) {
