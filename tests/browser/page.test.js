@@ -486,6 +486,30 @@ test("processes collapse, threads are filtered and reordered", async () => {
     page.check();
 });
 
+test("helpers without a GIL stay out of sight until asked for", async () => {
+    const record = contended({turns: 10, seed: 2});
+    record.fork(777, "ldconfig", 777);
+    record.time += 50_000;
+    record.exit(777, 777);
+    const made = await makePage("helpers", record.text());
+    const page = await open(browser, {html: made.html});
+    const pids = () => page.evaluate(() => window.giltracer.page.timeline.rows
+        .filter((row) => row.kind === "process").map((row) => row.process.pid));
+    assert.deepEqual(await pids(), [100]);
+    await page.locator(".row.process").last().click();
+    await page.settled();
+    assert.deepEqual(await pids(), [100, 777]);
+    await page.locator(".row.process").last().click();
+    await page.settled();
+    assert.deepEqual(await pids(), [100]);
+    await press(page, "/");
+    await page.keyboard.type("777");
+    await press(page, "Enter");
+    await page.settled();
+    assert.deepEqual(await pids(), [100, 777]);
+    page.check();
+});
+
 test("hostile names are text, everywhere", async () => {
     const page = await open(browser, {html: hostile.html});
     for (const tab of ["matrix", "waits", "holds", "threads"]) {

@@ -70,7 +70,7 @@ class Page {
     update() {
         const changed = this.pending ?? new Set();
         this.pending = null;
-        if (["collapsed", "order", "filter"].some((name) => changed.has(name)))
+        if (["collapsed", "others", "order", "filter"].some((name) => changed.has(name)))
             this.timeline.layOut();
         if (changed.has("selection"))
             this.showSelection();

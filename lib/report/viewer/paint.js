@@ -63,7 +63,7 @@ export class Painter {
     /** A thread's lane: `y` and `height` of its bar, `line` the thickness of thin lines. */
     thread(lane, y, height, line) {
         const {pixels, ownerPixel} = this.theme;
-        const x0 = this.x(lane.thread.start_ns), x1 = this.x(lane.thread.end_ns);
+        const x0 = this.x(lane.start), x1 = this.x(lane.end);
         const middle = y + Math.floor((height - line) / 2);
         this.fill(x0, Math.max(x1, Math.min(x0 + 1, this.width)), middle, line, pixels.free);
         if (!lane.gil)
@@ -116,7 +116,7 @@ export class Painter {
      * ones that held longest below. Of many, those that held least share a layer. */
     owners(gil, y, height) {
         const {pixels, ownerPixel} = this.theme;
-        this.fill(0, this.width, y, height, pixels.idle);
+        this.fill(this.x(gil.start_ns), this.x(gil.end_ns), y, height, pixels.idle);
         this.level.fill(0);
         this.rows.fill(0);
         if (gil.ranked.length > LAYERS && this.ownersInTurn(gil, y, height))

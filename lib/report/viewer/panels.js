@@ -181,13 +181,13 @@ export class Details {
     thread(selection, lane) {
         const {thread, gil} = lane;
         const process = this.model.processes[thread.process];
-        const lifetime = thread.end_ns - thread.start_ns;
+        const lifetime = lane.end - lane.start;
         const share = (ns) => `${durationText(ns)} · ${percentText(ns, lifetime)}%`;
         const facts = [
             ["Name", make("bdi", {}, thread.name)],
             ["Thread id", String(thread.tid)],
             ["Process", make("bdi", {}, process.title), ` (${process.pid})`],
-            ["Lived", `${timeText(thread.start_ns, 1e5)} – ${timeText(thread.end_ns, 1e5)}`],
+            ["Lived", `${timeText(lane.start, 1e5)} – ${timeText(lane.end, 1e5)}`],
             gil && ["Held", `${share(lane.hold_ns)}, ${countText(lane.holds.count)} times`],
             gil && ["Waited", `${share(lane.wait_ns)}, ${countText(lane.waits.count)} times`],
         ];
@@ -218,7 +218,7 @@ export class Details {
         const lane = laneOf(this.model, selection.thread, selection.gil);
         const {name} = lane.thread;
         if (selection.kind === "thread")
-            return `${name} was not alive`;
+            return `${name} did not run Python then`;
         const length = durationText(selection.end - selection.start);
         if (selection.kind === "free")
             return `${name} without the GIL for ${length}`;

@@ -93,9 +93,8 @@ function measureTrack(track, from, to) {
 
 /** A row of the table for [from, to), in the summary's own words. */
 export function measureLane(model, lane, from, to) {
-    const {thread, gil} = lane;
-    const start = Math.max(from, thread.start_ns, gil.start_ns);
-    const end = Math.max(start, Math.min(to, thread.end_ns, gil.end_ns));
+    const {thread} = lane;
+    const start = Math.max(from, lane.start), end = Math.max(start, Math.min(to, lane.end));
     const hold = measureTrack(lane.holds, start, end);
     const wait = measureTrack(lane.waits, start, end);
     let unknown = 0;

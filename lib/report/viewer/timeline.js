@@ -2,7 +2,8 @@
 
 import {byId, make, swatch} from "./dom.js";
 import {durationText, percentText, rateText, tickStep, timeText} from "./format.js";
-import {gilName, laneOf, layRows, pick, pickState, threadSelection} from "./model.js";
+import {gilName, laneOf, layRows, pick, pickState, splitProcesses,
+        threadSelection} from "./model.js";
 import {Painter} from "./paint.js";
 import {countBelow} from "./lod.js";
 import {firstHoldAfter, mainHold} from "./select.js";
@@ -52,6 +53,7 @@ export class Timeline {
         const element = {
             process: () => this.processName(row), gil: () => this.gilRowName(row),
             thread: () => this.threadName(row), counter: () => this.counterName(row),
+            others: () => this.othersName(row),
         }[row.kind]();
         element.style.height = `${row.height}px`;
         row.element = element;
@@ -74,13 +76,23 @@ export class Timeline {
             make("span", {className: "name"}, `${gilName(gil, this.model)}: who holds it`));
     }
 
+    othersName({count}) {
+        const open = this.view.others;
+        return make("button", {
+            className: "row process", "aria-expanded": String(open),
+            onclick: () => this.view.set({others: !open}),
+        }, make("span", {className: "arrow", "aria-hidden": "true"}, open ? "▴" : "▸"),
+        make("span", {className: "name"}, `${count} without a GIL`),
+        make("span", {className: "stat"}, open ? "hide" : "show"));
+    }
+
     counterName({counter}) {
         return make("div", {className: "row counter"},
             make("bdi", {className: "name"}, counter.name), make("span", {className: "stat"}));
     }
 
     threadName({lane}) {
-        const lifetime = lane.thread.end_ns - lane.thread.start_ns;
+        const lifetime = lane.end - lane.start;
         const wait = lane.gil ? `${percentText(lane.wait_ns, lifetime)}% wait` : "no GIL use";
         return make("button", {
             className: "row thread", title: `${lane.thread.name} (${lane.thread.tid})`,
@@ -119,8 +131,14 @@ export class Timeline {
         const {process} = this.model.threads[selection.thread];
         if (this.view.collapsed.has(process))
             this.view.toggleProcess(process);
-        const row = this.rowOf(selection.thread, selection.gil);
-        if (!row)
+        if (!this.view.others && splitProcesses(this.model)[1].some((each) => each.index === process))
+            this.view.set({others: true});
+        let row = this.rowOf(selection.thread, selection.gil);
+        if (!row) {
+            this.layOut();
+            row = this.rowOf(selection.thread, selection.gil);
+        }
+        if (!row) // the filter leaves it out
             return;
         const {scrollTop, clientHeight} = this.scroller;
         if (row.top < scrollTop || row.top + row.height > scrollTop + clientHeight)
@@ -208,7 +226,7 @@ export class Timeline {
         const y = Math.round((row.top - this.scroller.scrollTop) * ratio);
         const height = Math.round(row.height * ratio);
         const inset = Math.round(BAR_INSET * ratio);
-        if (row.kind === "process")
+        if (row.kind === "process" || row.kind === "others")
             painter.fill(0, painter.width, y, height, theme.pixels.page);
         else if (row.kind === "gil")
             painter.owners(row.gil, y + inset, height - 2 * inset);
