@@ -80,6 +80,7 @@ struct gt_tracker {
     struct gt_chunks conds;          /* of struct gt_cond */
     struct gt_chunks suspects;       /* of struct gt_suspect */
     struct gt_chunks candidates;     /* futex.c */
+    struct gt_hashmap function_of;   /* a source's function id → function index */
     struct gt_hashmap thread_of;     /* tid → thread index */
     struct gt_hashmap process_of;    /* pid → process index */
     struct gt_hashmap guess_of;      /* cond address → process, where no pid is in the text */

@@ -42,6 +42,7 @@ enum gt_report_detect {
 };
 
 struct gt_report;
+struct gt_agentlog;
 struct gt_timeline;
 
 struct gt_report *gt_report_new(unsigned detect, const struct gt_run_info *info,
@@ -52,6 +53,15 @@ void gt_report_free(struct gt_report *report);
  * counted, not fatal; text that is not perf script's at all is found by _finish. */
 int gt_report_feed(struct gt_report *report, const char *data, size_t length,
                    struct gt_error *err);
+
+/*
+ * Merge an agent's log: its events are taken in the order of time, between those of the text,
+ * or alone when there is no text. The log is the caller's, and must live until _free. With
+ * `functions_only` its GIL events and the lives of threads are left out, since the text has
+ * them.
+ */
+void gt_report_set_agentlog(struct gt_report *report, struct gt_agentlog *log,
+                            bool functions_only);
 
 /* The exit of the target etc. may be filled in between _new and _finish, since `info` is
  * borrowed. Builds spans, checks invariants, computes the summary. Fails with
