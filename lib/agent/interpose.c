@@ -18,6 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { LATE_ATTEMPTS = 256 };
+
 #define EXPORT __attribute__((visibility("default")))
 
 /* The version that programs of today link to. An older one, which dlsym may prefer, has
@@ -79,10 +81,23 @@ static inline void record(enum gt_wire_kind kind, uint64_t value)
         gt_agent_start_try();
 }
 
+/* A program that embeds Python may load it at any time. */
+static void find_late(void)
+{
+    static unsigned attempts;
+
+    if (gt_agent_python.text_end || !gt_agent.recording || attempts >= LATE_ATTEMPTS)
+        return;
+    attempts++;
+    if (gt_agent_python_find())
+        gt_agent_start_init();
+}
+
 /* CPython makes a semaphore for every lock: the first one after its initialisation, by the
  * first import, is an earlier and calmer moment to start at than a use of the GIL. */
 EXPORT int sem_init(sem_t *semaphore, int shared, unsigned value)
 {
+    find_late();
     if (GT_AGENT_UNLIKELY(gt_agent_start_due) &&
         gt_agent_from_python(__builtin_return_address(0)))
         gt_agent_start_try();
@@ -134,8 +149,7 @@ EXPORT int pthread_create(pthread_t *restrict thread, const pthread_attr_t *rest
 
     if (GT_AGENT_UNLIKELY(!next_signal))
         resolve();
-    if (!gt_agent_python.text_end && gt_agent.control)
-        gt_agent_python_find(); /* a program that embeds Python may have loaded it by now */
+    find_late();
     rc = next_create(thread, attributes, start, argument);
     self = !rc && record_it ? gt_agent_enter() : NULL;
     if (self) {
