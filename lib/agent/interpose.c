@@ -18,7 +18,10 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LATE_ATTEMPTS = 256 };
+enum {
+    LATE_ATTEMPTS = 256, /* to find an interpreter that was not there at the start */
+    NAME_SIGNALS = 2,    /* by its first release of the GIL a thread is known to threading */
+};
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -70,13 +73,18 @@ static void resolve(void)
 static inline void record(enum gt_wire_kind kind, uint64_t value)
 {
     struct gt_agent_thread *self = gt_agent_enter();
+    bool name_due = false;
 
     if (self) {
         gt_agent_put(self, gt_agent_ticks_ordered(), GT_WIRE_WORD(kind, value));
         if (GT_AGENT_UNLIKELY(gt_agent_profiling) && kind == GT_WIRE_SIGNAL)
             gt_agent_profile_thread(self);
+        name_due = self->signals < NAME_SIGNALS && kind == GT_WIRE_SIGNAL &&
+                   ++self->signals == NAME_SIGNALS && self->looks_for_name != UINT32_MAX;
         gt_agent_leave(self);
     }
+    if (GT_AGENT_UNLIKELY(name_due) && gt_agent_names_wanted)
+        gt_agent_names_due();
     if (GT_AGENT_UNLIKELY(gt_agent_start_due) && kind == GT_WIRE_SIGNAL)
         gt_agent_start_try();
 }

@@ -101,7 +101,10 @@ void gt_agent_start_init(void)
 {
     const char *wanted = secure_getenv(GT_AGENT_ENV_PYTHON);
 
-    if (!wanted || strcmp(wanted, "1") || !gt_agent_api_load())
+    if (!gt_agent_api_load())
+        return;
+    gt_agent_names_wanted = true;
+    if (!wanted || strcmp(wanted, "1"))
         return;
     gt_agent_functions_init();
     gt_agent_start_due = true;

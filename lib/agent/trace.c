@@ -16,9 +16,8 @@ enum {
 struct gt_agent_limits gt_agent_limits = {.max_depth = GT_AGENT_STACK_CALLS};
 
 static uint64_t budget_percent;
-static double saved_ns;       /* of budget, less what was spent */
-static uint64_t budget_ticks; /* when saved_ns was right */
-static double ticks_per_ns = 1;
+static double saved_ns;    /* of budget, less what was spent */
+static uint64_t budget_ns; /* of CPU time, when saved_ns was right */
 
 static uint64_t number_of(const char *name, uint64_t otherwise)
 {
@@ -27,12 +26,24 @@ static uint64_t number_of(const char *name, uint64_t otherwise)
     return text && *text ? strtoull(text, NULL, 10) : otherwise;
 }
 
+/* What the process has had of the CPUs: on a busy machine, elapsed time says nothing about how
+ * much longer tracing makes it run. */
+static uint64_t cpu_time_ns(void)
+{
+    struct timespec now;
+
+    if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now))
+        return 0;
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
 void gt_agent_trace_init(void)
 {
     const struct gt_wire_anchor *first = &gt_agent.control->anchors[0];
     uint64_t limit = number_of(GT_AGENT_ENV_MAX_DEPTH, GT_AGENT_STACK_CALLS);
     uint64_t now_ns = gt_agent_monotonic_ns();
     uint64_t now_ticks = gt_agent_ticks_ordered();
+    double ticks_per_ns = 1;
 
     if (gt_agent_counter && now_ns > first->time_ns && now_ticks > first->ticks)
         ticks_per_ns = (double)(now_ticks - first->ticks) / (double)(now_ns - first->time_ns);
@@ -41,7 +52,7 @@ void gt_agent_trace_init(void)
     gt_agent_limits.min_ticks =
         (uint64_t)((double)number_of(GT_AGENT_ENV_MIN_NS, 0) * ticks_per_ns);
     budget_percent = number_of(GT_AGENT_ENV_BUDGET, 0);
-    budget_ticks = now_ticks;
+    budget_ns = cpu_time_ns();
     saved_ns = FIRST_NS * (double)budget_percent / 100;
     /* Before 3.12 a function that is not recorded costs as much as one that is. */
     gt_agent_limits.budget = budget_percent && gt_agent_api.version >= 0x030c;
@@ -67,11 +78,9 @@ bool gt_agent_make_room(struct gt_agent_thread *self)
 }
 
 /* The budget for the time between two moments, in ns of tracing. */
-static double budget_of(uint64_t from_ticks, uint64_t to_ticks)
+static double budget_of(uint64_t from_ns, uint64_t to_ns)
 {
-    double elapsed_ns = (double)(to_ticks - from_ticks) / ticks_per_ns;
-
-    return to_ticks > from_ticks ? elapsed_ns * (double)budget_percent / 100 : 0;
+    return to_ns > from_ns ? (double)(to_ns - from_ns) * (double)budget_percent / 100 : 0;
 }
 
 /* The budget flows in with time, and is spent by all functions' calls; when it is used up, a
@@ -81,15 +90,16 @@ bool gt_agent_over_budget(struct gt_agent_thread *self, struct gt_agent_function
 {
     const double limit_ns = SAVED_NS * (double)budget_percent / 100;
     const double spent_ns = GT_AGENT_BUDGET_CALLS * COST_NS;
-    double share_ns = budget_of(function->budget_ticks, ticks) / SMALL_SHARE;
+    uint64_t now_ns = cpu_time_ns();
+    double share_ns = budget_of(function->budget_ns, now_ns) / SMALL_SHARE;
     struct gt_wire_note note = {.kind = GT_WIRE_NOTE_UNTRACED,
                                 .ticks = ticks,
                                 .id = function->id,
                                 .count = function->calls};
 
-    saved_ns += budget_of(budget_ticks, ticks) - spent_ns;
-    budget_ticks = ticks;
-    function->budget_ticks = ticks;
+    saved_ns += budget_of(budget_ns, now_ns) - spent_ns;
+    budget_ns = now_ns;
+    function->budget_ns = now_ns;
     if (saved_ns > limit_ns)
         saved_ns = limit_ns;
     if (saved_ns >= 0)

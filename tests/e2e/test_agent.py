@@ -173,6 +173,21 @@ def test_two_threads_share_the_gil(agent, python):
     assert log.quality["dropped"] == 0 and not log.warnings
 
 
+@every_python
+def test_names_without_function_trace(agent, python):
+    code = """
+import threading, time
+threads = [threading.Thread(target=time.sleep, args=(0.2,), name=f"sleeper {i}") for i in range(3)]
+for t in threads: t.start()
+time.sleep(0.05)
+for t in threads: t.join()
+"""
+    log = agent.run(python, code)
+    named = {e.rest for e in log.of("comm") if e.rest.startswith("1 ")}
+    assert named == {"1 sleeper 0", "1 sleeper 1", "1 sleeper 2"}
+    assert not log.of("call")
+
+
 HOLDER = """
 import ctypes, threading, time
 usleep = ctypes.{kind}(None).usleep
