@@ -34,6 +34,7 @@ struct gt_plan {
     struct gt_strvec events;    /* for perf record -e */
     bool states;                /* scheduling is recorded: switch records at least */
     bool stacks;                /* with stacks */
+    bool futex;                 /* futex calls are recorded */
     bool counters;              /* the user's own events are among `events` */
     struct gt_strvec target;    /* the target's argument vector */
     struct gt_strvec notes;     /* lines the user should know */
