@@ -7,6 +7,7 @@ import contextlib
 import os
 import re
 import subprocess
+import time
 import uuid
 
 import harness
@@ -25,6 +26,22 @@ def libc_of(python):
                           timeout=20).stdout.decode().strip()
 
 
+def install(words, group, tries=5):
+    """Two perf probe at once can get in each other's way: the loser tries again."""
+    for attempt in range(tries):
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=60)
+        if done.returncode == 0:
+            return
+        remove(group)
+        time.sleep(0.2 * (attempt + 1))
+    raise AssertionError(done.stderr.decode(errors="replace"))
+
+
+def remove(group):
+    subprocess.run(["perf", "probe", "-q", "-d", group + ":*"], stdin=subprocess.DEVNULL,
+                   stderr=subprocess.DEVNULL, timeout=60)
+
+
 @contextlib.contextmanager
 def gil_probes(libc):
     """The two libc probes in a group that no giltracer's clean-up takes for its own."""
@@ -35,12 +52,10 @@ def gil_probes(libc):
                             ("wait", "pthread_cond_timedwait")):
         words += ["-a", "%s:%s=%s cond=%s:x64" % (group, event, function, register)]
     try:
-        subprocess.run(["perf", "probe", "-q", "-x", libc, *words], check=True,
-                       stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=60)
+        install(["perf", "probe", "-q", "-x", libc, *words], group)
         yield group
     finally:
-        subprocess.run(["perf", "probe", "-q", "-d", group + ":*"], stdin=subprocess.DEVNULL,
-                       stderr=subprocess.DEVNULL, timeout=60)
+        remove(group)
 
 
 class Recording:
