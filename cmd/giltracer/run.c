@@ -8,6 +8,7 @@
 #include "launch/interp.h"
 #include "launch/plan.h"
 #include "launch/probes.h"
+#include "launch/runtime.h"
 #include "launch/session.h"
 #include "launch/signals.h"
 #include "outputs.h"
@@ -43,6 +44,7 @@ struct run {
     struct gt_outputs outputs;
     struct gt_session_result result;
     struct gt_run_info info;
+    struct gt_runtime runtime;
     struct gt_report *report;
     struct gt_error report_error; /* why feeding failed */
     char version[64];
@@ -223,6 +225,9 @@ static int start_report(struct run *run, struct gt_error *err)
         .perfetto_states = run->cli->perfetto_states,
         .single_gil = interp->major == 3 && interp->minor < 12,
     };
+    /* Without it futex calls are judged by their pattern alone. */
+    if (run->plan.futex && gt_runtime_find(&run->runtime, interp, NULL) == 0)
+        info->runtime = &run->runtime;
     if (run->plan.gil_source != GT_GIL_NONE)
         detect |= GT_DETECT_GIL;
     if (run->plan.states)

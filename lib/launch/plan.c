@@ -81,6 +81,7 @@ static int push_event(struct gt_plan *plan, const char *event, struct gt_error *
 
 static int push_futex_events(struct gt_plan *plan, struct gt_error *err)
 {
+    plan->futex = true;
     int rc = push_event(plan, "syscalls:sys_enter_futex", err);
 
     return rc < 0 ? rc : push_event(plan, "syscalls:sys_exit_futex", err);

@@ -91,6 +91,7 @@ struct gt_tracker {
     uint32_t recent_thread;
     uint32_t images; /* how many programs ran, in all processes */
     bool single_gil;
+    const struct gt_runtime *runtime; /* of the interpreter that was found; may be NULL */
 };
 
 static inline struct gt_process_state *gt_process_state_at(const struct gt_timeline *timeline,

@@ -160,6 +160,15 @@ static int say_detail(struct gt_report *report, struct gt_buf *text)
     return 0;
 }
 
+/* Without contention the futex source sees nothing, and there is nothing to see. */
+static bool by_futex(const struct gt_report *report)
+{
+    const char *source = report->info->gil_source;
+
+    return source ? strcmp(source, "futex") == 0
+                  : report->timeline->saw_futex && report->timeline->quality.gil_events == 0;
+}
+
 static int say_no_gil(struct gt_report *report, struct gt_buf *text)
 {
     if (!report->info->gil_enabled)
@@ -167,6 +176,10 @@ static int say_no_gil(struct gt_report *report, struct gt_buf *text)
                    gt_buf_adds(text,
                                "This interpreter runs without a GIL (free-threaded build): "
                                "there is nothing to wait for."));
+    if (by_futex(report))
+        return add(report, text,
+                   gt_buf_adds(text, "No thread ever waited for the GIL: the futex source "
+                                     "saw no contention."));
     return add(report, text,
                gt_buf_adds(text,
                            "No GIL was seen: no CPython program ran long enough to take and "

@@ -88,6 +88,7 @@ struct gt_report *gt_report_new(unsigned detect, const struct gt_run_info *info,
         gt_report_free(report);
         return NULL;
     }
+    gt_timeline_set_runtime(report->timeline, info->runtime);
     return report;
 }
 

@@ -18,6 +18,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct gt_runtime;
+
 /* What ran, for the head of the report. All strings are borrowed until gt_report_free; any
  * may be NULL and any number -1 when it is not known (perf2trace knows little). */
 struct gt_run_info {
@@ -32,7 +34,8 @@ struct gt_run_info {
     int32_t root_pid;        /* the target's pid; -1 unknown */
     bool gil_enabled;        /* false on a free-threaded build that runs without a GIL */
     bool perfetto_states;    /* JSON: states as ph:"T" records */
-    bool single_gil;         /* the version is known to have one GIL per process (< 3.12) */
+    const struct gt_runtime *runtime; /* where the interpreter keeps its GIL; may be NULL */
+    bool single_gil; /* the version is known to have one GIL per process (< 3.12) */
 };
 
 /* What to take from the text. */
