@@ -83,7 +83,7 @@ static struct candidate *add(struct gt_timeline *timeline, uint32_t process, uin
     struct candidate *candidate = gt_chunks_push(&timeline->tracker->candidates);
     struct gt_process_state *state = gt_process_state_at(timeline, process);
 
-    if (!candidate || gt_hashmap_put(&state->candidate_of, address, index))
+    if (!candidate)
         return NULL;
     memset(candidate, 0, sizeof(*candidate));
     candidate->process = process;
