@@ -389,5 +389,6 @@ int gt_finish_gils(struct gt_timeline *timeline)
     for (uint32_t i = 0; i < timeline->gils.count; i++)
         if (finish_gil(timeline, gt_gil_at(timeline, i)))
             return -1;
+    gt_calls_finish(timeline);
     return gt_sched_finish(timeline) || gt_counters_finish(timeline) ? -1 : 0;
 }

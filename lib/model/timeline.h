@@ -21,6 +21,7 @@
 #include "base/hashmap.h"
 #include "base/intern.h"
 #include "event/event.h"
+#include "model/calls.h"
 #include "model/counters.h"
 #include "model/quality.h"
 #include "model/sched.h"
@@ -30,6 +31,8 @@
 #include <stdint.h>
 
 #define GT_NO_INDEX UINT32_MAX
+
+struct gt_runtime; /* launch/runtime.h */
 
 /* A process from fork or exec to exit. A new exec is the same process. */
 struct gt_process {
@@ -43,10 +46,11 @@ struct gt_process {
 };
 
 enum gt_thread_flags {
-    GT_THREAD_MAIN = 1 << 0,      /* tid == pid */
-    GT_THREAD_SAW_START = 1 << 1, /* its fork was recorded: start_ns is exact */
-    GT_THREAD_SAW_EXIT = 1 << 2,  /* its exit was recorded: end_ns is exact */
-    GT_THREAD_NAMED = 1 << 3,     /* its name is its own, not its process's */
+    GT_THREAD_MAIN = 1 << 0,        /* tid == pid */
+    GT_THREAD_SAW_START = 1 << 1,   /* its fork was recorded: start_ns is exact */
+    GT_THREAD_SAW_EXIT = 1 << 2,    /* its exit was recorded: end_ns is exact */
+    GT_THREAD_NAMED = 1 << 3,       /* its name is its own, not its process's */
+    GT_THREAD_PYTHON_NAME = 1 << 4, /* and it is threading's, which beats the kernel's */
 };
 
 struct gt_thread {
@@ -149,6 +153,9 @@ struct gt_timeline {
     struct gt_chunks gils;      /* of struct gt_gil, by process and number after _finish */
     struct gt_chunks lost;      /* of struct gt_lost_range */
     struct gt_chunks scheds;    /* of struct gt_sched, by thread; shorter when none came */
+    struct gt_chunks functions; /* of struct gt_called */
+    struct gt_chunks calls;     /* of struct gt_calls, by thread; shorter when none came */
+    int64_t stopped_ns;         /* a source stopped recording then; -1: none did */
     struct gt_chunks counters;  /* of struct gt_counter */
     struct gt_stacks stacks;    /* of sleeps, when recorded */
     bool saw_sched;             /* scheduling was recorded */
@@ -167,6 +174,10 @@ struct gt_timeline {
 /* `single_gil`: every process is known to have one GIL (CPython before 3.12). */
 struct gt_timeline *gt_timeline_new(bool single_gil, struct gt_error *err);
 void gt_timeline_free(struct gt_timeline *timeline);
+
+/* What is known of the interpreter's file, borrowed until _finish: with its mappings
+ * (GT_EVENT_MMAP) the GIL is told by where it lies. Optional; before the first event. */
+void gt_timeline_set_runtime(struct gt_timeline *timeline, const struct gt_runtime *runtime);
 
 /* Take one event. Fails only for lack of memory. */
 int gt_timeline_feed(struct gt_timeline *timeline, const struct gt_event *event);

@@ -81,6 +81,7 @@ struct gt_tracker {
     struct gt_chunks conds;          /* of struct gt_cond */
     struct gt_chunks suspects;       /* of struct gt_suspect */
     struct gt_chunks candidates;     /* futex.c */
+    struct gt_hashmap function_of;   /* a source's function id → function index */
     struct gt_hashmap thread_of;     /* tid → thread index */
     struct gt_hashmap process_of;    /* pid → process index */
     struct gt_hashmap guess_of;      /* cond address → process, where no pid is in the text */
@@ -90,6 +91,7 @@ struct gt_tracker {
     uint32_t recent_thread;
     uint32_t images; /* how many programs ran, in all processes */
     bool single_gil;
+    const struct gt_runtime *runtime; /* of the interpreter that was found; may be NULL */
 };
 
 static inline struct gt_process_state *gt_process_state_at(const struct gt_timeline *timeline,

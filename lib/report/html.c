@@ -156,6 +156,22 @@ static void add_gils(struct page *page)
     ADDF(page, "],\n");
 }
 
+static void add_counters(struct page *page)
+{
+    const struct gt_timeline *timeline = page->timeline;
+
+    ADDF(page, "\"counters\":[");
+    for (size_t i = 0; i < timeline->counters.count; i++) {
+        const struct gt_counter *counter = gt_chunks_at(&timeline->counters, i);
+
+        ADDF(page, "%s{\"name\":", i ? ",\n" : "");
+        add_json_text(page, gt_intern_text(&timeline->names, counter->name),
+                      gt_intern_length(&timeline->names, counter->name));
+        ADDF(page, ",\"samples\":%zu}", counter->samples.count);
+    }
+    ADDF(page, "],\n");
+}
+
 static void add_lost(struct page *page)
 {
     const struct gt_timeline *timeline = page->timeline;
@@ -184,6 +200,7 @@ static void add_names(struct page *page)
     for (int i = 0; i < GT_SCHED_STATES; i++)
         ADDF(page, "%s\"%s\"", i ? "," : "", gt_sched_state_name((enum gt_sched_state)i));
     ADDF(page, "],\n");
+    add_counters(page);
     add_lost(page);
     ADDF(page, "}</script>\n");
 }
@@ -244,6 +261,27 @@ static int write_states(struct page *page, struct gt_pack *pack, const struct gt
     return rc == 0 ? gt_pack_end(pack, page->err) : rc;
 }
 
+static int write_samples(struct page *page, struct gt_pack *pack,
+                         const struct gt_counter *counter)
+{
+    int64_t previous_ns = 0;
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < counter->samples.count; i++) {
+        const struct gt_counter_sample *sample = gt_chunks_at(&counter->samples, i);
+        int64_t time_ns = since_zero(page, sample->time_ns);
+
+        if (gt_pack_rows(pack) == 0)
+            previous_ns = 0;
+        gt_pack_put(pack, 0, sample->thread);
+        gt_pack_put(pack, 1, gt_zigzag(time_ns - previous_ns));
+        gt_pack_put(pack, 2, sample->period);
+        previous_ns = time_ns;
+        rc = gt_pack_end_row(pack, page->err);
+    }
+    return rc == 0 ? gt_pack_end(pack, page->err) : rc;
+}
+
 static int write_tables(struct page *page)
 {
     const struct gt_timeline *timeline = page->timeline;
@@ -266,6 +304,10 @@ static int write_tables(struct page *page)
         gt_pack_begin(pack, "states", i, 3);
         if (sched)
             rc = write_states(page, pack, sched);
+    }
+    for (uint32_t i = 0; rc == 0 && i < timeline->counters.count; i++) {
+        gt_pack_begin(pack, "counters", i, 3);
+        rc = write_samples(page, pack, gt_chunks_at(&timeline->counters, i));
     }
     gt_pack_free(pack);
     return rc;

@@ -1,7 +1,5 @@
 #include "report/internal.h"
 
-#include "base/nstime.h"
-
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -232,36 +230,19 @@ static json_t *lost_value(const struct gt_report *report)
     return list;
 }
 
-static double per_second(uint64_t count, int64_t ns)
-{
-    return ns > 0 ? (double)count * GT_NS_PER_S / (double)ns : 0.0;
-}
-
 static json_t *counter_sum_value(const struct gt_report *report,
                                  const struct gt_counter_sum *sum)
 {
-    const struct gt_timeline *timeline = report->timeline;
-    uint64_t other = sum->total - sum->holding - sum->waiting;
-    const struct gt_thread *thread = gt_thread_at(timeline, sum->thread);
-    int64_t hold_ns = 0, wait_ns = 0, free_ns;
+    struct gt_counter_rates rates;
 
-    for (uint32_t i = 0; i < timeline->gils.count; i++) {
-        const struct gt_gil *gil = gt_gil_at(timeline, i);
-        uint32_t member = gt_hashmap_get(&gil->member_of, sum->thread);
-
-        if (member != GT_HASHMAP_NONE) {
-            hold_ns += gt_member_at(gil, member)->hold_ns;
-            wait_ns += gt_member_at(gil, member)->wait_ns;
-        }
-    }
-    free_ns = thread->end_ns - thread->start_ns - hold_ns - wait_ns;
-    return json_pack(
-        "{s:i, s:i, s:o, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f}", "thread", (int)sum->thread,
-        "tid", thread->tid, "label", label_value(report, sum->thread), "samples",
-        (json_int_t)sum->samples, "total", (json_int_t)sum->total, "holding",
-        (json_int_t)sum->holding, "waiting", (json_int_t)sum->waiting, "free",
-        (json_int_t)other, "holding_per_s", per_second(sum->holding, hold_ns), "waiting_per_s",
-        per_second(sum->waiting, wait_ns), "free_per_s", per_second(other, free_ns));
+    gt_counter_rates(report->timeline, sum, &rates);
+    return json_pack("{s:i, s:i, s:o, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f}", "thread",
+                     (int)sum->thread, "tid", gt_thread_at(report->timeline, sum->thread)->tid,
+                     "label", label_value(report, sum->thread), "samples",
+                     (json_int_t)sum->samples, "total", (json_int_t)sum->total, "holding",
+                     (json_int_t)sum->holding, "waiting", (json_int_t)sum->waiting, "free",
+                     (json_int_t)rates.free, "holding_per_s", rates.holding_per_s,
+                     "waiting_per_s", rates.waiting_per_s, "free_per_s", rates.free_per_s);
 }
 
 static json_t *counters_value(const struct gt_report *report)

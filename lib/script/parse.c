@@ -319,6 +319,37 @@ static bool starts_with(const char *at, const char *end, const char *word, const
     return true;
 }
 
+/* " 12/13: [0x7fef4cb06000(0x273000) @ 0x106000 fe:00 73606 0]: r-xp /usr/lib/x.so": which
+ * file is mapped where, from which offset on. */
+static enum gt_line_kind parse_mmap(const char *at, const char *end, struct gt_event *event)
+{
+    const char *bracket = memmem(at, (size_t)(end - at), ": [0x", 5), *from, *path;
+    int64_t pid, tid;
+
+    at = read_signed(skip_spaces(at, end), end, &pid);
+    if (!at || at == end || *at != '/' || !(at = read_signed(at + 1, end, &tid)) ||
+        at != bracket || !is_id(pid) || !is_id(tid))
+        return GT_LINE_UNKNOWN;
+    at = read_hex(bracket + 5, end, &event->value);
+    from = at ? memmem(at, (size_t)(end - at), " @ ", 3) : NULL;
+    if (!from)
+        return GT_LINE_UNKNOWN;
+    from += 3;
+    if (end - from > 2 && from[0] == '0' && from[1] == 'x')
+        from += 2;
+    at = read_hex(from, end, &event->other_value);
+    path = at ? memmem(at, (size_t)(end - at), "]: ", 3) : NULL;
+    path = path ? memchr(path + 3, ' ', (size_t)(end - path - 3)) : NULL;
+    if (!path)
+        return GT_LINE_UNKNOWN;
+    event->kind = GT_EVENT_MMAP;
+    event->text = path + 1;
+    event->text_length = (uint32_t)(end - path - 1);
+    event->pid = (int32_t)pid;
+    event->tid = (int32_t)tid;
+    return GT_LINE_EVENT;
+}
+
 static enum gt_line_kind parse_record(const char *at, const char *end, struct gt_event *event)
 {
     int64_t lost;
@@ -346,7 +377,9 @@ static enum gt_line_kind parse_record(const char *at, const char *end, struct gt
         event->value = (uint64_t)lost;
         return GT_LINE_EVENT;
     }
-    event->kind = GT_EVENT_OTHER; /* MMAP2, NAMESPACES, … */
+    if (starts_with(at, end, "MMAP2", &at) || starts_with(at, end, "MMAP", &at))
+        return parse_mmap(at, end, event);
+    event->kind = GT_EVENT_OTHER; /* NAMESPACES, … */
     event->tid = -1;
     return GT_LINE_EVENT;
 }

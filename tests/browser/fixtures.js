@@ -44,7 +44,7 @@ export class Recording {
     line(tid, text, pid = this.pid) {
         const at = ZERO_NS + this.time;
         const seconds = Math.floor(at / 1e9), rest = String(at % 1e9).padStart(9, "0");
-        const name = this.names.get(tid) ?? "python3";
+        const name = this.names.get(tid) ?? this.names.get(this.pid);
         const padding = " ".repeat(Math.max(0, 16 - Buffer.byteLength(name))); // perf counts bytes
         this.lines.push(`${padding}${name} ${pid}/${tid} ` +
             `[000] ${seconds}.${rest}: ${text}\n`);

@@ -133,6 +133,27 @@ function storeSpans(spans, first, [who, gap, length], {byStart, members, bits}) 
             throw new Error("the page's data is damaged: a span of no thread");
 }
 
+/** Samples of one counter, in the order of the file. */
+export class Samples {
+    constructor(count) {
+        this.count = count;
+        this.time = new Float64Array(count); // ns since time zero
+        this.thread = new Uint32Array(count);
+        this.period = new Float64Array(count); // events that a sample stands for
+    }
+}
+
+function storeSamples(samples, first, [thread, gap, period], threads) {
+    for (let i = 0, at = first, time = 0; i < thread.length; i++, at++) {
+        if (thread[i] >= threads)
+            throw new Error("the page's data is damaged: a sample of no thread");
+        time += unzigzag(gap[i]);
+        samples.time[at] = time;
+        samples.thread[at] = thread[i];
+        samples.period[at] = period[i];
+    }
+}
+
 /** What the page holds besides spans; throws when it is missing or of another version. */
 export function readNames(text) {
     const names = JSON.parse(text);
@@ -140,6 +161,8 @@ export function readNames(text) {
         throw new Error(`the page's data is of version ${names.schema}, this viewer reads 1`);
     for (const thread of names.threads)
         thread.stateSpans = thread.states > 0 ? new Spans(thread.states) : null;
+    for (const counter of names.counters ?? [])
+        counter.values = new Samples(counter.samples);
     for (const gil of names.gils) {
         gil.holdSpans = new Spans(gil.holds);
         gil.waitSpans = new Spans(gil.waits);
@@ -151,6 +174,8 @@ export function readNames(text) {
 function targetOf(names, table, key) {
     if (table === "states")
         return {spans: names.threads[key]?.stateSpans, byStart: true, members: Infinity, bits: 4};
+    if (table === "counters")
+        return {spans: names.counters?.[key]?.values};
     const gil = names.gils[key];
     const spans = {holds: gil?.holdSpans, waits: gil?.waitSpans}[table];
     return {spans, byStart: table === "holds", members: gil?.members.length, bits: 2};
@@ -180,7 +205,10 @@ export async function readBlocks(names, blocks) {
         const first = next.get(spans) ?? 0;
         if (first + rows > spans.count)
             throw new Error("the page's data is damaged: more spans than announced");
-        storeSpans(spans, first, readColumns(bytes, rows), target);
+        if (spans instanceof Samples)
+            storeSamples(spans, first, readColumns(bytes, rows), names.threads.length);
+        else
+            storeSpans(spans, first, readColumns(bytes, rows), target);
         next.set(spans, first + rows);
     }
 }

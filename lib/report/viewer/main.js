@@ -10,7 +10,7 @@ import {Overview} from "./overview.js";
 import {Details} from "./panels.js";
 import {Search} from "./search.js";
 import {ThreadTable} from "./table.js";
-import {Tabs, TABS} from "./tabs.js";
+import {Tabs} from "./tabs.js";
 import {readTheme} from "./theme.js";
 import {Timeline} from "./timeline.js";
 import {showVerdict} from "./verdict.js";
@@ -25,7 +25,7 @@ class Page {
         this.overview = new Overview(model, this.view);
         this.details = new Details(model, this.view);
         this.table = new ThreadTable(model, this.view, summary);
-        this.tabs = new Tabs(model, this.view);
+        this.tabs = new Tabs(model, this.view, summary);
         this.search = new Search(model, this.view, this.timeline);
         this.pending = null; // names of changed fields, until the next frame
         this.frames = [];    // ms that each drawing took: for tests
@@ -70,12 +70,12 @@ class Page {
     update() {
         const changed = this.pending ?? new Set();
         this.pending = null;
-        if (["collapsed", "order", "filter"].some((name) => changed.has(name)))
+        if (["collapsed", "others", "order", "filter"].some((name) => changed.has(name)))
             this.timeline.layOut();
         if (changed.has("selection"))
             this.showSelection();
         if (changed.has("range"))
-            this.table.show();
+            this.table.showSoon();
         if (changed.has("tab") || changed.has("range"))
             this.tabs.show();
         this.draw();
@@ -93,8 +93,8 @@ class Page {
 
     draw() {
         const since = performance.now();
-        this.overview.place();
         this.timeline.draw();
+        this.overview.place();
         this.frames.push(performance.now() - since);
         byId("span-shown").textContent = durationText(this.view.width);
     }
@@ -120,7 +120,7 @@ class Page {
             view.show(asked.interval.from, asked.interval.to);
         view.set({
             range: asked.range, selection: findSelection(model, asked),
-            tab: TABS.includes(asked.tab) ? asked.tab : "threads",
+            tab: this.tabs.has(asked.tab) ? asked.tab : "threads",
         });
     }
 
@@ -128,6 +128,7 @@ class Page {
         const {view, timeline, model, summary} = this;
         listenToLanes(timeline, view, (event, at, press) => this.hover(event, at, press));
         const keys = keyTable(model, view, timeline, {
+            search: () => this.search.focus(),
             findNext: (direction) => this.search.next(direction),
             jump: () => this.details.jump(),
             help: () => byId("help").showModal(),
@@ -174,7 +175,7 @@ class Page {
         const found = at && !press?.moved && press?.kind !== "range" ? timeline.pickAt(at.x, at.y) : null;
         timeline.cursor.hidden = !at;
         if (at)
-            timeline.cursor.style.transform = `translateX(${at.x + timeline.names.offsetWidth}px)`;
+            timeline.cursor.style.transform = `translateX(${at.x + timeline.namesWidth}px)`;
         tip.hidden = !found;
         if (!found)
             return;

@@ -1,7 +1,7 @@
 // The decoded page as one model: processes, threads and GILs that know each other, the
 // lanes they make, and the spans under a point.
 
-import {buildStates, countBelow, indexGil} from "./lod.js";
+import {Counts, buildStates, countBelow, indexGil} from "./lod.js";
 import {nameText} from "./format.js";
 
 /** Join what readDocument decoded. `model.threads[i].lanes` are its parts in GILs. */
@@ -25,12 +25,22 @@ export function buildModel(names) {
             threads[thread].lanes.push(makeLane(gil, member, threads[thread]));
         });
     });
+    for (const process of processes)
+        process.counters = buildCounters(names.counters ?? [], threads, process.index);
     for (const thread of threads)
         if (thread.lanes.length === 0)
             thread.lanes.push(makeLane(null, -1, thread));
-    return {processes, threads, gils, lost: names.lost, duration: names.duration_ns,
+    return {processes, threads, gils, counters: names.counters ?? [], lost: names.lost, duration: names.duration_ns,
             zero: names.zero_ns, stateNames: names.states ?? [],
             hasStates: threads.some((thread) => thread.stateSpans)};
+}
+
+/** The counters that have samples of a process: [{name, counts}]. */
+function buildCounters(counters, threads, process) {
+    return counters.map((counter) => ({
+        name: nameText(counter.name),
+        counts: new Counts(counter.values, (thread) => threads[thread].process === process),
+    })).filter(({counts}) => counts.time.length > 0);
 }
 
 /** A thread's part in a GIL, or a thread that never touched one (gil null). */
@@ -39,6 +49,9 @@ function makeLane(gil, member, thread) {
     const waits = gil?.waitTracks[member] ?? null;
     return {
         gil, member, thread, holds, waits,
+        // A thread may have run another program before: its part begins with the GIL's.
+        start: Math.max(thread.start_ns, gil?.start_ns ?? 0),
+        end: Math.min(thread.end_ns, gil?.end_ns ?? Infinity),
         hold_ns: holds ? holds.sum[holds.count] : 0,
         wait_ns: waits ? waits.sum[waits.count] : 0,
         color: gil ? gil.colorOf[member] : -1,
@@ -58,13 +71,20 @@ const ORDERS = {
     name: (a, b) => a.thread.name.localeCompare(b.thread.name) || a.thread.tid - b.thread.tid,
 };
 
-const ROW_HEIGHT = {process: 22, gil: 36, thread: 22};
+const ROW_HEIGHT = {process: 22, gil: 36, thread: 22, counter: 26, others: 22};
 export const STATES_HEIGHT = 9; // of the strip below a thread's bar, when states were recorded
 const MOST_THREAD_HEIGHT = 34;
 
 function matches(lane, process, words) {
     const text = `${lane.thread.name} ${lane.thread.tid} ${process.title} ${process.pid}`;
     return words.every((word) => text.toLowerCase().includes(word));
+}
+
+/** Processes with a GIL, and those without: shells, helpers. All are of the first kind where
+ * no process has one. */
+export function splitProcesses({processes, gils}) {
+    const isMain = (process) => gils.length === 0 || process.gils.length > 0;
+    return [processes.filter(isMain), processes.filter((process) => !isMain(process))];
 }
 
 function statesHeight(lane) {
@@ -96,7 +116,9 @@ export function layRows(model, view, room) {
     });
     for (const thread of model.threads)
         groups[thread.process].push(...thread.lanes);
-    for (const process of model.processes) {
+    const [main, others] = splitProcesses(model);
+    const shown = view.others || words.length > 0 ? [...main, ...others] : main;
+    for (const process of shown) {
         const lanes = groups[process.index]
             .filter((lane) => matches(lane, process, words)).sort(ORDERS[view.order]);
         if (lanes.length === 0)
@@ -111,7 +133,11 @@ export function layRows(model, view, room) {
             for (const lane of members)
                 add("thread", {process, gil, lane, states: statesHeight(lane)});
         }
+        for (const counter of words.length === 0 ? process.counters : [])
+            add("counter", {process, counter});
     }
+    if (others.length > 0 && words.length === 0)
+        add("others", {count: others.length});
     return growThreads(rows, room);
 }
 
@@ -150,7 +176,6 @@ function longestIn(track, from, to, limit = 5000) {
 
 /** What is in a lane at a time, within `near_ns`: a wait or hold, else the free stretch. */
 export function pick(lane, time, near_ns) {
-    const {thread} = lane;
     if (lane.gil) {
         for (const [kind, track] of [["hold", lane.holds], ["wait", lane.waits]]) {
             const exact = track.at(time);
@@ -163,7 +188,7 @@ export function pick(lane, time, near_ns) {
                 return spanSelection(lane, kind, i);
         }
     }
-    if (time < thread.start_ns || time > thread.end_ns)
+    if (time < lane.start || time > lane.end)
         return threadSelection(lane);
     return {...threadSelection(lane), kind: "free", ...freeAround(lane, time)};
 }
@@ -191,7 +216,7 @@ function stateSelection(lane, id) {
 
 /** The stretch around `time` in which a thread neither holds nor waits. */
 function freeAround(lane, time) {
-    let start = lane.thread.start_ns, end = lane.thread.end_ns;
+    let {start, end} = lane;
     for (const track of lane.gil ? [lane.holds, lane.waits] : []) {
         const i = countBelow(track.start, time);
         if (i > 0)

@@ -5,7 +5,7 @@ import {countText, durationText, nameText, percentText, timeText} from "./format
 import {gilName, laneOf, spanSelection, threadSelection} from "./model.js";
 import {CUT_END, CUT_START} from "./data.js";
 import {countBelow} from "./lod.js";
-import {endOfHold, holdersDuring, mainHold, waitersDuring} from "./select.js";
+import {endOfHold, holdersDuring, mainHold, rankEntries, waitersDuring} from "./select.js";
 
 const SWITCH_INTERVAL_NS = 5e6; // CPython's default
 
@@ -181,19 +181,36 @@ export class Details {
     thread(selection, lane) {
         const {thread, gil} = lane;
         const process = this.model.processes[thread.process];
-        const lifetime = thread.end_ns - thread.start_ns;
+        const lifetime = lane.end - lane.start;
         const share = (ns) => `${durationText(ns)} · ${percentText(ns, lifetime)}%`;
         const facts = [
             ["Name", make("bdi", {}, thread.name)],
             ["Thread id", String(thread.tid)],
             ["Process", make("bdi", {}, process.title), ` (${process.pid})`],
-            ["Lived", `${timeText(thread.start_ns, 1e5)} – ${timeText(thread.end_ns, 1e5)}`],
+            ["Lived", `${timeText(lane.start, 1e5)} – ${timeText(lane.end, 1e5)}`],
             gil && ["Held", `${share(lane.hold_ns)}, ${countText(lane.holds.count)} times`],
             gil && ["Waited", `${share(lane.wait_ns)}, ${countText(lane.waits.count)} times`],
         ];
-        return [this.facts(facts), make("p", {className: "hint"},
+        return [this.facts(facts), ...this.states(thread, lifetime), make("p", {className: "hint"},
             make("kbd", {}, "["), " ", make("kbd", {}, "]"), " step through its waits, ",
             make("kbd", {}, "{"), " ", make("kbd", {}, "}"), " through its holds.")];
+    }
+
+    /** What the scheduler did with a thread, when that was recorded. */
+    states(thread, lifetime) {
+        const spans = thread.stateSpans;
+        if (!spans)
+            return [];
+        const sums = new Float64Array(this.model.stateNames.length);
+        for (let i = 0; i < spans.count; i++)
+            sums[spans.flags[i]] += spans.end[i] - spans.start[i];
+        return [make("h3", {}, "Its states"), make("ol", {className: "ranking"},
+            ...rankEntries(sums).map(({member, ns}) => make("li", {},
+                make("span", {title: STATE_MEANING[this.model.stateNames[member]] ?? ""},
+                     this.model.stateNames[member]),
+                make("span", {className: "number"},
+                     `${durationText(ns)} · ${percentText(ns, lifetime)}%`),
+                shareBar(ns / lifetime, "free"))))];
     }
 
     /** One line for the pointer's neighbourhood. */
@@ -201,7 +218,7 @@ export class Details {
         const lane = laneOf(this.model, selection.thread, selection.gil);
         const {name} = lane.thread;
         if (selection.kind === "thread")
-            return `${name} was not alive`;
+            return `${name} did not run Python then`;
         const length = durationText(selection.end - selection.start);
         if (selection.kind === "free")
             return `${name} without the GIL for ${length}`;

@@ -24,6 +24,11 @@ export class Search {
             this.clear();
     }
 
+    focus() {
+        this.input.focus();
+        this.input.select();
+    }
+
     clear() {
         this.input.value = "";
         this.find();

@@ -29,7 +29,7 @@ export function readTheme() {
     const theme = {dark, owners: dark ? OWNERS_DARK : OWNERS_LIGHT, pixels: {}};
     for (const name of ["lane", "lane-odd", "text", "muted", "line", "wait", "free", "accent",
                         "lost", "panel", "idle", "page", "running", "runnable",
-                        "blocked"]) {
+                        "blocked", "counter"]) {
         theme[name] = css(name);
         theme.pixels[name] = toPixel(theme[name]);
     }

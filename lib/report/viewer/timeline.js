@@ -1,8 +1,9 @@
 // The timeline: names on the left, lanes as one canvas, a ruler above.
 
 import {byId, make, swatch} from "./dom.js";
-import {durationText, percentText, tickStep, timeText} from "./format.js";
-import {gilName, laneOf, layRows, pick, pickState, threadSelection} from "./model.js";
+import {durationText, percentText, rateText, tickStep, timeText} from "./format.js";
+import {gilName, laneOf, layRows, pick, pickState, splitProcesses,
+        threadSelection} from "./model.js";
 import {Painter} from "./paint.js";
 import {countBelow} from "./lod.js";
 import {firstHoldAfter, mainHold} from "./select.js";
@@ -35,6 +36,7 @@ export class Timeline {
         this.painter = new Painter();
         this.rows = [];
         this.found = new Set(); // lanes that the search found
+        this.measure();
     }
 
     /** Lay the rows anew: after a filter, an order, or a collapsed process. */
@@ -48,8 +50,11 @@ export class Timeline {
     }
 
     nameOf(row) {
-        const element = row.kind === "process" ? this.processName(row)
-            : row.kind === "gil" ? this.gilRowName(row) : this.threadName(row);
+        const element = {
+            process: () => this.processName(row), gil: () => this.gilRowName(row),
+            thread: () => this.threadName(row), counter: () => this.counterName(row),
+            others: () => this.othersName(row),
+        }[row.kind]();
         element.style.height = `${row.height}px`;
         row.element = element;
         return element;
@@ -71,8 +76,23 @@ export class Timeline {
             make("span", {className: "name"}, `${gilName(gil, this.model)}: who holds it`));
     }
 
+    othersName({count}) {
+        const open = this.view.others;
+        return make("button", {
+            className: "row process", "aria-expanded": String(open),
+            onclick: () => this.view.set({others: !open}),
+        }, make("span", {className: "arrow", "aria-hidden": "true"}, open ? "▴" : "▸"),
+        make("span", {className: "name"}, `${count} without a GIL`),
+        make("span", {className: "stat"}, open ? "hide" : "show"));
+    }
+
+    counterName({counter}) {
+        return make("div", {className: "row counter"},
+            make("bdi", {className: "name"}, counter.name), make("span", {className: "stat"}));
+    }
+
     threadName({lane}) {
-        const lifetime = lane.thread.end_ns - lane.thread.start_ns;
+        const lifetime = lane.end - lane.start;
         const wait = lane.gil ? `${percentText(lane.wait_ns, lifetime)}% wait` : "no GIL use";
         return make("button", {
             className: "row thread", title: `${lane.thread.name} (${lane.thread.tid})`,
@@ -111,23 +131,31 @@ export class Timeline {
         const {process} = this.model.threads[selection.thread];
         if (this.view.collapsed.has(process))
             this.view.toggleProcess(process);
-        const row = this.rowOf(selection.thread, selection.gil);
-        if (!row)
+        if (!this.view.others && splitProcesses(this.model)[1].some((each) => each.index === process))
+            this.view.set({others: true});
+        let row = this.rowOf(selection.thread, selection.gil);
+        if (!row) {
+            this.layOut();
+            row = this.rowOf(selection.thread, selection.gil);
+        }
+        if (!row) // the filter leaves it out
             return;
         const {scrollTop, clientHeight} = this.scroller;
         if (row.top < scrollTop || row.top + row.height > scrollTop + clientHeight)
             this.scroller.scrollTop = row.top - clientHeight / 3;
     }
 
-    /** CSS pixels of the lanes' part. */
-    get width() {
-        return Math.max(10, this.scroller.clientWidth - this.names.offsetWidth);
+    /** Ask for the room there is, in CSS pixels: once per drawing, since it costs a layout. */
+    measure() {
+        this.namesWidth = this.names.offsetWidth;
+        this.width = Math.max(10, this.scroller.clientWidth - this.namesWidth);
+        this.height = Math.max(1, this.scroller.clientHeight);
     }
 
     /** Is the canvas of the size that there is room for? */
     fits() {
-        return this.canvas.clientWidth === this.width &&
-            this.canvas.clientHeight === this.scroller.clientHeight;
+        this.measure();
+        return this.canvas.clientWidth === this.width && this.canvas.clientHeight === this.height;
     }
 
     timeAt(x) {
@@ -165,8 +193,8 @@ export class Timeline {
 
     draw() {
         const ratio = Math.min(2, window.devicePixelRatio || 1);
-        const {width} = this;
-        const height = Math.max(1, this.scroller.clientHeight);
+        this.measure();
+        const {width, height} = this;
         sizeCanvas(this.canvas, width, height, ratio);
         sizeCanvas(this.ruler, width, RULER_HEIGHT, ratio);
         this.ratio = ratio;
@@ -198,13 +226,20 @@ export class Timeline {
         const y = Math.round((row.top - this.scroller.scrollTop) * ratio);
         const height = Math.round(row.height * ratio);
         const inset = Math.round(BAR_INSET * ratio);
-        if (row.kind === "process")
+        if (row.kind === "process" || row.kind === "others")
             painter.fill(0, painter.width, y, height, theme.pixels.page);
         else if (row.kind === "gil")
             painter.owners(row.gil, y + inset, height - 2 * inset);
+        else if (row.kind === "counter")
+            this.paintCounter(row, y + inset, height - 2 * inset, line);
         else
             this.paintThread(row, y, height, inset, line);
         painter.fill(0, painter.width, y + height - line, line, theme.pixels.line);
+    }
+
+    paintCounter({counter, element}, y, height, line) {
+        const most = this.painter.counter(counter.counts, y, height, line);
+        element.lastChild.textContent = `peak ${rateText(most / this.painter.step)}`;
     }
 
     paintThread({lane, states}, y, height, inset, line) {

@@ -10,6 +10,7 @@ export class View {
         this.range = null;         // {from, to} that was dragged, or null
         this.selection = null;     // {kind: "thread"|"wait"|"hold"|"free", gil, member, …}
         this.collapsed = new Set(); // indices of processes
+        this.others = false;       // show processes without a GIL
         this.order = "start";      // of threads: start, wait, hold, name
         this.filter = "";
         this.tab = "threads";
