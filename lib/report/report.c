@@ -44,6 +44,11 @@ static int take_agent(struct gt_report *report, int64_t until_ns)
             report->agent_pending = rc > 0;
             if (rc <= 0)
                 report->agentlog = NULL;
+            /* The root's parent is giltracer itself: not part of the story. */
+            if (report->agent_event.kind == GT_EVENT_FORK &&
+                report->agent_event.pid == report->info->root_pid &&
+                report->agent_event.tid == report->info->root_pid)
+                report->agent_event.other_pid = report->agent_event.other_tid = 0;
         }
         if (!report->agent_pending || report->agent_event.time_ns >= until_ns)
             break;
