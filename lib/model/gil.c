@@ -279,6 +279,17 @@ int gt_gil_acquired(struct gt_timeline *timeline, uint32_t index, uint32_t threa
     return 0;
 }
 
+/* The wait ended, nobody knows when. Says whether there was one. */
+static bool forget_wait(struct gt_gil *gil, struct gt_member *member)
+{
+    bool waited = member->wait_since_ns >= 0;
+
+    member->wait_since_ns = -1;
+    if (waited && gil->waiting)
+        gil->waiting--;
+    return waited;
+}
+
 int gt_gil_released(struct gt_timeline *timeline, uint32_t index, uint32_t thread,
                     int64_t time_ns)
 {
@@ -300,8 +311,9 @@ int gt_gil_released(struct gt_timeline *timeline, uint32_t index, uint32_t threa
         gil->transitions++;
         if (since_ns < gil->known_since_ns)
             since_ns = gil->known_since_ns;
-        if (since_ns > time_ns)
-            since_ns = time_ns; /* times went back before the thread was seen first */
+        /* Unless it was seen waiting: when it got it was not recorded. */
+        if (forget_wait(gil, gt_member_at(gil, at)) || since_ns > time_ns)
+            since_ns = time_ns;
         rc = gt_gil_push(&gil->holds, thread, since_ns, time_ns, GT_SPAN_CUT_START);
     } else if (gil->owner == GT_NO_INDEX && gil->holds.count &&
                gt_span_at(&gil->holds, gil->holds.count - 1)->thread == thread) {

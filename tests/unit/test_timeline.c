@@ -328,6 +328,21 @@ static void attached_in_mid_run(void **state)
     assert_int_equal(t->quality.unmatched_releases, 0);
 }
 
+/* It waited, then had it: what lies between was not recorded. */
+static void attached_between_wait_and_release(void **state)
+{
+    (void)state;
+    tick(t, 100, 10, 11, 0);
+    await(t, 110, 10, 11, A);
+    release(t, 120, 10, 11, A);
+    acquire(t, 125, 10, 10, A);
+    release(t, 130, 10, 10, A);
+    finish();
+    assert_int_equal(member(0, 11)->hold_ns, 0);
+    assert_int_equal(member(0, 11)->wait_ns, 0);
+    assert_int_equal(member(0, 10)->hold_ns, 5);
+}
+
 /* COMM records that perf makes up come before anything is known, at time 0. */
 static void names_of_what_ran_before(void **state)
 {
@@ -622,6 +637,7 @@ int main(void)
         TEST(lost_ranges_are_unknown),
         TEST(a_loss_that_is_told_late),
         TEST(attached_in_mid_run),
+        TEST(attached_between_wait_and_release),
         TEST(names_of_what_ran_before),
         TEST(every_sub_interpreter_has_its_gil),
         TEST(pairs_that_only_look_like_a_gil),
