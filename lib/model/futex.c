@@ -93,7 +93,8 @@ static struct candidate *add(struct gt_timeline *timeline, uint32_t process, uin
     candidate->start_ns = state->image_start_ns;
     gt_chunks_init(&candidate->entries, sizeof(struct entry));
     gt_hashmap_init(&candidate->waited);
-    return candidate;
+    /* Last: what is in the list is released, also when this fails. */
+    return gt_hashmap_put(&state->candidate_of, address, index) ? NULL : candidate;
 }
 
 static int note(struct candidate *candidate, uint32_t thread, enum entry_kind kind,

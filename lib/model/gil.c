@@ -212,6 +212,14 @@ static uint32_t touch(struct gt_timeline *timeline, struct gt_gil *gil, uint32_t
     return at;
 }
 
+/* Its owner asks for it again: the release was not recorded. */
+static int end_unseen(struct gt_timeline *timeline, struct gt_gil *gil, int64_t time_ns)
+{
+    count_misfit(timeline, gil);
+    gil->defects.unmatched_takes++;
+    return end_hold(timeline, gil, time_ns, GT_SPAN_CUT_END);
+}
+
 int gt_gil_wait(struct gt_timeline *timeline, uint32_t index, uint32_t thread, int64_t time_ns)
 {
     struct gt_gil *gil = gt_gil_at(timeline, index);
@@ -223,13 +231,8 @@ int gt_gil_wait(struct gt_timeline *timeline, uint32_t index, uint32_t thread, i
     timeline->quality.gil_events++;
     note_activity(timeline, gil, thread, 0);
     member = gt_member_at(gil, at);
-    if (gil->owner == at) {
-        /* Its release was not recorded. */
-        count_misfit(timeline, gil);
-        gil->defects.unmatched_takes++;
-        if (end_hold(timeline, gil, time_ns, GT_SPAN_CUT_END))
-            return -1;
-    }
+    if (gil->owner == at && end_unseen(timeline, gil, time_ns))
+        return -1;
     if (member->wait_since_ns < 0) {
         member->wait_since_ns = time_ns; /* later waits repeat every switch interval */
         gil->waiting++;
@@ -276,6 +279,17 @@ int gt_gil_acquired(struct gt_timeline *timeline, uint32_t index, uint32_t threa
     return 0;
 }
 
+/* The wait ended, nobody knows when. Says whether there was one. */
+static bool forget_wait(struct gt_gil *gil, struct gt_member *member)
+{
+    bool waited = member->wait_since_ns >= 0;
+
+    member->wait_since_ns = -1;
+    if (waited && gil->waiting)
+        gil->waiting--;
+    return waited;
+}
+
 int gt_gil_released(struct gt_timeline *timeline, uint32_t index, uint32_t thread,
                     int64_t time_ns)
 {
@@ -297,6 +311,9 @@ int gt_gil_released(struct gt_timeline *timeline, uint32_t index, uint32_t threa
         gil->transitions++;
         if (since_ns < gil->known_since_ns)
             since_ns = gil->known_since_ns;
+        /* Unless it was seen waiting: when it got it was not recorded. */
+        if (forget_wait(gil, gt_member_at(gil, at)) || since_ns > time_ns)
+            since_ns = time_ns;
         rc = gt_gil_push(&gil->holds, thread, since_ns, time_ns, GT_SPAN_CUT_START);
     } else if (gil->owner == GT_NO_INDEX && gil->holds.count &&
                gt_span_at(&gil->holds, gil->holds.count - 1)->thread == thread) {
@@ -362,6 +379,8 @@ int gt_gil_function(struct gt_timeline *timeline, uint32_t thread, const struct 
         timeline->quality.gil_events++;
         if (member->enter_since_ns >= 0)
             return 0; /* entered twice: two probes on one place */
+        if (gil->owner == at && end_unseen(timeline, gil, time_ns))
+            return -1;
         member->enter_since_ns = time_ns;
         /* Whoever asks for a GIL that is free has nothing to wait for. */
         member->contended = gil->owner != GT_NO_INDEX && gil->owner != at;

@@ -59,7 +59,7 @@ static uint32_t top_holder(const struct gt_report *report, uint32_t gil_index, i
 
         if (blame->holder == GT_NO_INDEX)
             continue;
-        sums[blame->holder] += blame->ns;
+        sums[blame->holder] = gt_add_ns(sums[blame->holder], blame->ns);
         if (sums[blame->holder] > *ns) {
             *ns = sums[blame->holder];
             best = blame->holder;
@@ -78,8 +78,8 @@ static int say_gil(struct gt_report *report, uint32_t index, struct gt_buf *text
     int failed;
 
     for (uint32_t i = 0; i < gil->members.count; i++) {
-        wait_ns += gt_member_at(gil, i)->wait_ns;
-        lifetime_ns += gt_member_at(gil, i)->lifetime_ns;
+        wait_ns = gt_add_ns(wait_ns, gt_member_at(gil, i)->wait_ns);
+        lifetime_ns = gt_add_ns(lifetime_ns, gt_member_at(gil, i)->lifetime_ns);
     }
     if (wait_ns == 0 || lifetime_ns == 0)
         return 0;
