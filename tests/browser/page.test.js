@@ -638,6 +638,7 @@ test("calls are drawn, found, explained and saved", async (t) => {
         Math.max(...window.giltracer.page.timeline.rows.map((row) => row.calls ?? 0)));
     const folded = await page.evaluate(() => window.giltracer.view.unfolded);
     const height = await heights();
+    await page.screenshot({path: join(shots, "calls.png")});
     await press(page, "e");
     assert.notEqual(await page.evaluate(() => window.giltracer.view.unfolded), folded);
     assert.notEqual(await heights(), height);
@@ -650,7 +651,6 @@ test("calls are drawn, found, explained and saved", async (t) => {
         .map((event) => JSON.stringify(Object.entries(event).sort())).sort();
     assert.ok(calls(traceEvents).length > 400);
     assert.deepEqual(calls(saved.traceEvents), calls(traceEvents));
-    await page.screenshot({path: join(shots, "calls.png")});
     page.check();
 });
 

@@ -36,6 +36,7 @@ export function buildModel(names) {
     }));
     return {processes, threads, gils, functions, counters: names.counters ?? [], lost: names.lost, duration: names.duration_ns,
             zero: names.zero_ns, stateNames: names.states ?? [],
+            callThreads: threads.filter((thread) => thread.callTracks).length,
             hasStates: threads.some((thread) => thread.stateSpans)};
 }
 
@@ -83,8 +84,9 @@ const ORDERS = {
 
 const ROW_HEIGHT = {process: 22, gil: 36, thread: 22, counter: 26, others: 22};
 export const CALL_HEIGHT = 14; // of each level of calls
-export const CALL_LEVELS = 4;  // shown of each thread, and of all when they are unfolded
-const CALL_LEVELS_UNFOLDED = 40;
+// Levels shown of each thread: where there are few threads, where there are many, unfolded.
+const CALL_LEVELS_FEW = 8, CALL_LEVELS_MANY = 4, CALL_LEVELS_UNFOLDED = 40;
+const FEW_THREADS = 6;
 export const STATES_HEIGHT = 9; // of the strip below a thread's bar, when states were recorded
 const MOST_THREAD_HEIGHT = 34;
 
@@ -100,11 +102,13 @@ export function splitProcesses({processes, gils}) {
     return [processes.filter(isMain), processes.filter((process) => !isMain(process))];
 }
 
-function callLevels(lane, view) {
+/** How many levels of a lane's calls are shown. */
+export function callLevels(model, lane, view) {
     const {callTracks, lanes} = lane.thread;
     if (!callTracks || lanes[0] !== lane)
         return 0;
-    return Math.min(callTracks.length, view.unfolded ? CALL_LEVELS_UNFOLDED : CALL_LEVELS);
+    const folded = model.callThreads <= FEW_THREADS ? CALL_LEVELS_FEW : CALL_LEVELS_MANY;
+    return Math.min(callTracks.length, view.unfolded ? CALL_LEVELS_UNFOLDED : folded);
 }
 
 function statesHeight(lane) {
@@ -153,7 +157,7 @@ export function layRows(model, view, room) {
                 add("gil", {process, gil});
             for (const lane of members)
                 add("thread", {process, gil, lane, states: statesHeight(lane),
-                               calls: callLevels(lane, view) * CALL_HEIGHT});
+                               calls: callLevels(model, lane, view) * CALL_HEIGHT});
         }
         for (const counter of words.length === 0 ? process.counters : [])
             add("counter", {process, counter});

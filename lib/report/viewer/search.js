@@ -1,7 +1,7 @@
 // Search for threads by name, id or process, and for calls by function, with next and previous.
 
 import {byId} from "./dom.js";
-import {CALL_LEVELS, callSelection, laneOf, threadSelection} from "./model.js";
+import {callLevels, callSelection, laneOf, threadSelection} from "./model.js";
 
 const MOST_CALLS = 100000;
 
@@ -73,8 +73,9 @@ export class Search {
 
     /** Select a call, open its level and bring it into sight. */
     selectCall({thread, id}) {
-        const selection = callSelection(laneOf(this.model, thread.index, null), id);
-        if (selection.depth >= CALL_LEVELS)
+        const lane = laneOf(this.model, thread.index, null);
+        const selection = callSelection(lane, id);
+        if (selection.depth >= callLevels(this.model, lane, this.view))
             this.view.set({unfolded: true});
         this.view.set({selection});
         this.view.reveal(selection.start, selection.end);

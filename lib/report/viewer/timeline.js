@@ -409,6 +409,8 @@ export class Timeline {
         const x0 = Math.max(-5, this.xAt(selection.start));
         const x1 = Math.min(this.width + 5, Math.max(this.xAt(selection.end), x0 + 3));
         const strip = row.states + 3, bar = row.height - row.calls;
+        if (selection.kind === "call" && (selection.depth + 1) * CALL_HEIGHT > row.calls)
+            return; // its level is folded
         if (selection.kind === "call")
             context.strokeRect(x0 - 1, this.callsTop(row) - this.scroller.scrollTop +
                                selection.depth * CALL_HEIGHT - 1, x1 - x0 + 2, CALL_HEIGHT + 1);
