@@ -321,7 +321,8 @@ def check_document(document):
         check_sums(gil, holds, spans.get((index, "GIL wait"), []))
     for event in document["traceEvents"]:
         if event["ph"] != "M":
-            assert 0 < event["pid"] < 2**32 and 0 < event["tid"] < 2**32, event
+            assert 0 < event["pid"] < 2**32 and 0 < event.get("tid", 1) < 2**32, event
+            assert "tid" in event or event["ph"] == "C", event  # counters are a process's
 
 
 def check_sums(gil, holds, waits):

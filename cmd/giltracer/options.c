@@ -64,7 +64,7 @@ const struct gt_option gt_cli_table[] = {
 
     {0, 0, NULL, NULL, 0, "Functions"},
     {OPTION_PYTHON_TRACE, 0, "python-trace", NULL, GT_OPTION_NEGATABLE,
-     "calls of Python and C functions (default: yes)"},
+     "calls of Python and C functions"},
     {OPTION_C_CALLS, 0, "c-calls", NULL, GT_OPTION_NEGATABLE,
      "of C functions too (default: yes)"},
     {OPTION_MAX_DEPTH, 0, "max-depth", "N", 0, "leave out deeper calls"},
@@ -80,7 +80,7 @@ const struct gt_option gt_cli_table[] = {
 
     {0, 0, NULL, NULL, 0, "What to write"},
     {OPTION_OUTPUT, 'o', "output", "FILE", 0,
-     "report: .html, .json or .json.gz; may repeat (default: giltracer.html)"},
+     "report (.html, .json, .json.gz); repeatable (default: giltracer.html)"},
     {OPTION_PERFETTO_STATES, 0, "perfetto-states", NULL, 0,
      "JSON: states as ph:\"T\" records, for Perfetto"},
     {OPTION_SUMMARY, 0, "summary", "FILE", 0, "write the summary as JSON"},
@@ -109,7 +109,7 @@ void gt_cli_init(struct gt_cli *cli)
     gt_strvec_init(&cli->counters);
     gt_buf_init(&cli->include);
     gt_buf_init(&cli->exclude);
-    cli->agent = (struct gt_agent_request){.python_trace = true, .c_calls = true};
+    cli->agent = (struct gt_agent_request){.c_calls = true};
     cli->frequency = DEFAULT_FREQUENCY;
     cli->gil_detect = true;
 }

@@ -8,6 +8,7 @@
 #include "launch/interp.h"
 #include "launch/plan.h"
 #include "launch/probes.h"
+#include "launch/runtime.h"
 #include "launch/session.h"
 #include "launch/signals.h"
 #include "outputs.h"
@@ -43,6 +44,7 @@ struct run {
     struct gt_outputs outputs;
     struct gt_session_result result;
     struct gt_run_info info;
+    struct gt_runtime runtime;
     struct gt_report *report;
     struct gt_error report_error; /* why feeding failed */
     char version[64];
@@ -223,6 +225,9 @@ static int start_report(struct run *run, struct gt_error *err)
         .perfetto_states = run->cli->perfetto_states,
         .single_gil = interp->major == 3 && interp->minor < 12,
     };
+    /* Without it futex calls are judged by their pattern alone. */
+    if (run->plan.futex && gt_runtime_find(&run->runtime, interp, NULL) == 0)
+        info->runtime = &run->runtime;
     if (run->plan.gil_source != GT_GIL_NONE)
         detect |= GT_DETECT_GIL;
     if (run->plan.states)
@@ -255,15 +260,18 @@ static void on_target_end(void *context)
 static void merge_agentlog(struct run *run)
 {
     struct gt_error err;
+    unsigned parts = 0;
 
     if (!run->agent_path || run->agentlog)
         return;
+    if (run->plan.gil_source == GT_GIL_AGENT)
+        parts |= GT_AGENTLOG_GIL;
+    if (!run->plan.events.count)
+        parts |= GT_AGENTLOG_LIVES;
     run->agentlog = gt_agentlog_open(run->agent_path, &err);
     if (!run->agentlog)
         gt_say("%s", err.message);
-    else
-        gt_report_set_agentlog(run->report, run->agentlog,
-                               run->plan.gil_source != GT_GIL_AGENT);
+    gt_report_set_agentlog(run->report, run->agentlog, parts);
 }
 
 static void say_agent_warnings(const struct run *run)

@@ -25,7 +25,7 @@ enum {
 
 static const struct gt_option table[] = {
     {OPTION_OUTPUT, 'o', "output", "FILE", 0,
-     "report: .html, .json or .json.gz; may repeat (default: giltracer.html)"},
+     "report (.html, .json, .json.gz); repeatable (default: giltracer.html)"},
     {OPTION_SUMMARY, 0, "summary", "FILE", 0, "write the summary as JSON"},
     {OPTION_QUIET, 'q', "quiet", NULL, 0, "print errors only"},
     {OPTION_COLOR, 0, "color", "WHEN", GT_OPTION_NEGATABLE, "auto, always or never"},
@@ -230,8 +230,15 @@ static int convert(const struct cli *cli, struct gt_report *report, struct gt_ou
     struct gt_error damage = {0};
     int rc = gt_input_read(cli->input, on_data, report, &damage, err);
 
-    if (rc == 0)
-        rc = gt_report_finish(report, damage.code ? NULL : err);
+    if (rc == 0) {
+        struct gt_error why = {0};
+
+        rc = gt_report_finish(report, &why);
+        if (rc < 0)
+            gt_error_set(err, why.code, "%s: %s",
+                         strcmp(cli->input, "-") == 0 ? "standard input" : cli->input,
+                         why.message);
+    }
     if (rc < 0 && damage.code)
         *err = damage; /* it says more than "nothing was understood" */
     if (rc < 0)

@@ -18,6 +18,11 @@
 #include <time.h>
 #include <unistd.h>
 
+enum {
+    LATE_ATTEMPTS = 256, /* to find an interpreter that was not there at the start */
+    NAME_SIGNALS = 2,    /* by its first release of the GIL a thread is known to threading */
+};
+
 #define EXPORT __attribute__((visibility("default")))
 
 /* The version that programs of today link to. An older one, which dlsym may prefer, has
@@ -68,21 +73,39 @@ static void resolve(void)
 static inline void record(enum gt_wire_kind kind, uint64_t value)
 {
     struct gt_agent_thread *self = gt_agent_enter();
+    bool name_due = false;
 
     if (self) {
         gt_agent_put(self, gt_agent_ticks_ordered(), GT_WIRE_WORD(kind, value));
         if (GT_AGENT_UNLIKELY(gt_agent_profiling) && kind == GT_WIRE_SIGNAL)
             gt_agent_profile_thread(self);
+        name_due = self->signals < NAME_SIGNALS && kind == GT_WIRE_SIGNAL &&
+                   ++self->signals == NAME_SIGNALS && self->looks_for_name != UINT32_MAX;
         gt_agent_leave(self);
     }
+    if (GT_AGENT_UNLIKELY(name_due) && gt_agent_names_wanted)
+        gt_agent_names_due();
     if (GT_AGENT_UNLIKELY(gt_agent_start_due) && kind == GT_WIRE_SIGNAL)
         gt_agent_start_try();
+}
+
+/* A program that embeds Python may load it at any time. */
+static void find_late(void)
+{
+    static unsigned attempts;
+
+    if (gt_agent_python.text_end || !gt_agent.recording || attempts >= LATE_ATTEMPTS)
+        return;
+    attempts++;
+    if (gt_agent_python_find())
+        gt_agent_start_init();
 }
 
 /* CPython makes a semaphore for every lock: the first one after its initialisation, by the
  * first import, is an earlier and calmer moment to start at than a use of the GIL. */
 EXPORT int sem_init(sem_t *semaphore, int shared, unsigned value)
 {
+    find_late();
     if (GT_AGENT_UNLIKELY(gt_agent_start_due) &&
         gt_agent_from_python(__builtin_return_address(0)))
         gt_agent_start_try();
@@ -134,8 +157,7 @@ EXPORT int pthread_create(pthread_t *restrict thread, const pthread_attr_t *rest
 
     if (GT_AGENT_UNLIKELY(!next_signal))
         resolve();
-    if (!gt_agent_python.text_end && gt_agent.control)
-        gt_agent_python_find(); /* a program that embeds Python may have loaded it by now */
+    find_late();
     rc = next_create(thread, attributes, start, argument);
     self = !rc && record_it ? gt_agent_enter() : NULL;
     if (self) {

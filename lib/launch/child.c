@@ -56,6 +56,13 @@ static void close_pipe(struct gt_child *child, uv_pipe_t *pipe)
     close_timer_if_last(child);
 }
 
+/* A child with a session of its own takes all that it started with it. */
+static void signal_child(struct gt_child *child, int number)
+{
+    if (!child->own_session || child->pid <= 0 || kill(-child->pid, number))
+        uv_process_kill(&child->process, number);
+}
+
 static void on_timer(uv_timer_t *timer)
 {
     struct gt_child *child = timer->data;
@@ -64,7 +71,7 @@ static void on_timer(uv_timer_t *timer)
         close_pipe(child, &child->pipes[0]);
         close_pipe(child, &child->pipes[1]);
     } else if (child->killing) {
-        uv_process_kill(&child->process, SIGKILL);
+        signal_child(child, SIGKILL);
     } else {
         child->timed_out = true;
         gt_child_stop(child, child->grace_ms);
@@ -233,6 +240,7 @@ int gt_child_spawn(struct gt_child *child, uv_loop_t *loop, const struct gt_chil
                             "cannot run %s: %s", spec->file, uv_strerror(rc));
     }
     child->pid = child->process.pid;
+    child->own_session = spec->own_session;
     if (spec->timeout_ms)
         uv_timer_start(&child->timer, on_timer, spec->timeout_ms, 0);
     return 0;
@@ -243,7 +251,7 @@ void gt_child_stop(struct gt_child *child, uint64_t grace_ms)
     if (child->exited || child->done)
         return;
     child->killing = true;
-    uv_process_kill(&child->process, SIGTERM);
+    signal_child(child, SIGTERM);
     uv_timer_start(&child->timer, on_timer, grace_ms, 0);
 }
 
@@ -272,14 +280,17 @@ bool gt_child_succeeded(const struct gt_child *child)
     return child->exited && child->exit_status == 0 && child->term_signal == 0;
 }
 
-/* How much a line of perf's stderr tells: 0 nothing, 3 most. */
+/* How much a line of perf's stderr tells: 0 nothing, 3 most. "Error:" alone heads the line
+ * that tells; "Error: Failed to add events." comes after it. */
 static int weight_of(const char *line)
 {
     static const char *const telling[] = {"error", "fail", "cannot", "denied", "incompatible"};
 
     /* "[ perf record: Woken up … ]", "'trace' not valid for hardware events. Ignoring." */
-    if (!*line || line[0] == '[' || strstr(line, "Ignoring."))
+    if (!*line || line[0] == '[' || strstr(line, "Ignoring.") || strcmp(line, "Error:") == 0)
         return 0;
+    if (strstr(line, "Failed to add events"))
+        return 1;
     if (strncasecmp(line, "error", 5) == 0)
         return 3;
     for (size_t i = 0; i < sizeof(telling) / sizeof(telling[0]); i++)

@@ -47,6 +47,7 @@ struct gt_child {
     int open_handles; /* until their close callbacks ran */
     int pid;          /* 0 once it is reaped: it must not be signalled any more */
     bool exited, done, timed_out, killing;
+    bool own_session;
     int exit_status; /* valid when exited and term_signal is 0 */
     int term_signal;
     int data_error;                   /* what on_data returned, when negative */

@@ -268,6 +268,44 @@ int gt_elf_find_function(const struct gt_elf *elf, const char *name, uint64_t *o
     return 0;
 }
 
+/* 1 when the table has it. */
+static int find_in_table(const struct symbol_table *table, const char *name, uint64_t *address,
+                         uint64_t *size_bytes)
+{
+    for (size_t i = 0; i < table->symbol_count; i++) {
+        const Elf64_Sym *symbol = &table->symbols[i];
+
+        if (ELF64_ST_TYPE(symbol->st_info) != STT_OBJECT || symbol->st_shndx == SHN_UNDEF ||
+            symbol->st_name >= table->string_bytes ||
+            strcmp(table->strings + symbol->st_name, name) != 0)
+            continue;
+        *address = symbol->st_value;
+        *size_bytes = symbol->st_size;
+        return 1;
+    }
+    return 0;
+}
+
+int gt_elf_find_object(const struct gt_elf *elf, const char *name, uint64_t *address,
+                       uint64_t *size_bytes, struct gt_error *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < elf->section_count && rc == 0; i++) {
+        struct symbol_table table;
+
+        if (elf->sections[i].sh_type != SHT_DYNSYM)
+            continue;
+        rc = load_symbols(elf, i, &table, err);
+        if (rc == 0)
+            rc = find_in_table(&table, name, address, size_bytes);
+        release_table(&table);
+    }
+    if (rc == 0)
+        return gt_error_set(err, GT_ERR_NOT_FOUND, "%s does not export %s", elf->path, name);
+    return rc < 0 ? rc : 0;
+}
+
 int gt_elf_interpreter(const struct gt_elf *elf, char *path, size_t size, struct gt_error *err)
 {
     for (size_t i = 0; i < elf->segment_count; i++) {

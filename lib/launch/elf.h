@@ -44,6 +44,10 @@ int gt_elf_each_function(const struct gt_elf *elf, gt_elf_symbol_fn visit, void 
 int gt_elf_find_function(const struct gt_elf *elf, const char *name, uint64_t *offset,
                          struct gt_error *err);
 
+/* The address (as linked) and size of an exported variable; GT_ERR_NOT_FOUND. */
+int gt_elf_find_object(const struct gt_elf *elf, const char *name, uint64_t *address,
+                       uint64_t *size_bytes, struct gt_error *err);
+
 /* Read up to `length` bytes at a file offset; returns how many there were. */
 size_t gt_elf_read(const struct gt_elf *elf, uint64_t offset, void *data, size_t length);
 

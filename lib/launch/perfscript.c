@@ -11,17 +11,15 @@ int gt_perfscript_start(const struct gt_perfscript *script, const struct gt_caps
 {
     static const int stdio[] = {GT_CHILD_NULL, GT_CHILD_CAPTURE, GT_CHILD_CAPTURE};
     char fields[80];
-    char *argv[] = {caps->perf,
-                    "script",
-                    "-i",
-                    (char *)script->data_path,
-                    "--ns",
-                    "--show-task-events",
-                    "--show-lost-events",
-                    "--show-switch-events",
-                    script->default_fields ? NULL : "-F",
-                    fields,
-                    NULL};
+    char *argv[12] = {caps->perf,
+                      "script",
+                      "-i",
+                      (char *)script->data_path,
+                      "--ns",
+                      "--show-task-events",
+                      "--show-lost-events",
+                      "--show-switch-events"};
+    size_t argc = 8;
     struct gt_child_spec spec = {
         .file = caps->perf,
         .argv = argv,
@@ -37,6 +35,12 @@ int gt_perfscript_start(const struct gt_perfscript *script, const struct gt_caps
 
     snprintf(fields, sizeof(fields), "comm,pid,tid,cpu,time,event,trace%s%s",
              script->stacks ? ",ip,sym,dso" : "", script->counters ? ",period" : "");
+    if (!script->default_fields) {
+        argv[argc++] = "-F";
+        argv[argc++] = fields;
+    }
+    if (script->mappings)
+        argv[argc++] = "--show-mmap-events";
     gt_strvec_init(&env);
     rc = gt_tool_environment(&env) ? gt_error_memory(err) : 0;
     spec.env = env.items;

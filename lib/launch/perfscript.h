@@ -13,6 +13,7 @@ struct gt_perfscript {
     const char *data_path; /* borrowed until it is done */
     bool stacks;           /* print call chains */
     bool counters;         /* print periods */
+    bool mappings;         /* print PERF_RECORD_MMAP2: where files were mapped */
     bool default_fields;   /* for recordings that lack a field we would select */
     gt_child_data_fn on_data;
     gt_child_done_fn on_done; /* may be NULL */

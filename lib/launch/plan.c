@@ -7,8 +7,7 @@
 
 static const char *const source_names[] = {
     [GT_GIL_AUTO] = "auto",           [GT_GIL_NONE] = NULL,     [GT_GIL_UPROBES] = "uprobes",
-    [GT_GIL_FUNCTIONS] = "functions", [GT_GIL_FUTEX] = "futex",
-    [GT_GIL_AGENT] = "agent",
+    [GT_GIL_FUNCTIONS] = "functions", [GT_GIL_FUTEX] = "futex", [GT_GIL_AGENT] = "agent",
 };
 
 enum { SOURCE_COUNT = sizeof(source_names) / sizeof(source_names[0]) };
@@ -82,6 +81,7 @@ static int push_event(struct gt_plan *plan, const char *event, struct gt_error *
 
 static int push_futex_events(struct gt_plan *plan, struct gt_error *err)
 {
+    plan->futex = true;
     int rc = push_event(plan, "syscalls:sys_enter_futex", err);
 
     return rc < 0 ? rc : push_event(plan, "syscalls:sys_exit_futex", err);
@@ -210,7 +210,7 @@ static int choose_events(struct gt_plan *plan, struct gt_error *err)
         failed = gt_strvec_pushf(&plan->events, "%s:*", plan->probes.group);
     /* Without probes there are still the lives of threads; perf wants an event to hang
      * them on. */
-    else if (!plan->events.count && !plan->agent)
+    else if (!plan->events.count && (!plan->agent || plan->states))
         failed = gt_strvec_push(&plan->events, "dummy:u");
     return failed ? gt_error_memory(err) : 0;
 }

@@ -202,6 +202,7 @@ static int start_script(struct session *session)
         .data_path = session->spec->data_path,
         .stacks = session->spec->plan->stacks,
         .counters = session->spec->plan->counters,
+        .mappings = session->spec->plan->futex,
         .on_data = on_script_data,
         .on_done = on_script_done,
         .context = session,

@@ -186,13 +186,15 @@ static int cut_spans(const struct gt_timeline *timeline, struct gt_chunks *spans
 static void clip_to_life(const struct gt_timeline *timeline, struct gt_span *span)
 {
     const struct gt_thread *thread = gt_thread_at(timeline, span->thread);
+    int64_t start_ns = span->start_ns > thread->start_ns ? span->start_ns : thread->start_ns;
+    int64_t end_ns = span->end_ns < thread->end_ns ? span->end_ns : thread->end_ns;
 
-    if (span->start_ns < thread->start_ns)
-        span->start_ns = thread->start_ns;
-    if (span->end_ns > thread->end_ns)
-        span->end_ns = thread->end_ns;
-    if (span->end_ns < span->start_ns)
-        span->end_ns = span->start_ns;
+    if (start_ns > end_ns) {
+        span->end_ns = span->start_ns; /* all of it outside: empty, where it was */
+        return;
+    }
+    span->start_ns = start_ns;
+    span->end_ns = end_ns;
 }
 
 static void sum_spans(const struct gt_timeline *timeline, struct gt_gil *gil, bool waits)

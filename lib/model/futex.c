@@ -9,10 +9,15 @@
  *
  * glibc's condition variable at address A waits and wakes on the words A+40 and A+44. So a
  * timed wait on one of them makes A a candidate, and everything that happens on it is kept
- * until the end, when the pattern decides: it is a GIL's `cond` if A lies in a _PyRuntime, or
- * if a thread that waited there also woke others there (a GIL's waiter is its next owner; the
- * consumers of a queue are not its producers) while both words were used or the forced
- * switching on `switch_cond` (A + 88 or 96) was seen.
+ * until the end, when the pattern decides. It is a GIL's `cond` if A lies in a _PyRuntime.
+ * Elsewhere (sub-interpreters, an interpreter whose file is not known) a thread that waited
+ * there must also have woken others there: a GIL's waiter is its next owner, the consumers of
+ * a queue are not its producers. Both words must have been used: CPython's locks, which
+ * may be waited for and released in the same way, are semaphores and have one word. And where
+ * the _PyRuntime is known, forced switching on `switch_cond` (A + 88 or 96) must have been
+ * seen, lest a C library's condition variable passes for a sub-interpreter's GIL.
+ *
+ * (Since glibc 2.41 the words are at A+32 and A+36: all of this moves along by 8 bytes.)
  *
  * While a thread waits, every release makes a system call. So the owner at a release has held
  * since it acquired after a wait of its own, or at least since the first of the present
@@ -23,9 +28,8 @@ enum {
     OP_MASK = 0x7f, /* without PRIVATE and CLOCK_REALTIME */
     OP_WAKE = 1,
     OP_WAIT_BITSET = 9,
-    OP_REALTIME = 0x100,
     WORD_0 = 40, /* pthread_cond_t.__g_signals[0], [1] */
-    WORD_1 = 44,
+    WORD_1 = 44, /* an address that is 4 modulo 8: no semaphore's */
     /* A waiter that is woken too late (another thread took the GIL) waits again at once. */
     AGAIN_NS = 200000,
 };
@@ -51,9 +55,12 @@ struct candidate {
     uint64_t address;
     struct gt_chunks entries; /* of struct entry */
     bool used_word[2];
-    bool used_switch; /* switch_cond was waited on or woken */
-    bool known;       /* lies in a _PyRuntime */
-    int64_t start_ns; /* of the program image it belongs to */
+    bool used_switch;         /* switch_cond was waited on or woken */
+    bool passed_on;           /* somebody who waited here woke others here */
+    struct gt_hashmap waited; /* who waited here: threads */
+    bool runtime;             /* the process's _PyRuntime is known, … */
+    bool known;               /* … and it lies in it */
+    int64_t start_ns;         /* of the program image it belongs to */
 };
 
 static struct candidate *candidate_at(const struct gt_timeline *timeline, uint32_t index)
@@ -81,17 +88,23 @@ static struct candidate *add(struct gt_timeline *timeline, uint32_t process, uin
     memset(candidate, 0, sizeof(*candidate));
     candidate->process = process;
     candidate->address = address;
+    candidate->runtime = state->runtime_end != 0;
     candidate->known = address >= state->runtime_start && address < state->runtime_end;
     candidate->start_ns = state->image_start_ns;
     gt_chunks_init(&candidate->entries, sizeof(struct entry));
+    gt_hashmap_init(&candidate->waited);
     return candidate;
 }
 
 static int note(struct candidate *candidate, uint32_t thread, enum entry_kind kind,
                 int64_t time_ns)
 {
-    struct entry *entry = gt_chunks_push(&candidate->entries);
+    const struct entry *newest = gt_chunks_last(&candidate->entries);
+    struct entry *entry;
 
+    if (newest && time_ns < newest->time_ns)
+        time_ns = newest->time_ns; /* the order is the truth */
+    entry = gt_chunks_push(&candidate->entries);
     if (!entry)
         return -1;
     *entry = (struct entry){time_ns, thread, kind};
@@ -121,11 +134,12 @@ static int enter_wait(struct gt_timeline *timeline, uint32_t process, uint32_t t
             candidate->used_switch = true;
         return 0;
     }
-    if (!timed || event->flags & OP_REALTIME)
+    if (!timed)
         return 0;
     if (!candidate)
         candidate = add(timeline, process, address);
-    if (!candidate || note(candidate, thread, ENTRY_WAIT, event->time_ns))
+    if (!candidate || note(candidate, thread, ENTRY_WAIT, event->time_ns) ||
+        gt_hashmap_put(&candidate->waited, thread, 1))
         return -1;
     candidate->used_word[second_word] = true;
     gt_thread_state_at(timeline, thread)->futex_wait = address;
@@ -137,8 +151,11 @@ static int enter_wake(struct gt_timeline *timeline, uint32_t process, uint32_t t
 {
     struct candidate *candidate = find(timeline, process, address);
 
-    if (candidate)
+    if (candidate) {
+        if (gt_hashmap_get(&candidate->waited, thread) != GT_HASHMAP_NONE)
+            candidate->passed_on = true;
         return note(candidate, thread, ENTRY_WAKE, event->time_ns);
+    }
     candidate = find_switch(timeline, process, address);
     if (!candidate)
         return 0;
@@ -181,25 +198,9 @@ void gt_futex_runtime(struct gt_timeline *timeline, uint32_t process, uint64_t s
 /* Does the pattern say GIL? */
 static bool is_gil(const struct candidate *candidate)
 {
-    if (candidate->known)
-        return true;
-    if (!candidate->used_switch && !(candidate->used_word[0] && candidate->used_word[1]))
-        return false;
-    for (size_t i = 0; i < candidate->entries.count; i++) {
-        const struct entry *wake = gt_chunks_at(&candidate->entries, i);
-
-        if (wake->kind != ENTRY_WAKE)
-            continue;
-        for (size_t j = 0; j < i; j++) {
-            const struct entry *wait = gt_chunks_at(&candidate->entries, j);
-
-            if (wait->kind == ENTRY_WAIT && wait->thread == wake->thread)
-                return true;
-        }
-        if (i > 10000)
-            break; /* by then a GIL's waiters have all been owners */
-    }
-    return false;
+    return candidate->known ||
+           (candidate->passed_on && candidate->used_word[0] && candidate->used_word[1] &&
+            (candidate->used_switch || !candidate->runtime));
 }
 
 /* One thread's part while a candidate's entries are replayed. */
@@ -271,6 +272,12 @@ static int on_wake(struct replay *replay, struct waiter *waiter, const struct en
     if (waiter->since_ns >= 0 && waiter->returned_ns >= 0 &&
         acquire(replay, waiter, entry->thread, waiter->returned_ns))
         return -1;
+    if (waiter->since_ns >= 0) {
+        /* It releases what it waits for: when it got it was not recorded. */
+        replay->gil->defects.unmatched_releases++;
+        waiter->since_ns = -1;
+        since_ns = entry->time_ns;
+    }
     if (waiter->acquired_ns >= 0)
         since_ns = waiter->acquired_ns;
     for (size_t i = 0; waiter->acquired_ns < 0 && i < replay->count; i++)
@@ -359,11 +366,7 @@ static int make_gil(struct gt_timeline *timeline, const struct candidate *candid
 static bool seen_otherwise(const struct gt_timeline *timeline,
                            const struct candidate *candidate)
 {
-    for (uint32_t i = 0; i < timeline->gils.count; i++)
-        if (gt_gil_at(timeline, i)->process == candidate->process &&
-            gt_gil_at(timeline, i)->source != GT_GIL_FROM_FUTEX)
-            return true;
-    return false;
+    return gt_process_state_at(timeline, candidate->process)->saw_gil;
 }
 
 int gt_futex_finish(struct gt_timeline *timeline)
@@ -380,8 +383,10 @@ int gt_futex_finish(struct gt_timeline *timeline)
 
 void gt_futex_release(struct gt_timeline *timeline)
 {
-    for (uint32_t i = 0; i < timeline->tracker->candidates.count; i++)
+    for (uint32_t i = 0; i < timeline->tracker->candidates.count; i++) {
         gt_chunks_release(&candidate_at(timeline, i)->entries);
+        gt_hashmap_release(&candidate_at(timeline, i)->waited);
+    }
     gt_chunks_release(&timeline->tracker->candidates);
 }
 

@@ -55,6 +55,7 @@ uint32_t gt_gil_new(struct gt_timeline *timeline, uint32_t process, enum gt_gil_
     if (gil->known_since_ns < gt_lost_until_ns(timeline))
         gil->known_since_ns = gt_lost_until_ns(timeline);
     state->gil_count++;
+    state->saw_gil = state->saw_gil || source != GT_GIL_FROM_FUTEX;
     if (state->first_gil == GT_NO_INDEX)
         state->first_gil = index;
     else
@@ -169,9 +170,9 @@ static int catch_up(struct gt_timeline *timeline, struct gt_gil *gil)
     gil->lost_seen = (uint32_t)timeline->lost.count;
     if (seen == gil->lost_seen)
         return 0;
-    gil->known_since_ns = gt_lost_until_ns(timeline);
-    if (gil->now_ns < gil->known_since_ns)
-        gil->now_ns = gil->known_since_ns;
+    if (gil->now_ns < gt_lost_until_ns(timeline))
+        gil->now_ns = gt_lost_until_ns(timeline);
+    gil->known_since_ns = gil->now_ns;
     return gil->owner == GT_NO_INDEX
                ? 0
                : end_hold(timeline, gil, lost_since_ns(timeline, seen), GT_SPAN_CUT_END);
@@ -393,6 +394,9 @@ static int exit_from(struct gt_timeline *timeline, struct gt_gil *gil, uint32_t 
     member = gt_member_at(gil, at);
     if (catch_up(timeline, gil) || member_catch_up(timeline, gil, member))
         return -1;
+    if (time_ns < gil->now_ns)
+        time_ns = gil->now_ns;
+    gil->now_ns = time_ns;
     if (was_contended(gil, at)) {
         member->wait_since_ns = member->enter_since_ns;
         gil->waiting++;
@@ -421,6 +425,8 @@ int gt_gil_close(struct gt_timeline *timeline, struct gt_gil *gil, int64_t time_
 {
     if (gil->closed)
         return 0;
+    if (catch_up(timeline, gil))
+        return -1;
     gil->closed = true;
     if (time_ns < gil->now_ns)
         time_ns = gil->now_ns; /* the order is the truth, here too */

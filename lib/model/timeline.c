@@ -1,3 +1,4 @@
+#include "launch/runtime.h"
 #include "model/tracker.h"
 
 #include <bsd/stdlib.h>
@@ -48,6 +49,11 @@ struct gt_timeline *gt_timeline_new(bool single_gil, struct gt_error *err)
     timeline->tracker = tracker;
     gt_futex_init(timeline);
     return timeline;
+}
+
+void gt_timeline_set_runtime(struct gt_timeline *timeline, const struct gt_runtime *runtime)
+{
+    timeline->tracker->runtime = runtime;
 }
 
 static void free_tracker(struct gt_timeline *timeline)
@@ -133,6 +139,10 @@ static uint32_t add_process(struct gt_timeline *timeline, int32_t pid, uint32_t 
         .image_start_ns = time_ns,
         .image = timeline->tracker->images++,
     };
+    if (parent != GT_NO_INDEX) { /* a fork keeps its mappings */
+        state->runtime_start = gt_process_state_at(timeline, parent)->runtime_start;
+        state->runtime_end = gt_process_state_at(timeline, parent)->runtime_end;
+    }
     gt_hashmap_init(&state->cond_of);
     if (gt_hashmap_put(&timeline->tracker->process_of, (uint32_t)pid, index))
         return GT_NO_INDEX;
@@ -444,6 +454,19 @@ static int feed_lost(struct gt_timeline *timeline, const struct gt_event *event)
     return 0; /* GILs and threads catch up when they are seen again */
 }
 
+/* Mappings of the interpreter's file tell where its _PyRuntime is, in a process that lives. */
+static void feed_mmap(struct gt_timeline *timeline, const struct gt_event *event)
+{
+    const struct gt_runtime *runtime = timeline->tracker->runtime;
+    uint32_t process = gt_hashmap_get(&timeline->tracker->process_of, (uint32_t)event->pid);
+    uint64_t start, end;
+
+    if (runtime && process != GT_HASHMAP_NONE && event->text_length == strlen(runtime->path) &&
+        memcmp(event->text, runtime->path, event->text_length) == 0 &&
+        gt_runtime_locate(runtime, event->value, event->other_value, &start, &end))
+        gt_futex_runtime(timeline, process, start, end);
+}
+
 static int feed_thread_event(struct gt_timeline *timeline, const struct gt_event *event)
 {
     uint32_t index = thread_of_event(timeline, event);
@@ -506,7 +529,7 @@ static void note_time(struct gt_timeline *timeline, const struct gt_event *event
 int gt_timeline_feed(struct gt_timeline *timeline, const struct gt_event *event)
 {
     struct gt_tracker *tracker = timeline->tracker;
-    int rc;
+    int rc = 0;
 
     timeline->quality.events++;
     if (event->time_ns <= 0) {
@@ -521,6 +544,8 @@ int gt_timeline_feed(struct gt_timeline *timeline, const struct gt_event *event)
         rc = event->tid > 0 ? feed_fork(timeline, event) : 0;
     else if (event->kind == GT_EVENT_EXIT)
         rc = event->tid > 0 ? feed_exit(timeline, event) : 0;
+    else if (event->kind == GT_EVENT_MMAP)
+        feed_mmap(timeline, event);
     else
         rc = event->tid > 0 ? feed_thread_event(timeline, event) : 0;
     if (event->time_ns > 0)

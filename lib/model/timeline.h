@@ -32,6 +32,8 @@
 
 #define GT_NO_INDEX UINT32_MAX
 
+struct gt_runtime; /* launch/runtime.h */
+
 /* A process from fork or exec to exit. A new exec is the same process. */
 struct gt_process {
     int32_t pid;
@@ -172,6 +174,10 @@ struct gt_timeline {
 /* `single_gil`: every process is known to have one GIL (CPython before 3.12). */
 struct gt_timeline *gt_timeline_new(bool single_gil, struct gt_error *err);
 void gt_timeline_free(struct gt_timeline *timeline);
+
+/* What is known of the interpreter's file, borrowed until _finish: with its mappings
+ * (GT_EVENT_MMAP) the GIL is told by where it lies. Optional; before the first event. */
+void gt_timeline_set_runtime(struct gt_timeline *timeline, const struct gt_runtime *runtime);
 
 /* Take one event. Fails only for lack of memory. */
 int gt_timeline_feed(struct gt_timeline *timeline, const struct gt_event *event);

@@ -49,6 +49,7 @@ struct gt_process_state {
     int64_t image_start_ns;         /* last exec, or the start */
     uint32_t image;                 /* serial number of the program it runs */
     uint32_t gil_count;             /* in the chain */
+    bool saw_gil;                   /* ever, and not from futex calls alone */
     uint32_t pending_capacity;      /* grows to GT_PENDING_MAX */
     struct gt_pending *pending;     /* ring of the newest */
     uint32_t pending_count;         /* ever added */
@@ -90,6 +91,7 @@ struct gt_tracker {
     uint32_t recent_thread;
     uint32_t images; /* how many programs ran, in all processes */
     bool single_gil;
+    const struct gt_runtime *runtime; /* of the interpreter that was found; may be NULL */
 };
 
 static inline struct gt_process_state *gt_process_state_at(const struct gt_timeline *timeline,

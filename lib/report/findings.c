@@ -150,12 +150,23 @@ static int say_detail(struct gt_report *report, struct gt_buf *text)
                    gt_buf_adds(text, "No scheduling was recorded: the states of "
                                      "the threads are not known."));
     if (!timeline->saw_reasons)
-        return add(report, text,
-                   gt_buf_adds(text, "Only switch records could be recorded (no privilege for "
-                                     "tracepoints): threads are running, preempted or off the "
-                                     "CPU; why they left it, when they were woken, and whether "
-                                     "they slept for the GIL is missing."));
+        return add(
+            report, text,
+            gt_buf_addf(text,
+                        "Only switch records could be recorded (no privilege for "
+                        "tracepoints): threads are running, preempted or off the CPU; why "
+                        "they left it and when they were woken%s is missing.",
+                        timeline->gils.count ? "" : ", and whether they slept for the GIL,"));
     return 0;
+}
+
+/* Without contention the futex source sees nothing, and there is nothing to see. */
+static bool by_futex(const struct gt_report *report)
+{
+    const char *source = report->info->gil_source;
+
+    return source ? strcmp(source, "futex") == 0
+                  : report->timeline->saw_futex && report->timeline->quality.gil_events == 0;
 }
 
 static int say_no_gil(struct gt_report *report, struct gt_buf *text)
@@ -165,6 +176,10 @@ static int say_no_gil(struct gt_report *report, struct gt_buf *text)
                    gt_buf_adds(text,
                                "This interpreter runs without a GIL (free-threaded build): "
                                "there is nothing to wait for."));
+    if (by_futex(report))
+        return add(report, text,
+                   gt_buf_adds(text, "No thread ever waited for the GIL: the futex source "
+                                     "saw no contention."));
     return add(report, text,
                gt_buf_adds(text,
                            "No GIL was seen: no CPython program ran long enough to take and "

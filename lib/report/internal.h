@@ -16,7 +16,7 @@ struct gt_report {
     struct gt_timeline *timeline;
     struct gt_agentlog *agentlog; /* the caller's, or NULL */
     bool has_agentlog;            /* also when it is used up */
-    bool functions_only;          /* of it */
+    unsigned agentlog_parts;      /* enum gt_agentlog_part */
     bool agent_pending;           /* agent_event waits for its time */
     struct gt_event agent_event;
     struct gt_contention *contentions; /* by GIL; NULL before _finish */
@@ -29,6 +29,19 @@ int gt_findings_make(struct gt_report *report);
 /* chrome.c: Chrome Trace Event Format. `summary` is a JSON object's text. */
 int gt_chrome_write(const struct gt_report *report, const struct gt_buf *summary, bool gzip,
                     struct gt_output *output, struct gt_error *err);
+
+/* One thread's part in a counter: what it counted neither holding nor waiting, and how often
+ * per second of each. */
+struct gt_counter_rates {
+    uint64_t free;
+    double holding_per_s, waiting_per_s, free_per_s;
+};
+
+void gt_counter_rates(const struct gt_timeline *timeline, const struct gt_counter_sum *sum,
+                      struct gt_counter_rates *rates);
+
+/* Append a table per counter. 0 or -1. */
+int gt_counters_print(const struct gt_report *report, struct gt_buf *text);
 
 /* Time zero of every output. */
 static inline int64_t gt_report_zero_ns(const struct gt_report *report)

@@ -24,11 +24,13 @@ static int feed(struct gt_report *report, const struct gt_event *event)
     return gt_timeline_feed(report->timeline, event) ? GT_ERR_MEMORY : 0;
 }
 
-/* Is this what only the agent knows? */
-static bool is_of_functions(const struct gt_event *event)
+static bool is_wanted(const struct gt_report *report, const struct gt_event *event)
 {
-    return event->kind >= GT_EVENT_CALL ||
-           (event->kind == GT_EVENT_COMM && event->flags & GT_COMM_THREADING);
+    if (event->kind >= GT_EVENT_CALL ||
+        (event->kind == GT_EVENT_COMM && event->flags & GT_COMM_THREADING))
+        return true;
+    return report->agentlog_parts &
+           (part_of(event->kind) == GT_DETECT_GIL ? GT_AGENTLOG_GIL : GT_AGENTLOG_LIVES);
 }
 
 /* Feed what the agent saw before `until_ns`. */
@@ -42,11 +44,16 @@ static int take_agent(struct gt_report *report, int64_t until_ns)
             report->agent_pending = rc > 0;
             if (rc <= 0)
                 report->agentlog = NULL;
+            /* The root's parent is giltracer itself: not part of the story. */
+            if (report->agent_event.kind == GT_EVENT_FORK &&
+                report->agent_event.pid == report->info->root_pid &&
+                report->agent_event.tid == report->info->root_pid)
+                report->agent_event.other_pid = report->agent_event.other_tid = 0;
         }
         if (!report->agent_pending || report->agent_event.time_ns >= until_ns)
             break;
         report->agent_pending = false;
-        if (!report->functions_only || is_of_functions(&report->agent_event))
+        if (is_wanted(report, &report->agent_event))
             rc = feed(report, &report->agent_event) < 0 ? GT_ERR_MEMORY : 1;
     }
     return rc < 0 ? rc : 0;
@@ -61,12 +68,11 @@ static int take_event(void *context, const struct gt_event *event)
     return feed(report, event);
 }
 
-void gt_report_set_agentlog(struct gt_report *report, struct gt_agentlog *log,
-                            bool functions_only)
+void gt_report_set_agentlog(struct gt_report *report, struct gt_agentlog *log, unsigned parts)
 {
     report->agentlog = log;
     report->has_agentlog = true;
-    report->functions_only = functions_only;
+    report->agentlog_parts = parts;
 }
 
 struct gt_report *gt_report_new(unsigned detect, const struct gt_run_info *info,
@@ -87,6 +93,7 @@ struct gt_report *gt_report_new(unsigned detect, const struct gt_run_info *info,
         gt_report_free(report);
         return NULL;
     }
+    gt_timeline_set_runtime(report->timeline, info->runtime);
     return report;
 }
 

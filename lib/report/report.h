@@ -18,6 +18,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct gt_runtime;
+
 /* What ran, for the head of the report. All strings are borrowed until gt_report_free; any
  * may be NULL and any number -1 when it is not known (perf2trace knows little). */
 struct gt_run_info {
@@ -32,7 +34,8 @@ struct gt_run_info {
     int32_t root_pid;        /* the target's pid; -1 unknown */
     bool gil_enabled;        /* false on a free-threaded build that runs without a GIL */
     bool perfetto_states;    /* JSON: states as ph:"T" records */
-    bool single_gil;         /* the version is known to have one GIL per process (< 3.12) */
+    const struct gt_runtime *runtime; /* where the interpreter keeps its GIL; may be NULL */
+    bool single_gil; /* the version is known to have one GIL per process (< 3.12) */
 };
 
 /* What to take from the text. */
@@ -54,14 +57,18 @@ void gt_report_free(struct gt_report *report);
 int gt_report_feed(struct gt_report *report, const char *data, size_t length,
                    struct gt_error *err);
 
+/* What to take from an agent's log, beside functions and the names that threading gives. */
+enum gt_agentlog_part {
+    GT_AGENTLOG_GIL = 1 << 0,
+    GT_AGENTLOG_LIVES = 1 << 1, /* forks, exits, execs, kernel names: when no text has them */
+};
+
 /*
  * Merge an agent's log: its events are taken in the order of time, between those of the text,
- * or alone when there is no text. The log is the caller's, and must live until _free. With
- * `functions_only` its GIL events and the lives of threads are left out, since the text has
- * them.
+ * or alone when there is no text. The log is the caller's, and must live until _free. NULL: an
+ * agent was to write one, and did not; an empty report is right then.
  */
-void gt_report_set_agentlog(struct gt_report *report, struct gt_agentlog *log,
-                            bool functions_only);
+void gt_report_set_agentlog(struct gt_report *report, struct gt_agentlog *log, unsigned parts);
 
 /* The exit of the target etc. may be filled in between _new and _finish, since `info` is
  * borrowed. Builds spans, checks invariants, computes the summary. Fails with

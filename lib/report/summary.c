@@ -1,7 +1,5 @@
 #include "report/internal.h"
 
-#include "base/nstime.h"
-
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +7,23 @@
 
 /* The "giltracer" object: SCHEMA.md says what each key means. Jansson steals the references
  * of `_new` values and treats NULL as failure, so allocation failures surface at the end. */
+
+/* Append to a list that becomes NULL when that fails, so that whoever packs it fails too. */
+static void add_item(json_t **list, json_t *value)
+{
+    if (json_array_append_new(*list, value) == 0)
+        return;
+    json_decref(*list);
+    *list = NULL;
+}
+
+static void set_item(json_t **object, const char *key, json_t *value)
+{
+    if (json_object_set_new(*object, key, value) == 0)
+        return;
+    json_decref(*object);
+    *object = NULL;
+}
 
 static json_t *text_value(const char *data, size_t length)
 {
@@ -47,7 +62,7 @@ static json_t *run_value(const struct gt_report *report)
     json_t *argv = json_array();
 
     for (char *const *item = info->argv; item && *item; item++)
-        json_array_append_new(argv, text_value(*item, strlen(*item)));
+        add_item(&argv, text_value(*item, strlen(*item)));
     return json_pack(
         "{s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:I, s:I}", "argv", argv,
         "interpreter", optional_text(info->interpreter), "version",
@@ -74,17 +89,15 @@ static json_t *blamed_value(const struct gt_report *report, uint32_t gil_index, 
         double share = wait_ns ? (double)blame->ns / (double)wait_ns : 0;
 
         if (blame->holder == GT_NO_INDEX) {
-            json_array_append_new(list, json_pack("{s:n, s:n, s:s, s:I, s:f}", "thread", "tid",
-                                                  "label", "(nobody)", "ns",
-                                                  (json_int_t)blame->ns, "share", share));
+            add_item(&list, json_pack("{s:n, s:n, s:s, s:I, s:f}", "thread", "tid", "label",
+                                      "(nobody)", "ns", (json_int_t)blame->ns, "share", share));
         } else {
             uint32_t thread = gt_member_at(gil, blame->holder)->thread;
 
-            json_array_append_new(list,
-                                  json_pack("{s:i, s:i, s:o, s:I, s:f}", "thread", (int)thread,
-                                            "tid", gt_thread_at(report->timeline, thread)->tid,
-                                            "label", label_value(report, thread), "ns",
-                                            (json_int_t)blame->ns, "share", share));
+            add_item(&list, json_pack("{s:i, s:i, s:o, s:I, s:f}", "thread", (int)thread, "tid",
+                                      gt_thread_at(report->timeline, thread)->tid, "label",
+                                      label_value(report, thread), "ns", (json_int_t)blame->ns,
+                                      "share", share));
         }
     }
     return list;
@@ -96,9 +109,9 @@ static json_t *states_value(const struct gt_sched *sched)
 
     for (int i = GT_SCHED_RUNNING; i < GT_SCHED_STATES; i++)
         if (sched->state_count[i])
-            json_object_set_new(states, gt_sched_state_name((enum gt_sched_state)i),
-                                json_pack("{s:I, s:I}", "ns", (json_int_t)sched->state_ns[i],
-                                          "count", (json_int_t)sched->state_count[i]));
+            set_item(&states, gt_sched_state_name((enum gt_sched_state)i),
+                     json_pack("{s:I, s:I}", "ns", (json_int_t)sched->state_ns[i], "count",
+                               (json_int_t)sched->state_count[i]));
     return states;
 }
 
@@ -118,10 +131,10 @@ static json_t *thread_value(const struct gt_report *report, uint32_t index)
                   (thread->flags & GT_THREAD_SAW_EXIT) != 0);
 
     if (value && sched && timeline->saw_sched) {
-        json_object_set_new(value, "states", states_value(sched));
-        json_object_set_new(value, "ready_holding_ns", json_integer(sched->ready_holding_ns));
-        json_object_set_new(value, "ready_holding_count",
-                            json_integer((json_int_t)sched->ready_holding_count));
+        set_item(&value, "states", states_value(sched));
+        set_item(&value, "ready_holding_ns", json_integer(sched->ready_holding_ns));
+        set_item(&value, "ready_holding_count",
+                 json_integer((json_int_t)sched->ready_holding_count));
     }
     return value;
 }
@@ -142,8 +155,10 @@ static json_t *member_value(const struct gt_report *report, uint32_t gil_index, 
         "longest_hold_ns", (json_int_t)member->longest_hold_ns, "blocked_by",
         blamed_value(report, gil_index, index));
 
-    if (value && sums)
-        json_object_update(value, sums);
+    if (!value || !sums || json_object_update(value, sums)) {
+        json_decref(value);
+        value = NULL;
+    }
     json_decref(sums);
     return value;
 }
@@ -167,7 +182,7 @@ static json_t *gil_value(const struct gt_report *report, uint32_t index)
     for (uint32_t i = 0; i < gil->members.count; i++) {
         hold_ns += gt_member_at(gil, i)->hold_ns;
         wait_ns += gt_member_at(gil, i)->wait_ns;
-        json_array_append_new(threads, member_value(report, index, i));
+        add_item(&threads, member_value(report, index, i));
     }
     snprintf(address, sizeof(address), "0x%llx", (unsigned long long)gil->address);
     return json_pack(
@@ -207,44 +222,27 @@ static json_t *lost_value(const struct gt_report *report)
         const struct gt_lost_range *range = gt_chunks_at(&timeline->lost, i);
         int64_t zero_ns = gt_report_zero_ns(report);
 
-        json_array_append_new(list, json_pack("{s:I, s:I, s:I}", "start_ns",
-                                              (json_int_t)(range->start_ns - zero_ns), "end_ns",
-                                              (json_int_t)(range->end_ns - zero_ns), "events",
-                                              (json_int_t)range->events));
+        add_item(&list, json_pack("{s:I, s:I, s:I}", "start_ns",
+                                  (json_int_t)(range->start_ns - zero_ns), "end_ns",
+                                  (json_int_t)(range->end_ns - zero_ns), "events",
+                                  (json_int_t)range->events));
     }
     return list;
-}
-
-static double per_second(uint64_t count, int64_t ns)
-{
-    return ns > 0 ? (double)count * GT_NS_PER_S / (double)ns : 0.0;
 }
 
 static json_t *counter_sum_value(const struct gt_report *report,
                                  const struct gt_counter_sum *sum)
 {
-    const struct gt_timeline *timeline = report->timeline;
-    uint64_t other = sum->total - sum->holding - sum->waiting;
-    const struct gt_thread *thread = gt_thread_at(timeline, sum->thread);
-    int64_t hold_ns = 0, wait_ns = 0, free_ns;
+    struct gt_counter_rates rates;
 
-    for (uint32_t i = 0; i < timeline->gils.count; i++) {
-        const struct gt_gil *gil = gt_gil_at(timeline, i);
-        uint32_t member = gt_hashmap_get(&gil->member_of, sum->thread);
-
-        if (member != GT_HASHMAP_NONE) {
-            hold_ns += gt_member_at(gil, member)->hold_ns;
-            wait_ns += gt_member_at(gil, member)->wait_ns;
-        }
-    }
-    free_ns = thread->end_ns - thread->start_ns - hold_ns - wait_ns;
-    return json_pack(
-        "{s:i, s:i, s:o, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f}", "thread", (int)sum->thread,
-        "tid", thread->tid, "label", label_value(report, sum->thread), "samples",
-        (json_int_t)sum->samples, "total", (json_int_t)sum->total, "holding",
-        (json_int_t)sum->holding, "waiting", (json_int_t)sum->waiting, "free",
-        (json_int_t)other, "holding_per_s", per_second(sum->holding, hold_ns), "waiting_per_s",
-        per_second(sum->waiting, wait_ns), "free_per_s", per_second(other, free_ns));
+    gt_counter_rates(report->timeline, sum, &rates);
+    return json_pack("{s:i, s:i, s:o, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f}", "thread",
+                     (int)sum->thread, "tid", gt_thread_at(report->timeline, sum->thread)->tid,
+                     "label", label_value(report, sum->thread), "samples",
+                     (json_int_t)sum->samples, "total", (json_int_t)sum->total, "holding",
+                     (json_int_t)sum->holding, "waiting", (json_int_t)sum->waiting, "free",
+                     (json_int_t)rates.free, "holding_per_s", rates.holding_per_s,
+                     "waiting_per_s", rates.waiting_per_s, "free_per_s", rates.free_per_s);
 }
 
 static json_t *counters_value(const struct gt_report *report)
@@ -257,13 +255,12 @@ static json_t *counters_value(const struct gt_report *report)
         json_t *threads = json_array();
 
         for (size_t j = 0; j < counter->sums.count; j++)
-            json_array_append_new(threads,
-                                  counter_sum_value(report, gt_chunks_at(&counter->sums, j)));
-        json_array_append_new(
-            list, json_pack("{s:o, s:I, s:o}", "name",
-                            text_value(gt_intern_text(&timeline->names, counter->name),
-                                       gt_intern_length(&timeline->names, counter->name)),
-                            "samples", (json_int_t)counter->samples.count, "threads", threads));
+            add_item(&threads, counter_sum_value(report, gt_chunks_at(&counter->sums, j)));
+        add_item(&list,
+                 json_pack("{s:o, s:I, s:o}", "name",
+                           text_value(gt_intern_text(&timeline->names, counter->name),
+                                      gt_intern_length(&timeline->names, counter->name)),
+                           "samples", (json_int_t)counter->samples.count, "threads", threads));
     }
     return list;
 }
@@ -284,11 +281,11 @@ static json_t *summary_value(const struct gt_report *report)
     json_t *findings = json_array(), *gils = json_array(), *threads = json_array();
 
     for (size_t i = 0; i < report->findings.count; i++)
-        json_array_append_new(findings, json_string(report->findings.items[i]));
+        add_item(&findings, json_string(report->findings.items[i]));
     for (uint32_t i = 0; i < timeline->gils.count; i++)
-        json_array_append_new(gils, gil_value(report, i));
+        add_item(&gils, gil_value(report, i));
     for (uint32_t i = 0; i < timeline->threads.count; i++)
-        json_array_append_new(threads, thread_value(report, i));
+        add_item(&threads, thread_value(report, i));
     return json_pack("{s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "schema", 1,
                      "generator", "giltracer " GT_VERSION, "run", run_value(report), "findings",
                      findings, "sched", sched_value(timeline), "counters",
@@ -296,28 +293,37 @@ static json_t *summary_value(const struct gt_report *report)
                      lost_value(report), "quality", quality_value(&timeline->quality));
 }
 
+struct sink {
+    struct gt_buf *json;
+    bool failed; /* jansson forgets some of its callback's failures */
+};
+
 /* Jansson's output, with what could end an HTML <script> escaped (only strings hold it). */
 static int append(const char *text, size_t length, void *context)
 {
-    struct gt_buf *json = context;
+    struct sink *sink = context;
+    const char *end = text + length;
 
-    for (size_t i = 0; i < length; i++) {
-        char c = text[i];
-        bool plain = c != '<' && c != '>' && c != '&';
+    while (text < end && !sink->failed) {
+        const char *stop = text;
 
-        if (plain ? gt_buf_add(json, &c, 1) : gt_buf_addf(json, "\\u%04x", c))
-            return -1;
+        while (stop < end && *stop != '<' && *stop != '>' && *stop != '&')
+            stop++;
+        sink->failed = gt_buf_add(sink->json, text, (size_t)(stop - text)) ||
+                       (stop < end && gt_buf_addf(sink->json, "\\u%04x", *stop));
+        text = stop + 1;
     }
-    return 0;
+    return sink->failed ? -1 : 0;
 }
 
 int gt_report_summary(const struct gt_report *report, struct gt_buf *json, struct gt_error *err)
 {
     json_t *value = summary_value(report);
+    struct sink sink = {.json = json};
     int rc =
-        value ? json_dump_callback(value, append, json, JSON_COMPACT | JSON_REAL_PRECISION(6))
+        value ? json_dump_callback(value, append, &sink, JSON_COMPACT | JSON_REAL_PRECISION(6))
               : -1;
 
     json_decref(value);
-    return rc ? gt_error_memory(err) : 0;
+    return rc || sink.failed ? gt_error_memory(err) : 0;
 }

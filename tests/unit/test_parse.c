@@ -257,9 +257,33 @@ static void records(void **state)
         parse(HEAD "PERF_RECORD_SWITCH_CPU_WIDE OUT preempt  next pid/tid:    0/0"),
         GT_LINE_EVENT);
     assert_int_equal(event.kind, GT_EVENT_SWITCH_OUT);
+}
+
+static void mappings(void **state)
+{
+    (void)state;
+    assert_int_equal(parse(HEAD "PERF_RECORD_MMAP2 1/2: [0x7fef4cb06000(0x273000) @ 0x106000 "
+                                "fe:00 73606 0]: r-xp /a b/libx.so]: y"),
+                     GT_LINE_EVENT);
+    assert_int_equal(event.kind, GT_EVENT_MMAP);
+    assert_int_equal(event.pid, 1);
+    assert_int_equal(event.tid, 2);
+    assert_true(event.value == 0x7fef4cb06000 && event.other_value == 0x106000);
+    assert_int_equal(event.text_length, 16);
+    assert_memory_equal(event.text, "/a b/libx.so]: y", 16);
     assert_int_equal(parse(HEAD "PERF_RECORD_MMAP2 1/1: [0x7f(0x1) @ 0 0 0 0]: r-xp /a=0x12"),
                      GT_LINE_EVENT);
-    assert_int_equal(event.kind, GT_EVENT_OTHER);
+    assert_int_equal(event.kind, GT_EVENT_MMAP);
+    assert_true(event.other_value == 0);
+    assert_int_equal(parse(HEAD "PERF_RECORD_MMAP -1/0: [0xffffffff81000000(0x1276508) @ "
+                                "0xffffffff81000000]: x [kernel.kallsyms]_text"),
+                     GT_LINE_EVENT);
+    assert_int_equal(event.pid, -1);
+    assert_int_equal(parse(HEAD "PERF_RECORD_MMAP2 1/1: [0x7f(0x1)"), GT_LINE_UNKNOWN);
+    assert_int_equal(parse(HEAD "PERF_RECORD_MMAP2 1/1: [0x7f(0x1) @ 0 0 0 0]: r-xp"),
+                     GT_LINE_UNKNOWN);
+    assert_int_equal(parse(HEAD "PERF_RECORD_MMAP2 x: [0x7f(0x1) @ 0 0 0 0]: r-xp /a"),
+                     GT_LINE_UNKNOWN);
 }
 
 static void check_switch(const char *arguments, uint32_t flags, int32_t next)
@@ -423,6 +447,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(probes_that_people_name, setup, teardown),
         cmocka_unit_test_setup_teardown(counters_periods_and_modifiers, setup, teardown),
         cmocka_unit_test_setup_teardown(records, setup, teardown),
+        cmocka_unit_test_setup_teardown(mappings, setup, teardown),
         cmocka_unit_test_setup_teardown(switches_in_both_texts, setup, teardown),
         cmocka_unit_test_setup_teardown(switches_with_hostile_names, setup, teardown),
         cmocka_unit_test_setup_teardown(wakeups_in_both_texts, setup, teardown),

@@ -1,0 +1,59 @@
+#include "launch/runtime.h"
+
+#include "launch/elf.h"
+
+#include <string.h>
+
+enum { PAGE_MAX = 65536 }; /* mappings begin at the page that holds the segment */
+
+static int find_code(struct gt_runtime *runtime, const struct gt_elf *elf, struct gt_error *err)
+{
+    for (size_t i = 0; i < elf->segment_count; i++) {
+        const Elf64_Phdr *segment = &elf->segments[i];
+
+        if (segment->p_type != PT_LOAD || !(segment->p_flags & PF_X))
+            continue;
+        runtime->code_address = segment->p_vaddr;
+        runtime->code_offset = segment->p_offset;
+        runtime->code_size_bytes = segment->p_filesz;
+        return 0;
+    }
+    return gt_error_set(err, GT_ERR_NOT_FOUND, "%s has no code", elf->path);
+}
+
+int gt_runtime_find(struct gt_runtime *runtime, const struct gt_interp *interp,
+                    struct gt_error *err)
+{
+    const char *path = interp->libpython ? interp->libpython : interp->executable;
+    struct gt_elf elf;
+    int rc;
+
+    memset(runtime, 0, sizeof(*runtime));
+    if (!path)
+        return gt_error_set(err, GT_ERR_NOT_FOUND, "the interpreter's file is not known");
+    rc = gt_elf_open(&elf, path, err);
+    if (rc < 0)
+        return rc;
+    rc = gt_elf_find_object(&elf, "_PyRuntime", &runtime->address, &runtime->size_bytes, err);
+    if (rc == 0)
+        rc = find_code(runtime, &elf, err);
+    gt_elf_close(&elf);
+    if (rc == 0)
+        runtime->path = path;
+    return rc;
+}
+
+bool gt_runtime_locate(const struct gt_runtime *runtime, uint64_t address, uint64_t offset,
+                       uint64_t *start, uint64_t *end)
+{
+    uint64_t moved;
+
+    if (offset + PAGE_MAX <= runtime->code_offset ||
+        offset >= runtime->code_offset + runtime->code_size_bytes)
+        return false;
+    /* Unsigned arithmetic wraps, and wraps back. */
+    moved = address - (runtime->code_address + (offset - runtime->code_offset));
+    *start = runtime->address + moved;
+    *end = *start + runtime->size_bytes;
+    return *end > *start;
+}

@@ -1,0 +1,111 @@
+"""Recordings of the tests' own: GIL probes, futex calls and scheduling of one run, by perf alone.
+
+One run seen by every source at once is the only fair comparison of sources: two runs of a program
+never contend alike. `Recording.text` gives what one source would have seen of it.
+"""
+import contextlib
+import os
+import re
+import subprocess
+import time
+import uuid
+
+import harness
+
+FUTEX = ("syscalls:sys_enter_futex", "syscalls:sys_exit_futex")
+SWITCH = "sched:sched_switch"
+STACKS = "sched:sched_switch/call-graph=dwarf,stack-size=2048/"
+SCHED = ("sched:sched_wakeup", "sched:sched_wakeup_new", "sched:sched_process_fork",
+         "sched:sched_process_exit")
+
+
+def libc_of(python):
+    """The libc that an interpreter maps."""
+    code = "print(next(l.split()[-1] for l in open('/proc/self/maps') if '/libc' in l))"
+    return subprocess.run([python.path, "-c", code], stdout=subprocess.PIPE, check=True,
+                          timeout=20).stdout.decode().strip()
+
+
+def install(words, group, tries=5):
+    """Two perf probe at once can get in each other's way: the loser tries again."""
+    for attempt in range(tries):
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=60)
+        if done.returncode == 0:
+            return
+        remove(group)
+        time.sleep(0.2 * (attempt + 1))
+    raise AssertionError(done.stderr.decode(errors="replace"))
+
+
+def remove(group):
+    subprocess.run(["perf", "probe", "-q", "-d", group + ":*"], stdin=subprocess.DEVNULL,
+                   stderr=subprocess.DEVNULL, timeout=60)
+
+
+@contextlib.contextmanager
+def gil_probes(libc):
+    """The two libc probes in a group that no giltracer's clean-up takes for its own."""
+    group = "gtest_%s" % uuid.uuid4().hex[:10]
+    register = "%x0" if os.uname().machine == "aarch64" else "%di"
+    words = []
+    for event, function in (("signal", "pthread_cond_signal"),
+                            ("wait", "pthread_cond_timedwait")):
+        words += ["-a", "%s:%s=%s cond=%s:x64" % (group, event, function, register)]
+    try:
+        install(["perf", "probe", "-q", "-x", libc, *words], group)
+        yield group
+    finally:
+        remove(group)
+
+
+class Recording:
+    """The whole text of one run, and the parts of it that a source sees."""
+
+    def __init__(self, path, whole, group):
+        self.path, self.whole, self.group = path, whole, group
+
+    def text(self, probes=True, futex=True, sched=True):
+        drop = []
+        if not probes and self.group:
+            drop.append(re.escape(self.group) + ":")
+        if not futex:
+            drop.append(r"syscalls:sys_(?:enter|exit)_futex:")
+        if not sched:
+            drop.append(r"(?:sched:\w+:|PERF_RECORD_SWITCH)")
+        if not drop:
+            return self.whole
+        pattern = re.compile((r"(?m)^.*\s(?:%s).*\n" % "|".join(drop)).encode())
+        return pattern.sub(b"", self.whole)
+
+
+def record(folder, python, argv, probes=True, futex=True, sched=True, stacks=False):
+    """Record a run of a Python program; stacks only when asked, their text is long."""
+    path = folder / ("recording-%s.data" % uuid.uuid4().hex[:8])
+    with contextlib.ExitStack() as stack:
+        group = stack.enter_context(gil_probes(libc_of(python))) if probes else None
+        events = [group + ":*"] if probes else []
+        events += FUTEX if futex else ()
+        events += (STACKS if stacks else SWITCH, *SCHED) if sched else ()
+        words = ["perf", "record", "-q", "-N", "-B", "-k", "CLOCK_MONOTONIC", "-c", "1",
+                 "-m", "16M", "-o", str(path)]
+        words += ["--switch-events"] if sched else []
+        words += ["-d"] if stacks else []
+        for event in events:
+            words += ["-e", event]
+        done = subprocess.run([*words, "--", python.path, *argv], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=90)
+        assert done.returncode == 0, done.stderr.decode(errors="replace")
+    options = ["--show-switch-events", "--show-mmap-events"]
+    fields = "comm,pid,tid,cpu,time,event,trace" + (",ip,sym,dso" if stacks else "")
+    return Recording(path, harness.perf_script(path, *options, "-F", fields), group)
+
+
+def convert(text, folder, *words):
+    """perf2trace's report of some text."""
+    name = uuid.uuid4().hex[:8]
+    source, output = folder / (name + ".txt"), folder / (name + ".json")
+    source.write_bytes(text)
+    done = subprocess.run([str(harness.PERF2TRACE), *words, str(source), "-o", str(output)],
+                          stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=90)
+    assert done.returncode == 0, done.stderr.decode(errors="replace")
+    return harness.read_json(output)
