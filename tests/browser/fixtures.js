@@ -2,7 +2,7 @@
 
 import {execFileSync, spawn} from "node:child_process";
 import {once} from "node:events";
-import {existsSync, mkdtempSync, readFileSync, rmSync} from "node:fs";
+import {existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from "node:fs";
 import {tmpdir} from "node:os";
 import {dirname, join, resolve} from "node:path";
 import {fileURLToPath} from "node:url";
@@ -168,7 +168,16 @@ export async function makePage(name, text, mode = "gil") {
     return {html, json, trace: () => JSON.parse(readFileSync(json, "utf8"))};
 }
 
-/** The command that a test without a page needs. */
-export function run(program, args, input) {
-    return execFileSync(program, args, {input, encoding: "utf8"});
+/** Trace a real program with its calls; null with a reason where that is not possible. */
+export function traceProgram(name, code) {
+    const script = join(folder, `${name}.py`), html = join(folder, `${name}.html`);
+    const json = join(folder, `${name}.json`);
+    writeFileSync(script, code);
+    try {
+        execFileSync(join(binaryDir, "giltracer"), ["-q", "--python-trace", "--python",
+            "/usr/bin/python3", "-o", html, "-o", json, script], {stdio: "pipe"});
+    } catch (error) {
+        return {missing: String(error.stderr ?? error)};
+    }
+    return {html, json, trace: () => JSON.parse(readFileSync(json, "utf8"))};
 }

@@ -187,6 +187,14 @@ function buildWhole({count, start, end}) {
     return buildTracks({count, start, end, member: new Uint8Array(count)}, 1)[0];
 }
 
+/** One track per depth of a thread's calls. */
+export function buildCallTracks({count, start, end, depth}) {
+    let deepest = 0;
+    for (let i = 0; i < count; i++)
+        deepest = Math.max(deepest, depth[i]);
+    return buildTracks({count, start, end, member: depth}, deepest + 1);
+}
+
 /** Everything of a GIL that drawing and measuring need. */
 export function indexGil(gil) {
     gil.holdTracks = buildTracks(gil.holdSpans, gil.members.length);

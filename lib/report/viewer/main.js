@@ -34,6 +34,7 @@ class Page {
     start() {
         for (const element of document.querySelectorAll("#legend .states"))
             element.hidden = !this.model.hasStates;
+        byId("unfold").hidden = this.model.functions.length === 0;
         this.applyTheme();
         this.followHash();
         this.view.onChange((changed) => this.changed(changed));
@@ -70,7 +71,7 @@ class Page {
     update() {
         const changed = this.pending ?? new Set();
         this.pending = null;
-        if (["collapsed", "others", "order", "filter"].some((name) => changed.has(name)))
+        if (["collapsed", "others", "unfolded", "order", "filter"].some((name) => changed.has(name)))
             this.timeline.layOut();
         if (changed.has("selection"))
             this.showSelection();
@@ -140,6 +141,7 @@ class Page {
         byId("perfetto").addEventListener("click",
             () => openInPerfetto(model, summary, document.title));
         byId("fit-all").addEventListener("click", () => view.fitAll());
+        byId("unfold").addEventListener("click", () => view.set({unfolded: !view.unfolded}));
         byId("drop-range").addEventListener("click", () => view.set({range: null}));
         byId("order").addEventListener("change", (event) => view.set({order: event.target.value}));
         byId("filter").addEventListener("input", (event) => view.set({filter: event.target.value}));

@@ -90,6 +90,26 @@ export class Painter {
         }
     }
 
+    /** One level of a thread's calls: as high as their share of the pixel's time, in the
+     * colour of the function that was called last. A box's left edge is left free. */
+    calls(track, calls, y, height, colorOf) {
+        const {start, count} = track;
+        track.coverage(this.from, this.step, this.width, this.hold);
+        let below = countBelow(start, this.from);
+        for (let x = 0; x < this.width; x++) {
+            const to = this.from + (x + 1) * this.step;
+            const first = below;
+            if (below < count && start[below] < to)
+                below = countBelow(start, to, below);
+            if (this.hold[x] <= 0 || below === 0)
+                continue;
+            const rows = Math.max(1, Math.round(this.hold[x] * height));
+            const edge = below > first && this.step * 3 < track.end(below - 1) - start[below - 1];
+            const pixel = edge ? this.theme.pixels.lane : colorOf(calls.function[track.id[below - 1]]);
+            this.column(x, y + height - rows, rows, pixel);
+        }
+    }
+
     /** A thread's states below its bar, by the same rule: running is solid, ready to run but
      * without a CPU hatched, uninterruptible dark; sleeping is empty. */
     states(tracks, y, height) {

@@ -2,7 +2,7 @@
 
 import {byId, make, shareBar, swatch} from "./dom.js";
 import {countText, durationText, nameText, percentText, timeText} from "./format.js";
-import {gilName, laneOf, spanSelection, threadSelection} from "./model.js";
+import {functionAt, gilName, laneOf, spanSelection, threadSelection} from "./model.js";
 import {CUT_END, CUT_START} from "./data.js";
 import {countBelow} from "./lod.js";
 import {endOfHold, holdersDuring, mainHold, rankEntries, waitersDuring} from "./select.js";
@@ -43,7 +43,7 @@ export class Details {
             return;
         }
         const lane = laneOf(this.model, selection.thread, selection.gil);
-        const kinds = {wait: "Wait for the GIL", hold: "Hold of the GIL", free: "Without the GIL", state: "State of the thread",
+        const kinds = {wait: "Wait for the GIL", hold: "Hold of the GIL", free: "Without the GIL", state: "State of the thread", call: "Call",
                        thread: "Thread"};
         title.textContent = kinds[selection.kind];
         body.replaceChildren(...this[selection.kind](selection, lane));
@@ -97,6 +97,8 @@ export class Details {
             this.ranking(gil, holders, end - start, "hold"),
             rest > 0 ? make("p", {className: "hint"},
                 `For ${durationText(rest)} nobody held it: it was free, or passing from one thread to the next.`) : null,
+            main ? make("p", {id: "doing"}, this.doing(gil.members[main.member],
+                                                       Math.max(main.start, start) + 1)) : null,
             main ? make("p", {}, make("button", {
                 id: "jump", onclick: () => this.jump(),
             }, "Jump to the longest hold"), make("span", {className: "hint"},
@@ -125,6 +127,7 @@ export class Details {
         return [
             this.facts([...this.spanFacts(selection, lane),
                         waited > 0 && ["Cost others", make("b", {}, durationText(waited))]]),
+            make("p", {id: "doing"}, this.doing(lane.thread.index, end - 1)),
             make("h3", {}, "How it ended"),
             ...this.ending(selection, gil),
             make("h3", {}, waiters.length ? "Who waited meanwhile" : "Nobody waited meanwhile"),
@@ -165,6 +168,25 @@ export class Details {
             make("p", {className: "hint"}, lane.gil
                 ? "It neither held the GIL nor waited for it: native code, I/O, sleep, or idle."
                 : "This thread never touched a GIL while recorded.")];
+    }
+
+    /** "in name (file:line)" of what a thread did at a time, where calls were recorded. */
+    doing(thread, time) {
+        const called = functionAt(this.model, thread, time);
+        return called ? `in ${called.title} (${called.where})` : "";
+    }
+
+    call(selection, lane) {
+        const {start, end} = selection;
+        const called = this.model.functions[selection.function];
+        const share = (ns) => `${durationText(ns)} · ${percentText(ns, end - start)}%`;
+        const gil = lane.gil ? [["Held", share(lane.holds.covered(start, end))],
+                                ["Waited", share(lane.waits.covered(start, end))]] : [];
+        return [this.facts([["Function", make("bdi", {}, make("b", {}, called.title))],
+                            ["Where", make("bdi", {}, called.where)],
+                            ["Kind", {c: "C function", gc: "garbage collection"}[called.kind] ??
+                                "Python function"],
+                            ...this.spanFacts({...selection, flags: 0}, lane), ...gil])];
     }
 
     state(selection, lane) {
@@ -224,6 +246,10 @@ export class Details {
             return `${name} without the GIL for ${length}`;
         if (selection.kind === "hold")
             return `${name} holds for ${length}`;
+        if (selection.kind === "call") {
+            const called = this.model.functions[selection.function];
+            return `${called.title} (${called.where}) for ${length}`;
+        }
         if (selection.kind === "state")
             return `${name}: ${this.model.stateNames[selection.state]} for ${length}` +
                 (selection.cpu >= 0 ? `, CPU ${selection.cpu}` : "");

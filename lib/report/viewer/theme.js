@@ -37,6 +37,10 @@ export function readTheme() {
     theme.pixels.waitPale = mixPixels(theme.pixels.lane, theme.pixels.wait, dark ? 0.38 : 0.3);
     theme.font = "11px " + css("font");
     theme.ownerColor = (rank) => rank < 0 ? theme.free : theme.owners[rank % theme.owners.length];
+    // Functions are many: pale colours that text can stand on, by number.
+    theme.functionPixel = (number) => mixPixels(theme.pixels.lane,
+        theme.ownerPixels[number * 7 % theme.ownerPixels.length], 0.42);
+    theme.functionPixels = new Map();
     theme.ownerPixel = (rank) => theme.ownerPixels[rank % theme.ownerPixels.length];
     return theme;
 }
