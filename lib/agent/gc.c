@@ -57,7 +57,6 @@ void gt_agent_gc_start(struct gt_agent_thread *self)
     PyObject *callbacks = gc ? api->PyObject_GetAttrString(gc, "callbacks") : NULL;
     PyObject *callback;
 
-    *(PyObject * (**)(PyObject *, PyObject *)) & method.function = on_collection;
     callback = callbacks ? api->PyCFunction_NewEx(&method, NULL, NULL) : NULL;
     for (int i = 0; i < GENERATIONS; i++) {
         runs[i] = gt_agent_function_named(self, names[i], "gc", GT_WIRE_FUNCTION_GC);

@@ -20,16 +20,16 @@
 
 enum {
     LATE_ATTEMPTS = 256, /* to find an interpreter that was not there at the start */
-    NAME_SIGNALS = 2,    /* by its first release of the GIL a thread is known to threading */
+    NAME_SIGNALS = 4096, /* uses of the GIL by which a thread has a name, or none */
 };
 
 #define EXPORT __attribute__((visibility("default")))
 
 /* The version that programs of today link to. An older one, which dlsym may prefer, has
- * another layout of the condition variable. */
-#if defined(__x86_64__)
+ * another layout of the condition variable. musl has one version of everything. */
+#if defined(__GLIBC__) && defined(__x86_64__)
 #define COND_VERSION "GLIBC_2.3.2"
-#elif defined(__aarch64__)
+#elif defined(__GLIBC__) && defined(__aarch64__)
 #define COND_VERSION "GLIBC_2.17"
 #endif
 
@@ -70,6 +70,17 @@ static void resolve(void)
                      __ATOMIC_RELEASE);
 }
 
+/* threading knows a thread by the time that it first gives up the GIL of itself: its second
+ * signal, or a later one when it was made to before. */
+static bool wants_name(struct gt_agent_thread *self, enum gt_wire_kind kind)
+{
+    if (kind != GT_WIRE_SIGNAL)
+        return false;
+    self->signals++;
+    return self->signals > 1 && !(self->signals & (self->signals - 1)) && !self->name_hash &&
+           self->looks_for_name != UINT32_MAX;
+}
+
 static inline void record(enum gt_wire_kind kind, uint64_t value)
 {
     struct gt_agent_thread *self = gt_agent_enter();
@@ -79,8 +90,7 @@ static inline void record(enum gt_wire_kind kind, uint64_t value)
         gt_agent_put(self, gt_agent_ticks_ordered(), GT_WIRE_WORD(kind, value));
         if (GT_AGENT_UNLIKELY(gt_agent_profiling) && kind == GT_WIRE_SIGNAL)
             gt_agent_profile_thread(self);
-        name_due = self->signals < NAME_SIGNALS && kind == GT_WIRE_SIGNAL &&
-                   ++self->signals == NAME_SIGNALS && self->looks_for_name != UINT32_MAX;
+        name_due = GT_AGENT_UNLIKELY(self->signals < NAME_SIGNALS) && wants_name(self, kind);
         gt_agent_leave(self);
     }
     if (GT_AGENT_UNLIKELY(name_due) && gt_agent_names_wanted)

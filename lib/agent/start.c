@@ -23,9 +23,7 @@ static void import_modules(struct gt_agent_thread *self)
         if (length && length < sizeof(name)) {
             memcpy(name, list, length);
             name[length] = '\0';
-            gt_agent_leave(self); /* the import may use the GIL */
             module = gt_agent_api.PyImport_ImportModule(name);
-            self->busy = true;
             if (module) {
                 gt_agent_api.Py_DecRef(module);
             } else {
@@ -59,10 +57,10 @@ static int begin(void *unused)
     (void)unused;
     if (!self)
         return 0;
+    gt_agent_leave(self); /* what follows may use the GIL, which is to be recorded */
     if (!is_ready()) {
         __atomic_store_n(&claimed, 0, __ATOMIC_RELEASE);
         gt_agent_start_due = true;
-        gt_agent_leave(self);
         return 0;
     }
     api->PyErr_Fetch(&type, &value, &traceback);
@@ -81,7 +79,6 @@ static int begin(void *unused)
     }
     api->PyErr_Clear();
     api->PyErr_Restore(type, value, traceback);
-    gt_agent_leave(self);
     return 0;
 }
 
