@@ -12,6 +12,8 @@ import uuid
 
 import harness
 
+TRACK_STATES = 1 << 29  # lib/report/chrome.c: + thread index
+ON_CPU_OR_READY = ("running", "runnable (preempted)", "runnable (woken)")
 FUTEX = ("syscalls:sys_enter_futex", "syscalls:sys_exit_futex")
 SWITCH = "sched:sched_switch"
 STACKS = "sched:sched_switch/call-graph=dwarf,stack-size=2048/"
@@ -64,8 +66,10 @@ class Recording:
     def __init__(self, path, whole, group):
         self.path, self.whole, self.group = path, whole, group
 
-    def text(self, probes=True, futex=True, sched=True):
-        drop = []
+    def text(self, probes=True, futex=True, sched=True, stacks=True):
+        drop, text = [], self.whole
+        if not stacks:  # frames, and the empty line that ends a stack
+            text = re.sub(rb"(?m)^(?:\s+[0-9a-f]+ .*\))?\n", b"", text)
         if not probes and self.group:
             drop.append(re.escape(self.group) + ":")
         if not futex:
@@ -73,9 +77,9 @@ class Recording:
         if not sched:
             drop.append(r"(?:sched:\w+:|PERF_RECORD_SWITCH)")
         if not drop:
-            return self.whole
+            return text
         pattern = re.compile((r"(?m)^.*\s(?:%s).*\n" % "|".join(drop)).encode())
-        return pattern.sub(b"", self.whole)
+        return pattern.sub(b"", text)
 
 
 def record(folder, python, argv, probes=True, futex=True, sched=True, stacks=False):
@@ -98,6 +102,49 @@ def record(folder, python, argv, probes=True, futex=True, sched=True, stacks=Fal
     options = ["--show-switch-events", "--show-mmap-events"]
     fields = "comm,pid,tid,cpu,time,event,trace" + (",ip,sym,dso" if stacks else "")
     return Recording(path, harness.perf_script(path, *options, "-F", fields), group)
+
+
+def states(document):
+    """The state spans by tid: lists of (start, end, name) in ns, in the order of time."""
+    tids = {TRACK_STATES + row["thread"]: row["tid"] for row in document["giltracer"]["threads"]}
+    found = {tid: [] for tid in tids.values()}
+    for event in document["traceEvents"]:
+        if event.get("cat") == "sched":
+            start = harness.nanoseconds(event["ts"])
+            found[tids[event["tid"]]].append(
+                (start, start + harness.nanoseconds(event["dur"]), event["name"]))
+    return {tid: sorted(spans) for tid, spans in found.items()}
+
+
+def gil_spans(document, name):
+    """Waits or holds by tid, as states()."""
+    found = {}
+    for event in harness.gil_spans(document, name):
+        start = harness.nanoseconds(event["ts"])
+        found.setdefault(event["args"]["tid"], []).append(
+            (start, start + harness.nanoseconds(event["dur"]), name))
+    return {tid: sorted(spans) for tid, spans in found.items()}
+
+
+def overlap(one, two):
+    """How long spans of two sorted lists coincide, in ns."""
+    total, j = 0, 0
+    for start, end, _ in one:
+        while j < len(two) and two[j][1] <= start:
+            j += 1
+        k = j
+        while k < len(two) and two[k][0] < end:
+            total += min(end, two[k][1]) - max(start, two[k][0])
+            k += 1
+    return total
+
+
+def named(spans, *names):
+    return [span for span in spans if span[2] in names]
+
+
+def length(spans):
+    return sum(end - start for start, end, _ in spans)
 
 
 def convert(text, folder, *words):

@@ -19,17 +19,24 @@
  *
  * (Since glibc 2.41 the words are at A+32 and A+36: all of this moves along by 8 bytes.)
  *
- * While a thread waits, every release makes a system call. So the owner at a release has held
- * since it acquired after a wait of its own, or at least since the first of the present
- * waiters came. Holds that nobody waited for are not seen.
+ * While a thread waits, a release wakes it. So the owner at a release has held since it
+ * acquired after a wait of its own, or at least since the first of the present waiters came.
+ * Holds that nobody waited for are not seen.
+ *
+ * A waiter that came back (woken, or because the switch interval passed) first needs the
+ * GIL's mutex, at A+48, and may sleep for that, too; then it has the GIL, or waits again at
+ * once. A release while all waiters are between two waits is silent: it is told by one of
+ * them acquiring though nobody was woken.
  */
 
 enum {
     OP_MASK = 0x7f, /* without PRIVATE and CLOCK_REALTIME */
+    OP_WAIT = 0,
     OP_WAKE = 1,
     OP_WAIT_BITSET = 9,
     WORD_0 = 40, /* pthread_cond_t.__g_signals[0], [1] */
     WORD_1 = 44, /* an address that is 4 modulo 8: no semaphore's */
+    MUTEX = 8,   /* from what WORD_0 would make of the mutex to the condition variable */
     /* A waiter that is woken too late (another thread took the GIL) waits again at once. */
     AGAIN_NS = 200000,
 };
@@ -41,6 +48,8 @@ enum entry_kind {
     ENTRY_EXIT,   /* and returned from it */
     ENTRY_WAKE,   /* woke a waiter: released */
     ENTRY_SWITCH, /* signalled switch_cond: acquired */
+    ENTRY_MUTEX,  /* waits for the mutex */
+    ENTRY_UNLOCK, /* let another one have the mutex */
 };
 
 struct entry {
@@ -157,11 +166,25 @@ static int enter_wake(struct gt_timeline *timeline, uint32_t process, uint32_t t
             candidate->passed_on = true;
         return note(candidate, thread, ENTRY_WAKE, event->time_ns);
     }
+    candidate = find(timeline, process, address - MUTEX);
+    if (candidate)
+        return note(candidate, thread, ENTRY_UNLOCK, event->time_ns);
     candidate = find_switch(timeline, process, address);
     if (!candidate)
         return 0;
     candidate->used_switch = true;
     return note(candidate, thread, ENTRY_SWITCH, event->time_ns);
+}
+
+static int enter_mutex(struct gt_timeline *timeline, uint32_t process, uint32_t thread,
+                       uint64_t address, const struct gt_event *event)
+{
+    struct candidate *candidate = find(timeline, process, address - MUTEX);
+
+    if (!candidate)
+        return 0;
+    gt_thread_state_at(timeline, thread)->futex_wait = candidate->address;
+    return note(candidate, thread, ENTRY_MUTEX, event->time_ns);
 }
 
 int gt_futex_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event)
@@ -179,11 +202,16 @@ int gt_futex_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt
         state->futex_wait = 0;
         return candidate ? note(candidate, thread, ENTRY_EXIT, event->time_ns) : 0;
     }
-    if ((event->flags & OP_MASK) == OP_WAIT_BITSET)
+    switch (event->flags & OP_MASK) {
+    case OP_WAIT_BITSET:
         return enter_wait(timeline, process, thread, address, second_word, event);
-    if ((event->flags & OP_MASK) == OP_WAKE)
+    case OP_WAKE:
         return enter_wake(timeline, process, thread, address, event);
-    return 0;
+    case OP_WAIT:
+        return enter_mutex(timeline, process, thread, address, event);
+    default:
+        return 0;
+    }
 }
 
 /* A mapping of an interpreter: where its _PyRuntime is. */
@@ -204,11 +232,12 @@ static bool is_gil(const struct candidate *candidate)
             (candidate->used_switch || !candidate->runtime));
 }
 
-/* One thread's part while a candidate's entries are replayed. */
+/* One thread's part while a candidate's entries are replayed. Times are -1 when not so. */
 struct waiter {
-    int64_t since_ns;    /* -1: not waiting */
-    int64_t returned_ns; /* of the last wait's system call; -1: still in it */
-    int64_t acquired_ns; /* -1: not known to hold */
+    int64_t since_ns;    /* waits */
+    int64_t returned_ns; /* … and came back from the last system call of it */
+    int64_t acquired_ns; /* holds */
+    int64_t unlocked_ns; /* let another one have the mutex */
 };
 
 struct replay {
@@ -216,7 +245,11 @@ struct replay {
     struct gt_gil *gil;
     struct waiter *waiters; /* by member */
     size_t count;
-    int64_t last_wake_ns;
+    const struct candidate *candidate;
+    size_t settled;       /* entries before this one are older than AGAIN_NS */
+    int64_t last_wake_ns; /* last release that is known */
+    uint32_t last_owner;  /* member who acquired last */
+    bool released;        /* by somebody, and nobody acquired since */
 };
 
 static struct waiter *waiter_of(struct replay *replay, uint32_t thread)
@@ -233,32 +266,77 @@ static struct waiter *waiter_of(struct replay *replay, uint32_t thread)
         if (!grown)
             return NULL;
         for (size_t i = replay->count; i < count; i++)
-            grown[i] = (struct waiter){-1, -1, -1};
+            grown[i] = (struct waiter){-1, -1, -1, -1};
         replay->waiters = grown;
         replay->count = count;
     }
     return &replay->waiters[member];
 }
 
+/* `owner` released when `next` acquired, and woke nobody. */
+static int released_silently(struct replay *replay, uint32_t owner, const struct waiter *next,
+                             int64_t time_ns)
+{
+    struct waiter *waiter = &replay->waiters[owner];
+    int64_t since_ns = waiter->acquired_ns, until_ns = time_ns;
+
+    /* Somebody unknown may have come between, if nobody waited when `owner` acquired. */
+    if (since_ns < 0 || (waiter->unlocked_ns <= next->since_ns && next->since_ns > since_ns))
+        return 0;
+    if (waiter->unlocked_ns > since_ns && waiter->unlocked_ns < until_ns)
+        until_ns = waiter->unlocked_ns;
+    waiter->acquired_ns = -1;
+    if (since_ns < replay->last_wake_ns)
+        since_ns = replay->last_wake_ns;
+    if (since_ns >= until_ns)
+        return 0;
+    replay->last_wake_ns = until_ns;
+    return gt_gil_push(&replay->gil->holds, gt_member_at(replay->gil, owner)->thread, since_ns,
+                       until_ns, 0);
+}
+
 /* The wait is over at `time_ns`: the thread has the GIL. */
 static int acquire(struct replay *replay, struct waiter *waiter, uint32_t thread,
                    int64_t time_ns)
 {
+    uint32_t member = (uint32_t)(waiter - replay->waiters), owner = replay->last_owner;
     int64_t since_ns = waiter->since_ns;
 
+    if (!replay->released && owner != GT_NO_INDEX && owner != member &&
+        released_silently(replay, owner, waiter, time_ns))
+        return -1;
+    replay->released = false;
+    replay->last_owner = member;
     waiter->since_ns = -1;
     waiter->acquired_ns = time_ns;
-    if (since_ns < 0 || time_ns <= since_ns)
+    if (since_ns < 0)
         return 0;
-    return gt_gil_push(&replay->gil->waits, thread, since_ns, time_ns, 0);
+    replay->gil->handovers++;
+    return time_ns > since_ns ? gt_gil_push(&replay->gil->waits, thread, since_ns, time_ns, 0)
+                              : 0;
 }
 
-static int on_wait(struct replay *replay, struct waiter *waiter, const struct entry *entry)
+/* Who came back from a wait long before `time_ns`, and did not wait again, has the GIL. */
+static int settle(struct replay *replay, int64_t time_ns)
 {
-    if (waiter->since_ns >= 0 && waiter->returned_ns >= 0 &&
-        entry->time_ns - waiter->returned_ns > AGAIN_NS &&
-        acquire(replay, waiter, entry->thread, waiter->returned_ns))
-        return -1;
+    for (; replay->settled < replay->candidate->entries.count; replay->settled++) {
+        const struct entry *entry = gt_chunks_at(&replay->candidate->entries, replay->settled);
+        uint32_t member = gt_hashmap_get(&replay->gil->member_of, entry->thread);
+        struct waiter *waiter;
+
+        if (entry->time_ns >= time_ns - AGAIN_NS)
+            break;
+        waiter = member < replay->count ? &replay->waiters[member] : NULL;
+        if (entry->kind == ENTRY_EXIT && waiter && waiter->since_ns >= 0 &&
+            waiter->returned_ns == entry->time_ns &&
+            acquire(replay, waiter, entry->thread, entry->time_ns))
+            return -1;
+    }
+    return 0;
+}
+
+static int on_wait(struct waiter *waiter, const struct entry *entry)
+{
     if (waiter->since_ns < 0)
         waiter->since_ns = entry->time_ns;
     waiter->returned_ns = -1;
@@ -287,7 +365,7 @@ static int on_wake(struct replay *replay, struct waiter *waiter, const struct en
     if (since_ns < replay->last_wake_ns)
         since_ns = replay->last_wake_ns;
     waiter->acquired_ns = -1;
-    replay->gil->handovers++;
+    replay->released = true;
     replay->last_wake_ns = entry->time_ns;
     if (since_ns >= entry->time_ns)
         return 0;
@@ -298,17 +376,23 @@ static int replay_entry(struct replay *replay, const struct entry *entry)
 {
     struct waiter *waiter = waiter_of(replay, entry->thread);
 
-    if (!waiter)
+    if (!waiter || settle(replay, entry->time_ns))
         return -1;
     replay->timeline->quality.gil_events++;
     switch (entry->kind) {
     case ENTRY_WAIT:
-        return on_wait(replay, waiter, entry);
+        return on_wait(waiter, entry);
     case ENTRY_EXIT:
         waiter->returned_ns = entry->time_ns;
         return 0;
     case ENTRY_WAKE:
         return on_wake(replay, waiter, entry);
+    case ENTRY_MUTEX: /* a waiter that needs it to go on, else somebody who comes or goes */
+        waiter->returned_ns = -1;
+        return 0;
+    case ENTRY_UNLOCK:
+        waiter->unlocked_ns = entry->time_ns;
+        return 0;
     default:
         return waiter->since_ns >= 0 ? acquire(replay, waiter, entry->thread, entry->time_ns)
                                      : 0;
@@ -339,7 +423,10 @@ static int close_waits(struct replay *replay)
 
 static int make_gil(struct gt_timeline *timeline, const struct candidate *candidate)
 {
-    struct replay replay = {.timeline = timeline, .last_wake_ns = -1};
+    struct replay replay = {.timeline = timeline,
+                            .candidate = candidate,
+                            .last_owner = GT_NO_INDEX,
+                            .last_wake_ns = -1};
     uint32_t index =
         gt_gil_new(timeline, candidate->process, GT_GIL_FROM_FUTEX, candidate->address, 0);
     int rc = index == GT_NO_INDEX ? -1 : 0;

@@ -270,6 +270,7 @@ int gt_gil_acquired(struct gt_timeline *timeline, uint32_t index, uint32_t threa
     gil->transitions++;
     if (gil->owner != GT_NO_INDEX && take_over(timeline, index, time_ns))
         return -1;
+    gil->handovers += gt_member_at(gil, at)->wait_since_ns >= 0;
     if (end_wait(gil, gt_member_at(gil, at), time_ns, 0))
         return -1;
     begin_hold(timeline, gil, at, time_ns);
@@ -300,7 +301,6 @@ int gt_gil_released(struct gt_timeline *timeline, uint32_t index, uint32_t threa
     if (at == GT_NO_INDEX)
         return -1;
     timeline->quality.gil_events++;
-    gil->handovers += gil->waiting > 0;
     if (gil->owner == at) {
         gil->transitions++;
         rc = end_hold(timeline, gil, time_ns, 0);

@@ -124,7 +124,7 @@ struct gt_gil {
     int64_t last_change_ns; /* last time it was acquired or released; -1: never */
     int64_t last_acquired_ns;
     uint32_t last_acquirer; /* member */
-    uint64_t handovers;     /* releases while somebody waited */
+    uint64_t handovers;     /* acquired by a thread that had waited */
     uint32_t waiting;       /* members that wait now */
     struct gt_gil_defects {
         uint64_t duplicates;           /* the same call recorded twice */
