@@ -14,8 +14,9 @@
  * there must also have woken others there: a GIL's waiter is its next owner, the consumers of
  * a queue are not its producers. Both words must have been used: CPython's locks, which
  * may be waited for and released in the same way, are semaphores and have one word. And where
- * the _PyRuntime is known, forced switching on `switch_cond` (A + 88 or 96) must have been
- * seen, lest a C library's condition variable passes for a sub-interpreter's GIL.
+ * the _PyRuntime is known, its neighbours must have been used, the mutex at A+48 or
+ * `switch_cond` at A+88 or 96, lest a C library's condition variable passes for a
+ * sub-interpreter's GIL.
  *
  * (Since glibc 2.41 the words are at A+32 and A+36: all of this moves along by 8 bytes.)
  *
@@ -64,7 +65,7 @@ struct candidate {
     uint64_t address;
     struct gt_chunks entries; /* of struct entry */
     bool used_word[2];
-    bool used_switch;         /* switch_cond was waited on or woken */
+    bool used_neighbour;      /* its mutex or switch_cond was waited for or woken */
     bool passed_on;           /* somebody who waited here woke others here */
     struct gt_hashmap waited; /* who waited here: threads */
     bool runtime;             /* the process's _PyRuntime is known, … */
@@ -136,7 +137,7 @@ static int enter_wait(struct gt_timeline *timeline, uint32_t process, uint32_t t
     if (!candidate && !timed) {
         candidate = find_switch(timeline, process, address);
         if (candidate)
-            candidate->used_switch = true;
+            candidate->used_neighbour = true;
         return 0;
     }
     if (!timed)
@@ -162,12 +163,14 @@ static int enter_wake(struct gt_timeline *timeline, uint32_t process, uint32_t t
         return note(candidate, thread, ENTRY_WAKE, event->time_ns);
     }
     candidate = find(timeline, process, address - MUTEX);
-    if (candidate)
+    if (candidate) {
+        candidate->used_neighbour = true;
         return note(candidate, thread, ENTRY_UNLOCK, event->time_ns);
+    }
     candidate = find_switch(timeline, process, address);
     if (!candidate)
         return 0;
-    candidate->used_switch = true;
+    candidate->used_neighbour = true;
     return note(candidate, thread, ENTRY_SWITCH, event->time_ns);
 }
 
@@ -224,7 +227,7 @@ static bool is_gil(const struct candidate *candidate)
 {
     return candidate->known ||
            (candidate->passed_on && candidate->used_word[0] && candidate->used_word[1] &&
-            (candidate->used_switch || !candidate->runtime));
+            (candidate->used_neighbour || !candidate->runtime));
 }
 
 /* One thread's part while a candidate's entries are replayed. Times are -1 when not so. */

