@@ -124,7 +124,9 @@ def test_sub_interpreters(folder):
     assert len(contended) == 2, harness.describe(done.summary)
     members = [{row["tid"] for row in gil["threads"] if row["wait_ns"] > 20e6}
                for gil in contended]
-    assert len(members[0]) == len(members[1]) == 2 and not members[0] & members[1], members
+    # The threads that entered the sub-interpreters wait to get out again.
+    assert len(members[0]) in (2, 3) and len(members[1]) in (2, 3), members
+    assert not members[0] & members[1], members
 
 
 def test_forked_children(folder):
