@@ -1,7 +1,10 @@
 #include "options.h"
 
 #include <bsd/stdlib.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum {
     OPTION_OUTPUT = 1,
@@ -13,6 +16,15 @@ enum {
     OPTION_EVENT,
     OPTION_FREQUENCY,
     OPTION_PERFETTO_STATES,
+    OPTION_PYTHON_TRACE,
+    OPTION_C_CALLS,
+    OPTION_MAX_DEPTH,
+    OPTION_MIN_DURATION,
+    OPTION_INCLUDE,
+    OPTION_EXCLUDE,
+    OPTION_BUDGET,
+    OPTION_IMPORT,
+    OPTION_MAX_LOG,
     OPTION_KEEP,
     OPTION_SUMMARY,
     OPTION_QUIET,
@@ -41,18 +53,34 @@ const struct gt_option gt_cli_table[] = {
     {OPTION_GIL_DETECT, 0, "gil-detect", NULL, GT_OPTION_NEGATABLE,
      "who holds the GIL and who waits for it (default: yes)"},
     {OPTION_GIL_SOURCE, 0, "gil-source", "SOURCE", 0,
-     "auto, uprobes (on libc), functions (on take_gil, drop_gil) or futex (waits only, free)"},
+     "auto, uprobes, functions, futex (waits only), agent (no perf)"},
     {OPTION_STATE_DETECT, 0, "state-detect", NULL, GT_OPTION_NEGATABLE,
-     "what each thread does: running, runnable, sleeping, sleeping for the GIL"},
+     "also when threads run, are ready, sleep, sleep for the GIL"},
     {OPTION_CALL_GRAPH, 0, "call-graph", NULL, 0,
      "with --state-detect: the stack of each sleep"},
     {OPTION_EVENT, 'e', "event", "EVENT", 0,
      "count a perf event per thread (page-faults, cycles, …); may repeat"},
     {OPTION_FREQUENCY, 'F', "freq", "N", 0, "samples per second of each -e (default: 999)"},
 
+    {0, 0, NULL, NULL, 0, "Functions"},
+    {OPTION_PYTHON_TRACE, 0, "python-trace", NULL, GT_OPTION_NEGATABLE,
+     "calls of Python and C functions"},
+    {OPTION_C_CALLS, 0, "c-calls", NULL, GT_OPTION_NEGATABLE,
+     "of C functions too (default: yes)"},
+    {OPTION_MAX_DEPTH, 0, "max-depth", "N", 0, "leave out deeper calls"},
+    {OPTION_MIN_DURATION, 0, "min-duration", "TIME", 0,
+     "leave out shorter calls: 50us, 1ms, … (default unit: us)"},
+    {OPTION_INCLUDE, 0, "include", "GLOB", 0, "only functions of these files; may repeat"},
+    {OPTION_EXCLUDE, 0, "exclude", "GLOB", 0, "not functions of these files; may repeat"},
+    {OPTION_BUDGET, 0, "overhead-budget", "PERCENT", 0,
+     "Python 3.12+: stop tracing what costs more; 0: never (default: 15)"},
+    {OPTION_IMPORT, 0, "import", "MOD,…", 0, "import these before tracing begins"},
+    {OPTION_MAX_LOG, 0, "max-log-size", "SIZE", 0,
+     "stop recording when the agent's logs reach this (default: 2G)"},
+
     {0, 0, NULL, NULL, 0, "What to write"},
     {OPTION_OUTPUT, 'o', "output", "FILE", 0,
-     "report (.html, .json, .json.gz); repeatable (default: giltracer.html)"},
+     "report: .html, .json or .json.gz; repeatable (giltracer.html)"},
     {OPTION_PERFETTO_STATES, 0, "perfetto-states", NULL, 0,
      "JSON: states as ph:\"T\" records, for Perfetto"},
     {OPTION_SUMMARY, 0, "summary", "FILE", 0, "write the summary as JSON"},
@@ -64,7 +92,7 @@ const struct gt_option gt_cli_table[] = {
     {0, 0, NULL, NULL, 0, "About this machine"},
     {OPTION_DOCTOR, 0, "doctor", NULL, 0, "tell what can and cannot be recorded here, and why"},
     {OPTION_SETUP, 0, "setup", "GROUP", 0,
-     "as root: let the members of a group record, until --teardown or reboot"},
+     "as root: let a group record, until --teardown or reboot"},
     {OPTION_TEARDOWN, 0, "teardown", NULL, 0, "as root: undo --setup"},
     {OPTION_VERSION, 0, "version", NULL, 0, "print the version"},
     {OPTION_HELP, 'h', "help", NULL, 0, "print this"},
@@ -79,6 +107,9 @@ void gt_cli_init(struct gt_cli *cli)
     gt_strvec_init(&cli->words);
     gt_strvec_init(&cli->outputs);
     gt_strvec_init(&cli->counters);
+    gt_buf_init(&cli->include);
+    gt_buf_init(&cli->exclude);
+    cli->agent = (struct gt_agent_request){.c_calls = true};
     cli->frequency = DEFAULT_FREQUENCY;
     cli->gil_detect = true;
 }
@@ -88,6 +119,8 @@ void gt_cli_release(struct gt_cli *cli)
     gt_strvec_release(&cli->words);
     gt_strvec_release(&cli->outputs);
     gt_strvec_release(&cli->counters);
+    gt_buf_release(&cli->include);
+    gt_buf_release(&cli->exclude);
 }
 
 static int set_target(struct gt_cli *cli, enum gt_target_kind kind, const char *word,
@@ -123,11 +156,123 @@ static int set_frequency(struct gt_cli *cli, const char *text, struct gt_error *
     return 0;
 }
 
+static int bad_value(const char *option, const char *want, const char *value,
+                     struct gt_error *err)
+{
+    return gt_error_set(err, GT_ERR_USAGE, "%s takes %s, not %s", option, want, value);
+}
+
+/* A count with an optional unit, as decimal text of the base unit. */
+static int set_scaled(char *text, size_t size, const char *option, const char *want,
+                      const char *value, const char *const *units, const double *scales,
+                      struct gt_error *err)
+{
+    char *end;
+    double number = strtod(value, &end);
+
+    if (end == value || !(number >= 0) || number > 1e15)
+        return bad_value(option, want, value, err);
+    for (size_t i = 0; units[i]; i++)
+        if (strcasecmp(end, units[i]) == 0) {
+            snprintf(text, size, "%.0f", number * scales[i]);
+            return 0;
+        }
+    return bad_value(option, want, value, err);
+}
+
+static int set_duration(struct gt_cli *cli, const char *value, struct gt_error *err)
+{
+    static const char *const units[] = {"", "us", "ns", "ms", "s", NULL};
+    static const double scales[] = {1e3, 1e3, 1, 1e6, 1e9};
+
+    cli->agent.min_ns = cli->min_ns;
+    return set_scaled(cli->min_ns, sizeof(cli->min_ns), "--min-duration",
+                      "a time such as 50us or 1ms", value, units, scales, err);
+}
+
+static int set_size(struct gt_cli *cli, const char *value, struct gt_error *err)
+{
+    static const char *const units[] = {"", "b", "k", "kb", "m", "mb", "g", "gb", NULL};
+    static const double scales[] = {1, 1, 1024, 1024, 1 << 20, 1 << 20, 1 << 30, 1 << 30};
+
+    cli->agent.max_bytes = cli->max_log;
+    return set_scaled(cli->max_log, sizeof(cli->max_log), "--max-log-size",
+                      "a size such as 500M or 2G", value, units, scales, err);
+}
+
+static int set_count(char *text, size_t size, const char **wanted, const char *option,
+                     const char *value, long long most, struct gt_error *err)
+{
+    const char *why;
+    long long number = strtonum(value, 0, most, &why);
+
+    if (why)
+        return bad_value(option, "a number", value, err);
+    snprintf(text, size, "%lld", number);
+    *wanted = text;
+    return 0;
+}
+
+static int add_glob(struct gt_buf *globs, const char **wanted, const char *glob,
+                    struct gt_error *err)
+{
+    if ((globs->length && gt_buf_adds(globs, "\n")) || gt_buf_adds(globs, glob))
+        return gt_error_memory(err);
+    *wanted = globs->data;
+    return 0;
+}
+
+/* Options of the function trace: 1 when it was one, 0 when not, negative on error. */
+static int apply_agent(struct gt_cli *cli, int id, const char *value, bool on,
+                       struct gt_error *err)
+{
+    struct gt_agent_request *agent = &cli->agent;
+    int rc = 0;
+
+    switch (id) {
+    case OPTION_PYTHON_TRACE:
+        agent->python_trace = on;
+        break;
+    case OPTION_C_CALLS:
+        agent->c_calls = on;
+        break;
+    case OPTION_IMPORT:
+        agent->imports = value;
+        break;
+    case OPTION_MAX_DEPTH:
+        rc = set_count(cli->max_depth, sizeof(cli->max_depth), &agent->max_depth, "--max-depth",
+                       value, 1000000, err);
+        break;
+    case OPTION_BUDGET:
+        rc = set_count(cli->budget, sizeof(cli->budget), &agent->budget, "--overhead-budget",
+                       value, 10000, err);
+        break;
+    case OPTION_MIN_DURATION:
+        rc = set_duration(cli, value, err);
+        break;
+    case OPTION_MAX_LOG:
+        rc = set_size(cli, value, err);
+        break;
+    case OPTION_INCLUDE:
+        rc = add_glob(&cli->include, &agent->include, value, err);
+        break;
+    case OPTION_EXCLUDE:
+        rc = add_glob(&cli->exclude, &agent->exclude, value, err);
+        break;
+    default:
+        return 0;
+    }
+    return rc < 0 ? rc : 1;
+}
+
 static int apply(void *context, const struct gt_option *option, const char *value, bool on,
                  struct gt_error *err)
 {
     struct gt_cli *cli = context;
+    int rc = apply_agent(cli, option->id, value, on, err);
 
+    if (rc)
+        return rc < 0 ? rc : 0;
     switch (option->id) {
     case OPTION_MODULE:
         return set_target(cli, GT_TARGET_MODULE, value, err);

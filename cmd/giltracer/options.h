@@ -2,6 +2,8 @@
 #ifndef GILTRACER_OPTIONS_H
 #define GILTRACER_OPTIONS_H
 
+#include "agent.h"
+#include "base/buf.h"
 #include "base/options.h"
 #include "base/strvec.h"
 #include "launch/plan.h"
@@ -31,9 +33,12 @@ struct gt_cli {
     enum gt_mode mode;
     enum gt_target_kind target;
     struct gt_strvec words;
-    struct gt_strvec outputs;  /* -o; empty: the default */
-    struct gt_strvec counters; /* -e */
-    const char *python;        /* these point into argv; NULL: not given */
+    struct gt_strvec outputs;       /* -o; empty: the default */
+    struct gt_strvec counters;      /* -e */
+    struct gt_buf include, exclude; /* globs, by newline */
+    struct gt_agent_request agent;
+    char budget[16], max_depth[16], min_ns[24], max_log[24]; /* as decimal text */
+    const char *python; /* these point into argv; NULL: not given */
     const char *keep;
     const char *summary;
     const char *setup_group;

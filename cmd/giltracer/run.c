@@ -1,5 +1,6 @@
 #include "run.h"
 
+#include "agentlog/agentlog.h"
 #include "base/fs.h"
 #include "base/nstime.h"
 #include "launch/caps.h"
@@ -48,8 +49,10 @@ struct run {
     struct gt_error report_error; /* why feeding failed */
     char version[64];
     char host[HOST_NAME_MAX + 1];
-    char *folder;    /* ours alone, to be removed; NULL with --keep */
-    char *data_path; /* of perf.data */
+    char *folder;     /* ours alone, to be removed; NULL with --keep */
+    char *data_path;  /* of perf.data */
+    char *agent_path; /* the agent's log folder; NULL: no agent */
+    struct gt_agentlog *agentlog;
     bool signals_started, probes_installed, removal_started;
     struct gt_child removal;
     int64_t started_ns;
@@ -115,6 +118,7 @@ static int make_plan(struct run *run, struct gt_error *err)
         .call_graph = run->cli->call_graph,
         .counters = run->cli->counters.items,
         .frequency = run->cli->frequency,
+        .agent = run->cli->agent.python_trace,
     };
     struct gt_strvec target;
     int rc;
@@ -160,6 +164,20 @@ static int check_room(const char *folder, struct gt_error *err)
                         folder);
 }
 
+/* Agents find it by an absolute path, whatever folder they work in. */
+static int make_agent_folder(struct run *run, const char *folder, struct gt_error *err)
+{
+    char absolute[PATH_MAX];
+
+    if (!realpath(folder, absolute) || asprintf(&run->agent_path, "%s/agent", absolute) < 0) {
+        run->agent_path = NULL;
+        return gt_error_errno(err, "cannot resolve the folder %s", folder);
+    }
+    if (mkdir(run->agent_path, 0700) && errno != EEXIST)
+        return gt_error_errno(err, "cannot make the agent's folder %s", run->agent_path);
+    return check_room(folder, err);
+}
+
 static int make_folder(struct run *run, struct gt_error *err)
 {
     const char *folder = run->cli->keep;
@@ -180,7 +198,7 @@ static int make_folder(struct run *run, struct gt_error *err)
         run->data_path = NULL;
         return gt_error_memory(err);
     }
-    return check_room(folder, err);
+    return run->plan.agent ? make_agent_folder(run, folder, err) : check_room(folder, err);
 }
 
 static int start_report(struct run *run, struct gt_error *err)
@@ -238,10 +256,38 @@ static void on_target_end(void *context)
     run->info.started_unix_ns = run->result.started_unix_ns;
 }
 
+/* The program has ended, or is about to be converted: what its agents wrote is complete. */
+static void merge_agentlog(struct run *run)
+{
+    struct gt_error err;
+    unsigned parts = 0;
+
+    if (!run->agent_path || run->agentlog)
+        return;
+    if (run->plan.gil_source == GT_GIL_AGENT)
+        parts |= GT_AGENTLOG_GIL;
+    if (!run->plan.events.count)
+        parts |= GT_AGENTLOG_LIVES;
+    run->agentlog = gt_agentlog_open(run->agent_path, &err);
+    if (!run->agentlog)
+        gt_say("%s", err.message);
+    gt_report_set_agentlog(run->report, run->agentlog, parts);
+}
+
+static void say_agent_warnings(const struct run *run)
+{
+    const char *warning;
+
+    for (size_t i = 0; run->agentlog && (warning = gt_agentlog_warning(run->agentlog, i)); i++)
+        gt_say("%s", warning);
+}
+
 static void start_removal(void *context)
 {
     struct run *run = context;
 
+    if (run->result.target_ran)
+        merge_agentlog(run);
     if (!run->probes_installed || run->removal_started)
         return;
     run->removal_started = gt_probes_start_removal(run->plan.probes.group, &run->caps,
@@ -302,6 +348,8 @@ static int prepare(struct run *run, int *status, struct gt_error *err)
         rc = gt_outputs_open(&run->outputs, cli, err);
     if (rc == 0)
         rc = make_folder(run, err);
+    if (rc == 0 && run->plan.agent)
+        rc = gt_agent_environment(&cli->agent, run->agent_path, &run->plan.env, err);
     if (rc == 0)
         rc = start_report(run, err);
     return rc;
@@ -368,6 +416,7 @@ static void write_report(struct run *run)
 {
     struct gt_error err;
 
+    say_agent_warnings(run);
     if (gt_report_finish(run->report, &err) < 0) {
         gt_say("no report: %s", err.message);
         return;
@@ -432,10 +481,12 @@ static void release(struct run *run)
     remove_probes(run);
     gt_outputs_abandon(&run->outputs);
     gt_report_free(run->report);
+    gt_agentlog_free(run->agentlog);
     if (run->folder && gt_fs_remove_tree(run->folder, &err) < 0)
         gt_say("%s", err.message);
     free(run->folder);
     free(run->data_path);
+    free(run->agent_path);
     gt_session_result_release(&run->result);
     gt_plan_release(&run->plan);
     gt_interp_release(&run->interp);

@@ -25,7 +25,7 @@ enum {
 
 static const struct gt_option table[] = {
     {OPTION_OUTPUT, 'o', "output", "FILE", 0,
-     "report (.html, .json, .json.gz); repeatable (default: giltracer.html)"},
+     "report: .html, .json or .json.gz; repeatable (giltracer.html)"},
     {OPTION_SUMMARY, 0, "summary", "FILE", 0, "write the summary as JSON"},
     {OPTION_QUIET, 'q', "quiet", NULL, 0, "print errors only"},
     {OPTION_COLOR, 0, "color", "WHEN", GT_OPTION_NEGATABLE, "auto, always or never"},

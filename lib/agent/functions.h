@@ -21,6 +21,7 @@ struct gt_agent_function {
     uint32_t id;
     uint32_t flags;
     uint64_t calls;
+    uint64_t budget_ns; /* of CPU time, when its share was last looked at */
 };
 
 /* Filters from the environment. */

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { GENERATIONS = 3, VARARGS = 1 };
+enum { GENERATIONS = 3 };
 
 static struct gt_agent_function *runs[GENERATIONS];
 
@@ -50,13 +50,13 @@ void gt_agent_gc_start(struct gt_agent_thread *self)
 {
     static const char *const names[GENERATIONS] = {
         "gc.collect generation 0", "gc.collect generation 1", "gc.collect generation 2"};
-    static struct gt_agent_method method = {"giltracer_gc", NULL, VARARGS, NULL};
+    static struct gt_agent_method method = {"giltracer_gc", on_collection, GT_AGENT_VARARGS,
+                                            NULL};
     const struct gt_agent_api *api = &gt_agent_api;
     PyObject *gc = api->PyImport_ImportModule("gc");
     PyObject *callbacks = gc ? api->PyObject_GetAttrString(gc, "callbacks") : NULL;
     PyObject *callback;
 
-    *(PyObject * (**)(PyObject *, PyObject *)) & method.function = on_collection;
     callback = callbacks ? api->PyCFunction_NewEx(&method, NULL, NULL) : NULL;
     for (int i = 0; i < GENERATIONS; i++) {
         runs[i] = gt_agent_function_named(self, names[i], "gc", GT_WIRE_FUNCTION_GC);

@@ -18,13 +18,18 @@
 #include <time.h>
 #include <unistd.h>
 
+enum {
+    LATE_ATTEMPTS = 256, /* to find an interpreter that was not there at the start */
+    NAME_SIGNALS = 4096, /* uses of the GIL by which a thread has a name, or none */
+};
+
 #define EXPORT __attribute__((visibility("default")))
 
 /* The version that programs of today link to. An older one, which dlsym may prefer, has
- * another layout of the condition variable. */
-#if defined(__x86_64__)
+ * another layout of the condition variable. musl has one version of everything. */
+#if defined(__GLIBC__) && defined(__x86_64__)
 #define COND_VERSION "GLIBC_2.3.2"
-#elif defined(__aarch64__)
+#elif defined(__GLIBC__) && defined(__aarch64__)
 #define COND_VERSION "GLIBC_2.17"
 #endif
 
@@ -65,24 +70,52 @@ static void resolve(void)
                      __ATOMIC_RELEASE);
 }
 
+/* threading knows a thread by the time that it first gives up the GIL of itself: its second
+ * signal, or a later one when it was made to before. */
+static bool wants_name(struct gt_agent_thread *self, enum gt_wire_kind kind)
+{
+    if (kind != GT_WIRE_SIGNAL)
+        return false;
+    self->signals++;
+    return self->signals > 1 && !(self->signals & (self->signals - 1)) && !self->name_hash &&
+           self->looks_for_name != UINT32_MAX;
+}
+
 static inline void record(enum gt_wire_kind kind, uint64_t value)
 {
     struct gt_agent_thread *self = gt_agent_enter();
+    bool name_due = false;
 
     if (self) {
         gt_agent_put(self, gt_agent_ticks_ordered(), GT_WIRE_WORD(kind, value));
         if (GT_AGENT_UNLIKELY(gt_agent_profiling) && kind == GT_WIRE_SIGNAL)
             gt_agent_profile_thread(self);
+        name_due = GT_AGENT_UNLIKELY(self->signals < NAME_SIGNALS) && wants_name(self, kind);
         gt_agent_leave(self);
     }
+    if (GT_AGENT_UNLIKELY(name_due) && gt_agent_names_wanted)
+        gt_agent_names_due();
     if (GT_AGENT_UNLIKELY(gt_agent_start_due) && kind == GT_WIRE_SIGNAL)
         gt_agent_start_try();
+}
+
+/* A program that embeds Python may load it at any time. */
+static void find_late(void)
+{
+    static unsigned attempts;
+
+    if (gt_agent_python.text_end || !gt_agent.recording || attempts >= LATE_ATTEMPTS)
+        return;
+    attempts++;
+    if (gt_agent_python_find())
+        gt_agent_start_init();
 }
 
 /* CPython makes a semaphore for every lock: the first one after its initialisation, by the
  * first import, is an earlier and calmer moment to start at than a use of the GIL. */
 EXPORT int sem_init(sem_t *semaphore, int shared, unsigned value)
 {
+    find_late();
     if (GT_AGENT_UNLIKELY(gt_agent_start_due) &&
         gt_agent_from_python(__builtin_return_address(0)))
         gt_agent_start_try();
@@ -134,8 +167,7 @@ EXPORT int pthread_create(pthread_t *restrict thread, const pthread_attr_t *rest
 
     if (GT_AGENT_UNLIKELY(!next_signal))
         resolve();
-    if (!gt_agent_python.text_end && gt_agent.control)
-        gt_agent_python_find(); /* a program that embeds Python may have loaded it by now */
+    find_late();
     rc = next_create(thread, attributes, start, argument);
     self = !rc && record_it ? gt_agent_enter() : NULL;
     if (self) {

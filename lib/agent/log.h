@@ -57,6 +57,7 @@ struct gt_agent_thread {
     uint64_t file_bytes;
     uint32_t chunks;             /* of the file so far */
     uint64_t calls_base;         /* high bits of the ticks in the calls stream */
+    uint32_t signals;            /* uses of the GIL, while it has no name */
     uint32_t looks_for_name;     /* names.c: how often it looked, UINT32_MAX when it knows */
     uint64_t name_hash;          /* names.c: of the last noted name */
     struct gt_agent_call *stack; /* open calls, GT_AGENT_STACK_BYTES; NULL until the first */

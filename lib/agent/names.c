@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+bool gt_agent_names_wanted;
+
 enum { LOOKS = 256 }; /* calls of a thread before it is taken to have no name */
 
 static uint64_t hash_text(const char *text, size_t length)
@@ -106,4 +108,27 @@ static void update(struct gt_agent_thread *self)
 void gt_agent_names_update(struct gt_agent_thread *self)
 {
     KEEPING_ERROR(update(self));
+}
+
+static uint32_t pending;
+
+static int update_pending(void *unused)
+{
+    struct gt_agent_thread *self = gt_agent_enter();
+
+    (void)unused;
+    __atomic_store_n(&pending, 0, __ATOMIC_RELEASE);
+    if (self) {
+        gt_agent_names_update(self);
+        gt_agent_leave(self);
+    }
+    return 0;
+}
+
+void gt_agent_names_due(void)
+{
+    if (!gt_agent_api.Py_IsInitialized() || __atomic_exchange_n(&pending, 1, __ATOMIC_ACQ_REL))
+        return;
+    if (gt_agent_api.Py_AddPendingCall(update_pending, NULL))
+        __atomic_store_n(&pending, 0, __ATOMIC_RELEASE);
 }

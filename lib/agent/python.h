@@ -39,12 +39,15 @@ typedef int gt_agent_profile(PyObject *object, PyObject *frame, int what, PyObje
 
 struct gt_agent_method { /* PyMethodDef */
     const char *name;
-    gt_agent_cfunction *function;
+    void *function; /* gt_agent_cfunction, or of (self, args) with GT_AGENT_VARARGS */
     int flags;
     const char *doc;
 };
 
-enum { GT_AGENT_FASTCALL = 0x80 }; /* METH_FASTCALL: since 3.7 */
+enum gt_agent_method_flags {
+    GT_AGENT_VARARGS = 0x01,  /* METH_VARARGS */
+    GT_AGENT_FASTCALL = 0x80, /* METH_FASTCALL: since 3.7 */
+};
 
 /* What is used of the C API: X(result, name, arguments). All of it exists from 3.6 on. */
 #define GT_AGENT_API(X)                                                                        \

@@ -23,9 +23,7 @@ static void import_modules(struct gt_agent_thread *self)
         if (length && length < sizeof(name)) {
             memcpy(name, list, length);
             name[length] = '\0';
-            gt_agent_leave(self); /* the import may use the GIL */
             module = gt_agent_api.PyImport_ImportModule(name);
-            self->busy = true;
             if (module) {
                 gt_agent_api.Py_DecRef(module);
             } else {
@@ -40,6 +38,15 @@ static void import_modules(struct gt_agent_thread *self)
     }
 }
 
+/* Is the interpreter past its own beginnings? 3.6 says Py_IsInitialized before it can import.
+ */
+static bool is_ready(void)
+{
+    PyObject *modules = gt_agent_api.PyImport_GetModuleDict();
+
+    return modules && gt_agent_api.PyDict_GetItemString(modules, "__main__");
+}
+
 /* A pending call: in the main thread, with the GIL, between two bytecodes. */
 static int begin(void *unused)
 {
@@ -50,6 +57,12 @@ static int begin(void *unused)
     (void)unused;
     if (!self)
         return 0;
+    gt_agent_leave(self); /* what follows may use the GIL, which is to be recorded */
+    if (!is_ready()) {
+        __atomic_store_n(&claimed, 0, __ATOMIC_RELEASE);
+        gt_agent_start_due = true;
+        return 0;
+    }
     api->PyErr_Fetch(&type, &value, &traceback);
     import_modules(self);
     gt_agent_code_extra = api->request_code_extra(NULL);
@@ -66,7 +79,6 @@ static int begin(void *unused)
     }
     api->PyErr_Clear();
     api->PyErr_Restore(type, value, traceback);
-    gt_agent_leave(self);
     return 0;
 }
 
@@ -75,17 +87,21 @@ void gt_agent_start_try(void)
 {
     if (!gt_agent_api.Py_IsInitialized() || __atomic_exchange_n(&claimed, 1, __ATOMIC_ACQ_REL))
         return;
-    if (gt_agent_api.Py_AddPendingCall(begin, NULL))
-        __atomic_store_n(&claimed, 0, __ATOMIC_RELEASE); /* its queue is full: later */
-    else
-        gt_agent_start_due = false;
+    gt_agent_start_due = false;
+    if (gt_agent_api.Py_AddPendingCall(begin, NULL)) { /* its queue is full: later */
+        __atomic_store_n(&claimed, 0, __ATOMIC_RELEASE);
+        gt_agent_start_due = true;
+    }
 }
 
 void gt_agent_start_init(void)
 {
     const char *wanted = secure_getenv(GT_AGENT_ENV_PYTHON);
 
-    if (!wanted || strcmp(wanted, "1") || !gt_agent_api_load())
+    if (!gt_agent_api_load())
+        return;
+    gt_agent_names_wanted = true;
+    if (!wanted || strcmp(wanted, "1"))
         return;
     gt_agent_functions_init();
     gt_agent_start_due = true;

@@ -1,5 +1,7 @@
 #include "agent/table.h"
 
+#include "agent/log.h"
+
 #include <stdlib.h>
 
 static void insert(struct gt_agent_slots *slots, uint64_t key, void *value)
@@ -31,9 +33,13 @@ static struct gt_agent_slots *grow(const struct gt_agent_slots *old)
 bool gt_agent_table_add(struct gt_agent_table *table, uint64_t key, void *value)
 {
     struct gt_agent_slots *slots;
+    int32_t adding = 0;
 
-    if (__atomic_exchange_n(&table->adding, 1, __ATOMIC_ACQUIRE))
+    if (!__atomic_compare_exchange_n(&table->adding, &adding, gt_agent.pid, false,
+                                     __ATOMIC_ACQUIRE, __ATOMIC_RELAXED) &&
+        adding == gt_agent.pid)
         return false;
+    table->adding = gt_agent.pid; /* maybe of a thread that a fork left in the parent */
     slots = table->now;
     if (!slots || slots->count * 2 >= slots->capacity) {
         slots = grow(slots);

@@ -23,7 +23,7 @@ struct gt_agent_slots {
 
 struct gt_agent_table {
     struct gt_agent_slots *now; /* those that it outgrew stay: readers may be in them */
-    uint32_t adding;
+    int32_t adding;             /* the process that does, 0: nobody */
 };
 
 /* The value of a key that is not 0; NULL when there is none. */

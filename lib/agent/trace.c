@@ -6,18 +6,18 @@
 #include <sys/mman.h>
 
 enum {
-    COST_NS = 75,        /* of one call and its return, with the hook's own */
-    GRACE_NS = 20000000, /* what elapsed time starts at: short bursts are harmless */
-    SMALL_SHARE = 64,    /* a function below this part of the budget is left alone */
-    DEEP_SEARCH = 256,   /* open calls looked through for one that returns */
+    COST_NS = 75,         /* of one call and its return, with the hook's own */
+    FIRST_NS = 20000000,  /* of time that the budget starts with */
+    SAVED_NS = 200000000, /* of time whose budget may be saved up: for bursts */
+    SMALL_SHARE = 16,     /* a function below this part of the budget is left alone */
+    DEEP_SEARCH = 256,    /* open calls looked through for one that returns */
 };
 
 struct gt_agent_limits gt_agent_limits = {.max_depth = GT_AGENT_STACK_CALLS};
 
 static uint64_t budget_percent;
-static uint64_t all_calls; /* a multiple of GT_AGENT_BUDGET_CALLS */
-static uint64_t start_ticks;
-static double ticks_per_ns = 1;
+static double saved_ns;    /* of budget, less what was spent */
+static uint64_t budget_ns; /* of CPU time, when saved_ns was right */
 
 static uint64_t number_of(const char *name, uint64_t otherwise)
 {
@@ -26,20 +26,34 @@ static uint64_t number_of(const char *name, uint64_t otherwise)
     return text && *text ? strtoull(text, NULL, 10) : otherwise;
 }
 
+/* What the process has had of the CPUs: on a busy machine, elapsed time says nothing about how
+ * much longer tracing makes it run. */
+static uint64_t cpu_time_ns(void)
+{
+    struct timespec now;
+
+    if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now))
+        return 0;
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
 void gt_agent_trace_init(void)
 {
     const struct gt_wire_anchor *first = &gt_agent.control->anchors[0];
     uint64_t limit = number_of(GT_AGENT_ENV_MAX_DEPTH, GT_AGENT_STACK_CALLS);
     uint64_t now_ns = gt_agent_monotonic_ns();
+    uint64_t now_ticks = gt_agent_ticks_ordered();
+    double ticks_per_ns = 1;
 
-    start_ticks = gt_agent_ticks_ordered();
-    if (gt_agent_counter && now_ns > first->time_ns && start_ticks > first->ticks)
-        ticks_per_ns = (double)(start_ticks - first->ticks) / (double)(now_ns - first->time_ns);
+    if (gt_agent_counter && now_ns > first->time_ns && now_ticks > first->ticks)
+        ticks_per_ns = (double)(now_ticks - first->ticks) / (double)(now_ns - first->time_ns);
     if (limit < GT_AGENT_STACK_CALLS)
         gt_agent_limits.max_depth = (uint32_t)limit;
     gt_agent_limits.min_ticks =
         (uint64_t)((double)number_of(GT_AGENT_ENV_MIN_NS, 0) * ticks_per_ns);
     budget_percent = number_of(GT_AGENT_ENV_BUDGET, 0);
+    budget_ns = cpu_time_ns();
+    saved_ns = FIRST_NS * (double)budget_percent / 100;
     /* Before 3.12 a function that is not recorded costs as much as one that is. */
     gt_agent_limits.budget = budget_percent && gt_agent_api.version >= 0x030c;
 }
@@ -63,21 +77,36 @@ bool gt_agent_make_room(struct gt_agent_thread *self)
     return true;
 }
 
+/* The budget for the time between two moments, in ns of tracing. */
+static double budget_of(uint64_t from_ns, uint64_t to_ns)
+{
+    return to_ns > from_ns ? (double)(to_ns - from_ns) * (double)budget_percent / 100 : 0;
+}
+
+/* The budget flows in with time, and is spent by all functions' calls; when it is used up, a
+ * function goes whose latest calls took more than a small share of what came in meanwhile. */
 bool gt_agent_over_budget(struct gt_agent_thread *self, struct gt_agent_function *function,
                           uint64_t ticks)
 {
-    double elapsed_ns = (double)(ticks - start_ticks) / ticks_per_ns + GRACE_NS;
-    double allowed_ns = elapsed_ns * (double)budget_percent / 100;
+    const double limit_ns = SAVED_NS * (double)budget_percent / 100;
+    const double spent_ns = GT_AGENT_BUDGET_CALLS * COST_NS;
+    uint64_t now_ns = cpu_time_ns();
+    double share_ns = budget_of(function->budget_ns, now_ns) / SMALL_SHARE;
     struct gt_wire_note note = {.kind = GT_WIRE_NOTE_UNTRACED,
                                 .ticks = ticks,
                                 .id = function->id,
                                 .count = function->calls};
 
-    /* All calls so far cost more than the budget, and this function's are no small part. */
-    all_calls += GT_AGENT_BUDGET_CALLS;
-    if ((double)all_calls * COST_NS <= allowed_ns ||
-        (double)function->calls * COST_NS * SMALL_SHARE <= allowed_ns)
+    saved_ns += budget_of(budget_ns, now_ns) - spent_ns;
+    budget_ns = now_ns;
+    function->budget_ns = now_ns;
+    if (saved_ns > limit_ns)
+        saved_ns = limit_ns;
+    if (saved_ns >= 0)
         return false;
+    if (spent_ns < share_ns && saved_ns > -limit_ns)
+        return false; /* if only small ones are left, they go in the end as well */
+    saved_ns = 0;
     function->flags |= GT_AGENT_OFF;
     gt_agent_note(self, &note, "", 0, "", 0);
     return true;

@@ -109,6 +109,11 @@ void gt_agent_profile_thread(struct gt_agent_thread *self);
 void gt_agent_names_look(struct gt_agent_thread *self);   /* for this thread's, when new */
 void gt_agent_names_update(struct gt_agent_thread *self); /* for all, after a change */
 
+/* Without a function hook, or where filters let go of threading's functions, a new thread has
+ * the main thread look, by a pending call. On if the interpreter's API is there. */
+extern bool gt_agent_names_wanted;
+void gt_agent_names_due(void);
+
 /* gc.c: have runs of the garbage collector recorded. The GIL is held. */
 void gt_agent_gc_start(struct gt_agent_thread *self);
 

@@ -173,7 +173,7 @@ int gt_agentlog_find_lives(struct gt_agentlog *log, struct gt_error *err)
     for (size_t i = 0; i < log->process_count && !rc; i++)
         rc = mark_process(log, (uint32_t)i, err);
     log->quality.processes = (uint32_t)log->process_count;
-    if (!rc)
+    if (!rc && log->mark_count)
         qsort(log->marks, log->mark_count, sizeof(*log->marks), by_time);
     return rc;
 }

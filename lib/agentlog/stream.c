@@ -39,7 +39,8 @@ static void process_start(struct gt_agentlog *log, const struct gt_agentlog_proc
         event->other_tid = process->origin.parent_tid;
     }
     if (!(process->origin.flags & GT_WIRE_FORKED))
-        set_text(log, queue_event(log, GT_EVENT_EXEC, at, pid, pid), process->program);
+        set_text(log, queue_event(log, GT_EVENT_EXEC, at, pid, pid),
+                 process->comm ? process->comm : process->program);
     set_text(log, queue_event(log, GT_EVENT_COMM, at, pid, pid), process->comm);
 }
 

@@ -121,10 +121,16 @@ void gt_contention_release(struct gt_contention *contention)
 
 size_t gt_contention_of(const struct gt_contention *contention, uint32_t waiter, size_t *count)
 {
-    size_t first = 0;
+    size_t first = 0, high = contention->blames.count;
 
-    while (first < contention->blames.count && gt_blame_at(contention, first)->waiter < waiter)
-        first++;
+    while (first < high) {
+        size_t middle = first + (high - first) / 2;
+
+        if (gt_blame_at(contention, middle)->waiter < waiter)
+            first = middle + 1;
+        else
+            high = middle;
+    }
     *count = 0;
     while (first + *count < contention->blames.count &&
            gt_blame_at(contention, first + *count)->waiter == waiter)

@@ -12,6 +12,14 @@
 /* CLOCK_MONOTONIC now. */
 int64_t gt_now_ns(void);
 
+/* The sum; INT64_MAX where it does not fit (thousands of threads of a hostile recording). */
+static inline int64_t gt_add_ns(int64_t a_ns, int64_t b_ns)
+{
+    int64_t sum_ns;
+
+    return __builtin_add_overflow(a_ns, b_ns, &sum_ns) ? INT64_MAX : sum_ns;
+}
+
 /* For people: "850 ns", "5.2 ms", "12.3 s". Writes at most `size` bytes, returns `text`. */
 char *gt_duration_text(int64_t duration_ns, char *text, size_t size);
 

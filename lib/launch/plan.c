@@ -7,7 +7,7 @@
 
 static const char *const source_names[] = {
     [GT_GIL_AUTO] = "auto",           [GT_GIL_NONE] = NULL,     [GT_GIL_UPROBES] = "uprobes",
-    [GT_GIL_FUNCTIONS] = "functions", [GT_GIL_FUTEX] = "futex",
+    [GT_GIL_FUNCTIONS] = "functions", [GT_GIL_FUTEX] = "futex", [GT_GIL_AGENT] = "agent",
 };
 
 enum { SOURCE_COUNT = sizeof(source_names) / sizeof(source_names[0]) };
@@ -26,7 +26,7 @@ int gt_gil_source_parse(const char *name, enum gt_gil_source *source, struct gt_
         }
     return gt_error_set(
         err, GT_ERR_USAGE,
-        "no GIL source is called %s (there are auto, uprobes, functions, futex)", name);
+        "no GIL source is called %s (there are auto, uprobes, functions, futex, agent)", name);
 }
 
 void gt_plan_init(struct gt_plan *plan)
@@ -34,6 +34,7 @@ void gt_plan_init(struct gt_plan *plan)
     memset(plan, 0, sizeof(*plan));
     gt_probe_set_init(&plan->probes);
     gt_strvec_init(&plan->events);
+    gt_strvec_init(&plan->env);
     gt_strvec_init(&plan->target);
     gt_strvec_init(&plan->notes);
 }
@@ -42,6 +43,7 @@ void gt_plan_release(struct gt_plan *plan)
 {
     gt_probe_set_release(&plan->probes);
     gt_strvec_release(&plan->events);
+    gt_strvec_release(&plan->env);
     gt_strvec_release(&plan->target);
     gt_strvec_release(&plan->notes);
 }
@@ -151,25 +153,46 @@ static int add_counter(struct gt_plan *plan, const char *event, unsigned frequen
                            colon ? colon + 1 : "");
 }
 
+static int use_agent(struct gt_plan *plan)
+{
+    plan->gil_source = GT_GIL_AGENT;
+    plan->agent = true;
+    return 0;
+}
+
+static const char *why_not(const struct gt_caps *caps)
+{
+    return caps->record_why[0]  ? caps->record_why
+           : caps->trace_why[0] ? caps->trace_why
+                                : caps->install_why;
+}
+
 static int choose_source(struct gt_plan *plan, const struct gt_plan_request *request,
                          const struct gt_caps *caps, const struct gt_interp *interp,
                          struct gt_error *err)
 {
-    bool installable = !caps->install_why[0] && !caps->trace_why[0];
+    bool installable = !caps->record_why[0] && !caps->install_why[0] && !caps->trace_why[0];
 
     if (!request->gil_detect)
         return 0;
     if (request->gil_source == GT_GIL_FUTEX)
         return use_futex(plan, caps, err);
+    if (request->gil_source == GT_GIL_AGENT)
+        return use_agent(plan);
     if (!installable && !caps->trace_why[0]) {
         if (request->gil_source != GT_GIL_FUNCTIONS && caps->shared_probes)
             return use_shared(plan, err);
         if (request->gil_source != GT_GIL_UPROBES && caps->installed_probes)
             return use_installed(plan, caps, err);
     }
+    if (!installable && request->gil_source == GT_GIL_AUTO) {
+        if (gt_strvec_pushf(&plan->notes, "the GIL is seen by an agent inside the program: %s",
+                            why_not(caps)))
+            return gt_error_memory(err);
+        return use_agent(plan);
+    }
     if (!installable)
-        return gt_error_set(err, GT_ERR_PERMISSION, "cannot see the GIL: %s",
-                            caps->trace_why[0] ? caps->trace_why : caps->install_why);
+        return gt_error_set(err, GT_ERR_PERMISSION, "cannot see the GIL: %s", why_not(caps));
     if (request->gil_source == GT_GIL_FUNCTIONS) {
         plan->gil_source = GT_GIL_FUNCTIONS;
         return gt_probes_plan_functions(&plan->probes, interp, err);
@@ -187,7 +210,7 @@ static int choose_events(struct gt_plan *plan, struct gt_error *err)
         failed = gt_strvec_pushf(&plan->events, "%s:*", plan->probes.group);
     /* Without probes there are still the lives of threads; perf wants an event to hang
      * them on. */
-    else if (!plan->events.count)
+    else if (!plan->events.count && (!plan->agent || plan->states))
         failed = gt_strvec_push(&plan->events, "dummy:u");
     return failed ? gt_error_memory(err) : 0;
 }
@@ -224,6 +247,15 @@ static int note_interpreter(struct gt_plan *plan, const struct gt_interp *interp
                : 0;
 }
 
+/* Without perf, the agent serves for the GIL and for functions, but not for the rest. */
+static bool needs_perf(const struct gt_plan_request *request)
+{
+    if (request->state_detect || (request->counters && request->counters[0]))
+        return true;
+    return request->gil_detect && request->gil_source != GT_GIL_AUTO &&
+           request->gil_source != GT_GIL_AGENT;
+}
+
 int gt_plan_make(struct gt_plan *plan, const struct gt_plan_request *request,
                  const struct gt_caps *caps, const struct gt_interp *interp,
                  struct gt_error *err)
@@ -231,7 +263,8 @@ int gt_plan_make(struct gt_plan *plan, const struct gt_plan_request *request,
     int rc;
 
     plan->gil_source = GT_GIL_NONE;
-    if (caps->record_why[0])
+    plan->agent = request->agent;
+    if (caps->record_why[0] && needs_perf(request))
         return gt_error_set(err, GT_ERR_UNSUPPORTED, "%s", caps->record_why);
     if (gt_strvec_push_all(&plan->target, request->target))
         return gt_error_memory(err);
@@ -283,7 +316,7 @@ static int print_words(struct gt_buf *text, const char *label, char *const *word
 {
     int failed = gt_buf_adds(text, label);
 
-    for (; *words; words++)
+    for (; words && *words; words++)
         failed |= gt_buf_addf(text, " %s", *words);
     return failed | gt_buf_adds(text, "\n");
 }
@@ -301,7 +334,8 @@ int gt_plan_print(const struct gt_plan *plan, const struct gt_caps *caps,
     if (interp->libpython)
         failed |= gt_buf_addf(text, "libpython:   %s\n", interp->libpython);
     failed |= gt_buf_addf(text, "libc:        %s\n", interp->libc) |
-              gt_buf_addf(text, "perf:        %s (%s)\n", caps->perf, caps->perf_version) |
+              gt_buf_addf(text, "perf:        %s (%s)\n", caps->perf ? caps->perf : "none",
+                          caps->perf_version) |
               gt_buf_addf(text, "GIL source:  %s\n", source ? source : "none") |
               gt_buf_addf(text, "buffer:      %u MiB per CPU%s\n", plan->buffer_mib,
                           plan->buffer_mib ? "" : " (perf's own choice)");
@@ -314,6 +348,8 @@ int gt_plan_print(const struct gt_plan *plan, const struct gt_caps *caps,
                         probe->on_return ? " on return" : "");
     }
     failed |= print_words(text, "events:     ", plan->events.items);
+    if (plan->agent)
+        failed |= gt_buf_adds(text, "agent:       preloaded\n");
     if (plan->states)
         failed |= gt_buf_addf(text, "states:      switch records%s\n",
                               plan->stacks ? ", stacks of sleeps" : "");

@@ -25,6 +25,7 @@ enum gt_gil_source {
     GT_GIL_UPROBES,
     GT_GIL_FUNCTIONS,
     GT_GIL_FUTEX,
+    GT_GIL_AGENT,
 };
 
 struct gt_plan {
@@ -36,6 +37,8 @@ struct gt_plan {
     bool stacks;                /* with stacks */
     bool futex;                 /* futex calls are recorded */
     bool counters;              /* the user's own events are among `events` */
+    bool agent;                 /* the target is started with the agent preloaded */
+    struct gt_strvec env;       /* its whole environment then; empty: ours */
     struct gt_strvec target;    /* the target's argument vector */
     struct gt_strvec notes;     /* lines the user should know */
     unsigned buffer_mib;        /* per CPU; 0: perf's own choice */
@@ -49,6 +52,7 @@ struct gt_plan_request {
     bool call_graph;
     char *const *counters; /* events of -e, checked; NULL-terminated, or NULL */
     unsigned frequency;    /* of their samples, per second */
+    bool agent;            /* wanted in any case: functions are traced */
     char *const *target;   /* NULL-terminated */
 };
 

@@ -344,6 +344,10 @@ static enum gt_session_state convert(struct session *session)
         session->spec->on_recorded(session->spec->context);
     if (session->result->exec_errno || session->result->abandoned)
         return GT_SESSION_DONE;
+    if (!session->perf_spawned) {
+        session->result->recorded = true;
+        return GT_SESSION_DONE;
+    }
     if (stat(session->spec->data_path, &st) || st.st_size == 0) {
         char complaint[256];
 
@@ -455,6 +459,13 @@ static void dispatch(struct session *session)
     }
 }
 
+/* The agent alone records: the gate opens at once, and nothing is converted. */
+static void without_perf(struct session *session)
+{
+    session->perf.done = true;
+    post(session, EVENT_ACK);
+}
+
 static void init_timers(struct session *session)
 {
     uv_timer_init(session->loop, &session->deadline);
@@ -496,17 +507,20 @@ int gt_session_run(uv_loop_t *loop, const struct gt_session_spec *spec,
     gt_signals_listen(spec->signals, on_signal, &session);
     gt_target_init(&session.target);
     fail_with(&session,
-              gt_target_start(&session.target, loop, spec->plan->target.items, spec->inherited,
-                              on_target_done, &session, session.err));
+              gt_target_start(&session.target, loop, spec->plan->target.items,
+                              spec->plan->env.count ? spec->plan->env.items : NULL,
+                              spec->inherited, on_target_done, &session, session.err));
     result->pid = session.target.spawned ? session.target.child.pid : 0;
-    if (session.rc == 0)
+    if (session.rc == 0 && spec->plan->events.count)
         fail_with(&session, start_perf(&session));
+    else if (session.rc == 0)
+        without_perf(&session);
     if (session.rc < 0)
         session.state = abort_all(&session);
-    else
+    else if (session.perf_spawned)
         start_deadline(&session);
     while (session.state != GT_SESSION_DONE) {
-        uv_run(loop, UV_RUN_ONCE);
+        uv_run(loop, session.pending ? UV_RUN_NOWAIT : UV_RUN_ONCE);
         dispatch(&session);
     }
     close_all(&session);

@@ -84,12 +84,13 @@ static void find_gate(char *path, size_t size)
 }
 
 int gt_target_start(struct gt_target *target, uv_loop_t *loop, char *const *argv,
-                    const struct gt_inherited *inherited, gt_child_done_fn on_done,
-                    void *context, struct gt_error *err)
+                    char *const *env, const struct gt_inherited *inherited,
+                    gt_child_done_fn on_done, void *context, struct gt_error *err)
 {
     char path[PATH_MAX];
     struct gt_child_spec spec = {
         .file = path,
+        .env = env,
         .on_done = on_done,
         .context = context,
     };

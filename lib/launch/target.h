@@ -20,11 +20,12 @@ void gt_target_init(struct gt_target *target);
 /* Closes the pipes too. The child must be done. */
 void gt_target_release(struct gt_target *target);
 
-/* Start it, up to its gate. It gets our descriptors 0-2 as `inherited` says they were, and
- * keeps every other descriptor that we were given. `on_done` as of gt_child. */
+/* Start it, up to its gate. `env` is its environment; NULL: ours. It gets our descriptors 0-2
+ * as `inherited` says they were, and keeps every other descriptor that we were given. `on_done`
+ * as of gt_child. */
 int gt_target_start(struct gt_target *target, uv_loop_t *loop, char *const *argv,
-                    const struct gt_inherited *inherited, gt_child_done_fn on_done,
-                    void *context, struct gt_error *err);
+                    char *const *env, const struct gt_inherited *inherited,
+                    gt_child_done_fn on_done, void *context, struct gt_error *err);
 
 /* Let it go: it becomes the program. False when it is gone already. */
 bool gt_target_let_go(struct gt_target *target);

@@ -183,16 +183,24 @@ static int cut_spans(const struct gt_timeline *timeline, struct gt_chunks *spans
     return 0;
 }
 
-static void clip_to_life(const struct gt_timeline *timeline, struct gt_span *span)
+/* A span lies within the lives of its thread and of the program whose GIL it is. */
+static void clip_to_life(const struct gt_timeline *timeline, const struct gt_gil *gil,
+                         struct gt_span *span)
 {
     const struct gt_thread *thread = gt_thread_at(timeline, span->thread);
+    int64_t start_ns = thread->start_ns > gil->start_ns ? thread->start_ns : gil->start_ns;
+    int64_t end_ns = thread->end_ns < gil->end_ns ? thread->end_ns : gil->end_ns;
 
-    if (span->start_ns < thread->start_ns)
-        span->start_ns = thread->start_ns;
-    if (span->end_ns > thread->end_ns)
-        span->end_ns = thread->end_ns;
-    if (span->end_ns < span->start_ns)
-        span->end_ns = span->start_ns;
+    if (start_ns < span->start_ns)
+        start_ns = span->start_ns;
+    if (end_ns > span->end_ns)
+        end_ns = span->end_ns;
+    if (start_ns > end_ns) {
+        span->end_ns = span->start_ns; /* all of it outside: empty, where it was */
+        return;
+    }
+    span->start_ns = start_ns;
+    span->end_ns = end_ns;
 }
 
 static void sum_spans(const struct gt_timeline *timeline, struct gt_gil *gil, bool waits)
@@ -205,7 +213,7 @@ static void sum_spans(const struct gt_timeline *timeline, struct gt_gil *gil, bo
         struct gt_span *span = gt_span_at(spans, i);
         int64_t length_ns;
 
-        clip_to_life(timeline, span);
+        clip_to_life(timeline, gil, span);
         length_ns = span->end_ns - span->start_ns;
         if (span->thread != thread) {
             thread = span->thread;
@@ -387,5 +395,6 @@ int gt_finish_gils(struct gt_timeline *timeline)
     for (uint32_t i = 0; i < timeline->gils.count; i++)
         if (finish_gil(timeline, gt_gil_at(timeline, i)))
             return -1;
+    gt_calls_finish(timeline);
     return gt_sched_finish(timeline) || gt_counters_finish(timeline) ? -1 : 0;
 }

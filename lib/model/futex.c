@@ -93,7 +93,7 @@ static struct candidate *add(struct gt_timeline *timeline, uint32_t process, uin
     struct candidate *candidate = gt_chunks_push(&timeline->tracker->candidates);
     struct gt_process_state *state = gt_process_state_at(timeline, process);
 
-    if (!candidate || gt_hashmap_put(&state->candidate_of, address, index))
+    if (!candidate)
         return NULL;
     memset(candidate, 0, sizeof(*candidate));
     candidate->process = process;
@@ -103,14 +103,19 @@ static struct candidate *add(struct gt_timeline *timeline, uint32_t process, uin
     candidate->start_ns = state->image_start_ns;
     gt_chunks_init(&candidate->entries, sizeof(struct entry));
     gt_hashmap_init(&candidate->waited);
-    return candidate;
+    /* Last: what is in the list is released, also when this fails. */
+    return gt_hashmap_put(&state->candidate_of, address, index) ? NULL : candidate;
 }
 
 static int note(struct candidate *candidate, uint32_t thread, enum entry_kind kind,
                 int64_t time_ns)
 {
-    struct entry *entry = gt_chunks_push(&candidate->entries);
+    const struct entry *newest = gt_chunks_last(&candidate->entries);
+    struct entry *entry;
 
+    if (newest && time_ns < newest->time_ns)
+        time_ns = newest->time_ns; /* the order is the truth */
+    entry = gt_chunks_push(&candidate->entries);
     if (!entry)
         return -1;
     *entry = (struct entry){time_ns, thread, kind};
@@ -349,6 +354,12 @@ static int on_wake(struct replay *replay, struct waiter *waiter, const struct en
     if (waiter->since_ns >= 0 && waiter->returned_ns >= 0 &&
         acquire(replay, waiter, entry->thread, waiter->returned_ns))
         return -1;
+    if (waiter->since_ns >= 0) {
+        /* It releases what it waits for: when it got it was not recorded. */
+        replay->gil->defects.unmatched_releases++;
+        waiter->since_ns = -1;
+        since_ns = entry->time_ns;
+    }
     if (waiter->acquired_ns >= 0)
         since_ns = waiter->acquired_ns;
     for (size_t i = 0; waiter->acquired_ns < 0 && i < replay->count; i++)
@@ -446,11 +457,7 @@ static int make_gil(struct gt_timeline *timeline, const struct candidate *candid
 static bool seen_otherwise(const struct gt_timeline *timeline,
                            const struct candidate *candidate)
 {
-    for (uint32_t i = 0; i < timeline->gils.count; i++)
-        if (gt_gil_at(timeline, i)->process == candidate->process &&
-            gt_gil_at(timeline, i)->source != GT_GIL_FROM_FUTEX)
-            return true;
-    return false;
+    return gt_process_state_at(timeline, candidate->process)->saw_gil;
 }
 
 int gt_futex_finish(struct gt_timeline *timeline)

@@ -55,6 +55,7 @@ uint32_t gt_gil_new(struct gt_timeline *timeline, uint32_t process, enum gt_gil_
     if (gil->known_since_ns < gt_lost_until_ns(timeline))
         gil->known_since_ns = gt_lost_until_ns(timeline);
     state->gil_count++;
+    state->saw_gil = state->saw_gil || source != GT_GIL_FROM_FUTEX;
     if (state->first_gil == GT_NO_INDEX)
         state->first_gil = index;
     else
@@ -169,9 +170,9 @@ static int catch_up(struct gt_timeline *timeline, struct gt_gil *gil)
     gil->lost_seen = (uint32_t)timeline->lost.count;
     if (seen == gil->lost_seen)
         return 0;
-    gil->known_since_ns = gt_lost_until_ns(timeline);
-    if (gil->now_ns < gil->known_since_ns)
-        gil->now_ns = gil->known_since_ns;
+    if (gil->now_ns < gt_lost_until_ns(timeline))
+        gil->now_ns = gt_lost_until_ns(timeline);
+    gil->known_since_ns = gil->now_ns;
     return gil->owner == GT_NO_INDEX
                ? 0
                : end_hold(timeline, gil, lost_since_ns(timeline, seen), GT_SPAN_CUT_END);
@@ -211,6 +212,14 @@ static uint32_t touch(struct gt_timeline *timeline, struct gt_gil *gil, uint32_t
     return at;
 }
 
+/* Its owner asks for it again: the release was not recorded. */
+static int end_unseen(struct gt_timeline *timeline, struct gt_gil *gil, int64_t time_ns)
+{
+    count_misfit(timeline, gil);
+    gil->defects.unmatched_takes++;
+    return end_hold(timeline, gil, time_ns, GT_SPAN_CUT_END);
+}
+
 int gt_gil_wait(struct gt_timeline *timeline, uint32_t index, uint32_t thread, int64_t time_ns)
 {
     struct gt_gil *gil = gt_gil_at(timeline, index);
@@ -222,13 +231,8 @@ int gt_gil_wait(struct gt_timeline *timeline, uint32_t index, uint32_t thread, i
     timeline->quality.gil_events++;
     note_activity(timeline, gil, thread, 0);
     member = gt_member_at(gil, at);
-    if (gil->owner == at) {
-        /* Its release was not recorded. */
-        count_misfit(timeline, gil);
-        gil->defects.unmatched_takes++;
-        if (end_hold(timeline, gil, time_ns, GT_SPAN_CUT_END))
-            return -1;
-    }
+    if (gil->owner == at && end_unseen(timeline, gil, time_ns))
+        return -1;
     if (member->wait_since_ns < 0) {
         member->wait_since_ns = time_ns; /* later waits repeat every switch interval */
         gil->waiting++;
@@ -276,6 +280,17 @@ int gt_gil_acquired(struct gt_timeline *timeline, uint32_t index, uint32_t threa
     return 0;
 }
 
+/* The wait ended, nobody knows when. Says whether there was one. */
+static bool forget_wait(struct gt_gil *gil, struct gt_member *member)
+{
+    bool waited = member->wait_since_ns >= 0;
+
+    member->wait_since_ns = -1;
+    if (waited && gil->waiting)
+        gil->waiting--;
+    return waited;
+}
+
 int gt_gil_released(struct gt_timeline *timeline, uint32_t index, uint32_t thread,
                     int64_t time_ns)
 {
@@ -296,6 +311,9 @@ int gt_gil_released(struct gt_timeline *timeline, uint32_t index, uint32_t threa
         gil->transitions++;
         if (since_ns < gil->known_since_ns)
             since_ns = gil->known_since_ns;
+        /* Unless it was seen waiting: when it got it was not recorded. */
+        if (forget_wait(gil, gt_member_at(gil, at)) || since_ns > time_ns)
+            since_ns = time_ns;
         rc = gt_gil_push(&gil->holds, thread, since_ns, time_ns, GT_SPAN_CUT_START);
     } else if (gil->owner == GT_NO_INDEX && gil->holds.count &&
                gt_span_at(&gil->holds, gil->holds.count - 1)->thread == thread) {
@@ -361,6 +379,8 @@ int gt_gil_function(struct gt_timeline *timeline, uint32_t thread, const struct 
         timeline->quality.gil_events++;
         if (member->enter_since_ns >= 0)
             return 0; /* entered twice: two probes on one place */
+        if (gil->owner == at && end_unseen(timeline, gil, time_ns))
+            return -1;
         member->enter_since_ns = time_ns;
         /* Whoever asks for a GIL that is free has nothing to wait for. */
         member->contended = gil->owner != GT_NO_INDEX && gil->owner != at;
@@ -393,6 +413,9 @@ static int exit_from(struct gt_timeline *timeline, struct gt_gil *gil, uint32_t 
     member = gt_member_at(gil, at);
     if (catch_up(timeline, gil) || member_catch_up(timeline, gil, member))
         return -1;
+    if (time_ns < gil->now_ns)
+        time_ns = gil->now_ns;
+    gil->now_ns = time_ns;
     if (was_contended(gil, at)) {
         member->wait_since_ns = member->enter_since_ns;
         gil->waiting++;
@@ -421,6 +444,8 @@ int gt_gil_close(struct gt_timeline *timeline, struct gt_gil *gil, int64_t time_
 {
     if (gil->closed)
         return 0;
+    if (catch_up(timeline, gil))
+        return -1;
     gil->closed = true;
     if (time_ns < gil->now_ns)
         time_ns = gil->now_ns; /* the order is the truth, here too */

@@ -28,6 +28,9 @@ struct gt_timeline *gt_timeline_new(bool single_gil, struct gt_error *err)
     gt_chunks_init(&timeline->gils, sizeof(struct gt_gil));
     gt_chunks_init(&timeline->lost, sizeof(struct gt_lost_range));
     gt_chunks_init(&timeline->scheds, sizeof(struct gt_sched));
+    gt_chunks_init(&timeline->functions, sizeof(struct gt_called));
+    gt_chunks_init(&timeline->calls, sizeof(struct gt_calls));
+    timeline->stopped_ns = -1;
     gt_chunks_init(&timeline->counters, sizeof(struct gt_counter));
     gt_stacks_init(&timeline->stacks);
     gt_intern_init(&timeline->names);
@@ -37,6 +40,7 @@ struct gt_timeline *gt_timeline_new(bool single_gil, struct gt_error *err)
     gt_chunks_init(&tracker->thread_states, sizeof(struct gt_thread_state));
     gt_chunks_init(&tracker->conds, sizeof(struct gt_cond));
     gt_chunks_init(&tracker->suspects, sizeof(struct gt_suspect));
+    gt_hashmap_init(&tracker->function_of);
     gt_hashmap_init(&tracker->thread_of);
     gt_hashmap_init(&tracker->process_of);
     gt_hashmap_init(&tracker->guess_of);
@@ -66,6 +70,7 @@ static void free_tracker(struct gt_timeline *timeline)
     gt_chunks_release(&tracker->conds);
     gt_chunks_release(&tracker->suspects);
     gt_futex_release(timeline);
+    gt_hashmap_release(&tracker->function_of);
     gt_hashmap_release(&tracker->thread_of);
     gt_hashmap_release(&tracker->process_of);
     gt_hashmap_release(&tracker->guess_of);
@@ -101,6 +106,7 @@ void gt_timeline_free(struct gt_timeline *timeline)
     for (uint32_t i = 0; i < timeline->scheds.count; i++)
         gt_chunks_release(&gt_sched_of(timeline, i)->spans);
     gt_chunks_release(&timeline->scheds);
+    gt_calls_release(timeline);
     gt_counters_release(timeline);
     gt_stacks_release(&timeline->stacks);
     gt_intern_release(&timeline->names);
@@ -232,17 +238,21 @@ static int add_name(struct gt_timeline *timeline, const char *text, uint32_t len
 }
 
 static int rename_thread(struct gt_timeline *timeline, uint32_t index, const char *text,
-                         uint32_t length)
+                         uint32_t length, bool threading)
 {
     struct gt_thread *thread = gt_thread_at(timeline, index);
     struct gt_process *process = gt_process_at(timeline, thread->process);
     uint32_t name = thread->name;
 
+    if (thread->flags & GT_THREAD_PYTHON_NAME && !threading)
+        return 0;
     if (add_name(timeline, text, length, &name))
         return -1;
-    if (process->name == 0)
+    if (process->name == 0 && !threading)
         process->name = name;
-    if (thread->name != name && name != process->name)
+    if (threading)
+        thread->flags |= GT_THREAD_NAMED | GT_THREAD_PYTHON_NAME;
+    else if (thread->name != name && name != process->name)
         thread->flags |= GT_THREAD_NAMED;
     thread->name = name;
     return 0;
@@ -256,11 +266,12 @@ static int name_from_line(struct gt_timeline *timeline, uint32_t index,
     const struct gt_thread *thread = gt_thread_at(timeline, index);
 
     if (event->comm_length == 0 || event->comm[0] == ':' ||
+        thread->flags & GT_THREAD_PYTHON_NAME ||
         (gt_intern_length(&timeline->names, thread->name) == event->comm_length &&
          memcmp(gt_intern_text(&timeline->names, thread->name), event->comm,
                 event->comm_length) == 0))
         return 0;
-    return rename_thread(timeline, index, event->comm, event->comm_length);
+    return rename_thread(timeline, index, event->comm, event->comm_length, false);
 }
 
 static int end_thread(struct gt_timeline *timeline, uint32_t index, int64_t time_ns)
@@ -274,6 +285,7 @@ static int end_thread(struct gt_timeline *timeline, uint32_t index, int64_t time
     thread->end_ns = time_ns;
     if (process->end_ns < time_ns)
         process->end_ns = time_ns;
+    gt_calls_ended(timeline, index, time_ns);
     if (gt_sched_ended(timeline, index, time_ns))
         return -1;
     return gt_gil_thread_exit(timeline, index, time_ns);
@@ -403,7 +415,7 @@ static int feed_exec(struct gt_timeline *timeline, uint32_t index, const struct 
     if (add_name(timeline, event->text, event->text_length, &process->name))
         return -1;
     thread->name = process->name;
-    thread->flags &= ~(uint32_t)GT_THREAD_NAMED;
+    thread->flags &= ~(uint32_t)(GT_THREAD_NAMED | GT_THREAD_PYTHON_NAME);
     return 0;
 }
 
@@ -477,12 +489,18 @@ static int feed_thread_event(struct gt_timeline *timeline, const struct gt_event
     case GT_EVENT_FUTEX_ENTER:
     case GT_EVENT_FUTEX_EXIT:
         return gt_futex_feed(timeline, index, event);
+    case GT_EVENT_CALL:
+    case GT_EVENT_RETURN:
+    case GT_EVENT_UNTRACED:
+    case GT_EVENT_STOPPED:
+        return gt_calls_feed(timeline, index, event);
     case GT_EVENT_COUNTER:
         return gt_counters_feed(timeline, index, event);
     case GT_EVENT_EXEC:
         return feed_exec(timeline, index, event);
     case GT_EVENT_COMM:
-        return rename_thread(timeline, index, event->text, event->text_length);
+        return rename_thread(timeline, index, event->text, event->text_length,
+                             event->flags & GT_COMM_THREADING);
     case GT_EVENT_SCHED_SWITCH:
     case GT_EVENT_SCHED_WAKEUP:
     case GT_EVENT_SWITCH_IN:

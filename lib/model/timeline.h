@@ -21,6 +21,7 @@
 #include "base/hashmap.h"
 #include "base/intern.h"
 #include "event/event.h"
+#include "model/calls.h"
 #include "model/counters.h"
 #include "model/quality.h"
 #include "model/sched.h"
@@ -45,10 +46,11 @@ struct gt_process {
 };
 
 enum gt_thread_flags {
-    GT_THREAD_MAIN = 1 << 0,      /* tid == pid */
-    GT_THREAD_SAW_START = 1 << 1, /* its fork was recorded: start_ns is exact */
-    GT_THREAD_SAW_EXIT = 1 << 2,  /* its exit was recorded: end_ns is exact */
-    GT_THREAD_NAMED = 1 << 3,     /* its name is its own, not its process's */
+    GT_THREAD_MAIN = 1 << 0,        /* tid == pid */
+    GT_THREAD_SAW_START = 1 << 1,   /* its fork was recorded: start_ns is exact */
+    GT_THREAD_SAW_EXIT = 1 << 2,    /* its exit was recorded: end_ns is exact */
+    GT_THREAD_NAMED = 1 << 3,       /* its name is its own, not its process's */
+    GT_THREAD_PYTHON_NAME = 1 << 4, /* and it is threading's, which beats the kernel's */
 };
 
 struct gt_thread {
@@ -151,6 +153,9 @@ struct gt_timeline {
     struct gt_chunks gils;      /* of struct gt_gil, by process and number after _finish */
     struct gt_chunks lost;      /* of struct gt_lost_range */
     struct gt_chunks scheds;    /* of struct gt_sched, by thread; shorter when none came */
+    struct gt_chunks functions; /* of struct gt_called */
+    struct gt_chunks calls;     /* of struct gt_calls, by thread; shorter when none came */
+    int64_t stopped_ns;         /* a source stopped recording then; -1: none did */
     struct gt_chunks counters;  /* of struct gt_counter */
     struct gt_stacks stacks;    /* of sleeps, when recorded */
     bool saw_sched;             /* scheduling was recorded */

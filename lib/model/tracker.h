@@ -49,6 +49,7 @@ struct gt_process_state {
     int64_t image_start_ns;         /* last exec, or the start */
     uint32_t image;                 /* serial number of the program it runs */
     uint32_t gil_count;             /* in the chain */
+    bool saw_gil;                   /* ever, and not from futex calls alone */
     uint32_t pending_capacity;      /* grows to GT_PENDING_MAX */
     struct gt_pending *pending;     /* ring of the newest */
     uint32_t pending_count;         /* ever added */
@@ -80,6 +81,7 @@ struct gt_tracker {
     struct gt_chunks conds;          /* of struct gt_cond */
     struct gt_chunks suspects;       /* of struct gt_suspect */
     struct gt_chunks candidates;     /* futex.c */
+    struct gt_hashmap function_of;   /* a source's function id → function index */
     struct gt_hashmap thread_of;     /* tid → thread index */
     struct gt_hashmap process_of;    /* pid → process index */
     struct gt_hashmap guess_of;      /* cond address → process, where no pid is in the text */

@@ -214,6 +214,73 @@ static void put_states(const struct gt_report *report, struct gt_stream *stream,
     }
 }
 
+/* Everything of a call's record that is the function's, made once. */
+static char *call_head(const struct gt_timeline *timeline, const struct gt_called *called)
+{
+    const char *category = called->flags & GT_FUNCTION_GC  ? "gc"
+                           : called->flags & GT_FUNCTION_C ? "c"
+                                                           : "python";
+    struct gt_buf head;
+    int failed;
+
+    gt_buf_init(&head);
+    failed = gt_buf_addf(&head, "{\"ph\":\"X\",\"cat\":\"%s\",\"name\":\"", category) ||
+             gt_buf_add_json(&head, gt_intern_text(&timeline->names, called->name),
+                             gt_intern_length(&timeline->names, called->name)) ||
+             gt_buf_adds(&head, "\",\"args\":{\"file\":\"") ||
+             gt_buf_add_json(&head, gt_intern_text(&timeline->names, called->file),
+                             gt_intern_length(&timeline->names, called->file));
+    if (!failed && called->line)
+        failed = gt_buf_addf(&head, ":%u", called->line);
+    if (failed || gt_buf_adds(&head, "\"}")) {
+        gt_buf_release(&head);
+        return NULL;
+    }
+    return head.data; /* owned by the caller: never empty, so allocated */
+}
+
+static void put_thread_calls(const struct gt_report *report, struct gt_stream *stream,
+                             uint32_t index, char *const *heads)
+{
+    const struct gt_timeline *timeline = report->timeline;
+    const struct gt_calls *calls = gt_calls_of(timeline, index);
+    const struct gt_thread *thread = gt_thread_at(timeline, index);
+    int64_t zero_ns = gt_report_zero_ns(report);
+    char where[64];
+    int length = snprintf(where, sizeof(where), ",\"pid\":%d,\"tid\":%d,\"ts\":",
+                          gt_process_at(timeline, thread->process)->pid, thread->tid);
+
+    for (size_t i = 0; i < calls->spans.count; i++) {
+        const struct gt_call_span *span = gt_chunks_at(&calls->spans, i);
+        char *at;
+
+        gt_stream_adds(stream, heads[span->function]);
+        at = gt_stream_reserve(stream, sizeof(where) + 64);
+        memcpy(at, where, (size_t)length);
+        at = gt_put_us(at + length, span->start_ns - zero_ns);
+        at = gt_put_us(stpcpy(at, ",\"dur\":"), span->end_ns - span->start_ns);
+        gt_stream_advance(stream, stpcpy(at, "},\n"));
+    }
+}
+
+static int put_calls(const struct gt_report *report, struct gt_stream *stream)
+{
+    const struct gt_timeline *timeline = report->timeline;
+    char **heads = calloc(timeline->functions.count + 1, sizeof(*heads));
+    int rc = heads ? 0 : -1;
+
+    for (size_t i = 0; rc == 0 && i < timeline->functions.count; i++) {
+        heads[i] = call_head(timeline, gt_chunks_at(&timeline->functions, i));
+        rc = heads[i] ? 0 : -1;
+    }
+    for (uint32_t i = 0; rc == 0 && i < timeline->calls.count; i++)
+        put_thread_calls(report, stream, i, heads);
+    for (size_t i = 0; heads && i < timeline->functions.count; i++)
+        free(heads[i]);
+    free(heads);
+    return rc;
+}
+
 /* One track per event and thread, and one for the process: running totals. */
 static int put_counter(const struct gt_report *report, struct gt_stream *stream,
                        const struct gt_counter *counter)
@@ -297,6 +364,8 @@ int gt_chrome_write(const struct gt_report *report, const struct gt_buf *summary
         if (put_counter(report, &stream, gt_chunks_at(&report->timeline->counters, i)) &&
             stream.status == 0)
             stream.status = gt_error_memory(&stream.error);
+    if (put_calls(report, &stream) && stream.status == 0)
+        stream.status = gt_error_memory(&stream.error);
     if (put_gils(report, &stream) && stream.status == 0)
         stream.status = gt_error_memory(&stream.error);
     /* A last element without a comma, so that every line above may end in one. */

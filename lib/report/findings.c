@@ -59,7 +59,7 @@ static uint32_t top_holder(const struct gt_report *report, uint32_t gil_index, i
 
         if (blame->holder == GT_NO_INDEX)
             continue;
-        sums[blame->holder] += blame->ns;
+        sums[blame->holder] = gt_add_ns(sums[blame->holder], blame->ns);
         if (sums[blame->holder] > *ns) {
             *ns = sums[blame->holder];
             best = blame->holder;
@@ -78,8 +78,8 @@ static int say_gil(struct gt_report *report, uint32_t index, struct gt_buf *text
     int failed;
 
     for (uint32_t i = 0; i < gil->members.count; i++) {
-        wait_ns += gt_member_at(gil, i)->wait_ns;
-        lifetime_ns += gt_member_at(gil, i)->lifetime_ns;
+        wait_ns = gt_add_ns(wait_ns, gt_member_at(gil, i)->wait_ns);
+        lifetime_ns = gt_add_ns(lifetime_ns, gt_member_at(gil, i)->lifetime_ns);
     }
     if (wait_ns == 0 || lifetime_ns == 0)
         return 0;
@@ -150,11 +150,13 @@ static int say_detail(struct gt_report *report, struct gt_buf *text)
                    gt_buf_adds(text, "No scheduling was recorded: the states of "
                                      "the threads are not known."));
     if (!timeline->saw_reasons)
-        return add(report, text,
-                   gt_buf_adds(text, "Only switch records could be recorded (no privilege for "
-                                     "tracepoints): threads are running, preempted or off the "
-                                     "CPU; why they left it, when they were woken, and whether "
-                                     "they slept for the GIL is missing."));
+        return add(
+            report, text,
+            gt_buf_addf(text,
+                        "Only switch records could be recorded (no privilege for "
+                        "tracepoints): threads are running, preempted or off the CPU; why "
+                        "they left it and when they were woken%s is missing.",
+                        timeline->gils.count ? "" : ", and whether they slept for the GIL,"));
     return 0;
 }
 

@@ -122,16 +122,18 @@ static void add_threads(struct page *page)
     for (uint32_t i = 0; i < timeline->threads.count; i++) {
         const struct gt_thread *thread = gt_thread_at(timeline, i);
         const struct gt_sched *sched = states_of(timeline, i);
+        const struct gt_calls *calls = gt_calls_of(timeline, i);
         size_t length = gt_timeline_thread_label(timeline, i, label, sizeof(label));
 
         ADDF(page, "%s{\"tid\":%" PRId32 ",\"process\":%" PRIu32 ",\"label\":", i ? ",\n" : "",
              thread->tid, thread->process);
         add_json_text(page, label, length < sizeof(label) ? length : sizeof(label) - 1);
         ADDF(page,
-             ",\"main\":%s,\"start_ns\":%" PRId64 ",\"end_ns\":%" PRId64 ",\"states\":%zu}",
+             ",\"main\":%s,\"start_ns\":%" PRId64 ",\"end_ns\":%" PRId64
+             ",\"states\":%zu,\"calls\":%zu}",
              thread->flags & GT_THREAD_MAIN ? "true" : "false",
              since_zero(page, thread->start_ns), since_zero(page, thread->end_ns),
-             sched ? sched->spans.count : 0);
+             sched ? sched->spans.count : 0, calls ? calls->spans.count : 0);
     }
     ADDF(page, "],\n");
 }
@@ -152,6 +154,50 @@ static void add_gils(struct page *page)
         for (uint32_t j = 0; j < gil->members.count; j++)
             ADDF(page, "%s%" PRIu32, j ? "," : "", gt_member_at(gil, j)->thread);
         ADDF(page, "]}");
+    }
+    ADDF(page, "],\n");
+}
+
+static void add_interned(struct page *page, const char *key, uint32_t id)
+{
+    const struct gt_intern *names = &page->timeline->names;
+
+    ADDF(page, "\"%s\":", key);
+    add_json_text(page, gt_intern_text(names, id), gt_intern_length(names, id));
+}
+
+static void add_functions(struct page *page)
+{
+    const struct gt_timeline *timeline = page->timeline;
+
+    ADDF(page, "\"functions\":[");
+    for (size_t i = 0; i < timeline->functions.count; i++) {
+        const struct gt_called *called = gt_chunks_at(&timeline->functions, i);
+
+        ADDF(page, "%s{", i ? ",\n" : "");
+        add_interned(page, "name", called->name);
+        ADDF(page, ",");
+        add_interned(page, "file", called->file);
+        ADDF(page, ",\"line\":%" PRIu32 ",\"kind\":\"%s\"}", called->line,
+             called->flags & GT_FUNCTION_GC  ? "gc"
+             : called->flags & GT_FUNCTION_C ? "c"
+                                             : "python");
+    }
+    ADDF(page, "],\n");
+}
+
+static void add_counters(struct page *page)
+{
+    const struct gt_timeline *timeline = page->timeline;
+
+    ADDF(page, "\"counters\":[");
+    for (size_t i = 0; i < timeline->counters.count; i++) {
+        const struct gt_counter *counter = gt_chunks_at(&timeline->counters, i);
+
+        ADDF(page, "%s{\"name\":", i ? ",\n" : "");
+        add_json_text(page, gt_intern_text(&timeline->names, counter->name),
+                      gt_intern_length(&timeline->names, counter->name));
+        ADDF(page, ",\"samples\":%zu}", counter->samples.count);
     }
     ADDF(page, "],\n");
 }
@@ -184,6 +230,8 @@ static void add_names(struct page *page)
     for (int i = 0; i < GT_SCHED_STATES; i++)
         ADDF(page, "%s\"%s\"", i ? "," : "", gt_sched_state_name((enum gt_sched_state)i));
     ADDF(page, "],\n");
+    add_functions(page);
+    add_counters(page);
     add_lost(page);
     ADDF(page, "}</script>\n");
 }
@@ -244,6 +292,51 @@ static int write_states(struct page *page, struct gt_pack *pack, const struct gt
     return rc == 0 ? gt_pack_end(pack, page->err) : rc;
 }
 
+static int write_samples(struct page *page, struct gt_pack *pack,
+                         const struct gt_counter *counter)
+{
+    int64_t previous_ns = 0;
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < counter->samples.count; i++) {
+        const struct gt_counter_sample *sample = gt_chunks_at(&counter->samples, i);
+        int64_t time_ns = since_zero(page, sample->time_ns);
+
+        if (gt_pack_rows(pack) == 0)
+            previous_ns = 0;
+        gt_pack_put(pack, 0, sample->thread);
+        gt_pack_put(pack, 1, gt_zigzag(time_ns - previous_ns));
+        gt_pack_put(pack, 2, sample->period);
+        previous_ns = time_ns;
+        rc = gt_pack_end_row(pack, page->err);
+    }
+    return rc == 0 ? gt_pack_end(pack, page->err) : rc;
+}
+
+static int write_calls(struct page *page, struct gt_pack *pack, const struct gt_calls *calls)
+{
+    int64_t previous_ns = 0;
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < calls->spans.count; i++) {
+        const struct gt_call_span *span = gt_chunks_at(&calls->spans, i);
+        int64_t start_ns = since_zero(page, span->start_ns);
+        int64_t end_ns = since_zero(page, span->end_ns);
+
+        if (end_ns < start_ns)
+            end_ns = start_ns;
+        if (gt_pack_rows(pack) == 0)
+            previous_ns = 0;
+        gt_pack_put(pack, 0, span->function);
+        gt_pack_put(pack, 1, gt_zigzag(start_ns - previous_ns));
+        gt_pack_put(pack, 2, (uint64_t)(end_ns - start_ns));
+        gt_pack_put(pack, 3, (uint64_t)span->depth << 4 | (span->flags & 15));
+        previous_ns = start_ns;
+        rc = gt_pack_end_row(pack, page->err);
+    }
+    return rc == 0 ? gt_pack_end(pack, page->err) : rc;
+}
+
 static int write_tables(struct page *page)
 {
     const struct gt_timeline *timeline = page->timeline;
@@ -266,6 +359,17 @@ static int write_tables(struct page *page)
         gt_pack_begin(pack, "states", i, 3);
         if (sched)
             rc = write_states(page, pack, sched);
+    }
+    for (uint32_t i = 0; rc == 0 && i < timeline->threads.count; i++) {
+        const struct gt_calls *calls = gt_calls_of(timeline, i);
+
+        gt_pack_begin(pack, "calls", i, 4);
+        if (calls)
+            rc = write_calls(page, pack, calls);
+    }
+    for (uint32_t i = 0; rc == 0 && i < timeline->counters.count; i++) {
+        gt_pack_begin(pack, "counters", i, 3);
+        rc = write_samples(page, pack, gt_chunks_at(&timeline->counters, i));
     }
     gt_pack_free(pack);
     return rc;

@@ -2,6 +2,7 @@
 #ifndef GT_REPORT_INTERNAL_H
 #define GT_REPORT_INTERNAL_H
 
+#include "agentlog/agentlog.h"
 #include "analysis/contention.h"
 #include "base/strvec.h"
 #include "model/timeline.h"
@@ -13,6 +14,11 @@ struct gt_report {
     const struct gt_run_info *info;
     struct gt_source source;
     struct gt_timeline *timeline;
+    struct gt_agentlog *agentlog; /* the caller's, or NULL */
+    bool has_agentlog;            /* also when it is used up */
+    unsigned agentlog_parts;      /* enum gt_agentlog_part */
+    bool agent_pending;           /* agent_event waits for its time */
+    struct gt_event agent_event;
     struct gt_contention *contentions; /* by GIL; NULL before _finish */
     struct gt_strvec findings;         /* sentences, valid UTF-8, safe for a terminal */
 };

@@ -15,14 +15,64 @@ static unsigned part_of(enum gt_event_kind kind)
     return 0;
 }
 
-static int take_event(void *context, const struct gt_event *event)
+static int feed(struct gt_report *report, const struct gt_event *event)
 {
-    struct gt_report *report = context;
     unsigned part = part_of(event->kind);
 
     if (part && !(report->detect & part))
         return 0;
     return gt_timeline_feed(report->timeline, event) ? GT_ERR_MEMORY : 0;
+}
+
+static bool is_wanted(const struct gt_report *report, const struct gt_event *event)
+{
+    if (event->kind >= GT_EVENT_CALL ||
+        (event->kind == GT_EVENT_COMM && event->flags & GT_COMM_THREADING))
+        return true;
+    return report->agentlog_parts &
+           (part_of(event->kind) == GT_DETECT_GIL ? GT_AGENTLOG_GIL : GT_AGENTLOG_LIVES);
+}
+
+/* Feed what the agent saw before `until_ns`. */
+static int take_agent(struct gt_report *report, int64_t until_ns)
+{
+    int rc = 1;
+
+    while (report->agentlog && rc > 0) {
+        if (!report->agent_pending) {
+            rc = gt_agentlog_next(report->agentlog, &report->agent_event, NULL);
+            report->agent_pending = rc > 0;
+            if (rc <= 0)
+                report->agentlog = NULL;
+            /* The root's parent is giltracer itself: not part of the story. */
+            if (report->agent_event.kind == GT_EVENT_FORK &&
+                report->agent_event.pid == report->info->root_pid &&
+                report->agent_event.tid == report->info->root_pid)
+                report->agent_event.other_pid = report->agent_event.other_tid = 0;
+        }
+        if (!report->agent_pending || report->agent_event.time_ns >= until_ns)
+            break;
+        report->agent_pending = false;
+        if (is_wanted(report, &report->agent_event))
+            rc = feed(report, &report->agent_event) < 0 ? GT_ERR_MEMORY : 1;
+    }
+    return rc < 0 ? rc : 0;
+}
+
+static int take_event(void *context, const struct gt_event *event)
+{
+    struct gt_report *report = context;
+
+    if (report->agentlog && event->time_ns > 0 && take_agent(report, event->time_ns) < 0)
+        return GT_ERR_MEMORY;
+    return feed(report, event);
+}
+
+void gt_report_set_agentlog(struct gt_report *report, struct gt_agentlog *log, unsigned parts)
+{
+    report->agentlog = log;
+    report->has_agentlog = true;
+    report->agentlog_parts = parts;
 }
 
 struct gt_report *gt_report_new(unsigned detect, const struct gt_run_info *info,
@@ -95,7 +145,10 @@ int gt_report_finish(struct gt_report *report, struct gt_error *err)
 
     if (rc < 0)
         return gt_error_memory(err);
-    rc = check_format(report, err);
+    rc = take_agent(report, INT64_MAX);
+    if (rc < 0)
+        return gt_error_memory(err);
+    rc = report->has_agentlog ? 0 : check_format(report, err);
     if (rc < 0)
         return rc;
     timeline->quality.lines = report->source.lines;

@@ -45,6 +45,7 @@ enum gt_report_detect {
 };
 
 struct gt_report;
+struct gt_agentlog;
 struct gt_timeline;
 
 struct gt_report *gt_report_new(unsigned detect, const struct gt_run_info *info,
@@ -55,6 +56,19 @@ void gt_report_free(struct gt_report *report);
  * counted, not fatal; text that is not perf script's at all is found by _finish. */
 int gt_report_feed(struct gt_report *report, const char *data, size_t length,
                    struct gt_error *err);
+
+/* What to take from an agent's log, beside functions and the names that threading gives. */
+enum gt_agentlog_part {
+    GT_AGENTLOG_GIL = 1 << 0,
+    GT_AGENTLOG_LIVES = 1 << 1, /* forks, exits, execs, kernel names: when no text has them */
+};
+
+/*
+ * Merge an agent's log: its events are taken in the order of time, between those of the text,
+ * or alone when there is no text. The log is the caller's, and must live until _free. NULL: an
+ * agent was to write one, and did not; an empty report is right then.
+ */
+void gt_report_set_agentlog(struct gt_report *report, struct gt_agentlog *log, unsigned parts);
 
 /* The exit of the target etc. may be filled in between _new and _finish, since `info` is
  * borrowed. Builds spans, checks invariants, computes the summary. Fails with

@@ -1,5 +1,7 @@
 #include "report/internal.h"
 
+#include "base/nstime.h"
+
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +9,23 @@
 
 /* The "giltracer" object: SCHEMA.md says what each key means. Jansson steals the references
  * of `_new` values and treats NULL as failure, so allocation failures surface at the end. */
+
+/* Append to a list that becomes NULL when that fails, so that whoever packs it fails too. */
+static void add_item(json_t **list, json_t *value)
+{
+    if (json_array_append_new(*list, value) == 0)
+        return;
+    json_decref(*list);
+    *list = NULL;
+}
+
+static void set_item(json_t **object, const char *key, json_t *value)
+{
+    if (json_object_set_new(*object, key, value) == 0)
+        return;
+    json_decref(*object);
+    *object = NULL;
+}
 
 static json_t *text_value(const char *data, size_t length)
 {
@@ -45,7 +64,7 @@ static json_t *run_value(const struct gt_report *report)
     json_t *argv = json_array();
 
     for (char *const *item = info->argv; item && *item; item++)
-        json_array_append_new(argv, text_value(*item, strlen(*item)));
+        add_item(&argv, text_value(*item, strlen(*item)));
     return json_pack(
         "{s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:I, s:I}", "argv", argv,
         "interpreter", optional_text(info->interpreter), "version",
@@ -72,17 +91,15 @@ static json_t *blamed_value(const struct gt_report *report, uint32_t gil_index, 
         double share = wait_ns ? (double)blame->ns / (double)wait_ns : 0;
 
         if (blame->holder == GT_NO_INDEX) {
-            json_array_append_new(list, json_pack("{s:n, s:n, s:s, s:I, s:f}", "thread", "tid",
-                                                  "label", "(nobody)", "ns",
-                                                  (json_int_t)blame->ns, "share", share));
+            add_item(&list, json_pack("{s:n, s:n, s:s, s:I, s:f}", "thread", "tid", "label",
+                                      "(nobody)", "ns", (json_int_t)blame->ns, "share", share));
         } else {
             uint32_t thread = gt_member_at(gil, blame->holder)->thread;
 
-            json_array_append_new(list,
-                                  json_pack("{s:i, s:i, s:o, s:I, s:f}", "thread", (int)thread,
-                                            "tid", gt_thread_at(report->timeline, thread)->tid,
-                                            "label", label_value(report, thread), "ns",
-                                            (json_int_t)blame->ns, "share", share));
+            add_item(&list, json_pack("{s:i, s:i, s:o, s:I, s:f}", "thread", (int)thread, "tid",
+                                      gt_thread_at(report->timeline, thread)->tid, "label",
+                                      label_value(report, thread), "ns", (json_int_t)blame->ns,
+                                      "share", share));
         }
     }
     return list;
@@ -94,9 +111,9 @@ static json_t *states_value(const struct gt_sched *sched)
 
     for (int i = GT_SCHED_RUNNING; i < GT_SCHED_STATES; i++)
         if (sched->state_count[i])
-            json_object_set_new(states, gt_sched_state_name((enum gt_sched_state)i),
-                                json_pack("{s:I, s:I}", "ns", (json_int_t)sched->state_ns[i],
-                                          "count", (json_int_t)sched->state_count[i]));
+            set_item(&states, gt_sched_state_name((enum gt_sched_state)i),
+                     json_pack("{s:I, s:I}", "ns", (json_int_t)sched->state_ns[i], "count",
+                               (json_int_t)sched->state_count[i]));
     return states;
 }
 
@@ -116,10 +133,10 @@ static json_t *thread_value(const struct gt_report *report, uint32_t index)
                   (thread->flags & GT_THREAD_SAW_EXIT) != 0);
 
     if (value && sched && timeline->saw_sched) {
-        json_object_set_new(value, "states", states_value(sched));
-        json_object_set_new(value, "ready_holding_ns", json_integer(sched->ready_holding_ns));
-        json_object_set_new(value, "ready_holding_count",
-                            json_integer((json_int_t)sched->ready_holding_count));
+        set_item(&value, "states", states_value(sched));
+        set_item(&value, "ready_holding_ns", json_integer(sched->ready_holding_ns));
+        set_item(&value, "ready_holding_count",
+                 json_integer((json_int_t)sched->ready_holding_count));
     }
     return value;
 }
@@ -140,8 +157,10 @@ static json_t *member_value(const struct gt_report *report, uint32_t gil_index, 
         "longest_hold_ns", (json_int_t)member->longest_hold_ns, "blocked_by",
         blamed_value(report, gil_index, index));
 
-    if (value && sums)
-        json_object_update(value, sums);
+    if (!value || !sums || json_object_update(value, sums)) {
+        json_decref(value);
+        value = NULL;
+    }
     json_decref(sums);
     return value;
 }
@@ -153,31 +172,30 @@ static const char *source_name(enum gt_gil_origin source)
                                          : "functions";
 }
 
+/* Without its "threads", which are written one by one. */
 static json_t *gil_value(const struct gt_report *report, uint32_t index)
 {
     const struct gt_timeline *timeline = report->timeline;
     const struct gt_gil *gil = gt_gil_at(timeline, index);
     const struct gt_process *process = gt_process_at(timeline, gil->process);
     int64_t zero_ns = gt_report_zero_ns(report), hold_ns = 0, wait_ns = 0;
-    json_t *threads = json_array();
     char address[24];
 
     for (uint32_t i = 0; i < gil->members.count; i++) {
-        hold_ns += gt_member_at(gil, i)->hold_ns;
-        wait_ns += gt_member_at(gil, i)->wait_ns;
-        json_array_append_new(threads, member_value(report, index, i));
+        hold_ns = gt_add_ns(hold_ns, gt_member_at(gil, i)->hold_ns);
+        wait_ns = gt_add_ns(wait_ns, gt_member_at(gil, i)->wait_ns);
     }
     snprintf(address, sizeof(address), "0x%llx", (unsigned long long)gil->address);
     return json_pack(
-        "{s:i, s:i, s:o, s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "index",
-        (int)index, "pid", process->pid, "process",
+        "{s:i, s:i, s:o, s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "index", (int)index,
+        "pid", process->pid, "process",
         text_value(gt_intern_text(&timeline->names, process->name),
                    gt_intern_length(&timeline->names, process->name)),
         "number", (int)gil->number, "address", address, "source", source_name(gil->source),
         "start_ns", (json_int_t)(gil->start_ns - zero_ns), "end_ns",
         (json_int_t)(gil->end_ns - zero_ns), "hold_ns", (json_int_t)hold_ns, "wait_ns",
         (json_int_t)wait_ns, "violations", (json_int_t)gil->defects.overlaps, "handovers",
-        (json_int_t)gil->handovers, "threads", threads);
+        (json_int_t)gil->handovers);
 }
 
 static json_t *quality_value(const struct gt_quality *quality)
@@ -196,21 +214,14 @@ static json_t *quality_value(const struct gt_quality *quality)
         (json_int_t)quality->unparsed_lines, "lines", (json_int_t)quality->lines);
 }
 
-static json_t *lost_value(const struct gt_report *report)
+static json_t *lost_value(const struct gt_report *report, size_t index)
 {
-    const struct gt_timeline *timeline = report->timeline;
-    json_t *list = json_array();
+    const struct gt_lost_range *range = gt_chunks_at(&report->timeline->lost, index);
+    int64_t zero_ns = gt_report_zero_ns(report);
 
-    for (size_t i = 0; i < timeline->lost.count; i++) {
-        const struct gt_lost_range *range = gt_chunks_at(&timeline->lost, i);
-        int64_t zero_ns = gt_report_zero_ns(report);
-
-        json_array_append_new(list, json_pack("{s:I, s:I, s:I}", "start_ns",
-                                              (json_int_t)(range->start_ns - zero_ns), "end_ns",
-                                              (json_int_t)(range->end_ns - zero_ns), "events",
-                                              (json_int_t)range->events));
-    }
-    return list;
+    return json_pack("{s:I, s:I, s:I}", "start_ns", (json_int_t)(range->start_ns - zero_ns),
+                     "end_ns", (json_int_t)(range->end_ns - zero_ns), "events",
+                     (json_int_t)range->events);
 }
 
 static json_t *counter_sum_value(const struct gt_report *report,
@@ -238,13 +249,12 @@ static json_t *counters_value(const struct gt_report *report)
         json_t *threads = json_array();
 
         for (size_t j = 0; j < counter->sums.count; j++)
-            json_array_append_new(threads,
-                                  counter_sum_value(report, gt_chunks_at(&counter->sums, j)));
-        json_array_append_new(
-            list, json_pack("{s:o, s:I, s:o}", "name",
-                            text_value(gt_intern_text(&timeline->names, counter->name),
-                                       gt_intern_length(&timeline->names, counter->name)),
-                            "samples", (json_int_t)counter->samples.count, "threads", threads));
+            add_item(&threads, counter_sum_value(report, gt_chunks_at(&counter->sums, j)));
+        add_item(&list,
+                 json_pack("{s:o, s:I, s:o}", "name",
+                           text_value(gt_intern_text(&timeline->names, counter->name),
+                                      gt_intern_length(&timeline->names, counter->name)),
+                           "samples", (json_int_t)counter->samples.count, "threads", threads));
     }
     return list;
 }
@@ -259,46 +269,84 @@ static json_t *sched_value(const struct gt_timeline *timeline)
                      (int)gt_intern_count(&timeline->stacks.stacks) - 1);
 }
 
-static json_t *summary_value(const struct gt_report *report)
-{
-    const struct gt_timeline *timeline = report->timeline;
-    json_t *findings = json_array(), *gils = json_array(), *threads = json_array();
-
-    for (size_t i = 0; i < report->findings.count; i++)
-        json_array_append_new(findings, json_string(report->findings.items[i]));
-    for (uint32_t i = 0; i < timeline->gils.count; i++)
-        json_array_append_new(gils, gil_value(report, i));
-    for (uint32_t i = 0; i < timeline->threads.count; i++)
-        json_array_append_new(threads, thread_value(report, i));
-    return json_pack("{s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "schema", 1,
-                     "generator", "giltracer " GT_VERSION, "run", run_value(report), "findings",
-                     findings, "sched", sched_value(timeline), "counters",
-                     counters_value(report), "gils", gils, "threads", threads, "lost",
-                     lost_value(report), "quality", quality_value(&timeline->quality));
-}
+/*
+ * The document is written value by value: jansson needs some kilobytes for what is a line of
+ * text, and there may be as many threads as a server had requests.
+ */
+struct sink {
+    struct gt_buf *json;
+    bool failed; /* jansson forgets some of its callback's failures */
+};
 
 /* Jansson's output, with what could end an HTML <script> escaped (only strings hold it). */
 static int append(const char *text, size_t length, void *context)
 {
-    struct gt_buf *json = context;
+    struct sink *sink = context;
+    const char *end = text + length;
 
-    for (size_t i = 0; i < length; i++) {
-        char c = text[i];
-        bool plain = c != '<' && c != '>' && c != '&';
+    while (text < end && !sink->failed) {
+        const char *stop = text;
 
-        if (plain ? gt_buf_add(json, &c, 1) : gt_buf_addf(json, "\\u%04x", c))
-            return -1;
+        while (stop < end && *stop != '<' && *stop != '>' && *stop != '&')
+            stop++;
+        sink->failed = gt_buf_add(sink->json, text, (size_t)(stop - text)) ||
+                       (stop < end && gt_buf_addf(sink->json, "\\u%04x", *stop));
+        text = stop + 1;
     }
-    return 0;
+    return sink->failed ? -1 : 0;
+}
+
+/* `before`: what separates the value from the one before it. Takes the reference. */
+static void put(struct sink *sink, const char *before, json_t *value)
+{
+    if (!value || gt_buf_adds(sink->json, before) ||
+        json_dump_callback(value, append, sink,
+                           JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(6)))
+        sink->failed = true;
+    json_decref(value);
+}
+
+static void put_text(struct sink *sink, const char *text)
+{
+    sink->failed = sink->failed || gt_buf_adds(sink->json, text);
+}
+
+static void put_gil(struct sink *sink, const struct gt_report *report, uint32_t index)
+{
+    put(sink, index ? "," : "", gil_value(report, index));
+    if (sink->failed)
+        return;
+    sink->json->length--; /* open it again */
+    put_text(sink, ",\"threads\":[");
+    for (uint32_t i = 0; !sink->failed && i < gt_gil_at(report->timeline, index)->members.count;
+         i++)
+        put(sink, i ? "," : "", member_value(report, index, i));
+    put_text(sink, "]}");
 }
 
 int gt_report_summary(const struct gt_report *report, struct gt_buf *json, struct gt_error *err)
 {
-    json_t *value = summary_value(report);
-    int rc =
-        value ? json_dump_callback(value, append, json, JSON_COMPACT | JSON_REAL_PRECISION(6))
-              : -1;
+    const struct gt_timeline *timeline = report->timeline;
+    struct sink sink = {.json = json};
 
-    json_decref(value);
-    return rc ? gt_error_memory(err) : 0;
+    put_text(&sink, "{\"schema\":1");
+    put(&sink, ",\"generator\":", json_string("giltracer " GT_VERSION));
+    put(&sink, ",\"run\":", run_value(report));
+    put_text(&sink, ",\"findings\":[");
+    for (size_t i = 0; !sink.failed && i < report->findings.count; i++)
+        put(&sink, i ? "," : "", json_string(report->findings.items[i]));
+    put(&sink, "],\"sched\":", sched_value(timeline));
+    put(&sink, ",\"counters\":", counters_value(report));
+    put_text(&sink, ",\"gils\":[");
+    for (uint32_t i = 0; !sink.failed && i < timeline->gils.count; i++)
+        put_gil(&sink, report, i);
+    put_text(&sink, "],\"threads\":[");
+    for (uint32_t i = 0; !sink.failed && i < timeline->threads.count; i++)
+        put(&sink, i ? "," : "", thread_value(report, i));
+    put_text(&sink, "],\"lost\":[");
+    for (size_t i = 0; !sink.failed && i < timeline->lost.count; i++)
+        put(&sink, i ? "," : "", lost_value(report, i));
+    put(&sink, "],\"quality\":", quality_value(&timeline->quality));
+    put_text(&sink, "}");
+    return sink.failed ? gt_error_memory(err) : 0;
 }

@@ -2,7 +2,7 @@
 
 import {execFileSync, spawn} from "node:child_process";
 import {once} from "node:events";
-import {existsSync, mkdtempSync, readFileSync, rmSync} from "node:fs";
+import {existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from "node:fs";
 import {tmpdir} from "node:os";
 import {dirname, join, resolve} from "node:path";
 import {fileURLToPath} from "node:url";
@@ -44,7 +44,7 @@ export class Recording {
     line(tid, text, pid = this.pid) {
         const at = ZERO_NS + this.time;
         const seconds = Math.floor(at / 1e9), rest = String(at % 1e9).padStart(9, "0");
-        const name = this.names.get(tid) ?? "python3";
+        const name = this.names.get(tid) ?? this.names.get(this.pid);
         const padding = " ".repeat(Math.max(0, 16 - Buffer.byteLength(name))); // perf counts bytes
         this.lines.push(`${padding}${name} ${pid}/${tid} ` +
             `[000] ${seconds}.${rest}: ${text}\n`);
@@ -168,7 +168,16 @@ export async function makePage(name, text, mode = "gil") {
     return {html, json, trace: () => JSON.parse(readFileSync(json, "utf8"))};
 }
 
-/** The command that a test without a page needs. */
-export function run(program, args, input) {
-    return execFileSync(program, args, {input, encoding: "utf8"});
+/** Trace a real program with its calls; null with a reason where that is not possible. */
+export function traceProgram(name, code) {
+    const script = join(folder, `${name}.py`), html = join(folder, `${name}.html`);
+    const json = join(folder, `${name}.json`);
+    writeFileSync(script, code);
+    try {
+        execFileSync(join(binaryDir, "giltracer"), ["-q", "--python-trace", "--python",
+            "/usr/bin/python3", "-o", html, "-o", json, script], {stdio: "pipe"});
+    } catch (error) {
+        return {missing: String(error.stderr ?? error)};
+    }
+    return {html, json, trace: () => JSON.parse(readFileSync(json, "utf8"))};
 }

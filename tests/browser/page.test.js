@@ -5,7 +5,7 @@ import {mkdirSync, readFileSync, writeFileSync} from "node:fs";
 import {join} from "node:path";
 import {after, before, test} from "node:test";
 import {launch, open} from "./browser.js";
-import {Recording, contended, folder, makePage} from "./fixtures.js";
+import {Recording, contended, folder, makePage, traceProgram} from "./fixtures.js";
 
 // Screenshots for people: GT_SCREENSHOTS names a folder to keep them in.
 const shots = process.env.GT_SCREENSHOTS ?? join(folder, "screenshots");
@@ -14,7 +14,37 @@ mkdirSync(shots, {recursive: true});
 const HOSTILE = ["</script>", "<img src=x>", "\"><svg/onload=", "🦊🔥", "שלום\u202eabc", "a\tb\u0001c",
                  "&lt;b&gt;", "'`${1}"];
 
-let browser, small, lost, wide, hostile, several;
+let browser, small, lost, wide, hostile, several, states;
+
+/** Two threads that share a CPU, with scheduling events. */
+function scheduled() {
+    const record = new Recording();
+    record.fork(101);
+    const change = (from, state, to) => record.line(from, `sched:sched_switch: prev_comm=python3 ` +
+        `prev_pid=${from} prev_prio=120 prev_state=${state} ==> next_comm=python3 ` +
+        `next_pid=${to} next_prio=120`);
+    for (let i = 0; i < 20; i++) {
+        record.acquire(100);
+        record.time += 900_000;
+        record.release(100);
+        record.time += 100_000;
+        change(100, ["S", "R", "D"][i % 3], 101);
+        record.time += 50_000;
+        record.acquire(101);
+        record.time += 700_000;
+        record.release(101);
+        record.time += 20_000;
+        if (i % 3 !== 1)
+            record.line(101, "sched:sched_wakeup: comm=python3 pid=100 prio=120 target_cpu=000");
+        record.time += 30_000;
+        record.line(101, `${i + 1} page-faults: `);
+        if (i % 4 === 0)
+            record.line(100, "7 cycles:u: ");
+        change(101, "R", 100);
+        record.time += 10_000;
+    }
+    return record.text();
+}
 
 function lossy() {
     const record = new Recording();
@@ -44,6 +74,7 @@ before(async () => {
     hostile = await makePage("hostile", contended({threads: HOSTILE.length, names: HOSTILE,
                                                    turns: 60, seed: 5}).text());
     several = await makePage("several", twoProcesses());
+    states = await makePage("states", scheduled(), "all");
 });
 after(() => browser?.close());
 
@@ -54,7 +85,8 @@ const press = async (page, ...keys) => {
 };
 
 test("each page opens without complaint, request or script of its data", async () => {
-    for (const [name, made] of Object.entries({small, lost, wide, hostile, several})) {
+    for (const [name, made] of Object.entries({small, lost, wide, hostile, several,
+                                                    states})) {
         for (const dark of [false, true]) {
             const page = await open(browser, {html: made.html, dark});
             assert.equal(await page.evaluate(() => document.getElementById("app").dataset.state),
@@ -67,7 +99,7 @@ test("each page opens without complaint, request or script of its data", async (
 });
 
 test("every number of the verdict and the table equals the summary", async () => {
-    for (const made of [small, lost, wide, hostile, several]) {
+    for (const made of [small, lost, wide, hostile, several, states]) {
         const {giltracer: summary} = made.trace();
         const page = await open(browser, {html: made.html});
         const shown = await page.evaluate(() => ({
@@ -304,12 +336,13 @@ test("a range recomputes the table; Escape and the button drop it", async () => 
     await page.mouse.up();
     await page.settled();
     const {range} = await page.state();
+    await page.waitForFunction(() =>
+        document.getElementById("table-scope").textContent.startsWith("Selected range"));
     const lives = await page.evaluate(() => [...document.querySelectorAll(
         "#threads-table td[data-key=lifetime_ns]")].map((cell) => Number(cell.dataset.value)));
     assert.ok(lives.length > 0);
     for (const life of lives)
         assert.ok(life <= range.to - range.from + 1e-6);
-    assert.match(await page.locator("#table-scope").textContent(), /^Selected range/);
     await page.screenshot({path: join(shots, "range.png")});
     await press(page, "f");
     const fitted = await page.state();
@@ -318,7 +351,8 @@ test("a range recomputes the table; Escape and the button drop it", async () => 
     await page.locator("#drop-range").click();
     await page.settled();
     assert.equal((await page.state()).range, null);
-    assert.equal(await page.locator("#table-scope").textContent(), "Whole run");
+    await page.waitForFunction(() =>
+        document.getElementById("table-scope").textContent === "Whole run");
     page.check();
 });
 
@@ -452,6 +486,30 @@ test("processes collapse, threads are filtered and reordered", async () => {
     page.check();
 });
 
+test("helpers without a GIL stay out of sight until asked for", async () => {
+    const record = contended({turns: 10, seed: 2});
+    record.fork(777, "ldconfig", 777);
+    record.time += 50_000;
+    record.exit(777, 777);
+    const made = await makePage("helpers", record.text());
+    const page = await open(browser, {html: made.html});
+    const pids = () => page.evaluate(() => window.giltracer.page.timeline.rows
+        .filter((row) => row.kind === "process").map((row) => row.process.pid));
+    assert.deepEqual(await pids(), [100]);
+    await page.locator(".row.process").last().click();
+    await page.settled();
+    assert.deepEqual(await pids(), [100, 777]);
+    await page.locator(".row.process").last().click();
+    await page.settled();
+    assert.deepEqual(await pids(), [100]);
+    await press(page, "/");
+    await page.keyboard.type("777");
+    await press(page, "Enter");
+    await page.settled();
+    assert.deepEqual(await pids(), [100, 777]);
+    page.check();
+});
+
 test("hostile names are text, everywhere", async () => {
     const page = await open(browser, {html: hostile.html});
     for (const tab of ["matrix", "waits", "holds", "threads"]) {
@@ -471,6 +529,150 @@ test("hostile names are text, everywhere", async () => {
     page.check();
 });
 
+test("states of threads are drawn, explained, linked and saved", async () => {
+    const page = await open(browser, {html: states.html});
+    const {giltracer: summary, traceEvents} = states.trace();
+    const sums = await page.evaluate(() => window.giltracer.model.threads.map((thread) => {
+        const sums = {};
+        const spans = thread.stateSpans;
+        for (let i = 0; spans && i < spans.count; i++) {
+            const name = window.giltracer.model.stateNames[spans.flags[i]];
+            sums[name] ??= {ns: 0, count: 0};
+            sums[name].ns += spans.end[i] - spans.start[i];
+            sums[name].count++;
+        }
+        return sums;
+    }));
+    assert.ok(Object.keys(sums[0]).length >= 3, "fewer than three states");
+    assert.deepEqual(sums, summary.threads.map((thread) => thread.states));
+    assert.ok(await page.locator("#legend .states").first().isVisible());
+
+    const at = await page.evaluate(() => {
+        const {page, view, model} = window.giltracer;
+        const spans = model.threads[0].stateSpans;
+        const i = spans.flags.findIndex((state) => model.stateNames[state] === "D");
+        view.showAround(spans.start[i], spans.end[i], 1);
+        const row = page.timeline.rowOf(0, 0);
+        return {y: row.top + row.height - 6, start: spans.start[i], end: spans.end[i]};
+    });
+    await page.settled();
+    const box = await page.locator("#spans").boundingBox();
+    await page.mouse.click(box.x + box.width / 2, box.y + at.y);
+    await page.settled();
+    const {selection} = await page.state();
+    assert.deepEqual([selection.kind, selection.start, selection.end], ["state", at.start, at.end]);
+    assert.match(await page.locator("#details-body").textContent(), /kernel/);
+    await page.waitForFunction(() => location.hash.includes("at=state"));
+    const again = await open(browser, {html: states.html,
+                                       hash: await page.evaluate(() => location.hash)});
+    assert.deepEqual((await again.state()).selection, selection);
+    const waiting = page.waitForEvent("download");
+    await page.locator("#save").click();
+    const saved = JSON.parse(readFileSync(await (await waiting).path(), "utf8"));
+    const sched = (events) => events.filter((event) => event.cat === "sched")
+        .map((event) => JSON.stringify(Object.entries(event).sort())).sort();
+    assert.deepEqual(sched(saved.traceEvents), sched(traceEvents));
+    page.check();
+});
+
+test("counters are drawn as curves, listed and saved", async () => {
+    const page = await open(browser, {html: states.html, hash: "#tab=counters"});
+    const {giltracer: summary, traceEvents} = states.trace();
+    assert.deepEqual(summary.counters.map(({name}) => name), ["page-faults", "cycles:u"]);
+    const drawn = await page.evaluate(() => window.giltracer.page.timeline.rows
+        .filter((row) => row.kind === "counter").map(({counter}) =>
+            [counter.name, counter.counts.between(0, window.giltracer.view.duration + 1)]));
+    assert.deepEqual(drawn, summary.counters.map(({name, threads}) =>
+        [name, threads.reduce((sum, each) => sum + each.total, 0)]));
+    await page.locator("#panel-counters table").first().waitFor();
+    const listed = await page.evaluate(() => [...document.querySelectorAll(
+        "#panel-counters td[data-key=total]")].map((cell) => Number(cell.dataset.value)));
+    assert.deepEqual(listed, summary.counters.flatMap(({threads}) =>
+        threads.map((each) => each.total)));
+    const waiting = page.waitForEvent("download");
+    await page.locator("#save").click();
+    const saved = JSON.parse(readFileSync(await (await waiting).path(), "utf8"));
+    const counts = (events) => events.filter((event) => event.ph === "C");
+    assert.ok(counts(traceEvents).length > 20);
+    assert.deepEqual(counts(saved.traceEvents), counts(traceEvents));
+    page.check();
+    const none = await open(browser, {html: small.html, hash: "#tab=counters"});
+    assert.equal((await none.state()).tab, "threads");
+    assert.ok(!await none.locator("#tab-counters").isVisible());
+});
+
+const CALLS = `
+import threading, time
+def crunch(n):
+    return sum(range(n))
+def outer():
+    for i in range(200):
+        crunch(3000)
+exec("def f(): return outer()")
+hostile = f.__code__.replace(co_name='"><img src=x onerror=alert(1)>')
+if hasattr(hostile, "co_qualname"):
+    hostile = hostile.replace(co_qualname='"><img src=x onerror=alert(1)>')
+f.__code__ = hostile
+threads = [threading.Thread(target=f) for _ in range(2)]
+for t in threads: t.start()
+for t in threads: t.join()
+`;
+
+test("calls are drawn, found, explained and saved", async (t) => {
+    const made = traceProgram("calls", CALLS);
+    if (made.missing)
+        return t.skip(`giltracer cannot trace here: ${made.missing}`);
+    const page = await open(browser, {html: made.html});
+    const {traceEvents} = made.trace();
+    await press(page, "/");
+    await page.keyboard.type("crunch");
+    await press(page, "Enter");
+    const {selection} = await page.state();
+    assert.equal(selection.kind, "call");
+    assert.match(await page.locator("#details-body").textContent(), /crunch.*calls\.py:3/s);
+    assert.match(await page.locator("#search-count").textContent(), /^1 of 400$/);
+    await page.locator("#lanes").focus();
+    await press(page, "n");
+    assert.ok((await page.state()).selection.start > selection.start);
+    const heights = () => page.evaluate(() =>
+        Math.max(...window.giltracer.page.timeline.rows.map((row) => row.calls ?? 0)));
+    const folded = await page.evaluate(() => window.giltracer.view.unfolded);
+    const height = await heights();
+    await page.screenshot({path: join(shots, "calls.png")});
+    await press(page, "e");
+    assert.notEqual(await page.evaluate(() => window.giltracer.view.unfolded), folded);
+    assert.notEqual(await heights(), height);
+    assert.ok(await page.evaluate(() => document.querySelectorAll("img").length === 0 &&
+        window.giltracer.model.functions.some(({title}) => title.includes("<img src=x"))));
+    const waiting = page.waitForEvent("download");
+    await page.locator("#save").click();
+    const saved = JSON.parse(readFileSync(await (await waiting).path(), "utf8"));
+    const calls = (events) => events.filter(({cat}) => ["python", "c", "gc"].includes(cat))
+        .map((event) => JSON.stringify(Object.entries(event).sort())).sort();
+    assert.ok(calls(traceEvents).length > 400);
+    assert.deepEqual(calls(saved.traceEvents), calls(traceEvents));
+    page.check();
+});
+
+test("two fingers zoom", async () => {
+    const page = await open(browser, {html: small.html});
+    const box = await page.locator("#spans").boundingBox();
+    const session = await page.context().newCDPSession(page);
+    const touch = (type, ...xs) => session.send("Input.dispatchTouchEvent", {
+        type, touchPoints: xs.map((x, id) => ({x: box.x + x, y: box.y + 100, id})),
+    });
+    const before = await page.state();
+    await touch("touchStart", 400, 500);
+    for (const step of [10, 30, 60, 100])
+        await touch("touchMove", 400 - step, 500 + step);
+    await touch("touchEnd");
+    await page.settled();
+    const after = await page.state();
+    const factor = (before.to - before.from) / (after.to - after.from);
+    assert.ok(Math.abs(factor - 3) < 0.2, `zoomed by ${factor}`);
+    page.check();
+});
+
 test("saved JSON holds the same spans, names and summary", async () => {
     const page = await open(browser, {html: several.html});
     const waiting = page.waitForEvent("download");
@@ -483,6 +685,16 @@ test("saved JSON holds the same spans, names and summary", async () => {
         .map((event) => JSON.stringify(Object.entries(event).sort())).sort();
     assert.deepEqual(sorted(saved), sorted(written));
     assert.deepEqual(saved.giltracer, written.giltracer);
+    page.check();
+});
+
+test("Perfetto is asked only by a click", async () => {
+    const page = await open(browser, {html: small.html});
+    const popup = page.waitForEvent("popup");
+    await page.locator("#perfetto").click();
+    const asked = await (await popup).waitForEvent("requestfailed", {timeout: 2000})
+        .catch(() => null);
+    assert.ok(asked === null || asked.url().startsWith("https://ui.perfetto.dev"));
     page.check();
 });
 

@@ -172,9 +172,11 @@ test("coverage, picking and measuring agree with counting by hand", async () => 
                 assert.equal(held[member] ?? 0, sum(holds, member)));
             assert.equal(waitersDuring(gil, from, to).reduce((total, each) => total + each.ns, 0),
                          waits.reduce((total, each) => total + overlap(each, from, to), 0));
-            const matrix = await measureBlockers(gil, from, to);
-            const blamed = matrix.ns.reduce((a, b) => a + b, 0) +
-                matrix.nobody.reduce((a, b) => a + b, 0);
+            const waiters = await measureBlockers(gil, from, to);
+            const blamed = waiters.reduce((total, {holders, nobody}) =>
+                total + nobody + holders.reduce((part, each) => part + each.ns, 0), 0);
+            for (const {member, ns} of waiters)
+                assert.equal(ns, sum(waits, member));
             assert.equal(blamed, waits.reduce((total, each) => total + overlap(each, from, to), 0));
         }
     }

@@ -64,8 +64,14 @@ static void test_no_perf(void **state)
 {
     (void)state;
     strcpy(caps.record_why, "perf is not installed");
-    assert_int_equal(make(true, GT_GIL_AUTO), GT_ERR_UNSUPPORTED);
+    assert_int_equal(make(true, GT_GIL_UPROBES), GT_ERR_UNSUPPORTED);
     assert_string_equal(err.message, "perf is not installed");
+    gt_plan_release(&plan);
+    assert_int_equal(make(true, GT_GIL_AUTO), 0);
+    assert_int_equal(plan.gil_source, GT_GIL_AGENT);
+    assert_true(plan.agent);
+    assert_int_equal(plan.events.count, 0);
+    assert_non_null(strstr(plan.notes.items[0], "perf is not installed"));
 }
 
 static void test_no_privilege(void **state)
@@ -113,8 +119,11 @@ static void test_installed_probes_cannot_be_recorded(void **state)
     strcpy(caps.install_why, "needs root");
     strcpy(caps.trace_why, "paranoid");
     caps.installed_probes = true;
-    assert_int_equal(make(true, GT_GIL_AUTO), GT_ERR_PERMISSION);
+    assert_int_equal(make(true, GT_GIL_FUNCTIONS), GT_ERR_PERMISSION);
     assert_non_null(strstr(err.message, "paranoid"));
+    gt_plan_release(&plan);
+    assert_int_equal(make(true, GT_GIL_AUTO), 0);
+    assert_int_equal(plan.gil_source, GT_GIL_AGENT);
 }
 
 static void test_missing_libc(void **state)

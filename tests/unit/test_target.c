@@ -46,7 +46,7 @@ static void finish(void)
 
 static int start(char *const *argv)
 {
-    return gt_target_start(&target, &loop, argv, &inherited, NULL, NULL, &err);
+    return gt_target_start(&target, &loop, argv, NULL, &inherited, NULL, NULL, &err);
 }
 
 static void test_waits_then_runs(void **state)
@@ -110,7 +110,7 @@ static void test_finds_everything_as_it_was(void **state)
     was.ignored &= ~(UINT64_C(1) << (SIGPIPE - 1));
     was.stdio_flags[0] = GT_GATE_CLOSED;
     assert_true(fd >= 0);
-    assert_int_equal(gt_target_start(&target, &loop, argv, &was, NULL, NULL, &err), 0);
+    assert_int_equal(gt_target_start(&target, &loop, argv, NULL, &was, NULL, NULL, &err), 0);
     assert_true(gt_target_let_go(&target));
     finish();
     gt_buf_init(&text);

@@ -328,6 +328,21 @@ static void attached_in_mid_run(void **state)
     assert_int_equal(t->quality.unmatched_releases, 0);
 }
 
+/* It waited, then had it: what lies between was not recorded. */
+static void attached_between_wait_and_release(void **state)
+{
+    (void)state;
+    tick(t, 100, 10, 11, 0);
+    await(t, 110, 10, 11, A);
+    release(t, 120, 10, 11, A);
+    acquire(t, 125, 10, 10, A);
+    release(t, 130, 10, 10, A);
+    finish();
+    assert_int_equal(member(0, 11)->hold_ns, 0);
+    assert_int_equal(member(0, 11)->wait_ns, 0);
+    assert_int_equal(member(0, 10)->hold_ns, 5);
+}
+
 /* COMM records that perf makes up come before anything is known, at time 0. */
 static void names_of_what_ran_before(void **state)
 {
@@ -476,6 +491,26 @@ static void functions_whose_takes_do_not_return(void **state)
     assert_int_equal(t->quality.unmatched_releases, 0);
 }
 
+/* An inlined copy of drop_gil without a probe: the owner enters take_gil again. */
+static void functions_whose_drops_are_not_seen(void **state)
+{
+    (void)state;
+    fork_task(t, 100, 10, 10, 0);
+    fork_task(t, 100, 10, 11, 10);
+    feed(t, GT_EVENT_TAKE_ENTER, 200, 10, 10, 0);
+    feed(t, GT_EVENT_TAKE_RETURN, 201, 10, 10, 0);
+    feed(t, GT_EVENT_TAKE_ENTER, 250, 10, 10, 0);
+    feed(t, GT_EVENT_TAKE_ENTER, 251, 10, 11, 0);
+    feed(t, GT_EVENT_TAKE_RETURN, 252, 10, 11, 0);
+    feed(t, GT_EVENT_DROP_ENTER, 270, 10, 11, 0);
+    feed(t, GT_EVENT_TAKE_RETURN, 275, 10, 10, 0);
+    feed(t, GT_EVENT_DROP_ENTER, 280, 10, 10, 0);
+    finish();
+    check_member(0, 10, 180, 49 + 5, 25);
+    check_member(0, 11, 180, 18, 0);
+    assert_int_equal(t->quality.unmatched_takes, 1);
+}
+
 static void conditions_are_believed_before_functions(void **state)
 {
     (void)state;
@@ -602,6 +637,7 @@ int main(void)
         TEST(lost_ranges_are_unknown),
         TEST(a_loss_that_is_told_late),
         TEST(attached_in_mid_run),
+        TEST(attached_between_wait_and_release),
         TEST(names_of_what_ran_before),
         TEST(every_sub_interpreter_has_its_gil),
         TEST(pairs_that_only_look_like_a_gil),
@@ -609,6 +645,7 @@ int main(void)
         TEST(a_known_single_gil_admits_no_second),
         TEST(functions_tell_the_same),
         TEST(functions_whose_takes_do_not_return),
+        TEST(functions_whose_drops_are_not_seen),
         TEST(conditions_are_believed_before_functions),
         TEST(text_without_process_ids),
         TEST(times_that_go_back),

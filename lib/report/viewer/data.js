@@ -133,13 +133,64 @@ function storeSpans(spans, first, [who, gap, length], {byStart, members, bits}) 
             throw new Error("the page's data is damaged: a span of no thread");
 }
 
+/** Calls of one thread, in the order of their starts: they nest. */
+export class Calls {
+    constructor(count) {
+        this.count = count;
+        this.start = new Float64Array(count);
+        this.end = new Float64Array(count);
+        this.function = new Uint32Array(count); // place in the names' functions
+        this.depth = new Uint16Array(count);
+        this.flags = new Uint8Array(count);
+    }
+}
+
+function storeCalls(calls, first, [called, gap, length, depth], functions) {
+    for (let i = 0, at = first, start = 0; i < called.length; i++, at++) {
+        if (called[i] >= functions)
+            throw new Error("the page's data is damaged: a call of no function");
+        start += unzigzag(gap[i]);
+        calls.start[at] = start;
+        calls.end[at] = start + length[i];
+        calls.function[at] = called[i];
+        calls.depth[at] = depth[i] >>> 4;
+        calls.flags[at] = depth[i] & 15;
+    }
+}
+
+/** Samples of one counter, in the order of the file. */
+export class Samples {
+    constructor(count) {
+        this.count = count;
+        this.time = new Float64Array(count); // ns since time zero
+        this.thread = new Uint32Array(count);
+        this.period = new Float64Array(count); // events that a sample stands for
+    }
+}
+
+function storeSamples(samples, first, [thread, gap, period], threads) {
+    for (let i = 0, at = first, time = 0; i < thread.length; i++, at++) {
+        if (thread[i] >= threads)
+            throw new Error("the page's data is damaged: a sample of no thread");
+        time += unzigzag(gap[i]);
+        samples.time[at] = time;
+        samples.thread[at] = thread[i];
+        samples.period[at] = period[i];
+    }
+}
+
 /** What the page holds besides spans; throws when it is missing or of another version. */
 export function readNames(text) {
     const names = JSON.parse(text);
     if (names.schema !== 1)
         throw new Error(`the page's data is of version ${names.schema}, this viewer reads 1`);
     for (const thread of names.threads)
-        thread.stateSpans = thread.states > 0 ? new Spans(thread.states) : null;
+        Object.assign(thread, {
+            stateSpans: thread.states > 0 ? new Spans(thread.states) : null,
+            callSpans: thread.calls > 0 ? new Calls(thread.calls) : null,
+        });
+    for (const counter of names.counters ?? [])
+        counter.values = new Samples(counter.samples);
     for (const gil of names.gils) {
         gil.holdSpans = new Spans(gil.holds);
         gil.waitSpans = new Spans(gil.waits);
@@ -151,6 +202,10 @@ export function readNames(text) {
 function targetOf(names, table, key) {
     if (table === "states")
         return {spans: names.threads[key]?.stateSpans, byStart: true, members: Infinity, bits: 4};
+    if (table === "calls")
+        return {spans: names.threads[key]?.callSpans};
+    if (table === "counters")
+        return {spans: names.counters?.[key]?.values};
     const gil = names.gils[key];
     const spans = {holds: gil?.holdSpans, waits: gil?.waitSpans}[table];
     return {spans, byStart: table === "holds", members: gil?.members.length, bits: 2};
@@ -180,7 +235,12 @@ export async function readBlocks(names, blocks) {
         const first = next.get(spans) ?? 0;
         if (first + rows > spans.count)
             throw new Error("the page's data is damaged: more spans than announced");
-        storeSpans(spans, first, readColumns(bytes, rows), target);
+        if (spans instanceof Samples)
+            storeSamples(spans, first, readColumns(bytes, rows), names.threads.length);
+        else if (spans instanceof Calls)
+            storeCalls(spans, first, readColumns(bytes, rows), names.functions.length);
+        else
+            storeSpans(spans, first, readColumns(bytes, rows), target);
         next.set(spans, first + rows);
     }
 }

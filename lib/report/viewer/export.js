@@ -49,6 +49,36 @@ function* lostEvents(model) {
             TRACK_LOST},"ts":${microseconds(start)},"dur":${microseconds(end - start)}}`;
 }
 
+function* callEvents(model, thread) {
+    const {pid} = model.processes[thread.process];
+    const {count, start, end, function: called} = thread.callSpans;
+    const heads = new Map();
+    for (let i = 0; i < count; i++) {
+        let head = heads.get(called[i]);
+        if (head === undefined) {
+            const {kind, name, file, line} = model.functions[called[i]];
+            head = `{"ph":"X","cat":"${kind}","name":${JSON.stringify(name)},"args":{"file":${
+                JSON.stringify(line ? `${file}:${line}` : file)}},"pid":${pid},"tid":${thread.tid},`;
+            heads.set(called[i], head);
+        }
+        yield `${head}"ts":${microseconds(start[i])},"dur":${microseconds(end[i] - start[i])}}`;
+    }
+}
+
+function* counterEvents(model, counter) {
+    const byThread = new Map(), byProcess = new Map();
+    const add = (sums, key, more) => sums.set(key, (sums.get(key) ?? 0) + more).get(key);
+    const {count, time, thread, period} = counter.values;
+    for (let i = 0; i < count; i++) {
+        const {label, tid, process} = model.threads[thread[i]];
+        yield JSON.stringify({
+            ph: "C", pid: model.processes[process].pid, ts: time[i] / 1000, name: counter.name,
+            args: {[`${label} (${tid})`]: add(byThread, thread[i], period[i]),
+                   process: add(byProcess, process, period[i])},
+        });
+    }
+}
+
 function* stateEvents(model, thread, numbers) {
     const {pid} = model.processes[thread.process], tid = TRACK_STATES + thread.index;
     const spans = thread.stateSpans;
@@ -95,6 +125,11 @@ function* allEvents(model) {
     for (const thread of model.threads)
         if (thread.stateSpans)
             yield* stateEvents(model, thread, numbers);
+    for (const thread of model.threads)
+        if (thread.callSpans)
+            yield* callEvents(model, thread);
+    for (const counter of model.counters)
+        yield* counterEvents(model, counter);
     for (const gil of model.gils) {
         yield* trackEvents(model, gil, track, numbers);
         yield* spanEvents(model, gil, track);

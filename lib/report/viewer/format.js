@@ -32,6 +32,14 @@ export function countText(count) {
     return String(count).replace(/\B(?=(\d{3})+$)/g, "\u202f");
 }
 
+/** Events per ns as a rate for people: "12 k/s". */
+export function rateText(per_ns) {
+    const rate = per_ns * 1e9;
+    const [size, unit] = rate >= 1e9 ? [1e9, "\u202fG"] : rate >= 1e6 ? [1e6, "\u202fM"]
+        : rate >= 1e3 ? [1e3, "\u202fk"] : [1, ""];
+    return `${(rate / size).toFixed(rate / size >= 100 || size === 1 ? 0 : 1)}${unit}/s`;
+}
+
 /** A distance of ticks: 1, 2 or 5 times a power of ten, at least `least_ns`. */
 export function tickStep(least_ns) {
     const power = 10 ** Math.floor(Math.log10(Math.max(least_ns, 1)));

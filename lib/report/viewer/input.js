@@ -1,6 +1,5 @@
 // Gestures and keys become changes of the view.
 
-import {byId} from "./dom.js";
 import {neighbour, threadSelection} from "./model.js";
 
 const CLICK_PIXELS = 4;
@@ -161,7 +160,9 @@ export function keyTable(model, view, timeline, actions) {
         [["]"], "next wait of the thread", () => stepSpan(model, view, "wait", 1)],
         [["{"], "previous hold of the thread", () => stepSpan(model, view, "hold", -1)],
         [["}"], "next hold of the thread", () => stepSpan(model, view, "hold", 1)],
-        [["/"], "search threads", () => byId("search").select()],
+        [["e"], "all levels of calls, or the outermost ones",
+         () => view.set({unfolded: !view.unfolded})],
+        [["/"], "search threads and functions", () => actions.search()],
         [["n"], "next found", () => actions.findNext(1)],
         [["N"], "previous found", () => actions.findNext(-1)],
         [["j"], "jump to who held the GIL during a wait", () => actions.jump()],

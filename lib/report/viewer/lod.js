@@ -107,6 +107,36 @@ function fillTracks(spans, next, total, start, sum, id) {
     }
 }
 
+/** A process's samples of a counter, summed up: how many events until a time. */
+export class Counts {
+    constructor(samples, chosen) {
+        const ids = [];
+        for (let i = 0; i < samples.count; i++)
+            if (chosen(samples.thread[i]))
+                ids.push(i);
+        this.time = Float64Array.from(ids, (id) => samples.time[id]);
+        this.sum = new Float64Array(ids.length + 1);
+        ids.forEach((id, i) => { this.sum[i + 1] = this.sum[i] + samples.period[id]; });
+    }
+
+    between(from, to) {
+        return this.sum[countBelow(this.time, to)] - this.sum[countBelow(this.time, from)];
+    }
+
+    /** out[x]: events in that pixel; returns the most of all. */
+    perPixel(from, step, width, out) {
+        const {time, sum} = this;
+        let most = 0, before = countBelow(time, from);
+        for (let x = 0; x < width; x++) {
+            const now = countBelow(time, from + (x + 1) * step, before);
+            out[x] = sum[now] - sum[before];
+            most = Math.max(most, out[x]);
+            before = now;
+        }
+        return most;
+    }
+}
+
 /** How many threads wait at a time, and on average within a pixel. */
 export class Crowd {
     constructor(spans) {
@@ -148,10 +178,28 @@ export function buildStates(spans, names) {
     return buildTracks({count, start, end, member}, STATE_KINDS.length);
 }
 
+/** The owner lane tells this many threads apart, however many spans; for more of them, it
+ * needs the track of all holds. */
+export const LAYERS = 16;
+
+/** All spans as one track. */
+function buildWhole({count, start, end}) {
+    return buildTracks({count, start, end, member: new Uint8Array(count)}, 1)[0];
+}
+
+/** One track per depth of a thread's calls. */
+export function buildCallTracks({count, start, end, depth}) {
+    let deepest = 0;
+    for (let i = 0; i < count; i++)
+        deepest = Math.max(deepest, depth[i]);
+    return buildTracks({count, start, end, member: depth}, deepest + 1);
+}
+
 /** Everything of a GIL that drawing and measuring need. */
 export function indexGil(gil) {
     gil.holdTracks = buildTracks(gil.holdSpans, gil.members.length);
     gil.waitTracks = buildTracks(gil.waitSpans, gil.members.length);
+    gil.allHolds = gil.members.length > LAYERS ? buildWhole(gil.holdSpans) : null;
     gil.crowd = new Crowd(gil.waitSpans);
     // Threads by how long they held: the order of colours and of the owner lane's layers.
     const held = gil.holdTracks.map((track) => track.sum[track.count]);

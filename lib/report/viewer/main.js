@@ -10,7 +10,7 @@ import {Overview} from "./overview.js";
 import {Details} from "./panels.js";
 import {Search} from "./search.js";
 import {ThreadTable} from "./table.js";
-import {Tabs, TABS} from "./tabs.js";
+import {Tabs} from "./tabs.js";
 import {readTheme} from "./theme.js";
 import {Timeline} from "./timeline.js";
 import {showVerdict} from "./verdict.js";
@@ -25,7 +25,7 @@ class Page {
         this.overview = new Overview(model, this.view);
         this.details = new Details(model, this.view);
         this.table = new ThreadTable(model, this.view, summary);
-        this.tabs = new Tabs(model, this.view);
+        this.tabs = new Tabs(model, this.view, summary);
         this.search = new Search(model, this.view, this.timeline);
         this.pending = null; // names of changed fields, until the next frame
         this.frames = [];    // ms that each drawing took: for tests
@@ -34,6 +34,7 @@ class Page {
     start() {
         for (const element of document.querySelectorAll("#legend .states"))
             element.hidden = !this.model.hasStates;
+        byId("unfold").hidden = this.model.functions.length === 0;
         this.applyTheme();
         this.followHash();
         this.view.onChange((changed) => this.changed(changed));
@@ -70,12 +71,12 @@ class Page {
     update() {
         const changed = this.pending ?? new Set();
         this.pending = null;
-        if (["collapsed", "order", "filter"].some((name) => changed.has(name)))
+        if (["collapsed", "others", "unfolded", "order", "filter"].some((name) => changed.has(name)))
             this.timeline.layOut();
         if (changed.has("selection"))
             this.showSelection();
         if (changed.has("range"))
-            this.table.show();
+            this.table.showSoon();
         if (changed.has("tab") || changed.has("range"))
             this.tabs.show();
         this.draw();
@@ -93,8 +94,8 @@ class Page {
 
     draw() {
         const since = performance.now();
-        this.overview.place();
         this.timeline.draw();
+        this.overview.place();
         this.frames.push(performance.now() - since);
         byId("span-shown").textContent = durationText(this.view.width);
     }
@@ -120,7 +121,7 @@ class Page {
             view.show(asked.interval.from, asked.interval.to);
         view.set({
             range: asked.range, selection: findSelection(model, asked),
-            tab: TABS.includes(asked.tab) ? asked.tab : "threads",
+            tab: this.tabs.has(asked.tab) ? asked.tab : "threads",
         });
     }
 
@@ -128,6 +129,7 @@ class Page {
         const {view, timeline, model, summary} = this;
         listenToLanes(timeline, view, (event, at, press) => this.hover(event, at, press));
         const keys = keyTable(model, view, timeline, {
+            search: () => this.search.focus(),
             findNext: (direction) => this.search.next(direction),
             jump: () => this.details.jump(),
             help: () => byId("help").showModal(),
@@ -139,6 +141,7 @@ class Page {
         byId("perfetto").addEventListener("click",
             () => openInPerfetto(model, summary, document.title));
         byId("fit-all").addEventListener("click", () => view.fitAll());
+        byId("unfold").addEventListener("click", () => view.set({unfolded: !view.unfolded}));
         byId("drop-range").addEventListener("click", () => view.set({range: null}));
         byId("order").addEventListener("change", (event) => view.set({order: event.target.value}));
         byId("filter").addEventListener("input", (event) => view.set({filter: event.target.value}));
@@ -174,7 +177,7 @@ class Page {
         const found = at && !press?.moved && press?.kind !== "range" ? timeline.pickAt(at.x, at.y) : null;
         timeline.cursor.hidden = !at;
         if (at)
-            timeline.cursor.style.transform = `translateX(${at.x + timeline.names.offsetWidth}px)`;
+            timeline.cursor.style.transform = `translateX(${at.x + timeline.namesWidth}px)`;
         tip.hidden = !found;
         if (!found)
             return;

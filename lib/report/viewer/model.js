@@ -1,17 +1,18 @@
 // The decoded page as one model: processes, threads and GILs that know each other, the
 // lanes they make, and the spans under a point.
 
-import {buildStates, countBelow, indexGil} from "./lod.js";
+import {Counts, buildCallTracks, buildStates, countBelow, indexGil} from "./lod.js";
 import {nameText} from "./format.js";
 
 /** Join what readDocument decoded. `model.threads[i].lanes` are its parts in GILs. */
 export function buildModel(names) {
     const {processes, threads, gils} = names;
     threads.forEach((thread, index) => {
-        const {stateSpans} = thread;
+        const {stateSpans, callSpans} = thread;
         Object.assign(thread, {
             index, name: nameText(thread.label), lanes: [],
             stateTracks: stateSpans && buildStates(stateSpans, names.states ?? []),
+            callTracks: callSpans && buildCallTracks(callSpans),
         });
     });
     processes.forEach((process, index) => {
@@ -25,12 +26,32 @@ export function buildModel(names) {
             threads[thread].lanes.push(makeLane(gil, member, threads[thread]));
         });
     });
+    for (const process of processes)
+        process.counters = buildCounters(names.counters ?? [], threads, process.index);
     for (const thread of threads)
         if (thread.lanes.length === 0)
             thread.lanes.push(makeLane(null, -1, thread));
-    return {processes, threads, gils, lost: names.lost, duration: names.duration_ns,
+    const functions = (names.functions ?? []).map((called) => ({
+        ...called, title: nameText(called.name), where: whereText(called),
+    }));
+    return {processes, threads, gils, functions, counters: names.counters ?? [], lost: names.lost, duration: names.duration_ns,
             zero: names.zero_ns, stateNames: names.states ?? [],
+            callThreads: threads.filter((thread) => thread.callTracks).length,
             hasStates: threads.some((thread) => thread.stateSpans)};
+}
+
+/** "file.py:12" of a function of Python, the module of one of C. */
+function whereText({file, line}) {
+    const short = nameText(file).split("/").slice(-2).join("/");
+    return line > 0 ? `${short}:${line}` : short;
+}
+
+/** The counters that have samples of a process: [{name, counts}]. */
+function buildCounters(counters, threads, process) {
+    return counters.map((counter) => ({
+        name: nameText(counter.name),
+        counts: new Counts(counter.values, (thread) => threads[thread].process === process),
+    })).filter(({counts}) => counts.time.length > 0);
 }
 
 /** A thread's part in a GIL, or a thread that never touched one (gil null). */
@@ -39,6 +60,9 @@ function makeLane(gil, member, thread) {
     const waits = gil?.waitTracks[member] ?? null;
     return {
         gil, member, thread, holds, waits,
+        // A thread may have run another program before: its part begins with the GIL's.
+        start: Math.max(thread.start_ns, gil?.start_ns ?? 0),
+        end: Math.min(thread.end_ns, gil?.end_ns ?? Infinity),
         hold_ns: holds ? holds.sum[holds.count] : 0,
         wait_ns: waits ? waits.sum[waits.count] : 0,
         color: gil ? gil.colorOf[member] : -1,
@@ -58,13 +82,33 @@ const ORDERS = {
     name: (a, b) => a.thread.name.localeCompare(b.thread.name) || a.thread.tid - b.thread.tid,
 };
 
-const ROW_HEIGHT = {process: 22, gil: 36, thread: 22};
+const ROW_HEIGHT = {process: 22, gil: 36, thread: 22, counter: 26, others: 22};
+export const CALL_HEIGHT = 14; // of each level of calls
+// Levels shown of each thread: where there are few threads, where there are many, unfolded.
+const CALL_LEVELS_FEW = 8, CALL_LEVELS_MANY = 4, CALL_LEVELS_UNFOLDED = 40;
+const FEW_THREADS = 6;
 export const STATES_HEIGHT = 9; // of the strip below a thread's bar, when states were recorded
 const MOST_THREAD_HEIGHT = 34;
 
 function matches(lane, process, words) {
     const text = `${lane.thread.name} ${lane.thread.tid} ${process.title} ${process.pid}`;
     return words.every((word) => text.toLowerCase().includes(word));
+}
+
+/** Processes with a GIL, and those without: shells, helpers. All are of the first kind where
+ * no process has one. */
+export function splitProcesses({processes, gils}) {
+    const isMain = (process) => gils.length === 0 || process.gils.length > 0;
+    return [processes.filter(isMain), processes.filter((process) => !isMain(process))];
+}
+
+/** How many levels of a lane's calls are shown. */
+export function callLevels(model, lane, view) {
+    const {callTracks, lanes} = lane.thread;
+    if (!callTracks || lanes[0] !== lane)
+        return 0;
+    const folded = model.callThreads <= FEW_THREADS ? CALL_LEVELS_FEW : CALL_LEVELS_MANY;
+    return Math.min(callTracks.length, view.unfolded ? CALL_LEVELS_UNFOLDED : folded);
 }
 
 function statesHeight(lane) {
@@ -80,7 +124,8 @@ function growThreads(rows, room) {
     for (const row of rows) {
         row.top = top;
         if (row.kind === "thread")
-            row.height = Math.min(MOST_THREAD_HEIGHT + row.states, row.height + more);
+            row.height = Math.max(row.height, Math.min(
+                MOST_THREAD_HEIGHT + row.states + row.calls, row.height + more));
         top += row.height;
     }
     return rows;
@@ -92,11 +137,13 @@ export function layRows(model, view, room) {
     const words = view.filter.toLowerCase().split(/\s+/).filter(Boolean);
     const groups = model.processes.map(() => []);
     const add = (kind, fields) => rows.push({
-        kind, ...fields, height: ROW_HEIGHT[kind] + (fields.states ?? 0),
+        kind, ...fields, height: ROW_HEIGHT[kind] + (fields.states ?? 0) + (fields.calls ?? 0),
     });
     for (const thread of model.threads)
         groups[thread.process].push(...thread.lanes);
-    for (const process of model.processes) {
+    const [main, others] = splitProcesses(model);
+    const shown = view.others || words.length > 0 ? [...main, ...others] : main;
+    for (const process of shown) {
         const lanes = groups[process.index]
             .filter((lane) => matches(lane, process, words)).sort(ORDERS[view.order]);
         if (lanes.length === 0)
@@ -109,9 +156,14 @@ export function layRows(model, view, room) {
             if (gil && members.length > 0)
                 add("gil", {process, gil});
             for (const lane of members)
-                add("thread", {process, gil, lane, states: statesHeight(lane)});
+                add("thread", {process, gil, lane, states: statesHeight(lane),
+                               calls: callLevels(model, lane, view) * CALL_HEIGHT});
         }
+        for (const counter of words.length === 0 ? process.counters : [])
+            add("counter", {process, counter});
     }
+    if (others.length > 0 && words.length === 0)
+        add("others", {count: others.length});
     return growThreads(rows, room);
 }
 
@@ -150,7 +202,6 @@ function longestIn(track, from, to, limit = 5000) {
 
 /** What is in a lane at a time, within `near_ns`: a wait or hold, else the free stretch. */
 export function pick(lane, time, near_ns) {
-    const {thread} = lane;
     if (lane.gil) {
         for (const [kind, track] of [["hold", lane.holds], ["wait", lane.waits]]) {
             const exact = track.at(time);
@@ -163,9 +214,39 @@ export function pick(lane, time, near_ns) {
                 return spanSelection(lane, kind, i);
         }
     }
-    if (time < thread.start_ns || time > thread.end_ns)
+    if (time < lane.start || time > lane.end)
         return threadSelection(lane);
     return {...threadSelection(lane), kind: "free", ...freeAround(lane, time)};
+}
+
+/** The call of a level at a time, or the longest one near; null where there is none. */
+export function pickCall(lane, level, time, near_ns) {
+    const track = lane.thread.callTracks[level];
+    if (!track)
+        return null;
+    let i = track.at(time);
+    if (i < 0)
+        i = longestIn(track, time - near_ns, time + near_ns);
+    return i < 0 ? null : callSelection(lane, track.id[i]);
+}
+
+export function callSelection(lane, id) {
+    const calls = lane.thread.callSpans;
+    return {...threadSelection(lane), kind: "call", id, start: calls.start[id],
+            end: calls.end[id], function: calls.function[id], depth: calls.depth[id]};
+}
+
+/** The innermost call of a thread at a time: a function, or null. */
+export function functionAt(model, thread, time) {
+    const {callTracks, callSpans} = model.threads[thread];
+    let found = null;
+    for (const track of callTracks ?? []) {
+        const i = track.at(time);
+        if (i < 0)
+            break;
+        found = model.functions[callSpans.function[track.id[i]]];
+    }
+    return found;
 }
 
 /** The state of a thread at a time: a selection, or null where it is not known. */
@@ -191,7 +272,7 @@ function stateSelection(lane, id) {
 
 /** The stretch around `time` in which a thread neither holds nor waits. */
 function freeAround(lane, time) {
-    let start = lane.thread.start_ns, end = lane.thread.end_ns;
+    let {start, end} = lane;
     for (const track of lane.gil ? [lane.holds, lane.waits] : []) {
         const i = countBelow(track.start, time);
         if (i > 0)
@@ -223,7 +304,11 @@ export function findSelection(model, asked) {
     const lane = laneOf(model, thread.index, asked.gil ?? thread.lanes[0].gil?.index ?? null);
     if (asked.at?.kind === "state" && thread.stateSpans)
         return pickState(lane, asked.at.start, 0) ?? threadSelection(lane);
-    if (!asked.at || !lane.gil || asked.at.kind === "state")
+    if (asked.at?.kind === "call" && thread.callSpans) {
+        const id = countBelow(thread.callSpans.start, asked.at.start);
+        return id < thread.callSpans.count ? callSelection(lane, id) : threadSelection(lane);
+    }
+    if (!asked.at || !lane.gil || ["state", "call"].includes(asked.at.kind))
         return threadSelection(lane);
     if (asked.at.kind === "free")
         return pick(lane, asked.at.start + 1, 0);

@@ -55,7 +55,7 @@ export class Overview {
         }
         const most = Math.max(1, Math.ceil(sum.reduce((a, b) => Math.max(a, b), 0) - 0.01));
         this.painter.curve(sum, top, bottom - top, most, Math.round(ratio));
-        byId("overview-most").textContent = sum.some((value) => value > 0)
+        byId("overview-most").textContent = this.gils.length === 0 ? "no GIL was seen" : sum.some((value) => value > 0)
             ? `and how many wait, up to ${most}` : "and nobody waits";
     }
 

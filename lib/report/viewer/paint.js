@@ -5,8 +5,9 @@
 // the share of holding, hatched above it the share of waiting, a thin line the rest. Zoomed
 // in, the shares are 0 or 1, and the same rule draws plain boxes.
 
-// The owner lane tells this many owners apart (by time held); the others share a layer.
-const LAYERS = 16;
+import {LAYERS, countBelow} from "./lod.js";
+
+const HOLDS_PER_PIXEL = 4; // up to here, the holds of more owners are drawn one by one
 
 export class Painter {
     constructor() {
@@ -62,7 +63,7 @@ export class Painter {
     /** A thread's lane: `y` and `height` of its bar, `line` the thickness of thin lines. */
     thread(lane, y, height, line) {
         const {pixels, ownerPixel} = this.theme;
-        const x0 = this.x(lane.thread.start_ns), x1 = this.x(lane.thread.end_ns);
+        const x0 = this.x(lane.start), x1 = this.x(lane.end);
         const middle = y + Math.floor((height - line) / 2);
         this.fill(x0, Math.max(x1, Math.min(x0 + 1, this.width)), middle, line, pixels.free);
         if (!lane.gil)
@@ -89,6 +90,26 @@ export class Painter {
         }
     }
 
+    /** One level of a thread's calls: as high as their share of the pixel's time, in the
+     * colour of the function that was called last. A box's left edge is left free. */
+    calls(track, calls, y, height, colorOf) {
+        const {start, count} = track;
+        track.coverage(this.from, this.step, this.width, this.hold);
+        let below = countBelow(start, this.from);
+        for (let x = 0; x < this.width; x++) {
+            const to = this.from + (x + 1) * this.step;
+            const first = below;
+            if (below < count && start[below] < to)
+                below = countBelow(start, to, below);
+            if (this.hold[x] <= 0 || below === 0)
+                continue;
+            const rows = Math.max(1, Math.round(this.hold[x] * height));
+            const edge = below > first && this.step * 3 < track.end(below - 1) - start[below - 1];
+            const pixel = edge ? this.theme.pixels.lane : colorOf(calls.function[track.id[below - 1]]);
+            this.column(x, y + height - rows, rows, pixel);
+        }
+    }
+
     /** A thread's states below its bar, by the same rule: running is solid, ready to run but
      * without a CPU hatched, uninterruptible dark; sleeping is empty. */
     states(tracks, y, height) {
@@ -111,50 +132,84 @@ export class Painter {
         }
     }
 
-    /** Who holds a GIL: owners as layers, each as thick as its share of the pixel's time. */
+    /** Who holds a GIL: owners as layers, each as thick as its share of the pixel's time, the
+     * ones that held longest below. Of many, those that held least share a layer. */
     owners(gil, y, height) {
         const {pixels, ownerPixel} = this.theme;
-        this.fill(0, this.width, y, height, pixels.idle);
+        this.fill(this.x(gil.start_ns), this.x(gil.end_ns), y, height, pixels.idle);
         this.level.fill(0);
         this.rows.fill(0);
-        const shown = gil.ranked.slice(0, LAYERS);
-        for (const member of shown) {
+        if (gil.ranked.length > LAYERS && this.ownersInTurn(gil, y, height))
+            return;
+        this.wait.fill(0); // what the layers cover, to find the others' part
+        for (const member of gil.ranked.slice(0, LAYERS)) {
             gil.holdTracks[member].coverage(this.from, this.step, this.width, this.hold);
             this.layer(y, height, ownerPixel(gil.colorOf[member]));
+            for (let x = 0; x < this.width; x++)
+                this.wait[x] += this.hold[x];
         }
-        for (const member of gil.ranked.slice(LAYERS)) {
-            const track = gil.holdTracks[member];
-            if (track.covered(this.from, this.from + this.step * this.width) > 0) {
-                track.coverage(this.from, this.step, this.width, this.hold);
-                this.layer(y, height, ownerPixel(gil.colorOf[member]));
-            }
+        if (gil.ranked.length > LAYERS) {
+            gil.allHolds.coverage(this.from, this.step, this.width, this.hold);
+            for (let x = 0; x < this.width; x++)
+                this.hold[x] = Math.max(0, this.hold[x] - this.wait[x] - 1e-4);
+            this.layer(y, height, pixels.free);
         }
+    }
+
+    /** The same with the layers of a pixel in the order of time; false when the holds in view
+     * are too many for it. */
+    ownersInTurn(gil, y, height) {
+        const {start, end, member} = gil.holdSpans;
+        const first = gil.allHolds.firstAfter(this.from);
+        const last = countBelow(start, this.from + this.step * this.width, first);
+        if (last - first > HOLDS_PER_PIXEL * this.width)
+            return false;
+        for (let i = first; i < last; i++) {
+            const pixel = this.theme.ownerPixel(gil.colorOf[member[i]]);
+            const from = Math.max(0, (start[i] - this.from) / this.step);
+            const to = Math.min(this.width, (end[i] - this.from) / this.step);
+            for (let x = Math.floor(from); x < to; x++)
+                this.stack(x, Math.min(to, x + 1) - Math.max(from, x), y, height, pixel);
+        }
+        return true;
     }
 
     layer(y, height, pixel) {
-        for (let x = 0; x < this.width; x++) {
-            if (this.hold[x] <= 0)
-                continue;
-            this.level[x] += this.hold[x];
-            const top = Math.min(height, Math.max(1, Math.round(this.level[x] * height)));
-            this.column(x, y + height - top, top - this.rows[x], pixel);
-            this.rows[x] = top;
-        }
+        for (let x = 0; x < this.width; x++)
+            if (this.hold[x] > 0)
+                this.stack(x, this.hold[x], y, height, pixel);
+    }
+
+    /** Put a share of a pixel's time on what lies there. */
+    stack(x, share, y, height, pixel) {
+        this.level[x] += share;
+        const top = Math.min(height, Math.max(1, Math.round(this.level[x] * height)));
+        this.column(x, y + height - top, top - this.rows[x], pixel);
+        this.rows[x] = top;
     }
 
     /** A curve of values over a hatched area, from 0 at the bottom to `most` at the top. */
-    curve(values, y, height, most, thickness) {
+    curve(values, y, height, most, thickness, line = this.theme.pixels.wait,
+          area = this.theme.pixels.waitPale) {
         const {pixels} = this.theme;
         let last = height;
         for (let x = 0; x < this.width; x++) {
             const rows = Math.round(Math.min(1, values[x] / most) * height);
             const at = values[x] > 0 ? height - Math.max(rows, thickness) : height;
-            this.hatchedColumn(x, y + at, height - at, pixels.waitPale, pixels.lane);
+            this.hatchedColumn(x, y + at, height - at, area, pixels.lane);
             if (at < height || last < height)
                 this.column(x, y + Math.min(at, last), Math.max(thickness, Math.abs(at - last)),
-                            pixels.wait);
+                            line);
             last = at;
         }
+    }
+
+    /** A counter's rate as a curve, scaled to its peak in view; returns the peak, per pixel. */
+    counter(counts, y, height, line) {
+        const {pixels} = this.theme;
+        const most = counts.perPixel(this.from, this.step, this.width, this.level);
+        this.curve(this.level, y, height, Math.max(most, 1), line, pixels.counter, pixels.idle);
+        return most;
     }
 
     /** Events were lost here: nobody knows. Hatched over whatever is drawn. */

@@ -2,10 +2,10 @@
 
 import {byId, make, shareBar, swatch} from "./dom.js";
 import {countText, durationText, nameText, percentText, timeText} from "./format.js";
-import {gilName, laneOf, spanSelection, threadSelection} from "./model.js";
+import {functionAt, gilName, laneOf, spanSelection, threadSelection} from "./model.js";
 import {CUT_END, CUT_START} from "./data.js";
 import {countBelow} from "./lod.js";
-import {endOfHold, holdersDuring, mainHold, waitersDuring} from "./select.js";
+import {endOfHold, holdersDuring, mainHold, rankEntries, waitersDuring} from "./select.js";
 
 const SWITCH_INTERVAL_NS = 5e6; // CPython's default
 
@@ -43,7 +43,7 @@ export class Details {
             return;
         }
         const lane = laneOf(this.model, selection.thread, selection.gil);
-        const kinds = {wait: "Wait for the GIL", hold: "Hold of the GIL", free: "Without the GIL", state: "State of the thread",
+        const kinds = {wait: "Wait for the GIL", hold: "Hold of the GIL", free: "Without the GIL", state: "State of the thread", call: "Call",
                        thread: "Thread"};
         title.textContent = kinds[selection.kind];
         body.replaceChildren(...this[selection.kind](selection, lane));
@@ -97,6 +97,8 @@ export class Details {
             this.ranking(gil, holders, end - start, "hold"),
             rest > 0 ? make("p", {className: "hint"},
                 `For ${durationText(rest)} nobody held it: it was free, or passing from one thread to the next.`) : null,
+            main ? make("p", {id: "doing"}, this.doing(gil.members[main.member],
+                                                       Math.max(main.start, start) + 1)) : null,
             main ? make("p", {}, make("button", {
                 id: "jump", onclick: () => this.jump(),
             }, "Jump to the longest hold"), make("span", {className: "hint"},
@@ -125,6 +127,7 @@ export class Details {
         return [
             this.facts([...this.spanFacts(selection, lane),
                         waited > 0 && ["Cost others", make("b", {}, durationText(waited))]]),
+            make("p", {id: "doing"}, this.doing(lane.thread.index, end - 1)),
             make("h3", {}, "How it ended"),
             ...this.ending(selection, gil),
             make("h3", {}, waiters.length ? "Who waited meanwhile" : "Nobody waited meanwhile"),
@@ -167,6 +170,25 @@ export class Details {
                 : "This thread never touched a GIL while recorded.")];
     }
 
+    /** "in name (file:line)" of what a thread did at a time, where calls were recorded. */
+    doing(thread, time) {
+        const called = functionAt(this.model, thread, time);
+        return called ? `in ${called.title} (${called.where})` : "";
+    }
+
+    call(selection, lane) {
+        const {start, end} = selection;
+        const called = this.model.functions[selection.function];
+        const share = (ns) => `${durationText(ns)} · ${percentText(ns, end - start)}%`;
+        const gil = lane.gil ? [["Held", share(lane.holds.covered(start, end))],
+                                ["Waited", share(lane.waits.covered(start, end))]] : [];
+        return [this.facts([["Function", make("bdi", {}, make("b", {}, called.title))],
+                            ["Where", make("bdi", {}, called.where)],
+                            ["Kind", {c: "C function", gc: "garbage collection"}[called.kind] ??
+                                "Python function"],
+                            ...this.spanFacts({...selection, flags: 0}, lane), ...gil])];
+    }
+
     state(selection, lane) {
         const {cpu, state} = selection;
         const name = this.model.stateNames[state] ?? "unknown";
@@ -181,19 +203,36 @@ export class Details {
     thread(selection, lane) {
         const {thread, gil} = lane;
         const process = this.model.processes[thread.process];
-        const lifetime = thread.end_ns - thread.start_ns;
+        const lifetime = lane.end - lane.start;
         const share = (ns) => `${durationText(ns)} · ${percentText(ns, lifetime)}%`;
         const facts = [
             ["Name", make("bdi", {}, thread.name)],
             ["Thread id", String(thread.tid)],
             ["Process", make("bdi", {}, process.title), ` (${process.pid})`],
-            ["Lived", `${timeText(thread.start_ns, 1e5)} – ${timeText(thread.end_ns, 1e5)}`],
+            ["Lived", `${timeText(lane.start, 1e5)} – ${timeText(lane.end, 1e5)}`],
             gil && ["Held", `${share(lane.hold_ns)}, ${countText(lane.holds.count)} times`],
             gil && ["Waited", `${share(lane.wait_ns)}, ${countText(lane.waits.count)} times`],
         ];
-        return [this.facts(facts), make("p", {className: "hint"},
+        return [this.facts(facts), ...this.states(thread, lifetime), make("p", {className: "hint"},
             make("kbd", {}, "["), " ", make("kbd", {}, "]"), " step through its waits, ",
             make("kbd", {}, "{"), " ", make("kbd", {}, "}"), " through its holds.")];
+    }
+
+    /** What the scheduler did with a thread, when that was recorded. */
+    states(thread, lifetime) {
+        const spans = thread.stateSpans;
+        if (!spans)
+            return [];
+        const sums = new Float64Array(this.model.stateNames.length);
+        for (let i = 0; i < spans.count; i++)
+            sums[spans.flags[i]] += spans.end[i] - spans.start[i];
+        return [make("h3", {}, "Its states"), make("ol", {className: "ranking"},
+            ...rankEntries(sums).map(({member, ns}) => make("li", {},
+                make("span", {title: STATE_MEANING[this.model.stateNames[member]] ?? ""},
+                     this.model.stateNames[member]),
+                make("span", {className: "number"},
+                     `${durationText(ns)} · ${percentText(ns, lifetime)}%`),
+                shareBar(ns / lifetime, "free"))))];
     }
 
     /** One line for the pointer's neighbourhood. */
@@ -201,12 +240,16 @@ export class Details {
         const lane = laneOf(this.model, selection.thread, selection.gil);
         const {name} = lane.thread;
         if (selection.kind === "thread")
-            return `${name} was not alive`;
+            return `${name} did not run Python then`;
         const length = durationText(selection.end - selection.start);
         if (selection.kind === "free")
             return `${name} without the GIL for ${length}`;
         if (selection.kind === "hold")
             return `${name} holds for ${length}`;
+        if (selection.kind === "call") {
+            const called = this.model.functions[selection.function];
+            return `${called.title} (${called.where}) for ${length}`;
+        }
         if (selection.kind === "state")
             return `${name}: ${this.model.stateNames[selection.state]} for ${length}` +
                 (selection.cpu >= 0 ? `, CPU ${selection.cpu}` : "");

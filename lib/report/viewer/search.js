@@ -1,7 +1,9 @@
-// Search for threads by name, id or process, with next and previous.
+// Search for threads by name, id or process, and for calls by function, with next and previous.
 
 import {byId} from "./dom.js";
-import {threadSelection} from "./model.js";
+import {callLevels, callSelection, laneOf, threadSelection} from "./model.js";
+
+const MOST_CALLS = 100000;
 
 export class Search {
     constructor(model, view, timeline) {
@@ -9,7 +11,8 @@ export class Search {
         this.view = view;
         this.timeline = timeline;
         this.input = byId("search");
-        this.found = [];
+        this.found = []; // lanes
+        this.calls = [];
         this.at = -1;
         this.input.addEventListener("input", () => this.find());
         this.input.addEventListener("keydown", (event) => this.key(event));
@@ -22,6 +25,11 @@ export class Search {
             this.next(event.shiftKey ? -1 : 1);
         else if (event.key === "Escape")
             this.clear();
+    }
+
+    focus() {
+        this.input.focus();
+        this.input.select();
     }
 
     clear() {
@@ -40,24 +48,57 @@ export class Search {
             this.model.threads.filter((thread) => thread.process === process.index)
                 .flatMap((thread) => thread.lanes))
             .filter((lane) => words.every((word) => text(lane).includes(word)));
+        this.calls = words.length === 0 ? [] : this.findCalls(words);
         this.at = -1;
         this.show();
     }
 
+    /** The calls of functions that match, in the order of time: [{thread, id}]. */
+    findCalls(words) {
+        const {functions, threads} = this.model;
+        const matching = functions.map(({title, where}) => {
+            const text = `${title} ${where}`.toLowerCase();
+            return words.every((word) => text.includes(word));
+        });
+        const calls = [];
+        for (const thread of matching.includes(true) ? threads : []) {
+            const {count, function: called} = thread.callSpans ?? {count: 0};
+            for (let id = 0; id < count && calls.length < MOST_CALLS; id++)
+                if (matching[called[id]])
+                    calls.push({thread, id});
+        }
+        const start = ({thread, id}) => thread.callSpans.start[id];
+        return calls.sort((a, b) => start(a) - start(b));
+    }
+
+    /** Select a call, open its level and bring it into sight. */
+    selectCall({thread, id}) {
+        const lane = laneOf(this.model, thread.index, null);
+        const selection = callSelection(lane, id);
+        if (selection.depth >= callLevels(this.model, lane, this.view))
+            this.view.set({unfolded: true});
+        this.view.set({selection});
+        this.view.reveal(selection.start, selection.end);
+    }
+
     next(direction) {
-        const count = this.found.length;
+        const count = this.found.length + this.calls.length;
         if (count === 0)
             return;
         this.at = this.at < 0 ? (direction > 0 ? 0 : count - 1)
             : (this.at + direction + count) % count;
-        this.view.set({selection: threadSelection(this.found[this.at])});
+        const lane = this.found[this.at];
+        if (lane)
+            this.view.set({selection: threadSelection(lane)});
+        else
+            this.selectCall(this.calls[this.at - this.found.length]);
         this.show();
     }
 
     show() {
         const {input, found, at} = this;
         byId("search-count").textContent = input.value === "" ? ""
-            : `${at < 0 ? "" : `${at + 1} of `}${found.length}`;
+            : `${at < 0 ? "" : `${at + 1} of `}${found.length + this.calls.length}`;
         this.timeline.found = new Set(found);
         this.timeline.markSelected();
     }

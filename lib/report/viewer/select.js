@@ -93,9 +93,8 @@ function measureTrack(track, from, to) {
 
 /** A row of the table for [from, to), in the summary's own words. */
 export function measureLane(model, lane, from, to) {
-    const {thread, gil} = lane;
-    const start = Math.max(from, thread.start_ns, gil.start_ns);
-    const end = Math.max(start, Math.min(to, thread.end_ns, gil.end_ns));
+    const {thread} = lane;
+    const start = Math.max(from, lane.start), end = Math.max(start, Math.min(to, lane.end));
     const hold = measureTrack(lane.holds, start, end);
     const wait = measureTrack(lane.waits, start, end);
     let unknown = 0;
@@ -112,31 +111,32 @@ export function measureLane(model, lane, from, to) {
     };
 }
 
-/** Who waits for whom in [from, to): ns[waiter * members + holder], and the rest of each
- * waiter's time, when nobody held. Gives way to the page; null when `stale()` says so. */
+/** Who waits for whom in [from, to): for each waiter {member, ns, holders: [{member, ns}],
+ * nobody}: `nobody` is the rest of its waiting, when the GIL was not held. Members that did
+ * not wait are left out. Gives way to the page; null when `stale()` says so. */
 export async function measureBlockers(gil, from, to, stale = () => false) {
-    const members = gil.members.length;
-    const ns = new Float64Array(members * members);
-    const nobody = new Float64Array(members);
+    const waiters = [];
     const slice = new TimeSlice();
-    for (let waiter = 0; waiter < members; waiter++) {
-        const track = gil.waitTracks[waiter];
-        const row = ns.subarray(waiter * members, (waiter + 1) * members);
-        let waited = 0;
+    for (let member = 0; member < gil.members.length; member++) {
+        const track = gil.waitTracks[member];
+        const ns = track.covered(from, to);
+        if (ns === 0)
+            continue;
+        const held = new Float64Array(gil.members.length);
         for (let i = track.firstAfter(from); i < track.count && track.start[i] < to; i++) {
-            const start = Math.max(from, track.start[i]), end = Math.min(to, track.end(i));
-            addHolders(gil, start, end, row);
-            waited += end - start;
+            addHolders(gil, Math.max(from, track.start[i]), Math.min(to, track.end(i)), held);
             if ((i & 63) === 0 && slice.due) {
                 await slice.pause();
                 if (stale())
                     return null;
             }
         }
-        row[waiter] = 0;
-        nobody[waiter] = Math.max(0, waited - row.reduce((sum, each) => sum + each, 0));
+        held[member] = 0;
+        const holders = rankEntries(held);
+        const explained = holders.reduce((sum, each) => sum + each.ns, 0);
+        waiters.push({member, ns, holders, nobody: Math.max(0, ns - explained)});
     }
-    return {members, ns, nobody};
+    return waiters;
 }
 
 /** The `limit` longest spans of a kind in [from, to): ids, longest first. */

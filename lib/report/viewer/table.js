@@ -3,7 +3,7 @@
 import {byId, make, shareBar, swatch} from "./dom.js";
 import {countText, durationText, nameText, percentText} from "./format.js";
 import {gilName, laneOf, threadSelection} from "./model.js";
-import {measureBlockers, measureLane, rankEntries} from "./select.js";
+import {measureBlockers, measureLane} from "./select.js";
 
 // [key, title, what it means, is a share of the lifetime]
 const COLUMNS = [
@@ -48,8 +48,15 @@ export class ThreadTable {
         }).filter(({rows}) => rows.length > 0);
     }
 
+    /** Soon: while a range is dragged, it changes with each frame. */
+    showSoon() {
+        clearTimeout(this.timer);
+        this.timer = setTimeout(() => this.show(), 60);
+    }
+
     show() {
         const {range} = this.view;
+        this.turn++;
         this.blocks = range ? this.measured(range) : this.whole();
         byId("table-scope").textContent = range
             ? `Selected range of ${durationText(range.to - range.from)}` : "Whole run";
@@ -64,24 +71,28 @@ export class ThreadTable {
         const turn = ++this.turn;
         const stale = () => turn !== this.turn;
         for (const block of this.blocks) {
-            const matrix = await measureBlockers(block.gil, from, to, stale);
-            if (!matrix || stale())
+            const waiters = await measureBlockers(block.gil, from, to, stale);
+            if (!waiters || stale())
                 return;
-            for (const row of block.rows) {
-                const member = block.gil.members.indexOf(row.thread);
-                const {members, ns} = matrix;
-                const list = rankEntries(ns.subarray(member * members, (member + 1) * members));
-                row.blocked_by = list.map((each) => {
-                    const thread = this.model.threads[block.gil.members[each.member]];
-                    return {tid: thread.tid, label: thread.label, ns: each.ns,
-                            share: each.ns / row.wait_ns};
-                });
-                if (matrix.nobody[member] > 0)
-                    row.blocked_by.push({tid: null, label: "(nobody)", ns: matrix.nobody[member],
-                                         share: matrix.nobody[member] / row.wait_ns});
+            const rowOf = new Map(block.rows.map((row) => [row.thread, row]));
+            for (const waiter of waiters) {
+                const row = rowOf.get(block.gil.members[waiter.member]);
+                if (row)
+                    row.blocked_by = this.blameOf(block.gil, waiter);
             }
         }
         this.render();
+    }
+
+    /** As the summary's blocked_by. */
+    blameOf(gil, {ns, holders, nobody}) {
+        const list = holders.map((each) => {
+            const {tid, label} = this.model.threads[gil.members[each.member]];
+            return {tid, label, ns: each.ns, share: each.ns / ns};
+        });
+        if (nobody > 0)
+            list.push({tid: null, label: "(nobody)", ns: nobody, share: nobody / ns});
+        return list;
     }
 
     render() {
@@ -90,6 +101,7 @@ export class ThreadTable {
         byId("threads-table").replaceChildren(
             make("caption", {className: "visually-hidden"}, "Threads and their GIL"),
             make("thead", {}, head), ...bodies);
+        byId("no-threads").hidden = bodies.length > 0;
         this.mark();
     }
 

@@ -1,7 +1,7 @@
 // Tabs beside the table: who waits for whom, the longest waits and holds.
 
 import {byId, make, nextTurn, swatch} from "./dom.js";
-import {durationText, percentText, timeText} from "./format.js";
+import {countText, durationText, nameText, percentText, timeText} from "./format.js";
 import {gilName, laneOf, spanSelection} from "./model.js";
 import {countBelow} from "./lod.js";
 import {holdersDuring, longestSpans, measureBlockers, rankEntries, waitersDuring} from "./select.js";
@@ -9,11 +9,13 @@ import {holdersDuring, longestSpans, measureBlockers, rankEntries, waitersDuring
 const LONGEST = 100;      // rows in a list of spans
 const MATRIX_THREADS = 40; // rows and columns of a matrix, by most waiting and holding
 
-export const TABS = ["threads", "matrix", "waits", "holds"];
+const TABS = ["threads", "matrix", "waits", "holds", "counters"];
 
 export class Tabs {
-    constructor(model, view) {
+    constructor(model, view, summary) {
         this.model = model;
+        this.counters = summary.counters ?? [];
+        byId("tab-counters").hidden = this.counters.length === 0;
         this.view = view;
         this.turn = 0;
         this.shown = null; // tab and range whose content is there
@@ -23,12 +25,17 @@ export class Tabs {
         byId("tabs").addEventListener("keydown", (event) => this.key(event));
     }
 
+    /** Is there such a tab in this report? */
+    has(tab) {
+        return TABS.includes(tab) && !byId(`tab-${tab}`).hidden;
+    }
+
     key(event) {
         const step = {ArrowLeft: -1, ArrowRight: 1}[event.key];
         if (!step)
             return;
-        const at = TABS.indexOf(this.view.tab) + step;
-        const tab = TABS[(at + TABS.length) % TABS.length];
+        const tabs = TABS.filter((each) => this.has(each));
+        const tab = tabs[(tabs.indexOf(this.view.tab) + step + tabs.length) % tabs.length];
         this.view.set({tab});
         byId(`tab-${tab}`).focus();
         event.preventDefault();
@@ -57,7 +64,7 @@ export class Tabs {
             panel.replaceChildren(make("p", {className: "hint"}, "Measuring…"));
         await nextTurn();
         const content = tab === "matrix" ? await this.matrices(interval, stale)
-            : this.longest(tab, interval);
+            : tab === "counters" ? this.counterTables() : this.longest(tab, interval);
         if (!stale())
             panel.replaceChildren(...content);
     }
@@ -77,34 +84,37 @@ export class Tabs {
     async matrices({from, to}, stale) {
         const content = [];
         for (const gil of this.model.gils) {
-            const matrix = await measureBlockers(gil, from, to, stale);
-            if (!matrix)
+            const waiters = await measureBlockers(gil, from, to, stale);
+            if (!waiters)
                 return [];
-            if (matrix.ns.some((ns) => ns > 0))
-                content.push(this.gilTitle(gil), this.matrix(gil, matrix));
+            if (waiters.length > 0)
+                content.push(this.gilTitle(gil), this.matrix(gil, waiters));
         }
         return content.length ? content
             : [make("p", {className: "hint"}, "No thread waited for another here.")];
     }
 
-    matrix(gil, {members, ns, nobody}) {
-        const caused = new Float64Array(members), waited = Float64Array.from(nobody);
-        for (let i = 0; i < ns.length; i++) {
-            caused[i % members] += ns[i];
-            waited[Math.floor(i / members)] += ns[i];
+    matrix(gil, waiters) {
+        const caused = new Float64Array(gil.members.length);
+        let most = 1;
+        for (const {member, ns} of waiters.flatMap((waiter) => waiter.holders)) {
+            caused[member] += ns;
+            most = Math.max(most, ns);
         }
-        const rows = rankEntries(waited).slice(0, MATRIX_THREADS);
+        const rows = [...waiters].sort((a, b) => b.ns - a.ns).slice(0, MATRIX_THREADS);
         const columns = rankEntries(caused).slice(0, MATRIX_THREADS);
-        const most = ns.reduce((a, b) => Math.max(a, b), 1);
         const head = make("tr", {}, make("th", {scope: "col", className: "text"}, "waits ↓   for →"),
             ...columns.map(({member}) => make("th", {scope: "col"}, ...this.name(gil, member))),
             make("th", {scope: "col"}, "nobody"), make("th", {scope: "col"}, "all"));
-        const body = rows.map((row) => make("tr", {},
-            make("th", {scope: "row", className: "text"}, ...this.name(gil, row.member)),
-            ...columns.map(({member}) => this.matrixCell(ns[row.member * members + member], most, row.ns)),
-            make("td", {}, durationText(nobody[row.member])),
-            make("td", {}, make("b", {}, durationText(row.ns)))));
-        const left = rankEntries(waited).length - rows.length;
+        const body = rows.map((row) => {
+            const held = new Map(row.holders.map(({member, ns}) => [member, ns]));
+            return make("tr", {},
+                make("th", {scope: "row", className: "text"}, ...this.name(gil, row.member)),
+                ...columns.map(({member}) => this.matrixCell(held.get(member) ?? 0, most, row.ns)),
+                make("td", {}, durationText(row.nobody)),
+                make("td", {}, make("b", {}, durationText(row.ns))));
+        });
+        const left = waiters.length - rows.length;
         return make("div", {}, make("table", {className: "matrix"}, make("thead", {}, head),
             make("tbody", {}, ...body)), left > 0 ? make("p", {className: "hint"},
             `${left} threads that waited less are not shown.`) : "");
@@ -116,6 +126,26 @@ export class Tabs {
         if (ns > 0)
             cell.style.setProperty("--share", `${(8 + 45 * ns / most).toFixed(0)}%`);
         return cell;
+    }
+
+    /** What was counted while each thread held, waited, or did neither: the summary's. */
+    counterTables() {
+        const titles = ["Thread", "Total", "Holding", "Waiting", "Neither", "Holding /s",
+                        "Waiting /s", "Neither /s"];
+        const keys = ["total", "holding", "waiting", "free", "holding_per_s", "waiting_per_s",
+                      "free_per_s"];
+        const number = (value) => value === null || value === undefined ? "–"
+            : Number.isInteger(value) ? countText(value) : value.toFixed(1);
+        return this.counters.flatMap(({name, threads}) => [
+            make("h3", {}, make("bdi", {}, nameText(name))),
+            make("table", {className: "list"}, make("thead", {}, make("tr", {},
+                ...titles.map((title, i) => make("th", {scope: "col", className: i ? "" : "text"}, title)))),
+            make("tbody", {}, ...threads.map((row) => make("tr", {},
+                make("td", {className: "text"}, make("bdi", {}, nameText(row.label)),
+                     make("span", {className: "tid"}, String(row.tid))),
+                ...keys.map((key) => make("td", {"data-key": key, "data-value": row[key]},
+                                          number(row[key]))))))),
+        ]);
     }
 
     /** The longest waits or holds of all GILs. */

@@ -29,7 +29,7 @@ export function readTheme() {
     const theme = {dark, owners: dark ? OWNERS_DARK : OWNERS_LIGHT, pixels: {}};
     for (const name of ["lane", "lane-odd", "text", "muted", "line", "wait", "free", "accent",
                         "lost", "panel", "idle", "page", "running", "runnable",
-                        "blocked"]) {
+                        "blocked", "counter"]) {
         theme[name] = css(name);
         theme.pixels[name] = toPixel(theme[name]);
     }
@@ -37,6 +37,10 @@ export function readTheme() {
     theme.pixels.waitPale = mixPixels(theme.pixels.lane, theme.pixels.wait, dark ? 0.38 : 0.3);
     theme.font = "11px " + css("font");
     theme.ownerColor = (rank) => rank < 0 ? theme.free : theme.owners[rank % theme.owners.length];
+    // Functions are many: pale colours that text can stand on, by number.
+    theme.functionPixel = (number) => mixPixels(theme.pixels.lane,
+        theme.ownerPixels[number * 7 % theme.ownerPixels.length], 0.42);
+    theme.functionPixels = new Map();
     theme.ownerPixel = (rank) => theme.ownerPixels[rank % theme.ownerPixels.length];
     return theme;
 }

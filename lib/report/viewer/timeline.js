@@ -1,8 +1,9 @@
 // The timeline: names on the left, lanes as one canvas, a ruler above.
 
 import {byId, make, swatch} from "./dom.js";
-import {durationText, percentText, tickStep, timeText} from "./format.js";
-import {gilName, laneOf, layRows, pick, pickState, threadSelection} from "./model.js";
+import {durationText, percentText, rateText, tickStep, timeText} from "./format.js";
+import {CALL_HEIGHT, gilName, laneOf, layRows, pick, pickCall, pickState, splitProcesses,
+        threadSelection} from "./model.js";
 import {Painter} from "./paint.js";
 import {countBelow} from "./lod.js";
 import {firstHoldAfter, mainHold} from "./select.js";
@@ -35,6 +36,7 @@ export class Timeline {
         this.painter = new Painter();
         this.rows = [];
         this.found = new Set(); // lanes that the search found
+        this.measure();
     }
 
     /** Lay the rows anew: after a filter, an order, or a collapsed process. */
@@ -48,8 +50,11 @@ export class Timeline {
     }
 
     nameOf(row) {
-        const element = row.kind === "process" ? this.processName(row)
-            : row.kind === "gil" ? this.gilRowName(row) : this.threadName(row);
+        const element = {
+            process: () => this.processName(row), gil: () => this.gilRowName(row),
+            thread: () => this.threadName(row), counter: () => this.counterName(row),
+            others: () => this.othersName(row),
+        }[row.kind]();
         element.style.height = `${row.height}px`;
         row.element = element;
         return element;
@@ -71,8 +76,23 @@ export class Timeline {
             make("span", {className: "name"}, `${gilName(gil, this.model)}: who holds it`));
     }
 
+    othersName({count}) {
+        const open = this.view.others;
+        return make("button", {
+            className: "row process", "aria-expanded": String(open),
+            onclick: () => this.view.set({others: !open}),
+        }, make("span", {className: "arrow", "aria-hidden": "true"}, open ? "▴" : "▸"),
+        make("span", {className: "name"}, `${count} without a GIL`),
+        make("span", {className: "stat"}, open ? "hide" : "show"));
+    }
+
+    counterName({counter}) {
+        return make("div", {className: "row counter"},
+            make("bdi", {className: "name"}, counter.name), make("span", {className: "stat"}));
+    }
+
     threadName({lane}) {
-        const lifetime = lane.thread.end_ns - lane.thread.start_ns;
+        const lifetime = lane.end - lane.start;
         const wait = lane.gil ? `${percentText(lane.wait_ns, lifetime)}% wait` : "no GIL use";
         return make("button", {
             className: "row thread", title: `${lane.thread.name} (${lane.thread.tid})`,
@@ -111,23 +131,31 @@ export class Timeline {
         const {process} = this.model.threads[selection.thread];
         if (this.view.collapsed.has(process))
             this.view.toggleProcess(process);
-        const row = this.rowOf(selection.thread, selection.gil);
-        if (!row)
+        if (!this.view.others && splitProcesses(this.model)[1].some((each) => each.index === process))
+            this.view.set({others: true});
+        let row = this.rowOf(selection.thread, selection.gil);
+        if (!row) {
+            this.layOut();
+            row = this.rowOf(selection.thread, selection.gil);
+        }
+        if (!row) // the filter leaves it out
             return;
         const {scrollTop, clientHeight} = this.scroller;
         if (row.top < scrollTop || row.top + row.height > scrollTop + clientHeight)
             this.scroller.scrollTop = row.top - clientHeight / 3;
     }
 
-    /** CSS pixels of the lanes' part. */
-    get width() {
-        return Math.max(10, this.scroller.clientWidth - this.names.offsetWidth);
+    /** Ask for the room there is, in CSS pixels: once per drawing, since it costs a layout. */
+    measure() {
+        this.namesWidth = this.names.offsetWidth;
+        this.width = Math.max(10, this.scroller.clientWidth - this.namesWidth);
+        this.height = Math.max(1, this.scroller.clientHeight);
     }
 
     /** Is the canvas of the size that there is room for? */
     fits() {
-        return this.canvas.clientWidth === this.width &&
-            this.canvas.clientHeight === this.scroller.clientHeight;
+        this.measure();
+        return this.canvas.clientWidth === this.width && this.canvas.clientHeight === this.height;
     }
 
     timeAt(x) {
@@ -149,7 +177,11 @@ export class Timeline {
         const near = 1.5 * this.view.width / this.width;
         const time = this.timeAt(x);
         if (row?.kind === "thread") {
-            const inStates = y + this.scroller.scrollTop > row.top + row.height - row.states;
+            const inCalls = this.pickCallAt(row, y, time, near);
+            if (inCalls)
+                return inCalls;
+            const bar = row.top + row.height - row.states - row.calls;
+            const inStates = y + this.scroller.scrollTop > bar;
             return (inStates ? pickState(row.lane, time, near) : null) ??
                 pick(row.lane, time, near);
         }
@@ -163,10 +195,22 @@ export class Timeline {
         return pick(lane, time, near);
     }
 
+    /** The call under a point of a thread's row. */
+    pickCallAt(row, y, time, near) {
+        const level = Math.floor((y + this.scroller.scrollTop - this.callsTop(row)) / CALL_HEIGHT);
+        return row.calls > 0 && level >= 0 && (level + 1) * CALL_HEIGHT <= row.calls
+            ? pickCall(row.lane, level, time, near) : null;
+    }
+
+    /** Where a row's calls begin: below the bar and the states. */
+    callsTop(row) {
+        return row.top + row.height - row.calls - 1;
+    }
+
     draw() {
         const ratio = Math.min(2, window.devicePixelRatio || 1);
-        const {width} = this;
-        const height = Math.max(1, this.scroller.clientHeight);
+        this.measure();
+        const {width, height} = this;
         sizeCanvas(this.canvas, width, height, ratio);
         sizeCanvas(this.ruler, width, RULER_HEIGHT, ratio);
         this.ratio = ratio;
@@ -198,21 +242,77 @@ export class Timeline {
         const y = Math.round((row.top - this.scroller.scrollTop) * ratio);
         const height = Math.round(row.height * ratio);
         const inset = Math.round(BAR_INSET * ratio);
-        if (row.kind === "process")
+        if (row.kind === "process" || row.kind === "others")
             painter.fill(0, painter.width, y, height, theme.pixels.page);
         else if (row.kind === "gil")
             painter.owners(row.gil, y + inset, height - 2 * inset);
+        else if (row.kind === "counter")
+            this.paintCounter(row, y + inset, height - 2 * inset, line);
         else
             this.paintThread(row, y, height, inset, line);
         painter.fill(0, painter.width, y + height - line, line, theme.pixels.line);
     }
 
-    paintThread({lane, states}, y, height, inset, line) {
+    paintCounter({counter, element}, y, height, line) {
+        const most = this.painter.counter(counter.counts, y, height, line);
+        element.lastChild.textContent = `peak ${rateText(most / this.painter.step)}`;
+    }
+
+    paintThread(row, y, rowHeight, inset, line) {
+        const {lane, states, calls} = row;
+        const height = rowHeight - Math.round(calls * this.ratio);
         const strip = Math.round(states * this.ratio);
         const gap = strip > 0 ? line : 0;
         this.painter.thread(lane, y + inset, height - 2 * inset - strip - gap, line);
         if (strip > 0)
             this.painter.states(lane.thread.stateTracks, y + height - inset - strip, strip);
+        this.paintCalls(row);
+    }
+
+    paintCalls(row) {
+        const {callTracks, callSpans} = row.lane.thread;
+        const top = this.callsTop(row) - this.scroller.scrollTop;
+        for (let level = 0; (level + 1) * CALL_HEIGHT <= row.calls; level++) {
+            const y = Math.round((top + level * CALL_HEIGHT) * this.ratio);
+            this.painter.calls(callTracks[level], callSpans, y,
+                               Math.round((CALL_HEIGHT - 1) * this.ratio),
+                               (called) => this.functionPixel(called));
+        }
+    }
+
+    functionPixel(called) {
+        const {functionPixels, functionPixel} = this.theme;
+        let pixel = functionPixels.get(called);
+        if (pixel === undefined)
+            functionPixels.set(called, pixel = functionPixel(called));
+        return pixel;
+    }
+
+    labelCalls(row) {
+        const {callTracks, callSpans} = row.lane.thread;
+        const {context, theme} = this;
+        context.fillStyle = theme.text;
+        for (let level = 0; (level + 1) * CALL_HEIGHT <= row.calls; level++) {
+            const track = callTracks[level];
+            const first = track.firstAfter(this.view.from);
+            const last = countBelow(track.start, this.view.to, first);
+            const y = this.callsTop(row) - this.scroller.scrollTop + (level + 0.5) * CALL_HEIGHT;
+            if (last - first > this.width / 8)
+                continue;
+            for (let i = first; i < last; i++)
+                this.labelCall(track, i, this.model.functions[callSpans.function[track.id[i]]], y);
+        }
+    }
+
+    labelCall(track, i, called, y) {
+        const x0 = Math.max(0, this.xAt(track.start[i]));
+        const room = Math.min(this.width, this.xAt(track.end(i))) - x0 - 6;
+        if (room < 24)
+            return;
+        const letters = Math.floor(room / 6.2);
+        const text = called.title.length > letters
+            ? `${called.title.slice(0, Math.max(1, letters - 1))}…` : called.title;
+        this.context.fillText(text, x0 + 4, y);
     }
 
     drawTexts(visible) {
@@ -220,7 +320,10 @@ export class Timeline {
         context.font = this.theme.font;
         context.textBaseline = "middle";
         for (const row of visible) {
-            const y = row.top - this.scroller.scrollTop + (row.height - (row.states ?? 0)) / 2;
+            const below = (row.states ?? 0) + (row.calls ?? 0);
+            const y = row.top - this.scroller.scrollTop + (row.height - below) / 2;
+            if (row.calls > 0)
+                this.labelCalls(row);
             if (row.kind === "gil")
                 this.labelOwners(row.gil, y);
             else if (row.kind === "thread" && row.lane.gil)
@@ -305,13 +408,18 @@ export class Timeline {
         }
         const x0 = Math.max(-5, this.xAt(selection.start));
         const x1 = Math.min(this.width + 5, Math.max(this.xAt(selection.end), x0 + 3));
-        const strip = row.states + 3;
-        if (selection.kind === "state")
-            context.strokeRect(x0 - 1, top + row.height - strip - 1, x1 - x0 + 2, strip);
+        const strip = row.states + 3, bar = row.height - row.calls;
+        if (selection.kind === "call" && (selection.depth + 1) * CALL_HEIGHT > row.calls)
+            return; // its level is folded
+        if (selection.kind === "call")
+            context.strokeRect(x0 - 1, this.callsTop(row) - this.scroller.scrollTop +
+                               selection.depth * CALL_HEIGHT - 1, x1 - x0 + 2, CALL_HEIGHT + 1);
+        else if (selection.kind === "state")
+            context.strokeRect(x0 - 1, top + bar - strip - 1, x1 - x0 + 2, strip);
         else
-            context.strokeRect(x0 - 1, top + 1, x1 - x0 + 2, row.height - 3 - row.states);
+            context.strokeRect(x0 - 1, top + 1, x1 - x0 + 2, bar - 3 - row.states);
         if (selection.kind === "wait")
-            this.drawArrow(selection, top + row.height / 2);
+            this.drawArrow(selection, top + (row.height - row.calls) / 2);
     }
 
     /** From the hold that a wait waited for most to the wait's lane. */
@@ -327,7 +435,7 @@ export class Timeline {
         if (to <= from)
             return;
         const x = this.xAt((from + to) / 2);
-        const start = row.top - this.scroller.scrollTop + row.height / 2;
+        const start = row.top - this.scroller.scrollTop + (row.height - row.calls) / 2;
         const down = y > start ? 1 : -1;
         const end = y - down * 8;
         const arrow = new Path2D();

@@ -10,6 +10,8 @@ export class View {
         this.range = null;         // {from, to} that was dragged, or null
         this.selection = null;     // {kind: "thread"|"wait"|"hold"|"free", gil, member, …}
         this.collapsed = new Set(); // indices of processes
+        this.unfolded = false;     // show all levels of calls
+        this.others = false;       // show processes without a GIL
         this.order = "start";      // of threads: start, wait, hold, name
         this.filter = "";
         this.tab = "threads";
@@ -120,7 +122,7 @@ function readInterval(text) {
 export function readHash(hash) {
     const values = new URLSearchParams(hash.replace(/^#/, ""));
     const thread = /^(\d{1,10})(?:\.(\d{1,6}))?$/.exec(values.get("thread") ?? "");
-    const at = /^(wait|hold|free|state):(\d{1,16})$/.exec(values.get("at") ?? "");
+    const at = /^(wait|hold|free|state|call):(\d{1,16})$/.exec(values.get("at") ?? "");
     const gil = /^\d{1,6}$/.exec(values.get("gil") ?? "");
     return {
         interval: readInterval(values.get("t")),

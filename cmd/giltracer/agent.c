@@ -1,0 +1,90 @@
+#include "agent.h"
+
+#include "agent/wire.h"
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+extern char **environ;
+
+#define AGENT_NAME "libgiltracer-agent.so"
+
+/* Beside our program, or where it is installed from there. */
+static int find_agent(char *path, size_t size, struct gt_error *err)
+{
+    static const char *const places[] = {"", "../lib/giltracer/", "../lib/"};
+    char own[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", own, sizeof(own) - 1);
+    char *slash;
+
+    own[length > 0 ? length : 0] = '\0';
+    slash = strrchr(own, '/');
+    for (size_t i = 0; slash && i < sizeof(places) / sizeof(places[0]); i++) {
+        int written =
+            snprintf(path, size, "%.*s/%s" AGENT_NAME, (int)(slash - own), own, places[i]);
+
+        if (written > 0 && (size_t)written < size && access(path, R_OK) == 0)
+            return 0;
+    }
+    return gt_error_set(
+        err, GT_ERR_NOT_FOUND,
+        "the agent " AGENT_NAME " is not beside giltracer nor in ../lib/giltracer "
+        "(install it, or trace with perf: --gil-source uprobes --no-python-trace)");
+}
+
+static bool is_variable(const char *entry, const char *name)
+{
+    size_t length = strlen(name);
+
+    return strncmp(entry, name, length) == 0 && entry[length] == '=';
+}
+
+/* What the user preloads already stays, and comes after ours. */
+static int add_preload(struct gt_strvec *env, const char *agent)
+{
+    const char *old = getenv("LD_PRELOAD");
+
+    return gt_strvec_pushf(env, "LD_PRELOAD=%s%s%s", agent, old && *old ? ":" : "",
+                           old ? old : "");
+}
+
+static int add(struct gt_strvec *env, const char *name, const char *value)
+{
+    return value ? gt_strvec_pushf(env, "%s=%s", name, value) : 0;
+}
+
+int gt_agent_environment(const struct gt_agent_request *request, const char *folder,
+                         struct gt_strvec *env, struct gt_error *err)
+{
+    char agent[PATH_MAX];
+    int rc = find_agent(agent, sizeof(agent), err);
+    int failed = 0;
+
+    if (rc < 0)
+        return rc;
+    if (strpbrk(agent, ": "))
+        return gt_error_set(
+            err, GT_ERR_UNSUPPORTED,
+            "%s: the loader cannot preload a path with a space or a colon (move "
+            "giltracer)",
+            agent);
+    for (char **entry = environ; *entry; entry++)
+        if (!is_variable(*entry, "LD_PRELOAD") && strncmp(*entry, "GILTRACER_AGENT_", 16) != 0)
+            failed |= gt_strvec_push(env, *entry);
+    failed |= add_preload(env, agent) | add(env, GT_AGENT_ENV_DIR, folder) |
+              add(env, GT_AGENT_ENV_MAX_BYTES, request->max_bytes);
+    if (request->python_trace)
+        failed |= add(env, GT_AGENT_ENV_PYTHON, "1") |
+                  add(env, GT_AGENT_ENV_MAX_DEPTH, request->max_depth) |
+                  add(env, GT_AGENT_ENV_MIN_NS, request->min_ns) |
+                  add(env, GT_AGENT_ENV_INCLUDE, request->include) |
+                  add(env, GT_AGENT_ENV_EXCLUDE, request->exclude) |
+                  add(env, GT_AGENT_ENV_C_CALLS, request->c_calls ? "1" : "0") |
+                  add(env, GT_AGENT_ENV_BUDGET, request->budget) |
+                  add(env, GT_AGENT_ENV_IMPORT, request->imports);
+    return failed ? gt_error_memory(err) : 0;
+}

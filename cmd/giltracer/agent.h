@@ -1,0 +1,26 @@
+/* The agent in the target: what it is told, and how it gets in (lib/agent/wire.h). */
+#ifndef GILTRACER_AGENT_H
+#define GILTRACER_AGENT_H
+
+#include "base/error.h"
+#include "base/strvec.h"
+
+#include <stdbool.h>
+
+/* What the agent is to do beside the GIL; see agent/wire.h. Borrowed. */
+struct gt_agent_request {
+    bool python_trace; /* Python and C functions */
+    bool c_calls;
+    const char *max_depth, *min_ns; /* decimal; NULL: no bound */
+    const char *include, *exclude;  /* globs, by newline; NULL: all, none */
+    const char *budget;             /* percent */
+    const char *imports;            /* a,b */
+    const char *max_bytes;          /* of all logs */
+};
+
+/* The whole environment of a target with the agent, which logs into `folder`. The agent's
+ * program is found beside our own. */
+int gt_agent_environment(const struct gt_agent_request *request, const char *folder,
+                         struct gt_strvec *env, struct gt_error *err);
+
+#endif

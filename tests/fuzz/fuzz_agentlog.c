@@ -1,0 +1,48 @@
+/* An agent's log folder: the input is the control file's first part, then one thread's log. */
+#include "agent/wire.h"
+#include "agentlog/agentlog.h"
+#include "base/fs.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { CONTROL_BYTES = offsetof(struct gt_wire_control, anchors) + 64 };
+
+static void write_file(const char *dir, const char *name, const uint8_t *data, size_t size)
+{
+    char path[256];
+    int fd;
+
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    if (fd < 0 || write(fd, data, size) != (ssize_t)size)
+        abort();
+    close(fd);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static char *dir;
+    size_t control = size < CONTROL_BYTES ? size : CONTROL_BYTES;
+    struct gt_error err = {0};
+    struct gt_agentlog *log;
+    struct gt_event event;
+
+    if (!dir && !(dir = gt_fs_private_dir(NULL)))
+        abort();
+    write_file(dir, GT_WIRE_CONTROL_NAME, data, control);
+    write_file(dir, "1-1-1.log", data + control, size - control);
+    log = gt_agentlog_open(dir, &err);
+    if (!log && (!err.code || !err.message[0]))
+        abort();
+    while (log && gt_agentlog_next(log, &event, NULL) > 0)
+        if (!event.text || !event.comm || event.time_ns < 0)
+            abort();
+    gt_agentlog_free(log);
+    return 0;
+}

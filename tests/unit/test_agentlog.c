@@ -1,0 +1,450 @@
+/* agentlog/ on logs made here, word by word as wire.h says. */
+#include "agent/wire.h"
+#include "agentlog/agentlog.h"
+#include "base/fs.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define COND     UINT64_C(0x7f0000001000)
+#define ACQUIRED (COND + 88)
+
+/* A log in the making: one chunk per stream. */
+struct draft {
+    struct gt_wire_thread header;
+    unsigned char chunks[GT_WIRE_STREAMS][GT_WIRE_CHUNK_MIN];
+    size_t used[GT_WIRE_STREAMS];
+};
+
+static char *dir;
+
+static int setup(void **state)
+{
+    (void)state;
+    dir = gt_fs_private_dir(NULL);
+    return dir ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    gt_fs_remove_tree(dir, NULL);
+    free(dir);
+    return 0;
+}
+
+static void write_file(const char *name, const void *data, size_t size)
+{
+    char path[256];
+    int fd;
+
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, data, size), (ssize_t)size);
+    close(fd);
+}
+
+/* Two ticks per nanosecond, tick 2,000,000,000 being second 10; then one per nanosecond. */
+static struct gt_wire_control *new_control(void)
+{
+    struct gt_wire_control *control = calloc(1, sizeof(*control));
+
+    assert_non_null(control);
+    control->magic = GT_WIRE_MAGIC_CONTROL;
+    control->version = GT_WIRE_VERSION;
+    control->tick_source = GT_WIRE_TICKS_COUNTER;
+    control->anchors[0] = (struct gt_wire_anchor){10000000000, 2000000000};
+    control->anchors[2] = (struct gt_wire_anchor){10500000000, 3000000000};
+    control->anchors[1] = (struct gt_wire_anchor){11000000000, 3500000000};
+    return control;
+}
+
+static void write_control(struct gt_wire_control *control)
+{
+    write_file(GT_WIRE_CONTROL_NAME, control, sizeof(*control));
+    free(control);
+}
+
+static struct draft *new_draft(int32_t pid, int32_t tid, uint64_t process, uint64_t start)
+{
+    struct draft *draft = calloc(1, sizeof(*draft));
+
+    assert_non_null(draft);
+    draft->header = (struct gt_wire_thread){.magic = GT_WIRE_MAGIC_THREAD,
+                                            .version = GT_WIRE_VERSION,
+                                            .pid = pid,
+                                            .tid = tid,
+                                            .parent_pid = 1,
+                                            .parent_tid = 1,
+                                            .process_ticks = process,
+                                            .start_ticks = start,
+                                            .ident = (uint64_t)tid << 12,
+                                            .comm = "python3",
+                                            .program = "/usr/bin/python3"};
+    for (int i = 0; i < GT_WIRE_STREAMS; i++)
+        draft->used[i] = i == GT_WIRE_STREAM_GIL ? 512 : sizeof(struct gt_wire_chunk);
+    return draft;
+}
+
+static void add(struct draft *draft, enum gt_wire_stream stream, const void *data, size_t size)
+{
+    memcpy(draft->chunks[stream] + draft->used[stream], data, size);
+    draft->used[stream] += size;
+}
+
+static void add_gil(struct draft *draft, uint64_t ticks, enum gt_wire_kind kind, uint64_t value)
+{
+    struct gt_wire_record record = {ticks, GT_WIRE_WORD(kind, value)};
+
+    add(draft, GT_WIRE_STREAM_GIL, &record, sizeof(record));
+}
+
+static void add_word(struct draft *draft, uint64_t word)
+{
+    add(draft, GT_WIRE_STREAM_CALLS, &word, sizeof(word));
+}
+
+static void add_note(struct draft *draft, struct gt_wire_note note, const char *name,
+                     const char *file)
+{
+    char buffer[512] = {0};
+    size_t name_length = strlen(name), file_length = strlen(file);
+
+    note.size = (uint32_t)((sizeof(note) + name_length + file_length + 7) & ~7u);
+    note.name_length = (uint16_t)name_length;
+    note.file_length = (uint16_t)file_length;
+    memcpy(buffer, &note, sizeof(note));
+    memcpy(buffer + sizeof(note), name, name_length);
+    memcpy(buffer + sizeof(note) + name_length, file, file_length);
+    add(draft, GT_WIRE_STREAM_NOTES, buffer, note.size);
+}
+
+/* `size` cuts the file; 0 writes all of it. */
+static void write_draft(struct draft *draft, size_t size)
+{
+    char name[64];
+
+    for (uint32_t i = 0; i < GT_WIRE_STREAMS; i++) {
+        struct gt_wire_chunk chunk = {GT_WIRE_MAGIC_CHUNK, i, GT_WIRE_CHUNK_MIN,
+                                      i == GT_WIRE_STREAM_GIL ? 512 : sizeof(chunk)};
+
+        memcpy(draft->chunks[i], &chunk, sizeof(chunk));
+    }
+    memcpy(draft->chunks[0] + sizeof(struct gt_wire_chunk), &draft->header,
+           sizeof(draft->header));
+    snprintf(name, sizeof(name), "%d-%d-%llx.log", draft->header.pid, draft->header.tid,
+             (unsigned long long)draft->header.start_ticks);
+    write_file(name, draft->chunks, size ? size : sizeof(draft->chunks));
+    free(draft);
+}
+
+static struct gt_agentlog *open_log(void)
+{
+    struct gt_error err = {0};
+    struct gt_agentlog *log = gt_agentlog_open(dir, &err);
+
+    if (!log)
+        fail_msg("%s", err.message);
+    return log;
+}
+
+static struct gt_event next_event(struct gt_agentlog *log, enum gt_event_kind kind)
+{
+    struct gt_event event;
+
+    assert_int_equal(gt_agentlog_next(log, &event, NULL), 1);
+    assert_int_equal(event.kind, kind);
+    return event;
+}
+
+static void assert_end(struct gt_agentlog *log)
+{
+    struct gt_event event;
+
+    assert_int_equal(gt_agentlog_next(log, &event, NULL), 0);
+    gt_agentlog_free(log);
+}
+
+static void test_threads_merge_by_time(void **state)
+{
+    struct draft *main_thread = new_draft(100, 100, 2000000000, 2000000100);
+    struct draft *worker = new_draft(100, 101, 2000000000, 2000005000);
+    struct gt_agentlog *log;
+    struct gt_event event;
+
+    (void)state;
+    write_control(new_control());
+    add_gil(main_thread, 2000001000, GT_WIRE_SIGNAL, ACQUIRED);
+    add_gil(main_thread, 2000002000, GT_WIRE_CREATE, 101 << 12);
+    add_gil(main_thread, 2000009000, GT_WIRE_SIGNAL, COND);
+    add_gil(worker, 2000006000, GT_WIRE_WAIT, COND);
+    add_gil(worker, 2000010000, GT_WIRE_SIGNAL, ACQUIRED);
+    worker->header.exit_ticks = 2000012000;
+    main_thread->header.exit_ticks = 2000020000;
+    write_draft(main_thread, 0);
+    write_draft(worker, 0);
+
+    log = open_log();
+    event = next_event(log, GT_EVENT_FORK);
+    assert_int_equal(event.pid, 100);
+    assert_int_equal(event.other_pid, 1);
+    event = next_event(log, GT_EVENT_EXEC);
+    assert_string_equal(event.text, "python3");
+    event = next_event(log, GT_EVENT_COMM);
+    assert_string_equal(event.text, "python3");
+    event = next_event(log, GT_EVENT_COND_SIGNAL);
+    assert_int_equal(event.time_ns, 10000000500);
+    assert_true(event.value == ACQUIRED);
+    event = next_event(log, GT_EVENT_FORK); /* when it was created, not when it first spoke */
+    assert_int_equal(event.tid, 101);
+    assert_int_equal(event.other_tid, 100);
+    assert_int_equal(event.time_ns, 10000001000);
+    next_event(log, GT_EVENT_COMM);
+    event = next_event(log, GT_EVENT_COND_WAIT);
+    assert_int_equal(event.tid, 101);
+    event = next_event(log, GT_EVENT_COND_SIGNAL);
+    assert_int_equal(event.tid, 100);
+    event = next_event(log, GT_EVENT_COND_SIGNAL);
+    assert_int_equal(event.tid, 101);
+    event = next_event(log, GT_EVENT_EXIT);
+    assert_int_equal(event.tid, 101);
+    assert_int_equal(event.time_ns, 10000006000);
+    event = next_event(log, GT_EVENT_EXIT);
+    assert_int_equal(event.tid, 100);
+    assert_end(log);
+}
+
+static void test_clock_follows_the_anchors(void **state)
+{
+    static const struct {
+        uint64_t ticks;
+        int64_t ns;
+    } moments[] = {
+        {1000000000, 9333333334}, /* before the first: the whole run's rate */
+        {2500000000, 10250000000}, {3000000000, 10500000000},
+        {3250000000, 10750000000}, {5000000000, 12000000000}, /* after the last: likewise */
+    };
+    struct draft *draft = new_draft(7, 7, 900000000, 900000000);
+    struct gt_agentlog *log;
+
+    (void)state;
+    write_control(new_control());
+    for (size_t i = 0; i < 5; i++)
+        add_gil(draft, moments[i].ticks, GT_WIRE_SIGNAL, COND);
+    write_draft(draft, 0);
+    log = open_log();
+    for (int i = 0; i < 3; i++) {
+        struct gt_event event;
+
+        assert_int_equal(gt_agentlog_next(log, &event, NULL), 1);
+    }
+    for (size_t i = 0; i < 5; i++)
+        assert_int_equal(next_event(log, GT_EVENT_COND_SIGNAL).time_ns, moments[i].ns);
+    next_event(log, GT_EVENT_EXIT);
+    assert_end(log);
+}
+
+static void test_calls_across_a_base(void **state)
+{
+    const uint64_t turn = UINT64_C(1) << GT_WIRE_TICK_BITS;
+    struct draft *draft = new_draft(7, 7, turn - 1000, turn - 1000);
+    struct gt_wire_control *control = new_control();
+    struct gt_agentlog *log;
+    struct gt_event event;
+
+    (void)state;
+    control->tick_source = GT_WIRE_TICKS_MONOTONIC;
+    write_control(control);
+    add_note(draft, (struct gt_wire_note){.kind = GT_WIRE_NOTE_FUNCTION, .id = 5, .line = 12},
+             "Class.method", "/x/file.py");
+    add_note(draft,
+             (struct gt_wire_note){
+                 .kind = GT_WIRE_NOTE_UNTRACED, .id = 5, .count = 300, .ticks = turn + 7},
+             "", "");
+    add_word(draft, (uint64_t)GT_WIRE_BASE << 60 | (turn - 10));
+    add_word(draft, GT_WIRE_CALL_WORD(GT_WIRE_CALL, 5, turn - 10));
+    add_word(draft, (uint64_t)GT_WIRE_BASE << 60 | (turn + 3));
+    add_word(draft, GT_WIRE_CALL_WORD(GT_WIRE_YIELD, 5, turn + 3));
+    add_word(draft, GT_WIRE_CALL_WORD(GT_WIRE_THROW, 5, turn + 4));
+    add_word(draft, GT_WIRE_CALL_WORD(GT_WIRE_UNWIND, 6, turn + 5));
+    write_draft(draft, 0);
+
+    log = open_log();
+    next_event(log, GT_EVENT_FORK);
+    next_event(log, GT_EVENT_EXEC);
+    next_event(log, GT_EVENT_COMM);
+    event = next_event(log, GT_EVENT_CALL);
+    assert_int_equal(event.time_ns, turn - 10);
+    assert_string_equal(event.function->name, "Class.method");
+    assert_string_equal(event.function->file, "/x/file.py");
+    assert_int_equal(event.function->line, 12);
+    event = next_event(log, GT_EVENT_RETURN);
+    assert_int_equal(event.time_ns, turn + 3);
+    assert_int_equal(event.flags, GT_RETURN_YIELD);
+    event = next_event(log, GT_EVENT_CALL);
+    assert_int_equal(event.flags, GT_CALL_RESUME | GT_CALL_THROW);
+    event = next_event(log, GT_EVENT_RETURN);
+    assert_string_equal(event.function->name, "(name lost)");
+    next_event(log, GT_EVENT_EXIT);
+    event = next_event(log, GT_EVENT_UNTRACED);
+    assert_int_equal(event.value, 300);
+    assert_end(log);
+}
+
+static void test_exec_and_fork(void **state)
+{
+    struct draft *before = new_draft(50, 50, 2000000000, 2000000000);
+    struct draft *after = new_draft(50, 50, 2100000000, 2100000000);
+    struct draft *child = new_draft(51, 51, 2050000000, 2060000000);
+    struct gt_agentlog *log;
+    struct gt_event event;
+
+    (void)state;
+    write_control(new_control());
+    child->header.flags = GT_WIRE_FORKED;
+    child->header.parent_pid = child->header.parent_tid = 50;
+    strcpy(after->header.program, "/opt/python");
+    write_draft(before, 0);
+    write_draft(after, 0);
+    write_draft(child, 0);
+
+    log = open_log();
+    assert_int_equal(gt_agentlog_quality(log)->processes, 3);
+    next_event(log, GT_EVENT_FORK);
+    next_event(log, GT_EVENT_EXEC);
+    next_event(log, GT_EVENT_COMM);
+    event = next_event(log, GT_EVENT_FORK);
+    assert_int_equal(event.pid, 51);
+    assert_int_equal(event.other_pid, 50);
+    assert_int_equal(event.time_ns, 10025000000);
+    next_event(log, GT_EVENT_COMM);
+    event = next_event(log, GT_EVENT_EXIT); /* killed: the last sign of life stands for it */
+    assert_int_equal(event.pid, 51);
+    event = next_event(log, GT_EVENT_EXEC);
+    assert_string_equal(event.text, "python3");
+    next_event(log, GT_EVENT_COMM);
+    event = next_event(log, GT_EVENT_EXIT);
+    assert_int_equal(event.pid, 50);
+    assert_end(log);
+}
+
+static void test_names_messages_and_stop(void **state)
+{
+    struct draft *draft = new_draft(7, 7, 2000000000, 2000000000);
+    struct gt_wire_control *control = new_control();
+    struct gt_agentlog *log;
+    struct gt_event event;
+
+    (void)state;
+    control->stopped_ticks = 2500000000;
+    strcpy(control->trouble, "process 7: it broke");
+    write_control(control);
+    add_note(draft,
+             (struct gt_wire_note){.kind = GT_WIRE_NOTE_NAME, .id = 9, .ticks = 2200000000},
+             "worker \x1b[31m", "");
+    add_note(draft, (struct gt_wire_note){.kind = GT_WIRE_NOTE_MESSAGE}, "look here", "");
+    draft->header.dropped = 3;
+    draft->header.exit_ticks = 2600000000;
+    write_draft(draft, 0);
+
+    log = open_log();
+    assert_string_equal(gt_agentlog_warning(log, 0), "process 7: it broke");
+    assert_string_equal(gt_agentlog_warning(log, 1), "process 7: look here");
+    assert_null(gt_agentlog_warning(log, 2));
+    assert_int_equal(gt_agentlog_quality(log)->dropped, 3);
+    assert_int_equal(gt_agentlog_quality(log)->stopped_ns, 10250000000);
+    next_event(log, GT_EVENT_FORK);
+    next_event(log, GT_EVENT_EXEC);
+    next_event(log, GT_EVENT_COMM);
+    event = next_event(log, GT_EVENT_COMM);
+    assert_int_equal(event.tid, 9);
+    assert_int_equal(event.flags, GT_COMM_THREADING);
+    assert_string_equal(event.text, "worker \x1b[31m");
+    event = next_event(log, GT_EVENT_STOPPED);
+    assert_int_equal(event.time_ns, 10250000000);
+    next_event(log, GT_EVENT_EXIT);
+    assert_end(log);
+}
+
+static size_t count_events(enum gt_event_kind kind, struct gt_agentlog_quality *quality)
+{
+    struct gt_agentlog *log = open_log();
+    struct gt_event event;
+    size_t count = 0;
+
+    while (gt_agentlog_next(log, &event, NULL) > 0)
+        count += event.kind == kind;
+    *quality = *gt_agentlog_quality(log);
+    gt_agentlog_free(log);
+    return count;
+}
+
+static void test_cut_and_senseless_logs(void **state)
+{
+    struct draft *cut = new_draft(7, 7, 2000000000, 2000000000);
+    struct draft *senseless = new_draft(7, 8, 2000000000, 2000000000);
+    struct gt_agentlog_quality quality;
+
+    (void)state;
+    write_control(new_control());
+    for (uint64_t i = 0; i < 2000; i++)
+        add_gil(cut, 2000000000 + i, GT_WIRE_SIGNAL, COND);
+    write_draft(cut, 512 + 1000 * sizeof(struct gt_wire_record) + 7);
+    for (uint64_t i = 0; i < 10; i++)
+        add_gil(senseless, 2000000000 + i, i == 5 ? 99 : GT_WIRE_WAIT, COND);
+    write_draft(senseless, 0);
+    write_file("empty.log", "", 0);
+    write_file("text.log", "hello", 5);
+
+    assert_int_equal(count_events(GT_EVENT_COND_SIGNAL, &quality), 1000);
+    assert_int_equal(count_events(GT_EVENT_COND_WAIT, &quality), 5);
+    assert_int_equal(quality.threads, 2);
+    assert_int_equal(quality.damaged, 3); /* cut, senseless, text; an empty one is unused */
+}
+
+static void test_refuses_what_is_no_log(void **state)
+{
+    struct gt_wire_control *control = new_control();
+    struct gt_error err;
+
+    (void)state;
+    assert_null(gt_agentlog_open(dir, &err));
+    assert_int_equal(err.code, GT_ERR_NOT_FOUND);
+    assert_null(gt_agentlog_open("/nonexistent", &err));
+    assert_int_equal(err.code, GT_ERR_NOT_FOUND);
+    write_file(GT_WIRE_CONTROL_NAME, "nonsense", 8);
+    assert_null(gt_agentlog_open(dir, &err));
+    assert_int_equal(err.code, GT_ERR_FORMAT);
+    control->version = GT_WIRE_VERSION + 1;
+    write_control(control);
+    assert_null(gt_agentlog_open(dir, &err));
+    assert_int_equal(err.code, GT_ERR_FORMAT);
+    assert_non_null(strstr(err.message, "version"));
+    control = new_control();
+    memset(control->anchors, 0, sizeof(control->anchors));
+    write_control(control);
+    assert_null(gt_agentlog_open(dir, &err));
+    assert_int_equal(err.code, GT_ERR_FORMAT);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_threads_merge_by_time),   TEST(test_clock_follows_the_anchors),
+        TEST(test_calls_across_a_base),     TEST(test_exec_and_fork),
+        TEST(test_names_messages_and_stop), TEST(test_cut_and_senseless_logs),
+        TEST(test_refuses_what_is_no_log),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

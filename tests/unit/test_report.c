@@ -1,0 +1,269 @@
+/* lib/report: from text to the summary, Chrome JSON and the table; hostile names included. */
+#include "base/buf.h"
+#include "report/report.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+#include <zlib.h>
+
+/* 13 waits 300 us for 12, then holds 100 us; its name is made to break out of anything. */
+static const char text[] =
+    "         python3 12/12 [000]     5.000000000: PERF_RECORD_COMM exec: python3:12/12\n"
+    "         python3 12/12 [000]     5.000100000: gil:signal: (1) cond=0x7f0000001058\n"
+    "         python3 12/12 [000]     5.000200000: gil:signal: (1) cond=0x7f0000001000\n"
+    "         python3 12/12 [000]     5.000300000: gil:signal: (1) cond=0x7f0000001058\n"
+    "         python3 12/12 [000]     5.000400000: PERF_RECORD_FORK(12:13):(12:12)\n"
+    "         python3 12/13 [001]     5.000500000: PERF_RECORD_COMM: </script>\"\x1b[m:12/13\n"
+    " </script>\"\x1b[m 12/13 [001]     5.000600000: gil:wait: (1) cond=0x7f0000001000\n"
+    "         python3 12/12 [000]     5.000900000: gil:signal: (1) cond=0x7f0000001000\n"
+    " </script>\"\x1b[m 12/13 [001]     5.000900000: gil:signal: (1) cond=0x7f0000001058\n"
+    " </script>\"\x1b[m 12/13 [001]     5.001000000: gil:signal: (1) cond=0x7f0000001000\n"
+    " </script>\"\x1b[m 12/13 [001]     5.001000000: PERF_RECORD_EXIT(12:13):(12:12)\n"
+    "         python3 12/12 [000]     5.002000000: PERF_RECORD_EXIT(12:12):(12:12)\n";
+
+static char *const command[] = {"python3", "a \xff\n.py", NULL};
+static const struct gt_run_info info = {.argv = command,
+                                        .exit_status = 7,
+                                        .started_unix_ns = -1,
+                                        .root_pid = 12,
+                                        .gil_enabled = true};
+
+static struct gt_report *make_report(const char *data, size_t length)
+{
+    struct gt_error err;
+    struct gt_report *report = gt_report_new(GT_DETECT_GIL, &info, &err);
+
+    assert_non_null(report);
+    assert_int_equal(gt_report_feed(report, data, length, &err), 0);
+    assert_int_equal(gt_report_finish(report, &err), 0);
+    return report;
+}
+
+static json_t *load(const char *data, size_t length)
+{
+    json_error_t error;
+    json_t *value = json_loadb(data, length, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
+
+    if (!value)
+        fail_msg("line %d: %s", error.line, error.text);
+    return value;
+}
+
+static int64_t number(json_t *object, const char *key)
+{
+    json_t *value = json_object_get(object, key);
+
+    assert_true(json_is_integer(value));
+    return json_integer_value(value);
+}
+
+static void the_summary_is_json_with_the_numbers(void **state)
+{
+    struct gt_report *report = make_report(text, sizeof(text) - 1);
+    struct gt_buf json;
+    struct gt_error err;
+    json_t *root, *gil, *waiter, *blame;
+
+    (void)state;
+    gt_buf_init(&json);
+    assert_int_equal(gt_report_summary(report, &json, &err), 0);
+    assert_null(strpbrk(json.data, "<>&\x1b\n"));
+    root = load(json.data, json.length);
+    assert_int_equal(number(root, "schema"), 1);
+    assert_int_equal(number(json_object_get(root, "run"), "exit_status"), 7);
+    assert_int_equal(json_array_size(json_object_get(root, "gils")), 1);
+    gil = json_array_get(json_object_get(root, "gils"), 0);
+    assert_int_equal(number(gil, "pid"), 12);
+    assert_int_equal(number(gil, "hold_ns"), 100000 + 600000 + 100000);
+    assert_int_equal(number(gil, "wait_ns"), 300000);
+    assert_int_equal(number(gil, "violations"), 0);
+    waiter = json_array_get(json_object_get(gil, "threads"), 1);
+    assert_int_equal(number(waiter, "tid"), 13);
+    assert_int_equal(number(waiter, "lifetime_ns"), 600000);
+    assert_int_equal(number(waiter, "hold_ns"), 100000);
+    assert_int_equal(number(waiter, "wait_ns"), 300000);
+    assert_int_equal(number(waiter, "free_ns"), 200000);
+    assert_string_equal(json_string_value(json_object_get(waiter, "label")),
+                        "</script>\"\x1b[m");
+    blame = json_array_get(json_object_get(waiter, "blocked_by"), 0);
+    assert_int_equal(number(blame, "tid"), 12);
+    assert_int_equal(number(blame, "ns"), 300000);
+    json_decref(root);
+    gt_buf_release(&json);
+    gt_report_free(report);
+}
+
+static char *write_to_file(struct gt_report *report, enum gt_report_format format,
+                           struct gt_buf *content)
+{
+    char path[] = "/tmp/giltracer-test-XXXXXX";
+    struct gt_output output;
+    struct gt_error err;
+    int fd = mkstemp(path);
+    gzFile file;
+    char piece[4096];
+    int got;
+
+    assert_true(fd >= 0);
+    close(fd);
+    assert_int_equal(gt_output_open(&output, path, &err), 0);
+    assert_int_equal(gt_report_write(report, format, &output, &err), 0);
+    assert_int_equal(gt_output_commit(&output, &err), 0);
+    file = gzopen(path, "rb"); /* reads what is not compressed too */
+    assert_non_null(file);
+    while ((got = gzread(file, piece, sizeof(piece))) > 0)
+        assert_int_equal(gt_buf_add(content, piece, (size_t)got), 0);
+    assert_int_equal(gzclose(file), Z_OK);
+    unlink(path);
+    return content->data;
+}
+
+/* Duration of all `X` events of this name, in us; *count of them. */
+static double sum_spans(json_t *root, const char *name, int *count)
+{
+    json_t *events = json_object_get(root, "traceEvents"), *event;
+    double sum = 0;
+    size_t i;
+
+    *count = 0;
+    assert_true(json_is_array(events));
+    json_array_foreach(events, i, event)
+    {
+        const char *phase = json_string_value(json_object_get(event, "ph"));
+
+        assert_non_null(phase);
+        assert_true(json_is_integer(json_object_get(event, "pid")));
+        assert_true(json_is_integer(json_object_get(event, "tid")));
+        assert_non_null(json_string_value(json_object_get(event, "name")));
+        if (strcmp(phase, "X") != 0)
+            continue;
+        assert_true(json_number_value(json_object_get(event, "ts")) >= 0);
+        if (strcmp(json_string_value(json_object_get(event, "name")), name) == 0) {
+            sum += json_number_value(json_object_get(event, "dur"));
+            ++*count;
+        }
+    }
+    return sum;
+}
+
+static void chrome_json_is_valid(void **state)
+{
+    struct gt_report *report = make_report(text, sizeof(text) - 1);
+    struct gt_buf plain, packed;
+    json_t *root;
+    int count;
+
+    (void)state;
+    gt_buf_init(&plain);
+    gt_buf_init(&packed);
+    write_to_file(report, GT_FORMAT_JSON, &plain);
+    write_to_file(report, GT_FORMAT_JSON_GZ, &packed);
+    assert_string_equal(plain.data, packed.data);
+    assert_null(strstr(plain.data, "</script"));
+    root = load(plain.data, plain.length);
+    assert_true(json_is_object(json_object_get(root, "giltracer")));
+    assert_int_equal((int)sum_spans(root, "GIL hold", &count), 800);
+    assert_int_equal(count, 3);
+    assert_int_equal((int)sum_spans(root, "GIL wait", &count), 300);
+    assert_int_equal(count, 1);
+    json_decref(root);
+    gt_buf_release(&plain);
+    gt_buf_release(&packed);
+    gt_report_free(report);
+}
+
+static void a_full_disk_is_told(void **state)
+{
+    struct gt_report *report = make_report(text, sizeof(text) - 1);
+    struct gt_error err;
+
+    (void)state;
+    for (int format = GT_FORMAT_JSON; format <= GT_FORMAT_HTML; format++) {
+        struct gt_output output;
+
+        assert_int_equal(gt_output_open(&output, "/dev/full", &err), 0);
+        assert_int_equal(gt_report_write(report, (enum gt_report_format)format, &output, &err),
+                         GT_ERR_IO);
+        assert_non_null(strstr(err.message, "/dev/full"));
+        gt_output_abandon(&output);
+    }
+    gt_report_free(report);
+}
+
+static void the_table_is_for_people(void **state)
+{
+    struct gt_report *report = make_report(text, sizeof(text) - 1);
+    struct gt_buf table;
+
+    (void)state;
+    gt_buf_init(&table);
+    assert_int_equal(gt_report_print(report, false, &table), 0);
+    assert_null(strchr(table.data, '\x1b')); /* neither ours nor the thread's */
+    assert_non_null(strstr(table.data, "Summary of threads:"));
+    assert_non_null(strstr(table.data, "\n12* "));
+    assert_non_null(strstr(table.data, "\n13  "));
+    assert_non_null(strstr(table.data, " 600.0 ")); /* total(us) */
+    assert_non_null(strstr(table.data, " 50.0"));   /* gil wait% */
+    assert_non_null(strstr(table.data, "300.0 us"));
+    assert_non_null(strstr(table.data, "main (100%)"));
+    assert_non_null(strstr(table.data, "exit status 7"));
+    gt_buf_reset(&table);
+    assert_int_equal(gt_report_print(report, true, &table), 0);
+    assert_non_null(strstr(table.data, "\x1b[31m"));
+    assert_null(strstr(table.data, "\"\x1b[m"));
+    gt_buf_release(&table);
+    gt_report_free(report);
+}
+
+static void endings_name_formats(void **state)
+{
+    enum gt_report_format format;
+    struct gt_error err;
+
+    (void)state;
+    assert_int_equal(gt_report_format_of("a.json", &format, &err), 0);
+    assert_int_equal(format, GT_FORMAT_JSON);
+    assert_int_equal(gt_report_format_of("a.json.gz", &format, &err), 0);
+    assert_int_equal(format, GT_FORMAT_JSON_GZ);
+    assert_int_equal(gt_report_format_of("b/a.html", &format, &err), 0);
+    assert_int_equal(format, GT_FORMAT_HTML);
+    assert_int_equal(gt_report_format_of("-", &format, &err), 0);
+    assert_int_equal(format, GT_FORMAT_JSON);
+    assert_int_equal(gt_report_format_of("a.txt", &format, &err), GT_ERR_USAGE);
+    assert_non_null(strstr(err.message, ".json.gz"));
+    assert_int_equal(gt_report_format_of("", &format, &err), GT_ERR_USAGE);
+}
+
+static void text_of_something_else(void **state)
+{
+    const char *other = "{\"traceEvents\": []}\nhello\n";
+    struct gt_error err;
+    struct gt_report *report = gt_report_new(GT_DETECT_GIL, &info, &err);
+
+    (void)state;
+    assert_int_equal(gt_report_feed(report, other, strlen(other), &err), 0);
+    assert_int_equal(gt_report_finish(report, &err), GT_ERR_FORMAT);
+    assert_non_null(strstr(err.message, "perf script"));
+    gt_report_free(report);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_summary_is_json_with_the_numbers),
+        cmocka_unit_test(chrome_json_is_valid),
+        cmocka_unit_test(a_full_disk_is_told),
+        cmocka_unit_test(the_table_is_for_people),
+        cmocka_unit_test(endings_name_formats),
+        cmocka_unit_test(text_of_something_else),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
