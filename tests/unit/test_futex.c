@@ -8,6 +8,8 @@
 #include "feed.h"
 #include "launch/runtime.h"
 
+#include <unistd.h>
+
 enum { COND = 0x5000, WORD = COND + 40, MUTEX = COND + 48, SWITCH = COND + 88 + 40 };
 enum { US = 1000, MS = 1000000 };
 
@@ -212,6 +214,20 @@ static void the_interval_passed_and_it_waits_again(void **state)
     assert_int_equal(gt_span_at(&gil->waits, 4)->start_ns, 40 * MS);
 }
 
+static void forced_switching_tells(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) { /* 9 waits twice and never wakes; 8 then waits for 9 */
+        waits((10 + 20 * i) * MS, 9, WORD + 4 * (uint64_t)i);
+        wakes((18 + 20 * i) * MS, 8, WORD + 4 * (uint64_t)i);
+        call((18 + 20 * i) * MS + US, 8, SWITCH, 0x189, 0);
+        returns((18 + 20 * i) * MS + 2 * US, 9);
+        wakes((18 + 20 * i) * MS + 3 * US, 9, SWITCH);
+        returns((18 + 20 * i) * MS + 4 * US, 8);
+    }
+    assert_int_equal(only_gil()->handovers, 2);
+}
+
 static void a_daemon_never_gets_it(void **state)
 {
     const struct gt_gil *gil;
@@ -237,6 +253,27 @@ static void locating_the_runtime(void **state)
     assert_false(gt_runtime_locate(&runtime, 0x7f0000011000, 0, &start, &end));
 }
 
+/* The distribution's interpreter exports it, stripped as it is. */
+static void finding_the_runtime(void **state)
+{
+    char path[] = "/usr/bin/python3";
+    struct gt_interp interp = {.executable = path};
+    struct gt_runtime found;
+    struct gt_error err;
+
+    (void)state;
+    if (access(path, R_OK))
+        skip();
+    assert_int_equal(gt_runtime_find(&found, &interp, &err), 0);
+    assert_string_equal(found.path, path);
+    assert_true(found.size_bytes >= 512 && found.address > found.code_address);
+    assert_true(found.code_size_bytes > 100000);
+    strcpy(path, "/dev/zero");
+    assert_int_equal(gt_runtime_find(&found, &interp, &err), GT_ERR_FORMAT);
+    interp.executable = NULL;
+    assert_int_equal(gt_runtime_find(&found, &interp, &err), GT_ERR_NOT_FOUND);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -248,8 +285,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_wait_goes_on_for_the_mutex, setup, teardown),
         cmocka_unit_test_setup_teardown(the_interval_passed_and_it_waits_again, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(forced_switching_tells, setup, teardown),
         cmocka_unit_test_setup_teardown(a_daemon_never_gets_it, setup, teardown),
         cmocka_unit_test(locating_the_runtime),
+        cmocka_unit_test(finding_the_runtime),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
