@@ -42,11 +42,12 @@ enum {
     WORD_1 = 44, /* an address that is 4 modulo 8: no semaphore's */
     MUTEX = 8,   /* from what WORD_0 would make of the mutex to the condition variable */
     /* A waiter that is woken too late (another thread took the GIL) waits again at once. */
-    AGAIN_NS = 100000,
+    AGAIN_NS = 200000,
 };
 
-/* From `cond` to `switch_cond`: x86-64, aarch64, CPython 3.6 (separate variables). */
-static const uint64_t switch_distances[] = {88, 96, 128};
+/* From `cond` to `switch_cond`: x86-64, aarch64; CPython 3.6, where they are separate
+ * variables, as its builds here have them. */
+static const uint64_t switch_distances[] = {88, 96, 0 - (uint64_t)128};
 enum { SWITCH_DISTANCES = 3 };
 
 enum entry_kind {
