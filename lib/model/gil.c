@@ -220,6 +220,18 @@ static int end_unseen(struct gt_timeline *timeline, struct gt_gil *gil, int64_t 
     return end_hold(timeline, gil, time_ns, GT_SPAN_CUT_END);
 }
 
+/* It waits again, and nobody released the GIL since it last did: only time can have woken it,
+ * after the switch interval. */
+static void note_interval(struct gt_gil *gil, const struct gt_member *member, int64_t time_ns)
+{
+    enum { LEAST_NS = 10000 }; /* sooner, it was a spurious wake-up */
+    int64_t interval_ns = time_ns - member->asked_ns;
+
+    if (gil->last_change_ns < member->asked_ns && interval_ns >= LEAST_NS &&
+        (gil->interval_ns == 0 || interval_ns < gil->interval_ns))
+        gil->interval_ns = interval_ns;
+}
+
 int gt_gil_wait(struct gt_timeline *timeline, uint32_t index, uint32_t thread, int64_t time_ns)
 {
     struct gt_gil *gil = gt_gil_at(timeline, index);
@@ -236,7 +248,10 @@ int gt_gil_wait(struct gt_timeline *timeline, uint32_t index, uint32_t thread, i
     if (member->wait_since_ns < 0) {
         member->wait_since_ns = time_ns; /* later waits repeat every switch interval */
         gil->waiting++;
+    } else {
+        note_interval(gil, member, time_ns);
     }
+    member->asked_ns = time_ns;
     return 0;
 }
 

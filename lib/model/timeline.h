@@ -98,6 +98,7 @@ struct gt_member {
     /* State while feeding. */
     int64_t wait_since_ns;  /* -1: not waiting */
     int64_t enter_since_ns; /* functions: in take_gil since; -1: not */
+    int64_t asked_ns;       /* newest of the timed waits that a wait consists of */
     bool contended;         /* functions: the GIL was another's at the entry */
     uint32_t lost_seen;     /* lost ranges that the above knows of */
 };
@@ -126,6 +127,7 @@ struct gt_gil {
     uint32_t last_acquirer; /* member */
     uint64_t handovers;     /* acquired by a thread that had waited */
     uint32_t waiting;       /* members that wait now */
+    int64_t interval_ns;    /* shortest timed wait that nothing ended but time; 0: none seen */
     struct gt_gil_defects {
         uint64_t duplicates;           /* the same call recorded twice */
         uint64_t takes_without_return; /* waits that ended with the thread */

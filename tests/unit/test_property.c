@@ -7,6 +7,7 @@
  */
 #include "feed.h"
 
+#include "analysis/blockers.h"
 #include "analysis/contention.h"
 #include "base/buf.h"
 #include "base/nstime.h"
@@ -197,11 +198,42 @@ static void make_noise(struct sim *sim, int thread)
     send(sim, below(sim, 4) ? GT_EVENT_COND_SIGNAL : GT_EVENT_COND_WAIT, tid, address);
 }
 
+/* Calls and returns of Python, C and collector functions, nested and torn at random. */
+static void call_or_return(struct sim *sim, int thread)
+{
+    static const char *const files[] = {"a.py", "<frozen importlib._bootstrap>", "builtins",
+                                        "gc"};
+    static const uint32_t flags[] = {0, 0, GT_FUNCTION_C, GT_FUNCTION_C | GT_FUNCTION_GC};
+    uint32_t id = (uint32_t)below(sim, 12);
+    struct gt_function function = {.id = id,
+                                   .line = id,
+                                   .flags = flags[id % 4],
+                                   .name_length = 1,
+                                   .file_length = (uint32_t)strlen(files[id % 4]),
+                                   .name = "f",
+                                   .file = files[id % 4]};
+    struct gt_event event = {.kind = below(sim, 2) ? GT_EVENT_CALL : GT_EVENT_RETURN,
+                             .time_ns = sim->now_ns,
+                             .pid = PID,
+                             .tid = sim->threads[thread].tid,
+                             .cpu = -1,
+                             .comm = "",
+                             .text = "",
+                             .function = &function};
+
+    if (!sim->losing)
+        assert_int_equal(gt_timeline_feed(sim->timeline, &event), 0);
+}
+
 static void step(struct sim *sim)
 {
     int thread = below(sim, sim->thread_count), gil;
 
     sim->now_ns += 1 + below(sim, 1 << below(sim, 20));
+    if (!sim->as_text && sim->threads[thread].doing != ABSENT && below(sim, 3) == 0) {
+        call_or_return(sim, thread);
+        return;
+    }
     if (sim->with_noise && sim->threads[thread].doing != ABSENT && below(sim, 4) == 0) {
         make_noise(sim, thread);
         return;
@@ -418,6 +450,55 @@ static const char *check_blame(const struct gt_gil *gil)
     return wrong;
 }
 
+/* Cells and gaps of a waiter are its waits; the rows are the cells; nobody's gaps are the
+ * contention's nobody. */
+static const char *check_blockers(const struct gt_timeline *timeline, uint32_t index)
+{
+    const struct gt_gil *gil = gt_gil_at(timeline, index);
+    int64_t waited_ns[64] = {0}, cells_ns = 0, rows_ns = 0, held_ns = 0, total_hold_ns = 0;
+    struct gt_blockers blockers;
+    const char *wrong = NULL;
+
+    if (gt_blockers_init(&blockers, timeline, index, NULL))
+        return "no memory";
+    for (size_t i = 0; i < blockers.cells.count; i++) {
+        const struct gt_blocker_cell *cell = gt_chunks_at(&blockers.cells, i);
+
+        waited_ns[cell->waiter % 64] += cell->ns;
+        cells_ns += cell->ns;
+        if (cell->ns <= 0 || cell->blocker >= blockers.rows.count)
+            wrong = "an empty cell";
+    }
+    for (size_t i = 0; i < blockers.rows.count; i++) {
+        rows_ns += gt_blocker_at(&blockers, i)->waiting_ns;
+        total_hold_ns += gt_blocker_at(&blockers, i)->total_hold_ns;
+        if (i && gt_blocker_at(&blockers, i)->waiting_ns >
+                     gt_blocker_at(&blockers, i - 1)->waiting_ns)
+            wrong = "blockers are not ranked";
+    }
+    for (uint32_t i = 0; i < gil->members.count; i++) {
+        const struct gt_member *member = gt_member_at(gil, i);
+
+        held_ns += member->hold_ns;
+        for (int gap = 0; gap < GT_GAPS; gap++) {
+            int64_t ns = gt_gaps_at(&blockers, i)->ns[gap];
+
+            if (ns < 0)
+                wrong = "a negative gap";
+            if (i < 64)
+                waited_ns[i] += ns;
+        }
+        if (gil->members.count <= 64 && waited_ns[i] != member->wait_ns)
+            wrong = "what a thread waited for is not what it waited";
+    }
+    if (cells_ns != rows_ns)
+        wrong = "rows are not the sum of their cells";
+    if (held_ns != total_hold_ns || held_ns != blockers.load.total.held_ns)
+        wrong = "holds do not add up";
+    gt_blockers_release(&blockers);
+    return wrong;
+}
+
 static const char *check(const struct sim *sim)
 {
     const struct gt_timeline *timeline = sim->timeline;
@@ -437,6 +518,8 @@ static const char *check(const struct sim *sim)
         if (!is_sound(sim, gil, false) || !is_sound(sim, gil, true))
             return "a span that is not true";
         wrong = check_blame(gil);
+        if (!wrong)
+            wrong = check_blockers(timeline, i);
         if (wrong)
             return wrong;
     }

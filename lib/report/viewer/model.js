@@ -34,8 +34,11 @@ export function buildModel(names) {
     const functions = (names.functions ?? []).map((called) => ({
         ...called, title: nameText(called.name), where: whereText(called),
     }));
-    return {processes, threads, gils, functions, counters: names.counters ?? [], lost: names.lost, duration: names.duration_ns,
+    return {processes, threads, gils, functions, counters: names.counters ?? [],
+            lost: names.lost, duration: names.duration_ns,
             zero: names.zero_ns, stateNames: names.states ?? [],
+            frames: (names.frames ?? []).map(nameText),
+            flames: (names.flames ?? []).map(({state, values}) => ({state, nodes: values})),
             callThreads: threads.filter((thread) => thread.callTracks).length,
             hasStates: threads.some((thread) => thread.stateSpans)};
 }

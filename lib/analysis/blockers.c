@@ -1,0 +1,544 @@
+#include "analysis/blockers.h"
+
+#include "analysis/sweep.h"
+#include "base/nstime.h"
+
+#include <stdlib.h>
+
+/* What is remembered of a member from one hold to the next. */
+struct past {
+    struct gt_frames frames;
+    size_t sched_at;                    /* first state that did not end yet */
+    int64_t released_ns;                /* end of its last hold; -1: none */
+    uint32_t row, call;                 /* what it did then; GT_NO_INDEX */
+    int64_t wait_start_ns, wait_end_ns; /* its last wait that ended by getting it */
+};
+
+/* A stretch of one hold in which one call answers. */
+struct stretch {
+    int64_t start_ns;
+    uint32_t row, call;
+    uint64_t inner_calls; /* of the frames, when it began */
+    bool waited_for;
+};
+
+struct walk {
+    struct gt_blockers *out;
+    const struct gt_timeline *timeline;
+    const struct gt_gil *gil;
+    struct gt_sweep sweep;
+    struct past *pasts; /* by member */
+    struct gt_hashmap row_of, cell_of;
+    struct gt_chunks pending; /* of int64_t, by row: of this piece */
+    struct gt_chunks touched; /* of uint32_t: rows that are pending */
+    struct gt_doing known;    /* cache of row_of: */
+    uint32_t known_thread, known_row;
+    struct stretch stretch;
+    /* The hold, or the gap before `next`, that is being walked. */
+    const struct gt_span *hold, *next;
+    uint32_t member; /* the holder's */
+    bool unknown;    /* the gap */
+    size_t lost_at;
+};
+
+static uint32_t member_of(const struct walk *walk, uint32_t thread)
+{
+    return gt_hashmap_get(&walk->gil->member_of, thread);
+}
+
+/* --- rows and cells --- */
+
+static uint64_t key_of(const struct gt_doing *doing, uint32_t thread)
+{
+    switch (doing->kind) {
+    case GT_DOING_UNKNOWN:
+        return (uint64_t)GT_NO_INDEX << 32 | thread;
+    case GT_DOING_IMPORT:
+        return (uint64_t)(GT_NO_INDEX - 1) << 32 | doing->function;
+    case GT_DOING_PYTHON:
+        return (uint64_t)doing->function << 32 | GT_NO_INDEX;
+    default:
+        return (uint64_t)doing->function << 32 | doing->caller;
+    }
+}
+
+static uint32_t new_row(struct walk *walk, const struct gt_doing *doing, uint32_t thread)
+{
+    uint32_t index = (uint32_t)walk->out->rows.count;
+    struct gt_blocker *row = gt_chunks_push(&walk->out->rows);
+    int64_t *pending = gt_chunks_push(&walk->pending);
+
+    if (!row || !pending || gt_hashmap_put(&walk->row_of, key_of(doing, thread), index))
+        return GT_NO_INDEX;
+    *pending = 0;
+    *row = (struct gt_blocker){
+        .doing = *doing, .thread = doing->kind == GT_DOING_UNKNOWN ? thread : GT_NO_INDEX};
+    return index;
+}
+
+/* The row of what `thread` does; GT_NO_INDEX: no memory. */
+static uint32_t row_of(struct walk *walk, const struct gt_doing *doing, uint32_t thread)
+{
+    const struct gt_doing *known = &walk->known;
+    uint32_t row;
+
+    if (walk->known_row != GT_NO_INDEX && known->kind == doing->kind &&
+        known->function == doing->function && known->caller == doing->caller &&
+        walk->known_thread == thread)
+        return walk->known_row;
+    row = gt_hashmap_get(&walk->row_of, key_of(doing, thread));
+    if (row == GT_HASHMAP_NONE)
+        row = new_row(walk, doing, thread);
+    walk->known = *doing;
+    walk->known_thread = thread;
+    walk->known_row = row;
+    return row;
+}
+
+static struct gt_blocker *row_at(const struct walk *walk, uint32_t row)
+{
+    return gt_chunks_at(&walk->out->rows, row);
+}
+
+static int charge(struct walk *walk, uint32_t waiter, uint32_t row, int64_t ns)
+{
+    uint64_t key = (uint64_t)waiter << 32 | row;
+    uint32_t index = gt_hashmap_get(&walk->cell_of, key);
+    struct gt_blocker_cell *cell;
+
+    if (index == GT_HASHMAP_NONE) {
+        index = (uint32_t)walk->out->cells.count;
+        cell = gt_chunks_push(&walk->out->cells);
+        if (!cell || gt_hashmap_put(&walk->cell_of, key, index))
+            return -1;
+        *cell = (struct gt_blocker_cell){waiter, row, 0};
+    }
+    cell = gt_chunks_at(&walk->out->cells, index);
+    cell->ns += ns;
+    row_at(walk, row)->waiting_ns = gt_add_ns(row_at(walk, row)->waiting_ns, ns);
+    return 0;
+}
+
+/* Charge what the piece spent in each row to each who waits. */
+static int settle(struct walk *walk)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < walk->touched.count; i++) {
+        uint32_t row = *(uint32_t *)gt_chunks_at(&walk->touched, i);
+        int64_t *ns = gt_chunks_at(&walk->pending, row);
+
+        for (size_t w = 0; rc == 0 && w < walk->sweep.active_count; w++)
+            rc =
+                charge(walk, member_of(walk, gt_sweep_wait(&walk->sweep, w)->thread), row, *ns);
+        *ns = 0;
+    }
+    gt_chunks_truncate(&walk->touched, 0);
+    return rc;
+}
+
+static int add_pending(struct walk *walk, uint32_t row, int64_t ns)
+{
+    int64_t *pending = gt_chunks_at(&walk->pending, row);
+
+    if (*pending == 0) {
+        uint32_t *touched = gt_chunks_push(&walk->touched);
+
+        if (!touched)
+            return -1;
+        *touched = row;
+    }
+    *pending += ns;
+    return 0;
+}
+
+/* --- holds --- */
+
+static void end_stretch(struct walk *walk, int64_t time_ns)
+{
+    const struct stretch *stretch = &walk->stretch;
+    int64_t length_ns = time_ns - stretch->start_ns;
+    struct gt_blocker *row;
+
+    if (stretch->row == GT_NO_INDEX)
+        return;
+    row = row_at(walk, stretch->row);
+    row->total_hold_ns = gt_add_ns(row->total_hold_ns, length_ns);
+    if (!stretch->waited_for)
+        return;
+    row->count++;
+    if (length_ns > row->longest_hold_ns)
+        row->longest_hold_ns = length_ns;
+}
+
+static void begin_stretch(struct walk *walk, uint32_t row, uint32_t call, int64_t time_ns)
+{
+    if (walk->stretch.row == row && walk->stretch.call == call)
+        return;
+    end_stretch(walk, time_ns);
+    walk->stretch = (struct stretch){
+        .start_ns = time_ns,
+        .row = row,
+        .call = call,
+        .inner_calls = walk->pasts[walk->member].frames.inner_calls,
+    };
+}
+
+static int hold_piece(void *context, int64_t from_ns, int64_t until_ns)
+{
+    struct walk *walk = context;
+    size_t waiters = walk->sweep.active_count;
+
+    gt_load_add(&walk->out->load, from_ns, until_ns, waiters, 1);
+    while (from_ns < until_ns) {
+        struct gt_doing doing;
+        int64_t stop_ns;
+        uint32_t row;
+
+        if (gt_frames_at(&walk->pasts[walk->member].frames, from_ns, &doing, &stop_ns))
+            return -1;
+        row = row_of(walk, &doing, walk->hold->thread);
+        if (row == GT_NO_INDEX)
+            return -1;
+        if (stop_ns > until_ns)
+            stop_ns = until_ns;
+        begin_stretch(walk, row, doing.call, from_ns);
+        walk->stretch.waited_for = walk->stretch.waited_for || waiters > 0;
+        if (waiters && add_pending(walk, row, stop_ns - from_ns))
+            return -1;
+        from_ns = stop_ns;
+    }
+    return settle(walk);
+}
+
+/*
+ * When the first request for the GIL was due. A waiter asks when the interval passed and
+ * nobody took the GIL meanwhile; who waited before the hold began may have begun an interval
+ * just before it, and then counts a second one.
+ */
+static int64_t requested_ns(const struct walk *walk)
+{
+    int64_t interval_ns = walk->out->interval_ns, first_ns = INT64_MAX;
+
+    for (size_t i = 0; i < walk->sweep.active_count; i++) {
+        int64_t start_ns = gt_sweep_wait(&walk->sweep, i)->start_ns;
+        int64_t due_ns = start_ns > walk->hold->start_ns
+                             ? start_ns + interval_ns
+                             : walk->hold->start_ns + 2 * interval_ns;
+
+        if (due_ns < first_ns)
+            first_ns = due_ns;
+    }
+    return first_ns;
+}
+
+/* Did the hold go on though somebody had asked for the GIL? Then what it did last, from
+ * before the request on, did not let go. */
+static void judge_hold(struct walk *walk)
+{
+    enum { LOOP_CALLS = 16 };
+    const struct stretch *stretch = &walk->stretch;
+    int64_t interval_ns = walk->out->interval_ns, end_ns = walk->hold->end_ns;
+    int64_t asked_ns, grace_ns = interval_ns / 5;
+    struct gt_blocker *row;
+
+    if (end_ns - walk->hold->start_ns <= interval_ns || stretch->row == GT_NO_INDEX)
+        return;
+    asked_ns = requested_ns(walk);
+    if (asked_ns == INT64_MAX || end_ns - asked_ns < grace_ns)
+        return;
+    row = row_at(walk, stretch->row);
+    if (stretch->start_ns > asked_ns + grace_ns || end_ns - stretch->start_ns < interval_ns ||
+        (row->doing.kind == GT_DOING_PYTHON && end_ns - asked_ns < 2 * interval_ns)) {
+        walk->out->late++;
+        return;
+    }
+    row->kept++;
+    row->kept_ns = gt_add_ns(row->kept_ns, end_ns - asked_ns);
+    if (end_ns - stretch->start_ns > row->longest_kept_ns)
+        row->longest_kept_ns = end_ns - stretch->start_ns;
+    row->kept_in_loops +=
+        walk->pasts[walk->member].frames.inner_calls > stretch->inner_calls + LOOP_CALLS;
+}
+
+/* It let go in a C function and got the GIL back in the same call: that one's doing. */
+static int note_retake(struct walk *walk, struct past *past)
+{
+    int64_t start_ns = walk->hold->start_ns, wait_ns = 0, until_ns;
+    struct gt_doing doing;
+    struct gt_blocker *row;
+
+    if (past->row == GT_NO_INDEX || past->call == GT_NO_INDEX)
+        return 0;
+    row = row_at(walk, past->row);
+    if (row->doing.kind != GT_DOING_C)
+        return 0;
+    if (gt_frames_at(&past->frames, start_ns, &doing, &until_ns))
+        return -1;
+    if (doing.call != past->call)
+        return 0;
+    if (past->wait_end_ns == start_ns && past->wait_start_ns >= past->released_ns)
+        wait_ns = start_ns - past->wait_start_ns;
+    row->retakes++;
+    row->contended += wait_ns > 0;
+    row->retake_wait_ns = gt_add_ns(row->retake_wait_ns, wait_ns);
+    row->away_ns = gt_add_ns(row->away_ns, start_ns - past->released_ns - wait_ns);
+    return 0;
+}
+
+static int walk_hold(struct walk *walk)
+{
+    struct past *past = &walk->pasts[walk->member];
+    int64_t start_ns = walk->hold->start_ns, end_ns = walk->hold->end_ns;
+
+    walk->stretch = (struct stretch){.row = GT_NO_INDEX};
+    if (note_retake(walk, past) ||
+        gt_sweep_advance(&walk->sweep, start_ns, end_ns, hold_piece, walk))
+        return -1;
+    judge_hold(walk);
+    end_stretch(walk, end_ns);
+    past->released_ns = end_ns;
+    past->row = walk->stretch.row;
+    past->call = walk->stretch.call;
+    return 0;
+}
+
+/* --- gaps --- */
+
+/* The wait of the thread that gets the GIL at the end of the gap; NULL: it did not wait. */
+static const struct gt_span *winner(const struct walk *walk)
+{
+    for (size_t i = 0; walk->next && i < walk->sweep.active_count; i++) {
+        const struct gt_span *wait = gt_sweep_wait(&walk->sweep, i);
+
+        if (wait->thread == walk->next->thread && wait->end_ns == walk->next->start_ns)
+            return wait;
+    }
+    return NULL;
+}
+
+/* How long in [from, until) the thread was ready to run and had no CPU. */
+static int64_t ready_within(const struct walk *walk, uint32_t thread, int64_t from_ns,
+                            int64_t until_ns)
+{
+    const struct gt_sched *sched = gt_sched_of(walk->timeline, thread);
+    struct past *past = &walk->pasts[member_of(walk, thread)];
+    int64_t sum_ns = 0;
+
+    for (size_t i = past->sched_at; sched && i < sched->spans.count; i++) {
+        const struct gt_state_span *span = gt_chunks_at(&sched->spans, i);
+        int64_t begin_ns = span->start_ns > from_ns ? span->start_ns : from_ns;
+        int64_t end_ns = span->end_ns < until_ns ? span->end_ns : until_ns;
+
+        if (span->end_ns <= from_ns)
+            past->sched_at = i + 1;
+        if (span->start_ns >= until_ns)
+            break;
+        if (end_ns > begin_ns &&
+            (span->state == GT_SCHED_PREEMPTED || span->state == GT_SCHED_WOKEN))
+            sum_ns += end_ns - begin_ns;
+    }
+    return sum_ns;
+}
+
+static int gap_piece(void *context, int64_t from_ns, int64_t until_ns)
+{
+    struct walk *walk = context;
+    const struct gt_span *wait = winner(walk);
+    int64_t length_ns = until_ns - from_ns, no_cpu_ns = 0;
+    enum gt_gap gap = walk->unknown ? GT_GAP_UNKNOWN : wait ? GT_GAP_HANDOVER : GT_GAP_UNTAKEN;
+
+    gt_load_add(&walk->out->load, from_ns, until_ns, walk->sweep.active_count, 0);
+    if (gap == GT_GAP_HANDOVER && walk->timeline->saw_sched)
+        no_cpu_ns = ready_within(walk, wait->thread, from_ns, until_ns);
+    for (size_t i = 0; i < walk->sweep.active_count; i++) {
+        uint32_t waiter = member_of(walk, gt_sweep_wait(&walk->sweep, i)->thread);
+        struct gt_gaps *gaps = gt_chunks_at(&walk->out->gaps, waiter);
+
+        gaps->ns[gap] += length_ns - no_cpu_ns;
+        gaps->ns[GT_GAP_NO_CPU] += no_cpu_ns;
+    }
+    return 0;
+}
+
+static bool was_lost(struct walk *walk, int64_t from_ns, int64_t until_ns)
+{
+    const struct gt_chunks *lost = &walk->timeline->lost;
+    const struct gt_lost_range *range = NULL;
+
+    for (; walk->lost_at < lost->count; walk->lost_at++) {
+        range = gt_chunks_at(lost, walk->lost_at);
+        if (range->end_ns > from_ns)
+            return range->start_ns < until_ns;
+    }
+    return false;
+}
+
+/* From the end of `before` (NULL: the beginning) to the start of walk->next (NULL: the end). */
+static int walk_gap(struct walk *walk, const struct gt_span *before, int64_t from_ns,
+                    int64_t until_ns)
+{
+    const struct gt_span *wait;
+    struct past *past;
+
+    walk->unknown = walk->gil->source == GT_GIL_FROM_FUTEX || !before ||
+                    before->flags & GT_SPAN_CUT_END ||
+                    (walk->next && walk->next->flags & GT_SPAN_CUT_START) ||
+                    was_lost(walk, from_ns, until_ns);
+    if (gt_sweep_advance(&walk->sweep, from_ns, until_ns, gap_piece, walk))
+        return -1;
+    wait = winner(walk);
+    if (!wait)
+        return 0;
+    past = &walk->pasts[member_of(walk, wait->thread)];
+    past->wait_start_ns = wait->start_ns;
+    past->wait_end_ns = wait->end_ns;
+    if (walk->unknown || wait->start_ns > from_ns)
+        return 0;
+    return gt_load_handover(&walk->out->load, until_ns, until_ns - from_ns);
+}
+
+/* --- all of it --- */
+
+static int walk_all(struct walk *walk)
+{
+    const struct gt_chunks *holds = &walk->gil->holds;
+    const struct gt_span *before = NULL;
+    int64_t now_ns = gt_sweep_first_ns(&walk->sweep);
+
+    for (size_t i = 0; i < holds->count; i++) {
+        walk->next = gt_span_at(holds, i);
+        if (walk_gap(walk, before, now_ns, walk->next->start_ns))
+            return -1;
+        walk->hold = walk->next;
+        walk->member = member_of(walk, walk->hold->thread);
+        if (walk_hold(walk))
+            return -1;
+        before = walk->hold;
+        if (before->end_ns > now_ns)
+            now_ns = before->end_ns;
+    }
+    walk->next = NULL;
+    return walk_gap(walk, before, now_ns, gt_sweep_last_ns(&walk->sweep));
+}
+
+static int prepare(struct walk *walk)
+{
+    size_t count = walk->gil->members.count;
+
+    walk->pasts = calloc(count + 1, sizeof(*walk->pasts));
+    if (!walk->pasts)
+        return -1;
+    for (uint32_t i = 0; i < count; i++) {
+        struct gt_gaps *gaps = gt_chunks_push(&walk->out->gaps);
+
+        if (!gaps)
+            return -1;
+        *gaps = (struct gt_gaps){{0}};
+        walk->pasts[i].row = GT_NO_INDEX;
+        walk->pasts[i].released_ns = walk->pasts[i].wait_end_ns = -1;
+        gt_frames_init(&walk->pasts[i].frames, walk->timeline,
+                       gt_member_at(walk->gil, i)->thread);
+    }
+    return gt_sweep_init(&walk->sweep, walk->gil);
+}
+
+static void cleanup(struct walk *walk)
+{
+    for (uint32_t i = 0; walk->pasts && i < walk->gil->members.count; i++)
+        gt_frames_release(&walk->pasts[i].frames);
+    free(walk->pasts);
+    gt_sweep_release(&walk->sweep);
+    gt_hashmap_release(&walk->row_of);
+    gt_hashmap_release(&walk->cell_of);
+    gt_chunks_release(&walk->pending);
+    gt_chunks_release(&walk->touched);
+}
+
+struct ranked {
+    struct gt_blocker row;
+    uint32_t index;
+};
+
+static int compare_rows(const void *a, const void *b)
+{
+    const struct ranked *left = a, *right = b;
+
+    if (left->row.waiting_ns != right->row.waiting_ns)
+        return left->row.waiting_ns > right->row.waiting_ns ? -1 : 1;
+    return (left->index > right->index) - (left->index < right->index);
+}
+
+static int rank(struct gt_blockers *out)
+{
+    size_t count = out->rows.count;
+    struct ranked *rows = calloc(count + 1, sizeof(*rows));
+    uint32_t *new_of = calloc(count + 1, sizeof(*new_of));
+
+    if (!rows || !new_of) {
+        free(rows);
+        free(new_of);
+        return -1;
+    }
+    for (uint32_t i = 0; i < count; i++)
+        rows[i] = (struct ranked){*gt_blocker_at(out, i), i};
+    qsort(rows, count, sizeof(*rows), compare_rows);
+    for (uint32_t i = 0; i < count; i++) {
+        *(struct gt_blocker *)gt_chunks_at(&out->rows, i) = rows[i].row;
+        new_of[rows[i].index] = i;
+    }
+    for (size_t i = 0; i < out->cells.count; i++) {
+        struct gt_blocker_cell *cell = gt_chunks_at(&out->cells, i);
+
+        cell->blocker = new_of[cell->blocker];
+    }
+    free(rows);
+    free(new_of);
+    return 0;
+}
+
+int gt_blockers_init(struct gt_blockers *blockers, const struct gt_timeline *timeline,
+                     uint32_t gil_index, struct gt_error *err)
+{
+    const struct gt_gil *gil = gt_gil_at(timeline, gil_index);
+    struct walk walk = {
+        .out = blockers, .timeline = timeline, .gil = gil, .known_row = GT_NO_INDEX};
+    int rc;
+
+    *blockers = (struct gt_blockers){
+        .interval_ns = gil->interval_ns ? gil->interval_ns : GT_SWITCH_INTERVAL_NS,
+        .interval_seen = gil->interval_ns > 0,
+    };
+    gt_chunks_init(&blockers->rows, sizeof(struct gt_blocker));
+    gt_chunks_init(&blockers->cells, sizeof(struct gt_blocker_cell));
+    gt_chunks_init(&blockers->gaps, sizeof(struct gt_gaps));
+    gt_load_init(&blockers->load, gil->start_ns, gil->end_ns);
+    gt_chunks_init(&walk.pending, sizeof(int64_t));
+    gt_chunks_init(&walk.touched, sizeof(uint32_t));
+    gt_hashmap_init(&walk.row_of);
+    gt_hashmap_init(&walk.cell_of);
+    rc = prepare(&walk);
+    if (rc == 0)
+        rc = walk_all(&walk);
+    cleanup(&walk);
+    if (rc == 0 && rank(blockers) == 0 && gt_load_finish(&blockers->load) == 0)
+        return 0;
+    gt_blockers_release(blockers);
+    return gt_error_memory(err);
+}
+
+void gt_blockers_release(struct gt_blockers *blockers)
+{
+    gt_chunks_release(&blockers->rows);
+    gt_chunks_release(&blockers->cells);
+    gt_chunks_release(&blockers->gaps);
+    gt_load_release(&blockers->load);
+}
+
+bool gt_blocker_is_requeuer(const struct gt_blocker *blocker)
+{
+    enum { OFTEN = 50 };
+
+    return blocker->contended >= OFTEN && blocker->contended * 2 >= blocker->retakes &&
+           blocker->retake_wait_ns > blocker->away_ns;
+}

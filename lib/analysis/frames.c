@@ -1,0 +1,119 @@
+#include "analysis/frames.h"
+
+#include <string.h>
+
+struct level {
+    int64_t end_ns;
+    struct gt_doing doing;
+    uint32_t python; /* innermost Python function that is not the import system's */
+};
+
+void gt_frames_init(struct gt_frames *frames, const struct gt_timeline *timeline,
+                    uint32_t thread)
+{
+    *frames = (struct gt_frames){.timeline = timeline, .calls = gt_calls_of(timeline, thread)};
+    gt_chunks_init(&frames->stack, sizeof(struct level));
+}
+
+void gt_frames_release(struct gt_frames *frames)
+{
+    gt_chunks_release(&frames->stack);
+}
+
+static bool is_import_system(const struct gt_timeline *timeline, const struct gt_called *called)
+{
+    static const char prefix[] = "<frozen importlib.";
+
+    return gt_intern_length(&timeline->names, called->file) >= sizeof(prefix) - 1 &&
+           memcmp(gt_intern_text(&timeline->names, called->file), prefix, sizeof(prefix) - 1) ==
+               0;
+}
+
+static void enter_c(struct gt_frames *frames, struct level *level, const struct level *outer)
+{
+    if (outer && (outer->doing.kind == GT_DOING_C || outer->doing.kind == GT_DOING_IMPORT)) {
+        level->doing = outer->doing;
+        frames->inner_calls++;
+    } else {
+        level->doing.kind = GT_DOING_C;
+    }
+}
+
+static void enter_python(const struct gt_frames *frames, struct level *level,
+                         const struct level *outer)
+{
+    const struct gt_called *called =
+        gt_chunks_at(&frames->timeline->functions, level->doing.function);
+
+    level->doing.kind = GT_DOING_PYTHON;
+    if (!is_import_system(frames->timeline, called)) {
+        level->python = level->doing.function;
+    } else if (outer && outer->doing.kind == GT_DOING_IMPORT) {
+        level->doing = outer->doing;
+    } else if (outer && outer->python != GT_NO_INDEX) {
+        level->doing.kind = GT_DOING_IMPORT;
+        level->doing.function = outer->python;
+    }
+}
+
+static int enter(struct gt_frames *frames, uint32_t index)
+{
+    const struct gt_call_span *span = gt_chunks_at(&frames->calls->spans, index);
+    const struct gt_called *called = gt_chunks_at(&frames->timeline->functions, span->function);
+    const struct level *last = gt_chunks_last(&frames->stack);
+    struct level outer = last ? *last : (struct level){.python = GT_NO_INDEX};
+    struct level *level = gt_chunks_push(&frames->stack);
+
+    if (!level)
+        return -1;
+    *level = (struct level){
+        .end_ns = span->end_ns,
+        .doing = {.function = span->function, .caller = outer.python, .call = index},
+        .python = outer.python,
+    };
+    if (called->flags & GT_FUNCTION_GC)
+        level->doing.kind = GT_DOING_GC;
+    else if (called->flags & GT_FUNCTION_C)
+        enter_c(frames, level, last ? &outer : NULL);
+    else
+        enter_python(frames, level, last ? &outer : NULL);
+    return 0;
+}
+
+static void leave_until(struct gt_frames *frames, int64_t time_ns)
+{
+    const struct level *level;
+
+    while ((level = gt_chunks_last(&frames->stack)) && level->end_ns <= time_ns)
+        gt_chunks_truncate(&frames->stack, frames->stack.count - 1);
+}
+
+int gt_frames_at(struct gt_frames *frames, int64_t time_ns, struct gt_doing *doing,
+                 int64_t *until_ns)
+{
+    const struct gt_call_span *next = NULL;
+    const struct level *level;
+
+    *doing = (struct gt_doing){GT_DOING_UNKNOWN, GT_NO_INDEX, GT_NO_INDEX, GT_NO_INDEX};
+    *until_ns = INT64_MAX;
+    if (!frames->calls)
+        return 0;
+    for (; frames->next < frames->calls->spans.count; frames->next++) {
+        next = gt_chunks_at(&frames->calls->spans, frames->next);
+        if (next->start_ns > time_ns)
+            break;
+        leave_until(frames, next->start_ns);
+        if (next->end_ns > next->start_ns && enter(frames, (uint32_t)frames->next))
+            return -1;
+        next = NULL;
+    }
+    leave_until(frames, time_ns);
+    level = gt_chunks_last(&frames->stack);
+    if (level) {
+        *doing = level->doing;
+        *until_ns = level->end_ns;
+    }
+    if (next && next->start_ns < *until_ns)
+        *until_ns = next->start_ns;
+    return 0;
+}

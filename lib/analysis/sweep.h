@@ -1,0 +1,40 @@
+/*
+ * Private to analysis/: one walk over a GIL's life. Time is cut where the set of waiting
+ * threads or the holder changes; each piece is either a hold's or a gap's.
+ */
+#ifndef GT_ANALYSIS_SWEEP_H
+#define GT_ANALYSIS_SWEEP_H
+
+#include "model/timeline.h"
+
+struct gt_sweep {
+    const struct gt_gil *gil;
+    uint32_t *starts, *ends; /* the waits' indices, in the order of their starts and ends */
+    size_t wait_count;       /* of those longer than nothing */
+    size_t next_start, next_end;
+    uint32_t *active; /* the waits that go on */
+    size_t active_count, active_capacity;
+};
+
+/* A piece of time in which sweep->active does not change. 0 or -1. */
+typedef int (*gt_piece_fn)(void *context, int64_t from_ns, int64_t until_ns);
+
+/* 0 or -1. */
+int gt_sweep_init(struct gt_sweep *sweep, const struct gt_gil *gil);
+void gt_sweep_release(struct gt_sweep *sweep);
+
+/* Go from `from_ns`, where the last call ended, to `until_ns`. Waits that end at `until_ns`
+ * are still active then. */
+int gt_sweep_advance(struct gt_sweep *sweep, int64_t from_ns, int64_t until_ns,
+                     gt_piece_fn piece, void *context);
+
+/* Where to begin and to end. */
+int64_t gt_sweep_first_ns(const struct gt_sweep *sweep);
+int64_t gt_sweep_last_ns(const struct gt_sweep *sweep);
+
+static inline const struct gt_span *gt_sweep_wait(const struct gt_sweep *sweep, size_t at)
+{
+    return gt_span_at(&sweep->gil->waits, sweep->active[at]);
+}
+
+#endif
