@@ -4,6 +4,7 @@
 import {make, shareBar, TimeSlice} from "./dom.js";
 import {areaOf, innermostCalls, OUTSIDE} from "./flame.js";
 import {countText, durationText, nameText} from "./format.js";
+import {gilName} from "./model.js";
 
 const MOST_FUNCTIONS = 200;
 
@@ -95,11 +96,13 @@ export class Blockers {
     constructor(model, summary, search) {
         this.model = model;
         this.search = search;
-        this.given = summary.blockers ?? [];
-        const traced = model.functions.length > 0 &&
+        this.given = [...summary.blockers ?? []].sort((a, b) => b.waiting_ns - a.waiting_ns);
+        this.traced = model.functions.length > 0 &&
             model.gils.some((gil) => gil.waitSpans.count > 0);
-        this.traced = traced;
-        this.present = traced || this.given.length > 0;
+    }
+
+    get present() {
+        return this.traced || this.given.length > 0;
     }
 
     /** The panel's content for a range, or for the whole run (null). */
@@ -117,19 +120,27 @@ export class Blockers {
             make("table", {className: "list blockers"}, make("thead", {}, make("tr", {},
                 ...BLOCKER_TITLES.map((title) => make("th", {scope: "col",
                     className: BLOCKER_TEXTS.has(title) ? "text" : ""}, title)))),
-            make("tbody", {}, ...rows.slice(0, MOST_FUNCTIONS).map((row) => this.row(row))))];
+            make("tbody", {}, ...rows.slice(0, MOST_FUNCTIONS).flatMap((row) => this.rows(row))))];
+    }
+
+    /** A row, and what to do about it where the GIL was kept though others asked for it. */
+    rows(row) {
+        const remedy = row.kept_cause && row.sentence ? [make("tr", {className: "remedy"},
+            make("td", {className: "text hint", colSpan: BLOCKER_TITLES.length},
+                 nameText(row.sentence)))] : [];
+        return [this.row(row), ...remedy];
     }
 
     row(row) {
-        const name = nameText(row.function);
         const number = (key, text) => make("td", {"data-key": key, "data-value": row[key]}, text);
         const text = (value) => make("td", {className: "text where", title: value},
                                      make("bdi", {}, value));
+        const kind = BLOCKER_KINDS[row.kind] ?? nameText(row.kind ?? "");
         return make("tr", {title: row.sentence ? nameText(row.sentence) : undefined,
-                           onclick: () => this.search(row.function)},
-            make("td", {className: "text where"},
-                 make("button", {className: "link"}, make("bdi", {}, name))),
-            text(placeText(row)), text(BLOCKER_KINDS[row.kind] ?? nameText(row.kind ?? "")),
+                           onclick: () => this.find(row)},
+            make("td", {className: "text where"}, make("button", {className: "link"},
+                make("bdi", {}, nameText(row.function ?? OUTSIDE))), this.gilOf(row)),
+            text(placeText(row)), text(row.kept_cause ? `${kind}, does not release` : kind),
             number("waiting_ns", durationText(row.waiting_ns)),
             make("td", {}, shareBar(row.share, "wait"),
                  make("span", {className: "number"}, `${(100 * row.share).toFixed(1)}%`)),
@@ -137,5 +148,22 @@ export class Blockers {
             number("longest_hold_ns", durationText(row.longest_hold_ns)),
             number("total_hold_ns", durationText(row.total_hold_ns)),
             text(placeText({file: row.caller, line: 0})));
+    }
+
+    /** Which GIL a row of the summary is about, where there are several. */
+    gilOf(row) {
+        const gil = this.model.gils.length > 1 ? this.model.gils[row.gil] : undefined;
+        const process = gil && this.model.processes[gil.process];
+        return gil ? make("span", {className: "tid"}, `${process.pid}${
+            process.gils.length > 1 ? ` ${gilName(gil, this.model)}` : ""}`) : "";
+    }
+
+    /** Search for the calls of a row's function. The summary writes C functions with their
+     * module. */
+    find(row) {
+        const name = nameText(row.function ?? "");
+        const called = this.model.functions.find(({title, file}) =>
+            [title, `${nameText(file)}.${title}`, `import in ${title}`].includes(name));
+        this.search(called ? called.title : name);
     }
 }
