@@ -64,7 +64,7 @@ const struct gt_option gt_cli_table[] = {
 
     {0, 0, NULL, NULL, 0, "Functions"},
     {OPTION_PYTHON_TRACE, 0, "python-trace", NULL, GT_OPTION_NEGATABLE,
-     "calls of Python and C functions"},
+     "calls of Python and C functions (default: yes)"},
     {OPTION_C_CALLS, 0, "c-calls", NULL, GT_OPTION_NEGATABLE,
      "of C functions too (default: yes)"},
     {OPTION_MAX_DEPTH, 0, "max-depth", "N", 0, "leave out deeper calls"},
@@ -101,6 +101,8 @@ const struct gt_option gt_cli_table[] = {
 
 enum { DEFAULT_FREQUENCY = 999, MAX_FREQUENCY = 100000 };
 
+#define DEFAULT_BUDGET "15" /* percent */
+
 void gt_cli_init(struct gt_cli *cli)
 {
     memset(cli, 0, sizeof(*cli));
@@ -109,7 +111,8 @@ void gt_cli_init(struct gt_cli *cli)
     gt_strvec_init(&cli->counters);
     gt_buf_init(&cli->include);
     gt_buf_init(&cli->exclude);
-    cli->agent = (struct gt_agent_request){.c_calls = true};
+    cli->agent = (struct gt_agent_request){
+        .python_trace = true, .c_calls = true, .budget = DEFAULT_BUDGET};
     cli->frequency = DEFAULT_FREQUENCY;
     cli->gil_detect = true;
 }
@@ -232,6 +235,7 @@ static int apply_agent(struct gt_cli *cli, int id, const char *value, bool on,
     switch (id) {
     case OPTION_PYTHON_TRACE:
         agent->python_trace = on;
+        agent->insist = on;
         break;
     case OPTION_C_CALLS:
         agent->c_calls = on;

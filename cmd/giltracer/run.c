@@ -53,6 +53,7 @@ struct run {
     char *data_path;  /* of perf.data */
     char *agent_path; /* the agent's log folder; NULL: no agent */
     struct gt_agentlog *agentlog;
+    struct gt_agent_request agent; /* the command line's, less what cannot be */
     bool signals_started, probes_installed, removal_started;
     struct gt_child removal;
     int64_t started_ns;
@@ -109,6 +110,22 @@ static int build_target(const struct run *run, struct gt_strvec *target)
     return failed | gt_strvec_push_all(target, cli->words.items);
 }
 
+/* Functions are traced by default, so what hinders it matters only to who asked for it. */
+static int check_agent(struct run *run, struct gt_error *err)
+{
+    struct gt_agent_request *agent = &run->agent;
+    struct gt_error why;
+
+    *agent = run->cli->agent;
+    if (!agent->python_trace || gt_agent_check(&run->interp, &why) == 0)
+        return 0;
+    agent->python_trace = false;
+    return agent->insist && gt_strvec_pushf(&run->plan.notes, "functions are not traced: %s",
+                                            why.message)
+               ? gt_error_memory(err)
+               : 0;
+}
+
 static int make_plan(struct run *run, struct gt_error *err)
 {
     struct gt_plan_request request = {
@@ -118,7 +135,7 @@ static int make_plan(struct run *run, struct gt_error *err)
         .call_graph = run->cli->call_graph,
         .counters = run->cli->counters.items,
         .frequency = run->cli->frequency,
-        .agent = run->cli->agent.python_trace,
+        .agent = run->agent.python_trace,
     };
     struct gt_strvec target;
     int rc;
@@ -269,6 +286,9 @@ static void merge_agentlog(struct run *run)
     if (!run->plan.events.count)
         parts |= GT_AGENTLOG_LIVES;
     run->agentlog = gt_agentlog_open(run->agent_path, &err);
+    /* A command that never runs Python has no functions: nothing to say unless asked. */
+    if (!run->agentlog && !parts && !run->agent.insist)
+        return;
     if (!run->agentlog)
         gt_say("%s", err.message);
     gt_report_set_agentlog(run->report, run->agentlog, parts);
@@ -343,13 +363,15 @@ static int prepare(struct run *run, int *status, struct gt_error *err)
     for (size_t i = 0; rc == 0 && i < cli->counters.count; i++)
         rc = gt_counter_check(&run->caps, &run->loop, cli->counters.items[i], err);
     if (rc == 0)
+        rc = check_agent(run, err);
+    if (rc == 0)
         rc = make_plan(run, err);
     if (rc == 0)
         rc = gt_outputs_open(&run->outputs, cli, err);
     if (rc == 0)
         rc = make_folder(run, err);
     if (rc == 0 && run->plan.agent)
-        rc = gt_agent_environment(&cli->agent, run->agent_path, &run->plan.env, err);
+        rc = gt_agent_environment(&run->agent, run->agent_path, &run->plan.env, err);
     if (rc == 0)
         rc = start_report(run, err);
     return rc;
