@@ -58,6 +58,10 @@ enum gt_event_kind {
                           value: calls seen */
     GT_EVENT_STOPPED,  /* nothing is recorded from here on, by anyone; text: why */
 
+    /* What the program itself recorded, through VizTracer. text: its name; detail. */
+    GT_EVENT_INSTANT, /* a moment */
+    GT_EVENT_SERIES,  /* numbers that are valid from here on */
+
     GT_EVENT_KINDS
 };
 
@@ -125,6 +129,8 @@ struct gt_event {
     uint32_t frame_count;
     const struct gt_frame *frames;      /* the event's stack, when recorded */
     const struct gt_function *function; /* of calls and returns, else NULL */
+    const char *detail; /* of instants and series: a JSON object in ASCII, or empty */
+    uint32_t detail_length;
 };
 
 #endif

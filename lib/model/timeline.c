@@ -30,6 +30,7 @@ struct gt_timeline *gt_timeline_new(bool single_gil, struct gt_error *err)
     gt_chunks_init(&timeline->scheds, sizeof(struct gt_sched));
     gt_chunks_init(&timeline->functions, sizeof(struct gt_called));
     gt_chunks_init(&timeline->calls, sizeof(struct gt_calls));
+    gt_chunks_init(&timeline->marks, sizeof(struct gt_mark));
     timeline->stopped_ns = -1;
     gt_chunks_init(&timeline->counters, sizeof(struct gt_counter));
     gt_stacks_init(&timeline->stacks);
@@ -107,6 +108,7 @@ void gt_timeline_free(struct gt_timeline *timeline)
         gt_chunks_release(&gt_sched_of(timeline, i)->spans);
     gt_chunks_release(&timeline->scheds);
     gt_calls_release(timeline);
+    gt_chunks_release(&timeline->marks);
     gt_counters_release(timeline);
     gt_stacks_release(&timeline->stacks);
     gt_intern_release(&timeline->names);
@@ -494,6 +496,9 @@ static int feed_thread_event(struct gt_timeline *timeline, const struct gt_event
     case GT_EVENT_UNTRACED:
     case GT_EVENT_STOPPED:
         return gt_calls_feed(timeline, index, event);
+    case GT_EVENT_INSTANT:
+    case GT_EVENT_SERIES:
+        return gt_marks_feed(timeline, index, event);
     case GT_EVENT_COUNTER:
         return gt_counters_feed(timeline, index, event);
     case GT_EVENT_EXEC:
