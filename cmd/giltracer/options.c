@@ -64,7 +64,7 @@ const struct gt_option gt_cli_table[] = {
 
     {0, 0, NULL, NULL, 0, "Functions"},
     {OPTION_PYTHON_TRACE, 0, "python-trace", NULL, GT_OPTION_NEGATABLE,
-     "calls of Python and C functions (default: yes)"},
+     "calls of Python and C functions (default: yes, with futex: no)"},
     {OPTION_C_CALLS, 0, "c-calls", NULL, GT_OPTION_NEGATABLE,
      "of C functions too (default: yes)"},
     {OPTION_MAX_DEPTH, 0, "max-depth", "N", 0, "leave out deeper calls"},

@@ -110,13 +110,16 @@ static int build_target(const struct run *run, struct gt_strvec *target)
     return failed | gt_strvec_push_all(target, cli->words.items);
 }
 
-/* Functions are traced by default, so what hinders it matters only to who asked for it. */
+/* Functions are traced by default, so what hinders it matters only to who asked for it. Not
+ * where the GIL is seen from futex calls: that is chosen to cost nothing. */
 static int check_agent(struct run *run, struct gt_error *err)
 {
     struct gt_agent_request *agent = &run->agent;
     struct gt_error why;
 
     *agent = run->cli->agent;
+    if (run->cli->gil_source == GT_GIL_FUTEX && !agent->insist)
+        agent->python_trace = false;
     if (!agent->python_trace || gt_agent_check(&run->interp, &why) == 0)
         return 0;
     agent->python_trace = false;

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { EXIT_FAILURE_OURS = 125 };
@@ -149,6 +150,14 @@ static int take_operand(void *context, const char *word, struct gt_error *err)
     return 0;
 }
 
+/* Is a pipe or a file connected there? Then it is the input without being named. */
+static bool is_fed(int fd)
+{
+    struct stat st;
+
+    return fstat(fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISREG(st.st_mode));
+}
+
 static int parse(struct cli *cli, char *const *argv, struct gt_error *err)
 {
     int rc = gt_options_parse_all(table, argv, apply, take_operand, cli, err);
@@ -156,7 +165,7 @@ static int parse(struct cli *cli, char *const *argv, struct gt_error *err)
 
     if (rc < 0 || cli->version || cli->help)
         return rc;
-    alone = !cli->input && (cli->viztracer || cli->agent_log);
+    alone = !cli->input && (cli->viztracer || cli->agent_log) && !is_fed(STDIN_FILENO);
     if (cli->gil_of_agent && !cli->agent_log)
         return gt_error_set(err, GT_ERR_USAGE,
                             "--gil-source agent takes the GIL from an agent's log: add "
@@ -184,7 +193,7 @@ static void print_help(void)
     printf(
         "usage: perf2trace [options] [gil|sched|all] [FILE]\n\n"
         "Makes a report of perf.data, or of saved or piped perf script text (also .gz); of an\n"
-        "agent's log or VizTracer's JSON also without either (\"-\" is standard input).\n\n%s",
+        "agent's log or VizTracer's JSON also alone.\n\n%s",
         text.data);
     gt_buf_release(&text);
 }
@@ -295,7 +304,7 @@ static int open_viztracer(const struct cli *cli, struct gt_report *report,
     if (damage.code)
         say(damage.message);
     if (!cli->input)
-        gt_report_set_agentlog(report, NULL, 0);
+        gt_report_set_agentlog(report, NULL, GT_AGENTLOG_LIVES);
     gt_report_set_viztracer(report, beside->viztracer, cli->viztracer);
     return 0;
 }

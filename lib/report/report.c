@@ -97,7 +97,7 @@ static int next_of_agentlog(void *source, struct gt_event *event, struct gt_erro
 
 void gt_report_set_agentlog(struct gt_report *report, struct gt_agentlog *log, unsigned parts)
 {
-    report->without_text = true;
+    report->without_text = parts != 0; /* else the text is to have told of the GIL */
     if (log)
         report->merged[report->merged_count++] =
             (struct gt_merged){.next = next_of_agentlog, .source = log, .parts = parts};

@@ -66,8 +66,9 @@ enum gt_agentlog_part {
 
 /*
  * Merge an agent's log: its events are taken in the order of time, between those of the text,
- * or alone when there is no text. The log is the caller's, and must live until _free. NULL: an
- * agent was to write one, and did not; an empty report is right then.
+ * or alone when there is no text and `parts` says what replaces it. The log is the caller's,
+ * and must live until _free. NULL: an agent was to write one, and did not; with `parts` an
+ * empty report is right then.
  */
 void gt_report_set_agentlog(struct gt_report *report, struct gt_agentlog *log, unsigned parts);
 
