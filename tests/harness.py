@@ -333,11 +333,11 @@ def row_named(gil, name):
     return rows[0]
 
 
-def calls(document, name=None):
-    """Spans of functions; with a name, of that one."""
+def calls(document, name=None, file=""):
+    """Spans of functions; with a name, of that one; with a file, of that path's part."""
     for event in document["traceEvents"]:
         if event.get("ph") == "X" and event.get("cat") in ("python", "c"):
-            if name is None or event["name"] == name:
+            if (name is None or event["name"] == name) and file in event["args"]["file"]:
                 yield event
 
 

@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Equal starts: the longer call is the outer one, and VizTracer wrote it later. */
+/* Equal starts: the longer call is the outer one, and VizTracer wrote it later; what is no
+ * call stays in its order. */
 static int by_start(const void *left, const void *right)
 {
     const struct gt_viztracer_item *a = left, *b = right;
@@ -15,7 +16,11 @@ static int by_start(const void *left, const void *right)
         return a->start_ns < b->start_ns ? -1 : 1;
     if (a_end_ns != b_end_ns)
         return a_end_ns > b_end_ns ? -1 : 1;
-    return a->order > b->order ? -1 : a->order < b->order;
+    if (a->kind != b->kind && (a->kind == GT_VIZTRACER_CALL || b->kind == GT_VIZTRACER_CALL))
+        return a->kind == GT_VIZTRACER_CALL ? -1 : 1;
+    if ((a->kind == GT_VIZTRACER_CALL) == (a->order > b->order))
+        return -1;
+    return 1;
 }
 
 static struct gt_viztracer_item *innermost(const struct gt_viztracer_thread *thread)

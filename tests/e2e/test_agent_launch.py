@@ -5,6 +5,7 @@ import pathlib
 import shutil
 import signal
 import subprocess
+import uuid
 
 import pytest
 
@@ -77,8 +78,9 @@ def test_a_single_thread_never_waits(folder):
 @pytest.mark.parametrize("program", [["two_workers", "0.4"], ["holder", "hold"], ["forks", "3"]],
                          ids=lambda words: words[0])
 @pytest.mark.parametrize("python", SOME, ids=lambda one: one.name)
+@when_calm  # a thread may lose its CPU between what the agent and the probe see
 def test_probes_and_agent_agree_on_one_run(python, program, folder):
-    kept = folder / "kept"
+    kept = folder / uuid.uuid4().hex
     probes = trace([target(program[0]), *program[1:]], folder, python,
                    ["--gil-source", "uprobes", "--keep", kept])
     output = folder / "agent.json"
@@ -101,10 +103,9 @@ def test_probes_and_agent_agree_on_one_run(python, program, folder):
 
 
 def test_functions_are_traced_by_default(folder):
-    options = AGENT + ["--python"]
     traced = trace([target("two_workers"), "0.2"], folder, DEBIAN, AGENT)
     spins = list(calls(traced.document, "spin"))
-    assert len(spins) == 2 and all(call["dur"] > 190e3 for call in spins), options
+    assert len(spins) == 2 and all(call["dur"] > 190e3 for call in spins), spins
     without = trace([target("two_workers"), "0.2"], folder, DEBIAN, AGENT + ["--no-python-trace"])
     assert not list(calls(without.document)) and without.gil()["threads"]
 
@@ -117,7 +118,7 @@ def test_however_it_ends(python, how, status, folder):
     traced = trace([target("exits"), *how], folder, python, AGENT, status=status)
     gil = traced.gil()
     (worker,) = [row for row in gil["threads"] if not row["main"]]
-    assert worker["hold_ns"] > 10e6 and worker["wait_ns"] > 10e6, describe(traced.summary)
+    assert worker["hold_ns"] > 5e6 and worker["waits"], describe(traced.summary)
     spins = list(calls(traced.document, "spin"))
     assert len({call["tid"] for call in spins}) == 2 and len(spins) == 2
     assert all(call["dur"] >= 49e3 for call in spins)
@@ -139,13 +140,14 @@ def test_exec(folder):
     traced = trace([target("execs"), "python"], folder, DEBIAN, AGENT)
     assert traced.run.out == b"done\n"
     assert [gil["number"] for gil in traced.summary["gils"]] == [0, 1], describe(traced.summary)
-    mains = sorted(calls(traced.document, "main"), key=lambda call: call["ts"])
+    mains = sorted(calls(traced.document, "main", "execs.py"), key=lambda call: call["ts"])
     assert len(mains) == 2 and mains[0]["ts"] + mains[0]["dur"] <= mains[1]["ts"]
 
 
 def test_exec_of_another_program(folder):
     traced = trace([target("execs"), "false"], folder, DEBIAN, AGENT, status=1)
-    assert len(traced.summary["gils"]) == 1 and len(list(calls(traced.document, "main"))) == 1
+    assert len(traced.summary["gils"]) == 1 and \
+        len(list(calls(traced.document, "main", "execs.py"))) == 1
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
@@ -157,7 +159,7 @@ def test_multiprocessing(python, method, folder):
     assert len({call["pid"] for call in works}) == 2
     for call in works:
         (gil,) = [gil for gil in traced.summary["gils"] if gil["pid"] == call["pid"]]
-        spins = [row for row in gil["threads"] if not row["main"] and row["hold_ns"] > 40e6]
+        spins = [row for row in gil["threads"] if not row["main"] and row["hold_ns"] > 5e6]
         assert len(spins) == 2, describe(traced.summary)
 
 
@@ -175,7 +177,7 @@ def test_subprocess_and_futures(folder):
                       "        print(sum(pool.map(square, range(10))))\n")
     traced = trace([script], folder, DEBIAN, AGENT)
     assert traced.run.out.split() == [b"285", b"285"]
-    root = traced.summary["run"]["pid"]
+    root = traced.summary["gils"][0]["pid"]
     squares = [call["pid"] == root for call in calls(traced.document, "square")]
     assert squares.count(True) == 10 and squares.count(False) == 10
     assert [call["pid"] != root for call in calls(traced.document, "inner")] == [True]
@@ -312,7 +314,8 @@ def test_corrupt_log(kept, folder):
     assert harness.read_json(folder / "y.json")["giltracer"]["gils"]
 
 
-@pytest.mark.parametrize("contents", [b"", b"nonsense", b"\0" * 400000])
+@pytest.mark.parametrize("contents", [b"", b"nonsense", b"\0" * 400000],
+                         ids=["empty", "nonsense", "zeros"])
 def test_corrupt_control_file(contents, kept, folder):
     copy, _ = damaged_copy(kept, folder)
     (copy / "control").write_bytes(contents)
