@@ -25,6 +25,7 @@ enum {
     OPTION_BUDGET,
     OPTION_IMPORT,
     OPTION_MAX_LOG,
+    OPTION_VIZTRACER,
     OPTION_KEEP,
     OPTION_SUMMARY,
     OPTION_QUIET,
@@ -77,6 +78,8 @@ const struct gt_option gt_cli_table[] = {
     {OPTION_IMPORT, 0, "import", "MOD,…", 0, "import these before tracing begins"},
     {OPTION_MAX_LOG, 0, "max-log-size", "SIZE", 0,
      "stop recording when the agent's logs reach this (default: 2G)"},
+    {OPTION_VIZTRACER, 0, "viztracer", NULL, 0,
+     "run the program under VizTracer, and take functions from there"},
 
     {0, 0, NULL, NULL, 0, "What to write"},
     {OPTION_OUTPUT, 'o', "output", "FILE", 0,
@@ -303,6 +306,9 @@ static int apply(void *context, const struct gt_option *option, const char *valu
     case OPTION_PERFETTO_STATES:
         cli->perfetto_states = true;
         break;
+    case OPTION_VIZTRACER:
+        cli->viztracer = true;
+        break;
     case OPTION_PYTHON:
         cli->python = value;
         break;
@@ -358,6 +364,10 @@ int gt_cli_parse(struct gt_cli *cli, char *const *argv, struct gt_error *err)
     if (cli->call_graph && !cli->state_detect)
         return gt_error_set(err, GT_ERR_USAGE,
                             "--call-graph keeps the stacks of sleeps: add --state-detect");
+    if (cli->viztracer && cli->target == GT_TARGET_COMMAND)
+        return gt_error_set(err, GT_ERR_USAGE,
+                            "--viztracer runs a script, -m MODULE or -c CODE, not a command "
+                            "(call viztracer in it, and merge with perf2trace --viztracer)");
     if (!cli->words.count)
         return gt_error_set(err, GT_ERR_USAGE,
                             "nothing to run: name a script, -m MODULE, -c CODE or -- COMMAND "

@@ -5,8 +5,9 @@ import json
 import pytest
 
 import harness
-from harness import calls, one_line_error
+from harness import DEBIAN_PYTHON, calls, one_line_error, target, trace
 
+DEBIAN = harness.Interpreter(DEBIAN_PYTHON, harness.ask_version(DEBIAN_PYTHON))
 CASE = harness.HERE / "golden" / "cases" / "mixed-selected-fields"
 RECORDING, TRACE = CASE / "input.gz", CASE / "viztracer.json.gz"
 
@@ -123,3 +124,47 @@ def test_other_files(contents, folder):
 def test_no_such_file(folder):
     assert "cannot open" in one_line_error(
         merge(folder / "none.json", folder, RECORDING, status=125), 125)
+
+
+# --- giltracer --viztracer, with a stand-in for VizTracer's own program ------------------------
+
+STAND_IN = {"PYTHONPATH": harness.HERE / "fake"}
+
+
+@pytest.mark.parametrize("source", [
+    "agent", pytest.param("uprobes", marks=pytest.mark.needs_perf)])
+def test_under_viztracer(source, folder):
+    traced = trace(["--viztracer", target("two_workers"), "0.3"], folder, DEBIAN,
+                   ["--gil-source", source], env=STAND_IN)
+    (gil,) = traced.summary["gils"]
+    spins = list(calls(traced.document, "spin", "two_workers.py"))
+    workers = {row["tid"] for row in gil["threads"] if not row["main"]}
+    assert {call["tid"] for call in spins} == workers and len(spins) == 2
+    assert all(call["dur"] >= 290e3 for call in spins)
+    assert traced.run.out == b""
+
+
+@pytest.mark.parametrize("words, out", [
+    (["-c", "import sys; print(sys.argv)", "-o", "x"], b"['-c', '-o', 'x']\n"),
+    (["-m", "timeit", "-n1", "-r1", "-h"], None)])
+def test_ways_to_name_the_target(words, out, folder):
+    traced = trace(["--viztracer", *words], folder, DEBIAN, ["--gil-source", "agent"],
+                   env=STAND_IN)
+    assert (out is None and traced.run.out) or traced.run.out == out
+    assert list(calls(traced.document))
+
+
+def test_killed_before_viztracer_wrote(folder):
+    traced = trace(["--viztracer", target("exits"), "signal", "9"], folder, DEBIAN,
+                   ["--gil-source", "agent"], status=137, env=STAND_IN)
+    assert "VizTracer wrote no trace" in traced.run.err and traced.gil()["threads"]
+
+
+def test_interpreter_without_viztracer(folder):
+    run = harness.giltracer(["--viztracer", "--python", DEBIAN.path, target("single")], folder)
+    assert "has no VizTracer" in one_line_error(run, 125)
+
+
+def test_commands_are_refused(folder):
+    assert "--viztracer" in one_line_error(
+        harness.giltracer(["--viztracer", "--", "true"], folder), 125)
