@@ -89,6 +89,9 @@ enum gt_call_flags {
 enum gt_function_flags {
     GT_FUNCTION_C = 1 << 0,  /* of C; file is the name of its module, line 0 */
     GT_FUNCTION_GC = 1 << 1, /* a run of the cyclic garbage collector */
+    /* No function: an UNTRACED of it is a place in the code from where calls of C functions
+     * are not recorded any more. */
+    GT_FUNCTION_PLACES = 1 << 2,
 };
 
 /* A function that was called. The source's, valid as long as the source. */

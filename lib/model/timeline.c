@@ -494,7 +494,6 @@ static int feed_thread_event(struct gt_timeline *timeline, const struct gt_event
     case GT_EVENT_CALL:
     case GT_EVENT_RETURN:
     case GT_EVENT_UNTRACED:
-    case GT_EVENT_STOPPED:
         return gt_calls_feed(timeline, index, event);
     case GT_EVENT_INSTANT:
     case GT_EVENT_SERIES:
@@ -551,6 +550,8 @@ int gt_timeline_feed(struct gt_timeline *timeline, const struct gt_event *event)
         rc = event->tid > 0 ? feed_exit(timeline, event) : 0;
     else if (event->kind == GT_EVENT_MMAP)
         feed_mmap(timeline, event);
+    else if (event->kind == GT_EVENT_STOPPED) /* of no thread */
+        timeline->stopped_ns = event->time_ns;
     else
         rc = event->tid > 0 ? feed_thread_event(timeline, event) : 0;
     if (event->time_ns > 0)

@@ -10,6 +10,8 @@
 #include "script/source.h"
 #include "viztracer/viztracer.h"
 
+#include <jansson.h>
+
 enum { GT_MERGED_MAX = 2 }; /* an agent's log, VizTracer's trace */
 
 /* A source of events beside the text. */
@@ -38,6 +40,11 @@ struct gt_report {
 
 /* findings.c: fill report->findings. 0 or -1 (memory). */
 int gt_findings_make(struct gt_report *report);
+
+/* functions.c: what was recorded of functions, and what not. Append sentences to the findings,
+ * 0 or -1; a JSON object for the summary, null when nothing was recorded, NULL: no memory. */
+int gt_functions_say(struct gt_report *report);
+json_t *gt_functions_value(const struct gt_report *report);
 
 /* chrome.c: Chrome Trace Event Format. `summary` is a JSON object's text. */
 int gt_chrome_write(const struct gt_report *report, const struct gt_buf *summary, bool gzip,
