@@ -259,6 +259,8 @@ int gt_findings_make(struct gt_report *report)
     if (rc == 0)
         rc = say_detail(report, &text);
     if (rc == 0)
+        rc = gt_functions_say(report);
+    if (rc == 0)
         rc = say_quality(report, &text);
     gt_buf_release(&text);
     return rc;
