@@ -214,6 +214,7 @@ static void end_stretch(struct walk *walk, int64_t time_ns)
     if (!stretch->waited_for)
         return;
     row->count++;
+    row->waited_hold_ns = gt_add_ns(row->waited_hold_ns, length_ns);
     if (length_ns > row->longest_hold_ns)
         row->longest_hold_ns = length_ns;
     judge_stretch(walk, row, time_ns);
@@ -545,7 +546,7 @@ void gt_blockers_release(struct gt_blockers *blockers)
 
 bool gt_blocker_keeps(const struct gt_blocker *blocker)
 {
-    return blocker->kept > 0 && blocker->kept_hold_ns >= blocker->total_hold_ns / 2;
+    return blocker->kept > 0 && blocker->kept_hold_ns >= blocker->waited_hold_ns / 2;
 }
 
 bool gt_blocker_is_requeuer(const struct gt_blocker *blocker)

@@ -34,7 +34,8 @@ struct gt_blocker {
     int64_t waiting_ns;      /* charged to it, over all waiters */
     uint64_t count;          /* stretches of holding in it while somebody waited */
     int64_t total_hold_ns;   /* of all stretches, waited for or not */
-    int64_t longest_hold_ns; /* of those that somebody waited for */
+    int64_t waited_hold_ns;  /* of those that somebody waited for */
+    int64_t longest_hold_ns; /* the longest of these */
     uint64_t kept;           /* of these, how many ignored a request for the GIL … */
     int64_t kept_ns;         /* … for how long in all, counted from the request */
     int64_t kept_hold_ns;    /* lengths of the stretches that did */

@@ -22,6 +22,7 @@ struct gt_report {
     struct gt_event agent_event;
     struct gt_contention *contentions; /* by GIL; NULL before _finish */
     struct gt_blockers *blockers;      /* the same */
+    const struct gt_metrics *metrics;  /* of several runs; NULL: none were taken */
     struct gt_strvec findings;         /* sentences, valid UTF-8, safe for a terminal */
 };
 
@@ -43,6 +44,9 @@ struct gt_blame_text {
 int gt_blame_text_init(struct gt_blame_text *text, const struct gt_report *report, uint32_t gil,
                        const struct gt_blocker *row);
 void gt_blame_text_release(struct gt_blame_text *text);
+
+/* condition.c: is it what the glob names? "name", or "module.name". */
+bool gt_blame_matches(const struct gt_blame_text *text, const char *glob);
 
 /* All waiting on the GIL, of all threads. */
 int64_t gt_gil_wait_ns(const struct gt_gil *gil);

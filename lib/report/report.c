@@ -187,6 +187,11 @@ int gt_report_finish(struct gt_report *report, struct gt_error *err)
     return gt_findings_make(report) ? gt_error_memory(err) : 0;
 }
 
+void gt_report_set_metrics(struct gt_report *report, const struct gt_metrics *metrics)
+{
+    report->metrics = metrics;
+}
+
 const struct gt_timeline *gt_report_timeline(const struct gt_report *report)
 {
     return report->timeline;

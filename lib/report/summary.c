@@ -307,6 +307,8 @@ int gt_report_summary(const struct gt_report *report, struct gt_buf *json, struc
         put_gil(&sink, report, i);
     put(&sink, "],\"blockers\":", gt_summary_blockers(report));
     put(&sink, ",\"load\":", gt_summary_load(report));
+    if (report->metrics)
+        put(&sink, ",\"metrics\":", gt_metrics_value(report->metrics));
     put_text(&sink, ",\"threads\":[");
     for (uint32_t i = 0; !sink.failed && i < timeline->threads.count; i++)
         put(&sink, i ? "," : "", thread_value(report, i));

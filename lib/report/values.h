@@ -23,4 +23,7 @@ json_t *gt_json_label(const struct gt_report *report, uint32_t thread);
 json_t *gt_summary_blockers(const struct gt_report *report);
 json_t *gt_summary_load(const struct gt_report *report);
 
+/* metrics.c */
+json_t *gt_metrics_value(const struct gt_metrics *metrics);
+
 #endif
