@@ -1,5 +1,7 @@
 #include "options.h"
 
+#include "report/metrics.h"
+
 #include <bsd/stdlib.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +30,9 @@ enum {
     OPTION_VIZTRACER,
     OPTION_KEEP,
     OPTION_SUMMARY,
+    OPTION_FAIL_IF,
+    OPTION_BASELINE,
+    OPTION_REPEAT,
     OPTION_QUIET,
     OPTION_VERBOSE,
     OPTION_COLOR,
@@ -92,6 +97,13 @@ const struct gt_option gt_cli_table[] = {
     {OPTION_VERBOSE, 'v', "verbose", NULL, 0, "print the plan of the run"},
     {OPTION_COLOR, 0, "color", "WHEN", GT_OPTION_NEGATABLE, "auto, always or never"},
 
+    {0, 0, NULL, NULL, 0, "For build and CI"},
+    {OPTION_FAIL_IF, 0, "fail-if", "EXPR", 0,
+     "exit with 3 if so: 'wait > 20%', 'longest_wait > 50ms'; may repeat"},
+    {OPTION_BASELINE, 0, "baseline", "FILE", 0,
+     "compare with this summary of an earlier version"},
+    {OPTION_REPEAT, 0, "repeat", "N", 0, "run the program N times: median and spread"},
+
     {0, 0, NULL, NULL, 0, "About this machine"},
     {OPTION_DOCTOR, 0, "doctor", NULL, 0, "tell what can and cannot be recorded here, and why"},
     {OPTION_SETUP, 0, "setup", "GROUP", 0,
@@ -112,6 +124,8 @@ void gt_cli_init(struct gt_cli *cli)
     gt_strvec_init(&cli->words);
     gt_strvec_init(&cli->outputs);
     gt_strvec_init(&cli->counters);
+    gt_strvec_init(&cli->fail_if);
+    cli->repeat = 1;
     gt_buf_init(&cli->include);
     gt_buf_init(&cli->exclude);
     cli->agent = (struct gt_agent_request){
@@ -125,6 +139,7 @@ void gt_cli_release(struct gt_cli *cli)
     gt_strvec_release(&cli->words);
     gt_strvec_release(&cli->outputs);
     gt_strvec_release(&cli->counters);
+    gt_strvec_release(&cli->fail_if);
     gt_buf_release(&cli->include);
     gt_buf_release(&cli->exclude);
 }
@@ -159,6 +174,19 @@ static int set_frequency(struct gt_cli *cli, const char *text, struct gt_error *
         return gt_error_set(err, GT_ERR_USAGE, "-F takes samples per second, 1 to %d, not %s",
                             MAX_FREQUENCY, text);
     cli->frequency = (unsigned)value;
+    return 0;
+}
+
+static int set_repeat(struct gt_cli *cli, const char *text, struct gt_error *err)
+{
+    const char *why;
+    long long value = strtonum(text, 1, GT_METRIC_RUNS_MAX, &why);
+
+    if (why)
+        return gt_error_set(err, GT_ERR_USAGE,
+                            "--repeat takes a number of runs, 1 to %d, not %s",
+                            GT_METRIC_RUNS_MAX, text);
+    cli->repeat = (unsigned)value;
     return 0;
 }
 
@@ -295,6 +323,13 @@ static int apply(void *context, const struct gt_option *option, const char *valu
         return set_color(cli, value, err);
     case OPTION_EVENT:
         return gt_strvec_push(&cli->counters, value) ? gt_error_memory(err) : 0;
+    case OPTION_FAIL_IF:
+        return gt_strvec_push(&cli->fail_if, value) ? gt_error_memory(err) : 0;
+    case OPTION_REPEAT:
+        return set_repeat(cli, value, err);
+    case OPTION_BASELINE:
+        cli->baseline = value;
+        break;
     case OPTION_FREQUENCY:
         return set_frequency(cli, value, err);
     case OPTION_STATE_DETECT:

@@ -11,9 +11,11 @@
 #include "launch/runtime.h"
 #include "launch/session.h"
 #include "launch/signals.h"
+#include "judge.h"
 #include "outputs.h"
 #include "report/report.h"
 #include "say.h"
+#include "script.h"
 #include "viztracer.h"
 
 #include <errno.h>
@@ -31,6 +33,7 @@ enum {
     EXIT_OURS = 125,           /* giltracer failed before the target ran */
     EXIT_NOT_EXECUTABLE = 126, /* the target could not be executed */
     EXIT_NOT_FOUND = 127,      /* the target is not there */
+    EXIT_BREACHED = 3,         /* --fail-if, and the target itself succeeded */
     PERF_TIMEOUT_MS = 30000,
 };
 
@@ -46,6 +49,9 @@ struct run {
     struct gt_session_result result;
     struct gt_run_info info;
     struct gt_runtime runtime;
+    struct gt_judge *judge;
+    bool last; /* of --repeat */
+    bool reported;
     struct gt_report *report;
     struct gt_error report_error; /* why feeding failed */
     char version[64];
@@ -64,27 +70,6 @@ struct run {
 };
 
 /* --- what to run --- */
-
-/* What python would say only after everything was set up. */
-static int check_script(const char *script, int *status, struct gt_error *err)
-{
-    char inside[PATH_MAX];
-    struct stat st;
-
-    *status = EXIT_NOT_FOUND;
-    if (strcmp(script, "-") == 0)
-        return 0;
-    if (stat(script, &st))
-        return gt_error_errno(err, "cannot open the script %s", script);
-    *status = EXIT_NOT_EXECUTABLE;
-    if (faccessat(AT_FDCWD, script, R_OK, AT_EACCESS))
-        return gt_error_errno(err, "cannot read the script %s", script);
-    snprintf(inside, sizeof(inside), "%s/__main__.py", script);
-    if (S_ISDIR(st.st_mode) && faccessat(AT_FDCWD, inside, R_OK, AT_EACCESS))
-        return gt_error_set(err, GT_ERR_NOT_FOUND,
-                            "%s is a folder without __main__.py: name a script", script);
-    return 0;
-}
 
 static int find_interpreter(struct run *run, int *status, struct gt_error *err)
 {
@@ -385,7 +370,7 @@ static int prepare(struct run *run, int *status, struct gt_error *err)
     int rc = 0;
 
     if (cli->target == GT_TARGET_SCRIPT)
-        rc = check_script(cli->words.items[0], status, err);
+        rc = gt_script_check(cli->words.items[0], status, err);
     if (rc < 0)
         return rc;
     *status = EXIT_OURS;
@@ -480,11 +465,14 @@ static void write_report(struct run *run)
     struct gt_error err;
 
     say_agent_warnings(run);
-    if (gt_report_finish(run->report, &err) < 0) {
+    if (gt_report_finish(run->report, &err) < 0 ||
+        gt_judge_take(run->judge, run->report, &err) < 0) {
         gt_say("no report: %s", err.message);
         return;
     }
-    gt_outputs_write(&run->outputs, run->report, run->cli, &run->signals, &run->loop);
+    run->reported = true;
+    if (run->last)
+        gt_outputs_write(&run->outputs, run->report, run->cli, &run->signals, &run->loop);
 }
 
 /* The last words, and the exit status, of a session that is over. */
@@ -508,7 +496,11 @@ static int conclude(struct run *run, int rc, const struct gt_error *err)
         gt_say("no report: interrupted");
     else
         write_report(run);
-    return result->term_signal ? 128 + result->term_signal : result->exit_status;
+    if (run->last)
+        gt_judge_say(run->judge, run->reported ? run->report : NULL);
+    if (result->term_signal || result->exit_status)
+        return result->term_signal ? 128 + result->term_signal : result->exit_status;
+    return run->judge->breached ? EXIT_BREACHED : 0;
 }
 
 static int run_all(struct run *run)
@@ -562,7 +554,8 @@ static void release(struct run *run)
     uv_loop_close(&run->loop);
 }
 
-int gt_run(const struct gt_cli *cli, const struct gt_inherited *inherited)
+static int run_once(const struct gt_cli *cli, const struct gt_inherited *inherited,
+                    struct gt_judge *judge, bool last)
 {
     struct run *run = calloc(1, sizeof(*run));
     int status;
@@ -574,6 +567,8 @@ int gt_run(const struct gt_cli *cli, const struct gt_inherited *inherited)
     }
     run->cli = cli;
     run->inherited = inherited;
+    run->judge = judge;
+    run->last = last;
     gt_caps_init(&run->caps);
     gt_interp_init(&run->interp);
     gt_plan_init(&run->plan);
@@ -582,5 +577,24 @@ int gt_run(const struct gt_cli *cli, const struct gt_inherited *inherited)
     gt_progress_clear();
     release(run);
     free(run);
+    return status;
+}
+
+int gt_run(const struct gt_cli *cli, const struct gt_inherited *inherited)
+{
+    struct gt_judge judge;
+    struct gt_error err;
+    int status = 0;
+
+    if (gt_judge_init(&judge, cli, &err) < 0) {
+        gt_judge_refuse(&err);
+        status = EXIT_OURS;
+    }
+    for (unsigned i = 1; status == 0 && i <= cli->repeat; i++) {
+        status = run_once(cli, inherited, &judge, i == cli->repeat);
+        if (status && i < cli->repeat)
+            gt_say("run %u of %u ended with status %d: no report", i, cli->repeat, status);
+    }
+    gt_judge_release(&judge);
     return status;
 }

@@ -166,7 +166,11 @@ void gt_report_free(struct gt_report *report)
     if (report->contentions)
         for (uint32_t i = 0; i < report->timeline->gils.count; i++)
             gt_contention_release(&report->contentions[i]);
+    if (report->blockers)
+        for (uint32_t i = 0; i < report->timeline->gils.count; i++)
+            gt_blockers_release(&report->blockers[i]);
     free(report->contentions);
+    free(report->blockers);
     gt_timeline_free(report->timeline);
     gt_source_release(&report->source);
     gt_strvec_release(&report->findings);
@@ -200,6 +204,24 @@ static int check_format(const struct gt_report *report, struct gt_error *err)
                         (unsigned long long)source->lines);
 }
 
+static int analyse(struct gt_report *report, struct gt_error *err)
+{
+    const struct gt_timeline *timeline = report->timeline;
+    size_t count = timeline->gils.count;
+    int rc = 0;
+
+    report->contentions = calloc(count + 1, sizeof(*report->contentions));
+    report->blockers = calloc(count + 1, sizeof(*report->blockers));
+    if (!report->contentions || !report->blockers)
+        return gt_error_memory(err);
+    for (uint32_t i = 0; rc == 0 && i < count; i++) {
+        rc = gt_contention_init(&report->contentions[i], gt_gil_at(timeline, i), err);
+        if (rc == 0)
+            rc = gt_blockers_init(&report->blockers[i], timeline, i, err);
+    }
+    return rc;
+}
+
 int gt_report_finish(struct gt_report *report, struct gt_error *err)
 {
     struct gt_timeline *timeline = report->timeline;
@@ -223,15 +245,15 @@ int gt_report_finish(struct gt_report *report, struct gt_error *err)
     /* Asked for states only: what is known of the GIL has marked the sleeps for it. */
     if (!(report->detect & GT_DETECT_GIL))
         gt_timeline_drop_gils(timeline);
-    report->contentions = calloc(timeline->gils.count + 1, sizeof(*report->contentions));
-    if (!report->contentions)
-        return gt_error_memory(err);
-    for (uint32_t i = 0; i < timeline->gils.count; i++) {
-        rc = gt_contention_init(&report->contentions[i], gt_gil_at(timeline, i), err);
-        if (rc < 0)
-            return rc;
-    }
+    rc = analyse(report, err);
+    if (rc < 0)
+        return rc;
     return gt_findings_make(report) ? gt_error_memory(err) : 0;
+}
+
+void gt_report_set_metrics(struct gt_report *report, const struct gt_metrics *metrics)
+{
+    report->metrics = metrics;
 }
 
 const struct gt_timeline *gt_report_timeline(const struct gt_report *report)

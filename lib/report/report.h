@@ -48,6 +48,7 @@ struct gt_report;
 struct gt_agentlog;
 struct gt_timeline;
 struct gt_viztracer;
+struct gt_metrics; /* report/metrics.h */
 
 struct gt_report *gt_report_new(unsigned detect, const struct gt_run_info *info,
                                 struct gt_error *err);
@@ -82,6 +83,9 @@ void gt_report_set_viztracer(struct gt_report *report, struct gt_viztracer *trac
  * borrowed. Builds spans, checks invariants, computes the summary. Fails with
  * GT_ERR_FORMAT when the text is empty, or none of it is perf script's. */
 int gt_report_finish(struct gt_report *report, struct gt_error *err);
+
+/* The figures of this and earlier runs, to be written into the summary; borrowed. Optional. */
+void gt_report_set_metrics(struct gt_report *report, const struct gt_metrics *metrics);
 
 /* What was built, after _finish; the report's. */
 const struct gt_timeline *gt_report_timeline(const struct gt_report *report);
