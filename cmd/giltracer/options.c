@@ -88,7 +88,7 @@ const struct gt_option gt_cli_table[] = {
 
     {0, 0, NULL, NULL, 0, "What to write"},
     {OPTION_OUTPUT, 'o', "output", "FILE", 0,
-     "report: .html, .json or .json.gz; repeatable (giltracer.html)"},
+     "report: .html, .json[.gz], .folded, .pb.gz (pprof); repeatable"},
     {OPTION_PERFETTO_STATES, 0, "perfetto-states", NULL, 0,
      "JSON: states as ph:\"T\" records, for Perfetto"},
     {OPTION_SUMMARY, 0, "summary", "FILE", 0, "write the summary as JSON"},

@@ -16,11 +16,18 @@ struct parser {
     struct gt_error *err;
 };
 
+/* gt_error_set makes one line of its text, and these are three. */
 static int fail(const struct parser *parser, const char *want)
 {
-    return gt_error_set(parser->err, GT_ERR_USAGE,
-                        "--fail-if: %s is expected here\n    %.400s\n    %*s^", want,
-                        parser->text, (int)(parser->at - parser->text), "");
+    int rc = gt_error_set(parser->err, GT_ERR_USAGE, "--fail-if: %s is expected here", want);
+    size_t length;
+
+    if (!parser->err)
+        return rc;
+    length = strlen(parser->err->message);
+    snprintf(parser->err->message + length, sizeof(parser->err->message) - length,
+             "\n    %.400s\n    %*s^", parser->text, (int)(parser->at - parser->text), "");
+    return rc;
 }
 
 static void skip_space(struct parser *parser)

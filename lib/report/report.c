@@ -2,6 +2,7 @@
 
 #include "base/nstime.h"
 #include "report/html.h"
+#include "report/profile.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -265,10 +266,8 @@ static const struct {
     const char *ending;
     enum gt_report_format format;
 } endings[] = {
-    {".json", GT_FORMAT_JSON},
-    {".json.gz", GT_FORMAT_JSON_GZ},
-    {".html", GT_FORMAT_HTML},
-    {".htm", GT_FORMAT_HTML},
+    {".json", GT_FORMAT_JSON}, {".json.gz", GT_FORMAT_JSON_GZ}, {".html", GT_FORMAT_HTML},
+    {".htm", GT_FORMAT_HTML},  {".folded", GT_FORMAT_FOLDED},   {".pb.gz", GT_FORMAT_PPROF},
 };
 
 int gt_report_format_of(const char *path, enum gt_report_format *format, struct gt_error *err)
@@ -288,8 +287,8 @@ int gt_report_format_of(const char *path, enum gt_report_format *format, struct 
         }
     }
     return gt_error_set(err, GT_ERR_USAGE,
-                        "%s: the ending of an output's name says its format: .html, .json or "
-                        ".json.gz",
+                        "%s: the ending of an output's name says its format: .html, .json, "
+                        ".json.gz, .folded or .pb.gz",
                         path);
 }
 
@@ -299,6 +298,10 @@ int gt_report_write(struct gt_report *report, enum gt_report_format format,
     struct gt_buf summary;
     int rc;
 
+    if (format == GT_FORMAT_FOLDED)
+        return gt_folded_write(report, output, err);
+    if (format == GT_FORMAT_PPROF)
+        return gt_pprof_write(report, output, err);
     gt_buf_init(&summary);
     rc = gt_report_summary(report, &summary, err);
     if (rc == 0 && format == GT_FORMAT_HTML)

@@ -94,6 +94,8 @@ enum gt_report_format {
     GT_FORMAT_JSON,    /* .json */
     GT_FORMAT_JSON_GZ, /* .json.gz */
     GT_FORMAT_HTML,    /* .html, .htm */
+    GT_FORMAT_FOLDED,  /* .folded: holding and waiting by stack */
+    GT_FORMAT_PPROF,   /* .pb.gz */
 };
 
 /* The format that a path's ending asks for ("-" is JSON); GT_ERR_USAGE with the list of

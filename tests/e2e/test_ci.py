@@ -63,7 +63,7 @@ def test_repeat_and_baseline(folder):
     run = giltracer(["-o", folder / "x.json", "--baseline", before,
                      target("culprits"), "release"], folder)
     assert run.status == 0, run
-    rows = {line.split("  ")[-1]: line for line in run.err.splitlines()}
+    rows = {line.split("  ")[-1].strip(): line for line in run.err.splitlines()}
     assert " less " in rows["wait"] and " less " in rows["blocker main: waiting"], run.err
 
 
