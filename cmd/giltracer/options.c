@@ -1,5 +1,7 @@
 #include "options.h"
 
+#include "report/metrics.h"
+
 #include <bsd/stdlib.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,8 +27,12 @@ enum {
     OPTION_BUDGET,
     OPTION_IMPORT,
     OPTION_MAX_LOG,
+    OPTION_VIZTRACER,
     OPTION_KEEP,
     OPTION_SUMMARY,
+    OPTION_FAIL_IF,
+    OPTION_BASELINE,
+    OPTION_REPEAT,
     OPTION_QUIET,
     OPTION_VERBOSE,
     OPTION_COLOR,
@@ -64,7 +70,7 @@ const struct gt_option gt_cli_table[] = {
 
     {0, 0, NULL, NULL, 0, "Functions"},
     {OPTION_PYTHON_TRACE, 0, "python-trace", NULL, GT_OPTION_NEGATABLE,
-     "calls of Python and C functions"},
+     "calls of Python and C functions (default: yes, with futex: no)"},
     {OPTION_C_CALLS, 0, "c-calls", NULL, GT_OPTION_NEGATABLE,
      "of C functions too (default: yes)"},
     {OPTION_MAX_DEPTH, 0, "max-depth", "N", 0, "leave out deeper calls"},
@@ -77,10 +83,12 @@ const struct gt_option gt_cli_table[] = {
     {OPTION_IMPORT, 0, "import", "MOD,…", 0, "import these before tracing begins"},
     {OPTION_MAX_LOG, 0, "max-log-size", "SIZE", 0,
      "stop recording when the agent's logs reach this (default: 2G)"},
+    {OPTION_VIZTRACER, 0, "viztracer", NULL, 0,
+     "run the program under VizTracer, and take functions from there"},
 
     {0, 0, NULL, NULL, 0, "What to write"},
     {OPTION_OUTPUT, 'o', "output", "FILE", 0,
-     "report: .html, .json or .json.gz; repeatable (giltracer.html)"},
+     "report: .html, .json[.gz], .folded, .pb.gz (pprof); repeatable"},
     {OPTION_PERFETTO_STATES, 0, "perfetto-states", NULL, 0,
      "JSON: states as ph:\"T\" records, for Perfetto"},
     {OPTION_SUMMARY, 0, "summary", "FILE", 0, "write the summary as JSON"},
@@ -88,6 +96,13 @@ const struct gt_option gt_cli_table[] = {
     {OPTION_QUIET, 'q', "quiet", NULL, 0, "print errors only"},
     {OPTION_VERBOSE, 'v', "verbose", NULL, 0, "print the plan of the run"},
     {OPTION_COLOR, 0, "color", "WHEN", GT_OPTION_NEGATABLE, "auto, always or never"},
+
+    {0, 0, NULL, NULL, 0, "For build and CI"},
+    {OPTION_FAIL_IF, 0, "fail-if", "EXPR", 0,
+     "exit with 3 if so: 'wait > 20%', 'longest_wait > 50ms'; may repeat"},
+    {OPTION_BASELINE, 0, "baseline", "FILE", 0,
+     "compare with this summary of an earlier version"},
+    {OPTION_REPEAT, 0, "repeat", "N", 0, "run the program N times: median and spread"},
 
     {0, 0, NULL, NULL, 0, "About this machine"},
     {OPTION_DOCTOR, 0, "doctor", NULL, 0, "tell what can and cannot be recorded here, and why"},
@@ -101,15 +116,20 @@ const struct gt_option gt_cli_table[] = {
 
 enum { DEFAULT_FREQUENCY = 999, MAX_FREQUENCY = 100000 };
 
+#define DEFAULT_BUDGET "15" /* percent */
+
 void gt_cli_init(struct gt_cli *cli)
 {
     memset(cli, 0, sizeof(*cli));
     gt_strvec_init(&cli->words);
     gt_strvec_init(&cli->outputs);
     gt_strvec_init(&cli->counters);
+    gt_strvec_init(&cli->fail_if);
+    cli->repeat = 1;
     gt_buf_init(&cli->include);
     gt_buf_init(&cli->exclude);
-    cli->agent = (struct gt_agent_request){.c_calls = true};
+    cli->agent = (struct gt_agent_request){
+        .python_trace = true, .c_calls = true, .budget = DEFAULT_BUDGET};
     cli->frequency = DEFAULT_FREQUENCY;
     cli->gil_detect = true;
 }
@@ -119,6 +139,7 @@ void gt_cli_release(struct gt_cli *cli)
     gt_strvec_release(&cli->words);
     gt_strvec_release(&cli->outputs);
     gt_strvec_release(&cli->counters);
+    gt_strvec_release(&cli->fail_if);
     gt_buf_release(&cli->include);
     gt_buf_release(&cli->exclude);
 }
@@ -153,6 +174,19 @@ static int set_frequency(struct gt_cli *cli, const char *text, struct gt_error *
         return gt_error_set(err, GT_ERR_USAGE, "-F takes samples per second, 1 to %d, not %s",
                             MAX_FREQUENCY, text);
     cli->frequency = (unsigned)value;
+    return 0;
+}
+
+static int set_repeat(struct gt_cli *cli, const char *text, struct gt_error *err)
+{
+    const char *why;
+    long long value = strtonum(text, 1, GT_METRIC_RUNS_MAX, &why);
+
+    if (why)
+        return gt_error_set(err, GT_ERR_USAGE,
+                            "--repeat takes a number of runs, 1 to %d, not %s",
+                            GT_METRIC_RUNS_MAX, text);
+    cli->repeat = (unsigned)value;
     return 0;
 }
 
@@ -232,6 +266,7 @@ static int apply_agent(struct gt_cli *cli, int id, const char *value, bool on,
     switch (id) {
     case OPTION_PYTHON_TRACE:
         agent->python_trace = on;
+        agent->insist = on;
         break;
     case OPTION_C_CALLS:
         agent->c_calls = on;
@@ -288,6 +323,13 @@ static int apply(void *context, const struct gt_option *option, const char *valu
         return set_color(cli, value, err);
     case OPTION_EVENT:
         return gt_strvec_push(&cli->counters, value) ? gt_error_memory(err) : 0;
+    case OPTION_FAIL_IF:
+        return gt_strvec_push(&cli->fail_if, value) ? gt_error_memory(err) : 0;
+    case OPTION_REPEAT:
+        return set_repeat(cli, value, err);
+    case OPTION_BASELINE:
+        cli->baseline = value;
+        break;
     case OPTION_FREQUENCY:
         return set_frequency(cli, value, err);
     case OPTION_STATE_DETECT:
@@ -298,6 +340,9 @@ static int apply(void *context, const struct gt_option *option, const char *valu
         break;
     case OPTION_PERFETTO_STATES:
         cli->perfetto_states = true;
+        break;
+    case OPTION_VIZTRACER:
+        cli->viztracer = true;
         break;
     case OPTION_PYTHON:
         cli->python = value;
@@ -354,6 +399,10 @@ int gt_cli_parse(struct gt_cli *cli, char *const *argv, struct gt_error *err)
     if (cli->call_graph && !cli->state_detect)
         return gt_error_set(err, GT_ERR_USAGE,
                             "--call-graph keeps the stacks of sleeps: add --state-detect");
+    if (cli->viztracer && cli->target == GT_TARGET_COMMAND)
+        return gt_error_set(err, GT_ERR_USAGE,
+                            "--viztracer runs a script, -m MODULE or -c CODE, not a command "
+                            "(call viztracer in it, and merge with perf2trace --viztracer)");
     if (!cli->words.count)
         return gt_error_set(err, GT_ERR_USAGE,
                             "nothing to run: name a script, -m MODULE, -c CODE or -- COMMAND "

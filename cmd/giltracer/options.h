@@ -35,14 +35,17 @@ struct gt_cli {
     struct gt_strvec words;
     struct gt_strvec outputs;       /* -o; empty: the default */
     struct gt_strvec counters;      /* -e */
+    struct gt_strvec fail_if;       /* --fail-if */
     struct gt_buf include, exclude; /* globs, by newline */
     struct gt_agent_request agent;
     char budget[16], max_depth[16], min_ns[24], max_log[24]; /* as decimal text */
     const char *python; /* these point into argv; NULL: not given */
     const char *keep;
     const char *summary;
+    const char *baseline;
+    unsigned repeat; /* runs of the target; at least 1 */
     const char *setup_group;
-    bool gil_detect, state_detect, call_graph, perfetto_states;
+    bool gil_detect, state_detect, call_graph, perfetto_states, viztracer;
     unsigned frequency; /* -F: samples per second of each counter */
     enum gt_gil_source gil_source;
     enum gt_color color;

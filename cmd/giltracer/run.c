@@ -11,9 +11,12 @@
 #include "launch/runtime.h"
 #include "launch/session.h"
 #include "launch/signals.h"
+#include "judge.h"
 #include "outputs.h"
 #include "report/report.h"
 #include "say.h"
+#include "script.h"
+#include "viztracer.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -30,6 +33,7 @@ enum {
     EXIT_OURS = 125,           /* giltracer failed before the target ran */
     EXIT_NOT_EXECUTABLE = 126, /* the target could not be executed */
     EXIT_NOT_FOUND = 127,      /* the target is not there */
+    EXIT_BREACHED = 3,         /* --fail-if, and the target itself succeeded */
     PERF_TIMEOUT_MS = 30000,
 };
 
@@ -45,6 +49,9 @@ struct run {
     struct gt_session_result result;
     struct gt_run_info info;
     struct gt_runtime runtime;
+    struct gt_judge *judge;
+    bool last; /* of --repeat */
+    bool reported;
     struct gt_report *report;
     struct gt_error report_error; /* why feeding failed */
     char version[64];
@@ -53,6 +60,9 @@ struct run {
     char *data_path;  /* of perf.data */
     char *agent_path; /* the agent's log folder; NULL: no agent */
     struct gt_agentlog *agentlog;
+    char *viztracer_path; /* where VizTracer writes; NULL: it is not used */
+    struct gt_viztracer *viztracer;
+    struct gt_agent_request agent; /* the command line's, less what cannot be */
     bool signals_started, probes_installed, removal_started;
     struct gt_child removal;
     int64_t started_ns;
@@ -60,27 +70,6 @@ struct run {
 };
 
 /* --- what to run --- */
-
-/* What python would say only after everything was set up. */
-static int check_script(const char *script, int *status, struct gt_error *err)
-{
-    char inside[PATH_MAX];
-    struct stat st;
-
-    *status = EXIT_NOT_FOUND;
-    if (strcmp(script, "-") == 0)
-        return 0;
-    if (stat(script, &st))
-        return gt_error_errno(err, "cannot open the script %s", script);
-    *status = EXIT_NOT_EXECUTABLE;
-    if (faccessat(AT_FDCWD, script, R_OK, AT_EACCESS))
-        return gt_error_errno(err, "cannot read the script %s", script);
-    snprintf(inside, sizeof(inside), "%s/__main__.py", script);
-    if (S_ISDIR(st.st_mode) && faccessat(AT_FDCWD, inside, R_OK, AT_EACCESS))
-        return gt_error_set(err, GT_ERR_NOT_FOUND,
-                            "%s is a folder without __main__.py: name a script", script);
-    return 0;
-}
 
 static int find_interpreter(struct run *run, int *status, struct gt_error *err)
 {
@@ -100,6 +89,8 @@ static int build_target(const struct run *run, struct gt_strvec *target)
     const struct gt_cli *cli = run->cli;
     int failed = 0;
 
+    if (run->viztracer_path)
+        return gt_under_viztracer_command(&run->interp, cli, run->viztracer_path, target);
     if (cli->target != GT_TARGET_COMMAND)
         failed |= gt_strvec_push(target, run->interp.command);
     if (cli->target == GT_TARGET_MODULE)
@@ -107,6 +98,25 @@ static int build_target(const struct run *run, struct gt_strvec *target)
     if (cli->target == GT_TARGET_CODE)
         failed |= gt_strvec_push(target, "-c");
     return failed | gt_strvec_push_all(target, cli->words.items);
+}
+
+/* Functions are traced by default, so what hinders it matters only to who asked for it. Not
+ * where the GIL is seen from futex calls: that is chosen to cost nothing. */
+static int check_agent(struct run *run, struct gt_error *err)
+{
+    struct gt_agent_request *agent = &run->agent;
+    struct gt_error why;
+
+    *agent = run->cli->agent;
+    if (run->cli->viztracer || (run->cli->gil_source == GT_GIL_FUTEX && !agent->insist))
+        agent->python_trace = false;
+    if (!agent->python_trace || gt_agent_check(&run->interp, &why) == 0)
+        return 0;
+    agent->python_trace = false;
+    return agent->insist && gt_strvec_pushf(&run->plan.notes, "functions are not traced: %s",
+                                            why.message)
+               ? gt_error_memory(err)
+               : 0;
 }
 
 static int make_plan(struct run *run, struct gt_error *err)
@@ -118,7 +128,7 @@ static int make_plan(struct run *run, struct gt_error *err)
         .call_graph = run->cli->call_graph,
         .counters = run->cli->counters.items,
         .frequency = run->cli->frequency,
-        .agent = run->cli->agent.python_trace,
+        .agent = run->agent.python_trace,
     };
     struct gt_strvec target;
     int rc;
@@ -201,6 +211,24 @@ static int make_folder(struct run *run, struct gt_error *err)
     return run->plan.agent ? make_agent_folder(run, folder, err) : check_room(folder, err);
 }
 
+/* The folder is known: put VizTracer before the target, and tell it where to write. */
+static int use_viztracer(struct run *run, struct gt_error *err)
+{
+    char folder[PATH_MAX];
+
+    if (!realpath(run->cli->keep ? run->cli->keep : run->folder, folder))
+        return gt_error_errno(err, "cannot resolve the folder of the recording");
+    if (asprintf(&run->viztracer_path, "%s/viztracer.json", folder) < 0) {
+        run->viztracer_path = NULL;
+        return gt_error_memory(err);
+    }
+    gt_strvec_release(&run->plan.target);
+    gt_strvec_init(&run->plan.target);
+    if (unlink(run->viztracer_path) && errno != ENOENT) /* an older one is not this run's */
+        return gt_error_errno(err, "cannot remove %s", run->viztracer_path);
+    return build_target(run, &run->plan.target) ? gt_error_memory(err) : 0;
+}
+
 static int start_report(struct run *run, struct gt_error *err)
 {
     struct gt_run_info *info = &run->info;
@@ -269,9 +297,21 @@ static void merge_agentlog(struct run *run)
     if (!run->plan.events.count)
         parts |= GT_AGENTLOG_LIVES;
     run->agentlog = gt_agentlog_open(run->agent_path, &err);
+    /* A command that never runs Python has no functions: nothing to say unless asked. */
+    if (!run->agentlog && !parts && !run->agent.insist)
+        return;
     if (!run->agentlog)
         gt_say("%s", err.message);
     gt_report_set_agentlog(run->report, run->agentlog, parts);
+}
+
+static void merge_viztracer(struct run *run)
+{
+    if (!run->viztracer_path || run->viztracer)
+        return;
+    run->viztracer = gt_under_viztracer_open(run->viztracer_path);
+    if (run->viztracer)
+        gt_report_set_viztracer(run->report, run->viztracer, run->viztracer_path);
 }
 
 static void say_agent_warnings(const struct run *run)
@@ -286,8 +326,10 @@ static void start_removal(void *context)
 {
     struct run *run = context;
 
-    if (run->result.target_ran)
+    if (run->result.target_ran) {
         merge_agentlog(run);
+        merge_viztracer(run);
+    }
     if (!run->probes_installed || run->removal_started)
         return;
     run->removal_started = gt_probes_start_removal(run->plan.probes.group, &run->caps,
@@ -328,7 +370,7 @@ static int prepare(struct run *run, int *status, struct gt_error *err)
     int rc = 0;
 
     if (cli->target == GT_TARGET_SCRIPT)
-        rc = check_script(cli->words.items[0], status, err);
+        rc = gt_script_check(cli->words.items[0], status, err);
     if (rc < 0)
         return rc;
     *status = EXIT_OURS;
@@ -342,14 +384,20 @@ static int prepare(struct run *run, int *status, struct gt_error *err)
     *status = EXIT_OURS;
     for (size_t i = 0; rc == 0 && i < cli->counters.count; i++)
         rc = gt_counter_check(&run->caps, &run->loop, cli->counters.items[i], err);
+    if (rc == 0 && cli->viztracer)
+        rc = gt_under_viztracer_check(&run->interp, &run->loop, err);
+    if (rc == 0)
+        rc = check_agent(run, err);
     if (rc == 0)
         rc = make_plan(run, err);
     if (rc == 0)
         rc = gt_outputs_open(&run->outputs, cli, err);
     if (rc == 0)
         rc = make_folder(run, err);
+    if (rc == 0 && cli->viztracer)
+        rc = use_viztracer(run, err);
     if (rc == 0 && run->plan.agent)
-        rc = gt_agent_environment(&cli->agent, run->agent_path, &run->plan.env, err);
+        rc = gt_agent_environment(&run->agent, run->agent_path, &run->plan.env, err);
     if (rc == 0)
         rc = start_report(run, err);
     return rc;
@@ -417,11 +465,14 @@ static void write_report(struct run *run)
     struct gt_error err;
 
     say_agent_warnings(run);
-    if (gt_report_finish(run->report, &err) < 0) {
+    if (gt_report_finish(run->report, &err) < 0 ||
+        gt_judge_take(run->judge, run->report, &err) < 0) {
         gt_say("no report: %s", err.message);
         return;
     }
-    gt_outputs_write(&run->outputs, run->report, run->cli, &run->signals, &run->loop);
+    run->reported = true;
+    if (run->last)
+        gt_outputs_write(&run->outputs, run->report, run->cli, &run->signals, &run->loop);
 }
 
 /* The last words, and the exit status, of a session that is over. */
@@ -445,7 +496,11 @@ static int conclude(struct run *run, int rc, const struct gt_error *err)
         gt_say("no report: interrupted");
     else
         write_report(run);
-    return result->term_signal ? 128 + result->term_signal : result->exit_status;
+    if (run->last)
+        gt_judge_say(run->judge, run->reported ? run->report : NULL);
+    if (result->term_signal || result->exit_status)
+        return result->term_signal ? 128 + result->term_signal : result->exit_status;
+    return run->judge->breached ? EXIT_BREACHED : 0;
 }
 
 static int run_all(struct run *run)
@@ -482,11 +537,13 @@ static void release(struct run *run)
     gt_outputs_abandon(&run->outputs);
     gt_report_free(run->report);
     gt_agentlog_free(run->agentlog);
+    gt_viztracer_free(run->viztracer);
     if (run->folder && gt_fs_remove_tree(run->folder, &err) < 0)
         gt_say("%s", err.message);
     free(run->folder);
     free(run->data_path);
     free(run->agent_path);
+    free(run->viztracer_path);
     gt_session_result_release(&run->result);
     gt_plan_release(&run->plan);
     gt_interp_release(&run->interp);
@@ -497,7 +554,8 @@ static void release(struct run *run)
     uv_loop_close(&run->loop);
 }
 
-int gt_run(const struct gt_cli *cli, const struct gt_inherited *inherited)
+static int run_once(const struct gt_cli *cli, const struct gt_inherited *inherited,
+                    struct gt_judge *judge, bool last)
 {
     struct run *run = calloc(1, sizeof(*run));
     int status;
@@ -509,6 +567,8 @@ int gt_run(const struct gt_cli *cli, const struct gt_inherited *inherited)
     }
     run->cli = cli;
     run->inherited = inherited;
+    run->judge = judge;
+    run->last = last;
     gt_caps_init(&run->caps);
     gt_interp_init(&run->interp);
     gt_plan_init(&run->plan);
@@ -517,5 +577,24 @@ int gt_run(const struct gt_cli *cli, const struct gt_inherited *inherited)
     gt_progress_clear();
     release(run);
     free(run);
+    return status;
+}
+
+int gt_run(const struct gt_cli *cli, const struct gt_inherited *inherited)
+{
+    struct gt_judge judge;
+    struct gt_error err;
+    int status = 0;
+
+    if (gt_judge_init(&judge, cli, &err) < 0) {
+        gt_judge_refuse(&err);
+        status = EXIT_OURS;
+    }
+    for (unsigned i = 1; status == 0 && i <= cli->repeat; i++) {
+        status = run_once(cli, inherited, &judge, i == cli->repeat);
+        if (status && i < cli->repeat)
+            gt_say("run %u of %u ended with status %d: no report", i, cli->repeat, status);
+    }
+    gt_judge_release(&judge);
     return status;
 }

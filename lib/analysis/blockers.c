@@ -154,6 +154,53 @@ static int add_pending(struct walk *walk, uint32_t row, int64_t ns)
 
 /* --- holds --- */
 
+/*
+ * When the first request for the GIL was due. A waiter asks when the interval passed and
+ * nobody took the GIL meanwhile; who waited before the hold began may have begun an interval
+ * just before it, and then counts a second one.
+ */
+static int64_t requested_ns(const struct walk *walk)
+{
+    int64_t interval_ns = walk->out->interval_ns, first_ns = INT64_MAX;
+
+    for (size_t i = 0; i < walk->sweep.active_count; i++) {
+        int64_t start_ns = gt_sweep_wait(&walk->sweep, i)->start_ns;
+        int64_t due_ns = start_ns > walk->hold->start_ns
+                             ? start_ns + interval_ns
+                             : walk->hold->start_ns + 2 * interval_ns;
+
+        if (due_ns < first_ns)
+            first_ns = due_ns;
+    }
+    return first_ns;
+}
+
+/* Did the stretch go on though somebody had asked for the GIL? Then it does not let go. */
+static void judge_stretch(struct walk *walk, struct gt_blocker *row, int64_t end_ns)
+{
+    enum { LOOP_CALLS = 16 };
+    const struct stretch *stretch = &walk->stretch;
+    int64_t interval_ns = walk->out->interval_ns, length_ns = end_ns - stretch->start_ns;
+    int64_t asked_ns, least_ns = interval_ns / 5;
+
+    if (length_ns < interval_ns)
+        return;
+    asked_ns = requested_ns(walk);
+    if (asked_ns < stretch->start_ns)
+        asked_ns = stretch->start_ns;
+    if (row->doing.kind == GT_DOING_PYTHON)
+        least_ns = 2 * interval_ns; /* it may be a thread that had no CPU */
+    if (asked_ns == INT64_MAX || end_ns - asked_ns < least_ns)
+        return;
+    row->kept++;
+    row->kept_ns = gt_add_ns(row->kept_ns, end_ns - asked_ns);
+    row->kept_hold_ns = gt_add_ns(row->kept_hold_ns, length_ns);
+    if (length_ns > row->longest_kept_ns)
+        row->longest_kept_ns = length_ns;
+    row->kept_in_loops +=
+        walk->pasts[walk->member].frames.inner_calls > stretch->inner_calls + LOOP_CALLS;
+}
+
 static void end_stretch(struct walk *walk, int64_t time_ns)
 {
     const struct stretch *stretch = &walk->stretch;
@@ -167,8 +214,10 @@ static void end_stretch(struct walk *walk, int64_t time_ns)
     if (!stretch->waited_for)
         return;
     row->count++;
+    row->waited_hold_ns = gt_add_ns(row->waited_hold_ns, length_ns);
     if (length_ns > row->longest_hold_ns)
         row->longest_hold_ns = length_ns;
+    judge_stretch(walk, row, time_ns);
 }
 
 static void begin_stretch(struct walk *walk, uint32_t row, uint32_t call, int64_t time_ns)
@@ -211,56 +260,6 @@ static int hold_piece(void *context, int64_t from_ns, int64_t until_ns)
     return settle(walk);
 }
 
-/*
- * When the first request for the GIL was due. A waiter asks when the interval passed and
- * nobody took the GIL meanwhile; who waited before the hold began may have begun an interval
- * just before it, and then counts a second one.
- */
-static int64_t requested_ns(const struct walk *walk)
-{
-    int64_t interval_ns = walk->out->interval_ns, first_ns = INT64_MAX;
-
-    for (size_t i = 0; i < walk->sweep.active_count; i++) {
-        int64_t start_ns = gt_sweep_wait(&walk->sweep, i)->start_ns;
-        int64_t due_ns = start_ns > walk->hold->start_ns
-                             ? start_ns + interval_ns
-                             : walk->hold->start_ns + 2 * interval_ns;
-
-        if (due_ns < first_ns)
-            first_ns = due_ns;
-    }
-    return first_ns;
-}
-
-/* Did the hold go on though somebody had asked for the GIL? Then what it did last, from
- * before the request on, did not let go. */
-static void judge_hold(struct walk *walk)
-{
-    enum { LOOP_CALLS = 16 };
-    const struct stretch *stretch = &walk->stretch;
-    int64_t interval_ns = walk->out->interval_ns, end_ns = walk->hold->end_ns;
-    int64_t asked_ns, grace_ns = interval_ns / 5;
-    struct gt_blocker *row;
-
-    if (end_ns - walk->hold->start_ns <= interval_ns || stretch->row == GT_NO_INDEX)
-        return;
-    asked_ns = requested_ns(walk);
-    if (asked_ns == INT64_MAX || end_ns - asked_ns < grace_ns)
-        return;
-    row = row_at(walk, stretch->row);
-    if (stretch->start_ns > asked_ns + grace_ns || end_ns - stretch->start_ns < interval_ns ||
-        (row->doing.kind == GT_DOING_PYTHON && end_ns - asked_ns < 2 * interval_ns)) {
-        walk->out->late++;
-        return;
-    }
-    row->kept++;
-    row->kept_ns = gt_add_ns(row->kept_ns, end_ns - asked_ns);
-    if (end_ns - stretch->start_ns > row->longest_kept_ns)
-        row->longest_kept_ns = end_ns - stretch->start_ns;
-    row->kept_in_loops +=
-        walk->pasts[walk->member].frames.inner_calls > stretch->inner_calls + LOOP_CALLS;
-}
-
 /* It let go in a C function and got the GIL back in the same call: that one's doing. */
 static int note_retake(struct walk *walk, struct past *past)
 {
@@ -295,7 +294,6 @@ static int walk_hold(struct walk *walk)
     if (note_retake(walk, past) ||
         gt_sweep_advance(&walk->sweep, start_ns, end_ns, hold_piece, walk))
         return -1;
-    judge_hold(walk);
     end_stretch(walk, end_ns);
     past->released_ns = end_ns;
     past->row = walk->stretch.row;
@@ -497,6 +495,17 @@ static int rank(struct gt_blockers *out)
     return 0;
 }
 
+/* What was seen, or the default where that is it to a tenth: timers and probes add to it. */
+static int64_t interval_of(const struct gt_gil *gil)
+{
+    int64_t off_ns = gil->interval_ns - GT_SWITCH_INTERVAL_NS;
+
+    if (gil->interval_ns == 0 ||
+        (off_ns < GT_SWITCH_INTERVAL_NS / 10 && -off_ns < GT_SWITCH_INTERVAL_NS / 10))
+        return GT_SWITCH_INTERVAL_NS;
+    return gil->interval_ns;
+}
+
 int gt_blockers_init(struct gt_blockers *blockers, const struct gt_timeline *timeline,
                      uint32_t gil_index, struct gt_error *err)
 {
@@ -506,7 +515,7 @@ int gt_blockers_init(struct gt_blockers *blockers, const struct gt_timeline *tim
     int rc;
 
     *blockers = (struct gt_blockers){
-        .interval_ns = gil->interval_ns ? gil->interval_ns : GT_SWITCH_INTERVAL_NS,
+        .interval_ns = interval_of(gil),
         .interval_seen = gil->interval_ns > 0,
     };
     gt_chunks_init(&blockers->rows, sizeof(struct gt_blocker));
@@ -533,6 +542,11 @@ void gt_blockers_release(struct gt_blockers *blockers)
     gt_chunks_release(&blockers->cells);
     gt_chunks_release(&blockers->gaps);
     gt_load_release(&blockers->load);
+}
+
+bool gt_blocker_keeps(const struct gt_blocker *blocker)
+{
+    return blocker->kept > 0 && blocker->kept_hold_ns >= blocker->waited_hold_ns / 2;
 }
 
 bool gt_blocker_is_requeuer(const struct gt_blocker *blocker)

@@ -34,10 +34,12 @@ struct gt_blocker {
     int64_t waiting_ns;      /* charged to it, over all waiters */
     uint64_t count;          /* stretches of holding in it while somebody waited */
     int64_t total_hold_ns;   /* of all stretches, waited for or not */
-    int64_t longest_hold_ns; /* of those that somebody waited for */
+    int64_t waited_hold_ns;  /* of those that somebody waited for */
+    int64_t longest_hold_ns; /* the longest of these */
     uint64_t kept;           /* of these, how many ignored a request for the GIL … */
-    int64_t kept_ns;         /* … for how long, counted from the request */
-    int64_t longest_kept_ns; /* the longest stretch that did */
+    int64_t kept_ns;         /* … for how long in all, counted from the request */
+    int64_t kept_hold_ns;    /* lengths of the stretches that did */
+    int64_t longest_kept_ns; /* the longest of them */
     uint64_t kept_in_loops;  /* of `kept`: made of many short calls of other C functions */
     uint64_t retakes;        /* it released the GIL by itself and took it again, … */
     uint64_t contended;      /* … and this often had to wait for it then */
@@ -62,7 +64,6 @@ struct gt_blockers {
     struct gt_chunks gaps;  /* of struct gt_gaps, by member */
     int64_t interval_ns;    /* switch interval: seen, or the default */
     bool interval_seen;
-    uint64_t late; /* requests that were ignored for reasons not known */
     struct gt_load load;
 };
 
@@ -71,6 +72,10 @@ struct gt_blockers {
 int gt_blockers_init(struct gt_blockers *blockers, const struct gt_timeline *timeline,
                      uint32_t gil, struct gt_error *err);
 void gt_blockers_release(struct gt_blockers *blockers);
+
+/* Does it, as a rule, not give the GIL up when asked? A thread that was pushed off its CPU does
+ * not either, but that happens to few of a function's calls. */
+bool gt_blocker_keeps(const struct gt_blocker *blocker);
 
 /* Did it release and take the GIL so often that getting it back cost more than what it did
  * without it? */

@@ -103,6 +103,34 @@ static int say_gil(struct gt_report *report, uint32_t index, struct gt_buf *text
     return add(report, text, failed);
 }
 
+/* What kept the GIL, what re-queues, and whether there is a convoy: a sentence each. */
+static int say_blockers(struct gt_report *report, uint32_t index, struct gt_buf *text)
+{
+    enum { SENTENCES_MAX = 3 };
+    const struct gt_blockers *blockers = &report->blockers[index];
+    int64_t least_ns = gt_gil_wait_ns(gt_gil_at(report->timeline, index)) / 50;
+    int said = 0, found;
+
+    for (size_t i = 0; i < blockers->rows.count && said < SENTENCES_MAX; i++) {
+        const struct gt_blocker *row = gt_blocker_at(blockers, i);
+        struct gt_blame_text blame;
+        int rc;
+
+        if (!(gt_blocker_keeps(row) && row->waiting_ns > least_ns) &&
+            !(gt_blocker_is_requeuer(row) && row->retake_wait_ns > 5 * least_ns))
+            continue;
+        if (gt_blame_text_init(&blame, report, index, row))
+            return -1;
+        rc = add(report, text, gt_buf_adds(text, blame.sentence.data));
+        gt_blame_text_release(&blame);
+        if (rc)
+            return -1;
+        said++;
+    }
+    found = gt_convoy_say(report, index, text);
+    return found <= 0 ? found : add(report, text, 0);
+}
+
 static int say_no_wait(struct gt_report *report, struct gt_buf *text)
 {
     for (uint32_t i = 0; i < report->timeline->gils.count; i++)
@@ -250,7 +278,7 @@ int gt_findings_make(struct gt_report *report)
         else
             rc = say_no_wait(report, &text);
         for (uint32_t i = 0; rc == 0 && i < report->timeline->gils.count; i++)
-            rc = say_gil(report, i, &text);
+            rc = say_gil(report, i, &text) || say_blockers(report, i, &text) ? -1 : 0;
     }
     if (rc == 0)
         rc = say_futex(report, &text);
@@ -258,6 +286,8 @@ int gt_findings_make(struct gt_report *report)
         rc = say_ready_holding(report, &text);
     if (rc == 0)
         rc = say_detail(report, &text);
+    if (rc == 0)
+        rc = gt_functions_say(report);
     if (rc == 0)
         rc = say_quality(report, &text);
     gt_buf_release(&text);

@@ -3,28 +3,79 @@
 #define GT_REPORT_INTERNAL_H
 
 #include "agentlog/agentlog.h"
+#include "analysis/blockers.h"
 #include "analysis/contention.h"
 #include "base/strvec.h"
 #include "model/timeline.h"
 #include "report/report.h"
 #include "script/source.h"
+#include "viztracer/viztracer.h"
+
+#include <jansson.h>
+
+enum { GT_MERGED_MAX = 2 }; /* an agent's log, VizTracer's trace */
+
+/* A source of events beside the text. */
+struct gt_merged {
+    int (*next)(void *source, struct gt_event *event, struct gt_error *err);
+    void *source;   /* the caller's; NULL: used up */
+    unsigned parts; /* enum gt_agentlog_part: wanted beside functions and their like */
+    bool pending;   /* `event` waits for its time */
+    struct gt_event event;
+};
 
 struct gt_report {
     unsigned detect;
     const struct gt_run_info *info;
     struct gt_source source;
     struct gt_timeline *timeline;
-    struct gt_agentlog *agentlog; /* the caller's, or NULL */
-    bool has_agentlog;            /* also when it is used up */
-    unsigned agentlog_parts;      /* enum gt_agentlog_part */
-    bool agent_pending;           /* agent_event waits for its time */
-    struct gt_event agent_event;
+    struct gt_merged merged[GT_MERGED_MAX]; /* what is merged into the text */
+    size_t merged_count;
+    bool without_text;                  /* no text is no failure */
+    int64_t text_start_ns, text_end_ns; /* of the text's events; -1: none */
+    const struct gt_viztracer *viztracer;
+    const char *viztracer_name;
     struct gt_contention *contentions; /* by GIL; NULL before _finish */
+    struct gt_blockers *blockers;      /* the same */
+    const struct gt_metrics *metrics;  /* of several runs; NULL: none were taken */
     struct gt_strvec findings;         /* sentences, valid UTF-8, safe for a terminal */
 };
 
 /* findings.c: fill report->findings. 0 or -1 (memory). */
 int gt_findings_make(struct gt_report *report);
+
+/* functions.c: what was recorded of functions, and what not. Append sentences to the findings,
+ * 0 or -1; a JSON object for the summary, null when nothing was recorded, NULL: no memory. */
+int gt_functions_say(struct gt_report *report);
+json_t *gt_functions_value(const struct gt_report *report);
+/* blame.c: a blocker in words. All text is valid UTF-8 and safe for a terminal. */
+struct gt_blame_text {
+    struct gt_buf function; /* "time.sleep", "C.method", "import in f" */
+    struct gt_buf file;     /* where to look: of a C function, its caller's; may be empty */
+    struct gt_buf caller;   /* may be empty */
+    struct gt_buf sentence; /* what happened, and the remedy */
+    uint32_t line;          /* 0: not known */
+    const char *kind;       /* "python", "c", "gc", "native" */
+    const char *cause; /* why it kept the GIL: "call", "loop", "gc", "import", "operation"; NULL
+                          when it did not */
+};
+
+int gt_blame_text_init(struct gt_blame_text *text, const struct gt_report *report, uint32_t gil,
+                       const struct gt_blocker *row);
+void gt_blame_text_release(struct gt_blame_text *text);
+
+/* condition.c: is it what the glob names? "name", or "module.name". */
+bool gt_blame_matches(const struct gt_blame_text *text, const char *glob);
+
+/* All waiting on the GIL, of all threads. */
+int64_t gt_gil_wait_ns(const struct gt_gil *gil);
+
+/* Append the printed block. 0 or -1. */
+int gt_blame_print(const struct gt_report *report, struct gt_buf *text);
+
+/* convoy.c: append a sentence per thread in a convoy, else nothing. The number of them, or
+ * -1. */
+int gt_convoy_say(const struct gt_report *report, uint32_t gil, struct gt_buf *text);
 
 /* chrome.c: Chrome Trace Event Format. `summary` is a JSON object's text. */
 int gt_chrome_write(const struct gt_report *report, const struct gt_buf *summary, bool gzip,

@@ -47,6 +47,8 @@ enum gt_report_detect {
 struct gt_report;
 struct gt_agentlog;
 struct gt_timeline;
+struct gt_viztracer;
+struct gt_metrics; /* report/metrics.h */
 
 struct gt_report *gt_report_new(unsigned detect, const struct gt_run_info *info,
                                 struct gt_error *err);
@@ -65,15 +67,25 @@ enum gt_agentlog_part {
 
 /*
  * Merge an agent's log: its events are taken in the order of time, between those of the text,
- * or alone when there is no text. The log is the caller's, and must live until _free. NULL: an
- * agent was to write one, and did not; an empty report is right then.
+ * or alone when there is no text and `parts` says what replaces it. The log is the caller's,
+ * and must live until _free. NULL: an agent was to write one, and did not; with `parts` an
+ * empty report is right then.
  */
 void gt_report_set_agentlog(struct gt_report *report, struct gt_agentlog *log, unsigned parts);
+
+/* Merge VizTracer's trace of the same run likewise: functions, instants, counters, names of
+ * threads. `name` is what _finish calls it, when text and trace have no moment in common:
+ * GT_ERR_FORMAT. Both are borrowed until _free. */
+void gt_report_set_viztracer(struct gt_report *report, struct gt_viztracer *trace,
+                             const char *name);
 
 /* The exit of the target etc. may be filled in between _new and _finish, since `info` is
  * borrowed. Builds spans, checks invariants, computes the summary. Fails with
  * GT_ERR_FORMAT when the text is empty, or none of it is perf script's. */
 int gt_report_finish(struct gt_report *report, struct gt_error *err);
+
+/* The figures of this and earlier runs, to be written into the summary; borrowed. Optional. */
+void gt_report_set_metrics(struct gt_report *report, const struct gt_metrics *metrics);
 
 /* What was built, after _finish; the report's. */
 const struct gt_timeline *gt_report_timeline(const struct gt_report *report);
@@ -82,6 +94,8 @@ enum gt_report_format {
     GT_FORMAT_JSON,    /* .json */
     GT_FORMAT_JSON_GZ, /* .json.gz */
     GT_FORMAT_HTML,    /* .html, .htm */
+    GT_FORMAT_FOLDED,  /* .folded: holding and waiting by stack */
+    GT_FORMAT_PPROF,   /* .pb.gz */
 };
 
 /* The format that a path's ending asks for ("-" is JSON); GT_ERR_USAGE with the list of

@@ -1,4 +1,4 @@
-#include "report/internal.h"
+#include "report/values.h"
 
 #include "base/nstime.h"
 
@@ -10,51 +10,14 @@
 /* The "giltracer" object: SCHEMA.md says what each key means. Jansson steals the references
  * of `_new` values and treats NULL as failure, so allocation failures surface at the end. */
 
-/* Append to a list that becomes NULL when that fails, so that whoever packs it fails too. */
-static void add_item(json_t **list, json_t *value)
-{
-    if (json_array_append_new(*list, value) == 0)
-        return;
-    json_decref(*list);
-    *list = NULL;
-}
-
-static void set_item(json_t **object, const char *key, json_t *value)
-{
-    if (json_object_set_new(*object, key, value) == 0)
-        return;
-    json_decref(*object);
-    *object = NULL;
-}
-
-static json_t *text_value(const char *data, size_t length)
-{
-    struct gt_buf clean;
-    json_t *value = NULL;
-
-    gt_buf_init(&clean);
-    if (gt_buf_add_utf8(&clean, data, length) == 0)
-        value = json_stringn(clean.data, clean.length);
-    gt_buf_release(&clean);
-    return value;
-}
-
 static json_t *optional_text(const char *text)
 {
-    return text ? text_value(text, strlen(text)) : json_null();
+    return text ? gt_json_text(text, strlen(text)) : json_null();
 }
 
 static json_t *optional_number(int64_t value)
 {
     return value >= 0 ? json_integer(value) : json_null();
-}
-
-static json_t *label_value(const struct gt_report *report, uint32_t thread)
-{
-    char label[64];
-    size_t length = gt_timeline_thread_label(report->timeline, thread, label, sizeof(label));
-
-    return text_value(label, length);
 }
 
 static json_t *run_value(const struct gt_report *report)
@@ -64,7 +27,7 @@ static json_t *run_value(const struct gt_report *report)
     json_t *argv = json_array();
 
     for (char *const *item = info->argv; item && *item; item++)
-        add_item(&argv, text_value(*item, strlen(*item)));
+        gt_json_add(&argv, gt_json_text(*item, strlen(*item)));
     return json_pack(
         "{s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:I, s:I}", "argv", argv,
         "interpreter", optional_text(info->interpreter), "version",
@@ -91,15 +54,16 @@ static json_t *blamed_value(const struct gt_report *report, uint32_t gil_index, 
         double share = wait_ns ? (double)blame->ns / (double)wait_ns : 0;
 
         if (blame->holder == GT_NO_INDEX) {
-            add_item(&list, json_pack("{s:n, s:n, s:s, s:I, s:f}", "thread", "tid", "label",
-                                      "(nobody)", "ns", (json_int_t)blame->ns, "share", share));
+            gt_json_add(&list,
+                        json_pack("{s:n, s:n, s:s, s:I, s:f}", "thread", "tid", "label",
+                                  "(nobody)", "ns", (json_int_t)blame->ns, "share", share));
         } else {
             uint32_t thread = gt_member_at(gil, blame->holder)->thread;
 
-            add_item(&list, json_pack("{s:i, s:i, s:o, s:I, s:f}", "thread", (int)thread, "tid",
-                                      gt_thread_at(report->timeline, thread)->tid, "label",
-                                      label_value(report, thread), "ns", (json_int_t)blame->ns,
-                                      "share", share));
+            gt_json_add(&list, json_pack("{s:i, s:i, s:o, s:I, s:f}", "thread", (int)thread,
+                                         "tid", gt_thread_at(report->timeline, thread)->tid,
+                                         "label", gt_json_label(report, thread), "ns",
+                                         (json_int_t)blame->ns, "share", share));
         }
     }
     return list;
@@ -111,9 +75,9 @@ static json_t *states_value(const struct gt_sched *sched)
 
     for (int i = GT_SCHED_RUNNING; i < GT_SCHED_STATES; i++)
         if (sched->state_count[i])
-            set_item(&states, gt_sched_state_name((enum gt_sched_state)i),
-                     json_pack("{s:I, s:I}", "ns", (json_int_t)sched->state_ns[i], "count",
-                               (json_int_t)sched->state_count[i]));
+            gt_json_set(&states, gt_sched_state_name((enum gt_sched_state)i),
+                        json_pack("{s:I, s:I}", "ns", (json_int_t)sched->state_ns[i], "count",
+                                  (json_int_t)sched->state_count[i]));
     return states;
 }
 
@@ -126,17 +90,17 @@ static json_t *thread_value(const struct gt_report *report, uint32_t index)
     json_t *value =
         json_pack("{s:i, s:i, s:i, s:o, s:b, s:I, s:I, s:b, s:b}", "thread", (int)index, "tid",
                   thread->tid, "pid", gt_process_at(timeline, thread->process)->pid, "label",
-                  label_value(report, index), "main", (thread->flags & GT_THREAD_MAIN) != 0,
+                  gt_json_label(report, index), "main", (thread->flags & GT_THREAD_MAIN) != 0,
                   "start_ns", (json_int_t)(thread->start_ns - zero_ns), "end_ns",
                   (json_int_t)(thread->end_ns - zero_ns), "saw_start",
                   (thread->flags & GT_THREAD_SAW_START) != 0, "saw_exit",
                   (thread->flags & GT_THREAD_SAW_EXIT) != 0);
 
     if (value && sched && timeline->saw_sched) {
-        set_item(&value, "states", states_value(sched));
-        set_item(&value, "ready_holding_ns", json_integer(sched->ready_holding_ns));
-        set_item(&value, "ready_holding_count",
-                 json_integer((json_int_t)sched->ready_holding_count));
+        gt_json_set(&value, "states", states_value(sched));
+        gt_json_set(&value, "ready_holding_ns", json_integer(sched->ready_holding_ns));
+        gt_json_set(&value, "ready_holding_count",
+                    json_integer((json_int_t)sched->ready_holding_count));
     }
     return value;
 }
@@ -189,8 +153,8 @@ static json_t *gil_value(const struct gt_report *report, uint32_t index)
     return json_pack(
         "{s:i, s:i, s:o, s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "index", (int)index,
         "pid", process->pid, "process",
-        text_value(gt_intern_text(&timeline->names, process->name),
-                   gt_intern_length(&timeline->names, process->name)),
+        gt_json_text(gt_intern_text(&timeline->names, process->name),
+                     gt_intern_length(&timeline->names, process->name)),
         "number", (int)gil->number, "address", address, "source", source_name(gil->source),
         "start_ns", (json_int_t)(gil->start_ns - zero_ns), "end_ns",
         (json_int_t)(gil->end_ns - zero_ns), "hold_ns", (json_int_t)hold_ns, "wait_ns",
@@ -232,7 +196,7 @@ static json_t *counter_sum_value(const struct gt_report *report,
     gt_counter_rates(report->timeline, sum, &rates);
     return json_pack("{s:i, s:i, s:o, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f}", "thread",
                      (int)sum->thread, "tid", gt_thread_at(report->timeline, sum->thread)->tid,
-                     "label", label_value(report, sum->thread), "samples",
+                     "label", gt_json_label(report, sum->thread), "samples",
                      (json_int_t)sum->samples, "total", (json_int_t)sum->total, "holding",
                      (json_int_t)sum->holding, "waiting", (json_int_t)sum->waiting, "free",
                      (json_int_t)rates.free, "holding_per_s", rates.holding_per_s,
@@ -249,12 +213,13 @@ static json_t *counters_value(const struct gt_report *report)
         json_t *threads = json_array();
 
         for (size_t j = 0; j < counter->sums.count; j++)
-            add_item(&threads, counter_sum_value(report, gt_chunks_at(&counter->sums, j)));
-        add_item(&list,
-                 json_pack("{s:o, s:I, s:o}", "name",
-                           text_value(gt_intern_text(&timeline->names, counter->name),
-                                      gt_intern_length(&timeline->names, counter->name)),
-                           "samples", (json_int_t)counter->samples.count, "threads", threads));
+            gt_json_add(&threads, counter_sum_value(report, gt_chunks_at(&counter->sums, j)));
+        gt_json_add(&list,
+                    json_pack("{s:o, s:I, s:o}", "name",
+                              gt_json_text(gt_intern_text(&timeline->names, counter->name),
+                                           gt_intern_length(&timeline->names, counter->name)),
+                              "samples", (json_int_t)counter->samples.count, "threads",
+                              threads));
     }
     return list;
 }
@@ -336,11 +301,16 @@ int gt_report_summary(const struct gt_report *report, struct gt_buf *json, struc
     for (size_t i = 0; !sink.failed && i < report->findings.count; i++)
         put(&sink, i ? "," : "", json_string(report->findings.items[i]));
     put(&sink, "],\"sched\":", sched_value(timeline));
+    put(&sink, ",\"functions\":", gt_functions_value(report));
     put(&sink, ",\"counters\":", counters_value(report));
     put_text(&sink, ",\"gils\":[");
     for (uint32_t i = 0; !sink.failed && i < timeline->gils.count; i++)
         put_gil(&sink, report, i);
-    put_text(&sink, "],\"threads\":[");
+    put(&sink, "],\"blockers\":", gt_summary_blockers(report));
+    put(&sink, ",\"load\":", gt_summary_load(report));
+    if (report->metrics)
+        put(&sink, ",\"metrics\":", gt_metrics_value(report->metrics));
+    put_text(&sink, ",\"threads\":[");
     for (uint32_t i = 0; !sink.failed && i < timeline->threads.count; i++)
         put(&sink, i ? "," : "", thread_value(report, i));
     put_text(&sink, "],\"lost\":[");

@@ -1,0 +1,36 @@
+/* What is said of a run beyond its table: --fail-if, --baseline, and the median of --repeat. */
+#ifndef GILTRACER_JUDGE_H
+#define GILTRACER_JUDGE_H
+
+#include "base/error.h"
+#include "options.h"
+#include "report/condition.h"
+#include "report/metrics.h"
+#include "report/report.h"
+
+#include <stdbool.h>
+
+struct gt_judge {
+    const struct gt_cli *cli;
+    struct gt_condition *conditions; /* one per cli->fail_if */
+    struct gt_metrics metrics;       /* of all runs so far */
+    struct gt_metrics baseline;
+    bool breached;
+};
+
+/* Parse the conditions, read the baseline: before the target runs. Release it also on
+ * failure. */
+int gt_judge_init(struct gt_judge *judge, const struct gt_cli *cli, struct gt_error *err);
+void gt_judge_release(struct gt_judge *judge);
+
+/* Say why gt_judge_init failed; a condition's message has a caret below it. */
+void gt_judge_refuse(const struct gt_error *err);
+
+/* A run is over: take its figures. */
+int gt_judge_take(struct gt_judge *judge, struct gt_report *report, struct gt_error *err);
+
+/* The last run is over: say what there is to say, and set `breached`. NULL: there is no
+ * report, so that conditions count as breached. */
+void gt_judge_say(struct gt_judge *judge, const struct gt_report *report);
+
+#endif

@@ -1,0 +1,271 @@
+#include "report/internal.h"
+
+#include "base/nstime.h"
+
+#include <string.h>
+
+enum { BLOCKERS_MAX = 8 }; /* printed, per GIL */
+
+int64_t gt_gil_wait_ns(const struct gt_gil *gil)
+{
+    int64_t wait_ns = 0;
+
+    for (uint32_t i = 0; i < gil->members.count; i++)
+        wait_ns = gt_add_ns(wait_ns, gt_member_at(gil, i)->wait_ns);
+    return wait_ns;
+}
+
+static const struct gt_called *called_at(const struct gt_report *report, uint32_t function)
+{
+    return function < report->timeline->functions.count
+               ? gt_chunks_at(&report->timeline->functions, function)
+               : NULL;
+}
+
+static int add_name(const struct gt_report *report, uint32_t id, struct gt_buf *text)
+{
+    return gt_buf_add_visible(text, gt_intern_text(&report->timeline->names, id),
+                              gt_intern_length(&report->timeline->names, id));
+}
+
+/* "module.name" of C functions; "sorted" of a builtin, as one writes it. */
+static int add_function(const struct gt_report *report, const struct gt_called *called,
+                        struct gt_buf *text)
+{
+    const char *module = gt_intern_text(&report->timeline->names, called->file);
+
+    if (called->flags & GT_FUNCTION_C && !(called->flags & GT_FUNCTION_GC) && *module &&
+        strcmp(module, "builtins") != 0 &&
+        (add_name(report, called->file, text) || gt_buf_adds(text, ".")))
+        return -1;
+    return add_name(report, called->name, text);
+}
+
+static int add_place(const struct gt_report *report, const struct gt_called *called,
+                     struct gt_blame_text *text)
+{
+    text->line = called->line;
+    return add_name(report, called->file, &text->file);
+}
+
+static int name_blocker(struct gt_blame_text *text, const struct gt_report *report,
+                        const struct gt_blocker *row)
+{
+    const struct gt_called *function = called_at(report, row->doing.function);
+    const struct gt_called *caller = called_at(report, row->doing.caller);
+
+    if (row->doing.kind == GT_DOING_UNKNOWN || !function) {
+        text->kind = "native";
+        return gt_report_label(report, row->thread, &text->function);
+    }
+    text->kind = row->doing.kind == GT_DOING_C    ? "c"
+                 : row->doing.kind == GT_DOING_GC ? "gc"
+                                                  : "python";
+    if (row->doing.kind == GT_DOING_IMPORT)
+        return gt_buf_adds(&text->function, "import in ") ||
+               add_function(report, function, &text->function) ||
+               add_place(report, function, text);
+    if (add_function(report, function, &text->function) ||
+        (caller && add_function(report, caller, &text->caller)))
+        return -1;
+    if (row->doing.kind == GT_DOING_PYTHON)
+        return add_place(report, function, text);
+    return caller ? add_place(report, caller, text) : 0;
+}
+
+/* What kept the GIL though it was asked for. NULL: nothing did. */
+static const char *cause_of(const struct gt_blocker *row)
+{
+    if (!gt_blocker_keeps(row))
+        return NULL;
+    switch (row->doing.kind) {
+    case GT_DOING_GC:
+        return "gc";
+    case GT_DOING_IMPORT:
+        return "import";
+    case GT_DOING_C:
+        return row->kept_in_loops * 2 > row->kept ? "loop" : "call";
+    default:
+        return "operation";
+    }
+}
+
+static const char *remedy_of(const char *cause)
+{
+    if (strcmp(cause, "gc") == 0)
+        return "The collector walks every container that is alive: gc.freeze() what is there "
+               "for good, raise gc.set_threshold(), or collect while nobody waits.";
+    if (strcmp(cause, "import") == 0)
+        return "Import it before threads start.";
+    if (strcmp(cause, "loop") == 0)
+        return "It is a loop in C of many short calls, which never comes back to the "
+               "interpreter: cut its input into pieces, or move it to another process.";
+    if (strcmp(cause, "call") == 0)
+        return "It does not release the GIL: release it around the work "
+               "(Py_BEGIN_ALLOW_THREADS, Cython's nogil, ctypes.CDLL instead of PyDLL), give "
+               "it less per call, or move it to another process.";
+    return "One operation, or a C function that is not traced, ran there without releasing the "
+           "GIL: make it smaller, or move it to another process.";
+}
+
+static int say_kept(struct gt_blame_text *text, const struct gt_blocker *row)
+{
+    char longest[32], waiting[32];
+
+    return gt_buf_addf(
+        &text->sentence,
+        "%s kept the GIL after it was asked for it, %llu time%s, for up to %s "
+        "(%s of waiting). %s",
+        text->function.data, (unsigned long long)row->kept, row->kept == 1 ? "" : "s",
+        gt_duration_text(row->longest_kept_ns, longest, sizeof(longest)),
+        gt_duration_text(row->waiting_ns, waiting, sizeof(waiting)), remedy_of(text->cause));
+}
+
+static int say_requeuer(struct gt_blame_text *text, const struct gt_blocker *row)
+{
+    char waited[32], away[32];
+
+    return gt_buf_addf(&text->sentence,
+                       "%s%s released the GIL %llu times for %s of work without it, and "
+                       "waited %s to get it back: do more per call, or do it where nobody "
+                       "computes.",
+                       text->sentence.length ? " " : "", text->function.data,
+                       (unsigned long long)row->retakes,
+                       gt_duration_text(row->away_ns, away, sizeof(away)),
+                       gt_duration_text(row->retake_wait_ns, waited, sizeof(waited)));
+}
+
+static int say_other(struct gt_blame_text *text, const struct gt_blocker *row,
+                     int64_t interval_ns)
+{
+    char interval[32], waiting[32];
+
+    gt_duration_text(interval_ns, interval, sizeof(interval));
+    gt_duration_text(row->waiting_ns, waiting, sizeof(waiting));
+    if (row->doing.kind == GT_DOING_UNKNOWN)
+        return gt_buf_addf(&text->sentence,
+                           "%s had the GIL during %s of waiting; which function it was in is "
+                           "not known (--python-trace tells).",
+                           text->function.data, waiting);
+    if (row->doing.kind == GT_DOING_PYTHON || row->doing.kind == GT_DOING_IMPORT)
+        return gt_buf_addf(&text->sentence,
+                           "%s caused %s of waiting; it gives the GIL up when asked, every "
+                           "%s: only less work, or another process, helps.",
+                           text->function.data, waiting, interval);
+    return gt_buf_addf(&text->sentence, "%s caused %s of waiting.", text->function.data,
+                       waiting);
+}
+
+int gt_blame_text_init(struct gt_blame_text *text, const struct gt_report *report, uint32_t gil,
+                       const struct gt_blocker *row)
+{
+    int rc;
+
+    *text = (struct gt_blame_text){0};
+    gt_buf_init(&text->function);
+    gt_buf_init(&text->file);
+    gt_buf_init(&text->caller);
+    gt_buf_init(&text->sentence);
+    text->cause = cause_of(row);
+    rc = name_blocker(text, report, row);
+    if (rc == 0 && text->cause)
+        rc = say_kept(text, row);
+    if (rc == 0 && gt_blocker_is_requeuer(row))
+        rc = say_requeuer(text, row);
+    if (rc == 0 && !text->sentence.length && row->waiting_ns)
+        rc = say_other(text, row, report->blockers[gil].interval_ns);
+    if (rc)
+        gt_blame_text_release(text);
+    return rc;
+}
+
+void gt_blame_text_release(struct gt_blame_text *text)
+{
+    gt_buf_release(&text->function);
+    gt_buf_release(&text->file);
+    gt_buf_release(&text->caller);
+    gt_buf_release(&text->sentence);
+}
+
+/* --- the printed block --- */
+
+static int put_row(const struct gt_report *report, uint32_t gil, const struct gt_blocker *row,
+                   int64_t wait_ns, struct gt_buf *out)
+{
+    struct gt_blame_text text;
+    char waiting[32], longest[32];
+    int rc;
+
+    if (gt_blame_text_init(&text, report, gil, row))
+        return -1;
+    rc = gt_buf_addf(out, "%10s  %5.1f%%  %8llu  %12s  %-6s  %s",
+                     gt_duration_text(row->waiting_ns, waiting, sizeof(waiting)),
+                     wait_ns ? 100.0 * (double)row->waiting_ns / (double)wait_ns : 0.0,
+                     (unsigned long long)row->count,
+                     gt_duration_text(row->longest_hold_ns, longest, sizeof(longest)),
+                     text.kind, text.function.data);
+    if (rc == 0 && text.file.length)
+        rc = gt_buf_addf(out, "  %s:%u", text.file.data, text.line);
+    if (rc == 0 && text.caller.length)
+        rc = gt_buf_addf(out, " (%s)", text.caller.data);
+    if (rc == 0)
+        rc = gt_buf_adds(out, text.cause ? "  does not release\n" : "\n");
+    gt_blame_text_release(&text);
+    return rc;
+}
+
+static int put_gap(const struct gt_blockers *blockers, enum gt_gap gap, const char *name,
+                   int64_t wait_ns, struct gt_buf *out)
+{
+    int64_t ns = 0;
+    char duration[32];
+
+    for (size_t i = 0; i < blockers->gaps.count; i++)
+        ns = gt_add_ns(ns, gt_gaps_at(blockers, i)->ns[gap]);
+    if (ns * 1000 < wait_ns)
+        return 0;
+    return gt_buf_addf(out, "%10s  %5.1f%%  %8s  %12s  %-6s  %s\n",
+                       gt_duration_text(ns, duration, sizeof(duration)),
+                       wait_ns ? 100.0 * (double)ns / (double)wait_ns : 0.0, "", "", "-", name);
+}
+
+static int put_gil(const struct gt_report *report, uint32_t gil, struct gt_buf *out)
+{
+    const struct gt_blockers *blockers = &report->blockers[gil];
+    int64_t wait_ns = gt_gil_wait_ns(gt_gil_at(report->timeline, gil));
+
+    if (gt_buf_addf(out,
+                    "Blockers%s:\n\n   waiting   share     times  longest hold  kind    "
+                    "function\n----------  ------  --------  ------------  ------  "
+                    "----------\n",
+                    report->timeline->gils.count > 1 ? " of the GIL above" : ""))
+        return -1;
+    for (size_t i = 0; i < blockers->rows.count && i < BLOCKERS_MAX; i++) {
+        const struct gt_blocker *row = gt_blocker_at(blockers, i);
+
+        if (row->waiting_ns == 0 || row->waiting_ns < wait_ns / 200)
+            break;
+        if (put_row(report, gil, row, wait_ns, out))
+            return -1;
+    }
+    if (put_gap(blockers, GT_GAP_HANDOVER, "hand-over: released, and being woken", wait_ns,
+                out) ||
+        put_gap(blockers, GT_GAP_NO_CPU, "hand-over: awake, without a CPU", wait_ns, out) ||
+        put_gap(blockers, GT_GAP_UNTAKEN, "released, and not yet taken", wait_ns, out) ||
+        put_gap(blockers, GT_GAP_UNKNOWN, "not known who held", wait_ns, out))
+        return -1;
+    return gt_buf_adds(out, "\n");
+}
+
+int gt_blame_print(const struct gt_report *report, struct gt_buf *text)
+{
+    enum { GILS_MAX = 8 };
+    const struct gt_timeline *timeline = report->timeline;
+
+    if (timeline->functions.count == 0)
+        return 0; /* the table tells all that is known */
+    for (uint32_t i = 0; i < timeline->gils.count && i < GILS_MAX; i++)
+        if (gt_gil_at(timeline, i)->waits.count && put_gil(report, i, text))
+            return -1;
+    return 0;
+}

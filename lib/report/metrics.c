@@ -1,0 +1,406 @@
+#include "report/metrics.h"
+
+#include "base/fs.h"
+#include "base/nstime.h"
+#include "report/values.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { THREADS_MAX = 64, BLOCKERS_MAX = 32, SUMMARY_BYTES_MAX = 256 << 20 };
+
+void gt_metrics_init(struct gt_metrics *metrics)
+{
+    gt_intern_init(&metrics->names);
+    gt_chunks_init(&metrics->list, sizeof(struct gt_metric));
+    metrics->runs = 0;
+}
+
+static struct gt_metric *metric_at(const struct gt_metrics *metrics, size_t index)
+{
+    return gt_chunks_at(&metrics->list, index);
+}
+
+void gt_metrics_release(struct gt_metrics *metrics)
+{
+    for (size_t i = 0; i < metrics->list.count; i++)
+        free(metric_at(metrics, i)->values);
+    gt_intern_release(&metrics->names);
+    gt_chunks_release(&metrics->list);
+}
+
+/* The metric of that name, made when new; NULL: no memory. */
+static struct gt_metric *metric_of(struct gt_metrics *metrics, const char *name, size_t length)
+{
+    uint32_t id = gt_intern_add(&metrics->names, name, length);
+    struct gt_metric *metric;
+
+    if (id == UINT32_MAX || id == 0)
+        return NULL;
+    while (metrics->list.count < id) {
+        metric = gt_chunks_push(&metrics->list);
+        if (!metric)
+            return NULL;
+        *metric = (struct gt_metric){.values = calloc(GT_METRIC_RUNS_MAX, sizeof(double))};
+        if (!metric->values)
+            return NULL;
+    }
+    return metric_at(metrics, id - 1);
+}
+
+/* Values of one name in one run (threads of one label, say) are added up. */
+static int put(struct gt_metrics *metrics, const char *name, double value, bool share,
+               bool thread)
+{
+    struct gt_metric *metric = metric_of(metrics, name, strlen(name));
+
+    if (!metric)
+        return -1;
+    metric->share = share;
+    metric->thread = thread;
+    if (metric->count < metrics->runs) {
+        while (metric->count < metrics->runs)
+            metric->values[metric->count++] = 0; /* in runs that did not have it, it was 0 */
+    }
+    metric->values[metrics->runs - 1] += value;
+    return 0;
+}
+
+/* --- of a report --- */
+
+static int add_threads(struct gt_metrics *metrics, const struct gt_report *report,
+                       const struct gt_gil *gil)
+{
+    int rc = 0;
+
+    for (uint32_t i = 0; rc == 0 && i < gil->members.count && i < THREADS_MAX; i++) {
+        const struct gt_member *member = gt_member_at(gil, i);
+        double life_ns = member->lifetime_ns > 0 ? (double)member->lifetime_ns : 1;
+        struct gt_buf name;
+        size_t length;
+
+        gt_buf_init(&name);
+        rc = gt_buf_adds(&name, "thread ") || gt_report_label(report, member->thread, &name);
+        length = name.length;
+        rc = rc || gt_buf_adds(&name, ": wait") ||
+             put(metrics, name.data, (double)member->wait_ns / life_ns, true, true);
+        name.length = length;
+        rc = rc || gt_buf_adds(&name, ": hold") ||
+             put(metrics, name.data, (double)member->hold_ns / life_ns, true, true);
+        gt_buf_release(&name);
+    }
+    return rc ? -1 : 0;
+}
+
+static int add_blockers(struct gt_metrics *metrics, const struct gt_report *report,
+                        uint32_t gil)
+{
+    const struct gt_blockers *blockers = &report->blockers[gil];
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < blockers->rows.count && i < BLOCKERS_MAX; i++) {
+        const struct gt_blocker *row = gt_blocker_at(blockers, i);
+        struct gt_blame_text text;
+        struct gt_buf name;
+
+        if (row->waiting_ns == 0 || gt_blame_text_init(&text, report, gil, row))
+            return row->waiting_ns ? -1 : 0;
+        gt_buf_init(&name);
+        rc = gt_buf_addf(&name, "blocker %s: waiting", text.function.data) ||
+             put(metrics, name.data, (double)row->waiting_ns, false, false);
+        gt_buf_release(&name);
+        gt_blame_text_release(&text);
+    }
+    return rc ? -1 : 0;
+}
+
+static int add_whole(struct gt_metrics *metrics, const struct gt_report *report)
+{
+    const struct gt_timeline *timeline = report->timeline;
+    int64_t wait_ns = 0, hold_ns = 0, life_ns = 0, longest_ns = 0;
+    int64_t wall_ns = timeline->end_ns > 0 ? timeline->end_ns - gt_report_zero_ns(report) : 0;
+
+    for (uint32_t i = 0; i < timeline->gils.count; i++)
+        for (uint32_t m = 0; m < gt_gil_at(timeline, i)->members.count; m++) {
+            const struct gt_member *member = gt_member_at(gt_gil_at(timeline, i), m);
+
+            wait_ns = gt_add_ns(wait_ns, member->wait_ns);
+            hold_ns = gt_add_ns(hold_ns, member->hold_ns);
+            life_ns = gt_add_ns(life_ns, member->lifetime_ns);
+            if (member->longest_wait_ns > longest_ns)
+                longest_ns = member->longest_wait_ns;
+        }
+    if (life_ns == 0)
+        life_ns = 1;
+    return put(metrics, "wall", (double)wall_ns, false, false) ||
+                   put(metrics, "wait", (double)wait_ns / (double)life_ns, true, false) ||
+                   put(metrics, "hold", (double)hold_ns / (double)life_ns, true, false) ||
+                   put(metrics, "longest_wait", (double)longest_ns, false, false)
+               ? -1
+               : 0;
+}
+
+int gt_metrics_add(struct gt_metrics *metrics, const struct gt_report *report,
+                   struct gt_error *err)
+{
+    int rc;
+
+    if (metrics->runs == GT_METRIC_RUNS_MAX)
+        return 0;
+    metrics->runs++;
+    rc = add_whole(metrics, report);
+    for (uint32_t i = 0; rc == 0 && i < report->timeline->gils.count; i++) {
+        rc = add_threads(metrics, report, gt_gil_at(report->timeline, i));
+        if (rc == 0)
+            rc = add_blockers(metrics, report, i);
+    }
+    for (size_t i = 0; rc == 0 && i < metrics->list.count; i++)
+        metric_at(metrics, i)->count = metrics->runs; /* 0 where it did not occur */
+    return rc ? gt_error_memory(err) : 0;
+}
+
+static int compare(const void *a, const void *b)
+{
+    const double *left = a, *right = b;
+
+    return (*left > *right) - (*left < *right);
+}
+
+/* The values' least, median and greatest. */
+static void range_of(const struct gt_metric *metric, double range[3])
+{
+    double sorted[GT_METRIC_RUNS_MAX];
+    uint32_t count = metric->count;
+
+    if (count == 0) {
+        range[0] = range[1] = range[2] = 0;
+        return;
+    }
+    memcpy(sorted, metric->values, count * sizeof(*sorted));
+    qsort(sorted, count, sizeof(*sorted), compare);
+    range[0] = sorted[0];
+    range[1] = (sorted[(count - 1) / 2] + sorted[count / 2]) / 2;
+    range[2] = sorted[count - 1];
+}
+
+double gt_metric_median(const struct gt_metric *metric)
+{
+    double range[3];
+
+    range_of(metric, range);
+    return range[1];
+}
+
+double gt_metric_spread(const struct gt_metric *metric)
+{
+    double range[3];
+
+    range_of(metric, range);
+    return (range[2] - range[0]) / 2;
+}
+
+/* --- as JSON --- */
+
+json_t *gt_metrics_value(const struct gt_metrics *metrics)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < metrics->list.count; i++) {
+        const struct gt_metric *metric = metric_at(metrics, i);
+        uint32_t id = (uint32_t)i + 1;
+        double range[3];
+
+        range_of(metric, range);
+        gt_json_add(&list, json_pack("{s:o, s:s, s:b, s:f, s:f, s:f}", "name",
+                                     gt_json_text(gt_intern_text(&metrics->names, id),
+                                                  gt_intern_length(&metrics->names, id)),
+                                     "unit", metric->share ? "share" : "ns", "of_thread",
+                                     metric->thread, "median", range[1], "least", range[0],
+                                     "greatest", range[2]));
+    }
+    return json_pack("{s:i, s:o}", "runs", (int)metrics->runs, "list", list);
+}
+
+static int read_metric(struct gt_metrics *metrics, const json_t *item)
+{
+    const json_t *name = json_object_get(item, "name");
+    struct gt_metric *metric;
+    const char *const keys[] = {"least", "median", "greatest"};
+
+    if (!json_is_string(name) || json_string_length(name) == 0)
+        return 0;
+    metric = metric_of(metrics, json_string_value(name), json_string_length(name));
+    if (!metric)
+        return -1;
+    metric->count = 3;
+    metric->thread = json_is_true(json_object_get(item, "of_thread"));
+    metric->share = json_is_string(json_object_get(item, "unit")) &&
+                    strcmp(json_string_value(json_object_get(item, "unit")), "share") == 0;
+    for (int i = 0; i < 3; i++)
+        metric->values[i] = json_number_value(json_object_get(item, keys[i]));
+    return 0;
+}
+
+static int read_document(struct gt_metrics *metrics, const json_t *document, const char *path,
+                         struct gt_error *err)
+{
+    const json_t *within = json_object_get(document, "giltracer");
+    const json_t *summary = within ? within : document;
+    const json_t *schema = json_object_get(summary, "schema");
+    const json_t *values = json_object_get(summary, "metrics");
+    const json_t *list = json_object_get(values, "list");
+    size_t index;
+    json_t *item;
+
+    if (!json_is_integer(schema))
+        return gt_error_set(err, GT_ERR_FORMAT,
+                            "%s is not a summary of giltracer: make it with --summary", path);
+    if (json_integer_value(schema) != 1)
+        return gt_error_set(err, GT_ERR_FORMAT,
+                            "%s is a summary of schema %lld, this giltracer reads 1: make it "
+                            "anew with --summary",
+                            path, (long long)json_integer_value(schema));
+    if (!json_is_array(list))
+        return gt_error_set(err, GT_ERR_FORMAT,
+                            "%s has no metrics, it is of an older giltracer: make it anew with "
+                            "--summary",
+                            path);
+    metrics->runs = (uint32_t)json_integer_value(json_object_get(values, "runs"));
+    json_array_foreach(list, index,
+                       item) if (read_metric(metrics, item)) return gt_error_memory(err);
+    return 0;
+}
+
+int gt_metrics_read(struct gt_metrics *metrics, const char *path, struct gt_error *err)
+{
+    struct gt_buf text;
+    json_error_t why;
+    json_t *document;
+    int rc;
+
+    gt_buf_init(&text);
+    rc = gt_fs_read(path, &text, SUMMARY_BYTES_MAX, err);
+    if (rc == 0) {
+        document = json_loadb(text.data ? text.data : "", text.length, 0, &why);
+        rc = document ? read_document(metrics, document, path, err)
+                      : gt_error_set(err, GT_ERR_FORMAT, "%s is not JSON: line %d, %s", path,
+                                     why.line, why.text);
+        json_decref(document);
+    }
+    gt_buf_release(&text);
+    return rc;
+}
+
+/* --- for people --- */
+
+static char *value_text(const struct gt_metric *metric, double value, char *text, size_t size)
+{
+    if (metric->share)
+        snprintf(text, size, "%.1f%%", 100 * value);
+    else
+        gt_duration_text((int64_t)value, text, size);
+    return text;
+}
+
+static int put_name(const struct gt_metrics *metrics, size_t index, struct gt_buf *text)
+{
+    uint32_t id = (uint32_t)index + 1;
+
+    return gt_buf_add_visible(text, gt_intern_text(&metrics->names, id),
+                              gt_intern_length(&metrics->names, id)) ||
+                   gt_buf_adds(text, "\n")
+               ? -1
+               : 0;
+}
+
+/* Blockers that nobody need know of. */
+static bool is_small(const struct gt_metric *metric)
+{
+    enum { LEAST_NS = 100000 };
+
+    return !metric->share && gt_metric_median(metric) < LEAST_NS;
+}
+
+int gt_metrics_print(const struct gt_metrics *metrics, struct gt_buf *text)
+{
+    if (gt_buf_addf(text,
+                    "Of %u runs:\n\n    median      spread  what\n----------  ----------  "
+                    "----------\n",
+                    metrics->runs))
+        return -1;
+    for (size_t i = 0; i < metrics->list.count; i++) {
+        const struct gt_metric *metric = metric_at(metrics, i);
+        char median[32], spread[32];
+
+        if (is_small(metric))
+            continue;
+        value_text(metric, gt_metric_median(metric), median, sizeof(median));
+        value_text(metric, gt_metric_spread(metric), spread, sizeof(spread));
+        if (gt_buf_addf(text, "%10s  +-%8s  ", median, spread) || put_name(metrics, i, text))
+            return -1;
+    }
+    return gt_buf_adds(text, "\n");
+}
+
+/* The metric of the same name in the other; NULL: none. */
+static const struct gt_metric *same_in(struct gt_metrics *other,
+                                       const struct gt_metrics *metrics, size_t index)
+{
+    size_t known = other->list.count;
+    uint32_t id =
+        gt_intern_add(&other->names, gt_intern_text(&metrics->names, (uint32_t)index + 1),
+                      gt_intern_length(&metrics->names, (uint32_t)index + 1));
+
+    return id == UINT32_MAX || id > known ? NULL : metric_at(other, id - 1);
+}
+
+static int put_difference(const struct gt_metric *was, const struct gt_metric *is,
+                          bool noise_known, struct gt_buf *text)
+{
+    double noise = gt_metric_spread(was) > gt_metric_spread(is) ? gt_metric_spread(was)
+                                                                : gt_metric_spread(is);
+    double change = gt_metric_median(is) - gt_metric_median(was);
+    char before[32], after[32], by[32], bound[32];
+
+    value_text(is, gt_metric_median(was), before, sizeof(before));
+    value_text(is, gt_metric_median(is), after, sizeof(after));
+    value_text(is, fabs(change), by, sizeof(by));
+    value_text(is, noise, bound, sizeof(bound));
+    return gt_buf_addf(text, "%10s  %10s  %s%9s  %10s  %-5s  ", before, after,
+                       change < 0 ? "-" : "+", by, noise_known ? bound : "?",
+                       !noise_known            ? "?"
+                       : fabs(change) <= noise ? "noise"
+                       : change > 0            ? "more"
+                                               : "less");
+}
+
+int gt_metrics_compare(struct gt_metrics *before, const struct gt_metrics *after,
+                       struct gt_buf *text, struct gt_error *err)
+{
+    bool noise_known = before->runs > 1 || after->runs > 1;
+    bool common = false;
+    int rc;
+
+    for (size_t i = 0; i < after->list.count; i++)
+        common = common || (metric_at(after, i)->thread && same_in(before, after, i));
+    if (!common)
+        return gt_error_set(err, GT_ERR_FORMAT,
+                            "the baseline has no thread in common with this run: nothing can "
+                            "be compared (is it of the same program?)");
+    rc = gt_buf_adds(text,
+                     "Against the baseline:\n\n    before         now      change       noise  "
+                     "       what\n----------  ----------  ----------  ----------  -----  "
+                     "----------\n");
+    for (size_t i = 0; rc == 0 && i < after->list.count; i++) {
+        const struct gt_metric *same = same_in(before, after, i);
+
+        if (same && !(is_small(same) && is_small(metric_at(after, i))))
+            rc = put_difference(same, metric_at(after, i), noise_known, text) ||
+                 put_name(after, i, text);
+    }
+    if (rc == 0 && !noise_known)
+        rc = gt_buf_adds(text, "(noise is not known: --repeat both runs)\n");
+    return rc || gt_buf_adds(text, "\n") ? gt_error_memory(err) : 0;
+}

@@ -1,0 +1,56 @@
+/*
+ * The figures of a report by which runs are compared: of the whole, per thread (by its label)
+ * and per blocker. Several runs of one program can be added up: each figure then has a median
+ * and a spread. In the summary they are the key "metrics", which --baseline reads again.
+ */
+#ifndef GT_REPORT_METRICS_H
+#define GT_REPORT_METRICS_H
+
+#include "base/buf.h"
+#include "base/chunks.h"
+#include "base/error.h"
+#include "base/intern.h"
+#include "report/report.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct gt_metrics {
+    struct gt_intern names; /* "wait", "thread worker-1: wait", "blocker sorted: waiting" */
+    struct gt_chunks list;  /* of struct gt_metric, by name's id - 1 */
+    uint32_t runs;
+};
+
+enum { GT_METRIC_RUNS_MAX = 100 };
+
+struct gt_metric {
+    double *values; /* one per run that had it; owned */
+    uint32_t count;
+    bool share;  /* of the threads' lives, else nanoseconds */
+    bool thread; /* of one thread */
+};
+
+void gt_metrics_init(struct gt_metrics *metrics);
+void gt_metrics_release(struct gt_metrics *metrics);
+
+/* Take the figures of a finished report as one more run. 0 or negative. */
+int gt_metrics_add(struct gt_metrics *metrics, const struct gt_report *report,
+                   struct gt_error *err);
+
+/* Read those of a summary (or of a trace JSON with one). Fails when it is none, or of
+ * another schema. Each has its median, least and greatest as values. */
+int gt_metrics_read(struct gt_metrics *metrics, const char *path, struct gt_error *err);
+
+double gt_metric_median(const struct gt_metric *metric);
+/* Half of the range from the least to the greatest; 0 of one value. */
+double gt_metric_spread(const struct gt_metric *metric);
+
+/* Append median and spread of each figure, for --repeat. 0 or -1. */
+int gt_metrics_print(const struct gt_metrics *metrics, struct gt_buf *text);
+
+/* Append what changed from `before` (whose names may grow) to `after`, and whether that is more
+ * than noise. Fails when no thread is in both. */
+int gt_metrics_compare(struct gt_metrics *before, const struct gt_metrics *after,
+                       struct gt_buf *text, struct gt_error *err);
+
+#endif

@@ -1,0 +1,178 @@
+#include "report/values.h"
+
+/* The summary's "blockers", "gaps" and "load": SCHEMA.md says what each key means. */
+
+enum { ROWS_MAX = 200, PARTS_MAX = 10 };
+
+/* A thread's part in a row. */
+struct part {
+    uint32_t thread;
+    int64_t ns;
+};
+
+/* Who waited for the row, the longest first, at most PARTS_MAX. */
+static json_t *waiters_value(const struct gt_report *report, uint32_t gil_index, uint32_t row)
+{
+    const struct gt_gil *gil = gt_gil_at(report->timeline, gil_index);
+    const struct gt_blockers *blockers = &report->blockers[gil_index];
+    struct part parts[PARTS_MAX + 1];
+    size_t count = 0;
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < blockers->cells.count; i++) {
+        const struct gt_blocker_cell *cell = gt_chunks_at(&blockers->cells, i);
+        size_t at = count;
+
+        if (cell->blocker != row)
+            continue;
+        for (; at > 0 && parts[at - 1].ns < cell->ns; at--)
+            parts[at] = parts[at - 1];
+        parts[at] = (struct part){gt_member_at(gil, cell->waiter)->thread, cell->ns};
+        count += count < PARTS_MAX;
+    }
+    for (size_t i = 0; i < count; i++)
+        gt_json_add(&list, json_pack("{s:i, s:o, s:I}", "thread", (int)parts[i].thread, "label",
+                                     gt_json_label(report, parts[i].thread), "ns",
+                                     (json_int_t)parts[i].ns));
+    return list;
+}
+
+static json_t *buf_or_null(const struct gt_buf *text)
+{
+    return text->length ? json_stringn(text->data, text->length) : json_null();
+}
+
+static json_t *row_value(const struct gt_report *report, uint32_t gil, uint32_t index,
+                         int64_t wait_ns)
+{
+    const struct gt_blocker *row = gt_blocker_at(&report->blockers[gil], index);
+    struct gt_blame_text text;
+    json_t *value;
+
+    if (gt_blame_text_init(&text, report, gil, row))
+        return NULL;
+    value = json_pack(
+        "{s:i, s:o, s:o, s:o, s:s, s:I, s:f, s:I, s:I, s:I, s:o, s:o, s:s, s:I, s:I, s:I, s:I, "
+        "s:I, s:I, s:I, s:o}",
+        "gil", (int)gil, "function", buf_or_null(&text.function), "file",
+        buf_or_null(&text.file), "line", text.line ? json_integer(text.line) : json_null(),
+        "kind", text.kind, "waiting_ns", (json_int_t)row->waiting_ns, "share",
+        wait_ns ? (double)row->waiting_ns / (double)wait_ns : 0.0, "count",
+        (json_int_t)row->count, "longest_hold_ns", (json_int_t)row->longest_hold_ns,
+        "total_hold_ns", (json_int_t)row->total_hold_ns, "caller", buf_or_null(&text.caller),
+        "kept_cause", text.cause ? json_string(text.cause) : json_null(), "sentence",
+        text.sentence.length ? text.sentence.data : "", "kept", (json_int_t)row->kept,
+        "kept_ns", (json_int_t)row->kept_ns, "longest_kept_ns",
+        (json_int_t)row->longest_kept_ns, "retakes", (json_int_t)row->retakes,
+        "retakes_contended", (json_int_t)row->contended, "retake_away_ns",
+        (json_int_t)row->away_ns, "retake_wait_ns", (json_int_t)row->retake_wait_ns, "waiters",
+        waiters_value(report, gil, index));
+    gt_blame_text_release(&text);
+    return value;
+}
+
+/* Those that somebody waited for, then those that re-queue. */
+static void add_rows(const struct gt_report *report, uint32_t gil, json_t **list)
+{
+    const struct gt_blockers *blockers = &report->blockers[gil];
+    int64_t wait_ns = gt_gil_wait_ns(gt_gil_at(report->timeline, gil));
+    uint32_t written = 0;
+
+    for (uint32_t i = 0; i < blockers->rows.count && *list && written < ROWS_MAX; i++) {
+        const struct gt_blocker *row = gt_blocker_at(blockers, i);
+
+        if (row->waiting_ns == 0 && !gt_blocker_is_requeuer(row))
+            continue;
+        gt_json_add(list, row_value(report, gil, i, wait_ns));
+        written++;
+    }
+}
+
+static json_t *gaps_value(const struct gt_blockers *blockers)
+{
+    static const char *const names[] = {"handover_ns", "no_cpu_ns", "untaken_ns", "unknown_ns"};
+    json_t *value = json_object();
+
+    for (int gap = 0; gap < GT_GAPS; gap++) {
+        int64_t ns = 0;
+
+        for (size_t i = 0; i < blockers->gaps.count; i++)
+            ns += gt_gaps_at(blockers, i)->ns[gap];
+        gt_json_set(&value, names[gap], json_integer(ns));
+    }
+    return value;
+}
+
+static json_t *latency_value(const struct gt_load *load)
+{
+    return json_pack("{s:I, s:I, s:I, s:I, s:I}", "count", (json_int_t)load->latencies.count,
+                     "p50_ns", (json_int_t)gt_load_percentile(load, 50), "p90_ns",
+                     (json_int_t)gt_load_percentile(load, 90), "p99_ns",
+                     (json_int_t)gt_load_percentile(load, 99), "max_ns",
+                     (json_int_t)gt_load_percentile(load, 100));
+}
+
+/* Slices as columns. */
+static json_t *slices_value(const struct gt_load *load)
+{
+    json_t *held = json_array(), *contended = json_array(), *waiters = json_array(),
+           *handovers = json_array();
+    double slice_ns = (double)load->slice_ns;
+
+    for (int i = 0; i < GT_LOAD_SLICES; i++) {
+        const struct gt_load_slice *slice = &load->slices[i];
+
+        gt_json_add(&held, json_real((double)slice->held_ns / slice_ns));
+        gt_json_add(&contended, json_real((double)slice->contended_ns / slice_ns));
+        gt_json_add(&waiters, json_real((double)slice->waiting_ns / slice_ns));
+        gt_json_add(&handovers, json_real((double)slice->handovers * 1e9 / slice_ns));
+    }
+    return json_pack("{s:o, s:o, s:o, s:o}", "held", held, "contended", contended, "waiters",
+                     waiters, "handovers_per_s", handovers);
+}
+
+static json_t *load_value(const struct gt_report *report, uint32_t index)
+{
+    const struct gt_gil *gil = gt_gil_at(report->timeline, index);
+    const struct gt_blockers *blockers = &report->blockers[index];
+    const struct gt_load *load = &blockers->load;
+    double life_ns = gil->end_ns > gil->start_ns ? (double)(gil->end_ns - gil->start_ns) : 1;
+    struct gt_buf convoy;
+    json_t *value;
+
+    gt_buf_init(&convoy);
+    value =
+        gt_convoy_say(report, index, &convoy) < 0
+            ? NULL
+            : json_pack("{s:i, s:f, s:f, s:f, s:f, s:I, s:b, s:o, s:o, s:o, s:I, s:I, "
+                        "s:o}",
+                        "gil", (int)index, "held", (double)load->total.held_ns / life_ns,
+                        "contended", (double)load->total.contended_ns / life_ns, "waiters",
+                        (double)load->total.waiting_ns / life_ns, "handovers_per_s",
+                        (double)load->total.handovers * 1e9 / life_ns, "switch_interval_ns",
+                        (json_int_t)blockers->interval_ns, "switch_interval_seen",
+                        blockers->interval_seen, "handover_latency", latency_value(load),
+                        "gaps", gaps_value(blockers), "convoy", buf_or_null(&convoy),
+                        "start_ns", (json_int_t)(load->start_ns - gt_report_zero_ns(report)),
+                        "slice_ns", (json_int_t)load->slice_ns, "slices", slices_value(load));
+    gt_buf_release(&convoy);
+    return value;
+}
+
+json_t *gt_summary_blockers(const struct gt_report *report)
+{
+    json_t *list = json_array();
+
+    for (uint32_t i = 0; i < report->timeline->gils.count; i++)
+        add_rows(report, i, &list);
+    return list;
+}
+
+json_t *gt_summary_load(const struct gt_report *report)
+{
+    json_t *list = json_array();
+
+    for (uint32_t i = 0; i < report->timeline->gils.count; i++)
+        gt_json_add(&list, load_value(report, i));
+    return list;
+}

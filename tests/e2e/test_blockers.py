@@ -1,0 +1,97 @@
+"""Blame: the right function, with its place, and as much waiting as there was."""
+import harness
+import pytest
+from harness import target, trace
+
+pytestmark = pytest.mark.needs_perf
+
+CULPRITS = {  # what: (function, file, its line has this text, kind, kept_cause)
+    "hold": ("hold", "culprits.py", "def hold", "python", "operation"),
+    "regex": ("Pattern.match", "culprits.py", "def regex", "c", "call"),
+    "json": ("JSONDecoder.raw_decode", "json/decoder.py", "def raw_decode", "python", "operation"),
+    "sort": ("sorted", "culprits.py", "def sort", "c", "call"),
+    "collect": ("gc.collect", "culprits.py", "def collect", "gc", "gc"),
+    "import": ("import in load", "culprits.py", "def load", "python", "import"),
+}
+PYTHONS = [one for one in harness.interpreters() if one.version[:2] in ((3, 8), (3, 11), (3, 12))]
+
+
+def line_of(blocker):
+    with open(blocker["file"]) as stream:
+        return stream.read().splitlines()[blocker["line"] - 1]
+
+
+def culprit(name, folder, python, *options):
+    traced = trace([target("culprits"), name], folder, python=python,
+                   options=("--python-trace", *options))
+    return traced.summary, int(traced.run.out)
+
+
+def check_sums(summary):
+    """Blockers and gaps are all the waiting there was."""
+    for gil in summary["gils"]:
+        rows = [row for row in summary["blockers"] if row["gil"] == gil["index"]]
+        gaps = summary["load"][gil["index"]]["gaps"]
+        assert len(rows) < 200
+        assert sum(row["waiting_ns"] for row in rows) + sum(gaps.values()) == gil["wait_ns"]
+
+
+@pytest.mark.parametrize("python", PYTHONS, ids=[one.name for one in PYTHONS])
+@pytest.mark.parametrize("name", CULPRITS)
+def test_culprit_is_ranked_first(name, python, folder):
+    function, path, line, kind, cause = CULPRITS[name]
+    summary, truth_ns = culprit(name, folder, python)
+    check_sums(summary)
+    first = summary["blockers"][0]
+    assert function in first["function"] and first["file"].endswith(path), first
+    assert line in line_of(first), first
+    assert first["kind"] == kind and first["kept_cause"] == cause, first
+    assert abs(first["waiting_ns"] - truth_ns) < 0.1 * truth_ns, (first, truth_ns)
+    assert first["waiters"][0]["ns"] >= 0.95 * first["waiting_ns"], first
+    assert any(first["sentence"] == finding for finding in summary["findings"])
+
+
+def test_a_call_that_releases_is_not_blamed(folder):
+    summary, _ = culprit("release", folder, None)
+    check_sums(summary)
+    assert sum(gil["wait_ns"] for gil in summary["gils"]) < 0.05 * 500e6
+    assert not [row for row in summary["blockers"] if row["kept_cause"]]
+
+
+def test_nothing_is_blamed_without_contention(folder):
+    summary = trace([target("single"), "2000"], folder, options=("--python-trace",)).summary
+    assert summary["blockers"] == [] and summary["load"][0]["contended"] == 0
+    assert "Blockers" not in summary["findings"]
+
+
+def test_without_functions_the_thread_is_blamed(folder):
+    traced = trace([target("culprits"), "hold"], folder)
+    check_sums(traced.summary)
+    first = traced.summary["blockers"][0]
+    assert first["kind"] == "native" and first["function"] == "main", first
+    assert abs(first["waiting_ns"] - int(traced.run.out)) < 0.1 * int(traced.run.out)
+
+
+@harness.when_calm
+def test_convoy_is_named(folder):
+    summary = trace([target("convoy")], folder, options=("--python-trace",)).summary
+    check_sums(summary)
+    first, load = summary["blockers"][0], summary["load"][0]
+    assert first["function"] == "compute" and "def compute" in line_of(first), first
+    assert load["convoy"].startswith("Convoy: transfer waits"), load["convoy"]
+    assert load["convoy"] in summary["findings"]
+    assert load["held"] > 0.5 and load["contended"] > 0.1
+    latency = load["handover_latency"]
+    assert 0 < latency["p50_ns"] <= latency["p90_ns"] <= latency["p99_ns"] <= latency["max_ns"]
+    slices = load["slices"]
+    assert all(0 <= share <= 1.000001 for share in slices["held"] + slices["contended"])
+
+
+def test_switch_interval_is_inferred(folder):
+    code = ("import sys, threading; sys.setswitchinterval(0.02)\n"
+            "until = __import__('time').monotonic() + 0.8\n"
+            "def spin():\n    while __import__('time').monotonic() < until: pass\n"
+            "threads = [threading.Thread(target=spin) for _ in range(2)]\n"
+            "[one.start() for one in threads]\n")
+    load = trace(["-c", code], folder).summary["load"][0]
+    assert load["switch_interval_seen"] and 19e6 < load["switch_interval_ns"] < 24e6, load
