@@ -34,7 +34,9 @@ test("the first drawing comes soon", async (t) => {
         await page.context().close();
     }
     t.diagnostic(`first drawing after ${times.map(Math.round).join(", ")} ms`);
-    assert.ok(Math.min(...times) < FIRST_DRAWING_MS, `${times} ms`);
+    // Where others want the CPUs, a share of the time is theirs.
+    const crowd = Math.max(1, loadavg()[0] / cpus().length);
+    assert.ok(Math.min(...times) < FIRST_DRAWING_MS * crowd, `${times} ms`);
 });
 
 test("zoom and pan keep up", async (t) => {

@@ -3,7 +3,7 @@
 
 import {make, shareBar, TimeSlice} from "./dom.js";
 import {areaOf, innermostCalls, OUTSIDE} from "./flame.js";
-import {countText, durationText, nameText} from "./format.js";
+import {countText, durationText, nameText, shortName} from "./format.js";
 import {gilName} from "./model.js";
 
 const MOST_FUNCTIONS = 200;
@@ -88,8 +88,7 @@ function finished(model, row, all) {
 function placeText({file, line}) {
     if (!file)
         return "";
-    const short = nameText(file).split("/").slice(-2).join("/");
-    return line > 0 ? `${short}:${line}` : short;
+    return line > 0 ? `${shortName(file)}:${line}` : shortName(file);
 }
 
 export class Blockers {
@@ -133,14 +132,14 @@ export class Blockers {
 
     row(row) {
         const number = (key, text) => make("td", {"data-key": key, "data-value": row[key]}, text);
-        const text = (value) => make("td", {className: "text where", title: value},
-                                     make("bdi", {}, value));
+        const text = (value, title = value) => make("td", {className: "text where", title},
+                                                    make("bdi", {}, value));
         const kind = BLOCKER_KINDS[row.kind] ?? nameText(row.kind ?? "");
         return make("tr", {title: row.sentence ? nameText(row.sentence) : undefined,
                            onclick: () => this.find(row)},
             make("td", {className: "text where"}, make("button", {className: "link"},
                 make("bdi", {}, nameText(row.function ?? OUTSIDE))), this.gilOf(row)),
-            text(placeText(row)), text(row.kept_cause ? `${kind}, does not release` : kind),
+            text(placeText(row), nameText(row.file ?? "")), text(row.kept_cause ? `${kind}, does not release` : kind),
             number("waiting_ns", durationText(row.waiting_ns)),
             make("td", {}, shareBar(row.share, "wait"),
                  make("span", {className: "number"}, `${(100 * row.share).toFixed(1)}%`)),
