@@ -560,6 +560,5 @@ bool gt_blocker_is_requeuer(const struct gt_blocker *blocker)
 {
     enum { OFTEN = 50 };
 
-    return blocker->contended >= OFTEN && blocker->contended * 2 >= blocker->retakes &&
-           blocker->retake_wait_ns > blocker->away_ns;
+    return blocker->contended >= OFTEN && blocker->retake_wait_ns > blocker->away_ns;
 }
