@@ -54,7 +54,8 @@ def public_folder():
     """A folder that every user may enter, with the programs copied into it."""
     path = pathlib.Path(tempfile.mkdtemp(prefix="gt-public-"))
     path.chmod(0o777)
-    for program in (harness.GILTRACER, harness.PERF2TRACE):
+    for program in (harness.GILTRACER, harness.PERF2TRACE, harness.AGENT,
+                    harness.BUILD / "giltracer-gate"):
         shutil.copy(str(program), str(path))
     shutil.copytree(str(harness.TARGETS), str(path / "targets"))
     yield path

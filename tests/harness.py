@@ -21,6 +21,7 @@ ROOT = HERE.parent
 BUILD = pathlib.Path(os.environ.get("GT_BUILD", ROOT / "build")).resolve()
 GILTRACER = BUILD / "giltracer"
 PERF2TRACE = BUILD / "perf2trace"
+AGENT = BUILD / "libgiltracer-agent.so"
 TARGETS = HERE / "targets"
 FAKE_PERF = HERE / "fake" / "perf"
 DEBIAN_PYTHON = "/usr/bin/python3"
@@ -330,6 +331,14 @@ def row_named(gil, name):
     rows = [row for row in gil["threads"] if row["label"] == name]
     assert len(rows) == 1, (name, [row["label"] for row in gil["threads"]])
     return rows[0]
+
+
+def calls(document, name=None, file=""):
+    """Spans of functions; with a name, of that one; with a file, of that path's part."""
+    for event in document["traceEvents"]:
+        if event.get("ph") == "X" and event.get("cat") in ("python", "c"):
+            if (name is None or event["name"] == name) and file in event["args"]["file"]:
+                yield event
 
 
 def gil_spans(document, name=None):

@@ -28,14 +28,15 @@ def libc_of(python):
                           timeout=20).stdout.decode().strip()
 
 
-def install(words, group, tries=5):
+def install(words, group, tries=15):
     """Two perf probe at once can get in each other's way: the loser tries again."""
     for attempt in range(tries):
-        done = subprocess.run(words, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=60)
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.PIPE, timeout=60)
         if done.returncode == 0:
             return
         remove(group)
-        time.sleep(0.2 * (attempt + 1))
+        time.sleep(min(0.2 * (attempt + 1), 1))
     raise AssertionError(done.stderr.decode(errors="replace"))
 
 
@@ -54,7 +55,7 @@ def gil_probes(libc):
                             ("wait", "pthread_cond_timedwait")):
         words += ["-a", "%s:%s=%s cond=%s:x64" % (group, event, function, register)]
     try:
-        install(["perf", "probe", "-q", "-x", libc, *words], group)
+        install(["perf", "probe", "-x", libc, *words], group)
         yield group
     finally:
         remove(group)

@@ -1,12 +1,15 @@
 #include "agent.h"
 
 #include "agent/wire.h"
+#include "launch/elf.h"
 
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -27,13 +30,58 @@ static int find_agent(char *path, size_t size, struct gt_error *err)
         int written =
             snprintf(path, size, "%.*s/%s" AGENT_NAME, (int)(slash - own), own, places[i]);
 
-        if (written > 0 && (size_t)written < size && access(path, R_OK) == 0)
-            return 0;
+        if (written <= 0 || (size_t)written >= size || access(path, R_OK))
+            continue;
+        if (strpbrk(path, ": "))
+            return gt_error_set(err, GT_ERR_UNSUPPORTED,
+                                "%s: the loader cannot preload a path with a space or a colon "
+                                "(move giltracer)",
+                                path);
+        return 0;
     }
     return gt_error_set(
         err, GT_ERR_NOT_FOUND,
         "the agent " AGENT_NAME " is not beside giltracer nor in ../lib/giltracer "
         "(install it, or trace with perf: --gil-source uprobes --no-python-trace)");
+}
+
+/* The loader ignores LD_PRELOAD when executing the file gives privilege. */
+static bool gives_privilege(const char *path)
+{
+    struct stat st;
+
+    if (getxattr(path, "security.capability", NULL, 0) > 0)
+        return true;
+    return stat(path, &st) == 0 && ((st.st_mode & S_ISUID && st.st_uid != geteuid()) ||
+                                    (st.st_mode & S_ISGID && st.st_gid != getegid()));
+}
+
+int gt_agent_check(const struct gt_interp *interp, struct gt_error *err)
+{
+    const char *path = interp->executable;
+    char name[PATH_MAX];
+    struct gt_elf elf;
+    int rc = find_agent(name, sizeof(name), err);
+
+    if (rc < 0 || !path)
+        return rc;
+    if (gives_privilege(path))
+        return gt_error_set(err, GT_ERR_UNSUPPORTED,
+                            "%s is set-uid, set-gid or has capabilities: the loader refuses to "
+                            "preload the agent into it",
+                            path);
+    if (gt_elf_open(&elf, path, NULL) < 0)
+        return 0;
+    rc = gt_elf_interpreter(&elf, name, sizeof(name), NULL);
+    gt_elf_close(&elf);
+    if (rc == GT_ERR_NOT_FOUND)
+        return gt_error_set(err, GT_ERR_UNSUPPORTED,
+                            "%s is linked statically: the agent cannot be preloaded into it",
+                            path);
+    if (rc == 0 && strstr(name, "musl"))
+        return gt_error_set(err, GT_ERR_UNSUPPORTED,
+                            "%s runs on musl: the agent here is built for glibc", path);
+    return 0;
 }
 
 static bool is_variable(const char *entry, const char *name)
@@ -66,12 +114,6 @@ int gt_agent_environment(const struct gt_agent_request *request, const char *fol
 
     if (rc < 0)
         return rc;
-    if (strpbrk(agent, ": "))
-        return gt_error_set(
-            err, GT_ERR_UNSUPPORTED,
-            "%s: the loader cannot preload a path with a space or a colon (move "
-            "giltracer)",
-            agent);
     for (char **entry = environ; *entry; entry++)
         if (!is_variable(*entry, "LD_PRELOAD") && strncmp(*entry, "GILTRACER_AGENT_", 16) != 0)
             failed |= gt_strvec_push(env, *entry);

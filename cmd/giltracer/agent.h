@@ -4,12 +4,14 @@
 
 #include "base/error.h"
 #include "base/strvec.h"
+#include "launch/interp.h"
 
 #include <stdbool.h>
 
 /* What the agent is to do beside the GIL; see agent/wire.h. Borrowed. */
 struct gt_agent_request {
     bool python_trace; /* Python and C functions */
+    bool insist;       /* the user asked for that: say so when it cannot be */
     bool c_calls;
     const char *max_depth, *min_ns; /* decimal; NULL: no bound */
     const char *include, *exclude;  /* globs, by newline; NULL: all, none */
@@ -17,6 +19,10 @@ struct gt_agent_request {
     const char *imports;            /* a,b */
     const char *max_bytes;          /* of all logs */
 };
+
+/* Is the agent there, and can it be loaded into this interpreter's programs? Returns 0 or
+ * negative with the reason. An interpreter that is not known is taken for one that can. */
+int gt_agent_check(const struct gt_interp *interp, struct gt_error *err);
 
 /* The whole environment of a target with the agent, which logs into `folder`. The agent's
  * program is found beside our own. */

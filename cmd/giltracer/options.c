@@ -27,6 +27,7 @@ enum {
     OPTION_BUDGET,
     OPTION_IMPORT,
     OPTION_MAX_LOG,
+    OPTION_VIZTRACER,
     OPTION_KEEP,
     OPTION_SUMMARY,
     OPTION_FAIL_IF,
@@ -69,7 +70,7 @@ const struct gt_option gt_cli_table[] = {
 
     {0, 0, NULL, NULL, 0, "Functions"},
     {OPTION_PYTHON_TRACE, 0, "python-trace", NULL, GT_OPTION_NEGATABLE,
-     "calls of Python and C functions"},
+     "calls of Python and C functions (default: yes, with futex: no)"},
     {OPTION_C_CALLS, 0, "c-calls", NULL, GT_OPTION_NEGATABLE,
      "of C functions too (default: yes)"},
     {OPTION_MAX_DEPTH, 0, "max-depth", "N", 0, "leave out deeper calls"},
@@ -82,6 +83,8 @@ const struct gt_option gt_cli_table[] = {
     {OPTION_IMPORT, 0, "import", "MOD,…", 0, "import these before tracing begins"},
     {OPTION_MAX_LOG, 0, "max-log-size", "SIZE", 0,
      "stop recording when the agent's logs reach this (default: 2G)"},
+    {OPTION_VIZTRACER, 0, "viztracer", NULL, 0,
+     "run the program under VizTracer, and take functions from there"},
 
     {0, 0, NULL, NULL, 0, "What to write"},
     {OPTION_OUTPUT, 'o', "output", "FILE", 0,
@@ -113,6 +116,8 @@ const struct gt_option gt_cli_table[] = {
 
 enum { DEFAULT_FREQUENCY = 999, MAX_FREQUENCY = 100000 };
 
+#define DEFAULT_BUDGET "15" /* percent */
+
 void gt_cli_init(struct gt_cli *cli)
 {
     memset(cli, 0, sizeof(*cli));
@@ -123,7 +128,8 @@ void gt_cli_init(struct gt_cli *cli)
     cli->repeat = 1;
     gt_buf_init(&cli->include);
     gt_buf_init(&cli->exclude);
-    cli->agent = (struct gt_agent_request){.c_calls = true};
+    cli->agent = (struct gt_agent_request){
+        .python_trace = true, .c_calls = true, .budget = DEFAULT_BUDGET};
     cli->frequency = DEFAULT_FREQUENCY;
     cli->gil_detect = true;
 }
@@ -260,6 +266,7 @@ static int apply_agent(struct gt_cli *cli, int id, const char *value, bool on,
     switch (id) {
     case OPTION_PYTHON_TRACE:
         agent->python_trace = on;
+        agent->insist = on;
         break;
     case OPTION_C_CALLS:
         agent->c_calls = on;
@@ -334,6 +341,9 @@ static int apply(void *context, const struct gt_option *option, const char *valu
     case OPTION_PERFETTO_STATES:
         cli->perfetto_states = true;
         break;
+    case OPTION_VIZTRACER:
+        cli->viztracer = true;
+        break;
     case OPTION_PYTHON:
         cli->python = value;
         break;
@@ -389,6 +399,10 @@ int gt_cli_parse(struct gt_cli *cli, char *const *argv, struct gt_error *err)
     if (cli->call_graph && !cli->state_detect)
         return gt_error_set(err, GT_ERR_USAGE,
                             "--call-graph keeps the stacks of sleeps: add --state-detect");
+    if (cli->viztracer && cli->target == GT_TARGET_COMMAND)
+        return gt_error_set(err, GT_ERR_USAGE,
+                            "--viztracer runs a script, -m MODULE or -c CODE, not a command "
+                            "(call viztracer in it, and merge with perf2trace --viztracer)");
     if (!cli->words.count)
         return gt_error_set(err, GT_ERR_USAGE,
                             "nothing to run: name a script, -m MODULE, -c CODE or -- COMMAND "

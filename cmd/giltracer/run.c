@@ -15,6 +15,8 @@
 #include "outputs.h"
 #include "report/report.h"
 #include "say.h"
+#include "script.h"
+#include "viztracer.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -58,6 +60,9 @@ struct run {
     char *data_path;  /* of perf.data */
     char *agent_path; /* the agent's log folder; NULL: no agent */
     struct gt_agentlog *agentlog;
+    char *viztracer_path; /* where VizTracer writes; NULL: it is not used */
+    struct gt_viztracer *viztracer;
+    struct gt_agent_request agent; /* the command line's, less what cannot be */
     bool signals_started, probes_installed, removal_started;
     struct gt_child removal;
     int64_t started_ns;
@@ -65,27 +70,6 @@ struct run {
 };
 
 /* --- what to run --- */
-
-/* What python would say only after everything was set up. */
-static int check_script(const char *script, int *status, struct gt_error *err)
-{
-    char inside[PATH_MAX];
-    struct stat st;
-
-    *status = EXIT_NOT_FOUND;
-    if (strcmp(script, "-") == 0)
-        return 0;
-    if (stat(script, &st))
-        return gt_error_errno(err, "cannot open the script %s", script);
-    *status = EXIT_NOT_EXECUTABLE;
-    if (faccessat(AT_FDCWD, script, R_OK, AT_EACCESS))
-        return gt_error_errno(err, "cannot read the script %s", script);
-    snprintf(inside, sizeof(inside), "%s/__main__.py", script);
-    if (S_ISDIR(st.st_mode) && faccessat(AT_FDCWD, inside, R_OK, AT_EACCESS))
-        return gt_error_set(err, GT_ERR_NOT_FOUND,
-                            "%s is a folder without __main__.py: name a script", script);
-    return 0;
-}
 
 static int find_interpreter(struct run *run, int *status, struct gt_error *err)
 {
@@ -105,6 +89,8 @@ static int build_target(const struct run *run, struct gt_strvec *target)
     const struct gt_cli *cli = run->cli;
     int failed = 0;
 
+    if (run->viztracer_path)
+        return gt_under_viztracer_command(&run->interp, cli, run->viztracer_path, target);
     if (cli->target != GT_TARGET_COMMAND)
         failed |= gt_strvec_push(target, run->interp.command);
     if (cli->target == GT_TARGET_MODULE)
@@ -112,6 +98,25 @@ static int build_target(const struct run *run, struct gt_strvec *target)
     if (cli->target == GT_TARGET_CODE)
         failed |= gt_strvec_push(target, "-c");
     return failed | gt_strvec_push_all(target, cli->words.items);
+}
+
+/* Functions are traced by default, so what hinders it matters only to who asked for it. Not
+ * where the GIL is seen from futex calls: that is chosen to cost nothing. */
+static int check_agent(struct run *run, struct gt_error *err)
+{
+    struct gt_agent_request *agent = &run->agent;
+    struct gt_error why;
+
+    *agent = run->cli->agent;
+    if (run->cli->viztracer || (run->cli->gil_source == GT_GIL_FUTEX && !agent->insist))
+        agent->python_trace = false;
+    if (!agent->python_trace || gt_agent_check(&run->interp, &why) == 0)
+        return 0;
+    agent->python_trace = false;
+    return agent->insist && gt_strvec_pushf(&run->plan.notes, "functions are not traced: %s",
+                                            why.message)
+               ? gt_error_memory(err)
+               : 0;
 }
 
 static int make_plan(struct run *run, struct gt_error *err)
@@ -123,7 +128,7 @@ static int make_plan(struct run *run, struct gt_error *err)
         .call_graph = run->cli->call_graph,
         .counters = run->cli->counters.items,
         .frequency = run->cli->frequency,
-        .agent = run->cli->agent.python_trace,
+        .agent = run->agent.python_trace,
     };
     struct gt_strvec target;
     int rc;
@@ -206,6 +211,24 @@ static int make_folder(struct run *run, struct gt_error *err)
     return run->plan.agent ? make_agent_folder(run, folder, err) : check_room(folder, err);
 }
 
+/* The folder is known: put VizTracer before the target, and tell it where to write. */
+static int use_viztracer(struct run *run, struct gt_error *err)
+{
+    char folder[PATH_MAX];
+
+    if (!realpath(run->cli->keep ? run->cli->keep : run->folder, folder))
+        return gt_error_errno(err, "cannot resolve the folder of the recording");
+    if (asprintf(&run->viztracer_path, "%s/viztracer.json", folder) < 0) {
+        run->viztracer_path = NULL;
+        return gt_error_memory(err);
+    }
+    gt_strvec_release(&run->plan.target);
+    gt_strvec_init(&run->plan.target);
+    if (unlink(run->viztracer_path) && errno != ENOENT) /* an older one is not this run's */
+        return gt_error_errno(err, "cannot remove %s", run->viztracer_path);
+    return build_target(run, &run->plan.target) ? gt_error_memory(err) : 0;
+}
+
 static int start_report(struct run *run, struct gt_error *err)
 {
     struct gt_run_info *info = &run->info;
@@ -274,9 +297,21 @@ static void merge_agentlog(struct run *run)
     if (!run->plan.events.count)
         parts |= GT_AGENTLOG_LIVES;
     run->agentlog = gt_agentlog_open(run->agent_path, &err);
+    /* A command that never runs Python has no functions: nothing to say unless asked. */
+    if (!run->agentlog && !parts && !run->agent.insist)
+        return;
     if (!run->agentlog)
         gt_say("%s", err.message);
     gt_report_set_agentlog(run->report, run->agentlog, parts);
+}
+
+static void merge_viztracer(struct run *run)
+{
+    if (!run->viztracer_path || run->viztracer)
+        return;
+    run->viztracer = gt_under_viztracer_open(run->viztracer_path);
+    if (run->viztracer)
+        gt_report_set_viztracer(run->report, run->viztracer, run->viztracer_path);
 }
 
 static void say_agent_warnings(const struct run *run)
@@ -291,8 +326,10 @@ static void start_removal(void *context)
 {
     struct run *run = context;
 
-    if (run->result.target_ran)
+    if (run->result.target_ran) {
         merge_agentlog(run);
+        merge_viztracer(run);
+    }
     if (!run->probes_installed || run->removal_started)
         return;
     run->removal_started = gt_probes_start_removal(run->plan.probes.group, &run->caps,
@@ -333,7 +370,7 @@ static int prepare(struct run *run, int *status, struct gt_error *err)
     int rc = 0;
 
     if (cli->target == GT_TARGET_SCRIPT)
-        rc = check_script(cli->words.items[0], status, err);
+        rc = gt_script_check(cli->words.items[0], status, err);
     if (rc < 0)
         return rc;
     *status = EXIT_OURS;
@@ -347,14 +384,20 @@ static int prepare(struct run *run, int *status, struct gt_error *err)
     *status = EXIT_OURS;
     for (size_t i = 0; rc == 0 && i < cli->counters.count; i++)
         rc = gt_counter_check(&run->caps, &run->loop, cli->counters.items[i], err);
+    if (rc == 0 && cli->viztracer)
+        rc = gt_under_viztracer_check(&run->interp, &run->loop, err);
+    if (rc == 0)
+        rc = check_agent(run, err);
     if (rc == 0)
         rc = make_plan(run, err);
     if (rc == 0)
         rc = gt_outputs_open(&run->outputs, cli, err);
     if (rc == 0)
         rc = make_folder(run, err);
+    if (rc == 0 && cli->viztracer)
+        rc = use_viztracer(run, err);
     if (rc == 0 && run->plan.agent)
-        rc = gt_agent_environment(&cli->agent, run->agent_path, &run->plan.env, err);
+        rc = gt_agent_environment(&run->agent, run->agent_path, &run->plan.env, err);
     if (rc == 0)
         rc = start_report(run, err);
     return rc;
@@ -494,11 +537,13 @@ static void release(struct run *run)
     gt_outputs_abandon(&run->outputs);
     gt_report_free(run->report);
     gt_agentlog_free(run->agentlog);
+    gt_viztracer_free(run->viztracer);
     if (run->folder && gt_fs_remove_tree(run->folder, &err) < 0)
         gt_say("%s", err.message);
     free(run->folder);
     free(run->data_path);
     free(run->agent_path);
+    free(run->viztracer_path);
     gt_session_result_release(&run->result);
     gt_plan_release(&run->plan);
     gt_interp_release(&run->interp);

@@ -1,10 +1,12 @@
 /* offgil: where threads slept, from a recording, as folded stacks or a flame graph. */
+#include "agentlog/agentlog.h"
 #include "analysis/flame.h"
 #include "base/fs.h"
 #include "base/options.h"
 #include "launch/input.h"
 #include "report/report.h"
 #include "report/svg.h"
+#include "viztracer/viztracer.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -13,7 +15,16 @@
 
 enum { EXIT_FAILURE_OURS = 125 };
 
-enum { OPTION_OUTPUT = 1, OPTION_STATE, OPTION_THREADS, OPTION_VERSION, OPTION_HELP };
+enum {
+    OPTION_OUTPUT = 1,
+    OPTION_STATE,
+    OPTION_THREADS,
+    OPTION_AGENT_LOG,
+    OPTION_VIZTRACER,
+    OPTION_KEEP_FRAMES,
+    OPTION_VERSION,
+    OPTION_HELP
+};
 
 static const struct gt_option table[] = {
     {OPTION_OUTPUT, 'o', "output", "FILE", 0,
@@ -21,15 +32,21 @@ static const struct gt_option table[] = {
     {OPTION_STATE, 0, "state", "STATE", 0,
      "which state to weigh by: S(GIL) (the default), S, D, running, …"},
     {OPTION_THREADS, 0, "threads", NULL, 0, "keep threads apart"},
+    {OPTION_AGENT_LOG, 0, "agent-log", "DIR", 0,
+     "functions from DIR/agent of giltracer --keep DIR instead of interpreter frames"},
+    {OPTION_VIZTRACER, 0, "viztracer", "FILE", 0, "the same from VizTracer's JSON of that run"},
+    {OPTION_KEEP_FRAMES, 0, "keep-interpreter-frames", NULL, 0,
+     "functions and interpreter frames"},
     {OPTION_VERSION, 0, "version", NULL, 0, "print the version"},
     {OPTION_HELP, 'h', "help", NULL, 0, "print this"},
     {0, 0, NULL, NULL, 0, NULL},
 };
 
 struct cli {
-    const char *input, *output, *state_name;
+    const char *input, *output, *state_name, *agent_log, *viztracer;
     enum gt_sched_state state;
-    bool threads, version, help;
+    unsigned flags; /* enum gt_flame_flags */
+    bool version, help;
 };
 
 static void say(const char *text)
@@ -63,7 +80,16 @@ static int apply(void *context, const struct gt_option *option, const char *valu
         cli->output = value;
         break;
     case OPTION_THREADS:
-        cli->threads = true;
+        cli->flags |= GT_FLAME_BY_THREAD;
+        break;
+    case OPTION_KEEP_FRAMES:
+        cli->flags |= GT_FLAME_KEEP_INTERPRETER;
+        break;
+    case OPTION_AGENT_LOG:
+        cli->agent_log = value;
+        break;
+    case OPTION_VIZTRACER:
+        cli->viztracer = value;
         break;
     case OPTION_VERSION:
         cli->version = true;
@@ -143,6 +169,34 @@ static int write_flame(const struct cli *cli, const struct gt_flame *flame,
     return rc;
 }
 
+/* Where the functions are, opened. */
+struct functions {
+    struct gt_agentlog *agentlog;
+    struct gt_viztracer *viztracer;
+};
+
+static int open_functions(const struct cli *cli, struct gt_report *report,
+                          struct functions *functions, struct gt_error *err)
+{
+    struct gt_error damage = {0};
+
+    if (cli->agent_log) {
+        functions->agentlog = gt_agentlog_open(cli->agent_log, err);
+        if (!functions->agentlog)
+            return err->code;
+        gt_report_set_agentlog(report, functions->agentlog, 0);
+    }
+    if (cli->viztracer) {
+        functions->viztracer = gt_viztracer_open(cli->viztracer, &damage, err);
+        if (!functions->viztracer)
+            return err->code;
+        gt_report_set_viztracer(report, functions->viztracer, cli->viztracer);
+    }
+    if (damage.code)
+        say(damage.message);
+    return 0;
+}
+
 static int convert(const struct cli *cli, struct gt_report *report, struct gt_output *output,
                    struct gt_error *err)
 {
@@ -160,7 +214,7 @@ static int convert(const struct cli *cli, struct gt_report *report, struct gt_ou
         rc = check_stacks(cli, gt_report_timeline(report), err);
     if (rc < 0)
         return rc;
-    rc = gt_flame_init(&flame, gt_report_timeline(report), cli->state, cli->threads, err);
+    rc = gt_flame_init(&flame, gt_report_timeline(report), cli->state, cli->flags, err);
     if (rc < 0)
         return rc;
     if (flame.spans == 0)
@@ -175,6 +229,7 @@ static int run(const struct cli *cli, struct gt_error *err)
 {
     static const struct gt_run_info unknown = {
         .exit_status = -1, .started_unix_ns = -1, .root_pid = -1, .gil_enabled = true};
+    struct functions functions = {0};
     struct gt_report *report;
     struct gt_output output;
     int rc = gt_output_open(&output, cli->output ? cli->output : "-", err);
@@ -182,8 +237,12 @@ static int run(const struct cli *cli, struct gt_error *err)
     if (rc < 0)
         return rc;
     report = gt_report_new(GT_DETECT_GIL | GT_DETECT_SCHED, &unknown, err);
-    rc = report ? convert(cli, report, &output, err) : GT_ERR_MEMORY;
+    rc = report ? open_functions(cli, report, &functions, err) : GT_ERR_MEMORY;
+    if (rc == 0)
+        rc = convert(cli, report, &output, err);
     gt_report_free(report);
+    gt_agentlog_free(functions.agentlog);
+    gt_viztracer_free(functions.viztracer);
     gt_output_abandon(&output);
     return rc;
 }

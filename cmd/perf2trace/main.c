@@ -1,21 +1,27 @@
 /* perf2trace: recordings made before, as reports. */
+#include "agentlog/agentlog.h"
 #include "base/fs.h"
 #include "base/options.h"
 #include "base/strvec.h"
 #include "launch/input.h"
 #include "report/report.h"
+#include "viztracer/viztracer.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { EXIT_FAILURE_OURS = 125 };
 
 enum {
     OPTION_OUTPUT = 1,
+    OPTION_VIZTRACER,
+    OPTION_AGENT_LOG,
+    OPTION_GIL_SOURCE,
     OPTION_SUMMARY,
     OPTION_QUIET,
     OPTION_COLOR,
@@ -26,6 +32,12 @@ enum {
 static const struct gt_option table[] = {
     {OPTION_OUTPUT, 'o', "output", "FILE", 0,
      "report: .html, .json or .json.gz; repeatable (giltracer.html)"},
+    {OPTION_VIZTRACER, 0, "viztracer", "FILE", 0,
+     "merge VizTracer's JSON of the same run (.json, .json.gz)"},
+    {OPTION_AGENT_LOG, 0, "agent-log", "DIR", 0,
+     "merge an agent's log: DIR/agent of giltracer --keep DIR"},
+    {OPTION_GIL_SOURCE, 0, "gil-source", "WHICH", 0,
+     "with --agent-log: the GIL as seen in the text (default) or by the agent"},
     {OPTION_SUMMARY, 0, "summary", "FILE", 0, "write the summary as JSON"},
     {OPTION_QUIET, 'q', "quiet", NULL, 0, "print errors only"},
     {OPTION_COLOR, 0, "color", "WHEN", GT_OPTION_NEGATABLE, "auto, always or never"},
@@ -37,8 +49,10 @@ static const struct gt_option table[] = {
 struct cli {
     struct gt_strvec outputs;
     const char *summary;
-    const char *input; /* path or "-"; NULL: not given */
-    unsigned detect;   /* enum gt_report_detect; 0: not given */
+    const char *input; /* path or "-"; NULL: none */
+    const char *viztracer, *agent_log;
+    bool gil_of_agent;
+    unsigned detect; /* enum gt_report_detect; 0: not given */
     int operands;
     int color; /* -1 auto */
     bool quiet, version, help;
@@ -63,6 +77,15 @@ static int set_color(struct cli *cli, const char *when, struct gt_error *err)
     return 0;
 }
 
+static int set_gil_source(struct cli *cli, const char *which, struct gt_error *err)
+{
+    cli->gil_of_agent = strcmp(which, "agent") == 0;
+    if (!cli->gil_of_agent && strcmp(which, "text") != 0)
+        return gt_error_set(err, GT_ERR_USAGE, "--gil-source takes text or agent, not %s",
+                            which);
+    return 0;
+}
+
 static int apply(void *context, const struct gt_option *option, const char *value, bool on,
                  struct gt_error *err)
 {
@@ -74,6 +97,14 @@ static int apply(void *context, const struct gt_option *option, const char *valu
         return gt_strvec_push(&cli->outputs, value) ? gt_error_memory(err) : 0;
     case OPTION_COLOR:
         return set_color(cli, value, err);
+    case OPTION_GIL_SOURCE:
+        return set_gil_source(cli, value, err);
+    case OPTION_VIZTRACER:
+        cli->viztracer = value;
+        break;
+    case OPTION_AGENT_LOG:
+        cli->agent_log = value;
+        break;
     case OPTION_SUMMARY:
         cli->summary = value;
         break;
@@ -119,18 +150,33 @@ static int take_operand(void *context, const char *word, struct gt_error *err)
     return 0;
 }
 
+/* Is a pipe or a file connected there? Then it is the input without being named. */
+static bool is_fed(int fd)
+{
+    struct stat st;
+
+    return fstat(fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISREG(st.st_mode));
+}
+
 static int parse(struct cli *cli, char *const *argv, struct gt_error *err)
 {
     int rc = gt_options_parse_all(table, argv, apply, take_operand, cli, err);
+    bool alone;
 
     if (rc < 0 || cli->version || cli->help)
         return rc;
-    if (!cli->input && isatty(STDIN_FILENO))
+    alone = !cli->input && (cli->viztracer || cli->agent_log) && !is_fed(STDIN_FILENO);
+    if (cli->gil_of_agent && !cli->agent_log)
+        return gt_error_set(err, GT_ERR_USAGE,
+                            "--gil-source agent takes the GIL from an agent's log: add "
+                            "--agent-log DIR");
+    if (!cli->input && !alone && isatty(STDIN_FILENO))
         return gt_error_set(err, GT_ERR_USAGE,
                             "no input: name perf.data, a file of perf script text, or pipe "
                             "perf script into this (--help tells more)");
-    if (!cli->input)
+    if (!cli->input && !alone)
         cli->input = "-";
+    cli->gil_of_agent |= alone;
     if (!cli->detect)
         cli->detect = GT_DETECT_GIL | GT_DETECT_SCHED;
     if (!cli->outputs.count && gt_strvec_push(&cli->outputs, "giltracer.html"))
@@ -146,7 +192,8 @@ static void print_help(void)
     gt_options_help(table, &text);
     printf(
         "usage: perf2trace [options] [gil|sched|all] [FILE]\n\n"
-        "Makes a report of perf.data, or of saved or piped perf script text (also .gz).\n\n%s",
+        "Makes a report of perf.data, or of saved or piped perf script text (also .gz); of an\n"
+        "agent's log or VizTracer's JSON also alone.\n\n%s",
         text.data);
     gt_buf_release(&text);
 }
@@ -224,21 +271,74 @@ static int open_outputs(const struct cli *cli, struct gt_output *outputs, struct
     return cli->summary ? gt_output_open(&outputs[count], cli->summary, err) : 0;
 }
 
-static int convert(const struct cli *cli, struct gt_report *report, struct gt_output *outputs,
-                   struct gt_error *err)
+/* What is recorded beside the text, opened. */
+struct beside {
+    struct gt_agentlog *agentlog;
+    struct gt_viztracer *viztracer;
+};
+
+static int open_agentlog(const struct cli *cli, struct gt_report *report, struct beside *beside,
+                         struct gt_error *err)
+{
+    unsigned parts = (cli->input ? 0u : (unsigned)GT_AGENTLOG_LIVES) |
+                     (cli->gil_of_agent ? (unsigned)GT_AGENTLOG_GIL : 0u);
+    const char *warning;
+
+    beside->agentlog = gt_agentlog_open(cli->agent_log, err);
+    if (!beside->agentlog)
+        return err->code;
+    for (size_t i = 0; (warning = gt_agentlog_warning(beside->agentlog, i)); i++)
+        say(warning);
+    gt_report_set_agentlog(report, beside->agentlog, parts);
+    return 0;
+}
+
+static int open_viztracer(const struct cli *cli, struct gt_report *report,
+                          struct beside *beside, struct gt_error *err)
 {
     struct gt_error damage = {0};
-    int rc = gt_input_read(cli->input, on_data, report, &damage, err);
 
-    if (rc == 0) {
-        struct gt_error why = {0};
+    beside->viztracer = gt_viztracer_open(cli->viztracer, &damage, err);
+    if (!beside->viztracer)
+        return err->code;
+    if (damage.code)
+        say(damage.message);
+    if (!cli->input)
+        gt_report_set_agentlog(report, NULL, GT_AGENTLOG_LIVES);
+    gt_report_set_viztracer(report, beside->viztracer, cli->viztracer);
+    return 0;
+}
 
-        rc = gt_report_finish(report, &why);
-        if (rc < 0)
-            gt_error_set(err, why.code, "%s: %s",
-                         strcmp(cli->input, "-") == 0 ? "standard input" : cli->input,
-                         why.message);
-    }
+/* Everything into the report. `damage`: what is wrong with the text that was read. */
+static int read_all(const struct cli *cli, struct gt_report *report, struct beside *beside,
+                    struct gt_error *damage, struct gt_error *err)
+{
+    struct gt_error why = {0};
+    int rc = 0;
+
+    if (cli->agent_log)
+        rc = open_agentlog(cli, report, beside, err);
+    if (rc == 0 && cli->viztracer)
+        rc = open_viztracer(cli, report, beside, err);
+    if (rc == 0 && cli->input)
+        rc = gt_input_read(cli->input, on_data, report, damage, err);
+    if (rc < 0)
+        return rc;
+    rc = gt_report_finish(report, &why);
+    if (rc < 0 && cli->input && why.message[0])
+        gt_error_set(err, why.code, "%s: %s",
+                     strcmp(cli->input, "-") == 0 ? "standard input" : cli->input, why.message);
+    else if (rc < 0)
+        *err = why;
+    return rc;
+}
+
+static int convert(const struct cli *cli, struct gt_report *report, struct gt_output *outputs,
+                   struct beside *beside, struct gt_error *err)
+{
+    struct gt_error damage = {0};
+    int rc = read_all(cli, report, beside, &damage, err);
+
     if (rc < 0 && damage.code)
         *err = damage; /* it says more than "nothing was understood" */
     if (rc < 0)
@@ -257,6 +357,7 @@ static int run(const struct cli *cli, struct gt_error *err)
         .exit_status = -1, .started_unix_ns = -1, .root_pid = -1, .gil_enabled = true};
     struct gt_output *outputs = calloc(cli->outputs.count + 1, sizeof(*outputs));
     struct gt_report *report = NULL;
+    struct beside beside = {0};
     int rc;
 
     if (!outputs)
@@ -264,9 +365,11 @@ static int run(const struct cli *cli, struct gt_error *err)
     rc = open_outputs(cli, outputs, err);
     if (rc == 0) {
         report = gt_report_new(cli->detect, &unknown, err);
-        rc = report ? convert(cli, report, outputs, err) : err->code;
+        rc = report ? convert(cli, report, outputs, &beside, err) : err->code;
     }
     gt_report_free(report);
+    gt_agentlog_free(beside.agentlog);
+    gt_viztracer_free(beside.viztracer);
     for (size_t i = 0; i <= cli->outputs.count; i++)
         gt_output_abandon(&outputs[i]);
     free(outputs);

@@ -92,6 +92,20 @@ static PyObject *on_unwind(PyObject *unused, PyObject *const *args, ptrdiff_t co
     return count ? leave_function(args[0], NULL, GT_WIRE_UNWIND, false) : none();
 }
 
+/* Nobody looks at that place any more, also when it will call a function of C: say so. */
+static void let_go(struct gt_agent_thread *self)
+{
+    struct gt_wire_note note = {.kind = GT_WIRE_NOTE_UNTRACED, .count = 1};
+    struct gt_agent_function *all =
+        gt_agent_function_named(self, "(C functions)", "", GT_WIRE_FUNCTION_PLACES);
+
+    if (!all || !gt_agent_functions_want_c())
+        return;
+    note.ticks = gt_agent_ticks();
+    note.id = all->id;
+    gt_agent_note(self, &note, "", 0, "", 0);
+}
+
 /*
  * A place in the code that calls a Python function. The event says nothing that PY_START does
  * not, and costs as much; but the next call from there may be of a C function. A place is let
@@ -109,8 +123,10 @@ static bool python_call_from(struct gt_agent_thread *self, PyObject *code, PyObj
         place->key = key;
         place->calls = 0;
     }
-    if (++place->calls == PYTHON_CALLS)
+    if (++place->calls == PYTHON_CALLS) {
+        let_go(self);
         return false;
+    }
     if (place->calls % LOOK_EVERY)
         return true;
     callee = gt_agent_function_of_code(self, gt_agent_api.PyFunction_GetCode(callable));

@@ -175,6 +175,9 @@ enum gt_wire_note_kind {
 enum gt_wire_function_flags {
     GT_WIRE_FUNCTION_C = 1 << 0,  /* of C; file is the module's name */
     GT_WIRE_FUNCTION_GC = 1 << 1, /* a run of the cyclic garbage collector */
+    /* Stands for all C functions: an UNTRACED note per place in the code whose calls of them
+     * are not looked at any more. */
+    GT_WIRE_FUNCTION_PLACES = 1 << 2,
 };
 
 struct gt_wire_note {

@@ -22,7 +22,7 @@ static int add_function(struct gt_agentlog *log, const struct gt_wire_note *note
         return gt_error_memory(err);
     function->id = note->id;
     function->line = note->line;
-    function->flags = note->flags & (GT_FUNCTION_C | GT_FUNCTION_GC);
+    function->flags = note->flags & (GT_FUNCTION_C | GT_FUNCTION_GC | GT_FUNCTION_PLACES);
     function->name = gt_intern_text(&log->texts, name);
     function->file = gt_intern_text(&log->texts, file);
     function->name_length = note->name_length;

@@ -72,7 +72,7 @@ static uint32_t frame_name(struct gt_flame *flame, const struct gt_stacks *stack
 }
 
 static uint32_t head_of(struct gt_flame *flame, const struct gt_timeline *timeline,
-                        uint32_t thread_index, bool by_thread)
+                        uint32_t thread_index, unsigned flags)
 {
     const struct gt_thread *thread = gt_thread_at(timeline, thread_index);
     uint32_t name = gt_process_at(timeline, thread->process)->name;
@@ -82,22 +82,107 @@ static uint32_t head_of(struct gt_flame *flame, const struct gt_timeline *timeli
     char label[64];
     size_t length;
 
-    if (!by_thread || at == GT_NO_INDEX)
+    if (!(flags & GT_FLAME_BY_THREAD) || at == GT_NO_INDEX)
         return at;
     length = gt_timeline_thread_label(timeline, thread_index, label, sizeof(label));
     return child(flame, at, add_name(flame, label, length, ""));
 }
 
-static int add_span(struct gt_flame *flame, const struct gt_timeline *timeline, uint32_t head,
-                    const struct gt_state_span *span)
+/* The functions that a thread is in, followed through its life. */
+struct active {
+    const struct gt_calls *calls; /* NULL: none were traced */
+    size_t next;                  /* the first span that was not looked at */
+    struct gt_chunks open;        /* of uint32_t: indices of the spans around now */
+};
+
+static const struct gt_call_span *open_span(const struct active *active, size_t index)
 {
+    return gt_chunks_at(&active->calls->spans,
+                        *(const uint32_t *)gt_chunks_at(&active->open, index));
+}
+
+static void close_until(struct active *active, int64_t time_ns)
+{
+    while (active->open.count && open_span(active, active->open.count - 1)->end_ns <= time_ns)
+        gt_chunks_truncate(&active->open, active->open.count - 1);
+}
+
+/* On to `time_ns`, which never goes back. 0 or -1. */
+static int advance(struct active *active, int64_t time_ns)
+{
+    for (; active->calls && active->next < active->calls->spans.count; active->next++) {
+        const struct gt_call_span *span = gt_chunks_at(&active->calls->spans, active->next);
+        uint32_t *open;
+
+        if (span->start_ns > time_ns)
+            break;
+        close_until(active, span->start_ns);
+        open = gt_chunks_push(&active->open);
+        if (!open)
+            return -1;
+        *open = (uint32_t)active->next;
+    }
+    if (active->calls)
+        close_until(active, time_ns);
+    return 0;
+}
+
+/* The functions below `at`; returns the innermost one's node. */
+static uint32_t add_functions(struct gt_flame *flame, const struct gt_timeline *timeline,
+                              const struct active *active, uint32_t at)
+{
+    for (size_t i = 0; i < active->open.count && i < GT_FLAME_PYTHON_MAX; i++) {
+        const struct gt_called *called =
+            gt_chunks_at(&timeline->functions, open_span(active, i)->function);
+
+        if (at == GT_NO_INDEX)
+            break;
+        at = child(flame, at,
+                   add_name(flame, gt_intern_text(&timeline->names, called->name),
+                            gt_intern_length(&timeline->names, called->name), ""));
+    }
+    return at;
+}
+
+static bool is_interpreter(const struct gt_stacks *stacks, uint32_t frame)
+{
+    const char *dso = gt_stacks_dso(stacks, frame);
+
+    return gt_stacks_is_python(dso, strlen(dso));
+}
+
+/* From outside, where the functions' place is among the frames: before the first one of the
+ * interpreter, or before all. */
+static uint32_t place_of_functions(const struct gt_stacks *stacks, const uint32_t *frames,
+                                   uint32_t count)
+{
+    for (uint32_t i = count; i-- > 0;)
+        if (is_interpreter(stacks, frames[i]))
+            return i + 1;
+    return count;
+}
+
+static int add_span(struct gt_flame *flame, const struct gt_timeline *timeline, uint32_t head,
+                    const struct gt_state_span *span, const struct active *active,
+                    unsigned flags)
+{
+    const struct gt_stacks *stacks = &timeline->stacks;
     uint32_t count, at = head;
-    const uint32_t *frames = gt_stacks_frames(&timeline->stacks, span->stack, &count);
+    const uint32_t *frames = gt_stacks_frames(stacks, span->stack, &count);
+    bool merge = active->open.count > 0;
+    uint32_t place = place_of_functions(stacks, frames, count);
 
     flame->spans++;
     flame->spans_unstacked += span->stack == 0;
-    while (count-- > 0 && at != GT_NO_INDEX)
-        at = child(flame, at, frame_name(flame, &timeline->stacks, frames[count]));
+    for (uint32_t left = count; at != GT_NO_INDEX; left--) {
+        if (merge && left == place)
+            at = add_functions(flame, timeline, active, at);
+        if (left == 0 || at == GT_NO_INDEX)
+            break;
+        if (!merge || flags & GT_FLAME_KEEP_INTERPRETER ||
+            !is_interpreter(stacks, frames[left - 1]))
+            at = child(flame, at, frame_name(flame, stacks, frames[left - 1]));
+    }
     if (at == GT_NO_INDEX)
         return -1;
     gt_flame_at(flame, at)->self_ns += span->end_ns - span->start_ns;
@@ -105,23 +190,30 @@ static int add_span(struct gt_flame *flame, const struct gt_timeline *timeline, 
 }
 
 static int add_thread(struct gt_flame *flame, const struct gt_timeline *timeline,
-                      uint32_t thread, enum gt_sched_state state, bool by_thread)
+                      uint32_t thread, enum gt_sched_state state, unsigned flags)
 {
     const struct gt_sched *sched = gt_sched_of(timeline, thread);
+    struct active active = {.calls = gt_calls_of(timeline, thread)};
     uint32_t head;
+    int rc = 0;
 
     if (sched->state_count[state] == 0)
         return 0;
-    head = head_of(flame, timeline, thread, by_thread);
+    head = head_of(flame, timeline, thread, flags);
     if (head == GT_NO_INDEX)
         return -1;
-    for (size_t i = 0; i < sched->spans.count; i++) {
+    gt_chunks_init(&active.open, sizeof(uint32_t));
+    for (size_t i = 0; i < sched->spans.count && rc == 0; i++) {
         const struct gt_state_span *span = gt_chunks_at(&sched->spans, i);
 
-        if (span->state == state && add_span(flame, timeline, head, span))
-            return -1;
+        if (span->state != state)
+            continue;
+        rc = advance(&active, span->start_ns);
+        if (rc == 0)
+            rc = add_span(flame, timeline, head, span, &active, flags);
     }
-    return 0;
+    gt_chunks_release(&active.open);
+    return rc;
 }
 
 /* Children come after their parents, so totals sum up from the end. */
@@ -137,7 +229,7 @@ static void sum_up(struct gt_flame *flame)
 }
 
 int gt_flame_init(struct gt_flame *flame, const struct gt_timeline *timeline,
-                  enum gt_sched_state state, bool by_thread, struct gt_error *err)
+                  enum gt_sched_state state, unsigned flags, struct gt_error *err)
 {
     struct gt_flame_node *root;
 
@@ -151,7 +243,7 @@ int gt_flame_init(struct gt_flame *flame, const struct gt_timeline *timeline,
     *root = (struct gt_flame_node){.first_child = GT_NO_INDEX, .next_sibling = GT_NO_INDEX};
     root->name = gt_intern_add(&flame->names, "all", 3);
     for (uint32_t i = 0; i < timeline->scheds.count; i++)
-        if (add_thread(flame, timeline, i, state, by_thread)) {
+        if (add_thread(flame, timeline, i, state, flags)) {
             gt_flame_release(flame);
             return gt_error_memory(err);
         }

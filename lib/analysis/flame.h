@@ -10,8 +10,9 @@
 #include "base/intern.h"
 #include "model/timeline.h"
 
-/* A stack has at most 256 frames (script/source.h), and two heads. */
-enum { GT_FLAME_DEPTH_MAX = 260 };
+/* A stack has at most 256 frames (script/source.h), two heads, and Python's functions: the
+ * outermost ones, where there are more. */
+enum { GT_FLAME_PYTHON_MAX = 512, GT_FLAME_DEPTH_MAX = 260 + GT_FLAME_PYTHON_MAX };
 
 struct gt_flame_node {
     uint32_t name; /* interned in gt_flame.names; UTF-8, no ';', no newline */
@@ -32,9 +33,19 @@ struct gt_flame {
     uint64_t spans_unstacked; /* of these, without a stack */
 };
 
-/* `by_thread` puts a frame with the thread's label below the process's. 0 or negative. */
+enum gt_flame_flags {
+    GT_FLAME_BY_THREAD = 1 << 0, /* a frame with the thread's label below the process's */
+    GT_FLAME_KEEP_INTERPRETER = 1 << 1, /* its frames too, below the functions */
+};
+
+/*
+ * Where functions were traced (gt_calls), those that a thread was in when the state began
+ * take the place of the interpreter's frames: at the first of these from outside, or outermost
+ * when the stack has none; frames of C libraries and the kernel keep their places. 0 or
+ * negative.
+ */
 int gt_flame_init(struct gt_flame *flame, const struct gt_timeline *timeline,
-                  enum gt_sched_state state, bool by_thread, struct gt_error *err);
+                  enum gt_sched_state state, unsigned flags, struct gt_error *err);
 void gt_flame_release(struct gt_flame *flame);
 
 static inline struct gt_flame_node *gt_flame_at(const struct gt_flame *flame, uint32_t index)

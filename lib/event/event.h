@@ -58,6 +58,10 @@ enum gt_event_kind {
                           value: calls seen */
     GT_EVENT_STOPPED,  /* nothing is recorded from here on, by anyone; text: why */
 
+    /* What the program itself recorded, through VizTracer. text: its name; detail. */
+    GT_EVENT_INSTANT, /* a moment */
+    GT_EVENT_SERIES,  /* numbers that are valid from here on */
+
     GT_EVENT_KINDS
 };
 
@@ -85,6 +89,9 @@ enum gt_call_flags {
 enum gt_function_flags {
     GT_FUNCTION_C = 1 << 0,  /* of C; file is the name of its module, line 0 */
     GT_FUNCTION_GC = 1 << 1, /* a run of the cyclic garbage collector */
+    /* No function: an UNTRACED of it is a place in the code from where calls of C functions
+     * are not recorded any more. */
+    GT_FUNCTION_PLACES = 1 << 2,
 };
 
 /* A function that was called. The source's, valid as long as the source. */
@@ -125,6 +132,8 @@ struct gt_event {
     uint32_t frame_count;
     const struct gt_frame *frames;      /* the event's stack, when recorded */
     const struct gt_function *function; /* of calls and returns, else NULL */
+    const char *detail; /* of instants and series: a JSON object in ASCII, or empty */
+    uint32_t detail_length;
 };
 
 #endif

@@ -136,11 +136,6 @@ int gt_calls_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt
 
     if (!calls)
         return -1;
-    if (event->kind == GT_EVENT_STOPPED) {
-        if (timeline->stopped_ns < 0)
-            timeline->stopped_ns = event->time_ns;
-        return 0;
-    }
     if (!event->function)
         return 0;
     function = function_of(timeline, event->function);

@@ -14,8 +14,12 @@
  * there must also have woken others there: a GIL's waiter is its next owner, the consumers of
  * a queue are not its producers. Both words must have been used: CPython's locks, which
  * may be waited for and released in the same way, are semaphores and have one word. And where
- * the _PyRuntime is known, forced switching on `switch_cond` (A + 88 or 96) must have been
- * seen, lest a C library's condition variable passes for a sub-interpreter's GIL.
+ * the _PyRuntime is known, its neighbours must have been used, the mutex at A+48 or
+ * `switch_cond` at A+88 or 96, lest a C library's condition variable passes for a
+ * sub-interpreter's GIL.
+ *
+ * Where only one thread ever waits nobody passes it on. Then forced switching tells: who has
+ * just woken a waiter sleeps on `switch_cond` until that one has acquired.
  *
  * (Since glibc 2.41 the words are at A+32 and A+36: all of this moves along by 8 bytes.)
  *
@@ -41,7 +45,10 @@ enum {
     AGAIN_NS = 200000,
 };
 
-static const uint64_t switch_distances[] = {88, 96};
+/* From `cond` to `switch_cond`: x86-64, aarch64; CPython 3.6, where they are separate
+ * variables, as its builds here have them. */
+static const uint64_t switch_distances[] = {88, 96, 0 - (uint64_t)128};
+enum { SWITCH_DISTANCES = 3 };
 
 enum entry_kind {
     ENTRY_WAIT,   /* entered */
@@ -64,7 +71,9 @@ struct candidate {
     uint64_t address;
     struct gt_chunks entries; /* of struct entry */
     bool used_word[2];
-    bool used_switch;         /* switch_cond was waited on or woken */
+    bool used_neighbour; /* its mutex or switch_cond was waited for or woken */
+    bool switched;       /* who woke one of its waiters slept on switch_cond next */
+    uint32_t last_waker;
     bool passed_on;           /* somebody who waited here woke others here */
     struct gt_hashmap waited; /* who waited here: threads */
     bool runtime;             /* the process's _PyRuntime is known, … */
@@ -102,6 +111,7 @@ static struct candidate *add(struct gt_timeline *timeline, uint32_t process, uin
     candidate->start_ns = state->image_start_ns;
     gt_chunks_init(&candidate->entries, sizeof(struct entry));
     gt_hashmap_init(&candidate->waited);
+    candidate->last_waker = GT_NO_INDEX;
     /* Last: what is in the list is released, also when this fails. */
     return gt_hashmap_put(&state->candidate_of, address, index) ? NULL : candidate;
 }
@@ -127,7 +137,7 @@ static struct candidate *find_switch(const struct gt_timeline *timeline, uint32_
 {
     struct candidate *candidate = NULL;
 
-    for (size_t i = 0; !candidate && i < 2; i++)
+    for (size_t i = 0; !candidate && i < SWITCH_DISTANCES; i++)
         candidate = find(timeline, process, address - switch_distances[i]);
     return candidate;
 }
@@ -140,8 +150,10 @@ static int enter_wait(struct gt_timeline *timeline, uint32_t process, uint32_t t
 
     if (!candidate && !timed) {
         candidate = find_switch(timeline, process, address);
-        if (candidate)
-            candidate->used_switch = true;
+        if (candidate) {
+            candidate->used_neighbour = true;
+            candidate->switched |= candidate->last_waker == thread;
+        }
         return 0;
     }
     if (!timed)
@@ -164,15 +176,18 @@ static int enter_wake(struct gt_timeline *timeline, uint32_t process, uint32_t t
     if (candidate) {
         if (gt_hashmap_get(&candidate->waited, thread) != GT_HASHMAP_NONE)
             candidate->passed_on = true;
+        candidate->last_waker = thread;
         return note(candidate, thread, ENTRY_WAKE, event->time_ns);
     }
     candidate = find(timeline, process, address - MUTEX);
-    if (candidate)
+    if (candidate) {
+        candidate->used_neighbour = true;
         return note(candidate, thread, ENTRY_UNLOCK, event->time_ns);
+    }
     candidate = find_switch(timeline, process, address);
     if (!candidate)
         return 0;
-    candidate->used_switch = true;
+    candidate->used_neighbour = true;
     return note(candidate, thread, ENTRY_SWITCH, event->time_ns);
 }
 
@@ -228,8 +243,9 @@ void gt_futex_runtime(struct gt_timeline *timeline, uint32_t process, uint64_t s
 static bool is_gil(const struct candidate *candidate)
 {
     return candidate->known ||
-           (candidate->passed_on && candidate->used_word[0] && candidate->used_word[1] &&
-            (candidate->used_switch || !candidate->runtime));
+           (candidate->used_word[0] && candidate->used_word[1] &&
+            (candidate->switched ||
+             (candidate->passed_on && (candidate->used_neighbour || !candidate->runtime))));
 }
 
 /* One thread's part while a candidate's entries are replayed. Times are -1 when not so. */

@@ -76,15 +76,19 @@ static bool symbol_has(const struct gt_frame *frame, const char *word)
     return memmem(frame->symbol, frame->symbol_length, word, strlen(word)) != NULL;
 }
 
-/* "/usr/bin/python3.11", "…/libpython3.11.so.1.0", also when deleted or in a container. */
-static bool is_python(const struct gt_frame *frame)
+bool gt_stacks_is_python(const char *dso, size_t dso_length)
 {
-    const char *slash = memrchr(frame->dso, '/', frame->dso_length);
-    const char *name = slash ? slash + 1 : frame->dso;
-    size_t length = frame->dso_length - (size_t)(name - frame->dso);
+    const char *slash = memrchr(dso, '/', dso_length);
+    const char *name = slash ? slash + 1 : dso;
+    size_t length = dso_length - (size_t)(name - dso);
 
     return (length >= 6 && memcmp(name, "python", 6) == 0) ||
            (length >= 9 && memcmp(name, "libpython", 9) == 0);
+}
+
+static bool is_python(const struct gt_frame *frame)
+{
+    return gt_stacks_is_python(frame->dso, frame->dso_length);
 }
 
 /* take_gil, take_gil.constprop.0, take_gil.lto_priv.0 */

@@ -30,6 +30,7 @@ struct gt_timeline *gt_timeline_new(bool single_gil, struct gt_error *err)
     gt_chunks_init(&timeline->scheds, sizeof(struct gt_sched));
     gt_chunks_init(&timeline->functions, sizeof(struct gt_called));
     gt_chunks_init(&timeline->calls, sizeof(struct gt_calls));
+    gt_chunks_init(&timeline->marks, sizeof(struct gt_mark));
     timeline->stopped_ns = -1;
     gt_chunks_init(&timeline->counters, sizeof(struct gt_counter));
     gt_stacks_init(&timeline->stacks);
@@ -107,6 +108,7 @@ void gt_timeline_free(struct gt_timeline *timeline)
         gt_chunks_release(&gt_sched_of(timeline, i)->spans);
     gt_chunks_release(&timeline->scheds);
     gt_calls_release(timeline);
+    gt_chunks_release(&timeline->marks);
     gt_counters_release(timeline);
     gt_stacks_release(&timeline->stacks);
     gt_intern_release(&timeline->names);
@@ -492,8 +494,10 @@ static int feed_thread_event(struct gt_timeline *timeline, const struct gt_event
     case GT_EVENT_CALL:
     case GT_EVENT_RETURN:
     case GT_EVENT_UNTRACED:
-    case GT_EVENT_STOPPED:
         return gt_calls_feed(timeline, index, event);
+    case GT_EVENT_INSTANT:
+    case GT_EVENT_SERIES:
+        return gt_marks_feed(timeline, index, event);
     case GT_EVENT_COUNTER:
         return gt_counters_feed(timeline, index, event);
     case GT_EVENT_EXEC:
@@ -546,6 +550,8 @@ int gt_timeline_feed(struct gt_timeline *timeline, const struct gt_event *event)
         rc = event->tid > 0 ? feed_exit(timeline, event) : 0;
     else if (event->kind == GT_EVENT_MMAP)
         feed_mmap(timeline, event);
+    else if (event->kind == GT_EVENT_STOPPED) /* of no thread */
+        timeline->stopped_ns = event->time_ns;
     else
         rc = event->tid > 0 ? feed_thread_event(timeline, event) : 0;
     if (event->time_ns > 0)

@@ -23,6 +23,7 @@
 #include "event/event.h"
 #include "model/calls.h"
 #include "model/counters.h"
+#include "model/marks.h"
 #include "model/quality.h"
 #include "model/sched.h"
 #include "model/stacks.h"
@@ -157,6 +158,7 @@ struct gt_timeline {
     struct gt_chunks scheds;    /* of struct gt_sched, by thread; shorter when none came */
     struct gt_chunks functions; /* of struct gt_called */
     struct gt_chunks calls;     /* of struct gt_calls, by thread; shorter when none came */
+    struct gt_chunks marks;     /* of struct gt_mark */
     int64_t stopped_ns;         /* a source stopped recording then; -1: none did */
     struct gt_chunks counters;  /* of struct gt_counter */
     struct gt_stacks stacks;    /* of sleeps, when recorded */

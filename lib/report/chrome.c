@@ -281,6 +281,35 @@ static int put_calls(const struct gt_report *report, struct gt_stream *stream)
     return rc;
 }
 
+/* Moments and numbers that the program recorded itself, as VizTracer writes them. */
+static int put_marks(const struct gt_report *report, struct gt_stream *stream)
+{
+    const struct gt_timeline *timeline = report->timeline;
+    struct gt_buf line;
+    int rc = 0;
+
+    gt_buf_init(&line);
+    for (size_t i = 0; rc == 0 && i < timeline->marks.count; i++) {
+        const struct gt_mark *mark = gt_chunks_at(&timeline->marks, i);
+        const struct gt_thread *thread = gt_thread_at(timeline, mark->thread);
+        char time[24];
+
+        *gt_put_us(time, mark->time_ns - gt_report_zero_ns(report)) = '\0';
+        gt_buf_reset(&line);
+        rc = gt_buf_addf(
+                 &line, "{%s,\"cat\":\"program\",\"pid\":%d,\"tid\":%d,\"ts\":%s,\"name\":\"",
+                 mark->kind == GT_MARK_SERIES ? "\"ph\":\"C\"" : "\"ph\":\"i\",\"s\":\"t\"",
+                 gt_process_at(timeline, thread->process)->pid, thread->tid, time) ||
+             gt_buf_add_json(&line, gt_intern_text(&timeline->names, mark->name),
+                             gt_intern_length(&timeline->names, mark->name)) ||
+             gt_buf_addf(&line, "\",\"args\":%s},\n",
+                         mark->detail ? gt_intern_text(&timeline->names, mark->detail) : "{}");
+        gt_stream_add(stream, line.data, line.length);
+    }
+    gt_buf_release(&line);
+    return rc ? -1 : 0;
+}
+
 /* One track per event and thread, and one for the process: running totals. */
 static int put_counter(const struct gt_report *report, struct gt_stream *stream,
                        const struct gt_counter *counter)
@@ -364,6 +393,8 @@ int gt_chrome_write(const struct gt_report *report, const struct gt_buf *summary
         if (put_counter(report, &stream, gt_chunks_at(&report->timeline->counters, i)) &&
             stream.status == 0)
             stream.status = gt_error_memory(&stream.error);
+    if (put_marks(report, &stream) && stream.status == 0)
+        stream.status = gt_error_memory(&stream.error);
     if (put_calls(report, &stream) && stream.status == 0)
         stream.status = gt_error_memory(&stream.error);
     if (put_gils(report, &stream) && stream.status == 0)

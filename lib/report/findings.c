@@ -37,10 +37,15 @@ static int name_process(const struct gt_report *report, const struct gt_gil *gil
 {
     const struct gt_timeline *timeline = report->timeline;
     const struct gt_process *process = gt_process_at(timeline, gil->process);
+    const char *name = gt_intern_text(&timeline->names, process->name);
+    size_t length = gt_intern_length(&timeline->names, process->name);
+    const char *slash = memrchr(name, '/', length);
 
-    if (gt_buf_add_visible(text, gt_intern_text(&timeline->names, process->name),
-                           gt_intern_length(&timeline->names, process->name)) ||
-        gt_buf_addf(text, " (pid %d)", process->pid))
+    if (slash && slash + 1 < name + length) { /* of a path, its last part */
+        length -= (size_t)(slash + 1 - name);
+        name = slash + 1;
+    }
+    if (gt_buf_add_visible(text, name, length) || gt_buf_addf(text, " (pid %d)", process->pid))
         return -1;
     return gil->number ? gt_buf_addf(text, ", GIL %u", gil->number) : 0;
 }
@@ -281,6 +286,8 @@ int gt_findings_make(struct gt_report *report)
         rc = say_ready_holding(report, &text);
     if (rc == 0)
         rc = say_detail(report, &text);
+    if (rc == 0)
+        rc = gt_functions_say(report);
     if (rc == 0)
         rc = say_quality(report, &text);
     gt_buf_release(&text);

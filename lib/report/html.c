@@ -1,5 +1,6 @@
 #include "report/html.h"
 
+#include "report/flames.h"
 #include "report/pack.h"
 #include "report/viewer.h"
 
@@ -16,6 +17,7 @@ struct page {
     struct gt_output *output;
     struct gt_error *err;
     struct gt_buf text;
+    struct gt_flames flames;
     int64_t zero_ns; /* times in the page count from here */
     int rc;
 };
@@ -232,6 +234,8 @@ static void add_names(struct page *page)
     ADDF(page, "],\n");
     add_functions(page);
     add_counters(page);
+    added(page, gt_flames_json(&page->flames, &page->text));
+    ADDF(page, ",\n");
     add_lost(page);
     ADDF(page, "}</script>\n");
 }
@@ -371,6 +375,8 @@ static int write_tables(struct page *page)
         gt_pack_begin(pack, "counters", i, 3);
         rc = write_samples(page, pack, gt_chunks_at(&timeline->counters, i));
     }
+    if (rc == 0)
+        rc = gt_flames_write(&page->flames, pack, page->err);
     gt_pack_free(pack);
     return rc;
 }
@@ -386,6 +392,9 @@ int gt_html_write(const struct gt_timeline *timeline, const char *summary_json,
     };
 
     gt_buf_init(&page.text);
+    page.rc = gt_flames_init(&page.flames, timeline, err);
+    if (page.rc < 0)
+        goto out;
     add_viewer(&page, "head.html");
     add_summary(&page, summary_json, summary_length);
     add_names(&page);
@@ -394,6 +403,8 @@ int gt_html_write(const struct gt_timeline *timeline, const char *summary_json,
         page.rc = write_tables(&page);
     add_viewer(&page, "tail.html");
     flush(&page);
+out:
+    gt_flames_release(&page.flames);
     gt_buf_release(&page.text);
     return page.rc;
 }

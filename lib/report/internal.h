@@ -9,17 +9,32 @@
 #include "model/timeline.h"
 #include "report/report.h"
 #include "script/source.h"
+#include "viztracer/viztracer.h"
+
+#include <jansson.h>
+
+enum { GT_MERGED_MAX = 2 }; /* an agent's log, VizTracer's trace */
+
+/* A source of events beside the text. */
+struct gt_merged {
+    int (*next)(void *source, struct gt_event *event, struct gt_error *err);
+    void *source;   /* the caller's; NULL: used up */
+    unsigned parts; /* enum gt_agentlog_part: wanted beside functions and their like */
+    bool pending;   /* `event` waits for its time */
+    struct gt_event event;
+};
 
 struct gt_report {
     unsigned detect;
     const struct gt_run_info *info;
     struct gt_source source;
     struct gt_timeline *timeline;
-    struct gt_agentlog *agentlog; /* the caller's, or NULL */
-    bool has_agentlog;            /* also when it is used up */
-    unsigned agentlog_parts;      /* enum gt_agentlog_part */
-    bool agent_pending;           /* agent_event waits for its time */
-    struct gt_event agent_event;
+    struct gt_merged merged[GT_MERGED_MAX]; /* what is merged into the text */
+    size_t merged_count;
+    bool without_text;                  /* no text is no failure */
+    int64_t text_start_ns, text_end_ns; /* of the text's events; -1: none */
+    const struct gt_viztracer *viztracer;
+    const char *viztracer_name;
     struct gt_contention *contentions; /* by GIL; NULL before _finish */
     struct gt_blockers *blockers;      /* the same */
     const struct gt_metrics *metrics;  /* of several runs; NULL: none were taken */
@@ -29,6 +44,10 @@ struct gt_report {
 /* findings.c: fill report->findings. 0 or -1 (memory). */
 int gt_findings_make(struct gt_report *report);
 
+/* functions.c: what was recorded of functions, and what not. Append sentences to the findings,
+ * 0 or -1; a JSON object for the summary, null when nothing was recorded, NULL: no memory. */
+int gt_functions_say(struct gt_report *report);
+json_t *gt_functions_value(const struct gt_report *report);
 /* blame.c: a blocker in words. All text is valid UTF-8 and safe for a terminal. */
 struct gt_blame_text {
     struct gt_buf function; /* "time.sleep", "C.method", "import in f" */

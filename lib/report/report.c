@@ -1,5 +1,6 @@
 #include "report/internal.h"
 
+#include "base/nstime.h"
 #include "report/html.h"
 #include "report/profile.h"
 
@@ -25,55 +26,115 @@ static int feed(struct gt_report *report, const struct gt_event *event)
     return gt_timeline_feed(report->timeline, event) ? GT_ERR_MEMORY : 0;
 }
 
-static bool is_wanted(const struct gt_report *report, const struct gt_event *event)
+static bool is_wanted(const struct gt_merged *merged, const struct gt_event *event)
 {
     if (event->kind >= GT_EVENT_CALL ||
         (event->kind == GT_EVENT_COMM && event->flags & GT_COMM_THREADING))
         return true;
-    return report->agentlog_parts &
+    return merged->parts &
            (part_of(event->kind) == GT_DETECT_GIL ? GT_AGENTLOG_GIL : GT_AGENTLOG_LIVES);
 }
 
-/* Feed what the agent saw before `until_ns`. */
-static int take_agent(struct gt_report *report, int64_t until_ns)
+/* Have the source's next event at hand, unless it is used up. 0 or negative. */
+static int look_ahead(const struct gt_report *report, struct gt_merged *merged)
 {
-    int rc = 1;
+    int rc;
 
-    while (report->agentlog && rc > 0) {
-        if (!report->agent_pending) {
-            rc = gt_agentlog_next(report->agentlog, &report->agent_event, NULL);
-            report->agent_pending = rc > 0;
-            if (rc <= 0)
-                report->agentlog = NULL;
-            /* The root's parent is giltracer itself: not part of the story. */
-            if (report->agent_event.kind == GT_EVENT_FORK &&
-                report->agent_event.pid == report->info->root_pid &&
-                report->agent_event.tid == report->info->root_pid)
-                report->agent_event.other_pid = report->agent_event.other_tid = 0;
-        }
-        if (!report->agent_pending || report->agent_event.time_ns >= until_ns)
-            break;
-        report->agent_pending = false;
-        if (is_wanted(report, &report->agent_event))
-            rc = feed(report, &report->agent_event) < 0 ? GT_ERR_MEMORY : 1;
-    }
+    if (merged->pending || !merged->source)
+        return 0;
+    rc = merged->next(merged->source, &merged->event, NULL);
+    merged->pending = rc > 0;
+    if (rc <= 0)
+        merged->source = NULL;
+    /* The root's parent is giltracer itself: not part of the story. */
+    if (rc > 0 && merged->event.kind == GT_EVENT_FORK &&
+        merged->event.pid == report->info->root_pid &&
+        merged->event.tid == report->info->root_pid)
+        merged->event.other_pid = merged->event.other_tid = 0;
     return rc < 0 ? rc : 0;
+}
+
+/* Feed what was seen elsewhere before `until_ns`, the earliest first. */
+static int take_merged(struct gt_report *report, int64_t until_ns)
+{
+    for (;;) {
+        struct gt_merged *first = NULL;
+
+        for (size_t i = 0; i < report->merged_count; i++) {
+            struct gt_merged *merged = &report->merged[i];
+            int rc = look_ahead(report, merged);
+
+            if (rc < 0)
+                return rc;
+            if (merged->pending && (!first || merged->event.time_ns < first->event.time_ns))
+                first = merged;
+        }
+        if (!first || first->event.time_ns >= until_ns)
+            return 0;
+        first->pending = false;
+        if (is_wanted(first, &first->event) && feed(report, &first->event) < 0)
+            return GT_ERR_MEMORY;
+    }
 }
 
 static int take_event(void *context, const struct gt_event *event)
 {
     struct gt_report *report = context;
 
-    if (report->agentlog && event->time_ns > 0 && take_agent(report, event->time_ns) < 0)
-        return GT_ERR_MEMORY;
+    if (report->merged_count && event->time_ns > 0) {
+        if (report->text_start_ns < 0)
+            report->text_start_ns = event->time_ns;
+        report->text_end_ns = event->time_ns;
+        if (take_merged(report, event->time_ns) < 0)
+            return GT_ERR_MEMORY;
+    }
     return feed(report, event);
+}
+
+static int next_of_agentlog(void *source, struct gt_event *event, struct gt_error *err)
+{
+    return gt_agentlog_next(source, event, err);
 }
 
 void gt_report_set_agentlog(struct gt_report *report, struct gt_agentlog *log, unsigned parts)
 {
-    report->agentlog = log;
-    report->has_agentlog = true;
-    report->agentlog_parts = parts;
+    report->without_text = parts != 0; /* else the text is to have told of the GIL */
+    if (log)
+        report->merged[report->merged_count++] =
+            (struct gt_merged){.next = next_of_agentlog, .source = log, .parts = parts};
+}
+
+static int next_of_viztracer(void *source, struct gt_event *event, struct gt_error *err)
+{
+    return gt_viztracer_next(source, event, err);
+}
+
+void gt_report_set_viztracer(struct gt_report *report, struct gt_viztracer *trace,
+                             const char *name)
+{
+    report->viztracer = trace;
+    report->viztracer_name = name;
+    report->merged[report->merged_count++] =
+        (struct gt_merged){.next = next_of_viztracer, .source = trace};
+}
+
+/* Another run's, or of another clock? */
+static int check_viztracer(const struct gt_report *report, struct gt_error *err)
+{
+    const struct gt_viztracer_quality *quality;
+
+    if (!report->viztracer || report->text_start_ns < 0)
+        return 0;
+    quality = gt_viztracer_quality(report->viztracer);
+    if (quality->start_ns <= report->text_end_ns && quality->end_ns >= report->text_start_ns)
+        return 0;
+    return gt_error_set(
+        err, GT_ERR_FORMAT,
+        "%s is of another run, or of another clock: it covers %.3f s to %.3f s, the recording "
+        "%.3f s to %.3f s (record with perf record -k CLOCK_MONOTONIC)",
+        report->viztracer_name, (double)quality->start_ns / GT_NS_PER_S,
+        (double)quality->end_ns / GT_NS_PER_S, (double)report->text_start_ns / GT_NS_PER_S,
+        (double)report->text_end_ns / GT_NS_PER_S);
 }
 
 struct gt_report *gt_report_new(unsigned detect, const struct gt_run_info *info,
@@ -87,6 +148,7 @@ struct gt_report *gt_report_new(unsigned detect, const struct gt_run_info *info,
     }
     report->detect = detect;
     report->info = info;
+    report->text_start_ns = report->text_end_ns = -1;
     gt_strvec_init(&report->findings);
     gt_source_init(&report->source, take_event, report, true);
     report->timeline = gt_timeline_new(info->single_gil, err);
@@ -168,10 +230,12 @@ int gt_report_finish(struct gt_report *report, struct gt_error *err)
 
     if (rc < 0)
         return gt_error_memory(err);
-    rc = take_agent(report, INT64_MAX);
+    rc = take_merged(report, INT64_MAX);
     if (rc < 0)
         return gt_error_memory(err);
-    rc = report->has_agentlog ? 0 : check_format(report, err);
+    rc = report->without_text ? 0 : check_format(report, err);
+    if (rc == 0)
+        rc = check_viztracer(report, err);
     if (rc < 0)
         return rc;
     timeline->quality.lines = report->source.lines;

@@ -47,6 +47,7 @@ enum gt_report_detect {
 struct gt_report;
 struct gt_agentlog;
 struct gt_timeline;
+struct gt_viztracer;
 struct gt_metrics; /* report/metrics.h */
 
 struct gt_report *gt_report_new(unsigned detect, const struct gt_run_info *info,
@@ -66,10 +67,17 @@ enum gt_agentlog_part {
 
 /*
  * Merge an agent's log: its events are taken in the order of time, between those of the text,
- * or alone when there is no text. The log is the caller's, and must live until _free. NULL: an
- * agent was to write one, and did not; an empty report is right then.
+ * or alone when there is no text and `parts` says what replaces it. The log is the caller's,
+ * and must live until _free. NULL: an agent was to write one, and did not; with `parts` an
+ * empty report is right then.
  */
 void gt_report_set_agentlog(struct gt_report *report, struct gt_agentlog *log, unsigned parts);
+
+/* Merge VizTracer's trace of the same run likewise: functions, instants, counters, names of
+ * threads. `name` is what _finish calls it, when text and trace have no moment in common:
+ * GT_ERR_FORMAT. Both are borrowed until _free. */
+void gt_report_set_viztracer(struct gt_report *report, struct gt_viztracer *trace,
+                             const char *name);
 
 /* The exit of the target etc. may be filled in between _new and _finish, since `info` is
  * borrowed. Builds spans, checks invariants, computes the summary. Fails with

@@ -301,6 +301,7 @@ int gt_report_summary(const struct gt_report *report, struct gt_buf *json, struc
     for (size_t i = 0; !sink.failed && i < report->findings.count; i++)
         put(&sink, i ? "," : "", json_string(report->findings.items[i]));
     put(&sink, "],\"sched\":", sched_value(timeline));
+    put(&sink, ",\"functions\":", gt_functions_value(report));
     put(&sink, ",\"counters\":", counters_value(report));
     put_text(&sink, ",\"gils\":[");
     for (uint32_t i = 0; !sink.failed && i < timeline->gils.count; i++)

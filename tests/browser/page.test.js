@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import {mkdirSync, readFileSync, writeFileSync} from "node:fs";
 import {join} from "node:path";
-import {after, before, test} from "node:test";
-import {launch, open} from "./browser.js";
+import {after, afterEach, before, test} from "node:test";
+import {closePages, launch, open} from "./browser.js";
 import {Recording, contended, folder, makePage, traceProgram} from "./fixtures.js";
 
 // Screenshots for people: GT_SCREENSHOTS names a folder to keep them in.
@@ -76,6 +76,7 @@ before(async () => {
     several = await makePage("several", twoProcesses());
     states = await makePage("states", scheduled(), "all");
 });
+afterEach(() => closePages(browser));
 after(() => browser?.close());
 
 const press = async (page, ...keys) => {
@@ -704,8 +705,10 @@ test("lost events are told and drawn", async () => {
     assert.ok(summary.lost.length > 0);
     assert.deepEqual(await page.evaluate(() => window.giltracer.model.lost),
                      summary.lost.map((each) => [each.start_ns, each.end_ns, each.events]));
-    assert.equal(await page.locator("[data-quality=lost_events] b").textContent(),
-                 String(summary.quality.lost_events));
+    const verdict = await page.locator("#verdict").textContent();
+    const told = verdict.split(`${summary.quality.lost_events} events were lost`);
+    assert.equal(told.length, 2, "told once");
+    assert.ok(!await page.locator("[data-quality=lost_events]").isVisible());
     page.check();
 });
 
@@ -724,6 +727,26 @@ test("a narrow window scrolls down, not sideways", async () => {
     const wide = await page.evaluate(() => document.documentElement.scrollWidth);
     assert.ok(wide <= 420, `${wide} pixels`);
     await page.screenshot({path: join(shots, "narrow.png"), fullPage: true});
+    page.check();
+});
+
+test("long words wrap, and labels that are paths show their last part", async () => {
+    const path = `/opt/${"very-long-name/".repeat(12)}python3.12`;
+    const html = readFileSync(small.html, "utf8")
+        .replace(/"interpreter":null/, `"interpreter":${JSON.stringify(path)}`)
+        .replace(/("processes":\[\{"pid":\d+,"name":)"[^"]*"/, `$1${JSON.stringify(path)}`);
+    const made = join(folder, "paths.html");
+    writeFileSync(made, html);
+    const page = await open(browser, {html: made});
+    const [inner, outer] = await page.evaluate(() => {
+        const {scrollWidth, clientWidth} = document.getElementById("verdict");
+        return [scrollWidth, clientWidth];
+    });
+    assert.ok(inner <= outer, `${inner} of ${outer} pixels`);
+    assert.ok((await page.locator("#facts").textContent()).includes(path));
+    assert.equal(await page.locator(".row.process .name").first().textContent(), "python3.12");
+    assert.equal(await page.locator(".row.process").first().getAttribute("title"), path);
+    await page.screenshot({path: join(shots, "paths.png")});
     page.check();
 });
 

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import {statSync} from "node:fs";
 import {cpus, loadavg} from "node:os";
-import {after, before, test} from "node:test";
-import {launch, open} from "./browser.js";
+import {after, afterEach, before, test} from "node:test";
+import {closePages, launch, open} from "./browser.js";
 import {heavyText, makePage} from "./fixtures.js";
 
 const EVENTS = Number(process.env.GT_SPEED_EVENTS ?? 1_000_000);
@@ -15,6 +15,7 @@ before(async () => {
     browser = await launch();
     heavy = await makePage("heavy", heavyText(EVENTS));
 });
+afterEach(() => closePages(browser));
 after(() => browser?.close());
 
 test("the file has less than 6 bytes per event", (t) => {

@@ -19,6 +19,8 @@ const {Crowd, buildTracks, countBelow, indexGil} = await load("lod.js");
 const {durationText, nameText, percentText, tickStep, timeText} = await load("format.js");
 const {View, readHash, viewToHash, LEAST_WIDTH_NS} = await load("view.js");
 const {buildModel} = await load("model.js");
+const {FlameTree, WaitingArea, findFrames, innermostCalls, layBoxes, stackTree} =
+    await load("flame.js");
 const {holdersDuring, longestSpans, measureBlockers, measureLane, waitersDuring} =
     await load("select.js");
 
@@ -261,4 +263,80 @@ test("links say the view and are read back; nonsense is left out", () => {
     const nothing = readHash("#t=9-1&thread=x&at=die:1&range=&tab=%3Cb%3E&gil=-1");
     assert.deepEqual(nothing, {interval: null, range: null, tid: null, twin: 0, gil: null,
                                at: null, tab: null});
+});
+
+test("waiting in an interval is counted exactly", () => {
+    const {gil, waits, end} = randomGil(12);
+    const area = new WaitingArea(gil.waitSpans);
+    const next = random(13);
+    for (let i = 0; i < 200; i++) {
+        const from = Math.floor(next() * end), to = from + Math.floor(next() * (end - from));
+        assert.equal(area.between(from, to),
+                     waits.reduce((sum, each) => sum + overlap(each, from, to), 0));
+    }
+    assert.equal(new WaitingArea({start: new Float64Array(0), end: new Float64Array(0), count: 0})
+        .between(0, 9), 0);
+});
+
+/** Random calls that nest: [start, end, depth], in the order of their starts. */
+function randomCalls(next, from, to, depth, out) {
+    for (let at = from; at < to;) {
+        const start = at + Math.floor(next() * 20), end = Math.min(to, start + Math.floor(next() * 60));
+        if (start >= to)
+            return;
+        out.push([start, end, depth]);
+        if (depth < 5 && next() < 0.6)
+            randomCalls(next, start, end, depth + 1, out);
+        at = end;
+    }
+}
+
+test("the innermost call of each moment is found", () => {
+    for (let seed = 1; seed <= 20; seed++) {
+        const list = [];
+        randomCalls(random(seed), 10, 700, 0, list);
+        const calls = {count: list.length, start: list.map((each) => each[0]),
+                       end: list.map((each) => each[1]), depth: list.map((each) => each[2]),
+                       function: list.map((_, i) => i)};
+        const from = 5 + seed * 3, to = 720 - seed * 11, seen = [], around = [];
+        for (const [called, start, end, call, outer] of innermostCalls(calls, from, to)) {
+            assert.equal(called, call);
+            for (let time = start; time < end; time++) {
+                seen.push(call);
+                around.push(outer);
+            }
+        }
+        assert.equal(seen.length, to - from);
+        for (let time = from; time < to; time++) {
+            const open = list.map((_, i) => i).filter((i) => list[i][0] <= time && time < list[i][1])
+                .sort((a, b) => list[b][2] - list[a][2]);
+            assert.equal(seen[time - from], open[0] ?? -1);
+            assert.equal(around[time - from], open[1] ?? -1);
+        }
+    }
+});
+
+test("a tree of frames sums up, joins threads, is searched once and laid in its room", () => {
+    const nodes = {count: 6, parent: [-1, 0, 1, 0, 3, 4], name: [0, 1, 3, 2, 3, 4],
+                   self: [0, 5, 10, 0, 20, 40]};
+    const names = ["process", "t1", "t2", "f", "f inner"];
+    const apart = stackTree(nodes, names, true);
+    assert.deepEqual([...apart.total], [75, 75, 15, 10, 60, 60, 40]);
+    const joined = stackTree(nodes, names, false);
+    assert.deepEqual(joined.name, [-1, 0, 3, 4]);
+    assert.deepEqual([...joined.total], [75, 75, 70, 40]);
+    assert.deepEqual([joined.self[1], joined.self[2]], [5, 30]);
+    const {found, ns} = findFrames(joined, "F");
+    assert.deepEqual([[...found], ns], [[2, 3], 70]);
+    assert.equal(findFrames(joined, " ").found.size, 0);
+    const {boxes} = layBoxes(joined, 2, 0, 100);
+    assert.deepEqual(boxes.map(({node, depth, above}) => [node, depth, above]),
+                     [[0, 0, true], [1, 1, true], [2, 2, false], [3, 3, false]]);
+    assert.ok(Math.abs(boxes[3].share - 40 / 70) < 1e-9);
+    const wide = new FlameTree(Array.from({length: 500}, (_, i) => `f${i}`));
+    for (let i = 0; i < 500; i++)
+        wide.self[wide.child(0, i)] = i + 1;
+    const laid = layBoxes(wide.finish(), 0, 0, 101);
+    assert.deepEqual([laid.boxes.length, laid.hidden], [101, 400]);
+    assert.ok(laid.boxes.slice(1).every(({node}) => wide.self[node] > 400));
 });

@@ -44,6 +44,7 @@ def listener(condition, deadline):
         while time.monotonic() < deadline:
             condition.wait(0.05)
             condition.notify()
+            time.sleep(0.02)  # or the two would only wake each other
 
 
 def reader(pipe):

@@ -179,6 +179,27 @@ function storeSamples(samples, first, [thread, gap, period], threads) {
     }
 }
 
+/** A flame graph's frames: each comes after its parent (-1: everything). */
+export class FlameNodes {
+    constructor(count) {
+        this.count = count;
+        this.name = new Uint32Array(count); // place in the names' frames
+        this.parent = new Int32Array(count);
+        this.self = new Float64Array(count); // ns
+    }
+}
+
+function storeFlame(nodes, first, [name, up, self], frames) {
+    for (let i = 0, at = first; i < name.length; i++, at++) {
+        const parent = at - up[i]; // the root comes before row 0
+        if (name[i] >= frames || up[i] < 1 || parent < -1)
+            throw new Error("the page's data is damaged: a frame of no name or no parent");
+        nodes.name[at] = name[i];
+        nodes.parent[at] = parent;
+        nodes.self[at] = self[i];
+    }
+}
+
 /** What the page holds besides spans; throws when it is missing or of another version. */
 export function readNames(text) {
     const names = JSON.parse(text);
@@ -191,6 +212,8 @@ export function readNames(text) {
         });
     for (const counter of names.counters ?? [])
         counter.values = new Samples(counter.samples);
+    for (const flame of names.flames ?? [])
+        flame.values = new FlameNodes(flame.nodes);
     for (const gil of names.gils) {
         gil.holdSpans = new Spans(gil.holds);
         gil.waitSpans = new Spans(gil.waits);
@@ -206,6 +229,8 @@ function targetOf(names, table, key) {
         return {spans: names.threads[key]?.callSpans};
     if (table === "counters")
         return {spans: names.counters?.[key]?.values};
+    if (table === "flame")
+        return {spans: names.flames?.find(({state}) => state === key)?.values};
     const gil = names.gils[key];
     const spans = {holds: gil?.holdSpans, waits: gil?.waitSpans}[table];
     return {spans, byStart: table === "holds", members: gil?.members.length, bits: 2};
@@ -239,6 +264,8 @@ export async function readBlocks(names, blocks) {
             storeSamples(spans, first, readColumns(bytes, rows), names.threads.length);
         else if (spans instanceof Calls)
             storeCalls(spans, first, readColumns(bytes, rows), names.functions.length);
+        else if (spans instanceof FlameNodes)
+            storeFlame(spans, first, readColumns(bytes, rows), names.frames.length);
         else
             storeSpans(spans, first, readColumns(bytes, rows), target);
         next.set(spans, first + rows);

@@ -59,3 +59,9 @@ export function nameText(name) {
         return code < 0x20 ? String.fromCharCode(0x2400 + code) : "\ufffd";
     });
 }
+
+/** The last part of a name that is a path: labels have little room. */
+export function shortName(name) {
+    const text = nameText(name);
+    return text.slice(text.replace(/\/+$/, "").lastIndexOf("/") + 1);
+}

@@ -25,8 +25,8 @@ class Page {
         this.overview = new Overview(model, this.view);
         this.details = new Details(model, this.view);
         this.table = new ThreadTable(model, this.view, summary);
-        this.tabs = new Tabs(model, this.view, summary);
         this.search = new Search(model, this.view, this.timeline);
+        this.tabs = new Tabs(model, this.view, summary, (text) => this.search.start(text));
         this.pending = null; // names of changed fields, until the next frame
         this.frames = [];    // ms that each drawing took: for tests
     }

@@ -2,7 +2,7 @@
 // lanes they make, and the spans under a point.
 
 import {Counts, buildCallTracks, buildStates, countBelow, indexGil} from "./lod.js";
-import {nameText} from "./format.js";
+import {nameText, shortName} from "./format.js";
 
 /** Join what readDocument decoded. `model.threads[i].lanes` are its parts in GILs. */
 export function buildModel(names) {
@@ -16,7 +16,7 @@ export function buildModel(names) {
         });
     });
     processes.forEach((process, index) => {
-        Object.assign(process, {index, title: nameText(process.name), gils: []});
+        Object.assign(process, {index, title: shortName(process.name), gils: []});
     });
     gils.forEach((gil, index) => {
         gil.index = index;
@@ -34,8 +34,11 @@ export function buildModel(names) {
     const functions = (names.functions ?? []).map((called) => ({
         ...called, title: nameText(called.name), where: whereText(called),
     }));
-    return {processes, threads, gils, functions, counters: names.counters ?? [], lost: names.lost, duration: names.duration_ns,
+    return {processes, threads, gils, functions, counters: names.counters ?? [],
+            lost: names.lost, duration: names.duration_ns,
             zero: names.zero_ns, stateNames: names.states ?? [],
+            frames: (names.frames ?? []).map(nameText),
+            flames: (names.flames ?? []).map(({state, values}) => ({state, nodes: values})),
             callThreads: threads.filter((thread) => thread.callTracks).length,
             hasStates: threads.some((thread) => thread.stateSpans)};
 }

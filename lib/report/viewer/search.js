@@ -32,6 +32,13 @@ export class Search {
         this.input.select();
     }
 
+    /** Look for a text, and go to the first that is found. */
+    start(text) {
+        this.input.value = text;
+        this.find();
+        this.next(1);
+    }
+
     clear() {
         this.input.value = "";
         this.find();

@@ -1,7 +1,7 @@
 // The table of threads: of the whole run as the summary says, or of the selected range.
 
 import {byId, make, shareBar, swatch} from "./dom.js";
-import {countText, durationText, nameText, percentText} from "./format.js";
+import {countText, durationText, nameText, percentText, shortName} from "./format.js";
 import {gilName, laneOf, threadSelection} from "./model.js";
 import {measureBlockers, measureLane} from "./select.js";
 
@@ -140,7 +140,7 @@ export class ThreadTable {
         const hold = block.rows.reduce((sum, row) => sum + row.hold_ns, 0);
         const wait = block.rows.reduce((sum, row) => sum + row.wait_ns, 0);
         const title = make("th", {scope: "rowgroup", colSpan: COLUMNS.length, className: "text"},
-            make("bdi", {}, nameText(block.process)), ` (${block.pid}), ${name}: held for `,
+            make("bdi", {title: nameText(block.process)}, shortName(block.process)), ` (${block.pid}), ${name}: held for `,
             durationText(hold), ", waited for ", durationText(wait),
             block.violations > 0 ? `, ${block.violations} violations` : "");
         return make("tbody", {}, make("tr", {className: "group"}, title),

@@ -1,6 +1,8 @@
-// Tabs beside the table: who waits for whom, the longest waits and holds.
+// Tabs beside the table: blocking functions, who waits for whom, the longest waits and holds.
 
+import {Blockers} from "./blockers.js";
 import {byId, make, nextTurn, swatch} from "./dom.js";
+import {FlameGraph} from "./flamegraph.js";
 import {countText, durationText, nameText, percentText, timeText} from "./format.js";
 import {gilName, laneOf, spanSelection} from "./model.js";
 import {countBelow} from "./lod.js";
@@ -9,13 +11,18 @@ import {holdersDuring, longestSpans, measureBlockers, rankEntries, waitersDuring
 const LONGEST = 100;      // rows in a list of spans
 const MATRIX_THREADS = 40; // rows and columns of a matrix, by most waiting and holding
 
-const TABS = ["threads", "matrix", "waits", "holds", "counters"];
+const TABS = ["threads", "blockers", "matrix", "flame", "waits", "holds", "counters"];
 
 export class Tabs {
-    constructor(model, view, summary) {
+    /** `search` looks for a text among threads and functions. */
+    constructor(model, view, summary, search) {
         this.model = model;
         this.counters = summary.counters ?? [];
+        this.flame = new FlameGraph(model, byId("panel-flame"), view);
+        this.blockers = new Blockers(model, summary, search);
         byId("tab-counters").hidden = this.counters.length === 0;
+        byId("tab-flame").hidden = !this.flame.present;
+        byId("tab-blockers").hidden = !this.blockers.present;
         this.view = view;
         this.turn = 0;
         this.shown = null; // tab and range whose content is there
@@ -53,18 +60,22 @@ export class Tabs {
             return;
         this.shown = key;
         const interval = range ?? {from: 0, to: this.view.duration};
-        this.fill(tab, interval);
+        if (tab === "flame")
+            this.flame.show(interval);
+        else
+            this.fill(tab, interval);
     }
 
     async fill(tab, interval) {
         const turn = ++this.turn;
         const stale = () => turn !== this.turn;
         const panel = byId(`panel-${tab}`);
-        if (tab === "matrix")
+        if (tab === "matrix" || tab === "blockers")
             panel.replaceChildren(make("p", {className: "hint"}, "Measuring…"));
         await nextTurn();
         const content = tab === "matrix" ? await this.matrices(interval, stale)
-            : tab === "counters" ? this.counterTables() : this.longest(tab, interval);
+            : tab === "blockers" ? await this.blockers.table(this.view.range, stale)
+                : tab === "counters" ? this.counterTables() : this.longest(tab, interval);
         if (!stale())
             panel.replaceChildren(...content);
     }

@@ -1,7 +1,7 @@
 // The timeline: names on the left, lanes as one canvas, a ruler above.
 
 import {byId, make, swatch} from "./dom.js";
-import {durationText, percentText, rateText, tickStep, timeText} from "./format.js";
+import {durationText, nameText, percentText, rateText, tickStep, timeText} from "./format.js";
 import {CALL_HEIGHT, gilName, laneOf, layRows, pick, pickCall, pickState, splitProcesses,
         threadSelection} from "./model.js";
 import {Painter} from "./paint.js";
@@ -63,7 +63,7 @@ export class Timeline {
     processName({process, count}) {
         const open = !this.view.collapsed.has(process.index);
         return make("button", {
-            className: "row process", "aria-expanded": String(open),
+            className: "row process", "aria-expanded": String(open), title: nameText(process.name),
             onclick: () => this.view.toggleProcess(process.index),
         }, make("span", {className: "arrow", "aria-hidden": "true"}, open ? "▾" : "▸"),
         make("bdi", {className: "name"}, process.title || "process"),

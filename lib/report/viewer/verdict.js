@@ -2,7 +2,7 @@
 // here that the JSON does not say.
 
 import {byId, make} from "./dom.js";
-import {countText, durationText, nameText, percentText} from "./format.js";
+import {countText, durationText, nameText, percentText, shortName} from "./format.js";
 
 function commandText(argv) {
     return argv.map((word) => /^[\w@%+=:,./-]+$/.test(word) ? word
@@ -28,21 +28,22 @@ function runFacts(run) {
     return facts.filter(([, text]) => text !== null && text !== undefined && text !== "");
 }
 
-// Counts of struct gt_quality that speak of defects, in words.
+// Counts of struct gt_quality that speak of defects, in words. The findings have a sentence for
+// those that are `told`.
 const DEFECTS = [
-    ["lost_events", "events were lost by the recorder"],
-    ["overlaps", "times two threads seemed to hold one GIL at once"],
-    ["accounting_errors", "threads whose parts exceed their lifetime"],
-    ["takes_without_return", "waits ended with the thread, not with the GIL"],
-    ["unmatched_releases", "releases by a thread that was not known to hold"],
-    ["unmatched_takes", "holds whose release was not seen"],
+    ["lost_events", "events were lost by the recorder", "told"],
+    ["overlaps", "times two threads seemed to hold one GIL at once", "told"],
+    ["accounting_errors", "threads whose parts exceed their lifetime", "told"],
+    ["takes_without_return", "waits ended with the thread, not with the GIL", "told"],
+    ["unmatched_releases", "releases by a thread that was not known to hold", "told"],
+    ["unmatched_takes", "holds whose release was not seen", "told"],
     ["unordered", "events were out of order"],
     ["duplicates", "events were recorded twice"],
     ["unparsed_lines", "lines of input were not understood"],
 ];
 
-function defectList(quality) {
-    return DEFECTS.filter(([name]) => quality[name] > 0)
+function defectList(quality, hasFindings) {
+    return DEFECTS.filter(([name, , told]) => quality[name] > 0 && !(told && hasFindings))
         .map(([name, text]) => make("li", {"data-quality": name},
                                     make("b", {}, countText(quality[name])), ` ${text}`));
 }
@@ -51,7 +52,7 @@ function defectList(quality) {
 function plainFindings(summary) {
     return (summary.gils ?? []).map((gil) => {
         const lifetime = gil.threads.reduce((sum, each) => sum + each.lifetime_ns, 0);
-        return `Threads of ${nameText(gil.process)} (${gil.pid}) waited for the GIL for ` +
+        return `Threads of ${shortName(gil.process)} (${gil.pid}) waited for the GIL for ` +
             `${durationText(gil.wait_ns)}, ${percentText(gil.wait_ns, lifetime)}% of their time.`;
     });
 }
@@ -74,7 +75,7 @@ export function showVerdict(summary) {
         facts.push(["Events", countText(summary.quality.events)]);
     byId("facts").replaceChildren(...facts.map(([name, text]) =>
         make("div", {}, make("dt", {}, name), make("dd", {title: nameText(text)}, nameText(text)))));
-    const defects = defectList(summary.quality ?? {});
+    const defects = defectList(summary.quality ?? {}, summary.findings?.length > 0);
     byId("defects").hidden = defects.length === 0;
     byId("defect-list").replaceChildren(...defects);
     byId("generator").textContent = summary.generator ?? "giltracer";

@@ -1,0 +1,33 @@
+#include "script.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    EXIT_NOT_EXECUTABLE = 126,
+    EXIT_NOT_FOUND = 127,
+};
+
+int gt_script_check(const char *script, int *status, struct gt_error *err)
+{
+    char inside[PATH_MAX];
+    struct stat st;
+
+    *status = EXIT_NOT_FOUND;
+    if (strcmp(script, "-") == 0)
+        return 0;
+    if (stat(script, &st))
+        return gt_error_errno(err, "cannot open the script %s", script);
+    *status = EXIT_NOT_EXECUTABLE;
+    if (faccessat(AT_FDCWD, script, R_OK, AT_EACCESS))
+        return gt_error_errno(err, "cannot read the script %s", script);
+    snprintf(inside, sizeof(inside), "%s/__main__.py", script);
+    if (S_ISDIR(st.st_mode) && faccessat(AT_FDCWD, inside, R_OK, AT_EACCESS))
+        return gt_error_set(err, GT_ERR_NOT_FOUND,
+                            "%s is a folder without __main__.py: name a script", script);
+    return 0;
+}

@@ -1,0 +1,80 @@
+"""Counters: page faults by the count, charged to holding, waiting or neither."""
+import re
+
+import pytest
+
+import harness
+from harness import DEBIAN_PYTHON, Interpreter, ask_version, giltracer, target, trace
+
+pytestmark = pytest.mark.needs_perf
+
+PAGES = 20000
+DEBIAN = Interpreter(DEBIAN_PYTHON, ask_version(DEBIAN_PYTHON))
+
+
+def counter(summary, name):
+    (found,) = [one for one in summary["counters"] if one["name"] == name]
+    return found
+
+
+@pytest.mark.parametrize("mode, where", [("hold", "holding"), ("release", "free")])
+def test_page_faults_are_charged(folder, mode, where):
+    done = trace([target("faults"), mode, PAGES], folder, DEBIAN, ["-e", "page-faults"])
+    rows = counter(done.summary, "page-faults")["threads"]
+    row = max(rows, key=lambda row: row["total"])
+    assert row["label"] == "thread 2"
+    # Sampling counts between samples: what comes after the last one is not seen.
+    assert 0.9 * PAGES <= row["total"] <= 1.1 * PAGES, row
+    assert row[where] >= 0.9 * row["total"], row
+    assert row["holding"] + row["waiting"] + row["free"] == row["total"]
+    member = next(one for one in done.gil()["threads"] if one["tid"] == row["tid"])
+    time_ns = member["hold_ns" if where == "holding" else "free_ns"]
+    assert abs(row[where + "_per_s"] - row[where] * 1e9 / time_ns) <= 0.01 * row[where + "_per_s"]
+
+
+def test_tracks_and_table(folder):
+    done = trace([target("faults"), "hold", PAGES], folder, DEBIAN,
+                 ["-e", "page-faults", "-e", "context-switches:u", "-F", "499"])
+    tracks = {}
+    for event in done.document["traceEvents"]:
+        if event["ph"] == "C":
+            tracks.setdefault((event["name"], event["pid"]), []).append(event)
+    pid = done.summary["run"]["root_pid"]
+    events = tracks["page-faults", pid]
+    totals = {row["tid"]: row["total"]
+              for row in counter(done.summary, "page-faults")["threads"]}
+    for tid, total in totals.items():
+        values = [value for event in events for name, value in event["args"].items()
+                  if name.endswith("(%d)" % tid)]
+        assert values == sorted(values) and values[-1] == total, (tid, total)
+    whole = [event["args"]["process"] for event in events]
+    assert whole == sorted(whole) and whole[-1] == sum(totals.values())
+    assert "Counts of page-faults:" in done.run.err
+    (row,) = re.findall(r"^\d+ .*k +thread 2$|^\d+.*thread 2$",
+                        done.run.err.split("Counts of page-faults:")[1], re.M)[:1]
+    assert re.match(r"\d+\s+[\d.]+k\s+[\d.]+k\s+[\d.]+[kM]?/s\s+", row), row
+
+
+def test_with_states_and_futex(folder):
+    """The frequency is each counter's own: tracepoints still come one by one."""
+    done = trace([target("two_workers"), "0.2"], folder, DEBIAN,
+                 ["-e", "page-faults", "--state-detect", "--gil-source", "futex"])
+    assert counter(done.summary, "page-faults")["samples"] > 0
+    for row in done.summary["threads"]:
+        if row["saw_start"] and not row["main"]:
+            known = sum(state["ns"] for state in row["states"].values())
+            assert known > 0.95 * (row["end_ns"] - row["start_ns"]), row
+
+
+@pytest.mark.parametrize("words, says", [
+    (["-e", "no-such-event"], "no-such-event"),
+    (["-e", "page-faults,cycles"], "page-faults,cycles"),
+    (["-e", ""], "empty"),
+    (["-e", "-x"], "-x"),
+    (["-e", "page-faults", "-F", "0"], "-F"),
+    (["-e", "page-faults", "-F", "many"], "many"),
+])
+def test_bad_events(folder, words, says):
+    run = giltracer([*words, "--python", DEBIAN_PYTHON, "-c", "print('ran')"], folder)
+    assert says in harness.one_line_error(run, 125)
+    assert run.out == b""  # before the target runs

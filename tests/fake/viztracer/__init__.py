@@ -1,0 +1,1 @@
+"""Stands in for VizTracer where it is not installed: the same command line, the same JSON."""

@@ -1,0 +1,209 @@
+/* Folded stacks and flame graphs, of names that mean no good. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "analysis/flame.h"
+#include "base/fs.h"
+#include "feed.h"
+#include "report/svg.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static struct gt_timeline *timeline;
+static struct gt_buf text;
+
+static int setup(void **state)
+{
+    (void)state;
+    timeline = gt_timeline_new(false, NULL);
+    gt_buf_init(&text);
+    return timeline ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    gt_timeline_free(timeline);
+    gt_buf_release(&text);
+    return 0;
+}
+
+static struct gt_frame frame(const char *symbol, const char *dso)
+{
+    return (struct gt_frame){.symbol = symbol,
+                             .dso = dso,
+                             .symbol_length = (uint32_t)strlen(symbol),
+                             .dso_length = (uint32_t)strlen(dso)};
+}
+
+/* A thread called `comm` sleeps with this stack, innermost first. */
+static void sleeps(int64_t from_ns, int64_t until_ns, const char *comm, struct gt_frame *frames,
+                   uint32_t count)
+{
+    struct gt_event event = {.kind = GT_EVENT_SCHED_SWITCH,
+                             .time_ns = from_ns,
+                             .pid = 7,
+                             .tid = 7,
+                             .flags = GT_STATE_SLEEPING,
+                             .comm = comm,
+                             .comm_length = (uint32_t)strlen(comm),
+                             .text = "",
+                             .frames = frames,
+                             .frame_count = count};
+
+    assert_int_equal(gt_timeline_feed(timeline, &event), 0);
+    event.kind = GT_EVENT_SWITCH_IN;
+    event.time_ns = until_ns;
+    event.frame_count = 0;
+    assert_int_equal(gt_timeline_feed(timeline, &event), 0);
+}
+
+static void make(struct gt_flame *flame, enum gt_sched_state state)
+{
+    assert_int_equal(gt_timeline_finish(timeline, NULL), 0);
+    assert_int_equal(gt_flame_init(flame, timeline, state, false, NULL), 0);
+    assert_int_equal(gt_flame_folded(flame, &text), 0);
+}
+
+static void outermost_first_and_summed_up(void **state)
+{
+    struct gt_frame in_gil[] = {frame("schedule", "[kernel.kallsyms]"),
+                                frame("take_gil", "/bin/python3"),
+                                frame("main", "/bin/python3")};
+    struct gt_frame other[] = {frame("[unknown]", "/lib/libx.so"),
+                               frame("main", "/bin/python3")};
+    struct gt_flame flame;
+
+    (void)state;
+    sleeps(1000, 3000, "python", in_gil, 3);
+    sleeps(10000, 15000, "python", in_gil, 3);
+    sleeps(20000, 20400, "python", other, 2);
+    make(&flame, GT_SCHED_SLEEPING_GIL);
+    assert_string_equal(text.data, "python;main;take_gil;schedule_[k] 7\n");
+    assert_int_equal(gt_flame_at(&flame, 0)->total_ns, 7000);
+    assert_int_equal(flame.spans, 2);
+    gt_flame_release(&flame);
+    gt_buf_reset(&text);
+    assert_int_equal(gt_flame_init(&flame, timeline, GT_SCHED_SLEEPING, false, NULL), 0);
+    assert_int_equal(gt_flame_folded(&flame, &text), 0);
+    assert_string_equal(text.data, "python;main;[libx.so] 1\n"); /* rounded up */
+    gt_flame_release(&flame);
+}
+
+static void names_break_no_format(void **state)
+{
+    struct gt_frame frames[] = {frame("a;b\nc d 12", "/x"), frame("\033[31mred\377", "/x")};
+    struct gt_flame flame;
+    size_t lines = 0, separators = 0;
+
+    (void)state;
+    sleeps(1000, 3000, "e;vil", frames, 2);
+    make(&flame, GT_SCHED_SLEEPING);
+    for (size_t i = 0; i < text.length; i++) {
+        lines += text.data[i] == '\n';
+        separators += text.data[i] == ';';
+        assert_true(text.data[i] == '\n' || (unsigned char)text.data[i] >= ' ');
+    }
+    assert_int_equal(lines, 1);
+    assert_int_equal(separators, 2);
+    gt_flame_release(&flame);
+}
+
+/* Every tag is one of ours, and closed where it should be: enough of XML for what we write. */
+static void check_xml(const char *xml)
+{
+    static const char *const known[] = {"svg", "style", "rect", "text", "title", "g"};
+    const char *open[16];
+    size_t depth = 0;
+
+    for (const char *at = xml; (at = strchr(at, '<')); at++) {
+        bool closes = at[1] == '/', empty, found = false;
+        const char *name = at + 1 + closes, *end = strchr(at, '>');
+
+        assert_non_null(end);
+        empty = end[-1] == '/';
+        for (size_t i = 0; i < 6; i++) {
+            size_t length = strlen(known[i]);
+
+            if (strncmp(name, known[i], length) != 0 || !strchr(" >/", name[length]))
+                continue;
+            found = true;
+            if (closes) {
+                assert_true(depth > 0 && open[depth - 1] == known[i]);
+                depth--;
+            } else if (!empty) {
+                assert_true(depth < 16);
+                open[depth++] = known[i];
+            }
+        }
+        assert_true(found);
+    }
+    assert_int_equal(depth, 0);
+    for (const char *at = xml; (at = strchr(at, '&')); at++)
+        assert_true(!strncmp(at, "&lt;", 4) || !strncmp(at, "&gt;", 4) ||
+                    !strncmp(at, "&amp;", 5) || !strncmp(at, "&quot;", 6));
+}
+
+static void the_graph_is_well_formed(void **state)
+{
+    struct gt_frame frames[] = {
+        frame("<script>alert('x')</script>&amp;\"", "/x"),
+        frame("]]>\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9 long long name", "/x")};
+    char path[] = "/tmp/gt-flame-XXXXXX";
+    struct gt_output output;
+    struct gt_flame flame;
+    struct gt_buf svg;
+
+    (void)state;
+    for (int i = 0; i < 50; i++)
+        sleeps(1000 + i * 1000, 1900 + i * 1000, "<b>", frames + i % 2, (uint32_t)(2 - i % 2));
+    make(&flame, GT_SCHED_SLEEPING);
+    close(mkstemp(path));
+    assert_int_equal(gt_output_open(&output, path, NULL), 0);
+    assert_int_equal(gt_svg_write(&flame, "<title> & \"more\"", &output, NULL), 0);
+    assert_int_equal(gt_output_commit(&output, NULL), 0);
+    gt_buf_init(&svg);
+    assert_int_equal(gt_fs_read(path, &svg, 1 << 20, NULL), 0);
+    check_xml(svg.data);
+    assert_null(strstr(svg.data, "<script"));
+    assert_non_null(strstr(svg.data, "&lt;script&gt;"));
+    unlink(path);
+    gt_buf_release(&svg);
+    gt_flame_release(&flame);
+}
+
+static void deeper_than_any_stack(void **state)
+{
+    static struct gt_frame frames[256];
+    static char names[256][8];
+    struct gt_flame flame;
+
+    (void)state;
+    for (int i = 0; i < 256; i++) {
+        snprintf(names[i], sizeof(names[i]), "f%d", i);
+        frames[i] = frame(names[i], "/x");
+    }
+    sleeps(1000, 3000, "python", frames, 256);
+    make(&flame, GT_SCHED_SLEEPING);
+    assert_int_equal(flame.max_depth, 257);
+    assert_int_equal(strncmp(text.data, "python;f255;f254;", 17), 0);
+    assert_non_null(strstr(text.data, ";f1;f0 2\n"));
+    gt_flame_release(&flame);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(outermost_first_and_summed_up, setup, teardown),
+        cmocka_unit_test_setup_teardown(names_break_no_format, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_graph_is_well_formed, setup, teardown),
+        cmocka_unit_test_setup_teardown(deeper_than_any_stack, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,295 @@
+/* The GIL from futex calls alone: how it is told, and what is made of its calls. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "feed.h"
+#include "launch/runtime.h"
+
+#include <unistd.h>
+
+enum { COND = 0x5000, WORD = COND + 40, MUTEX = COND + 48, SWITCH = COND + 88 + 40 };
+enum { US = 1000, MS = 1000000 };
+
+static struct gt_timeline *timeline;
+
+static int setup(void **state)
+{
+    (void)state;
+    timeline = gt_timeline_new(false, NULL);
+    return timeline ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    gt_timeline_free(timeline);
+    return 0;
+}
+
+static void call(int64_t time_ns, int32_t tid, uint64_t address, uint32_t op, uint64_t timeout)
+{
+    struct gt_event event = {.kind = GT_EVENT_FUTEX_ENTER,
+                             .time_ns = time_ns,
+                             .pid = 7,
+                             .tid = tid,
+                             .cpu = 0,
+                             .flags = op,
+                             .value = address,
+                             .other_value = timeout,
+                             .comm = "",
+                             .text = ""};
+
+    assert_int_equal(gt_timeline_feed(timeline, &event), 0);
+}
+
+static void waits(int64_t time_ns, int32_t tid, uint64_t address)
+{
+    call(time_ns, tid, address, 0x89, 0x7fff0000);
+}
+
+static void wakes(int64_t time_ns, int32_t tid, uint64_t address)
+{
+    call(time_ns, tid, address, 0x81, 0);
+}
+
+static void returns(int64_t time_ns, int32_t tid)
+{
+    assert_int_equal(feed(timeline, GT_EVENT_FUTEX_EXIT, time_ns, 7, tid, 0), 0);
+}
+
+/* 8 and 9 pass the GIL to each other every 5 ms, from `time_ns` on: four hand-overs. */
+static void ping_pong(int64_t time_ns, uint64_t word)
+{
+    for (int i = 0; i < 4; i++, time_ns += 5 * MS) {
+        int32_t holder = i % 2 ? 9 : 8, waiter = i % 2 ? 8 : 9;
+
+        waits(time_ns + US, waiter, word + (i % 2 ? 4 : 0));
+        wakes(time_ns + 5 * MS, holder, word + (i % 2 ? 4 : 0));
+        returns(time_ns + 5 * MS, holder);
+        returns(time_ns + 5 * MS + 10, waiter);
+    }
+}
+
+static const struct gt_gil *only_gil(void)
+{
+    assert_int_equal(gt_timeline_finish(timeline, NULL), 0);
+    assert_int_equal(timeline->gils.count, 1);
+    return gt_gil_at(timeline, 0);
+}
+
+static void passed_to_and_fro(void **state)
+{
+    const struct gt_gil *gil;
+
+    (void)state;
+    ping_pong(10 * MS, WORD);
+    tick(timeline, 40 * MS, 7, 8, 0);
+    gil = only_gil();
+    assert_int_equal(gil->source, GT_GIL_FROM_FUTEX);
+    assert_true(gil->address == COND);
+    assert_int_equal(gil->handovers, 4);
+    assert_int_equal(member_of_tid(timeline, gil, 9)->waits, 2);
+    assert_int_equal(member_of_tid(timeline, gil, 9)->wait_ns, 2 * (5 * MS - US + 10));
+    assert_int_equal(gt_span_at(&gil->holds, 1)->end_ns, 20 * MS);
+    assert_null(broken_invariant(timeline));
+}
+
+static void one_word_is_a_lock(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++) { /* a semaphore that two threads wait on and post */
+        waits(i * MS + 1, i % 2 ? 8 : 9, WORD);
+        wakes(i * MS + 500, i % 2 ? 9 : 8, WORD);
+        returns(i * MS + 510, i % 2 ? 8 : 9);
+    }
+    assert_int_equal(gt_timeline_finish(timeline, NULL), 0);
+    assert_int_equal(timeline->gils.count, 0);
+}
+
+static void a_queue_is_none(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 6; i++) { /* 9 consumes, 8 produces: who waits never wakes */
+        waits(i * MS + 1, 9, WORD + (i % 2) * 4);
+        wakes(i * MS + 500, 8, WORD + (i % 2) * 4);
+        returns(i * MS + 510, 9);
+    }
+    assert_int_equal(gt_timeline_finish(timeline, NULL), 0);
+    assert_int_equal(timeline->gils.count, 0);
+}
+
+static const struct gt_runtime runtime = {
+    .path = "/lib/libpython3.so",
+    .address = 0x90000,
+    .size_bytes = 0x1000,
+    .code_address = 0x11000,
+    .code_offset = 0x10000,
+    .code_size_bytes = 0x3000,
+};
+
+static void map_runtime(int64_t time_ns, const char *path, uint64_t address)
+{
+    struct gt_event event = {.kind = GT_EVENT_MMAP,
+                             .time_ns = time_ns,
+                             .pid = 7,
+                             .tid = 7,
+                             .cpu = 0,
+                             .value = address,
+                             .other_value = 0x10000,
+                             .comm = "",
+                             .text = path,
+                             .text_length = (uint32_t)strlen(path)};
+
+    assert_int_equal(gt_timeline_feed(timeline, &event), 0);
+}
+
+static void in_the_runtime_it_needs_no_pattern(void **state)
+{
+    /* Loaded 0x400000 away: _PyRuntime is at 0x490000. */
+    const uint64_t gil_address = 0x490180;
+    const struct gt_gil *gil;
+
+    (void)state;
+    gt_timeline_set_runtime(timeline, &runtime);
+    tick(timeline, 1, 7, 7, 0);
+    map_runtime(2, runtime.path, 0x411000);
+    waits(10, 8, gil_address + 40);
+    wakes(20, 9, gil_address + 40);
+    returns(30, 8);
+    tick(timeline, MS, 7, 8, 0);
+    gil = only_gil();
+    assert_true(gil->address == gil_address);
+    assert_int_equal(gil->handovers, 1);
+}
+
+static void outside_of_it_neighbours_must_tell(void **state)
+{
+    (void)state;
+    gt_timeline_set_runtime(timeline, &runtime);
+    tick(timeline, 1, 7, 7, 0);
+    map_runtime(2, "/lib/other.so", 0x11000);
+    map_runtime(3, runtime.path, 0x411000);
+    ping_pong(10 * MS, WORD);
+    ping_pong(50 * MS, WORD + 0x10000);
+    wakes(80 * MS, 8, MUTEX + 0x10000);
+    tick(timeline, 90 * MS, 7, 8, 0);
+    assert_true(only_gil()->address == COND + 0x10000);
+}
+
+static void a_wait_goes_on_for_the_mutex(void **state)
+{
+    const struct gt_gil *gil;
+
+    (void)state;
+    ping_pong(10 * MS, WORD);
+    waits(40 * MS, 9, WORD);
+    returns(45 * MS, 9);
+    call(45 * MS + 5 * US, 9, MUTEX, 0x80, 0); /* 8 is in its critical section */
+    wakes(52 * MS, 8, MUTEX);
+    returns(52 * MS + 10, 9);
+    tick(timeline, 60 * MS, 7, 9, 0);
+    gil = only_gil();
+    assert_int_equal(gil->handovers, 5);
+    assert_int_equal(gt_span_at(&gil->waits, 4)->end_ns, 52 * MS + 10);
+    assert_null(broken_invariant(timeline));
+}
+
+static void the_interval_passed_and_it_waits_again(void **state)
+{
+    const struct gt_gil *gil;
+
+    (void)state;
+    ping_pong(10 * MS, WORD);
+    waits(40 * MS, 9, WORD);
+    returns(45 * MS, 9);
+    waits(45 * MS + 20 * US, 9, WORD);
+    wakes(48 * MS, 8, WORD);
+    returns(48 * MS + 10, 9);
+    tick(timeline, 60 * MS, 7, 9, 0);
+    gil = only_gil();
+    assert_int_equal(gil->handovers, 5);
+    assert_int_equal(gt_span_at(&gil->waits, 4)->start_ns, 40 * MS);
+}
+
+static void forced_switching_tells(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) { /* 9 waits twice and never wakes; 8 then waits for 9 */
+        waits((10 + 20 * i) * MS, 9, WORD + 4 * (uint64_t)i);
+        wakes((18 + 20 * i) * MS, 8, WORD + 4 * (uint64_t)i);
+        call((18 + 20 * i) * MS + US, 8, SWITCH, 0x189, 0);
+        returns((18 + 20 * i) * MS + 2 * US, 9);
+        wakes((18 + 20 * i) * MS + 3 * US, 9, SWITCH);
+        returns((18 + 20 * i) * MS + 4 * US, 8);
+    }
+    assert_int_equal(only_gil()->handovers, 2);
+}
+
+static void a_daemon_never_gets_it(void **state)
+{
+    const struct gt_gil *gil;
+
+    (void)state;
+    ping_pong(10 * MS, WORD);
+    waits(40 * MS, 9, WORD);
+    exit_task(timeline, 50 * MS, 7, 9);
+    gil = only_gil();
+    assert_int_equal(gil->defects.takes_without_return, 1);
+    assert_int_equal(gt_span_at(&gil->waits, 4)->end_ns, 50 * MS);
+    assert_true(gt_span_at(&gil->waits, 4)->flags & GT_SPAN_CUT_END);
+}
+
+static void locating_the_runtime(void **state)
+{
+    uint64_t start, end;
+
+    (void)state;
+    assert_true(gt_runtime_locate(&runtime, 0x7f0000011000, 0x10000, &start, &end));
+    assert_true(start == 0x7f0000090000 && end == 0x7f0000091000);
+    assert_false(gt_runtime_locate(&runtime, 0x7f0000011000, 0x13000, &start, &end));
+    assert_false(gt_runtime_locate(&runtime, 0x7f0000011000, 0, &start, &end));
+}
+
+/* The distribution's interpreter exports it, stripped as it is. */
+static void finding_the_runtime(void **state)
+{
+    char path[] = "/usr/bin/python3";
+    struct gt_interp interp = {.executable = path};
+    struct gt_runtime found;
+    struct gt_error err;
+
+    (void)state;
+    if (access(path, R_OK))
+        skip();
+    assert_int_equal(gt_runtime_find(&found, &interp, &err), 0);
+    assert_string_equal(found.path, path);
+    assert_true(found.size_bytes >= 512 && found.address > found.code_address);
+    assert_true(found.code_size_bytes > 100000);
+    strcpy(path, "/dev/zero");
+    assert_int_equal(gt_runtime_find(&found, &interp, &err), GT_ERR_FORMAT);
+    interp.executable = NULL;
+    assert_int_equal(gt_runtime_find(&found, &interp, &err), GT_ERR_NOT_FOUND);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(passed_to_and_fro, setup, teardown),
+        cmocka_unit_test_setup_teardown(one_word_is_a_lock, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_queue_is_none, setup, teardown),
+        cmocka_unit_test_setup_teardown(in_the_runtime_it_needs_no_pattern, setup, teardown),
+        cmocka_unit_test_setup_teardown(outside_of_it_neighbours_must_tell, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_wait_goes_on_for_the_mutex, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_interval_passed_and_it_waits_again, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(forced_switching_tells, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_daemon_never_gets_it, setup, teardown),
+        cmocka_unit_test(locating_the_runtime),
+        cmocka_unit_test(finding_the_runtime),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
