@@ -107,6 +107,7 @@ static void deliver_mark(struct gt_agentlog *log, const struct gt_agentlog_mark 
         break;
     case GT_MARK_STOPPED:
         event = queue_event(log, GT_EVENT_STOPPED, mark->ticks, 0, -1);
+        event->flags = GT_STOPPED_GIL;
         event->text = "the agent's logs reached their greatest size";
         event->text_length = (uint32_t)strlen(event->text);
         break;

@@ -33,6 +33,8 @@ struct walk {
     struct gt_chunks touched; /* of uint32_t: rows that are pending */
     struct gt_doing known;    /* cache of row_of: */
     uint32_t known_thread, known_row;
+    uint64_t cell_key; /* cache of cell_of */
+    uint32_t cell;
     struct stretch stretch;
     /* The hold, or the gap before `next`, that is being walked. */
     const struct gt_span *hold, *next;
@@ -103,7 +105,7 @@ static struct gt_blocker *row_at(const struct walk *walk, uint32_t row)
 static int charge(struct walk *walk, uint32_t waiter, uint32_t row, int64_t ns)
 {
     uint64_t key = (uint64_t)waiter << 32 | row;
-    uint32_t index = gt_hashmap_get(&walk->cell_of, key);
+    uint32_t index = walk->cell_key == key ? walk->cell : gt_hashmap_get(&walk->cell_of, key);
     struct gt_blocker_cell *cell;
 
     if (index == GT_HASHMAP_NONE) {
@@ -113,6 +115,8 @@ static int charge(struct walk *walk, uint32_t waiter, uint32_t row, int64_t ns)
             return -1;
         *cell = (struct gt_blocker_cell){waiter, row, 0};
     }
+    walk->cell_key = key;
+    walk->cell = index;
     cell = gt_chunks_at(&walk->out->cells, index);
     cell->ns += ns;
     row_at(walk, row)->waiting_ns = gt_add_ns(row_at(walk, row)->waiting_ns, ns);
@@ -510,8 +514,11 @@ int gt_blockers_init(struct gt_blockers *blockers, const struct gt_timeline *tim
                      uint32_t gil_index, struct gt_error *err)
 {
     const struct gt_gil *gil = gt_gil_at(timeline, gil_index);
-    struct walk walk = {
-        .out = blockers, .timeline = timeline, .gil = gil, .known_row = GT_NO_INDEX};
+    struct walk walk = {.out = blockers,
+                        .timeline = timeline,
+                        .gil = gil,
+                        .known_row = GT_NO_INDEX,
+                        .cell_key = UINT64_MAX};
     int rc;
 
     *blockers = (struct gt_blockers){
@@ -553,6 +560,5 @@ bool gt_blocker_is_requeuer(const struct gt_blocker *blocker)
 {
     enum { OFTEN = 50 };
 
-    return blocker->contended >= OFTEN && blocker->contended * 2 >= blocker->retakes &&
-           blocker->retake_wait_ns > blocker->away_ns;
+    return blocker->contended >= OFTEN && blocker->retake_wait_ns > blocker->away_ns;
 }

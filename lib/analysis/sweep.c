@@ -20,6 +20,17 @@ static int compare_ends(const void *a, const void *b, void *context)
     return (left > right) - (left < right);
 }
 
+/* As a rule they are sorted, or nearly so. */
+static void sort(uint32_t *indices, size_t count, const struct gt_chunks *waits,
+                 int (*compare)(const void *, const void *, void *))
+{
+    for (size_t i = 1; i < count; i++)
+        if (compare(&indices[i - 1], &indices[i], (void *)waits) > 0) {
+            qsort_r(indices, count, sizeof(*indices), compare, (void *)waits);
+            return;
+        }
+}
+
 int gt_sweep_init(struct gt_sweep *sweep, const struct gt_gil *gil)
 {
     const struct gt_chunks *waits = &gil->waits;
@@ -37,9 +48,8 @@ int gt_sweep_init(struct gt_sweep *sweep, const struct gt_gil *gil)
             sweep->starts[sweep->wait_count] = i;
             sweep->ends[sweep->wait_count++] = i;
         }
-    qsort_r(sweep->starts, sweep->wait_count, sizeof(*sweep->starts), compare_starts,
-            (void *)waits);
-    qsort_r(sweep->ends, sweep->wait_count, sizeof(*sweep->ends), compare_ends, (void *)waits);
+    sort(sweep->starts, sweep->wait_count, waits, compare_starts);
+    sort(sweep->ends, sweep->wait_count, waits, compare_ends);
     return 0;
 }
 

@@ -56,7 +56,8 @@ enum gt_event_kind {
     GT_EVENT_RETURN,   /* pid/tid leaves function; flags: gt_call_flags */
     GT_EVENT_UNTRACED, /* function is not recorded from here on, in pid, and its open calls end;
                           value: calls seen */
-    GT_EVENT_STOPPED,  /* nothing is recorded from here on, by anyone; text: why */
+    GT_EVENT_STOPPED,  /* nothing is recorded from here on, by anyone; text: why; flags:
+                          gt_stopped_flags */
 
     /* What the program itself recorded, through VizTracer. text: its name; detail. */
     GT_EVENT_INSTANT, /* a moment */
@@ -84,6 +85,10 @@ enum gt_call_flags {
     GT_CALL_THROW = 1 << 1,    /* call: resumed by throw() */
     GT_RETURN_YIELD = 1 << 2,  /* return: may be resumed */
     GT_RETURN_UNWIND = 1 << 3, /* return: by an exception */
+};
+
+enum gt_stopped_flags {
+    GT_STOPPED_GIL = 1 << 0, /* the GIL's events, too */
 };
 
 enum gt_function_flags {

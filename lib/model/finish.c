@@ -42,6 +42,21 @@ static int compare_ranges(const void *a, const void *b)
     return (left->start_ns > right->start_ns) - (left->start_ns < right->start_ns);
 }
 
+/* Whoever held the GIL when recording stopped did not hold it ever after. */
+static int lose_the_rest(struct gt_timeline *timeline)
+{
+    struct gt_lost_range *range;
+
+    if (!timeline->stopped_gil || timeline->stopped_ns >= timeline->end_ns)
+        return 0;
+    range = gt_chunks_push(&timeline->lost);
+    if (!range)
+        return -1;
+    *range = (struct gt_lost_range){timeline->stopped_ns, timeline->end_ns, 1};
+    timeline->quality.lost_events++; /* at least: nobody counted */
+    return 0;
+}
+
 /* Sort the lost ranges and merge those that touch. */
 static int merge_lost(struct gt_timeline *timeline)
 {
@@ -387,7 +402,7 @@ int gt_finish_gils(struct gt_timeline *timeline)
         if (gt_gil_close(timeline, gil, gt_process_at(timeline, gil->process)->end_ns))
             return -1;
     }
-    if (gt_sched_catch_up(timeline) || merge_lost(timeline))
+    if (gt_sched_catch_up(timeline) || lose_the_rest(timeline) || merge_lost(timeline))
         return -1;
     judge_suspects(timeline);
     if (keep_gils(timeline))

@@ -397,6 +397,7 @@ static int feed_exec(struct gt_timeline *timeline, uint32_t index, const struct 
     for (uint32_t at = state->first_gil; at != GT_NO_INDEX; at = gt_gil_at(timeline, at)->next)
         if (gt_gil_close(timeline, gt_gil_at(timeline, at), event->time_ns))
             return -1;
+    gt_calls_ended(timeline, index, event->time_ns); /* exec does not return */
     state->first_gil = state->last_gil = GT_NO_INDEX;
     gt_hashmap_release(&state->cond_of);
     gt_hashmap_release(&state->candidate_of);
@@ -454,6 +455,14 @@ static int feed_lost(struct gt_timeline *timeline, const struct gt_event *event)
     *range = (struct gt_lost_range){from_ns, event->time_ns, event->value};
     timeline->quality.lost_events += event->value;
     return 0; /* GILs and threads catch up when they are seen again */
+}
+
+/* Of no thread, and of all. */
+static void feed_stopped(struct gt_timeline *timeline, const struct gt_event *event)
+{
+    if (timeline->stopped_ns < 0)
+        timeline->stopped_ns = event->time_ns;
+    timeline->stopped_gil |= event->flags & GT_STOPPED_GIL;
 }
 
 /* Mappings of the interpreter's file tell where its _PyRuntime is, in a process that lives. */
@@ -550,8 +559,8 @@ int gt_timeline_feed(struct gt_timeline *timeline, const struct gt_event *event)
         rc = event->tid > 0 ? feed_exit(timeline, event) : 0;
     else if (event->kind == GT_EVENT_MMAP)
         feed_mmap(timeline, event);
-    else if (event->kind == GT_EVENT_STOPPED) /* of no thread */
-        timeline->stopped_ns = event->time_ns;
+    else if (event->kind == GT_EVENT_STOPPED)
+        feed_stopped(timeline, event);
     else
         rc = event->tid > 0 ? feed_thread_event(timeline, event) : 0;
     if (event->time_ns > 0)

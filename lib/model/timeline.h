@@ -162,6 +162,7 @@ struct gt_timeline {
     int64_t stopped_ns;         /* a source stopped recording then; -1: none did */
     struct gt_chunks counters;  /* of struct gt_counter */
     struct gt_stacks stacks;    /* of sleeps, when recorded */
+    bool stopped_gil;           /* and that was the source of the GIL's events */
     bool saw_sched;             /* scheduling was recorded */
     bool saw_switch_records;    /* PERF_RECORD_SWITCH: exact times of going on a CPU */
     bool saw_reasons;           /* sched_switch was recorded, not only switch records */

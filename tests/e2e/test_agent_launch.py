@@ -327,3 +327,25 @@ def test_no_log(folder):
     empty = pathlib.Path(str(folder), "empty")
     empty.mkdir()
     assert "no agent log" in one_line_error(convert(empty, folder, 125), 125)
+
+
+def test_full_log(folder):
+    """From when it was full, nobody is said to hold or to wait."""
+    traced = trace([target("fib"), "25", "4"], folder, harness.an_interpreter(3, 12) or DEBIAN,
+                   AGENT + ["--max-log-size", "2M", "--overhead-budget", "0"])
+    stopped_ns = traced.summary["functions"]["stopped_ns"]
+    (row,) = traced.gil()["threads"]
+    assert stopped_ns and row["unknown_ns"] > 0.2 * row["lifetime_ns"], describe(traced.summary)
+    assert row["hold_ns"] <= stopped_ns
+    assert "--max-log-size" in traced.run.err
+
+
+def test_what_the_budget_lets_go_of_is_named(folder):
+    python = harness.an_interpreter(3, 12)
+    if not python:
+        pytest.skip("no CPython 3.12: no budget")
+    traced = trace([target("fib"), "25", "4"], folder, python, AGENT)
+    functions = traced.summary["functions"]
+    assert [one["name"] for one in functions["untraced"]][:1] == ["fib"]
+    assert functions["untraced"][0]["calls"] == functions["untraced_calls"] > 1000
+    assert "fib: untraced, %d calls seen" % functions["untraced_calls"] in traced.run.err

@@ -620,6 +620,27 @@ static void nothing_at_all(void **state)
     assert_int_equal(t->start_ns, -1);
 }
 
+/* What glibc does as a wait times out during a release (gil.c): no release of the waiter's. */
+static void a_waiter_passes_a_signal_on(void **state)
+{
+    (void)state;
+    fork_task(t, 100, 10, 10, 0);
+    acquire(t, 110, 10, 10, A);
+    fork_task(t, 120, 10, 11, 10);
+    await(t, 130, 10, 11, A);
+    release(t, 140, 10, 10, A);
+    release(t, 141, 10, 11, A);
+    acquire(t, 142, 10, 11, A);
+    release(t, 150, 10, 11, A);
+    exit_task(t, 160, 10, 11);
+    exit_task(t, 160, 10, 10);
+    finish();
+    check_member(0, 10, 60, 30, 0);
+    check_member(0, 11, 40, 8, 12);
+    assert_int_equal(t->quality.unmatched_releases, 0);
+    assert_int_equal(t->quality.duplicates, 0);
+}
+
 int main(void)
 {
 #define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, setup, teardown)
@@ -634,6 +655,7 @@ int main(void)
         TEST(a_single_thread_never_waits),
         TEST(doubled_probes_change_nothing),
         TEST(what_does_not_match_is_counted),
+        TEST(a_waiter_passes_a_signal_on),
         TEST(lost_ranges_are_unknown),
         TEST(a_loss_that_is_told_late),
         TEST(attached_in_mid_run),

@@ -1,0 +1,250 @@
+/* lib/analysis/blockers: which function answers, what kept the GIL, and what nobody held. */
+#include "feed.h"
+
+#include "analysis/blockers.h"
+#include "base/nstime.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static const uint64_t A = 0x7f0000001000;
+
+#define MS ((int64_t)GT_NS_PER_MS)
+
+enum { MAIN = 1, SORT, KEY, COLLECT, IMPORT, BODY, WRITE };
+
+static void call(struct gt_timeline *t, int64_t time_ns, int32_t tid, uint32_t id, bool enter)
+{
+    static const struct {
+        const char *name, *file;
+        uint32_t flags;
+    } known[] = {
+        [MAIN] = {"main", "a.py", 0},
+        [SORT] = {"sorted", "builtins", GT_FUNCTION_C},
+        [KEY] = {"len", "builtins", GT_FUNCTION_C},
+        [COLLECT] = {"gc.collect", "gc", GT_FUNCTION_C | GT_FUNCTION_GC},
+        [IMPORT] = {"_find_and_load", "<frozen importlib._bootstrap>", 0},
+        [BODY] = {"<module>", "b.py", 0},
+        [WRITE] = {"write", "posix", GT_FUNCTION_C},
+    };
+    struct gt_function function = {.id = id,
+                                   .line = id,
+                                   .flags = known[id].flags,
+                                   .name = known[id].name,
+                                   .name_length = (uint32_t)strlen(known[id].name),
+                                   .file = known[id].file,
+                                   .file_length = (uint32_t)strlen(known[id].file)};
+    struct gt_event event = {.kind = enter ? GT_EVENT_CALL : GT_EVENT_RETURN,
+                             .time_ns = time_ns,
+                             .pid = 10,
+                             .tid = tid,
+                             .cpu = -1,
+                             .comm = "",
+                             .text = "",
+                             .function = &function};
+
+    assert_int_equal(gt_timeline_feed(t, &event), 0);
+}
+
+/* 10 and 11 live, and the GIL is known: 10 had it from 20 to 30 ns. */
+static struct gt_timeline *begin(void)
+{
+    struct gt_timeline *t = gt_timeline_new(false, NULL);
+
+    assert_non_null(t);
+    fork_task(t, 1, 10, 10, 0);
+    fork_task(t, 10, 10, 11, 10);
+    acquire(t, 20, 10, 10, A);
+    release(t, 30, 10, 10, A);
+    return t;
+}
+
+static struct gt_blockers end(struct gt_timeline *t)
+{
+    struct gt_blockers blockers;
+
+    assert_int_equal(gt_timeline_finish(t, NULL), 0);
+    assert_int_equal(gt_blockers_init(&blockers, t, 0, NULL), 0);
+    return blockers;
+}
+
+static const struct gt_blocker *blocker_of(const struct gt_timeline *t,
+                                           const struct gt_blockers *blockers,
+                                           enum gt_doing_kind kind, const char *name)
+{
+    for (size_t i = 0; i < blockers->rows.count; i++) {
+        const struct gt_blocker *row = gt_blocker_at(blockers, i);
+        const struct gt_called *called;
+
+        if (row->doing.kind != kind)
+            continue;
+        if (!name)
+            return row;
+        called = gt_chunks_at(&t->functions, row->doing.function);
+        if (strcmp(gt_intern_text(&t->names, called->name), name) == 0)
+            return row;
+    }
+    fail_msg("no blocker %s", name ? name : "");
+    return NULL;
+}
+
+/* main sorts for 30 ms, with a thousand calls of len, while 11 waits. */
+static void a_c_function_answers_for_those_it_calls(void **state)
+{
+    struct gt_timeline *t = begin();
+    struct gt_blockers blockers;
+    const struct gt_blocker *row;
+
+    (void)state;
+    acquire(t, MS, 10, 10, A);
+    call(t, 2 * MS, 10, MAIN, true);
+    call(t, 3 * MS, 10, SORT, true);
+    await(t, 4 * MS, 10, 11, A);
+    for (int i = 0; i < 1000; i++) {
+        call(t, 5 * MS + i * 20000, 10, KEY, true);
+        call(t, 5 * MS + i * 20000 + 10000, 10, KEY, false);
+    }
+    call(t, 33 * MS, 10, SORT, false);
+    release(t, 34 * MS, 10, 10, A);
+    acquire(t, 35 * MS, 10, 11, A);
+    release(t, 36 * MS, 10, 11, A);
+    blockers = end(t);
+    row = blocker_of(t, &blockers, GT_DOING_C, "sorted");
+    assert_int_equal(row->waiting_ns, 29 * MS);
+    assert_int_equal(row->total_hold_ns, 30 * MS);
+    assert_int_equal(row->count, 1);
+    assert_int_equal(row->kept, 1);
+    assert_int_equal(row->kept_ns, 24 * MS); /* asked for it at 9 ms */
+    assert_int_equal(row->kept_in_loops, 1);
+    assert_true(gt_blocker_keeps(row));
+    assert_ptr_equal(row, gt_blocker_at(&blockers, 0));
+    row = blocker_of(t, &blockers, GT_DOING_PYTHON, "main");
+    assert_int_equal(row->waiting_ns, MS);
+    assert_false(gt_blocker_keeps(row));
+    assert_int_equal(gt_gaps_at(&blockers, 1)->ns[GT_GAP_HANDOVER], MS);
+    assert_int_equal(blockers.load.total.handovers, 1);
+    assert_int_equal(gt_load_percentile(&blockers.load, 50), MS);
+    gt_blockers_release(&blockers);
+    gt_timeline_free(t);
+}
+
+/* A collection strikes in sorted; an import runs a module's body; each answers for itself. */
+static void collections_and_imports_answer_for_themselves(void **state)
+{
+    struct gt_timeline *t = begin();
+    struct gt_blockers blockers;
+
+    (void)state;
+    acquire(t, MS, 10, 10, A);
+    await(t, MS, 10, 11, A);
+    call(t, MS, 10, MAIN, true);
+    call(t, 2 * MS, 10, SORT, true);
+    call(t, 3 * MS, 10, COLLECT, true);
+    call(t, 7 * MS, 10, COLLECT, false);
+    call(t, 8 * MS, 10, SORT, false);
+    call(t, 8 * MS, 10, IMPORT, true);
+    call(t, 10 * MS, 10, BODY, true);
+    call(t, 13 * MS, 10, BODY, false);
+    call(t, 14 * MS, 10, IMPORT, false);
+    release(t, 14 * MS, 10, 10, A);
+    acquire(t, 14 * MS, 10, 11, A);
+    blockers = end(t);
+    assert_int_equal(blocker_of(t, &blockers, GT_DOING_GC, NULL)->waiting_ns, 4 * MS);
+    assert_int_equal(blocker_of(t, &blockers, GT_DOING_C, "sorted")->waiting_ns, 2 * MS);
+    assert_int_equal(blocker_of(t, &blockers, GT_DOING_IMPORT, "main")->waiting_ns, 3 * MS);
+    assert_int_equal(blocker_of(t, &blockers, GT_DOING_PYTHON, "<module>")->waiting_ns, 3 * MS);
+    gt_blockers_release(&blockers);
+    gt_timeline_free(t);
+}
+
+/* 11 waits though nobody holds: 10 takes the GIL once more, unasked; then it is 11's turn. */
+static void gaps_are_told_apart(void **state)
+{
+    struct gt_timeline *t = begin();
+    struct gt_blockers blockers;
+
+    (void)state;
+    acquire(t, MS, 10, 10, A);
+    await(t, 2 * MS, 10, 11, A);
+    release(t, 3 * MS, 10, 10, A);
+    acquire(t, 5 * MS, 10, 10, A);
+    release(t, 6 * MS, 10, 10, A);
+    acquire(t, 7 * MS, 10, 11, A);
+    release(t, 8 * MS, 10, 11, A);
+    blockers = end(t);
+    assert_int_equal(gt_gaps_at(&blockers, 1)->ns[GT_GAP_UNTAKEN], 2 * MS);
+    assert_int_equal(gt_gaps_at(&blockers, 1)->ns[GT_GAP_HANDOVER], MS);
+    assert_int_equal(gt_gaps_at(&blockers, 1)->ns[GT_GAP_UNKNOWN], 0);
+    assert_int_equal(blocker_of(t, &blockers, GT_DOING_UNKNOWN, NULL)->waiting_ns, 2 * MS);
+    gt_blockers_release(&blockers);
+    gt_timeline_free(t);
+}
+
+/* 11 writes, a microsecond each, and queues for 4 ms behind 10 every time. */
+static void who_queues_again_and_again_is_named(void **state)
+{
+    enum { TIMES = 60 };
+    struct gt_timeline *t = begin();
+    struct gt_blockers blockers;
+    const struct gt_blocker *row;
+    int64_t now_ns = MS;
+
+    (void)state;
+    acquire(t, now_ns, 10, 11, A);
+    for (int i = 0; i < TIMES; i++) {
+        call(t, now_ns + 1000, 11, WRITE, true);
+        release(t, now_ns + 2000, 10, 11, A);
+        acquire(t, now_ns + 2500, 10, 10, A);
+        await(t, now_ns + 3000, 10, 11, A);
+        release(t, now_ns + 4 * MS, 10, 10, A);
+        now_ns += 4 * MS + 3000;
+        acquire(t, now_ns, 10, 11, A);
+        call(t, now_ns + 500, 11, WRITE, false);
+    }
+    release(t, now_ns + 600, 10, 11, A);
+    blockers = end(t);
+    row = blocker_of(t, &blockers, GT_DOING_C, "write");
+    assert_int_equal(row->retakes, TIMES);
+    assert_int_equal(row->contended, TIMES);
+    assert_int_equal(row->away_ns, TIMES * 1000);
+    assert_int_equal(row->retake_wait_ns, TIMES * 4 * MS);
+    assert_true(gt_blocker_is_requeuer(row));
+    gt_blockers_release(&blockers);
+    gt_timeline_free(t);
+}
+
+/* 11 asks every 20 ms while 10 holds on. */
+static void the_switch_interval_is_seen(void **state)
+{
+    struct gt_timeline *t = begin();
+    struct gt_blockers blockers;
+
+    (void)state;
+    acquire(t, MS, 10, 10, A);
+    for (int i = 0; i < 4; i++)
+        await(t, 2 * MS + i * (20 * MS + 1000), 10, 11, A);
+    release(t, 65 * MS, 10, 10, A);
+    await(t, 65 * MS + 3000, 10, 11, A); /* woken too late: not the interval */
+    acquire(t, 66 * MS, 10, 11, A);
+    blockers = end(t);
+    assert_true(blockers.interval_seen);
+    assert_int_equal(blockers.interval_ns, 20 * MS + 1000);
+    gt_blockers_release(&blockers);
+    gt_timeline_free(t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_c_function_answers_for_those_it_calls),
+        cmocka_unit_test(collections_and_imports_answer_for_themselves),
+        cmocka_unit_test(gaps_are_told_apart),
+        cmocka_unit_test(who_queues_again_and_again_is_named),
+        cmocka_unit_test(the_switch_interval_is_seen),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
