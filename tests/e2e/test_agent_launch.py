@@ -349,3 +349,40 @@ def test_what_the_budget_lets_go_of_is_named(folder):
     assert [one["name"] for one in functions["untraced"]][:1] == ["fib"]
     assert functions["untraced"][0]["calls"] == functions["untraced_calls"] > 1000
     assert "fib: untraced, %d calls seen" % functions["untraced_calls"] in traced.run.err
+
+
+# --- functions in the place of the interpreter's frames ----------------------------------------
+
+def folded(folder, kept, *words):
+    run = harness.Run([harness.BUILD / "offgil", *words, kept / "perf.data"], folder).finish()
+    assert run.status == 0, run
+    stacks = {}
+    for line in run.out.decode().splitlines():
+        frames, weight = line.rsplit(" ", 1)
+        stacks[tuple(frames.split(";"))] = int(weight)
+    return stacks
+
+
+def is_interpreter(frame):
+    return frame.startswith(("[python", "[libpython", "_PyEval", "PyEval"))
+
+
+@pytest.mark.needs_perf
+def test_stacks_of_functions(folder):
+    kept = folder / "kept"
+    trace([target("two_workers"), "0.4"], folder, DEBIAN,
+          ["--state-detect", "--call-graph", "--keep", kept])
+    plain = folded(folder, kept)
+    merged = folded(folder, kept, "--agent-log", kept / "agent")
+    both = folded(folder, kept, "--agent-log", kept / "agent", "--keep-interpreter-frames")
+    spins = [frames for frames in merged if "spin" in frames]
+    assert spins and all(not is_interpreter(frame) for frames in spins for frame in frames), spins
+    for frames in spins:
+        at = frames.index("Thread.run")
+        assert frames[at + 1] == "spin" and frames.index("Thread._bootstrap_inner") < at
+    assert any(any(map(is_interpreter, frames)) and "spin" in frames for frames in both)
+    assert not any("spin" in frames for frames in plain)
+    # The time is the same, however it is named; each line is rounded up to a microsecond.
+    total = sum(plain.values())
+    for stacks in (merged, both):
+        assert abs(sum(stacks.values()) - total) <= len(stacks) + len(plain)
