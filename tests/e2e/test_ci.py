@@ -64,7 +64,7 @@ def test_repeat_and_baseline(folder):
                      target("culprits"), "release"], folder)
     assert run.status == 0, run
     rows = {line.split("  ")[-1].strip(): line for line in run.err.splitlines()}
-    assert " less " in rows["wait"] and " less " in rows["blocker main: waiting"], run.err
+    assert " less " in rows["wait"] and " less " in rows["longest_wait"], run.err
 
 
 @pytest.mark.parametrize("text, word", [
