@@ -4,7 +4,8 @@
 
 #include "base/error.h"
 
-/* What python would say only later: missing (`status` 127), not readable or no program (126). */
+/* What python would say only later: missing (`status` 127), not readable or no program
+ * (126). */
 int gt_script_check(const char *script, int *status, struct gt_error *err);
 
 #endif

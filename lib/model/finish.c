@@ -283,6 +283,7 @@ static void judge_suspects(struct gt_timeline *timeline)
 static void add_defects(struct gt_quality *quality, const struct gt_gil_defects *defects)
 {
     quality->duplicates += defects->duplicates;
+    quality->passed_signals += defects->passed_signals;
     quality->takes_without_return += defects->takes_without_return;
     quality->unmatched_releases += defects->unmatched_releases;
     quality->unmatched_takes += defects->unmatched_takes;

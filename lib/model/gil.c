@@ -332,6 +332,7 @@ int gt_gil_released(struct gt_timeline *timeline, uint32_t index, uint32_t threa
         gil->transitions++;
         rc = end_hold(timeline, gil, time_ns, 0);
     } else if (is_passed_on(gil, at)) {
+        gil->defects.passed_signals++;
         return 0;
     } else if (gil->owner == GT_NO_INDEX && gil->last_change_ns < gil->known_since_ns) {
         /* The first thing known of this GIL: its owner has had it since knowledge began. */

@@ -11,6 +11,7 @@ struct gt_quality {
     int64_t lost_ns;               /* length of the lost ranges, merged */
     uint64_t unordered;            /* events older than one before them */
     uint64_t duplicates;           /* the same call recorded twice (two probes on one place) */
+    uint64_t passed_signals;       /* glibc's own, by a waiter: no releases (gil.c) */
     uint64_t takes_without_return; /* waits that ended with the thread, not with the GIL */
     uint64_t unmatched_releases;   /* released by a thread that was not known to hold */
     uint64_t unmatched_takes;      /* acquired, and never released while others acquired */

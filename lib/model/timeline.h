@@ -131,6 +131,7 @@ struct gt_gil {
     int64_t interval_ns;    /* shortest timed wait that nothing ended but time; 0: none seen */
     struct gt_gil_defects {
         uint64_t duplicates;           /* the same call recorded twice */
+        uint64_t passed_signals;       /* by a waiter: no releases */
         uint64_t takes_without_return; /* waits that ended with the thread */
         uint64_t unmatched_releases;
         uint64_t unmatched_takes;

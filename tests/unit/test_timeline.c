@@ -639,6 +639,7 @@ static void a_waiter_passes_a_signal_on(void **state)
     check_member(0, 11, 40, 8, 12);
     assert_int_equal(t->quality.unmatched_releases, 0);
     assert_int_equal(t->quality.duplicates, 0);
+    assert_int_equal(t->quality.passed_signals, 1);
 }
 
 int main(void)
