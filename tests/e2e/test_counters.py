@@ -19,7 +19,7 @@ def counter(summary, name):
 
 @pytest.mark.parametrize("mode, where", [("hold", "holding"), ("release", "free")])
 def test_page_faults_are_charged(folder, mode, where):
-    done = trace([target("faults"), mode, PAGES], folder, DEBIAN, ["-e", "page-faults"])
+    done = trace([target("faults"), mode, PAGES], folder, DEBIAN, ["-e", "page-faults", "--no-python-trace"])
     rows = counter(done.summary, "page-faults")["threads"]
     row = max(rows, key=lambda row: row["total"])
     assert row["label"] == "thread 2"
@@ -34,7 +34,8 @@ def test_page_faults_are_charged(folder, mode, where):
 
 def test_tracks_and_table(folder):
     done = trace([target("faults"), "hold", PAGES], folder, DEBIAN,
-                 ["-e", "page-faults", "-e", "context-switches:u", "-F", "499"])
+                 ["-e", "page-faults", "-e", "context-switches:u", "-F", "499",
+                  "--no-python-trace"])
     tracks = {}
     for event in done.document["traceEvents"]:
         if event["ph"] == "C":
