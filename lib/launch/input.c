@@ -6,6 +6,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -142,6 +144,30 @@ static int on_script_data(void *context, const char *data, size_t length)
     return recording->rc;
 }
 
+/*
+ * Does the recording hold call chains, and sampled counters? Its header says so (perf's
+ * perf.data-file-format: magic, size, attr_size, then offset and size of the attributes,
+ * each a perf_event_attr and the place of its ids). False when it has another form: ask perf.
+ */
+static bool look_at_header(const struct input *input, struct gt_perfscript *script)
+{
+    enum { SAMPLE_CALLCHAIN = 1 << 5, FLAG_FREQ = 1 << 10, ATTRS_MAX = 4096 };
+    uint64_t head[5], attr[6]; /* up to perf_event_attr's flags */
+
+    if (pread(input->fd, head, sizeof(head), 0) != (ssize_t)sizeof(head) ||
+        memcmp(head, "PERFILE2", 8) != 0 || head[2] < sizeof(attr) || head[2] > 4096 ||
+        head[4] / head[2] > ATTRS_MAX || head[4] < head[2])
+        return false;
+    for (uint64_t at = 0; at + head[2] <= head[4]; at += head[2]) {
+        if (pread(input->fd, attr, sizeof(attr), (off_t)(head[3] + at)) !=
+            (ssize_t)sizeof(attr))
+            return false;
+        script->stacks |= (attr[3] & SAMPLE_CALLCHAIN) != 0;
+        script->counters |= (attr[5] & FLAG_FREQ) != 0;
+    }
+    return true;
+}
+
 static int run_script(struct input *input, const struct gt_caps *caps, uv_loop_t *loop,
                       bool default_fields, bool *lacks_field)
 {
@@ -155,7 +181,7 @@ static int run_script(struct input *input, const struct gt_caps *caps, uv_loop_t
     struct gt_child child;
     int rc;
 
-    if (!default_fields)
+    if (!default_fields && !look_at_header(input, &script))
         gt_perfscript_look(&script, caps, loop);
     rc = gt_perfscript_start(&script, caps, loop, &child, input->err);
     if (rc < 0)
