@@ -494,8 +494,7 @@ void gt_futex_release(struct gt_timeline *timeline)
     gt_chunks_release(&timeline->tracker->candidates);
 }
 
-int gt_futex_init(struct gt_timeline *timeline)
+void gt_futex_init(struct gt_timeline *timeline)
 {
     gt_chunks_init(&timeline->tracker->candidates, sizeof(struct candidate));
-    return 0;
 }

@@ -136,7 +136,7 @@ int gt_gil_push(struct gt_chunks *spans, uint32_t thread, int64_t start_ns, int6
                 uint32_t flags);
 
 /* futex.c */
-int gt_futex_init(struct gt_timeline *timeline);
+void gt_futex_init(struct gt_timeline *timeline);
 void gt_futex_release(struct gt_timeline *timeline);
 int gt_futex_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event);
 void gt_futex_runtime(struct gt_timeline *timeline, uint32_t process, uint64_t start,
