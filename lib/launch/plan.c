@@ -46,6 +46,7 @@ void gt_plan_release(struct gt_plan *plan)
     gt_strvec_release(&plan->env);
     gt_strvec_release(&plan->target);
     gt_strvec_release(&plan->notes);
+    gt_plan_init(plan);
 }
 
 static int use_installed(struct gt_plan *plan, const struct gt_caps *caps, struct gt_error *err)
@@ -201,16 +202,27 @@ static int choose_source(struct gt_plan *plan, const struct gt_plan_request *req
     return gt_probes_plan_libc(&plan->probes, interp->libc, err);
 }
 
-static int choose_events(struct gt_plan *plan, struct gt_error *err)
+/*
+ * When the kernel switches between two tasks that inherited the same events, it swaps their
+ * events instead of scheduling them. A uprobe's event still names the task that it was made
+ * for: when the other one ends, the breakpoints are taken out of the wrong process, and its
+ * hits are lost from then on, without a word (6.18; seen in most programs that fork). One
+ * event with PERF_SAMPLE_READ (perf's modifier S) makes the kernel keep each task's own.
+ */
+static const char keep_events_apart[] = "dummy:uS";
+
+static int choose_events(struct gt_plan *plan, const struct gt_caps *caps, struct gt_error *err)
 {
     int failed = 0;
 
     /* All of the group: perf may have had to number their names. */
     if (plan->probes.count)
         failed = gt_strvec_pushf(&plan->events, "%s:*", plan->probes.group);
+    if ((plan->probes.count || plan->installed_probes) && caps->sample_read)
+        failed |= gt_strvec_push(&plan->events, keep_events_apart);
     /* Without probes there are still the lives of threads; perf wants an event to hang
      * them on. */
-    else if (!plan->events.count && (!plan->agent || plan->states))
+    if (!plan->events.count && (!plan->agent || plan->states))
         failed = gt_strvec_push(&plan->events, "dummy:u");
     return failed ? gt_error_memory(err) : 0;
 }
@@ -277,7 +289,7 @@ int gt_plan_make(struct gt_plan *plan, const struct gt_plan_request *request,
         if (add_counter(plan, request->counters[i], request->frequency))
             rc = gt_error_memory(err);
     if (rc == 0)
-        rc = choose_events(plan, err);
+        rc = choose_events(plan, caps, err);
     if (rc == 0)
         rc = note_interpreter(plan, interp, err);
     plan->buffer_mib = choose_buffer(caps);

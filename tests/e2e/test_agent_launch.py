@@ -98,6 +98,7 @@ def test_probes_and_agent_agree_on_one_run(python, program, folder):
             other = rows[row["tid"]]
             assert abs(row["wait_ns"] - other["wait_ns"]) <= 0.01 * row["lifetime_ns"], (row, other)
             assert abs(row["hold_ns"] - other["hold_ns"]) <= 0.01 * row["lifetime_ns"], (row, other)
+            assert row["holds"] == other["holds"], (row, other)  # nothing is lost
             compared += 1
     assert compared >= 2
 

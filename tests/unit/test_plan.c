@@ -60,6 +60,30 @@ static void test_nothing_to_detect(void **state)
     assert_string_equal(plan.target.items[1], "x.py");
 }
 
+static bool has_event(const char *event)
+{
+    for (size_t i = 0; i < plan.events.count; i++)
+        if (strcmp(plan.events.items[i], event) == 0)
+            return true;
+    return false;
+}
+
+static void test_events_are_kept_apart(void **state)
+{
+    (void)state;
+    strcpy(caps.install_why, "needs root");
+    caps.shared_probes = true;
+    assert_int_equal(make(true, GT_GIL_UPROBES), 0);
+    assert_false(has_event("dummy:uS")); /* an older kernel refuses it */
+    gt_plan_release(&plan);
+    caps.sample_read = true;
+    assert_int_equal(make(true, GT_GIL_UPROBES), 0);
+    assert_true(has_event("dummy:uS"));
+    gt_plan_release(&plan);
+    assert_int_equal(make(true, GT_GIL_FUTEX), 0); /* tracepoints need no breakpoints */
+    assert_false(has_event("dummy:uS"));
+}
+
 static void test_no_perf(void **state)
 {
     (void)state;
@@ -250,6 +274,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_nothing_to_detect),
+        TEST(test_events_are_kept_apart),
         TEST(test_no_perf),
         TEST(test_no_privilege),
         TEST(test_installed_probes_are_used),
