@@ -13,6 +13,8 @@
 enum {
     READ_BYTES = 512 * 1024,  /* one read; perf script is read in few large pieces */
     PIPE_BYTES = 1024 * 1024, /* the default limit of unprivileged users, too */
+    PAUSE_MS = 2,             /* between reads of a stream: perf script writes 4 KiB pieces, and
+                                 waking us for each made it a fifth slower */
     OUT_LIMIT = 1024 * 1024,
     ERR_LIMIT = 64 * 1024,
     LINGER_MS = 2000, /* a dead child's pipe may be held open by someone else */
@@ -42,18 +44,20 @@ static void close_handle(uv_handle_t *handle)
         uv_close(handle, on_closed);
 }
 
-/* The timer lives as long as anything else does; it is closed last. */
-static void close_timer_if_last(struct gt_child *child)
+/* The timers live as long as anything else does; they are closed last. */
+static void close_timers_if_last(struct gt_child *child)
 {
     if (child->exited && uv_is_closing((uv_handle_t *)&child->pipes[0]) &&
-        uv_is_closing((uv_handle_t *)&child->pipes[1]))
+        uv_is_closing((uv_handle_t *)&child->pipes[1])) {
         close_handle((uv_handle_t *)&child->timer);
+        close_handle((uv_handle_t *)&child->pause);
+    }
 }
 
 static void close_pipe(struct gt_child *child, uv_pipe_t *pipe)
 {
     close_handle((uv_handle_t *)pipe);
-    close_timer_if_last(child);
+    close_timers_if_last(child);
 }
 
 /* A child with a session of its own takes all that it started with it. */
@@ -88,7 +92,7 @@ static void on_exit_status(uv_process_t *process, int64_t status, int term_signa
     child->term_signal = term_signal;
     close_handle((uv_handle_t *)process);
     uv_timer_start(&child->timer, on_timer, LINGER_MS, 0);
-    close_timer_if_last(child);
+    close_timers_if_last(child);
 }
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
@@ -118,6 +122,25 @@ static void take_data(struct gt_child *child, const char *data, size_t length)
         gt_child_stop(child, 0);
 }
 
+static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer);
+
+static void on_pause_over(uv_timer_t *timer)
+{
+    struct gt_child *child = timer->data;
+
+    if (!uv_is_closing((uv_handle_t *)&child->pipes[0]))
+        uv_read_start((uv_stream_t *)&child->pipes[0], on_alloc, on_read);
+}
+
+/* Let a pipe that was read empty fill up, so that the writer need not wake us at each write. */
+static void pause_reading(struct gt_child *child, size_t length)
+{
+    if (!child->on_data || length == READ_BYTES)
+        return;
+    uv_read_stop((uv_stream_t *)&child->pipes[0]);
+    uv_timer_start(&child->pause, on_pause_over, PAUSE_MS, 0);
+}
+
 static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
 {
     struct gt_child *child = stream->data;
@@ -128,10 +151,12 @@ static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
     }
     if (child->exited)
         uv_timer_start(&child->timer, on_timer, LINGER_MS, 0);
-    if (stream == (uv_stream_t *)&child->pipes[0])
+    if (stream == (uv_stream_t *)&child->pipes[0]) {
         take_data(child, buffer->base, (size_t)length);
-    else
+        pause_reading(child, (size_t)length);
+    } else {
         keep(&child->err_text, buffer->base, (size_t)length, ERR_LIMIT);
+    }
 }
 
 /* A pipe of our own: libuv would make a socket pair, which is slower and cannot grow. */
@@ -183,11 +208,12 @@ static void init_handles(struct gt_child *child, uv_loop_t *loop,
     child->context = spec->context;
     child->grace_ms = 2000;
     uv_timer_init(loop, &child->timer);
+    uv_timer_init(loop, &child->pause);
     uv_pipe_init(loop, &child->pipes[0], 0);
     uv_pipe_init(loop, &child->pipes[1], 0);
-    child->timer.data = child->pipes[0].data = child->pipes[1].data = child;
+    child->timer.data = child->pause.data = child->pipes[0].data = child->pipes[1].data = child;
     child->process.data = child;
-    child->open_handles = 3;
+    child->open_handles = 4;
 }
 
 /* Every handle, also that of a process that could not be started, must be closed by the loop
@@ -197,6 +223,7 @@ static void undo_spawn(struct gt_child *child, uv_loop_t *loop)
     child->on_done = NULL;
     child->exited = true;
     close_handle((uv_handle_t *)&child->timer);
+    close_handle((uv_handle_t *)&child->pause);
     close_handle((uv_handle_t *)&child->pipes[0]);
     close_handle((uv_handle_t *)&child->pipes[1]);
     while (child->open_handles > 0)

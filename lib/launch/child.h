@@ -44,6 +44,7 @@ struct gt_child {
     uv_process_t process;
     uv_pipe_t pipes[2]; /* stdout, stderr */
     uv_timer_t timer;
+    uv_timer_t pause; /* until a stream is read on */
     int open_handles; /* until their close callbacks ran */
     int pid;          /* 0 once it is reaped: it must not be signalled any more */
     bool exited, done, timed_out, killing;
