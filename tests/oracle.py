@@ -185,10 +185,10 @@ def cond_sequence(events, cond, switch):
     """What happened to this pair of addresses: (time, tid, RELEASED | ACQUIRED | WAIT).
 
     glibc's timed wait may signal COND itself, to pass a signal on that it ate: a signal by one who
-    waits while nobody holds is no release.
+    waits is no release.
     """
     found = []
-    owner, waiting = None, set()
+    waiting = set()
     for event in events:
         if event.name == "signal" and event.address in (cond, switch):
             what = RELEASED if event.address == cond else ACQUIRED
@@ -200,13 +200,12 @@ def cond_sequence(events, cond, switch):
         last = next((e for e in reversed(found) if e[2] != WAIT), None)
         if what != WAIT and last and last[1:] == (event.tid, what):
             continue
-        if what == RELEASED and last and owner is None and event.tid in waiting:
+        if what == RELEASED and last and event.tid in waiting:
             continue
         if what == WAIT:
             waiting.add(event.tid)
         else:
             waiting.discard(event.tid)
-            owner = event.tid if what == ACQUIRED else None
         found.append((event.time, event.tid, what))
     return found
 

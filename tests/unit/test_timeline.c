@@ -642,6 +642,31 @@ static void a_waiter_passes_a_signal_on(void **state)
     assert_int_equal(t->quality.passed_signals, 1);
 }
 
+/* A third thread may have taken the GIL by then: it keeps it. */
+static void a_signal_is_passed_on_while_another_holds(void **state)
+{
+    (void)state;
+    fork_task(t, 100, 10, 10, 0);
+    acquire(t, 110, 10, 10, A);
+    fork_task(t, 120, 10, 11, 10);
+    fork_task(t, 120, 10, 12, 10);
+    await(t, 130, 10, 11, A);
+    release(t, 140, 10, 10, A);
+    acquire(t, 141, 10, 12, A);
+    release(t, 142, 10, 11, A);
+    release(t, 150, 10, 12, A);
+    acquire(t, 152, 10, 11, A);
+    release(t, 155, 10, 11, A);
+    exit_task(t, 160, 10, 12);
+    exit_task(t, 160, 10, 11);
+    exit_task(t, 160, 10, 10);
+    finish();
+    check_member(0, 12, 40, 9, 0);
+    check_member(0, 11, 40, 3, 22);
+    assert_int_equal(t->quality.unmatched_releases, 0);
+    assert_int_equal(t->quality.passed_signals, 1);
+}
+
 int main(void)
 {
 #define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, setup, teardown)
@@ -657,6 +682,7 @@ int main(void)
         TEST(doubled_probes_change_nothing),
         TEST(what_does_not_match_is_counted),
         TEST(a_waiter_passes_a_signal_on),
+        TEST(a_signal_is_passed_on_while_another_holds),
         TEST(lost_ranges_are_unknown),
         TEST(a_loss_that_is_told_late),
         TEST(attached_in_mid_run),
