@@ -257,11 +257,9 @@ static int put_gil(const struct gt_report *report, uint32_t gil, struct gt_buf *
     const struct gt_blockers *blockers = &report->blockers[gil];
     int64_t wait_ns = gt_gil_wait_ns(gt_gil_at(report->timeline, gil));
 
-    if (gt_buf_addf(out,
-                    "Blockers%s:\n\n   waiting   share     times  longest hold  kind    "
-                    "function\n----------  ------  --------  ------------  ------  "
-                    "----------\n",
-                    report->timeline->gils.count > 1 ? " of the GIL above" : ""))
+    if (gt_report_title(report, "Blockers", gil, out) ||
+        gt_buf_adds(out, "   waiting   share     times  longest hold  kind    function\n"
+                         "----------  ------  --------  ------------  ------  ----------\n"))
         return -1;
     for (size_t i = 0; i < blockers->rows.count && i < BLOCKERS_MAX; i++) {
         const struct gt_blocker *row = gt_blocker_at(blockers, i);

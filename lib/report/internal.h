@@ -103,4 +103,8 @@ static inline int64_t gt_report_zero_ns(const struct gt_report *report)
 /* Append a thread's label for people (terminal-safe UTF-8). 0 or -1. */
 int gt_report_label(const struct gt_report *report, uint32_t thread, struct gt_buf *text);
 
+/* "WHAT:" and an empty line; where there are several GILs, "WHAT of NAME (pid 12), GIL 0:". */
+int gt_report_title(const struct gt_report *report, const char *what, uint32_t gil,
+                    struct gt_buf *text);
+
 #endif
