@@ -114,6 +114,11 @@ void gt_agent_names_update(struct gt_agent_thread *self); /* for all, after a ch
 extern bool gt_agent_names_wanted;
 void gt_agent_names_due(void);
 
+/* The thread of this pthread_self has a new name, says the target to the kernel; which keeps
+ * GT_AGENT_COMM_BYTES of it. */
+enum { GT_AGENT_COMM_BYTES = 15 };
+void gt_agent_comm_changed(uint64_t ident, const char *name);
+
 /* gc.c: have runs of the garbage collector recorded. The GIL is held. */
 void gt_agent_gc_start(struct gt_agent_thread *self);
 

@@ -29,7 +29,7 @@
 
 #include <stdint.h>
 
-#define GT_WIRE_VERSION       1
+#define GT_WIRE_VERSION       2
 #define GT_WIRE_MAGIC_CONTROL 0x314c52544e4f4347u /* "GCONTRL1" in memory */
 #define GT_WIRE_MAGIC_THREAD  0x3144414552485447u /* "GTHREAD1" in memory */
 #define GT_WIRE_MAGIC_CHUNK   0x4b4e4843u         /* "CHNK" in memory */
@@ -170,6 +170,7 @@ enum gt_wire_note_kind {
     GT_WIRE_NOTE_NAME = 2,     /* thread `id` (a tid) is called name, says threading */
     GT_WIRE_NOTE_UNTRACED = 3, /* id is traced no more; count: calls seen. Budget, or its end */
     GT_WIRE_NOTE_MESSAGE = 4,  /* name: one line for the user */
+    GT_WIRE_NOTE_COMM = 5,     /* thread `id` (a tid) is called name, says the kernel */
 };
 
 enum gt_wire_function_flags {

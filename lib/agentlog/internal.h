@@ -71,7 +71,7 @@ struct gt_agentlog_mark {
 enum gt_agentlog_rank {
     GT_MARK_PROCESS_START, /* subject: process */
     GT_MARK_THREAD_START,  /* subject: thread */
-    GT_MARK_NAME,          /* subject: thread that says so; tid; text */
+    GT_MARK_NAME,          /* subject: thread that says so; tid; text; value: gt_comm_flags */
     GT_MARK_UNTRACED,      /* subject: thread that says so; tid: function id; value: calls */
     GT_MARK_STOPPED,
     GT_MARK_THREAD_END,  /* subject: thread; it and what follows come after records */

@@ -49,7 +49,9 @@ static int take_note(struct gt_agentlog *log, uint32_t thread, const struct gt_w
     case GT_WIRE_NOTE_FUNCTION:
         return add_function(log, note, text, err);
     case GT_WIRE_NOTE_NAME:
+    case GT_WIRE_NOTE_COMM:
         mark.rank = GT_MARK_NAME;
+        mark.value = note->kind == GT_WIRE_NOTE_NAME ? GT_COMM_THREADING : 0;
         mark.tid = (int32_t)note->id;
         mark.text = gt_intern_add(&log->texts, text, note->name_length);
         if (mark.text == UINT32_MAX)

@@ -97,7 +97,7 @@ static void deliver_mark(struct gt_agentlog *log, const struct gt_agentlog_mark 
         break;
     case GT_MARK_NAME:
         event = queue_event(log, GT_EVENT_COMM, mark->ticks, pid, mark->tid);
-        event->flags = GT_COMM_THREADING;
+        event->flags = (uint32_t)mark->value;
         set_text(log, event, mark->text);
         break;
     case GT_MARK_UNTRACED:

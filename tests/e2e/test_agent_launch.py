@@ -110,6 +110,16 @@ def test_functions_are_traced_by_default(folder):
     assert not list(calls(without.document)) and without.gil()["threads"]
 
 
+def test_names_that_the_kernel_was_told(interpreter, folder):
+    """Better than those that threading makes up; as with perf, which is told by the kernel."""
+    traced = trace([target("names")], folder, interpreter, AGENT)
+    names = [bytes.fromhex(word) for word in traced.run.out.decode().split()]
+    labels = [row["label"] for row in traced.gil()["threads"] if not row["main"]]
+    plain = [name.decode() for name in names if name.isascii() and name.decode().isprintable()]
+    assert len(labels) == len(names) and set(plain) <= set(labels), labels
+    assert not any(label.startswith("Thread-") for label in labels), labels
+
+
 @pytest.mark.parametrize("how, status", [
     (["signal", "9"], 128 + signal.SIGKILL), (["segv"], 128 + signal.SIGSEGV),
     (["_exit", "7"], 7), (["code", "3"], 3)], ids=lambda value: str(value))

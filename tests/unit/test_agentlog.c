@@ -350,6 +350,9 @@ static void test_names_messages_and_stop(void **state)
     add_note(draft,
              (struct gt_wire_note){.kind = GT_WIRE_NOTE_NAME, .id = 9, .ticks = 2200000000},
              "worker \x1b[31m", "");
+    add_note(draft,
+             (struct gt_wire_note){.kind = GT_WIRE_NOTE_COMM, .id = 9, .ticks = 2300000000},
+             "told the kernel", "");
     add_note(draft, (struct gt_wire_note){.kind = GT_WIRE_NOTE_MESSAGE}, "look here", "");
     draft->header.dropped = 3;
     draft->header.exit_ticks = 2600000000;
@@ -368,6 +371,10 @@ static void test_names_messages_and_stop(void **state)
     assert_int_equal(event.tid, 9);
     assert_int_equal(event.flags, GT_COMM_THREADING);
     assert_string_equal(event.text, "worker \x1b[31m");
+    event = next_event(log, GT_EVENT_COMM);
+    assert_int_equal(event.tid, 9);
+    assert_int_equal(event.flags, 0);
+    assert_string_equal(event.text, "told the kernel");
     event = next_event(log, GT_EVENT_STOPPED);
     assert_int_equal(event.time_ns, 10250000000);
     next_event(log, GT_EVENT_EXIT);
