@@ -298,6 +298,19 @@ def test_kept_log(kept, folder):
     assert len(list(calls(document, "spin"))) == 2 and "perf2trace: wrote" in run.err
 
 
+def test_a_folder_that_is_used_again(folder):
+    """What an earlier run left is not this one's; what is not ours stays."""
+    argv = ["--keep", folder / "again"]
+    trace([target("single"), "10"], folder, DEBIAN, AGENT + argv)
+    note = folder / "again" / "agent" / "notes.log"
+    note.write_text("mine")
+    second = trace([target("single"), "10"], folder, DEBIAN, AGENT + argv)
+    assert len(second.summary["gils"]) == 1 and note.read_text() == "mine"
+    note.parent.chmod(0o755)
+    run = giltracer([*AGENT, *argv, "-o", folder / "x.json", target("single"), "10"], folder)
+    assert str(note.parent) in one_line_error(run, 125)
+
+
 def damaged_copy(kept, folder):
     copy = folder / "log"
     shutil.copytree(str(kept), str(copy))
