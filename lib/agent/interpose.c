@@ -95,7 +95,7 @@ static inline void record(enum gt_wire_kind kind, uint64_t value)
     bool name_due = false;
 
     if (self) {
-        gt_agent_put(self, gt_agent_ticks_ordered(), GT_WIRE_WORD(kind, value));
+        gt_agent_put(self, gt_agent_ticks_in_order(), GT_WIRE_WORD(kind, value));
         if (GT_AGENT_UNLIKELY(gt_agent_profiling) && kind == GT_WIRE_SIGNAL)
             gt_agent_profile_thread(self);
         name_due = GT_AGENT_UNLIKELY(self->signals < NAME_SIGNALS) && wants_name(self, kind);

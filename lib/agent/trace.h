@@ -57,7 +57,7 @@ GT_AGENT_HOT bool gt_agent_trace_call(struct gt_agent_thread *self,
     call->recorded = self->depth <= gt_agent_limits.max_depth &&
                      gt_agent_put_call(self, ticks, kind, function->id);
     call->end = self->streams[GT_WIRE_STREAM_CALLS].next;
-    call->chunk = self->chunks;
+    call->turn = self->turn;
     return true;
 }
 
@@ -81,7 +81,7 @@ GT_AGENT_HOT void gt_agent_trace_return(struct gt_agent_thread *self,
     if (GT_AGENT_UNLIKELY(!call->recorded))
         return;
     if (GT_AGENT_UNLIKELY(ticks - call->ticks < gt_agent_limits.min_ticks) &&
-        call->end == calls->next && call->chunk == self->chunks) {
+        call->end == calls->next && call->turn == self->turn) {
         /* It was short, and so was all that it called: take it back. */
         calls->next -= sizeof(uint64_t);
         *(uint64_t *)(void *)calls->next = 0;

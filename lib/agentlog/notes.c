@@ -98,27 +98,28 @@ int gt_agentlog_read_notes(struct gt_agentlog *log, uint32_t thread, int fd,
 {
     const struct gt_agentlog_thread *from = &log->threads[thread];
     char *data = NULL;
+    bool damaged = false;
     int rc = 0;
 
-    for (size_t i = 0; i < from->chunk_count && !rc; i++) {
+    for (size_t i = 0; i < from->chunk_count && rc >= 0; i++) {
         const struct gt_agentlog_chunk *chunk = &from->chunks[i];
         ssize_t length;
 
         if (chunk->stream != GT_WIRE_STREAM_NOTES)
             continue;
         if (!data)
-            data = malloc(GT_WIRE_CHUNK_MAX);
+            data = malloc(GT_WIRE_CHUNK_BYTES);
         if (!data)
             return gt_error_memory(err);
         length = pread(fd, data, chunk->bytes, (off_t)chunk->offset);
         rc = take_chunk(log, thread, data, length < 0 ? 0 : (size_t)length, err);
+        damaged |= rc > 0;
     }
     free(data);
-    if (rc > 0) {
+    if (damaged && rc >= 0) {
         log->quality.damaged++;
         gt_agentlog_warn(log, "agent log %s is damaged: some functions have lost their names",
                          from->name);
-        rc = 0;
     }
-    return rc;
+    return rc < 0 ? rc : 0;
 }

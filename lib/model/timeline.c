@@ -381,8 +381,8 @@ static int64_t *cpu_slot(struct gt_tracker *tracker, int32_t cpu)
     return &tracker->cpu_last_ns[cpu];
 }
 
-/* The record is written when there is room again: what is missing lies between the last
- * event of that CPU and the record. */
+/* perf writes the record when there is room again: what is missing lies between the last event
+ * of that CPU and the record. */
 static int feed_lost(struct gt_timeline *timeline, const struct gt_event *event)
 {
     int64_t *last = cpu_slot(timeline->tracker, event->cpu);
@@ -391,6 +391,8 @@ static int feed_lost(struct gt_timeline *timeline, const struct gt_event *event)
 
     if (!range)
         return -1;
+    if (event->other_value)
+        from_ns = event->other_value < INT64_MAX ? (int64_t)event->other_value : -1;
     if (from_ns < 0 || from_ns > event->time_ns)
         from_ns = event->time_ns;
     *range = (struct gt_lost_range){from_ns, event->time_ns, event->value};

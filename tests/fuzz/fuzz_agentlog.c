@@ -55,7 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     write_file(dir, GT_WIRE_CONTROL_NAME, data, control, CONTROL_BYTES, 0);
     write_file(dir, "1-1-1.log", data + control, size - control, PIECE_BYTES,
-               GT_WIRE_CHUNK_MIN);
+               GT_WIRE_CHUNK_BYTES);
     log = gt_agentlog_open(dir, &err);
     if (!log && (!err.code || !err.message[0]))
         abort();
