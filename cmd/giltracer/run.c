@@ -174,20 +174,6 @@ static int check_room(const char *folder, struct gt_error *err)
                         folder);
 }
 
-/* Agents find it by an absolute path, whatever folder they work in. */
-static int make_agent_folder(struct run *run, const char *folder, struct gt_error *err)
-{
-    char absolute[PATH_MAX];
-
-    if (!realpath(folder, absolute) || asprintf(&run->agent_path, "%s/agent", absolute) < 0) {
-        run->agent_path = NULL;
-        return gt_error_errno(err, "cannot resolve the folder %s", folder);
-    }
-    if (mkdir(run->agent_path, 0700) && errno != EEXIST)
-        return gt_error_errno(err, "cannot make the agent's folder %s", run->agent_path);
-    return check_room(folder, err);
-}
-
 static int make_folder(struct run *run, struct gt_error *err)
 {
     const char *folder = run->cli->keep;
@@ -208,7 +194,9 @@ static int make_folder(struct run *run, struct gt_error *err)
         run->data_path = NULL;
         return gt_error_memory(err);
     }
-    return run->plan.agent ? make_agent_folder(run, folder, err) : check_room(folder, err);
+    if (run->plan.agent && gt_agent_folder(folder, &run->agent_path, err) < 0)
+        return err ? err->code : GT_ERR_IO;
+    return check_room(folder, err);
 }
 
 /* The folder is known: put VizTracer before the target, and tell it where to write. */

@@ -57,7 +57,7 @@ GT_AGENT_HOT bool gt_agent_trace_call(struct gt_agent_thread *self,
     call->recorded = self->depth <= gt_agent_limits.max_depth &&
                      gt_agent_put_call(self, ticks, kind, function->id);
     call->end = self->streams[GT_WIRE_STREAM_CALLS].next;
-    call->chunk = self->chunks;
+    call->turn = self->turn;
     return true;
 }
 
@@ -81,7 +81,7 @@ GT_AGENT_HOT void gt_agent_trace_return(struct gt_agent_thread *self,
     if (GT_AGENT_UNLIKELY(!call->recorded))
         return;
     if (GT_AGENT_UNLIKELY(ticks - call->ticks < gt_agent_limits.min_ticks) &&
-        call->end == calls->next && call->chunk == self->chunks) {
+        call->end == calls->next && call->turn == self->turn) {
         /* It was short, and so was all that it called: take it back. */
         calls->next -= sizeof(uint64_t);
         *(uint64_t *)(void *)calls->next = 0;
@@ -113,6 +113,11 @@ void gt_agent_names_update(struct gt_agent_thread *self); /* for all, after a ch
  * the main thread look, by a pending call. On if the interpreter's API is there. */
 extern bool gt_agent_names_wanted;
 void gt_agent_names_due(void);
+
+/* The thread of this pthread_self has a new name, says the target to the kernel; which keeps
+ * GT_AGENT_COMM_BYTES of it. */
+enum { GT_AGENT_COMM_BYTES = 15 };
+void gt_agent_comm_changed(uint64_t ident, const char *name);
 
 /* gc.c: have runs of the garbage collector recorded. The GIL is held. */
 void gt_agent_gc_start(struct gt_agent_thread *self);

@@ -1,7 +1,8 @@
 /*
  * Private to model/: what is known while events stream in and not needed afterwards.
  *
- * Who does what: timeline.c follows threads and processes, recognise.c finds out which
+ * Who does what: timeline.c follows threads and processes, names.c what they are called,
+ * recognise.c finds out which
  * condition variables are a GIL's, gil.c turns a GIL's events into spans, finish.c closes,
  * cuts lost ranges out and sums up.
  */
@@ -105,6 +106,19 @@ static inline struct gt_thread_state *gt_thread_state_at(const struct gt_timelin
 {
     return gt_chunks_at(&timeline->tracker->thread_states, thread);
 }
+
+/* names.c. All return 0, or -1 when memory is exhausted. A COMM event: */
+int gt_name_from_event(struct gt_timeline *timeline, uint32_t thread,
+                       const struct gt_event *event);
+/* Any other event, which carries the thread's comm: text may have no COMM records, and those of
+ * what ran before the recording come too early. */
+int gt_name_from_line(struct gt_timeline *timeline, uint32_t thread,
+                      const struct gt_event *event);
+/* The program's name, and its main thread's. */
+int gt_name_from_exec(struct gt_timeline *timeline, uint32_t thread,
+                      const struct gt_event *event);
+/* A thread is born with its creator's comm. */
+void gt_name_from_creator(struct gt_timeline *timeline, uint32_t thread, int32_t creator_tid);
 
 /* recognise.c: an event on a condition variable, in time order per process. 0 or -1. */
 int gt_recognise(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event);

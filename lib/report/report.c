@@ -31,8 +31,9 @@ static bool is_wanted(const struct gt_merged *merged, const struct gt_event *eve
     if (event->kind >= GT_EVENT_CALL ||
         (event->kind == GT_EVENT_COMM && event->flags & GT_COMM_THREADING))
         return true;
-    return merged->parts &
-           (part_of(event->kind) == GT_DETECT_GIL ? GT_AGENTLOG_GIL : GT_AGENTLOG_LIVES);
+    if (part_of(event->kind) == GT_DETECT_GIL || event->kind == GT_EVENT_LOST)
+        return merged->parts & GT_AGENTLOG_GIL;
+    return merged->parts & GT_AGENTLOG_LIVES;
 }
 
 /* Have the source's next event at hand, unless it is used up. 0 or negative. */

@@ -111,6 +111,16 @@ def test_functions_are_traced_by_default(folder):
     assert not list(calls(without.document)) and without.gil()["threads"]
 
 
+def test_names_that_the_kernel_was_told(interpreter, folder):
+    """Better than those that threading makes up; as with perf, which is told by the kernel."""
+    traced = trace([target("names")], folder, interpreter, AGENT)
+    names = [bytes.fromhex(word) for word in traced.run.out.decode().split()]
+    labels = [row["label"] for row in traced.gil()["threads"] if not row["main"]]
+    plain = [name.decode() for name in names if name.isascii() and name.decode().isprintable()]
+    assert len(labels) == len(names) and set(plain) <= set(labels), labels
+    assert not any(label.startswith("Thread-") for label in labels), labels
+
+
 @pytest.mark.parametrize("how, status", [
     (["signal", "9"], 128 + signal.SIGKILL), (["segv"], 128 + signal.SIGSEGV),
     (["_exit", "7"], 7), (["code", "3"], 3)], ids=lambda value: str(value))
@@ -287,6 +297,19 @@ def test_kept_log(kept, folder):
     document = harness.read_json(folder / "y.json")
     harness.check_document(document)
     assert len(list(calls(document, "spin"))) == 2 and "perf2trace: wrote" in run.err
+
+
+def test_a_folder_that_is_used_again(folder):
+    """What an earlier run left is not this one's; what is not ours stays."""
+    argv = ["--keep", folder / "again"]
+    trace([target("single"), "10"], folder, DEBIAN, AGENT + argv)
+    note = folder / "again" / "agent" / "notes.log"
+    note.write_text("mine")
+    second = trace([target("single"), "10"], folder, DEBIAN, AGENT + argv)
+    assert len(second.summary["gils"]) == 1 and note.read_text() == "mine"
+    note.parent.chmod(0o755)
+    run = giltracer([*AGENT, *argv, "-o", folder / "x.json", target("single"), "10"], folder)
+    assert str(note.parent) in one_line_error(run, 125)
 
 
 def damaged_copy(kept, folder):
