@@ -355,6 +355,11 @@ static int feed_fork(struct gt_timeline *timeline, const struct gt_event *event)
 
     if (note_forker(timeline, event))
         return -1;
+    index = event->other_tid > 0
+                ? gt_hashmap_get(&tracker->thread_of, (uint32_t)event->other_tid)
+                : GT_HASHMAP_NONE;
+    if (index != GT_HASHMAP_NONE && gt_futex_left(timeline, index, event->time_ns))
+        return -1;
     index = gt_hashmap_get(&tracker->thread_of, (uint32_t)event->tid);
     if (index != GT_HASHMAP_NONE) {
         if (gt_thread_at(timeline, index)->start_ns == event->time_ns)
