@@ -520,7 +520,6 @@ static int feed_thread_event(struct gt_timeline *timeline, const struct gt_event
         return rename_thread(timeline, index, event->text, event->text_length,
                              event->flags & GT_COMM_THREADING);
     case GT_EVENT_SCHED_SWITCH:
-    case GT_EVENT_SCHED_WAKEUP:
     case GT_EVENT_SWITCH_IN:
     case GT_EVENT_SWITCH_OUT:
         return gt_sched_feed(timeline, index, event);
@@ -568,6 +567,9 @@ int gt_timeline_feed(struct gt_timeline *timeline, const struct gt_event *event)
         feed_stopped(timeline, event);
     else
         rc = event->tid > 0 ? feed_thread_event(timeline, event) : 0;
+    if (rc == 0 &&
+        (event->kind == GT_EVENT_SCHED_SWITCH || event->kind == GT_EVENT_SCHED_WAKEUP))
+        rc = gt_sched_other(timeline, event);
     if (event->time_ns > 0)
         note_time(timeline, event);
     return rc;
