@@ -15,6 +15,7 @@ enum {
     OPTION_GIL_SOURCE,
     OPTION_STATE_DETECT,
     OPTION_CALL_GRAPH,
+    OPTION_KEEP_FRAMES,
     OPTION_EVENT,
     OPTION_FREQUENCY,
     OPTION_PERFETTO_STATES,
@@ -64,6 +65,8 @@ const struct gt_option gt_cli_table[] = {
      "also when threads run, are ready, sleep, sleep for the GIL"},
     {OPTION_CALL_GRAPH, 0, "call-graph", NULL, 0,
      "with --state-detect: the stack of each sleep"},
+    {OPTION_KEEP_FRAMES, 0, "keep-interpreter-frames", NULL, 0,
+     "in these stacks: functions and the interpreter's frames"},
     {OPTION_EVENT, 'e', "event", "EVENT", 0,
      "count a perf event per thread (page-faults, cycles, …); may repeat"},
     {OPTION_FREQUENCY, 'F', "freq", "N", 0, "samples per second of each -e (default: 999)"},
@@ -341,6 +344,9 @@ static int apply(void *context, const struct gt_option *option, const char *valu
     case OPTION_PERFETTO_STATES:
         cli->perfetto_states = true;
         break;
+    case OPTION_KEEP_FRAMES:
+        cli->keep_interpreter = true;
+        break;
     case OPTION_VIZTRACER:
         cli->viztracer = true;
         break;
@@ -399,6 +405,10 @@ int gt_cli_parse(struct gt_cli *cli, char *const *argv, struct gt_error *err)
     if (cli->call_graph && !cli->state_detect)
         return gt_error_set(err, GT_ERR_USAGE,
                             "--call-graph keeps the stacks of sleeps: add --state-detect");
+    if (cli->keep_interpreter && !cli->call_graph)
+        return gt_error_set(err, GT_ERR_USAGE,
+                            "--keep-interpreter-frames is about the stacks of sleeps: add "
+                            "--state-detect --call-graph");
     if (cli->viztracer && cli->target == GT_TARGET_COMMAND)
         return gt_error_set(err, GT_ERR_USAGE,
                             "--viztracer runs a script, -m MODULE or -c CODE, not a command "

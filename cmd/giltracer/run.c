@@ -239,6 +239,7 @@ static int start_report(struct run *run, struct gt_error *err)
         .root_pid = -1,
         .gil_enabled = interp->gil_enabled,
         .perfetto_states = run->cli->perfetto_states,
+        .keep_interpreter_frames = run->cli->keep_interpreter,
         .single_gil = interp->major == 3 && interp->minor < 12,
     };
     /* Without it futex calls are judged by their pattern alone. */

@@ -26,7 +26,7 @@ enum gt_event_kind {
     GT_EVENT_DROP_RETURN,
 
     /* The futex system call. ENTER: value: uaddr, flags: op, other_value: utime (0: no
-     * timeout). EXIT: value: the result. */
+     * timeout). EXIT: value: the result, as 64 bits. */
     GT_EVENT_FUTEX_ENTER,
     GT_EVENT_FUTEX_EXIT,
 

@@ -299,6 +299,11 @@ static int feed_fork(struct gt_timeline *timeline, const struct gt_event *event)
 
     if (note_forker(timeline, event))
         return -1;
+    index = event->other_tid > 0
+                ? gt_hashmap_get(&tracker->thread_of, (uint32_t)event->other_tid)
+                : GT_HASHMAP_NONE;
+    if (index != GT_HASHMAP_NONE && gt_futex_left(timeline, index, event->time_ns))
+        return -1;
     index = gt_hashmap_get(&tracker->thread_of, (uint32_t)event->tid);
     if (index != GT_HASHMAP_NONE) {
         if (gt_thread_at(timeline, index)->start_ns == event->time_ns)
@@ -457,7 +462,6 @@ static int feed_thread_event(struct gt_timeline *timeline, const struct gt_event
     case GT_EVENT_COMM:
         return gt_name_from_event(timeline, index, event);
     case GT_EVENT_SCHED_SWITCH:
-    case GT_EVENT_SCHED_WAKEUP:
     case GT_EVENT_SWITCH_IN:
     case GT_EVENT_SWITCH_OUT:
         return gt_sched_feed(timeline, index, event);
@@ -505,6 +509,9 @@ int gt_timeline_feed(struct gt_timeline *timeline, const struct gt_event *event)
         feed_stopped(timeline, event);
     else
         rc = event->tid > 0 ? feed_thread_event(timeline, event) : 0;
+    if (rc == 0 &&
+        (event->kind == GT_EVENT_SCHED_SWITCH || event->kind == GT_EVENT_SCHED_WAKEUP))
+        rc = gt_sched_other(timeline, event);
     if (event->time_ns > 0)
         note_time(timeline, event);
     return rc;

@@ -190,6 +190,13 @@ static int say_detail(struct gt_report *report, struct gt_buf *text)
                         "tracepoints): threads are running, preempted or off the CPU; why "
                         "they left it and when they were woken%s is missing.",
                         timeline->gils.count ? "" : ", and whether they slept for the GIL,"));
+    if (!timeline->saw_switch_records)
+        return add(report, text,
+                   gt_buf_adds(text,
+                               "The recording has no switch records (perf record "
+                               "--switch-events, perf script --show-switch-events): states "
+                               "are not known where no other event tells when a thread came "
+                               "back on a CPU."));
     return 0;
 }
 

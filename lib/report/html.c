@@ -382,7 +382,8 @@ static int write_tables(struct page *page)
 }
 
 int gt_html_write(const struct gt_timeline *timeline, const char *summary_json,
-                  size_t summary_length, struct gt_output *output, struct gt_error *err)
+                  size_t summary_length, bool keep_interpreter, struct gt_output *output,
+                  struct gt_error *err)
 {
     struct page page = {
         .timeline = timeline,
@@ -392,7 +393,7 @@ int gt_html_write(const struct gt_timeline *timeline, const char *summary_json,
     };
 
     gt_buf_init(&page.text);
-    page.rc = gt_flames_init(&page.flames, timeline, err);
+    page.rc = gt_flames_init(&page.flames, timeline, keep_interpreter, err);
     if (page.rc < 0)
         goto out;
     add_viewer(&page, "head.html");

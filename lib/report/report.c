@@ -308,7 +308,8 @@ int gt_report_write(struct gt_report *report, enum gt_report_format format,
     gt_buf_init(&summary);
     rc = gt_report_summary(report, &summary, err);
     if (rc == 0 && format == GT_FORMAT_HTML)
-        rc = gt_html_write(report->timeline, summary.data, summary.length, output, err);
+        rc = gt_html_write(report->timeline, summary.data, summary.length,
+                           report->info->keep_interpreter_frames, output, err);
     else if (rc == 0)
         rc = gt_chrome_write(report, &summary, format == GT_FORMAT_JSON_GZ, output, err);
     gt_buf_release(&summary);

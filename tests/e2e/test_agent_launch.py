@@ -1,7 +1,9 @@
 """The agent through the launcher: the GIL and functions with no privilege, whatever the target
 does, and what is said when the agent cannot be there."""
+import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -388,13 +390,27 @@ def folded(folder, kept, *words):
 
 
 def is_interpreter(frame):
-    return frame.startswith(("[python", "[libpython", "_PyEval", "PyEval"))
+    return frame.startswith(("[python", "[libpython", "_PyEval", "PyEval", "_PyObject", "PyCOND",
+                             "pymain_", "take_gil"))
+
+
+def frames_of_page(folder, kept, *words):
+    page = folder / "page.html"
+    run = harness.Run([harness.PERF2TRACE, "-q", "--agent-log", kept / "agent", *words,
+                       kept / "perf.data", "-o", page], folder).finish()
+    assert run.status == 0, run
+    return json.loads(re.search(r'id="page-data"[^>]*>(.*?)</script>', page.read_text(),
+                                re.S).group(1))["frames"]
 
 
 @pytest.mark.needs_perf
-def test_stacks_of_functions(folder):
+@pytest.mark.parametrize("python", [DEBIAN, harness.an_interpreter(3, 12)],
+                         ids=lambda one: one and one.name)
+def test_stacks_of_functions(folder, python):
+    if not python:
+        pytest.skip("no CPython 3.12")
     kept = folder / "kept"
-    trace([target("two_workers"), "0.4"], folder, DEBIAN,
+    trace([target("two_workers"), "0.4"], folder, python,
           ["--state-detect", "--call-graph", "--keep", kept])
     plain = folded(folder, kept)
     merged = folded(folder, kept, "--agent-log", kept / "agent")
@@ -410,3 +426,8 @@ def test_stacks_of_functions(folder):
     total = sum(plain.values())
     for stacks in (merged, both):
         assert abs(sum(stacks.values()) - total) <= len(stacks) + len(plain)
+    # The page shows the same; before the first function there is nothing to put in their place.
+    fewer = set(frames_of_page(folder, kept))
+    more = set(frames_of_page(folder, kept, "--keep-interpreter-frames"))
+    assert "spin" in fewer and fewer < more, fewer - more
+    assert any(map(is_interpreter, more - fewer))
