@@ -303,14 +303,44 @@ static int apply_agent(struct gt_cli *cli, int id, const char *value, bool on,
     return rc < 0 ? rc : 1;
 }
 
+/* Options that only say yes or no; NULL for others. */
+static bool *flag_of(struct gt_cli *cli, int id)
+{
+    switch (id) {
+    case OPTION_GIL_DETECT:
+        return &cli->gil_detect;
+    case OPTION_STATE_DETECT:
+        return &cli->state_detect;
+    case OPTION_CALL_GRAPH:
+        return &cli->call_graph;
+    case OPTION_KEEP_FRAMES:
+        return &cli->keep_interpreter;
+    case OPTION_PERFETTO_STATES:
+        return &cli->perfetto_states;
+    case OPTION_VIZTRACER:
+        return &cli->viztracer;
+    case OPTION_QUIET:
+        return &cli->quiet;
+    case OPTION_VERBOSE:
+        return &cli->verbose;
+    default:
+        return NULL;
+    }
+}
+
 static int apply(void *context, const struct gt_option *option, const char *value, bool on,
                  struct gt_error *err)
 {
     struct gt_cli *cli = context;
+    bool *flag = flag_of(cli, option->id);
     int rc = apply_agent(cli, option->id, value, on, err);
 
     if (rc)
         return rc < 0 ? rc : 0;
+    if (flag) {
+        *flag = on;
+        return 0;
+    }
     switch (option->id) {
     case OPTION_MODULE:
         return set_target(cli, GT_TARGET_MODULE, value, err);
@@ -335,38 +365,14 @@ static int apply(void *context, const struct gt_option *option, const char *valu
         break;
     case OPTION_FREQUENCY:
         return set_frequency(cli, value, err);
-    case OPTION_STATE_DETECT:
-        cli->state_detect = on;
-        break;
-    case OPTION_CALL_GRAPH:
-        cli->call_graph = true;
-        break;
-    case OPTION_PERFETTO_STATES:
-        cli->perfetto_states = true;
-        break;
-    case OPTION_KEEP_FRAMES:
-        cli->keep_interpreter = true;
-        break;
-    case OPTION_VIZTRACER:
-        cli->viztracer = true;
-        break;
     case OPTION_PYTHON:
         cli->python = value;
-        break;
-    case OPTION_GIL_DETECT:
-        cli->gil_detect = on;
         break;
     case OPTION_KEEP:
         cli->keep = value;
         break;
     case OPTION_SUMMARY:
         cli->summary = value;
-        break;
-    case OPTION_QUIET:
-        cli->quiet = true;
-        break;
-    case OPTION_VERBOSE:
-        cli->verbose = true;
         break;
     case OPTION_SETUP:
         cli->setup_group = value;
