@@ -69,7 +69,8 @@ const struct gt_option gt_cli_table[] = {
      "in these stacks: functions and the interpreter's frames"},
     {OPTION_EVENT, 'e', "event", "EVENT", 0,
      "count a perf event per thread (page-faults, cycles, …); may repeat"},
-    {OPTION_FREQUENCY, 'F', "freq", "N", 0, "samples per second of each -e (default: 999)"},
+    {OPTION_FREQUENCY, 'F', "freq", "N", 0,
+     "samples per second of hardware counters and clocks (default: 999)"},
 
     {0, 0, NULL, NULL, 0, "Functions"},
     {OPTION_PYTHON_TRACE, 0, "python-trace", NULL, GT_OPTION_NEGATABLE,
@@ -303,44 +304,50 @@ static int apply_agent(struct gt_cli *cli, int id, const char *value, bool on,
     return rc < 0 ? rc : 1;
 }
 
-/* Options that only say yes or no; NULL for others. */
-static bool *flag_of(struct gt_cli *cli, int id)
+/* What to record, likewise. */
+static int apply_recording(struct gt_cli *cli, int id, const char *value, bool on,
+                           struct gt_error *err)
 {
+    int rc = 0;
+
     switch (id) {
     case OPTION_GIL_DETECT:
-        return &cli->gil_detect;
+        cli->gil_detect = on;
+        break;
+    case OPTION_GIL_SOURCE:
+        rc = gt_gil_source_parse(value, &cli->gil_source, err);
+        break;
     case OPTION_STATE_DETECT:
-        return &cli->state_detect;
+        cli->state_detect = on;
+        break;
     case OPTION_CALL_GRAPH:
-        return &cli->call_graph;
+        cli->call_graph = true;
+        break;
     case OPTION_KEEP_FRAMES:
-        return &cli->keep_interpreter;
-    case OPTION_PERFETTO_STATES:
-        return &cli->perfetto_states;
-    case OPTION_VIZTRACER:
-        return &cli->viztracer;
-    case OPTION_QUIET:
-        return &cli->quiet;
-    case OPTION_VERBOSE:
-        return &cli->verbose;
+        cli->keep_interpreter = true;
+        break;
+    case OPTION_EVENT:
+        rc = gt_strvec_push(&cli->counters, value) ? gt_error_memory(err) : 0;
+        break;
+    case OPTION_FREQUENCY:
+        rc = set_frequency(cli, value, err);
+        break;
     default:
-        return NULL;
+        return 0;
     }
+    return rc < 0 ? rc : 1;
 }
 
 static int apply(void *context, const struct gt_option *option, const char *value, bool on,
                  struct gt_error *err)
 {
     struct gt_cli *cli = context;
-    bool *flag = flag_of(cli, option->id);
     int rc = apply_agent(cli, option->id, value, on, err);
 
+    if (rc == 0)
+        rc = apply_recording(cli, option->id, value, on, err);
     if (rc)
         return rc < 0 ? rc : 0;
-    if (flag) {
-        *flag = on;
-        return 0;
-    }
     switch (option->id) {
     case OPTION_MODULE:
         return set_target(cli, GT_TARGET_MODULE, value, err);
@@ -350,12 +357,8 @@ static int apply(void *context, const struct gt_option *option, const char *valu
         return set_target(cli, GT_TARGET_COMMAND, NULL, err);
     case OPTION_OUTPUT:
         return gt_strvec_push(&cli->outputs, value) ? gt_error_memory(err) : 0;
-    case OPTION_GIL_SOURCE:
-        return gt_gil_source_parse(value, &cli->gil_source, err);
     case OPTION_COLOR:
         return set_color(cli, value, err);
-    case OPTION_EVENT:
-        return gt_strvec_push(&cli->counters, value) ? gt_error_memory(err) : 0;
     case OPTION_FAIL_IF:
         return gt_strvec_push(&cli->fail_if, value) ? gt_error_memory(err) : 0;
     case OPTION_REPEAT:
@@ -363,8 +366,12 @@ static int apply(void *context, const struct gt_option *option, const char *valu
     case OPTION_BASELINE:
         cli->baseline = value;
         break;
-    case OPTION_FREQUENCY:
-        return set_frequency(cli, value, err);
+    case OPTION_PERFETTO_STATES:
+        cli->perfetto_states = true;
+        break;
+    case OPTION_VIZTRACER:
+        cli->viztracer = true;
+        break;
     case OPTION_PYTHON:
         cli->python = value;
         break;
@@ -373,6 +380,12 @@ static int apply(void *context, const struct gt_option *option, const char *valu
         break;
     case OPTION_SUMMARY:
         cli->summary = value;
+        break;
+    case OPTION_QUIET:
+        cli->quiet = true;
+        break;
+    case OPTION_VERBOSE:
+        cli->verbose = true;
         break;
     case OPTION_SETUP:
         cli->setup_group = value;

@@ -221,7 +221,7 @@ static int start_report(struct run *run, struct gt_error *err)
 {
     struct gt_run_info *info = &run->info;
     const struct gt_interp *interp = &run->interp;
-    unsigned detect = 0;
+    unsigned detect = run->plan.states ? GT_DETECT_SCHED : 0;
 
     if (interp->major)
         snprintf(run->version, sizeof(run->version), "CPython %d.%d.%d", interp->major,
@@ -240,6 +240,7 @@ static int start_report(struct run *run, struct gt_error *err)
         .gil_enabled = interp->gil_enabled,
         .perfetto_states = run->cli->perfetto_states,
         .keep_interpreter_frames = run->cli->keep_interpreter,
+        .counters = run->plan.counters.items,
         .single_gil = interp->major == 3 && interp->minor < 12,
     };
     /* Without it futex calls are judged by their pattern alone. */
@@ -247,8 +248,6 @@ static int start_report(struct run *run, struct gt_error *err)
         info->runtime = &run->runtime;
     if (run->plan.gil_source != GT_GIL_NONE)
         detect |= GT_DETECT_GIL;
-    if (run->plan.states)
-        detect |= GT_DETECT_SCHED;
     run->report = gt_report_new(detect, info, err);
     return run->report ? 0 : (err ? err->code : GT_ERR_MEMORY);
 }
@@ -371,8 +370,7 @@ static int prepare(struct run *run, int *status, struct gt_error *err)
     if (rc < 0)
         return rc;
     *status = EXIT_OURS;
-    for (size_t i = 0; rc == 0 && i < cli->counters.count; i++)
-        rc = gt_counter_check(&run->caps, &run->loop, cli->counters.items[i], err);
+    rc = gt_counters_check(&run->caps, &run->loop, cli->counters.items, cli->frequency, err);
     if (rc == 0 && cli->viztracer)
         rc = gt_under_viztracer_check(&run->interp, &run->loop, err);
     if (rc == 0)

@@ -1,5 +1,7 @@
 #include "launch/plan.h"
 
+#include "launch/counters.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <sys/param.h>
@@ -34,6 +36,7 @@ void gt_plan_init(struct gt_plan *plan)
     memset(plan, 0, sizeof(*plan));
     gt_probe_set_init(&plan->probes);
     gt_strvec_init(&plan->events);
+    gt_strvec_init(&plan->counters);
     gt_strvec_init(&plan->env);
     gt_strvec_init(&plan->target);
     gt_strvec_init(&plan->notes);
@@ -43,6 +46,7 @@ void gt_plan_release(struct gt_plan *plan)
 {
     gt_probe_set_release(&plan->probes);
     gt_strvec_release(&plan->events);
+    gt_strvec_release(&plan->counters);
     gt_strvec_release(&plan->env);
     gt_strvec_release(&plan->target);
     gt_strvec_release(&plan->notes);
@@ -134,24 +138,34 @@ static int choose_states(struct gt_plan *plan, const struct gt_plan_request *req
     return rc;
 }
 
-/*
- * "page-faults:u" → "page-faults/freq=999/u": the frequency must be each event's own, since a
- * global one would thin out the tracepoints. Tracepoints of the user count every hit.
- */
+/* Is it recorded already, for a purpose of ours? */
+static bool is_planned(const struct gt_plan *plan, const char *event)
+{
+    size_t length = strlen(event);
+
+    for (size_t i = 0; i < plan->events.count; i++) {
+        const char *planned = plan->events.items[i];
+
+        if (strncmp(planned, event, length) == 0 &&
+            (!planned[length] || planned[length] == '/'))
+            return true;
+    }
+    return false;
+}
+
 static int add_counter(struct gt_plan *plan, const char *event, unsigned frequency)
 {
-    const char *slash = strrchr(event, '/');
-    const char *colon = strchr(event, ':');
+    struct gt_buf text;
+    int failed;
 
-    plan->counters = true;
-    if (slash && slash != strchr(event, '/'))
-        return gt_strvec_pushf(&plan->events, "%.*s,freq=%u%s", (int)(slash - event), event,
-                               frequency, slash);
-    if (slash || (colon && strspn(colon + 1, "ukhHGpPSDIeWb") != strlen(colon + 1)))
-        return gt_strvec_push(&plan->events, event);
-    return gt_strvec_pushf(&plan->events, "%.*s/freq=%u/%s",
-                           colon ? (int)(colon - event) : (int)strlen(event), event, frequency,
-                           colon ? colon + 1 : "");
+    gt_buf_init(&text);
+    failed = gt_counter_shown(event, &text) || gt_strvec_push(&plan->counters, text.data);
+    gt_buf_reset(&text);
+    if (!failed && !is_planned(plan, event))
+        failed = gt_counter_spec(event, frequency, &text) ||
+                 gt_strvec_push(&plan->events, text.data);
+    gt_buf_release(&text);
+    return failed ? -1 : 0;
 }
 
 static int use_agent(struct gt_plan *plan)
@@ -311,8 +325,8 @@ int gt_plan_record_command(const struct gt_plan *plan, const struct gt_caps *cap
         failed |= gt_strvec_push(argv, "-m") | gt_strvec_pushf(argv, "%uM", plan->buffer_mib);
     if (plan->states)
         failed |= gt_strvec_push(argv, "--switch-events");
-    if (plan->counters)
-        failed |= gt_strvec_push(argv, "--sample-cpu");
+    if (plan->counters.count)
+        failed |= gt_strvec_push(argv, "--sample-cpu") | gt_strvec_push(argv, "-P");
     /* -d records where data is mapped, too: perf's unwinder looks for the lowest mapping of a
      * library, which is not the executable one. */
     if (plan->stacks)

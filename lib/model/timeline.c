@@ -276,15 +276,17 @@ static uint32_t thread_of_event(struct gt_timeline *timeline, const struct gt_ev
     return index;
 }
 
-/* Whoever forks lives: the first that a recording tells of a thread may be this. */
+/* Whoever forks lives, and waits for nothing: the first that is told of a thread may be this.
+ */
 static int note_forker(struct gt_timeline *timeline, const struct gt_event *event)
 {
-    uint32_t process;
+    uint32_t process, index;
 
-    if (event->other_pid <= 0 || event->other_tid <= 0 ||
-        gt_hashmap_get(&timeline->tracker->thread_of, (uint32_t)event->other_tid) !=
-            GT_HASHMAP_NONE)
+    if (event->other_pid <= 0 || event->other_tid <= 0)
         return 0;
+    index = gt_hashmap_get(&timeline->tracker->thread_of, (uint32_t)event->other_tid);
+    if (index != GT_HASHMAP_NONE)
+        return gt_futex_left(timeline, index, event->time_ns);
     process = process_of_pid(timeline, event->other_pid, event->time_ns);
     if (process == GT_NO_INDEX)
         return -1;
@@ -298,11 +300,6 @@ static int feed_fork(struct gt_timeline *timeline, const struct gt_event *event)
     uint32_t parent, process, index;
 
     if (note_forker(timeline, event))
-        return -1;
-    index = event->other_tid > 0
-                ? gt_hashmap_get(&tracker->thread_of, (uint32_t)event->other_tid)
-                : GT_HASHMAP_NONE;
-    if (index != GT_HASHMAP_NONE && gt_futex_left(timeline, index, event->time_ns))
         return -1;
     index = gt_hashmap_get(&tracker->thread_of, (uint32_t)event->tid);
     if (index != GT_HASHMAP_NONE) {

@@ -144,9 +144,14 @@ static int say_futex(struct gt_report *report, struct gt_buf *text)
     for (uint32_t i = 0; i < report->timeline->gils.count; i++)
         if (gt_gil_at(report->timeline, i)->source == GT_GIL_FROM_FUTEX)
             return add(report, text,
-                       gt_buf_adds(text, "The futex source sees waits, hand-overs and who "
-                                         "released; holds that nobody waited for are not "
-                                         "measured."));
+                       gt_buf_addf(text,
+                                   "The futex source sees waits, hand-overs and who "
+                                   "released; holds that nobody waited for are not "
+                                   "measured%s.",
+                                   report->timeline->counters.count
+                                       ? ", and what was counted in them stands under "
+                                         "neither"
+                                       : ""));
     return 0;
 }
 

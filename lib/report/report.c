@@ -80,6 +80,24 @@ static int take_merged(struct gt_report *report, int64_t until_ns)
     }
 }
 
+/* An event that the model has a use for of its own was asked to be counted as well. */
+static int count(struct gt_report *report, const struct gt_event *event)
+{
+    char *const *names = report->info->counters;
+    struct gt_event copy;
+
+    for (; event->kind != GT_EVENT_COUNTER && event->text && names && *names; names++) {
+        if (strlen(*names) != event->text_length ||
+            memcmp(*names, event->text, event->text_length) != 0)
+            continue;
+        copy = *event;
+        copy.kind = GT_EVENT_COUNTER;
+        copy.value = 1;
+        return feed(report, &copy);
+    }
+    return 0;
+}
+
 static int take_event(void *context, const struct gt_event *event)
 {
     struct gt_report *report = context;
@@ -91,7 +109,7 @@ static int take_event(void *context, const struct gt_event *event)
         if (take_merged(report, event->time_ns) < 0)
             return GT_ERR_MEMORY;
     }
-    return feed(report, event);
+    return count(report, event) < 0 ? GT_ERR_MEMORY : feed(report, event);
 }
 
 static int next_of_agentlog(void *source, struct gt_event *event, struct gt_error *err)
@@ -160,6 +178,12 @@ struct gt_report *gt_report_new(unsigned detect, const struct gt_run_info *info,
         return NULL;
     }
     gt_timeline_set_runtime(report->timeline, info->runtime);
+    for (size_t i = 0; info->counters && info->counters[i]; i++)
+        if (gt_counters_expect(report->timeline, info->counters[i])) {
+            gt_report_free(report);
+            gt_error_memory(err);
+            return NULL;
+        }
     return report;
 }
 

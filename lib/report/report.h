@@ -33,6 +33,7 @@ struct gt_run_info {
     int64_t started_unix_ns;      /* wall clock when the gate opened, -1 unknown */
     int32_t root_pid;             /* the target's pid; -1 unknown */
     bool gil_enabled;             /* false on a free-threaded build that runs without a GIL */
+    char *const *counters;        /* events to count, NULL-terminated, or NULL */
     bool perfetto_states;         /* JSON: states as ph:"T" records */
     bool keep_interpreter_frames; /* page: below the functions, in stacks of sleeps */
     const struct gt_runtime *runtime; /* where the interpreter keeps its GIL; may be NULL */

@@ -146,18 +146,20 @@ static enum gt_event_class classify(const char *name, size_t length)
         return GT_CLASS_SCHED_WAKEUP;
     if (rest >= 12 && memcmp(event, "sched_waking", 12) == 0)
         return GT_CLASS_SCHED_WAKING;
+    if (rest >= 14 && memcmp(event, "sched_process_", 14) == 0)
+        return GT_CLASS_LIFE;
     if (has(event, rest, "take_gil"))
         return is_return ? GT_CLASS_TAKE_RETURN : GT_CLASS_TAKE_ENTER;
     if (has(event, rest, "drop_gil"))
         return is_return ? GT_CLASS_DROP_RETURN : GT_CLASS_DROP_ENTER;
     if (is_return || in_group(name, colon, "syscalls") || in_group(name, colon, "signal"))
-        return GT_CLASS_TRACEPOINT; /* "signal:signal_generate" is the kernel's */
+        return GT_CLASS_COUNTER; /* "signal:signal_generate" is the kernel's */
     if (has(event, rest, "cond_signal") || (rest >= 6 && memcmp(event, "signal", 6) == 0))
         return GT_CLASS_COND_SIGNAL;
     if (has(event, rest, "timedwait") || has(event, rest, "clockwait") ||
         (rest >= 4 && memcmp(event, "wait", 4) == 0))
         return GT_CLASS_COND_WAIT;
-    return GT_CLASS_TRACEPOINT;
+    return GT_CLASS_COUNTER;
 }
 
 static const struct gt_event_name *name_at(const struct gt_parser *parser, size_t index)

@@ -171,10 +171,11 @@ static void probes_that_people_name(void **state)
     assert_int_equal(kind_of("python:take_gil__return_1"), GT_EVENT_TAKE_RETURN);
     assert_int_equal(kind_of("python:drop_gil"), GT_EVENT_DROP_ENTER);
     assert_int_equal(kind_of("python:drop_gil__return"), GT_EVENT_DROP_RETURN);
-    assert_int_equal(kind_of("probe_libc:pthread_cond_signal__return"), GT_EVENT_OTHER);
-    assert_int_equal(kind_of("signal:signal_generate"), GT_EVENT_OTHER);
-    assert_int_equal(kind_of("syscalls:sys_enter_rt_sigtimedwait"), GT_EVENT_OTHER);
-    assert_int_equal(kind_of("sched:sched_stat_wait"), GT_EVENT_OTHER);
+    assert_int_equal(kind_of("probe_libc:pthread_cond_signal__return"), GT_EVENT_COUNTER);
+    assert_int_equal(kind_of("signal:signal_generate"), GT_EVENT_COUNTER);
+    assert_int_equal(kind_of("syscalls:sys_enter_rt_sigtimedwait"), GT_EVENT_COUNTER);
+    assert_int_equal(kind_of("sched:sched_stat_wait"), GT_EVENT_COUNTER);
+    assert_int_equal(kind_of("sched:sched_process_exit"), GT_EVENT_OTHER);
     /* A probe without its argument tells nothing. */
     assert_int_equal(parse("      python3.11 1/2 [001]  5.000000001: gil:signal: (7f46)"),
                      GT_LINE_EVENT);

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "launch/caps.h"
+#include "launch/counters.h"
 #include "launch/plan.h"
 
 #include <stdio.h>
@@ -220,6 +221,55 @@ static void test_a_build_without_gil_is_noted(void **state)
     gt_buf_release(&text);
 }
 
+static void check_counter(const char *event, const char *spec, const char *shown)
+{
+    struct gt_buf text;
+
+    gt_buf_init(&text);
+    assert_int_equal(gt_counter_spec(event, 99, &text), 0);
+    assert_string_equal(text.data, spec);
+    gt_buf_reset(&text);
+    assert_int_equal(gt_counter_shown(event, &text), 0);
+    assert_string_equal(text.data, shown);
+    gt_buf_release(&text);
+}
+
+static void test_counters(void **state)
+{
+    (void)state;
+    check_counter("cycles", "cycles/freq=99/", "cycles");
+    check_counter("cycles:u", "cycles/freq=99/u", "cycles:u");
+    check_counter("cpu-clock:ppp", "cpu-clock/freq=99/ppp", "cpu-clock:ppp");
+    check_counter("cpu/event=0x3c/u", "cpu/event=0x3c,freq=99/u", "cpu/event=0x3c/u");
+    check_counter("cycles/name=hot,period=5/", "cycles/name=hot,period=5/", "hot");
+    /* One by one: */
+    check_counter("page-faults:u", "page-faults:u", "page-faults:u");
+    check_counter("cs", "cs", "cs");
+    check_counter("syscalls:sys_enter_write", "syscalls:sys_enter_write",
+                  "syscalls:sys_enter_write");
+    check_counter("syscalls:sys_enter_write:u", "syscalls:sys_enter_write:u",
+                  "syscalls:sys_enter_write");
+}
+
+/* What is recorded for the states is not recorded twice. */
+static void test_counters_of_what_is_recorded(void **state)
+{
+    static char *names[] = {"sched:sched_switch", "page-faults", NULL};
+    struct gt_plan_request request = {
+        .state_detect = true, .call_graph = true, .counters = names, .target = target};
+    int switches = 0, faults = 0;
+
+    (void)state;
+    assert_int_equal(gt_plan_make(&plan, &request, &caps, &interp, &err), 0);
+    for (size_t i = 0; i < plan.events.count; i++) {
+        switches += strncmp(plan.events.items[i], "sched:sched_switch", 18) == 0;
+        faults += strcmp(plan.events.items[i], "page-faults") == 0;
+    }
+    assert_int_equal(switches, 1);
+    assert_int_equal(faults, 1);
+    assert_int_equal(plan.counters.count, 2);
+}
+
 static void test_probe_names(void **state)
 {
     (void)state;
@@ -286,6 +336,8 @@ int main(void)
         TEST(test_users_have_perfs_own_buffer),
         TEST(test_a_build_without_gil_is_noted),
         TEST(test_perf_versions),
+        cmocka_unit_test(test_counters),
+        TEST(test_counters_of_what_is_recorded),
         cmocka_unit_test(test_probe_names),
         cmocka_unit_test(test_sources),
     };
