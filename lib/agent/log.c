@@ -297,6 +297,16 @@ void gt_agent_message(struct gt_agent_thread *self, const char *text)
     gt_agent_note(self, &note, text, strlen(text), "", 0);
 }
 
+void gt_agent_say(const char *text)
+{
+    struct gt_agent_thread *self = gt_agent_enter();
+
+    if (!self)
+        return;
+    gt_agent_message(self, text);
+    gt_agent_leave(self);
+}
+
 static int map_control(void)
 {
     size_t size = (sizeof(*gt_agent.control) + GT_WIRE_CHUNK_BYTES - 1) &

@@ -67,6 +67,7 @@ struct gt_agent_thread {
     uint32_t exit_rounds;   /* of thread-specific destructors, seen so far */
     uint32_t profile_state; /* profile.c */
     uint32_t profile_uses;
+    bool profile_told;
     uint32_t live; /* 0: its thread ended, the next one may take this memory */
     int32_t tid;
     uint64_t ident;               /* pthread_self() */
@@ -207,6 +208,9 @@ void gt_agent_note(struct gt_agent_thread *self, const struct gt_wire_note *note
 
 /* A message for the user, in the notes of this thread. */
 void gt_agent_message(struct gt_agent_thread *self, const char *text);
+
+/* The same, of this thread, from outside of gt_agent_enter and _leave. */
+void gt_agent_say(const char *text);
 
 /* Switch off in this process and note why: "text: strerror(error)" when error is not 0. */
 void gt_agent_trouble(const char *text, int error);
