@@ -11,7 +11,7 @@ int gt_perfscript_start(const struct gt_perfscript *script, const struct gt_caps
 {
     static const int stdio[] = {GT_CHILD_NULL, GT_CHILD_CAPTURE, GT_CHILD_CAPTURE};
     char fields[80];
-    char *argv[13] = {caps->perf,
+    char *argv[12] = {caps->perf,
                       "script",
                       "-i",
                       (char *)script->data_path,
@@ -39,8 +39,6 @@ int gt_perfscript_start(const struct gt_perfscript *script, const struct gt_caps
         argv[argc++] = "-F";
         argv[argc++] = fields;
     }
-    if (script->stacks) /* looking up inlined functions takes longer than all the rest */
-        argv[argc++] = "--no-inline";
     if (script->mappings)
         argv[argc++] = "--show-mmap-events";
     gt_strvec_init(&env);
