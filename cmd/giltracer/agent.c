@@ -2,6 +2,7 @@
 
 #include "agent/wire.h"
 #include "launch/elf.h"
+#include "launch/tools.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -58,15 +59,13 @@ static bool gives_privilege(const char *path)
                                     (st.st_mode & S_ISGID && st.st_gid != getegid()));
 }
 
-int gt_agent_check(const struct gt_interp *interp, struct gt_error *err)
+/* What the loader will not preload into. */
+static int check_program(const char *path, struct gt_error *err)
 {
-    const char *path = interp->executable;
-    char name[PATH_MAX];
+    char loader[PATH_MAX];
     struct gt_elf elf;
-    int rc = find_agent(name, sizeof(name), err);
+    int rc;
 
-    if (rc < 0 || !path)
-        return rc;
     if (gives_privilege(path))
         return gt_error_set(err, GT_ERR_UNSUPPORTED,
                             "%s is set-uid, set-gid or has capabilities: the loader refuses to "
@@ -74,16 +73,27 @@ int gt_agent_check(const struct gt_interp *interp, struct gt_error *err)
                             path);
     if (gt_elf_open(&elf, path, NULL) < 0)
         return 0;
-    rc = gt_elf_interpreter(&elf, name, sizeof(name), NULL);
+    rc = gt_elf_interpreter(&elf, loader, sizeof(loader), NULL);
     gt_elf_close(&elf);
     if (rc == GT_ERR_NOT_FOUND)
         return gt_error_set(err, GT_ERR_UNSUPPORTED,
                             "%s is linked statically: the agent cannot be preloaded into it",
                             path);
-    if (rc == 0 && strstr(name, "musl"))
-        return gt_error_set(err, GT_ERR_UNSUPPORTED,
-                            "%s runs on musl: the agent here is built for glibc", path);
     return 0;
+}
+
+int gt_agent_check(const struct gt_interp *interp, struct gt_error *err)
+{
+    char name[PATH_MAX];
+    char *path;
+    int rc = find_agent(name, sizeof(name), err);
+
+    if (rc < 0)
+        return rc;
+    path = interp->executable ? strdup(interp->executable) : gt_tool_find(interp->command);
+    rc = path ? check_program(path, err) : 0;
+    free(path);
+    return rc;
 }
 
 static bool is_log(const char *name)

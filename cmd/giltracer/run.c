@@ -5,12 +5,15 @@
 #include "base/nstime.h"
 #include "launch/caps.h"
 #include "launch/counters.h"
+#include "launch/elf.h"
 #include "launch/interp.h"
 #include "launch/plan.h"
 #include "launch/probes.h"
 #include "launch/runtime.h"
 #include "launch/session.h"
 #include "launch/signals.h"
+#include "launch/tools.h"
+#include "folder.h"
 #include "judge.h"
 #include "outputs.h"
 #include "report/report.h"
@@ -20,12 +23,10 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -63,6 +64,9 @@ struct run {
     char *viztracer_path; /* where VizTracer writes; NULL: it is not used */
     struct gt_viztracer *viztracer;
     struct gt_agent_request agent; /* the command line's, less what cannot be */
+    struct gt_error agent_why;     /* why it cannot be loaded; code 0: it can */
+    bool agent_noted;              /* the user knows */
+    struct gt_error agent_missed;  /* why there is no log; code 0: it matters to nobody */
     bool signals_started, probes_installed, removal_started;
     struct gt_child removal;
     int64_t started_ns;
@@ -100,21 +104,34 @@ static int build_target(const struct run *run, struct gt_strvec *target)
     return failed | gt_strvec_push_all(target, cli->words.items);
 }
 
-/* Functions are traced by default, so what hinders it matters only to who asked for it. Not
- * where the GIL is seen from futex calls: that is chosen to cost nothing. */
-static int check_agent(struct run *run, struct gt_error *err)
+/* Not where the GIL is seen from futex calls: that is chosen to cost nothing. A command that
+ * cannot have the agent may start a Python that can. */
+static void check_agent(struct run *run)
 {
     struct gt_agent_request *agent = &run->agent;
-    struct gt_error why;
 
     *agent = run->cli->agent;
     if (run->cli->viztracer || (run->cli->gil_source == GT_GIL_FUTEX && !agent->insist))
         agent->python_trace = false;
-    if (!agent->python_trace || gt_agent_check(&run->interp, &why) == 0)
+    if (gt_agent_check(&run->interp, &run->agent_why) == 0)
+        run->agent_why.code = 0;
+    else if (run->interp.executable)
+        agent->python_trace = false;
+}
+
+/* Functions are traced by default, so what hinders it matters only to who asked for it. */
+static int note_agent(struct run *run, struct gt_error *err)
+{
+    const char *what = NULL;
+
+    if (!run->agent_why.code || !run->interp.executable)
         return 0;
-    agent->python_trace = false;
-    return agent->insist && gt_strvec_pushf(&run->plan.notes, "functions are not traced: %s",
-                                            why.message)
+    if (run->plan.gil_source == GT_GIL_AGENT)
+        what = "the agent cannot be loaded";
+    else if (run->agent.insist)
+        what = "functions are not traced";
+    run->agent_noted = what != NULL;
+    return what && gt_strvec_pushf(&run->plan.notes, "%s: %s", what, run->agent_why.message)
                ? gt_error_memory(err)
                : 0;
 }
@@ -160,43 +177,16 @@ static void show_plan(const struct run *run)
 
 /* --- where to keep things --- */
 
-/* perf fails without a word when it cannot even write its header. */
-static int check_room(const char *folder, struct gt_error *err)
-{
-    enum { LEAST_BYTES = 512 * 1024 };
-    struct statvfs fs;
-
-    if (statvfs(folder, &fs) || (uint64_t)fs.f_bavail * fs.f_frsize >= LEAST_BYTES)
-        return 0;
-    return gt_error_set(err, GT_ERR_IO,
-                        "no room for a recording in %s (set TMPDIR, or --keep, to a folder "
-                        "with more)",
-                        folder);
-}
-
 static int make_folder(struct run *run, struct gt_error *err)
 {
-    const char *folder = run->cli->keep;
+    int rc = gt_folder_make(run->cli->keep, &run->folder, err);
+    const char *folder = run->folder ? run->folder : run->cli->keep;
 
-    if (folder) {
-        if (mkdir(folder, 0700) && errno != EEXIST)
-            return gt_error_errno(err, "cannot make the folder %s (choose another with --keep)",
-                                  folder);
-        if (faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS))
-            return gt_error_errno(err, "cannot write into %s (choose another with --keep)",
-                                  folder);
-    } else {
-        folder = run->folder = gt_fs_private_dir(err);
-        if (!folder)
-            return err ? err->code : GT_ERR_IO;
-    }
-    if (asprintf(&run->data_path, "%s/perf.data", folder) < 0) {
+    if (rc == 0 && asprintf(&run->data_path, "%s/perf.data", folder) < 0) {
         run->data_path = NULL;
-        return gt_error_memory(err);
+        rc = gt_error_memory(err);
     }
-    if (run->plan.agent && gt_agent_folder(folder, &run->agent_path, err) < 0)
-        return err ? err->code : GT_ERR_IO;
-    return check_room(folder, err);
+    return rc == 0 && run->plan.agent ? gt_agent_folder(folder, &run->agent_path, err) : rc;
 }
 
 /* The folder is known: put VizTracer before the target, and tell it where to write. */
@@ -288,8 +278,11 @@ static void merge_agentlog(struct run *run)
     /* A command that never runs Python has no functions: nothing to say unless asked. */
     if (!run->agentlog && !parts && !run->agent.insist)
         return;
-    if (!run->agentlog)
-        gt_say("%s", err.message);
+    if (!run->agentlog && run->agent_why.code)
+        gt_error_set(&err, run->agent_why.code, "the agent was not loaded: %s",
+                     run->agent_why.message);
+    if (!run->agentlog && !run->agent_noted)
+        run->agent_missed = err;
     gt_report_set_agentlog(run->report, run->agentlog, parts);
 }
 
@@ -306,6 +299,8 @@ static void say_agent_warnings(const struct run *run)
 {
     const char *warning;
 
+    if (run->agent_missed.code)
+        gt_say("%s", run->agent_missed.message);
     for (size_t i = 0; run->agentlog && (warning = gt_agentlog_warning(run->agentlog, i)); i++)
         gt_say("%s", warning);
 }
@@ -374,9 +369,11 @@ static int prepare(struct run *run, int *status, struct gt_error *err)
     if (rc == 0 && cli->viztracer)
         rc = gt_under_viztracer_check(&run->interp, &run->loop, err);
     if (rc == 0)
-        rc = check_agent(run, err);
+        check_agent(run);
     if (rc == 0)
         rc = make_plan(run, err);
+    if (rc == 0)
+        rc = note_agent(run, err);
     if (rc == 0)
         rc = gt_outputs_open(&run->outputs, cli, err);
     if (rc == 0)
@@ -462,6 +459,19 @@ static void write_report(struct run *run)
         gt_outputs_write(&run->outputs, run->report, run->cli, &run->signals, &run->loop);
 }
 
+static int say_exec_failed(const char *program, int error)
+{
+    char *path = gt_tool_find(program);
+    char loader[PATH_MAX];
+
+    if (path && error == ENOENT && gt_elf_lacks_loader(path, loader, sizeof(loader)))
+        gt_say("cannot run %s: its loader %s is not here", program, loader);
+    else
+        gt_say("cannot run %s: %s", program, strerror(error));
+    free(path);
+    return error == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
+}
+
 /* The last words, and the exit status, of a session that is over. */
 static int conclude(struct run *run, int rc, const struct gt_error *err)
 {
@@ -469,10 +479,8 @@ static int conclude(struct run *run, int rc, const struct gt_error *err)
 
     for (size_t i = 0; i < result->warnings.count; i++)
         gt_say("%s", result->warnings.items[i]);
-    if (result->exec_errno) {
-        gt_say("cannot run %s: %s", run->plan.target.items[0], strerror(result->exec_errno));
-        return result->exec_errno == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
-    }
+    if (result->exec_errno)
+        return say_exec_failed(run->plan.target.items[0], result->exec_errno);
     if (!result->target_ran) {
         gt_say("%s", err->message);
         return result->cancelled ? 128 + result->cancelled : EXIT_OURS;

@@ -54,12 +54,17 @@ static setname_fn *next_setname;
 static prctl_fn *next_prctl;
 static exit_fn *next_exit;
 
+#ifdef COND_VERSION
+#pragma weak dlvsym /* programs of musl get this object, too, when one of glibc starts them */
+#endif
+
 static void *next_cond(const char *name)
 {
     void *found = NULL;
 
 #ifdef COND_VERSION
-    found = dlvsym(RTLD_NEXT, name, COND_VERSION);
+    if (&dlvsym)
+        found = dlvsym(RTLD_NEXT, name, COND_VERSION);
 #endif
     return found ? found : dlsym(RTLD_NEXT, name);
 }
@@ -192,7 +197,7 @@ EXPORT int pthread_setname_np(pthread_t thread, const char *name)
 
     if (GT_AGENT_UNLIKELY(!next_signal))
         resolve();
-    rc = next_setname(thread, name);
+    rc = next_setname ? next_setname(thread, name) : ENOSYS; /* musl has had it since 1.1.16 */
     if (!rc)
         gt_agent_comm_changed((uint64_t)thread, name);
     return rc;

@@ -182,21 +182,15 @@ void gt_agent_profile_thread(struct gt_agent_thread *self)
     }
 }
 
-static void set_hook(void)
-{
-    setting = true;
-    gt_agent_api.PyEval_SetProfile(on_profile, NULL);
-    setting = false;
-}
-
-/* A pending call: is the main thread's hook free again? */
+/* A pending call: is the main thread's hook free again? It may even run inside of the target's
+ * PyEval_SetProfile, when that calls audit hooks; so only by plain stores here, too. */
 static int look_again(void *unused)
 {
-    const char *state = gt_agent_api.thread_state();
+    char *state = gt_agent_api.thread_state();
 
     (void)unused;
     if (state && !gt_agent_field(state, layout->profile_function))
-        set_hook();
+        hook(state);
     return 0;
 }
 
@@ -219,7 +213,9 @@ static bool layout_is_right(char *state)
     const char *tracing = tracing_of(state);
     int before = tracing ? tracing_value(tracing) : 0; /* a trace function may be set */
 
-    set_hook();
+    setting = true;
+    gt_agent_api.PyEval_SetProfile(on_profile, NULL);
+    setting = false;
     if (!tracing)
         return false;
     tracing_on = tracing_value(tracing);
@@ -250,7 +246,8 @@ bool gt_agent_profile_start(void)
         return gt_agent_profiling;
     }
     if (!first) { /* of a sub-interpreter */
-        set_hook();
+        if (gt_agent_profiling)
+            hook(state);
         return gt_agent_profiling;
     }
     gt_agent_profiling = layout_is_right(state);

@@ -1,6 +1,7 @@
 /* Lives of threads and processes: who has a log, and who gets a new one after fork. */
 #include "agent/log.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -200,6 +201,28 @@ struct gt_agent_thread *gt_agent_thread_of_ident(uint64_t ident)
     return NULL;
 }
 
+#ifdef __GLIBC__
+/* What pthread_atfork, which is linked statically, calls. Programs of musl do not have it. */
+extern int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void),
+                             void *object) __attribute__((weak));
+extern void *__dso_handle;
+
+static int watch_forks(void)
+{
+    int (*atfork)(void (*)(void), void (*)(void), void (*)(void));
+
+    if (__register_atfork)
+        return __register_atfork(NULL, NULL, fork_child, __dso_handle);
+    *(void **)&atfork = dlsym(RTLD_DEFAULT, "pthread_atfork");
+    return atfork ? atfork(NULL, NULL, fork_child) : -1;
+}
+#else
+static int watch_forks(void)
+{
+    return pthread_atfork(NULL, NULL, fork_child);
+}
+#endif
+
 int gt_agent_threads_init(void)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -214,5 +237,5 @@ int gt_agent_threads_init(void)
     }
     if (pthread_key_create(&exit_key, thread_exit))
         return -1;
-    return pthread_atfork(NULL, NULL, fork_child) ? -1 : 0;
+    return watch_forks() ? -1 : 0;
 }

@@ -1,8 +1,11 @@
 #include "launch/child.h"
 
+#include "launch/elf.h"
+
 #include <bsd/string.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -227,6 +230,17 @@ static void undo_spawn(struct gt_child *child, uv_loop_t *loop)
     gt_child_release(child);
 }
 
+static int cannot_run(const char *file, int error, struct gt_error *err)
+{
+    char loader[PATH_MAX];
+
+    if (error == UV_ENOENT && gt_elf_lacks_loader(file, loader, sizeof(loader)))
+        return gt_error_set(err, GT_ERR_NOT_FOUND, "cannot run %s: its loader %s is not here",
+                            file, loader);
+    return gt_error_set(err, error == UV_ENOENT ? GT_ERR_NOT_FOUND : GT_ERR_CHILD,
+                        "cannot run %s: %s", file, uv_strerror(error));
+}
+
 int gt_child_spawn(struct gt_child *child, uv_loop_t *loop, const struct gt_child_spec *spec,
                    struct gt_error *err)
 {
@@ -259,8 +273,7 @@ int gt_child_spawn(struct gt_child *child, uv_loop_t *loop, const struct gt_chil
             close(ends[i]);
     if (rc) {
         undo_spawn(child, loop);
-        return gt_error_set(err, rc == UV_ENOENT ? GT_ERR_NOT_FOUND : GT_ERR_CHILD,
-                            "cannot run %s: %s", spec->file, uv_strerror(rc));
+        return cannot_run(spec->file, rc, err);
     }
     child->pid = child->process.pid;
     child->own_session = spec->own_session;

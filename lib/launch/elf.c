@@ -321,3 +321,15 @@ int gt_elf_interpreter(const struct gt_elf *elf, char *path, size_t size, struct
     }
     return gt_error_set(err, GT_ERR_NOT_FOUND, "%s is a static program", elf->path);
 }
+
+bool gt_elf_lacks_loader(const char *program, char *loader, size_t size)
+{
+    struct gt_elf elf;
+    bool found;
+
+    if (gt_elf_open(&elf, program, NULL) < 0)
+        return false;
+    found = gt_elf_interpreter(&elf, loader, size, NULL) == 0;
+    gt_elf_close(&elf);
+    return found && access(loader, F_OK) != 0;
+}

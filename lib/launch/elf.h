@@ -55,4 +55,8 @@ size_t gt_elf_read(const struct gt_elf *elf, uint64_t offset, void *data, size_t
  * static program. */
 int gt_elf_interpreter(const struct gt_elf *elf, char *path, size_t size, struct gt_error *err);
 
+/* Is this a program whose loader is not on this machine, so that execve says ENOENT of the
+ * program itself? Then `loader` is what it asks for. */
+bool gt_elf_lacks_loader(const char *program, char *loader, size_t size);
+
 #endif

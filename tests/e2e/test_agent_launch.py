@@ -220,6 +220,20 @@ def test_static_target(static_program, folder):
     assert harness.read_json(folder / "x.json")["giltracer"]["gils"] == []
 
 
+@pytest.mark.parametrize("how", [["--"], ["--python"]])
+def test_program_of_another_libc(how, folder):
+    """Its loader is not here: execve says only that there is no such file."""
+    source, program = folder / "other.c", folder / "python3.11"
+    source.write_text("int main(void) { return 5; }\n")
+    loader = "/lib/ld-musl-nowhere.so.1"
+    subprocess.run(["cc", "-Wl,-dynamic-linker," + loader, "-o", str(program), str(source)],
+                   check=True)
+    words = [*how, program] + (["-c", "pass"] if how == ["--python"] else [])
+    run = giltracer([*AGENT, "-o", folder / "x.json", *words], folder)
+    line = one_line_error(run, 127)
+    assert str(program) in line and loader in line
+
+
 @pytest.mark.needs_perf
 def test_static_target_by_default(static_program, folder):
     """Nobody asked for functions of Python in particular: not a word."""

@@ -1,0 +1,38 @@
+#include "folder.h"
+
+#include "base/fs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+/* perf fails without a word when it cannot even write its header. */
+static int check_room(const char *folder, struct gt_error *err)
+{
+    enum { LEAST_BYTES = 512 * 1024 };
+    struct statvfs fs;
+
+    if (statvfs(folder, &fs) || (uint64_t)fs.f_bavail * fs.f_frsize >= LEAST_BYTES)
+        return 0;
+    return gt_error_set(err, GT_ERR_IO,
+                        "no room for a recording in %s (set TMPDIR, or --keep, to a folder "
+                        "with more)",
+                        folder);
+}
+
+int gt_folder_make(const char *keep, char **own, struct gt_error *err)
+{
+    if (!keep) {
+        *own = gt_fs_private_dir(err);
+        return *own ? check_room(*own, err) : err ? err->code : GT_ERR_IO;
+    }
+    if (mkdir(keep, 0700) && errno != EEXIST)
+        return gt_error_errno(err, "cannot make the folder %s (choose another with --keep)",
+                              keep);
+    if (faccessat(AT_FDCWD, keep, W_OK | X_OK, AT_EACCESS))
+        return gt_error_errno(err, "cannot write into %s (choose another with --keep)", keep);
+    return check_room(keep, err);
+}

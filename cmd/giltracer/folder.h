@@ -1,0 +1,11 @@
+/* Where the recording is kept while it is made, or with --keep afterwards. */
+#ifndef GILTRACER_FOLDER_H
+#define GILTRACER_FOLDER_H
+
+#include "base/error.h"
+
+/* Make the folder `keep`, or when that is NULL a private one, whose malloc'd name `*own` is
+ * then. Checks that it can be written into, and that there is room. 0 or negative. */
+int gt_folder_make(const char *keep, char **own, struct gt_error *err);
+
+#endif
