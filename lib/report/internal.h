@@ -5,6 +5,7 @@
 #include "agentlog/agentlog.h"
 #include "analysis/blockers.h"
 #include "analysis/contention.h"
+#include "analysis/cost.h"
 #include "base/strvec.h"
 #include "model/timeline.h"
 #include "report/report.h"
@@ -37,12 +38,18 @@ struct gt_report {
     const char *viztracer_name;
     struct gt_contention *contentions; /* by GIL; NULL before _finish */
     struct gt_blockers *blockers;      /* the same */
-    const struct gt_metrics *metrics;  /* of several runs; NULL: none were taken */
-    struct gt_strvec findings;         /* sentences, valid UTF-8, safe for a terminal */
+    struct gt_cost cost;
+    const struct gt_metrics *metrics; /* of several runs; NULL: none were taken */
+    struct gt_strvec findings;        /* sentences, valid UTF-8, safe for a terminal */
 };
 
 /* findings.c: fill report->findings. 0 or -1 (memory). */
 int gt_findings_make(struct gt_report *report);
+
+/* verdict.c: the most important of them, and what recording cost where that is much. 0 or -1.
+ */
+int gt_verdict_say(struct gt_report *report);
+int gt_cost_say(struct gt_report *report);
 
 /* functions.c: what was recorded of functions, and what not. Append sentences to the findings,
  * 0 or -1; a JSON object for the summary, null when nothing was recorded, NULL: no memory. */

@@ -20,6 +20,13 @@ static json_t *optional_number(int64_t value)
     return value >= 0 ? json_integer(value) : json_null();
 }
 
+static const char *function_source(const struct gt_report *report)
+{
+    return report->timeline->functions.count == 0 ? NULL
+           : report->viztracer                    ? "viztracer"
+                                                  : "agent";
+}
+
 static json_t *run_value(const struct gt_report *report)
 {
     const struct gt_run_info *info = report->info;
@@ -29,9 +36,10 @@ static json_t *run_value(const struct gt_report *report)
     for (char *const *item = info->argv; item && *item; item++)
         gt_json_add(&argv, gt_json_text(*item, strlen(*item)));
     return json_pack(
-        "{s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:I, s:I}", "argv", argv,
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:I, s:I}", "argv", argv,
         "interpreter", optional_text(info->interpreter), "version",
-        optional_text(info->version), "gil_source", optional_text(info->gil_source), "host",
+        optional_text(info->version), "gil_source", optional_text(info->gil_source),
+        "function_source", optional_text(function_source(report)), "host",
         optional_text(info->host), "gil_enabled", info->gil_enabled, "exit_status",
         optional_number(info->exit_status), "term_signal",
         info->term_signal > 0 ? json_integer(info->term_signal) : json_integer(0), "root_pid",
@@ -39,6 +47,14 @@ static json_t *run_value(const struct gt_report *report)
         optional_number(info->started_unix_ns), "start_ns",
         (json_int_t)gt_report_zero_ns(report), "wall_ns",
         (json_int_t)(timeline->end_ns > 0 ? timeline->end_ns - gt_report_zero_ns(report) : 0));
+}
+
+static json_t *cost_value(const struct gt_cost *cost)
+{
+    return json_pack("{s:I, s:o, s:I, s:o, s:o}", "gil_events", (json_int_t)cost->gil_events,
+                     "gil_event_ns", optional_number(cost->gil_event_ns), "calls",
+                     (json_int_t)cost->calls, "call_ns", optional_number(cost->call_ns),
+                     "total_ns", optional_number(cost->total_ns));
 }
 
 static json_t *blamed_value(const struct gt_report *report, uint32_t gil_index, uint32_t waiter)
@@ -297,6 +313,7 @@ int gt_report_summary(const struct gt_report *report, struct gt_buf *json, struc
     put_text(&sink, "{\"schema\":1");
     put(&sink, ",\"generator\":", json_string("giltracer " GT_VERSION));
     put(&sink, ",\"run\":", run_value(report));
+    put(&sink, ",\"cost\":", cost_value(&report->cost));
     put_text(&sink, ",\"findings\":[");
     for (size_t i = 0; !sink.failed && i < report->findings.count; i++)
         put(&sink, i ? "," : "", json_string(report->findings.items[i]));

@@ -153,6 +153,60 @@ static double sum_spans(json_t *root, const char *name, int *count)
     return sum;
 }
 
+/* The findings of a recording, joined by newlines. Free it. */
+static char *findings_of(const char *data, size_t length)
+{
+    struct gt_report *report = make_report(data, length);
+    struct gt_buf json, all;
+    struct gt_error err;
+    json_t *root, *finding;
+    size_t i;
+
+    gt_buf_init(&json);
+    gt_buf_init(&all);
+    assert_int_equal(gt_report_summary(report, &json, &err), 0);
+    root = load(json.data, json.length);
+    json_array_foreach(json_object_get(root, "findings"), i, finding)
+    {
+        assert_int_equal(gt_buf_adds(&all, json_string_value(finding)), 0);
+        assert_int_equal(gt_buf_adds(&all, "\n"), 0);
+    }
+    json_decref(root);
+    gt_buf_release(&json);
+    gt_report_free(report);
+    return all.data;
+}
+
+static void the_verdict_says_whether_and_who(void **state)
+{
+    struct gt_buf lines;
+    char *findings = findings_of(text, sizeof(text) - 1);
+
+    (void)state;
+    /* 0.3 of 2 ms somebody waited; 0.3 of 1.9 + 0.6 ms of lives; all for main. */
+    assert_non_null(strstr(findings, "Partly GIL-bound: threads of python3 (pid 12) waited for "
+                                     "the GIL 11.5% of their time, 300.0 us in all. At least "
+                                     "one of them waited during 15.0% of the run.\n"));
+    assert_non_null(strstr(findings, "main held it during 100% of the waiting, more than any "
+                                     "other. Most blocked: </script>\"?[m, 300.0 us by "
+                                     "main.\n"));
+    assert_true(strstr(findings, "GIL-bound") < strstr(findings, "exit status 7"));
+    free(findings);
+
+    gt_buf_init(&lines);
+    for (int i = 0; i < 200; i++) /* holds of 4 us: that is all there is to a hit */
+        gt_buf_addf(&lines,
+                    "python3 12/12 [000] 5.%09d: gil:signal: (1) cond=0x7f0000001058\n"
+                    "python3 12/12 [000] 5.%09d: gil:signal: (1) cond=0x7f0000001000\n",
+                    i * 10000, i * 10000 + 4000);
+    findings = findings_of(lines.data, lines.length);
+    assert_non_null(strstr(findings, "the program is not GIL-bound"));
+    assert_non_null(strstr(findings, "Recording itself cost the program about 1.6 ms (80% of "
+                                     "the run): 400 events of the GIL at 4.0 us.\n"));
+    free(findings);
+    gt_buf_release(&lines);
+}
+
 static void chrome_json_is_valid(void **state)
 {
     struct gt_report *report = make_report(text, sizeof(text) - 1);
@@ -258,6 +312,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_summary_is_json_with_the_numbers),
+        cmocka_unit_test(the_verdict_says_whether_and_who),
         cmocka_unit_test(chrome_json_is_valid),
         cmocka_unit_test(a_full_disk_is_told),
         cmocka_unit_test(the_table_is_for_people),
