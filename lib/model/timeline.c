@@ -583,9 +583,12 @@ size_t gt_timeline_thread_label(const struct gt_timeline *timeline, uint32_t ind
     size_t length = gt_intern_length(&timeline->names, thread->name);
 
     if (thread->flags & GT_THREAD_NAMED && length) {
+        const char *name = gt_intern_text(&timeline->names, thread->name);
         size_t copied = length < size ? length : size - 1;
 
-        memcpy(text, gt_intern_text(&timeline->names, thread->name), copied);
+        while (copied < length && copied && ((unsigned char)name[copied] & 0xc0) == 0x80)
+            copied--; /* no half of a letter */
+        memcpy(text, name, copied);
         text[copied] = '\0';
         return copied;
     }

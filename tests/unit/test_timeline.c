@@ -351,8 +351,8 @@ static void names_of_what_ran_before(void **state)
                              .pid = 10,
                              .tid = 12,
                              .cpu = 0,
-                             .comm = "worker",
-                             .comm_length = 6,
+                             .comm = "w\xc3\xb6rker",
+                             .comm_length = 7,
                              .text = ""};
     char label[32];
 
@@ -366,7 +366,9 @@ static void names_of_what_ran_before(void **state)
     assert_string_equal(label,
                         "thread 2"); /* "renamed" names the process too: none was known */
     gt_timeline_thread_label(t, 2, label, sizeof(label));
-    assert_string_equal(label, "worker");
+    assert_string_equal(label, "w\xc3\xb6rker");
+    assert_int_equal(gt_timeline_thread_label(t, 2, label, 3), 1); /* not half a letter */
+    assert_string_equal(label, "w");
     gt_timeline_thread_label(t, 0, label, sizeof(label));
     assert_string_equal(label, "main");
 }
