@@ -55,7 +55,9 @@ int gt_convoy_say(const struct gt_report *report, uint32_t gil_index, struct gt_
             gt_report_label(report, gt_member_at(gil, holder)->thread, text))
             return -1;
     }
-    if (found > 1 && gt_buf_addf(text, "; so do %d more threads", found - 1))
+    if (found > 1 &&
+        gt_buf_addf(text, found == 2 ? "; so does %d more thread" : "; so do %d more threads",
+                    found - 1))
         return -1;
     if (found && gt_buf_adds(text, ". A smaller sys.setswitchinterval(), or computing in "
                                    "another process, shortens it."))

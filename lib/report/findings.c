@@ -65,41 +65,6 @@ static int say_ready_holding(struct gt_report *report, struct gt_buf *text)
                     gt_duration_text(sum_ns, duration, sizeof(duration))));
 }
 
-/* Without the GIL's own events: what the states tell of it. */
-static int say_asleep(struct gt_report *report, struct gt_buf *text)
-{
-    const struct gt_timeline *timeline = report->timeline;
-    int64_t asleep_ns = 0, lifetime_ns = 0, most_ns = 0;
-    uint32_t most = GT_NO_INDEX;
-    char all[32], duration[32];
-
-    if (!timeline->saw_sched || !(timeline->saw_stacks || timeline->saw_futex))
-        return 0;
-    for (uint32_t i = 0; i < timeline->scheds.count; i++) {
-        const struct gt_sched *sched = gt_sched_of(timeline, i);
-        const struct gt_thread *thread = gt_thread_at(timeline, i);
-        int64_t ns =
-            sched->state_ns[GT_SCHED_SLEEPING_GIL] + sched->state_ns[GT_SCHED_OFF_CPU_GIL];
-
-        asleep_ns = gt_add_ns(asleep_ns, ns);
-        lifetime_ns = gt_add_ns(lifetime_ns, thread->end_ns - thread->start_ns);
-        if (ns > most_ns) {
-            most_ns = ns;
-            most = i;
-        }
-    }
-    if (most == GT_NO_INDEX)
-        return add(report, text, gt_buf_adds(text, "No thread slept for the GIL."));
-    return add(
-        report, text,
-        gt_buf_addf(text, "Threads slept for the GIL %.1f%% of their time, %s in all; longest ",
-                    100.0 * (double)asleep_ns / (double)lifetime_ns,
-                    gt_duration_text(asleep_ns, all, sizeof(all))) ||
-            gt_report_label(report, most, text) ||
-            gt_buf_addf(text, ", %s. Who held it meanwhile was not recorded.",
-                        gt_duration_text(most_ns, duration, sizeof(duration))));
-}
-
 static int say_detail(struct gt_report *report, struct gt_buf *text)
 {
     const struct gt_timeline *timeline = report->timeline;
@@ -146,6 +111,42 @@ static int say_no_gil(struct gt_report *report, struct gt_buf *text)
                            "No GIL was seen: no CPython program ran long enough to take and "
                            "release one, or the events of its condition variables were not "
                            "recorded."));
+}
+
+/* Without the GIL's own events: what the states tell of it. */
+static int say_without_gil(struct gt_report *report, struct gt_buf *text)
+{
+    const struct gt_timeline *timeline = report->timeline;
+    int64_t asleep_ns = 0, lifetime_ns = 0, most_ns = 0;
+    uint32_t most = GT_NO_INDEX;
+    char all[32], duration[32];
+    bool told = timeline->saw_sched && (timeline->saw_stacks || timeline->saw_futex);
+
+    for (uint32_t i = 0; told && i < timeline->scheds.count; i++) {
+        const struct gt_sched *sched = gt_sched_of(timeline, i);
+        const struct gt_thread *thread = gt_thread_at(timeline, i);
+        int64_t ns =
+            sched->state_ns[GT_SCHED_SLEEPING_GIL] + sched->state_ns[GT_SCHED_OFF_CPU_GIL];
+
+        asleep_ns = gt_add_ns(asleep_ns, ns);
+        lifetime_ns = gt_add_ns(lifetime_ns, thread->end_ns - thread->start_ns);
+        if (ns > most_ns) {
+            most_ns = ns;
+            most = i;
+        }
+    }
+    if (most == GT_NO_INDEX && report->detect & GT_DETECT_GIL)
+        return say_no_gil(report, text);
+    if (most == GT_NO_INDEX)
+        return told ? add(report, text, gt_buf_adds(text, "No thread slept for the GIL.")) : 0;
+    return add(
+        report, text,
+        gt_buf_addf(text, "Threads slept for the GIL %.1f%% of their time, %s in all; longest ",
+                    100.0 * (double)asleep_ns / (double)lifetime_ns,
+                    gt_duration_text(asleep_ns, all, sizeof(all))) ||
+            gt_report_label(report, most, text) ||
+            gt_buf_addf(text, ", %s. Who held it meanwhile was not recorded.",
+                        gt_duration_text(most_ns, duration, sizeof(duration))));
 }
 
 static int say_quality(struct gt_report *report, struct gt_buf *text)
@@ -199,10 +200,9 @@ int gt_findings_make(struct gt_report *report)
     int rc;
 
     gt_buf_init(&text);
-    if (report->detect & GT_DETECT_GIL)
-        rc = report->timeline->gils.count ? gt_verdict_say(report) : say_no_gil(report, &text);
-    else
-        rc = say_asleep(report, &text);
+    rc = report->detect & GT_DETECT_GIL && report->timeline->gils.count
+             ? gt_verdict_say(report)
+             : say_without_gil(report, &text);
     if (rc == 0)
         rc = say_end(report, &text);
     if (rc == 0)

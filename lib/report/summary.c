@@ -57,31 +57,54 @@ static json_t *cost_value(const struct gt_cost *cost)
                      "total_ns", optional_number(cost->total_ns));
 }
 
+/* Whom each waiter waited for grows with the square of the threads: of thousands, each lists
+ * those that it waited for most. */
+static size_t blames_max(const struct gt_gil *gil)
+{
+    enum { ALL = 100000, LEAST = 16 };
+    size_t max = ALL / (gil->members.count + 1);
+
+    return max > LEAST ? max : LEAST;
+}
+
+/* `thread` GT_NO_INDEX: of no thread in particular. */
+static json_t *blame_value(const struct gt_report *report, uint32_t thread, const char *label,
+                           int64_t ns, int64_t wait_ns)
+{
+    double share = wait_ns ? (double)ns / (double)wait_ns : 0;
+
+    if (thread == GT_NO_INDEX)
+        return json_pack("{s:n, s:n, s:s, s:I, s:f}", "thread", "tid", "label", label, "ns",
+                         (json_int_t)ns, "share", share);
+    return json_pack("{s:i, s:i, s:o, s:I, s:f}", "thread", (int)thread, "tid",
+                     gt_thread_at(report->timeline, thread)->tid, "label",
+                     gt_json_label(report, thread), "ns", (json_int_t)ns, "share", share);
+}
+
 static json_t *blamed_value(const struct gt_report *report, uint32_t gil_index, uint32_t waiter)
 {
     const struct gt_gil *gil = gt_gil_at(report->timeline, gil_index);
     const struct gt_contention *contention = &report->contentions[gil_index];
-    int64_t wait_ns = gt_member_at(gil, waiter)->wait_ns;
-    json_t *list = json_array();
+    int64_t wait_ns = gt_member_at(gil, waiter)->wait_ns, others_ns = 0, nobody_ns = 0;
     size_t count, first = gt_contention_of(contention, waiter, &count);
+    size_t max = blames_max(gil);
+    json_t *list = json_array();
 
-    for (size_t i = first; i < first + count; i++) {
-        const struct gt_blame *blame = gt_blame_at(contention, i);
-        double share = wait_ns ? (double)blame->ns / (double)wait_ns : 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct gt_blame *blame = gt_blame_at(contention, first + i);
 
-        if (blame->holder == GT_NO_INDEX) {
-            gt_json_add(&list,
-                        json_pack("{s:n, s:n, s:s, s:I, s:f}", "thread", "tid", "label",
-                                  "(nobody)", "ns", (json_int_t)blame->ns, "share", share));
-        } else {
-            uint32_t thread = gt_member_at(gil, blame->holder)->thread;
-
-            gt_json_add(&list, json_pack("{s:i, s:i, s:o, s:I, s:f}", "thread", (int)thread,
-                                         "tid", gt_thread_at(report->timeline, thread)->tid,
-                                         "label", gt_json_label(report, thread), "ns",
-                                         (json_int_t)blame->ns, "share", share));
-        }
+        if (blame->holder == GT_NO_INDEX)
+            nobody_ns = blame->ns;
+        else if (i >= max)
+            others_ns += blame->ns;
+        else
+            gt_json_add(&list, blame_value(report, gt_member_at(gil, blame->holder)->thread,
+                                           NULL, blame->ns, wait_ns));
     }
+    if (others_ns)
+        gt_json_add(&list, blame_value(report, GT_NO_INDEX, "(others)", others_ns, wait_ns));
+    if (nobody_ns)
+        gt_json_add(&list, blame_value(report, GT_NO_INDEX, "(nobody)", nobody_ns, wait_ns));
     return list;
 }
 

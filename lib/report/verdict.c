@@ -151,8 +151,9 @@ static int say_most(struct gt_report *report, uint32_t index, struct gt_buf *tex
     return add(report, text,
                name_member(report, index, most.holder, text) ||
                    gt_buf_addf(text,
-                               " held it during %.0f%% of the waiting, more than any "
+                               " held it during %.*f%% of the waiting, more than any "
                                "other. Most blocked: ",
+                               most.holder_ns < wait_ns / 10, /* decimals of what is small */
                                percent(most.holder_ns, wait_ns)) ||
                    name_member(report, index, most.pair.waiter, text) ||
                    gt_buf_addf(text, ", %s by ",
