@@ -182,8 +182,13 @@ def images(recording, pid, events):
 
 
 def cond_sequence(events, cond, switch):
-    """What happened to this pair of addresses: (time, tid, RELEASED | ACQUIRED | WAIT)."""
+    """What happened to this pair of addresses: (time, tid, RELEASED | ACQUIRED | WAIT).
+
+    glibc's timed wait may signal COND itself, to pass a signal on that it ate: a signal by one who
+    waits is no release.
+    """
     found = []
+    waiting = set()
     for event in events:
         if event.name == "signal" and event.address in (cond, switch):
             what = RELEASED if event.address == cond else ACQUIRED
@@ -195,6 +200,12 @@ def cond_sequence(events, cond, switch):
         last = next((e for e in reversed(found) if e[2] != WAIT), None)
         if what != WAIT and last and last[1:] == (event.tid, what):
             continue
+        if what == RELEASED and last and event.tid in waiting:
+            continue
+        if what == WAIT:
+            waiting.add(event.tid)
+        else:
+            waiting.discard(event.tid)
         found.append((event.time, event.tid, what))
     return found
 

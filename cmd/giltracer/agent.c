@@ -3,6 +3,8 @@
 #include "agent/wire.h"
 #include "launch/elf.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -82,6 +84,73 @@ int gt_agent_check(const struct gt_interp *interp, struct gt_error *err)
         return gt_error_set(err, GT_ERR_UNSUPPORTED,
                             "%s runs on musl: the agent here is built for glibc", path);
     return 0;
+}
+
+static bool is_log(const char *name)
+{
+    size_t length = strlen(name);
+    size_t suffix = strlen(GT_WIRE_LOG_SUFFIX);
+
+    return strcmp(name, GT_WIRE_CONTROL_NAME) == 0 ||
+           (name[0] >= '0' && name[0] <= '9' && length > suffix &&
+            strcmp(name + length - suffix, GT_WIRE_LOG_SUFFIX) == 0);
+}
+
+/* What an earlier run wrote would be taken for this one's. Other files are none of ours. */
+static int remove_old_logs(const char *path, struct gt_error *err)
+{
+    DIR *dir = opendir(path);
+    struct dirent *entry;
+    int rc = 0;
+
+    if (!dir)
+        return gt_error_errno(err, "cannot read the agent's folder %s", path);
+    while (rc == 0 && (entry = readdir(dir)))
+        if (is_log(entry->d_name) && unlinkat(dirfd(dir), entry->d_name, 0))
+            rc = gt_error_errno(err, "cannot remove the old %s/%s", path, entry->d_name);
+    closedir(dir);
+    return rc;
+}
+
+/* The agent writes only where nobody else can read, or put a link; see agent/log.c. */
+static int check_private(const char *path, struct gt_error *err)
+{
+    struct stat st;
+
+    if (strlen(path) >= GT_WIRE_PATH_SIZE)
+        return gt_error_set(err, GT_ERR_UNSUPPORTED,
+                            "%s: too long a path for the agent's logs, which takes %d bytes "
+                            "(set TMPDIR, or --keep, to a shorter one)",
+                            path, GT_WIRE_PATH_SIZE - 1);
+    if (lstat(path, &st))
+        return gt_error_errno(err, "cannot look at %s", path);
+    if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || st.st_mode & 077)
+        return gt_error_set(err, GT_ERR_PERMISSION,
+                            "%s is not a folder that is yours alone, as the agent's logs need "
+                            "(choose another with --keep)",
+                            path);
+    return 0;
+}
+
+/* Agents find it by an absolute path, whatever folder they work in. */
+int gt_agent_folder(const char *folder, char **path, struct gt_error *err)
+{
+    char absolute[PATH_MAX];
+    int rc;
+
+    *path = NULL;
+    if (!realpath(folder, absolute))
+        return gt_error_errno(err, "cannot resolve the folder %s", folder);
+    if (asprintf(path, "%s/agent", absolute) < 0) {
+        *path = NULL;
+        return gt_error_memory(err);
+    }
+    if (mkdir(*path, 0700) == 0)
+        return check_private(*path, err);
+    if (errno != EEXIST)
+        return gt_error_errno(err, "cannot make the agent's folder %s", *path);
+    rc = check_private(*path, err);
+    return rc < 0 ? rc : remove_old_logs(*path, err);
 }
 
 static bool is_variable(const char *entry, const char *name)

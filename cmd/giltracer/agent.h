@@ -24,6 +24,10 @@ struct gt_agent_request {
  * negative with the reason. An interpreter that is not known is taken for one that can. */
 int gt_agent_check(const struct gt_interp *interp, struct gt_error *err);
 
+/* Make the agent's folder in `folder`, and set `*path` to its absolute, malloc'd name. Logs
+ * that an earlier run left there are removed. */
+int gt_agent_folder(const char *folder, char **path, struct gt_error *err);
+
 /* The whole environment of a target with the agent, which logs into `folder`. The agent's
  * program is found beside our own. */
 int gt_agent_environment(const struct gt_agent_request *request, const char *folder,

@@ -15,6 +15,7 @@ enum {
     OPTION_GIL_SOURCE,
     OPTION_STATE_DETECT,
     OPTION_CALL_GRAPH,
+    OPTION_KEEP_FRAMES,
     OPTION_EVENT,
     OPTION_FREQUENCY,
     OPTION_PERFETTO_STATES,
@@ -64,9 +65,12 @@ const struct gt_option gt_cli_table[] = {
      "also when threads run, are ready, sleep, sleep for the GIL"},
     {OPTION_CALL_GRAPH, 0, "call-graph", NULL, 0,
      "with --state-detect: the stack of each sleep"},
+    {OPTION_KEEP_FRAMES, 0, "keep-interpreter-frames", NULL, 0,
+     "in these stacks: functions and the interpreter's frames"},
     {OPTION_EVENT, 'e', "event", "EVENT", 0,
      "count a perf event per thread (page-faults, cycles, …); may repeat"},
-    {OPTION_FREQUENCY, 'F', "freq", "N", 0, "samples per second of each -e (default: 999)"},
+    {OPTION_FREQUENCY, 'F', "freq", "N", 0,
+     "samples per second of hardware counters and clocks (default: 999)"},
 
     {0, 0, NULL, NULL, 0, "Functions"},
     {OPTION_PYTHON_TRACE, 0, "python-trace", NULL, GT_OPTION_NEGATABLE,
@@ -300,12 +304,48 @@ static int apply_agent(struct gt_cli *cli, int id, const char *value, bool on,
     return rc < 0 ? rc : 1;
 }
 
+/* What to record, likewise. */
+static int apply_recording(struct gt_cli *cli, int id, const char *value, bool on,
+                           struct gt_error *err)
+{
+    int rc = 0;
+
+    switch (id) {
+    case OPTION_GIL_DETECT:
+        cli->gil_detect = on;
+        break;
+    case OPTION_GIL_SOURCE:
+        rc = gt_gil_source_parse(value, &cli->gil_source, err);
+        break;
+    case OPTION_STATE_DETECT:
+        cli->state_detect = on;
+        break;
+    case OPTION_CALL_GRAPH:
+        cli->call_graph = true;
+        break;
+    case OPTION_KEEP_FRAMES:
+        cli->keep_interpreter = true;
+        break;
+    case OPTION_EVENT:
+        rc = gt_strvec_push(&cli->counters, value) ? gt_error_memory(err) : 0;
+        break;
+    case OPTION_FREQUENCY:
+        rc = set_frequency(cli, value, err);
+        break;
+    default:
+        return 0;
+    }
+    return rc < 0 ? rc : 1;
+}
+
 static int apply(void *context, const struct gt_option *option, const char *value, bool on,
                  struct gt_error *err)
 {
     struct gt_cli *cli = context;
     int rc = apply_agent(cli, option->id, value, on, err);
 
+    if (rc == 0)
+        rc = apply_recording(cli, option->id, value, on, err);
     if (rc)
         return rc < 0 ? rc : 0;
     switch (option->id) {
@@ -317,26 +357,14 @@ static int apply(void *context, const struct gt_option *option, const char *valu
         return set_target(cli, GT_TARGET_COMMAND, NULL, err);
     case OPTION_OUTPUT:
         return gt_strvec_push(&cli->outputs, value) ? gt_error_memory(err) : 0;
-    case OPTION_GIL_SOURCE:
-        return gt_gil_source_parse(value, &cli->gil_source, err);
     case OPTION_COLOR:
         return set_color(cli, value, err);
-    case OPTION_EVENT:
-        return gt_strvec_push(&cli->counters, value) ? gt_error_memory(err) : 0;
     case OPTION_FAIL_IF:
         return gt_strvec_push(&cli->fail_if, value) ? gt_error_memory(err) : 0;
     case OPTION_REPEAT:
         return set_repeat(cli, value, err);
     case OPTION_BASELINE:
         cli->baseline = value;
-        break;
-    case OPTION_FREQUENCY:
-        return set_frequency(cli, value, err);
-    case OPTION_STATE_DETECT:
-        cli->state_detect = on;
-        break;
-    case OPTION_CALL_GRAPH:
-        cli->call_graph = true;
         break;
     case OPTION_PERFETTO_STATES:
         cli->perfetto_states = true;
@@ -346,9 +374,6 @@ static int apply(void *context, const struct gt_option *option, const char *valu
         break;
     case OPTION_PYTHON:
         cli->python = value;
-        break;
-    case OPTION_GIL_DETECT:
-        cli->gil_detect = on;
         break;
     case OPTION_KEEP:
         cli->keep = value;
@@ -399,6 +424,10 @@ int gt_cli_parse(struct gt_cli *cli, char *const *argv, struct gt_error *err)
     if (cli->call_graph && !cli->state_detect)
         return gt_error_set(err, GT_ERR_USAGE,
                             "--call-graph keeps the stacks of sleeps: add --state-detect");
+    if (cli->keep_interpreter && !cli->call_graph)
+        return gt_error_set(err, GT_ERR_USAGE,
+                            "--keep-interpreter-frames is about the stacks of sleeps: add "
+                            "--state-detect --call-graph");
     if (cli->viztracer && cli->target == GT_TARGET_COMMAND)
         return gt_error_set(err, GT_ERR_USAGE,
                             "--viztracer runs a script, -m MODULE or -c CODE, not a command "

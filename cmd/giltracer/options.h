@@ -45,7 +45,7 @@ struct gt_cli {
     const char *baseline;
     unsigned repeat; /* runs of the target; at least 1 */
     const char *setup_group;
-    bool gil_detect, state_detect, call_graph, perfetto_states, viztracer;
+    bool gil_detect, state_detect, call_graph, keep_interpreter, perfetto_states, viztracer;
     unsigned frequency; /* -F: samples per second of each counter */
     enum gt_gil_source gil_source;
     enum gt_color color;

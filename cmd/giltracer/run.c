@@ -174,20 +174,6 @@ static int check_room(const char *folder, struct gt_error *err)
                         folder);
 }
 
-/* Agents find it by an absolute path, whatever folder they work in. */
-static int make_agent_folder(struct run *run, const char *folder, struct gt_error *err)
-{
-    char absolute[PATH_MAX];
-
-    if (!realpath(folder, absolute) || asprintf(&run->agent_path, "%s/agent", absolute) < 0) {
-        run->agent_path = NULL;
-        return gt_error_errno(err, "cannot resolve the folder %s", folder);
-    }
-    if (mkdir(run->agent_path, 0700) && errno != EEXIST)
-        return gt_error_errno(err, "cannot make the agent's folder %s", run->agent_path);
-    return check_room(folder, err);
-}
-
 static int make_folder(struct run *run, struct gt_error *err)
 {
     const char *folder = run->cli->keep;
@@ -208,7 +194,9 @@ static int make_folder(struct run *run, struct gt_error *err)
         run->data_path = NULL;
         return gt_error_memory(err);
     }
-    return run->plan.agent ? make_agent_folder(run, folder, err) : check_room(folder, err);
+    if (run->plan.agent && gt_agent_folder(folder, &run->agent_path, err) < 0)
+        return err ? err->code : GT_ERR_IO;
+    return check_room(folder, err);
 }
 
 /* The folder is known: put VizTracer before the target, and tell it where to write. */
@@ -233,7 +221,7 @@ static int start_report(struct run *run, struct gt_error *err)
 {
     struct gt_run_info *info = &run->info;
     const struct gt_interp *interp = &run->interp;
-    unsigned detect = 0;
+    unsigned detect = run->plan.states ? GT_DETECT_SCHED : 0;
 
     if (interp->major)
         snprintf(run->version, sizeof(run->version), "CPython %d.%d.%d", interp->major,
@@ -251,6 +239,8 @@ static int start_report(struct run *run, struct gt_error *err)
         .root_pid = -1,
         .gil_enabled = interp->gil_enabled,
         .perfetto_states = run->cli->perfetto_states,
+        .keep_interpreter_frames = run->cli->keep_interpreter,
+        .counters = run->plan.counters.items,
         .single_gil = interp->major == 3 && interp->minor < 12,
     };
     /* Without it futex calls are judged by their pattern alone. */
@@ -258,8 +248,6 @@ static int start_report(struct run *run, struct gt_error *err)
         info->runtime = &run->runtime;
     if (run->plan.gil_source != GT_GIL_NONE)
         detect |= GT_DETECT_GIL;
-    if (run->plan.states)
-        detect |= GT_DETECT_SCHED;
     run->report = gt_report_new(detect, info, err);
     return run->report ? 0 : (err ? err->code : GT_ERR_MEMORY);
 }
@@ -382,8 +370,7 @@ static int prepare(struct run *run, int *status, struct gt_error *err)
     if (rc < 0)
         return rc;
     *status = EXIT_OURS;
-    for (size_t i = 0; rc == 0 && i < cli->counters.count; i++)
-        rc = gt_counter_check(&run->caps, &run->loop, cli->counters.items[i], err);
+    rc = gt_counters_check(&run->caps, &run->loop, cli->counters.items, cli->frequency, err);
     if (rc == 0 && cli->viztracer)
         rc = gt_under_viztracer_check(&run->interp, &run->loop, err);
     if (rc == 0)

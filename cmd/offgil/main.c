@@ -61,7 +61,7 @@ static int set_state(struct cli *cli, const char *name, struct gt_error *err)
     if (cli->state != GT_SCHED_STATES)
         return 0;
     return gt_error_set(err, GT_ERR_USAGE,
-                        "no state is called %s (there are S(GIL), S, D, running, \"runnable "
+                        "no state is called '%s' (there are S(GIL), S, D, running, \"runnable "
                         "(preempted)\", \"runnable (woken)\", stopped, \"off CPU\", \"off CPU "
                         "(GIL)\")",
                         name);
@@ -136,17 +136,13 @@ static int on_data(void *context, const char *data, size_t length, struct gt_err
 static int check_stacks(const struct cli *cli, const struct gt_timeline *timeline,
                         struct gt_error *err)
 {
-    if (!timeline->saw_sched)
-        return gt_error_set(err, GT_ERR_FORMAT,
-                            "%s holds no thread states: record with giltracer --state-detect "
-                            "--call-graph --keep DIR",
-                            cli->input);
-    if (!timeline->saw_stacks)
-        return gt_error_set(err, GT_ERR_FORMAT,
-                            "%s holds no stacks: record with giltracer --state-detect "
-                            "--call-graph --keep DIR",
-                            cli->input);
-    return 0;
+    if (timeline->saw_sched && timeline->saw_stacks)
+        return 0;
+    return gt_error_set(err, GT_ERR_FORMAT,
+                        "%s holds no %s: record with giltracer --state-detect --call-graph "
+                        "--keep DIR",
+                        strcmp(cli->input, "-") == 0 ? "standard input" : cli->input,
+                        timeline->saw_sched ? "stacks" : "thread states");
 }
 
 static int write_flame(const struct cli *cli, const struct gt_flame *flame,

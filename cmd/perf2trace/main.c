@@ -23,6 +23,8 @@ enum {
     OPTION_AGENT_LOG,
     OPTION_GIL_SOURCE,
     OPTION_SUMMARY,
+    OPTION_KEEP_FRAMES,
+    OPTION_PERFETTO_STATES,
     OPTION_QUIET,
     OPTION_COLOR,
     OPTION_VERSION,
@@ -38,6 +40,10 @@ static const struct gt_option table[] = {
      "merge an agent's log: DIR/agent of giltracer --keep DIR"},
     {OPTION_GIL_SOURCE, 0, "gil-source", "WHICH", 0,
      "with --agent-log: the GIL as seen in the text (default) or by the agent"},
+    {OPTION_KEEP_FRAMES, 0, "keep-interpreter-frames", NULL, 0,
+     "page: functions and interpreter frames in the stacks of sleeps"},
+    {OPTION_PERFETTO_STATES, 0, "perfetto-states", NULL, 0,
+     "JSON: states as ph:\"T\" records, for Perfetto"},
     {OPTION_SUMMARY, 0, "summary", "FILE", 0, "write the summary as JSON"},
     {OPTION_QUIET, 'q', "quiet", NULL, 0, "print errors only"},
     {OPTION_COLOR, 0, "color", "WHEN", GT_OPTION_NEGATABLE, "auto, always or never"},
@@ -55,7 +61,7 @@ struct cli {
     unsigned detect; /* enum gt_report_detect; 0: not given */
     int operands;
     int color; /* -1 auto */
-    bool quiet, version, help;
+    bool keep_interpreter, perfetto_states, quiet, version, help;
 };
 
 static void say(const char *text)
@@ -107,6 +113,12 @@ static int apply(void *context, const struct gt_option *option, const char *valu
         break;
     case OPTION_SUMMARY:
         cli->summary = value;
+        break;
+    case OPTION_KEEP_FRAMES:
+        cli->keep_interpreter = true;
+        break;
+    case OPTION_PERFETTO_STATES:
+        cli->perfetto_states = true;
         break;
     case OPTION_QUIET:
         cli->quiet = true;
@@ -353,8 +365,12 @@ static int convert(const struct cli *cli, struct gt_report *report, struct gt_ou
 
 static int run(const struct cli *cli, struct gt_error *err)
 {
-    static const struct gt_run_info unknown = {
-        .exit_status = -1, .started_unix_ns = -1, .root_pid = -1, .gil_enabled = true};
+    const struct gt_run_info unknown = {.exit_status = -1,
+                                        .started_unix_ns = -1,
+                                        .root_pid = -1,
+                                        .gil_enabled = true,
+                                        .perfetto_states = cli->perfetto_states,
+                                        .keep_interpreter_frames = cli->keep_interpreter};
     struct gt_output *outputs = calloc(cli->outputs.count + 1, sizeof(*outputs));
     struct gt_report *report = NULL;
     struct beside beside = {0};

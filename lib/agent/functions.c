@@ -338,6 +338,13 @@ static struct gt_agent_function *intern_method(struct gt_agent_thread *self, PyO
     return intern(self, name, file, 0, GT_WIRE_FUNCTION_C);
 }
 
+/* sys.setprofile, and cProfile's. Looked at where no audit event tells. */
+static bool sets_hook(const struct gt_agent_method *method)
+{
+    return method->name &&
+           (!strcmp(method->name, "setprofile") || !strcmp(method->name, "enable"));
+}
+
 struct gt_agent_function *gt_agent_function_of_callable(struct gt_agent_thread *self,
                                                         PyObject *callable)
 {
@@ -361,7 +368,7 @@ struct gt_agent_function *gt_agent_function_of_callable(struct gt_agent_thread *
     if (GT_AGENT_UNLIKELY(!function)) {
         function = intern_method(self, callable, method);
         if (function) {
-            function->flags |= GT_AGENT_C;
+            function->flags |= GT_AGENT_C | (sets_hook(method) ? GT_AGENT_HOOKS : 0);
             gt_agent_table_add(&by_method, key | 1, function);
         }
     }

@@ -14,6 +14,7 @@ enum gt_agent_function_flags {
     GT_AGENT_NAMES = 1 << 2, /* threading's setter of names: look at them when it returns */
     GT_AGENT_C = 1 << 3,
     GT_AGENT_GC = 1 << 4,
+    GT_AGENT_HOOKS = 1 << 5, /* sets the profile hook */
 };
 
 /* Lives as long as the process. Functions of the same name, file and line share one. */

@@ -46,10 +46,24 @@ static PyObject *on_collection(PyObject *unused, PyObject *args)
     return api->_Py_NoneStruct;
 }
 
-void gt_agent_gc_start(struct gt_agent_thread *self)
+static void intern_runs(void)
 {
     static const char *const names[GENERATIONS] = {
         "gc.collect generation 0", "gc.collect generation 1", "gc.collect generation 2"};
+    struct gt_agent_thread *self = gt_agent_enter();
+
+    if (!self)
+        return;
+    for (int i = 0; i < GENERATIONS; i++) {
+        runs[i] = gt_agent_function_named(self, names[i], "gc", GT_WIRE_FUNCTION_GC);
+        if (runs[i])
+            runs[i]->flags |= GT_AGENT_GC;
+    }
+    gt_agent_leave(self);
+}
+
+void gt_agent_gc_start(void)
+{
     static struct gt_agent_method method = {"giltracer_gc", on_collection, GT_AGENT_VARARGS,
                                             NULL};
     const struct gt_agent_api *api = &gt_agent_api;
@@ -58,11 +72,7 @@ void gt_agent_gc_start(struct gt_agent_thread *self)
     PyObject *callback;
 
     callback = callbacks ? api->PyCFunction_NewEx(&method, NULL, NULL) : NULL;
-    for (int i = 0; i < GENERATIONS; i++) {
-        runs[i] = gt_agent_function_named(self, names[i], "gc", GT_WIRE_FUNCTION_GC);
-        if (runs[i])
-            runs[i]->flags |= GT_AGENT_GC;
-    }
+    intern_runs();
     if (callback)
         api->PyList_Append(callbacks, callback);
     if (callback)

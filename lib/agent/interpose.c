@@ -14,7 +14,9 @@
 #include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <stdarg.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -39,6 +41,8 @@ typedef int clockwait_fn(pthread_cond_t *, pthread_mutex_t *, clockid_t,
                          const struct timespec *);
 typedef int create_fn(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
 typedef int sem_init_fn(sem_t *, int, unsigned);
+typedef int setname_fn(pthread_t, const char *);
+typedef int prctl_fn(int, ...);
 typedef void exit_fn(int);
 
 static signal_fn *next_signal;
@@ -46,6 +50,8 @@ static timedwait_fn *next_timedwait;
 static clockwait_fn *next_clockwait;
 static create_fn *next_create;
 static sem_init_fn *next_sem_init;
+static setname_fn *next_setname;
+static prctl_fn *next_prctl;
 static exit_fn *next_exit;
 
 static void *next_cond(const char *name)
@@ -64,6 +70,8 @@ static void resolve(void)
     next_clockwait = (clockwait_fn *)dlsym(RTLD_NEXT, "pthread_cond_clockwait");
     next_create = (create_fn *)dlsym(RTLD_NEXT, "pthread_create");
     next_sem_init = (sem_init_fn *)dlsym(RTLD_NEXT, "sem_init");
+    next_setname = (setname_fn *)dlsym(RTLD_NEXT, "pthread_setname_np");
+    next_prctl = (prctl_fn *)dlsym(RTLD_NEXT, "prctl");
     next_exit = (exit_fn *)dlsym(RTLD_NEXT, "_exit");
     next_timedwait = (timedwait_fn *)next_cond("pthread_cond_timedwait");
     __atomic_store_n(&next_signal, (signal_fn *)next_cond("pthread_cond_signal"),
@@ -87,7 +95,7 @@ static inline void record(enum gt_wire_kind kind, uint64_t value)
     bool name_due = false;
 
     if (self) {
-        gt_agent_put(self, gt_agent_ticks_ordered(), GT_WIRE_WORD(kind, value));
+        gt_agent_put(self, gt_agent_ticks_in_order(), GT_WIRE_WORD(kind, value));
         if (GT_AGENT_UNLIKELY(gt_agent_profiling) && kind == GT_WIRE_SIGNAL)
             gt_agent_profile_thread(self);
         name_due = GT_AGENT_UNLIKELY(self->signals < NAME_SIGNALS) && wants_name(self, kind);
@@ -174,6 +182,37 @@ EXPORT int pthread_create(pthread_t *restrict thread, const pthread_attr_t *rest
         gt_agent_put(self, ticks, GT_WIRE_WORD(GT_WIRE_CREATE, (uint64_t)*thread));
         gt_agent_leave(self);
     }
+    return rc;
+}
+
+/* The kernel's name of a thread, by whoever gives it: libraries, ctypes, CPython since 3.14. */
+EXPORT int pthread_setname_np(pthread_t thread, const char *name)
+{
+    int rc;
+
+    if (GT_AGENT_UNLIKELY(!next_signal))
+        resolve();
+    rc = next_setname(thread, name);
+    if (!rc)
+        gt_agent_comm_changed((uint64_t)thread, name);
+    return rc;
+}
+
+EXPORT int prctl(int option, ...)
+{
+    unsigned long rest[4];
+    va_list list;
+    int rc;
+
+    va_start(list, option);
+    for (unsigned i = 0; i < 4; i++) /* more than were given does no harm: libc does so, too */
+        rest[i] = va_arg(list, unsigned long);
+    va_end(list);
+    if (GT_AGENT_UNLIKELY(!next_signal))
+        resolve();
+    rc = next_prctl(option, rest[0], rest[1], rest[2], rest[3]);
+    if (!rc && option == PR_SET_NAME && gt_agent.pid == getpid()) /* not a vfork child's */
+        gt_agent_comm_changed((uint64_t)pthread_self(), (const char *)rest[0]);
     return rc;
 }
 

@@ -9,18 +9,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23
-#endif
-
 struct gt_agent gt_agent;
+struct gt_agent_newest gt_agent_newest;
 
-enum { DATA_OFFSET = 16, FIRST_DATA_OFFSET = 512, WINDOW_BYTES = 64 * 1024 };
+enum {
+    DATA_OFFSET = 16,
+    FIRST_DATA_OFFSET = 512,
+    FIRST_BYTES = 8192, /* of a slot: a thread of few events takes no more of the disk */
+};
 
 _Static_assert(sizeof(struct gt_wire_chunk) == DATA_OFFSET, "records must stay aligned");
 _Static_assert(sizeof(struct gt_wire_chunk) + sizeof(struct gt_wire_thread) <=
                    FIRST_DATA_OFFSET,
                "the header must fit before the first record");
+_Static_assert((int)GT_WIRE_SLOTS_BYTES == (int)GT_WIRE_STREAMS * (int)GT_WIRE_CHUNK_BYTES,
+               "one slot for each stream");
 _Static_assert(sizeof(struct gt_wire_note) == 40, "notes have no padding");
 
 void gt_agent_trouble(const char *text, int error)
@@ -52,28 +55,37 @@ static int allocate(int fd, uint64_t offset, size_t size)
     return 0;
 }
 
-/* Map `size` new bytes at the end of a file of ours; NULL with errno. */
-static void *map_new(const char *name, int flags, uint64_t offset, size_t size)
+static int open_file(const char *name, int flags)
 {
     char path[GT_WIRE_PATH_SIZE + sizeof(((struct gt_agent_thread *)0)->name) + 1];
-    void *memory = MAP_FAILED;
-    int fd;
 
     snprintf(path, sizeof(path), "%s/%s", gt_agent.dir, name);
-    fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags, 0600);
+    return open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags, 0600);
+}
+
+/* close(2) that keeps errno. */
+static void close_file(int fd)
+{
+    int error = errno;
+
+    close(fd);
+    errno = error;
+}
+
+/* Map `size` bytes of a file of ours, of which the first `allocated` may be used; NULL with
+ * errno. */
+static void *map_new(const char *name, int flags, uint64_t offset, size_t size,
+                     size_t allocated)
+{
+    void *memory = MAP_FAILED;
+    int fd = open_file(name, flags);
+
     if (fd < 0)
         return NULL;
-    if (!allocate(fd, offset, size))
+    if (!allocate(fd, offset, allocated))
         memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)offset);
-    if (memory == MAP_FAILED) {
-        int error = errno;
-
-        close(fd);
-        errno = error;
-        return NULL;
-    }
-    close(fd);
-    return memory;
+    close_file(fd);
+    return memory == MAP_FAILED ? NULL : memory;
 }
 
 /* Count `size` bytes against the run's bound; false, and the time noted, when it is reached. */
@@ -92,58 +104,125 @@ static bool take_bytes(size_t size)
     return false;
 }
 
-/* Page faults are dear (10 µs and more in a VM, for 256 records): have the kernel prepare a
- * window of pages in one call, before Linux 5.14 they are faulted in one by one. Windows are
- * small so that nobody waits long for one. */
-static void populate(char *window)
+/* A mapped page must not reach beyond what is allocated. */
+static size_t first_bytes(void)
 {
-    madvise(window, WINDOW_BYTES, MADV_POPULATE_WRITE);
+    return sysconf(_SC_PAGESIZE) <= FIRST_BYTES ? FIRST_BYTES : GT_WIRE_CHUNK_BYTES;
 }
 
-/* The next window of the stream's chunk; false when that was the last. */
-static bool next_window(struct gt_agent_stream *to)
+static bool fail(void)
 {
-    if (!to->chunk || to->end == to->chunk + ((struct gt_wire_chunk *)(void *)to->chunk)->size)
+    gt_agent_trouble("cannot extend the agent's log, recording ends here", errno);
+    return false;
+}
+
+/* The file reaches to there. */
+static void note_size(struct gt_agent_thread *self, uint64_t size)
+{
+    if (self->header && self->header->file_bytes < size)
+        self->header->file_bytes = size;
+}
+
+bool gt_agent_new_slot(struct gt_agent_thread *self, enum gt_wire_stream stream)
+{
+    struct gt_agent_stream *to = &self->streams[stream];
+    bool makes_file = stream == GT_WIRE_STREAM_GIL;
+    uint64_t offset = (uint64_t)stream * GT_WIRE_CHUNK_BYTES;
+    size_t allocated = first_bytes();
+    struct gt_wire_chunk *slot;
+
+    if (!take_bytes(allocated))
         return false;
-    populate(to->end);
-    to->end += WINDOW_BYTES;
+    slot = map_new(self->name, makes_file ? O_CREAT | O_EXCL : 0, offset, GT_WIRE_CHUNK_BYTES,
+                   allocated);
+    if (!slot)
+        return fail();
+    if (gt_agent.wipe_on_fork) /* children must not see, nor keep, what is not theirs */
+        madvise(slot, GT_WIRE_CHUNK_BYTES, MADV_DONTFORK);
+    slot->stream = stream;
+    slot->size = GT_WIRE_CHUNK_BYTES;
+    slot->data_offset = makes_file ? FIRST_DATA_OFFSET : DATA_OFFSET;
+    __atomic_store_n(&slot->magic, GT_WIRE_MAGIC_CHUNK, __ATOMIC_RELEASE);
+    to->slot = (char *)slot;
+    to->next = to->slot + slot->data_offset;
+    to->end = to->slot + allocated;
+    self->turn++;
+    note_size(self, offset + allocated);
     return true;
 }
 
-bool gt_agent_new_chunk(struct gt_agent_thread *self, enum gt_wire_stream stream)
+/* Allocate the rest of a slot. */
+static bool complete_slot(struct gt_agent_thread *self, enum gt_wire_stream stream)
 {
     struct gt_agent_stream *to = &self->streams[stream];
-    bool first_of_file = self->file_bytes == 0;
-    uint32_t size = GT_WIRE_CHUNK_MIN;
-    struct gt_wire_chunk *chunk;
+    size_t allocated = (size_t)(to->end - to->slot);
+    uint64_t offset = (uint64_t)stream * GT_WIRE_CHUNK_BYTES + allocated;
+    size_t rest = GT_WIRE_CHUNK_BYTES - allocated;
+    bool failed;
+    int fd;
 
-    if (to->chunk)
-        size = ((struct gt_wire_chunk *)(void *)to->chunk)->size * 2;
-    if (size > GT_WIRE_CHUNK_MAX)
-        size = GT_WIRE_CHUNK_MAX;
-    if (!take_bytes(size))
+    if (!take_bytes(rest))
         return false;
-    chunk = map_new(self->name, first_of_file ? O_CREAT | O_EXCL : 0, self->file_bytes, size);
-    if (!chunk) {
-        gt_agent_trouble("cannot extend the agent's log, recording ends here", errno);
-        return false;
+    fd = open_file(self->name, 0);
+    if (fd < 0)
+        return fail();
+    failed = allocate(fd, offset, rest);
+    close_file(fd);
+    if (failed)
+        return fail();
+    to->end += rest;
+    note_size(self, offset + rest);
+    return true;
+}
+
+static int write_all(int fd, const char *data, size_t size, uint64_t offset)
+{
+    while (size) {
+        ssize_t written = pwrite(fd, data, size, (off_t)offset);
+
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0)
+            return -1;
+        data += written;
+        size -= (size_t)written;
+        offset += (uint64_t)written;
     }
-    if (gt_agent.wipe_on_fork) /* children must not see, nor keep, what is not theirs */
-        madvise(chunk, size, MADV_DONTFORK);
-    /* Chunk 0 stays mapped: the thread's header is in it. */
-    if (to->chunk && to->chunk + sizeof(*chunk) != (char *)self->header)
-        munmap(to->chunk, ((struct gt_wire_chunk *)(void *)to->chunk)->size);
-    chunk->stream = stream;
-    chunk->size = size;
-    chunk->data_offset = first_of_file ? FIRST_DATA_OFFSET : DATA_OFFSET;
-    __atomic_store_n(&chunk->magic, GT_WIRE_MAGIC_CHUNK, __ATOMIC_RELEASE);
-    to->chunk = (char *)chunk;
-    to->next = to->chunk + chunk->data_offset;
-    to->end = to->chunk + GT_WIRE_CHUNK_MIN;
-    if (size > GT_WIRE_CHUNK_MIN) /* a thread of few events does not need it all at once */
-        populate(to->chunk);
-    self->file_bytes += size;
-    self->chunks++;
+    return 0;
+}
+
+static void empty_slot(struct gt_agent_stream *to)
+{
+    char *data = to->slot + ((struct gt_wire_chunk *)(void *)to->slot)->data_offset;
+
+    memset(data, 0, (size_t)(to->next - data));
+    to->next = data;
+}
+
+/* Append a copy of a full slot to the file, and empty it. */
+static bool copy_slot(struct gt_agent_thread *self, enum gt_wire_stream stream)
+{
+    struct gt_agent_stream *to = &self->streams[stream];
+    uint64_t copies = GT_WIRE_COPIES(self->header->copies);
+    uint64_t offset = GT_WIRE_SLOTS_BYTES + copies * GT_WIRE_CHUNK_BYTES;
+    bool failed;
+    int fd;
+
+    if (!take_bytes(GT_WIRE_CHUNK_BYTES))
+        return false;
+    fd = open_file(self->name, 0);
+    if (fd < 0)
+        return fail();
+    failed = write_all(fd, to->slot, GT_WIRE_CHUNK_BYTES, offset);
+    close_file(fd);
+    if (failed)
+        return fail();
+    note_size(self, offset + GT_WIRE_CHUNK_BYTES);
+    copies = (copies + 1) << 2;
+    __atomic_store_n(&self->header->copies, copies | (stream + 1), __ATOMIC_RELEASE);
+    empty_slot(to);
+    __atomic_store_n(&self->header->copies, copies, __ATOMIC_RELEASE);
+    self->turn++;
     return true;
 }
 
@@ -152,12 +231,18 @@ char *gt_agent_reserve_slow(struct gt_agent_thread *self, enum gt_wire_stream st
 {
     struct gt_agent_stream *to = &self->streams[stream];
     int error = errno;
-    bool room = (size_t)(to->end - to->next) >= bytes;
+    bool room = true;
 
-    if (!room)
-        room = next_window(to);
-    if (!room)
-        room = gt_agent.recording && gt_agent_new_chunk(self, stream);
+    while (room && (size_t)(to->end - to->next) < bytes) {
+        if (!gt_agent.recording)
+            room = false;
+        else if (!to->slot)
+            room = gt_agent_new_slot(self, stream);
+        else if (to->end < to->slot + GT_WIRE_CHUNK_BYTES)
+            room = complete_slot(self, stream);
+        else
+            room = copy_slot(self, stream);
+    }
     errno = error;
     if (!room && self->header)
         self->header->dropped++;
@@ -167,13 +252,13 @@ char *gt_agent_reserve_slow(struct gt_agent_thread *self, enum gt_wire_stream st
 bool gt_agent_put_base(struct gt_agent_thread *self, uint64_t ticks)
 {
     struct gt_agent_stream *to = &self->streams[GT_WIRE_STREAM_CALLS];
-    uint32_t chunks = self->chunks;
+    uint32_t turn = self->turn;
 
     /* Room for the base and for what comes after it, so that they are in one chunk. */
     if (!gt_agent_reserve_slow(self, GT_WIRE_STREAM_CALLS, 2 * sizeof(uint64_t)))
         return false;
-    if (chunks == self->chunks && ticks >> GT_WIRE_TICK_BITS == self->calls_base)
-        return true; /* only the window was full */
+    if (turn == self->turn && ticks >> GT_WIRE_TICK_BITS == self->calls_base)
+        return true; /* only what was allocated of the slot was full */
     *(uint64_t *)(void *)to->next = (uint64_t)GT_WIRE_BASE << 60 | (ticks & GT_WIRE_BASE_TICKS);
     to->next += sizeof(uint64_t);
     self->calls_base = ticks >> GT_WIRE_TICK_BITS;
@@ -212,11 +297,21 @@ void gt_agent_message(struct gt_agent_thread *self, const char *text)
     gt_agent_note(self, &note, text, strlen(text), "", 0);
 }
 
+void gt_agent_say(const char *text)
+{
+    struct gt_agent_thread *self = gt_agent_enter();
+
+    if (!self)
+        return;
+    gt_agent_message(self, text);
+    gt_agent_leave(self);
+}
+
 static int map_control(void)
 {
-    size_t size =
-        (sizeof(*gt_agent.control) + GT_WIRE_CHUNK_MIN - 1) & ~(size_t)(GT_WIRE_CHUNK_MIN - 1);
-    struct gt_wire_control *control = map_new(GT_WIRE_CONTROL_NAME, O_CREAT, 0, size);
+    size_t size = (sizeof(*gt_agent.control) + GT_WIRE_CHUNK_BYTES - 1) &
+                  ~(size_t)(GT_WIRE_CHUNK_BYTES - 1);
+    struct gt_wire_control *control = map_new(GT_WIRE_CONTROL_NAME, O_CREAT, 0, size, size);
 
     if (!control)
         return -1;

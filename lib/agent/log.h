@@ -1,6 +1,7 @@
 /*
- * The agent's side of the log: the mapped files of wire.h, one per thread, written without
- * lock, system call or allocation except where a chunk is full.
+ * The agent's side of the log: the files of wire.h, one per thread, written without lock,
+ * system call or allocation except where a slot is full, once in thousands of records. Copying
+ * a slot to the file costs a fifth of what fresh mapped pages would: their faults are dear.
  *
  * Everything here may run anywhere in the target: it calls nothing that CPython or a library
  * could notice, keeps no file open (the target may close any descriptor), and preserves
@@ -22,9 +23,9 @@
 
 /* Where the next record of a stream goes. All NULL before the stream's first record. */
 struct gt_agent_stream {
-    char *chunk; /* mapped; its size is in its header */
+    char *slot; /* mapped, GT_WIRE_CHUNK_BYTES */
     char *next;
-    char *end; /* of what is ready to be written: a window of the chunk */
+    char *end; /* of the space that is allocated in it */
 };
 
 /* One open call; see trace.c. */
@@ -32,7 +33,7 @@ struct gt_agent_call {
     char *end; /* of its word: equal to the stream's next while it is the last one */
     uint64_t ticks;
     uint32_t id;
-    uint32_t chunk; /* gt_agent_thread.chunks then: whether `end` is of the chunk of now */
+    uint32_t turn; /* gt_agent_thread.turn then: whether the word is still in the slot */
     bool recorded;
 };
 
@@ -54,8 +55,7 @@ struct gt_agent_thread {
     struct gt_agent_stream streams[GT_WIRE_STREAMS];
     bool busy; /* inside the agent: a signal handler's events are dropped, not mixed in */
     struct gt_wire_thread *header;
-    uint64_t file_bytes;
-    uint32_t chunks;             /* of the file so far */
+    uint32_t turn;               /* another one whenever a slot is new, or emptied */
     uint64_t calls_base;         /* high bits of the ticks in the calls stream */
     uint32_t signals;            /* uses of the GIL, while it has no name */
     uint32_t looks_for_name;     /* names.c: how often it looked, UINT32_MAX when it knows */
@@ -67,6 +67,7 @@ struct gt_agent_thread {
     uint32_t exit_rounds;   /* of thread-specific destructors, seen so far */
     uint32_t profile_state; /* profile.c */
     uint32_t profile_uses;
+    bool profile_told;
     uint32_t live; /* 0: its thread ended, the next one may take this memory */
     int32_t tid;
     uint64_t ident;               /* pthread_self() */
@@ -91,6 +92,31 @@ struct gt_agent {
 };
 
 extern struct gt_agent gt_agent;
+
+/* Ticks of the newest of all threads' GIL records, in a cache line of its own. */
+struct gt_agent_newest {
+    _Alignas(64) uint64_t ticks;
+};
+extern struct gt_agent_newest gt_agent_newest;
+
+/*
+ * The time of a GIL record. The CPU may read its counter ahead of the mutex that is taken just
+ * before, and a fence against that would cost as much as all the rest: so what two threads
+ * record inside one mutex is brought into the mutex's order by the memory that it protects.
+ * (With several GILs in a process, their records may mend each other's, by the same
+ * nanoseconds.)
+ */
+static inline uint64_t gt_agent_ticks_in_order(void)
+{
+    uint64_t ticks = gt_agent_ticks();
+    uint64_t newest = __atomic_load_n(&gt_agent_newest.ticks, __ATOMIC_RELAXED);
+
+    if (GT_AGENT_UNLIKELY(ticks <= newest))
+        ticks = newest + 1;
+    __atomic_store_n(&gt_agent_newest.ticks, ticks, __ATOMIC_RELAXED);
+    return ticks;
+}
+
 extern __thread struct gt_agent_thread *gt_agent_self
     __attribute__((tls_model("initial-exec")));
 
@@ -124,7 +150,7 @@ static inline void gt_agent_leave(struct gt_agent_thread *self)
     self->busy = false;
 }
 
-/* The next free `bytes` of a stream, from a new chunk when the last is full; NULL when
+/* The next free `bytes` of a stream, in its emptied slot when that was full; NULL when
  * recording has stopped. Zeroed, contiguous. */
 char *gt_agent_reserve_slow(struct gt_agent_thread *self, enum gt_wire_stream stream,
                             size_t bytes);
@@ -173,9 +199,8 @@ static inline bool gt_agent_put_call(struct gt_agent_thread *self, uint64_t tick
     return true;
 }
 
-/* Give a stream its next chunk; false when recording has stopped. The file is made with the
- * first one. */
-bool gt_agent_new_chunk(struct gt_agent_thread *self, enum gt_wire_stream stream);
+/* Give a stream its slot; false when recording has stopped. The file is made with the GIL's. */
+bool gt_agent_new_slot(struct gt_agent_thread *self, enum gt_wire_stream stream);
 
 /* Append a note. Texts longer than GT_WIRE_TEXT_MAX are cut. */
 void gt_agent_note(struct gt_agent_thread *self, const struct gt_wire_note *note,
@@ -183,6 +208,9 @@ void gt_agent_note(struct gt_agent_thread *self, const struct gt_wire_note *note
 
 /* A message for the user, in the notes of this thread. */
 void gt_agent_message(struct gt_agent_thread *self, const char *text);
+
+/* The same, of this thread, from outside of gt_agent_enter and _leave. */
+void gt_agent_say(const char *text);
 
 /* Switch off in this process and note why: "text: strerror(error)" when error is not 0. */
 void gt_agent_trouble(const char *text, int error);

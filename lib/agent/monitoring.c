@@ -249,7 +249,7 @@ static bool register_callback(PyObject *monitoring, PyObject *events, int tool, 
     return ok;
 }
 
-int gt_agent_monitoring_start(struct gt_agent_thread *self)
+bool gt_agent_monitoring_start(void)
 {
     const struct gt_agent_api *api = &gt_agent_api;
     PyObject *monitoring = api->PySys_GetObject("monitoring"); /* borrowed */
@@ -271,6 +271,6 @@ int gt_agent_monitoring_start(struct gt_agent_thread *self)
         api->Py_DecRef(events);
     api->PyErr_Clear();
     if (!ok)
-        gt_agent_message(self, "functions are not traced: sys.monitoring has no free tool id");
-    return ok ? 0 : -1;
+        gt_agent_say("functions are not traced: sys.monitoring has no free tool id");
+    return ok;
 }

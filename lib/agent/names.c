@@ -1,4 +1,4 @@
-/* Threads' names, as Python's threading knows them; and runs of the garbage collector. */
+/* Threads' names: as Python's threading knows them, and as the target told the kernel. */
 #include "agent/trace.h"
 
 #include <string.h>
@@ -131,4 +131,19 @@ void gt_agent_names_due(void)
         return;
     if (gt_agent_api.Py_AddPendingCall(update_pending, NULL))
         __atomic_store_n(&pending, 0, __ATOMIC_RELEASE);
+}
+
+/* Threads without a log are none of ours, or have yet to begin it with the name of then. */
+void gt_agent_comm_changed(uint64_t ident, const char *name)
+{
+    struct gt_agent_thread *self = gt_agent_self ? gt_agent_enter() : NULL;
+    struct gt_agent_thread *named = self ? gt_agent_thread_of_ident(ident) : NULL;
+    struct gt_wire_note note = {.kind = GT_WIRE_NOTE_COMM, .ticks = gt_agent_ticks_ordered()};
+
+    if (named) {
+        note.id = (uint32_t)named->tid;
+        gt_agent_note(self, &note, name, strnlen(name, GT_AGENT_COMM_BYTES), "", 0);
+    }
+    if (self)
+        gt_agent_leave(self);
 }

@@ -15,10 +15,11 @@ bool gt_agent_profiling;
 
 enum { CALL, EXCEPTION, LINE, RETURN, C_CALL, C_EXCEPTION, C_RETURN };
 
-/* What becomes of a thread, in profile_state. */
-enum { UNHOOKED, HOOKED, TAKEN };
+/* What becomes of a thread, in profile_state. LOST: the hook is the target's, or may be. */
+enum { UNHOOKED, HOOKED, LOST };
 
-enum { LOOK_EVERY = 64 }; /* uses of the GIL between looks whether the hook is still ours */
+/* Uses of the GIL between looks whether the hook is still ours: before 3.8 nobody tells. */
+enum { LOOK_EVERY = 64 };
 
 struct layout {
     int version;
@@ -34,9 +35,9 @@ static const struct layout layouts[] = {
     {0x0309, 48, 0, 4, 56, 72}, {0x030a, 0, 48, 4, 56, 72}, {0x030b, 0, 56, 1, 64, 80},
 };
 
-static int tracing_on; /* what PyEval_SetProfile sets use_tracing to */
-
 static const struct layout *layout;
+static int tracing_on; /* what PyEval_SetProfile sets use_tracing to */
+static bool setting;   /* it is the agent that sets a hook now */
 
 /* The code object of a frame: f_code, behind f_frame in 3.11. */
 static inline PyObject *code_of(const PyObject *frame)
@@ -77,9 +78,12 @@ static void on_c(struct gt_agent_thread *self, const PyObject *frame, int what, 
     function = gt_agent_function_of_callable(self, arg);
     if (!function)
         return;
-    if (what == C_CALL)
+    if (what == C_CALL) {
         gt_agent_trace_call(self, function, GT_WIRE_CALL);
-    else
+        if (GT_AGENT_UNLIKELY(function->flags & GT_AGENT_HOOKS) &&
+            !gt_agent_api.PySys_AddAuditHook)
+            self->profile_state = LOST;
+    } else
         gt_agent_trace_return(self, function,
                               what == C_EXCEPTION ? GT_WIRE_UNWIND : GT_WIRE_RETURN);
 }
@@ -112,74 +116,146 @@ static bool is_hooked(const char *state)
     return gt_agent_field(state, layout->profile_function) == (void *)on_profile;
 }
 
-static void hook(char *state)
+/* False when it has no frames yet: next time. */
+static bool hook(char *state)
 {
     char *tracing = tracing_of(state);
     void *function = (void *)on_profile;
 
     if (!tracing)
-        return; /* it has no frames yet: next time */
+        return false;
     memcpy(state + layout->profile_function, &function, sizeof(function));
     memcpy(tracing, &tracing_on, layout->tracing_bytes); /* little-endian, or of int's size */
+    return true;
 }
 
-/* Did PyEval_SetProfile write where the layout says? Learns tracing_on. */
-static bool layout_is_right(const char *state, const char *tracing, bool before)
+static int tracing_value(const char *tracing)
 {
-    if (!tracing)
-        return false;
-    tracing_on = 0;
-    memcpy(&tracing_on, tracing, layout->tracing_bytes);
-    return before ? !tracing_on
-                  : tracing_on && is_hooked(state) &&
-                        !gt_agent_field(state, layout->profile_object);
+    int value = 0;
+
+    memcpy(&value, tracing, layout->tracing_bytes);
+    return value;
+}
+
+static void lose(struct gt_agent_thread *self, uint64_t ticks)
+{
+    gt_agent_close_calls(self, ticks);
+    self->profile_state = LOST;
+    if (!self->profile_told)
+        gt_agent_message(self, "the target sets the profile hook itself (sys.setprofile): "
+                               "functions of that thread are not traced meanwhile");
+    self->profile_told = true;
+}
+
+/* The time of the newest call or return, with what is known of it without a base. */
+static uint64_t last_call_ticks(const struct gt_agent_thread *self)
+{
+    const struct gt_agent_stream *calls = &self->streams[GT_WIRE_STREAM_CALLS];
+    uint64_t word;
+
+    if (!calls->slot || calls->next == calls->slot)
+        return gt_agent_ticks();
+    memcpy(&word, calls->next - sizeof(word), sizeof(word));
+    if (GT_WIRE_CALL_KIND(word) == GT_WIRE_BASE)
+        return word & GT_WIRE_BASE_TICKS;
+    return self->calls_base << GT_WIRE_TICK_BITS | (word & GT_WIRE_TICK_MASK);
 }
 
 void gt_agent_profile_thread(struct gt_agent_thread *self)
 {
     char *state;
-    void *theirs;
 
-    if (self->profile_state != UNHOOKED && ++self->profile_uses % LOOK_EVERY)
+    if (self->profile_state == HOOKED && ++self->profile_uses % LOOK_EVERY)
         return;
     state = gt_agent_api.PyGILState_GetThisThreadState();
-    if (!state || is_hooked(state))
+    if (!state || !gt_agent_interpreter_is_traced(gt_agent_interpreter_of(state)))
         return;
-    theirs = gt_agent_field(state, layout->profile_function);
-    if (!theirs) {
-        hook(state);
+    if (is_hooked(state)) {
         self->profile_state = HOOKED;
-    } else if (self->profile_state != TAKEN) {
-        gt_agent_message(self, "the target has set a profile hook of its own (sys.setprofile): "
-                               "functions of that thread are not traced meanwhile");
-        self->profile_state = TAKEN;
+    } else if (gt_agent_field(state, layout->profile_function)) {
+        lose(self, last_call_ticks(self));
+    } else {
+        if (self->profile_state != UNHOOKED)
+            lose(self, last_call_ticks(self));
+        if (hook(state))
+            self->profile_state = HOOKED;
     }
 }
 
-int gt_agent_profile_start(struct gt_agent_thread *self)
+static void set_hook(void)
 {
-    char *state = gt_agent_api.PyGILState_GetThisThreadState();
-    bool right;
+    setting = true;
+    gt_agent_api.PyEval_SetProfile(on_profile, NULL);
+    setting = false;
+}
 
+/* A pending call: is the main thread's hook free again? */
+static int look_again(void *unused)
+{
+    const char *state = gt_agent_api.thread_state();
+
+    (void)unused;
+    if (state && !gt_agent_field(state, layout->profile_function))
+        set_hook();
+    return 0;
+}
+
+void gt_agent_profile_changes(void *state)
+{
+    struct gt_agent_thread *self = setting ? NULL : gt_agent_enter();
+
+    if (!self)
+        return;
+    if (is_hooked(state))
+        lose(self, gt_agent_ticks());
+    if (self->tid == gt_agent.pid)
+        gt_agent_api.Py_AddPendingCall(look_again, NULL); /* full: as other threads do */
+    gt_agent_leave(self);
+}
+
+/* The first time: does PyEval_SetProfile write where the layout says? */
+static bool layout_is_right(char *state)
+{
+    const char *tracing = tracing_of(state);
+    int before = tracing ? tracing_value(tracing) : 0; /* a trace function may be set */
+
+    set_hook();
+    if (!tracing)
+        return false;
+    tracing_on = tracing_value(tracing);
+    return tracing_on && (!before || before == tracing_on) && is_hooked(state) &&
+           !gt_agent_field(state, layout->profile_object);
+}
+
+static const struct layout *find_layout(void)
+{
     for (unsigned i = 0; i < sizeof(layouts) / sizeof(layouts[0]); i++)
         if (layouts[i].version == gt_agent_api.version)
-            layout = &layouts[i];
+            return &layouts[i];
+    return NULL;
+}
+
+bool gt_agent_profile_start(void)
+{
+    char *state = gt_agent_api.thread_state();
+    bool first = !layout;
+
+    layout = find_layout();
     if (!layout || !state)
-        return -1;
+        return false;
     if (gt_agent_field(state, layout->profile_function)) {
-        gt_agent_message(self,
-                         "the target has set a profile hook of its own before tracing could "
+        if (first)
+            gt_agent_say("the target has set a profile hook of its own before tracing could "
                          "begin: its functions are not traced");
-        return -1;
+        return gt_agent_profiling;
     }
-    right = layout_is_right(state, tracing_of(state), true);
-    gt_agent_api.PyEval_SetProfile(on_profile, NULL);
-    if (!right || !layout_is_right(state, tracing_of(state), false)) {
-        gt_agent_message(self, "this interpreter's thread state is laid out in an unknown way: "
-                               "functions are traced in the main thread only");
-        return 0;
+    if (!first) { /* of a sub-interpreter */
+        set_hook();
+        return gt_agent_profiling;
     }
-    self->profile_state = HOOKED;
-    gt_agent_profiling = true;
-    return 0;
+    gt_agent_profiling = layout_is_right(state);
+    if (!gt_agent_profiling)
+        gt_agent_say("this interpreter's thread state is laid out in an unknown way: functions "
+                     "are traced in the main thread only");
+    return gt_agent_profiling;
 }

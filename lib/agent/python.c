@@ -105,7 +105,17 @@ bool gt_agent_api_load(void)
     *(void **)&api->set_code_extra =
         symbol(renamed ? "PyUnstable_Code_SetExtra" : "_PyCode_SetExtra");
     api->PyCMethod_Type = symbol("PyCMethod_Type");
-    if (!complete || !api->request_code_extra || !api->get_code_extra || !api->set_code_extra)
+    *(void **)&api->PyThreadState_GetInterpreter = symbol("PyThreadState_GetInterpreter");
+    *(void **)&api->PyInterpreterState_GetID = symbol("PyInterpreterState_GetID");
+    *(void **)&api->PySys_AddAuditHook = symbol("PySys_AddAuditHook");
+    *(void **)&api->thread_state = symbol("PyThreadState_GetUnchecked"); /* 3.13+ */
+    if (!api->thread_state)
+        *(void **)&api->thread_state = symbol("_PyThreadState_UncheckedGet");
+    if (!complete || !api->thread_state || !api->request_code_extra || !api->get_code_extra ||
+        !api->set_code_extra)
+        return false;
+    /* Free-threaded and some debug builds begin objects in other ways. */
+    if (gt_agent_type(api->PyType_Type) != api->PyType_Type)
         return false;
     api->version = parse_version(api->Py_GetVersion());
     return api->version >= 0x0306;

@@ -37,6 +37,8 @@ static inline bool gt_agent_from_python(const void *return_address)
 typedef PyObject *gt_agent_cfunction(PyObject *self, PyObject *const *args, ptrdiff_t count);
 typedef int gt_agent_profile(PyObject *object, PyObject *frame, int what, PyObject *arg);
 
+typedef int gt_agent_audit(const char *event, PyObject *arguments, void *data);
+
 struct gt_agent_method { /* PyMethodDef */
     const char *name;
     void *function; /* gt_agent_cfunction, or of (self, args) with GT_AGENT_VARARGS */
@@ -105,8 +107,12 @@ struct gt_agent_api {
     ptrdiff_t (*request_code_extra)(void (*)(void *));
     int (*get_code_extra)(PyObject *, ptrdiff_t, void **);
     int (*set_code_extra)(PyObject *, ptrdiff_t, void *);
-    PyObject *PyCMethod_Type; /* 3.9+, else NULL */
-    int version;              /* 0x030b for 3.11 */
+    void *(*thread_state)(void); /* of the calling thread; NULL when it has none */
+    PyObject *PyCMethod_Type;    /* 3.9+, else NULL */
+    void *(*PyThreadState_GetInterpreter)(void *);       /* likewise */
+    int64_t (*PyInterpreterState_GetID)(void *);         /* 3.7+ */
+    int (*PySys_AddAuditHook)(gt_agent_audit *, void *); /* 3.8+ */
+    int version;                                         /* 0x030b for 3.11 */
 };
 
 extern struct gt_agent_api gt_agent_api;
@@ -114,7 +120,7 @@ extern struct gt_agent_api gt_agent_api;
 /* Fill gt_agent_api; false when this interpreter lacks any of it. */
 bool gt_agent_api_load(void);
 
-/* Py_TYPE: the second word of every object, in all builds that load here. */
+/* Py_TYPE: the second word of every object, in all builds that gt_agent_api_load admits. */
 static inline PyObject *gt_agent_type(const PyObject *object)
 {
     return ((PyObject *const *)(const void *)object)[1];
@@ -124,6 +130,14 @@ static inline PyObject *gt_agent_type(const PyObject *object)
 static inline void *gt_agent_field(const void *structure, size_t offset)
 {
     return *(void *const *)(const void *)((const char *)structure + offset);
+}
+
+/* The interpreter of a thread state: the third word of it, until there was a function. */
+static inline void *gt_agent_interpreter_of(void *state)
+{
+    if (gt_agent_api.PyThreadState_GetInterpreter)
+        return gt_agent_api.PyThreadState_GetInterpreter(state);
+    return gt_agent_field(state, 2 * sizeof(void *));
 }
 
 #endif

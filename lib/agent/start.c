@@ -11,7 +11,7 @@ bool gt_agent_start_due;
 static uint32_t claimed;
 
 /* GILTRACER_AGENT_IMPORT: "a,b.c" */
-static void import_modules(struct gt_agent_thread *self)
+static void import_modules(void)
 {
     const char *list = secure_getenv(GT_AGENT_ENV_IMPORT);
     char name[256];
@@ -30,7 +30,7 @@ static void import_modules(struct gt_agent_thread *self)
                 char text[320];
 
                 snprintf(text, sizeof(text), "cannot import %s, asked for by --import", name);
-                gt_agent_message(self, text);
+                gt_agent_say(text);
                 gt_agent_api.PyErr_Clear();
             }
         }
@@ -38,44 +38,23 @@ static void import_modules(struct gt_agent_thread *self)
     }
 }
 
-/* Is the interpreter past its own beginnings? 3.6 says Py_IsInitialized before it can import.
- */
-static bool is_ready(void)
-{
-    PyObject *modules = gt_agent_api.PyImport_GetModuleDict();
-
-    return modules && gt_agent_api.PyDict_GetItemString(modules, "__main__");
-}
-
 /* A pending call: in the main thread, with the GIL, between two bytecodes. */
 static int begin(void *unused)
 {
     const struct gt_agent_api *api = &gt_agent_api;
-    struct gt_agent_thread *self = gt_agent_enter();
     PyObject *type, *value, *traceback;
 
     (void)unused;
-    if (!self)
+    if (!gt_agent.recording)
         return 0;
-    gt_agent_leave(self); /* what follows may use the GIL, which is to be recorded */
-    if (!is_ready()) {
+    api->PyErr_Fetch(&type, &value, &traceback);
+    if (!gt_agent_interpreter_is_ready()) {
         __atomic_store_n(&claimed, 0, __ATOMIC_RELEASE);
         gt_agent_start_due = true;
-        return 0;
-    }
-    api->PyErr_Fetch(&type, &value, &traceback);
-    import_modules(self);
-    gt_agent_code_extra = api->request_code_extra(NULL);
-    if (gt_agent_code_extra < 0) {
-        gt_agent_message(self, "functions are not traced: code objects have no room for more "
-                               "data of tools");
     } else {
+        import_modules();
         gt_agent_trace_init();
-        gt_agent_gc_start(self);
-        if (api->version >= 0x030c)
-            gt_agent_monitoring_start(self);
-        else
-            gt_agent_profile_start(self);
+        gt_agent_interpreters_start();
     }
     api->PyErr_Clear();
     api->PyErr_Restore(type, value, traceback);

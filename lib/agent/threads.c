@@ -38,6 +38,8 @@ static void fill_header(struct gt_agent_thread *self, uint64_t ticks)
     header->parent_tid = gt_agent.parent_tid;
     header->process_ticks = gt_agent.process_ticks;
     header->start_ticks = ticks;
+    header->file_bytes = (uint64_t)(self->streams[GT_WIRE_STREAM_GIL].end -
+                                    self->streams[GT_WIRE_STREAM_GIL].slot);
     header->ident = self->ident;
     prctl(PR_GET_NAME, header->comm);
     memcpy(header->program, gt_agent.program, sizeof(header->program));
@@ -80,11 +82,11 @@ static struct gt_agent_thread *new_thread(void)
     self->ident = (uint64_t)pthread_self();
     snprintf(self->name, sizeof(self->name), "%d-%d-%llx" GT_WIRE_LOG_SUFFIX, gt_agent.pid,
              self->tid, (unsigned long long)ticks);
-    if (!gt_agent_new_chunk(self, GT_WIRE_STREAM_GIL)) {
+    if (!gt_agent_new_slot(self, GT_WIRE_STREAM_GIL)) {
         __atomic_store_n(&self->live, 0, __ATOMIC_RELEASE);
         return NULL;
     }
-    self->header = (struct gt_wire_thread *)(void *)(self->streams[GT_WIRE_STREAM_GIL].chunk +
+    self->header = (struct gt_wire_thread *)(void *)(self->streams[GT_WIRE_STREAM_GIL].slot +
                                                      sizeof(struct gt_wire_chunk));
     fill_header(self, ticks);
     return self;
@@ -144,13 +146,9 @@ static void close_log(struct gt_agent_thread *self)
 {
     struct gt_agent_thread *next = self->next;
 
-    for (int i = 0; i < GT_WIRE_STREAMS; i++) {
-        char *chunk = self->streams[i].chunk;
-
-        if (chunk && chunk + sizeof(struct gt_wire_chunk) != (char *)self->header)
-            munmap(chunk, ((struct gt_wire_chunk *)(void *)chunk)->size);
-    }
-    munmap((char *)self->header - sizeof(struct gt_wire_chunk), GT_WIRE_CHUNK_MIN);
+    for (int i = 0; i < GT_WIRE_STREAMS; i++)
+        if (self->streams[i].slot)
+            munmap(self->streams[i].slot, GT_WIRE_CHUNK_BYTES);
     if (self->stack)
         munmap(self->stack, GT_AGENT_STACK_BYTES);
     /* Everything but what others may be reading: the list's link, and live itself, last. */

@@ -112,6 +112,14 @@ bool gt_agent_over_budget(struct gt_agent_thread *self, struct gt_agent_function
     return true;
 }
 
+void gt_agent_close_calls(struct gt_agent_thread *self, uint64_t ticks)
+{
+    for (; self->depth; self->depth--)
+        if (self->stack[self->depth - 1].recorded)
+            gt_agent_put_call(self, ticks, GT_WIRE_RETURN, self->stack[self->depth - 1].id);
+    self->skipped = 0;
+}
+
 /* Left open are functions that were switched off, and greenlets that another one resumed. */
 bool gt_agent_unwind_to(struct gt_agent_thread *self, uint32_t id)
 {

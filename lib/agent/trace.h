@@ -57,9 +57,12 @@ GT_AGENT_HOT bool gt_agent_trace_call(struct gt_agent_thread *self,
     call->recorded = self->depth <= gt_agent_limits.max_depth &&
                      gt_agent_put_call(self, ticks, kind, function->id);
     call->end = self->streams[GT_WIRE_STREAM_CALLS].next;
-    call->chunk = self->chunks;
+    call->turn = self->turn;
     return true;
 }
+
+/* Record the ends of all open calls: their returns will not be seen. */
+void gt_agent_close_calls(struct gt_agent_thread *self, uint64_t ticks);
 
 /* Record a return. */
 GT_AGENT_HOT void gt_agent_trace_return(struct gt_agent_thread *self,
@@ -81,7 +84,7 @@ GT_AGENT_HOT void gt_agent_trace_return(struct gt_agent_thread *self,
     if (GT_AGENT_UNLIKELY(!call->recorded))
         return;
     if (GT_AGENT_UNLIKELY(ticks - call->ticks < gt_agent_limits.min_ticks) &&
-        call->end == calls->next && call->chunk == self->chunks) {
+        call->end == calls->next && call->turn == self->turn) {
         /* It was short, and so was all that it called: take it back. */
         calls->next -= sizeof(uint64_t);
         *(uint64_t *)(void *)calls->next = 0;
@@ -96,14 +99,27 @@ extern bool gt_agent_start_due;
 /* That moment may be now: called where CPython's code is on the stack. */
 void gt_agent_start_try(void);
 
-/* monitoring.c: sys.monitoring, for 3.12 and later; profile.c: PyEval_SetProfile, before.
- * Called once, in the main thread, with the GIL held. Return 0, or -1 with a reason noted. */
-int gt_agent_monitoring_start(struct gt_agent_thread *self);
-int gt_agent_profile_start(struct gt_agent_thread *self);
+/* interpreters.c: trace functions in the main interpreter, which this thread is in, and in
+ * those that come later. Of all that follow the GIL is held; they enter and leave by
+ * themselves. */
+void gt_agent_interpreters_start(void);
+/* Is the interpreter that this thread is in past its own beginnings? */
+bool gt_agent_interpreter_is_ready(void);
+/* Does it have what gt_agent_function_of_code relies on? */
+bool gt_agent_interpreter_is_traced(void *interpreter);
+
+/* monitoring.c: sys.monitoring, for 3.12 and later; profile.c: PyEval_SetProfile, before. In
+ * this thread's interpreter. False with a reason noted. */
+bool gt_agent_monitoring_start(void);
+bool gt_agent_profile_start(void);
+/* gc.c: have runs of the garbage collector recorded. */
+void gt_agent_gc_start(void);
 
 /* profile.c: threads are hooked one by one, by whoever takes the GIL. */
 extern bool gt_agent_profiling;
 void gt_agent_profile_thread(struct gt_agent_thread *self);
+/* Somebody is about to set or remove the profile hook of this thread state, the current one. */
+void gt_agent_profile_changes(void *state);
 
 /* names.c: what threading calls its threads. The GIL is held. */
 void gt_agent_names_look(struct gt_agent_thread *self);   /* for this thread's, when new */
@@ -114,7 +130,9 @@ void gt_agent_names_update(struct gt_agent_thread *self); /* for all, after a ch
 extern bool gt_agent_names_wanted;
 void gt_agent_names_due(void);
 
-/* gc.c: have runs of the garbage collector recorded. The GIL is held. */
-void gt_agent_gc_start(struct gt_agent_thread *self);
+/* The thread of this pthread_self has a new name, says the target to the kernel; which keeps
+ * GT_AGENT_COMM_BYTES of it. */
+enum { GT_AGENT_COMM_BYTES = 15 };
+void gt_agent_comm_changed(uint64_t ident, const char *name);
 
 #endif

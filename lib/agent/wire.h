@@ -7,16 +7,22 @@
  *     control               one struct gt_wire_control, mapped by every process of the run
  *     PID-TID-START.log     one per thread; START is a tick count in hexadecimal
  *
- * All files are mapped and shared, so what was written outlives SIGKILL. Space is allocated
- * before it is mapped: a full disk switches the agent off, it never raises SIGBUS.
+ * What was written outlives SIGKILL: it goes to mapped, shared memory, or to the file. Space is
+ * allocated before it is used: a full disk switches the agent off, it never raises SIGBUS.
  *
- * A thread's file is a sequence of chunks without gaps. A chunk begins with struct
- * gt_wire_chunk and belongs to one of three streams: GIL holds struct gt_wire_record,
- * calls hold words, notes hold struct gt_wire_note. Chunk 0 also holds the thread's header and
- * is the first of the GIL stream. A stream is its chunks in the order of the file; each of
- * its chunks but the last is full up to an end that is too small for what came next. The
- * unwritten rest is zero: a record exists once its word is not zero, a note once its
- * `size` is not zero; both are stored last.
+ * A thread's file is a sequence of chunks of GT_WIRE_CHUNK_BYTES, without gaps. A chunk begins
+ * with struct gt_wire_chunk and belongs to one of three streams: GIL holds struct
+ * gt_wire_record, calls hold words, notes hold struct gt_wire_note. The first three chunks are
+ * the slots of the streams, in their order: these are mapped. When a slot is full, a copy of it
+ * is appended to the file, and it is emptied. So a stream is its copies in the order of the
+ * file, then its slot. Slots that were never used are holes, or beyond the file's end.
+ *
+ * The GIL's slot also holds the thread's header. A chunk ends early where what came next did
+ * not fit. The unwritten rest is zero: a record exists once its word is not zero, a note once
+ * its `size` is not zero; both are stored last.
+ *
+ * A process may be killed as it copies or empties a slot: the header's `copies` tells what is
+ * valid then.
  *
  * Times are ticks: of the CPU's counter, or nanoseconds where that cannot be trusted. The
  * control file's anchors map ticks to CLOCK_MONOTONIC, for all processes of the run.
@@ -29,7 +35,7 @@
 
 #include <stdint.h>
 
-#define GT_WIRE_VERSION       1
+#define GT_WIRE_VERSION       2
 #define GT_WIRE_MAGIC_CONTROL 0x314c52544e4f4347u /* "GCONTRL1" in memory */
 #define GT_WIRE_MAGIC_THREAD  0x3144414552485447u /* "GTHREAD1" in memory */
 #define GT_WIRE_MAGIC_CHUNK   0x4b4e4843u         /* "CHNK" in memory */
@@ -50,8 +56,8 @@
 #define GT_WIRE_LOG_SUFFIX   ".log"
 
 enum {
-    GT_WIRE_CHUNK_MIN = 64 * 1024, /* bytes; also what offsets and sizes are multiples of */
-    GT_WIRE_CHUNK_MAX = 1024 * 1024,
+    GT_WIRE_CHUNK_BYTES = 64 * 1024,               /* a multiple of every page's size */
+    GT_WIRE_SLOTS_BYTES = 3 * GT_WIRE_CHUNK_BYTES, /* GT_WIRE_STREAMS of them */
     GT_WIRE_ANCHORS = 16384,
     GT_WIRE_PATH_SIZE = 256,
     GT_WIRE_TEXT_MAX = 4095, /* bytes of a note's name, and of its file */
@@ -95,10 +101,13 @@ enum gt_wire_stream {
     GT_WIRE_STREAMS
 };
 
+#define GT_WIRE_COPIES(word) ((word) >> 2)
+#define GT_WIRE_STALE(word)  ((int)((word)&3) - 1) /* -1: no slot */
+
 struct gt_wire_chunk {
     uint32_t magic;
     uint32_t stream;
-    uint32_t size;        /* bytes, this header included */
+    uint32_t size;        /* GT_WIRE_CHUNK_BYTES */
     uint32_t data_offset; /* from the chunk's start to its first record or note */
 };
 
@@ -106,7 +115,7 @@ enum gt_wire_thread_flags {
     GT_WIRE_FORKED = 1 << 0, /* its process was forked by parent_pid/parent_tid */
 };
 
-/* Follows struct gt_wire_chunk in chunk 0. */
+/* Follows struct gt_wire_chunk in the GIL's slot. */
 struct gt_wire_thread {
     uint64_t magic;
     uint32_t version;
@@ -118,8 +127,11 @@ struct gt_wire_thread {
     uint64_t process_ticks; /* fork, or the agent's start in this program */
     uint64_t start_ticks;   /* this file was made */
     uint64_t exit_ticks;    /* the thread ended; 0 while it runs, or when it was killed */
-    uint64_t ident;         /* pthread_self(): threading's ident */
-    uint64_t dropped;       /* events not recorded: from signal handlers, or out of space */
+    uint64_t copies;     /* complete ones << 2 | 1 + the stream whose slot is but a copy of the
+                            last of them; 0: none is */
+    uint64_t file_bytes; /* what is shorter was cut */
+    uint64_t ident;      /* pthread_self(): threading's ident */
+    uint64_t dropped;    /* events not recorded: from signal handlers, or out of space */
     char comm[16];
     char program[GT_WIRE_PATH_SIZE]; /* /proc/self/exe, cut */
 };
@@ -170,6 +182,7 @@ enum gt_wire_note_kind {
     GT_WIRE_NOTE_NAME = 2,     /* thread `id` (a tid) is called name, says threading */
     GT_WIRE_NOTE_UNTRACED = 3, /* id is traced no more; count: calls seen. Budget, or its end */
     GT_WIRE_NOTE_MESSAGE = 4,  /* name: one line for the user */
+    GT_WIRE_NOTE_COMM = 5,     /* thread `id` (a tid) is called name, says the kernel */
 };
 
 enum gt_wire_function_flags {

@@ -22,6 +22,12 @@ static uint32_t count_written(const uint64_t *words, uint32_t records, uint32_t 
     return count;
 }
 
+static void note_gap(const struct gt_agentlog_thread *thread, struct gt_agentlog_cursor *cursor)
+{
+    if (!cursor->gap_since)
+        cursor->gap_since = cursor->ticks ? cursor->ticks : thread->header.start_ticks;
+}
+
 /* Fill the buffer from the current chunk on; sets count to 0 at the end of the stream. */
 static int refill(struct gt_agentlog *log, struct gt_agentlog_cursor *cursor,
                   struct gt_error *err)
@@ -41,10 +47,13 @@ static int refill(struct gt_agentlog *log, struct gt_agentlog_cursor *cursor,
         return 0;
     while (cursor->chunk < thread->chunk_count) {
         const struct gt_agentlog_chunk *chunk = &thread->chunks[cursor->chunk];
+        bool mine = chunk->stream == cursor->stream;
         uint64_t left = (chunk->bytes - cursor->offset) / (size * sizeof(uint64_t));
         uint32_t want = left < BUFFER_WORDS / size ? (uint32_t)left : BUFFER_WORDS / size;
 
-        if (chunk->stream == cursor->stream && want &&
+        if (mine && chunk->gap && !cursor->offset)
+            note_gap(thread, cursor);
+        if (mine && want &&
             gt_agentlog_read_at(fd, cursor->words, want * size * sizeof(uint64_t),
                                 chunk->offset + cursor->offset))
             cursor->count = count_written(cursor->words, want, size);
@@ -123,6 +132,19 @@ int gt_agentlog_cursor_next(struct gt_agentlog *log, struct gt_agentlog_cursor *
 {
     if (cursor->words)
         cursor->position++;
+    return settle(log, cursor, err);
+}
+
+int gt_agentlog_cursor_skip(struct gt_agentlog *log, struct gt_agentlog_cursor *cursor,
+                            struct gt_error *err)
+{
+    const struct gt_agentlog_thread *thread = &log->threads[cursor->thread];
+
+    note_gap(thread, cursor);
+    cursor->chunk++;
+    cursor->offset = 0;
+    cursor->count = 0;
+    cursor->position = 0;
     return settle(log, cursor, err);
 }
 

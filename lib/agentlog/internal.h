@@ -28,7 +28,8 @@ int64_t gt_agentlog_ns(struct gt_agentlog_clock *clock, uint64_t ticks);
 struct gt_agentlog_chunk {
     uint64_t offset; /* of its first record, in the file */
     uint32_t bytes;  /* of records, also unwritten ones */
-    uint32_t stream;
+    uint16_t stream;
+    bool gap; /* some of the stream is missing before it */
 };
 
 /* One thread's log. */
@@ -71,7 +72,7 @@ struct gt_agentlog_mark {
 enum gt_agentlog_rank {
     GT_MARK_PROCESS_START, /* subject: process */
     GT_MARK_THREAD_START,  /* subject: thread */
-    GT_MARK_NAME,          /* subject: thread that says so; tid; text */
+    GT_MARK_NAME,          /* subject: thread that says so; tid; text; value: gt_comm_flags */
     GT_MARK_UNTRACED,      /* subject: thread that says so; tid: function id; value: calls */
     GT_MARK_STOPPED,
     GT_MARK_THREAD_END,  /* subject: thread; it and what follows come after records */
@@ -82,13 +83,15 @@ enum gt_agentlog_rank {
 struct gt_agentlog_cursor {
     uint32_t thread;
     uint32_t stream;
-    uint64_t ticks;  /* of the record at hand: the key of the heap */
-    uint64_t word;   /* the record at hand, but for its time */
-    size_t chunk;    /* index of the one that is read */
-    uint64_t offset; /* in its records: what comes after the buffer */
-    uint64_t *words; /* the buffer; NULL before the first record is wanted, and at the end */
-    uint64_t base;   /* calls: high bits of the ticks */
-    uint32_t count;  /* records in the buffer */
+    uint64_t ticks;     /* of the record at hand: the key of the heap */
+    uint64_t word;      /* the record at hand, but for its time */
+    size_t chunk;       /* index of the one that is read */
+    uint64_t offset;    /* in its records: what comes after the buffer */
+    uint64_t *words;    /* the buffer; NULL before the first record is wanted, and at the end */
+    uint64_t base;      /* calls: high bits of the ticks */
+    uint64_t gap_since; /* some of the stream is missing before the record at hand, since then;
+                           0: none is */
+    uint32_t count;     /* records in the buffer */
     uint32_t position;
 };
 
@@ -130,6 +133,9 @@ int gt_agentlog_cursor_open(struct gt_agentlog *log, struct gt_agentlog_cursor *
                             struct gt_error *err);
 /* On to the first, or the next, record: 1, 0 at the end, or negative. */
 int gt_agentlog_cursor_next(struct gt_agentlog *log, struct gt_agentlog_cursor *cursor,
+                            struct gt_error *err);
+/* The record at hand makes no sense: to the next chunk, and its first record. As _next. */
+int gt_agentlog_cursor_skip(struct gt_agentlog *log, struct gt_agentlog_cursor *cursor,
                             struct gt_error *err);
 /* Free the buffer; the cursor is at the start again. */
 void gt_agentlog_cursor_close(struct gt_agentlog_cursor *cursor);

@@ -49,7 +49,9 @@ static int take_note(struct gt_agentlog *log, uint32_t thread, const struct gt_w
     case GT_WIRE_NOTE_FUNCTION:
         return add_function(log, note, text, err);
     case GT_WIRE_NOTE_NAME:
+    case GT_WIRE_NOTE_COMM:
         mark.rank = GT_MARK_NAME;
+        mark.value = note->kind == GT_WIRE_NOTE_NAME ? GT_COMM_THREADING : 0;
         mark.tid = (int32_t)note->id;
         mark.text = gt_intern_add(&log->texts, text, note->name_length);
         if (mark.text == UINT32_MAX)
@@ -96,27 +98,28 @@ int gt_agentlog_read_notes(struct gt_agentlog *log, uint32_t thread, int fd,
 {
     const struct gt_agentlog_thread *from = &log->threads[thread];
     char *data = NULL;
+    bool damaged = false;
     int rc = 0;
 
-    for (size_t i = 0; i < from->chunk_count && !rc; i++) {
+    for (size_t i = 0; i < from->chunk_count && rc >= 0; i++) {
         const struct gt_agentlog_chunk *chunk = &from->chunks[i];
         ssize_t length;
 
         if (chunk->stream != GT_WIRE_STREAM_NOTES)
             continue;
         if (!data)
-            data = malloc(GT_WIRE_CHUNK_MAX);
+            data = malloc(GT_WIRE_CHUNK_BYTES);
         if (!data)
             return gt_error_memory(err);
         length = pread(fd, data, chunk->bytes, (off_t)chunk->offset);
         rc = take_chunk(log, thread, data, length < 0 ? 0 : (size_t)length, err);
+        damaged |= rc > 0;
     }
     free(data);
-    if (rc > 0) {
+    if (damaged && rc >= 0) {
         log->quality.damaged++;
         gt_agentlog_warn(log, "agent log %s is damaged: some functions have lost their names",
                          from->name);
-        rc = 0;
     }
-    return rc;
+    return rc < 0 ? rc : 0;
 }

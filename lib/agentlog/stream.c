@@ -97,7 +97,7 @@ static void deliver_mark(struct gt_agentlog *log, const struct gt_agentlog_mark 
         break;
     case GT_MARK_NAME:
         event = queue_event(log, GT_EVENT_COMM, mark->ticks, pid, mark->tid);
-        event->flags = GT_COMM_THREADING;
+        event->flags = (uint32_t)mark->value;
         set_text(log, event, mark->text);
         break;
     case GT_MARK_UNTRACED:
@@ -169,6 +169,20 @@ static bool deliver_call(struct gt_agentlog *log, const struct gt_agentlog_curso
     return true;
 }
 
+/* Whoever held the GIL meanwhile is not known. */
+static void deliver_gap(struct gt_agentlog *log, struct gt_agentlog_cursor *cursor)
+{
+    const struct gt_wire_thread *header = &log->threads[cursor->thread].header;
+    struct gt_event *event;
+
+    if (cursor->gap_since && cursor->stream == GT_WIRE_STREAM_GIL) {
+        event = queue_event(log, GT_EVENT_LOST, cursor->ticks, header->pid, header->tid);
+        event->value = 1; /* or more */
+        event->other_value = (uint64_t)gt_agentlog_ns(&log->clock, cursor->gap_since);
+    }
+    cursor->gap_since = 0;
+}
+
 static int take_record(struct gt_agentlog *log, struct gt_error *err)
 {
     struct gt_agentlog_cursor *cursor = &log->heap[0];
@@ -177,16 +191,16 @@ static int take_record(struct gt_agentlog *log, struct gt_error *err)
     if (!cursor->words) /* it waited for its time without a buffer */
         rc = gt_agentlog_cursor_next(log, cursor, err);
     if (rc > 0) {
+        deliver_gap(log, cursor);
         if (cursor->stream == GT_WIRE_STREAM_GIL ? deliver_gil(log, cursor)
                                                  : deliver_call(log, cursor)) {
             log->quality.records++;
             rc = gt_agentlog_cursor_next(log, cursor, err);
         } else {
             log->quality.damaged++;
-            gt_agentlog_warn(log, "agent log %s is damaged: its events end early",
+            gt_agentlog_warn(log, "agent log %s is cut short or damaged: some of it is missing",
                              log->threads[cursor->thread].name);
-            gt_agentlog_cursor_close(cursor);
-            rc = 0;
+            rc = gt_agentlog_cursor_skip(log, cursor, err);
         }
     }
     if (rc < 0)

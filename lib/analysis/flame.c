@@ -151,15 +151,23 @@ static bool is_interpreter(const struct gt_stacks *stacks, uint32_t frame)
     return gt_stacks_is_python(dso, strlen(dso));
 }
 
-/* From outside, where the functions' place is among the frames: before the first one of the
- * interpreter, or before all. */
+/*
+ * From outside, where the functions' place is among the frames: before the first one of the
+ * interpreter, or before all. The start of the program, alone in front of libc, is not it.
+ */
 static uint32_t place_of_functions(const struct gt_stacks *stacks, const uint32_t *frames,
                                    uint32_t count)
 {
-    for (uint32_t i = count; i-- > 0;)
-        if (is_interpreter(stacks, frames[i]))
+    uint32_t first = count;
+
+    for (uint32_t i = count; i-- > 0;) {
+        if (!is_interpreter(stacks, frames[i]))
+            continue;
+        if (i + 1 < count || (i > 0 && is_interpreter(stacks, frames[i - 1])))
             return i + 1;
-    return count;
+        first = i + 1;
+    }
+    return first;
 }
 
 static int add_span(struct gt_flame *flame, const struct gt_timeline *timeline, uint32_t head,

@@ -26,7 +26,7 @@ enum gt_event_kind {
     GT_EVENT_DROP_RETURN,
 
     /* The futex system call. ENTER: value: uaddr, flags: op, other_value: utime (0: no
-     * timeout). EXIT: value: the result. */
+     * timeout). EXIT: value: the result, as 64 bits. */
     GT_EVENT_FUTEX_ENTER,
     GT_EVENT_FUTEX_EXIT,
 
@@ -36,7 +36,8 @@ enum gt_event_kind {
     GT_EVENT_EXEC, /* pid/tid became the program named by text */
     GT_EVENT_MMAP, /* pid mapped the file text at value; other_value: offset in it */
     GT_EVENT_COMM, /* pid/tid is now called text; flags: GT_COMM_THREADING */
-    GT_EVENT_LOST, /* value: how many events were lost on cpu, at some time before time_ns */
+    GT_EVENT_LOST, /* value: how many events were lost, at some time before time_ns: on cpu; or
+                      since other_value, where that is not 0 */
 
     /* Scheduling. */
     GT_EVENT_SCHED_SWITCH, /* pid/tid leaves cpu; flags: gt_event_state bits */

@@ -8,9 +8,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/perf_event.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { CAP_BIT_SYS_ADMIN = 21, CAP_BIT_PERFMON = 38, PERF_TIMEOUT_MS = 10000 };
@@ -125,6 +127,27 @@ static void probe_privilege(struct gt_caps *caps)
     caps->perf_event_paranoid = (int)read_number("/proc/sys/kernel/perf_event_paranoid", 4);
     caps->mlock_kb = read_number("/proc/sys/kernel/perf_event_mlock_kb", 516);
     caps->cpu_count = (int)sysconf(_SC_NPROCESSORS_ONLN);
+}
+
+/* No version number tells: distributions backport. */
+static void probe_sample_read(struct gt_caps *caps)
+{
+    struct perf_event_attr attr = {
+        .type = PERF_TYPE_SOFTWARE,
+        .size = sizeof(attr),
+        .config = PERF_COUNT_SW_DUMMY,
+        .sample_period = 1,
+        .sample_type = PERF_SAMPLE_READ | PERF_SAMPLE_TID,
+        .disabled = 1,
+        .inherit = 1,
+        .exclude_kernel = 1,
+        .exclude_hv = 1,
+    };
+    int fd = (int)syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
+
+    caps->sample_read = fd >= 0;
+    if (fd >= 0)
+        close(fd);
 }
 
 static int find_tracefs(struct gt_caps *caps, struct gt_error *err)
@@ -266,6 +289,7 @@ int gt_caps_probe(struct gt_caps *caps, uv_loop_t *loop, struct gt_error *err)
     if (rc < 0)
         return rc;
     probe_privilege(caps);
+    probe_sample_read(caps);
     rc = find_tracefs(caps, err);
     if (rc < 0)
         return rc;

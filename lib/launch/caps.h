@@ -21,6 +21,7 @@ struct gt_caps {
     int cpu_count;           /* online */
     bool sys_admin;          /* CAP_SYS_ADMIN */
     bool perfmon;            /* CAP_PERFMON, or CAP_SYS_ADMIN */
+    bool sample_read;        /* the kernel has PERF_SAMPLE_READ for inherited events (6.13) */
     bool shared_probes;      /* those of --setup exist: giltracer:signal, giltracer:wait */
     bool installed_probes;   /* python:take_gil… exist already */
     struct gt_buf installed; /* their names, one "group:event" a line */

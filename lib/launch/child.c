@@ -15,7 +15,11 @@ enum {
     PIPE_BYTES = 1024 * 1024, /* the default limit of unprivileged users, too */
     OUT_LIMIT = 1024 * 1024,
     ERR_LIMIT = 64 * 1024,
-    LINGER_MS = 2000, /* a dead child's pipe may be held open by someone else */
+    /* A writer that wakes a reader with every 4 KiB takes a tenth longer than one that does
+       not. */
+    PAUSE_MS = 1,
+    ENOUGH_BYTES = PIPE_BYTES / 4, /* so much came: no time for a pause */
+    LINGER_MS = 2000,              /* a dead child's pipe may be held open by someone else */
     MAX_STDIO = 256,
 };
 
@@ -50,9 +54,12 @@ static void close_timer_if_last(struct gt_child *child)
         close_handle((uv_handle_t *)&child->timer);
 }
 
+/* A pipe, and stdout's pause with it. */
 static void close_pipe(struct gt_child *child, uv_pipe_t *pipe)
 {
     close_handle((uv_handle_t *)pipe);
+    if (pipe == &child->pipes[0])
+        close_handle((uv_handle_t *)&child->pause);
     close_timer_if_last(child);
 }
 
@@ -78,6 +85,14 @@ static void on_timer(uv_timer_t *timer)
     }
 }
 
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
+{
+    struct gt_child *child = handle->data;
+
+    (void)suggested;
+    *buffer = uv_buf_init(child->read_buffer, READ_BYTES);
+}
+
 static void on_exit_status(uv_process_t *process, int64_t status, int term_signal)
 {
     struct gt_child *child = process->data;
@@ -89,14 +104,6 @@ static void on_exit_status(uv_process_t *process, int64_t status, int term_signa
     close_handle((uv_handle_t *)process);
     uv_timer_start(&child->timer, on_timer, LINGER_MS, 0);
     close_timer_if_last(child);
-}
-
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
-{
-    struct gt_child *child = handle->data;
-
-    (void)suggested;
-    *buffer = uv_buf_init(child->read_buffer, READ_BYTES);
 }
 
 static void keep(struct gt_buf *text, const char *data, size_t length, size_t limit)
@@ -118,6 +125,16 @@ static void take_data(struct gt_child *child, const char *data, size_t length)
         gt_child_stop(child, 0);
 }
 
+static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer);
+
+static void on_pause(uv_timer_t *pause)
+{
+    struct gt_child *child = pause->data;
+
+    if (!uv_is_closing((uv_handle_t *)&child->pipes[0]))
+        uv_read_start((uv_stream_t *)&child->pipes[0], on_alloc, on_read);
+}
+
 static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
 {
     struct gt_child *child = stream->data;
@@ -128,10 +145,15 @@ static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
     }
     if (child->exited)
         uv_timer_start(&child->timer, on_timer, LINGER_MS, 0);
-    if (stream == (uv_stream_t *)&child->pipes[0])
+    if (stream == (uv_stream_t *)&child->pipes[0]) {
         take_data(child, buffer->base, (size_t)length);
-    else
+        if (child->in_batches && length > 0 && length < ENOUGH_BYTES && !child->exited) {
+            uv_read_stop(stream);
+            uv_timer_start(&child->pause, on_pause, PAUSE_MS, 0);
+        }
+    } else {
         keep(&child->err_text, buffer->base, (size_t)length, ERR_LIMIT);
+    }
 }
 
 /* A pipe of our own: libuv would make a socket pair, which is slower and cannot grow. */
@@ -142,7 +164,8 @@ static int open_capture(struct gt_child *child, int which, int *child_end)
     if (pipe2(ends, O_CLOEXEC))
         return -errno;
     if (which == 0)
-        fcntl(ends[0], F_SETPIPE_SZ, PIPE_BYTES); /* only faster: failure does not matter */
+        child->in_batches = /* only faster: failure does not matter */
+            fcntl(ends[0], F_SETPIPE_SZ, PIPE_BYTES) >= PIPE_BYTES && child->on_data;
     *child_end = ends[1];
     if (uv_pipe_open(&child->pipes[which], ends[0])) {
         close(ends[0]);
@@ -168,7 +191,7 @@ static int fill_stdio(struct gt_child *child, const struct gt_child_spec *spec,
     }
     for (int i = 0; i < 2; i++)
         if (ends[i] < 0)
-            close_handle((uv_handle_t *)&child->pipes[i]);
+            close_pipe(child, &child->pipes[i]);
     return 0;
 }
 
@@ -185,9 +208,10 @@ static void init_handles(struct gt_child *child, uv_loop_t *loop,
     uv_timer_init(loop, &child->timer);
     uv_pipe_init(loop, &child->pipes[0], 0);
     uv_pipe_init(loop, &child->pipes[1], 0);
+    uv_timer_init(loop, &child->pause);
     child->timer.data = child->pipes[0].data = child->pipes[1].data = child;
-    child->process.data = child;
-    child->open_handles = 3;
+    child->process.data = child->pause.data = child;
+    child->open_handles = 4;
 }
 
 /* Every handle, also that of a process that could not be started, must be closed by the loop
@@ -196,9 +220,8 @@ static void undo_spawn(struct gt_child *child, uv_loop_t *loop)
 {
     child->on_done = NULL;
     child->exited = true;
-    close_handle((uv_handle_t *)&child->timer);
-    close_handle((uv_handle_t *)&child->pipes[0]);
-    close_handle((uv_handle_t *)&child->pipes[1]);
+    close_pipe(child, &child->pipes[0]);
+    close_pipe(child, &child->pipes[1]);
     while (child->open_handles > 0)
         uv_run(loop, UV_RUN_ONCE);
     gt_child_release(child);

@@ -43,11 +43,12 @@ struct gt_child_spec {
 struct gt_child {
     uv_process_t process;
     uv_pipe_t pipes[2]; /* stdout, stderr */
-    uv_timer_t timer;
+    uv_timer_t timer, pause;
     int open_handles; /* until their close callbacks ran */
     int pid;          /* 0 once it is reaped: it must not be signalled any more */
     bool exited, done, timed_out, killing;
     bool own_session;
+    bool in_batches; /* stdout is let gather before it is read */
     int exit_status; /* valid when exited and term_signal is 0 */
     int term_signal;
     int data_error;                   /* what on_data returned, when negative */

@@ -6,18 +6,67 @@
 
 enum { CHECK_MS = 20000 };
 
-int gt_counter_check(const struct gt_caps *caps, uv_loop_t *loop, const char *event,
-                     struct gt_error *err)
+/* What may follow the colon of an event that is not a tracepoint. */
+static const char modifiers[] = "ukhHGpPSDIeWb";
+
+/* Is it one of those that the kernel raises one by one? Clocks are not. */
+static bool is_software(const char *event)
+{
+    static const char *const names[] = {
+        "page-faults",      "faults",           "minor-faults",
+        "major-faults",     "context-switches", "cs",
+        "cpu-migrations",   "migrations",       "alignment-faults",
+        "emulation-faults", "cgroup-switches"};
+    size_t length = strcspn(event, "/:");
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strlen(names[i]) == length && memcmp(names[i], event, length) == 0)
+            return true;
+    return false;
+}
+
+int gt_counter_spec(const char *event, unsigned frequency, struct gt_buf *spec)
+{
+    const char *slash = strrchr(event, '/');
+    const char *colon = strchr(event, ':');
+
+    if (is_software(event) || strstr(event, "freq=") || strstr(event, "period="))
+        return gt_buf_adds(spec, event);
+    if (slash && slash != strchr(event, '/')) /* "cpu/event=0x3c/u" */
+        return gt_buf_add(spec, event, (size_t)(slash - event)) ||
+                       gt_buf_addf(spec, ",freq=%u%s", frequency, slash)
+                   ? -1
+                   : 0;
+    if (slash || (colon && strspn(colon + 1, modifiers) != strlen(colon + 1)))
+        return gt_buf_adds(spec, event);
+    return gt_buf_add(spec, event, colon ? (size_t)(colon - event) : strlen(event)) ||
+                   gt_buf_addf(spec, "/freq=%u/%s", frequency, colon ? colon + 1 : "")
+               ? -1
+               : 0;
+}
+
+int gt_counter_shown(const char *event, struct gt_buf *name)
+{
+    const char *slash = strchr(event, '/');
+    const char *given = slash ? strstr(slash, "name=") : NULL;
+    const char *colon = strrchr(event, ':');
+
+    if (given)
+        return gt_buf_add(name, given + 5, strcspn(given + 5, ",/"));
+    if (!slash && colon != strchr(event, ':') &&
+        strspn(colon + 1, modifiers) == strlen(colon + 1))
+        return gt_buf_add(name, event, (size_t)(colon - event));
+    return gt_buf_adds(name, event);
+}
+
+/* perf stat tells whether the machine has it: perf record takes another clock for cycles. */
+static int check_support(const struct gt_caps *caps, uv_loop_t *loop, const char *event,
+                         struct gt_error *err)
 {
     char *argv[] = {caps->perf, "stat", "-x,", "-e", (char *)event, "--", "true", NULL};
     struct gt_child child;
-    int rc;
+    int rc = gt_tool_run(&child, loop, argv, CHECK_MS, err);
 
-    /* Several events in one -e would be recorded without their frequencies. */
-    if (event[0] == '-' || !event[0] || (strchr(event, ',') && !strchr(event, '/')))
-        return gt_error_set(err, GT_ERR_USAGE, "%s is not one event: give each its own -e",
-                            event[0] ? event : "(an empty name)");
-    rc = gt_tool_run(&child, loop, argv, CHECK_MS, err);
     if (rc < 0)
         return rc;
     /* perf stat prints its figures on stderr. */
@@ -31,5 +80,56 @@ int gt_counter_check(const struct gt_caps *caps, uv_loop_t *loop, const char *ev
                           "hardware counters)",
                           event);
     gt_child_release(&child);
+    return rc;
+}
+
+/* Not all that can be counted can be sampled. */
+static int check_sampling(const struct gt_caps *caps, uv_loop_t *loop, const char *event,
+                          const char *spec, struct gt_error *err)
+{
+    char *argv[] = {caps->perf,  "record", "-q",         "-c", "1",    "-o",
+                    "/dev/null", "-e",     (char *)spec, "--", "true", NULL};
+    struct gt_child child;
+    int rc = gt_tool_run(&child, loop, argv, CHECK_MS, err);
+
+    if (rc < 0)
+        return rc;
+    if (!gt_child_succeeded(&child))
+        rc = gt_error_set(err, GT_ERR_UNSUPPORTED,
+                          "perf cannot sample the event %s, only count it for a whole program",
+                          event);
+    gt_child_release(&child);
+    return rc;
+}
+
+static int check(const struct gt_caps *caps, uv_loop_t *loop, const char *event,
+                 unsigned frequency, struct gt_error *err)
+{
+    bool terms = strchr(event, '/') != NULL;
+    struct gt_buf spec;
+    int rc;
+
+    if (caps->record_why[0])
+        return gt_error_set(err, GT_ERR_UNSUPPORTED, "%s", caps->record_why);
+    /* Several events in one -e would be recorded without their frequencies. */
+    if (event[0] == '-' || !event[0] || (!terms && strpbrk(event, ",*?[{")))
+        return gt_error_set(err, GT_ERR_USAGE, "%s is not one event: give each its own -e",
+                            event[0] ? event : "(an empty name)");
+    gt_buf_init(&spec);
+    rc = gt_counter_spec(event, frequency, &spec) ? gt_error_memory(err)
+                                                  : check_support(caps, loop, event, err);
+    if (rc == 0)
+        rc = check_sampling(caps, loop, event, spec.data, err);
+    gt_buf_release(&spec);
+    return rc;
+}
+
+int gt_counters_check(const struct gt_caps *caps, uv_loop_t *loop, char *const *events,
+                      unsigned frequency, struct gt_error *err)
+{
+    int rc = 0;
+
+    for (; rc == 0 && events && *events; events++)
+        rc = check(caps, loop, *events, frequency, err);
     return rc;
 }

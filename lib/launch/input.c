@@ -145,14 +145,15 @@ static int on_script_data(void *context, const char *data, size_t length)
 }
 
 /*
- * Does the recording hold call chains, and sampled counters? Its header says so (perf's
- * perf.data-file-format: magic, size, attr_size, then offset and size of the attributes,
- * each a perf_event_attr and the place of its ids). False when it has another form: ask perf.
+ * Does the recording hold call chains, and counters of which not every event is a sample? Its
+ * header says so (perf's perf.data-file-format: magic, size, attr_size, then offset and size of
+ * the attributes, each a perf_event_attr and the place of its ids). False when it has another
+ * form: ask perf.
  */
 static bool look_at_header(const struct input *input, struct gt_perfscript *script)
 {
-    enum { SAMPLE_CALLCHAIN = 1 << 5, FLAG_FREQ = 1 << 10, ATTRS_MAX = 4096 };
-    uint64_t head[5], attr[6]; /* up to perf_event_attr's flags */
+    enum { SAMPLE_CALLCHAIN = 1 << 5, ATTRS_MAX = 4096 };
+    uint64_t head[5], attr[4]; /* up to perf_event_attr's sample_type */
 
     if (pread(input->fd, head, sizeof(head), 0) != (ssize_t)sizeof(head) ||
         memcmp(head, "PERFILE2", 8) != 0 || head[2] < sizeof(attr) || head[2] > 4096 ||
@@ -163,7 +164,7 @@ static bool look_at_header(const struct input *input, struct gt_perfscript *scri
             (ssize_t)sizeof(attr))
             return false;
         script->stacks |= (attr[3] & SAMPLE_CALLCHAIN) != 0;
-        script->counters |= (attr[5] & FLAG_FREQ) != 0;
+        script->counters |= attr[2] > 1; /* period or frequency */
     }
     return true;
 }

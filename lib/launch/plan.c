@@ -1,5 +1,7 @@
 #include "launch/plan.h"
 
+#include "launch/counters.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <sys/param.h>
@@ -34,6 +36,7 @@ void gt_plan_init(struct gt_plan *plan)
     memset(plan, 0, sizeof(*plan));
     gt_probe_set_init(&plan->probes);
     gt_strvec_init(&plan->events);
+    gt_strvec_init(&plan->counters);
     gt_strvec_init(&plan->env);
     gt_strvec_init(&plan->target);
     gt_strvec_init(&plan->notes);
@@ -43,9 +46,11 @@ void gt_plan_release(struct gt_plan *plan)
 {
     gt_probe_set_release(&plan->probes);
     gt_strvec_release(&plan->events);
+    gt_strvec_release(&plan->counters);
     gt_strvec_release(&plan->env);
     gt_strvec_release(&plan->target);
     gt_strvec_release(&plan->notes);
+    gt_plan_init(plan);
 }
 
 static int use_installed(struct gt_plan *plan, const struct gt_caps *caps, struct gt_error *err)
@@ -133,24 +138,34 @@ static int choose_states(struct gt_plan *plan, const struct gt_plan_request *req
     return rc;
 }
 
-/*
- * "page-faults:u" → "page-faults/freq=999/u": the frequency must be each event's own, since a
- * global one would thin out the tracepoints. Tracepoints of the user count every hit.
- */
+/* Is it recorded already, for a purpose of ours? */
+static bool is_planned(const struct gt_plan *plan, const char *event)
+{
+    size_t length = strlen(event);
+
+    for (size_t i = 0; i < plan->events.count; i++) {
+        const char *planned = plan->events.items[i];
+
+        if (strncmp(planned, event, length) == 0 &&
+            (!planned[length] || planned[length] == '/'))
+            return true;
+    }
+    return false;
+}
+
 static int add_counter(struct gt_plan *plan, const char *event, unsigned frequency)
 {
-    const char *slash = strrchr(event, '/');
-    const char *colon = strchr(event, ':');
+    struct gt_buf text;
+    int failed;
 
-    plan->counters = true;
-    if (slash && slash != strchr(event, '/'))
-        return gt_strvec_pushf(&plan->events, "%.*s,freq=%u%s", (int)(slash - event), event,
-                               frequency, slash);
-    if (slash || (colon && strspn(colon + 1, "ukhHGpPSDIeWb") != strlen(colon + 1)))
-        return gt_strvec_push(&plan->events, event);
-    return gt_strvec_pushf(&plan->events, "%.*s/freq=%u/%s",
-                           colon ? (int)(colon - event) : (int)strlen(event), event, frequency,
-                           colon ? colon + 1 : "");
+    gt_buf_init(&text);
+    failed = gt_counter_shown(event, &text) || gt_strvec_push(&plan->counters, text.data);
+    gt_buf_reset(&text);
+    if (!failed && !is_planned(plan, event))
+        failed = gt_counter_spec(event, frequency, &text) ||
+                 gt_strvec_push(&plan->events, text.data);
+    gt_buf_release(&text);
+    return failed ? -1 : 0;
 }
 
 static int use_agent(struct gt_plan *plan)
@@ -201,16 +216,27 @@ static int choose_source(struct gt_plan *plan, const struct gt_plan_request *req
     return gt_probes_plan_libc(&plan->probes, interp->libc, err);
 }
 
-static int choose_events(struct gt_plan *plan, struct gt_error *err)
+/*
+ * When the kernel switches between two tasks that inherited the same events, it swaps their
+ * events instead of scheduling them. A uprobe's event still names the task that it was made
+ * for: when the other one ends, the breakpoints are taken out of the wrong process, and its
+ * hits are lost from then on, without a word (6.18; seen in most programs that fork). One
+ * event with PERF_SAMPLE_READ (perf's modifier S) makes the kernel keep each task's own.
+ */
+static const char keep_events_apart[] = "dummy:uS";
+
+static int choose_events(struct gt_plan *plan, const struct gt_caps *caps, struct gt_error *err)
 {
     int failed = 0;
 
     /* All of the group: perf may have had to number their names. */
     if (plan->probes.count)
         failed = gt_strvec_pushf(&plan->events, "%s:*", plan->probes.group);
+    if ((plan->probes.count || plan->installed_probes) && caps->sample_read)
+        failed |= gt_strvec_push(&plan->events, keep_events_apart);
     /* Without probes there are still the lives of threads; perf wants an event to hang
      * them on. */
-    else if (!plan->events.count && (!plan->agent || plan->states))
+    if (!plan->events.count && (!plan->agent || plan->states))
         failed = gt_strvec_push(&plan->events, "dummy:u");
     return failed ? gt_error_memory(err) : 0;
 }
@@ -277,7 +303,7 @@ int gt_plan_make(struct gt_plan *plan, const struct gt_plan_request *request,
         if (add_counter(plan, request->counters[i], request->frequency))
             rc = gt_error_memory(err);
     if (rc == 0)
-        rc = choose_events(plan, err);
+        rc = choose_events(plan, caps, err);
     if (rc == 0)
         rc = note_interpreter(plan, interp, err);
     plan->buffer_mib = choose_buffer(caps);
@@ -299,8 +325,8 @@ int gt_plan_record_command(const struct gt_plan *plan, const struct gt_caps *cap
         failed |= gt_strvec_push(argv, "-m") | gt_strvec_pushf(argv, "%uM", plan->buffer_mib);
     if (plan->states)
         failed |= gt_strvec_push(argv, "--switch-events");
-    if (plan->counters)
-        failed |= gt_strvec_push(argv, "--sample-cpu");
+    if (plan->counters.count)
+        failed |= gt_strvec_push(argv, "--sample-cpu") | gt_strvec_push(argv, "-P");
     /* -d records where data is mapped, too: perf's unwinder looks for the lowest mapping of a
      * library, which is not the executable one. */
     if (plan->stacks)

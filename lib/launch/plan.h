@@ -36,8 +36,8 @@ struct gt_plan {
     bool states;                /* scheduling is recorded: switch records at least */
     bool stacks;                /* with stacks */
     bool futex;                 /* futex calls are recorded */
-    bool counters;              /* the user's own events are among `events` */
     bool agent;                 /* the target is started with the agent preloaded */
+    struct gt_strvec counters;  /* the user's own events, as perf script will name them */
     struct gt_strvec env;       /* its whole environment then; empty: ours */
     struct gt_strvec target;    /* the target's argument vector */
     struct gt_strvec notes;     /* lines the user should know */

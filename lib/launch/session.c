@@ -201,7 +201,7 @@ static int start_script(struct session *session)
     struct gt_perfscript script = {
         .data_path = session->spec->data_path,
         .stacks = session->spec->plan->stacks,
-        .counters = session->spec->plan->counters,
+        .counters = session->spec->plan->counters.count > 0,
         .mappings = session->spec->plan->futex,
         .on_data = on_script_data,
         .on_done = on_script_done,

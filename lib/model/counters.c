@@ -1,5 +1,6 @@
 #include "model/counters.h"
 
+#include "base/buf.h"
 #include "model/timeline.h"
 
 #include <stdlib.h>
@@ -12,44 +13,75 @@ static struct gt_counter *counter_at(const struct gt_timeline *timeline, size_t 
     return gt_chunks_at(&timeline->counters, index);
 }
 
-/* perf shows the terms that it was given: "page-faults/freq=999/u" is page-faults:u. */
-static uint32_t intern_name(struct gt_timeline *timeline, const struct gt_event *event)
+/*
+ * perf shows what it was asked for: "cycles/freq=999/u" is cycles:u. "cpu/event=0x3c,freq=999/"
+ * is a name of its own: only what -F added is taken away.
+ */
+static uint32_t intern_name(struct gt_timeline *timeline, const char *text, size_t length)
 {
-    const char *slash = memchr(event->text, '/', event->text_length);
-    const char *terms =
-        slash ? memmem(slash, event->text_length - (size_t)(slash - event->text), "freq=", 5)
-              : NULL;
+    const char *end = text + length, *slash = memchr(text, '/', length);
+    const char *last = slash ? memrchr(text, '/', length) : NULL;
+    const char *term = slash ? memmem(slash + 1, (size_t)(last - slash), "freq=", 5) : NULL;
+    uint32_t name = UINT32_MAX;
+    struct gt_buf clean;
 
-    /* "cpu/event=0x3c/" is a name of its own: only what -F added is taken away. */
-    return terms == (slash ? slash + 1 : NULL) && slash
-               ? gt_intern_add(&timeline->names, event->text, (size_t)(slash - event->text))
-               : gt_intern_add(&timeline->names, event->text, event->text_length);
+    /* The last term. */
+    if (!term || memchr(term, ',', (size_t)(last - term)) ||
+        (term != slash + 1 && term[-1] != ','))
+        return gt_intern_add(&timeline->names, text, length);
+    gt_buf_init(&clean);
+    if (gt_buf_add(&clean, text, (size_t)(term - 1 - text)) == 0 &&
+        (term != slash + 1 ? gt_buf_add(&clean, last, (size_t)(end - last)) == 0
+         : last + 1 < end  ? gt_buf_adds(&clean, ":") == 0 &&
+                                gt_buf_add(&clean, last + 1, (size_t)(end - last - 1)) == 0
+                          : true))
+        name = gt_intern_add(&timeline->names, clean.data, clean.length);
+    gt_buf_release(&clean);
+    return name;
+}
+
+/* The counter of this name, made when new and not too many; NULL: memory is exhausted, or
+ * `*full`. */
+static struct gt_counter *find_counter(struct gt_timeline *timeline, uint32_t name, bool *full)
+{
+    struct gt_counter *counter;
+
+    for (size_t i = 0; i < timeline->counters.count; i++)
+        if (counter_at(timeline, i)->name == name)
+            return counter_at(timeline, i);
+    *full = timeline->counters.count == COUNTERS_MAX;
+    counter = *full ? NULL : gt_chunks_push(&timeline->counters);
+    if (!counter)
+        return NULL;
+    memset(counter, 0, sizeof(*counter));
+    counter->name = name;
+    gt_chunks_init(&counter->samples, sizeof(struct gt_counter_sample));
+    gt_chunks_init(&counter->sums, sizeof(struct gt_counter_sum));
+    return counter;
+}
+
+int gt_counters_expect(struct gt_timeline *timeline, const char *name)
+{
+    uint32_t id = gt_intern_add(&timeline->names, name, strlen(name));
+    bool full = false;
+
+    return id != UINT32_MAX && (find_counter(timeline, id, &full) || full) ? 0 : -1;
 }
 
 int gt_counters_feed(struct gt_timeline *timeline, uint32_t thread,
                      const struct gt_event *event)
 {
-    uint32_t name = intern_name(timeline, event);
-    struct gt_counter *counter = NULL;
+    uint32_t name = intern_name(timeline, event->text, event->text_length);
     struct gt_counter_sample *sample;
+    struct gt_counter *counter;
+    bool full = false;
 
     if (name == UINT32_MAX)
         return -1;
-    for (size_t i = 0; !counter && i < timeline->counters.count; i++)
-        if (counter_at(timeline, i)->name == name)
-            counter = counter_at(timeline, i);
-    if (!counter) {
-        if (timeline->counters.count == COUNTERS_MAX)
-            return 0;
-        counter = gt_chunks_push(&timeline->counters);
-        if (!counter)
-            return -1;
-        memset(counter, 0, sizeof(*counter));
-        counter->name = name;
-        gt_chunks_init(&counter->samples, sizeof(struct gt_counter_sample));
-        gt_chunks_init(&counter->sums, sizeof(struct gt_counter_sum));
-    }
-    sample = gt_chunks_push(&counter->samples);
+    counter = find_counter(timeline, name, &full);
+    if (full)
+        return 0;
+    sample = counter ? gt_chunks_push(&counter->samples) : NULL;
     if (!sample)
         return -1;
     *sample = (struct gt_counter_sample){

@@ -1,7 +1,7 @@
-#include "model/tracker.h"
+#include "model/futex.h"
 
 #include <errno.h>
-#include <stdlib.h>
+#include <pthread.h>
 #include <string.h>
 
 /*
@@ -22,15 +22,6 @@
  * just woken a waiter sleeps on `switch_cond` until that one has acquired.
  *
  * (Since glibc 2.41 the words are at A+32 and A+36: all of this moves along by 8 bytes.)
- *
- * While a thread waits, a release wakes it. So the owner at a release has held since it
- * acquired after a wait of its own, or at least since the first of the present waiters came.
- * Holds that nobody waited for are not seen.
- *
- * A waiter that came back (woken, or because the switch interval passed) first needs the
- * GIL's mutex, at A+48, and may sleep for that, too; then it has the GIL, or waits again at
- * once. A release while all waiters are between two waits is silent: it is told by one of
- * them acquiring though nobody was woken.
  */
 
 enum {
@@ -40,54 +31,25 @@ enum {
     OP_WAIT_BITSET = 9,
     WORD_0 = 40, /* pthread_cond_t.__g_signals[0], [1] */
     WORD_1 = 44, /* an address that is 4 modulo 8: no semaphore's */
-    MUTEX = 8,   /* from what WORD_0 would make of the mutex to the condition variable */
-    /* A waiter that is woken too late (another thread took the GIL) waits again at once. */
-    AGAIN_NS = 200000,
 };
 
-/* From `cond` to `switch_cond`: x86-64, aarch64; CPython 3.6, where they are separate
- * variables, as its builds here have them. */
-static const uint64_t switch_distances[] = {88, 96, 0 - (uint64_t)128};
-enum { SWITCH_DISTANCES = 3 };
+/*
+ * From `cond` to the mutex and to `switch_cond`. In CPython 3.6 they are separate variables of
+ * one file, 64 bytes apart, in the order of their definitions or, as compilers have it, in the
+ * opposite one.
+ */
+static const uint64_t mutex_distances[] = {48, 0 - (uint64_t)64, 64};
+static const uint64_t switch_distances[] = {GT_DISTANCE_X86_64, GT_DISTANCE_AARCH64,
+                                            0 - (uint64_t)128, 128};
+enum { MUTEX_DISTANCES = 3, SWITCH_DISTANCES = 4 };
 
-enum entry_kind {
-    ENTRY_WAIT,   /* entered */
-    ENTRY_EXIT,   /* and returned from it */
-    ENTRY_WAKE,   /* woke a waiter: released */
-    ENTRY_SWITCH, /* signalled switch_cond: acquired */
-    ENTRY_MUTEX,  /* waits for the mutex */
-    ENTRY_UNLOCK, /* let another one have the mutex */
-};
-
-struct entry {
-    int64_t time_ns;
-    uint32_t thread;
-    uint32_t kind;
-};
-
-/* One condition variable that somebody waited on with a timeout. */
-struct candidate {
-    uint32_t process;
-    uint64_t address;
-    struct gt_chunks entries; /* of struct entry */
-    bool used_word[2];
-    bool used_neighbour; /* its mutex or switch_cond was waited for or woken */
-    bool switched;       /* who woke one of its waiters slept on switch_cond next */
-    uint32_t last_waker;
-    bool passed_on;           /* somebody who waited here woke others here */
-    struct gt_hashmap waited; /* who waited here: threads */
-    bool runtime;             /* the process's _PyRuntime is known, … */
-    bool known;               /* … and it lies in it */
-    int64_t start_ns;         /* of the program image it belongs to */
-};
-
-static struct candidate *candidate_at(const struct gt_timeline *timeline, uint32_t index)
+static struct gt_candidate *candidate_at(const struct gt_timeline *timeline, uint32_t index)
 {
     return gt_chunks_at(&timeline->tracker->candidates, index);
 }
 
-static struct candidate *find(const struct gt_timeline *timeline, uint32_t process,
-                              uint64_t address)
+static struct gt_candidate *find(const struct gt_timeline *timeline, uint32_t process,
+                                 uint64_t address)
 {
     uint32_t index =
         gt_hashmap_get(&gt_process_state_at(timeline, process)->candidate_of, address);
@@ -95,10 +57,11 @@ static struct candidate *find(const struct gt_timeline *timeline, uint32_t proce
     return index == GT_HASHMAP_NONE ? NULL : candidate_at(timeline, index);
 }
 
-static struct candidate *add(struct gt_timeline *timeline, uint32_t process, uint64_t address)
+static struct gt_candidate *add(struct gt_timeline *timeline, uint32_t process,
+                                uint64_t address)
 {
     uint32_t index = (uint32_t)timeline->tracker->candidates.count;
-    struct candidate *candidate = gt_chunks_push(&timeline->tracker->candidates);
+    struct gt_candidate *candidate = gt_chunks_push(&timeline->tracker->candidates);
     struct gt_process_state *state = gt_process_state_at(timeline, process);
 
     if (!candidate)
@@ -109,47 +72,124 @@ static struct candidate *add(struct gt_timeline *timeline, uint32_t process, uin
     candidate->runtime = state->runtime_end != 0;
     candidate->known = address >= state->runtime_start && address < state->runtime_end;
     candidate->start_ns = state->image_start_ns;
-    gt_chunks_init(&candidate->entries, sizeof(struct entry));
+    candidate->lost_seen = (uint32_t)timeline->lost.count;
+    gt_chunks_init(&candidate->entries, sizeof(struct gt_futex_entry));
     gt_hashmap_init(&candidate->waited);
     candidate->last_waker = GT_NO_INDEX;
     /* Last: what is in the list is released, also when this fails. */
     return gt_hashmap_put(&state->candidate_of, address, index) ? NULL : candidate;
 }
 
-static int note(struct candidate *candidate, uint32_t thread, enum entry_kind kind,
+/* A GIL uses both words of its condition variable, in turns: a lock that many wait for need
+ * not be remembered for ever. */
+static void forget_lock(struct gt_candidate *candidate)
+{
+    enum { ENOUGH = 1 << 14 };
+
+    if (candidate->entries.count >= ENOUGH && !candidate->known &&
+        !(candidate->used_word[0] && candidate->used_word[1]))
+        gt_chunks_truncate(&candidate->entries, 0);
+}
+
+static int push(struct gt_candidate *candidate, uint32_t thread, enum gt_futex_entry_kind kind,
                 int64_t time_ns)
 {
-    const struct entry *newest = gt_chunks_last(&candidate->entries);
-    struct entry *entry;
+    const struct gt_futex_entry *newest = gt_chunks_last(&candidate->entries);
+    struct gt_futex_entry *entry;
 
     if (newest && time_ns < newest->time_ns)
         time_ns = newest->time_ns; /* the order is the truth */
     entry = gt_chunks_push(&candidate->entries);
     if (!entry)
         return -1;
-    *entry = (struct entry){time_ns, thread, kind};
+    *entry = (struct gt_futex_entry){time_ns, thread, kind};
     return 0;
 }
 
-/* The candidate whose switch_cond is at `address`. */
-static struct candidate *find_switch(const struct gt_timeline *timeline, uint32_t process,
-                                     uint64_t address)
+/* Note what was lost since it was touched last; `thread` is any that waited there. */
+static int catch_up(const struct gt_timeline *timeline, struct gt_candidate *candidate,
+                    uint32_t thread)
 {
-    struct candidate *candidate = NULL;
+    uint32_t seen = candidate->lost_seen;
+
+    candidate->lost_seen = (uint32_t)timeline->lost.count;
+    if (seen == candidate->lost_seen)
+        return 0;
+    return push(candidate, thread, GT_FUTEX_LOST,
+                ((const struct gt_lost_range *)gt_chunks_at(&timeline->lost, seen))->start_ns);
+}
+
+static int note(const struct gt_timeline *timeline, struct gt_candidate *candidate,
+                uint32_t thread, enum gt_futex_entry_kind kind, int64_t time_ns)
+{
+    forget_lock(candidate);
+    return catch_up(timeline, candidate, thread) || push(candidate, thread, kind, time_ns) ? -1
+                                                                                           : 0;
+}
+
+/* The condition variable that a word belongs to, if it does. */
+static uint64_t cond_of_word(uint64_t word)
+{
+    return word - (word % 8 == 4 ? WORD_1 : WORD_0);
+}
+
+/* The candidate whose switch_cond has this word. */
+static struct gt_candidate *find_switch(const struct gt_timeline *timeline, uint32_t process,
+                                        uint64_t word)
+{
+    struct gt_candidate *candidate = NULL;
 
     for (size_t i = 0; !candidate && i < SWITCH_DISTANCES; i++)
-        candidate = find(timeline, process, address - switch_distances[i]);
+        candidate = find(timeline, process, cond_of_word(word) - switch_distances[i]);
     return candidate;
 }
 
-static int enter_wait(struct gt_timeline *timeline, uint32_t process, uint32_t thread,
-                      uint64_t address, bool second_word, const struct gt_event *event)
+/* The candidate whose mutex has this word. */
+static struct gt_candidate *find_mutex(const struct gt_timeline *timeline, uint32_t process,
+                                       uint64_t word)
 {
-    struct candidate *candidate = find(timeline, process, address);
+    struct gt_candidate *candidate = NULL;
+
+    for (size_t i = 0; !candidate && i < MUTEX_DISTANCES; i++)
+        candidate = find(timeline, process, word - mutex_distances[i]);
+    return candidate;
+}
+
+/* Does who takes the GIL use this word: the condition variable's, the mutex's, switch_cond's?
+ */
+static bool is_of_taking(uint64_t address, uint64_t word)
+{
+    bool is = word - address < sizeof(pthread_cond_t);
+
+    for (size_t i = 0; !is && i < MUTEX_DISTANCES; i++)
+        is = word == address + mutex_distances[i];
+    for (size_t i = 0; !is && i < SWITCH_DISTANCES; i++)
+        is = cond_of_word(word) == address + switch_distances[i];
+    return is;
+}
+
+int gt_futex_left(struct gt_timeline *timeline, uint32_t thread, int64_t time_ns)
+{
+    struct gt_thread_state *state = gt_thread_state_at(timeline, thread);
+    struct gt_candidate *candidate =
+        state->futex_loop
+            ? find(timeline, gt_thread_at(timeline, thread)->process, state->futex_loop)
+            : NULL;
+
+    state->futex_loop = 0;
+    return candidate ? note(timeline, candidate, thread, GT_FUTEX_LEFT, time_ns) : 0;
+}
+
+static int enter_wait(struct gt_timeline *timeline, uint32_t process, uint32_t thread,
+                      const struct gt_event *event)
+{
+    struct gt_thread_state *state = gt_thread_state_at(timeline, thread);
+    uint64_t address = cond_of_word(event->value);
+    struct gt_candidate *candidate = find(timeline, process, address);
     bool timed = event->other_value != 0;
 
     if (!candidate && !timed) {
-        candidate = find_switch(timeline, process, address);
+        candidate = find_switch(timeline, process, event->value);
         if (candidate) {
             candidate->used_neighbour = true;
             candidate->switched |= candidate->last_waker == thread;
@@ -160,70 +200,82 @@ static int enter_wait(struct gt_timeline *timeline, uint32_t process, uint32_t t
         return 0;
     if (!candidate)
         candidate = add(timeline, process, address);
-    if (!candidate || note(candidate, thread, ENTRY_WAIT, event->time_ns) ||
+    if (!candidate || note(timeline, candidate, thread, GT_FUTEX_WAIT, event->time_ns) ||
         gt_hashmap_put(&candidate->waited, thread, 1))
         return -1;
-    candidate->used_word[second_word] = true;
-    gt_thread_state_at(timeline, thread)->futex_wait = address;
+    candidate->used_word[event->value % 8 == 4] = true;
+    state->futex_wait = state->futex_loop = address;
     return 0;
 }
 
 static int enter_wake(struct gt_timeline *timeline, uint32_t process, uint32_t thread,
-                      uint64_t address, const struct gt_event *event)
+                      const struct gt_event *event)
 {
-    struct candidate *candidate = find(timeline, process, address);
+    struct gt_candidate *candidate = find(timeline, process, cond_of_word(event->value));
 
     if (candidate) {
         if (gt_hashmap_get(&candidate->waited, thread) != GT_HASHMAP_NONE)
             candidate->passed_on = true;
         candidate->last_waker = thread;
-        return note(candidate, thread, ENTRY_WAKE, event->time_ns);
+        gt_thread_state_at(timeline, thread)->futex_loop = 0;
+        return note(timeline, candidate, thread, GT_FUTEX_WAKE, event->time_ns);
     }
-    candidate = find(timeline, process, address - MUTEX);
+    candidate = find_mutex(timeline, process, event->value);
     if (candidate) {
         candidate->used_neighbour = true;
-        return note(candidate, thread, ENTRY_UNLOCK, event->time_ns);
+        return note(timeline, candidate, thread, GT_FUTEX_UNLOCK, event->time_ns);
     }
-    candidate = find_switch(timeline, process, address);
+    candidate = find_switch(timeline, process, event->value);
     if (!candidate)
         return 0;
     candidate->used_neighbour = true;
-    return note(candidate, thread, ENTRY_SWITCH, event->time_ns);
+    gt_thread_state_at(timeline, thread)->futex_loop = 0;
+    return note(timeline, candidate, thread, GT_FUTEX_SWITCH, event->time_ns);
 }
 
 static int enter_mutex(struct gt_timeline *timeline, uint32_t process, uint32_t thread,
-                       uint64_t address, const struct gt_event *event)
+                       const struct gt_event *event)
 {
-    struct candidate *candidate = find(timeline, process, address - MUTEX);
+    struct gt_candidate *candidate = find_mutex(timeline, process, event->value);
 
     if (!candidate)
         return 0;
     gt_thread_state_at(timeline, thread)->futex_wait = candidate->address;
-    return note(candidate, thread, ENTRY_MUTEX, event->time_ns);
+    return note(timeline, candidate, thread, GT_FUTEX_MUTEX, event->time_ns);
+}
+
+static int returned(struct gt_timeline *timeline, uint32_t process, uint32_t thread,
+                    const struct gt_event *event)
+{
+    struct gt_thread_state *state = gt_thread_state_at(timeline, thread);
+    struct gt_candidate *candidate =
+        state->futex_wait ? find(timeline, process, state->futex_wait) : NULL;
+    bool timed_out = event->value == (uint64_t)-ETIMEDOUT;
+
+    state->futex_wait = 0;
+    return candidate ? note(timeline, candidate, thread,
+                            timed_out ? GT_FUTEX_TIMEOUT : GT_FUTEX_EXIT, event->time_ns)
+                     : 0;
 }
 
 int gt_futex_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event)
 {
     uint32_t process = gt_thread_at(timeline, thread)->process;
-    struct gt_thread_state *state = gt_thread_state_at(timeline, thread);
-    bool second_word = event->value % 8 == 4;
-    uint64_t address = event->value - (second_word ? WORD_1 : WORD_0);
+    const struct gt_thread_state *state = gt_thread_state_at(timeline, thread);
 
     timeline->saw_futex = true;
-    if (event->kind == GT_EVENT_FUTEX_EXIT) {
-        struct candidate *candidate =
-            state->futex_wait ? find(timeline, process, state->futex_wait) : NULL;
-
-        state->futex_wait = 0;
-        return candidate ? note(candidate, thread, ENTRY_EXIT, event->time_ns) : 0;
-    }
+    if (event->kind == GT_EVENT_FUTEX_EXIT)
+        return returned(timeline, process, thread, event);
+    if (state->futex_loop && !is_of_taking(state->futex_loop, event->value) &&
+        gt_futex_left(timeline, thread, event->time_ns))
+        return -1;
     switch (event->flags & OP_MASK) {
     case OP_WAIT_BITSET:
-        return enter_wait(timeline, process, thread, address, second_word, event);
+        return enter_wait(timeline, process, thread, event);
     case OP_WAKE:
-        return enter_wake(timeline, process, thread, address, event);
+        return enter_wake(timeline, process, thread, event);
     case OP_WAIT:
-        return enter_mutex(timeline, process, thread, address, event);
+        return enter_mutex(timeline, process, thread, event);
     default:
         return 0;
     }
@@ -240,7 +292,7 @@ void gt_futex_runtime(struct gt_timeline *timeline, uint32_t process, uint64_t s
 }
 
 /* Does the pattern say GIL? */
-static bool is_gil(const struct candidate *candidate)
+static bool is_gil(const struct gt_candidate *candidate)
 {
     return candidate->known ||
            (candidate->used_word[0] && candidate->used_word[1] &&
@@ -248,227 +300,8 @@ static bool is_gil(const struct candidate *candidate)
              (candidate->passed_on && (candidate->used_neighbour || !candidate->runtime))));
 }
 
-/* One thread's part while a candidate's entries are replayed. Times are -1 when not so. */
-struct waiter {
-    int64_t since_ns;    /* waits */
-    int64_t returned_ns; /* … and came back from the last system call of it */
-    int64_t acquired_ns; /* holds */
-    int64_t unlocked_ns; /* let another one have the mutex */
-};
-
-struct replay {
-    struct gt_timeline *timeline;
-    struct gt_gil *gil;
-    struct waiter *waiters; /* by member */
-    size_t count;
-    const struct candidate *candidate;
-    size_t settled;       /* entries before this one are older than AGAIN_NS */
-    int64_t last_wake_ns; /* last release that is known */
-    uint32_t last_owner;  /* member who acquired last */
-    bool released;        /* by somebody, and nobody acquired since */
-};
-
-static struct waiter *waiter_of(struct replay *replay, uint32_t thread)
-{
-    uint32_t member = gt_gil_member(replay->timeline, replay->gil, thread);
-    struct waiter *grown;
-
-    if (member == GT_NO_INDEX)
-        return NULL;
-    if (member >= replay->count) {
-        size_t count = ((size_t)member + 1) * 2;
-
-        grown = reallocarray(replay->waiters, count, sizeof(*grown));
-        if (!grown)
-            return NULL;
-        for (size_t i = replay->count; i < count; i++)
-            grown[i] = (struct waiter){-1, -1, -1, -1};
-        replay->waiters = grown;
-        replay->count = count;
-    }
-    return &replay->waiters[member];
-}
-
-/* `owner` released when `next` acquired, and woke nobody. */
-static int released_silently(struct replay *replay, uint32_t owner, const struct waiter *next,
-                             int64_t time_ns)
-{
-    struct waiter *waiter = &replay->waiters[owner];
-    int64_t since_ns = waiter->acquired_ns, until_ns = time_ns;
-
-    /* Somebody unknown may have come between, if nobody waited when `owner` acquired. */
-    if (since_ns < 0 || (waiter->unlocked_ns <= next->since_ns && next->since_ns > since_ns))
-        return 0;
-    if (waiter->unlocked_ns > since_ns && waiter->unlocked_ns < until_ns)
-        until_ns = waiter->unlocked_ns;
-    waiter->acquired_ns = -1;
-    if (since_ns < replay->last_wake_ns)
-        since_ns = replay->last_wake_ns;
-    if (since_ns >= until_ns)
-        return 0;
-    replay->last_wake_ns = until_ns;
-    return gt_gil_push(&replay->gil->holds, gt_member_at(replay->gil, owner)->thread, since_ns,
-                       until_ns, 0);
-}
-
-/* The wait is over at `time_ns`: the thread has the GIL. */
-static int acquire(struct replay *replay, struct waiter *waiter, uint32_t thread,
-                   int64_t time_ns)
-{
-    uint32_t member = (uint32_t)(waiter - replay->waiters), owner = replay->last_owner;
-    int64_t since_ns = waiter->since_ns;
-
-    if (!replay->released && owner != GT_NO_INDEX && owner != member &&
-        released_silently(replay, owner, waiter, time_ns))
-        return -1;
-    replay->released = false;
-    replay->last_owner = member;
-    waiter->since_ns = -1;
-    waiter->acquired_ns = time_ns;
-    if (since_ns < 0)
-        return 0;
-    replay->gil->handovers++;
-    return time_ns > since_ns ? gt_gil_push(&replay->gil->waits, thread, since_ns, time_ns, 0)
-                              : 0;
-}
-
-/* Who came back from a wait long before `time_ns`, and did not wait again, has the GIL. */
-static int settle(struct replay *replay, int64_t time_ns)
-{
-    for (; replay->settled < replay->candidate->entries.count; replay->settled++) {
-        const struct entry *entry = gt_chunks_at(&replay->candidate->entries, replay->settled);
-        uint32_t member = gt_hashmap_get(&replay->gil->member_of, entry->thread);
-        struct waiter *waiter;
-
-        if (entry->time_ns >= time_ns - AGAIN_NS)
-            break;
-        waiter = member < replay->count ? &replay->waiters[member] : NULL;
-        if (entry->kind == ENTRY_EXIT && waiter && waiter->since_ns >= 0 &&
-            waiter->returned_ns == entry->time_ns &&
-            acquire(replay, waiter, entry->thread, entry->time_ns))
-            return -1;
-    }
-    return 0;
-}
-
-static int on_wait(struct waiter *waiter, const struct entry *entry)
-{
-    if (waiter->since_ns < 0)
-        waiter->since_ns = entry->time_ns;
-    waiter->returned_ns = -1;
-    waiter->acquired_ns = -1; /* it released, while nobody waited */
-    return 0;
-}
-
-static int on_wake(struct replay *replay, struct waiter *waiter, const struct entry *entry)
-{
-    int64_t since_ns = INT64_MAX;
-
-    if (waiter->since_ns >= 0 && waiter->returned_ns >= 0 &&
-        acquire(replay, waiter, entry->thread, waiter->returned_ns))
-        return -1;
-    if (waiter->since_ns >= 0) {
-        /* It releases what it waits for: when it got it was not recorded. */
-        replay->gil->defects.unmatched_releases++;
-        waiter->since_ns = -1;
-        since_ns = entry->time_ns;
-    }
-    if (waiter->acquired_ns >= 0)
-        since_ns = waiter->acquired_ns;
-    for (size_t i = 0; waiter->acquired_ns < 0 && i < replay->count; i++)
-        if (replay->waiters[i].since_ns >= 0 && replay->waiters[i].since_ns < since_ns)
-            since_ns = replay->waiters[i].since_ns;
-    if (since_ns < replay->last_wake_ns)
-        since_ns = replay->last_wake_ns;
-    waiter->acquired_ns = -1;
-    replay->released = true;
-    replay->last_wake_ns = entry->time_ns;
-    if (since_ns >= entry->time_ns)
-        return 0;
-    return gt_gil_push(&replay->gil->holds, entry->thread, since_ns, entry->time_ns, 0);
-}
-
-static int replay_entry(struct replay *replay, const struct entry *entry)
-{
-    struct waiter *waiter = waiter_of(replay, entry->thread);
-
-    if (!waiter || settle(replay, entry->time_ns))
-        return -1;
-    replay->timeline->quality.gil_events++;
-    switch (entry->kind) {
-    case ENTRY_WAIT:
-        return on_wait(waiter, entry);
-    case ENTRY_EXIT:
-        waiter->returned_ns = entry->time_ns;
-        return 0;
-    case ENTRY_WAKE:
-        return on_wake(replay, waiter, entry);
-    case ENTRY_MUTEX: /* a waiter that needs it to go on, else somebody who comes or goes */
-        waiter->returned_ns = -1;
-        return 0;
-    case ENTRY_UNLOCK:
-        waiter->unlocked_ns = entry->time_ns;
-        return 0;
-    default:
-        return waiter->since_ns >= 0 ? acquire(replay, waiter, entry->thread, entry->time_ns)
-                                     : 0;
-    }
-}
-
-/* Waits that are open at the end: got it at their last return, or never. */
-static int close_waits(struct replay *replay)
-{
-    for (uint32_t i = 0; i < replay->count && i < replay->gil->members.count; i++) {
-        struct waiter *waiter = &replay->waiters[i];
-        uint32_t thread = gt_member_at(replay->gil, i)->thread;
-
-        if (waiter->since_ns < 0)
-            continue;
-        if (waiter->returned_ns >= 0) {
-            if (acquire(replay, waiter, thread, waiter->returned_ns))
-                return -1;
-        } else {
-            replay->gil->defects.takes_without_return++;
-            if (gt_gil_push(&replay->gil->waits, thread, waiter->since_ns,
-                            gt_thread_at(replay->timeline, thread)->end_ns, GT_SPAN_CUT_END))
-                return -1;
-        }
-    }
-    return 0;
-}
-
-static int make_gil(struct gt_timeline *timeline, const struct candidate *candidate)
-{
-    struct replay replay = {.timeline = timeline,
-                            .candidate = candidate,
-                            .last_owner = GT_NO_INDEX,
-                            .last_wake_ns = -1};
-    uint32_t index =
-        gt_gil_new(timeline, candidate->process, GT_GIL_FROM_FUTEX, candidate->address, 0);
-    int rc = index == GT_NO_INDEX ? -1 : 0;
-
-    if (rc == 0) {
-        replay.gil = gt_gil_at(timeline, index);
-        replay.gil->start_ns = candidate->start_ns;
-    }
-    for (size_t i = 0; rc == 0 && i < candidate->entries.count; i++)
-        rc = replay_entry(&replay, gt_chunks_at(&candidate->entries, i));
-    if (rc == 0)
-        rc = close_waits(&replay);
-    if (rc == 0 && candidate->start_ns !=
-                       gt_process_state_at(timeline, candidate->process)->image_start_ns) {
-        /* Its program was replaced by another one, after the last that is known of it. */
-        const struct entry *last = gt_chunks_last(&candidate->entries);
-
-        replay.gil->closed = true;
-        replay.gil->end_ns = last->time_ns;
-    }
-    free(replay.waiters);
-    return rc;
-}
-
 static bool seen_otherwise(const struct gt_timeline *timeline,
-                           const struct candidate *candidate)
+                           const struct gt_candidate *candidate)
 {
     return gt_process_state_at(timeline, candidate->process)->saw_gil;
 }
@@ -476,10 +309,12 @@ static bool seen_otherwise(const struct gt_timeline *timeline,
 int gt_futex_finish(struct gt_timeline *timeline)
 {
     for (uint32_t i = 0; i < timeline->tracker->candidates.count; i++) {
-        const struct candidate *candidate = candidate_at(timeline, i);
+        struct gt_candidate *candidate = candidate_at(timeline, i);
+        const struct gt_futex_entry *last = gt_chunks_last(&candidate->entries);
 
-        if (is_gil(candidate) && !seen_otherwise(timeline, candidate) &&
-            make_gil(timeline, candidate))
+        if (!last || !is_gil(candidate) || seen_otherwise(timeline, candidate))
+            continue;
+        if (catch_up(timeline, candidate, last->thread) || gt_futex_replay(timeline, candidate))
             return -1;
     }
     return 0;
@@ -496,5 +331,5 @@ void gt_futex_release(struct gt_timeline *timeline)
 
 void gt_futex_init(struct gt_timeline *timeline)
 {
-    gt_chunks_init(&timeline->tracker->candidates, sizeof(struct candidate));
+    gt_chunks_init(&timeline->tracker->candidates, sizeof(struct gt_candidate));
 }

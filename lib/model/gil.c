@@ -308,13 +308,12 @@ static bool forget_wait(struct gt_gil *gil, struct gt_member *member)
 
 /*
  * glibc's timed wait signals the condition itself when it may have eaten a signal that was
- * meant for another waiter (seen with 2.36, as a wait times out during a release). Nobody
- * holds the GIL then, and who waits for it cannot release it.
+ * meant for another waiter (seen with 2.36, as a wait times out during a release, and a third
+ * thread may have taken the GIL by then). Who waits for the GIL cannot release it.
  */
 static bool is_passed_on(const struct gt_gil *gil, uint32_t at)
 {
-    return gil->source == GT_GIL_FROM_COND && gil->owner == GT_NO_INDEX &&
-           gil->last_change_ns >= gil->known_since_ns &&
+    return gil->source == GT_GIL_FROM_COND && gil->last_change_ns >= gil->known_since_ns &&
            gt_member_at(gil, at)->wait_since_ns >= 0;
 }
 

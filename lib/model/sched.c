@@ -104,9 +104,21 @@ static enum gt_sched_state state_of(uint32_t flags)
     return GT_SCHED_NONE; /* dead, or a letter that later kernels may add */
 }
 
+static bool is_ready(uint8_t state)
+{
+    return state == GT_SCHED_PREEMPTED || state == GT_SCHED_WOKEN;
+}
+
 static bool on_cpu_or_unknown(const struct gt_sched *sched)
 {
     return sched->current.state == GT_SCHED_RUNNING || sched->current.state == GT_SCHED_NONE;
+}
+
+/* The thread does what it can do on a CPU only: what it did since it left it is not known. */
+static void came_back_unseen(struct gt_sched *sched)
+{
+    if (!on_cpu_or_unknown(sched))
+        sched->current.state = GT_SCHED_NONE;
 }
 
 static int switched_in(struct gt_timeline *timeline, uint32_t thread, int32_t cpu,
@@ -125,7 +137,7 @@ static int switched_out(struct gt_timeline *timeline, struct gt_sched *sched,
                         const struct gt_event *event)
 {
     timeline->saw_reasons = true;
-    /* What it did before its first switch was known: it ran. */
+    came_back_unseen(sched);
     if (enter(sched, state_of(event->flags), event->cpu, event->time_ns))
         return -1;
     if (event->frame_count == 0)
@@ -137,41 +149,27 @@ static int switched_out(struct gt_timeline *timeline, struct gt_sched *sched,
     return sched->current.stack == UINT32_MAX ? -1 : 0;
 }
 
-static int woken(struct gt_timeline *timeline, int32_t tid, const struct gt_event *event)
+static int woken(struct gt_timeline *timeline, uint32_t thread, int64_t time_ns)
 {
-    uint32_t thread = gt_hashmap_get(&timeline->tracker->thread_of, (uint32_t)tid);
-    struct gt_sched *sched;
+    struct gt_sched *sched = get(timeline, thread);
 
-    if (thread == GT_HASHMAP_NONE)
-        return 0; /* not one of ours */
-    sched = get(timeline, thread);
     if (!sched)
         return -1;
-    if (sched->current.state == GT_SCHED_RUNNING || sched->current.state == GT_SCHED_WOKEN ||
-        sched->current.state == GT_SCHED_PREEMPTED || sched->current.state == GT_SCHED_NONE)
+    if (on_cpu_or_unknown(sched) || is_ready(sched->current.state))
         return 0; /* it had not left yet, or nothing is known */
-    return enter(sched, GT_SCHED_WOKEN, -1, event->time_ns);
+    return enter(sched, GT_SCHED_WOKEN, -1, time_ns);
 }
 
 int gt_sched_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event)
 {
     struct gt_sched *sched = get(timeline, thread);
-    uint32_t next;
 
     if (!sched)
         return -1;
     timeline->saw_sched = true;
     switch (event->kind) {
     case GT_EVENT_SCHED_SWITCH:
-        if (switched_out(timeline, sched, event))
-            return -1;
-        /* Recordings of a whole CPU tell who comes next. */
-        next = event->other_tid > 0
-                   ? gt_hashmap_get(&timeline->tracker->thread_of, (uint32_t)event->other_tid)
-                   : GT_HASHMAP_NONE;
-        return next == GT_HASHMAP_NONE
-                   ? 0
-                   : switched_in(timeline, next, event->cpu, event->time_ns);
+        return switched_out(timeline, sched, event);
     case GT_EVENT_SWITCH_IN:
         timeline->saw_switch_records = true;
         return switched_in(timeline, thread, event->cpu, event->time_ns);
@@ -181,11 +179,22 @@ int gt_sched_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt
         return enter(sched,
                      event->flags & GT_STATE_RUNNABLE ? GT_SCHED_PREEMPTED : GT_SCHED_OFF_CPU,
                      event->cpu, event->time_ns);
-    case GT_EVENT_SCHED_WAKEUP:
-        return woken(timeline, event->other_tid, event);
     default:
         return 0;
     }
+}
+
+int gt_sched_other(struct gt_timeline *timeline, const struct gt_event *event)
+{
+    uint32_t other = event->other_tid > 0 ? gt_hashmap_get(&timeline->tracker->thread_of,
+                                                           (uint32_t)event->other_tid)
+                                          : GT_HASHMAP_NONE;
+
+    if (other == GT_HASHMAP_NONE)
+        return 0; /* not one of ours */
+    return event->kind == GT_EVENT_SCHED_SWITCH
+               ? switched_in(timeline, other, event->cpu, event->time_ns)
+               : woken(timeline, other, event->time_ns);
 }
 
 int gt_sched_seen(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event)
@@ -228,7 +237,10 @@ int gt_sched_ended(struct gt_timeline *timeline, uint32_t thread, int64_t time_n
 
     if (!sched)
         return 0;
-    return catch_up(timeline, sched) ? enter(sched, GT_SCHED_NONE, -1, time_ns) : -1;
+    if (!catch_up(timeline, sched))
+        return -1;
+    came_back_unseen(sched); /* who ends runs */
+    return enter(sched, GT_SCHED_NONE, -1, time_ns);
 }
 
 int gt_sched_catch_up(struct gt_timeline *timeline)
@@ -298,7 +310,7 @@ static void count_ready_holding(const struct gt_timeline *timeline, const struct
 
             if (span->start_ns >= hold->end_ns)
                 break;
-            if (span->state != GT_SCHED_PREEMPTED && span->state != GT_SCHED_WOKEN)
+            if (!is_ready(span->state))
                 continue;
             sched->ready_holding_count++;
             sched->ready_holding_ns += until_ns - from_ns;
@@ -372,6 +384,9 @@ int gt_sched_finish(struct gt_timeline *timeline)
     for (uint32_t i = 0; i < timeline->scheds.count; i++) {
         struct gt_sched *sched = gt_sched_of(timeline, i);
 
+        /* Who was ready to run did run, whether that was seen or not. */
+        if (!timeline->saw_switch_records && is_ready(sched->current.state))
+            sched->current.state = GT_SCHED_NONE;
         if (enter(sched, GT_SCHED_NONE, -1, gt_thread_at(timeline, i)->end_ns) ||
             cut_lost(timeline, sched))
             return -1;

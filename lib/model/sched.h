@@ -6,6 +6,8 @@
  * Sources, best first: sched_switch gives the reason of leaving a CPU, PERF_RECORD_SWITCH the
  * exact times of going on and off, sched_wakeup the time of becoming runnable. With switch
  * records alone a thread that left of itself is GT_SCHED_OFF_CPU: it may sleep or be runnable.
+ * Without them a recording of all CPUs tells who comes next on each; else a thread is known to
+ * be back by an event of its own, and until its next switch, when there is none, nothing is.
  */
 #ifndef GT_MODEL_SCHED_H
 #define GT_MODEL_SCHED_H
@@ -67,7 +69,11 @@ enum gt_sched_state gt_sched_state_of(const char *name);
 struct gt_sched *gt_sched_of(const struct gt_timeline *timeline, uint32_t thread);
 
 /* Private to model/. All return 0, or -1 when memory is exhausted. */
+/* What a scheduling event says of the thread that it is an event of. */
 int gt_sched_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event);
+/* What it says of another one: woken, or next on the CPU. The event may be anybody's, the idle
+ * task's too. */
+int gt_sched_other(struct gt_timeline *timeline, const struct gt_event *event);
 /* The thread itself caused an event: it runs, if nothing else was known. */
 int gt_sched_seen(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event);
 int gt_sched_started(struct gt_timeline *timeline, uint32_t thread, int64_t time_ns);

@@ -35,9 +35,6 @@ const uint32_t *gt_stacks_frames(const struct gt_stacks *stacks, uint32_t stack,
 const char *gt_stacks_symbol(const struct gt_stacks *stacks, uint32_t frame);
 const char *gt_stacks_dso(const struct gt_stacks *stacks, uint32_t frame);
 
-/* "/usr/bin/python3.11", "…/libpython3.11.so.1.0": is the file Python itself? */
-bool gt_stacks_is_python(const char *dso, size_t length);
-
 /* "/usr/bin/python3.11", "…/libpython3.11.so.1.0", also when deleted or in a container: is
  * this file Python itself? */
 bool gt_stacks_is_python(const char *dso, size_t length);

@@ -8,8 +8,6 @@
 
 enum {
     CPU_MAX = 65536, /* a cpu number beyond this is not one */
-    NAME_MAX_BYTES = 64,
-    NAMES_MAX = 1 << 16, /* a program that renames its threads for ever */
 };
 
 struct gt_timeline *gt_timeline_new(bool single_gil, struct gt_error *err)
@@ -165,7 +163,7 @@ static uint32_t add_thread(struct gt_timeline *timeline, uint32_t process_index,
     *thread = (struct gt_thread){
         .tid = tid,
         .process = process_index,
-        .name = process->name,
+        .comm = process->name,
         .number = ++process->thread_count,
         .flags = tid == process->pid ? GT_THREAD_MAIN : 0,
         .start_ns = time_ns,
@@ -222,60 +220,6 @@ static uint32_t new_thread_of_event(struct gt_timeline *timeline, const struct g
                                   : add_thread(timeline, process, event->tid, event->time_ns);
 }
 
-/* Names are the target's to choose: both their length and their number are bounded. Too many
- * leave `*name` as it is. 0 or -1. */
-static int add_name(struct gt_timeline *timeline, const char *text, uint32_t length,
-                    uint32_t *name)
-{
-    uint32_t id;
-
-    if (gt_intern_count(&timeline->names) >= NAMES_MAX)
-        return 0;
-    id = gt_intern_add(&timeline->names, text,
-                       length < NAME_MAX_BYTES ? length : NAME_MAX_BYTES);
-    if (id == UINT32_MAX)
-        return -1;
-    *name = id;
-    return 0;
-}
-
-static int rename_thread(struct gt_timeline *timeline, uint32_t index, const char *text,
-                         uint32_t length, bool threading)
-{
-    struct gt_thread *thread = gt_thread_at(timeline, index);
-    struct gt_process *process = gt_process_at(timeline, thread->process);
-    uint32_t name = thread->name;
-
-    if (thread->flags & GT_THREAD_PYTHON_NAME && !threading)
-        return 0;
-    if (add_name(timeline, text, length, &name))
-        return -1;
-    if (process->name == 0 && !threading)
-        process->name = name;
-    if (threading)
-        thread->flags |= GT_THREAD_NAMED | GT_THREAD_PYTHON_NAME;
-    else if (thread->name != name && name != process->name)
-        thread->flags |= GT_THREAD_NAMED;
-    thread->name = name;
-    return 0;
-}
-
-/* Names from the lines themselves: text may have no COMM records, and those of what ran
- * before the recording come too early. */
-static int name_from_line(struct gt_timeline *timeline, uint32_t index,
-                          const struct gt_event *event)
-{
-    const struct gt_thread *thread = gt_thread_at(timeline, index);
-
-    if (event->comm_length == 0 || event->comm[0] == ':' ||
-        thread->flags & GT_THREAD_PYTHON_NAME ||
-        (gt_intern_length(&timeline->names, thread->name) == event->comm_length &&
-         memcmp(gt_intern_text(&timeline->names, thread->name), event->comm,
-                event->comm_length) == 0))
-        return 0;
-    return rename_thread(timeline, index, event->comm, event->comm_length, false);
-}
-
 static int end_thread(struct gt_timeline *timeline, uint32_t index, int64_t time_ns)
 {
     struct gt_thread *thread = gt_thread_at(timeline, index);
@@ -327,20 +271,22 @@ static uint32_t thread_of_event(struct gt_timeline *timeline, const struct gt_ev
             return GT_NO_INDEX;
     }
     if (event->kind != GT_EVENT_COMM && event->kind != GT_EVENT_EXEC &&
-        name_from_line(timeline, index, event))
+        gt_name_from_line(timeline, index, event))
         return GT_NO_INDEX;
     return index;
 }
 
-/* Whoever forks lives: the first that a recording tells of a thread may be this. */
+/* Whoever forks lives, and waits for nothing: the first that is told of a thread may be this.
+ */
 static int note_forker(struct gt_timeline *timeline, const struct gt_event *event)
 {
-    uint32_t process;
+    uint32_t process, index;
 
-    if (event->other_pid <= 0 || event->other_tid <= 0 ||
-        gt_hashmap_get(&timeline->tracker->thread_of, (uint32_t)event->other_tid) !=
-            GT_HASHMAP_NONE)
+    if (event->other_pid <= 0 || event->other_tid <= 0)
         return 0;
+    index = gt_hashmap_get(&timeline->tracker->thread_of, (uint32_t)event->other_tid);
+    if (index != GT_HASHMAP_NONE)
+        return gt_futex_left(timeline, index, event->time_ns);
     process = process_of_pid(timeline, event->other_pid, event->time_ns);
     if (process == GT_NO_INDEX)
         return -1;
@@ -375,6 +321,7 @@ static int feed_fork(struct gt_timeline *timeline, const struct gt_event *event)
     if (index == GT_NO_INDEX)
         return -1;
     gt_thread_at(timeline, index)->flags |= GT_THREAD_SAW_START;
+    gt_name_from_creator(timeline, index, event->other_tid);
     return gt_sched_started(timeline, index, event->time_ns);
 }
 
@@ -415,11 +362,7 @@ static int feed_exec(struct gt_timeline *timeline, uint32_t index, const struct 
         gt_sched_restart(timeline, index);
     }
     state->executed = true;
-    if (add_name(timeline, event->text, event->text_length, &process->name))
-        return -1;
-    thread->name = process->name;
-    thread->flags &= ~(uint32_t)(GT_THREAD_NAMED | GT_THREAD_PYTHON_NAME);
-    return 0;
+    return gt_name_from_exec(timeline, index, event);
 }
 
 static int64_t *cpu_slot(struct gt_tracker *tracker, int32_t cpu)
@@ -440,8 +383,8 @@ static int64_t *cpu_slot(struct gt_tracker *tracker, int32_t cpu)
     return &tracker->cpu_last_ns[cpu];
 }
 
-/* The record is written when there is room again: what is missing lies between the last
- * event of that CPU and the record. */
+/* perf writes the record when there is room again: what is missing lies between the last event
+ * of that CPU and the record. */
 static int feed_lost(struct gt_timeline *timeline, const struct gt_event *event)
 {
     int64_t *last = cpu_slot(timeline->tracker, event->cpu);
@@ -450,6 +393,8 @@ static int feed_lost(struct gt_timeline *timeline, const struct gt_event *event)
 
     if (!range)
         return -1;
+    if (event->other_value)
+        from_ns = event->other_value < INT64_MAX ? (int64_t)event->other_value : -1;
     if (from_ns < 0 || from_ns > event->time_ns)
         from_ns = event->time_ns;
     *range = (struct gt_lost_range){from_ns, event->time_ns, event->value};
@@ -512,10 +457,8 @@ static int feed_thread_event(struct gt_timeline *timeline, const struct gt_event
     case GT_EVENT_EXEC:
         return feed_exec(timeline, index, event);
     case GT_EVENT_COMM:
-        return rename_thread(timeline, index, event->text, event->text_length,
-                             event->flags & GT_COMM_THREADING);
+        return gt_name_from_event(timeline, index, event);
     case GT_EVENT_SCHED_SWITCH:
-    case GT_EVENT_SCHED_WAKEUP:
     case GT_EVENT_SWITCH_IN:
     case GT_EVENT_SWITCH_OUT:
         return gt_sched_feed(timeline, index, event);
@@ -563,6 +506,9 @@ int gt_timeline_feed(struct gt_timeline *timeline, const struct gt_event *event)
         feed_stopped(timeline, event);
     else
         rc = event->tid > 0 ? feed_thread_event(timeline, event) : 0;
+    if (rc == 0 &&
+        (event->kind == GT_EVENT_SCHED_SWITCH || event->kind == GT_EVENT_SCHED_WAKEUP))
+        rc = gt_sched_other(timeline, event);
     if (event->time_ns > 0)
         note_time(timeline, event);
     return rc;
@@ -574,25 +520,4 @@ int gt_timeline_finish(struct gt_timeline *timeline, struct gt_error *err)
 
     free_tracker(timeline);
     return rc ? gt_error_memory(err) : 0;
-}
-
-size_t gt_timeline_thread_label(const struct gt_timeline *timeline, uint32_t index, char *text,
-                                size_t size)
-{
-    const struct gt_thread *thread = gt_thread_at(timeline, index);
-    size_t length = gt_intern_length(&timeline->names, thread->name);
-
-    if (thread->flags & GT_THREAD_NAMED && length) {
-        const char *name = gt_intern_text(&timeline->names, thread->name);
-        size_t copied = length < size ? length : size - 1;
-
-        while (copied < length && copied && ((unsigned char)name[copied] & 0xc0) == 0x80)
-            copied--; /* no half of a letter */
-        memcpy(text, name, copied);
-        text[copied] = '\0';
-        return copied;
-    }
-    if (thread->flags & GT_THREAD_MAIN)
-        return (size_t)snprintf(text, size, "main");
-    return (size_t)snprintf(text, size, "thread %u", thread->number);
 }

@@ -47,18 +47,19 @@ struct gt_process {
 };
 
 enum gt_thread_flags {
-    GT_THREAD_MAIN = 1 << 0,        /* tid == pid */
-    GT_THREAD_SAW_START = 1 << 1,   /* its fork was recorded: start_ns is exact */
-    GT_THREAD_SAW_EXIT = 1 << 2,    /* its exit was recorded: end_ns is exact */
-    GT_THREAD_NAMED = 1 << 3,       /* its name is its own, not its process's */
-    GT_THREAD_PYTHON_NAME = 1 << 4, /* and it is threading's, which beats the kernel's */
+    GT_THREAD_MAIN = 1 << 0,      /* tid == pid */
+    GT_THREAD_SAW_START = 1 << 1, /* its fork was recorded: start_ns is exact */
+    GT_THREAD_SAW_EXIT = 1 << 2,  /* its exit was recorded: end_ns is exact */
+    GT_THREAD_OWN_COMM = 1 << 3,  /* its comm was given to it, not inherited from its creator */
 };
 
 struct gt_thread {
     int32_t tid;
     uint32_t process;
-    uint32_t name;   /* interned; see gt_timeline_thread_label for a name to show */
-    uint32_t number; /* 1 for the first thread of its process, 2 for the next one, … */
+    uint32_t comm;        /* interned: the kernel's name for it */
+    uint32_t python_name; /* interned: threading's name for it; 0: none. See names.c for which
+                             of the two is shown */
+    uint32_t number;      /* 1 for the first thread of its process, 2 for the next one, … */
     uint32_t flags;
     int64_t start_ns; /* fork, or the first event */
     int64_t end_ns;   /* exit, or the end of the recording */
@@ -194,9 +195,9 @@ int gt_timeline_finish(struct gt_timeline *timeline, struct gt_error *err);
 /* After _finish: forget the GILs and their spans. */
 void gt_timeline_drop_gils(struct gt_timeline *timeline);
 
-/* Write a name to show for a thread into `text`: its own name, "main", or "thread N". Names
- * come from the target: hostile bytes, cut between letters of UTF-8 where there is no room.
- * Returns the length. */
+/* Write a name to show for a thread into `text`: the best that is known of its own, else "main"
+ * or "thread N". Names come from the target: hostile bytes, cut between letters of UTF-8 where
+ * there is no room. Returns the length. */
 size_t gt_timeline_thread_label(const struct gt_timeline *timeline, uint32_t thread, char *text,
                                 size_t size);
 

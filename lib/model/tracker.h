@@ -1,9 +1,10 @@
 /*
  * Private to model/: what is known while events stream in and not needed afterwards.
  *
- * Who does what: timeline.c follows threads and processes, recognise.c finds out which
- * condition variables are a GIL's, gil.c turns a GIL's events into spans, finish.c closes,
- * cuts lost ranges out and sums up.
+ * Who does what: timeline.c follows threads and processes, names.c what they are called,
+ * recognise.c finds out which condition variables are a GIL's, gil.c turns a GIL's events into
+ * spans, futex.c and replay.c do both from futex calls, finish.c closes, cuts lost ranges out
+ * and sums up.
  */
 #ifndef GT_MODEL_TRACKER_H
 #define GT_MODEL_TRACKER_H
@@ -65,7 +66,8 @@ struct gt_thread_state {
     uint32_t signal_activity; /* `activity` at that time */
     uint32_t activity;        /* events of known GILs by this thread */
     uint32_t owned;           /* GILs it holds */
-    uint64_t futex_wait;      /* futex.c: the cond it is in a wait for; 0: none */
+    uint64_t futex_wait;      /* futex.c: the cond it is in a system call for; 0: none */
+    uint64_t futex_loop;      /* the cond that it waits for, again and again until it owns */
 };
 
 /* Somebody acquired a GIL while another was known to hold it. */
@@ -106,6 +108,19 @@ static inline struct gt_thread_state *gt_thread_state_at(const struct gt_timelin
     return gt_chunks_at(&timeline->tracker->thread_states, thread);
 }
 
+/* names.c. All return 0, or -1 when memory is exhausted. A COMM event: */
+int gt_name_from_event(struct gt_timeline *timeline, uint32_t thread,
+                       const struct gt_event *event);
+/* Any other event, which carries the thread's comm: text may have no COMM records, and those of
+ * what ran before the recording come too early. */
+int gt_name_from_line(struct gt_timeline *timeline, uint32_t thread,
+                      const struct gt_event *event);
+/* The program's name, and its main thread's. */
+int gt_name_from_exec(struct gt_timeline *timeline, uint32_t thread,
+                      const struct gt_event *event);
+/* A thread is born with its creator's comm. */
+void gt_name_from_creator(struct gt_timeline *timeline, uint32_t thread, int32_t creator_tid);
+
 /* recognise.c: an event on a condition variable, in time order per process. 0 or -1. */
 int gt_recognise(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event);
 
@@ -141,6 +156,8 @@ void gt_futex_release(struct gt_timeline *timeline);
 int gt_futex_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event);
 void gt_futex_runtime(struct gt_timeline *timeline, uint32_t process, uint64_t start,
                       uint64_t end);
+/* The thread did what nobody does who waits for a GIL. */
+int gt_futex_left(struct gt_timeline *timeline, uint32_t thread, int64_t time_ns);
 int gt_futex_finish(struct gt_timeline *timeline);
 
 /* finish.c */

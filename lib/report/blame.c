@@ -2,7 +2,9 @@
 
 #include "base/nstime.h"
 
+#include <limits.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { BLOCKERS_MAX = 8 }; /* printed, per GIL */
 
@@ -189,6 +191,25 @@ void gt_blame_text_release(struct gt_blame_text *text)
 
 /* --- the printed block --- */
 
+const char *gt_blame_short_file(const char *file)
+{
+    static const char *const folders[] = {"/site-packages/", "/dist-packages/"};
+    char own[PATH_MAX];
+    const char *at;
+    size_t length;
+
+    for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
+        if ((at = strstr(file, folders[i])))
+            return at + strlen(folders[i]);
+    at = strstr(file, "/lib/python3.");
+    if (at && (at = strchr(at + strlen("/lib/python3."), '/')))
+        return at + 1;
+    if (!getcwd(own, sizeof(own)))
+        return file;
+    length = strlen(own);
+    return strncmp(file, own, length) == 0 && file[length] == '/' ? file + length + 1 : file;
+}
+
 static int put_row(const struct gt_report *report, uint32_t gil, const struct gt_blocker *row,
                    int64_t wait_ns, struct gt_buf *out)
 {
@@ -205,7 +226,7 @@ static int put_row(const struct gt_report *report, uint32_t gil, const struct gt
                      gt_duration_text(row->longest_hold_ns, longest, sizeof(longest)),
                      text.kind, text.function.data);
     if (rc == 0 && text.file.length)
-        rc = gt_buf_addf(out, "  %s:%u", text.file.data, text.line);
+        rc = gt_buf_addf(out, "  %s:%u", gt_blame_short_file(text.file.data), text.line);
     if (rc == 0 && text.caller.length)
         rc = gt_buf_addf(out, " (%s)", text.caller.data);
     if (rc == 0)
@@ -234,11 +255,9 @@ static int put_gil(const struct gt_report *report, uint32_t gil, struct gt_buf *
     const struct gt_blockers *blockers = &report->blockers[gil];
     int64_t wait_ns = gt_gil_wait_ns(gt_gil_at(report->timeline, gil));
 
-    if (gt_buf_addf(out,
-                    "Blockers%s:\n\n   waiting   share     times  longest hold  kind    "
-                    "function\n----------  ------  --------  ------------  ------  "
-                    "----------\n",
-                    report->timeline->gils.count > 1 ? " of the GIL above" : ""))
+    if (gt_report_title(report, "Blockers", gil, out) ||
+        gt_buf_adds(out, "   waiting   share     times  longest hold  kind    function\n"
+                         "----------  ------  --------  ------------  ------  ----------\n"))
         return -1;
     for (size_t i = 0; i < blockers->rows.count && i < BLOCKERS_MAX; i++) {
         const struct gt_blocker *row = gt_blocker_at(blockers, i);

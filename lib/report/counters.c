@@ -89,6 +89,8 @@ static int put_block(const struct gt_report *report, const struct gt_counter *co
                           "---------  ---------  -------------------  -------------------  "
                           "-------------------  ----------\n"))
         return -1;
+    if (rows == 0 && gt_buf_adds(text, "(none)\n"))
+        return -1;
     for (size_t i = 0; i < rows; i++)
         if (put_row(report, gt_chunks_at(&counter->sums, i), text))
             return -1;

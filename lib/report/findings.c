@@ -37,9 +37,14 @@ static int say_futex(struct gt_report *report, struct gt_buf *text)
     for (uint32_t i = 0; i < report->timeline->gils.count; i++)
         if (gt_gil_at(report->timeline, i)->source == GT_GIL_FROM_FUTEX)
             return add(report, text,
-                       gt_buf_adds(text, "The futex source sees waits, hand-overs and who "
-                                         "released; holds that nobody waited for are not "
-                                         "measured."));
+                       gt_buf_addf(text,
+                                   "The futex source sees waits, hand-overs and who "
+                                   "released; holds that nobody waited for are not "
+                                   "measured%s.",
+                                   report->timeline->counters.count
+                                       ? ", and what was counted in them stands under "
+                                         "neither"
+                                       : ""));
     return 0;
 }
 
@@ -83,6 +88,13 @@ static int say_detail(struct gt_report *report, struct gt_buf *text)
                         "tracepoints): threads are running, preempted or off the CPU; why "
                         "they left it and when they were woken%s is missing.",
                         timeline->gils.count ? "" : ", and whether they slept for the GIL,"));
+    if (!timeline->saw_switch_records)
+        return add(report, text,
+                   gt_buf_adds(text,
+                               "The recording has no switch records (perf record "
+                               "--switch-events, perf script --show-switch-events): states "
+                               "are not known where no other event tells when a thread came "
+                               "back on a CPU."));
     return 0;
 }
 

@@ -37,9 +37,10 @@ static int share_names(struct gt_flames *flames, const struct gt_flame *graph)
 }
 
 int gt_flames_init(struct gt_flames *flames, const struct gt_timeline *timeline,
-                   struct gt_error *err)
+                   bool keep_interpreter, struct gt_error *err)
 {
     unsigned states = stacked_states(timeline);
+    unsigned flags = GT_FLAME_BY_THREAD | (keep_interpreter ? GT_FLAME_KEEP_INTERPRETER : 0);
 
     memset(flames, 0, sizeof(*flames));
     gt_intern_init(&flames->names);
@@ -48,7 +49,7 @@ int gt_flames_init(struct gt_flames *flames, const struct gt_timeline *timeline,
 
         if (!(states & 1U << i))
             continue;
-        rc = gt_flame_init(&flames->graphs[i], timeline, (enum gt_sched_state)i, true, err);
+        rc = gt_flame_init(&flames->graphs[i], timeline, (enum gt_sched_state)i, flags, err);
         if (rc < 0)
             return rc;
         flames->present[i] = true;

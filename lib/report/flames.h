@@ -15,9 +15,10 @@ struct gt_flames {
     struct gt_intern names;        /* of the frames of all */
 };
 
-/* 0 or negative; either way _release is right. */
+/* `keep_interpreter`: the interpreter's frames, too, where functions were traced. 0 or
+ * negative; either way _release is right. */
 int gt_flames_init(struct gt_flames *flames, const struct gt_timeline *timeline,
-                   struct gt_error *err);
+                   bool keep_interpreter, struct gt_error *err);
 void gt_flames_release(struct gt_flames *flames);
 
 /* Append `"flames":[…],"frames":[…]` (SCHEMA.md, "Names"). 0 or -1. */

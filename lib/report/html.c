@@ -436,7 +436,8 @@ static int write_tables(struct page *page)
 }
 
 int gt_html_write(const struct gt_timeline *timeline, const char *summary_json,
-                  size_t summary_length, struct gt_output *output, struct gt_error *err)
+                  size_t summary_length, bool keep_interpreter, struct gt_output *output,
+                  struct gt_error *err)
 {
     struct page page = {
         .timeline = timeline,
@@ -447,7 +448,7 @@ int gt_html_write(const struct gt_timeline *timeline, const char *summary_json,
 
     gt_buf_init(&page.text);
     gt_intern_init(&page.texts);
-    page.rc = gt_flames_init(&page.flames, timeline, err);
+    page.rc = gt_flames_init(&page.flames, timeline, keep_interpreter, err);
     if (page.rc < 0)
         goto out;
     add_viewer(&page, "head.html");

@@ -11,9 +11,11 @@
 /*
  * Write the page of a finished timeline: the viewer, the summary (the JSON document of
  * gt_report_summary, borrowed), names as JSON, spans as packed columns (report/pack.h).
- * Streams: memory does not grow with the spans. The caller commits `output`.
+ * `keep_interpreter` is gt_flames_init's. Streams: memory does not grow with the spans. The
+ * caller commits `output`.
  */
 int gt_html_write(const struct gt_timeline *timeline, const char *summary_json,
-                  size_t summary_length, struct gt_output *output, struct gt_error *err);
+                  size_t summary_length, bool keep_interpreter, struct gt_output *output,
+                  struct gt_error *err);
 
 #endif

@@ -71,6 +71,10 @@ int gt_blame_text_init(struct gt_blame_text *text, const struct gt_report *repor
                        const struct gt_blocker *row);
 void gt_blame_text_release(struct gt_blame_text *text);
 
+/* A line is short: of installed code the module's file, of one's own what is below the working
+ * directory. */
+const char *gt_blame_short_file(const char *file);
+
 /* condition.c: is it what the glob names? "name", or "module.name". */
 bool gt_blame_matches(const struct gt_blame_text *text, const char *glob);
 
@@ -109,5 +113,9 @@ static inline int64_t gt_report_zero_ns(const struct gt_report *report)
 
 /* Append a thread's label for people (terminal-safe UTF-8). 0 or -1. */
 int gt_report_label(const struct gt_report *report, uint32_t thread, struct gt_buf *text);
+
+/* "WHAT:" and an empty line; where there are several GILs, "WHAT of NAME (pid 12), GIL 0:". */
+int gt_report_title(const struct gt_report *report, const char *what, uint32_t gil,
+                    struct gt_buf *text);
 
 #endif

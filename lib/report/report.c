@@ -31,8 +31,9 @@ static bool is_wanted(const struct gt_merged *merged, const struct gt_event *eve
     if (event->kind >= GT_EVENT_CALL ||
         (event->kind == GT_EVENT_COMM && event->flags & GT_COMM_THREADING))
         return true;
-    return merged->parts &
-           (part_of(event->kind) == GT_DETECT_GIL ? GT_AGENTLOG_GIL : GT_AGENTLOG_LIVES);
+    if (part_of(event->kind) == GT_DETECT_GIL || event->kind == GT_EVENT_LOST)
+        return merged->parts & GT_AGENTLOG_GIL;
+    return merged->parts & GT_AGENTLOG_LIVES;
 }
 
 /* Have the source's next event at hand, unless it is used up. 0 or negative. */
@@ -79,6 +80,24 @@ static int take_merged(struct gt_report *report, int64_t until_ns)
     }
 }
 
+/* An event that the model has a use for of its own was asked to be counted as well. */
+static int count(struct gt_report *report, const struct gt_event *event)
+{
+    char *const *names = report->info->counters;
+    struct gt_event copy;
+
+    for (; event->kind != GT_EVENT_COUNTER && event->text && names && *names; names++) {
+        if (strlen(*names) != event->text_length ||
+            memcmp(*names, event->text, event->text_length) != 0)
+            continue;
+        copy = *event;
+        copy.kind = GT_EVENT_COUNTER;
+        copy.value = 1;
+        return feed(report, &copy);
+    }
+    return 0;
+}
+
 static int take_event(void *context, const struct gt_event *event)
 {
     struct gt_report *report = context;
@@ -90,7 +109,7 @@ static int take_event(void *context, const struct gt_event *event)
         if (take_merged(report, event->time_ns) < 0)
             return GT_ERR_MEMORY;
     }
-    return feed(report, event);
+    return count(report, event) < 0 ? GT_ERR_MEMORY : feed(report, event);
 }
 
 static int next_of_agentlog(void *source, struct gt_event *event, struct gt_error *err)
@@ -159,6 +178,12 @@ struct gt_report *gt_report_new(unsigned detect, const struct gt_run_info *info,
         return NULL;
     }
     gt_timeline_set_runtime(report->timeline, info->runtime);
+    for (size_t i = 0; info->counters && info->counters[i]; i++)
+        if (gt_counters_expect(report->timeline, info->counters[i])) {
+            gt_report_free(report);
+            gt_error_memory(err);
+            return NULL;
+        }
     return report;
 }
 
@@ -307,7 +332,8 @@ int gt_report_write(struct gt_report *report, enum gt_report_format format,
     gt_buf_init(&summary);
     rc = gt_report_summary(report, &summary, err);
     if (rc == 0 && format == GT_FORMAT_HTML)
-        rc = gt_html_write(report->timeline, summary.data, summary.length, output, err);
+        rc = gt_html_write(report->timeline, summary.data, summary.length,
+                           report->info->keep_interpreter_frames, output, err);
     else if (rc == 0)
         rc = gt_chrome_write(report, &summary, format == GT_FORMAT_JSON_GZ, output, err);
     gt_buf_release(&summary);

@@ -142,13 +142,14 @@ static int put_row(const struct gt_report *report, uint32_t gil_index, uint32_t 
     return gt_buf_adds(text, "\n");
 }
 
-static int put_title(const struct gt_report *report, uint32_t index, struct gt_buf *text)
+int gt_report_title(const struct gt_report *report, const char *what, uint32_t index,
+                    struct gt_buf *text)
 {
     const struct gt_timeline *timeline = report->timeline;
     const struct gt_gil *gil = gt_gil_at(timeline, index);
     const struct gt_process *process = gt_process_at(timeline, gil->process);
 
-    if (gt_buf_adds(text, "Summary of threads"))
+    if (gt_buf_adds(text, what))
         return -1;
     if (timeline->gils.count > 1 &&
         (gt_buf_adds(text, " of ") ||
@@ -165,7 +166,7 @@ static int put_block(const struct gt_report *report, uint32_t index,
     const struct gt_gil *gil = gt_gil_at(report->timeline, index);
     size_t rows = gil->members.count < ROWS_MAX ? gil->members.count : ROWS_MAX;
 
-    if (put_title(report, index, text) || put_head(text, columns))
+    if (gt_report_title(report, "Summary of threads", index, text) || put_head(text, columns))
         return -1;
     for (uint32_t i = 0; i < rows; i++)
         if (put_row(report, index, i, columns, text))

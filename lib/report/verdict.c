@@ -128,8 +128,8 @@ static int say_function(const struct gt_report *report, uint32_t index, struct g
     failed = gt_buf_adds(text, " Most blocking function: ") ||
              gt_buf_add(text, blame.function.data, blame.function.length);
     if (!failed && blame.file.length)
-        failed =
-            gt_buf_addf(text, blame.line ? " (%s:%u)" : " (%s)", blame.file.data, blame.line);
+        failed = gt_buf_addf(text, blame.line ? " (%s:%u)" : " (%s)",
+                             gt_blame_short_file(blame.file.data), blame.line);
     failed =
         failed || gt_buf_addf(text, ", %s of waiting (%.0f%%).",
                               gt_duration_text(row->waiting_ns, duration, sizeof(duration)),

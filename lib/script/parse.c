@@ -146,18 +146,20 @@ static enum gt_event_class classify(const char *name, size_t length)
         return GT_CLASS_SCHED_WAKEUP;
     if (rest >= 12 && memcmp(event, "sched_waking", 12) == 0)
         return GT_CLASS_SCHED_WAKING;
+    if (rest >= 14 && memcmp(event, "sched_process_", 14) == 0)
+        return GT_CLASS_LIFE;
     if (has(event, rest, "take_gil"))
         return is_return ? GT_CLASS_TAKE_RETURN : GT_CLASS_TAKE_ENTER;
     if (has(event, rest, "drop_gil"))
         return is_return ? GT_CLASS_DROP_RETURN : GT_CLASS_DROP_ENTER;
     if (is_return || in_group(name, colon, "syscalls") || in_group(name, colon, "signal"))
-        return GT_CLASS_TRACEPOINT; /* "signal:signal_generate" is the kernel's */
+        return GT_CLASS_COUNTER; /* "signal:signal_generate" is the kernel's */
     if (has(event, rest, "cond_signal") || (rest >= 6 && memcmp(event, "signal", 6) == 0))
         return GT_CLASS_COND_SIGNAL;
     if (has(event, rest, "timedwait") || has(event, rest, "clockwait") ||
         (rest >= 4 && memcmp(event, "wait", 4) == 0))
         return GT_CLASS_COND_WAIT;
-    return GT_CLASS_TRACEPOINT;
+    return GT_CLASS_COUNTER;
 }
 
 static const struct gt_event_name *name_at(const struct gt_parser *parser, size_t index)
@@ -301,21 +303,48 @@ static bool parse_wakeup(const char *at, const char *end, struct gt_event *event
     return true;
 }
 
-/* "uaddr: 0x00a5b8f8, op: 0x00000081, val: …, utime: 0x…, …" */
+/* The number that follows `key`, which is to be found after `at`; false when it is not. */
+static bool parse_key(const char *at, const char *end, const char *key, uint64_t *value)
+{
+    const char *found = memmem(at, (size_t)(end - at), key, strlen(key));
+
+    return found && read_hex(found + strlen(key), end, value);
+}
+
+/* "FUTEX_WAIT_BITSET|FUTEX_PRIVATE_FLAG": the number of those that matter, without flags. */
+static uint32_t futex_operation(const char *at, const char *end)
+{
+    static const char *const names[] = {"WAIT",        "WAKE",        "FD",         "REQUEUE",
+                                        "CMP_REQUEUE", "WAKE_OP",     "LOCK_PI",    "UNLOCK_PI",
+                                        "TRYLOCK_PI",  "WAIT_BITSET", "WAKE_BITSET"};
+    const char *stop = at;
+
+    while (stop < end && *stop != '|' && *stop != ' ')
+        stop++;
+    for (uint32_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strlen(names[i]) == (size_t)(stop - at) &&
+            memcmp(names[i], at, (size_t)(stop - at)) == 0)
+            return i;
+    return UINT32_MAX;
+}
+
+/* "uaddr: 0x00a5b8f8, op: 0x00000081, val: …, utime: 0x…, …" or, of libtraceevent's plugin,
+ * "op=FUTEX_WAKE|FUTEX_PRIVATE_FLAG uaddr=0xa5b8f8 val=1", with what the operation uses. */
 static bool parse_futex(const char *at, const char *end, struct gt_event *event)
 {
-    static const char *const keys[3] = {"uaddr: 0x", "op: 0x", "utime: 0x"};
-    uint64_t values[3];
+    static const char plugin[] = "op=FUTEX_";
+    uint64_t operation;
 
-    for (int i = 0; i < 3; i++) {
-        const char *found = memmem(at, (size_t)(end - at), keys[i], strlen(keys[i]));
-
-        if (!found || !(at = read_hex(found + strlen(keys[i]), end, &values[i])))
-            return false;
+    if (end - at > (ptrdiff_t)sizeof(plugin) && memcmp(at, plugin, sizeof(plugin) - 1) == 0) {
+        event->flags = futex_operation(at + sizeof(plugin) - 1, end);
+        parse_key(at, end, "utime=0x", &event->other_value);
+        return parse_key(at, end, "uaddr=0x", &event->value);
     }
-    event->value = values[0];
-    event->flags = (uint32_t)values[1];
-    event->other_value = values[2];
+    if (!parse_key(at, end, "uaddr: 0x", &event->value) ||
+        !parse_key(at, end, "op: 0x", &operation) ||
+        !parse_key(at, end, "utime: 0x", &event->other_value))
+        return false;
+    event->flags = (uint32_t)operation;
     return true;
 }
 
@@ -358,6 +387,8 @@ static enum gt_line_kind parse_class(enum gt_event_class event_class, const char
         break;
     case GT_CLASS_FUTEX_EXIT:
         event->kind = GT_EVENT_FUTEX_EXIT;
+        if (end - at > 2 && at[0] == '0' && at[1] == 'x')
+            read_hex(at + 2, end, &event->value);
         break;
     case GT_CLASS_COUNTER:
         event->kind = GT_EVENT_COUNTER;

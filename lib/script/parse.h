@@ -38,8 +38,8 @@ enum gt_event_class {
     GT_CLASS_SCHED_SWITCH,
     GT_CLASS_SCHED_WAKEUP,
     GT_CLASS_SCHED_WAKING,
-    GT_CLASS_TRACEPOINT, /* another tracepoint or probe: "system:name" */
-    GT_CLASS_COUNTER,    /* a hardware or software event */
+    GT_CLASS_LIFE,    /* a tracepoint that says what a PERF_RECORD_* says better */
+    GT_CLASS_COUNTER, /* any other event: hardware, software, tracepoints and probes */
 };
 
 struct gt_event_name {

@@ -58,6 +58,22 @@ static int hold_back(struct gt_source *source, const struct gt_event *event)
     return 0;
 }
 
+/* perf shows a function that was inlined with the address of the one that it became part of,
+ * which follows it, and "inlined" for its file: it is in the same file. */
+static void place_inlined(struct gt_frame *frames, uint32_t count)
+{
+    for (uint32_t i = count; i-- > 1;) {
+        struct gt_frame *inner = &frames[i - 1];
+        const struct gt_frame *outer = &frames[i];
+
+        if (inner->address == outer->address && inner->dso_length == 7 &&
+            memcmp(inner->dso, "inlined", 7) == 0) {
+            inner->dso = outer->dso;
+            inner->dso_length = outer->dso_length;
+        }
+    }
+}
+
 /* The stack is complete: hand the event over. */
 static int complete(struct gt_source *source)
 {
@@ -73,6 +89,7 @@ static int complete(struct gt_source *source)
         source->frames[i].symbol = base + source->frame_offsets[i].symbol;
         source->frames[i].dso = base + source->frame_offsets[i].dso;
     }
+    place_inlined(source->frames, source->event.frame_count);
     return source->sink(source->context, &source->event);
 }
 

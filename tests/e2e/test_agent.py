@@ -315,24 +315,82 @@ for _ in range(50):
         assert before - 2000 <= ns <= after + 2000
 
 
-def test_user_profile_is_respected(agent):
-    python = next((p for p, v in VERSIONS.items() if v < (3, 12)), None)
-    if not python:
-        pytest.skip("needs an interpreter before 3.12")
+@every_python
+def test_profile_hook_of_the_target(agent, python):
+    """Theirs has its way; before 3.12 there is one only, and ours comes back behind it."""
     code = """
-import sys
+import os, sys, threading
 seen = []
 def hook(frame, event, arg): seen.append(event)
 def mine(): pass
-sys.setprofile(hook); mine(); sys.setprofile(None)
-import os
-for _ in range(500): os.stat("/")
-mine()
-print(seen.count("call"))
+def while_hooked():
+    sys.setprofile(hook); mine(); mine(); sys.setprofile(None)
+def after(): mine()
+def work():
+    while_hooked()
+    os.stat("/"); os.stat("/")
+    after()
+while_hooked()
+%s
+after()
+thread = threading.Thread(target=work)
+thread.start()
+thread.join()
+print(seen.count("call"), sys.getprofile())
 """
-    log = agent.run(python, code, python=1)
-    assert agent.out == "1\n"
-    assert [n for e, n in log.calls("target.py") if e.kind == "call"].count("mine") == 1
+    version = VERSIONS[python]
+    # Before 3.8 nobody tells that theirs is gone; a use of the GIL lets the agent look.
+    look = "" if version >= (3, 8) else "threading.Thread(target=int).start(); os.stat('/')"
+    log = agent.run(python, code % look, python=1)
+    assert agent.out == "4 None\n"
+    stacks, names = defaultdict(list), Counter()
+    for event, name in log.calls("target.py"):
+        if event.kind == "call":
+            names[name, "/".join(stacks[event.tid][-1:])] += 1
+            stacks[event.tid].append(name)
+        else:
+            assert stacks[event.tid].pop() == name
+    assert not any(stacks.values())
+    assert sum(n for (name, _), n in names.items() if name == "after") == 2
+    assert names["mine", "after"] == 2
+    assert names["mine", "while_hooked"] == (4 if version >= (3, 12) else 0)
+    said = [w for w in log.warnings if "sys.setprofile" in w]
+    assert len(said) == (0 if version >= (3, 12) else 1)
+
+
+SUBINTERPRETERS = """
+try:
+    import _interpreters as interpreters
+except ImportError:
+    import _xxsubinterpreters as interpreters
+import threading
+code = 'import threading\\ndef inner(n):\\n  return sum(range(n))\\n' \
+       'def work():\\n  for _ in range(3): inner(1000)\\n' \
+       't = threading.Thread(target=work); t.start(); t.join()\\nwork()\\n'
+def run():
+    new = interpreters.create()
+    interpreters.run_string(new, code)
+    interpreters.destroy(new)
+run()
+thread = threading.Thread(target=run)
+thread.start()
+thread.join()
+run()
+"""
+
+
+@every_python
+def test_functions_of_sub_interpreters(agent, python):
+    version = VERSIONS[python]
+    if version not in ((3, 8), (3, 12), (3, 13)):
+        pytest.skip("has no sub-interpreters that can start threads")
+    log = agent.run(python, SUBINTERPRETERS, python=1)
+    calls = Counter((e.kind, n) for e, n in log.calls("<string>"))
+    assert calls["call", "inner"] == calls["return", "inner"] == 18
+    assert calls["call", "work"] == calls["return", "work"] == 6
+    inner = {e.tid for e, n in log.calls("<string>") if n == "inner"}
+    assert len(inner) == 5 and agent.process.pid in inner
+    assert not log.warnings and log.quality["dropped"] == 0
 
 
 def test_profilers_of_the_target_work(agent):

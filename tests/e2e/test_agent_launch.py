@@ -1,7 +1,9 @@
 """The agent through the launcher: the GIL and functions with no privilege, whatever the target
 does, and what is said when the agent cannot be there."""
+import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -98,6 +100,7 @@ def test_probes_and_agent_agree_on_one_run(python, program, folder):
             other = rows[row["tid"]]
             assert abs(row["wait_ns"] - other["wait_ns"]) <= 0.01 * row["lifetime_ns"], (row, other)
             assert abs(row["hold_ns"] - other["hold_ns"]) <= 0.01 * row["lifetime_ns"], (row, other)
+            assert row["holds"] == other["holds"], (row, other)  # nothing is lost
             compared += 1
     assert compared >= 2
 
@@ -108,6 +111,16 @@ def test_functions_are_traced_by_default(folder):
     assert len(spins) == 2 and all(call["dur"] > 190e3 for call in spins), spins
     without = trace([target("two_workers"), "0.2"], folder, DEBIAN, AGENT + ["--no-python-trace"])
     assert not list(calls(without.document)) and without.gil()["threads"]
+
+
+def test_names_that_the_kernel_was_told(interpreter, folder):
+    """Better than those that threading makes up; as with perf, which is told by the kernel."""
+    traced = trace([target("names")], folder, interpreter, AGENT)
+    names = [bytes.fromhex(word) for word in traced.run.out.decode().split()]
+    labels = [row["label"] for row in traced.gil()["threads"] if not row["main"]]
+    plain = [name.decode() for name in names if name.isascii() and name.decode().isprintable()]
+    assert len(labels) == len(names) and set(plain) <= set(labels), labels
+    assert not any(label.startswith("Thread-") for label in labels), labels
 
 
 @pytest.mark.parametrize("how, status", [
@@ -288,6 +301,19 @@ def test_kept_log(kept, folder):
     assert len(list(calls(document, "spin"))) == 2 and "perf2trace: wrote" in run.err
 
 
+def test_a_folder_that_is_used_again(folder):
+    """What an earlier run left is not this one's; what is not ours stays."""
+    argv = ["--keep", folder / "again"]
+    trace([target("single"), "10"], folder, DEBIAN, AGENT + argv)
+    note = folder / "again" / "agent" / "notes.log"
+    note.write_text("mine")
+    second = trace([target("single"), "10"], folder, DEBIAN, AGENT + argv)
+    assert len(second.summary["gils"]) == 1 and note.read_text() == "mine"
+    note.parent.chmod(0o755)
+    run = giltracer([*AGENT, *argv, "-o", folder / "x.json", target("single"), "10"], folder)
+    assert str(note.parent) in one_line_error(run, 125)
+
+
 def damaged_copy(kept, folder):
     copy = folder / "log"
     shutil.copytree(str(kept), str(copy))
@@ -364,13 +390,27 @@ def folded(folder, kept, *words):
 
 
 def is_interpreter(frame):
-    return frame.startswith(("[python", "[libpython", "_PyEval", "PyEval"))
+    return frame.startswith(("[python", "[libpython", "_PyEval", "PyEval", "_PyObject", "PyCOND",
+                             "pymain_", "take_gil"))
+
+
+def frames_of_page(folder, kept, *words):
+    page = folder / "page.html"
+    run = harness.Run([harness.PERF2TRACE, "-q", "--agent-log", kept / "agent", *words,
+                       kept / "perf.data", "-o", page], folder).finish()
+    assert run.status == 0, run
+    return json.loads(re.search(r'id="page-data"[^>]*>(.*?)</script>', page.read_text(),
+                                re.S).group(1))["frames"]
 
 
 @pytest.mark.needs_perf
-def test_stacks_of_functions(folder):
+@pytest.mark.parametrize("python", [DEBIAN, harness.an_interpreter(3, 12)],
+                         ids=lambda one: one and one.name)
+def test_stacks_of_functions(folder, python):
+    if not python:
+        pytest.skip("no CPython 3.12")
     kept = folder / "kept"
-    trace([target("two_workers"), "0.4"], folder, DEBIAN,
+    trace([target("two_workers"), "0.4"], folder, python,
           ["--state-detect", "--call-graph", "--keep", kept])
     plain = folded(folder, kept)
     merged = folded(folder, kept, "--agent-log", kept / "agent")
@@ -386,3 +426,8 @@ def test_stacks_of_functions(folder):
     total = sum(plain.values())
     for stacks in (merged, both):
         assert abs(sum(stacks.values()) - total) <= len(stacks) + len(plain)
+    # The page shows the same; before the first function there is nothing to put in their place.
+    fewer = set(frames_of_page(folder, kept))
+    more = set(frames_of_page(folder, kept, "--keep-interpreter-frames"))
+    assert "spin" in fewer and fewer < more, fewer - more
+    assert any(map(is_interpreter, more - fewer))

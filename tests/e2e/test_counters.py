@@ -23,13 +23,47 @@ def test_page_faults_are_charged(folder, mode, where):
     rows = counter(done.summary, "page-faults")["threads"]
     row = max(rows, key=lambda row: row["total"])
     assert row["label"] == "thread 2"
-    # Sampling counts between samples: what comes after the last one is not seen.
-    assert 0.9 * PAGES <= row["total"] <= 1.1 * PAGES, row
-    assert row[where] >= 0.9 * row["total"], row
+    # Page faults are recorded one by one; the thread has some of its own.
+    assert PAGES <= row["total"] <= PAGES + 200, row
+    assert row[where] >= PAGES, row
     assert row["holding"] + row["waiting"] + row["free"] == row["total"]
     member = next(one for one in done.gil()["threads"] if one["tid"] == row["tid"])
     time_ns = member["hold_ns" if where == "holding" else "free_ns"]
     assert abs(row[where + "_per_s"] - row[where] * 1e9 / time_ns) <= 0.01 * row[where + "_per_s"]
+
+
+BURSTS = """import os, threading, time
+def work(count):
+    for i in range(count):
+        os.write(3, b"x")
+        if i % 10 == 0:
+            time.sleep(0.001)
+os.open("/dev/null", os.O_WRONLY) == 3 or os.dup2(os.open("/dev/null", os.O_WRONLY), 3)
+threads = [threading.Thread(target=work, args=(count,)) for count in (100, 150)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+
+
+def test_tracepoints_are_counted(folder):
+    """Those that giltracer records itself, too, and what never happened."""
+    done = trace(["-c", BURSTS], folder, DEBIAN,
+                 ["-e", "syscalls:sys_enter_write", "-e", "sched:sched_switch", "-e",
+                  "emulation-faults", "--state-detect", "--no-python-trace"])
+    totals = {row["label"]: row["total"]
+              for row in counter(done.summary, "syscalls:sys_enter_write")["threads"]}
+    assert totals["thread 2"] == 100 and totals["thread 3"] == 150, totals
+    slept = {row["label"]: row["total"]
+             for row in counter(done.summary, "sched:sched_switch")["threads"]}
+    left = {row["label"]: sum(state["count"] for name, state in row["states"].items()
+                              if name != "running") for row in done.summary["threads"]}
+    for label in ("thread 2", "thread 3"):
+        assert 10 <= slept[label] <= left[label] + 1, (slept, left)
+    never = counter(done.summary, "emulation-faults")
+    assert never["samples"] == 0 and never["threads"] == []
+    assert "Counts of emulation-faults:" in done.run.err
 
 
 def test_tracks_and_table(folder):
@@ -72,6 +106,9 @@ def test_with_states_and_futex(folder):
     (["-e", "page-faults,cycles"], "page-faults,cycles"),
     (["-e", ""], "empty"),
     (["-e", "-x"], "-x"),
+    (["-e", "syscalls:*"], "syscalls:*"),
+    (["-e", "{page-faults}"], "{page-faults}"),
+    (["-e", "duration_time"], "duration_time"),
     (["-e", "page-faults", "-F", "0"], "-F"),
     (["-e", "page-faults", "-F", "many"], "many"),
 ])

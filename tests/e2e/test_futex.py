@@ -19,7 +19,7 @@ def endings(document):
             for tid, spans in recording.gil_spans(document, "GIL wait").items()}
 
 
-def check_handovers(probes, futex, astray):
+def check_handovers(probes, futex, astray=0.02):
     """Each time a waiter got the GIL it did so in both, at the same time."""
     one, two = endings(probes), endings(futex)
     matched = total = 0
@@ -33,13 +33,13 @@ def check_handovers(probes, futex, astray):
                 rest.pop(0)
                 matched += 1
     counts = [document["giltracer"]["gils"][0]["handovers"] for document in (probes, futex)]
-    # A waiter that is pushed off its CPU between two waits, for longer than one lasts that gets
-    # the GIL, cannot be told from one that got it: so some are seen twice on a busy machine (none where nothing else runs).
+    # A waiter that is pushed off its CPU between two waits, when nobody else waits, cannot always
+    # be told from one that got the GIL: one of a thousand, on a machine that has other work.
     assert total - matched <= max(1, astray * total), (matched, total)
     assert abs(counts[0] - counts[1]) <= max(1, astray * counts[0]), counts
 
 
-def compare(probes, futex, astray=0.1):
+def compare(probes, futex):
     """Waits agree within 3% of each life, hand-overs one to one."""
     one, two = probes["giltracer"], futex["giltracer"]
     assert one["quality"]["lost_events"] == 0
@@ -55,7 +55,7 @@ def compare(probes, futex, astray=0.1):
             blame = row["blocked_by"][0], rows[row["tid"]]["blocked_by"][0]
             assert blame[0]["tid"] == blame[1]["tid"] or \
                 abs(blame[0]["share"] - row["blocked_by"][1]["share"]) < 0.1, blame
-    check_handovers(probes, futex, astray)
+    check_handovers(probes, futex)
     return exact, cheap
 
 
@@ -75,11 +75,8 @@ def test_same_waits_as_the_probes(folder, interpreter):
 @pytest.mark.parametrize("python", [DEBIAN, an_interpreter(3, 9)], ids=lambda one: one.name)
 def test_other_programs(folder, python, program):
     run = recording.record(folder, python, [target(program[0]), *program[1:]], sched=False)
-    # Threads that wait, hold and wait again all within a tenth of a millisecond, as many do while
-    # they start, are seen to wait once.
     compare(recording.convert(run.text(futex=False), folder),
-            recording.convert(run.text(probes=False), folder),
-            0.2 if program[0] == "many" else 0.1)
+            recording.convert(run.text(probes=False), folder))
 
 
 def test_a_known_wait(folder, interpreter):

@@ -57,7 +57,7 @@ def test_folded_stacks_weigh_the_sleeps(kept):
         stacks = folded(run.out)
         assert abs(sum(stacks.values()) - slept_us) <= 0.01 * slept_us + len(stacks), name
         for frames in stacks:
-            assert "timedwait" in " ".join(frames), frames
+            assert "timedwait" in " ".join(frames) or "take_gil" in frames, frames
             assert frames[-1].endswith("_[k]"), frames  # the innermost comes last
         if name.startswith("pyenv"):
             assert all("take_gil" in " ".join(frames) for frames in stacks), stacks

@@ -122,13 +122,14 @@ def test_two_runs_at_once(folder):
 
 
 def compare_with_oracle(name, arguments, folder, python, options=()):
-    """Record afresh, and compare with the second opinion.
+    """Record afresh, and compare with the second opinion, which knows of probes only.
 
     On a busy machine the kernel drops a probe's hit now and then without a word; what to make of
     such a gap is a matter of taste, so that such a recording is not used.
     """
     kept = folder / ("kept-" + harness.uuid.uuid4().hex[:8])
-    traced = trace([target(name), *arguments], folder, python, ["--keep", kept, *options])
+    traced = trace([target(name), *arguments], folder, python,
+                   ["--no-python-trace", "--keep", kept, *options])
     quality = traced.summary["quality"]
     assert not quality["unmatched_releases"] and not quality["unmatched_takes"], quality
     harness.check_against_oracle(traced.summary, harness.kept_text(kept))

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,11 +17,14 @@
 #define COND     UINT64_C(0x7f0000001000)
 #define ACQUIRED (COND + 88)
 
-/* A log in the making: one chunk per stream. */
+enum { COPIES_MAX = 3 };
+
+/* A log in the making: the streams' slots, and copies of them. */
 struct draft {
     struct gt_wire_thread header;
-    unsigned char chunks[GT_WIRE_STREAMS][GT_WIRE_CHUNK_MIN];
+    unsigned char chunks[GT_WIRE_STREAMS + COPIES_MAX][GT_WIRE_CHUNK_BYTES];
     size_t used[GT_WIRE_STREAMS];
+    size_t copies;
 };
 
 static char *dir;
@@ -73,6 +77,11 @@ static void write_control(struct gt_wire_control *control)
     free(control);
 }
 
+static size_t data_offset(uint32_t stream)
+{
+    return stream == GT_WIRE_STREAM_GIL ? 512 : sizeof(struct gt_wire_chunk);
+}
+
 static struct draft *new_draft(int32_t pid, int32_t tid, uint64_t process, uint64_t start)
 {
     struct draft *draft = calloc(1, sizeof(*draft));
@@ -89,8 +98,8 @@ static struct draft *new_draft(int32_t pid, int32_t tid, uint64_t process, uint6
                                             .ident = (uint64_t)tid << 12,
                                             .comm = "python3",
                                             .program = "/usr/bin/python3"};
-    for (int i = 0; i < GT_WIRE_STREAMS; i++)
-        draft->used[i] = i == GT_WIRE_STREAM_GIL ? 512 : sizeof(struct gt_wire_chunk);
+    for (uint32_t i = 0; i < GT_WIRE_STREAMS; i++)
+        draft->used[i] = data_offset(i);
     return draft;
 }
 
@@ -127,22 +136,42 @@ static void add_note(struct draft *draft, struct gt_wire_note note, const char *
     add(draft, GT_WIRE_STREAM_NOTES, buffer, note.size);
 }
 
-/* `size` cuts the file; 0 writes all of it. */
-static void write_draft(struct draft *draft, size_t size)
+/* What a slot has besides its data. */
+static void put_heads(struct draft *draft)
 {
-    char name[64];
-
     for (uint32_t i = 0; i < GT_WIRE_STREAMS; i++) {
-        struct gt_wire_chunk chunk = {GT_WIRE_MAGIC_CHUNK, i, GT_WIRE_CHUNK_MIN,
-                                      i == GT_WIRE_STREAM_GIL ? 512 : sizeof(chunk)};
+        struct gt_wire_chunk chunk = {GT_WIRE_MAGIC_CHUNK, i, GT_WIRE_CHUNK_BYTES,
+                                      (uint32_t)data_offset(i)};
 
         memcpy(draft->chunks[i], &chunk, sizeof(chunk));
     }
     memcpy(draft->chunks[0] + sizeof(struct gt_wire_chunk), &draft->header,
            sizeof(draft->header));
+}
+
+/* As when the slot is full. With `killed`, its process ends before it is emptied. */
+static void copy_slot(struct draft *draft, uint32_t stream, bool killed)
+{
+    put_heads(draft);
+    memcpy(draft->chunks[GT_WIRE_STREAMS + draft->copies++], draft->chunks[stream],
+           GT_WIRE_CHUNK_BYTES);
+    draft->header.copies = draft->copies << 2 | (killed ? stream + 1 : 0);
+    if (killed)
+        return;
+    draft->used[stream] = data_offset(stream);
+    memset(draft->chunks[stream], 0, GT_WIRE_CHUNK_BYTES);
+}
+
+/* `size` cuts the file; 0 writes all of it. */
+static void write_draft(struct draft *draft, size_t size)
+{
+    char name[64];
+
+    draft->header.file_bytes = (GT_WIRE_STREAMS + draft->copies) * GT_WIRE_CHUNK_BYTES;
+    put_heads(draft);
     snprintf(name, sizeof(name), "%d-%d-%llx.log", draft->header.pid, draft->header.tid,
              (unsigned long long)draft->header.start_ticks);
-    write_file(name, draft->chunks, size ? size : sizeof(draft->chunks));
+    write_file(name, draft->chunks, size ? size : draft->header.file_bytes);
     free(draft);
 }
 
@@ -350,6 +379,9 @@ static void test_names_messages_and_stop(void **state)
     add_note(draft,
              (struct gt_wire_note){.kind = GT_WIRE_NOTE_NAME, .id = 9, .ticks = 2200000000},
              "worker \x1b[31m", "");
+    add_note(draft,
+             (struct gt_wire_note){.kind = GT_WIRE_NOTE_COMM, .id = 9, .ticks = 2300000000},
+             "told the kernel", "");
     add_note(draft, (struct gt_wire_note){.kind = GT_WIRE_NOTE_MESSAGE}, "look here", "");
     draft->header.dropped = 3;
     draft->header.exit_ticks = 2600000000;
@@ -368,6 +400,10 @@ static void test_names_messages_and_stop(void **state)
     assert_int_equal(event.tid, 9);
     assert_int_equal(event.flags, GT_COMM_THREADING);
     assert_string_equal(event.text, "worker \x1b[31m");
+    event = next_event(log, GT_EVENT_COMM);
+    assert_int_equal(event.tid, 9);
+    assert_int_equal(event.flags, 0);
+    assert_string_equal(event.text, "told the kernel");
     event = next_event(log, GT_EVENT_STOPPED);
     assert_int_equal(event.time_ns, 10250000000);
     next_event(log, GT_EVENT_EXIT);
@@ -405,9 +441,96 @@ static void test_cut_and_senseless_logs(void **state)
     write_file("text.log", "hello", 5);
 
     assert_int_equal(count_events(GT_EVENT_COND_SIGNAL, &quality), 1000);
-    assert_int_equal(count_events(GT_EVENT_COND_WAIT, &quality), 5);
+    assert_int_equal(count_events(GT_EVENT_COND_WAIT, &quality), 5); /* until the senseless */
     assert_int_equal(quality.threads, 2);
     assert_int_equal(quality.damaged, 3); /* cut, senseless, text; an empty one is unused */
+}
+
+/* Three copies of the GIL's slot, with 1, 2 and 3 records, and 4 in the slot. */
+static struct draft *copied(bool killed)
+{
+    struct draft *draft = new_draft(7, 7, 2000000000, 2000000000);
+    uint64_t ticks = 2000000000;
+
+    for (int copy = 1; copy <= COPIES_MAX + 1; copy++) {
+        for (int i = 0; i < copy; i++)
+            add_gil(draft, ticks += 1000, GT_WIRE_SIGNAL, COND);
+        if (copy <= COPIES_MAX)
+            copy_slot(draft, GT_WIRE_STREAM_GIL, killed && copy == COPIES_MAX);
+        if (killed && copy == COPIES_MAX)
+            break;
+    }
+    return draft;
+}
+
+static void test_copies_come_before_the_slot(void **state)
+{
+    struct gt_agentlog_quality quality;
+    struct gt_agentlog *log;
+    struct gt_event event;
+    int64_t before_ns = 0;
+
+    (void)state;
+    write_control(new_control());
+    write_draft(copied(false), 0);
+    log = open_log();
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(gt_agentlog_next(log, &event, NULL), 1);
+    for (int i = 0; i < 10; i++) {
+        event = next_event(log, GT_EVENT_COND_SIGNAL);
+        assert_true(event.time_ns > before_ns);
+        before_ns = event.time_ns;
+    }
+    next_event(log, GT_EVENT_EXIT);
+    assert_end(log);
+    /* Killed before the slot was emptied: what is in it is not there twice. */
+    write_draft(copied(true), 0);
+    assert_int_equal(count_events(GT_EVENT_COND_SIGNAL, &quality), 6);
+    assert_int_equal(quality.damaged, 0);
+    /* Killed while the copy was made: it does not count yet. */
+    struct draft *draft = copied(true);
+    draft->header.copies = (COPIES_MAX - 1) << 2;
+    write_draft(draft, (GT_WIRE_STREAMS + COPIES_MAX) * GT_WIRE_CHUNK_BYTES);
+    assert_int_equal(count_events(GT_EVENT_COND_SIGNAL, &quality), 6);
+    assert_int_equal(quality.damaged, 0);
+}
+
+/* What is missing in the middle costs only itself, and nobody is said to hold meanwhile. */
+static void test_gaps_are_told(void **state)
+{
+    struct draft *draft = copied(false);
+    struct gt_agentlog_quality quality;
+    struct gt_agentlog *log;
+    struct gt_event event;
+
+    (void)state;
+    write_control(new_control());
+    memset(draft->chunks[GT_WIRE_STREAMS + 1], 0xff, 64);
+    write_draft(draft, 0);
+    log = open_log();
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(gt_agentlog_next(log, &event, NULL), 1);
+    assert_int_equal(event.kind, GT_EVENT_COND_SIGNAL);
+    assert_int_equal(event.time_ns, 10000000500);
+    event = next_event(log, GT_EVENT_LOST);
+    assert_int_equal(event.other_value, 10000000500);
+    assert_int_equal(event.time_ns, 10000002000);
+    for (int i = 0; i < 3 + 4; i++)
+        next_event(log, GT_EVENT_COND_SIGNAL);
+    next_event(log, GT_EVENT_EXIT);
+    assert_end(log);
+    assert_int_equal(count_events(GT_EVENT_LOST, &quality), 1);
+    assert_int_equal(quality.damaged, 1);
+    /* Cut short: the slot is at the beginning. */
+    write_draft(copied(false), (GT_WIRE_STREAMS + 1) * GT_WIRE_CHUNK_BYTES + 7);
+    assert_int_equal(count_events(GT_EVENT_COND_SIGNAL, &quality), 1 + 4);
+    assert_int_equal(quality.damaged, 1);
+    /* No header: it is in the copies. */
+    draft = copied(false);
+    draft->header.magic = 99;
+    write_draft(draft, 0);
+    assert_int_equal(count_events(GT_EVENT_COND_SIGNAL, &quality), 10);
+    assert_int_equal(quality.damaged, 1);
 }
 
 static void test_refuses_what_is_no_log(void **state)
@@ -440,9 +563,10 @@ static void test_refuses_what_is_no_log(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_threads_merge_by_time),   TEST(test_clock_follows_the_anchors),
-        TEST(test_calls_across_a_base),     TEST(test_exec_and_fork),
-        TEST(test_names_messages_and_stop), TEST(test_cut_and_senseless_logs),
+        TEST(test_threads_merge_by_time),       TEST(test_clock_follows_the_anchors),
+        TEST(test_calls_across_a_base),         TEST(test_exec_and_fork),
+        TEST(test_names_messages_and_stop),     TEST(test_cut_and_senseless_logs),
+        TEST(test_copies_come_before_the_slot), TEST(test_gaps_are_told),
         TEST(test_refuses_what_is_no_log),
     };
 

@@ -89,20 +89,43 @@ static void charged_to_holding_and_waiting(void **state)
 
 static void named_as_the_user_did(void **state)
 {
-    static const char *const names[] = {"page-faults", "cycles:u", "cpu/event=0x3c/"};
+    static const char *const names[] = {
+        "page-faults",      "cycles:u",  "cpu/event=0x3c/",      "cycles",
+        "cpu/event=0x3c/u", "freq=1/x/", "cycles/freq=1,name=x/"};
 
     (void)state;
     count(1, 8, "page-faults/freq=999/", 1);
     count(2, 8, "cycles:u", 1);
     count(3, 8, "page-faults", 1);
     count(4, 8, "cpu/event=0x3c/", 1);
+    count(5, 8, "cycles/freq=999/u", 1);
+    count(6, 8, "cycles/freq=999/", 1);
+    count(7, 8, "cpu/event=0x3c,freq=999/u", 1);
+    count(8, 8, "freq=1/x/", 1);
+    count(9, 8, "cycles/freq=1,name=x/", 1);
     assert_int_equal(gt_timeline_finish(timeline, NULL), 0);
-    assert_int_equal(timeline->counters.count, 3);
-    for (size_t i = 0; i < 3; i++) {
+    assert_int_equal(timeline->counters.count, 7);
+    for (size_t i = 0; i < 7; i++) {
         const struct gt_counter *counter = gt_chunks_at(&timeline->counters, i);
 
         assert_string_equal(gt_intern_text(&timeline->names, counter->name), names[i]);
     }
+}
+
+static void what_was_asked_for_is_shown(void **state)
+{
+    const struct gt_counter *counter;
+
+    (void)state;
+    assert_int_equal(gt_counters_expect(timeline, "major-faults"), 0);
+    assert_int_equal(gt_counters_expect(timeline, "cycles:u"), 0);
+    count(1, 8, "cycles/freq=999/u", 7);
+    assert_int_equal(gt_timeline_finish(timeline, NULL), 0);
+    assert_int_equal(timeline->counters.count, 2);
+    counter = gt_chunks_at(&timeline->counters, 0);
+    assert_int_equal(counter->samples.count, 0);
+    assert_int_equal(counter->sums.count, 0);
+    assert_int_equal(sum_of(gt_chunks_at(&timeline->counters, 1), 8)->total, 7);
 }
 
 static void not_without_end(void **state)
@@ -123,6 +146,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(charged_to_holding_and_waiting, setup, teardown),
         cmocka_unit_test_setup_teardown(named_as_the_user_did, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_was_asked_for_is_shown, setup, teardown),
         cmocka_unit_test_setup_teardown(not_without_end, setup, teardown),
     };
 

@@ -196,12 +196,75 @@ static void deeper_than_any_stack(void **state)
     gt_flame_release(&flame);
 }
 
+static void call(int64_t time_ns, const char *name, bool enter)
+{
+    const struct gt_function function = {.id = (uint32_t)name[0],
+                                         .name = name,
+                                         .name_length = (uint32_t)strlen(name),
+                                         .file = "x.py",
+                                         .file_length = 4};
+    struct gt_event event = {.kind = enter ? GT_EVENT_CALL : GT_EVENT_RETURN,
+                             .time_ns = time_ns,
+                             .pid = 7,
+                             .tid = 7,
+                             .comm = "python",
+                             .comm_length = 6,
+                             .text = "",
+                             .function = &function};
+
+    assert_int_equal(gt_timeline_feed(timeline, &event), 0);
+}
+
+static void check_folded(unsigned flags, const char *expected)
+{
+    struct gt_flame flame;
+
+    gt_buf_reset(&text);
+    assert_int_equal(gt_flame_init(&flame, timeline, GT_SCHED_SLEEPING, flags, NULL), 0);
+    assert_int_equal(gt_flame_folded(&flame, &text), 0);
+    assert_string_equal(text.data, expected);
+    gt_flame_release(&flame);
+}
+
+/* The whole stack, one that the copy of the stack is too short for, and a callback from C. */
+static void functions_take_the_interpreters_place(void **state)
+{
+    static const char python[] = "/opt/libpython3.12.so.1.0", libc[] = "/lib/libc.so.6";
+    struct gt_frame whole[] = {frame("futex", libc), frame("acquire", python),
+                               frame("eval", python), frame("__libc_start_main", libc),
+                               frame("_start", "/opt/bin/python3.12")};
+    struct gt_frame callback[] = {frame("read", libc), frame("compare", python),
+                                  frame("qsort", libc), frame("eval", python),
+                                  frame("main", python)};
+
+    (void)state;
+    call(1000, "main", true);
+    call(1500, "work", true);
+    sleeps(2000, 12000, "python", whole, 5);
+    sleeps(20000, 30000, "python", whole, 3);
+    sleeps(40000, 50000, "python", callback, 5);
+    call(60000, "work", false);
+    sleeps(70000, 80000, "python", whole, 1);
+    call(90000, "main", false);
+    assert_int_equal(gt_timeline_finish(timeline, NULL), 0);
+    check_folded(0, "python;__libc_start_main;main;work;futex 10\n"
+                    "python;main;work;futex 10\n"
+                    "python;main;work;qsort;read 10\n"
+                    "python;main;futex 10\n");
+    check_folded(GT_FLAME_KEEP_INTERPRETER,
+                 "python;_start;__libc_start_main;main;work;eval;acquire;futex 10\n"
+                 "python;main;work;eval;acquire;futex 10\n"
+                 "python;main;work;main;eval;qsort;compare;read 10\n"
+                 "python;main;futex 10\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(outermost_first_and_summed_up, setup, teardown),
         cmocka_unit_test_setup_teardown(names_break_no_format, setup, teardown),
         cmocka_unit_test_setup_teardown(the_graph_is_well_formed, setup, teardown),
+        cmocka_unit_test_setup_teardown(functions_take_the_interpreters_place, setup, teardown),
         cmocka_unit_test_setup_teardown(deeper_than_any_stack, setup, teardown),
     };
 

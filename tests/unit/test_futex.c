@@ -228,6 +228,175 @@ static void forced_switching_tells(void **state)
     assert_int_equal(only_gil()->handovers, 2);
 }
 
+/* 8 holds and wakes 9, which comes back, acquires, lets go silently and waits again. */
+static void what_it_does_next_tells(void **state)
+{
+    const struct gt_gil *gil;
+
+    (void)state;
+    ping_pong(10 * MS, WORD);
+    waits(40 * MS, 9, WORD);
+    wakes(45 * MS, 8, WORD);
+    returns(45 * MS + 5 * US, 9);
+    wakes(45 * MS + 10 * US, 9, 0x9000); /* a lock of the program's */
+    waits(45 * MS + 20 * US, 9, WORD);
+    wakes(48 * MS, 8, WORD);
+    returns(48 * MS + 5 * US, 9);
+    tick(timeline, 60 * MS, 7, 9, 0);
+    gil = only_gil();
+    assert_int_equal(gil->handovers, 6);
+    assert_int_equal(gt_span_at(&gil->waits, 4)->end_ns, 45 * MS + 5 * US);
+    assert_int_equal(gt_span_at(&gil->waits, 5)->start_ns, 45 * MS + 20 * US);
+    assert_null(broken_invariant(timeline));
+}
+
+/* The same with the start of a thread, and with nothing but time. */
+static void what_else_tells(void **state)
+{
+    (void)state;
+    ping_pong(10 * MS, WORD);
+    waits(40 * MS, 9, WORD);
+    wakes(45 * MS, 8, WORD);
+    returns(45 * MS + 5 * US, 9);
+    fork_task(timeline, 45 * MS + 10 * US, 7, 10, 9);
+    waits(45 * MS + 20 * US, 9, WORD);
+    wakes(48 * MS, 8, WORD);
+    returns(48 * MS + 5 * US, 9);
+    waits(49 * MS, 9, WORD);
+    wakes(50 * MS, 8, WORD);
+    returns(50 * MS + 5 * US, 9);
+    tick(timeline, 60 * MS, 7, 9, 0);
+    assert_int_equal(only_gil()->handovers, 7);
+}
+
+/* The switch interval passed, and the waiter was pushed off its CPU before it waits again.
+ * A release would have woken 10. */
+static void late_is_not_enough(void **state)
+{
+    const struct gt_gil *gil;
+
+    (void)state;
+    ping_pong(10 * MS, WORD);
+    waits(40 * MS, 9, WORD);
+    waits(41 * MS, 10, WORD);
+    returns(45 * MS, 9);
+    waits(48 * MS, 9, WORD);
+    wakes(49 * MS, 8, WORD);
+    returns(49 * MS + 5 * US, 9);
+    tick(timeline, 60 * MS, 7, 9, 0);
+    gil = only_gil();
+    assert_int_equal(gil->handovers, 5);
+    assert_int_equal(gt_span_at(&gil->waits, 4)->start_ns, 40 * MS);
+    assert_null(broken_invariant(timeline));
+}
+
+/* It came back, was pushed off its CPU, and waits for the mutex: 10 holds that. What follows
+ * tells whether it needed it to acquire or to release. */
+static void late_for_the_mutex(void **state)
+{
+    for (int releases = 0; releases < 2; releases++) {
+        const struct gt_gil *gil;
+
+        if (releases)
+            setup(state);
+        ping_pong(10 * MS, WORD);
+        waits(40 * MS, 9, WORD);
+        waits(41 * MS, 10, WORD);
+        wakes(45 * MS, 8, WORD);
+        returns(45 * MS + 5 * US, 9);
+        call(48 * MS, 9, MUTEX, 0x80, 0);
+        returns(49 * MS, 9);
+        wakes((releases ? 49 * MS : 54 * MS) + 5 * US, 9, WORD);
+        tick(timeline, 60 * MS, 7, 9, 0);
+        gil = only_gil();
+        assert_int_equal(gil->handovers, 5);
+        assert_int_equal(gt_span_at(&gil->waits, 4)->end_ns,
+                         releases ? 45 * MS + 5 * US : 49 * MS);
+        if (!releases)
+            teardown(state);
+    }
+}
+
+/* The release comes as 9 begins to wait again: that ends without a system call of its own. */
+static void a_wait_without_a_call(void **state)
+{
+    const struct gt_gil *gil;
+
+    (void)state;
+    ping_pong(10 * MS, WORD);
+    waits(40 * MS, 9, WORD);
+    returns(45 * MS, 9);
+    wakes(45 * MS + 2 * US, 9, MUTEX);
+    wakes(45 * MS + 3 * US, 8, WORD);
+    call(45 * MS + 4 * US, 9, MUTEX, 0x80, 0);
+    returns(45 * MS + 50 * US, 9);
+    wakes(45 * MS + 51 * US, 9, MUTEX);
+    waits(45 * MS + 60 * US, 8, WORD);
+    wakes(50 * MS, 9, WORD);
+    tick(timeline, 60 * MS, 7, 9, 0);
+    gil = only_gil();
+    assert_int_equal(gil->handovers, 5);
+    assert_int_equal(gt_span_at(&gil->waits, 4)->end_ns, 45 * MS + 50 * US);
+    assert_int_equal(gt_span_at(&gil->holds, gil->holds.count - 2)->end_ns, 45 * MS + 3 * US);
+    assert_null(broken_invariant(timeline));
+}
+
+static void a_mutex_of_python_3_6(void **state)
+{
+    (void)state;
+    ping_pong(10 * MS, WORD);
+    waits(40 * MS, 9, WORD);
+    returns(45 * MS, 9);
+    call(45 * MS + 5 * US, 9, COND - 64, 0x80, 0);
+    returns(46 * MS, 9);
+    waits(46 * MS + 5 * US, 9, WORD);
+    wakes(48 * MS, 8, WORD);
+    returns(48 * MS + 10, 9);
+    tick(timeline, 60 * MS, 7, 9, 0);
+    assert_int_equal(only_gil()->handovers, 5);
+}
+
+/* 9 acquires when nobody waits; what it holds before 8 comes to wait is not known. */
+static void holds_begin_with_who_waits(void **state)
+{
+    const struct gt_gil *gil;
+
+    (void)state;
+    ping_pong(10 * MS, WORD);
+    waits(40 * MS, 9, WORD);
+    wakes(45 * MS, 8, WORD);
+    returns(45 * MS + 5 * US, 9);
+    waits(70 * MS, 8, WORD);
+    wakes(75 * MS, 9, WORD);
+    returns(75 * MS + 5 * US, 8);
+    tick(timeline, 80 * MS, 7, 9, 0);
+    gil = only_gil();
+    assert_int_equal(gt_span_at(&gil->holds, gil->holds.count - 1)->start_ns, 70 * MS);
+    assert_int_equal(gt_span_at(&gil->holds, gil->holds.count - 1)->end_ns, 75 * MS);
+}
+
+static void a_loss_ends_what_was_known(void **state)
+{
+    const struct gt_gil *gil;
+
+    (void)state;
+    ping_pong(10 * MS, WORD);
+    waits(40 * MS, 9, WORD);
+    tick(timeline, 41 * MS, 7, 8, 0);
+    lose(timeline, 50 * MS, 0, 100);
+    wakes(55 * MS, 8, WORD);
+    waits(60 * MS, 9, WORD);
+    wakes(62 * MS, 8, WORD);
+    returns(62 * MS + 5 * US, 9);
+    tick(timeline, 80 * MS, 7, 9, 0);
+    gil = only_gil();
+    assert_int_equal(gt_span_at(&gil->waits, 4)->start_ns, 40 * MS);
+    assert_int_equal(gt_span_at(&gil->waits, 4)->end_ns, 41 * MS);
+    assert_int_equal(gt_span_at(&gil->waits, 5)->start_ns, 60 * MS);
+    assert_int_equal(gil->waits.count, 6);
+    assert_null(broken_invariant(timeline));
+}
+
 static void a_daemon_never_gets_it(void **state)
 {
     const struct gt_gil *gil;
@@ -286,6 +455,14 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_interval_passed_and_it_waits_again, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(forced_switching_tells, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_it_does_next_tells, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_else_tells, setup, teardown),
+        cmocka_unit_test_setup_teardown(late_is_not_enough, setup, teardown),
+        cmocka_unit_test_setup_teardown(late_for_the_mutex, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_wait_without_a_call, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_mutex_of_python_3_6, setup, teardown),
+        cmocka_unit_test_setup_teardown(holds_begin_with_who_waits, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_loss_ends_what_was_known, setup, teardown),
         cmocka_unit_test_setup_teardown(a_daemon_never_gets_it, setup, teardown),
         cmocka_unit_test(locating_the_runtime),
         cmocka_unit_test(finding_the_runtime),

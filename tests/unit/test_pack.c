@@ -259,7 +259,8 @@ static void test_page_of_nothing(void **state)
     assert_non_null(timeline);
     assert_int_equal(gt_timeline_finish(timeline, NULL), 0);
     open_file(&file);
-    assert_int_equal(gt_html_write(timeline, summary, strlen(summary), &file.output, NULL), 0);
+    assert_int_equal(
+        gt_html_write(timeline, summary, strlen(summary), false, &file.output, NULL), 0);
     close_file(&file, &text);
     gt_timeline_free(timeline);
     assert_non_null(strstr(text.data, "\\u003c/script>\\u003cscript>alert(1)"));

@@ -3,6 +3,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -170,10 +171,11 @@ static void probes_that_people_name(void **state)
     assert_int_equal(kind_of("python:take_gil__return_1"), GT_EVENT_TAKE_RETURN);
     assert_int_equal(kind_of("python:drop_gil"), GT_EVENT_DROP_ENTER);
     assert_int_equal(kind_of("python:drop_gil__return"), GT_EVENT_DROP_RETURN);
-    assert_int_equal(kind_of("probe_libc:pthread_cond_signal__return"), GT_EVENT_OTHER);
-    assert_int_equal(kind_of("signal:signal_generate"), GT_EVENT_OTHER);
-    assert_int_equal(kind_of("syscalls:sys_enter_rt_sigtimedwait"), GT_EVENT_OTHER);
-    assert_int_equal(kind_of("sched:sched_stat_wait"), GT_EVENT_OTHER);
+    assert_int_equal(kind_of("probe_libc:pthread_cond_signal__return"), GT_EVENT_COUNTER);
+    assert_int_equal(kind_of("signal:signal_generate"), GT_EVENT_COUNTER);
+    assert_int_equal(kind_of("syscalls:sys_enter_rt_sigtimedwait"), GT_EVENT_COUNTER);
+    assert_int_equal(kind_of("sched:sched_stat_wait"), GT_EVENT_COUNTER);
+    assert_int_equal(kind_of("sched:sched_process_exit"), GT_EVENT_OTHER);
     /* A probe without its argument tells nothing. */
     assert_int_equal(parse("      python3.11 1/2 [001]  5.000000001: gil:signal: (7f46)"),
                      GT_LINE_EVENT);
@@ -437,9 +439,50 @@ static void lines_cut_anywhere(void **state)
         }
 }
 
+#define TASK "         python3 10/11 [001]  3612.843774364: "
+
+static void check_futex(const char *line, uint64_t address, uint32_t operation, bool timed)
+{
+    assert_int_equal(parse(line), GT_LINE_EVENT);
+    assert_int_equal(event.kind, GT_EVENT_FUTEX_ENTER);
+    assert_true(event.value == address);
+    assert_int_equal(event.flags & 0x7f, operation);
+    assert_int_equal(event.other_value != 0, timed);
+}
+
+static void both_texts_of_futex(void **state)
+{
+    (void)state;
+    check_futex(TASK "syscalls:sys_enter_futex: uaddr: 0x00a5b8f8, op: 0x00000089, val: "
+                     "0x00000000, utime: 0x7feced36ab30, uaddr2: 0x00000000, val3: 0xffffffff",
+                0xa5b8f8, 9, true);
+    check_futex(TASK "syscalls:sys_enter_futex: uaddr: 0x7fb3cdd08c84, op: 0x00000081, val: "
+                     "0x00000001, utime: 0x00000000, uaddr2: 0x00000000, val3: 0x00000000",
+                0x7fb3cdd08c84, 1, false);
+    check_futex(TASK "syscalls:sys_enter_futex: op=FUTEX_WAKE|FUTEX_PRIVATE_FLAG "
+                     "uaddr=0x7f71d79e4a4c val=2147483647",
+                0x7f71d79e4a4c, 1, false);
+    check_futex(TASK
+                "syscalls:sys_enter_futex: op=FUTEX_WAIT|FUTEX_PRIVATE_FLAG uaddr=0xa5b8f8 "
+                "val=0x00000002 utime=0x00000000",
+                0xa5b8f8, 0, false);
+    check_futex(TASK "syscalls:sys_enter_futex: op=FUTEX_WAIT_BITSET|FUTEX_PRIVATE_FLAG|"
+                     "FUTEX_CLOCK_REALTIME uaddr=0x30cabe30 val=0x00000000 utime=0x7fff0010 "
+                     "val3=0xffffffff",
+                0x30cabe30, 9, true);
+    check_futex(TASK "syscalls:sys_enter_futex: op=FUTEX_SOMETHING uaddr=0x8", 8, 0x7f, false);
+    assert_int_equal(parse(TASK "syscalls:sys_enter_futex: op=FUTEX_WAIT val=0x2"),
+                     GT_LINE_EVENT);
+    assert_int_equal(event.kind, GT_EVENT_OTHER);
+    assert_int_equal(parse(TASK "syscalls:sys_exit_futex: 0xffffffffffffff92"), GT_LINE_EVENT);
+    assert_int_equal(event.kind, GT_EVENT_FUTEX_EXIT);
+    assert_true(event.value == (uint64_t)-110);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(both_texts_of_futex, setup, teardown),
         cmocka_unit_test_setup_teardown(heads_with_and_without_their_fields, setup, teardown),
         cmocka_unit_test_setup_teardown(names_that_look_like_anything, setup, teardown),
         cmocka_unit_test_setup_teardown(tasks_that_are_gone, setup, teardown),

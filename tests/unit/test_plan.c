@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "launch/caps.h"
+#include "launch/counters.h"
 #include "launch/plan.h"
 
 #include <stdio.h>
@@ -58,6 +59,30 @@ static void test_nothing_to_detect(void **state)
     assert_int_equal(plan.probes.count, 0);
     assert_string_equal(plan.events.items[0], "dummy:u");
     assert_string_equal(plan.target.items[1], "x.py");
+}
+
+static bool has_event(const char *event)
+{
+    for (size_t i = 0; i < plan.events.count; i++)
+        if (strcmp(plan.events.items[i], event) == 0)
+            return true;
+    return false;
+}
+
+static void test_events_are_kept_apart(void **state)
+{
+    (void)state;
+    strcpy(caps.install_why, "needs root");
+    caps.shared_probes = true;
+    assert_int_equal(make(true, GT_GIL_UPROBES), 0);
+    assert_false(has_event("dummy:uS")); /* an older kernel refuses it */
+    gt_plan_release(&plan);
+    caps.sample_read = true;
+    assert_int_equal(make(true, GT_GIL_UPROBES), 0);
+    assert_true(has_event("dummy:uS"));
+    gt_plan_release(&plan);
+    assert_int_equal(make(true, GT_GIL_FUTEX), 0); /* tracepoints need no breakpoints */
+    assert_false(has_event("dummy:uS"));
 }
 
 static void test_no_perf(void **state)
@@ -196,6 +221,55 @@ static void test_a_build_without_gil_is_noted(void **state)
     gt_buf_release(&text);
 }
 
+static void check_counter(const char *event, const char *spec, const char *shown)
+{
+    struct gt_buf text;
+
+    gt_buf_init(&text);
+    assert_int_equal(gt_counter_spec(event, 99, &text), 0);
+    assert_string_equal(text.data, spec);
+    gt_buf_reset(&text);
+    assert_int_equal(gt_counter_shown(event, &text), 0);
+    assert_string_equal(text.data, shown);
+    gt_buf_release(&text);
+}
+
+static void test_counters(void **state)
+{
+    (void)state;
+    check_counter("cycles", "cycles/freq=99/", "cycles");
+    check_counter("cycles:u", "cycles/freq=99/u", "cycles:u");
+    check_counter("cpu-clock:ppp", "cpu-clock/freq=99/ppp", "cpu-clock:ppp");
+    check_counter("cpu/event=0x3c/u", "cpu/event=0x3c,freq=99/u", "cpu/event=0x3c/u");
+    check_counter("cycles/name=hot,period=5/", "cycles/name=hot,period=5/", "hot");
+    /* One by one: */
+    check_counter("page-faults:u", "page-faults:u", "page-faults:u");
+    check_counter("cs", "cs", "cs");
+    check_counter("syscalls:sys_enter_write", "syscalls:sys_enter_write",
+                  "syscalls:sys_enter_write");
+    check_counter("syscalls:sys_enter_write:u", "syscalls:sys_enter_write:u",
+                  "syscalls:sys_enter_write");
+}
+
+/* What is recorded for the states is not recorded twice. */
+static void test_counters_of_what_is_recorded(void **state)
+{
+    static char *names[] = {"sched:sched_switch", "page-faults", NULL};
+    struct gt_plan_request request = {
+        .state_detect = true, .call_graph = true, .counters = names, .target = target};
+    int switches = 0, faults = 0;
+
+    (void)state;
+    assert_int_equal(gt_plan_make(&plan, &request, &caps, &interp, &err), 0);
+    for (size_t i = 0; i < plan.events.count; i++) {
+        switches += strncmp(plan.events.items[i], "sched:sched_switch", 18) == 0;
+        faults += strcmp(plan.events.items[i], "page-faults") == 0;
+    }
+    assert_int_equal(switches, 1);
+    assert_int_equal(faults, 1);
+    assert_int_equal(plan.counters.count, 2);
+}
+
 static void test_probe_names(void **state)
 {
     (void)state;
@@ -250,6 +324,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_nothing_to_detect),
+        TEST(test_events_are_kept_apart),
         TEST(test_no_perf),
         TEST(test_no_privilege),
         TEST(test_installed_probes_are_used),
@@ -261,6 +336,8 @@ int main(void)
         TEST(test_users_have_perfs_own_buffer),
         TEST(test_a_build_without_gil_is_noted),
         TEST(test_perf_versions),
+        cmocka_unit_test(test_counters),
+        TEST(test_counters_of_what_is_recorded),
         cmocka_unit_test(test_probe_names),
         cmocka_unit_test(test_sources),
     };

@@ -141,6 +141,53 @@ static void nothing_is_guessed_across_a_loss(void **state)
     check(8, "running 10-20, S 20-30, S 60-70, running 70-80");
 }
 
+/* A recording of all CPUs: the idle task tells of others, too. */
+static void next(int64_t time_ns, int32_t tid, uint32_t flags, int32_t next_tid)
+{
+    struct gt_event event = {.kind = GT_EVENT_SCHED_SWITCH,
+                             .time_ns = time_ns,
+                             .pid = tid ? 7 : 0,
+                             .tid = tid,
+                             .cpu = 1,
+                             .flags = flags,
+                             .other_tid = next_tid,
+                             .comm = "",
+                             .text = ""};
+
+    assert_int_equal(gt_timeline_feed(timeline, &event), 0);
+}
+
+static void the_idle_task_tells_who_is_next(void **state)
+{
+    (void)state;
+    next(10, 8, GT_STATE_SLEEPING, 0);
+    wake(20, 0, 8);
+    next(22, 0, GT_STATE_RUNNABLE, 8);
+    next(30, 8, GT_STATE_RUNNABLE, 9);
+    next(35, 9, GT_STATE_SLEEPING, 8);
+    next(40, 8, GT_STATE_SLEEPING, 0);
+    tick(timeline, 50, 7, 9, 1);
+    check(8, "S 10-20, runnable (woken) 20-22, running 22-30, runnable (preempted) 30-35, "
+             "running 35-40, S 40-50");
+}
+
+static void who_comes_back_unseen_is_not_known(void **state)
+{
+    (void)state;
+    sched(GT_EVENT_SCHED_SWITCH, 10, 8, GT_STATE_SLEEPING);
+    wake(20, 9, 8);
+    sched(GT_EVENT_SCHED_SWITCH, 30, 8, GT_STATE_SLEEPING);
+    sched(GT_EVENT_SCHED_SWITCH, 40, 8, GT_STATE_SLEEPING);
+    sched(GT_EVENT_SCHED_SWITCH, 50, 9, GT_STATE_SLEEPING);
+    exit_task(timeline, 60, 7, 9);
+    sched(GT_EVENT_SCHED_SWITCH, 60, 10, GT_STATE_RUNNABLE);
+    tick(timeline, 70, 7, 7, 1);
+    check(8, "S 10-20, S 40-70");
+    for (uint32_t i = 0; i < timeline->scheds.count; i++)
+        if (gt_thread_at(timeline, i)->tid != 8) /* one ended, one was ready to run */
+            assert_int_equal(gt_sched_of(timeline, i)->spans.count, 0);
+}
+
 static void a_sleep_in_a_wait_is_for_the_gil(void **state)
 {
     const uint64_t gil = 0x1000;
@@ -204,6 +251,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(switch_records_alone_know_no_reason, setup, teardown),
         cmocka_unit_test_setup_teardown(a_wakeup_before_the_switch_is_none, setup, teardown),
         cmocka_unit_test_setup_teardown(nothing_is_guessed_across_a_loss, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_idle_task_tells_who_is_next, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_comes_back_unseen_is_not_known, setup, teardown),
         cmocka_unit_test_setup_teardown(a_sleep_in_a_wait_is_for_the_gil, setup, teardown),
         cmocka_unit_test_setup_teardown(forks_alone_say_nothing, setup, teardown),
         cmocka_unit_test(names_of_states),

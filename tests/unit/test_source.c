@@ -122,6 +122,30 @@ static void stacks_go_with_their_event(void **state)
     gt_source_release(&source);
 }
 
+static void inlined_functions_are_of_the_file_around_them(void **state)
+{
+    static const char stack[] =
+        "python 12 [001]  5.000001: sched:sched_switch: prev_comm=a prev_pid=12 prev_prio=120 "
+        "prev_state=S ==> next_comm=b next_pid=0 next_prio=120\n"
+        "\t   90d8f slow (inlined)\n"
+        "\t  281cd6 inner (inlined)\n"
+        "\t  281cd6 outer (inlined)\n"
+        "\t  281cd6 real (/lib/libpython3.12.so.1.0)\n"
+        "\t  302069 last (inlined)\n"
+        "\n";
+    static struct gt_source source;
+    static struct log log;
+
+    (void)state;
+    read_text(&log, &source, true, stack, sizeof(stack) - 1, 0, 1000);
+    assert_non_null(strstr(log.text, "  90d8f slow inlined\n"
+                                     "  281cd6 inner /lib/libpython3.12.so.1.0\n"
+                                     "  281cd6 outer /lib/libpython3.12.so.1.0\n"
+                                     "  281cd6 real /lib/libpython3.12.so.1.0\n"
+                                     "  302069 last inlined\n"));
+    gt_source_release(&source);
+}
+
 static void a_stack_deeper_than_we_keep(void **state)
 {
     static struct gt_source source;
@@ -212,6 +236,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_same_however_cut),
         cmocka_unit_test(stacks_go_with_their_event),
+        cmocka_unit_test(inlined_functions_are_of_the_file_around_them),
         cmocka_unit_test(a_stack_deeper_than_we_keep),
         cmocka_unit_test(lines_without_end),
         cmocka_unit_test(zeros_and_bytes),

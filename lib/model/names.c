@@ -1,0 +1,171 @@
+/*
+ * What threads are called. There are two names: the kernel's (comm, 15 bytes, inherited from
+ * the creator) and the one that Python's threading knows. Shown is, in this order:
+ *
+ *     1. threading's, when the program gave it
+ *     2. the kernel's, when the thread got one of its own
+ *     3. threading's, when threading made it up ("Thread-1 (work)")
+ *     4. "main", or "thread N"
+ */
+#include "model/tracker.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    NAME_MAX_BYTES = 64,
+    NAMES_MAX = 1 << 16, /* a program that renames its threads for ever */
+    COMM_BYTES = 15,     /* what the kernel keeps of a name */
+};
+
+struct name {
+    const char *text;
+    size_t length;
+};
+
+static struct name name_of(const struct gt_timeline *timeline, uint32_t id)
+{
+    return (struct name){gt_intern_text(&timeline->names, id),
+                         gt_intern_length(&timeline->names, id)};
+}
+
+/* Names are the target's to choose: both their length and their number are bounded. Too many
+ * leave `*name` as it is. 0 or -1. */
+static int add_name(struct gt_timeline *timeline, const char *text, uint32_t length,
+                    uint32_t *name)
+{
+    uint32_t id;
+
+    if (gt_intern_count(&timeline->names) >= NAMES_MAX)
+        return 0;
+    id = gt_intern_add(&timeline->names, text,
+                       length < NAME_MAX_BYTES ? length : NAME_MAX_BYTES);
+    if (id == UINT32_MAX)
+        return -1;
+    *name = id;
+    return 0;
+}
+
+static int set_comm(struct gt_timeline *timeline, uint32_t index, const char *text,
+                    uint32_t length)
+{
+    struct gt_thread *thread = gt_thread_at(timeline, index);
+    struct gt_process *process = gt_process_at(timeline, thread->process);
+    uint32_t before = thread->comm;
+
+    if (add_name(timeline, text, length, &thread->comm))
+        return -1;
+    if (process->name == 0)
+        process->name = thread->comm;
+    if (before && thread->comm != before)
+        thread->flags |= GT_THREAD_OWN_COMM;
+    return 0;
+}
+
+int gt_name_from_event(struct gt_timeline *timeline, uint32_t index,
+                       const struct gt_event *event)
+{
+    if (event->flags & GT_COMM_THREADING)
+        return add_name(timeline, event->text, event->text_length,
+                        &gt_thread_at(timeline, index)->python_name);
+    return set_comm(timeline, index, event->text, event->text_length);
+}
+
+int gt_name_from_line(struct gt_timeline *timeline, uint32_t index,
+                      const struct gt_event *event)
+{
+    struct name comm = name_of(timeline, gt_thread_at(timeline, index)->comm);
+
+    if (event->comm_length == 0 || event->comm[0] == ':' ||
+        (comm.length == event->comm_length && memcmp(comm.text, event->comm, comm.length) == 0))
+        return 0;
+    return set_comm(timeline, index, event->comm, event->comm_length);
+}
+
+int gt_name_from_exec(struct gt_timeline *timeline, uint32_t index,
+                      const struct gt_event *event)
+{
+    struct gt_thread *thread = gt_thread_at(timeline, index);
+    struct gt_process *process = gt_process_at(timeline, thread->process);
+
+    if (add_name(timeline, event->text, event->text_length, &process->name))
+        return -1;
+    thread->comm = process->name;
+    thread->python_name = 0;
+    thread->flags &= ~(uint32_t)GT_THREAD_OWN_COMM;
+    return 0;
+}
+
+void gt_name_from_creator(struct gt_timeline *timeline, uint32_t index, int32_t creator_tid)
+{
+    uint32_t creator =
+        creator_tid > 0 ? gt_hashmap_get(&timeline->tracker->thread_of, (uint32_t)creator_tid)
+                        : GT_HASHMAP_NONE;
+
+    if (creator != GT_HASHMAP_NONE && gt_thread_at(timeline, creator)->comm)
+        gt_thread_at(timeline, index)->comm = gt_thread_at(timeline, creator)->comm;
+}
+
+static size_t digits(struct name name, size_t at)
+{
+    size_t start = at;
+
+    while (at < name.length && name.text[at] >= '0' && name.text[at] <= '9')
+        at++;
+    return at - start;
+}
+
+/* Made up by threading or concurrent.futures: PREFIX-1, PREFIX-1 (function), PREFIX-1_2. */
+static bool is_made_up(struct name name)
+{
+    static const char *const prefixes[] = {"Thread-", "Dummy-", "ThreadPoolExecutor-"};
+
+    for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+        size_t at = strlen(prefixes[i]);
+        size_t number;
+
+        if (name.length <= at || memcmp(name.text, prefixes[i], at) != 0)
+            continue;
+        number = digits(name, at);
+        at += number;
+        if (!number)
+            return false;
+        /* The function's name may have been cut. */
+        return at == name.length || memcmp(name.text + at, " (", 2) == 0 ||
+               (name.text[at] == '_' && at + 1 + digits(name, at + 1) == name.length);
+    }
+    return false;
+}
+
+/* CPython 3.14 and later tell the kernel what threading made up. */
+static bool is_beginning_of(struct name comm, struct name python)
+{
+    return comm.length <= python.length && memcmp(comm.text, python.text, comm.length) == 0 &&
+           (comm.length == python.length || comm.length == COMM_BYTES);
+}
+
+size_t gt_timeline_thread_label(const struct gt_timeline *timeline, uint32_t index, char *text,
+                                size_t size)
+{
+    const struct gt_thread *thread = gt_thread_at(timeline, index);
+    struct name comm = name_of(timeline, thread->comm);
+    struct name name = name_of(timeline, thread->python_name);
+    bool comm_is_own = thread->flags & GT_THREAD_OWN_COMM && comm.length &&
+                       thread->comm != gt_process_at(timeline, thread->process)->name;
+
+    if (comm_is_own && (!name.length || (is_made_up(name) && !is_beginning_of(comm, name))))
+        name = comm;
+    if (name.length) {
+        size_t copied = name.length < size ? name.length : size - 1;
+
+        while (copied < name.length && copied &&
+               ((unsigned char)name.text[copied] & 0xc0) == 0x80)
+            copied--; /* no half of a letter */
+        memcpy(text, name.text, copied);
+        text[copied] = '\0';
+        return copied;
+    }
+    if (thread->flags & GT_THREAD_MAIN)
+        return (size_t)snprintf(text, size, "main");
+    return (size_t)snprintf(text, size, "thread %u", thread->number);
+}
