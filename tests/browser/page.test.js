@@ -627,6 +627,14 @@ test("counters are drawn as curves, listed and saved", async () => {
             .map((each) => [name, each.total]))));
     assert.deepEqual(await page.locator("#names .strip").allTextContents(),
                      ofThreads.flat().map(([name]) => name));
+    const strip = await page.evaluate(() => {
+        const {timeline} = window.giltracer.page;
+        const row = timeline.rows.find(({counters}) => counters?.length > 0);
+        return {x: timeline.xAt(row.counters[0].counts.time[3]), y: timeline.countersTop(row) + 8};
+    });
+    const box = await page.locator("#spans").boundingBox();
+    await page.mouse.move(box.x + strip.x, box.y + strip.y);
+    assert.match(await page.locator("#tip").textContent(), /^cycles:u: [1-9][\d.]*\sk\/s$/);
     await page.locator("#panel-counters table").first().waitFor();
     const listed = await page.evaluate(() => [...document.querySelectorAll(
         "#panel-counters td[data-key=total]")].map((cell) => Number(cell.dataset.value)));
@@ -811,7 +819,7 @@ test("all that can be used has a role and a name", async () => {
         assert.notEqual(node.role.value, "generic", `${node.name.value} has no role`);
     }
     const roles = new Set(nodes.map((node) => node.role?.value));
-    for (const role of ["tablist", "tab", "tabpanel", "table", "columnheader", "rowheader", "img",
+    for (const role of ["tablist", "tab", "tabpanel", "table", "columnheader", "rowheader", "image",
                         "status", "main", "banner", "complementary", "searchbox"])
         assert.ok(roles.has(role), role);
     page.check();

@@ -179,11 +179,13 @@ class Page {
     /** A line at the pointer and one sentence about what is there. */
     hover(event, at, press) {
         const {timeline} = this;
-        const found = at && !press?.moved && press?.kind !== "range" ? timeline.pickAt(at.x, at.y) : null;
         timeline.cursor.hidden = !at;
         if (at)
             timeline.cursor.style.transform = `translateX(${at.x + timeline.namesWidth}px)`;
-        this.tip(event, found && (timeline.markAt(at.x, at.y) ?? this.details.hoverText(found)));
+        const quiet = !at || press?.moved || press?.kind === "range";
+        const found = quiet ? null : timeline.pickAt(at.x, at.y);
+        this.tip(event, quiet ? null : timeline.noteAt(at.x, at.y) ??
+            (found && this.details.hoverText(found)));
     }
 
     tip(event, text) {

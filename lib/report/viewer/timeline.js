@@ -207,12 +207,16 @@ export class Timeline {
         return pick(row.gil.lanes[holdSpans.member[i]], time, near);
     }
 
-    /** The moment that a point of the canvas is at: a text, or null. */
-    markAt(x, y) {
-        const row = this.rowAt(y);
-        return row?.kind === "thread" && y + this.scroller.scrollTop - row.top <= MARK_PIXELS * 2
-            ? markText(this.model, row.lane.thread, this.timeAt(x),
-                       MARK_PIXELS * this.view.width / this.width) : null;
+    /** The moment, or the counter's rate, that a point of the canvas is at: a text, or null. */
+    noteAt(x, y) {
+        const row = this.rowAt(y), at = y + this.scroller.scrollTop, time = this.timeAt(x);
+        const near = MARK_PIXELS * this.view.width / this.width;
+        if (row?.kind === "thread" && at - row.top <= MARK_PIXELS * 2)
+            return markText(this.model, row.lane.thread, time, near);
+        const counter = row?.counter ??
+            row?.counters?.[Math.floor((at - this.countersTop(row)) / COUNTER_HEIGHT)];
+        return counter ? `${counter.name}: ${rateText(
+            counter.counts.between(time - near, time + near) / (2 * near))}` : null;
     }
 
     /** The call under a point of a thread's row. */
