@@ -103,6 +103,14 @@ test("each page opens without complaint, request or script of its data", async (
     }
 });
 
+test("what a page holds besides its data is small", () => {
+    const html = readFileSync(small.html, "utf8");
+    const own = html.replace(/<script (?:type="application\/|id=)[^>]*>[^<]*<\/script>\n/g, "");
+    assert.ok(own.length < html.length && own.includes('<script type="module">'));
+    const bytes = Buffer.byteLength(own);
+    assert.ok(bytes < 200_000, `${bytes} bytes`);
+});
+
 test("the verdict and the table are the summary, and measuring gives it again", async () => {
     for (const made of [small, lost, wide, hostile, several, states]) {
         const {giltracer: summary} = made.trace();
