@@ -4,8 +4,8 @@
 # The page is one file that opens from disk, where a browser refuses to import modules. So
 # the modules that viewer.html names in its line "modules: a.js b.js …" are joined in that
 # order into one, without their import and export words: they share one scope, and a name
-# that two of them declare is a syntax error that tests/browser finds. The page allows this
-# script and this style by their hashes, and no others.
+# that two of them declare is a syntax error that tests/browser finds. Lines that are comments
+# stay here. The page allows this script and this style by their hashes, and no others.
 set(names "")
 foreach(file ${FILES})
   get_filename_component(name ${file} NAME)
@@ -47,6 +47,8 @@ foreach(module ${modules})
     read_file(${module} text)
     string(REGEX REPLACE "\nimport [^;]*;" "" text "\n${text}")
     string(REPLACE "\nexport " "\n" text "${text}")
+    string(REGEX REPLACE "\n *//[^\n]*" "" text "${text}")
+    string(REGEX REPLACE "\n */\\*\\*[^*]*(\\*[^/*][^*]*)*\\*/" "" text "${text}")
     string(APPEND script "${text}")
   endif()
 endforeach()

@@ -26,8 +26,10 @@ char *gt_duration_text(int64_t duration_ns, char *text, size_t size)
         snprintf(text, size, "%s%.1f us", sign, value / GT_NS_PER_US);
     else if (duration_ns < GT_NS_PER_S)
         snprintf(text, size, "%s%.1f ms", sign, value / GT_NS_PER_MS);
-    else
+    else if (duration_ns < (int64_t)3600 * GT_NS_PER_S)
         snprintf(text, size, "%s%.2f s", sign, value / GT_NS_PER_S);
+    else
+        snprintf(text, size, "%s%.2f h", sign, value / GT_NS_PER_S / 3600);
     return text;
 }
 

@@ -158,6 +158,9 @@ size_t gt_timeline_thread_label(const struct gt_timeline *timeline, uint32_t ind
     if (name.length) {
         size_t copied = name.length < size ? name.length : size - 1;
 
+        while (copied < name.length && copied &&
+               ((unsigned char)name.text[copied] & 0xc0) == 0x80)
+            copied--; /* no half of a letter */
         memcpy(text, name.text, copied);
         text[copied] = '\0';
         return copied;

@@ -196,8 +196,8 @@ int gt_timeline_finish(struct gt_timeline *timeline, struct gt_error *err);
 void gt_timeline_drop_gils(struct gt_timeline *timeline);
 
 /* Write a name to show for a thread into `text`: the best that is known of its own, else "main"
- * or "thread N". Names come from the target: hostile bytes. Returns the length (snprintf's
- * rule, NUL-free). */
+ * or "thread N". Names come from the target: hostile bytes, cut between letters of UTF-8 where
+ * there is no room. Returns the length. */
 size_t gt_timeline_thread_label(const struct gt_timeline *timeline, uint32_t thread, char *text,
                                 size_t size);
 

@@ -191,9 +191,7 @@ void gt_blame_text_release(struct gt_blame_text *text)
 
 /* --- the printed block --- */
 
-/* A terminal's line is short: of installed code the module's file, of one's own what is below
- * the working directory. */
-static const char *short_file(const char *file)
+const char *gt_blame_short_file(const char *file)
 {
     static const char *const folders[] = {"/site-packages/", "/dist-packages/"};
     char own[PATH_MAX];
@@ -228,7 +226,7 @@ static int put_row(const struct gt_report *report, uint32_t gil, const struct gt
                      gt_duration_text(row->longest_hold_ns, longest, sizeof(longest)),
                      text.kind, text.function.data);
     if (rc == 0 && text.file.length)
-        rc = gt_buf_addf(out, "  %s:%u", short_file(text.file.data), text.line);
+        rc = gt_buf_addf(out, "  %s:%u", gt_blame_short_file(text.file.data), text.line);
     if (rc == 0 && text.caller.length)
         rc = gt_buf_addf(out, " (%s)", text.caller.data);
     if (rc == 0)

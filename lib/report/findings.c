@@ -32,113 +32,6 @@ static int say_end(struct gt_report *report, struct gt_buf *text)
     return 0;
 }
 
-static int name_process(const struct gt_report *report, const struct gt_gil *gil,
-                        struct gt_buf *text)
-{
-    const struct gt_timeline *timeline = report->timeline;
-    const struct gt_process *process = gt_process_at(timeline, gil->process);
-    const char *name = gt_intern_text(&timeline->names, process->name);
-    size_t length = gt_intern_length(&timeline->names, process->name);
-    const char *slash = memrchr(name, '/', length);
-
-    if (slash && slash + 1 < name + length) { /* of a path, its last part */
-        length -= (size_t)(slash + 1 - name);
-        name = slash + 1;
-    }
-    if (gt_buf_add_visible(text, name, length) || gt_buf_addf(text, " (pid %d)", process->pid))
-        return -1;
-    return gil->number ? gt_buf_addf(text, ", GIL %u", gil->number) : 0;
-}
-
-/* The holder whom all waiters together waited for most. */
-static uint32_t top_holder(const struct gt_report *report, uint32_t gil_index, int64_t *ns)
-{
-    const struct gt_gil *gil = gt_gil_at(report->timeline, gil_index);
-    const struct gt_contention *contention = &report->contentions[gil_index];
-    uint32_t best = GT_NO_INDEX;
-    int64_t *sums = calloc(gil->members.count + 1, sizeof(*sums));
-
-    *ns = 0;
-    for (size_t i = 0; sums && i < contention->blames.count; i++) {
-        const struct gt_blame *blame = gt_blame_at(contention, i);
-
-        if (blame->holder == GT_NO_INDEX)
-            continue;
-        sums[blame->holder] = gt_add_ns(sums[blame->holder], blame->ns);
-        if (sums[blame->holder] > *ns) {
-            *ns = sums[blame->holder];
-            best = blame->holder;
-        }
-    }
-    free(sums);
-    return best;
-}
-
-static int say_gil(struct gt_report *report, uint32_t index, struct gt_buf *text)
-{
-    const struct gt_gil *gil = gt_gil_at(report->timeline, index);
-    int64_t wait_ns = 0, lifetime_ns = 0, blamed_ns;
-    uint32_t holder = top_holder(report, index, &blamed_ns);
-    char duration[32];
-    int failed;
-
-    for (uint32_t i = 0; i < gil->members.count; i++) {
-        wait_ns = gt_add_ns(wait_ns, gt_member_at(gil, i)->wait_ns);
-        lifetime_ns = gt_add_ns(lifetime_ns, gt_member_at(gil, i)->lifetime_ns);
-    }
-    if (wait_ns == 0 || lifetime_ns == 0)
-        return 0;
-    failed =
-        gt_buf_addf(text, "Threads waited for the GIL %.1f%% of their time (%s in all) in ",
-                    100.0 * (double)wait_ns / (double)lifetime_ns,
-                    gt_duration_text(wait_ns, duration, sizeof(duration))) ||
-        name_process(report, gil, text);
-    if (!failed && holder != GT_NO_INDEX) {
-        failed = gt_buf_adds(text, ", most of all for ") ||
-                 gt_report_label(report, gt_member_at(gil, holder)->thread, text) ||
-                 gt_buf_addf(text, " (%.0f%% of the waiting)",
-                             100.0 * (double)blamed_ns / (double)wait_ns);
-    }
-    failed = failed || gt_buf_adds(text, ".");
-    return add(report, text, failed);
-}
-
-/* What kept the GIL, what re-queues, and whether there is a convoy: a sentence each. */
-static int say_blockers(struct gt_report *report, uint32_t index, struct gt_buf *text)
-{
-    enum { SENTENCES_MAX = 3 };
-    const struct gt_blockers *blockers = &report->blockers[index];
-    int64_t least_ns = gt_gil_wait_ns(gt_gil_at(report->timeline, index)) / 50;
-    int said = 0, found;
-
-    for (size_t i = 0; i < blockers->rows.count && said < SENTENCES_MAX; i++) {
-        const struct gt_blocker *row = gt_blocker_at(blockers, i);
-        struct gt_blame_text blame;
-        int rc;
-
-        if (!(gt_blocker_keeps(row) && row->waiting_ns > least_ns) &&
-            !(gt_blocker_is_requeuer(row) && row->retake_wait_ns > 5 * least_ns))
-            continue;
-        if (gt_blame_text_init(&blame, report, index, row))
-            return -1;
-        rc = add(report, text, gt_buf_adds(text, blame.sentence.data));
-        gt_blame_text_release(&blame);
-        if (rc)
-            return -1;
-        said++;
-    }
-    found = gt_convoy_say(report, index, text);
-    return found <= 0 ? found : add(report, text, 0);
-}
-
-static int say_no_wait(struct gt_report *report, struct gt_buf *text)
-{
-    for (uint32_t i = 0; i < report->timeline->gils.count; i++)
-        if (gt_gil_at(report->timeline, i)->waits.count)
-            return 0;
-    return add(report, text, gt_buf_adds(text, "No thread ever waited for the GIL."));
-}
-
 static int say_futex(struct gt_report *report, struct gt_buf *text)
 {
     for (uint32_t i = 0; i < report->timeline->gils.count; i++)
@@ -232,6 +125,42 @@ static int say_no_gil(struct gt_report *report, struct gt_buf *text)
                            "recorded."));
 }
 
+/* Without the GIL's own events: what the states tell of it. */
+static int say_without_gil(struct gt_report *report, struct gt_buf *text)
+{
+    const struct gt_timeline *timeline = report->timeline;
+    int64_t asleep_ns = 0, lifetime_ns = 0, most_ns = 0;
+    uint32_t most = GT_NO_INDEX;
+    char all[32], duration[32];
+    bool told = timeline->saw_sched && (timeline->saw_stacks || timeline->saw_futex);
+
+    for (uint32_t i = 0; told && i < timeline->scheds.count; i++) {
+        const struct gt_sched *sched = gt_sched_of(timeline, i);
+        const struct gt_thread *thread = gt_thread_at(timeline, i);
+        int64_t ns =
+            sched->state_ns[GT_SCHED_SLEEPING_GIL] + sched->state_ns[GT_SCHED_OFF_CPU_GIL];
+
+        asleep_ns = gt_add_ns(asleep_ns, ns);
+        lifetime_ns = gt_add_ns(lifetime_ns, thread->end_ns - thread->start_ns);
+        if (ns > most_ns) {
+            most_ns = ns;
+            most = i;
+        }
+    }
+    if (most == GT_NO_INDEX && report->detect & GT_DETECT_GIL)
+        return say_no_gil(report, text);
+    if (most == GT_NO_INDEX)
+        return told ? add(report, text, gt_buf_adds(text, "No thread slept for the GIL.")) : 0;
+    return add(
+        report, text,
+        gt_buf_addf(text, "Threads slept for the GIL %.1f%% of their time, %s in all; longest ",
+                    100.0 * (double)asleep_ns / (double)lifetime_ns,
+                    gt_duration_text(asleep_ns, all, sizeof(all))) ||
+            gt_report_label(report, most, text) ||
+            gt_buf_addf(text, ", %s. Who held it meanwhile was not recorded.",
+                        gt_duration_text(most_ns, duration, sizeof(duration))));
+}
+
 static int say_quality(struct gt_report *report, struct gt_buf *text)
 {
     const struct gt_quality *quality = &report->timeline->quality;
@@ -283,15 +212,11 @@ int gt_findings_make(struct gt_report *report)
     int rc;
 
     gt_buf_init(&text);
-    rc = say_end(report, &text);
-    if (rc == 0 && report->detect & GT_DETECT_GIL) {
-        if (report->timeline->gils.count == 0)
-            rc = say_no_gil(report, &text);
-        else
-            rc = say_no_wait(report, &text);
-        for (uint32_t i = 0; rc == 0 && i < report->timeline->gils.count; i++)
-            rc = say_gil(report, i, &text) || say_blockers(report, i, &text) ? -1 : 0;
-    }
+    rc = report->detect & GT_DETECT_GIL && report->timeline->gils.count
+             ? gt_verdict_say(report)
+             : say_without_gil(report, &text);
+    if (rc == 0)
+        rc = say_end(report, &text);
     if (rc == 0)
         rc = say_futex(report, &text);
     if (rc == 0)
@@ -300,6 +225,8 @@ int gt_findings_make(struct gt_report *report)
         rc = say_detail(report, &text);
     if (rc == 0)
         rc = gt_functions_say(report);
+    if (rc == 0)
+        rc = gt_cost_say(report);
     if (rc == 0)
         rc = say_quality(report, &text);
     gt_buf_release(&text);

@@ -18,7 +18,8 @@ struct page {
     struct gt_error *err;
     struct gt_buf text;
     struct gt_flames flames;
-    int64_t zero_ns; /* times in the page count from here */
+    struct gt_intern texts; /* of the marks */
+    int64_t zero_ns;        /* times in the page count from here */
     int rc;
 };
 
@@ -204,6 +205,32 @@ static void add_counters(struct page *page)
     ADDF(page, "],\n");
 }
 
+/* The place of one of the timeline's names in the page's texts; UINT32_MAX: no memory. */
+static uint32_t text_of(struct page *page, uint32_t id)
+{
+    const struct gt_intern *names = &page->timeline->names;
+
+    return gt_intern_add(&page->texts, gt_intern_text(names, id), gt_intern_length(names, id));
+}
+
+static void add_marks(struct page *page)
+{
+    const struct gt_timeline *timeline = page->timeline;
+
+    for (size_t i = 0; i < timeline->marks.count; i++) {
+        const struct gt_mark *mark = gt_chunks_at(&timeline->marks, i);
+
+        added(page, text_of(page, mark->name) == UINT32_MAX ||
+                        text_of(page, mark->detail) == UINT32_MAX);
+    }
+    ADDF(page, "\"marks\":%zu,\n\"texts\":[", timeline->marks.count);
+    for (uint32_t i = 0; i < gt_intern_count(&page->texts); i++) {
+        ADDF(page, "%s", i ? ",\n" : "");
+        add_json_text(page, gt_intern_text(&page->texts, i), gt_intern_length(&page->texts, i));
+    }
+    ADDF(page, "],\n");
+}
+
 static void add_lost(struct page *page)
 {
     const struct gt_timeline *timeline = page->timeline;
@@ -236,6 +263,7 @@ static void add_names(struct page *page)
     add_counters(page);
     added(page, gt_flames_json(&page->flames, &page->text));
     ADDF(page, ",\n");
+    add_marks(page);
     add_lost(page);
     ADDF(page, "}</script>\n");
 }
@@ -341,6 +369,28 @@ static int write_calls(struct page *page, struct gt_pack *pack, const struct gt_
     return rc == 0 ? gt_pack_end(pack, page->err) : rc;
 }
 
+static int write_marks(struct page *page, struct gt_pack *pack)
+{
+    const struct gt_chunks *marks = &page->timeline->marks;
+    int64_t previous_ns = 0;
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < marks->count; i++) {
+        const struct gt_mark *mark = gt_chunks_at(marks, i);
+        int64_t time_ns = since_zero(page, mark->time_ns);
+
+        if (gt_pack_rows(pack) == 0)
+            previous_ns = 0;
+        gt_pack_put(pack, 0, (uint64_t)mark->thread << 1 | (mark->kind == GT_MARK_SERIES));
+        gt_pack_put(pack, 1, gt_zigzag(time_ns - previous_ns));
+        gt_pack_put(pack, 2, text_of(page, mark->name));
+        gt_pack_put(pack, 3, text_of(page, mark->detail));
+        previous_ns = time_ns;
+        rc = gt_pack_end_row(pack, page->err);
+    }
+    return rc == 0 ? gt_pack_end(pack, page->err) : rc;
+}
+
 static int write_tables(struct page *page)
 {
     const struct gt_timeline *timeline = page->timeline;
@@ -375,6 +425,10 @@ static int write_tables(struct page *page)
         gt_pack_begin(pack, "counters", i, 3);
         rc = write_samples(page, pack, gt_chunks_at(&timeline->counters, i));
     }
+    if (rc == 0) {
+        gt_pack_begin(pack, "marks", 0, 4);
+        rc = write_marks(page, pack);
+    }
     if (rc == 0)
         rc = gt_flames_write(&page->flames, pack, page->err);
     gt_pack_free(pack);
@@ -393,6 +447,7 @@ int gt_html_write(const struct gt_timeline *timeline, const char *summary_json,
     };
 
     gt_buf_init(&page.text);
+    gt_intern_init(&page.texts);
     page.rc = gt_flames_init(&page.flames, timeline, keep_interpreter, err);
     if (page.rc < 0)
         goto out;
@@ -406,6 +461,7 @@ int gt_html_write(const struct gt_timeline *timeline, const char *summary_json,
     flush(&page);
 out:
     gt_flames_release(&page.flames);
+    gt_intern_release(&page.texts);
     gt_buf_release(&page.text);
     return page.rc;
 }

@@ -5,6 +5,7 @@
 #include "agentlog/agentlog.h"
 #include "analysis/blockers.h"
 #include "analysis/contention.h"
+#include "analysis/cost.h"
 #include "base/strvec.h"
 #include "model/timeline.h"
 #include "report/report.h"
@@ -37,12 +38,18 @@ struct gt_report {
     const char *viztracer_name;
     struct gt_contention *contentions; /* by GIL; NULL before _finish */
     struct gt_blockers *blockers;      /* the same */
-    const struct gt_metrics *metrics;  /* of several runs; NULL: none were taken */
-    struct gt_strvec findings;         /* sentences, valid UTF-8, safe for a terminal */
+    struct gt_cost cost;
+    const struct gt_metrics *metrics; /* of several runs; NULL: none were taken */
+    struct gt_strvec findings;        /* sentences, valid UTF-8, safe for a terminal */
 };
 
 /* findings.c: fill report->findings. 0 or -1 (memory). */
 int gt_findings_make(struct gt_report *report);
+
+/* verdict.c: the most important of them, and what recording cost where that is much. 0 or -1.
+ */
+int gt_verdict_say(struct gt_report *report);
+int gt_cost_say(struct gt_report *report);
 
 /* functions.c: what was recorded of functions, and what not. Append sentences to the findings,
  * 0 or -1; a JSON object for the summary, null when nothing was recorded, NULL: no memory. */
@@ -63,6 +70,10 @@ struct gt_blame_text {
 int gt_blame_text_init(struct gt_blame_text *text, const struct gt_report *report, uint32_t gil,
                        const struct gt_blocker *row);
 void gt_blame_text_release(struct gt_blame_text *text);
+
+/* A line is short: of installed code the module's file, of one's own what is below the working
+ * directory. */
+const char *gt_blame_short_file(const char *file);
 
 /* condition.c: is it what the glob names? "name", or "module.name". */
 bool gt_blame_matches(const struct gt_blame_text *text, const char *glob);

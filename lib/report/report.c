@@ -247,7 +247,7 @@ static int analyse(struct gt_report *report, struct gt_error *err)
         if (rc == 0)
             rc = gt_blockers_init(&report->blockers[i], timeline, i, err);
     }
-    return rc;
+    return rc == 0 ? gt_cost_estimate(timeline, &report->cost, err) : rc;
 }
 
 int gt_report_finish(struct gt_report *report, struct gt_error *err)

@@ -20,6 +20,13 @@ static json_t *optional_number(int64_t value)
     return value >= 0 ? json_integer(value) : json_null();
 }
 
+static const char *function_source(const struct gt_report *report)
+{
+    return report->timeline->functions.count == 0 ? NULL
+           : report->viztracer                    ? "viztracer"
+                                                  : "agent";
+}
+
 static json_t *run_value(const struct gt_report *report)
 {
     const struct gt_run_info *info = report->info;
@@ -29,9 +36,10 @@ static json_t *run_value(const struct gt_report *report)
     for (char *const *item = info->argv; item && *item; item++)
         gt_json_add(&argv, gt_json_text(*item, strlen(*item)));
     return json_pack(
-        "{s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:I, s:I}", "argv", argv,
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:I, s:I}", "argv", argv,
         "interpreter", optional_text(info->interpreter), "version",
-        optional_text(info->version), "gil_source", optional_text(info->gil_source), "host",
+        optional_text(info->version), "gil_source", optional_text(info->gil_source),
+        "function_source", optional_text(function_source(report)), "host",
         optional_text(info->host), "gil_enabled", info->gil_enabled, "exit_status",
         optional_number(info->exit_status), "term_signal",
         info->term_signal > 0 ? json_integer(info->term_signal) : json_integer(0), "root_pid",
@@ -41,31 +49,62 @@ static json_t *run_value(const struct gt_report *report)
         (json_int_t)(timeline->end_ns > 0 ? timeline->end_ns - gt_report_zero_ns(report) : 0));
 }
 
+static json_t *cost_value(const struct gt_cost *cost)
+{
+    return json_pack("{s:I, s:o, s:I, s:o, s:o}", "gil_events", (json_int_t)cost->gil_events,
+                     "gil_event_ns", optional_number(cost->gil_event_ns), "calls",
+                     (json_int_t)cost->calls, "call_ns", optional_number(cost->call_ns),
+                     "total_ns", optional_number(cost->total_ns));
+}
+
+/* Whom each waiter waited for grows with the square of the threads: of thousands, each lists
+ * those that it waited for most. */
+static size_t blames_max(const struct gt_gil *gil)
+{
+    enum { ALL = 100000, LEAST = 16 };
+    size_t max = ALL / (gil->members.count + 1);
+
+    return max > LEAST ? max : LEAST;
+}
+
+/* `thread` GT_NO_INDEX: of no thread in particular. */
+static json_t *blame_value(const struct gt_report *report, uint32_t thread, const char *label,
+                           int64_t ns, int64_t wait_ns)
+{
+    double share = wait_ns ? (double)ns / (double)wait_ns : 0;
+
+    if (thread == GT_NO_INDEX)
+        return json_pack("{s:n, s:n, s:s, s:I, s:f}", "thread", "tid", "label", label, "ns",
+                         (json_int_t)ns, "share", share);
+    return json_pack("{s:i, s:i, s:o, s:I, s:f}", "thread", (int)thread, "tid",
+                     gt_thread_at(report->timeline, thread)->tid, "label",
+                     gt_json_label(report, thread), "ns", (json_int_t)ns, "share", share);
+}
+
 static json_t *blamed_value(const struct gt_report *report, uint32_t gil_index, uint32_t waiter)
 {
     const struct gt_gil *gil = gt_gil_at(report->timeline, gil_index);
     const struct gt_contention *contention = &report->contentions[gil_index];
-    int64_t wait_ns = gt_member_at(gil, waiter)->wait_ns;
-    json_t *list = json_array();
+    int64_t wait_ns = gt_member_at(gil, waiter)->wait_ns, others_ns = 0, nobody_ns = 0;
     size_t count, first = gt_contention_of(contention, waiter, &count);
+    size_t max = blames_max(gil);
+    json_t *list = json_array();
 
-    for (size_t i = first; i < first + count; i++) {
-        const struct gt_blame *blame = gt_blame_at(contention, i);
-        double share = wait_ns ? (double)blame->ns / (double)wait_ns : 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct gt_blame *blame = gt_blame_at(contention, first + i);
 
-        if (blame->holder == GT_NO_INDEX) {
-            gt_json_add(&list,
-                        json_pack("{s:n, s:n, s:s, s:I, s:f}", "thread", "tid", "label",
-                                  "(nobody)", "ns", (json_int_t)blame->ns, "share", share));
-        } else {
-            uint32_t thread = gt_member_at(gil, blame->holder)->thread;
-
-            gt_json_add(&list, json_pack("{s:i, s:i, s:o, s:I, s:f}", "thread", (int)thread,
-                                         "tid", gt_thread_at(report->timeline, thread)->tid,
-                                         "label", gt_json_label(report, thread), "ns",
-                                         (json_int_t)blame->ns, "share", share));
-        }
+        if (blame->holder == GT_NO_INDEX)
+            nobody_ns = blame->ns;
+        else if (i >= max)
+            others_ns += blame->ns;
+        else
+            gt_json_add(&list, blame_value(report, gt_member_at(gil, blame->holder)->thread,
+                                           NULL, blame->ns, wait_ns));
     }
+    if (others_ns)
+        gt_json_add(&list, blame_value(report, GT_NO_INDEX, "(others)", others_ns, wait_ns));
+    if (nobody_ns)
+        gt_json_add(&list, blame_value(report, GT_NO_INDEX, "(nobody)", nobody_ns, wait_ns));
     return list;
 }
 
@@ -297,6 +336,7 @@ int gt_report_summary(const struct gt_report *report, struct gt_buf *json, struc
     put_text(&sink, "{\"schema\":1");
     put(&sink, ",\"generator\":", json_string("giltracer " GT_VERSION));
     put(&sink, ",\"run\":", run_value(report));
+    put(&sink, ",\"cost\":", cost_value(&report->cost));
     put_text(&sink, ",\"findings\":[");
     for (size_t i = 0; !sink.failed && i < report->findings.count; i++)
         put(&sink, i ? "," : "", json_string(report->findings.items[i]));

@@ -168,14 +168,15 @@ export async function makePage(name, text, mode = "gil") {
     return {html, json, trace: () => JSON.parse(readFileSync(json, "utf8"))};
 }
 
-/** Trace a real program with its calls; null with a reason where that is not possible. */
-export function traceProgram(name, code) {
+/** Trace a real program with its calls, by further options; `missing` says why where that is not
+ * possible. */
+export function traceProgram(name, code, ...options) {
     const script = join(folder, `${name}.py`), html = join(folder, `${name}.html`);
     const json = join(folder, `${name}.json`);
     writeFileSync(script, code);
     try {
         execFileSync(join(binaryDir, "giltracer"), ["-q", "--python-trace", "--python",
-            "/usr/bin/python3", "-o", html, "-o", json, script], {stdio: "pipe"});
+            "/usr/bin/python3", ...options, "-o", html, "-o", json, script], {stdio: "pipe"});
     } catch (error) {
         return {missing: String(error.stderr ?? error)};
     }

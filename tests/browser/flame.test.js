@@ -91,6 +91,8 @@ async function show(page, what) {
 test("the page's graph is offgil's, for each state, joined and apart", async () => {
     const page = await open(browser, {html: stacks.html, hash: "#tab=flame"});
     await page.locator(".frame").first().waitFor();
+    assert.match(await page.locator("#headline").textContent(),
+                 /^Threads slept for the GIL [1-9][\d.]*% of their time, .* longest (main|thread 2), /);
     const kinds = await page.evaluate(() => window.giltracer.page.tabs.flame.kinds
         .map(({key, name}) => ({key, name})));
     assert.deepEqual(kinds.map(({name}) => name).sort(), ["S", "S(GIL)"]);

@@ -103,6 +103,14 @@ test("each page opens without complaint, request or script of its data", async (
     }
 });
 
+test("what a page holds besides its data is small", () => {
+    const html = readFileSync(small.html, "utf8");
+    const own = html.replace(/<script (?:type="application\/|id=)[^>]*>[^<]*<\/script>\n/g, "");
+    assert.ok(own.length < html.length && own.includes('<script type="module">'));
+    const bytes = Buffer.byteLength(own);
+    assert.ok(bytes < 200_000, `${bytes} bytes`);
+});
+
 test("the verdict and the table are the summary, and measuring gives it again", async () => {
     for (const made of [small, lost, wide, hostile, several, states]) {
         const {giltracer: summary} = made.trace();
@@ -393,6 +401,14 @@ test("links restore the view, and follow it", async () => {
     await again.evaluate(() => { location.hash = "#t=1000-2000&tab=holds"; });
     await again.waitForFunction(() => window.giltracer.view.tab === "holds");
     assert.deepEqual(await again.state().then(({from, to}) => [from, to]), [1000, 2000]);
+    await again.locator("#order").selectOption("wait");
+    await again.locator("#filter").fill("io & loop");
+    await again.waitForFunction(() => location.hash.includes("filter=io"));
+    const third = await open(browser, {html: small.html,
+                                       hash: await again.evaluate(() => location.hash)});
+    assert.deepEqual(await third.state().then(({order, filter}) => [order, filter]),
+                     ["wait", "io & loop"]);
+    assert.equal(await third.locator("#filter").inputValue(), "io & loop");
     const odd = await open(browser, {html: small.html, hash: "#t=%00-x&thread=999999999&tab=<b>"});
     assert.equal((await odd.state()).selection, null);
     for (const each of [page, again, odd])
@@ -572,6 +588,36 @@ test("states of threads are drawn, explained, linked and saved", async () => {
     page.check();
 });
 
+test("the table has states, without a GIL too, and what was lost", async () => {
+    const stateOf = (row, ...names) => names.reduce((sum, name) => sum + (row.states[name]?.ns ?? 0), 0);
+    const alone = await makePage("alone", scheduled(), "sched");
+    for (const made of [states, alone]) {
+        const page = await open(browser, {html: made.html});
+        const {giltracer: summary} = made.trace();
+        const rows = summary.gils[0]?.threads ?? summary.threads;
+        const shown = await page.evaluate(() => [...document.querySelectorAll(
+            "#threads-table tr[data-thread]")].map((row) => Object.fromEntries([...row.querySelectorAll(
+            "td[data-key]")].map((cell) => [cell.dataset.key, Number(cell.dataset.value)]))));
+        assert.equal(shown.length, rows.length);
+        for (const [i, row] of rows.entries()) {
+            const all = stateOf(row, ...Object.keys(row.states)), running = stateOf(row, "running");
+            const runnable = stateOf(row, "runnable (preempted)", "runnable (woken)");
+            assert.ok(running > 0 && runnable > 0);
+            assert.deepEqual([shown[i].running_ns, shown[i].runnable_ns, shown[i].sleeping_ns],
+                             [running, runnable, all - running - runnable]);
+        }
+        page.check();
+        await page.context().close();
+    }
+    const page = await open(browser, {html: lost.html});
+    const {giltracer: summary} = lost.trace();
+    const unknown = await page.evaluate(() => [...document.querySelectorAll(
+        "#threads-table td[data-key=unknown_ns]")].map((cell) => Number(cell.dataset.value)));
+    assert.deepEqual(unknown, summary.gils[0].threads.map((row) => row.unknown_ns));
+    assert.ok(unknown.some((ns) => ns > 0));
+    page.check();
+});
+
 test("counters are drawn as curves, listed and saved", async () => {
     const page = await open(browser, {html: states.html, hash: "#tab=counters"});
     const {giltracer: summary, traceEvents} = states.trace();
@@ -581,6 +627,22 @@ test("counters are drawn as curves, listed and saved", async () => {
             [counter.name, counter.counts.between(0, window.giltracer.view.duration + 1)]));
     assert.deepEqual(drawn, summary.counters.map(({name, threads}) =>
         [name, threads.reduce((sum, each) => sum + each.total, 0)]));
+    const ofThreads = await page.evaluate(() => window.giltracer.page.timeline.rows
+        .filter((row) => row.kind === "thread").map(({counters}) => counters.map(({name, counts}) =>
+            [name, counts.between(0, window.giltracer.view.duration + 1)])));
+    assert.deepEqual(ofThreads, summary.threads.map(({thread}) => summary.counters.flatMap(
+        ({name, threads}) => threads.filter((each) => each.thread === thread && each.total > 0)
+            .map((each) => [name, each.total]))));
+    assert.deepEqual(await page.locator("#names .strip").allTextContents(),
+                     ofThreads.flat().map(([name]) => name));
+    const strip = await page.evaluate(() => {
+        const {timeline} = window.giltracer.page;
+        const row = timeline.rows.find(({counters}) => counters?.length > 0);
+        return {x: timeline.xAt(row.counters[0].counts.time[3]), y: timeline.countersTop(row) + 8};
+    });
+    const box = await page.locator("#spans").boundingBox();
+    await page.mouse.move(box.x + strip.x, box.y + strip.y);
+    assert.match(await page.locator("#tip").textContent(), /^cycles:u: [1-9][\d.]*\sk\/s$/);
     await page.locator("#panel-counters table").first().waitFor();
     const listed = await page.evaluate(() => [...document.querySelectorAll(
         "#panel-counters td[data-key=total]")].map((cell) => Number(cell.dataset.value)));
@@ -709,8 +771,13 @@ test("lost events are told and drawn", async () => {
 });
 
 test("paper shows the verdict and the table, and nothing to click", async () => {
-    const page = await open(browser, {html: small.html});
-    await page.emulateMedia({media: "print"});
+    const page = await open(browser, {html: small.html, dark: true});
+    await page.emulateMedia({media: "print", colorScheme: "dark"});
+    const [ink, paper] = await page.evaluate(() => {
+        const {color, backgroundColor} = getComputedStyle(document.body);
+        return [color, backgroundColor].map((text) => Number(/\d+/.exec(text)[0]));
+    });
+    assert.ok(ink < 60 && paper > 200, "dark on light, whatever the system wishes");
     assert.ok(await page.locator("#headline").isVisible());
     assert.ok(await page.locator("#threads-table").isVisible());
     for (const id of ["#timeline", "#overview", "#save"])
@@ -743,6 +810,26 @@ test("long words wrap, and labels that are paths show their last part", async ()
     assert.equal(await page.locator(".row.process .name").first().textContent(), "python3.12");
     assert.equal(await page.locator(".row.process").first().getAttribute("title"), path);
     await page.screenshot({path: join(shots, "paths.png")});
+    page.check();
+});
+
+test("all that can be used has a role and a name", async () => {
+    const page = await open(browser, {html: several.html, hash: "#tab=matrix"});
+    await press(page, "ArrowDown", "]");
+    const session = await page.context().newCDPSession(page);
+    const {nodes} = await session.send("Accessibility.getFullAXTree");
+    const property = (node, key) => node.properties?.find(({name}) => name === key)?.value.value;
+    const used = nodes.filter((node) => !node.ignored && property(node, "focusable") &&
+        node.role.value !== "RootWebArea");
+    assert.ok(used.length > 30);
+    for (const node of used) {
+        assert.notEqual(node.name?.value ?? "", "", `a ${node.role.value} without a name`);
+        assert.notEqual(node.role.value, "generic", `${node.name.value} has no role`);
+    }
+    const roles = new Set(nodes.map((node) => node.role?.value));
+    for (const role of ["tablist", "tab", "tabpanel", "table", "columnheader", "rowheader", "image",
+                        "status", "main", "banner", "complementary", "searchbox"])
+        assert.ok(roles.has(role), role);
     page.check();
 });
 

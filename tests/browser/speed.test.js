@@ -5,15 +5,29 @@ import {statSync} from "node:fs";
 import {cpus, loadavg} from "node:os";
 import {after, afterEach, before, test} from "node:test";
 import {closePages, launch, open} from "./browser.js";
-import {heavyText, makePage} from "./fixtures.js";
+import {heavyText, makePage, traceProgram} from "./fixtures.js";
 
 const EVENTS = Number(process.env.GT_SPEED_EVENTS ?? 1_000_000);
 const FIRST_DRAWING_MS = EVENTS > 1_000_000 ? 8000 : 1500;
 
-let browser, heavy;
+// Half a million calls within calls, by threads that want the GIL, with their states.
+const CALLS = `
+import threading
+def leaf(): pass
+def branch():
+    for i in range(99): leaf()
+def tree():
+    for i in range(1250): branch()
+threads = [threading.Thread(target=tree) for _ in range(4)]
+for t in threads: t.start()
+for t in threads: t.join()
+`;
+
+let browser, heavy, calls;
 before(async () => {
     browser = await launch();
     heavy = await makePage("heavy", heavyText(EVENTS));
+    calls = traceProgram("manycalls", CALLS, "--state-detect");
 });
 afterEach(() => closePages(browser));
 after(() => browser?.close());
@@ -24,10 +38,19 @@ test("the file has less than 6 bytes per event", (t) => {
     assert.ok(size < 6 * EVENTS, `${size} bytes`);
 });
 
-test("the first drawing comes soon", async (t) => {
+test("the first drawing comes soon", (t) => firstDrawing(t, heavy.html));
+
+test("the first drawing comes soon with a million function events", async (t) => {
+    if (calls.missing)
+        return t.skip(`giltracer cannot trace here: ${calls.missing}`);
+    assert.ok(calls.trace().giltracer.functions.calls >= 500_000);
+    await firstDrawing(t, calls.html);
+});
+
+async function firstDrawing(t, html) {
     const times = [];
     for (let i = 0; i < 3; i++) { // the machine may be busy: the best counts
-        const page = await open(browser, {html: heavy.html});
+        const page = await open(browser, {html});
         times.push(await page.evaluate(() =>
             performance.getEntriesByName("giltracer-drawn")[0].startTime));
         page.check();
@@ -37,10 +60,15 @@ test("the first drawing comes soon", async (t) => {
     // Where others want the CPUs, a share of the time is theirs.
     const crowd = Math.max(1, loadavg()[0] / cpus().length);
     assert.ok(Math.min(...times) < FIRST_DRAWING_MS * crowd, `${times} ms`);
-});
+}
 
-test("zoom and pan keep up", async (t) => {
-    const page = await open(browser, {html: heavy.html});
+test("zoom and pan keep up", (t) => moving(t, heavy.html));
+
+test("zoom and pan keep up with a million function events", (t) =>
+    calls.missing ? t.skip(`giltracer cannot trace here: ${calls.missing}`) : moving(t, calls.html));
+
+async function moving(t, html) {
+    const page = await open(browser, {html});
     const round = () => page.evaluate(async () => {
         const {view} = window.giltracer;
         const gaps = [];
@@ -70,4 +98,4 @@ test("zoom and pan keep up", async (t) => {
     if (loadavg()[0] < 2 * cpus().length)
         assert.ok(Math.min(...times) < 33, `${times} ms`);
     page.check();
-});
+}

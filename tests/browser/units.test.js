@@ -15,14 +15,15 @@ writeFileSync(join(modules, "package.json"), '{"type":"module"}');
 const load = (name) => import(join(modules, name));
 
 const {decodeBase64, readBlocks, readColumns, readNames, readVarints} = await load("data.js");
-const {Crowd, buildTracks, countBelow, indexGil} = await load("lod.js");
+const {Crowd, buildCallTracks, buildTracks, countBelow, indexGil} = await load("lod.js");
 const {durationText, nameText, percentText, tickStep, timeText} = await load("format.js");
 const {View, readHash, viewToHash, LEAST_WIDTH_NS} = await load("view.js");
-const {buildModel} = await load("model.js");
+const {CALL_HEIGHT, buildModel, layRows} = await load("model.js");
+const {doingDuring, doingText, piecesOf} = await load("doing.js");
 const {FlameTree, WaitingArea, findFrames, innermostCalls, layBoxes, stackTree} =
     await load("flame.js");
-const {holdersDuring, longestSpans, measureBlockers, measureLane, waitersDuring} =
-    await load("select.js");
+const {endOfHold, holdersDuring, longestSpans, measureBlockers, measureLane, measureStates,
+       waitersDuring} = await load("select.js");
 
 test("the page's code is small, and safe inside a page", () => {
     const files = readdirSync(viewerFolder).map((name) => join(viewerFolder, name));
@@ -299,6 +300,9 @@ test("the innermost call of each moment is found", () => {
                        end: list.map((each) => each[1]), depth: list.map((each) => each[2]),
                        function: list.map((_, i) => i)};
         const from = 5 + seed * 3, to = 720 - seed * 11, seen = [], around = [];
+        const tracks = buildCallTracks(calls);
+        assert.deepEqual([...innermostCalls(calls, from, to, tracks)],
+                         [...innermostCalls(calls, from, to)]);
         for (const [called, start, end, call, outer] of innermostCalls(calls, from, to)) {
             assert.equal(called, call);
             for (let time = start; time < end; time++) {
@@ -339,4 +343,82 @@ test("a tree of frames sums up, joins threads, is searched once and laid in its 
     const laid = layBoxes(wide.finish(), 0, 0, 101);
     assert.deepEqual([laid.boxes.length, laid.hidden], [101, 400]);
     assert.ok(laid.boxes.slice(1).every(({node}) => wide.self[node] > 400));
+});
+
+/** A model of two threads with calls, states, counters and marks, by hand. */
+async function richModel(waits = [[4], [90], [33]]) {
+    const names = readNames(JSON.stringify({
+        ...NAMES, gils: [{...NAMES.gils[0], waits: waits[0].length}],
+        threads: NAMES.threads.map((thread, i) => ({...thread, calls: i ? 0 : 4, states: i ? 5 : 0})),
+        states: ["", "running", "runnable (woken)", "S", "S(GIL)"],
+        functions: [{name: "main", file: "/a/b/app.py", line: 3, kind: "python"},
+                    {name: "sleep", file: "time", line: 0, kind: "c"},
+                    {name: "gc.collect generation 0", file: "gc", line: 0, kind: "gc"}],
+        counters: [{name: "faults", samples: 2}], marks: 2, texts: ["", "hello", '{"x":1}'],
+    }));
+    await readBlocks(names, [
+        block("holds", 0, [[0, 4 + 2], [20, 10], [30, 40]]), // 10–40 and 45–85
+        block("holds", 0, [[0], [400], [50]]),               // 200–250
+        block("waits", 0, waits),
+        block("calls", 0, [[0, 1, 2, 1], [10, 30, 40, 20], [260, 10, 10, 100], [0, 16, 16, 16]]),
+        block("states", 1, [[1, 2, 4, 3, 1], [0, 0, 0, 0, 0], [10, 20, 30, 40, 50]]),
+        block("counters", 0, [[0, 1], [10, 200], [5, 7]]),
+        block("marks", 0, [[0, 3], [40, 20], [1, 1], [2, 0]]),
+    ]);
+    return buildModel(names);
+}
+
+test("what a thread did is told by function, C function and caller", async () => {
+    const model = await richModel();
+    const [thread] = model.threads; // main 5–265: sleep 20–30, collect 40–50, sleep 50–150
+    const pieces = piecesOf(model.gils[0].holdTracks[0], 0, 230);
+    assert.deepEqual(pieces, [[10, 40], [200, 230]]);
+    const rows = doingDuring(model, thread, pieces);
+    assert.deepEqual(rows, [{called: 0, python: 0, ns: 50}, {called: 1, python: 0, ns: 10}]);
+    assert.deepEqual(doingDuring(model, thread, [[0, 60]]).map((row) => [doingText(model, row), row.ns]),
+                     [["main (b/app.py:3)", 25], ["C function time.sleep in main (b/app.py:3)", 20],
+                      ["gc.collect generation 0 in main (b/app.py:3)", 10],
+                      ["outside of all functions", 5]]);
+    assert.deepEqual(doingDuring(model, model.threads[1], pieces), []);
+});
+
+test("a hold ends by itself, or late after a waiter asked", async () => {
+    const {gils: [gil]} = await richModel([[4, 0], [2 * 60, 2 * 140], [42, 22]]);
+    // Thread 1 waits 18–60, thread 0 178–200. Of an interval of 5: asked for at 18 + 5·k.
+    const hold = {start: 20, end: 40, member: 0, id: 0};
+    const end = endOfHold(gil, hold, 5);
+    assert.deepEqual(end.waiting, [{member: 1, since: 18, asked: 28}]); // once more from 23 on
+    assert.equal(end.next.start, 45);
+    assert.equal(endOfHold(gil, {...hold, start: 10}, 5).waiting[0].asked, 23);
+    assert.equal(endOfHold(gil, {...hold, start: 10}, 30).waiting[0].asked, 48); // would have
+    assert.deepEqual(endOfHold(gil, {start: 200, end: 250, member: 0, id: 2}, 5),
+                     {waiting: [], next: null});
+});
+
+test("states of a row are clipped to its time", async () => {
+    const model = await richModel();
+    const row = (start_ns, end_ns) => measureStates(model, {thread: 1, start_ns, end_ns});
+    assert.deepEqual(row(0, 150), {running_ns: 60, runnable_ns: 20, for_gil_ns: 30, sleeping_ns: 70,
+                                   state_life_ns: 150});
+    assert.deepEqual(row(5, 45), {running_ns: 5, runnable_ns: 20, for_gil_ns: 15, sleeping_ns: 15,
+                                  state_life_ns: 40});
+    assert.deepEqual(measureStates(model, {thread: 0, start_ns: 0, end_ns: 9}), {});
+});
+
+test("counters and marks are their thread's; rows hold all of a thread", async () => {
+    const model = await richModel();
+    const [one, two] = model.threads;
+    assert.deepEqual(model.processes[0].counters.map(({name, counts}) => [name, counts.sum[2]]),
+                     [["faults", 12]]);
+    assert.deepEqual([one, two].map(({counters}) => [...counters[0].counts.time]), [[5], [105]]);
+    assert.deepEqual([one, two].map(({marks}) => [...marks.time]), [[20], []]); // the other: a number
+    const rows = layRows(model, new View(1000), 2000);
+    assert.deepEqual(rows.map(({kind}) => kind), ["process", "gil", "thread", "thread", "counter"]);
+    for (const [i, row] of rows.entries())
+        assert.equal(row.top, i === 0 ? 0 : rows[i - 1].top + rows[i - 1].height);
+    const [first, second] = rows.filter(({kind}) => kind === "thread");
+    assert.equal(first.calls, 2 * CALL_HEIGHT); // as deep as it is
+    assert.ok(second.states > 0 && first.states === 0);
+    assert.equal(first.height, first.bar + first.calls + 16);
+    assert.equal(second.height, second.bar + second.states + 16);
 });

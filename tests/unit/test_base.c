@@ -252,6 +252,7 @@ static void times_become_text(void **state)
     assert_string_equal(gt_duration_text(850, text, sizeof(text)), "850 ns");
     assert_string_equal(gt_duration_text(5200000, text, sizeof(text)), "5.2 ms");
     assert_string_equal(gt_duration_text(12340000000, text, sizeof(text)), "12.34 s");
+    assert_string_equal(gt_duration_text(43948790000000, text, sizeof(text)), "12.21 h");
     assert_string_equal(gt_duration_text(-5000000000, text, sizeof(text)), "-5.00 s");
 }
 

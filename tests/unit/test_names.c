@@ -179,9 +179,13 @@ static void names_of_what_ran_before(void **state)
 
 static void names_are_bounded(void **state)
 {
-    char name[200];
+    char name[200], label[8];
 
     (void)state;
+    name_task(t, GT_EVENT_COMM, 5, 10, 10, "python3");
+    threading_says(10, "sm\xc3\xb6rg\xc3\xa5s");
+    assert_int_equal(gt_timeline_thread_label(t, 0, label, 4), 2); /* no half of a letter */
+    assert_string_equal(label, "sm");
     memset(name, 'n', sizeof(name));
     name[sizeof(name) - 1] = '\0';
     for (int i = 0; i < 200000; i++) {

@@ -153,6 +153,116 @@ static double sum_spans(json_t *root, const char *name, int *count)
     return sum;
 }
 
+/* The findings of a recording, joined by newlines. Free it. */
+static char *findings_of(const char *data, size_t length)
+{
+    struct gt_report *report = make_report(data, length);
+    struct gt_buf json, all;
+    struct gt_error err;
+    json_t *root, *finding;
+    size_t i;
+
+    gt_buf_init(&json);
+    gt_buf_init(&all);
+    assert_int_equal(gt_report_summary(report, &json, &err), 0);
+    root = load(json.data, json.length);
+    json_array_foreach(json_object_get(root, "findings"), i, finding)
+    {
+        assert_int_equal(gt_buf_adds(&all, json_string_value(finding)), 0);
+        assert_int_equal(gt_buf_adds(&all, "\n"), 0);
+    }
+    json_decref(root);
+    gt_buf_release(&json);
+    gt_report_free(report);
+    return all.data;
+}
+
+static void the_verdict_says_whether_and_who(void **state)
+{
+    struct gt_buf lines;
+    char *findings = findings_of(text, sizeof(text) - 1);
+
+    (void)state;
+    /* 0.3 of 2 ms somebody waited; 0.3 of 1.9 + 0.6 ms of lives; all for main. */
+    assert_non_null(strstr(findings, "Partly GIL-bound: threads of python3 (pid 12) waited for "
+                                     "the GIL 11.5% of their time, 300.0 us in all. At least "
+                                     "one of them waited during 15.0% of the run.\n"));
+    assert_non_null(strstr(findings, "main held it during 100% of the waiting, more than any "
+                                     "other. Most blocked: </script>\"?[m, 300.0 us by "
+                                     "main.\n"));
+    assert_true(strstr(findings, "GIL-bound") < strstr(findings, "exit status 7"));
+    free(findings);
+
+    gt_buf_init(&lines);
+    for (int i = 0; i < 200; i++) /* holds of 4 us: that is all there is to a hit */
+        gt_buf_addf(&lines,
+                    "python3 12/12 [000] 5.%09d: gil:signal: (1) cond=0x7f0000001058\n"
+                    "python3 12/12 [000] 5.%09d: gil:signal: (1) cond=0x7f0000001000\n",
+                    i * 10000, i * 10000 + 4000);
+    findings = findings_of(lines.data, lines.length);
+    assert_non_null(strstr(findings, "the program is not GIL-bound"));
+    assert_non_null(strstr(findings, "Recording itself cost the program about 1.6 ms (80% of "
+                                     "the run): 400 events of the GIL at 4.0 us.\n"));
+    free(findings);
+    gt_buf_release(&lines);
+}
+
+/* 400 threads wait for one, then take turns: each list is cut, and its sum is the wait. */
+static void of_many_holders_the_least_are_summed_up(void **state)
+{
+    enum { THREADS = 400 };
+    struct gt_report *report;
+    struct gt_buf lines, json;
+    struct gt_error err;
+    json_t *root, *row, *blame;
+    size_t i, most = 0;
+
+    (void)state;
+    gt_buf_init(&lines);
+    gt_buf_init(&json);
+    for (int turn = 0; turn < 2; turn++)
+        gt_buf_addf(&lines,
+                    "python3 12/12 [000] 5.00000%d00: gil:signal: (1) cond=0x7f0000001058\n"
+                    "python3 12/12 [000] 5.00000%d90: gil:signal: (1) cond=0x7f0000001000\n",
+                    turn, turn);
+    for (int tid = 13; tid < 13 + THREADS; tid++)
+        gt_buf_addf(&lines,
+                    "python3 12/%d [000] 5.000%03d000: gil:wait: (1) cond=0x7f0000001000\n",
+                    tid, tid);
+    for (int tid = 13; tid < 13 + THREADS; tid++)
+        gt_buf_addf(&lines,
+                    "python3 12/%d [000] 5.001%03d000: gil:signal: (1) cond=0x7f0000001058\n"
+                    "python3 12/%d [000] 5.001%03d500: gil:signal: (1) cond=0x7f0000001000\n",
+                    tid, tid, tid, tid);
+    report = make_report(lines.data, lines.length);
+    assert_int_equal(gt_report_summary(report, &json, &err), 0);
+    root = load(json.data, json.length);
+    json_array_foreach(
+        json_object_get(json_array_get(json_object_get(root, "gils"), 0), "threads"), i, row)
+    {
+        json_t *blames = json_object_get(row, "blocked_by");
+        size_t j, count = json_array_size(blames);
+        int64_t sum = 0;
+
+        json_array_foreach(blames, j, blame)
+        {
+            sum += number(blame, "ns");
+        }
+        assert_int_equal(sum, number(row, "wait_ns"));
+        if (count > most) {
+            most = count;
+            assert_string_equal(
+                json_string_value(json_object_get(json_array_get(blames, count - 1), "label")),
+                "(nobody)");
+        }
+    }
+    assert_in_range(most, 250, 251); /* 100000 by threads, (others) and (nobody) */
+    json_decref(root);
+    gt_buf_release(&lines);
+    gt_buf_release(&json);
+    gt_report_free(report);
+}
+
 static void chrome_json_is_valid(void **state)
 {
     struct gt_report *report = make_report(text, sizeof(text) - 1);
@@ -258,6 +368,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_summary_is_json_with_the_numbers),
+        cmocka_unit_test(the_verdict_says_whether_and_who),
+        cmocka_unit_test(of_many_holders_the_least_are_summed_up),
         cmocka_unit_test(chrome_json_is_valid),
         cmocka_unit_test(a_full_disk_is_told),
         cmocka_unit_test(the_table_is_for_people),

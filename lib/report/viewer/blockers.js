@@ -1,8 +1,8 @@
 // The tab "Blockers": functions ranked by the waiting that they caused. The summary's own
 // ranking is shown where it has one; else, and for a range, it is measured from the calls.
 
-import {make, shareBar, TimeSlice} from "./dom.js";
-import {areaOf, innermostCalls, OUTSIDE} from "./flame.js";
+import {make, makeTable, shareBar, TimeSlice} from "./dom.js";
+import {innermostCalls, OUTSIDE} from "./flame.js";
 import {countText, durationText, nameText, shortName} from "./format.js";
 import {gilName} from "./model.js";
 
@@ -11,15 +11,16 @@ const MOST_FUNCTIONS = 200;
 const BLOCKER_KINDS = {python: "Python", c: "C", gc: "garbage collection", native: "native"};
 const BLOCKER_TITLES = ["Function", "Where", "Kind", "Others waited", "Share", "Times", "Longest hold",
                 "Held in all", "Called from"];
-const BLOCKER_TEXTS = new Set(["Function", "Where", "Kind", "Called from"]);
+const BLOCKER_TEXTS = ["Function", "Where", "Kind", "Called from"];
 
 /** What one thread's functions did while it held one GIL, within [from, to). */
 async function measureFunctionsOf(lane, from, to, rows, slice, stale) {
     const {holds, thread} = lane;
     const calls = thread.callSpans;
-    const area = areaOf(lane.gil);
+    const area = lane.gil.crowd;
     let steps = 0;
-    for (const [called, start, end, , around] of innermostCalls(calls, from, to)) {
+    for (const [called, start, end, , around] of innermostCalls(calls, from, to,
+                                                                   thread.callTracks)) {
         for (let i = holds.firstAfter(start); i < holds.count && holds.start[i] < end; i++) {
             const a = Math.max(start, holds.start[i]), b = Math.min(end, holds.end(i));
             const waiting = area.between(a, b);
@@ -56,7 +57,7 @@ function addTo(sums, key, more) {
 }
 
 /** Rows as the summary's "blockers", largest first; null when `stale()` says so. */
-export async function measureFunctions(model, from, to, stale = () => false) {
+async function measureFunctions(model, from, to, stale = () => false) {
     const rows = new Map();
     const slice = new TimeSlice();
     let all = 0;
@@ -112,37 +113,35 @@ export class Blockers {
         if (!rows)
             return [];
         if (rows.length === 0)
-            return [make("p", {className: "hint"}, "No thread waited for another here.")];
+            return [make("p.hint", "No thread waited for another here.")];
         const scope = range && !measures ? "Of the whole run. " : "";
-        return [make("p", {className: "hint"}, `${scope}What the holder of the GIL was doing ` +
+        return [make("p.hint", `${scope}What the holder of the GIL was doing ` +
                      "while other threads waited for it. A click finds the function’s calls."),
-            make("table", {className: "list blockers"}, make("thead", {}, make("tr", {},
-                ...BLOCKER_TITLES.map((title) => make("th", {scope: "col",
-                    className: BLOCKER_TEXTS.has(title) ? "text" : ""}, title)))),
-            make("tbody", {}, ...rows.slice(0, MOST_FUNCTIONS).flatMap((row) => this.rows(row))))];
+            makeTable("list blockers", BLOCKER_TITLES, BLOCKER_TEXTS,
+                      rows.slice(0, MOST_FUNCTIONS).flatMap((row) => this.rows(row)))];
     }
 
     /** A row, and what to do about it where the GIL was kept though others asked for it. */
     rows(row) {
-        const remedy = row.kept_cause && row.sentence ? [make("tr", {className: "remedy"},
-            make("td", {className: "text hint", colSpan: BLOCKER_TITLES.length},
+        const remedy = row.kept_cause && row.sentence ? [make("tr.remedy",
+            make("td.text.hint", {colSpan: BLOCKER_TITLES.length},
                  nameText(row.sentence)))] : [];
         return [this.row(row), ...remedy];
     }
 
     row(row) {
         const number = (key, text) => make("td", {"data-key": key, "data-value": row[key]}, text);
-        const text = (value, title = value) => make("td", {className: "text where", title},
-                                                    make("bdi", {}, value));
+        const text = (value, title = value) => make("td.text.where", {title},
+                                                    make("bdi", value));
         const kind = BLOCKER_KINDS[row.kind] ?? nameText(row.kind ?? "");
         return make("tr", {title: row.sentence ? nameText(row.sentence) : undefined,
                            onclick: () => this.find(row)},
-            make("td", {className: "text where"}, make("button", {className: "link"},
-                make("bdi", {}, nameText(row.function ?? OUTSIDE))), this.gilOf(row)),
+            make("td.text.where", make("button.link",
+                make("bdi", nameText(row.function ?? OUTSIDE))), this.gilOf(row)),
             text(placeText(row), nameText(row.file ?? "")), text(row.kept_cause ? `${kind}, does not release` : kind),
             number("waiting_ns", durationText(row.waiting_ns)),
-            make("td", {}, shareBar(row.share, "wait"),
-                 make("span", {className: "number"}, `${(100 * row.share).toFixed(1)}%`)),
+            make("td", shareBar(row.share, "wait"),
+                 make("span.number", `${(100 * row.share).toFixed(1)}%`)),
             number("count", countText(row.count)),
             number("longest_hold_ns", durationText(row.longest_hold_ns)),
             number("total_hold_ns", durationText(row.total_hold_ns)),
@@ -153,7 +152,7 @@ export class Blockers {
     gilOf(row) {
         const gil = this.model.gils.length > 1 ? this.model.gils[row.gil] : undefined;
         const process = gil && this.model.processes[gil.process];
-        return gil ? make("span", {className: "tid"}, `${process.pid}${
+        return gil ? make("span.tid", `${process.pid}${
             process.gils.length > 1 ? ` ${gilName(gil, this.model)}` : ""}`) : "";
     }
 

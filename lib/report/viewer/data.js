@@ -1,27 +1,14 @@
 // Page data → typed arrays (SCHEMA.md, "Page data"). Nothing here allocates per span.
 
-const DIGIT = new Uint8Array(128).fill(255);
-"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-    .split("").forEach((digit, value) => { DIGIT[digit.charCodeAt(0)] = value; });
-
 /** Bytes of a base64 text, for browsers without Uint8Array.fromBase64. */
 export function decodeBase64(text) {
-    let length = text.length;
-    while (length > 0 && text[length - 1] === "=")
-        length--;
-    const bytes = new Uint8Array(Math.floor(length * 3 / 4));
-    for (let i = 0, at = 0, bits = 0, have = 0; i < length; i++) {
-        const value = DIGIT[text.charCodeAt(i) & 127];
-        if (value === 255)
-            throw new Error("the page's data is damaged: not base64");
-        bits = (bits << 6 | value) & 0xffffff;
-        have += 6;
-        if (have >= 8) {
-            have -= 8;
-            bytes[at++] = bits >> have & 255;
-        }
+    let letters;
+    try {
+        letters = atob(text);
+    } catch {
+        throw damaged("not base64");
     }
-    return bytes;
+    return Uint8Array.from(letters, (letter) => letter.charCodeAt(0));
 }
 
 function fromBase64(text) {
@@ -74,7 +61,7 @@ export function readVarints(bytes, at, count, out) {
         out[i] = value;
     }
     if (at > bytes.length)
-        throw new Error("the page's data is damaged: a column ends too early");
+        throw damaged("a column ends too early");
     return at;
 }
 
@@ -88,34 +75,50 @@ export function readColumns(bytes, rows) {
     for (const length of lengths) {
         const column = new Float64Array(rows);
         if (readVarints(bytes, at, rows, column) !== at + length)
-            throw new Error("the page's data is damaged: a column has another length");
+            throw damaged("a column has another length");
         columns.push(column);
         at += length;
     }
     return columns;
 }
 
-/** The spans of one GIL and kind, or of one thread's states (`member` is the CPU + 1 there,
- * `flags` the state), in the order of the file. */
-export class Spans {
-    constructor(count) {
+export const CUT_START = 1;
+export const CUT_END = 2;
+
+/** Rows of a table as typed arrays, one per field. Times are ns since time zero. */
+class Rows {
+    constructor(count, fields) {
         this.count = count;
-        this.start = new Float64Array(count); // ns since time zero
-        this.end = new Float64Array(count);
-        this.member = new Uint32Array(count);
-        this.flags = new Uint8Array(count); // CUT_START, CUT_END
+        for (const [name, type] of Object.entries(fields))
+            this[name] = new type(count);
     }
 }
 
-export const CUT_START = 1;
-export const CUT_END = 2;
+const TIMES = {start: Float64Array, end: Float64Array};
+// Of one GIL and kind, or of one thread's states: `member` is the CPU + 1 there, `flags` the
+// state; else flags are CUT_START and CUT_END.
+const SPANS = {...TIMES, member: Uint32Array, flags: Uint8Array};
+// Of one thread, in the order of their starts: they nest.
+const CALLS = {...TIMES, function: Uint32Array, depth: Uint16Array, flags: Uint8Array};
+// Of one counter; `period`: events that a sample stands for.
+const SAMPLES = {time: Float64Array, thread: Uint32Array, period: Float64Array};
+// What the program recorded itself; `series`: numbers, else a moment.
+const MARKS = {time: Float64Array, thread: Uint32Array, series: Uint8Array, name: Uint32Array,
+               detail: Uint32Array};
+// Frames of a flame graph: each comes after its parent (-1: everything).
+const FRAMES = {name: Uint32Array, parent: Int32Array, self: Float64Array};
 
 function unzigzag(value) {
     const half = Math.floor(value / 2);
     return half * 2 === value ? half : -half - 1;
 }
 
-/** Fill `spans` from row `first` on with a block's columns. */
+function damaged(what) {
+    return new Error(`the page's data is damaged: ${what}`);
+}
+
+// Each fills rows from `first` on with a block's columns.
+
 function storeSpans(spans, first, [who, gap, length], {byStart, members, bits}) {
     const {start, end, member, flags} = spans;
     const rows = who.length;
@@ -130,25 +133,13 @@ function storeSpans(spans, first, [who, gap, length], {byStart, members, bits}) 
     }
     for (let at = first; at < first + rows; at++)
         if (member[at] >= members)
-            throw new Error("the page's data is damaged: a span of no thread");
+            throw damaged("a span of no thread");
 }
 
-/** Calls of one thread, in the order of their starts: they nest. */
-export class Calls {
-    constructor(count) {
-        this.count = count;
-        this.start = new Float64Array(count);
-        this.end = new Float64Array(count);
-        this.function = new Uint32Array(count); // place in the names' functions
-        this.depth = new Uint16Array(count);
-        this.flags = new Uint8Array(count);
-    }
-}
-
-function storeCalls(calls, first, [called, gap, length, depth], functions) {
+function storeCalls(calls, first, [called, gap, length, depth], {functions}) {
     for (let i = 0, at = first, start = 0; i < called.length; i++, at++) {
-        if (called[i] >= functions)
-            throw new Error("the page's data is damaged: a call of no function");
+        if (called[i] >= functions.length)
+            throw damaged("a call of no function");
         start += unzigzag(gap[i]);
         calls.start[at] = start;
         calls.end[at] = start + length[i];
@@ -158,20 +149,10 @@ function storeCalls(calls, first, [called, gap, length, depth], functions) {
     }
 }
 
-/** Samples of one counter, in the order of the file. */
-export class Samples {
-    constructor(count) {
-        this.count = count;
-        this.time = new Float64Array(count); // ns since time zero
-        this.thread = new Uint32Array(count);
-        this.period = new Float64Array(count); // events that a sample stands for
-    }
-}
-
-function storeSamples(samples, first, [thread, gap, period], threads) {
+function storeSamples(samples, first, [thread, gap, period], {threads}) {
     for (let i = 0, at = first, time = 0; i < thread.length; i++, at++) {
-        if (thread[i] >= threads)
-            throw new Error("the page's data is damaged: a sample of no thread");
+        if (thread[i] >= threads.length)
+            throw damaged("a sample of no thread");
         time += unzigzag(gap[i]);
         samples.time[at] = time;
         samples.thread[at] = thread[i];
@@ -179,21 +160,24 @@ function storeSamples(samples, first, [thread, gap, period], threads) {
     }
 }
 
-/** A flame graph's frames: each comes after its parent (-1: everything). */
-export class FlameNodes {
-    constructor(count) {
-        this.count = count;
-        this.name = new Uint32Array(count); // place in the names' frames
-        this.parent = new Int32Array(count);
-        this.self = new Float64Array(count); // ns
+function storeMarks(marks, first, [who, gap, name, detail], {threads, texts}) {
+    for (let i = 0, at = first, time = 0; i < who.length; i++, at++) {
+        if (who[i] >= 2 * threads.length || Math.max(name[i], detail[i]) >= texts.length)
+            throw damaged("a mark of no thread or no text");
+        time += unzigzag(gap[i]);
+        marks.time[at] = time;
+        marks.thread[at] = who[i] >>> 1;
+        marks.series[at] = who[i] & 1;
+        marks.name[at] = name[i];
+        marks.detail[at] = detail[i];
     }
 }
 
-function storeFlame(nodes, first, [name, up, self], frames) {
+function storeFrames(nodes, first, [name, up, self], {frames}) {
     for (let i = 0, at = first; i < name.length; i++, at++) {
         const parent = at - up[i]; // the root comes before row 0
-        if (name[i] >= frames || up[i] < 1 || parent < -1)
-            throw new Error("the page's data is damaged: a frame of no name or no parent");
+        if (name[i] >= frames.length || up[i] < 1 || parent < -1)
+            throw damaged("a frame of no name or no parent");
         nodes.name[at] = name[i];
         nodes.parent[at] = parent;
         nodes.self[at] = self[i];
@@ -202,38 +186,43 @@ function storeFlame(nodes, first, [name, up, self], frames) {
 
 /** What the page holds besides spans; throws when it is missing or of another version. */
 export function readNames(text) {
-    const names = JSON.parse(text);
+    const names = {functions: [], counters: [], flames: [], frames: [], states: [], texts: [],
+                   ...JSON.parse(text)};
     if (names.schema !== 1)
         throw new Error(`the page's data is of version ${names.schema}, this viewer reads 1`);
     for (const thread of names.threads)
         Object.assign(thread, {
-            stateSpans: thread.states > 0 ? new Spans(thread.states) : null,
-            callSpans: thread.calls > 0 ? new Calls(thread.calls) : null,
+            stateSpans: thread.states > 0 ? new Rows(thread.states, SPANS) : null,
+            callSpans: thread.calls > 0 ? new Rows(thread.calls, CALLS) : null,
         });
-    for (const counter of names.counters ?? [])
-        counter.values = new Samples(counter.samples);
-    for (const flame of names.flames ?? [])
-        flame.values = new FlameNodes(flame.nodes);
+    for (const counter of names.counters)
+        counter.values = new Rows(counter.samples, SAMPLES);
+    for (const flame of names.flames)
+        flame.values = new Rows(flame.nodes, FRAMES);
+    names.marks = new Rows(names.marks ?? 0, MARKS);
     for (const gil of names.gils) {
-        gil.holdSpans = new Spans(gil.holds);
-        gil.waitSpans = new Spans(gil.waits);
+        gil.holdSpans = new Rows(gil.holds, SPANS);
+        gil.waitSpans = new Rows(gil.waits, SPANS);
     }
     return names;
 }
 
-/** Where a block's rows go, and how its first column is made: who << bits | flags. */
+/** Where a block's rows go, and how: [rows, store, what that must know]. */
 function targetOf(names, table, key) {
-    if (table === "states")
-        return {spans: names.threads[key]?.stateSpans, byStart: true, members: Infinity, bits: 4};
-    if (table === "calls")
-        return {spans: names.threads[key]?.callSpans};
-    if (table === "counters")
-        return {spans: names.counters?.[key]?.values};
-    if (table === "flame")
-        return {spans: names.flames?.find(({state}) => state === key)?.values};
     const gil = names.gils[key];
-    const spans = {holds: gil?.holdSpans, waits: gil?.waitSpans}[table];
-    return {spans, byStart: table === "holds", members: gil?.members.length, bits: 2};
+    const spans = (byStart) => ({byStart, members: gil?.members.length, bits: 2});
+    switch (table) {
+    case "holds": return [gil?.holdSpans, storeSpans, spans(true)];
+    case "waits": return [gil?.waitSpans, storeSpans, spans(false)];
+    case "states": return [names.threads[key]?.stateSpans, storeSpans,
+                           {byStart: true, members: Infinity, bits: 4}];
+    case "calls": return [names.threads[key]?.callSpans, storeCalls, names];
+    case "counters": return [names.counters[key]?.values, storeSamples, names];
+    case "marks": return [names.marks, storeMarks, names];
+    case "flame": return [names.flames.find(({state}) => state === key)?.values, storeFrames,
+                          names];
+    default: return []; // of a later version
+    }
 }
 
 /** Decode blocks ({table, key, rows, text()}) into the spans of `names`. */
@@ -248,27 +237,19 @@ export async function readBlocks(names, blocks) {
     };
     for (let i = 0; i < blocks.length; i++) {
         const {table, key, rows} = blocks[i];
-        const target = targetOf(names, table, key);
-        const {spans} = target;
+        const [target, store, context] = targetOf(names, table, key);
         // Blocks are inflated two ahead, while this one is stored.
         for (let ahead = i; ahead < Math.min(i + 3, blocks.length); ahead++)
             inflated[ahead] ??= inflateEarly(blocks[ahead]);
         const bytes = await inflated[i];
         inflated[i] = true;
-        if (!spans)
-            continue; // a table of a later version
-        const first = next.get(spans) ?? 0;
-        if (first + rows > spans.count)
-            throw new Error("the page's data is damaged: more spans than announced");
-        if (spans instanceof Samples)
-            storeSamples(spans, first, readColumns(bytes, rows), names.threads.length);
-        else if (spans instanceof Calls)
-            storeCalls(spans, first, readColumns(bytes, rows), names.functions.length);
-        else if (spans instanceof FlameNodes)
-            storeFlame(spans, first, readColumns(bytes, rows), names.frames.length);
-        else
-            storeSpans(spans, first, readColumns(bytes, rows), target);
-        next.set(spans, first + rows);
+        if (!target)
+            continue;
+        const first = next.get(target) ?? 0;
+        if (first + rows > target.count)
+            throw damaged("more spans than announced");
+        store(target, first, readColumns(bytes, rows), context);
+        next.set(target, first + rows);
     }
 }
 
@@ -276,7 +257,7 @@ export async function readBlocks(names, blocks) {
 export async function readDocument() {
     const text = (id) => document.getElementById(id)?.textContent || "{}";
     const names = readNames(text("page-data"));
-    const summary = JSON.parse(text("summary-data"));
+    const summaryText = text("summary-data");
     const blocks = [...document.querySelectorAll("script[data-table]")].map((element) => ({
         table: element.dataset.table,
         key: Number(element.dataset.key),
@@ -288,5 +269,5 @@ export async function readDocument() {
         },
     }));
     await readBlocks(names, blocks);
-    return {names, summary};
+    return {names, summary: JSON.parse(summaryText), summaryText};
 }

@@ -1,9 +1,13 @@
 // Building the document. Text only ever goes in as text: names come from the traced program.
 
-/** A new element. `properties` are DOM properties, `data-…` and `aria-…` attributes, or
- * `onclick`-like handlers; children are elements or text. */
-export function make(tag, properties = {}, ...children) {
+/** A new element: a tag with classes ("p.hint"), perhaps properties, and children, which are
+ * elements or text. Properties are the DOM's, `data-…` and `aria-…` attributes, or
+ * `onclick`-like handlers. */
+export function make(kind, ...children) {
+    const [tag, ...classes] = kind.split(".");
     const element = document.createElement(tag);
+    element.classList.add(...classes);
+    const properties = children[0]?.constructor === Object ? children.shift() : {};
     for (const [name, value] of Object.entries(properties)) {
         if (value === undefined || value === null)
             continue;
@@ -18,23 +22,37 @@ export function make(tag, properties = {}, ...children) {
     return element;
 }
 
+/** A table of rows (elements). Titles are texts, or lists of what a cell holds; those in `texts`
+ * stand over texts, the others over numbers. */
+export function makeTable(className, titles, texts, rows) {
+    const cell = (title) => make("th", {scope: "col", className: texts.includes(title) ? "text" : ""},
+                                 ...[title].flat());
+    return make("table", {className}, make("thead", make("tr", ...titles.map(cell))),
+                make("tbody", ...rows));
+}
+
 /** The element of an id; its absence is a mistake in viewer.html. */
 export function byId(id) {
     return document.getElementById(id);
 }
 
 /** A small square in a thread's colour. */
-export function swatch(color) {
-    const element = make("span", {className: "swatch", "aria-hidden": "true"});
+function swatch(color) {
+    const element = make("span.swatch", {"aria-hidden": "true"});
     element.style.background = color;
     return element;
+}
+
+/** A thread's colour, name and id. */
+export function threadLabel(color, name, tid) {
+    return [swatch(color), make("bdi.name", name), make("span.tid", String(tid))];
 }
 
 /** A bar that shows a share from 0 to 1. */
 export function shareBar(share, className) {
     const fill = make("span", {className: `fill ${className}`});
     fill.style.width = `${(100 * Math.min(1, Math.max(0, share))).toFixed(2)}%`;
-    return make("span", {className: "bar", "aria-hidden": "true"}, fill);
+    return make("span.bar", {"aria-hidden": "true"}, fill);
 }
 
 /** Let the browser draw and take input, then go on. */

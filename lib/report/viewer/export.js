@@ -29,6 +29,11 @@ function numberThreads(model) {
     return model.threads.map((thread) => ++counts[thread.process]);
 }
 
+/** A span; `head` is all of it but its time. */
+function spanEvent(head, start, end) {
+    return `${head},"ts":${microseconds(start)},"dur":${microseconds(end - start)}}`;
+}
+
 function* nameEvents(model, numbers) {
     for (const process of model.processes)
         yield metadata("process_name", process.pid, process.pid, {name: process.name});
@@ -45,8 +50,8 @@ function* lostEvents(model) {
     if (model.lost.length > 0)
         yield metadata("thread_name", pid, TRACK_LOST, {name: "events lost"});
     for (const [start, end, events] of model.lost)
-        yield `{"ph":"X","cat":"lost","name":"${events} events lost","pid":${pid},"tid":${
-            TRACK_LOST},"ts":${microseconds(start)},"dur":${microseconds(end - start)}}`;
+        yield spanEvent(`{"ph":"X","cat":"lost","name":"${events} events lost","pid":${pid},"tid":${
+            TRACK_LOST}`, start, end);
 }
 
 function* callEvents(model, thread) {
@@ -58,10 +63,10 @@ function* callEvents(model, thread) {
         if (head === undefined) {
             const {kind, name, file, line} = model.functions[called[i]];
             head = `{"ph":"X","cat":"${kind}","name":${JSON.stringify(name)},"args":{"file":${
-                JSON.stringify(line ? `${file}:${line}` : file)}},"pid":${pid},"tid":${thread.tid},`;
+                JSON.stringify(line ? `${file}:${line}` : file)}},"pid":${pid},"tid":${thread.tid}`;
             heads.set(called[i], head);
         }
-        yield `${head}"ts":${microseconds(start[i])},"dur":${microseconds(end[i] - start[i])}}`;
+        yield spanEvent(head, start[i], end[i]);
     }
 }
 
@@ -79,6 +84,15 @@ function* counterEvents(model, counter) {
     }
 }
 
+function* markEvents({marks, texts, threads, processes}) {
+    for (let i = 0; i < marks.count; i++) {
+        const {tid, process} = threads[marks.thread[i]];
+        yield `{${marks.series[i] ? '"ph":"C"' : '"ph":"i","s":"t"'},"cat":"program","pid":${
+            processes[process].pid},"tid":${tid},"ts":${microseconds(marks.time[i])},"name":${
+            JSON.stringify(texts[marks.name[i]])},"args":${texts[marks.detail[i]] || "{}"}}`;
+    }
+}
+
 function* stateEvents(model, thread, numbers) {
     const {pid} = model.processes[thread.process], tid = TRACK_STATES + thread.index;
     const spans = thread.stateSpans;
@@ -88,9 +102,8 @@ function* stateEvents(model, thread, numbers) {
     for (let i = 0; i < spans.count; i++) {
         const name = model.stateNames[spans.flags[i]];
         const cpu = name === "running" && spans.member[i] > 0 ? `"cpu":${spans.member[i] - 1}` : "";
-        yield `{"ph":"X","cat":"sched","name":"${name}","pid":${pid},"tid":${tid},"args":{${cpu}},` +
-            `"ts":${microseconds(spans.start[i])},"dur":${
-                microseconds(spans.end[i] - spans.start[i])}}`;
+        yield spanEvent(`{"ph":"X","cat":"sched","name":"${name}","pid":${pid},"tid":${
+            tid},"args":{${cpu}}`, spans.start[i], spans.end[i]);
     }
 }
 
@@ -109,10 +122,9 @@ function* spanEvents(model, gil, track) {
     for (const [name, spans] of [["GIL hold", gil.holdSpans], ["GIL wait", gil.waitSpans]]) {
         for (let i = 0; i < spans.count; i++) {
             const member = spans.member[i];
-            yield `{"ph":"X","cat":"gil","name":"${name}","pid":${pid},"tid":${track + member},` +
-                `"args":{"tid":${model.threads[gil.members[member]].tid},"gil":${gil.index}},` +
-                `"ts":${microseconds(spans.start[i])},"dur":${
-                    microseconds(spans.end[i] - spans.start[i])}}`;
+            yield spanEvent(`{"ph":"X","cat":"gil","name":"${name}","pid":${pid},"tid":${
+                track + member},"args":{"tid":${model.threads[gil.members[member]].tid},"gil":${
+                gil.index}}`, spans.start[i], spans.end[i]);
         }
     }
 }
@@ -130,15 +142,18 @@ function* allEvents(model) {
             yield* callEvents(model, thread);
     for (const counter of model.counters)
         yield* counterEvents(model, counter);
+    yield* markEvents(model);
     for (const gil of model.gils) {
         yield* trackEvents(model, gil, track, numbers);
         yield* spanEvents(model, gil, track);
         track += gil.members.length;
     }
+    yield metadata("trace_config", 0, 0, {name: "giltracer"});
 }
 
-/** The trace as a Blob; gives way to the page while it works. */
-export async function traceBlob(model, summary) {
+/** The trace as a Blob; gives way to the page while it works. The summary is JSON already: its
+ * largest numbers would not outlive being read. */
+async function traceBlob(model, summary) {
     const parts = [];
     const slice = new TimeSlice();
     let text = '{"displayTimeUnit":"ms","traceEvents":[\n', separator = "";
@@ -152,7 +167,7 @@ export async function traceBlob(model, summary) {
                 await slice.pause();
         }
     }
-    text += `\n],"giltracer":${JSON.stringify(summary)}}\n`;
+    text += `\n],"giltracer":${summary}}\n`;
     return new Blob([...parts, text], {type: "application/json"});
 }
 

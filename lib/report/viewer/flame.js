@@ -2,7 +2,7 @@
 
 import {TimeSlice} from "./dom.js";
 import {durationText} from "./format.js";
-import {countBelow} from "./lod.js";
+import {Crowd, countBelow} from "./lod.js";
 
 /** A tree of frames. Node 0 is everything; a node comes after its parent. */
 export class FlameTree {
@@ -70,8 +70,9 @@ export function stackTree(nodes, names, apart) {
 
 /** The stretches of a thread's innermost calls in [from, to): [node, start, end, call, the call
  * around it]. Calls are -1 and the node is `outside` where there is none; `open` makes the
- * node of a function below another. */
-function* innermost(calls, from, to, outside, open) {
+ * node of a function below another. `tracks`, one per depth, find the calls that are open at
+ * `from`; without them, all before it are looked at. */
+export function* innermost(calls, tracks, from, to, outside, open) {
     const nodes = [outside], ids = [-1], ends = [Infinity];
     let at = from;
     const stretch = (until) => {
@@ -90,15 +91,25 @@ function* innermost(calls, from, to, outside, open) {
             ends.pop();
         }
     };
-    for (let i = 0; calls && i < calls.count && calls.start[i] < to; i++) {
+    const enter = (i) => {
+        nodes.push(open(nodes.at(-1), calls.function[i]));
+        ids.push(i);
+        ends.push(Math.min(calls.end[i], ends.at(-1)));
+    };
+    for (const track of tracks ?? []) {
+        const i = track.at(from);
+        if (i < 0)
+            break;
+        enter(track.id[i]);
+    }
+    const first = tracks ? Math.max(ids.at(-1) + 1, countBelow(calls.start, from)) : 0;
+    for (let i = first; calls && i < calls.count && calls.start[i] < to; i++) {
         const start = calls.start[i];
         yield* closeTo(calls.depth[i], start);
         const found = stretch(start);
         if (found)
             yield found;
-        nodes.push(open(nodes.at(-1), calls.function[i]));
-        ids.push(i);
-        ends.push(Math.min(calls.end[i], ends.at(-1)));
+        enter(i);
     }
     yield* closeTo(0, Infinity);
     const rest = stretch(to);
@@ -106,38 +117,13 @@ function* innermost(calls, from, to, outside, open) {
         yield rest;
 }
 
-/** The stretches of a thread's innermost calls in [from, to): [function or -1, start, end,
- * call, the call around it]. */
-export function innermostCalls(calls, from, to) {
-    return innermost(calls, from, to, -1, (parent, called) => called);
+/** The same with functions for nodes, -1 outside. */
+export function innermostCalls(calls, from, to, tracks = null) {
+    return innermost(calls, tracks, from, to, -1, (parent, called) => called);
 }
 
-/** The waiting that threads did while a GIL was held, exactly: an area under the number of
- * waiters, as a running sum. */
-export class WaitingArea {
-    constructor({start, end, count}) {
-        const starts = start.slice().sort(), ends = end.slice().sort();
-        this.time = new Float64Array(2 * count);      // of starts and ends
-        this.area = new Float64Array(2 * count);      // until then
-        this.waiters = new Int32Array(2 * count + 1); // [i]: from the ith of them on
-        for (let i = 0, j = 0, k = 0; k < 2 * count; k++) {
-            const isEnd = i === count || ends[j] <= starts[i];
-            this.time[k] = isEnd ? ends[j++] : starts[i++];
-            this.waiters[k + 1] = this.waiters[k] + (isEnd ? -1 : 1);
-            if (k > 0)
-                this.area[k] = this.area[k - 1] + this.waiters[k] * (this.time[k] - this.time[k - 1]);
-        }
-    }
-
-    until(time) {
-        const i = countBelow(this.time, time);
-        return i === 0 ? 0 : this.area[i - 1] + this.waiters[i] * (time - this.time[i - 1]);
-    }
-
-    between(from, to) {
-        return this.until(to) - this.until(from);
-    }
-}
+/** The waiting that threads did while a GIL was held. */
+export const WaitingArea = Crowd;
 
 /** Waiting caused by a thread's holds within [from, to). */
 function causedIn(lane, area, from, to) {
@@ -148,23 +134,17 @@ function causedIn(lane, area, from, to) {
     return sum;
 }
 
-/** A GIL's WaitingArea, made when it is first asked for. */
-export function areaOf(gil) {
-    gil.area ??= new WaitingArea(gil.waitSpans);
-    return gil.area;
-}
-
 const hasGil = (lane) => lane.gil !== null;
 
 /** What a stretch of time weighs, by what is asked. */
-export const CALL_WEIGHTS = {
+const CALL_WEIGHTS = {
     time: (thread, from, to) => to - from,
     hold: (thread, from, to) => thread.lanes.filter(hasGil)
         .reduce((sum, lane) => sum + lane.holds.covered(from, to), 0),
     wait: (thread, from, to) => thread.lanes.filter(hasGil)
         .reduce((sum, lane) => sum + lane.waits.covered(from, to), 0),
     caused: (thread, from, to) => thread.lanes.filter(hasGil)
-        .reduce((sum, lane) => sum + causedIn(lane, areaOf(lane.gil), from, to), 0),
+        .reduce((sum, lane) => sum + causedIn(lane, lane.gil.crowd, from, to), 0),
 };
 
 export const OUTSIDE = "(no function recorded)";
@@ -186,7 +166,8 @@ export async function callTree(model, what, apart, from, to, stale = () => false
         if (apart)
             head = tree.child(head, functions.length + 1 + processes.length + thread.index);
         const start = Math.max(from, thread.start_ns), end = Math.min(to, thread.end_ns);
-        for (const [node, a, b] of innermost(thread.callSpans, start, end, head, open)) {
+        for (const [node, a, b] of innermost(thread.callSpans, thread.callTracks,
+                                              start, end, head, open)) {
             if (node !== head)
                 tree.self[node] += weigh(thread, a, b);
             else if (what !== "time")

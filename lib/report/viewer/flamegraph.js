@@ -44,13 +44,13 @@ export class FlameGraph {
     }
 
     build() {
-        this.figure = make("span", {className: "flame-figure", role: "status"});
-        this.matches = make("span", {className: "hint"});
-        this.scope = make("span", {className: "hint"});
-        this.boxes = make("div", {className: "flame", role: "tree", "aria-label": "Flame graph"});
+        this.figure = make("span.flame-figure", {role: "status"});
+        this.matches = make("span.hint");
+        this.scope = make("span.hint");
+        this.boxes = make("div.flame", {role: "tree", "aria-label": "Flame graph"});
         this.reset = make("button", {hidden: true, onclick: () => this.zoom(0)}, "Whole graph");
-        this.panel.replaceChildren(make("div", {className: "flame-tools"}, this.selector(),
-            make("label", {}, make("input", {type: "checkbox", id: "flame-threads",
+        this.panel.replaceChildren(make("div.flame-tools", this.selector(),
+            make("label", make("input", {type: "checkbox", id: "flame-threads",
                 onchange: (event) => this.choose({apart: event.target.checked})}), " threads apart"),
             make("input", {type: "search", id: "flame-search", placeholder: "Find frames",
                 "aria-label": "Find frames", spellcheck: false, autocomplete: "off",
@@ -137,7 +137,7 @@ export class FlameGraph {
     hover(element) {
         const node = this.nodeOf(element) ?? this.top;
         if (this.tree.total[0] > 0)
-            this.figure.replaceChildren(make("bdi", {}, this.tree.title(node)),
+            this.figure.replaceChildren(make("bdi", this.tree.title(node)),
                                         ` · ${figures(this.tree, node)}`);
     }
 
@@ -164,7 +164,7 @@ export class FlameGraph {
         this.width = boxes.clientWidth;
         this.reset.hidden = this.top === 0;
         if (tree.total[0] === 0) {
-            boxes.replaceChildren(make("p", {className: "hint"}, "No such time here."));
+            boxes.replaceChildren(make("p.hint", "No such time here."));
             boxes.style.height = "";
             this.figure.textContent = "";
             return;
@@ -182,7 +182,7 @@ export class FlameGraph {
             className: `frame hue${hueOf(title)}`, role: "treeitem", "data-node": node,
             "aria-label": `${title}, ${figures(this.tree, node)}`,
             "aria-level": String(depth + 1), tabIndex: node === this.top ? 0 : -1,
-        }, share * this.width > 24 ? make("bdi", {}, title) : "");
+        }, share * this.width > 24 ? make("bdi", title) : "");
         element.classList.toggle("above", above);
         element.classList.toggle("found", this.found.has(node));
         element.style.top = `${depth * ROW}px`;

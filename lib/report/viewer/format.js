@@ -1,12 +1,13 @@
 // Numbers become text: here, and nowhere else.
 
 const UNITS = [
+    [3600e9, "h", 2],
     [1e9, "s", 2],
     [1e6, "ms", 1],
     [1e3, "µs", 1],
 ];
 
-/** A length of time for people: "850 ns", "5.2 ms", "12.30 s" (as base/nstime.h). */
+/** A length of time for people: "850 ns", "5.2 ms", "12.30 s", "1.50 h" (as base/nstime.h). */
 export function durationText(ns) {
     for (const [size, unit, decimals] of UNITS)
         if (Math.abs(ns) >= size)
@@ -25,6 +26,11 @@ export function timeText(ns, step_ns, most_ns = ns) {
 /** A share of a whole in percent with one decimal, as in the table on the terminal. */
 export function percentText(part, whole) {
     return whole > 0 ? (100 * part / whole).toFixed(1) : "–";
+}
+
+/** "1.2 ms · 34.5%" of a whole. */
+export function shareText(ns, whole) {
+    return `${durationText(ns)} · ${percentText(ns, whole)}%`;
 }
 
 /** A count with thousands set apart. */

@@ -15,7 +15,7 @@ export function countBelow(sorted, value, low = 0, high = sorted.length) {
 }
 
 /** Non-overlapping spans of one thread, in the order of time. */
-export class Track {
+class Track {
     constructor(count, start, sum, id) {
         this.count = count;
         this.start = start; // Float64Array(count)
@@ -25,6 +25,10 @@ export class Track {
 
     end(i) {
         return this.start[i] + this.sum[i + 1] - this.sum[i];
+    }
+
+    get total() {
+        return this.sum[this.count];
     }
 
     /** Time covered before `time`, given how many spans start before it. */
@@ -107,13 +111,9 @@ function fillTracks(spans, next, total, start, sum, id) {
     }
 }
 
-/** A process's samples of a counter, summed up: how many events until a time. */
+/** Samples of a counter, summed up: how many events until a time. */
 export class Counts {
-    constructor(samples, chosen) {
-        const ids = [];
-        for (let i = 0; i < samples.count; i++)
-            if (chosen(samples.thread[i]))
-                ids.push(i);
+    constructor(samples, ids) {
         this.time = Float64Array.from(ids, (id) => samples.time[id]);
         this.sum = new Float64Array(ids.length + 1);
         ids.forEach((id, i) => { this.sum[i + 1] = this.sum[i] + samples.period[id]; });
@@ -137,43 +137,66 @@ export class Counts {
     }
 }
 
-/** How many threads wait at a time, and on average within a pixel. */
+/** The Counts of each of `groups` that has samples, by the group of their threads. */
+export function buildCounts(samples, groups, groupOf) {
+    const ids = Array.from({length: groups}, () => []);
+    for (let i = 0; i < samples.count; i++)
+        ids[groupOf(samples.thread[i])].push(i);
+    return ids.map((list) => list.length > 0 ? new Counts(samples, list) : null);
+}
+
+/** How many threads wait: at a time, on average, and the waiting that adds up in an interval,
+ * exactly: an area under the number of waiters, as a running sum. */
 export class Crowd {
-    constructor(spans) {
-        this.start = spans.start.slice().sort();
-        this.end = spans.end.slice().sort();
+    constructor({start, end}) {
+        const starts = start.slice().sort(), ends = end.slice().sort(), count = start.length;
+        this.time = new Float64Array(2 * count);      // of starts and ends
+        this.area = new Float64Array(2 * count);      // until then
+        this.waiters = new Int32Array(2 * count + 1); // [i]: from the ith of them on
+        for (let i = 0, j = 0, k = 0; k < 2 * count; k++) {
+            const isEnd = i === count || ends[j] <= starts[i];
+            this.time[k] = isEnd ? ends[j++] : starts[i++];
+            this.waiters[k + 1] = this.waiters[k] + (isEnd ? -1 : 1);
+            if (k > 0)
+                this.area[k] = this.area[k - 1] +
+                    this.waiters[k] * (this.time[k] - this.time[k - 1]);
+        }
     }
 
     at(time) {
-        return countBelow(this.start, time + 1) - countBelow(this.end, time + 1);
+        return this.waiters[countBelow(this.time, time + 1)];
+    }
+
+    until(time) {
+        const i = countBelow(this.time, time);
+        return i === 0 ? 0 : this.area[i - 1] + this.waiters[i] * (time - this.time[i - 1]);
+    }
+
+    between(from, to) {
+        return this.until(to) - this.until(from);
     }
 
     /** out[x]: average number of waiters in that pixel. */
     average(from, step, width, out) {
-        const {start, end} = this;
-        let i = countBelow(start, from), j = countBelow(end, from);
-        for (let x = 0; x < width; x++) {
-            const to = from + (x + 1) * step;
-            let area = (i - j) * step;
-            for (; i < start.length && start[i] < to; i++)
-                area += to - start[i];
-            for (; j < end.length && end[j] < to; j++)
-                area -= to - end[j];
-            out[x] = area / step;
+        for (let x = 0, before = this.until(from); x < width; x++) {
+            const now = this.until(from + (x + 1) * step);
+            out[x] = (now - before) / step;
+            before = now;
         }
     }
 }
 
 // A thread's states are drawn by kind. Kinds by enum gt_sched_state: the page's own list of
 // names says what each number means.
-export const STATE_KINDS = ["running", "runnable", "blocked", "asleep", "other"];
+const STATE_KINDS = ["running", "runnable", "blocked", "for the GIL", "asleep", "other"];
+export const FOR_THE_GIL = 3; // place among the kinds
 const KIND_OF_NAME = new Map([["running", 0], ["runnable (preempted)", 1],
-                              ["runnable (woken)", 1], ["D", 2], ["S", 3], ["S(GIL)", 3],
-                              ["off CPU", 3], ["off CPU (GIL)", 3]]);
+                              ["runnable (woken)", 1], ["D", 2], ["S(GIL)", 3],
+                              ["off CPU (GIL)", 3], ["S", 4], ["off CPU", 4]]);
 
 /** One track per kind of state. */
 export function buildStates(spans, names) {
-    const member = Uint8Array.from(spans.flags, (state) => KIND_OF_NAME.get(names[state]) ?? 4);
+    const member = Uint8Array.from(spans.flags, (state) => KIND_OF_NAME.get(names[state]) ?? 5);
     const {count, start, end} = spans;
     return buildTracks({count, start, end, member}, STATE_KINDS.length);
 }
@@ -183,7 +206,7 @@ export function buildStates(spans, names) {
 export const LAYERS = 16;
 
 /** All spans as one track. */
-function buildWhole({count, start, end}) {
+export function buildWhole({count, start, end}) {
     return buildTracks({count, start, end, member: new Uint8Array(count)}, 1)[0];
 }
 
@@ -202,7 +225,7 @@ export function indexGil(gil) {
     gil.allHolds = gil.members.length > LAYERS ? buildWhole(gil.holdSpans) : null;
     gil.crowd = new Crowd(gil.waitSpans);
     // Threads by how long they held: the order of colours and of the owner lane's layers.
-    const held = gil.holdTracks.map((track) => track.sum[track.count]);
+    const held = gil.holdTracks.map((track) => track.total);
     gil.ranked = held.map((_, member) => member).sort((a, b) => held[b] - held[a] || a - b);
     gil.rankOf = [];
     gil.ranked.forEach((member, rank) => { gil.rankOf[member] = rank; });

@@ -17,13 +17,14 @@ import {showVerdict} from "./verdict.js";
 import {readHash, View, viewToHash} from "./view.js";
 
 class Page {
-    constructor(model, summary) {
+    constructor(model, summary, summaryText) {
         this.model = model;
-        this.summary = summary;
+        this.summaryText = summaryText;
         this.view = new View(model.duration);
         this.timeline = new Timeline(model, this.view);
-        this.overview = new Overview(model, this.view);
-        this.details = new Details(model, this.view);
+        this.overview = new Overview(model, this.view, summary.load,
+                                     (event, text) => this.tip(event, text));
+        this.details = new Details(model, this.view, summary.load);
         this.table = new ThreadTable(model, this.view, summary);
         this.search = new Search(model, this.view, this.timeline);
         this.tabs = new Tabs(model, this.view, summary, (text) => this.search.start(text));
@@ -75,6 +76,8 @@ class Page {
             this.timeline.layOut();
         if (changed.has("selection"))
             this.showSelection();
+        else if (changed.has("range"))
+            this.details.show();
         if (changed.has("range"))
             this.table.showSoon();
         if (changed.has("tab") || changed.has("range"))
@@ -122,11 +125,14 @@ class Page {
         view.set({
             range: asked.range, selection: findSelection(model, asked),
             tab: this.tabs.has(asked.tab) ? asked.tab : "threads",
+            order: asked.order ?? "start", filter: asked.filter ?? "",
         });
+        byId("order").value = view.order;
+        byId("filter").value = view.filter;
     }
 
     listen() {
-        const {view, timeline, model, summary} = this;
+        const {view, timeline, model, summaryText} = this;
         listenToLanes(timeline, view, (event, at, press) => this.hover(event, at, press));
         const keys = keyTable(model, view, timeline, {
             search: () => this.search.focus(),
@@ -137,9 +143,9 @@ class Page {
         listenToKeys(keys);
         this.fillHelp(keys);
         byId("help-button").addEventListener("click", () => byId("help").showModal());
-        byId("save").addEventListener("click", () => saveJson(model, summary));
+        byId("save").addEventListener("click", () => saveJson(model, summaryText));
         byId("perfetto").addEventListener("click",
-            () => openInPerfetto(model, summary, document.title));
+            () => openInPerfetto(model, summaryText, document.title));
         byId("fit-all").addEventListener("click", () => view.fitAll());
         byId("unfold").addEventListener("click", () => view.set({unfolded: !view.unfolded}));
         byId("drop-range").addEventListener("click", () => view.set({range: null}));
@@ -164,24 +170,30 @@ class Page {
     }
 
     fillHelp(keys) {
-        byId("help-keys").replaceChildren(...keys.map(([names, what]) => make("div", {},
-            make("dt", {}, ...names.flatMap((name, i) =>
-                [i ? " " : "", make("kbd", {}, name.replace("Arrow", "").replace("Escape", "Esc"))])),
-            make("dd", {}, what))));
+        byId("help-keys").replaceChildren(...keys.map(([names, what]) => make("div",
+            make("dt", ...names.flatMap((name, i) =>
+                [i ? " " : "", make("kbd", name.replace("Arrow", "").replace("Escape", "Esc"))])),
+            make("dd", what))));
     }
 
     /** A line at the pointer and one sentence about what is there. */
     hover(event, at, press) {
         const {timeline} = this;
-        const tip = byId("tip");
-        const found = at && !press?.moved && press?.kind !== "range" ? timeline.pickAt(at.x, at.y) : null;
         timeline.cursor.hidden = !at;
         if (at)
             timeline.cursor.style.transform = `translateX(${at.x + timeline.namesWidth}px)`;
-        tip.hidden = !found;
-        if (!found)
+        const quiet = !at || press?.moved || press?.kind === "range";
+        const found = quiet ? null : timeline.pickAt(at.x, at.y);
+        this.tip(event, quiet ? null : timeline.noteAt(at.x, at.y) ??
+            (found && this.details.hoverText(found)));
+    }
+
+    tip(event, text) {
+        const tip = byId("tip");
+        tip.hidden = !text;
+        if (!text)
             return;
-        tip.textContent = this.details.hoverText(found);
+        tip.textContent = text;
         const right = event.clientX > innerWidth * 0.7;
         tip.style.left = `${event.clientX + (right ? -12 : 14)}px`;
         tip.style.top = `${event.clientY + 16}px`;
@@ -193,11 +205,11 @@ async function start() {
     const status = byId("status");
     try {
         performance.mark("giltracer-start");
-        const {names, summary} = await readDocument();
+        const {names, summary, summaryText} = await readDocument();
         performance.mark("giltracer-decoded");
         showVerdict(summary);
         await nextTurn();
-        const page = new Page(buildModel(names), summary);
+        const page = new Page(buildModel(names), summary, summaryText);
         performance.mark("giltracer-indexed");
         byId("app").dataset.state = "ready";
         page.start();

@@ -1,7 +1,8 @@
 // The decoded page as one model: processes, threads and GILs that know each other, the
-// lanes they make, and the spans under a point.
+// lanes they make (a GIL's are in the order of its members), and the spans under a point.
 
-import {Counts, buildCallTracks, buildStates, countBelow, indexGil} from "./lod.js";
+import {buildCallTracks, buildCounts, buildStates, buildWhole, countBelow, indexGil}
+    from "./lod.js";
 import {nameText, shortName} from "./format.js";
 
 /** Join what readDocument decoded. `model.threads[i].lanes` are its parts in GILs. */
@@ -11,7 +12,8 @@ export function buildModel(names) {
         const {stateSpans, callSpans} = thread;
         Object.assign(thread, {
             index, name: nameText(thread.label), lanes: [],
-            stateTracks: stateSpans && buildStates(stateSpans, names.states ?? []),
+            stateTrack: stateSpans && buildWhole(stateSpans),
+            stateTracks: stateSpans && buildStates(stateSpans, names.states),
             callTracks: callSpans && buildCallTracks(callSpans),
         });
     });
@@ -22,24 +24,26 @@ export function buildModel(names) {
         gil.index = index;
         indexGil(gil);
         processes[gil.process].gils.push(gil);
-        gil.members.forEach((thread, member) => {
-            threads[thread].lanes.push(makeLane(gil, member, threads[thread]));
-        });
+        gil.lanes = gil.members.map((thread, member) => makeLane(gil, member, threads[thread]));
+        for (const lane of gil.lanes)
+            lane.thread.lanes.push(lane);
     });
-    for (const process of processes)
-        process.counters = buildCounters(names.counters ?? [], threads, process.index);
     for (const thread of threads)
         if (thread.lanes.length === 0)
             thread.lanes.push(makeLane(null, -1, thread));
-    const functions = (names.functions ?? []).map((called) => ({
+    addCounters(names.counters, processes, (thread) => threads[thread].process);
+    addCounters(names.counters, threads, (thread) => thread);
+    addMarks(names.marks, threads);
+    const functions = names.functions.map((called) => ({
         ...called, title: nameText(called.name), where: whereText(called),
     }));
-    return {processes, threads, gils, functions, counters: names.counters ?? [],
+    return {processes, threads, gils, functions, counters: names.counters,
+            marks: names.marks, texts: names.texts,
             lost: names.lost, duration: names.duration_ns,
-            zero: names.zero_ns, stateNames: names.states ?? [],
-            frames: (names.frames ?? []).map(nameText),
-            flames: (names.flames ?? []).map(({state, values}) => ({state, nodes: values})),
-            callThreads: threads.filter((thread) => thread.callTracks).length,
+            zero: names.zero_ns, stateNames: names.states,
+            frames: names.frames.map(nameText),
+            flames: names.flames.map(({state, values}) => ({state, nodes: values})),
+            countedThreads: threads.filter(({counters}) => counters.length > 0).length,
             hasStates: threads.some((thread) => thread.stateSpans)};
 }
 
@@ -49,12 +53,35 @@ function whereText({file, line}) {
     return line > 0 ? `${short}:${line}` : short;
 }
 
-/** The counters that have samples of a process: [{name, counts}]. */
-function buildCounters(counters, threads, process) {
-    return counters.map((counter) => ({
-        name: nameText(counter.name),
-        counts: new Counts(counter.values, (thread) => threads[thread].process === process),
-    })).filter(({counts}) => counts.time.length > 0);
+/** Give each thread its moments: {time, id}, in the order of time. */
+function addMarks({count, time, thread, series}, threads) {
+    const ids = threads.map(() => []);
+    for (let i = 0; i < count; i++)
+        if (!series[i])
+            ids[thread[i]].push(i);
+    threads.forEach((each, index) => {
+        each.marks = {id: ids[index], time: Float64Array.from(ids[index], (id) => time[id])};
+    });
+}
+
+/** "name {detail}" of the moment of a thread that is nearest to a time, or null. */
+export function markText(model, {marks}, time, near_ns) {
+    const i = countBelow(marks.time, time - near_ns);
+    if (!(marks.time[i] <= time + near_ns))
+        return null;
+    const {name, detail} = model.marks;
+    return nameText(`${model.texts[name[marks.id[i]]]} ${model.texts[detail[marks.id[i]]]}`).trim();
+}
+
+/** Give each owner the counters that have samples of it: [{name, counts}]. */
+function addCounters(counters, owners, ownerOf) {
+    for (const owner of owners)
+        owner.counters = [];
+    for (const {name, values} of counters)
+        buildCounts(values, owners.length, ownerOf).forEach((counts, i) => {
+            if (counts)
+                owners[i].counters.push({name: nameText(name), counts});
+        });
 }
 
 /** A thread's part in a GIL, or a thread that never touched one (gil null). */
@@ -66,8 +93,8 @@ function makeLane(gil, member, thread) {
         // A thread may have run another program before: its part begins with the GIL's.
         start: Math.max(thread.start_ns, gil?.start_ns ?? 0),
         end: Math.min(thread.end_ns, gil?.end_ns ?? Infinity),
-        hold_ns: holds ? holds.sum[holds.count] : 0,
-        wait_ns: waits ? waits.sum[waits.count] : 0,
+        hold_ns: holds?.total ?? 0,
+        wait_ns: waits?.total ?? 0,
         color: gil ? gil.colorOf[member] : -1,
     };
 }
@@ -87,11 +114,14 @@ const ORDERS = {
 
 const ROW_HEIGHT = {process: 22, gil: 36, thread: 22, counter: 26, others: 22};
 export const CALL_HEIGHT = 14; // of each level of calls
-// Levels shown of each thread: where there are few threads, where there are many, unfolded.
-const CALL_LEVELS_FEW = 8, CALL_LEVELS_MANY = 4, CALL_LEVELS_UNFOLDED = 40;
+export const COUNTER_HEIGHT = 16; // of each of a thread's own
+// Levels of calls shown of each thread: as many as there is room for, within these limits.
+const CALL_LEVELS_LEAST = 4, CALL_LEVELS_FEW = 6, CALL_LEVELS_MOST = 12, CALL_LEVELS_UNFOLDED = 40;
 const FEW_THREADS = 6;
-export const STATES_HEIGHT = 9; // of the strip below a thread's bar, when states were recorded
-const MOST_THREAD_HEIGHT = 34;
+const STATES_HEIGHT = 9;  // of the strip below a thread's bar, when states were recorded
+const STATES_ALONE = 18;  // the same where there is no GIL to show above it
+const BAR_ALONE = 6;      // and what is left of the bar
+const MOST_BAR_HEIGHT = 34;
 
 function matches(lane, process, words) {
     const text = `${lane.thread.name} ${lane.thread.tid} ${process.title} ${process.pid}`;
@@ -105,30 +135,43 @@ export function splitProcesses({processes, gils}) {
     return [processes.filter(isMain), processes.filter((process) => !isMain(process))];
 }
 
-/** How many levels of a lane's calls are shown. */
-export function callLevels(model, lane, view) {
+/** How many levels of a lane's calls are shown, of at most `most`. */
+function callLevels(lane, most) {
     const {callTracks, lanes} = lane.thread;
-    if (!callTracks || lanes[0] !== lane)
-        return 0;
-    const folded = model.callThreads <= FEW_THREADS ? CALL_LEVELS_FEW : CALL_LEVELS_MANY;
-    return Math.min(callTracks.length, view.unfolded ? CALL_LEVELS_UNFOLDED : folded);
+    return callTracks && lanes[0] === lane ? Math.min(callTracks.length, most) : 0;
 }
 
-function statesHeight(lane) {
-    return lane.thread.stateSpans && lane.thread.lanes[0] === lane ? STATES_HEIGHT : 0;
+/** The parts of a thread's row, from top to bottom, in pixels. A thread has states, calls and
+ * counters once, in the first of its lanes. */
+function threadParts(model, lane, view) {
+    const {thread} = lane;
+    const first = thread.lanes[0] === lane;
+    const states = first && thread.stateSpans ? lane.gil ? STATES_HEIGHT : STATES_ALONE : 0;
+    const few = model.countedThreads <= FEW_THREADS;
+    return {bar: states && !lane.gil ? BAR_ALONE : ROW_HEIGHT.thread, states, calls: 0,
+            counters: first && (few || view.unfolded) ? thread.counters : []};
 }
 
-/** Few rows grow with the room there is; many keep the least height and scroll. */
-function growThreads(rows, room) {
-    const threads = rows.filter((row) => row.kind === "thread").length;
-    const used = rows.reduce((sum, row) => sum + row.height, 0);
-    const more = Math.floor(Math.max(0, room - used) / Math.max(1, threads));
+/** Share the room that is left: levels of calls first, then higher bars. */
+function growThreads(rows, room, view) {
+    const threads = rows.filter((row) => row.kind === "thread");
+    const height = (row) => row.kind === "thread"
+        ? row.bar + row.states + row.calls + row.counters.length * COUNTER_HEIGHT : row.height;
+    const left = () => room - rows.reduce((sum, row) => sum + height(row), 0);
+    const called = threads.filter(({lane}) => callLevels(lane, 1) > 0);
+    const least = called.length <= FEW_THREADS ? CALL_LEVELS_FEW : CALL_LEVELS_LEAST;
+    const fit = Math.floor(left() / (Math.max(1, called.length) * CALL_HEIGHT));
+    const levels = view.unfolded ? CALL_LEVELS_UNFOLDED
+        : Math.min(CALL_LEVELS_MOST, Math.max(least, fit));
+    for (const row of called)
+        row.calls = callLevels(row.lane, levels) * CALL_HEIGHT;
+    const more = Math.floor(Math.max(0, left()) / Math.max(1, threads.length));
     let top = 0;
     for (const row of rows) {
+        if (row.kind === "thread" && row.bar >= ROW_HEIGHT.thread)
+            row.bar = Math.min(MOST_BAR_HEIGHT, row.bar + more);
         row.top = top;
-        if (row.kind === "thread")
-            row.height = Math.max(row.height, Math.min(
-                MOST_THREAD_HEIGHT + row.states + row.calls, row.height + more));
+        row.height = height(row);
         top += row.height;
     }
     return rows;
@@ -139,9 +182,7 @@ export function layRows(model, view, room) {
     const rows = [];
     const words = view.filter.toLowerCase().split(/\s+/).filter(Boolean);
     const groups = model.processes.map(() => []);
-    const add = (kind, fields) => rows.push({
-        kind, ...fields, height: ROW_HEIGHT[kind] + (fields.states ?? 0) + (fields.calls ?? 0),
-    });
+    const add = (kind, fields) => rows.push({kind, height: ROW_HEIGHT[kind], ...fields});
     for (const thread of model.threads)
         groups[thread.process].push(...thread.lanes);
     const [main, others] = splitProcesses(model);
@@ -159,15 +200,14 @@ export function layRows(model, view, room) {
             if (gil && members.length > 0)
                 add("gil", {process, gil});
             for (const lane of members)
-                add("thread", {process, gil, lane, states: statesHeight(lane),
-                               calls: callLevels(model, lane, view) * CALL_HEIGHT});
+                add("thread", {process, gil, lane, ...threadParts(model, lane, view)});
         }
         for (const counter of words.length === 0 ? process.counters : [])
             add("counter", {process, counter});
     }
     if (others.length > 0 && words.length === 0)
         add("others", {count: others.length});
-    return growThreads(rows, room);
+    return growThreads(rows, room, view);
 }
 
 /** A selection for the span `i` of a lane's track. */
@@ -222,14 +262,18 @@ export function pick(lane, time, near_ns) {
     return {...threadSelection(lane), kind: "free", ...freeAround(lane, time)};
 }
 
-/** The call of a level at a time, or the longest one near; null where there is none. */
+/** The span of a track at a time, the longest one near where that is too small to hit; -1 where
+ * there is none. */
+function nearest(track, time, near_ns) {
+    const exact = track.at(time);
+    return exact >= 0 && track.end(exact) - track.start[exact] > near_ns ? exact
+        : longestIn(track, time - near_ns, time + near_ns);
+}
+
+/** The call of a level at a time, or near; null where there is none. */
 export function pickCall(lane, level, time, near_ns) {
     const track = lane.thread.callTracks[level];
-    if (!track)
-        return null;
-    let i = track.at(time);
-    if (i < 0)
-        i = longestIn(track, time - near_ns, time + near_ns);
+    const i = track ? nearest(track, time, near_ns) : -1;
     return i < 0 ? null : callSelection(lane, track.id[i]);
 }
 
@@ -239,32 +283,11 @@ export function callSelection(lane, id) {
             end: calls.end[id], function: calls.function[id], depth: calls.depth[id]};
 }
 
-/** The innermost call of a thread at a time: a function, or null. */
-export function functionAt(model, thread, time) {
-    const {callTracks, callSpans} = model.threads[thread];
-    let found = null;
-    for (const track of callTracks ?? []) {
-        const i = track.at(time);
-        if (i < 0)
-            break;
-        found = model.functions[callSpans.function[track.id[i]]];
-    }
-    return found;
-}
-
 /** The state of a thread at a time: a selection, or null where it is not known. */
 export function pickState(lane, time, near_ns) {
-    const spans = lane.thread.stateSpans;
-    let best = -1;
-    const first = Math.max(0, countBelow(spans.start, time - near_ns) - 1);
-    for (let i = first; i < spans.count && spans.start[i] < time + near_ns && i < first + 5000; i++)
-        if (spans.end[i] > time - near_ns &&
-            (best < 0 || spans.end[i] - spans.start[i] > spans.end[best] - spans.start[best]))
-            best = i;
-    const exact = countBelow(spans.start, time + 1) - 1;
-    if (exact >= 0 && spans.end[exact] > time && spans.end[exact] - spans.start[exact] > near_ns)
-        best = exact;
-    return best < 0 ? null : stateSelection(lane, best);
+    const track = lane.thread.stateTrack;
+    const i = nearest(track, time, near_ns);
+    return i < 0 ? null : stateSelection(lane, track.id[i]);
 }
 
 function stateSelection(lane, id) {

@@ -2,15 +2,31 @@
 // window that can be moved, resized or drawn anew.
 
 import {byId} from "./dom.js";
+import {percentText, timeText} from "./format.js";
+import {Crowd, FOR_THE_GIL} from "./lod.js";
 import {Painter} from "./paint.js";
+import {holdersDuring} from "./select.js";
 
 const MOST_ROWS = 6; // GILs shown, those with most waiting first
 const EDGE_PIXELS = 6;
 const OWNERS_SHARE = 0.6; // of the height; the rest is the curve of waiters
 
+/** Without the GIL's events: how many threads sleep for it, as their states say. */
+function asleepForGil({threads}) {
+    const tracks = threads.flatMap(({stateTracks}) => stateTracks?.[FOR_THE_GIL] ?? []);
+    const all = (timesOf) => Float64Array.from(tracks.flatMap((track) => [...timesOf(track)]));
+    return new Crowd({start: all((track) => track.start),
+                      end: all((track) => track.start.map((_, i) => track.end(i)))});
+}
+
 export class Overview {
-    constructor(model, view) {
+    /** `hover(event, text)`: what there is to say at the pointer, null when it has left. */
+    constructor(model, view, load, hover) {
         this.model = model;
+        this.load = load;
+        this.hover = hover;
+        this.crowds = model.gils.length > 0 ? model.gils.map((gil) => gil.crowd)
+            : [asleepForGil(model)];
         this.view = view;
         this.canvas = byId("overview-canvas");
         this.context = this.canvas.getContext("2d", {alpha: false});
@@ -22,7 +38,7 @@ export class Overview {
 
     busiest() {
         const load = (gil) => [...gil.waitTracks, ...gil.holdTracks]
-            .reduce((sum, track) => sum + track.sum[track.count], 0);
+            .reduce((sum, track) => sum + track.total, 0);
         return this.model.gils.map((gil) => ({gil, load: load(gil)}))
             .sort((a, b) => b.load - a.load).slice(0, MOST_ROWS)
             .map(({gil}) => gil).sort((a, b) => a.index - b.index);
@@ -38,7 +54,7 @@ export class Overview {
         this.canvas.height = height;
         const {painter, gils, theme} = this;
         painter.begin(this.context, width, height, 0, this.view.duration, theme);
-        const owners = Math.round(height * OWNERS_SHARE);
+        const owners = gils.length > 0 ? Math.round(height * OWNERS_SHARE) : 0;
         const row = Math.floor(owners / Math.max(1, gils.length));
         gils.forEach((gil, i) => painter.owners(gil, i * row, row - (i < gils.length - 1 ? 2 : 0)));
         this.paintWaiters(owners + Math.round(3 * ratio), height, ratio);
@@ -49,14 +65,50 @@ export class Overview {
     paintWaiters(top, bottom, ratio) {
         const {width} = this.painter;
         const sum = new Float32Array(width), one = new Float32Array(width);
-        for (const gil of this.model.gils) {
-            gil.crowd.average(0, this.view.duration / width, width, one);
+        for (const crowd of this.crowds) {
+            crowd.average(0, this.view.duration / width, width, one);
             one.forEach((value, x) => { sum[x] += value; });
         }
         const most = Math.max(1, Math.ceil(sum.reduce((a, b) => Math.max(a, b), 0) - 0.01));
         this.painter.curve(sum, top, bottom - top, most, Math.round(ratio));
-        byId("overview-most").textContent = this.gils.length === 0 ? "no GIL was seen" : sum.some((value) => value > 0)
-            ? `and how many wait, up to ${most}` : "and nobody waits";
+        this.label(sum.some((value) => value > 0) ? most : 0);
+    }
+
+    /** The load of the GIL that was contended most, and what the curve's height means. */
+    label(most) {
+        const [busiest] = [...this.load ?? []].sort((a, b) => b.contended - a.contended);
+        const seen = this.gils.length > 0;
+        const texts = {
+            "overview-title": seen ? "Whole run: who holds" : "Whole run",
+            "overview-load": busiest ? `${this.load.length > 1 ? "busiest GIL " : ""}held ${percentText(busiest.held, 1)}%, waited for ${
+                percentText(busiest.contended, 1)}%` : "",
+            "overview-most": most > 0 ? `${seen ? "and how many wait" : "asleep for the GIL"}, up to ${most}`
+                : seen ? "and nobody waits" : "no GIL was seen",
+        };
+        for (const [id, text] of Object.entries(texts))
+            byId(id).textContent = text;
+        byId("overview-most").className = most > 0 ? "waits" : "hint";
+        this.canvas.setAttribute("aria-label", Object.values(texts).join(" "));
+    }
+
+    /** The load at a moment, as wide as a pixel or two. */
+    textAt(time) {
+        const half = this.view.duration / this.canvas.clientWidth;
+        const from = Math.max(0, time - half), to = Math.min(this.view.duration, time + half);
+        const waiting = new Float32Array(1);
+        let waiters = 0;
+        for (const crowd of this.crowds) {
+            crowd.average(from, to - from, 1, waiting);
+            waiters += waiting[0];
+        }
+        const holders = this.gils.flatMap((gil) => holdersDuring(gil, from, to)
+            .map(({member, ns}) => ({ns, name: gil.lanes[member].thread.name})))
+            .sort((a, b) => b.ns - a.ns).slice(0, 3)
+            .map(({ns, name}) => `${name} ${percentText(ns, to - from)}%`);
+        const lost = this.model.lost.some(([start, end]) => start < to && end > from);
+        return [timeText(time, half), holders.length > 0 ? `held by ${holders.join(", ")}` : "not held",
+                waiters > 0 ? `${waiters.toFixed(1)} waiting` : "", lost ? "events were lost" : ""]
+            .filter(Boolean).join(" · ");
     }
 
     /** Where the view's window is: at every change of it. */
@@ -97,6 +149,7 @@ export class Overview {
         });
         area.addEventListener("pointermove", (event) => {
             const time = this.timeAt(event);
+            this.hover(event, grip ? null : this.textAt(time));
             if (!grip) {
                 area.style.cursor = {edge: "ew-resize", move: "grab", new: "crosshair"}[
                     this.gripAt(event).kind];
@@ -113,6 +166,7 @@ export class Overview {
                 this.view.pan(grip.fixed - (this.view.from + this.view.to) / 2);
             grip = null;
         });
+        area.addEventListener("pointerleave", (event) => this.hover(event, null));
         area.addEventListener("pointercancel", () => { grip = null; });
         area.addEventListener("dblclick", () => this.view.fitAll());
         area.addEventListener("wheel", (event) => {

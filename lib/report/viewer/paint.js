@@ -110,26 +110,37 @@ export class Painter {
         }
     }
 
-    /** A thread's states below its bar, by the same rule: running is solid, ready to run but
-     * without a CPU hatched, uninterruptible dark; sleeping is empty. */
-    states(tracks, y, height) {
+    /** A thread's states below its bar, by the same rule, from below: running is solid, ready
+     * to run but without a CPU hatched, then asleep for the GIL, uninterruptible dark; any other
+     * sleep is a thin line, and where the state is not known there is nothing. `alone`: no bar
+     * above tells of the waits. */
+    states(tracks, y, height, line, alone) {
         const {pixels} = this.theme;
-        const [running, runnable, blocked] = tracks;
-        running.coverage(this.from, this.step, this.width, this.hold);
-        runnable.coverage(this.from, this.step, this.width, this.wait);
-        blocked.coverage(this.from, this.step, this.width, this.level);
-        const rows = (share) => share > 0 ? Math.max(1, Math.round(share * height)) : 0;
-        for (let x = 0; x < this.width; x++) {
-            const run = rows(this.hold[x]), stuck = rows(this.level[x]);
-            const ready = Math.min(rows(this.wait[x]), height);
-            if (run > 0)
-                this.column(x, y + height - run, run, pixels.running);
-            if (stuck > 0)
-                this.column(x, y, Math.min(stuck, height), pixels.blocked);
-            if (ready > 0)
-                this.hatchedColumn(x, y + Math.max(0, height - run - ready), ready,
-                                   pixels.runnable, pixels.lane);
+        const looks = [[pixels.running, null], [pixels.runnable, pixels.lane],
+                       [pixels.blocked, null],
+                       alone ? [pixels.wait, pixels.waitPale] : [pixels.waitPale, null]];
+        this.rows.fill(0); // taken so far
+        for (const kind of [0, 1, 3, 2]) {
+            const [pixel, pale] = looks[kind];
+            if (tracks[kind].count === 0)
+                continue;
+            tracks[kind].coverage(this.from, this.step, this.width, this.hold);
+            for (let x = 0; x < this.width; x++) {
+                if (this.hold[x] <= 0)
+                    continue;
+                const rows = Math.max(1, Math.round(this.hold[x] * height));
+                const top = Math.max(0, height - this.rows[x] - rows);
+                this.rows[x] = Math.min(height, this.rows[x] + rows);
+                if (pale === null)
+                    this.column(x, y + top, rows, pixel);
+                else
+                    this.hatchedColumn(x, y + top, rows, pixel, pale);
+            }
         }
+        tracks[4].coverage(this.from, this.step, this.width, this.hold);
+        for (let x = 0; x < this.width; x++)
+            if (this.hold[x] > 0 && this.rows[x] <= height / 2)
+                this.column(x, y + (height - line >> 1), line, pixels.free);
     }
 
     /** Who holds a GIL: owners as layers, each as thick as its share of the pixel's time, the

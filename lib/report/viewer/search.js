@@ -1,7 +1,7 @@
 // Search for threads by name, id or process, and for calls by function, with next and previous.
 
 import {byId} from "./dom.js";
-import {callLevels, callSelection, laneOf, threadSelection} from "./model.js";
+import {CALL_HEIGHT, callSelection, laneOf, threadSelection} from "./model.js";
 
 const MOST_CALLS = 100000;
 
@@ -82,7 +82,8 @@ export class Search {
     selectCall({thread, id}) {
         const lane = laneOf(this.model, thread.index, null);
         const selection = callSelection(lane, id);
-        if (selection.depth >= callLevels(this.model, lane, this.view))
+        const row = this.timeline.rowOf(thread.index, lane.gil?.index ?? null);
+        if (row && (selection.depth + 1) * CALL_HEIGHT > row.calls)
             this.view.set({unfolded: true});
         this.view.set({selection});
         this.view.reveal(selection.start, selection.end);
@@ -105,7 +106,8 @@ export class Search {
     show() {
         const {input, found, at} = this;
         byId("search-count").textContent = input.value === "" ? ""
-            : `${at < 0 ? "" : `${at + 1} of `}${found.length + this.calls.length}`;
+            : `${at < 0 ? "" : `${at + 1} of `}${found.length + this.calls.length}${
+                this.calls.length >= MOST_CALLS ? "+" : ""}`;
         this.timeline.found = new Set(found);
         this.timeline.markSelected();
     }

@@ -1,6 +1,6 @@
 // Measuring: what happened in an interval, who held while others waited.
 
-import {countBelow} from "./lod.js";
+import {FOR_THE_GIL, countBelow} from "./lod.js";
 import {TimeSlice} from "./dom.js";
 
 function overlap(a0, a1, b0, b1) {
@@ -18,7 +18,7 @@ export function firstHoldAfter(gil, time) {
 
 /** Add to `held` (ns per member) who held the GIL in [from, to). Walks the holds when they
  * are few, asks each member's track when they are many. */
-export function addHolders(gil, from, to, held) {
+function addHolders(gil, from, to, held) {
     const {start, end, member} = gil.holdSpans;
     const first = firstHoldAfter(gil, from);
     const last = countBelow(start, to, first);
@@ -48,17 +48,25 @@ export function waitersDuring(gil, from, to) {
     return rankEntries(gil.waitTracks.map((track) => track.covered(from, to)));
 }
 
-/** How a hold ended: who had been waiting when it was released, the one that asked first,
- * and who took the GIL next. */
-export function endOfHold(gil, selection) {
+/** When a waiter asks for the GIL: it does whenever the switch interval has passed since it
+ * began to wait, or asked last, and nobody took the GIL meanwhile. */
+function askedAt(since, holdStart, interval) {
+    const turns = Math.max(0, Math.ceil((holdStart - since) / interval));
+    return since + (turns + 1) * interval;
+}
+
+/** How a hold ended: who was waiting when it was released, in the order in which they asked
+ * for the GIL, or would have, and who took it next. */
+export function endOfHold(gil, selection, interval) {
     const {holdSpans} = gil;
     const waiting = [];
     gil.waitTracks.forEach((track, member) => {
         const i = track.at(selection.end - 1);
         if (i >= 0 && member !== selection.member)
-            waiting.push({member, since: track.start[i]});
+            waiting.push({member, since: track.start[i],
+                          asked: askedAt(track.start[i], selection.start, interval)});
     });
-    waiting.sort((a, b) => a.since - b.since);
+    waiting.sort((a, b) => a.asked - b.asked);
     const next = selection.id + 1;
     return {
         waiting,
@@ -109,6 +117,17 @@ export function measureLane(model, lane, from, to) {
         holds: hold.count, waits: wait.count,
         longest_hold_ns: hold.longest, longest_wait_ns: wait.longest,
     };
+}
+
+/** The states of a table's row within its time, in the table's columns. */
+export function measureStates(model, {thread, start_ns: from, end_ns: to}) {
+    const tracks = model.threads[thread].stateTracks;
+    if (!tracks)
+        return {};
+    const [running, runnable, ...others] = tracks.map((track) => track.covered(from, to));
+    return {running_ns: running, runnable_ns: runnable,
+            for_gil_ns: tracks[FOR_THE_GIL].covered(from, to),
+            sleeping_ns: others.reduce((sum, ns) => sum + ns, 0), state_life_ns: to - from};
 }
 
 /** Who waits for whom in [from, to): for each waiter {member, ns, holders: [{member, ns}],

@@ -1,50 +1,92 @@
 // The table of threads: of the whole run as the summary says, or of the selected range.
 
-import {byId, make, shareBar, swatch} from "./dom.js";
+import {byId, make, shareBar, threadLabel} from "./dom.js";
 import {countText, durationText, nameText, percentText, shortName} from "./format.js";
 import {gilName, laneOf, threadSelection} from "./model.js";
-import {measureBlockers, measureLane} from "./select.js";
+import {measureBlockers, measureLane, measureStates} from "./select.js";
 
-// [key, title, what it means, is a share of the lifetime]
+// [key, title, what it means, is a share of the lifetime, which reports have it]
+const sawGil = ({gils}) => gils.length > 0;
 const COLUMNS = [
     ["label", "Thread", "Name and thread id; ★ is a main thread"],
     ["lifetime_ns", "Lifetime", "From its start to its end, as far as recorded"],
-    ["free_ns", "No GIL %", "Share of its life without the GIL and not waiting for it", true],
-    ["hold_ns", "Has GIL %", "Share of its life holding the GIL", true],
+    ["free_ns", "No GIL %", "Share of its life without the GIL and not waiting for it", true, sawGil],
+    ["hold_ns", "Has GIL %", "Share of its life holding the GIL", true, sawGil],
     ["wait_ns", "GIL wait %", "Share of its life waiting for the GIL", true],
-    ["longest_wait_ns", "Longest wait", "Its longest wait for the GIL"],
-    ["blocked_by", "Blocked by", "Who held the GIL while it waited, share of its waiting"],
-    ["waits", "Waits", "How often it had to wait"],
-    ["holds", "Holds", "How often it took the GIL"],
-    ["longest_hold_ns", "Longest hold", "The longest it held the GIL at a stretch"],
+    ["unknown_ns", "Unknown %", "Share of its life in which events were lost", true,
+     ({lost}) => lost.length > 0],
+    ["running_ns", "Running %", "Share of its life on a CPU", true, ({hasStates}) => hasStates],
+    ["runnable_ns", "Runnable %", "Share of its life ready to run, without a CPU", true,
+     ({hasStates}) => hasStates],
+    ["sleeping_ns", "Sleeping %", "Share of its life off the CPU of itself", true,
+     ({hasStates}) => hasStates],
+    ["longest_wait_ns", "Longest wait", "Its longest wait for the GIL", false, sawGil],
+    ["blocked_by", "Blocked by", "Who held the GIL while it waited, share of its waiting", false,
+     sawGil],
+    ["waits", "Waits", "How often it had to wait", false, sawGil],
+    ["holds", "Holds", "How often it took the GIL", false, sawGil],
+    ["longest_hold_ns", "Longest hold", "The longest it held the GIL at a stretch", false, sawGil],
 ];
-const BARS = {free_ns: "free", hold_ns: "hold", wait_ns: "wait"};
+const BARS = {free_ns: "free", hold_ns: "hold", wait_ns: "wait", unknown_ns: "lost"};
+
+/** What a column's value is a share of: states are of the thread's whole life. */
+function wholeOf(row, key) {
+    const states = ["running_ns", "runnable_ns", "sleeping_ns"].includes(key);
+    return Math.max(1, states ? row.state_life_ns : row.lifetime_ns);
+}
 
 export class ThreadTable {
     constructor(model, view, summary) {
         this.model = model;
         this.view = view;
         this.summary = summary;
+        this.columns = COLUMNS.filter(([, , , , has]) => !has || has(model));
         this.sort = {key: null, down: true};
         this.turn = 0; // counts measurements: a newer one makes an older one stale
     }
 
     /** [{title, gil, rows}]: from the JSON for the whole run, measured for a range. */
     whole() {
-        return (this.summary.gils ?? []).map((gil) => ({
-            gil: this.model.gils[gil.index] ?? null, rows: gil.threads,
-            process: gil.process, pid: gil.pid, violations: gil.violations ?? 0,
+        const gils = this.summary.gils ?? [];
+        return gils.length === 0 ? this.stateBlocks() : gils.map((gil) => ({
+            gil: this.model.gils[gil.index] ?? null,
+            rows: gil.threads.map((row) => this.complete(row, gil.source)), process: gil.process,
+            pid: gil.pid, violations: gil.violations ?? 0, hold_ns: gil.hold_ns,
+            wait_ns: gil.wait_ns, part: gil.source === "futex",
         }));
+    }
+
+    /** A row with its states, and without what futex calls cannot tell: holds that nobody waited
+     * for. */
+    complete(row, source) {
+        const unknown = source === "futex" ? {hold_ns: null, free_ns: null} : {};
+        return {...row, ...measureStates(this.model, row), ...unknown};
+    }
+
+    /** Without the GIL's events: what the states tell, of each process. */
+    stateBlocks() {
+        const threads = (this.summary.threads ?? [])
+            .filter(({thread}) => this.model.threads[thread]?.stateTracks)
+            .map((row) => this.complete(row, null));
+        const told = this.summary.sched?.stacks || threads.some((row) => row.for_gil_ns > 0);
+        return this.model.processes.map(({name, pid, index}) => ({
+            gil: null, process: name, pid, violations: 0,
+            rows: threads.filter(({thread}) => this.model.threads[thread].process === index)
+                .map((row) => ({...row, lifetime_ns: row.end_ns - row.start_ns,
+                                wait_ns: told ? row.for_gil_ns : null})),
+        })).filter(({rows}) => rows.length > 0);
     }
 
     measured({from, to}) {
         return this.model.gils.map((gil) => {
             const process = this.model.processes[gil.process];
-            const rows = gil.members
-                .map((thread) => measureLane(this.model, laneOf(this.model, thread, gil.index),
-                                             from, to))
-                .filter((row) => row.lifetime_ns > 0);
-            return {gil, rows, process: process.name, pid: process.pid, violations: 0};
+            const {source} = this.summary.gils?.[gil.index] ?? {};
+            const rows = gil.lanes.map((lane) => measureLane(this.model, lane, from, to))
+                .filter((row) => row.lifetime_ns > 0).map((row) => this.complete(row, source));
+            const sum = (key) => rows.reduce((ns, row) => ns + (row[key] ?? 0), 0);
+            return {gil, rows, process: process.name, pid: process.pid, violations: 0,
+                    hold_ns: sum("hold_ns"), wait_ns: sum("wait_ns"),
+                    part: source === "futex"};
         }).filter(({rows}) => rows.length > 0);
     }
 
@@ -87,7 +129,7 @@ export class ThreadTable {
     /** As the summary's blocked_by. */
     blameOf(gil, {ns, holders, nobody}) {
         const list = holders.map((each) => {
-            const {tid, label} = this.model.threads[gil.members[each.member]];
+            const {tid, label} = gil.lanes[each.member].thread;
             return {tid, label, ns: each.ns, share: each.ns / ns};
         });
         if (nobody > 0)
@@ -96,11 +138,11 @@ export class ThreadTable {
     }
 
     render() {
-        const head = make("tr", {}, ...COLUMNS.map((column) => this.headCell(column)));
+        const head = make("tr", ...this.columns.map((column) => this.headCell(column)));
         const bodies = this.blocks.map((block) => this.body(block));
         byId("threads-table").replaceChildren(
-            make("caption", {className: "visually-hidden"}, "Threads and their GIL"),
-            make("thead", {}, head), ...bodies);
+            make("caption.visually-hidden", "Threads and their GIL"),
+            make("thead", head), ...bodies);
         byId("no-threads").hidden = bodies.length > 0;
         this.mark();
     }
@@ -119,7 +161,7 @@ export class ThreadTable {
         this.sort = {key, down: same ? !this.sort.down : key !== "label"};
         this.render();
         byId("threads-table").querySelector(`th:nth-child(${
-            COLUMNS.findIndex(([name]) => name === key) + 1}) button`).focus();
+            this.columns.findIndex(([name]) => name === key) + 1}) button`).focus();
     }
 
     sorted(rows) {
@@ -129,33 +171,34 @@ export class ThreadTable {
         const share = COLUMNS.find(([name]) => name === key)[3];
         const value = (row) => key === "label" ? nameText(row.label).toLowerCase()
             : key === "blocked_by" ? row.blocked_by?.[0]?.ns ?? 0
-                : share ? row[key] / Math.max(1, row.lifetime_ns) : row[key];
+                : share ? row[key] / wholeOf(row, key) : row[key] ?? -1;
         const compare = (a, b) => (value(a) > value(b) ? 1 : value(a) < value(b) ? -1 : 0);
         return [...rows].sort((a, b) => (down ? -compare(a, b) : compare(a, b)));
     }
 
     body(block) {
         const {gil} = block;
-        const name = gil ? gilName(gil, this.model) : "GIL";
-        const hold = block.rows.reduce((sum, row) => sum + row.hold_ns, 0);
-        const wait = block.rows.reduce((sum, row) => sum + row.wait_ns, 0);
-        const title = make("th", {scope: "rowgroup", colSpan: COLUMNS.length, className: "text"},
-            make("bdi", {title: nameText(block.process)}, shortName(block.process)), ` (${block.pid}), ${name}: held for `,
-            durationText(hold), ", waited for ", durationText(wait),
+        const held = block.part ? "" : `held for ${durationText(block.hold_ns)}, `;
+        const sums = gil ? `, ${gilName(gil, this.model)}: ${held}waited for ${
+            durationText(block.wait_ns)}` : "";
+        const title = make("th", {scope: "rowgroup", colSpan: this.columns.length,
+                                  className: "text"},
+            make("bdi", {title: nameText(block.process)}, shortName(block.process)),
+            ` (${block.pid})${sums}`,
             block.violations > 0 ? `, ${block.violations} violations` : "");
-        return make("tbody", {}, make("tr", {className: "group"}, title),
+        return make("tbody", make("tr.group", title),
                     ...this.sorted(block.rows).map((row) => this.row(row, gil)));
     }
 
     row(row, gil) {
-        const lane = gil && this.model.threads[row.thread]
-            ? laneOf(this.model, row.thread, gil.index) : null;
+        const lane = this.model.threads[row.thread]
+            ? laneOf(this.model, row.thread, gil?.index ?? null) : null;
         const select = () => lane && this.view.set({selection: threadSelection(lane)});
-        const cells = COLUMNS.slice(1).map((column) => this.cell(column, row));
+        const cells = this.columns.slice(1).map((column) => this.cell(column, row));
         const element = make("tr", {"data-thread": row.thread, "data-gil": gil?.index, onclick: select},
-            make("td", {className: "text"}, make("button", {className: "link"},
-                swatch(this.theme.ownerColor(lane?.color ?? -1)), make("bdi", {}, nameText(row.label)),
-                make("span", {className: "tid"}, `${row.main ? "★ " : ""}${row.tid}`))),
+            make("td.text", make("button.link",
+                ...threadLabel(this.theme.ownerColor(lane?.color ?? -1), nameText(row.label),
+                               `${row.main ? "★ " : ""}${row.tid}`))),
             ...cells);
         return element;
     }
@@ -165,20 +208,20 @@ export class ThreadTable {
         if (key === "blocked_by")
             return this.blockedCell(value);
         if (typeof value !== "number")
-            return make("td", {}, "–");
+            return make("td", "–");
         if (share)
             return make("td", {"data-key": key, "data-value": value, title: durationText(value)},
-                shareBar(value / Math.max(1, row.lifetime_ns), BARS[key]),
-                make("span", {className: "number"}, percentText(value, row.lifetime_ns)));
-        const text = key.endsWith("_ns") ? durationText(value) : countText(value);
+                BARS[key] ? shareBar(value / wholeOf(row, key), BARS[key]) : null,
+                make("span.number", percentText(value, wholeOf(row, key))));
+        const text = !key.endsWith("_ns") ? countText(value) : value > 0 ? durationText(value) : "–";
         return make("td", {"data-key": key, "data-value": value}, text);
     }
 
     blockedCell(list) {
         const parts = (list ?? []).slice(0, 2).map(({label, share, ns}, i) =>
-            make("span", {title: durationText(ns)}, i ? ", " : "", make("bdi", {}, nameText(label)),
+            make("span", {title: durationText(ns)}, i ? ", " : "", make("bdi", nameText(label)),
                  ` ${(100 * share).toFixed(0)}%`));
-        return make("td", {className: "text blocked", "data-key": "blocked_by"},
+        return make("td.text.blocked", {"data-key": "blocked_by"},
                     ...(parts.length ? parts : ["–"]));
     }
 

@@ -1,22 +1,26 @@
 // Tabs beside the table: blocking functions, who waits for whom, the longest waits and holds.
 
 import {Blockers} from "./blockers.js";
-import {byId, make, nextTurn, swatch} from "./dom.js";
+import {doingDuring, doingText} from "./doing.js";
+import {byId, make, makeTable, nextTurn, threadLabel} from "./dom.js";
 import {FlameGraph} from "./flamegraph.js";
 import {countText, durationText, nameText, percentText, timeText} from "./format.js";
-import {gilName, laneOf, spanSelection} from "./model.js";
+import {gilName, spanSelection} from "./model.js";
 import {countBelow} from "./lod.js";
 import {holdersDuring, longestSpans, measureBlockers, rankEntries, waitersDuring} from "./select.js";
 
 const LONGEST = 100;      // rows in a list of spans
 const MATRIX_THREADS = 40; // rows and columns of a matrix, by most waiting and holding
 
-const TABS = ["threads", "blockers", "matrix", "flame", "waits", "holds", "counters"];
+const TITLES = {threads: "Threads", blockers: "Blockers", matrix: "Who waits for whom",
+                flame: "Flame graph", waits: "Long waits", holds: "Long holds", counters: "Counters"};
+const TABS = Object.keys(TITLES);
 
 export class Tabs {
     /** `search` looks for a text among threads and functions. */
     constructor(model, view, summary, search) {
         this.model = model;
+        this.build(view);
         this.counters = summary.counters ?? [];
         this.flame = new FlameGraph(model, byId("panel-flame"), view);
         this.blockers = new Blockers(model, summary, search);
@@ -26,10 +30,18 @@ export class Tabs {
         this.view = view;
         this.turn = 0;
         this.shown = null; // tab and range whose content is there
-        for (const tab of TABS) {
-            byId(`tab-${tab}`).addEventListener("click", () => view.set({tab}));
-        }
         byId("tabs").addEventListener("keydown", (event) => this.key(event));
+    }
+
+    /** The tabs and their panels; that of the threads is there. */
+    build(view) {
+        byId("tabs").prepend(...TABS.map((tab) => make("button", {
+            id: `tab-${tab}`, role: "tab", "aria-controls": `panel-${tab}`,
+            onclick: () => view.set({tab}),
+        }, TITLES[tab])));
+        byId("answers").append(...TABS.slice(1).map((tab) => make("div.panel", {
+            id: `panel-${tab}`, role: "tabpanel", "aria-labelledby": `tab-${tab}`, tabIndex: 0,
+        })));
     }
 
     /** Is there such a tab in this report? */
@@ -71,7 +83,7 @@ export class Tabs {
         const stale = () => turn !== this.turn;
         const panel = byId(`panel-${tab}`);
         if (tab === "matrix" || tab === "blockers")
-            panel.replaceChildren(make("p", {className: "hint"}, "Measuring…"));
+            panel.replaceChildren(make("p.hint", "Measuring…"));
         await nextTurn();
         const content = tab === "matrix" ? await this.matrices(interval, stale)
             : tab === "blockers" ? await this.blockers.table(this.view.range, stale)
@@ -81,14 +93,13 @@ export class Tabs {
     }
 
     name(gil, member) {
-        const thread = this.model.threads[gil.members[member]];
-        return [swatch(this.theme.ownerColor(gil.colorOf[member])), make("bdi", {}, thread.name),
-                make("span", {className: "tid"}, String(thread.tid))];
+        const {name, tid} = gil.lanes[member].thread;
+        return threadLabel(this.theme.ownerColor(gil.colorOf[member]), name, tid);
     }
 
     gilTitle(gil) {
         const process = this.model.processes[gil.process];
-        return make("h3", {}, make("bdi", {}, process.title), ` (${process.pid}), ${
+        return make("h2", make("bdi", process.title), ` (${process.pid}), ${
             gilName(gil, this.model)}`);
     }
 
@@ -102,7 +113,7 @@ export class Tabs {
                 content.push(this.gilTitle(gil), this.matrix(gil, waiters));
         }
         return content.length ? content
-            : [make("p", {className: "hint"}, "No thread waited for another here.")];
+            : [make("p.hint", "No thread waited for another here.")];
     }
 
     matrix(gil, waiters) {
@@ -114,21 +125,19 @@ export class Tabs {
         }
         const rows = [...waiters].sort((a, b) => b.ns - a.ns).slice(0, MATRIX_THREADS);
         const columns = rankEntries(caused).slice(0, MATRIX_THREADS);
-        const head = make("tr", {}, make("th", {scope: "col", className: "text"}, "waits ↓   for →"),
-            ...columns.map(({member}) => make("th", {scope: "col"}, ...this.name(gil, member))),
-            make("th", {scope: "col"}, "nobody"), make("th", {scope: "col"}, "all"));
+        const corner = "waits ↓   for →";
+        const titles = [corner, ...columns.map(({member}) => this.name(gil, member)), "nobody", "all"];
         const body = rows.map((row) => {
             const held = new Map(row.holders.map(({member, ns}) => [member, ns]));
-            return make("tr", {},
+            return make("tr",
                 make("th", {scope: "row", className: "text"}, ...this.name(gil, row.member)),
                 ...columns.map(({member}) => this.matrixCell(held.get(member) ?? 0, most, row.ns)),
-                make("td", {}, durationText(row.nobody)),
-                make("td", {}, make("b", {}, durationText(row.ns))));
+                make("td", durationText(row.nobody)),
+                make("td", make("b", durationText(row.ns))));
         });
         const left = waiters.length - rows.length;
-        return make("div", {}, make("table", {className: "matrix"}, make("thead", {}, head),
-            make("tbody", {}, ...body)), left > 0 ? make("p", {className: "hint"},
-            `${left} threads that waited less are not shown.`) : "");
+        return make("div", makeTable("matrix", titles, [corner], body), left > 0
+            ? make("p.hint", `${left} threads that waited less are not shown.`) : "");
     }
 
     matrixCell(ns, most, whole) {
@@ -146,16 +155,15 @@ export class Tabs {
         const keys = ["total", "holding", "waiting", "free", "holding_per_s", "waiting_per_s",
                       "free_per_s"];
         const number = (value) => value === null || value === undefined ? "–"
-            : Number.isInteger(value) ? countText(value) : value.toFixed(1);
+            : Number.isInteger(value) || value >= 1000 ? countText(Math.round(value))
+                : value.toFixed(1);
         return this.counters.flatMap(({name, threads}) => [
-            make("h3", {}, make("bdi", {}, nameText(name))),
-            make("table", {className: "list"}, make("thead", {}, make("tr", {},
-                ...titles.map((title, i) => make("th", {scope: "col", className: i ? "" : "text"}, title)))),
-            make("tbody", {}, ...threads.map((row) => make("tr", {},
-                make("td", {className: "text"}, make("bdi", {}, nameText(row.label)),
-                     make("span", {className: "tid"}, String(row.tid))),
+            make("h2", make("bdi", nameText(name))),
+            makeTable("list", titles, ["Thread"], threads.map((row) => make("tr",
+                make("td.text", make("bdi", nameText(row.label)),
+                     make("span.tid", String(row.tid))),
                 ...keys.map((key) => make("td", {"data-key": key, "data-value": row[key]},
-                                          number(row[key]))))))),
+                                          number(row[key])))))),
         ]);
     }
 
@@ -170,37 +178,44 @@ export class Tabs {
         }
         found.sort((a, b) => b.ns - a.ns);
         if (found.length === 0)
-            return [make("p", {className: "hint"}, `No ${kind}s here.`)];
-        const titles = ["Thread", kind === "wait" ? "Waited" : "Held", "At",
-                        kind === "wait" ? "Mostly for" : "Cost others"];
-        return [make("table", {className: "list"},
-            make("thead", {}, make("tr", {}, ...titles.map((title, i) => make("th", {
-                scope: "col", className: i % 3 === 0 ? "text" : ""}, title)))),
-            make("tbody", {}, ...found.slice(0, LONGEST).map((each) => this.spanRow(kind, each))))];
+            return [make("p.hint", `No ${kind}s here.`)];
+        const titles = kind === "wait" ? ["Thread", "Waited", "At", "Mostly for"]
+            : ["Thread", "Held", "At", "Cost others", "Mostly in"];
+        if (this.model.functions.length === 0)
+            titles.length = 4;
+        return [makeTable("list", titles, ["Thread", "Mostly for", "Cost others", "Mostly in"],
+            found.slice(0, LONGEST).map((each) => this.spanRow(kind, each, titles.length)))];
     }
 
-    spanRow(kind, {gil, id, spans, ns}) {
-        const lane = laneOf(this.model, gil.members[spans.member[id]], gil.index);
+    spanRow(kind, {gil, id, spans, ns}, columns) {
+        const lane = gil.lanes[spans.member[id]];
         const track = kind === "wait" ? lane.waits : lane.holds;
         const jump = () => {
             this.view.set({selection: spanSelection(lane, kind, countBelow(track.id, id))});
             this.view.fit();
         };
         return make("tr", {onclick: jump},
-            make("td", {className: "text"},
-                 make("button", {className: "link"}, ...this.name(gil, lane.member))),
+            make("td.text",
+                 make("button.link", ...this.name(gil, lane.member))),
             make("td", {"data-value": ns}, durationText(ns)),
-            make("td", {}, timeText(spans.start[id], 1e4)),
-            this.partners(kind, gil, spans.start[id], spans.end[id]));
+            make("td", timeText(spans.start[id], 1e4)),
+            this.partners(kind, gil, spans.start[id], spans.end[id]),
+            columns > 4 ? this.function(lane.thread, spans.start[id], spans.end[id]) : null);
+    }
+
+    function(thread, from, to) {
+        const [first] = doingDuring(this.model, thread, [[from, to]]);
+        const text = first ? doingText(this.model, first) : "–";
+        return make("td.text.where", {title: text}, make("bdi", text));
     }
 
     partners(kind, gil, start, end) {
         if (kind === "hold") {
             const cost = waitersDuring(gil, start, end).reduce((sum, entry) => sum + entry.ns, 0);
-            return make("td", {className: "text"}, cost > 0 ? `${durationText(cost)} of waiting` : "–");
+            return make("td.text", cost > 0 ? `${durationText(cost)} of waiting` : "–");
         }
         const [first] = holdersDuring(gil, start, end);
-        return make("td", {className: "text"}, ...(first
+        return make("td.text", ...(first
             ? [...this.name(gil, first.member), ` ${durationText(first.ns)}`] : ["–"]));
     }
 }

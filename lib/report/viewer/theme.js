@@ -11,7 +11,7 @@ function toPixel(css) {
     return (0xff000000 | b << 16 | g << 8 | r) >>> 0; // little-endian RGBA
 }
 
-export function mixPixels(a, b, share) {
+function mixPixels(a, b, share) {
     let out = 0xff000000;
     for (const shift of [0, 8, 16]) {
         const from = a >>> shift & 255, to = b >>> shift & 255;

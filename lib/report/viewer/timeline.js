@@ -1,16 +1,17 @@
 // The timeline: names on the left, lanes as one canvas, a ruler above.
 
-import {byId, make, swatch} from "./dom.js";
+import {byId, make, threadLabel} from "./dom.js";
 import {durationText, nameText, percentText, rateText, tickStep, timeText} from "./format.js";
-import {CALL_HEIGHT, gilName, laneOf, layRows, pick, pickCall, pickState, splitProcesses,
-        threadSelection} from "./model.js";
+import {CALL_HEIGHT, COUNTER_HEIGHT, gilName, layRows, markText, pick, pickCall,
+        pickState, splitProcesses, threadSelection} from "./model.js";
 import {Painter} from "./paint.js";
-import {countBelow} from "./lod.js";
+import {FOR_THE_GIL, countBelow} from "./lod.js";
 import {firstHoldAfter, mainHold} from "./select.js";
 
 const BAR_INSET = 3;     // CSS pixels above and below a bar
 const LABEL_PIXELS = 44; // a narrower box has no text
 const RULER_HEIGHT = 24;
+const MARK_PIXELS = 4;   // half a mark's width
 
 function sizeCanvas(canvas, width, height, ratio) {
     const w = Math.max(1, Math.round(width * ratio)), h = Math.max(1, Math.round(height * ratio));
@@ -20,6 +21,15 @@ function sizeCanvas(canvas, width, height, ratio) {
         canvas.style.width = `${width}px`;
         canvas.style.height = `${height}px`;
     }
+}
+
+/** What there is to say of a lane in two words. */
+function waitText(lane) {
+    const lifetime = lane.end - lane.start;
+    if (lane.gil)
+        return `${percentText(lane.wait_ns, lifetime)}% wait`;
+    const ns = lane.thread.stateTracks?.[FOR_THE_GIL].total;
+    return ns > 0 ? `${percentText(ns, lifetime)}% S(GIL)` : "no GIL use";
 }
 
 export class Timeline {
@@ -36,6 +46,7 @@ export class Timeline {
         this.painter = new Painter();
         this.rows = [];
         this.found = new Set(); // lanes that the search found
+        this.arrow = null;      // {from, to}: lanes of the holder and of the selected wait
         this.measure();
     }
 
@@ -65,15 +76,15 @@ export class Timeline {
         return make("button", {
             className: "row process", "aria-expanded": String(open), title: nameText(process.name),
             onclick: () => this.view.toggleProcess(process.index),
-        }, make("span", {className: "arrow", "aria-hidden": "true"}, open ? "▾" : "▸"),
-        make("bdi", {className: "name"}, process.title || "process"),
-        make("span", {className: "tid"}, `${process.pid}`),
-        make("span", {className: "stat"}, `${count} thread${count === 1 ? "" : "s"}`));
+        }, make("span.arrow", {"aria-hidden": "true"}, open ? "▾" : "▸"),
+        make("bdi.name", process.title || "process"),
+        make("span.tid", `${process.pid}`),
+        make("span.stat", `${count} thread${count === 1 ? "" : "s"}`));
     }
 
     gilRowName({gil}) {
-        return make("div", {className: "row gil"},
-            make("span", {className: "name"}, `${gilName(gil, this.model)}: who holds it`));
+        return make("div.row.gil",
+            make("span.name", `${gilName(gil, this.model)}: who holds it`));
     }
 
     othersName({count}) {
@@ -81,26 +92,28 @@ export class Timeline {
         return make("button", {
             className: "row process", "aria-expanded": String(open),
             onclick: () => this.view.set({others: !open}),
-        }, make("span", {className: "arrow", "aria-hidden": "true"}, open ? "▴" : "▸"),
-        make("span", {className: "name"}, `${count} without a GIL`),
-        make("span", {className: "stat"}, open ? "hide" : "show"));
+        }, make("span.arrow", {"aria-hidden": "true"}, open ? "▴" : "▸"),
+        make("span.name", `${count} without a GIL`),
+        make("span.stat", open ? "hide" : "show"));
     }
 
     counterName({counter}) {
-        return make("div", {className: "row counter"},
-            make("bdi", {className: "name"}, counter.name), make("span", {className: "stat"}));
+        return make("div.row.counter",
+            make("bdi.name", counter.name), make("span.stat"));
     }
 
-    threadName({lane}) {
-        const lifetime = lane.end - lane.start;
-        const wait = lane.gil ? `${percentText(lane.wait_ns, lifetime)}% wait` : "no GIL use";
+    threadName(row) {
+        const {lane} = row, {thread} = lane;
         return make("button", {
-            className: "row thread", title: `${lane.thread.name} (${lane.thread.tid})`,
+            className: "row thread", title: `${thread.name} (${thread.tid})`,
             onclick: () => this.view.set({selection: threadSelection(lane)}),
-        }, swatch(this.theme?.ownerColor(lane.color) ?? "gray"),
-        make("bdi", {className: "name"}, lane.thread.name),
-        make("span", {className: "tid"}, String(lane.thread.tid)),
-        make("span", {className: "stat"}, wait));
+        }, ...threadLabel(this.theme.ownerColor(lane.color), thread.name, thread.tid),
+        make("span.stat", waitText(lane)),
+        ...row.counters.map(({name}, i) => {
+            const element = make("span.strip", make("bdi", name));
+            element.style.top = `${this.countersTop(row) - row.top + i * COUNTER_HEIGHT}px`;
+            return element;
+        }));
     }
 
     markSelected() {
@@ -180,8 +193,8 @@ export class Timeline {
             const inCalls = this.pickCallAt(row, y, time, near);
             if (inCalls)
                 return inCalls;
-            const bar = row.top + row.height - row.states - row.calls;
-            const inStates = y + this.scroller.scrollTop > bar;
+            const inStates = row.states > 0 &&
+                y + this.scroller.scrollTop > row.top + row.bar - BAR_INSET;
             return (inStates ? pickState(row.lane, time, near) : null) ??
                 pick(row.lane, time, near);
         }
@@ -191,8 +204,19 @@ export class Timeline {
         const {holdSpans} = row.gil;
         if (i >= holdSpans.count || holdSpans.start[i] > time + near)
             return null;
-        const lane = laneOf(this.model, row.gil.members[holdSpans.member[i]], row.gil.index);
-        return pick(lane, time, near);
+        return pick(row.gil.lanes[holdSpans.member[i]], time, near);
+    }
+
+    /** The moment, or the counter's rate, that a point of the canvas is at: a text, or null. */
+    noteAt(x, y) {
+        const row = this.rowAt(y), at = y + this.scroller.scrollTop, time = this.timeAt(x);
+        const near = MARK_PIXELS * this.view.width / this.width;
+        if (row?.kind === "thread" && at - row.top <= MARK_PIXELS * 2)
+            return markText(this.model, row.lane.thread, time, near);
+        const counter = row?.counter ??
+            row?.counters?.[Math.floor((at - this.countersTop(row)) / COUNTER_HEIGHT)];
+        return counter ? `${counter.name}: ${rateText(
+            counter.counts.between(time - near, time + near) / (2 * near))}` : null;
     }
 
     /** The call under a point of a thread's row. */
@@ -204,7 +228,11 @@ export class Timeline {
 
     /** Where a row's calls begin: below the bar and the states. */
     callsTop(row) {
-        return row.top + row.height - row.calls - 1;
+        return row.top + row.bar + row.states - 1;
+    }
+
+    countersTop(row) {
+        return this.callsTop(row) + row.calls;
     }
 
     draw() {
@@ -247,26 +275,31 @@ export class Timeline {
         else if (row.kind === "gil")
             painter.owners(row.gil, y + inset, height - 2 * inset);
         else if (row.kind === "counter")
-            this.paintCounter(row, y + inset, height - 2 * inset, line);
+            row.element.lastChild.textContent =
+                this.paintCounter(row.counter, y + inset, height - 2 * inset, line);
         else
-            this.paintThread(row, y, height, inset, line);
+            this.paintThread(row, y, inset, line);
         painter.fill(0, painter.width, y + height - line, line, theme.pixels.line);
     }
 
-    paintCounter({counter, element}, y, height, line) {
-        const most = this.painter.counter(counter.counts, y, height, line);
-        element.lastChild.textContent = `peak ${rateText(most / this.painter.step)}`;
+    /** Returns a text about the curve. */
+    paintCounter({counts}, y, height, line) {
+        const most = this.painter.counter(counts, y, height, line);
+        return `peak ${rateText(most / this.painter.step)}`;
     }
 
-    paintThread(row, y, rowHeight, inset, line) {
-        const {lane, states, calls} = row;
-        const height = rowHeight - Math.round(calls * this.ratio);
-        const strip = Math.round(states * this.ratio);
-        const gap = strip > 0 ? line : 0;
-        this.painter.thread(lane, y + inset, height - 2 * inset - strip - gap, line);
-        if (strip > 0)
-            this.painter.states(lane.thread.stateTracks, y + height - inset - strip, strip);
+    paintThread(row, y, inset, line) {
+        const {lane, states} = row;
+        const bar = Math.round(row.bar * this.ratio);
+        this.painter.thread(lane, y + inset, bar - 2 * inset - (states > 0 ? line : 0), line);
+        if (states > 0)
+            this.painter.states(lane.thread.stateTracks, y + bar - inset,
+                                Math.round(states * this.ratio), line, !lane.gil);
         this.paintCalls(row);
+        const top = this.countersTop(row) - this.scroller.scrollTop;
+        row.counters.forEach((counter, i) => this.paintCounter(counter,
+            Math.round((top + i * COUNTER_HEIGHT) * this.ratio) + line,
+            Math.round((COUNTER_HEIGHT - 1) * this.ratio) - line, line));
     }
 
     paintCalls(row) {
@@ -315,15 +348,35 @@ export class Timeline {
         this.context.fillText(text, x0 + 4, y);
     }
 
+    /** Moments that the program recorded itself: small arrows from above. */
+    drawMarks({lane, top}) {
+        const {context} = this, {time} = lane.thread.marks;
+        const y = top - this.scroller.scrollTop + 1;
+        const first = countBelow(time, this.view.from), last = countBelow(time, this.view.to);
+        context.fillStyle = this.theme.text;
+        context.beginPath();
+        for (let i = first, end = -1; i < last; i++) {
+            const x = this.xAt(time[i]);
+            if (x - end < 1)
+                continue; // under the one before
+            end = x;
+            context.moveTo(x - MARK_PIXELS, y);
+            context.lineTo(x + MARK_PIXELS, y);
+            context.lineTo(x, y + MARK_PIXELS * 1.5);
+        }
+        context.fill();
+    }
+
     drawTexts(visible) {
         const {context} = this;
         context.font = this.theme.font;
         context.textBaseline = "middle";
         for (const row of visible) {
-            const below = (row.states ?? 0) + (row.calls ?? 0);
-            const y = row.top - this.scroller.scrollTop + (row.height - below) / 2;
+            const y = row.top - this.scroller.scrollTop + (row.bar ?? row.height) / 2;
             if (row.calls > 0)
                 this.labelCalls(row);
+            if (row.lane?.thread.marks.id.length > 0)
+                this.drawMarks(row);
             if (row.kind === "gil")
                 this.labelOwners(row.gil, y);
             else if (row.kind === "thread" && row.lane.gil)
@@ -351,7 +404,7 @@ export class Timeline {
         if (last - first > this.width / 8)
             return;
         for (let i = first; i < last; i++) {
-            const {name} = this.model.threads[gil.members[member[i]]];
+            const {name} = gil.lanes[member[i]].thread;
             this.label(start[i], end[i], y, false, (ns) => `${name} ${durationText(ns)}`,
                        () => name);
         }
@@ -394,6 +447,7 @@ export class Timeline {
     }
 
     drawSelection() {
+        this.arrow = null;
         const {selection} = this.view;
         const row = selection && this.rowOf(selection.thread, selection.gil);
         if (!row)
@@ -408,18 +462,18 @@ export class Timeline {
         }
         const x0 = Math.max(-5, this.xAt(selection.start));
         const x1 = Math.min(this.width + 5, Math.max(this.xAt(selection.end), x0 + 3));
-        const strip = row.states + 3, bar = row.height - row.calls;
+        const {bar, states} = row;
         if (selection.kind === "call" && (selection.depth + 1) * CALL_HEIGHT > row.calls)
             return; // its level is folded
         if (selection.kind === "call")
             context.strokeRect(x0 - 1, this.callsTop(row) - this.scroller.scrollTop +
                                selection.depth * CALL_HEIGHT - 1, x1 - x0 + 2, CALL_HEIGHT + 1);
         else if (selection.kind === "state")
-            context.strokeRect(x0 - 1, top + bar - strip - 1, x1 - x0 + 2, strip);
+            context.strokeRect(x0 - 1, top + bar - 4, x1 - x0 + 2, states + 3);
         else
-            context.strokeRect(x0 - 1, top + 1, x1 - x0 + 2, bar - 3 - row.states);
+            context.strokeRect(x0 - 1, top + 1, x1 - x0 + 2, bar - 3);
         if (selection.kind === "wait")
-            this.drawArrow(selection, top + (row.height - row.calls) / 2);
+            this.drawArrow(selection, top + bar / 2);
     }
 
     /** From the hold that a wait waited for most to the wait's lane. */
@@ -434,8 +488,9 @@ export class Timeline {
         const to = Math.min(hold.end, selection.end, this.view.to);
         if (to <= from)
             return;
+        this.arrow = {from: row.lane, to: this.rowOf(selection.thread, selection.gil).lane};
         const x = this.xAt((from + to) / 2);
-        const start = row.top - this.scroller.scrollTop + (row.height - row.calls) / 2;
+        const start = row.top - this.scroller.scrollTop + row.bar / 2;
         const down = y > start ? 1 : -1;
         const end = y - down * 8;
         const arrow = new Path2D();
@@ -470,7 +525,9 @@ export class Timeline {
             const x = this.xAt(i * step);
             context.fillStyle = theme.muted;
             context.fillRect(x, RULER_HEIGHT - 8, 1, 8);
-            context.fillText(timeText(i * step, step, view.to), x + 4, RULER_HEIGHT / 2 - 1);
+            const text = timeText(i * step, step, view.to);
+            if (x + 4 + context.measureText(text).width <= this.width)
+                context.fillText(text, x + 4, RULER_HEIGHT / 2 - 1);
         }
         context.fillStyle = theme.line;
         context.fillRect(0, RULER_HEIGHT - 1, this.width, 1);

@@ -2,7 +2,7 @@
 // here that the JSON does not say.
 
 import {byId, make} from "./dom.js";
-import {countText, durationText, nameText, percentText, shortName} from "./format.js";
+import {countText, durationText, nameText, percentText} from "./format.js";
 
 function commandText(argv) {
     return argv.map((word) => /^[\w@%+=:,./-]+$/.test(word) ? word
@@ -15,67 +15,74 @@ function ending(run) {
     return Number.isInteger(run.exit_status) ? `exit status ${run.exit_status}` : null;
 }
 
+const GIL_SOURCES = {cond: "probes of libc", futex: "futex calls",
+                     functions: "probes of take_gil and drop_gil"};
+
+/** Where what came from. */
+function sources({run, gils, sched, functions}) {
+    const gil = run.gil_source ?? GIL_SOURCES[gils?.[0]?.source];
+    const called = run.function_source ?? (functions ? "a trace" : null);
+    return [gil && `GIL: ${gil}`, called && `functions: ${called}`,
+            sched && `states: ${sched.reasons ? "scheduler tracepoints" : "switch records"}`]
+        .filter(Boolean).join(", ");
+}
+
+/** What recording cost the program, an estimate. */
+function costText({cost, run}) {
+    if (typeof cost?.total_ns !== "number")
+        return null;
+    const parts = [[cost.gil_events, cost.gil_event_ns, "GIL events"],
+                   [cost.calls, cost.call_ns, "calls"]]
+        .filter(([count, ns]) => count > 0 && typeof ns === "number")
+        .map(([count, ns, what]) => `${countText(count)} ${what} at ${durationText(ns)}`);
+    return `about ${durationText(cost.total_ns)}, ${
+        percentText(cost.total_ns, run.wall_ns)}% of the run (${parts.join(", ")})`;
+}
+
 /** [name, text] of the run, without what is not known. */
-function runFacts(run) {
+function runFacts(summary) {
+    const {run} = summary;
     const facts = [
         ["Interpreter", run.version],
         ["Executable", run.interpreter],
         ["Ran for", run.wall_ns > 0 ? durationText(run.wall_ns) : null],
         ["Ended with", ending(run)],
-        ["GIL events from", run.gil_source],
+        ["Sources", sources(summary)],
+        ["Recording cost", costText(summary)],
+        ["Events", summary.quality?.events > 0 ? countText(summary.quality.events) : null],
         ["Host", run.host],
     ];
     return facts.filter(([, text]) => text !== null && text !== undefined && text !== "");
 }
 
-// Counts of struct gt_quality that speak of defects, in words. The findings have a sentence for
-// those that are `told`.
+// Counts of struct gt_quality that speak of defects and have no sentence among the findings.
 const DEFECTS = [
-    ["lost_events", "events were lost by the recorder", "told"],
-    ["overlaps", "times two threads seemed to hold one GIL at once", "told"],
-    ["accounting_errors", "threads whose parts exceed their lifetime", "told"],
-    ["takes_without_return", "waits ended with the thread, not with the GIL", "told"],
-    ["unmatched_releases", "releases by a thread that was not known to hold", "told"],
-    ["unmatched_takes", "holds whose release was not seen", "told"],
     ["unordered", "events were out of order"],
     ["duplicates", "events were recorded twice"],
     ["unparsed_lines", "lines of input were not understood"],
 ];
 
-function defectList(quality, hasFindings) {
-    return DEFECTS.filter(([name, , told]) => quality[name] > 0 && !(told && hasFindings))
-        .map(([name, text]) => make("li", {"data-quality": name},
-                                    make("b", {}, countText(quality[name])), ` ${text}`));
-}
-
-/** A sentence per GIL, for a summary that came without findings. */
-function plainFindings(summary) {
-    return (summary.gils ?? []).map((gil) => {
-        const lifetime = gil.threads.reduce((sum, each) => sum + each.lifetime_ns, 0);
-        return `Threads of ${shortName(gil.process)} (${gil.pid}) waited for the GIL for ` +
-            `${durationText(gil.wait_ns)}, ${percentText(gil.wait_ns, lifetime)}% of their time.`;
-    });
+function defectList(quality) {
+    return DEFECTS.filter(([name]) => quality[name] > 0).map(([name, text]) =>
+        make("li", {"data-quality": name}, make("b", countText(quality[name])), ` ${text}`));
 }
 
 export function showVerdict(summary) {
-    const run = summary.run ?? {};
+    summary.run ??= {};
+    const {run} = summary;
     const command = run.argv?.length ? commandText(run.argv) : "";
     if (command) {
         byId("command").textContent = command;
         byId("command").title = command;
         document.title = `${command} – giltracer`;
     }
-    const findings = summary.findings?.length ? summary.findings : plainFindings(summary);
-    const [first, ...rest] = findings.length ? findings
-        : ["No thread used a GIL while this was recorded."];
+    const [first, ...rest] = summary.findings?.length ? summary.findings
+        : ["The GIL was not recorded."];
     byId("headline").textContent = nameText(first);
-    byId("findings").replaceChildren(...rest.map((text) => make("li", {}, nameText(text))));
-    const facts = runFacts(run);
-    if (summary.quality?.events > 0)
-        facts.push(["Events", countText(summary.quality.events)]);
-    byId("facts").replaceChildren(...facts.map(([name, text]) =>
-        make("div", {}, make("dt", {}, name), make("dd", {title: nameText(text)}, nameText(text)))));
-    const defects = defectList(summary.quality ?? {}, summary.findings?.length > 0);
+    byId("findings").replaceChildren(...rest.map((text) => make("li", nameText(text))));
+    byId("facts").replaceChildren(...runFacts(summary).map(([name, text]) =>
+        make("div", make("dt", name), make("dd", {title: nameText(text)}, nameText(text)))));
+    const defects = defectList(summary.quality ?? {});
     byId("defects").hidden = defects.length === 0;
     byId("defect-list").replaceChildren(...defects);
     byId("generator").textContent = summary.generator ?? "giltracer";

@@ -109,6 +109,10 @@ export function viewToHash(view, model) {
         parts.push(`range=${Math.round(range.from)}-${Math.round(range.to)}`);
     if (view.tab !== "threads")
         parts.push(`tab=${view.tab}`);
+    if (view.order !== "start")
+        parts.push(`order=${view.order}`);
+    if (view.filter)
+        parts.push(`filter=${encodeURIComponent(view.filter)}`);
     return parts.join("&");
 }
 
@@ -117,6 +121,8 @@ function readInterval(text) {
     return match && Number(match[1]) < Number(match[2])
         ? {from: Number(match[1]), to: Number(match[2])} : null;
 }
+
+const ORDERS_ASKED = new Set(["start", "wait", "hold", "name"]);
 
 /** What a fragment asks for; anything that is not understood is left out. */
 export function readHash(hash) {
@@ -132,5 +138,7 @@ export function readHash(hash) {
         gil: gil ? Number(gil[0]) : null,
         at: at ? {kind: at[1], start: Number(at[2])} : null,
         tab: /^[a-z]{1,20}$/.exec(values.get("tab") ?? "")?.[0] ?? null,
+        ...values.has("filter") && {filter: values.get("filter")},
+        ...ORDERS_ASKED.has(values.get("order")) && {order: values.get("order")},
     };
 }

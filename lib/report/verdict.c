@@ -1,0 +1,292 @@
+#include "report/internal.h"
+
+#include "base/nstime.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The verdict: is the program GIL-bound, who blocked whom most and in which function, what
+ * kept the GIL, and what recording cost. Per GIL, those that were waited for most first. */
+
+enum { GILS_MAX = 4 }; /* that are spoken of one by one */
+
+/* A GIL is what its program is bound by when somebody waits for it at this share of the time
+ * (percent), and partly at that. */
+enum { BOUND_PERCENT = 50, PARTLY_PERCENT = 10 };
+
+enum { COST_PERCENT = 5 }; /* of the run: from here on, what recording cost is told */
+
+static int add(struct gt_report *report, struct gt_buf *sentence, int failed)
+{
+    int rc = failed || gt_strvec_push(&report->findings, sentence->data) ? -1 : 0;
+
+    gt_buf_reset(sentence);
+    return rc;
+}
+
+static double percent(int64_t part_ns, int64_t whole_ns)
+{
+    return whole_ns > 0 ? 100.0 * (double)part_ns / (double)whole_ns : 0.0;
+}
+
+static int name_process(const struct gt_report *report, const struct gt_gil *gil,
+                        struct gt_buf *text)
+{
+    const struct gt_timeline *timeline = report->timeline;
+    const struct gt_process *process = gt_process_at(timeline, gil->process);
+    const char *name = gt_intern_text(&timeline->names, process->name);
+    size_t length = gt_intern_length(&timeline->names, process->name);
+    const char *slash = memrchr(name, '/', length);
+
+    if (slash && slash + 1 < name + length) { /* of a path, its last part */
+        length -= (size_t)(slash + 1 - name);
+        name = slash + 1;
+    }
+    if (gt_buf_add_visible(text, name, length) || gt_buf_addf(text, " (pid %d)", process->pid))
+        return -1;
+    return gil->number ? gt_buf_addf(text, ", GIL %u", gil->number) : 0;
+}
+
+static int name_member(const struct gt_report *report, uint32_t gil, uint32_t member,
+                       struct gt_buf *text)
+{
+    return gt_report_label(
+        report, gt_member_at(gt_gil_at(report->timeline, gil), member)->thread, text);
+}
+
+/* Who was waited for most by all, and the pair of which one waited most for the other. */
+struct most {
+    uint32_t holder;
+    int64_t holder_ns;
+    struct gt_blame pair;
+};
+
+static int find_most(const struct gt_report *report, uint32_t index, struct most *most)
+{
+    const struct gt_contention *contention = &report->contentions[index];
+    size_t members = gt_gil_at(report->timeline, index)->members.count;
+    int64_t *sums = calloc(members + 1, sizeof(*sums));
+
+    *most = (struct most){.holder = GT_NO_INDEX};
+    if (!sums)
+        return -1;
+    for (size_t i = 0; i < contention->blames.count; i++) {
+        const struct gt_blame *blame = gt_blame_at(contention, i);
+
+        if (blame->holder == GT_NO_INDEX)
+            continue;
+        sums[blame->holder] = gt_add_ns(sums[blame->holder], blame->ns);
+        if (sums[blame->holder] > most->holder_ns) {
+            most->holder_ns = sums[blame->holder];
+            most->holder = blame->holder;
+        }
+        if (blame->ns > most->pair.ns)
+            most->pair = *blame;
+    }
+    free(sums);
+    return 0;
+}
+
+static int say_bound(struct gt_report *report, uint32_t index, struct gt_buf *text)
+{
+    const struct gt_gil *gil = gt_gil_at(report->timeline, index);
+    int64_t wait_ns = gt_gil_wait_ns(gil), lifetime_ns = 0;
+    double contended =
+        percent(report->blockers[index].load.total.contended_ns, gil->end_ns - gil->start_ns);
+    char duration[32];
+
+    for (uint32_t i = 0; i < gil->members.count; i++)
+        lifetime_ns = gt_add_ns(lifetime_ns, gt_member_at(gil, i)->lifetime_ns);
+    return add(report, text,
+               gt_buf_addf(text, "%s: threads of ",
+                           contended >= BOUND_PERCENT    ? "GIL-bound"
+                           : contended >= PARTLY_PERCENT ? "Partly GIL-bound"
+                                                         : "Not GIL-bound") ||
+                   name_process(report, gil, text) ||
+                   gt_buf_addf(text,
+                               " waited for the GIL %.1f%% of their time, %s in all. At "
+                               "least one of them waited during %.1f%% of the run.",
+                               percent(wait_ns, lifetime_ns),
+                               gt_duration_text(wait_ns, duration, sizeof(duration)),
+                               contended));
+}
+
+/* The function that all waited for most, where functions were recorded. */
+static int say_function(const struct gt_report *report, uint32_t index, struct gt_buf *text)
+{
+    const struct gt_blockers *blockers = &report->blockers[index];
+    const struct gt_blocker *row = blockers->rows.count ? gt_blocker_at(blockers, 0) : NULL;
+    int64_t wait_ns = gt_gil_wait_ns(gt_gil_at(report->timeline, index));
+    struct gt_blame_text blame;
+    char duration[32];
+    int failed;
+
+    if (!row || row->doing.kind == GT_DOING_UNKNOWN)
+        return 0;
+    if (gt_blame_text_init(&blame, report, index, row))
+        return -1;
+    failed = gt_buf_adds(text, " Most blocking function: ") ||
+             gt_buf_add(text, blame.function.data, blame.function.length);
+    if (!failed && blame.file.length)
+        failed = gt_buf_addf(text, blame.line ? " (%s:%u)" : " (%s)",
+                             gt_blame_short_file(blame.file.data), blame.line);
+    failed =
+        failed || gt_buf_addf(text, ", %s of waiting (%.0f%%).",
+                              gt_duration_text(row->waiting_ns, duration, sizeof(duration)),
+                              percent(row->waiting_ns, wait_ns));
+    gt_blame_text_release(&blame);
+    return failed ? -1 : 0;
+}
+
+static int say_most(struct gt_report *report, uint32_t index, struct gt_buf *text)
+{
+    int64_t wait_ns = gt_gil_wait_ns(gt_gil_at(report->timeline, index));
+    struct most most;
+    char duration[32];
+
+    if (find_most(report, index, &most))
+        return -1;
+    if (most.holder == GT_NO_INDEX)
+        return 0;
+    return add(report, text,
+               name_member(report, index, most.holder, text) ||
+                   gt_buf_addf(text,
+                               " held it during %.*f%% of the waiting, more than any "
+                               "other. Most blocked: ",
+                               most.holder_ns < wait_ns / 10, /* decimals of what is small */
+                               percent(most.holder_ns, wait_ns)) ||
+                   name_member(report, index, most.pair.waiter, text) ||
+                   gt_buf_addf(text, ", %s by ",
+                               gt_duration_text(most.pair.ns, duration, sizeof(duration))) ||
+                   name_member(report, index, most.pair.holder, text) ||
+                   gt_buf_adds(text, ".") || say_function(report, index, text));
+}
+
+/* What kept the GIL, what re-queues, and whether there is a convoy: a sentence each. */
+static int say_blockers(struct gt_report *report, uint32_t index, struct gt_buf *text)
+{
+    enum { SENTENCES_MAX = 3 };
+    const struct gt_blockers *blockers = &report->blockers[index];
+    int64_t least_ns = gt_gil_wait_ns(gt_gil_at(report->timeline, index)) / 50;
+    int said = 0, found;
+
+    for (size_t i = 0; i < blockers->rows.count && said < SENTENCES_MAX; i++) {
+        const struct gt_blocker *row = gt_blocker_at(blockers, i);
+        struct gt_blame_text blame;
+        int rc;
+
+        if (!(gt_blocker_keeps(row) && row->waiting_ns > least_ns) &&
+            !(gt_blocker_is_requeuer(row) && row->retake_wait_ns > 5 * least_ns))
+            continue;
+        if (gt_blame_text_init(&blame, report, index, row))
+            return -1;
+        rc = add(report, text, gt_buf_adds(text, blame.sentence.data));
+        gt_blame_text_release(&blame);
+        if (rc)
+            return -1;
+        said++;
+    }
+    found = gt_convoy_say(report, index, text);
+    return found <= 0 ? found : add(report, text, 0);
+}
+
+/* GILs that were waited for, by how long. */
+struct waited {
+    uint32_t index;
+    int64_t wait_ns;
+};
+
+static int by_waiting(const void *left, const void *right)
+{
+    const struct waited *a = left, *b = right;
+
+    if (a->wait_ns != b->wait_ns)
+        return a->wait_ns > b->wait_ns ? -1 : 1;
+    return a->index < b->index ? -1 : 1;
+}
+
+static int say_rest(struct gt_report *report, const struct waited *rest, size_t count,
+                    struct gt_buf *text)
+{
+    int64_t wait_ns = 0;
+    char duration[32];
+
+    for (size_t i = 0; i < count; i++)
+        wait_ns = gt_add_ns(wait_ns, rest[i].wait_ns);
+    return count == 0 ? 0
+                      : add(report, text,
+                            gt_buf_addf(text, "%zu more GIL%s waited for, %s in all.", count,
+                                        count == 1 ? " was" : "s were",
+                                        gt_duration_text(wait_ns, duration, sizeof(duration))));
+}
+
+int gt_verdict_say(struct gt_report *report)
+{
+    size_t gils = report->timeline->gils.count, count = 0;
+    struct waited *waited = calloc(gils + 1, sizeof(*waited));
+    struct gt_buf text;
+    int rc = waited ? 0 : -1;
+
+    gt_buf_init(&text);
+    for (uint32_t i = 0; waited && i < gils; i++) {
+        int64_t wait_ns = gt_gil_wait_ns(gt_gil_at(report->timeline, i));
+
+        if (wait_ns > 0)
+            waited[count++] = (struct waited){i, wait_ns};
+    }
+    if (rc == 0 && count == 0)
+        rc = add(report, &text,
+                 gt_buf_adds(&text, "No thread ever waited for the GIL: the program is not "
+                                    "GIL-bound."));
+    else if (rc == 0)
+        qsort(waited, count, sizeof(*waited), by_waiting);
+    for (size_t i = 0; rc == 0 && i < count && i < GILS_MAX; i++) {
+        rc = say_bound(report, waited[i].index, &text);
+        if (rc == 0)
+            rc = say_most(report, waited[i].index, &text);
+        if (rc == 0)
+            rc = say_blockers(report, waited[i].index, &text);
+    }
+    if (rc == 0 && count > GILS_MAX)
+        rc = say_rest(report, waited + GILS_MAX, count - GILS_MAX, &text);
+    gt_buf_release(&text);
+    free(waited);
+    return rc;
+}
+
+/* What the sources cost, in words: "1041475 GIL events at 1.2 us". */
+static int say_parts(const struct gt_cost *cost, struct gt_buf *text)
+{
+    char each[32];
+
+    if (cost->gil_event_ns >= 0 &&
+        gt_buf_addf(text, "%llu events of the GIL at %s", (unsigned long long)cost->gil_events,
+                    gt_duration_text(cost->gil_event_ns, each, sizeof(each))))
+        return -1;
+    if (cost->calls && cost->call_ns >= 0)
+        return gt_buf_addf(text, "%s%llu calls at %s", cost->gil_event_ns >= 0 ? ", " : "",
+                           (unsigned long long)cost->calls,
+                           gt_duration_text(cost->call_ns, each, sizeof(each)));
+    return 0;
+}
+
+int gt_cost_say(struct gt_report *report)
+{
+    const struct gt_cost *cost = &report->cost;
+    int64_t wall_ns = report->timeline->end_ns - gt_report_zero_ns(report);
+    struct gt_buf text;
+    char total[32];
+    int rc;
+
+    if (cost->total_ns < 0 || percent(cost->total_ns, wall_ns) < COST_PERCENT)
+        return 0;
+    gt_buf_init(&text);
+    rc = add(report, &text,
+             gt_buf_addf(&text,
+                         "Recording itself cost the program about %s (%.0f%% of the run): ",
+                         gt_duration_text(cost->total_ns, total, sizeof(total)),
+                         percent(cost->total_ns, wall_ns)) ||
+                 say_parts(cost, &text) || gt_buf_adds(&text, "."));
+    gt_buf_release(&text);
+    return rc;
+}
