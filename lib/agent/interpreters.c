@@ -90,6 +90,14 @@ static void look_at(void *interpreter)
     new->traced = trace_here();
 }
 
+/* Py_Finalize; a program that embeds Python may initialise it again. */
+static void end(void)
+{
+    gt_agent_code_extra = -1;
+    gt_agent_profile_end();
+    gt_agent_start_again();
+}
+
 static int on_event(const char *event, PyObject *arguments, void *data)
 {
     const struct gt_agent_api *api = &gt_agent_api;
@@ -100,6 +108,8 @@ static int on_event(const char *event, PyObject *arguments, void *data)
 
     (void)arguments;
     (void)data;
+    if (!strcmp(event, "cpython._PySys_ClearAuditHooks"))
+        end();
     if (!state || !gt_agent.recording)
         return 0;
     if (begins && gt_agent_interpreter_of(state) == main_interpreter)

@@ -38,6 +38,7 @@ static const struct layout layouts[] = {
 static const struct layout *layout;
 static int tracing_on; /* what PyEval_SetProfile sets use_tracing to */
 static bool setting;   /* it is the agent that sets a hook now */
+static uint32_t life;  /* of the interpreter: its thread states end with it */
 
 /* The code object of a frame: f_code, behind f_frame in 3.11. */
 static inline PyObject *code_of(const PyObject *frame)
@@ -165,6 +166,9 @@ void gt_agent_profile_thread(struct gt_agent_thread *self)
 {
     char *state;
 
+    if (GT_AGENT_UNLIKELY(self->profile_life != life))
+        self->profile_state = UNHOOKED;
+    self->profile_life = life;
     if (self->profile_state == HOOKED && ++self->profile_uses % LOOK_EVERY)
         return;
     state = gt_agent_api.PyGILState_GetThisThreadState();
@@ -205,6 +209,13 @@ void gt_agent_profile_changes(void *state)
     if (self->tid == gt_agent.pid)
         gt_agent_api.Py_AddPendingCall(look_again, NULL); /* full: as other threads do */
     gt_agent_leave(self);
+}
+
+void gt_agent_profile_end(void)
+{
+    gt_agent_profiling = false;
+    layout = NULL;
+    life++;
 }
 
 /* The first time: does PyEval_SetProfile write where the layout says? */

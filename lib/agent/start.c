@@ -38,6 +38,12 @@ static void import_modules(void)
     }
 }
 
+void gt_agent_start_again(void)
+{
+    __atomic_store_n(&claimed, 0, __ATOMIC_RELEASE);
+    gt_agent_start_due = true;
+}
+
 /* A pending call: in the main thread, with the GIL, between two bytecodes. */
 static int begin(void *unused)
 {
@@ -49,8 +55,7 @@ static int begin(void *unused)
         return 0;
     api->PyErr_Fetch(&type, &value, &traceback);
     if (!gt_agent_interpreter_is_ready()) {
-        __atomic_store_n(&claimed, 0, __ATOMIC_RELEASE);
-        gt_agent_start_due = true;
+        gt_agent_start_again();
     } else {
         import_modules();
         gt_agent_trace_init();
@@ -67,10 +72,8 @@ void gt_agent_start_try(void)
     if (!gt_agent_api.Py_IsInitialized() || __atomic_exchange_n(&claimed, 1, __ATOMIC_ACQ_REL))
         return;
     gt_agent_start_due = false;
-    if (gt_agent_api.Py_AddPendingCall(begin, NULL)) { /* its queue is full: later */
-        __atomic_store_n(&claimed, 0, __ATOMIC_RELEASE);
-        gt_agent_start_due = true;
-    }
+    if (gt_agent_api.Py_AddPendingCall(begin, NULL))
+        gt_agent_start_again(); /* its queue is full: later */
 }
 
 void gt_agent_start_init(void)

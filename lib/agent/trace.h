@@ -96,6 +96,7 @@ GT_AGENT_HOT void gt_agent_trace_return(struct gt_agent_thread *self,
 /* start.c: tracing of functions begins at the first moment when it is safe. */
 void gt_agent_start_init(void);
 extern bool gt_agent_start_due;
+void gt_agent_start_again(void); /* not yet, or once more */
 /* That moment may be now: called where CPython's code is on the stack. */
 void gt_agent_start_try(void);
 
@@ -120,6 +121,8 @@ extern bool gt_agent_profiling;
 void gt_agent_profile_thread(struct gt_agent_thread *self);
 /* Somebody is about to set or remove the profile hook of this thread state, the current one. */
 void gt_agent_profile_changes(void *state);
+/* The interpreter ends, and all thread states with it. */
+void gt_agent_profile_end(void);
 
 /* names.c: what threading calls its threads. The GIL is held. */
 void gt_agent_names_look(struct gt_agent_thread *self);   /* for this thread's, when new */

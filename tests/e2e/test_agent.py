@@ -282,6 +282,43 @@ def test_functions_of_all_threads(agent, python):
         assert flags == ["0", "4", "1", "4", "1", "0"]  # call, yield, resume, yield, resume, return
 
 
+EMBEDDER = """
+#include <dlfcn.h>
+int main(int argc, char **argv)
+{
+    void *library = dlopen(argv[argc - 1], RTLD_NOW | RTLD_LOCAL);
+    if (!library)
+        return 1;
+    for (int i = 0; i < 2; i++) {
+        ((void (*)(void))dlsym(library, "Py_Initialize"))();
+        ((int (*)(const char *))dlsym(library, "PyRun_SimpleString"))(
+            "import threading\\n"
+            "def inner(): return sum(range(10))\\n"
+            "def work(): inner()\\n"
+            "t = threading.Thread(target=work)\\nt.start()\\nt.join()\\nwork()\\n");
+        ((void (*)(void))dlsym(library, "Py_Finalize"))();
+    }
+    return 0;
+}
+"""
+
+
+@every_python
+def test_embedded_and_initialised_twice(agent, python, tmp_path):
+    where = "import sysconfig as s; v = s.get_config_var; print(v('LIBDIR') + '/' + v('INSTSONAME'))"
+    library = subprocess.check_output([python, "-c", where], universal_newlines=True).strip()
+    if VERSIONS[python] < (3, 8) or not os.path.exists(library) or ".so" not in library:
+        pytest.skip("no shared library, or nobody tells of its end")
+    source, program = tmp_path / "embed.c", tmp_path / "embed"
+    source.write_text(EMBEDDER)
+    subprocess.run(["cc", "-o", str(program), str(source), "-ldl"], check=True)
+    env = dict(agent.env(python=1), PYTHONHOME=str(Path(python).parents[1]))
+    subprocess.run([str(program), library], env=env, check=True)
+    log = agent.log()
+    calls = Counter((e.kind, n) for e, n in log.calls("<string>") if n in ("inner", "work"))
+    assert set(calls.values()) == {4} and len(calls) == 4 and not log.warnings
+
+
 @every_python
 def test_target_cannot_tell(agent, python):
     code = """
