@@ -9,8 +9,8 @@ import {gilName} from "./model.js";
 const MOST_FUNCTIONS = 200;
 
 const BLOCKER_KINDS = {python: "Python", c: "C", gc: "garbage collection", native: "native"};
-const BLOCKER_TITLES = ["Function", "Where", "Kind", "Others waited", "Share", "Times", "Longest hold",
-        "Held in all", "Called from"];
+const BLOCKER_TITLES = ["Function", "Where", "Kind", "Others waited", "Share", "Times",
+                        "Longest hold", "Held in all", "Called from"];
 const BLOCKER_TEXTS = ["Function", "Where", "Kind", "Called from"];
 
 /** What one thread's functions did while it held one GIL, within [from, to). */
@@ -138,7 +138,8 @@ export class Blockers {
                        onclick: () => this.find(row)},
       make("td.text.where", make("button.link",
         make("bdi", nameText(row.function ?? OUTSIDE))), this.gilOf(row)),
-      text(placeText(row), nameText(row.file ?? "")), text(row.kept_cause ? `${kind}, does not release` : kind),
+      text(placeText(row), nameText(row.file ?? "")),
+      text(row.kept_cause ? `${kind}, does not release` : kind),
       number("waiting_ns", durationText(row.waiting_ns)),
       make("td", shareBar(row.share, "wait"),
            make("span.number", `${(100 * row.share).toFixed(1)}%`)),

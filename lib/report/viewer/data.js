@@ -8,7 +8,10 @@ export function decodeBase64(text) {
   } catch {
     throw damaged("not base64");
   }
-  return Uint8Array.from(letters, (letter) => letter.charCodeAt(0));
+  const bytes = new Uint8Array(letters.length);
+  for (let i = 0; i < bytes.length; i++)
+    bytes[i] = letters.charCodeAt(i);
+  return bytes;
 }
 
 function fromBase64(text) {
@@ -136,52 +139,56 @@ function storeSpans(spans, first, [who, gap, length], {byStart, members, bits}) 
       throw damaged("a span of no thread");
 }
 
+/** Times from the differences of each to the one before. */
+function timesOf(gaps) {
+  const times = new Float64Array(gaps.length);
+  for (let i = 0, time = 0; i < gaps.length; i++)
+    times[i] = time += unzigzag(gaps[i]);
+  return times;
+}
+
+function check(column, limit, what) {
+  for (const value of column)
+    if (value >= limit)
+      throw damaged(what);
+}
+
 function storeCalls(calls, first, [called, gap, length, depth], {functions}) {
-  for (let i = 0, at = first, start = 0; i < called.length; i++, at++) {
-    if (called[i] >= functions.length)
-      throw damaged("a call of no function");
-    start += unzigzag(gap[i]);
-    calls.start[at] = start;
-    calls.end[at] = start + length[i];
-    calls.function[at] = called[i];
-    calls.depth[at] = depth[i] >>> 4;
-    calls.flags[at] = depth[i] & 15;
-  }
+  check(called, functions.length, "a call of no function");
+  const start = timesOf(gap);
+  calls.start.set(start, first);
+  calls.end.set(start.map((time, i) => time + length[i]), first);
+  calls.function.set(called, first);
+  calls.depth.set(depth.map((value) => value >>> 4), first);
+  calls.flags.set(depth.map((value) => value & 15), first);
 }
 
 function storeSamples(samples, first, [thread, gap, period], {threads}) {
-  for (let i = 0, at = first, time = 0; i < thread.length; i++, at++) {
-    if (thread[i] >= threads.length)
-      throw damaged("a sample of no thread");
-    time += unzigzag(gap[i]);
-    samples.time[at] = time;
-    samples.thread[at] = thread[i];
-    samples.period[at] = period[i];
-  }
+  check(thread, threads.length, "a sample of no thread");
+  samples.time.set(timesOf(gap), first);
+  samples.thread.set(thread, first);
+  samples.period.set(period, first);
 }
 
 function storeMarks(marks, first, [who, gap, name, detail], {threads, texts}) {
-  for (let i = 0, at = first, time = 0; i < who.length; i++, at++) {
-    if (who[i] >= 2 * threads.length || Math.max(name[i], detail[i]) >= texts.length)
-      throw damaged("a mark of no thread or no text");
-    time += unzigzag(gap[i]);
-    marks.time[at] = time;
-    marks.thread[at] = who[i] >>> 1;
-    marks.series[at] = who[i] & 1;
-    marks.name[at] = name[i];
-    marks.detail[at] = detail[i];
-  }
+  check(who, 2 * threads.length, "a mark of no thread");
+  check(name, texts.length, "a mark of no name");
+  check(detail, texts.length, "a mark of no text");
+  marks.time.set(timesOf(gap), first);
+  marks.thread.set(who.map((value) => value >>> 1), first);
+  marks.series.set(who.map((value) => value & 1), first);
+  marks.name.set(name, first);
+  marks.detail.set(detail, first);
 }
 
 function storeFrames(nodes, first, [name, up, self], {frames}) {
-  for (let i = 0, at = first; i < name.length; i++, at++) {
-    const parent = at - up[i]; // the root comes before row 0
-    if (name[i] >= frames.length || up[i] < 1 || parent < -1)
-      throw damaged("a frame of no name or no parent");
-    nodes.name[at] = name[i];
-    nodes.parent[at] = parent;
-    nodes.self[at] = self[i];
-  }
+  check(name, frames.length, "a frame of no name");
+  const parent = up.map((value, i) => value < 1 ? -2 : first + i - value); // -1: the root
+  if (parent.some((place) => place < -1))
+    throw damaged("a frame of no parent");
+  nodes.name.set(name, first);
+  nodes.parent.set(parent, first);
+  nodes.self.set(self, first);
 }
 
 /** What the page holds besides spans; throws when it is missing or of another version. */

@@ -1,7 +1,7 @@
 // Flame graphs as data: trees of names with a time, from recorded stacks or from calls.
 
 import {TimeSlice} from "./dom.js";
-import {durationText} from "./format.js";
+import {durationText, matcher} from "./format.js";
 import {Crowd, countBelow} from "./lod.js";
 
 /** A tree of frames. Node 0 is everything; a node comes after its parent. */
@@ -134,17 +134,18 @@ function causedIn(lane, area, from, to) {
   return sum;
 }
 
-const hasGil = (lane) => lane.gil !== null;
+/** The sum over a thread's parts in GILs. */
+function overLanes(weigh) {
+  return (thread, from, to) => thread.lanes.reduce((sum, lane) =>
+    sum + (lane.gil ? weigh(lane, from, to) : 0), 0);
+}
 
 /** What a stretch of time weighs, by what is asked. */
 const CALL_WEIGHTS = {
   time: (thread, from, to) => to - from,
-  hold: (thread, from, to) => thread.lanes.filter(hasGil)
-    .reduce((sum, lane) => sum + lane.holds.covered(from, to), 0),
-  wait: (thread, from, to) => thread.lanes.filter(hasGil)
-    .reduce((sum, lane) => sum + lane.waits.covered(from, to), 0),
-  caused: (thread, from, to) => thread.lanes.filter(hasGil)
-    .reduce((sum, lane) => sum + causedIn(lane, lane.gil.crowd, from, to), 0),
+  hold: overLanes((lane, from, to) => lane.holds.covered(from, to)),
+  wait: overLanes((lane, from, to) => lane.waits.covered(from, to)),
+  caused: overLanes((lane, from, to) => causedIn(lane, lane.gil.crowd, from, to)),
 };
 
 export const OUTSIDE = "(no function recorded)";
@@ -184,14 +185,10 @@ export async function callTree(model, what, apart, from, to, stale = () => false
 
 /** The nodes that a search finds, and the time below them, counted once. */
 export function findFrames(tree, text) {
-  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+  const matches = tree.names.map(matcher(text) ?? (() => false));
   const found = new Set();
   let ns = 0;
   const under = new Uint8Array(tree.count); // an ancestor was found
-  const matches = tree.names.map((name) => {
-    const low = name.toLowerCase();
-    return words.length > 0 && words.every((word) => low.includes(word));
-  });
   for (let i = 1; i < tree.count; i++) {
     const parent = tree.parent[i];
     const hit = tree.total[i] > 0 && matches[tree.name[i]];

@@ -71,3 +71,12 @@ export function shortName(name) {
   const text = nameText(name);
   return text.slice(text.replace(/\/+$/, "").lastIndexOf("/") + 1);
 }
+
+/** What a search for words asks: does a text hold all of them? Null without words. */
+export function matcher(search) {
+  const words = search.toLowerCase().split(/\s+/).filter(Boolean);
+  return words.length === 0 ? null : (text) => {
+    const low = text.toLowerCase();
+    return words.every((word) => low.includes(word));
+  };
+}

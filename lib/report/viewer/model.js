@@ -3,7 +3,7 @@
 
 import {buildCallTracks, buildCounts, buildStates, buildWhole, countBelow, indexGil}
   from "./lod.js";
-import {nameText, shortName} from "./format.js";
+import {matcher, nameText, shortName} from "./format.js";
 
 /** Join what readDocument decoded. `model.threads[i].lanes` are its parts in GILs. */
 export function buildModel(names) {
@@ -123,9 +123,10 @@ const STATES_ALONE = 18;  // the same where there is no GIL to show above it
 const BAR_ALONE = 6;      // and what is left of the bar
 const MOST_BAR_HEIGHT = 34;
 
-function matches(lane, process, words) {
-  const text = `${lane.thread.name} ${lane.thread.tid} ${process.title} ${process.pid}`;
-  return words.every((word) => text.toLowerCase().includes(word));
+/** What a search for threads looks at. */
+export function laneText({thread}, {processes}) {
+  const {title, pid} = processes[thread.process];
+  return `${thread.name} ${thread.tid} ${title} ${pid}`;
 }
 
 /** Processes with a GIL, and those without: shells, helpers. All are of the first kind where
@@ -180,16 +181,16 @@ function growThreads(rows, room, view) {
 /** The rows of the timeline from top to bottom, each with its place; `room` pixels are seen. */
 export function layRows(model, view, room) {
   const rows = [];
-  const words = view.filter.toLowerCase().split(/\s+/).filter(Boolean);
+  const matches = matcher(view.filter);
   const groups = model.processes.map(() => []);
   const add = (kind, fields) => rows.push({kind, height: ROW_HEIGHT[kind], ...fields});
   for (const thread of model.threads)
     groups[thread.process].push(...thread.lanes);
   const [main, others] = splitProcesses(model);
-  const shown = view.others || words.length > 0 ? [...main, ...others] : main;
+  const shown = view.others || matches ? [...main, ...others] : main;
   for (const process of shown) {
     const lanes = groups[process.index]
-      .filter((lane) => matches(lane, process, words)).sort(ORDERS[view.order]);
+      .filter((lane) => !matches || matches(laneText(lane, model))).sort(ORDERS[view.order]);
     if (lanes.length === 0)
       continue;
     add("process", {process, count: lanes.length});
@@ -202,10 +203,10 @@ export function layRows(model, view, room) {
       for (const lane of members)
         add("thread", {process, gil, lane, ...threadParts(model, lane, view)});
     }
-    for (const counter of words.length === 0 ? process.counters : [])
+    for (const counter of matches ? [] : process.counters)
       add("counter", {process, counter});
   }
-  if (others.length > 0 && words.length === 0)
+  if (others.length > 0 && !matches)
     add("others", {count: others.length});
   return growThreads(rows, room, view);
 }

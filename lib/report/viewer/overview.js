@@ -77,12 +77,13 @@ export class Overview {
   /** The load of the GIL that was contended most, and what the curve's height means. */
   label(most) {
     const [busiest] = [...this.load ?? []].sort((a, b) => b.contended - a.contended);
-    const seen = this.gils.length > 0;
+    const seen = this.gils.length > 0, which = this.load?.length > 1 ? "busiest GIL " : "";
+    const waiting = seen ? "and how many wait" : "asleep for the GIL";
     const texts = {
       "overview-title": seen ? "Whole run: who holds" : "Whole run",
-      "overview-load": busiest ? `${this.load.length > 1 ? "busiest GIL " : ""}held ${percentText(busiest.held, 1)}%, waited for ${
+      "overview-load": busiest ? `${which}held ${percentText(busiest.held, 1)}%, waited for ${
         percentText(busiest.contended, 1)}%` : "",
-      "overview-most": most > 0 ? `${seen ? "and how many wait" : "asleep for the GIL"}, up to ${most}`
+      "overview-most": most > 0 ? `${waiting}, up to ${most}`
         : seen ? "and nobody waits" : "no GIL was seen",
     };
     for (const [id, text] of Object.entries(texts))

@@ -179,7 +179,8 @@ export class Details {
       return [make("p", "Its release was not recorded.")];
     const interval = this.load[gil.index]?.switch_interval_ns ?? SWITCH_INTERVAL_NS;
     const {waiting, next} = endOfHold(gil, selection, interval);
-    const parts = [make("p", {id: "ending"}, ...this.endingWords(selection, gil, waiting, interval))];
+    const words = this.endingWords(selection, gil, waiting, interval);
+    const parts = [make("p", {id: "ending"}, ...words)];
     if (next)
       parts.push(make("p", `${durationText(next.start - selection.end)} later taken by `,
         this.threadLink(gil.lanes[next.member], () => {
@@ -201,9 +202,9 @@ export class Details {
       return ["By itself: ", name, `${others} had been waiting for ${
         durationText(end - since)}, and would have asked for it ${
         durationText(asked - end)} later.`];
-    return ["Asked to by ", name, `${others}, about ${durationText(asked - start)} after it began ` +
-      `(a waiter asks when the switch interval, ${durationText(interval)}, has passed). It ` +
-      "came ", make("b", `${durationText(end - asked)} later`), end - asked > interval / 5
+    return ["Asked to by ", name, `${others}, about ${durationText(asked - start)} after it ` +
+      `began (a waiter asks when the switch interval, ${durationText(interval)}, has passed). ` +
+      "It came ", make("b", `${durationText(end - asked)} later`), end - asked > interval / 5
       ? ": that late it did not run Python code, or had no CPU." : "."];
   }
 
@@ -245,13 +246,14 @@ export class Details {
     const {thread, gil} = lane;
     const process = this.model.processes[thread.process];
     const lifetime = lane.end - lane.start;
+    const times = ({count}) => `, ${countText(count)} times`;
     const facts = [
       ["Name", make("bdi", thread.name)],
       ["Thread id", String(thread.tid)],
       ["Process", make("bdi", process.title), ` (${process.pid})`],
       ["Lived", `${timeText(lane.start, 1e5)} – ${timeText(lane.end, 1e5)}`],
-      gil && ["Held", `${shareText(lane.hold_ns, lifetime)}, ${countText(lane.holds.count)} times`],
-      gil && ["Waited", `${shareText(lane.wait_ns, lifetime)}, ${countText(lane.waits.count)} times`],
+      gil && ["Held", shareText(lane.hold_ns, lifetime), times(lane.holds)],
+      gil && ["Waited", shareText(lane.wait_ns, lifetime), times(lane.waits)],
     ];
     return [this.facts(facts), ...this.states(thread, lifetime), make("p.hint",
       make("kbd", "["), " ", make("kbd", "]"), " step through its waits, ",

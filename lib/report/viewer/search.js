@@ -1,7 +1,8 @@
 // Search for threads by name, id or process, and for calls by function, with next and previous.
 
 import {byId} from "./dom.js";
-import {CALL_HEIGHT, callSelection, laneOf, threadSelection} from "./model.js";
+import {matcher} from "./format.js";
+import {CALL_HEIGHT, callSelection, laneOf, laneText, threadSelection} from "./model.js";
 
 const MOST_CALLS = 100000;
 
@@ -46,27 +47,19 @@ export class Search {
   }
 
   find() {
-    const words = this.input.value.toLowerCase().split(/\s+/).filter(Boolean);
-    const text = ({thread}) => {
-      const process = this.model.processes[thread.process];
-      return `${thread.name} ${thread.tid} ${process.title} ${process.pid}`.toLowerCase();
-    };
-    this.found = words.length === 0 ? [] : this.model.processes.flatMap((process) =>
-      this.model.threads.filter((thread) => thread.process === process.index)
-        .flatMap((thread) => thread.lanes))
-      .filter((lane) => words.every((word) => text(lane).includes(word)));
-    this.calls = words.length === 0 ? [] : this.findCalls(words);
+    const {model} = this, matches = matcher(this.input.value);
+    this.found = !matches ? [] : model.threads.flatMap(({lanes}) => lanes)
+      .filter((lane) => matches(laneText(lane, model)))
+      .sort((a, b) => a.thread.process - b.thread.process);
+    this.calls = matches ? this.findCalls(matches) : [];
     this.at = -1;
     this.show();
   }
 
   /** The calls of functions that match, in the order of time: [{thread, id}]. */
-  findCalls(words) {
+  findCalls(matches) {
     const {functions, threads} = this.model;
-    const matching = functions.map(({title, where}) => {
-      const text = `${title} ${where}`.toLowerCase();
-      return words.every((word) => text.includes(word));
-    });
+    const matching = functions.map(({title, where}) => matches(`${title} ${where}`));
     const calls = [];
     for (const thread of matching.includes(true) ? threads : []) {
       const {count, function: called} = thread.callSpans ?? {count: 0};

@@ -153,7 +153,7 @@ export class ThreadTable {
     const text = key === "label" || key === "blocked_by";
     return make("th", {scope: "col", "aria-sort": order, className: text ? "text" : ""},
       make("button", {title: meaning, onclick: () => this.sortBy(key)}, title,
-           make("span", {"aria-hidden": "true"}, sorted ? (this.sort.down ? " ▾" : " ▴") : "")));
+           make("span", {"aria-hidden": "true"}, !sorted ? "" : this.sort.down ? " ▾" : " ▴")));
   }
 
   sortBy(key) {

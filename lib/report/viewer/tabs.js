@@ -7,13 +7,15 @@ import {FlameGraph} from "./flamegraph.js";
 import {countText, durationText, nameText, percentText, timeText} from "./format.js";
 import {gilName, spanSelection} from "./model.js";
 import {countBelow} from "./lod.js";
-import {holdersDuring, longestSpans, measureBlockers, rankEntries, waitersDuring} from "./select.js";
+import {holdersDuring, longestSpans, measureBlockers, rankEntries, waitersDuring}
+  from "./select.js";
 
 const LONGEST = 100;      // rows in a list of spans
 const MATRIX_THREADS = 40; // rows and columns of a matrix, by most waiting and holding
 
 const TITLES = {threads: "Threads", blockers: "Blockers", matrix: "Who waits for whom",
-                flame: "Flame graph", waits: "Long waits", holds: "Long holds", counters: "Counters"};
+                flame: "Flame graph", waits: "Long waits", holds: "Long holds",
+                counters: "Counters"};
 const TABS = Object.keys(TITLES);
 
 export class Tabs {

@@ -71,15 +71,17 @@ export class Timeline {
     return element;
   }
 
+  /** The name of rows that can be hidden. */
+  toggle(open, onclick, title, ...children) {
+    return make("button.row.process", {"aria-expanded": String(open), title, onclick},
+                make("span.arrow", {"aria-hidden": "true"}, open ? "▾" : "▸"), ...children);
+  }
+
   processName({process, count}) {
-    const open = !this.view.collapsed.has(process.index);
-    return make("button", {
-      className: "row process", "aria-expanded": String(open), title: nameText(process.name),
-      onclick: () => this.view.toggleProcess(process.index),
-    }, make("span.arrow", {"aria-hidden": "true"}, open ? "▾" : "▸"),
-    make("bdi.name", process.title || "process"),
-    make("span.tid", `${process.pid}`),
-    make("span.stat", `${count} thread${count === 1 ? "" : "s"}`));
+    return this.toggle(!this.view.collapsed.has(process.index),
+      () => this.view.toggleProcess(process.index), nameText(process.name),
+      make("bdi.name", process.title || "process"), make("span.tid", `${process.pid}`),
+      make("span.stat", `${count} thread${count === 1 ? "" : "s"}`));
   }
 
   gilRowName({gil}) {
@@ -89,12 +91,8 @@ export class Timeline {
 
   othersName({count}) {
     const open = this.view.others;
-    return make("button", {
-      className: "row process", "aria-expanded": String(open),
-      onclick: () => this.view.set({others: !open}),
-    }, make("span.arrow", {"aria-hidden": "true"}, open ? "▴" : "▸"),
-    make("span.name", `${count} without a GIL`),
-    make("span.stat", open ? "hide" : "show"));
+    return this.toggle(open, () => this.view.set({others: !open}), null,
+      make("span.name", `${count} without a GIL`), make("span.stat", open ? "hide" : "show"));
   }
 
   counterName({counter}) {
