@@ -9,159 +9,160 @@ import {gilName} from "./model.js";
 const MOST_FUNCTIONS = 200;
 
 const BLOCKER_KINDS = {python: "Python", c: "C", gc: "garbage collection", native: "native"};
-const BLOCKER_TITLES = ["Function", "Where", "Kind", "Others waited", "Share", "Times", "Longest hold",
-                "Held in all", "Called from"];
+const BLOCKER_TITLES = ["Function", "Where", "Kind", "Others waited", "Share", "Times",
+                        "Longest hold", "Held in all", "Called from"];
 const BLOCKER_TEXTS = ["Function", "Where", "Kind", "Called from"];
 
 /** What one thread's functions did while it held one GIL, within [from, to). */
 async function measureFunctionsOf(lane, from, to, rows, slice, stale) {
-    const {holds, thread} = lane;
-    const calls = thread.callSpans;
-    const area = lane.gil.crowd;
-    let steps = 0;
-    for (const [called, start, end, , around] of innermostCalls(calls, from, to,
-                                                                   thread.callTracks)) {
-        for (let i = holds.firstAfter(start); i < holds.count && holds.start[i] < end; i++) {
-            const a = Math.max(start, holds.start[i]), b = Math.min(end, holds.end(i));
-            const waiting = area.between(a, b);
-            const row = rowOf(rows, called);
-            row.total_hold_ns += b - a;
-            if (waiting <= 0)
-                continue;
-            row.waiting_ns += waiting;
-            row.longest_hold_ns = Math.max(row.longest_hold_ns, b - a);
-            if (row.hold !== i || row.lane !== lane) // a new hold, not the same one again
-                row.count++;
-            Object.assign(row, {hold: i, lane});
-            if (around >= 0)
-                addTo(row.callers, calls.function[around], waiting);
-        }
-        if ((++steps & 255) === 0 && slice.due) {
-            await slice.pause();
-            if (stale())
-                return;
-        }
-    }
+  const {holds, thread} = lane;
+  const calls = thread.callSpans;
+  const area = lane.gil.crowd;
+  let steps = 0;
+  for (const [called, start, end, , around] of innermostCalls(calls, from, to,
+                                                                 thread.callTracks)) {
+      for (let i = holds.firstAfter(start); i < holds.count && holds.start[i] < end; i++) {
+        const a = Math.max(start, holds.start[i]), b = Math.min(end, holds.end(i));
+        const waiting = area.between(a, b);
+        const row = rowOf(rows, called);
+        row.total_hold_ns += b - a;
+        if (waiting <= 0)
+          continue;
+        row.waiting_ns += waiting;
+        row.longest_hold_ns = Math.max(row.longest_hold_ns, b - a);
+        if (row.hold !== i || row.lane !== lane) // a new hold, not the same one again
+          row.count++;
+        Object.assign(row, {hold: i, lane});
+        if (around >= 0)
+          addTo(row.callers, calls.function[around], waiting);
+      }
+      if ((++steps & 255) === 0 && slice.due) {
+        await slice.pause();
+        if (stale())
+          return;
+      }
+  }
 }
 
 function rowOf(rows, called) {
-    let row = rows.get(called);
-    if (!row)
-        rows.set(called, row = {called, waiting_ns: 0, total_hold_ns: 0, longest_hold_ns: 0,
-                                count: 0, callers: new Map()});
-    return row;
+  let row = rows.get(called);
+  if (!row)
+    rows.set(called, row = {called, waiting_ns: 0, total_hold_ns: 0, longest_hold_ns: 0,
+                            count: 0, callers: new Map()});
+  return row;
 }
 
 function addTo(sums, key, more) {
-    sums.set(key, (sums.get(key) ?? 0) + more);
+  sums.set(key, (sums.get(key) ?? 0) + more);
 }
 
 /** Rows as the summary's "blockers", largest first; null when `stale()` says so. */
 async function measureFunctions(model, from, to, stale = () => false) {
-    const rows = new Map();
-    const slice = new TimeSlice();
-    let all = 0;
-    for (const gil of model.gils) {
-        all += gil.waitTracks.reduce((sum, track) => sum + track.covered(from, to), 0);
-        for (const lane of gil.members.map((thread) =>
-            model.threads[thread].lanes.find((each) => each.gil === gil)))
-            await measureFunctionsOf(lane, Math.max(from, lane.start), Math.min(to, lane.end), rows,
-                              slice, stale);
-        if (stale())
-            return null;
-    }
-    return [...rows.values()].filter((row) => row.waiting_ns > 0)
-        .sort((a, b) => b.waiting_ns - a.waiting_ns).map((row) => finished(model, row, all));
+  const rows = new Map();
+  const slice = new TimeSlice();
+  let all = 0;
+  for (const gil of model.gils) {
+    all += gil.waitTracks.reduce((sum, track) => sum + track.covered(from, to), 0);
+    for (const lane of gil.members.map((thread) =>
+      model.threads[thread].lanes.find((each) => each.gil === gil)))
+      await measureFunctionsOf(lane, Math.max(from, lane.start), Math.min(to, lane.end), rows,
+                        slice, stale);
+    if (stale())
+      return null;
+  }
+  return [...rows.values()].filter((row) => row.waiting_ns > 0)
+    .sort((a, b) => b.waiting_ns - a.waiting_ns).map((row) => finished(model, row, all));
 }
 
 function finished(model, row, all) {
-    const called = model.functions[row.called];
-    const [caller] = [...row.callers].sort((a, b) => b[1] - a[1])[0] ?? [];
-    return {
-        function: called?.name ?? OUTSIDE, file: called?.file ?? "", line: called?.line ?? 0,
-        kind: called?.kind ?? "native", waiting_ns: row.waiting_ns,
-        share: row.waiting_ns / Math.max(1, all), count: row.count,
-        longest_hold_ns: row.longest_hold_ns, total_hold_ns: row.total_hold_ns,
-        caller: caller === undefined ? "" : model.functions[caller].where,
-    };
+  const called = model.functions[row.called];
+  const [caller] = [...row.callers].sort((a, b) => b[1] - a[1])[0] ?? [];
+  return {
+    function: called?.name ?? OUTSIDE, file: called?.file ?? "", line: called?.line ?? 0,
+    kind: called?.kind ?? "native", waiting_ns: row.waiting_ns,
+    share: row.waiting_ns / Math.max(1, all), count: row.count,
+    longest_hold_ns: row.longest_hold_ns, total_hold_ns: row.total_hold_ns,
+    caller: caller === undefined ? "" : model.functions[caller].where,
+  };
 }
 
 function placeText({file, line}) {
-    if (!file)
-        return "";
-    return line > 0 ? `${shortName(file)}:${line}` : shortName(file);
+  if (!file)
+    return "";
+  return line > 0 ? `${shortName(file)}:${line}` : shortName(file);
 }
 
 export class Blockers {
-    constructor(model, summary, search) {
-        this.model = model;
-        this.search = search;
-        this.given = [...summary.blockers ?? []].sort((a, b) => b.waiting_ns - a.waiting_ns);
-        this.traced = model.functions.length > 0 &&
-            model.gils.some((gil) => gil.waitSpans.count > 0);
-    }
+  constructor(model, summary, search) {
+    this.model = model;
+    this.search = search;
+    this.given = [...summary.blockers ?? []].sort((a, b) => b.waiting_ns - a.waiting_ns);
+    this.traced = model.functions.length > 0 &&
+      model.gils.some((gil) => gil.waitSpans.count > 0);
+  }
 
-    get present() {
-        return this.traced || this.given.length > 0;
-    }
+  get present() {
+    return this.traced || this.given.length > 0;
+  }
 
-    /** The panel's content for a range, or for the whole run (null). */
-    async table(range, stale) {
-        const measures = this.given.length === 0 || (range && this.traced);
-        const {from, to} = range ?? {from: 0, to: Infinity};
-        const rows = measures ? await measureFunctions(this.model, from, to, stale) : this.given;
-        if (!rows)
-            return [];
-        if (rows.length === 0)
-            return [make("p.hint", "No thread waited for another here.")];
-        const scope = range && !measures ? "Of the whole run. " : "";
-        return [make("p.hint", `${scope}What the holder of the GIL was doing ` +
-                     "while other threads waited for it. A click finds the function’s calls."),
-            makeTable("list blockers", BLOCKER_TITLES, BLOCKER_TEXTS,
-                      rows.slice(0, MOST_FUNCTIONS).flatMap((row) => this.rows(row)))];
-    }
+  /** The panel's content for a range, or for the whole run (null). */
+  async table(range, stale) {
+    const measures = this.given.length === 0 || (range && this.traced);
+    const {from, to} = range ?? {from: 0, to: Infinity};
+    const rows = measures ? await measureFunctions(this.model, from, to, stale) : this.given;
+    if (!rows)
+      return [];
+    if (rows.length === 0)
+      return [make("p.hint", "No thread waited for another here.")];
+    const scope = range && !measures ? "Of the whole run. " : "";
+    return [make("p.hint", `${scope}What the holder of the GIL was doing ` +
+                 "while other threads waited for it. A click finds the function’s calls."),
+      makeTable("list blockers", BLOCKER_TITLES, BLOCKER_TEXTS,
+                rows.slice(0, MOST_FUNCTIONS).flatMap((row) => this.rows(row)))];
+  }
 
-    /** A row, and what to do about it where the GIL was kept though others asked for it. */
-    rows(row) {
-        const remedy = row.kept_cause && row.sentence ? [make("tr.remedy",
-            make("td.text.hint", {colSpan: BLOCKER_TITLES.length},
-                 nameText(row.sentence)))] : [];
-        return [this.row(row), ...remedy];
-    }
+  /** A row, and what to do about it where the GIL was kept though others asked for it. */
+  rows(row) {
+    const remedy = row.kept_cause && row.sentence ? [make("tr.remedy",
+      make("td.text.hint", {colSpan: BLOCKER_TITLES.length},
+           nameText(row.sentence)))] : [];
+    return [this.row(row), ...remedy];
+  }
 
-    row(row) {
-        const number = (key, text) => make("td", {"data-key": key, "data-value": row[key]}, text);
-        const text = (value, title = value) => make("td.text.where", {title},
-                                                    make("bdi", value));
-        const kind = BLOCKER_KINDS[row.kind] ?? nameText(row.kind ?? "");
-        return make("tr", {title: row.sentence ? nameText(row.sentence) : undefined,
-                           onclick: () => this.find(row)},
-            make("td.text.where", make("button.link",
-                make("bdi", nameText(row.function ?? OUTSIDE))), this.gilOf(row)),
-            text(placeText(row), nameText(row.file ?? "")), text(row.kept_cause ? `${kind}, does not release` : kind),
-            number("waiting_ns", durationText(row.waiting_ns)),
-            make("td", shareBar(row.share, "wait"),
-                 make("span.number", `${(100 * row.share).toFixed(1)}%`)),
-            number("count", countText(row.count)),
-            number("longest_hold_ns", durationText(row.longest_hold_ns)),
-            number("total_hold_ns", durationText(row.total_hold_ns)),
-            text(placeText({file: row.caller, line: 0})));
-    }
+  row(row) {
+    const number = (key, text) => make("td", {"data-key": key, "data-value": row[key]}, text);
+    const text = (value, title = value) => make("td.text.where", {title},
+                                                make("bdi", value));
+    const kind = BLOCKER_KINDS[row.kind] ?? nameText(row.kind ?? "");
+    return make("tr", {title: row.sentence ? nameText(row.sentence) : undefined,
+                       onclick: () => this.find(row)},
+      make("td.text.where", make("button.link",
+        make("bdi", nameText(row.function ?? OUTSIDE))), this.gilOf(row)),
+      text(placeText(row), nameText(row.file ?? "")),
+      text(row.kept_cause ? `${kind}, does not release` : kind),
+      number("waiting_ns", durationText(row.waiting_ns)),
+      make("td", shareBar(row.share, "wait"),
+           make("span.number", `${(100 * row.share).toFixed(1)}%`)),
+      number("count", countText(row.count)),
+      number("longest_hold_ns", durationText(row.longest_hold_ns)),
+      number("total_hold_ns", durationText(row.total_hold_ns)),
+      text(placeText({file: row.caller, line: 0})));
+  }
 
-    /** Which GIL a row of the summary is about, where there are several. */
-    gilOf(row) {
-        const gil = this.model.gils.length > 1 ? this.model.gils[row.gil] : undefined;
-        const process = gil && this.model.processes[gil.process];
-        return gil ? make("span.tid", `${process.pid}${
-            process.gils.length > 1 ? ` ${gilName(gil, this.model)}` : ""}`) : "";
-    }
+  /** Which GIL a row of the summary is about, where there are several. */
+  gilOf(row) {
+    const gil = this.model.gils.length > 1 ? this.model.gils[row.gil] : undefined;
+    const process = gil && this.model.processes[gil.process];
+    return gil ? make("span.tid", `${process.pid}${
+      process.gils.length > 1 ? ` ${gilName(gil, this.model)}` : ""}`) : "";
+  }
 
-    /** Search for the calls of a row's function. The summary writes C functions with their
-     * module. */
-    find(row) {
-        const name = nameText(row.function ?? "");
-        const called = this.model.functions.find(({title, file}) =>
-            [title, `${nameText(file)}.${title}`, `import in ${title}`].includes(name));
-        this.search(called ? called.title : name);
-    }
+  /** Search for the calls of a row's function. The summary writes C functions with their
+   * module. */
+  find(row) {
+    const name = nameText(row.function ?? "");
+    const called = this.model.functions.find(({title, file}) =>
+      [title, `${nameText(file)}.${title}`, `import in ${title}`].includes(name));
+    this.search(called ? called.title : name);
+  }
 }

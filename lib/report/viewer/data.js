@@ -2,84 +2,87 @@
 
 /** Bytes of a base64 text, for browsers without Uint8Array.fromBase64. */
 export function decodeBase64(text) {
-    let letters;
-    try {
-        letters = atob(text);
-    } catch {
-        throw damaged("not base64");
-    }
-    return Uint8Array.from(letters, (letter) => letter.charCodeAt(0));
+  let letters;
+  try {
+    letters = atob(text);
+  } catch {
+    throw damaged("not base64");
+  }
+  const bytes = new Uint8Array(letters.length);
+  for (let i = 0; i < bytes.length; i++)
+    bytes[i] = letters.charCodeAt(i);
+  return bytes;
 }
 
 function fromBase64(text) {
-    return Uint8Array.fromBase64 ? Uint8Array.fromBase64(text) : decodeBase64(text);
+  return Uint8Array.fromBase64 ? Uint8Array.fromBase64(text) : decodeBase64(text);
 }
 
 /** Without Blob or Response: those take a way through other processes for each block. */
 async function gunzip(bytes) {
-    const stream = new DecompressionStream("gzip");
-    const writer = stream.writable.getWriter();
-    // What fails here fails in read(), too: say it once.
-    writer.write(bytes).catch(() => {});
-    writer.close().catch(() => {});
-    const chunks = [];
-    let length = 0;
-    for (const reader = stream.readable.getReader(); ;) {
-        const {value, done} = await reader.read();
-        if (done)
-            break;
-        chunks.push(value);
-        length += value.length;
-    }
-    const whole = new Uint8Array(length);
-    let at = 0;
-    for (const chunk of chunks) {
-        whole.set(chunk, at);
-        at += chunk.length;
-    }
-    return whole;
+  const stream = new DecompressionStream("gzip");
+  const writer = stream.writable.getWriter();
+  // What fails here fails in read(), too: say it once.
+  writer.write(bytes).catch(() => {});
+  writer.close().catch(() => {});
+  const chunks = [];
+  let length = 0;
+  for (const reader = stream.readable.getReader(); ;) {
+    const {value, done} = await reader.read();
+    if (done)
+      break;
+    chunks.push(value);
+    length += value.length;
+  }
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, at);
+    at += chunk.length;
+  }
+  return whole;
 }
 
 /** Read `count` varints from `bytes` at `at` into `out`; the place after them. Numbers
  * beyond 2^53 lose their last bits: times and durations stay far below. */
 export function readVarints(bytes, at, count, out) {
-    for (let i = 0; i < count; i++) {
-        let byte = bytes[at++];
-        let value = byte & 127;
-        if (byte > 127) {
-            byte = bytes[at++];
-            value |= (byte & 127) << 7;
-            if (byte > 127) {
-                byte = bytes[at++];
-                value |= (byte & 127) << 14;
-                for (let scale = 2097152; byte > 127; scale *= 128) {
-                    byte = bytes[at++];
-                    value += (byte & 127) * scale;
-                }
-            }
+  for (let i = 0; i < count; i++) {
+    let byte = bytes[at++];
+    let value = byte & 127;
+    if (byte > 127) {
+      byte = bytes[at++];
+      value |= (byte & 127) << 7;
+      if (byte > 127) {
+        byte = bytes[at++];
+        value |= (byte & 127) << 14;
+        for (let scale = 2097152; byte > 127; scale *= 128) {
+          byte = bytes[at++];
+          value += (byte & 127) * scale;
         }
-        out[i] = value;
+      }
     }
-    if (at > bytes.length)
-        throw damaged("a column ends too early");
-    return at;
+    out[i] = value;
+  }
+  if (at > bytes.length)
+    throw damaged("a column ends too early");
+  return at;
 }
 
 /** The columns of a block (SCHEMA.md) as Float64Arrays of `rows` values. */
 export function readColumns(bytes, rows) {
-    const count = new Float64Array(1);
-    let at = readVarints(bytes, 0, 1, count);
-    const lengths = new Float64Array(Math.min(count[0], 16));
-    at = readVarints(bytes, at, lengths.length, lengths);
-    const columns = [];
-    for (const length of lengths) {
-        const column = new Float64Array(rows);
-        if (readVarints(bytes, at, rows, column) !== at + length)
-            throw damaged("a column has another length");
-        columns.push(column);
-        at += length;
-    }
-    return columns;
+  const count = new Float64Array(1);
+  let at = readVarints(bytes, 0, 1, count);
+  const lengths = new Float64Array(Math.min(count[0], 16));
+  at = readVarints(bytes, at, lengths.length, lengths);
+  const columns = [];
+  for (const length of lengths) {
+    const column = new Float64Array(rows);
+    if (readVarints(bytes, at, rows, column) !== at + length)
+      throw damaged("a column has another length");
+    columns.push(column);
+    at += length;
+  }
+  return columns;
 }
 
 export const CUT_START = 1;
@@ -87,11 +90,11 @@ export const CUT_END = 2;
 
 /** Rows of a table as typed arrays, one per field. Times are ns since time zero. */
 class Rows {
-    constructor(count, fields) {
-        this.count = count;
-        for (const [name, type] of Object.entries(fields))
-            this[name] = new type(count);
-    }
+  constructor(count, fields) {
+    this.count = count;
+    for (const [name, type] of Object.entries(fields))
+      this[name] = new type(count);
+  }
 }
 
 const TIMES = {start: Float64Array, end: Float64Array};
@@ -109,165 +112,169 @@ const MARKS = {time: Float64Array, thread: Uint32Array, series: Uint8Array, name
 const FRAMES = {name: Uint32Array, parent: Int32Array, self: Float64Array};
 
 function unzigzag(value) {
-    const half = Math.floor(value / 2);
-    return half * 2 === value ? half : -half - 1;
+  const half = Math.floor(value / 2);
+  return half * 2 === value ? half : -half - 1;
 }
 
 function damaged(what) {
-    return new Error(`the page's data is damaged: ${what}`);
+  return new Error(`the page's data is damaged: ${what}`);
 }
 
 // Each fills rows from `first` on with a block's columns.
 
 function storeSpans(spans, first, [who, gap, length], {byStart, members, bits}) {
-    const {start, end, member, flags} = spans;
-    const rows = who.length;
-    for (let i = 0, at = first, previous = 0; i < rows; i++, at++) {
-        const time = previous + unzigzag(gap[i]);
-        const ns = length[i];
-        previous = byStart ? time + ns : time;
-        start[at] = previous - ns;
-        end[at] = previous;
-        member[at] = who[i] >>> bits;
-        flags[at] = who[i] & (1 << bits) - 1;
-    }
-    for (let at = first; at < first + rows; at++)
-        if (member[at] >= members)
-            throw damaged("a span of no thread");
+  const {start, end, member, flags} = spans;
+  const rows = who.length;
+  for (let i = 0, at = first, previous = 0; i < rows; i++, at++) {
+    const time = previous + unzigzag(gap[i]);
+    const ns = length[i];
+    previous = byStart ? time + ns : time;
+    start[at] = previous - ns;
+    end[at] = previous;
+    member[at] = who[i] >>> bits;
+    flags[at] = who[i] & (1 << bits) - 1;
+  }
+  for (let at = first; at < first + rows; at++)
+    if (member[at] >= members)
+      throw damaged("a span of no thread");
+}
+
+/** Times from the differences of each to the one before. */
+function timesOf(gaps) {
+  const times = new Float64Array(gaps.length);
+  for (let i = 0, time = 0; i < gaps.length; i++)
+    times[i] = time += unzigzag(gaps[i]);
+  return times;
+}
+
+function check(column, limit, what) {
+  for (const value of column)
+    if (value >= limit)
+      throw damaged(what);
 }
 
 function storeCalls(calls, first, [called, gap, length, depth], {functions}) {
-    for (let i = 0, at = first, start = 0; i < called.length; i++, at++) {
-        if (called[i] >= functions.length)
-            throw damaged("a call of no function");
-        start += unzigzag(gap[i]);
-        calls.start[at] = start;
-        calls.end[at] = start + length[i];
-        calls.function[at] = called[i];
-        calls.depth[at] = depth[i] >>> 4;
-        calls.flags[at] = depth[i] & 15;
-    }
+  check(called, functions.length, "a call of no function");
+  const start = timesOf(gap);
+  calls.start.set(start, first);
+  calls.end.set(start.map((time, i) => time + length[i]), first);
+  calls.function.set(called, first);
+  calls.depth.set(depth.map((value) => value >>> 4), first);
+  calls.flags.set(depth.map((value) => value & 15), first);
 }
 
 function storeSamples(samples, first, [thread, gap, period], {threads}) {
-    for (let i = 0, at = first, time = 0; i < thread.length; i++, at++) {
-        if (thread[i] >= threads.length)
-            throw damaged("a sample of no thread");
-        time += unzigzag(gap[i]);
-        samples.time[at] = time;
-        samples.thread[at] = thread[i];
-        samples.period[at] = period[i];
-    }
+  check(thread, threads.length, "a sample of no thread");
+  samples.time.set(timesOf(gap), first);
+  samples.thread.set(thread, first);
+  samples.period.set(period, first);
 }
 
 function storeMarks(marks, first, [who, gap, name, detail], {threads, texts}) {
-    for (let i = 0, at = first, time = 0; i < who.length; i++, at++) {
-        if (who[i] >= 2 * threads.length || Math.max(name[i], detail[i]) >= texts.length)
-            throw damaged("a mark of no thread or no text");
-        time += unzigzag(gap[i]);
-        marks.time[at] = time;
-        marks.thread[at] = who[i] >>> 1;
-        marks.series[at] = who[i] & 1;
-        marks.name[at] = name[i];
-        marks.detail[at] = detail[i];
-    }
+  check(who, 2 * threads.length, "a mark of no thread");
+  check(name, texts.length, "a mark of no name");
+  check(detail, texts.length, "a mark of no text");
+  marks.time.set(timesOf(gap), first);
+  marks.thread.set(who.map((value) => value >>> 1), first);
+  marks.series.set(who.map((value) => value & 1), first);
+  marks.name.set(name, first);
+  marks.detail.set(detail, first);
 }
 
 function storeFrames(nodes, first, [name, up, self], {frames}) {
-    for (let i = 0, at = first; i < name.length; i++, at++) {
-        const parent = at - up[i]; // the root comes before row 0
-        if (name[i] >= frames.length || up[i] < 1 || parent < -1)
-            throw damaged("a frame of no name or no parent");
-        nodes.name[at] = name[i];
-        nodes.parent[at] = parent;
-        nodes.self[at] = self[i];
-    }
+  check(name, frames.length, "a frame of no name");
+  const parent = up.map((value, i) => value < 1 ? -2 : first + i - value); // -1: the root
+  if (parent.some((place) => place < -1))
+    throw damaged("a frame of no parent");
+  nodes.name.set(name, first);
+  nodes.parent.set(parent, first);
+  nodes.self.set(self, first);
 }
 
 /** What the page holds besides spans; throws when it is missing or of another version. */
 export function readNames(text) {
-    const names = {functions: [], counters: [], flames: [], frames: [], states: [], texts: [],
-                   ...JSON.parse(text)};
-    if (names.schema !== 1)
-        throw new Error(`the page's data is of version ${names.schema}, this viewer reads 1`);
-    for (const thread of names.threads)
-        Object.assign(thread, {
-            stateSpans: thread.states > 0 ? new Rows(thread.states, SPANS) : null,
-            callSpans: thread.calls > 0 ? new Rows(thread.calls, CALLS) : null,
-        });
-    for (const counter of names.counters)
-        counter.values = new Rows(counter.samples, SAMPLES);
-    for (const flame of names.flames)
-        flame.values = new Rows(flame.nodes, FRAMES);
-    names.marks = new Rows(names.marks ?? 0, MARKS);
-    for (const gil of names.gils) {
-        gil.holdSpans = new Rows(gil.holds, SPANS);
-        gil.waitSpans = new Rows(gil.waits, SPANS);
-    }
-    return names;
+  const names = {functions: [], counters: [], flames: [], frames: [], states: [], texts: [],
+                 ...JSON.parse(text)};
+  if (names.schema !== 1)
+    throw new Error(`the page's data is of version ${names.schema}, this viewer reads 1`);
+  for (const thread of names.threads)
+    Object.assign(thread, {
+      stateSpans: thread.states > 0 ? new Rows(thread.states, SPANS) : null,
+      callSpans: thread.calls > 0 ? new Rows(thread.calls, CALLS) : null,
+    });
+  for (const counter of names.counters)
+    counter.values = new Rows(counter.samples, SAMPLES);
+  for (const flame of names.flames)
+    flame.values = new Rows(flame.nodes, FRAMES);
+  names.marks = new Rows(names.marks ?? 0, MARKS);
+  for (const gil of names.gils) {
+    gil.holdSpans = new Rows(gil.holds, SPANS);
+    gil.waitSpans = new Rows(gil.waits, SPANS);
+  }
+  return names;
 }
 
 /** Where a block's rows go, and how: [rows, store, what that must know]. */
 function targetOf(names, table, key) {
-    const gil = names.gils[key];
-    const spans = (byStart) => ({byStart, members: gil?.members.length, bits: 2});
-    switch (table) {
-    case "holds": return [gil?.holdSpans, storeSpans, spans(true)];
-    case "waits": return [gil?.waitSpans, storeSpans, spans(false)];
-    case "states": return [names.threads[key]?.stateSpans, storeSpans,
-                           {byStart: true, members: Infinity, bits: 4}];
-    case "calls": return [names.threads[key]?.callSpans, storeCalls, names];
-    case "counters": return [names.counters[key]?.values, storeSamples, names];
-    case "marks": return [names.marks, storeMarks, names];
-    case "flame": return [names.flames.find(({state}) => state === key)?.values, storeFrames,
-                          names];
-    default: return []; // of a later version
-    }
+  const gil = names.gils[key];
+  const spans = (byStart) => ({byStart, members: gil?.members.length, bits: 2});
+  switch (table) {
+  case "holds": return [gil?.holdSpans, storeSpans, spans(true)];
+  case "waits": return [gil?.waitSpans, storeSpans, spans(false)];
+  case "states": return [names.threads[key]?.stateSpans, storeSpans,
+                         {byStart: true, members: Infinity, bits: 4}];
+  case "calls": return [names.threads[key]?.callSpans, storeCalls, names];
+  case "counters": return [names.counters[key]?.values, storeSamples, names];
+  case "marks": return [names.marks, storeMarks, names];
+  case "flame": return [names.flames.find(({state}) => state === key)?.values, storeFrames,
+                        names];
+  default: return []; // of a later version
+  }
 }
 
 /** Decode blocks ({table, key, rows, text()}) into the spans of `names`. */
 export async function readBlocks(names, blocks) {
-    const next = new Map();
-    const inflated = [];
-    const inflate = async (block) => gunzip(fromBase64(block.text()));
-    const inflateEarly = (block) => {
-        const bytes = inflate(block);
-        bytes.catch(() => {}); // its turn to fail comes with its await
-        return bytes;
-    };
-    for (let i = 0; i < blocks.length; i++) {
-        const {table, key, rows} = blocks[i];
-        const [target, store, context] = targetOf(names, table, key);
-        // Blocks are inflated two ahead, while this one is stored.
-        for (let ahead = i; ahead < Math.min(i + 3, blocks.length); ahead++)
-            inflated[ahead] ??= inflateEarly(blocks[ahead]);
-        const bytes = await inflated[i];
-        inflated[i] = true;
-        if (!target)
-            continue;
-        const first = next.get(target) ?? 0;
-        if (first + rows > target.count)
-            throw damaged("more spans than announced");
-        store(target, first, readColumns(bytes, rows), context);
-        next.set(target, first + rows);
-    }
+  const next = new Map();
+  const inflated = [];
+  const inflate = async (block) => gunzip(fromBase64(block.text()));
+  const inflateEarly = (block) => {
+    const bytes = inflate(block);
+    bytes.catch(() => {}); // its turn to fail comes with its await
+    return bytes;
+  };
+  for (let i = 0; i < blocks.length; i++) {
+    const {table, key, rows} = blocks[i];
+    const [target, store, context] = targetOf(names, table, key);
+    // Blocks are inflated two ahead, while this one is stored.
+    for (let ahead = i; ahead < Math.min(i + 3, blocks.length); ahead++)
+      inflated[ahead] ??= inflateEarly(blocks[ahead]);
+    const bytes = await inflated[i];
+    inflated[i] = true;
+    if (!target)
+      continue;
+    const first = next.get(target) ?? 0;
+    if (first + rows > target.count)
+      throw damaged("more spans than announced");
+    store(target, first, readColumns(bytes, rows), context);
+    next.set(target, first + rows);
+  }
 }
 
 /** Read the page's own data from the document, and let go of its text. */
 export async function readDocument() {
-    const text = (id) => document.getElementById(id)?.textContent || "{}";
-    const names = readNames(text("page-data"));
-    const summaryText = text("summary-data");
-    const blocks = [...document.querySelectorAll("script[data-table]")].map((element) => ({
-        table: element.dataset.table,
-        key: Number(element.dataset.key),
-        rows: Number(element.dataset.rows),
-        text: () => {
-            const content = element.textContent;
-            element.remove();
-            return content;
-        },
-    }));
-    await readBlocks(names, blocks);
-    return {names, summary: JSON.parse(summaryText), summaryText};
+  const text = (id) => document.getElementById(id)?.textContent || "{}";
+  const names = readNames(text("page-data"));
+  const summaryText = text("summary-data");
+  const blocks = [...document.querySelectorAll("script[data-table]")].map((element) => ({
+    table: element.dataset.table,
+    key: Number(element.dataset.key),
+    rows: Number(element.dataset.rows),
+    text: () => {
+      const content = element.textContent;
+      element.remove();
+      return content;
+    },
+  }));
+  await readBlocks(names, blocks);
+  return {names, summary: JSON.parse(summaryText), summaryText};
 }

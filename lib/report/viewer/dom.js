@@ -4,74 +4,74 @@
  * elements or text. Properties are the DOM's, `data-…` and `aria-…` attributes, or
  * `onclick`-like handlers. */
 export function make(kind, ...children) {
-    const [tag, ...classes] = kind.split(".");
-    const element = document.createElement(tag);
-    element.classList.add(...classes);
-    const properties = children[0]?.constructor === Object ? children.shift() : {};
-    for (const [name, value] of Object.entries(properties)) {
-        if (value === undefined || value === null)
-            continue;
-        if (name.startsWith("on"))
-            element.addEventListener(name.slice(2), value);
-        else if (name.includes("-") || name === "role" || name === "scope")
-            element.setAttribute(name, value);
-        else
-            element[name] = value;
-    }
-    element.append(...children.filter((child) => child !== null && child !== undefined));
-    return element;
+  const [tag, ...classes] = kind.split(".");
+  const element = document.createElement(tag);
+  element.classList.add(...classes);
+  const properties = children[0]?.constructor === Object ? children.shift() : {};
+  for (const [name, value] of Object.entries(properties)) {
+    if (value === undefined || value === null)
+      continue;
+    if (name.startsWith("on"))
+      element.addEventListener(name.slice(2), value);
+    else if (name.includes("-") || name === "role" || name === "scope")
+      element.setAttribute(name, value);
+    else
+      element[name] = value;
+  }
+  element.append(...children.filter((child) => child !== null && child !== undefined));
+  return element;
 }
 
 /** A table of rows (elements). Titles are texts, or lists of what a cell holds; those in `texts`
  * stand over texts, the others over numbers. */
 export function makeTable(className, titles, texts, rows) {
-    const cell = (title) => make("th", {scope: "col", className: texts.includes(title) ? "text" : ""},
-                                 ...[title].flat());
-    return make("table", {className}, make("thead", make("tr", ...titles.map(cell))),
-                make("tbody", ...rows));
+  const cell = (title) => make("th", {scope: "col", className: texts.includes(title) ? "text" : ""},
+                               ...[title].flat());
+  return make("table", {className}, make("thead", make("tr", ...titles.map(cell))),
+              make("tbody", ...rows));
 }
 
 /** The element of an id; its absence is a mistake in viewer.html. */
 export function byId(id) {
-    return document.getElementById(id);
+  return document.getElementById(id);
 }
 
 /** A small square in a thread's colour. */
 function swatch(color) {
-    const element = make("span.swatch", {"aria-hidden": "true"});
-    element.style.background = color;
-    return element;
+  const element = make("span.swatch", {"aria-hidden": "true"});
+  element.style.background = color;
+  return element;
 }
 
 /** A thread's colour, name and id. */
 export function threadLabel(color, name, tid) {
-    return [swatch(color), make("bdi.name", name), make("span.tid", String(tid))];
+  return [swatch(color), make("bdi.name", name), make("span.tid", String(tid))];
 }
 
 /** A bar that shows a share from 0 to 1. */
 export function shareBar(share, className) {
-    const fill = make("span", {className: `fill ${className}`});
-    fill.style.width = `${(100 * Math.min(1, Math.max(0, share))).toFixed(2)}%`;
-    return make("span.bar", {"aria-hidden": "true"}, fill);
+  const fill = make("span", {className: `fill ${className}`});
+  fill.style.width = `${(100 * Math.min(1, Math.max(0, share))).toFixed(2)}%`;
+  return make("span.bar", {"aria-hidden": "true"}, fill);
 }
 
 /** Let the browser draw and take input, then go on. */
 export function nextTurn() {
-    return new Promise((resolve) => setTimeout(resolve, 0));
+  return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
 /** For long loops: `await slice.pause()` now and then gives way every 12 ms. */
 export class TimeSlice {
-    constructor() {
-        this.since = performance.now();
-    }
+  constructor() {
+    this.since = performance.now();
+  }
 
-    get due() {
-        return performance.now() - this.since > 12;
-    }
+  get due() {
+    return performance.now() - this.since > 12;
+  }
 
-    async pause() {
-        await nextTurn();
-        this.since = performance.now();
-    }
+  async pause() {
+    await nextTurn();
+    this.since = performance.now();
+  }
 }

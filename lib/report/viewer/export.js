@@ -7,9 +7,9 @@ const PERFETTO = "https://ui.perfetto.dev";
 
 /** Microseconds with all their nanoseconds. */
 function microseconds(ns) {
-    const rest = ns % 1000;
-    const whole = (ns - rest) / 1000;
-    return rest === 0 ? String(whole) : `${whole}.${String(rest).padStart(3, "0")}`;
+  const rest = ns % 1000;
+  const whole = (ns - rest) / 1000;
+  return rest === 0 ? String(whole) : `${whole}.${String(rest).padStart(3, "0")}`;
 }
 
 // Spans of the GIL do not nest with functions: each thread has a track of its own for each of
@@ -20,177 +20,177 @@ const TRACK_STATES = 2 ** 29; // + thread index
 const TRACKS_PER_THREAD = 8;
 
 function metadata(name, pid, tid, args) {
-    return JSON.stringify({ph: "M", name, pid, tid, args});
+  return JSON.stringify({ph: "M", name, pid, tid, args});
 }
 
 /** A thread's place among those of its process, from 1 on. */
 function numberThreads(model) {
-    const counts = model.processes.map(() => 0);
-    return model.threads.map((thread) => ++counts[thread.process]);
+  const counts = model.processes.map(() => 0);
+  return model.threads.map((thread) => ++counts[thread.process]);
 }
 
 /** A span; `head` is all of it but its time. */
 function spanEvent(head, start, end) {
-    return `${head},"ts":${microseconds(start)},"dur":${microseconds(end - start)}}`;
+  return `${head},"ts":${microseconds(start)},"dur":${microseconds(end - start)}}`;
 }
 
 function* nameEvents(model, numbers) {
-    for (const process of model.processes)
-        yield metadata("process_name", process.pid, process.pid, {name: process.name});
-    for (const thread of model.threads) {
-        const {pid} = model.processes[thread.process];
-        yield metadata("thread_name", pid, thread.tid, {name: thread.label});
-        yield metadata("thread_sort_index", pid, thread.tid,
-                       {sort_index: numbers[thread.index] * TRACKS_PER_THREAD});
-    }
+  for (const process of model.processes)
+    yield metadata("process_name", process.pid, process.pid, {name: process.name});
+  for (const thread of model.threads) {
+    const {pid} = model.processes[thread.process];
+    yield metadata("thread_name", pid, thread.tid, {name: thread.label});
+    yield metadata("thread_sort_index", pid, thread.tid,
+                   {sort_index: numbers[thread.index] * TRACKS_PER_THREAD});
+  }
 }
 
 function* lostEvents(model) {
-    const pid = model.processes[0]?.pid ?? 0;
-    if (model.lost.length > 0)
-        yield metadata("thread_name", pid, TRACK_LOST, {name: "events lost"});
-    for (const [start, end, events] of model.lost)
-        yield spanEvent(`{"ph":"X","cat":"lost","name":"${events} events lost","pid":${pid},"tid":${
-            TRACK_LOST}`, start, end);
+  const pid = model.processes[0]?.pid ?? 0;
+  if (model.lost.length > 0)
+    yield metadata("thread_name", pid, TRACK_LOST, {name: "events lost"});
+  for (const [start, end, events] of model.lost)
+    yield spanEvent(`{"ph":"X","cat":"lost","name":"${events} events lost","pid":${pid},"tid":${
+      TRACK_LOST}`, start, end);
 }
 
 function* callEvents(model, thread) {
-    const {pid} = model.processes[thread.process];
-    const {count, start, end, function: called} = thread.callSpans;
-    const heads = new Map();
-    for (let i = 0; i < count; i++) {
-        let head = heads.get(called[i]);
-        if (head === undefined) {
-            const {kind, name, file, line} = model.functions[called[i]];
-            head = `{"ph":"X","cat":"${kind}","name":${JSON.stringify(name)},"args":{"file":${
-                JSON.stringify(line ? `${file}:${line}` : file)}},"pid":${pid},"tid":${thread.tid}`;
-            heads.set(called[i], head);
-        }
-        yield spanEvent(head, start[i], end[i]);
+  const {pid} = model.processes[thread.process];
+  const {count, start, end, function: called} = thread.callSpans;
+  const heads = new Map();
+  for (let i = 0; i < count; i++) {
+    let head = heads.get(called[i]);
+    if (head === undefined) {
+      const {kind, name, file, line} = model.functions[called[i]];
+      head = `{"ph":"X","cat":"${kind}","name":${JSON.stringify(name)},"args":{"file":${
+        JSON.stringify(line ? `${file}:${line}` : file)}},"pid":${pid},"tid":${thread.tid}`;
+      heads.set(called[i], head);
     }
+    yield spanEvent(head, start[i], end[i]);
+  }
 }
 
 function* counterEvents(model, counter) {
-    const byThread = new Map(), byProcess = new Map();
-    const add = (sums, key, more) => sums.set(key, (sums.get(key) ?? 0) + more).get(key);
-    const {count, time, thread, period} = counter.values;
-    for (let i = 0; i < count; i++) {
-        const {label, tid, process} = model.threads[thread[i]];
-        yield JSON.stringify({
-            ph: "C", pid: model.processes[process].pid, ts: time[i] / 1000, name: counter.name,
-            args: {[`${label} (${tid})`]: add(byThread, thread[i], period[i]),
-                   process: add(byProcess, process, period[i])},
-        });
-    }
+  const byThread = new Map(), byProcess = new Map();
+  const add = (sums, key, more) => sums.set(key, (sums.get(key) ?? 0) + more).get(key);
+  const {count, time, thread, period} = counter.values;
+  for (let i = 0; i < count; i++) {
+    const {label, tid, process} = model.threads[thread[i]];
+    yield JSON.stringify({
+      ph: "C", pid: model.processes[process].pid, ts: time[i] / 1000, name: counter.name,
+      args: {[`${label} (${tid})`]: add(byThread, thread[i], period[i]),
+             process: add(byProcess, process, period[i])},
+    });
+  }
 }
 
 function* markEvents({marks, texts, threads, processes}) {
-    for (let i = 0; i < marks.count; i++) {
-        const {tid, process} = threads[marks.thread[i]];
-        yield `{${marks.series[i] ? '"ph":"C"' : '"ph":"i","s":"t"'},"cat":"program","pid":${
-            processes[process].pid},"tid":${tid},"ts":${microseconds(marks.time[i])},"name":${
-            JSON.stringify(texts[marks.name[i]])},"args":${texts[marks.detail[i]] || "{}"}}`;
-    }
+  for (let i = 0; i < marks.count; i++) {
+    const {tid, process} = threads[marks.thread[i]];
+    yield `{${marks.series[i] ? '"ph":"C"' : '"ph":"i","s":"t"'},"cat":"program","pid":${
+      processes[process].pid},"tid":${tid},"ts":${microseconds(marks.time[i])},"name":${
+      JSON.stringify(texts[marks.name[i]])},"args":${texts[marks.detail[i]] || "{}"}}`;
+  }
 }
 
 function* stateEvents(model, thread, numbers) {
-    const {pid} = model.processes[thread.process], tid = TRACK_STATES + thread.index;
-    const spans = thread.stateSpans;
-    yield metadata("thread_name", pid, tid, {name: `${thread.label} state`});
-    yield metadata("thread_sort_index", pid, tid,
-                   {sort_index: (numbers[thread.index] + 1) * TRACKS_PER_THREAD - 1});
-    for (let i = 0; i < spans.count; i++) {
-        const name = model.stateNames[spans.flags[i]];
-        const cpu = name === "running" && spans.member[i] > 0 ? `"cpu":${spans.member[i] - 1}` : "";
-        yield spanEvent(`{"ph":"X","cat":"sched","name":"${name}","pid":${pid},"tid":${
-            tid},"args":{${cpu}}`, spans.start[i], spans.end[i]);
-    }
+  const {pid} = model.processes[thread.process], tid = TRACK_STATES + thread.index;
+  const spans = thread.stateSpans;
+  yield metadata("thread_name", pid, tid, {name: `${thread.label} state`});
+  yield metadata("thread_sort_index", pid, tid,
+                 {sort_index: (numbers[thread.index] + 1) * TRACKS_PER_THREAD - 1});
+  for (let i = 0; i < spans.count; i++) {
+    const name = model.stateNames[spans.flags[i]];
+    const cpu = name === "running" && spans.member[i] > 0 ? `"cpu":${spans.member[i] - 1}` : "";
+    yield spanEvent(`{"ph":"X","cat":"sched","name":"${name}","pid":${pid},"tid":${
+      tid},"args":{${cpu}}`, spans.start[i], spans.end[i]);
+  }
 }
 
 function* trackEvents(model, gil, track, numbers) {
-    const {pid} = model.processes[gil.process];
-    for (const index of gil.members) {
-        const suffix = gil.number ? ` GIL ${gil.number}` : " GIL";
-        yield metadata("thread_name", pid, track, {name: model.threads[index].label + suffix});
-        yield metadata("thread_sort_index", pid, track++, {sort_index: 1 +
-            numbers[index] * TRACKS_PER_THREAD + gil.number % (TRACKS_PER_THREAD - 1)});
-    }
+  const {pid} = model.processes[gil.process];
+  for (const index of gil.members) {
+    const suffix = gil.number ? ` GIL ${gil.number}` : " GIL";
+    yield metadata("thread_name", pid, track, {name: model.threads[index].label + suffix});
+    yield metadata("thread_sort_index", pid, track++, {sort_index: 1 +
+      numbers[index] * TRACKS_PER_THREAD + gil.number % (TRACKS_PER_THREAD - 1)});
+  }
 }
 
 function* spanEvents(model, gil, track) {
-    const {pid} = model.processes[gil.process];
-    for (const [name, spans] of [["GIL hold", gil.holdSpans], ["GIL wait", gil.waitSpans]]) {
-        for (let i = 0; i < spans.count; i++) {
-            const member = spans.member[i];
-            yield spanEvent(`{"ph":"X","cat":"gil","name":"${name}","pid":${pid},"tid":${
-                track + member},"args":{"tid":${model.threads[gil.members[member]].tid},"gil":${
-                gil.index}}`, spans.start[i], spans.end[i]);
-        }
+  const {pid} = model.processes[gil.process];
+  for (const [name, spans] of [["GIL hold", gil.holdSpans], ["GIL wait", gil.waitSpans]]) {
+    for (let i = 0; i < spans.count; i++) {
+      const member = spans.member[i];
+      yield spanEvent(`{"ph":"X","cat":"gil","name":"${name}","pid":${pid},"tid":${
+        track + member},"args":{"tid":${model.threads[gil.members[member]].tid},"gil":${
+        gil.index}}`, spans.start[i], spans.end[i]);
     }
+  }
 }
 
 function* allEvents(model) {
-    const numbers = numberThreads(model);
-    let track = TRACK_FIRST;
-    yield* nameEvents(model, numbers);
-    yield* lostEvents(model);
-    for (const thread of model.threads)
-        if (thread.stateSpans)
-            yield* stateEvents(model, thread, numbers);
-    for (const thread of model.threads)
-        if (thread.callSpans)
-            yield* callEvents(model, thread);
-    for (const counter of model.counters)
-        yield* counterEvents(model, counter);
-    yield* markEvents(model);
-    for (const gil of model.gils) {
-        yield* trackEvents(model, gil, track, numbers);
-        yield* spanEvents(model, gil, track);
-        track += gil.members.length;
-    }
-    yield metadata("trace_config", 0, 0, {name: "giltracer"});
+  const numbers = numberThreads(model);
+  let track = TRACK_FIRST;
+  yield* nameEvents(model, numbers);
+  yield* lostEvents(model);
+  for (const thread of model.threads)
+    if (thread.stateSpans)
+      yield* stateEvents(model, thread, numbers);
+  for (const thread of model.threads)
+    if (thread.callSpans)
+      yield* callEvents(model, thread);
+  for (const counter of model.counters)
+    yield* counterEvents(model, counter);
+  yield* markEvents(model);
+  for (const gil of model.gils) {
+    yield* trackEvents(model, gil, track, numbers);
+    yield* spanEvents(model, gil, track);
+    track += gil.members.length;
+  }
+  yield metadata("trace_config", 0, 0, {name: "giltracer"});
 }
 
 /** The trace as a Blob; gives way to the page while it works. The summary is JSON already: its
  * largest numbers would not outlive being read. */
 async function traceBlob(model, summary) {
-    const parts = [];
-    const slice = new TimeSlice();
-    let text = '{"displayTimeUnit":"ms","traceEvents":[\n', separator = "";
-    for (const event of allEvents(model)) {
-        text += separator + event;
-        separator = ",\n";
-        if (text.length >= PART_CHARACTERS) {
-            parts.push(new Blob([text])); // lets go of the text
-            text = "";
-            if (slice.due)
-                await slice.pause();
-        }
+  const parts = [];
+  const slice = new TimeSlice();
+  let text = '{"displayTimeUnit":"ms","traceEvents":[\n', separator = "";
+  for (const event of allEvents(model)) {
+    text += separator + event;
+    separator = ",\n";
+    if (text.length >= PART_CHARACTERS) {
+      parts.push(new Blob([text])); // lets go of the text
+      text = "";
+      if (slice.due)
+        await slice.pause();
     }
-    text += `\n],"giltracer":${summary}}\n`;
-    return new Blob([...parts, text], {type: "application/json"});
+  }
+  text += `\n],"giltracer":${summary}}\n`;
+  return new Blob([...parts, text], {type: "application/json"});
 }
 
 export async function saveJson(model, summary) {
-    const url = URL.createObjectURL(await traceBlob(model, summary));
-    const file = location.pathname.split("/").at(-1).replace(/\.html?$/, "") || "giltracer";
-    make("a", {href: url, download: `${decodeURIComponent(file)}.json`}).click();
-    setTimeout(() => URL.revokeObjectURL(url), 60000);
+  const url = URL.createObjectURL(await traceBlob(model, summary));
+  const file = location.pathname.split("/").at(-1).replace(/\.html?$/, "") || "giltracer";
+  make("a", {href: url, download: `${decodeURIComponent(file)}.json`}).click();
+  setTimeout(() => URL.revokeObjectURL(url), 60000);
 }
 
 /** Hand the trace to Perfetto's page, in a new window: it answers PING when it is ready. */
 export async function openInPerfetto(model, summary, title) {
-    const perfetto = window.open(PERFETTO, "_blank");
-    if (!perfetto)
-        return;
-    const buffer = await (await traceBlob(model, summary)).arrayBuffer();
-    const ping = setInterval(() => perfetto.postMessage("PING", PERFETTO), 200);
-    setTimeout(() => clearInterval(ping), 60000);
-    window.addEventListener("message", function listen(event) {
-        if (event.source !== perfetto || event.origin !== PERFETTO || event.data !== "PONG")
-            return;
-        clearInterval(ping);
-        window.removeEventListener("message", listen);
-        perfetto.postMessage({perfetto: {buffer, title}}, PERFETTO);
-    });
+  const perfetto = window.open(PERFETTO, "_blank");
+  if (!perfetto)
+    return;
+  const buffer = await (await traceBlob(model, summary)).arrayBuffer();
+  const ping = setInterval(() => perfetto.postMessage("PING", PERFETTO), 200);
+  setTimeout(() => clearInterval(ping), 60000);
+  window.addEventListener("message", function listen(event) {
+    if (event.source !== perfetto || event.origin !== PERFETTO || event.data !== "PONG")
+      return;
+    clearInterval(ping);
+    window.removeEventListener("message", listen);
+    perfetto.postMessage({perfetto: {buffer, title}}, PERFETTO);
+  });
 }

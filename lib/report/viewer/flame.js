@@ -1,71 +1,71 @@
 // Flame graphs as data: trees of names with a time, from recorded stacks or from calls.
 
 import {TimeSlice} from "./dom.js";
-import {durationText} from "./format.js";
+import {durationText, matcher} from "./format.js";
 import {Crowd, countBelow} from "./lod.js";
 
 /** A tree of frames. Node 0 is everything; a node comes after its parent. */
 export class FlameTree {
-    constructor(names) {
-        this.names = names;   // of all trees that share them; text
-        this.name = [-1];     // places in names
-        this.parent = [-1];
-        this.self = [0];      // ns
-        this.childOf = new Map();
-    }
+  constructor(names) {
+    this.names = names;   // of all trees that share them; text
+    this.name = [-1];     // places in names
+    this.parent = [-1];
+    this.self = [0];      // ns
+    this.childOf = new Map();
+  }
 
-    get count() {
-        return this.name.length;
-    }
+  get count() {
+    return this.name.length;
+  }
 
-    /** The child of a node with a name, made when it is new. */
-    child(parent, name) {
-        const key = parent * this.names.length + name;
-        let node = this.childOf.get(key);
-        if (node === undefined) {
-            node = this.name.push(name) - 1;
-            this.parent.push(parent);
-            this.self.push(0);
-            this.childOf.set(key, node);
-        }
-        return node;
+  /** The child of a node with a name, made when it is new. */
+  child(parent, name) {
+    const key = parent * this.names.length + name;
+    let node = this.childOf.get(key);
+    if (node === undefined) {
+      node = this.name.push(name) - 1;
+      this.parent.push(parent);
+      this.self.push(0);
+      this.childOf.set(key, node);
     }
+    return node;
+  }
 
-    title(node) {
-        return node === 0 ? "all" : this.names[this.name[node]];
-    }
+  title(node) {
+    return node === 0 ? "all" : this.names[this.name[node]];
+  }
 
-    /** Sum up what is below each node, and chain children, those that took longest first;
-     * nodes without any time are left out. */
-    finish() {
-        const {count, parent} = this;
-        this.total = Float64Array.from(this.self);
-        for (let i = count - 1; i > 0; i--)
-            this.total[parent[i]] += this.total[i];
-        this.children = Array.from({length: count}, () => []);
-        for (let i = 1; i < count; i++)
-            if (this.total[i] > 0)
-                this.children[parent[i]].push(i);
-        for (const list of this.children)
-            list.sort((a, b) => this.total[b] - this.total[a]);
-        this.childOf = null;
-        return this;
-    }
+  /** Sum up what is below each node, and chain children, those that took longest first;
+   * nodes without any time are left out. */
+  finish() {
+    const {count, parent} = this;
+    this.total = Float64Array.from(this.self);
+    for (let i = count - 1; i > 0; i--)
+      this.total[parent[i]] += this.total[i];
+    this.children = Array.from({length: count}, () => []);
+    for (let i = 1; i < count; i++)
+      if (this.total[i] > 0)
+        this.children[parent[i]].push(i);
+    for (const list of this.children)
+      list.sort((a, b) => this.total[b] - this.total[a]);
+    this.childOf = null;
+    return this;
+  }
 }
 
 /** The tree of a table of recorded stacks (FlameNodes). Below each process come its threads:
  * `apart` keeps them, else they are joined. */
 export function stackTree(nodes, names, apart) {
-    const tree = new FlameTree(names);
-    const depth = new Uint16Array(nodes.count), at = new Uint32Array(nodes.count);
-    for (let i = 0; i < nodes.count; i++) {
-        const above = nodes.parent[i]; // -1: everything
-        depth[i] = above < 0 ? 1 : depth[above] + 1;
-        const parent = above < 0 ? 0 : at[above];
-        at[i] = depth[i] === 2 && !apart ? parent : tree.child(parent, nodes.name[i]);
-        tree.self[at[i]] += nodes.self[i];
-    }
-    return tree.finish();
+  const tree = new FlameTree(names);
+  const depth = new Uint16Array(nodes.count), at = new Uint32Array(nodes.count);
+  for (let i = 0; i < nodes.count; i++) {
+    const above = nodes.parent[i]; // -1: everything
+    depth[i] = above < 0 ? 1 : depth[above] + 1;
+    const parent = above < 0 ? 0 : at[above];
+    at[i] = depth[i] === 2 && !apart ? parent : tree.child(parent, nodes.name[i]);
+    tree.self[at[i]] += nodes.self[i];
+  }
+  return tree.finish();
 }
 
 /** The stretches of a thread's innermost calls in [from, to): [node, start, end, call, the call
@@ -73,53 +73,53 @@ export function stackTree(nodes, names, apart) {
  * node of a function below another. `tracks`, one per depth, find the calls that are open at
  * `from`; without them, all before it are looked at. */
 export function* innermost(calls, tracks, from, to, outside, open) {
-    const nodes = [outside], ids = [-1], ends = [Infinity];
-    let at = from;
-    const stretch = (until) => {
-        const end = Math.min(until, to);
-        const found = end > at ? [nodes.at(-1), at, end, ids.at(-1), ids.at(-2) ?? -1] : null;
-        at = Math.max(at, end);
-        return found;
-    };
-    const closeTo = function* (depth, until) {
-        while (nodes.length - 1 > depth || (nodes.length > 1 && ends.at(-1) <= until)) {
-            const found = stretch(Math.min(ends.at(-1), until));
-            if (found)
-                yield found;
-            nodes.pop();
-            ids.pop();
-            ends.pop();
-        }
-    };
-    const enter = (i) => {
-        nodes.push(open(nodes.at(-1), calls.function[i]));
-        ids.push(i);
-        ends.push(Math.min(calls.end[i], ends.at(-1)));
-    };
-    for (const track of tracks ?? []) {
-        const i = track.at(from);
-        if (i < 0)
-            break;
-        enter(track.id[i]);
+  const nodes = [outside], ids = [-1], ends = [Infinity];
+  let at = from;
+  const stretch = (until) => {
+    const end = Math.min(until, to);
+    const found = end > at ? [nodes.at(-1), at, end, ids.at(-1), ids.at(-2) ?? -1] : null;
+    at = Math.max(at, end);
+    return found;
+  };
+  const closeTo = function* (depth, until) {
+    while (nodes.length - 1 > depth || (nodes.length > 1 && ends.at(-1) <= until)) {
+      const found = stretch(Math.min(ends.at(-1), until));
+      if (found)
+        yield found;
+      nodes.pop();
+      ids.pop();
+      ends.pop();
     }
-    const first = tracks ? Math.max(ids.at(-1) + 1, countBelow(calls.start, from)) : 0;
-    for (let i = first; calls && i < calls.count && calls.start[i] < to; i++) {
-        const start = calls.start[i];
-        yield* closeTo(calls.depth[i], start);
-        const found = stretch(start);
-        if (found)
-            yield found;
-        enter(i);
-    }
-    yield* closeTo(0, Infinity);
-    const rest = stretch(to);
-    if (rest)
-        yield rest;
+  };
+  const enter = (i) => {
+    nodes.push(open(nodes.at(-1), calls.function[i]));
+    ids.push(i);
+    ends.push(Math.min(calls.end[i], ends.at(-1)));
+  };
+  for (const track of tracks ?? []) {
+    const i = track.at(from);
+    if (i < 0)
+      break;
+    enter(track.id[i]);
+  }
+  const first = tracks ? Math.max(ids.at(-1) + 1, countBelow(calls.start, from)) : 0;
+  for (let i = first; calls && i < calls.count && calls.start[i] < to; i++) {
+    const start = calls.start[i];
+    yield* closeTo(calls.depth[i], start);
+    const found = stretch(start);
+    if (found)
+      yield found;
+    enter(i);
+  }
+  yield* closeTo(0, Infinity);
+  const rest = stretch(to);
+  if (rest)
+    yield rest;
 }
 
 /** The same with functions for nodes, -1 outside. */
 export function innermostCalls(calls, from, to, tracks = null) {
-    return innermost(calls, tracks, from, to, -1, (parent, called) => called);
+  return innermost(calls, tracks, from, to, -1, (parent, called) => called);
 }
 
 /** The waiting that threads did while a GIL was held. */
@@ -127,24 +127,25 @@ export const WaitingArea = Crowd;
 
 /** Waiting caused by a thread's holds within [from, to). */
 function causedIn(lane, area, from, to) {
-    const {holds} = lane;
-    let sum = 0;
-    for (let i = holds.firstAfter(from); i < holds.count && holds.start[i] < to; i++)
-        sum += area.between(Math.max(from, holds.start[i]), Math.min(to, holds.end(i)));
-    return sum;
+  const {holds} = lane;
+  let sum = 0;
+  for (let i = holds.firstAfter(from); i < holds.count && holds.start[i] < to; i++)
+    sum += area.between(Math.max(from, holds.start[i]), Math.min(to, holds.end(i)));
+  return sum;
 }
 
-const hasGil = (lane) => lane.gil !== null;
+/** The sum over a thread's parts in GILs. */
+function overLanes(weigh) {
+  return (thread, from, to) => thread.lanes.reduce((sum, lane) =>
+    sum + (lane.gil ? weigh(lane, from, to) : 0), 0);
+}
 
 /** What a stretch of time weighs, by what is asked. */
 const CALL_WEIGHTS = {
-    time: (thread, from, to) => to - from,
-    hold: (thread, from, to) => thread.lanes.filter(hasGil)
-        .reduce((sum, lane) => sum + lane.holds.covered(from, to), 0),
-    wait: (thread, from, to) => thread.lanes.filter(hasGil)
-        .reduce((sum, lane) => sum + lane.waits.covered(from, to), 0),
-    caused: (thread, from, to) => thread.lanes.filter(hasGil)
-        .reduce((sum, lane) => sum + causedIn(lane, lane.gil.crowd, from, to), 0),
+  time: (thread, from, to) => to - from,
+  hold: overLanes((lane, from, to) => lane.holds.covered(from, to)),
+  wait: overLanes((lane, from, to) => lane.waits.covered(from, to)),
+  caused: overLanes((lane, from, to) => causedIn(lane, lane.gil.crowd, from, to)),
 };
 
 export const OUTSIDE = "(no function recorded)";
@@ -152,100 +153,96 @@ export const OUTSIDE = "(no function recorded)";
 /** The tree of functions that were called, weighted by `what` (a key of CALL_WEIGHTS) within
  * [from, to). Gives way to the page; null when `stale()` says so. */
 export async function callTree(model, what, apart, from, to, stale = () => false) {
-    const {functions, processes, threads} = model;
-    const names = [...functions.map(({title, where}) => `${title} (${where})`), OUTSIDE,
-                   ...processes.map((process) => process.title),
-                   ...threads.map((thread) => thread.name)];
-    const tree = new FlameTree(names);
-    const weigh = CALL_WEIGHTS[what];
-    const slice = new TimeSlice();
-    const open = (parent, called) => tree.child(parent, called);
-    let steps = 0;
-    for (const thread of threads) {
-        let head = tree.child(0, functions.length + 1 + thread.process);
-        if (apart)
-            head = tree.child(head, functions.length + 1 + processes.length + thread.index);
-        const start = Math.max(from, thread.start_ns), end = Math.min(to, thread.end_ns);
-        for (const [node, a, b] of innermost(thread.callSpans, thread.callTracks,
-                                              start, end, head, open)) {
-            if (node !== head)
-                tree.self[node] += weigh(thread, a, b);
-            else if (what !== "time")
-                tree.self[tree.child(head, functions.length)] += weigh(thread, a, b);
-            if ((++steps & 255) === 0 && slice.due) {
-                await slice.pause();
-                if (stale())
-                    return null;
-            }
+  const {functions, processes, threads} = model;
+  const names = [...functions.map(({title, where}) => `${title} (${where})`), OUTSIDE,
+                 ...processes.map((process) => process.title),
+                 ...threads.map((thread) => thread.name)];
+  const tree = new FlameTree(names);
+  const weigh = CALL_WEIGHTS[what];
+  const slice = new TimeSlice();
+  const open = (parent, called) => tree.child(parent, called);
+  let steps = 0;
+  for (const thread of threads) {
+    let head = tree.child(0, functions.length + 1 + thread.process);
+    if (apart)
+      head = tree.child(head, functions.length + 1 + processes.length + thread.index);
+    const start = Math.max(from, thread.start_ns), end = Math.min(to, thread.end_ns);
+    for (const [node, a, b] of innermost(thread.callSpans, thread.callTracks,
+                                          start, end, head, open)) {
+        if (node !== head)
+            tree.self[node] += weigh(thread, a, b);
+        else if (what !== "time")
+            tree.self[tree.child(head, functions.length)] += weigh(thread, a, b);
+        if ((++steps & 255) === 0 && slice.due) {
+          await slice.pause();
+          if (stale())
+            return null;
         }
     }
-    return tree.finish();
+  }
+  return tree.finish();
 }
 
 /** The nodes that a search finds, and the time below them, counted once. */
 export function findFrames(tree, text) {
-    const words = text.toLowerCase().split(/\s+/).filter(Boolean);
-    const found = new Set();
-    let ns = 0;
-    const under = new Uint8Array(tree.count); // an ancestor was found
-    const matches = tree.names.map((name) => {
-        const low = name.toLowerCase();
-        return words.length > 0 && words.every((word) => low.includes(word));
-    });
-    for (let i = 1; i < tree.count; i++) {
-        const parent = tree.parent[i];
-        const hit = tree.total[i] > 0 && matches[tree.name[i]];
-        under[i] = under[parent];
-        if (hit) {
-            found.add(i);
-            if (!under[i])
-                ns += tree.total[i];
-            under[i] = 1;
-        }
+  const matches = tree.names.map(matcher(text) ?? (() => false));
+  const found = new Set();
+  let ns = 0;
+  const under = new Uint8Array(tree.count); // an ancestor was found
+  for (let i = 1; i < tree.count; i++) {
+    const parent = tree.parent[i];
+    const hit = tree.total[i] > 0 && matches[tree.name[i]];
+    under[i] = under[parent];
+    if (hit) {
+      found.add(i);
+      if (!under[i])
+        ns += tree.total[i];
+      under[i] = 1;
     }
-    return {found, ns};
+  }
+  return {found, ns};
 }
 
 /** "12.3 ms, 45.6% of all, 1.2 ms of it itself" of a node. */
 export function figures(tree, node) {
-    const all = tree.total[0], total = tree.total[node], self = tree.self[node];
-    const share = all > 0 ? ` · ${(100 * total / all).toFixed(1)}% of all` : "";
-    const own = self > 0 && self < total ? ` · ${durationText(self)} in itself` : "";
-    return `${durationText(total)}${share}${own}`;
+  const all = tree.total[0], total = tree.total[node], self = tree.self[node];
+  const share = all > 0 ? ` · ${(100 * total / all).toFixed(1)}% of all` : "";
+  const own = self > 0 && self < total ? ` · ${durationText(self)} in itself` : "";
+  return `${durationText(total)}${share}${own}`;
 }
 
 /** The boxes of a graph that is zoomed to `top`: [{node, depth, from, share, above}], at most
  * `limit`, the widest kept; `from` and `share` count in widths of the graph. */
 export function layBoxes(tree, top, least, limit) {
-    const boxes = [];
-    const path = [];
-    for (let node = top; node > 0; node = tree.parent[node])
-        path.unshift(tree.parent[node]);
-    path.forEach((node, depth) => boxes.push({node, depth, from: 0, share: 1, above: true}));
-    const whole = Math.max(1, tree.total[top]);
-    let level = [{node: top, depth: path.length, from: 0, share: 1, above: false}];
-    let hidden = 0;
-    while (level.length > 0) {
-        const room = Math.max(0, limit - boxes.length);
-        if (level.length > room) {
-            const widest = new Set([...level].sort((a, b) => b.share - a.share).slice(0, room));
-            hidden += level.length - room;
-            level = level.filter((box) => widest.has(box));
-        }
-        boxes.push(...level);
-        const below = [];
-        for (const {node, depth, from} of level) {
-            let at = from;
-            for (const child of tree.children[node]) {
-                const share = tree.total[child] / whole;
-                if (share >= least)
-                    below.push({node: child, depth: depth + 1, from: at, share, above: false});
-                else
-                    hidden++;
-                at += share;
-            }
-        }
-        level = below;
+  const boxes = [];
+  const path = [];
+  for (let node = top; node > 0; node = tree.parent[node])
+    path.unshift(tree.parent[node]);
+  path.forEach((node, depth) => boxes.push({node, depth, from: 0, share: 1, above: true}));
+  const whole = Math.max(1, tree.total[top]);
+  let level = [{node: top, depth: path.length, from: 0, share: 1, above: false}];
+  let hidden = 0;
+  while (level.length > 0) {
+    const room = Math.max(0, limit - boxes.length);
+    if (level.length > room) {
+      const widest = new Set([...level].sort((a, b) => b.share - a.share).slice(0, room));
+      hidden += level.length - room;
+      level = level.filter((box) => widest.has(box));
     }
-    return {boxes, hidden};
+    boxes.push(...level);
+    const below = [];
+    for (const {node, depth, from} of level) {
+      let at = from;
+      for (const child of tree.children[node]) {
+        const share = tree.total[child] / whole;
+        if (share >= least)
+          below.push({node: child, depth: depth + 1, from: at, share, above: false});
+        else
+          hidden++;
+        at += share;
+      }
+    }
+    level = below;
+  }
+  return {boxes, hidden};
 }

@@ -7,182 +7,182 @@ const STEP = 0.15; // of the width, per key press
 
 /** Wheel, drag, pinch, click and double click on the lanes; drag on the ruler. */
 export function listenToLanes(timeline, view, hover) {
-    const {canvas, ruler, scroller} = timeline;
-    const pointers = new Map();
-    let press = null;
-    const place = (event, element) => {
-        const box = element.getBoundingClientRect();
-        return {x: event.clientX - box.left, y: event.clientY - box.top};
-    };
+  const {canvas, ruler, scroller} = timeline;
+  const pointers = new Map();
+  let press = null;
+  const place = (event, element) => {
+    const box = element.getBoundingClientRect();
+    return {x: event.clientX - box.left, y: event.clientY - box.top};
+  };
 
-    const wheel = (event) => {
-        event.preventDefault();
-        const lines = event.deltaMode === 1 ? 16 : 1;
-        const dx = event.deltaX * lines, dy = event.deltaY * lines;
-        const perPixel = view.width / timeline.width;
-        if (event.shiftKey && !event.ctrlKey)
-            view.pan((dx || dy) * perPixel);
-        else if (event.altKey)
-            scroller.scrollTop += dy;
-        else if (Math.abs(dx) > Math.abs(dy))
-            view.pan(dx * perPixel);
-        else
-            view.zoom(Math.exp(dy * (event.ctrlKey ? 0.01 : 0.0015)),
-                      timeline.timeAt(place(event, canvas).x));
-    };
-    canvas.addEventListener("wheel", wheel, {passive: false});
-    ruler.addEventListener("wheel", wheel, {passive: false});
+  const wheel = (event) => {
+    event.preventDefault();
+    const lines = event.deltaMode === 1 ? 16 : 1;
+    const dx = event.deltaX * lines, dy = event.deltaY * lines;
+    const perPixel = view.width / timeline.width;
+    if (event.shiftKey && !event.ctrlKey)
+      view.pan((dx || dy) * perPixel);
+    else if (event.altKey)
+      scroller.scrollTop += dy;
+    else if (Math.abs(dx) > Math.abs(dy))
+      view.pan(dx * perPixel);
+    else
+      view.zoom(Math.exp(dy * (event.ctrlKey ? 0.01 : 0.0015)),
+                timeline.timeAt(place(event, canvas).x));
+  };
+  canvas.addEventListener("wheel", wheel, {passive: false});
+  ruler.addEventListener("wheel", wheel, {passive: false});
 
-    const startRange = (event, element) => {
-        const at = timeline.timeAt(place(event, element).x);
-        press = {kind: "range", at, x: event.clientX, y: event.clientY};
-        element.setPointerCapture(event.pointerId);
-    };
-    const moveRange = (event, element) => {
-        if (Math.abs(event.clientX - press.x) < CLICK_PIXELS)
-            return;
-        const time = Math.min(view.duration, Math.max(0, timeline.timeAt(place(event, element).x)));
-        view.set({range: {from: Math.min(press.at, time), to: Math.max(press.at, time)}});
-    };
+  const startRange = (event, element) => {
+    const at = timeline.timeAt(place(event, element).x);
+    press = {kind: "range", at, x: event.clientX, y: event.clientY};
+    element.setPointerCapture(event.pointerId);
+  };
+  const moveRange = (event, element) => {
+    if (Math.abs(event.clientX - press.x) < CLICK_PIXELS)
+      return;
+    const time = Math.min(view.duration, Math.max(0, timeline.timeAt(place(event, element).x)));
+    view.set({range: {from: Math.min(press.at, time), to: Math.max(press.at, time)}});
+  };
 
-    ruler.addEventListener("pointerdown", (event) => {
-        if (event.button === 0)
-            startRange(event, ruler);
-    });
-    ruler.addEventListener("pointermove", (event) => {
-        if (press?.kind === "range")
-            moveRange(event, ruler);
-    });
-    ruler.addEventListener("pointerup", (event) => {
-        if (Math.abs(event.clientX - (press?.x ?? 0)) < CLICK_PIXELS)
-            view.set({range: null});
-        press = null;
-    });
+  ruler.addEventListener("pointerdown", (event) => {
+    if (event.button === 0)
+      startRange(event, ruler);
+  });
+  ruler.addEventListener("pointermove", (event) => {
+    if (press?.kind === "range")
+      moveRange(event, ruler);
+  });
+  ruler.addEventListener("pointerup", (event) => {
+    if (Math.abs(event.clientX - (press?.x ?? 0)) < CLICK_PIXELS)
+      view.set({range: null});
+    press = null;
+  });
 
-    canvas.addEventListener("pointerdown", (event) => {
-        if (event.button !== 0)
-            return;
-        scroller.focus({preventScroll: true});
-        pointers.set(event.pointerId, event);
-        if (pointers.size === 2) {
-            press = {kind: "pinch", ...pinchOf(pointers)};
-        } else if (event.shiftKey) {
-            startRange(event, canvas);
-        } else {
-            press = {kind: "pan", x: event.clientX, y: event.clientY, moved: false,
-                     lastX: event.clientX, lastY: event.clientY};
-            canvas.setPointerCapture(event.pointerId);
-        }
-    });
-    canvas.addEventListener("pointermove", (event) => {
-        if (pointers.has(event.pointerId))
-            pointers.set(event.pointerId, event);
-        if (press?.kind === "range")
-            moveRange(event, canvas);
-        else if (press?.kind === "pinch" && pointers.size === 2)
-            movePinch(timeline, view, canvas, press, pinchOf(pointers));
-        else if (press?.kind === "pan")
-            movePan(timeline, view, press, event);
-        hover(event, place(event, canvas), press);
-    });
-    const release = (event) => {
-        if (event.type === "pointerup" && press?.kind === "pan" && !press.moved) {
-            const {x, y} = place(event, canvas);
-            view.set({selection: timeline.pickAt(x, y)});
-        }
-        pointers.delete(event.pointerId);
-        press = null;
-    };
-    canvas.addEventListener("pointerup", release);
-    canvas.addEventListener("pointercancel", release);
-    canvas.addEventListener("pointerleave", (event) => hover(event, null, press));
-    canvas.addEventListener("dblclick", () => {
-        if (view.selection && view.selection.kind !== "thread")
-            view.fit();
-    });
+  canvas.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0)
+      return;
+    scroller.focus({preventScroll: true});
+    pointers.set(event.pointerId, event);
+    if (pointers.size === 2) {
+      press = {kind: "pinch", ...pinchOf(pointers)};
+    } else if (event.shiftKey) {
+      startRange(event, canvas);
+    } else {
+      press = {kind: "pan", x: event.clientX, y: event.clientY, moved: false,
+               lastX: event.clientX, lastY: event.clientY};
+      canvas.setPointerCapture(event.pointerId);
+    }
+  });
+  canvas.addEventListener("pointermove", (event) => {
+    if (pointers.has(event.pointerId))
+      pointers.set(event.pointerId, event);
+    if (press?.kind === "range")
+      moveRange(event, canvas);
+    else if (press?.kind === "pinch" && pointers.size === 2)
+      movePinch(timeline, view, canvas, press, pinchOf(pointers));
+    else if (press?.kind === "pan")
+      movePan(timeline, view, press, event);
+    hover(event, place(event, canvas), press);
+  });
+  const release = (event) => {
+    if (event.type === "pointerup" && press?.kind === "pan" && !press.moved) {
+      const {x, y} = place(event, canvas);
+      view.set({selection: timeline.pickAt(x, y)});
+    }
+    pointers.delete(event.pointerId);
+    press = null;
+  };
+  canvas.addEventListener("pointerup", release);
+  canvas.addEventListener("pointercancel", release);
+  canvas.addEventListener("pointerleave", (event) => hover(event, null, press));
+  canvas.addEventListener("dblclick", () => {
+    if (view.selection && view.selection.kind !== "thread")
+      view.fit();
+  });
 }
 
 function pinchOf(pointers) {
-    const [a, b] = [...pointers.values()];
-    return {distance: Math.max(10, Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY)),
-            middle: (a.clientX + b.clientX) / 2};
+  const [a, b] = [...pointers.values()];
+  return {distance: Math.max(10, Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY)),
+          middle: (a.clientX + b.clientX) / 2};
 }
 
 function movePinch(timeline, view, canvas, press, now) {
-    const left = canvas.getBoundingClientRect().left;
-    view.zoom(press.distance / now.distance, timeline.timeAt(now.middle - left));
-    view.pan((press.middle - now.middle) * view.width / timeline.width);
-    Object.assign(press, now);
+  const left = canvas.getBoundingClientRect().left;
+  view.zoom(press.distance / now.distance, timeline.timeAt(now.middle - left));
+  view.pan((press.middle - now.middle) * view.width / timeline.width);
+  Object.assign(press, now);
 }
 
 function movePan(timeline, view, press, event) {
-    if (Math.hypot(event.clientX - press.x, event.clientY - press.y) >= CLICK_PIXELS)
-        press.moved = true;
-    if (!press.moved)
-        return;
-    view.pan((press.lastX - event.clientX) * view.width / timeline.width);
-    timeline.scroller.scrollTop += press.lastY - event.clientY;
-    press.lastX = event.clientX;
-    press.lastY = event.clientY;
+  if (Math.hypot(event.clientX - press.x, event.clientY - press.y) >= CLICK_PIXELS)
+    press.moved = true;
+  if (!press.moved)
+    return;
+  view.pan((press.lastX - event.clientX) * view.width / timeline.width);
+  timeline.scroller.scrollTop += press.lastY - event.clientY;
+  press.lastX = event.clientX;
+  press.lastY = event.clientY;
 }
 
 /** The thread rows from top to bottom; select the next one up or down. */
 function stepThread(timeline, view, direction) {
-    const rows = timeline.rows.filter((row) => row.kind === "thread");
-    const at = rows.findIndex((row) => timeline.isSelected(row, view.selection));
-    const row = rows[at < 0 ? (direction > 0 ? 0 : rows.length - 1)
-        : Math.min(rows.length - 1, Math.max(0, at + direction))];
-    if (row)
-        view.set({selection: threadSelection(row.lane)});
+  const rows = timeline.rows.filter((row) => row.kind === "thread");
+  const at = rows.findIndex((row) => timeline.isSelected(row, view.selection));
+  const row = rows[at < 0 ? (direction > 0 ? 0 : rows.length - 1)
+    : Math.min(rows.length - 1, Math.max(0, at + direction))];
+  if (row)
+    view.set({selection: threadSelection(row.lane)});
 }
 
 function stepSpan(model, view, kind, direction) {
-    const {selection} = view;
-    const next = selection && neighbour(model, selection, kind, direction, view.from);
-    if (next) {
-        view.set({selection: next});
-        view.reveal(next.start, next.end);
-    }
+  const {selection} = view;
+  const next = selection && neighbour(model, selection, kind, direction, view.from);
+  if (next) {
+    view.set({selection: next});
+    view.reveal(next.start, next.end);
+  }
 }
 
 /** All keys: what they do, and what the help says about them. */
 export function keyTable(model, view, timeline, actions) {
-    return [
-        [["w"], "zoom in", () => view.zoom(1 - STEP * 1.5)],
-        [["s"], "zoom out", () => view.zoom(1 / (1 - STEP * 1.5))],
-        [["a", "ArrowLeft"], "move left", () => view.pan(-STEP * view.width)],
-        [["d", "ArrowRight"], "move right", () => view.pan(STEP * view.width)],
-        [["ArrowUp"], "previous thread", () => stepThread(timeline, view, -1)],
-        [["ArrowDown"], "next thread", () => stepThread(timeline, view, 1)],
-        [["f"], "fit the selection, or the whole run", () => view.fit()],
-        [["Home", "0"], "the whole run", () => view.fitAll()],
-        [["["], "previous wait of the thread", () => stepSpan(model, view, "wait", -1)],
-        [["]"], "next wait of the thread", () => stepSpan(model, view, "wait", 1)],
-        [["{"], "previous hold of the thread", () => stepSpan(model, view, "hold", -1)],
-        [["}"], "next hold of the thread", () => stepSpan(model, view, "hold", 1)],
-        [["e"], "all levels of calls, or the outermost ones",
-         () => view.set({unfolded: !view.unfolded})],
-        [["/"], "search threads and functions", () => actions.search()],
-        [["n"], "next found", () => actions.findNext(1)],
-        [["N"], "previous found", () => actions.findNext(-1)],
-        [["j"], "jump to who held the GIL during a wait", () => actions.jump()],
-        [["Escape"], "drop the range, then the selection",
-         () => view.set(view.range ? {range: null} : {selection: null})],
-        [["?"], "this help", () => actions.help()],
-    ];
+  return [
+    [["w"], "zoom in", () => view.zoom(1 - STEP * 1.5)],
+    [["s"], "zoom out", () => view.zoom(1 / (1 - STEP * 1.5))],
+    [["a", "ArrowLeft"], "move left", () => view.pan(-STEP * view.width)],
+    [["d", "ArrowRight"], "move right", () => view.pan(STEP * view.width)],
+    [["ArrowUp"], "previous thread", () => stepThread(timeline, view, -1)],
+    [["ArrowDown"], "next thread", () => stepThread(timeline, view, 1)],
+    [["f"], "fit the selection, or the whole run", () => view.fit()],
+    [["Home", "0"], "the whole run", () => view.fitAll()],
+    [["["], "previous wait of the thread", () => stepSpan(model, view, "wait", -1)],
+    [["]"], "next wait of the thread", () => stepSpan(model, view, "wait", 1)],
+    [["{"], "previous hold of the thread", () => stepSpan(model, view, "hold", -1)],
+    [["}"], "next hold of the thread", () => stepSpan(model, view, "hold", 1)],
+    [["e"], "all levels of calls, or the outermost ones",
+     () => view.set({unfolded: !view.unfolded})],
+    [["/"], "search threads and functions", () => actions.search()],
+    [["n"], "next found", () => actions.findNext(1)],
+    [["N"], "previous found", () => actions.findNext(-1)],
+    [["j"], "jump to who held the GIL during a wait", () => actions.jump()],
+    [["Escape"], "drop the range, then the selection",
+     () => view.set(view.range ? {range: null} : {selection: null})],
+    [["?"], "this help", () => actions.help()],
+  ];
 }
 
 /** Keys act anywhere but where text is typed, and where a key means something already. */
 export function listenToKeys(table) {
-    const actions = new Map(table.flatMap(([keys, , act]) => keys.map((key) => [key, act])));
-    document.addEventListener("keydown", (event) => {
-        const {target, key} = event;
-        const typing = target.closest?.("input, select, textarea, dialog, [role=tablist]");
-        const inTable = target.closest?.("#upper") && /^Arrow|^Home$/.test(key);
-        const act = actions.get(key);
-        if (!act || typing || inTable || event.ctrlKey || event.metaKey || event.altKey)
-            return;
-        event.preventDefault();
-        act();
-    });
+  const actions = new Map(table.flatMap(([keys, , act]) => keys.map((key) => [key, act])));
+  document.addEventListener("keydown", (event) => {
+    const {target, key} = event;
+    const typing = target.closest?.("input, select, textarea, dialog, [role=tablist]");
+    const inTable = target.closest?.("#upper") && /^Arrow|^Home$/.test(key);
+    const act = actions.get(key);
+    if (!act || typing || inTable || event.ctrlKey || event.metaKey || event.altKey)
+      return;
+    event.preventDefault();
+    act();
+  });
 }

@@ -4,186 +4,186 @@
 
 /** The number of values in `sorted[0, length)` that are below `value`. */
 export function countBelow(sorted, value, low = 0, high = sorted.length) {
-    while (low < high) {
-        const middle = (low + high) >>> 1;
-        if (sorted[middle] < value)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (sorted[middle] < value)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
 }
 
 /** Non-overlapping spans of one thread, in the order of time. */
 class Track {
-    constructor(count, start, sum, id) {
-        this.count = count;
-        this.start = start; // Float64Array(count)
-        this.sum = sum;     // Float64Array(count + 1): of the lengths before span i
-        this.id = id;       // Uint32Array(count): place in the GIL's Spans
-    }
+  constructor(count, start, sum, id) {
+    this.count = count;
+    this.start = start; // Float64Array(count)
+    this.sum = sum;     // Float64Array(count + 1): of the lengths before span i
+    this.id = id;       // Uint32Array(count): place in the GIL's Spans
+  }
 
-    end(i) {
-        return this.start[i] + this.sum[i + 1] - this.sum[i];
-    }
+  end(i) {
+    return this.start[i] + this.sum[i + 1] - this.sum[i];
+  }
 
-    get total() {
-        return this.sum[this.count];
-    }
+  get total() {
+    return this.sum[this.count];
+  }
 
-    /** Time covered before `time`, given how many spans start before it. */
-    coveredUpTo(below, time) {
-        if (below === 0)
-            return 0;
-        const i = below - 1;
-        return this.sum[i] + Math.min(time - this.start[i], this.sum[below] - this.sum[i]);
-    }
+  /** Time covered before `time`, given how many spans start before it. */
+  coveredUpTo(below, time) {
+    if (below === 0)
+      return 0;
+    const i = below - 1;
+    return this.sum[i] + Math.min(time - this.start[i], this.sum[below] - this.sum[i]);
+  }
 
-    /** Time covered in [from, to). */
-    covered(from, to) {
-        if (to <= from)
-            return 0;
-        return this.coveredUpTo(countBelow(this.start, to), to) -
-            this.coveredUpTo(countBelow(this.start, from), from);
-    }
+  /** Time covered in [from, to). */
+  covered(from, to) {
+    if (to <= from)
+      return 0;
+    return this.coveredUpTo(countBelow(this.start, to), to) -
+      this.coveredUpTo(countBelow(this.start, from), from);
+  }
 
-    /** The first span that ends after `time`. */
-    firstAfter(time) {
-        const i = countBelow(this.start, time);
-        return i > 0 && this.end(i - 1) > time ? i - 1 : i;
-    }
+  /** The first span that ends after `time`. */
+  firstAfter(time) {
+    const i = countBelow(this.start, time);
+    return i > 0 && this.end(i - 1) > time ? i - 1 : i;
+  }
 
-    /** The span that covers `time`, or -1. */
-    at(time) {
-        const i = countBelow(this.start, time + 1) - 1;
-        return i >= 0 && this.end(i) > time ? i : -1;
-    }
+  /** The span that covers `time`, or -1. */
+  at(time) {
+    const i = countBelow(this.start, time + 1) - 1;
+    return i >= 0 && this.end(i) > time ? i : -1;
+  }
 
-    /** The share of each pixel that is covered: out[x] of [from + x·step, + step). */
-    coverage(from, step, width, out) {
-        const {start, count} = this;
-        let below = countBelow(start, from);
-        let before = this.coveredUpTo(below, from);
-        for (let x = 0; x < width; x++) {
-            const to = from + (x + 1) * step;
-            if (below < count && start[below] < to) {
-                // Gallop, then search: neighbours are near.
-                let jump = 1;
-                while (below + jump < count && start[below + jump] < to)
-                    jump *= 2;
-                below = countBelow(start, to, below + (jump >> 1), Math.min(below + jump, count));
-            }
-            const now = this.coveredUpTo(below, to);
-            out[x] = (now - before) / step;
-            before = now;
-        }
+  /** The share of each pixel that is covered: out[x] of [from + x·step, + step). */
+  coverage(from, step, width, out) {
+    const {start, count} = this;
+    let below = countBelow(start, from);
+    let before = this.coveredUpTo(below, from);
+    for (let x = 0; x < width; x++) {
+      const to = from + (x + 1) * step;
+      if (below < count && start[below] < to) {
+        // Gallop, then search: neighbours are near.
+        let jump = 1;
+        while (below + jump < count && start[below + jump] < to)
+          jump *= 2;
+        below = countBelow(start, to, below + (jump >> 1), Math.min(below + jump, count));
+      }
+      const now = this.coveredUpTo(below, to);
+      out[x] = (now - before) / step;
+      before = now;
     }
+  }
 }
 
 /** One track per member: views of arrays that all of them share. */
 export function buildTracks(spans, members) {
-    const {count, member} = spans;
-    const first = new Uint32Array(members + 1); // where each member's spans begin
-    for (let i = 0; i < count; i++)
-        first[member[i] + 1]++;
-    for (let m = 0; m < members; m++)
-        first[m + 1] += first[m];
-    const start = new Float64Array(count), sum = new Float64Array(count + members);
-    const id = new Uint32Array(count);
-    fillTracks(spans, first.slice(), new Float64Array(members), start, sum, id);
-    return Array.from({length: members}, (_, m) => {
-        const from = first[m], to = first[m + 1];
-        return new Track(to - from, start.subarray(from, to),
-                         sum.subarray(from + m, to + m + 1), id.subarray(from, to));
-    });
+  const {count, member} = spans;
+  const first = new Uint32Array(members + 1); // where each member's spans begin
+  for (let i = 0; i < count; i++)
+    first[member[i] + 1]++;
+  for (let m = 0; m < members; m++)
+    first[m + 1] += first[m];
+  const start = new Float64Array(count), sum = new Float64Array(count + members);
+  const id = new Uint32Array(count);
+  fillTracks(spans, first.slice(), new Float64Array(members), start, sum, id);
+  return Array.from({length: members}, (_, m) => {
+    const from = first[m], to = first[m + 1];
+    return new Track(to - from, start.subarray(from, to),
+                     sum.subarray(from + m, to + m + 1), id.subarray(from, to));
+  });
 }
 
 /** `next` and `total` are each member's place and running sum. */
 function fillTracks(spans, next, total, start, sum, id) {
-    const {count, member, start: starts, end: ends} = spans;
-    for (let i = 0; i < count; i++) {
-        const m = member[i];
-        const at = next[m]++;
-        start[at] = starts[i];
-        total[m] += ends[i] - starts[i];
-        sum[at + m + 1] = total[m];
-        id[at] = i;
-    }
+  const {count, member, start: starts, end: ends} = spans;
+  for (let i = 0; i < count; i++) {
+    const m = member[i];
+    const at = next[m]++;
+    start[at] = starts[i];
+    total[m] += ends[i] - starts[i];
+    sum[at + m + 1] = total[m];
+    id[at] = i;
+  }
 }
 
 /** Samples of a counter, summed up: how many events until a time. */
 export class Counts {
-    constructor(samples, ids) {
-        this.time = Float64Array.from(ids, (id) => samples.time[id]);
-        this.sum = new Float64Array(ids.length + 1);
-        ids.forEach((id, i) => { this.sum[i + 1] = this.sum[i] + samples.period[id]; });
-    }
+  constructor(samples, ids) {
+    this.time = Float64Array.from(ids, (id) => samples.time[id]);
+    this.sum = new Float64Array(ids.length + 1);
+    ids.forEach((id, i) => { this.sum[i + 1] = this.sum[i] + samples.period[id]; });
+  }
 
-    between(from, to) {
-        return this.sum[countBelow(this.time, to)] - this.sum[countBelow(this.time, from)];
-    }
+  between(from, to) {
+    return this.sum[countBelow(this.time, to)] - this.sum[countBelow(this.time, from)];
+  }
 
-    /** out[x]: events in that pixel; returns the most of all. */
-    perPixel(from, step, width, out) {
-        const {time, sum} = this;
-        let most = 0, before = countBelow(time, from);
-        for (let x = 0; x < width; x++) {
-            const now = countBelow(time, from + (x + 1) * step, before);
-            out[x] = sum[now] - sum[before];
-            most = Math.max(most, out[x]);
-            before = now;
-        }
-        return most;
+  /** out[x]: events in that pixel; returns the most of all. */
+  perPixel(from, step, width, out) {
+    const {time, sum} = this;
+    let most = 0, before = countBelow(time, from);
+    for (let x = 0; x < width; x++) {
+      const now = countBelow(time, from + (x + 1) * step, before);
+      out[x] = sum[now] - sum[before];
+      most = Math.max(most, out[x]);
+      before = now;
     }
+    return most;
+  }
 }
 
 /** The Counts of each of `groups` that has samples, by the group of their threads. */
 export function buildCounts(samples, groups, groupOf) {
-    const ids = Array.from({length: groups}, () => []);
-    for (let i = 0; i < samples.count; i++)
-        ids[groupOf(samples.thread[i])].push(i);
-    return ids.map((list) => list.length > 0 ? new Counts(samples, list) : null);
+  const ids = Array.from({length: groups}, () => []);
+  for (let i = 0; i < samples.count; i++)
+    ids[groupOf(samples.thread[i])].push(i);
+  return ids.map((list) => list.length > 0 ? new Counts(samples, list) : null);
 }
 
 /** How many threads wait: at a time, on average, and the waiting that adds up in an interval,
  * exactly: an area under the number of waiters, as a running sum. */
 export class Crowd {
-    constructor({start, end}) {
-        const starts = start.slice().sort(), ends = end.slice().sort(), count = start.length;
-        this.time = new Float64Array(2 * count);      // of starts and ends
-        this.area = new Float64Array(2 * count);      // until then
-        this.waiters = new Int32Array(2 * count + 1); // [i]: from the ith of them on
-        for (let i = 0, j = 0, k = 0; k < 2 * count; k++) {
-            const isEnd = i === count || ends[j] <= starts[i];
-            this.time[k] = isEnd ? ends[j++] : starts[i++];
-            this.waiters[k + 1] = this.waiters[k] + (isEnd ? -1 : 1);
-            if (k > 0)
-                this.area[k] = this.area[k - 1] +
-                    this.waiters[k] * (this.time[k] - this.time[k - 1]);
-        }
+  constructor({start, end}) {
+    const starts = start.slice().sort(), ends = end.slice().sort(), count = start.length;
+    this.time = new Float64Array(2 * count);      // of starts and ends
+    this.area = new Float64Array(2 * count);      // until then
+    this.waiters = new Int32Array(2 * count + 1); // [i]: from the ith of them on
+    for (let i = 0, j = 0, k = 0; k < 2 * count; k++) {
+      const isEnd = i === count || ends[j] <= starts[i];
+      this.time[k] = isEnd ? ends[j++] : starts[i++];
+      this.waiters[k + 1] = this.waiters[k] + (isEnd ? -1 : 1);
+      if (k > 0)
+        this.area[k] = this.area[k - 1] +
+          this.waiters[k] * (this.time[k] - this.time[k - 1]);
     }
+  }
 
-    at(time) {
-        return this.waiters[countBelow(this.time, time + 1)];
-    }
+  at(time) {
+    return this.waiters[countBelow(this.time, time + 1)];
+  }
 
-    until(time) {
-        const i = countBelow(this.time, time);
-        return i === 0 ? 0 : this.area[i - 1] + this.waiters[i] * (time - this.time[i - 1]);
-    }
+  until(time) {
+    const i = countBelow(this.time, time);
+    return i === 0 ? 0 : this.area[i - 1] + this.waiters[i] * (time - this.time[i - 1]);
+  }
 
-    between(from, to) {
-        return this.until(to) - this.until(from);
-    }
+  between(from, to) {
+    return this.until(to) - this.until(from);
+  }
 
-    /** out[x]: average number of waiters in that pixel. */
-    average(from, step, width, out) {
-        for (let x = 0, before = this.until(from); x < width; x++) {
-            const now = this.until(from + (x + 1) * step);
-            out[x] = (now - before) / step;
-            before = now;
-        }
+  /** out[x]: average number of waiters in that pixel. */
+  average(from, step, width, out) {
+    for (let x = 0, before = this.until(from); x < width; x++) {
+      const now = this.until(from + (x + 1) * step);
+      out[x] = (now - before) / step;
+      before = now;
     }
+  }
 }
 
 // A thread's states are drawn by kind. Kinds by enum gt_sched_state: the page's own list of
@@ -196,9 +196,9 @@ const KIND_OF_NAME = new Map([["running", 0], ["runnable (preempted)", 1],
 
 /** One track per kind of state. */
 export function buildStates(spans, names) {
-    const member = Uint8Array.from(spans.flags, (state) => KIND_OF_NAME.get(names[state]) ?? 5);
-    const {count, start, end} = spans;
-    return buildTracks({count, start, end, member}, STATE_KINDS.length);
+  const member = Uint8Array.from(spans.flags, (state) => KIND_OF_NAME.get(names[state]) ?? 5);
+  const {count, start, end} = spans;
+  return buildTracks({count, start, end, member}, STATE_KINDS.length);
 }
 
 /** The owner lane tells this many threads apart, however many spans; for more of them, it
@@ -207,27 +207,27 @@ export const LAYERS = 16;
 
 /** All spans as one track. */
 export function buildWhole({count, start, end}) {
-    return buildTracks({count, start, end, member: new Uint8Array(count)}, 1)[0];
+  return buildTracks({count, start, end, member: new Uint8Array(count)}, 1)[0];
 }
 
 /** One track per depth of a thread's calls. */
 export function buildCallTracks({count, start, end, depth}) {
-    let deepest = 0;
-    for (let i = 0; i < count; i++)
-        deepest = Math.max(deepest, depth[i]);
-    return buildTracks({count, start, end, member: depth}, deepest + 1);
+  let deepest = 0;
+  for (let i = 0; i < count; i++)
+    deepest = Math.max(deepest, depth[i]);
+  return buildTracks({count, start, end, member: depth}, deepest + 1);
 }
 
 /** Everything of a GIL that drawing and measuring need. */
 export function indexGil(gil) {
-    gil.holdTracks = buildTracks(gil.holdSpans, gil.members.length);
-    gil.waitTracks = buildTracks(gil.waitSpans, gil.members.length);
-    gil.allHolds = gil.members.length > LAYERS ? buildWhole(gil.holdSpans) : null;
-    gil.crowd = new Crowd(gil.waitSpans);
-    // Threads by how long they held: the order of colours and of the owner lane's layers.
-    const held = gil.holdTracks.map((track) => track.total);
-    gil.ranked = held.map((_, member) => member).sort((a, b) => held[b] - held[a] || a - b);
-    gil.rankOf = [];
-    gil.ranked.forEach((member, rank) => { gil.rankOf[member] = rank; });
-    gil.colorOf = gil.rankOf.map((rank) => rank + 5 * gil.index); // GILs differ in their first
+  gil.holdTracks = buildTracks(gil.holdSpans, gil.members.length);
+  gil.waitTracks = buildTracks(gil.waitSpans, gil.members.length);
+  gil.allHolds = gil.members.length > LAYERS ? buildWhole(gil.holdSpans) : null;
+  gil.crowd = new Crowd(gil.waitSpans);
+  // Threads by how long they held: the order of colours and of the owner lane's layers.
+  const held = gil.holdTracks.map((track) => track.total);
+  gil.ranked = held.map((_, member) => member).sort((a, b) => held[b] - held[a] || a - b);
+  gil.rankOf = [];
+  gil.ranked.forEach((member, rank) => { gil.rankOf[member] = rank; });
+  gil.colorOf = gil.rankOf.map((rank) => rank + 5 * gil.index); // GILs differ in their first
 }

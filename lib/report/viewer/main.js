@@ -17,210 +17,210 @@ import {showVerdict} from "./verdict.js";
 import {readHash, View, viewToHash} from "./view.js";
 
 class Page {
-    constructor(model, summary, summaryText) {
-        this.model = model;
-        this.summaryText = summaryText;
-        this.view = new View(model.duration);
-        this.timeline = new Timeline(model, this.view);
-        this.overview = new Overview(model, this.view, summary.load,
-                                     (event, text) => this.tip(event, text));
-        this.details = new Details(model, this.view, summary.load);
-        this.table = new ThreadTable(model, this.view, summary);
-        this.search = new Search(model, this.view, this.timeline);
-        this.tabs = new Tabs(model, this.view, summary, (text) => this.search.start(text));
-        this.pending = null; // names of changed fields, until the next frame
-        this.frames = [];    // ms that each drawing took: for tests
-    }
+  constructor(model, summary, summaryText) {
+    this.model = model;
+    this.summaryText = summaryText;
+    this.view = new View(model.duration);
+    this.timeline = new Timeline(model, this.view);
+    this.overview = new Overview(model, this.view, summary.load,
+                                 (event, text) => this.tip(event, text));
+    this.details = new Details(model, this.view, summary.load);
+    this.table = new ThreadTable(model, this.view, summary);
+    this.search = new Search(model, this.view, this.timeline);
+    this.tabs = new Tabs(model, this.view, summary, (text) => this.search.start(text));
+    this.pending = null; // names of changed fields, until the next frame
+    this.frames = [];    // ms that each drawing took: for tests
+  }
 
-    start() {
-        for (const element of document.querySelectorAll("#legend .states"))
-            element.hidden = !this.model.hasStates;
-        byId("unfold").hidden = this.model.functions.length === 0;
-        this.applyTheme();
+  start() {
+    for (const element of document.querySelectorAll("#legend .states"))
+      element.hidden = !this.model.hasStates;
+    byId("unfold").hidden = this.model.functions.length === 0;
+    this.applyTheme();
+    this.followHash();
+    this.view.onChange((changed) => this.changed(changed));
+    this.listen();
+    this.showAll();
+  }
+
+  applyTheme() {
+    const theme = readTheme();
+    for (const part of [this.timeline, this.overview, this.details, this.table, this.tabs])
+      part.theme = theme;
+  }
+
+  showAll() {
+    this.timeline.layOut();
+    this.overview.paint();
+    this.overview.place();
+    this.table.show();
+    this.tabs.show();
+    this.details.show();
+    this.draw();
+  }
+
+  /** Gather changes; show them in one go at the next frame. */
+  changed(changed) {
+    if (!this.pending) {
+      this.pending = new Set();
+      requestAnimationFrame(() => this.update());
+    }
+    for (const name of changed)
+      this.pending.add(name);
+  }
+
+  update() {
+    const changed = this.pending ?? new Set();
+    this.pending = null;
+    if (["collapsed", "others", "unfolded", "order", "filter"].some((name) => changed.has(name)))
+      this.timeline.layOut();
+    if (changed.has("selection"))
+      this.showSelection();
+    else if (changed.has("range"))
+      this.details.show();
+    if (changed.has("range"))
+      this.table.showSoon();
+    if (changed.has("tab") || changed.has("range"))
+      this.tabs.show();
+    this.draw();
+    this.writeHash();
+  }
+
+  showSelection() {
+    const {selection} = this.view;
+    this.details.show();
+    if (selection)
+      this.timeline.revealRow(selection);
+    this.timeline.markSelected();
+    this.table.mark();
+  }
+
+  draw() {
+    const since = performance.now();
+    this.timeline.draw();
+    this.overview.place();
+    this.frames.push(performance.now() - since);
+    byId("span-shown").textContent = durationText(this.view.width);
+  }
+
+  redrawSoon() {
+    this.changed(new Set());
+  }
+
+  writeHash() {
+    clearTimeout(this.hashTimer);
+    this.hashTimer = setTimeout(() => {
+      const hash = `#${viewToHash(this.view, this.model)}`;
+      this.ownHash = hash;
+      if (location.hash !== hash)
+        history.replaceState(null, "", hash);
+    }, 150);
+  }
+
+  followHash() {
+    const asked = readHash(location.hash);
+    const {view, model} = this;
+    if (asked.interval)
+      view.show(asked.interval.from, asked.interval.to);
+    view.set({
+      range: asked.range, selection: findSelection(model, asked),
+      tab: this.tabs.has(asked.tab) ? asked.tab : "threads",
+      order: asked.order ?? "start", filter: asked.filter ?? "",
+    });
+    byId("order").value = view.order;
+    byId("filter").value = view.filter;
+  }
+
+  listen() {
+    const {view, timeline, model, summaryText} = this;
+    listenToLanes(timeline, view, (event, at, press) => this.hover(event, at, press));
+    const keys = keyTable(model, view, timeline, {
+      search: () => this.search.focus(),
+      findNext: (direction) => this.search.next(direction),
+      jump: () => this.details.jump(),
+      help: () => byId("help").showModal(),
+    });
+    listenToKeys(keys);
+    this.fillHelp(keys);
+    byId("help-button").addEventListener("click", () => byId("help").showModal());
+    byId("save").addEventListener("click", () => saveJson(model, summaryText));
+    byId("perfetto").addEventListener("click",
+      () => openInPerfetto(model, summaryText, document.title));
+    byId("fit-all").addEventListener("click", () => view.fitAll());
+    byId("unfold").addEventListener("click", () => view.set({unfolded: !view.unfolded}));
+    byId("drop-range").addEventListener("click", () => view.set({range: null}));
+    byId("order").addEventListener("change", (event) => view.set({order: event.target.value}));
+    byId("filter").addEventListener("input", (event) => view.set({filter: event.target.value}));
+    timeline.scroller.addEventListener("scroll", () => this.redrawSoon());
+    new ResizeObserver(() => {
+      if (timeline.fits())
+        return;
+      timeline.layOut();
+      this.overview.paint();
+      this.redrawSoon();
+    }).observe(timeline.scroller);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+      this.applyTheme();
+      this.showAll();
+    });
+    window.addEventListener("hashchange", () => {
+      if (location.hash !== this.ownHash)
         this.followHash();
-        this.view.onChange((changed) => this.changed(changed));
-        this.listen();
-        this.showAll();
-    }
+    });
+  }
 
-    applyTheme() {
-        const theme = readTheme();
-        for (const part of [this.timeline, this.overview, this.details, this.table, this.tabs])
-            part.theme = theme;
-    }
+  fillHelp(keys) {
+    byId("help-keys").replaceChildren(...keys.map(([names, what]) => make("div",
+      make("dt", ...names.flatMap((name, i) =>
+        [i ? " " : "", make("kbd", name.replace("Arrow", "").replace("Escape", "Esc"))])),
+      make("dd", what))));
+  }
 
-    showAll() {
-        this.timeline.layOut();
-        this.overview.paint();
-        this.overview.place();
-        this.table.show();
-        this.tabs.show();
-        this.details.show();
-        this.draw();
-    }
+  /** A line at the pointer and one sentence about what is there. */
+  hover(event, at, press) {
+    const {timeline} = this;
+    timeline.cursor.hidden = !at;
+    if (at)
+      timeline.cursor.style.transform = `translateX(${at.x + timeline.namesWidth}px)`;
+    const quiet = !at || press?.moved || press?.kind === "range";
+    const found = quiet ? null : timeline.pickAt(at.x, at.y);
+    this.tip(event, quiet ? null : timeline.noteAt(at.x, at.y) ??
+      (found && this.details.hoverText(found)));
+  }
 
-    /** Gather changes; show them in one go at the next frame. */
-    changed(changed) {
-        if (!this.pending) {
-            this.pending = new Set();
-            requestAnimationFrame(() => this.update());
-        }
-        for (const name of changed)
-            this.pending.add(name);
-    }
-
-    update() {
-        const changed = this.pending ?? new Set();
-        this.pending = null;
-        if (["collapsed", "others", "unfolded", "order", "filter"].some((name) => changed.has(name)))
-            this.timeline.layOut();
-        if (changed.has("selection"))
-            this.showSelection();
-        else if (changed.has("range"))
-            this.details.show();
-        if (changed.has("range"))
-            this.table.showSoon();
-        if (changed.has("tab") || changed.has("range"))
-            this.tabs.show();
-        this.draw();
-        this.writeHash();
-    }
-
-    showSelection() {
-        const {selection} = this.view;
-        this.details.show();
-        if (selection)
-            this.timeline.revealRow(selection);
-        this.timeline.markSelected();
-        this.table.mark();
-    }
-
-    draw() {
-        const since = performance.now();
-        this.timeline.draw();
-        this.overview.place();
-        this.frames.push(performance.now() - since);
-        byId("span-shown").textContent = durationText(this.view.width);
-    }
-
-    redrawSoon() {
-        this.changed(new Set());
-    }
-
-    writeHash() {
-        clearTimeout(this.hashTimer);
-        this.hashTimer = setTimeout(() => {
-            const hash = `#${viewToHash(this.view, this.model)}`;
-            this.ownHash = hash;
-            if (location.hash !== hash)
-                history.replaceState(null, "", hash);
-        }, 150);
-    }
-
-    followHash() {
-        const asked = readHash(location.hash);
-        const {view, model} = this;
-        if (asked.interval)
-            view.show(asked.interval.from, asked.interval.to);
-        view.set({
-            range: asked.range, selection: findSelection(model, asked),
-            tab: this.tabs.has(asked.tab) ? asked.tab : "threads",
-            order: asked.order ?? "start", filter: asked.filter ?? "",
-        });
-        byId("order").value = view.order;
-        byId("filter").value = view.filter;
-    }
-
-    listen() {
-        const {view, timeline, model, summaryText} = this;
-        listenToLanes(timeline, view, (event, at, press) => this.hover(event, at, press));
-        const keys = keyTable(model, view, timeline, {
-            search: () => this.search.focus(),
-            findNext: (direction) => this.search.next(direction),
-            jump: () => this.details.jump(),
-            help: () => byId("help").showModal(),
-        });
-        listenToKeys(keys);
-        this.fillHelp(keys);
-        byId("help-button").addEventListener("click", () => byId("help").showModal());
-        byId("save").addEventListener("click", () => saveJson(model, summaryText));
-        byId("perfetto").addEventListener("click",
-            () => openInPerfetto(model, summaryText, document.title));
-        byId("fit-all").addEventListener("click", () => view.fitAll());
-        byId("unfold").addEventListener("click", () => view.set({unfolded: !view.unfolded}));
-        byId("drop-range").addEventListener("click", () => view.set({range: null}));
-        byId("order").addEventListener("change", (event) => view.set({order: event.target.value}));
-        byId("filter").addEventListener("input", (event) => view.set({filter: event.target.value}));
-        timeline.scroller.addEventListener("scroll", () => this.redrawSoon());
-        new ResizeObserver(() => {
-            if (timeline.fits())
-                return;
-            timeline.layOut();
-            this.overview.paint();
-            this.redrawSoon();
-        }).observe(timeline.scroller);
-        matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
-            this.applyTheme();
-            this.showAll();
-        });
-        window.addEventListener("hashchange", () => {
-            if (location.hash !== this.ownHash)
-                this.followHash();
-        });
-    }
-
-    fillHelp(keys) {
-        byId("help-keys").replaceChildren(...keys.map(([names, what]) => make("div",
-            make("dt", ...names.flatMap((name, i) =>
-                [i ? " " : "", make("kbd", name.replace("Arrow", "").replace("Escape", "Esc"))])),
-            make("dd", what))));
-    }
-
-    /** A line at the pointer and one sentence about what is there. */
-    hover(event, at, press) {
-        const {timeline} = this;
-        timeline.cursor.hidden = !at;
-        if (at)
-            timeline.cursor.style.transform = `translateX(${at.x + timeline.namesWidth}px)`;
-        const quiet = !at || press?.moved || press?.kind === "range";
-        const found = quiet ? null : timeline.pickAt(at.x, at.y);
-        this.tip(event, quiet ? null : timeline.noteAt(at.x, at.y) ??
-            (found && this.details.hoverText(found)));
-    }
-
-    tip(event, text) {
-        const tip = byId("tip");
-        tip.hidden = !text;
-        if (!text)
-            return;
-        tip.textContent = text;
-        const right = event.clientX > innerWidth * 0.7;
-        tip.style.left = `${event.clientX + (right ? -12 : 14)}px`;
-        tip.style.top = `${event.clientY + 16}px`;
-        tip.classList.toggle("to-left", right);
-    }
+  tip(event, text) {
+    const tip = byId("tip");
+    tip.hidden = !text;
+    if (!text)
+      return;
+    tip.textContent = text;
+    const right = event.clientX > innerWidth * 0.7;
+    tip.style.left = `${event.clientX + (right ? -12 : 14)}px`;
+    tip.style.top = `${event.clientY + 16}px`;
+    tip.classList.toggle("to-left", right);
+  }
 }
 
 async function start() {
-    const status = byId("status");
-    try {
-        performance.mark("giltracer-start");
-        const {names, summary, summaryText} = await readDocument();
-        performance.mark("giltracer-decoded");
-        showVerdict(summary);
-        await nextTurn();
-        const page = new Page(buildModel(names), summary, summaryText);
-        performance.mark("giltracer-indexed");
-        byId("app").dataset.state = "ready";
-        page.start();
-        performance.mark("giltracer-drawn");
-        window.giltracer = {view: page.view, model: page.model, summary, page};
-        status.hidden = true;
-    } catch (error) {
-        byId("app").dataset.state = "failed";
-        status.textContent = `This report cannot be shown: ${error.message}`;
-        throw error;
-    }
+  const status = byId("status");
+  try {
+    performance.mark("giltracer-start");
+    const {names, summary, summaryText} = await readDocument();
+    performance.mark("giltracer-decoded");
+    showVerdict(summary);
+    await nextTurn();
+    const page = new Page(buildModel(names), summary, summaryText);
+    performance.mark("giltracer-indexed");
+    byId("app").dataset.state = "ready";
+    page.start();
+    performance.mark("giltracer-drawn");
+    window.giltracer = {view: page.view, model: page.model, summary, page};
+    status.hidden = true;
+  } catch (error) {
+    byId("app").dataset.state = "failed";
+    status.textContent = `This report cannot be shown: ${error.message}`;
+    throw error;
+  }
 }
 
 start();

@@ -2,114 +2,114 @@
 // lanes they make (a GIL's are in the order of its members), and the spans under a point.
 
 import {buildCallTracks, buildCounts, buildStates, buildWhole, countBelow, indexGil}
-    from "./lod.js";
-import {nameText, shortName} from "./format.js";
+  from "./lod.js";
+import {matcher, nameText, shortName} from "./format.js";
 
 /** Join what readDocument decoded. `model.threads[i].lanes` are its parts in GILs. */
 export function buildModel(names) {
-    const {processes, threads, gils} = names;
-    threads.forEach((thread, index) => {
-        const {stateSpans, callSpans} = thread;
-        Object.assign(thread, {
-            index, name: nameText(thread.label), lanes: [],
-            stateTrack: stateSpans && buildWhole(stateSpans),
-            stateTracks: stateSpans && buildStates(stateSpans, names.states),
-            callTracks: callSpans && buildCallTracks(callSpans),
-        });
+  const {processes, threads, gils} = names;
+  threads.forEach((thread, index) => {
+    const {stateSpans, callSpans} = thread;
+    Object.assign(thread, {
+      index, name: nameText(thread.label), lanes: [],
+      stateTrack: stateSpans && buildWhole(stateSpans),
+      stateTracks: stateSpans && buildStates(stateSpans, names.states),
+      callTracks: callSpans && buildCallTracks(callSpans),
     });
-    processes.forEach((process, index) => {
-        Object.assign(process, {index, title: shortName(process.name), gils: []});
-    });
-    gils.forEach((gil, index) => {
-        gil.index = index;
-        indexGil(gil);
-        processes[gil.process].gils.push(gil);
-        gil.lanes = gil.members.map((thread, member) => makeLane(gil, member, threads[thread]));
-        for (const lane of gil.lanes)
-            lane.thread.lanes.push(lane);
-    });
-    for (const thread of threads)
-        if (thread.lanes.length === 0)
-            thread.lanes.push(makeLane(null, -1, thread));
-    addCounters(names.counters, processes, (thread) => threads[thread].process);
-    addCounters(names.counters, threads, (thread) => thread);
-    addMarks(names.marks, threads);
-    const functions = names.functions.map((called) => ({
-        ...called, title: nameText(called.name), where: whereText(called),
-    }));
-    return {processes, threads, gils, functions, counters: names.counters,
-            marks: names.marks, texts: names.texts,
-            lost: names.lost, duration: names.duration_ns,
-            zero: names.zero_ns, stateNames: names.states,
-            frames: names.frames.map(nameText),
-            flames: names.flames.map(({state, values}) => ({state, nodes: values})),
-            countedThreads: threads.filter(({counters}) => counters.length > 0).length,
-            hasStates: threads.some((thread) => thread.stateSpans)};
+  });
+  processes.forEach((process, index) => {
+    Object.assign(process, {index, title: shortName(process.name), gils: []});
+  });
+  gils.forEach((gil, index) => {
+    gil.index = index;
+    indexGil(gil);
+    processes[gil.process].gils.push(gil);
+    gil.lanes = gil.members.map((thread, member) => makeLane(gil, member, threads[thread]));
+    for (const lane of gil.lanes)
+      lane.thread.lanes.push(lane);
+  });
+  for (const thread of threads)
+    if (thread.lanes.length === 0)
+      thread.lanes.push(makeLane(null, -1, thread));
+  addCounters(names.counters, processes, (thread) => threads[thread].process);
+  addCounters(names.counters, threads, (thread) => thread);
+  addMarks(names.marks, threads);
+  const functions = names.functions.map((called) => ({
+    ...called, title: nameText(called.name), where: whereText(called),
+  }));
+  return {processes, threads, gils, functions, counters: names.counters,
+          marks: names.marks, texts: names.texts,
+          lost: names.lost, duration: names.duration_ns,
+          zero: names.zero_ns, stateNames: names.states,
+          frames: names.frames.map(nameText),
+          flames: names.flames.map(({state, values}) => ({state, nodes: values})),
+          countedThreads: threads.filter(({counters}) => counters.length > 0).length,
+          hasStates: threads.some((thread) => thread.stateSpans)};
 }
 
 /** "file.py:12" of a function of Python, the module of one of C. */
 function whereText({file, line}) {
-    const short = nameText(file).split("/").slice(-2).join("/");
-    return line > 0 ? `${short}:${line}` : short;
+  const short = nameText(file).split("/").slice(-2).join("/");
+  return line > 0 ? `${short}:${line}` : short;
 }
 
 /** Give each thread its moments: {time, id}, in the order of time. */
 function addMarks({count, time, thread, series}, threads) {
-    const ids = threads.map(() => []);
-    for (let i = 0; i < count; i++)
-        if (!series[i])
-            ids[thread[i]].push(i);
-    threads.forEach((each, index) => {
-        each.marks = {id: ids[index], time: Float64Array.from(ids[index], (id) => time[id])};
-    });
+  const ids = threads.map(() => []);
+  for (let i = 0; i < count; i++)
+    if (!series[i])
+      ids[thread[i]].push(i);
+  threads.forEach((each, index) => {
+    each.marks = {id: ids[index], time: Float64Array.from(ids[index], (id) => time[id])};
+  });
 }
 
 /** "name {detail}" of the moment of a thread that is nearest to a time, or null. */
 export function markText(model, {marks}, time, near_ns) {
-    const i = countBelow(marks.time, time - near_ns);
-    if (!(marks.time[i] <= time + near_ns))
-        return null;
-    const {name, detail} = model.marks;
-    return nameText(`${model.texts[name[marks.id[i]]]} ${model.texts[detail[marks.id[i]]]}`).trim();
+  const i = countBelow(marks.time, time - near_ns);
+  if (!(marks.time[i] <= time + near_ns))
+    return null;
+  const {name, detail} = model.marks;
+  return nameText(`${model.texts[name[marks.id[i]]]} ${model.texts[detail[marks.id[i]]]}`).trim();
 }
 
 /** Give each owner the counters that have samples of it: [{name, counts}]. */
 function addCounters(counters, owners, ownerOf) {
-    for (const owner of owners)
-        owner.counters = [];
-    for (const {name, values} of counters)
-        buildCounts(values, owners.length, ownerOf).forEach((counts, i) => {
-            if (counts)
-                owners[i].counters.push({name: nameText(name), counts});
-        });
+  for (const owner of owners)
+    owner.counters = [];
+  for (const {name, values} of counters)
+    buildCounts(values, owners.length, ownerOf).forEach((counts, i) => {
+      if (counts)
+        owners[i].counters.push({name: nameText(name), counts});
+    });
 }
 
 /** A thread's part in a GIL, or a thread that never touched one (gil null). */
 function makeLane(gil, member, thread) {
-    const holds = gil?.holdTracks[member] ?? null;
-    const waits = gil?.waitTracks[member] ?? null;
-    return {
-        gil, member, thread, holds, waits,
-        // A thread may have run another program before: its part begins with the GIL's.
-        start: Math.max(thread.start_ns, gil?.start_ns ?? 0),
-        end: Math.min(thread.end_ns, gil?.end_ns ?? Infinity),
-        hold_ns: holds?.total ?? 0,
-        wait_ns: waits?.total ?? 0,
-        color: gil ? gil.colorOf[member] : -1,
-    };
+  const holds = gil?.holdTracks[member] ?? null;
+  const waits = gil?.waitTracks[member] ?? null;
+  return {
+    gil, member, thread, holds, waits,
+    // A thread may have run another program before: its part begins with the GIL's.
+    start: Math.max(thread.start_ns, gil?.start_ns ?? 0),
+    end: Math.min(thread.end_ns, gil?.end_ns ?? Infinity),
+    hold_ns: holds?.total ?? 0,
+    wait_ns: waits?.total ?? 0,
+    color: gil ? gil.colorOf[member] : -1,
+  };
 }
 
 /** "GIL", or "GIL 2" where a process has more than one. */
 export function gilName(gil, model) {
-    const alone = model.processes[gil.process].gils.length === 1;
-    return alone ? "GIL" : `GIL ${gil.number}`;
+  const alone = model.processes[gil.process].gils.length === 1;
+  return alone ? "GIL" : `GIL ${gil.number}`;
 }
 
 const ORDERS = {
-    start: (a, b) => a.thread.start_ns - b.thread.start_ns || a.thread.index - b.thread.index,
-    wait: (a, b) => b.wait_ns - a.wait_ns,
-    hold: (a, b) => b.hold_ns - a.hold_ns,
-    name: (a, b) => a.thread.name.localeCompare(b.thread.name) || a.thread.tid - b.thread.tid,
+  start: (a, b) => a.thread.start_ns - b.thread.start_ns || a.thread.index - b.thread.index,
+  wait: (a, b) => b.wait_ns - a.wait_ns,
+  hold: (a, b) => b.hold_ns - a.hold_ns,
+  name: (a, b) => a.thread.name.localeCompare(b.thread.name) || a.thread.tid - b.thread.tid,
 };
 
 const ROW_HEIGHT = {process: 22, gil: 36, thread: 22, counter: 26, others: 22};
@@ -123,222 +123,223 @@ const STATES_ALONE = 18;  // the same where there is no GIL to show above it
 const BAR_ALONE = 6;      // and what is left of the bar
 const MOST_BAR_HEIGHT = 34;
 
-function matches(lane, process, words) {
-    const text = `${lane.thread.name} ${lane.thread.tid} ${process.title} ${process.pid}`;
-    return words.every((word) => text.toLowerCase().includes(word));
+/** What a search for threads looks at. */
+export function laneText({thread}, {processes}) {
+  const {title, pid} = processes[thread.process];
+  return `${thread.name} ${thread.tid} ${title} ${pid}`;
 }
 
 /** Processes with a GIL, and those without: shells, helpers. All are of the first kind where
  * no process has one. */
 export function splitProcesses({processes, gils}) {
-    const isMain = (process) => gils.length === 0 || process.gils.length > 0;
-    return [processes.filter(isMain), processes.filter((process) => !isMain(process))];
+  const isMain = (process) => gils.length === 0 || process.gils.length > 0;
+  return [processes.filter(isMain), processes.filter((process) => !isMain(process))];
 }
 
 /** How many levels of a lane's calls are shown, of at most `most`. */
 function callLevels(lane, most) {
-    const {callTracks, lanes} = lane.thread;
-    return callTracks && lanes[0] === lane ? Math.min(callTracks.length, most) : 0;
+  const {callTracks, lanes} = lane.thread;
+  return callTracks && lanes[0] === lane ? Math.min(callTracks.length, most) : 0;
 }
 
 /** The parts of a thread's row, from top to bottom, in pixels. A thread has states, calls and
  * counters once, in the first of its lanes. */
 function threadParts(model, lane, view) {
-    const {thread} = lane;
-    const first = thread.lanes[0] === lane;
-    const states = first && thread.stateSpans ? lane.gil ? STATES_HEIGHT : STATES_ALONE : 0;
-    const few = model.countedThreads <= FEW_THREADS;
-    return {bar: states && !lane.gil ? BAR_ALONE : ROW_HEIGHT.thread, states, calls: 0,
-            counters: first && (few || view.unfolded) ? thread.counters : []};
+  const {thread} = lane;
+  const first = thread.lanes[0] === lane;
+  const states = first && thread.stateSpans ? lane.gil ? STATES_HEIGHT : STATES_ALONE : 0;
+  const few = model.countedThreads <= FEW_THREADS;
+  return {bar: states && !lane.gil ? BAR_ALONE : ROW_HEIGHT.thread, states, calls: 0,
+          counters: first && (few || view.unfolded) ? thread.counters : []};
 }
 
 /** Share the room that is left: levels of calls first, then higher bars. */
 function growThreads(rows, room, view) {
-    const threads = rows.filter((row) => row.kind === "thread");
-    const height = (row) => row.kind === "thread"
-        ? row.bar + row.states + row.calls + row.counters.length * COUNTER_HEIGHT : row.height;
-    const left = () => room - rows.reduce((sum, row) => sum + height(row), 0);
-    const called = threads.filter(({lane}) => callLevels(lane, 1) > 0);
-    const least = called.length <= FEW_THREADS ? CALL_LEVELS_FEW : CALL_LEVELS_LEAST;
-    const fit = Math.floor(left() / (Math.max(1, called.length) * CALL_HEIGHT));
-    const levels = view.unfolded ? CALL_LEVELS_UNFOLDED
-        : Math.min(CALL_LEVELS_MOST, Math.max(least, fit));
-    for (const row of called)
-        row.calls = callLevels(row.lane, levels) * CALL_HEIGHT;
-    const more = Math.floor(Math.max(0, left()) / Math.max(1, threads.length));
-    let top = 0;
-    for (const row of rows) {
-        if (row.kind === "thread" && row.bar >= ROW_HEIGHT.thread)
-            row.bar = Math.min(MOST_BAR_HEIGHT, row.bar + more);
-        row.top = top;
-        row.height = height(row);
-        top += row.height;
-    }
-    return rows;
+  const threads = rows.filter((row) => row.kind === "thread");
+  const height = (row) => row.kind === "thread"
+    ? row.bar + row.states + row.calls + row.counters.length * COUNTER_HEIGHT : row.height;
+  const left = () => room - rows.reduce((sum, row) => sum + height(row), 0);
+  const called = threads.filter(({lane}) => callLevels(lane, 1) > 0);
+  const least = called.length <= FEW_THREADS ? CALL_LEVELS_FEW : CALL_LEVELS_LEAST;
+  const fit = Math.floor(left() / (Math.max(1, called.length) * CALL_HEIGHT));
+  const levels = view.unfolded ? CALL_LEVELS_UNFOLDED
+    : Math.min(CALL_LEVELS_MOST, Math.max(least, fit));
+  for (const row of called)
+    row.calls = callLevels(row.lane, levels) * CALL_HEIGHT;
+  const more = Math.floor(Math.max(0, left()) / Math.max(1, threads.length));
+  let top = 0;
+  for (const row of rows) {
+    if (row.kind === "thread" && row.bar >= ROW_HEIGHT.thread)
+      row.bar = Math.min(MOST_BAR_HEIGHT, row.bar + more);
+    row.top = top;
+    row.height = height(row);
+    top += row.height;
+  }
+  return rows;
 }
 
 /** The rows of the timeline from top to bottom, each with its place; `room` pixels are seen. */
 export function layRows(model, view, room) {
-    const rows = [];
-    const words = view.filter.toLowerCase().split(/\s+/).filter(Boolean);
-    const groups = model.processes.map(() => []);
-    const add = (kind, fields) => rows.push({kind, height: ROW_HEIGHT[kind], ...fields});
-    for (const thread of model.threads)
-        groups[thread.process].push(...thread.lanes);
-    const [main, others] = splitProcesses(model);
-    const shown = view.others || words.length > 0 ? [...main, ...others] : main;
-    for (const process of shown) {
-        const lanes = groups[process.index]
-            .filter((lane) => matches(lane, process, words)).sort(ORDERS[view.order]);
-        if (lanes.length === 0)
-            continue;
-        add("process", {process, count: lanes.length});
-        if (view.collapsed.has(process.index))
-            continue;
-        for (const gil of [...process.gils, null]) {
-            const members = lanes.filter((lane) => lane.gil === gil);
-            if (gil && members.length > 0)
-                add("gil", {process, gil});
-            for (const lane of members)
-                add("thread", {process, gil, lane, ...threadParts(model, lane, view)});
-        }
-        for (const counter of words.length === 0 ? process.counters : [])
-            add("counter", {process, counter});
+  const rows = [];
+  const matches = matcher(view.filter);
+  const groups = model.processes.map(() => []);
+  const add = (kind, fields) => rows.push({kind, height: ROW_HEIGHT[kind], ...fields});
+  for (const thread of model.threads)
+    groups[thread.process].push(...thread.lanes);
+  const [main, others] = splitProcesses(model);
+  const shown = view.others || matches ? [...main, ...others] : main;
+  for (const process of shown) {
+    const lanes = groups[process.index]
+      .filter((lane) => !matches || matches(laneText(lane, model))).sort(ORDERS[view.order]);
+    if (lanes.length === 0)
+      continue;
+    add("process", {process, count: lanes.length});
+    if (view.collapsed.has(process.index))
+      continue;
+    for (const gil of [...process.gils, null]) {
+      const members = lanes.filter((lane) => lane.gil === gil);
+      if (gil && members.length > 0)
+        add("gil", {process, gil});
+      for (const lane of members)
+        add("thread", {process, gil, lane, ...threadParts(model, lane, view)});
     }
-    if (others.length > 0 && words.length === 0)
-        add("others", {count: others.length});
-    return growThreads(rows, room, view);
+    for (const counter of matches ? [] : process.counters)
+      add("counter", {process, counter});
+  }
+  if (others.length > 0 && !matches)
+    add("others", {count: others.length});
+  return growThreads(rows, room, view);
 }
 
 /** A selection for the span `i` of a lane's track. */
 export function spanSelection(lane, kind, i) {
-    const track = kind === "wait" ? lane.waits : lane.holds;
-    const spans = kind === "wait" ? lane.gil.waitSpans : lane.gil.holdSpans;
-    const id = track.id[i];
-    return {kind, gil: lane.gil.index, member: lane.member, thread: lane.thread.index, id,
-            start: spans.start[id], end: spans.end[id], flags: spans.flags[id]};
+  const track = kind === "wait" ? lane.waits : lane.holds;
+  const spans = kind === "wait" ? lane.gil.waitSpans : lane.gil.holdSpans;
+  const id = track.id[i];
+  return {kind, gil: lane.gil.index, member: lane.member, thread: lane.thread.index, id,
+          start: spans.start[id], end: spans.end[id], flags: spans.flags[id]};
 }
 
 export function threadSelection(lane) {
-    return {kind: "thread", gil: lane.gil?.index ?? null, member: lane.member,
-            thread: lane.thread.index};
+  return {kind: "thread", gil: lane.gil?.index ?? null, member: lane.member,
+          thread: lane.thread.index};
 }
 
 /** The lane of a thread in a GIL (any of its lanes when the GIL is null). */
 export function laneOf(model, thread, gil) {
-    const {lanes} = model.threads[thread];
-    return lanes.find((lane) => (lane.gil?.index ?? null) === gil) ?? lanes[0];
+  const {lanes} = model.threads[thread];
+  return lanes.find((lane) => (lane.gil?.index ?? null) === gil) ?? lanes[0];
 }
 
 /** The longest span of a track that touches [from, to); looks at no more than `limit`. */
 function longestIn(track, from, to, limit = 5000) {
-    let best = -1, length = -1;
-    const first = track.firstAfter(from);
-    for (let i = first; i < track.count && track.start[i] < to && i < first + limit; i++) {
-        if (track.end(i) - track.start[i] > length) {
-            best = i;
-            length = track.end(i) - track.start[i];
-        }
+  let best = -1, length = -1;
+  const first = track.firstAfter(from);
+  for (let i = first; i < track.count && track.start[i] < to && i < first + limit; i++) {
+    if (track.end(i) - track.start[i] > length) {
+      best = i;
+      length = track.end(i) - track.start[i];
     }
-    return best;
+  }
+  return best;
 }
 
 /** What is in a lane at a time, within `near_ns`: a wait or hold, else the free stretch. */
 export function pick(lane, time, near_ns) {
-    if (lane.gil) {
-        for (const [kind, track] of [["hold", lane.holds], ["wait", lane.waits]]) {
-            const exact = track.at(time);
-            if (exact >= 0 && track.end(exact) - track.start[exact] > near_ns)
-                return spanSelection(lane, kind, exact);
-        }
-        for (const [kind, track] of [["wait", lane.waits], ["hold", lane.holds]]) {
-            const i = longestIn(track, time - near_ns, time + near_ns);
-            if (i >= 0)
-                return spanSelection(lane, kind, i);
-        }
+  if (lane.gil) {
+    for (const [kind, track] of [["hold", lane.holds], ["wait", lane.waits]]) {
+      const exact = track.at(time);
+      if (exact >= 0 && track.end(exact) - track.start[exact] > near_ns)
+        return spanSelection(lane, kind, exact);
     }
-    if (time < lane.start || time > lane.end)
-        return threadSelection(lane);
-    return {...threadSelection(lane), kind: "free", ...freeAround(lane, time)};
+    for (const [kind, track] of [["wait", lane.waits], ["hold", lane.holds]]) {
+      const i = longestIn(track, time - near_ns, time + near_ns);
+      if (i >= 0)
+        return spanSelection(lane, kind, i);
+    }
+  }
+  if (time < lane.start || time > lane.end)
+    return threadSelection(lane);
+  return {...threadSelection(lane), kind: "free", ...freeAround(lane, time)};
 }
 
 /** The span of a track at a time, the longest one near where that is too small to hit; -1 where
  * there is none. */
 function nearest(track, time, near_ns) {
-    const exact = track.at(time);
-    return exact >= 0 && track.end(exact) - track.start[exact] > near_ns ? exact
-        : longestIn(track, time - near_ns, time + near_ns);
+  const exact = track.at(time);
+  return exact >= 0 && track.end(exact) - track.start[exact] > near_ns ? exact
+    : longestIn(track, time - near_ns, time + near_ns);
 }
 
 /** The call of a level at a time, or near; null where there is none. */
 export function pickCall(lane, level, time, near_ns) {
-    const track = lane.thread.callTracks[level];
-    const i = track ? nearest(track, time, near_ns) : -1;
-    return i < 0 ? null : callSelection(lane, track.id[i]);
+  const track = lane.thread.callTracks[level];
+  const i = track ? nearest(track, time, near_ns) : -1;
+  return i < 0 ? null : callSelection(lane, track.id[i]);
 }
 
 export function callSelection(lane, id) {
-    const calls = lane.thread.callSpans;
-    return {...threadSelection(lane), kind: "call", id, start: calls.start[id],
-            end: calls.end[id], function: calls.function[id], depth: calls.depth[id]};
+  const calls = lane.thread.callSpans;
+  return {...threadSelection(lane), kind: "call", id, start: calls.start[id],
+          end: calls.end[id], function: calls.function[id], depth: calls.depth[id]};
 }
 
 /** The state of a thread at a time: a selection, or null where it is not known. */
 export function pickState(lane, time, near_ns) {
-    const track = lane.thread.stateTrack;
-    const i = nearest(track, time, near_ns);
-    return i < 0 ? null : stateSelection(lane, track.id[i]);
+  const track = lane.thread.stateTrack;
+  const i = nearest(track, time, near_ns);
+  return i < 0 ? null : stateSelection(lane, track.id[i]);
 }
 
 function stateSelection(lane, id) {
-    const spans = lane.thread.stateSpans;
-    return {...threadSelection(lane), kind: "state", id, start: spans.start[id],
-            end: spans.end[id], state: spans.flags[id], cpu: spans.member[id] - 1};
+  const spans = lane.thread.stateSpans;
+  return {...threadSelection(lane), kind: "state", id, start: spans.start[id],
+          end: spans.end[id], state: spans.flags[id], cpu: spans.member[id] - 1};
 }
 
 /** The stretch around `time` in which a thread neither holds nor waits. */
 function freeAround(lane, time) {
-    let {start, end} = lane;
-    for (const track of lane.gil ? [lane.holds, lane.waits] : []) {
-        const i = countBelow(track.start, time);
-        if (i > 0)
-            start = Math.max(start, track.end(i - 1));
-        if (i < track.count)
-            end = Math.min(end, track.start[i]);
-    }
-    return {start, end};
+  let {start, end} = lane;
+  for (const track of lane.gil ? [lane.holds, lane.waits] : []) {
+    const i = countBelow(track.start, time);
+    if (i > 0)
+      start = Math.max(start, track.end(i - 1));
+    if (i < track.count)
+      end = Math.min(end, track.start[i]);
+  }
+  return {start, end};
 }
 
 /** The next (+1) or previous (-1) span of the same kind in a selection's lane. */
 export function neighbour(model, selection, kind, direction, time) {
-    const lane = laneOf(model, selection.thread, selection.gil);
-    if (!lane.gil)
-        return null;
-    const track = kind === "hold" ? lane.holds : lane.waits;
-    const at = selection.start ?? time;
-    const below = countBelow(track.start, at);
-    const i = direction < 0 ? below - 1
-        : below < track.count && track.start[below] === at ? below + 1 : below;
-    return i >= 0 && i < track.count ? spanSelection(lane, kind, i) : null;
+  const lane = laneOf(model, selection.thread, selection.gil);
+  if (!lane.gil)
+    return null;
+  const track = kind === "hold" ? lane.holds : lane.waits;
+  const at = selection.start ?? time;
+  const below = countBelow(track.start, at);
+  const i = direction < 0 ? below - 1
+    : below < track.count && track.start[below] === at ? below + 1 : below;
+  return i >= 0 && i < track.count ? spanSelection(lane, kind, i) : null;
 }
 
 /** The selection that a link asks for (readHash), or null. */
 export function findSelection(model, asked) {
-    const thread = model.threads.filter((each) => each.tid === asked.tid)[asked.twin];
-    if (!thread)
-        return null;
-    const lane = laneOf(model, thread.index, asked.gil ?? thread.lanes[0].gil?.index ?? null);
-    if (asked.at?.kind === "state" && thread.stateSpans)
-        return pickState(lane, asked.at.start, 0) ?? threadSelection(lane);
-    if (asked.at?.kind === "call" && thread.callSpans) {
-        const id = countBelow(thread.callSpans.start, asked.at.start);
-        return id < thread.callSpans.count ? callSelection(lane, id) : threadSelection(lane);
-    }
-    if (!asked.at || !lane.gil || ["state", "call"].includes(asked.at.kind))
-        return threadSelection(lane);
-    if (asked.at.kind === "free")
-        return pick(lane, asked.at.start + 1, 0);
-    const track = asked.at.kind === "wait" ? lane.waits : lane.holds;
-    const i = countBelow(track.start, asked.at.start);
-    return i < track.count ? spanSelection(lane, asked.at.kind, i) : threadSelection(lane);
+  const thread = model.threads.filter((each) => each.tid === asked.tid)[asked.twin];
+  if (!thread)
+    return null;
+  const lane = laneOf(model, thread.index, asked.gil ?? thread.lanes[0].gil?.index ?? null);
+  if (asked.at?.kind === "state" && thread.stateSpans)
+    return pickState(lane, asked.at.start, 0) ?? threadSelection(lane);
+  if (asked.at?.kind === "call" && thread.callSpans) {
+    const id = countBelow(thread.callSpans.start, asked.at.start);
+    return id < thread.callSpans.count ? callSelection(lane, id) : threadSelection(lane);
+  }
+  if (!asked.at || !lane.gil || ["state", "call"].includes(asked.at.kind))
+    return threadSelection(lane);
+  if (asked.at.kind === "free")
+    return pick(lane, asked.at.start + 1, 0);
+  const track = asked.at.kind === "wait" ? lane.waits : lane.holds;
+  const i = countBelow(track.start, asked.at.start);
+  return i < track.count ? spanSelection(lane, asked.at.kind, i) : threadSelection(lane);
 }

@@ -13,165 +13,166 @@ const OWNERS_SHARE = 0.6; // of the height; the rest is the curve of waiters
 
 /** Without the GIL's events: how many threads sleep for it, as their states say. */
 function asleepForGil({threads}) {
-    const tracks = threads.flatMap(({stateTracks}) => stateTracks?.[FOR_THE_GIL] ?? []);
-    const all = (timesOf) => Float64Array.from(tracks.flatMap((track) => [...timesOf(track)]));
-    return new Crowd({start: all((track) => track.start),
-                      end: all((track) => track.start.map((_, i) => track.end(i)))});
+  const tracks = threads.flatMap(({stateTracks}) => stateTracks?.[FOR_THE_GIL] ?? []);
+  const all = (timesOf) => Float64Array.from(tracks.flatMap((track) => [...timesOf(track)]));
+  return new Crowd({start: all((track) => track.start),
+                    end: all((track) => track.start.map((_, i) => track.end(i)))});
 }
 
 export class Overview {
-    /** `hover(event, text)`: what there is to say at the pointer, null when it has left. */
-    constructor(model, view, load, hover) {
-        this.model = model;
-        this.load = load;
-        this.hover = hover;
-        this.crowds = model.gils.length > 0 ? model.gils.map((gil) => gil.crowd)
-            : [asleepForGil(model)];
-        this.view = view;
-        this.canvas = byId("overview-canvas");
-        this.context = this.canvas.getContext("2d", {alpha: false});
-        this.window = byId("overview-window");
-        this.painter = new Painter();
-        this.gils = this.busiest();
-        this.listen();
-    }
+  /** `hover(event, text)`: what there is to say at the pointer, null when it has left. */
+  constructor(model, view, load, hover) {
+    this.model = model;
+    this.load = load;
+    this.hover = hover;
+    this.crowds = model.gils.length > 0 ? model.gils.map((gil) => gil.crowd)
+      : [asleepForGil(model)];
+    this.view = view;
+    this.canvas = byId("overview-canvas");
+    this.context = this.canvas.getContext("2d", {alpha: false});
+    this.window = byId("overview-window");
+    this.painter = new Painter();
+    this.gils = this.busiest();
+    this.listen();
+  }
 
-    busiest() {
-        const load = (gil) => [...gil.waitTracks, ...gil.holdTracks]
-            .reduce((sum, track) => sum + track.total, 0);
-        return this.model.gils.map((gil) => ({gil, load: load(gil)}))
-            .sort((a, b) => b.load - a.load).slice(0, MOST_ROWS)
-            .map(({gil}) => gil).sort((a, b) => a.index - b.index);
-    }
+  busiest() {
+    const load = (gil) => [...gil.waitTracks, ...gil.holdTracks]
+      .reduce((sum, track) => sum + track.total, 0);
+    return this.model.gils.map((gil) => ({gil, load: load(gil)}))
+      .sort((a, b) => b.load - a.load).slice(0, MOST_ROWS)
+      .map(({gil}) => gil).sort((a, b) => a.index - b.index);
+  }
 
-    /** The picture of the run: only when the size or the colours change. */
-    paint() {
-        const ratio = Math.min(2, window.devicePixelRatio || 1);
-        const {clientWidth, clientHeight} = this.canvas;
-        const width = Math.max(1, Math.round(clientWidth * ratio));
-        const height = Math.max(1, Math.round(clientHeight * ratio));
-        this.canvas.width = width;
-        this.canvas.height = height;
-        const {painter, gils, theme} = this;
-        painter.begin(this.context, width, height, 0, this.view.duration, theme);
-        const owners = gils.length > 0 ? Math.round(height * OWNERS_SHARE) : 0;
-        const row = Math.floor(owners / Math.max(1, gils.length));
-        gils.forEach((gil, i) => painter.owners(gil, i * row, row - (i < gils.length - 1 ? 2 : 0)));
-        this.paintWaiters(owners + Math.round(3 * ratio), height, ratio);
-        painter.lost(this.model.lost, height);
-        painter.end(this.context);
-    }
+  /** The picture of the run: only when the size or the colours change. */
+  paint() {
+    const ratio = Math.min(2, window.devicePixelRatio || 1);
+    const {clientWidth, clientHeight} = this.canvas;
+    const width = Math.max(1, Math.round(clientWidth * ratio));
+    const height = Math.max(1, Math.round(clientHeight * ratio));
+    this.canvas.width = width;
+    this.canvas.height = height;
+    const {painter, gils, theme} = this;
+    painter.begin(this.context, width, height, 0, this.view.duration, theme);
+    const owners = gils.length > 0 ? Math.round(height * OWNERS_SHARE) : 0;
+    const row = Math.floor(owners / Math.max(1, gils.length));
+    gils.forEach((gil, i) => painter.owners(gil, i * row, row - (i < gils.length - 1 ? 2 : 0)));
+    this.paintWaiters(owners + Math.round(3 * ratio), height, ratio);
+    painter.lost(this.model.lost, height);
+    painter.end(this.context);
+  }
 
-    paintWaiters(top, bottom, ratio) {
-        const {width} = this.painter;
-        const sum = new Float32Array(width), one = new Float32Array(width);
-        for (const crowd of this.crowds) {
-            crowd.average(0, this.view.duration / width, width, one);
-            one.forEach((value, x) => { sum[x] += value; });
-        }
-        const most = Math.max(1, Math.ceil(sum.reduce((a, b) => Math.max(a, b), 0) - 0.01));
-        this.painter.curve(sum, top, bottom - top, most, Math.round(ratio));
-        this.label(sum.some((value) => value > 0) ? most : 0);
+  paintWaiters(top, bottom, ratio) {
+    const {width} = this.painter;
+    const sum = new Float32Array(width), one = new Float32Array(width);
+    for (const crowd of this.crowds) {
+      crowd.average(0, this.view.duration / width, width, one);
+      one.forEach((value, x) => { sum[x] += value; });
     }
+    const most = Math.max(1, Math.ceil(sum.reduce((a, b) => Math.max(a, b), 0) - 0.01));
+    this.painter.curve(sum, top, bottom - top, most, Math.round(ratio));
+    this.label(sum.some((value) => value > 0) ? most : 0);
+  }
 
-    /** The load of the GIL that was contended most, and what the curve's height means. */
-    label(most) {
-        const [busiest] = [...this.load ?? []].sort((a, b) => b.contended - a.contended);
-        const seen = this.gils.length > 0;
-        const texts = {
-            "overview-title": seen ? "Whole run: who holds" : "Whole run",
-            "overview-load": busiest ? `${this.load.length > 1 ? "busiest GIL " : ""}held ${percentText(busiest.held, 1)}%, waited for ${
-                percentText(busiest.contended, 1)}%` : "",
-            "overview-most": most > 0 ? `${seen ? "and how many wait" : "asleep for the GIL"}, up to ${most}`
-                : seen ? "and nobody waits" : "no GIL was seen",
-        };
-        for (const [id, text] of Object.entries(texts))
-            byId(id).textContent = text;
-        byId("overview-most").className = most > 0 ? "waits" : "hint";
-        this.canvas.setAttribute("aria-label", Object.values(texts).join(" "));
-    }
+  /** The load of the GIL that was contended most, and what the curve's height means. */
+  label(most) {
+    const [busiest] = [...this.load ?? []].sort((a, b) => b.contended - a.contended);
+    const seen = this.gils.length > 0, which = this.load?.length > 1 ? "busiest GIL " : "";
+    const waiting = seen ? "and how many wait" : "asleep for the GIL";
+    const texts = {
+      "overview-title": seen ? "Whole run: who holds" : "Whole run",
+      "overview-load": busiest ? `${which}held ${percentText(busiest.held, 1)}%, waited for ${
+        percentText(busiest.contended, 1)}%` : "",
+      "overview-most": most > 0 ? `${waiting}, up to ${most}`
+        : seen ? "and nobody waits" : "no GIL was seen",
+    };
+    for (const [id, text] of Object.entries(texts))
+      byId(id).textContent = text;
+    byId("overview-most").className = most > 0 ? "waits" : "hint";
+    this.canvas.setAttribute("aria-label", Object.values(texts).join(" "));
+  }
 
-    /** The load at a moment, as wide as a pixel or two. */
-    textAt(time) {
-        const half = this.view.duration / this.canvas.clientWidth;
-        const from = Math.max(0, time - half), to = Math.min(this.view.duration, time + half);
-        const waiting = new Float32Array(1);
-        let waiters = 0;
-        for (const crowd of this.crowds) {
-            crowd.average(from, to - from, 1, waiting);
-            waiters += waiting[0];
-        }
-        const holders = this.gils.flatMap((gil) => holdersDuring(gil, from, to)
-            .map(({member, ns}) => ({ns, name: gil.lanes[member].thread.name})))
-            .sort((a, b) => b.ns - a.ns).slice(0, 3)
-            .map(({ns, name}) => `${name} ${percentText(ns, to - from)}%`);
-        const lost = this.model.lost.some(([start, end]) => start < to && end > from);
-        return [timeText(time, half), holders.length > 0 ? `held by ${holders.join(", ")}` : "not held",
-                waiters > 0 ? `${waiters.toFixed(1)} waiting` : "", lost ? "events were lost" : ""]
-            .filter(Boolean).join(" · ");
+  /** The load at a moment, as wide as a pixel or two. */
+  textAt(time) {
+    const half = this.view.duration / this.canvas.clientWidth;
+    const from = Math.max(0, time - half), to = Math.min(this.view.duration, time + half);
+    const waiting = new Float32Array(1);
+    let waiters = 0;
+    for (const crowd of this.crowds) {
+      crowd.average(from, to - from, 1, waiting);
+      waiters += waiting[0];
     }
+    const holders = this.gils.flatMap((gil) => holdersDuring(gil, from, to)
+      .map(({member, ns}) => ({ns, name: gil.lanes[member].thread.name})))
+      .sort((a, b) => b.ns - a.ns).slice(0, 3)
+      .map(({ns, name}) => `${name} ${percentText(ns, to - from)}%`);
+    const lost = this.model.lost.some(([start, end]) => start < to && end > from);
+    return [timeText(time, half), holders.length > 0 ? `held by ${holders.join(", ")}` : "not held",
+            waiters > 0 ? `${waiters.toFixed(1)} waiting` : "", lost ? "events were lost" : ""]
+      .filter(Boolean).join(" · ");
+  }
 
-    /** Where the view's window is: at every change of it. */
-    place() {
-        const {from, width, duration} = this.view;
-        this.window.style.left = `${100 * from / duration}%`;
-        this.window.style.width = `${100 * width / duration}%`;
-    }
+  /** Where the view's window is: at every change of it. */
+  place() {
+    const {from, width, duration} = this.view;
+    this.window.style.left = `${100 * from / duration}%`;
+    this.window.style.width = `${100 * width / duration}%`;
+  }
 
-    timeAt(event) {
-        const box = this.canvas.getBoundingClientRect();
-        const share = (event.clientX - box.left) / box.width;
-        return this.view.duration * Math.min(1, Math.max(0, share));
-    }
+  timeAt(event) {
+    const box = this.canvas.getBoundingClientRect();
+    const share = (event.clientX - box.left) / box.width;
+    return this.view.duration * Math.min(1, Math.max(0, share));
+  }
 
-    /** What a press starts: moving the window, one of its edges, or a new window. */
-    gripAt(event) {
-        const box = this.window.getBoundingClientRect();
-        const whole = this.view.width >= this.view.duration * 0.999;
-        const near = (x) => Math.abs(event.clientX - x) <= EDGE_PIXELS;
-        if (near(box.left))
-            return {kind: "edge", fixed: this.view.to};
-        if (near(box.right))
-            return {kind: "edge", fixed: this.view.from};
-        if (!whole && event.clientX > box.left && event.clientX < box.right)
-            return {kind: "move", last: this.timeAt(event)};
-        return {kind: "new", fixed: this.timeAt(event)};
-    }
+  /** What a press starts: moving the window, one of its edges, or a new window. */
+  gripAt(event) {
+    const box = this.window.getBoundingClientRect();
+    const whole = this.view.width >= this.view.duration * 0.999;
+    const near = (x) => Math.abs(event.clientX - x) <= EDGE_PIXELS;
+    if (near(box.left))
+      return {kind: "edge", fixed: this.view.to};
+    if (near(box.right))
+      return {kind: "edge", fixed: this.view.from};
+    if (!whole && event.clientX > box.left && event.clientX < box.right)
+      return {kind: "move", last: this.timeAt(event)};
+    return {kind: "new", fixed: this.timeAt(event)};
+  }
 
-    listen() {
-        const area = byId("overview-area");
-        let grip = null;
-        area.addEventListener("pointerdown", (event) => {
-            if (event.button !== 0)
-                return;
-            grip = {...this.gripAt(event), x: event.clientX};
-            area.setPointerCapture(event.pointerId);
-        });
-        area.addEventListener("pointermove", (event) => {
-            const time = this.timeAt(event);
-            this.hover(event, grip ? null : this.textAt(time));
-            if (!grip) {
-                area.style.cursor = {edge: "ew-resize", move: "grab", new: "crosshair"}[
-                    this.gripAt(event).kind];
-            } else if (grip.kind === "move") {
-                this.view.pan(time - grip.last);
-                grip.last = time;
-            } else if (grip.kind === "edge" || Math.abs(event.clientX - grip.x) > 3) {
-                this.view.show(Math.min(grip.fixed, time), Math.max(grip.fixed, time));
-            }
-        });
-        area.addEventListener("pointerup", (event) => {
-            // A click without a drag brings that moment to the middle.
-            if (grip?.kind === "new" && Math.abs(event.clientX - grip.x) <= 3)
-                this.view.pan(grip.fixed - (this.view.from + this.view.to) / 2);
-            grip = null;
-        });
-        area.addEventListener("pointerleave", (event) => this.hover(event, null));
-        area.addEventListener("pointercancel", () => { grip = null; });
-        area.addEventListener("dblclick", () => this.view.fitAll());
-        area.addEventListener("wheel", (event) => {
-            event.preventDefault();
-            this.view.zoom(Math.exp(event.deltaY * 0.0015), this.timeAt(event));
-        }, {passive: false});
-    }
+  listen() {
+    const area = byId("overview-area");
+    let grip = null;
+    area.addEventListener("pointerdown", (event) => {
+      if (event.button !== 0)
+        return;
+      grip = {...this.gripAt(event), x: event.clientX};
+      area.setPointerCapture(event.pointerId);
+    });
+    area.addEventListener("pointermove", (event) => {
+      const time = this.timeAt(event);
+      this.hover(event, grip ? null : this.textAt(time));
+      if (!grip) {
+        area.style.cursor = {edge: "ew-resize", move: "grab", new: "crosshair"}[
+          this.gripAt(event).kind];
+      } else if (grip.kind === "move") {
+        this.view.pan(time - grip.last);
+        grip.last = time;
+      } else if (grip.kind === "edge" || Math.abs(event.clientX - grip.x) > 3) {
+        this.view.show(Math.min(grip.fixed, time), Math.max(grip.fixed, time));
+      }
+    });
+    area.addEventListener("pointerup", (event) => {
+      // A click without a drag brings that moment to the middle.
+      if (grip?.kind === "new" && Math.abs(event.clientX - grip.x) <= 3)
+        this.view.pan(grip.fixed - (this.view.from + this.view.to) / 2);
+      grip = null;
+    });
+    area.addEventListener("pointerleave", (event) => this.hover(event, null));
+    area.addEventListener("pointercancel", () => { grip = null; });
+    area.addEventListener("dblclick", () => this.view.fitAll());
+    area.addEventListener("wheel", (event) => {
+      event.preventDefault();
+      this.view.zoom(Math.exp(event.deltaY * 0.0015), this.timeAt(event));
+    }, {passive: false});
+  }
 }

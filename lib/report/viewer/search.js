@@ -1,114 +1,107 @@
 // Search for threads by name, id or process, and for calls by function, with next and previous.
 
 import {byId} from "./dom.js";
-import {CALL_HEIGHT, callSelection, laneOf, threadSelection} from "./model.js";
+import {matcher} from "./format.js";
+import {CALL_HEIGHT, callSelection, laneOf, laneText, threadSelection} from "./model.js";
 
 const MOST_CALLS = 100000;
 
 export class Search {
-    constructor(model, view, timeline) {
-        this.model = model;
-        this.view = view;
-        this.timeline = timeline;
-        this.input = byId("search");
-        this.found = []; // lanes
-        this.calls = [];
-        this.at = -1;
-        this.input.addEventListener("input", () => this.find());
-        this.input.addEventListener("keydown", (event) => this.key(event));
-        byId("search-next").addEventListener("click", () => this.next(1));
-        byId("search-previous").addEventListener("click", () => this.next(-1));
-    }
+  constructor(model, view, timeline) {
+    this.model = model;
+    this.view = view;
+    this.timeline = timeline;
+    this.input = byId("search");
+    this.found = []; // lanes
+    this.calls = [];
+    this.at = -1;
+    this.input.addEventListener("input", () => this.find());
+    this.input.addEventListener("keydown", (event) => this.key(event));
+    byId("search-next").addEventListener("click", () => this.next(1));
+    byId("search-previous").addEventListener("click", () => this.next(-1));
+  }
 
-    key(event) {
-        if (event.key === "Enter")
-            this.next(event.shiftKey ? -1 : 1);
-        else if (event.key === "Escape")
-            this.clear();
-    }
+  key(event) {
+    if (event.key === "Enter")
+      this.next(event.shiftKey ? -1 : 1);
+    else if (event.key === "Escape")
+      this.clear();
+  }
 
-    focus() {
-        this.input.focus();
-        this.input.select();
-    }
+  focus() {
+    this.input.focus();
+    this.input.select();
+  }
 
-    /** Look for a text, and go to the first that is found. */
-    start(text) {
-        this.input.value = text;
-        this.find();
-        this.next(1);
-    }
+  /** Look for a text, and go to the first that is found. */
+  start(text) {
+    this.input.value = text;
+    this.find();
+    this.next(1);
+  }
 
-    clear() {
-        this.input.value = "";
-        this.find();
-        this.input.blur();
-    }
+  clear() {
+    this.input.value = "";
+    this.find();
+    this.input.blur();
+  }
 
-    find() {
-        const words = this.input.value.toLowerCase().split(/\s+/).filter(Boolean);
-        const text = ({thread}) => {
-            const process = this.model.processes[thread.process];
-            return `${thread.name} ${thread.tid} ${process.title} ${process.pid}`.toLowerCase();
-        };
-        this.found = words.length === 0 ? [] : this.model.processes.flatMap((process) =>
-            this.model.threads.filter((thread) => thread.process === process.index)
-                .flatMap((thread) => thread.lanes))
-            .filter((lane) => words.every((word) => text(lane).includes(word)));
-        this.calls = words.length === 0 ? [] : this.findCalls(words);
-        this.at = -1;
-        this.show();
-    }
+  find() {
+    const {model} = this, matches = matcher(this.input.value);
+    this.found = !matches ? [] : model.threads.flatMap(({lanes}) => lanes)
+      .filter((lane) => matches(laneText(lane, model)))
+      .sort((a, b) => a.thread.process - b.thread.process);
+    this.calls = matches ? this.findCalls(matches) : [];
+    this.at = -1;
+    this.show();
+  }
 
-    /** The calls of functions that match, in the order of time: [{thread, id}]. */
-    findCalls(words) {
-        const {functions, threads} = this.model;
-        const matching = functions.map(({title, where}) => {
-            const text = `${title} ${where}`.toLowerCase();
-            return words.every((word) => text.includes(word));
-        });
-        const calls = [];
-        for (const thread of matching.includes(true) ? threads : []) {
-            const {count, function: called} = thread.callSpans ?? {count: 0};
-            for (let id = 0; id < count && calls.length < MOST_CALLS; id++)
-                if (matching[called[id]])
-                    calls.push({thread, id});
-        }
-        const start = ({thread, id}) => thread.callSpans.start[id];
-        return calls.sort((a, b) => start(a) - start(b));
+  /** The calls of functions that match, in the order of time: [{thread, id}]. */
+  findCalls(matches) {
+    const {functions, threads} = this.model;
+    const matching = functions.map(({title, where}) => matches(`${title} ${where}`));
+    const calls = [];
+    for (const thread of matching.includes(true) ? threads : []) {
+      const {count, function: called} = thread.callSpans ?? {count: 0};
+      for (let id = 0; id < count && calls.length < MOST_CALLS; id++)
+        if (matching[called[id]])
+          calls.push({thread, id});
     }
+    const start = ({thread, id}) => thread.callSpans.start[id];
+    return calls.sort((a, b) => start(a) - start(b));
+  }
 
-    /** Select a call, open its level and bring it into sight. */
-    selectCall({thread, id}) {
-        const lane = laneOf(this.model, thread.index, null);
-        const selection = callSelection(lane, id);
-        const row = this.timeline.rowOf(thread.index, lane.gil?.index ?? null);
-        if (row && (selection.depth + 1) * CALL_HEIGHT > row.calls)
-            this.view.set({unfolded: true});
-        this.view.set({selection});
-        this.view.reveal(selection.start, selection.end);
-    }
+  /** Select a call, open its level and bring it into sight. */
+  selectCall({thread, id}) {
+    const lane = laneOf(this.model, thread.index, null);
+    const selection = callSelection(lane, id);
+    const row = this.timeline.rowOf(thread.index, lane.gil?.index ?? null);
+    if (row && (selection.depth + 1) * CALL_HEIGHT > row.calls)
+      this.view.set({unfolded: true});
+    this.view.set({selection});
+    this.view.reveal(selection.start, selection.end);
+  }
 
-    next(direction) {
-        const count = this.found.length + this.calls.length;
-        if (count === 0)
-            return;
-        this.at = this.at < 0 ? (direction > 0 ? 0 : count - 1)
-            : (this.at + direction + count) % count;
-        const lane = this.found[this.at];
-        if (lane)
-            this.view.set({selection: threadSelection(lane)});
-        else
-            this.selectCall(this.calls[this.at - this.found.length]);
-        this.show();
-    }
+  next(direction) {
+    const count = this.found.length + this.calls.length;
+    if (count === 0)
+      return;
+    this.at = this.at < 0 ? (direction > 0 ? 0 : count - 1)
+      : (this.at + direction + count) % count;
+    const lane = this.found[this.at];
+    if (lane)
+      this.view.set({selection: threadSelection(lane)});
+    else
+      this.selectCall(this.calls[this.at - this.found.length]);
+    this.show();
+  }
 
-    show() {
-        const {input, found, at} = this;
-        byId("search-count").textContent = input.value === "" ? ""
-            : `${at < 0 ? "" : `${at + 1} of `}${found.length + this.calls.length}${
-                this.calls.length >= MOST_CALLS ? "+" : ""}`;
-        this.timeline.found = new Set(found);
-        this.timeline.markSelected();
-    }
+  show() {
+    const {input, found, at} = this;
+    byId("search-count").textContent = input.value === "" ? ""
+      : `${at < 0 ? "" : `${at + 1} of `}${found.length + this.calls.length}${
+        this.calls.length >= MOST_CALLS ? "+" : ""}`;
+    this.timeline.found = new Set(found);
+    this.timeline.markSelected();
+  }
 }

@@ -4,174 +4,174 @@ import {FOR_THE_GIL, countBelow} from "./lod.js";
 import {TimeSlice} from "./dom.js";
 
 function overlap(a0, a1, b0, b1) {
-    return Math.max(0, Math.min(a1, b1) - Math.max(a0, b0));
+  return Math.max(0, Math.min(a1, b1) - Math.max(a0, b0));
 }
 
 /** The GIL's first hold that ends after `time`. */
 export function firstHoldAfter(gil, time) {
-    const {start, end} = gil.holdSpans;
-    let i = countBelow(start, time);
-    while (i > 0 && end[i - 1] > time)
-        i--;
-    return i;
+  const {start, end} = gil.holdSpans;
+  let i = countBelow(start, time);
+  while (i > 0 && end[i - 1] > time)
+    i--;
+  return i;
 }
 
 /** Add to `held` (ns per member) who held the GIL in [from, to). Walks the holds when they
  * are few, asks each member's track when they are many. */
 function addHolders(gil, from, to, held) {
-    const {start, end, member} = gil.holdSpans;
-    const first = firstHoldAfter(gil, from);
-    const last = countBelow(start, to, first);
-    if (last - first > 24 * gil.members.length) {
-        gil.holdTracks.forEach((track, who) => { held[who] += track.covered(from, to); });
-        return;
-    }
-    for (let i = first; i < last; i++)
-        held[member[i]] += overlap(start[i], end[i], from, to);
+  const {start, end, member} = gil.holdSpans;
+  const first = firstHoldAfter(gil, from);
+  const last = countBelow(start, to, first);
+  if (last - first > 24 * gil.members.length) {
+    gil.holdTracks.forEach((track, who) => { held[who] += track.covered(from, to); });
+    return;
+  }
+  for (let i = first; i < last; i++)
+    held[member[i]] += overlap(start[i], end[i], from, to);
 }
 
 /** Largest first: [{member, ns}] of the entries above zero. */
 export function rankEntries(values) {
-    return Array.from(values, (ns, member) => ({member, ns}))
-        .filter((entry) => entry.ns > 0).sort((a, b) => b.ns - a.ns);
+  return Array.from(values, (ns, member) => ({member, ns}))
+    .filter((entry) => entry.ns > 0).sort((a, b) => b.ns - a.ns);
 }
 
 /** Who held the GIL during [from, to), and how long. */
 export function holdersDuring(gil, from, to) {
-    const held = new Float64Array(gil.members.length);
-    addHolders(gil, from, to, held);
-    return rankEntries(held);
+  const held = new Float64Array(gil.members.length);
+  addHolders(gil, from, to, held);
+  return rankEntries(held);
 }
 
 /** Who waited for the GIL during [from, to), and how long. */
 export function waitersDuring(gil, from, to) {
-    return rankEntries(gil.waitTracks.map((track) => track.covered(from, to)));
+  return rankEntries(gil.waitTracks.map((track) => track.covered(from, to)));
 }
 
 /** When a waiter asks for the GIL: it does whenever the switch interval has passed since it
  * began to wait, or asked last, and nobody took the GIL meanwhile. */
 function askedAt(since, holdStart, interval) {
-    const turns = Math.max(0, Math.ceil((holdStart - since) / interval));
-    return since + (turns + 1) * interval;
+  const turns = Math.max(0, Math.ceil((holdStart - since) / interval));
+  return since + (turns + 1) * interval;
 }
 
 /** How a hold ended: who was waiting when it was released, in the order in which they asked
  * for the GIL, or would have, and who took it next. */
 export function endOfHold(gil, selection, interval) {
-    const {holdSpans} = gil;
-    const waiting = [];
-    gil.waitTracks.forEach((track, member) => {
-        const i = track.at(selection.end - 1);
-        if (i >= 0 && member !== selection.member)
-            waiting.push({member, since: track.start[i],
-                          asked: askedAt(track.start[i], selection.start, interval)});
-    });
-    waiting.sort((a, b) => a.asked - b.asked);
-    const next = selection.id + 1;
-    return {
-        waiting,
-        next: next < holdSpans.count
-            ? {member: holdSpans.member[next], start: holdSpans.start[next],
-               end: holdSpans.end[next], id: next}
-            : null,
-    };
+  const {holdSpans} = gil;
+  const waiting = [];
+  gil.waitTracks.forEach((track, member) => {
+    const i = track.at(selection.end - 1);
+    if (i >= 0 && member !== selection.member)
+      waiting.push({member, since: track.start[i],
+                    asked: askedAt(track.start[i], selection.start, interval)});
+  });
+  waiting.sort((a, b) => a.asked - b.asked);
+  const next = selection.id + 1;
+  return {
+    waiting,
+    next: next < holdSpans.count
+      ? {member: holdSpans.member[next], start: holdSpans.start[next],
+         end: holdSpans.end[next], id: next}
+      : null,
+  };
 }
 
 /** The longest hold within a wait: what an arrow and "jump to" point at. */
 export function mainHold(gil, from, to) {
-    const {start, end, member} = gil.holdSpans;
-    let best = null;
-    const first = firstHoldAfter(gil, from);
-    const last = Math.min(countBelow(start, to, first), first + 100000);
-    for (let i = first; i < last; i++) {
-        const ns = overlap(start[i], end[i], from, to);
-        if (ns > 0 && (!best || ns > best.ns))
-            best = {id: i, member: member[i], start: start[i], end: end[i], ns};
-    }
-    return best;
+  const {start, end, member} = gil.holdSpans;
+  let best = null;
+  const first = firstHoldAfter(gil, from);
+  const last = Math.min(countBelow(start, to, first), first + 100000);
+  for (let i = first; i < last; i++) {
+    const ns = overlap(start[i], end[i], from, to);
+    if (ns > 0 && (!best || ns > best.ns))
+      best = {id: i, member: member[i], start: start[i], end: end[i], ns};
+  }
+  return best;
 }
 
 function measureTrack(track, from, to) {
-    const first = track.firstAfter(from);
-    let longest = 0, i = first;
-    for (; i < track.count && track.start[i] < to; i++)
-        longest = Math.max(longest, overlap(track.start[i], track.end(i), from, to));
-    return {ns: track.covered(from, to), count: i - first, longest};
+  const first = track.firstAfter(from);
+  let longest = 0, i = first;
+  for (; i < track.count && track.start[i] < to; i++)
+    longest = Math.max(longest, overlap(track.start[i], track.end(i), from, to));
+  return {ns: track.covered(from, to), count: i - first, longest};
 }
 
 /** A row of the table for [from, to), in the summary's own words. */
 export function measureLane(model, lane, from, to) {
-    const {thread} = lane;
-    const start = Math.max(from, lane.start), end = Math.max(start, Math.min(to, lane.end));
-    const hold = measureTrack(lane.holds, start, end);
-    const wait = measureTrack(lane.waits, start, end);
-    let unknown = 0;
-    for (const [lost0, lost1] of model.lost)
-        unknown += overlap(lost0, lost1, start, end);
-    const lifetime = end - start;
-    return {
-        thread: thread.index, tid: thread.tid, label: thread.label, main: thread.main,
-        start_ns: start, end_ns: end, lifetime_ns: lifetime,
-        hold_ns: hold.ns, wait_ns: wait.ns, unknown_ns: Math.min(unknown, lifetime),
-        free_ns: Math.max(0, lifetime - hold.ns - wait.ns - unknown),
-        holds: hold.count, waits: wait.count,
-        longest_hold_ns: hold.longest, longest_wait_ns: wait.longest,
-    };
+  const {thread} = lane;
+  const start = Math.max(from, lane.start), end = Math.max(start, Math.min(to, lane.end));
+  const hold = measureTrack(lane.holds, start, end);
+  const wait = measureTrack(lane.waits, start, end);
+  let unknown = 0;
+  for (const [lost0, lost1] of model.lost)
+    unknown += overlap(lost0, lost1, start, end);
+  const lifetime = end - start;
+  return {
+    thread: thread.index, tid: thread.tid, label: thread.label, main: thread.main,
+    start_ns: start, end_ns: end, lifetime_ns: lifetime,
+    hold_ns: hold.ns, wait_ns: wait.ns, unknown_ns: Math.min(unknown, lifetime),
+    free_ns: Math.max(0, lifetime - hold.ns - wait.ns - unknown),
+    holds: hold.count, waits: wait.count,
+    longest_hold_ns: hold.longest, longest_wait_ns: wait.longest,
+  };
 }
 
 /** The states of a table's row within its time, in the table's columns. */
 export function measureStates(model, {thread, start_ns: from, end_ns: to}) {
-    const tracks = model.threads[thread].stateTracks;
-    if (!tracks)
-        return {};
-    const [running, runnable, ...others] = tracks.map((track) => track.covered(from, to));
-    return {running_ns: running, runnable_ns: runnable,
-            for_gil_ns: tracks[FOR_THE_GIL].covered(from, to),
-            sleeping_ns: others.reduce((sum, ns) => sum + ns, 0), state_life_ns: to - from};
+  const tracks = model.threads[thread].stateTracks;
+  if (!tracks)
+    return {};
+  const [running, runnable, ...others] = tracks.map((track) => track.covered(from, to));
+  return {running_ns: running, runnable_ns: runnable,
+          for_gil_ns: tracks[FOR_THE_GIL].covered(from, to),
+          sleeping_ns: others.reduce((sum, ns) => sum + ns, 0), state_life_ns: to - from};
 }
 
 /** Who waits for whom in [from, to): for each waiter {member, ns, holders: [{member, ns}],
  * nobody}: `nobody` is the rest of its waiting, when the GIL was not held. Members that did
  * not wait are left out. Gives way to the page; null when `stale()` says so. */
 export async function measureBlockers(gil, from, to, stale = () => false) {
-    const waiters = [];
-    const slice = new TimeSlice();
-    for (let member = 0; member < gil.members.length; member++) {
-        const track = gil.waitTracks[member];
-        const ns = track.covered(from, to);
-        if (ns === 0)
-            continue;
-        const held = new Float64Array(gil.members.length);
-        for (let i = track.firstAfter(from); i < track.count && track.start[i] < to; i++) {
-            addHolders(gil, Math.max(from, track.start[i]), Math.min(to, track.end(i)), held);
-            if ((i & 63) === 0 && slice.due) {
-                await slice.pause();
-                if (stale())
-                    return null;
-            }
-        }
-        held[member] = 0;
-        const holders = rankEntries(held);
-        const explained = holders.reduce((sum, each) => sum + each.ns, 0);
-        waiters.push({member, ns, holders, nobody: Math.max(0, ns - explained)});
+  const waiters = [];
+  const slice = new TimeSlice();
+  for (let member = 0; member < gil.members.length; member++) {
+    const track = gil.waitTracks[member];
+    const ns = track.covered(from, to);
+    if (ns === 0)
+      continue;
+    const held = new Float64Array(gil.members.length);
+    for (let i = track.firstAfter(from); i < track.count && track.start[i] < to; i++) {
+      addHolders(gil, Math.max(from, track.start[i]), Math.min(to, track.end(i)), held);
+      if ((i & 63) === 0 && slice.due) {
+        await slice.pause();
+        if (stale())
+          return null;
+      }
     }
-    return waiters;
+    held[member] = 0;
+    const holders = rankEntries(held);
+    const explained = holders.reduce((sum, each) => sum + each.ns, 0);
+    waiters.push({member, ns, holders, nobody: Math.max(0, ns - explained)});
+  }
+  return waiters;
 }
 
 /** The `limit` longest spans of a kind in [from, to): ids, longest first. */
 export function longestSpans(spans, from, to, limit) {
-    const found = [];
-    let least = 0;
-    for (let i = 0; i < spans.count; i++) {
-        const ns = spans.end[i] - spans.start[i];
-        if (ns <= least || spans.end[i] <= from || spans.start[i] >= to)
-            continue;
-        found.push({id: i, ns});
-        if (found.length >= 2 * limit) {
-            found.sort((a, b) => b.ns - a.ns);
-            found.length = limit;
-            least = found[limit - 1].ns;
-        }
+  const found = [];
+  let least = 0;
+  for (let i = 0; i < spans.count; i++) {
+    const ns = spans.end[i] - spans.start[i];
+    if (ns <= least || spans.end[i] <= from || spans.start[i] >= to)
+      continue;
+    found.push({id: i, ns});
+    if (found.length >= 2 * limit) {
+      found.sort((a, b) => b.ns - a.ns);
+      found.length = limit;
+      least = found[limit - 1].ns;
     }
-    return found.sort((a, b) => b.ns - a.ns).slice(0, limit).map((each) => each.id);
+  }
+  return found.sort((a, b) => b.ns - a.ns).slice(0, limit).map((each) => each.id);
 }

@@ -7,215 +7,217 @@ import {FlameGraph} from "./flamegraph.js";
 import {countText, durationText, nameText, percentText, timeText} from "./format.js";
 import {gilName, spanSelection} from "./model.js";
 import {countBelow} from "./lod.js";
-import {holdersDuring, longestSpans, measureBlockers, rankEntries, waitersDuring} from "./select.js";
+import {holdersDuring, longestSpans, measureBlockers, rankEntries, waitersDuring}
+  from "./select.js";
 
 const LONGEST = 100;      // rows in a list of spans
 const MATRIX_THREADS = 40; // rows and columns of a matrix, by most waiting and holding
 
 const TITLES = {threads: "Threads", blockers: "Blockers", matrix: "Who waits for whom",
-                flame: "Flame graph", waits: "Long waits", holds: "Long holds", counters: "Counters"};
+                flame: "Flame graph", waits: "Long waits", holds: "Long holds",
+                counters: "Counters"};
 const TABS = Object.keys(TITLES);
 
 export class Tabs {
-    /** `search` looks for a text among threads and functions. */
-    constructor(model, view, summary, search) {
-        this.model = model;
-        this.build(view);
-        this.counters = summary.counters ?? [];
-        this.flame = new FlameGraph(model, byId("panel-flame"), view);
-        this.blockers = new Blockers(model, summary, search);
-        byId("tab-counters").hidden = this.counters.length === 0;
-        byId("tab-flame").hidden = !this.flame.present;
-        byId("tab-blockers").hidden = !this.blockers.present;
-        this.view = view;
-        this.turn = 0;
-        this.shown = null; // tab and range whose content is there
-        byId("tabs").addEventListener("keydown", (event) => this.key(event));
-    }
+  /** `search` looks for a text among threads and functions. */
+  constructor(model, view, summary, search) {
+    this.model = model;
+    this.build(view);
+    this.counters = summary.counters ?? [];
+    this.flame = new FlameGraph(model, byId("panel-flame"), view);
+    this.blockers = new Blockers(model, summary, search);
+    byId("tab-counters").hidden = this.counters.length === 0;
+    byId("tab-flame").hidden = !this.flame.present;
+    byId("tab-blockers").hidden = !this.blockers.present;
+    this.view = view;
+    this.turn = 0;
+    this.shown = null; // tab and range whose content is there
+    byId("tabs").addEventListener("keydown", (event) => this.key(event));
+  }
 
-    /** The tabs and their panels; that of the threads is there. */
-    build(view) {
-        byId("tabs").prepend(...TABS.map((tab) => make("button", {
-            id: `tab-${tab}`, role: "tab", "aria-controls": `panel-${tab}`,
-            onclick: () => view.set({tab}),
-        }, TITLES[tab])));
-        byId("answers").append(...TABS.slice(1).map((tab) => make("div.panel", {
-            id: `panel-${tab}`, role: "tabpanel", "aria-labelledby": `tab-${tab}`, tabIndex: 0,
-        })));
-    }
+  /** The tabs and their panels; that of the threads is there. */
+  build(view) {
+    byId("tabs").prepend(...TABS.map((tab) => make("button", {
+      id: `tab-${tab}`, role: "tab", "aria-controls": `panel-${tab}`,
+      onclick: () => view.set({tab}),
+    }, TITLES[tab])));
+    byId("answers").append(...TABS.slice(1).map((tab) => make("div.panel", {
+      id: `panel-${tab}`, role: "tabpanel", "aria-labelledby": `tab-${tab}`, tabIndex: 0,
+    })));
+  }
 
-    /** Is there such a tab in this report? */
-    has(tab) {
-        return TABS.includes(tab) && !byId(`tab-${tab}`).hidden;
-    }
+  /** Is there such a tab in this report? */
+  has(tab) {
+    return TABS.includes(tab) && !byId(`tab-${tab}`).hidden;
+  }
 
-    key(event) {
-        const step = {ArrowLeft: -1, ArrowRight: 1}[event.key];
-        if (!step)
-            return;
-        const tabs = TABS.filter((each) => this.has(each));
-        const tab = tabs[(tabs.indexOf(this.view.tab) + step + tabs.length) % tabs.length];
-        this.view.set({tab});
-        byId(`tab-${tab}`).focus();
-        event.preventDefault();
-    }
+  key(event) {
+    const step = {ArrowLeft: -1, ArrowRight: 1}[event.key];
+    if (!step)
+      return;
+    const tabs = TABS.filter((each) => this.has(each));
+    const tab = tabs[(tabs.indexOf(this.view.tab) + step + tabs.length) % tabs.length];
+    this.view.set({tab});
+    byId(`tab-${tab}`).focus();
+    event.preventDefault();
+  }
 
-    show() {
-        const {tab, range} = this.view;
-        for (const each of TABS) {
-            byId(`tab-${each}`).setAttribute("aria-selected", String(each === tab));
-            byId(`tab-${each}`).tabIndex = each === tab ? 0 : -1;
-            byId(`panel-${each}`).hidden = each !== tab;
-        }
-        const key = `${tab} ${range?.from} ${range?.to}`;
-        if (tab === "threads" || key === this.shown)
-            return;
-        this.shown = key;
-        const interval = range ?? {from: 0, to: this.view.duration};
-        if (tab === "flame")
-            this.flame.show(interval);
-        else
-            this.fill(tab, interval);
+  show() {
+    const {tab, range} = this.view;
+    for (const each of TABS) {
+      byId(`tab-${each}`).setAttribute("aria-selected", String(each === tab));
+      byId(`tab-${each}`).tabIndex = each === tab ? 0 : -1;
+      byId(`panel-${each}`).hidden = each !== tab;
     }
+    const key = `${tab} ${range?.from} ${range?.to}`;
+    if (tab === "threads" || key === this.shown)
+      return;
+    this.shown = key;
+    const interval = range ?? {from: 0, to: this.view.duration};
+    if (tab === "flame")
+      this.flame.show(interval);
+    else
+      this.fill(tab, interval);
+  }
 
-    async fill(tab, interval) {
-        const turn = ++this.turn;
-        const stale = () => turn !== this.turn;
-        const panel = byId(`panel-${tab}`);
-        if (tab === "matrix" || tab === "blockers")
-            panel.replaceChildren(make("p.hint", "Measuring…"));
-        await nextTurn();
-        const content = tab === "matrix" ? await this.matrices(interval, stale)
-            : tab === "blockers" ? await this.blockers.table(this.view.range, stale)
-                : tab === "counters" ? this.counterTables() : this.longest(tab, interval);
-        if (!stale())
-            panel.replaceChildren(...content);
-    }
+  async fill(tab, interval) {
+    const turn = ++this.turn;
+    const stale = () => turn !== this.turn;
+    const panel = byId(`panel-${tab}`);
+    if (tab === "matrix" || tab === "blockers")
+      panel.replaceChildren(make("p.hint", "Measuring…"));
+    await nextTurn();
+    const content = tab === "matrix" ? await this.matrices(interval, stale)
+      : tab === "blockers" ? await this.blockers.table(this.view.range, stale)
+        : tab === "counters" ? this.counterTables() : this.longest(tab, interval);
+    if (!stale())
+      panel.replaceChildren(...content);
+  }
 
-    name(gil, member) {
-        const {name, tid} = gil.lanes[member].thread;
-        return threadLabel(this.theme.ownerColor(gil.colorOf[member]), name, tid);
-    }
+  name(gil, member) {
+    const {name, tid} = gil.lanes[member].thread;
+    return threadLabel(this.theme.ownerColor(gil.colorOf[member]), name, tid);
+  }
 
-    gilTitle(gil) {
-        const process = this.model.processes[gil.process];
-        return make("h2", make("bdi", process.title), ` (${process.pid}), ${
-            gilName(gil, this.model)}`);
-    }
+  gilTitle(gil) {
+    const process = this.model.processes[gil.process];
+    return make("h2", make("bdi", process.title), ` (${process.pid}), ${
+      gilName(gil, this.model)}`);
+  }
 
-    async matrices({from, to}, stale) {
-        const content = [];
-        for (const gil of this.model.gils) {
-            const waiters = await measureBlockers(gil, from, to, stale);
-            if (!waiters)
-                return [];
-            if (waiters.length > 0)
-                content.push(this.gilTitle(gil), this.matrix(gil, waiters));
-        }
-        return content.length ? content
-            : [make("p.hint", "No thread waited for another here.")];
+  async matrices({from, to}, stale) {
+    const content = [];
+    for (const gil of this.model.gils) {
+      const waiters = await measureBlockers(gil, from, to, stale);
+      if (!waiters)
+        return [];
+      if (waiters.length > 0)
+        content.push(this.gilTitle(gil), this.matrix(gil, waiters));
     }
+    return content.length ? content
+      : [make("p.hint", "No thread waited for another here.")];
+  }
 
-    matrix(gil, waiters) {
-        const caused = new Float64Array(gil.members.length);
-        let most = 1;
-        for (const {member, ns} of waiters.flatMap((waiter) => waiter.holders)) {
-            caused[member] += ns;
-            most = Math.max(most, ns);
-        }
-        const rows = [...waiters].sort((a, b) => b.ns - a.ns).slice(0, MATRIX_THREADS);
-        const columns = rankEntries(caused).slice(0, MATRIX_THREADS);
-        const corner = "waits ↓   for →";
-        const titles = [corner, ...columns.map(({member}) => this.name(gil, member)), "nobody", "all"];
-        const body = rows.map((row) => {
-            const held = new Map(row.holders.map(({member, ns}) => [member, ns]));
-            return make("tr",
-                make("th", {scope: "row", className: "text"}, ...this.name(gil, row.member)),
-                ...columns.map(({member}) => this.matrixCell(held.get(member) ?? 0, most, row.ns)),
-                make("td", durationText(row.nobody)),
-                make("td", make("b", durationText(row.ns))));
-        });
-        const left = waiters.length - rows.length;
-        return make("div", makeTable("matrix", titles, [corner], body), left > 0
-            ? make("p.hint", `${left} threads that waited less are not shown.`) : "");
+  matrix(gil, waiters) {
+    const caused = new Float64Array(gil.members.length);
+    let most = 1;
+    for (const {member, ns} of waiters.flatMap((waiter) => waiter.holders)) {
+      caused[member] += ns;
+      most = Math.max(most, ns);
     }
+    const rows = [...waiters].sort((a, b) => b.ns - a.ns).slice(0, MATRIX_THREADS);
+    const columns = rankEntries(caused).slice(0, MATRIX_THREADS);
+    const corner = "waits ↓   for →";
+    const titles = [corner, ...columns.map(({member}) => this.name(gil, member)), "nobody", "all"];
+    const body = rows.map((row) => {
+      const held = new Map(row.holders.map(({member, ns}) => [member, ns]));
+      return make("tr",
+        make("th", {scope: "row", className: "text"}, ...this.name(gil, row.member)),
+        ...columns.map(({member}) => this.matrixCell(held.get(member) ?? 0, most, row.ns)),
+        make("td", durationText(row.nobody)),
+        make("td", make("b", durationText(row.ns))));
+    });
+    const left = waiters.length - rows.length;
+    return make("div", makeTable("matrix", titles, [corner], body), left > 0
+      ? make("p.hint", `${left} threads that waited less are not shown.`) : "");
+  }
 
-    matrixCell(ns, most, whole) {
-        const cell = make("td", {"data-value": ns, title: `${percentText(ns, whole)}% of its waiting`},
-                          ns > 0 ? durationText(ns) : "·");
-        if (ns > 0)
-            cell.style.setProperty("--share", `${(8 + 45 * ns / most).toFixed(0)}%`);
-        return cell;
-    }
+  matrixCell(ns, most, whole) {
+    const cell = make("td", {"data-value": ns, title: `${percentText(ns, whole)}% of its waiting`},
+                      ns > 0 ? durationText(ns) : "·");
+    if (ns > 0)
+      cell.style.setProperty("--share", `${(8 + 45 * ns / most).toFixed(0)}%`);
+    return cell;
+  }
 
-    /** What was counted while each thread held, waited, or did neither: the summary's. */
-    counterTables() {
-        const titles = ["Thread", "Total", "Holding", "Waiting", "Neither", "Holding /s",
-                        "Waiting /s", "Neither /s"];
-        const keys = ["total", "holding", "waiting", "free", "holding_per_s", "waiting_per_s",
-                      "free_per_s"];
-        const number = (value) => value === null || value === undefined ? "–"
-            : Number.isInteger(value) || value >= 1000 ? countText(Math.round(value))
-                : value.toFixed(1);
-        return this.counters.flatMap(({name, threads}) => [
-            make("h2", make("bdi", nameText(name))),
-            makeTable("list", titles, ["Thread"], threads.map((row) => make("tr",
-                make("td.text", make("bdi", nameText(row.label)),
-                     make("span.tid", String(row.tid))),
-                ...keys.map((key) => make("td", {"data-key": key, "data-value": row[key]},
-                                          number(row[key])))))),
-        ]);
-    }
+  /** What was counted while each thread held, waited, or did neither: the summary's. */
+  counterTables() {
+    const titles = ["Thread", "Total", "Holding", "Waiting", "Neither", "Holding /s",
+                    "Waiting /s", "Neither /s"];
+    const keys = ["total", "holding", "waiting", "free", "holding_per_s", "waiting_per_s",
+                  "free_per_s"];
+    const number = (value) => value === null || value === undefined ? "–"
+      : Number.isInteger(value) || value >= 1000 ? countText(Math.round(value))
+        : value.toFixed(1);
+    return this.counters.flatMap(({name, threads}) => [
+      make("h2", make("bdi", nameText(name))),
+      makeTable("list", titles, ["Thread"], threads.map((row) => make("tr",
+        make("td.text", make("bdi", nameText(row.label)),
+             make("span.tid", String(row.tid))),
+        ...keys.map((key) => make("td", {"data-key": key, "data-value": row[key]},
+                                  number(row[key])))))),
+    ]);
+  }
 
-    /** The longest waits or holds of all GILs. */
-    longest(tab, {from, to}) {
-        const kind = tab === "waits" ? "wait" : "hold";
-        const found = [];
-        for (const gil of this.model.gils) {
-            const spans = kind === "wait" ? gil.waitSpans : gil.holdSpans;
-            for (const id of longestSpans(spans, from, to, LONGEST))
-                found.push({gil, id, spans, ns: spans.end[id] - spans.start[id]});
-        }
-        found.sort((a, b) => b.ns - a.ns);
-        if (found.length === 0)
-            return [make("p.hint", `No ${kind}s here.`)];
-        const titles = kind === "wait" ? ["Thread", "Waited", "At", "Mostly for"]
-            : ["Thread", "Held", "At", "Cost others", "Mostly in"];
-        if (this.model.functions.length === 0)
-            titles.length = 4;
-        return [makeTable("list", titles, ["Thread", "Mostly for", "Cost others", "Mostly in"],
-            found.slice(0, LONGEST).map((each) => this.spanRow(kind, each, titles.length)))];
+  /** The longest waits or holds of all GILs. */
+  longest(tab, {from, to}) {
+    const kind = tab === "waits" ? "wait" : "hold";
+    const found = [];
+    for (const gil of this.model.gils) {
+      const spans = kind === "wait" ? gil.waitSpans : gil.holdSpans;
+      for (const id of longestSpans(spans, from, to, LONGEST))
+        found.push({gil, id, spans, ns: spans.end[id] - spans.start[id]});
     }
+    found.sort((a, b) => b.ns - a.ns);
+    if (found.length === 0)
+      return [make("p.hint", `No ${kind}s here.`)];
+    const titles = kind === "wait" ? ["Thread", "Waited", "At", "Mostly for"]
+      : ["Thread", "Held", "At", "Cost others", "Mostly in"];
+    if (this.model.functions.length === 0)
+      titles.length = 4;
+    return [makeTable("list", titles, ["Thread", "Mostly for", "Cost others", "Mostly in"],
+      found.slice(0, LONGEST).map((each) => this.spanRow(kind, each, titles.length)))];
+  }
 
-    spanRow(kind, {gil, id, spans, ns}, columns) {
-        const lane = gil.lanes[spans.member[id]];
-        const track = kind === "wait" ? lane.waits : lane.holds;
-        const jump = () => {
-            this.view.set({selection: spanSelection(lane, kind, countBelow(track.id, id))});
-            this.view.fit();
-        };
-        return make("tr", {onclick: jump},
-            make("td.text",
-                 make("button.link", ...this.name(gil, lane.member))),
-            make("td", {"data-value": ns}, durationText(ns)),
-            make("td", timeText(spans.start[id], 1e4)),
-            this.partners(kind, gil, spans.start[id], spans.end[id]),
-            columns > 4 ? this.function(lane.thread, spans.start[id], spans.end[id]) : null);
-    }
+  spanRow(kind, {gil, id, spans, ns}, columns) {
+    const lane = gil.lanes[spans.member[id]];
+    const track = kind === "wait" ? lane.waits : lane.holds;
+    const jump = () => {
+      this.view.set({selection: spanSelection(lane, kind, countBelow(track.id, id))});
+      this.view.fit();
+    };
+    return make("tr", {onclick: jump},
+      make("td.text",
+           make("button.link", ...this.name(gil, lane.member))),
+      make("td", {"data-value": ns}, durationText(ns)),
+      make("td", timeText(spans.start[id], 1e4)),
+      this.partners(kind, gil, spans.start[id], spans.end[id]),
+      columns > 4 ? this.function(lane.thread, spans.start[id], spans.end[id]) : null);
+  }
 
-    function(thread, from, to) {
-        const [first] = doingDuring(this.model, thread, [[from, to]]);
-        const text = first ? doingText(this.model, first) : "–";
-        return make("td.text.where", {title: text}, make("bdi", text));
-    }
+  function(thread, from, to) {
+    const [first] = doingDuring(this.model, thread, [[from, to]]);
+    const text = first ? doingText(this.model, first) : "–";
+    return make("td.text.where", {title: text}, make("bdi", text));
+  }
 
-    partners(kind, gil, start, end) {
-        if (kind === "hold") {
-            const cost = waitersDuring(gil, start, end).reduce((sum, entry) => sum + entry.ns, 0);
-            return make("td.text", cost > 0 ? `${durationText(cost)} of waiting` : "–");
-        }
-        const [first] = holdersDuring(gil, start, end);
-        return make("td.text", ...(first
-            ? [...this.name(gil, first.member), ` ${durationText(first.ns)}`] : ["–"]));
+  partners(kind, gil, start, end) {
+    if (kind === "hold") {
+      const cost = waitersDuring(gil, start, end).reduce((sum, entry) => sum + entry.ns, 0);
+      return make("td.text", cost > 0 ? `${durationText(cost)} of waiting` : "–");
     }
+    const [first] = holdersDuring(gil, start, end);
+    return make("td.text", ...(first
+      ? [...this.name(gil, first.member), ` ${durationText(first.ns)}`] : ["–"]));
+  }
 }

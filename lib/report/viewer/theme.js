@@ -7,40 +7,40 @@ const OWNERS_DARK = ["#5b94d6", "#49ad69", "#a883d6", "#d1ac3c", "#4bb4c4", "#ab
                      "#8490ea", "#9aba48", "#8a9cad", "#3fb0a2", "#c49c64", "#74b0f2"];
 
 function toPixel(css) {
-    const [r, g, b] = [1, 3, 5].map((at) => parseInt(css.slice(at, at + 2), 16));
-    return (0xff000000 | b << 16 | g << 8 | r) >>> 0; // little-endian RGBA
+  const [r, g, b] = [1, 3, 5].map((at) => parseInt(css.slice(at, at + 2), 16));
+  return (0xff000000 | b << 16 | g << 8 | r) >>> 0; // little-endian RGBA
 }
 
 function mixPixels(a, b, share) {
-    let out = 0xff000000;
-    for (const shift of [0, 8, 16]) {
-        const from = a >>> shift & 255, to = b >>> shift & 255;
-        out |= Math.round(from + (to - from) * share) << shift;
-    }
-    return out >>> 0;
+  let out = 0xff000000;
+  for (const shift of [0, 8, 16]) {
+    const from = a >>> shift & 255, to = b >>> shift & 255;
+    out |= Math.round(from + (to - from) * share) << shift;
+  }
+  return out >>> 0;
 }
 
 /** Read the current colours; again when the system's wish changes. */
 export function readTheme() {
-    const dark = matchMedia("(prefers-color-scheme: dark)").matches &&
-        !matchMedia("print").matches;
-    const style = getComputedStyle(document.documentElement);
-    const css = (name) => style.getPropertyValue(`--${name}`).trim();
-    const theme = {dark, owners: dark ? OWNERS_DARK : OWNERS_LIGHT, pixels: {}};
-    for (const name of ["lane", "lane-odd", "text", "muted", "line", "wait", "free", "accent",
-                        "lost", "panel", "idle", "page", "running", "runnable",
-                        "blocked", "counter"]) {
-        theme[name] = css(name);
-        theme.pixels[name] = toPixel(theme[name]);
-    }
-    theme.ownerPixels = theme.owners.map(toPixel);
-    theme.pixels.waitPale = mixPixels(theme.pixels.lane, theme.pixels.wait, dark ? 0.38 : 0.3);
-    theme.font = "11px " + css("font");
-    theme.ownerColor = (rank) => rank < 0 ? theme.free : theme.owners[rank % theme.owners.length];
-    // Functions are many: pale colours that text can stand on, by number.
-    theme.functionPixel = (number) => mixPixels(theme.pixels.lane,
-        theme.ownerPixels[number * 7 % theme.ownerPixels.length], 0.42);
-    theme.functionPixels = new Map();
-    theme.ownerPixel = (rank) => theme.ownerPixels[rank % theme.ownerPixels.length];
-    return theme;
+  const dark = matchMedia("(prefers-color-scheme: dark)").matches &&
+    !matchMedia("print").matches;
+  const style = getComputedStyle(document.documentElement);
+  const css = (name) => style.getPropertyValue(`--${name}`).trim();
+  const theme = {dark, owners: dark ? OWNERS_DARK : OWNERS_LIGHT, pixels: {}};
+  for (const name of ["lane", "lane-odd", "text", "muted", "line", "wait", "free", "accent",
+                      "lost", "panel", "idle", "page", "running", "runnable",
+                      "blocked", "counter"]) {
+              theme[name] = css(name);
+              theme.pixels[name] = toPixel(theme[name]);
+            }
+  theme.ownerPixels = theme.owners.map(toPixel);
+  theme.pixels.waitPale = mixPixels(theme.pixels.lane, theme.pixels.wait, dark ? 0.38 : 0.3);
+  theme.font = "11px " + css("font");
+  theme.ownerColor = (rank) => rank < 0 ? theme.free : theme.owners[rank % theme.owners.length];
+  // Functions are many: pale colours that text can stand on, by number.
+  theme.functionPixel = (number) => mixPixels(theme.pixels.lane,
+    theme.ownerPixels[number * 7 % theme.ownerPixels.length], 0.42);
+  theme.functionPixels = new Map();
+  theme.ownerPixel = (rank) => theme.ownerPixels[rank % theme.ownerPixels.length];
+  return theme;
 }

@@ -5,14 +5,14 @@ import {byId, make} from "./dom.js";
 import {countText, durationText, nameText, percentText} from "./format.js";
 
 function commandText(argv) {
-    return argv.map((word) => /^[\w@%+=:,./-]+$/.test(word) ? word
-        : `'${nameText(word).replaceAll("'", "'\\''")}'`).join(" ");
+  return argv.map((word) => /^[\w@%+=:,./-]+$/.test(word) ? word
+    : `'${nameText(word).replaceAll("'", "'\\''")}'`).join(" ");
 }
 
 function ending(run) {
-    if (run.term_signal > 0)
-        return `killed by signal ${run.term_signal}`;
-    return Number.isInteger(run.exit_status) ? `exit status ${run.exit_status}` : null;
+  if (run.term_signal > 0)
+    return `killed by signal ${run.term_signal}`;
+  return Number.isInteger(run.exit_status) ? `exit status ${run.exit_status}` : null;
 }
 
 const GIL_SOURCES = {cond: "probes of libc", futex: "futex calls",
@@ -20,70 +20,70 @@ const GIL_SOURCES = {cond: "probes of libc", futex: "futex calls",
 
 /** Where what came from. */
 function sources({run, gils, sched, functions}) {
-    const gil = run.gil_source ?? GIL_SOURCES[gils?.[0]?.source];
-    const called = run.function_source ?? (functions ? "a trace" : null);
-    return [gil && `GIL: ${gil}`, called && `functions: ${called}`,
-            sched && `states: ${sched.reasons ? "scheduler tracepoints" : "switch records"}`]
-        .filter(Boolean).join(", ");
+  const gil = run.gil_source ?? GIL_SOURCES[gils?.[0]?.source];
+  const called = run.function_source ?? (functions ? "a trace" : null);
+  return [gil && `GIL: ${gil}`, called && `functions: ${called}`,
+          sched && `states: ${sched.reasons ? "scheduler tracepoints" : "switch records"}`]
+    .filter(Boolean).join(", ");
 }
 
 /** What recording cost the program, an estimate. */
 function costText({cost, run}) {
-    if (typeof cost?.total_ns !== "number")
-        return null;
-    const parts = [[cost.gil_events, cost.gil_event_ns, "GIL events"],
-                   [cost.calls, cost.call_ns, "calls"]]
-        .filter(([count, ns]) => count > 0 && typeof ns === "number")
-        .map(([count, ns, what]) => `${countText(count)} ${what} at ${durationText(ns)}`);
-    return `about ${durationText(cost.total_ns)}, ${
-        percentText(cost.total_ns, run.wall_ns)}% of the run (${parts.join(", ")})`;
+  if (typeof cost?.total_ns !== "number")
+    return null;
+  const parts = [[cost.gil_events, cost.gil_event_ns, "GIL events"],
+                 [cost.calls, cost.call_ns, "calls"]]
+    .filter(([count, ns]) => count > 0 && typeof ns === "number")
+    .map(([count, ns, what]) => `${countText(count)} ${what} at ${durationText(ns)}`);
+  return `about ${durationText(cost.total_ns)}, ${
+    percentText(cost.total_ns, run.wall_ns)}% of the run (${parts.join(", ")})`;
 }
 
 /** [name, text] of the run, without what is not known. */
 function runFacts(summary) {
-    const {run} = summary;
-    const facts = [
-        ["Interpreter", run.version],
-        ["Executable", run.interpreter],
-        ["Ran for", run.wall_ns > 0 ? durationText(run.wall_ns) : null],
-        ["Ended with", ending(run)],
-        ["Sources", sources(summary)],
-        ["Recording cost", costText(summary)],
-        ["Events", summary.quality?.events > 0 ? countText(summary.quality.events) : null],
-        ["Host", run.host],
-    ];
-    return facts.filter(([, text]) => text !== null && text !== undefined && text !== "");
+  const {run} = summary;
+  const facts = [
+    ["Interpreter", run.version],
+    ["Executable", run.interpreter],
+    ["Ran for", run.wall_ns > 0 ? durationText(run.wall_ns) : null],
+    ["Ended with", ending(run)],
+    ["Sources", sources(summary)],
+    ["Recording cost", costText(summary)],
+    ["Events", summary.quality?.events > 0 ? countText(summary.quality.events) : null],
+    ["Host", run.host],
+  ];
+  return facts.filter(([, text]) => text !== null && text !== undefined && text !== "");
 }
 
 // Counts of struct gt_quality that speak of defects and have no sentence among the findings.
 const DEFECTS = [
-    ["unordered", "events were out of order"],
-    ["duplicates", "events were recorded twice"],
-    ["unparsed_lines", "lines of input were not understood"],
+  ["unordered", "events were out of order"],
+  ["duplicates", "events were recorded twice"],
+  ["unparsed_lines", "lines of input were not understood"],
 ];
 
 function defectList(quality) {
-    return DEFECTS.filter(([name]) => quality[name] > 0).map(([name, text]) =>
-        make("li", {"data-quality": name}, make("b", countText(quality[name])), ` ${text}`));
+  return DEFECTS.filter(([name]) => quality[name] > 0).map(([name, text]) =>
+    make("li", {"data-quality": name}, make("b", countText(quality[name])), ` ${text}`));
 }
 
 export function showVerdict(summary) {
-    summary.run ??= {};
-    const {run} = summary;
-    const command = run.argv?.length ? commandText(run.argv) : "";
-    if (command) {
-        byId("command").textContent = command;
-        byId("command").title = command;
-        document.title = `${command} – giltracer`;
-    }
-    const [first, ...rest] = summary.findings?.length ? summary.findings
-        : ["The GIL was not recorded."];
-    byId("headline").textContent = nameText(first);
-    byId("findings").replaceChildren(...rest.map((text) => make("li", nameText(text))));
-    byId("facts").replaceChildren(...runFacts(summary).map(([name, text]) =>
-        make("div", make("dt", name), make("dd", {title: nameText(text)}, nameText(text)))));
-    const defects = defectList(summary.quality ?? {});
-    byId("defects").hidden = defects.length === 0;
-    byId("defect-list").replaceChildren(...defects);
-    byId("generator").textContent = summary.generator ?? "giltracer";
+  summary.run ??= {};
+  const {run} = summary;
+  const command = run.argv?.length ? commandText(run.argv) : "";
+  if (command) {
+    byId("command").textContent = command;
+    byId("command").title = command;
+    document.title = `${command} – giltracer`;
+  }
+  const [first, ...rest] = summary.findings?.length ? summary.findings
+    : ["The GIL was not recorded."];
+  byId("headline").textContent = nameText(first);
+  byId("findings").replaceChildren(...rest.map((text) => make("li", nameText(text))));
+  byId("facts").replaceChildren(...runFacts(summary).map(([name, text]) =>
+    make("div", make("dt", name), make("dd", {title: nameText(text)}, nameText(text)))));
+  const defects = defectList(summary.quality ?? {});
+  byId("defects").hidden = defects.length === 0;
+  byId("defect-list").replaceChildren(...defects);
+  byId("generator").textContent = summary.generator ?? "giltracer";
 }

@@ -3,142 +3,142 @@
 export const LEAST_WIDTH_NS = 200;
 
 export class View {
-    constructor(duration_ns) {
-        this.duration = Math.max(duration_ns, LEAST_WIDTH_NS);
-        this.from = 0;             // ns since time zero
-        this.to = this.duration;
-        this.range = null;         // {from, to} that was dragged, or null
-        this.selection = null;     // {kind: "thread"|"wait"|"hold"|"free", gil, member, …}
-        this.collapsed = new Set(); // indices of processes
-        this.unfolded = false;     // show all levels of calls
-        this.others = false;       // show processes without a GIL
-        this.order = "start";      // of threads: start, wait, hold, name
-        this.filter = "";
-        this.tab = "threads";
-        this.listeners = [];
-    }
+  constructor(duration_ns) {
+    this.duration = Math.max(duration_ns, LEAST_WIDTH_NS);
+    this.from = 0;             // ns since time zero
+    this.to = this.duration;
+    this.range = null;         // {from, to} that was dragged, or null
+    this.selection = null;     // {kind: "thread"|"wait"|"hold"|"free", gil, member, …}
+    this.collapsed = new Set(); // indices of processes
+    this.unfolded = false;     // show all levels of calls
+    this.others = false;       // show processes without a GIL
+    this.order = "start";      // of threads: start, wait, hold, name
+    this.filter = "";
+    this.tab = "threads";
+    this.listeners = [];
+  }
 
-    get width() {
-        return this.to - this.from;
-    }
+  get width() {
+    return this.to - this.from;
+  }
 
-    onChange(listener) {
-        this.listeners.push(listener);
-    }
+  onChange(listener) {
+    this.listeners.push(listener);
+  }
 
-    /** Change fields and tell who listens what changed. */
-    set(fields) {
-        const changed = Object.keys(fields).filter((name) => this[name] !== fields[name]);
-        if (changed.length === 0)
-            return;
-        Object.assign(this, fields);
-        for (const listener of this.listeners)
-            listener(new Set(changed));
-    }
+  /** Change fields and tell who listens what changed. */
+  set(fields) {
+    const changed = Object.keys(fields).filter((name) => this[name] !== fields[name]);
+    if (changed.length === 0)
+      return;
+    Object.assign(this, fields);
+    for (const listener of this.listeners)
+      listener(new Set(changed));
+  }
 
-    /** Show an interval, kept within the run and not too small to see. */
-    show(from, to) {
-        const width = Math.min(this.duration, Math.max(LEAST_WIDTH_NS, to - from));
-        const middle = (from + to) / 2;
-        const start = Math.min(Math.max(0, middle - width / 2), this.duration - width);
-        this.set({from: start, to: start + width});
-    }
+  /** Show an interval, kept within the run and not too small to see. */
+  show(from, to) {
+    const width = Math.min(this.duration, Math.max(LEAST_WIDTH_NS, to - from));
+    const middle = (from + to) / 2;
+    const start = Math.min(Math.max(0, middle - width / 2), this.duration - width);
+    this.set({from: start, to: start + width});
+  }
 
-    /** Make the interval `factor` times as wide; the time `at` stays where it is. */
-    zoom(factor, at = (this.from + this.to) / 2) {
-        const width = Math.min(this.duration, Math.max(LEAST_WIDTH_NS, this.width * factor));
-        const share = (at - this.from) / this.width;
-        this.show(at - share * width, at - share * width + width);
-    }
+  /** Make the interval `factor` times as wide; the time `at` stays where it is. */
+  zoom(factor, at = (this.from + this.to) / 2) {
+    const width = Math.min(this.duration, Math.max(LEAST_WIDTH_NS, this.width * factor));
+    const share = (at - this.from) / this.width;
+    this.show(at - share * width, at - share * width + width);
+  }
 
-    pan(by_ns) {
-        const from = Math.min(Math.max(0, this.from + by_ns), this.duration - this.width);
-        this.set({from, to: from + this.width});
-    }
+  pan(by_ns) {
+    const from = Math.min(Math.max(0, this.from + by_ns), this.duration - this.width);
+    this.set({from, to: from + this.width});
+  }
 
-    /** The selected span or range with some air around it; the whole run without one. */
-    fit() {
-        const {selection, range} = this;
-        if (selection?.end > selection?.start)
-            this.showAround(selection.start, selection.end, 0.5);
-        else if (range)
-            this.showAround(range.from, range.to, 0.03);
-        else
-            this.fitAll();
-    }
+  /** The selected span or range with some air around it; the whole run without one. */
+  fit() {
+    const {selection, range} = this;
+    if (selection?.end > selection?.start)
+      this.showAround(selection.start, selection.end, 0.5);
+    else if (range)
+      this.showAround(range.from, range.to, 0.03);
+    else
+      this.fitAll();
+  }
 
-    fitAll() {
-        this.show(0, this.duration);
-    }
+  fitAll() {
+    this.show(0, this.duration);
+  }
 
-    showAround(from, to, air) {
-        this.show(from - (to - from) * air, to + (to - from) * air);
-    }
+  showAround(from, to, air) {
+    this.show(from - (to - from) * air, to + (to - from) * air);
+  }
 
-    /** Bring a time into sight without zooming. */
-    reveal(from, to) {
-        if (to - from > this.width)
-            this.showAround(from, to, 0.1);
-        else if (from < this.from || to > this.to)
-            this.pan((from + to) / 2 - (this.from + this.to) / 2);
-    }
+  /** Bring a time into sight without zooming. */
+  reveal(from, to) {
+    if (to - from > this.width)
+      this.showAround(from, to, 0.1);
+    else if (from < this.from || to > this.to)
+      this.pan((from + to) / 2 - (this.from + this.to) / 2);
+  }
 
-    toggleProcess(process) {
-        const collapsed = new Set(this.collapsed);
-        if (!collapsed.delete(process))
-            collapsed.add(process);
-        this.set({collapsed});
-    }
+  toggleProcess(process) {
+    const collapsed = new Set(this.collapsed);
+    if (!collapsed.delete(process))
+      collapsed.add(process);
+    this.set({collapsed});
+  }
 }
 
 /** The view as a link's fragment: "t=FROM-TO&thread=TID&…" in ns since time zero. */
 export function viewToHash(view, model) {
-    const parts = [`t=${Math.round(view.from)}-${Math.round(view.to)}`];
-    const {selection, range} = view;
-    if (selection) {
-        const thread = model.threads[selection.thread];
-        const twins = model.threads.filter((other) => other.tid === thread.tid);
-        const suffix = twins.length > 1 ? `.${twins.indexOf(thread)}` : "";
-        parts.push(`thread=${thread.tid}${suffix}`);
-        if (selection.gil !== null)
-            parts.push(`gil=${selection.gil}`);
-        if (selection.kind !== "thread")
-            parts.push(`at=${selection.kind}:${Math.round(selection.start)}`);
-    }
-    if (range)
-        parts.push(`range=${Math.round(range.from)}-${Math.round(range.to)}`);
-    if (view.tab !== "threads")
-        parts.push(`tab=${view.tab}`);
-    if (view.order !== "start")
-        parts.push(`order=${view.order}`);
-    if (view.filter)
-        parts.push(`filter=${encodeURIComponent(view.filter)}`);
-    return parts.join("&");
+  const parts = [`t=${Math.round(view.from)}-${Math.round(view.to)}`];
+  const {selection, range} = view;
+  if (selection) {
+    const thread = model.threads[selection.thread];
+    const twins = model.threads.filter((other) => other.tid === thread.tid);
+    const suffix = twins.length > 1 ? `.${twins.indexOf(thread)}` : "";
+    parts.push(`thread=${thread.tid}${suffix}`);
+    if (selection.gil !== null)
+      parts.push(`gil=${selection.gil}`);
+    if (selection.kind !== "thread")
+      parts.push(`at=${selection.kind}:${Math.round(selection.start)}`);
+  }
+  if (range)
+    parts.push(`range=${Math.round(range.from)}-${Math.round(range.to)}`);
+  if (view.tab !== "threads")
+    parts.push(`tab=${view.tab}`);
+  if (view.order !== "start")
+    parts.push(`order=${view.order}`);
+  if (view.filter)
+    parts.push(`filter=${encodeURIComponent(view.filter)}`);
+  return parts.join("&");
 }
 
 function readInterval(text) {
-    const match = /^(\d{1,16})-(\d{1,16})$/.exec(text ?? "");
-    return match && Number(match[1]) < Number(match[2])
-        ? {from: Number(match[1]), to: Number(match[2])} : null;
+  const match = /^(\d{1,16})-(\d{1,16})$/.exec(text ?? "");
+  return match && Number(match[1]) < Number(match[2])
+    ? {from: Number(match[1]), to: Number(match[2])} : null;
 }
 
 const ORDERS_ASKED = new Set(["start", "wait", "hold", "name"]);
 
 /** What a fragment asks for; anything that is not understood is left out. */
 export function readHash(hash) {
-    const values = new URLSearchParams(hash.replace(/^#/, ""));
-    const thread = /^(\d{1,10})(?:\.(\d{1,6}))?$/.exec(values.get("thread") ?? "");
-    const at = /^(wait|hold|free|state|call):(\d{1,16})$/.exec(values.get("at") ?? "");
-    const gil = /^\d{1,6}$/.exec(values.get("gil") ?? "");
-    return {
-        interval: readInterval(values.get("t")),
-        range: readInterval(values.get("range")),
-        tid: thread ? Number(thread[1]) : null,
-        twin: thread ? Number(thread[2] ?? 0) : 0,
-        gil: gil ? Number(gil[0]) : null,
-        at: at ? {kind: at[1], start: Number(at[2])} : null,
-        tab: /^[a-z]{1,20}$/.exec(values.get("tab") ?? "")?.[0] ?? null,
-        ...values.has("filter") && {filter: values.get("filter")},
-        ...ORDERS_ASKED.has(values.get("order")) && {order: values.get("order")},
-    };
+  const values = new URLSearchParams(hash.replace(/^#/, ""));
+  const thread = /^(\d{1,10})(?:\.(\d{1,6}))?$/.exec(values.get("thread") ?? "");
+  const at = /^(wait|hold|free|state|call):(\d{1,16})$/.exec(values.get("at") ?? "");
+  const gil = /^\d{1,6}$/.exec(values.get("gil") ?? "");
+  return {
+    interval: readInterval(values.get("t")),
+    range: readInterval(values.get("range")),
+    tid: thread ? Number(thread[1]) : null,
+    twin: thread ? Number(thread[2] ?? 0) : 0,
+    gil: gil ? Number(gil[0]) : null,
+    at: at ? {kind: at[1], start: Number(at[2])} : null,
+    tab: /^[a-z]{1,20}$/.exec(values.get("tab") ?? "")?.[0] ?? null,
+    ...values.has("filter") && {filter: values.get("filter")},
+    ...ORDERS_ASKED.has(values.get("order")) && {order: values.get("order")},
+  };
 }
