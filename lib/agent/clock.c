@@ -43,19 +43,16 @@ static bool counter_is_trusted(void)
 }
 #endif
 
-int gt_agent_clock_init(struct gt_wire_control *control)
+void gt_agent_clock_init(struct gt_wire_control *control)
 {
-    bool trusted = counter_is_trusted();
-    uint32_t expected = GT_WIRE_TICKS_UNKNOWN;
-    uint32_t mine = trusted ? GT_WIRE_TICKS_COUNTER : GT_WIRE_TICKS_MONOTONIC;
+    uint32_t source = GT_WIRE_TICKS_UNKNOWN;
+    uint32_t mine = counter_is_trusted() ? GT_WIRE_TICKS_COUNTER : GT_WIRE_TICKS_MONOTONIC;
 
-    if (!__atomic_compare_exchange_n(&control->tick_source, &expected, mine, false,
-                                     __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
-        mine = expected;
-    if (mine == GT_WIRE_TICKS_COUNTER && !trusted)
-        return -1;
-    gt_agent_counter = mine == GT_WIRE_TICKS_COUNTER;
-    return 0;
+    /* Whoever came first saw the same machine, maybe more of it than a chroot shows. */
+    if (__atomic_compare_exchange_n(&control->tick_source, &source, mine, false,
+                                    __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+        source = mine;
+    gt_agent_counter = source == GT_WIRE_TICKS_COUNTER;
 }
 
 /* Both clocks at one moment: the closest of a few tries, so that an interrupt between the

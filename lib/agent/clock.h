@@ -59,9 +59,8 @@ static inline uint64_t gt_agent_ticks(void)
     return gt_agent_monotonic_ns();
 }
 
-/* Agree with the run's other processes on the source of ticks. Returns 0, or -1 when they
- * use a source that this process cannot. */
-int gt_agent_clock_init(struct gt_wire_control *control);
+/* Agree with the run's other processes on the source of ticks. */
+void gt_agent_clock_init(struct gt_wire_control *control);
 
 /* Append an anchor now, and say when the next one is due. */
 void gt_agent_clock_anchor(struct gt_wire_control *control);

@@ -349,9 +349,9 @@ void gt_agent_log_init(void)
     if (length < 0)
         gt_agent.program[0] = '\0';
     if (!map_control()) {
-        if (gt_agent_clock_init(gt_agent.control) || gt_agent_threads_init()) {
-            gt_agent_trouble(
-                "cannot use the clock, or thread keys, of the run's other processes", 0);
+        gt_agent_clock_init(gt_agent.control);
+        if (gt_agent_threads_init()) {
+            gt_agent_trouble("no thread key is free, or forks cannot be watched", 0);
         } else {
             gt_agent.process_ticks = gt_agent_ticks_ordered();
             gt_agent_clock_anchor(gt_agent.control);

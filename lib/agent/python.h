@@ -67,6 +67,8 @@ enum gt_agent_method_flags {
     X(PyObject *, PySys_GetObject, (const char *))                                             \
     X(PyObject *, PyModule_GetDict, (PyObject *))                                              \
     X(PyObject *, PyObject_GetAttrString, (PyObject *, const char *))                          \
+    X(PyObject *, PyObject_GenericGetAttr, (PyObject *, PyObject *))                           \
+    X(PyObject *, PyUnicode_FromString, (const char *))                                        \
     X(PyObject *, PyObject_CallMethod, (PyObject *, const char *, const char *, ...))          \
     X(PyObject *, PyDict_GetItemString, (PyObject *, const char *))                            \
     X(PyObject *, PyDict_GetItem, (PyObject *, PyObject *))                                    \

@@ -153,6 +153,16 @@ static int read_folder(struct gt_agentlog *log, const char *dir, struct gt_error
     return rc;
 }
 
+/* When the logs were full, or an agent gave up, that is said already. */
+static void warn_of_drops(struct gt_agentlog *log)
+{
+    if (log->quality.dropped && log->quality.stopped_ns < 0 && !log->warnings.count)
+        gt_agentlog_warn(log,
+                         "%llu events were not recorded: they came while the agent was busy "
+                         "(from signal handlers, for example)",
+                         (unsigned long long)log->quality.dropped);
+}
+
 struct gt_agentlog *gt_agentlog_open(const char *dir, struct gt_error *err)
 {
     struct gt_agentlog *log = calloc(1, sizeof(*log));
@@ -173,6 +183,8 @@ struct gt_agentlog *gt_agentlog_open(const char *dir, struct gt_error *err)
         rc = read_control(log, dir, err);
     if (!rc)
         rc = read_folder(log, dir, err);
+    if (!rc)
+        warn_of_drops(log);
     if (!rc)
         rc = gt_agentlog_find_lives(log, err);
     if (!rc)

@@ -325,12 +325,23 @@ def test_target_cannot_tell(agent, python):
 import sys, threading
 print(sys.argv, sys.path, sorted(globals()), sys.getprofile(), sys.gettrace(), __name__)
 print(threading.active_count(), sys.getrecursionlimit(), sys.flags)
+looks = []
+class Curious(threading.Thread):
+    def __getattribute__(self, name):
+        looks.append(name)
+        return super().__getattribute__(name)
+thread = Curious(target=len, args=((),), name="curious")
+thread.start()
+thread.join()
+thread.name = "renamed"
+print(looks)
 """
     agent.run(python, code, python=1)
     traced = agent.out
     plain = subprocess.run(agent.process.args, stdout=subprocess.PIPE, universal_newlines=True,
                            check=True)
     assert traced == plain.stdout and agent.err == ""
+    assert agent.log().quality["dropped"] == 0
 
 
 @every_python

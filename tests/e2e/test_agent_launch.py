@@ -76,6 +76,27 @@ def test_a_single_thread_never_waits(folder):
     assert row["wait_ns"] == 0 and row["waits"] == 0 and row["holds"] >= 100000
 
 
+@pytest.mark.parametrize("functions", ["--no-python-trace", "--python-trace"])
+def test_a_million_cycles_of_64_threads(functions, folder):
+    """Nothing is lost."""
+    summary = folder / "summary.json"
+    python = harness.an_interpreter(3, 12) or DEBIAN
+    run = giltracer([*AGENT, functions, "--python", python.path, "--summary", summary, "-o",
+                     folder / "x.pb.gz", target("cycles")], folder)
+    assert run.status == 0, run
+    each = int(run.out)
+    assert each == (1 << 20) // 64
+    document = harness.read_json(summary)
+    (gil,) = document["gils"]
+    workers = [row for row in gil["threads"] if not row["main"]]
+    assert len(workers) == 64 and all(row["holds"] >= each for row in workers)
+    assert sum(row["holds"] for row in workers) < 64 * each * 1.01
+    assert [line for line in run.err.splitlines() if "giltracer: " in line] == [
+        "giltracer: wrote %s" % (folder / "x.pb.gz")]
+    zero = ("lost_events", "unmatched_releases", "unmatched_takes", "overlaps", "duplicates")
+    assert not any(document["quality"][name] for name in zero), document["quality"]
+
+
 @pytest.mark.needs_perf
 @pytest.mark.parametrize("program", [["two_workers", "0.4"], ["holder", "hold"], ["forks", "3"]],
                          ids=lambda words: words[0])
