@@ -5,8 +5,8 @@
 #include <string.h>
 
 enum {
-    PYTHON_CALLS = 8192, /* from one place, before it is let go of */
-    LOOK_EVERY = 64,     /* of these, at whether the function is still traced */
+    OTHER_CALLS = 8192, /* from one place, before it is let go of */
+    LOOK_EVERY = 64,    /* of these, at whether the function is still traced */
 };
 
 /* Returned by a callback: no more of this event from this place. Of local events only. */
@@ -107,13 +107,45 @@ static void let_go(struct gt_agent_thread *self)
 }
 
 /*
- * A place in the code that calls a Python function. The event says nothing that PY_START does
- * not, and costs as much; but the next call from there may be of a C function. A place is let
- * go of after thousands of calls of Python functions and none of C, or when the function is
- * switched off.
+ * A place in the code that calls something else than a function of C. The event says nothing
+ * that PY_START does not, and costs as much; but the next call from there may be of a C
+ * function. So a place is let go of after thousands of such calls and none of C. False then.
  */
-static bool python_call_from(struct gt_agent_thread *self, PyObject *code, PyObject *offset,
+static bool other_call_from(struct gt_agent_thread *self, struct gt_agent_place *place)
+{
+    if (++place->calls < OTHER_CALLS)
+        return true;
+    let_go(self);
+    return false;
+}
+
+/* Also when its function is switched off. */
+static bool python_call_from(struct gt_agent_thread *self, struct gt_agent_place *place,
                              PyObject *callable)
+{
+    struct gt_agent_function *callee;
+
+    if (!other_call_from(self, place))
+        return false;
+    if (place->calls % LOOK_EVERY)
+        return true;
+    callee = gt_agent_function_of_code(self, gt_agent_api.PyFunction_GetCode(callable));
+    return !callee || !(callee->flags & GT_AGENT_OFF);
+}
+
+/* Of interest are C functions called from code that is traced. */
+static bool c_call_from(struct gt_agent_thread *self, PyObject *code,
+                        struct gt_agent_function *callee)
+{
+    struct gt_agent_function *caller = gt_agent_function_of_code(self, code);
+
+    if (!caller || caller->flags & GT_AGENT_SKIP || callee->flags & GT_AGENT_OFF)
+        return false;
+    return gt_agent_trace_call(self, callee, GT_WIRE_CALL);
+}
+
+static bool call_from(struct gt_agent_thread *self, PyObject *code, PyObject *offset,
+                      PyObject *callable)
 {
     uint64_t key = (uintptr_t)code + (uint64_t)gt_agent_api.PyLong_AsLong(offset);
     struct gt_agent_place *place = &self->places[(key ^ key >> 7) % GT_AGENT_PLACES];
@@ -123,28 +155,13 @@ static bool python_call_from(struct gt_agent_thread *self, PyObject *code, PyObj
         place->key = key;
         place->calls = 0;
     }
-    if (++place->calls == PYTHON_CALLS) {
-        let_go(self);
-        return false;
-    }
-    if (place->calls % LOOK_EVERY)
-        return true;
-    callee = gt_agent_function_of_code(self, gt_agent_api.PyFunction_GetCode(callable));
-    return !callee || !(callee->flags & GT_AGENT_OFF);
-}
-
-/* Of interest are C functions called from code that is traced. */
-static bool c_call_from(struct gt_agent_thread *self, PyObject *code, PyObject *callable)
-{
-    struct gt_agent_function *callee = gt_agent_function_of_callable(self, callable);
-    struct gt_agent_function *caller;
-
+    if (gt_agent_type(callable) == gt_agent_api.PyFunction_Type)
+        return python_call_from(self, place, callable);
+    callee = gt_agent_function_of_callable(self, callable);
     if (!callee)
-        return true;
-    caller = gt_agent_function_of_code(self, code);
-    if (!caller || caller->flags & GT_AGENT_SKIP || callee->flags & GT_AGENT_OFF)
-        return false;
-    return gt_agent_trace_call(self, callee, GT_WIRE_CALL);
+        return other_call_from(self, place); /* a class, say */
+    place->calls = 0;
+    return c_call_from(self, code, callee);
 }
 
 static PyObject *on_call(PyObject *unused, PyObject *const *args, ptrdiff_t count)
@@ -155,10 +172,7 @@ static PyObject *on_call(PyObject *unused, PyObject *const *args, ptrdiff_t coun
     (void)unused;
     if (GT_AGENT_UNLIKELY(!self))
         return none();
-    if (gt_agent_type(args[2]) == gt_agent_api.PyFunction_Type)
-        keep = python_call_from(self, args[0], args[1], args[2]);
-    else
-        keep = c_call_from(self, args[0], args[2]);
+    keep = call_from(self, args[0], args[1], args[2]);
     gt_agent_leave(self);
     return keep ? none() : disable;
 }

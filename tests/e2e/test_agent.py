@@ -511,6 +511,22 @@ once()
     assert names["once"] == 2 and names["fib"] < 1200000
 
 
+def test_a_place_that_calls_all_sorts(agent):
+    """It is looked at as long as functions of C are called from it."""
+    code = """
+class Thing: pass
+def mine(x): return x
+def work():
+    for i in range(40000): (mine if i % 2 else abs)(i)
+    for i in range(20000): Thing()
+work()
+"""
+    log = agent.run(NEWEST, code, python=1, budget=0)
+    calls = Counter(e.rest.split(" ", 2)[2].split("|")[0] for e in log.of("call"))
+    assert calls["abs"] == calls["mine"] == 20000
+    assert len(log.of("untraced")) == (1 if VERSIONS[NEWEST] >= (3, 12) else 0)
+
+
 def test_import_before_tracing(agent):
     log = agent.run(NEWEST, "import sys; print('colorsys' in sys.modules)", python=1,
                     **{"import": "colorsys,no.such.module"})
