@@ -231,6 +231,7 @@ static int start_report(struct run *run, struct gt_error *err)
         .perfetto_states = run->cli->perfetto_states,
         .keep_interpreter_frames = run->cli->keep_interpreter,
         .counters = run->plan.counters.items,
+        .cpus = gt_caps_cpus(),
         .single_gil = interp->major == 3 && interp->minor < 12,
     };
     /* Without it futex calls are judged by their pattern alone. */

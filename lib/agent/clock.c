@@ -8,7 +8,10 @@
 #include <cpuid.h>
 #endif
 
+enum { SHORT_NS = 50000 };
+
 bool gt_agent_counter;
+uint64_t gt_agent_short_ticks = SHORT_NS;
 
 #if defined(__x86_64__)
 /* The kernel's choice of clock tells whether it found the counters of all CPUs in step. */
@@ -94,6 +97,8 @@ static uint64_t ticks_to_next(const struct gt_wire_control *control, struct gt_w
         rate = age_ns > 1000 && now.ticks > first_ticks
                    ? (double)(now.ticks - first_ticks) / (double)age_ns
                    : 1;
+    if (age_ns > 1000000)
+        gt_agent_short_ticks = (uint64_t)(SHORT_NS * rate);
     return (uint64_t)((double)wait_ns * rate);
 }
 

@@ -219,6 +219,31 @@ static void attach(PyObject *code, struct gt_agent_function *function)
         gt_agent_extra_offset = offset;
 }
 
+/* Python functions by the end of their file's path, C functions by their module. */
+static void note_meeting(struct gt_agent_function *function, struct text name, struct text file)
+{
+    static const struct {
+        const char *file, *name;
+        enum gt_wire_kind kind;
+    } meetings[] = {
+        {"/queue.py", "Queue.get", GT_WIRE_QUEUE_GET},
+        {"/queue.py", "Queue.put", GT_WIRE_QUEUE_PUT},
+        {"_queue", "SimpleQueue.get", GT_WIRE_QUEUE_GET},
+        {"_queue", "SimpleQueue.get_nowait", GT_WIRE_QUEUE_GET},
+        {"_queue", "SimpleQueue.put", GT_WIRE_QUEUE_PUT},
+        {"_queue", "SimpleQueue.put_nowait", GT_WIRE_QUEUE_PUT},
+        {"/threading.py", "Barrier.wait", GT_WIRE_BARRIER},
+        {"/threading.py", "Thread.join", GT_WIRE_JOIN},
+    };
+
+    for (size_t i = 0; i < sizeof(meetings) / sizeof(meetings[0]); i++)
+        if (name.length == strlen(meetings[i].name) && ends_with(name, meetings[i].name) &&
+            ends_with(file, meetings[i].file)) {
+            function->flags |= GT_AGENT_SYNC;
+            function->meeting = meetings[i].kind;
+        }
+}
+
 static struct gt_agent_function *intern_code(struct gt_agent_thread *self, PyObject *code,
                                              PyObject *qualified)
 {
@@ -233,6 +258,7 @@ static struct gt_agent_function *intern_code(struct gt_agent_thread *self, PyObj
     if (ends_with(file, "/threading.py") &&
         (ends_with(name, "Thread.name") || (name.length == 4 && ends_with(name, "name"))))
         function->flags |= GT_AGENT_NAMES;
+    note_meeting(function, name, file);
     attach(code, function);
     return function;
 }
@@ -291,6 +317,13 @@ struct gt_agent_function *gt_agent_function_of_code_slow(struct gt_agent_thread 
     return function;
 }
 
+PyObject *gt_agent_object_of(PyObject *callable, PyObject *first)
+{
+    if (gt_agent_type(callable) == gt_agent_api.PyMethodDescr_Type)
+        return first;
+    return gt_agent_field(callable, CFUNCTION_SELF);
+}
+
 static const char *type_name(const PyObject *type)
 {
     const char *name = gt_agent_field(type, TYPE_NAME);
@@ -308,6 +341,7 @@ static struct gt_agent_function *intern_method(struct gt_agent_thread *self, PyO
     bool descriptor = gt_agent_type(callable) == api->PyMethodDescr_Type;
     PyObject *module = descriptor ? NULL : gt_agent_field(callable, CFUNCTION_MODULE);
     PyObject *owner = gt_agent_field(callable, descriptor ? DESCR_TYPE : CFUNCTION_SELF);
+    struct gt_agent_function *function;
     struct text file = {"", 0};
     struct text name;
     char buffer[512];
@@ -335,7 +369,10 @@ static struct gt_agent_function *intern_method(struct gt_agent_thread *self, PyO
     strncat(buffer, method->name ? method->name : "?", 250);
     name.data = buffer;
     name.length = strlen(buffer);
-    return intern(self, name, file, 0, GT_WIRE_FUNCTION_C);
+    function = intern(self, name, file, 0, GT_WIRE_FUNCTION_C);
+    if (function)
+        note_meeting(function, name, file);
+    return function;
 }
 
 /* sys.setprofile, and cProfile's. Looked at where no audit event tells. */

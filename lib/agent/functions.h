@@ -15,12 +15,14 @@ enum gt_agent_function_flags {
     GT_AGENT_C = 1 << 3,
     GT_AGENT_GC = 1 << 4,
     GT_AGENT_HOOKS = 1 << 5, /* sets the profile hook */
+    GT_AGENT_SYNC = 1 << 6,  /* threads meet there: sync.c */
 };
 
 /* Lives as long as the process. Functions of the same name, file and line share one. */
 struct gt_agent_function {
     uint32_t id;
     uint32_t flags;
+    uint32_t meeting; /* of GT_AGENT_SYNC: the enum gt_wire_kind of its records */
     uint64_t calls;
     uint64_t budget_ns; /* of CPU time, when its share was last looked at */
 };
@@ -61,6 +63,9 @@ static inline struct gt_agent_function *gt_agent_function_of_code(struct gt_agen
  * calls are left out. The GIL is held. */
 struct gt_agent_function *gt_agent_function_of_callable(struct gt_agent_thread *self,
                                                         PyObject *callable);
+
+/* The object whose method such a callable is, called with `first` (may be NULL). Borrowed. */
+PyObject *gt_agent_object_of(PyObject *callable, PyObject *first);
 
 /* A function of our own making. */
 struct gt_agent_function *gt_agent_function_named(struct gt_agent_thread *self,

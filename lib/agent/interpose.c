@@ -8,7 +8,9 @@
  */
 #include "agent/log.h"
 #include "agent/python.h"
+#include "agent/semaphores.h"
 #include "agent/trace.h"
+#include "agent/usage.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -43,6 +45,9 @@ typedef int create_fn(pthread_t *, const pthread_attr_t *, void *(*)(void *), vo
 typedef int sem_init_fn(sem_t *, int, unsigned);
 typedef int setname_fn(pthread_t, const char *);
 typedef int prctl_fn(int, ...);
+typedef int sem_fn(sem_t *);
+typedef int sem_timedwait_fn(sem_t *, const struct timespec *);
+typedef int sem_clockwait_fn(sem_t *, clockid_t, const struct timespec *);
 typedef void exit_fn(int);
 
 static signal_fn *next_signal;
@@ -52,6 +57,9 @@ static create_fn *next_create;
 static sem_init_fn *next_sem_init;
 static setname_fn *next_setname;
 static prctl_fn *next_prctl;
+static sem_fn *next_sem_wait, *next_sem_trywait, *next_sem_post;
+static sem_timedwait_fn *next_sem_timedwait;
+static sem_clockwait_fn *next_sem_clockwait;
 static exit_fn *next_exit;
 
 #ifdef COND_VERSION
@@ -77,10 +85,21 @@ static void resolve(void)
     next_sem_init = (sem_init_fn *)dlsym(RTLD_NEXT, "sem_init");
     next_setname = (setname_fn *)dlsym(RTLD_NEXT, "pthread_setname_np");
     next_prctl = (prctl_fn *)dlsym(RTLD_NEXT, "prctl");
+    next_sem_wait = (sem_fn *)dlsym(RTLD_NEXT, "sem_wait");
+    next_sem_trywait = (sem_fn *)dlsym(RTLD_NEXT, "sem_trywait");
+    next_sem_post = (sem_fn *)dlsym(RTLD_NEXT, "sem_post");
+    next_sem_timedwait = (sem_timedwait_fn *)dlsym(RTLD_NEXT, "sem_timedwait");
+    next_sem_clockwait = (sem_clockwait_fn *)dlsym(RTLD_NEXT, "sem_clockwait");
     next_exit = (exit_fn *)dlsym(RTLD_NEXT, "_exit");
     next_timedwait = (timedwait_fn *)next_cond("pthread_cond_timedwait");
     __atomic_store_n(&next_signal, (signal_fn *)next_cond("pthread_cond_signal"),
                      __ATOMIC_RELEASE);
+}
+
+static inline void resolve_once(void)
+{
+    if (GT_AGENT_UNLIKELY(!next_signal))
+        resolve();
 }
 
 /* threading knows a thread by the time that it first gives up the GIL of itself: its second
@@ -100,7 +119,10 @@ static inline void record(enum gt_wire_kind kind, uint64_t value)
     bool name_due = false;
 
     if (self) {
-        gt_agent_put(self, gt_agent_ticks_in_order(), GT_WIRE_WORD(kind, value));
+        uint64_t ticks = gt_agent_ticks_in_order();
+
+        gt_agent_put(self, ticks, GT_WIRE_WORD(kind, value));
+        gt_agent_usage_if_due(self, ticks, 1);
         if (GT_AGENT_UNLIKELY(gt_agent_profiling) && kind == GT_WIRE_SIGNAL)
             gt_agent_profile_thread(self);
         name_due = GT_AGENT_UNLIKELY(self->signals < NAME_SIGNALS) && wants_name(self, kind);
@@ -132,17 +154,82 @@ EXPORT int sem_init(sem_t *semaphore, int shared, unsigned value)
     if (GT_AGENT_UNLIKELY(gt_agent_start_due) &&
         gt_agent_from_python(__builtin_return_address(0)))
         gt_agent_start_try();
-    if (GT_AGENT_UNLIKELY(!next_signal))
-        resolve();
+    resolve_once();
     return next_sem_init(semaphore, shared, value);
+}
+
+EXPORT int sem_trywait(sem_t *semaphore)
+{
+    int rc;
+
+    resolve_once();
+    rc = next_sem_trywait(semaphore);
+    if (!rc && gt_agent_from_python(__builtin_return_address(0)))
+        gt_agent_sem_taken(semaphore);
+    return rc;
+}
+
+EXPORT int sem_post(sem_t *semaphore)
+{
+    resolve_once();
+    if (gt_agent_from_python(__builtin_return_address(0)))
+        gt_agent_sem_posts(semaphore);
+    return next_sem_post(semaphore);
+}
+
+EXPORT int sem_wait(sem_t *semaphore)
+{
+    uint64_t began;
+    int rc;
+
+    resolve_once();
+    if (!gt_agent_from_python(__builtin_return_address(0)))
+        return next_sem_wait(semaphore);
+    began = gt_agent_sem_wait_begins(semaphore);
+    rc = next_sem_wait(semaphore);
+    gt_agent_sem_wait_ended(semaphore, began, rc == 0);
+    return rc;
+}
+
+EXPORT int sem_timedwait(sem_t *restrict semaphore, const struct timespec *restrict deadline)
+{
+    uint64_t began;
+    int rc;
+
+    resolve_once();
+    if (!gt_agent_from_python(__builtin_return_address(0)))
+        return next_sem_timedwait(semaphore, deadline);
+    began = gt_agent_sem_wait_begins(semaphore);
+    rc = next_sem_timedwait(semaphore, deadline);
+    gt_agent_sem_wait_ended(semaphore, began, rc == 0);
+    return rc;
+}
+
+/* Since glibc 2.30, like pthread_cond_clockwait. */
+EXPORT int sem_clockwait(sem_t *restrict semaphore, clockid_t clock,
+                         const struct timespec *restrict deadline)
+{
+    uint64_t began;
+    int rc;
+
+    resolve_once();
+    if (!next_sem_clockwait) {
+        errno = EINVAL;
+        return -1;
+    }
+    if (!gt_agent_from_python(__builtin_return_address(0)))
+        return next_sem_clockwait(semaphore, clock, deadline);
+    began = gt_agent_sem_wait_begins(semaphore);
+    rc = next_sem_clockwait(semaphore, clock, deadline);
+    gt_agent_sem_wait_ended(semaphore, began, rc == 0);
+    return rc;
 }
 
 EXPORT int pthread_cond_signal(pthread_cond_t *cond)
 {
     if (gt_agent_from_python(__builtin_return_address(0)))
         record(GT_WIRE_SIGNAL, (uintptr_t)cond);
-    if (GT_AGENT_UNLIKELY(!next_signal))
-        resolve();
+    resolve_once();
     return next_signal(cond);
 }
 
@@ -152,8 +239,7 @@ EXPORT int pthread_cond_timedwait(pthread_cond_t *restrict cond,
 {
     if (gt_agent_from_python(__builtin_return_address(0)))
         record(GT_WIRE_WAIT, (uintptr_t)cond);
-    if (GT_AGENT_UNLIKELY(!next_signal))
-        resolve();
+    resolve_once();
     return next_timedwait(cond, mutex, deadline);
 }
 
@@ -164,8 +250,7 @@ EXPORT int pthread_cond_clockwait(pthread_cond_t *restrict cond,
 {
     if (gt_agent_from_python(__builtin_return_address(0)))
         record(GT_WIRE_WAIT, (uintptr_t)cond);
-    if (GT_AGENT_UNLIKELY(!next_signal))
-        resolve();
+    resolve_once();
     return next_clockwait ? next_clockwait(cond, mutex, clock, deadline) : EINVAL;
 }
 
@@ -178,8 +263,7 @@ EXPORT int pthread_create(pthread_t *restrict thread, const pthread_attr_t *rest
     struct gt_agent_thread *self;
     int rc;
 
-    if (GT_AGENT_UNLIKELY(!next_signal))
-        resolve();
+    resolve_once();
     find_late();
     rc = next_create(thread, attributes, start, argument);
     self = !rc && record_it ? gt_agent_enter() : NULL;
@@ -225,8 +309,7 @@ EXPORT int prctl(int option, ...)
 EXPORT void _exit(int status)
 {
     gt_agent_process_exit();
-    if (GT_AGENT_UNLIKELY(!next_signal))
-        resolve();
+    resolve_once();
     next_exit(status);
     __builtin_unreachable();
 }
@@ -248,6 +331,7 @@ __attribute__((constructor)) static void start(void)
 
     if (self) {
         gt_agent_clock_anchor(gt_agent.control);
+        gt_agent_usage_note(self, gt_agent_ticks_ordered());
         gt_agent_leave(self);
     }
 }

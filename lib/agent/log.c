@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -307,6 +308,13 @@ void gt_agent_say(const char *text)
     gt_agent_leave(self);
 }
 
+static uint32_t usable_cpus(void)
+{
+    cpu_set_t set;
+
+    return sched_getaffinity(0, sizeof(set), &set) ? 0 : (uint32_t)CPU_COUNT(&set);
+}
+
 static int map_control(void)
 {
     size_t size = (sizeof(*gt_agent.control) + GT_WIRE_CHUNK_BYTES - 1) &
@@ -316,6 +324,8 @@ static int map_control(void)
     if (!control)
         return -1;
     control->version = GT_WIRE_VERSION;
+    if (!control->cpus)
+        control->cpus = usable_cpus();
     __atomic_store_n(&control->magic, GT_WIRE_MAGIC_CONTROL, __ATOMIC_RELEASE);
     gt_agent.control = control;
     return 0;

@@ -64,6 +64,7 @@ struct gt_agent_thread {
     uint32_t depth;
     uint32_t room;          /* calls that the stack holds: 0 while it is NULL */
     uint32_t skipped;       /* calls deeper than the stack, or than the limit */
+    uint64_t usage_ticks;   /* of the last reading of usage.h */
     uint32_t exit_rounds;   /* of thread-specific destructors, seen so far */
     uint32_t profile_state; /* profile.c */
     uint32_t profile_uses;

@@ -62,8 +62,11 @@ static void on_python(struct gt_agent_thread *self, const PyObject *frame, int w
             gt_agent_names_look(self);
         return;
     }
-    if (!(function->flags & GT_AGENT_SKIP))
+    if (!(function->flags & GT_AGENT_SKIP)) {
+        if (GT_AGENT_UNLIKELY(function->flags & GT_AGENT_SYNC) && arg)
+            gt_agent_sync_return(self, function, NULL);
         gt_agent_trace_return(self, function, arg ? GT_WIRE_RETURN : GT_WIRE_UNWIND);
+    }
     if (GT_AGENT_UNLIKELY(function->flags & GT_AGENT_NAMES) &&
         arg == gt_agent_api._Py_NoneStruct)
         gt_agent_names_update(self);
@@ -79,6 +82,8 @@ static void on_c(struct gt_agent_thread *self, const PyObject *frame, int what, 
     function = gt_agent_function_of_callable(self, arg);
     if (!function)
         return;
+    if (GT_AGENT_UNLIKELY(function->flags & GT_AGENT_SYNC) && what == C_RETURN)
+        gt_agent_sync_return(self, function, gt_agent_object_of(arg, NULL));
     if (what == C_CALL) {
         gt_agent_trace_call(self, function, GT_WIRE_CALL);
         if (GT_AGENT_UNLIKELY(function->flags & GT_AGENT_HOOKS) &&

@@ -83,7 +83,8 @@ enum gt_agent_method_flags {
     X(PyObject *, PyCFunction_NewEx, (struct gt_agent_method *, PyObject *, PyObject *))       \
     X(PyObject *, PyFunction_GetCode, (PyObject *))                                            \
     X(void, PyEval_SetProfile, (gt_agent_profile *, PyObject *))                               \
-    X(void *, PyGILState_GetThisThreadState, (void))
+    X(void *, PyGILState_GetThisThreadState, (void))                                           \
+    X(PyObject *, PyEval_GetLocals, (void))
 
 /* Types and objects: X(name). */
 #define GT_AGENT_OBJECTS(X)                                                                    \

@@ -1,5 +1,6 @@
 /* Lives of threads and processes: who has a log, and who gets a new one after fork. */
-#include "agent/log.h"
+#include "agent/semaphores.h"
+#include "agent/usage.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -106,6 +107,7 @@ static void become_child(void)
     gt_agent_self = NULL;
     threads = NULL; /* other threads' memory stays: a page each, and none of them is here */
     *gt_agent.fork_guard = 1;
+    gt_agent_semaphores_forked();
 }
 
 static void fork_child(void)
@@ -140,7 +142,11 @@ struct gt_agent_thread *gt_agent_enter_slow(void)
 
 static void note_exit(struct gt_agent_thread *self)
 {
-    self->header->exit_ticks = gt_agent_ticks_ordered();
+    uint64_t ticks = gt_agent_ticks_ordered();
+
+    self->header->exit_ticks = ticks;
+    if (!self->exit_rounds)
+        gt_agent_usage_note(self, ticks);
 }
 
 static void close_log(struct gt_agent_thread *self)

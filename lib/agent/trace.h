@@ -9,6 +9,7 @@
 #define GT_AGENT_TRACE_H
 
 #include "agent/functions.h"
+#include "agent/usage.h"
 
 /* Limits from the environment; the clock has run for some milliseconds. */
 void gt_agent_trace_init(void);
@@ -44,6 +45,7 @@ GT_AGENT_HOT bool gt_agent_trace_call(struct gt_agent_thread *self,
     uint64_t ticks = gt_agent_ticks();
     struct gt_agent_call *call;
 
+    gt_agent_usage_if_due(self, ticks, GT_AGENT_CALL_GAPS);
     function->calls++;
     if (gt_agent_limits.budget &&
         GT_AGENT_UNLIKELY(function->calls % GT_AGENT_BUDGET_CALLS == 0) &&
@@ -73,6 +75,7 @@ GT_AGENT_HOT void gt_agent_trace_return(struct gt_agent_thread *self,
     uint64_t ticks = gt_agent_ticks();
     const struct gt_agent_call *call;
 
+    gt_agent_usage_if_due(self, ticks, GT_AGENT_CALL_GAPS);
     if (GT_AGENT_UNLIKELY(self->skipped)) {
         self->skipped--;
         return;
@@ -92,6 +95,12 @@ GT_AGENT_HOT void gt_agent_trace_return(struct gt_agent_thread *self,
     }
     gt_agent_put_call(self, ticks, kind, function->id);
 }
+
+/* sync.c: a function where threads meet (GT_AGENT_SYNC) returns, before its return is recorded;
+ * `object`: the one whose method it is, NULL: it is the running Python function's. The GIL is
+ * held. */
+void gt_agent_sync_return(struct gt_agent_thread *self,
+                          const struct gt_agent_function *function, PyObject *object);
 
 /* start.c: tracing of functions begins at the first moment when it is safe. */
 void gt_agent_start_init(void);

@@ -28,14 +28,14 @@
  * control file's anchors map ticks to CLOCK_MONOTONIC, for all processes of the run.
  *
  * Integers are of the machine's own byte order. To change the format: bump
- * GT_WIRE_VERSION; agentlog refuses other versions.
+ * GT_WIRE_VERSION; agentlog refuses later versions, and those that it has forgotten.
  */
 #ifndef GT_AGENT_WIRE_H
 #define GT_AGENT_WIRE_H
 
 #include <stdint.h>
 
-#define GT_WIRE_VERSION       2
+#define GT_WIRE_VERSION       3
 #define GT_WIRE_MAGIC_CONTROL 0x314c52544e4f4347u /* "GCONTRL1" in memory */
 #define GT_WIRE_MAGIC_THREAD  0x3144414552485447u /* "GTHREAD1" in memory */
 #define GT_WIRE_MAGIC_CHUNK   0x4b4e4843u         /* "CHNK" in memory */
@@ -84,13 +84,15 @@ struct gt_wire_control {
     uint32_t anchor_count;      /* may exceed GT_WIRE_ANCHORS: then some were not kept */
     uint32_t trouble_claimed;   /* who turns it from 0 to 1 may write `trouble` */
     char trouble[240];          /* why an agent switched itself off first; "" is none */
-    uint64_t pad0[26];
+    uint32_t cpus;              /* that the first process may use; 0: not known */
+    uint32_t pad1;
+    uint64_t pad0[25];
     /* Written more often: a cache line of its own. */
     uint64_t used_bytes;       /* of all logs */
     uint64_t stopped_ticks;    /* recording stopped as used_bytes reached its bound; 0: no */
     uint32_t next_function_id; /* function ids are of the whole run; the first one is 1 */
     uint32_t troubles;         /* how many agents switched themselves off */
-    uint64_t pad1[5];
+    uint64_t pad2[5];
     struct gt_wire_anchor anchors[GT_WIRE_ANCHORS];
 };
 
@@ -140,7 +142,24 @@ enum gt_wire_kind {
     GT_WIRE_SIGNAL = 1, /* pthread_cond_signal(value) */
     GT_WIRE_WAIT = 2,   /* pthread_cond_timedwait(value) */
     GT_WIRE_CREATE = 3, /* pthread_create made the thread whose ident is value */
+
+    /* What threads do without the GIL. CPython's locks are semaphores. */
+    GT_WIRE_USAGE = 4,       /* of the CPU by this thread so far: GT_WIRE_USAGE_VALUE */
+    GT_WIRE_SEM_TAKEN = 5,   /* waited for the semaphore at value, and has it */
+    GT_WIRE_SEM_GAVE_UP = 6, /* waited, and has it not: its time was up, or a signal came */
+    GT_WIRE_SEM_POST = 7,    /* gives it: when somebody waits, or it was had for long */
+    GT_WIRE_QUEUE_GET = 8,   /* got an item out of the queue at value */
+    GT_WIRE_QUEUE_PUT = 9,   /* put one in */
+    GT_WIRE_BARRIER = 10,    /* came through the barrier at value */
+    GT_WIRE_JOIN = 11,       /* joined the thread whose ident is value */
+    GT_WIRE_SINCE = 12,      /* what the next record ends began value ticks ago */
 };
+
+/* Microseconds on a CPU, and how often it left one of itself; both wrap around. */
+#define GT_WIRE_USAGE_SLEEP_BITS        20
+#define GT_WIRE_USAGE_VALUE(us, sleeps) ((uint64_t)(us) << 20 | ((sleeps)&0xfffff))
+#define GT_WIRE_USAGE_US(value)         ((value) >> 20 & 0xfffffffff)
+#define GT_WIRE_USAGE_SLEEPS(value)     ((value)&0xfffff)
 
 /* The GIL stream. */
 struct gt_wire_record {

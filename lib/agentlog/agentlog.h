@@ -34,6 +34,7 @@ struct gt_agentlog_quality {
     uint64_t records;   /* delivered so far */
     uint64_t dropped;   /* events that agents could not record */
     uint64_t log_bytes; /* size of all logs */
+    uint32_t cpus;      /* that the first process might use; 0: not known */
     int64_t stopped_ns; /* recording stopped as the logs reached their bound; -1: it did not */
 };
 

@@ -40,8 +40,11 @@ struct gt_agentlog_thread {
     uint64_t last_ticks; /* of its records; start_ticks when it has none */
     uint32_t process;    /* index */
     uint32_t comm;       /* interned */
-    bool born;           /* its GT_EVENT_FORK was delivered, or is not to be */
-    char name[64];       /* of the file */
+    uint64_t usage_us;   /* newest reading, without the wrap */
+    uint64_t sleeps;
+    uint64_t since_ticks; /* of GT_WIRE_SINCE, for the next record; 0: none */
+    bool born;            /* its GT_EVENT_FORK was delivered, or is not to be */
+    char name[64];        /* of the file */
 };
 
 /* One program run by one process. */

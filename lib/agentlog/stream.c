@@ -120,26 +120,84 @@ static void deliver_mark(struct gt_agentlog *log, const struct gt_agentlog_mark 
     }
 }
 
+/* The thread of this process with that ident which began last; NULL: none has a log. */
+static const struct gt_agentlog_thread *thread_of_ident(const struct gt_agentlog *log,
+                                                        const struct gt_agentlog_thread *asker,
+                                                        uint64_t ticks, uint64_t ident)
+{
+    const struct gt_agentlog_process *process = &log->processes[asker->process];
+
+    for (uint32_t i = process->thread_count; i-- > 0;) {
+        const struct gt_agentlog_thread *thread = &log->threads[process->first_thread + i];
+
+        if (thread->header.ident == ident && thread->header.start_ticks <= ticks)
+            return thread;
+    }
+    return NULL;
+}
+
+/* Undo the wrapping around of a figure of `bits` bits that only grows. */
+static uint64_t unwrap(uint64_t before, uint64_t now, unsigned bits)
+{
+    return before + ((now - before) & ((UINT64_C(1) << bits) - 1));
+}
+
+/* What threads do without the GIL. False: no such record. */
+static bool deliver_sync(struct gt_agentlog *log, struct gt_agentlog_thread *thread,
+                         unsigned kind, uint64_t ticks, uint64_t value)
+{
+    static const enum gt_event_kind kinds[] = {
+        [GT_WIRE_USAGE] = GT_EVENT_USAGE,
+        [GT_WIRE_SEM_TAKEN] = GT_EVENT_SEM_TAKEN,
+        [GT_WIRE_SEM_GAVE_UP] = GT_EVENT_SEM_GAVE_UP,
+        [GT_WIRE_SEM_POST] = GT_EVENT_SEM_POST,
+        [GT_WIRE_QUEUE_GET] = GT_EVENT_QUEUE_GET,
+        [GT_WIRE_QUEUE_PUT] = GT_EVENT_QUEUE_PUT,
+        [GT_WIRE_BARRIER] = GT_EVENT_BARRIER,
+        [GT_WIRE_JOIN] = GT_EVENT_JOIN,
+    };
+    const struct gt_agentlog_thread *joined = NULL;
+    struct gt_event *event;
+
+    if (kind == GT_WIRE_SINCE) {
+        thread->since_ticks = value < ticks ? ticks - value : 0;
+        return true;
+    }
+    if (kind < GT_WIRE_USAGE || kind >= sizeof(kinds) / sizeof(kinds[0]))
+        return false;
+    if (kind == GT_WIRE_JOIN && !(joined = thread_of_ident(log, thread, ticks, value)))
+        return true;
+    event = queue_event(log, kinds[kind], ticks, thread->header.pid, thread->header.tid);
+    event->value = value;
+    event->other_tid = joined ? joined->header.tid : 0;
+    if (thread->since_ticks)
+        event->other_value = (uint64_t)gt_agentlog_ns(&log->clock, thread->since_ticks);
+    thread->since_ticks = 0;
+    if (kind == GT_WIRE_USAGE) {
+        thread->usage_us = unwrap(thread->usage_us, GT_WIRE_USAGE_US(value), 36);
+        thread->sleeps =
+            unwrap(thread->sleeps, GT_WIRE_USAGE_SLEEPS(value), GT_WIRE_USAGE_SLEEP_BITS);
+        event->value = thread->usage_us * 1000;
+        event->other_value = thread->sleeps;
+    }
+    return true;
+}
+
 static bool deliver_gil(struct gt_agentlog *log, const struct gt_agentlog_cursor *cursor)
 {
-    const struct gt_agentlog_thread *thread = &log->threads[cursor->thread];
+    struct gt_agentlog_thread *thread = &log->threads[cursor->thread];
     uint64_t value = cursor->word & GT_WIRE_VALUE_MASK;
-    enum gt_event_kind kind = GT_EVENT_COND_SIGNAL;
+    unsigned kind = GT_WIRE_KIND(cursor->word);
 
-    switch (GT_WIRE_KIND(cursor->word)) {
-    case GT_WIRE_CREATE:
+    if (kind == GT_WIRE_CREATE) {
         thread_created(log, thread, cursor->ticks, value);
         return true;
-    case GT_WIRE_WAIT:
-        kind = GT_EVENT_COND_WAIT;
-        break;
-    case GT_WIRE_SIGNAL:
-        break;
-    default:
-        return false;
     }
-    queue_event(log, kind, cursor->ticks, thread->header.pid, thread->header.tid)->value =
-        value;
+    if (kind != GT_WIRE_WAIT && kind != GT_WIRE_SIGNAL)
+        return deliver_sync(log, thread, kind, cursor->ticks, value);
+    queue_event(log, kind == GT_WIRE_WAIT ? GT_EVENT_COND_WAIT : GT_EVENT_COND_SIGNAL,
+                cursor->ticks, thread->header.pid, thread->header.tid)
+        ->value = value;
     return true;
 }
 

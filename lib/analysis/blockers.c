@@ -1,5 +1,6 @@
 #include "analysis/blockers.h"
 
+#include "analysis/cpu.h"
 #include "analysis/sweep.h"
 #include "base/nstime.h"
 
@@ -8,6 +9,7 @@
 /* What is remembered of a member from one hold to the next. */
 struct past {
     struct gt_frames frames;
+    struct gt_cpu cpu;
     size_t sched_at;                    /* first state that did not end yet */
     int64_t released_ns;                /* end of its last hold; -1: none */
     uint32_t row, call;                 /* what it did then; GT_NO_INDEX */
@@ -179,23 +181,34 @@ static int64_t requested_ns(const struct walk *walk)
     return first_ns;
 }
 
+/* Was the thread without a CPU for most of the stretch? Then it is not its function's doing. */
+static bool had_no_cpu(const struct walk *walk, int64_t end_ns)
+{
+    int64_t start_ns = walk->stretch.start_ns;
+    struct gt_cpu_share share;
+
+    gt_cpu_between(&walk->pasts[walk->member].cpu, start_ns, end_ns, &share);
+    return share.known && share.ready_ns > (end_ns - start_ns) / 2;
+}
+
 /* Did the stretch go on though somebody had asked for the GIL? Then it does not let go. */
-static void judge_stretch(struct walk *walk, struct gt_blocker *row, int64_t end_ns)
+static int judge_stretch(struct walk *walk, struct gt_blocker *row, int64_t end_ns)
 {
     enum { LOOP_CALLS = 16 };
     const struct stretch *stretch = &walk->stretch;
     int64_t interval_ns = walk->out->interval_ns, length_ns = end_ns - stretch->start_ns;
     int64_t asked_ns, least_ns = interval_ns / 5;
+    struct gt_kept *kept;
 
     if (length_ns < interval_ns)
-        return;
+        return 0;
     asked_ns = requested_ns(walk);
     if (asked_ns < stretch->start_ns)
         asked_ns = stretch->start_ns;
     if (row->doing.kind == GT_DOING_PYTHON)
         least_ns = 2 * interval_ns; /* it may be a thread that had no CPU */
-    if (asked_ns == INT64_MAX || end_ns - asked_ns < least_ns)
-        return;
+    if (asked_ns == INT64_MAX || end_ns - asked_ns < least_ns || had_no_cpu(walk, end_ns))
+        return 0;
     row->kept++;
     row->kept_ns = gt_add_ns(row->kept_ns, end_ns - asked_ns);
     row->kept_hold_ns = gt_add_ns(row->kept_hold_ns, length_ns);
@@ -203,38 +216,45 @@ static void judge_stretch(struct walk *walk, struct gt_blocker *row, int64_t end
         row->longest_kept_ns = length_ns;
     row->kept_in_loops +=
         walk->pasts[walk->member].frames.inner_calls > stretch->inner_calls + LOOP_CALLS;
+    kept = gt_chunks_push(&walk->out->kept);
+    if (!kept)
+        return -1;
+    *kept = (struct gt_kept){stretch->start_ns, end_ns, walk->hold->thread, stretch->row};
+    return 0;
 }
 
-static void end_stretch(struct walk *walk, int64_t time_ns)
+static int end_stretch(struct walk *walk, int64_t time_ns)
 {
     const struct stretch *stretch = &walk->stretch;
     int64_t length_ns = time_ns - stretch->start_ns;
     struct gt_blocker *row;
 
     if (stretch->row == GT_NO_INDEX)
-        return;
+        return 0;
     row = row_at(walk, stretch->row);
     row->total_hold_ns = gt_add_ns(row->total_hold_ns, length_ns);
     if (!stretch->waited_for)
-        return;
+        return 0;
     row->count++;
     row->waited_hold_ns = gt_add_ns(row->waited_hold_ns, length_ns);
     if (length_ns > row->longest_hold_ns)
         row->longest_hold_ns = length_ns;
-    judge_stretch(walk, row, time_ns);
+    return judge_stretch(walk, row, time_ns);
 }
 
-static void begin_stretch(struct walk *walk, uint32_t row, uint32_t call, int64_t time_ns)
+static int begin_stretch(struct walk *walk, uint32_t row, uint32_t call, int64_t time_ns)
 {
     if (walk->stretch.row == row && walk->stretch.call == call)
-        return;
-    end_stretch(walk, time_ns);
+        return 0;
+    if (end_stretch(walk, time_ns))
+        return -1;
     walk->stretch = (struct stretch){
         .start_ns = time_ns,
         .row = row,
         .call = call,
         .inner_calls = walk->pasts[walk->member].frames.inner_calls,
     };
+    return 0;
 }
 
 static int hold_piece(void *context, int64_t from_ns, int64_t until_ns)
@@ -255,7 +275,8 @@ static int hold_piece(void *context, int64_t from_ns, int64_t until_ns)
             return -1;
         if (stop_ns > until_ns)
             stop_ns = until_ns;
-        begin_stretch(walk, row, doing.call, from_ns);
+        if (begin_stretch(walk, row, doing.call, from_ns))
+            return -1;
         walk->stretch.waited_for = walk->stretch.waited_for || waiters > 0;
         if (waiters && add_pending(walk, row, stop_ns - from_ns))
             return -1;
@@ -298,7 +319,8 @@ static int walk_hold(struct walk *walk)
     if (note_retake(walk, past) ||
         gt_sweep_advance(&walk->sweep, start_ns, end_ns, hold_piece, walk))
         return -1;
-    end_stretch(walk, end_ns);
+    if (end_stretch(walk, end_ns))
+        return -1;
     past->released_ns = end_ns;
     past->row = walk->stretch.row;
     past->call = walk->stretch.call;
@@ -441,6 +463,7 @@ static int prepare(struct walk *walk)
         walk->pasts[i].released_ns = walk->pasts[i].wait_end_ns = -1;
         gt_frames_init(&walk->pasts[i].frames, walk->timeline,
                        gt_member_at(walk->gil, i)->thread);
+        gt_cpu_init(&walk->pasts[i].cpu, walk->timeline, gt_member_at(walk->gil, i)->thread);
     }
     return gt_sweep_init(&walk->sweep, walk->gil);
 }
@@ -494,6 +517,11 @@ static int rank(struct gt_blockers *out)
 
         cell->blocker = new_of[cell->blocker];
     }
+    for (size_t i = 0; i < out->kept.count; i++) {
+        struct gt_kept *kept = gt_chunks_at(&out->kept, i);
+
+        kept->row = new_of[kept->row];
+    }
     free(rows);
     free(new_of);
     return 0;
@@ -528,6 +556,7 @@ int gt_blockers_init(struct gt_blockers *blockers, const struct gt_timeline *tim
     gt_chunks_init(&blockers->rows, sizeof(struct gt_blocker));
     gt_chunks_init(&blockers->cells, sizeof(struct gt_blocker_cell));
     gt_chunks_init(&blockers->gaps, sizeof(struct gt_gaps));
+    gt_chunks_init(&blockers->kept, sizeof(struct gt_kept));
     gt_load_init(&blockers->load, gil->start_ns, gil->end_ns);
     gt_chunks_init(&walk.pending, sizeof(int64_t));
     gt_chunks_init(&walk.touched, sizeof(uint32_t));
@@ -548,6 +577,7 @@ void gt_blockers_release(struct gt_blockers *blockers)
     gt_chunks_release(&blockers->rows);
     gt_chunks_release(&blockers->cells);
     gt_chunks_release(&blockers->gaps);
+    gt_chunks_release(&blockers->kept);
     gt_load_release(&blockers->load);
 }
 

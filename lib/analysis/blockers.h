@@ -54,6 +54,12 @@ struct gt_blocker_cell {
     int64_t ns;
 };
 
+/* A stretch of holding that went on though somebody had asked for the GIL. */
+struct gt_kept {
+    int64_t start_ns, end_ns;
+    uint32_t thread, row;
+};
+
 struct gt_gaps {
     int64_t ns[GT_GAPS];
 };
@@ -62,6 +68,7 @@ struct gt_blockers {
     struct gt_chunks rows;  /* of struct gt_blocker; the most waiting first */
     struct gt_chunks cells; /* of struct gt_blocker_cell; in no order */
     struct gt_chunks gaps;  /* of struct gt_gaps, by member */
+    struct gt_chunks kept;  /* of struct gt_kept, in the order of time */
     int64_t interval_ns;    /* switch interval: seen, or the default */
     bool interval_seen;
     struct gt_load load;

@@ -35,6 +35,7 @@ void gt_load_add(struct gt_load *load, int64_t from_ns, int64_t until_ns, size_t
     size_t last = slice_of(load, until_ns - 1);
 
     add(&load->total, until_ns - from_ns, waiters, held);
+    load->idle_ns += waiters && !held ? until_ns - from_ns : 0;
     for (size_t i = slice_of(load, from_ns); i <= last; i++) {
         int64_t end_ns = load->start_ns + (int64_t)(i + 1) * load->slice_ns;
 

@@ -64,6 +64,17 @@ enum gt_event_kind {
     GT_EVENT_INSTANT, /* a moment */
     GT_EVENT_SERIES,  /* numbers that are valid from here on */
 
+    /* What a thread does beside holding the GIL, seen by the agent. value: an address, if not
+     * said otherwise; other_value: since when, 0 not known. */
+    GT_EVENT_USAGE, /* value: ns on a CPU so far; other_value: times it left one of itself */
+    GT_EVENT_SEM_TAKEN,   /* waited for a semaphore (CPython's locks are such), and got it */
+    GT_EVENT_SEM_GAVE_UP, /* waited, and did not */
+    GT_EVENT_SEM_POST,    /* gives it; other_value: has had it since then */
+    GT_EVENT_QUEUE_GET,   /* got an item out of a queue */
+    GT_EVENT_QUEUE_PUT,
+    GT_EVENT_BARRIER, /* came through it */
+    GT_EVENT_JOIN,    /* joined other_tid */
+
     GT_EVENT_KINDS
 };
 

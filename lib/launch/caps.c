@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/perf_event.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -299,4 +300,11 @@ int gt_caps_probe(struct gt_caps *caps, uv_loop_t *loop, struct gt_error *err)
         return rc;
     judge(caps);
     return 0;
+}
+
+uint32_t gt_caps_cpus(void)
+{
+    cpu_set_t set;
+
+    return sched_getaffinity(0, sizeof(set), &set) ? 0 : (uint32_t)CPU_COUNT(&set);
 }

@@ -9,6 +9,7 @@
 #include "base/error.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <uv.h>
 
 struct gt_caps {
@@ -51,5 +52,8 @@ void gt_caps_read_perf_version(struct gt_caps *caps, const char *text);
 /* Whether `name` is a GIL probe that perf's own naming gives: take_gil, take_gil_1,
  * take_gil__return, take_gil__return_1, take_gil_1__return, drop_gil, …. */
 bool gt_caps_is_gil_probe(const char *name);
+
+/* CPUs that this process, and so the program, may use; 0: not known. */
+uint32_t gt_caps_cpus(void);
 
 #endif

@@ -35,6 +35,15 @@ static void begin_with_life(struct gt_timeline *timeline)
         timeline->start_ns = start_ns;
 }
 
+static void count_cpus(struct gt_timeline *timeline)
+{
+    const struct gt_tracker *tracker = timeline->tracker;
+
+    for (size_t i = 0; i < tracker->cpu_count; i++)
+        if (tracker->cpu_last_ns[i] >= 0)
+            timeline->cpu_count = (uint32_t)i + 1;
+}
+
 static int compare_ranges(const void *a, const void *b)
 {
     const struct gt_lost_range *left = a, *right = b;
@@ -395,6 +404,7 @@ int gt_finish_gils(struct gt_timeline *timeline)
 {
     end_lives(timeline);
     begin_with_life(timeline);
+    count_cpus(timeline);
     if (gt_futex_finish(timeline))
         return -1;
     for (uint32_t i = 0; i < timeline->gils.count; i++) {

@@ -149,15 +149,19 @@ static int switched_out(struct gt_timeline *timeline, struct gt_sched *sched,
     return sched->current.stack == UINT32_MAX ? -1 : 0;
 }
 
-static int woken(struct gt_timeline *timeline, uint32_t thread, int64_t time_ns)
+static int woken(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event)
 {
     struct gt_sched *sched = get(timeline, thread);
+    uint32_t waker;
 
     if (!sched)
         return -1;
     if (on_cpu_or_unknown(sched) || is_ready(sched->current.state))
         return 0; /* it had not left yet, or nothing is known */
-    return enter(sched, GT_SCHED_WOKEN, -1, time_ns);
+    waker = gt_hashmap_get(&timeline->tracker->thread_of, (uint32_t)event->tid);
+    if (waker != GT_HASHMAP_NONE && gt_sync_woke(timeline, waker, thread, event->time_ns))
+        return -1;
+    return enter(sched, GT_SCHED_WOKEN, -1, event->time_ns);
 }
 
 int gt_sched_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event)
@@ -194,7 +198,7 @@ int gt_sched_other(struct gt_timeline *timeline, const struct gt_event *event)
         return 0; /* not one of ours */
     return event->kind == GT_EVENT_SCHED_SWITCH
                ? switched_in(timeline, other, event->cpu, event->time_ns)
-               : woken(timeline, other, event->time_ns);
+               : woken(timeline, other, event);
 }
 
 int gt_sched_seen(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event)

@@ -31,6 +31,7 @@ struct gt_timeline *gt_timeline_new(bool single_gil, struct gt_error *err)
     gt_chunks_init(&timeline->marks, sizeof(struct gt_mark));
     timeline->stopped_ns = -1;
     gt_chunks_init(&timeline->counters, sizeof(struct gt_counter));
+    gt_sync_init(timeline);
     gt_stacks_init(&timeline->stacks);
     gt_intern_init(&timeline->names);
     timeline->start_ns = -1;
@@ -108,6 +109,7 @@ void gt_timeline_free(struct gt_timeline *timeline)
     gt_calls_release(timeline);
     gt_chunks_release(&timeline->marks);
     gt_counters_release(timeline);
+    gt_sync_release(timeline);
     gt_stacks_release(&timeline->stacks);
     gt_intern_release(&timeline->names);
     free(timeline);
@@ -168,6 +170,7 @@ static uint32_t add_thread(struct gt_timeline *timeline, uint32_t process_index,
         .flags = tid == process->pid ? GT_THREAD_MAIN : 0,
         .start_ns = time_ns,
         .end_ns = -1,
+        .creator = GT_NO_INDEX,
     };
     memset(state, 0, sizeof(*state));
     if (tid == process->pid)
@@ -297,10 +300,11 @@ static int note_forker(struct gt_timeline *timeline, const struct gt_event *even
 static int feed_fork(struct gt_timeline *timeline, const struct gt_event *event)
 {
     struct gt_tracker *tracker = timeline->tracker;
-    uint32_t parent, process, index;
+    uint32_t parent, process, index, creator;
 
     if (note_forker(timeline, event))
         return -1;
+    creator = gt_hashmap_get(&tracker->thread_of, (uint32_t)event->other_tid);
     index = gt_hashmap_get(&tracker->thread_of, (uint32_t)event->tid);
     if (index != GT_HASHMAP_NONE) {
         if (gt_thread_at(timeline, index)->start_ns == event->time_ns)
@@ -322,6 +326,7 @@ static int feed_fork(struct gt_timeline *timeline, const struct gt_event *event)
         return -1;
     gt_thread_at(timeline, index)->flags |= GT_THREAD_SAW_START;
     gt_name_from_creator(timeline, index, event->other_tid);
+    gt_thread_at(timeline, index)->creator = creator;
     return gt_sched_started(timeline, index, event->time_ns);
 }
 
@@ -463,7 +468,7 @@ static int feed_thread_event(struct gt_timeline *timeline, const struct gt_event
     case GT_EVENT_SWITCH_OUT:
         return gt_sched_feed(timeline, index, event);
     default:
-        return 0;
+        return event->kind >= GT_EVENT_USAGE ? gt_sync_feed(timeline, index, event) : 0;
     }
 }
 

@@ -11,7 +11,7 @@
  * thread's lifetime; violations are counted in struct gt_quality, never silently mended.
  *
  * All indices below are positions in the timeline's lists. Times are ns of CLOCK_MONOTONIC.
- * Memory: 24 bytes per span, about 200 per thread.
+ * Memory: 24 bytes per span and reading, 32 per meeting, about 200 per thread.
  */
 #ifndef GT_MODEL_TIMELINE_H
 #define GT_MODEL_TIMELINE_H
@@ -27,6 +27,7 @@
 #include "model/quality.h"
 #include "model/sched.h"
 #include "model/stacks.h"
+#include "model/sync.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -63,6 +64,7 @@ struct gt_thread {
     uint32_t flags;
     int64_t start_ns; /* fork, or the first event */
     int64_t end_ns;   /* exit, or the end of the recording */
+    uint32_t creator; /* thread that made it, or GT_NO_INDEX */
 };
 
 /* Where a GIL's spans come from. */
@@ -163,7 +165,10 @@ struct gt_timeline {
     struct gt_chunks marks;     /* of struct gt_mark */
     int64_t stopped_ns;         /* a source stopped recording then; -1: none did */
     struct gt_chunks counters;  /* of struct gt_counter */
+    struct gt_chunks usages;    /* of struct gt_chunks, by thread; shorter when none came */
+    struct gt_chunks meetings;  /* of struct gt_meeting, as they came */
     struct gt_stacks stacks;    /* of sleeps, when recorded */
+    uint32_t cpu_count;         /* highest CPU that was named, + 1; 0: none was */
     bool stopped_gil;           /* and that was the source of the GIL's events */
     bool saw_sched;             /* scheduling was recorded */
     bool saw_switch_records;    /* PERF_RECORD_SWITCH: exact times of going on a CPU */

@@ -217,6 +217,8 @@ int gt_findings_make(struct gt_report *report)
              : say_without_gil(report, &text);
     if (rc == 0)
         rc = say_end(report, &text);
+    if (rc == 0 && gt_potential_say(report, &text))
+        rc = add(report, &text, !text.length);
     if (rc == 0)
         rc = say_futex(report, &text);
     if (rc == 0)

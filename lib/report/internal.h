@@ -6,6 +6,7 @@
 #include "analysis/blockers.h"
 #include "analysis/contention.h"
 #include "analysis/cost.h"
+#include "analysis/potential.h"
 #include "base/strvec.h"
 #include "model/timeline.h"
 #include "report/report.h"
@@ -32,6 +33,7 @@ struct gt_report {
     struct gt_timeline *timeline;
     struct gt_merged merged[GT_MERGED_MAX]; /* what is merged into the text */
     size_t merged_count;
+    uint32_t agent_cpus;                /* that the agent saw; 0: not known */
     bool without_text;                  /* no text is no failure */
     int64_t text_start_ns, text_end_ns; /* of the text's events; -1: none */
     const struct gt_viztracer *viztracer;
@@ -39,6 +41,7 @@ struct gt_report {
     struct gt_contention *contentions; /* by GIL; NULL before _finish */
     struct gt_blockers *blockers;      /* the same */
     struct gt_cost cost;
+    struct gt_potential potential;
     const struct gt_metrics *metrics; /* of several runs; NULL: none were taken */
     struct gt_strvec findings;        /* sentences, valid UTF-8, safe for a terminal */
 };
@@ -83,6 +86,12 @@ int64_t gt_gil_wait_ns(const struct gt_gil *gil);
 
 /* Append the printed block. 0 or -1. */
 int gt_blame_print(const struct gt_report *report, struct gt_buf *text);
+
+/* potential.c: append a sentence on what is worth most, 1, or nothing, 0; or -1. */
+int gt_potential_say(const struct gt_report *report, struct gt_buf *text);
+/* Append the printed table, if anything would help. 0 or -1. */
+int gt_potential_print(const struct gt_report *report, struct gt_buf *text);
+json_t *gt_potential_value(const struct gt_report *report);
 
 /* convoy.c: append a sentence per thread in a convoy, else nothing. The number of them, or
  * -1. */

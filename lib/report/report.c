@@ -120,6 +120,7 @@ static int next_of_agentlog(void *source, struct gt_event *event, struct gt_erro
 void gt_report_set_agentlog(struct gt_report *report, struct gt_agentlog *log, unsigned parts)
 {
     report->without_text = parts != 0; /* else the text is to have told of the GIL */
+    report->agent_cpus = log ? gt_agentlog_quality(log)->cpus : 0;
     if (log)
         report->merged[report->merged_count++] =
             (struct gt_merged){.next = next_of_agentlog, .source = log, .parts = parts};
@@ -197,6 +198,7 @@ void gt_report_free(struct gt_report *report)
     if (report->blockers)
         for (uint32_t i = 0; i < report->timeline->gils.count; i++)
             gt_blockers_release(&report->blockers[i]);
+    gt_potential_release(&report->potential);
     free(report->contentions);
     free(report->blockers);
     gt_timeline_free(report->timeline);
@@ -247,7 +249,12 @@ static int analyse(struct gt_report *report, struct gt_error *err)
         if (rc == 0)
             rc = gt_blockers_init(&report->blockers[i], timeline, i, err);
     }
-    return rc == 0 ? gt_cost_estimate(timeline, &report->cost, err) : rc;
+    if (rc == 0)
+        rc = gt_cost_estimate(timeline, &report->cost, err);
+    if (rc < 0)
+        return rc;
+    return gt_potential_init(&report->potential, timeline, report->blockers,
+                             report->agent_cpus ? report->agent_cpus : report->info->cpus, err);
 }
 
 int gt_report_finish(struct gt_report *report, struct gt_error *err)

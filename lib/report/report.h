@@ -32,6 +32,7 @@ struct gt_run_info {
     int term_signal;              /* that ended it, 0 none */
     int64_t started_unix_ns;      /* wall clock when the gate opened, -1 unknown */
     int32_t root_pid;             /* the target's pid; -1 unknown */
+    uint32_t cpus;                /* that it may use; 0 unknown */
     bool gil_enabled;             /* false on a free-threaded build that runs without a GIL */
     char *const *counters;        /* events to count, NULL-terminated, or NULL */
     bool perfetto_states;         /* JSON: states as ph:"T" records */

@@ -6,11 +6,24 @@
 #include <string.h>
 
 static const char *const names[GT_EVENT_KINDS] = {
-    [GT_EVENT_COND_SIGNAL] = "signal", [GT_EVENT_COND_WAIT] = "wait",
-    [GT_EVENT_FORK] = "fork",          [GT_EVENT_EXIT] = "exit",
-    [GT_EVENT_EXEC] = "exec",          [GT_EVENT_COMM] = "comm",
-    [GT_EVENT_CALL] = "call",          [GT_EVENT_RETURN] = "return",
-    [GT_EVENT_UNTRACED] = "untraced",  [GT_EVENT_STOPPED] = "stopped",
+    [GT_EVENT_COND_SIGNAL] = "signal",
+    [GT_EVENT_COND_WAIT] = "wait",
+    [GT_EVENT_FORK] = "fork",
+    [GT_EVENT_EXIT] = "exit",
+    [GT_EVENT_EXEC] = "exec",
+    [GT_EVENT_COMM] = "comm",
+    [GT_EVENT_CALL] = "call",
+    [GT_EVENT_RETURN] = "return",
+    [GT_EVENT_UNTRACED] = "untraced",
+    [GT_EVENT_STOPPED] = "stopped",
+    [GT_EVENT_USAGE] = "usage",
+    [GT_EVENT_SEM_TAKEN] = "sem-taken",
+    [GT_EVENT_SEM_GAVE_UP] = "sem-gave-up",
+    [GT_EVENT_SEM_POST] = "sem-post",
+    [GT_EVENT_QUEUE_GET] = "queue-get",
+    [GT_EVENT_QUEUE_PUT] = "queue-put",
+    [GT_EVENT_BARRIER] = "barrier",
+    [GT_EVENT_JOIN] = "join",
 };
 
 static void print_event(const struct gt_event *event)

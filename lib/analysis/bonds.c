@@ -1,0 +1,325 @@
+#include "analysis/bonds.h"
+
+#include "base/nstime.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int gt_bonds_add(struct gt_bonds *bonds, uint32_t kind, uint32_t thread, int64_t at_ns,
+                 int64_t until_ns, uint32_t what)
+{
+    struct gt_bond *bond;
+
+    if (bonds->replayed[thread] == GT_REPLAY_NONE)
+        return 0;
+    bond = gt_chunks_push(&bonds->added);
+    if (!bond)
+        return -1;
+    *bond = (struct gt_bond){.at_ns = at_ns,
+                             .until_ns = until_ns > at_ns ? until_ns : at_ns,
+                             .thread = thread,
+                             .what = what,
+                             .order = (uint32_t)bonds->added.count,
+                             .kind = kind};
+    return 0;
+}
+
+uint32_t gt_bonds_end_of(struct gt_bonds *bonds, uint32_t thread)
+{
+    if (bonds->end_of[thread] == GT_REPLAY_NONE && bonds->replayed[thread] != GT_REPLAY_NONE)
+        bonds->end_of[thread] = gt_replay_add_event(bonds->replay, 1);
+    return bonds->end_of[thread];
+}
+
+/* --- order --- */
+
+static int compare_meetings(const void *a, const void *b, void *context)
+{
+    const struct gt_bonds *bonds = context;
+    const struct gt_meeting *left = gt_bonds_meeting(bonds, *(const uint32_t *)a);
+    const struct gt_meeting *right = gt_bonds_meeting(bonds, *(const uint32_t *)b);
+    uint32_t left_process = gt_thread_at(bonds->timeline, left->thread)->process;
+    uint32_t right_process = gt_thread_at(bonds->timeline, right->thread)->process;
+
+    if (left_process != right_process)
+        return left_process < right_process ? -1 : 1;
+    if (left->subject != right->subject)
+        return left->subject < right->subject ? -1 : 1;
+    if (left->time_ns != right->time_ns)
+        return left->time_ns < right->time_ns ? -1 : 1;
+    return *(const uint32_t *)a < *(const uint32_t *)b ? -1 : 1;
+}
+
+uint32_t *gt_bonds_sort(const struct gt_bonds *bonds, bool (*wanted)(const struct gt_meeting *),
+                        size_t *count)
+{
+    size_t all = bonds->timeline->meetings.count;
+    uint32_t *indices = calloc(all + 1, sizeof(*indices));
+
+    *count = 0;
+    for (uint32_t i = 0; indices && i < all; i++)
+        if (wanted(gt_bonds_meeting(bonds, i)))
+            indices[(*count)++] = i;
+    if (indices)
+        qsort_r(indices, *count, sizeof(*indices), compare_meetings, (void *)bonds);
+    return indices;
+}
+
+static int compare_bonds(const void *a, const void *b)
+{
+    const struct gt_bond *left = a, *right = b;
+
+    if (left->thread != right->thread)
+        return left->thread < right->thread ? -1 : 1;
+    if (left->at_ns != right->at_ns)
+        return left->at_ns < right->at_ns ? -1 : 1;
+    return left->order < right->order ? -1 : 1;
+}
+
+static int sort(struct gt_bonds *bonds)
+{
+    size_t count = bonds->added.count, threads = bonds->timeline->threads.count;
+
+    bonds->sorted = calloc(count + 1, sizeof(*bonds->sorted));
+    bonds->first = calloc(threads + 2, sizeof(*bonds->first));
+    if (!bonds->sorted || !bonds->first)
+        return -1;
+    for (size_t i = 0; i < count; i++) {
+        bonds->sorted[i] = *(const struct gt_bond *)gt_chunks_at(&bonds->added, i);
+        bonds->first[bonds->sorted[i].thread + 1]++;
+    }
+    for (size_t i = 0; i < threads; i++)
+        bonds->first[i + 1] += bonds->first[i];
+    qsort(bonds->sorted, count, sizeof(*bonds->sorted), compare_bonds);
+    return 0;
+}
+
+/* --- lives --- */
+
+static int add_births(struct gt_bonds *bonds)
+{
+    const struct gt_timeline *timeline = bonds->timeline;
+
+    for (uint32_t i = 0; i < timeline->threads.count; i++) {
+        const struct gt_thread *thread = gt_thread_at(timeline, i);
+
+        if (bonds->replayed[i] == GT_REPLAY_NONE || thread->creator == GT_NO_INDEX ||
+            thread->creator == i || bonds->replayed[thread->creator] == GT_REPLAY_NONE)
+            continue;
+        bonds->start_of[i] = gt_replay_add_event(bonds->replay, 1);
+        if (bonds->start_of[i] == GT_REPLAY_NONE ||
+            gt_bonds_add(bonds, GT_REPLAY_SIGNAL, thread->creator, thread->start_ns,
+                         thread->start_ns, bonds->start_of[i]))
+            return -1;
+    }
+    return 0;
+}
+
+/* A process lives as long as its threads, but for those that its end takes along. */
+static int add_ends(struct gt_bonds *bonds)
+{
+    const struct gt_timeline *timeline = bonds->timeline;
+
+    for (uint32_t i = 0; i < timeline->threads.count; i++) {
+        const struct gt_thread *thread = gt_thread_at(timeline, i);
+        uint32_t main = gt_process_at(timeline, thread->process)->main_thread;
+        const struct gt_thread *main_thread;
+
+        if (main == GT_NO_INDEX || main == i || bonds->replayed[i] == GT_REPLAY_NONE)
+            continue;
+        main_thread = gt_thread_at(timeline, main);
+        if (!(thread->flags & GT_THREAD_SAW_EXIT) ||
+            thread->end_ns > main_thread->end_ns - GT_NS_PER_MS)
+            continue;
+        if (gt_bonds_end_of(bonds, i) == GT_REPLAY_NONE ||
+            gt_bonds_add(bonds, GT_REPLAY_AWAIT, main, main_thread->end_ns, main_thread->end_ns,
+                         gt_bonds_end_of(bonds, i)))
+            return -1;
+    }
+    return 0;
+}
+
+/* Whoever joins a thread goes on when that gives the GIL up for the last time, somewhat before
+ * its end; with a timeout, perhaps long before. */
+static int add_joins(struct gt_bonds *bonds)
+{
+    enum { LATE_NS = 20000000 };
+
+    for (size_t i = 0; i < bonds->timeline->meetings.count; i++) {
+        const struct gt_meeting *join = gt_bonds_meeting(bonds, i);
+        uint32_t joined = (uint32_t)join->subject;
+
+        if (join->kind != GT_MEETING_JOIN || bonds->replayed[joined] == GT_REPLAY_NONE ||
+            joined == join->thread ||
+            gt_thread_at(bonds->timeline, joined)->end_ns > join->time_ns + LATE_NS)
+            continue;
+        if (gt_bonds_end_of(bonds, joined) == GT_REPLAY_NONE ||
+            gt_bonds_add(bonds, GT_REPLAY_AWAIT, join->thread, join->since_ns, join->since_ns,
+                         gt_bonds_end_of(bonds, joined)))
+            return -1;
+    }
+    return 0;
+}
+
+/* --- the scheduler's wake-ups --- */
+
+static bool is_asleep(const struct gt_state_span *span)
+{
+    return span->state == GT_SCHED_SLEEPING || span->state == GT_SCHED_OFF_CPU;
+}
+
+/* The sleep that ended by being woken then; NULL: it was none, or it was for the GIL. */
+static const struct gt_state_span *sleep_until(const struct gt_sched *sched, int64_t time_ns)
+{
+    size_t low = 0, high = sched->spans.count;
+    const struct gt_state_span *span;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        span = gt_chunks_at(&sched->spans, middle);
+        if (span->end_ns >= time_ns)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    span = low < sched->spans.count ? gt_chunks_at(&sched->spans, low) : NULL;
+    return span && span->end_ns == time_ns && is_asleep(span) ? span : NULL;
+}
+
+/* The first hold that ends after that time. */
+static size_t hold_after(const struct gt_chunks *holds, int64_t time_ns)
+{
+    size_t low = 0, high = holds->count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (gt_span_at(holds, middle)->end_ns > time_ns)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
+/* Who was made to give the GIL up waits until somebody has it, and is woken then. */
+static bool is_switch(const struct gt_chunks *holds, size_t at, uint32_t woken, int64_t time_ns)
+{
+    const struct gt_span *before = at ? gt_span_at(holds, at - 1) : NULL;
+
+    return before && before->thread == woken &&
+           before->end_ns - before->start_ns > GT_NS_PER_MS / 2 &&
+           time_ns - gt_span_at(holds, at)->start_ns < GT_NS_PER_MS / 2;
+}
+
+/* Did the waker have the GIL then, and not only just since the other one gave it up? */
+static bool gives_at(const struct gt_timeline *timeline, const struct gt_meeting *wake)
+{
+    for (uint32_t i = 0; i < timeline->gils.count; i++) {
+        const struct gt_chunks *holds = &gt_gil_at(timeline, i)->holds;
+        size_t at = hold_after(holds, wake->time_ns);
+
+        if (at < holds->count && gt_span_at(holds, at)->start_ns <= wake->time_ns &&
+            gt_span_at(holds, at)->thread == wake->thread)
+            return !is_switch(holds, at, (uint32_t)wake->subject, wake->time_ns);
+    }
+    return false;
+}
+
+/*
+ * Where no agent was: CPython gives its locks with the GIL in hand, so a thread that woke
+ * another one of its process, and had it, gave it what it slept for. Timers ring in whatever
+ * thread is on the CPU then: from the others' wake-ups nothing follows.
+ */
+static int add_wakes(struct gt_bonds *bonds)
+{
+    const struct gt_timeline *timeline = bonds->timeline;
+
+    for (size_t i = 0; i < timeline->meetings.count; i++) {
+        const struct gt_meeting *wake = gt_bonds_meeting(bonds, i);
+        uint32_t woken = (uint32_t)wake->subject, event;
+        const struct gt_state_span *span;
+
+        if (wake->kind != GT_MEETING_WAKE || bonds->replayed[woken] == GT_REPLAY_NONE ||
+            bonds->replayed[wake->thread] == GT_REPLAY_NONE || gt_usages_of(timeline, woken) ||
+            gt_thread_at(timeline, woken)->process !=
+                gt_thread_at(timeline, wake->thread)->process ||
+            !gt_sched_of(timeline, woken))
+            continue;
+        span = sleep_until(gt_sched_of(timeline, woken), wake->time_ns);
+        if (!span || !gives_at(timeline, wake))
+            continue;
+        event = gt_replay_add_event(bonds->replay, 1);
+        if (event == GT_REPLAY_NONE ||
+            gt_bonds_add(bonds, GT_REPLAY_SIGNAL, wake->thread, wake->time_ns, wake->time_ns,
+                         event) ||
+            gt_bonds_add(bonds, GT_REPLAY_AWAIT, woken, span->start_ns, span->end_ns, event))
+            return -1;
+    }
+    return 0;
+}
+
+/* --- all of it --- */
+
+/* Semaphores that are waited for inside a queue, a barrier or a join. Meetings of one thread
+ * come in the order of their ends: go back from the end. */
+static int find_nested(const struct gt_bonds *bonds, bool *nested)
+{
+    size_t threads = bonds->timeline->threads.count;
+    int64_t *covered_ns = calloc(threads + 1, sizeof(*covered_ns));
+    bool with_queues = gt_bonds_queues_are_whole(bonds->timeline);
+
+    if (!covered_ns)
+        return -1;
+    for (size_t i = 0; i < threads; i++)
+        covered_ns[i] = INT64_MAX;
+    for (size_t i = bonds->timeline->meetings.count; i-- > 0;) {
+        const struct gt_meeting *meeting = gt_bonds_meeting(bonds, i);
+
+        if (meeting->kind == GT_MEETING_SEM_TAKEN || meeting->kind == GT_MEETING_SEM_GAVE_UP)
+            nested[i] = meeting->since_ns >= covered_ns[meeting->thread];
+        else if (meeting->since_ns &&
+                 ((meeting->kind == GT_MEETING_QUEUE_GET && with_queues) ||
+                  meeting->kind == GT_MEETING_BARRIER || meeting->kind == GT_MEETING_JOIN))
+            covered_ns[meeting->thread] = meeting->since_ns;
+    }
+    free(covered_ns);
+    return 0;
+}
+
+int gt_bonds_init(struct gt_bonds *bonds, const struct gt_timeline *timeline,
+                  struct gt_replay *replay, const uint32_t *replayed)
+{
+    size_t threads = timeline->threads.count;
+    bool *nested = calloc(timeline->meetings.count + 1, sizeof(*nested));
+    int rc = -1;
+
+    *bonds = (struct gt_bonds){.timeline = timeline,
+                               .replay = replay,
+                               .replayed = replayed,
+                               .start_of = malloc((threads + 1) * sizeof(uint32_t)),
+                               .end_of = malloc((threads + 1) * sizeof(uint32_t))};
+    gt_chunks_init(&bonds->added, sizeof(struct gt_bond));
+    if (nested && bonds->start_of && bonds->end_of) {
+        memset(bonds->start_of, 0xff, (threads + 1) * sizeof(uint32_t));
+        memset(bonds->end_of, 0xff, (threads + 1) * sizeof(uint32_t));
+        rc = add_births(bonds) || find_nested(bonds, nested) ||
+                     gt_bonds_add_semaphores(bonds, nested) || gt_bonds_add_queues(bonds) ||
+                     gt_bonds_add_barriers(bonds) || add_joins(bonds) || add_wakes(bonds) ||
+                     add_ends(bonds) || sort(bonds)
+                 ? -1
+                 : 0;
+    }
+    free(nested);
+    return rc;
+}
+
+void gt_bonds_release(struct gt_bonds *bonds)
+{
+    gt_chunks_release(&bonds->added);
+    free(bonds->sorted);
+    free(bonds->first);
+    free(bonds->start_of);
+    free(bonds->end_of);
+}

@@ -1,0 +1,82 @@
+/*
+ * What the threads of a recording waited for in one another, as steps of a replay: starts, ends
+ * and joins of threads, locks, queues, barriers. Made from what the agent saw (model/sync.h),
+ * and from the scheduler's wake-ups where there was none.
+ *
+ * A semaphore that is always given by who took it is a lock, and stays one: whoever comes first
+ * in the replay has it first. Of all others (conditions, events, joins) each wait ends by the
+ * post that ended it. A queue's items are taken in the order in which they were, by whoever
+ * comes first when several threads work for it.
+ */
+#ifndef GT_ANALYSIS_BONDS_H
+#define GT_ANALYSIS_BONDS_H
+
+#include "analysis/replay.h"
+#include "model/timeline.h"
+
+enum gt_bond_kind { /* beyond enum gt_replay_kind */
+                    GT_BOND_NOTHING =
+                        64,      /* what it did then is the doing of the bond around it */
+                    GT_BOND_JOB, /* of the queue `what`, item `rank` */
+};
+
+/* A step that takes the place of what the thread did in [at, until). */
+struct gt_bond {
+    int64_t at_ns, until_ns;
+    uint32_t thread; /* of the timeline */
+    uint32_t what;
+    uint32_t rank;
+    uint32_t order; /* of being added: for bonds of the same moment */
+    uint32_t kind;  /* enum gt_replay_kind or gt_bond_kind */
+};
+
+struct gt_bonds {
+    const struct gt_timeline *timeline;
+    struct gt_replay *replay;
+    const uint32_t *replayed;    /* timeline's thread → replay's, or GT_REPLAY_NONE */
+    struct gt_chunks added;      /* of struct gt_bond */
+    struct gt_bond *sorted;      /* by thread and time */
+    size_t *first;               /* by thread, and one more: where its bonds begin */
+    uint32_t *start_of, *end_of; /* events by thread, or GT_REPLAY_NONE */
+};
+
+/* Adds locks, events and queues to the replay, which has its threads. 0 or -1. */
+int gt_bonds_init(struct gt_bonds *bonds, const struct gt_timeline *timeline,
+                  struct gt_replay *replay, const uint32_t *replayed);
+void gt_bonds_release(struct gt_bonds *bonds);
+
+/* Private to analysis/. All return 0 or -1. */
+int gt_bonds_add(struct gt_bonds *bonds, uint32_t kind, uint32_t thread, int64_t at_ns,
+                 int64_t until_ns, uint32_t what);
+/* The event of a thread's end; GT_REPLAY_NONE when it is not replayed, or memory exhausted. */
+uint32_t gt_bonds_end_of(struct gt_bonds *bonds, uint32_t thread);
+/* locks.c: semaphores. `nested`, by meeting: part of what a queue, barrier or join does. */
+int gt_bonds_add_semaphores(struct gt_bonds *bonds, const bool *nested);
+/* queues.c: queues and barriers. */
+int gt_bonds_add_queues(struct gt_bonds *bonds);
+int gt_bonds_add_barriers(struct gt_bonds *bonds);
+/* Were all uses of queues recorded? Not when their functions were let go of. */
+bool gt_bonds_queues_are_whole(const struct gt_timeline *timeline);
+
+/* Meetings by process, subject, time: indices of those for which `wanted` is true. NULL: no
+ * memory. */
+uint32_t *gt_bonds_sort(const struct gt_bonds *bonds, bool (*wanted)(const struct gt_meeting *),
+                        size_t *count);
+
+static inline const struct gt_meeting *gt_bonds_meeting(const struct gt_bonds *bonds,
+                                                        size_t index)
+{
+    return gt_chunks_at(&bonds->timeline->meetings, index);
+}
+
+/* Do two meetings belong to the same object of the same process? */
+static inline bool gt_bonds_same_subject(const struct gt_bonds *bonds,
+                                         const struct gt_meeting *one,
+                                         const struct gt_meeting *two)
+{
+    return one->subject == two->subject &&
+           gt_thread_at(bonds->timeline, one->thread)->process ==
+               gt_thread_at(bonds->timeline, two->thread)->process;
+}
+
+#endif

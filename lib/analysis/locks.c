@@ -1,0 +1,167 @@
+#include "analysis/bonds.h"
+
+#include <stdlib.h>
+
+/* The meetings at one semaphore, in the order of time. */
+struct group {
+    const uint32_t *indices;
+    size_t count;
+};
+
+static bool is_semaphore(const struct gt_meeting *meeting)
+{
+    return meeting->kind == GT_MEETING_SEM_TAKEN || meeting->kind == GT_MEETING_SEM_GAVE_UP ||
+           meeting->kind == GT_MEETING_SEM_POST;
+}
+
+/* Is it given by none but who had it? */
+static bool is_lock(const struct gt_bonds *bonds, const struct group *group)
+{
+    bool posted = false;
+
+    for (size_t i = 0; i < group->count; i++) {
+        const struct gt_meeting *meeting = gt_bonds_meeting(bonds, group->indices[i]);
+
+        if (meeting->kind != GT_MEETING_SEM_POST)
+            continue;
+        if (!meeting->since_ns)
+            return false;
+        posted = true;
+    }
+    return posted;
+}
+
+/* What the thread of the i-th meeting did at it before; NULL: nothing that was recorded. */
+static const struct gt_meeting *last_of_thread(const struct gt_bonds *bonds,
+                                               const struct group *group, size_t at,
+                                               uint32_t *index)
+{
+    uint32_t thread = gt_bonds_meeting(bonds, group->indices[at])->thread;
+
+    while (at-- > 0) {
+        const struct gt_meeting *meeting = gt_bonds_meeting(bonds, group->indices[at]);
+
+        *index = group->indices[at];
+        if (meeting->thread == thread)
+            return meeting;
+    }
+    return NULL;
+}
+
+/* Is there a record of its being given by who has waited for it in the i-th meeting? Not when
+ * that was soon, and nobody waited. */
+static bool is_given(const struct gt_bonds *bonds, const struct group *group, size_t at)
+{
+    const struct gt_meeting *taken = gt_bonds_meeting(bonds, group->indices[at]);
+
+    while (++at < group->count) {
+        const struct gt_meeting *meeting = gt_bonds_meeting(bonds, group->indices[at]);
+
+        if (meeting->thread == taken->thread)
+            return meeting->kind == GT_MEETING_SEM_POST && meeting->since_ns == taken->time_ns;
+    }
+    return false;
+}
+
+/* Waited for, and taken: the bond ends the wait. */
+static int add_lock_wait(struct gt_bonds *bonds, const struct group *group, size_t at,
+                         uint32_t lock, bool nested)
+{
+    const struct gt_meeting *taken = gt_bonds_meeting(bonds, group->indices[at]);
+
+    if (nested)
+        return gt_bonds_add(bonds, GT_BOND_NOTHING, taken->thread, taken->since_ns,
+                            taken->time_ns, 0);
+    if (gt_bonds_add(bonds, GT_REPLAY_LOCK, taken->thread, taken->since_ns, taken->time_ns,
+                     lock))
+        return -1;
+    return is_given(bonds, group, at) ? 0
+                                      : gt_bonds_add(bonds, GT_REPLAY_UNLOCK, taken->thread,
+                                                     taken->time_ns, taken->time_ns, lock);
+}
+
+static int add_lock(struct gt_bonds *bonds, const struct group *group, const bool *nested)
+{
+    uint32_t lock = bonds->replay->lock_count++;
+
+    for (size_t i = 0; i < group->count; i++) {
+        uint32_t index = group->indices[i], before_index = 0;
+        const struct gt_meeting *meeting = gt_bonds_meeting(bonds, index), *before;
+        bool waited;
+
+        if (meeting->kind == GT_MEETING_SEM_GAVE_UP)
+            continue;
+        if (meeting->kind == GT_MEETING_SEM_TAKEN) {
+            if (add_lock_wait(bonds, group, i, lock, nested[index]))
+                return -1;
+            continue;
+        }
+        before = last_of_thread(bonds, group, i, &before_index);
+        waited = before && before->kind == GT_MEETING_SEM_TAKEN &&
+                 before->time_ns == meeting->since_ns;
+        if (waited && nested[before_index])
+            continue;
+        if ((!waited && gt_bonds_add(bonds, GT_REPLAY_LOCK, meeting->thread, meeting->since_ns,
+                                     meeting->since_ns, lock)) ||
+            gt_bonds_add(bonds, GT_REPLAY_UNLOCK, meeting->thread, meeting->time_ns,
+                         meeting->time_ns, lock))
+            return -1;
+    }
+    return 0;
+}
+
+/* Each wait ends by the last post before its end, of another thread. */
+static int add_signals(struct gt_bonds *bonds, const struct group *group, const bool *nested)
+{
+    const struct gt_meeting *post = NULL;
+
+    for (size_t i = 0; i < group->count; i++) {
+        const struct gt_meeting *meeting = gt_bonds_meeting(bonds, group->indices[i]);
+        uint32_t event;
+
+        if (meeting->kind == GT_MEETING_SEM_POST)
+            post = meeting;
+        if (meeting->kind != GT_MEETING_SEM_TAKEN)
+            continue;
+        if (nested[group->indices[i]]) {
+            if (gt_bonds_add(bonds, GT_BOND_NOTHING, meeting->thread, meeting->since_ns,
+                             meeting->time_ns, 0))
+                return -1;
+        } else if (post && post->thread != meeting->thread &&
+                   post->time_ns >= meeting->since_ns &&
+                   bonds->replayed[post->thread] != GT_REPLAY_NONE) {
+            event = gt_replay_add_event(bonds->replay, 1);
+            if (event == GT_REPLAY_NONE ||
+                gt_bonds_add(bonds, GT_REPLAY_SIGNAL, post->thread, post->time_ns,
+                             post->time_ns, event) ||
+                gt_bonds_add(bonds, GT_REPLAY_AWAIT, meeting->thread, meeting->since_ns,
+                             meeting->time_ns, event))
+                return -1;
+        }
+        post = NULL; /* it ended one wait */
+    }
+    return 0;
+}
+
+int gt_bonds_add_semaphores(struct gt_bonds *bonds, const bool *nested)
+{
+    size_t count, next;
+    uint32_t *indices = gt_bonds_sort(bonds, is_semaphore, &count);
+    int rc = indices ? 0 : -1;
+
+    for (size_t first = 0; rc == 0 && first < count; first = next) {
+        struct group group = {.indices = indices + first};
+
+        for (next = first + 1;
+             next < count &&
+             gt_bonds_same_subject(bonds, gt_bonds_meeting(bonds, indices[first]),
+                                   gt_bonds_meeting(bonds, indices[next]));
+             next++)
+            ;
+        group.count = next - first;
+        rc = is_lock(bonds, &group) ? add_lock(bonds, &group, nested)
+                                    : add_signals(bonds, &group, nested);
+    }
+    free(indices);
+    return rc;
+}

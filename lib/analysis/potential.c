@@ -1,0 +1,310 @@
+#include "analysis/potential.h"
+
+#include "analysis/story.h"
+#include "base/nstime.h"
+
+#include <stdlib.h>
+
+enum {
+    ERROR_PERCENT = 10,  /* a replay that is farther off is not believed */
+    LOST_PERCENT = 2,    /* nor is a recording with more missing */
+    UNKNOWN_PERCENT = 5, /* of the run's length */
+    LEAST_PERCENT = 1,   /* of all waiting: functions that caused less are not asked about */
+};
+
+/* A function that kept the GIL, in all its rows. */
+struct candidate {
+    uint32_t function, gil, row;
+    int64_t waiting_ns, row_ns;
+    int64_t kept_hold_ns, waited_hold_ns;
+};
+
+struct asking {
+    struct gt_potential *out;
+    const struct gt_timeline *timeline;
+    const struct gt_blockers *blockers;
+    struct gt_story story;
+    struct candidate candidates[GT_STORY_FUNCTIONS];
+    size_t candidate_count;
+};
+
+/* --- can it be told at all? --- */
+
+static bool ended(const struct gt_timeline *timeline)
+{
+    uint32_t main = gt_process_at(timeline, gt_gil_at(timeline, 0)->process)->main_thread;
+
+    return main != GT_NO_INDEX && gt_thread_at(timeline, main)->flags & GT_THREAD_SAW_EXIT;
+}
+
+static enum gt_potential_gap find_gap(const struct gt_timeline *timeline)
+{
+    size_t members = 0;
+    int64_t length_ns = timeline->end_ns - timeline->start_ns;
+
+    if (timeline->gils.count == 0)
+        return GT_POTENTIAL_NO_GIL;
+    for (uint32_t i = 0; i < timeline->gils.count; i++) {
+        members += gt_gil_at(timeline, i)->members.count;
+        if (gt_gil_at(timeline, i)->source == GT_GIL_FROM_FUTEX)
+            return GT_POTENTIAL_FUTEX;
+    }
+    if (members < 2)
+        return GT_POTENTIAL_ALONE;
+    if (timeline->stopped_ns >= 0)
+        return GT_POTENTIAL_STOPPED;
+    if (timeline->quality.lost_ns > length_ns / 100 * LOST_PERCENT)
+        return GT_POTENTIAL_LOST;
+    return ended(timeline) ? GT_POTENTIAL_OK : GT_POTENTIAL_PART;
+}
+
+/* --- functions to ask about --- */
+
+static int64_t waiting_of(const struct asking *asking)
+{
+    int64_t sum_ns = 0;
+
+    for (uint32_t i = 0; i < asking->timeline->gils.count; i++) {
+        const struct gt_gil *gil = gt_gil_at(asking->timeline, i);
+
+        for (uint32_t m = 0; m < gil->members.count; m++)
+            sum_ns = gt_add_ns(sum_ns, gt_member_at(gil, m)->wait_ns);
+    }
+    return sum_ns;
+}
+
+/* It keeps the GIL and might release it: not the collector, not an import. */
+static bool is_candidate(const struct gt_blocker *row)
+{
+    return row->waiting_ns > 0 && gt_blocker_keeps(row) &&
+           (row->doing.kind == GT_DOING_C || row->doing.kind == GT_DOING_PYTHON);
+}
+
+static void note_candidate(struct candidate *all, size_t *count, uint32_t gil, uint32_t row,
+                           const struct gt_blocker *blocker)
+{
+    struct candidate *one = all;
+
+    while (one < all + *count && one->function != blocker->doing.function)
+        one++;
+    if (one == all + *count) {
+        *one = (struct candidate){.function = blocker->doing.function, .row_ns = -1};
+        ++*count;
+    }
+    if (blocker->waiting_ns > one->row_ns) {
+        one->row_ns = blocker->waiting_ns;
+        one->gil = gil;
+        one->row = row;
+    }
+    one->waiting_ns = gt_add_ns(one->waiting_ns, blocker->waiting_ns);
+    one->kept_hold_ns = gt_add_ns(one->kept_hold_ns, blocker->kept_hold_ns);
+    one->waited_hold_ns = gt_add_ns(one->waited_hold_ns, blocker->waited_hold_ns);
+}
+
+static int compare_candidates(const void *a, const void *b)
+{
+    const struct candidate *left = a, *right = b;
+
+    if (left->waiting_ns != right->waiting_ns)
+        return left->waiting_ns > right->waiting_ns ? -1 : 1;
+    return (left->function > right->function) - (left->function < right->function);
+}
+
+/* The functions that caused the most waiting by not giving the GIL up. Rows of one GIL come
+ * with the most waiting first: the first few dozen have them all. 0 or -1. */
+static int find_candidates(struct asking *asking)
+{
+    enum { ROWS_MAX = 64 };
+    size_t gils = asking->timeline->gils.count, count = 0;
+    struct candidate *all = calloc(gils * ROWS_MAX + 1, sizeof(*all));
+    int64_t least_ns = waiting_of(asking) / 100 * LEAST_PERCENT;
+
+    if (!all)
+        return -1;
+    for (uint32_t gil = 0; gil < gils; gil++) {
+        const struct gt_blockers *blockers = &asking->blockers[gil];
+
+        for (uint32_t row = 0; row < blockers->rows.count && row < ROWS_MAX; row++)
+            if (is_candidate(gt_blocker_at(blockers, row)))
+                note_candidate(all, &count, gil, row, gt_blocker_at(blockers, row));
+    }
+    qsort(all, count, sizeof(*all), compare_candidates);
+    for (size_t i = 0; i < count && i < GT_STORY_FUNCTIONS && all[i].waiting_ns >= least_ns;
+         i++)
+        asking->candidates[asking->candidate_count++] = all[i];
+    free(all);
+    return 0;
+}
+
+static struct gt_tag tag_of(const struct candidate *candidate, size_t index)
+{
+    return (struct gt_tag){
+        .tag = (uint16_t)(index + 1),
+        .kept_share = candidate->waited_hold_ns > 0
+                          ? (float)candidate->kept_hold_ns / (float)candidate->waited_hold_ns
+                          : 0,
+    };
+}
+
+static int tell_story(struct asking *asking, struct gt_error *err)
+{
+    struct gt_tag *tags = calloc(asking->timeline->functions.count + 1, sizeof(*tags));
+    int rc;
+
+    if (!tags)
+        return gt_error_memory(err);
+    for (size_t i = 0; i < asking->candidate_count; i++)
+        tags[asking->candidates[i].function] = tag_of(&asking->candidates[i], i);
+    rc = gt_story_init(&asking->story, asking->timeline, asking->blockers, tags,
+                       asking->out->cores, err);
+    free(tags);
+    return rc;
+}
+
+/* --- asking --- */
+
+/* The length of the run under these rules, -1: it cannot be told; *crowd: with that many cores,
+ * more do not help. */
+static int replay(struct asking *asking, const struct gt_replay_rules *rules, int64_t *wall_ns,
+                  uint32_t *crowd, struct gt_error *err)
+{
+    struct gt_replay_result result;
+    int rc = gt_replay_run(&asking->story.replay, rules, &result, err);
+
+    if (rc < 0)
+        return rc;
+    *wall_ns = result.stuck ? -1 : result.end_ns + asking->story.after_ns;
+    *crowd = result.crowd;
+    return 0;
+}
+
+/* What the replay is off under unchanged rules, it is taken to be off under others. */
+static int64_t scale(const struct gt_potential *potential, int64_t wall_ns)
+{
+    if (wall_ns < 0 || potential->replayed_ns <= 0)
+        return -1;
+    return (int64_t)((double)wall_ns * (double)potential->recorded_ns /
+                     (double)potential->replayed_ns);
+}
+
+static int estimate(struct asking *asking, struct gt_replay_rules rules,
+                    struct gt_estimate estimate, struct gt_error *err)
+{
+    struct gt_potential *out = asking->out;
+    struct gt_estimate *added = gt_chunks_push(&out->estimates);
+    uint32_t crowd = UINT32_MAX;
+    int64_t wall_ns = -1;
+
+    if (!added)
+        return gt_error_memory(err);
+    for (uint32_t i = 0; i < out->core_counts; i++) {
+        rules.cores = out->core_count[i];
+        if (i == 0 || crowd > out->core_count[i - 1]) {
+            int rc = replay(asking, &rules, &wall_ns, &crowd, err);
+
+            if (rc < 0)
+                return rc;
+        }
+        estimate.by_cores_ns[i] = scale(out, wall_ns);
+        if (rules.cores == out->cores)
+            estimate.wall_ns = estimate.by_cores_ns[i];
+    }
+    *added = estimate;
+    return 0;
+}
+
+static int ask_all(struct asking *asking, struct gt_error *err)
+{
+    int rc = estimate(asking, (struct gt_replay_rules){0},
+                      (struct gt_estimate){.kind = GT_ESTIMATE_RECORDED}, err);
+
+    for (size_t i = 0; rc == 0 && i < asking->candidate_count; i++)
+        rc = estimate(asking, (struct gt_replay_rules){.released_tag = (uint16_t)(i + 1)},
+                      (struct gt_estimate){.kind = GT_ESTIMATE_FUNCTION,
+                                           .gil = asking->candidates[i].gil,
+                                           .row = asking->candidates[i].row},
+                      err);
+    if (rc == 0 && asking->candidate_count > 1)
+        rc = estimate(asking, (struct gt_replay_rules){.released_all = true},
+                      (struct gt_estimate){.kind = GT_ESTIMATE_FUNCTIONS}, err);
+    return rc ? rc
+              : estimate(asking, (struct gt_replay_rules){.no_gil = true},
+                         (struct gt_estimate){.kind = GT_ESTIMATE_NO_GIL}, err);
+}
+
+/* 1, 2, 4, 8 and the recorded number, in order. */
+static void choose_cores(struct gt_potential *potential)
+{
+    uint32_t cores = potential->cores;
+
+    for (uint32_t count = 1; count <= 8; count *= 2) {
+        if (cores < count && (count == 1 || cores > count / 2))
+            potential->core_count[potential->core_counts++] = cores;
+        potential->core_count[potential->core_counts++] = count;
+    }
+    if (cores > 8)
+        potential->core_count[potential->core_counts++] = cores;
+}
+
+static int ask(struct asking *asking, struct gt_error *err)
+{
+    struct gt_potential *out = asking->out;
+    uint32_t crowd;
+    int rc = find_candidates(asking) ? gt_error_memory(err) : tell_story(asking, err);
+
+    if (rc < 0)
+        return rc;
+    out->grain_ns = asking->story.grain_ns;
+    rc = replay(asking, &(struct gt_replay_rules){.cores = out->cores}, &out->replayed_ns,
+                &crowd, err);
+    if (rc == 0) {
+        if (asking->story.unknown_ns > out->recorded_ns / 100 * UNKNOWN_PERCENT)
+            out->gap = GT_POTENTIAL_UNKNOWN;
+        else if (out->replayed_ns < 0)
+            out->gap = GT_POTENTIAL_STUCK;
+        else if (gt_potential_error(out) * 100 > ERROR_PERCENT ||
+                 gt_potential_error(out) * 100 < -ERROR_PERCENT)
+            out->gap = GT_POTENTIAL_UNFAITHFUL;
+        else
+            rc = ask_all(asking, err);
+    }
+    gt_story_release(&asking->story);
+    return rc;
+}
+
+int gt_potential_init(struct gt_potential *potential, const struct gt_timeline *timeline,
+                      const struct gt_blockers *blockers, uint32_t cores, struct gt_error *err)
+{
+    struct asking asking = {.out = potential, .timeline = timeline, .blockers = blockers};
+    int rc;
+
+    if (cores == 0)
+        cores = timeline->cpu_count;
+    *potential = (struct gt_potential){
+        .gap = find_gap(timeline),
+        .cores = cores ? cores : 1,
+        .recorded_ns = timeline->end_ns - timeline->start_ns,
+        .replayed_ns = -1,
+        .lost_ns = timeline->quality.lost_ns,
+    };
+    gt_chunks_init(&potential->estimates, sizeof(struct gt_estimate));
+    choose_cores(potential);
+    if (potential->gap != GT_POTENTIAL_OK)
+        return 0;
+    rc = ask(&asking, err);
+    if (rc < 0)
+        gt_potential_release(potential);
+    return rc;
+}
+
+void gt_potential_release(struct gt_potential *potential)
+{
+    gt_chunks_release(&potential->estimates);
+}
+
+double gt_potential_error(const struct gt_potential *potential)
+{
+    if (potential->recorded_ns <= 0)
+        return 0;
+    return (double)potential->replayed_ns / (double)potential->recorded_ns - 1;
+}

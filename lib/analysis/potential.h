@@ -1,0 +1,72 @@
+/*
+ * What it would be worth: how long the run would have taken if a function released the GIL, if
+ * there were no GIL, on more or fewer cores. Each is a replay of what was recorded
+ * (analysis/story.h) under other rules, set against a replay under the same rules, which must
+ * find the length of the recorded run.
+ *
+ * Assumed is that the threads do the same work in the same pieces, that timers, files, sockets
+ * and other programs take as long as they did, and that nothing else slows down when more runs
+ * at once. What cannot be known is not estimated; `gap` says why.
+ */
+#ifndef GT_ANALYSIS_POTENTIAL_H
+#define GT_ANALYSIS_POTENTIAL_H
+
+#include "analysis/blockers.h"
+
+enum gt_potential_gap {
+    GT_POTENTIAL_OK,
+    GT_POTENTIAL_NO_GIL,     /* none was seen */
+    GT_POTENTIAL_ALONE,      /* one thread only ever had it: nothing can overlap */
+    GT_POTENTIAL_FUTEX,      /* holds were not measured */
+    GT_POTENTIAL_STOPPED,    /* recording stopped before the program ended */
+    GT_POTENTIAL_LOST,       /* too much was lost */
+    GT_POTENTIAL_PART,       /* only a part of the program's life was recorded */
+    GT_POTENTIAL_UNKNOWN,    /* what threads did without the GIL was not recorded */
+    GT_POTENTIAL_STUCK,      /* the replay ends in threads that wait for one another */
+    GT_POTENTIAL_UNFAITHFUL, /* it finds another length than was recorded */
+};
+
+enum gt_estimate_kind {
+    GT_ESTIMATE_RECORDED,  /* nothing but the number of cores changes */
+    GT_ESTIMATE_FUNCTION,  /* the function releases the GIL */
+    GT_ESTIMATE_FUNCTIONS, /* all of them do */
+    GT_ESTIMATE_NO_GIL,
+};
+
+enum { GT_POTENTIAL_CORES = 5 }; /* numbers of cores asked about, at most */
+
+struct gt_estimate {
+    enum gt_estimate_kind kind;
+    uint32_t gil, row; /* of GT_ESTIMATE_FUNCTION: its row that caused the most waiting */
+    int64_t wall_ns;   /* on the recorded number of cores; -1: not known */
+    int64_t by_cores_ns[GT_POTENTIAL_CORES];
+};
+
+struct gt_potential {
+    enum gt_potential_gap gap;
+    uint32_t cores;       /* of the recorded run */
+    uint32_t core_counts; /* how many of … */
+    uint32_t core_count[GT_POTENTIAL_CORES];
+    int64_t recorded_ns;        /* length of the run */
+    int64_t replayed_ns;        /* the same, as the replay finds it under unchanged rules */
+    int64_t grain_ns;           /* holds shorter than this were put together; 0: none */
+    int64_t lost_ns;            /* of the recording; taken for time that keeps its length */
+    struct gt_chunks estimates; /* of struct gt_estimate */
+};
+
+/* `blockers` by GIL; `cores` that the program could use, 0: not known, then those that were
+ * seen. 0 or negative. */
+int gt_potential_init(struct gt_potential *potential, const struct gt_timeline *timeline,
+                      const struct gt_blockers *blockers, uint32_t cores, struct gt_error *err);
+void gt_potential_release(struct gt_potential *potential);
+
+static inline const struct gt_estimate *gt_estimate_at(const struct gt_potential *potential,
+                                                       size_t index)
+{
+    return gt_chunks_at(&potential->estimates, index);
+}
+
+/* The replay's error: 0.02 when it finds a run that is 2% longer than the recorded one. */
+double gt_potential_error(const struct gt_potential *potential);
+
+#endif

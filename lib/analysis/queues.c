@@ -1,0 +1,333 @@
+#include "analysis/bonds.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Queues whose items several threads take, and barriers. */
+
+/* The meetings at one queue or barrier, in the order of time. */
+struct group {
+    const uint32_t *indices;
+    size_t count;
+};
+
+/* What is known of one thread while its queues are looked at. */
+struct worker {
+    size_t items;   /* most that it took out of one queue that it shares */
+    size_t taken;   /* of the queue at hand */
+    size_t put;     /* likewise */
+    uint32_t queue; /* the one that it works for; GT_REPLAY_NONE */
+};
+
+struct queues {
+    struct gt_bonds *bonds;
+    struct worker *workers;   /* by thread */
+    struct gt_chunks touched; /* of uint32_t: threads with figures of the queue at hand */
+};
+
+static bool is_queue(const struct gt_meeting *meeting)
+{
+    return meeting->kind == GT_MEETING_QUEUE_GET || meeting->kind == GT_MEETING_QUEUE_PUT;
+}
+
+static bool is_barrier(const struct gt_meeting *meeting)
+{
+    return meeting->kind == GT_MEETING_BARRIER;
+}
+
+static const struct gt_meeting *meeting_of(const struct gt_bonds *bonds,
+                                           const struct group *group, size_t at)
+{
+    return gt_bonds_meeting(bonds, group->indices[at]);
+}
+
+static bool next_group(const struct gt_bonds *bonds, const uint32_t *indices, size_t count,
+                       size_t *at, struct group *group)
+{
+    *group = (struct group){.indices = indices + *at};
+    while (*at < count && gt_bonds_same_subject(bonds, meeting_of(bonds, group, 0),
+                                                gt_bonds_meeting(bonds, indices[*at]))) {
+        (*at)++;
+        group->count++;
+    }
+    return group->count > 0;
+}
+
+static int64_t began_ns(const struct gt_meeting *meeting)
+{
+    return meeting->since_ns ? meeting->since_ns : meeting->time_ns;
+}
+
+/* Items that nobody was seen to put in: it had them before the recording began. */
+static uint32_t items_before(const struct gt_bonds *bonds, const struct group *group)
+{
+    int64_t items = 0, least = 0;
+
+    for (size_t i = 0; i < group->count; i++) {
+        items += meeting_of(bonds, group, i)->kind == GT_MEETING_QUEUE_PUT ? 1 : -1;
+        if (items < least)
+            least = items;
+    }
+    return (uint32_t)-least;
+}
+
+static int count_workers(struct queues *queues, const struct group *group)
+{
+    gt_chunks_truncate(&queues->touched, 0);
+    for (size_t i = 0; i < group->count; i++) {
+        const struct gt_meeting *meeting = meeting_of(queues->bonds, group, i);
+        struct worker *worker = &queues->workers[meeting->thread];
+
+        if (worker->taken + worker->put == 0) {
+            uint32_t *touched = gt_chunks_push(&queues->touched);
+
+            if (!touched)
+                return -1;
+            *touched = meeting->thread;
+        }
+        if (meeting->kind == GT_MEETING_QUEUE_GET)
+            worker->taken++;
+        else
+            worker->put++;
+    }
+    return 0;
+}
+
+/*
+ * Several threads work for a queue when they take its items in turn and others put them in:
+ * then it is chance who does which. What they put in themselves, beyond passing on a last item
+ * or two, makes it something else: a store of tools, say.
+ */
+static bool has_workers(const struct queues *queues)
+{
+    size_t takers = 0, put_by_takers = 0, put_by_others = 0;
+
+    for (size_t i = 0; i < queues->touched.count; i++) {
+        const struct worker *worker =
+            &queues->workers[*(const uint32_t *)gt_chunks_at(&queues->touched, i)];
+
+        takers += worker->taken > 0;
+        if (worker->taken)
+            put_by_takers += worker->put;
+        else
+            put_by_others += worker->put;
+    }
+    return takers > 1 && put_by_others > put_by_takers;
+}
+
+/* Before any item is given away: each thread works for the queue that it takes most from. */
+static int choose(struct queues *queues, const struct group *group, uint32_t queue)
+{
+    bool shared;
+
+    if (count_workers(queues, group))
+        return -1;
+    shared = has_workers(queues);
+    for (size_t i = 0; i < queues->touched.count; i++) {
+        struct worker *worker =
+            &queues->workers[*(const uint32_t *)gt_chunks_at(&queues->touched, i)];
+
+        if (shared && worker->taken > worker->items) {
+            worker->items = worker->taken;
+            worker->queue = queue;
+        }
+        worker->taken = worker->put = 0;
+    }
+    return 0;
+}
+
+static int add_job(struct gt_bonds *bonds, const struct gt_meeting *get, uint32_t queue,
+                   uint32_t rank)
+{
+    struct gt_bond *bond;
+
+    if (gt_bonds_add(bonds, GT_BOND_JOB, get->thread, began_ns(get), 0, queue))
+        return -1;
+    bond = gt_chunks_last(&bonds->added);
+    bond->rank = rank;
+    return 0;
+}
+
+/* By meeting, of what is put in: when that thread waited last, for a full queue say. NULL: no
+ * memory. */
+static int64_t *find_waits(const struct gt_bonds *bonds)
+{
+    size_t threads = bonds->timeline->threads.count, count = bonds->timeline->meetings.count;
+    int64_t *waited_ns = calloc(count + 1, sizeof(*waited_ns));
+    int64_t *last_ns = calloc(threads + 1, sizeof(*last_ns));
+
+    for (size_t i = 0; waited_ns && last_ns && i < count; i++) {
+        const struct gt_meeting *meeting = gt_bonds_meeting(bonds, i);
+
+        if (meeting->kind == GT_MEETING_SEM_TAKEN)
+            last_ns[meeting->thread] = meeting->time_ns;
+        else if (meeting->kind == GT_MEETING_QUEUE_PUT)
+            waited_ns[i] = last_ns[meeting->thread];
+    }
+    if (!last_ns) {
+        free(waited_ns);
+        waited_ns = NULL;
+    }
+    free(last_ns);
+    return waited_ns;
+}
+
+static int add_queue(struct queues *queues, const struct group *group, uint32_t queue,
+                     const int64_t *waited_ns)
+{
+    struct gt_bonds *bonds = queues->bonds;
+    uint32_t rank = 0;
+
+    for (size_t i = 0; i < group->count; i++) {
+        const struct gt_meeting *meeting = meeting_of(bonds, group, i);
+        int64_t at_ns = began_ns(meeting);
+        int rc;
+
+        if (bonds->replayed[meeting->thread] == GT_REPLAY_NONE)
+            continue;
+        if (meeting->kind == GT_MEETING_QUEUE_PUT) {
+            if (waited_ns[group->indices[i]] > at_ns)
+                at_ns = waited_ns[group->indices[i]];
+            rc = gt_bonds_add(bonds, GT_REPLAY_PUT, meeting->thread, at_ns, at_ns, queue);
+        } else if (queues->workers[meeting->thread].queue == queue) {
+            rc = add_job(bonds, meeting, queue, rank++);
+        } else {
+            rc = gt_bonds_add(bonds, GT_REPLAY_TAKE, meeting->thread, at_ns, at_ns, queue);
+        }
+        if (rc)
+            return -1;
+    }
+    return 0;
+}
+
+static int add_all(struct queues *queues, const uint32_t *indices, size_t count,
+                   const int64_t *waited_ns)
+{
+    struct gt_replay *replay = queues->bonds->replay;
+    struct group group;
+    uint32_t queue = 0;
+
+    for (size_t at = 0; next_group(queues->bonds, indices, count, &at, &group);)
+        if (choose(queues, &group,
+                   gt_replay_add_queue(replay, items_before(queues->bonds, &group))))
+            return -1;
+    if (replay->queues.count == 0)
+        return 0;
+    for (size_t at = 0; next_group(queues->bonds, indices, count, &at, &group);)
+        if (queue == replay->queues.count || add_queue(queues, &group, queue++, waited_ns))
+            return -1;
+    return 0;
+}
+
+bool gt_bonds_queues_are_whole(const struct gt_timeline *timeline)
+{
+    static const char *const names[] = {"Queue.get", "Queue.put", "SimpleQueue.get",
+                                        "SimpleQueue.get_nowait", "SimpleQueue.put"};
+
+    for (size_t i = 0; i < timeline->functions.count; i++) {
+        const struct gt_called *called = gt_chunks_at(&timeline->functions, i);
+
+        for (size_t n = 0; called->untraced_calls && n < sizeof(names) / sizeof(names[0]); n++)
+            if (strcmp(gt_intern_text(&timeline->names, called->name), names[n]) == 0)
+                return false;
+    }
+    return true;
+}
+
+int gt_bonds_add_queues(struct gt_bonds *bonds)
+{
+    size_t count, threads = bonds->timeline->threads.count;
+    uint32_t *indices = gt_bonds_sort(bonds, is_queue, &count);
+    struct queues queues = {.bonds = bonds,
+                            .workers = calloc(threads + 1, sizeof(*queues.workers))};
+    int64_t *waited_ns = find_waits(bonds);
+    int rc = -1;
+
+    gt_chunks_init(&queues.touched, sizeof(uint32_t));
+    for (size_t i = 0; queues.workers && i < threads; i++)
+        queues.workers[i].queue = GT_REPLAY_NONE;
+    if (!gt_bonds_queues_are_whole(bonds->timeline))
+        rc = 0;
+    else if (indices && queues.workers && waited_ns)
+        rc = add_all(&queues, indices, count, waited_ns);
+    gt_chunks_release(&queues.touched);
+    free(queues.workers);
+    free(waited_ns);
+    free(indices);
+    return rc;
+}
+
+/* --- barriers --- */
+
+static int compare_arrivals(const void *a, const void *b, void *context)
+{
+    int64_t left = began_ns(gt_bonds_meeting(context, *(const uint32_t *)a));
+    int64_t right = began_ns(gt_bonds_meeting(context, *(const uint32_t *)b));
+
+    return (left > right) - (left < right);
+}
+
+/* Those that went through together: all of them had come before any of them went on. */
+static size_t count_together(const struct gt_bonds *bonds, const struct group *group,
+                             size_t first)
+{
+    int64_t open_ns = meeting_of(bonds, group, first)->time_ns;
+    size_t at = first + 1;
+
+    while (at < group->count && began_ns(meeting_of(bonds, group, at)) < open_ns) {
+        if (meeting_of(bonds, group, at)->time_ns < open_ns)
+            open_ns = meeting_of(bonds, group, at)->time_ns;
+        at++;
+    }
+    return at - first;
+}
+
+static uint32_t count_replayed(const struct gt_bonds *bonds, const struct group *group,
+                               size_t first, size_t together)
+{
+    uint32_t count = 0;
+
+    for (size_t i = first; i < first + together; i++)
+        count += bonds->replayed[meeting_of(bonds, group, i)->thread] != GT_REPLAY_NONE;
+    return count;
+}
+
+static int add_barrier(struct gt_bonds *bonds, const struct group *group)
+{
+    size_t together;
+
+    for (size_t first = 0; first < group->count; first += together) {
+        uint32_t event;
+
+        together = count_together(bonds, group, first);
+        event =
+            gt_replay_add_event(bonds->replay, count_replayed(bonds, group, first, together));
+        if (event == GT_REPLAY_NONE)
+            return -1;
+        for (size_t i = first; i < first + together; i++) {
+            const struct gt_meeting *arrival = meeting_of(bonds, group, i);
+            int64_t at_ns = began_ns(arrival);
+
+            if (gt_bonds_add(bonds, GT_REPLAY_SIGNAL, arrival->thread, at_ns, at_ns, event) ||
+                gt_bonds_add(bonds, GT_REPLAY_AWAIT, arrival->thread, at_ns, at_ns, event))
+                return -1;
+        }
+    }
+    return 0;
+}
+
+int gt_bonds_add_barriers(struct gt_bonds *bonds)
+{
+    size_t count;
+    uint32_t *indices = gt_bonds_sort(bonds, is_barrier, &count);
+    struct group group;
+    int rc = indices ? 0 : -1;
+
+    for (size_t at = 0; rc == 0 && next_group(bonds, indices, count, &at, &group);) {
+        qsort_r((void *)group.indices, group.count, sizeof(*group.indices), compare_arrivals,
+                bonds);
+        rc = add_barrier(bonds, &group);
+    }
+    free(indices);
+    return rc;
+}

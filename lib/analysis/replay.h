@@ -1,0 +1,127 @@
+/*
+ * A recorded run played again under other rules: what each thread did, as a list of steps whose
+ * lengths are known, and what they wait for in one another. How long they wait for a GIL, for
+ * a CPU, and for one another is not recorded here: it is what comes out.
+ *
+ *     gt_replay_init → add threads, GILs, events, locks, queues, steps … → gt_replay_run … →
+ *     gt_replay_release
+ *
+ * The rules of the GIL are CPython's: it is given up after the switch interval when somebody
+ * asked for it, in the order of asking, except in a step that keeps it; who gives it up of
+ * himself and comes back before a woken waiter is there gets it again. CPUs are shared evenly
+ * among all threads that can run.
+ *
+ * Time grows with the steps, times the logarithm of the threads; memory is 16 bytes per step
+ * and some 150 per thread.
+ */
+#ifndef GT_ANALYSIS_REPLAY_H
+#define GT_ANALYSIS_REPLAY_H
+
+#include "base/chunks.h"
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define GT_REPLAY_NONE UINT32_MAX
+
+enum gt_replay_kind {
+    GT_REPLAY_RUN,    /* ns on a CPU, with the GIL `what` or with none; 0: only gives it up */
+    GT_REPLAY_SLEEP,  /* ns without a CPU, whatever else happens; likewise */
+    GT_REPLAY_AWAIT,  /* the event `what` … */
+    GT_REPLAY_SIGNAL, /* … of which this is one of the signals that it needs */
+    GT_REPLAY_LOCK,   /* takes the lock `what` … */
+    GT_REPLAY_UNLOCK, /* … and gives it, in the order of asking */
+    GT_REPLAY_TAKE,   /* takes an item out of the queue `what` … */
+    GT_REPLAY_PUT,    /* … and puts one in */
+};
+
+enum gt_replay_flags {
+    GT_REPLAY_KEEPS = 1 << 0, /* RUN: does not give the GIL up when asked */
+};
+
+struct gt_replay_step {
+    int64_t ns;
+    uint32_t what;
+    uint16_t tag; /* 0: none. Steps of one tag can be let run without the GIL together */
+    uint8_t kind;
+    uint8_t flags;
+};
+
+/*
+ * A thread has steps of its own. One that works for a queue goes on after these with the
+ * queue's jobs, in the order in which they were recorded, whoever did them then: a job follows
+ * each item that it takes. A job that is the last of its thread ends the thread that does it.
+ */
+struct gt_replay_thread {
+    struct gt_chunks steps; /* of struct gt_replay_step */
+    size_t own;             /* how many of them come before its first job */
+    uint32_t works_for;     /* queue, or GT_REPLAY_NONE */
+    uint32_t newest_job;    /* of the queue: what is added goes there; GT_REPLAY_NONE */
+    bool counts;            /* the run lasts as long as it; others are left behind */
+};
+
+struct gt_replay_job {
+    uint32_t thread; /* whose steps they are; GT_REPLAY_NONE: there is nothing to do */
+    bool last;
+    size_t first, count;
+};
+
+struct gt_replay_queue {
+    struct gt_chunks jobs; /* of struct gt_replay_job */
+    uint32_t items;        /* in it from the beginning */
+};
+
+struct gt_replay_gil {
+    int64_t interval_ns;
+    int64_t handover_ns; /* from the release until a woken waiter is there */
+};
+
+struct gt_replay {
+    struct gt_chunks threads; /* of struct gt_replay_thread */
+    struct gt_chunks gils;    /* of struct gt_replay_gil */
+    struct gt_chunks events;  /* of uint32_t: signals that each needs */
+    struct gt_chunks queues;  /* of struct gt_replay_queue */
+    uint32_t lock_count;
+    int64_t wake_ns; /* from a signal, a lock or an item until the thread runs on */
+};
+
+void gt_replay_init(struct gt_replay *replay);
+void gt_replay_release(struct gt_replay *replay);
+
+/* Each returns an index, or GT_REPLAY_NONE when memory is exhausted. */
+uint32_t gt_replay_add_thread(struct gt_replay *replay, bool counts);
+uint32_t gt_replay_add_gil(struct gt_replay *replay, int64_t interval_ns, int64_t handover_ns);
+uint32_t gt_replay_add_event(struct gt_replay *replay, uint32_t signals);
+uint32_t gt_replay_add_queue(struct gt_replay *replay, uint32_t items);
+
+/* 0 or -1. */
+int gt_replay_add_step(struct gt_replay *replay, uint32_t thread, struct gt_replay_step step);
+/* What is added to `thread` from here on is the job of the item `rank` of `queue`, for which
+ * the thread works, and only for it. Items count from 0, in the order of being taken. */
+int gt_replay_add_job(struct gt_replay *replay, uint32_t queue, uint32_t rank, uint32_t thread);
+
+static inline struct gt_replay_thread *gt_replay_thread_at(const struct gt_replay *replay,
+                                                           uint32_t index)
+{
+    return gt_chunks_at(&replay->threads, index);
+}
+
+struct gt_replay_rules {
+    uint32_t cores;
+    uint16_t released_tag; /* steps of this tag need no GIL; 0: none */
+    bool released_all;     /* nor does any with a tag */
+    bool no_gil;           /* nor does any */
+};
+
+struct gt_replay_result {
+    int64_t end_ns; /* of the last thread that counts */
+    uint32_t crowd; /* most threads that could run at once: more cores change nothing */
+    bool stuck;     /* threads wait for one another for ever: end_ns means nothing */
+};
+
+/* 0 or negative. */
+int gt_replay_run(const struct gt_replay *replay, const struct gt_replay_rules *rules,
+                  struct gt_replay_result *result, struct gt_error *err);
+
+#endif

@@ -1,0 +1,531 @@
+#include "analysis/replay.h"
+
+#include "analysis/heap.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* One run of a replay: events in the order of their times, and what follows from each. */
+
+enum doing {
+    RUNNING,  /* in sim.cpus, by the CPU time that it will have had at its step's end */
+    TIMED,    /* in sim.timers: asleep, or being woken */
+    AWAITING, /* in the line of a GIL, an event, a lock or a queue */
+    ENDED,
+};
+
+/* Threads that wait, first come first served. */
+struct line {
+    uint32_t first, last;
+};
+
+struct thread {
+    const struct gt_chunks *steps; /* of the part that it is in */
+    size_t at, end;
+    int64_t left_ns; /* of a step that was interrupted; -1: begin it */
+    uint32_t gil;    /* that it has */
+    uint32_t next;   /* in a line */
+    uint32_t takes;  /* the GIL that it is being woken for */
+    double asks_ns;  /* in a GIL's line: an interval of its timed wait began; < 0: will begin
+                        when  another thread has the GIL */
+    enum doing doing;
+    bool last_job;
+};
+
+struct gil {
+    uint32_t owner;
+    struct line line;
+    bool asked; /* the owner is to give it up as soon as it may */
+};
+
+struct lock {
+    bool held;
+    struct line line;
+};
+
+struct queue {
+    uint32_t items;
+    size_t next_job;
+    struct line line;
+};
+
+struct event {
+    uint32_t missing;
+    struct line line;
+};
+
+struct sim {
+    const struct gt_replay *replay;
+    const struct gt_replay_rules *rules;
+    struct gt_heap timers; /* threads, then GILs: when they are to be asked for */
+    struct gt_heap cpus;
+    double now_ns;
+    double cpu_ns; /* that every running thread has had, since the beginning of all */
+    struct thread *threads;
+    struct gil *gils;
+    struct lock *locks;
+    struct event *events;
+    struct queue *queues;
+    uint32_t thread_count, crowd, counted;
+    double end_ns;
+};
+
+/* --- lines --- */
+
+static const struct line empty_line = {GT_REPLAY_NONE, GT_REPLAY_NONE};
+
+static bool is_empty(const struct line *line)
+{
+    return line->first == GT_REPLAY_NONE;
+}
+
+static void join_line(struct sim *sim, struct line *line, uint32_t index)
+{
+    sim->threads[index].doing = AWAITING;
+    sim->threads[index].next = GT_REPLAY_NONE;
+    if (is_empty(line))
+        line->first = index;
+    else
+        sim->threads[line->last].next = index;
+    line->last = index;
+}
+
+static void join_front(struct sim *sim, struct line *line, uint32_t index)
+{
+    sim->threads[index].doing = AWAITING;
+    sim->threads[index].next = line->first;
+    if (is_empty(line))
+        line->last = index;
+    line->first = index;
+}
+
+static uint32_t leave_line(struct sim *sim, struct line *line)
+{
+    uint32_t index = line->first;
+
+    line->first = sim->threads[index].next;
+    return index;
+}
+
+static void wake(struct sim *sim, uint32_t index, int64_t after_ns)
+{
+    sim->threads[index].doing = TIMED;
+    gt_heap_put(&sim->timers, index, sim->now_ns + (double)after_ns);
+}
+
+/* --- the GIL --- */
+
+static const struct gt_replay_gil *gil_at(const struct sim *sim, uint32_t index)
+{
+    return gt_chunks_at(&sim->replay->gils, index);
+}
+
+/* Somebody in the line asks when an interval that began then is over, if nobody does before. */
+static void expect_request(struct sim *sim, uint32_t index, double from_ns)
+{
+    double due_ns = from_ns + (double)gil_at(sim, index)->interval_ns;
+    uint32_t timer = sim->thread_count + index;
+
+    if (!gt_heap_has(&sim->timers, timer) || gt_heap_key(&sim->timers, timer) > due_ns)
+        gt_heap_put(&sim->timers, timer, due_ns);
+}
+
+/*
+ * Somebody else has the GIL from now on. Who has waited before was in the middle of an interval
+ * then: that one counts for nothing, and the next one does. Of a long line, the first ones
+ * stand for all.
+ */
+static void expect_requests(struct sim *sim, uint32_t index)
+{
+    enum { LOOKED_AT = 64 };
+    double interval_ns = (double)gil_at(sim, index)->interval_ns;
+    uint32_t at = sim->gils[index].line.first;
+
+    for (int i = 0; at != GT_REPLAY_NONE && i < LOOKED_AT; i++, at = sim->threads[at].next) {
+        double *asks_ns = &sim->threads[at].asks_ns;
+
+        if (*asks_ns < 0)
+            *asks_ns = sim->now_ns;
+        else
+            *asks_ns += ceil((sim->now_ns - *asks_ns) / interval_ns) * interval_ns;
+        expect_request(sim, index, *asks_ns);
+    }
+}
+
+static void give_up(struct sim *sim, struct thread *thread)
+{
+    uint32_t index = thread->gil, woken;
+    struct gil *gil;
+
+    if (index == GT_REPLAY_NONE)
+        return;
+    gil = &sim->gils[index];
+    thread->gil = GT_REPLAY_NONE;
+    gil->owner = GT_REPLAY_NONE;
+    gil->asked = false;
+    gt_heap_remove(&sim->timers, sim->thread_count + index);
+    if (is_empty(&gil->line))
+        return;
+    woken = leave_line(sim, &gil->line);
+    sim->threads[woken].takes = index;
+    wake(sim, woken, gil_at(sim, index)->handover_ns);
+}
+
+static void own(struct sim *sim, uint32_t index, uint32_t gil)
+{
+    sim->gils[gil].owner = index;
+    sim->threads[index].gil = gil;
+    expect_requests(sim, gil);
+}
+
+/* True: it has the GIL. Else it is in the line, and its step begins when it is served. */
+static bool take(struct sim *sim, uint32_t index, uint32_t gil)
+{
+    if (sim->gils[gil].owner == GT_REPLAY_NONE) {
+        own(sim, index, gil);
+        return true;
+    }
+    join_line(sim, &sim->gils[gil].line, index);
+    sim->threads[index].asks_ns = sim->now_ns;
+    expect_request(sim, gil, sim->now_ns);
+    return false;
+}
+
+static const struct gt_replay_step *step_of(const struct thread *thread)
+{
+    return gt_chunks_at(thread->steps, thread->at);
+}
+
+static void stop_running(struct sim *sim, uint32_t index)
+{
+    struct thread *thread = &sim->threads[index];
+    double left_ns = gt_heap_key(&sim->cpus, index) - sim->cpu_ns;
+
+    gt_heap_remove(&sim->cpus, index);
+    thread->left_ns = left_ns > 0 ? (int64_t)left_ns : 0;
+}
+
+/* The owner gives way to who waits, and queues up behind. */
+static void give_way(struct sim *sim, uint32_t index, uint32_t gil)
+{
+    give_up(sim, &sim->threads[index]);
+    join_line(sim, &sim->gils[gil].line, index);
+    sim->threads[index].asks_ns = -1;
+}
+
+/* Somebody has waited for the switch interval. */
+static void request(struct sim *sim, uint32_t gil)
+{
+    uint32_t owner = sim->gils[gil].owner;
+
+    if (owner == GT_REPLAY_NONE || is_empty(&sim->gils[gil].line))
+        return;
+    if (sim->threads[owner].doing != RUNNING ||
+        step_of(&sim->threads[owner])->flags & GT_REPLAY_KEEPS) {
+        sim->gils[gil].asked = true;
+        return;
+    }
+    stop_running(sim, owner);
+    give_way(sim, owner, gil);
+}
+
+/* The GIL that a step needs under these rules. */
+static uint32_t gil_of(const struct sim *sim, const struct gt_replay_step *step)
+{
+    const struct gt_replay_rules *rules = sim->rules;
+
+    if (rules->no_gil ||
+        (step->tag && (rules->released_all || step->tag == rules->released_tag)))
+        return GT_REPLAY_NONE;
+    return step->what;
+}
+
+/* --- steps --- */
+
+static void finish(struct sim *sim, uint32_t index)
+{
+    struct thread *thread = &sim->threads[index];
+
+    give_up(sim, thread);
+    thread->doing = ENDED;
+    if (!gt_replay_thread_at(sim->replay, index)->counts)
+        return;
+    sim->counted--;
+    if (sim->now_ns > sim->end_ns)
+        sim->end_ns = sim->now_ns;
+}
+
+/* The thread's part is over: on to the next job, if any. False: not now, or never. */
+static bool next_part(struct sim *sim, uint32_t index)
+{
+    const struct gt_replay_thread *recorded = gt_replay_thread_at(sim->replay, index);
+    struct thread *thread = &sim->threads[index];
+    const struct gt_replay_queue *source;
+    const struct gt_replay_job *job;
+    struct queue *queue;
+
+    if (recorded->works_for == GT_REPLAY_NONE || thread->last_job) {
+        finish(sim, index);
+        return false;
+    }
+    queue = &sim->queues[recorded->works_for];
+    source = gt_chunks_at(&sim->replay->queues, recorded->works_for);
+    if (queue->next_job == source->jobs.count) {
+        finish(sim, index);
+        return false;
+    }
+    if (queue->items == 0) {
+        give_up(sim, thread);
+        join_line(sim, &queue->line, index);
+        return false;
+    }
+    queue->items--;
+    job = gt_chunks_at(&source->jobs, queue->next_job++);
+    if (job->thread == GT_REPLAY_NONE)
+        return true; /* still at the end of its part: it takes another one */
+    thread->steps = &gt_replay_thread_at(sim->replay, job->thread)->steps;
+    thread->at = job->first;
+    thread->end = job->first + job->count;
+    thread->last_job = job->last;
+    return true;
+}
+
+/* RUN and SLEEP. True: it took no time. */
+static bool pass_time(struct sim *sim, uint32_t index, const struct gt_replay_step *step)
+{
+    struct thread *thread = &sim->threads[index];
+    uint32_t gil = gil_of(sim, step);
+    int64_t ns = thread->left_ns >= 0 ? thread->left_ns : step->ns;
+
+    if (thread->gil != gil)
+        give_up(sim, thread);
+    if (gil != GT_REPLAY_NONE && thread->gil == GT_REPLAY_NONE && !take(sim, index, gil))
+        return false;
+    if (gil != GT_REPLAY_NONE && sim->gils[gil].asked) {
+        give_way(sim, index, gil);
+        return false;
+    }
+    if (ns <= 0) {
+        thread->left_ns = -1;
+        return true;
+    }
+    if (step->kind == GT_REPLAY_SLEEP) {
+        wake(sim, index, ns);
+        return false;
+    }
+    thread->doing = RUNNING;
+    gt_heap_put(&sim->cpus, index, sim->cpu_ns + (double)ns);
+    return false;
+}
+
+static void signal_event(struct sim *sim, struct event *event)
+{
+    if (event->missing && --event->missing)
+        return;
+    while (!is_empty(&event->line))
+        wake(sim, leave_line(sim, &event->line), sim->replay->wake_ns);
+}
+
+/* True: nothing to wait for. Whoever waits does so without the GIL, and looks again. */
+static bool pass(struct sim *sim, uint32_t index, bool open, struct line *line)
+{
+    if (open)
+        return true;
+    give_up(sim, &sim->threads[index]);
+    join_line(sim, line, index);
+    return false;
+}
+
+/* True: go on to the next step at once. */
+static bool do_step(struct sim *sim, uint32_t index, const struct gt_replay_step *step)
+{
+    struct event *event;
+    struct queue *queue;
+    struct lock *lock;
+
+    switch ((enum gt_replay_kind)step->kind) {
+    case GT_REPLAY_AWAIT:
+        event = &sim->events[step->what];
+        return pass(sim, index, event->missing == 0, &event->line);
+    case GT_REPLAY_SIGNAL:
+        signal_event(sim, &sim->events[step->what]);
+        return true;
+    case GT_REPLAY_LOCK:
+        lock = &sim->locks[step->what];
+        if (!pass(sim, index, !lock->held, &lock->line))
+            return false;
+        lock->held = true;
+        return true;
+    case GT_REPLAY_UNLOCK:
+        lock = &sim->locks[step->what];
+        lock->held = false;
+        if (!is_empty(&lock->line))
+            wake(sim, leave_line(sim, &lock->line), sim->replay->wake_ns);
+        return true;
+    case GT_REPLAY_TAKE:
+        queue = &sim->queues[step->what];
+        if (!pass(sim, index, queue->items > 0, &queue->line))
+            return false;
+        queue->items--;
+        return true;
+    case GT_REPLAY_PUT:
+        queue = &sim->queues[step->what];
+        queue->items++;
+        if (!is_empty(&queue->line))
+            wake(sim, leave_line(sim, &queue->line), sim->replay->wake_ns);
+        return true;
+    default:
+        return pass_time(sim, index, step);
+    }
+}
+
+/* As far as the thread comes without time passing. */
+static void go_on(struct sim *sim, uint32_t index)
+{
+    struct thread *thread = &sim->threads[index];
+
+    for (;;) {
+        if (thread->at == thread->end) {
+            if (!next_part(sim, index))
+                return;
+            continue;
+        }
+        if (!do_step(sim, index, step_of(thread)))
+            return;
+        thread->at++;
+    }
+}
+
+/* --- time --- */
+
+/* A thread's timer: it slept enough, or it was woken to take something. */
+static void timer_rings(struct sim *sim, uint32_t index)
+{
+    struct thread *thread = &sim->threads[index];
+    uint32_t gil = thread->takes;
+
+    if (gil != GT_REPLAY_NONE) {
+        thread->takes = GT_REPLAY_NONE;
+        if (sim->gils[gil].owner == GT_REPLAY_NONE) {
+            own(sim, index, gil);
+        } else {
+            join_front(sim, &sim->gils[gil].line, index);
+            thread->asks_ns = sim->now_ns;
+            expect_request(sim, gil, sim->now_ns);
+            return;
+        }
+    } else if (thread->at < thread->end && step_of(thread)->kind == GT_REPLAY_SLEEP) {
+        thread->at++;
+    }
+    go_on(sim, index);
+}
+
+static void run_ends(struct sim *sim, uint32_t index)
+{
+    struct thread *thread = &sim->threads[index];
+
+    gt_heap_remove(&sim->cpus, index);
+    thread->left_ns = -1;
+    thread->at++;
+    go_on(sim, index);
+}
+
+/* On to the next thing that happens. False: nothing ever does. */
+static bool advance(struct sim *sim)
+{
+    uint32_t running = (uint32_t)sim->cpus.count;
+    double rate = running > sim->rules->cores ? (double)sim->rules->cores / running : 1;
+    double timer_ns = sim->timers.count ? gt_heap_least(&sim->timers) : INFINITY;
+    double run_ns =
+        running ? sim->now_ns + (gt_heap_least(&sim->cpus) - sim->cpu_ns) / rate : INFINITY;
+    uint32_t index;
+
+    if (running > sim->crowd)
+        sim->crowd = running;
+    if (run_ns <= timer_ns) {
+        if (!running)
+            return false;
+        sim->cpu_ns = gt_heap_least(&sim->cpus);
+        sim->now_ns = run_ns;
+        run_ends(sim, gt_heap_top(&sim->cpus));
+        return true;
+    }
+    sim->cpu_ns += running ? (timer_ns - sim->now_ns) * rate : 0;
+    sim->now_ns = timer_ns;
+    index = gt_heap_top(&sim->timers);
+    gt_heap_remove(&sim->timers, index);
+    if (index >= sim->thread_count)
+        request(sim, index - sim->thread_count);
+    else
+        timer_rings(sim, index);
+    return true;
+}
+
+/* --- all of it --- */
+
+static int prepare(struct sim *sim)
+{
+    const struct gt_replay *replay = sim->replay;
+    size_t threads = replay->threads.count, gils = replay->gils.count;
+
+    sim->thread_count = (uint32_t)threads;
+    sim->threads = calloc(threads + 1, sizeof(*sim->threads));
+    sim->gils = calloc(gils + 1, sizeof(*sim->gils));
+    sim->locks = calloc(replay->lock_count + 1, sizeof(*sim->locks));
+    sim->events = calloc(replay->events.count + 1, sizeof(*sim->events));
+    sim->queues = calloc(replay->queues.count + 1, sizeof(*sim->queues));
+    if (!sim->threads || !sim->gils || !sim->locks || !sim->events || !sim->queues ||
+        gt_heap_init(&sim->timers, threads + gils) || gt_heap_init(&sim->cpus, threads))
+        return -1;
+    for (uint32_t i = 0; i < threads; i++) {
+        const struct gt_replay_thread *recorded = gt_replay_thread_at(replay, i);
+
+        sim->threads[i] = (struct thread){.steps = &recorded->steps,
+                                          .end = recorded->own,
+                                          .left_ns = -1,
+                                          .gil = GT_REPLAY_NONE,
+                                          .takes = GT_REPLAY_NONE};
+        sim->counted += recorded->counts;
+    }
+    for (size_t i = 0; i < gils; i++)
+        sim->gils[i] = (struct gil){.owner = GT_REPLAY_NONE, .line = empty_line};
+    for (size_t i = 0; i < replay->lock_count; i++)
+        sim->locks[i] = (struct lock){.line = empty_line};
+    for (size_t i = 0; i < replay->events.count; i++)
+        sim->events[i] = (struct event){
+            .missing = *(const uint32_t *)gt_chunks_at(&replay->events, i), .line = empty_line};
+    for (size_t i = 0; i < replay->queues.count; i++) {
+        const struct gt_replay_queue *queue = gt_chunks_at(&replay->queues, i);
+
+        sim->queues[i] = (struct queue){.items = queue->items, .line = empty_line};
+    }
+    return 0;
+}
+
+static void cleanup(struct sim *sim)
+{
+    free(sim->threads);
+    free(sim->gils);
+    free(sim->locks);
+    free(sim->events);
+    free(sim->queues);
+    gt_heap_release(&sim->timers);
+    gt_heap_release(&sim->cpus);
+}
+
+int gt_replay_run(const struct gt_replay *replay, const struct gt_replay_rules *rules,
+                  struct gt_replay_result *result, struct gt_error *err)
+{
+    struct sim sim = {.replay = replay, .rules = rules};
+    int rc = prepare(&sim);
+    bool goes_on = true;
+
+    for (uint32_t i = 0; rc == 0 && i < sim.thread_count; i++)
+        go_on(&sim, i);
+    while (rc == 0 && goes_on && sim.counted)
+        goes_on = advance(&sim);
+    *result = (struct gt_replay_result){
+        .end_ns = (int64_t)sim.end_ns, .crowd = sim.crowd, .stuck = sim.counted > 0};
+    cleanup(&sim);
+    return rc ? gt_error_memory(err) : 0;
+}

@@ -1,0 +1,53 @@
+/*
+ * What threads do beside holding the GIL, as far as an agent or the scheduler told: how much of
+ * the CPUs they had, and where they met: semaphores (CPython's locks), queues, barriers, ends
+ * of threads, wake-ups. Analysis reads it to tell what depends on what.
+ */
+#ifndef GT_MODEL_SYNC_H
+#define GT_MODEL_SYNC_H
+
+#include "base/chunks.h"
+
+#include <stdint.h>
+
+/* One reading of a thread's own clock. 24 bytes; both figures only grow. */
+struct gt_usage {
+    int64_t time_ns;
+    int64_t cpu_ns;  /* that it was on a CPU so far */
+    uint64_t sleeps; /* how often it left one of itself */
+};
+
+enum gt_meeting_kind {
+    GT_MEETING_SEM_TAKEN,   /* has the semaphore `subject`; since_ns: waited for it */
+    GT_MEETING_SEM_GAVE_UP, /* has it not; likewise */
+    GT_MEETING_SEM_POST,    /* gives it; since_ns: had it since then, 0: another thread had */
+    GT_MEETING_QUEUE_GET,   /* has got an item; since_ns: asked for it */
+    GT_MEETING_QUEUE_PUT,   /* has put one; since_ns: began to */
+    GT_MEETING_BARRIER,     /* came through; since_ns: arrived */
+    GT_MEETING_JOIN,        /* has joined the thread of index `subject`; since_ns: began to */
+    GT_MEETING_WAKE,        /* woke the thread of index `subject`, says the scheduler */
+};
+
+/* 32 bytes. */
+struct gt_meeting {
+    int64_t time_ns;
+    int64_t since_ns; /* 0: not known */
+    uint64_t subject; /* an address of the thread's process, or as the kind says */
+    uint32_t thread;
+    uint32_t kind; /* enum gt_meeting_kind */
+};
+
+struct gt_event;
+struct gt_timeline;
+
+/* The thread's readings (struct gt_usage, in the order of time), or NULL when there are none.
+ */
+const struct gt_chunks *gt_usages_of(const struct gt_timeline *timeline, uint32_t thread);
+
+/* Private to model/. Return 0, or -1 when memory is exhausted. */
+void gt_sync_init(struct gt_timeline *timeline);
+int gt_sync_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event);
+int gt_sync_woke(struct gt_timeline *timeline, uint32_t waker, uint32_t woken, int64_t time_ns);
+void gt_sync_release(struct gt_timeline *timeline);
+
+#endif

@@ -1,0 +1,324 @@
+#include "report/values.h"
+
+#include "base/nstime.h"
+
+#include <string.h>
+
+/* What it would be worth, in words, in the summary, and as a table: SCHEMA.md says what each
+ * key means. */
+
+static const char *reason_of(const struct gt_potential *potential)
+{
+    switch (potential->gap) {
+    case GT_POTENTIAL_OK:
+        return NULL;
+    case GT_POTENTIAL_NO_GIL:
+        return "no GIL was seen";
+    case GT_POTENTIAL_ALONE:
+        return "only one thread ever had the GIL: nothing can overlap";
+    case GT_POTENTIAL_FUTEX:
+        return "the futex source does not measure holds that nobody waited for";
+    case GT_POTENTIAL_STOPPED:
+        return "recording stopped before the program ended";
+    case GT_POTENTIAL_LOST:
+        return "too many events were lost";
+    case GT_POTENTIAL_PART:
+        return "the recording ends before the program does";
+    case GT_POTENTIAL_UNKNOWN:
+        return "what threads did without the GIL was not recorded: trace functions (the "
+               "default), or add --state-detect";
+    case GT_POTENTIAL_STUCK:
+        return "the replay ends in threads that wait for one another: what they wait for is "
+               "not "
+               "all recorded";
+    case GT_POTENTIAL_UNFAITHFUL:
+        return "the replay of the recorded run finds another length: what it depends on is not "
+               "all recorded";
+    }
+    return "";
+}
+
+static double speedup(const struct gt_potential *potential, int64_t wall_ns)
+{
+    return wall_ns > 0 ? (double)potential->recorded_ns / (double)wall_ns : 0;
+}
+
+/* --- in words --- */
+
+/* "sorted (service.py:5)". */
+static int add_subject(const struct gt_blame_text *blame, struct gt_buf *text)
+{
+    const char *slash;
+
+    if (gt_buf_adds(text, blame->function.data ? blame->function.data : "?"))
+        return -1;
+    if (!blame->file.length)
+        return 0;
+    slash = strrchr(blame->file.data, '/');
+    return gt_buf_addf(text, " (%s:%u)", slash ? slash + 1 : blame->file.data, blame->line);
+}
+
+static int add_condition(const struct gt_estimate *estimate, const struct gt_blame_text *blame,
+                         struct gt_buf *text)
+{
+    switch (estimate->kind) {
+    case GT_ESTIMATE_RECORDED:
+        return gt_buf_adds(text, "nothing but the number of cores changed");
+    case GT_ESTIMATE_FUNCTION:
+        return add_subject(blame, text) || gt_buf_adds(text, " released the GIL") ? -1 : 0;
+    case GT_ESTIMATE_FUNCTIONS:
+        return gt_buf_adds(text, "all of these released the GIL");
+    case GT_ESTIMATE_NO_GIL:
+        return gt_buf_adds(text, "there were no GIL (free-threaded build)");
+    }
+    return 0;
+}
+
+/* The cores that would help most, if more than the recorded ones do: their index, else -1. */
+static int best_cores(const struct gt_potential *potential, const struct gt_estimate *estimate)
+{
+    int best = -1;
+    int64_t least_ns = estimate->wall_ns - estimate->wall_ns / 10;
+
+    for (uint32_t i = 0; i < potential->core_counts; i++)
+        if (potential->core_count[i] > potential->cores && estimate->by_cores_ns[i] >= 0 &&
+            estimate->by_cores_ns[i] < least_ns) {
+            best = (int)i;
+            least_ns = estimate->by_cores_ns[i] - estimate->by_cores_ns[i] / 20;
+        }
+    return best;
+}
+
+static int say(const struct gt_potential *potential, const struct gt_estimate *estimate,
+               const struct gt_blame_text *blame, struct gt_buf *text)
+{
+    char wall[32], recorded[32];
+    int best = best_cores(potential, estimate);
+
+    if (estimate->wall_ns < 0)
+        return gt_buf_adds(text, "How long the run would take if ") ||
+               add_condition(estimate, blame, text) ||
+               gt_buf_adds(text, " is not known: its threads would wait for one another in "
+                                 "another order than they were recorded in.");
+    if (gt_buf_adds(text, "If ") || add_condition(estimate, blame, text) ||
+        gt_buf_addf(text, ", the run would take about %s instead of %s",
+                    gt_duration_text(estimate->wall_ns, wall, sizeof(wall)),
+                    gt_duration_text(potential->recorded_ns, recorded, sizeof(recorded))))
+        return -1;
+    if (best >= 0 &&
+        gt_buf_addf(text, ", and %s on %u cores",
+                    gt_duration_text(estimate->by_cores_ns[best], wall, sizeof(wall)),
+                    potential->core_count[best]))
+        return -1;
+    return gt_buf_adds(text, ".");
+}
+
+/* The function's own words; all empty when the estimate is of none. 0 or -1. */
+static int blame_of(const struct gt_report *report, const struct gt_estimate *estimate,
+                    struct gt_blame_text *blame)
+{
+    *blame = (struct gt_blame_text){0};
+    if (estimate->kind != GT_ESTIMATE_FUNCTION)
+        return 0;
+    return gt_blame_text_init(blame, report, estimate->gil,
+                              gt_blocker_at(&report->blockers[estimate->gil], estimate->row));
+}
+
+int gt_potential_say(const struct gt_report *report, struct gt_buf *text)
+{
+    const struct gt_potential *potential = &report->potential;
+    const struct gt_estimate *best = NULL;
+    struct gt_blame_text blame;
+    int rc;
+
+    for (size_t i = 0; i < potential->estimates.count; i++) {
+        const struct gt_estimate *estimate = gt_estimate_at(potential, i);
+
+        if (estimate->wall_ns > 0 && speedup(potential, estimate->wall_ns) > 1.1 &&
+            (!best ||
+             speedup(potential, estimate->wall_ns) > 1.05 * speedup(potential, best->wall_ns)))
+            best = estimate;
+    }
+    if (!best)
+        return 0;
+    if (blame_of(report, best, &blame))
+        return -1;
+    rc = say(potential, best, &blame, text) ? -1 : 1;
+    gt_blame_text_release(&blame);
+    return rc;
+}
+
+/* --- the table --- */
+
+static bool is_worth_saying(const struct gt_potential *potential)
+{
+    for (size_t i = 0; i < potential->estimates.count; i++) {
+        const struct gt_estimate *estimate = gt_estimate_at(potential, i);
+
+        for (uint32_t c = 0; c < potential->core_counts; c++)
+            if (potential->core_count[c] >= potential->cores &&
+                speedup(potential, estimate->by_cores_ns[c]) > 1.05)
+                return true;
+    }
+    return false;
+}
+
+static int put_row(const struct gt_report *report, const struct gt_estimate *estimate,
+                   struct gt_buf *out)
+{
+    const struct gt_potential *potential = &report->potential;
+    struct gt_blame_text blame;
+    char wall[32];
+    int rc = 0;
+
+    if (blame_of(report, estimate, &blame))
+        return -1;
+    for (uint32_t i = 0; rc == 0 && i < potential->core_counts; i++)
+        rc = gt_buf_addf(out, "%10s  ",
+                         estimate->by_cores_ns[i] < 0
+                             ? "?"
+                             : gt_duration_text(estimate->by_cores_ns[i], wall, sizeof(wall)));
+    rc = rc || add_condition(estimate, &blame, out) || gt_buf_adds(out, "\n") ? -1 : 0;
+    gt_blame_text_release(&blame);
+    return rc;
+}
+
+int gt_potential_print(const struct gt_report *report, struct gt_buf *out)
+{
+    const struct gt_potential *potential = &report->potential;
+    char recorded[32];
+    int failed;
+
+    if (!is_worth_saying(potential))
+        return 0;
+    failed = gt_buf_addf(
+        out, "Estimated length of the run (%s on %u core%s; its replay is %.1f%% off):\n\n",
+        gt_duration_text(potential->recorded_ns, recorded, sizeof(recorded)), potential->cores,
+        potential->cores == 1 ? "" : "s", 100 * gt_potential_error(potential));
+    for (uint32_t i = 0; !failed && i < potential->core_counts; i++)
+        failed = gt_buf_addf(out, "%5u core%s  ", potential->core_count[i],
+                             potential->core_count[i] == 1 ? " " : "s");
+    failed = failed || gt_buf_adds(out, "if\n");
+    for (uint32_t i = 0; !failed && i < potential->core_counts; i++)
+        failed = gt_buf_adds(out, "----------  ");
+    failed = failed || gt_buf_adds(out, "----------\n");
+    for (size_t i = 0; !failed && i < potential->estimates.count; i++)
+        failed = put_row(report, gt_estimate_at(potential, i), out);
+    return failed || gt_buf_adds(out, "\n") ? -1 : 0;
+}
+
+/* --- the summary --- */
+
+static json_t *wall_value(const struct gt_potential *potential, int64_t wall_ns)
+{
+    (void)potential;
+    return wall_ns < 0 ? json_null() : json_integer(wall_ns);
+}
+
+static json_t *speedup_value(const struct gt_potential *potential, int64_t wall_ns)
+{
+    return wall_ns <= 0 ? json_null() : json_real(speedup(potential, wall_ns));
+}
+
+static json_t *cores_value(const struct gt_potential *potential,
+                           const struct gt_estimate *estimate)
+{
+    json_t *list = json_array();
+
+    for (uint32_t i = 0; i < potential->core_counts; i++)
+        gt_json_add(&list,
+                    json_pack("{s:i, s:o, s:o}", "cores", (int)potential->core_count[i],
+                              "wall_ns", wall_value(potential, estimate->by_cores_ns[i]),
+                              "speedup", speedup_value(potential, estimate->by_cores_ns[i])));
+    return list;
+}
+
+static json_t *text_or_null(const struct gt_buf *text)
+{
+    return text->length ? json_stringn(text->data, text->length) : json_null();
+}
+
+static json_t *estimate_value(const struct gt_report *report,
+                              const struct gt_estimate *estimate)
+{
+    static const char *const names[] = {"recorded", "function", "functions", "no-gil"};
+    const struct gt_potential *potential = &report->potential;
+    bool of_function = estimate->kind == GT_ESTIMATE_FUNCTION;
+    struct gt_blame_text blame;
+    struct gt_buf sentence;
+    json_t *value = NULL;
+
+    gt_buf_init(&sentence);
+    if (blame_of(report, estimate, &blame))
+        return NULL;
+    if (say(potential, estimate, &blame, &sentence) == 0)
+        value = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "if",
+                          names[estimate->kind], "gil",
+                          of_function ? json_integer(estimate->gil) : json_null(), "function",
+                          text_or_null(&blame.function), "file", text_or_null(&blame.file),
+                          "line", blame.line ? json_integer(blame.line) : json_null(), "caller",
+                          text_or_null(&blame.caller), "kept_cause",
+                          blame.cause ? json_string(blame.cause) : json_null(), "wall_ns",
+                          wall_value(potential, estimate->wall_ns), "speedup",
+                          speedup_value(potential, estimate->wall_ns), "by_cores",
+                          cores_value(potential, estimate), "sentence", sentence.data);
+    gt_blame_text_release(&blame);
+    gt_buf_release(&sentence);
+    return value;
+}
+
+static json_t *assumptions_value(const struct gt_report *report)
+{
+    static const char *const always[] = {
+        "The threads do the same work, in the same pieces, however long they wait; what they "
+        "do "
+        "until a clock says so is not known to be that.",
+        "Sleeps, files, sockets and other programs take as long as they did; a lock, a queue, "
+        "a "
+        "join or a start waits for the thread that it waited for, or for whoever comes first.",
+        "A function that releases the GIL does so for all of each call that it makes itself, "
+        "and "
+        "takes it back at the end; it needs no object of Python meanwhile.",
+        "Without a GIL, Python code runs as fast as with one: what a free-threaded build costs "
+        "by itself, and waits for locks that the GIL kept from being contended, are not in it.",
+        "Threads share the cores evenly, and slow each other down in no other way (memory, "
+        "caches).",
+        "Times are those of the traced run: what tracing costs is in them."};
+    const struct gt_potential *potential = &report->potential;
+    char duration[32], text[256];
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < sizeof(always) / sizeof(always[0]); i++)
+        gt_json_add(&list, json_string(always[i]));
+    if (potential->grain_ns > 0) {
+        snprintf(text, sizeof(text), "Holds shorter than %s were put together.",
+                 gt_duration_text(potential->grain_ns, duration, sizeof(duration)));
+        gt_json_add(&list, json_string(text));
+    }
+    if (potential->lost_ns > 0) {
+        snprintf(text, sizeof(text),
+                 "%s of the recording are lost, and taken for time without "
+                 "the GIL that keeps its length.",
+                 gt_duration_text(potential->lost_ns, duration, sizeof(duration)));
+        gt_json_add(&list, json_string(text));
+    }
+    return list;
+}
+
+json_t *gt_potential_value(const struct gt_report *report)
+{
+    const struct gt_potential *potential = &report->potential;
+    const char *reason = reason_of(potential);
+    bool replayed = potential->replayed_ns > 0;
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < potential->estimates.count; i++)
+        gt_json_add(&list, estimate_value(report, gt_estimate_at(potential, i)));
+    return json_pack("{s:o, s:i, s:I, s:o, s:o, s:o, s:o}", "reason",
+                     reason ? json_string(reason) : json_null(), "cores", (int)potential->cores,
+                     "recorded_ns", (json_int_t)potential->recorded_ns, "replayed_ns",
+                     replayed ? json_integer(potential->replayed_ns) : json_null(), "error",
+                     replayed ? json_real(gt_potential_error(potential)) : json_null(),
+                     "assumptions", reason ? json_array() : assumptions_value(report),
+                     "estimates", list);
+}
