@@ -35,9 +35,7 @@ static void note_name(struct gt_agent_thread *self, struct gt_agent_thread *name
 {
     const struct gt_agent_api *api = &gt_agent_api;
     struct gt_wire_note note = {.kind = GT_WIRE_NOTE_NAME, .ticks = gt_agent_ticks_ordered()};
-    PyObject *key = api->PyUnicode_FromString("_name");
-    /* Without the object's own ways to attributes, which may be code of the target's. */
-    PyObject *name = key ? api->PyObject_GenericGetAttr(thread, key) : NULL;
+    PyObject *name = gt_agent_attribute(thread, "_name");
     ptrdiff_t length = 0;
     const char *text = NULL;
 
@@ -56,8 +54,6 @@ static void note_name(struct gt_agent_thread *self, struct gt_agent_thread *name
     }
     if (name)
         api->Py_DecRef(name);
-    if (key)
-        api->Py_DecRef(key);
 }
 
 /* Both lookers leave the target's pending exception as it was. */

@@ -120,3 +120,13 @@ bool gt_agent_api_load(void)
     api->version = parse_version(api->Py_GetVersion());
     return api->version >= 0x0306;
 }
+
+PyObject *gt_agent_attribute(PyObject *object, const char *name)
+{
+    PyObject *key = gt_agent_api.PyUnicode_FromString(name);
+    PyObject *value = key ? gt_agent_api.PyObject_GenericGetAttr(object, key) : NULL;
+
+    if (key)
+        gt_agent_api.Py_DecRef(key);
+    return value;
+}

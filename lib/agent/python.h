@@ -143,4 +143,8 @@ static inline void *gt_agent_interpreter_of(void *state)
     return gt_agent_field(state, 2 * sizeof(void *));
 }
 
+/* A new reference to an instance's attribute, without the object's own ways to attributes,
+ * which may be code of the target's; NULL with an error set when there is none. */
+PyObject *gt_agent_attribute(PyObject *object, const char *name);
+
 #endif

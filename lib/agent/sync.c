@@ -12,7 +12,7 @@ static PyObject *running_self(void)
 /* threading's ident of a Thread; 0: it has none. */
 static uint64_t ident_of(PyObject *thread)
 {
-    PyObject *ident = gt_agent_api.PyObject_GetAttrString(thread, "_ident");
+    PyObject *ident = gt_agent_attribute(thread, "_ident");
     uint64_t value = 0;
 
     if (ident && ident != gt_agent_api._Py_NoneStruct)
