@@ -55,7 +55,7 @@ def gil_probes(libc):
                             ("wait", "pthread_cond_timedwait")):
         words += ["-a", "%s:%s=%s cond=%s:x64" % (group, event, function, register)]
     try:
-        install(["perf", "probe", "-x", libc, *words], group)
+        install(["perf", "probe", "-f", "-x", libc, *words], group)  # beside others
         yield group
     finally:
         remove(group)
