@@ -28,7 +28,7 @@
  * control file's anchors map ticks to CLOCK_MONOTONIC, for all processes of the run.
  *
  * Integers are of the machine's own byte order. To change the format: bump
- * GT_WIRE_VERSION; agentlog refuses later versions, and those that it has forgotten.
+ * GT_WIRE_VERSION; agentlog refuses other versions.
  */
 #ifndef GT_AGENT_WIRE_H
 #define GT_AGENT_WIRE_H

@@ -105,7 +105,7 @@ static int read_control(struct gt_agentlog *log, const char *dir, struct gt_erro
     else if (got < (ssize_t)offsetof(struct gt_wire_control, anchors) ||
              control->magic != GT_WIRE_MAGIC_CONTROL)
         rc = gt_error_set(err, GT_ERR_FORMAT, "the agent's control file in %s is damaged", dir);
-    else if (control->version < 1 || control->version > GT_WIRE_VERSION)
+    else if (control->version != GT_WIRE_VERSION)
         rc = gt_error_set(err, GT_ERR_FORMAT,
                           "the agent log in %s is of version %u, this program reads version %d",
                           dir, control->version, GT_WIRE_VERSION);
@@ -113,7 +113,7 @@ static int read_control(struct gt_agentlog *log, const char *dir, struct gt_erro
         rc = gt_agentlog_clock_init(&log->clock, control, err);
     log->quality.stopped_ns = -1;
     if (!rc) {
-        log->quality.cpus = control->version > 1 ? control->cpus : 0;
+        log->quality.cpus = control->cpus;
         stopped = control->stopped_ticks;
         control->trouble[sizeof(control->trouble) - 1] = '\0';
         if (control->trouble[0])
