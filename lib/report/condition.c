@@ -296,7 +296,7 @@ static int say(const struct gt_condition *condition, const char *source, double 
         (condition->percent
              ? gt_buf_addf(text, ": it is %.1f%%", value)
              : gt_buf_addf(text, ": it is %s",
-                           gt_duration_text((int64_t)value, duration, sizeof(duration)))))
+                           gt_duration_text(gt_ns_of(value), duration, sizeof(duration)))))
         return -1;
     return label->length ? gt_buf_addf(text, " of %s", label->data) : 0;
 }

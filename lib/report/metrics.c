@@ -300,7 +300,7 @@ static char *value_text(const struct gt_metric *metric, double value, char *text
     if (metric->share)
         snprintf(text, size, "%.1f%%", 100 * value);
     else
-        gt_duration_text((int64_t)value, text, size);
+        gt_duration_text(gt_ns_of(value), text, size);
     return text;
 }
 
