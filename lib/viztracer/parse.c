@@ -42,9 +42,11 @@ static struct gt_viztracer_thread *thread_of(struct gt_viztracer *trace, int32_t
         return gt_viztracer_thread_at(trace, index);
     index = (uint32_t)trace->threads.count;
     thread = gt_chunks_push(&trace->threads);
-    if (!thread || gt_hashmap_put(&trace->thread_of, key, index))
+    if (!thread)
         return NULL;
     memset(thread, 0, sizeof(*thread));
+    if (gt_hashmap_put(&trace->thread_of, key, index))
+        return NULL;
     thread->pid = pid;
     thread->tid = tid;
     return thread;

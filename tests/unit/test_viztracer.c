@@ -1,6 +1,6 @@
 /* lib/viztracer: VizTracer's JSON to events; cut anywhere, cut short, hostile. */
 #include "base/buf.h"
-#include "viztracer/split.h"
+#include "base/split.h"
 #include "viztracer/viztracer.h"
 
 #include <setjmp.h>
@@ -226,7 +226,7 @@ static void test_split_anywhere(void **state)
         struct gt_buf got;
 
         gt_buf_init(&got);
-        gt_split_init(&split, "list", collect, &got);
+        gt_split_init(&split, "list", 100, collect, &got);
         assert_int_equal(gt_split_feed(&split, text, cut), 0);
         assert_int_equal(gt_split_feed(&split, text + cut, sizeof(text) - 1 - cut), 0);
         assert_int_equal(gt_split_status(&split), GT_SPLIT_DONE);
