@@ -1,8 +1,12 @@
-/* VizTracer's JSON, plain or gzipped: events in the order of time, calls that nest, a report.
+/*
+ * VizTracer's JSON, plain or gzipped: events in the order of time, calls that nest; then a
+ * report of it and of two of its threads that take turns with the GIL.
  */
 #include "harness.h"
 
 #include "viztracer/viztracer.h"
+
+#include <stdio.h>
 
 static struct gt_viztracer *open_trace(const char *path)
 {
@@ -13,11 +17,18 @@ static struct gt_viztracer *open_trace(const char *path)
     return trace;
 }
 
-static void check_events(struct gt_viztracer *trace)
+struct thread {
+    int32_t pid, tid;
+};
+
+/* Also finds the first and the last thread of its first process. */
+static void check_events(struct gt_viztracer *trace, struct thread threads[2])
 {
     uint64_t calls = 0, returns = 0;
     struct gt_event event;
     int64_t last_ns = 0;
+
+    threads[0] = threads[1] = (struct thread){0, 0};
 
     while (gt_viztracer_next(trace, &event, NULL) > 0) {
         must(event.time_ns >= last_ns, "an event in the past");
@@ -25,8 +36,32 @@ static void check_events(struct gt_viztracer *trace)
         last_ns = event.time_ns;
         calls += event.kind == GT_EVENT_CALL;
         returns += event.kind == GT_EVENT_RETURN;
+        if (!threads[0].pid)
+            threads[0] = (struct thread){event.pid, event.tid};
+        if (event.pid == threads[0].pid)
+            threads[1] = (struct thread){event.pid, event.tid};
     }
     must(calls == returns, "calls and returns differ");
+}
+
+static void feed_turns(struct gt_report *report, const struct thread threads[2],
+                       const struct gt_viztracer_quality *quality)
+{
+    enum { TURNS = 32, S = 1000000000 };
+    static const char *const acts[] = {"wait: (1) cond=0x7000", "signal: (1) cond=0x7058",
+                                       "signal: (1) cond=0x7000"};
+
+    for (int64_t i = 0; i < TURNS * 3; i++) {
+        const struct thread *thread = &threads[i / 3 % 2];
+        int64_t time_ns =
+            quality->start_ns + (quality->end_ns - quality->start_ns) / (TURNS * 3) * i;
+        char line[128];
+        int length = snprintf(line, sizeof(line), "p %d/%d [000] %lld.%09lld: gil:%s\n",
+                              thread->pid, thread->tid, (long long)(time_ns / S),
+                              (long long)(time_ns % S), acts[i % 3]);
+
+        must(gt_report_feed(report, line, (size_t)length, NULL) == 0, "out of memory");
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -36,16 +71,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const char *path = file_of(data, size);
     struct gt_viztracer *trace = open_trace(path);
     struct gt_report *report;
+    struct thread threads[2];
 
     if (!trace)
         return 0;
-    check_events(trace);
+    check_events(trace, threads);
     gt_viztracer_free(trace);
     trace = open_trace(path);
     report = gt_report_new(GT_DETECT_GIL | GT_DETECT_SCHED, &info, NULL);
     must(report != NULL, "out of memory");
-    gt_report_set_agentlog(report, NULL, GT_AGENTLOG_LIVES);
     gt_report_set_viztracer(report, trace, path);
+    feed_turns(report, threads, gt_viztracer_quality(trace));
     check_report(report);
     gt_report_free(report);
     gt_viztracer_free(trace);
