@@ -23,7 +23,7 @@ static json_t *waiters_value(const struct gt_report *report, uint32_t gil_index,
         const struct gt_blocker_cell *cell = gt_chunks_at(&blockers->cells, i);
         size_t at = count;
 
-        if (cell->blocker != row)
+        if (cell->blocker != row || cell->waiter == GT_NO_INDEX)
             continue;
         for (; at > 0 && parts[at - 1].ns < cell->ns; at--)
             parts[at] = parts[at - 1];

@@ -6,6 +6,8 @@
 
 #include "agent/wire.h"
 #include "agentlog/agentlog.h"
+#include "analysis/blockers.h"
+#include "analysis/contention.h"
 #include "analysis/profile.h"
 #include "base/fs.h"
 #include "launch/elf.h"
@@ -101,6 +103,54 @@ static void a_profile_of_a_deep_stack(void **state)
     assert_int_equal(hold_ns, gt_member_at(gt_gil_at(timeline, 0), 0)->hold_ns);
     gt_profile_release(&profile);
     gt_timeline_free(timeline);
+}
+
+/* All wait for all before them. Who waited for whom would be ten million pairs. */
+static void thousands_of_threads_in_one_line(void **state)
+{
+    enum { THREADS = GT_CELL_WAITERS_MAX + 500, A = 0x7000 };
+    struct gt_timeline *timeline = gt_timeline_new(false, NULL);
+    struct gt_contention contention;
+    struct gt_blockers blockers;
+    int64_t waiting_ns = 0, blamed_ns = 0;
+    clock_t begin = clock();
+    const struct gt_gil *gil;
+
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        acquire(timeline, 10 * i, 1, 1, A);
+        release(timeline, 10 * i + 5, 1, 1, A);
+    }
+    for (int i = 0; i < THREADS; i++)
+        await(timeline, 1000 + i, 1, 2 + i, A);
+    for (int i = 0; i < THREADS; i++) {
+        acquire(timeline, 10000 + 10 * i, 1, 2 + i, A);
+        release(timeline, 10005 + 10 * i, 1, 2 + i, A);
+    }
+    assert_int_equal(gt_timeline_finish(timeline, NULL), 0);
+    gil = gt_gil_at(timeline, 0);
+    assert_int_equal(gt_contention_init(&contention, gil, NULL), 0);
+    assert_int_equal(gt_blockers_init(&blockers, timeline, 0, NULL), 0);
+    assert_true(contention.blames.count < 1200000);
+    assert_true(blockers.cells.count <= GT_CELLS_MAX + blockers.rows.count);
+    for (uint32_t i = 0; i < gil->members.count; i++) {
+        size_t count, first = gt_contention_of(&contention, i, &count);
+        int64_t sum_ns = 0;
+
+        for (size_t at = first; at < first + count; at++)
+            sum_ns += gt_blame_at(&contention, at)->ns;
+        assert_int_equal(sum_ns, gt_member_at(gil, i)->wait_ns);
+        waiting_ns += sum_ns;
+        for (int gap = 0; gap < GT_GAPS; gap++)
+            blamed_ns += gt_gaps_at(&blockers, i)->ns[gap];
+    }
+    for (size_t i = 0; i < blockers.rows.count; i++)
+        blamed_ns += gt_blocker_at(&blockers, i)->waiting_ns;
+    assert_int_equal(blamed_ns, waiting_ns);
+    gt_blockers_release(&blockers);
+    gt_contention_release(&contention);
+    gt_timeline_free(timeline);
+    assert_quick(begin);
 }
 
 /* Thousands of symbol tables, all of the same bytes. */
@@ -293,6 +343,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(returns_without_calls_from_a_deep_stack),
         cmocka_unit_test(a_profile_of_a_deep_stack),
+        cmocka_unit_test(thousands_of_threads_in_one_line),
         cmocka_unit_test(an_elf_file_of_many_symbol_tables),
         IN_FOLDER(an_agents_log_of_nothing),
         IN_FOLDER(a_link_cannot_lead_a_removal_elsewhere),
