@@ -217,14 +217,14 @@ static int count_function(void *context, const struct gt_elf_symbol *symbol)
 static void walk(const char *path)
 {
     char loader[64];
+    struct gt_elf_symbol symbol;
     struct gt_elf elf;
-    uint64_t offset;
     size_t count = 0;
 
     if (gt_elf_open(&elf, path, NULL) < 0)
         return;
     gt_elf_each_function(&elf, count_function, &count, NULL);
-    gt_elf_find_function(&elf, "pthread_cond_signal", &offset, NULL);
+    gt_elf_find_function(&elf, "pthread_cond_signal", &symbol, NULL);
     gt_elf_interpreter(&elf, loader, sizeof(loader), NULL);
     gt_elf_close(&elf);
 }
