@@ -461,7 +461,7 @@ static bool parse_frame(const char *at, const char *end, struct gt_frame *frame)
     while (at < end && (*at == ' ' || *at == '\t'))
         at++;
     at = read_hex(at, end, &frame->address);
-    if (!at || at == end || *at != ' ' || end[-1] != ')')
+    if (!at || at >= end || *at != ' ' || end[-1] != ')')
         return false;
     at = skip_spaces(at, end);
     open = find_dso(at, end);
