@@ -36,15 +36,12 @@ static void check_elf(const uint8_t *data, size_t size)
     uint64_t start, end;
     char loader[64];
 
-    for (int source = 0; source < 2; source++) {
-        gt_probe_set_init(&set);
-        if (source)
-            gt_probes_plan_functions(&set, &interp, NULL);
-        else
-            gt_probes_plan_libc(&set, path, NULL);
-        check_probes(&set, size);
-        gt_probe_set_release(&set);
-    }
+    gt_probe_set_init(&set);
+    gt_probes_plan_libc(&set, path, NULL);
+    gt_probes_plan_contended(&set, path, NULL);
+    gt_probes_plan_functions(&set, &interp, NULL);
+    check_probes(&set, size);
+    gt_probe_set_release(&set);
     if (gt_runtime_find(&runtime, &interp, NULL) == 0)
         gt_runtime_locate(&runtime, 0x7f0000000000, runtime.code_offset, &start, &end);
     gt_elf_lacks_loader(path, loader, sizeof(loader));
