@@ -29,7 +29,7 @@ void must(bool holds, const char *what);
 /* The path of a file that holds these bytes, until the next call. */
 const char *file_of(const uint8_t *data, size_t size);
 
-/* A copy in a block of its own, with a NUL behind it: AddressSanitizer sees its end. */
+/* A copy with a NUL behind it, in a block of its own: AddressSanitizer sees its end. */
 char *text_of(const uint8_t *data, size_t size);
 
 /* Finish a report; when it can be made, write everything that is made of reports. */
