@@ -1,5 +1,7 @@
 #include "report/values.h"
 
+#include "base/nstime.h"
+
 /* The summary's "blockers", "gaps" and "load": SCHEMA.md says what each key means. */
 
 enum { ROWS_MAX = 200, PARTS_MAX = 10 };
@@ -97,7 +99,7 @@ static json_t *gaps_value(const struct gt_blockers *blockers)
         int64_t ns = 0;
 
         for (size_t i = 0; i < blockers->gaps.count; i++)
-            ns += gt_gaps_at(blockers, i)->ns[gap];
+            ns = gt_add_ns(ns, gt_gaps_at(blockers, i)->ns[gap]);
         gt_json_set(&value, names[gap], json_integer(ns));
     }
     return value;
