@@ -10,6 +10,7 @@
 #include "analysis/contention.h"
 #include "analysis/profile.h"
 #include "base/fs.h"
+#include "base/nstime.h"
 #include "launch/elf.h"
 #include "report/metrics.h"
 
@@ -241,7 +242,7 @@ static void an_agents_log_of_nothing(void **state)
 }
 
 static const char *const names[] = {"a", "b", "c", "d"};
-enum { NAMES = 4 };
+enum { NAMES = 4, RACE_NS = 700000000 };
 
 static void make_files(const char *folder, int files[NAMES])
 {
@@ -270,7 +271,7 @@ static void swap_for_ever(const char *folder, const char *target)
 static void a_link_cannot_lead_a_removal_elsewhere(void **state)
 {
     char *folder = join(*state, "ours"), *target = join(*state, "other");
-    time_t until = time(NULL) + 2;
+    int64_t until_ns = gt_now_ns() + RACE_NS;
     int files[NAMES];
     pid_t pid;
 
@@ -279,7 +280,7 @@ static void a_link_cannot_lead_a_removal_elsewhere(void **state)
     pid = fork();
     if (pid == 0)
         swap_for_ever(folder, target);
-    while (time(NULL) < until)
+    while (gt_now_ns() < until_ns)
         gt_fs_remove_tree(folder, NULL);
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
@@ -292,6 +293,49 @@ static void a_link_cannot_lead_a_removal_elsewhere(void **state)
     }
     free(folder);
     free(target);
+}
+
+/* Until it is killed: now a FIFO is there, now a link to a file that is not to be written. */
+static void swap_output_for_ever(const char *path, const char *link)
+{
+    for (;;)
+        renameat2(AT_FDCWD, path, AT_FDCWD, link, RENAME_EXCHANGE);
+}
+
+static void a_link_cannot_lead_an_output_elsewhere(void **state)
+{
+    char *path = join(*state, "fifo"), *link = join(*state, "link");
+    char *precious = join(*state, "precious");
+    int64_t until_ns = gt_now_ns() + RACE_NS;
+    int reader, file = make_file(*state, "precious");
+    struct stat st;
+    pid_t pid;
+
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(symlink(precious, link), 0);
+    reader = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC); /* or opening to write would wait */
+    assert_true(reader >= 0);
+    pid = fork();
+    if (pid == 0)
+        swap_output_for_ever(path, link);
+    while (gt_now_ns() < until_ns) {
+        struct gt_output output;
+
+        if (gt_output_open(&output, path, NULL) == 0 && output.direct)
+            gt_output_write(&output, "x", 1, NULL);
+        gt_output_abandon(&output);
+        while (read(reader, &(char){0}, 1) == 1)
+            ;
+    }
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    assert_int_equal(fstat(file, &st), 0);
+    assert_int_equal(st.st_size, 0);
+    close(file);
+    close(reader);
+    free(path);
+    free(link);
+    free(precious);
 }
 
 /* Summaries hold the names of processes, and traces hold the summary. */
@@ -347,6 +391,7 @@ int main(void)
         cmocka_unit_test(an_elf_file_of_many_symbol_tables),
         IN_FOLDER(an_agents_log_of_nothing),
         IN_FOLDER(a_link_cannot_lead_a_removal_elsewhere),
+        IN_FOLDER(a_link_cannot_lead_an_output_elsewhere),
         IN_FOLDER(any_report_is_a_baseline),
     };
 
