@@ -271,7 +271,7 @@ static void swap_for_ever(const char *folder, const char *target)
 static void a_link_cannot_lead_a_removal_elsewhere(void **state)
 {
     char *folder = join(*state, "ours"), *target = join(*state, "other");
-    int64_t until_ns = gt_now_ns() + RACE_NS;
+    int64_t until_ns = gt_now_ns() + 2 * RACE_NS;
     int files[NAMES];
     pid_t pid;
 
