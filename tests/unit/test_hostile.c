@@ -241,50 +241,63 @@ static void an_agents_log_of_nothing(void **state)
     assert_quick(begin);
 }
 
-static const char *const names[] = {"a", "b", "c", "d"};
-enum { NAMES = 4, RACE_NS = 700000000 };
-
-static void make_files(const char *folder, int files[NAMES])
+/* Until it is killed: now the one is there, now the other. */
+static void swap_for_ever(const char *one, const char *other)
 {
-    for (int i = 0; i < NAMES; i++)
-        files[i] = make_file(folder, names[i]);
+    for (;;)
+        renameat2(AT_FDCWD, one, AT_FDCWD, other, RENAME_EXCHANGE);
 }
 
-/* Until it is killed: now a folder is there, now a link to one that has the same names. */
-static void swap_for_ever(const char *folder, const char *target)
-{
-    const char *name = join(folder, "agent"), *link = join(folder, "link");
-    int files[NAMES];
+enum { SWAPPED_FILES = 200 };
 
-    for (;;) {
-        mkdir(folder, 0700);
-        mkdir(name, 0700);
-        make_files(name, files);
-        for (int i = 0; i < NAMES; i++)
-            close(files[i]);
-        if (symlink(target, link) == 0)
-            for (int i = 0; i < 100; i++)
-                renameat2(AT_FDCWD, name, AT_FDCWD, link, RENAME_EXCHANGE);
+static void make_files(const char *folder, int files[SWAPPED_FILES])
+{
+    assert_int_equal(mkdir(folder, 0700), 0);
+    for (int i = 0; i < SWAPPED_FILES; i++) {
+        char name[16];
+
+        snprintf(name, sizeof(name), "%d", i);
+        files[i] = make_file(folder, name);
     }
+}
+
+/* Remove a folder in which a link to `target` and a folder with the same names change places.
+ */
+static void remove_while_swapped(const char *folder, const char *target)
+{
+    char *agent = join(folder, "agent"), *link = join(folder, "link");
+    int files[SWAPPED_FILES];
+    struct stat st;
+    pid_t pid;
+
+    assert_int_equal(mkdir(folder, 0700), 0);
+    assert_int_equal(symlink(target, link), 0);
+    make_files(agent, files);
+    for (int i = 0; i < SWAPPED_FILES; i++)
+        close(files[i]);
+    pid = fork();
+    if (pid == 0)
+        swap_for_ever(agent, link);
+    while (lstat(agent, &st) == 0 && S_ISDIR(st.st_mode))
+        ;
+    for (int i = 0; i < 3; i++)
+        gt_fs_remove_tree(folder, NULL);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    assert_int_equal(gt_fs_remove_tree(folder, NULL), 0);
+    free(agent);
+    free(link);
 }
 
 static void a_link_cannot_lead_a_removal_elsewhere(void **state)
 {
     char *folder = join(*state, "ours"), *target = join(*state, "other");
-    int64_t until_ns = gt_now_ns() + 2 * RACE_NS;
-    int files[NAMES];
-    pid_t pid;
+    int files[SWAPPED_FILES];
 
-    assert_int_equal(mkdir(target, 0700), 0);
     make_files(target, files);
-    pid = fork();
-    if (pid == 0)
-        swap_for_ever(folder, target);
-    while (gt_now_ns() < until_ns)
-        gt_fs_remove_tree(folder, NULL);
-    kill(pid, SIGKILL);
-    waitpid(pid, NULL, 0);
-    for (int i = 0; i < NAMES; i++) {
+    for (int i = 0; i < 6; i++)
+        remove_while_swapped(folder, target);
+    for (int i = 0; i < SWAPPED_FILES; i++) {
         struct stat st;
 
         assert_int_equal(fstat(files[i], &st), 0);
@@ -295,18 +308,12 @@ static void a_link_cannot_lead_a_removal_elsewhere(void **state)
     free(target);
 }
 
-/* Until it is killed: now a FIFO is there, now a link to a file that is not to be written. */
-static void swap_output_for_ever(const char *path, const char *link)
-{
-    for (;;)
-        renameat2(AT_FDCWD, path, AT_FDCWD, link, RENAME_EXCHANGE);
-}
-
+/* A FIFO, and a link to a file that is not to be written. */
 static void a_link_cannot_lead_an_output_elsewhere(void **state)
 {
     char *path = join(*state, "fifo"), *link = join(*state, "link");
     char *precious = join(*state, "precious");
-    int64_t until_ns = gt_now_ns() + RACE_NS;
+    int64_t until_ns = gt_now_ns() + 700000000;
     int reader, file = make_file(*state, "precious");
     struct stat st;
     pid_t pid;
@@ -317,7 +324,7 @@ static void a_link_cannot_lead_an_output_elsewhere(void **state)
     assert_true(reader >= 0);
     pid = fork();
     if (pid == 0)
-        swap_output_for_ever(path, link);
+        swap_for_ever(path, link);
     while (gt_now_ns() < until_ns) {
         struct gt_output output;
 
