@@ -4,8 +4,9 @@
 # The page is one file that opens from disk, where a browser refuses to import modules. So
 # the modules that viewer.html names in its line "modules: a.js b.js …" are joined in that
 # order into one, without their import and export words: they share one scope, and a name
-# that two of them declare is a syntax error that tests/browser finds. Lines that are comments
-# stay here. The page allows this script and this style by their hashes, and no others.
+# that two of them declare is a syntax error that tests/browser finds. Comments, indentation and
+# empty lines stay here: tests/browser sees that no text in quotes looks like one of them. The
+# page allows this script and this style by their hashes, and no others.
 set(names "")
 foreach(file ${FILES})
   get_filename_component(name ${file} NAME)
@@ -14,6 +15,14 @@ endforeach()
 
 function(read_file name variable)
   file(READ ${folder}/${name} text)
+  set(${variable} "${text}" PARENT_SCOPE)
+endfunction()
+
+# Without comments, indentation and empty lines.
+function(strip text variable)
+  string(REGEX REPLACE "/\\*[^*]*(\\*[^/*][^*]*)*\\*/" "" text "${text}")
+  string(REGEX REPLACE "[\n ]+//[^\n]*" "" text "${text}")
+  string(REGEX REPLACE "[ \n]*\n *" "\n" text "${text}")
   set(${variable} "${text}" PARENT_SCOPE)
 endfunction()
 
@@ -47,11 +56,11 @@ foreach(module ${modules})
     read_file(${module} text)
     string(REGEX REPLACE "\nimport [^;]*;" "" text "\n${text}")
     string(REPLACE "\nexport " "\n" text "${text}")
-    string(REGEX REPLACE "\n *//[^\n]*" "" text "${text}")
-    string(REGEX REPLACE "\n */\\*\\*[^*]*(\\*[^/*][^*]*)*\\*/" "" text "${text}")
+    strip("${text}" text)
     string(APPEND script "${text}")
   endif()
 endforeach()
+strip("${style}" style)
 hash_of("${script}" script_hash)
 hash_of("${style}" style_hash)
 

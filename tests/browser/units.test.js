@@ -20,7 +20,7 @@ const {durationText, nameText, percentText, tickStep, timeText} = await load("fo
 const {View, readHash, viewToHash, LEAST_WIDTH_NS} = await load("view.js");
 const {CALL_HEIGHT, buildModel, layRows} = await load("model.js");
 const {doingDuring, doingText, piecesOf} = await load("doing.js");
-const {FlameTree, WaitingArea, findFrames, innermostCalls, layBoxes, stackTree} =
+const {FlameTree, findFrames, innermostCalls, layBoxes, stackTree} =
     await load("flame.js");
 const {endOfHold, holdersDuring, longestSpans, measureBlockers, measureLane, measureStates,
        waitersDuring} = await load("select.js");
@@ -28,13 +28,41 @@ const {endOfHold, holdersDuring, longestSpans, measureBlockers, measureLane, mea
 test("the page's code is small, and safe inside a page", () => {
     const files = readdirSync(viewerFolder).map((name) => join(viewerFolder, name));
     const bytes = files.reduce((sum, file) => sum + statSync(file).size, 0);
-    assert.ok(bytes < 200 * 1024, `${bytes} bytes`);
+    assert.ok(bytes < 200 * 1000, `${bytes} bytes`);
     for (const file of files.filter((each) => /\.(js|css)$/.test(each))) {
         const text = readFileSync(file, "utf8");
         assert.doesNotMatch(text, /<\/(script|style)|<!--/i, file);
         assert.doesNotMatch(text, /innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(/,
                             file);
         assert.doesNotMatch(text, /@(DATA|SCRIPT|STYLE|SCRIPT_HASH|STYLE_HASH)@/, file);
+    }
+});
+
+/** Ends of lines and beginnings of comments that lie within a quoted text. */
+function misread(text) {
+    const found = [], around = []; // `: a template's text, {: its code
+    const tokens = /\\.|\/\*[^]*?\*\/|(?<=\s)\/\/.*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|\$\{|[`{}\n]/g;
+    const inText = () => around.at(-1) === "`";
+    for (let match; (match = tokens.exec(text));) {
+        const [token] = match;
+        if ((inText() && /^(\n|\/[/*])/.test(token)) || /^["'].*(\s\/\/|\/\*)/.test(token))
+            found.push(token);
+        if (inText() && !["`", "${", "\n"].includes(token))
+            tokens.lastIndex = match.index + (token[0] === "\\" ? 2 : 1);
+        else if ("`}".includes(token) && (token === "}" || inText()))
+            around.pop();
+        else if (["`", "{", "${"].includes(token))
+            around.push(token);
+    }
+    assert.deepEqual(around, []);
+    return found;
+}
+
+test("embedding takes comments and indentation for what they are", () => {
+    assert.deepEqual(misread('a(`b {${c ? "`" : `d\n`}`, "`"); // `\n`e /**/`, " //"'),
+                     ["\n", "/**/", '" //"']);
+    for (const name of readdirSync(viewerFolder).filter((each) => each.endsWith(".js"))) {
+        assert.deepEqual(misread(readFileSync(join(viewerFolder, name), "utf8")), [], name);
     }
 });
 
@@ -268,14 +296,14 @@ test("links say the view and are read back; nonsense is left out", () => {
 
 test("waiting in an interval is counted exactly", () => {
     const {gil, waits, end} = randomGil(12);
-    const area = new WaitingArea(gil.waitSpans);
+    const area = new Crowd(gil.waitSpans);
     const next = random(13);
     for (let i = 0; i < 200; i++) {
         const from = Math.floor(next() * end), to = from + Math.floor(next() * (end - from));
         assert.equal(area.between(from, to),
                      waits.reduce((sum, each) => sum + overlap(each, from, to), 0));
     }
-    assert.equal(new WaitingArea({start: new Float64Array(0), end: new Float64Array(0), count: 0})
+    assert.equal(new Crowd({start: new Float64Array(0), end: new Float64Array(0), count: 0})
         .between(0, 9), 0);
 });
 

@@ -86,16 +86,26 @@ function finished(model, row, all) {
   };
 }
 
-function placeText({file, line}) {
+/** "file.py:12", "" where there is no file. */
+export function placeText({file, line}) {
   if (!file)
     return "";
   return line > 0 ? `${shortName(file)}:${line}` : shortName(file);
 }
 
+/** What to search for to find the calls of a row's function. The summary writes C functions
+ * with their module. */
+export function callsOf(model, row) {
+  const name = nameText(row.function ?? "");
+  return model.functions.find(({title, file}) =>
+    [title, `${nameText(file)}.${title}`, `import in ${title}`].includes(name))?.title ?? name;
+}
+
 export class Blockers {
-  constructor(model, summary, search) {
+  /** `find` goes to the calls of a row's function. */
+  constructor(model, summary, find) {
     this.model = model;
-    this.search = search;
+    this.find = find;
     this.given = [...summary.blockers ?? []].sort((a, b) => b.waiting_ns - a.waiting_ns);
     this.traced = model.functions.length > 0 &&
       model.gils.some((gil) => gil.waitSpans.count > 0);
@@ -155,14 +165,5 @@ export class Blockers {
     const process = gil && this.model.processes[gil.process];
     return gil ? make("span.tid", `${process.pid}${
       process.gils.length > 1 ? ` ${gilName(gil, this.model)}` : ""}`) : "";
-  }
-
-  /** Search for the calls of a row's function. The summary writes C functions with their
-   * module. */
-  find(row) {
-    const name = nameText(row.function ?? "");
-    const called = this.model.functions.find(({title, file}) =>
-      [title, `${nameText(file)}.${title}`, `import in ${title}`].includes(name));
-    this.search(called ? called.title : name);
   }
 }

@@ -2,7 +2,7 @@
 
 import {TimeSlice} from "./dom.js";
 import {durationText, matcher} from "./format.js";
-import {Crowd, countBelow} from "./lod.js";
+import {countBelow} from "./lod.js";
 
 /** A tree of frames. Node 0 is everything; a node comes after its parent. */
 export class FlameTree {
@@ -121,9 +121,6 @@ export function* innermost(calls, tracks, from, to, outside, open) {
 export function innermostCalls(calls, from, to, tracks = null) {
   return innermost(calls, tracks, from, to, -1, (parent, called) => called);
 }
-
-/** The waiting that threads did while a GIL was held. */
-export const WaitingArea = Crowd;
 
 /** Waiting caused by a thread's holds within [from, to). */
 function causedIn(lane, area, from, to) {

@@ -1,19 +1,21 @@
 // Tabs beside the table: blocking functions, who waits for whom, the longest waits and holds.
 
-import {Blockers} from "./blockers.js";
+import {Blockers, callsOf} from "./blockers.js";
 import {doingDuring, doingText} from "./doing.js";
 import {byId, make, makeTable, nextTurn, threadLabel} from "./dom.js";
 import {FlameGraph} from "./flamegraph.js";
 import {countText, durationText, nameText, percentText, timeText} from "./format.js";
 import {gilName, spanSelection} from "./model.js";
 import {countBelow} from "./lod.js";
+import {potentialContent} from "./potential.js";
 import {holdersDuring, longestSpans, measureBlockers, rankEntries, waitersDuring}
   from "./select.js";
 
 const LONGEST = 100;      // rows in a list of spans
 const MATRIX_THREADS = 40; // rows and columns of a matrix, by most waiting and holding
 
-const TITLES = {threads: "Threads", blockers: "Blockers", matrix: "Who waits for whom",
+const TITLES = {threads: "Threads", blockers: "Blockers", potential: "What if",
+                matrix: "Who waits for whom",
                 flame: "Flame graph", waits: "Long waits", holds: "Long holds",
                 counters: "Counters"};
 const TABS = Object.keys(TITLES);
@@ -24,11 +26,14 @@ export class Tabs {
     this.model = model;
     this.build(view);
     this.counters = summary.counters ?? [];
+    this.potential = summary.potential;
+    this.find = (row) => search(callsOf(model, row));
     this.flame = new FlameGraph(model, byId("panel-flame"), view);
-    this.blockers = new Blockers(model, summary, search);
+    this.blockers = new Blockers(model, summary, this.find);
     byId("tab-counters").hidden = this.counters.length === 0;
     byId("tab-flame").hidden = !this.flame.present;
     byId("tab-blockers").hidden = !this.blockers.present;
+    byId("tab-potential").hidden = !this.potential;
     this.view = view;
     this.turn = 0;
     this.shown = null; // tab and range whose content is there
@@ -87,9 +92,13 @@ export class Tabs {
     if (tab === "matrix" || tab === "blockers")
       panel.replaceChildren(make("p.hint", "Measuring…"));
     await nextTurn();
-    const content = tab === "matrix" ? await this.matrices(interval, stale)
-      : tab === "blockers" ? await this.blockers.table(this.view.range, stale)
-        : tab === "counters" ? this.counterTables() : this.longest(tab, interval);
+    const contents = {
+      blockers: () => this.blockers.table(this.view.range, stale),
+      potential: () => potentialContent(this.potential, this.find),
+      matrix: () => this.matrices(interval, stale),
+      counters: () => this.counterTables(),
+    };
+    const content = await (contents[tab] ?? (() => this.longest(tab, interval)))();
     if (!stale())
       panel.replaceChildren(...content);
   }

@@ -26,13 +26,13 @@ export function readTheme() {
     !matchMedia("print").matches;
   const style = getComputedStyle(document.documentElement);
   const css = (name) => style.getPropertyValue(`--${name}`).trim();
+  const color = (name) => css(name).match(/#\w+/g)[dark ? 1 : 0]; // of light-dark(…)
   const theme = {dark, owners: dark ? OWNERS_DARK : OWNERS_LIGHT, pixels: {}};
-  for (const name of ["lane", "lane-odd", "text", "muted", "line", "wait", "free", "accent",
-                      "lost", "panel", "idle", "page", "running", "runnable",
-                      "blocked", "counter"]) {
-              theme[name] = css(name);
-              theme.pixels[name] = toPixel(theme[name]);
-            }
+  for (const name of ["lane", "text", "muted", "line", "wait", "free", "accent", "lost", "panel",
+                      "idle", "page", "running", "runnable", "blocked", "counter"]) {
+    theme[name] = color(name);
+    theme.pixels[name] = toPixel(theme[name]);
+  }
   theme.ownerPixels = theme.owners.map(toPixel);
   theme.pixels.waitPale = mixPixels(theme.pixels.lane, theme.pixels.wait, dark ? 0.38 : 0.3);
   theme.font = "11px " + css("font");

@@ -61,11 +61,7 @@ export class Timeline {
   }
 
   nameOf(row) {
-    const element = {
-      process: () => this.processName(row), gil: () => this.gilRowName(row),
-      thread: () => this.threadName(row), counter: () => this.counterName(row),
-      others: () => this.othersName(row),
-    }[row.kind]();
+    const element = this[`${row.kind}Name`](row);
     element.style.height = `${row.height}px`;
     row.element = element;
     return element;
@@ -84,7 +80,7 @@ export class Timeline {
       make("span.stat", `${count} thread${count === 1 ? "" : "s"}`));
   }
 
-  gilRowName({gil}) {
+  gilName({gil}) {
     return make("div.row.gil",
       make("span.name", `${gilName(gil, this.model)}: who holds it`));
   }
@@ -116,9 +112,7 @@ export class Timeline {
 
   markSelected() {
     const {selection} = this.view;
-    for (const row of this.rows) {
-      if (row.kind !== "thread")
-        continue;
+    for (const row of this.rows.filter(({kind}) => kind === "thread")) {
       const chosen = this.isSelected(row, selection);
       row.element.classList.toggle("selected", chosen);
       row.element.setAttribute("aria-pressed", String(chosen));
@@ -127,14 +121,12 @@ export class Timeline {
   }
 
   isSelected(row, selection) {
-    return row.kind === "thread" && selection !== null &&
-      row.lane.thread.index === selection.thread &&
+    return row.kind === "thread" && row.lane.thread.index === selection?.thread &&
       (row.lane.gil?.index ?? null) === selection.gil;
   }
 
   rowOf(thread, gil) {
-    return this.rows.find((row) => row.kind === "thread" &&
-      row.lane.thread.index === thread && (row.lane.gil?.index ?? null) === gil);
+    return this.rows.find((row) => this.isSelected(row, {thread, gil}));
   }
 
   /** Scroll so that the selected thread's lane can be seen; open its process if need be. */
@@ -319,19 +311,21 @@ export class Timeline {
     return pixel;
   }
 
+  /** Spans in view, sorted by `start`, `first` in front; none where they are too many for texts. */
+  eachInView({start}, first, act) {
+    const last = countBelow(start, this.view.to, first);
+    for (let i = first; i < last && last - first <= this.width / 8; i++)
+      act(i);
+  }
+
   labelCalls(row) {
     const {callTracks, callSpans} = row.lane.thread;
-    const {context, theme} = this;
-    context.fillStyle = theme.text;
+    this.context.fillStyle = this.theme.text;
     for (let level = 0; (level + 1) * CALL_HEIGHT <= row.calls; level++) {
       const track = callTracks[level];
-      const first = track.firstAfter(this.view.from);
-      const last = countBelow(track.start, this.view.to, first);
       const y = this.callsTop(row) - this.scroller.scrollTop + (level + 0.5) * CALL_HEIGHT;
-      if (last - first > this.width / 8)
-        continue;
-      for (let i = first; i < last; i++)
-        this.labelCall(track, i, this.model.functions[callSpans.function[track.id[i]]], y);
+      this.eachInView(track, track.firstAfter(this.view.from), (i) =>
+        this.labelCall(track, i, this.model.functions[callSpans.function[track.id[i]]], y));
     }
   }
 
@@ -384,28 +378,19 @@ export class Timeline {
 
   /** The boxes of these spans that are wide enough get a text. */
   labelLane(lane, y) {
-    for (const [track, word] of [[lane.holds, "holds"], [lane.waits, "waits"]]) {
-      const first = track.firstAfter(this.view.from);
-      const last = countBelow(track.start, this.view.to, first);
-      if (last - first > this.width / 8)
-        continue;
-      for (let i = first; i < last; i++)
+    for (const [track, word] of [[lane.holds, "holds"], [lane.waits, "waits"]])
+      this.eachInView(track, track.firstAfter(this.view.from), (i) =>
         this.label(track.start[i], track.end(i), y, word === "waits",
-                   (ns) => `${word} ${durationText(ns)}`, (ns) => durationText(ns));
-    }
+                   (ns) => `${word} ${durationText(ns)}`, durationText));
   }
 
   labelOwners(gil, y) {
     const {start, end, member} = gil.holdSpans;
-    const first = firstHoldAfter(gil, this.view.from);
-    const last = countBelow(start, this.view.to, first);
-    if (last - first > this.width / 8)
-      return;
-    for (let i = first; i < last; i++) {
+    this.eachInView(gil.holdSpans, firstHoldAfter(gil, this.view.from), (i) => {
       const {name} = gil.lanes[member[i]].thread;
       this.label(start[i], end[i], y, false, (ns) => `${name} ${durationText(ns)}`,
                  () => name);
-    }
+    });
   }
 
   label(start, end, y, hatched, longText, shortText) {
@@ -460,17 +445,14 @@ export class Timeline {
     }
     const x0 = Math.max(-5, this.xAt(selection.start));
     const x1 = Math.min(this.width + 5, Math.max(this.xAt(selection.end), x0 + 3));
-    const {bar, states} = row;
-    if (selection.kind === "call" && (selection.depth + 1) * CALL_HEIGHT > row.calls)
+    const {bar, states} = row, {kind, depth} = selection;
+    if (kind === "call" && (depth + 1) * CALL_HEIGHT > row.calls)
       return; // its level is folded
-    if (selection.kind === "call")
-      context.strokeRect(x0 - 1, this.callsTop(row) - this.scroller.scrollTop +
-                         selection.depth * CALL_HEIGHT - 1, x1 - x0 + 2, CALL_HEIGHT + 1);
-    else if (selection.kind === "state")
-      context.strokeRect(x0 - 1, top + bar - 4, x1 - x0 + 2, states + 3);
-    else
-      context.strokeRect(x0 - 1, top + 1, x1 - x0 + 2, bar - 3);
-    if (selection.kind === "wait")
+    const [y, height] = kind === "state" ? [top + bar - 4, states + 3]
+      : kind !== "call" ? [top + 1, bar - 3]
+        : [this.callsTop(row) - row.top + top + depth * CALL_HEIGHT - 1, CALL_HEIGHT + 1];
+    context.strokeRect(x0 - 1, y, x1 - x0 + 2, height);
+    if (kind === "wait")
       this.drawArrow(selection, top + bar / 2);
   }
 
