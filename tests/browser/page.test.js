@@ -558,7 +558,7 @@ test("states of threads are drawn, explained, linked and saved", async () => {
     }));
     assert.ok(Object.keys(sums[0]).length >= 3, "fewer than three states");
     assert.deepEqual(sums, summary.threads.map((thread) => thread.states));
-    assert.ok(await page.locator("#legend .states").first().isVisible());
+    assert.ok(await page.locator("#states-legend span").first().isVisible());
 
     const at = await page.evaluate(() => {
         const {page, view, model} = window.giltracer;

@@ -122,7 +122,6 @@ export function innermostCalls(calls, from, to, tracks = null) {
   return innermost(calls, tracks, from, to, -1, (parent, called) => called);
 }
 
-/** Waiting caused by a thread's holds within [from, to). */
 function causedIn(lane, area, from, to) {
   const {holds} = lane;
   let sum = 0;
@@ -164,17 +163,17 @@ export async function callTree(model, what, apart, from, to, stale = () => false
     if (apart)
       head = tree.child(head, functions.length + 1 + processes.length + thread.index);
     const start = Math.max(from, thread.start_ns), end = Math.min(to, thread.end_ns);
-    for (const [node, a, b] of innermost(thread.callSpans, thread.callTracks,
-                                          start, end, head, open)) {
-        if (node !== head)
-            tree.self[node] += weigh(thread, a, b);
-        else if (what !== "time")
-            tree.self[tree.child(head, functions.length)] += weigh(thread, a, b);
-        if ((++steps & 255) === 0 && slice.due) {
-          await slice.pause();
-          if (stale())
-            return null;
-        }
+    const {callSpans, callTracks} = thread;
+    for (const [node, a, b] of innermost(callSpans, callTracks, start, end, head, open)) {
+      if (node !== head)
+        tree.self[node] += weigh(thread, a, b);
+      else if (what !== "time")
+        tree.self[tree.child(head, functions.length)] += weigh(thread, a, b);
+      if ((++steps & 255) === 0 && slice.due) {
+        await slice.pause();
+        if (stale())
+          return null;
+      }
     }
   }
   return tree.finish();

@@ -1,5 +1,6 @@
 // Gestures and keys become changes of the view.
 
+import {on} from "./dom.js";
 import {neighbour, threadSelection} from "./model.js";
 
 const CLICK_PIXELS = 4;
@@ -30,8 +31,8 @@ export function listenToLanes(timeline, view, hover) {
       view.zoom(Math.exp(dy * (event.ctrlKey ? 0.01 : 0.0015)),
                 timeline.timeAt(place(event, canvas).x));
   };
-  canvas.addEventListener("wheel", wheel, {passive: false});
-  ruler.addEventListener("wheel", wheel, {passive: false});
+  for (const element of [canvas, ruler])
+    on(element, {wheel}, {passive: false});
 
   const startRange = (event, element) => {
     const at = timeline.timeAt(place(event, element).x);
@@ -45,46 +46,22 @@ export function listenToLanes(timeline, view, hover) {
     view.set({range: {from: Math.min(press.at, time), to: Math.max(press.at, time)}});
   };
 
-  ruler.addEventListener("pointerdown", (event) => {
-    if (event.button === 0)
-      startRange(event, ruler);
-  });
-  ruler.addEventListener("pointermove", (event) => {
-    if (press?.kind === "range")
-      moveRange(event, ruler);
-  });
-  ruler.addEventListener("pointerup", (event) => {
-    if (Math.abs(event.clientX - (press?.x ?? 0)) < CLICK_PIXELS)
-      view.set({range: null});
-    press = null;
+  on(ruler, {
+    pointerdown: (event) => {
+      if (event.button === 0)
+        startRange(event, ruler);
+    },
+    pointermove: (event) => {
+      if (press?.kind === "range")
+        moveRange(event, ruler);
+    },
+    pointerup: (event) => {
+      if (Math.abs(event.clientX - (press?.x ?? 0)) < CLICK_PIXELS)
+        view.set({range: null});
+      press = null;
+    },
   });
 
-  canvas.addEventListener("pointerdown", (event) => {
-    if (event.button !== 0)
-      return;
-    scroller.focus({preventScroll: true});
-    pointers.set(event.pointerId, event);
-    if (pointers.size === 2) {
-      press = {kind: "pinch", ...pinchOf(pointers)};
-    } else if (event.shiftKey) {
-      startRange(event, canvas);
-    } else {
-      press = {kind: "pan", x: event.clientX, y: event.clientY, moved: false,
-               lastX: event.clientX, lastY: event.clientY};
-      canvas.setPointerCapture(event.pointerId);
-    }
-  });
-  canvas.addEventListener("pointermove", (event) => {
-    if (pointers.has(event.pointerId))
-      pointers.set(event.pointerId, event);
-    if (press?.kind === "range")
-      moveRange(event, canvas);
-    else if (press?.kind === "pinch" && pointers.size === 2)
-      movePinch(timeline, view, canvas, press, pinchOf(pointers));
-    else if (press?.kind === "pan")
-      movePan(timeline, view, press, event);
-    hover(event, place(event, canvas), press);
-  });
   const release = (event) => {
     if (event.type === "pointerup" && press?.kind === "pan" && !press.moved) {
       const {x, y} = place(event, canvas);
@@ -93,12 +70,40 @@ export function listenToLanes(timeline, view, hover) {
     pointers.delete(event.pointerId);
     press = null;
   };
-  canvas.addEventListener("pointerup", release);
-  canvas.addEventListener("pointercancel", release);
-  canvas.addEventListener("pointerleave", (event) => hover(event, null, press));
-  canvas.addEventListener("dblclick", () => {
-    if (view.selection && view.selection.kind !== "thread")
-      view.fit();
+  on(canvas, {
+    pointerdown: (event) => {
+      if (event.button !== 0)
+        return;
+      scroller.focus({preventScroll: true});
+      pointers.set(event.pointerId, event);
+      if (pointers.size === 2) {
+        press = {kind: "pinch", ...pinchOf(pointers)};
+      } else if (event.shiftKey) {
+        startRange(event, canvas);
+      } else {
+        press = {kind: "pan", x: event.clientX, y: event.clientY, moved: false,
+                 lastX: event.clientX, lastY: event.clientY};
+        canvas.setPointerCapture(event.pointerId);
+      }
+    },
+    pointermove: (event) => {
+      if (pointers.has(event.pointerId))
+        pointers.set(event.pointerId, event);
+      if (press?.kind === "range")
+        moveRange(event, canvas);
+      else if (press?.kind === "pinch" && pointers.size === 2)
+        movePinch(timeline, view, canvas, press, pinchOf(pointers));
+      else if (press?.kind === "pan")
+        movePan(timeline, view, press, event);
+      hover(event, place(event, canvas), press);
+    },
+    pointerup: release,
+    pointercancel: release,
+    pointerleave: (event) => hover(event, null, press),
+    dblclick: () => {
+      if (view.selection && view.selection.kind !== "thread")
+        view.fit();
+    },
   });
 }
 

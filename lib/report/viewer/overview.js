@@ -1,7 +1,7 @@
 // The whole run at a glance: owners by colour, waiters as a curve, and the part in view as a
 // window that can be moved, resized or drawn anew.
 
-import {byId} from "./dom.js";
+import {byId, on} from "./dom.js";
 import {percentText, timeText} from "./format.js";
 import {Crowd, FOR_THE_GIL} from "./lod.js";
 import {Painter} from "./paint.js";
@@ -22,12 +22,9 @@ function asleepForGil({threads}) {
 export class Overview {
   /** `hover(event, text)`: what there is to say at the pointer, null when it has left. */
   constructor(model, view, load, hover) {
-    this.model = model;
-    this.load = load;
-    this.hover = hover;
-    this.crowds = model.gils.length > 0 ? model.gils.map((gil) => gil.crowd)
+    Object.assign(this, {model, view, load, hover});
+    this.crowds = model.gils.length > 0 ? model.gils.map(({crowd}) => crowd)
       : [asleepForGil(model)];
-    this.view = view;
     this.canvas = byId("overview-canvas");
     this.context = this.canvas.getContext("2d", {alpha: false});
     this.window = byId("overview-window");
@@ -37,11 +34,9 @@ export class Overview {
   }
 
   busiest() {
-    const load = (gil) => [...gil.waitTracks, ...gil.holdTracks]
-      .reduce((sum, track) => sum + track.total, 0);
-    return this.model.gils.map((gil) => ({gil, load: load(gil)}))
-      .sort((a, b) => b.load - a.load).slice(0, MOST_ROWS)
-      .map(({gil}) => gil).sort((a, b) => a.index - b.index);
+    const load = ({lanes}) => lanes.reduce((sum, {hold_ns, wait_ns}) => sum + hold_ns + wait_ns, 0);
+    return [...this.model.gils].sort((a, b) => load(b) - load(a)).slice(0, MOST_ROWS)
+      .sort((a, b) => a.index - b.index);
   }
 
   /** The picture of the run: only when the size or the colours change. */
@@ -112,7 +107,6 @@ export class Overview {
       .filter(Boolean).join(" · ");
   }
 
-  /** Where the view's window is: at every change of it. */
   place() {
     const {from, width, duration} = this.view;
     this.window.style.left = `${100 * from / duration}%`;
@@ -142,37 +136,40 @@ export class Overview {
   listen() {
     const area = byId("overview-area");
     let grip = null;
-    area.addEventListener("pointerdown", (event) => {
-      if (event.button !== 0)
-        return;
-      grip = {...this.gripAt(event), x: event.clientX};
-      area.setPointerCapture(event.pointerId);
-    });
-    area.addEventListener("pointermove", (event) => {
-      const time = this.timeAt(event);
-      this.hover(event, grip ? null : this.textAt(time));
-      if (!grip) {
-        area.style.cursor = {edge: "ew-resize", move: "grab", new: "crosshair"}[
-          this.gripAt(event).kind];
-      } else if (grip.kind === "move") {
-        this.view.pan(time - grip.last);
-        grip.last = time;
-      } else if (grip.kind === "edge" || Math.abs(event.clientX - grip.x) > 3) {
-        this.view.show(Math.min(grip.fixed, time), Math.max(grip.fixed, time));
-      }
-    });
-    area.addEventListener("pointerup", (event) => {
-      // A click without a drag brings that moment to the middle.
-      if (grip?.kind === "new" && Math.abs(event.clientX - grip.x) <= 3)
-        this.view.pan(grip.fixed - (this.view.from + this.view.to) / 2);
-      grip = null;
-    });
-    area.addEventListener("pointerleave", (event) => this.hover(event, null));
-    area.addEventListener("pointercancel", () => { grip = null; });
-    area.addEventListener("dblclick", () => this.view.fitAll());
-    area.addEventListener("wheel", (event) => {
-      event.preventDefault();
-      this.view.zoom(Math.exp(event.deltaY * 0.0015), this.timeAt(event));
+    const moved = (event) => Math.abs(event.clientX - grip.x) > 3;
+    on(area, {
+      pointerdown: (event) => {
+        if (event.button !== 0)
+          return;
+        grip = {...this.gripAt(event), x: event.clientX};
+        area.setPointerCapture(event.pointerId);
+      },
+      pointermove: (event) => {
+        const time = this.timeAt(event);
+        this.hover(event, grip ? null : this.textAt(time));
+        if (!grip) {
+          area.style.cursor = {edge: "ew-resize", move: "grab", new: "crosshair"}[
+            this.gripAt(event).kind];
+        } else if (grip.kind === "move") {
+          this.view.pan(time - grip.last);
+          grip.last = time;
+        } else if (grip.kind === "edge" || moved(event)) {
+          this.view.show(Math.min(grip.fixed, time), Math.max(grip.fixed, time));
+        }
+      },
+      pointerup: (event) => {
+        // A click without a drag brings that moment to the middle.
+        if (grip?.kind === "new" && !moved(event))
+          this.view.pan(grip.fixed - (this.view.from + this.view.to) / 2);
+        grip = null;
+      },
+      pointerleave: (event) => this.hover(event, null),
+      pointercancel: () => { grip = null; },
+      dblclick: () => this.view.fitAll(),
+      wheel: (event) => {
+        event.preventDefault();
+        this.view.zoom(Math.exp(event.deltaY * 0.0015), this.timeAt(event));
+      },
     }, {passive: false});
   }
 }

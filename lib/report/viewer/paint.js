@@ -10,11 +10,6 @@ import {LAYERS, countBelow} from "./lod.js";
 const HOLDS_PER_PIXEL = 4; // up to here, the holds of more owners are drawn one by one
 
 export class Painter {
-  constructor() {
-    this.width = 0;
-    this.height = 0;
-  }
-
   /** Start a picture of `width` × `height` device pixels of [from, to). */
   begin(context, width, height, from, to, theme) {
     if (this.width !== width || this.height !== height) {
@@ -49,9 +44,7 @@ export class Painter {
   }
 
   column(x, y, height, pixel) {
-    const end = Math.min(this.height, y + height);
-    for (let row = Math.max(0, y); row < end; row++)
-      this.pixels[row * this.width + x] = pixel;
+    this.hatchedColumn(x, y, height, pixel, pixel);
   }
 
   hatchedColumn(x, y, height, dark, pale) {
@@ -110,10 +103,9 @@ export class Painter {
     }
   }
 
-  /** A thread's states below its bar, by the same rule, from below: running is solid, ready
-   * to run but without a CPU hatched, then asleep for the GIL, uninterruptible dark; any other
-   * sleep is a thin line, and where the state is not known there is nothing. `alone`: no bar
-   * above tells of the waits. */
+  /** A thread's states, by the same rule, from below: running is solid, ready but without a CPU
+   * hatched, then asleep for the GIL, uninterruptible dark; other sleep is a thin line, what is
+   * not known nothing. `alone`: no bar above tells of the waits. */
   states(tracks, y, height, line, alone) {
     const {pixels} = this.theme;
     const looks = [[pixels.running, null], [pixels.runnable, pixels.lane],
@@ -131,10 +123,7 @@ export class Painter {
         const rows = Math.max(1, Math.round(this.hold[x] * height));
         const top = Math.max(0, height - this.rows[x] - rows);
         this.rows[x] = Math.min(height, this.rows[x] + rows);
-        if (pale === null)
-          this.column(x, y + top, rows, pixel);
-        else
-          this.hatchedColumn(x, y + top, rows, pixel, pale);
+        this.hatchedColumn(x, y + top, rows, pixel, pale ?? pixel);
       }
     }
     tracks[4].coverage(this.from, this.step, this.width, this.hold);

@@ -6,7 +6,7 @@ import {countText, durationText, nameText, shareText, timeText} from "./format.j
 import {gilName, laneOf, spanSelection, threadSelection} from "./model.js";
 import {CUT_END, CUT_START} from "./data.js";
 import {countBelow} from "./lod.js";
-import {endOfHold, holdersDuring, mainHold, rankEntries, waitersDuring} from "./select.js";
+import {endOfHold, holdersDuring, mainHold, rankEntries, sumOf, waitersDuring} from "./select.js";
 
 const SWITCH_INTERVAL_NS = 5e6; // CPython's default
 const MOST_DOINGS = 3;          // functions told of each holder
@@ -32,9 +32,7 @@ function holdSelection(gil, id) {
 export class Details {
   /** `load`: the summary's, for the switch intervals. */
   constructor(model, view, load) {
-    this.model = model;
-    this.view = view;
-    this.load = load ?? [];
+    Object.assign(this, {model, view, load: load ?? []});
   }
 
   show() {
@@ -87,7 +85,7 @@ export class Details {
   }
 
   spanFacts(selection, lane) {
-    const {start, end, flags} = selection;
+    const {start, end, flags = 0} = selection;
     return [
       ["Thread", this.threadLink(lane)],
       this.model.gils.length > 1 && lane.gil && ["GIL", gilName(lane.gil, this.model)],
@@ -102,8 +100,7 @@ export class Details {
    * were doing. */
   ranking(gil, entries, from, to, className) {
     const item = ({member, ns}) => make("li", this.threadLink(gil.lanes[member]),
-      make("span.number", shareText(ns, to - from)),
-      shareBar(ns / (to - from), className),
+      make("span.number", shareText(ns, to - from)), shareBar(ns / (to - from), className),
       className === "hold" ? this.doing(gil.lanes[member].thread, piecesOf(
         gil.holdTracks[member], from, to)) : null);
     const more = entries.length - MOST_HOLDERS;
@@ -123,9 +120,8 @@ export class Details {
   wait(selection, lane) {
     const {gil} = lane, {start, end} = selection;
     const holders = holdersDuring(gil, start, end)
-      .filter((entry) => entry.member !== selection.member);
-    const explained = holders.reduce((sum, entry) => sum + entry.ns, 0);
-    const rest = end - start - explained;
+      .filter(({member}) => member !== selection.member);
+    const rest = end - start - sumOf(holders);
     const main = mainHold(gil, start, end);
     return [
       this.facts(this.spanFacts(selection, lane)),
@@ -162,7 +158,7 @@ export class Details {
   hold(selection, lane) {
     const {gil} = lane, {start, end} = selection;
     const waiters = waitersDuring(gil, start, end);
-    const waited = waiters.reduce((sum, entry) => sum + entry.ns, 0);
+    const waited = sumOf(waiters);
     return [
       this.facts([...this.spanFacts(selection, lane),
                   waited > 0 && ["Cost others", make("b", durationText(waited))]]),
@@ -210,7 +206,7 @@ export class Details {
 
   free(selection, lane) {
     const unknown = this.isLost(selection.start, selection.end);
-    return [this.facts(this.spanFacts({flags: 0, ...selection}, lane)),
+    return [this.facts(this.spanFacts(selection, lane)),
       this.doing(lane.thread, [[selection.start, selection.end]]) ?? "",
       make("p.hint", unknown
         ? "Events were lost here (hatched): what it did then is not known."
@@ -228,7 +224,7 @@ export class Details {
                         ["Where", make("bdi", called.where)],
                         ["Kind", {c: "C function", gc: "garbage collection"}[called.kind] ??
                           "Python function"],
-                        ...this.spanFacts({...selection, flags: 0}, lane), ...gil])];
+                        ...this.spanFacts(selection, lane), ...gil])];
   }
 
   state(selection, lane) {
@@ -237,7 +233,7 @@ export class Details {
     return [
       this.facts([["State", make("b", name)],
                   cpu >= 0 && ["CPU", `${name === "running" ? "" : "last on "}${cpu}`],
-                  ...this.spanFacts({...selection, flags: 0}, lane)]),
+                  ...this.spanFacts(selection, lane)]),
       make("p.hint", STATE_MEANING[name] ?? ""),
     ];
   }
@@ -265,37 +261,35 @@ export class Details {
     const spans = thread.stateSpans;
     if (!spans)
       return [];
-    const sums = new Float64Array(this.model.stateNames.length);
+    const {stateNames} = this.model, sums = new Float64Array(stateNames.length);
     for (let i = 0; i < spans.count; i++)
       sums[spans.flags[i]] += spans.end[i] - spans.start[i];
     return [make("h3", "Its states"), make("ol.ranking",
       ...rankEntries(sums).map(({member, ns}) => make("li",
-        make("span", {title: STATE_MEANING[this.model.stateNames[member]] ?? ""},
-             this.model.stateNames[member]),
-        make("span.number", shareText(ns, lifetime)),
-        shareBar(ns / lifetime, "free"))))];
+        make("span", {title: STATE_MEANING[stateNames[member]] ?? ""}, stateNames[member]),
+        make("span.number", shareText(ns, lifetime)), shareBar(ns / lifetime, "free"))))];
   }
 
   /** One line for the pointer's neighbourhood. */
   hoverText(selection) {
+    const {kind, start, end, cpu, state} = selection;
     const lane = laneOf(this.model, selection.thread, selection.gil);
-    const {name} = lane.thread;
-    if (selection.kind === "thread")
-      return `${name} did not run Python then`;
-    const length = durationText(selection.end - selection.start);
-    if (selection.kind === "free")
-      return `${name} without the GIL for ${length}`;
-    if (selection.kind === "hold")
-      return `${name} holds for ${length}`;
-    if (selection.kind === "call") {
-      const called = this.model.functions[selection.function];
-      return `${called.title} (${called.where}) for ${length}`;
+    const {name} = lane.thread, length = durationText(end - start);
+    switch (kind) {
+    case "thread": return `${name} did not run Python then`;
+    case "free": return `${name} without the GIL for ${length}`;
+    case "hold": return `${name} holds for ${length}`;
+    case "state": return `${name}: ${this.model.stateNames[state]} for ${length}${
+      cpu >= 0 ? `, CPU ${cpu}` : ""}`;
+    case "call": {
+      const {title, where} = this.model.functions[selection.function];
+      return `${title} (${where}) for ${length}`;
     }
-    if (selection.kind === "state")
-      return `${name}: ${this.model.stateNames[selection.state]} for ${length}` +
-        (selection.cpu >= 0 ? `, CPU ${selection.cpu}` : "");
-    const [first] = holdersDuring(lane.gil, selection.start, selection.end);
-    const holder = first ? lane.gil.lanes[first.member].thread.name : null;
-    return `${name} waits for ${length}${holder ? `, mostly for ${nameText(holder)}` : ""}`;
+    default: {
+      const [first] = holdersDuring(lane.gil, start, end);
+      return `${name} waits for ${length}${
+        first ? `, mostly for ${lane.gil.lanes[first.member].thread.name}` : ""}`;
+    }
+    }
   }
 }

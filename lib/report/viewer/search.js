@@ -1,6 +1,6 @@
 // Search for threads by name, id or process, and for calls by function, with next and previous.
 
-import {byId} from "./dom.js";
+import {byId, on} from "./dom.js";
 import {matcher} from "./format.js";
 import {CALL_HEIGHT, callSelection, laneOf, laneText, threadSelection} from "./model.js";
 
@@ -8,17 +8,14 @@ const MOST_CALLS = 100000;
 
 export class Search {
   constructor(model, view, timeline) {
-    this.model = model;
-    this.view = view;
-    this.timeline = timeline;
+    Object.assign(this, {model, view, timeline});
     this.input = byId("search");
     this.found = []; // lanes
     this.calls = [];
     this.at = -1;
-    this.input.addEventListener("input", () => this.find());
-    this.input.addEventListener("keydown", (event) => this.key(event));
-    byId("search-next").addEventListener("click", () => this.next(1));
-    byId("search-previous").addEventListener("click", () => this.next(-1));
+    on(this.input, {input: () => this.find(), keydown: (event) => this.key(event)});
+    on(byId("search-next"), {click: () => this.next(1)});
+    on(byId("search-previous"), {click: () => this.next(-1)});
   }
 
   key(event) {

@@ -36,14 +36,16 @@ export function rankEntries(values) {
     .filter((entry) => entry.ns > 0).sort((a, b) => b.ns - a.ns);
 }
 
-/** Who held the GIL during [from, to), and how long. */
+export function sumOf(entries) {
+  return entries.reduce((sum, {ns}) => sum + ns, 0);
+}
+
 export function holdersDuring(gil, from, to) {
   const held = new Float64Array(gil.members.length);
   addHolders(gil, from, to, held);
   return rankEntries(held);
 }
 
-/** Who waited for the GIL during [from, to), and how long. */
 export function waitersDuring(gil, from, to) {
   return rankEntries(gil.waitTracks.map((track) => track.covered(from, to)));
 }
@@ -152,8 +154,7 @@ export async function measureBlockers(gil, from, to, stale = () => false) {
     }
     held[member] = 0;
     const holders = rankEntries(held);
-    const explained = holders.reduce((sum, each) => sum + each.ns, 0);
-    waiters.push({member, ns, holders, nobody: Math.max(0, ns - explained)});
+    waiters.push({member, ns, holders, nobody: Math.max(0, ns - sumOf(holders))});
   }
   return waiters;
 }

@@ -1,14 +1,14 @@
 // Tabs beside the table: blocking functions, who waits for whom, the longest waits and holds.
 
-import {Blockers, callsOf} from "./blockers.js";
+import {Blockers, nameInCalls} from "./blockers.js";
 import {doingDuring, doingText} from "./doing.js";
-import {byId, make, makeTable, nextTurn, threadLabel} from "./dom.js";
+import {byId, make, makeTable, nextTurn, on, threadLabel, valueCell} from "./dom.js";
 import {FlameGraph} from "./flamegraph.js";
 import {countText, durationText, nameText, percentText, timeText} from "./format.js";
-import {gilName, spanSelection} from "./model.js";
+import {gilName, spanSelection, trackOf} from "./model.js";
 import {countBelow} from "./lod.js";
 import {potentialContent} from "./potential.js";
-import {holdersDuring, longestSpans, measureBlockers, rankEntries, waitersDuring}
+import {holdersDuring, longestSpans, measureBlockers, rankEntries, sumOf, waitersDuring}
   from "./select.js";
 
 const LONGEST = 100;      // rows in a list of spans
@@ -23,21 +23,18 @@ const TABS = Object.keys(TITLES);
 export class Tabs {
   /** `search` looks for a text among threads and functions. */
   constructor(model, view, summary, search) {
-    this.model = model;
+    Object.assign(this, {model, view, counters: summary.counters ?? [], turn: 0,
+                         potential: summary.potential});
     this.build(view);
-    this.counters = summary.counters ?? [];
-    this.potential = summary.potential;
-    this.find = (row) => search(callsOf(model, row));
+    this.find = (row) => search(nameInCalls(model, row));
     this.flame = new FlameGraph(model, byId("panel-flame"), view);
     this.blockers = new Blockers(model, summary, this.find);
-    byId("tab-counters").hidden = this.counters.length === 0;
-    byId("tab-flame").hidden = !this.flame.present;
-    byId("tab-blockers").hidden = !this.blockers.present;
-    byId("tab-potential").hidden = !this.potential;
-    this.view = view;
-    this.turn = 0;
+    const present = {counters: this.counters.length > 0, flame: this.flame.present,
+                     blockers: this.blockers.present, potential: this.potential};
+    for (const [tab, has] of Object.entries(present))
+      byId(`tab-${tab}`).hidden = !has;
     this.shown = null; // tab and range whose content is there
-    byId("tabs").addEventListener("keydown", (event) => this.key(event));
+    on(byId("tabs"), {keydown: (event) => this.key(event)});
   }
 
   /** The tabs and their panels; that of the threads is there. */
@@ -51,7 +48,6 @@ export class Tabs {
     })));
   }
 
-  /** Is there such a tab in this report? */
   has(tab) {
     return TABS.includes(tab) && !byId(`tab-${tab}`).hidden;
   }
@@ -152,11 +148,10 @@ export class Tabs {
   }
 
   matrixCell(ns, most, whole) {
-    const cell = make("td", {"data-value": ns, title: `${percentText(ns, whole)}% of its waiting`},
-                      ns > 0 ? durationText(ns) : "·");
-    if (ns > 0)
-      cell.style.setProperty("--share", `${(8 + 45 * ns / most).toFixed(0)}%`);
-    return cell;
+    return make("td", {
+      "data-value": ns, title: `${percentText(ns, whole)}% of its waiting`,
+      style: {"--share": `${ns > 0 ? (8 + 45 * ns / most).toFixed(0) : 0}%`},
+    }, ns > 0 ? durationText(ns) : "·");
   }
 
   /** What was counted while each thread held, waited, or did neither: the summary's. */
@@ -173,12 +168,10 @@ export class Tabs {
       makeTable("list", titles, ["Thread"], threads.map((row) => make("tr",
         make("td.text", make("bdi", nameText(row.label)),
              make("span.tid", String(row.tid))),
-        ...keys.map((key) => make("td", {"data-key": key, "data-value": row[key]},
-                                  number(row[key])))))),
+        ...keys.map((key) => valueCell(row, key, number(row[key])))))),
     ]);
   }
 
-  /** The longest waits or holds of all GILs. */
   longest(tab, {from, to}) {
     const kind = tab === "waits" ? "wait" : "hold";
     const found = [];
@@ -200,7 +193,7 @@ export class Tabs {
 
   spanRow(kind, {gil, id, spans, ns}, columns) {
     const lane = gil.lanes[spans.member[id]];
-    const track = kind === "wait" ? lane.waits : lane.holds;
+    const track = trackOf(lane, kind);
     const jump = () => {
       this.view.set({selection: spanSelection(lane, kind, countBelow(track.id, id))});
       this.view.fit();
@@ -222,7 +215,7 @@ export class Tabs {
 
   partners(kind, gil, start, end) {
     if (kind === "hold") {
-      const cost = waitersDuring(gil, start, end).reduce((sum, entry) => sum + entry.ns, 0);
+      const cost = sumOf(waitersDuring(gil, start, end));
       return make("td.text", cost > 0 ? `${durationText(cost)} of waiting` : "–");
     }
     const [first] = holdersDuring(gil, start, end);

@@ -33,14 +33,13 @@ export function readTheme() {
     theme[name] = color(name);
     theme.pixels[name] = toPixel(theme[name]);
   }
-  theme.ownerPixels = theme.owners.map(toPixel);
+  const owners = theme.owners.map(toPixel);
   theme.pixels.waitPale = mixPixels(theme.pixels.lane, theme.pixels.wait, dark ? 0.38 : 0.3);
   theme.font = "11px " + css("font");
   theme.ownerColor = (rank) => rank < 0 ? theme.free : theme.owners[rank % theme.owners.length];
   // Functions are many: pale colours that text can stand on, by number.
-  theme.functionPixel = (number) => mixPixels(theme.pixels.lane,
-    theme.ownerPixels[number * 7 % theme.ownerPixels.length], 0.42);
-  theme.functionPixels = new Map();
-  theme.ownerPixel = (rank) => theme.ownerPixels[rank % theme.ownerPixels.length];
+  const pale = owners.map((pixel) => mixPixels(theme.pixels.lane, pixel, 0.42));
+  theme.functionPixel = (number) => pale[number * 7 % pale.length];
+  theme.ownerPixel = (rank) => owners[rank % owners.length];
   return theme;
 }

@@ -23,7 +23,6 @@ function sizeCanvas(canvas, width, height, ratio) {
   }
 }
 
-/** What there is to say of a lane in two words. */
 function waitText(lane) {
   const lifetime = lane.end - lane.start;
   if (lane.gil)
@@ -34,13 +33,8 @@ function waitText(lane) {
 
 export class Timeline {
   constructor(model, view) {
-    this.model = model;
-    this.view = view;
-    this.scroller = byId("lanes");
-    this.canvas = byId("spans");
-    this.ruler = byId("ruler");
-    this.names = byId("names");
-    this.cursor = byId("cursor");
+    Object.assign(this, {model, view, scroller: byId("lanes"), canvas: byId("spans"),
+                         ruler: byId("ruler"), names: byId("names"), cursor: byId("cursor")});
     this.context = this.canvas.getContext("2d", {alpha: false});
     this.rulerContext = this.ruler.getContext("2d", {alpha: false});
     this.painter = new Painter();
@@ -67,7 +61,6 @@ export class Timeline {
     return element;
   }
 
-  /** The name of rows that can be hidden. */
   toggle(open, onclick, title, ...children) {
     return make("button.row.process", {"aria-expanded": String(open), title, onclick},
                 make("span.arrow", {"aria-hidden": "true"}, open ? "▾" : "▸"), ...children);
@@ -81,8 +74,7 @@ export class Timeline {
   }
 
   gilName({gil}) {
-    return make("div.row.gil",
-      make("span.name", `${gilName(gil, this.model)}: who holds it`));
+    return make("div.row.gil", make("span.name", `${gilName(gil, this.model)}: who holds it`));
   }
 
   othersName({count}) {
@@ -92,8 +84,7 @@ export class Timeline {
   }
 
   counterName({counter}) {
-    return make("div.row.counter",
-      make("bdi.name", counter.name), make("span.stat"));
+    return make("div.row.counter", make("bdi.name", counter.name), make("span.stat"));
   }
 
   threadName(row) {
@@ -103,17 +94,14 @@ export class Timeline {
       onclick: () => this.view.set({selection: threadSelection(lane)}),
     }, ...threadLabel(this.theme.ownerColor(lane.color), thread.name, thread.tid),
     make("span.stat", waitText(lane)),
-    ...row.counters.map(({name}, i) => {
-      const element = make("span.strip", make("bdi", name));
-      element.style.top = `${this.countersTop(row) - row.top + i * COUNTER_HEIGHT}px`;
-      return element;
-    }));
+    ...row.counters.map(({name}, i) => make("span.strip",
+      {style: {top: `${this.countersTop(row) - row.top + i * COUNTER_HEIGHT}px`}},
+      make("bdi", name))));
   }
 
   markSelected() {
-    const {selection} = this.view;
     for (const row of this.rows.filter(({kind}) => kind === "thread")) {
-      const chosen = this.isSelected(row, selection);
+      const chosen = this.isSelected(row, this.view.selection);
       row.element.classList.toggle("selected", chosen);
       row.element.setAttribute("aria-pressed", String(chosen));
       row.element.classList.toggle("found", this.found.has(row.lane));
@@ -132,15 +120,15 @@ export class Timeline {
   /** Scroll so that the selected thread's lane can be seen; open its process if need be. */
   revealRow(selection) {
     const {process} = this.model.threads[selection.thread];
-    if (this.view.collapsed.has(process))
-      this.view.toggleProcess(process);
-    if (!this.view.others && splitProcesses(this.model)[1].some((each) => each.index === process))
-      this.view.set({others: true});
-    let row = this.rowOf(selection.thread, selection.gil);
-    if (!row) {
+    const {view, model} = this;
+    if (view.collapsed.has(process))
+      view.toggleProcess(process);
+    if (!view.others && splitProcesses(model)[1].some(({index}) => index === process))
+      view.set({others: true});
+    const find = () => this.rowOf(selection.thread, selection.gil);
+    if (!find())
       this.layOut();
-      row = this.rowOf(selection.thread, selection.gil);
-    }
+    const row = find();
     if (!row) // the filter leaves it out
       return;
     const {scrollTop, clientHeight} = this.scroller;
@@ -180,13 +168,10 @@ export class Timeline {
     const near = 1.5 * this.view.width / this.width;
     const time = this.timeAt(x);
     if (row?.kind === "thread") {
-      const inCalls = this.pickCallAt(row, y, time, near);
-      if (inCalls)
-        return inCalls;
       const inStates = row.states > 0 &&
         y + this.scroller.scrollTop > row.top + row.bar - BAR_INSET;
-      return (inStates ? pickState(row.lane, time, near) : null) ??
-        pick(row.lane, time, near);
+      return this.pickCallAt(row, y, time, near) ??
+        (inStates ? pickState(row.lane, time, near) : null) ?? pick(row.lane, time, near);
     }
     if (row?.kind !== "gil")
       return null;
@@ -209,7 +194,6 @@ export class Timeline {
       counter.counts.between(time - near, time + near) / (2 * near))}` : null;
   }
 
-  /** The call under a point of a thread's row. */
   pickCallAt(row, y, time, near) {
     const level = Math.floor((y + this.scroller.scrollTop - this.callsTop(row)) / CALL_HEIGHT);
     return row.calls > 0 && level >= 0 && (level + 1) * CALL_HEIGHT <= row.calls
@@ -272,7 +256,6 @@ export class Timeline {
     painter.fill(0, painter.width, y + height - line, line, theme.pixels.line);
   }
 
-  /** Returns a text about the curve. */
   paintCounter({counts}, y, height, line) {
     const most = this.painter.counter(counts, y, height, line);
     return `peak ${rateText(most / this.painter.step)}`;
@@ -299,16 +282,8 @@ export class Timeline {
       const y = Math.round((top + level * CALL_HEIGHT) * this.ratio);
       this.painter.calls(callTracks[level], callSpans, y,
                          Math.round((CALL_HEIGHT - 1) * this.ratio),
-                         (called) => this.functionPixel(called));
+                         this.theme.functionPixel);
     }
-  }
-
-  functionPixel(called) {
-    const {functionPixels, functionPixel} = this.theme;
-    let pixel = functionPixels.get(called);
-    if (pixel === undefined)
-      functionPixels.set(called, pixel = functionPixel(called));
-    return pixel;
   }
 
   /** Spans in view, sorted by `start`, `first` in front; none where they are too many for texts. */
@@ -473,13 +448,9 @@ export class Timeline {
     const start = row.top - this.scroller.scrollTop + row.bar / 2;
     const down = y > start ? 1 : -1;
     const end = y - down * 8;
-    const arrow = new Path2D();
+    const back = end - down * 6;
+    const arrow = new Path2D(`M${x} ${start}V${end}M${x - 4} ${back}L${x} ${end}L${x + 4} ${back}`);
     arrow.arc(x, start, 2.5, 0, 7);
-    arrow.moveTo(x, start);
-    arrow.lineTo(x, end);
-    arrow.moveTo(x - 4, end - down * 6);
-    arrow.lineTo(x, end);
-    arrow.lineTo(x + 4, end - down * 6);
     context.lineCap = "round";
     for (const [width, color] of [[5, this.theme.lane], [2, this.theme.text]]) {
       context.lineWidth = width;

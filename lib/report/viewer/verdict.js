@@ -69,11 +69,10 @@ function defectList(quality) {
 
 export function showVerdict(summary) {
   summary.run ??= {};
-  const {run} = summary;
-  const command = run.argv?.length ? commandText(run.argv) : "";
-  if (command) {
-    byId("command").textContent = command;
-    byId("command").title = command;
+  const {argv} = summary.run;
+  if (argv?.length > 0) {
+    const command = commandText(argv);
+    Object.assign(byId("command"), {textContent: command, title: command});
     document.title = `${command} – giltracer`;
   }
   const [first, ...rest] = summary.findings?.length ? summary.findings
