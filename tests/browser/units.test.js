@@ -15,7 +15,7 @@ writeFileSync(join(modules, "package.json"), '{"type":"module"}');
 const load = (name) => import(join(modules, name));
 
 const {decodeBase64, readBlocks, readColumns, readNames, readVarints} = await load("data.js");
-const {Crowd, buildCallTracks, buildTracks, countBelow, indexGil} = await load("lod.js");
+const {Crowd, buildCallTracks, buildCounts, buildTracks, countBelow, indexGil} = await load("lod.js");
 const {durationText, nameText, percentText, tickStep, timeText} = await load("format.js");
 const {View, readHash, viewToHash, LEAST_WIDTH_NS} = await load("view.js");
 const {CALL_HEIGHT, buildModel, layRows} = await load("model.js");
@@ -422,6 +422,21 @@ test("states of a row are clipped to its time", async () => {
     assert.deepEqual(row(5, 45), {running_ns: 5, runnable_ns: 20, for_gil_ns: 15, sleeping_ns: 15,
                                   state_life_ns: 40});
     assert.deepEqual(measureStates(model, {thread: 0, start_ns: 0, end_ns: 9}), {});
+});
+
+test("a counter's rate is that of whole samples, however near one looks", () => {
+    const count = 200, time = Float64Array.from({length: count}, (_, i) => 1e6 * (i >> 1));
+    const thread = Uint32Array.from(time, (_, i) => i & 1); // two threads, a sample each ms
+    const rates = (period) => {
+        const samples = {count, time, thread, period: new Float64Array(count).fill(period)};
+        const [counts] = buildCounts(samples, 1, () => 0);
+        const near = new Float32Array(1000), far = new Float32Array(10);
+        return [counts.rates(40e6, 1e3, 1000, near), counts.rates(10e6, 8e6, 10, far),
+                counts.rateAt(40.3e6, 10), counts.between(0, 1e9)].map((each) => each * 1e6);
+    };
+    // 5000 events of each thread within a ms; where each event has its sample, moments are told.
+    assert.deepEqual(rates(5000), [10000, 10000, 10000, 1e12]);
+    assert.deepEqual(rates(1), [2000, 2, 0, 200e6]);
 });
 
 test("counters and marks are their thread's; rows hold all of a thread", async () => {

@@ -104,27 +104,44 @@ export function buildTracks({count, member, start: starts, end: ends}, members) 
   });
 }
 
+/** The usual time between two samples of a thread where a sample stands for many events, 0 where
+ * each event has its own. */
+function usualGap({time, thread, period}, ids) {
+  const last = new Map(), gaps = [];
+  for (const id of ids.some((each) => period[each] !== 1) ? ids : []) {
+    gaps.push(time[id] - (last.get(thread[id]) ?? NaN));
+    last.set(thread[id], time[id]);
+  }
+  const known = gaps.filter((gap) => gap >= 0).sort((a, b) => a - b);
+  return known[known.length >> 1] ?? 0;
+}
+
 /** Samples of a counter, summed up: how many events until a time. */
 export class Counts {
   constructor(samples, ids) {
     this.time = Float64Array.from(ids, (id) => samples.time[id]);
     this.sum = new Float64Array(ids.length + 1);
     ids.forEach((id, i) => { this.sum[i + 1] = this.sum[i] + samples.period[id]; });
+    this.gap = usualGap(samples, ids);
   }
 
   between(from, to) {
     return this.sum[countBelow(this.time, to)] - this.sum[countBelow(this.time, from)];
   }
 
-  /** out[x]: events in that pixel; returns the most of all. */
-  perPixel(from, step, width, out) {
-    const {time, sum} = this;
-    let most = 0, before = countBelow(time, from);
+  /** Events per ns around a time: of a sample's whole time, be the time asked for shorter. */
+  rateAt(time, near_ns) {
+    const half = Math.max(near_ns, this.gap / 2);
+    return this.between(time - half, time + half) / (2 * half);
+  }
+
+  /** out[x]: their rate in that pixel; returns the greatest of all. */
+  rates(from, step, width, out) {
+    let most = 0;
     for (let x = 0; x < width; x++) {
-      const now = countBelow(time, from + (x + 1) * step, before);
-      out[x] = sum[now] - sum[before];
-      most = Math.max(most, out[x]);
-      before = now;
+      const rate = this.rateAt(from + (x + 0.5) * step, step / 2);
+      most = Math.max(most, rate);
+      out[x] = rate;
     }
     return most;
   }

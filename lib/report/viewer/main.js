@@ -30,7 +30,12 @@ class Page {
   }
 
   start() {
-    byId("states-legend").hidden = !this.model.hasStates;
+    const {gils, lost, hasStates} = this.model;
+    const legend = {gil: gils.length > 0, lost: lost.length > 0, states: hasStates};
+    for (const [part, present] of Object.entries(legend))
+      byId(`${part}-legend`).hidden = !present;
+    if (gils.some(({partial}) => partial))
+      byId("neither").textContent = "not waiting";
     byId("unfold").hidden = this.model.functions.length === 0;
     this.applyTheme();
     this.followHash();
@@ -207,7 +212,7 @@ async function start() {
     performance.mark("giltracer-decoded");
     showVerdict(summary);
     await nextTurn();
-    const page = new Page(buildModel(names), summary, summaryText);
+    const page = new Page(buildModel(names, summary.gils), summary, summaryText);
     performance.mark("giltracer-indexed");
     byId("app").dataset.state = "ready";
     page.start();

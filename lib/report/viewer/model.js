@@ -5,8 +5,9 @@ import {buildCallTracks, buildCounts, buildStates, buildWhole, countBelow, index
   from "./lod.js";
 import {matcher, nameText, shortName} from "./format.js";
 
-/** Join what readDocument decoded. `model.threads[i].lanes` are its parts in GILs. */
-export function buildModel(names) {
+/** Join what readDocument decoded, and what the summary says of the GILs. `model.threads[i].lanes`
+ * are its parts in GILs. A GIL is `partial` when holds that nobody waited for are not known. */
+export function buildModel(names, summaries = []) {
   const {processes, threads, gils} = names;
   threads.forEach((thread, index) => {
     const {stateSpans, callSpans} = thread;
@@ -21,7 +22,7 @@ export function buildModel(names) {
     Object.assign(process, {index, title: shortName(process.name), gils: []});
   });
   gils.forEach((gil, index) => {
-    gil.index = index;
+    Object.assign(gil, {index, partial: summaries[index]?.source === "futex"});
     indexGil(gil);
     processes[gil.process].gils.push(gil);
     gil.lanes = gil.members.map((thread, member) => makeLane(gil, member, threads[thread]));

@@ -73,10 +73,12 @@ export class Overview {
   label(most) {
     const [busiest] = [...this.load ?? []].sort((a, b) => b.contended - a.contended);
     const seen = this.gils.length > 0, which = this.load?.length > 1 ? "busiest GIL " : "";
+    const partial = this.gils.some((gil) => gil.partial);
+    const held = partial || !busiest ? "" : `held ${percentText(busiest.held, 1)}%, `;
     const waiting = seen ? "and how many wait" : "asleep for the GIL";
     const texts = {
-      "overview-title": seen ? "Whole run: who holds" : "Whole run",
-      "overview-load": busiest ? `${which}held ${percentText(busiest.held, 1)}%, waited for ${
+      "overview-title": !seen ? "Whole run" : `Whole run: who holds${partial ? ", if waited for" : ""}`,
+      "overview-load": busiest ? `${which}${held}waited for ${
         percentText(busiest.contended, 1)}%` : "",
       "overview-most": most > 0 ? `${waiting}, up to ${most}`
         : seen ? "and nobody waits" : "no GIL was seen",
@@ -102,7 +104,9 @@ export class Overview {
       .sort((a, b) => b.ns - a.ns).slice(0, 3)
       .map(({ns, name}) => `${name} ${percentText(ns, to - from)}%`);
     const lost = this.model.lost.some(([start, end]) => start < to && end > from);
-    return [timeText(time, half), holders.length > 0 ? `held by ${holders.join(", ")}` : "not held",
+    const held = holders.length > 0 ? `held by ${holders.join(", ")}`
+      : this.gils.some((gil) => gil.partial) ? "" : "not held";
+    return [timeText(time, half), held,
             waiters > 0 ? `${waiters.toFixed(1)} waiting` : "", lost ? "events were lost" : ""]
       .filter(Boolean).join(" · ");
   }

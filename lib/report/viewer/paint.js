@@ -204,11 +204,11 @@ export class Painter {
       }
   }
 
-  /** A counter's rate as a curve, scaled to its peak in view; returns the peak, per pixel. */
+  /** A counter's rate as a curve, scaled to its peak in view; returns the peak. */
   counter(counts, y, height, line) {
     const {pixels} = this.theme;
-    const most = counts.perPixel(this.from, this.step, this.width, this.level);
-    this.curve(this.level, y, height, Math.max(most, 1), line, pixels.counter, pixels.idle);
+    const most = counts.rates(this.from, this.step, this.width, this.level);
+    this.curve(this.level, y, height, most || 1, line, pixels.counter, pixels.idle);
     return most;
   }
 

@@ -210,9 +210,10 @@ export class Details {
       this.doing(lane.thread, [[selection.start, selection.end]]) ?? "",
       make("p.hint", unknown
         ? "Events were lost here (hatched): what it did then is not known."
-        : lane.gil
-        ? "It neither held the GIL nor waited for it: native code, I/O, sleep, or idle."
-        : "This thread never touched a GIL while recorded.")];
+        : !lane.gil ? "This thread never touched a GIL while recorded."
+          : lane.gil.partial
+            ? "It did not wait for the GIL, and nobody waited while it held it, if it did."
+            : "It neither held the GIL nor waited for it: native code, I/O, sleep, or idle.")];
   }
 
   call(selection, lane) {
@@ -248,7 +249,7 @@ export class Details {
       ["Thread id", String(thread.tid)],
       ["Process", make("bdi", process.title), ` (${process.pid})`],
       ["Lived", `${timeText(lane.start, 1e5)} – ${timeText(lane.end, 1e5)}`],
-      gil && ["Held", shareText(lane.hold_ns, lifetime), times(lane.holds)],
+      gil && [gil.partial ? "Held, waited for" : "Held", shareText(lane.hold_ns, lifetime), times(lane.holds)],
       gil && ["Waited", shareText(lane.wait_ns, lifetime), times(lane.waits)],
     ];
     return [this.facts(facts), ...this.states(thread, lifetime), make("p.hint",
@@ -277,7 +278,8 @@ export class Details {
     const {name} = lane.thread, length = durationText(end - start);
     switch (kind) {
     case "thread": return `${name} did not run Python then`;
-    case "free": return `${name} without the GIL for ${length}`;
+    case "free": return `${name} ${lane.gil?.partial ? "does not wait" : "without the GIL"} for ${
+      length}`;
     case "hold": return `${name} holds for ${length}`;
     case "state": return `${name}: ${this.model.stateNames[state]} for ${length}${
       cpu >= 0 ? `, CPU ${cpu}` : ""}`;

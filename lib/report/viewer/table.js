@@ -46,14 +46,14 @@ export class ThreadTable {
     const gils = this.summary.gils ?? [];
     return gils.length === 0 ? this.stateBlocks() : gils.map((gil) => ({
       ...gil, gil: this.model.gils[gil.index] ?? null,
-      rows: gil.threads.map((row) => this.complete(row, gil.source)),
+      rows: gil.threads.map((row) => this.complete(row, this.model.gils[gil.index])),
     }));
   }
 
   /** A row with its states, and without what futex calls cannot tell: holds that nobody waited
    * for. */
-  complete(row, source) {
-    const unknown = source === "futex" ? {hold_ns: null, free_ns: null} : {};
+  complete(row, gil) {
+    const unknown = gil?.partial ? {hold_ns: null, free_ns: null} : {};
     return {...row, ...measureStates(this.model, row), ...unknown};
   }
 
@@ -74,11 +74,10 @@ export class ThreadTable {
   measured({from, to}) {
     return this.model.gils.map((gil) => {
       const process = this.model.processes[gil.process];
-      const {source} = this.summary.gils?.[gil.index] ?? {};
       const rows = gil.lanes.map((lane) => measureLane(this.model, lane, from, to))
-        .filter((row) => row.lifetime_ns > 0).map((row) => this.complete(row, source));
+        .filter((row) => row.lifetime_ns > 0).map((row) => this.complete(row, gil));
       const sum = (key) => rows.reduce((ns, row) => ns + (row[key] ?? 0), 0);
-      return {gil, rows, source, process: process.name, pid: process.pid,
+      return {gil, rows, process: process.name, pid: process.pid,
               hold_ns: sum("hold_ns"), wait_ns: sum("wait_ns")};
     }).filter(({rows}) => rows.length > 0);
   }
@@ -143,7 +142,8 @@ export class ThreadTable {
     const [order, arrow] = this.sort.key !== key ? ["none", ""]
       : this.sort.down ? ["descending", " ▾"] : ["ascending", " ▴"];
     const text = key === "label" || key === "blocked_by";
-    return make("th", {scope: "col", "aria-sort": order, className: text ? "text" : ""},
+    return make("th", {scope: "col", "aria-sort": order, className: text ? "text" : "",
+                       style: key === "blocked_by" ? {"min-width": "120px"} : {}},
       make("button", {title: meaning, onclick: () => this.sortBy(key)}, title,
            make("span", {"aria-hidden": "true"}, arrow)));
   }
@@ -170,7 +170,7 @@ export class ThreadTable {
 
   body(block) {
     const {gil} = block;
-    const held = block.source === "futex" ? "" : `held for ${durationText(block.hold_ns)}, `;
+    const held = gil?.partial ? "" : `held for ${durationText(block.hold_ns)}, `;
     const sums = gil ? `, ${gilName(gil, this.model)}: ${held}waited for ${
       durationText(block.wait_ns)}` : "";
     const title = make("th", {scope: "rowgroup", colSpan: this.columns.length,

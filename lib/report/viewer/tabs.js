@@ -202,7 +202,7 @@ export class Tabs {
       make("td.text",
            make("button.link", ...this.name(gil, lane.member))),
       make("td", {"data-value": ns}, durationText(ns)),
-      make("td", timeText(spans.start[id], 1e4)),
+      make("td", timeText(spans.start[id], 1e4, this.view.duration)),
       this.partners(kind, gil, spans.start[id], spans.end[id]),
       columns > 4 ? this.function(lane.thread, spans.start[id], spans.end[id]) : null);
   }

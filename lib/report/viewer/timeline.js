@@ -190,8 +190,7 @@ export class Timeline {
       return markText(this.model, row.lane.thread, time, near);
     const counter = row?.counter ??
       row?.counters?.[Math.floor((at - this.countersTop(row)) / COUNTER_HEIGHT)];
-    return counter ? `${counter.name}: ${rateText(
-      counter.counts.between(time - near, time + near) / (2 * near))}` : null;
+    return counter ? `${counter.name}: ${rateText(counter.counts.rateAt(time, near))}` : null;
   }
 
   pickCallAt(row, y, time, near) {
@@ -257,8 +256,7 @@ export class Timeline {
   }
 
   paintCounter({counts}, y, height, line) {
-    const most = this.painter.counter(counts, y, height, line);
-    return `peak ${rateText(most / this.painter.step)}`;
+    return `peak ${rateText(this.painter.counter(counts, y, height, line))}`;
   }
 
   paintThread(row, y, inset, line) {
