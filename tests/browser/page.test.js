@@ -124,7 +124,7 @@ test("what is not recorded has no key in the legend, and no claim about it", asy
     const html = join(folder, "futex.html"); // holds that nobody waited for are not known
     writeFileSync(html, readFileSync(small.html, "utf8").replace(/"source":"cond"/, '"source":"futex"'));
     const page = await open(browser, {html});
-    assert.match(await page.locator("#overview .label").textContent(), /if waited for.*waited for \d/);
+    assert.match(await page.locator("#overview .label").textContent(), /holds that were waited for \d/);
     assert.doesNotMatch(await page.locator("#overview .label").textContent(), /held/);
     assert.equal(await page.locator("#neither").textContent(), "not waiting");
     await page.evaluate(() => {

@@ -1,9 +1,9 @@
 // The tab "Blockers": functions ranked by the waiting that they caused. The summary's own
 // ranking is shown where it has one; else, and for a range, it is measured from the calls.
 
-import {make, makeTable, shareBar, TimeSlice, valueCell} from "./dom.js";
+import {make, makeTable, shareBar, textCell, TimeSlice, valueCell} from "./dom.js";
 import {innermostCalls, OUTSIDE} from "./flame.js";
-import {countText, durationText, nameText, shortName} from "./format.js";
+import {countText, durationText, nameText, percentText, shortName} from "./format.js";
 import {gilName} from "./model.js";
 
 const MOST_FUNCTIONS = 200;
@@ -16,18 +16,14 @@ const BLOCKER_TEXTS = ["Function", "Where", "Kind", "Called from"];
 /** What one thread's functions did while it held one GIL, within [from, to). */
 async function measureFunctionsOf(lane, from, to, rows, slice, stale) {
   const {holds, thread: {callSpans: calls, callTracks}} = lane;
-  let steps = 0;
   for (const [called, start, end, , around] of innermostCalls(calls, from, to, callTracks)) {
     for (let i = holds.firstAfter(start); i < holds.count && holds.start[i] < end; i++) {
       const a = Math.max(start, holds.start[i]), b = Math.min(end, holds.end(i));
       addHold(rowOf(rows, called), lane, i, b - a, lane.gil.crowd.between(a, b),
               around < 0 ? -1 : calls.function[around]);
     }
-    if ((++steps & 255) === 0 && slice.due) {
-      await slice.pause();
-      if (stale())
-        return;
-    }
+    if (slice.due && await slice.pause(stale))
+      return;
   }
 }
 
@@ -135,22 +131,20 @@ export class Blockers {
   }
 
   row(row) {
-    const text = (value, title = value) => make("td.text.where", {title},
-                                                make("bdi", value));
     const kind = BLOCKER_KINDS[row.kind] ?? nameText(row.kind ?? "");
     return make("tr", {title: row.sentence ? nameText(row.sentence) : undefined,
                        onclick: () => this.find(row)},
       make("td.text.where", make("button.link",
         make("bdi", nameText(row.function ?? OUTSIDE))), this.gilOf(row)),
-      text(placeText(row), nameText(row.file ?? "")),
-      text(row.kept_cause ? `${kind}, does not release` : kind),
+      textCell(placeText(row), nameText(row.file ?? "")),
+      textCell(row.kept_cause ? `${kind}, does not release` : kind),
       valueCell(row, "waiting_ns", durationText(row.waiting_ns)),
       make("td", shareBar(row.share, "wait"),
-           make("span.number", `${(100 * row.share).toFixed(1)}%`)),
+           make("span.number", `${percentText(row.share, 1)}%`)),
       valueCell(row, "count", countText(row.count)),
       valueCell(row, "longest_hold_ns", durationText(row.longest_hold_ns)),
       valueCell(row, "total_hold_ns", durationText(row.total_hold_ns)),
-      text(placeText({file: row.caller, line: 0})));
+      textCell(placeText({file: row.caller, line: 0})));
   }
 
   /** Which GIL a row of the summary is about, where there are several. */

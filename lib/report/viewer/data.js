@@ -250,16 +250,13 @@ export async function readDocument() {
   const text = (id) => document.getElementById(id)?.textContent || "{}";
   const names = readNames(text("page-data"));
   const summaryText = text("summary-data");
-  const blocks = [...document.querySelectorAll("script[data-table]")].map((element) => ({
-    table: element.dataset.table,
-    key: Number(element.dataset.key),
-    rows: Number(element.dataset.rows),
-    text: () => {
-      const content = element.textContent;
+  const blocks = [...document.querySelectorAll("script[data-table]")].map((element) => {
+    const {table, key, rows} = element.dataset;
+    return {table, key: Number(key), rows: Number(rows), text: () => {
       element.remove();
-      return content;
-    },
-  }));
+      return element.textContent;
+    }};
+  });
   await readBlocks(names, blocks);
   return {names, summary: JSON.parse(summaryText), summaryText};
 }

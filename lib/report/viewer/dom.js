@@ -38,6 +38,11 @@ export function valueCell(row, key, ...children) {
   return make("td", {"data-key": key, "data-value": row[key]}, ...children);
 }
 
+/** A cell with a text that may be too long for it. */
+export function textCell(text, title = text) {
+  return make("td.text.where", {title}, make("bdi", text));
+}
+
 /** Listen to events of a target: {event: what to do}. */
 export function on(target, acts, options) {
   for (const [event, act] of Object.entries(acts))
@@ -66,18 +71,19 @@ export function nextTurn() {
   return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
-/** For long loops: `await slice.pause()` now and then gives way every 12 ms. */
+/** For long loops: `if (slice.due && await slice.pause(stale)) return` gives way to the page every
+ * 12 ms, and up when what it is for has become stale meanwhile. */
 export class TimeSlice {
-  constructor() {
-    this.since = performance.now();
-  }
+  steps = 0;
+  since = performance.now();
 
   get due() {
-    return performance.now() - this.since > 12;
+    return (++this.steps & 127) === 0 && performance.now() - this.since > 12;
   }
 
-  async pause() {
+  async pause(stale) {
     await nextTurn();
     this.since = performance.now();
+    return stale();
   }
 }

@@ -1,6 +1,6 @@
 // The trace as Chrome Trace Event JSON, made in the page: to save, or to hand to Perfetto.
 
-import {make, TimeSlice} from "./dom.js";
+import {make, nextTurn} from "./dom.js";
 
 const PART_CHARACTERS = 1 << 20;
 const PERFETTO = "https://ui.perfetto.dev";
@@ -149,7 +149,6 @@ function* allEvents(model) {
  * largest numbers would not outlive being read. */
 async function traceBlob(model, summary) {
   const parts = [];
-  const slice = new TimeSlice();
   let text = '{"displayTimeUnit":"ms","traceEvents":[\n', separator = "";
   for (const event of allEvents(model)) {
     text += separator + event;
@@ -157,8 +156,7 @@ async function traceBlob(model, summary) {
     if (text.length >= PART_CHARACTERS) {
       parts.push(new Blob([text])); // lets go of the text
       text = "";
-      if (slice.due)
-        await slice.pause();
+      await nextTurn();
     }
   }
   text += `\n],"giltracer":${summary}}\n`;

@@ -1,7 +1,7 @@
 // The tab "Flame graph": a tree of frames as boxes, the outermost on top. A click zooms.
 
 import {make, on} from "./dom.js";
-import {durationText} from "./format.js";
+import {shareText} from "./format.js";
 import {callTree, figures, findFrames, layBoxes, stackTree} from "./flame.js";
 
 const ROW = 18;          // pixels of a level
@@ -79,15 +79,14 @@ export class FlameGraph {
 
   /** Make the graph of an interval anew. Recorded stacks are summed over the whole run. */
   async show(interval) {
-    const turn = ++this.turn;
+    const turn = ++this.turn, stale = () => turn !== this.turn;
     this.interval = interval;
     const kind = this.kinds.find(({key}) => key === this.key);
     const {model, apart} = this;
     this.figure.textContent = "Measuring…";
     const tree = kind.nodes ? stackTree(kind.nodes, model.frames, apart)
-      : await callTree(model, kind.what, apart, interval.from, interval.to,
-                       () => turn !== this.turn);
-    if (turn !== this.turn || !tree)
+      : await callTree(model, kind.what, apart, interval.from, interval.to, stale);
+    if (stale() || !tree)
       return;
     this.tree = tree;
     this.scope.textContent = kind.nodes && this.view.range ? "of the whole run" : "";
@@ -100,8 +99,7 @@ export class FlameGraph {
     const {found, ns} = findFrames(this.tree, words);
     this.found = found;
     this.matches.textContent = words.trim() === "" ? ""
-      : `${found.size} found, ${durationText(ns)} · ${
-        (100 * ns / Math.max(1, this.tree.total[0])).toFixed(1)}%`;
+      : `${found.size} found, ${shareText(ns, this.tree.total[0])}`;
     this.draw();
   }
 

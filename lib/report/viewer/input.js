@@ -11,11 +11,6 @@ export function listenToLanes(timeline, view, hover) {
   const {canvas, ruler, scroller} = timeline;
   const pointers = new Map();
   let press = null;
-  const place = (event, element) => {
-    const box = element.getBoundingClientRect();
-    return {x: event.clientX - box.left, y: event.clientY - box.top};
-  };
-
   const wheel = (event) => {
     event.preventDefault();
     const lines = event.deltaMode === 1 ? 16 : 1;
@@ -29,20 +24,19 @@ export function listenToLanes(timeline, view, hover) {
       view.pan(dx * perPixel);
     else
       view.zoom(Math.exp(dy * (event.ctrlKey ? 0.01 : 0.0015)),
-                timeline.timeAt(place(event, canvas).x));
+                timeline.timeAt(event.offsetX));
   };
   for (const element of [canvas, ruler])
     on(element, {wheel}, {passive: false});
 
   const startRange = (event, element) => {
-    const at = timeline.timeAt(place(event, element).x);
-    press = {kind: "range", at, x: event.clientX, y: event.clientY};
+    press = {kind: "range", at: timeline.timeAt(event.offsetX), x: event.clientX};
     element.setPointerCapture(event.pointerId);
   };
-  const moveRange = (event, element) => {
+  const moveRange = (event) => {
     if (Math.abs(event.clientX - press.x) < CLICK_PIXELS)
       return;
-    const time = Math.min(view.duration, Math.max(0, timeline.timeAt(place(event, element).x)));
+    const time = Math.min(view.duration, Math.max(0, timeline.timeAt(event.offsetX)));
     view.set({range: {from: Math.min(press.at, time), to: Math.max(press.at, time)}});
   };
 
@@ -53,7 +47,7 @@ export function listenToLanes(timeline, view, hover) {
     },
     pointermove: (event) => {
       if (press?.kind === "range")
-        moveRange(event, ruler);
+        moveRange(event);
     },
     pointerup: (event) => {
       if (Math.abs(event.clientX - (press?.x ?? 0)) < CLICK_PIXELS)
@@ -64,8 +58,7 @@ export function listenToLanes(timeline, view, hover) {
 
   const release = (event) => {
     if (event.type === "pointerup" && press?.kind === "pan" && !press.moved) {
-      const {x, y} = place(event, canvas);
-      view.set({selection: timeline.pickAt(x, y)});
+      view.set({selection: timeline.pickAt(event.offsetX, event.offsetY)});
     }
     pointers.delete(event.pointerId);
     press = null;
@@ -90,12 +83,12 @@ export function listenToLanes(timeline, view, hover) {
       if (pointers.has(event.pointerId))
         pointers.set(event.pointerId, event);
       if (press?.kind === "range")
-        moveRange(event, canvas);
+        moveRange(event);
       else if (press?.kind === "pinch" && pointers.size === 2)
         movePinch(timeline, view, canvas, press, pinchOf(pointers));
       else if (press?.kind === "pan")
         movePan(timeline, view, press, event);
-      hover(event, place(event, canvas), press);
+      hover(event, {x: event.offsetX, y: event.offsetY}, press);
     },
     pointerup: release,
     pointercancel: release,
@@ -141,17 +134,13 @@ function stepThread(timeline, view, direction) {
     view.set({selection: threadSelection(row.lane)});
 }
 
-function stepSpan(model, view, kind, direction) {
-  const {selection} = view;
-  const next = selection && neighbour(model, selection, kind, direction, view.from);
-  if (next) {
-    view.set({selection: next});
-    view.reveal(next.start, next.end);
-  }
-}
-
 /** All keys: what they do, and what the help says about them. */
 export function keyTable(model, view, timeline, actions) {
+  const step = (kind, direction) => () => {
+    const next = view.selection && neighbour(model, view.selection, kind, direction, view.from);
+    if (next)
+      view.go(next);
+  };
   return [
     [["w"], "zoom in", () => view.zoom(1 - STEP * 1.5)],
     [["s"], "zoom out", () => view.zoom(1 / (1 - STEP * 1.5))],
@@ -161,10 +150,10 @@ export function keyTable(model, view, timeline, actions) {
     [["ArrowDown"], "next thread", () => stepThread(timeline, view, 1)],
     [["f"], "fit the selection, or the whole run", () => view.fit()],
     [["Home", "0"], "the whole run", () => view.fitAll()],
-    [["["], "previous wait of the thread", () => stepSpan(model, view, "wait", -1)],
-    [["]"], "next wait of the thread", () => stepSpan(model, view, "wait", 1)],
-    [["{"], "previous hold of the thread", () => stepSpan(model, view, "hold", -1)],
-    [["}"], "next hold of the thread", () => stepSpan(model, view, "hold", 1)],
+    [["["], "previous wait of the thread", step("wait", -1)],
+    [["]"], "next wait of the thread", step("wait", 1)],
+    [["{"], "previous hold of the thread", step("hold", -1)],
+    [["}"], "next hold of the thread", step("hold", 1)],
     [["e"], "all levels of calls, or the outermost ones",
      () => view.set({unfolded: !view.unfolded})],
     [["/"], "search threads and functions", () => actions.search()],

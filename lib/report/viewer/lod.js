@@ -192,10 +192,10 @@ export class Crowd {
   }
 }
 
-// A thread's states are drawn by kind. Kinds by enum gt_sched_state: the page's own list of
-// names says what each number means.
-const STATE_KINDS = ["running", "runnable", "blocked", "for the GIL", "asleep", "other"];
-export const FOR_THE_GIL = 3; // place among the kinds
+// A thread's states are drawn by kind: running, ready, blocked, for the GIL, asleep, others. The
+// page's own list of names says what the number of a state means.
+const STATE_KINDS = 6;
+export const FOR_THE_GIL = 3;
 const KIND_OF_NAME = new Map([["running", 0], ["runnable (preempted)", 1],
                               ["runnable (woken)", 1], ["D", 2], ["S(GIL)", 3],
                               ["off CPU (GIL)", 3], ["S", 4], ["off CPU", 4]]);
@@ -203,7 +203,7 @@ const KIND_OF_NAME = new Map([["running", 0], ["runnable (preempted)", 1],
 export function buildStates(spans, names) {
   const member = Uint8Array.from(spans.flags, (state) => KIND_OF_NAME.get(names[state]) ?? 5);
   const {count, start, end} = spans;
-  return buildTracks({count, start, end, member}, STATE_KINDS.length);
+  return buildTracks({count, start, end, member}, STATE_KINDS);
 }
 
 /** The owner lane tells this many threads apart, however many spans; for more of them, it

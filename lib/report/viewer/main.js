@@ -60,7 +60,7 @@ class Page {
     this.draw();
   }
 
-  /** Gather changes; show them in one go at the next frame. */
+  /** Gather names of changes; show them in one go at the next frame. */
   changed(changed) {
     if (!this.pending) {
       this.pending = new Set();
@@ -103,10 +103,6 @@ class Page {
     this.overview.place();
     this.frames.push(performance.now() - since);
     byId("span-shown").textContent = durationText(this.view.width);
-  }
-
-  redrawSoon() {
-    this.changed(new Set());
   }
 
   writeHash() {
@@ -154,13 +150,13 @@ class Page {
       on(byId(id), {click});
     on(byId("order"), {change: ({target}) => view.set({order: target.value})});
     on(byId("filter"), {input: ({target}) => view.set({filter: target.value})});
-    on(timeline.scroller, {scroll: () => this.redrawSoon()});
+    on(timeline.scroller, {scroll: () => this.changed([])});
     new ResizeObserver(() => {
       if (timeline.fits())
         return;
       timeline.layOut();
       this.overview.paint();
-      this.redrawSoon();
+      this.changed([]);
     }).observe(timeline.scroller);
     on(matchMedia("(prefers-color-scheme: dark)"), {change: () => {
       this.applyTheme();
@@ -207,13 +203,10 @@ class Page {
 async function start() {
   const status = byId("status");
   try {
-    performance.mark("giltracer-start");
     const {names, summary, summaryText} = await readDocument();
-    performance.mark("giltracer-decoded");
     showVerdict(summary);
     await nextTurn();
     const page = new Page(buildModel(names, summary.gils), summary, summaryText);
-    performance.mark("giltracer-indexed");
     byId("app").dataset.state = "ready";
     page.start();
     performance.mark("giltracer-drawn");

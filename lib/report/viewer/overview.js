@@ -30,6 +30,7 @@ export class Overview {
     this.window = byId("overview-window");
     this.painter = new Painter();
     this.gils = this.busiest();
+    this.partial = this.gils.some(({partial}) => partial);
     this.listen();
   }
 
@@ -73,11 +74,10 @@ export class Overview {
   label(most) {
     const [busiest] = [...this.load ?? []].sort((a, b) => b.contended - a.contended);
     const seen = this.gils.length > 0, which = this.load?.length > 1 ? "busiest GIL " : "";
-    const partial = this.gils.some((gil) => gil.partial);
-    const held = partial || !busiest ? "" : `held ${percentText(busiest.held, 1)}%, `;
+    const held = this.partial ? "holds that were " : `held ${percentText(busiest?.held, 1)}%, `;
     const waiting = seen ? "and how many wait" : "asleep for the GIL";
     const texts = {
-      "overview-title": !seen ? "Whole run" : `Whole run: who holds${partial ? ", if waited for" : ""}`,
+      "overview-title": seen ? "Whole run: who holds" : "Whole run",
       "overview-load": busiest ? `${which}${held}waited for ${
         percentText(busiest.contended, 1)}%` : "",
       "overview-most": most > 0 ? `${waiting}, up to ${most}`
@@ -93,19 +93,14 @@ export class Overview {
   textAt(time) {
     const half = this.view.duration / this.canvas.clientWidth;
     const from = Math.max(0, time - half), to = Math.min(this.view.duration, time + half);
-    const waiting = new Float32Array(1);
-    let waiters = 0;
-    for (const crowd of this.crowds) {
-      crowd.average(from, to - from, 1, waiting);
-      waiters += waiting[0];
-    }
+    const waiters = this.crowds.reduce((sum, crowd) => sum + crowd.between(from, to), 0) / (to - from);
     const holders = this.gils.flatMap((gil) => holdersDuring(gil, from, to)
       .map(({member, ns}) => ({ns, name: gil.lanes[member].thread.name})))
       .sort((a, b) => b.ns - a.ns).slice(0, 3)
       .map(({ns, name}) => `${name} ${percentText(ns, to - from)}%`);
     const lost = this.model.lost.some(([start, end]) => start < to && end > from);
     const held = holders.length > 0 ? `held by ${holders.join(", ")}`
-      : this.gils.some((gil) => gil.partial) ? "" : "not held";
+      : this.partial ? "" : "not held";
     return [timeText(time, half), held,
             waiters > 0 ? `${waiters.toFixed(1)} waiting` : "", lost ? "events were lost" : ""]
       .filter(Boolean).join(" · ");
@@ -117,10 +112,8 @@ export class Overview {
     this.window.style.width = `${100 * width / duration}%`;
   }
 
-  timeAt(event) {
-    const box = this.canvas.getBoundingClientRect();
-    const share = (event.clientX - box.left) / box.width;
-    return this.view.duration * Math.min(1, Math.max(0, share));
+  timeAt({offsetX}) {
+    return this.view.duration * Math.min(1, Math.max(0, offsetX / this.canvas.clientWidth));
   }
 
   /** What a press starts: moving the window, one of its edges, or a new window. */

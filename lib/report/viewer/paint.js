@@ -71,12 +71,11 @@ export class Painter {
       // What there is shows, be it ever so little.
       let held = hold > 0 ? Math.max(line, Math.round(hold * height)) : 0;
       let waited = wait > 0 ? Math.max(line, Math.round(wait * height)) : 0;
-      if (held + waited > height) {
-        if (held > waited)
-          held = height - waited;
-        else
-          waited = height - held;
-      }
+      const over = Math.max(0, held + waited - height);
+      if (held > waited)
+        held -= over;
+      else
+        waited -= over;
       this.column(x, y + height - held, held, owner);
       this.hatchedColumn(x, y + height - held - waited, waited, pixels.wait,
                          pixels.waitPale);
@@ -191,17 +190,15 @@ export class Painter {
   /** A curve of values over a hatched area, from 0 at the bottom to `most` at the top. */
   curve(values, y, height, most, thickness, line = this.theme.pixels.wait,
         area = this.theme.pixels.waitPale) {
-      const {pixels} = this.theme;
-      let last = height;
-      for (let x = 0; x < this.width; x++) {
-        const rows = Math.round(Math.min(1, values[x] / most) * height);
-        const at = values[x] > 0 ? height - Math.max(rows, thickness) : height;
-        this.hatchedColumn(x, y + at, height - at, area, pixels.lane);
-        if (at < height || last < height)
-          this.column(x, y + Math.min(at, last), Math.max(thickness, Math.abs(at - last)),
-                      line);
-        last = at;
-      }
+    let last = height;
+    for (let x = 0; x < this.width; x++) {
+      const rows = Math.round(Math.min(1, values[x] / most) * height);
+      const at = values[x] > 0 ? height - Math.max(rows, thickness) : height;
+      this.hatchedColumn(x, y + at, height - at, area, this.theme.pixels.lane);
+      if (at < height || last < height)
+        this.column(x, y + Math.min(at, last), Math.max(thickness, Math.abs(at - last)), line);
+      last = at;
+    }
   }
 
   /** A counter's rate as a curve, scaled to its peak in view; returns the peak. */

@@ -12,6 +12,11 @@ const SWITCH_INTERVAL_NS = 5e6; // CPython's default
 const MOST_DOINGS = 3;          // functions told of each holder
 const MOST_HOLDERS = 12;
 
+const TITLES_OF_KINDS = {
+  wait: "Wait for the GIL", hold: "Hold of the GIL", free: "Without the GIL", call: "Call",
+  state: "State of the thread", thread: "Thread", range: "Selected range", nothing: "Details",
+};
+
 const STATE_MEANING = {
   "running": "It was on a CPU.",
   "runnable (preempted)": "It was ready to run, pushed off its CPU by another task.",
@@ -38,18 +43,15 @@ export class Details {
   show() {
     const {selection, range} = this.view;
     const title = byId("details-title"), body = byId("details-body");
-    if (!selection) {
-      title.textContent = range ? "Selected range" : "Details";
-      body.replaceChildren(...range ? this.range(range) : [make("p.hint",
-        "Click a wait, a hold or a thread. Drag on the ruler, or with Shift, to measure " +
-        "a range. ", make("kbd", "?"), " shows all keys.")]);
-      return;
-    }
-    const lane = laneOf(this.model, selection.thread, selection.gil);
-    const kinds = {wait: "Wait for the GIL", hold: "Hold of the GIL", free: "Without the GIL",
-                   state: "State of the thread", call: "Call", thread: "Thread"};
-    title.textContent = kinds[selection.kind];
-    body.replaceChildren(...this[selection.kind](selection, lane));
+    const kind = selection?.kind ?? (range ? "range" : "nothing");
+    const lane = selection && laneOf(this.model, selection.thread, selection.gil);
+    title.textContent = TITLES_OF_KINDS[kind];
+    body.replaceChildren(...this[kind](selection ?? range, lane));
+  }
+
+  nothing() {
+    return [make("p.hint", "Click a wait, a hold or a thread. Drag on the ruler, or with Shift, to ",
+                 "measure a range. ", make("kbd", "?"), " shows all keys.")];
   }
 
   /** Who held each GIL within a range; the tables have the rest. */
@@ -151,8 +153,7 @@ export class Details {
     const main = mainHold(gil, selection.start, selection.end);
     if (!main)
       return;
-    this.view.set({selection: holdSelection(gil, main.id)});
-    this.view.reveal(main.start, main.end);
+    this.view.go(holdSelection(gil, main.id));
   }
 
   hold(selection, lane) {
@@ -179,10 +180,7 @@ export class Details {
     const parts = [make("p", {id: "ending"}, ...words)];
     if (next)
       parts.push(make("p", `${durationText(next.start - selection.end)} later taken by `,
-        this.threadLink(gil.lanes[next.member], () => {
-          this.view.set({selection: holdSelection(gil, next.id)});
-          this.view.reveal(next.start, next.end);
-        })));
+        this.threadLink(gil.lanes[next.member], () => this.view.go(holdSelection(gil, next.id)))));
     return parts;
   }
 

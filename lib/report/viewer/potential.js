@@ -1,7 +1,7 @@
 // The tab "What if": how long the run would have taken under other rules, as the summary
 // estimates it, what that assumes, or why nothing is estimated.
 
-import {make, makeTable} from "./dom.js";
+import {make, makeTable, textCell} from "./dom.js";
 import {placeText} from "./blockers.js";
 import {durationText, nameText} from "./format.js";
 
@@ -14,9 +14,8 @@ const CONDITIONS = {
 const coresText = (count) => `${count} core${count === 1 ? "" : "s"}`;
 
 function reasonText({reason, replayed_ns: replayed, recorded_ns: recorded}) {
-  const found = replayed > 0 ? ` (${durationText(replayed)}; recorded were ${
-    durationText(recorded)})` : "";
-  return `Nothing is estimated: ${nameText(reason)}${found}.`;
+  const found = ` (${durationText(replayed)}; recorded were ${durationText(recorded)})`;
+  return `Nothing is estimated: ${nameText(reason)}${replayed > 0 ? found : ""}.`;
 }
 
 function estimateRow(estimate, find) {
@@ -26,7 +25,7 @@ function estimateRow(estimate, find) {
     make("td.text", ...known
       ? [make("button.link", make("bdi", nameText(name))), " released the GIL"]
       : [CONDITIONS[estimate.if] ?? nameText(estimate.if)]),
-    make("td.text.where", {title: nameText(file ?? "")}, make("bdi", placeText(estimate))),
+    textCell(placeText(estimate), nameText(file ?? "")),
     ...byCores.map(({cores, wall_ns: wall, speedup}) => make("td",
       {"data-cores": cores, "data-value": wall}, ...wall === null ? ["?"]
         : [durationText(wall), " ", make("span.tid", `${speedup.toFixed(2)}×`)])));

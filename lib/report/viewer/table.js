@@ -7,11 +7,12 @@ import {measureBlockers, measureLane, measureStates} from "./select.js";
 
 // [key, title, what it means, is a share of the lifetime, which reports have it]
 const sawGil = ({gils}) => gils.length > 0, sawStates = ({hasStates}) => hasStates;
+const sawHolds = ({gils}) => gils.some(({partial}) => !partial);
 const COLUMNS = [
   ["label", "Thread", "Name and thread id; ★ is a main thread"],
   ["lifetime_ns", "Lifetime", "From its start to its end, as far as recorded"],
-  ["free_ns", "No GIL %", "Share of its life without the GIL and not waiting for it", true, sawGil],
-  ["hold_ns", "Has GIL %", "Share of its life holding the GIL", true, sawGil],
+  ["free_ns", "No GIL %", "Share of its life without the GIL and not waiting for it", true, sawHolds],
+  ["hold_ns", "Has GIL %", "Share of its life holding the GIL", true, sawHolds],
   ["wait_ns", "GIL wait %", "Share of its life waiting for the GIL", true],
   ["unknown_ns", "Unknown %", "Share of its life in which events were lost", true,
    ({lost}) => lost.length > 0],
@@ -102,8 +103,7 @@ export class ThreadTable {
 
   /** Who blocked whom in a range takes longer: it comes after the rest. */
   async blame({from, to}) {
-    const turn = ++this.turn;
-    const stale = () => turn !== this.turn;
+    const turn = ++this.turn, stale = () => turn !== this.turn;
     for (const block of this.blocks) {
       const waiters = await measureBlockers(block.gil, from, to, stale);
       if (!waiters || stale())
@@ -119,13 +119,9 @@ export class ThreadTable {
   }
 
   blameOf(gil, {ns, holders, nobody}) {
-    const list = holders.map((each) => {
-      const {tid, label} = gil.lanes[each.member].thread;
-      return {tid, label, ns: each.ns, share: each.ns / ns};
-    });
-    if (nobody > 0)
-      list.push({tid: null, label: "(nobody)", ns: nobody, share: nobody / ns});
-    return list;
+    const blame = ({tid, label}, part) => ({tid, label, ns: part, share: part / ns});
+    return [...holders.map((each) => blame(gil.lanes[each.member].thread, each.ns)),
+            ...nobody > 0 ? [blame({tid: null, label: "(nobody)"}, nobody)] : []];
   }
 
   render() {

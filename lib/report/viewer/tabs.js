@@ -2,7 +2,8 @@
 
 import {Blockers, nameInCalls} from "./blockers.js";
 import {doingDuring, doingText} from "./doing.js";
-import {byId, make, makeTable, nextTurn, on, threadLabel, valueCell} from "./dom.js";
+import {byId, make, makeTable, nextTurn, on, textCell, threadLabel,
+        valueCell} from "./dom.js";
 import {FlameGraph} from "./flamegraph.js";
 import {countText, durationText, nameText, percentText, timeText} from "./format.js";
 import {gilName, spanSelection, trackOf} from "./model.js";
@@ -82,8 +83,7 @@ export class Tabs {
   }
 
   async fill(tab, interval) {
-    const turn = ++this.turn;
-    const stale = () => turn !== this.turn;
+    const turn = ++this.turn, stale = () => turn !== this.turn;
     const panel = byId(`panel-${tab}`);
     if (tab === "matrix" || tab === "blockers")
       panel.replaceChildren(make("p.hint", "Measuring…"));
@@ -126,7 +126,7 @@ export class Tabs {
   matrix(gil, waiters) {
     const caused = new Float64Array(gil.members.length);
     let most = 1;
-    for (const {member, ns} of waiters.flatMap((waiter) => waiter.holders)) {
+    for (const {member, ns} of waiters.flatMap(({holders}) => holders)) {
       caused[member] += ns;
       most = Math.max(most, ns);
     }
@@ -160,7 +160,7 @@ export class Tabs {
                     "Waiting /s", "Neither /s"];
     const keys = ["total", "holding", "waiting", "free", "holding_per_s", "waiting_per_s",
                   "free_per_s"];
-    const number = (value) => value === null || value === undefined ? "–"
+    const number = (value) => typeof value !== "number" ? "–"
       : Number.isInteger(value) || value >= 1000 ? countText(Math.round(value))
         : value.toFixed(1);
     return this.counters.flatMap(({name, threads}) => [
@@ -209,8 +209,7 @@ export class Tabs {
 
   function(thread, from, to) {
     const [first] = doingDuring(this.model, thread, [[from, to]]);
-    const text = first ? doingText(this.model, first) : "–";
-    return make("td.text.where", {title: text}, make("bdi", text));
+    return textCell(first ? doingText(this.model, first) : "–");
   }
 
   partners(kind, gil, start, end) {

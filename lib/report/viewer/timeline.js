@@ -248,15 +248,11 @@ export class Timeline {
     else if (row.kind === "gil")
       painter.owners(row.gil, y + inset, height - 2 * inset);
     else if (row.kind === "counter")
-      row.element.lastChild.textContent =
-        this.paintCounter(row.counter, y + inset, height - 2 * inset, line);
+      row.element.lastChild.textContent = `peak ${rateText(
+        painter.counter(row.counter.counts, y + inset, height - 2 * inset, line))}`;
     else
       this.paintThread(row, y, inset, line);
     painter.fill(0, painter.width, y + height - line, line, theme.pixels.line);
-  }
-
-  paintCounter({counts}, y, height, line) {
-    return `peak ${rateText(this.painter.counter(counts, y, height, line))}`;
   }
 
   paintThread(row, y, inset, line) {
@@ -268,7 +264,7 @@ export class Timeline {
                           Math.round(states * this.ratio), line, !lane.gil);
     this.paintCalls(row);
     const top = this.countersTop(row) - this.scroller.scrollTop;
-    row.counters.forEach((counter, i) => this.paintCounter(counter,
+    row.counters.forEach(({counts}, i) => this.painter.counter(counts,
       Math.round((top + i * COUNTER_HEIGHT) * this.ratio) + line,
       Math.round((COUNTER_HEIGHT - 1) * this.ratio) - line, line));
   }

@@ -41,18 +41,17 @@ function costText({cost, run}) {
 
 /** [name, text] of the run, without what is not known. */
 function runFacts(summary) {
-  const {run} = summary;
-  const facts = [
+  const {run, quality} = summary;
+  return [
     ["Interpreter", run.version],
     ["Executable", run.interpreter],
-    ["Ran for", run.wall_ns > 0 ? durationText(run.wall_ns) : null],
+    ["Ran for", run.wall_ns > 0 && durationText(run.wall_ns)],
     ["Ended with", ending(run)],
     ["Sources", sources(summary)],
     ["Recording cost", costText(summary)],
-    ["Events", summary.quality?.events > 0 ? countText(summary.quality.events) : null],
+    ["Events", quality?.events > 0 && countText(quality.events)],
     ["Host", run.host],
-  ];
-  return facts.filter(([, text]) => text !== null && text !== undefined && text !== "");
+  ].filter(([, text]) => text);
 }
 
 // Counts of struct gt_quality that speak of defects and have no sentence among the findings.

@@ -83,6 +83,12 @@ export class View {
       this.pan((from + to) / 2 - (this.from + this.to) / 2);
   }
 
+  /** Select a span and bring it into sight. */
+  go(selection) {
+    this.set({selection});
+    this.reveal(selection.start, selection.end);
+  }
+
   toggleProcess(process) {
     const collapsed = new Set(this.collapsed);
     if (!collapsed.delete(process))
