@@ -141,6 +141,20 @@ test("what is not recorded has no key in the legend, and no claim about it", asy
     page.check();
 });
 
+test("a recording without threads says that there are none", async () => {
+    const record = new Recording();
+    record.line(100, "sched:sched_wakeup: comm=python3 pid=100 prio=120 target_cpu=000");
+    const page = await open(browser, {html: (await makePage("nothing", record.text())).html});
+    assert.equal(await page.locator("#no-rows").textContent(), "No thread was recorded.");
+    assert.ok(await page.locator("#no-threads").isVisible());
+    for (const tab of await page.locator("[role=tab]:visible").all()) {
+        await tab.click();
+        const panel = page.locator(`#${await tab.getAttribute("aria-controls")}`);
+        await panel.locator(".hint:visible").first().waitFor();
+    }
+    page.check();
+});
+
 test("the table of threads fits, and lists tell times in one unit", async () => {
     const page = await open(browser, {html: several.html, hash: "#tab=threads", width: 1400});
     const [inner, outer] = await page.locator("#panel-threads").evaluate((panel) =>
@@ -550,7 +564,7 @@ test("processes collapse, threads are filtered and reordered", async () => {
     assert.deepEqual((await rows()).filter((each) => !["process", "gil"].includes(each)), ["writer"]);
     await page.locator("#filter").fill("nothing like it");
     await page.settled();
-    assert.ok(await page.locator("#no-rows").isVisible());
+    assert.equal(await page.locator("#no-rows").textContent(), "No thread matches the filter.");
     page.check();
 });
 

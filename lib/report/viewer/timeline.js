@@ -50,7 +50,8 @@ export class Timeline {
     this.names.replaceChildren(...this.rows.map((row) => this.nameOf(row)));
     const last = this.rows.at(-1);
     byId("lanes-inner").style.height = `${last ? last.top + last.height : 0}px`;
-    byId("no-rows").hidden = this.rows.length > 0;
+    byId("no-rows").textContent = last ? ""
+      : this.view.filter ? "No thread matches the filter." : "No thread was recorded.";
     this.markSelected();
   }
 
