@@ -675,6 +675,13 @@ test("the table has states, without a GIL too, and what was lost", async () => {
             assert.deepEqual([shown[i].running_ns, shown[i].runnable_ns, shown[i].sleeping_ns],
                              [running, runnable, all - running - runnable]);
         }
+        await page.evaluate(() => window.giltracer.view.set({range: {from: 2e6, to: 3e6}}));
+        await page.locator("#drop-range").waitFor();
+        const [part] = await page.locator("#threads-table tbody tr[data-thread]").evaluateAll((list) =>
+            list.map((row) => ["lifetime_ns", "running_ns", "runnable_ns", "sleeping_ns"].map((key) =>
+                Number(row.querySelector(`[data-key=${key}]`).dataset.value))));
+        assert.equal(part[0], 1e6);
+        assert.ok(part[1] > 0 && part[1] < 1e6 && Math.abs(part[1] + part[2] + part[3] - 1e6) < 1);
         page.check();
         await page.context().close();
     }

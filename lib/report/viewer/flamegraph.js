@@ -54,8 +54,8 @@ export class FlameGraph {
       this.matches, this.reset, this.scope), this.figure, this.boxes);
     on(this.boxes, {
       pointerover: ({target}) => this.hover(target), focusin: ({target}) => this.hover(target),
-      pointerleave: () => this.hover(null), click: ({target}) => this.zoom(this.nodeOf(target) ?? this.top),
-      keydown: (event) => this.step(event),
+      pointerleave: () => this.hover(null), keydown: (event) => this.step(event),
+      click: ({target}) => this.zoom(this.nodeOf(target) ?? this.top),
     });
     new ResizeObserver(() => {
       if (this.tree && this.boxes.clientWidth > 0 && this.boxes.clientWidth !== this.width)

@@ -26,7 +26,6 @@ class Page {
     this.search = new Search(model, view, timeline);
     this.tabs = new Tabs(model, view, summary, (text) => this.search.start(text));
     this.pending = null; // names of changed fields, until the next frame
-    this.frames = [];    // ms that each drawing took: for tests
   }
 
   start() {
@@ -98,10 +97,8 @@ class Page {
   }
 
   draw() {
-    const since = performance.now();
     this.timeline.draw();
     this.overview.place();
-    this.frames.push(performance.now() - since);
     byId("span-shown").textContent = durationText(this.view.width);
   }
 

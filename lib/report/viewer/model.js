@@ -290,13 +290,11 @@ export function callSelection(lane, id) {
 export function pickState(lane, time, near_ns) {
   const track = lane.thread.stateTrack;
   const i = nearest(track, time, near_ns);
-  return i < 0 ? null : stateSelection(lane, track.id[i]);
-}
-
-function stateSelection(lane, id) {
-  const spans = lane.thread.stateSpans;
-  return {...threadSelection(lane), kind: "state", id, start: spans.start[id],
-          end: spans.end[id], state: spans.flags[id], cpu: spans.member[id] - 1};
+  if (i < 0)
+    return null;
+  const {start, end, flags, member} = lane.thread.stateSpans, id = track.id[i];
+  return {...threadSelection(lane), kind: "state", id, start: start[id], end: end[id],
+          state: flags[id], cpu: member[id] - 1};
 }
 
 /** The stretch around `time` in which a thread neither holds nor waits. */

@@ -93,7 +93,7 @@ export class Overview {
   textAt(time) {
     const half = this.view.duration / this.canvas.clientWidth;
     const from = Math.max(0, time - half), to = Math.min(this.view.duration, time + half);
-    const waiters = this.crowds.reduce((sum, crowd) => sum + crowd.between(from, to), 0) / (to - from);
+    const waited = this.crowds.reduce((sum, crowd) => sum + crowd.between(from, to), 0);
     const holders = this.gils.flatMap((gil) => holdersDuring(gil, from, to)
       .map(({member, ns}) => ({ns, name: gil.lanes[member].thread.name})))
       .sort((a, b) => b.ns - a.ns).slice(0, 3)
@@ -102,7 +102,8 @@ export class Overview {
     const held = holders.length > 0 ? `held by ${holders.join(", ")}`
       : this.partial ? "" : "not held";
     return [timeText(time, half), held,
-            waiters > 0 ? `${waiters.toFixed(1)} waiting` : "", lost ? "events were lost" : ""]
+            waited > 0 ? `${(waited / (to - from)).toFixed(1)} waiting` : "",
+            lost ? "events were lost" : ""]
       .filter(Boolean).join(" · ");
   }
 

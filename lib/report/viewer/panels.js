@@ -18,14 +18,14 @@ const TITLES_OF_KINDS = {
 };
 
 const STATE_MEANING = {
-  "running": "It was on a CPU.",
-  "runnable (preempted)": "It was ready to run, pushed off its CPU by another task.",
-  "runnable (woken)": "It was woken or new, and waited for a CPU.",
-  "S": "It slept until something happens: I/O, a lock, a timer.",
-  "S(GIL)": "It slept until it gets the GIL.",
-  "D": "It slept in the kernel and could not be interrupted: usually disk I/O.",
-  "off CPU": "It left the CPU of itself; the reason was not recorded.",
-  "off CPU (GIL)": "It left the CPU of itself while waiting for the GIL.",
+  "running": "On a CPU.",
+  "runnable (preempted)": "Ready to run, pushed off its CPU by another task.",
+  "runnable (woken)": "Woken or new, without a CPU yet.",
+  "S": "Asleep until something happens: I/O, a lock, a timer.",
+  "S(GIL)": "Asleep until it gets the GIL.",
+  "D": "Asleep in the kernel, not to be interrupted: disk I/O, as a rule.",
+  "off CPU": "Left its CPU of itself; the reason was not recorded.",
+  "off CPU (GIL)": "Left its CPU of itself, to wait for the GIL.",
 };
 
 /** A hold of the GIL by its place in the GIL's spans, as a selection. */
@@ -50,8 +50,8 @@ export class Details {
   }
 
   nothing() {
-    return [make("p.hint", "Click a wait, a hold or a thread. Drag on the ruler, or with Shift, to ",
-                 "measure a range. ", make("kbd", "?"), " shows all keys.")];
+    return [make("p.hint", "Click a wait, a hold or a thread. Drag on the ruler, or with Shift, ",
+                 "to measure a range. ", make("kbd", "?"), " shows all keys.")];
   }
 
   /** Who held each GIL within a range; the tables have the rest. */
@@ -247,7 +247,8 @@ export class Details {
       ["Thread id", String(thread.tid)],
       ["Process", make("bdi", process.title), ` (${process.pid})`],
       ["Lived", `${timeText(lane.start, 1e5)} – ${timeText(lane.end, 1e5)}`],
-      gil && [gil.partial ? "Held, waited for" : "Held", shareText(lane.hold_ns, lifetime), times(lane.holds)],
+      gil && [gil.partial ? "Held, waited for" : "Held", shareText(lane.hold_ns, lifetime),
+              times(lane.holds)],
       gil && ["Waited", shareText(lane.wait_ns, lifetime), times(lane.waits)],
     ];
     return [this.facts(facts), ...this.states(thread, lifetime), make("p.hint",

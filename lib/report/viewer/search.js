@@ -12,7 +12,7 @@ export class Search {
     this.input = byId("search");
     this.results = []; // {lane} of threads, then {thread, id} of calls
     this.at = -1;
-    on(this.input, {input: ({target}) => this.find(target.value), keydown: (event) => this.key(event)});
+    on(this.input, {input: () => this.find(this.input.value), keydown: (event) => this.key(event)});
     on(byId("search-next"), {click: () => this.next(1)});
     on(byId("search-previous"), {click: () => this.next(-1)});
   }

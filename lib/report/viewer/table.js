@@ -11,7 +11,7 @@ const sawHolds = ({gils}) => gils.some(({partial}) => !partial);
 const COLUMNS = [
   ["label", "Thread", "Name and thread id; ★ is a main thread"],
   ["lifetime_ns", "Lifetime", "From its start to its end, as far as recorded"],
-  ["free_ns", "No GIL %", "Share of its life without the GIL and not waiting for it", true, sawHolds],
+  ["free_ns", "No GIL %", "Share of its life without the GIL, not waiting for it", true, sawHolds],
   ["hold_ns", "Has GIL %", "Share of its life holding the GIL", true, sawHolds],
   ["wait_ns", "GIL wait %", "Share of its life waiting for the GIL", true],
   ["unknown_ns", "Unknown %", "Share of its life in which events were lost", true,
@@ -45,7 +45,7 @@ export class ThreadTable {
   /** [{gil, rows, …}]: from the JSON for the whole run, measured for a range. */
   whole() {
     const gils = this.summary.gils ?? [];
-    return gils.length === 0 ? this.stateBlocks() : gils.map((gil) => ({
+    return gils.length === 0 ? this.stateBlocks(0, Infinity) : gils.map((gil) => ({
       ...gil, gil: this.model.gils[gil.index] ?? null,
       rows: gil.threads.map((row) => this.complete(row, this.model.gils[gil.index])),
     }));
@@ -59,10 +59,12 @@ export class ThreadTable {
   }
 
   /** Without the GIL's events: what the states tell, of each process. */
-  stateBlocks() {
+  stateBlocks(from, to) {
     const threads = (this.summary.threads ?? [])
       .filter(({thread}) => this.model.threads[thread]?.stateTracks)
-      .map((row) => this.complete(row, null));
+      .map((row) => ({...row, start_ns: Math.max(from, row.start_ns),
+                      end_ns: Math.min(to, row.end_ns)}))
+      .filter((row) => row.end_ns > row.start_ns).map((row) => this.complete(row, null));
     const told = this.summary.sched?.stacks || threads.some((row) => row.for_gil_ns > 0);
     return this.model.processes.map(({name, pid, index}) => ({
       gil: null, process: name, pid,
@@ -73,8 +75,9 @@ export class ThreadTable {
   }
 
   measured({from, to}) {
-    return this.model.gils.map((gil) => {
-      const process = this.model.processes[gil.process];
+    const {gils, processes} = this.model;
+    return gils.length === 0 ? this.stateBlocks(from, to) : gils.map((gil) => {
+      const process = processes[gil.process];
       const rows = gil.lanes.map((lane) => measureLane(this.model, lane, from, to))
         .filter((row) => row.lifetime_ns > 0).map((row) => this.complete(row, gil));
       const sum = (key) => rows.reduce((ns, row) => ns + (row[key] ?? 0), 0);
@@ -104,15 +107,15 @@ export class ThreadTable {
   /** Who blocked whom in a range takes longer: it comes after the rest. */
   async blame({from, to}) {
     const turn = ++this.turn, stale = () => turn !== this.turn;
-    for (const block of this.blocks) {
-      const waiters = await measureBlockers(block.gil, from, to, stale);
+    for (const {gil, rows} of this.blocks.filter((block) => block.gil)) {
+      const waiters = await measureBlockers(gil, from, to, stale);
       if (!waiters || stale())
         return;
-      const rowOf = new Map(block.rows.map((row) => [row.thread, row]));
+      const rowOf = new Map(rows.map((row) => [row.thread, row]));
       for (const waiter of waiters) {
-        const row = rowOf.get(block.gil.members[waiter.member]);
+        const row = rowOf.get(gil.members[waiter.member]);
         if (row)
-          row.blocked_by = this.blameOf(block.gil, waiter);
+          row.blocked_by = this.blameOf(gil, waiter);
       }
     }
     this.render();

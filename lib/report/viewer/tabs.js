@@ -38,7 +38,7 @@ export class Tabs {
     on(byId("tabs"), {keydown: (event) => this.key(event)});
   }
 
-  /** The tabs and their panels; that of the threads is there. */
+  /** The tabs and their panels, but that of the threads. */
   build(view) {
     byId("tabs").prepend(...TABS.map((tab) => make("button", {
       id: `tab-${tab}`, role: "tab", "aria-controls": `panel-${tab}`,
@@ -156,10 +156,10 @@ export class Tabs {
 
   /** What was counted while each thread held, waited, or did neither: the summary's. */
   counterTables() {
-    const titles = ["Thread", "Total", "Holding", "Waiting", "Neither", "Holding /s",
-                    "Waiting /s", "Neither /s"];
-    const keys = ["total", "holding", "waiting", "free", "holding_per_s", "waiting_per_s",
-                  "free_per_s"];
+    const columns = {total: "Total", holding: "Holding", waiting: "Waiting", free: "Neither",
+                     holding_per_s: "Holding /s", waiting_per_s: "Waiting /s",
+                     free_per_s: "Neither /s"};
+    const titles = ["Thread", ...Object.values(columns)];
     const number = (value) => typeof value !== "number" ? "–"
       : Number.isInteger(value) || value >= 1000 ? countText(Math.round(value))
         : value.toFixed(1);
@@ -168,7 +168,7 @@ export class Tabs {
       makeTable("list", titles, ["Thread"], threads.map((row) => make("tr",
         make("td.text", make("bdi", nameText(row.label)),
              make("span.tid", String(row.tid))),
-        ...keys.map((key) => valueCell(row, key, number(row[key])))))),
+        ...Object.keys(columns).map((key) => valueCell(row, key, number(row[key])))))),
     ]);
   }
 

@@ -350,39 +350,36 @@ export class Timeline {
   labelLane(lane, y) {
     for (const [track, word] of [[lane.holds, "holds"], [lane.waits, "waits"]])
       this.eachInView(track, track.firstAfter(this.view.from), (i) =>
-        this.label(track.start[i], track.end(i), y, word === "waits",
-                   (ns) => `${word} ${durationText(ns)}`, durationText));
+        this.label(track.start[i], track.end(i), y, word));
   }
 
   labelOwners(gil, y) {
     const {start, end, member} = gil.holdSpans;
     this.eachInView(gil.holdSpans, firstHoldAfter(gil, this.view.from), (i) => {
       const {name} = gil.lanes[member[i]].thread;
-      this.label(start[i], end[i], y, false, (ns) => `${name} ${durationText(ns)}`,
-                 () => name);
+      this.label(start[i], end[i], y, name, name);
     });
   }
 
-  label(start, end, y, hatched, longText, shortText) {
-    const {context, theme} = this;
+  /** Write a word and how long in a box, or the shorter text; waits' on a plate, to be readable. */
+  label(start, end, y, word, shorter = durationText(end - start)) {
+    const {context, theme} = this, hatched = word === "waits";
     const x0 = Math.max(0, this.xAt(start)), x1 = Math.min(this.width, this.xAt(end));
     const room = x1 - x0 - 10;
     if (room < LABEL_PIXELS - 10)
       return;
-    let text = longText(end - start);
-    let width = context.measureText(text).width;
-    if (width > room) {
-      text = shortText(end - start);
-      ({width} = context.measureText(text));
-    }
-    if (width > room)
+    const widthOf = (text) => context.measureText(text).width;
+    const texts = [`${word} ${durationText(end - start)}`, shorter];
+    const text = texts.find((each) => widthOf(each) <= room);
+    if (!text)
       return;
+    const width = widthOf(text);
     const x = (x0 + x1 - width) / 2;
-    if (hatched) { // on a plate, to be readable
+    if (hatched) {
       context.fillStyle = theme.lane;
       context.fillRect(x - 3, y - 7, width + 6, 14);
     }
-    context.fillStyle = hatched ? theme.text : theme.dark ? "#101418" : "#ffffff";
+    context.fillStyle = hatched ? theme.text : theme.panel;
     context.fillText(text, x, y + 0.5);
   }
 
