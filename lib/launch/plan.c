@@ -341,8 +341,10 @@ int gt_plan_record_command(const struct gt_plan *plan, const struct gt_caps *cap
         failed |= gt_strvec_push(argv, "-m") | gt_strvec_pushf(argv, "%uM", plan->buffer_mib);
     if (plan->states)
         failed |= gt_strvec_push(argv, "--switch-events");
+    /* Of all events, lest perf script say that it cannot print it for some (5.10). */
+    failed |= gt_strvec_push(argv, "--sample-cpu");
     if (plan->counters.count)
-        failed |= gt_strvec_push(argv, "--sample-cpu") | gt_strvec_push(argv, "-P");
+        failed |= gt_strvec_push(argv, "-P");
     /* -d records where data is mapped, too: perf's unwinder looks for the lowest mapping of a
      * library, which is not the executable one. */
     if (plan->stacks)

@@ -41,6 +41,11 @@ def check_handovers(probes, futex, astray=0.02):
     assert abs(counts[0] - counts[1]) <= max(1, astray * counts[0]), counts
 
 
+def is_same(told, exact):
+    """Tracepoints tell words; since glibc 2.41 they are 8 bytes nearer to the beginning."""
+    return int(exact["address"], 16) - int(told["address"], 16) in (0, 8)
+
+
 def compare(probes, futex):
     """Waits agree within 3% of each life, hand-overs one to one."""
     one, two = probes["giltracer"], futex["giltracer"]
@@ -48,7 +53,7 @@ def compare(probes, futex):
     assert len(one["gils"]) == len(two["gils"]) == 1, harness.describe(two)
     exact, cheap = one["gils"][0], two["gils"][0]
     assert exact["source"] == "cond" and cheap["source"] == "futex"
-    assert cheap["address"] == exact["address"]
+    assert is_same(cheap, exact)
     rows = {row["tid"]: row for row in cheap["threads"]}
     for row in exact["threads"]:
         waited = rows[row["tid"]]["wait_ns"] if row["tid"] in rows else 0
@@ -126,7 +131,7 @@ def test_sleepers_have_no_gil_but_the_real_one(folder, interpreter):
     exact = recording.convert(run.text(futex=False), folder)["giltracer"]["gils"]
     for document in both_ways(run, folder):
         told = document["giltracer"]["gils"]
-        assert len(exact) == 1 and {gil["address"] for gil in told} <= {exact[0]["address"]}
+        assert len(exact) == 1 and all(is_same(gil, exact[0]) for gil in told)
 
 
 def test_sub_interpreters(folder):

@@ -29,9 +29,10 @@ static int teardown(void **state)
     return 0;
 }
 
-static void call(int64_t time_ns, int32_t tid, uint64_t address, uint32_t op, uint64_t timeout)
+static void enter(enum gt_event_kind kind, int64_t time_ns, int32_t tid, uint64_t address,
+                  uint32_t op, uint64_t timeout)
 {
-    struct gt_event event = {.kind = GT_EVENT_FUTEX_ENTER,
+    struct gt_event event = {.kind = kind,
                              .time_ns = time_ns,
                              .pid = 7,
                              .tid = tid,
@@ -43,6 +44,17 @@ static void call(int64_t time_ns, int32_t tid, uint64_t address, uint32_t op, ui
                              .text = ""};
 
     assert_int_equal(gt_timeline_feed(timeline, &event), 0);
+}
+
+static void call(int64_t time_ns, int32_t tid, uint64_t address, uint32_t op, uint64_t timeout)
+{
+    enter(GT_EVENT_FUTEX_ENTER, time_ns, tid, address, op, timeout);
+}
+
+/* As libc tells it. */
+static void blocks(int64_t time_ns, int32_t tid)
+{
+    enter(GT_EVENT_BLOCK_ENTER, time_ns, tid, COND, 0, 1);
 }
 
 static void waits(int64_t time_ns, int32_t tid, uint64_t address)
@@ -105,17 +117,8 @@ static void told_by_libc(uint64_t word)
     for (int i = 0; i < 4; i++) {
         int32_t holder = i % 2 ? 9 : 8, waiter = i % 2 ? 8 : 9;
         int64_t time_ns = (10 + 5 * i) * MS;
-        struct gt_event event = {.kind = GT_EVENT_BLOCK_ENTER,
-                                 .time_ns = time_ns + US,
-                                 .pid = 7,
-                                 .tid = waiter,
-                                 .cpu = 0,
-                                 .value = COND,
-                                 .other_value = 1,
-                                 .comm = "",
-                                 .text = ""};
 
-        assert_int_equal(gt_timeline_feed(timeline, &event), 0);
+        blocks(time_ns + US, waiter);
         wakes(time_ns + 5 * MS, holder, word + (i % 2 ? 4 : 0));
         assert_int_equal(
             feed(timeline, GT_EVENT_BLOCK_EXIT, time_ns + 5 * MS + 10, 7, waiter, 0), 0);
@@ -145,17 +148,7 @@ static void a_queue_of_a_library_is_none(void **state)
 {
     (void)state;
     for (int i = 0; i < 6; i++) {
-        struct gt_event event = {.kind = GT_EVENT_BLOCK_ENTER,
-                                 .time_ns = i * MS + 1,
-                                 .pid = 7,
-                                 .tid = 9,
-                                 .cpu = 0,
-                                 .value = COND,
-                                 .other_value = 1,
-                                 .comm = "",
-                                 .text = ""};
-
-        assert_int_equal(gt_timeline_feed(timeline, &event), 0);
+        blocks(i * MS + 1, 9);
         wakes(i * MS + 500, 8, WORD);
         assert_int_equal(feed(timeline, GT_EVENT_BLOCK_EXIT, i * MS + 510, 7, 9, 0), 0);
     }
