@@ -1,6 +1,7 @@
 #include "harness.h"
 
 #include "../unit/feed.h"
+#include "analysis/blockers.h"
 #include "analysis/contention.h"
 #include "analysis/flame.h"
 #include "report/condition.h"
@@ -69,14 +70,36 @@ static void check_blame(const struct gt_gil *gil)
     gt_contention_release(&contention);
 }
 
+/* So do functions and gaps, over all members. */
+static void check_blockers(const struct gt_timeline *timeline, uint32_t index)
+{
+    const struct gt_gil *gil = gt_gil_at(timeline, index);
+    struct gt_blockers blockers;
+    double wait_ns = 0, blamed_ns = 0;
+
+    must(gt_blockers_init(&blockers, timeline, index, NULL) == 0, "out of memory");
+    for (uint32_t member = 0; member < gil->members.count; member++) {
+        wait_ns += (double)gt_member_at(gil, member)->wait_ns;
+        for (int gap = 0; gap < GT_GAPS; gap++)
+            blamed_ns += (double)gt_gaps_at(&blockers, member)->ns[gap];
+    }
+    for (size_t row = 0; row < blockers.rows.count; row++)
+        blamed_ns += (double)gt_blocker_at(&blockers, row)->waiting_ns;
+    /* Exactly, where a double can tell; those that are absurd saturate. */
+    must(wait_ns > 9e15 || blamed_ns == wait_ns, "blockers do not add up");
+    gt_blockers_release(&blockers);
+}
+
 static void check_timeline(const struct gt_timeline *timeline)
 {
     const char *broken = broken_invariant(timeline);
 
     must(!broken, broken ? broken : "");
     must(timeline->quality.accounting_errors == 0, "the parts exceed the whole");
-    for (uint32_t i = 0; i < timeline->gils.count; i++)
+    for (uint32_t i = 0; i < timeline->gils.count; i++) {
         check_blame(gt_gil_at(timeline, i));
+        check_blockers(timeline, i);
+    }
 }
 
 static void check_json(const char *text, size_t length)
