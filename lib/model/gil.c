@@ -11,9 +11,7 @@
 
 int64_t gt_lost_until_ns(const struct gt_timeline *timeline)
 {
-    const struct gt_lost_range *newest = gt_chunks_last(&timeline->lost);
-
-    return newest ? newest->end_ns : 0;
+    return timeline->tracker->lost_until_ns;
 }
 
 /* Since when nothing is known by one who knows the first `seen` lost ranges. */
@@ -53,7 +51,7 @@ uint32_t gt_gil_new(struct gt_timeline *timeline, uint32_t process, enum gt_gil_
     gt_chunks_init(&gil->members, sizeof(struct gt_member));
     gt_hashmap_init(&gil->member_of);
     if (gil->known_since_ns < gt_lost_until_ns(timeline))
-        gil->known_since_ns = gt_lost_until_ns(timeline);
+        gil->known_since_ns = gil->now_ns = gt_lost_until_ns(timeline);
     state->gil_count++;
     state->saw_gil = state->saw_gil || source != GT_GIL_FROM_FUTEX;
     if (state->first_gil == GT_NO_INDEX)
@@ -107,6 +105,7 @@ static int end_wait(struct gt_gil *gil, struct gt_member *member, int64_t time_n
         gil->waiting--;
     if (since_ns < 0 || time_ns <= since_ns)
         return 0;
+    member->waited_ns = time_ns;
     return gt_gil_push(&gil->waits, member->thread, since_ns, time_ns, flags);
 }
 
@@ -340,6 +339,8 @@ int gt_gil_released(struct gt_timeline *timeline, uint32_t index, uint32_t threa
         gil->transitions++;
         if (since_ns < gil->known_since_ns)
             since_ns = gil->known_since_ns;
+        if (since_ns < gt_member_at(gil, at)->waited_ns)
+            since_ns = gt_member_at(gil, at)->waited_ns;
         /* Unless it was seen waiting: when it got it was not recorded. */
         if (forget_wait(gil, gt_member_at(gil, at)) || since_ns > time_ns)
             since_ns = time_ns;

@@ -403,6 +403,8 @@ static int feed_lost(struct gt_timeline *timeline, const struct gt_event *event)
     if (from_ns < 0 || from_ns > event->time_ns)
         from_ns = event->time_ns;
     *range = (struct gt_lost_range){from_ns, event->time_ns, event->value};
+    if (timeline->tracker->lost_until_ns < event->time_ns)
+        timeline->tracker->lost_until_ns = event->time_ns;
     timeline->quality.lost_events += event->value;
     return 0; /* GILs and threads catch up when they are seen again */
 }

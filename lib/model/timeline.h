@@ -103,6 +103,7 @@ struct gt_member {
     int64_t wait_since_ns;  /* -1: not waiting */
     int64_t enter_since_ns; /* functions: in take_gil since; -1: not */
     int64_t asked_ns;       /* newest of the timed waits that a wait consists of */
+    int64_t waited_ns;      /* the last wait ended; 0: there was none */
     bool contended;         /* functions: the GIL was another's at the entry */
     uint32_t lost_seen;     /* lost ranges that the above knows of */
 };

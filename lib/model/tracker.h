@@ -89,7 +89,8 @@ struct gt_tracker {
     struct gt_hashmap guess_of;      /* cond address → process, where no pid is in the text */
     int64_t *cpu_last_ns;            /* by cpu: its last event */
     size_t cpu_count;
-    int32_t recent_tid; /* cache of thread_of */
+    int64_t lost_until_ns; /* the greatest end of a lost range; they come in no order */
+    int32_t recent_tid;    /* cache of thread_of */
     uint32_t recent_thread;
     uint32_t images; /* how many programs ran, in all processes */
     bool single_gil;
