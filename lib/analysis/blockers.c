@@ -207,7 +207,10 @@ static int judge_stretch(struct walk *walk, struct gt_blocker *row, int64_t end_
         asked_ns = stretch->start_ns;
     if (row->doing.kind == GT_DOING_PYTHON)
         least_ns = 2 * interval_ns; /* it may be a thread that had no CPU */
-    if (asked_ns == INT64_MAX || end_ns - asked_ns < least_ns || had_no_cpu(walk, end_ns))
+    if (asked_ns > end_ns || had_no_cpu(walk, end_ns))
+        return 0;
+    row->asked_hold_ns = gt_add_ns(row->asked_hold_ns, length_ns);
+    if (end_ns - asked_ns < least_ns)
         return 0;
     row->kept++;
     row->kept_ns = gt_add_ns(row->kept_ns, end_ns - asked_ns);

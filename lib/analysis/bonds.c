@@ -65,6 +65,53 @@ uint32_t *gt_bonds_sort(const struct gt_bonds *bonds, bool (*wanted)(const struc
     return indices;
 }
 
+static bool is_same_subject(const struct gt_bonds *bonds, const struct gt_meeting *one,
+                            const struct gt_meeting *two)
+{
+    return one->subject == two->subject &&
+           gt_thread_at(bonds->timeline, one->thread)->process ==
+               gt_thread_at(bonds->timeline, two->thread)->process;
+}
+
+bool gt_bonds_next_group(const struct gt_bonds *bonds, const uint32_t *indices, size_t count,
+                         size_t *at, struct gt_bond_group *group)
+{
+    *group = (struct gt_bond_group){.indices = indices + *at};
+    while (*at < count && is_same_subject(bonds, gt_bonds_of_group(bonds, group, 0),
+                                          gt_bonds_meeting(bonds, indices[*at]))) {
+        (*at)++;
+        group->count++;
+    }
+    return group->count > 0;
+}
+
+static int compare_beginnings(const void *a, const void *b, void *context)
+{
+    int64_t left = gt_meeting_began_ns(gt_bonds_meeting(context, *(const uint32_t *)a));
+    int64_t right = gt_meeting_began_ns(gt_bonds_meeting(context, *(const uint32_t *)b));
+
+    return (left > right) - (left < right);
+}
+
+void gt_bonds_sort_by_beginning(const struct gt_bonds *bonds, struct gt_bond_group *group)
+{
+    qsort_r((void *)group->indices, group->count, sizeof(*group->indices), compare_beginnings,
+            (void *)bonds);
+}
+
+bool gt_bonds_are_whole(const struct gt_timeline *timeline, const char *const *names,
+                        size_t count)
+{
+    for (size_t i = 0; i < timeline->functions.count; i++) {
+        const struct gt_called *called = gt_chunks_at(&timeline->functions, i);
+
+        for (size_t n = 0; called->untraced_calls && n < count; n++)
+            if (strcmp(gt_intern_text(&timeline->names, called->name), names[n]) == 0)
+                return false;
+    }
+    return true;
+}
+
 static int compare_bonds(const void *a, const void *b)
 {
     const struct gt_bond *left = a, *right = b;
@@ -262,13 +309,14 @@ static int add_wakes(struct gt_bonds *bonds)
 
 /* --- all of it --- */
 
-/* Semaphores that are waited for inside a queue, a barrier or a join. Meetings of one thread
- * come in the order of their ends: go back from the end. */
+/* Semaphores that are waited for inside a queue, a counting one, a barrier or a join. Meetings
+ * of one thread come in the order of their ends: go back from the end. */
 static int find_nested(const struct gt_bonds *bonds, bool *nested)
 {
     size_t threads = bonds->timeline->threads.count;
     int64_t *covered_ns = calloc(threads + 1, sizeof(*covered_ns));
     bool with_queues = gt_bonds_queues_are_whole(bonds->timeline);
+    bool with_tokens = gt_bonds_tokens_are_whole(bonds->timeline);
 
     if (!covered_ns)
         return -1;
@@ -281,6 +329,7 @@ static int find_nested(const struct gt_bonds *bonds, bool *nested)
             nested[i] = meeting->since_ns >= covered_ns[meeting->thread];
         else if (meeting->since_ns &&
                  ((meeting->kind == GT_MEETING_QUEUE_GET && with_queues) ||
+                  (meeting->kind == GT_MEETING_TOKEN_TAKEN && with_tokens) ||
                   meeting->kind == GT_MEETING_BARRIER || meeting->kind == GT_MEETING_JOIN))
             covered_ns[meeting->thread] = meeting->since_ns;
     }
@@ -306,7 +355,8 @@ int gt_bonds_init(struct gt_bonds *bonds, const struct gt_timeline *timeline,
         memset(bonds->end_of, 0xff, (threads + 1) * sizeof(uint32_t));
         rc = add_births(bonds) || find_nested(bonds, nested) ||
                      gt_bonds_add_semaphores(bonds, nested) || gt_bonds_add_queues(bonds) ||
-                     gt_bonds_add_barriers(bonds) || add_joins(bonds) || add_wakes(bonds) ||
+                     gt_bonds_add_barriers(bonds) || gt_bonds_add_flags(bonds) ||
+                     gt_bonds_add_tokens(bonds) || add_joins(bonds) || add_wakes(bonds) ||
                      add_ends(bonds) || sort(bonds)
                  ? -1
                  : 0;

@@ -45,6 +45,12 @@ int gt_bonds_init(struct gt_bonds *bonds, const struct gt_timeline *timeline,
                   struct gt_replay *replay, const uint32_t *replayed);
 void gt_bonds_release(struct gt_bonds *bonds);
 
+/* Meetings at one object, in the order of time. */
+struct gt_bond_group {
+    const uint32_t *indices;
+    size_t count;
+};
+
 /* Private to analysis/. All return 0 or -1. */
 int gt_bonds_add(struct gt_bonds *bonds, uint32_t kind, uint32_t thread, int64_t at_ns,
                  int64_t until_ns, uint32_t what);
@@ -55,13 +61,26 @@ int gt_bonds_add_semaphores(struct gt_bonds *bonds, const bool *nested);
 /* queues.c: queues and barriers. */
 int gt_bonds_add_queues(struct gt_bonds *bonds);
 int gt_bonds_add_barriers(struct gt_bonds *bonds);
-/* Were all uses of queues recorded? Not when their functions were let go of. */
+/* flags.c: events and futures; semaphores that count. */
+int gt_bonds_add_flags(struct gt_bonds *bonds);
+int gt_bonds_add_tokens(struct gt_bonds *bonds);
+
+/* Were all uses of queues, of semaphores recorded? Not when their functions were let go of. */
 bool gt_bonds_queues_are_whole(const struct gt_timeline *timeline);
+bool gt_bonds_tokens_are_whole(const struct gt_timeline *timeline);
+/* … of functions of these names. */
+bool gt_bonds_are_whole(const struct gt_timeline *timeline, const char *const *names,
+                        size_t count);
 
 /* Meetings by process, subject, time: indices of those for which `wanted` is true. NULL: no
  * memory. */
 uint32_t *gt_bonds_sort(const struct gt_bonds *bonds, bool (*wanted)(const struct gt_meeting *),
                         size_t *count);
+/* The next group of such indices, from `at` on, which moves behind it. False: there is none. */
+bool gt_bonds_next_group(const struct gt_bonds *bonds, const uint32_t *indices, size_t count,
+                         size_t *at, struct gt_bond_group *group);
+/* Sort a group's indices by when its meetings began. */
+void gt_bonds_sort_by_beginning(const struct gt_bonds *bonds, struct gt_bond_group *group);
 
 static inline const struct gt_meeting *gt_bonds_meeting(const struct gt_bonds *bonds,
                                                         size_t index)
@@ -69,14 +88,15 @@ static inline const struct gt_meeting *gt_bonds_meeting(const struct gt_bonds *b
     return gt_chunks_at(&bonds->timeline->meetings, index);
 }
 
-/* Do two meetings belong to the same object of the same process? */
-static inline bool gt_bonds_same_subject(const struct gt_bonds *bonds,
-                                         const struct gt_meeting *one,
-                                         const struct gt_meeting *two)
+static inline const struct gt_meeting *
+gt_bonds_of_group(const struct gt_bonds *bonds, const struct gt_bond_group *group, size_t at)
 {
-    return one->subject == two->subject &&
-           gt_thread_at(bonds->timeline, one->thread)->process ==
-               gt_thread_at(bonds->timeline, two->thread)->process;
+    return gt_bonds_meeting(bonds, group->indices[at]);
+}
+
+static inline int64_t gt_meeting_began_ns(const struct gt_meeting *meeting)
+{
+    return meeting->since_ns ? meeting->since_ns : meeting->time_ns;
 }
 
 #endif

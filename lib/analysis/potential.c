@@ -16,7 +16,7 @@ enum {
 struct candidate {
     uint32_t function, gil, row;
     int64_t waiting_ns, row_ns;
-    int64_t kept_hold_ns, waited_hold_ns;
+    int64_t kept_hold_ns, asked_hold_ns;
 };
 
 struct asking {
@@ -98,7 +98,7 @@ static void note_candidate(struct candidate *all, size_t *count, uint32_t gil, u
     }
     one->waiting_ns = gt_add_ns(one->waiting_ns, blocker->waiting_ns);
     one->kept_hold_ns = gt_add_ns(one->kept_hold_ns, blocker->kept_hold_ns);
-    one->waited_hold_ns = gt_add_ns(one->waited_hold_ns, blocker->waited_hold_ns);
+    one->asked_hold_ns = gt_add_ns(one->asked_hold_ns, blocker->asked_hold_ns);
 }
 
 static int compare_candidates(const void *a, const void *b)
@@ -140,8 +140,8 @@ static struct gt_tag tag_of(const struct candidate *candidate, size_t index)
 {
     return (struct gt_tag){
         .tag = (uint16_t)(index + 1),
-        .kept_share = candidate->waited_hold_ns > 0
-                          ? (float)candidate->kept_hold_ns / (float)candidate->waited_hold_ns
+        .kept_share = candidate->asked_hold_ns > 0
+                          ? (float)candidate->kept_hold_ns / (float)candidate->asked_hold_ns
                           : 0,
     };
 }
