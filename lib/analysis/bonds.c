@@ -234,8 +234,7 @@ static const struct gt_state_span *sleep_until(const struct gt_sched *sched, int
     return span && span->end_ns == time_ns && is_asleep(span) ? span : NULL;
 }
 
-/* The first hold that ends after that time. */
-static size_t hold_after(const struct gt_chunks *holds, int64_t time_ns)
+size_t gt_bonds_hold_after(const struct gt_chunks *holds, int64_t time_ns)
 {
     size_t low = 0, high = holds->count;
 
@@ -265,7 +264,7 @@ static bool gives_at(const struct gt_timeline *timeline, const struct gt_meeting
 {
     for (uint32_t i = 0; i < timeline->gils.count; i++) {
         const struct gt_chunks *holds = &gt_gil_at(timeline, i)->holds;
-        size_t at = hold_after(holds, wake->time_ns);
+        size_t at = gt_bonds_hold_after(holds, wake->time_ns);
 
         if (at < holds->count && gt_span_at(holds, at)->start_ns <= wake->time_ns &&
             gt_span_at(holds, at)->thread == wake->thread)
@@ -356,8 +355,8 @@ int gt_bonds_init(struct gt_bonds *bonds, const struct gt_timeline *timeline,
         rc = add_births(bonds) || find_nested(bonds, nested) ||
                      gt_bonds_add_semaphores(bonds, nested) || gt_bonds_add_queues(bonds) ||
                      gt_bonds_add_barriers(bonds) || gt_bonds_add_flags(bonds) ||
-                     gt_bonds_add_tokens(bonds) || add_joins(bonds) || add_wakes(bonds) ||
-                     add_ends(bonds) || sort(bonds)
+                     gt_bonds_add_tokens(bonds) || gt_bonds_add_pipes(bonds) ||
+                     add_joins(bonds) || add_wakes(bonds) || add_ends(bonds) || sort(bonds)
                  ? -1
                  : 0;
     }

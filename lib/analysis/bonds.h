@@ -1,7 +1,7 @@
 /*
  * What the threads of a recording waited for in one another, as steps of a replay: starts, ends
- * and joins of threads, locks, queues, barriers. Made from what the agent saw (model/sync.h),
- * and from the scheduler's wake-ups where there was none.
+ * and joins of threads, locks, queues, barriers, events, pipes. Made from what the agent saw
+ * (model/sync.h), from calls, and from the scheduler's wake-ups where there was no agent.
  *
  * A semaphore that is always given by who took it is a lock, and stays one: whoever comes first
  * in the replay has it first. Of all others (conditions, events, joins) each wait ends by the
@@ -64,7 +64,11 @@ int gt_bonds_add_barriers(struct gt_bonds *bonds);
 /* flags.c: events and futures; semaphores that count. */
 int gt_bonds_add_flags(struct gt_bonds *bonds);
 int gt_bonds_add_tokens(struct gt_bonds *bonds);
+/* pipes.c: what one thread wrote, and another one waited for. */
+int gt_bonds_add_pipes(struct gt_bonds *bonds);
 
+/* The first hold that ends after that time. */
+size_t gt_bonds_hold_after(const struct gt_chunks *holds, int64_t time_ns);
 /* Were all uses of queues, of semaphores recorded? Not when their functions were let go of. */
 bool gt_bonds_queues_are_whole(const struct gt_timeline *timeline);
 bool gt_bonds_tokens_are_whole(const struct gt_timeline *timeline);

@@ -9,7 +9,8 @@ enum {
     ERROR_PERCENT = 10,  /* a replay that is farther off is not believed */
     LOST_PERCENT = 2,    /* nor is a recording with more missing */
     UNKNOWN_PERCENT = 5, /* of the run's length */
-    LEAST_PERCENT = 1,   /* of all waiting: functions that caused less are not asked about */
+    LEAST_CALL_NS = 50000,
+    LEAST_PERCENT = 1, /* of all waiting: functions that caused less are not asked about */
 };
 
 /* A function that kept the GIL, in all its rows. */
@@ -73,11 +74,19 @@ static int64_t waiting_of(const struct asking *asking)
     return sum_ns;
 }
 
-/* It keeps the GIL and might release it: not the collector, not an import. */
+/*
+ * It keeps the GIL and might release it: not the collector, not an import. That a C function
+ * keeps it is seen when a call outlasts the switch interval; of shorter ones it is believed
+ * when they are not too short for it, and none was seen to release it.
+ */
 static bool is_candidate(const struct gt_blocker *row)
 {
-    return row->waiting_ns > 0 && gt_blocker_keeps(row) &&
-           (row->doing.kind == GT_DOING_C || row->doing.kind == GT_DOING_PYTHON);
+    if (row->waiting_ns <= 0)
+        return false;
+    if (row->doing.kind == GT_DOING_C)
+        return gt_blocker_keeps(row) ||
+               (!row->retakes && row->waited_hold_ns >= (int64_t)row->count * LEAST_CALL_NS);
+    return row->doing.kind == GT_DOING_PYTHON && gt_blocker_keeps(row);
 }
 
 static void note_candidate(struct candidate *all, size_t *count, uint32_t gil, uint32_t row,

@@ -59,6 +59,8 @@ struct gt_replay_thread {
     uint32_t works_for;     /* queue, or GT_REPLAY_NONE */
     uint32_t newest_job;    /* of the queue: what is added goes there; GT_REPLAY_NONE */
     bool counts;            /* the run lasts as long as it; others are left behind */
+    bool goes_on;           /* after its last step, again from `repeats` on, till the end */
+    size_t repeats;
 };
 
 struct gt_replay_job {
@@ -83,7 +85,8 @@ struct gt_replay {
     struct gt_chunks events;  /* of uint32_t: signals that each needs */
     struct gt_chunks queues;  /* of struct gt_replay_queue */
     uint32_t lock_count;
-    int64_t wake_ns; /* from a signal, a lock or an item until the thread runs on */
+    int64_t wake_ns;    /* from a signal, a lock or an item until the thread runs on */
+    int64_t goes_on_ns; /* no thread begins again later: the others are stuck */
 };
 
 void gt_replay_init(struct gt_replay *replay);

@@ -264,6 +264,10 @@ static bool next_part(struct sim *sim, uint32_t index)
     const struct gt_replay_job *job;
     struct queue *queue;
 
+    if (recorded->goes_on && sim->now_ns < (double)sim->replay->goes_on_ns) {
+        thread->at = recorded->repeats;
+        return true;
+    }
     if (recorded->works_for == GT_REPLAY_NONE || thread->last_job) {
         finish(sim, index);
         return false;

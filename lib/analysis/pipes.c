@@ -1,0 +1,220 @@
+#include "analysis/bonds.h"
+
+#include "analysis/cpu.h"
+#include "base/nstime.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * Pipes, sockets and selectors. That a call of one thread which waits for a file descriptor
+ * ended because of what another one wrote is not recorded, but shows: the wait ended just after
+ * that one's call began. asyncio's loop is woken so by its executor's threads.
+ */
+
+enum { LATE_NS = 2000000 }; /* from the call that writes until who waited for it is awake */
+
+struct writing {
+    int64_t time_ns;
+    uint32_t thread;
+};
+
+struct pipes {
+    struct gt_bonds *bonds;
+    char *roles; /* by function: 'r' waits, 'w' writes, 0 */
+    bool reads, writes;
+    struct gt_chunks found; /* of struct writing */
+    struct writing *sorted;
+};
+
+static char role_of(const char *name)
+{
+    static const char *const reads[] = {
+        "epoll.poll",      "poll.poll",      "select",        "read",
+        "readv",           "eventfd_read",   "socket.recv",   "socket.recv_into",
+        "socket.recvfrom", "socket._accept", "socket.recvmsg"};
+    static const char *const writes[] = {"write",          "writev",         "eventfd_write",
+                                         "socket.send",    "socket.sendall", "socket.sendto",
+                                         "socket.sendmsg", "socket.connect", "close"};
+
+    for (size_t i = 0; i < sizeof(reads) / sizeof(reads[0]); i++)
+        if (strcmp(name, reads[i]) == 0)
+            return 'r';
+    for (size_t i = 0; i < sizeof(writes) / sizeof(writes[0]); i++)
+        if (strcmp(name, writes[i]) == 0)
+            return 'w';
+    return 0;
+}
+
+static void find_roles(struct pipes *pipes)
+{
+    const struct gt_timeline *timeline = pipes->bonds->timeline;
+
+    for (size_t i = 0; i < timeline->functions.count; i++) {
+        const struct gt_called *called = gt_chunks_at(&timeline->functions, i);
+
+        if (!(called->flags & GT_FUNCTION_C))
+            continue;
+        pipes->roles[i] = role_of(gt_intern_text(&timeline->names, called->name));
+        pipes->reads = pipes->reads || pipes->roles[i] == 'r';
+        pipes->writes = pipes->writes || pipes->roles[i] == 'w';
+    }
+}
+
+static int compare_times(const void *a, const void *b)
+{
+    const struct writing *left = a, *right = b;
+
+    return (left->time_ns > right->time_ns) - (left->time_ns < right->time_ns);
+}
+
+static int find_writings(struct pipes *pipes)
+{
+    const struct gt_timeline *timeline = pipes->bonds->timeline;
+
+    for (uint32_t thread = 0; thread < timeline->calls.count; thread++) {
+        const struct gt_calls *calls = gt_calls_of(timeline, thread);
+
+        for (size_t i = 0; i < calls->spans.count; i++) {
+            const struct gt_call_span *span = gt_chunks_at(&calls->spans, i);
+            struct writing *writing;
+
+            if (pipes->roles[span->function] != 'w' ||
+                pipes->bonds->replayed[thread] == GT_REPLAY_NONE)
+                continue;
+            writing = gt_chunks_push(&pipes->found);
+            if (!writing)
+                return -1;
+            *writing = (struct writing){span->start_ns, thread};
+        }
+    }
+    pipes->sorted = calloc(pipes->found.count + 1, sizeof(*pipes->sorted));
+    if (!pipes->sorted)
+        return -1;
+    for (size_t i = 0; i < pipes->found.count; i++)
+        pipes->sorted[i] = *(const struct writing *)gt_chunks_at(&pipes->found, i);
+    qsort(pipes->sorted, pipes->found.count, sizeof(*pipes->sorted), compare_times);
+    return 0;
+}
+
+/* The last one of another thread in (after, until]. */
+static const struct writing *last_writing(const struct pipes *pipes, uint32_t thread,
+                                          int64_t after_ns, int64_t until_ns)
+{
+    size_t low = 0, high = pipes->found.count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (pipes->sorted[middle].time_ns > until_ns)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    while (low-- > 0 && pipes->sorted[low].time_ns > after_ns)
+        if (pipes->sorted[low].thread != thread)
+            return &pipes->sorted[low];
+    return NULL;
+}
+
+/* Since when it waited for the GIL that it took then, else that time. */
+static int64_t waited_since(const struct gt_gil *gil, uint32_t thread, int64_t taken_ns)
+{
+    size_t low = 0, high = gil->waits.count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (gt_span_at(&gil->waits, middle)->end_ns >= taken_ns)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    for (; low < gil->waits.count && gt_span_at(&gil->waits, low)->end_ns == taken_ns; low++)
+        if (gt_span_at(&gil->waits, low)->thread == thread)
+            return gt_span_at(&gil->waits, low)->start_ns;
+    return taken_ns;
+}
+
+/* When the call was over but for the GIL, which it had let go of; 0: it had not. */
+static int64_t over_ns(const struct gt_timeline *timeline, uint32_t thread,
+                       const struct gt_call_span *span)
+{
+    for (uint32_t i = 0; i < timeline->gils.count; i++) {
+        const struct gt_gil *gil = gt_gil_at(timeline, i);
+        size_t at = gt_bonds_hold_after(&gil->holds, span->end_ns);
+        const struct gt_span *hold;
+
+        /* The hold may end with the call. */
+        for (int back = 0; back < 2 && at < gil->holds.count; back++, at--) {
+            hold = gt_span_at(&gil->holds, at);
+            if (hold->thread == thread && hold->start_ns > span->start_ns &&
+                hold->start_ns <= span->end_ns)
+                return waited_since(gil, thread, hold->start_ns);
+            if (at == 0)
+                break;
+        }
+    }
+    return 0;
+}
+
+static int add_reading(struct pipes *pipes, uint32_t thread, const struct gt_call_span *span)
+{
+    struct gt_bonds *bonds = pipes->bonds;
+    int64_t until_ns = over_ns(bonds->timeline, thread, span);
+    int64_t after_ns = until_ns - LATE_NS;
+    const struct writing *writing;
+    uint32_t event;
+
+    if (until_ns - span->start_ns < GT_CPU_SHORT_NS)
+        return 0;
+    writing = last_writing(pipes, thread, after_ns > span->start_ns ? after_ns : span->start_ns,
+                           until_ns);
+    if (!writing)
+        return 0;
+    event = gt_replay_add_event(bonds->replay, 1);
+    return event == GT_REPLAY_NONE ||
+                   gt_bonds_add(bonds, GT_REPLAY_SIGNAL, writing->thread, writing->time_ns,
+                                writing->time_ns, event) ||
+                   gt_bonds_add(bonds, GT_REPLAY_AWAIT, thread, span->start_ns, until_ns, event)
+               ? -1
+               : 0;
+}
+
+static int find_readings(struct pipes *pipes)
+{
+    const struct gt_timeline *timeline = pipes->bonds->timeline;
+
+    for (uint32_t thread = 0; thread < timeline->calls.count; thread++) {
+        const struct gt_calls *calls = gt_calls_of(timeline, thread);
+
+        if (pipes->bonds->replayed[thread] == GT_REPLAY_NONE)
+            continue;
+        for (size_t i = 0; i < calls->spans.count; i++) {
+            const struct gt_call_span *span = gt_chunks_at(&calls->spans, i);
+
+            if (pipes->roles[span->function] == 'r' &&
+                span->end_ns - span->start_ns >= GT_CPU_SHORT_NS &&
+                add_reading(pipes, thread, span))
+                return -1;
+        }
+    }
+    return 0;
+}
+
+int gt_bonds_add_pipes(struct gt_bonds *bonds)
+{
+    struct pipes pipes = {.bonds = bonds,
+                          .roles = calloc(bonds->timeline->functions.count + 1, 1)};
+    int rc = pipes.roles ? 0 : -1;
+
+    gt_chunks_init(&pipes.found, sizeof(struct writing));
+    if (rc == 0)
+        find_roles(&pipes);
+    if (pipes.reads && pipes.writes)
+        rc = find_writings(&pipes) || find_readings(&pipes) ? -1 : 0;
+    gt_chunks_release(&pipes.found);
+    free(pipes.sorted);
+    free(pipes.roles);
+    return rc;
+}
