@@ -35,7 +35,7 @@ static char role_of(const char *name)
         "socket.recvfrom", "socket._accept", "socket.recvmsg"};
     static const char *const writes[] = {"write",          "writev",         "eventfd_write",
                                          "socket.send",    "socket.sendall", "socket.sendto",
-                                         "socket.sendmsg", "socket.connect", "close"};
+                                         "socket.sendmsg", "socket.connect"};
 
     for (size_t i = 0; i < sizeof(reads) / sizeof(reads[0]); i++)
         if (strcmp(name, reads[i]) == 0)
