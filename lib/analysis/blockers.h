@@ -89,6 +89,9 @@ bool gt_blocker_keeps(const struct gt_blocker *blocker);
  * without it? */
 bool gt_blocker_is_requeuer(const struct gt_blocker *blocker);
 
+/* Private to analysis/: rows with the most waiting first. 0 or -1. */
+int gt_blockers_rank(struct gt_blockers *blockers);
+
 static inline const struct gt_blocker *gt_blocker_at(const struct gt_blockers *blockers,
                                                      size_t index)
 {

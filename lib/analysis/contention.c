@@ -4,11 +4,22 @@
 
 #include <stdlib.h>
 
-static int charge(struct gt_contention *contention, struct gt_hashmap *index_of,
-                  uint32_t waiter, uint32_t holder, int64_t ns)
+struct charging {
+    struct gt_contention *contention;
+    const struct gt_gil *gil;
+    struct gt_hashmap index_of; /* by waiter and holder */
+    uint64_t last_key;          /* cache of it: one wait goes on over many holds */
+    uint32_t last_index;
+    size_t near; /* a hold about where the last wait was */
+};
+
+static int charge(struct charging *charging, uint32_t waiter, uint32_t holder, int64_t ns)
 {
+    struct gt_contention *contention = charging->contention;
+    struct gt_hashmap *index_of = &charging->index_of;
     uint64_t key = (uint64_t)waiter << 32 | holder;
-    uint32_t index = gt_hashmap_get(index_of, key);
+    uint32_t index =
+        key == charging->last_key ? charging->last_index : gt_hashmap_get(index_of, key);
     struct gt_blame *blame;
 
     if (index == GT_HASHMAP_NONE) {
@@ -18,34 +29,33 @@ static int charge(struct gt_contention *contention, struct gt_hashmap *index_of,
             return -1;
         *blame = (struct gt_blame){waiter, holder, 0};
     }
+    charging->last_key = key;
+    charging->last_index = index;
     blame = gt_chunks_at(&contention->blames, index);
     blame->ns += ns;
     return 0;
 }
 
-/* Index of the first hold that ends after `time_ns`; holds never overlap, so their ends are
- * in order. */
-static size_t first_hold_after(const struct gt_gil *gil, int64_t time_ns)
+/* Index of the first hold that ends after `time_ns`, near `at`; holds never overlap, so their
+ * ends are in order. */
+static size_t first_hold_after(const struct gt_gil *gil, size_t at, int64_t time_ns)
 {
-    size_t low = 0, high = gil->holds.count;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (gt_span_at(&gil->holds, middle)->end_ns > time_ns)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return low;
+    while (at < gil->holds.count && gt_span_at(&gil->holds, at)->end_ns <= time_ns)
+        at++;
+    while (at > 0 && gt_span_at(&gil->holds, at - 1)->end_ns > time_ns)
+        at--;
+    return at;
 }
 
-static int charge_wait(struct gt_contention *contention, struct gt_hashmap *index_of,
-                       const struct gt_gil *gil, const struct gt_span *wait)
+/* Waits come in the order of their ends. */
+static int charge_wait(struct charging *charging, const struct gt_span *wait)
 {
+    const struct gt_gil *gil = charging->gil;
     uint32_t waiter = gt_hashmap_get(&gil->member_of, wait->thread);
     int64_t unheld_ns = wait->end_ns - wait->start_ns;
-    size_t at = first_hold_after(gil, wait->start_ns);
+    size_t at = first_hold_after(gil, charging->near, wait->start_ns);
+
+    charging->near = at;
 
     for (; at < gil->holds.count; at++) {
         const struct gt_span *hold = gt_span_at(&gil->holds, at);
@@ -56,12 +66,12 @@ static int charge_wait(struct gt_contention *contention, struct gt_hashmap *inde
             break;
         if (until_ns <= from_ns)
             continue;
-        if (charge(contention, index_of, waiter, gt_hashmap_get(&gil->member_of, hold->thread),
+        if (charge(charging, waiter, gt_hashmap_get(&gil->member_of, hold->thread),
                    until_ns - from_ns))
             return -1;
         unheld_ns -= until_ns - from_ns;
     }
-    return unheld_ns ? charge(contention, index_of, waiter, GT_NO_INDEX, unheld_ns) : 0;
+    return unheld_ns ? charge(charging, waiter, GT_NO_INDEX, unheld_ns) : 0;
 }
 
 static int compare_blames(const void *a, const void *b)
@@ -97,16 +107,16 @@ static int sort_blames(struct gt_contention *contention)
 int gt_contention_init(struct gt_contention *contention, const struct gt_gil *gil,
                        struct gt_error *err)
 {
-    struct gt_hashmap index_of;
+    struct charging charging = {.contention = contention, .gil = gil, .last_key = UINT64_MAX};
     int rc = 0;
 
     gt_chunks_init(&contention->blames, sizeof(struct gt_blame));
-    gt_hashmap_init(&index_of);
+    gt_hashmap_init(&charging.index_of);
     for (size_t i = 0; rc == 0 && i < gil->waits.count; i++)
-        rc = charge_wait(contention, &index_of, gil, gt_span_at(&gil->waits, i));
+        rc = charge_wait(&charging, gt_span_at(&gil->waits, i));
     if (rc == 0)
         rc = sort_blames(contention);
-    gt_hashmap_release(&index_of);
+    gt_hashmap_release(&charging.index_of);
     if (rc) {
         gt_contention_release(contention);
         return gt_error_memory(err);

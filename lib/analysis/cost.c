@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 enum {
-    SAMPLES_MAX = 65536,
+    SAMPLES_MAX = 8192,   /* the shortest of these are hundreds */
     SAMPLES_MIN = 100,    /* fewer say nothing about the shortest */
     SHORTEST_SHARE = 20,  /* one in so many is as short as an event alone */
     PLAUSIBLE_NS = 50000, /* a trap is never as dear as that: these have work in them */
