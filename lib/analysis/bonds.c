@@ -162,6 +162,34 @@ static int add_births(struct gt_bonds *bonds)
     return 0;
 }
 
+bool gt_bonds_died_at_work(const struct gt_timeline *timeline, uint32_t thread)
+{
+    const struct gt_calls *calls = gt_calls_of(timeline, thread);
+    const struct gt_call_span *first =
+        calls && calls->spans.count ? gt_chunks_at(&calls->spans, 0) : NULL;
+    int64_t end_ns = gt_thread_at(timeline, thread)->end_ns;
+
+    if (first && first->flags & GT_CALL_SPAN_CUT_END && first->end_ns >= end_ns)
+        return true;
+    for (uint32_t i = 0; i < timeline->gils.count; i++) {
+        const struct gt_chunks *waits = &gt_gil_at(timeline, i)->waits;
+        size_t low = 0, high = waits->count;
+
+        while (low < high) {
+            size_t middle = low + (high - low) / 2;
+
+            if (gt_span_at(waits, middle)->end_ns >= end_ns)
+                high = middle;
+            else
+                low = middle + 1;
+        }
+        for (; low < waits->count && gt_span_at(waits, low)->end_ns == end_ns; low++)
+            if (gt_span_at(waits, low)->thread == thread)
+                return true;
+    }
+    return false;
+}
+
 /* A process lives as long as its threads, but for those that its end takes along. */
 static int add_ends(struct gt_bonds *bonds)
 {
@@ -176,7 +204,8 @@ static int add_ends(struct gt_bonds *bonds)
             continue;
         main_thread = gt_thread_at(timeline, main);
         if (!(thread->flags & GT_THREAD_SAW_EXIT) ||
-            thread->end_ns > main_thread->end_ns - GT_NS_PER_MS)
+            thread->end_ns > main_thread->end_ns - GT_NS_PER_MS ||
+            gt_bonds_died_at_work(timeline, i))
             continue;
         if (gt_bonds_end_of(bonds, i) == GT_REPLAY_NONE ||
             gt_bonds_add(bonds, GT_REPLAY_AWAIT, main, main_thread->end_ns, main_thread->end_ns,
@@ -347,15 +376,16 @@ int gt_bonds_init(struct gt_bonds *bonds, const struct gt_timeline *timeline,
                                .replay = replay,
                                .replayed = replayed,
                                .start_of = malloc((threads + 1) * sizeof(uint32_t)),
-                               .end_of = malloc((threads + 1) * sizeof(uint32_t))};
+                               .end_of = malloc((threads + 1) * sizeof(uint32_t)),
+                               .awaits_others = calloc(threads + 1, sizeof(bool))};
     gt_chunks_init(&bonds->added, sizeof(struct gt_bond));
-    if (nested && bonds->start_of && bonds->end_of) {
+    if (nested && bonds->start_of && bonds->end_of && bonds->awaits_others) {
         memset(bonds->start_of, 0xff, (threads + 1) * sizeof(uint32_t));
         memset(bonds->end_of, 0xff, (threads + 1) * sizeof(uint32_t));
         rc = add_births(bonds) || find_nested(bonds, nested) ||
                      gt_bonds_add_semaphores(bonds, nested) || gt_bonds_add_queues(bonds) ||
-                     gt_bonds_add_barriers(bonds) || gt_bonds_add_flags(bonds) ||
-                     gt_bonds_add_tokens(bonds) || gt_bonds_add_pipes(bonds) ||
+                     gt_bonds_add_barriers(bonds) || gt_bonds_add_pipes(bonds) ||
+                     gt_bonds_add_flags(bonds) || gt_bonds_add_tokens(bonds) ||
                      add_joins(bonds) || add_wakes(bonds) || add_ends(bonds) || sort(bonds)
                  ? -1
                  : 0;
@@ -371,4 +401,5 @@ void gt_bonds_release(struct gt_bonds *bonds)
     free(bonds->first);
     free(bonds->start_of);
     free(bonds->end_of);
+    free(bonds->awaits_others);
 }

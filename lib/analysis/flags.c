@@ -1,6 +1,7 @@
 #include "analysis/bonds.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* Events and futures, which stay set, and semaphores of threading's, which count. Whoever finds
  * one set, or a token in it, owes it to who gave it, though in the recording it may have been
@@ -34,9 +35,40 @@ static int compare_effects(const void *a, const void *b, void *context)
     return (left > right) - (left < right);
 }
 
+/*
+ * asyncio's loop looks at a future when it was told that it is done. Where it has timers, too,
+ * or the world outside, it would not wait for that one, but do what else comes. By thread: runs
+ * such a loop. NULL: no memory.
+ */
+static bool *find_loops(const struct gt_timeline *timeline)
+{
+    bool *is_loop = calloc(timeline->threads.count + 1, sizeof(*is_loop));
+    uint32_t turn = 0;
+
+    while (
+        turn < timeline->functions.count &&
+        strcmp(gt_intern_text(
+                   &timeline->names,
+                   ((const struct gt_called *)gt_chunks_at(&timeline->functions, turn))->name),
+               "BaseEventLoop._run_once") != 0)
+        turn++;
+    if (!is_loop || turn == timeline->functions.count)
+        return is_loop;
+    for (uint32_t i = 0; i < timeline->calls.count; i++) {
+        const struct gt_calls *calls = gt_calls_of(timeline, i);
+
+        for (size_t at = 0; !is_loop[i] && at < calls->spans.count; at++)
+            is_loop[i] =
+                ((const struct gt_call_span *)gt_chunks_at(&calls->spans, at))->function ==
+                turn;
+    }
+    return is_loop;
+}
+
 /* Each one that finds it set waits for the last setting before; where it did wait then, for the
  * post that woke it, too, which is the same. */
-static int add_flag(struct gt_bonds *bonds, const struct gt_bond_group *group)
+static int add_flag(struct gt_bonds *bonds, const struct gt_bond_group *group,
+                    const bool *is_loop)
 {
     const struct gt_meeting *set = NULL;
     uint32_t event = GT_REPLAY_NONE;
@@ -50,6 +82,7 @@ static int add_flag(struct gt_bonds *bonds, const struct gt_bond_group *group)
             continue;
         }
         if (!set || set->thread == meeting->thread ||
+            (is_loop[meeting->thread] && bonds->awaits_others[meeting->thread]) ||
             bonds->replayed[set->thread] == GT_REPLAY_NONE)
             continue;
         if (event == GT_REPLAY_NONE) {
@@ -70,14 +103,16 @@ int gt_bonds_add_flags(struct gt_bonds *bonds)
 {
     size_t count;
     uint32_t *indices = gt_bonds_sort(bonds, is_flag, &count);
+    bool *is_loop = find_loops(bonds->timeline);
     struct gt_bond_group group;
-    int rc = indices ? 0 : -1;
+    int rc = indices && is_loop ? 0 : -1;
 
     for (size_t at = 0; rc == 0 && gt_bonds_next_group(bonds, indices, count, &at, &group);) {
         qsort_r((void *)group.indices, group.count, sizeof(*group.indices), compare_effects,
                 bonds);
-        rc = add_flag(bonds, &group);
+        rc = add_flag(bonds, &group, is_loop);
     }
+    free(is_loop);
     free(indices);
     return rc;
 }

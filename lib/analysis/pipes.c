@@ -158,7 +158,19 @@ static int64_t over_ns(const struct gt_timeline *timeline, uint32_t thread,
     return 0;
 }
 
-static int add_reading(struct pipes *pipes, uint32_t thread, const struct gt_call_span *span)
+/* Was it asleep for long, and not only without a CPU? */
+static bool slept(struct gt_cpu *cpu, int64_t from_ns, int64_t until_ns)
+{
+    struct gt_cpu_share share;
+
+    if (until_ns - from_ns < GT_NS_PER_MS)
+        return false;
+    gt_cpu_between(cpu, from_ns, until_ns, &share);
+    return !share.known || share.sleep_ns >= GT_NS_PER_MS;
+}
+
+static int add_reading(struct pipes *pipes, uint32_t thread, const struct gt_call_span *span,
+                       struct gt_cpu *cpu)
 {
     struct gt_bonds *bonds = pipes->bonds;
     int64_t until_ns = over_ns(bonds->timeline, thread, span);
@@ -170,8 +182,11 @@ static int add_reading(struct pipes *pipes, uint32_t thread, const struct gt_cal
         return 0;
     writing = last_writing(pipes, thread, after_ns > span->start_ns ? after_ns : span->start_ns,
                            until_ns);
-    if (!writing)
+    if (!writing) {
+        if (slept(cpu, span->start_ns, until_ns))
+            bonds->awaits_others[thread] = true;
         return 0;
+    }
     event = gt_replay_add_event(bonds->replay, 1);
     return event == GT_REPLAY_NONE ||
                    gt_bonds_add(bonds, GT_REPLAY_SIGNAL, writing->thread, writing->time_ns,
@@ -187,15 +202,17 @@ static int find_readings(struct pipes *pipes)
 
     for (uint32_t thread = 0; thread < timeline->calls.count; thread++) {
         const struct gt_calls *calls = gt_calls_of(timeline, thread);
+        struct gt_cpu cpu;
 
         if (pipes->bonds->replayed[thread] == GT_REPLAY_NONE)
             continue;
+        gt_cpu_init(&cpu, timeline, thread);
         for (size_t i = 0; i < calls->spans.count; i++) {
             const struct gt_call_span *span = gt_chunks_at(&calls->spans, i);
 
             if (pipes->roles[span->function] == 'r' &&
                 span->end_ns - span->start_ns >= GT_CPU_SHORT_NS &&
-                add_reading(pipes, thread, span))
+                add_reading(pipes, thread, span, &cpu))
                 return -1;
         }
     }
@@ -211,7 +228,7 @@ int gt_bonds_add_pipes(struct gt_bonds *bonds)
     gt_chunks_init(&pipes.found, sizeof(struct writing));
     if (rc == 0)
         find_roles(&pipes);
-    if (pipes.reads && pipes.writes)
+    if (pipes.reads)
         rc = find_writings(&pipes) || find_readings(&pipes) ? -1 : 0;
     gt_chunks_release(&pipes.found);
     free(pipes.sorted);

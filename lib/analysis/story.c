@@ -248,16 +248,11 @@ static void tell_whether_it_goes_on(struct gt_telling *telling, const struct gt_
 {
     struct gt_replay_thread *thread =
         gt_replay_thread_at(&telling->story->replay, teller->index);
-    uint32_t main_thread =
-        gt_process_at(telling->timeline,
-                      gt_thread_at(telling->timeline, teller->thread)->process)
-            ->main_thread;
     int64_t run_ns = 0, sleep_ns = 0;
 
     if (thread->counts || thread->works_for != GT_REPLAY_NONE ||
         telling->bonds.end_of[teller->thread] != GT_REPLAY_NONE ||
-        gt_thread_at(telling->timeline, teller->thread)->end_ns <
-            gt_thread_at(telling->timeline, main_thread)->end_ns - GT_EXIT_NS)
+        !gt_bonds_died_at_work(telling->timeline, teller->thread))
         return;
     for (size_t i = teller->unbound; i < thread->steps.count; i++) {
         const struct gt_replay_step *step = gt_chunks_at(&thread->steps, i);
