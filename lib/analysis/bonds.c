@@ -162,15 +162,10 @@ static int add_births(struct gt_bonds *bonds)
     return 0;
 }
 
-bool gt_bonds_died_at_work(const struct gt_timeline *timeline, uint32_t thread)
+bool gt_bonds_died_waiting(const struct gt_timeline *timeline, uint32_t thread)
 {
-    const struct gt_calls *calls = gt_calls_of(timeline, thread);
-    const struct gt_call_span *first =
-        calls && calls->spans.count ? gt_chunks_at(&calls->spans, 0) : NULL;
     int64_t end_ns = gt_thread_at(timeline, thread)->end_ns;
 
-    if (first && first->flags & GT_CALL_SPAN_CUT_END && first->end_ns >= end_ns)
-        return true;
     for (uint32_t i = 0; i < timeline->gils.count; i++) {
         const struct gt_chunks *waits = &gt_gil_at(timeline, i)->waits;
         size_t low = 0, high = waits->count;
@@ -190,6 +185,32 @@ bool gt_bonds_died_at_work(const struct gt_timeline *timeline, uint32_t thread)
     return false;
 }
 
+bool gt_bonds_died_at_work(const struct gt_timeline *timeline, uint32_t thread)
+{
+    const struct gt_calls *calls = gt_calls_of(timeline, thread);
+    const struct gt_call_span *first =
+        calls && calls->spans.count ? gt_chunks_at(&calls->spans, 0) : NULL;
+
+    return (first && first->flags & GT_CALL_SPAN_CUT_END &&
+            first->end_ns >= gt_thread_at(timeline, thread)->end_ns) ||
+           gt_bonds_died_waiting(timeline, thread);
+}
+
+/* The interpreter's end, which the main thread works at, ends what still works. */
+static int add_killing(struct gt_bonds *bonds, uint32_t thread, uint32_t main)
+{
+    int64_t end_ns = gt_thread_at(bonds->timeline, thread)->end_ns;
+
+    if (bonds->replayed[main] == GT_REPLAY_NONE)
+        return 0;
+    bonds->killed[thread] = gt_replay_add_event(bonds->replay, 1);
+    return bonds->killed[thread] == GT_REPLAY_NONE ||
+                   gt_bonds_add(bonds, GT_REPLAY_SIGNAL, main, end_ns, end_ns,
+                                bonds->killed[thread])
+               ? -1
+               : 0;
+}
+
 /* A process lives as long as its threads, but for those that its end takes along. */
 static int add_ends(struct gt_bonds *bonds)
 {
@@ -198,17 +219,20 @@ static int add_ends(struct gt_bonds *bonds)
     for (uint32_t i = 0; i < timeline->threads.count; i++) {
         const struct gt_thread *thread = gt_thread_at(timeline, i);
         uint32_t main = gt_process_at(timeline, thread->process)->main_thread;
-        const struct gt_thread *main_thread;
+        int64_t end_ns;
 
         if (main == GT_NO_INDEX || main == i || bonds->replayed[i] == GT_REPLAY_NONE)
             continue;
-        main_thread = gt_thread_at(timeline, main);
-        if (!(thread->flags & GT_THREAD_SAW_EXIT) ||
-            thread->end_ns > main_thread->end_ns - GT_NS_PER_MS ||
-            gt_bonds_died_at_work(timeline, i))
+        if (gt_bonds_died_at_work(timeline, i)) {
+            if (add_killing(bonds, i, main))
+                return -1;
+            continue;
+        }
+        end_ns = gt_thread_at(timeline, main)->end_ns;
+        if (!(thread->flags & GT_THREAD_SAW_EXIT) || thread->end_ns > end_ns - GT_NS_PER_MS)
             continue;
         if (gt_bonds_end_of(bonds, i) == GT_REPLAY_NONE ||
-            gt_bonds_add(bonds, GT_REPLAY_AWAIT, main, main_thread->end_ns, main_thread->end_ns,
+            gt_bonds_add(bonds, GT_REPLAY_AWAIT, main, end_ns, end_ns,
                          gt_bonds_end_of(bonds, i)))
             return -1;
     }
@@ -377,11 +401,13 @@ int gt_bonds_init(struct gt_bonds *bonds, const struct gt_timeline *timeline,
                                .replayed = replayed,
                                .start_of = malloc((threads + 1) * sizeof(uint32_t)),
                                .end_of = malloc((threads + 1) * sizeof(uint32_t)),
+                               .killed = malloc((threads + 1) * sizeof(uint32_t)),
                                .awaits_others = calloc(threads + 1, sizeof(bool))};
     gt_chunks_init(&bonds->added, sizeof(struct gt_bond));
-    if (nested && bonds->start_of && bonds->end_of && bonds->awaits_others) {
+    if (nested && bonds->start_of && bonds->end_of && bonds->killed && bonds->awaits_others) {
         memset(bonds->start_of, 0xff, (threads + 1) * sizeof(uint32_t));
         memset(bonds->end_of, 0xff, (threads + 1) * sizeof(uint32_t));
+        memset(bonds->killed, 0xff, (threads + 1) * sizeof(uint32_t));
         rc = add_births(bonds) || find_nested(bonds, nested) ||
                      gt_bonds_add_semaphores(bonds, nested) || gt_bonds_add_queues(bonds) ||
                      gt_bonds_add_barriers(bonds) || gt_bonds_add_pipes(bonds) ||
@@ -401,5 +427,6 @@ void gt_bonds_release(struct gt_bonds *bonds)
     free(bonds->first);
     free(bonds->start_of);
     free(bonds->end_of);
+    free(bonds->killed);
     free(bonds->awaits_others);
 }

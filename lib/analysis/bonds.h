@@ -38,7 +38,8 @@ struct gt_bonds {
     struct gt_bond *sorted;      /* by thread and time */
     size_t *first;               /* by thread, and one more: where its bonds begin */
     uint32_t *start_of, *end_of; /* events by thread, or GT_REPLAY_NONE */
-    bool *awaits_others;         /* by thread: timers and what is not recorded, in a selector */
+    uint32_t *killed;    /* likewise: of its end, when that was the interpreter's doing */
+    bool *awaits_others; /* by thread: timers and what is not recorded, in a selector */
 };
 
 /* Adds locks, events and queues to the replay, which has its threads. 0 or -1. */
@@ -68,8 +69,10 @@ int gt_bonds_add_tokens(struct gt_bonds *bonds);
 /* pipes.c: what one thread wrote, and another one waited for. */
 int gt_bonds_add_pipes(struct gt_bonds *bonds);
 
-/* Did the thread's life end in the middle of its work: in a wait for a GIL, or in the first
- * function that it ever called? The interpreter's end does that to daemon threads. */
+/* Did the thread's life end while it waited for a GIL, or at least in the middle of its work:
+ * in the first function that it ever called? The interpreter's end does that to daemon threads.
+ */
+bool gt_bonds_died_waiting(const struct gt_timeline *timeline, uint32_t thread);
 bool gt_bonds_died_at_work(const struct gt_timeline *timeline, uint32_t thread);
 /* The first hold that ends after that time. */
 size_t gt_bonds_hold_after(const struct gt_chunks *holds, int64_t time_ns);

@@ -59,7 +59,8 @@ struct gt_replay_thread {
     uint32_t works_for;     /* queue, or GT_REPLAY_NONE */
     uint32_t newest_job;    /* of the queue: what is added goes there; GT_REPLAY_NONE */
     bool counts;            /* the run lasts as long as it; others are left behind */
-    bool goes_on;           /* after its last step, again from `repeats` on, till the end */
+    uint32_t goes_on_until; /* the event that ends it: after its last step, it does those from
+                               `repeats` on again; GT_REPLAY_NONE: it does not */
     size_t repeats;
 };
 

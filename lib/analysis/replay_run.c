@@ -264,7 +264,8 @@ static bool next_part(struct sim *sim, uint32_t index)
     const struct gt_replay_job *job;
     struct queue *queue;
 
-    if (recorded->goes_on && sim->now_ns < (double)sim->replay->goes_on_ns) {
+    if (recorded->goes_on_until != GT_REPLAY_NONE &&
+        sim->now_ns < (double)sim->replay->goes_on_ns) {
         thread->at = recorded->repeats;
         return true;
     }
@@ -387,7 +388,12 @@ static bool do_step(struct sim *sim, uint32_t index, const struct gt_replay_step
 static void go_on(struct sim *sim, uint32_t index)
 {
     struct thread *thread = &sim->threads[index];
+    uint32_t until = gt_replay_thread_at(sim->replay, index)->goes_on_until;
 
+    if (until != GT_REPLAY_NONE && sim->events[until].missing == 0) {
+        finish(sim, index);
+        return;
+    }
     for (;;) {
         if (thread->at == thread->end) {
             if (!next_part(sim, index))

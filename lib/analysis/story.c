@@ -228,8 +228,9 @@ static int tell_end(struct gt_telling *telling, struct gt_teller *teller)
     bool counts = gt_replay_thread_at(&telling->story->replay, teller->index)->counts;
 
     teller->ending = true;
-    if (!counts &&
-        end_ns - teller->now_ns < GT_EXIT_NS) /* who joins it did not wait for that */
+    /* Who joins it did not wait for that. */
+    if (!counts && (end_ns - teller->now_ns < GT_EXIT_NS ||
+                    gt_bonds_died_waiting(telling->timeline, teller->thread)))
         teller->now_ns = end_ns;
     /* Bonds at the very end are the end's. */
     return gt_tell_until(telling, teller, GT_WITHOUT_GIL, 0, end_ns) ||
@@ -249,18 +250,23 @@ static void tell_whether_it_goes_on(struct gt_telling *telling, const struct gt_
     struct gt_replay_thread *thread =
         gt_replay_thread_at(&telling->story->replay, teller->index);
     int64_t run_ns = 0, sleep_ns = 0;
+    bool began = false;
 
     if (thread->counts || thread->works_for != GT_REPLAY_NONE ||
         telling->bonds.end_of[teller->thread] != GT_REPLAY_NONE ||
-        !gt_bonds_died_at_work(telling->timeline, teller->thread))
+        telling->bonds.killed[teller->thread] == GT_REPLAY_NONE)
         return;
+    thread->repeats = teller->unbound;
     for (size_t i = teller->unbound; i < thread->steps.count; i++) {
         const struct gt_replay_step *step = gt_chunks_at(&thread->steps, i);
 
+        if (!began) /* with its first hold: what was before is how it got there */
+            thread->repeats = i;
+        began = began || (step->kind == GT_REPLAY_RUN && step->what != GT_REPLAY_NONE);
         *(step->kind == GT_REPLAY_RUN ? &run_ns : &sleep_ns) += step->ns;
     }
-    thread->goes_on = run_ns > LEAST_REPEATED_NS && run_ns > sleep_ns;
-    thread->repeats = teller->unbound;
+    if (run_ns > LEAST_REPEATED_NS && run_ns > sleep_ns)
+        thread->goes_on_until = telling->bonds.killed[teller->thread];
 }
 
 static int tell_ends(struct gt_telling *telling)
