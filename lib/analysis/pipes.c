@@ -19,11 +19,17 @@ struct writing {
     uint32_t thread;
 };
 
+struct reading {
+    const struct gt_call_span *span;
+    uint32_t thread;
+};
+
 struct pipes {
     struct gt_bonds *bonds;
     char *roles; /* by function: 'r' waits, 'w' writes, 0 */
-    bool reads, writes;
-    struct gt_chunks found; /* of struct writing */
+    bool reads;
+    struct gt_chunks writings; /* of struct writing */
+    struct gt_chunks readings; /* of struct reading */
     struct writing *sorted;
 };
 
@@ -57,8 +63,27 @@ static void find_roles(struct pipes *pipes)
             continue;
         pipes->roles[i] = role_of(gt_intern_text(&timeline->names, called->name));
         pipes->reads = pipes->reads || pipes->roles[i] == 'r';
-        pipes->writes = pipes->writes || pipes->roles[i] == 'w';
     }
+}
+
+static int add_writing(struct pipes *pipes, uint32_t thread, const struct gt_call_span *span)
+{
+    struct writing *writing = gt_chunks_push(&pipes->writings);
+
+    if (!writing)
+        return -1;
+    *writing = (struct writing){span->start_ns, thread};
+    return 0;
+}
+
+static int add_reading(struct pipes *pipes, uint32_t thread, const struct gt_call_span *span)
+{
+    struct reading *reading = gt_chunks_push(&pipes->readings);
+
+    if (!reading)
+        return -1;
+    *reading = (struct reading){span, thread};
+    return 0;
 }
 
 static int compare_times(const void *a, const void *b)
@@ -68,32 +93,37 @@ static int compare_times(const void *a, const void *b)
     return (left->time_ns > right->time_ns) - (left->time_ns < right->time_ns);
 }
 
-static int find_writings(struct pipes *pipes)
+/* Calls that write, and calls that waited, of threads that are replayed. */
+static int find_calls(struct pipes *pipes)
 {
     const struct gt_timeline *timeline = pipes->bonds->timeline;
 
     for (uint32_t thread = 0; thread < timeline->calls.count; thread++) {
         const struct gt_calls *calls = gt_calls_of(timeline, thread);
 
+        if (pipes->bonds->replayed[thread] == GT_REPLAY_NONE)
+            continue;
         for (size_t i = 0; i < calls->spans.count; i++) {
             const struct gt_call_span *span = gt_chunks_at(&calls->spans, i);
-            struct writing *writing;
+            char role = pipes->roles[span->function];
 
-            if (pipes->roles[span->function] != 'w' ||
-                pipes->bonds->replayed[thread] == GT_REPLAY_NONE)
-                continue;
-            writing = gt_chunks_push(&pipes->found);
-            if (!writing)
+            if ((role == 'w' && add_writing(pipes, thread, span)) ||
+                (role == 'r' && span->end_ns - span->start_ns >= GT_CPU_SHORT_NS &&
+                 add_reading(pipes, thread, span)))
                 return -1;
-            *writing = (struct writing){span->start_ns, thread};
         }
     }
-    pipes->sorted = calloc(pipes->found.count + 1, sizeof(*pipes->sorted));
+    return 0;
+}
+
+static int sort_writings(struct pipes *pipes)
+{
+    pipes->sorted = calloc(pipes->writings.count + 1, sizeof(*pipes->sorted));
     if (!pipes->sorted)
         return -1;
-    for (size_t i = 0; i < pipes->found.count; i++)
-        pipes->sorted[i] = *(const struct writing *)gt_chunks_at(&pipes->found, i);
-    qsort(pipes->sorted, pipes->found.count, sizeof(*pipes->sorted), compare_times);
+    for (size_t i = 0; i < pipes->writings.count; i++)
+        pipes->sorted[i] = *(const struct writing *)gt_chunks_at(&pipes->writings, i);
+    qsort(pipes->sorted, pipes->writings.count, sizeof(*pipes->sorted), compare_times);
     return 0;
 }
 
@@ -101,7 +131,7 @@ static int find_writings(struct pipes *pipes)
 static const struct writing *last_writing(const struct pipes *pipes, uint32_t thread,
                                           int64_t after_ns, int64_t until_ns)
 {
-    size_t low = 0, high = pipes->found.count;
+    size_t low = 0, high = pipes->writings.count;
 
     while (low < high) {
         size_t middle = low + (high - low) / 2;
@@ -169,8 +199,8 @@ static bool slept(struct gt_cpu *cpu, int64_t from_ns, int64_t until_ns)
     return !share.known || share.sleep_ns >= GT_NS_PER_MS;
 }
 
-static int add_reading(struct pipes *pipes, uint32_t thread, const struct gt_call_span *span,
-                       struct gt_cpu *cpu)
+static int tell_reading(struct pipes *pipes, uint32_t thread, const struct gt_call_span *span,
+                        struct gt_cpu *cpu)
 {
     struct gt_bonds *bonds = pipes->bonds;
     int64_t until_ns = over_ns(bonds->timeline, thread, span);
@@ -196,25 +226,20 @@ static int add_reading(struct pipes *pipes, uint32_t thread, const struct gt_cal
                : 0;
 }
 
-static int find_readings(struct pipes *pipes)
+/* Those of one thread follow one another. */
+static int tell_readings(struct pipes *pipes)
 {
-    const struct gt_timeline *timeline = pipes->bonds->timeline;
+    uint32_t thread = GT_NO_INDEX;
+    struct gt_cpu cpu;
 
-    for (uint32_t thread = 0; thread < timeline->calls.count; thread++) {
-        const struct gt_calls *calls = gt_calls_of(timeline, thread);
-        struct gt_cpu cpu;
+    for (size_t i = 0; i < pipes->readings.count; i++) {
+        const struct reading *reading = gt_chunks_at(&pipes->readings, i);
 
-        if (pipes->bonds->replayed[thread] == GT_REPLAY_NONE)
-            continue;
-        gt_cpu_init(&cpu, timeline, thread);
-        for (size_t i = 0; i < calls->spans.count; i++) {
-            const struct gt_call_span *span = gt_chunks_at(&calls->spans, i);
-
-            if (pipes->roles[span->function] == 'r' &&
-                span->end_ns - span->start_ns >= GT_CPU_SHORT_NS &&
-                add_reading(pipes, thread, span, &cpu))
-                return -1;
-        }
+        if (reading->thread != thread)
+            gt_cpu_init(&cpu, pipes->bonds->timeline, reading->thread);
+        thread = reading->thread;
+        if (tell_reading(pipes, thread, reading->span, &cpu))
+            return -1;
     }
     return 0;
 }
@@ -225,12 +250,14 @@ int gt_bonds_add_pipes(struct gt_bonds *bonds)
                           .roles = calloc(bonds->timeline->functions.count + 1, 1)};
     int rc = pipes.roles ? 0 : -1;
 
-    gt_chunks_init(&pipes.found, sizeof(struct writing));
+    gt_chunks_init(&pipes.writings, sizeof(struct writing));
+    gt_chunks_init(&pipes.readings, sizeof(struct reading));
     if (rc == 0)
         find_roles(&pipes);
     if (pipes.reads)
-        rc = find_writings(&pipes) || find_readings(&pipes) ? -1 : 0;
-    gt_chunks_release(&pipes.found);
+        rc = find_calls(&pipes) || sort_writings(&pipes) || tell_readings(&pipes) ? -1 : 0;
+    gt_chunks_release(&pipes.writings);
+    gt_chunks_release(&pipes.readings);
     free(pipes.sorted);
     free(pipes.roles);
     return rc;
