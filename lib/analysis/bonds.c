@@ -402,9 +402,9 @@ int gt_bonds_init(struct gt_bonds *bonds, const struct gt_timeline *timeline,
                                .start_of = malloc((threads + 1) * sizeof(uint32_t)),
                                .end_of = malloc((threads + 1) * sizeof(uint32_t)),
                                .killed = malloc((threads + 1) * sizeof(uint32_t)),
-                               .awaits_others = calloc(threads + 1, sizeof(bool))};
+                               .selects_ns = calloc(threads + 1, sizeof(int64_t))};
     gt_chunks_init(&bonds->added, sizeof(struct gt_bond));
-    if (nested && bonds->start_of && bonds->end_of && bonds->killed && bonds->awaits_others) {
+    if (nested && bonds->start_of && bonds->end_of && bonds->killed && bonds->selects_ns) {
         memset(bonds->start_of, 0xff, (threads + 1) * sizeof(uint32_t));
         memset(bonds->end_of, 0xff, (threads + 1) * sizeof(uint32_t));
         memset(bonds->killed, 0xff, (threads + 1) * sizeof(uint32_t));
@@ -428,5 +428,5 @@ void gt_bonds_release(struct gt_bonds *bonds)
     free(bonds->start_of);
     free(bonds->end_of);
     free(bonds->killed);
-    free(bonds->awaits_others);
+    free(bonds->selects_ns);
 }

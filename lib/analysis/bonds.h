@@ -26,8 +26,9 @@ struct gt_bond {
     uint32_t thread; /* of the timeline */
     uint32_t what;
     uint32_t rank;
-    uint32_t order; /* of being added: for bonds of the same moment */
-    uint32_t kind;  /* enum gt_replay_kind or gt_bond_kind */
+    uint32_t order;   /* of being added: for bonds of the same moment */
+    uint32_t kind;    /* enum gt_replay_kind or gt_bond_kind */
+    int64_t limit_ns; /* AWAIT: goes on without it after that; 0: never */
 };
 
 struct gt_bonds {
@@ -39,7 +40,8 @@ struct gt_bonds {
     size_t *first;               /* by thread, and one more: where its bonds begin */
     uint32_t *start_of, *end_of; /* events by thread, or GT_REPLAY_NONE */
     uint32_t *killed;    /* likewise: of its end, when that was the interpreter's doing */
-    bool *awaits_others; /* by thread: timers and what is not recorded, in a selector */
+    int64_t *selects_ns; /* by thread: the longest time that it waited in a selector for timers,
+                            or for what is not recorded; 0: never */
 };
 
 /* Adds locks, events and queues to the replay, which has its threads. 0 or -1. */

@@ -82,7 +82,7 @@ static int add_flag(struct gt_bonds *bonds, const struct gt_bond_group *group,
             continue;
         }
         if (!set || set->thread == meeting->thread ||
-            (is_loop[meeting->thread] && bonds->awaits_others[meeting->thread]) ||
+            (is_loop[meeting->thread] && bonds->selects_ns[meeting->thread]) ||
             bonds->replayed[set->thread] == GT_REPLAY_NONE)
             continue;
         if (event == GT_REPLAY_NONE) {

@@ -21,12 +21,13 @@ struct writing {
 
 struct reading {
     const struct gt_call_span *span;
+    int64_t over_ns; /* but for the GIL */
     uint32_t thread;
 };
 
 struct pipes {
     struct gt_bonds *bonds;
-    char *roles; /* by function: 'r' waits, 'w' writes, 0 */
+    char *roles; /* by function: 'r' waits, 's', too, with a limit, 'w' writes; 0 */
     bool reads;
     struct gt_chunks writings; /* of struct writing */
     struct gt_chunks readings; /* of struct reading */
@@ -35,14 +36,22 @@ struct pipes {
 
 static char role_of(const char *name)
 {
-    static const char *const reads[] = {
-        "epoll.poll",      "poll.poll",      "select",        "read",
-        "readv",           "eventfd_read",   "socket.recv",   "socket.recv_into",
-        "socket.recvfrom", "socket._accept", "socket.recvmsg"};
+    static const char *const selects[] = {"epoll.poll", "poll.poll", "select"};
+    static const char *const reads[] = {"read",
+                                        "readv",
+                                        "eventfd_read",
+                                        "socket.recv",
+                                        "socket.recv_into",
+                                        "socket.recvfrom",
+                                        "socket._accept",
+                                        "socket.recvmsg"};
     static const char *const writes[] = {"write",          "writev",         "eventfd_write",
                                          "socket.send",    "socket.sendall", "socket.sendto",
                                          "socket.sendmsg", "socket.connect"};
 
+    for (size_t i = 0; i < sizeof(selects) / sizeof(selects[0]); i++)
+        if (strcmp(name, selects[i]) == 0)
+            return 's';
     for (size_t i = 0; i < sizeof(reads) / sizeof(reads[0]); i++)
         if (strcmp(name, reads[i]) == 0)
             return 'r';
@@ -62,7 +71,7 @@ static void find_roles(struct pipes *pipes)
         if (!(called->flags & GT_FUNCTION_C))
             continue;
         pipes->roles[i] = role_of(gt_intern_text(&timeline->names, called->name));
-        pipes->reads = pipes->reads || pipes->roles[i] == 'r';
+        pipes->reads = pipes->reads || (pipes->roles[i] && pipes->roles[i] != 'w');
     }
 }
 
@@ -82,7 +91,7 @@ static int add_reading(struct pipes *pipes, uint32_t thread, const struct gt_cal
 
     if (!reading)
         return -1;
-    *reading = (struct reading){span, thread};
+    *reading = (struct reading){.span = span, .thread = thread};
     return 0;
 }
 
@@ -108,7 +117,7 @@ static int find_calls(struct pipes *pipes)
             char role = pipes->roles[span->function];
 
             if ((role == 'w' && add_writing(pipes, thread, span)) ||
-                (role == 'r' && span->end_ns - span->start_ns >= GT_CPU_SHORT_NS &&
+                (role && role != 'w' && span->end_ns - span->start_ns >= GT_CPU_SHORT_NS &&
                  add_reading(pipes, thread, span)))
                 return -1;
         }
@@ -199,47 +208,64 @@ static bool slept(struct gt_cpu *cpu, int64_t from_ns, int64_t until_ns)
     return !share.known || share.sleep_ns >= GT_NS_PER_MS;
 }
 
-static int tell_reading(struct pipes *pipes, uint32_t thread, const struct gt_call_span *span,
-                        struct gt_cpu *cpu)
+/* The call that ended the one that waits; NULL: none that is recorded. */
+static const struct writing *writing_of(const struct pipes *pipes,
+                                        const struct reading *reading)
 {
-    struct gt_bonds *bonds = pipes->bonds;
-    int64_t until_ns = over_ns(bonds->timeline, thread, span);
-    int64_t after_ns = until_ns - LATE_NS;
-    const struct writing *writing;
-    uint32_t event;
+    int64_t after_ns = reading->over_ns - LATE_NS;
 
-    if (until_ns - span->start_ns < GT_CPU_SHORT_NS)
-        return 0;
-    writing = last_writing(pipes, thread, after_ns > span->start_ns ? after_ns : span->start_ns,
-                           until_ns);
-    if (!writing) {
-        if (slept(cpu, span->start_ns, until_ns))
-            bonds->awaits_others[thread] = true;
-        return 0;
-    }
-    event = gt_replay_add_event(bonds->replay, 1);
-    return event == GT_REPLAY_NONE ||
-                   gt_bonds_add(bonds, GT_REPLAY_SIGNAL, writing->thread, writing->time_ns,
-                                writing->time_ns, event) ||
-                   gt_bonds_add(bonds, GT_REPLAY_AWAIT, thread, span->start_ns, until_ns, event)
-               ? -1
-               : 0;
+    if (reading->over_ns - reading->span->start_ns < GT_CPU_SHORT_NS)
+        return NULL;
+    if (after_ns < reading->span->start_ns)
+        after_ns = reading->span->start_ns;
+    return last_writing(pipes, reading->thread, after_ns, reading->over_ns);
 }
 
 /* Those of one thread follow one another. */
-static int tell_readings(struct pipes *pipes)
+static void find_others(struct pipes *pipes)
 {
+    struct gt_bonds *bonds = pipes->bonds;
     uint32_t thread = GT_NO_INDEX;
     struct gt_cpu cpu;
 
     for (size_t i = 0; i < pipes->readings.count; i++) {
-        const struct reading *reading = gt_chunks_at(&pipes->readings, i);
+        struct reading *reading = gt_chunks_at(&pipes->readings, i);
+        int64_t *longest_ns = &bonds->selects_ns[reading->thread];
+        int64_t start_ns = reading->span->start_ns;
 
         if (reading->thread != thread)
-            gt_cpu_init(&cpu, pipes->bonds->timeline, reading->thread);
+            gt_cpu_init(&cpu, bonds->timeline, reading->thread);
         thread = reading->thread;
-        if (tell_reading(pipes, thread, reading->span, &cpu))
+        reading->over_ns = over_ns(bonds->timeline, thread, reading->span);
+        if (pipes->roles[reading->span->function] == 's' &&
+            reading->over_ns - start_ns > *longest_ns && !writing_of(pipes, reading) &&
+            slept(&cpu, start_ns, reading->over_ns))
+            *longest_ns = reading->over_ns - start_ns;
+    }
+}
+
+static int tell_readings(struct pipes *pipes)
+{
+    struct gt_bonds *bonds = pipes->bonds;
+
+    for (size_t i = 0; i < pipes->readings.count; i++) {
+        const struct reading *reading = gt_chunks_at(&pipes->readings, i);
+        const struct writing *writing = writing_of(pipes, reading);
+        struct gt_bond *bond;
+        uint32_t event;
+
+        if (!writing)
+            continue;
+        event = gt_replay_add_event(bonds->replay, 1);
+        if (event == GT_REPLAY_NONE ||
+            gt_bonds_add(bonds, GT_REPLAY_SIGNAL, writing->thread, writing->time_ns,
+                         writing->time_ns, event) ||
+            gt_bonds_add(bonds, GT_REPLAY_AWAIT, reading->thread, reading->span->start_ns,
+                         reading->over_ns, event))
             return -1;
+        bond = gt_chunks_last(&bonds->added);
+        if (pipes->roles[reading->span->function] == 's')
+            bond->limit_ns = bonds->selects_ns[reading->thread];
     }
     return 0;
 }
@@ -255,7 +281,11 @@ int gt_bonds_add_pipes(struct gt_bonds *bonds)
     if (rc == 0)
         find_roles(&pipes);
     if (pipes.reads)
-        rc = find_calls(&pipes) || sort_writings(&pipes) || tell_readings(&pipes) ? -1 : 0;
+        rc = find_calls(&pipes) || sort_writings(&pipes) ? -1 : 0;
+    if (rc == 0 && pipes.reads) {
+        find_others(&pipes);
+        rc = tell_readings(&pipes);
+    }
     gt_chunks_release(&pipes.writings);
     gt_chunks_release(&pipes.readings);
     free(pipes.sorted);

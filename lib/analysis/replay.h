@@ -28,7 +28,7 @@
 enum gt_replay_kind {
     GT_REPLAY_RUN,    /* ns on a CPU, with the GIL `what` or with none; 0: only gives it up */
     GT_REPLAY_SLEEP,  /* ns without a CPU, whatever else happens; likewise */
-    GT_REPLAY_AWAIT,  /* the event `what` … */
+    GT_REPLAY_AWAIT,  /* the event `what`, for `ns` at most; 0: for ever … */
     GT_REPLAY_SIGNAL, /* … of which this is one of the signals that it needs */
     GT_REPLAY_LOCK,   /* takes the lock `what` … */
     GT_REPLAY_UNLOCK, /* … and gives it, in the order of asking */

@@ -107,6 +107,22 @@ static uint32_t leave_line(struct sim *sim, struct line *line)
     return index;
 }
 
+/* Leave it from the middle. */
+static void drop_out(struct sim *sim, struct line *line, uint32_t index)
+{
+    uint32_t before = line->first;
+
+    if (before == index) {
+        line->first = sim->threads[index].next;
+        return;
+    }
+    while (sim->threads[before].next != index)
+        before = sim->threads[before].next;
+    sim->threads[before].next = sim->threads[index].next;
+    if (line->last == index)
+        line->last = before;
+}
+
 static void wake(struct sim *sim, uint32_t index, int64_t after_ns)
 {
     sim->threads[index].doing = TIMED;
@@ -351,7 +367,11 @@ static bool do_step(struct sim *sim, uint32_t index, const struct gt_replay_step
     switch ((enum gt_replay_kind)step->kind) {
     case GT_REPLAY_AWAIT:
         event = &sim->events[step->what];
-        return pass(sim, index, event->missing == 0, &event->line);
+        if (pass(sim, index, event->missing == 0, &event->line))
+            return true;
+        if (step->ns > 0)
+            gt_heap_put(&sim->timers, index, sim->now_ns + (double)step->ns);
+        return false;
     case GT_REPLAY_SIGNAL:
         signal_event(sim, &sim->events[step->what]);
         return true;
@@ -414,7 +434,10 @@ static void timer_rings(struct sim *sim, uint32_t index)
     struct thread *thread = &sim->threads[index];
     uint32_t gil = thread->takes;
 
-    if (gil != GT_REPLAY_NONE) {
+    if (thread->doing == AWAITING) { /* an event, long enough */
+        drop_out(sim, &sim->events[step_of(thread)->what].line, index);
+        thread->at++;
+    } else if (gil != GT_REPLAY_NONE) {
         thread->takes = GT_REPLAY_NONE;
         if (sim->gils[gil].owner == GT_REPLAY_NONE) {
             own(sim, index, gil);

@@ -149,7 +149,8 @@ static int tell_bond(struct gt_telling *telling, struct gt_teller *teller,
                      const struct gt_bond *bond)
 {
     struct gt_replay *replay = &telling->story->replay;
-    struct gt_replay_step step = {.kind = (uint8_t)bond->kind, .what = bond->what};
+    struct gt_replay_step step = {
+        .kind = (uint8_t)bond->kind, .what = bond->what, .ns = bond->limit_ns};
 
     if (bond->kind == GT_BOND_NOTHING)
         return 0;
