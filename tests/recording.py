@@ -1,12 +1,15 @@
-"""Recordings of the tests' own: GIL probes, futex calls and scheduling of one run, by perf alone.
+"""Recordings of the tests' own: GIL probes, the futex source's probes, futex calls and scheduling of
+one run, by perf alone.
 
 One run seen by every source at once is the only fair comparison of sources: two runs of a program
 never contend alike. `Recording.text` gives what one source would have seen of it.
 """
 import contextlib
+import functools
 import os
 import re
 import subprocess
+import tempfile
 import time
 import uuid
 
@@ -45,15 +48,35 @@ def remove(group):
                    stderr=subprocess.DEVNULL, timeout=60)
 
 
+@functools.lru_cache(maxsize=None)
+def contended_places(python):
+    """Where giltracer puts the futex source's probes: definitions without their group."""
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run([str(harness.GILTRACER), "-v", "--gil-source", "futex", "--python",
+                               python, "-c", "pass"], cwd=folder, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=60)
+    found = re.findall(r"(?m)^probe: +[^:\s]+:(contended_\w+) in .* at (0x[0-9a-f]+)( on return)?$",
+                       done.stderr.decode())
+    assert found, done.stderr.decode()
+    registers = ("%x0", "%x1") if os.uname().machine == "aarch64" else ("%di", "%si")
+    wake, cond = "uaddr=%s:x64 op=%s:x32" % registers, "cond=%s:x64" % registers[0]
+    return ["%s=%s%s" % (event, offset, "%return result=$retval:x32" if back else
+                         " " + (wake if "wake" in event else cond))
+            for event, offset, back in found]
+
+
 @contextlib.contextmanager
-def gil_probes(libc):
-    """The two libc probes in a group that no giltracer's clean-up takes for its own."""
+def gil_probes(libc, contended=()):
+    """The two libc probes, and others there, in a group that no giltracer's clean-up takes for its
+    own."""
     group = "gtest_%s" % uuid.uuid4().hex[:10]
     register = "%x0" if os.uname().machine == "aarch64" else "%di"
     words = []
     for event, function in (("signal", "pthread_cond_signal"),
                             ("wait", "pthread_cond_timedwait")):
         words += ["-a", "%s:%s=%s cond=%s:x64" % (group, event, function, register)]
+    for definition in contended:
+        words += ["-a", "%s:%s" % (group, definition)]
     try:
         install(["perf", "probe", "-f", "-x", libc, *words], group)  # beside others
         yield group
@@ -67,12 +90,14 @@ class Recording:
     def __init__(self, path, whole, group):
         self.path, self.whole, self.group = path, whole, group
 
-    def text(self, probes=True, futex=True, sched=True, stacks=True):
+    def text(self, probes=True, futex=True, sched=True, stacks=True, contended=False):
         drop, text = [], self.whole
         if not stacks:  # frames, and the empty line that ends a stack
             text = re.sub(rb"(?m)^(?:\s+[0-9a-f]+ .*\))?\n", b"", text)
         if not probes and self.group:
-            drop.append(re.escape(self.group) + ":")
+            drop.append(re.escape(self.group) + r":(?!contended)\w+:")
+        if not contended and self.group:
+            drop.append(re.escape(self.group) + r":contended\w+:")
         if not futex:
             drop.append(r"syscalls:sys_(?:enter|exit)_futex:")
         if not sched:
@@ -83,11 +108,13 @@ class Recording:
         return pattern.sub(b"", text)
 
 
-def record(folder, python, argv, probes=True, futex=True, sched=True, stacks=False):
+def record(folder, python, argv, probes=True, futex=True, sched=True, stacks=False,
+           contended=False):
     """Record a run of a Python program; stacks only when asked, their text is long."""
+    places = contended_places(python.path) if contended else ()
     path = folder / ("recording-%s.data" % uuid.uuid4().hex[:8])
     with contextlib.ExitStack() as stack:
-        group = stack.enter_context(gil_probes(libc_of(python))) if probes else None
+        group = stack.enter_context(gil_probes(libc_of(python), places)) if probes else None
         events = [group + ":*"] if probes else []
         events += FUTEX if futex else ()
         events += (STACKS if stacks else SWITCH, *SCHED) if sched else ()

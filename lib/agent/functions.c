@@ -196,6 +196,8 @@ static size_t extra_offset_of(int version)
         return 184;
     case 0x030d:
         return 192;
+    case 0x030e:
+        return 200;
     default:
         return 0;
     }

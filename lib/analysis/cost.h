@@ -2,7 +2,8 @@
  * What recording cost the program, estimated from the recording itself. Between two events of
  * one thread lies the cost of one of them, half before and half after: where hardly anything
  * else lies between them, the time is the cost. So the shortest holds tell what an event of
- * the GIL's costs, and the shortest calls what half a call does. On a loop of nothing but
+ * the GIL's costs, and the shortest calls what half a call does: of calls that have no event of
+ * the GIL's in them, and of holds less the calls in them. On a loop of nothing but
  * takes and drops this is within 1% of the difference to an untraced run with probes, which
  * are traps; with the agent, whose events cost less than the work between them, twice that.
  */

@@ -30,6 +30,11 @@ enum gt_event_kind {
     GT_EVENT_FUTEX_ENTER,
     GT_EVENT_FUTEX_EXIT,
 
+    /* A condition variable is waited for, seen from libc. ENTER: value: its address,
+     * other_value: 0 without a timeout. EXIT: value: the result, an errno. */
+    GT_EVENT_BLOCK_ENTER,
+    GT_EVENT_BLOCK_EXIT,
+
     /* Lives of threads and processes. */
     GT_EVENT_FORK, /* pid/tid: the new thread; other_pid/other_tid: who made it */
     GT_EVENT_EXIT, /* pid/tid: the thread that ended */

@@ -87,8 +87,9 @@ static int check_support(const struct gt_caps *caps, uv_loop_t *loop, const char
 static int check_sampling(const struct gt_caps *caps, uv_loop_t *loop, const char *event,
                           const char *spec, struct gt_error *err)
 {
-    char *argv[] = {caps->perf,  "record", "-q",         "-c", "1",    "-o",
-                    "/dev/null", "-e",     (char *)spec, "--", "true", NULL};
+    /* -N and -B: perf would begin a cache in the user's home. */
+    char *argv[] = {caps->perf, "record",    "-q", "-N",         "-B", "-c",   "1",
+                    "-o",       "/dev/null", "-e", (char *)spec, "--", "true", NULL};
     struct gt_child child;
     int rc = gt_tool_run(&child, loop, argv, CHECK_MS, err);
 

@@ -204,6 +204,7 @@ static int visit_symbols(const struct gt_elf *elf, const struct symbol_table *ta
             !offset_of_address(elf, raw->st_value, &symbol.offset))
             continue;
         symbol.name = table->strings + raw->st_name;
+        symbol.size_bytes = raw->st_size;
         /* The top bit says "hidden": only old programs that name the version get it. */
         symbol.default_version =
             !table->versions || i >= table->version_count || !(table->versions[i] & 0x8000);
@@ -241,7 +242,7 @@ int gt_elf_each_function(const struct gt_elf *elf, gt_elf_symbol_fn visit, void 
 
 struct search {
     const char *name;
-    uint64_t offset;
+    struct gt_elf_symbol *found;
 };
 
 static int compare_symbol(void *context, const struct gt_elf_symbol *symbol)
@@ -250,21 +251,21 @@ static int compare_symbol(void *context, const struct gt_elf_symbol *symbol)
 
     if (!symbol->default_version || strcmp(symbol->name, search->name) != 0)
         return 0;
-    search->offset = symbol->offset;
+    *search->found = *symbol;
+    search->found->name = NULL;
     return 1;
 }
 
-int gt_elf_find_function(const struct gt_elf *elf, const char *name, uint64_t *offset,
-                         struct gt_error *err)
+int gt_elf_find_function(const struct gt_elf *elf, const char *name,
+                         struct gt_elf_symbol *function, struct gt_error *err)
 {
-    struct search search = {name, 0};
+    struct search search = {name, function};
     int rc = each_function(elf, true, compare_symbol, &search, err);
 
     if (rc < 0)
         return rc;
     if (rc == 0)
         return gt_error_set(err, GT_ERR_NOT_FOUND, "%s does not define %s", elf->path, name);
-    *offset = search.offset;
     return 0;
 }
 

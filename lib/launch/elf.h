@@ -26,6 +26,7 @@ struct gt_elf {
 struct gt_elf_symbol {
     const char *name;     /* valid during the call */
     uint64_t offset;      /* in the file, of the first instruction */
+    uint64_t size_bytes;  /* as the symbol says: 0 when it does not */
     bool default_version; /* `name@@VERSION` or unversioned, rather than `name@VERSION` */
 };
 
@@ -40,9 +41,9 @@ void gt_elf_close(struct gt_elf *elf);
 int gt_elf_each_function(const struct gt_elf *elf, gt_elf_symbol_fn visit, void *context,
                          struct gt_error *err);
 
-/* The file offset of the default version of a dynamic function; GT_ERR_NOT_FOUND. */
-int gt_elf_find_function(const struct gt_elf *elf, const char *name, uint64_t *offset,
-                         struct gt_error *err);
+/* The default version of a dynamic function; GT_ERR_NOT_FOUND. Its name is not kept. */
+int gt_elf_find_function(const struct gt_elf *elf, const char *name,
+                         struct gt_elf_symbol *function, struct gt_error *err);
 
 /* The address (as linked) and size of an exported variable; GT_ERR_NOT_FOUND. */
 int gt_elf_find_object(const struct gt_elf *elf, const char *name, uint64_t *address,

@@ -67,3 +67,35 @@ size_t gt_insn_cheapest(uint16_t machine, const uint8_t *code, size_t length)
     }
     return at < length ? at : 0;
 }
+
+/* Long enough to be nothing else, wherever it begins. */
+static const uint8_t futex_x86_64[] = {
+    0xb8, 0xca, 0, 0,    0,          /* mov $202,%eax */
+    0x0f, 0x05,                      /* syscall */
+    0x48, 0x3d, 0, 0xf0, 0xff, 0xff, /* cmp $-4096,%rax: did it fail? */
+};
+
+static const uint8_t futex_aarch64[] = {
+    0x48, 0x0c, 0x80, 0xd2, /* mov x8, #98 */
+    0x01, 0,    0,    0xd4, /* svc #0 */
+};
+
+size_t gt_insn_futex_calls(uint16_t machine, const uint8_t *code, size_t length,
+                           uint64_t *offsets, size_t max)
+{
+    bool fixed = machine == EM_AARCH64; /* instructions of four bytes */
+    const uint8_t *pattern = fixed ? futex_aarch64 : futex_x86_64;
+    size_t size = fixed ? sizeof(futex_aarch64) : sizeof(futex_x86_64);
+    size_t count = 0;
+
+    if (!fixed && machine != EM_X86_64)
+        return 0;
+    for (size_t at = 0; at + size <= length; at += fixed ? 4 : 1) {
+        if (memcmp(code + at, pattern, size) != 0)
+            continue;
+        if (count < max)
+            offsets[count] = at;
+        count++;
+    }
+    return count;
+}

@@ -82,13 +82,13 @@ static int copy_text(char **to, const char *text, struct gt_error *err)
 
 static bool defines_signal(const char *path)
 {
+    struct gt_elf_symbol symbol;
     struct gt_elf elf;
-    uint64_t offset;
     bool found;
 
     if (gt_elf_open(&elf, path, NULL) < 0)
         return false;
-    found = gt_elf_find_function(&elf, "pthread_cond_signal", &offset, NULL) == 0;
+    found = gt_elf_find_function(&elf, "pthread_cond_signal", &symbol, NULL) == 0;
     gt_elf_close(&elf);
     return found;
 }

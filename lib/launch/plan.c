@@ -86,17 +86,32 @@ static int push_event(struct gt_plan *plan, const char *event, struct gt_error *
 
 static int push_futex_events(struct gt_plan *plan, struct gt_error *err)
 {
-    plan->futex = true;
     int rc = push_event(plan, "syscalls:sys_enter_futex", err);
 
     return rc < 0 ? rc : push_event(plan, "syscalls:sys_exit_futex", err);
 }
 
-static int use_futex(struct gt_plan *plan, const struct gt_caps *caps, struct gt_error *err)
+/*
+ * With probes in libc that only contention reaches. The tracepoints of the futex system call
+ * tell the same, but once they are enabled every system call takes the kernel's slow path (37
+ * ns each, which is 1.1 of a loop that does little else). They serve where no probes can be
+ * installed, and with a libc that is not understood.
+ */
+static int use_futex(struct gt_plan *plan, const struct gt_caps *caps,
+                     const struct gt_interp *interp, bool installable, struct gt_error *err)
 {
+    int rc;
+
     if (caps->trace_why[0])
         return gt_error_set(err, GT_ERR_PERMISSION, "cannot see the GIL: %s", caps->trace_why);
     plan->gil_source = GT_GIL_FUTEX;
+    plan->futex = true;
+    if (installable) {
+        rc = gt_probes_plan_contended(&plan->probes, interp->libc, err);
+        if (rc != GT_ERR_NOT_FOUND && rc != GT_ERR_UNSUPPORTED)
+            return rc;
+        gt_probes_forget(&plan->probes);
+    }
     return push_futex_events(plan, err);
 }
 
@@ -125,6 +140,7 @@ static int choose_states(struct gt_plan *plan, const struct gt_plan_request *req
                    : 0;
     plan->stacks = request->call_graph;
     if (!request->gil_detect && !plan->stacks) {
+        plan->futex = true;
         rc = push_futex_events(plan, err);
         if (rc < 0)
             return rc;
@@ -191,7 +207,7 @@ static int choose_source(struct gt_plan *plan, const struct gt_plan_request *req
     if (!request->gil_detect)
         return 0;
     if (request->gil_source == GT_GIL_FUTEX)
-        return use_futex(plan, caps, err);
+        return use_futex(plan, caps, interp, installable, err);
     if (request->gil_source == GT_GIL_AGENT)
         return use_agent(plan);
     if (!installable && !caps->trace_why[0]) {
@@ -325,8 +341,10 @@ int gt_plan_record_command(const struct gt_plan *plan, const struct gt_caps *cap
         failed |= gt_strvec_push(argv, "-m") | gt_strvec_pushf(argv, "%uM", plan->buffer_mib);
     if (plan->states)
         failed |= gt_strvec_push(argv, "--switch-events");
+    /* Of all events, lest perf script say that it cannot print it for some (5.10). */
+    failed |= gt_strvec_push(argv, "--sample-cpu");
     if (plan->counters.count)
-        failed |= gt_strvec_push(argv, "--sample-cpu") | gt_strvec_push(argv, "-P");
+        failed |= gt_strvec_push(argv, "-P");
     /* -d records where data is mapped, too: perf's unwinder looks for the lowest mapping of a
      * library, which is not the executable one. */
     if (plan->stacks)

@@ -35,7 +35,7 @@ struct gt_plan {
     struct gt_strvec events;    /* for perf record -e */
     bool states;                /* scheduling is recorded: switch records at least */
     bool stacks;                /* with stacks */
-    bool futex;                 /* futex calls are recorded */
+    bool futex;                 /* waits for condition variables are recorded */
     bool agent;                 /* the target is started with the agent preloaded */
     struct gt_strvec counters;  /* the user's own events, as perf script will name them */
     struct gt_strvec env;       /* its whole environment then; empty: ours */

@@ -3,6 +3,7 @@
 #include "base/nstime.h"
 #include "launch/gate.h"
 
+#include <bsd/unistd.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -136,7 +137,7 @@ int gt_sentry_main(void)
     sigset_t signals;
 
     prctl(PR_SET_NAME, GT_SENTRY_NAME);
-    close_range(SENTRY_FD + 1, ~0u, 0);
+    closefrom(SENTRY_FD + 1);
     sigprocmask(SIG_BLOCK, NULL, &signals);
     pollers[0] = (struct pollfd){SENTRY_FD, POLLIN, 0};
     pollers[1] = (struct pollfd){signalfd(-1, &signals, SFD_NONBLOCK), POLLIN, 0};

@@ -5,7 +5,9 @@
 #include <string.h>
 
 /*
- * GIL waits from the futex system call alone (FACTS: "Contention alone, at almost no cost").
+ * GIL waits from the futex system call alone (FACTS: "Contention alone, at almost no cost"),
+ * or from the places in libc that only contention reaches: the same, but that these tell the
+ * condition variable itself, and that who waited has the mutex again.
  *
  * glibc's condition variable at address A waits and wakes on the words A+40 and A+44. So a
  * timed wait on one of them makes A a candidate, and everything that happens on it is kept
@@ -21,7 +23,7 @@
  * Where only one thread ever waits nobody passes it on. Then forced switching tells: who has
  * just woken a waiter sleeps on `switch_cond` until that one has acquired.
  *
- * (Since glibc 2.41 the words are at A+32 and A+36: all of this moves along by 8 bytes.)
+ * Since glibc 2.41 the words are at A+32 and A+36. A is then told 8 bytes too low by a word.
  */
 
 enum {
@@ -29,8 +31,10 @@ enum {
     OP_WAIT = 0,
     OP_WAKE = 1,
     OP_WAIT_BITSET = 9,
-    WORD_0 = 40, /* pthread_cond_t.__g_signals[0], [1] */
-    WORD_1 = 44, /* an address that is 4 modulo 8: no semaphore's */
+    WORD_0 = 40,    /* pthread_cond_t.__g_signals[0] */
+    WORD_1 = 44,    /* [1]; an address that is 4 modulo 8: no semaphore's */
+    WORD_MOVED = 8, /* lower, since glibc 2.41 */
+    BOTH_WORDS = 3, /* or libc said that it is a condition variable */
 };
 
 /*
@@ -38,10 +42,10 @@ enum {
  * one file, 64 bytes apart, in the order of their definitions or, as compilers have it, in the
  * opposite one.
  */
-static const uint64_t mutex_distances[] = {48, 0 - (uint64_t)64, 64};
+static const uint64_t mutex_distances[] = {48, 48 + WORD_MOVED, 0 - (uint64_t)64, 64};
 static const uint64_t switch_distances[] = {GT_DISTANCE_X86_64, GT_DISTANCE_AARCH64,
                                             0 - (uint64_t)128, 128};
-enum { MUTEX_DISTANCES = 3, SWITCH_DISTANCES = 4 };
+enum { MUTEX_DISTANCES = 4, SWITCH_DISTANCES = 4 };
 
 static struct gt_candidate *candidate_at(const struct gt_timeline *timeline, uint32_t index)
 {
@@ -87,7 +91,7 @@ static void forget_lock(struct gt_candidate *candidate)
     enum { ENOUGH = 1 << 14 };
 
     if (candidate->entries.count >= ENOUGH && !candidate->known &&
-        !(candidate->used_word[0] && candidate->used_word[1]))
+        candidate->used_words != BOTH_WORDS)
         gt_chunks_truncate(&candidate->entries, 0);
 }
 
@@ -133,15 +137,26 @@ static uint64_t cond_of_word(uint64_t word)
     return word - (word % 8 == 4 ? WORD_1 : WORD_0);
 }
 
-/* The candidate whose switch_cond has this word. */
+/* The candidate whose switch_cond this is. */
 static struct gt_candidate *find_switch(const struct gt_timeline *timeline, uint32_t process,
-                                        uint64_t word)
+                                        uint64_t cond)
 {
     struct gt_candidate *candidate = NULL;
 
     for (size_t i = 0; !candidate && i < SWITCH_DISTANCES; i++)
-        candidate = find(timeline, process, cond_of_word(word) - switch_distances[i]);
+        candidate = find(timeline, process, cond - switch_distances[i]);
     return candidate;
+}
+
+/* The candidate that has this word, found by `finder`. The second place is of conds that libc
+ * told: candidates that words told are all off by as much. */
+static struct gt_candidate *
+find_by_word(struct gt_candidate *finder(const struct gt_timeline *, uint32_t, uint64_t),
+             const struct gt_timeline *timeline, uint32_t process, uint64_t word)
+{
+    struct gt_candidate *candidate = finder(timeline, process, cond_of_word(word));
+
+    return candidate ? candidate : finder(timeline, process, cond_of_word(word) + WORD_MOVED);
 }
 
 /* The candidate whose mutex has this word. */
@@ -155,8 +170,8 @@ static struct gt_candidate *find_mutex(const struct gt_timeline *timeline, uint3
     return candidate;
 }
 
-/* Does who takes the GIL use this word: the condition variable's, the mutex's, switch_cond's?
- */
+/* Does who takes the GIL use this: a word or the address of the condition variable, of
+ * switch_cond, or the mutex? */
 static bool is_of_taking(uint64_t address, uint64_t word)
 {
     bool is = word - address < sizeof(pthread_cond_t);
@@ -164,7 +179,7 @@ static bool is_of_taking(uint64_t address, uint64_t word)
     for (size_t i = 0; !is && i < MUTEX_DISTANCES; i++)
         is = word == address + mutex_distances[i];
     for (size_t i = 0; !is && i < SWITCH_DISTANCES; i++)
-        is = cond_of_word(word) == address + switch_distances[i];
+        is = word - (address + switch_distances[i]) < sizeof(pthread_cond_t);
     return is;
 }
 
@@ -180,16 +195,16 @@ int gt_futex_left(struct gt_timeline *timeline, uint32_t thread, int64_t time_ns
     return candidate ? note(timeline, candidate, thread, GT_FUTEX_LEFT, time_ns) : 0;
 }
 
+/* Waits for the condition variable at `address`, which is known to use `words`. */
 static int enter_wait(struct gt_timeline *timeline, uint32_t process, uint32_t thread,
-                      const struct gt_event *event)
+                      const struct gt_event *event, uint64_t address, unsigned words)
 {
     struct gt_thread_state *state = gt_thread_state_at(timeline, thread);
-    uint64_t address = cond_of_word(event->value);
     struct gt_candidate *candidate = find(timeline, process, address);
     bool timed = event->other_value != 0;
 
     if (!candidate && !timed) {
-        candidate = find_switch(timeline, process, event->value);
+        candidate = find_switch(timeline, process, address);
         if (candidate) {
             candidate->used_neighbour = true;
             candidate->switched |= candidate->last_waker == thread;
@@ -203,7 +218,7 @@ static int enter_wait(struct gt_timeline *timeline, uint32_t process, uint32_t t
     if (!candidate || note(timeline, candidate, thread, GT_FUTEX_WAIT, event->time_ns) ||
         gt_hashmap_put(&candidate->waited, thread, 1))
         return -1;
-    candidate->used_word[event->value % 8 == 4] = true;
+    candidate->used_words |= words;
     state->futex_wait = state->futex_loop = address;
     return 0;
 }
@@ -211,7 +226,7 @@ static int enter_wait(struct gt_timeline *timeline, uint32_t process, uint32_t t
 static int enter_wake(struct gt_timeline *timeline, uint32_t process, uint32_t thread,
                       const struct gt_event *event)
 {
-    struct gt_candidate *candidate = find(timeline, process, cond_of_word(event->value));
+    struct gt_candidate *candidate = find_by_word(find, timeline, process, event->value);
 
     if (candidate) {
         if (gt_hashmap_get(&candidate->waited, thread) != GT_HASHMAP_NONE)
@@ -225,7 +240,7 @@ static int enter_wake(struct gt_timeline *timeline, uint32_t process, uint32_t t
         candidate->used_neighbour = true;
         return note(timeline, candidate, thread, GT_FUTEX_UNLOCK, event->time_ns);
     }
-    candidate = find_switch(timeline, process, event->value);
+    candidate = find_by_word(find_switch, timeline, process, event->value);
     if (!candidate)
         return 0;
     candidate->used_neighbour = true;
@@ -250,7 +265,8 @@ static int returned(struct gt_timeline *timeline, uint32_t process, uint32_t thr
     struct gt_thread_state *state = gt_thread_state_at(timeline, thread);
     struct gt_candidate *candidate =
         state->futex_wait ? find(timeline, process, state->futex_wait) : NULL;
-    bool timed_out = event->value == (uint64_t)-ETIMEDOUT;
+    bool timed_out =
+        event->value == (uint64_t)-ETIMEDOUT || event->value == (uint64_t)ETIMEDOUT;
 
     state->futex_wait = 0;
     return candidate ? note(timeline, candidate, thread,
@@ -264,14 +280,17 @@ int gt_futex_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt
     const struct gt_thread_state *state = gt_thread_state_at(timeline, thread);
 
     timeline->saw_futex = true;
-    if (event->kind == GT_EVENT_FUTEX_EXIT)
+    if (event->kind == GT_EVENT_FUTEX_EXIT || event->kind == GT_EVENT_BLOCK_EXIT)
         return returned(timeline, process, thread, event);
     if (state->futex_loop && !is_of_taking(state->futex_loop, event->value) &&
         gt_futex_left(timeline, thread, event->time_ns))
         return -1;
+    if (event->kind == GT_EVENT_BLOCK_ENTER)
+        return enter_wait(timeline, process, thread, event, event->value, BOTH_WORDS);
     switch (event->flags & OP_MASK) {
     case OP_WAIT_BITSET:
-        return enter_wait(timeline, process, thread, event);
+        return enter_wait(timeline, process, thread, event, cond_of_word(event->value),
+                          event->value % 8 == 4 ? 2 : 1);
     case OP_WAKE:
         return enter_wake(timeline, process, thread, event);
     case OP_WAIT:
@@ -295,7 +314,7 @@ void gt_futex_runtime(struct gt_timeline *timeline, uint32_t process, uint64_t s
 static bool is_gil(const struct gt_candidate *candidate)
 {
     return candidate->known ||
-           (candidate->used_word[0] && candidate->used_word[1] &&
+           (candidate->used_words == BOTH_WORDS &&
             (candidate->switched ||
              (candidate->passed_on && (candidate->used_neighbour || !candidate->runtime))));
 }

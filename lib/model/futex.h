@@ -31,9 +31,9 @@ struct gt_candidate {
     uint32_t process;
     uint64_t address;
     struct gt_chunks entries; /* of struct gt_futex_entry */
-    bool used_word[2];
-    bool used_neighbour; /* its mutex or switch_cond was waited for or woken */
-    bool switched;       /* who woke one of its waiters slept on switch_cond next */
+    unsigned used_words;      /* bit 0, bit 1: of its two */
+    bool used_neighbour;      /* its mutex or switch_cond was waited for or woken */
+    bool switched;            /* who woke one of its waiters slept on switch_cond next */
     uint32_t last_waker;
     bool passed_on;           /* somebody who waited here woke others here */
     struct gt_hashmap waited; /* who waited here: threads */

@@ -449,6 +449,8 @@ static int feed_thread_event(struct gt_timeline *timeline, const struct gt_event
         return gt_gil_function(timeline, index, event);
     case GT_EVENT_FUTEX_ENTER:
     case GT_EVENT_FUTEX_EXIT:
+    case GT_EVENT_BLOCK_ENTER:
+    case GT_EVENT_BLOCK_EXIT:
         return gt_futex_feed(timeline, index, event);
     case GT_EVENT_CALL:
     case GT_EVENT_RETURN:

@@ -2,6 +2,7 @@
 
 #include "base/nstime.h"
 
+#include <bsd/string.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,14 +18,26 @@ static int add(struct gt_report *report, struct gt_buf *sentence, int failed)
     return rc;
 }
 
+/* "SIGSEGV", or what a glibc before 2.32 knows: "Segmentation fault". */
+static void name_signal(int number, char *name, size_t size)
+{
+#if __GLIBC_PREREQ(2, 32)
+    snprintf(name, size, "SIG%s", sigabbrev_np(number) ? sigabbrev_np(number) : "?");
+#else
+    strlcpy(name, strsignal(number), size);
+#endif
+}
+
 static int say_end(struct gt_report *report, struct gt_buf *text)
 {
     int number = report->info->term_signal;
+    char name[64];
 
-    if (number > 0)
+    if (number > 0) {
+        name_signal(number, name, sizeof(name));
         return add(report, text,
-                   gt_buf_addf(text, "The program was ended by signal %d (SIG%s).", number,
-                               sigabbrev_np(number) ? sigabbrev_np(number) : "?"));
+                   gt_buf_addf(text, "The program was ended by signal %d (%s).", number, name));
+    }
     if (report->info->exit_status > 0)
         return add(report, text,
                    gt_buf_addf(text, "The program ended with exit status %d.",

@@ -126,6 +126,11 @@ static bool in_group(const char *name, const char *colon, const char *group)
     return (size_t)(colon - name) == length && memcmp(name, group, length) == 0;
 }
 
+static bool starts(const char *event, size_t length, const char *word)
+{
+    return length >= strlen(word) && memcmp(event, word, strlen(word)) == 0;
+}
+
 /* Probe names are given by people and by perf (`_1`, `__return`): look for the words. */
 static enum gt_event_class classify(const char *name, size_t length)
 {
@@ -136,28 +141,34 @@ static enum gt_event_class classify(const char *name, size_t length)
 
     if (!colon || is_modifiers(event, rest))
         return GT_CLASS_COUNTER;
-    if (rest >= 15 && memcmp(event, "sys_enter_futex", 15) == 0)
+    if (starts(event, rest, "sys_enter_futex"))
         return GT_CLASS_FUTEX_ENTER;
-    if (rest >= 14 && memcmp(event, "sys_exit_futex", 14) == 0)
+    if (starts(event, rest, "sys_exit_futex"))
         return GT_CLASS_FUTEX_EXIT;
-    if (rest >= 12 && memcmp(event, "sched_switch", 12) == 0)
+    if (starts(event, rest, "sched_switch"))
         return GT_CLASS_SCHED_SWITCH;
-    if (rest >= 12 && memcmp(event, "sched_wakeup", 12) == 0)
+    if (starts(event, rest, "sched_wakeup"))
         return GT_CLASS_SCHED_WAKEUP;
-    if (rest >= 12 && memcmp(event, "sched_waking", 12) == 0)
+    if (starts(event, rest, "sched_waking"))
         return GT_CLASS_SCHED_WAKING;
-    if (rest >= 14 && memcmp(event, "sched_process_", 14) == 0)
+    if (starts(event, rest, "sched_process_"))
         return GT_CLASS_LIFE;
+    if (starts(event, rest, "contended_wake"))
+        return GT_CLASS_CONTENDED_WAKE;
+    if (starts(event, rest, "contended_wait"))
+        return is_return ? GT_CLASS_CONTENDED_RETURN : GT_CLASS_CONTENDED_WAIT;
+    if (starts(event, rest, "contended_block"))
+        return GT_CLASS_CONTENDED_BLOCK;
     if (has(event, rest, "take_gil"))
         return is_return ? GT_CLASS_TAKE_RETURN : GT_CLASS_TAKE_ENTER;
     if (has(event, rest, "drop_gil"))
         return is_return ? GT_CLASS_DROP_RETURN : GT_CLASS_DROP_ENTER;
     if (is_return || in_group(name, colon, "syscalls") || in_group(name, colon, "signal"))
         return GT_CLASS_COUNTER; /* "signal:signal_generate" is the kernel's */
-    if (has(event, rest, "cond_signal") || (rest >= 6 && memcmp(event, "signal", 6) == 0))
+    if (has(event, rest, "cond_signal") || starts(event, rest, "signal"))
         return GT_CLASS_COND_SIGNAL;
     if (has(event, rest, "timedwait") || has(event, rest, "clockwait") ||
-        (rest >= 4 && memcmp(event, "wait", 4) == 0))
+        starts(event, rest, "wait"))
         return GT_CLASS_COND_WAIT;
     return GT_CLASS_COUNTER;
 }
@@ -348,6 +359,18 @@ static bool parse_futex(const char *at, const char *end, struct gt_event *event)
     return true;
 }
 
+/* "(7f90ee4feebd) uaddr=0xa5b8f0 op=0x81", of a probe on the system call. */
+static bool parse_wake(const char *at, const char *end, struct gt_event *event)
+{
+    uint64_t operation;
+
+    if (!parse_key(at, end, " uaddr=0x", &event->value) ||
+        !parse_key(at, end, " op=0x", &operation))
+        return false;
+    event->flags = (uint32_t)operation;
+    return true;
+}
+
 static enum gt_line_kind parse_class(enum gt_event_class event_class, const char *at,
                                      const char *end, struct gt_event *event)
 {
@@ -390,6 +413,18 @@ static enum gt_line_kind parse_class(enum gt_event_class event_class, const char
         if (end - at > 2 && at[0] == '0' && at[1] == 'x')
             read_hex(at + 2, end, &event->value);
         break;
+    case GT_CLASS_CONTENDED_WAKE:
+        event->kind = parse_wake(at, end, event) ? GT_EVENT_FUTEX_ENTER : GT_EVENT_OTHER;
+        break;
+    case GT_CLASS_CONTENDED_WAIT:
+    case GT_CLASS_CONTENDED_BLOCK:
+        event->kind = parse_address(at, end, event) ? GT_EVENT_BLOCK_ENTER : GT_EVENT_OTHER;
+        event->other_value = event_class == GT_CLASS_CONTENDED_WAIT;
+        break;
+    case GT_CLASS_CONTENDED_RETURN:
+        event->kind = parse_key(at, end, "result=0x", &event->value) ? GT_EVENT_BLOCK_EXIT
+                                                                     : GT_EVENT_OTHER;
+        break;
     case GT_CLASS_COUNTER:
         event->kind = GT_EVENT_COUNTER;
         break;
@@ -426,7 +461,7 @@ static bool parse_frame(const char *at, const char *end, struct gt_frame *frame)
     while (at < end && (*at == ' ' || *at == '\t'))
         at++;
     at = read_hex(at, end, &frame->address);
-    if (!at || at == end || *at != ' ' || end[-1] != ')')
+    if (!at || at >= end || *at != ' ' || end[-1] != ')')
         return false;
     at = skip_spaces(at, end);
     open = find_dso(at, end);

@@ -22,7 +22,7 @@ def test_page_faults_are_charged(folder, mode, where):
     done = trace([target("faults"), mode, PAGES], folder, DEBIAN, ["-e", "page-faults", "--no-python-trace"])
     rows = counter(done.summary, "page-faults")["threads"]
     row = max(rows, key=lambda row: row["total"])
-    assert row["label"] == "thread 2"
+    assert row["label"] != "main"
     # Page faults are recorded one by one; the thread has some of its own.
     assert PAGES <= row["total"] <= PAGES + 200, row
     assert row[where] >= PAGES, row
@@ -54,12 +54,13 @@ def test_tracepoints_are_counted(folder):
                   "emulation-faults", "--state-detect", "--no-python-trace"])
     totals = {row["label"]: row["total"]
               for row in counter(done.summary, "syscalls:sys_enter_write")["threads"]}
-    assert totals["thread 2"] == 100 and totals["thread 3"] == 150, totals
+    workers = sorted(set(totals) - {"main"})  # CPython 3.14 tells the kernel their names
+    assert [totals[label] for label in workers] == [100, 150], totals
     slept = {row["label"]: row["total"]
              for row in counter(done.summary, "sched:sched_switch")["threads"]}
     left = {row["label"]: sum(state["count"] for name, state in row["states"].items()
                               if name != "running") for row in done.summary["threads"]}
-    for label in ("thread 2", "thread 3"):
+    for label in workers:
         assert 10 <= slept[label] <= left[label] + 1, (slept, left)
     never = counter(done.summary, "emulation-faults")
     assert never["samples"] == 0 and never["threads"] == []
@@ -85,7 +86,7 @@ def test_tracks_and_table(folder):
     whole = [event["args"]["process"] for event in events]
     assert whole == sorted(whole) and whole[-1] == sum(totals.values())
     assert "Counts of page-faults:" in done.run.err
-    (row,) = re.findall(r"^\d+ .*k +thread 2$|^\d+.*thread 2$",
+    (row,) = re.findall(r"^\d+.*(?:thread 2|Thread-1 \(touch)$",
                         done.run.err.split("Counts of page-faults:")[1], re.M)[:1]
     assert re.match(r"\d+\s+[\d.]+k\s+[\d.]+k\s+[\d.]+[kM]?/s\s+", row), row
 

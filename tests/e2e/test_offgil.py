@@ -70,7 +70,7 @@ def test_other_states_and_threads(kept):
     assert run.status == 0 and others
     assert not any("take_gil" in " ".join(frames) for frames in others)
     apart = folded(offgil("--threads", data).out)
-    assert {frames[1] for frames in apart} >= {"thread 2", "thread 3"}
+    assert len({frames[1] for frames in apart} - {"main"}) >= 2
     assert abs(sum(apart.values()) - sum(folded(offgil(data).out).values())) <= len(apart)
     run = offgil("--state", "D", data)
     assert run.status == 0

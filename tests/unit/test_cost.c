@@ -79,6 +79,7 @@ static void the_shortest_calls_tell_what_half_a_call_costs(void **state)
     struct gt_cost cost;
 
     (void)state;
+    acquire(t, time_ns++, 10, 10, A);
     for (int i = 0; i < 70000; i++, time_ns += 500) { /* more than there are samples */
         call(t, time_ns, true);
         call(t, time_ns + (i % 10 ? 300 : 50), false);
@@ -86,7 +87,28 @@ static void the_shortest_calls_tell_what_half_a_call_costs(void **state)
     cost = end(t);
     assert_int_equal(cost.calls, 70000);
     assert_int_equal(cost.call_ns, 100);
-    assert_int_equal(cost.total_ns, 400 * 1000 + 70000 * 100);
+    assert_int_equal(cost.total_ns, 401 * 1000 + 70000 * 100);
+}
+
+/* Each call gives the GIL up meanwhile, each hold has a return and a call in it. */
+static void events_within_each_other_are_told_apart(void **state)
+{
+    struct gt_timeline *t = begin();
+    struct gt_cost cost;
+    int64_t time_ns = 1000;
+
+    (void)state;
+    for (int i = 0; i < 1000; i++, time_ns += 400) {
+        acquire(t, time_ns, 10, 10, A);
+        if (i)
+            call(t, time_ns + 40, false);
+        call(t, time_ns + 60, true);
+        release(t, time_ns + 110, 10, 10, A);
+    }
+    cost = end(t);
+    assert_int_equal(cost.calls, 1000);
+    assert_int_equal(cost.call_ns, -1); /* no call is without */
+    assert_int_equal(cost.gil_event_ns, 110 - 2 * (75 / 2));
 }
 
 static void few_or_long_holds_tell_nothing(void **state)
@@ -111,6 +133,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_shortest_holds_tell_what_an_event_costs),
         cmocka_unit_test(the_shortest_calls_tell_what_half_a_call_costs),
+        cmocka_unit_test(events_within_each_other_are_told_apart),
         cmocka_unit_test(few_or_long_holds_tell_nothing),
     };
 

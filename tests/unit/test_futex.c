@@ -29,9 +29,10 @@ static int teardown(void **state)
     return 0;
 }
 
-static void call(int64_t time_ns, int32_t tid, uint64_t address, uint32_t op, uint64_t timeout)
+static void enter(enum gt_event_kind kind, int64_t time_ns, int32_t tid, uint64_t address,
+                  uint32_t op, uint64_t timeout)
 {
-    struct gt_event event = {.kind = GT_EVENT_FUTEX_ENTER,
+    struct gt_event event = {.kind = kind,
                              .time_ns = time_ns,
                              .pid = 7,
                              .tid = tid,
@@ -43,6 +44,17 @@ static void call(int64_t time_ns, int32_t tid, uint64_t address, uint32_t op, ui
                              .text = ""};
 
     assert_int_equal(gt_timeline_feed(timeline, &event), 0);
+}
+
+static void call(int64_t time_ns, int32_t tid, uint64_t address, uint32_t op, uint64_t timeout)
+{
+    enter(GT_EVENT_FUTEX_ENTER, time_ns, tid, address, op, timeout);
+}
+
+/* As libc tells it. */
+static void blocks(int64_t time_ns, int32_t tid)
+{
+    enter(GT_EVENT_BLOCK_ENTER, time_ns, tid, COND, 0, 1);
 }
 
 static void waits(int64_t time_ns, int32_t tid, uint64_t address)
@@ -95,6 +107,53 @@ static void passed_to_and_fro(void **state)
     assert_int_equal(member_of_tid(timeline, gil, 9)->wait_ns, 2 * (5 * MS - US + 10));
     assert_int_equal(gt_span_at(&gil->holds, 1)->end_ns, 20 * MS);
     assert_null(broken_invariant(timeline));
+}
+
+/* As libc's own paths tell it, of a libc that has its words at `word`. */
+static void told_by_libc(uint64_t word)
+{
+    const struct gt_gil *gil;
+
+    for (int i = 0; i < 4; i++) {
+        int32_t holder = i % 2 ? 9 : 8, waiter = i % 2 ? 8 : 9;
+        int64_t time_ns = (10 + 5 * i) * MS;
+
+        blocks(time_ns + US, waiter);
+        wakes(time_ns + 5 * MS, holder, word + (i % 2 ? 4 : 0));
+        assert_int_equal(
+            feed(timeline, GT_EVENT_BLOCK_EXIT, time_ns + 5 * MS + 10, 7, waiter, 0), 0);
+    }
+    tick(timeline, 40 * MS, 7, 8, 0);
+    gil = only_gil();
+    assert_true(gil->address == COND);
+    assert_int_equal(gil->handovers, 4);
+    assert_int_equal(member_of_tid(timeline, gil, 9)->wait_ns, 2 * (5 * MS - US + 10));
+    assert_null(broken_invariant(timeline));
+}
+
+static void told_by_libc_as_it_was(void **state)
+{
+    (void)state;
+    told_by_libc(COND + 40);
+}
+
+static void told_by_libc_since_2_41(void **state)
+{
+    (void)state;
+    told_by_libc(COND + 32);
+}
+
+/* A condition variable beyond doubt, but its consumer never wakes anybody. */
+static void a_queue_of_a_library_is_none(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 6; i++) {
+        blocks(i * MS + 1, 9);
+        wakes(i * MS + 500, 8, WORD);
+        assert_int_equal(feed(timeline, GT_EVENT_BLOCK_EXIT, i * MS + 510, 7, 9, 0), 0);
+    }
+    assert_int_equal(gt_timeline_finish(timeline, NULL), 0);
+    assert_int_equal(timeline->gils.count, 0);
 }
 
 static void one_word_is_a_lock(void **state)
@@ -447,6 +506,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(passed_to_and_fro, setup, teardown),
+        cmocka_unit_test_setup_teardown(told_by_libc_as_it_was, setup, teardown),
+        cmocka_unit_test_setup_teardown(told_by_libc_since_2_41, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_queue_of_a_library_is_none, setup, teardown),
         cmocka_unit_test_setup_teardown(one_word_is_a_lock, setup, teardown),
         cmocka_unit_test_setup_teardown(a_queue_is_none, setup, teardown),
         cmocka_unit_test_setup_teardown(in_the_runtime_it_needs_no_pattern, setup, teardown),

@@ -479,10 +479,33 @@ static void both_texts_of_futex(void **state)
     assert_true(event.value == (uint64_t)-110);
 }
 
+static void probes_of_the_futex_source(void **state)
+{
+    (void)state;
+    check_futex(TASK "gt_1_2_3:contended_wake_1: (7f90ee4feeb8) uaddr=0xa5b8f4 op=0x81",
+                0xa5b8f4, 1, false);
+    assert_int_equal(parse(TASK "gt_1_2_3:contended_wait: (7f90ee4feeb8) cond=0xa5b8d0"),
+                     GT_LINE_EVENT);
+    assert_int_equal(event.kind, GT_EVENT_BLOCK_ENTER);
+    assert_true(event.value == 0xa5b8d0 && event.other_value);
+    assert_int_equal(parse(TASK "gt_1_2_3:contended_block: (7f90ee4feeb8) cond=0xa5b928"),
+                     GT_LINE_EVENT);
+    assert_int_equal(event.kind, GT_EVENT_BLOCK_ENTER);
+    assert_true(event.value == 0xa5b928 && !event.other_value);
+    assert_int_equal(parse(TASK "gt_1_2_3:contended_wait__return: (5f2aee <- 7f90ee4ff6a0) "
+                                "result=0x6e"),
+                     GT_LINE_EVENT);
+    assert_int_equal(event.kind, GT_EVENT_BLOCK_EXIT);
+    assert_true(event.value == 110);
+    assert_int_equal(parse(TASK "gt_1_2_3:contended_wake: (7f90ee4feeb8)"), GT_LINE_EVENT);
+    assert_int_equal(event.kind, GT_EVENT_OTHER);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(both_texts_of_futex, setup, teardown),
+        cmocka_unit_test_setup_teardown(probes_of_the_futex_source, setup, teardown),
         cmocka_unit_test_setup_teardown(heads_with_and_without_their_fields, setup, teardown),
         cmocka_unit_test_setup_teardown(names_that_look_like_anything, setup, teardown),
         cmocka_unit_test_setup_teardown(tasks_that_are_gone, setup, teardown),

@@ -85,6 +85,18 @@ static void test_events_are_kept_apart(void **state)
     assert_false(has_event("dummy:uS"));
 }
 
+/* Probes need a libc that is understood, and there is none: tracepoints. */
+static void test_futex_by_tracepoints(void **state)
+{
+    (void)state;
+    assert_int_equal(make(true, GT_GIL_FUTEX), 0);
+    assert_int_equal(plan.gil_source, GT_GIL_FUTEX);
+    assert_true(plan.futex);
+    assert_int_equal(plan.probes.count, 0);
+    assert_true(plan.probes.group[0]);
+    assert_true(has_event("syscalls:sys_enter_futex") && has_event("syscalls:sys_exit_futex"));
+}
+
 static void test_no_perf(void **state)
 {
     (void)state;
@@ -325,6 +337,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_nothing_to_detect),
         TEST(test_events_are_kept_apart),
+        TEST(test_futex_by_tracepoints),
         TEST(test_no_perf),
         TEST(test_no_privilege),
         TEST(test_installed_probes_are_used),

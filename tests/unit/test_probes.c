@@ -10,6 +10,8 @@
 #include "launch/interp.h"
 #include "launch/probes.h"
 
+#include <dlfcn.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -148,25 +150,15 @@ static void test_definitions(void **state)
     gt_buf_release(&text);
 }
 
-/* This test program's own libc is as good as any. */
+/* This test program's own libc is as good as any, or its libpthread before glibc 2.34. */
 static bool own_libc(char *path, size_t size)
 {
-    FILE *maps = fopen("/proc/self/maps", "re");
-    char line[512];
-    bool found = false;
+    Dl_info info;
 
-    while (maps && !found && fgets(line, sizeof(line), maps)) {
-        char *slash = strchr(line, '/');
-
-        if (slash && (strstr(slash, "/libc.so.6") || strstr(slash, "/libc-2"))) {
-            slash[strcspn(slash, "\n")] = '\0';
-            snprintf(path, size, "%s", slash);
-            found = true;
-        }
-    }
-    if (maps)
-        fclose(maps);
-    return found;
+    if (!dladdr((void *)pthread_cond_signal, &info) || !strstr(info.dli_fname, ".so"))
+        return false;
+    snprintf(path, size, "%s", info.dli_fname);
+    return true;
 }
 
 static void test_plans_libc(void **state)
@@ -184,6 +176,64 @@ static void test_plans_libc(void **state)
     assert_string_equal(set.probes[0].event, "signal");
     assert_string_equal(set.probes[1].event, "wait");
     assert_true(set.probes[0].offset != set.probes[1].offset && set.probes[0].offset > 0);
+    gt_probe_set_release(&set);
+}
+
+static size_t futex_calls(uint16_t machine, const uint8_t *code, size_t length, uint64_t *at)
+{
+    return gt_insn_futex_calls(machine, code, length, at, 2);
+}
+
+static void test_futex_calls(void **state)
+{
+    static const uint8_t x86[] = {
+        0x90, 0x89, 0xde,                               /* mov %ebx,%esi */
+        0xb8, 0xca, 0,    0,    0,    0x0f, 0x05,       /* mov $202,%eax; syscall */
+        0x48, 0x3d, 0,    0xf0, 0xff, 0xff,             /* cmp $-4096,%rax */
+        0x89, 0xe8, 0x0f, 0x05, 0x48, 0x3d, 0,    0xf0, /* mov %ebp,%eax; syscall: a wait's */
+        0xff, 0xff, 0xb8, 0xca, 0,    0,    0,    0x0f, /* and another one */
+        0x05, 0x48, 0x3d, 0,    0xf0, 0xff, 0xff,
+    };
+    static const uint8_t aarch64[] = {
+        0x48, 0x0c, 0x80, 0xd2, 0x1f, 0x20, 0x03, 0xd5, /* mov x8, #98; nop */
+        0x48, 0x0c, 0x80, 0xd2, 0x01, 0x00, 0x00, 0xd4, /* mov x8, #98; svc #0 */
+    };
+    uint64_t at[2] = {0, 0};
+
+    (void)state;
+    assert_int_equal(futex_calls(EM_X86_64, x86, sizeof(x86), at), 2);
+    assert_true(at[0] == 3 && at[1] == 26);
+    assert_int_equal(futex_calls(EM_X86_64, x86, sizeof(x86) - 1, at), 1);
+    assert_int_equal(futex_calls(EM_X86_64, x86, 12, at), 0);
+    assert_int_equal(futex_calls(EM_AARCH64, aarch64, sizeof(aarch64), at), 1);
+    assert_true(at[0] == 8);
+    assert_int_equal(futex_calls(EM_AARCH64, x86, sizeof(x86), at), 0);
+    assert_int_equal(futex_calls(EM_RISCV, x86, sizeof(x86), at), 0);
+}
+
+static void test_plans_contended(void **state)
+{
+    struct gt_probe_set set;
+    struct gt_error err;
+    char path[512];
+
+    (void)state;
+    if (!own_libc(path, sizeof(path)))
+        skip();
+    gt_probe_set_init(&set);
+    assert_int_equal(gt_probes_plan_contended(&set, path, &err), 0);
+    assert_true(set.count >= 4);
+    assert_string_equal(set.probes[0].event, "contended_wake");
+    assert_non_null(strstr(set.probes[0].argument, "op="));
+    assert_string_equal(set.probes[set.count - 3].event, "contended_wait");
+    assert_string_equal(set.probes[set.count - 2].event, "contended_wait");
+    assert_false(set.probes[set.count - 3].on_return);
+    assert_true(set.probes[set.count - 2].on_return);
+    assert_string_equal(set.probes[set.count - 1].event, "contended_block");
+    gt_probes_forget(&set);
+    assert_int_equal(set.count, 0);
+    /* A file without such functions. */
+    assert_true(gt_probes_plan_contended(&set, "/proc/self/exe", &err) < 0);
     gt_probe_set_release(&set);
 }
 
@@ -217,14 +267,14 @@ static int count_function(void *context, const struct gt_elf_symbol *symbol)
 static void walk(const char *path)
 {
     char loader[64];
+    struct gt_elf_symbol symbol;
     struct gt_elf elf;
-    uint64_t offset;
     size_t count = 0;
 
     if (gt_elf_open(&elf, path, NULL) < 0)
         return;
     gt_elf_each_function(&elf, count_function, &count, NULL);
-    gt_elf_find_function(&elf, "pthread_cond_signal", &offset, NULL);
+    gt_elf_find_function(&elf, "pthread_cond_signal", &symbol, NULL);
     gt_elf_interpreter(&elf, loader, sizeof(loader), NULL);
     gt_elf_close(&elf);
 }
@@ -288,6 +338,8 @@ int main(void)
         cmocka_unit_test(test_own_group_is_alive),
         cmocka_unit_test(test_definitions),
         cmocka_unit_test(test_plans_libc),
+        cmocka_unit_test(test_futex_calls),
+        cmocka_unit_test(test_plans_contended),
         cmocka_unit_test(test_no_functions_in_libc),
         cmocka_unit_test(test_hostile_elf),
     };

@@ -256,7 +256,7 @@ static void of_many_holders_the_least_are_summed_up(void **state)
                 "(nobody)");
         }
     }
-    assert_in_range(most, 250, 251); /* 100000 by threads, (others) and (nobody) */
+    assert_true(most == 250 || most == 251); /* 100000 by threads, (others) and (nobody) */
     json_decref(root);
     gt_buf_release(&lines);
     gt_buf_release(&json);
