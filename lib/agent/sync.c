@@ -1,12 +1,22 @@
 /* Where threads meet: which queue, which barrier, which event, which thread it was. */
 #include "agent/trace.h"
 
-/* `self` of the running Python function, borrowed. */
-static PyObject *running_self(void)
+/* A local of the running Python function, borrowed; NULL: it has none of that name. */
+static PyObject *running_local(const char *name)
 {
     PyObject *locals = gt_agent_api.PyEval_GetLocals();
 
-    return locals ? gt_agent_api.PyDict_GetItemString(locals, "self") : NULL;
+    return locals ? gt_agent_api.PyDict_GetItemString(locals, name) : NULL;
+}
+
+/* Would Semaphore.acquire, which took a token, have done without? */
+static bool would_not_wait(void)
+{
+    PyObject *timeout = running_local("timeout");
+
+    return running_local("blocking") == gt_agent_api._Py_FalseStruct ||
+           (timeout && timeout != gt_agent_api._Py_NoneStruct &&
+            gt_agent_api.PyLong_AsUnsignedLong(timeout) == 0);
 }
 
 /* What an object's attribute says, plus `more`; 0: nothing. */
@@ -25,7 +35,7 @@ static uint64_t number_of(PyObject *object, const char *name, uint64_t more)
 }
 
 struct subject {
-    uint64_t value; /* 0: not known */
+    uint64_t value; /* 0: not known, or of no interest */
     uint64_t left;  /* tokens of a semaphore, plus 1; 0 */
 };
 
@@ -36,10 +46,10 @@ static struct subject subject_of(const struct gt_agent_function *function, PyObj
 
     gt_agent_api.PyErr_Fetch(&type, &value, &traceback);
     if (!object)
-        object = running_self();
+        object = running_local("self");
     if (object && function->meeting == GT_WIRE_JOIN) {
         subject.value = number_of(object, "_ident", 0);
-    } else if (object) {
+    } else if (object && !(function->meeting == GT_WIRE_TOKEN_TAKEN && would_not_wait())) {
         subject.value = (uint64_t)(uintptr_t)object;
         if (function->meeting == GT_WIRE_TOKEN_TAKEN)
             subject.left = number_of(object, "_value", 1);
