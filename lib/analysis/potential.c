@@ -10,7 +10,8 @@ enum {
     LOST_PERCENT = 2,    /* nor is a recording with more missing */
     UNKNOWN_PERCENT = 5, /* of the run's length */
     LEAST_CALL_NS = 50000,
-    LEAST_PERCENT = 1, /* of all waiting: functions that caused less are not asked about */
+    WORTH_PERCENT = 98, /* of the run's length, or less, if it released the GIL */
+    LEAST_PERCENT = 1,  /* of all waiting: functions that caused less are not asked about */
 };
 
 /* A function that kept the GIL, in all its rows. */
@@ -18,6 +19,7 @@ struct candidate {
     uint32_t function, gil, row;
     int64_t waiting_ns, row_ns;
     int64_t kept_hold_ns, asked_hold_ns;
+    bool kept; /* seen to keep it */
 };
 
 struct asking {
@@ -105,6 +107,7 @@ static void note_candidate(struct candidate *all, size_t *count, uint32_t gil, u
         one->gil = gil;
         one->row = row;
     }
+    one->kept = one->kept || gt_blocker_keeps(blocker);
     one->waiting_ns = gt_add_ns(one->waiting_ns, blocker->waiting_ns);
     one->kept_hold_ns = gt_add_ns(one->kept_hold_ns, blocker->kept_hold_ns);
     one->asked_hold_ns = gt_add_ns(one->asked_hold_ns, blocker->asked_hold_ns);
@@ -222,18 +225,43 @@ static int estimate(struct asking *asking, struct gt_replay_rules rules,
     return 0;
 }
 
+/* With as many cores as were asked about. */
+static int64_t shortest_ns(const struct gt_potential *potential, size_t index)
+{
+    return gt_estimate_at(potential, index)->by_cores_ns[potential->core_counts - 1];
+}
+
+/* Of functions that were not seen to keep the GIL, those that would not shorten the run by it
+ * are of no interest. */
+static int ask_of_functions(struct asking *asking, struct gt_error *err)
+{
+    struct gt_potential *out = asking->out;
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < asking->candidate_count; i++) {
+        const struct candidate *candidate = &asking->candidates[i];
+        size_t index = out->estimates.count;
+
+        rc = estimate(asking, (struct gt_replay_rules){.released_tag = (uint16_t)(i + 1)},
+                      (struct gt_estimate){.kind = GT_ESTIMATE_FUNCTION,
+                                           .gil = candidate->gil,
+                                           .row = candidate->row},
+                      err);
+        if (rc == 0 && !candidate->kept &&
+            shortest_ns(out, index) > shortest_ns(out, 0) / 100 * WORTH_PERCENT)
+            gt_chunks_truncate(&out->estimates, index);
+    }
+    return rc;
+}
+
 static int ask_all(struct asking *asking, struct gt_error *err)
 {
     int rc = estimate(asking, (struct gt_replay_rules){0},
                       (struct gt_estimate){.kind = GT_ESTIMATE_RECORDED}, err);
 
-    for (size_t i = 0; rc == 0 && i < asking->candidate_count; i++)
-        rc = estimate(asking, (struct gt_replay_rules){.released_tag = (uint16_t)(i + 1)},
-                      (struct gt_estimate){.kind = GT_ESTIMATE_FUNCTION,
-                                           .gil = asking->candidates[i].gil,
-                                           .row = asking->candidates[i].row},
-                      err);
-    if (rc == 0 && asking->candidate_count > 1)
+    if (rc == 0)
+        rc = ask_of_functions(asking, err);
+    if (rc == 0 && asking->out->estimates.count > 2)
         rc = estimate(asking, (struct gt_replay_rules){.released_all = true},
                       (struct gt_estimate){.kind = GT_ESTIMATE_FUNCTIONS}, err);
     return rc ? rc
