@@ -153,6 +153,12 @@ enum gt_wire_kind {
     GT_WIRE_BARRIER = 10,    /* came through the barrier at value */
     GT_WIRE_JOIN = 11,       /* joined the thread whose ident is value */
     GT_WIRE_SINCE = 12,      /* what the next record ends began value ticks ago */
+    GT_WIRE_FLAG_SET = 13,   /* set the event or future at value */
+    GT_WIRE_FLAG_SEEN = 14,  /* found it set, having waited or not */
+    GT_WIRE_TOKEN_TAKEN =
+        15, /* waited for a token of threading's semaphore at value, if need be */
+    GT_WIRE_TOKEN_GIVEN = 16, /* gave one */
+    GT_WIRE_LEFT = 17,        /* value - 1 tokens are left after what the next record says */
 };
 
 /* Microseconds on a CPU, and how often it left one of itself; both wrap around. */

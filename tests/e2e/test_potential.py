@@ -18,7 +18,8 @@ def measured_ns(python, name):
 @pytest.mark.parametrize("options", [[], ["--gil-source", "agent"]], ids=["default", "agent"])
 @pytest.mark.parametrize("name, condition", [
     ("sleepers", "functions"), ("unbalanced", "functions"), ("pool", "functions"),
-    ("feeder", "functions"), ("python_pair", "no-gil")])
+    ("feeder", "functions"), ("late", "functions"), ("counted", "functions"), ("loop", "functions"),
+    ("python_pair", "no-gil")])
 @when_calm
 def test_the_estimate_is_what_the_other_variant_takes(name, condition, options, folder):
     python = an_interpreter(3, 12)
