@@ -97,7 +97,7 @@ export class Blockers {
   constructor(model, summary, find) {
     this.model = model;
     this.find = find;
-    this.given = [...summary.blockers ?? []].sort((a, b) => b.waiting_ns - a.waiting_ns);
+    this.given = [...summary.blockers].sort((a, b) => b.waiting_ns - a.waiting_ns);
     this.traced = model.functions.length > 0 &&
       model.gils.some((gil) => gil.waitSpans.count > 0);
   }
