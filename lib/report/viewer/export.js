@@ -1,9 +1,9 @@
 // The trace as Chrome Trace Event JSON, made in the page: to save, or to hand to Perfetto.
 
-import {make, nextTurn} from "./dom.js";
+import {byId, make, nextTurn} from "./dom.js";
 
 const PART_CHARACTERS = 1 << 20;
-const MOST_SPANS_AS_TEXT = 2e6; // of some 120 bytes
+const MOST_SPANS_AS_TEXT = 2e6;
 const PERFETTO = "https://ui.perfetto.dev";
 
 function microseconds(ns) {
@@ -175,8 +175,10 @@ export async function traceBlob(model, summary, gzipped) {
 }
 
 export async function saveJson(model, summary) {
-  const large = isLarge(model);
+  const large = isLarge(model), status = byId("status");
+  Object.assign(status, {textContent: "Writing…", hidden: false});
   const href = URL.createObjectURL(await traceBlob(model, summary, large));
+  status.hidden = true;
   const file = location.pathname.split("/").at(-1).replace(/\.html?$/, "") || "giltracer";
   make("a", {href, download: `${decodeURIComponent(file)}.json${large ? ".gz" : ""}`}).click();
   setTimeout(() => URL.revokeObjectURL(href), 60000);

@@ -1,5 +1,4 @@
-// The verdict in sentences, and what ran. All of it is the summary's: nothing is computed
-// here that the JSON does not say.
+// The verdict in sentences, and what ran: all of it as the summary says.
 
 import {byId, make} from "./dom.js";
 import {countText, durationText, nameText, percentText} from "./format.js";
