@@ -110,6 +110,9 @@ static int charge(struct walk *walk, uint32_t waiter, uint32_t row, int64_t ns)
     uint32_t index = walk->cell_key == key ? walk->cell : gt_hashmap_get(&walk->cell_of, key);
     struct gt_blocker_cell *cell;
 
+    if (index == GT_HASHMAP_NONE && walk->out->cells.count >= GT_CELLS_MAX &&
+        waiter != GT_NO_INDEX)
+        return charge(walk, GT_NO_INDEX, row, ns);
     if (index == GT_HASHMAP_NONE) {
         index = (uint32_t)walk->out->cells.count;
         cell = gt_chunks_push(&walk->out->cells);
@@ -120,7 +123,7 @@ static int charge(struct walk *walk, uint32_t waiter, uint32_t row, int64_t ns)
     walk->cell_key = key;
     walk->cell = index;
     cell = gt_chunks_at(&walk->out->cells, index);
-    cell->ns += ns;
+    cell->ns = gt_add_ns(cell->ns, ns);
     row_at(walk, row)->waiting_ns = gt_add_ns(row_at(walk, row)->waiting_ns, ns);
     return 0;
 }
@@ -128,13 +131,16 @@ static int charge(struct walk *walk, uint32_t waiter, uint32_t row, int64_t ns)
 /* Charge what the piece spent in each row to each who waits. */
 static int settle(struct walk *walk)
 {
+    size_t waiters = walk->sweep.active_count;
     int rc = 0;
 
     for (size_t i = 0; i < walk->touched.count; i++) {
         uint32_t row = *(uint32_t *)gt_chunks_at(&walk->touched, i);
         int64_t *ns = gt_chunks_at(&walk->pending, row);
 
-        for (size_t w = 0; rc == 0 && w < walk->sweep.active_count; w++)
+        if (rc == 0 && waiters > GT_CELL_WAITERS_MAX)
+            rc = charge(walk, GT_NO_INDEX, row, gt_times_ns(*ns, waiters));
+        for (size_t w = 0; rc == 0 && waiters <= GT_CELL_WAITERS_MAX && w < waiters; w++)
             rc =
                 charge(walk, member_of(walk, gt_sweep_wait(&walk->sweep, w)->thread), row, *ns);
         *ns = 0;

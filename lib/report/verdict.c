@@ -75,7 +75,7 @@ static int find_most(const struct gt_report *report, uint32_t index, struct most
     for (size_t i = 0; i < contention->blames.count; i++) {
         const struct gt_blame *blame = gt_blame_at(contention, i);
 
-        if (blame->holder == GT_NO_INDEX)
+        if (blame->holder >= members) /* nobody, or many */
             continue;
         sums[blame->holder] = gt_add_ns(sums[blame->holder], blame->ns);
         if (sums[blame->holder] > most->holder_ns) {
