@@ -7,7 +7,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MAX_CHUNKS = 1 << 20 };
+enum {
+    MAX_CHUNKS = 1 << 20,
+    MAX_HEADLESS = 1 << 16, /* copies without a header: then there is none */
+};
 
 /* What opens is a plain file of this folder, whatever stands there by now. */
 int gt_agentlog_open_file(const struct gt_agentlog *log, const char *name)
@@ -163,7 +166,7 @@ static int index_file(struct file *file, struct gt_error *err)
         file->damaged = file->size < sizeof(chunk) || file->thread->header.magic != 0;
     }
     /* Copies of the GIL's slot have it, too. */
-    for (uint64_t i = 0; !found && i < count && i < MAX_CHUNKS; i++) {
+    for (uint64_t i = 0; !found && i < count && i < MAX_HEADLESS; i++) {
         uint64_t at = GT_WIRE_SLOTS_BYTES + i * GT_WIRE_CHUNK_BYTES;
 
         found = read_chunk(file, at, &chunk) && chunk.stream == GT_WIRE_STREAM_GIL &&

@@ -192,8 +192,8 @@ static int64_t requested_ns(const struct walk *walk)
     for (size_t i = 0; i < walk->sweep.active_count; i++) {
         int64_t start_ns = gt_sweep_wait(&walk->sweep, i)->start_ns;
         int64_t due_ns = start_ns > walk->hold->start_ns
-                             ? start_ns + interval_ns
-                             : walk->hold->start_ns + 2 * interval_ns;
+                             ? gt_add_ns(start_ns, interval_ns)
+                             : gt_add_ns(walk->hold->start_ns, gt_times_ns(interval_ns, 2));
 
         if (due_ns < first_ns)
             first_ns = due_ns;
@@ -226,7 +226,7 @@ static int judge_stretch(struct walk *walk, struct gt_blocker *row, int64_t end_
     if (asked_ns < stretch->start_ns)
         asked_ns = stretch->start_ns;
     if (row->doing.kind == GT_DOING_PYTHON)
-        least_ns = 2 * interval_ns; /* it may be a thread that had no CPU */
+        least_ns = gt_times_ns(interval_ns, 2); /* it may be a thread that had no CPU */
     if (asked_ns > end_ns || had_no_cpu(walk, end_ns))
         return 0;
     row->asked_hold_ns = gt_add_ns(row->asked_hold_ns, length_ns);

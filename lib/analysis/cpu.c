@@ -108,7 +108,7 @@ static void by_states(struct gt_cpu *cpu, int64_t from_ns, int64_t until_ns,
         else
             share->sleep_ns += end_ns - start_ns;
     }
-    share->known = known_ns * 10 >= (until_ns - from_ns) * 9;
+    share->known = until_ns - from_ns - known_ns <= (until_ns - from_ns) / 10;
 }
 
 void gt_cpu_between(struct gt_cpu *cpu, int64_t from_ns, int64_t until_ns,

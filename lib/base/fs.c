@@ -133,6 +133,19 @@ static int open_temporary(struct gt_output *output)
     return output->fd < 0 ? -1 : 0;
 }
 
+/* What was no regular file a moment ago must be none now: it would be written over in place. */
+static int open_special(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    struct stat st;
+
+    if (fd < 0 || (fstat(fd, &st) == 0 && !S_ISREG(st.st_mode)))
+        return fd;
+    close(fd);
+    errno = EEXIST;
+    return -1;
+}
+
 int gt_output_open(struct gt_output *output, const char *path, struct gt_error *err)
 {
     struct stat st;
@@ -150,7 +163,7 @@ int gt_output_open(struct gt_output *output, const char *path, struct gt_error *
         errno = EISDIR;
     } else if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
         output->direct = true;
-        output->fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+        output->fd = open_special(path);
     } else if (stat(path, &st) == 0 && access(path, W_OK)) {
         /* Renaming over a read-only file would work, and would not be what its owner meant. */
     } else {

@@ -28,7 +28,8 @@ static bool is_in_convoy(const struct gt_gil *gil, uint32_t index, int64_t inter
         return false;
     return member->wait_ns / member->waits >= interval_ns / 2 && /* most waits are whole */
            member->hold_ns / (int64_t)member->holds < interval_ns / 5 &&
-           member->wait_ns > 2 * member->hold_ns && blamed_ns * 2 > member->wait_ns;
+           member->wait_ns > gt_times_ns(member->hold_ns, 2) &&
+           gt_times_ns(blamed_ns, 2) > member->wait_ns;
 }
 
 int gt_convoy_say(const struct gt_report *report, uint32_t gil_index, struct gt_buf *text)

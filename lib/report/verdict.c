@@ -192,7 +192,7 @@ static int say_blockers(struct gt_report *report, uint32_t index, struct gt_buf 
         int rc;
 
         if (!(gt_blocker_keeps(row) && row->waiting_ns > least_ns) &&
-            !(gt_blocker_is_requeuer(row) && row->retake_wait_ns > 5 * least_ns))
+            !(gt_blocker_is_requeuer(row) && row->retake_wait_ns > gt_times_ns(least_ns, 5)))
             continue;
         if (gt_blame_text_init(&blame, report, index, row))
             return -1;

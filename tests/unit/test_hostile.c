@@ -10,6 +10,7 @@
 #include "analysis/contention.h"
 #include "analysis/profile.h"
 #include "base/fs.h"
+#include "base/nstime.h"
 #include "launch/elf.h"
 #include "report/metrics.h"
 
@@ -240,50 +241,63 @@ static void an_agents_log_of_nothing(void **state)
     assert_quick(begin);
 }
 
-static const char *const names[] = {"a", "b", "c", "d"};
-enum { NAMES = 4 };
-
-static void make_files(const char *folder, int files[NAMES])
+/* Until it is killed: now the one is there, now the other. */
+static void swap_for_ever(const char *one, const char *other)
 {
-    for (int i = 0; i < NAMES; i++)
-        files[i] = make_file(folder, names[i]);
+    for (;;)
+        renameat2(AT_FDCWD, one, AT_FDCWD, other, RENAME_EXCHANGE);
 }
 
-/* Until it is killed: now a folder is there, now a link to one that has the same names. */
-static void swap_for_ever(const char *folder, const char *target)
-{
-    const char *name = join(folder, "agent"), *link = join(folder, "link");
-    int files[NAMES];
+enum { SWAPPED_FILES = 200 };
 
-    for (;;) {
-        mkdir(folder, 0700);
-        mkdir(name, 0700);
-        make_files(name, files);
-        for (int i = 0; i < NAMES; i++)
-            close(files[i]);
-        if (symlink(target, link) == 0)
-            for (int i = 0; i < 100; i++)
-                renameat2(AT_FDCWD, name, AT_FDCWD, link, RENAME_EXCHANGE);
+static void make_files(const char *folder, int files[SWAPPED_FILES])
+{
+    assert_int_equal(mkdir(folder, 0700), 0);
+    for (int i = 0; i < SWAPPED_FILES; i++) {
+        char name[16];
+
+        snprintf(name, sizeof(name), "%d", i);
+        files[i] = make_file(folder, name);
     }
+}
+
+/* Remove a folder in which a link to `target` and a folder with the same names change places.
+ */
+static void remove_while_swapped(const char *folder, const char *target)
+{
+    char *agent = join(folder, "agent"), *link = join(folder, "link");
+    int files[SWAPPED_FILES];
+    struct stat st;
+    pid_t pid;
+
+    assert_int_equal(mkdir(folder, 0700), 0);
+    assert_int_equal(symlink(target, link), 0);
+    make_files(agent, files);
+    for (int i = 0; i < SWAPPED_FILES; i++)
+        close(files[i]);
+    pid = fork();
+    if (pid == 0)
+        swap_for_ever(agent, link);
+    while (lstat(agent, &st) == 0 && S_ISDIR(st.st_mode))
+        ;
+    for (int i = 0; i < 3; i++)
+        gt_fs_remove_tree(folder, NULL);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    assert_int_equal(gt_fs_remove_tree(folder, NULL), 0);
+    free(agent);
+    free(link);
 }
 
 static void a_link_cannot_lead_a_removal_elsewhere(void **state)
 {
     char *folder = join(*state, "ours"), *target = join(*state, "other");
-    time_t until = time(NULL) + 2;
-    int files[NAMES];
-    pid_t pid;
+    int files[SWAPPED_FILES];
 
-    assert_int_equal(mkdir(target, 0700), 0);
     make_files(target, files);
-    pid = fork();
-    if (pid == 0)
-        swap_for_ever(folder, target);
-    while (time(NULL) < until)
-        gt_fs_remove_tree(folder, NULL);
-    kill(pid, SIGKILL);
-    waitpid(pid, NULL, 0);
-    for (int i = 0; i < NAMES; i++) {
+    for (int i = 0; i < 4; i++)
+        remove_while_swapped(folder, target);
+    for (int i = 0; i < SWAPPED_FILES; i++) {
         struct stat st;
 
         assert_int_equal(fstat(files[i], &st), 0);
@@ -292,6 +306,43 @@ static void a_link_cannot_lead_a_removal_elsewhere(void **state)
     }
     free(folder);
     free(target);
+}
+
+/* A FIFO, and a link to a file that is not to be written. */
+static void a_link_cannot_lead_an_output_elsewhere(void **state)
+{
+    char *path = join(*state, "fifo"), *link = join(*state, "link");
+    char *precious = join(*state, "precious");
+    int64_t until_ns = gt_now_ns() + 700000000;
+    int reader, file = make_file(*state, "precious");
+    struct stat st;
+    pid_t pid;
+
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(symlink(precious, link), 0);
+    reader = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC); /* or opening to write would wait */
+    assert_true(reader >= 0);
+    pid = fork();
+    if (pid == 0)
+        swap_for_ever(path, link);
+    while (gt_now_ns() < until_ns) {
+        struct gt_output output;
+
+        if (gt_output_open(&output, path, NULL) == 0 && output.direct)
+            gt_output_write(&output, "x", 1, NULL);
+        gt_output_abandon(&output);
+        while (read(reader, &(char){0}, 1) == 1)
+            ;
+    }
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    assert_int_equal(fstat(file, &st), 0);
+    assert_int_equal(st.st_size, 0);
+    close(file);
+    close(reader);
+    free(path);
+    free(link);
+    free(precious);
 }
 
 /* Summaries hold the names of processes, and traces hold the summary. */
@@ -347,6 +398,7 @@ int main(void)
         cmocka_unit_test(an_elf_file_of_many_symbol_tables),
         IN_FOLDER(an_agents_log_of_nothing),
         IN_FOLDER(a_link_cannot_lead_a_removal_elsewhere),
+        IN_FOLDER(a_link_cannot_lead_an_output_elsewhere),
         IN_FOLDER(any_report_is_a_baseline),
     };
 
