@@ -36,8 +36,10 @@ struct walk {
     struct gt_hashmap row_of, cell_of;
     struct gt_chunks pending; /* of int64_t, by row: of this piece */
     struct gt_chunks touched; /* of uint32_t: rows that are pending */
-    struct gt_doing known;    /* cache of row_of: */
-    uint32_t known_thread, known_row;
+    struct known {
+        struct gt_doing doing;
+        uint32_t thread, row; /* GT_NO_INDEX: none */
+    } known[RECENT];          /* cache of row_of */
     struct {
         uint64_t key;
         uint32_t cell;
@@ -88,20 +90,18 @@ static uint32_t new_row(struct walk *walk, const struct gt_doing *doing, uint32_
 /* The row of what `thread` does; GT_NO_INDEX: no memory. */
 static uint32_t row_of(struct walk *walk, const struct gt_doing *doing, uint32_t thread)
 {
-    const struct gt_doing *known = &walk->known;
-    uint32_t row;
+    struct known *known = &walk->known[(doing->function + doing->kind + thread) % RECENT];
 
-    if (walk->known_row != GT_NO_INDEX && known->kind == doing->kind &&
-        known->function == doing->function && known->caller == doing->caller &&
-        walk->known_thread == thread)
-        return walk->known_row;
-    row = gt_hashmap_get(&walk->row_of, key_of(doing, thread));
-    if (row == GT_HASHMAP_NONE)
-        row = new_row(walk, doing, thread);
-    walk->known = *doing;
-    walk->known_thread = thread;
-    walk->known_row = row;
-    return row;
+    if (known->row != GT_NO_INDEX && known->doing.kind == doing->kind &&
+        known->doing.function == doing->function && known->doing.caller == doing->caller &&
+        known->thread == thread)
+        return known->row;
+    known->row = gt_hashmap_get(&walk->row_of, key_of(doing, thread));
+    if (known->row == GT_HASHMAP_NONE)
+        known->row = new_row(walk, doing, thread);
+    known->doing = *doing;
+    known->thread = thread;
+    return known->row;
 }
 
 static struct gt_blocker *row_at(const struct walk *walk, uint32_t row)
@@ -287,18 +287,16 @@ static int hold_piece(void *context, int64_t from_ns, int64_t until_ns)
 
     gt_load_add(&walk->out->load, from_ns, until_ns, waiters, 1);
     while (from_ns < until_ns) {
-        struct gt_doing doing;
         int64_t stop_ns;
-        uint32_t row;
+        const struct gt_doing *doing =
+            gt_frames_at(&walk->pasts[walk->member].frames, from_ns, &stop_ns);
+        uint32_t row = doing ? row_of(walk, doing, walk->hold->thread) : GT_NO_INDEX;
 
-        if (gt_frames_at(&walk->pasts[walk->member].frames, from_ns, &doing, &stop_ns))
-            return -1;
-        row = row_of(walk, &doing, walk->hold->thread);
         if (row == GT_NO_INDEX)
             return -1;
         if (stop_ns > until_ns)
             stop_ns = until_ns;
-        if (begin_stretch(walk, row, doing.call, from_ns))
+        if (begin_stretch(walk, row, doing->call, from_ns))
             return -1;
         walk->stretch.waited_for = walk->stretch.waited_for || waiters > 0;
         if (stop_ns == until_ns && walk->touched.count == 0) /* as a rule */
@@ -314,7 +312,7 @@ static int hold_piece(void *context, int64_t from_ns, int64_t until_ns)
 static int note_retake(struct walk *walk, struct past *past)
 {
     int64_t start_ns = walk->hold->start_ns, wait_ns = 0, until_ns;
-    struct gt_doing doing;
+    const struct gt_doing *doing;
     struct gt_blocker *row;
 
     if (past->row == GT_NO_INDEX || past->call == GT_NO_INDEX)
@@ -322,9 +320,10 @@ static int note_retake(struct walk *walk, struct past *past)
     row = row_at(walk, past->row);
     if (row->doing.kind != GT_DOING_C)
         return 0;
-    if (gt_frames_at(&past->frames, start_ns, &doing, &until_ns))
+    doing = gt_frames_at(&past->frames, start_ns, &until_ns);
+    if (!doing)
         return -1;
-    if (doing.call != past->call)
+    if (doing->call != past->call)
         return 0;
     if (past->wait_end_ns == start_ns && past->wait_start_ns >= past->released_ns)
         wait_ns = start_ns - past->wait_start_ns;
@@ -482,8 +481,10 @@ static int prepare(struct walk *walk)
         calloc(walk->timeline->threads.count + 1, sizeof(*walk->member_of_threads));
     if (!walk->pasts || !walk->member_of_threads)
         return -1;
-    for (size_t i = 0; i < RECENT; i++)
+    for (size_t i = 0; i < RECENT; i++) {
         walk->recent[i].key = UINT64_MAX;
+        walk->known[i].row = GT_NO_INDEX;
+    }
     for (uint32_t i = 0; i < count; i++) {
         struct gt_gaps *gaps = gt_chunks_push(&walk->out->gaps);
 
@@ -528,8 +529,7 @@ int gt_blockers_init(struct gt_blockers *blockers, const struct gt_timeline *tim
                      uint32_t gil_index, struct gt_error *err)
 {
     const struct gt_gil *gil = gt_gil_at(timeline, gil_index);
-    struct walk walk = {
-        .out = blockers, .timeline = timeline, .gil = gil, .known_row = GT_NO_INDEX};
+    struct walk walk = {.out = blockers, .timeline = timeline, .gil = gil};
     int rc;
 
     *blockers = (struct gt_blockers){

@@ -10,6 +10,10 @@
  * Pipes, sockets and selectors. That a call of one thread which waits for a file descriptor
  * ended because of what another one wrote is not recorded, but shows: the wait ended just after
  * that one's call began. asyncio's loop is woken so by its executor's threads.
+ *
+ * What nobody in the recording wrote came from the world outside, as a reply: that takes as
+ * long as it took since the thread itself wrote, or started a process, and goes on while the
+ * thread waits for the GIL before it waits for the reply.
  */
 
 enum { LATE_NS = 2000000 }; /* from the call that writes until who waited for it is awake */
@@ -21,13 +25,17 @@ struct writing {
 
 struct reading {
     const struct gt_call_span *span;
-    int64_t over_ns; /* but for the GIL */
+    int64_t over_ns;  /* but for the GIL */
+    int64_t asked_ns; /* the thread's own call before it that may have asked for what it waits
+                         for; 0: there is none */
     uint32_t thread;
 };
 
 struct pipes {
     struct gt_bonds *bonds;
-    char *roles; /* by function: 'r' waits, 's', too, with a limit, 'w' writes; 0 */
+    /* By function: 'r' waits, 's', too, with a limit, 'p' for a process; 'w' writes, 'f' starts
+     * a process; 0. */
+    char *roles;
     bool reads;
     struct gt_chunks writings; /* of struct writing */
     struct gt_chunks readings; /* of struct reading */
@@ -58,7 +66,14 @@ static char role_of(const char *name)
     for (size_t i = 0; i < sizeof(writes) / sizeof(writes[0]); i++)
         if (strcmp(name, writes[i]) == 0)
             return 'w';
-    return 0;
+    if (strcmp(name, "fork_exec") == 0)
+        return 'f';
+    return strcmp(name, "waitpid") == 0 || strcmp(name, "wait4") == 0 ? 'p' : 0;
+}
+
+static bool waits(char role)
+{
+    return role == 'r' || role == 's' || role == 'p';
 }
 
 static void find_roles(struct pipes *pipes)
@@ -71,7 +86,7 @@ static void find_roles(struct pipes *pipes)
         if (!(called->flags & GT_FUNCTION_C))
             continue;
         pipes->roles[i] = role_of(gt_intern_text(&timeline->names, called->name));
-        pipes->reads = pipes->reads || (pipes->roles[i] && pipes->roles[i] != 'w');
+        pipes->reads = pipes->reads || waits(pipes->roles[i]);
     }
 }
 
@@ -85,13 +100,14 @@ static int add_writing(struct pipes *pipes, uint32_t thread, const struct gt_cal
     return 0;
 }
 
-static int add_reading(struct pipes *pipes, uint32_t thread, const struct gt_call_span *span)
+static int add_reading(struct pipes *pipes, uint32_t thread, const struct gt_call_span *span,
+                       int64_t asked_ns)
 {
     struct reading *reading = gt_chunks_push(&pipes->readings);
 
     if (!reading)
         return -1;
-    *reading = (struct reading){.span = span, .thread = thread};
+    *reading = (struct reading){.span = span, .asked_ns = asked_ns, .thread = thread};
     return 0;
 }
 
@@ -102,26 +118,36 @@ static int compare_times(const void *a, const void *b)
     return (left->time_ns > right->time_ns) - (left->time_ns < right->time_ns);
 }
 
-/* Calls that write, and calls that waited, of threads that are replayed. */
+/* Calls that write, and calls that waited, of one thread. */
+static int find_calls_of(struct pipes *pipes, uint32_t thread, const struct gt_calls *calls)
+{
+    int64_t wrote_ns = 0, started_ns = 0;
+
+    for (size_t i = 0; i < calls->spans.count; i++) {
+        const struct gt_call_span *span = gt_chunks_at(&calls->spans, i);
+        char role = pipes->roles[span->function];
+        int64_t *asked_ns = role == 'p' || role == 'f' ? &started_ns : &wrote_ns;
+
+        if (!role)
+            continue;
+        if (role == 'w' && add_writing(pipes, thread, span))
+            return -1;
+        if (waits(role) && span->end_ns - span->start_ns >= GT_CPU_SHORT_NS &&
+            add_reading(pipes, thread, span, *asked_ns))
+            return -1;
+        *asked_ns = waits(role) ? 0 : span->start_ns;
+    }
+    return 0;
+}
+
 static int find_calls(struct pipes *pipes)
 {
     const struct gt_timeline *timeline = pipes->bonds->timeline;
 
-    for (uint32_t thread = 0; thread < timeline->calls.count; thread++) {
-        const struct gt_calls *calls = gt_calls_of(timeline, thread);
-
-        if (pipes->bonds->replayed[thread] == GT_REPLAY_NONE)
-            continue;
-        for (size_t i = 0; i < calls->spans.count; i++) {
-            const struct gt_call_span *span = gt_chunks_at(&calls->spans, i);
-            char role = pipes->roles[span->function];
-
-            if ((role == 'w' && add_writing(pipes, thread, span)) ||
-                (role && role != 'w' && span->end_ns - span->start_ns >= GT_CPU_SHORT_NS &&
-                 add_reading(pipes, thread, span)))
-                return -1;
-        }
-    }
+    for (uint32_t thread = 0; thread < timeline->calls.count; thread++)
+        if (pipes->bonds->replayed[thread] != GT_REPLAY_NONE &&
+            find_calls_of(pipes, thread, gt_calls_of(timeline, thread)))
+            return -1;
     return 0;
 }
 
@@ -244,28 +270,89 @@ static void find_others(struct pipes *pipes)
     }
 }
 
-static int tell_readings(struct pipes *pipes)
+/* Was it a process with a GIL of its own, whose end is known? */
+static bool has_child(const struct gt_bonds *bonds, uint32_t thread)
+{
+    const struct gt_timeline *timeline = bonds->timeline;
+    uint32_t process = gt_thread_at(timeline, thread)->process;
+
+    for (uint32_t i = 0; i < timeline->processes.count; i++) {
+        const struct gt_process *child = gt_process_at(timeline, i);
+
+        if (child->parent == process && child->main_thread != GT_NO_INDEX &&
+            bonds->replayed[child->main_thread] != GT_REPLAY_NONE)
+            return true;
+    }
+    return false;
+}
+
+static bool is_reply(const struct pipes *pipes, const struct reading *reading)
+{
+    char role = pipes->roles[reading->span->function];
+
+    return role != 's' && reading->asked_ns &&
+           reading->span->start_ns - reading->asked_ns >= GT_NS_PER_MS &&
+           reading->over_ns - reading->span->start_ns >= GT_CPU_SHORT_NS &&
+           !(role == 'p' && has_child(pipes->bonds, reading->thread));
+}
+
+/* A thread that is none of the program's sleeps as long, and replies. */
+static int tell_reply(struct pipes *pipes, const struct reading *reading)
 {
     struct gt_bonds *bonds = pipes->bonds;
+    struct gt_replay *replay = bonds->replay;
+    uint32_t asked = gt_replay_add_event(replay, 1), replied = gt_replay_add_event(replay, 1);
+    uint32_t world = gt_replay_add_thread(replay, false);
+    const struct gt_replay_step steps[] = {
+        {.kind = GT_REPLAY_AWAIT, .what = asked},
+        {.kind = GT_REPLAY_SLEEP,
+         .what = GT_REPLAY_NONE,
+         .ns = reading->over_ns - reading->asked_ns},
+        {.kind = GT_REPLAY_SIGNAL, .what = replied},
+    };
 
+    if (asked == GT_REPLAY_NONE || replied == GT_REPLAY_NONE || world == GT_REPLAY_NONE)
+        return -1;
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
+        if (gt_replay_add_step(replay, world, steps[i]))
+            return -1;
+    return gt_bonds_add(bonds, GT_REPLAY_SIGNAL, reading->thread, reading->asked_ns,
+                        reading->asked_ns, asked) ||
+                   gt_bonds_add(bonds, GT_REPLAY_AWAIT, reading->thread,
+                                reading->span->start_ns, reading->over_ns, replied)
+               ? -1
+               : 0;
+}
+
+static int tell_reading(struct pipes *pipes, const struct reading *reading,
+                        const struct writing *writing)
+{
+    struct gt_bonds *bonds = pipes->bonds;
+    uint32_t event = gt_replay_add_event(bonds->replay, 1);
+    struct gt_bond *bond;
+
+    if (event == GT_REPLAY_NONE ||
+        gt_bonds_add(bonds, GT_REPLAY_SIGNAL, writing->thread, writing->time_ns,
+                     writing->time_ns, event) ||
+        gt_bonds_add(bonds, GT_REPLAY_AWAIT, reading->thread, reading->span->start_ns,
+                     reading->over_ns, event))
+        return -1;
+    bond = gt_chunks_last(&bonds->added);
+    if (pipes->roles[reading->span->function] == 's')
+        bond->limit_ns = bonds->selects_ns[reading->thread];
+    return 0;
+}
+
+static int tell_readings(struct pipes *pipes)
+{
     for (size_t i = 0; i < pipes->readings.count; i++) {
         const struct reading *reading = gt_chunks_at(&pipes->readings, i);
-        const struct writing *writing = writing_of(pipes, reading);
-        struct gt_bond *bond;
-        uint32_t event;
+        const struct writing *writing =
+            pipes->roles[reading->span->function] == 'p' ? NULL : writing_of(pipes, reading);
 
-        if (!writing)
-            continue;
-        event = gt_replay_add_event(bonds->replay, 1);
-        if (event == GT_REPLAY_NONE ||
-            gt_bonds_add(bonds, GT_REPLAY_SIGNAL, writing->thread, writing->time_ns,
-                         writing->time_ns, event) ||
-            gt_bonds_add(bonds, GT_REPLAY_AWAIT, reading->thread, reading->span->start_ns,
-                         reading->over_ns, event))
+        if ((writing && tell_reading(pipes, reading, writing)) ||
+            (!writing && is_reply(pipes, reading) && tell_reply(pipes, reading)))
             return -1;
-        bond = gt_chunks_last(&bonds->added);
-        if (pipes->roles[reading->span->function] == 's')
-            bond->limit_ns = bonds->selects_ns[reading->thread];
     }
     return 0;
 }

@@ -15,7 +15,7 @@
 
 static const uint64_t GIL = 0x7f0000001000, OBJECT = 0x7f0000002000, OTHER = 0x7f0000003000;
 
-enum function { NATIVE, POLL, SEND, PYTHON };
+enum function { NATIVE, POLL, SEND, SPAWN, WAITPID, PYTHON };
 
 /* What happens, at a time in ms. */
 enum what {
@@ -51,6 +51,11 @@ static struct gt_function function_of(int arg)
         [NATIVE] = {.id = NATIVE, .name = "native", .name_length = 6, .flags = GT_FUNCTION_C},
         [POLL] = {.id = POLL, .name = "epoll.poll", .name_length = 10, .flags = GT_FUNCTION_C},
         [SEND] = {.id = SEND, .name = "socket.send", .name_length = 11, .flags = GT_FUNCTION_C},
+        [SPAWN] = {.id = SPAWN, .name = "fork_exec", .name_length = 9, .flags = GT_FUNCTION_C},
+        [WAITPID] = {.id = WAITPID,
+                     .name = "waitpid",
+                     .name_length = 7,
+                     .flags = GT_FUNCTION_C},
         [PYTHON] = {.id = PYTHON, .name = "work", .name_length = 4},
     };
     struct gt_function function = functions[arg];
@@ -310,6 +315,24 @@ static void who_waits_for_a_pipe_waits_for_who_writes(void **state)
     assert_in_range(lengths.released, 81, 83);
 }
 
+/* 11 starts a process, which lives for 60 ms; for 40 of them 11 waits for the GIL. */
+static void a_process_lives_on_while_its_parent_waits_for_the_gil(void **state)
+{
+    struct lengths lengths =
+        PLAY(2, BIRTH(0, 10), {0.1, 10, TAKES, 0, 0, 0, 0}, BIRTH(0.2, 11), DROP(0.3, 10),
+             {0.4, 11, TAKES, 0, 0, 0, 0}, {0.5, 11, CALLS, SPAWN, 0, 0, 0}, ASK(0.6, 10),
+             {0.9, 11, RETURNS, SPAWN, 0, 0, 0}, DROP(0.9, 11), {0.9, 10, TAKES, 0, 0, 0, 0},
+             ASK(0.95, 11), {1, 10, CALLS, NATIVE, 0, 0, 0}, {41, 10, RETURNS, NATIVE, 0, 0, 0},
+             DROP(41, 10), {41.1, 11, TAKES, 0, 0, 0, 0}, {41.2, 11, CALLS, WAITPID, 0, 0, 0},
+             DROP(41.2, 11), {60.5, 11, TAKES, 0, 0, 0, 0},
+             {60.6, 11, RETURNS, WAITPID, 0, 0, 0}, DROP(60.8, 11), DEATH(60.8, 11),
+             JOINS(41.3, 60.8, 11), {61, 10, TAKES, 0, 0, 0, 0}, DROP(61.9, 10), DEATH(62, 10));
+
+    (void)state;
+    assert_in_range(lengths.unchanged, 61, 63);
+    assert_in_range(lengths.released, 61, 63);
+}
+
 /* 60 ms without the GIL in each of two threads: on a CPU, or not. */
 static struct lengths play_free(int on_cpu_ms, int sleeps, uint32_t cores)
 {
@@ -363,6 +386,7 @@ int main(void)
         cmocka_unit_test(a_semaphore_lets_in_as_many_as_it_has_tokens),
         cmocka_unit_test(a_queue_is_filled_bit_by_bit),
         cmocka_unit_test(who_waits_for_a_pipe_waits_for_who_writes),
+        cmocka_unit_test(a_process_lives_on_while_its_parent_waits_for_the_gil),
         cmocka_unit_test(computing_needs_a_cpu_and_sleeping_does_not),
         cmocka_unit_test(who_never_ends_goes_on),
     };
