@@ -293,7 +293,8 @@ static int tell_ends(struct gt_telling *telling)
                                                 .what = telling->bonds.end_of[i]}))
             return -1;
     telling->story->after_ns = timeline->end_ns - last_ns;
-    telling->story->replay.goes_on_ns = GOES_ON_TIMES * (timeline->end_ns - timeline->start_ns);
+    telling->story->replay.goes_on_ns =
+        gt_times_ns(timeline->end_ns - timeline->start_ns, GOES_ON_TIMES);
     return 0;
 }
 
