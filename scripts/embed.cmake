@@ -2,18 +2,31 @@
 # lib/report/viewer.h): "head.html" and "tail.html".
 #
 # The page is one file that opens from disk, where a browser refuses to import modules. So
-# the modules that viewer.html names in its line "modules: a.js b.js …" are joined in that
-# order into one, without their import and export words: they share one scope, and a name
-# that two of them declare is a syntax error that tests/browser finds. Lines that are comments
-# stay here. The page allows this script and this style by their hashes, and no others.
-set(names "")
+# the modules are joined into one, main.js, which starts it all, at the end, without their import
+# and export words: they share one scope, and a name that two of them declare is a syntax error
+# that tests/browser finds. Comments, indentation and empty lines stay here: tests/browser sees that
+# no text in quotes looks like one of them. The page allows this script and this style by their
+# hashes, and no others.
+set(modules "")
 foreach(file ${FILES})
   get_filename_component(name ${file} NAME)
   get_filename_component(folder ${file} DIRECTORY)
+  if(name MATCHES "\\.js$" AND NOT name STREQUAL "main.js")
+    list(APPEND modules ${name})
+  endif()
 endforeach()
+list(APPEND modules main.js)
 
 function(read_file name variable)
   file(READ ${folder}/${name} text)
+  set(${variable} "${text}" PARENT_SCOPE)
+endfunction()
+
+# Without comments, indentation and empty lines.
+function(strip text variable)
+  string(REGEX REPLACE "/\\*[^*]*(\\*[^/*][^*]*)*\\*/" "" text "${text}")
+  string(REGEX REPLACE "[\n ]+//[^\n]*" "" text "${text}")
+  string(REGEX REPLACE "[ \n]*\n *" "\n" text "${text}")
   set(${variable} "${text}" PARENT_SCOPE)
 endfunction()
 
@@ -38,20 +51,15 @@ endfunction()
 
 read_file(viewer.html page)
 read_file(viewer.css style)
-string(REGEX MATCH "modules: ([a-z. ]+)" ignored "${page}")
-string(REPLACE " " ";" modules "${CMAKE_MATCH_1}")
-string(REGEX REPLACE "<!-- modules:[^>]*-->\n" "" page "${page}")
 set(script "")
 foreach(module ${modules})
-  if(NOT module STREQUAL "")
-    read_file(${module} text)
-    string(REGEX REPLACE "\nimport [^;]*;" "" text "\n${text}")
-    string(REPLACE "\nexport " "\n" text "${text}")
-    string(REGEX REPLACE "\n *//[^\n]*" "" text "${text}")
-    string(REGEX REPLACE "\n */\\*\\*[^*]*(\\*[^/*][^*]*)*\\*/" "" text "${text}")
-    string(APPEND script "${text}")
-  endif()
+  read_file(${module} text)
+  string(REGEX REPLACE "\nimport [^;]*;" "" text "\n${text}")
+  string(REPLACE "\nexport " "\n" text "${text}")
+  strip("${text}" text)
+  string(APPEND script "${text}")
 endforeach()
+strip("${style}" style)
 hash_of("${script}" script_hash)
 hash_of("${style}" style_hash)
 

@@ -23,8 +23,25 @@ static int check_room(const char *folder, struct gt_error *err)
                         folder);
 }
 
+/* Whoever owns a folder can put links in it, to files that only we may write. */
+static int check_owner(const char *folder, struct gt_error *err)
+{
+    struct stat st;
+
+    if (stat(folder, &st))
+        return gt_error_errno(err, "cannot look at %s", folder);
+    if (st.st_uid == geteuid() || st.st_uid == 0)
+        return 0;
+    return gt_error_set(err, GT_ERR_PERMISSION,
+                        "%s belongs to another user, who could lead the recording elsewhere "
+                        "(choose another folder with --keep)",
+                        folder);
+}
+
 int gt_folder_make(const char *keep, char **own, struct gt_error *err)
 {
+    int rc;
+
     if (!keep) {
         *own = gt_fs_private_dir(err);
         return *own ? check_room(*own, err) : err ? err->code : GT_ERR_IO;
@@ -32,6 +49,9 @@ int gt_folder_make(const char *keep, char **own, struct gt_error *err)
     if (mkdir(keep, 0700) && errno != EEXIST)
         return gt_error_errno(err, "cannot make the folder %s (choose another with --keep)",
                               keep);
+    rc = check_owner(keep, err);
+    if (rc < 0)
+        return rc;
     if (faccessat(AT_FDCWD, keep, W_OK | X_OK, AT_EACCESS))
         return gt_error_errno(err, "cannot write into %s (choose another with --keep)", keep);
     return check_room(keep, err);

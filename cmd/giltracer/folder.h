@@ -5,7 +5,7 @@
 #include "base/error.h"
 
 /* Make the folder `keep`, or when that is NULL a private one, whose malloc'd name `*own` is
- * then. Checks that it can be written into, and that there is room. 0 or negative. */
+ * then. Checks that it is nobody else's, can be written into, and has room. 0 or negative. */
 int gt_folder_make(const char *keep, char **own, struct gt_error *err);
 
 #endif

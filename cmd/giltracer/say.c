@@ -61,6 +61,7 @@ void gt_say(const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
+    gt_text_make_visible(text);
     gt_buf_init(&line);
     gt_buf_addf(&line, "giltracer: %s\n", text);
     gt_say_text(&line);

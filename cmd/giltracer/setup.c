@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,59 +25,114 @@ enum { EXIT_OURS = 125 };
 static const char paranoid_path[] = "/proc/sys/kernel/perf_event_paranoid";
 static const char tracefs_path[] = "/sys/kernel/tracing";
 static const char note_folder[] = "/run/giltracer";
-static const char note_path[] = "/run/giltracer/perf_event_paranoid";
+static const char note_path[] = "/run/giltracer/before";
 
-static int write_number(const char *path, int flags, long number)
+/* How the machine was before setup. */
+struct before {
+    long paranoid;
+    unsigned group, mode; /* of tracefs */
+};
+
+static int write_text(const char *path, int flags, const char *text)
 {
     int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | flags, 0644);
-    char text[24];
-    int length = snprintf(text, sizeof(text), "%ld\n", number);
+    size_t length = strlen(text);
     bool written;
 
     if (fd < 0)
         return -1;
-    written = write(fd, text, (size_t)length) == length;
+    written = write(fd, text, length) == (ssize_t)length;
     return close(fd) == 0 && written ? 0 : -1;
 }
 
-static int read_number(const char *path, long *number)
+static int write_paranoid(long paranoid)
 {
-    struct gt_buf text;
-    int rc;
+    char text[24];
 
-    gt_buf_init(&text);
-    rc = gt_fs_read(path, &text, 64, NULL);
-    if (rc == 0)
-        *number = strtol(text.data, NULL, 10);
-    gt_buf_release(&text);
-    return rc;
+    snprintf(text, sizeof(text), "%ld\n", paranoid);
+    return write_text(paranoid_path, 0, text);
 }
 
-static int remount(unsigned group, unsigned mode)
+static int mount_tracefs(void)
+{
+    char events[64];
+
+    snprintf(events, sizeof(events), "%s/events", tracefs_path);
+    if (access(events, F_OK) == 0)
+        return 0;
+    return mount("nodev", tracefs_path, "tracefs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
+}
+
+static int remount_tracefs(unsigned group, unsigned mode)
 {
     char options[64];
-    struct stat st;
 
-    snprintf(options, sizeof(options), "%s/events", tracefs_path);
-    if (stat(options, &st) &&
-        mount("nodev", tracefs_path, "tracefs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL))
-        return -1;
     snprintf(options, sizeof(options), "gid=%u,mode=%o", group, mode);
     return mount("nodev", tracefs_path, "tracefs", MS_REMOUNT, options);
 }
 
-/* Only the first setup notes what there was before. */
-static int note_paranoid(void)
+static int read_numbers(const char *path, struct before *before)
 {
-    long before = 2;
+    struct gt_buf text;
+    int found = 0;
 
-    if (access(note_path, F_OK) == 0)
-        return 0;
-    if (read_number(paranoid_path, &before) < 0)
+    gt_buf_init(&text);
+    if (gt_fs_read(path, &text, 256, NULL) == 0)
+        found =
+            sscanf(text.data, "%ld %u %o", &before->paranoid, &before->group, &before->mode);
+    gt_buf_release(&text);
+    return found;
+}
+
+static int look(struct before *before)
+{
+    struct stat st;
+
+    if (mount_tracefs() || stat(tracefs_path, &st) || read_numbers(paranoid_path, before) < 1)
         return -1;
+    before->group = st.st_gid;
+    before->mode = st.st_mode & 07777;
+    return 0;
+}
+
+/* Half a note would be worse than none; another's is not ours to remove. */
+static int write_note(const struct before *before)
+{
+    char text[64];
+
+    snprintf(text, sizeof(text), "%ld %u %o\n", before->paranoid, before->group, before->mode);
     if (mkdir(note_folder, 0755) && errno != EEXIST)
         return -1;
-    return write_number(note_path, O_CREAT | O_EXCL, before);
+    if (write_text(note_path, O_CREAT | O_EXCL, text) == 0)
+        return 0;
+    if (errno != EEXIST)
+        unlink(note_path);
+    return -1;
+}
+
+/* Whatever of it fails, the rest is undone; the note stays then. */
+static int restore(const struct before *before)
+{
+    int failed =
+        write_paranoid(before->paranoid) | remount_tracefs(before->group, before->mode);
+
+    if (failed)
+        return -1;
+    unlink(note_path);
+    rmdir(note_folder);
+    return 0;
+}
+
+/* Both commands end what they have begun. */
+static void hold_signals(void)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+    sigset_t set;
+
+    sigemptyset(&set);
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        sigaddset(&set, numbers[i]);
+    sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
 struct machine {
@@ -126,18 +182,34 @@ static int install_shared(struct machine *machine, const char *python, struct gt
     return rc;
 }
 
-static int open_system(const char *group, struct gt_error *err)
+static int open_system(const struct group *group, struct gt_error *err)
 {
-    const struct group *entry = getgrnam(group);
-
-    if (!entry)
-        return gt_error_set(err, GT_ERR_NOT_FOUND, "there is no group %s (addgroup makes one)",
-                            group);
-    if (note_paranoid() || write_number(paranoid_path, 0, -1))
+    if (write_paranoid(-1))
         return gt_error_errno(err, "cannot set kernel.perf_event_paranoid");
-    if (remount(entry->gr_gid, 0750))
-        return gt_error_errno(err, "cannot let group %s read %s", group, tracefs_path);
+    if (remount_tracefs(group->gr_gid, 0750))
+        return gt_error_errno(err, "cannot let group %s read %s", group->gr_name, tracefs_path);
     return 0;
+}
+
+/* The first setup notes how the machine was; one that fails leaves it so. */
+static int set_up(struct machine *machine, const struct gt_cli *cli, struct gt_error *err)
+{
+    const struct group *group = getgrnam(cli->setup_group);
+    bool first = access(note_path, F_OK) != 0;
+    struct before before;
+    int rc;
+
+    if (!group)
+        return gt_error_set(err, GT_ERR_NOT_FOUND, "there is no group %s (addgroup makes one)",
+                            cli->setup_group);
+    if (first && (look(&before) || write_note(&before)))
+        return gt_error_errno(err, "cannot note in %s how the machine is", note_path);
+    rc = open_system(group, err);
+    if (rc == 0)
+        rc = install_shared(machine, cli->python, err);
+    if (rc < 0 && first && restore(&before))
+        gt_say("cannot undo what was changed: run giltracer --teardown");
+    return rc;
 }
 
 int gt_setup(const struct gt_cli *cli)
@@ -150,11 +222,10 @@ int gt_setup(const struct gt_cli *cli)
         gt_say("--setup changes the system: run it as root");
         return EXIT_OURS;
     }
+    hold_signals();
     rc = open_machine(&machine, &err);
     if (rc == 0)
-        rc = open_system(cli->setup_group, &err);
-    if (rc == 0)
-        rc = install_shared(&machine, cli->python, &err);
+        rc = set_up(&machine, cli, &err);
     close_machine(&machine);
     if (rc < 0) {
         gt_say("%s", err.message);
@@ -165,13 +236,12 @@ int gt_setup(const struct gt_cli *cli)
     return 0;
 }
 
-/* Whatever of it fails, the rest is undone. */
 int gt_teardown(void)
 {
     struct machine machine;
+    struct before before;
     struct gt_error err;
     bool failed = false;
-    long before = 2;
 
     if (geteuid() != 0) {
         gt_say("--teardown changes the system: run it as root");
@@ -181,6 +251,7 @@ int gt_teardown(void)
         gt_say("nothing to undo: --setup was not run since boot");
         return 0;
     }
+    hold_signals();
     if (open_machine(&machine, &err) < 0 ||
         (machine.caps.shared_probes &&
          !gt_probes_remove(GT_SHARED_GROUP, &machine.caps, &machine.loop))) {
@@ -189,13 +260,13 @@ int gt_teardown(void)
         failed = true;
     }
     close_machine(&machine);
-    if (read_number(note_path, &before) < 0 || write_number(paranoid_path, 0, before) ||
-        remount(0, 0700)) {
+    /* What cannot be read was the kernel's own way, the strictest. */
+    if (read_numbers(note_path, &before) != 3)
+        before = (struct before){.paranoid = 2, .mode = 0700};
+    if (restore(&before)) {
         gt_say("cannot undo --setup: %s", strerror(errno));
         return EXIT_OURS;
     }
-    unlink(note_path);
-    rmdir(note_folder);
     gt_say("undone: recording needs privilege again");
     return failed ? EXIT_OURS : 0;
 }

@@ -1,5 +1,6 @@
 #include "agentlog/agentlog.h"
 #include "agentlog/internal.h"
+#include "base/buf.h"
 
 #include <bsd/string.h>
 #include <dirent.h>
@@ -21,6 +22,7 @@ void gt_agentlog_warn(struct gt_agentlog *log, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
+    gt_text_make_visible(text);
     for (size_t i = 0; i < log->warnings.count; i++)
         if (!strcmp(log->warnings.items[i], text))
             return;

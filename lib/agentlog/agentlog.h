@@ -49,7 +49,7 @@ int gt_agentlog_next(struct gt_agentlog *log, struct gt_event *event, struct gt_
 const struct gt_agentlog_quality *gt_agentlog_quality(const struct gt_agentlog *log);
 
 /* What the user should know, a line each: why an agent switched itself off, what it stepped
- * aside for, which log is damaged. NULL past the last one. The bytes come from the target. */
+ * aside for, which log is damaged. Visible text. NULL past the last one. */
 const char *gt_agentlog_warning(const struct gt_agentlog *log, size_t index);
 
 #endif

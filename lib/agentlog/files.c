@@ -163,7 +163,7 @@ static int index_file(struct file *file, struct gt_error *err)
         file->damaged = file->size < sizeof(chunk) || file->thread->header.magic != 0;
     }
     /* Copies of the GIL's slot have it, too. */
-    for (uint64_t i = 0; !found && i < count; i++) {
+    for (uint64_t i = 0; !found && i < count && i < MAX_CHUNKS; i++) {
         uint64_t at = GT_WIRE_SLOTS_BYTES + i * GT_WIRE_CHUNK_BYTES;
 
         found = read_chunk(file, at, &chunk) && chunk.stream == GT_WIRE_STREAM_GIL &&

@@ -117,6 +117,9 @@ static int charge(struct walk *walk, uint32_t waiter, uint32_t row, int64_t ns)
     uint32_t index = known ? walk->recent[place].cell : gt_hashmap_get(&walk->cell_of, key);
     struct gt_blocker_cell *cell;
 
+    if (index == GT_HASHMAP_NONE && walk->out->cells.count >= GT_CELLS_MAX &&
+        waiter != GT_NO_INDEX)
+        return charge(walk, GT_NO_INDEX, row, ns);
     if (index == GT_HASHMAP_NONE) {
         index = (uint32_t)walk->out->cells.count;
         cell = gt_chunks_push(&walk->out->cells);
@@ -127,14 +130,18 @@ static int charge(struct walk *walk, uint32_t waiter, uint32_t row, int64_t ns)
     walk->recent[place].key = key;
     walk->recent[place].cell = index;
     cell = gt_chunks_at(&walk->out->cells, index);
-    cell->ns += ns;
+    cell->ns = gt_add_ns(cell->ns, ns);
     row_at(walk, row)->waiting_ns = gt_add_ns(row_at(walk, row)->waiting_ns, ns);
     return 0;
 }
 
 static int charge_waiters(struct walk *walk, uint32_t row, int64_t ns)
 {
-    for (size_t i = 0; i < walk->sweep.active_count; i++)
+    size_t waiters = walk->sweep.active_count;
+
+    if (waiters > GT_CELL_WAITERS_MAX)
+        return charge(walk, GT_NO_INDEX, row, gt_times_ns(ns, waiters));
+    for (size_t i = 0; i < waiters; i++)
         if (charge(walk, member_of(walk, gt_sweep_wait(&walk->sweep, i)->thread), row, ns))
             return -1;
     return 0;

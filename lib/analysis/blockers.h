@@ -2,7 +2,7 @@
  * What the waiting was for. Every nanosecond of every wait on one GIL is charged to one
  * blocker, that is to what the thread which held the GIL at that moment was doing (frames.h
  * says which function answers), or, when nobody held it, to one gap: for each waiter the
- * cells and the gaps add up to its wait_ns, exactly.
+ * cells (of fewer than thousands of threads) and the gaps add up to its wait_ns, exactly.
  *
  * CPython gives the GIL up within the switch interval when asked for it, except in C code. So
  * a function that kept a waiter longer has not released it, and is counted as such.
@@ -48,9 +48,12 @@ struct gt_blocker {
     int64_t retake_wait_ns;  /* waited to get it back */
 };
 
-/* What one waiter waited for one blocker. */
+/* What one waiter waited for one blocker. Pairs grow with the square of the threads: beyond
+ * GT_CELLS_MAX, or of that many waiters at once, all others' are one. */
+enum { GT_CELLS_MAX = 1 << 20, GT_CELL_WAITERS_MAX = 1 << 12 };
+
 struct gt_blocker_cell {
-    uint32_t waiter; /* member */
+    uint32_t waiter; /* member; GT_NO_INDEX: others */
     uint32_t blocker;
     int64_t ns;
 };

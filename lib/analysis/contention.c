@@ -1,122 +1,155 @@
 #include "analysis/contention.h"
 
-#include "base/hashmap.h"
-
 #include <stdlib.h>
 
-struct charging {
-    struct gt_contention *contention;
-    const struct gt_gil *gil;
-    struct gt_hashmap index_of; /* by waiter and holder */
-    uint64_t last_key;          /* cache of it: one wait goes on over many holds */
-    uint32_t last_index;
-    size_t near; /* a hold about where the last wait was */
+/* What one waiter waited for each holder, while its waits are looked at. */
+struct tally {
+    int64_t *ns;       /* by member; 0 but for those in `holders` */
+    uint32_t *holders; /* in the order of first sight */
+    size_t count;
+    int64_t nobody_ns;
 };
 
-static int charge(struct charging *charging, uint32_t waiter, uint32_t holder, int64_t ns)
+/* Index of the first hold that ends after `time_ns`; holds never overlap, so their ends are
+ * in order. */
+static size_t first_hold_after(const struct gt_gil *gil, int64_t time_ns)
 {
-    struct gt_contention *contention = charging->contention;
-    struct gt_hashmap *index_of = &charging->index_of;
-    uint64_t key = (uint64_t)waiter << 32 | holder;
-    uint32_t index =
-        key == charging->last_key ? charging->last_index : gt_hashmap_get(index_of, key);
-    struct gt_blame *blame;
+    size_t low = 0, high = gil->holds.count;
 
-    if (index == GT_HASHMAP_NONE) {
-        index = (uint32_t)contention->blames.count;
-        blame = gt_chunks_push(&contention->blames);
-        if (!blame || gt_hashmap_put(index_of, key, index))
-            return -1;
-        *blame = (struct gt_blame){waiter, holder, 0};
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (gt_span_at(&gil->holds, middle)->end_ns > time_ns)
+            high = middle;
+        else
+            low = middle + 1;
     }
-    charging->last_key = key;
-    charging->last_index = index;
-    blame = gt_chunks_at(&contention->blames, index);
-    blame->ns += ns;
-    return 0;
+    return low;
 }
 
-/* Index of the first hold that ends after `time_ns`, near `at`; holds never overlap, so their
- * ends are in order. */
-static size_t first_hold_after(const struct gt_gil *gil, size_t at, int64_t time_ns)
+static void add_wait(struct tally *tally, const struct gt_gil *gil, const struct gt_span *wait)
 {
-    while (at < gil->holds.count && gt_span_at(&gil->holds, at)->end_ns <= time_ns)
-        at++;
-    while (at > 0 && gt_span_at(&gil->holds, at - 1)->end_ns > time_ns)
-        at--;
-    return at;
-}
+    size_t at = first_hold_after(gil, wait->start_ns);
 
-/* Waits come in the order of their ends. */
-static int charge_wait(struct charging *charging, const struct gt_span *wait)
-{
-    const struct gt_gil *gil = charging->gil;
-    uint32_t waiter = gt_hashmap_get(&gil->member_of, wait->thread);
-    int64_t unheld_ns = wait->end_ns - wait->start_ns;
-    size_t at = first_hold_after(gil, charging->near, wait->start_ns);
-
-    charging->near = at;
-
+    tally->nobody_ns += wait->end_ns - wait->start_ns;
     for (; at < gil->holds.count; at++) {
         const struct gt_span *hold = gt_span_at(&gil->holds, at);
         int64_t from_ns = hold->start_ns > wait->start_ns ? hold->start_ns : wait->start_ns;
         int64_t until_ns = hold->end_ns < wait->end_ns ? hold->end_ns : wait->end_ns;
+        uint32_t holder;
 
         if (hold->start_ns >= wait->end_ns)
             break;
         if (until_ns <= from_ns)
             continue;
-        if (charge(charging, waiter, gt_hashmap_get(&gil->member_of, hold->thread),
-                   until_ns - from_ns))
-            return -1;
-        unheld_ns -= until_ns - from_ns;
+        holder = gt_hashmap_get(&gil->member_of, hold->thread);
+        if (tally->ns[holder] == 0)
+            tally->holders[tally->count++] = holder;
+        tally->ns[holder] += until_ns - from_ns;
+        tally->nobody_ns -= until_ns - from_ns;
     }
-    return unheld_ns ? charge(charging, waiter, GT_NO_INDEX, unheld_ns) : 0;
 }
 
-static int compare_blames(const void *a, const void *b)
+static int compare_holders(const void *a, const void *b, void *context)
 {
-    const struct gt_blame *left = a, *right = b;
-    bool left_nobody = left->holder == GT_NO_INDEX, right_nobody = right->holder == GT_NO_INDEX;
+    const int64_t *ns = context;
+    uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
 
-    if (left->waiter != right->waiter)
-        return left->waiter < right->waiter ? -1 : 1;
-    if (left_nobody != right_nobody)
-        return left_nobody ? 1 : -1;
-    if (left->ns != right->ns)
-        return left->ns > right->ns ? -1 : 1;
-    return (left->holder > right->holder) - (left->holder < right->holder);
+    if (ns[left] != ns[right])
+        return ns[left] > ns[right] ? -1 : 1;
+    return (left > right) - (left < right);
 }
 
-static int sort_blames(struct gt_contention *contention)
+static int push(struct gt_contention *contention, uint32_t waiter, uint32_t holder, int64_t ns)
 {
-    size_t count = contention->blames.count;
-    struct gt_blame *blames = calloc(count ? count : 1, sizeof(*blames));
+    struct gt_blame *blame;
 
-    if (!blames)
+    if (ns == 0)
+        return 0;
+    blame = gt_chunks_push(&contention->blames);
+    if (!blame)
         return -1;
-    for (size_t i = 0; i < count; i++)
-        blames[i] = *gt_blame_at(contention, i);
-    qsort(blames, count, sizeof(*blames), compare_blames);
-    for (size_t i = 0; i < count; i++)
-        *(struct gt_blame *)gt_chunks_at(&contention->blames, i) = blames[i];
-    free(blames);
+    *blame = (struct gt_blame){waiter, holder, ns};
     return 0;
+}
+
+/* The waiter's blames; the tally is empty again. 0 or -1. */
+static int settle(struct gt_contention *contention, uint32_t waiter, size_t max,
+                  struct tally *tally)
+{
+    int64_t others_ns = 0;
+    int rc = 0;
+
+    qsort_r(tally->holders, tally->count, sizeof(*tally->holders), compare_holders, tally->ns);
+    for (size_t i = 0; i < tally->count; i++) {
+        uint32_t holder = tally->holders[i];
+
+        if (i < max && rc == 0)
+            rc = push(contention, waiter, holder, tally->ns[holder]);
+        else
+            others_ns += tally->ns[holder];
+        tally->ns[holder] = 0;
+    }
+    if (rc == 0)
+        rc = push(contention, waiter, GT_OTHERS, others_ns);
+    if (rc == 0)
+        rc = push(contention, waiter, GT_NO_INDEX, tally->nobody_ns);
+    tally->count = 0;
+    tally->nobody_ns = 0;
+    return rc;
+}
+
+/* The indices of the waits, by waiter; those of member m end at ends[m]. */
+static void group_waits(const struct gt_gil *gil, uint32_t *waits, size_t *ends)
+{
+    size_t sum = 0;
+
+    for (size_t i = 0; i < gil->waits.count; i++)
+        ends[gt_hashmap_get(&gil->member_of, gt_span_at(&gil->waits, i)->thread)]++;
+    for (size_t member = 0; member < gil->members.count; member++) {
+        size_t count = ends[member];
+
+        ends[member] = sum;
+        sum += count;
+    }
+    for (uint32_t i = 0; i < gil->waits.count; i++)
+        waits[ends[gt_hashmap_get(&gil->member_of, gt_span_at(&gil->waits, i)->thread)]++] = i;
+}
+
+static int charge_all(struct gt_contention *contention, const struct gt_gil *gil,
+                      struct tally *tally, uint32_t *waits, size_t *ends)
+{
+    enum { PAIRS = 1 << 20, LEAST = 16 };
+    size_t members = gil->members.count, at = 0;
+    size_t max = members && PAIRS / members > LEAST ? PAIRS / members : LEAST;
+    int rc = 0;
+
+    group_waits(gil, waits, ends);
+    for (uint32_t waiter = 0; rc == 0 && waiter < members; waiter++) {
+        for (; at < ends[waiter]; at++)
+            add_wait(tally, gil, gt_span_at(&gil->waits, waits[at]));
+        rc = settle(contention, waiter, max, tally);
+    }
+    return rc;
 }
 
 int gt_contention_init(struct gt_contention *contention, const struct gt_gil *gil,
                        struct gt_error *err)
 {
-    struct charging charging = {.contention = contention, .gil = gil, .last_key = UINT64_MAX};
-    int rc = 0;
+    size_t members = gil->members.count;
+    uint32_t *waits = calloc(gil->waits.count + 1, sizeof(*waits));
+    size_t *ends = calloc(members + 1, sizeof(*ends));
+    struct tally tally = {.ns = calloc(members + 1, sizeof(*tally.ns)),
+                          .holders = calloc(members + 1, sizeof(*tally.holders))};
+    int rc = -1;
 
     gt_chunks_init(&contention->blames, sizeof(struct gt_blame));
-    gt_hashmap_init(&charging.index_of);
-    for (size_t i = 0; rc == 0 && i < gil->waits.count; i++)
-        rc = charge_wait(&charging, gt_span_at(&gil->waits, i));
-    if (rc == 0)
-        rc = sort_blames(contention);
-    gt_hashmap_release(&charging.index_of);
+    if (waits && ends && tally.ns && tally.holders)
+        rc = charge_all(contention, gil, &tally, waits, ends);
+    free(waits);
+    free(ends);
+    free(tally.ns);
+    free(tally.holders);
     if (rc) {
         gt_contention_release(contention);
         return gt_error_memory(err);

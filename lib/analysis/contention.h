@@ -10,14 +10,19 @@
 #include "base/error.h"
 #include "model/timeline.h"
 
+/* Pairs grow with the square of the threads: of thousands, each waiter has those that it waited
+ * for longest, and one for all others. */
+#define GT_OTHERS (UINT32_MAX - 1)
+
 /* How long `waiter` waited while `holder` held. Member indices of one GIL. */
 struct gt_blame {
     uint32_t waiter;
-    uint32_t holder; /* GT_NO_INDEX: nobody held it */
+    uint32_t holder; /* GT_NO_INDEX: nobody held it; GT_OTHERS */
     int64_t ns;
 };
 
-/* One GIL's. Sorted by waiter, then by ns, the longest first; nobody's comes last. */
+/* One GIL's. Sorted by waiter, then by ns, the longest first; the others' and nobody's come
+ * last. */
 struct gt_contention {
     struct gt_chunks blames; /* of struct gt_blame */
 };

@@ -1,5 +1,7 @@
 #include "analysis/cost.h"
 
+#include "base/nstime.h"
+
 #include <stdbool.h>
 #include <stdlib.h>
 
@@ -202,7 +204,7 @@ static int estimate_calls(const struct gt_timeline *timeline, struct gt_cost *co
     free(gils);
     cost->call_ns = shortest(&lengths);
     if (cost->call_ns >= 0)
-        cost->call_ns *= 2; /* a call is two events */
+        cost->call_ns = gt_times_ns(cost->call_ns, 2); /* a call is two events */
     return 0;
 }
 
@@ -215,8 +217,8 @@ int gt_cost_estimate(const struct gt_timeline *timeline, struct gt_cost *cost,
     if (cost->gil_event_ns >= 0 || cost->call_ns >= 0)
         cost->total_ns = 0;
     if (cost->gil_event_ns >= 0)
-        cost->total_ns += cost->gil_event_ns * (int64_t)cost->gil_events;
+        cost->total_ns = gt_times_ns(cost->gil_event_ns, cost->gil_events);
     if (cost->call_ns >= 0)
-        cost->total_ns += cost->call_ns * (int64_t)cost->calls;
+        cost->total_ns = gt_add_ns(cost->total_ns, gt_times_ns(cost->call_ns, cost->calls));
     return 0;
 }

@@ -193,7 +193,8 @@ static int add_span(struct gt_flame *flame, const struct gt_timeline *timeline, 
     }
     if (at == GT_NO_INDEX)
         return -1;
-    gt_flame_at(flame, at)->self_ns += span->end_ns - span->start_ns;
+    gt_flame_at(flame, at)->self_ns =
+        gt_add_ns(gt_flame_at(flame, at)->self_ns, span->end_ns - span->start_ns);
     return 0;
 }
 
@@ -230,9 +231,11 @@ static void sum_up(struct gt_flame *flame)
     for (size_t i = flame->nodes.count; i-- > 0;) {
         struct gt_flame_node *node = gt_flame_at(flame, (uint32_t)i);
 
-        node->total_ns += node->self_ns;
-        if (i > 0)
-            gt_flame_at(flame, node->parent)->total_ns += node->total_ns;
+        struct gt_flame_node *parent = i > 0 ? gt_flame_at(flame, node->parent) : NULL;
+
+        node->total_ns = gt_add_ns(node->total_ns, node->self_ns);
+        if (parent)
+            parent->total_ns = gt_add_ns(parent->total_ns, node->total_ns);
     }
 }
 

@@ -1,5 +1,7 @@
 #include "analysis/load.h"
 
+#include "base/nstime.h"
+
 #include <stdlib.h>
 
 enum { DIGIT_BITS = 11, DIGIT_MASK = (1 << DIGIT_BITS) - 1 };
@@ -36,7 +38,7 @@ static void add(struct gt_load_slice *slice, int64_t ns, size_t waiters, int hel
 {
     slice->held_ns += held ? ns : 0;
     slice->contended_ns += waiters ? ns : 0;
-    slice->waiting_ns += ns * (int64_t)waiters;
+    slice->waiting_ns = gt_add_ns(slice->waiting_ns, gt_times_ns(ns, waiters));
 }
 
 void gt_load_add(struct gt_load *load, int64_t from_ns, int64_t until_ns, size_t waiters,

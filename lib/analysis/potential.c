@@ -195,8 +195,8 @@ static int64_t scale(const struct gt_potential *potential, int64_t wall_ns)
 {
     if (wall_ns < 0 || potential->replayed_ns <= 0)
         return -1;
-    return (int64_t)((double)wall_ns * (double)potential->recorded_ns /
-                     (double)potential->replayed_ns);
+    return gt_ns_of((double)wall_ns * (double)potential->recorded_ns /
+                    (double)potential->replayed_ns);
 }
 
 static int estimate(struct asking *asking, struct gt_replay_rules rules,

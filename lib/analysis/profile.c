@@ -59,6 +59,17 @@ static uint32_t innermost(const struct cursor *cursor)
     return level ? level->node : cursor->root;
 }
 
+/* Below which a call begins: what would be too deep hangs side by side. */
+static uint32_t parent_of_call(const struct cursor *cursor)
+{
+    const struct level *level;
+
+    if (cursor->stack.count < GT_PROFILE_DEPTH_MAX)
+        return innermost(cursor);
+    level = gt_chunks_at(&cursor->stack, GT_PROFILE_DEPTH_MAX - 2);
+    return level->node;
+}
+
 static void leave_until(struct cursor *cursor, int64_t time_ns)
 {
     const struct level *level;
@@ -86,7 +97,7 @@ static uint32_t move_to(struct gt_profile *profile, struct cursor *cursor, int64
         leave_until(cursor, span->start_ns);
         if (span->end_ns <= time_ns)
             continue; /* and so did all that it called */
-        node = child_of(profile, innermost(cursor), span->function);
+        node = child_of(profile, parent_of_call(cursor), span->function);
         level = gt_chunks_push(&cursor->stack);
         if (!level || node == GT_NO_INDEX)
             return GT_NO_INDEX;

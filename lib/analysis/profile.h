@@ -1,6 +1,7 @@
 /*
  * Holding and waiting by stack of functions: a tree per thread, for profile formats. The root
- * of a thread stands for what was done outside every known function.
+ * of a thread stands for what was done outside every known function. Of stacks that are deeper
+ * than GT_PROFILE_DEPTH_MAX, the outermost functions are kept, and the innermost one.
  */
 #ifndef GT_ANALYSIS_PROFILE_H
 #define GT_ANALYSIS_PROFILE_H
@@ -9,6 +10,8 @@
 #include "base/error.h"
 #include "base/hashmap.h"
 #include "model/timeline.h"
+
+enum { GT_PROFILE_DEPTH_MAX = 1000 }; /* functions: CPython's own limit, if nobody raised it */
 
 struct gt_profile_node {
     uint32_t parent;   /* GT_NO_INDEX: the root of a thread */

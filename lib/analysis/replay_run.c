@@ -1,6 +1,7 @@
 #include "analysis/replay.h"
 
 #include "analysis/heap.h"
+#include "base/nstime.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -218,7 +219,7 @@ static void stop_running(struct sim *sim, uint32_t index)
     double left_ns = gt_heap_key(&sim->cpus, index) - sim->cpu_ns;
 
     gt_heap_remove(&sim->cpus, index);
-    thread->left_ns = left_ns > 0 ? (int64_t)left_ns : 0;
+    thread->left_ns = left_ns > 0 ? gt_ns_of(left_ns) : 0;
 }
 
 /* The owner gives way to who waits, and queues up behind. */
@@ -558,7 +559,7 @@ int gt_replay_run(const struct gt_replay *replay, const struct gt_replay_rules *
     while (rc == 0 && goes_on && sim.counted)
         goes_on = advance(&sim);
     *result = (struct gt_replay_result){
-        .end_ns = (int64_t)sim.end_ns, .crowd = sim.crowd, .stuck = sim.counted > 0};
+        .end_ns = gt_ns_of(sim.end_ns), .crowd = sim.crowd, .stuck = sim.counted > 0};
     cleanup(&sim);
     return rc ? gt_error_memory(err) : 0;
 }

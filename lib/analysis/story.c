@@ -256,14 +256,18 @@ static void tell_whether_it_goes_on(struct gt_telling *telling, const struct gt_
         telling->bonds.end_of[teller->thread] != GT_REPLAY_NONE ||
         telling->bonds.killed[teller->thread] == GT_REPLAY_NONE)
         return;
-    thread->repeats = teller->unbound;
     for (size_t i = teller->unbound; i < thread->steps.count; i++) {
         const struct gt_replay_step *step = gt_chunks_at(&thread->steps, i);
 
-        if (!began) /* with its first hold: what was before is how it got there */
+        if (!began) { /* with its first hold: what was before is how it got there */
             thread->repeats = i;
+            run_ns = sleep_ns = 0;
+        }
         began = began || (step->kind == GT_REPLAY_RUN && step->what != GT_REPLAY_NONE);
-        *(step->kind == GT_REPLAY_RUN ? &run_ns : &sleep_ns) += step->ns;
+        if (step->kind == GT_REPLAY_RUN)
+            run_ns = gt_add_ns(run_ns, step->ns);
+        else if (step->kind == GT_REPLAY_SLEEP)
+            sleep_ns = gt_add_ns(sleep_ns, step->ns);
     }
     if (run_ns > LEAST_REPEATED_NS && run_ns > sleep_ns)
         thread->goes_on_until = telling->bonds.killed[teller->thread];
@@ -293,7 +297,8 @@ static int tell_ends(struct gt_telling *telling)
                                                 .what = telling->bonds.end_of[i]}))
             return -1;
     telling->story->after_ns = timeline->end_ns - last_ns;
-    telling->story->replay.goes_on_ns = GOES_ON_TIMES * (timeline->end_ns - timeline->start_ns);
+    telling->story->replay.goes_on_ns =
+        gt_times_ns(timeline->end_ns - timeline->start_ns, GOES_ON_TIMES);
     return 0;
 }
 

@@ -84,7 +84,8 @@ static int tell_free_part(struct gt_telling *telling, struct gt_teller *teller, 
                              until_ns, teller->cpu.readings != NULL);
     if (ended == GT_NO_INDEX) {
         if (!share.known && !teller->ending)
-            telling->story->unknown_ns += until_ns - from_ns;
+            telling->story->unknown_ns =
+                gt_add_ns(telling->story->unknown_ns, until_ns - from_ns);
         return tell_run(telling, teller, step, &share, from_ns, until_ns);
     }
     event = gt_bonds_end_of(&telling->bonds, ended);

@@ -183,3 +183,19 @@ int gt_buf_add_visible(struct gt_buf *buf, const char *data, size_t length)
     }
     return 0;
 }
+
+void gt_text_make_visible(char *text)
+{
+    size_t length = strlen(text);
+
+    for (size_t i = 0; i < length;) {
+        size_t step = utf8_length((unsigned char *)text + i, length - i);
+        bool hidden = step == 0 || is_invisible((unsigned char *)text + i, step);
+
+        if (step == 0)
+            step = 1;
+        if (hidden)
+            memset(text + i, '?', step);
+        i += step;
+    }
+}

@@ -35,6 +35,9 @@ int gt_buf_add_utf8(struct gt_buf *buf, const char *data, size_t length);
  * characters (C0, C1, DEL) and bidirectional overrides replaced by '?'. */
 int gt_buf_add_visible(struct gt_buf *buf, const char *data, size_t length);
 
+/* The same in place, where text stands already: a '?' for each byte that goes. */
+void gt_text_make_visible(char *text);
+
 /* Append `length` bytes of anything as the inside of a JSON string: quotes, backslashes and
  * control characters (NUL too) escaped, invalid UTF-8 replaced by U+FFFD, `<`, `>`, `&`,
  * U+2028 and U+2029 escaped so that the result is safe inside an HTML <script>. No quotes

@@ -1,18 +1,11 @@
 #include "base/error.h"
 
+#include "base/buf.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-/* Control characters in a name (a path may hold any byte) must not break the one-line
- * promise or reach a terminal as an escape sequence. */
-static void neutralise(char *text)
-{
-    for (; *text; text++)
-        if ((unsigned char)*text < 0x20 || *text == 0x7f)
-            *text = '?';
-}
 
 int gt_error_set(struct gt_error *err, enum gt_err code, const char *format, ...)
 {
@@ -23,7 +16,9 @@ int gt_error_set(struct gt_error *err, enum gt_err code, const char *format, ...
         va_start(args, format);
         vsnprintf(err->message, sizeof(err->message), format, args);
         va_end(args);
-        neutralise(err->message);
+        /* A path may hold any byte: none must break the one-line promise, or reach a terminal
+         * as an escape sequence. */
+        gt_text_make_visible(err->message);
     }
     return code;
 }

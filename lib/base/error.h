@@ -23,7 +23,7 @@ enum gt_err {
 
 struct gt_error {
     enum gt_err code;
-    char message[1024]; /* one line, no trailing newline */
+    char message[1024]; /* one line of visible text, no trailing newline */
 };
 
 /* Fill `err` (if not NULL) and return `code`, so that `return gt_error_set(...)` reads well. */

@@ -1,8 +1,8 @@
 #include "base/fs.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,17 +31,46 @@ char *gt_fs_private_dir(struct gt_error *err)
     return path;
 }
 
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+static int remove_entry(int parent, const char *name, int depth);
+
+static int empty_folder(int fd, int depth)
 {
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path) && errno != ENOENT ? -1 : 0;
+    DIR *folder = fdopendir(fd);
+    struct dirent *entry;
+    int rc = 0;
+
+    if (!folder) {
+        close(fd);
+        return -1;
+    }
+    while (rc == 0 && (entry = readdir(folder)))
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            rc = remove_entry(fd, entry->d_name, depth);
+    closedir(folder);
+    return rc;
+}
+
+/* By descriptors all the way: whoever may write there cannot lead us elsewhere by putting a
+ * link where a folder was. 0, or -1 with errno. */
+static int remove_entry(int parent, const char *name, int depth)
+{
+    int fd;
+
+    if (unlinkat(parent, name, 0) == 0 || errno == ENOENT)
+        return 0;
+    if (errno != EISDIR || depth == 0)
+        return -1;
+    fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || empty_folder(fd, depth - 1))
+        return -1;
+    return unlinkat(parent, name, AT_REMOVEDIR);
 }
 
 int gt_fs_remove_tree(const char *path, struct gt_error *err)
 {
-    if (nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) && errno != ENOENT)
+    enum { DEPTH_MAX = 32 }; /* ours are two deep; each level is an open descriptor */
+
+    if (remove_entry(AT_FDCWD, path, DEPTH_MAX) && errno != ENOENT)
         return gt_error_errno(err, "cannot remove %s", path);
     return 0;
 }

@@ -75,13 +75,18 @@ static int grow(struct gt_hashmap *map)
 
 int gt_hashmap_put(struct gt_hashmap *map, uint64_t key, uint32_t value)
 {
-    struct gt_hashmap_slot *slot;
+    struct gt_hashmap_slot *slot = map->capacity ? find(map, key) : NULL;
 
-    if ((map->count + 1) * 4 > map->capacity * 3 && grow(map))
-        return -1;
-    slot = find(map, key);
-    if (slot->value == GT_HASHMAP_NONE)
-        map->count++;
+    if (slot && slot->value != GT_HASHMAP_NONE) {
+        slot->value = value;
+        return 0;
+    }
+    if ((map->count + 1) * 4 > map->capacity * 3) {
+        if (grow(map))
+            return -1;
+        slot = find(map, key);
+    }
+    map->count++;
     slot->key = key;
     slot->value = value;
     return 0;

@@ -20,6 +20,22 @@ static inline int64_t gt_add_ns(int64_t a_ns, int64_t b_ns)
     return __builtin_add_overflow(a_ns, b_ns, &sum_ns) ? INT64_MAX : sum_ns;
 }
 
+/* `count` times as much, likewise. */
+static inline int64_t gt_times_ns(int64_t ns, uint64_t count)
+{
+    int64_t product_ns;
+
+    return __builtin_mul_overflow(ns, count, &product_ns) ? INT64_MAX : product_ns;
+}
+
+/* What a calculation gave, as a time; the greatest or least where it does not fit. */
+static inline int64_t gt_ns_of(double ns)
+{
+    if (!(ns < 9.2e18))
+        return INT64_MAX;
+    return ns > -9.2e18 ? (int64_t)ns : INT64_MIN;
+}
+
 /* For people: "850 ns", "5.2 ms", "12.3 s". Writes at most `size` bytes, returns `text`. */
 char *gt_duration_text(int64_t duration_ns, char *text, size_t size);
 

@@ -8,7 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MAX_TABLE_BYTES = 256 << 20 }; /* of one section: larger is not believed */
+enum {
+    MAX_TABLE_BYTES = 256 << 20,               /* of one section: larger is not believed */
+    MAX_SEGMENTS = 65536 / sizeof(Elf64_Phdr), /* as the kernel's loader has it */
+};
 
 static int bad_format(const struct gt_elf *elf, const char *what, struct gt_error *err)
 {
@@ -72,6 +75,8 @@ static int check_header(const struct gt_elf *elf, struct gt_error *err)
     if ((header->e_phnum && header->e_phentsize != sizeof(Elf64_Phdr)) ||
         (header->e_shnum && header->e_shentsize != sizeof(Elf64_Shdr)))
         return bad_format(elf, "its tables have entries of a strange size", err);
+    if (header->e_phnum > MAX_SEGMENTS)
+        return bad_format(elf, "it has more segments than the kernel would load", err);
     return 0;
 }
 
@@ -215,29 +220,39 @@ static int visit_symbols(const struct gt_elf *elf, const struct symbol_table *ta
     return 0;
 }
 
-static int each_function(const struct gt_elf *elf, bool dynamic_only, gt_elf_symbol_fn visit,
-                         void *context, struct gt_error *err)
+/* There is one section of symbols of each type at most: a file that has thousands, all of the
+ * same bytes, would keep us busy. section_count: none. */
+static size_t section_of_type(const struct gt_elf *elf, uint32_t type)
 {
-    int rc = 0;
+    size_t i = 0;
 
-    for (size_t i = 0; i < elf->section_count && rc == 0; i++) {
-        struct symbol_table table;
-        uint32_t type = elf->sections[i].sh_type;
+    while (i < elf->section_count && elf->sections[i].sh_type != type)
+        i++;
+    return i;
+}
 
-        if (type != SHT_DYNSYM && (type != SHT_SYMTAB || dynamic_only))
-            continue;
-        rc = load_symbols(elf, i, &table, err);
-        if (rc == 0)
-            rc = visit_symbols(elf, &table, visit, context);
-        release_table(&table);
-    }
+static int each_function_of(const struct gt_elf *elf, uint32_t type, gt_elf_symbol_fn visit,
+                            void *context, struct gt_error *err)
+{
+    size_t section = section_of_type(elf, type);
+    struct symbol_table table;
+    int rc;
+
+    if (section == elf->section_count)
+        return 0;
+    rc = load_symbols(elf, section, &table, err);
+    if (rc == 0)
+        rc = visit_symbols(elf, &table, visit, context);
+    release_table(&table);
     return rc;
 }
 
 int gt_elf_each_function(const struct gt_elf *elf, gt_elf_symbol_fn visit, void *context,
                          struct gt_error *err)
 {
-    return each_function(elf, false, visit, context, err);
+    int rc = each_function_of(elf, SHT_SYMTAB, visit, context, err);
+
+    return rc ? rc : each_function_of(elf, SHT_DYNSYM, visit, context, err);
 }
 
 struct search {
@@ -260,7 +275,7 @@ int gt_elf_find_function(const struct gt_elf *elf, const char *name,
                          struct gt_elf_symbol *function, struct gt_error *err)
 {
     struct search search = {name, function};
-    int rc = each_function(elf, true, compare_symbol, &search, err);
+    int rc = each_function_of(elf, SHT_DYNSYM, compare_symbol, &search, err);
 
     if (rc < 0)
         return rc;
@@ -290,14 +305,12 @@ static int find_in_table(const struct symbol_table *table, const char *name, uin
 int gt_elf_find_object(const struct gt_elf *elf, const char *name, uint64_t *address,
                        uint64_t *size_bytes, struct gt_error *err)
 {
+    size_t section = section_of_type(elf, SHT_DYNSYM);
+    struct symbol_table table;
     int rc = 0;
 
-    for (size_t i = 0; i < elf->section_count && rc == 0; i++) {
-        struct symbol_table table;
-
-        if (elf->sections[i].sh_type != SHT_DYNSYM)
-            continue;
-        rc = load_symbols(elf, i, &table, err);
+    if (section < elf->section_count) {
+        rc = load_symbols(elf, section, &table, err);
         if (rc == 0)
             rc = find_in_table(&table, name, address, size_bytes);
         release_table(&table);

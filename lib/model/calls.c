@@ -17,6 +17,8 @@ static struct gt_calls *get(struct gt_timeline *timeline, uint32_t thread)
             return NULL;
         gt_chunks_init(&calls->spans, sizeof(struct gt_call_span));
         gt_chunks_init(&calls->open, sizeof(uint32_t));
+        gt_hashmap_init(&calls->open_of);
+        calls->counts_open = false;
     }
     return gt_chunks_at(&timeline->calls, thread);
 }
@@ -57,6 +59,42 @@ static uint32_t open_at(const struct gt_calls *calls, size_t index)
     return *(uint32_t *)gt_chunks_at(&calls->open, index);
 }
 
+static uint32_t open_count(const struct gt_calls *calls, uint32_t function)
+{
+    uint32_t count = gt_hashmap_get(&calls->open_of, function);
+
+    return count == GT_HASHMAP_NONE ? 0 : count;
+}
+
+static bool is_among_open(const struct gt_calls *calls, uint32_t function)
+{
+    for (size_t i = calls->open.count; i-- > 0;)
+        if (span_at(calls, open_at(calls, i))->function == function)
+            return true;
+    return false;
+}
+
+/*
+ * Is the function open? Mostly it is the innermost. Calls whose returns were lost pile up: what
+ * is open in a deep stack is counted from then on, so that returns whose calls were lost need
+ * not search it again and again. 1, 0 or -1.
+ */
+static int is_open(struct gt_calls *calls, uint32_t function)
+{
+    enum { DEEP = 256 };
+
+    if (!calls->counts_open && calls->open.count < DEEP)
+        return is_among_open(calls, function);
+    for (size_t i = 0; !calls->counts_open && i < calls->open.count; i++) {
+        uint32_t opened = span_at(calls, open_at(calls, i))->function;
+
+        if (gt_hashmap_put(&calls->open_of, opened, open_count(calls, opened) + 1))
+            return -1;
+    }
+    calls->counts_open = true;
+    return open_count(calls, function) > 0;
+}
+
 static int call(struct gt_timeline *timeline, struct gt_calls *calls, uint32_t function,
                 const struct gt_event *event)
 {
@@ -76,57 +114,63 @@ static int call(struct gt_timeline *timeline, struct gt_calls *calls, uint32_t f
     };
     *open = index;
     function_at(timeline, function)->calls++;
-    return 0;
+    return calls->counts_open
+               ? gt_hashmap_put(&calls->open_of, function, open_count(calls, function) + 1)
+               : 0;
 }
 
-/* End the open calls from `keep` on. */
-static void end_from(struct gt_calls *calls, size_t keep, int64_t time_ns, uint16_t flags)
+/* End the innermost open call, of which there is one, and return it. */
+static struct gt_call_span *end_innermost(struct gt_calls *calls, int64_t time_ns,
+                                          uint16_t flags)
 {
-    for (size_t i = calls->open.count; i-- > keep;) {
-        struct gt_call_span *span = span_at(calls, open_at(calls, i));
+    struct gt_call_span *span = span_at(calls, open_at(calls, calls->open.count - 1));
 
-        span->end_ns = time_ns;
-        span->flags = (uint16_t)(span->flags | flags);
-    }
-    gt_chunks_truncate(&calls->open, keep);
+    span->end_ns = time_ns;
+    span->flags = (uint16_t)(span->flags | flags);
+    gt_chunks_truncate(&calls->open, calls->open.count - 1);
+    if (calls->counts_open) /* it is there already: that cannot fail */
+        gt_hashmap_put(&calls->open_of, span->function, open_count(calls, span->function) - 1);
+    return span;
 }
 
-/* A return closes the innermost open call of its function, and all inside it. */
-static void leave(struct gt_calls *calls, uint32_t function, const struct gt_event *event)
+/* A return closes the innermost open call of its function, and all inside it. 0 or -1. */
+static int leave(struct gt_calls *calls, uint32_t function, const struct gt_event *event)
 {
-    size_t at = calls->open.count;
+    const uint32_t *innermost = gt_chunks_last(&calls->open);
+    bool is_innermost = innermost && span_at(calls, *innermost)->function == function;
+    int open = is_innermost ? 1 : is_open(calls, function);
     struct gt_call_span *span;
 
-    while (at > 0 && span_at(calls, open_at(calls, at - 1))->function != function)
-        at--;
-    if (at == 0)
-        return; /* called before the recording began */
-    span = span_at(calls, open_at(calls, at - 1));
-    end_from(calls, at, event->time_ns, GT_CALL_SPAN_CUT_END);
-    span->end_ns = event->time_ns;
+    if (open <= 0)
+        return open; /* called before the recording began */
+    do
+        span = end_innermost(calls, event->time_ns, GT_CALL_SPAN_CUT_END);
+    while (span->function != function);
+    span->flags = (uint16_t)(span->flags & ~GT_CALL_SPAN_CUT_END);
     if (event->flags & GT_RETURN_UNWIND)
         span->flags |= GT_CALL_SPAN_UNWOUND;
     if (event->flags & GT_RETURN_YIELD)
         span->flags |= GT_CALL_SPAN_YIELDED;
-    gt_chunks_truncate(&calls->open, at - 1);
+    return 0;
 }
 
-/* The function is not recorded any more: its open calls are closed now, everywhere. */
-static void untraced(struct gt_timeline *timeline, uint32_t function,
-                     const struct gt_event *event)
+/* The function is not recorded any more: its open calls are closed now, everywhere. 0 or -1. */
+static int untraced(struct gt_timeline *timeline, uint32_t function,
+                    const struct gt_event *event)
 {
     function_at(timeline, function)->untraced_calls += event->value;
     for (uint32_t i = 0; i < timeline->calls.count; i++) {
         struct gt_calls *calls = gt_calls_of(timeline, i);
+        int open;
 
         if (gt_process_at(timeline, gt_thread_at(timeline, i)->process)->pid != event->pid)
             continue;
-        for (size_t at = 0; at < calls->open.count; at++)
-            if (span_at(calls, open_at(calls, at))->function == function) {
-                end_from(calls, at, event->time_ns, GT_CALL_SPAN_CUT_END);
-                break;
-            }
+        while ((open = is_open(calls, function)) > 0)
+            end_innermost(calls, event->time_ns, GT_CALL_SPAN_CUT_END);
+        if (open < 0)
+            return -1;
     }
+    return 0;
 }
 
 int gt_calls_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event)
@@ -143,19 +187,16 @@ int gt_calls_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt
         return -1;
     if (event->kind == GT_EVENT_CALL)
         return call(timeline, calls, function, event);
-    if (event->kind == GT_EVENT_RETURN)
-        leave(calls, function, event);
-    else
-        untraced(timeline, function, event);
-    return 0;
+    return event->kind == GT_EVENT_RETURN ? leave(calls, function, event)
+                                          : untraced(timeline, function, event);
 }
 
 void gt_calls_ended(struct gt_timeline *timeline, uint32_t thread, int64_t time_ns)
 {
     struct gt_calls *calls = gt_calls_of(timeline, thread);
 
-    if (calls)
-        end_from(calls, 0, time_ns, GT_CALL_SPAN_CUT_END);
+    while (calls && calls->open.count)
+        end_innermost(calls, time_ns, GT_CALL_SPAN_CUT_END);
 }
 
 void gt_calls_finish(struct gt_timeline *timeline)
@@ -169,6 +210,7 @@ void gt_calls_release(struct gt_timeline *timeline)
     for (uint32_t i = 0; i < timeline->calls.count; i++) {
         gt_chunks_release(&gt_calls_of(timeline, i)->spans);
         gt_chunks_release(&gt_calls_of(timeline, i)->open);
+        gt_hashmap_release(&gt_calls_of(timeline, i)->open_of);
     }
     gt_chunks_release(&timeline->calls);
     gt_chunks_release(&timeline->functions);

@@ -6,6 +6,7 @@
 #define GT_MODEL_CALLS_H
 
 #include "base/chunks.h"
+#include "base/hashmap.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -41,7 +42,9 @@ struct gt_call_span {
 struct gt_calls {
     struct gt_chunks spans; /* of struct gt_call_span */
     /* State while feeding. */
-    struct gt_chunks open; /* of uint32_t: indices of the open spans, innermost last */
+    struct gt_chunks open;     /* of uint32_t: indices of the open spans, innermost last */
+    struct gt_hashmap open_of; /* function → how often it is open; once that matters */
+    bool counts_open;
 };
 
 struct gt_event;

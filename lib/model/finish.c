@@ -153,11 +153,23 @@ static int compare_ends(const void *a, const void *b)
     return (left->end_ns > right->end_ns) - (left->end_ns < right->end_ns);
 }
 
-/* Waits that a loss ended were noted late, and the pieces of long ones lie between others. */
+static bool are_sorted_by_end(const struct gt_chunks *spans)
+{
+    for (size_t i = 1; i < spans->count; i++)
+        if (gt_span_at(spans, i)->end_ns < gt_span_at(spans, i - 1)->end_ns)
+            return false;
+    return true;
+}
+
+/* Waits that a loss ended were noted late, the pieces of long ones lie between others, and what
+ * reached beyond a life ends earlier now. */
 static int sort_by_end(struct gt_chunks *spans)
 {
-    struct gt_span *sorted = calloc(spans->count ? spans->count : 1, sizeof(*sorted));
+    struct gt_span *sorted;
 
+    if (are_sorted_by_end(spans))
+        return 0;
+    sorted = calloc(spans->count, sizeof(*sorted));
     if (!sorted)
         return -1;
     for (size_t i = 0; i < spans->count; i++)
@@ -227,18 +239,23 @@ static void clip_to_life(const struct gt_timeline *timeline, const struct gt_gil
     span->end_ns = end_ns;
 }
 
-static void sum_spans(const struct gt_timeline *timeline, struct gt_gil *gil, bool waits)
+static void clip_spans(const struct gt_timeline *timeline, const struct gt_gil *gil,
+                       const struct gt_chunks *spans)
+{
+    for (size_t i = 0; i < spans->count; i++)
+        clip_to_life(timeline, gil, gt_span_at(spans, i));
+}
+
+static void sum_spans(struct gt_gil *gil, bool waits)
 {
     const struct gt_chunks *spans = waits ? &gil->waits : &gil->holds;
     uint32_t thread = GT_NO_INDEX;
     struct gt_member *member = NULL;
 
     for (size_t i = 0; i < spans->count; i++) {
-        struct gt_span *span = gt_span_at(spans, i);
-        int64_t length_ns;
+        const struct gt_span *span = gt_span_at(spans, i);
+        int64_t length_ns = span->end_ns - span->start_ns;
 
-        clip_to_life(timeline, gil, span);
-        length_ns = span->end_ns - span->start_ns;
         if (span->thread != thread) {
             thread = span->thread;
             member = gt_member_at(gil, gt_hashmap_get(&gil->member_of, thread));
@@ -301,11 +318,14 @@ static void add_defects(struct gt_quality *quality, const struct gt_gil_defects 
 
 static int finish_gil(struct gt_timeline *timeline, struct gt_gil *gil)
 {
-    if (cut_spans(timeline, &gil->holds) || cut_spans(timeline, &gil->waits) ||
-        (timeline->lost.count && sort_by_end(&gil->waits)))
+    if (cut_spans(timeline, &gil->holds) || cut_spans(timeline, &gil->waits))
         return -1;
-    sum_spans(timeline, gil, false);
-    sum_spans(timeline, gil, true);
+    clip_spans(timeline, gil, &gil->holds);
+    clip_spans(timeline, gil, &gil->waits);
+    if (sort_by_end(&gil->waits))
+        return -1;
+    sum_spans(gil, false);
+    sum_spans(gil, true);
     gil->defects.overlaps += count_overlaps(gil);
     add_defects(&timeline->quality, &gil->defects);
     for (uint32_t i = 0; i < gil->members.count; i++) {

@@ -373,9 +373,12 @@ static bool was_contended(const struct gt_gil *gil, uint32_t at)
 static int infer_take(struct gt_timeline *timeline, struct gt_gil *gil, uint32_t at)
 {
     struct gt_member *member = gt_member_at(gil, at);
+    const struct gt_span *last = gt_chunks_last(&gil->holds);
     int64_t enter_ns = member->enter_since_ns;
     int64_t since_ns = enter_ns > gil->last_change_ns ? enter_ns : gil->last_change_ns;
 
+    if (last && since_ns < last->end_ns) /* a release that was not recorded, either */
+        since_ns = last->end_ns;
     gil->defects.takes_without_return++;
     if (was_contended(gil, at) && since_ns > enter_ns &&
         gt_gil_push(&gil->waits, member->thread, enter_ns, since_ns, GT_SPAN_CUT_END))

@@ -243,7 +243,7 @@ static int put_gap(const struct gt_blockers *blockers, enum gt_gap gap, const ch
 
     for (size_t i = 0; i < blockers->gaps.count; i++)
         ns = gt_add_ns(ns, gt_gaps_at(blockers, i)->ns[gap]);
-    if (ns * 1000 < wait_ns)
+    if (ns <= (wait_ns - 1) / 1000)
         return 0;
     return gt_buf_addf(out, "%10s  %5.1f%%  %8s  %12s  %-6s  %s\n",
                        gt_duration_text(ns, duration, sizeof(duration)),

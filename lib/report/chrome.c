@@ -317,32 +317,36 @@ static int put_counter(const struct gt_report *report, struct gt_stream *stream,
     const struct gt_timeline *timeline = report->timeline;
     uint64_t *by_thread = calloc(timeline->threads.count, sizeof(*by_thread));
     uint64_t *by_process = calloc(timeline->processes.count, sizeof(*by_process));
-    struct gt_buf line;
+    struct gt_buf line, label;
     int rc = by_thread && by_process ? 0 : -1;
 
     gt_buf_init(&line);
+    gt_buf_init(&label);
     for (size_t i = 0; rc == 0 && i < counter->samples.count; i++) {
         const struct gt_counter_sample *sample = gt_chunks_at(&counter->samples, i);
         const struct gt_thread *thread = gt_thread_at(timeline, sample->thread);
-        char label[64], time[24];
-        size_t length =
-            gt_timeline_thread_label(timeline, sample->thread, label, sizeof(label));
+        char time[24];
 
         by_thread[sample->thread] += sample->period;
         by_process[thread->process] += sample->period;
         *gt_put_us(time, sample->time_ns - gt_report_zero_ns(report)) = '\0';
         gt_buf_reset(&line);
-        rc = gt_buf_addf(&line, "{\"ph\":\"C\",\"pid\":%d,\"ts\":%s,\"name\":\"",
+        gt_buf_reset(&label);
+        /* It names the track, and not every reader takes a NUL in a key. */
+        rc = gt_report_label(report, sample->thread, &label) ||
+             gt_buf_addf(&line, "{\"ph\":\"C\",\"pid\":%d,\"ts\":%s,\"name\":\"",
                          gt_process_at(timeline, thread->process)->pid, time) ||
              gt_buf_add_json(&line, gt_intern_text(&timeline->names, counter->name),
                              gt_intern_length(&timeline->names, counter->name)) ||
-             gt_buf_adds(&line, "\",\"args\":{\"") || gt_buf_add_json(&line, label, length) ||
+             gt_buf_adds(&line, "\",\"args\":{\"") ||
+             gt_buf_add_json(&line, label.data, label.length) ||
              gt_buf_addf(&line, " (%d)\":%llu,\"process\":%llu}},\n", thread->tid,
                          (unsigned long long)by_thread[sample->thread],
                          (unsigned long long)by_process[thread->process]);
         gt_stream_add(stream, line.data, line.length);
     }
     gt_buf_release(&line);
+    gt_buf_release(&label);
     free(by_thread);
     free(by_process);
     return rc ? -1 : 0;

@@ -3,6 +3,7 @@
 #include "base/nstime.h"
 #include "report/internal.h"
 
+#include <bsd/string.h>
 #include <ctype.h>
 #include <fnmatch.h>
 #include <stdio.h>
@@ -19,14 +20,19 @@ struct parser {
 /* gt_error_set makes one line of its text, and these are three. */
 static int fail(const struct parser *parser, const char *want)
 {
+    enum { SHOWN_MAX = 400 };
     int rc = gt_error_set(parser->err, GT_ERR_USAGE, "--fail-if: %s is expected here", want);
+    size_t spot = (size_t)(parser->at - parser->text);
+    char shown[SHOWN_MAX + 1];
     size_t length;
 
     if (!parser->err)
         return rc;
+    strlcpy(shown, parser->text, sizeof(shown));
+    gt_text_make_visible(shown);
     length = strlen(parser->err->message);
     snprintf(parser->err->message + length, sizeof(parser->err->message) - length,
-             "\n    %.400s\n    %*s^", parser->text, (int)(parser->at - parser->text), "");
+             "\n    %s\n    %*s^", shown, (int)(spot < SHOWN_MAX ? spot : SHOWN_MAX), "");
     return rc;
 }
 
@@ -296,7 +302,7 @@ static int say(const struct gt_condition *condition, const char *source, double 
         (condition->percent
              ? gt_buf_addf(text, ": it is %.1f%%", value)
              : gt_buf_addf(text, ": it is %s",
-                           gt_duration_text((int64_t)value, duration, sizeof(duration)))))
+                           gt_duration_text(gt_ns_of(value), duration, sizeof(duration)))))
         return -1;
     return label->length ? gt_buf_addf(text, " of %s", label->data) : 0;
 }

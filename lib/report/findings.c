@@ -70,7 +70,7 @@ static int say_ready_holding(struct gt_report *report, struct gt_buf *text)
 
     for (uint32_t i = 0; i < report->timeline->scheds.count; i++) {
         count += gt_sched_of(report->timeline, i)->ready_holding_count;
-        sum_ns += gt_sched_of(report->timeline, i)->ready_holding_ns;
+        sum_ns = gt_add_ns(sum_ns, gt_sched_of(report->timeline, i)->ready_holding_ns);
     }
     if (count == 0)
         return 0;

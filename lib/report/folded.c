@@ -32,11 +32,10 @@ static void clean(struct gt_buf *text, size_t from)
 static int put_stack(const struct gt_report *report, const struct gt_profile *profile,
                      size_t index, struct gt_buf *text)
 {
-    enum { DEPTH_MAX = 512 };
     const struct gt_timeline *timeline = report->timeline;
     const struct gt_thread *thread =
         gt_thread_at(timeline, gt_profile_at(profile, index)->thread);
-    uint32_t name = gt_process_at(timeline, thread->process)->name, path[DEPTH_MAX];
+    uint32_t name = gt_process_at(timeline, thread->process)->name, path[GT_PROFILE_DEPTH_MAX];
     size_t depth = 0, from = text->length;
 
     if (gt_buf_add_visible(text, gt_intern_text(&timeline->names, name),
@@ -51,8 +50,7 @@ static int put_stack(const struct gt_report *report, const struct gt_profile *pr
     clean(text, from);
     for (size_t at = index; gt_profile_at(profile, at)->parent != GT_NO_INDEX;
          at = gt_profile_at(profile, at)->parent)
-        if (depth < DEPTH_MAX)
-            path[depth++] = gt_profile_at(profile, at)->function;
+        path[depth++] = gt_profile_at(profile, at)->function;
     while (depth-- > 0) {
         if (gt_buf_adds(text, ";"))
             return -1;

@@ -6,10 +6,9 @@
 #include <zlib.h>
 
 /*
- * The columns are noise in their low bits, so Huffman coding does the work, and runs (one
- * thread, again and again) are the matches worth finding: Z_RLE. Columns of times are noise
- * nearly throughout: coding them takes most of the time to save a tenth to a third of them, so
- * they are stored as they are.
+ * Columns of times are noise in their low bits: Huffman coding takes a tenth to a third off
+ * them, and nobody need look for matches. Others (who, which function, how deep) repeat
+ * themselves. That costs no time: what is saved need not become text.
  */
 enum { VARINT_MAX_BYTES = 10, LEVEL = 1, WINDOW_BITS = 15 + 16 /* gzip */, MEMORY = 9 };
 enum {
@@ -120,7 +119,7 @@ static int squeeze(struct gt_pack *pack, unsigned char *data, size_t length, int
     return deflate(&pack->stream, flush) == wanted ? 0 : -1;
 }
 
-/* Would compressing save little? Judged by how often two bytes of it are equal. */
+/* Are there no matches to be found? Judged by how often two bytes of it are equal. */
 static bool is_noise(const unsigned char *data, size_t length)
 {
     enum { SAMPLE = 4096, LEAST = 256, DISTINCT = 14 };
@@ -142,9 +141,9 @@ static int squeeze_column(struct gt_pack *pack, unsigned column)
 {
     unsigned char *data = pack->column[column];
     size_t length = (size_t)(pack->at[column] - data);
-    int level = is_noise(data, length) ? Z_NO_COMPRESSION : LEVEL;
+    int strategy = is_noise(data, length) ? Z_HUFFMAN_ONLY : Z_DEFAULT_STRATEGY;
 
-    if (deflateParams(&pack->stream, level, Z_RLE) != Z_OK)
+    if (deflateParams(&pack->stream, LEVEL, strategy) != Z_OK)
         return -1;
     return squeeze(pack, data, length, Z_NO_FLUSH);
 }

@@ -95,7 +95,7 @@ static json_t *blamed_value(const struct gt_report *report, uint32_t gil_index, 
 
         if (blame->holder == GT_NO_INDEX)
             nobody_ns = blame->ns;
-        else if (i >= max)
+        else if (blame->holder == GT_OTHERS || i >= max)
             others_ns += blame->ns;
         else
             gt_json_add(&list, blame_value(report, gt_member_at(gil, blame->holder)->thread,

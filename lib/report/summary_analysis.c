@@ -1,5 +1,7 @@
 #include "report/values.h"
 
+#include "base/nstime.h"
+
 /* The summary's "blockers", "gaps" and "load": SCHEMA.md says what each key means. */
 
 enum { ROWS_MAX = 200, PARTS_MAX = 10 };
@@ -23,7 +25,7 @@ static json_t *waiters_value(const struct gt_report *report, uint32_t gil_index,
         const struct gt_blocker_cell *cell = gt_chunks_at(&blockers->cells, i);
         size_t at = count;
 
-        if (cell->blocker != row)
+        if (cell->blocker != row || cell->waiter == GT_NO_INDEX)
             continue;
         for (; at > 0 && parts[at - 1].ns < cell->ns; at--)
             parts[at] = parts[at - 1];
@@ -97,7 +99,7 @@ static json_t *gaps_value(const struct gt_blockers *blockers)
         int64_t ns = 0;
 
         for (size_t i = 0; i < blockers->gaps.count; i++)
-            ns += gt_gaps_at(blockers, i)->ns[gap];
+            ns = gt_add_ns(ns, gt_gaps_at(blockers, i)->ns[gap]);
         gt_json_set(&value, names[gap], json_integer(ns));
     }
     return value;

@@ -14,6 +14,8 @@ enum { GILS_MAX = 4 }; /* that are spoken of one by one */
  * (percent), and partly at that. */
 enum { BOUND_PERCENT = 50, PARTLY_PERCENT = 10 };
 
+enum { LOST_PERCENT = 50 }; /* of the run: from here on, what was not seen says nothing */
+
 enum { COST_PERCENT = 5 }; /* of the run: from here on, what recording cost is told */
 
 static int add(struct gt_report *report, struct gt_buf *sentence, int failed)
@@ -73,7 +75,7 @@ static int find_most(const struct gt_report *report, uint32_t index, struct most
     for (size_t i = 0; i < contention->blames.count; i++) {
         const struct gt_blame *blame = gt_blame_at(contention, i);
 
-        if (blame->holder == GT_NO_INDEX)
+        if (blame->holder >= members) /* nobody, or many */
             continue;
         sums[blame->holder] = gt_add_ns(sums[blame->holder], blame->ns);
         if (sums[blame->holder] > most->holder_ns) {
@@ -87,6 +89,23 @@ static int find_most(const struct gt_report *report, uint32_t index, struct most
     return 0;
 }
 
+/* Was too much of the run lost to say that nothing bound it? */
+static bool is_mostly_lost(const struct gt_report *report)
+{
+    int64_t wall_ns = report->timeline->end_ns - gt_report_zero_ns(report);
+
+    return percent(report->timeline->quality.lost_ns, wall_ns) >= LOST_PERCENT;
+}
+
+static const char *bound_text(const struct gt_report *report, double contended)
+{
+    if (contended >= BOUND_PERCENT)
+        return "GIL-bound";
+    if (is_mostly_lost(report))
+        return "Not known whether GIL-bound, since most of the run was lost";
+    return contended >= PARTLY_PERCENT ? "Partly GIL-bound" : "Not GIL-bound";
+}
+
 static int say_bound(struct gt_report *report, uint32_t index, struct gt_buf *text)
 {
     const struct gt_gil *gil = gt_gil_at(report->timeline, index);
@@ -98,10 +117,7 @@ static int say_bound(struct gt_report *report, uint32_t index, struct gt_buf *te
     for (uint32_t i = 0; i < gil->members.count; i++)
         lifetime_ns = gt_add_ns(lifetime_ns, gt_member_at(gil, i)->lifetime_ns);
     return add(report, text,
-               gt_buf_addf(text, "%s: threads of ",
-                           contended >= BOUND_PERCENT    ? "GIL-bound"
-                           : contended >= PARTLY_PERCENT ? "Partly GIL-bound"
-                                                         : "Not GIL-bound") ||
+               gt_buf_addf(text, "%s: threads of ", bound_text(report, contended)) ||
                    name_process(report, gil, text) ||
                    gt_buf_addf(text,
                                " waited for the GIL %.1f%% of their time, %s in all. At "
@@ -236,8 +252,11 @@ int gt_verdict_say(struct gt_report *report)
     }
     if (rc == 0 && count == 0)
         rc = add(report, &text,
-                 gt_buf_adds(&text, "No thread ever waited for the GIL: the program is not "
-                                    "GIL-bound."));
+                 gt_buf_adds(&text, is_mostly_lost(report)
+                                        ? "Not known whether GIL-bound, since most of the "
+                                          "run was lost: no wait for the GIL was seen."
+                                        : "No thread ever waited for the GIL: the program "
+                                          "is not GIL-bound."));
     else if (rc == 0)
         qsort(waited, count, sizeof(*waited), by_waiting);
     for (size_t i = 0; rc == 0 && i < count && i < GILS_MAX; i++) {

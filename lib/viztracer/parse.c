@@ -42,9 +42,11 @@ static struct gt_viztracer_thread *thread_of(struct gt_viztracer *trace, int32_t
         return gt_viztracer_thread_at(trace, index);
     index = (uint32_t)trace->threads.count;
     thread = gt_chunks_push(&trace->threads);
-    if (!thread || gt_hashmap_put(&trace->thread_of, key, index))
+    if (!thread)
         return NULL;
     memset(thread, 0, sizeof(*thread));
+    if (gt_hashmap_put(&trace->thread_of, key, index))
+        return NULL;
     thread->pid = pid;
     thread->tid = tid;
     return thread;
@@ -53,7 +55,7 @@ static struct gt_viztracer_thread *thread_of(struct gt_viztracer *trace, int32_t
 /* "name (file:line)" of Python functions, "module.name" of C functions. */
 static void split_name(const char *text, size_t length, struct gt_function *function)
 {
-    const char *end = text + length, *at = end, *open = NULL;
+    const char *end = text + length, *at = end, *open;
     uint32_t line = 0, scale = 1;
 
     function->name_length = (uint32_t)length;
@@ -64,10 +66,8 @@ static void split_name(const char *text, size_t length, struct gt_function *func
         line += (uint32_t)(at[-1] - '0') * scale;
     if (scale == 1 || at == text || at[-1] != ':')
         return;
-    for (const char *found = text; (found = strstr(found, " (")) && found < at; found++) {
-        open = found;
-        break; /* a qualified name holds no space: what follows is the file's */
-    }
+    /* A qualified name holds no space: what follows the first one is the file's. */
+    open = memmem(text, (size_t)(at - text), " (", 2);
     if (!open || open + 2 >= at)
         return;
     function->flags = 0;
@@ -241,7 +241,7 @@ int gt_viztracer_take(void *context, const char *key, bool element, const char *
             trace->recognised = true;
         return 0;
     }
-    event = json_loadb(text, length, 0, NULL);
+    event = json_loadb(text, length, JSON_ALLOW_NUL, NULL);
     rc = json_is_object(event) ? take_event(trace, event) : 0;
     json_decref(event);
     if (rc == 0)

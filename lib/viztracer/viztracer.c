@@ -1,7 +1,7 @@
 #include "viztracer/viztracer.h"
 
 #include "viztracer/internal.h"
-#include "viztracer/split.h"
+#include "base/split.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
-enum { BUFFER_BYTES = 256 * 1024 };
+enum { BUFFER_BYTES = 256 * 1024, EVENT_BYTES_MAX = 1 << 20 };
 
 /* gzread passes on what is not compressed. 0, 1 when the file is damaged, or negative. */
 static int read_all(gzFile file, struct gt_split *split, struct gt_error *err)
@@ -80,7 +80,7 @@ static int read_file(struct gt_viztracer *trace, const char *path, struct gt_err
             close(fd);
         return rc;
     }
-    gt_split_init(&split, "traceEvents", gt_viztracer_take, trace);
+    gt_split_init(&split, "traceEvents", EVENT_BYTES_MAX, gt_viztracer_take, trace);
     rc = read_all(file, &split, err);
     gzclose_r(file);
     if (rc >= 0)

@@ -219,6 +219,11 @@ test("blockers are measured from calls, and a click finds the function", async (
         view.set({tab: "blockers"});
     });
     await page.locator(".blockers tbody tr").first().waitFor();
+    await page.evaluate(() => { // a thread and a function whose names have the function's in them
+        const {threads, functions} = window.giltracer.model;
+        threads[1].name = "crunch";
+        functions.find(({title}) => title === "Thread.run").title = "precrunch";
+    });
     const values = (key) => page.evaluate((name) => [...document.querySelectorAll(
         `.blockers td[data-key=${name}]`)].map((cell) => Number(cell.dataset.value)), key);
     const waiting = await values("waiting_ns");
@@ -235,7 +240,7 @@ test("blockers are measured from calls, and a click finds the function", async (
     await first.locator("button").click();
     await page.settled();
     assert.equal((await page.state()).selection.kind, "call");
-    assert.match(await page.locator("#details-body").textContent(), /crunch/);
+    assert.match(await page.locator("#details-body").textContent(), /^Functioncrunch/);
     page.check();
 });
 

@@ -111,6 +111,75 @@ test("what a page holds besides its data is small", () => {
     assert.ok(bytes < 200_000, `${bytes} bytes`);
 });
 
+test("what is not recorded has no key in the legend, and no claim about it", async () => {
+    const shown = (page) => page.locator("#legend .key").evaluateAll((keys) => keys
+        .filter((key) => key.checkVisibility()).map((key) => key.className.slice(4)));
+    const gil = ["hold", "wait", "free"], sched = ["running", "runnable", "blocked", "asleep"];
+    const alone = await makePage("legend", scheduled(), "sched");
+    for (const [made, keys] of [[small, gil], [lost, [...gil, "lost"]], [states, [...gil, ...sched]],
+                                [alone, sched]]) {
+        const page = await open(browser, {html: made.html});
+        assert.deepEqual(await shown(page), keys);
+    }
+    const html = join(folder, "futex.html"); // holds that nobody waited for are not known
+    writeFileSync(html, readFileSync(small.html, "utf8").replace(/"source":"cond"/, '"source":"futex"'));
+    const page = await open(browser, {html});
+    assert.match(await page.locator("#overview .label").textContent(), /holds that were waited for \d/);
+    assert.doesNotMatch(await page.locator("#overview .label").textContent(), /held/);
+    assert.equal(await page.locator("#neither").textContent(), "not waiting");
+    await page.evaluate(() => {
+        const {view, page: {timeline}} = window.giltracer;
+        const {lane} = timeline.rows.find((row) => row.kind === "thread");
+        view.set({selection: {kind: "free", thread: lane.thread.index, gil: 0, member: lane.member,
+                              start: lane.start, end: lane.start + 1000}});
+    });
+    await page.settled();
+    assert.match(await page.locator("#details-body").textContent(), /nobody waited while it held it/);
+    await page.evaluate(() => window.giltracer.view.set({range: {from: 0, to: 1e7}}));
+    await page.waitForFunction(() => /^Selected/.test(document.getElementById("table-scope").textContent));
+    assert.equal(await page.locator("#threads-table [data-key=hold_ns]").count(), 0);
+    page.check();
+});
+
+test("a recording without threads says that there are none", async () => {
+    const record = new Recording();
+    record.line(100, "sched:sched_wakeup: comm=python3 pid=100 prio=120 target_cpu=000");
+    const page = await open(browser, {html: (await makePage("nothing", record.text())).html});
+    assert.equal(await page.locator("#no-rows").textContent(), "No thread was recorded.");
+    assert.ok(await page.locator("#no-threads").isVisible());
+    for (const tab of await page.locator("[role=tab]:visible").all()) {
+        await tab.click();
+        const panel = page.locator(`#${await tab.getAttribute("aria-controls")}`);
+        await panel.locator(".hint:visible").first().waitFor();
+    }
+    page.check();
+});
+
+test("the table of threads fits, and lists tell times in one unit", async () => {
+    const page = await open(browser, {html: several.html, hash: "#tab=threads", width: 1400});
+    const [inner, outer] = await page.locator("#panel-threads").evaluate((panel) =>
+        [panel.scrollWidth, panel.clientWidth]);
+    assert.ok(inner <= outer, `${inner} of ${outer} pixels`);
+    const slow = new Recording(); // waits at 0.1 s and at 3 s
+    slow.fork(101);
+    for (let i = 0; i < 2; i++) {
+        slow.acquire(100);
+        slow.time += 1e8;
+        slow.wait(101);
+        slow.time += 5e6;
+        slow.release(100);
+        slow.acquire(101);
+        slow.time += 3e9;
+        slow.release(101);
+    }
+    const long = await open(browser, {html: (await makePage("slow", slow.text())).html,
+                                      hash: "#tab=waits"});
+    await long.locator("#panel-waits tbody tr").nth(1).waitFor();
+    assert.deepEqual((await long.locator("#panel-waits td:nth-child(3)").allTextContents()).sort(),
+                     ["0.10000 s", "3.20500 s"]);
+    long.check();
+});
+
 test("the verdict and the table are the summary, and measuring gives it again", async () => {
     for (const made of [small, lost, wide, hostile, several, states]) {
         const {giltracer: summary} = made.trace();
@@ -495,7 +564,7 @@ test("processes collapse, threads are filtered and reordered", async () => {
     assert.deepEqual((await rows()).filter((each) => !["process", "gil"].includes(each)), ["writer"]);
     await page.locator("#filter").fill("nothing like it");
     await page.settled();
-    assert.ok(await page.locator("#no-rows").isVisible());
+    assert.equal(await page.locator("#no-rows").textContent(), "No thread matches the filter.");
     page.check();
 });
 
@@ -558,7 +627,7 @@ test("states of threads are drawn, explained, linked and saved", async () => {
     }));
     assert.ok(Object.keys(sums[0]).length >= 3, "fewer than three states");
     assert.deepEqual(sums, summary.threads.map((thread) => thread.states));
-    assert.ok(await page.locator("#legend .states").first().isVisible());
+    assert.ok(await page.locator("#states-legend span").first().isVisible());
 
     const at = await page.evaluate(() => {
         const {page, view, model} = window.giltracer;
@@ -606,6 +675,13 @@ test("the table has states, without a GIL too, and what was lost", async () => {
             assert.deepEqual([shown[i].running_ns, shown[i].runnable_ns, shown[i].sleeping_ns],
                              [running, runnable, all - running - runnable]);
         }
+        await page.evaluate(() => window.giltracer.view.set({range: {from: 2e6, to: 3e6}}));
+        await page.locator("#drop-range").waitFor();
+        const [part] = await page.locator("#threads-table tbody tr[data-thread]").evaluateAll((list) =>
+            list.map((row) => ["lifetime_ns", "running_ns", "runnable_ns", "sleeping_ns"].map((key) =>
+                Number(row.querySelector(`[data-key=${key}]`).dataset.value))));
+        assert.equal(part[0], 1e6);
+        assert.ok(part[1] > 0 && part[1] < 1e6 && Math.abs(part[1] + part[2] + part[3] - 1e6) < 1);
         page.check();
         await page.context().close();
     }
@@ -642,7 +718,7 @@ test("counters are drawn as curves, listed and saved", async () => {
     });
     const box = await page.locator("#spans").boundingBox();
     await page.mouse.move(box.x + strip.x, box.y + strip.y);
-    assert.match(await page.locator("#tip").textContent(), /^cycles:u: [1-9][\d.]*\sk\/s$/);
+    assert.match(await page.locator("#tip").textContent(), /^cycles:u: 967\/s$/);
     await page.locator("#panel-counters table").first().waitFor();
     const listed = await page.evaluate(() => [...document.querySelectorAll(
         "#panel-counters td[data-key=total]")].map((cell) => Number(cell.dataset.value)));

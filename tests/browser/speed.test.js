@@ -69,6 +69,15 @@ test("zoom and pan keep up with a million function events", (t) =>
 
 async function moving(t, html) {
     const page = await open(browser, {html});
+    await page.evaluate(() => {
+        const {page} = window.giltracer, {draw} = page;
+        window.frames_ms = [];
+        page.draw = () => {
+            const since = performance.now();
+            draw.call(page);
+            window.frames_ms.push(performance.now() - since);
+        };
+    });
     const round = () => page.evaluate(async () => {
         const {view} = window.giltracer;
         const gaps = [];
@@ -89,8 +98,8 @@ async function moving(t, html) {
     const times = [await round(), await round(), await round()];
     t.diagnostic(`95th percentile of frames: ${times.map((ms) => ms.toFixed(1)).join(", ")} ms`);
     const drawing = await page.evaluate(() => {
-        const {frames} = window.giltracer.page;
-        return frames.sort((a, b) => a - b)[Math.floor(frames.length * 0.95)];
+        const frames = window.frames_ms.sort((a, b) => a - b);
+        return frames[Math.floor(frames.length * 0.95)];
     });
     t.diagnostic(`95th percentile of drawing: ${drawing.toFixed(1)} ms`);
     assert.ok(drawing < 33, `${drawing} ms`);

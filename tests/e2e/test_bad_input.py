@@ -196,3 +196,15 @@ def test_configuration_of_perf_does_not_leak_in(folder):
     run = giltracer(["-o", output, target("two_workers"), "0.2"], folder)
     assert run.status == 0, run
     assert len(harness.read_json(output)["giltracer"]["gils"]) == 1
+
+
+@pytest.mark.needs_root
+def test_another_users_folder_is_not_recorded_into(folder):
+    """Its owner may have put a link there, to a file that only root may write."""
+    kept, precious, proof = folder / "kept", folder / "precious", folder / "ran"
+    precious.write_text("precious")
+    kept.mkdir()
+    (kept / "perf.data").symlink_to(precious)
+    os.chown(str(kept), 65534, 65534)
+    refused(["--keep", kept, "-c", "open(%r, 'w')" % str(proof)], folder, 125, str(kept), "another user")
+    assert precious.read_text() == "precious" and not proof.exists()

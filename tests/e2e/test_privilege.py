@@ -15,6 +15,7 @@ from harness import describe, share
 pytestmark = [pytest.mark.needs_perf, pytest.mark.needs_root]
 
 PARANOID = pathlib.Path("/proc/sys/kernel/perf_event_paranoid")
+NOTES = pathlib.Path("/run/giltracer")
 TRACING = "/sys/kernel/tracing"
 NOBODY = 65534
 # pyenv's versions live in root's home, where nobody else may go: in a mount namespace they may.
@@ -47,14 +48,20 @@ def record_as_nobody(public_folder, python, *options):
     return run, summary
 
 
+def machine():
+    """What --setup changes, but for probes."""
+    tracing = os.stat(TRACING)
+    return PARANOID.read_text(), tracing.st_gid, tracing.st_mode, NOTES.exists()
+
+
 @pytest.fixture
 def prepared(public_folder):
     """giltracer --setup for nobody's group; undone afterwards."""
-    before = PARANOID.read_text()
+    before = machine()
     subprocess.run([str(harness.GILTRACER), "--setup", "nogroup"], check=True)
     yield public_folder
     subprocess.run([str(harness.GILTRACER), "--teardown"], check=True)
-    assert PARANOID.read_text() == before
+    assert machine() == before
     assert not any(":giltracer/" in line for line in harness.probes())
 
 
@@ -95,3 +102,20 @@ def test_probes_that_an_administrator_installed(administered):
     assert summary["run"]["gil_source"] == "functions", run
     assert "installed already" in run.err
     assert sum(":python/" in line for line in harness.probes()) >= 3, "not ours to remove"
+
+
+def test_a_setup_that_fails_changes_nothing():
+    """Also of what an administrator has chosen: tracefs may belong to a group already."""
+    subprocess.run(["mount", "-o", "remount,gid=1,mode=710", TRACING], check=True)
+    before = machine()
+    try:
+        done = subprocess.run([str(harness.GILTRACER), "--setup", "nogroup", "--python", "/no/python"],
+                              stderr=subprocess.PIPE)
+        assert done.returncode == 125 and b"/no/python" in done.stderr
+        assert machine() == before
+        subprocess.run([str(harness.GILTRACER), "--setup", "nogroup"], check=True)
+        assert machine() != before
+        subprocess.run([str(harness.GILTRACER), "--teardown"], check=True)
+        assert machine() == before
+    finally:
+        subprocess.run(["mount", "-o", "remount,gid=0,mode=700", TRACING], check=True)

@@ -1,10 +1,9 @@
 /* Without libFuzzer: run a fuzz target on the files that are given. */
+#include "harness.h"
+
 #include "base/fs.h"
 
-#include <stdint.h>
 #include <stdio.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int main(int argc, char **argv)
 {

@@ -129,7 +129,8 @@ static inline const char *broken_invariant(const struct gt_timeline *timeline)
 {
     for (uint32_t i = 0; i < timeline->gils.count; i++) {
         const struct gt_gil *gil = gt_gil_at(timeline, i);
-        int64_t hold_ns = 0, wait_ns = 0, end_ns = INT64_MIN, last_end_ns = INT64_MIN;
+        int64_t end_ns = INT64_MIN, last_end_ns = INT64_MIN;
+        uint64_t hold_ns = 0, wait_ns = 0; /* whatever they add up to */
 
         for (size_t h = 0; h < gil->holds.count; h++) {
             const struct gt_span *span = gt_span_at(&gil->holds, h);
@@ -144,21 +145,21 @@ static inline const char *broken_invariant(const struct gt_timeline *timeline)
                 return "a hold outside its thread's life";
             if (span->end_ns > end_ns)
                 end_ns = span->end_ns;
-            hold_ns += span->end_ns - span->start_ns;
+            hold_ns += (uint64_t)(span->end_ns - span->start_ns);
         }
         for (size_t w = 0; w < gil->waits.count; w++) {
             const struct gt_span *span = gt_span_at(&gil->waits, w);
 
-            if (span->end_ns < last_end_ns && timeline->lost.count)
+            if (span->end_ns < last_end_ns)
                 return "waits out of order";
             last_end_ns = span->end_ns;
-            wait_ns += span->end_ns - span->start_ns;
+            wait_ns += (uint64_t)(span->end_ns - span->start_ns);
         }
         for (uint32_t m = 0; m < gil->members.count; m++) {
             const struct gt_member *member = gt_member_at(gil, m);
 
-            hold_ns -= member->hold_ns;
-            wait_ns -= member->wait_ns;
+            hold_ns -= (uint64_t)member->hold_ns;
+            wait_ns -= (uint64_t)member->wait_ns;
             if (member->hold_ns + member->wait_ns + member->unknown_ns > member->lifetime_ns)
                 return "the parts exceed the whole";
         }

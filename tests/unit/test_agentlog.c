@@ -382,14 +382,15 @@ static void test_names_messages_and_stop(void **state)
     add_note(draft,
              (struct gt_wire_note){.kind = GT_WIRE_NOTE_COMM, .id = 9, .ticks = 2300000000},
              "told the kernel", "");
-    add_note(draft, (struct gt_wire_note){.kind = GT_WIRE_NOTE_MESSAGE}, "look here", "");
+    add_note(draft, (struct gt_wire_note){.kind = GT_WIRE_NOTE_MESSAGE}, "look\x1b[2J here\n",
+             "");
     draft->header.dropped = 3;
     draft->header.exit_ticks = 2600000000;
     write_draft(draft, 0);
 
     log = open_log();
     assert_string_equal(gt_agentlog_warning(log, 0), "process 7: it broke");
-    assert_string_equal(gt_agentlog_warning(log, 1), "process 7: look here");
+    assert_string_equal(gt_agentlog_warning(log, 1), "process 7: look?[2J here?");
     assert_null(gt_agentlog_warning(log, 2));
     assert_int_equal(gt_agentlog_quality(log)->dropped, 3);
     assert_int_equal(gt_agentlog_quality(log)->stopped_ns, 10250000000);

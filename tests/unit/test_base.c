@@ -114,6 +114,15 @@ static void buf_hides_what_moves_a_terminal(void **state)
     check_add(gt_buf_add_visible, "\xff\n\0", 3, "???");
 }
 
+static void text_is_made_visible_in_place(void **state)
+{
+    char text[] = "a\x1b[31mb\xc2\x9b \xc2\xa0\xe2\x80\xae\n\xff \xe2\x82";
+
+    (void)state;
+    gt_text_make_visible(text);
+    assert_string_equal(text, "a?[31mb?? \xc2\xa0????? ??");
+}
+
 static void strvec_is_an_argument_vector(void **state)
 {
     struct gt_strvec vec, copy;
@@ -263,8 +272,8 @@ static void errors_are_one_safe_line(void **state)
 
     (void)state;
     assert_int_equal(gt_error_set(NULL, GT_ERR_USAGE, "%s", "x"), GT_ERR_USAGE);
-    gt_error_set(&err, GT_ERR_IO, "a\nb\x1b[2J");
-    assert_string_equal(err.message, "a?b?[2J");
+    gt_error_set(&err, GT_ERR_IO, "a\nb\x1b[2J\xc2\x9b");
+    assert_string_equal(err.message, "a?b?[2J??");
     memset(path, 'p', sizeof(path) - 1);
     path[sizeof(path) - 1] = '\0';
     errno = EACCES;
@@ -441,6 +450,7 @@ int main(void)
         cmocka_unit_test(buf_escapes_json),
         cmocka_unit_test(buf_json_is_parsed_by_jansson),
         cmocka_unit_test(buf_hides_what_moves_a_terminal),
+        cmocka_unit_test(text_is_made_visible_in_place),
         cmocka_unit_test(strvec_is_an_argument_vector),
         cmocka_unit_test(chunks_keep_their_elements),
         cmocka_unit_test(hashmap_finds_what_was_put),

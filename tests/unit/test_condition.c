@@ -73,11 +73,26 @@ static void the_caret_is_under_the_spot(void **state)
     check_refused("wait > 20% or hold > 5%", 11);
 }
 
+static void a_refusal_is_three_lines_of_visible_text(void **state)
+{
+    char text[2000] = "wait\x1b[2J\n> 1%";
+    struct gt_condition condition;
+    struct gt_error err = {0};
+
+    (void)state;
+    assert_int_equal(gt_condition_parse(&condition, text, &err), GT_ERR_USAGE);
+    assert_string_equal(strchr(err.message, '\n'), "\n    wait?[2J?> 1%\n        ^");
+    memset(text, ' ', sizeof(text) - 1);
+    assert_int_equal(gt_condition_parse(&condition, text, &err), GT_ERR_USAGE);
+    assert_int_equal(err.message[strlen(err.message) - 1], '^');
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(conditions_are_parsed),
         cmocka_unit_test(the_caret_is_under_the_spot),
+        cmocka_unit_test(a_refusal_is_three_lines_of_visible_text),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

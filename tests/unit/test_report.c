@@ -207,6 +207,43 @@ static void the_verdict_says_whether_and_who(void **state)
     gt_buf_release(&lines);
 }
 
+static void what_was_lost_is_no_proof(void **state)
+{
+    static const char lossy[] =
+        "python3 12/12 [000] 5.000000000: gil:signal: (1) cond=0x7f0000001058\n"
+        "python3 12/12 [000] 5.000100000: gil:signal: (1) cond=0x7f0000001000\n"
+        "python3 12/12 [000] 5.000200000: gil:signal: (1) cond=0x7f0000001058\n"
+        "python3 12/12 [000] 5.000300000: gil:signal: (1) cond=0x7f0000001000\n"
+        "python3 12/12 [000] 5.000800000: PERF_RECORD_LOST lost 7\n"
+        "python3 12/12 [000] 5.000900000: gil:signal: (1) cond=0x7f0000001058\n"
+        "%s"
+        "python3 12/12 [000] 5.000970000: gil:signal: (1) cond=0x7f0000001000\n"
+        "%s";
+    static const char wait[] = "python3 12/13 [000] 5.000950000: gil:wait: (1) "
+                               "cond=0x7f0000001000\n";
+    static const char take[] = "python3 12/13 [000] 5.000980000: gil:signal: (1) "
+                               "cond=0x7f0000001058\n"
+                               "python3 12/13 [000] 5.000990000: gil:signal: (1) "
+                               "cond=0x7f0000001000\n";
+    struct gt_buf lines;
+
+    (void)state;
+    for (int waits = 0; waits < 2; waits++) {
+        char *findings;
+
+        gt_buf_init(&lines);
+        assert_int_equal(gt_buf_addf(&lines, lossy, waits ? wait : "", waits ? take : ""), 0);
+        findings = findings_of(lines.data, lines.length);
+        assert_non_null(strstr(findings, waits ? "since most of the run was lost: threads of "
+                                                 "python3 (pid 12) waited"
+                                               : "since most of the run was lost: no wait"));
+        assert_null(strstr(findings, "Not GIL-bound"));
+        assert_null(strstr(findings, "not GIL-bound"));
+        free(findings);
+        gt_buf_release(&lines);
+    }
+}
+
 /* 400 threads wait for one, then take turns: each list is cut, and its sum is the wait. */
 static void of_many_holders_the_least_are_summed_up(void **state)
 {
@@ -369,6 +406,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_summary_is_json_with_the_numbers),
         cmocka_unit_test(the_verdict_says_whether_and_who),
+        cmocka_unit_test(what_was_lost_is_no_proof),
         cmocka_unit_test(of_many_holders_the_least_are_summed_up),
         cmocka_unit_test(chrome_json_is_valid),
         cmocka_unit_test(a_full_disk_is_told),

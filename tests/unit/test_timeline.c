@@ -423,6 +423,21 @@ static void a_known_single_gil_admits_no_second(void **state)
     assert_int_equal(t->gils.count, 1);
 }
 
+/* Neither the release by 10 nor the return of 11's take_gil was recorded. */
+static void a_take_is_inferred_after_a_release_was(void **state)
+{
+    (void)state;
+    fork_task(t, 100, 10, 10, 0);
+    fork_task(t, 100, 10, 11, 10);
+    feed(t, GT_EVENT_TAKE_RETURN, 110, 10, 10, 0);
+    feed(t, GT_EVENT_TAKE_ENTER, 120, 10, 11, 0);
+    feed(t, GT_EVENT_TAKE_ENTER, 130, 10, 10, 0);
+    feed(t, GT_EVENT_DROP_ENTER, 150, 10, 11, 0);
+    finish(); /* checks that holders do not overlap */
+    assert_int_equal(member(0, 10)->hold_ns, 20);
+    assert_int_equal(member(0, 11)->hold_ns, 20);
+}
+
 static void functions_tell_the_same(void **state)
 {
     (void)state;
@@ -645,6 +660,7 @@ int main(void)
         TEST(pairs_that_only_look_like_a_gil),
         TEST(the_distance_of_python_3_6),
         TEST(a_known_single_gil_admits_no_second),
+        TEST(a_take_is_inferred_after_a_release_was),
         TEST(functions_tell_the_same),
         TEST(functions_whose_takes_do_not_return),
         TEST(functions_whose_drops_are_not_seen),

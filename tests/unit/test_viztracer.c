@@ -1,6 +1,6 @@
 /* lib/viztracer: VizTracer's JSON to events; cut anywhere, cut short, hostile. */
 #include "base/buf.h"
-#include "viztracer/split.h"
+#include "base/split.h"
 #include "viztracer/viztracer.h"
 
 #include <setjmp.h>
@@ -156,6 +156,24 @@ static void test_nonsense_is_counted(void **state)
     gt_viztracer_free(trace);
 }
 
+static void test_a_name_may_hold_anything(void **state)
+{
+    struct gt_error damage = {0};
+    struct gt_viztracer *trace = open_text(
+        "{\"traceEvents\": [" CALL("7", "1", "1", "a\\u0000<b> (c.py:12)") "], " METADATA "}",
+        &damage);
+    struct gt_event event;
+
+    (void)state;
+    assert_int_equal(damage.code, 0);
+    assert_int_equal(gt_viztracer_next(trace, &event, NULL), 1);
+    assert_int_equal(event.function->name_length, 5);
+    assert_memory_equal(event.function->name, "a\0<b>", 5);
+    assert_string_equal(event.function->file, "c.py");
+    assert_int_equal(event.function->line, 12);
+    gt_viztracer_free(trace);
+}
+
 /* Wherever it ends, it is said, and what was whole before is there. */
 static void test_cut_short(void **state)
 {
@@ -226,7 +244,7 @@ static void test_split_anywhere(void **state)
         struct gt_buf got;
 
         gt_buf_init(&got);
-        gt_split_init(&split, "list", collect, &got);
+        gt_split_init(&split, "list", 100, collect, &got);
         assert_int_equal(gt_split_feed(&split, text, cut), 0);
         assert_int_equal(gt_split_feed(&split, text + cut, sizeof(text) - 1 - cut), 0);
         assert_int_equal(gt_split_status(&split), GT_SPLIT_DONE);
@@ -251,6 +269,7 @@ int main(void)
         cmocka_unit_test(test_rounded_times),
         cmocka_unit_test(test_marks_and_names),
         cmocka_unit_test(test_nonsense_is_counted),
+        cmocka_unit_test(test_a_name_may_hold_anything),
         cmocka_unit_test(test_cut_short),
         cmocka_unit_test(test_other_files_are_refused),
         cmocka_unit_test(test_split_anywhere),

@@ -1,9 +1,9 @@
 // The tab "Blockers": functions ranked by the waiting that they caused. The summary's own
 // ranking is shown where it has one; else, and for a range, it is measured from the calls.
 
-import {make, makeTable, shareBar, TimeSlice} from "./dom.js";
+import {make, makeTable, shareBar, textCell, TimeSlice, valueCell} from "./dom.js";
 import {innermostCalls, OUTSIDE} from "./flame.js";
-import {countText, durationText, nameText, shortName} from "./format.js";
+import {countText, durationText, nameText, percentText, shortName} from "./format.js";
 import {gilName} from "./model.js";
 
 const MOST_FUNCTIONS = 200;
@@ -15,45 +15,36 @@ const BLOCKER_TEXTS = ["Function", "Where", "Kind", "Called from"];
 
 /** What one thread's functions did while it held one GIL, within [from, to). */
 async function measureFunctionsOf(lane, from, to, rows, slice, stale) {
-  const {holds, thread} = lane;
-  const calls = thread.callSpans;
-  const area = lane.gil.crowd;
-  let steps = 0;
-  for (const [called, start, end, , around] of innermostCalls(calls, from, to,
-                                                                 thread.callTracks)) {
-      for (let i = holds.firstAfter(start); i < holds.count && holds.start[i] < end; i++) {
-        const a = Math.max(start, holds.start[i]), b = Math.min(end, holds.end(i));
-        const waiting = area.between(a, b);
-        const row = rowOf(rows, called);
-        row.total_hold_ns += b - a;
-        if (waiting <= 0)
-          continue;
-        row.waiting_ns += waiting;
-        row.longest_hold_ns = Math.max(row.longest_hold_ns, b - a);
-        if (row.hold !== i || row.lane !== lane) // a new hold, not the same one again
-          row.count++;
-        Object.assign(row, {hold: i, lane});
-        if (around >= 0)
-          addTo(row.callers, calls.function[around], waiting);
-      }
-      if ((++steps & 255) === 0 && slice.due) {
-        await slice.pause();
-        if (stale())
-          return;
-      }
+  const {holds, thread: {callSpans: calls, callTracks}} = lane;
+  for (const [called, start, end, , around] of innermostCalls(calls, from, to, callTracks)) {
+    for (let i = holds.firstAfter(start); i < holds.count && holds.start[i] < end; i++) {
+      const a = Math.max(start, holds.start[i]), b = Math.min(end, holds.end(i));
+      addHold(rowOf(rows, called), lane, i, b - a, lane.gil.crowd.between(a, b),
+              around < 0 ? -1 : calls.function[around]);
+    }
+    if (slice.due && await slice.pause(stale))
+      return;
   }
 }
 
-function rowOf(rows, called) {
-  let row = rows.get(called);
-  if (!row)
-    rows.set(called, row = {called, waiting_ns: 0, total_hold_ns: 0, longest_hold_ns: 0,
-                            count: 0, callers: new Map()});
-  return row;
+/** Count `ns` of hold `i` of a lane in a row, in which others waited and a caller was. */
+function addHold(row, lane, i, ns, waiting, caller) {
+  row.total_hold_ns += ns;
+  if (waiting <= 0)
+    return;
+  row.waiting_ns += waiting;
+  row.longest_hold_ns = Math.max(row.longest_hold_ns, ns);
+  if (row.hold !== i || row.lane !== lane) // a new hold, not the same one again
+    row.count++;
+  Object.assign(row, {hold: i, lane});
+  row.callers.set(caller, (row.callers.get(caller) ?? 0) + waiting);
 }
 
-function addTo(sums, key, more) {
-  sums.set(key, (sums.get(key) ?? 0) + more);
+function rowOf(rows, called) {
+  if (!rows.has(called))
+    rows.set(called, {called, waiting_ns: 0, total_hold_ns: 0, longest_hold_ns: 0, count: 0,
+                      callers: new Map()});
+  return rows.get(called);
 }
 
 /** Rows as the summary's "blockers", largest first; null when `stale()` says so. */
@@ -63,10 +54,9 @@ async function measureFunctions(model, from, to, stale = () => false) {
   let all = 0;
   for (const gil of model.gils) {
     all += gil.waitTracks.reduce((sum, track) => sum + track.covered(from, to), 0);
-    for (const lane of gil.members.map((thread) =>
-      model.threads[thread].lanes.find((each) => each.gil === gil)))
+    for (const lane of gil.lanes)
       await measureFunctionsOf(lane, Math.max(from, lane.start), Math.min(to, lane.end), rows,
-                        slice, stale);
+                               slice, stale);
     if (stale())
       return null;
   }
@@ -76,26 +66,37 @@ async function measureFunctions(model, from, to, stale = () => false) {
 
 function finished(model, row, all) {
   const called = model.functions[row.called];
+  row.callers.delete(-1);
   const [caller] = [...row.callers].sort((a, b) => b[1] - a[1])[0] ?? [];
   return {
     function: called?.name ?? OUTSIDE, file: called?.file ?? "", line: called?.line ?? 0,
     kind: called?.kind ?? "native", waiting_ns: row.waiting_ns,
     share: row.waiting_ns / Math.max(1, all), count: row.count,
     longest_hold_ns: row.longest_hold_ns, total_hold_ns: row.total_hold_ns,
-    caller: caller === undefined ? "" : model.functions[caller].where,
+    caller: model.functions[caller]?.where ?? "",
   };
 }
 
-function placeText({file, line}) {
+/** "file.py:12", "" where there is no file. */
+export function placeText({file, line}) {
   if (!file)
     return "";
   return line > 0 ? `${shortName(file)}:${line}` : shortName(file);
 }
 
+/** What to search for to find the calls of a row's function. The summary writes C functions
+ * with their module. */
+export function nameInCalls(model, row) {
+  const name = nameText(row.function ?? "");
+  return model.functions.find(({title, file}) =>
+    [title, `${nameText(file)}.${title}`, `import in ${title}`].includes(name))?.title ?? name;
+}
+
 export class Blockers {
-  constructor(model, summary, search) {
+  /** `find` goes to the calls of a row's function. */
+  constructor(model, summary, find) {
     this.model = model;
-    this.search = search;
+    this.find = find;
     this.given = [...summary.blockers ?? []].sort((a, b) => b.waiting_ns - a.waiting_ns);
     this.traced = model.functions.length > 0 &&
       model.gils.some((gil) => gil.waitSpans.count > 0);
@@ -130,23 +131,20 @@ export class Blockers {
   }
 
   row(row) {
-    const number = (key, text) => make("td", {"data-key": key, "data-value": row[key]}, text);
-    const text = (value, title = value) => make("td.text.where", {title},
-                                                make("bdi", value));
     const kind = BLOCKER_KINDS[row.kind] ?? nameText(row.kind ?? "");
     return make("tr", {title: row.sentence ? nameText(row.sentence) : undefined,
                        onclick: () => this.find(row)},
       make("td.text.where", make("button.link",
         make("bdi", nameText(row.function ?? OUTSIDE))), this.gilOf(row)),
-      text(placeText(row), nameText(row.file ?? "")),
-      text(row.kept_cause ? `${kind}, does not release` : kind),
-      number("waiting_ns", durationText(row.waiting_ns)),
+      textCell(placeText(row), nameText(row.file ?? "")),
+      textCell(row.kept_cause ? `${kind}, does not release` : kind),
+      valueCell(row, "waiting_ns", durationText(row.waiting_ns)),
       make("td", shareBar(row.share, "wait"),
-           make("span.number", `${(100 * row.share).toFixed(1)}%`)),
-      number("count", countText(row.count)),
-      number("longest_hold_ns", durationText(row.longest_hold_ns)),
-      number("total_hold_ns", durationText(row.total_hold_ns)),
-      text(placeText({file: row.caller, line: 0})));
+           make("span.number", `${percentText(row.share, 1)}%`)),
+      valueCell(row, "count", countText(row.count)),
+      valueCell(row, "longest_hold_ns", durationText(row.longest_hold_ns)),
+      valueCell(row, "total_hold_ns", durationText(row.total_hold_ns)),
+      textCell(placeText({file: row.caller, line: 0})));
   }
 
   /** Which GIL a row of the summary is about, where there are several. */
@@ -155,14 +153,5 @@ export class Blockers {
     const process = gil && this.model.processes[gil.process];
     return gil ? make("span.tid", `${process.pid}${
       process.gils.length > 1 ? ` ${gilName(gil, this.model)}` : ""}`) : "";
-  }
-
-  /** Search for the calls of a row's function. The summary writes C functions with their
-   * module. */
-  find(row) {
-    const name = nameText(row.function ?? "");
-    const called = this.model.functions.find(({title, file}) =>
-      [title, `${nameText(file)}.${title}`, `import in ${title}`].includes(name));
-    this.search(called ? called.title : name);
   }
 }

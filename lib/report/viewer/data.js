@@ -102,7 +102,7 @@ const TIMES = {start: Float64Array, end: Float64Array};
 // state; else flags are CUT_START and CUT_END.
 const SPANS = {...TIMES, member: Uint32Array, flags: Uint8Array};
 // Of one thread, in the order of their starts: they nest.
-const CALLS = {...TIMES, function: Uint32Array, depth: Uint16Array, flags: Uint8Array};
+const CALLS = {...TIMES, function: Uint32Array, depth: Uint16Array};
 // Of one counter; `period`: events that a sample stands for.
 const SAMPLES = {time: Float64Array, thread: Uint32Array, period: Float64Array};
 // What the program recorded itself; `series`: numbers, else a moment.
@@ -120,75 +120,58 @@ function damaged(what) {
   return new Error(`the page's data is damaged: ${what}`);
 }
 
-// Each fills rows from `first` on with a block's columns.
-
-function storeSpans(spans, first, [who, gap, length], {byStart, members, bits}) {
-  const {start, end, member, flags} = spans;
-  const rows = who.length;
-  for (let i = 0, at = first, previous = 0; i < rows; i++, at++) {
-    const time = previous + unzigzag(gap[i]);
-    const ns = length[i];
-    previous = byStart ? time + ns : time;
-    start[at] = previous - ns;
-    end[at] = previous;
-    member[at] = who[i] >>> bits;
-    flags[at] = who[i] & (1 << bits) - 1;
-  }
-  for (let at = first; at < first + rows; at++)
-    if (member[at] >= members)
-      throw damaged("a span of no thread");
-}
-
 /** Times from the differences of each to the one before. */
 function timesOf(gaps) {
-  const times = new Float64Array(gaps.length);
-  for (let i = 0, time = 0; i < gaps.length; i++)
-    times[i] = time += unzigzag(gaps[i]);
-  return times;
+  let time = 0;
+  return gaps.map((gap) => time += unzigzag(gap));
 }
 
 function check(column, limit, what) {
-  for (const value of column)
-    if (value >= limit)
-      throw damaged(what);
+  if (column.some((value) => value >= limit))
+    throw damaged(what);
 }
 
-function storeCalls(calls, first, [called, gap, length, depth], {functions}) {
+// From a block's columns to its rows' fields; `first` is the place of its first row.
+
+function spansOf([who, gap, length], {byStart, members, bits}) {
+  const start = new Float64Array(who.length), end = new Float64Array(who.length);
+  for (let i = 0, previous = 0; i < who.length; i++) {
+    const time = previous + unzigzag(gap[i]);
+    previous = byStart ? time + length[i] : time;
+    start[i] = previous - length[i];
+    end[i] = previous;
+  }
+  const member = who.map((value) => value >>> bits);
+  check(member, members, "a span of no thread");
+  return {start, end, member, flags: who.map((value) => value & (1 << bits) - 1)};
+}
+
+function callsOf([called, gap, length, depth], {functions}) {
   check(called, functions.length, "a call of no function");
   const start = timesOf(gap);
-  calls.start.set(start, first);
-  calls.end.set(start.map((time, i) => time + length[i]), first);
-  calls.function.set(called, first);
-  calls.depth.set(depth.map((value) => value >>> 4), first);
-  calls.flags.set(depth.map((value) => value & 15), first);
+  return {start, end: start.map((time, i) => time + length[i]), function: called,
+          depth: depth.map((value) => value >>> 4)};
 }
 
-function storeSamples(samples, first, [thread, gap, period], {threads}) {
+function samplesOf([thread, gap, period], {threads}) {
   check(thread, threads.length, "a sample of no thread");
-  samples.time.set(timesOf(gap), first);
-  samples.thread.set(thread, first);
-  samples.period.set(period, first);
+  return {time: timesOf(gap), thread, period};
 }
 
-function storeMarks(marks, first, [who, gap, name, detail], {threads, texts}) {
+function marksOf([who, gap, name, detail], {threads, texts}) {
   check(who, 2 * threads.length, "a mark of no thread");
   check(name, texts.length, "a mark of no name");
   check(detail, texts.length, "a mark of no text");
-  marks.time.set(timesOf(gap), first);
-  marks.thread.set(who.map((value) => value >>> 1), first);
-  marks.series.set(who.map((value) => value & 1), first);
-  marks.name.set(name, first);
-  marks.detail.set(detail, first);
+  return {time: timesOf(gap), thread: who.map((value) => value >>> 1),
+          series: who.map((value) => value & 1), name, detail};
 }
 
-function storeFrames(nodes, first, [name, up, self], {frames}) {
+function framesOf([name, up, self], {frames}, first) {
   check(name, frames.length, "a frame of no name");
   const parent = up.map((value, i) => value < 1 ? -2 : first + i - value); // -1: the root
   if (parent.some((place) => place < -1))
     throw damaged("a frame of no parent");
-  nodes.name.set(name, first);
-  nodes.parent.set(parent, first);
-  nodes.self.set(self, first);
+  return {name, parent, self};
 }
 
 /** What the page holds besides spans; throws when it is missing or of another version. */
@@ -214,19 +197,19 @@ export function readNames(text) {
   return names;
 }
 
-/** Where a block's rows go, and how: [rows, store, what that must know]. */
+/** Where a block's rows go, and how: [rows, what makes fields of columns, what that must know]. */
 function targetOf(names, table, key) {
   const gil = names.gils[key];
-  const spans = (byStart) => ({byStart, members: gil?.members.length, bits: 2});
+  const members = gil?.members.length, thread = names.threads[key];
   switch (table) {
-  case "holds": return [gil?.holdSpans, storeSpans, spans(true)];
-  case "waits": return [gil?.waitSpans, storeSpans, spans(false)];
-  case "states": return [names.threads[key]?.stateSpans, storeSpans,
+  case "holds": return [gil?.holdSpans, spansOf, {byStart: true, members, bits: 2}];
+  case "waits": return [gil?.waitSpans, spansOf, {byStart: false, members, bits: 2}];
+  case "states": return [thread?.stateSpans, spansOf,
                          {byStart: true, members: Infinity, bits: 4}];
-  case "calls": return [names.threads[key]?.callSpans, storeCalls, names];
-  case "counters": return [names.counters[key]?.values, storeSamples, names];
-  case "marks": return [names.marks, storeMarks, names];
-  case "flame": return [names.flames.find(({state}) => state === key)?.values, storeFrames,
+  case "calls": return [thread?.callSpans, callsOf, names];
+  case "counters": return [names.counters[key]?.values, samplesOf, names];
+  case "marks": return [names.marks, marksOf, names];
+  case "flame": return [names.flames.find(({state}) => state === key)?.values, framesOf,
                         names];
   default: return []; // of a later version
   }
@@ -244,7 +227,7 @@ export async function readBlocks(names, blocks) {
   };
   for (let i = 0; i < blocks.length; i++) {
     const {table, key, rows} = blocks[i];
-    const [target, store, context] = targetOf(names, table, key);
+    const [target, fieldsOf, context] = targetOf(names, table, key);
     // Blocks are inflated two ahead, while this one is stored.
     for (let ahead = i; ahead < Math.min(i + 3, blocks.length); ahead++)
       inflated[ahead] ??= inflateEarly(blocks[ahead]);
@@ -255,7 +238,9 @@ export async function readBlocks(names, blocks) {
     const first = next.get(target) ?? 0;
     if (first + rows > target.count)
       throw damaged("more spans than announced");
-    store(target, first, readColumns(bytes, rows), context);
+    const fields = fieldsOf(readColumns(bytes, rows), context, first);
+    for (const [name, values] of Object.entries(fields))
+      target[name].set(values, first);
     next.set(target, first + rows);
   }
 }
@@ -265,16 +250,13 @@ export async function readDocument() {
   const text = (id) => document.getElementById(id)?.textContent || "{}";
   const names = readNames(text("page-data"));
   const summaryText = text("summary-data");
-  const blocks = [...document.querySelectorAll("script[data-table]")].map((element) => ({
-    table: element.dataset.table,
-    key: Number(element.dataset.key),
-    rows: Number(element.dataset.rows),
-    text: () => {
-      const content = element.textContent;
+  const blocks = [...document.querySelectorAll("script[data-table]")].map((element) => {
+    const {table, key, rows} = element.dataset;
+    return {table, key: Number(key), rows: Number(rows), text: () => {
       element.remove();
-      return content;
-    },
-  }));
+      return element.textContent;
+    }};
+  });
   await readBlocks(names, blocks);
   return {names, summary: JSON.parse(summaryText), summaryText};
 }

@@ -1,8 +1,8 @@
 // Building the document. Text only ever goes in as text: names come from the traced program.
 
 /** A new element: a tag with classes ("p.hint"), perhaps properties, and children, which are
- * elements or text. Properties are the DOM's, `data-…` and `aria-…` attributes, or
- * `onclick`-like handlers. */
+ * elements or text. Properties are the DOM's, `data-…` and `aria-…` attributes, `style` as
+ * {property: text}, or `onclick`-like handlers. */
 export function make(kind, ...children) {
   const [tag, ...classes] = kind.split(".");
   const element = document.createElement(tag);
@@ -13,6 +13,8 @@ export function make(kind, ...children) {
       continue;
     if (name.startsWith("on"))
       element.addEventListener(name.slice(2), value);
+    else if (name === "style")
+      Object.entries(value).forEach((each) => element.style.setProperty(...each));
     else if (name.includes("-") || name === "role" || name === "scope")
       element.setAttribute(name, value);
     else
@@ -31,28 +33,37 @@ export function makeTable(className, titles, texts, rows) {
               make("tbody", ...rows));
 }
 
+/** A cell of a table with a text about a value of its row. */
+export function valueCell(row, key, ...children) {
+  return make("td", {"data-key": key, "data-value": row[key]}, ...children);
+}
+
+/** A cell with a text that may be too long for it. */
+export function textCell(text, title = text) {
+  return make("td.text.where", {title}, make("bdi", text));
+}
+
+/** Listen to events of a target: {event: what to do}. */
+export function on(target, acts, options) {
+  for (const [event, act] of Object.entries(acts))
+    target.addEventListener(event, act, options);
+}
+
 /** The element of an id; its absence is a mistake in viewer.html. */
 export function byId(id) {
   return document.getElementById(id);
 }
 
-/** A small square in a thread's colour. */
-function swatch(color) {
-  const element = make("span.swatch", {"aria-hidden": "true"});
-  element.style.background = color;
-  return element;
-}
-
-/** A thread's colour, name and id. */
 export function threadLabel(color, name, tid) {
-  return [swatch(color), make("bdi.name", name), make("span.tid", String(tid))];
+  return [make("span.swatch", {"aria-hidden": "true", style: {background: color}}),
+          make("bdi.name", name), make("span.tid", String(tid))];
 }
 
 /** A bar that shows a share from 0 to 1. */
 export function shareBar(share, className) {
-  const fill = make("span", {className: `fill ${className}`});
-  fill.style.width = `${(100 * Math.min(1, Math.max(0, share))).toFixed(2)}%`;
-  return make("span.bar", {"aria-hidden": "true"}, fill);
+  const width = `${(100 * Math.min(1, Math.max(0, share))).toFixed(2)}%`;
+  return make("span.bar", {"aria-hidden": "true"},
+              make(`span.fill.${className}`, {style: {width}}));
 }
 
 /** Let the browser draw and take input, then go on. */
@@ -60,18 +71,19 @@ export function nextTurn() {
   return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
-/** For long loops: `await slice.pause()` now and then gives way every 12 ms. */
+/** For long loops: `if (slice.due && await slice.pause(stale)) return` gives way to the page every
+ * 12 ms, and up when what it is for has become stale meanwhile. */
 export class TimeSlice {
-  constructor() {
-    this.since = performance.now();
-  }
+  steps = 0;
+  since = performance.now();
 
   get due() {
-    return performance.now() - this.since > 12;
+    return (++this.steps & 127) === 0 && performance.now() - this.since > 12;
   }
 
-  async pause() {
+  async pause(stale) {
     await nextTurn();
     this.since = performance.now();
+    return stale();
   }
 }

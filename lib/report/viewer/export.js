@@ -1,11 +1,10 @@
 // The trace as Chrome Trace Event JSON, made in the page: to save, or to hand to Perfetto.
 
-import {make, TimeSlice} from "./dom.js";
+import {make, nextTurn} from "./dom.js";
 
 const PART_CHARACTERS = 1 << 20;
 const PERFETTO = "https://ui.perfetto.dev";
 
-/** Microseconds with all their nanoseconds. */
 function microseconds(ns) {
   const rest = ns % 1000;
   const whole = (ns - rest) / 1000;
@@ -29,20 +28,27 @@ function numberThreads(model) {
   return model.threads.map((thread) => ++counts[thread.process]);
 }
 
-/** A span; `head` is all of it but its time. */
+/** What the spans of a kind share: all but their times. */
+function spanHead(cat, name, pid, tid, args) {
+  return JSON.stringify({ph: "X", cat, name, pid, tid, args}).slice(0, -1);
+}
+
 function spanEvent(head, start, end) {
   return `${head},"ts":${microseconds(start)},"dur":${microseconds(end - start)}}`;
+}
+
+/** The name and the place of a track. */
+function* trackNames(pid, tid, name, order) {
+  yield metadata("thread_name", pid, tid, {name});
+  yield metadata("thread_sort_index", pid, tid, {sort_index: order});
 }
 
 function* nameEvents(model, numbers) {
   for (const process of model.processes)
     yield metadata("process_name", process.pid, process.pid, {name: process.name});
-  for (const thread of model.threads) {
-    const {pid} = model.processes[thread.process];
-    yield metadata("thread_name", pid, thread.tid, {name: thread.label});
-    yield metadata("thread_sort_index", pid, thread.tid,
-                   {sort_index: numbers[thread.index] * TRACKS_PER_THREAD});
-  }
+  for (const {process, tid, label, index} of model.threads)
+    yield* trackNames(model.processes[process].pid, tid, label,
+                      numbers[index] * TRACKS_PER_THREAD);
 }
 
 function* lostEvents(model) {
@@ -50,24 +56,17 @@ function* lostEvents(model) {
   if (model.lost.length > 0)
     yield metadata("thread_name", pid, TRACK_LOST, {name: "events lost"});
   for (const [start, end, events] of model.lost)
-    yield spanEvent(`{"ph":"X","cat":"lost","name":"${events} events lost","pid":${pid},"tid":${
-      TRACK_LOST}`, start, end);
+    yield spanEvent(spanHead("lost", `${events} events lost`, pid, TRACK_LOST), start, end);
 }
 
 function* callEvents(model, thread) {
   const {pid} = model.processes[thread.process];
   const {count, start, end, function: called} = thread.callSpans;
-  const heads = new Map();
-  for (let i = 0; i < count; i++) {
-    let head = heads.get(called[i]);
-    if (head === undefined) {
-      const {kind, name, file, line} = model.functions[called[i]];
-      head = `{"ph":"X","cat":"${kind}","name":${JSON.stringify(name)},"args":{"file":${
-        JSON.stringify(line ? `${file}:${line}` : file)}},"pid":${pid},"tid":${thread.tid}`;
-      heads.set(called[i], head);
-    }
-    yield spanEvent(head, start[i], end[i]);
-  }
+  const heads = [];
+  const headOf = ({kind, name, file, line}) =>
+    spanHead(kind, name, pid, thread.tid, {file: line ? `${file}:${line}` : file});
+  for (let i = 0; i < count; i++)
+    yield spanEvent(heads[called[i]] ??= headOf(model.functions[called[i]]), start[i], end[i]);
 }
 
 function* counterEvents(model, counter) {
@@ -96,14 +95,12 @@ function* markEvents({marks, texts, threads, processes}) {
 function* stateEvents(model, thread, numbers) {
   const {pid} = model.processes[thread.process], tid = TRACK_STATES + thread.index;
   const spans = thread.stateSpans;
-  yield metadata("thread_name", pid, tid, {name: `${thread.label} state`});
-  yield metadata("thread_sort_index", pid, tid,
-                 {sort_index: (numbers[thread.index] + 1) * TRACKS_PER_THREAD - 1});
+  yield* trackNames(pid, tid, `${thread.label} state`,
+                    (numbers[thread.index] + 1) * TRACKS_PER_THREAD - 1);
   for (let i = 0; i < spans.count; i++) {
-    const name = model.stateNames[spans.flags[i]];
-    const cpu = name === "running" && spans.member[i] > 0 ? `"cpu":${spans.member[i] - 1}` : "";
-    yield spanEvent(`{"ph":"X","cat":"sched","name":"${name}","pid":${pid},"tid":${
-      tid},"args":{${cpu}}`, spans.start[i], spans.end[i]);
+    const name = model.stateNames[spans.flags[i]], cpu = spans.member[i] - 1;
+    const args = name === "running" && cpu >= 0 ? {cpu} : {};
+    yield spanEvent(spanHead("sched", name, pid, tid, args), spans.start[i], spans.end[i]);
   }
 }
 
@@ -111,21 +108,18 @@ function* trackEvents(model, gil, track, numbers) {
   const {pid} = model.processes[gil.process];
   for (const index of gil.members) {
     const suffix = gil.number ? ` GIL ${gil.number}` : " GIL";
-    yield metadata("thread_name", pid, track, {name: model.threads[index].label + suffix});
-    yield metadata("thread_sort_index", pid, track++, {sort_index: 1 +
-      numbers[index] * TRACKS_PER_THREAD + gil.number % (TRACKS_PER_THREAD - 1)});
+    yield* trackNames(pid, track++, model.threads[index].label + suffix,
+      1 + numbers[index] * TRACKS_PER_THREAD + gil.number % (TRACKS_PER_THREAD - 1));
   }
 }
 
 function* spanEvents(model, gil, track) {
   const {pid} = model.processes[gil.process];
   for (const [name, spans] of [["GIL hold", gil.holdSpans], ["GIL wait", gil.waitSpans]]) {
-    for (let i = 0; i < spans.count; i++) {
-      const member = spans.member[i];
-      yield spanEvent(`{"ph":"X","cat":"gil","name":"${name}","pid":${pid},"tid":${
-        track + member},"args":{"tid":${model.threads[gil.members[member]].tid},"gil":${
-        gil.index}}`, spans.start[i], spans.end[i]);
-    }
+    const heads = gil.members.map((thread, member) => spanHead("gil", name, pid, track + member,
+      {tid: model.threads[thread].tid, gil: gil.index}));
+    for (let i = 0; i < spans.count; i++)
+      yield spanEvent(heads[spans.member[i]], spans.start[i], spans.end[i]);
   }
 }
 
@@ -155,7 +149,6 @@ function* allEvents(model) {
  * largest numbers would not outlive being read. */
 async function traceBlob(model, summary) {
   const parts = [];
-  const slice = new TimeSlice();
   let text = '{"displayTimeUnit":"ms","traceEvents":[\n', separator = "";
   for (const event of allEvents(model)) {
     text += separator + event;
@@ -163,8 +156,7 @@ async function traceBlob(model, summary) {
     if (text.length >= PART_CHARACTERS) {
       parts.push(new Blob([text])); // lets go of the text
       text = "";
-      if (slice.due)
-        await slice.pause();
+      await nextTurn();
     }
   }
   text += `\n],"giltracer":${summary}}\n`;

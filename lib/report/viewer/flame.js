@@ -1,8 +1,8 @@
 // Flame graphs as data: trees of names with a time, from recorded stacks or from calls.
 
 import {TimeSlice} from "./dom.js";
-import {durationText, matcher} from "./format.js";
-import {Crowd, countBelow} from "./lod.js";
+import {durationText, matcher, percentText} from "./format.js";
+import {countBelow} from "./lod.js";
 
 /** A tree of frames. Node 0 is everything; a node comes after its parent. */
 export class FlameTree {
@@ -122,10 +122,6 @@ export function innermostCalls(calls, from, to, tracks = null) {
   return innermost(calls, tracks, from, to, -1, (parent, called) => called);
 }
 
-/** The waiting that threads did while a GIL was held. */
-export const WaitingArea = Crowd;
-
-/** Waiting caused by a thread's holds within [from, to). */
 function causedIn(lane, area, from, to) {
   const {holds} = lane;
   let sum = 0;
@@ -161,23 +157,19 @@ export async function callTree(model, what, apart, from, to, stale = () => false
   const weigh = CALL_WEIGHTS[what];
   const slice = new TimeSlice();
   const open = (parent, called) => tree.child(parent, called);
-  let steps = 0;
   for (const thread of threads) {
     let head = tree.child(0, functions.length + 1 + thread.process);
     if (apart)
       head = tree.child(head, functions.length + 1 + processes.length + thread.index);
     const start = Math.max(from, thread.start_ns), end = Math.min(to, thread.end_ns);
-    for (const [node, a, b] of innermost(thread.callSpans, thread.callTracks,
-                                          start, end, head, open)) {
-        if (node !== head)
-            tree.self[node] += weigh(thread, a, b);
-        else if (what !== "time")
-            tree.self[tree.child(head, functions.length)] += weigh(thread, a, b);
-        if ((++steps & 255) === 0 && slice.due) {
-          await slice.pause();
-          if (stale())
-            return null;
-        }
+    const {callSpans, callTracks} = thread;
+    for (const [node, a, b] of innermost(callSpans, callTracks, start, end, head, open)) {
+      if (node !== head)
+        tree.self[node] += weigh(thread, a, b);
+      else if (what !== "time")
+        tree.self[tree.child(head, functions.length)] += weigh(thread, a, b);
+      if (slice.due && await slice.pause(stale))
+        return null;
     }
   }
   return tree.finish();
@@ -206,7 +198,7 @@ export function findFrames(tree, text) {
 /** "12.3 ms, 45.6% of all, 1.2 ms of it itself" of a node. */
 export function figures(tree, node) {
   const all = tree.total[0], total = tree.total[node], self = tree.self[node];
-  const share = all > 0 ? ` · ${(100 * total / all).toFixed(1)}% of all` : "";
+  const share = all > 0 ? ` · ${percentText(total, all)}% of all` : "";
   const own = self > 0 && self < total ? ` · ${durationText(self)} in itself` : "";
   return `${durationText(total)}${share}${own}`;
 }

@@ -1,7 +1,7 @@
 // The tab "Flame graph": a tree of frames as boxes, the outermost on top. A click zooms.
 
-import {make} from "./dom.js";
-import {durationText} from "./format.js";
+import {make, on} from "./dom.js";
+import {shareText} from "./format.js";
 import {callTree, figures, findFrames, layBoxes, stackTree} from "./flame.js";
 
 const ROW = 18;          // pixels of a level
@@ -13,16 +13,16 @@ const CALL_TITLES = {time: "Time in functions", hold: "Holding the GIL",
 const STATE_TITLES = {"S(GIL)": "Asleep for the GIL · S(GIL)", "S": "Asleep · S",
                       "D": "Asleep, uninterruptible · D"};
 
-/** What graphs a report has: [{key, title, group}], the one to show first in front. */
+/** What graphs a report has: [{key, title, group}], and the one to show first. */
 function kindsOf({flames, functions, stateNames, gils}) {
-  const kinds = flames.map(({state, nodes}) => ({
+  const stacks = flames.map(({state, nodes}) => ({
     key: `state:${state}`, name: stateNames[state], nodes,
     title: STATE_TITLES[stateNames[state]] ?? stateNames[state], group: "By recorded stack",
   }));
-  const called = functions.length > 0 ? Object.entries(CALL_TITLES) : [];
-  for (const [what, title] of called)
-    if (what === "time" || gils.length > 0)
-      kinds.push({key: `calls:${what}`, what, title, group: "By Python function"});
+  const calls = Object.entries(CALL_TITLES)
+    .filter(([what]) => functions.length > 0 && (what === "time" || gils.length > 0))
+    .map(([what, title]) => ({key: `calls:${what}`, what, title, group: "By Python function"}));
+  const kinds = [...stacks, ...calls];
   const first = kinds.find(({name, what}) => name === "S(GIL)" || what === "wait");
   return {kinds, first: (first ?? kinds[0])?.key};
 }
@@ -30,11 +30,7 @@ function kindsOf({flames, functions, stateNames, gils}) {
 export class FlameGraph {
   constructor(model, panel, view) {
     Object.assign(this, {model, panel, view}, kindsOf(model));
-    this.key = this.first;
-    this.apart = false; // threads are kept apart
-    this.words = "";
-    this.turn = 0;
-    this.tree = null;
+    Object.assign(this, {key: this.first, apart: false, words: "", turn: 0, tree: null});
     if (this.kinds.length > 0)
       this.build();
   }
@@ -51,16 +47,16 @@ export class FlameGraph {
     this.reset = make("button", {hidden: true, onclick: () => this.zoom(0)}, "Whole graph");
     this.panel.replaceChildren(make("div.flame-tools", this.selector(),
       make("label", make("input", {type: "checkbox", id: "flame-threads",
-        onchange: (event) => this.choose({apart: event.target.checked})}), " threads apart"),
+        onchange: ({target}) => this.choose({apart: target.checked})}), " threads apart"),
       make("input", {type: "search", id: "flame-search", placeholder: "Find frames",
         "aria-label": "Find frames", spellcheck: false, autocomplete: "off",
-        oninput: (event) => this.find(event.target.value)}),
+        oninput: ({target}) => this.find(target.value)}),
       this.matches, this.reset, this.scope), this.figure, this.boxes);
-    this.boxes.addEventListener("pointerover", (event) => this.hover(event.target));
-    this.boxes.addEventListener("focusin", (event) => this.hover(event.target));
-    this.boxes.addEventListener("pointerleave", () => this.hover(null));
-    this.boxes.addEventListener("click", (event) => this.zoomTo(event.target));
-    this.boxes.addEventListener("keydown", (event) => this.step(event));
+    on(this.boxes, {
+      pointerover: ({target}) => this.hover(target), focusin: ({target}) => this.hover(target),
+      pointerleave: () => this.hover(null), keydown: (event) => this.step(event),
+      click: ({target}) => this.zoom(this.nodeOf(target) ?? this.top),
+    });
     new ResizeObserver(() => {
       if (this.tree && this.boxes.clientWidth > 0 && this.boxes.clientWidth !== this.width)
         this.draw();
@@ -68,16 +64,12 @@ export class FlameGraph {
   }
 
   selector() {
-    const groups = new Map();
-    for (const {key, title, group} of this.kinds) {
-      if (!groups.has(group))
-        groups.set(group, make("optgroup", {label: group}));
-      groups.get(group).append(make("option", {value: key}, title));
-    }
-    const select = make("select", {id: "flame-what", "aria-label": "Time to show",
-      onchange: (event) => this.choose({key: event.target.value})}, ...groups.values());
-    select.value = this.key;
-    return select;
+    const groups = [...new Set(this.kinds.map(({group}) => group))];
+    return make("select", {id: "flame-what", "aria-label": "Time to show",
+      onchange: ({target}) => this.choose({key: target.value})},
+    ...groups.map((label) => make("optgroup", {label}, ...this.kinds
+      .filter(({group}) => group === label).map(({key, title}) =>
+        make("option", {value: key, selected: key === this.key}, title)))));
   }
 
   choose(fields) {
@@ -87,15 +79,14 @@ export class FlameGraph {
 
   /** Make the graph of an interval anew. Recorded stacks are summed over the whole run. */
   async show(interval) {
-    const turn = ++this.turn;
+    const turn = ++this.turn, stale = () => turn !== this.turn;
     this.interval = interval;
     const kind = this.kinds.find(({key}) => key === this.key);
     const {model, apart} = this;
     this.figure.textContent = "Measuring…";
     const tree = kind.nodes ? stackTree(kind.nodes, model.frames, apart)
-      : await callTree(model, kind.what, apart, interval.from, interval.to,
-                       () => turn !== this.turn);
-    if (turn !== this.turn || !tree)
+      : await callTree(model, kind.what, apart, interval.from, interval.to, stale);
+    if (stale() || !tree)
       return;
     this.tree = tree;
     this.scope.textContent = kind.nodes && this.view.range ? "of the whole run" : "";
@@ -108,8 +99,7 @@ export class FlameGraph {
     const {found, ns} = findFrames(this.tree, words);
     this.found = found;
     this.matches.textContent = words.trim() === "" ? ""
-      : `${found.size} found, ${durationText(ns)} · ${
-        (100 * ns / Math.max(1, this.tree.total[0])).toFixed(1)}%`;
+      : `${found.size} found, ${shareText(ns, this.tree.total[0])}`;
     this.draw();
   }
 
@@ -117,12 +107,6 @@ export class FlameGraph {
     this.top = node;
     this.draw();
     this.elementOf(node)?.focus({preventScroll: true});
-  }
-
-  zoomTo(element) {
-    const node = this.nodeOf(element);
-    if (node !== null)
-      this.zoom(node);
   }
 
   nodeOf(element) {
@@ -141,7 +125,6 @@ export class FlameGraph {
                                   ` · ${figures(this.tree, node)}`);
   }
 
-  /** Arrows go through the boxes. */
   step(event) {
     const node = this.nodeOf(event.target);
     if (node === null || !/^(Arrow|Escape$)/.test(event.key))
@@ -178,26 +161,19 @@ export class FlameGraph {
 
   box({node, depth, from, share, above}) {
     const title = this.tree.title(node);
-    const element = make("div", {
-      className: `frame hue${hueOf(title)}`, role: "treeitem", "data-node": node,
+    return make("div", {
+      className: `frame${title.endsWith("_[k]") ? " kernel" : ""}${above ? " above" : ""}${
+        this.found.has(node) ? " found" : ""}`, role: "treeitem", "data-node": node,
       "aria-label": `${title}, ${figures(this.tree, node)}`,
       "aria-level": String(depth + 1), tabIndex: node === this.top ? 0 : -1,
+      style: {"--hue": hueOf(title), "top": `${depth * ROW}px`,
+              "left": `${(100 * from).toFixed(4)}%`, "width": `${(100 * share).toFixed(4)}%`},
     }, share * this.width > 24 ? make("bdi", title) : "");
-    element.classList.toggle("above", above);
-    element.classList.toggle("found", this.found.has(node));
-    element.style.top = `${depth * ROW}px`;
-    element.style.left = `${(100 * from).toFixed(4)}%`;
-    element.style.width = `${(100 * share).toFixed(4)}%`;
-    return element;
   }
 }
 
-/** Equal frames look alike: one of a few shades by name, others for the kernel's. */
+/** Equal frames look alike: one of a few shades by name. */
 function hueOf(title) {
-  if (title.endsWith("_[k]"))
-    return "k";
-  let hash = 5381;
-  for (let i = 0; i < title.length; i++)
-    hash = hash * 33 + title.charCodeAt(i) >>> 0;
-  return hash % 6;
+  const hash = Array.from(title).reduce((sum, mark) => sum * 33 + mark.codePointAt(0) >>> 0, 5381);
+  return 22 + hash % 6 * 4;
 }

@@ -41,8 +41,8 @@ export function countText(count) {
 /** Events per ns as a rate for people: "12 k/s". */
 export function rateText(per_ns) {
   const rate = per_ns * 1e9;
-  const [size, unit] = rate >= 1e9 ? [1e9, "\u202fG"] : rate >= 1e6 ? [1e6, "\u202fM"]
-    : rate >= 1e3 ? [1e3, "\u202fk"] : [1, ""];
+  const sizes = [[1e9, "\u202fG"], [1e6, "\u202fM"], [1e3, "\u202fk"]];
+  const [size, unit] = sizes.find(([least]) => rate >= least) ?? [1, ""];
   return `${(rate / size).toFixed(rate / size >= 100 || size === 1 ? 0 : 1)}${unit}/s`;
 }
 

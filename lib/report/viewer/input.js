@@ -1,5 +1,6 @@
 // Gestures and keys become changes of the view.
 
+import {on} from "./dom.js";
 import {neighbour, threadSelection} from "./model.js";
 
 const CLICK_PIXELS = 4;
@@ -10,11 +11,6 @@ export function listenToLanes(timeline, view, hover) {
   const {canvas, ruler, scroller} = timeline;
   const pointers = new Map();
   let press = null;
-  const place = (event, element) => {
-    const box = element.getBoundingClientRect();
-    return {x: event.clientX - box.left, y: event.clientY - box.top};
-  };
-
   const wheel = (event) => {
     event.preventDefault();
     const lines = event.deltaMode === 1 ? 16 : 1;
@@ -28,77 +24,79 @@ export function listenToLanes(timeline, view, hover) {
       view.pan(dx * perPixel);
     else
       view.zoom(Math.exp(dy * (event.ctrlKey ? 0.01 : 0.0015)),
-                timeline.timeAt(place(event, canvas).x));
+                timeline.timeAt(event.offsetX));
   };
-  canvas.addEventListener("wheel", wheel, {passive: false});
-  ruler.addEventListener("wheel", wheel, {passive: false});
+  for (const element of [canvas, ruler])
+    on(element, {wheel}, {passive: false});
 
   const startRange = (event, element) => {
-    const at = timeline.timeAt(place(event, element).x);
-    press = {kind: "range", at, x: event.clientX, y: event.clientY};
+    press = {kind: "range", at: timeline.timeAt(event.offsetX), x: event.clientX};
     element.setPointerCapture(event.pointerId);
   };
-  const moveRange = (event, element) => {
+  const moveRange = (event) => {
     if (Math.abs(event.clientX - press.x) < CLICK_PIXELS)
       return;
-    const time = Math.min(view.duration, Math.max(0, timeline.timeAt(place(event, element).x)));
+    const time = Math.min(view.duration, Math.max(0, timeline.timeAt(event.offsetX)));
     view.set({range: {from: Math.min(press.at, time), to: Math.max(press.at, time)}});
   };
 
-  ruler.addEventListener("pointerdown", (event) => {
-    if (event.button === 0)
-      startRange(event, ruler);
-  });
-  ruler.addEventListener("pointermove", (event) => {
-    if (press?.kind === "range")
-      moveRange(event, ruler);
-  });
-  ruler.addEventListener("pointerup", (event) => {
-    if (Math.abs(event.clientX - (press?.x ?? 0)) < CLICK_PIXELS)
-      view.set({range: null});
-    press = null;
+  on(ruler, {
+    pointerdown: (event) => {
+      if (event.button === 0)
+        startRange(event, ruler);
+    },
+    pointermove: (event) => {
+      if (press?.kind === "range")
+        moveRange(event);
+    },
+    pointerup: (event) => {
+      if (Math.abs(event.clientX - (press?.x ?? 0)) < CLICK_PIXELS)
+        view.set({range: null});
+      press = null;
+    },
   });
 
-  canvas.addEventListener("pointerdown", (event) => {
-    if (event.button !== 0)
-      return;
-    scroller.focus({preventScroll: true});
-    pointers.set(event.pointerId, event);
-    if (pointers.size === 2) {
-      press = {kind: "pinch", ...pinchOf(pointers)};
-    } else if (event.shiftKey) {
-      startRange(event, canvas);
-    } else {
-      press = {kind: "pan", x: event.clientX, y: event.clientY, moved: false,
-               lastX: event.clientX, lastY: event.clientY};
-      canvas.setPointerCapture(event.pointerId);
-    }
-  });
-  canvas.addEventListener("pointermove", (event) => {
-    if (pointers.has(event.pointerId))
-      pointers.set(event.pointerId, event);
-    if (press?.kind === "range")
-      moveRange(event, canvas);
-    else if (press?.kind === "pinch" && pointers.size === 2)
-      movePinch(timeline, view, canvas, press, pinchOf(pointers));
-    else if (press?.kind === "pan")
-      movePan(timeline, view, press, event);
-    hover(event, place(event, canvas), press);
-  });
   const release = (event) => {
     if (event.type === "pointerup" && press?.kind === "pan" && !press.moved) {
-      const {x, y} = place(event, canvas);
-      view.set({selection: timeline.pickAt(x, y)});
+      view.set({selection: timeline.pickAt(event.offsetX, event.offsetY)});
     }
     pointers.delete(event.pointerId);
     press = null;
   };
-  canvas.addEventListener("pointerup", release);
-  canvas.addEventListener("pointercancel", release);
-  canvas.addEventListener("pointerleave", (event) => hover(event, null, press));
-  canvas.addEventListener("dblclick", () => {
-    if (view.selection && view.selection.kind !== "thread")
-      view.fit();
+  on(canvas, {
+    pointerdown: (event) => {
+      if (event.button !== 0)
+        return;
+      scroller.focus({preventScroll: true});
+      pointers.set(event.pointerId, event);
+      if (pointers.size === 2) {
+        press = {kind: "pinch", ...pinchOf(pointers)};
+      } else if (event.shiftKey) {
+        startRange(event, canvas);
+      } else {
+        press = {kind: "pan", x: event.clientX, y: event.clientY, moved: false,
+                 lastX: event.clientX, lastY: event.clientY};
+        canvas.setPointerCapture(event.pointerId);
+      }
+    },
+    pointermove: (event) => {
+      if (pointers.has(event.pointerId))
+        pointers.set(event.pointerId, event);
+      if (press?.kind === "range")
+        moveRange(event);
+      else if (press?.kind === "pinch" && pointers.size === 2)
+        movePinch(timeline, view, canvas, press, pinchOf(pointers));
+      else if (press?.kind === "pan")
+        movePan(timeline, view, press, event);
+      hover(event, {x: event.offsetX, y: event.offsetY}, press);
+    },
+    pointerup: release,
+    pointercancel: release,
+    pointerleave: (event) => hover(event, null, press),
+    dblclick: () => {
+      if (view.selection && view.selection.kind !== "thread")
+        view.fit();
+    },
   });
 }
 
@@ -136,17 +134,13 @@ function stepThread(timeline, view, direction) {
     view.set({selection: threadSelection(row.lane)});
 }
 
-function stepSpan(model, view, kind, direction) {
-  const {selection} = view;
-  const next = selection && neighbour(model, selection, kind, direction, view.from);
-  if (next) {
-    view.set({selection: next});
-    view.reveal(next.start, next.end);
-  }
-}
-
 /** All keys: what they do, and what the help says about them. */
 export function keyTable(model, view, timeline, actions) {
+  const step = (kind, direction) => () => {
+    const next = view.selection && neighbour(model, view.selection, kind, direction, view.from);
+    if (next)
+      view.go(next);
+  };
   return [
     [["w"], "zoom in", () => view.zoom(1 - STEP * 1.5)],
     [["s"], "zoom out", () => view.zoom(1 / (1 - STEP * 1.5))],
@@ -156,10 +150,10 @@ export function keyTable(model, view, timeline, actions) {
     [["ArrowDown"], "next thread", () => stepThread(timeline, view, 1)],
     [["f"], "fit the selection, or the whole run", () => view.fit()],
     [["Home", "0"], "the whole run", () => view.fitAll()],
-    [["["], "previous wait of the thread", () => stepSpan(model, view, "wait", -1)],
-    [["]"], "next wait of the thread", () => stepSpan(model, view, "wait", 1)],
-    [["{"], "previous hold of the thread", () => stepSpan(model, view, "hold", -1)],
-    [["}"], "next hold of the thread", () => stepSpan(model, view, "hold", 1)],
+    [["["], "previous wait of the thread", step("wait", -1)],
+    [["]"], "next wait of the thread", step("wait", 1)],
+    [["{"], "previous hold of the thread", step("hold", -1)],
+    [["}"], "next hold of the thread", step("hold", 1)],
     [["e"], "all levels of calls, or the outermost ones",
      () => view.set({unfolded: !view.unfolded})],
     [["/"], "search threads and functions", () => actions.search()],

@@ -81,8 +81,7 @@ class Track {
 }
 
 /** One track per member: views of arrays that all of them share. */
-export function buildTracks(spans, members) {
-  const {count, member} = spans;
+export function buildTracks({count, member, start: starts, end: ends}, members) {
   const first = new Uint32Array(members + 1); // where each member's spans begin
   for (let i = 0; i < count; i++)
     first[member[i] + 1]++;
@@ -90,25 +89,31 @@ export function buildTracks(spans, members) {
     first[m + 1] += first[m];
   const start = new Float64Array(count), sum = new Float64Array(count + members);
   const id = new Uint32Array(count);
-  fillTracks(spans, first.slice(), new Float64Array(members), start, sum, id);
-  return Array.from({length: members}, (_, m) => {
+  const next = first.slice(), total = new Float64Array(members); // place, running sum
+  for (let i = 0; i < count; i++) {
+    const m = member[i], at = next[m]++;
+    start[at] = starts[i];
+    total[m] += ends[i] - starts[i];
+    sum[at + m + 1] = total[m];
+    id[at] = i;
+  }
+  return Array.from(total, (_, m) => {
     const from = first[m], to = first[m + 1];
     return new Track(to - from, start.subarray(from, to),
                      sum.subarray(from + m, to + m + 1), id.subarray(from, to));
   });
 }
 
-/** `next` and `total` are each member's place and running sum. */
-function fillTracks(spans, next, total, start, sum, id) {
-  const {count, member, start: starts, end: ends} = spans;
-  for (let i = 0; i < count; i++) {
-    const m = member[i];
-    const at = next[m]++;
-    start[at] = starts[i];
-    total[m] += ends[i] - starts[i];
-    sum[at + m + 1] = total[m];
-    id[at] = i;
+/** The usual time between two samples of a thread where a sample stands for many events, 0 where
+ * each event has its own. */
+function usualGap({time, thread, period}, ids) {
+  const last = new Map(), gaps = [];
+  for (const id of ids.some((each) => period[each] !== 1) ? ids : []) {
+    gaps.push(time[id] - (last.get(thread[id]) ?? NaN));
+    last.set(thread[id], time[id]);
   }
+  const known = gaps.filter((gap) => gap >= 0).sort((a, b) => a - b);
+  return known[known.length >> 1] ?? 0;
 }
 
 /** Samples of a counter, summed up: how many events until a time. */
@@ -117,21 +122,26 @@ export class Counts {
     this.time = Float64Array.from(ids, (id) => samples.time[id]);
     this.sum = new Float64Array(ids.length + 1);
     ids.forEach((id, i) => { this.sum[i + 1] = this.sum[i] + samples.period[id]; });
+    this.gap = usualGap(samples, ids);
   }
 
   between(from, to) {
     return this.sum[countBelow(this.time, to)] - this.sum[countBelow(this.time, from)];
   }
 
-  /** out[x]: events in that pixel; returns the most of all. */
-  perPixel(from, step, width, out) {
-    const {time, sum} = this;
-    let most = 0, before = countBelow(time, from);
+  /** Events per ns around a time: of a sample's whole time, be the time asked for shorter. */
+  rateAt(time, near_ns) {
+    const half = Math.max(near_ns, this.gap / 2);
+    return this.between(time - half, time + half) / (2 * half);
+  }
+
+  /** out[x]: their rate in that pixel; returns the greatest of all. */
+  rates(from, step, width, out) {
+    let most = 0;
     for (let x = 0; x < width; x++) {
-      const now = countBelow(time, from + (x + 1) * step, before);
-      out[x] = sum[now] - sum[before];
-      most = Math.max(most, out[x]);
-      before = now;
+      const rate = this.rateAt(from + (x + 0.5) * step, step / 2);
+      most = Math.max(most, rate);
+      out[x] = rate;
     }
     return most;
   }
@@ -145,8 +155,8 @@ export function buildCounts(samples, groups, groupOf) {
   return ids.map((list) => list.length > 0 ? new Counts(samples, list) : null);
 }
 
-/** How many threads wait: at a time, on average, and the waiting that adds up in an interval,
- * exactly: an area under the number of waiters, as a running sum. */
+/** How many threads wait on average, and the waiting that adds up in an interval, exactly: an
+ * area under the number of waiters, as a running sum. */
 export class Crowd {
   constructor({start, end}) {
     const starts = start.slice().sort(), ends = end.slice().sort(), count = start.length;
@@ -161,10 +171,6 @@ export class Crowd {
         this.area[k] = this.area[k - 1] +
           this.waiters[k] * (this.time[k] - this.time[k - 1]);
     }
-  }
-
-  at(time) {
-    return this.waiters[countBelow(this.time, time + 1)];
   }
 
   until(time) {
@@ -186,36 +192,31 @@ export class Crowd {
   }
 }
 
-// A thread's states are drawn by kind. Kinds by enum gt_sched_state: the page's own list of
-// names says what each number means.
-const STATE_KINDS = ["running", "runnable", "blocked", "for the GIL", "asleep", "other"];
-export const FOR_THE_GIL = 3; // place among the kinds
+// A thread's states are drawn by kind: running, ready, blocked, for the GIL, asleep, others. The
+// page's own list of names says what the number of a state means.
+const STATE_KINDS = 6;
+export const FOR_THE_GIL = 3;
 const KIND_OF_NAME = new Map([["running", 0], ["runnable (preempted)", 1],
                               ["runnable (woken)", 1], ["D", 2], ["S(GIL)", 3],
                               ["off CPU (GIL)", 3], ["S", 4], ["off CPU", 4]]);
 
-/** One track per kind of state. */
 export function buildStates(spans, names) {
   const member = Uint8Array.from(spans.flags, (state) => KIND_OF_NAME.get(names[state]) ?? 5);
   const {count, start, end} = spans;
-  return buildTracks({count, start, end, member}, STATE_KINDS.length);
+  return buildTracks({count, start, end, member}, STATE_KINDS);
 }
 
 /** The owner lane tells this many threads apart, however many spans; for more of them, it
  * needs the track of all holds. */
 export const LAYERS = 16;
 
-/** All spans as one track. */
 export function buildWhole({count, start, end}) {
   return buildTracks({count, start, end, member: new Uint8Array(count)}, 1)[0];
 }
 
-/** One track per depth of a thread's calls. */
 export function buildCallTracks({count, start, end, depth}) {
-  let deepest = 0;
-  for (let i = 0; i < count; i++)
-    deepest = Math.max(deepest, depth[i]);
-  return buildTracks({count, start, end, member: depth}, deepest + 1);
+  const levels = depth.reduce((most, each) => Math.max(most, each + 1), 1);
+  return buildTracks({count, start, end, member: depth}, levels);
 }
 
 /** Everything of a GIL that drawing and measuring need. */
@@ -227,7 +228,6 @@ export function indexGil(gil) {
   // Threads by how long they held: the order of colours and of the owner lane's layers.
   const held = gil.holdTracks.map((track) => track.total);
   gil.ranked = held.map((_, member) => member).sort((a, b) => held[b] - held[a] || a - b);
-  gil.rankOf = [];
-  gil.ranked.forEach((member, rank) => { gil.rankOf[member] = rank; });
-  gil.colorOf = gil.rankOf.map((rank) => rank + 5 * gil.index); // GILs differ in their first
+  gil.colorOf = [];
+  gil.ranked.forEach((member, rank) => { gil.colorOf[member] = rank + 5 * gil.index; });
 }

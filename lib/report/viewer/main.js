@@ -1,7 +1,7 @@
 // Wires the rooms together: decode, build, show; every change of the view redraws once.
 
 import {readDocument} from "./data.js";
-import {byId, make, nextTurn} from "./dom.js";
+import {byId, make, nextTurn, on} from "./dom.js";
 import {durationText} from "./format.js";
 import {openInPerfetto, saveJson} from "./export.js";
 import {keyTable, listenToKeys, listenToLanes} from "./input.js";
@@ -18,23 +18,23 @@ import {readHash, View, viewToHash} from "./view.js";
 
 class Page {
   constructor(model, summary, summaryText) {
-    this.model = model;
-    this.summaryText = summaryText;
-    this.view = new View(model.duration);
-    this.timeline = new Timeline(model, this.view);
-    this.overview = new Overview(model, this.view, summary.load,
-                                 (event, text) => this.tip(event, text));
-    this.details = new Details(model, this.view, summary.load);
-    this.table = new ThreadTable(model, this.view, summary);
-    this.search = new Search(model, this.view, this.timeline);
-    this.tabs = new Tabs(model, this.view, summary, (text) => this.search.start(text));
+    const view = new View(model.duration), timeline = new Timeline(model, view);
+    Object.assign(this, {model, summaryText, view, timeline});
+    this.overview = new Overview(model, view, summary.load, (event, text) => this.tip(event, text));
+    this.details = new Details(model, view, summary.load);
+    this.table = new ThreadTable(model, view, summary);
+    this.search = new Search(model, view, timeline);
+    this.tabs = new Tabs(model, view, summary, (text) => this.search.start(text));
     this.pending = null; // names of changed fields, until the next frame
-    this.frames = [];    // ms that each drawing took: for tests
   }
 
   start() {
-    for (const element of document.querySelectorAll("#legend .states"))
-      element.hidden = !this.model.hasStates;
+    const {gils, lost, hasStates} = this.model;
+    const legend = {gil: gils.length > 0, lost: lost.length > 0, states: hasStates};
+    for (const [part, present] of Object.entries(legend))
+      byId(`${part}-legend`).hidden = !present;
+    if (gils.some(({partial}) => partial))
+      byId("neither").textContent = "not waiting";
     byId("unfold").hidden = this.model.functions.length === 0;
     this.applyTheme();
     this.followHash();
@@ -59,7 +59,7 @@ class Page {
     this.draw();
   }
 
-  /** Gather changes; show them in one go at the next frame. */
+  /** Gather names of changes; show them in one go at the next frame. */
   changed(changed) {
     if (!this.pending) {
       this.pending = new Set();
@@ -72,15 +72,16 @@ class Page {
   update() {
     const changed = this.pending ?? new Set();
     this.pending = null;
-    if (["collapsed", "others", "unfolded", "order", "filter"].some((name) => changed.has(name)))
+    const has = (...names) => names.some((name) => changed.has(name));
+    if (has("collapsed", "others", "unfolded", "order", "filter"))
       this.timeline.layOut();
-    if (changed.has("selection"))
+    if (has("selection"))
       this.showSelection();
-    else if (changed.has("range"))
+    else if (has("range"))
       this.details.show();
-    if (changed.has("range"))
+    if (has("range"))
       this.table.showSoon();
-    if (changed.has("tab") || changed.has("range"))
+    if (has("tab", "range"))
       this.tabs.show();
     this.draw();
     this.writeHash();
@@ -96,15 +97,9 @@ class Page {
   }
 
   draw() {
-    const since = performance.now();
     this.timeline.draw();
     this.overview.place();
-    this.frames.push(performance.now() - since);
     byId("span-shown").textContent = durationText(this.view.width);
-  }
-
-  redrawSoon() {
-    this.changed(new Set());
   }
 
   writeHash() {
@@ -133,40 +128,41 @@ class Page {
 
   listen() {
     const {view, timeline, model, summaryText} = this;
+    const help = () => byId("help").showModal();
     listenToLanes(timeline, view, (event, at, press) => this.hover(event, at, press));
     const keys = keyTable(model, view, timeline, {
       search: () => this.search.focus(),
       findNext: (direction) => this.search.next(direction),
-      jump: () => this.details.jump(),
-      help: () => byId("help").showModal(),
+      jump: () => this.details.jump(), help,
     });
     listenToKeys(keys);
     this.fillHelp(keys);
-    byId("help-button").addEventListener("click", () => byId("help").showModal());
-    byId("save").addEventListener("click", () => saveJson(model, summaryText));
-    byId("perfetto").addEventListener("click",
-      () => openInPerfetto(model, summaryText, document.title));
-    byId("fit-all").addEventListener("click", () => view.fitAll());
-    byId("unfold").addEventListener("click", () => view.set({unfolded: !view.unfolded}));
-    byId("drop-range").addEventListener("click", () => view.set({range: null}));
-    byId("order").addEventListener("change", (event) => view.set({order: event.target.value}));
-    byId("filter").addEventListener("input", (event) => view.set({filter: event.target.value}));
-    timeline.scroller.addEventListener("scroll", () => this.redrawSoon());
+    const clicks = {
+      "help-button": help, "save": () => saveJson(model, summaryText),
+      "perfetto": () => openInPerfetto(model, summaryText, document.title),
+      "fit-all": () => view.fitAll(), "unfold": () => view.set({unfolded: !view.unfolded}),
+      "drop-range": () => view.set({range: null}),
+    };
+    for (const [id, click] of Object.entries(clicks))
+      on(byId(id), {click});
+    on(byId("order"), {change: ({target}) => view.set({order: target.value})});
+    on(byId("filter"), {input: ({target}) => view.set({filter: target.value})});
+    on(timeline.scroller, {scroll: () => this.changed([])});
     new ResizeObserver(() => {
       if (timeline.fits())
         return;
       timeline.layOut();
       this.overview.paint();
-      this.redrawSoon();
+      this.changed([]);
     }).observe(timeline.scroller);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+    on(matchMedia("(prefers-color-scheme: dark)"), {change: () => {
       this.applyTheme();
       this.showAll();
-    });
-    window.addEventListener("hashchange", () => {
+    }});
+    on(window, {hashchange: () => {
       if (location.hash !== this.ownHash)
         this.followHash();
-    });
+    }});
   }
 
   fillHelp(keys) {
@@ -204,13 +200,10 @@ class Page {
 async function start() {
   const status = byId("status");
   try {
-    performance.mark("giltracer-start");
     const {names, summary, summaryText} = await readDocument();
-    performance.mark("giltracer-decoded");
     showVerdict(summary);
     await nextTurn();
-    const page = new Page(buildModel(names), summary, summaryText);
-    performance.mark("giltracer-indexed");
+    const page = new Page(buildModel(names, summary.gils), summary, summaryText);
     byId("app").dataset.state = "ready";
     page.start();
     performance.mark("giltracer-drawn");

@@ -5,8 +5,9 @@ import {buildCallTracks, buildCounts, buildStates, buildWhole, countBelow, index
   from "./lod.js";
 import {matcher, nameText, shortName} from "./format.js";
 
-/** Join what readDocument decoded. `model.threads[i].lanes` are its parts in GILs. */
-export function buildModel(names) {
+/** Join what readDocument decoded, and what the summary says of the GILs. `model.threads[i].lanes`
+ * are its parts in GILs. A GIL is `partial` when holds that nobody waited for are not known. */
+export function buildModel(names, summaries = []) {
   const {processes, threads, gils} = names;
   threads.forEach((thread, index) => {
     const {stateSpans, callSpans} = thread;
@@ -21,7 +22,7 @@ export function buildModel(names) {
     Object.assign(process, {index, title: shortName(process.name), gils: []});
   });
   gils.forEach((gil, index) => {
-    gil.index = index;
+    Object.assign(gil, {index, partial: summaries[index]?.source === "futex"});
     indexGil(gil);
     processes[gil.process].gils.push(gil);
     gil.lanes = gil.members.map((thread, member) => makeLane(gil, member, threads[thread]));
@@ -39,8 +40,7 @@ export function buildModel(names) {
   }));
   return {processes, threads, gils, functions, counters: names.counters,
           marks: names.marks, texts: names.texts,
-          lost: names.lost, duration: names.duration_ns,
-          zero: names.zero_ns, stateNames: names.states,
+          lost: names.lost, duration: names.duration_ns, stateNames: names.states,
           frames: names.frames.map(nameText),
           flames: names.flames.map(({state, values}) => ({state, nodes: values})),
           countedThreads: threads.filter(({counters}) => counters.length > 0).length,
@@ -78,10 +78,8 @@ function addCounters(counters, owners, ownerOf) {
   for (const owner of owners)
     owner.counters = [];
   for (const {name, values} of counters)
-    buildCounts(values, owners.length, ownerOf).forEach((counts, i) => {
-      if (counts)
-        owners[i].counters.push({name: nameText(name), counts});
-    });
+    buildCounts(values, owners.length, ownerOf).forEach((counts, i) => counts &&
+      owners[i].counters.push({name: nameText(name), counts}));
 }
 
 /** A thread's part in a GIL, or a thread that never touched one (gil null). */
@@ -213,7 +211,7 @@ export function layRows(model, view, room) {
 
 /** A selection for the span `i` of a lane's track. */
 export function spanSelection(lane, kind, i) {
-  const track = kind === "wait" ? lane.waits : lane.holds;
+  const track = trackOf(lane, kind);
   const spans = kind === "wait" ? lane.gil.waitSpans : lane.gil.holdSpans;
   const id = track.id[i];
   return {kind, gil: lane.gil.index, member: lane.member, thread: lane.thread.index, id,
@@ -244,31 +242,35 @@ function longestIn(track, from, to, limit = 5000) {
   return best;
 }
 
+/** Holds and waits of a lane. */
+export function trackOf(lane, kind) {
+  return kind === "wait" ? lane.waits : lane.holds;
+}
+
+const PICKS = [[exactly, "hold"], [exactly, "wait"], [nearest, "wait"], [nearest, "hold"]];
+
 /** What is in a lane at a time, within `near_ns`: a wait or hold, else the free stretch. */
 export function pick(lane, time, near_ns) {
-  if (lane.gil) {
-    for (const [kind, track] of [["hold", lane.holds], ["wait", lane.waits]]) {
-      const exact = track.at(time);
-      if (exact >= 0 && track.end(exact) - track.start[exact] > near_ns)
-        return spanSelection(lane, kind, exact);
-    }
-    for (const [kind, track] of [["wait", lane.waits], ["hold", lane.holds]]) {
-      const i = longestIn(track, time - near_ns, time + near_ns);
-      if (i >= 0)
-        return spanSelection(lane, kind, i);
-    }
+  for (const [find, kind] of lane.gil ? PICKS : []) {
+    const i = find(trackOf(lane, kind), time, near_ns);
+    if (i >= 0)
+      return spanSelection(lane, kind, i);
   }
   if (time < lane.start || time > lane.end)
     return threadSelection(lane);
   return {...threadSelection(lane), kind: "free", ...freeAround(lane, time)};
 }
 
-/** The span of a track at a time, the longest one near where that is too small to hit; -1 where
- * there is none. */
+/** The span of a track at a time; -1 where there is none that is large enough to hit. */
+function exactly(track, time, near_ns) {
+  const i = track.at(time);
+  return i >= 0 && track.end(i) - track.start[i] > near_ns ? i : -1;
+}
+
+/** The same, or the longest one near. */
 function nearest(track, time, near_ns) {
-  const exact = track.at(time);
-  return exact >= 0 && track.end(exact) - track.start[exact] > near_ns ? exact
-    : longestIn(track, time - near_ns, time + near_ns);
+  const i = exactly(track, time, near_ns);
+  return i >= 0 ? i : longestIn(track, time - near_ns, time + near_ns);
 }
 
 /** The call of a level at a time, or near; null where there is none. */
@@ -288,13 +290,11 @@ export function callSelection(lane, id) {
 export function pickState(lane, time, near_ns) {
   const track = lane.thread.stateTrack;
   const i = nearest(track, time, near_ns);
-  return i < 0 ? null : stateSelection(lane, track.id[i]);
-}
-
-function stateSelection(lane, id) {
-  const spans = lane.thread.stateSpans;
-  return {...threadSelection(lane), kind: "state", id, start: spans.start[id],
-          end: spans.end[id], state: spans.flags[id], cpu: spans.member[id] - 1};
+  if (i < 0)
+    return null;
+  const {start, end, flags, member} = lane.thread.stateSpans, id = track.id[i];
+  return {...threadSelection(lane), kind: "state", id, start: start[id], end: end[id],
+          state: flags[id], cpu: member[id] - 1};
 }
 
 /** The stretch around `time` in which a thread neither holds nor waits. */
@@ -315,8 +315,7 @@ export function neighbour(model, selection, kind, direction, time) {
   const lane = laneOf(model, selection.thread, selection.gil);
   if (!lane.gil)
     return null;
-  const track = kind === "hold" ? lane.holds : lane.waits;
-  const at = selection.start ?? time;
+  const track = trackOf(lane, kind), at = selection.start ?? time;
   const below = countBelow(track.start, at);
   const i = direction < 0 ? below - 1
     : below < track.count && track.start[below] === at ? below + 1 : below;
@@ -335,11 +334,11 @@ export function findSelection(model, asked) {
     const id = countBelow(thread.callSpans.start, asked.at.start);
     return id < thread.callSpans.count ? callSelection(lane, id) : threadSelection(lane);
   }
-  if (!asked.at || !lane.gil || ["state", "call"].includes(asked.at.kind))
+  const {kind, start} = asked.at ?? {};
+  if (kind === "free" && lane.gil)
+    return pick(lane, start + 1, 0);
+  if (!["wait", "hold"].includes(kind) || !lane.gil)
     return threadSelection(lane);
-  if (asked.at.kind === "free")
-    return pick(lane, asked.at.start + 1, 0);
-  const track = asked.at.kind === "wait" ? lane.waits : lane.holds;
-  const i = countBelow(track.start, asked.at.start);
-  return i < track.count ? spanSelection(lane, asked.at.kind, i) : threadSelection(lane);
+  const track = trackOf(lane, kind), i = countBelow(track.start, start);
+  return i < track.count ? spanSelection(lane, kind, i) : threadSelection(lane);
 }

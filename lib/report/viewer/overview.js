@@ -1,7 +1,7 @@
 // The whole run at a glance: owners by colour, waiters as a curve, and the part in view as a
 // window that can be moved, resized or drawn anew.
 
-import {byId} from "./dom.js";
+import {byId, on} from "./dom.js";
 import {percentText, timeText} from "./format.js";
 import {Crowd, FOR_THE_GIL} from "./lod.js";
 import {Painter} from "./paint.js";
@@ -22,26 +22,22 @@ function asleepForGil({threads}) {
 export class Overview {
   /** `hover(event, text)`: what there is to say at the pointer, null when it has left. */
   constructor(model, view, load, hover) {
-    this.model = model;
-    this.load = load;
-    this.hover = hover;
-    this.crowds = model.gils.length > 0 ? model.gils.map((gil) => gil.crowd)
+    Object.assign(this, {model, view, load, hover});
+    this.crowds = model.gils.length > 0 ? model.gils.map(({crowd}) => crowd)
       : [asleepForGil(model)];
-    this.view = view;
     this.canvas = byId("overview-canvas");
     this.context = this.canvas.getContext("2d", {alpha: false});
     this.window = byId("overview-window");
     this.painter = new Painter();
     this.gils = this.busiest();
+    this.partial = this.gils.some(({partial}) => partial);
     this.listen();
   }
 
   busiest() {
-    const load = (gil) => [...gil.waitTracks, ...gil.holdTracks]
-      .reduce((sum, track) => sum + track.total, 0);
-    return this.model.gils.map((gil) => ({gil, load: load(gil)}))
-      .sort((a, b) => b.load - a.load).slice(0, MOST_ROWS)
-      .map(({gil}) => gil).sort((a, b) => a.index - b.index);
+    const load = ({lanes}) => lanes.reduce((sum, {hold_ns, wait_ns}) => sum + hold_ns + wait_ns, 0);
+    return [...this.model.gils].sort((a, b) => load(b) - load(a)).slice(0, MOST_ROWS)
+      .sort((a, b) => a.index - b.index);
   }
 
   /** The picture of the run: only when the size or the colours change. */
@@ -78,10 +74,11 @@ export class Overview {
   label(most) {
     const [busiest] = [...this.load ?? []].sort((a, b) => b.contended - a.contended);
     const seen = this.gils.length > 0, which = this.load?.length > 1 ? "busiest GIL " : "";
+    const held = this.partial ? "holds that were " : `held ${percentText(busiest?.held, 1)}%, `;
     const waiting = seen ? "and how many wait" : "asleep for the GIL";
     const texts = {
       "overview-title": seen ? "Whole run: who holds" : "Whole run",
-      "overview-load": busiest ? `${which}held ${percentText(busiest.held, 1)}%, waited for ${
+      "overview-load": busiest ? `${which}${held}waited for ${
         percentText(busiest.contended, 1)}%` : "",
       "overview-most": most > 0 ? `${waiting}, up to ${most}`
         : seen ? "and nobody waits" : "no GIL was seen",
@@ -96,33 +93,28 @@ export class Overview {
   textAt(time) {
     const half = this.view.duration / this.canvas.clientWidth;
     const from = Math.max(0, time - half), to = Math.min(this.view.duration, time + half);
-    const waiting = new Float32Array(1);
-    let waiters = 0;
-    for (const crowd of this.crowds) {
-      crowd.average(from, to - from, 1, waiting);
-      waiters += waiting[0];
-    }
+    const waited = this.crowds.reduce((sum, crowd) => sum + crowd.between(from, to), 0);
     const holders = this.gils.flatMap((gil) => holdersDuring(gil, from, to)
       .map(({member, ns}) => ({ns, name: gil.lanes[member].thread.name})))
       .sort((a, b) => b.ns - a.ns).slice(0, 3)
       .map(({ns, name}) => `${name} ${percentText(ns, to - from)}%`);
     const lost = this.model.lost.some(([start, end]) => start < to && end > from);
-    return [timeText(time, half), holders.length > 0 ? `held by ${holders.join(", ")}` : "not held",
-            waiters > 0 ? `${waiters.toFixed(1)} waiting` : "", lost ? "events were lost" : ""]
+    const held = holders.length > 0 ? `held by ${holders.join(", ")}`
+      : this.partial ? "" : "not held";
+    return [timeText(time, half), held,
+            waited > 0 ? `${(waited / (to - from)).toFixed(1)} waiting` : "",
+            lost ? "events were lost" : ""]
       .filter(Boolean).join(" · ");
   }
 
-  /** Where the view's window is: at every change of it. */
   place() {
     const {from, width, duration} = this.view;
     this.window.style.left = `${100 * from / duration}%`;
     this.window.style.width = `${100 * width / duration}%`;
   }
 
-  timeAt(event) {
-    const box = this.canvas.getBoundingClientRect();
-    const share = (event.clientX - box.left) / box.width;
-    return this.view.duration * Math.min(1, Math.max(0, share));
+  timeAt({offsetX}) {
+    return this.view.duration * Math.min(1, Math.max(0, offsetX / this.canvas.clientWidth));
   }
 
   /** What a press starts: moving the window, one of its edges, or a new window. */
@@ -142,37 +134,40 @@ export class Overview {
   listen() {
     const area = byId("overview-area");
     let grip = null;
-    area.addEventListener("pointerdown", (event) => {
-      if (event.button !== 0)
-        return;
-      grip = {...this.gripAt(event), x: event.clientX};
-      area.setPointerCapture(event.pointerId);
-    });
-    area.addEventListener("pointermove", (event) => {
-      const time = this.timeAt(event);
-      this.hover(event, grip ? null : this.textAt(time));
-      if (!grip) {
-        area.style.cursor = {edge: "ew-resize", move: "grab", new: "crosshair"}[
-          this.gripAt(event).kind];
-      } else if (grip.kind === "move") {
-        this.view.pan(time - grip.last);
-        grip.last = time;
-      } else if (grip.kind === "edge" || Math.abs(event.clientX - grip.x) > 3) {
-        this.view.show(Math.min(grip.fixed, time), Math.max(grip.fixed, time));
-      }
-    });
-    area.addEventListener("pointerup", (event) => {
-      // A click without a drag brings that moment to the middle.
-      if (grip?.kind === "new" && Math.abs(event.clientX - grip.x) <= 3)
-        this.view.pan(grip.fixed - (this.view.from + this.view.to) / 2);
-      grip = null;
-    });
-    area.addEventListener("pointerleave", (event) => this.hover(event, null));
-    area.addEventListener("pointercancel", () => { grip = null; });
-    area.addEventListener("dblclick", () => this.view.fitAll());
-    area.addEventListener("wheel", (event) => {
-      event.preventDefault();
-      this.view.zoom(Math.exp(event.deltaY * 0.0015), this.timeAt(event));
+    const moved = (event) => Math.abs(event.clientX - grip.x) > 3;
+    on(area, {
+      pointerdown: (event) => {
+        if (event.button !== 0)
+          return;
+        grip = {...this.gripAt(event), x: event.clientX};
+        area.setPointerCapture(event.pointerId);
+      },
+      pointermove: (event) => {
+        const time = this.timeAt(event);
+        this.hover(event, grip ? null : this.textAt(time));
+        if (!grip) {
+          area.style.cursor = {edge: "ew-resize", move: "grab", new: "crosshair"}[
+            this.gripAt(event).kind];
+        } else if (grip.kind === "move") {
+          this.view.pan(time - grip.last);
+          grip.last = time;
+        } else if (grip.kind === "edge" || moved(event)) {
+          this.view.show(Math.min(grip.fixed, time), Math.max(grip.fixed, time));
+        }
+      },
+      pointerup: (event) => {
+        // A click without a drag brings that moment to the middle.
+        if (grip?.kind === "new" && !moved(event))
+          this.view.pan(grip.fixed - (this.view.from + this.view.to) / 2);
+        grip = null;
+      },
+      pointerleave: (event) => this.hover(event, null),
+      pointercancel: () => { grip = null; },
+      dblclick: () => this.view.fitAll(),
+      wheel: (event) => {
+        event.preventDefault();
+        this.view.zoom(Math.exp(event.deltaY * 0.0015), this.timeAt(event));
+      },
     }, {passive: false});
   }
 }

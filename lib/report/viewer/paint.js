@@ -10,11 +10,6 @@ import {LAYERS, countBelow} from "./lod.js";
 const HOLDS_PER_PIXEL = 4; // up to here, the holds of more owners are drawn one by one
 
 export class Painter {
-  constructor() {
-    this.width = 0;
-    this.height = 0;
-  }
-
   /** Start a picture of `width` × `height` device pixels of [from, to). */
   begin(context, width, height, from, to, theme) {
     if (this.width !== width || this.height !== height) {
@@ -49,9 +44,7 @@ export class Painter {
   }
 
   column(x, y, height, pixel) {
-    const end = Math.min(this.height, y + height);
-    for (let row = Math.max(0, y); row < end; row++)
-      this.pixels[row * this.width + x] = pixel;
+    this.hatchedColumn(x, y, height, pixel, pixel);
   }
 
   hatchedColumn(x, y, height, dark, pale) {
@@ -78,12 +71,11 @@ export class Painter {
       // What there is shows, be it ever so little.
       let held = hold > 0 ? Math.max(line, Math.round(hold * height)) : 0;
       let waited = wait > 0 ? Math.max(line, Math.round(wait * height)) : 0;
-      if (held + waited > height) {
-        if (held > waited)
-          held = height - waited;
-        else
-          waited = height - held;
-      }
+      const over = Math.max(0, held + waited - height);
+      if (held > waited)
+        held -= over;
+      else
+        waited -= over;
       this.column(x, y + height - held, held, owner);
       this.hatchedColumn(x, y + height - held - waited, waited, pixels.wait,
                          pixels.waitPale);
@@ -110,10 +102,9 @@ export class Painter {
     }
   }
 
-  /** A thread's states below its bar, by the same rule, from below: running is solid, ready
-   * to run but without a CPU hatched, then asleep for the GIL, uninterruptible dark; any other
-   * sleep is a thin line, and where the state is not known there is nothing. `alone`: no bar
-   * above tells of the waits. */
+  /** A thread's states, by the same rule, from below: running is solid, ready but without a CPU
+   * hatched, then asleep for the GIL, uninterruptible dark; other sleep is a thin line, what is
+   * not known nothing. `alone`: no bar above tells of the waits. */
   states(tracks, y, height, line, alone) {
     const {pixels} = this.theme;
     const looks = [[pixels.running, null], [pixels.runnable, pixels.lane],
@@ -131,10 +122,7 @@ export class Painter {
         const rows = Math.max(1, Math.round(this.hold[x] * height));
         const top = Math.max(0, height - this.rows[x] - rows);
         this.rows[x] = Math.min(height, this.rows[x] + rows);
-        if (pale === null)
-          this.column(x, y + top, rows, pixel);
-        else
-          this.hatchedColumn(x, y + top, rows, pixel, pale);
+        this.hatchedColumn(x, y + top, rows, pixel, pale ?? pixel);
       }
     }
     tracks[4].coverage(this.from, this.step, this.width, this.hold);
@@ -202,24 +190,22 @@ export class Painter {
   /** A curve of values over a hatched area, from 0 at the bottom to `most` at the top. */
   curve(values, y, height, most, thickness, line = this.theme.pixels.wait,
         area = this.theme.pixels.waitPale) {
-      const {pixels} = this.theme;
-      let last = height;
-      for (let x = 0; x < this.width; x++) {
-        const rows = Math.round(Math.min(1, values[x] / most) * height);
-        const at = values[x] > 0 ? height - Math.max(rows, thickness) : height;
-        this.hatchedColumn(x, y + at, height - at, area, pixels.lane);
-        if (at < height || last < height)
-          this.column(x, y + Math.min(at, last), Math.max(thickness, Math.abs(at - last)),
-                      line);
-        last = at;
-      }
+    let last = height;
+    for (let x = 0; x < this.width; x++) {
+      const rows = Math.round(Math.min(1, values[x] / most) * height);
+      const at = values[x] > 0 ? height - Math.max(rows, thickness) : height;
+      this.hatchedColumn(x, y + at, height - at, area, this.theme.pixels.lane);
+      if (at < height || last < height)
+        this.column(x, y + Math.min(at, last), Math.max(thickness, Math.abs(at - last)), line);
+      last = at;
+    }
   }
 
-  /** A counter's rate as a curve, scaled to its peak in view; returns the peak, per pixel. */
+  /** A counter's rate as a curve, scaled to its peak in view; returns the peak. */
   counter(counts, y, height, line) {
     const {pixels} = this.theme;
-    const most = counts.perPixel(this.from, this.step, this.width, this.level);
-    this.curve(this.level, y, height, Math.max(most, 1), line, pixels.counter, pixels.idle);
+    const most = counts.rates(this.from, this.step, this.width, this.level);
+    this.curve(this.level, y, height, most || 1, line, pixels.counter, pixels.idle);
     return most;
   }
 

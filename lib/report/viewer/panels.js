@@ -6,21 +6,26 @@ import {countText, durationText, nameText, shareText, timeText} from "./format.j
 import {gilName, laneOf, spanSelection, threadSelection} from "./model.js";
 import {CUT_END, CUT_START} from "./data.js";
 import {countBelow} from "./lod.js";
-import {endOfHold, holdersDuring, mainHold, rankEntries, waitersDuring} from "./select.js";
+import {endOfHold, holdersDuring, mainHold, rankEntries, sumOf, waitersDuring} from "./select.js";
 
 const SWITCH_INTERVAL_NS = 5e6; // CPython's default
 const MOST_DOINGS = 3;          // functions told of each holder
 const MOST_HOLDERS = 12;
 
+const TITLES_OF_KINDS = {
+  wait: "Wait for the GIL", hold: "Hold of the GIL", free: "Without the GIL", call: "Call",
+  state: "State of the thread", thread: "Thread", range: "Selected range", nothing: "Details",
+};
+
 const STATE_MEANING = {
-  "running": "It was on a CPU.",
-  "runnable (preempted)": "It was ready to run, pushed off its CPU by another task.",
-  "runnable (woken)": "It was woken or new, and waited for a CPU.",
-  "S": "It slept until something happens: I/O, a lock, a timer.",
-  "S(GIL)": "It slept until it gets the GIL.",
-  "D": "It slept in the kernel and could not be interrupted: usually disk I/O.",
-  "off CPU": "It left the CPU of itself; the reason was not recorded.",
-  "off CPU (GIL)": "It left the CPU of itself while waiting for the GIL.",
+  "running": "On a CPU.",
+  "runnable (preempted)": "Ready to run, pushed off its CPU by another task.",
+  "runnable (woken)": "Woken or new, without a CPU yet.",
+  "S": "Asleep until something happens: I/O, a lock, a timer.",
+  "S(GIL)": "Asleep until it gets the GIL.",
+  "D": "Asleep in the kernel, not to be interrupted: disk I/O, as a rule.",
+  "off CPU": "Left its CPU of itself; the reason was not recorded.",
+  "off CPU (GIL)": "Left its CPU of itself, to wait for the GIL.",
 };
 
 /** A hold of the GIL by its place in the GIL's spans, as a selection. */
@@ -32,26 +37,21 @@ function holdSelection(gil, id) {
 export class Details {
   /** `load`: the summary's, for the switch intervals. */
   constructor(model, view, load) {
-    this.model = model;
-    this.view = view;
-    this.load = load ?? [];
+    Object.assign(this, {model, view, load: load ?? []});
   }
 
   show() {
     const {selection, range} = this.view;
     const title = byId("details-title"), body = byId("details-body");
-    if (!selection) {
-      title.textContent = range ? "Selected range" : "Details";
-      body.replaceChildren(...range ? this.range(range) : [make("p.hint",
-        "Click a wait, a hold or a thread. Drag on the ruler, or with Shift, to measure " +
-        "a range. ", make("kbd", "?"), " shows all keys.")]);
-      return;
-    }
-    const lane = laneOf(this.model, selection.thread, selection.gil);
-    const kinds = {wait: "Wait for the GIL", hold: "Hold of the GIL", free: "Without the GIL",
-                   state: "State of the thread", call: "Call", thread: "Thread"};
-    title.textContent = kinds[selection.kind];
-    body.replaceChildren(...this[selection.kind](selection, lane));
+    const kind = selection?.kind ?? (range ? "range" : "nothing");
+    const lane = selection && laneOf(this.model, selection.thread, selection.gil);
+    title.textContent = TITLES_OF_KINDS[kind];
+    body.replaceChildren(...this[kind](selection ?? range, lane));
+  }
+
+  nothing() {
+    return [make("p.hint", "Click a wait, a hold or a thread. Drag on the ruler, or with Shift, ",
+                 "to measure a range. ", make("kbd", "?"), " shows all keys.")];
   }
 
   /** Who held each GIL within a range; the tables have the rest. */
@@ -87,7 +87,7 @@ export class Details {
   }
 
   spanFacts(selection, lane) {
-    const {start, end, flags} = selection;
+    const {start, end, flags = 0} = selection;
     return [
       ["Thread", this.threadLink(lane)],
       this.model.gils.length > 1 && lane.gil && ["GIL", gilName(lane.gil, this.model)],
@@ -102,8 +102,7 @@ export class Details {
    * were doing. */
   ranking(gil, entries, from, to, className) {
     const item = ({member, ns}) => make("li", this.threadLink(gil.lanes[member]),
-      make("span.number", shareText(ns, to - from)),
-      shareBar(ns / (to - from), className),
+      make("span.number", shareText(ns, to - from)), shareBar(ns / (to - from), className),
       className === "hold" ? this.doing(gil.lanes[member].thread, piecesOf(
         gil.holdTracks[member], from, to)) : null);
     const more = entries.length - MOST_HOLDERS;
@@ -123,9 +122,8 @@ export class Details {
   wait(selection, lane) {
     const {gil} = lane, {start, end} = selection;
     const holders = holdersDuring(gil, start, end)
-      .filter((entry) => entry.member !== selection.member);
-    const explained = holders.reduce((sum, entry) => sum + entry.ns, 0);
-    const rest = end - start - explained;
+      .filter(({member}) => member !== selection.member);
+    const rest = end - start - sumOf(holders);
     const main = mainHold(gil, start, end);
     return [
       this.facts(this.spanFacts(selection, lane)),
@@ -155,14 +153,13 @@ export class Details {
     const main = mainHold(gil, selection.start, selection.end);
     if (!main)
       return;
-    this.view.set({selection: holdSelection(gil, main.id)});
-    this.view.reveal(main.start, main.end);
+    this.view.go(holdSelection(gil, main.id));
   }
 
   hold(selection, lane) {
     const {gil} = lane, {start, end} = selection;
     const waiters = waitersDuring(gil, start, end);
-    const waited = waiters.reduce((sum, entry) => sum + entry.ns, 0);
+    const waited = sumOf(waiters);
     return [
       this.facts([...this.spanFacts(selection, lane),
                   waited > 0 && ["Cost others", make("b", durationText(waited))]]),
@@ -183,10 +180,7 @@ export class Details {
     const parts = [make("p", {id: "ending"}, ...words)];
     if (next)
       parts.push(make("p", `${durationText(next.start - selection.end)} later taken by `,
-        this.threadLink(gil.lanes[next.member], () => {
-          this.view.set({selection: holdSelection(gil, next.id)});
-          this.view.reveal(next.start, next.end);
-        })));
+        this.threadLink(gil.lanes[next.member], () => this.view.go(holdSelection(gil, next.id)))));
     return parts;
   }
 
@@ -210,13 +204,14 @@ export class Details {
 
   free(selection, lane) {
     const unknown = this.isLost(selection.start, selection.end);
-    return [this.facts(this.spanFacts({flags: 0, ...selection}, lane)),
+    return [this.facts(this.spanFacts(selection, lane)),
       this.doing(lane.thread, [[selection.start, selection.end]]) ?? "",
       make("p.hint", unknown
         ? "Events were lost here (hatched): what it did then is not known."
-        : lane.gil
-        ? "It neither held the GIL nor waited for it: native code, I/O, sleep, or idle."
-        : "This thread never touched a GIL while recorded.")];
+        : !lane.gil ? "This thread never touched a GIL while recorded."
+          : lane.gil.partial
+            ? "It did not wait for the GIL, and nobody waited while it held it, if it did."
+            : "It neither held the GIL nor waited for it: native code, I/O, sleep, or idle.")];
   }
 
   call(selection, lane) {
@@ -228,7 +223,7 @@ export class Details {
                         ["Where", make("bdi", called.where)],
                         ["Kind", {c: "C function", gc: "garbage collection"}[called.kind] ??
                           "Python function"],
-                        ...this.spanFacts({...selection, flags: 0}, lane), ...gil])];
+                        ...this.spanFacts(selection, lane), ...gil])];
   }
 
   state(selection, lane) {
@@ -237,7 +232,7 @@ export class Details {
     return [
       this.facts([["State", make("b", name)],
                   cpu >= 0 && ["CPU", `${name === "running" ? "" : "last on "}${cpu}`],
-                  ...this.spanFacts({...selection, flags: 0}, lane)]),
+                  ...this.spanFacts(selection, lane)]),
       make("p.hint", STATE_MEANING[name] ?? ""),
     ];
   }
@@ -252,7 +247,8 @@ export class Details {
       ["Thread id", String(thread.tid)],
       ["Process", make("bdi", process.title), ` (${process.pid})`],
       ["Lived", `${timeText(lane.start, 1e5)} – ${timeText(lane.end, 1e5)}`],
-      gil && ["Held", shareText(lane.hold_ns, lifetime), times(lane.holds)],
+      gil && [gil.partial ? "Held, waited for" : "Held", shareText(lane.hold_ns, lifetime),
+              times(lane.holds)],
       gil && ["Waited", shareText(lane.wait_ns, lifetime), times(lane.waits)],
     ];
     return [this.facts(facts), ...this.states(thread, lifetime), make("p.hint",
@@ -265,37 +261,36 @@ export class Details {
     const spans = thread.stateSpans;
     if (!spans)
       return [];
-    const sums = new Float64Array(this.model.stateNames.length);
+    const {stateNames} = this.model, sums = new Float64Array(stateNames.length);
     for (let i = 0; i < spans.count; i++)
       sums[spans.flags[i]] += spans.end[i] - spans.start[i];
     return [make("h3", "Its states"), make("ol.ranking",
       ...rankEntries(sums).map(({member, ns}) => make("li",
-        make("span", {title: STATE_MEANING[this.model.stateNames[member]] ?? ""},
-             this.model.stateNames[member]),
-        make("span.number", shareText(ns, lifetime)),
-        shareBar(ns / lifetime, "free"))))];
+        make("span", {title: STATE_MEANING[stateNames[member]] ?? ""}, stateNames[member]),
+        make("span.number", shareText(ns, lifetime)), shareBar(ns / lifetime, "free"))))];
   }
 
   /** One line for the pointer's neighbourhood. */
   hoverText(selection) {
+    const {kind, start, end, cpu, state} = selection;
     const lane = laneOf(this.model, selection.thread, selection.gil);
-    const {name} = lane.thread;
-    if (selection.kind === "thread")
-      return `${name} did not run Python then`;
-    const length = durationText(selection.end - selection.start);
-    if (selection.kind === "free")
-      return `${name} without the GIL for ${length}`;
-    if (selection.kind === "hold")
-      return `${name} holds for ${length}`;
-    if (selection.kind === "call") {
-      const called = this.model.functions[selection.function];
-      return `${called.title} (${called.where}) for ${length}`;
+    const {name} = lane.thread, length = durationText(end - start);
+    switch (kind) {
+    case "thread": return `${name} did not run Python then`;
+    case "free": return `${name} ${lane.gil?.partial ? "does not wait" : "without the GIL"} for ${
+      length}`;
+    case "hold": return `${name} holds for ${length}`;
+    case "state": return `${name}: ${this.model.stateNames[state]} for ${length}${
+      cpu >= 0 ? `, CPU ${cpu}` : ""}`;
+    case "call": {
+      const {title, where} = this.model.functions[selection.function];
+      return `${title} (${where}) for ${length}`;
     }
-    if (selection.kind === "state")
-      return `${name}: ${this.model.stateNames[selection.state]} for ${length}` +
-        (selection.cpu >= 0 ? `, CPU ${selection.cpu}` : "");
-    const [first] = holdersDuring(lane.gil, selection.start, selection.end);
-    const holder = first ? lane.gil.lanes[first.member].thread.name : null;
-    return `${name} waits for ${length}${holder ? `, mostly for ${nameText(holder)}` : ""}`;
+    default: {
+      const [first] = holdersDuring(lane.gil, start, end);
+      return `${name} waits for ${length}${
+        first ? `, mostly for ${lane.gil.lanes[first.member].thread.name}` : ""}`;
+    }
+    }
   }
 }

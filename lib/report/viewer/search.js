@@ -1,6 +1,6 @@
 // Search for threads by name, id or process, and for calls by function, with next and previous.
 
-import {byId} from "./dom.js";
+import {byId, on} from "./dom.js";
 import {matcher} from "./format.js";
 import {CALL_HEIGHT, callSelection, laneOf, laneText, threadSelection} from "./model.js";
 
@@ -8,17 +8,13 @@ const MOST_CALLS = 100000;
 
 export class Search {
   constructor(model, view, timeline) {
-    this.model = model;
-    this.view = view;
-    this.timeline = timeline;
+    Object.assign(this, {model, view, timeline});
     this.input = byId("search");
-    this.found = []; // lanes
-    this.calls = [];
+    this.results = []; // {lane} of threads, then {thread, id} of calls
     this.at = -1;
-    this.input.addEventListener("input", () => this.find());
-    this.input.addEventListener("keydown", (event) => this.key(event));
-    byId("search-next").addEventListener("click", () => this.next(1));
-    byId("search-previous").addEventListener("click", () => this.next(-1));
+    on(this.input, {input: () => this.find(this.input.value), keydown: (event) => this.key(event)});
+    on(byId("search-next"), {click: () => this.next(1)});
+    on(byId("search-previous"), {click: () => this.next(-1)});
   }
 
   key(event) {
@@ -33,26 +29,31 @@ export class Search {
     this.input.select();
   }
 
-  /** Look for a text, and go to the first that is found. */
-  start(text) {
-    this.input.value = text;
-    this.find();
+  /** Look for a function's name, and go to its first call. */
+  start(name) {
+    this.find(name);
+    const {functions} = this.model;
+    const first = (fits) => this.results.findIndex(({id, thread}) =>
+      id >= 0 && fits(functions[thread.callSpans.function[id]].title));
+    const exact = first((title) => title === name);
+    this.at = (exact < 0 ? Math.max(0, first(() => true)) : exact) - 1;
     this.next(1);
   }
 
   clear() {
-    this.input.value = "";
-    this.find();
+    this.find("");
     this.input.blur();
   }
 
-  find() {
-    const {model} = this, matches = matcher(this.input.value);
-    this.found = !matches ? [] : model.threads.flatMap(({lanes}) => lanes)
+  find(text) {
+    this.input.value = text;
+    const {model} = this, matches = matcher(text);
+    const lanes = !matches ? [] : model.threads.flatMap((thread) => thread.lanes)
       .filter((lane) => matches(laneText(lane, model)))
       .sort((a, b) => a.thread.process - b.thread.process);
-    this.calls = matches ? this.findCalls(matches) : [];
+    this.results = [...lanes.map((lane) => ({lane})), ...matches ? this.findCalls(matches) : []];
     this.at = -1;
+    this.timeline.found = new Set(lanes);
     this.show();
   }
 
@@ -78,30 +79,26 @@ export class Search {
     const row = this.timeline.rowOf(thread.index, lane.gil?.index ?? null);
     if (row && (selection.depth + 1) * CALL_HEIGHT > row.calls)
       this.view.set({unfolded: true});
-    this.view.set({selection});
-    this.view.reveal(selection.start, selection.end);
+    this.view.go(selection);
   }
 
   next(direction) {
-    const count = this.found.length + this.calls.length;
-    if (count === 0)
+    const {length} = this.results;
+    if (length === 0)
       return;
-    this.at = this.at < 0 ? (direction > 0 ? 0 : count - 1)
-      : (this.at + direction + count) % count;
-    const lane = this.found[this.at];
+    this.at = this.at < 0 && direction < 0 ? length - 1 : (this.at + direction + length) % length;
+    const {lane, ...call} = this.results[this.at];
     if (lane)
       this.view.set({selection: threadSelection(lane)});
     else
-      this.selectCall(this.calls[this.at - this.found.length]);
+      this.selectCall(call);
     this.show();
   }
 
   show() {
-    const {input, found, at} = this;
+    const {input, at, results: {length}} = this;
     byId("search-count").textContent = input.value === "" ? ""
-      : `${at < 0 ? "" : `${at + 1} of `}${found.length + this.calls.length}${
-        this.calls.length >= MOST_CALLS ? "+" : ""}`;
-    this.timeline.found = new Set(found);
+      : `${at < 0 ? "" : `${at + 1} of `}${length}${length >= MOST_CALLS ? "+" : ""}`;
     this.timeline.markSelected();
   }
 }

@@ -36,14 +36,16 @@ export function rankEntries(values) {
     .filter((entry) => entry.ns > 0).sort((a, b) => b.ns - a.ns);
 }
 
-/** Who held the GIL during [from, to), and how long. */
+export function sumOf(entries) {
+  return entries.reduce((sum, {ns}) => sum + ns, 0);
+}
+
 export function holdersDuring(gil, from, to) {
   const held = new Float64Array(gil.members.length);
   addHolders(gil, from, to, held);
   return rankEntries(held);
 }
 
-/** Who waited for the GIL during [from, to), and how long. */
 export function waitersDuring(gil, from, to) {
   return rankEntries(gil.waitTracks.map((track) => track.covered(from, to)));
 }
@@ -55,10 +57,13 @@ function askedAt(since, holdStart, interval) {
   return since + (turns + 1) * interval;
 }
 
+function holdAt({holdSpans: {start, end, member}}, id) {
+  return {id, member: member[id], start: start[id], end: end[id]};
+}
+
 /** How a hold ended: who was waiting when it was released, in the order in which they asked
  * for the GIL, or would have, and who took it next. */
 export function endOfHold(gil, selection, interval) {
-  const {holdSpans} = gil;
   const waiting = [];
   gil.waitTracks.forEach((track, member) => {
     const i = track.at(selection.end - 1);
@@ -68,25 +73,19 @@ export function endOfHold(gil, selection, interval) {
   });
   waiting.sort((a, b) => a.asked - b.asked);
   const next = selection.id + 1;
-  return {
-    waiting,
-    next: next < holdSpans.count
-      ? {member: holdSpans.member[next], start: holdSpans.start[next],
-         end: holdSpans.end[next], id: next}
-      : null,
-  };
+  return {waiting, next: next < gil.holdSpans.count ? holdAt(gil, next) : null};
 }
 
 /** The longest hold within a wait: what an arrow and "jump to" point at. */
 export function mainHold(gil, from, to) {
-  const {start, end, member} = gil.holdSpans;
+  const {start, end} = gil.holdSpans;
   let best = null;
   const first = firstHoldAfter(gil, from);
   const last = Math.min(countBelow(start, to, first), first + 100000);
   for (let i = first; i < last; i++) {
     const ns = overlap(start[i], end[i], from, to);
     if (ns > 0 && (!best || ns > best.ns))
-      best = {id: i, member: member[i], start: start[i], end: end[i], ns};
+      best = {...holdAt(gil, i), ns};
   }
   return best;
 }
@@ -108,9 +107,9 @@ export function measureLane(model, lane, from, to) {
   let unknown = 0;
   for (const [lost0, lost1] of model.lost)
     unknown += overlap(lost0, lost1, start, end);
-  const lifetime = end - start;
+  const lifetime = end - start, {index, tid, label, main} = thread;
   return {
-    thread: thread.index, tid: thread.tid, label: thread.label, main: thread.main,
+    thread: index, tid, label, main,
     start_ns: start, end_ns: end, lifetime_ns: lifetime,
     hold_ns: hold.ns, wait_ns: wait.ns, unknown_ns: Math.min(unknown, lifetime),
     free_ns: Math.max(0, lifetime - hold.ns - wait.ns - unknown),
@@ -144,16 +143,12 @@ export async function measureBlockers(gil, from, to, stale = () => false) {
     const held = new Float64Array(gil.members.length);
     for (let i = track.firstAfter(from); i < track.count && track.start[i] < to; i++) {
       addHolders(gil, Math.max(from, track.start[i]), Math.min(to, track.end(i)), held);
-      if ((i & 63) === 0 && slice.due) {
-        await slice.pause();
-        if (stale())
-          return null;
-      }
+      if (slice.due && await slice.pause(stale))
+        return null;
     }
     held[member] = 0;
     const holders = rankEntries(held);
-    const explained = holders.reduce((sum, each) => sum + each.ns, 0);
-    waiters.push({member, ns, holders, nobody: Math.max(0, ns - explained)});
+    waiters.push({member, ns, holders, nobody: Math.max(0, ns - sumOf(holders))});
   }
   return waiters;
 }

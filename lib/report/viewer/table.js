@@ -1,25 +1,24 @@
 // The table of threads: of the whole run as the summary says, or of the selected range.
 
-import {byId, make, shareBar, threadLabel} from "./dom.js";
+import {byId, make, shareBar, threadLabel, valueCell} from "./dom.js";
 import {countText, durationText, nameText, percentText, shortName} from "./format.js";
 import {gilName, laneOf, threadSelection} from "./model.js";
 import {measureBlockers, measureLane, measureStates} from "./select.js";
 
 // [key, title, what it means, is a share of the lifetime, which reports have it]
-const sawGil = ({gils}) => gils.length > 0;
+const sawGil = ({gils}) => gils.length > 0, sawStates = ({hasStates}) => hasStates;
+const sawHolds = ({gils}) => gils.some(({partial}) => !partial);
 const COLUMNS = [
   ["label", "Thread", "Name and thread id; ★ is a main thread"],
   ["lifetime_ns", "Lifetime", "From its start to its end, as far as recorded"],
-  ["free_ns", "No GIL %", "Share of its life without the GIL and not waiting for it", true, sawGil],
-  ["hold_ns", "Has GIL %", "Share of its life holding the GIL", true, sawGil],
+  ["free_ns", "No GIL %", "Share of its life without the GIL, not waiting for it", true, sawHolds],
+  ["hold_ns", "Has GIL %", "Share of its life holding the GIL", true, sawHolds],
   ["wait_ns", "GIL wait %", "Share of its life waiting for the GIL", true],
   ["unknown_ns", "Unknown %", "Share of its life in which events were lost", true,
    ({lost}) => lost.length > 0],
-  ["running_ns", "Running %", "Share of its life on a CPU", true, ({hasStates}) => hasStates],
-  ["runnable_ns", "Runnable %", "Share of its life ready to run, without a CPU", true,
-   ({hasStates}) => hasStates],
-  ["sleeping_ns", "Sleeping %", "Share of its life off the CPU of itself", true,
-   ({hasStates}) => hasStates],
+  ["running_ns", "Running %", "Share of its life on a CPU", true, sawStates],
+  ["runnable_ns", "Runnable %", "Share of its life ready to run, without a CPU", true, sawStates],
+  ["sleeping_ns", "Sleeping %", "Share of its life off the CPU of itself", true, sawStates],
   ["longest_wait_ns", "Longest wait", "Its longest wait for the GIL", false, sawGil],
   ["blocked_by", "Blocked by", "Who held the GIL while it waited, share of its waiting", false,
    sawGil],
@@ -37,40 +36,38 @@ function wholeOf(row, key) {
 
 export class ThreadTable {
   constructor(model, view, summary) {
-    this.model = model;
-    this.view = view;
-    this.summary = summary;
+    Object.assign(this, {model, view, summary});
     this.columns = COLUMNS.filter(([, , , , has]) => !has || has(model));
     this.sort = {key: null, down: true};
     this.turn = 0; // counts measurements: a newer one makes an older one stale
   }
 
-  /** [{title, gil, rows}]: from the JSON for the whole run, measured for a range. */
+  /** [{gil, rows, …}]: from the JSON for the whole run, measured for a range. */
   whole() {
     const gils = this.summary.gils ?? [];
-    return gils.length === 0 ? this.stateBlocks() : gils.map((gil) => ({
-      gil: this.model.gils[gil.index] ?? null,
-      rows: gil.threads.map((row) => this.complete(row, gil.source)), process: gil.process,
-      pid: gil.pid, violations: gil.violations ?? 0, hold_ns: gil.hold_ns,
-      wait_ns: gil.wait_ns, part: gil.source === "futex",
+    return gils.length === 0 ? this.stateBlocks(0, Infinity) : gils.map((gil) => ({
+      ...gil, gil: this.model.gils[gil.index] ?? null,
+      rows: gil.threads.map((row) => this.complete(row, this.model.gils[gil.index])),
     }));
   }
 
   /** A row with its states, and without what futex calls cannot tell: holds that nobody waited
    * for. */
-  complete(row, source) {
-    const unknown = source === "futex" ? {hold_ns: null, free_ns: null} : {};
+  complete(row, gil) {
+    const unknown = gil?.partial ? {hold_ns: null, free_ns: null} : {};
     return {...row, ...measureStates(this.model, row), ...unknown};
   }
 
   /** Without the GIL's events: what the states tell, of each process. */
-  stateBlocks() {
+  stateBlocks(from, to) {
     const threads = (this.summary.threads ?? [])
       .filter(({thread}) => this.model.threads[thread]?.stateTracks)
-      .map((row) => this.complete(row, null));
+      .map((row) => ({...row, start_ns: Math.max(from, row.start_ns),
+                      end_ns: Math.min(to, row.end_ns)}))
+      .filter((row) => row.end_ns > row.start_ns).map((row) => this.complete(row, null));
     const told = this.summary.sched?.stacks || threads.some((row) => row.for_gil_ns > 0);
     return this.model.processes.map(({name, pid, index}) => ({
-      gil: null, process: name, pid, violations: 0,
+      gil: null, process: name, pid,
       rows: threads.filter(({thread}) => this.model.threads[thread].process === index)
         .map((row) => ({...row, lifetime_ns: row.end_ns - row.start_ns,
                         wait_ns: told ? row.for_gil_ns : null})),
@@ -78,15 +75,14 @@ export class ThreadTable {
   }
 
   measured({from, to}) {
-    return this.model.gils.map((gil) => {
-      const process = this.model.processes[gil.process];
-      const {source} = this.summary.gils?.[gil.index] ?? {};
+    const {gils, processes} = this.model;
+    return gils.length === 0 ? this.stateBlocks(from, to) : gils.map((gil) => {
+      const process = processes[gil.process];
       const rows = gil.lanes.map((lane) => measureLane(this.model, lane, from, to))
-        .filter((row) => row.lifetime_ns > 0).map((row) => this.complete(row, source));
+        .filter((row) => row.lifetime_ns > 0).map((row) => this.complete(row, gil));
       const sum = (key) => rows.reduce((ns, row) => ns + (row[key] ?? 0), 0);
-      return {gil, rows, process: process.name, pid: process.pid, violations: 0,
-              hold_ns: sum("hold_ns"), wait_ns: sum("wait_ns"),
-              part: source === "futex"};
+      return {gil, rows, process: process.name, pid: process.pid,
+              hold_ns: sum("hold_ns"), wait_ns: sum("wait_ns")};
     }).filter(({rows}) => rows.length > 0);
   }
 
@@ -110,31 +106,25 @@ export class ThreadTable {
 
   /** Who blocked whom in a range takes longer: it comes after the rest. */
   async blame({from, to}) {
-    const turn = ++this.turn;
-    const stale = () => turn !== this.turn;
-    for (const block of this.blocks) {
-      const waiters = await measureBlockers(block.gil, from, to, stale);
+    const turn = ++this.turn, stale = () => turn !== this.turn;
+    for (const {gil, rows} of this.blocks.filter((block) => block.gil)) {
+      const waiters = await measureBlockers(gil, from, to, stale);
       if (!waiters || stale())
         return;
-      const rowOf = new Map(block.rows.map((row) => [row.thread, row]));
+      const rowOf = new Map(rows.map((row) => [row.thread, row]));
       for (const waiter of waiters) {
-        const row = rowOf.get(block.gil.members[waiter.member]);
+        const row = rowOf.get(gil.members[waiter.member]);
         if (row)
-          row.blocked_by = this.blameOf(block.gil, waiter);
+          row.blocked_by = this.blameOf(gil, waiter);
       }
     }
     this.render();
   }
 
-  /** As the summary's blocked_by. */
   blameOf(gil, {ns, holders, nobody}) {
-    const list = holders.map((each) => {
-      const {tid, label} = gil.lanes[each.member].thread;
-      return {tid, label, ns: each.ns, share: each.ns / ns};
-    });
-    if (nobody > 0)
-      list.push({tid: null, label: "(nobody)", ns: nobody, share: nobody / ns});
-    return list;
+    const blame = ({tid, label}, part) => ({tid, label, ns: part, share: part / ns});
+    return [...holders.map((each) => blame(gil.lanes[each.member].thread, each.ns)),
+            ...nobody > 0 ? [blame({tid: null, label: "(nobody)"}, nobody)] : []];
   }
 
   render() {
@@ -148,12 +138,13 @@ export class ThreadTable {
   }
 
   headCell([key, title, meaning]) {
-    const sorted = this.sort.key === key;
-    const order = sorted ? (this.sort.down ? "descending" : "ascending") : "none";
+    const [order, arrow] = this.sort.key !== key ? ["none", ""]
+      : this.sort.down ? ["descending", " ▾"] : ["ascending", " ▴"];
     const text = key === "label" || key === "blocked_by";
-    return make("th", {scope: "col", "aria-sort": order, className: text ? "text" : ""},
+    return make("th", {scope: "col", "aria-sort": order, className: text ? "text" : "",
+                       style: key === "blocked_by" ? {"min-width": "120px"} : {}},
       make("button", {title: meaning, onclick: () => this.sortBy(key)}, title,
-           make("span", {"aria-hidden": "true"}, !sorted ? "" : this.sort.down ? " ▾" : " ▴")));
+           make("span", {"aria-hidden": "true"}, arrow)));
   }
 
   sortBy(key) {
@@ -178,7 +169,7 @@ export class ThreadTable {
 
   body(block) {
     const {gil} = block;
-    const held = block.part ? "" : `held for ${durationText(block.hold_ns)}, `;
+    const held = gil?.partial ? "" : `held for ${durationText(block.hold_ns)}, `;
     const sums = gil ? `, ${gilName(gil, this.model)}: ${held}waited for ${
       durationText(block.wait_ns)}` : "";
     const title = make("th", {scope: "rowgroup", colSpan: this.columns.length,
@@ -195,12 +186,11 @@ export class ThreadTable {
       ? laneOf(this.model, row.thread, gil?.index ?? null) : null;
     const select = () => lane && this.view.set({selection: threadSelection(lane)});
     const cells = this.columns.slice(1).map((column) => this.cell(column, row));
-    const element = make("tr", {"data-thread": row.thread, "data-gil": gil?.index, onclick: select},
+    return make("tr", {"data-thread": row.thread, "data-gil": gil?.index, onclick: select},
       make("td.text", make("button.link",
         ...threadLabel(this.theme.ownerColor(lane?.color ?? -1), nameText(row.label),
                        `${row.main ? "★ " : ""}${row.tid}`))),
       ...cells);
-    return element;
   }
 
   cell([key, , , share], row) {
@@ -214,7 +204,7 @@ export class ThreadTable {
         BARS[key] ? shareBar(value / wholeOf(row, key), BARS[key]) : null,
         make("span.number", percentText(value, wholeOf(row, key))));
     const text = !key.endsWith("_ns") ? countText(value) : value > 0 ? durationText(value) : "–";
-    return make("td", {"data-key": key, "data-value": value}, text);
+    return valueCell(row, key, text);
   }
 
   blockedCell(list) {
@@ -225,7 +215,6 @@ export class ThreadTable {
                 ...(parts.length ? parts : ["–"]));
   }
 
-  /** Show which row is the selected thread's. */
   mark() {
     const {selection} = this.view;
     for (const row of byId("threads-table").querySelectorAll("tr[data-thread]"))

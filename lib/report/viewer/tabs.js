@@ -1,19 +1,22 @@
 // Tabs beside the table: blocking functions, who waits for whom, the longest waits and holds.
 
-import {Blockers} from "./blockers.js";
+import {Blockers, nameInCalls} from "./blockers.js";
 import {doingDuring, doingText} from "./doing.js";
-import {byId, make, makeTable, nextTurn, threadLabel} from "./dom.js";
+import {byId, make, makeTable, nextTurn, on, textCell, threadLabel,
+        valueCell} from "./dom.js";
 import {FlameGraph} from "./flamegraph.js";
 import {countText, durationText, nameText, percentText, timeText} from "./format.js";
-import {gilName, spanSelection} from "./model.js";
+import {gilName, spanSelection, trackOf} from "./model.js";
 import {countBelow} from "./lod.js";
-import {holdersDuring, longestSpans, measureBlockers, rankEntries, waitersDuring}
+import {potentialContent} from "./potential.js";
+import {holdersDuring, longestSpans, measureBlockers, rankEntries, sumOf, waitersDuring}
   from "./select.js";
 
 const LONGEST = 100;      // rows in a list of spans
 const MATRIX_THREADS = 40; // rows and columns of a matrix, by most waiting and holding
 
-const TITLES = {threads: "Threads", blockers: "Blockers", matrix: "Who waits for whom",
+const TITLES = {threads: "Threads", blockers: "Blockers", potential: "What if",
+                matrix: "Who waits for whom",
                 flame: "Flame graph", waits: "Long waits", holds: "Long holds",
                 counters: "Counters"};
 const TABS = Object.keys(TITLES);
@@ -21,21 +24,21 @@ const TABS = Object.keys(TITLES);
 export class Tabs {
   /** `search` looks for a text among threads and functions. */
   constructor(model, view, summary, search) {
-    this.model = model;
+    Object.assign(this, {model, view, counters: summary.counters ?? [], turn: 0,
+                         potential: summary.potential});
     this.build(view);
-    this.counters = summary.counters ?? [];
+    this.find = (row) => search(nameInCalls(model, row));
     this.flame = new FlameGraph(model, byId("panel-flame"), view);
-    this.blockers = new Blockers(model, summary, search);
-    byId("tab-counters").hidden = this.counters.length === 0;
-    byId("tab-flame").hidden = !this.flame.present;
-    byId("tab-blockers").hidden = !this.blockers.present;
-    this.view = view;
-    this.turn = 0;
+    this.blockers = new Blockers(model, summary, this.find);
+    const present = {counters: this.counters.length > 0, flame: this.flame.present,
+                     blockers: this.blockers.present, potential: this.potential};
+    for (const [tab, has] of Object.entries(present))
+      byId(`tab-${tab}`).hidden = !has;
     this.shown = null; // tab and range whose content is there
-    byId("tabs").addEventListener("keydown", (event) => this.key(event));
+    on(byId("tabs"), {keydown: (event) => this.key(event)});
   }
 
-  /** The tabs and their panels; that of the threads is there. */
+  /** The tabs and their panels, but that of the threads. */
   build(view) {
     byId("tabs").prepend(...TABS.map((tab) => make("button", {
       id: `tab-${tab}`, role: "tab", "aria-controls": `panel-${tab}`,
@@ -46,7 +49,6 @@ export class Tabs {
     })));
   }
 
-  /** Is there such a tab in this report? */
   has(tab) {
     return TABS.includes(tab) && !byId(`tab-${tab}`).hidden;
   }
@@ -81,15 +83,18 @@ export class Tabs {
   }
 
   async fill(tab, interval) {
-    const turn = ++this.turn;
-    const stale = () => turn !== this.turn;
+    const turn = ++this.turn, stale = () => turn !== this.turn;
     const panel = byId(`panel-${tab}`);
     if (tab === "matrix" || tab === "blockers")
       panel.replaceChildren(make("p.hint", "Measuring…"));
     await nextTurn();
-    const content = tab === "matrix" ? await this.matrices(interval, stale)
-      : tab === "blockers" ? await this.blockers.table(this.view.range, stale)
-        : tab === "counters" ? this.counterTables() : this.longest(tab, interval);
+    const contents = {
+      blockers: () => this.blockers.table(this.view.range, stale),
+      potential: () => potentialContent(this.potential, this.find),
+      matrix: () => this.matrices(interval, stale),
+      counters: () => this.counterTables(),
+    };
+    const content = await (contents[tab] ?? (() => this.longest(tab, interval)))();
     if (!stale())
       panel.replaceChildren(...content);
   }
@@ -121,7 +126,7 @@ export class Tabs {
   matrix(gil, waiters) {
     const caused = new Float64Array(gil.members.length);
     let most = 1;
-    for (const {member, ns} of waiters.flatMap((waiter) => waiter.holders)) {
+    for (const {member, ns} of waiters.flatMap(({holders}) => holders)) {
       caused[member] += ns;
       most = Math.max(most, ns);
     }
@@ -143,20 +148,19 @@ export class Tabs {
   }
 
   matrixCell(ns, most, whole) {
-    const cell = make("td", {"data-value": ns, title: `${percentText(ns, whole)}% of its waiting`},
-                      ns > 0 ? durationText(ns) : "·");
-    if (ns > 0)
-      cell.style.setProperty("--share", `${(8 + 45 * ns / most).toFixed(0)}%`);
-    return cell;
+    return make("td", {
+      "data-value": ns, title: `${percentText(ns, whole)}% of its waiting`,
+      style: {"--share": `${ns > 0 ? (8 + 45 * ns / most).toFixed(0) : 0}%`},
+    }, ns > 0 ? durationText(ns) : "·");
   }
 
   /** What was counted while each thread held, waited, or did neither: the summary's. */
   counterTables() {
-    const titles = ["Thread", "Total", "Holding", "Waiting", "Neither", "Holding /s",
-                    "Waiting /s", "Neither /s"];
-    const keys = ["total", "holding", "waiting", "free", "holding_per_s", "waiting_per_s",
-                  "free_per_s"];
-    const number = (value) => value === null || value === undefined ? "–"
+    const columns = {total: "Total", holding: "Holding", waiting: "Waiting", free: "Neither",
+                     holding_per_s: "Holding /s", waiting_per_s: "Waiting /s",
+                     free_per_s: "Neither /s"};
+    const titles = ["Thread", ...Object.values(columns)];
+    const number = (value) => typeof value !== "number" ? "–"
       : Number.isInteger(value) || value >= 1000 ? countText(Math.round(value))
         : value.toFixed(1);
     return this.counters.flatMap(({name, threads}) => [
@@ -164,12 +168,10 @@ export class Tabs {
       makeTable("list", titles, ["Thread"], threads.map((row) => make("tr",
         make("td.text", make("bdi", nameText(row.label)),
              make("span.tid", String(row.tid))),
-        ...keys.map((key) => make("td", {"data-key": key, "data-value": row[key]},
-                                  number(row[key])))))),
+        ...Object.keys(columns).map((key) => valueCell(row, key, number(row[key])))))),
     ]);
   }
 
-  /** The longest waits or holds of all GILs. */
   longest(tab, {from, to}) {
     const kind = tab === "waits" ? "wait" : "hold";
     const found = [];
@@ -191,7 +193,7 @@ export class Tabs {
 
   spanRow(kind, {gil, id, spans, ns}, columns) {
     const lane = gil.lanes[spans.member[id]];
-    const track = kind === "wait" ? lane.waits : lane.holds;
+    const track = trackOf(lane, kind);
     const jump = () => {
       this.view.set({selection: spanSelection(lane, kind, countBelow(track.id, id))});
       this.view.fit();
@@ -200,20 +202,19 @@ export class Tabs {
       make("td.text",
            make("button.link", ...this.name(gil, lane.member))),
       make("td", {"data-value": ns}, durationText(ns)),
-      make("td", timeText(spans.start[id], 1e4)),
+      make("td", timeText(spans.start[id], 1e4, this.view.duration)),
       this.partners(kind, gil, spans.start[id], spans.end[id]),
       columns > 4 ? this.function(lane.thread, spans.start[id], spans.end[id]) : null);
   }
 
   function(thread, from, to) {
     const [first] = doingDuring(this.model, thread, [[from, to]]);
-    const text = first ? doingText(this.model, first) : "–";
-    return make("td.text.where", {title: text}, make("bdi", text));
+    return textCell(first ? doingText(this.model, first) : "–");
   }
 
   partners(kind, gil, start, end) {
     if (kind === "hold") {
-      const cost = waitersDuring(gil, start, end).reduce((sum, entry) => sum + entry.ns, 0);
+      const cost = sumOf(waitersDuring(gil, start, end));
       return make("td.text", cost > 0 ? `${durationText(cost)} of waiting` : "–");
     }
     const [first] = holdersDuring(gil, start, end);

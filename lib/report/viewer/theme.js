@@ -26,21 +26,20 @@ export function readTheme() {
     !matchMedia("print").matches;
   const style = getComputedStyle(document.documentElement);
   const css = (name) => style.getPropertyValue(`--${name}`).trim();
+  const color = (name) => css(name).match(/#\w+/g)[dark ? 1 : 0]; // of light-dark(…)
   const theme = {dark, owners: dark ? OWNERS_DARK : OWNERS_LIGHT, pixels: {}};
-  for (const name of ["lane", "lane-odd", "text", "muted", "line", "wait", "free", "accent",
-                      "lost", "panel", "idle", "page", "running", "runnable",
-                      "blocked", "counter"]) {
-              theme[name] = css(name);
-              theme.pixels[name] = toPixel(theme[name]);
-            }
-  theme.ownerPixels = theme.owners.map(toPixel);
+  for (const name of ["lane", "text", "muted", "line", "wait", "free", "accent", "lost", "panel",
+                      "idle", "page", "running", "runnable", "blocked", "counter"]) {
+    theme[name] = color(name);
+    theme.pixels[name] = toPixel(theme[name]);
+  }
+  const owners = theme.owners.map(toPixel);
   theme.pixels.waitPale = mixPixels(theme.pixels.lane, theme.pixels.wait, dark ? 0.38 : 0.3);
   theme.font = "11px " + css("font");
   theme.ownerColor = (rank) => rank < 0 ? theme.free : theme.owners[rank % theme.owners.length];
   // Functions are many: pale colours that text can stand on, by number.
-  theme.functionPixel = (number) => mixPixels(theme.pixels.lane,
-    theme.ownerPixels[number * 7 % theme.ownerPixels.length], 0.42);
-  theme.functionPixels = new Map();
-  theme.ownerPixel = (rank) => theme.ownerPixels[rank % theme.ownerPixels.length];
+  const pale = owners.map((pixel) => mixPixels(theme.pixels.lane, pixel, 0.42));
+  theme.functionPixel = (number) => pale[number * 7 % pale.length];
+  theme.ownerPixel = (rank) => owners[rank % owners.length];
   return theme;
 }

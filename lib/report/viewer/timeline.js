@@ -23,7 +23,6 @@ function sizeCanvas(canvas, width, height, ratio) {
   }
 }
 
-/** What there is to say of a lane in two words. */
 function waitText(lane) {
   const lifetime = lane.end - lane.start;
   if (lane.gil)
@@ -34,13 +33,8 @@ function waitText(lane) {
 
 export class Timeline {
   constructor(model, view) {
-    this.model = model;
-    this.view = view;
-    this.scroller = byId("lanes");
-    this.canvas = byId("spans");
-    this.ruler = byId("ruler");
-    this.names = byId("names");
-    this.cursor = byId("cursor");
+    Object.assign(this, {model, view, scroller: byId("lanes"), canvas: byId("spans"),
+                         ruler: byId("ruler"), names: byId("names"), cursor: byId("cursor")});
     this.context = this.canvas.getContext("2d", {alpha: false});
     this.rulerContext = this.ruler.getContext("2d", {alpha: false});
     this.painter = new Painter();
@@ -56,22 +50,18 @@ export class Timeline {
     this.names.replaceChildren(...this.rows.map((row) => this.nameOf(row)));
     const last = this.rows.at(-1);
     byId("lanes-inner").style.height = `${last ? last.top + last.height : 0}px`;
-    byId("no-rows").hidden = this.rows.length > 0;
+    byId("no-rows").textContent = last ? ""
+      : this.view.filter ? "No thread matches the filter." : "No thread was recorded.";
     this.markSelected();
   }
 
   nameOf(row) {
-    const element = {
-      process: () => this.processName(row), gil: () => this.gilRowName(row),
-      thread: () => this.threadName(row), counter: () => this.counterName(row),
-      others: () => this.othersName(row),
-    }[row.kind]();
+    const element = this[`${row.kind}Name`](row);
     element.style.height = `${row.height}px`;
     row.element = element;
     return element;
   }
 
-  /** The name of rows that can be hidden. */
   toggle(open, onclick, title, ...children) {
     return make("button.row.process", {"aria-expanded": String(open), title, onclick},
                 make("span.arrow", {"aria-hidden": "true"}, open ? "▾" : "▸"), ...children);
@@ -84,9 +74,8 @@ export class Timeline {
       make("span.stat", `${count} thread${count === 1 ? "" : "s"}`));
   }
 
-  gilRowName({gil}) {
-    return make("div.row.gil",
-      make("span.name", `${gilName(gil, this.model)}: who holds it`));
+  gilName({gil}) {
+    return make("div.row.gil", make("span.name", `${gilName(gil, this.model)}: who holds it`));
   }
 
   othersName({count}) {
@@ -96,8 +85,7 @@ export class Timeline {
   }
 
   counterName({counter}) {
-    return make("div.row.counter",
-      make("bdi.name", counter.name), make("span.stat"));
+    return make("div.row.counter", make("bdi.name", counter.name), make("span.stat"));
   }
 
   threadName(row) {
@@ -107,19 +95,14 @@ export class Timeline {
       onclick: () => this.view.set({selection: threadSelection(lane)}),
     }, ...threadLabel(this.theme.ownerColor(lane.color), thread.name, thread.tid),
     make("span.stat", waitText(lane)),
-    ...row.counters.map(({name}, i) => {
-      const element = make("span.strip", make("bdi", name));
-      element.style.top = `${this.countersTop(row) - row.top + i * COUNTER_HEIGHT}px`;
-      return element;
-    }));
+    ...row.counters.map(({name}, i) => make("span.strip",
+      {style: {top: `${this.countersTop(row) - row.top + i * COUNTER_HEIGHT}px`}},
+      make("bdi", name))));
   }
 
   markSelected() {
-    const {selection} = this.view;
-    for (const row of this.rows) {
-      if (row.kind !== "thread")
-        continue;
-      const chosen = this.isSelected(row, selection);
+    for (const row of this.rows.filter(({kind}) => kind === "thread")) {
+      const chosen = this.isSelected(row, this.view.selection);
       row.element.classList.toggle("selected", chosen);
       row.element.setAttribute("aria-pressed", String(chosen));
       row.element.classList.toggle("found", this.found.has(row.lane));
@@ -127,28 +110,26 @@ export class Timeline {
   }
 
   isSelected(row, selection) {
-    return row.kind === "thread" && selection !== null &&
-      row.lane.thread.index === selection.thread &&
+    return row.kind === "thread" && row.lane.thread.index === selection?.thread &&
       (row.lane.gil?.index ?? null) === selection.gil;
   }
 
   rowOf(thread, gil) {
-    return this.rows.find((row) => row.kind === "thread" &&
-      row.lane.thread.index === thread && (row.lane.gil?.index ?? null) === gil);
+    return this.rows.find((row) => this.isSelected(row, {thread, gil}));
   }
 
   /** Scroll so that the selected thread's lane can be seen; open its process if need be. */
   revealRow(selection) {
     const {process} = this.model.threads[selection.thread];
-    if (this.view.collapsed.has(process))
-      this.view.toggleProcess(process);
-    if (!this.view.others && splitProcesses(this.model)[1].some((each) => each.index === process))
-      this.view.set({others: true});
-    let row = this.rowOf(selection.thread, selection.gil);
-    if (!row) {
+    const {view, model} = this;
+    if (view.collapsed.has(process))
+      view.toggleProcess(process);
+    if (!view.others && splitProcesses(model)[1].some(({index}) => index === process))
+      view.set({others: true});
+    const find = () => this.rowOf(selection.thread, selection.gil);
+    if (!find())
       this.layOut();
-      row = this.rowOf(selection.thread, selection.gil);
-    }
+    const row = find();
     if (!row) // the filter leaves it out
       return;
     const {scrollTop, clientHeight} = this.scroller;
@@ -188,13 +169,10 @@ export class Timeline {
     const near = 1.5 * this.view.width / this.width;
     const time = this.timeAt(x);
     if (row?.kind === "thread") {
-      const inCalls = this.pickCallAt(row, y, time, near);
-      if (inCalls)
-        return inCalls;
       const inStates = row.states > 0 &&
         y + this.scroller.scrollTop > row.top + row.bar - BAR_INSET;
-      return (inStates ? pickState(row.lane, time, near) : null) ??
-        pick(row.lane, time, near);
+      return this.pickCallAt(row, y, time, near) ??
+        (inStates ? pickState(row.lane, time, near) : null) ?? pick(row.lane, time, near);
     }
     if (row?.kind !== "gil")
       return null;
@@ -213,11 +191,9 @@ export class Timeline {
       return markText(this.model, row.lane.thread, time, near);
     const counter = row?.counter ??
       row?.counters?.[Math.floor((at - this.countersTop(row)) / COUNTER_HEIGHT)];
-    return counter ? `${counter.name}: ${rateText(
-      counter.counts.between(time - near, time + near) / (2 * near))}` : null;
+    return counter ? `${counter.name}: ${rateText(counter.counts.rateAt(time, near))}` : null;
   }
 
-  /** The call under a point of a thread's row. */
   pickCallAt(row, y, time, near) {
     const level = Math.floor((y + this.scroller.scrollTop - this.callsTop(row)) / CALL_HEIGHT);
     return row.calls > 0 && level >= 0 && (level + 1) * CALL_HEIGHT <= row.calls
@@ -273,17 +249,11 @@ export class Timeline {
     else if (row.kind === "gil")
       painter.owners(row.gil, y + inset, height - 2 * inset);
     else if (row.kind === "counter")
-      row.element.lastChild.textContent =
-        this.paintCounter(row.counter, y + inset, height - 2 * inset, line);
+      row.element.lastChild.textContent = `peak ${rateText(
+        painter.counter(row.counter.counts, y + inset, height - 2 * inset, line))}`;
     else
       this.paintThread(row, y, inset, line);
     painter.fill(0, painter.width, y + height - line, line, theme.pixels.line);
-  }
-
-  /** Returns a text about the curve. */
-  paintCounter({counts}, y, height, line) {
-    const most = this.painter.counter(counts, y, height, line);
-    return `peak ${rateText(most / this.painter.step)}`;
   }
 
   paintThread(row, y, inset, line) {
@@ -295,7 +265,7 @@ export class Timeline {
                           Math.round(states * this.ratio), line, !lane.gil);
     this.paintCalls(row);
     const top = this.countersTop(row) - this.scroller.scrollTop;
-    row.counters.forEach((counter, i) => this.paintCounter(counter,
+    row.counters.forEach(({counts}, i) => this.painter.counter(counts,
       Math.round((top + i * COUNTER_HEIGHT) * this.ratio) + line,
       Math.round((COUNTER_HEIGHT - 1) * this.ratio) - line, line));
   }
@@ -307,31 +277,25 @@ export class Timeline {
       const y = Math.round((top + level * CALL_HEIGHT) * this.ratio);
       this.painter.calls(callTracks[level], callSpans, y,
                          Math.round((CALL_HEIGHT - 1) * this.ratio),
-                         (called) => this.functionPixel(called));
+                         this.theme.functionPixel);
     }
   }
 
-  functionPixel(called) {
-    const {functionPixels, functionPixel} = this.theme;
-    let pixel = functionPixels.get(called);
-    if (pixel === undefined)
-      functionPixels.set(called, pixel = functionPixel(called));
-    return pixel;
+  /** Spans in view, sorted by `start`, `first` in front; none where they are too many for texts. */
+  eachInView({start}, first, act) {
+    const last = countBelow(start, this.view.to, first);
+    for (let i = first; i < last && last - first <= this.width / 8; i++)
+      act(i);
   }
 
   labelCalls(row) {
     const {callTracks, callSpans} = row.lane.thread;
-    const {context, theme} = this;
-    context.fillStyle = theme.text;
+    this.context.fillStyle = this.theme.text;
     for (let level = 0; (level + 1) * CALL_HEIGHT <= row.calls; level++) {
       const track = callTracks[level];
-      const first = track.firstAfter(this.view.from);
-      const last = countBelow(track.start, this.view.to, first);
       const y = this.callsTop(row) - this.scroller.scrollTop + (level + 0.5) * CALL_HEIGHT;
-      if (last - first > this.width / 8)
-        continue;
-      for (let i = first; i < last; i++)
-        this.labelCall(track, i, this.model.functions[callSpans.function[track.id[i]]], y);
+      this.eachInView(track, track.firstAfter(this.view.from), (i) =>
+        this.labelCall(track, i, this.model.functions[callSpans.function[track.id[i]]], y));
     }
   }
 
@@ -384,50 +348,38 @@ export class Timeline {
 
   /** The boxes of these spans that are wide enough get a text. */
   labelLane(lane, y) {
-    for (const [track, word] of [[lane.holds, "holds"], [lane.waits, "waits"]]) {
-      const first = track.firstAfter(this.view.from);
-      const last = countBelow(track.start, this.view.to, first);
-      if (last - first > this.width / 8)
-        continue;
-      for (let i = first; i < last; i++)
-        this.label(track.start[i], track.end(i), y, word === "waits",
-                   (ns) => `${word} ${durationText(ns)}`, (ns) => durationText(ns));
-    }
+    for (const [track, word] of [[lane.holds, "holds"], [lane.waits, "waits"]])
+      this.eachInView(track, track.firstAfter(this.view.from), (i) =>
+        this.label(track.start[i], track.end(i), y, word));
   }
 
   labelOwners(gil, y) {
     const {start, end, member} = gil.holdSpans;
-    const first = firstHoldAfter(gil, this.view.from);
-    const last = countBelow(start, this.view.to, first);
-    if (last - first > this.width / 8)
-      return;
-    for (let i = first; i < last; i++) {
+    this.eachInView(gil.holdSpans, firstHoldAfter(gil, this.view.from), (i) => {
       const {name} = gil.lanes[member[i]].thread;
-      this.label(start[i], end[i], y, false, (ns) => `${name} ${durationText(ns)}`,
-                 () => name);
-    }
+      this.label(start[i], end[i], y, name, name);
+    });
   }
 
-  label(start, end, y, hatched, longText, shortText) {
-    const {context, theme} = this;
+  /** Write a word and how long in a box, or the shorter text; waits' on a plate, to be readable. */
+  label(start, end, y, word, shorter = durationText(end - start)) {
+    const {context, theme} = this, hatched = word === "waits";
     const x0 = Math.max(0, this.xAt(start)), x1 = Math.min(this.width, this.xAt(end));
     const room = x1 - x0 - 10;
     if (room < LABEL_PIXELS - 10)
       return;
-    let text = longText(end - start);
-    let width = context.measureText(text).width;
-    if (width > room) {
-      text = shortText(end - start);
-      ({width} = context.measureText(text));
-    }
-    if (width > room)
+    const widthOf = (text) => context.measureText(text).width;
+    const texts = [`${word} ${durationText(end - start)}`, shorter];
+    const text = texts.find((each) => widthOf(each) <= room);
+    if (!text)
       return;
+    const width = widthOf(text);
     const x = (x0 + x1 - width) / 2;
-    if (hatched) { // on a plate, to be readable
+    if (hatched) {
       context.fillStyle = theme.lane;
       context.fillRect(x - 3, y - 7, width + 6, 14);
     }
-    context.fillStyle = hatched ? theme.text : theme.dark ? "#101418" : "#ffffff";
+    context.fillStyle = hatched ? theme.text : theme.panel;
     context.fillText(text, x, y + 0.5);
   }
 
@@ -460,17 +412,14 @@ export class Timeline {
     }
     const x0 = Math.max(-5, this.xAt(selection.start));
     const x1 = Math.min(this.width + 5, Math.max(this.xAt(selection.end), x0 + 3));
-    const {bar, states} = row;
-    if (selection.kind === "call" && (selection.depth + 1) * CALL_HEIGHT > row.calls)
+    const {bar, states} = row, {kind, depth} = selection;
+    if (kind === "call" && (depth + 1) * CALL_HEIGHT > row.calls)
       return; // its level is folded
-    if (selection.kind === "call")
-      context.strokeRect(x0 - 1, this.callsTop(row) - this.scroller.scrollTop +
-                         selection.depth * CALL_HEIGHT - 1, x1 - x0 + 2, CALL_HEIGHT + 1);
-    else if (selection.kind === "state")
-      context.strokeRect(x0 - 1, top + bar - 4, x1 - x0 + 2, states + 3);
-    else
-      context.strokeRect(x0 - 1, top + 1, x1 - x0 + 2, bar - 3);
-    if (selection.kind === "wait")
+    const [y, height] = kind === "state" ? [top + bar - 4, states + 3]
+      : kind !== "call" ? [top + 1, bar - 3]
+        : [this.callsTop(row) - row.top + top + depth * CALL_HEIGHT - 1, CALL_HEIGHT + 1];
+    context.strokeRect(x0 - 1, y, x1 - x0 + 2, height);
+    if (kind === "wait")
       this.drawArrow(selection, top + bar / 2);
   }
 
@@ -491,13 +440,9 @@ export class Timeline {
     const start = row.top - this.scroller.scrollTop + row.bar / 2;
     const down = y > start ? 1 : -1;
     const end = y - down * 8;
-    const arrow = new Path2D();
+    const back = end - down * 6;
+    const arrow = new Path2D(`M${x} ${start}V${end}M${x - 4} ${back}L${x} ${end}L${x + 4} ${back}`);
     arrow.arc(x, start, 2.5, 0, 7);
-    arrow.moveTo(x, start);
-    arrow.lineTo(x, end);
-    arrow.moveTo(x - 4, end - down * 6);
-    arrow.lineTo(x, end);
-    arrow.lineTo(x + 4, end - down * 6);
     context.lineCap = "round";
     for (const [width, color] of [[5, this.theme.lane], [2, this.theme.text]]) {
       context.lineWidth = width;

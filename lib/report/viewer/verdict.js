@@ -41,18 +41,17 @@ function costText({cost, run}) {
 
 /** [name, text] of the run, without what is not known. */
 function runFacts(summary) {
-  const {run} = summary;
-  const facts = [
+  const {run, quality} = summary;
+  return [
     ["Interpreter", run.version],
     ["Executable", run.interpreter],
-    ["Ran for", run.wall_ns > 0 ? durationText(run.wall_ns) : null],
+    ["Ran for", run.wall_ns > 0 && durationText(run.wall_ns)],
     ["Ended with", ending(run)],
     ["Sources", sources(summary)],
     ["Recording cost", costText(summary)],
-    ["Events", summary.quality?.events > 0 ? countText(summary.quality.events) : null],
+    ["Events", quality?.events > 0 && countText(quality.events)],
     ["Host", run.host],
-  ];
-  return facts.filter(([, text]) => text !== null && text !== undefined && text !== "");
+  ].filter(([, text]) => text);
 }
 
 // Counts of struct gt_quality that speak of defects and have no sentence among the findings.
@@ -69,11 +68,10 @@ function defectList(quality) {
 
 export function showVerdict(summary) {
   summary.run ??= {};
-  const {run} = summary;
-  const command = run.argv?.length ? commandText(run.argv) : "";
-  if (command) {
-    byId("command").textContent = command;
-    byId("command").title = command;
+  const {argv} = summary.run;
+  if (argv?.length > 0) {
+    const command = commandText(argv);
+    Object.assign(byId("command"), {textContent: command, title: command});
     document.title = `${command} – giltracer`;
   }
   const [first, ...rest] = summary.findings?.length ? summary.findings

@@ -83,6 +83,12 @@ export class View {
       this.pan((from + to) / 2 - (this.from + this.to) / 2);
   }
 
+  /** Select a span and bring it into sight. */
+  go(selection) {
+    this.set({selection});
+    this.reveal(selection.start, selection.end);
+  }
+
   toggleProcess(process) {
     const collapsed = new Set(this.collapsed);
     if (!collapsed.delete(process))
@@ -91,29 +97,23 @@ export class View {
   }
 }
 
+const roundSpan = ({from, to}) => `${Math.round(from)}-${Math.round(to)}`;
+
+/** The part of a link that says what is selected. */
+function selectionToHash({thread: index, gil, kind, start}, {threads}) {
+  const thread = threads[index], twins = threads.filter(({tid}) => tid === thread.tid);
+  return {thread: `${thread.tid}${twins.length > 1 ? `.${twins.indexOf(thread)}` : ""}`,
+          gil: gil?.toString(), at: kind !== "thread" && `${kind}:${Math.round(start)}`};
+}
+
 /** The view as a link's fragment: "t=FROM-TO&thread=TID&…" in ns since time zero. */
 export function viewToHash(view, model) {
-  const parts = [`t=${Math.round(view.from)}-${Math.round(view.to)}`];
-  const {selection, range} = view;
-  if (selection) {
-    const thread = model.threads[selection.thread];
-    const twins = model.threads.filter((other) => other.tid === thread.tid);
-    const suffix = twins.length > 1 ? `.${twins.indexOf(thread)}` : "";
-    parts.push(`thread=${thread.tid}${suffix}`);
-    if (selection.gil !== null)
-      parts.push(`gil=${selection.gil}`);
-    if (selection.kind !== "thread")
-      parts.push(`at=${selection.kind}:${Math.round(selection.start)}`);
-  }
-  if (range)
-    parts.push(`range=${Math.round(range.from)}-${Math.round(range.to)}`);
-  if (view.tab !== "threads")
-    parts.push(`tab=${view.tab}`);
-  if (view.order !== "start")
-    parts.push(`order=${view.order}`);
-  if (view.filter)
-    parts.push(`filter=${encodeURIComponent(view.filter)}`);
-  return parts.join("&");
+  const {selection, range, tab, order, filter} = view;
+  const fields = {t: roundSpan(view), ...selection && selectionToHash(selection, model),
+                  range: range && roundSpan(range), tab: tab !== "threads" && tab,
+                  order: order !== "start" && order, filter: encodeURIComponent(filter)};
+  return Object.entries(fields).filter(([, value]) => value)
+    .map(([name, value]) => `${name}=${value}`).join("&");
 }
 
 function readInterval(text) {

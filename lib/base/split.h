@@ -5,15 +5,13 @@
  * Only the frame is understood here: brackets, strings, commas. The pieces are for a JSON
  * parser, which finds what is wrong inside them.
  */
-#ifndef GT_VIZTRACER_SPLIT_H
-#define GT_VIZTRACER_SPLIT_H
+#ifndef GT_BASE_SPLIT_H
+#define GT_BASE_SPLIT_H
 
 #include "base/buf.h"
 
 #include <stdbool.h>
 #include <stddef.h>
-
-enum { GT_SPLIT_PIECE_MAX = 1 << 20 }; /* bytes; longer ones are left out */
 
 /* A piece: an element of the array `key`, or the value of another `key` (not `element`). A
  * result that is not 0 ends gt_split_feed with it. */
@@ -22,6 +20,7 @@ typedef int (*gt_split_fn)(void *context, const char *key, bool element, const c
 
 struct gt_split {
     const char *array; /* the key whose array is cut */
+    size_t piece_max;  /* bytes; longer ones are left out */
     gt_split_fn piece;
     void *context;
     struct gt_buf key, text;
@@ -37,7 +36,8 @@ enum gt_split_end {
     GT_SPLIT_NO_FRAME, /* it is no JSON object, or stopped being one */
 };
 
-void gt_split_init(struct gt_split *split, const char *array, gt_split_fn piece, void *context);
+void gt_split_init(struct gt_split *split, const char *array, size_t piece_max,
+                   gt_split_fn piece, void *context);
 void gt_split_release(struct gt_split *split);
 
 /* The next bytes, cut anywhere. 0, the callback's result, or -1: no memory. */

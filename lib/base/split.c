@@ -1,4 +1,4 @@
-#include "viztracer/split.h"
+#include "base/split.h"
 
 #include <string.h>
 
@@ -15,10 +15,12 @@ enum state {
     BROKEN,
 };
 
-void gt_split_init(struct gt_split *split, const char *array, gt_split_fn piece, void *context)
+void gt_split_init(struct gt_split *split, const char *array, size_t piece_max,
+                   gt_split_fn piece, void *context)
 {
     memset(split, 0, sizeof(*split));
     split->array = array;
+    split->piece_max = piece_max;
     split->piece = piece;
     split->context = context;
     gt_buf_init(&split->key);
@@ -46,7 +48,7 @@ static bool is_space(char c)
 /* Keep a stretch of the piece; one byte beyond the limit marks it as too long. */
 static int keep(struct gt_split *split, const char *data, size_t length)
 {
-    size_t room = GT_SPLIT_PIECE_MAX + 1 - split->text.length;
+    size_t room = split->piece_max + 1 - split->text.length;
 
     return gt_buf_add(&split->text, data, length < room ? length : room);
 }
@@ -64,7 +66,7 @@ static int end_piece(struct gt_split *split)
     bool element = split->state == IN_ELEMENT;
 
     split->state = element ? BEFORE_ELEMENT : BEFORE_KEY;
-    if (split->text.length > GT_SPLIT_PIECE_MAX) {
+    if (split->text.length > split->piece_max) {
         split->left_out++;
         return 0;
     }
@@ -108,7 +110,7 @@ static int in_key(struct gt_split *split, char c)
         return 0;
     }
     split->escaped = c == '\\' && !split->escaped;
-    return split->key.length < GT_SPLIT_PIECE_MAX ? gt_buf_add(&split->key, &c, 1) : 0;
+    return split->key.length < split->piece_max ? gt_buf_add(&split->key, &c, 1) : 0;
 }
 
 /* One byte of the frame. True when it is the first byte of a piece, not taken yet. */

@@ -1,0 +1,81 @@
+/* A --fail-if expression in the first line, a --baseline in the others. */
+#include "harness.h"
+
+#include "report/condition.h"
+#include "report/metrics.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Two threads that take turns. */
+static struct gt_report *make_report(void)
+{
+    static const struct gt_run_info info = {
+        .exit_status = -1, .started_unix_ns = -1, .root_pid = -1, .gil_enabled = true};
+    struct gt_report *report = gt_report_new(GT_DETECT_GIL, &info, NULL);
+
+    must(report != NULL, "out of memory");
+    for (int i = 0; i < 200; i++) {
+        char text[256];
+        int length = snprintf(text, sizeof(text),
+                              "python 7/%d [000] 1.%06d000: gil:wait: (1) cond=0x7000\n"
+                              "python 7/%d [000] 1.%06d500: gil:signal: (1) cond=0x7000\n"
+                              "python 7/%d [000] 1.%06d900: gil:signal: (1) cond=0x7058\n",
+                              7 + (i + 1) % 2, i, 7 + i % 2, i, 7 + (i + 1) % 2, i);
+
+        must(gt_report_feed(report, text, (size_t)length, NULL) == 0, "out of memory");
+    }
+    must(gt_report_finish(report, NULL) == 0, "no report");
+    return report;
+}
+
+static void check_condition(const struct gt_report *report, const char *text)
+{
+    struct gt_condition condition;
+    struct gt_error err = {0};
+    struct gt_buf said;
+
+    if (gt_condition_parse(&condition, text, &err) < 0) {
+        must(err.code == GT_ERR_USAGE && strchr(err.message, '^'), "refused without a caret");
+        return;
+    }
+    gt_buf_init(&said);
+    must(gt_condition_breached(&condition, text, report, &said) >= 0, "cannot be judged");
+    gt_buf_release(&said);
+}
+
+static void check_baseline(const struct gt_metrics *now, const char *path)
+{
+    struct gt_metrics before;
+    struct gt_error err = {0};
+    struct gt_buf said;
+
+    gt_metrics_init(&before);
+    gt_buf_init(&said);
+    if (gt_metrics_read(&before, path, &err) < 0 ||
+        gt_metrics_compare(&before, now, &said, &err) < 0)
+        must(err.code == GT_ERR_FORMAT && err.message[0], "refused without a reason");
+    gt_buf_release(&said);
+    gt_metrics_release(&before);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct gt_report *report;
+    static struct gt_metrics now;
+    const uint8_t *newline = size ? memchr(data, '\n', size) : NULL;
+    size_t length = newline ? (size_t)(newline - data) : size;
+    char *text = text_of(data, length);
+
+    if (!report) {
+        report = make_report();
+        gt_metrics_init(&now);
+        must(gt_metrics_add(&now, report, NULL) == 0, "out of memory");
+    }
+    check_condition(report, text);
+    free(text);
+    if (newline)
+        check_baseline(&now, file_of(newline + 1, size - length - 1));
+    return 0;
+}

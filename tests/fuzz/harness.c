@@ -1,0 +1,247 @@
+#include "harness.h"
+
+#include "../unit/feed.h"
+#include "analysis/contention.h"
+#include "analysis/flame.h"
+#include "report/condition.h"
+#include "report/metrics.h"
+#include "report/svg.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+void must(bool holds, const char *what)
+{
+    if (holds)
+        return;
+    fprintf(stderr, "fuzz: %s\n", what);
+    abort();
+}
+
+/* A file in memory, made empty. */
+static int memory_file(int *fd)
+{
+    if (*fd < 0)
+        *fd = memfd_create("fuzz", MFD_CLOEXEC);
+    must(*fd >= 0 && ftruncate(*fd, 0) == 0 && lseek(*fd, 0, SEEK_SET) == 0, "no memory file");
+    return *fd;
+}
+
+const char *file_of(const uint8_t *data, size_t size)
+{
+    static char path[64];
+    static int file = -1;
+
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", memory_file(&file));
+    must(pwrite(file, data, size, 0) == (ssize_t)size, "no room");
+    return path;
+}
+
+char *text_of(const uint8_t *data, size_t size)
+{
+    char *text = malloc(size + 1);
+
+    must(text != NULL, "out of memory");
+    if (size)
+        memcpy(text, data, size);
+    text[size] = '\0';
+    return text;
+}
+
+/* Blame adds up to the waits, per member. */
+static void check_blame(const struct gt_gil *gil)
+{
+    struct gt_contention contention;
+
+    must(gt_contention_init(&contention, gil, NULL) == 0, "out of memory");
+    for (uint32_t member = 0; member < gil->members.count; member++) {
+        size_t count, first = gt_contention_of(&contention, member, &count);
+        int64_t sum_ns = 0;
+
+        for (size_t at = first; at < first + count; at++)
+            sum_ns += gt_blame_at(&contention, at)->ns;
+        must(sum_ns == gt_member_at(gil, member)->wait_ns, "blame does not add up");
+    }
+    gt_contention_release(&contention);
+}
+
+static void check_timeline(const struct gt_timeline *timeline)
+{
+    const char *broken = broken_invariant(timeline);
+
+    must(!broken, broken ? broken : "");
+    must(timeline->quality.accounting_errors == 0, "the parts exceed the whole");
+    for (uint32_t i = 0; i < timeline->gils.count; i++)
+        check_blame(gt_gil_at(timeline, i));
+}
+
+static void check_json(const char *text, size_t length)
+{
+    json_error_t why;
+    json_t *document = json_loadb(text, length, JSON_ALLOW_NUL, &why);
+
+    if (!document)
+        fprintf(stderr, "fuzz: line %d: %s\n", why.line, why.text);
+    must(document != NULL, "an output is no valid JSON");
+    json_decref(document);
+}
+
+/* Markup comes from us alone, and what it encloses has none: all brackets come in pairs. */
+static void check_markup(const char *text, size_t length)
+{
+    bool open = false;
+
+    for (size_t i = 0; i < length; i++) {
+        must(text[i] != '<' || !open, "a bracket within a bracket");
+        open = text[i] == '<' || (open && text[i] != '>');
+    }
+    must(!open, "a bracket that stays open");
+}
+
+/* From the page's data on: the viewer before it is ours. Only scripts hold data. */
+static void check_page(const char *text, size_t length)
+{
+    static const char data[] = "<script type=\"application/", end[] = "</script>";
+    const char *stop = text + length;
+    const char *at = memmem(text, length, data, strlen(data));
+
+    must(at != NULL, "a page without data");
+    while (at && (at = memmem(at, (size_t)(stop - at), data, strlen(data)))) {
+        const char *bracket = memchr(at + 1, '<', (size_t)(stop - at - 1));
+
+        must(bracket && (size_t)(stop - bracket) >= strlen(end) &&
+                 memcmp(bracket, end, strlen(end)) == 0,
+             "markup within the page's data");
+        at = bracket;
+    }
+}
+
+static void check_lines(const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        must(text[i] == '\n' || ((unsigned char)text[i] >= 0x20 && text[i] != 0x7f),
+             "a control character");
+    must(length == 0 || text[length - 1] == '\n', "a line without end");
+}
+
+static void no_check(const char *text, size_t length)
+{
+    (void)text;
+    (void)length;
+}
+
+typedef void check_fn(const char *text, size_t length);
+
+/* What was written to the output, looked at as `check` does. */
+static void check_output(const struct gt_output *output, check_fn *check)
+{
+    off_t length = lseek(output->fd, 0, SEEK_CUR);
+    void *text;
+
+    if (length <= 0)
+        return;
+    text = mmap(NULL, (size_t)length, PROT_READ, MAP_SHARED, output->fd, 0);
+    must(text != MAP_FAILED, "cannot map an output");
+    check(text, (size_t)length);
+    munmap(text, (size_t)length);
+}
+
+static struct gt_output memory_output(void)
+{
+    static int file = -1;
+
+    return (struct gt_output){.fd = memory_file(&file), .direct = true, .path = "memory"};
+}
+
+static void write_outputs(struct gt_report *report)
+{
+    static const struct {
+        enum gt_report_format format;
+        check_fn *check;
+    } outputs[] = {
+        {GT_FORMAT_JSON, check_json}, {GT_FORMAT_JSON_GZ, no_check},
+        {GT_FORMAT_HTML, check_page}, {GT_FORMAT_FOLDED, check_lines},
+        {GT_FORMAT_PPROF, no_check},
+    };
+
+    for (size_t i = 0; i < sizeof(outputs) / sizeof(outputs[0]); i++) {
+        struct gt_output output = memory_output();
+        struct gt_error err = {0};
+
+        must(gt_report_write(report, outputs[i].format, &output, &err) == 0, err.message);
+        check_output(&output, outputs[i].check);
+    }
+}
+
+/* What offgil makes. */
+static void write_flames(const struct gt_timeline *timeline)
+{
+    static const enum gt_sched_state states[] = {GT_SCHED_SLEEPING_GIL, GT_SCHED_SLEEPING};
+
+    for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+        struct gt_output output = memory_output();
+        struct gt_flame flame;
+        struct gt_buf folded;
+
+        gt_buf_init(&folded);
+        must(gt_flame_init(&flame, timeline, states[i], GT_FLAME_BY_THREAD, NULL) == 0 &&
+                 gt_flame_folded(&flame, &folded) == 0 &&
+                 gt_svg_write(&flame, "title", &output, NULL) == 0,
+             "no flame graph");
+        check_lines(folded.data, folded.length);
+        check_output(&output, check_markup);
+        gt_buf_release(&folded);
+        gt_flame_release(&flame);
+    }
+}
+
+static void judge(struct gt_report *report, const struct gt_metrics *metrics)
+{
+    static const char *const conditions[] = {"wait > 0%", "thread(\"*\").longest_hold >= 1ns",
+                                             "blocker(\"*.*\") < 50%"};
+    struct gt_buf text;
+
+    gt_buf_init(&text);
+    must(gt_metrics_print(metrics, &text) == 0, "out of memory");
+    for (size_t i = 0; i < sizeof(conditions) / sizeof(conditions[0]); i++) {
+        struct gt_condition condition;
+
+        must(gt_condition_parse(&condition, conditions[i], NULL) == 0 &&
+                 gt_condition_breached(&condition, conditions[i], report, &text) >= 0 &&
+                 gt_buf_adds(&text, "\n") == 0,
+             "cannot be judged");
+    }
+    check_lines(text.data, text.length);
+    gt_buf_release(&text);
+}
+
+void check_report(struct gt_report *report)
+{
+    struct gt_error err = {0};
+    struct gt_metrics metrics;
+    struct gt_buf text;
+
+    if (gt_report_finish(report, &err) < 0) {
+        must(err.code == GT_ERR_FORMAT && err.message[0], "no reason for having no report");
+        return;
+    }
+    check_timeline(gt_report_timeline(report));
+    gt_metrics_init(&metrics);
+    must(gt_metrics_add(&metrics, report, &err) == 0, err.message);
+    gt_report_set_metrics(report, &metrics);
+    gt_buf_init(&text);
+    must(gt_report_print(report, false, &text) == 0, "out of memory");
+    check_lines(text.data, text.length);
+    gt_buf_reset(&text);
+    must(gt_report_summary(report, &text, &err) == 0, err.message);
+    check_json(text.data, text.length);
+    gt_buf_release(&text);
+    write_outputs(report);
+    write_flames(gt_report_timeline(report));
+    judge(report, &metrics);
+    gt_metrics_release(&metrics);
+}

@@ -1,0 +1,38 @@
+/*
+ * What the fuzz targets share. What is read is hostile, so nothing may crash, leak, overflow or
+ * take for ever, and whatever can be read must keep the promises of the headers: the invariants
+ * of timeline.h, blame that adds up, outputs that are well-formed and safe to look at.
+ *
+ *     cmake -S . -B build-fuzz -G Ninja -DGT_FUZZ=ON -DCMAKE_C_COMPILER=clang
+ *     ninja -C build-fuzz
+ *     build-fuzz/fuzz_source -dict=tests/fuzz/perf-script.dict NEW
+ * tests/fuzz/corpus/fuzz_source
+ *
+ * Without GT_FUZZ each target is a program that replays the files given to it, and CTest has it
+ * replay its corpus.
+ */
+#ifndef GT_TESTS_FUZZ_HARNESS_H
+#define GT_TESTS_FUZZ_HARNESS_H
+
+#include "report/report.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* By libFuzzer's rules, called for each input. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Else the input is a finding. */
+void must(bool holds, const char *what);
+
+/* The path of a file that holds these bytes, until the next call. */
+const char *file_of(const uint8_t *data, size_t size);
+
+/* A copy with a NUL behind it, in a block of its own: AddressSanitizer sees its end. */
+char *text_of(const uint8_t *data, size_t size);
+
+/* Finish a report; when it can be made, write everything that is made of reports. */
+void check_report(struct gt_report *report);
+
+#endif
