@@ -10,6 +10,7 @@ enum {
     HOLDS_MAX = 16384,            /* beyond, short ones are put together */
     SWITCH_NS = 1000000,          /* from the next owner's taking until who gave way is awake */
     LEAST_REPEATED_NS = 10000000, /* of computing, to be taken for what goes on for ever */
+    LEAST_REPEATED_PART = 32,     /* … and of the run: one in so many */
     GOES_ON_TIMES = 8,            /* the length of the run, at most */
     WAKE_NS = 50000, /* from a signal until a thread runs; as hand-overs, if measured */
 };
@@ -247,6 +248,7 @@ static int tell_end(struct gt_telling *telling, struct gt_teller *teller)
  */
 static void tell_whether_it_goes_on(struct gt_telling *telling, const struct gt_teller *teller)
 {
+    const struct gt_timeline *timeline = telling->timeline;
     struct gt_replay_thread *thread =
         gt_replay_thread_at(&telling->story->replay, teller->index);
     int64_t run_ns = 0, sleep_ns = 0;
@@ -256,16 +258,21 @@ static void tell_whether_it_goes_on(struct gt_telling *telling, const struct gt_
         telling->bonds.end_of[teller->thread] != GT_REPLAY_NONE ||
         telling->bonds.killed[teller->thread] == GT_REPLAY_NONE)
         return;
-    thread->repeats = teller->unbound;
     for (size_t i = teller->unbound; i < thread->steps.count; i++) {
         const struct gt_replay_step *step = gt_chunks_at(&thread->steps, i);
 
-        if (!began) /* with its first hold: what was before is how it got there */
+        if (!began) { /* with its first hold: what was before is how it got there */
             thread->repeats = i;
+            run_ns = sleep_ns = 0;
+        }
         began = began || (step->kind == GT_REPLAY_RUN && step->what != GT_REPLAY_NONE);
-        *(step->kind == GT_REPLAY_RUN ? &run_ns : &sleep_ns) += step->ns;
+        if (step->kind == GT_REPLAY_RUN)
+            run_ns = gt_add_ns(run_ns, step->ns);
+        else if (step->kind == GT_REPLAY_SLEEP)
+            sleep_ns = gt_add_ns(sleep_ns, step->ns);
     }
-    if (run_ns > LEAST_REPEATED_NS && run_ns > sleep_ns)
+    if (run_ns > LEAST_REPEATED_NS && run_ns > sleep_ns &&
+        run_ns > (timeline->end_ns - timeline->start_ns) / LEAST_REPEATED_PART)
         thread->goes_on_until = telling->bonds.killed[teller->thread];
 }
 
