@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -23,14 +24,19 @@ static int check_room(const char *folder, struct gt_error *err)
                         folder);
 }
 
-/* Whoever owns a folder can put links in it, to files that only we may write. */
+static bool is_trusted(const struct stat *st)
+{
+    return st->st_uid == geteuid() || st->st_uid == 0;
+}
+
+/* Whoever owns a folder, or a link to it, can lead us to files that only we may write. */
 static int check_owner(const char *folder, struct gt_error *err)
 {
-    struct stat st;
+    struct stat itself, target;
 
-    if (stat(folder, &st))
+    if (lstat(folder, &itself) || stat(folder, &target))
         return gt_error_errno(err, "cannot look at %s", folder);
-    if (st.st_uid == geteuid() || st.st_uid == 0)
+    if (is_trusted(&itself) && is_trusted(&target))
         return 0;
     return gt_error_set(err, GT_ERR_PERMISSION,
                         "%s belongs to another user, who could lead the recording elsewhere "

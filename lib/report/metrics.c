@@ -308,6 +308,9 @@ static int read_parts(struct baseline *baseline, const char *path, struct gt_err
     }
     if (rc == 0 && gt_split_status(&split) != GT_SPLIT_DONE)
         rc = gt_error_set(err, GT_ERR_FORMAT, "%s is not JSON, or was cut short", path);
+    else if (rc == 0 && split.left_out)
+        rc = gt_error_set(err, GT_ERR_FORMAT, "%s holds too large a summary for a baseline",
+                          path);
     if (fd >= 0)
         close(fd);
     gt_split_release(&split);

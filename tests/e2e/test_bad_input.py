@@ -208,3 +208,9 @@ def test_another_users_folder_is_not_recorded_into(folder):
     os.chown(str(kept), 65534, 65534)
     refused(["--keep", kept, "-c", "open(%r, 'w')" % str(proof)], folder, 125, str(kept), "another user")
     assert precious.read_text() == "precious" and not proof.exists()
+    link, own = folder / "link", folder / "own"
+    own.mkdir()
+    link.symlink_to(own)
+    os.lchown(str(link), 65534, 65534)
+    refused(["--keep", link, "-c", "open(%r, 'w')" % str(proof)], folder, 125, "another user")
+    assert not list(own.iterdir()) and not proof.exists()

@@ -387,6 +387,28 @@ static void any_report_is_a_baseline(void **state)
     gt_report_free(report);
 }
 
+static void a_baseline_is_bounded(void **state)
+{
+    enum { PIECE = 1 << 20, PIECES = 20 };
+    char *path = join(*state, "big.json"), *piece = calloc(1, PIECE);
+    int fd = make_file(*state, "big.json");
+    struct gt_error err = {0};
+    struct gt_metrics metrics;
+
+    memset(piece, '0', PIECE);
+    assert_int_equal(write(fd, "{\"schema\":1,\"metrics\":[\"", 25), 25);
+    for (int i = 0; i < PIECES; i++)
+        assert_int_equal(write(fd, piece, PIECE), PIECE);
+    assert_int_equal(write(fd, "\"]}", 3), 3);
+    gt_metrics_init(&metrics);
+    assert_int_equal(gt_metrics_read(&metrics, path, &err), GT_ERR_FORMAT);
+    assert_non_null(strstr(err.message, "too large"));
+    gt_metrics_release(&metrics);
+    close(fd);
+    free(piece);
+    free(path);
+}
+
 #define IN_FOLDER(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
 
 int main(void)
@@ -400,6 +422,7 @@ int main(void)
         IN_FOLDER(a_link_cannot_lead_a_removal_elsewhere),
         IN_FOLDER(a_link_cannot_lead_an_output_elsewhere),
         IN_FOLDER(any_report_is_a_baseline),
+        IN_FOLDER(a_baseline_is_bounded),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
