@@ -8,7 +8,7 @@
 #include <cpuid.h>
 #endif
 
-enum { SHORT_NS = 50000 };
+enum { SHORT_NS = GT_AGENT_SHORT_US * 1000 };
 
 bool gt_agent_counter;
 uint64_t gt_agent_short_ticks = SHORT_NS;

@@ -16,6 +16,7 @@ extern bool gt_agent_counter; /* ticks come from the CPU's counter */
 
 /* About 50 µs: shorter times are not looked into. A guess until the clock's rate is known. */
 extern uint64_t gt_agent_short_ticks;
+enum { GT_AGENT_SHORT_US = 50 };
 
 static inline uint64_t gt_agent_monotonic_ns(void)
 {

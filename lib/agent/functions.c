@@ -227,21 +227,31 @@ static void note_meeting(struct gt_agent_function *function, struct text name, s
     static const struct {
         const char *file, *name;
         enum gt_wire_kind kind;
+        bool tells;
     } meetings[] = {
-        {"/queue.py", "Queue.get", GT_WIRE_QUEUE_GET},
-        {"/queue.py", "Queue.put", GT_WIRE_QUEUE_PUT},
-        {"_queue", "SimpleQueue.get", GT_WIRE_QUEUE_GET},
-        {"_queue", "SimpleQueue.get_nowait", GT_WIRE_QUEUE_GET},
-        {"_queue", "SimpleQueue.put", GT_WIRE_QUEUE_PUT},
-        {"_queue", "SimpleQueue.put_nowait", GT_WIRE_QUEUE_PUT},
-        {"/threading.py", "Barrier.wait", GT_WIRE_BARRIER},
-        {"/threading.py", "Thread.join", GT_WIRE_JOIN},
+        {"/queue.py", "Queue.get", GT_WIRE_QUEUE_GET, false},
+        {"/queue.py", "Queue.put", GT_WIRE_QUEUE_PUT, false},
+        {"_queue", "SimpleQueue.get", GT_WIRE_QUEUE_GET, false},
+        {"_queue", "SimpleQueue.get_nowait", GT_WIRE_QUEUE_GET, false},
+        {"_queue", "SimpleQueue.put", GT_WIRE_QUEUE_PUT, false},
+        {"_queue", "SimpleQueue.put_nowait", GT_WIRE_QUEUE_PUT, false},
+        {"/threading.py", "Barrier.wait", GT_WIRE_BARRIER, false},
+        {"/threading.py", "Thread.join", GT_WIRE_JOIN, false},
+        {"/threading.py", "Event.set", GT_WIRE_FLAG_SET, false},
+        {"/threading.py", "Event.wait", GT_WIRE_FLAG_SEEN, true},
+        {"/threading.py", "Semaphore.acquire", GT_WIRE_TOKEN_TAKEN, true},
+        {"/threading.py", "Semaphore.release", GT_WIRE_TOKEN_GIVEN, false},
+        {"/threading.py", "BoundedSemaphore.release", GT_WIRE_TOKEN_GIVEN, false},
+        {"/concurrent/futures/_base.py", "Future.set_result", GT_WIRE_FLAG_SET, false},
+        {"/concurrent/futures/_base.py", "Future.set_exception", GT_WIRE_FLAG_SET, false},
+        /* Future.result forgets its self before it returns. */
+        {"/concurrent/futures/_base.py", "Future.__get_result", GT_WIRE_FLAG_SEEN, false},
     };
 
     for (size_t i = 0; i < sizeof(meetings) / sizeof(meetings[0]); i++)
         if (name.length == strlen(meetings[i].name) && ends_with(name, meetings[i].name) &&
             ends_with(file, meetings[i].file)) {
-            function->flags |= GT_AGENT_SYNC;
+            function->flags |= GT_AGENT_SYNC | (meetings[i].tells ? GT_AGENT_TELLS : 0);
             function->meeting = meetings[i].kind;
         }
 }

@@ -16,6 +16,7 @@ enum gt_agent_function_flags {
     GT_AGENT_GC = 1 << 4,
     GT_AGENT_HOOKS = 1 << 5, /* sets the profile hook */
     GT_AGENT_SYNC = 1 << 6,  /* threads meet there: sync.c */
+    GT_AGENT_TELLS = 1 << 7, /* but not when it returns False */
 };
 
 /* Lives as long as the process. Functions of the same name, file and line share one. */

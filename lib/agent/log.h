@@ -62,9 +62,11 @@ struct gt_agent_thread {
     uint64_t name_hash;          /* names.c: of the last noted name */
     struct gt_agent_call *stack; /* open calls, GT_AGENT_STACK_BYTES; NULL until the first */
     uint32_t depth;
-    uint32_t room;          /* calls that the stack holds: 0 while it is NULL */
-    uint32_t skipped;       /* calls deeper than the stack, or than the limit */
-    uint64_t usage_ticks;   /* of the last reading of usage.h */
+    uint32_t room;        /* calls that the stack holds: 0 while it is NULL */
+    uint32_t skipped;     /* calls deeper than the stack, or than the limit */
+    uint64_t usage_ticks; /* of the last reading of usage.h, and … */
+    uint64_t usage_us;    /* … what it said */
+    uint64_t usage_sleeps;
     uint32_t exit_rounds;   /* of thread-specific destructors, seen so far */
     uint32_t profile_state; /* profile.c */
     uint32_t profile_uses;

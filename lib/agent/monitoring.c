@@ -48,7 +48,7 @@ static PyObject *leave_function(PyObject *code, PyObject *result, enum gt_wire_c
     function = gt_agent_function_of_code(self, code);
     if (function && !(function->flags & (GT_AGENT_SKIP | GT_AGENT_OFF))) {
         if (GT_AGENT_UNLIKELY(function->flags & GT_AGENT_SYNC) && kind == GT_WIRE_RETURN)
-            gt_agent_sync_return(self, function, NULL);
+            gt_agent_sync_return(self, function, NULL, result);
         gt_agent_trace_return(self, function, kind);
     } else if (function) {
         keep = function->flags & GT_AGENT_NAMES;
@@ -191,7 +191,7 @@ static PyObject *end_call(PyObject *const *args, ptrdiff_t count, enum gt_wire_c
     if (callee && !(callee->flags & GT_AGENT_OFF)) {
         if (GT_AGENT_UNLIKELY(callee->flags & GT_AGENT_SYNC) && kind == GT_WIRE_RETURN)
             gt_agent_sync_return(self, callee,
-                                 gt_agent_object_of(args[2], count > 3 ? args[3] : NULL));
+                                 gt_agent_object_of(args[2], count > 3 ? args[3] : NULL), NULL);
         gt_agent_trace_return(self, callee, kind);
     }
     gt_agent_leave(self);

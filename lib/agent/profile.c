@@ -64,7 +64,7 @@ static void on_python(struct gt_agent_thread *self, const PyObject *frame, int w
     }
     if (!(function->flags & GT_AGENT_SKIP)) {
         if (GT_AGENT_UNLIKELY(function->flags & GT_AGENT_SYNC) && arg)
-            gt_agent_sync_return(self, function, NULL);
+            gt_agent_sync_return(self, function, NULL, arg);
         gt_agent_trace_return(self, function, arg ? GT_WIRE_RETURN : GT_WIRE_UNWIND);
     }
     if (GT_AGENT_UNLIKELY(function->flags & GT_AGENT_NAMES) &&
@@ -83,7 +83,7 @@ static void on_c(struct gt_agent_thread *self, const PyObject *frame, int what, 
     if (!function)
         return;
     if (GT_AGENT_UNLIKELY(function->flags & GT_AGENT_SYNC) && what == C_RETURN)
-        gt_agent_sync_return(self, function, gt_agent_object_of(arg, NULL));
+        gt_agent_sync_return(self, function, gt_agent_object_of(arg, NULL), NULL);
     if (what == C_CALL) {
         gt_agent_trace_call(self, function, GT_WIRE_CALL);
         if (GT_AGENT_UNLIKELY(function->flags & GT_AGENT_HOOKS) &&

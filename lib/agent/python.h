@@ -89,6 +89,7 @@ enum gt_agent_method_flags {
 /* Types and objects: X(name). */
 #define GT_AGENT_OBJECTS(X)                                                                    \
     X(_Py_NoneStruct)                                                                          \
+    X(_Py_FalseStruct)                                                                         \
     X(PyCode_Type)                                                                             \
     X(PyUnicode_Type)                                                                          \
     X(PyTuple_Type)                                                                            \

@@ -1,51 +1,81 @@
-/* Where threads meet: which queue, which barrier, which thread it was. */
+/* Where threads meet: which queue, which barrier, which event, which thread it was. */
 #include "agent/trace.h"
 
-/* `self` of the running Python function, borrowed. */
-static PyObject *running_self(void)
+/* A local of the running Python function, borrowed; NULL: it has none of that name. */
+static PyObject *running_local(const char *name)
 {
     PyObject *locals = gt_agent_api.PyEval_GetLocals();
 
-    return locals ? gt_agent_api.PyDict_GetItemString(locals, "self") : NULL;
+    return locals ? gt_agent_api.PyDict_GetItemString(locals, name) : NULL;
 }
 
-/* threading's ident of a Thread; 0: it has none. */
-static uint64_t ident_of(PyObject *thread)
+/* Would Semaphore.acquire, which took a token, have done without? */
+static bool would_not_wait(void)
 {
-    PyObject *ident = gt_agent_attribute(thread, "_ident");
+    PyObject *timeout = running_local("timeout");
+
+    return running_local("blocking") == gt_agent_api._Py_FalseStruct ||
+           (timeout && timeout != gt_agent_api._Py_NoneStruct &&
+            gt_agent_api.PyLong_AsUnsignedLong(timeout) == 0);
+}
+
+/* What an object's attribute says, plus `more`; 0: nothing. */
+static uint64_t number_of(PyObject *object, const char *name, uint64_t more)
+{
+    PyObject *number = gt_agent_attribute(object, name);
     uint64_t value = 0;
 
-    if (ident && ident != gt_agent_api._Py_NoneStruct)
-        value = gt_agent_api.PyLong_AsUnsignedLong(ident);
-    if (ident)
-        gt_agent_api.Py_DecRef(ident);
+    if (number && number != gt_agent_api._Py_NoneStruct) {
+        value = gt_agent_api.PyLong_AsUnsignedLong(number);
+        value = value == UINT64_MAX ? 0 : value + more; /* it is no such number */
+    }
+    if (number)
+        gt_agent_api.Py_DecRef(number);
     return value;
 }
 
-static uint64_t subject_of(const struct gt_agent_function *function, PyObject *object)
+struct subject {
+    uint64_t value; /* 0: not known, or of no interest */
+    uint64_t left;  /* tokens of a semaphore, plus 1; 0 */
+};
+
+static struct subject subject_of(const struct gt_agent_function *function, PyObject *object)
 {
     PyObject *type, *value, *traceback;
-    uint64_t subject;
+    struct subject subject = {0};
 
     gt_agent_api.PyErr_Fetch(&type, &value, &traceback);
     if (!object)
-        object = running_self();
-    subject = object && function->meeting == GT_WIRE_JOIN ? ident_of(object)
-                                                          : (uint64_t)(uintptr_t)object;
+        object = running_local("self");
+    if (object && function->meeting == GT_WIRE_JOIN) {
+        subject.value = number_of(object, "_ident", 0);
+    } else if (object && !(function->meeting == GT_WIRE_TOKEN_TAKEN && would_not_wait())) {
+        subject.value = (uint64_t)(uintptr_t)object;
+        if (function->meeting == GT_WIRE_TOKEN_TAKEN)
+            subject.left = number_of(object, "_value", 1);
+    }
     gt_agent_api.PyErr_Clear();
     gt_agent_api.PyErr_Restore(type, value, traceback);
     return subject;
 }
 
 void gt_agent_sync_return(struct gt_agent_thread *self,
-                          const struct gt_agent_function *function, PyObject *object)
+                          const struct gt_agent_function *function, PyObject *object,
+                          const PyObject *result)
 {
-    uint64_t subject = subject_of(function, object), ticks = gt_agent_ticks_ordered();
     const struct gt_agent_call *call = self->depth ? &self->stack[self->depth - 1] : NULL;
+    struct subject subject;
+    uint64_t ticks;
 
-    if (!subject)
+    if (function->flags & GT_AGENT_TELLS && result == gt_agent_api._Py_FalseStruct)
         return;
+    subject = subject_of(function, object);
+    ticks = gt_agent_ticks_ordered();
+    if (!subject.value)
+        return;
+    if (subject.left)
+        gt_agent_put(self, ticks, GT_WIRE_WORD(GT_WIRE_LEFT, subject.left));
     if (call && call->id == function->id && !self->skipped)
         gt_agent_put(self, ticks, GT_WIRE_WORD(GT_WIRE_SINCE, ticks - call->ticks));
-    gt_agent_put(self, ticks, GT_WIRE_WORD(function->meeting, subject));
+    gt_agent_put(self, ticks, GT_WIRE_WORD(function->meeting, subject.value));
 }

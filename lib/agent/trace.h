@@ -97,10 +97,11 @@ GT_AGENT_HOT void gt_agent_trace_return(struct gt_agent_thread *self,
 }
 
 /* sync.c: a function where threads meet (GT_AGENT_SYNC) returns, before its return is recorded;
- * `object`: the one whose method it is, NULL: it is the running Python function's. The GIL is
- * held. */
+ * `object`: the one whose method it is, NULL: it is the running Python function's; `result`:
+ * NULL when not known. The GIL is held. */
 void gt_agent_sync_return(struct gt_agent_thread *self,
-                          const struct gt_agent_function *function, PyObject *object);
+                          const struct gt_agent_function *function, PyObject *object,
+                          const PyObject *result);
 
 /* start.c: tracing of functions begins at the first moment when it is safe. */
 void gt_agent_start_init(void);

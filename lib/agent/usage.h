@@ -1,8 +1,8 @@
 /*
  * How much of the CPUs this thread had so far, and how often it left one of itself: noted
  * beside what else is recorded, so that a reader can tell computing from sleeping in what lies
- * between. A reading is a system call of 0.2 µs; the gaps bound what they cost to half a
- * percent.
+ * between. A reading is a system call of 0.3 µs, and another one where the thread was off its
+ * CPU; the gaps bound what they cost to less than a percent.
  */
 #ifndef GT_AGENT_USAGE_H
 #define GT_AGENT_USAGE_H

@@ -144,15 +144,20 @@ enum gt_wire_kind {
     GT_WIRE_CREATE = 3, /* pthread_create made the thread whose ident is value */
 
     /* What threads do without the GIL. CPython's locks are semaphores. */
-    GT_WIRE_USAGE = 4,       /* of the CPU by this thread so far: GT_WIRE_USAGE_VALUE */
-    GT_WIRE_SEM_TAKEN = 5,   /* waited for the semaphore at value, and has it */
-    GT_WIRE_SEM_GAVE_UP = 6, /* waited, and has it not: its time was up, or a signal came */
-    GT_WIRE_SEM_POST = 7,    /* gives it: when somebody waits, or it was had for long */
-    GT_WIRE_QUEUE_GET = 8,   /* got an item out of the queue at value */
-    GT_WIRE_QUEUE_PUT = 9,   /* put one in */
-    GT_WIRE_BARRIER = 10,    /* came through the barrier at value */
-    GT_WIRE_JOIN = 11,       /* joined the thread whose ident is value */
-    GT_WIRE_SINCE = 12,      /* what the next record ends began value ticks ago */
+    GT_WIRE_USAGE = 4,        /* of the CPU by this thread so far: GT_WIRE_USAGE_VALUE */
+    GT_WIRE_SEM_TAKEN = 5,    /* waited for the semaphore at value, and has it */
+    GT_WIRE_SEM_GAVE_UP = 6,  /* waited, and has it not: its time was up, or a signal came */
+    GT_WIRE_SEM_POST = 7,     /* gives it: when somebody waits, or it was had for long */
+    GT_WIRE_QUEUE_GET = 8,    /* got an item out of the queue at value */
+    GT_WIRE_QUEUE_PUT = 9,    /* put one in */
+    GT_WIRE_BARRIER = 10,     /* came through the barrier at value */
+    GT_WIRE_JOIN = 11,        /* joined the thread whose ident is value */
+    GT_WIRE_SINCE = 12,       /* what the next record ends began value ticks ago */
+    GT_WIRE_FLAG_SET = 13,    /* set the event or future at value */
+    GT_WIRE_FLAG_SEEN = 14,   /* found it set, having waited or not */
+    GT_WIRE_TOKEN_TAKEN = 15, /* took one of the semaphore at value, ready to wait for it */
+    GT_WIRE_TOKEN_GIVEN = 16, /* gave one of threading's semaphore at value */
+    GT_WIRE_LEFT = 17,        /* value - 1 tokens are left after what the next record says */
 };
 
 /* Microseconds on a CPU, and how often it left one of itself; both wrap around. */

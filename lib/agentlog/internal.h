@@ -43,6 +43,7 @@ struct gt_agentlog_thread {
     uint64_t usage_us;   /* newest reading, without the wrap */
     uint64_t sleeps;
     uint64_t since_ticks; /* of GT_WIRE_SINCE, for the next record; 0: none */
+    uint32_t left;        /* of GT_WIRE_LEFT, likewise */
     bool born;            /* its GT_EVENT_FORK was delivered, or is not to be */
     char name[64];        /* of the file */
 };

@@ -155,12 +155,20 @@ static bool deliver_sync(struct gt_agentlog *log, struct gt_agentlog_thread *thr
         [GT_WIRE_QUEUE_PUT] = GT_EVENT_QUEUE_PUT,
         [GT_WIRE_BARRIER] = GT_EVENT_BARRIER,
         [GT_WIRE_JOIN] = GT_EVENT_JOIN,
+        [GT_WIRE_FLAG_SET] = GT_EVENT_FLAG_SET,
+        [GT_WIRE_FLAG_SEEN] = GT_EVENT_FLAG_SEEN,
+        [GT_WIRE_TOKEN_TAKEN] = GT_EVENT_TOKEN_TAKEN,
+        [GT_WIRE_TOKEN_GIVEN] = GT_EVENT_TOKEN_GIVEN,
     };
     const struct gt_agentlog_thread *joined = NULL;
     struct gt_event *event;
 
     if (kind == GT_WIRE_SINCE) {
         thread->since_ticks = value < ticks ? ticks - value : 0;
+        return true;
+    }
+    if (kind == GT_WIRE_LEFT) {
+        thread->left = value < UINT32_MAX ? (uint32_t)value : 0;
         return true;
     }
     if (kind < GT_WIRE_USAGE || kind >= sizeof(kinds) / sizeof(kinds[0]))
@@ -172,7 +180,8 @@ static bool deliver_sync(struct gt_agentlog *log, struct gt_agentlog_thread *thr
     event->other_tid = joined ? joined->header.tid : 0;
     if (thread->since_ticks)
         event->other_value = (uint64_t)gt_agentlog_ns(&log->clock, thread->since_ticks);
-    thread->since_ticks = 0;
+    event->flags = thread->left;
+    thread->since_ticks = thread->left = 0;
     if (kind == GT_WIRE_USAGE) {
         thread->usage_us = unwrap(thread->usage_us, GT_WIRE_USAGE_US(value), 36);
         thread->sleeps =

@@ -24,19 +24,26 @@ struct stretch {
     bool waited_for;
 };
 
+enum { RECENT = 64 };
+
 struct walk {
     struct gt_blockers *out;
     const struct gt_timeline *timeline;
     const struct gt_gil *gil;
     struct gt_sweep sweep;
-    struct past *pasts; /* by member */
+    struct past *pasts;          /* by member */
+    uint32_t *member_of_threads; /* by thread */
     struct gt_hashmap row_of, cell_of;
     struct gt_chunks pending; /* of int64_t, by row: of this piece */
     struct gt_chunks touched; /* of uint32_t: rows that are pending */
-    struct gt_doing known;    /* cache of row_of: */
-    uint32_t known_thread, known_row;
-    uint64_t cell_key; /* cache of cell_of */
-    uint32_t cell;
+    struct known {
+        struct gt_doing doing;
+        uint32_t thread, row; /* GT_NO_INDEX: none */
+    } known[RECENT];          /* cache of row_of */
+    struct {
+        uint64_t key;
+        uint32_t cell;
+    } recent[RECENT]; /* cache of cell_of */
     struct stretch stretch;
     /* The hold, or the gap before `next`, that is being walked. */
     const struct gt_span *hold, *next;
@@ -47,7 +54,7 @@ struct walk {
 
 static uint32_t member_of(const struct walk *walk, uint32_t thread)
 {
-    return gt_hashmap_get(&walk->gil->member_of, thread);
+    return walk->member_of_threads[thread];
 }
 
 /* --- rows and cells --- */
@@ -83,20 +90,18 @@ static uint32_t new_row(struct walk *walk, const struct gt_doing *doing, uint32_
 /* The row of what `thread` does; GT_NO_INDEX: no memory. */
 static uint32_t row_of(struct walk *walk, const struct gt_doing *doing, uint32_t thread)
 {
-    const struct gt_doing *known = &walk->known;
-    uint32_t row;
+    struct known *known = &walk->known[(doing->function + doing->kind + thread) % RECENT];
 
-    if (walk->known_row != GT_NO_INDEX && known->kind == doing->kind &&
-        known->function == doing->function && known->caller == doing->caller &&
-        walk->known_thread == thread)
-        return walk->known_row;
-    row = gt_hashmap_get(&walk->row_of, key_of(doing, thread));
-    if (row == GT_HASHMAP_NONE)
-        row = new_row(walk, doing, thread);
-    walk->known = *doing;
-    walk->known_thread = thread;
-    walk->known_row = row;
-    return row;
+    if (known->row != GT_NO_INDEX && known->doing.kind == doing->kind &&
+        known->doing.function == doing->function && known->doing.caller == doing->caller &&
+        known->thread == thread)
+        return known->row;
+    known->row = gt_hashmap_get(&walk->row_of, key_of(doing, thread));
+    if (known->row == GT_HASHMAP_NONE)
+        known->row = new_row(walk, doing, thread);
+    known->doing = *doing;
+    known->thread = thread;
+    return known->row;
 }
 
 static struct gt_blocker *row_at(const struct walk *walk, uint32_t row)
@@ -107,7 +112,9 @@ static struct gt_blocker *row_at(const struct walk *walk, uint32_t row)
 static int charge(struct walk *walk, uint32_t waiter, uint32_t row, int64_t ns)
 {
     uint64_t key = (uint64_t)waiter << 32 | row;
-    uint32_t index = walk->cell_key == key ? walk->cell : gt_hashmap_get(&walk->cell_of, key);
+    size_t place = (waiter * 8 + row) % RECENT;
+    bool known = walk->recent[place].key == key;
+    uint32_t index = known ? walk->recent[place].cell : gt_hashmap_get(&walk->cell_of, key);
     struct gt_blocker_cell *cell;
 
     if (index == GT_HASHMAP_NONE && walk->out->cells.count >= GT_CELLS_MAX &&
@@ -120,29 +127,36 @@ static int charge(struct walk *walk, uint32_t waiter, uint32_t row, int64_t ns)
             return -1;
         *cell = (struct gt_blocker_cell){waiter, row, 0};
     }
-    walk->cell_key = key;
-    walk->cell = index;
+    walk->recent[place].key = key;
+    walk->recent[place].cell = index;
     cell = gt_chunks_at(&walk->out->cells, index);
     cell->ns = gt_add_ns(cell->ns, ns);
     row_at(walk, row)->waiting_ns = gt_add_ns(row_at(walk, row)->waiting_ns, ns);
     return 0;
 }
 
+static int charge_waiters(struct walk *walk, uint32_t row, int64_t ns)
+{
+    size_t waiters = walk->sweep.active_count;
+
+    if (waiters > GT_CELL_WAITERS_MAX)
+        return charge(walk, GT_NO_INDEX, row, gt_times_ns(ns, waiters));
+    for (size_t i = 0; i < waiters; i++)
+        if (charge(walk, member_of(walk, gt_sweep_wait(&walk->sweep, i)->thread), row, ns))
+            return -1;
+    return 0;
+}
+
 /* Charge what the piece spent in each row to each who waits. */
 static int settle(struct walk *walk)
 {
-    size_t waiters = walk->sweep.active_count;
     int rc = 0;
 
-    for (size_t i = 0; i < walk->touched.count; i++) {
+    for (size_t i = 0; rc == 0 && i < walk->touched.count; i++) {
         uint32_t row = *(uint32_t *)gt_chunks_at(&walk->touched, i);
         int64_t *ns = gt_chunks_at(&walk->pending, row);
 
-        if (rc == 0 && waiters > GT_CELL_WAITERS_MAX)
-            rc = charge(walk, GT_NO_INDEX, row, gt_times_ns(*ns, waiters));
-        for (size_t w = 0; rc == 0 && waiters <= GT_CELL_WAITERS_MAX && w < waiters; w++)
-            rc =
-                charge(walk, member_of(walk, gt_sweep_wait(&walk->sweep, w)->thread), row, *ns);
+        rc = charge_waiters(walk, row, *ns);
         *ns = 0;
     }
     gt_chunks_truncate(&walk->touched, 0);
@@ -213,7 +227,10 @@ static int judge_stretch(struct walk *walk, struct gt_blocker *row, int64_t end_
         asked_ns = stretch->start_ns;
     if (row->doing.kind == GT_DOING_PYTHON)
         least_ns = gt_times_ns(interval_ns, 2); /* it may be a thread that had no CPU */
-    if (asked_ns == INT64_MAX || end_ns - asked_ns < least_ns || had_no_cpu(walk, end_ns))
+    if (asked_ns > end_ns || had_no_cpu(walk, end_ns))
+        return 0;
+    row->asked_hold_ns = gt_add_ns(row->asked_hold_ns, length_ns);
+    if (end_ns - asked_ns < least_ns)
         return 0;
     row->kept++;
     row->kept_ns = gt_add_ns(row->kept_ns, end_ns - asked_ns);
@@ -270,20 +287,20 @@ static int hold_piece(void *context, int64_t from_ns, int64_t until_ns)
 
     gt_load_add(&walk->out->load, from_ns, until_ns, waiters, 1);
     while (from_ns < until_ns) {
-        struct gt_doing doing;
         int64_t stop_ns;
-        uint32_t row;
+        const struct gt_doing *doing =
+            gt_frames_at(&walk->pasts[walk->member].frames, from_ns, &stop_ns);
+        uint32_t row = doing ? row_of(walk, doing, walk->hold->thread) : GT_NO_INDEX;
 
-        if (gt_frames_at(&walk->pasts[walk->member].frames, from_ns, &doing, &stop_ns))
-            return -1;
-        row = row_of(walk, &doing, walk->hold->thread);
         if (row == GT_NO_INDEX)
             return -1;
         if (stop_ns > until_ns)
             stop_ns = until_ns;
-        if (begin_stretch(walk, row, doing.call, from_ns))
+        if (begin_stretch(walk, row, doing->call, from_ns))
             return -1;
         walk->stretch.waited_for = walk->stretch.waited_for || waiters > 0;
+        if (stop_ns == until_ns && walk->touched.count == 0) /* as a rule */
+            return charge_waiters(walk, row, until_ns - from_ns);
         if (waiters && add_pending(walk, row, stop_ns - from_ns))
             return -1;
         from_ns = stop_ns;
@@ -295,7 +312,7 @@ static int hold_piece(void *context, int64_t from_ns, int64_t until_ns)
 static int note_retake(struct walk *walk, struct past *past)
 {
     int64_t start_ns = walk->hold->start_ns, wait_ns = 0, until_ns;
-    struct gt_doing doing;
+    const struct gt_doing *doing;
     struct gt_blocker *row;
 
     if (past->row == GT_NO_INDEX || past->call == GT_NO_INDEX)
@@ -303,9 +320,10 @@ static int note_retake(struct walk *walk, struct past *past)
     row = row_at(walk, past->row);
     if (row->doing.kind != GT_DOING_C)
         return 0;
-    if (gt_frames_at(&past->frames, start_ns, &doing, &until_ns))
+    doing = gt_frames_at(&past->frames, start_ns, &until_ns);
+    if (!doing)
         return -1;
-    if (doing.call != past->call)
+    if (doing->call != past->call)
         return 0;
     if (past->wait_end_ns == start_ns && past->wait_start_ns >= past->released_ns)
         wait_ns = start_ns - past->wait_start_ns;
@@ -415,6 +433,8 @@ static int walk_gap(struct walk *walk, const struct gt_span *before, int64_t fro
                     before->flags & GT_SPAN_CUT_END ||
                     (walk->next && walk->next->flags & GT_SPAN_CUT_START) ||
                     was_lost(walk, from_ns, until_ns);
+    if (gt_sweep_is_empty(&walk->sweep, until_ns))
+        return 0;
     if (gt_sweep_advance(&walk->sweep, from_ns, until_ns, gap_piece, walk))
         return -1;
     wait = winner(walk);
@@ -457,14 +477,21 @@ static int prepare(struct walk *walk)
     size_t count = walk->gil->members.count;
 
     walk->pasts = calloc(count + 1, sizeof(*walk->pasts));
-    if (!walk->pasts)
+    walk->member_of_threads =
+        calloc(walk->timeline->threads.count + 1, sizeof(*walk->member_of_threads));
+    if (!walk->pasts || !walk->member_of_threads)
         return -1;
+    for (size_t i = 0; i < RECENT; i++) {
+        walk->recent[i].key = UINT64_MAX;
+        walk->known[i].row = GT_NO_INDEX;
+    }
     for (uint32_t i = 0; i < count; i++) {
         struct gt_gaps *gaps = gt_chunks_push(&walk->out->gaps);
 
         if (!gaps)
             return -1;
         *gaps = (struct gt_gaps){{0}};
+        walk->member_of_threads[gt_member_at(walk->gil, i)->thread] = i;
         walk->pasts[i].row = GT_NO_INDEX;
         walk->pasts[i].released_ns = walk->pasts[i].wait_end_ns = -1;
         gt_frames_init(&walk->pasts[i].frames, walk->timeline,
@@ -479,58 +506,12 @@ static void cleanup(struct walk *walk)
     for (uint32_t i = 0; walk->pasts && i < walk->gil->members.count; i++)
         gt_frames_release(&walk->pasts[i].frames);
     free(walk->pasts);
+    free(walk->member_of_threads);
     gt_sweep_release(&walk->sweep);
     gt_hashmap_release(&walk->row_of);
     gt_hashmap_release(&walk->cell_of);
     gt_chunks_release(&walk->pending);
     gt_chunks_release(&walk->touched);
-}
-
-struct ranked {
-    struct gt_blocker row;
-    uint32_t index;
-};
-
-static int compare_rows(const void *a, const void *b)
-{
-    const struct ranked *left = a, *right = b;
-
-    if (left->row.waiting_ns != right->row.waiting_ns)
-        return left->row.waiting_ns > right->row.waiting_ns ? -1 : 1;
-    return (left->index > right->index) - (left->index < right->index);
-}
-
-static int rank(struct gt_blockers *out)
-{
-    size_t count = out->rows.count;
-    struct ranked *rows = calloc(count + 1, sizeof(*rows));
-    uint32_t *new_of = calloc(count + 1, sizeof(*new_of));
-
-    if (!rows || !new_of) {
-        free(rows);
-        free(new_of);
-        return -1;
-    }
-    for (uint32_t i = 0; i < count; i++)
-        rows[i] = (struct ranked){*gt_blocker_at(out, i), i};
-    qsort(rows, count, sizeof(*rows), compare_rows);
-    for (uint32_t i = 0; i < count; i++) {
-        *(struct gt_blocker *)gt_chunks_at(&out->rows, i) = rows[i].row;
-        new_of[rows[i].index] = i;
-    }
-    for (size_t i = 0; i < out->cells.count; i++) {
-        struct gt_blocker_cell *cell = gt_chunks_at(&out->cells, i);
-
-        cell->blocker = new_of[cell->blocker];
-    }
-    for (size_t i = 0; i < out->kept.count; i++) {
-        struct gt_kept *kept = gt_chunks_at(&out->kept, i);
-
-        kept->row = new_of[kept->row];
-    }
-    free(rows);
-    free(new_of);
-    return 0;
 }
 
 /* What was seen, or the default where that is it to a tenth: timers and probes add to it. */
@@ -548,11 +529,7 @@ int gt_blockers_init(struct gt_blockers *blockers, const struct gt_timeline *tim
                      uint32_t gil_index, struct gt_error *err)
 {
     const struct gt_gil *gil = gt_gil_at(timeline, gil_index);
-    struct walk walk = {.out = blockers,
-                        .timeline = timeline,
-                        .gil = gil,
-                        .known_row = GT_NO_INDEX,
-                        .cell_key = UINT64_MAX};
+    struct walk walk = {.out = blockers, .timeline = timeline, .gil = gil};
     int rc;
 
     *blockers = (struct gt_blockers){
@@ -572,29 +549,8 @@ int gt_blockers_init(struct gt_blockers *blockers, const struct gt_timeline *tim
     if (rc == 0)
         rc = walk_all(&walk);
     cleanup(&walk);
-    if (rc == 0 && rank(blockers) == 0 && gt_load_finish(&blockers->load) == 0)
+    if (rc == 0 && gt_blockers_rank(blockers) == 0 && gt_load_finish(&blockers->load) == 0)
         return 0;
     gt_blockers_release(blockers);
     return gt_error_memory(err);
-}
-
-void gt_blockers_release(struct gt_blockers *blockers)
-{
-    gt_chunks_release(&blockers->rows);
-    gt_chunks_release(&blockers->cells);
-    gt_chunks_release(&blockers->gaps);
-    gt_chunks_release(&blockers->kept);
-    gt_load_release(&blockers->load);
-}
-
-bool gt_blocker_keeps(const struct gt_blocker *blocker)
-{
-    return blocker->kept > 0 && blocker->kept_hold_ns >= blocker->waited_hold_ns / 2;
-}
-
-bool gt_blocker_is_requeuer(const struct gt_blocker *blocker)
-{
-    enum { OFTEN = 50 };
-
-    return blocker->contended >= OFTEN && blocker->retake_wait_ns > blocker->away_ns;
 }

@@ -39,6 +39,7 @@ struct gt_blocker {
     uint64_t kept;           /* of these, how many ignored a request for the GIL … */
     int64_t kept_ns;         /* … for how long in all, counted from the request */
     int64_t kept_hold_ns;    /* lengths of the stretches that did */
+    int64_t asked_hold_ns;   /* … of all in which such a request was due, ignored or not */
     int64_t longest_kept_ns; /* the longest of them */
     uint64_t kept_in_loops;  /* of `kept`: made of many short calls of other C functions */
     uint64_t retakes;        /* it released the GIL by itself and took it again, … */
@@ -90,6 +91,9 @@ bool gt_blocker_keeps(const struct gt_blocker *blocker);
 /* Did it release and take the GIL so often that getting it back cost more than what it did
  * without it? */
 bool gt_blocker_is_requeuer(const struct gt_blocker *blocker);
+
+/* Private to analysis/: rows with the most waiting first. 0 or -1. */
+int gt_blockers_rank(struct gt_blockers *blockers);
 
 static inline const struct gt_blocker *gt_blocker_at(const struct gt_blockers *blockers,
                                                      size_t index)

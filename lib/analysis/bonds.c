@@ -65,6 +65,53 @@ uint32_t *gt_bonds_sort(const struct gt_bonds *bonds, bool (*wanted)(const struc
     return indices;
 }
 
+static bool is_same_subject(const struct gt_bonds *bonds, const struct gt_meeting *one,
+                            const struct gt_meeting *two)
+{
+    return one->subject == two->subject &&
+           gt_thread_at(bonds->timeline, one->thread)->process ==
+               gt_thread_at(bonds->timeline, two->thread)->process;
+}
+
+bool gt_bonds_next_group(const struct gt_bonds *bonds, const uint32_t *indices, size_t count,
+                         size_t *at, struct gt_bond_group *group)
+{
+    *group = (struct gt_bond_group){.indices = indices + *at};
+    while (*at < count && is_same_subject(bonds, gt_bonds_of_group(bonds, group, 0),
+                                          gt_bonds_meeting(bonds, indices[*at]))) {
+        (*at)++;
+        group->count++;
+    }
+    return group->count > 0;
+}
+
+static int compare_beginnings(const void *a, const void *b, void *context)
+{
+    int64_t left = gt_meeting_began_ns(gt_bonds_meeting(context, *(const uint32_t *)a));
+    int64_t right = gt_meeting_began_ns(gt_bonds_meeting(context, *(const uint32_t *)b));
+
+    return (left > right) - (left < right);
+}
+
+void gt_bonds_sort_by_beginning(const struct gt_bonds *bonds, struct gt_bond_group *group)
+{
+    qsort_r((void *)group->indices, group->count, sizeof(*group->indices), compare_beginnings,
+            (void *)bonds);
+}
+
+bool gt_bonds_are_whole(const struct gt_timeline *timeline, const char *const *names,
+                        size_t count)
+{
+    for (size_t i = 0; i < timeline->functions.count; i++) {
+        const struct gt_called *called = gt_chunks_at(&timeline->functions, i);
+
+        for (size_t n = 0; called->untraced_calls && n < count; n++)
+            if (strcmp(gt_intern_text(&timeline->names, called->name), names[n]) == 0)
+                return false;
+    }
+    return true;
+}
+
 static int compare_bonds(const void *a, const void *b)
 {
     const struct gt_bond *left = a, *right = b;
@@ -115,6 +162,55 @@ static int add_births(struct gt_bonds *bonds)
     return 0;
 }
 
+bool gt_bonds_died_waiting(const struct gt_timeline *timeline, uint32_t thread)
+{
+    int64_t end_ns = gt_thread_at(timeline, thread)->end_ns;
+
+    for (uint32_t i = 0; i < timeline->gils.count; i++) {
+        const struct gt_chunks *waits = &gt_gil_at(timeline, i)->waits;
+        size_t low = 0, high = waits->count;
+
+        while (low < high) {
+            size_t middle = low + (high - low) / 2;
+
+            if (gt_span_at(waits, middle)->end_ns >= end_ns)
+                high = middle;
+            else
+                low = middle + 1;
+        }
+        for (; low < waits->count && gt_span_at(waits, low)->end_ns == end_ns; low++)
+            if (gt_span_at(waits, low)->thread == thread)
+                return true;
+    }
+    return false;
+}
+
+bool gt_bonds_died_at_work(const struct gt_timeline *timeline, uint32_t thread)
+{
+    const struct gt_calls *calls = gt_calls_of(timeline, thread);
+    const struct gt_call_span *first =
+        calls && calls->spans.count ? gt_chunks_at(&calls->spans, 0) : NULL;
+
+    return (first && first->flags & GT_CALL_SPAN_CUT_END &&
+            first->end_ns >= gt_thread_at(timeline, thread)->end_ns) ||
+           gt_bonds_died_waiting(timeline, thread);
+}
+
+/* The interpreter's end, which the main thread works at, ends what still works. */
+static int add_killing(struct gt_bonds *bonds, uint32_t thread, uint32_t main)
+{
+    int64_t end_ns = gt_thread_at(bonds->timeline, thread)->end_ns;
+
+    if (bonds->replayed[main] == GT_REPLAY_NONE)
+        return 0;
+    bonds->killed[thread] = gt_replay_add_event(bonds->replay, 1);
+    return bonds->killed[thread] == GT_REPLAY_NONE ||
+                   gt_bonds_add(bonds, GT_REPLAY_SIGNAL, main, end_ns, end_ns,
+                                bonds->killed[thread])
+               ? -1
+               : 0;
+}
+
 /* A process lives as long as its threads, but for those that its end takes along. */
 static int add_ends(struct gt_bonds *bonds)
 {
@@ -123,16 +219,20 @@ static int add_ends(struct gt_bonds *bonds)
     for (uint32_t i = 0; i < timeline->threads.count; i++) {
         const struct gt_thread *thread = gt_thread_at(timeline, i);
         uint32_t main = gt_process_at(timeline, thread->process)->main_thread;
-        const struct gt_thread *main_thread;
+        int64_t end_ns;
 
         if (main == GT_NO_INDEX || main == i || bonds->replayed[i] == GT_REPLAY_NONE)
             continue;
-        main_thread = gt_thread_at(timeline, main);
-        if (!(thread->flags & GT_THREAD_SAW_EXIT) ||
-            thread->end_ns > main_thread->end_ns - GT_NS_PER_MS)
+        if (gt_bonds_died_at_work(timeline, i)) {
+            if (add_killing(bonds, i, main))
+                return -1;
+            continue;
+        }
+        end_ns = gt_thread_at(timeline, main)->end_ns;
+        if (!(thread->flags & GT_THREAD_SAW_EXIT) || thread->end_ns > end_ns - GT_NS_PER_MS)
             continue;
         if (gt_bonds_end_of(bonds, i) == GT_REPLAY_NONE ||
-            gt_bonds_add(bonds, GT_REPLAY_AWAIT, main, main_thread->end_ns, main_thread->end_ns,
+            gt_bonds_add(bonds, GT_REPLAY_AWAIT, main, end_ns, end_ns,
                          gt_bonds_end_of(bonds, i)))
             return -1;
     }
@@ -187,8 +287,7 @@ static const struct gt_state_span *sleep_until(const struct gt_sched *sched, int
     return span && span->end_ns == time_ns && is_asleep(span) ? span : NULL;
 }
 
-/* The first hold that ends after that time. */
-static size_t hold_after(const struct gt_chunks *holds, int64_t time_ns)
+size_t gt_bonds_hold_after(const struct gt_chunks *holds, int64_t time_ns)
 {
     size_t low = 0, high = holds->count;
 
@@ -218,7 +317,7 @@ static bool gives_at(const struct gt_timeline *timeline, const struct gt_meeting
 {
     for (uint32_t i = 0; i < timeline->gils.count; i++) {
         const struct gt_chunks *holds = &gt_gil_at(timeline, i)->holds;
-        size_t at = hold_after(holds, wake->time_ns);
+        size_t at = gt_bonds_hold_after(holds, wake->time_ns);
 
         if (at < holds->count && gt_span_at(holds, at)->start_ns <= wake->time_ns &&
             gt_span_at(holds, at)->thread == wake->thread)
@@ -262,13 +361,14 @@ static int add_wakes(struct gt_bonds *bonds)
 
 /* --- all of it --- */
 
-/* Semaphores that are waited for inside a queue, a barrier or a join. Meetings of one thread
- * come in the order of their ends: go back from the end. */
+/* Semaphores that are waited for inside a queue, a counting one, a barrier or a join. Meetings
+ * of one thread come in the order of their ends: go back from the end. */
 static int find_nested(const struct gt_bonds *bonds, bool *nested)
 {
     size_t threads = bonds->timeline->threads.count;
     int64_t *covered_ns = calloc(threads + 1, sizeof(*covered_ns));
     bool with_queues = gt_bonds_queues_are_whole(bonds->timeline);
+    bool with_tokens = gt_bonds_tokens_are_whole(bonds->timeline);
 
     if (!covered_ns)
         return -1;
@@ -281,6 +381,7 @@ static int find_nested(const struct gt_bonds *bonds, bool *nested)
             nested[i] = meeting->since_ns >= covered_ns[meeting->thread];
         else if (meeting->since_ns &&
                  ((meeting->kind == GT_MEETING_QUEUE_GET && with_queues) ||
+                  (meeting->kind == GT_MEETING_TOKEN_TAKEN && with_tokens) ||
                   meeting->kind == GT_MEETING_BARRIER || meeting->kind == GT_MEETING_JOIN))
             covered_ns[meeting->thread] = meeting->since_ns;
     }
@@ -299,15 +400,19 @@ int gt_bonds_init(struct gt_bonds *bonds, const struct gt_timeline *timeline,
                                .replay = replay,
                                .replayed = replayed,
                                .start_of = malloc((threads + 1) * sizeof(uint32_t)),
-                               .end_of = malloc((threads + 1) * sizeof(uint32_t))};
+                               .end_of = malloc((threads + 1) * sizeof(uint32_t)),
+                               .killed = malloc((threads + 1) * sizeof(uint32_t)),
+                               .selects_ns = calloc(threads + 1, sizeof(int64_t))};
     gt_chunks_init(&bonds->added, sizeof(struct gt_bond));
-    if (nested && bonds->start_of && bonds->end_of) {
+    if (nested && bonds->start_of && bonds->end_of && bonds->killed && bonds->selects_ns) {
         memset(bonds->start_of, 0xff, (threads + 1) * sizeof(uint32_t));
         memset(bonds->end_of, 0xff, (threads + 1) * sizeof(uint32_t));
+        memset(bonds->killed, 0xff, (threads + 1) * sizeof(uint32_t));
         rc = add_births(bonds) || find_nested(bonds, nested) ||
                      gt_bonds_add_semaphores(bonds, nested) || gt_bonds_add_queues(bonds) ||
-                     gt_bonds_add_barriers(bonds) || add_joins(bonds) || add_wakes(bonds) ||
-                     add_ends(bonds) || sort(bonds)
+                     gt_bonds_add_barriers(bonds) || gt_bonds_add_pipes(bonds) ||
+                     gt_bonds_add_flags(bonds) || gt_bonds_add_tokens(bonds) ||
+                     add_joins(bonds) || add_wakes(bonds) || add_ends(bonds) || sort(bonds)
                  ? -1
                  : 0;
     }
@@ -322,4 +427,6 @@ void gt_bonds_release(struct gt_bonds *bonds)
     free(bonds->first);
     free(bonds->start_of);
     free(bonds->end_of);
+    free(bonds->killed);
+    free(bonds->selects_ns);
 }

@@ -1,7 +1,7 @@
 /*
  * What the threads of a recording waited for in one another, as steps of a replay: starts, ends
- * and joins of threads, locks, queues, barriers. Made from what the agent saw (model/sync.h),
- * and from the scheduler's wake-ups where there was none.
+ * and joins of threads, locks, queues, barriers, events, pipes. Made from what the agent saw
+ * (model/sync.h), from calls, and from the scheduler's wake-ups where there was no agent.
  *
  * A semaphore that is always given by who took it is a lock, and stays one: whoever comes first
  * in the replay has it first. Of all others (conditions, events, joins) each wait ends by the
@@ -26,8 +26,9 @@ struct gt_bond {
     uint32_t thread; /* of the timeline */
     uint32_t what;
     uint32_t rank;
-    uint32_t order; /* of being added: for bonds of the same moment */
-    uint32_t kind;  /* enum gt_replay_kind or gt_bond_kind */
+    uint32_t order;   /* of being added: for bonds of the same moment */
+    uint32_t kind;    /* enum gt_replay_kind or gt_bond_kind */
+    int64_t limit_ns; /* AWAIT: goes on without it after that; 0: never */
 };
 
 struct gt_bonds {
@@ -38,12 +39,21 @@ struct gt_bonds {
     struct gt_bond *sorted;      /* by thread and time */
     size_t *first;               /* by thread, and one more: where its bonds begin */
     uint32_t *start_of, *end_of; /* events by thread, or GT_REPLAY_NONE */
+    uint32_t *killed;    /* likewise: of its end, when that was the interpreter's doing */
+    int64_t *selects_ns; /* by thread: the longest time that it waited in a selector for timers,
+                            or for what is not recorded; 0: never */
 };
 
 /* Adds locks, events and queues to the replay, which has its threads. 0 or -1. */
 int gt_bonds_init(struct gt_bonds *bonds, const struct gt_timeline *timeline,
                   struct gt_replay *replay, const uint32_t *replayed);
 void gt_bonds_release(struct gt_bonds *bonds);
+
+/* Meetings at one object, in the order of time. */
+struct gt_bond_group {
+    const uint32_t *indices;
+    size_t count;
+};
 
 /* Private to analysis/. All return 0 or -1. */
 int gt_bonds_add(struct gt_bonds *bonds, uint32_t kind, uint32_t thread, int64_t at_ns,
@@ -55,13 +65,35 @@ int gt_bonds_add_semaphores(struct gt_bonds *bonds, const bool *nested);
 /* queues.c: queues and barriers. */
 int gt_bonds_add_queues(struct gt_bonds *bonds);
 int gt_bonds_add_barriers(struct gt_bonds *bonds);
-/* Were all uses of queues recorded? Not when their functions were let go of. */
+/* flags.c: events and futures; semaphores that count. */
+int gt_bonds_add_flags(struct gt_bonds *bonds);
+int gt_bonds_add_tokens(struct gt_bonds *bonds);
+/* pipes.c: what one thread wrote, and another one waited for. */
+int gt_bonds_add_pipes(struct gt_bonds *bonds);
+
+/* Did the thread's life end while it waited for a GIL, or at least in the middle of its work:
+ * in the first function that it ever called? The interpreter's end does that to daemon threads.
+ */
+bool gt_bonds_died_waiting(const struct gt_timeline *timeline, uint32_t thread);
+bool gt_bonds_died_at_work(const struct gt_timeline *timeline, uint32_t thread);
+/* The first hold that ends after that time. */
+size_t gt_bonds_hold_after(const struct gt_chunks *holds, int64_t time_ns);
+/* Were all uses of queues, of semaphores recorded? Not when their functions were let go of. */
 bool gt_bonds_queues_are_whole(const struct gt_timeline *timeline);
+bool gt_bonds_tokens_are_whole(const struct gt_timeline *timeline);
+/* … of functions of these names. */
+bool gt_bonds_are_whole(const struct gt_timeline *timeline, const char *const *names,
+                        size_t count);
 
 /* Meetings by process, subject, time: indices of those for which `wanted` is true. NULL: no
  * memory. */
 uint32_t *gt_bonds_sort(const struct gt_bonds *bonds, bool (*wanted)(const struct gt_meeting *),
                         size_t *count);
+/* The next group of such indices, from `at` on, which moves behind it. False: there is none. */
+bool gt_bonds_next_group(const struct gt_bonds *bonds, const uint32_t *indices, size_t count,
+                         size_t *at, struct gt_bond_group *group);
+/* Sort a group's indices by when its meetings began. */
+void gt_bonds_sort_by_beginning(const struct gt_bonds *bonds, struct gt_bond_group *group);
 
 static inline const struct gt_meeting *gt_bonds_meeting(const struct gt_bonds *bonds,
                                                         size_t index)
@@ -69,14 +101,15 @@ static inline const struct gt_meeting *gt_bonds_meeting(const struct gt_bonds *b
     return gt_chunks_at(&bonds->timeline->meetings, index);
 }
 
-/* Do two meetings belong to the same object of the same process? */
-static inline bool gt_bonds_same_subject(const struct gt_bonds *bonds,
-                                         const struct gt_meeting *one,
-                                         const struct gt_meeting *two)
+static inline const struct gt_meeting *
+gt_bonds_of_group(const struct gt_bonds *bonds, const struct gt_bond_group *group, size_t at)
 {
-    return one->subject == two->subject &&
-           gt_thread_at(bonds->timeline, one->thread)->process ==
-               gt_thread_at(bonds->timeline, two->thread)->process;
+    return gt_bonds_meeting(bonds, group->indices[at]);
+}
+
+static inline int64_t gt_meeting_began_ns(const struct gt_meeting *meeting)
+{
+    return meeting->since_ns ? meeting->since_ns : meeting->time_ns;
 }
 
 #endif

@@ -8,14 +8,22 @@ struct tally {
     uint32_t *holders; /* in the order of first sight */
     size_t count;
     int64_t nobody_ns;
+    size_t near; /* a hold about where the last wait was */
 };
 
-/* Index of the first hold that ends after `time_ns`; holds never overlap, so their ends are
- * in order. */
-static size_t first_hold_after(const struct gt_gil *gil, int64_t time_ns)
+/* Index of the first hold that ends after `time_ns`, likely at `near` or soon after it; holds
+ * never overlap, so their ends are in order. */
+static size_t first_hold_after(const struct gt_gil *gil, size_t near, int64_t time_ns)
 {
+    enum { SOON = 8 };
     size_t low = 0, high = gil->holds.count;
 
+    if (near < high && (near == 0 || gt_span_at(&gil->holds, near - 1)->end_ns <= time_ns)) {
+        low = near;
+        for (size_t i = 0; i < SOON && low < high; i++, low++)
+            if (gt_span_at(&gil->holds, low)->end_ns > time_ns)
+                return low;
+    }
     while (low < high) {
         size_t middle = low + (high - low) / 2;
 
@@ -27,10 +35,12 @@ static size_t first_hold_after(const struct gt_gil *gil, int64_t time_ns)
     return low;
 }
 
+/* A waiter's waits come in the order of time. */
 static void add_wait(struct tally *tally, const struct gt_gil *gil, const struct gt_span *wait)
 {
-    size_t at = first_hold_after(gil, wait->start_ns);
+    size_t at = first_hold_after(gil, tally->near, wait->start_ns);
 
+    tally->near = at;
     tally->nobody_ns += wait->end_ns - wait->start_ns;
     for (; at < gil->holds.count; at++) {
         const struct gt_span *hold = gt_span_at(&gil->holds, at);

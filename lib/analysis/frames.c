@@ -60,23 +60,27 @@ static int enter(struct gt_frames *frames, uint32_t index)
 {
     const struct gt_call_span *span = gt_chunks_at(&frames->calls->spans, index);
     const struct gt_called *called = gt_chunks_at(&frames->timeline->functions, span->function);
-    const struct level *last = gt_chunks_last(&frames->stack);
-    struct level outer = last ? *last : (struct level){.python = GT_NO_INDEX};
     struct level *level = gt_chunks_push(&frames->stack);
+    const struct level *outer = NULL;
+    uint32_t python = GT_NO_INDEX;
 
     if (!level)
         return -1;
+    if (frames->stack.count > 1) {
+        outer = gt_chunks_at(&frames->stack, frames->stack.count - 2);
+        python = outer->python;
+    }
     *level = (struct level){
         .end_ns = span->end_ns,
-        .doing = {.function = span->function, .caller = outer.python, .call = index},
-        .python = outer.python,
+        .doing = {.function = span->function, .caller = python, .call = index},
+        .python = python,
     };
     if (called->flags & GT_FUNCTION_GC)
         level->doing.kind = GT_DOING_GC;
     else if (called->flags & GT_FUNCTION_C)
-        enter_c(frames, level, last ? &outer : NULL);
+        enter_c(frames, level, outer);
     else
-        enter_python(frames, level, last ? &outer : NULL);
+        enter_python(frames, level, outer);
     return 0;
 }
 
@@ -88,32 +92,31 @@ static void leave_until(struct gt_frames *frames, int64_t time_ns)
         gt_chunks_truncate(&frames->stack, frames->stack.count - 1);
 }
 
-int gt_frames_at(struct gt_frames *frames, int64_t time_ns, struct gt_doing *doing,
-                 int64_t *until_ns)
+const struct gt_doing *gt_frames_at(struct gt_frames *frames, int64_t time_ns,
+                                    int64_t *until_ns)
 {
+    static const struct gt_doing unknown = {GT_DOING_UNKNOWN, GT_NO_INDEX, GT_NO_INDEX,
+                                            GT_NO_INDEX};
     const struct gt_call_span *next = NULL;
     const struct level *level;
 
-    *doing = (struct gt_doing){GT_DOING_UNKNOWN, GT_NO_INDEX, GT_NO_INDEX, GT_NO_INDEX};
     *until_ns = INT64_MAX;
     if (!frames->calls)
-        return 0;
+        return &unknown;
     for (; frames->next < frames->calls->spans.count; frames->next++) {
         next = gt_chunks_at(&frames->calls->spans, frames->next);
         if (next->start_ns > time_ns)
             break;
         leave_until(frames, next->start_ns);
         if (next->end_ns > next->start_ns && enter(frames, (uint32_t)frames->next))
-            return -1;
+            return NULL;
         next = NULL;
     }
     leave_until(frames, time_ns);
     level = gt_chunks_last(&frames->stack);
-    if (level) {
-        *doing = level->doing;
+    if (level)
         *until_ns = level->end_ns;
-    }
     if (next && next->start_ns < *until_ns)
         *until_ns = next->start_ns;
-    return 0;
+    return level ? &level->doing : &unknown;
 }

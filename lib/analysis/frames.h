@@ -40,9 +40,9 @@ void gt_frames_init(struct gt_frames *frames, const struct gt_timeline *timeline
                     uint32_t thread);
 void gt_frames_release(struct gt_frames *frames);
 
-/* What the thread does at `time_ns`, which is not before the last call's. *until_ns: how long
- * no call begins or ends. Returns 0, or -1 when memory is exhausted. */
-int gt_frames_at(struct gt_frames *frames, int64_t time_ns, struct gt_doing *doing,
-                 int64_t *until_ns);
+/* What the thread does at `time_ns`, which is not before the last call's: valid until the next
+ * one. *until_ns: how long no call begins or ends. NULL: memory is exhausted. */
+const struct gt_doing *gt_frames_at(struct gt_frames *frames, int64_t time_ns,
+                                    int64_t *until_ns);
 
 #endif

@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+enum { DIGIT_BITS = 11, DIGIT_MASK = (1 << DIGIT_BITS) - 1 };
+
 void gt_load_init(struct gt_load *load, int64_t start_ns, int64_t end_ns)
 {
     int64_t length_ns = end_ns > start_ns ? end_ns - start_ns : 0;
@@ -17,11 +19,19 @@ void gt_load_release(struct gt_load *load)
     gt_chunks_release(&load->latencies);
 }
 
-static size_t slice_of(const struct gt_load *load, int64_t time_ns)
+static int64_t start_of(const struct gt_load *load, size_t slice)
 {
-    int64_t slice = time_ns > load->start_ns ? (time_ns - load->start_ns) / load->slice_ns : 0;
+    return load->start_ns + (int64_t)slice * load->slice_ns;
+}
 
-    return slice < GT_LOAD_SLICES ? (size_t)slice : GT_LOAD_SLICES - 1;
+/* As a rule it is the one of the time before, or the next one. */
+static size_t slice_of(struct gt_load *load, int64_t time_ns)
+{
+    while (load->at + 1 < GT_LOAD_SLICES && time_ns >= start_of(load, load->at + 1))
+        load->at++;
+    while (load->at > 0 && time_ns < start_of(load, load->at))
+        load->at--;
+    return load->at;
 }
 
 static void add(struct gt_load_slice *slice, int64_t ns, size_t waiters, int held)
@@ -34,12 +44,12 @@ static void add(struct gt_load_slice *slice, int64_t ns, size_t waiters, int hel
 void gt_load_add(struct gt_load *load, int64_t from_ns, int64_t until_ns, size_t waiters,
                  int held)
 {
-    size_t last = slice_of(load, until_ns - 1);
+    size_t first = slice_of(load, from_ns), last = slice_of(load, until_ns - 1);
 
     add(&load->total, until_ns - from_ns, waiters, held);
     load->idle_ns += waiters && !held ? until_ns - from_ns : 0;
-    for (size_t i = slice_of(load, from_ns); i <= last; i++) {
-        int64_t end_ns = load->start_ns + (int64_t)(i + 1) * load->slice_ns;
+    for (size_t i = first; i <= last; i++) {
+        int64_t end_ns = start_of(load, i + 1);
 
         if (i == last || end_ns > until_ns)
             end_ns = until_ns;
@@ -60,26 +70,42 @@ int gt_load_handover(struct gt_load *load, int64_t time_ns, int64_t latency_ns)
     return 0;
 }
 
-static int compare(const void *a, const void *b)
+/* One pass of a radix sort, by the digit at `shift`. */
+static void sort_by_digit(const int64_t *from, int64_t *to, size_t count, unsigned shift)
 {
-    const int64_t *left = a, *right = b;
+    size_t places[(1 << DIGIT_BITS) + 1] = {0};
 
-    return (*left > *right) - (*left < *right);
+    for (size_t i = 0; i < count; i++)
+        places[((uint64_t)from[i] >> shift & DIGIT_MASK) + 1]++;
+    for (size_t i = 0; i < DIGIT_MASK; i++)
+        places[i + 1] += places[i];
+    for (size_t i = 0; i < count; i++)
+        to[places[(uint64_t)from[i] >> shift & DIGIT_MASK]++] = from[i];
 }
 
+/* There are about as many as hand-overs, and they are short: two or three passes. */
 int gt_load_finish(struct gt_load *load)
 {
     size_t count = load->latencies.count;
-    int64_t *sorted = calloc(count ? count : 1, sizeof(*sorted));
+    int64_t *memory = calloc(2 * count + 1, sizeof(*memory)), longest_ns = 0;
+    int64_t *sorted = memory, *other = memory + count;
 
-    if (!sorted)
+    if (!memory)
         return -1;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         sorted[i] = *(int64_t *)gt_chunks_at(&load->latencies, i);
-    qsort(sorted, count, sizeof(*sorted), compare);
+        longest_ns = sorted[i] > longest_ns ? sorted[i] : longest_ns;
+    }
+    for (unsigned shift = 0; shift < 63 && longest_ns >> shift; shift += DIGIT_BITS) {
+        int64_t *last = sorted;
+
+        sort_by_digit(sorted, other, count, shift);
+        sorted = other;
+        other = last;
+    }
     for (size_t i = 0; i < count; i++)
         *(int64_t *)gt_chunks_at(&load->latencies, i) = sorted[i];
-    free(sorted);
+    free(memory);
     return 0;
 }
 

@@ -19,6 +19,7 @@ struct gt_load {
     int64_t start_ns, slice_ns; /* slice i is [start + i × slice, start + (i + 1) × slice) */
     struct gt_load_slice slices[GT_LOAD_SLICES];
     struct gt_load_slice total;
+    size_t at;                  /* private: slice of the newest addition */
     int64_t idle_ns;            /* somebody waited, and nobody held */
     struct gt_chunks latencies; /* of int64_t: release to acquired by a woken waiter; sorted */
 };

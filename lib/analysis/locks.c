@@ -2,12 +2,6 @@
 
 #include <stdlib.h>
 
-/* The meetings at one semaphore, in the order of time. */
-struct group {
-    const uint32_t *indices;
-    size_t count;
-};
-
 static bool is_semaphore(const struct gt_meeting *meeting)
 {
     return meeting->kind == GT_MEETING_SEM_TAKEN || meeting->kind == GT_MEETING_SEM_GAVE_UP ||
@@ -15,7 +9,7 @@ static bool is_semaphore(const struct gt_meeting *meeting)
 }
 
 /* Is it given by none but who had it? */
-static bool is_lock(const struct gt_bonds *bonds, const struct group *group)
+static bool is_lock(const struct gt_bonds *bonds, const struct gt_bond_group *group)
 {
     bool posted = false;
 
@@ -33,7 +27,7 @@ static bool is_lock(const struct gt_bonds *bonds, const struct group *group)
 
 /* What the thread of the i-th meeting did at it before; NULL: nothing that was recorded. */
 static const struct gt_meeting *last_of_thread(const struct gt_bonds *bonds,
-                                               const struct group *group, size_t at,
+                                               const struct gt_bond_group *group, size_t at,
                                                uint32_t *index)
 {
     uint32_t thread = gt_bonds_meeting(bonds, group->indices[at])->thread;
@@ -50,7 +44,7 @@ static const struct gt_meeting *last_of_thread(const struct gt_bonds *bonds,
 
 /* Is there a record of its being given by who has waited for it in the i-th meeting? Not when
  * that was soon, and nobody waited. */
-static bool is_given(const struct gt_bonds *bonds, const struct group *group, size_t at)
+static bool is_given(const struct gt_bonds *bonds, const struct gt_bond_group *group, size_t at)
 {
     const struct gt_meeting *taken = gt_bonds_meeting(bonds, group->indices[at]);
 
@@ -64,7 +58,7 @@ static bool is_given(const struct gt_bonds *bonds, const struct group *group, si
 }
 
 /* Waited for, and taken: the bond ends the wait. */
-static int add_lock_wait(struct gt_bonds *bonds, const struct group *group, size_t at,
+static int add_lock_wait(struct gt_bonds *bonds, const struct gt_bond_group *group, size_t at,
                          uint32_t lock, bool nested)
 {
     const struct gt_meeting *taken = gt_bonds_meeting(bonds, group->indices[at]);
@@ -80,7 +74,8 @@ static int add_lock_wait(struct gt_bonds *bonds, const struct group *group, size
                                                      taken->time_ns, taken->time_ns, lock);
 }
 
-static int add_lock(struct gt_bonds *bonds, const struct group *group, const bool *nested)
+static int add_lock(struct gt_bonds *bonds, const struct gt_bond_group *group,
+                    const bool *nested)
 {
     uint32_t lock = bonds->replay->lock_count++;
 
@@ -111,7 +106,8 @@ static int add_lock(struct gt_bonds *bonds, const struct group *group, const boo
 }
 
 /* Each wait ends by the last post before its end, of another thread. */
-static int add_signals(struct gt_bonds *bonds, const struct group *group, const bool *nested)
+static int add_signals(struct gt_bonds *bonds, const struct gt_bond_group *group,
+                       const bool *nested)
 {
     const struct gt_meeting *post = NULL;
 
@@ -145,23 +141,14 @@ static int add_signals(struct gt_bonds *bonds, const struct group *group, const 
 
 int gt_bonds_add_semaphores(struct gt_bonds *bonds, const bool *nested)
 {
-    size_t count, next;
+    size_t count;
     uint32_t *indices = gt_bonds_sort(bonds, is_semaphore, &count);
+    struct gt_bond_group group;
     int rc = indices ? 0 : -1;
 
-    for (size_t first = 0; rc == 0 && first < count; first = next) {
-        struct group group = {.indices = indices + first};
-
-        for (next = first + 1;
-             next < count &&
-             gt_bonds_same_subject(bonds, gt_bonds_meeting(bonds, indices[first]),
-                                   gt_bonds_meeting(bonds, indices[next]));
-             next++)
-            ;
-        group.count = next - first;
+    for (size_t at = 0; rc == 0 && gt_bonds_next_group(bonds, indices, count, &at, &group);)
         rc = is_lock(bonds, &group) ? add_lock(bonds, &group, nested)
                                     : add_signals(bonds, &group, nested);
-    }
     free(indices);
     return rc;
 }

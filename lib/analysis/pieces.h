@@ -16,8 +16,8 @@ struct gt_piece {
 /* Of each function: is it asked about? */
 struct gt_tag {
     uint16_t tag; /* 0: no */
-    /* Of a Python function: how much of its holding, while somebody waited, was in stretches
-     * that did not give the GIL up. */
+    /* Of a Python function: how much of its holding, while it was asked to give the GIL up, was
+     * in stretches that did not. */
     float kept_share;
 };
 

@@ -9,14 +9,17 @@ enum {
     ERROR_PERCENT = 10,  /* a replay that is farther off is not believed */
     LOST_PERCENT = 2,    /* nor is a recording with more missing */
     UNKNOWN_PERCENT = 5, /* of the run's length */
-    LEAST_PERCENT = 1,   /* of all waiting: functions that caused less are not asked about */
+    LEAST_CALL_NS = 50000,
+    WORTH_PERCENT = 98, /* of the run's length, or less, if it released the GIL */
+    LEAST_PERCENT = 1,  /* of all waiting: functions that caused less are not asked about */
 };
 
 /* A function that kept the GIL, in all its rows. */
 struct candidate {
     uint32_t function, gil, row;
     int64_t waiting_ns, row_ns;
-    int64_t kept_hold_ns, waited_hold_ns;
+    int64_t kept_hold_ns, asked_hold_ns;
+    bool kept; /* seen to keep it */
 };
 
 struct asking {
@@ -73,11 +76,19 @@ static int64_t waiting_of(const struct asking *asking)
     return sum_ns;
 }
 
-/* It keeps the GIL and might release it: not the collector, not an import. */
+/*
+ * It keeps the GIL and might release it: not the collector, not an import. That a C function
+ * keeps it is seen when a call outlasts the switch interval; of shorter ones it is believed
+ * when they are not too short for it, and none was seen to release it.
+ */
 static bool is_candidate(const struct gt_blocker *row)
 {
-    return row->waiting_ns > 0 && gt_blocker_keeps(row) &&
-           (row->doing.kind == GT_DOING_C || row->doing.kind == GT_DOING_PYTHON);
+    if (row->waiting_ns <= 0)
+        return false;
+    if (row->doing.kind == GT_DOING_C)
+        return gt_blocker_keeps(row) ||
+               (!row->retakes && row->waited_hold_ns >= (int64_t)row->count * LEAST_CALL_NS);
+    return row->doing.kind == GT_DOING_PYTHON && gt_blocker_keeps(row);
 }
 
 static void note_candidate(struct candidate *all, size_t *count, uint32_t gil, uint32_t row,
@@ -96,9 +107,10 @@ static void note_candidate(struct candidate *all, size_t *count, uint32_t gil, u
         one->gil = gil;
         one->row = row;
     }
+    one->kept = one->kept || gt_blocker_keeps(blocker);
     one->waiting_ns = gt_add_ns(one->waiting_ns, blocker->waiting_ns);
     one->kept_hold_ns = gt_add_ns(one->kept_hold_ns, blocker->kept_hold_ns);
-    one->waited_hold_ns = gt_add_ns(one->waited_hold_ns, blocker->waited_hold_ns);
+    one->asked_hold_ns = gt_add_ns(one->asked_hold_ns, blocker->asked_hold_ns);
 }
 
 static int compare_candidates(const void *a, const void *b)
@@ -140,8 +152,8 @@ static struct gt_tag tag_of(const struct candidate *candidate, size_t index)
 {
     return (struct gt_tag){
         .tag = (uint16_t)(index + 1),
-        .kept_share = candidate->waited_hold_ns > 0
-                          ? (float)candidate->kept_hold_ns / (float)candidate->waited_hold_ns
+        .kept_share = candidate->asked_hold_ns > 0
+                          ? (float)candidate->kept_hold_ns / (float)candidate->asked_hold_ns
                           : 0,
     };
 }
@@ -213,18 +225,43 @@ static int estimate(struct asking *asking, struct gt_replay_rules rules,
     return 0;
 }
 
+/* With as many cores as were asked about. */
+static int64_t shortest_ns(const struct gt_potential *potential, size_t index)
+{
+    return gt_estimate_at(potential, index)->by_cores_ns[potential->core_counts - 1];
+}
+
+/* Of functions that were not seen to keep the GIL, those that would not shorten the run by it
+ * are of no interest. */
+static int ask_of_functions(struct asking *asking, struct gt_error *err)
+{
+    struct gt_potential *out = asking->out;
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < asking->candidate_count; i++) {
+        const struct candidate *candidate = &asking->candidates[i];
+        size_t index = out->estimates.count;
+
+        rc = estimate(asking, (struct gt_replay_rules){.released_tag = (uint16_t)(i + 1)},
+                      (struct gt_estimate){.kind = GT_ESTIMATE_FUNCTION,
+                                           .gil = candidate->gil,
+                                           .row = candidate->row},
+                      err);
+        if (rc == 0 && !candidate->kept &&
+            shortest_ns(out, index) > shortest_ns(out, 0) / 100 * WORTH_PERCENT)
+            gt_chunks_truncate(&out->estimates, index);
+    }
+    return rc;
+}
+
 static int ask_all(struct asking *asking, struct gt_error *err)
 {
     int rc = estimate(asking, (struct gt_replay_rules){0},
                       (struct gt_estimate){.kind = GT_ESTIMATE_RECORDED}, err);
 
-    for (size_t i = 0; rc == 0 && i < asking->candidate_count; i++)
-        rc = estimate(asking, (struct gt_replay_rules){.released_tag = (uint16_t)(i + 1)},
-                      (struct gt_estimate){.kind = GT_ESTIMATE_FUNCTION,
-                                           .gil = asking->candidates[i].gil,
-                                           .row = asking->candidates[i].row},
-                      err);
-    if (rc == 0 && asking->candidate_count > 1)
+    if (rc == 0)
+        rc = ask_of_functions(asking, err);
+    if (rc == 0 && asking->out->estimates.count > 2)
         rc = estimate(asking, (struct gt_replay_rules){.released_all = true},
                       (struct gt_estimate){.kind = GT_ESTIMATE_FUNCTIONS}, err);
     return rc ? rc

@@ -1,15 +1,8 @@
 #include "analysis/bonds.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 /* Queues whose items several threads take, and barriers. */
-
-/* The meetings at one queue or barrier, in the order of time. */
-struct group {
-    const uint32_t *indices;
-    size_t count;
-};
 
 /* What is known of one thread while its queues are looked at. */
 struct worker {
@@ -35,47 +28,24 @@ static bool is_barrier(const struct gt_meeting *meeting)
     return meeting->kind == GT_MEETING_BARRIER;
 }
 
-static const struct gt_meeting *meeting_of(const struct gt_bonds *bonds,
-                                           const struct group *group, size_t at)
-{
-    return gt_bonds_meeting(bonds, group->indices[at]);
-}
-
-static bool next_group(const struct gt_bonds *bonds, const uint32_t *indices, size_t count,
-                       size_t *at, struct group *group)
-{
-    *group = (struct group){.indices = indices + *at};
-    while (*at < count && gt_bonds_same_subject(bonds, meeting_of(bonds, group, 0),
-                                                gt_bonds_meeting(bonds, indices[*at]))) {
-        (*at)++;
-        group->count++;
-    }
-    return group->count > 0;
-}
-
-static int64_t began_ns(const struct gt_meeting *meeting)
-{
-    return meeting->since_ns ? meeting->since_ns : meeting->time_ns;
-}
-
 /* Items that nobody was seen to put in: it had them before the recording began. */
-static uint32_t items_before(const struct gt_bonds *bonds, const struct group *group)
+static uint32_t items_before(const struct gt_bonds *bonds, const struct gt_bond_group *group)
 {
     int64_t items = 0, least = 0;
 
     for (size_t i = 0; i < group->count; i++) {
-        items += meeting_of(bonds, group, i)->kind == GT_MEETING_QUEUE_PUT ? 1 : -1;
+        items += gt_bonds_of_group(bonds, group, i)->kind == GT_MEETING_QUEUE_PUT ? 1 : -1;
         if (items < least)
             least = items;
     }
     return (uint32_t)-least;
 }
 
-static int count_workers(struct queues *queues, const struct group *group)
+static int count_workers(struct queues *queues, const struct gt_bond_group *group)
 {
     gt_chunks_truncate(&queues->touched, 0);
     for (size_t i = 0; i < group->count; i++) {
-        const struct gt_meeting *meeting = meeting_of(queues->bonds, group, i);
+        const struct gt_meeting *meeting = gt_bonds_of_group(queues->bonds, group, i);
         struct worker *worker = &queues->workers[meeting->thread];
 
         if (worker->taken + worker->put == 0) {
@@ -116,7 +86,7 @@ static bool has_workers(const struct queues *queues)
 }
 
 /* Before any item is given away: each thread works for the queue that it takes most from. */
-static int choose(struct queues *queues, const struct group *group, uint32_t queue)
+static int choose(struct queues *queues, const struct gt_bond_group *group, uint32_t queue)
 {
     bool shared;
 
@@ -141,7 +111,7 @@ static int add_job(struct gt_bonds *bonds, const struct gt_meeting *get, uint32_
 {
     struct gt_bond *bond;
 
-    if (gt_bonds_add(bonds, GT_BOND_JOB, get->thread, began_ns(get), 0, queue))
+    if (gt_bonds_add(bonds, GT_BOND_JOB, get->thread, gt_meeting_began_ns(get), 0, queue))
         return -1;
     bond = gt_chunks_last(&bonds->added);
     bond->rank = rank;
@@ -172,15 +142,15 @@ static int64_t *find_waits(const struct gt_bonds *bonds)
     return waited_ns;
 }
 
-static int add_queue(struct queues *queues, const struct group *group, uint32_t queue,
+static int add_queue(struct queues *queues, const struct gt_bond_group *group, uint32_t queue,
                      const int64_t *waited_ns)
 {
     struct gt_bonds *bonds = queues->bonds;
     uint32_t rank = 0;
 
     for (size_t i = 0; i < group->count; i++) {
-        const struct gt_meeting *meeting = meeting_of(bonds, group, i);
-        int64_t at_ns = began_ns(meeting);
+        const struct gt_meeting *meeting = gt_bonds_of_group(bonds, group, i);
+        int64_t at_ns = gt_meeting_began_ns(meeting);
         int rc;
 
         if (bonds->replayed[meeting->thread] == GT_REPLAY_NONE)
@@ -204,16 +174,16 @@ static int add_all(struct queues *queues, const uint32_t *indices, size_t count,
                    const int64_t *waited_ns)
 {
     struct gt_replay *replay = queues->bonds->replay;
-    struct group group;
+    struct gt_bond_group group;
     uint32_t queue = 0;
 
-    for (size_t at = 0; next_group(queues->bonds, indices, count, &at, &group);)
+    for (size_t at = 0; gt_bonds_next_group(queues->bonds, indices, count, &at, &group);)
         if (choose(queues, &group,
                    gt_replay_add_queue(replay, items_before(queues->bonds, &group))))
             return -1;
     if (replay->queues.count == 0)
         return 0;
-    for (size_t at = 0; next_group(queues->bonds, indices, count, &at, &group);)
+    for (size_t at = 0; gt_bonds_next_group(queues->bonds, indices, count, &at, &group);)
         if (queue == replay->queues.count || add_queue(queues, &group, queue++, waited_ns))
             return -1;
     return 0;
@@ -224,14 +194,7 @@ bool gt_bonds_queues_are_whole(const struct gt_timeline *timeline)
     static const char *const names[] = {"Queue.get", "Queue.put", "SimpleQueue.get",
                                         "SimpleQueue.get_nowait", "SimpleQueue.put"};
 
-    for (size_t i = 0; i < timeline->functions.count; i++) {
-        const struct gt_called *called = gt_chunks_at(&timeline->functions, i);
-
-        for (size_t n = 0; called->untraced_calls && n < sizeof(names) / sizeof(names[0]); n++)
-            if (strcmp(gt_intern_text(&timeline->names, called->name), names[n]) == 0)
-                return false;
-    }
-    return true;
+    return gt_bonds_are_whole(timeline, names, sizeof(names) / sizeof(names[0]));
 }
 
 int gt_bonds_add_queues(struct gt_bonds *bonds)
@@ -259,40 +222,33 @@ int gt_bonds_add_queues(struct gt_bonds *bonds)
 
 /* --- barriers --- */
 
-static int compare_arrivals(const void *a, const void *b, void *context)
-{
-    int64_t left = began_ns(gt_bonds_meeting(context, *(const uint32_t *)a));
-    int64_t right = began_ns(gt_bonds_meeting(context, *(const uint32_t *)b));
-
-    return (left > right) - (left < right);
-}
-
 /* Those that went through together: all of them had come before any of them went on. */
-static size_t count_together(const struct gt_bonds *bonds, const struct group *group,
+static size_t count_together(const struct gt_bonds *bonds, const struct gt_bond_group *group,
                              size_t first)
 {
-    int64_t open_ns = meeting_of(bonds, group, first)->time_ns;
+    int64_t open_ns = gt_bonds_of_group(bonds, group, first)->time_ns;
     size_t at = first + 1;
 
-    while (at < group->count && began_ns(meeting_of(bonds, group, at)) < open_ns) {
-        if (meeting_of(bonds, group, at)->time_ns < open_ns)
-            open_ns = meeting_of(bonds, group, at)->time_ns;
+    while (at < group->count &&
+           gt_meeting_began_ns(gt_bonds_of_group(bonds, group, at)) < open_ns) {
+        if (gt_bonds_of_group(bonds, group, at)->time_ns < open_ns)
+            open_ns = gt_bonds_of_group(bonds, group, at)->time_ns;
         at++;
     }
     return at - first;
 }
 
-static uint32_t count_replayed(const struct gt_bonds *bonds, const struct group *group,
+static uint32_t count_replayed(const struct gt_bonds *bonds, const struct gt_bond_group *group,
                                size_t first, size_t together)
 {
     uint32_t count = 0;
 
     for (size_t i = first; i < first + together; i++)
-        count += bonds->replayed[meeting_of(bonds, group, i)->thread] != GT_REPLAY_NONE;
+        count += bonds->replayed[gt_bonds_of_group(bonds, group, i)->thread] != GT_REPLAY_NONE;
     return count;
 }
 
-static int add_barrier(struct gt_bonds *bonds, const struct group *group)
+static int add_barrier(struct gt_bonds *bonds, const struct gt_bond_group *group)
 {
     size_t together;
 
@@ -305,8 +261,8 @@ static int add_barrier(struct gt_bonds *bonds, const struct group *group)
         if (event == GT_REPLAY_NONE)
             return -1;
         for (size_t i = first; i < first + together; i++) {
-            const struct gt_meeting *arrival = meeting_of(bonds, group, i);
-            int64_t at_ns = began_ns(arrival);
+            const struct gt_meeting *arrival = gt_bonds_of_group(bonds, group, i);
+            int64_t at_ns = gt_meeting_began_ns(arrival);
 
             if (gt_bonds_add(bonds, GT_REPLAY_SIGNAL, arrival->thread, at_ns, at_ns, event) ||
                 gt_bonds_add(bonds, GT_REPLAY_AWAIT, arrival->thread, at_ns, at_ns, event))
@@ -320,12 +276,11 @@ int gt_bonds_add_barriers(struct gt_bonds *bonds)
 {
     size_t count;
     uint32_t *indices = gt_bonds_sort(bonds, is_barrier, &count);
-    struct group group;
+    struct gt_bond_group group;
     int rc = indices ? 0 : -1;
 
-    for (size_t at = 0; rc == 0 && next_group(bonds, indices, count, &at, &group);) {
-        qsort_r((void *)group.indices, group.count, sizeof(*group.indices), compare_arrivals,
-                bonds);
+    for (size_t at = 0; rc == 0 && gt_bonds_next_group(bonds, indices, count, &at, &group);) {
+        gt_bonds_sort_by_beginning(bonds, &group);
         rc = add_barrier(bonds, &group);
     }
     free(indices);

@@ -27,8 +27,10 @@ uint32_t gt_replay_add_thread(struct gt_replay *replay, bool counts)
 
     if (!thread)
         return GT_REPLAY_NONE;
-    *thread = (struct gt_replay_thread){
-        .works_for = GT_REPLAY_NONE, .newest_job = GT_REPLAY_NONE, .counts = counts};
+    *thread = (struct gt_replay_thread){.works_for = GT_REPLAY_NONE,
+                                        .newest_job = GT_REPLAY_NONE,
+                                        .goes_on_until = GT_REPLAY_NONE,
+                                        .counts = counts};
     gt_chunks_init(&thread->steps, sizeof(struct gt_replay_step));
     return (uint32_t)replay->threads.count - 1;
 }

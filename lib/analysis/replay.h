@@ -28,7 +28,7 @@
 enum gt_replay_kind {
     GT_REPLAY_RUN,    /* ns on a CPU, with the GIL `what` or with none; 0: only gives it up */
     GT_REPLAY_SLEEP,  /* ns without a CPU, whatever else happens; likewise */
-    GT_REPLAY_AWAIT,  /* the event `what` … */
+    GT_REPLAY_AWAIT,  /* the event `what`, for `ns` at most; 0: for ever … */
     GT_REPLAY_SIGNAL, /* … of which this is one of the signals that it needs */
     GT_REPLAY_LOCK,   /* takes the lock `what` … */
     GT_REPLAY_UNLOCK, /* … and gives it, in the order of asking */
@@ -59,6 +59,9 @@ struct gt_replay_thread {
     uint32_t works_for;     /* queue, or GT_REPLAY_NONE */
     uint32_t newest_job;    /* of the queue: what is added goes there; GT_REPLAY_NONE */
     bool counts;            /* the run lasts as long as it; others are left behind */
+    uint32_t goes_on_until; /* the event that ends it: after its last step, it does those from
+                               `repeats` on again; GT_REPLAY_NONE: it does not */
+    size_t repeats;
 };
 
 struct gt_replay_job {
@@ -83,7 +86,8 @@ struct gt_replay {
     struct gt_chunks events;  /* of uint32_t: signals that each needs */
     struct gt_chunks queues;  /* of struct gt_replay_queue */
     uint32_t lock_count;
-    int64_t wake_ns; /* from a signal, a lock or an item until the thread runs on */
+    int64_t wake_ns;    /* from a signal, a lock or an item until the thread runs on */
+    int64_t goes_on_ns; /* no thread begins again later: the others are stuck */
 };
 
 void gt_replay_init(struct gt_replay *replay);

@@ -108,6 +108,22 @@ static uint32_t leave_line(struct sim *sim, struct line *line)
     return index;
 }
 
+/* Leave it from the middle. */
+static void drop_out(struct sim *sim, struct line *line, uint32_t index)
+{
+    uint32_t before = line->first;
+
+    if (before == index) {
+        line->first = sim->threads[index].next;
+        return;
+    }
+    while (sim->threads[before].next != index)
+        before = sim->threads[before].next;
+    sim->threads[before].next = sim->threads[index].next;
+    if (line->last == index)
+        line->last = before;
+}
+
 static void wake(struct sim *sim, uint32_t index, int64_t after_ns)
 {
     sim->threads[index].doing = TIMED;
@@ -265,6 +281,11 @@ static bool next_part(struct sim *sim, uint32_t index)
     const struct gt_replay_job *job;
     struct queue *queue;
 
+    if (recorded->goes_on_until != GT_REPLAY_NONE &&
+        sim->now_ns < (double)sim->replay->goes_on_ns) {
+        thread->at = recorded->repeats;
+        return true;
+    }
     if (recorded->works_for == GT_REPLAY_NONE || thread->last_job) {
         finish(sim, index);
         return false;
@@ -347,7 +368,11 @@ static bool do_step(struct sim *sim, uint32_t index, const struct gt_replay_step
     switch ((enum gt_replay_kind)step->kind) {
     case GT_REPLAY_AWAIT:
         event = &sim->events[step->what];
-        return pass(sim, index, event->missing == 0, &event->line);
+        if (pass(sim, index, event->missing == 0, &event->line))
+            return true;
+        if (step->ns > 0)
+            gt_heap_put(&sim->timers, index, sim->now_ns + (double)step->ns);
+        return false;
     case GT_REPLAY_SIGNAL:
         signal_event(sim, &sim->events[step->what]);
         return true;
@@ -384,7 +409,12 @@ static bool do_step(struct sim *sim, uint32_t index, const struct gt_replay_step
 static void go_on(struct sim *sim, uint32_t index)
 {
     struct thread *thread = &sim->threads[index];
+    uint32_t until = gt_replay_thread_at(sim->replay, index)->goes_on_until;
 
+    if (until != GT_REPLAY_NONE && sim->events[until].missing == 0) {
+        finish(sim, index);
+        return;
+    }
     for (;;) {
         if (thread->at == thread->end) {
             if (!next_part(sim, index))
@@ -405,7 +435,10 @@ static void timer_rings(struct sim *sim, uint32_t index)
     struct thread *thread = &sim->threads[index];
     uint32_t gil = thread->takes;
 
-    if (gil != GT_REPLAY_NONE) {
+    if (thread->doing == AWAITING) { /* an event, long enough */
+        drop_out(sim, &sim->events[step_of(thread)->what].line, index);
+        thread->at++;
+    } else if (gil != GT_REPLAY_NONE) {
         thread->takes = GT_REPLAY_NONE;
         if (sim->gils[gil].owner == GT_REPLAY_NONE) {
             own(sim, index, gil);

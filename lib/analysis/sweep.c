@@ -31,6 +31,18 @@ static void sort(uint32_t *indices, size_t count, const struct gt_chunks *waits,
         }
 }
 
+static int64_t start_of(const struct gt_sweep *sweep, size_t at)
+{
+    return at < sweep->wait_count ? gt_span_at(&sweep->gil->waits, sweep->starts[at])->start_ns
+                                  : INT64_MAX;
+}
+
+static int64_t end_of(const struct gt_sweep *sweep, size_t at)
+{
+    return at < sweep->wait_count ? gt_span_at(&sweep->gil->waits, sweep->ends[at])->end_ns
+                                  : INT64_MAX;
+}
+
 int gt_sweep_init(struct gt_sweep *sweep, const struct gt_gil *gil)
 {
     const struct gt_chunks *waits = &gil->waits;
@@ -50,6 +62,8 @@ int gt_sweep_init(struct gt_sweep *sweep, const struct gt_gil *gil)
         }
     sort(sweep->starts, sweep->wait_count, waits, compare_starts);
     sort(sweep->ends, sweep->wait_count, waits, compare_ends);
+    sweep->next_start_ns = start_of(sweep, 0);
+    sweep->next_end_ns = end_of(sweep, 0);
     return 0;
 }
 
@@ -61,11 +75,11 @@ void gt_sweep_release(struct gt_sweep *sweep)
     *sweep = (struct gt_sweep){0};
 }
 
-static int begin(struct gt_sweep *sweep, uint32_t wait)
+static int begin(struct gt_sweep *sweep, const struct gt_span *wait)
 {
     if (sweep->active_count == sweep->active_capacity) {
         size_t capacity = sweep->active_capacity ? sweep->active_capacity * 2 : 16;
-        uint32_t *grown = reallocarray(sweep->active, capacity, sizeof(*grown));
+        const struct gt_span **grown = reallocarray(sweep->active, capacity, sizeof(*grown));
 
         if (!grown)
             return -1;
@@ -76,7 +90,7 @@ static int begin(struct gt_sweep *sweep, uint32_t wait)
     return 0;
 }
 
-static void end(struct gt_sweep *sweep, uint32_t wait)
+static void end(struct gt_sweep *sweep, const struct gt_span *wait)
 {
     for (size_t i = 0; i < sweep->active_count; i++)
         if (sweep->active[i] == wait) {
@@ -90,32 +104,30 @@ static int catch_up(struct gt_sweep *sweep, int64_t time_ns)
 {
     const struct gt_chunks *waits = &sweep->gil->waits;
 
-    while (sweep->next_start < sweep->wait_count &&
-           gt_span_at(waits, sweep->starts[sweep->next_start])->start_ns <= time_ns)
-        if (begin(sweep, sweep->starts[sweep->next_start++]))
+    while (sweep->next_start_ns <= time_ns) {
+        if (begin(sweep, gt_span_at(waits, sweep->starts[sweep->next_start])))
             return -1;
-    while (sweep->next_end < sweep->wait_count &&
-           gt_span_at(waits, sweep->ends[sweep->next_end])->end_ns <= time_ns)
-        end(sweep, sweep->ends[sweep->next_end++]);
+        sweep->next_start_ns = start_of(sweep, ++sweep->next_start);
+    }
+    while (sweep->next_end_ns <= time_ns) {
+        end(sweep, gt_span_at(waits, sweep->ends[sweep->next_end]));
+        sweep->next_end_ns = end_of(sweep, ++sweep->next_end);
+    }
     return 0;
 }
 
 int gt_sweep_advance(struct gt_sweep *sweep, int64_t from_ns, int64_t until_ns,
                      gt_piece_fn piece, void *context)
 {
-    const struct gt_chunks *waits = &sweep->gil->waits;
-
     while (from_ns < until_ns) {
         int64_t stop_ns = until_ns;
 
         if (catch_up(sweep, from_ns))
             return -1;
-        if (sweep->next_start < sweep->wait_count &&
-            gt_span_at(waits, sweep->starts[sweep->next_start])->start_ns < stop_ns)
-            stop_ns = gt_span_at(waits, sweep->starts[sweep->next_start])->start_ns;
-        if (sweep->next_end < sweep->wait_count &&
-            gt_span_at(waits, sweep->ends[sweep->next_end])->end_ns < stop_ns)
-            stop_ns = gt_span_at(waits, sweep->ends[sweep->next_end])->end_ns;
+        if (sweep->next_start_ns < stop_ns)
+            stop_ns = sweep->next_start_ns;
+        if (sweep->next_end_ns < stop_ns)
+            stop_ns = sweep->next_end_ns;
         if (piece(context, from_ns, stop_ns))
             return -1;
         from_ns = stop_ns;

@@ -12,7 +12,8 @@ struct gt_sweep {
     uint32_t *starts, *ends; /* the waits' indices, in the order of their starts and ends */
     size_t wait_count;       /* of those longer than nothing */
     size_t next_start, next_end;
-    uint32_t *active; /* the waits that go on */
+    int64_t next_start_ns, next_end_ns; /* INT64_MAX: there is none */
+    const struct gt_span **active;      /* the waits that go on */
     size_t active_count, active_capacity;
 };
 
@@ -34,7 +35,13 @@ int64_t gt_sweep_last_ns(const struct gt_sweep *sweep);
 
 static inline const struct gt_span *gt_sweep_wait(const struct gt_sweep *sweep, size_t at)
 {
-    return gt_span_at(&sweep->gil->waits, sweep->active[at]);
+    return sweep->active[at];
+}
+
+/* Does nobody wait from the end of the last call until then? */
+static inline bool gt_sweep_is_empty(const struct gt_sweep *sweep, int64_t until_ns)
+{
+    return sweep->active_count == 0 && sweep->next_start_ns >= until_ns;
 }
 
 #endif

@@ -77,8 +77,13 @@ enum gt_event_kind {
     GT_EVENT_SEM_POST,    /* gives it; other_value: has had it since then */
     GT_EVENT_QUEUE_GET,   /* got an item out of a queue */
     GT_EVENT_QUEUE_PUT,
-    GT_EVENT_BARRIER, /* came through it */
-    GT_EVENT_JOIN,    /* joined other_tid */
+    GT_EVENT_BARRIER,     /* came through it */
+    GT_EVENT_JOIN,        /* joined other_tid */
+    GT_EVENT_FLAG_SET,    /* set an event of threading's, or a future */
+    GT_EVENT_FLAG_SEEN,   /* found it set, having waited or not */
+    GT_EVENT_TOKEN_TAKEN, /* out of threading's semaphore; flags: left in it, plus 1; 0 not
+                             known */
+    GT_EVENT_TOKEN_GIVEN,
 
     GT_EVENT_KINDS
 };

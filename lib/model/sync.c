@@ -51,7 +51,8 @@ int gt_sync_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt_
         .since_ns = (int64_t)event->other_value,
         .subject = event->value,
         .thread = thread,
-        .kind = GT_MEETING_SEM_TAKEN + (event->kind - GT_EVENT_SEM_TAKEN),
+        .kind = (uint16_t)(GT_MEETING_SEM_TAKEN + (event->kind - GT_EVENT_SEM_TAKEN)),
+        .left = event->flags <= UINT16_MAX ? (uint16_t)event->flags : 0,
     };
 
     if (event->kind == GT_EVENT_USAGE)

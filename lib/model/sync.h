@@ -25,7 +25,11 @@ enum gt_meeting_kind {
     GT_MEETING_QUEUE_PUT,   /* has put one; since_ns: began to */
     GT_MEETING_BARRIER,     /* came through; since_ns: arrived */
     GT_MEETING_JOIN,        /* has joined the thread of index `subject`; since_ns: began to */
-    GT_MEETING_WAKE,        /* woke the thread of index `subject`, says the scheduler */
+    GT_MEETING_FLAG_SET,    /* set an event or a future; since_ns: began to */
+    GT_MEETING_FLAG_SEEN,   /* found it set; since_ns: asked for it */
+    GT_MEETING_TOKEN_TAKEN, /* out of a semaphore of threading's; likewise */
+    GT_MEETING_TOKEN_GIVEN,
+    GT_MEETING_WAKE, /* woke the thread of index `subject`, says the scheduler */
 };
 
 /* 32 bytes. */
@@ -34,7 +38,8 @@ struct gt_meeting {
     int64_t since_ns; /* 0: not known */
     uint64_t subject; /* an address of the thread's process, or as the kind says */
     uint32_t thread;
-    uint32_t kind; /* enum gt_meeting_kind */
+    uint16_t kind; /* enum gt_meeting_kind */
+    uint16_t left; /* of TOKEN_TAKEN: tokens that are left, plus 1; 0: not known, or too many */
 };
 
 struct gt_event;

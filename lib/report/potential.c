@@ -271,11 +271,11 @@ static json_t *assumptions_value(const struct gt_report *report)
 {
     static const char *const always[] = {
         "The threads do the same work, in the same pieces, however long they wait; what they "
-        "do "
-        "until a clock says so is not known to be that.",
-        "Sleeps, files, sockets and other programs take as long as they did; a lock, a queue, "
-        "a "
-        "join or a start waits for the thread that it waited for, or for whoever comes first.",
+        "do until a clock says so is not known to be that.",
+        "Sleeps, files, other programs and their replies take as long as they did. A lock, a "
+        "queue, an event, a future, a join or a start waits for the thread that it waited for, "
+        "or for whoever comes first; a pipe or a socket for the thread that wrote just before.",
+        "A daemon thread that worked to the end of the program works on as long as that runs.",
         "A function that releases the GIL does so for all of each call that it makes itself, "
         "and "
         "takes it back at the end; it needs no object of Python meanwhile.",

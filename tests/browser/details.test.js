@@ -73,19 +73,26 @@ before(async () => {
 afterEach(() => closePages(browser));
 after(() => browser?.close());
 
-/** Of VizTracer's JSON alone: a call, a moment, a number, and names made to break out. */
-function makeMarks() {
-    const input = join(folder, "viz.json"), html = join(folder, "marks.html");
-    const json = join(folder, "marks.json");
-    const event = (fields) => ({pid: 100, tid: 101, ...fields});
-    writeFileSync(input, JSON.stringify({viztracer_metadata: {version: "1.1.1"}, traceEvents: [
-        event({ph: "M", name: "thread_name", args: {name: "worker"}}),
-        event({ph: "X", ts: 1325000100, dur: 50000, name: "f (a.py:3)", cat: "FEE"}),
-        event({ph: "i", s: "t", ts: 1325010000, name: "began </script>", args: {x: "<!--", y: [1]}}),
-        event({ph: "C", ts: 1325020000, name: "queue", args: {length: 5}}),
-    ]}));
+/** A page of VizTracer's JSON alone. */
+function fromViztracer(name, events) {
+    const input = join(folder, `${name}.viz`), html = join(folder, `${name}.html`);
+    const json = join(folder, `${name}.json`);
+    writeFileSync(input, JSON.stringify({
+        viztracer_metadata: {version: "1.1.1"},
+        traceEvents: events.map((fields) => ({pid: 100, tid: 101, ...fields})),
+    }));
     execFileSync(perf2trace, ["-q", "--viztracer", input, "-o", html, "-o", json], {input: ""});
     return {html, json, trace: () => JSON.parse(readFileSync(json, "utf8"))};
+}
+
+/** A call, a moment, a number, and names made to break out. */
+function makeMarks() {
+    return fromViztracer("marks", [
+        {ph: "M", name: "thread_name", args: {name: "worker"}},
+        {ph: "X", ts: 1325000100, dur: 50000, name: "f (a.py:3)", cat: "FEE"},
+        {ph: "i", s: "t", ts: 1325010000, name: "began </script>", args: {x: "<!--", y: [1]}},
+        {ph: "C", ts: 1325020000, name: "queue", args: {length: 5}},
+    ]);
 }
 
 const select = (page, kind, i) => page.evaluate(([what, index]) => {
@@ -215,6 +222,25 @@ test("saved JSON is the writer's, event by event and digit by digit", async () =
         page.check();
         await page.context().close();
     }
+});
+
+test("a long call has its name among however many short ones", async () => {
+    const call = (ts, dur, name) => ({ph: "X", ts, dur, name: `${name} (a.py:3)`, cat: "FEE"});
+    const short = Array.from({length: 500}, (_, i) => call(1325000000 + 10 * i, 5, "short"));
+    const made = fromViztracer("many", [...short, call(1325006000, 50000, "long")]);
+    const page = await open(browser, {html: made.html});
+    const texts = await page.evaluate(() => {
+        const {timeline} = window.giltracer.page, found = [];
+        const fillText = timeline.context.fillText.bind(timeline.context);
+        timeline.context.fillText = (text, ...place) => {
+            found.push(text);
+            fillText(text, ...place);
+        };
+        timeline.draw();
+        return found;
+    });
+    assert.deepEqual(texts, ["long"]);
+    page.check();
 });
 
 test("moments that the program recorded are drawn and told", async () => {

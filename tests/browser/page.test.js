@@ -810,9 +810,16 @@ test("two fingers zoom", async () => {
 
 test("saved JSON holds the same spans, names and summary", async () => {
     const page = await open(browser, {html: several.html});
+    await page.evaluate(() => {
+        window.said = [];
+        const status = document.getElementById("status");
+        new MutationObserver(() => window.said.push(`${status.textContent} ${status.hidden}`))
+            .observe(status, {attributes: true});
+    });
     const waiting = page.waitForEvent("download");
     await page.locator("#save").click();
     const download = await waiting;
+    assert.deepEqual(await page.evaluate(() => window.said), ["Writing… false", "Writing… true"]);
     assert.equal(download.suggestedFilename(), "several.json");
     const saved = JSON.parse(readFileSync(await download.path(), "utf8"));
     const written = several.trace();

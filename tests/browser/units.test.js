@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import {cpSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync} from "node:fs";
 import {join} from "node:path";
-import {gzipSync} from "node:zlib";
+import {gunzipSync, gzipSync} from "node:zlib";
 import {test} from "node:test";
 import {folder, random, viewerFolder} from "./fixtures.js";
 
@@ -19,6 +19,7 @@ const {Crowd, buildCallTracks, buildCounts, buildTracks, countBelow, indexGil} =
 const {durationText, nameText, percentText, tickStep, timeText} = await load("format.js");
 const {View, readHash, viewToHash, LEAST_WIDTH_NS} = await load("view.js");
 const {CALL_HEIGHT, buildModel, layRows} = await load("model.js");
+const {isLarge, traceBlob} = await load("export.js");
 const {doingDuring, doingText, piecesOf} = await load("doing.js");
 const {FlameTree, findFrames, innermostCalls, layBoxes, stackTree} =
     await load("flame.js");
@@ -111,7 +112,8 @@ function block(table, key, columns) {
 }
 
 const NAMES = {
-    schema: 1, zero_ns: 5, duration_ns: 1000, lost: [],
+    schema: 1, zero_ns: 5, duration_ns: 1000, lost: [], functions: [], counters: [], flames: [],
+    frames: [], states: [], texts: [""], marks: 0,
     processes: [{pid: 1, name: "p", parent: null, start_ns: 0, end_ns: 1000}],
     threads: [0, 1].map((i) => ({tid: 1 + i, process: 0, label: `t${i}`, main: i === 0,
                                  start_ns: 0, end_ns: 1000})),
@@ -386,6 +388,20 @@ async function richModel(waits = [[4], [90], [33]]) {
     ]);
     return buildModel(names);
 }
+
+test("a trace is the same gzipped, and is so where it is large", async () => {
+    const model = await richModel();
+    const [plain, packed] = await Promise.all([false, true].map((gzipped) =>
+        traceBlob(model, '{"schema":1}', gzipped)));
+    const text = await plain.text();
+    assert.equal(gunzipSync(Buffer.from(await packed.arrayBuffer())).toString(), text);
+    const {traceEvents, giltracer} = JSON.parse(text);
+    assert.deepEqual(giltracer, {schema: 1});
+    assert.equal(traceEvents.filter(({cat}) => cat === "gil").length, 3 + 1);
+    assert.ok(!isLarge(model));
+    model.gils[0].waitSpans.count = 2_000_001;
+    assert.ok(isLarge(model));
+});
 
 test("what a thread did is told by function, C function and caller", async () => {
     const model = await richModel();

@@ -124,9 +124,4 @@ test("a replay that misses the run's length is told with what it found", async (
     assert.equal(await page.locator("#no-potential").textContent(),
                  "Nothing is estimated: the replay <b>misses</b> it (1.50 s; recorded were 1.52 s).");
     page.check();
-    const none = await open(browser, {html: withPotential(small, "none", undefined),
-                                      hash: "#tab=potential"});
-    assert.equal((await none.state()).tab, "threads");
-    assert.ok(!await none.locator("#tab-potential").isVisible());
-    none.check();
 });

@@ -24,6 +24,10 @@ static const char *const names[GT_EVENT_KINDS] = {
     [GT_EVENT_QUEUE_PUT] = "queue-put",
     [GT_EVENT_BARRIER] = "barrier",
     [GT_EVENT_JOIN] = "join",
+    [GT_EVENT_FLAG_SET] = "flag-set",
+    [GT_EVENT_FLAG_SEEN] = "flag-seen",
+    [GT_EVENT_TOKEN_TAKEN] = "token-taken",
+    [GT_EVENT_TOKEN_GIVEN] = "token-given",
 };
 
 static void print_event(const struct gt_event *event)

@@ -6,10 +6,13 @@
 CDLL. Of the pairs whose name begins with "python", `hold` is threads that compute in Python and
 `release` is processes that do. Prints the nanoseconds that it took, start-up left out.
 """
+import asyncio
 import concurrent.futures
 import ctypes
+import multiprocessing.pool
 import os
 import queue
+import socket
 import sys
 import threading
 import time
@@ -190,6 +193,109 @@ def signalled():
     run([(tell,)], [(hear,)])
 
 
+def late():
+    """Here who listens is slower: all has long been said when he asks."""
+    ready = [threading.Event() for _ in range(8)]
+
+    def tell():
+        for event in ready:
+            burn(25)
+            event.set()
+
+    def hear():
+        for event in ready:
+            event.wait()
+            burn(50)
+    run([(tell,)], [(hear,)])
+
+
+def counted():
+    """Four want to, two may at a time."""
+    gate = threading.Semaphore(2)
+
+    def work():
+        with gate:
+            sleep(50)
+        compute(3)
+    run(*[[(work,)] * 3 for _ in range(4)])
+
+
+def rounds():
+    """A pool is filled again when all its jobs are done."""
+    with concurrent.futures.ThreadPoolExecutor(2) as executor:
+        for _ in range(5):
+            list(executor.map(burn, [40, 30, 50]))
+            compute(20)
+
+
+def chained():
+    """Jobs that wait for the results of others."""
+    with concurrent.futures.ThreadPoolExecutor(4) as executor:
+        def after(future, ms):
+            future.result()
+            burn(ms)
+        first = executor.submit(burn, 60)
+        second, third = (executor.submit(after, first, ms) for ms in (40, 80))
+        for last in executor.submit(after, second, 60), executor.submit(after, third, 30):
+            last.result()
+
+
+def thread_pool():
+    with multiprocessing.pool.ThreadPool(3) as pool:
+        pool.map(burn, [20, 45, 30, 45, 25, 40, 45, 20, 45], chunksize=1)
+
+
+def loop():
+    """Coroutines that hand their work to threads, one piece after another."""
+    async def one(ms):
+        for _ in range(4):
+            await asyncio.get_event_loop().run_in_executor(None, burn, ms)
+            compute(5)
+
+    async def all_of_them():
+        await asyncio.gather(one(40), one(30), one(20))
+    asyncio.run(all_of_them())
+
+
+def ticking_loop():
+    """The same loop has timers."""
+    async def tick():
+        for _ in range(20):
+            await asyncio.sleep(0.015)
+            compute(1)
+
+    async def all_of_them():
+        executed = [asyncio.get_event_loop().run_in_executor(None, burn, 200) for _ in range(2)]
+        await asyncio.gather(tick(), *executed)
+    asyncio.run(all_of_them())
+
+
+def sockets():
+    """What one computes is sent to the other, who computes on."""
+    ours, theirs = socket.socketpair()
+
+    def client():
+        for _ in range(8):
+            burn(25)
+            ours.send(b"x")
+
+    def server():
+        for _ in range(8):
+            theirs.recv(1)
+            burn(40)
+    run([(client,)], [(server,)])
+
+
+def daemon():
+    """Another thread computes as long as there is a program."""
+    def spin():
+        while True:
+            compute(1)
+    threading.Thread(target=spin, daemon=True).start()
+    for _ in range(8):
+        burn(40)
+
+
 def python(*sizes):
     """In Python alone: threads, or processes."""
     if HOLD:
@@ -216,8 +322,8 @@ def python_lopsided():
 
 PAIRS = {function.__name__: function for function in (
     sleepers, burners, crowd, unbalanced, beside, naps, main_too, feeder, bounded, pool,
-    sleeping_pool, stages, locked, barrier, signalled, python_pair, python_crowd,
-    python_lopsided)}
+    sleeping_pool, stages, locked, barrier, signalled, late, counted, rounds, chained, thread_pool,
+    loop, ticking_loop, sockets, daemon, python_pair, python_crowd, python_lopsided)}
 
 if __name__ == "__main__":
     began = time.perf_counter()

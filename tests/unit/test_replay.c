@@ -209,6 +209,25 @@ static void test_events(void **state)
     (void)state;
 }
 
+/* Two wait in line for what comes at 30, one of them for 10 only. */
+static void test_event_with_a_limit(void **state)
+{
+    struct gt_replay *replay = begin(3);
+    uint32_t event = gt_replay_add_event(replay, 1);
+
+    add(replay, 0, GT_REPLAY_AWAIT, (int)event, 10);
+    add(replay, 0, GT_REPLAY_SLEEP, NONE, 5);
+    add(replay, 1, GT_REPLAY_AWAIT, (int)event, 0);
+    add(replay, 1, GT_REPLAY_SLEEP, NONE, 5);
+    add(replay, 2, GT_REPLAY_SLEEP, NONE, 30);
+    add(replay, 2, GT_REPLAY_SIGNAL, (int)event, 0);
+    assert_int_equal(run(replay, &one_core), 35);
+    gt_replay_thread_at(replay, 1)->counts = gt_replay_thread_at(replay, 2)->counts = false;
+    assert_int_equal(run(replay, &one_core), 15);
+    gt_replay_release(replay);
+    (void)state;
+}
+
 static void test_locks(void **state)
 {
     struct gt_replay *replay = begin(2);
@@ -433,6 +452,7 @@ int main(void)
         cmocka_unit_test(test_convoy),
         cmocka_unit_test(test_barging),
         cmocka_unit_test(test_events),
+        cmocka_unit_test(test_event_with_a_limit),
         cmocka_unit_test(test_locks),
         cmocka_unit_test(test_jobs_are_done_by_who_is_free),
         cmocka_unit_test(test_queue),

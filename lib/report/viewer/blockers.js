@@ -95,9 +95,8 @@ export function nameInCalls(model, row) {
 export class Blockers {
   /** `find` goes to the calls of a row's function. */
   constructor(model, summary, find) {
-    this.model = model;
-    this.find = find;
-    this.given = [...summary.blockers ?? []].sort((a, b) => b.waiting_ns - a.waiting_ns);
+    Object.assign(this, {model, find});
+    this.given = [...summary.blockers].sort((a, b) => b.waiting_ns - a.waiting_ns);
     this.traced = model.functions.length > 0 &&
       model.gils.some((gil) => gil.waitSpans.count > 0);
   }
@@ -116,8 +115,8 @@ export class Blockers {
     if (rows.length === 0)
       return [make("p.hint", "No thread waited for another here.")];
     const scope = range && !measures ? "Of the whole run. " : "";
-    return [make("p.hint", `${scope}What the holder of the GIL was doing ` +
-                 "while other threads waited for it. A click finds the function’s calls."),
+    return [make("p.hint", `${scope}What the holder of the GIL was doing while others waited. ` +
+                 "A click finds the function’s calls."),
       makeTable("list blockers", BLOCKER_TITLES, BLOCKER_TEXTS,
                 rows.slice(0, MOST_FUNCTIONS).flatMap((row) => this.rows(row)))];
   }
@@ -131,7 +130,7 @@ export class Blockers {
   }
 
   row(row) {
-    const kind = BLOCKER_KINDS[row.kind] ?? nameText(row.kind ?? "");
+    const kind = BLOCKER_KINDS[row.kind];
     return make("tr", {title: row.sentence ? nameText(row.sentence) : undefined,
                        onclick: () => this.find(row)},
       make("td.text.where", make("button.link",

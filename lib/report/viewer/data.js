@@ -176,8 +176,7 @@ function framesOf([name, up, self], {frames}, first) {
 
 /** What the page holds besides spans; throws when it is missing or of another version. */
 export function readNames(text) {
-  const names = {functions: [], counters: [], flames: [], frames: [], states: [], texts: [],
-                 ...JSON.parse(text)};
+  const names = JSON.parse(text);
   if (names.schema !== 1)
     throw new Error(`the page's data is of version ${names.schema}, this viewer reads 1`);
   for (const thread of names.threads)
@@ -189,7 +188,7 @@ export function readNames(text) {
     counter.values = new Rows(counter.samples, SAMPLES);
   for (const flame of names.flames)
     flame.values = new Rows(flame.nodes, FRAMES);
-  names.marks = new Rows(names.marks ?? 0, MARKS);
+  names.marks = new Rows(names.marks, MARKS);
   for (const gil of names.gils) {
     gil.holdSpans = new Rows(gil.holds, SPANS);
     gil.waitSpans = new Rows(gil.waits, SPANS);

@@ -1,8 +1,9 @@
 // The trace as Chrome Trace Event JSON, made in the page: to save, or to hand to Perfetto.
 
-import {make, nextTurn} from "./dom.js";
+import {byId, make, nextTurn} from "./dom.js";
 
 const PART_CHARACTERS = 1 << 20;
+const MOST_SPANS_AS_TEXT = 2e6;
 const PERFETTO = "https://ui.perfetto.dev";
 
 function microseconds(ns) {
@@ -145,29 +146,42 @@ function* allEvents(model) {
   yield metadata("trace_config", 0, 0, {name: "giltracer"});
 }
 
-/** The trace as a Blob; gives way to the page while it works. The summary is JSON already: its
- * largest numbers would not outlive being read. */
-async function traceBlob(model, summary) {
-  const parts = [];
+/** Is it more than a browser holds as text? */
+export function isLarge({gils, threads}) {
+  const spans = [...gils.flatMap((gil) => [gil.holdSpans, gil.waitSpans]),
+                 ...threads.flatMap((thread) => [thread.stateSpans, thread.callSpans])];
+  return spans.reduce((sum, each) => sum + (each?.count ?? 0), 0) > MOST_SPANS_AS_TEXT;
+}
+
+/** The trace as a Blob, perhaps gzipped; gives way to the page while it works. The summary is
+ * JSON already: its largest numbers would not outlive being read. */
+export async function traceBlob(model, summary, gzipped) {
+  const {readable, writable} = gzipped ? new CompressionStream("gzip") : new TransformStream();
+  const blob = new Response(readable).blob();
+  const writer = writable.getWriter(), encoder = new TextEncoder();
   let text = '{"displayTimeUnit":"ms","traceEvents":[\n', separator = "";
   for (const event of allEvents(model)) {
     text += separator + event;
     separator = ",\n";
     if (text.length >= PART_CHARACTERS) {
-      parts.push(new Blob([text])); // lets go of the text
-      text = "";
+      await writer.write(encoder.encode(text));
       await nextTurn();
+      text = "";
     }
   }
-  text += `\n],"giltracer":${summary}}\n`;
-  return new Blob([...parts, text], {type: "application/json"});
+  await writer.write(encoder.encode(`${text}\n],"giltracer":${summary}}\n`));
+  await writer.close();
+  return blob;
 }
 
 export async function saveJson(model, summary) {
-  const url = URL.createObjectURL(await traceBlob(model, summary));
+  const large = isLarge(model), status = byId("status");
+  Object.assign(status, {textContent: "Writing…", hidden: false});
+  const href = URL.createObjectURL(await traceBlob(model, summary, large));
+  status.hidden = true;
   const file = location.pathname.split("/").at(-1).replace(/\.html?$/, "") || "giltracer";
-  make("a", {href: url, download: `${decodeURIComponent(file)}.json`}).click();
-  setTimeout(() => URL.revokeObjectURL(url), 60000);
+  make("a", {href, download: `${decodeURIComponent(file)}.json${large ? ".gz" : ""}`}).click();
+  setTimeout(() => URL.revokeObjectURL(href), 60000);
 }
 
 /** Hand the trace to Perfetto's page, in a new window: it answers PING when it is ready. */
@@ -175,7 +189,7 @@ export async function openInPerfetto(model, summary, title) {
   const perfetto = window.open(PERFETTO, "_blank");
   if (!perfetto)
     return;
-  const buffer = await (await traceBlob(model, summary)).arrayBuffer();
+  const buffer = await (await traceBlob(model, summary, isLarge(model))).arrayBuffer();
   const ping = setInterval(() => perfetto.postMessage("PING", PERFETTO), 200);
   setTimeout(() => clearInterval(ping), 60000);
   window.addEventListener("message", function listen(event) {

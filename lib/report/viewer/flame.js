@@ -118,7 +118,7 @@ export function* innermost(calls, tracks, from, to, outside, open) {
 }
 
 /** The same with functions for nodes, -1 outside. */
-export function innermostCalls(calls, from, to, tracks = null) {
+export function innermostCalls(calls, from, to, tracks) {
   return innermost(calls, tracks, from, to, -1, (parent, called) => called);
 }
 

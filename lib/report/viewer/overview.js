@@ -72,8 +72,8 @@ export class Overview {
 
   /** The load of the GIL that was contended most, and what the curve's height means. */
   label(most) {
-    const [busiest] = [...this.load ?? []].sort((a, b) => b.contended - a.contended);
-    const seen = this.gils.length > 0, which = this.load?.length > 1 ? "busiest GIL " : "";
+    const [busiest] = [...this.load].sort((a, b) => b.contended - a.contended);
+    const seen = this.gils.length > 0, which = this.load.length > 1 ? "busiest GIL " : "";
     const held = this.partial ? "holds that were " : `held ${percentText(busiest?.held, 1)}%, `;
     const waiting = seen ? "and how many wait" : "asleep for the GIL";
     const texts = {

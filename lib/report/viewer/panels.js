@@ -8,7 +8,6 @@ import {CUT_END, CUT_START} from "./data.js";
 import {countBelow} from "./lod.js";
 import {endOfHold, holdersDuring, mainHold, rankEntries, sumOf, waitersDuring} from "./select.js";
 
-const SWITCH_INTERVAL_NS = 5e6; // CPython's default
 const MOST_DOINGS = 3;          // functions told of each holder
 const MOST_HOLDERS = 12;
 
@@ -37,7 +36,7 @@ function holdSelection(gil, id) {
 export class Details {
   /** `load`: the summary's, for the switch intervals. */
   constructor(model, view, load) {
-    Object.assign(this, {model, view, load: load ?? []});
+    Object.assign(this, {model, view, load});
   }
 
   show() {
@@ -174,7 +173,7 @@ export class Details {
   ending(selection, gil) {
     if (selection.flags & CUT_END)
       return [make("p", "Its release was not recorded.")];
-    const interval = this.load[gil.index]?.switch_interval_ns ?? SWITCH_INTERVAL_NS;
+    const interval = this.load[gil.index].switch_interval_ns;
     const {waiting, next} = endOfHold(gil, selection, interval);
     const words = this.endingWords(selection, gil, waiting, interval);
     const parts = [make("p", {id: "ending"}, ...words)];

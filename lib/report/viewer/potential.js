@@ -20,9 +20,8 @@ function reasonText({reason, replayed_ns: replayed, recorded_ns: recorded}) {
 
 function estimateRow(estimate, find) {
   const {function: name, file, by_cores: byCores, sentence} = estimate;
-  const known = name !== null;
-  return make("tr", {title: sentence, onclick: known ? () => find(estimate) : null},
-    make("td.text", ...known
+  return make("tr", {title: sentence, onclick: name === null ? null : () => find(estimate)},
+    make("td.text", ...name !== null
       ? [make("button.link", make("bdi", nameText(name))), " released the GIL"]
       : [CONDITIONS[estimate.if] ?? nameText(estimate.if)]),
     textCell(placeText(estimate), nameText(file ?? "")),

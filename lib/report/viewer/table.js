@@ -44,9 +44,9 @@ export class ThreadTable {
 
   /** [{gil, rows, …}]: from the JSON for the whole run, measured for a range. */
   whole() {
-    const gils = this.summary.gils ?? [];
+    const {gils} = this.summary;
     return gils.length === 0 ? this.stateBlocks(0, Infinity) : gils.map((gil) => ({
-      ...gil, gil: this.model.gils[gil.index] ?? null,
+      ...gil, gil: this.model.gils[gil.index],
       rows: gil.threads.map((row) => this.complete(row, this.model.gils[gil.index])),
     }));
   }
@@ -60,8 +60,8 @@ export class ThreadTable {
 
   /** Without the GIL's events: what the states tell, of each process. */
   stateBlocks(from, to) {
-    const threads = (this.summary.threads ?? [])
-      .filter(({thread}) => this.model.threads[thread]?.stateTracks)
+    const threads = this.summary.threads
+      .filter(({thread}) => this.model.threads[thread].stateTracks)
       .map((row) => ({...row, start_ns: Math.max(from, row.start_ns),
                       end_ns: Math.min(to, row.end_ns)}))
       .filter((row) => row.end_ns > row.start_ns).map((row) => this.complete(row, null));
@@ -182,15 +182,13 @@ export class ThreadTable {
   }
 
   row(row, gil) {
-    const lane = this.model.threads[row.thread]
-      ? laneOf(this.model, row.thread, gil?.index ?? null) : null;
-    const select = () => lane && this.view.set({selection: threadSelection(lane)});
-    const cells = this.columns.slice(1).map((column) => this.cell(column, row));
+    const lane = laneOf(this.model, row.thread, gil?.index ?? null);
+    const select = () => this.view.set({selection: threadSelection(lane)});
     return make("tr", {"data-thread": row.thread, "data-gil": gil?.index, onclick: select},
       make("td.text", make("button.link",
-        ...threadLabel(this.theme.ownerColor(lane?.color ?? -1), nameText(row.label),
+        ...threadLabel(this.theme.ownerColor(lane.color), nameText(row.label),
                        `${row.main ? "★ " : ""}${row.tid}`))),
-      ...cells);
+      ...this.columns.slice(1).map((column) => this.cell(column, row)));
   }
 
   cell([key, , , share], row) {

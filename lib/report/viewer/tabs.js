@@ -24,14 +24,14 @@ const TABS = Object.keys(TITLES);
 export class Tabs {
   /** `search` looks for a text among threads and functions. */
   constructor(model, view, summary, search) {
-    Object.assign(this, {model, view, counters: summary.counters ?? [], turn: 0,
+    Object.assign(this, {model, view, counters: summary.counters, turn: 0,
                          potential: summary.potential});
     this.build(view);
     this.find = (row) => search(nameInCalls(model, row));
     this.flame = new FlameGraph(model, byId("panel-flame"), view);
     this.blockers = new Blockers(model, summary, this.find);
     const present = {counters: this.counters.length > 0, flame: this.flame.present,
-                     blockers: this.blockers.present, potential: this.potential};
+                     blockers: this.blockers.present};
     for (const [tab, has] of Object.entries(present))
       byId(`tab-${tab}`).hidden = !has;
     this.shown = null; // tab and range whose content is there

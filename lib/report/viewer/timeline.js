@@ -12,6 +12,7 @@ const BAR_INSET = 3;     // CSS pixels above and below a bar
 const LABEL_PIXELS = 44; // a narrower box has no text
 const RULER_HEIGHT = 24;
 const MARK_PIXELS = 4;   // half a mark's width
+const MOST_IN_VIEW = 2000; // spans of a lane that are looked at for texts
 
 function sizeCanvas(canvas, width, height, ratio) {
   const w = Math.max(1, Math.round(width * ratio)), h = Math.max(1, Math.round(height * ratio));
@@ -284,7 +285,7 @@ export class Timeline {
   /** Spans in view, sorted by `start`, `first` in front; none where they are too many for texts. */
   eachInView({start}, first, act) {
     const last = countBelow(start, this.view.to, first);
-    for (let i = first; i < last && last - first <= this.width / 8; i++)
+    for (let i = first; i < last && last - first <= MOST_IN_VIEW; i++)
       act(i);
   }
 

@@ -1,5 +1,4 @@
-// The verdict in sentences, and what ran. All of it is the summary's: nothing is computed
-// here that the JSON does not say.
+// The verdict in sentences, and what ran: all of it as the summary says.
 
 import {byId, make} from "./dom.js";
 import {countText, durationText, nameText, percentText} from "./format.js";
@@ -20,7 +19,7 @@ const GIL_SOURCES = {cond: "probes of libc", futex: "futex calls",
 
 /** Where what came from. */
 function sources({run, gils, sched, functions}) {
-  const gil = run.gil_source ?? GIL_SOURCES[gils?.[0]?.source];
+  const gil = run.gil_source ?? GIL_SOURCES[gils[0]?.source];
   const called = run.function_source ?? (functions ? "a trace" : null);
   return [gil && `GIL: ${gil}`, called && `functions: ${called}`,
           sched && `states: ${sched.reasons ? "scheduler tracepoints" : "switch records"}`]
@@ -29,11 +28,11 @@ function sources({run, gils, sched, functions}) {
 
 /** What recording cost the program, an estimate. */
 function costText({cost, run}) {
-  if (typeof cost?.total_ns !== "number")
+  if (cost.total_ns === null)
     return null;
   const parts = [[cost.gil_events, cost.gil_event_ns, "GIL events"],
                  [cost.calls, cost.call_ns, "calls"]]
-    .filter(([count, ns]) => count > 0 && typeof ns === "number")
+    .filter(([count, ns]) => count > 0 && ns !== null)
     .map(([count, ns, what]) => `${countText(count)} ${what} at ${durationText(ns)}`);
   return `about ${durationText(cost.total_ns)}, ${
     percentText(cost.total_ns, run.wall_ns)}% of the run (${parts.join(", ")})`;
@@ -49,7 +48,7 @@ function runFacts(summary) {
     ["Ended with", ending(run)],
     ["Sources", sources(summary)],
     ["Recording cost", costText(summary)],
-    ["Events", quality?.events > 0 && countText(quality.events)],
+    ["Events", quality.events > 0 && countText(quality.events)],
     ["Host", run.host],
   ].filter(([, text]) => text);
 }
@@ -67,21 +66,19 @@ function defectList(quality) {
 }
 
 export function showVerdict(summary) {
-  summary.run ??= {};
   const {argv} = summary.run;
-  if (argv?.length > 0) {
+  if (argv.length > 0) {
     const command = commandText(argv);
     Object.assign(byId("command"), {textContent: command, title: command});
     document.title = `${command} – giltracer`;
   }
-  const [first, ...rest] = summary.findings?.length ? summary.findings
-    : ["The GIL was not recorded."];
+  const [first, ...rest] = summary.findings;
   byId("headline").textContent = nameText(first);
   byId("findings").replaceChildren(...rest.map((text) => make("li", nameText(text))));
   byId("facts").replaceChildren(...runFacts(summary).map(([name, text]) =>
     make("div", make("dt", name), make("dd", {title: nameText(text)}, nameText(text)))));
-  const defects = defectList(summary.quality ?? {});
+  const defects = defectList(summary.quality);
   byId("defects").hidden = defects.length === 0;
   byId("defect-list").replaceChildren(...defects);
-  byId("generator").textContent = summary.generator ?? "giltracer";
+  byId("generator").textContent = summary.generator;
 }
