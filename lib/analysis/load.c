@@ -88,10 +88,11 @@ int gt_load_finish(struct gt_load *load)
 {
     size_t count = load->latencies.count;
     int64_t *memory = calloc(2 * count + 1, sizeof(*memory)), longest_ns = 0;
-    int64_t *sorted = memory, *other = memory + count;
+    int64_t *sorted = memory, *other;
 
     if (!memory)
         return -1;
+    other = memory + count;
     for (size_t i = 0; i < count; i++) {
         sorted[i] = *(int64_t *)gt_chunks_at(&load->latencies, i);
         longest_ns = sorted[i] > longest_ns ? sorted[i] : longest_ns;
