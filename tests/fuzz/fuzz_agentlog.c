@@ -11,6 +11,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 enum {
@@ -73,15 +74,25 @@ static void check_events(struct gt_agentlog *log)
         must(event.text && event.comm && event.time_ns >= 0, "an event of nothing");
 }
 
+static char *dir;
+
+static void remove_dir(void)
+{
+    gt_fs_remove_tree(dir, NULL);
+    free(dir);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const struct gt_run_info info = {
         .exit_status = -1, .started_unix_ns = -1, .root_pid = -1, .gil_enabled = true};
-    static char *dir;
     struct gt_report *report;
     struct gt_agentlog *log;
 
-    must(dir || (dir = gt_fs_private_dir(NULL)), "no folder");
+    if (!dir) {
+        dir = gt_fs_private_dir(NULL);
+        must(dir && atexit(remove_dir) == 0, "no folder");
+    }
     write_logs(dir, data, size);
     log = open_log(dir);
     if (!log)
