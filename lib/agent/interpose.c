@@ -121,8 +121,11 @@ static inline void record(enum gt_wire_kind kind, uint64_t value)
     if (self) {
         uint64_t ticks = gt_agent_ticks_in_order();
 
+        /* First: where its time is up, a thread loses its CPU as it asks for its CPU time, and
+         * what it is about to do has not happened then. */
+        if (gt_agent_usage_if_due(self, ticks, 1))
+            ticks = gt_agent_ticks_in_order();
         gt_agent_put(self, ticks, GT_WIRE_WORD(kind, value));
-        gt_agent_usage_if_due(self, ticks, 1);
         if (GT_AGENT_UNLIKELY(gt_agent_profiling) && kind == GT_WIRE_SIGNAL)
             gt_agent_profile_thread(self);
         name_due = GT_AGENT_UNLIKELY(self->signals < NAME_SIGNALS) && wants_name(self, kind);

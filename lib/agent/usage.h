@@ -15,12 +15,15 @@ enum { GT_AGENT_CALL_GAPS = 16 };
 /* Note a reading, taken at `ticks`. */
 void gt_agent_usage_note(struct gt_agent_thread *self, uint64_t ticks);
 
-/* The same, when the last one is at least `gaps` short times ago. */
-static inline void gt_agent_usage_if_due(struct gt_agent_thread *self, uint64_t ticks,
+/* The same, when the last one is at least `gaps` short times ago. True when it took one. */
+static inline bool gt_agent_usage_if_due(struct gt_agent_thread *self, uint64_t ticks,
                                          unsigned gaps)
 {
-    if (GT_AGENT_UNLIKELY(ticks - self->usage_ticks > gaps * gt_agent_short_ticks))
+    bool due = GT_AGENT_UNLIKELY(ticks - self->usage_ticks > gaps * gt_agent_short_ticks);
+
+    if (due)
         gt_agent_usage_note(self, ticks);
+    return due;
 }
 
 #endif
