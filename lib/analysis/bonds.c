@@ -168,18 +168,10 @@ bool gt_bonds_died_waiting(const struct gt_timeline *timeline, uint32_t thread)
 
     for (uint32_t i = 0; i < timeline->gils.count; i++) {
         const struct gt_chunks *waits = &gt_gil_at(timeline, i)->waits;
-        size_t low = 0, high = waits->count;
+        size_t at = gt_chunks_first_from(waits, 0, offsetof(struct gt_span, end_ns), end_ns);
 
-        while (low < high) {
-            size_t middle = low + (high - low) / 2;
-
-            if (gt_span_at(waits, middle)->end_ns >= end_ns)
-                high = middle;
-            else
-                low = middle + 1;
-        }
-        for (; low < waits->count && gt_span_at(waits, low)->end_ns == end_ns; low++)
-            if (gt_span_at(waits, low)->thread == thread)
+        for (; at < waits->count && gt_span_at(waits, at)->end_ns == end_ns; at++)
+            if (gt_span_at(waits, at)->thread == thread)
                 return true;
     }
     return false;
@@ -271,35 +263,17 @@ static bool is_asleep(const struct gt_state_span *span)
 /* The sleep that ended by being woken then; NULL: it was none, or it was for the GIL. */
 static const struct gt_state_span *sleep_until(const struct gt_sched *sched, int64_t time_ns)
 {
-    size_t low = 0, high = sched->spans.count;
-    const struct gt_state_span *span;
+    size_t at =
+        gt_chunks_first_from(&sched->spans, 0, offsetof(struct gt_state_span, end_ns), time_ns);
+    const struct gt_state_span *span =
+        at < sched->spans.count ? gt_chunks_at(&sched->spans, at) : NULL;
 
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        span = gt_chunks_at(&sched->spans, middle);
-        if (span->end_ns >= time_ns)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    span = low < sched->spans.count ? gt_chunks_at(&sched->spans, low) : NULL;
     return span && span->end_ns == time_ns && is_asleep(span) ? span : NULL;
 }
 
 size_t gt_bonds_hold_after(const struct gt_chunks *holds, int64_t time_ns)
 {
-    size_t low = 0, high = holds->count;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (gt_span_at(holds, middle)->end_ns > time_ns)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return low;
+    return gt_chunks_first_after(holds, 0, offsetof(struct gt_span, end_ns), time_ns);
 }
 
 /* Who was made to give the GIL up waits until somebody has it, and is woken then. */

@@ -16,23 +16,16 @@ struct tally {
 static size_t first_hold_after(const struct gt_gil *gil, size_t near, int64_t time_ns)
 {
     enum { SOON = 8 };
-    size_t low = 0, high = gil->holds.count;
+    size_t low = 0;
 
-    if (near < high && (near == 0 || gt_span_at(&gil->holds, near - 1)->end_ns <= time_ns)) {
+    if (near < gil->holds.count &&
+        (near == 0 || gt_span_at(&gil->holds, near - 1)->end_ns <= time_ns)) {
         low = near;
-        for (size_t i = 0; i < SOON && low < high; i++, low++)
+        for (size_t i = 0; i < SOON && low < gil->holds.count; i++, low++)
             if (gt_span_at(&gil->holds, low)->end_ns > time_ns)
                 return low;
     }
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (gt_span_at(&gil->holds, middle)->end_ns > time_ns)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return low;
+    return gt_chunks_first_after(&gil->holds, low, offsetof(struct gt_span, end_ns), time_ns);
 }
 
 /* A waiter's waits come in the order of time. */

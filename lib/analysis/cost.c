@@ -60,22 +60,6 @@ static const struct gt_call_span *call_at(const struct gt_calls *calls, size_t i
     return gt_chunks_at(&calls->spans, index);
 }
 
-/* The first call of a thread that begins at or after `time_ns`. */
-static size_t first_call(const struct gt_calls *calls, int64_t time_ns)
-{
-    size_t low = 0, high = calls->spans.count;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (call_at(calls, middle)->start_ns < time_ns)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 static bool is_within(const struct gt_span *span, int64_t time_ns)
 {
     return time_ns >= span->start_ns && time_ns <= span->end_ns;
@@ -84,7 +68,8 @@ static bool is_within(const struct gt_span *span, int64_t time_ns)
 /* How many calls and returns a hold has in it; too many to matter: NEIGHBOURS or more. */
 static int events_within(const struct gt_calls *calls, const struct gt_span *hold)
 {
-    size_t first = first_call(calls, hold->start_ns);
+    size_t first = gt_chunks_first_from(
+        &calls->spans, 0, offsetof(struct gt_call_span, start_ns), hold->start_ns);
     int events = 0;
 
     for (size_t i = first; i < calls->spans.count && i < first + NEIGHBOURS; i++) {
@@ -159,20 +144,13 @@ static uint32_t *gils_of_threads(const struct gt_timeline *timeline)
 static bool is_undisturbed(const struct gt_gil *gil, uint32_t thread,
                            const struct gt_call_span *call)
 {
-    size_t low = 0, high = gil->holds.count;
+    size_t next = gt_chunks_first_after(&gil->holds, 0, offsetof(struct gt_span, start_ns),
+                                        call->start_ns);
     const struct gt_span *hold;
 
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (gt_span_at(&gil->holds, middle)->start_ns <= call->start_ns)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    if (low == 0)
+    if (next == 0)
         return false;
-    hold = gt_span_at(&gil->holds, low - 1);
+    hold = gt_span_at(&gil->holds, next - 1);
     return hold->thread == thread && hold->end_ns >= call->end_ns;
 }
 

@@ -185,19 +185,12 @@ static const struct writing *last_writing(const struct pipes *pipes, uint32_t th
 /* Since when it waited for the GIL that it took then, else that time. */
 static int64_t waited_since(const struct gt_gil *gil, uint32_t thread, int64_t taken_ns)
 {
-    size_t low = 0, high = gil->waits.count;
+    size_t at =
+        gt_chunks_first_from(&gil->waits, 0, offsetof(struct gt_span, end_ns), taken_ns);
 
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (gt_span_at(&gil->waits, middle)->end_ns >= taken_ns)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    for (; low < gil->waits.count && gt_span_at(&gil->waits, low)->end_ns == taken_ns; low++)
-        if (gt_span_at(&gil->waits, low)->thread == thread)
-            return gt_span_at(&gil->waits, low)->start_ns;
+    for (; at < gil->waits.count && gt_span_at(&gil->waits, at)->end_ns == taken_ns; at++)
+        if (gt_span_at(&gil->waits, at)->thread == thread)
+            return gt_span_at(&gil->waits, at)->start_ns;
     return taken_ns;
 }
 

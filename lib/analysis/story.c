@@ -42,22 +42,16 @@ static int64_t taken_over_ns(const struct gt_span *hold, const struct gt_span *n
 static bool is_in_c(const struct gt_timeline *timeline, uint32_t thread, int64_t time_ns)
 {
     const struct gt_calls *calls = gt_calls_of(timeline, thread);
-    size_t low = 0, high = calls ? calls->spans.count : 0;
+    size_t next = calls
+                      ? gt_chunks_first_after(&calls->spans, 0,
+                                              offsetof(struct gt_call_span, start_ns), time_ns)
+                      : 0;
     const struct gt_call_span *span;
     const struct gt_called *called;
 
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        span = gt_chunks_at(&calls->spans, middle);
-        if (span->start_ns > time_ns)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    if (low == 0)
+    if (next == 0)
         return false;
-    span = gt_chunks_at(&calls->spans, low - 1);
+    span = gt_chunks_at(&calls->spans, next - 1);
     called = gt_chunks_at(&timeline->functions, span->function);
     return span->end_ns > time_ns && called->flags & GT_FUNCTION_C;
 }

@@ -1,5 +1,6 @@
 #include "base/chunks.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <bsd/stdlib.h>
@@ -62,4 +63,38 @@ void *gt_chunks_push(struct gt_chunks *list)
     if (chunk == 0 && list->count == list->last_room && grow_first(list))
         return NULL;
     return gt_chunks_at(list, list->count++);
+}
+
+static int64_t time_at(const struct gt_chunks *list, size_t index, size_t offset)
+{
+    return *(const int64_t *)((const unsigned char *)gt_chunks_at(list, index) + offset);
+}
+
+static size_t first(const struct gt_chunks *list, size_t low, size_t offset, int64_t time_ns,
+                    bool later)
+{
+    size_t high = list->count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int64_t there_ns = time_at(list, middle, offset);
+
+        if (there_ns > time_ns || (there_ns == time_ns && !later))
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
+size_t gt_chunks_first_from(const struct gt_chunks *list, size_t low, size_t offset,
+                            int64_t time_ns)
+{
+    return first(list, low, offset, time_ns, false);
+}
+
+size_t gt_chunks_first_after(const struct gt_chunks *list, size_t low, size_t offset,
+                             int64_t time_ns)
+{
+    return first(list, low, offset, time_ns, true);
 }

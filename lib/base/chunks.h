@@ -41,6 +41,16 @@ static inline void *gt_chunks_last(const struct gt_chunks *list)
     return list->count ? gt_chunks_at(list, list->count - 1) : NULL;
 }
 
+/*
+ * Of elements sorted by a time, the int64_t `offset` bytes into each: the index of the first
+ * one, from `low` on, whose time is `time_ns` or later, or later than it. The count when none
+ * is.
+ */
+size_t gt_chunks_first_from(const struct gt_chunks *list, size_t low, size_t offset,
+                            int64_t time_ns);
+size_t gt_chunks_first_after(const struct gt_chunks *list, size_t low, size_t offset,
+                             int64_t time_ns);
+
 /* Forget all elements from `count` on; keeps memory. */
 static inline void gt_chunks_truncate(struct gt_chunks *list, size_t count)
 {

@@ -143,18 +143,10 @@ static bool is_waiting(const struct gt_gil *gil, const struct wait_index *index,
 
 static bool is_holding(const struct gt_gil *gil, uint32_t thread, int64_t time_ns)
 {
-    size_t low = 0, high = gil->holds.count;
-    const struct gt_span *span;
+    size_t at =
+        gt_chunks_first_after(&gil->holds, 0, offsetof(struct gt_span, end_ns), time_ns);
+    const struct gt_span *span = at < gil->holds.count ? gt_span_at(&gil->holds, at) : NULL;
 
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (gt_span_at(&gil->holds, middle)->end_ns > time_ns)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    span = low < gil->holds.count ? gt_span_at(&gil->holds, low) : NULL;
     return span && span->thread == thread && span->start_ns <= time_ns;
 }
 

@@ -102,18 +102,8 @@ static int merge_lost(struct gt_timeline *timeline)
 
 size_t gt_first_lost_after(const struct gt_timeline *timeline, int64_t time_ns)
 {
-    size_t low = 0, high = timeline->lost.count;
-
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        const struct gt_lost_range *range = gt_chunks_at(&timeline->lost, middle);
-
-        if (range->end_ns > time_ns)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return low;
+    return gt_chunks_first_after(&timeline->lost, 0, offsetof(struct gt_lost_range, end_ns),
+                                 time_ns);
 }
 
 /* How much of [start, end] is in lost ranges. */

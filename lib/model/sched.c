@@ -258,18 +258,8 @@ int gt_sched_catch_up(struct gt_timeline *timeline)
 /* The first span that ends after `time_ns`. */
 static size_t first_after(const struct gt_sched *sched, int64_t time_ns)
 {
-    size_t low = 0, high = sched->spans.count;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        const struct gt_state_span *span = gt_chunks_at(&sched->spans, middle);
-
-        if (span->end_ns > time_ns)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return low;
+    return gt_chunks_first_after(&sched->spans, 0, offsetof(struct gt_state_span, end_ns),
+                                 time_ns);
 }
 
 static void mark_gil(struct gt_state_span *span)
