@@ -3,7 +3,6 @@
 #include "launch/insn.h"
 #include "launch/probes.h"
 
-#include <bsd/string.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,8 +44,9 @@ static const struct arguments *arguments_of(uint16_t machine)
     return machine == EM_X86_64 ? &x86_64 : machine == EM_AARCH64 ? &aarch64 : NULL;
 }
 
+/* Its event is called `event`, and `event`_`number` where that is not 0. */
 static struct gt_probe *add_probe(struct gt_probe_set *set, const char *path, uint64_t offset,
-                                  struct gt_error *err)
+                                  const char *event, unsigned number, struct gt_error *err)
 {
     struct gt_probe *probes = reallocarray(set->probes, set->count + 1, sizeof(*probes));
     struct gt_probe *probe;
@@ -64,6 +64,7 @@ static struct gt_probe *add_probe(struct gt_probe_set *set, const char *path, ui
         return NULL;
     }
     probe->offset = offset;
+    snprintf(probe->event, sizeof(probe->event), number ? "%s_%u" : "%s", event, number);
     set->count++;
     return probe;
 }
@@ -81,10 +82,9 @@ static int plan_libc_probe(struct gt_probe_set *set, const struct gt_elf *elf,
         return rc;
     length = gt_elf_read(elf, symbol.offset, code, sizeof(code));
     symbol.offset += gt_insn_cheapest(elf->header.e_machine, code, length);
-    probe = add_probe(set, elf->path, symbol.offset, err);
+    probe = add_probe(set, elf->path, symbol.offset, event, 0, err);
     if (!probe)
         return GT_ERR_MEMORY;
-    strlcpy(probe->event, event, sizeof(probe->event));
     probe->argument = arguments_of(elf->header.e_machine)->cond;
     return 0;
 }
@@ -99,10 +99,9 @@ static int plan_libc_return(struct gt_probe_set *set, const struct gt_elf *elf,
 
     if (rc < 0)
         return rc;
-    probe = add_probe(set, elf->path, symbol.offset, err);
+    probe = add_probe(set, elf->path, symbol.offset, event, 0, err);
     if (!probe)
         return GT_ERR_MEMORY;
-    strlcpy(probe->event, event, sizeof(probe->event));
     probe->on_return = true;
     probe->argument = "result=$retval:x32";
     return 0;
@@ -125,12 +124,12 @@ static int plan_futex_calls(struct gt_probe_set *set, const struct gt_elf *elf,
     if (count == 0 || count > MAX_CALLS)
         return gt_error_set(err, GT_ERR_NOT_FOUND, "%s of %s is not compiled in a known way",
                             function, elf->path);
-    for (size_t i = 0; i < count; i++) {
-        struct gt_probe *probe = add_probe(set, elf->path, symbol.offset + calls[i], err);
+    for (unsigned i = 0; i < count; i++) {
+        struct gt_probe *probe =
+            add_probe(set, elf->path, symbol.offset + calls[i], event, i, err);
 
         if (!probe)
             return GT_ERR_MEMORY;
-        snprintf(probe->event, sizeof(probe->event), i ? "%s_%zu" : "%s", event, i);
         probe->argument = arguments_of(elf->header.e_machine)->futex;
     }
     return 0;
@@ -215,15 +214,12 @@ static int take_function(void *context, const struct gt_elf_symbol *symbol)
         return gt_error_set(search->err, GT_ERR_FORMAT, "%s has too many clones of %s",
                             search->path, search->function);
     for (int on_return = 0; on_return <= (returns ? 1 : 0); on_return++) {
-        struct gt_probe *probe = add_probe(set, search->path, symbol->offset, search->err);
+        struct gt_probe *probe = add_probe(set, search->path, symbol->offset, search->function,
+                                           search->clones, search->err);
 
         if (!probe)
             return GT_ERR_MEMORY;
         probe->on_return = on_return;
-        strlcpy(probe->event, search->function, sizeof(probe->event));
-        if (search->clones > 0)
-            snprintf(probe->event, sizeof(probe->event), "%s_%u", search->function,
-                     search->clones);
     }
     search->clones++;
     return 0;
