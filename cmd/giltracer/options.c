@@ -456,7 +456,11 @@ int gt_cli_help(struct gt_buf *text)
         "\n"
         "Environment: GILTRACER_PERF names the perf program, GILTRACER_PERF_TIMEOUT the "
         "seconds\n"
-        "to wait for it (default 30), TMPDIR where recordings are kept meanwhile.\n";
+        "to wait for it (default 30), TMPDIR where recordings are kept meanwhile. "
+        "GILTRACER_CGROUP_ROOT\n"
+        "is for tests: a folder with proc/self/cgroup, proc/self/mountinfo and the groups that "
+        "they\n"
+        "name, to read CPU quotas from instead of the kernel's.\n";
 
     if (gt_buf_adds(text, head) || gt_options_help(gt_cli_table, text) ||
         gt_buf_adds(text, tail))

@@ -5,14 +5,12 @@
 #include "base/nstime.h"
 #include "launch/caps.h"
 #include "launch/counters.h"
-#include "launch/elf.h"
 #include "launch/interp.h"
 #include "launch/plan.h"
 #include "launch/probes.h"
 #include "launch/runtime.h"
 #include "launch/session.h"
 #include "launch/signals.h"
-#include "launch/tools.h"
 #include "folder.h"
 #include "judge.h"
 #include "outputs.h"
@@ -20,6 +18,7 @@
 #include "say.h"
 #include "script.h"
 #include "viztracer.h"
+#include "watch.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -31,10 +30,9 @@
 #include <uv.h>
 
 enum {
-    EXIT_OURS = 125,           /* giltracer failed before the target ran */
-    EXIT_NOT_EXECUTABLE = 126, /* the target could not be executed */
-    EXIT_NOT_FOUND = 127,      /* the target is not there */
-    EXIT_BREACHED = 3,         /* --fail-if, and the target itself succeeded */
+    EXIT_OURS = 125,      /* giltracer failed before the target ran */
+    EXIT_NOT_FOUND = 127, /* the target is not there */
+    EXIT_BREACHED = 3,    /* --fail-if, and the target itself succeeded */
     PERF_TIMEOUT_MS = 30000,
 };
 
@@ -50,6 +48,7 @@ struct run {
     struct gt_session_result result;
     struct gt_run_info info;
     struct gt_runtime runtime;
+    struct gt_watch watch;
     struct gt_judge *judge;
     bool last; /* of --repeat */
     bool reported;
@@ -253,10 +252,18 @@ static int on_data(void *context, const char *data, size_t length)
     return gt_report_feed(run->report, data, length, &run->report_error);
 }
 
+static void on_gate(void *context, int pid)
+{
+    struct run *run = context;
+
+    gt_watch_start(&run->watch, pid);
+}
+
 static void on_target_end(void *context)
 {
     struct run *run = context;
 
+    gt_watch_end(&run->watch, &run->info);
     run->info.exit_status = run->result.exit_status;
     run->info.term_signal = run->result.term_signal;
     run->info.root_pid = run->result.pid;
@@ -326,6 +333,8 @@ static void on_tick(void *context, enum gt_session_state state)
     char elapsed[32];
     struct stat st;
 
+    if (state == GT_SESSION_RUNNING)
+        gt_watch_look(&run->watch);
     if (run->cli->quiet || !gt_say_to_terminal())
         return;
     gt_duration_text(gt_now_ns() - run->started_ns, elapsed, sizeof(elapsed));
@@ -411,6 +420,7 @@ static int record(struct run *run, struct gt_error *err)
         .data_path = run->data_path,
         .perf_timeout_ms = perf_timeout_ms(),
         .on_data = on_data,
+        .on_gate = on_gate,
         .on_target_end = on_target_end,
         .on_recorded = start_removal,
         .on_tick = on_tick,
@@ -460,19 +470,6 @@ static void write_report(struct run *run)
         gt_outputs_write(&run->outputs, run->report, run->cli, &run->signals, &run->loop);
 }
 
-static int say_exec_failed(const char *program, int error)
-{
-    char *path = gt_tool_find(program);
-    char loader[PATH_MAX];
-
-    if (path && error == ENOENT && gt_elf_lacks_loader(path, loader, sizeof(loader)))
-        gt_say("cannot run %s: its loader %s is not here", program, loader);
-    else
-        gt_say("cannot run %s: %s", program, strerror(error));
-    free(path);
-    return error == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
-}
-
 /* The last words, and the exit status, of a session that is over. */
 static int conclude(struct run *run, int rc, const struct gt_error *err)
 {
@@ -481,7 +478,7 @@ static int conclude(struct run *run, int rc, const struct gt_error *err)
     for (size_t i = 0; i < result->warnings.count; i++)
         gt_say("%s", result->warnings.items[i]);
     if (result->exec_errno)
-        return say_exec_failed(run->plan.target.items[0], result->exec_errno);
+        return gt_say_exec_failed(run->plan.target.items[0], result->exec_errno);
     if (!result->target_ran) {
         gt_say("%s", err->message);
         return result->cancelled ? 128 + result->cancelled : EXIT_OURS;
@@ -540,6 +537,7 @@ static void release(struct run *run)
     free(run->data_path);
     free(run->agent_path);
     free(run->viztracer_path);
+    gt_watch_release(&run->watch);
     gt_session_result_release(&run->result);
     gt_plan_release(&run->plan);
     gt_interp_release(&run->interp);

@@ -1,8 +1,14 @@
 #include "script.h"
 
+#include "launch/elf.h"
+#include "launch/tools.h"
+#include "say.h"
+
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -30,4 +36,17 @@ int gt_script_check(const char *script, int *status, struct gt_error *err)
         return gt_error_set(err, GT_ERR_NOT_FOUND,
                             "%s is a folder without __main__.py: name a script", script);
     return 0;
+}
+
+int gt_say_exec_failed(const char *program, int error)
+{
+    char *path = gt_tool_find(program);
+    char loader[PATH_MAX];
+
+    if (path && error == ENOENT && gt_elf_lacks_loader(path, loader, sizeof(loader)))
+        gt_say("cannot run %s: its loader %s is not here", program, loader);
+    else
+        gt_say("cannot run %s: %s", program, strerror(error));
+    free(path);
+    return error == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
 }

@@ -1,4 +1,4 @@
-/* The script that is to run, before anything is set up for it. */
+/* What is to run: checked before anything is set up for it, and why it did not run. */
 #ifndef GILTRACER_SCRIPT_H
 #define GILTRACER_SCRIPT_H
 
@@ -7,5 +7,8 @@
 /* What python would say only later: missing (`status` 127), not readable or no program
  * (126). */
 int gt_script_check(const char *script, int *status, struct gt_error *err);
+
+/* The program could not be executed (`error`, an errno): say why. Returns the exit status. */
+int gt_say_exec_failed(const char *program, int error);
 
 #endif

@@ -15,6 +15,7 @@ enum {
     PERF_CONTROL_FD = 3, /* perf's ends of the control pipes, in perf */
     PERF_ACK_FD = 4,
     TICK_MS = 500,
+    FIRST_TICK_MS = 50,
     GRACE_MS = 2000,
     SIGNAL_QUEUE = 32,
 };
@@ -249,6 +250,10 @@ static enum gt_session_state open_gate(struct session *session)
     struct timespec now;
 
     uv_timer_stop(&session->deadline);
+    if (session->spec->on_gate)
+        session->spec->on_gate(session->spec->context, session->target.child.pid);
+    if (session->spec->on_tick)
+        uv_timer_start(&session->ticker, on_tick, FIRST_TICK_MS, TICK_MS);
     clock_gettime(CLOCK_REALTIME, &now);
     session->result->started_unix_ns = now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
     session->result->target_ran = gt_target_let_go(&session->target);
@@ -472,8 +477,6 @@ static void init_timers(struct session *session)
     uv_timer_init(session->loop, &session->ticker);
     session->deadline.data = session->ticker.data = session;
     session->timers_open = 2;
-    if (session->spec->on_tick)
-        uv_timer_start(&session->ticker, on_tick, TICK_MS, TICK_MS);
 }
 
 static void close_all(struct session *session)

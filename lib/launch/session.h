@@ -35,12 +35,14 @@ struct gt_session_spec {
     const struct gt_plan *plan;
     const struct gt_inherited *inherited;
     struct gt_signals *signals;
-    const char *data_path;                /* where perf.data goes */
-    uint64_t perf_timeout_ms;             /* for perf to get ready, and to write its rest */
-    gt_child_data_fn on_data;             /* perf script's text, while converting */
-    void (*on_target_end)(void *context); /* exit status and pid are known; may be NULL */
+    const char *data_path;                   /* where perf.data goes */
+    uint64_t perf_timeout_ms;                /* for perf to get ready, and to write its rest */
+    gt_child_data_fn on_data;                /* perf script's text, while converting */
+    void (*on_gate)(void *context, int pid); /* the target is about to run; may be NULL */
+    void (*on_target_end)(void *context);    /* exit status and pid are known; may be NULL */
     void (*on_recorded)(void *context); /* perf record is gone: probes are free; may be NULL */
-    void (*on_tick)(void *context, enum gt_session_state state); /* every 500 ms; may be NULL */
+    /* 50 ms after the start, then every 500 ms; may be NULL */
+    void (*on_tick)(void *context, enum gt_session_state state);
     void *context;
 };
 

@@ -229,11 +229,15 @@ int gt_findings_make(struct gt_report *report)
              ? gt_verdict_say(report)
              : say_without_gil(report, &text);
     if (rc == 0)
+        rc = gt_machine_say_of_waiting(report);
+    if (rc == 0)
         rc = say_end(report, &text);
     if (rc == 0 && gt_potential_say(report, &text))
         rc = add(report, &text, !text.length);
     if (rc == 0)
         rc = say_futex(report, &text);
+    if (rc == 0)
+        rc = gt_machine_say(report);
     if (rc == 0)
         rc = say_ready_holding(report, &text);
     if (rc == 0)

@@ -6,6 +6,7 @@
 #include "analysis/blockers.h"
 #include "analysis/contention.h"
 #include "analysis/cost.h"
+#include "analysis/crowd.h"
 #include "analysis/potential.h"
 #include "base/strvec.h"
 #include "model/timeline.h"
@@ -41,6 +42,7 @@ struct gt_report {
     struct gt_contention *contentions; /* by GIL; NULL before _finish */
     struct gt_blockers *blockers;      /* the same */
     struct gt_cost cost;
+    struct gt_crowd crowd;
     struct gt_potential potential;
     const struct gt_metrics *metrics; /* of several runs; NULL: none were taken */
     struct gt_strvec findings;        /* sentences, valid UTF-8, safe for a terminal */
@@ -53,6 +55,12 @@ int gt_findings_make(struct gt_report *report);
  */
 int gt_verdict_say(struct gt_report *report);
 int gt_cost_say(struct gt_report *report);
+
+/* machine.c: append what the machine did to the program, where that matters, to the findings:
+ * of the waiting for the GIL, then of the program as a whole. 0 or -1. And for the summary. */
+int gt_machine_say_of_waiting(struct gt_report *report);
+int gt_machine_say(struct gt_report *report);
+json_t *gt_machine_value(const struct gt_report *report);
 
 /* functions.c: what was recorded of functions, and what not. Append sentences to the findings,
  * 0 or -1; a JSON object for the summary, null when nothing was recorded, NULL: no memory. */

@@ -250,6 +250,8 @@ static int analyse(struct gt_report *report, struct gt_error *err)
             rc = gt_blockers_init(&report->blockers[i], timeline, i, err);
     }
     if (rc == 0)
+        rc = gt_crowd_init(&report->crowd, timeline, report->blockers, err);
+    if (rc == 0)
         rc = gt_cost_estimate(timeline, &report->cost, err);
     if (rc < 0)
         return rc;

@@ -18,21 +18,25 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct gt_machine; /* launch/machine.h */
 struct gt_runtime;
 
 /* What ran, for the head of the report. All strings are borrowed until gt_report_free; any
  * may be NULL and any number -1 when it is not known (perf2trace knows little). */
 struct gt_run_info {
-    char *const *argv;            /* the target's command, NULL-terminated */
-    const char *interpreter;      /* real path of the Python executable */
-    const char *version;          /* "CPython 3.11.7" */
-    const char *gil_source;       /* "uprobes", "functions", …, or NULL when off */
-    const char *host;             /* node name */
-    int exit_status;              /* the target's, -1 unknown */
-    int term_signal;              /* that ended it, 0 none */
-    int64_t started_unix_ns;      /* wall clock when the gate opened, -1 unknown */
-    int32_t root_pid;             /* the target's pid; -1 unknown */
-    uint32_t cpus;                /* that it may use; 0 unknown */
+    char *const *argv;        /* the target's command, NULL-terminated */
+    const char *interpreter;  /* real path of the Python executable */
+    const char *version;      /* "CPython 3.11.7" */
+    const char *gil_source;   /* "uprobes", "functions", …, or NULL when off */
+    const char *host;         /* node name */
+    int exit_status;          /* the target's, -1 unknown */
+    int term_signal;          /* that ended it, 0 none */
+    int64_t started_unix_ns;  /* wall clock when the gate opened, -1 unknown */
+    int32_t root_pid;         /* the target's pid; -1 unknown */
+    uint32_t cpus;            /* that it may use; 0 unknown */
+    double usable_cpus;       /* the same, less where a quota says so (0.2, 1.5); 0 unknown */
+    bool usable_cpus_changed; /* while it ran: no one number is right */
+    const struct gt_machine *machine; /* what the machine did to it; NULL: not known */
     bool gil_enabled;             /* false on a free-threaded build that runs without a GIL */
     char *const *counters;        /* events to count, NULL-terminated, or NULL */
     bool perfetto_states;         /* JSON: states as ph:"T" records */

@@ -1,0 +1,238 @@
+#include "launch/machine.h"
+
+#include "base/buf.h"
+#include "base/fs.h"
+#include "base/nstime.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/param.h>
+#include <unistd.h>
+
+enum {
+    STAT_BYTES = 4 << 20, /* of /proc/stat, which has a line per CPU, and one of interrupts */
+    TASKS_MAX = 512,      /* threads that are looked at: more would cost the program */
+    SCHEDSTAT_BYTES = 96,
+};
+
+/* What is known of one thread's time ready without a CPU. */
+struct task_delay {
+    int64_t first_ns; /* at the first reading: of what it was before, at the gate */
+    int64_t last_ns;
+};
+
+/* --- steal --- */
+
+/* The eighth number of a "cpuN ..." line. */
+static bool eighth_number(const char *at, uint64_t *number)
+{
+    for (int i = 0; i < 8; i++) {
+        char *end;
+
+        if (*at != ' ' || at[1] < '0' || at[1] > '9')
+            return false;
+        *number = strtoull(at + 1, &end, 10);
+        at = end;
+    }
+    return true;
+}
+
+bool gt_machine_parse_steal(const char *stat, const cpu_set_t *set, uint64_t *ticks)
+{
+    bool found = false;
+
+    *ticks = 0;
+    for (; *stat; stat += strcspn(stat, "\n"), stat += *stat == '\n') {
+        char *end;
+        unsigned long cpu;
+        uint64_t number;
+
+        if (strncmp(stat, "cpu", 3) != 0 || stat[3] < '0' || stat[3] > '9')
+            continue;
+        cpu = strtoul(stat + 3, &end, 10);
+        if (cpu >= CPU_SETSIZE || !CPU_ISSET(cpu, set) || !eighth_number(end, &number))
+            continue;
+        if (__builtin_add_overflow(*ticks, number, ticks))
+            *ticks = UINT64_MAX;
+        found = true;
+    }
+    return found;
+}
+
+/* -1: not known. */
+static int64_t read_steal(const struct gt_machine *machine)
+{
+    long ticks_per_s = sysconf(_SC_CLK_TCK);
+    struct gt_error err;
+    struct gt_buf text;
+    uint64_t ticks;
+    int64_t steal_ns = -1;
+
+    gt_buf_init(&text);
+    if (ticks_per_s > 0 && gt_fs_read("/proc/stat", &text, STAT_BYTES, &err) == 0 &&
+        text.length && gt_machine_parse_steal(text.data, &machine->set, &ticks))
+        steal_ns = gt_times_ns(GT_NS_PER_S / ticks_per_s, ticks);
+    gt_buf_release(&text);
+    return steal_ns;
+}
+
+/* --- ready without a CPU --- */
+
+/* The second number of a thread's schedstat. -1: it is gone, or the kernel does not count. */
+static int64_t read_delay(int folder, const char *tid)
+{
+    char path[64], text[SCHEDSTAT_BYTES];
+    unsigned long long on_cpu_ns, ready_ns;
+    ssize_t length;
+    int fd;
+
+    snprintf(path, sizeof(path), "%.20s/schedstat", tid);
+    fd = openat(folder, path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    length = read(fd, text, sizeof(text) - 1);
+    close(fd);
+    text[length > 0 ? length : 0] = '\0';
+    if (sscanf(text, "%llu %llu", &on_cpu_ns, &ready_ns) != 2 || on_cpu_ns == 0)
+        return -1;
+    return ready_ns > INT64_MAX ? -1 : (int64_t)ready_ns;
+}
+
+/* `is_new`: a task that began after the gate opened counts from its beginning. */
+static int note_delay(struct gt_machine *machine, const char *tid, int64_t ns, bool is_new)
+{
+    uint64_t key = strtoull(tid, NULL, 10);
+    uint32_t index = gt_hashmap_get(&machine->tasks, key);
+    struct task_delay *delay;
+
+    if (index != GT_HASHMAP_NONE) {
+        delay = gt_chunks_at(&machine->delays, index);
+        if (ns >= delay->last_ns) {
+            delay->last_ns = ns;
+            return 0;
+        }
+    }
+    /* A new one, or one whose number was another's before. */
+    delay = gt_chunks_push(&machine->delays);
+    if (!delay)
+        return -1;
+    *delay = (struct task_delay){is_new ? 0 : ns, ns};
+    return gt_hashmap_put(&machine->tasks, key, (uint32_t)machine->delays.count - 1);
+}
+
+/* 0 or -1. */
+static int look_at_tasks(struct gt_machine *machine)
+{
+    bool started = machine->ready_ns >= 0;
+    int left = TASKS_MAX, rc = 0;
+    struct dirent *entry;
+    char path[64];
+    DIR *dir;
+
+    snprintf(path, sizeof(path), "/proc/%d/task", machine->pid);
+    dir = opendir(path);
+    while (rc == 0 && dir && left > 0 && (entry = readdir(dir))) {
+        int64_t ns;
+
+        if (entry->d_name[0] < '0' || entry->d_name[0] > '9')
+            continue;
+        left--;
+        ns = read_delay(dirfd(dir), entry->d_name);
+        if (ns >= 0)
+            rc = note_delay(machine, entry->d_name, ns, started);
+    }
+    if (dir)
+        closedir(dir);
+    machine->ready_ns = machine->delays.count ? 0 : -1;
+    for (size_t i = 0; i < machine->delays.count; i++) {
+        const struct task_delay *delay = gt_chunks_at(&machine->delays, i);
+
+        machine->ready_ns = gt_add_ns(machine->ready_ns, delay->last_ns - delay->first_ns);
+    }
+    return rc;
+}
+
+/* --- all of it --- */
+
+static void look_at_affinity(struct gt_machine *machine, bool first)
+{
+    cpu_set_t set;
+    uint32_t allowed;
+
+    if (sched_getaffinity(machine->pid, sizeof(set), &set))
+        return;
+    allowed = (uint32_t)CPU_COUNT(&set);
+    if (first) {
+        machine->set = set;
+        machine->allowed = allowed;
+        return;
+    }
+    machine->affinity_changed |= allowed != machine->allowed;
+    machine->allowed = MIN(machine->allowed, allowed);
+}
+
+int gt_machine_start(struct gt_machine *machine, int pid, const char *cgroup_root,
+                     struct gt_error *err)
+{
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+    memset(machine, 0, sizeof(*machine));
+    machine->pid = pid;
+    machine->cpus = cpus > 0 ? (uint32_t)cpus : 0;
+    machine->steal_ns = machine->ready_ns = -1;
+    gt_hashmap_init(&machine->tasks);
+    gt_chunks_init(&machine->delays, sizeof(struct task_delay));
+    look_at_affinity(machine, true);
+    machine->first_steal_ns = read_steal(machine);
+    if (look_at_tasks(machine))
+        return gt_error_memory(err);
+    return gt_cgroup_open(&machine->cgroup, pid, cgroup_root, err);
+}
+
+int gt_machine_look(struct gt_machine *machine, struct gt_error *err)
+{
+    machine->looked = true;
+    look_at_affinity(machine, false);
+    if (look_at_tasks(machine))
+        return gt_error_memory(err);
+    return gt_cgroup_look(&machine->cgroup, true, err);
+}
+
+int gt_machine_end(struct gt_machine *machine, struct gt_error *err)
+{
+    int64_t steal_ns = read_steal(machine);
+
+    if (!machine->looked)
+        machine->ready_ns = -1;
+    if (steal_ns >= 0 && machine->first_steal_ns >= 0)
+        machine->steal_ns = MAX(steal_ns - machine->first_steal_ns, 0);
+    return gt_cgroup_look(&machine->cgroup, false, err);
+}
+
+void gt_machine_release(struct gt_machine *machine)
+{
+    gt_cgroup_close(&machine->cgroup);
+    gt_hashmap_release(&machine->tasks);
+    gt_chunks_release(&machine->delays);
+}
+
+double gt_machine_usable_cpus(const struct gt_machine *machine)
+{
+    const struct gt_cgroup_level *tightest = gt_cgroup_tightest(&machine->cgroup);
+    double usable = machine->allowed ? machine->allowed : machine->cpus;
+
+    if (tightest && (usable <= 0 || tightest->quota_cpus < usable))
+        usable = tightest->quota_cpus;
+    return usable;
+}
+
+bool gt_machine_changed(const struct gt_machine *machine)
+{
+    for (size_t i = 0; i < machine->cgroup.count; i++)
+        if (machine->cgroup.levels[i].quota_changed)
+            return true;
+    return machine->affinity_changed || machine->cgroup.moved;
+}
