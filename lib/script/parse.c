@@ -131,13 +131,26 @@ static bool starts(const char *event, size_t length, const char *word)
     return length >= strlen(word) && memcmp(event, word, strlen(word)) == 0;
 }
 
-/* Probe names are given by people and by perf (`_1`, `__return`): look for the words. */
-static enum gt_event_class classify(const char *name, size_t length)
+/* "(7f9a0a15d120 <- 7f9a0a15d3b9) …": the text of a probe on a function's return. */
+static bool is_return_text(const char *at, const char *end)
+{
+    static const char arrow[] = " <- ";
+    uint64_t address;
+
+    at = at < end && *at == '(' ? read_hex(at + 1, end, &address) : NULL;
+    return at && (size_t)(end - at) >= sizeof(arrow) - 1 &&
+           memcmp(at, arrow, sizeof(arrow) - 1) == 0;
+}
+
+/* Probe names are given by people and by perf (`_1`, `__return`): look for the words. Where a
+ * name is taken, perf's own is `take_gil_2` on the return, too: there only the text tells. */
+static enum gt_event_class classify(const char *name, size_t length, const char *at,
+                                    const char *end)
 {
     const char *colon = memchr(name, ':', length);
     const char *event = colon ? colon + 1 : name;
     size_t rest = length - (size_t)(event - name);
-    bool is_return = has(event, rest, "__return");
+    bool is_return = has(event, rest, "__return") || is_return_text(at, end);
 
     if (!colon || is_modifiers(event, rest))
         return GT_CLASS_COUNTER;
@@ -183,7 +196,9 @@ static bool same_name(const struct gt_event_name *name, const char *text, size_t
     return name->length == length && memcmp(name->text, text, length) == 0;
 }
 
-static enum gt_event_class class_of(struct gt_parser *parser, const char *text, size_t length)
+/* `at`: the text after the name. Events of one name are all of one class. */
+static enum gt_event_class class_of(struct gt_parser *parser, const char *text, size_t length,
+                                    const char *at, const char *end)
 {
     struct gt_event_name *name;
 
@@ -200,10 +215,10 @@ static enum gt_event_class class_of(struct gt_parser *parser, const char *text, 
                ? gt_chunks_push(&parser->names)
                : NULL;
     if (!name)
-        return classify(text, length);
+        return classify(text, length, at, end);
     memcpy(name->text, text, length);
     name->length = (uint32_t)length;
-    name->event_class = classify(text, length);
+    name->event_class = classify(text, length, at, end);
     parser->recent = parser->names.count - 1;
     return name->event_class;
 }
@@ -505,7 +520,7 @@ static enum gt_line_kind parse_event(struct gt_parser *parser, const char *at, c
     event->text = name;
     event->text_length = (uint32_t)(stop - name);
     at = skip_spaces(stop + 1, end);
-    if (parse_class(class_of(parser, name, (size_t)(stop - name)), at, end, event) ==
+    if (parse_class(class_of(parser, name, (size_t)(stop - name), at, end), at, end, event) ==
             GT_LINE_EVENT &&
         event->kind == GT_EVENT_COUNTER && at < end && parse_frame(at, end, frame)) {
         event->frames = frame;

@@ -151,6 +151,22 @@ static enum gt_event_kind kind_of(const char *name)
     return event.kind;
 }
 
+/* perf's name for a return where another run's probe has the first name: no "__return" in it.
+ */
+static void returns_whose_names_were_taken(void **state)
+{
+    (void)state;
+    assert_int_equal(parse("          python 10582/10582 [001]  1459.242327990: "
+                           "gt_1u_85t_34j:take_gil_2: (7f9a0a15d120 <- 7f9a0a15d3b9)"),
+                     GT_LINE_EVENT);
+    assert_int_equal(event.kind, GT_EVENT_TAKE_RETURN);
+    assert_int_equal(parse("          python 10582/10582 [001]  1459.242327990: "
+                           "gt_1u_85t_34j:contended_wait_2: (7f9a0a15d120 <- 7f9a0a15d3b9) "
+                           "result=0x0"),
+                     GT_LINE_EVENT);
+    assert_int_equal(event.kind, GT_EVENT_BLOCK_EXIT);
+}
+
 static void probes_that_people_name(void **state)
 {
     (void)state;
@@ -511,6 +527,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(tasks_that_are_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(numbers_that_do_not_fit, setup, teardown),
         cmocka_unit_test_setup_teardown(probes_that_people_name, setup, teardown),
+        cmocka_unit_test_setup_teardown(returns_whose_names_were_taken, setup, teardown),
         cmocka_unit_test_setup_teardown(counters_periods_and_modifiers, setup, teardown),
         cmocka_unit_test_setup_teardown(records, setup, teardown),
         cmocka_unit_test_setup_teardown(mappings, setup, teardown),
