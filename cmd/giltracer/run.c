@@ -210,7 +210,7 @@ static int start_report(struct run *run, struct gt_error *err)
 {
     struct gt_run_info *info = &run->info;
     const struct gt_interp *interp = &run->interp;
-    unsigned detect = run->plan.states ? GT_DETECT_SCHED : 0;
+    unsigned detect = run->plan.show_states ? GT_DETECT_SCHED : 0;
 
     if (interp->major)
         snprintf(run->version, sizeof(run->version), "CPython %d.%d.%d", interp->major,
@@ -231,6 +231,7 @@ static int start_report(struct run *run, struct gt_error *err)
         .keep_interpreter_frames = run->cli->keep_interpreter,
         .counters = run->plan.counters.items,
         .cpus = gt_caps_cpus(),
+        .realtime_ns = gt_realtime_ns() - gt_now_ns(),
         .single_gil = interp->major == 3 && interp->minor < 12,
     };
     /* Without it futex calls are judged by their pattern alone. */

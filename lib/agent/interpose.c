@@ -6,6 +6,7 @@
  * project. Recorded are calls from the interpreter's own code; the condition variables of other
  * libraries are noise.
  */
+#include "agent/holder.h"
 #include "agent/log.h"
 #include "agent/python.h"
 #include "agent/semaphores.h"
@@ -104,16 +105,14 @@ static inline void resolve_once(void)
 
 /* threading knows a thread by the time that it first gives up the GIL of itself: its second
  * signal, or a later one when it was made to before. */
-static bool wants_name(struct gt_agent_thread *self, enum gt_wire_kind kind)
+static bool wants_name(struct gt_agent_thread *self)
 {
-    if (kind != GT_WIRE_SIGNAL)
-        return false;
     self->signals++;
     return self->signals > 1 && !(self->signals & (self->signals - 1)) && !self->name_hash &&
            self->looks_for_name != UINT32_MAX;
 }
 
-static inline void record(enum gt_wire_kind kind, uint64_t value)
+static inline void record_signal(uint64_t cond)
 {
     struct gt_agent_thread *self = gt_agent_enter();
     bool name_due = false;
@@ -125,16 +124,56 @@ static inline void record(enum gt_wire_kind kind, uint64_t value)
          * what it is about to do has not happened then. */
         if (gt_agent_usage_if_due(self, ticks, 1))
             ticks = gt_agent_ticks_in_order();
-        gt_agent_put(self, ticks, GT_WIRE_WORD(kind, value));
-        if (GT_AGENT_UNLIKELY(gt_agent_profiling) && kind == GT_WIRE_SIGNAL)
+        if (GT_AGENT_UNLIKELY(self->asked_ticks)) {
+            gt_agent_holder_gives_up(self);
+            ticks = gt_agent_ticks_in_order();
+        }
+        self->signalled = cond;
+        self->signalled_ticks = ticks;
+        gt_agent_put(self, ticks, GT_WIRE_WORD(GT_WIRE_SIGNAL, cond));
+        if (GT_AGENT_UNLIKELY(gt_agent_profiling))
             gt_agent_profile_thread(self);
-        name_due = GT_AGENT_UNLIKELY(self->signals < NAME_SIGNALS) && wants_name(self, kind);
+        name_due = GT_AGENT_UNLIKELY(self->signals < NAME_SIGNALS) && wants_name(self);
         gt_agent_leave(self);
     }
     if (GT_AGENT_UNLIKELY(name_due) && gt_agent_names_wanted)
         gt_agent_names_due();
-    if (GT_AGENT_UNLIKELY(gt_agent_start_due) && kind == GT_WIRE_SIGNAL)
+    if (GT_AGENT_UNLIKELY(gt_agent_start_due))
         gt_agent_start_try();
+}
+
+static uint64_t ns_of(const struct timespec *time)
+{
+    return (uint64_t)time->tv_sec * 1000000000u + (uint64_t)time->tv_nsec;
+}
+
+/* How long until the deadline. CPython waits by CLOCK_MONOTONIC since 3.8, by CLOCK_REALTIME
+ * before: a deadline that is more than a day away is of the latter. */
+static uint64_t left_until(const struct timespec *deadline)
+{
+    enum { DAY_S = 86400 };
+    struct timespec now;
+    uint64_t end = ns_of(deadline);
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if (deadline->tv_sec - DAY_S > now.tv_sec)
+        clock_gettime(CLOCK_REALTIME, &now);
+    return end > ns_of(&now) ? end - ns_of(&now) : 0;
+}
+
+static void record_wait(uint64_t cond, const struct timespec *deadline)
+{
+    struct gt_agent_thread *self = gt_agent_enter();
+    uint64_t ticks;
+
+    if (!self)
+        return;
+    ticks = gt_agent_ticks_in_order();
+    if (gt_agent_usage_if_due(self, ticks, 1))
+        ticks = gt_agent_ticks_in_order();
+    gt_agent_put(self, ticks, GT_WIRE_WORD(GT_WIRE_DEADLINE, left_until(deadline)));
+    gt_agent_put(self, ticks, GT_WIRE_WORD(GT_WIRE_WAIT, cond));
+    gt_agent_leave(self);
 }
 
 /* A program that embeds Python may load it at any time. */
@@ -231,7 +270,7 @@ EXPORT int sem_clockwait(sem_t *restrict semaphore, clockid_t clock,
 EXPORT int pthread_cond_signal(pthread_cond_t *cond)
 {
     if (gt_agent_from_python(__builtin_return_address(0)))
-        record(GT_WIRE_SIGNAL, (uintptr_t)cond);
+        record_signal((uintptr_t)cond);
     resolve_once();
     return next_signal(cond);
 }
@@ -240,10 +279,16 @@ EXPORT int pthread_cond_timedwait(pthread_cond_t *restrict cond,
                                   pthread_mutex_t *restrict mutex,
                                   const struct timespec *restrict deadline)
 {
-    if (gt_agent_from_python(__builtin_return_address(0)))
-        record(GT_WIRE_WAIT, (uintptr_t)cond);
+    bool record_it = gt_agent_from_python(__builtin_return_address(0));
+    int rc;
+
+    if (record_it)
+        record_wait((uintptr_t)cond, deadline);
     resolve_once();
-    return next_timedwait(cond, mutex, deadline);
+    rc = next_timedwait(cond, mutex, deadline);
+    if (rc == ETIMEDOUT && record_it)
+        gt_agent_holder_asked(cond);
+    return rc;
 }
 
 /* Since glibc 2.30; only who found it in libc calls it. */
@@ -251,10 +296,16 @@ EXPORT int pthread_cond_clockwait(pthread_cond_t *restrict cond,
                                   pthread_mutex_t *restrict mutex, clockid_t clock,
                                   const struct timespec *restrict deadline)
 {
-    if (gt_agent_from_python(__builtin_return_address(0)))
-        record(GT_WIRE_WAIT, (uintptr_t)cond);
+    bool record_it = gt_agent_from_python(__builtin_return_address(0));
+    int rc;
+
+    if (record_it)
+        record_wait((uintptr_t)cond, deadline);
     resolve_once();
-    return next_clockwait ? next_clockwait(cond, mutex, clock, deadline) : EINVAL;
+    rc = next_clockwait ? next_clockwait(cond, mutex, clock, deadline) : EINVAL;
+    if (rc == ETIMEDOUT && record_it)
+        gt_agent_holder_asked(cond);
+    return rc;
 }
 
 /* The new thread's first sign of life may be long after its birth: its creator knows that. */

@@ -67,8 +67,12 @@ struct gt_agent_thread {
     uint64_t usage_ticks; /* of the last reading of usage.h, and … */
     uint64_t usage_us;    /* … what it said */
     uint64_t usage_sleeps;
-    uint32_t exit_rounds;   /* of thread-specific destructors, seen so far */
-    uint32_t profile_state; /* profile.c */
+    uint64_t signalled;       /* condition variable that it signalled last, … */
+    uint64_t signalled_ticks; /* … and when */
+    uint64_t asked_ticks;     /* holder.h: the last snapshot of this thread, as it was asked; 0:
+                                 it was not, since it acquired */
+    uint32_t exit_rounds;     /* of thread-specific destructors, seen so far */
+    uint32_t profile_state;   /* profile.c */
     uint32_t profile_uses;
     uint32_t profile_life;
     bool profile_told;
@@ -224,5 +228,9 @@ void gt_agent_process_exit(void);
 
 /* A live thread of this process by its pthread_self; NULL when it has no log. */
 struct gt_agent_thread *gt_agent_thread_of_ident(uint64_t ident);
+
+/* The thread that holds the GIL whose waiters wait on the condition variable at `cond`: the
+ * last that signalled its neighbour. With the GIL's mutex. NULL: none is known. */
+struct gt_agent_thread *gt_agent_thread_of_signal(uint64_t cond);
 
 #endif

@@ -207,6 +207,26 @@ struct gt_agent_thread *gt_agent_thread_of_ident(uint64_t ident)
     return NULL;
 }
 
+struct gt_agent_thread *gt_agent_thread_of_signal(uint64_t cond)
+{
+    enum { NEIGHBOUR = 1024 }; /* `cond` and `switch_cond` lie in one structure, or one file */
+    struct gt_agent_thread *thread = __atomic_load_n(&threads, __ATOMIC_ACQUIRE);
+    struct gt_agent_thread *found = NULL;
+    uint64_t newest = 0;
+
+    for (; thread; thread = thread->next) {
+        uint64_t signalled = __atomic_load_n(&thread->signalled, __ATOMIC_RELAXED);
+        uint64_t ticks = __atomic_load_n(&thread->signalled_ticks, __ATOMIC_RELAXED);
+
+        if (thread->live && signalled && signalled - (cond - NEIGHBOUR) <= 2 * NEIGHBOUR &&
+            ticks > newest) {
+            newest = ticks;
+            found = signalled == cond ? NULL : thread; /* it has released */
+        }
+    }
+    return found;
+}
+
 #ifdef __GLIBC__
 /* What pthread_atfork, which is linked statically, calls. Programs of musl do not have it. */
 extern int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void),

@@ -35,7 +35,7 @@
 
 #include <stdint.h>
 
-#define GT_WIRE_VERSION       3
+#define GT_WIRE_VERSION       4
 #define GT_WIRE_MAGIC_CONTROL 0x314c52544e4f4347u /* "GCONTRL1" in memory */
 #define GT_WIRE_MAGIC_THREAD  0x3144414552485447u /* "GTHREAD1" in memory */
 #define GT_WIRE_MAGIC_CHUNK   0x4b4e4843u         /* "CHNK" in memory */
@@ -158,7 +158,22 @@ enum gt_wire_kind {
     GT_WIRE_TOKEN_TAKEN = 15, /* took one of the semaphore at value, ready to wait for it */
     GT_WIRE_TOKEN_GIVEN = 16, /* gave one of threading's semaphore at value */
     GT_WIRE_LEFT = 17,        /* value - 1 tokens are left after what the next record says */
+
+    GT_WIRE_DEADLINE = 18, /* the next WAIT ends after value ns, at the latest */
+    /* A thread that holds the GIL and was asked for it, as it is now: */
+    GT_WIRE_ON_CPU = 19,   /* value ns on a CPU so far, … */
+    GT_WIRE_READY = 20,    /* … value - 1 ns ready without one (0: not known), … */
+    GT_WIRE_SNAPSHOT = 21, /* … it is GT_WIRE_SNAPSHOT_TID(value) */
 };
+
+/* Page faults that waited for a disk, so far (they wrap around); the system call that it is in,
+ * plus 1, or 0. */
+#define GT_WIRE_SNAPSHOT_VALUE(tid, faults, call)                                              \
+    ((uint64_t)(uint32_t)(tid) | (uint64_t)((faults)&0xfff) << 32 |                            \
+     (uint64_t)((call)&0xfff) << 44)
+#define GT_WIRE_SNAPSHOT_TID(value)    ((int32_t)(uint32_t)(value))
+#define GT_WIRE_SNAPSHOT_FAULTS(value) ((unsigned)((value) >> 32 & 0xfff))
+#define GT_WIRE_SNAPSHOT_CALL(value)   ((unsigned)((value) >> 44 & 0xfff))
 
 /* Microseconds on a CPU, and how often it left one of itself; both wrap around. */
 #define GT_WIRE_USAGE_SLEEP_BITS        20

@@ -44,6 +44,9 @@ struct gt_agentlog_thread {
     uint64_t sleeps;
     uint64_t since_ticks; /* of GT_WIRE_SINCE, for the next record; 0: none */
     uint32_t left;        /* of GT_WIRE_LEFT, likewise */
+    uint64_t left_ns;     /* of GT_WIRE_DEADLINE, plus 1, likewise */
+    uint64_t cpu_ns;      /* of GT_WIRE_ON_CPU, likewise */
+    uint64_t ready_ns;    /* of GT_WIRE_READY, plus 1, likewise */
     bool born;            /* its GT_EVENT_FORK was delivered, or is not to be */
     char name[64];        /* of the file */
 };

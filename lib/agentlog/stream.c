@@ -192,22 +192,65 @@ static bool deliver_sync(struct gt_agentlog *log, struct gt_agentlog_thread *thr
     return true;
 }
 
+static void deliver_wait(struct gt_agentlog *log, struct gt_agentlog_thread *thread,
+                         uint64_t ticks, uint64_t cond)
+{
+    struct gt_event *event =
+        queue_event(log, GT_EVENT_COND_WAIT, ticks, thread->header.pid, thread->header.tid);
+
+    event->value = cond;
+    if (thread->left_ns && event->time_ns > 0)
+        event->other_value = (uint64_t)event->time_ns + (thread->left_ns - 1);
+    thread->left_ns = 0;
+}
+
+static void deliver_snapshot(struct gt_agentlog *log, struct gt_agentlog_thread *thread,
+                             uint64_t ticks, uint64_t value)
+{
+    struct gt_event *event =
+        queue_event(log, GT_EVENT_SNAPSHOT, ticks, thread->header.pid, thread->header.tid);
+
+    event->other_tid = GT_WIRE_SNAPSHOT_TID(value);
+    event->value = thread->cpu_ns;
+    event->other_value = thread->ready_ns ? thread->ready_ns - 1 : GT_NOT_KNOWN;
+    event->flags =
+        GT_SNAPSHOT_FLAGS(GT_WIRE_SNAPSHOT_FAULTS(value), GT_WIRE_SNAPSHOT_CALL(value));
+    thread->cpu_ns = thread->ready_ns = 0;
+}
+
 static bool deliver_gil(struct gt_agentlog *log, const struct gt_agentlog_cursor *cursor)
 {
     struct gt_agentlog_thread *thread = &log->threads[cursor->thread];
     uint64_t value = cursor->word & GT_WIRE_VALUE_MASK;
     unsigned kind = GT_WIRE_KIND(cursor->word);
 
-    if (kind == GT_WIRE_CREATE) {
+    switch (kind) {
+    case GT_WIRE_CREATE:
         thread_created(log, thread, cursor->ticks, value);
         return true;
-    }
-    if (kind != GT_WIRE_WAIT && kind != GT_WIRE_SIGNAL)
+    case GT_WIRE_DEADLINE:
+        thread->left_ns = value + 1;
+        return true;
+    case GT_WIRE_ON_CPU:
+        thread->cpu_ns = value;
+        return true;
+    case GT_WIRE_READY:
+        thread->ready_ns = value;
+        return true;
+    case GT_WIRE_SNAPSHOT:
+        deliver_snapshot(log, thread, cursor->ticks, value);
+        return true;
+    case GT_WIRE_WAIT:
+        deliver_wait(log, thread, cursor->ticks, value);
+        return true;
+    case GT_WIRE_SIGNAL:
+        queue_event(log, GT_EVENT_COND_SIGNAL, cursor->ticks, thread->header.pid,
+                    thread->header.tid)
+            ->value = value;
+        return true;
+    default:
         return deliver_sync(log, thread, kind, cursor->ticks, value);
-    queue_event(log, kind == GT_WIRE_WAIT ? GT_EVENT_COND_WAIT : GT_EVENT_COND_SIGNAL,
-                cursor->ticks, thread->header.pid, thread->header.tid)
-        ->value = value;
-    return true;
+    }
 }
 
 static bool deliver_call(struct gt_agentlog *log, const struct gt_agentlog_cursor *cursor)

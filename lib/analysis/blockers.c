@@ -1,6 +1,5 @@
 #include "analysis/blockers.h"
 
-#include "analysis/cpu.h"
 #include "analysis/sweep.h"
 #include "base/nstime.h"
 
@@ -9,7 +8,6 @@
 /* What is remembered of a member from one hold to the next. */
 struct past {
     struct gt_frames frames;
-    struct gt_cpu cpu;
     size_t sched_at;                    /* first state that did not end yet */
     int64_t released_ns;                /* end of its last hold; -1: none */
     uint32_t row, call;                 /* what it did then; GT_NO_INDEX */
@@ -31,6 +29,8 @@ struct walk {
     const struct gt_timeline *timeline;
     const struct gt_gil *gil;
     struct gt_sweep sweep;
+    struct gt_asked asked;
+    bool asked_is_recorded;
     struct past *pasts;          /* by member */
     uint32_t *member_of_threads; /* by thread */
     struct gt_hashmap row_of, cell_of;
@@ -47,8 +47,9 @@ struct walk {
     struct stretch stretch;
     /* The hold, or the gap before `next`, that is being walked. */
     const struct gt_span *hold, *next;
-    uint32_t member; /* the holder's */
-    bool unknown;    /* the gap */
+    uint32_t member;  /* the holder's */
+    int64_t asked_ns; /* somebody asked for it first; INT64_MAX: nobody did */
+    bool unknown;     /* the gap */
     size_t lost_at;
 };
 
@@ -82,8 +83,10 @@ static uint32_t new_row(struct walk *walk, const struct gt_doing *doing, uint32_
     if (!row || !pending || gt_hashmap_put(&walk->row_of, key_of(doing, thread), index))
         return GT_NO_INDEX;
     *pending = 0;
-    *row = (struct gt_blocker){
-        .doing = *doing, .thread = doing->kind == GT_DOING_UNKNOWN ? thread : GT_NO_INDEX};
+    *row =
+        (struct gt_blocker){.doing = *doing,
+                            .interval_ns = walk->out->interval_ns,
+                            .thread = doing->kind == GT_DOING_UNKNOWN ? thread : GT_NO_INDEX};
     return index;
 }
 
@@ -181,34 +184,75 @@ static int add_pending(struct walk *walk, uint32_t row, int64_t ns)
 /* --- holds --- */
 
 /*
- * When the first request for the GIL was due. A waiter asks when the interval passed and
- * nobody took the GIL meanwhile; who waited before the hold began may have begun an interval
- * just before it, and then counts a second one.
+ * Where requests were not recorded: when the first one was due. A waiter asks when the interval
+ * passed and nobody took the GIL meanwhile; who waited before the hold began may have begun an
+ * interval just before it, and then counts a second one.
  */
-static int64_t requested_ns(const struct walk *walk)
+static int64_t due_ns(const struct walk *walk)
 {
     int64_t interval_ns = walk->out->interval_ns, first_ns = INT64_MAX;
 
     for (size_t i = 0; i < walk->sweep.active_count; i++) {
         int64_t start_ns = gt_sweep_wait(&walk->sweep, i)->start_ns;
-        int64_t due_ns = start_ns > walk->hold->start_ns
-                             ? gt_add_ns(start_ns, interval_ns)
-                             : gt_add_ns(walk->hold->start_ns, gt_times_ns(interval_ns, 2));
+        int64_t ns = start_ns > walk->hold->start_ns
+                         ? gt_add_ns(start_ns, interval_ns)
+                         : gt_add_ns(walk->hold->start_ns, gt_times_ns(interval_ns, 2));
 
-        if (due_ns < first_ns)
-            first_ns = due_ns;
+        if (ns < first_ns)
+            first_ns = ns;
     }
     return first_ns;
 }
 
-/* Was the thread without a CPU for most of the stretch? Then it is not its function's doing. */
-static bool had_no_cpu(const struct walk *walk, int64_t end_ns)
+/* Did it go on without looking for a request? An interpreter that runs looks within
+ * microseconds of CPU time. Where it is not known what the holder did, it may have had no CPU.
+ */
+static bool went_on(const struct walk *walk, const struct gt_blocker *row,
+                    const struct gt_after *after)
 {
-    int64_t start_ns = walk->stretch.start_ns;
-    struct gt_cpu_share share;
+    enum { LOOKS_NS = 1000000 };
+    int64_t interval_ns = walk->out->interval_ns;
 
-    gt_cpu_between(&walk->pasts[walk->member].cpu, start_ns, end_ns, &share);
-    return share.known && share.ready_ns > (end_ns - start_ns) / 2;
+    if (after->known)
+        return after->run_ns + after->sleep_ns >= LOOKS_NS;
+    return after->total_ns >=
+           (row->doing.kind == GT_DOING_PYTHON ? gt_times_ns(interval_ns, 2) : interval_ns / 5);
+}
+
+static void add_after(struct gt_blocker *row, const struct gt_after *after)
+{
+    struct gt_after *sum = &row->after;
+
+    sum->total_ns = gt_add_ns(sum->total_ns, after->total_ns);
+    if (after->known)
+        row->known_ns = gt_add_ns(row->known_ns, after->total_ns);
+    sum->known = row->known_ns >= sum->total_ns / 2;
+    sum->run_ns = gt_add_ns(sum->run_ns, after->run_ns);
+    sum->ready_ns = gt_add_ns(sum->ready_ns, after->ready_ns);
+    sum->sleep_ns = gt_add_ns(sum->sleep_ns, after->sleep_ns);
+    sum->stopped_ns = gt_add_ns(sum->stopped_ns, after->stopped_ns);
+    sum->paging_ns = gt_add_ns(sum->paging_ns, after->paging_ns);
+    sum->call = after->call && after->sleep_ns ? after->call : sum->call;
+}
+
+static int64_t greater(int64_t one, int64_t other)
+{
+    return one > other ? one : other;
+}
+
+/*
+ * Did the process end, by a signal as a rule, while its thread slept with the GIL and others
+ * waited? The main thread of a program that ends in peace has the GIL, too, and works.
+ */
+static bool ended_in_it(const struct walk *walk, int64_t end_ns, const struct gt_after *after)
+{
+    const struct gt_timeline *timeline = walk->timeline;
+    const struct gt_thread *thread = gt_thread_at(timeline, walk->hold->thread);
+
+    return walk->hold->flags & GT_SPAN_CUT_END && end_ns == walk->hold->end_ns &&
+           end_ns >= thread->end_ns && thread->flags & GT_THREAD_SAW_EXIT &&
+           (after->known ? after->sleep_ns > after->total_ns / 2
+                         : !(thread->flags & GT_THREAD_MAIN));
 }
 
 /* Did the stretch go on though somebody had asked for the GIL? Then it does not let go. */
@@ -216,33 +260,33 @@ static int judge_stretch(struct walk *walk, struct gt_blocker *row, int64_t end_
 {
     enum { LOOP_CALLS = 16 };
     const struct stretch *stretch = &walk->stretch;
-    int64_t interval_ns = walk->out->interval_ns, length_ns = end_ns - stretch->start_ns;
-    int64_t asked_ns, least_ns = interval_ns / 5;
+    int64_t length_ns = end_ns - stretch->start_ns;
+    int64_t asked_ns = walk->asked_is_recorded ? walk->asked_ns : due_ns(walk);
+    struct gt_after after;
     struct gt_kept *kept;
 
-    if (length_ns < interval_ns)
+    asked_ns = greater(asked_ns, stretch->start_ns);
+    if (asked_ns >= end_ns)
         return 0;
-    asked_ns = requested_ns(walk);
-    if (asked_ns < stretch->start_ns)
-        asked_ns = stretch->start_ns;
-    if (row->doing.kind == GT_DOING_PYTHON)
-        least_ns = gt_times_ns(interval_ns, 2); /* it may be a thread that had no CPU */
-    if (asked_ns > end_ns || had_no_cpu(walk, end_ns))
-        return 0;
+    row->requested++;
     row->asked_hold_ns = gt_add_ns(row->asked_hold_ns, length_ns);
-    if (end_ns - asked_ns < least_ns)
+    gt_asked_after(&walk->asked, walk->hold, asked_ns, end_ns, &after);
+    if (!went_on(walk, row, &after))
         return 0;
     row->kept++;
-    row->kept_ns = gt_add_ns(row->kept_ns, end_ns - asked_ns);
+    add_after(row, &after);
+    row->deadlock = ended_in_it(walk, end_ns, &after);
     row->kept_hold_ns = gt_add_ns(row->kept_hold_ns, length_ns);
-    if (length_ns > row->longest_kept_ns)
-        row->longest_kept_ns = length_ns;
+    row->longest_kept_ns = greater(row->longest_kept_ns, after.total_ns);
+    row->longest_work_ns = greater(row->longest_work_ns, after.run_ns + after.sleep_ns);
+    row->longest_held_ns = greater(row->longest_held_ns, length_ns);
     row->kept_in_loops +=
         walk->pasts[walk->member].frames.inner_calls > stretch->inner_calls + LOOP_CALLS;
     kept = gt_chunks_push(&walk->out->kept);
     if (!kept)
         return -1;
-    *kept = (struct gt_kept){stretch->start_ns, end_ns, walk->hold->thread, stretch->row};
+    *kept =
+        (struct gt_kept){stretch->start_ns, end_ns, asked_ns, walk->hold->thread, stretch->row};
     return 0;
 }
 
@@ -340,6 +384,7 @@ static int walk_hold(struct walk *walk)
     int64_t start_ns = walk->hold->start_ns, end_ns = walk->hold->end_ns;
 
     walk->stretch = (struct stretch){.row = GT_NO_INDEX};
+    walk->asked_ns = gt_asked_first_ns(&walk->asked, walk->hold);
     if (note_retake(walk, past) ||
         gt_sweep_advance(&walk->sweep, start_ns, end_ns, hold_piece, walk))
         return -1;
@@ -496,7 +541,6 @@ static int prepare(struct walk *walk)
         walk->pasts[i].released_ns = walk->pasts[i].wait_end_ns = -1;
         gt_frames_init(&walk->pasts[i].frames, walk->timeline,
                        gt_member_at(walk->gil, i)->thread);
-        gt_cpu_init(&walk->pasts[i].cpu, walk->timeline, gt_member_at(walk->gil, i)->thread);
     }
     return gt_sweep_init(&walk->sweep, walk->gil);
 }
@@ -514,17 +558,6 @@ static void cleanup(struct walk *walk)
     gt_chunks_release(&walk->touched);
 }
 
-/* What was seen, or the default where that is it to a tenth: timers and probes add to it. */
-static int64_t interval_of(const struct gt_gil *gil)
-{
-    int64_t off_ns = gil->interval_ns - GT_SWITCH_INTERVAL_NS;
-
-    if (gil->interval_ns == 0 ||
-        (off_ns < GT_SWITCH_INTERVAL_NS / 10 && -off_ns < GT_SWITCH_INTERVAL_NS / 10))
-        return GT_SWITCH_INTERVAL_NS;
-    return gil->interval_ns;
-}
-
 int gt_blockers_init(struct gt_blockers *blockers, const struct gt_timeline *timeline,
                      uint32_t gil_index, struct gt_error *err)
 {
@@ -533,14 +566,15 @@ int gt_blockers_init(struct gt_blockers *blockers, const struct gt_timeline *tim
     int rc;
 
     *blockers = (struct gt_blockers){
-        .interval_ns = interval_of(gil),
-        .interval_seen = gil->interval_ns > 0,
+        .interval_ns = gt_interval_last(&gil->intervals),
     };
     gt_chunks_init(&blockers->rows, sizeof(struct gt_blocker));
     gt_chunks_init(&blockers->cells, sizeof(struct gt_blocker_cell));
     gt_chunks_init(&blockers->gaps, sizeof(struct gt_gaps));
     gt_chunks_init(&blockers->kept, sizeof(struct gt_kept));
     gt_load_init(&blockers->load, gil->start_ns, gil->end_ns);
+    gt_asked_init(&walk.asked, timeline, gil);
+    walk.asked_is_recorded = gt_asked_is_recorded(&walk.asked);
     gt_chunks_init(&walk.pending, sizeof(int64_t));
     gt_chunks_init(&walk.touched, sizeof(uint32_t));
     gt_hashmap_init(&walk.row_of);

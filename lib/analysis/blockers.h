@@ -4,20 +4,18 @@
  * says which function answers), or, when nobody held it, to one gap: for each waiter the
  * cells (of fewer than thousands of threads) and the gaps add up to its wait_ns, exactly.
  *
- * CPython gives the GIL up within the switch interval when asked for it, except in C code. So
- * a function that kept a waiter longer has not released it, and is counted as such.
+ * CPython gives the GIL up when it is asked for it, except in C code. So a function that went
+ * on working after somebody had asked (asked.h) has not released it, and is counted as such.
  */
 #ifndef GT_ANALYSIS_BLOCKERS_H
 #define GT_ANALYSIS_BLOCKERS_H
 
+#include "analysis/asked.h"
 #include "analysis/frames.h"
 #include "analysis/load.h"
 #include "base/chunks.h"
 #include "base/error.h"
 #include "model/timeline.h"
-
-/* CPython's default, for a GIL on which nobody waited long enough to tell. */
-#define GT_SWITCH_INTERVAL_NS ((int64_t)5000000)
 
 /* Why nobody held the GIL that somebody waited for. */
 enum gt_gap {
@@ -30,18 +28,25 @@ enum gt_gap {
 
 struct gt_blocker {
     struct gt_doing doing;   /* .call means nothing here */
+    int64_t interval_ns;     /* the GIL's switch interval, as it was last */
     uint32_t thread;         /* of GT_DOING_UNKNOWN: who held; else GT_NO_INDEX */
     int64_t waiting_ns;      /* charged to it, over all waiters */
     uint64_t count;          /* stretches of holding in it while somebody waited */
     int64_t total_hold_ns;   /* of all stretches, waited for or not */
     int64_t waited_hold_ns;  /* of those that somebody waited for */
     int64_t longest_hold_ns; /* the longest of these */
-    uint64_t kept;           /* of these, how many ignored a request for the GIL … */
-    int64_t kept_ns;         /* … for how long in all, counted from the request */
-    int64_t kept_hold_ns;    /* lengths of the stretches that did */
-    int64_t asked_hold_ns;   /* … of all in which such a request was due, ignored or not */
-    int64_t longest_kept_ns; /* the longest of them */
+    uint64_t requested;      /* of these, in how many somebody asked for the GIL */
+    int64_t asked_hold_ns;   /* lengths of those */
+    uint64_t kept;         /* of these, how many went on without looking: on a CPU or asleep for
+                              a millisecond or more (where that is not known: for long) … */
+    struct gt_after after; /* … sums of what they did after the request; .known: of most */
+    int64_t known_ns;      /* of after.total_ns: of which it is known what they did */
+    int64_t kept_hold_ns;  /* their lengths */
+    int64_t longest_kept_ns; /* the longest time after a request, … */
+    int64_t longest_work_ns; /* … the longest of it on a CPU or asleep, … */
+    int64_t longest_held_ns; /* … and the longest stretch that did so */
     uint64_t kept_in_loops;  /* of `kept`: made of many short calls of other C functions */
+    bool deadlock;           /* the last of them ended with the process, while others waited */
     uint64_t retakes;        /* it released the GIL by itself and took it again, … */
     uint64_t contended;      /* … and this often had to wait for it then */
     int64_t away_ns;         /* worked without the GIL in between */
@@ -61,6 +66,7 @@ struct gt_blocker_cell {
 /* A stretch of holding that went on though somebody had asked for the GIL. */
 struct gt_kept {
     int64_t start_ns, end_ns;
+    int64_t asked_ns;
     uint32_t thread, row;
 };
 
@@ -73,8 +79,7 @@ struct gt_blockers {
     struct gt_chunks cells; /* of struct gt_blocker_cell; in no order */
     struct gt_chunks gaps;  /* of struct gt_gaps, by member */
     struct gt_chunks kept;  /* of struct gt_kept, in the order of time */
-    int64_t interval_ns;    /* switch interval: seen, or the default */
-    bool interval_seen;
+    int64_t interval_ns;    /* switch interval: the last one of the GIL's */
     struct gt_load load;
 };
 
@@ -84,9 +89,12 @@ int gt_blockers_init(struct gt_blockers *blockers, const struct gt_timeline *tim
                      uint32_t gil, struct gt_error *err);
 void gt_blockers_release(struct gt_blockers *blockers);
 
-/* Does it, as a rule, not give the GIL up when asked? A thread that was pushed off its CPU does
- * not either, but that happens to few of a function's calls. */
+/* Does it not give the GIL up when asked? The one decision that every output words. */
 bool gt_blocker_keeps(const struct gt_blocker *blocker);
+
+/* Did it work without the GIL for longer than it held it? Then it releases it, but for a part.
+ */
+bool gt_blocker_releases_mostly(const struct gt_blocker *blocker);
 
 /* Did it release and take the GIL so often that getting it back cost more than what it did
  * without it? */

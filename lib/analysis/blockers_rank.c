@@ -58,9 +58,35 @@ void gt_blockers_release(struct gt_blockers *blockers)
     gt_load_release(&blockers->load);
 }
 
+/*
+ * One stretch that went on for long is enough. Of short ones there must be more, and most that
+ * were asked: an interrupt, or a page that is made, keeps a thread for a millisecond now and
+ * then. And what they do must take longer than the switch interval: the length of a call is
+ * known; of an operation inside a Python function, what is left of it after a request.
+ */
 bool gt_blocker_keeps(const struct gt_blocker *blocker)
 {
-    return blocker->kept > 0 && blocker->kept_hold_ns >= blocker->waited_hold_ns / 2;
+    enum { LONG_NS = 20000000, CULPRIT_NS = 100000000, TENTHS = 9 };
+    int64_t evidence_ns =
+        blocker->doing.kind == GT_DOING_PYTHON || blocker->doing.kind == GT_DOING_UNKNOWN
+            ? blocker->longest_work_ns
+            : blocker->longest_held_ns;
+
+    if (!blocker->kept)
+        return false;
+    if (!blocker->after.known)
+        return blocker->kept_hold_ns >= blocker->waited_hold_ns / 2;
+    if (gt_blocker_releases_mostly(blocker))
+        return blocker->longest_work_ns >= CULPRIT_NS;
+    if (blocker->longest_work_ns >= LONG_NS && blocker->longest_work_ns >= blocker->interval_ns)
+        return true;
+    return blocker->kept >= 2 && blocker->kept * 2 >= blocker->requested &&
+           evidence_ns >= blocker->interval_ns / 10 * TENTHS;
+}
+
+bool gt_blocker_releases_mostly(const struct gt_blocker *blocker)
+{
+    return blocker->retakes > 0 && blocker->away_ns > blocker->total_hold_ns;
 }
 
 bool gt_blocker_is_requeuer(const struct gt_blocker *blocker)

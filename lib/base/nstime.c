@@ -4,12 +4,22 @@
 #include <string.h>
 #include <time.h>
 
-int64_t gt_now_ns(void)
+static int64_t ns_of_clock(clockid_t clock)
 {
     struct timespec now;
 
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(clock, &now);
     return (int64_t)now.tv_sec * GT_NS_PER_S + now.tv_nsec;
+}
+
+int64_t gt_now_ns(void)
+{
+    return ns_of_clock(CLOCK_MONOTONIC);
+}
+
+int64_t gt_realtime_ns(void)
+{
+    return ns_of_clock(CLOCK_REALTIME);
 }
 
 char *gt_duration_text(int64_t duration_ns, char *text, size_t size)

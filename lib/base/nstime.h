@@ -12,6 +12,9 @@
 /* CLOCK_MONOTONIC now. */
 int64_t gt_now_ns(void);
 
+/* CLOCK_REALTIME now. */
+int64_t gt_realtime_ns(void);
+
 /* The sum; INT64_MAX where it does not fit (thousands of threads of a hostile recording). */
 static inline int64_t gt_add_ns(int64_t a_ns, int64_t b_ns)
 {

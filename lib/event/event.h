@@ -17,7 +17,9 @@ enum gt_event_kind {
 
     /* GIL, seen from libc (uprobes, agent). value: address of the condition variable. */
     GT_EVENT_COND_SIGNAL, /* pthread_cond_signal(value) is entered */
-    GT_EVENT_COND_WAIT,   /* pthread_cond_timedwait(value) is entered */
+    GT_EVENT_COND_WAIT, /* pthread_cond_timedwait(value) is entered; other_value: its deadline,
+                           ns of CLOCK_MONOTONIC, or (CPython before 3.8) of CLOCK_REALTIME;
+                           0: not recorded */
 
     /* GIL, seen from CPython's own functions. No address: one GIL per process. */
     GT_EVENT_TAKE_ENTER,
@@ -31,7 +33,8 @@ enum gt_event_kind {
     GT_EVENT_FUTEX_EXIT,
 
     /* A condition variable is waited for, seen from libc. ENTER: value: its address,
-     * other_value: 0 without a timeout. EXIT: value: the result, an errno. */
+     * other_value: the deadline as above, 0 without a timeout, GT_NO_DEADLINE where it was not
+     * recorded. EXIT: value: the result, an errno. */
     GT_EVENT_BLOCK_ENTER,
     GT_EVENT_BLOCK_EXIT,
 
@@ -85,8 +88,15 @@ enum gt_event_kind {
                              known */
     GT_EVENT_TOKEN_GIVEN,
 
+    /* What thread other_tid of the process has had of the CPUs, read by itself, or by a thread
+     * that waits for the GIL which other_tid holds. value: ns on a CPU; other_value: ns ready
+     * without one, GT_NOT_KNOWN; flags: GT_SNAPSHOT_*. */
+    GT_EVENT_SNAPSHOT,
+
     GT_EVENT_KINDS
 };
+
+#define GT_NO_DEADLINE 1
 
 /* Why a thread left the CPU. `R`, `R+`: still runnable. */
 enum gt_event_state {
@@ -108,6 +118,15 @@ enum gt_call_flags {
     GT_RETURN_YIELD = 1 << 2,  /* return: may be resumed */
     GT_RETURN_UNWIND = 1 << 3, /* return: by an exception */
 };
+
+#define GT_NOT_KNOWN UINT64_MAX
+
+/* Flags of a snapshot: page faults that had to wait for a disk, of which the low bits are
+ * known; the system call that it is in, plus 1 (0: not known, or it runs). */
+#define GT_SNAPSHOT_FAULTS(flags) ((flags)&0xfff)
+#define GT_SNAPSHOT_CALL(flags)   ((flags) >> 12 & 0xfff)
+#define GT_SNAPSHOT_FLAGS(faults, call)                                                        \
+    (((uint32_t)(faults)&0xfff) | ((uint32_t)(call)&0xfff) << 12)
 
 enum gt_stopped_flags {
     GT_STOPPED_GIL = 1 << 0, /* the GIL's events, too */

@@ -4,7 +4,8 @@
 #include <stdbool.h>
 #include <string.h>
 
-enum { RDI = 7 };
+/* The first and the third argument of a function. */
+enum { RDI = 7, RDX = 2 };
 
 /* Emulated by the kernel (arch/x86/kernel/uprobes.c): push of a register, nop. */
 static bool is_cheap(const uint8_t *code, size_t length)
@@ -15,13 +16,13 @@ static bool is_cheap(const uint8_t *code, size_t length)
                            (code[0] == 0x66 && code[1] == 0x90));
 }
 
-/* Whether a register-to-register ModRM byte leaves %rdi alone; `into_rm` says which of its
- * two registers is written, `extended` whether REX gives that one its fourth bit. */
-static bool keeps_rdi(uint8_t modrm, bool into_rm, bool extended)
+/* Whether a register-to-register ModRM byte leaves %rdi and %rdx alone; `into_rm` says which of
+ * its two registers is written, `extended` whether REX gives that one its fourth bit. */
+static bool keeps_arguments(uint8_t modrm, bool into_rm, bool extended)
 {
     unsigned written = into_rm ? modrm & 7u : modrm >> 3 & 7u;
 
-    return (modrm & 0xc0) == 0xc0 && (extended || written != RDI);
+    return (modrm & 0xc0) == 0xc0 && (extended || (written != RDI && written != RDX));
 }
 
 /* Length of a harmless instruction, 0 when it is not known to be harmless. */
@@ -38,9 +39,9 @@ static size_t harmless_length(const uint8_t *code, size_t length)
     switch (code[prefix]) {
     case 0x89: /* mov reg, r/m */
     case 0x31: /* xor reg, r/m */
-        return keeps_rdi(code[prefix + 1], true, rex & 1) ? prefix + 2 : 0;
+        return keeps_arguments(code[prefix + 1], true, rex & 1) ? prefix + 2 : 0;
     case 0x8b: /* mov r/m, reg */
-        return keeps_rdi(code[prefix + 1], false, rex & 4) ? prefix + 2 : 0;
+        return keeps_arguments(code[prefix + 1], false, rex & 4) ? prefix + 2 : 0;
     case 0x83: /* sub $imm8, %rsp */
         return rex == 0x48 && code[prefix + 1] == 0xec && length >= prefix + 3 ? prefix + 3 : 0;
     case 0x81: /* sub $imm32, %rsp */

@@ -33,13 +33,18 @@ void gt_probe_set_release(struct gt_probe_set *set)
 /* What to fetch, where the calling conventions put it. */
 struct arguments {
     const char *cond;  /* of a function */
+    const char *wait;  /* of one that waits until a deadline, its third argument */
     const char *futex; /* of the system call */
 };
 
 static const struct arguments *arguments_of(uint16_t machine)
 {
-    static const struct arguments x86_64 = {"cond=%di:x64", "uaddr=%di:x64 op=%si:x32"};
-    static const struct arguments aarch64 = {"cond=%x0:x64", "uaddr=%x0:x64 op=%x1:x32"};
+    static const struct arguments x86_64 = {"cond=%di:x64",
+                                            "cond=%di:x64 sec=+0(%dx):s64 nsec=+8(%dx):s64",
+                                            "uaddr=%di:x64 op=%si:x32"};
+    static const struct arguments aarch64 = {"cond=%x0:x64",
+                                             "cond=%x0:x64 sec=+0(%x2):s64 nsec=+8(%x2):s64",
+                                             "uaddr=%x0:x64 op=%x1:x32"};
 
     return machine == EM_X86_64 ? &x86_64 : machine == EM_AARCH64 ? &aarch64 : NULL;
 }
@@ -69,9 +74,12 @@ static struct gt_probe *add_probe(struct gt_probe_set *set, const char *path, ui
     return probe;
 }
 
+static const char timedwait[] = "pthread_cond_timedwait";
+
 static int plan_libc_probe(struct gt_probe_set *set, const struct gt_elf *elf,
                            const char *function, const char *event, struct gt_error *err)
 {
+    bool timed = strcmp(function, timedwait) == 0;
     uint8_t code[GT_INSN_WINDOW];
     struct gt_elf_symbol symbol;
     struct gt_probe *probe;
@@ -85,7 +93,8 @@ static int plan_libc_probe(struct gt_probe_set *set, const struct gt_elf *elf,
     probe = add_probe(set, elf->path, symbol.offset, event, 0, err);
     if (!probe)
         return GT_ERR_MEMORY;
-    probe->argument = arguments_of(elf->header.e_machine)->cond;
+    probe->argument = timed ? arguments_of(elf->header.e_machine)->wait
+                            : arguments_of(elf->header.e_machine)->cond;
     return 0;
 }
 
@@ -158,7 +167,19 @@ int gt_probes_plan_libc(struct gt_probe_set *set, const char *libc, struct gt_er
         return rc;
     rc = plan_libc_probe(set, &elf, "pthread_cond_signal", "signal", err);
     if (rc == 0)
-        rc = plan_libc_probe(set, &elf, "pthread_cond_timedwait", "wait", err);
+        rc = plan_libc_probe(set, &elf, timedwait, "wait", err);
+    gt_elf_close(&elf);
+    return rc;
+}
+
+int gt_probes_plan_wait(struct gt_probe_set *set, const char *libc, struct gt_error *err)
+{
+    struct gt_elf elf;
+    int rc = open_libc(&elf, libc, err);
+
+    if (rc < 0)
+        return rc;
+    rc = plan_libc_probe(set, &elf, timedwait, "wait", err);
     gt_elf_close(&elf);
     return rc;
 }
@@ -172,9 +193,9 @@ int gt_probes_plan_contended(struct gt_probe_set *set, const char *libc, struct 
         return rc;
     rc = plan_futex_calls(set, &elf, "pthread_cond_signal", "contended_wake", err);
     if (rc == 0)
-        rc = plan_libc_probe(set, &elf, "pthread_cond_timedwait", "contended_wait", err);
+        rc = plan_libc_probe(set, &elf, timedwait, "contended_wait", err);
     if (rc == 0)
-        rc = plan_libc_return(set, &elf, "pthread_cond_timedwait", "contended_wait", err);
+        rc = plan_libc_return(set, &elf, timedwait, "contended_wait", err);
     if (rc == 0)
         rc = plan_libc_probe(set, &elf, "pthread_cond_wait", "contended_block", err);
     gt_elf_close(&elf);

@@ -91,6 +91,12 @@ static int push_futex_events(struct gt_plan *plan, struct gt_error *err)
     return rc < 0 ? rc : push_event(plan, "syscalls:sys_exit_futex", err);
 }
 
+/* Where the source itself does not tell them. Without, the switch interval is not known. */
+static void plan_deadlines(struct gt_plan *plan, const struct gt_interp *interp)
+{
+    gt_probes_plan_wait(&plan->probes, interp->libc, NULL);
+}
+
 /*
  * With probes in libc that only contention reaches. The tracepoints of the futex system call
  * tell the same, but once they are enabled every system call takes the kernel's slow path (37
@@ -111,8 +117,15 @@ static int use_futex(struct gt_plan *plan, const struct gt_caps *caps,
         if (rc != GT_ERR_NOT_FOUND && rc != GT_ERR_UNSUPPORTED)
             return rc;
         gt_probes_forget(&plan->probes);
+        plan_deadlines(plan, interp);
     }
     return push_futex_events(plan, err);
+}
+
+/* Does perf see the GIL? Then it says what its holders did when they were asked for it, too. */
+static bool judges_holders(const struct gt_plan *plan)
+{
+    return plan->gil_source != GT_GIL_NONE && plan->gil_source != GT_GIL_AGENT;
 }
 
 /*
@@ -128,9 +141,12 @@ static int choose_states(struct gt_plan *plan, const struct gt_plan_request *req
                                          "sched:sched_process_exit"};
     int rc;
 
-    if (!request->state_detect)
+    if (!request->state_detect && !judges_holders(plan))
         return 0;
     plan->states = true;
+    plan->show_states = request->state_detect;
+    if (caps->trace_why[0] && !plan->show_states)
+        return 0;
     if (caps->trace_why[0])
         return gt_strvec_pushf(&plan->notes,
                                "states come from switch records alone (running, preempted, off "
@@ -225,8 +241,12 @@ static int choose_source(struct gt_plan *plan, const struct gt_plan_request *req
     if (!installable)
         return gt_error_set(err, GT_ERR_PERMISSION, "cannot see the GIL: %s", why_not(caps));
     if (request->gil_source == GT_GIL_FUNCTIONS) {
+        int rc = gt_probes_plan_functions(&plan->probes, interp, err);
+
         plan->gil_source = GT_GIL_FUNCTIONS;
-        return gt_probes_plan_functions(&plan->probes, interp, err);
+        if (rc == 0)
+            plan_deadlines(plan, interp);
+        return rc;
     }
     plan->gil_source = GT_GIL_UPROBES;
     return gt_probes_plan_libc(&plan->probes, interp->libc, err);

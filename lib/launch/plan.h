@@ -33,7 +33,8 @@ struct gt_plan {
     bool installed_probes;      /* those that exist are used as they are */
     struct gt_probe_set probes; /* to be installed; may be empty */
     struct gt_strvec events;    /* for perf record -e */
-    bool states;                /* scheduling is recorded: switch records at least */
+    bool states;                /* scheduling is recorded: switch records at least … */
+    bool show_states;           /* … and is to be shown, not only to judge holders by */
     bool stacks;                /* with stacks */
     bool futex;                 /* waits for condition variables are recorded */
     bool agent;                 /* the target is started with the agent preloaded */

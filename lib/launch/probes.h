@@ -42,15 +42,18 @@ void gt_probe_set_release(struct gt_probe_set *set);
 void gt_probes_forget(struct gt_probe_set *set);
 
 /* Plan: two probes on libc, "signal" and "wait", each fetching the cond's address as
- * "cond". */
+ * "cond", and the second one the deadline, too, as "sec" and "nsec". */
 int gt_probes_plan_libc(struct gt_probe_set *set, const char *libc, struct gt_error *err);
+
+/* Plan: "wait" alone, beside what tells of the GIL but not of deadlines. */
+int gt_probes_plan_wait(struct gt_probe_set *set, const char *libc, struct gt_error *err);
 
 /*
  * Plan: the places in libc that a thread comes to only when the GIL is contended, so that they
  * cost nothing otherwise. "contended_wake": the system calls of pthread_cond_signal, which it
  * makes when somebody waits, as "uaddr" and "op"; "contended_wait": pthread_cond_timedwait,
- * "cond", and its return, "result"; "contended_block": pthread_cond_wait, "cond".
- * GT_ERR_NOT_FOUND of a libc that is not understood.
+ * "cond" and the deadline, and its return, "result"; "contended_block": pthread_cond_wait,
+ * "cond". GT_ERR_NOT_FOUND of a libc that is not understood.
  */
 int gt_probes_plan_contended(struct gt_probe_set *set, const char *libc, struct gt_error *err);
 

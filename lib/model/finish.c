@@ -306,13 +306,37 @@ static void add_defects(struct gt_quality *quality, const struct gt_gil_defects 
     quality->overlaps += defects->overlaps;
 }
 
+/* No deadline was recorded: how long it took to wait again tells. 0 or -1. */
+static int learn_interval(struct gt_gil *gil)
+{
+    enum { LEAST_NS = 10000 }; /* sooner, it was a spurious wake-up */
+    int64_t *gaps_ns;
+    size_t count = 0;
+    int rc;
+
+    if (gil->intervals.source == GT_INTERVAL_FROM_DEADLINES || !gil->asks.count)
+        return 0;
+    gaps_ns = calloc(gil->asks.count, sizeof(*gaps_ns));
+    if (!gaps_ns)
+        return -1;
+    for (size_t i = 0; i < gil->asks.count; i++) {
+        const struct gt_ask *ask = gt_chunks_at(&gil->asks, i);
+
+        if (ask->time_ns - ask->since_ns >= LEAST_NS)
+            gaps_ns[count++] = ask->time_ns - ask->since_ns;
+    }
+    rc = gt_intervals_from_gaps(&gil->intervals, gaps_ns, count);
+    free(gaps_ns);
+    return rc;
+}
+
 static int finish_gil(struct gt_timeline *timeline, struct gt_gil *gil)
 {
     if (cut_spans(timeline, &gil->holds) || cut_spans(timeline, &gil->waits))
         return -1;
     clip_spans(timeline, gil, &gil->holds);
     clip_spans(timeline, gil, &gil->waits);
-    if (sort_by_end(&gil->waits))
+    if (sort_by_end(&gil->waits) || learn_interval(gil))
         return -1;
     sum_spans(gil, false);
     sum_spans(gil, true);
@@ -365,6 +389,8 @@ static void release_gil(struct gt_gil *gil)
     gt_chunks_release(&gil->holds);
     gt_chunks_release(&gil->waits);
     gt_chunks_release(&gil->members);
+    gt_chunks_release(&gil->asks);
+    gt_intervals_release(&gil->intervals);
     gt_hashmap_release(&gil->member_of);
 }
 

@@ -78,6 +78,7 @@ static struct gt_candidate *add(struct gt_timeline *timeline, uint32_t process,
     candidate->start_ns = state->image_start_ns;
     candidate->lost_seen = (uint32_t)timeline->lost.count;
     gt_chunks_init(&candidate->entries, sizeof(struct gt_futex_entry));
+    gt_intervals_init(&candidate->intervals);
     gt_hashmap_init(&candidate->waited);
     candidate->last_waker = GT_NO_INDEX;
     /* Last: what is in the list is released, also when this fails. */
@@ -202,6 +203,8 @@ static int enter_wait(struct gt_timeline *timeline, uint32_t process, uint32_t t
     struct gt_thread_state *state = gt_thread_state_at(timeline, thread);
     struct gt_candidate *candidate = find(timeline, process, address);
     bool timed = event->other_value != 0;
+    int64_t deadline_ns =
+        event->kind == GT_EVENT_BLOCK_ENTER ? gt_gil_deadline_ns(timeline, event) : 0;
 
     if (!candidate && !timed) {
         candidate = find_switch(timeline, process, address);
@@ -216,11 +219,29 @@ static int enter_wait(struct gt_timeline *timeline, uint32_t process, uint32_t t
     if (!candidate)
         candidate = add(timeline, process, address);
     if (!candidate || note(timeline, candidate, thread, GT_FUTEX_WAIT, event->time_ns) ||
-        gt_hashmap_put(&candidate->waited, thread, 1))
+        gt_hashmap_put(&candidate->waited, thread, 1) ||
+        (deadline_ns &&
+         gt_intervals_add(&candidate->intervals, event->time_ns, deadline_ns - event->time_ns)))
         return -1;
     candidate->used_words |= words;
     state->futex_wait = state->futex_loop = address;
     return 0;
+}
+
+int gt_futex_deadline(struct gt_timeline *timeline, uint32_t thread,
+                      const struct gt_event *event)
+{
+    uint32_t process = gt_thread_at(timeline, thread)->process;
+    int64_t deadline_ns = timeline->saw_futex ? gt_gil_deadline_ns(timeline, event) : 0;
+    struct gt_candidate *candidate = NULL;
+
+    if (deadline_ns)
+        candidate = find(timeline, process, event->value);
+    if (deadline_ns && !candidate)
+        candidate = find(timeline, process, event->value - WORD_MOVED);
+    return candidate ? gt_intervals_add(&candidate->intervals, event->time_ns,
+                                        deadline_ns - event->time_ns)
+                     : 0;
 }
 
 static int enter_wake(struct gt_timeline *timeline, uint32_t process, uint32_t thread,
@@ -343,6 +364,7 @@ void gt_futex_release(struct gt_timeline *timeline)
 {
     for (uint32_t i = 0; i < timeline->tracker->candidates.count; i++) {
         gt_chunks_release(&candidate_at(timeline, i)->entries);
+        gt_intervals_release(&candidate_at(timeline, i)->intervals);
         gt_hashmap_release(&candidate_at(timeline, i)->waited);
     }
     gt_chunks_release(&timeline->tracker->candidates);

@@ -31,9 +31,10 @@ struct gt_candidate {
     uint32_t process;
     uint64_t address;
     struct gt_chunks entries; /* of struct gt_futex_entry */
-    unsigned used_words;      /* bit 0, bit 1: of its two */
-    bool used_neighbour;      /* its mutex or switch_cond was waited for or woken */
-    bool switched;            /* who woke one of its waiters slept on switch_cond next */
+    struct gt_intervals intervals;
+    unsigned used_words; /* bit 0, bit 1: of its two */
+    bool used_neighbour; /* its mutex or switch_cond was waited for or woken */
+    bool switched;       /* who woke one of its waiters slept on switch_cond next */
     uint32_t last_waker;
     bool passed_on;           /* somebody who waited here woke others here */
     struct gt_hashmap waited; /* who waited here: threads */
@@ -44,6 +45,6 @@ struct gt_candidate {
 };
 
 /* replay.c: make the GIL of a candidate, with its waits and holds. 0 or -1. */
-int gt_futex_replay(struct gt_timeline *timeline, const struct gt_candidate *candidate);
+int gt_futex_replay(struct gt_timeline *timeline, struct gt_candidate *candidate);
 
 #endif

@@ -49,6 +49,8 @@ uint32_t gt_gil_new(struct gt_timeline *timeline, uint32_t process, enum gt_gil_
     gt_chunks_init(&gil->holds, sizeof(struct gt_span));
     gt_chunks_init(&gil->waits, sizeof(struct gt_span));
     gt_chunks_init(&gil->members, sizeof(struct gt_member));
+    gt_chunks_init(&gil->asks, sizeof(struct gt_ask));
+    gt_intervals_init(&gil->intervals);
     gt_hashmap_init(&gil->member_of);
     if (gil->known_since_ns < gt_lost_until_ns(timeline))
         gil->known_since_ns = gil->now_ns = gt_lost_until_ns(timeline);
@@ -219,23 +221,62 @@ static int end_unseen(struct gt_timeline *timeline, struct gt_gil *gil, int64_t 
     return end_hold(timeline, gil, time_ns, GT_SPAN_CUT_END);
 }
 
-/* It waits again, and nobody released the GIL since it last did: only time can have woken it,
- * after the switch interval. */
-static void note_interval(struct gt_gil *gil, const struct gt_member *member, int64_t time_ns)
+int64_t gt_gil_deadline_ns(const struct gt_timeline *timeline, const struct gt_event *event)
 {
-    enum { LEAST_NS = 10000 }; /* sooner, it was a spurious wake-up */
-    int64_t interval_ns = time_ns - member->asked_ns;
+    static const int64_t day_ns = (int64_t)86400 * 1000000000;
+    int64_t deadline_ns = event->other_value <= INT64_MAX ? (int64_t)event->other_value : 0;
 
-    if (gil->last_change_ns < member->asked_ns && interval_ns >= LEAST_NS &&
-        (gil->interval_ns == 0 || interval_ns < gil->interval_ns))
-        gil->interval_ns = interval_ns;
+    if (deadline_ns <= GT_NO_DEADLINE)
+        return 0;
+    if (deadline_ns > day_ns && deadline_ns - day_ns > event->time_ns)
+        deadline_ns =
+            timeline->tracker->realtime_ns ? deadline_ns - timeline->tracker->realtime_ns : 0;
+    return deadline_ns - day_ns < event->time_ns && deadline_ns > 0 ? deadline_ns : 0;
 }
 
-int gt_gil_wait(struct gt_timeline *timeline, uint32_t index, uint32_t thread, int64_t time_ns)
+int gt_gil_ask(struct gt_gil *gil, struct gt_ask ask)
+{
+    struct gt_ask *added = gt_chunks_push(&gil->asks);
+
+    if (!added)
+        return -1;
+    *added = ask;
+    return 0;
+}
+
+bool gt_gil_is_request(const struct gt_gil *gil, const struct gt_ask *ask)
+{
+    int64_t interval_ns;
+
+    if (ask->deadline_ns)
+        return ask->time_ns >= ask->deadline_ns;
+    interval_ns = gt_interval_at(&gil->intervals, ask->time_ns);
+    return ask->time_ns - ask->since_ns >= interval_ns - interval_ns / 10;
+}
+
+/* The member calls its timed wait, for the first time or again. 0 or -1. */
+static int note_wait(struct gt_gil *gil, struct gt_member *member, int64_t time_ns,
+                     int64_t deadline_ns, bool again)
+{
+    int rc = 0;
+
+    if (again && gil->last_change_ns < member->asked_ns)
+        rc = gt_gil_ask(gil, (struct gt_ask){time_ns, member->asked_ns, member->deadline_ns,
+                                             member->thread});
+    if (deadline_ns && gt_intervals_add(&gil->intervals, time_ns, deadline_ns - time_ns))
+        return -1;
+    member->asked_ns = time_ns;
+    member->deadline_ns = deadline_ns;
+    return rc;
+}
+
+int gt_gil_wait(struct gt_timeline *timeline, uint32_t index, uint32_t thread, int64_t time_ns,
+                int64_t deadline_ns)
 {
     struct gt_gil *gil = gt_gil_at(timeline, index);
     uint32_t at = touch(timeline, gil, thread, &time_ns);
     struct gt_member *member;
+    bool again;
 
     if (at == GT_NO_INDEX)
         return -1;
@@ -244,14 +285,12 @@ int gt_gil_wait(struct gt_timeline *timeline, uint32_t index, uint32_t thread, i
     member = gt_member_at(gil, at);
     if (gil->owner == at && end_unseen(timeline, gil, time_ns))
         return -1;
-    if (member->wait_since_ns < 0) {
+    again = member->wait_since_ns >= 0;
+    if (!again) {
         member->wait_since_ns = time_ns; /* later waits repeat every switch interval */
         gil->waiting++;
-    } else {
-        note_interval(gil, member, time_ns);
     }
-    member->asked_ns = time_ns;
-    return 0;
+    return note_wait(gil, member, time_ns, deadline_ns, again);
 }
 
 /* Somebody acquired while `gil->owner` is still known to hold. */
@@ -433,6 +472,29 @@ int gt_gil_function(struct gt_timeline *timeline, uint32_t thread, const struct 
     default:
         return 0; /* the return of drop_gil says nothing (FACTS: forced switching) */
     }
+}
+
+int gt_gil_function_wait(struct gt_timeline *timeline, uint32_t thread,
+                         const struct gt_event *event)
+{
+    const struct gt_process_state *state =
+        gt_process_state_at(timeline, gt_thread_at(timeline, thread)->process);
+    int64_t time_ns = event->time_ns;
+    struct gt_gil *gil;
+    struct gt_member *member;
+    uint32_t at;
+
+    if (state->function_gil == GT_NO_INDEX)
+        return 0;
+    gil = gt_gil_at(timeline, state->function_gil);
+    at = touch(timeline, gil, thread, &time_ns);
+    if (at == GT_NO_INDEX)
+        return -1;
+    member = gt_member_at(gil, at);
+    if (member->enter_since_ns < 0)
+        return 0; /* for something else */
+    return note_wait(gil, member, time_ns, gt_gil_deadline_ns(timeline, event),
+                     member->asked_ns >= member->enter_since_ns);
 }
 
 static int exit_from(struct gt_timeline *timeline, struct gt_gil *gil, uint32_t thread,

@@ -59,19 +59,18 @@ static struct gt_cond *find_cond(struct gt_timeline *timeline, uint32_t process,
 }
 
 static int act(struct gt_timeline *timeline, const struct gt_cond *cond, uint32_t thread,
-               enum gt_event_kind kind, int64_t time_ns)
+               enum gt_event_kind kind, int64_t time_ns, int64_t deadline_ns)
 {
     if (kind == GT_EVENT_COND_WAIT)
         return cond->role == GT_COND_RELEASED
-                   ? gt_gil_wait(timeline, cond->gil, thread, time_ns)
+                   ? gt_gil_wait(timeline, cond->gil, thread, time_ns, deadline_ns)
                    : 0;
     if (cond->role == GT_COND_ACQUIRED)
         return gt_gil_acquired(timeline, cond->gil, thread, time_ns);
     return gt_gil_released(timeline, cond->gil, thread, time_ns);
 }
 
-static int remember(struct gt_process_state *state, uint32_t thread, enum gt_event_kind kind,
-                    uint64_t address, int64_t time_ns)
+static int remember(struct gt_process_state *state, struct gt_pending event)
 {
     /* Most processes (forked workers) have few: the ring grows before it turns. */
     if (state->pending_count == state->pending_capacity &&
@@ -86,8 +85,7 @@ static int remember(struct gt_process_state *state, uint32_t thread, enum gt_eve
         state->pending = pending;
         state->pending_capacity = capacity;
     }
-    state->pending[state->pending_count++ % state->pending_capacity] =
-        (struct gt_pending){time_ns, address, thread, kind};
+    state->pending[state->pending_count++ % state->pending_capacity] = event;
     return 0;
 }
 
@@ -109,7 +107,7 @@ static int replay(struct gt_timeline *timeline, uint32_t process,
             continue;
         old->thread = GT_NO_INDEX;
         if (act(timeline, old->address == released->address ? released : acquired, thread,
-                old->kind, old->time_ns))
+                old->kind, old->time_ns, old->deadline_ns))
             return -1;
     }
     return 0;
@@ -195,6 +193,7 @@ int gt_recognise(struct gt_timeline *timeline, uint32_t thread, const struct gt_
     uint32_t process = gt_thread_at(timeline, thread)->process;
     struct gt_thread_state *state;
     const struct gt_hashmap *cond_of = &gt_process_state_at(timeline, process)->cond_of;
+    int64_t deadline_ns = gt_gil_deadline_ns(timeline, event);
     struct gt_cond *cond;
     int rc;
 
@@ -204,16 +203,17 @@ int gt_recognise(struct gt_timeline *timeline, uint32_t thread, const struct gt_
     if (!cond)
         return -1;
     if (cond->role != GT_COND_UNKNOWN)
-        return act(timeline, cond, thread, event->kind, event->time_ns);
+        return act(timeline, cond, thread, event->kind, event->time_ns, deadline_ns);
     rc = inherit(timeline, process, event->value);
     if (rc < 0)
         return -1;
     if (rc > 0)
         return act(timeline, find_cond(timeline, process, event->value), thread, event->kind,
-                   event->time_ns);
+                   event->time_ns, deadline_ns);
 
-    if (remember(gt_process_state_at(timeline, process), thread, event->kind, event->value,
-                 event->time_ns))
+    if (remember(gt_process_state_at(timeline, process),
+                 (struct gt_pending){event->time_ns, deadline_ns, event->value, thread,
+                                     event->kind}))
         return -1;
     if (event->kind == GT_EVENT_COND_WAIT)
         return 0;

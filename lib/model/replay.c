@@ -32,6 +32,8 @@ struct waiter {
     int64_t since_ns;    /* waits */
     int64_t acquired_ns; /* holds */
     int64_t unlocked_ns; /* let another one have the mutex */
+    int64_t asked_ns;    /* began its newest timed wait, … */
+    bool timed_out;      /* … which time ended */
 };
 
 struct replay {
@@ -49,6 +51,7 @@ struct replay {
     uint32_t waiting;         /* how many wait */
     int64_t waiting_since_ns; /* at least one of them, without a break */
     int64_t last_wake_ns;     /* last release that is known */
+    int64_t last_change_ns;   /* last acquisition or release */
     uint32_t last_owner;      /* member who acquired last */
     bool free;                /* somebody released, and nobody acquired since */
 };
@@ -231,14 +234,25 @@ static int find_acquisitions(struct replay *replay)
 
 /* --- the second pass: waits and holds --- */
 
-static void begin_wait(struct replay *replay, struct waiter *waiter, int64_t time_ns)
+static int begin_wait(struct replay *replay, struct waiter *waiter,
+                      const struct gt_futex_entry *entry)
 {
+    int64_t time_ns = entry->time_ns, before_ns = waiter->asked_ns;
+    bool timed_out = waiter->timed_out;
+
     waiter->acquired_ns = -1; /* it released, while nobody waited */
+    waiter->asked_ns = time_ns;
+    waiter->timed_out = false;
     if (waiter->since_ns >= 0)
-        return;
+        /* The kernel has said that the deadline passed. */
+        return timed_out && replay->last_change_ns < before_ns
+                   ? gt_gil_ask(replay->gil,
+                                (struct gt_ask){time_ns, before_ns, time_ns, entry->thread})
+                   : 0;
     waiter->since_ns = time_ns;
     if (replay->waiting++ == 0)
         replay->waiting_since_ns = time_ns;
+    return 0;
 }
 
 /* Returns since when it waited. */
@@ -292,6 +306,7 @@ static int acquire(struct replay *replay, struct waiter *waiter, uint32_t thread
         released_silently(replay, owner, waiter, time_ns))
         return -1;
     replay->free = false;
+    replay->last_change_ns = time_ns;
     replay->last_owner = member;
     waiter->acquired_ns = time_ns;
     since_ns = end_wait(replay, waiter);
@@ -315,6 +330,7 @@ static int release(struct replay *replay, struct waiter *waiter,
     }
     waiter->acquired_ns = -1;
     replay->free = true;
+    replay->last_change_ns = entry->time_ns;
     return push_hold(replay, entry->thread, since_ns, entry->time_ns);
 }
 
@@ -326,6 +342,7 @@ static int lose(struct replay *replay, int64_t time_ns)
         int64_t since_ns = end_wait(replay, waiter);
 
         waiter->acquired_ns = waiter->unlocked_ns = -1;
+        waiter->timed_out = false;
         if (since_ns >= 0 && since_ns < time_ns &&
             gt_gil_push(&replay->gil->waits, gt_member_at(replay->gil, i)->thread, since_ns,
                         time_ns, GT_SPAN_CUT_END))
@@ -346,7 +363,9 @@ static int replay_entry(struct replay *replay, const struct gt_futex_entry *entr
     replay->timeline->quality.gil_events++;
     switch (entry->kind) {
     case GT_FUTEX_WAIT:
-        begin_wait(replay, waiter, entry->time_ns);
+        return begin_wait(replay, waiter, entry);
+    case GT_FUTEX_TIMEOUT:
+        waiter->timed_out = true;
         return 0;
     case GT_FUTEX_WAKE:
         return release(replay, waiter, entry);
@@ -393,12 +412,13 @@ static int replay_all(struct replay *replay)
     return close_waits(replay);
 }
 
-int gt_futex_replay(struct gt_timeline *timeline, const struct gt_candidate *candidate)
+int gt_futex_replay(struct gt_timeline *timeline, struct gt_candidate *candidate)
 {
     struct replay replay = {.timeline = timeline,
                             .candidate = candidate,
                             .last_owner = GT_NO_INDEX,
-                            .last_wake_ns = -1};
+                            .last_wake_ns = -1,
+                            .last_change_ns = -1};
     const struct gt_futex_entry *last = gt_chunks_last(&candidate->entries);
     uint32_t index =
         gt_gil_new(timeline, candidate->process, GT_GIL_FROM_FUTEX, candidate->address, 0);
@@ -408,6 +428,8 @@ int gt_futex_replay(struct gt_timeline *timeline, const struct gt_candidate *can
         return -1;
     replay.gil = gt_gil_at(timeline, index);
     replay.gil->start_ns = candidate->start_ns;
+    replay.gil->intervals = candidate->intervals;
+    gt_intervals_init(&candidate->intervals); /* handed over */
     rc = replay_all(&replay);
     if (last && candidate->start_ns !=
                     gt_process_state_at(timeline, candidate->process)->image_start_ns) {

@@ -8,26 +8,67 @@ const struct gt_chunks *gt_usages_of(const struct gt_timeline *timeline, uint32_
     return thread < timeline->usages.count ? gt_chunks_at(&timeline->usages, thread) : NULL;
 }
 
+const struct gt_chunks *gt_snapshots_of(const struct gt_timeline *timeline, uint32_t thread)
+{
+    return thread < timeline->snapshots.count ? gt_chunks_at(&timeline->snapshots, thread)
+                                              : NULL;
+}
+
 void gt_sync_init(struct gt_timeline *timeline)
 {
+    gt_chunks_init(&timeline->snapshots, sizeof(struct gt_chunks));
     gt_chunks_init(&timeline->usages, sizeof(struct gt_chunks));
     gt_chunks_init(&timeline->meetings, sizeof(struct gt_meeting));
+}
+
+/* A new element of the thread's list in `lists`, which grow as threads are named. NULL: no
+ * memory.
+ */
+static void *push_of(struct gt_chunks *lists, uint32_t thread, size_t element_size)
+{
+    while (lists->count <= thread) {
+        struct gt_chunks *list = gt_chunks_push(lists);
+
+        if (!list)
+            return NULL;
+        gt_chunks_init(list, element_size);
+    }
+    return gt_chunks_push(gt_chunks_at(lists, thread));
+}
+
+static int feed_snapshot(struct gt_timeline *timeline, const struct gt_event *event)
+{
+    uint32_t thread = gt_hashmap_get(&timeline->tracker->thread_of, (uint32_t)event->other_tid);
+    static const uint64_t most_ns = INT64_MAX / 4; /* no books say more */
+    const struct gt_snapshot *last;
+    struct gt_snapshot *snapshot;
+    int64_t time_ns = event->time_ns;
+
+    if (thread == GT_HASHMAP_NONE || event->value > most_ns)
+        return 0;
+    last = thread < timeline->snapshots.count
+               ? gt_chunks_last(gt_chunks_at(&timeline->snapshots, thread))
+               : NULL;
+    if (last && last->time_ns > time_ns)
+        time_ns = last->time_ns;
+    snapshot = push_of(&timeline->snapshots, thread, sizeof(*snapshot));
+    if (!snapshot)
+        return -1;
+    *snapshot = (struct gt_snapshot){
+        .time_ns = time_ns,
+        .cpu_ns = (int64_t)event->value,
+        .ready_ns = event->other_value <= most_ns ? (int64_t)event->other_value : -1,
+        .faults = GT_SNAPSHOT_FAULTS(event->flags),
+        .call = GT_SNAPSHOT_CALL(event->flags),
+    };
+    return 0;
 }
 
 static int feed_usage(struct gt_timeline *timeline, uint32_t thread,
                       const struct gt_event *event)
 {
-    struct gt_chunks *readings;
-    struct gt_usage *reading;
+    struct gt_usage *reading = push_of(&timeline->usages, thread, sizeof(*reading));
 
-    while (timeline->usages.count <= thread) {
-        readings = gt_chunks_push(&timeline->usages);
-        if (!readings)
-            return -1;
-        gt_chunks_init(readings, sizeof(struct gt_usage));
-    }
-    readings = gt_chunks_at(&timeline->usages, thread);
-    reading = gt_chunks_push(readings);
     if (!reading)
         return -1;
     *reading = (struct gt_usage){event->time_ns, (int64_t)event->value, event->other_value};
@@ -57,6 +98,8 @@ int gt_sync_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt_
 
     if (event->kind == GT_EVENT_USAGE)
         return feed_usage(timeline, thread, event);
+    if (event->kind == GT_EVENT_SNAPSHOT)
+        return feed_snapshot(timeline, event);
     if (event->kind == GT_EVENT_JOIN) {
         meeting.subject =
             gt_hashmap_get(&timeline->tracker->thread_of, (uint32_t)event->other_tid);
@@ -80,6 +123,9 @@ void gt_sync_release(struct gt_timeline *timeline)
 {
     for (size_t i = 0; i < timeline->usages.count; i++)
         gt_chunks_release(gt_chunks_at(&timeline->usages, i));
+    for (size_t i = 0; i < timeline->snapshots.count; i++)
+        gt_chunks_release(gt_chunks_at(&timeline->snapshots, i));
     gt_chunks_release(&timeline->usages);
+    gt_chunks_release(&timeline->snapshots);
     gt_chunks_release(&timeline->meetings);
 }

@@ -17,6 +17,16 @@ struct gt_usage {
     uint64_t sleeps; /* how often it left one of itself */
 };
 
+/* What a thread has had of the CPUs, read as another one asked for the GIL that it held, or as
+ * it gave that up then. 32 bytes. */
+struct gt_snapshot {
+    int64_t time_ns;
+    int64_t cpu_ns;   /* on a CPU, so far */
+    int64_t ready_ns; /* ready without one, so far; -1: not known */
+    uint16_t faults;  /* page faults that waited for a disk, so far: low bits */
+    uint16_t call;    /* system call that it is in, plus 1; 0: not known, or it runs */
+};
+
 enum gt_meeting_kind {
     GT_MEETING_SEM_TAKEN,   /* has the semaphore `subject`; since_ns: waited for it */
     GT_MEETING_SEM_GAVE_UP, /* has it not; likewise */
@@ -48,6 +58,11 @@ struct gt_timeline;
 /* The thread's readings (struct gt_usage, in the order of time), or NULL when there are none.
  */
 const struct gt_chunks *gt_usages_of(const struct gt_timeline *timeline, uint32_t thread);
+
+/* The thread's snapshots (struct gt_snapshot, in the order of time), or NULL when there are
+ * none.
+ */
+const struct gt_chunks *gt_snapshots_of(const struct gt_timeline *timeline, uint32_t thread);
 
 /* Private to model/. Return 0, or -1 when memory is exhausted. */
 void gt_sync_init(struct gt_timeline *timeline);

@@ -56,6 +56,11 @@ void gt_timeline_set_runtime(struct gt_timeline *timeline, const struct gt_runti
     timeline->tracker->runtime = runtime;
 }
 
+void gt_timeline_set_realtime(struct gt_timeline *timeline, int64_t offset_ns)
+{
+    timeline->tracker->realtime_ns = offset_ns;
+}
+
 static void free_tracker(struct gt_timeline *timeline)
 {
     struct gt_tracker *tracker = timeline->tracker;
@@ -79,6 +84,15 @@ static void free_tracker(struct gt_timeline *timeline)
     timeline->tracker = NULL;
 }
 
+void gt_timeline_drop_states(struct gt_timeline *timeline)
+{
+    for (uint32_t i = 0; i < timeline->scheds.count; i++)
+        gt_chunks_release(&gt_sched_of(timeline, i)->spans);
+    gt_chunks_truncate(&timeline->scheds, 0);
+    timeline->saw_sched = timeline->saw_switch_records = timeline->saw_reasons = false;
+    timeline->saw_stacks = false;
+}
+
 void gt_timeline_drop_gils(struct gt_timeline *timeline)
 {
     for (uint32_t i = 0; i < timeline->gils.count; i++) {
@@ -87,6 +101,8 @@ void gt_timeline_drop_gils(struct gt_timeline *timeline)
         gt_chunks_release(&gil->holds);
         gt_chunks_release(&gil->waits);
         gt_chunks_release(&gil->members);
+        gt_chunks_release(&gil->asks);
+        gt_intervals_release(&gil->intervals);
         gt_hashmap_release(&gil->member_of);
     }
     gt_chunks_truncate(&timeline->gils, 0);
@@ -103,8 +119,7 @@ void gt_timeline_free(struct gt_timeline *timeline)
     gt_chunks_release(&timeline->threads);
     gt_chunks_release(&timeline->gils);
     gt_chunks_release(&timeline->lost);
-    for (uint32_t i = 0; i < timeline->scheds.count; i++)
-        gt_chunks_release(&gt_sched_of(timeline, i)->spans);
+    gt_timeline_drop_states(timeline);
     gt_chunks_release(&timeline->scheds);
     gt_calls_release(timeline);
     gt_chunks_release(&timeline->marks);
@@ -441,8 +456,12 @@ static int feed_thread_event(struct gt_timeline *timeline, const struct gt_event
         gt_sched_seen(timeline, index, event))
         return -1;
     switch (event->kind) {
-    case GT_EVENT_COND_SIGNAL:
     case GT_EVENT_COND_WAIT:
+        if (gt_gil_function_wait(timeline, index, event) ||
+            gt_futex_deadline(timeline, index, event))
+            return -1;
+        return gt_recognise(timeline, index, event);
+    case GT_EVENT_COND_SIGNAL:
         return gt_recognise(timeline, index, event);
     case GT_EVENT_TAKE_ENTER:
     case GT_EVENT_TAKE_RETURN:

@@ -23,6 +23,7 @@
 #include "event/event.h"
 #include "model/calls.h"
 #include "model/counters.h"
+#include "model/interval.h"
 #include "model/marks.h"
 #include "model/quality.h"
 #include "model/sched.h"
@@ -102,10 +103,23 @@ struct gt_member {
     /* State while feeding. */
     int64_t wait_since_ns;  /* -1: not waiting */
     int64_t enter_since_ns; /* functions: in take_gil since; -1: not */
-    int64_t asked_ns;       /* newest of the timed waits that a wait consists of */
+    int64_t asked_ns;       /* newest of the timed waits that a wait consists of … */
+    int64_t deadline_ns;    /* … and its deadline, of CLOCK_MONOTONIC; 0: not known */
     int64_t waited_ns;      /* the last wait ended; 0: there was none */
     bool contended;         /* functions: the GIL was another's at the entry */
     uint32_t lost_seen;     /* lost ranges that the above knows of */
+};
+
+/*
+ * A waiter waited again, and nobody released or acquired the GIL since it began to wait the
+ * last time: it asked the holder to give the GIL up, if the switch interval had passed by then.
+ * 32 bytes.
+ */
+struct gt_ask {
+    int64_t time_ns;
+    int64_t since_ns;    /* it began the wait before */
+    int64_t deadline_ns; /* of that wait; 0: not known */
+    uint32_t thread;     /* the waiter */
 };
 
 struct gt_gil {
@@ -119,6 +133,8 @@ struct gt_gil {
     struct gt_chunks holds;   /* of struct gt_span, in the order of time; they never overlap */
     struct gt_chunks waits;   /* of struct gt_span, in the order of their ends (_finish) */
     struct gt_chunks members; /* of struct gt_member, in the order of first sight */
+    struct gt_chunks asks;    /* of struct gt_ask, in the order of time (_finish) */
+    struct gt_intervals intervals;
     /* State while feeding. */
     struct gt_hashmap member_of; /* thread → member */
     uint32_t owner;              /* member index, GT_NO_INDEX: nobody or not known */
@@ -132,7 +148,6 @@ struct gt_gil {
     uint32_t last_acquirer; /* member */
     uint64_t handovers;     /* acquired by a thread that had waited */
     uint32_t waiting;       /* members that wait now */
-    int64_t interval_ns;    /* shortest timed wait that nothing ended but time; 0: none seen */
     struct gt_gil_defects {
         uint64_t duplicates;           /* the same call recorded twice */
         uint64_t passed_signals;       /* by a waiter: no releases */
@@ -167,6 +182,7 @@ struct gt_timeline {
     int64_t stopped_ns;         /* a source stopped recording then; -1: none did */
     struct gt_chunks counters;  /* of struct gt_counter */
     struct gt_chunks usages;    /* of struct gt_chunks, by thread; shorter when none came */
+    struct gt_chunks snapshots; /* of struct gt_chunks, by thread; likewise */
     struct gt_chunks meetings;  /* of struct gt_meeting, as they came */
     struct gt_stacks stacks;    /* of sleeps, when recorded */
     uint32_t cpu_count;         /* highest CPU that was named, + 1; 0: none was */
@@ -192,6 +208,10 @@ void gt_timeline_free(struct gt_timeline *timeline);
  * (GT_EVENT_MMAP) the GIL is told by where it lies. Optional; before the first event. */
 void gt_timeline_set_runtime(struct gt_timeline *timeline, const struct gt_runtime *runtime);
 
+/* CLOCK_REALTIME less CLOCK_MONOTONIC, for deadlines of the former. Optional; before the first
+ * event. Without it such deadlines tell nothing. */
+void gt_timeline_set_realtime(struct gt_timeline *timeline, int64_t offset_ns);
+
 /* Take one event. Fails only for lack of memory. */
 int gt_timeline_feed(struct gt_timeline *timeline, const struct gt_event *event);
 
@@ -200,6 +220,12 @@ int gt_timeline_finish(struct gt_timeline *timeline, struct gt_error *err);
 
 /* After _finish: forget the GILs and their spans. */
 void gt_timeline_drop_gils(struct gt_timeline *timeline);
+
+/* After _finish: forget the states of threads. */
+void gt_timeline_drop_states(struct gt_timeline *timeline);
+
+/* Did the waiter ask the holder to give the GIL up, as it waited again? */
+bool gt_gil_is_request(const struct gt_gil *gil, const struct gt_ask *ask);
 
 /* Write a name to show for a thread into `text`: the best that is known of its own, else "main"
  * or "thread N". Names come from the target: hostile bytes, cut between letters of UTF-8 where

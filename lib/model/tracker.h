@@ -33,6 +33,7 @@ struct gt_cond {
 /* A signal or wait on a condition variable whose meaning is not known yet. */
 struct gt_pending {
     int64_t time_ns;
+    int64_t deadline_ns; /* of waits; 0: not known */
     uint64_t address;
     uint32_t thread; /* GT_NO_INDEX: consumed */
     enum gt_event_kind kind;
@@ -94,6 +95,7 @@ struct gt_tracker {
     uint32_t recent_thread;
     uint32_t images; /* how many programs ran, in all processes */
     bool single_gil;
+    int64_t realtime_ns;              /* CLOCK_REALTIME less CLOCK_MONOTONIC; 0: not known */
     const struct gt_runtime *runtime; /* of the interpreter that was found; may be NULL */
 };
 
@@ -128,13 +130,20 @@ int gt_recognise(struct gt_timeline *timeline, uint32_t thread, const struct gt_
 /* gil.c. All return 0, or -1 when memory is exhausted. `gil` and `thread` are indices. */
 uint32_t gt_gil_new(struct gt_timeline *timeline, uint32_t process, enum gt_gil_origin source,
                     uint64_t address, uint64_t acquired);
-int gt_gil_wait(struct gt_timeline *timeline, uint32_t gil, uint32_t thread, int64_t time_ns);
+/* `deadline_ns`: of CLOCK_MONOTONIC; 0: not known. */
+int gt_gil_wait(struct gt_timeline *timeline, uint32_t gil, uint32_t thread, int64_t time_ns,
+                int64_t deadline_ns);
 int gt_gil_acquired(struct gt_timeline *timeline, uint32_t gil, uint32_t thread,
                     int64_t time_ns);
 int gt_gil_released(struct gt_timeline *timeline, uint32_t gil, uint32_t thread,
                     int64_t time_ns);
 int gt_gil_function(struct gt_timeline *timeline, uint32_t thread,
                     const struct gt_event *event);
+/* A timed wait, seen beside function probes: of a thread in take_gil, it is for the GIL. */
+int gt_gil_function_wait(struct gt_timeline *timeline, uint32_t thread,
+                         const struct gt_event *event);
+/* A deadline as it was recorded, in ns of CLOCK_MONOTONIC; 0 where it is not known. */
+int64_t gt_gil_deadline_ns(const struct gt_timeline *timeline, const struct gt_event *event);
 /* The thread ended: it neither waits nor holds any more. */
 int gt_gil_thread_exit(struct gt_timeline *timeline, uint32_t thread, int64_t time_ns);
 /* The program image ended: close every open span at `time_ns`. */
@@ -144,6 +153,7 @@ int64_t gt_lost_until_ns(const struct gt_timeline *timeline);
 
 /* Do its holders alternate wrongly, again and again, though nothing was lost? Then it is two
  * condition variables that looked like a GIL's for a while. */
+int gt_gil_ask(struct gt_gil *gil, struct gt_ask ask);
 bool gt_gil_is_impostor(const struct gt_timeline *timeline, const struct gt_gil *gil);
 
 /* The thread's member index, made when new; GT_NO_INDEX when memory is exhausted. */
@@ -157,6 +167,9 @@ void gt_futex_release(struct gt_timeline *timeline);
 int gt_futex_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event);
 void gt_futex_runtime(struct gt_timeline *timeline, uint32_t process, uint64_t start,
                       uint64_t end);
+/* A timed wait, seen beside futex calls: its deadline tells the switch interval. */
+int gt_futex_deadline(struct gt_timeline *timeline, uint32_t thread,
+                      const struct gt_event *event);
 /* The thread did what nobody does who waits for a GIL. */
 int gt_futex_left(struct gt_timeline *timeline, uint32_t thread, int64_t time_ns);
 int gt_futex_finish(struct gt_timeline *timeline);

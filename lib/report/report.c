@@ -12,8 +12,6 @@ static unsigned part_of(enum gt_event_kind kind)
 {
     if (kind >= GT_EVENT_COND_SIGNAL && kind <= GT_EVENT_DROP_RETURN)
         return GT_DETECT_GIL;
-    if (kind >= GT_EVENT_SCHED_SWITCH && kind <= GT_EVENT_SWITCH_OUT)
-        return GT_DETECT_SCHED;
     return 0;
 }
 
@@ -179,6 +177,7 @@ struct gt_report *gt_report_new(unsigned detect, const struct gt_run_info *info,
         return NULL;
     }
     gt_timeline_set_runtime(report->timeline, info->runtime);
+    gt_timeline_set_realtime(report->timeline, info->realtime_ns);
     for (size_t i = 0; info->counters && info->counters[i]; i++)
         if (gt_counters_expect(report->timeline, info->counters[i])) {
             gt_report_free(report);
@@ -285,7 +284,11 @@ int gt_report_finish(struct gt_report *report, struct gt_error *err)
     rc = analyse(report, err);
     if (rc < 0)
         return rc;
-    return gt_findings_make(report) ? gt_error_memory(err) : 0;
+    if (gt_findings_make(report))
+        return gt_error_memory(err);
+    if (!(report->detect & GT_DETECT_SCHED))
+        gt_timeline_drop_states(timeline);
+    return 0;
 }
 
 void gt_report_set_metrics(struct gt_report *report, const struct gt_metrics *metrics)

@@ -37,6 +37,7 @@ struct gt_run_info {
     double usable_cpus;       /* the same, less where a quota says so (0.2, 1.5); 0 unknown */
     bool usable_cpus_changed; /* while it ran: no one number is right */
     const struct gt_machine *machine; /* what the machine did to it; NULL: not known */
+    int64_t realtime_ns;              /* CLOCK_REALTIME less CLOCK_MONOTONIC; 0 unknown */
     bool gil_enabled;             /* false on a free-threaded build that runs without a GIL */
     char *const *counters;        /* events to count, NULL-terminated, or NULL */
     bool perfetto_states;         /* JSON: states as ph:"T" records */
@@ -48,7 +49,8 @@ struct gt_run_info {
 /* What to take from the text. */
 enum gt_report_detect {
     GT_DETECT_GIL = 1 << 0,   /* GIL waits and holds */
-    GT_DETECT_SCHED = 1 << 1, /* thread states */
+    GT_DETECT_SCHED = 1 << 1, /* thread states; without, they serve to judge holders of the GIL
+                                 and are not shown */
 };
 
 struct gt_report;

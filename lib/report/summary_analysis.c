@@ -55,7 +55,7 @@ static json_t *row_value(const struct gt_report *report, uint32_t gil, uint32_t 
         return NULL;
     value = json_pack(
         "{s:i, s:o, s:o, s:o, s:s, s:I, s:f, s:I, s:I, s:I, s:o, s:o, s:s, s:I, s:I, s:I, s:I, "
-        "s:I, s:I, s:I, s:o}",
+        "s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:I, s:I, s:I, s:I, s:o}",
         "gil", (int)gil, "function", buf_or_null(&text.function), "file",
         buf_or_null(&text.file), "line", text.line ? json_integer(text.line) : json_null(),
         "kind", text.kind, "waiting_ns", (json_int_t)row->waiting_ns, "share",
@@ -64,11 +64,15 @@ static json_t *row_value(const struct gt_report *report, uint32_t gil, uint32_t 
         "total_hold_ns", (json_int_t)row->total_hold_ns, "caller", buf_or_null(&text.caller),
         "kept_cause", text.cause ? json_string(text.cause) : json_null(), "sentence",
         text.sentence.length ? text.sentence.data : "", "kept", (json_int_t)row->kept,
-        "kept_ns", (json_int_t)row->kept_ns, "longest_kept_ns",
-        (json_int_t)row->longest_kept_ns, "retakes", (json_int_t)row->retakes,
-        "retakes_contended", (json_int_t)row->contended, "retake_away_ns",
-        (json_int_t)row->away_ns, "retake_wait_ns", (json_int_t)row->retake_wait_ns, "waiters",
-        waiters_value(report, gil, index));
+        "requested", (json_int_t)row->requested, "kept_ns", (json_int_t)row->after.total_ns,
+        "longest_kept_ns", (json_int_t)row->longest_kept_ns, "kept_cpu_ns",
+        (json_int_t)row->after.run_ns, "kept_ready_ns", (json_int_t)row->after.ready_ns,
+        "kept_asleep_ns", (json_int_t)row->after.sleep_ns, "kept_stopped_ns",
+        (json_int_t)row->after.stopped_ns, "kept_paging_ns", (json_int_t)row->after.paging_ns,
+        "kept_known", row->after.known, "deadlock", row->deadlock, "retakes",
+        (json_int_t)row->retakes, "retakes_contended", (json_int_t)row->contended,
+        "retake_away_ns", (json_int_t)row->away_ns, "retake_wait_ns",
+        (json_int_t)row->retake_wait_ns, "waiters", waiters_value(report, gil, index));
     gt_blame_text_release(&text);
     return value;
 }
@@ -133,6 +137,29 @@ static json_t *slices_value(const struct gt_load *load)
                      waiters, "handovers_per_s", handovers);
 }
 
+static const char *const interval_sources[] = {
+    [GT_INTERVAL_ASSUMED] = "assumed",
+    [GT_INTERVAL_FROM_GAPS] = "gaps",
+    [GT_INTERVAL_FROM_DEADLINES] = "deadlines",
+};
+
+static json_t *intervals_value(const struct gt_report *report, const struct gt_gil *gil)
+{
+    enum { INTERVALS_MAX = 200 };
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < gil->intervals.list.count && i < INTERVALS_MAX; i++) {
+        const struct gt_interval *interval = gt_chunks_at(&gil->intervals.list, i);
+        int64_t start_ns = i ? interval->start_ns : gil->start_ns;
+
+        gt_json_add(&list,
+                    json_pack("{s:I, s:I}", "start_ns",
+                              (json_int_t)(start_ns - gt_report_zero_ns(report)), "interval_ns",
+                              (json_int_t)gt_interval_at(&gil->intervals, start_ns)));
+    }
+    return list;
+}
+
 static json_t *load_value(const struct gt_report *report, uint32_t index)
 {
     const struct gt_gil *gil = gt_gil_at(report->timeline, index);
@@ -143,20 +170,22 @@ static json_t *load_value(const struct gt_report *report, uint32_t index)
     json_t *value;
 
     gt_buf_init(&convoy);
-    value =
-        gt_convoy_say(report, index, &convoy) < 0
-            ? NULL
-            : json_pack("{s:i, s:f, s:f, s:f, s:f, s:I, s:b, s:o, s:o, s:o, s:I, s:I, "
-                        "s:o}",
-                        "gil", (int)index, "held", (double)load->total.held_ns / life_ns,
-                        "contended", (double)load->total.contended_ns / life_ns, "waiters",
-                        (double)load->total.waiting_ns / life_ns, "handovers_per_s",
-                        (double)load->total.handovers * 1e9 / life_ns, "switch_interval_ns",
-                        (json_int_t)blockers->interval_ns, "switch_interval_seen",
-                        blockers->interval_seen, "handover_latency", latency_value(load),
-                        "gaps", gaps_value(blockers), "convoy", buf_or_null(&convoy),
-                        "start_ns", (json_int_t)(load->start_ns - gt_report_zero_ns(report)),
-                        "slice_ns", (json_int_t)load->slice_ns, "slices", slices_value(load));
+    value = gt_convoy_say(report, index, &convoy) < 0
+                ? NULL
+                : json_pack(
+                      "{s:i, s:f, s:f, s:f, s:f, s:I, s:b, s:s, s:o, s:o, s:o, s:o, s:I, s:I, "
+                      "s:o}",
+                      "gil", (int)index, "held", (double)load->total.held_ns / life_ns,
+                      "contended", (double)load->total.contended_ns / life_ns, "waiters",
+                      (double)load->total.waiting_ns / life_ns, "handovers_per_s",
+                      (double)load->total.handovers * 1e9 / life_ns, "switch_interval_ns",
+                      (json_int_t)blockers->interval_ns, "switch_interval_seen",
+                      gil->intervals.source != GT_INTERVAL_ASSUMED, "switch_interval_source",
+                      interval_sources[gil->intervals.source], "switch_intervals",
+                      intervals_value(report, gil), "handover_latency", latency_value(load),
+                      "gaps", gaps_value(blockers), "convoy", buf_or_null(&convoy), "start_ns",
+                      (json_int_t)(load->start_ns - gt_report_zero_ns(report)), "slice_ns",
+                      (json_int_t)load->slice_ns, "slices", slices_value(load));
     gt_buf_release(&convoy);
     return value;
 }

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <string.h>
+#include <sys/param.h>
 
 enum {
     COMM_WIDTH = 16, /* perf pads to "%16s"; the kernel's names have at most 15 bytes */
@@ -386,6 +387,20 @@ static bool parse_wake(const char *at, const char *end, struct gt_event *event)
     return true;
 }
 
+/* "(7f90…) cond=0xa5b8c8 sec=2560 nsec=313198719": in ns; 0 when it is not there. */
+static uint64_t parse_deadline(const char *at, const char *end)
+{
+    const char *seconds_at = memmem(at, (size_t)(end - at), " sec=", 5);
+    const char *rest_at = memmem(at, (size_t)(end - at), " nsec=", 6);
+    int64_t seconds, rest;
+
+    if (!seconds_at || !rest_at || !read_number(seconds_at + 5, end, &seconds) ||
+        !read_number(rest_at + 6, end, &rest) || seconds > INT64_MAX / 1000000000 - 1 ||
+        rest >= 1000000000)
+        return 0;
+    return (uint64_t)(seconds * 1000000000 + rest);
+}
+
 static enum gt_line_kind parse_class(enum gt_event_class event_class, const char *at,
                                      const char *end, struct gt_event *event)
 {
@@ -396,6 +411,8 @@ static enum gt_line_kind parse_class(enum gt_event_class event_class, const char
             event_class == GT_CLASS_COND_WAIT ? GT_EVENT_COND_WAIT : GT_EVENT_COND_SIGNAL;
         if (!parse_address(at, end, event))
             event->kind = GT_EVENT_OTHER; /* a probe without its argument tells nothing */
+        else if (event_class == GT_CLASS_COND_WAIT)
+            event->other_value = parse_deadline(at, end);
         break;
     case GT_CLASS_TAKE_ENTER:
         event->kind = GT_EVENT_TAKE_ENTER;
@@ -434,7 +451,8 @@ static enum gt_line_kind parse_class(enum gt_event_class event_class, const char
     case GT_CLASS_CONTENDED_WAIT:
     case GT_CLASS_CONTENDED_BLOCK:
         event->kind = parse_address(at, end, event) ? GT_EVENT_BLOCK_ENTER : GT_EVENT_OTHER;
-        event->other_value = event_class == GT_CLASS_CONTENDED_WAIT;
+        if (event_class == GT_CLASS_CONTENDED_WAIT)
+            event->other_value = MAX(parse_deadline(at, end), (uint64_t)GT_NO_DEADLINE);
         break;
     case GT_CLASS_CONTENDED_RETURN:
         event->kind = parse_key(at, end, "result=0x", &event->value) ? GT_EVENT_BLOCK_EXIT
