@@ -17,6 +17,8 @@ struct interpreter {
     bool traced;
 };
 
+bool gt_agent_audits;
+
 static void *main_interpreter;
 static struct gt_agent_table known; /* id + 1 → struct interpreter; ids are used once */
 
@@ -94,6 +96,7 @@ static void look_at(void *interpreter)
 static void end(void)
 {
     gt_agent_code_extra = -1;
+    gt_agent_audits = false; /* the hooks are gone */
     gt_agent_profile_end();
     gt_agent_start_again();
 }
@@ -108,6 +111,7 @@ static int on_event(const char *event, PyObject *arguments, void *data)
 
     (void)arguments;
     (void)data;
+    gt_agent_audits = true;
     if (!strcmp(event, "cpython._PySys_ClearAuditHooks"))
         end();
     if (!state || !gt_agent.recording)

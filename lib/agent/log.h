@@ -73,8 +73,8 @@ struct gt_agent_thread {
                                  it was not, since it acquired */
     uint32_t exit_rounds;     /* of thread-specific destructors, seen so far */
     uint32_t profile_state;   /* profile.c */
-    uint32_t profile_uses;
     uint32_t profile_life;
+    void *profile_owner; /* the thread state that it tells of */
     bool profile_told;
     uint32_t live; /* 0: its thread ended, the next one may take this memory */
     int32_t tid;

@@ -18,21 +18,20 @@ enum { CALL, EXCEPTION, LINE, RETURN, C_CALL, C_EXCEPTION, C_RETURN };
 /* What becomes of a thread, in profile_state. LOST: the hook is the target's, or may be. */
 enum { UNHOOKED, HOOKED, LOST };
 
-/* Uses of the GIL between looks whether the hook is still ours: before 3.8 nobody tells. */
-enum { LOOK_EVERY = 64 };
-
 struct layout {
     int version;
     uint8_t use_tracing; /* in PyThreadState, or in what frame_state points to */
     uint8_t frame_state; /* PyThreadState.cframe, 3.10 and 3.11; else 0 */
     uint8_t tracing_bytes;
     uint8_t profile_function;
+    uint8_t trace_function;
     uint8_t profile_object;
 };
 
 static const struct layout layouts[] = {
-    {0x0306, 44, 0, 4, 48, 64}, {0x0307, 48, 0, 4, 56, 72}, {0x0308, 48, 0, 4, 56, 72},
-    {0x0309, 48, 0, 4, 56, 72}, {0x030a, 0, 48, 4, 56, 72}, {0x030b, 0, 56, 1, 64, 80},
+    {0x0306, 44, 0, 4, 48, 56, 64}, {0x0307, 48, 0, 4, 56, 64, 72},
+    {0x0308, 48, 0, 4, 56, 64, 72}, {0x0309, 48, 0, 4, 56, 64, 72},
+    {0x030a, 0, 48, 4, 56, 64, 72}, {0x030b, 0, 56, 1, 64, 72, 80},
 };
 
 static const struct layout *layout;
@@ -84,14 +83,14 @@ static void on_c(struct gt_agent_thread *self, const PyObject *frame, int what, 
         return;
     if (GT_AGENT_UNLIKELY(function->flags & GT_AGENT_SYNC) && what == C_RETURN)
         gt_agent_sync_return(self, function, gt_agent_object_of(arg, NULL), NULL);
-    if (what == C_CALL) {
+    if (what == C_CALL)
         gt_agent_trace_call(self, function, GT_WIRE_CALL);
-        if (GT_AGENT_UNLIKELY(function->flags & GT_AGENT_HOOKS) &&
-            !gt_agent_api.PySys_AddAuditHook)
-            self->profile_state = LOST;
-    } else
+    else
         gt_agent_trace_return(self, function,
                               what == C_EXCEPTION ? GT_WIRE_UNWIND : GT_WIRE_RETURN);
+    /* Its return is told to the hook of then: to this one, if it is still there. */
+    if (GT_AGENT_UNLIKELY(function->flags & GT_AGENT_HOOKS) && !gt_agent_audits)
+        self->profile_state = what == C_CALL ? LOST : HOOKED;
 }
 
 static int on_profile(PyObject *object, PyObject *frame, int what, PyObject *arg)
@@ -167,27 +166,54 @@ static uint64_t last_call_ticks(const struct gt_agent_thread *self)
     return self->calls_base << GT_WIRE_TICK_BITS | (word & GT_WIRE_TICK_MASK);
 }
 
+/* About to be deleted: PyThreadState_Clear takes the functions away, and leaves `use_tracing`
+ * as it was. */
+static bool is_cleared(char *state)
+{
+    const char *tracing = tracing_of(state);
+
+    return !gt_agent_field(state, layout->profile_function) &&
+           !gt_agent_field(state, layout->trace_function) && tracing && tracing_value(tracing);
+}
+
+/* The thread has another thread state now, or none. */
+static void change_owner(struct gt_agent_thread *self, void *state)
+{
+    if (self->profile_state == LOST)
+        lose(self, last_call_ticks(self));
+    self->profile_state = UNHOOKED;
+    self->profile_owner = state;
+    self->profile_life = life;
+}
+
+/*
+ * A native thread may have a new thread state at every PyGILState_Ensure, often at the address
+ * of the last one. So look at each signal: when it signals its last release, the old one is
+ * deleted already, or cleared.
+ */
 void gt_agent_profile_thread(struct gt_agent_thread *self)
 {
-    char *state;
+    char *state = gt_agent_api.PyGILState_GetThisThreadState();
 
-    if (GT_AGENT_UNLIKELY(self->profile_life != life))
-        self->profile_state = UNHOOKED;
-    self->profile_life = life;
-    if (self->profile_state == HOOKED && ++self->profile_uses % LOOK_EVERY)
+    if (GT_AGENT_UNLIKELY(state != self->profile_owner || self->profile_life != life))
+        change_owner(self, state);
+    if (!state)
         return;
-    state = gt_agent_api.PyGILState_GetThisThreadState();
-    if (!state || !gt_agent_interpreter_is_traced(gt_agent_interpreter_of(state)))
-        return;
-    if (is_hooked(state)) {
+    if (GT_AGENT_LIKELY(is_hooked(state))) {
         self->profile_state = HOOKED;
-    } else if (gt_agent_field(state, layout->profile_function)) {
+        return;
+    }
+    if (!gt_agent_interpreter_is_traced(gt_agent_interpreter_of(state)))
+        return;
+    if (gt_agent_field(state, layout->profile_function)) {
         lose(self, last_call_ticks(self));
+    } else if (is_cleared(state)) {
+        change_owner(self, state);
     } else {
-        if (self->profile_state != UNHOOKED)
+        /* Did the program take it away? Audit events would have told. */
+        if (self->profile_state != UNHOOKED && !gt_agent_audits)
             lose(self, last_call_ticks(self));
-        if (hook(state))
-            self->profile_state = HOOKED;
+        self->profile_state = hook(state) ? HOOKED : UNHOOKED;
     }
 }
 

@@ -118,6 +118,9 @@ void gt_agent_interpreters_start(void);
 bool gt_agent_interpreter_is_ready(void);
 /* Does it have what gt_agent_function_of_code relies on? */
 bool gt_agent_interpreter_is_traced(void *interpreter);
+/* Audit events reach the agent, so they tell who sets or removes a profile hook: on 3.8 and
+ * later, unless another audit hook refused the agent's. */
+extern bool gt_agent_audits;
 
 /* monitoring.c: sys.monitoring, for 3.12 and later; profile.c: PyEval_SetProfile, before. In
  * this thread's interpreter. False with a reason noted. */

@@ -1,0 +1,64 @@
+"""Threads that Python did not start, and that take the GIL by PyGILState_Ensure again and again."""
+import subprocess
+
+import harness
+import pytest
+from harness import target, trace
+
+ALL_WAYS = "fresh,nested,detached,own,swapped"
+OLD = [one for one in harness.interpreters() if not one.at_least(3, 12)]
+HOOK = "sets the profile hook itself"
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory):
+    path = tmp_path_factory.mktemp("native") / "callbacks.so"
+    subprocess.run(["cc", "-shared", "-fPIC", str(harness.TARGETS / "callbacks.c"), "-o", str(path),
+                    "-lpthread"], check=True)
+    return path
+
+
+def run(library, folder, python, threads, calls, ways, *action, options=("--gil-source", "agent")):
+    words = [target("callbacks"), str(library), str(threads), str(calls), ways, *action]
+    return trace(words, folder, python, options)
+
+
+def count(traced, name):
+    return sum(event.get("name") == name for event in traced.document["traceEvents"])
+
+
+def test_each_call_is_seen_whatever_thread_state_it_has(library, interpreter, folder):
+    traced = run(library, folder, interpreter, 3, 8, ALL_WAYS)
+    assert int(traced.run.out) == count(traced, "progress") == 3 * 8 * 5
+    assert HOOK not in traced.run.err
+
+
+@pytest.mark.parametrize("threads", [1, 40])
+def test_few_and_many_threads(library, folder, threads):
+    for python in OLD[:1] + OLD[-1:]:
+        traced = run(library, folder, python, threads, 5, "fresh")
+        assert count(traced, "progress") == threads * 5
+        assert HOOK not in traced.run.err
+
+
+@pytest.mark.needs_perf
+@harness.when_calm
+def test_blame_is_on_the_callback(library, folder):
+    for python in OLD[-1:] + [harness.an_interpreter(3, 12)]:
+        traced = run(library, folder, python, 4, 60, "fresh", options=())
+        rows = traced.summary["blockers"]
+        native = sum(row["waiting_ns"] for row in rows if row["kind"] == "native")
+        assert rows[0]["function"] == "progress", rows[0]
+        assert native < 0.2 * rows[0]["waiting_ns"], rows
+
+
+@pytest.mark.parametrize("action, function", [("hook", "hooked"), ("profile", "profiled")])
+def test_a_hook_that_the_program_sets_is_told(library, folder, action, function):
+    """Its calls up to the hook are known, none is left open, and it is said once a thread."""
+    for python in OLD:
+        traced = run(library, folder, python, 2, 6, "fresh,detached", action)
+        assert count(traced, function) == 24
+        assert count(traced, "progress") < 24
+        assert traced.run.err.count(HOOK) >= 1
+        calls = [event for event in traced.document["traceEvents"] if event.get("name") == function]
+        assert max(event["dur"] for event in calls) < 1e5
