@@ -436,6 +436,17 @@ static int keep_gils(struct gt_timeline *timeline)
     return rc;
 }
 
+/* A process is known by the program whose GIL is shown, not by what it executed afterwards. */
+static void name_processes(const struct gt_timeline *timeline)
+{
+    for (uint32_t i = 0; i < timeline->gils.count; i++) {
+        const struct gt_gil *gil = gt_gil_at(timeline, i);
+
+        if (gil->name)
+            gt_process_at(timeline, gil->process)->name = gil->name;
+    }
+}
+
 int gt_finish_gils(struct gt_timeline *timeline)
 {
     end_lives(timeline);
@@ -457,6 +468,10 @@ int gt_finish_gils(struct gt_timeline *timeline)
     for (uint32_t i = 0; i < timeline->gils.count; i++)
         if (finish_gil(timeline, gt_gil_at(timeline, i)))
             return -1;
+    name_processes(timeline);
     gt_calls_finish(timeline);
-    return gt_sched_finish(timeline) || gt_counters_finish(timeline) ? -1 : 0;
+    return gt_names_finish(timeline) || gt_sched_finish(timeline) ||
+                   gt_counters_finish(timeline)
+               ? -1
+               : 0;
 }

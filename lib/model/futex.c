@@ -76,6 +76,7 @@ static struct gt_candidate *add(struct gt_timeline *timeline, uint32_t process,
     candidate->runtime = state->runtime_end != 0;
     candidate->known = address >= state->runtime_start && address < state->runtime_end;
     candidate->start_ns = state->image_start_ns;
+    candidate->name = gt_process_at(timeline, process)->name;
     candidate->lost_seen = (uint32_t)timeline->lost.count;
     gt_chunks_init(&candidate->entries, sizeof(struct gt_futex_entry));
     gt_intervals_init(&candidate->intervals);

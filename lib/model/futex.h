@@ -40,7 +40,8 @@ struct gt_candidate {
     struct gt_hashmap waited; /* who waited here: threads */
     bool runtime;             /* the process's _PyRuntime is known, … */
     bool known;               /* … and it lies in it */
-    int64_t start_ns;         /* of the program image it belongs to */
+    uint32_t name;            /* of the program image it belongs to */
+    int64_t start_ns;         /* of that */
     uint32_t lost_seen;       /* lost ranges that it knows of */
 };
 

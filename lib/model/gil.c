@@ -542,6 +542,7 @@ int gt_gil_close(struct gt_timeline *timeline, struct gt_gil *gil, int64_t time_
     if (catch_up(timeline, gil))
         return -1;
     gil->closed = true;
+    gil->name = gt_process_at(timeline, gil->process)->name;
     if (time_ns < gil->now_ns)
         time_ns = gil->now_ns; /* the order is the truth, here too */
     gil->end_ns = time_ns;

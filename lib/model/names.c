@@ -29,17 +29,31 @@ static struct name name_of(const struct gt_timeline *timeline, uint32_t id)
                          gt_intern_length(&timeline->names, id)};
 }
 
+/* perf pads names, and programs do: blanks around them are nobody's to tell threads apart by.
+ */
+static struct name trimmed(const char *text, size_t length)
+{
+    while (length && (*text == ' ' || *text == '\t')) {
+        text++;
+        length--;
+    }
+    while (length && (text[length - 1] == ' ' || text[length - 1] == '\t'))
+        length--;
+    return (struct name){text, length};
+}
+
 /* Names are the target's to choose: both their length and their number are bounded. Too many
  * leave `*name` as it is. 0 or -1. */
 static int add_name(struct gt_timeline *timeline, const char *text, uint32_t length,
                     uint32_t *name)
 {
+    struct name cut = trimmed(text, length);
     uint32_t id;
 
     if (gt_intern_count(&timeline->names) >= NAMES_MAX)
         return 0;
-    id = gt_intern_add(&timeline->names, text,
-                       length < NAME_MAX_BYTES ? length : NAME_MAX_BYTES);
+    cut = trimmed(cut.text, cut.length < NAME_MAX_BYTES ? cut.length : NAME_MAX_BYTES);
+    id = gt_intern_add(&timeline->names, cut.text, cut.length);
     if (id == UINT32_MAX)
         return -1;
     *name = id;
@@ -75,11 +89,12 @@ int gt_name_from_line(struct gt_timeline *timeline, uint32_t index,
                       const struct gt_event *event)
 {
     struct name comm = name_of(timeline, gt_thread_at(timeline, index)->comm);
+    struct name seen = trimmed(event->comm, event->comm_length);
 
-    if (event->comm_length == 0 || event->comm[0] == ':' ||
-        (comm.length == event->comm_length && memcmp(comm.text, event->comm, comm.length) == 0))
+    if (seen.length == 0 || seen.text[0] == ':' ||
+        (comm.length == seen.length && memcmp(comm.text, seen.text, comm.length) == 0))
         return 0;
-    return set_comm(timeline, index, event->comm, event->comm_length);
+    return set_comm(timeline, index, seen.text, (uint32_t)seen.length);
 }
 
 int gt_name_from_exec(struct gt_timeline *timeline, uint32_t index,
@@ -141,7 +156,8 @@ static bool is_made_up(struct name name)
 static bool is_beginning_of(struct name comm, struct name python)
 {
     return comm.length <= python.length && memcmp(comm.text, python.text, comm.length) == 0 &&
-           (comm.length == python.length || comm.length == COMM_BYTES);
+           (comm.length == python.length || comm.length == COMM_BYTES ||
+            (comm.length + 1 == COMM_BYTES && python.text[comm.length] == ' '));
 }
 
 size_t gt_timeline_thread_label(const struct gt_timeline *timeline, uint32_t index, char *text,
@@ -168,4 +184,32 @@ size_t gt_timeline_thread_label(const struct gt_timeline *timeline, uint32_t ind
     if (thread->flags & GT_THREAD_MAIN)
         return (size_t)snprintf(text, size, "main");
     return (size_t)snprintf(text, size, "thread %u", thread->number);
+}
+
+int gt_names_finish(struct gt_timeline *timeline)
+{
+    struct gt_hashmap first; /* process, label → the first thread of that name */
+    struct gt_intern labels;
+    int rc = 0;
+
+    gt_hashmap_init(&first);
+    gt_intern_init(&labels);
+    for (uint32_t i = 0; rc == 0 && i < timeline->threads.count; i++) {
+        struct gt_thread *thread = gt_thread_at(timeline, i);
+        char label[NAME_MAX_BYTES]; /* as long as it is shown */
+        size_t length = gt_timeline_thread_label(timeline, i, label, sizeof(label));
+        uint32_t id = gt_intern_add(&labels, label, length), other;
+        uint64_t key = (uint64_t)thread->process << 32 | id;
+
+        other = id == UINT32_MAX ? GT_HASHMAP_NONE : gt_hashmap_get(&first, key);
+        if (other != GT_HASHMAP_NONE) {
+            thread->flags |= GT_THREAD_NAMESAKE;
+            gt_thread_at(timeline, other)->flags |= GT_THREAD_NAMESAKE;
+        } else {
+            rc = id == UINT32_MAX ? -1 : gt_hashmap_put(&first, key, i);
+        }
+    }
+    gt_hashmap_release(&first);
+    gt_intern_release(&labels);
+    return rc;
 }

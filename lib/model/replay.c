@@ -435,6 +435,7 @@ int gt_futex_replay(struct gt_timeline *timeline, struct gt_candidate *candidate
                     gt_process_state_at(timeline, candidate->process)->image_start_ns) {
         /* Its program was replaced by another one, after the last that is known of it. */
         replay.gil->closed = true;
+        replay.gil->name = candidate->name;
         replay.gil->end_ns = last->time_ns;
     }
     free(replay.waiters);

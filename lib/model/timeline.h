@@ -40,8 +40,8 @@ struct gt_runtime; /* launch/runtime.h */
 /* A process from fork or exec to exit. A new exec is the same process. */
 struct gt_process {
     int32_t pid;
-    uint32_t parent;      /* index of the process that forked it, or GT_NO_INDEX */
-    uint32_t name;        /* interned */
+    uint32_t parent; /* index of the process that forked it, or GT_NO_INDEX */
+    uint32_t name;   /* interned; after _finish, of the last program that had a GIL, if any */
     uint32_t main_thread; /* index, or GT_NO_INDEX when it was never seen */
     uint32_t thread_count;
     int64_t start_ns;
@@ -53,6 +53,8 @@ enum gt_thread_flags {
     GT_THREAD_SAW_START = 1 << 1, /* its fork was recorded: start_ns is exact */
     GT_THREAD_SAW_EXIT = 1 << 2,  /* its exit was recorded: end_ns is exact */
     GT_THREAD_OWN_COMM = 1 << 3,  /* its comm was given to it, not inherited from its creator */
+    GT_THREAD_NAMESAKE = 1 << 4,  /* another thread of its process is shown by the same name
+                                     (_finish) */
 };
 
 struct gt_thread {
@@ -124,6 +126,7 @@ struct gt_ask {
 
 struct gt_gil {
     uint32_t process;
+    uint32_t name;    /* interned: what the program was called whose it is (_finish) */
     uint32_t number;  /* 0 for a process's first GIL, then 1, … (sub-interpreters, exec) */
     int64_t start_ns; /* of the program image it belongs to: exec, or the process's start */
     int64_t end_ns;

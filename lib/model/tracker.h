@@ -123,6 +123,8 @@ int gt_name_from_exec(struct gt_timeline *timeline, uint32_t thread,
                       const struct gt_event *event);
 /* A thread is born with its creator's comm. */
 void gt_name_from_creator(struct gt_timeline *timeline, uint32_t thread, int32_t creator_tid);
+/* Mark the threads that their names do not tell apart. */
+int gt_names_finish(struct gt_timeline *timeline);
 
 /* recognise.c: an event on a condition variable, in time order per process. 0 or -1. */
 int gt_recognise(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event);

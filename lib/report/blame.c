@@ -75,6 +75,15 @@ static int name_blocker(struct gt_blame_text *text, const struct gt_report *repo
     return caller ? add_place(report, caller, text) : 0;
 }
 
+/* For machines: the same from run to run, so a thread is without its tid. */
+static int name_for_machines(struct gt_blame_text *text, const struct gt_report *report,
+                             const struct gt_blocker *row)
+{
+    if (strcmp(text->kind, "native") == 0)
+        return gt_report_name(report, row->thread, &text->name);
+    return gt_buf_add(&text->name, text->function.data, text->function.length);
+}
+
 /* What kept the GIL though it was asked for. NULL: nothing did. */
 static const char *cause_of(const struct gt_blocker *row)
 {
@@ -165,11 +174,14 @@ int gt_blame_text_init(struct gt_blame_text *text, const struct gt_report *repor
 
     *text = (struct gt_blame_text){0};
     gt_buf_init(&text->function);
+    gt_buf_init(&text->name);
     gt_buf_init(&text->file);
     gt_buf_init(&text->caller);
     gt_buf_init(&text->sentence);
     text->cause = cause_of(row);
     rc = name_blocker(text, report, row);
+    if (rc == 0)
+        rc = name_for_machines(text, report, row);
     if (rc == 0 && text->cause)
         rc = say_kept(text, row);
     if (rc == 0 && gt_blocker_is_requeuer(row))
@@ -184,6 +196,7 @@ int gt_blame_text_init(struct gt_blame_text *text, const struct gt_report *repor
 void gt_blame_text_release(struct gt_blame_text *text)
 {
     gt_buf_release(&text->function);
+    gt_buf_release(&text->name);
     gt_buf_release(&text->file);
     gt_buf_release(&text->caller);
     gt_buf_release(&text->sentence);

@@ -333,7 +333,7 @@ static int put_counter(const struct gt_report *report, struct gt_stream *stream,
         gt_buf_reset(&line);
         gt_buf_reset(&label);
         /* It names the track, and not every reader takes a NUL in a key. */
-        rc = gt_report_label(report, sample->thread, &label) ||
+        rc = gt_report_name(report, sample->thread, &label) ||
              gt_buf_addf(&line, "{\"ph\":\"C\",\"pid\":%d,\"ts\":%s,\"name\":\"",
                          gt_process_at(timeline, thread->process)->pid, time) ||
              gt_buf_add_json(&line, gt_intern_text(&timeline->names, counter->name),

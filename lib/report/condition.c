@@ -215,7 +215,7 @@ static double value_of_threads(const struct gt_condition *condition,
             double value;
 
             gt_buf_reset(&name);
-            if (gt_report_label(report, member->thread, &name)) {
+            if (gt_report_name(report, member->thread, &name)) {
                 gt_buf_release(&name);
                 return -2;
             }
@@ -227,7 +227,7 @@ static double value_of_threads(const struct gt_condition *condition,
                 continue;
             worst = value;
             gt_buf_reset(label);
-            if (gt_buf_adds(label, name.data)) {
+            if (gt_report_label(report, member->thread, label)) {
                 worst = -2;
                 break;
             }
@@ -246,7 +246,7 @@ static bool matches_module(const char *glob, const struct gt_blame_text *text)
     if (length > 3 && strcmp(file + length - 3, ".py") == 0)
         length -= 3;
     if (snprintf(dotted, sizeof(dotted), "%.*s.%s", (int)(length < 512 ? length : 512), file,
-                 text->function.data) >= (int)sizeof(dotted))
+                 text->name.data) >= (int)sizeof(dotted))
         return false;
     for (char *at = dotted; at < dotted + length; at++)
         if (*at == '/')
@@ -261,7 +261,7 @@ static bool matches_module(const char *glob, const struct gt_blame_text *text)
 
 bool gt_blame_matches(const struct gt_blame_text *text, const char *glob)
 {
-    if (text->function.length && fnmatch(glob, text->function.data, 0) == 0)
+    if (text->name.length && fnmatch(glob, text->name.data, 0) == 0)
         return true;
     return strcmp(text->kind, "python") == 0 && matches_module(glob, text);
 }

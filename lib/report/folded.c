@@ -45,7 +45,7 @@ static int put_stack(const struct gt_report *report, const struct gt_profile *pr
     if (gt_buf_adds(text, ";"))
         return -1;
     from = text->length;
-    if (gt_report_label(report, gt_profile_at(profile, index)->thread, text))
+    if (gt_report_name(report, gt_profile_at(profile, index)->thread, text))
         return -1;
     clean(text, from);
     for (size_t at = index; gt_profile_at(profile, at)->parent != GT_NO_INDEX;

@@ -132,9 +132,10 @@ static void add_threads(struct page *page)
              thread->tid, thread->process);
         add_json_text(page, label, length < sizeof(label) ? length : sizeof(label) - 1);
         ADDF(page,
-             ",\"main\":%s,\"start_ns\":%" PRId64 ",\"end_ns\":%" PRId64
+             ",\"main\":%s,\"namesake\":%s,\"start_ns\":%" PRId64 ",\"end_ns\":%" PRId64
              ",\"states\":%zu,\"calls\":%zu}",
              thread->flags & GT_THREAD_MAIN ? "true" : "false",
+             thread->flags & GT_THREAD_NAMESAKE ? "true" : "false",
              since_zero(page, thread->start_ns), since_zero(page, thread->end_ns),
              sched ? sched->spans.count : 0, calls ? calls->spans.count : 0);
     }

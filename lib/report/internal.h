@@ -69,6 +69,7 @@ json_t *gt_functions_value(const struct gt_report *report);
 /* blame.c: a blocker in words. All text is valid UTF-8 and safe for a terminal. */
 struct gt_blame_text {
     struct gt_buf function; /* "time.sleep", "C.method", "import in f" */
+    struct gt_buf name;     /* the same for machines: of a thread never its tid */
     struct gt_buf file;     /* where to look: of a C function, its caller's; may be empty */
     struct gt_buf caller;   /* may be empty */
     struct gt_buf sentence; /* what happened, and the remedy */
@@ -128,7 +129,9 @@ static inline int64_t gt_report_zero_ns(const struct gt_report *report)
     return report->timeline->start_ns > 0 ? report->timeline->start_ns : 0;
 }
 
-/* Append a thread's label for people (terminal-safe UTF-8). 0 or -1. */
+/* Append a thread's name (terminal-safe UTF-8). 0 or -1. */
+int gt_report_name(const struct gt_report *report, uint32_t thread, struct gt_buf *text);
+/* The same for people: with its tid where threads of its process share the name. */
 int gt_report_label(const struct gt_report *report, uint32_t thread, struct gt_buf *text);
 
 /* "WHAT:" and an empty line; where there are several GILs, "WHAT of NAME (pid 12), GIL 0:". */

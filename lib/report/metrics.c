@@ -86,7 +86,7 @@ static int add_threads(struct gt_metrics *metrics, const struct gt_report *repor
         size_t length;
 
         gt_buf_init(&name);
-        rc = gt_buf_adds(&name, "thread ") || gt_report_label(report, member->thread, &name);
+        rc = gt_buf_adds(&name, "thread ") || gt_report_name(report, member->thread, &name);
         length = name.length;
         rc = rc || gt_buf_adds(&name, ": wait") ||
              put(metrics, name.data, (double)member->wait_ns / life_ns, true, true);
@@ -112,7 +112,7 @@ static int add_blockers(struct gt_metrics *metrics, const struct gt_report *repo
         if (row->waiting_ns == 0 || gt_blame_text_init(&text, report, gil, row))
             return row->waiting_ns ? -1 : 0;
         gt_buf_init(&name);
-        rc = gt_buf_addf(&name, "blocker %s: waiting", text.function.data) ||
+        rc = gt_buf_addf(&name, "blocker %s: waiting", text.name.data) ||
              put(metrics, name.data, (double)row->waiting_ns, false, false);
         gt_buf_release(&name);
         gt_blame_text_release(&text);

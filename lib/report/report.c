@@ -352,10 +352,19 @@ int gt_report_write(struct gt_report *report, enum gt_report_format format,
     return rc;
 }
 
-int gt_report_label(const struct gt_report *report, uint32_t thread, struct gt_buf *text)
+int gt_report_name(const struct gt_report *report, uint32_t thread, struct gt_buf *text)
 {
     char label[64];
     size_t length = gt_timeline_thread_label(report->timeline, thread, label, sizeof(label));
 
     return gt_buf_add_visible(text, label, length);
+}
+
+int gt_report_label(const struct gt_report *report, uint32_t index, struct gt_buf *text)
+{
+    const struct gt_thread *thread = gt_thread_at(report->timeline, index);
+
+    if (gt_report_name(report, index, text))
+        return -1;
+    return thread->flags & GT_THREAD_NAMESAKE ? gt_buf_addf(text, " (%d)", thread->tid) : 0;
 }

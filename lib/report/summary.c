@@ -192,8 +192,8 @@ static json_t *gil_value(const struct gt_report *report, uint32_t index)
     return json_pack(
         "{s:i, s:i, s:o, s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "index", (int)index,
         "pid", process->pid, "process",
-        gt_json_text(gt_intern_text(&timeline->names, process->name),
-                     gt_intern_length(&timeline->names, process->name)),
+        gt_json_text(gt_intern_text(&timeline->names, gil->name),
+                     gt_intern_length(&timeline->names, gil->name)),
         "number", (int)gil->number, "address", address, "source", source_name(gil->source),
         "start_ns", (json_int_t)(gil->start_ns - zero_ns), "end_ns",
         (json_int_t)(gil->end_ns - zero_ns), "hold_ns", (json_int_t)hold_ns, "wait_ns",

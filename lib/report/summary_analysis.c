@@ -2,6 +2,8 @@
 
 #include "base/nstime.h"
 
+#include <string.h>
+
 /* The summary's "blockers", "gaps" and "load": SCHEMA.md says what each key means. */
 
 enum { ROWS_MAX = 200, PARTS_MAX = 10 };
@@ -33,9 +35,11 @@ static json_t *waiters_value(const struct gt_report *report, uint32_t gil_index,
         count += count < PARTS_MAX;
     }
     for (size_t i = 0; i < count; i++)
-        gt_json_add(&list, json_pack("{s:i, s:o, s:I}", "thread", (int)parts[i].thread, "label",
-                                     gt_json_label(report, parts[i].thread), "ns",
-                                     (json_int_t)parts[i].ns));
+        gt_json_add(&list,
+                    json_pack("{s:i, s:i, s:o, s:I}", "thread", (int)parts[i].thread, "tid",
+                              gt_thread_at(report->timeline, parts[i].thread)->tid, "label",
+                              gt_json_label(report, parts[i].thread), "ns",
+                              (json_int_t)parts[i].ns));
     return list;
 }
 
@@ -56,9 +60,9 @@ static json_t *row_value(const struct gt_report *report, uint32_t gil, uint32_t 
     value = json_pack(
         "{s:i, s:o, s:o, s:o, s:s, s:I, s:f, s:I, s:I, s:I, s:o, s:o, s:s, s:I, s:I, s:I, s:I, "
         "s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:I, s:I, s:I, s:I, s:o}",
-        "gil", (int)gil, "function", buf_or_null(&text.function), "file",
-        buf_or_null(&text.file), "line", text.line ? json_integer(text.line) : json_null(),
-        "kind", text.kind, "waiting_ns", (json_int_t)row->waiting_ns, "share",
+        "gil", (int)gil, "function", buf_or_null(&text.name), "file", buf_or_null(&text.file),
+        "line", text.line ? json_integer(text.line) : json_null(), "kind", text.kind,
+        "waiting_ns", (json_int_t)row->waiting_ns, "share",
         wait_ns ? (double)row->waiting_ns / (double)wait_ns : 0.0, "count",
         (json_int_t)row->count, "longest_hold_ns", (json_int_t)row->longest_hold_ns,
         "total_hold_ns", (json_int_t)row->total_hold_ns, "caller", buf_or_null(&text.caller),
@@ -73,6 +77,8 @@ static json_t *row_value(const struct gt_report *report, uint32_t gil, uint32_t 
         (json_int_t)row->retakes, "retakes_contended", (json_int_t)row->contended,
         "retake_away_ns", (json_int_t)row->away_ns, "retake_wait_ns",
         (json_int_t)row->retake_wait_ns, "waiters", waiters_value(report, gil, index));
+    gt_json_set(&value, "thread",
+                strcmp(text.kind, "native") ? json_null() : json_integer(row->thread));
     gt_blame_text_release(&text);
     return value;
 }

@@ -153,8 +153,8 @@ int gt_report_title(const struct gt_report *report, const char *what, uint32_t i
         return -1;
     if (timeline->gils.count > 1 &&
         (gt_buf_adds(text, " of ") ||
-         gt_buf_add_visible(text, gt_intern_text(&timeline->names, process->name),
-                            gt_intern_length(&timeline->names, process->name)) ||
+         gt_buf_add_visible(text, gt_intern_text(&timeline->names, gil->name),
+                            gt_intern_length(&timeline->names, gil->name)) ||
          gt_buf_addf(text, " (pid %d), GIL %u", process->pid, gil->number)))
         return -1;
     return gt_buf_adds(text, ":\n\n");

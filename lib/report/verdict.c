@@ -36,8 +36,8 @@ static int name_process(const struct gt_report *report, const struct gt_gil *gil
 {
     const struct gt_timeline *timeline = report->timeline;
     const struct gt_process *process = gt_process_at(timeline, gil->process);
-    const char *name = gt_intern_text(&timeline->names, process->name);
-    size_t length = gt_intern_length(&timeline->names, process->name);
+    const char *name = gt_intern_text(&timeline->names, gil->name);
+    size_t length = gt_intern_length(&timeline->names, gil->name);
     const char *slash = memrchr(name, '/', length);
 
     if (slash && slash + 1 < name + length) { /* of a path, its last part */

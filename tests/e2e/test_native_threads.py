@@ -62,3 +62,14 @@ def test_a_hook_that_the_program_sets_is_told(library, folder, action, function)
         assert traced.run.err.count(HOOK) >= 1
         calls = [event for event in traced.document["traceEvents"] if event.get("name") == function]
         assert max(event["dur"] for event in calls) < 1e5
+
+
+def test_threads_of_one_name_are_told_apart(library, folder):
+    traced = run(library, folder, OLD[-1], 3, 30, "fresh")
+    rows = [row for row in traced.gil()["threads"] if not row["main"]]
+    assert {row["label"] for row in rows} == {"native-worker"} and len(rows) == 3
+    table, rest = traced.run.err.split("Blockers:")
+    for row in rows:
+        assert "native-worker (%d)" % row["tid"] in table
+    for text in [rest, *[row["sentence"] for row in traced.summary["blockers"]]]:
+        assert text.count("native-worker") == text.count("native-worker (")

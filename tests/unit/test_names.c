@@ -177,6 +177,80 @@ static void names_of_what_ran_before(void **state)
     check_label(22, "worker");
 }
 
+/* Whether the kernel says it, or a line that is padded, or threading. */
+static void blanks_around_a_name_are_no_part_of_it(void **state)
+{
+    struct gt_event line = {.kind = GT_EVENT_OTHER,
+                            .time_ns = 100,
+                            .pid = 10,
+                            .tid = 11,
+                            .cpu = 0,
+                            .comm = "my wrk  ",
+                            .comm_length = 8,
+                            .text = ""};
+    uint32_t comm;
+
+    (void)state;
+    kernel_says(11, "  my wrk ");
+    check_label(11, "my wrk");
+    comm = gt_thread_at(t, 1)->comm;
+    gt_timeline_feed(t, &line);
+    assert_int_equal(gt_thread_at(t, 1)->comm, comm);
+    threading_says(11, " fetcher\t ");
+    check_label(11, "fetcher");
+    threading_says(11, "   ");
+    check_label(11, "my wrk");
+    name_task(t, GT_EVENT_EXEC, 110, 10, 10, "python3 ");
+    assert_string_equal(gt_intern_text(&t->names, gt_process_at(t, 0)->name), "python3");
+}
+
+static bool has_namesake(int32_t tid)
+{
+    for (uint32_t i = 0; i < t->threads.count; i++)
+        if (gt_thread_at(t, i)->tid == tid)
+            return gt_thread_at(t, i)->flags & GT_THREAD_NAMESAKE;
+    return false;
+}
+
+static void namesakes_are_marked(void **state)
+{
+    (void)state;
+    for (int32_t tid = 12; tid < 16; tid++)
+        fork_task(t, tid, 10, tid, 10);
+    fork_task(t, 17, 20, 20, 10);
+    fork_task(t, 18, 20, 21, 20);
+    threading_says(11, "worker");
+    kernel_says(12, "worker ");
+    kernel_says(14, "poller");
+    name_task(t, GT_EVENT_COMM, 19, 20, 21, "poller"); /* of another process */
+    assert_int_equal(gt_timeline_finish(t, NULL), 0);
+    assert_true(has_namesake(11) && has_namesake(12));
+    for (int32_t tid = 13; tid < 22; tid++)
+        assert_false(has_namesake(tid));
+    assert_false(has_namesake(10));
+}
+
+/* What a process executes when its GIL is gone does not name the GIL, nor the process. */
+static void a_gil_is_known_by_its_program(void **state)
+{
+    static const char *const programs[] = {"first", "second", "true"};
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        name_task(t, GT_EVENT_EXEC, 100 + 10 * i, 10, 10, programs[i]);
+        for (int round = 0; i < 2 && round < 2; round++) {
+            acquire(t, 101 + 10 * i + 2 * round, 10, 10, 0x1000);
+            release(t, 102 + 10 * i + 2 * round, 10, 10, 0x1000);
+        }
+    }
+    kernel_says(10, "renamed");
+    assert_int_equal(gt_timeline_finish(t, NULL), 0);
+    assert_int_equal(t->gils.count, 2);
+    for (uint32_t i = 0; i < 2; i++)
+        assert_string_equal(gt_intern_text(&t->names, gt_gil_at(t, i)->name), programs[i]);
+    assert_string_equal(gt_intern_text(&t->names, gt_process_at(t, 0)->name), "second");
+}
+
 static void names_are_bounded(void **state)
 {
     char name[200], label[8];
@@ -210,6 +284,9 @@ int main(void)
         TEST(the_same_in_short),
         TEST(another_program_forgets),
         TEST(names_of_what_ran_before),
+        TEST(blanks_around_a_name_are_no_part_of_it),
+        TEST(namesakes_are_marked),
+        TEST(a_gil_is_known_by_its_program),
         TEST(names_are_bounded),
     };
 

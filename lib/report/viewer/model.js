@@ -10,9 +10,9 @@ import {matcher, nameText, shortName} from "./format.js";
 export function buildModel(names, summaries = []) {
   const {processes, threads, gils} = names;
   threads.forEach((thread, index) => {
-    const {stateSpans, callSpans} = thread;
+    const {stateSpans, callSpans, tid, namesake} = thread, name = nameText(thread.label);
     Object.assign(thread, {
-      index, name: nameText(thread.label), lanes: [],
+      index, name, called: namesake ? `${name} (${tid})` : name, lanes: [],
       stateTrack: stateSpans && buildWhole(stateSpans),
       stateTracks: stateSpans && buildStates(stateSpans, names.states),
       callTracks: callSpans && buildCallTracks(callSpans),

@@ -95,7 +95,7 @@ export class Overview {
     const from = Math.max(0, time - half), to = Math.min(this.view.duration, time + half);
     const waited = this.crowds.reduce((sum, crowd) => sum + crowd.between(from, to), 0);
     const holders = this.gils.flatMap((gil) => holdersDuring(gil, from, to)
-      .map(({member, ns}) => ({ns, name: gil.lanes[member].thread.name})))
+      .map(({member, ns}) => ({ns, name: gil.lanes[member].thread.called})))
       .sort((a, b) => b.ns - a.ns).slice(0, 3)
       .map(({ns, name}) => `${name} ${percentText(ns, to - from)}%`);
     const lost = this.model.lost.some(([start, end]) => start < to && end > from);

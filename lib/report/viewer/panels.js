@@ -135,7 +135,7 @@ export class Details {
         id: "jump", onclick: () => this.jump(), "aria-keyshortcuts": "j",
       }, "Jump to the longest hold"), make("span.hint",
         ` ${durationText(main.end - main.start)} by ${
-          gil.lanes[main.member].thread.name}`)) : null,
+          gil.lanes[main.member].thread.called}`)) : null,
     ].filter(Boolean);
   }
 
@@ -188,7 +188,7 @@ export class Details {
     if (waiting.length === 0)
       return ["By itself: nobody was waiting."];
     const [{member, since, asked}] = waiting;
-    const name = make("bdi", gil.lanes[member].thread.name);
+    const name = make("bdi", gil.lanes[member].thread.called);
     const more = waiting.length - 1;
     const others = more > 0 ? ` (${more} more ${more > 1 ? "were" : "was"} waiting)` : "";
     if (asked >= end)
@@ -273,7 +273,7 @@ export class Details {
   hoverText(selection) {
     const {kind, start, end, cpu, state} = selection;
     const lane = laneOf(this.model, selection.thread, selection.gil);
-    const {name} = lane.thread, length = durationText(end - start);
+    const {called: name} = lane.thread, length = durationText(end - start);
     switch (kind) {
     case "thread": return `${name} did not run Python then`;
     case "free": return `${name} ${lane.gil?.partial ? "does not wait" : "without the GIL"} for ${
@@ -288,7 +288,7 @@ export class Details {
     default: {
       const [first] = holdersDuring(lane.gil, start, end);
       return `${name} waits for ${length}${
-        first ? `, mostly for ${lane.gil.lanes[first.member].thread.name}` : ""}`;
+        first ? `, mostly for ${lane.gil.lanes[first.member].thread.called}` : ""}`;
     }
     }
   }

@@ -122,9 +122,10 @@ export class ThreadTable {
   }
 
   blameOf(gil, {ns, holders, nobody}) {
-    const blame = ({tid, label}, part) => ({tid, label, ns: part, share: part / ns});
+    const blame = ({index, tid, label}, part) =>
+      ({thread: index, tid, label, ns: part, share: part / ns});
     return [...holders.map((each) => blame(gil.lanes[each.member].thread, each.ns)),
-            ...nobody > 0 ? [blame({tid: null, label: "(nobody)"}, nobody)] : []];
+            ...nobody > 0 ? [blame({index: null, tid: null, label: "(nobody)"}, nobody)] : []];
   }
 
   render() {
@@ -206,8 +207,9 @@ export class ThreadTable {
   }
 
   blockedCell(list) {
-    const parts = (list ?? []).slice(0, 2).map(({label, share, ns}, i) =>
-      make("span", {title: durationText(ns)}, i ? ", " : "", make("bdi", nameText(label)),
+    const called = ({thread, label}) => this.model.threads[thread]?.called ?? nameText(label);
+    const parts = (list ?? []).slice(0, 2).map(({share, ns, ...who}, i) =>
+      make("span", {title: durationText(ns)}, i ? ", " : "", make("bdi", called(who)),
            ` ${(100 * share).toFixed(0)}%`));
     return make("td.text.blocked", {"data-key": "blocked_by"},
                 ...(parts.length ? parts : ["–"]));

@@ -357,8 +357,8 @@ export class Timeline {
   labelOwners(gil, y) {
     const {start, end, member} = gil.holdSpans;
     this.eachInView(gil.holdSpans, firstHoldAfter(gil, this.view.from), (i) => {
-      const {name} = gil.lanes[member[i]].thread;
-      this.label(start[i], end[i], y, name, name);
+      const {name, called} = gil.lanes[member[i]].thread;
+      this.label(start[i], end[i], y, called, name);
     });
   }
 
