@@ -1,5 +1,7 @@
 #include "agent/functions.h"
 
+#include "agent/owner.h"
+
 #include "agent/table.h"
 
 #include <fnmatch.h>
@@ -381,7 +383,8 @@ static struct gt_agent_function *intern_method(struct gt_agent_thread *self, PyO
     strncat(buffer, method->name ? method->name : "?", 250);
     name.data = buffer;
     name.length = strlen(buffer);
-    function = intern(self, name, file, 0, GT_WIRE_FUNCTION_C);
+    function =
+        intern(self, name, file, 0, GT_WIRE_FUNCTION_C | gt_agent_owner_of(method->function));
     if (function)
         note_meeting(function, name, file);
     return function;

@@ -230,6 +230,13 @@ enum gt_wire_function_flags {
     /* Stands for all C functions: an UNTRACED note per place in the code whose calls of them
      * are not looked at any more. */
     GT_WIRE_FUNCTION_PLACES = 1 << 2,
+    /* Of C functions: whose they are, as far as that is known, … */
+    GT_WIRE_OWNER_PYTHON = 1 << 4,    /* the interpreter's, or its standard library's */
+    GT_WIRE_OWNER_INSTALLED = 1 << 5, /* a package's in site-packages */
+    GT_WIRE_OWNER_PROGRAM = 1 << 6,   /* an extension's elsewhere */
+    /* … and what the last two were made with. */
+    GT_WIRE_MADE_BY_CYTHON = 1 << 7,
+    GT_WIRE_MADE_BY_PYBIND11 = 1 << 8,
 };
 
 struct gt_wire_note {

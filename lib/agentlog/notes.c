@@ -5,6 +5,12 @@
 #include <string.h>
 #include <unistd.h>
 
+enum {
+    KNOWN_FLAGS = GT_FUNCTION_C | GT_FUNCTION_GC | GT_FUNCTION_PLACES | GT_FUNCTION_OF_PYTHON |
+                  GT_FUNCTION_OF_PACKAGE | GT_FUNCTION_OF_PROGRAM | GT_FUNCTION_BY_CYTHON |
+                  GT_FUNCTION_BY_PYBIND11
+};
+
 static int add_function(struct gt_agentlog *log, const struct gt_wire_note *note,
                         const char *text, struct gt_error *err)
 {
@@ -22,7 +28,7 @@ static int add_function(struct gt_agentlog *log, const struct gt_wire_note *note
         return gt_error_memory(err);
     function->id = note->id;
     function->line = note->line;
-    function->flags = note->flags & (GT_FUNCTION_C | GT_FUNCTION_GC | GT_FUNCTION_PLACES);
+    function->flags = note->flags & KNOWN_FLAGS; /* wire.h's are event.h's */
     function->name = gt_intern_text(&log->texts, name);
     function->file = gt_intern_text(&log->texts, file);
     function->name_length = note->name_length;

@@ -22,7 +22,10 @@ struct stretch {
     bool waited_for;
 };
 
-enum { RECENT = 64 };
+enum {
+    RECENT = 64,
+    LOOKS_NS = 1000000, /* who runs has looked for a request by then */
+};
 
 struct walk {
     struct gt_blockers *out;
@@ -210,7 +213,6 @@ static int64_t due_ns(const struct walk *walk)
 static bool went_on(const struct walk *walk, const struct gt_blocker *row,
                     const struct gt_after *after)
 {
-    enum { LOOKS_NS = 1000000 };
     int64_t interval_ns = walk->out->interval_ns;
 
     if (after->known)
@@ -271,8 +273,10 @@ static int judge_stretch(struct walk *walk, struct gt_blocker *row, int64_t end_
     row->requested++;
     row->asked_hold_ns = gt_add_ns(row->asked_hold_ns, length_ns);
     gt_asked_after(&walk->asked, walk->hold, asked_ns, end_ns, &after);
-    if (!went_on(walk, row, &after))
+    if (!went_on(walk, row, &after)) {
+        row->unclear += !after.known && after.total_ns >= LOOKS_NS;
         return 0;
+    }
     row->kept++;
     add_after(row, &after);
     row->deadlock = ended_in_it(walk, end_ns, &after);

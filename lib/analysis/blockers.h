@@ -39,6 +39,7 @@ struct gt_blocker {
     int64_t asked_hold_ns;   /* lengths of those */
     uint64_t kept;         /* of these, how many went on without looking: on a CPU or asleep for
                               a millisecond or more (where that is not known: for long) … */
+    uint64_t unclear;      /* … and in how many it may have, or had no CPU */
     struct gt_after after; /* … sums of what they did after the request; .known: of most */
     int64_t known_ns;      /* of after.total_ns: of which it is known what they did */
     int64_t kept_hold_ns;  /* their lengths */

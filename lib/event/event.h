@@ -138,6 +138,12 @@ enum gt_function_flags {
     /* No function: an UNTRACED of it is a place in the code from where calls of C functions
      * are not recorded any more. */
     GT_FUNCTION_PLACES = 1 << 2,
+    /* Of C functions: whose they are, where that is known, … */
+    GT_FUNCTION_OF_PYTHON = 1 << 4,  /* the interpreter's, or its standard library's */
+    GT_FUNCTION_OF_PACKAGE = 1 << 5, /* an installed package's */
+    GT_FUNCTION_OF_PROGRAM = 1 << 6, /* the program's own extension's */
+    GT_FUNCTION_BY_CYTHON = 1 << 7,  /* … and what these were made with */
+    GT_FUNCTION_BY_PYBIND11 = 1 << 8,
 };
 
 /* A function that was called. The source's, valid as long as the source. */

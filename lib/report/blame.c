@@ -1,12 +1,24 @@
 #include "report/internal.h"
 
 #include "base/nstime.h"
+#include "report/remedy.h"
 
 #include <limits.h>
 #include <string.h>
 #include <unistd.h>
 
 enum { BLOCKERS_MAX = 8 }; /* printed, per GIL */
+
+bool gt_gil_hardly_waited(const struct gt_gil *gil)
+{
+    enum { SHARE = 1000 };
+    static const int64_t little_ns = 10000000;
+    int64_t wait_ns = gt_gil_wait_ns(gil), lifetime_ns = 0;
+
+    for (uint32_t i = 0; i < gil->members.count; i++)
+        lifetime_ns = gt_add_ns(lifetime_ns, gt_member_at(gil, i)->lifetime_ns);
+    return wait_ns < little_ns && wait_ns < lifetime_ns / SHARE;
+}
 
 int64_t gt_gil_wait_ns(const struct gt_gil *gil)
 {
@@ -101,57 +113,105 @@ static const char *cause_of(const struct gt_blocker *row)
     }
 }
 
-static const char *remedy_of(const char *cause)
+/* ", of which 420 ms without a CPU". Of what hardly matters nothing is said. */
+static int say_part(struct gt_buf *out, const struct gt_after *after, int64_t ns,
+                    const char *what, int *said)
 {
-    if (strcmp(cause, "gc") == 0)
-        return "The collector walks every container that is alive: gc.freeze() what is there "
-               "for good, raise gc.set_threshold(), or collect while nobody waits.";
-    if (strcmp(cause, "import") == 0)
-        return "Import it before threads start.";
-    if (strcmp(cause, "loop") == 0)
-        return "It is a loop in C of many short calls, which never comes back to the "
-               "interpreter: cut its input into pieces, or move it to another process.";
-    if (strcmp(cause, "call") == 0)
-        return "It does not release the GIL: release it around the work "
-               "(Py_BEGIN_ALLOW_THREADS, Cython's nogil, ctypes.CDLL instead of PyDLL), give "
-               "it less per call, or move it to another process.";
-    return "One operation, or a C function that is not traced, ran there without releasing the "
-           "GIL: make it smaller, or move it to another process.";
+    char duration[32];
+
+    if (ns < after->total_ns / 10)
+        return 0;
+    return gt_buf_addf(out, "%s%s %s", (*said)++ ? ", " : ", of which ",
+                       gt_duration_text(ns, duration, sizeof(duration)), what);
 }
 
-static int say_kept(struct gt_blame_text *text, const struct gt_blocker *row)
+/* How often and how long, and what the machine did to that. */
+static int say_kept(struct gt_blame_text *text, const struct gt_report *report,
+                    const struct gt_blocker *row)
 {
-    char longest[32], waiting[32];
+    const struct gt_after *after = &row->after;
+    struct gt_buf *out = &text->sentence;
+    char longest[32], all[32], waiting[32];
+    int parts = 0;
 
-    return gt_buf_addf(
-        &text->sentence,
-        "%s kept the GIL after it was asked for it, %llu time%s, for up to %s "
-        "(%s of waiting). %s",
-        text->function.data, (unsigned long long)row->kept, row->kept == 1 ? "" : "s",
-        gt_duration_text(row->longest_kept_ns, longest, sizeof(longest)),
-        gt_duration_text(row->waiting_ns, waiting, sizeof(waiting)), remedy_of(text->cause));
+    if (gt_buf_addf(out, "%s kept the GIL for up to %s after it was asked for it, %llu time%s",
+                    text->function.data,
+                    gt_duration_text(row->longest_kept_ns, longest, sizeof(longest)),
+                    (unsigned long long)row->kept, row->kept == 1 ? "" : "s"))
+        return -1;
+    if (row->kept > 1 &&
+        gt_buf_addf(out, ": %s in all", gt_duration_text(after->total_ns, all, sizeof(all))))
+        return -1;
+    if (!after->known) {
+        if (gt_buf_adds(out, "; whether it had a CPU meanwhile was not recorded"))
+            return -1;
+    } else if (say_part(out, after, after->ready_ns, "without a CPU", &parts) ||
+               say_part(out, after, after->stopped_ns, "stopped", &parts) ||
+               say_part(out, after, after->paging_ns, "waiting for a page or a disk", &parts)) {
+        return -1;
+    }
+    if (gt_buf_addf(out, " (%s of waiting).",
+                    gt_duration_text(row->waiting_ns, waiting, sizeof(waiting))))
+        return -1;
+    return gt_remedy_say(text, report, row);
 }
 
 static int say_requeuer(struct gt_blame_text *text, const struct gt_blocker *row)
 {
     char waited[32], away[32];
 
-    return gt_buf_addf(&text->sentence,
-                       "%s%s released the GIL %llu times for %s of work without it, and "
-                       "waited %s to get it back: do more per call, or do it where nobody "
-                       "computes.",
-                       text->sentence.length ? " " : "", text->function.data,
-                       (unsigned long long)row->retakes,
-                       gt_duration_text(row->away_ns, away, sizeof(away)),
-                       gt_duration_text(row->retake_wait_ns, waited, sizeof(waited)));
+    return gt_buf_addf(
+        &text->sentence,
+        "%s%s released the GIL %llu times, for %s in all, and waited %s to get it "
+        "back: do more per call, or do it where nobody computes.",
+        text->sentence.length ? " " : "", text->function.data, (unsigned long long)row->retakes,
+        gt_duration_text(row->away_ns, away, sizeof(away)),
+        gt_duration_text(row->retake_wait_ns, waited, sizeof(waited)));
 }
 
-static int say_other(struct gt_blame_text *text, const struct gt_blocker *row,
-                     int64_t interval_ns)
+/* It releases the GIL for the most of what it does, and holds it for a part. */
+static int say_releases(struct gt_blame_text *text, const struct gt_blocker *row)
 {
-    char interval[32], waiting[32];
+    char away[32], held[32], waiting[32];
 
-    gt_duration_text(interval_ns, interval, sizeof(interval));
+    return gt_buf_addf(
+        &text->sentence,
+        "%s%s gave the GIL up for %s of its time and held it for %s, which caused "
+        "%s of waiting.",
+        text->sentence.length ? " " : "", text->function.data,
+        gt_duration_text(row->away_ns, away, sizeof(away)),
+        gt_duration_text(row->total_hold_ns, held, sizeof(held)),
+        gt_duration_text(row->waiting_ns, waiting, sizeof(waiting)));
+}
+
+/* Python code that looks for requests. What it did with them is told, not what it would do. */
+static int say_python(struct gt_blame_text *text, const struct gt_blocker *row)
+{
+    unsigned long long asked = row->requested, gave = asked - row->kept - row->unclear;
+    char waiting[32];
+
+    gt_duration_text(row->waiting_ns, waiting, sizeof(waiting));
+    if (asked == 0)
+        return gt_buf_addf(&text->sentence,
+                           "%s caused %s of waiting; nobody waited long enough "
+                           "to ask it for the GIL.",
+                           text->function.data, waiting);
+    if (row->unclear > asked / 2)
+        return gt_buf_addf(
+            &text->sentence,
+            "%s caused %s of waiting; whether it had a CPU after it was asked for "
+            "the GIL was not recorded.",
+            text->function.data, waiting);
+    return gt_buf_addf(&text->sentence,
+                       "%s caused %s of waiting; it gave the GIL up when it was asked (%llu of "
+                       "%llu times): only to do less there, or in another process, helps.",
+                       text->function.data, waiting, gave, asked);
+}
+
+static int say_other(struct gt_blame_text *text, const struct gt_blocker *row)
+{
+    char waiting[32];
+
     gt_duration_text(row->waiting_ns, waiting, sizeof(waiting));
     if (row->doing.kind == GT_DOING_UNKNOWN)
         return gt_buf_addf(&text->sentence,
@@ -159,15 +219,12 @@ static int say_other(struct gt_blame_text *text, const struct gt_blocker *row,
                            "not known (--python-trace tells).",
                            text->function.data, waiting);
     if (row->doing.kind == GT_DOING_PYTHON || row->doing.kind == GT_DOING_IMPORT)
-        return gt_buf_addf(&text->sentence,
-                           "%s caused %s of waiting; it gives the GIL up when asked, every "
-                           "%s: only less work, or another process, helps.",
-                           text->function.data, waiting, interval);
+        return say_python(text, row);
     return gt_buf_addf(&text->sentence, "%s caused %s of waiting.", text->function.data,
                        waiting);
 }
 
-int gt_blame_text_init(struct gt_blame_text *text, const struct gt_report *report, uint32_t gil,
+int gt_blame_text_init(struct gt_blame_text *text, const struct gt_report *report,
                        const struct gt_blocker *row)
 {
     int rc;
@@ -183,11 +240,13 @@ int gt_blame_text_init(struct gt_blame_text *text, const struct gt_report *repor
     if (rc == 0)
         rc = name_for_machines(text, report, row);
     if (rc == 0 && text->cause)
-        rc = say_kept(text, row);
+        rc = say_kept(text, report, row);
     if (rc == 0 && gt_blocker_is_requeuer(row))
         rc = say_requeuer(text, row);
+    else if (rc == 0 && gt_blocker_releases_mostly(row) && row->waiting_ns)
+        rc = say_releases(text, row);
     if (rc == 0 && !text->sentence.length && row->waiting_ns)
-        rc = say_other(text, row, report->blockers[gil].interval_ns);
+        rc = say_other(text, row);
     if (rc)
         gt_blame_text_release(text);
     return rc;
@@ -223,14 +282,14 @@ const char *gt_blame_short_file(const char *file)
     return strncmp(file, own, length) == 0 && file[length] == '/' ? file + length + 1 : file;
 }
 
-static int put_row(const struct gt_report *report, uint32_t gil, const struct gt_blocker *row,
+static int put_row(const struct gt_report *report, const struct gt_blocker *row,
                    int64_t wait_ns, struct gt_buf *out)
 {
     struct gt_blame_text text;
     char waiting[32], longest[32];
     int rc;
 
-    if (gt_blame_text_init(&text, report, gil, row))
+    if (gt_blame_text_init(&text, report, row))
         return -1;
     rc = gt_buf_addf(out, "%10s  %5.1f%%  %8llu  %12s  %-6s  %s",
                      gt_duration_text(row->waiting_ns, waiting, sizeof(waiting)),
@@ -243,7 +302,9 @@ static int put_row(const struct gt_report *report, uint32_t gil, const struct gt
     if (rc == 0 && text.caller.length)
         rc = gt_buf_addf(out, " (%s)", text.caller.data);
     if (rc == 0)
-        rc = gt_buf_adds(out, text.cause ? "  does not release\n" : "\n");
+        rc = gt_buf_adds(out, !text.cause        ? "\n"
+                              : row->after.known ? "  does not release\n"
+                                                 : "  may not release\n");
     gt_blame_text_release(&text);
     return rc;
 }
@@ -277,7 +338,7 @@ static int put_gil(const struct gt_report *report, uint32_t gil, struct gt_buf *
 
         if (row->waiting_ns == 0 || row->waiting_ns < wait_ns / 200)
             break;
-        if (put_row(report, gil, row, wait_ns, out))
+        if (put_row(report, row, wait_ns, out))
             return -1;
     }
     if (put_gap(blockers, GT_GAP_HANDOVER, "hand-over: released, and being woken", wait_ns,
@@ -297,7 +358,8 @@ int gt_blame_print(const struct gt_report *report, struct gt_buf *text)
     if (timeline->functions.count == 0)
         return 0; /* the table tells all that is known */
     for (uint32_t i = 0; i < timeline->gils.count && i < GILS_MAX; i++)
-        if (gt_gil_at(timeline, i)->waits.count && put_gil(report, i, text))
+        if (gt_gil_at(timeline, i)->waits.count &&
+            !gt_gil_hardly_waited(gt_gil_at(timeline, i)) && put_gil(report, i, text))
             return -1;
     return 0;
 }

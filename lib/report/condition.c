@@ -283,7 +283,7 @@ static double value_of_blockers(const struct gt_condition *condition,
 
             if (row->waiting_ns == 0)
                 break; /* they are ranked */
-            if (gt_blame_text_init(&text, report, i, row))
+            if (gt_blame_text_init(&text, report, row))
                 return -2;
             if (gt_blame_matches(&text, condition->glob))
                 sums.wait_ns = gt_add_ns(sums.wait_ns, row->waiting_ns);

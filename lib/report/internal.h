@@ -79,7 +79,7 @@ struct gt_blame_text {
                           when it did not */
 };
 
-int gt_blame_text_init(struct gt_blame_text *text, const struct gt_report *report, uint32_t gil,
+int gt_blame_text_init(struct gt_blame_text *text, const struct gt_report *report,
                        const struct gt_blocker *row);
 void gt_blame_text_release(struct gt_blame_text *text);
 
@@ -89,6 +89,9 @@ const char *gt_blame_short_file(const char *file);
 
 /* condition.c: is it what the glob names? "name", or "module.name". */
 bool gt_blame_matches(const struct gt_blame_text *text, const char *glob);
+
+/* So little that its blockers are not worth a line. */
+bool gt_gil_hardly_waited(const struct gt_gil *gil);
 
 /* All waiting on the GIL, of all threads. */
 int64_t gt_gil_wait_ns(const struct gt_gil *gil);

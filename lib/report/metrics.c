@@ -109,7 +109,7 @@ static int add_blockers(struct gt_metrics *metrics, const struct gt_report *repo
         struct gt_blame_text text;
         struct gt_buf name;
 
-        if (row->waiting_ns == 0 || gt_blame_text_init(&text, report, gil, row))
+        if (row->waiting_ns == 0 || gt_blame_text_init(&text, report, row))
             return row->waiting_ns ? -1 : 0;
         gt_buf_init(&name);
         rc = gt_buf_addf(&name, "blocker %s: waiting", text.name.data) ||

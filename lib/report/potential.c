@@ -120,7 +120,7 @@ static int blame_of(const struct gt_report *report, const struct gt_estimate *es
     *blame = (struct gt_blame_text){0};
     if (estimate->kind != GT_ESTIMATE_FUNCTION)
         return 0;
-    return gt_blame_text_init(blame, report, estimate->gil,
+    return gt_blame_text_init(blame, report,
                               gt_blocker_at(&report->blockers[estimate->gil], estimate->row));
 }
 

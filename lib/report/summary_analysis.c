@@ -55,7 +55,7 @@ static json_t *row_value(const struct gt_report *report, uint32_t gil, uint32_t 
     struct gt_blame_text text;
     json_t *value;
 
-    if (gt_blame_text_init(&text, report, gil, row))
+    if (gt_blame_text_init(&text, report, row))
         return NULL;
     value = json_pack(
         "{s:i, s:o, s:o, s:o, s:s, s:I, s:f, s:I, s:I, s:I, s:o, s:o, s:s, s:I, s:I, s:I, s:I, "

@@ -2,6 +2,7 @@
 
 #include "base/nstime.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -127,6 +128,34 @@ static int say_bound(struct gt_report *report, uint32_t index, struct gt_buf *te
                                contended));
 }
 
+/* How long each request waits, where that is not CPython's default. */
+static int say_interval(struct gt_report *report, uint32_t index, struct gt_buf *text)
+{
+    const struct gt_gil *gil = gt_gil_at(report->timeline, index);
+    int64_t interval_ns = gt_interval_last(&gil->intervals);
+    bool changed = gil->intervals.list.count > 1;
+    bool longer = interval_ns > GT_SWITCH_INTERVAL_NS;
+    char duration[32];
+
+    if (interval_ns == GT_SWITCH_INTERVAL_NS && !changed)
+        return 0;
+    gt_duration_text(interval_ns, duration, sizeof(duration));
+    if (gt_buf_addf(text,
+                    longer
+                        ? "Each request for the GIL waits up to %s before the holder is told, "
+                          "because the switch interval %s %s"
+                        : "The holder of the GIL is told to give it up after %s, because the "
+                          "switch interval %s %s",
+                    duration, changed ? "became" : "is", duration))
+        return -1;
+    if (gil->intervals.source == GT_INTERVAL_FROM_GAPS)
+        return add(report, text, gt_buf_adds(text, ", as the waits tell."));
+    return add(report, text,
+               gt_buf_addf(text, ": this program set sys.setswitchinterval(%g)%s.",
+                           round((double)interval_ns / 1e4) / 1e5,
+                           changed ? ", the last of several" : ""));
+}
+
 /* The function that all waited for most, where functions were recorded. */
 static int say_function(const struct gt_report *report, uint32_t index, struct gt_buf *text)
 {
@@ -139,7 +168,7 @@ static int say_function(const struct gt_report *report, uint32_t index, struct g
 
     if (!row || row->doing.kind == GT_DOING_UNKNOWN)
         return 0;
-    if (gt_blame_text_init(&blame, report, index, row))
+    if (gt_blame_text_init(&blame, report, row))
         return -1;
     failed = gt_buf_adds(text, " Most blocking function: ") ||
              gt_buf_add(text, blame.function.data, blame.function.length);
@@ -194,7 +223,7 @@ static int say_blockers(struct gt_report *report, uint32_t index, struct gt_buf 
         if (!(gt_blocker_keeps(row) && row->waiting_ns > least_ns) &&
             !(gt_blocker_is_requeuer(row) && row->retake_wait_ns > gt_times_ns(least_ns, 5)))
             continue;
-        if (gt_blame_text_init(&blame, report, index, row))
+        if (gt_blame_text_init(&blame, report, row))
             return -1;
         rc = add(report, text, gt_buf_adds(text, blame.sentence.data));
         gt_blame_text_release(&blame);
@@ -261,6 +290,10 @@ int gt_verdict_say(struct gt_report *report)
         qsort(waited, count, sizeof(*waited), by_waiting);
     for (size_t i = 0; rc == 0 && i < count && i < GILS_MAX; i++) {
         rc = say_bound(report, waited[i].index, &text);
+        if (rc == 0)
+            rc = say_interval(report, waited[i].index, &text);
+        if (rc == 0 && gt_gil_hardly_waited(gt_gil_at(report->timeline, waited[i].index)))
+            continue;
         if (rc == 0)
             rc = say_most(report, waited[i].index, &text);
         if (rc == 0)

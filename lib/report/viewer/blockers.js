@@ -137,7 +137,8 @@ export class Blockers {
         make("bdi", this.model.threads[row.thread]?.called ?? nameText(row.function ?? OUTSIDE))),
         this.gilOf(row)),
       textCell(placeText(row), nameText(row.file ?? "")),
-      textCell(row.kept_cause ? `${kind}, does not release` : kind),
+      textCell(row.kept_cause
+        ? `${kind}, ${row.kept_known ? "does" : "may"} not release` : kind),
       valueCell(row, "waiting_ns", durationText(row.waiting_ns)),
       make("td", shareBar(row.share, "wait"),
            make("span.number", `${percentText(row.share, 1)}%`)),

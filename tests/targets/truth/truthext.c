@@ -92,9 +92,8 @@ static void note(enum kind kind, int64_t t0_ns, int64_t t1_ns, uint32_t id, int6
 
     if (!log_ || (at = atomic_fetch_add(&log_->count, 1)) >= RECORDS_MAX)
         return;
-    log_->records[at] = (struct record){0,     (uint32_t)getpid(), (uint32_t)syscall(SYS_gettid),
-                                        id,    t0_ns,              t1_ns,
-                                        cpu,   ready};
+    log_->records[at] = (struct record){
+        0, (uint32_t)getpid(), (uint32_t)syscall(SYS_gettid), id, t0_ns, t1_ns, cpu, ready};
     atomic_thread_fence(memory_order_release);
     log_->records[at].kind = kind;
 }
@@ -171,10 +170,8 @@ static PyObject *py_burn_released(PyObject *self, PyObject *us)
     (void)self;
     if (wanted == -1 && PyErr_Occurred())
         return NULL;
-    Py_BEGIN_ALLOW_THREADS
-    burn_ns((int64_t)wanted * 1000);
-    Py_END_ALLOW_THREADS
-    Py_RETURN_NONE;
+    Py_BEGIN_ALLOW_THREADS burn_ns((int64_t)wanted * 1000);
+    Py_END_ALLOW_THREADS Py_RETURN_NONE;
 }
 
 /* Operand @ us: one operation of the interpreter, no call. */
@@ -222,8 +219,8 @@ static PyObject *py_lock_mutex(PyObject *self, PyObject *us)
 
 /* --- who asks --- */
 
-/* Sleep, ask, have it for a moment, again and again, in C: whatever waiting this thread does, it
- * knows of. Until stop(). */
+/* Sleep, ask, have it for a moment, again and again, in C: whatever waiting this thread does,
+ * it knows of. Until stop(). */
 static PyObject *py_beat(PyObject *self, PyObject *us)
 {
     long period = PyLong_AsLong(us);
@@ -306,8 +303,8 @@ static PyObject *py_native(PyObject *self, PyObject *args)
     (void)self;
     if (!PyArg_ParseTuple(args, "iiiiO", &count, &rounds, &burn_us, &gap_us, &callback))
         return NULL;
-    Py_BEGIN_ALLOW_THREADS
-    for (; started < count && started < THREADS_MAX; started++) {
+    Py_BEGIN_ALLOW_THREADS for (; started < count && started < THREADS_MAX; started++)
+    {
         natives[started] = (struct native){started, rounds, burn_us, gap_us,
                                            callback == Py_None ? NULL : callback};
         if (pthread_create(&threads[started], NULL, native_main, &natives[started]))
@@ -315,8 +312,7 @@ static PyObject *py_native(PyObject *self, PyObject *args)
     }
     for (int i = 0; i < started; i++)
         pthread_join(threads[i], NULL);
-    Py_END_ALLOW_THREADS
-    Py_RETURN_NONE;
+    Py_END_ALLOW_THREADS Py_RETURN_NONE;
 }
 
 /* --- the log --- */
@@ -375,8 +371,8 @@ static PyMethodDef methods[] = {
     {"lock_mutex", py_lock_mutex, METH_O, "Sleep for so many us on a mutex with the GIL held."},
     {"native", py_native, METH_VARARGS, "Threads that Python did not start."},
     {NULL, NULL, 0, NULL}};
-static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "truthext", NULL, -1, methods,
-                                        NULL, NULL, NULL, NULL};
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, "truthext", NULL, -1, methods, NULL, NULL, NULL, NULL};
 
 PyMODINIT_FUNC PyInit_truthext(void)
 {

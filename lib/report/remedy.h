@@ -1,0 +1,15 @@
+/* Private to report/: what helps where the GIL was kept, by whose function it is, and why. */
+#ifndef GT_REPORT_REMEDY_H
+#define GT_REPORT_REMEDY_H
+
+#include "report/internal.h"
+
+/* "poll", of a system call's number; NULL of one that says nothing. */
+const char *gt_system_call_name(uint32_t number);
+
+/* Append sentences that say what kept the GIL and what can be done about it. `text->cause` is
+ * set, and its names are. 0 or -1. */
+int gt_remedy_say(struct gt_blame_text *text, const struct gt_report *report,
+                  const struct gt_blocker *row);
+
+#endif
