@@ -5,6 +5,7 @@
 #include "base/nstime.h"
 #include "launch/caps.h"
 #include "launch/counters.h"
+#include "launch/hitplace.h"
 #include "launch/interp.h"
 #include "launch/plan.h"
 #include "launch/probes.h"
@@ -265,6 +266,7 @@ static void on_target_end(void *context)
     struct run *run = context;
 
     gt_watch_end(&run->watch, &run->info);
+    run->info.hit_ns = run->result.hit_ns;
     run->info.exit_status = run->result.exit_status;
     run->info.term_signal = run->result.term_signal;
     run->info.root_pid = run->result.pid;
@@ -413,7 +415,9 @@ static int install(struct run *run, struct gt_error *err)
 
 static int record(struct run *run, struct gt_error *err)
 {
+    struct gt_hit_place hit;
     struct gt_session_spec spec = {
+        .hit = &hit,
         .caps = &run->caps,
         .plan = &run->plan,
         .inherited = run->inherited,
@@ -429,6 +433,7 @@ static int record(struct run *run, struct gt_error *err)
     };
     int rc;
 
+    gt_hit_place_find(&hit, &run->plan, run->interp.libc);
     run->started_ns = gt_now_ns();
     rc = gt_session_run(&run->loop, &spec, &run->result, err);
     if (rc < 0 && run->report_error.code)

@@ -186,12 +186,14 @@ static int estimate_calls(const struct gt_timeline *timeline, struct gt_cost *co
     return 0;
 }
 
-int gt_cost_estimate(const struct gt_timeline *timeline, struct gt_cost *cost,
+int gt_cost_estimate(const struct gt_timeline *timeline, int64_t hit_ns, struct gt_cost *cost,
                      struct gt_error *err)
 {
     *cost = (struct gt_cost){.gil_events = timeline->quality.gil_events, .total_ns = -1};
     if (estimate_calls(timeline, cost) || estimate_gil(timeline, cost))
         return gt_error_memory(err);
+    if (hit_ns > 0)
+        cost->gil_event_ns = hit_ns;
     if (cost->gil_event_ns >= 0 || cost->call_ns >= 0)
         cost->total_ns = 0;
     if (cost->gil_event_ns >= 0)

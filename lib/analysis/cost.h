@@ -22,7 +22,7 @@ struct gt_cost {
 };
 
 /* Of a finished timeline. 0 or negative. */
-int gt_cost_estimate(const struct gt_timeline *timeline, struct gt_cost *cost,
+int gt_cost_estimate(const struct gt_timeline *timeline, int64_t hit_ns, struct gt_cost *cost,
                      struct gt_error *err);
 
 #endif

@@ -1,6 +1,7 @@
 #include "launch/gate.h"
 
 #include "launch/gatekeeper.h"
+#include "launch/hitplace.h"
 #include "launch/sentry.h"
 
 #include <errno.h>
@@ -40,17 +41,19 @@ void gt_inherited_capture(struct gt_inherited *inherited)
     sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
-int gt_gate_command(const struct gt_inherited *inherited, int go, int error,
-                    char *const *target, struct gt_strvec *argv)
+int gt_gate_command(const struct gt_inherited *inherited, int go, int report,
+                    const struct gt_hit_place *hit, char *const *target, struct gt_strvec *argv)
 {
     int failed = gt_strvec_push(argv, GT_GATE_NAME) | gt_strvec_pushf(argv, "%d", go) |
-                 gt_strvec_pushf(argv, "%d", error) |
+                 gt_strvec_pushf(argv, "%d", report) |
                  gt_strvec_pushf(argv, "%llx", (unsigned long long)inherited->ignored) |
                  gt_strvec_pushf(argv, "%llx", (unsigned long long)inherited->blocked);
 
     for (int fd = 0; fd < 3; fd++)
         failed |= gt_strvec_pushf(argv, "%d", inherited->stdio_flags[fd]);
-    failed |= gt_strvec_push_all(argv, target);
+    failed |= gt_strvec_pushf(argv, "%d", hit ? (int)hit->function : GT_HIT_NONE) |
+              gt_strvec_pushf(argv, "%llx", hit ? (unsigned long long)hit->offset : 0) |
+              gt_strvec_push(argv, hit ? hit->path : "") | gt_strvec_push_all(argv, target);
     return failed ? -1 : 0;
 }
 

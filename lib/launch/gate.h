@@ -37,10 +37,13 @@ struct gt_inherited {
  */
 void gt_inherited_capture(struct gt_inherited *inherited);
 
-/* The gate's argument vector: it reads from fd `go` and reports a failed exec to fd
- * `error`. Returns 0 or -1. */
-int gt_gate_command(const struct gt_inherited *inherited, int go, int error,
-                    char *const *target, struct gt_strvec *argv);
+struct gt_hit_place; /* launch/hitplace.h */
+
+/* The gate's argument vector: it reads from fd `go`, and reports to fd `report` what a hit of
+ * the probes at `hit` costs (NULL: it need not), and a failed exec. Returns 0 or -1. */
+int gt_gate_command(const struct gt_inherited *inherited, int go, int report,
+                    const struct gt_hit_place *hit, char *const *target,
+                    struct gt_strvec *argv);
 
 /* When argv says that this process is a helper, be it: does not return if the target was
  * executed; otherwise sets `status`, to be returned from main. False: an ordinary start. */

@@ -6,8 +6,16 @@
 #ifndef GT_LAUNCH_GATEKEEPER_H
 #define GT_LAUNCH_GATEKEEPER_H
 
-/* Words before the target's: name, two descriptors, two signal sets, flags of 0-2. */
-enum { GT_GATE_FIXED_ARGS = 8 };
+#include <stdint.h>
+
+/* Words before the target's: name, two descriptors, two signal sets, flags of 0-2; and what to
+ * measure: function (enum gt_hit_function), offset, path. */
+enum { GT_GATE_FIXED_ARGS = 11 };
+
+/* What the gate reports before it executes the target; then, if that fails, an int: errno. */
+struct gt_gate_report {
+    int64_t hit_ns; /* cost of a hit; -1: not known */
+};
 
 /* Wait, restore, execute. Returns the exit status when that fails. */
 int gt_gatekeeper_main(char **argv);

@@ -63,6 +63,7 @@ void gt_session_result_init(struct gt_session_result *result)
     memset(result, 0, sizeof(*result));
     result->exit_status = -1;
     result->started_unix_ns = -1;
+    result->hit_ns = -1;
     gt_strvec_init(&result->warnings);
 }
 
@@ -334,7 +335,8 @@ static void note_target(struct session *session)
 
     session->result->term_signal = target->term_signal;
     session->result->exit_status = target->term_signal ? -1 : target->exit_status;
-    session->result->exec_errno = gt_target_exec_error(&session->target);
+    session->result->exec_errno =
+        gt_target_exec_error(&session->target, &session->result->hit_ns);
     if (session->spec->on_target_end)
         session->spec->on_target_end(session->spec->context);
 }
@@ -509,10 +511,10 @@ int gt_session_run(uv_loop_t *loop, const struct gt_session_spec *spec,
     init_timers(&session);
     gt_signals_listen(spec->signals, on_signal, &session);
     gt_target_init(&session.target);
-    fail_with(&session,
-              gt_target_start(&session.target, loop, spec->plan->target.items,
-                              spec->plan->env.count ? spec->plan->env.items : NULL,
-                              spec->inherited, on_target_done, &session, session.err));
+    fail_with(&session, gt_target_start(&session.target, loop, spec->plan->target.items,
+                                        spec->plan->env.count ? spec->plan->env.items : NULL,
+                                        spec->inherited, spec->hit, on_target_done, &session,
+                                        session.err));
     result->pid = session.target.spawned ? session.target.child.pid : 0;
     if (session.rc == 0 && spec->plan->events.count)
         fail_with(&session, start_perf(&session));

@@ -34,6 +34,7 @@ struct gt_session_spec {
     const struct gt_caps *caps;
     const struct gt_plan *plan;
     const struct gt_inherited *inherited;
+    const struct gt_hit_place *hit; /* where the gate measures; may be NULL */
     struct gt_signals *signals;
     const char *data_path;                   /* where perf.data goes */
     uint64_t perf_timeout_ms;                /* for perf to get ready, and to write its rest */
@@ -53,6 +54,7 @@ struct gt_session_result {
     int exit_status; /* the target's; -1: ended by term_signal, or never ran */
     int term_signal;
     int64_t started_unix_ns;   /* wall clock when the gate opened */
+    int64_t hit_ns;            /* what a hit of a probe cost at the gate; -1: not known */
     int cancelled;             /* signal that ended it before the target ran; 0: none */
     bool recorded;             /* there is something that was converted */
     bool abandoned;            /* the user did not want to wait for the report */

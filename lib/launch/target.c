@@ -1,5 +1,7 @@
 #include "launch/target.h"
 
+#include "launch/gatekeeper.h"
+
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
@@ -41,8 +43,8 @@ static int free_fd(int from)
 }
 
 static int spawn(struct gt_target *target, uv_loop_t *loop, struct gt_child_spec *spec,
-                 char *const *argv, const struct gt_inherited *inherited, int go, int report,
-                 struct gt_error *err)
+                 char *const *argv, const struct gt_inherited *inherited,
+                 const struct gt_hit_place *hit, int go, int report, struct gt_error *err)
 {
     int go_at = free_fd(FDS_FROM), report_at = free_fd(go_at + 1);
     int stdio[FDS_TO + 2];
@@ -59,7 +61,8 @@ static int spawn(struct gt_target *target, uv_loop_t *loop, struct gt_child_spec
     spec->stdio = stdio;
     spec->stdio_count = report_at + 1;
     gt_strvec_init(&words);
-    rc = gt_gate_command(inherited, go_at, report_at, argv, &words) ? gt_error_memory(err) : 0;
+    rc = gt_gate_command(inherited, go_at, report_at, hit, argv, &words) ? gt_error_memory(err)
+                                                                         : 0;
     spec->argv = words.items;
     if (rc == 0)
         rc = gt_child_spawn(&target->child, loop, spec, err);
@@ -85,7 +88,8 @@ static void find_gate(char *path, size_t size)
 
 int gt_target_start(struct gt_target *target, uv_loop_t *loop, char *const *argv,
                     char *const *env, const struct gt_inherited *inherited,
-                    gt_child_done_fn on_done, void *context, struct gt_error *err)
+                    const struct gt_hit_place *hit, gt_child_done_fn on_done, void *context,
+                    struct gt_error *err)
 {
     char path[PATH_MAX];
     struct gt_child_spec spec = {
@@ -104,7 +108,7 @@ int gt_target_start(struct gt_target *target, uv_loop_t *loop, char *const *argv
         return gt_error_errno(err, "cannot make a pipe");
     }
     find_gate(path, sizeof(path));
-    rc = spawn(target, loop, &spec, argv, inherited, go[0], report[1], err);
+    rc = spawn(target, loop, &spec, argv, inherited, hit, go[0], report[1], err);
     close(go[0]);
     close(report[1]);
     target->gate = go[1];
@@ -127,10 +131,15 @@ void gt_target_give_up(struct gt_target *target)
     close_fd(&target->gate);
 }
 
-int gt_target_exec_error(const struct gt_target *target)
+int gt_target_exec_error(const struct gt_target *target, int64_t *hit_ns)
 {
+    struct gt_gate_report told;
     int number = 0;
 
+    *hit_ns = -1;
+    if (read(target->report, &told, sizeof(told)) != (ssize_t)sizeof(told))
+        return 0; /* it ended at the gate */
+    *hit_ns = told.hit_ns;
     return read(target->report, &number, sizeof(number)) == (ssize_t)sizeof(number) ? number
                                                                                     : 0;
 }

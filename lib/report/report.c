@@ -1,6 +1,7 @@
 #include "report/internal.h"
 
 #include "base/nstime.h"
+#include "launch/gate.h"
 #include "report/html.h"
 #include "report/profile.h"
 
@@ -15,11 +16,20 @@ static unsigned part_of(enum gt_event_kind kind)
     return 0;
 }
 
+/* What the gate did to measure is not the program's. */
+static bool is_gates(const struct gt_event *event)
+{
+    return event->comm_length == sizeof(GT_GATE_NAME) - 1 &&
+           memcmp(event->comm, GT_GATE_NAME, event->comm_length) == 0;
+}
+
 static int feed(struct gt_report *report, const struct gt_event *event)
 {
     unsigned part = part_of(event->kind);
 
     if (part && !(report->detect & part))
+        return 0;
+    if (part == GT_DETECT_GIL && is_gates(event))
         return 0;
     return gt_timeline_feed(report->timeline, event) ? GT_ERR_MEMORY : 0;
 }
@@ -251,7 +261,7 @@ static int analyse(struct gt_report *report, struct gt_error *err)
     if (rc == 0)
         rc = gt_crowd_init(&report->crowd, timeline, report->blockers, err);
     if (rc == 0)
-        rc = gt_cost_estimate(timeline, &report->cost, err);
+        rc = gt_cost_estimate(timeline, report->info->hit_ns, &report->cost, err);
     if (rc < 0)
         return rc;
     return gt_potential_init(&report->potential, timeline, report->blockers,

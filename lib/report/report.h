@@ -24,13 +24,14 @@ struct gt_runtime;
 /* What ran, for the head of the report. All strings are borrowed until gt_report_free; any
  * may be NULL and any number -1 when it is not known (perf2trace knows little). */
 struct gt_run_info {
-    char *const *argv;        /* the target's command, NULL-terminated */
-    const char *interpreter;  /* real path of the Python executable */
-    const char *version;      /* "CPython 3.11.7" */
-    const char *gil_source;   /* "uprobes", "functions", …, or NULL when off */
-    const char *host;         /* node name */
-    int exit_status;          /* the target's, -1 unknown */
-    int term_signal;          /* that ended it, 0 none */
+    char *const *argv;       /* the target's command, NULL-terminated */
+    const char *interpreter; /* real path of the Python executable */
+    const char *version;     /* "CPython 3.11.7" */
+    const char *gil_source;  /* "uprobes", "functions", …, or NULL when off */
+    const char *host;        /* node name */
+    int64_t hit_ns;  /* what a hit of a probe of the GIL's cost, measured; 0 or less unknown */
+    int exit_status; /* the target's, -1 unknown */
+    int term_signal; /* that ended it, 0 none */
     int64_t started_unix_ns;  /* wall clock when the gate opened, -1 unknown */
     int32_t root_pid;         /* the target's pid; -1 unknown */
     uint32_t cpus;            /* that it may use; 0 unknown */

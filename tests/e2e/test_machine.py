@@ -118,7 +118,10 @@ def test_a_calm_program_is_told_nothing(folder, quota_group):
     assert machine["quotas"][0]["quota_cpus"] == pytest.approx(1.5)
     assert machine["usable_cpus"] == min(1.5, len(os.sched_getaffinity(0)))
     assert machine["quotas"][0]["throttled"] <= times
-    assert "throttled" not in traced.run.err and "no CPU" not in traced.run.err, traced.run
+    if times == 0:
+        assert "throttled" not in traced.run.err, traced.run
+    crowded = machine["ready_ns"] >= traced.summary["run"]["wall_ns"] / 10
+    assert ("had no CPU" in traced.run.err) == crowded, traced.run
 
 
 @pytest.mark.parametrize("source", ["uprobes", "agent"])

@@ -37,7 +37,7 @@ static struct gt_cost end(struct gt_timeline *t)
     struct gt_cost cost;
 
     assert_int_equal(gt_timeline_finish(t, NULL), 0);
-    assert_int_equal(gt_cost_estimate(t, &cost, NULL), 0);
+    assert_int_equal(gt_cost_estimate(t, -1, &cost, NULL), 0);
     gt_timeline_free(t);
     return cost;
 }

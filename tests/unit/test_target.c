@@ -21,6 +21,7 @@
 
 static uv_loop_t loop;
 static struct gt_error err;
+static int64_t hit_ns;
 static struct gt_inherited inherited;
 static struct gt_target target;
 
@@ -46,7 +47,7 @@ static void finish(void)
 
 static int start(char *const *argv)
 {
-    return gt_target_start(&target, &loop, argv, NULL, &inherited, NULL, NULL, &err);
+    return gt_target_start(&target, &loop, argv, NULL, &inherited, NULL, NULL, NULL, &err);
 }
 
 static void test_waits_then_runs(void **state)
@@ -61,7 +62,7 @@ static void test_waits_then_runs(void **state)
     assert_true(gt_target_let_go(&target));
     finish();
     assert_int_equal(target.child.exit_status, 5);
-    assert_int_equal(gt_target_exec_error(&target), 0);
+    assert_int_equal(gt_target_exec_error(&target, &hit_ns), 0);
 }
 
 static void test_is_given_up(void **state)
@@ -83,7 +84,7 @@ static void test_tells_why_it_cannot_run(void **state)
     assert_int_equal(start(argv), 0);
     assert_true(gt_target_let_go(&target));
     finish();
-    assert_int_equal(gt_target_exec_error(&target), ENOENT);
+    assert_int_equal(gt_target_exec_error(&target, &hit_ns), ENOENT);
     assert_int_equal(target.child.exit_status, 127);
 }
 
@@ -110,7 +111,8 @@ static void test_finds_everything_as_it_was(void **state)
     was.ignored &= ~(UINT64_C(1) << (SIGPIPE - 1));
     was.stdio_flags[0] = GT_GATE_CLOSED;
     assert_true(fd >= 0);
-    assert_int_equal(gt_target_start(&target, &loop, argv, NULL, &was, NULL, NULL, &err), 0);
+    assert_int_equal(gt_target_start(&target, &loop, argv, NULL, &was, NULL, NULL, NULL, &err),
+                     0);
     assert_true(gt_target_let_go(&target));
     finish();
     gt_buf_init(&text);

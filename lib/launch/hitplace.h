@@ -1,0 +1,18 @@
+/* Where the gate can measure what a hit of a run's probes costs (hitcost.h). */
+#ifndef GT_LAUNCH_HITPLACE_H
+#define GT_LAUNCH_HITPLACE_H
+
+#include "launch/hitcost.h"
+#include "launch/plan.h"
+
+struct gt_hit_place {
+    enum gt_hit_function function; /* GT_HIT_NONE: nowhere */
+    const char *path;              /* of the libc; borrowed */
+    uint64_t offset;               /* of the function in it */
+};
+
+/* For the plan's probes in `libc`, which must outlive `place`. */
+void gt_hit_place_find(struct gt_hit_place *place, const struct gt_plan *plan,
+                       const char *libc);
+
+#endif
