@@ -32,6 +32,8 @@ def pytest_generate_tests(metafunc):
 
 
 def pytest_collection_modifyitems(items):
+    if not os.environ.get("GT_LONG"):
+        items[:] = [item for item in items if not item.get_closest_marker("long")]
     if not harness.GILTRACER.exists() or not harness.PERF2TRACE.exists():
         raise pytest.UsageError("no giltracer in %s: build first (scripts/test does)"
                                 % harness.BUILD)
