@@ -139,7 +139,9 @@ class Checker:
     def figures(self):
         """What is said of the culprit after the request, against what its log allows."""
         whole = sum(one.whole_wall for one in self.log.kept)
-        ready = sum(one.whole_ready for one in self.log.kept)
+        ready = None
+        if all(one.whole_ready is not None for one in self.log.kept):
+            ready = sum(one.whole_ready for one in self.log.kept)
         for row in self.marked:
             if not self.is_allowed(row) or row.get("kept_known") is False or not self.log.kept:
                 continue
@@ -147,7 +149,7 @@ class Checker:
             if row["kept_ns"] > whole + slack:
                 self.complain("wrong", "%s kept it %.0f ms at most, said: %.0f", row["function"],
                               whole / MS, row["kept_ns"] / MS)
-            if row.get("kept_ready_ns") is not None and row["kept_ready_ns"] > ready + slack:
+            if ready is not None and row.get("kept_ready_ns", 0) > ready + slack:
                 self.complain("wrong", "%s had no CPU for %.0f ms at most, said: %.0f",
                               row["function"], ready / MS, row["kept_ready_ns"] / MS)
             asleep = row.get("kept_asleep_ns")

@@ -10,6 +10,7 @@ MS = 10**6
 
 Record = collections.namedtuple("Record", "kind pid tid id t0 t1 cpu ready")
 # An operation after it was asked for the GIL: least time of each kind that it must have had.
+# whole_ready is None where the program could not read it.
 Kept = collections.namedtuple("Kept", "wall cpu asleep whole_wall whole_cpu whole_ready")
 
 
@@ -57,8 +58,8 @@ class Log:
                 best = max(best, min(ask.t1, keep.t1) - max(ask.t0, keep.t0) - self.interval_ns)
             wall = keep.t1 - keep.t0
             before = wall - best
-            ready = max(keep.ready, 0)
-            asleep = wall - keep.cpu - ready if keep.ready >= 0 else 0
+            ready = keep.ready if keep.ready >= 0 else None
+            asleep = 0 if ready is None else wall - keep.cpu - ready
             yield Kept(best, max(0, keep.cpu - before), max(0, asleep - before), wall, keep.cpu,
                        ready)
 

@@ -222,7 +222,7 @@ def plan_of(options):
 def prepared(options):
     """Fill in what the functions here need besides the user's options."""
     reason = None if os.geteuid() == 0 else "not root"
-    reason = reason or harness.why_no_perf() or conditions.why_no_quota()
+    reason = reason or harness.why_no_perf()
     if reason:
         raise SystemExit("truth: cannot run here: " + reason)
     options.ext = build_ext(options.build)
@@ -265,6 +265,43 @@ def main(options):
               "repeats one" % (kept_folder(options, entries[0]).parent, options.runs,
                                options.seed))
     return all(not result["complaints"] for result in results.values())
+
+
+# --- small operations, again and again -------------------------------------------------------
+
+SMALL = [("small", 9000), ("multiply", 12000), ("multiply", 14000), ("multiply", 25000)]
+SMALL_ROUNDS = 40
+
+
+def traced(words, options, python, source, interval_ns=int(1e9 * DEFAULT_INTERVAL_S)):
+    """(summary, log) of a program, with functions traced."""
+    with tempfile.TemporaryDirectory(prefix="gt-truth-") as name:
+        folder = pathlib.Path(name)
+        log, summary = folder / "truth.log", folder / "summary.json"
+        argv = [options.build / "giltracer", "-q", "--python", python.path, "--gil-source", source,
+                "--python-trace", "--summary", summary, "-o", folder / "x.folded", PROGRAMS,
+                *words, "--ext", options.ext, "--log", log]
+        subprocess.run(list(map(str, argv)), stdin=subprocess.DEVNULL, cwd=name, check=True,
+                       timeout=TIMEOUT_S, env=dict(os.environ, PYTHONDONTWRITEBYTECODE="1"))
+        return json.loads(summary.read_text()), Log(log, interval_ns)
+
+
+def small(options, table):
+    """How many of small operations that outlasted a request by a millisecond are found."""
+    prepared(options)
+    newest = {one.version[:2]: one for one in harness.interpreters()}
+    for name, size in SMALL:
+        for source in plan.SOURCES:
+            for python in (newest[min(newest)], newest[max(newest)]):
+                summary, log = traced([name, "--size", str(size), "--beat", "1000", "--rounds",
+                                       str(SMALL_ROUNDS)], options, python, source)
+                outlasted = sum(one.cpu >= check.MS for one in log.kept)
+                function, _ = plan.allowed(name)
+                found = sum(row["kept"] for row in summary["blockers"] if row["kept_cause"] and
+                            function.fullmatch(row["function"]))
+                kind = "ctypes call" if name == "small" else "a @ b"
+                table.row("%s of %g ms, %s, %s" % (kind, size / 1e3, source, python.name),
+                          "%d of %d" % (found, outlasted), ">= 0.9", found >= 0.9 * outlasted)
 
 
 # --- the table -------------------------------------------------------------------------------

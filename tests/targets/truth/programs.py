@@ -1,6 +1,6 @@
 """Programs whose GIL behaviour is known, and which log what they really did.
 
-    programs.py NAME --log FILE [--interval S] [--crowd] [--hole KIND] [--rounds N] [--size N]
+    programs.py NAME --log FILE --ext FILE [--interval S] [--crowd] [--hole KIND] …
 
 `NAME` is one of PROGRAMS. truthext (truthext.c, a stable-ABI object that --ext names) keeps the log.
 Every program has a thread "beat" that sleeps and asks for the GIL in C, and notes how long it
@@ -337,7 +337,7 @@ def main():
     gc.disable()  # what it keeps the GIL for is true, and nobody here would know
     if arguments.hole:
         make_hole(arguments.hole)
-    beats = started([lambda: ext.beat(3000)], "beat")
+    beats = started([lambda: ext.beat(arguments.beat)], "beat")
     crowd = started([lambda: ext.beat(20000)] * 30 + [crowd_member] * 30, "crowd") \
         if arguments.crowd else []
     ext.began()
@@ -356,8 +356,9 @@ def parse():
     parser.add_argument("--interval", type=float)
     parser.add_argument("--crowd", action="store_true")
     parser.add_argument("--hole")
-    parser.add_argument("--rounds", type=int)
-    parser.add_argument("--size", type=int)
+    parser.add_argument("--rounds", type=int, help="operations of the keeper")
+    parser.add_argument("--size", type=int, help="us of CPU time of one, where that can be chosen")
+    parser.add_argument("--beat", type=int, default=3000, help="us between requests")
     return parser.parse_args()
 
 

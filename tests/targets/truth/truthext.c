@@ -166,12 +166,15 @@ static PyObject *py_burn(PyObject *self, PyObject *us)
 static PyObject *py_burn_released(PyObject *self, PyObject *us)
 {
     long wanted = PyLong_AsLong(us);
+    PyThreadState *state;
 
     (void)self;
     if (wanted == -1 && PyErr_Occurred())
         return NULL;
-    Py_BEGIN_ALLOW_THREADS burn_ns((int64_t)wanted * 1000);
-    Py_END_ALLOW_THREADS Py_RETURN_NONE;
+    state = PyEval_SaveThread();
+    burn_ns((int64_t)wanted * 1000);
+    PyEval_RestoreThread(state);
+    Py_RETURN_NONE;
 }
 
 /* Operand @ us: one operation of the interpreter, no call. */
@@ -298,13 +301,14 @@ static PyObject *py_native(PyObject *self, PyObject *args)
     pthread_t threads[THREADS_MAX];
     struct native natives[THREADS_MAX];
     int count, rounds, burn_us, gap_us, started = 0;
+    PyThreadState *state;
     PyObject *callback;
 
     (void)self;
     if (!PyArg_ParseTuple(args, "iiiiO", &count, &rounds, &burn_us, &gap_us, &callback))
         return NULL;
-    Py_BEGIN_ALLOW_THREADS for (; started < count && started < THREADS_MAX; started++)
-    {
+    state = PyEval_SaveThread();
+    for (; started < count && started < THREADS_MAX; started++) {
         natives[started] = (struct native){started, rounds, burn_us, gap_us,
                                            callback == Py_None ? NULL : callback};
         if (pthread_create(&threads[started], NULL, native_main, &natives[started]))
@@ -312,7 +316,8 @@ static PyObject *py_native(PyObject *self, PyObject *args)
     }
     for (int i = 0; i < started; i++)
         pthread_join(threads[i], NULL);
-    Py_END_ALLOW_THREADS Py_RETURN_NONE;
+    PyEval_RestoreThread(state);
+    Py_RETURN_NONE;
 }
 
 /* --- the log --- */
