@@ -1,0 +1,87 @@
+"""Small inputs about which untrue things were once said, and what is true of each.
+
+Texts of `perf script` in tests/golden/truth; programs in tests/targets/truth. The same, with every
+source and interpreter, by the hundred: `scripts/bench truth`.
+"""
+import gzip
+import json
+import types
+
+import harness
+import pytest
+from harness import HERE
+from truth import conditions, plan, run as truth
+
+TEXTS = HERE / "golden" / "truth"
+MS = 10**6
+
+
+def converted(path, folder):
+    """(summary, what was printed) of a text."""
+    text = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    output = folder / "x.json"
+    run = harness.Run([harness.PERF2TRACE, "gil", "-o", output], folder,
+                      stdin=harness.subprocess.PIPE).finish(text)
+    assert run.status == 0, run
+    document = harness.read_json(output)
+    harness.check_document(document)
+    return document["giltracer"], run.err
+
+
+def sentences(summary):
+    return summary["findings"] + [row["sentence"] for row in summary["blockers"]]
+
+
+@pytest.mark.parametrize("name", ["right", "one-short-rewait"])
+def test_a_short_rewait_is_no_switch_interval(name, folder):
+    """Two pure-Python threads on a busy machine. A waiter that lost its CPU before it called waits
+    again at once: that gap is not the interval, and nobody kept the GIL."""
+    summary, printed = converted(TEXTS / "short-rewait" / (name + ".perf-script.txt.gz"), folder)
+    (load,) = summary["load"]
+    assert load["switch_interval_source"] in ("gaps", "assumed"), load
+    assert abs(load["switch_interval_ns"] - 5 * MS) < 0.2 * 5 * MS, load
+    assert not [row for row in summary["blockers"] if row["kept_cause"]]
+    assert not any("kept the GIL" in text for text in sentences(summary))
+    assert "does not release" not in printed
+    assert not [row for row in summary["potential"]["estimates"] if row["if"] == "function"]
+
+
+# --- live: one run each of the plan's kind --------------------------------------------------
+
+PYTHONS = {one.version[:2]: one for one in harness.interpreters()}
+NEWEST, OLDEST = max(PYTHONS), min(PYTHONS)
+MIDDLE = (3, 11) if (3, 11) in PYTHONS else NEWEST
+
+# program, condition, source, variant, version, hole
+LIVE = [
+    ("five", "quota20", "uprobes", "functions", MIDDLE, None),  # accused-without-cpu
+    ("smallc", "busy", "agent", "functions", MIDDLE, None),
+    ("five", "busy", "futex", "plain", OLDEST, None),
+    ("smallc", "quota20", "agent", "plain", NEWEST, None),
+    ("extension", "busy", "uprobes", "functions", MIDDLE, None),  # kept-without-cpu
+    ("extension", "busy", "agent", "functions", OLDEST, None),
+    ("extension", "quota20", "agent", "plain", NEWEST, None),
+    ("native", "calm", "agent", "functions", MIDDLE, None),  # gilstate-callbacks
+    ("releases", "calm", "uprobes", "functions", NEWEST, None),  # releases-mostly
+    ("asleep", "crowd", "agent", "functions", MIDDLE, None),
+    ("pool", "quota150", "functions", "states", NEWEST, None),
+    ("regex", "hole", "agent", "functions", MIDDLE, "tmpfs"),
+]
+
+
+@pytest.mark.needs_perf
+@pytest.mark.needs_root
+@pytest.mark.parametrize("levels", LIVE, ids=lambda levels: "-".join(map(str, levels[:4])))
+def test_what_is_said_of_a_known_program(levels, folder):
+    """No false mark, no false sentence, and no culprit without its mark."""
+    *levels, hole = levels
+    if levels[1].startswith("quota"):
+        harness.require(conditions.why_no_quota())
+    options = types.SimpleNamespace(build=harness.BUILD, state=None, seed=0, runs=0, keep=False)
+    truth.prepared(options)
+    entry = plan.Entry(0, *levels, hole=hole, interval=None, debian=False)
+    outcome = truth.one(entry, options, folder)
+    assert not outcome.complaints, json.dumps(outcome.as_json(), indent=1)
+    assert outcome.culprit == (entry.program in plan.CULPRITS), outcome.as_json()
+    if entry.condition != "hole":
+        assert outcome.marked == outcome.culprit, outcome.as_json()
