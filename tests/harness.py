@@ -374,6 +374,23 @@ def check_document(document):
         if event["ph"] != "M":
             assert 0 < event["pid"] < 2**32 and 0 < event.get("tid", 1) < 2**32, event
             assert "tid" in event or event["ph"] == "C", event  # counters are a process's
+    check_nesting(document)
+
+
+def check_nesting(document):
+    """Spans of a track follow each other or nest, by the doubles that readers add up."""
+    tracks = {}
+    for event in document["traceEvents"]:
+        if event["ph"] == "X":
+            tracks.setdefault((event["pid"], event["tid"]), []).append(
+                (event["ts"], event["ts"] + event["dur"]))
+    for track, spans in tracks.items():
+        around = []
+        for start, end in sorted(spans, key=lambda span: (span[0], -span[1])):
+            while around and around[-1] <= start:
+                around.pop()
+            assert not around or end <= around[-1], (track, start, end, around[-1])
+            around.append(end)
 
 
 def check_sums(gil, holds, waits):

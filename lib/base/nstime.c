@@ -1,5 +1,6 @@
 #include "base/nstime.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -86,4 +87,92 @@ char *gt_put_us(char *at, int64_t time_ns)
         at += 2;
     }
     return at;
+}
+
+/* What a reader of JSON has of gt_put_us's digits: the nearest double. */
+static double read_us(int64_t ns)
+{
+    if (ns < INT64_C(1) << 53)
+        return (double)ns / GT_NS_PER_US;
+    return (double)((long double)ns / GT_NS_PER_US);
+}
+
+/*
+ * The sum that is aimed at: the greatest even double (the last bit of its mantissa is 0) that
+ * is not above the end. Sums of two doubles reach each even one, as ties are rounded to it; an
+ * odd one can lie between two sums.
+ */
+static double sum_for(int64_t end_ns)
+{
+    double end = read_us(end_ns);
+    uint64_t bits;
+
+    memcpy(&bits, &end, sizeof(bits));
+    bits &= ~(uint64_t)1;
+    memcpy(&end, &bits, sizeof(end));
+    return end;
+}
+
+/* Decimals that tell a length apart from those that miss the sum: a quarter of its last bit. */
+static int decimals_for(double sum)
+{
+    enum { LEAST = 3, MOST = 19 }; /* 10^19 is below 2^64 */
+    int exponent, decimals;
+
+    frexp(sum, &exponent);
+    decimals = (int)ceil((55 - exponent) * 0.30103);
+    return decimals < LEAST ? LEAST : decimals > MOST ? MOST : decimals;
+}
+
+/* "12.3450678", of so many decimals, without the zeros at the end. */
+static char *put_decimals(char *at, uint64_t whole, uint64_t fraction, int decimals)
+{
+    char digits[32];
+    char *end = gt_put_u64(digits, fraction);
+    int zeros = decimals - (int)(end - digits);
+
+    at = gt_put_u64(at, whole);
+    if (!fraction)
+        return at;
+    while (end[-1] == '0')
+        end--;
+    *at++ = '.';
+    memset(at, '0', (size_t)zeros);
+    memcpy(at + zeros, digits, (size_t)(end - digits));
+    return at + zeros + (end - digits);
+}
+
+char *gt_put_length_us(char *at, int64_t start_ns, int64_t end_ns)
+{
+    int64_t length_ns = end_ns - start_ns;
+    double start = read_us(start_ns), sum = sum_for(end_ns), length = sum - start;
+    uint64_t scale = 1, whole, fraction;
+    long double excess; /* what the length is too long by, in units of its last decimal */
+    int64_t less;
+    int decimals;
+
+    if (start_ns < 0 || start + read_us(length_ns) == sum)
+        return gt_put_us(at, length_ns); /* below 0: no time of ours */
+    if (length <= 0)
+        return gt_put_us(at, 0);
+    decimals = decimals_for(sum);
+    for (int i = 3; i < decimals; i++)
+        scale *= 10;
+    /* Both terms have at most 63 bits, and are almost equal: the difference is exact. */
+    excess = ((long double)length_ns - (long double)length * GT_NS_PER_US) * (long double)scale;
+    less = llrintl(excess);
+    less -= (long double)less - excess == 0.5L; /* halves: as JavaScript's toFixed */
+    whole = (uint64_t)length_ns / GT_NS_PER_US;
+    fraction = (uint64_t)length_ns % GT_NS_PER_US * scale;
+    scale *= GT_NS_PER_US; /* of what is below a us */
+    if (less > 0 && (uint64_t)less > fraction) {
+        uint64_t borrowed = ((uint64_t)less - fraction + scale - 1) / scale;
+
+        if (borrowed > whole)
+            return gt_put_us(at, 0);
+        whole -= borrowed;
+        fraction += borrowed * scale;
+    }
+    fraction -= (uint64_t)less;
+    return put_decimals(at, whole + fraction / scale, fraction % scale, decimals);
 }

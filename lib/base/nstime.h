@@ -46,6 +46,17 @@ char *gt_duration_text(int64_t duration_ns, char *text, size_t size);
  * when they are zero, with '-' when negative. Needs 24 bytes; writes no NUL; returns the end.
  */
 char *gt_put_us(char *at, int64_t time_ns);
+
+/*
+ * Append the length of the span from `start_ns` to `end_ns` (neither below 0), in us, for who
+ * reads both it and the start (gt_put_us) as doubles, and adds them. The sum is never above
+ * what the end is as a double, is the same for all spans with that end, and never shrinks with
+ * it: spans that follow each other do not overlap, and those that nest go on to do so. To that
+ * end the length may have more digits, and be wrong by some millionths of a ns.
+ * GT_LENGTH_BYTES at most; returns the position behind.
+ */
+enum { GT_LENGTH_BYTES = 48 };
+char *gt_put_length_us(char *at, int64_t start_ns, int64_t end_ns);
 /* An unsigned decimal. Needs 20 bytes; writes no NUL; returns the end. */
 char *gt_put_u64(char *at, uint64_t value);
 

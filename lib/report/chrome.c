@@ -127,7 +127,7 @@ static void put_spans(const struct gt_report *report, struct gt_stream *stream,
 
     for (size_t i = 0; i < spans->count; i++) {
         const struct gt_span *span = gt_span_at(spans, i);
-        char *at = gt_stream_reserve(stream, sizeof(track->head[0]) + 64);
+        char *at = gt_stream_reserve(stream, sizeof(track->head[0]) + 96);
 
         if (span->thread != thread) {
             thread = span->thread;
@@ -136,7 +136,7 @@ static void put_spans(const struct gt_report *report, struct gt_stream *stream,
         memcpy(at, track->head[waits], track->length[waits]);
         at = gt_put_us(at + track->length[waits], span->start_ns - zero_ns);
         memcpy(at, ",\"dur\":", 7);
-        at = gt_put_us(at + 7, span->end_ns - span->start_ns);
+        at = gt_put_length_us(at + 7, span->start_ns - zero_ns, span->end_ns - zero_ns);
         memcpy(at, "},\n", 3);
         gt_stream_advance(stream, at + 3);
     }
@@ -209,7 +209,8 @@ static void put_states(const struct gt_report *report, struct gt_stream *stream,
         if (span->state == GT_SCHED_RUNNING && span->cpu != UINT16_MAX)
             at = gt_put_u64(stpcpy(at, "\"cpu\":"), span->cpu);
         at = gt_put_us(stpcpy(at, "},\"ts\":"), span->start_ns - zero_ns);
-        at = gt_put_us(stpcpy(at, ",\"dur\":"), span->end_ns - span->start_ns);
+        at = gt_put_length_us(stpcpy(at, ",\"dur\":"), span->start_ns - zero_ns,
+                              span->end_ns - zero_ns);
         gt_stream_advance(stream, stpcpy(at, "},\n"));
     }
 }
@@ -255,10 +256,11 @@ static void put_thread_calls(const struct gt_report *report, struct gt_stream *s
         char *at;
 
         gt_stream_adds(stream, heads[span->function]);
-        at = gt_stream_reserve(stream, sizeof(where) + 64);
+        at = gt_stream_reserve(stream, sizeof(where) + 96);
         memcpy(at, where, (size_t)length);
         at = gt_put_us(at + length, span->start_ns - zero_ns);
-        at = gt_put_us(stpcpy(at, ",\"dur\":"), span->end_ns - span->start_ns);
+        at = gt_put_length_us(stpcpy(at, ",\"dur\":"), span->start_ns - zero_ns,
+                              span->end_ns - zero_ns);
         gt_stream_advance(stream, stpcpy(at, "},\n"));
     }
 }
@@ -363,10 +365,11 @@ static void put_lost(const struct gt_report *report, struct gt_stream *stream)
     gt_buf_init(&line);
     for (size_t i = 0; i < timeline->lost.count; i++) {
         const struct gt_lost_range *range = gt_chunks_at(&timeline->lost, i);
-        char start[24], length[24];
+        int64_t zero_ns = gt_report_zero_ns(report);
+        char start[24], length[GT_LENGTH_BYTES + 1];
 
-        *gt_put_us(start, range->start_ns - gt_report_zero_ns(report)) = '\0';
-        *gt_put_us(length, range->end_ns - range->start_ns) = '\0';
+        *gt_put_us(start, range->start_ns - zero_ns) = '\0';
+        *gt_put_length_us(length, range->start_ns - zero_ns, range->end_ns - zero_ns) = '\0';
         gt_buf_reset(&line);
         gt_buf_addf(&line,
                     "{\"ph\":\"X\",\"cat\":\"lost\",\"name\":\"%llu events lost\",\"pid\":%d,"

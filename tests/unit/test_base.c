@@ -243,6 +243,60 @@ static void check_us(int64_t time_ns, const char *expected)
     assert_true(strlen(text) <= 24);
 }
 
+/* As readers of JSON have it. */
+static double read_us(int64_t ns)
+{
+    char text[32];
+
+    *gt_put_us(text, ns) = '\0';
+    return strtod(text, NULL);
+}
+
+static double read_end(int64_t start_ns, int64_t end_ns)
+{
+    char text[GT_LENGTH_BYTES + 1];
+
+    *gt_put_length_us(text, start_ns, end_ns) = '\0';
+    assert_true(strlen(text) <= GT_LENGTH_BYTES && strchr("0123456789", *text));
+    return read_us(start_ns) + strtod(text, NULL);
+}
+
+static int64_t random_ns(int bits)
+{
+    static uint64_t state = 88172645463325252u;
+
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return (int64_t)(state & ((UINT64_C(1) << bits) - 1));
+}
+
+/* What follows does not overlap, what ends together ends together, and later is not earlier. */
+static void lengths_add_up_in_doubles(void **state)
+{
+    (void)state;
+    for (int64_t end = 1; end < 700; end++)
+        for (int64_t start = 0; start < end; start++) {
+            assert_true(read_end(start, end) <= read_us(end));
+            assert_true(read_end(start, end) == read_end(end - 1, end));
+        }
+    for (int i = 0; i < 2000000; i++) {
+        int64_t end = 1 + random_ns(4 + i % 59), start = random_ns(62) % end;
+        int64_t inner = start + random_ns(62) % (end - start);
+        int64_t later = end + random_ns(1 + i % 30);
+        double sum = read_end(start, end);
+
+        assert_true(sum <= read_us(end)); /* nor above the start of any span that follows */
+        if (end >> 53)
+            continue; /* some months: a ns is no more told apart */
+        assert_true(sum == read_end(inner, end));
+        assert_true(sum <= read_end(inner, later));
+        assert_true(sum - read_us(end) >= -4e-16 * read_us(end));
+    }
+    assert_true(read_end(5, INT64_MAX) <= read_us(INT64_MAX));
+    assert_true(read_end(INT64_MAX, INT64_MAX) == read_us(INT64_MAX));
+}
+
 static void times_become_text(void **state)
 {
     char text[32];
@@ -457,6 +511,7 @@ int main(void)
         cmocka_unit_test(hashmap_withstands_chosen_keys),
         cmocka_unit_test(intern_stores_once),
         cmocka_unit_test(times_become_text),
+        cmocka_unit_test(lengths_add_up_in_doubles),
         cmocka_unit_test(errors_are_one_safe_line),
         cmocka_unit_test_setup_teardown(outputs_appear_whole_or_not_at_all, folder_setup,
                                         folder_teardown),

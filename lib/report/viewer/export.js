@@ -12,6 +12,23 @@ function microseconds(ns) {
   return rest === 0 ? String(whole) : `${whole}.${String(rest).padStart(3, "0")}`;
 }
 
+const number = new DataView(new ArrayBuffer(8));
+
+/** A length that, added to the start as a double, is the greatest even double that is not above
+ * the end (base/nstime.h says why, and is the same digit by digit). */
+export function lengthText(start, end) {
+  number.setFloat64(0, end / 1000);
+  number.setUint32(4, number.getUint32(4) & ~1);
+  const sum = number.getFloat64(0), length = sum - start / 1000;
+  if (start / 1000 + (end - start) / 1000 === sum)
+    return microseconds(end - start);
+  if (length <= 0)
+    return "0";
+  const exponent = ((number.getUint32(0) >>> 20) & 0x7ff) - 1022;
+  const decimals = Math.min(19, Math.max(3, Math.ceil((55 - exponent) * 0.30103)));
+  return length.toFixed(decimals).replace(/\.?0+$/, "");
+}
+
 // Spans of the GIL do not nest with functions: each thread has a track of its own for each of
 // its GILs, and one for its states, below the thread's (as report/chrome.c writes it).
 const TRACK_FIRST = 2 ** 30;
@@ -35,7 +52,7 @@ function spanHead(cat, name, pid, tid, args) {
 }
 
 function spanEvent(head, start, end) {
-  return `${head},"ts":${microseconds(start)},"dur":${microseconds(end - start)}}`;
+  return `${head},"ts":${microseconds(start)},"dur":${lengthText(start, end)}}`;
 }
 
 /** The name and the place of a track. */
