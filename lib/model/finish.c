@@ -301,6 +301,7 @@ static void add_defects(struct gt_quality *quality, const struct gt_gil_defects 
     quality->duplicates += defects->duplicates;
     quality->passed_signals += defects->passed_signals;
     quality->takes_without_return += defects->takes_without_return;
+    quality->returns_missing += defects->returns_missing;
     quality->unmatched_releases += defects->unmatched_releases;
     quality->unmatched_takes += defects->unmatched_takes;
     quality->overlaps += defects->overlaps;

@@ -409,7 +409,8 @@ static bool was_contended(const struct gt_gil *gil, uint32_t at)
 }
 
 /* drop_gil by a thread whose take_gil never returned (an optimised clone without the probe):
- * it has held since the GIL became free, or since it asked. */
+ * it has held since the GIL became free, or since it asked. It waited until then at least: who
+ * had the GIL may not have been seen to return from take_gil, either. */
 static int infer_take(struct gt_timeline *timeline, struct gt_gil *gil, uint32_t at)
 {
     struct gt_member *member = gt_member_at(gil, at);
@@ -419,8 +420,9 @@ static int infer_take(struct gt_timeline *timeline, struct gt_gil *gil, uint32_t
 
     if (last && since_ns < last->end_ns) /* a release that was not recorded, either */
         since_ns = last->end_ns;
-    gil->defects.takes_without_return++;
-    if (was_contended(gil, at) && since_ns > enter_ns &&
+    gil->defects.returns_missing++;
+    gil->takes++;
+    if (since_ns > enter_ns &&
         gt_gil_push(&gil->waits, member->thread, enter_ns, since_ns, GT_SPAN_CUT_END))
         return -1;
     begin_hold(timeline, gil, at, since_ns);
@@ -463,6 +465,7 @@ int gt_gil_function(struct gt_timeline *timeline, uint32_t thread, const struct 
             gil->waiting++;
         }
         member->enter_since_ns = -1;
+        gil->takes++;
         return gt_gil_acquired(timeline, state->function_gil, thread, time_ns);
     case GT_EVENT_DROP_ENTER:
         if (gil->owner != at && member->enter_since_ns >= 0 && infer_take(timeline, gil, at))

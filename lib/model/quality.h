@@ -13,6 +13,8 @@ struct gt_quality {
     uint64_t duplicates;           /* the same call recorded twice (two probes on one place) */
     uint64_t passed_signals;       /* glibc's own, by a waiter: no releases (gil.c) */
     uint64_t takes_without_return; /* waits that ended with the thread, not with the GIL */
+    uint64_t returns_missing;      /* of take_gil, though the thread dropped the GIL later: when
+                                      its wait ended is not known */
     uint64_t unmatched_releases;   /* released by a thread that was not known to hold */
     uint64_t unmatched_takes;      /* acquired, and never released while others acquired */
     uint64_t dropped_gils;      /* pairs of condition variables that only looked like a GIL */

@@ -155,10 +155,12 @@ struct gt_gil {
         uint64_t duplicates;           /* the same call recorded twice */
         uint64_t passed_signals;       /* by a waiter: no releases */
         uint64_t takes_without_return; /* waits that ended with the thread */
+        uint64_t returns_missing;      /* of take_gil, by threads that dropped the GIL then */
         uint64_t unmatched_releases;
         uint64_t unmatched_takes;
         uint64_t overlaps; /* violations of invariant 1, outside lost ranges */
     } defects;
+    uint64_t takes;       /* functions: how often take_gil returned, or must have returned */
     uint64_t transitions; /* acquired and released, as seen */
     uint64_t misfits;     /* of these, how many broke the alternation */
     uint32_t next;        /* the process's next GIL, GT_NO_INDEX ends */

@@ -62,6 +62,16 @@ int gt_machine_say_of_waiting(struct gt_report *report);
 int gt_machine_say(struct gt_report *report);
 json_t *gt_machine_value(const struct gt_report *report);
 
+/* unseen.c: what may have happened and was not recorded. Append sentences, 0 or -1. */
+int gt_unseen_say(struct gt_report *report);
+/* How many returns of take_gil are missing, and of how many. */
+uint64_t gt_returns_missing(const struct gt_report *report, uint64_t *takes);
+/* Are so many missing that how long threads waited for the GIL is not known? */
+static inline bool gt_lacks_returns(const struct gt_gil *gil)
+{
+    return gil->takes && gil->defects.returns_missing >= gil->takes - gil->takes / 2;
+}
+
 /* functions.c: what was recorded of functions, and what not. Append sentences to the findings,
  * 0 or -1; a JSON object for the summary, null when nothing was recorded, NULL: no memory. */
 int gt_functions_say(struct gt_report *report);

@@ -204,12 +204,13 @@ static json_t *gil_value(const struct gt_report *report, uint32_t index)
 static json_t *quality_value(const struct gt_quality *quality)
 {
     return json_pack(
-        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "events",
-        (json_int_t)quality->events, "gil_events", (json_int_t)quality->gil_events,
+        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+        "events", (json_int_t)quality->events, "gil_events", (json_int_t)quality->gil_events,
         "lost_events", (json_int_t)quality->lost_events, "lost_ns",
         (json_int_t)quality->lost_ns, "unordered", (json_int_t)quality->unordered, "duplicates",
         (json_int_t)quality->duplicates, "passed_signals", (json_int_t)quality->passed_signals,
-        "takes_without_return", (json_int_t)quality->takes_without_return, "unmatched_releases",
+        "takes_without_return", (json_int_t)quality->takes_without_return, "returns_missing",
+        (json_int_t)quality->returns_missing, "unmatched_releases",
         (json_int_t)quality->unmatched_releases, "unmatched_takes",
         (json_int_t)quality->unmatched_takes, "dropped_gils", (json_int_t)quality->dropped_gils,
         "overlaps", (json_int_t)quality->overlaps, "accounting_errors",

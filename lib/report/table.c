@@ -118,6 +118,19 @@ static int put_longest(int64_t longest_ns, struct gt_buf *text)
                                   : "-");
 }
 
+/* What the source does not tell is not shown: of futex calls, holds that nobody waited for; of
+ * functions without returns, which part of a hold was a wait. */
+static int put_held(const struct gt_gil *gil, const struct gt_member *member, int64_t free_ns,
+                    struct gt_buf *text)
+{
+    if (gil->source == GT_GIL_FROM_FUTEX)
+        return gt_buf_addf(text, "%11s  %12s  ", "-", "-");
+    if (gt_lacks_returns(gil))
+        return gt_buf_addf(text, "%11.1f  %12s  ", percent(free_ns, member->lifetime_ns), "-");
+    return gt_buf_addf(text, "%11.1f  %12.1f  ", percent(free_ns, member->lifetime_ns),
+                       percent(member->hold_ns, member->lifetime_ns));
+}
+
 static int put_row(const struct gt_report *report, uint32_t gil_index, uint32_t index,
                    const struct columns *columns, struct gt_buf *text)
 {
@@ -125,13 +138,12 @@ static int put_row(const struct gt_report *report, uint32_t gil_index, uint32_t 
     const struct gt_member *member = gt_member_at(gil, index);
     int64_t whole_ns = member->lifetime_ns;
     int64_t free_ns = whole_ns - member->hold_ns - member->wait_ns - member->unknown_ns;
+    bool no_waits = gt_lacks_returns(gil) && !member->wait_ns; /* that were seen */
 
     if (put_first(gt_thread_at(report->timeline, member->thread), whole_ns, text) ||
-        (gil->source == GT_GIL_FROM_FUTEX
-             ? gt_buf_addf(text, "%11s  %12s  ", "-", "-") /* holds are not measured */
-             : gt_buf_addf(text, "%11.1f  %12.1f  ", percent(free_ns, whole_ns),
-                           percent(member->hold_ns, whole_ns))) ||
-        put_wait(percent(member->wait_ns, whole_ns), columns, text) ||
+        put_held(gil, member, free_ns, text) ||
+        (no_waits ? gt_buf_addf(text, "%13s  ", "-")
+                  : put_wait(percent(member->wait_ns, whole_ns), columns, text)) ||
         (columns->states && put_states(report, member->thread, text)) ||
         (columns->unknown &&
          gt_buf_addf(text, "%8.1f  ", percent(member->unknown_ns, whole_ns))) ||

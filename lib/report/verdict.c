@@ -98,12 +98,15 @@ static bool is_mostly_lost(const struct gt_report *report)
     return percent(report->timeline->quality.lost_ns, wall_ns) >= LOST_PERCENT;
 }
 
-static const char *bound_text(const struct gt_report *report, double contended)
+static const char *bound_text(const struct gt_report *report, const struct gt_gil *gil,
+                              double contended)
 {
     if (contended >= BOUND_PERCENT)
         return "GIL-bound";
     if (is_mostly_lost(report))
         return "Not known whether GIL-bound, since most of the run was lost";
+    if (gt_lacks_returns(gil))
+        return "Not known whether GIL-bound, since returns of take_gil are missing";
     return contended >= PARTLY_PERCENT ? "Partly GIL-bound" : "Not GIL-bound";
 }
 
@@ -118,11 +121,12 @@ static int say_bound(struct gt_report *report, uint32_t index, struct gt_buf *te
     for (uint32_t i = 0; i < gil->members.count; i++)
         lifetime_ns = gt_add_ns(lifetime_ns, gt_member_at(gil, i)->lifetime_ns);
     return add(report, text,
-               gt_buf_addf(text, "%s: threads of ", bound_text(report, contended)) ||
+               gt_buf_addf(text, "%s: threads of ", bound_text(report, gil, contended)) ||
                    name_process(report, gil, text) ||
                    gt_buf_addf(text,
-                               " waited for the GIL %.1f%% of their time, %s in all. At "
+                               " waited for the GIL %s%.1f%% of their time, %s in all. At "
                                "least one of them waited during %.1f%% of the run.",
+                               gil->defects.returns_missing ? "at least " : "",
                                percent(wait_ns, lifetime_ns),
                                gt_duration_text(wait_ns, duration, sizeof(duration)),
                                contended));
@@ -265,6 +269,19 @@ static int say_rest(struct gt_report *report, const struct waited *rest, size_t 
                                         gt_duration_text(wait_ns, duration, sizeof(duration))));
 }
 
+static const char *without_waits(const struct gt_report *report)
+{
+    uint64_t takes;
+
+    if (is_mostly_lost(report))
+        return "Not known whether GIL-bound, since most of the run was lost: no wait for the "
+               "GIL "
+               "was seen.";
+    if (gt_returns_missing(report, &takes))
+        return "Not known whether threads waited for the GIL: returns of take_gil are missing.";
+    return "No thread ever waited for the GIL: the program is not GIL-bound.";
+}
+
 int gt_verdict_say(struct gt_report *report)
 {
     size_t gils = report->timeline->gils.count, count = 0;
@@ -280,12 +297,7 @@ int gt_verdict_say(struct gt_report *report)
             waited[count++] = (struct waited){i, wait_ns};
     }
     if (rc == 0 && count == 0)
-        rc = add(report, &text,
-                 gt_buf_adds(&text, is_mostly_lost(report)
-                                        ? "Not known whether GIL-bound, since most of the "
-                                          "run was lost: no wait for the GIL was seen."
-                                        : "No thread ever waited for the GIL: the program "
-                                          "is not GIL-bound."));
+        rc = add(report, &text, gt_buf_adds(&text, without_waits(report)));
     else if (rc == 0)
         qsort(waited, count, sizeof(*waited), by_waiting);
     for (size_t i = 0; rc == 0 && i < count && i < GILS_MAX; i++) {

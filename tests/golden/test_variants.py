@@ -253,8 +253,50 @@ def test_takes_without_return_are_tolerated(folder):
                 return []
         return standard(**fields)
     summary = convert(rewrite(half, functions_only), folder)
-    assert summary["quality"]["takes_without_return"] > 10
+    assert summary["quality"]["returns_missing"] > 10
     assert summary["quality"]["overlaps"] == 0
+
+
+def test_waiting_is_not_known_without_returns(folder):
+    """Not one return is recorded: what is said of waiting is the least that it was."""
+    whole = convert(rewrite(standard, functions_only), folder)
+
+    def never(**fields):
+        return [] if "take_gil__return" in fields["rest"] else standard(**fields)
+    summary = convert(rewrite(never, functions_only), folder)
+    findings = " ".join(summary["findings"])
+    assert summary["quality"]["returns_missing"] > 50 and not summary["quality"]["overlaps"]
+    assert whole["quality"]["returns_missing"] == 0
+    assert "Not known whether GIL-bound, since returns of take_gil are missing" in findings \
+        or findings.startswith("GIL-bound")
+    assert "waited for the GIL at least" in findings
+    assert "%d of %d returns of take_gil are missing" % (
+        (summary["quality"]["returns_missing"],) * 2) in findings
+    for one, two in zip(summary["gils"][0]["threads"], whole["gils"][0]["threads"]):
+        # A wait that a missing release would have ended is that of the one before.
+        assert 0.5 * two["wait_ns"] <= one["wait_ns"] <= two["wait_ns"] + 1e6, (one, two)
+
+
+@pytest.mark.parametrize("missing", [1, 2])
+def test_no_wait_was_seen_is_not_that_there_was_none(missing, folder):
+    """One thread: of two returns of take_gil, one or both are missing."""
+    text = ""
+    for i in range(2):
+        for at, event in ((0, "take_gil: (5)"), (50, "take_gil__return: (5 <- 6)"),
+                          (90, "drop_gil: (7)")):
+            if "return" not in event or i >= missing:
+                text += "%16s %5d [003] 3220.%06d000: python:%s\n" % (
+                    "viztracer", 5533, i * 200 + at, event)
+    output = folder / "x.json"
+    run = harness.Run([harness.PERF2TRACE, "gil", "-o", output], folder,
+                      stdin=harness.subprocess.PIPE).finish(text.encode())
+    findings = harness.read_json(output)["giltracer"]["findings"]
+    assert findings[0] == "Not known whether threads waited for the GIL: returns of take_gil are " \
+        "missing."
+    assert findings[1].startswith("%d of 2 returns of take_gil are missing" % missing)
+    assert "ended without getting it" not in run.err and "ever waited" not in run.err
+    row = next(line for line in run.err.split("\n") if line.startswith("5533"))
+    assert row.split()[3] == "-"
 
 
 def test_releases_without_take_are_tolerated(folder):

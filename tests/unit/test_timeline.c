@@ -474,7 +474,10 @@ static void functions_whose_takes_do_not_return(void **state)
     finish();
     assert_int_equal(member(0, 10)->hold_ns, 500);
     assert_int_equal(member(0, 11)->hold_ns, 200); /* from the release it waited for */
-    assert_int_equal(t->quality.takes_without_return, 20);
+    assert_int_equal(member(0, 11)->wait_ns, 400); /* at least */
+    assert_int_equal(member(0, 10)->wait_ns, 0);
+    assert_int_equal(t->quality.returns_missing, 20);
+    assert_int_equal(t->quality.takes_without_return, 0);
     assert_int_equal(t->quality.unmatched_releases, 0);
 }
 
