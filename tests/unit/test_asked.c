@@ -1,0 +1,314 @@
+/* The switch interval from deadlines and gaps; when a holder was asked, and what it did then.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <setjmp.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+
+#include "analysis/blockers.h"
+#include "feed.h"
+
+#define MS ((int64_t)1000000)
+#define A  0x1000u
+
+static void add_all(struct gt_intervals *intervals, int64_t start_ns, int64_t left_ns,
+                    int count)
+{
+    for (int i = 0; i < count; i++)
+        assert_int_equal(gt_intervals_add(intervals, start_ns + i * MS, left_ns), 0);
+}
+
+/* A waiter without a CPU computes its deadline and calls later: only the greatest is true. */
+static void delayed_waiters_do_not_tell(void **state)
+{
+    struct gt_intervals intervals;
+
+    (void)state;
+    gt_intervals_init(&intervals);
+    assert_int_equal(gt_interval_last(&intervals), 5 * MS);
+    for (int i = 0; i < 200; i++)
+        gt_intervals_add(&intervals, i * MS,
+                         i % 3 ? 20 * MS - 10000 - i * 10 : (i * 7919 % 19000) * 1000);
+    assert_int_equal(intervals.source, GT_INTERVAL_FROM_DEADLINES);
+    assert_int_equal(intervals.list.count, 1);
+    assert_in_range(gt_interval_last(&intervals), 20 * MS * 99 / 100, 20 * MS);
+    assert_int_equal(gt_intervals_add(&intervals, 300 * MS, -5), 0); /* no CPU until after it */
+    assert_int_equal(intervals.list.count, 1);
+    gt_intervals_release(&intervals);
+}
+
+static void changes_are_followed(void **state)
+{
+    struct gt_intervals intervals;
+
+    (void)state;
+    gt_intervals_init(&intervals);
+    add_all(&intervals, 0, 5 * MS - 8000, 40);
+    add_all(&intervals, 100 * MS, 20 * MS - 8000, 40); /* at once */
+    add_all(&intervals, 200 * MS, MS / 2 - 8000, 40);  /* as soon as several agree */
+    assert_int_equal(intervals.list.count, 3);
+    assert_int_equal(gt_interval_at(&intervals, 50 * MS), 5 * MS);
+    assert_int_equal(gt_interval_at(&intervals, 110 * MS), 20 * MS - 8000);
+    assert_int_equal(gt_interval_at(&intervals, 200 * MS), MS / 2 - 8000);
+    assert_int_equal(gt_interval_at(&intervals, 0), 5 * MS);
+    gt_intervals_release(&intervals);
+}
+
+/* One wait that was repeated 77 us later is no interval; nor are gaps that do not agree. */
+static void gaps_must_agree(void **state)
+{
+    int64_t gaps_ns[] = {5050000, 77000, 5060000, 5100000, 9000000, 38000};
+    int64_t few_ns[] = {1 * MS, 2 * MS, 4 * MS};
+    struct gt_intervals intervals;
+
+    (void)state;
+    gt_intervals_init(&intervals);
+    assert_int_equal(gt_intervals_from_gaps(&intervals, few_ns, 3), 0);
+    assert_int_equal(intervals.source, GT_INTERVAL_ASSUMED);
+    assert_int_equal(gt_intervals_from_gaps(&intervals, gaps_ns, 6), 0);
+    assert_int_equal(intervals.source, GT_INTERVAL_FROM_GAPS);
+    assert_int_equal(gt_interval_last(&intervals), 5 * MS);
+    gt_intervals_release(&intervals);
+}
+
+/* --- what a holder did --- */
+
+static void wait_until(struct gt_timeline *t, int64_t time_ns, int32_t tid, int64_t left_ns)
+{
+    struct gt_event event = {.kind = GT_EVENT_COND_WAIT,
+                             .time_ns = time_ns,
+                             .pid = 10,
+                             .tid = tid,
+                             .cpu = -1,
+                             .value = A,
+                             .other_value = (uint64_t)(time_ns + left_ns),
+                             .comm = "",
+                             .text = ""};
+
+    assert_int_equal(gt_timeline_feed(t, &event), 0);
+}
+
+static void snapshot(struct gt_timeline *t, int64_t time_ns, int32_t by, int32_t of,
+                     int64_t cpu_ns, int64_t ready_ns, uint32_t flags)
+{
+    struct gt_event event = {.kind = GT_EVENT_SNAPSHOT,
+                             .time_ns = time_ns,
+                             .pid = 10,
+                             .tid = by,
+                             .cpu = -1,
+                             .other_tid = of,
+                             .value = (uint64_t)cpu_ns,
+                             .other_value = (uint64_t)ready_ns,
+                             .flags = flags,
+                             .comm = "",
+                             .text = ""};
+
+    assert_int_equal(gt_timeline_feed(t, &event), 0);
+}
+
+/* 10 has the GIL from 100 ms on; 11 waits from 101 ms, and asks from 106 ms on, every 5 ms,
+ * until `until_ns`. */
+static struct gt_timeline *begin(int64_t until_ns)
+{
+    struct gt_timeline *t = gt_timeline_new(true, NULL);
+
+    fork_task(t, 1, 10, 10, 0);
+    fork_task(t, 2, 10, 11, 10);
+    acquire(t, 10 * MS, 10, 10, A);
+    release(t, 20 * MS, 10, 10, A);
+    acquire(t, 100 * MS, 10, 10, A);
+    for (int64_t now_ns = 101 * MS; now_ns < until_ns; now_ns += 5 * MS)
+        wait_until(t, now_ns, 11, 5 * MS - 10000);
+    return t;
+}
+
+static const struct gt_blocker *end(struct gt_timeline *t, int64_t time_ns,
+                                    struct gt_blockers *blockers)
+{
+    release(t, time_ns, 10, 10, A);
+    acquire(t, time_ns + 1000, 10, 11, A);
+    release(t, time_ns + 2000, 10, 11, A);
+    assert_int_equal(gt_timeline_finish(t, NULL), 0);
+    assert_int_equal(gt_blockers_init(blockers, t, 0, NULL), 0);
+    return gt_blocker_at(blockers, 0);
+}
+
+static void release_all(struct gt_timeline *t, struct gt_blockers *blockers)
+{
+    gt_blockers_release(blockers);
+    gt_timeline_free(t);
+}
+
+/* Held for 80 ms after the request, of which it had a CPU for 0.1 ms: it gave way at once. */
+static void without_a_cpu_nobody_keeps(void **state)
+{
+    struct gt_timeline *t = begin(110 * MS);
+    struct gt_blockers blockers;
+    const struct gt_blocker *row;
+
+    (void)state;
+    snapshot(t, 106 * MS, 11, 10, 50 * MS, 0, 0);
+    snapshot(t, 186 * MS, 10, 10, 50 * MS + 100000, 79 * MS, 0);
+    row = end(t, 186 * MS, &blockers);
+    assert_int_equal(row->requested, 1);
+    assert_int_equal(row->kept, 0);
+    assert_int_equal(row->unclear, 0);
+    assert_false(gt_blocker_keeps(row));
+    release_all(t, &blockers);
+}
+
+/* The same, but it worked for 40 ms of the 80: what it had to wait for a CPU does not excuse
+ * it. */
+static void a_cpu_for_a_part_is_enough(void **state)
+{
+    struct gt_timeline *t = begin(180 * MS);
+    struct gt_blockers blockers;
+    const struct gt_blocker *row;
+
+    (void)state;
+    snapshot(t, 106 * MS, 11, 10, 50 * MS, 0, 0);
+    snapshot(t, 186 * MS, 10, 10, 90 * MS, 40 * MS, 0);
+    row = end(t, 186 * MS, &blockers);
+    assert_int_equal(row->kept, 1);
+    assert_int_equal(row->longest_kept_ns, 80 * MS);
+    assert_int_equal(row->after.run_ns, 40 * MS);
+    assert_int_equal(row->after.ready_ns, 40 * MS);
+    assert_int_equal(row->after.sleep_ns, 0);
+    assert_true(row->after.known && gt_blocker_keeps(row));
+    release_all(t, &blockers);
+}
+
+/* It sleeps, in a system call, while the waiter asks again and again. */
+static void who_sleeps_keeps(void **state)
+{
+    struct gt_timeline *t = begin(186 * MS);
+    struct gt_blockers blockers;
+    const struct gt_blocker *row;
+
+    (void)state;
+    snapshot(t, 106 * MS, 11, 10, 50 * MS, 0, GT_SNAPSHOT_FLAGS(0, 8));
+    snapshot(t, 186 * MS, 10, 10, 50 * MS + 50000, 0, 0);
+    row = end(t, 186 * MS, &blockers);
+    assert_int_equal(row->after.sleep_ns, 80 * MS - 50000);
+    assert_int_equal(row->after.call, 8);
+    assert_true(gt_blocker_keeps(row));
+    release_all(t, &blockers);
+}
+
+/* It sleeps, and nobody asks meanwhile: for the mutex that a waiter without a CPU has. */
+static void a_sleep_in_which_nobody_can_ask_is_none(void **state)
+{
+    struct gt_timeline *t = begin(107 * MS);
+    struct gt_blockers blockers;
+    const struct gt_blocker *row;
+
+    (void)state;
+    snapshot(t, 106 * MS, 11, 10, 50 * MS, 0, 0);
+    snapshot(t, 186 * MS, 10, 10, 50 * MS + 50000, 0, 0);
+    row = end(t, 186 * MS, &blockers);
+    assert_false(gt_blocker_keeps(row));
+    release_all(t, &blockers);
+}
+
+/* A page that comes from a disk is not the function's doing. */
+static void who_waits_for_a_page_does_not_keep(void **state)
+{
+    struct gt_timeline *t = begin(186 * MS);
+    struct gt_blockers blockers;
+    const struct gt_blocker *row;
+
+    (void)state;
+    snapshot(t, 106 * MS, 11, 10, 50 * MS, 0, GT_SNAPSHOT_FLAGS(3, 0));
+    snapshot(t, 186 * MS, 10, 10, 50 * MS + 50000, 0, GT_SNAPSHOT_FLAGS(9, 0));
+    row = end(t, 186 * MS, &blockers);
+    assert_false(gt_blocker_keeps(row));
+    release_all(t, &blockers);
+}
+
+/* Nothing tells what it did: that is said. */
+static void what_was_not_recorded_is_not_known(void **state)
+{
+    struct gt_timeline *t = begin(186 * MS);
+    struct gt_blockers blockers;
+    const struct gt_blocker *row;
+
+    (void)state;
+    row = end(t, 186 * MS, &blockers);
+    assert_int_equal(row->kept, 1);
+    assert_false(row->after.known);
+    assert_int_equal(row->after.run_ns + row->after.sleep_ns, 0);
+    release_all(t, &blockers);
+}
+
+/* The waiter woke early and waited again: it did not ask then. */
+static void a_wait_before_its_deadline_is_no_request(void **state)
+{
+    struct gt_timeline *t = begin(102 * MS);
+    struct gt_blockers blockers;
+    const struct gt_blocker *row;
+
+    (void)state;
+    wait_until(t, 103 * MS, 11, 5 * MS - 10000);
+    row = end(t, 107 * MS, &blockers);
+    assert_int_equal(row->requested, 0);
+    release_all(t, &blockers);
+}
+
+/* By the scheduler's events: 2 ms on a CPU, 30 pushed off it, 48 on it. */
+static void the_scheduler_tells(void **state)
+{
+    struct gt_timeline *t = gt_timeline_new(true, NULL);
+    struct gt_blockers blockers;
+    const struct gt_blocker *row;
+
+    (void)state;
+    fork_task(t, 1, 10, 10, 0);
+    fork_task(t, 2, 10, 11, 10);
+    feed(t, GT_EVENT_SWITCH_IN, 3, 10, 10, 0);
+    acquire(t, 10 * MS, 10, 10, A);
+    release(t, 20 * MS, 10, 10, A);
+    acquire(t, 100 * MS, 10, 10, A);
+    for (int i = 0; i < 2; i++)
+        wait_until(t, (101 + 5 * i) * MS, 11, 5 * MS - 10000);
+    {
+        struct gt_event out = {.kind = GT_EVENT_SWITCH_OUT,
+                               .flags = GT_STATE_RUNNABLE,
+                               .time_ns = 108 * MS,
+                               .pid = 10,
+                               .tid = 10,
+                               .cpu = 0,
+                               .comm = "",
+                               .text = ""};
+
+        assert_int_equal(gt_timeline_feed(t, &out), 0);
+    }
+    feed(t, GT_EVENT_SWITCH_IN, 138 * MS, 10, 10, 0);
+    row = end(t, 186 * MS, &blockers);
+    assert_int_equal(row->after.run_ns, 50 * MS);
+    assert_int_equal(row->after.ready_ns, 30 * MS);
+    assert_true(row->after.known && gt_blocker_keeps(row));
+    release_all(t, &blockers);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(delayed_waiters_do_not_tell),
+        cmocka_unit_test(changes_are_followed),
+        cmocka_unit_test(gaps_must_agree),
+        cmocka_unit_test(without_a_cpu_nobody_keeps),
+        cmocka_unit_test(a_cpu_for_a_part_is_enough),
+        cmocka_unit_test(who_sleeps_keeps),
+        cmocka_unit_test(a_sleep_in_which_nobody_can_ask_is_none),
+        cmocka_unit_test(who_waits_for_a_page_does_not_keep),
+        cmocka_unit_test(what_was_not_recorded_is_not_known),
+        cmocka_unit_test(a_wait_before_its_deadline_is_no_request),
+        cmocka_unit_test(the_scheduler_tells),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
