@@ -3,14 +3,17 @@
 #include "agent/wire.h"
 #include "launch/elf.h"
 #include "launch/tools.h"
+#include "say.h"
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -98,12 +101,7 @@ int gt_agent_check(const struct gt_interp *interp, struct gt_error *err)
 
 static bool is_log(const char *name)
 {
-    size_t length = strlen(name);
-    size_t suffix = strlen(GT_WIRE_LOG_SUFFIX);
-
-    return strcmp(name, GT_WIRE_CONTROL_NAME) == 0 ||
-           (name[0] >= '0' && name[0] <= '9' && length > suffix &&
-            strcmp(name + length - suffix, GT_WIRE_LOG_SUFFIX) == 0);
+    return strcmp(name, GT_WIRE_CONTROL_NAME) == 0 || strcmp(name, GT_WIRE_LOG_NAME) == 0;
 }
 
 /* What an earlier run wrote would be taken for this one's. Other files are none of ours. */
@@ -142,10 +140,27 @@ static int check_private(const char *path, struct gt_error *err)
     return 0;
 }
 
+static int make_files(const char *path, struct gt_agentlog_files *files, struct gt_error *err)
+{
+    const int flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
+    int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int rc = 0;
+
+    files->control = openat(dir, GT_WIRE_CONTROL_NAME, flags, 0600);
+    files->log = openat(dir, GT_WIRE_LOG_NAME, flags, 0600);
+    if (files->control < 0 || files->log < 0)
+        rc = gt_error_errno(err, "cannot make the agent's files in %s", path);
+    if (dir >= 0)
+        close(dir);
+    return rc;
+}
+
 /* Agents find it by an absolute path, whatever folder they work in. */
-int gt_agent_folder(const char *folder, char **path, struct gt_error *err)
+int gt_agent_folder(const char *folder, char **path, struct gt_agentlog_files *files,
+                    struct gt_error *err)
 {
     char absolute[PATH_MAX];
+    bool old = false;
     int rc;
 
     *path = NULL;
@@ -155,12 +170,55 @@ int gt_agent_folder(const char *folder, char **path, struct gt_error *err)
         *path = NULL;
         return gt_error_memory(err);
     }
-    if (mkdir(*path, 0700) == 0)
-        return check_private(*path, err);
-    if (errno != EEXIST)
-        return gt_error_errno(err, "cannot make the agent's folder %s", *path);
+    if (mkdir(*path, 0700)) {
+        if (errno != EEXIST)
+            return gt_error_errno(err, "cannot make the agent's folder %s", *path);
+        old = true;
+    }
     rc = check_private(*path, err);
-    return rc < 0 ? rc : remove_old_logs(*path, err);
+    if (rc == 0 && old)
+        rc = remove_old_logs(*path, err);
+    return rc < 0 ? rc : make_files(*path, files, err);
+}
+
+static void trim(const struct gt_agentlog_files *files)
+{
+    struct gt_wire_control *control;
+    struct stat st;
+    uint64_t units;
+    int failed = 0;
+
+    if (fstat(files->control, &st) || st.st_size < (off_t)sizeof(*control))
+        return;
+    control =
+        mmap(NULL, sizeof(*control), PROT_READ | PROT_WRITE, MAP_SHARED, files->control, 0);
+    if (control == MAP_FAILED)
+        return;
+    /* Nobody gets one from now on: what is beyond these is nobody's. */
+    units = __atomic_fetch_add(&control->units, UINT32_MAX, __ATOMIC_ACQ_REL) + 1;
+    if (fstat(files->log, &st) == 0 && units < (uint64_t)st.st_size / GT_WIRE_CHUNK_BYTES)
+        failed = ftruncate(files->log, (off_t)(units * GT_WIRE_CHUNK_BYTES));
+    (void)failed; /* then it is but longer than it needs to be */
+    munmap(control, sizeof(*control));
+}
+
+void gt_agent_close(struct gt_agentlog_files *files, bool keep)
+{
+    if (keep && files->control >= 0 && files->log >= 0)
+        trim(files);
+    if (files->control >= 0)
+        close(files->control);
+    if (files->log >= 0)
+        close(files->log);
+    *files = (struct gt_agentlog_files){-1, -1};
+}
+
+void gt_agent_say_warnings(const struct gt_agentlog *log)
+{
+    const char *warning;
+
+    for (size_t i = 0; log && (warning = gt_agentlog_warning(log, i)); i++)
+        gt_say("%s", warning);
 }
 
 static bool is_variable(const char *entry, const char *name)

@@ -2,6 +2,7 @@
 #ifndef GILTRACER_AGENT_H
 #define GILTRACER_AGENT_H
 
+#include "agentlog/agentlog.h"
 #include "base/error.h"
 #include "base/strvec.h"
 #include "launch/interp.h"
@@ -25,8 +26,16 @@ struct gt_agent_request {
 int gt_agent_check(const struct gt_interp *interp, struct gt_error *err);
 
 /* Make the agent's folder in `folder`, and set `*path` to its absolute, malloc'd name. Logs
- * that an earlier run left there are removed. */
-int gt_agent_folder(const char *folder, char **path, struct gt_error *err);
+ * that an earlier run left there are removed, and new files opened, which the caller closes:
+ * what agents write can be read whatever becomes of the folder. */
+int gt_agent_folder(const char *folder, char **path, struct gt_agentlog_files *files,
+                    struct gt_error *err);
+
+/* Close them. What is to be kept is cut to what was used: who still writes may finish that. */
+void gt_agent_close(struct gt_agentlog_files *files, bool keep);
+
+/* Tell what the log has to tell; it may be NULL. */
+void gt_agent_say_warnings(const struct gt_agentlog *log);
 
 /* The whole environment of a target with the agent, which logs into `folder`. The agent's
  * program is found beside our own. */

@@ -60,6 +60,7 @@ struct run {
     char *folder;     /* ours alone, to be removed; NULL with --keep */
     char *data_path;  /* of perf.data */
     char *agent_path; /* the agent's log folder; NULL: no agent */
+    struct gt_agentlog_files agent_files;
     struct gt_agentlog *agentlog;
     char *viztracer_path; /* where VizTracer writes; NULL: it is not used */
     struct gt_viztracer *viztracer;
@@ -186,7 +187,9 @@ static int make_folder(struct run *run, struct gt_error *err)
         run->data_path = NULL;
         rc = gt_error_memory(err);
     }
-    return rc == 0 && run->plan.agent ? gt_agent_folder(folder, &run->agent_path, err) : rc;
+    return rc == 0 && run->plan.agent
+               ? gt_agent_folder(folder, &run->agent_path, &run->agent_files, err)
+               : rc;
 }
 
 /* The folder is known: put VizTracer before the target, and tell it where to write. */
@@ -276,6 +279,7 @@ static void on_target_end(void *context)
 /* The program has ended, or is about to be converted: what its agents wrote is complete. */
 static void merge_agentlog(struct run *run)
 {
+    struct gt_agentlog_death death = {0};
     struct gt_error err;
     unsigned parts = 0;
 
@@ -285,7 +289,9 @@ static void merge_agentlog(struct run *run)
         parts |= GT_AGENTLOG_GIL;
     if (!run->plan.events.count)
         parts |= GT_AGENTLOG_LIVES;
-    run->agentlog = gt_agentlog_open(run->agent_path, &err);
+    if (run->result.term_signal)
+        death = (struct gt_agentlog_death){run->result.pid, run->result.ended_ns};
+    run->agentlog = gt_agentlog_open_files(&run->agent_files, &death, &err);
     /* A command that never runs Python has no functions: nothing to say unless asked. */
     if (!run->agentlog && !parts && !run->agent.insist)
         return;
@@ -304,16 +310,6 @@ static void merge_viztracer(struct run *run)
     run->viztracer = gt_under_viztracer_open(run->viztracer_path);
     if (run->viztracer)
         gt_report_set_viztracer(run->report, run->viztracer, run->viztracer_path);
-}
-
-static void say_agent_warnings(const struct run *run)
-{
-    const char *warning;
-
-    if (run->agent_missed.code)
-        gt_say("%s", run->agent_missed.message);
-    for (size_t i = 0; run->agentlog && (warning = gt_agentlog_warning(run->agentlog, i)); i++)
-        gt_say("%s", warning);
 }
 
 static void start_removal(void *context)
@@ -465,7 +461,9 @@ static void write_report(struct run *run)
 {
     struct gt_error err;
 
-    say_agent_warnings(run);
+    if (run->agent_missed.code)
+        gt_say("%s", run->agent_missed.message);
+    gt_agent_say_warnings(run->agentlog);
     if (gt_report_finish(run->report, &err) < 0 ||
         gt_judge_take(run->judge, run->report, &err) < 0) {
         gt_say("no report: %s", err.message);
@@ -541,6 +539,7 @@ static void release(struct run *run)
         gt_say("%s", err.message);
     free(run->folder);
     free(run->data_path);
+    gt_agent_close(&run->agent_files, run->cli->keep);
     free(run->agent_path);
     free(run->viztracer_path);
     gt_watch_release(&run->watch);
@@ -569,6 +568,7 @@ static int run_once(const struct gt_cli *cli, const struct gt_inherited *inherit
     run->inherited = inherited;
     run->judge = judge;
     run->last = last;
+    run->agent_files = (struct gt_agentlog_files){-1, -1};
     gt_caps_init(&run->caps);
     gt_interp_init(&run->interp);
     gt_plan_init(&run->plan);

@@ -50,6 +50,9 @@ typedef int sem_fn(sem_t *);
 typedef int sem_timedwait_fn(sem_t *, const struct timespec *);
 typedef int sem_clockwait_fn(sem_t *, clockid_t, const struct timespec *);
 typedef void exit_fn(int);
+typedef int execv_fn(const char *, char *const[]);
+typedef int execve_fn(const char *, char *const[], char *const[]);
+typedef int fexecve_fn(int, char *const[], char *const[]);
 
 static signal_fn *next_signal;
 static timedwait_fn *next_timedwait;
@@ -62,6 +65,9 @@ static sem_fn *next_sem_wait, *next_sem_trywait, *next_sem_post;
 static sem_timedwait_fn *next_sem_timedwait;
 static sem_clockwait_fn *next_sem_clockwait;
 static exit_fn *next_exit;
+static execv_fn *next_execv;
+static execve_fn *next_execve;
+static fexecve_fn *next_fexecve;
 
 #ifdef COND_VERSION
 #pragma weak dlvsym /* programs of musl get this object, too, when one of glibc starts them */
@@ -92,6 +98,9 @@ static void resolve(void)
     next_sem_timedwait = (sem_timedwait_fn *)dlsym(RTLD_NEXT, "sem_timedwait");
     next_sem_clockwait = (sem_clockwait_fn *)dlsym(RTLD_NEXT, "sem_clockwait");
     next_exit = (exit_fn *)dlsym(RTLD_NEXT, "_exit");
+    next_execv = (execv_fn *)dlsym(RTLD_NEXT, "execv");
+    next_execve = (execve_fn *)dlsym(RTLD_NEXT, "execve");
+    next_fexecve = (fexecve_fn *)dlsym(RTLD_NEXT, "fexecve");
     next_timedwait = (timedwait_fn *)next_cond("pthread_cond_timedwait");
     __atomic_store_n(&next_signal, (signal_fn *)next_cond("pthread_cond_signal"),
                      __ATOMIC_RELEASE);
@@ -371,6 +380,43 @@ EXPORT void _exit(int status)
 EXPORT void _Exit(int status)
 {
     _exit(status);
+}
+
+/* os.exec*: the program ends here, and holds the GIL as it does. */
+EXPORT int execv(const char *path, char *const arguments[])
+{
+    bool ours = gt_agent_process_execs();
+    int rc;
+
+    resolve_once();
+    rc = next_execv(path, arguments);
+    if (ours)
+        gt_agent_process_goes_on();
+    return rc;
+}
+
+EXPORT int execve(const char *path, char *const arguments[], char *const environment[])
+{
+    bool ours = gt_agent_process_execs();
+    int rc;
+
+    resolve_once();
+    rc = next_execve(path, arguments, environment);
+    if (ours)
+        gt_agent_process_goes_on();
+    return rc;
+}
+
+EXPORT int fexecve(int fd, char *const arguments[], char *const environment[])
+{
+    bool ours = gt_agent_process_execs();
+    int rc;
+
+    resolve_once();
+    rc = next_fexecve(fd, arguments, environment);
+    if (ours)
+        gt_agent_process_goes_on();
+    return rc;
 }
 
 __attribute__((constructor)) static void start(void)

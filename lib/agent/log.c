@@ -23,7 +23,8 @@ _Static_assert(sizeof(struct gt_wire_chunk) == DATA_OFFSET, "records must stay a
 _Static_assert(sizeof(struct gt_wire_chunk) + sizeof(struct gt_wire_thread) <=
                    FIRST_DATA_OFFSET,
                "the header must fit before the first record");
-_Static_assert((int)GT_WIRE_SLOTS_BYTES == (int)GT_WIRE_STREAMS * (int)GT_WIRE_CHUNK_BYTES,
+_Static_assert(sizeof(((struct gt_wire_thread *)0)->slots) / sizeof(uint32_t) ==
+                   GT_WIRE_STREAMS,
                "one slot for each stream");
 _Static_assert(sizeof(struct gt_wire_note) == 40, "notes have no padding");
 
@@ -39,54 +40,6 @@ void gt_agent_trouble(const char *text, int error)
         return;
     snprintf(control->trouble, sizeof(control->trouble), "process %d: %s%s%s", gt_agent.pid,
              text, error ? ": " : "", error ? strerror(error) : "");
-}
-
-/* Space first, mapping second: a write to a mapped hole on a full disk would be SIGBUS. */
-static int allocate(int fd, uint64_t offset, size_t size)
-{
-    static const char zeros[4096];
-
-    if (!fallocate(fd, 0, (off_t)offset, (off_t)size))
-        return 0;
-    if (errno != EOPNOTSUPP && errno != ENOSYS)
-        return -1;
-    for (size_t done = 0; done < size; done += sizeof(zeros))
-        if (pwrite(fd, zeros, sizeof(zeros), (off_t)(offset + done)) != sizeof(zeros))
-            return -1;
-    return 0;
-}
-
-static int open_file(const char *name, int flags)
-{
-    char path[GT_WIRE_PATH_SIZE + sizeof(((struct gt_agent_thread *)0)->name) + 1];
-
-    snprintf(path, sizeof(path), "%s/%s", gt_agent.dir, name);
-    return open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags, 0600);
-}
-
-/* close(2) that keeps errno. */
-static void close_file(int fd)
-{
-    int error = errno;
-
-    close(fd);
-    errno = error;
-}
-
-/* Map `size` bytes of a file of ours, of which the first `allocated` may be used; NULL with
- * errno. */
-static void *map_new(const char *name, int flags, uint64_t offset, size_t size,
-                     size_t allocated)
-{
-    void *memory = MAP_FAILED;
-    int fd = open_file(name, flags);
-
-    if (fd < 0)
-        return NULL;
-    if (!allocate(fd, offset, allocated))
-        memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)offset);
-    close_file(fd);
-    return memory == MAP_FAILED ? NULL : memory;
 }
 
 /* Count `size` bytes against the run's bound; false, and the time noted, when it is reached. */
@@ -111,44 +64,73 @@ static size_t first_bytes(void)
     return sysconf(_SC_PAGESIZE) <= FIRST_BYTES ? FIRST_BYTES : GT_WIRE_CHUNK_BYTES;
 }
 
-static bool fail(void)
+/* More of this process than the table holds, and nothing at all is known any more. */
+static void note_stop(struct gt_wire_control *control, int error)
 {
-    gt_agent_trouble("cannot extend the agent's log, recording ends here", errno);
-    return false;
+    uint32_t index = __atomic_fetch_add(&control->stop_count, 1, __ATOMIC_RELAXED);
+    uint64_t ticks = gt_agent_ticks_ordered(), none = 0;
+    struct gt_wire_stop *stop = &control->stops[index < GT_WIRE_STOPS ? index : 0];
+
+    if (index >= GT_WIRE_STOPS) {
+        __atomic_compare_exchange_n(&control->stopped_ticks, &none, ticks, false,
+                                    __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+        return;
+    }
+    stop->process_ticks = gt_agent.process_ticks;
+    stop->pid = gt_agent.pid;
+    stop->parent_pid = gt_agent.parent_pid;
+    stop->error = error;
+    __atomic_store_n(&stop->ticks, ticks, __ATOMIC_RELEASE);
 }
 
-/* The file reaches to there. */
-static void note_size(struct gt_agent_thread *self, uint64_t size)
+void gt_agent_stop(int error)
 {
-    if (self->header && self->header->file_bytes < size)
-        self->header->file_bytes = size;
+    gt_agent.recording = false;
+    if (gt_agent.control && !__atomic_exchange_n(&gt_agent.stopped, true, __ATOMIC_ACQ_REL))
+        note_stop(gt_agent.control, error);
+}
+
+/* A unit of our own; 0 when there is none. */
+static uint64_t take_unit(size_t allocated)
+{
+    uint64_t unit;
+
+    if (!take_bytes(allocated))
+        return 0;
+    unit = __atomic_add_fetch(&gt_agent.control->units, 1, __ATOMIC_RELAXED);
+    if (unit < gt_agent.log.units && unit < UINT32_MAX)
+        return unit;
+    gt_agent_stop(0);
+    return 0;
 }
 
 bool gt_agent_new_slot(struct gt_agent_thread *self, enum gt_wire_stream stream)
 {
     struct gt_agent_stream *to = &self->streams[stream];
-    bool makes_file = stream == GT_WIRE_STREAM_GIL;
-    uint64_t offset = (uint64_t)stream * GT_WIRE_CHUNK_BYTES;
+    bool first = stream == GT_WIRE_STREAM_GIL;
     size_t allocated = first_bytes();
-    struct gt_wire_chunk *slot;
+    uint64_t unit = take_unit(allocated);
+    struct gt_wire_chunk *slot = unit ? gt_agent_unit_map(unit, allocated) : NULL;
 
-    if (!take_bytes(allocated))
+    if (!slot) {
+        if (unit)
+            gt_agent_stop(errno);
         return false;
-    slot = map_new(self->name, makes_file ? O_CREAT | O_EXCL : 0, offset, GT_WIRE_CHUNK_BYTES,
-                   allocated);
-    if (!slot)
-        return fail();
+    }
     if (gt_agent.wipe_on_fork) /* children must not see, nor keep, what is not theirs */
         madvise(slot, GT_WIRE_CHUNK_BYTES, MADV_DONTFORK);
-    slot->stream = stream;
-    slot->size = GT_WIRE_CHUNK_BYTES;
-    slot->data_offset = makes_file ? FIRST_DATA_OFFSET : DATA_OFFSET;
+    if (first)
+        self->unit = (uint32_t)unit;
+    else
+        self->header->slots[stream] = (uint32_t)unit;
+    slot->stream = (uint16_t)stream;
+    slot->data_offset = first ? FIRST_DATA_OFFSET : DATA_OFFSET;
+    slot->thread = self->unit;
     __atomic_store_n(&slot->magic, GT_WIRE_MAGIC_CHUNK, __ATOMIC_RELEASE);
     to->slot = (char *)slot;
     to->next = to->slot + slot->data_offset;
     to->end = to->slot + allocated;
     self->turn++;
-    note_size(self, offset + allocated);
     return true;
 }
 
@@ -157,39 +139,16 @@ static bool complete_slot(struct gt_agent_thread *self, enum gt_wire_stream stre
 {
     struct gt_agent_stream *to = &self->streams[stream];
     size_t allocated = (size_t)(to->end - to->slot);
-    uint64_t offset = (uint64_t)stream * GT_WIRE_CHUNK_BYTES + allocated;
     size_t rest = GT_WIRE_CHUNK_BYTES - allocated;
-    bool failed;
-    int fd;
 
     if (!take_bytes(rest))
         return false;
-    fd = open_file(self->name, 0);
-    if (fd < 0)
-        return fail();
-    failed = allocate(fd, offset, rest);
-    close_file(fd);
-    if (failed)
-        return fail();
-    to->end += rest;
-    note_size(self, offset + rest);
-    return true;
-}
-
-static int write_all(int fd, const char *data, size_t size, uint64_t offset)
-{
-    while (size) {
-        ssize_t written = pwrite(fd, data, size, (off_t)offset);
-
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written <= 0)
-            return -1;
-        data += written;
-        size -= (size_t)written;
-        offset += (uint64_t)written;
+    if (!gt_agent_unit_extend(to->slot, self->header->slots[stream], allocated, rest)) {
+        gt_agent_stop(errno);
+        return false;
     }
-    return 0;
+    to->end += rest;
+    return true;
 }
 
 static void empty_slot(struct gt_agent_stream *to)
@@ -200,26 +159,22 @@ static void empty_slot(struct gt_agent_stream *to)
     to->next = data;
 }
 
-/* Append a copy of a full slot to the file, and empty it. */
+/* Make a copy of a full slot, and empty it. */
 static bool copy_slot(struct gt_agent_thread *self, enum gt_wire_stream stream)
 {
     struct gt_agent_stream *to = &self->streams[stream];
-    uint64_t copies = GT_WIRE_COPIES(self->header->copies);
-    uint64_t offset = GT_WIRE_SLOTS_BYTES + copies * GT_WIRE_CHUNK_BYTES;
-    bool failed;
-    int fd;
+    uint64_t copies = GT_WIRE_COPIES(self->header->copies) + 1;
+    struct gt_wire_chunk head = *(struct gt_wire_chunk *)(void *)to->slot;
+    uint64_t unit = take_unit(GT_WIRE_CHUNK_BYTES);
 
-    if (!take_bytes(GT_WIRE_CHUNK_BYTES))
+    head.copy = (uint32_t)copies;
+    if (!unit)
         return false;
-    fd = open_file(self->name, 0);
-    if (fd < 0)
-        return fail();
-    failed = write_all(fd, to->slot, GT_WIRE_CHUNK_BYTES, offset);
-    close_file(fd);
-    if (failed)
-        return fail();
-    note_size(self, offset + GT_WIRE_CHUNK_BYTES);
-    copies = (copies + 1) << 2;
+    if (!gt_agent_unit_write(unit, &head, to->slot)) {
+        gt_agent_stop(errno);
+        return false;
+    }
+    copies <<= 2;
     __atomic_store_n(&self->header->copies, copies | (stream + 1), __ATOMIC_RELEASE);
     empty_slot(to);
     __atomic_store_n(&self->header->copies, copies, __ATOMIC_RELEASE);
@@ -319,9 +274,14 @@ static int map_control(void)
 {
     size_t size = (sizeof(*gt_agent.control) + GT_WIRE_CHUNK_BYTES - 1) &
                   ~(size_t)(GT_WIRE_CHUNK_BYTES - 1);
-    struct gt_wire_control *control = map_new(GT_WIRE_CONTROL_NAME, O_CREAT, 0, size, size);
+    int fd = gt_agent_open_file(GT_WIRE_CONTROL_NAME, O_CREAT);
+    struct gt_wire_control *control = MAP_FAILED;
 
-    if (!control)
+    if (fd >= 0 && gt_agent_allocate(fd, 0, size))
+        control = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (fd >= 0)
+        gt_agent_close_file(fd);
+    if (control == MAP_FAILED)
         return -1;
     control->version = GT_WIRE_VERSION;
     if (!control->cpus)
@@ -362,6 +322,8 @@ void gt_agent_log_init(void)
         gt_agent_clock_init(gt_agent.control);
         if (gt_agent_threads_init()) {
             gt_agent_trouble("no thread key is free, or forks cannot be watched", 0);
+        } else if (!gt_agent_units_init()) {
+            gt_agent_trouble("cannot open the agent's log", errno);
         } else {
             gt_agent.process_ticks = gt_agent_ticks_ordered();
             gt_agent_clock_anchor(gt_agent.control);

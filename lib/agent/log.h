@@ -1,11 +1,12 @@
 /*
- * The agent's side of the log: the files of wire.h, one per thread, written without lock,
- * system call or allocation except where a slot is full, once in thousands of records. Copying
- * a slot to the file costs a fifth of what fresh mapped pages would: their faults are dear.
+ * The agent's side of the log (wire.h), written without lock, system call or allocation except
+ * where a slot is full, once in thousands of records. Copying a slot to the file costs a fifth
+ * of what fresh mapped pages would: their faults are dear.
  *
  * Everything here may run anywhere in the target: it calls nothing that CPython or a library
- * could notice, keeps no file open (the target may close any descriptor), and preserves
- * errno. Trouble switches the agent off in this process and is noted in the control file.
+ * could notice, keeps no file open (the target may close any descriptor, and sees those that
+ * are), and preserves errno. Trouble switches the agent off in this process and is noted in the
+ * control file.
  */
 #ifndef GT_AGENT_LOG_H
 #define GT_AGENT_LOG_H
@@ -76,12 +77,12 @@ struct gt_agent_thread {
     uint32_t profile_life;
     void *profile_owner; /* the thread state that it tells of */
     bool profile_told;
+    uint32_t unit; /* of the GIL's slot: the thread's number in the log */
     uint32_t live; /* 0: its thread ended, the next one may take this memory */
     int32_t tid;
     uint64_t ident;               /* pthread_self() */
     struct gt_agent_thread *next; /* of all there ever were; only ever prepended to */
     struct gt_agent_place places[GT_AGENT_PLACES];
-    char name[64]; /* of the file */
 };
 
 struct gt_agent {
@@ -95,6 +96,12 @@ struct gt_agent {
     pid_t parent_pid;
     pid_t parent_tid;
     bool forked;
+    bool stopped; /* and that is noted */
+    struct gt_agent_file {
+        void *anchor; /* its first page: the rest can be mapped from it, by units.c */
+        uint64_t device, inode;
+        uint64_t units;
+    } log;
     char dir[GT_WIRE_PATH_SIZE];
     char program[GT_WIRE_PATH_SIZE];
 };
@@ -207,7 +214,7 @@ static inline bool gt_agent_put_call(struct gt_agent_thread *self, uint64_t tick
     return true;
 }
 
-/* Give a stream its slot; false when recording has stopped. The file is made with the GIL's. */
+/* Give a stream its slot; false when recording has stopped. The GIL's comes first. */
 bool gt_agent_new_slot(struct gt_agent_thread *self, enum gt_wire_stream stream);
 
 /* Append a note. Texts longer than GT_WIRE_TEXT_MAX are cut. */
@@ -220,11 +227,33 @@ void gt_agent_message(struct gt_agent_thread *self, const char *text);
 /* The same, of this thread, from outside of gt_agent_enter and _leave. */
 void gt_agent_say(const char *text);
 
+/* units.c: the file of all logs. Its functions return false or NULL with errno. Make it, or
+ * find it, and learn how to map it later. */
+bool gt_agent_units_init(void);
+/* Map a unit, of which the first `allocated` bytes may be used. */
+void *gt_agent_unit_map(uint64_t unit, size_t allocated);
+/* Allocate more of one that is mapped at `slot`. */
+bool gt_agent_unit_extend(char *slot, uint64_t unit, size_t allocated, size_t more);
+/* Write all of a unit: `head`, then what follows in `slot`. */
+bool gt_agent_unit_write(uint64_t unit, const struct gt_wire_chunk *head, const char *slot);
+/* A file of the agent's folder, or -1 with errno; and close(2) that keeps errno. */
+int gt_agent_open_file(const char *name, int flags);
+void gt_agent_close_file(int fd);
+/* Space first, mapping second: a write to a mapped hole on a full disk would be SIGBUS. */
+bool gt_agent_allocate(int fd, uint64_t offset, size_t size);
+
+/* Nothing of this process is recorded from here on; `error` is why. */
+void gt_agent_stop(int error);
+
 /* Switch off in this process and note why: "text: strerror(error)" when error is not 0. */
 void gt_agent_trouble(const char *text, int error);
 
 /* The process ends now, by this thread. */
 void gt_agent_process_exit(void);
+/* This process is about to execute another program; false: it is none of ours. And: it could
+ * not. */
+bool gt_agent_process_execs(void);
+void gt_agent_process_goes_on(void);
 
 /* A live thread of this process by its pthread_self; NULL when it has no log. */
 struct gt_agent_thread *gt_agent_thread_of_ident(uint64_t ident);

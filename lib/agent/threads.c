@@ -40,8 +40,7 @@ static void fill_header(struct gt_agent_thread *self, uint64_t ticks)
     header->parent_tid = gt_agent.parent_tid;
     header->process_ticks = gt_agent.process_ticks;
     header->start_ticks = ticks;
-    header->file_bytes = (uint64_t)(self->streams[GT_WIRE_STREAM_GIL].end -
-                                    self->streams[GT_WIRE_STREAM_GIL].slot);
+    header->slots[GT_WIRE_STREAM_GIL] = self->unit;
     header->ident = self->ident;
     prctl(PR_GET_NAME, header->comm);
     memcpy(header->program, gt_agent.program, sizeof(header->program));
@@ -78,12 +77,12 @@ static struct gt_agent_thread *new_thread(void)
     uint64_t ticks = gt_agent_ticks_ordered();
     struct gt_agent_thread *self = claim_memory();
 
-    if (!self)
+    if (!self) {
+        gt_agent_stop(errno);
         return NULL;
+    }
     self->tid = (int32_t)syscall(SYS_gettid);
     self->ident = (uint64_t)pthread_self();
-    snprintf(self->name, sizeof(self->name), "%d-%d-%llx" GT_WIRE_LOG_SUFFIX, gt_agent.pid,
-             self->tid, (unsigned long long)ticks);
     if (!gt_agent_new_slot(self, GT_WIRE_STREAM_GIL)) {
         __atomic_store_n(&self->live, 0, __ATOMIC_RELEASE);
         return NULL;
@@ -104,6 +103,8 @@ static void become_child(void)
     gt_agent.parent_tid = forker ? forker->tid : gt_agent.pid;
     gt_agent.pid = getpid();
     gt_agent.forked = true;
+    gt_agent.recording = gt_agent.recording || gt_agent.stopped; /* it may have more luck */
+    gt_agent.stopped = false;
     gt_agent_self = NULL;
     threads = NULL; /* other threads' memory stays: a page each, and none of them is here */
     *gt_agent.fork_guard = 1;
@@ -185,16 +186,55 @@ static void thread_exit(void *value)
     errno = error;
 }
 
+/* False: a vfork child, say, that could not exec, or nobody records: nothing ends here. */
+static bool is_ours(void)
+{
+    return gt_agent.control && *gt_agent.fork_guard && gt_agent.pid == getpid();
+}
+
+static void note_process_end(uint32_t flags)
+{
+    struct gt_agent_thread *self = gt_agent_self;
+
+    /* A thread that never spoke may end a process of which others did. */
+    if (!self && __atomic_load_n(&threads, __ATOMIC_ACQUIRE) && (self = gt_agent_enter()))
+        gt_agent_leave(self);
+    if (self) {
+        note_exit(self);
+        self->header->flags |= flags;
+    }
+}
+
 void gt_agent_process_exit(void)
 {
-    struct gt_agent_thread *self;
+    int error = errno;
 
-    if (!gt_agent.control || !*gt_agent.fork_guard || gt_agent.pid != getpid())
-        return; /* a vfork child, say, that could not exec: nothing ends here */
-    self = gt_agent_self;
-    if (self)
-        note_exit(self);
-    gt_agent_clock_anchor(gt_agent.control);
+    if (is_ours()) {
+        note_process_end(GT_WIRE_ENDED);
+        gt_agent_clock_anchor(gt_agent.control);
+    }
+    errno = error;
+}
+
+bool gt_agent_process_execs(void)
+{
+    int error = errno;
+    bool ours = is_ours();
+
+    if (ours)
+        note_process_end(GT_WIRE_ENDED | GT_WIRE_EXECED);
+    errno = error;
+    return ours;
+}
+
+void gt_agent_process_goes_on(void)
+{
+    struct gt_agent_thread *self = gt_agent_self;
+
+    if (!self)
+        return;
+    self->header->flags &= ~(uint32_t)(GT_WIRE_ENDED | GT_WIRE_EXECED);
+    self->header->exit_ticks = 0;
 }
 
 struct gt_agent_thread *gt_agent_thread_of_ident(uint64_t ident)

@@ -4,18 +4,24 @@
  * The launcher makes a private folder (mode 0700, owned by the user that the target runs as)
  * and names it in the environment; see GT_AGENT_ENV_* below. In it:
  *
- *     control               one struct gt_wire_control, mapped by every process of the run
- *     PID-TID-START.log     one per thread; START is a tick count in hexadecimal
+ *     control    one struct gt_wire_control, mapped by every process of the run
+ *     log        the records of all threads of all processes
  *
- * What was written outlives SIGKILL: it goes to mapped, shared memory, or to the file. Space is
- * allocated before it is used: a full disk switches the agent off, it never raises SIGBUS.
+ * Whoever comes first makes them: as a rule the launcher, which keeps them open. A process
+ * opens both as it starts, and maps what it needs to go on: one that has dropped its
+ * privileges, changed its root, closed all descriptors, or whose folder is removed still
+ * writes. What was written outlives SIGKILL: it goes to mapped, shared memory, or to the file.
+ * Space is allocated before it is used: a full disk stops the records of a process, it never
+ * raises SIGBUS.
  *
- * A thread's file is a sequence of chunks of GT_WIRE_CHUNK_BYTES, without gaps. A chunk begins
- * with struct gt_wire_chunk and belongs to one of three streams: GIL holds struct
- * gt_wire_record, calls hold words, notes hold struct gt_wire_note. The first three chunks are
- * the slots of the streams, in their order: these are mapped. When a slot is full, a copy of it
- * is appended to the file, and it is emptied. So a stream is its copies in the order of the
- * file, then its slot. Slots that were never used are holes, or beyond the file's end.
+ * `log` is as long as it will ever be, and sparse. It consists of units of
+ * GT_WIRE_CHUNK_BYTES; from number 1 on, gt_wire_control.units of them are taken, by whoever
+ * needed one, and what was taken may still be a hole. A unit is a chunk: it begins with struct
+ * gt_wire_chunk and belongs to one thread and to one of three streams: GIL holds struct
+ * gt_wire_record, calls hold words, notes hold struct gt_wire_note. A thread has a slot for
+ * each stream that it uses: a unit that is mapped. When a slot is full, a copy of it is made in
+ * a new unit, and it is emptied. So a stream is its copies in the order of their numbers, then
+ * its slot.
  *
  * The GIL's slot also holds the thread's header. A chunk ends early where what came next did
  * not fit. The unwritten rest is zero: a record exists once its word is not zero, a note once
@@ -23,6 +29,8 @@
  *
  * A process may be killed as it copies or empties a slot: the header's `copies` tells what is
  * valid then.
+ *
+ * A process whose log cannot grow says so in `stops`: from then on nothing of it is known.
  *
  * Times are ticks: of the CPU's counter, or nanoseconds where that cannot be trusted. The
  * control file's anchors map ticks to CLOCK_MONOTONIC, for all processes of the run.
@@ -35,7 +43,7 @@
 
 #include <stdint.h>
 
-#define GT_WIRE_VERSION       4
+#define GT_WIRE_VERSION       5
 #define GT_WIRE_MAGIC_CONTROL 0x314c52544e4f4347u /* "GCONTRL1" in memory */
 #define GT_WIRE_MAGIC_THREAD  0x3144414552485447u /* "GTHREAD1" in memory */
 #define GT_WIRE_MAGIC_CHUNK   0x4b4e4843u         /* "CHNK" in memory */
@@ -53,12 +61,13 @@
 #define GT_AGENT_ENV_IMPORT    "GILTRACER_AGENT_IMPORT"    /* a,b: import these first */
 
 #define GT_WIRE_CONTROL_NAME "control"
-#define GT_WIRE_LOG_SUFFIX   ".log"
+#define GT_WIRE_LOG_NAME     "log"
 
 enum {
-    GT_WIRE_CHUNK_BYTES = 64 * 1024,               /* a multiple of every page's size */
-    GT_WIRE_SLOTS_BYTES = 3 * GT_WIRE_CHUNK_BYTES, /* GT_WIRE_STREAMS of them */
+    GT_WIRE_CHUNK_BYTES = 64 * 1024, /* a multiple of every page's size */
+    GT_WIRE_SPARSE = 16,             /* the log is as long as so many times its bound */
     GT_WIRE_ANCHORS = 16384,
+    GT_WIRE_STOPS = 1024,
     GT_WIRE_PATH_SIZE = 256,
     GT_WIRE_TEXT_MAX = 4095, /* bytes of a note's name, and of its file */
 };
@@ -75,6 +84,16 @@ struct gt_wire_anchor {
     uint64_t ticks;
 };
 
+/* A process records nothing from here on. `ticks` is stored last; 0 means not written. */
+struct gt_wire_stop {
+    uint64_t ticks;
+    uint64_t process_ticks;
+    int32_t pid;
+    int32_t parent_pid;
+    int32_t error; /* an errno: why; 0: no unit was left */
+    int32_t pad;
+};
+
 /* Zeros are its valid first state: whoever comes first sets what is not set. */
 struct gt_wire_control {
     uint64_t magic;
@@ -85,14 +104,16 @@ struct gt_wire_control {
     uint32_t trouble_claimed;   /* who turns it from 0 to 1 may write `trouble` */
     char trouble[240];          /* why an agent switched itself off first; "" is none */
     uint32_t cpus;              /* that the first process may use; 0: not known */
-    uint32_t pad1;
+    uint32_t stop_count;        /* may exceed GT_WIRE_STOPS: then all is stopped */
     uint64_t pad0[25];
     /* Written more often: a cache line of its own. */
     uint64_t used_bytes;       /* of all logs */
     uint64_t stopped_ticks;    /* recording stopped as used_bytes reached its bound; 0: no */
     uint32_t next_function_id; /* function ids are of the whole run; the first one is 1 */
     uint32_t troubles;         /* how many agents switched themselves off */
-    uint64_t pad2[5];
+    uint64_t units;            /* of the log that are taken; may exceed its length */
+    uint64_t pad2[4];
+    struct gt_wire_stop stops[GT_WIRE_STOPS];
     struct gt_wire_anchor anchors[GT_WIRE_ANCHORS];
 };
 
@@ -108,13 +129,16 @@ enum gt_wire_stream {
 
 struct gt_wire_chunk {
     uint32_t magic;
-    uint32_t stream;
-    uint32_t size;        /* GT_WIRE_CHUNK_BYTES */
-    uint32_t data_offset; /* from the chunk's start to its first record or note */
+    uint16_t stream;
+    uint16_t data_offset; /* from the chunk's start to its first record or note */
+    uint32_t thread;      /* whose: unit of its GIL's slot */
+    uint32_t copy;        /* 0: a slot; else its number among the thread's copies */
 };
 
 enum gt_wire_thread_flags {
     GT_WIRE_FORKED = 1 << 0, /* its process was forked by parent_pid/parent_tid */
+    GT_WIRE_ENDED = 1 << 1,  /* its process ended at exit_ticks, by this thread */
+    GT_WIRE_EXECED = 1 << 2, /* it executed another program then */
 };
 
 /* Follows struct gt_wire_chunk in the GIL's slot. */
@@ -129,11 +153,12 @@ struct gt_wire_thread {
     uint64_t process_ticks; /* fork, or the agent's start in this program */
     uint64_t start_ticks;   /* this file was made */
     uint64_t exit_ticks;    /* the thread ended; 0 while it runs, or when it was killed */
-    uint64_t copies;     /* complete ones << 2 | 1 + the stream whose slot is but a copy of the
-                            last of them; 0: none is */
-    uint64_t file_bytes; /* what is shorter was cut */
-    uint64_t ident;      /* pthread_self(): threading's ident */
-    uint64_t dropped;    /* events not recorded: from signal handlers, or out of space */
+    uint64_t copies;   /* complete ones << 2 | 1 + the stream whose slot is but a copy of the
+                          last of them; 0: none is */
+    uint32_t slots[3]; /* units of the streams' slots; 0: none */
+    uint32_t pad;
+    uint64_t ident;   /* pthread_self(): threading's ident */
+    uint64_t dropped; /* events not recorded: from signal handlers, or out of space */
     char comm[16];
     char program[GT_WIRE_PATH_SIZE]; /* /proc/self/exe, cut */
 };

@@ -3,13 +3,13 @@
 #include "base/buf.h"
 
 #include <bsd/string.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { MAX_WARNINGS = 32 };
@@ -88,71 +88,76 @@ static int open_cursors(struct gt_agentlog *log, struct gt_error *err)
     return 0;
 }
 
-static int read_control(struct gt_agentlog *log, const char *dir, struct gt_error *err)
+static int no_agent(struct gt_error *err)
+{
+    return gt_error_set(err, GT_ERR_NOT_FOUND,
+                        "no agent log: the agent was not loaded (a static or set-uid "
+                        "program, or one that clears LD_PRELOAD, cannot be watched this way)");
+}
+
+/* When all is stopped, at a time that can be. */
+static int note_stopped(struct gt_agentlog *log, uint64_t ticks, struct gt_error *err)
+{
+    struct gt_agentlog_mark mark = {.ticks = ticks, .rank = GT_MARK_STOPPED};
+
+    if (!ticks)
+        return 0;
+    if (!gt_agentlog_is_time(&log->clock, ticks)) {
+        gt_agentlog_warn(log, "the agent's control file is damaged: recording seems to have "
+                              "stopped at a time that cannot be");
+        mark.ticks = log->clock.count ? log->clock.anchors[0].ticks : 1;
+    }
+    log->quality.stopped_ns = gt_agentlog_ns(&log->clock, mark.ticks);
+    return gt_agentlog_mark(log, &mark, err);
+}
+
+static int take_stops(struct gt_agentlog *log, const struct gt_wire_control *control,
+                      struct gt_error *err)
+{
+    uint32_t count =
+        control->stop_count < GT_WIRE_STOPS ? control->stop_count : (uint32_t)GT_WIRE_STOPS;
+
+    log->stops = calloc(count + 1, sizeof(*log->stops));
+    if (!log->stops)
+        return gt_error_memory(err);
+    for (uint32_t i = 0; i < count; i++)
+        if (control->stops[i].ticks && control->stops[i].pid > 0)
+            log->stops[log->stop_count++] = control->stops[i];
+    return 0;
+}
+
+/* `units`: of the log, that were taken. */
+static int read_control(struct gt_agentlog *log, int fd, uint64_t *units, struct gt_error *err)
 {
     struct gt_wire_control *control = calloc(1, sizeof(*control));
-    int fd =
-        openat(log->dir, GT_WIRE_CONTROL_NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    ssize_t got = fd >= 0 && control ? pread(fd, control, sizeof(*control), 0) : -1;
-    uint64_t stopped = 0;
+    ssize_t got = control ? pread(fd, control, sizeof(*control), 0) : -1;
     int rc = 0;
 
+    log->quality.stopped_ns = -1;
     if (!control)
         rc = gt_error_memory(err);
-    else if (fd < 0)
-        rc = gt_error_set(err, GT_ERR_NOT_FOUND,
-                          "no agent log in %s: the agent was not loaded (a static or set-uid "
-                          "program, or one that clears LD_PRELOAD, cannot be watched this way)",
-                          dir);
+    else if (got == 0 || (got > 0 && !control->magic && !control->version))
+        rc = no_agent(err);
     else if (got < (ssize_t)offsetof(struct gt_wire_control, anchors) ||
              control->magic != GT_WIRE_MAGIC_CONTROL)
-        rc = gt_error_set(err, GT_ERR_FORMAT, "the agent's control file in %s is damaged", dir);
+        rc = gt_error_set(err, GT_ERR_FORMAT, "the agent's control file is damaged");
     else if (control->version != GT_WIRE_VERSION)
         rc = gt_error_set(err, GT_ERR_FORMAT,
-                          "the agent log in %s is of version %u, this program reads version %d",
-                          dir, control->version, GT_WIRE_VERSION);
+                          "the agent's log is of version %u, this program reads version %d",
+                          control->version, GT_WIRE_VERSION);
     else
         rc = gt_agentlog_clock_init(&log->clock, control, err);
-    log->quality.stopped_ns = -1;
     if (!rc) {
+        *units = control->units;
         log->quality.cpus = control->cpus;
-        stopped = control->stopped_ticks;
         control->trouble[sizeof(control->trouble) - 1] = '\0';
         if (control->trouble[0])
             gt_agentlog_warn(log, "%s", control->trouble);
+        rc = note_stopped(log, control->stopped_ticks, err);
     }
-    if (!rc && stopped) {
-        struct gt_agentlog_mark mark = {.ticks = stopped, .rank = GT_MARK_STOPPED};
-
-        log->quality.stopped_ns = gt_agentlog_ns(&log->clock, stopped);
-        rc = gt_agentlog_mark(log, &mark, err);
-    }
-    if (fd >= 0)
-        close(fd);
+    if (!rc)
+        rc = take_stops(log, control, err);
     free(control);
-    return rc;
-}
-
-static int read_folder(struct gt_agentlog *log, const char *dir, struct gt_error *err)
-{
-    int fd = dup(log->dir);
-    DIR *folder = fd >= 0 ? fdopendir(fd) : NULL;
-    struct dirent *entry;
-    int rc = 0;
-
-    if (!folder) {
-        if (fd >= 0)
-            close(fd);
-        return gt_error_errno(err, "cannot list %s", dir);
-    }
-    while (!rc && (entry = readdir(folder))) {
-        size_t length = strlen(entry->d_name);
-        size_t suffix = strlen(GT_WIRE_LOG_SUFFIX);
-
-        if (length > suffix && !strcmp(entry->d_name + length - suffix, GT_WIRE_LOG_SUFFIX))
-            rc = gt_agentlog_add_file(log, entry->d_name, err);
-    }
-    closedir(folder);
     return rc;
 }
 
@@ -166,9 +171,12 @@ static void warn_of_drops(struct gt_agentlog *log)
                          (unsigned long long)log->quality.dropped);
 }
 
-struct gt_agentlog *gt_agentlog_open(const char *dir, struct gt_error *err)
+struct gt_agentlog *gt_agentlog_open_files(const struct gt_agentlog_files *files,
+                                           const struct gt_agentlog_death *death,
+                                           struct gt_error *err)
 {
     struct gt_agentlog *log = calloc(1, sizeof(*log));
+    uint64_t units = 0;
     int rc;
 
     if (!log) {
@@ -179,13 +187,14 @@ struct gt_agentlog *gt_agentlog_open(const char *dir, struct gt_error *err)
     gt_hashmap_init(&log->function_of);
     gt_intern_init(&log->texts);
     gt_strvec_init(&log->warnings);
-    log->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (log->dir < 0)
-        rc = gt_error_errno(err, "cannot open the agent's log folder %s", dir);
-    else
-        rc = read_control(log, dir, err);
+    if (death)
+        log->death = *death;
+    log->file = fcntl(files->log, F_DUPFD_CLOEXEC, 0);
+    rc = read_control(log, files->control, &units, err);
+    if (!rc && log->file < 0)
+        rc = gt_error_set(err, GT_ERR_FORMAT, "the agent's records are missing");
     if (!rc)
-        rc = read_folder(log, dir, err);
+        rc = gt_agentlog_read_threads(log, units, err);
     if (!rc)
         warn_of_drops(log);
     if (!rc)
@@ -196,6 +205,50 @@ struct gt_agentlog *gt_agentlog_open(const char *dir, struct gt_error *err)
         gt_agentlog_free(log);
         return NULL;
     }
+    return log;
+}
+
+/* A plain file, whatever stands there by now. */
+static int open_file(const char *dir, const char *name)
+{
+    int folder = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+    struct stat st;
+
+    if (folder >= 0)
+        close(folder);
+    if (fd >= 0 && (fstat(fd, &st) || !S_ISREG(st.st_mode))) {
+        close(fd);
+        errno = EINVAL;
+        fd = -1;
+    }
+    return fd;
+}
+
+struct gt_agentlog *gt_agentlog_open(const char *dir, struct gt_error *err)
+{
+    struct gt_agentlog_files files = {.control = open_file(dir, GT_WIRE_CONTROL_NAME),
+                                      .log = -1};
+    struct gt_agentlog *log = NULL;
+    struct gt_error why = {0};
+    struct stat st;
+
+    if (files.control >= 0)
+        files.log = open_file(dir, GT_WIRE_LOG_NAME);
+    if (stat(dir, &st))
+        gt_error_errno(err, "cannot open the agent's log folder %s", dir);
+    else if (files.control < 0)
+        no_agent(&why);
+    else if (files.log < 0 && errno != ENOENT)
+        gt_error_errno(err, "cannot open %s/%s", dir, GT_WIRE_LOG_NAME);
+    else if (!(log = gt_agentlog_open_files(&files, NULL, &why)) && !why.code)
+        gt_error_memory(&why);
+    if (why.code)
+        gt_error_set(err, why.code, "%s: %s", dir, why.message);
+    if (files.control >= 0)
+        close(files.control);
+    if (files.log >= 0)
+        close(files.log);
     return log;
 }
 
@@ -216,7 +269,8 @@ void gt_agentlog_free(struct gt_agentlog *log)
     gt_hashmap_release(&log->function_of);
     gt_intern_release(&log->texts);
     gt_strvec_release(&log->warnings);
-    if (log->dir >= 0)
-        close(log->dir);
+    free(log->stops);
+    if (log->file >= 0)
+        close(log->file);
     free(log);
 }

@@ -8,12 +8,14 @@
  * (functions, names). The records stream: memory is 16 KiB per thread that is active at that
  * time, some 300 bytes per thread, and the functions' names.
  *
- * Logs may end anywhere (the target was killed) and may be damaged: whatever can be read is
- * delivered, the rest is counted in struct gt_agentlog_quality and described by one line of
- * gt_agentlog_warning.
+ * Logs may end anywhere (the disk was full, the target was killed) and may be damaged: whatever
+ * can be read is delivered, the rest is counted in struct gt_agentlog_quality and described by
+ * one line of gt_agentlog_warning. From where the log of a process ends before the process
+ * does, GT_EVENT_STOPPED says that nothing more is known of it. A time that is far from those
+ * at which agents noted both clocks is not believed.
  *
  * What this source cannot see: processes and threads that never touch the GIL, exits by a
- * signal (the last record of the process stands for it), CPUs, states.
+ * signal (its last record stands for it, unless the caller knows better), CPUs, states.
  */
 #ifndef GT_AGENTLOG_AGENTLOG_H
 #define GT_AGENTLOG_AGENTLOG_H
@@ -38,9 +40,25 @@ struct gt_agentlog_quality {
     int64_t stopped_ns; /* recording stopped as the logs reached their bound; -1: it did not */
 };
 
+/* A process that a signal ended, and when. */
+struct gt_agentlog_death {
+    int32_t pid; /* 0: none */
+    int64_t time_ns;
+};
+
 /* GT_ERR_NOT_FOUND when no agent ever ran with this folder, GT_ERR_FORMAT when its version is
  * another one. */
 struct gt_agentlog *gt_agentlog_open(const char *dir, struct gt_error *err);
+
+/* The same by its files, which the folder may have lost since. `files` are copied. `death` may
+ * be NULL. */
+struct gt_agentlog_files {
+    int control, log;
+};
+
+struct gt_agentlog *gt_agentlog_open_files(const struct gt_agentlog_files *files,
+                                           const struct gt_agentlog_death *death,
+                                           struct gt_error *err);
 void gt_agentlog_free(struct gt_agentlog *log);
 
 /* The next event: 1, 0 at the end, or negative. Its texts are valid until gt_agentlog_free. */

@@ -2,6 +2,11 @@
 
 #include <stdlib.h>
 
+/* How far from all anchors a time may be. An agent adds one at the first record that comes a
+ * second (of a long run, a 1024th of it) after the last, and is not delayed for long as it
+ * does. */
+#define SLACK_NS INT64_C(10000000000)
+
 /* Anchors closer than this say nothing about the rate. */
 #define MIN_GAP_NS 900000
 
@@ -20,6 +25,29 @@ static bool plausible(const struct gt_wire_anchor *from, const struct gt_wire_an
 
     return to->ticks > from->ticks && to->time_ns > from->time_ns && ticks / 100 <= ns &&
            ns / 1000 <= ticks;
+}
+
+/* Ticks are ns until two anchors tell another rate. */
+static void bound(struct gt_agentlog_clock *clock)
+{
+    const struct gt_wire_anchor *first = clock->anchors, *last;
+    uint64_t slack = SLACK_NS;
+
+    clock->least = 1;
+    clock->greatest = INT64_MAX / 2;
+    if (!clock->count)
+        return;
+    last = &clock->anchors[clock->count - 1];
+    if (clock->count > 1)
+        slack = (uint64_t)((double)(last->ticks - first->ticks) /
+                           (double)(last->time_ns - first->time_ns) *
+                           (double)(SLACK_NS + (int64_t)(last->time_ns - first->time_ns) / 64));
+    else if (!clock->monotonic)
+        slack *= 10; /* no counter is faster than that */
+    if (first->ticks > slack)
+        clock->least = first->ticks - slack;
+    if (last->ticks < clock->greatest - slack)
+        clock->greatest = last->ticks + slack;
 }
 
 int gt_agentlog_clock_init(struct gt_agentlog_clock *clock,
@@ -47,6 +75,7 @@ int gt_agentlog_clock_init(struct gt_agentlog_clock *clock,
     clock->count = kept;
     clock->last = 0;
     clock->monotonic = control->tick_source == GT_WIRE_TICKS_MONOTONIC;
+    bound(clock);
     if (!kept && !clock->monotonic)
         return gt_error_set(err, GT_ERR_FORMAT,
                             "the agent's control file holds no clock readings: it is damaged, "
@@ -116,4 +145,24 @@ int64_t gt_agentlog_ns(struct gt_agentlog_clock *clock, uint64_t ticks)
     }
     segment = segment_of(clock, ticks);
     return on_line(&anchors[segment], &anchors[segment + 1], ticks);
+}
+
+bool gt_agentlog_is_time(const struct gt_agentlog_clock *clock, uint64_t ticks)
+{
+    return ticks >= clock->least && ticks <= clock->greatest;
+}
+
+uint64_t gt_agentlog_ticks(struct gt_agentlog_clock *clock, int64_t ns)
+{
+    uint64_t low = 1, high = INT64_MAX / 2;
+
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+
+        if (gt_agentlog_ns(clock, middle) < ns)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
 }

@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { BUFFER_WORDS = 2048 };
 
@@ -34,7 +33,6 @@ static int refill(struct gt_agentlog *log, struct gt_agentlog_cursor *cursor,
 {
     const struct gt_agentlog_thread *thread = &log->threads[cursor->thread];
     uint32_t size = words_per_record(cursor);
-    int fd;
 
     if (!cursor->words)
         cursor->words = malloc(BUFFER_WORDS * sizeof(*cursor->words));
@@ -42,9 +40,6 @@ static int refill(struct gt_agentlog *log, struct gt_agentlog_cursor *cursor,
         return gt_error_memory(err);
     cursor->position = 0;
     cursor->count = 0;
-    fd = gt_agentlog_open_file(log, thread->name);
-    if (fd < 0)
-        return 0;
     while (cursor->chunk < thread->chunk_count) {
         const struct gt_agentlog_chunk *chunk = &thread->chunks[cursor->chunk];
         bool mine = chunk->stream == cursor->stream;
@@ -54,7 +49,7 @@ static int refill(struct gt_agentlog *log, struct gt_agentlog_cursor *cursor,
         if (mine && chunk->gap && !cursor->offset)
             note_gap(thread, cursor);
         if (mine && want &&
-            gt_agentlog_read_at(fd, cursor->words, want * size * sizeof(uint64_t),
+            gt_agentlog_read_at(log->file, cursor->words, want * size * sizeof(uint64_t),
                                 chunk->offset + cursor->offset))
             cursor->count = count_written(cursor->words, want, size);
         if (cursor->count) {
@@ -64,12 +59,11 @@ static int refill(struct gt_agentlog *log, struct gt_agentlog_cursor *cursor,
         cursor->chunk++;
         cursor->offset = 0;
     }
-    close(fd);
     return 0;
 }
 
 /* Take the time of the record at hand; false when it is but a base for those that follow. */
-static bool decode(struct gt_agentlog_cursor *cursor)
+static bool decode(const struct gt_agentlog_clock *clock, struct gt_agentlog_cursor *cursor)
 {
     uint64_t ticks;
 
@@ -85,7 +79,8 @@ static bool decode(struct gt_agentlog_cursor *cursor)
         ticks = cursor->base | (cursor->word & GT_WIRE_TICK_MASK);
     }
     /* A thread's records are in order; a damaged one must not disturb other threads'. */
-    if (ticks > cursor->ticks)
+    cursor->absurd = !gt_agentlog_is_time(clock, ticks);
+    if (ticks > cursor->ticks && !cursor->absurd)
         cursor->ticks = ticks;
     return true;
 }
@@ -102,7 +97,7 @@ static int settle(struct gt_agentlog *log, struct gt_agentlog_cursor *cursor,
             gt_agentlog_cursor_close(cursor);
             return 0;
         }
-        if (decode(cursor))
+        if (decode(&log->clock, cursor))
             return 1;
     }
 }
@@ -149,7 +144,7 @@ int gt_agentlog_cursor_skip(struct gt_agentlog *log, struct gt_agentlog_cursor *
 }
 
 /* Calls are found in turn: the last chunk's ticks depend on the bases in it. */
-static uint64_t last_call(int fd, const struct gt_agentlog_chunk *chunk)
+static uint64_t last_call(const struct gt_agentlog *log, const struct gt_agentlog_chunk *chunk)
 {
     struct gt_agentlog_cursor cursor = {.stream = GT_WIRE_STREAM_CALLS};
     uint64_t words[BUFFER_WORDS];
@@ -158,12 +153,12 @@ static uint64_t last_call(int fd, const struct gt_agentlog_chunk *chunk)
         uint64_t left = (chunk->bytes - at) / sizeof(uint64_t);
         uint32_t want = left < BUFFER_WORDS ? (uint32_t)left : BUFFER_WORDS;
 
-        if (!gt_agentlog_read_at(fd, words, want * sizeof(uint64_t), chunk->offset + at))
+        if (!gt_agentlog_read_at(log->file, words, want * sizeof(uint64_t), chunk->offset + at))
             break;
         cursor.words = words;
         cursor.count = count_written(words, want, 1);
         for (cursor.position = 0; cursor.position < cursor.count; cursor.position++)
-            decode(&cursor);
+            decode(&log->clock, &cursor);
         if (cursor.count < want)
             break;
         at += want * sizeof(uint64_t);
@@ -172,7 +167,7 @@ static uint64_t last_call(int fd, const struct gt_agentlog_chunk *chunk)
 }
 
 /* GIL records are packed and of one form: a binary search finds where they end. */
-static uint64_t last_gil(int fd, const struct gt_agentlog_chunk *chunk)
+static uint64_t last_gil(const struct gt_agentlog *log, const struct gt_agentlog_chunk *chunk)
 {
     uint64_t low = 0, high = chunk->bytes / sizeof(struct gt_wire_record);
     struct gt_wire_record record;
@@ -180,7 +175,7 @@ static uint64_t last_gil(int fd, const struct gt_agentlog_chunk *chunk)
     while (low < high) {
         uint64_t middle = low + (high - low) / 2;
 
-        if (!gt_agentlog_read_at(fd, &record, sizeof(record),
+        if (!gt_agentlog_read_at(log->file, &record, sizeof(record),
                                  chunk->offset + middle * sizeof(record)))
             return 0;
         if (record.word)
@@ -188,21 +183,22 @@ static uint64_t last_gil(int fd, const struct gt_agentlog_chunk *chunk)
         else
             high = middle;
     }
-    if (!low || !gt_agentlog_read_at(fd, &record, sizeof(record),
-                                     chunk->offset + (low - 1) * sizeof(record)))
-        return 0;
-    return record.ticks;
+    while (low-- > 0 && gt_agentlog_read_at(log->file, &record, sizeof(record),
+                                            chunk->offset + low * sizeof(record)))
+        if (gt_agentlog_is_time(&log->clock, record.ticks))
+            return record.ticks;
+    return 0;
 }
 
-uint64_t gt_agentlog_last_ticks(const struct gt_agentlog_thread *thread, int fd,
-                                uint32_t stream)
+uint64_t gt_agentlog_last_ticks(const struct gt_agentlog *log,
+                                const struct gt_agentlog_thread *thread, uint32_t stream)
 {
     for (size_t i = thread->chunk_count; i-- > 0;) {
         const struct gt_agentlog_chunk *chunk = &thread->chunks[i];
         uint64_t ticks = 0;
 
         if (chunk->stream == stream)
-            ticks = stream == GT_WIRE_STREAM_GIL ? last_gil(fd, chunk) : last_call(fd, chunk);
+            ticks = stream == GT_WIRE_STREAM_GIL ? last_gil(log, chunk) : last_call(log, chunk);
         if (ticks)
             return ticks;
     }

@@ -15,8 +15,9 @@
 struct gt_agentlog_clock {
     struct gt_wire_anchor *anchors; /* strictly growing in both fields */
     size_t count;
-    size_t last;    /* segment of the last conversion: the next one is near it */
-    bool monotonic; /* ticks are nanoseconds already */
+    size_t last;              /* segment of the last conversion: the next one is near it */
+    bool monotonic;           /* ticks are nanoseconds already */
+    uint64_t least, greatest; /* ticks that an agent of this run can have seen */
 };
 
 /* Take the anchors out of a control file; 0, GT_ERR_FORMAT without any, GT_ERR_MEMORY. */
@@ -24,6 +25,10 @@ int gt_agentlog_clock_init(struct gt_agentlog_clock *clock,
                            const struct gt_wire_control *control, struct gt_error *err);
 void gt_agentlog_clock_release(struct gt_agentlog_clock *clock);
 int64_t gt_agentlog_ns(struct gt_agentlog_clock *clock, uint64_t ticks);
+/* The other way round. */
+uint64_t gt_agentlog_ticks(struct gt_agentlog_clock *clock, int64_t ns);
+/* Can it be of this run? Agents note both clocks while they write. */
+bool gt_agentlog_is_time(const struct gt_agentlog_clock *clock, uint64_t ticks);
 
 struct gt_agentlog_chunk {
     uint64_t offset; /* of its first record, in the file */
@@ -48,7 +53,8 @@ struct gt_agentlog_thread {
     uint64_t cpu_ns;      /* of GT_WIRE_ON_CPU, likewise */
     uint64_t ready_ns;    /* of GT_WIRE_READY, plus 1, likewise */
     bool born;            /* its GT_EVENT_FORK was delivered, or is not to be */
-    char name[64];        /* of the file */
+    bool damaged;         /* some of it is missing, or makes no sense */
+    bool cut;             /* and nobody knows until when it went on */
 };
 
 /* One program run by one process. */
@@ -61,7 +67,11 @@ struct gt_agentlog_process {
     uint32_t thread_count;
     uint64_t start_ticks;
     uint64_t end_ticks;           /* its exit, or the last sign of life of any of its threads */
-    bool exited;                  /* end_ticks is of an exit */
+    uint64_t stop_ticks;          /* nothing of it is known from here on; 0: all is */
+    uint32_t stop_why;            /* interned */
+    bool stop_by_end;             /* and it ended then, as far as known */
+    bool exited;                  /* end_ticks is of an exit, or of an exec */
+    bool execed;                  /* of the latter */
     bool replaced;                /* by exec */
     struct gt_wire_thread origin; /* a header of it, for how it began */
 };
@@ -82,8 +92,10 @@ enum gt_agentlog_rank {
     GT_MARK_NAME,          /* subject: thread that says so; tid; text; value: gt_comm_flags */
     GT_MARK_UNTRACED,      /* subject: thread that says so; tid: function id; value: calls */
     GT_MARK_STOPPED,
-    GT_MARK_THREAD_END,  /* subject: thread; it and what follows come after records */
-    GT_MARK_PROCESS_END, /* subject: process */
+    GT_MARK_UNSEEN,          /* tid: a process without a log; text: why */
+    GT_MARK_PROCESS_STOPPED, /* subject: process */
+    GT_MARK_THREAD_END,      /* subject: thread; it and what follows come after records */
+    GT_MARK_PROCESS_END,     /* subject: process */
 };
 
 /* Reads one stream of one thread. All zero but thread and stream before it is opened. */
@@ -100,11 +112,16 @@ struct gt_agentlog_cursor {
                            0: none is */
     uint32_t count;     /* records in the buffer */
     uint32_t position;
+    bool absurd; /* the time of the record at hand cannot be: that of the one before stands */
 };
 
 struct gt_agentlog {
-    int dir;
+    int file; /* of all threads' records */
     struct gt_agentlog_clock clock;
+    struct gt_wire_stop *stops; /* as in the control file */
+    uint32_t stop_count;
+    bool anybodys; /* what is missing may be of any process */
+    struct gt_agentlog_death death;
     struct gt_agentlog_thread *threads;
     size_t thread_count;
     size_t thread_capacity;
@@ -126,11 +143,9 @@ struct gt_agentlog {
     unsigned queue_next;
 };
 
-/* files.c: read a thread's header, chunks and notes. 0 also when the file is of no use (then
- * the thread is not added), negative when memory is exhausted. */
-int gt_agentlog_add_file(struct gt_agentlog *log, const char *name, struct gt_error *err);
-/* A file of the folder: a plain file, whatever stands there by now; -1 with errno. */
-int gt_agentlog_open_file(const struct gt_agentlog *log, const char *name);
+/* files.c: all threads: headers, chunks and notes. Of the file's units, `taken` are in use. */
+int gt_agentlog_read_threads(struct gt_agentlog *log, uint64_t taken, struct gt_error *err);
+void gt_agentlog_warn_thread(struct gt_agentlog *log, const struct gt_agentlog_thread *thread);
 /* Read all of it, or false. */
 bool gt_agentlog_read_at(int fd, void *data, size_t size, uint64_t offset);
 
@@ -147,12 +162,11 @@ int gt_agentlog_cursor_skip(struct gt_agentlog *log, struct gt_agentlog_cursor *
 /* Free the buffer; the cursor is at the start again. */
 void gt_agentlog_cursor_close(struct gt_agentlog_cursor *cursor);
 /* The time of the last record of a stream; 0 when it has none. */
-uint64_t gt_agentlog_last_ticks(const struct gt_agentlog_thread *thread, int fd,
-                                uint32_t stream);
+uint64_t gt_agentlog_last_ticks(const struct gt_agentlog *log,
+                                const struct gt_agentlog_thread *thread, uint32_t stream);
 
 /* notes.c: functions, names and messages of one thread's notes stream. */
-int gt_agentlog_read_notes(struct gt_agentlog *log, uint32_t thread, int fd,
-                           struct gt_error *err);
+int gt_agentlog_read_notes(struct gt_agentlog *log, uint32_t thread, struct gt_error *err);
 /* The function of an id; an unnamed one when its note is lost. */
 const struct gt_function *gt_agentlog_function(const struct gt_agentlog *log, uint32_t id);
 

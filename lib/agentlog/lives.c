@@ -1,6 +1,7 @@
 /* Births and ends: which threads make a process, how it began, and when it was last alive. */
 #include "agentlog/internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,6 +69,14 @@ static void begin_process(struct gt_agentlog *log, struct gt_agentlog_process *p
     process->exec_of = UINT32_MAX;
 }
 
+static void stop(struct gt_agentlog_process *process, uint64_t ticks, uint32_t why)
+{
+    if (process->stop_ticks && process->stop_ticks <= ticks)
+        return;
+    process->stop_ticks = ticks;
+    process->stop_why = why;
+}
+
 static void add_thread(struct gt_agentlog_process *process, struct gt_agentlog_thread *thread)
 {
     uint64_t end = thread->header.exit_ticks;
@@ -76,10 +85,10 @@ static void add_thread(struct gt_agentlog_process *process, struct gt_agentlog_t
     if (end && end < thread->last_ticks)
         thread->header.exit_ticks = end = thread->last_ticks;
     process->thread_count++;
-    if (is_main(thread)) {
+    if (is_main(thread))
         process->comm = thread->comm;
-        process->exited = end != 0;
-    }
+    process->exited |= (thread->header.flags & GT_WIRE_ENDED) && end;
+    process->execed |= (thread->header.flags & GT_WIRE_EXECED) && end;
     if (end > process->end_ticks)
         process->end_ticks = end;
     if (thread->last_ticks > process->end_ticks)
@@ -92,13 +101,105 @@ static void find_exec(struct gt_agentlog *log, size_t index)
     struct gt_agentlog_process *process = &log->processes[index];
     struct gt_agentlog_process *before = index ? process - 1 : NULL;
 
-    if (!before || before->pid != process->pid || before->exited ||
+    if (!before || before->pid != process->pid || (before->exited && !before->execed) ||
         process->origin.flags & GT_WIRE_FORKED)
         return;
     process->exec_of = (uint32_t)(index - 1);
-    before->replaced = true;
+    before->replaced = before->exited = true;
     if (process->start_ticks > before->end_ticks)
         before->end_ticks = process->start_ticks;
+}
+
+/* What an errno, or 0, says of a log that could not grow. */
+static uint32_t reason(struct gt_agentlog *log, int error)
+{
+    char text[128];
+
+    snprintf(text, sizeof(text), "the agent could not go on writing (%s)",
+             error ? strerror(error) : "its file is full");
+    return gt_intern_add(&log->texts, text, strlen(text));
+}
+
+static struct gt_agentlog_process *stopped_process(const struct gt_agentlog *log,
+                                                   const struct gt_wire_stop *stop)
+{
+    for (size_t i = 0; i < log->process_count; i++)
+        if (log->processes[i].pid == stop->pid &&
+            log->processes[i].start_ticks == stop->process_ticks)
+            return &log->processes[i];
+    return NULL;
+}
+
+/* Which of the processes said that they could not go on; and those of which that is all that is
+ * known. 0 or negative. */
+static int take_stops(struct gt_agentlog *log, struct gt_error *err)
+{
+    int rc = 0;
+
+    for (uint32_t i = 0; i < log->stop_count && !rc; i++) {
+        const struct gt_wire_stop *one = &log->stops[i];
+        struct gt_agentlog_process *process = stopped_process(log, one);
+        uint32_t why = reason(log, one->error);
+        bool is_time = gt_agentlog_is_time(&log->clock, one->ticks);
+
+        if (why == UINT32_MAX)
+            return gt_error_memory(err);
+        if (process) {
+            stop(process, is_time ? one->ticks : process->start_ticks, why);
+        } else if (is_time && gt_agentlog_is_time(&log->clock, one->process_ticks)) {
+            struct gt_agentlog_mark mark = {.ticks = one->process_ticks,
+                                            .rank = GT_MARK_UNSEEN,
+                                            .tid = one->pid,
+                                            .text = why};
+
+            rc = gt_agentlog_mark(log, &mark, err);
+        }
+    }
+    return rc;
+}
+
+/* Its end was not recorded. What a signal ended did nothing more than the log says. */
+static int judge_end(struct gt_agentlog *log, struct gt_agentlog_process *process,
+                     struct gt_error *err)
+{
+    const struct gt_agentlog_death *death = &log->death;
+    uint64_t ticks =
+        death->pid == process->pid ? gt_agentlog_ticks(&log->clock, death->time_ns) : 0;
+    static const char unseen[] = "it ended without a word";
+    uint32_t why;
+
+    if (process->exited)
+        return 0;
+    if (ticks && ticks >= process->end_ticks && !process->stop_ticks) {
+        process->end_ticks = ticks;
+        return 0;
+    }
+    why = gt_intern_add(&log->texts, unseen, sizeof(unseen) - 1);
+    if (why == UINT32_MAX)
+        return gt_error_memory(err);
+    process->stop_by_end = !process->stop_ticks && !ticks;
+    stop(process, process->end_ticks, why);
+    if (ticks > process->end_ticks)
+        process->end_ticks = ticks;
+    return 0;
+}
+
+/* From where on is nothing known of a process, before it ends? */
+static int find_stops(struct gt_agentlog *log, struct gt_error *err)
+{
+    static const char damaged[] = "its log is damaged";
+    uint32_t why = gt_intern_add(&log->texts, damaged, sizeof(damaged) - 1);
+    int rc = why == UINT32_MAX ? gt_error_memory(err) : take_stops(log, err);
+
+    for (size_t i = 0; i < log->thread_count && !rc; i++)
+        if (log->threads[i].cut)
+            stop(&log->processes[log->threads[i].process], log->threads[i].last_ticks, why);
+    for (size_t i = 0; i < log->process_count && !rc; i++) {
+        if (log->anybodys)
+            stop(&log->processes[i], log->processes[i].start_ticks, why);
+        rc = judge_end(log, &log->processes[i], err);
+    }
+    return rc;
 }
 
 static int mark_process(struct gt_agentlog *log, uint32_t index, struct gt_error *err)
@@ -108,6 +209,13 @@ static int mark_process(struct gt_agentlog *log, uint32_t index, struct gt_error
         .ticks = process->start_ticks, .rank = GT_MARK_PROCESS_START, .subject = index};
     int rc = gt_agentlog_mark(log, &mark, err);
 
+    if (!rc && process->stop_ticks) {
+        mark.ticks = process->stop_ticks;
+        mark.rank = GT_MARK_PROCESS_STOPPED;
+        mark.text = process->stop_why;
+        mark.value = process->stop_by_end ? GT_STOPPED_BY_END : 0;
+        rc = gt_agentlog_mark(log, &mark, err);
+    }
     mark.ticks = process->end_ticks;
     mark.rank = GT_MARK_PROCESS_END;
     if (!rc && !process->replaced)
@@ -143,7 +251,8 @@ static int sort_threads(struct gt_agentlog *log, struct gt_error *err)
     for (size_t i = 0; i < log->thread_count; i++)
         now_at[log->threads[i].process] = (uint32_t)i;
     for (size_t i = 0; i < log->mark_count; i++)
-        log->marks[i].subject = now_at[log->marks[i].subject];
+        if (log->marks[i].rank != GT_MARK_STOPPED)
+            log->marks[i].subject = now_at[log->marks[i].subject];
     free(now_at);
     return 0;
 }
@@ -170,6 +279,8 @@ int gt_agentlog_find_lives(struct gt_agentlog *log, struct gt_error *err)
     }
     for (size_t i = 0; i < log->process_count; i++)
         find_exec(log, i);
+    if (!rc)
+        rc = find_stops(log, err);
     for (size_t i = 0; i < log->process_count && !rc; i++)
         rc = mark_process(log, (uint32_t)i, err);
     log->quality.processes = (uint32_t)log->process_count;

@@ -51,6 +51,10 @@ static int take_note(struct gt_agentlog *log, uint32_t thread, const struct gt_w
 {
     struct gt_agentlog_mark mark = {.ticks = note->ticks, .subject = thread};
 
+    if ((note->kind == GT_WIRE_NOTE_NAME || note->kind == GT_WIRE_NOTE_COMM ||
+         note->kind == GT_WIRE_NOTE_UNTRACED) &&
+        !gt_agentlog_is_time(&log->clock, note->ticks))
+        return 1; /* damaged */
     switch (note->kind) {
     case GT_WIRE_NOTE_FUNCTION:
         return add_function(log, note, text, err);
@@ -99,8 +103,7 @@ static int take_chunk(struct gt_agentlog *log, uint32_t thread, const char *data
     return 0;
 }
 
-int gt_agentlog_read_notes(struct gt_agentlog *log, uint32_t thread, int fd,
-                           struct gt_error *err)
+int gt_agentlog_read_notes(struct gt_agentlog *log, uint32_t thread, struct gt_error *err)
 {
     const struct gt_agentlog_thread *from = &log->threads[thread];
     char *data = NULL;
@@ -117,15 +120,18 @@ int gt_agentlog_read_notes(struct gt_agentlog *log, uint32_t thread, int fd,
             data = malloc(GT_WIRE_CHUNK_BYTES);
         if (!data)
             return gt_error_memory(err);
-        length = pread(fd, data, chunk->bytes, (off_t)chunk->offset);
+        length = pread(log->file, data, chunk->bytes, (off_t)chunk->offset);
         rc = take_chunk(log, thread, data, length < 0 ? 0 : (size_t)length, err);
         damaged |= rc > 0;
     }
     free(data);
     if (damaged && rc >= 0) {
         log->quality.damaged++;
-        gt_agentlog_warn(log, "agent log %s is damaged: some functions have lost their names",
-                         from->name);
+        gt_agentlog_warn(
+            log,
+            "the agent's log of thread %d of process %d is damaged: some functions "
+            "have lost their names",
+            from->header.tid, from->header.pid);
     }
     return rc < 0 ? rc : 0;
 }

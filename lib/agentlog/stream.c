@@ -111,6 +111,13 @@ static void deliver_mark(struct gt_agentlog *log, const struct gt_agentlog_mark 
         event->text = "the agent's logs reached their greatest size";
         event->text_length = (uint32_t)strlen(event->text);
         break;
+    case GT_MARK_UNSEEN:
+    case GT_MARK_PROCESS_STOPPED:
+        pid = mark->rank == GT_MARK_UNSEEN ? mark->tid : process->pid;
+        event = queue_event(log, GT_EVENT_STOPPED, mark->ticks, pid, -1);
+        event->flags = GT_STOPPED_GIL | (uint32_t)mark->value;
+        set_text(log, event, mark->text);
+        break;
     case GT_MARK_THREAD_END:
         queue_event(log, GT_EVENT_EXIT, mark->ticks, pid, thread->header.tid);
         break;
@@ -178,7 +185,7 @@ static bool deliver_sync(struct gt_agentlog *log, struct gt_agentlog_thread *thr
     event = queue_event(log, kinds[kind], ticks, thread->header.pid, thread->header.tid);
     event->value = value;
     event->other_tid = joined ? joined->header.tid : 0;
-    if (thread->since_ticks)
+    if (thread->since_ticks && gt_agentlog_is_time(&log->clock, thread->since_ticks))
         event->other_value = (uint64_t)gt_agentlog_ns(&log->clock, thread->since_ticks);
     event->flags = thread->left;
     thread->since_ticks = thread->left = 0;
@@ -287,6 +294,7 @@ static void deliver_gap(struct gt_agentlog *log, struct gt_agentlog_cursor *curs
 
     if (cursor->gap_since && cursor->stream == GT_WIRE_STREAM_GIL) {
         event = queue_event(log, GT_EVENT_LOST, cursor->ticks, header->pid, header->tid);
+        event->flags = GT_LOST_OF_PROCESS;
         event->value = 1; /* or more */
         event->other_value = (uint64_t)gt_agentlog_ns(&log->clock, cursor->gap_since);
     }
@@ -302,14 +310,14 @@ static int take_record(struct gt_agentlog *log, struct gt_error *err)
         rc = gt_agentlog_cursor_next(log, cursor, err);
     if (rc > 0) {
         deliver_gap(log, cursor);
-        if (cursor->stream == GT_WIRE_STREAM_GIL ? deliver_gil(log, cursor)
-                                                 : deliver_call(log, cursor)) {
+        if (!cursor->absurd &&
+            (cursor->stream == GT_WIRE_STREAM_GIL ? deliver_gil(log, cursor)
+                                                  : deliver_call(log, cursor))) {
             log->quality.records++;
             rc = gt_agentlog_cursor_next(log, cursor, err);
         } else {
             log->quality.damaged++;
-            gt_agentlog_warn(log, "agent log %s is cut short or damaged: some of it is missing",
-                             log->threads[cursor->thread].name);
+            gt_agentlog_warn_thread(log, &log->threads[cursor->thread]);
             rc = gt_agentlog_cursor_skip(log, cursor, err);
         }
     }

@@ -460,7 +460,7 @@ static int gap_piece(void *context, int64_t from_ns, int64_t until_ns)
 
 static bool was_lost(struct walk *walk, int64_t from_ns, int64_t until_ns)
 {
-    const struct gt_chunks *lost = &walk->timeline->lost;
+    const struct gt_chunks *lost = gt_lost_of(walk->timeline, walk->gil->process);
     const struct gt_lost_range *range = NULL;
 
     for (; walk->lost_at < lost->count; walk->lost_at++) {

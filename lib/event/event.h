@@ -45,7 +45,7 @@ enum gt_event_kind {
     GT_EVENT_MMAP, /* pid mapped the file text at value; other_value: offset in it */
     GT_EVENT_COMM, /* pid/tid is now called text; flags: GT_COMM_THREADING */
     GT_EVENT_LOST, /* value: how many events were lost, at some time before time_ns: on cpu; or
-                      since other_value, where that is not 0 */
+                      since other_value, where that is not 0; flags: gt_lost_flags */
 
     /* Scheduling. */
     GT_EVENT_SCHED_SWITCH, /* pid/tid leaves cpu; flags: gt_event_state bits */
@@ -65,8 +65,8 @@ enum gt_event_kind {
     GT_EVENT_RETURN,   /* pid/tid leaves function; flags: gt_call_flags */
     GT_EVENT_UNTRACED, /* function is not recorded from here on, in pid, and its open calls end;
                           value: calls seen */
-    GT_EVENT_STOPPED,  /* nothing is recorded from here on, by anyone; text: why; flags:
-                          gt_stopped_flags */
+    GT_EVENT_STOPPED,  /* nothing is recorded from here on, of pid, or, where that is 0, of
+                          anyone; text: why; flags: gt_stopped_flags */
 
     /* What the program itself recorded, through VizTracer. text: its name; detail. */
     GT_EVENT_INSTANT, /* a moment */
@@ -128,8 +128,13 @@ enum gt_call_flags {
 #define GT_SNAPSHOT_FLAGS(faults, call)                                                        \
     (((uint32_t)(faults)&0xfff) | ((uint32_t)(call)&0xfff) << 12)
 
+enum gt_lost_flags {
+    GT_LOST_OF_PROCESS = 1 << 0, /* of pid only */
+};
+
 enum gt_stopped_flags {
-    GT_STOPPED_GIL = 1 << 0, /* the GIL's events, too */
+    GT_STOPPED_GIL = 1 << 0,    /* the GIL's events, too */
+    GT_STOPPED_BY_END = 1 << 1, /* as far as known, pid ended then */
 };
 
 enum gt_function_flags {

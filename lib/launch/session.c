@@ -1,5 +1,6 @@
 #include "launch/session.h"
 
+#include "base/nstime.h"
 #include "launch/perfctl.h"
 #include "launch/perfscript.h"
 #include "launch/target.h"
@@ -326,6 +327,7 @@ static enum gt_session_state perf_died(struct session *session)
              complaint[0] ? " - " : "", complaint,
              strstr(complaint, "No space") ? " (set TMPDIR to a folder with more room)" : "");
     warn(session, text);
+    session->result->perf_died = true;
     return session->state;
 }
 
@@ -333,6 +335,7 @@ static void note_target(struct session *session)
 {
     const struct gt_child *target = &session->target.child;
 
+    session->result->ended_ns = gt_now_ns();
     session->result->term_signal = target->term_signal;
     session->result->exit_status = target->term_signal ? -1 : target->exit_status;
     session->result->exec_errno =

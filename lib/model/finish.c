@@ -66,10 +66,9 @@ static int lose_the_rest(struct gt_timeline *timeline)
     return 0;
 }
 
-/* Sort the lost ranges and merge those that touch. */
-static int merge_lost(struct gt_timeline *timeline)
+int gt_lost_merge(struct gt_chunks *lost)
 {
-    size_t count = timeline->lost.count;
+    size_t count = lost->count;
     struct gt_lost_range *ranges, *into;
     size_t kept = 0;
 
@@ -79,48 +78,33 @@ static int merge_lost(struct gt_timeline *timeline)
     if (!ranges)
         return -1;
     for (size_t i = 0; i < count; i++)
-        ranges[i] = *(struct gt_lost_range *)gt_chunks_at(&timeline->lost, i);
+        ranges[i] = *(struct gt_lost_range *)gt_chunks_at(lost, i);
     qsort(ranges, count, sizeof(*ranges), compare_ranges);
     for (size_t i = 0; i < count; i++) {
-        into = kept ? gt_chunks_at(&timeline->lost, kept - 1) : NULL;
+        into = kept ? gt_chunks_at(lost, kept - 1) : NULL;
         if (into && ranges[i].start_ns <= into->end_ns) {
             if (ranges[i].end_ns > into->end_ns)
                 into->end_ns = ranges[i].end_ns;
             into->events += ranges[i].events;
         } else {
-            *(struct gt_lost_range *)gt_chunks_at(&timeline->lost, kept++) = ranges[i];
+            *(struct gt_lost_range *)gt_chunks_at(lost, kept++) = ranges[i];
         }
     }
     free(ranges);
-    gt_chunks_truncate(&timeline->lost, kept);
-    for (size_t i = 0; i < kept; i++) {
-        into = gt_chunks_at(&timeline->lost, i);
-        timeline->quality.lost_ns += into->end_ns - into->start_ns;
-    }
+    gt_chunks_truncate(lost, kept);
     return 0;
 }
 
-size_t gt_first_lost_after(const struct gt_timeline *timeline, int64_t time_ns)
+static int finish_lost(struct gt_timeline *timeline)
 {
-    return gt_chunks_first_after(&timeline->lost, 0, offsetof(struct gt_lost_range, end_ns),
-                                 time_ns);
-}
-
-/* How much of [start, end] is in lost ranges. */
-static int64_t lost_within(const struct gt_timeline *timeline, int64_t start_ns, int64_t end_ns)
-{
-    int64_t sum_ns = 0;
-
-    for (size_t i = gt_first_lost_after(timeline, start_ns); i < timeline->lost.count; i++) {
+    if (lose_the_rest(timeline) || gt_lost_merge(&timeline->lost))
+        return -1;
+    for (size_t i = 0; i < timeline->lost.count; i++) {
         const struct gt_lost_range *range = gt_chunks_at(&timeline->lost, i);
-        int64_t from_ns = range->start_ns > start_ns ? range->start_ns : start_ns;
-        int64_t until_ns = range->end_ns < end_ns ? range->end_ns : end_ns;
 
-        if (range->start_ns >= end_ns)
-            break;
-        sum_ns += until_ns - from_ns;
+        timeline->quality.lost_ns += range->end_ns - range->start_ns;
     }
-    return sum_ns;
+    return gt_holes_finish(timeline);
 }
 
 static int push_cut(struct gt_chunks *into, struct gt_span span)
@@ -172,12 +156,10 @@ static int sort_by_end(struct gt_chunks *spans)
 }
 
 /* Append what remains of `span` outside the lost ranges. */
-static int cut_span(const struct gt_timeline *timeline, struct gt_span span,
-                    struct gt_chunks *into)
+static int cut_span(const struct gt_chunks *lost, struct gt_span span, struct gt_chunks *into)
 {
-    for (size_t i = gt_first_lost_after(timeline, span.start_ns); i < timeline->lost.count;
-         i++) {
-        const struct gt_lost_range *range = gt_chunks_at(&timeline->lost, i);
+    for (size_t i = gt_lost_after(lost, span.start_ns); i < lost->count; i++) {
+        const struct gt_lost_range *range = gt_chunks_at(lost, i);
         struct gt_span before = span;
 
         if (range->start_ns >= span.end_ns)
@@ -192,15 +174,15 @@ static int cut_span(const struct gt_timeline *timeline, struct gt_span span,
     return push_cut(into, span);
 }
 
-static int cut_spans(const struct gt_timeline *timeline, struct gt_chunks *spans)
+static int cut_spans(const struct gt_chunks *lost, struct gt_chunks *spans)
 {
     struct gt_chunks kept;
 
-    if (timeline->lost.count == 0)
+    if (lost->count == 0)
         return 0;
     gt_chunks_init(&kept, sizeof(struct gt_span));
     for (size_t i = 0; i < spans->count; i++)
-        if (cut_span(timeline, *gt_span_at(spans, i), &kept)) {
+        if (cut_span(lost, *gt_span_at(spans, i), &kept)) {
             gt_chunks_release(&kept);
             return -1;
         }
@@ -287,9 +269,11 @@ static void judge_suspects(struct gt_timeline *timeline)
 
     for (size_t i = 0; i < suspects->count; i++) {
         const struct gt_suspect *suspect = gt_chunks_at(suspects, i);
-        size_t lost = gt_first_lost_after(timeline, suspect->since_ns - 1);
+        const struct gt_chunks *lost =
+            gt_lost_of(timeline, gt_gil_at(timeline, suspect->gil)->process);
+        size_t first = gt_lost_after(lost, suspect->since_ns - 1);
         const struct gt_lost_range *range =
-            lost < timeline->lost.count ? gt_chunks_at(&timeline->lost, lost) : NULL;
+            first < lost->count ? gt_chunks_at(lost, first) : NULL;
 
         if (!range || range->start_ns > suspect->time_ns)
             gt_gil_at(timeline, suspect->gil)->defects.overlaps++;
@@ -333,7 +317,9 @@ static int learn_interval(struct gt_gil *gil)
 
 static int finish_gil(struct gt_timeline *timeline, struct gt_gil *gil)
 {
-    if (cut_spans(timeline, &gil->holds) || cut_spans(timeline, &gil->waits))
+    const struct gt_chunks *lost = gt_lost_of(timeline, gil->process);
+
+    if (cut_spans(lost, &gil->holds) || cut_spans(lost, &gil->waits))
         return -1;
     clip_spans(timeline, gil, &gil->holds);
     clip_spans(timeline, gil, &gil->waits);
@@ -341,6 +327,7 @@ static int finish_gil(struct gt_timeline *timeline, struct gt_gil *gil)
         return -1;
     sum_spans(gil, false);
     sum_spans(gil, true);
+    gil->unknown_ns = gt_lost_within(lost, gil->start_ns, gil->end_ns);
     gil->defects.overlaps += count_overlaps(gil);
     add_defects(&timeline->quality, &gil->defects);
     for (uint32_t i = 0; i < gil->members.count; i++) {
@@ -353,7 +340,7 @@ static int finish_gil(struct gt_timeline *timeline, struct gt_gil *gil)
         if (end_ns > gil->end_ns)
             end_ns = gil->end_ns;
         member->lifetime_ns = end_ns > start_ns ? end_ns - start_ns : 0;
-        member->unknown_ns = lost_within(timeline, start_ns, end_ns);
+        member->unknown_ns = gt_lost_within(lost, start_ns, end_ns);
         if (member->hold_ns + member->wait_ns + member->unknown_ns > member->lifetime_ns)
             timeline->quality.accounting_errors++;
     }
@@ -461,7 +448,7 @@ int gt_finish_gils(struct gt_timeline *timeline)
         if (gt_gil_close(timeline, gil, gt_process_at(timeline, gil->process)->end_ns))
             return -1;
     }
-    if (gt_sched_catch_up(timeline) || lose_the_rest(timeline) || merge_lost(timeline))
+    if (gt_sched_catch_up(timeline) || finish_lost(timeline))
         return -1;
     judge_suspects(timeline);
     if (keep_gils(timeline))

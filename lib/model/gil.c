@@ -538,6 +538,24 @@ int gt_gil_thread_exit(struct gt_timeline *timeline, uint32_t thread, int64_t ti
     return 0;
 }
 
+int gt_gil_lose(struct gt_timeline *timeline, struct gt_gil *gil, int64_t start_ns,
+                int64_t end_ns)
+{
+    if (catch_up(timeline, gil))
+        return -1;
+    for (uint32_t i = 0; i < gil->members.count; i++) {
+        struct gt_member *member = gt_member_at(gil, i);
+
+        member->enter_since_ns = -1;
+        if (end_wait(gil, member, start_ns, GT_SPAN_CUT_END))
+            return -1;
+    }
+    if (gil->now_ns < end_ns)
+        gil->now_ns = end_ns;
+    gil->known_since_ns = gil->now_ns;
+    return gil->owner == GT_NO_INDEX ? 0 : end_hold(timeline, gil, start_ns, GT_SPAN_CUT_END);
+}
+
 int gt_gil_close(struct gt_timeline *timeline, struct gt_gil *gil, int64_t time_ns)
 {
     if (gil->closed)

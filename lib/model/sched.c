@@ -321,7 +321,7 @@ static int cut_lost(const struct gt_timeline *timeline, struct gt_sched *sched)
     gt_chunks_init(&kept, sizeof(struct gt_state_span));
     for (size_t i = 0; i < sched->spans.count; i++) {
         struct gt_state_span span = *(struct gt_state_span *)gt_chunks_at(&sched->spans, i);
-        size_t at = gt_first_lost_after(timeline, span.start_ns);
+        size_t at = gt_lost_after(&timeline->lost, span.start_ns);
         struct gt_state_span *copy;
 
         /* A state that lasted through a lost range may have been left and entered again. */

@@ -25,6 +25,7 @@ struct gt_timeline *gt_timeline_new(bool single_gil, struct gt_error *err)
     gt_chunks_init(&timeline->threads, sizeof(struct gt_thread));
     gt_chunks_init(&timeline->gils, sizeof(struct gt_gil));
     gt_chunks_init(&timeline->lost, sizeof(struct gt_lost_range));
+    gt_holes_init(timeline);
     gt_chunks_init(&timeline->scheds, sizeof(struct gt_sched));
     gt_chunks_init(&timeline->functions, sizeof(struct gt_called));
     gt_chunks_init(&timeline->calls, sizeof(struct gt_calls));
@@ -119,6 +120,7 @@ void gt_timeline_free(struct gt_timeline *timeline)
     gt_chunks_release(&timeline->threads);
     gt_chunks_release(&timeline->gils);
     gt_chunks_release(&timeline->lost);
+    gt_holes_release(timeline);
     gt_timeline_drop_states(timeline);
     gt_chunks_release(&timeline->scheds);
     gt_calls_release(timeline);
@@ -153,6 +155,7 @@ static uint32_t add_process(struct gt_timeline *timeline, int32_t pid, uint32_t 
         .first_gil = GT_NO_INDEX,
         .last_gil = GT_NO_INDEX,
         .function_gil = GT_NO_INDEX,
+        .hole = GT_NO_INDEX,
         .image_start_ns = time_ns,
         .image = timeline->tracker->images++,
     };
@@ -382,6 +385,7 @@ static int feed_exec(struct gt_timeline *timeline, uint32_t index, const struct 
         gt_sched_restart(timeline, index);
     }
     state->executed = true;
+    gt_holes_resume(timeline, process_index, event->time_ns);
     return gt_name_from_exec(timeline, index, event);
 }
 
@@ -424,12 +428,26 @@ static int feed_lost(struct gt_timeline *timeline, const struct gt_event *event)
     return 0; /* GILs and threads catch up when they are seen again */
 }
 
-/* Of no thread, and of all. */
-static void feed_stopped(struct gt_timeline *timeline, const struct gt_event *event)
+/* Of no thread, and of all, or of a process. */
+static int feed_stopped(struct gt_timeline *timeline, const struct gt_event *event)
 {
+    uint32_t process;
+
+    if (event->pid > 0) {
+        process = process_of_pid(timeline, event->pid, event->time_ns);
+        return process == GT_NO_INDEX ? -1 : gt_holes_stopped(timeline, process, event);
+    }
     if (timeline->stopped_ns < 0)
         timeline->stopped_ns = event->time_ns;
     timeline->stopped_gil |= event->flags & GT_STOPPED_GIL;
+    return 0;
+}
+
+static int feed_lost_of(struct gt_timeline *timeline, const struct gt_event *event)
+{
+    uint32_t process = process_of_pid(timeline, event->pid, event->time_ns);
+
+    return process == GT_NO_INDEX ? -1 : gt_holes_lost(timeline, process, event);
 }
 
 /* Mappings of the interpreter's file tell where its _PyRuntime is, in a process that lives. */
@@ -451,6 +469,9 @@ static int feed_thread_event(struct gt_timeline *timeline, const struct gt_event
 
     if (index == GT_NO_INDEX)
         return -1;
+    if (timeline->holes.count &&
+        gt_holes_hide(timeline, gt_thread_at(timeline, index)->process, event))
+        return 0;
     if (timeline->saw_sched &&
         (event->kind < GT_EVENT_SCHED_SWITCH || event->kind == GT_EVENT_COUNTER) &&
         gt_sched_seen(timeline, index, event))
@@ -522,7 +543,9 @@ int gt_timeline_feed(struct gt_timeline *timeline, const struct gt_event *event)
             gt_hashmap_get(&tracker->thread_of, (uint32_t)event->tid) == GT_HASHMAP_NONE)
             return 0;
     }
-    if (event->kind == GT_EVENT_LOST)
+    if (event->kind == GT_EVENT_LOST && event->flags & GT_LOST_OF_PROCESS)
+        rc = feed_lost_of(timeline, event);
+    else if (event->kind == GT_EVENT_LOST)
         rc = feed_lost(timeline, event);
     else if (event->kind == GT_EVENT_FORK)
         rc = event->tid > 0 ? feed_fork(timeline, event) : 0;
@@ -531,7 +554,7 @@ int gt_timeline_feed(struct gt_timeline *timeline, const struct gt_event *event)
     else if (event->kind == GT_EVENT_MMAP)
         feed_mmap(timeline, event);
     else if (event->kind == GT_EVENT_STOPPED)
-        feed_stopped(timeline, event);
+        rc = feed_stopped(timeline, event);
     else
         rc = event->tid > 0 ? feed_thread_event(timeline, event) : 0;
     if (rc == 0 &&

@@ -23,6 +23,7 @@
 #include "event/event.h"
 #include "model/calls.h"
 #include "model/counters.h"
+#include "model/holes.h"
 #include "model/interval.h"
 #include "model/marks.h"
 #include "model/quality.h"
@@ -44,6 +45,7 @@ struct gt_process {
     uint32_t name;   /* interned; after _finish, of the last program that had a GIL, if any */
     uint32_t main_thread; /* index, or GT_NO_INDEX when it was never seen */
     uint32_t thread_count;
+    uint32_t lost_list; /* private to holes.c */
     int64_t start_ns;
     int64_t end_ns;
 };
@@ -130,8 +132,9 @@ struct gt_gil {
     uint32_t number;  /* 0 for a process's first GIL, then 1, … (sub-interpreters, exec) */
     int64_t start_ns; /* of the program image it belongs to: exec, or the process's start */
     int64_t end_ns;
-    uint64_t address;  /* of the condition variable that waiters wait on; 0 for functions */
-    uint64_t acquired; /* address that is signalled when the GIL was acquired */
+    int64_t unknown_ns; /* of that, how much is in lost ranges */
+    uint64_t address;   /* of the condition variable that waiters wait on; 0 for functions */
+    uint64_t acquired;  /* address that is signalled when the GIL was acquired */
     enum gt_gil_origin source;
     struct gt_chunks holds;   /* of struct gt_span, in the order of time; they never overlap */
     struct gt_chunks waits;   /* of struct gt_span, in the order of their ends (_finish) */
@@ -168,7 +171,7 @@ struct gt_gil {
     bool closed;          /* its process executed another program, or ended */
 };
 
-/* A stretch of time in which events of one CPU were lost. Sorted, merged by _finish. */
+/* A stretch of time in which events were lost. Sorted, merged by _finish. */
 struct gt_lost_range {
     int64_t start_ns;
     int64_t end_ns;
@@ -179,7 +182,9 @@ struct gt_timeline {
     struct gt_chunks processes; /* of struct gt_process */
     struct gt_chunks threads;   /* of struct gt_thread */
     struct gt_chunks gils;      /* of struct gt_gil, by process and number after _finish */
-    struct gt_chunks lost;      /* of struct gt_lost_range */
+    struct gt_chunks lost;      /* of struct gt_lost_range: of everybody */
+    struct gt_chunks holes;     /* of struct gt_hole: of single processes, as they came */
+    struct gt_chunks lost_of;   /* private to holes.c */
     struct gt_chunks scheds;    /* of struct gt_sched, by thread; shorter when none came */
     struct gt_chunks functions; /* of struct gt_called */
     struct gt_chunks calls;     /* of struct gt_calls, by thread; shorter when none came */

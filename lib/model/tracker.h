@@ -58,6 +58,7 @@ struct gt_process_state {
     struct gt_hashmap candidate_of; /* futex.c: cond address → candidate */
     uint64_t runtime_start;         /* _PyRuntime; 0 when not known */
     uint64_t runtime_end;
+    uint32_t hole; /* nothing is recorded of it since that one began; GT_NO_INDEX: it is */
     bool executed; /* an exec of it was recorded */
     bool guessed;  /* its pid was not in the text: a guess from one tid */
 };
@@ -150,6 +151,9 @@ int64_t gt_gil_deadline_ns(const struct gt_timeline *timeline, const struct gt_e
 int gt_gil_thread_exit(struct gt_timeline *timeline, uint32_t thread, int64_t time_ns);
 /* The program image ended: close every open span at `time_ns`. */
 int gt_gil_close(struct gt_timeline *timeline, struct gt_gil *gil, int64_t time_ns);
+/* What happened to the GIL between these is not known. */
+int gt_gil_lose(struct gt_timeline *timeline, struct gt_gil *gil, int64_t start_ns,
+                int64_t end_ns);
 /* The end of the newest lost range, 0 when nothing was lost. */
 int64_t gt_lost_until_ns(const struct gt_timeline *timeline);
 
@@ -178,7 +182,5 @@ int gt_futex_finish(struct gt_timeline *timeline);
 
 /* finish.c */
 int gt_finish_gils(struct gt_timeline *timeline);
-/* Index of the first (merged) lost range that ends after `time_ns`. */
-size_t gt_first_lost_after(const struct gt_timeline *timeline, int64_t time_ns);
 
 #endif

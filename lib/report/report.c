@@ -82,7 +82,7 @@ static int take_merged(struct gt_report *report, int64_t until_ns)
             return 0;
         first->pending = false;
         if (first->event.kind == GT_EVENT_STOPPED && !(first->parts & GT_AGENTLOG_GIL))
-            first->event.flags = 0;
+            first->event.flags &= ~(uint32_t)GT_STOPPED_GIL;
         if (is_wanted(first, &first->event) && feed(report, &first->event) < 0)
             return GT_ERR_MEMORY;
     }

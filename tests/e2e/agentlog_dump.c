@@ -16,6 +16,7 @@ static const char *const names[GT_EVENT_KINDS] = {
     [GT_EVENT_RETURN] = "return",
     [GT_EVENT_UNTRACED] = "untraced",
     [GT_EVENT_STOPPED] = "stopped",
+    [GT_EVENT_LOST] = "lost",
     [GT_EVENT_USAGE] = "usage",
     [GT_EVENT_SEM_TAKEN] = "sem-taken",
     [GT_EVENT_SEM_GAVE_UP] = "sem-gave-up",

@@ -1,7 +1,6 @@
 /*
- * An agent's log folder: the input is the control file's first part, then threads' logs of
- * THREAD_BYTES each, of which each piece is the beginning of a chunk: what lies between is
- * zeros, as in real logs.
+ * An agent's log folder: the input is the control file up to its stops, STOPS of these, ANCHORS
+ * anchors, then the beginnings of the log's units: what lies between is zeros, as in real logs.
  */
 #include "harness.h"
 
@@ -15,15 +14,18 @@
 #include <unistd.h>
 
 enum {
-    CONTROL_BYTES = offsetof(struct gt_wire_control, anchors) + 64,
+    STOPS = 2,
+    ANCHORS = 4,
     PIECE_BYTES = 2048,
-    THREAD_BYTES = 8 * PIECE_BYTES,
-    THREADS_MAX = 4,
+    UNITS_MAX = 32,
 };
 
-/* Pieces of `piece` bytes, `distance` apart. */
-static void write_file(const char *dir, const char *name, const uint8_t *data, size_t size,
-                       size_t piece, off_t distance)
+struct input {
+    const uint8_t *data;
+    size_t size;
+};
+
+static int open_file(const char *dir, const char *name)
 {
     char path[256];
     int fd;
@@ -31,30 +33,35 @@ static void write_file(const char *dir, const char *name, const uint8_t *data, s
     snprintf(path, sizeof(path), "%s/%s", dir, name);
     fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     must(fd >= 0, "cannot write a log");
-    for (off_t at = 0; size; at += distance) {
-        size_t length = size < piece ? size : piece;
+    return fd;
+}
 
-        must(pwrite(fd, data, length, at) == (ssize_t)length, "cannot write a log");
-        data += length;
-        size -= length;
-    }
-    close(fd);
+/* The next `size` bytes, where there are so many. */
+static void put(int fd, struct input *input, size_t size, size_t at)
+{
+    if (size > input->size)
+        size = input->size;
+    must(pwrite(fd, input->data, size, (off_t)at) == (ssize_t)size, "cannot write a log");
+    input->data += size;
+    input->size -= size;
 }
 
 static void write_logs(const char *dir, const uint8_t *data, size_t size)
 {
-    size_t length = size < CONTROL_BYTES ? size : CONTROL_BYTES;
+    struct input input = {data, size};
+    int fd = open_file(dir, GT_WIRE_CONTROL_NAME);
 
-    write_file(dir, GT_WIRE_CONTROL_NAME, data, length, CONTROL_BYTES, 0);
-    for (int thread = 0; thread < THREADS_MAX; thread++) {
-        char name[32];
-
-        data += length;
-        size -= length;
-        length = size < THREAD_BYTES ? size : THREAD_BYTES;
-        snprintf(name, sizeof(name), "1-%d-1.log", thread);
-        write_file(dir, name, data, length, PIECE_BYTES, GT_WIRE_CHUNK_BYTES);
-    }
+    put(fd, &input, offsetof(struct gt_wire_control, stops), 0);
+    put(fd, &input, STOPS * sizeof(struct gt_wire_stop),
+        offsetof(struct gt_wire_control, stops));
+    put(fd, &input, ANCHORS * sizeof(struct gt_wire_anchor),
+        offsetof(struct gt_wire_control, anchors));
+    close(fd);
+    fd = open_file(dir, GT_WIRE_LOG_NAME);
+    for (size_t unit = 1; input.size && unit <= UNITS_MAX; unit++)
+        put(fd, &input, PIECE_BYTES, unit * GT_WIRE_CHUNK_BYTES);
+    /* It may be cut within a unit: of the last one there are only as many bytes. */
+    close(fd);
 }
 
 static struct gt_agentlog *open_log(const char *dir)

@@ -3,6 +3,7 @@
 #include "agentlog/agentlog.h"
 #include "base/fs.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,7 +18,7 @@
 #define COND     UINT64_C(0x7f0000001000)
 #define ACQUIRED (COND + 88)
 
-enum { COPIES_MAX = 3 };
+enum { COPIES_MAX = 3, PLACE_UNITS = 8, PLACES_MAX = 8 };
 
 /* A log in the making: the streams' slots, and copies of them. */
 struct draft {
@@ -28,10 +29,13 @@ struct draft {
 };
 
 static char *dir;
+/* Of which thread the log's units from 1 + 8 × i are. */
+static struct gt_wire_thread places[PLACES_MAX];
 
 static int setup(void **state)
 {
     (void)state;
+    memset(places, 0, sizeof(places));
     dir = gt_fs_private_dir(NULL);
     return dir ? 0 : -1;
 }
@@ -68,6 +72,7 @@ static struct gt_wire_control *new_control(void)
     control->anchors[0] = (struct gt_wire_anchor){10000000000, 2000000000};
     control->anchors[2] = (struct gt_wire_anchor){10500000000, 3000000000};
     control->anchors[1] = (struct gt_wire_anchor){11000000000, 3500000000};
+    control->units = PLACE_UNITS * PLACES_MAX;
     return control;
 }
 
@@ -103,6 +108,13 @@ static struct draft *new_draft(int32_t pid, int32_t tid, uint64_t process, uint6
     return draft;
 }
 
+/* Its process ends as programs do, in this thread. */
+static void end(struct draft *draft, uint64_t ticks)
+{
+    draft->header.exit_ticks = ticks;
+    draft->header.flags |= GT_WIRE_ENDED;
+}
+
 static void add(struct draft *draft, enum gt_wire_stream stream, const void *data, size_t size)
 {
     memcpy(draft->chunks[stream] + draft->used[stream], data, size);
@@ -136,14 +148,29 @@ static void add_note(struct draft *draft, struct gt_wire_note note, const char *
     add(draft, GT_WIRE_STREAM_NOTES, buffer, note.size);
 }
 
+/* The first of the units of a thread's log. */
+static uint32_t unit_of(const struct gt_wire_thread *header)
+{
+    uint32_t i = 0;
+
+    while (places[i].pid && (places[i].pid != header->pid || places[i].tid != header->tid ||
+                             places[i].start_ticks != header->start_ticks))
+        assert_true(++i < PLACES_MAX);
+    places[i] = *header;
+    return 1 + i * PLACE_UNITS;
+}
+
 /* What a slot has besides its data. */
 static void put_heads(struct draft *draft)
 {
     for (uint32_t i = 0; i < GT_WIRE_STREAMS; i++) {
-        struct gt_wire_chunk chunk = {GT_WIRE_MAGIC_CHUNK, i, GT_WIRE_CHUNK_BYTES,
-                                      (uint32_t)data_offset(i)};
+        struct gt_wire_chunk chunk = {.magic = GT_WIRE_MAGIC_CHUNK,
+                                      .stream = (uint16_t)i,
+                                      .data_offset = (uint16_t)data_offset(i),
+                                      .thread = unit_of(&draft->header)};
 
         memcpy(draft->chunks[i], &chunk, sizeof(chunk));
+        draft->header.slots[i] = unit_of(&draft->header) + i;
     }
     memcpy(draft->chunks[0] + sizeof(struct gt_wire_chunk), &draft->header,
            sizeof(draft->header));
@@ -152,9 +179,11 @@ static void put_heads(struct draft *draft)
 /* As when the slot is full. With `killed`, its process ends before it is emptied. */
 static void copy_slot(struct draft *draft, uint32_t stream, bool killed)
 {
+    unsigned char *copy = draft->chunks[GT_WIRE_STREAMS + draft->copies++];
+
     put_heads(draft);
-    memcpy(draft->chunks[GT_WIRE_STREAMS + draft->copies++], draft->chunks[stream],
-           GT_WIRE_CHUNK_BYTES);
+    memcpy(copy, draft->chunks[stream], GT_WIRE_CHUNK_BYTES);
+    ((struct gt_wire_chunk *)(void *)copy)->copy = (uint32_t)draft->copies;
     draft->header.copies = draft->copies << 2 | (killed ? stream + 1 : 0);
     if (killed)
         return;
@@ -162,16 +191,26 @@ static void copy_slot(struct draft *draft, uint32_t stream, bool killed)
     memset(draft->chunks[stream], 0, GT_WIRE_CHUNK_BYTES);
 }
 
-/* `size` cuts the file; 0 writes all of it. */
+/* `size` cuts the file; 0: it is longer than all of it. */
 static void write_draft(struct draft *draft, size_t size)
 {
-    char name[64];
+    size_t all = (GT_WIRE_STREAMS + draft->copies) * GT_WIRE_CHUNK_BYTES;
+    off_t at = (off_t)unit_of(&draft->header) * GT_WIRE_CHUNK_BYTES;
+    char path[256];
+    int fd;
 
-    draft->header.file_bytes = (GT_WIRE_STREAMS + draft->copies) * GT_WIRE_CHUNK_BYTES;
     put_heads(draft);
-    snprintf(name, sizeof(name), "%d-%d-%llx.log", draft->header.pid, draft->header.tid,
-             (unsigned long long)draft->header.start_ticks);
-    write_file(name, draft->chunks, size ? size : draft->header.file_bytes);
+    snprintf(path, sizeof(path), "%s/%s", dir, GT_WIRE_LOG_NAME);
+    fd = open(path, O_WRONLY | O_CREAT, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, draft->chunks, sizeof(draft->chunks), at),
+                     sizeof(draft->chunks));
+    assert_int_equal(
+        ftruncate(fd, size ? at + (off_t)size
+                           : (off_t)(1 + PLACE_UNITS * PLACES_MAX) * GT_WIRE_CHUNK_BYTES),
+        0);
+    assert_true(size <= all);
+    close(fd);
     free(draft);
 }
 
@@ -217,7 +256,7 @@ static void test_threads_merge_by_time(void **state)
     add_gil(worker, 2000006000, GT_WIRE_WAIT, COND);
     add_gil(worker, 2000010000, GT_WIRE_SIGNAL, ACQUIRED);
     worker->header.exit_ticks = 2000012000;
-    main_thread->header.exit_ticks = 2000020000;
+    end(main_thread, 2000020000);
     write_draft(main_thread, 0);
     write_draft(worker, 0);
 
@@ -268,6 +307,7 @@ static void test_clock_follows_the_anchors(void **state)
     write_control(new_control());
     for (size_t i = 0; i < 5; i++)
         add_gil(draft, moments[i].ticks, GT_WIRE_SIGNAL, COND);
+    end(draft, moments[4].ticks);
     write_draft(draft, 0);
     log = open_log();
     for (int i = 0; i < 3; i++) {
@@ -291,6 +331,8 @@ static void test_calls_across_a_base(void **state)
 
     (void)state;
     control->tick_source = GT_WIRE_TICKS_MONOTONIC;
+    memset(control->anchors, 0, sizeof(control->anchors));
+    control->anchors[0] = (struct gt_wire_anchor){turn, turn};
     write_control(control);
     add_note(draft, (struct gt_wire_note){.kind = GT_WIRE_NOTE_FUNCTION, .id = 5, .line = 12},
              "Class.method", "/x/file.py");
@@ -304,6 +346,7 @@ static void test_calls_across_a_base(void **state)
     add_word(draft, GT_WIRE_CALL_WORD(GT_WIRE_YIELD, 5, turn + 3));
     add_word(draft, GT_WIRE_CALL_WORD(GT_WIRE_THROW, 5, turn + 4));
     add_word(draft, GT_WIRE_CALL_WORD(GT_WIRE_UNWIND, 6, turn + 5));
+    end(draft, turn + 5);
     write_draft(draft, 0);
 
     log = open_log();
@@ -341,6 +384,7 @@ static void test_exec_and_fork(void **state)
     child->header.flags = GT_WIRE_FORKED;
     child->header.parent_pid = child->header.parent_tid = 50;
     strcpy(after->header.program, "/opt/python");
+    end(after, 2100000000);
     write_draft(before, 0);
     write_draft(after, 0);
     write_draft(child, 0);
@@ -355,7 +399,10 @@ static void test_exec_and_fork(void **state)
     assert_int_equal(event.other_pid, 50);
     assert_int_equal(event.time_ns, 10025000000);
     next_event(log, GT_EVENT_COMM);
-    event = next_event(log, GT_EVENT_EXIT); /* killed: the last sign of life stands for it */
+    event = next_event(log, GT_EVENT_STOPPED); /* killed: the last sign of life stands for it */
+    assert_int_equal(event.pid, 51);
+    assert_int_equal(event.flags, GT_STOPPED_GIL | GT_STOPPED_BY_END);
+    event = next_event(log, GT_EVENT_EXIT);
     assert_int_equal(event.pid, 51);
     event = next_event(log, GT_EVENT_EXEC);
     assert_string_equal(event.text, "python3");
@@ -385,7 +432,7 @@ static void test_names_messages_and_stop(void **state)
     add_note(draft, (struct gt_wire_note){.kind = GT_WIRE_NOTE_MESSAGE}, "look\x1b[2J here\n",
              "");
     draft->header.dropped = 3;
-    draft->header.exit_ticks = 2600000000;
+    end(draft, 2600000000);
     write_draft(draft, 0);
 
     log = open_log();
@@ -426,25 +473,162 @@ static size_t count_events(enum gt_event_kind kind, struct gt_agentlog_quality *
 
 static void test_cut_and_senseless_logs(void **state)
 {
-    struct draft *cut = new_draft(7, 7, 2000000000, 2000000000);
     struct draft *senseless = new_draft(7, 8, 2000000000, 2000000000);
+    struct draft *cut = new_draft(7, 7, 2000000000, 2000000000);
     struct gt_agentlog_quality quality;
+    struct gt_agentlog *log;
+    struct gt_event event;
 
     (void)state;
     write_control(new_control());
-    for (uint64_t i = 0; i < 2000; i++)
-        add_gil(cut, 2000000000 + i, GT_WIRE_SIGNAL, COND);
-    write_draft(cut, 512 + 1000 * sizeof(struct gt_wire_record) + 7);
     for (uint64_t i = 0; i < 10; i++)
         add_gil(senseless, 2000000000 + i, i == 5 ? 99 : GT_WIRE_WAIT, COND);
     write_draft(senseless, 0);
-    write_file("empty.log", "", 0);
-    write_file("text.log", "hello", 5);
+    for (uint64_t i = 0; i < 2000; i++)
+        add_gil(cut, 2000000000 + i, GT_WIRE_SIGNAL, COND);
+    end(cut, 2000100000);
+    write_draft(cut, 512 + 1000 * sizeof(struct gt_wire_record) + 7);
 
     assert_int_equal(count_events(GT_EVENT_COND_SIGNAL, &quality), 1000);
     assert_int_equal(count_events(GT_EVENT_COND_WAIT, &quality), 5); /* until the senseless */
     assert_int_equal(quality.threads, 2);
-    assert_int_equal(quality.damaged, 3); /* cut, senseless, text; an empty one is unused */
+    assert_int_equal(quality.damaged, 2);
+    /* From where one of its threads is not known any more, nothing of the process is. */
+    log = open_log();
+    do
+        assert_int_equal(gt_agentlog_next(log, &event, NULL), 1);
+    while (event.kind != GT_EVENT_STOPPED);
+    assert_int_equal(event.pid, 7);
+    assert_int_equal(event.flags, GT_STOPPED_GIL);
+    assert_int_equal(event.time_ns, 10000000499);
+    gt_agentlog_free(log);
+}
+
+/* The event of that kind that comes next; of others there are as many as there are. */
+static struct gt_event find_event(struct gt_agentlog *log, enum gt_event_kind kind)
+{
+    struct gt_event event;
+
+    do
+        assert_int_equal(gt_agentlog_next(log, &event, NULL), 1);
+    while (event.kind != kind);
+    return event;
+}
+
+static void test_processes_that_could_not_go_on(void **state)
+{
+    struct draft *draft = new_draft(7, 7, 2000000000, 2000000000);
+    struct gt_wire_control *control = new_control();
+    struct gt_agentlog *log;
+    struct gt_event event;
+
+    (void)state;
+    control->stop_count = 3;
+    control->stops[0] = (struct gt_wire_stop){
+        .ticks = 2500000000, .process_ticks = 2000000000, .pid = 7, .error = ENOSPC};
+    control->stops[1] = (struct gt_wire_stop){
+        .ticks = 2600000000, .process_ticks = 2550000000, .pid = 9, .error = ENOSPC};
+    control->stops[2] = (struct gt_wire_stop){.process_ticks = 2550000000, .pid = 10};
+    write_control(control);
+    add_gil(draft, 2100000000, GT_WIRE_SIGNAL, COND);
+    end(draft, 2700000000);
+    write_draft(draft, 0);
+
+    log = open_log();
+    event = find_event(log, GT_EVENT_STOPPED);
+    assert_int_equal(event.pid, 7);
+    assert_int_equal(event.time_ns, 10250000000);
+    assert_int_equal(event.flags, GT_STOPPED_GIL);
+    assert_non_null(strstr(event.text, "No space left"));
+    event = find_event(log, GT_EVENT_STOPPED); /* it has no log at all */
+    assert_int_equal(event.pid, 9);
+    assert_int_equal(event.time_ns, 10275000000);
+    event = next_event(log, GT_EVENT_EXIT);
+    assert_int_equal(event.pid, 7);
+    assert_int_equal(event.time_ns, 10350000000);
+    assert_end(log); /* the third one was not written to its end */
+}
+
+static void test_death_by_a_signal(void **state)
+{
+    const struct gt_agentlog_death death = {7, 10800000000};
+    struct draft *draft = new_draft(7, 7, 2000000000, 2000000000);
+    struct gt_agentlog_files files;
+    struct gt_agentlog *log;
+    char path[256];
+
+    (void)state;
+    write_control(new_control());
+    add_gil(draft, 2100000000, GT_WIRE_SIGNAL, COND);
+    write_draft(draft, 0);
+    snprintf(path, sizeof(path), "%s/%s", dir, GT_WIRE_CONTROL_NAME);
+    files.control = open(path, O_RDONLY);
+    snprintf(path, sizeof(path), "%s/%s", dir, GT_WIRE_LOG_NAME);
+    files.log = open(path, O_RDONLY);
+    log = gt_agentlog_open_files(&files, &death, NULL);
+    close(files.control);
+    close(files.log);
+    assert_non_null(log);
+    find_event(log, GT_EVENT_COND_SIGNAL);
+    /* Nothing is missing: what it wrote outlives it. */
+    assert_in_range(next_event(log, GT_EVENT_EXIT).time_ns, 10799999000, 10800001000);
+    assert_end(log);
+}
+
+static void test_times_that_cannot_be(void **state)
+{
+    struct draft *draft = new_draft(7, 7, 2000000000, 2000000000);
+    struct gt_wire_control *control = new_control();
+    struct gt_agentlog_quality quality;
+    struct gt_agentlog *log;
+    struct gt_event event;
+
+    (void)state;
+    control->stop_count = 1;
+    control->stops[0] = (struct gt_wire_stop){
+        .ticks = UINT64_C(1) << 60, .process_ticks = 2000000000, .pid = 7, .error = ENOSPC};
+    control->stopped_ticks = UINT64_C(4611686018427387904);
+    write_control(control);
+    add_gil(draft, 2100000000, GT_WIRE_SIGNAL, COND);
+    add_gil(draft, UINT64_C(1) << 50, GT_WIRE_SIGNAL, COND);
+    add_gil(draft, 2300000000, GT_WIRE_SIGNAL, COND);
+    end(draft, UINT64_C(1) << 50);
+    write_draft(draft, 0);
+    log = open_log();
+    /* That they stopped is believed, and so all that comes after the beginning is not. */
+    assert_int_equal(gt_agentlog_quality(log)->stopped_ns, 10000000000);
+    event = find_event(log, GT_EVENT_STOPPED);
+    assert_int_equal(event.time_ns, 10000000000);
+    gt_agentlog_free(log);
+    assert_int_equal(count_events(GT_EVENT_COND_SIGNAL, &quality), 1);
+    assert_true(quality.damaged >= 1);
+    log = open_log();
+    while (gt_agentlog_next(log, &event, NULL) > 0)
+        assert_in_range(event.time_ns, 10000000000, 11000000000);
+    gt_agentlog_free(log);
+}
+
+/* It may be anybody's: nobody's log is believed to be whole. */
+static void test_a_unit_of_nobody(void **state)
+{
+    struct draft *draft = new_draft(7, 7, 2000000000, 2000000000);
+    struct gt_agentlog_quality quality;
+    char path[256];
+    int fd;
+
+    (void)state;
+    write_control(new_control());
+    add_gil(draft, 2100000000, GT_WIRE_SIGNAL, COND);
+    end(draft, 2200000000);
+    write_draft(draft, 0);
+    assert_int_equal(count_events(GT_EVENT_STOPPED, &quality), 0);
+    assert_int_equal(quality.damaged, 0);
+    snprintf(path, sizeof(path), "%s/%s", dir, GT_WIRE_LOG_NAME);
+    fd = open(path, O_WRONLY);
+    assert_int_equal(pwrite(fd, "nonsense", 8, (off_t)40 * GT_WIRE_CHUNK_BYTES), 8);
+    close(fd);
+    assert_int_equal(count_events(GT_EVENT_STOPPED, &quality), 1);
+    assert_int_equal(quality.damaged, 1);
 }
 
 /* Three copies of the GIL's slot, with 1, 2 and 3 records, and 4 in the slot. */
@@ -452,6 +636,8 @@ static struct draft *copied(bool killed)
 {
     struct draft *draft = new_draft(7, 7, 2000000000, 2000000000);
     uint64_t ticks = 2000000000;
+
+    end(draft, ticks + 20000);
 
     for (int copy = 1; copy <= COPIES_MAX + 1; copy++) {
         for (int i = 0; i < copy; i++)
@@ -569,11 +755,19 @@ static void test_refuses_what_is_no_log(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_threads_merge_by_time),       TEST(test_clock_follows_the_anchors),
-        TEST(test_calls_across_a_base),         TEST(test_exec_and_fork),
-        TEST(test_names_messages_and_stop),     TEST(test_cut_and_senseless_logs),
-        TEST(test_copies_come_before_the_slot), TEST(test_gaps_are_told),
+        TEST(test_threads_merge_by_time),
+        TEST(test_clock_follows_the_anchors),
+        TEST(test_calls_across_a_base),
+        TEST(test_exec_and_fork),
+        TEST(test_names_messages_and_stop),
+        TEST(test_cut_and_senseless_logs),
+        TEST(test_copies_come_before_the_slot),
+        TEST(test_gaps_are_told),
         TEST(test_refuses_what_is_no_log),
+        TEST(test_processes_that_could_not_go_on),
+        TEST(test_death_by_a_signal),
+        TEST(test_times_that_cannot_be),
+        TEST(test_a_unit_of_nobody),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -221,13 +221,14 @@ static int make_file(const char *folder, const char *name)
 static void an_agents_log_of_nothing(void **state)
 {
     struct gt_wire_control *control = calloc(1, sizeof(*control));
-    int fd = make_file(*state, GT_WIRE_CONTROL_NAME), log = make_file(*state, "1-1-1.log");
+    int fd = make_file(*state, GT_WIRE_CONTROL_NAME), log = make_file(*state, GT_WIRE_LOG_NAME);
     clock_t begin = clock();
     struct gt_agentlog *opened;
 
     control->magic = GT_WIRE_MAGIC_CONTROL;
     control->version = GT_WIRE_VERSION;
     control->tick_source = GT_WIRE_TICKS_MONOTONIC;
+    control->units = UINT64_MAX;
     assert_int_equal(write(fd, control, sizeof(*control)), sizeof(*control));
     for (off_t size = (off_t)1 << 50; size > 1 << 30 && ftruncate(log, size); size /= 2)
         ; /* as much as this file system can do */

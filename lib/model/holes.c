@@ -1,0 +1,225 @@
+#include "model/holes.h"
+
+#include "model/tracker.h"
+
+#include <string.h>
+
+void gt_holes_init(struct gt_timeline *timeline)
+{
+    gt_chunks_init(&timeline->holes, sizeof(struct gt_hole));
+    gt_chunks_init(&timeline->lost_of, sizeof(struct gt_chunks));
+}
+
+void gt_holes_release(struct gt_timeline *timeline)
+{
+    for (size_t i = 0; i < timeline->lost_of.count; i++)
+        gt_chunks_release(gt_chunks_at(&timeline->lost_of, i));
+    gt_chunks_release(&timeline->lost_of);
+    gt_chunks_release(&timeline->holes);
+}
+
+/* Whoever held or waited at `start_ns` may do something else by `end_ns`. */
+static int lose_gils(struct gt_timeline *timeline, uint32_t process, int64_t start_ns,
+                     int64_t end_ns)
+{
+    uint32_t at = gt_process_state_at(timeline, process)->first_gil;
+
+    for (; at != GT_NO_INDEX; at = gt_gil_at(timeline, at)->next)
+        if (!gt_gil_at(timeline, at)->closed &&
+            gt_gil_lose(timeline, gt_gil_at(timeline, at), start_ns, end_ns))
+            return -1;
+    return 0;
+}
+
+static void end_calls(struct gt_timeline *timeline, uint32_t process, int64_t time_ns)
+{
+    for (uint32_t i = 0; i < timeline->calls.count; i++)
+        if (gt_thread_at(timeline, i)->process == process)
+            gt_calls_ended(timeline, i, time_ns);
+}
+
+int gt_holes_lost(struct gt_timeline *timeline, uint32_t process, const struct gt_event *event)
+{
+    int64_t start_ns = event->other_value < INT64_MAX ? (int64_t)event->other_value : 0;
+    struct gt_hole *hole = gt_chunks_push(&timeline->holes);
+
+    if (!hole)
+        return -1;
+    if (start_ns <= 0 || start_ns > event->time_ns)
+        start_ns = event->time_ns;
+    *hole = (struct gt_hole){.start_ns = start_ns,
+                             .end_ns = event->time_ns,
+                             .events = event->value,
+                             .process = process,
+                             .gil = true};
+    timeline->quality.lost_events += event->value;
+    return lose_gils(timeline, process, start_ns, event->time_ns);
+}
+
+int gt_holes_stopped(struct gt_timeline *timeline, uint32_t process,
+                     const struct gt_event *event)
+{
+    struct gt_process_state *state = gt_process_state_at(timeline, process);
+    struct gt_hole *hole;
+
+    if (state->hole != GT_NO_INDEX)
+        return 0;
+    state->hole = (uint32_t)timeline->holes.count;
+    hole = gt_chunks_push(&timeline->holes);
+    if (!hole)
+        return -1;
+    *hole = (struct gt_hole){
+        .start_ns = event->time_ns,
+        .end_ns = -1,
+        .process = process,
+        .why = gt_intern_add(&timeline->names, event->text, event->text_length),
+        .gil = event->flags & GT_STOPPED_GIL,
+        .ended_it = event->flags & GT_STOPPED_BY_END,
+    };
+    if (hole->why == UINT32_MAX)
+        return -1;
+    end_calls(timeline, process, event->time_ns);
+    return hole->gil ? lose_gils(timeline, process, event->time_ns, event->time_ns) : 0;
+}
+
+void gt_holes_resume(struct gt_timeline *timeline, uint32_t process, int64_t time_ns)
+{
+    struct gt_process_state *state = gt_process_state_at(timeline, process);
+
+    if (state->hole != GT_NO_INDEX)
+        gt_hole_at(&timeline->holes, state->hole)->end_ns = time_ns;
+    state->hole = GT_NO_INDEX;
+}
+
+bool gt_holes_hide(const struct gt_timeline *timeline, uint32_t process,
+                   const struct gt_event *event)
+{
+    uint32_t index = gt_process_state_at(timeline, process)->hole;
+
+    if (index == GT_NO_INDEX)
+        return false;
+    switch (event->kind) {
+    case GT_EVENT_COND_SIGNAL:
+    case GT_EVENT_COND_WAIT:
+        return gt_hole_at(&timeline->holes, index)->gil;
+    case GT_EVENT_CALL:
+    case GT_EVENT_RETURN:
+        return true;
+    default:
+        return event->kind >= GT_EVENT_USAGE;
+    }
+}
+
+/* A process with holes has a list of its own: [0] of struct gt_chunks is for all others. */
+static struct gt_chunks *own_list(struct gt_timeline *timeline, struct gt_process *process)
+{
+    struct gt_chunks *list;
+
+    if (process->lost_list)
+        return gt_chunks_at(&timeline->lost_of, process->lost_list - 1);
+    list = gt_chunks_push(&timeline->lost_of);
+    if (!list)
+        return NULL;
+    gt_chunks_init(list, sizeof(struct gt_lost_range));
+    process->lost_list = (uint32_t)timeline->lost_of.count;
+    for (size_t i = 0; i < timeline->lost.count; i++) {
+        struct gt_lost_range *copy = gt_chunks_push(list);
+
+        if (!copy)
+            return NULL;
+        *copy = *(struct gt_lost_range *)gt_chunks_at(&timeline->lost, i);
+    }
+    return list;
+}
+
+/* An end that is not known is the process's. */
+static int finish_hole(struct gt_timeline *timeline, struct gt_hole *hole)
+{
+    struct gt_process *process = gt_process_at(timeline, hole->process);
+    struct gt_lost_range *range;
+    struct gt_chunks *list;
+
+    if (process->end_ns < hole->start_ns) /* nobody saw a thread of it */
+        process->end_ns = hole->ended_it ? hole->start_ns : timeline->end_ns;
+    if (hole->end_ns < 0 || hole->end_ns > process->end_ns)
+        hole->end_ns = process->end_ns;
+    if (hole->end_ns < hole->start_ns)
+        hole->end_ns = hole->start_ns;
+    if (!hole->gil)
+        return 0;
+    list = own_list(timeline, process);
+    range = list ? gt_chunks_push(list) : NULL;
+    if (!range)
+        return -1;
+    *range = (struct gt_lost_range){hole->start_ns, hole->end_ns, hole->events};
+    return 0;
+}
+
+int gt_holes_finish(struct gt_timeline *timeline)
+{
+    for (size_t i = 0; i < timeline->holes.count; i++)
+        if (finish_hole(timeline, gt_hole_at(&timeline->holes, i)))
+            return -1;
+    for (size_t i = 0; i < timeline->lost_of.count; i++)
+        if (gt_lost_merge(gt_chunks_at(&timeline->lost_of, i)))
+            return -1;
+    return 0;
+}
+
+const struct gt_chunks *gt_lost_of(const struct gt_timeline *timeline, uint32_t process)
+{
+    uint32_t list = gt_process_at(timeline, process)->lost_list;
+
+    return list ? gt_chunks_at(&timeline->lost_of, list - 1) : &timeline->lost;
+}
+
+size_t gt_lost_after(const struct gt_chunks *lost, int64_t time_ns)
+{
+    return gt_chunks_first_after(lost, 0, offsetof(struct gt_lost_range, end_ns), time_ns);
+}
+
+/* Its part in [start, end]; not more than 0 where it has none. */
+static int64_t part_ns(const struct gt_lost_range *range, int64_t start_ns, int64_t end_ns)
+{
+    int64_t from_ns = range->start_ns > start_ns ? range->start_ns : start_ns;
+    int64_t until_ns = range->end_ns < end_ns ? range->end_ns : end_ns;
+
+    return until_ns - from_ns;
+}
+
+int64_t gt_lost_within(const struct gt_chunks *lost, int64_t start_ns, int64_t end_ns)
+{
+    int64_t sum_ns = 0;
+
+    for (size_t i = gt_lost_after(lost, start_ns); i < lost->count; i++) {
+        const struct gt_lost_range *range = gt_chunks_at(lost, i);
+
+        if (range->start_ns >= end_ns)
+            break;
+        sum_ns += part_ns(range, start_ns, end_ns);
+    }
+    return sum_ns;
+}
+
+int64_t gt_lost_longest(const struct gt_chunks *lost, int64_t start_ns, int64_t end_ns)
+{
+    int64_t longest_ns = 0;
+
+    for (size_t i = gt_lost_after(lost, start_ns); i < lost->count; i++) {
+        const struct gt_lost_range *range = gt_chunks_at(lost, i);
+
+        if (range->start_ns >= end_ns)
+            break;
+        if (part_ns(range, start_ns, end_ns) > longest_ns)
+            longest_ns = part_ns(range, start_ns, end_ns);
+    }
+    return longest_ns;
+}
+
+bool gt_is_whole(const struct gt_timeline *timeline)
+{
+    for (size_t i = 0; i < timeline->holes.count; i++)
+        if (gt_hole_at(&timeline->holes, i)->gil)
+            return false;
+    return timeline->lost.count == 0;
+}

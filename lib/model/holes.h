@@ -1,0 +1,65 @@
+/*
+ * What is not known of single processes: an agent's log that ended before its process did, or
+ * that has a gap. Made from GT_EVENT_STOPPED and GT_EVENT_LOST that name a process.
+ *
+ * What is lost of everybody is in gt_timeline.lost; both together are gt_lost_of.
+ */
+#ifndef GT_MODEL_HOLES_H
+#define GT_MODEL_HOLES_H
+
+#include "base/chunks.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct gt_hole {
+    int64_t start_ns;
+    int64_t end_ns; /* of the process, or where its log goes on */
+    uint64_t events;
+    uint32_t process;
+    uint32_t why;  /* interned; 0: a gap */
+    bool gil;      /* what is not known is the GIL's, too, not only functions' calls */
+    bool ended_it; /* the process ended there, as far as known: nothing needs to be missing */
+};
+
+struct gt_event;
+struct gt_gil;
+struct gt_timeline;
+
+/* After _finish: the stretches (of struct gt_lost_range, merged, in the order of time) in which
+ * nobody knows about the GILs of a process: what all lost, and what it lost. */
+const struct gt_chunks *gt_lost_of(const struct gt_timeline *timeline, uint32_t process);
+/* How much of [start, end] that is, and the index of the first that ends after `time_ns`. */
+int64_t gt_lost_within(const struct gt_chunks *lost, int64_t start_ns, int64_t end_ns);
+size_t gt_lost_after(const struct gt_chunks *lost, int64_t time_ns);
+/* The longest of them within [start, end]. */
+int64_t gt_lost_longest(const struct gt_chunks *lost, int64_t start_ns, int64_t end_ns);
+
+/* Is it known of this process, and of all, that its threads' use of the GIL was recorded to
+ * their ends? */
+bool gt_is_whole(const struct gt_timeline *timeline);
+
+static inline struct gt_hole *gt_hole_at(const struct gt_chunks *holes, size_t index)
+{
+    return gt_chunks_at(holes, index);
+}
+
+/* Private to model/. All return 0, or -1 when memory is exhausted. */
+void gt_holes_init(struct gt_timeline *timeline);
+void gt_holes_release(struct gt_timeline *timeline);
+int gt_holes_lost(struct gt_timeline *timeline, uint32_t process, const struct gt_event *event);
+int gt_holes_stopped(struct gt_timeline *timeline, uint32_t process,
+                     const struct gt_event *event);
+/* It runs another program: that one's log begins. */
+void gt_holes_resume(struct gt_timeline *timeline, uint32_t process, int64_t time_ns);
+/* Is what such an event says not to be believed, since the process has stopped recording? */
+bool gt_holes_hide(const struct gt_timeline *timeline, uint32_t process,
+                   const struct gt_event *event);
+/* Lives are known, gt_timeline.lost is merged. */
+int gt_holes_finish(struct gt_timeline *timeline);
+
+/* finish.c: sort ranges and merge those that touch. */
+int gt_lost_merge(struct gt_chunks *lost);
+
+#endif
