@@ -190,6 +190,16 @@ static bool find_books(const struct gt_timeline *timeline, const struct gt_span 
     return books->first < books->end;
 }
 
+/* The scheduler's events say that a thread is on a CPU while a hypervisor has that; the
+ * kernel's books of the thread do not, where they know. */
+static void take_less(struct gt_after *after, int64_t run_ns)
+{
+    if (run_ns >= after->run_ns)
+        return;
+    after->ready_ns += after->run_ns - run_ns;
+    after->run_ns = run_ns;
+}
+
 void gt_asked_after(const struct gt_asked *asked, const struct gt_span *hold, int64_t from_ns,
                     int64_t until_ns, struct gt_after *after)
 {
@@ -208,6 +218,8 @@ void gt_asked_after(const struct gt_asked *asked, const struct gt_span *hold, in
         read.known = by_snapshots(&books, from_ns, until_ns, &read);
         if (!found.known)
             found = read;
+        else if (read.known)
+            take_less(&found, read.run_ns);
         found.call = read.call;
     }
     if (!found.known)

@@ -60,13 +60,14 @@ void gt_blockers_release(struct gt_blockers *blockers)
 
 /*
  * One stretch that went on for long is enough. Of short ones there must be more, and most that
- * were asked: an interrupt, or a page that is made, keeps a thread for a millisecond now and
- * then. And what they do must take longer than the switch interval: the length of a call is
- * known; of an operation inside a Python function, what is left of it after a request.
+ * were asked: an interrupt, a page that is made, or a hypervisor keeps a thread for some
+ * milliseconds now and then. And what they do must take longer than the switch interval: the
+ * length of a call is known; of an operation inside a Python function, what is left of it after
+ * a request.
  */
 bool gt_blocker_keeps(const struct gt_blocker *blocker)
 {
-    enum { LONG_NS = 20000000, CULPRIT_NS = 100000000, TENTHS = 9 };
+    enum { LONG_NS = 50000000, CULPRIT_NS = 100000000, TENTHS = 9 };
     int64_t evidence_ns =
         blocker->doing.kind == GT_DOING_PYTHON || blocker->doing.kind == GT_DOING_UNKNOWN
             ? blocker->longest_work_ns

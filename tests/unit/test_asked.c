@@ -161,7 +161,7 @@ static void without_a_cpu_nobody_keeps(void **state)
     release_all(t, &blockers);
 }
 
-/* The same, but it worked for 40 ms of the 80: what it had to wait for a CPU does not excuse
+/* The same, but it worked for 60 ms of the 80: what it had to wait for a CPU does not excuse
  * it. */
 static void a_cpu_for_a_part_is_enough(void **state)
 {
@@ -171,12 +171,12 @@ static void a_cpu_for_a_part_is_enough(void **state)
 
     (void)state;
     snapshot(t, 106 * MS, 11, 10, 50 * MS, 0, 0);
-    snapshot(t, 186 * MS, 10, 10, 90 * MS, 40 * MS, 0);
+    snapshot(t, 186 * MS, 10, 10, 110 * MS, 20 * MS, 0);
     row = end(t, 186 * MS, &blockers);
     assert_int_equal(row->kept, 1);
     assert_int_equal(row->longest_kept_ns, 80 * MS);
-    assert_int_equal(row->after.run_ns, 40 * MS);
-    assert_int_equal(row->after.ready_ns, 40 * MS);
+    assert_int_equal(row->after.run_ns, 60 * MS);
+    assert_int_equal(row->after.ready_ns, 20 * MS);
     assert_int_equal(row->after.sleep_ns, 0);
     assert_true(row->after.known && gt_blocker_keeps(row));
     release_all(t, &blockers);

@@ -195,7 +195,7 @@ export class Details {
       return ["By itself: ", name, `${others} had been waiting for ${
         durationText(end - since)}, and would have asked for it ${
         durationText(asked - end)} later.`];
-    return ["Asked to by ", name, `${others}, about ${durationText(asked - start)} after it ` +
+    return ["Due to be asked by ", name, `${others}, about ${durationText(asked - start)} after it ` +
       `began (a waiter asks when the switch interval, ${durationText(interval)}, has passed). ` +
       "It came ", make("b", `${durationText(end - asked)} later`), end - asked > interval / 5
       ? ": that late it did not run Python code, or had no CPU." : "."];
