@@ -214,7 +214,8 @@ static int start_report(struct run *run, struct gt_error *err)
 {
     struct gt_run_info *info = &run->info;
     const struct gt_interp *interp = &run->interp;
-    unsigned detect = run->plan.show_states ? GT_DETECT_SCHED : 0;
+    unsigned detect = (run->plan.show_states ? GT_DETECT_SCHED : 0) |
+                      (run->plan.gil_source != GT_GIL_NONE ? GT_DETECT_GIL : 0);
 
     if (interp->major)
         snprintf(run->version, sizeof(run->version), "CPython %d.%d.%d", interp->major,
@@ -234,6 +235,7 @@ static int start_report(struct run *run, struct gt_error *err)
         .perfetto_states = run->cli->perfetto_states,
         .keep_interpreter_frames = run->cli->keep_interpreter,
         .counters = run->plan.counters.items,
+        .probed = &run->plan.probed,
         .cpus = gt_caps_cpus(),
         .realtime_ns = gt_realtime_ns() - gt_now_ns(),
         .single_gil = interp->major == 3 && interp->minor < 12,
@@ -241,8 +243,6 @@ static int start_report(struct run *run, struct gt_error *err)
     /* Without it futex calls are judged by their pattern alone. */
     if (run->plan.futex && gt_runtime_find(&run->runtime, interp, NULL) == 0)
         info->runtime = &run->runtime;
-    if (run->plan.gil_source != GT_GIL_NONE)
-        detect |= GT_DETECT_GIL;
     run->report = gt_report_new(detect, info, err);
     return run->report ? 0 : (err ? err->code : GT_ERR_MEMORY);
 }

@@ -42,7 +42,8 @@ enum gt_event_kind {
     GT_EVENT_FORK, /* pid/tid: the new thread; other_pid/other_tid: who made it */
     GT_EVENT_EXIT, /* pid/tid: the thread that ended */
     GT_EVENT_EXEC, /* pid/tid became the program named by text */
-    GT_EVENT_MMAP, /* pid mapped the file text at value; other_value: offset in it */
+    GT_EVENT_MMAP, /* pid mapped the file text at value; other_value: offset in it; inode, and
+                      flags: its device (major << 20 | minor); inode 0: not known */
     GT_EVENT_COMM, /* pid/tid is now called text; flags: GT_COMM_THREADING */
     GT_EVENT_LOST, /* value: how many events were lost, at some time before time_ns: on cpu; or
                       since other_value, where that is not 0; flags: gt_lost_flags */
@@ -191,6 +192,7 @@ struct gt_event {
     const struct gt_function *function; /* of calls and returns, else NULL */
     const char *detail; /* of instants and series: a JSON object in ASCII, or empty */
     uint32_t detail_length;
+    uint64_t inode;
 };
 
 #endif

@@ -15,6 +15,7 @@
 #include "base/strvec.h"
 #include "launch/caps.h"
 #include "launch/interp.h"
+#include "launch/probed.h"
 #include "launch/probes.h"
 
 #include <stdbool.h>
@@ -32,6 +33,7 @@ struct gt_plan {
     enum gt_gil_source gil_source;
     bool installed_probes;      /* those that exist are used as they are */
     struct gt_probe_set probes; /* to be installed; may be empty */
+    struct gt_probed probed;    /* the files that they are in */
     struct gt_strvec events;    /* for perf record -e */
     bool states;                /* scheduling is recorded: switch records at least … */
     bool show_states;           /* … and is to be shown, not only to judge holders by */

@@ -205,7 +205,8 @@ static int start_script(struct session *session)
         .data_path = session->spec->data_path,
         .stacks = session->spec->plan->stacks,
         .counters = session->spec->plan->counters.count > 0,
-        .mappings = session->spec->plan->futex,
+        .mappings =
+            session->spec->plan->futex || gt_probed_is_known(&session->spec->plan->probed),
         .on_data = on_script_data,
         .on_done = on_script_done,
         .context = session,

@@ -457,6 +457,8 @@ int gt_finish_gils(struct gt_timeline *timeline)
         if (finish_gil(timeline, gt_gil_at(timeline, i)))
             return -1;
     name_processes(timeline);
+    if (gt_mapped_finish(timeline))
+        return -1;
     gt_calls_finish(timeline);
     return gt_names_finish(timeline) || gt_sched_finish(timeline) ||
                    gt_counters_finish(timeline)

@@ -60,6 +60,22 @@ static int add_name(struct gt_timeline *timeline, const char *text, uint32_t len
     return 0;
 }
 
+/* Of a path its end tells more than its beginning. */
+int gt_name_of_file(struct gt_timeline *timeline, const struct gt_event *event, uint32_t *name)
+{
+    enum { PATH_MAX_BYTES = 256 };
+    uint32_t length = event->text_length < PATH_MAX_BYTES ? event->text_length : PATH_MAX_BYTES;
+    uint32_t id;
+
+    if (gt_intern_count(&timeline->names) >= NAMES_MAX)
+        return 0;
+    id = gt_intern_add(&timeline->names, event->text + event->text_length - length, length);
+    if (id == UINT32_MAX)
+        return -1;
+    *name = id;
+    return 0;
+}
+
 static int set_comm(struct gt_timeline *timeline, uint32_t index, const char *text,
                     uint32_t length)
 {

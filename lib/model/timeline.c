@@ -26,6 +26,7 @@ struct gt_timeline *gt_timeline_new(bool single_gil, struct gt_error *err)
     gt_chunks_init(&timeline->gils, sizeof(struct gt_gil));
     gt_chunks_init(&timeline->lost, sizeof(struct gt_lost_range));
     gt_holes_init(timeline);
+    gt_chunks_init(&timeline->unseen, sizeof(struct gt_unseen));
     gt_chunks_init(&timeline->scheds, sizeof(struct gt_sched));
     gt_chunks_init(&timeline->functions, sizeof(struct gt_called));
     gt_chunks_init(&timeline->calls, sizeof(struct gt_calls));
@@ -40,6 +41,7 @@ struct gt_timeline *gt_timeline_new(bool single_gil, struct gt_error *err)
     gt_chunks_init(&tracker->process_states, sizeof(struct gt_process_state));
     gt_chunks_init(&tracker->thread_states, sizeof(struct gt_thread_state));
     gt_chunks_init(&tracker->conds, sizeof(struct gt_cond));
+    gt_chunks_init(&tracker->mapped, sizeof(struct gt_image));
     gt_chunks_init(&tracker->suspects, sizeof(struct gt_suspect));
     gt_hashmap_init(&tracker->function_of);
     gt_hashmap_init(&tracker->thread_of);
@@ -62,6 +64,11 @@ void gt_timeline_set_realtime(struct gt_timeline *timeline, int64_t offset_ns)
     timeline->tracker->realtime_ns = offset_ns;
 }
 
+void gt_timeline_set_probed(struct gt_timeline *timeline, const struct gt_probed *probed)
+{
+    timeline->tracker->probed = probed;
+}
+
 static void free_tracker(struct gt_timeline *timeline)
 {
     struct gt_tracker *tracker = timeline->tracker;
@@ -74,6 +81,7 @@ static void free_tracker(struct gt_timeline *timeline)
     gt_chunks_release(&tracker->process_states);
     gt_chunks_release(&tracker->thread_states);
     gt_chunks_release(&tracker->conds);
+    gt_chunks_release(&tracker->mapped);
     gt_chunks_release(&tracker->suspects);
     gt_futex_release(timeline);
     gt_hashmap_release(&tracker->function_of);
@@ -121,6 +129,7 @@ void gt_timeline_free(struct gt_timeline *timeline)
     gt_chunks_release(&timeline->gils);
     gt_chunks_release(&timeline->lost);
     gt_holes_release(timeline);
+    gt_chunks_release(&timeline->unseen);
     gt_timeline_drop_states(timeline);
     gt_chunks_release(&timeline->scheds);
     gt_calls_release(timeline);
@@ -156,6 +165,7 @@ static uint32_t add_process(struct gt_timeline *timeline, int32_t pid, uint32_t 
         .last_gil = GT_NO_INDEX,
         .function_gil = GT_NO_INDEX,
         .hole = GT_NO_INDEX,
+        .mapped = GT_NO_INDEX,
         .image_start_ns = time_ns,
         .image = timeline->tracker->images++,
     };
@@ -374,7 +384,7 @@ static int feed_exec(struct gt_timeline *timeline, uint32_t index, const struct 
     state->runtime_start = state->runtime_end = 0;
     gt_thread_state_at(timeline, index)->last_signal = 0;
     state->recent[0] = state->recent[1] = GT_NO_INDEX;
-    state->function_gil = GT_NO_INDEX;
+    state->function_gil = state->mapped = GT_NO_INDEX;
     state->pending_count = 0;
     state->gil_count = 0;
     state->image = timeline->tracker->images++;
@@ -450,17 +460,21 @@ static int feed_lost_of(struct gt_timeline *timeline, const struct gt_event *eve
     return process == GT_NO_INDEX ? -1 : gt_holes_lost(timeline, process, event);
 }
 
-/* Mappings of the interpreter's file tell where its _PyRuntime is, in a process that lives. */
-static void feed_mmap(struct gt_timeline *timeline, const struct gt_event *event)
+/* Mappings tell where the interpreter's _PyRuntime is, and which files are used, in a process
+ * that lives. */
+static int feed_mmap(struct gt_timeline *timeline, const struct gt_event *event)
 {
     const struct gt_runtime *runtime = timeline->tracker->runtime;
     uint32_t process = gt_hashmap_get(&timeline->tracker->process_of, (uint32_t)event->pid);
     uint64_t start, end;
 
-    if (runtime && process != GT_HASHMAP_NONE && event->text_length == strlen(runtime->path) &&
+    if (process == GT_HASHMAP_NONE)
+        return 0;
+    if (runtime && event->text_length == strlen(runtime->path) &&
         memcmp(event->text, runtime->path, event->text_length) == 0 &&
         gt_runtime_locate(runtime, event->value, event->other_value, &start, &end))
         gt_futex_runtime(timeline, process, start, end);
+    return gt_mapped_feed(timeline, process, event);
 }
 
 static int feed_thread_event(struct gt_timeline *timeline, const struct gt_event *event)
@@ -552,7 +566,7 @@ int gt_timeline_feed(struct gt_timeline *timeline, const struct gt_event *event)
     else if (event->kind == GT_EVENT_EXIT)
         rc = event->tid > 0 ? feed_exit(timeline, event) : 0;
     else if (event->kind == GT_EVENT_MMAP)
-        feed_mmap(timeline, event);
+        rc = feed_mmap(timeline, event);
     else if (event->kind == GT_EVENT_STOPPED)
         rc = feed_stopped(timeline, event);
     else

@@ -37,6 +37,7 @@
 #define GT_NO_INDEX UINT32_MAX
 
 struct gt_runtime; /* launch/runtime.h */
+struct gt_probed;  /* launch/probed.h */
 
 /* A process from fork or exec to exit. A new exec is the same process. */
 struct gt_process {
@@ -178,6 +179,14 @@ struct gt_lost_range {
     uint64_t events;
 };
 
+/* A program that runs Python and was not seen: its libc, or its interpreter, is not the file
+ * that was probed. */
+struct gt_unseen {
+    uint32_t process;
+    uint32_t name; /* interned: what it was called */
+    uint32_t file; /* interned: the libc, or interpreter, that it maps; 0: none, or not known */
+};
+
 struct gt_timeline {
     struct gt_chunks processes; /* of struct gt_process */
     struct gt_chunks threads;   /* of struct gt_thread */
@@ -185,6 +194,7 @@ struct gt_timeline {
     struct gt_chunks lost;      /* of struct gt_lost_range: of everybody */
     struct gt_chunks holes;     /* of struct gt_hole: of single processes, as they came */
     struct gt_chunks lost_of;   /* private to holes.c */
+    struct gt_chunks unseen;    /* of struct gt_unseen (_finish) */
     struct gt_chunks scheds;    /* of struct gt_sched, by thread; shorter when none came */
     struct gt_chunks functions; /* of struct gt_called */
     struct gt_chunks calls;     /* of struct gt_calls, by thread; shorter when none came */
@@ -221,6 +231,10 @@ void gt_timeline_set_runtime(struct gt_timeline *timeline, const struct gt_runti
 /* CLOCK_REALTIME less CLOCK_MONOTONIC, for deadlines of the former. Optional; before the first
  * event. Without it such deadlines tell nothing. */
 void gt_timeline_set_realtime(struct gt_timeline *timeline, int64_t offset_ns);
+
+/* Which files have probes, borrowed until _finish: with mappings, who was not seen is known.
+ * May be NULL. Before the first event. */
+void gt_timeline_set_probed(struct gt_timeline *timeline, const struct gt_probed *probed);
 
 /* Take one event. Fails only for lack of memory. */
 int gt_timeline_feed(struct gt_timeline *timeline, const struct gt_event *event);

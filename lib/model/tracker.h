@@ -2,6 +2,7 @@
  * Private to model/: what is known while events stream in and not needed afterwards.
  *
  * Who does what: timeline.c follows threads and processes, names.c what they are called,
+ * mapped.c which programs cannot be seen,
  * recognise.c finds out which condition variables are a GIL's, gil.c turns a GIL's events into
  * spans, futex.c and replay.c do both from futex calls, finish.c closes, cuts lost ranges out
  * and sums up.
@@ -9,6 +10,7 @@
 #ifndef GT_MODEL_TRACKER_H
 #define GT_MODEL_TRACKER_H
 
+#include "launch/probed.h"
 #include "model/timeline.h"
 
 enum gt_cond_role {
@@ -58,9 +60,10 @@ struct gt_process_state {
     struct gt_hashmap candidate_of; /* futex.c: cond address → candidate */
     uint64_t runtime_start;         /* _PyRuntime; 0 when not known */
     uint64_t runtime_end;
-    uint32_t hole; /* nothing is recorded of it since that one began; GT_NO_INDEX: it is */
-    bool executed; /* an exec of it was recorded */
-    bool guessed;  /* its pid was not in the text: a guess from one tid */
+    uint32_t hole;   /* nothing is recorded of it since that one began; GT_NO_INDEX: it is */
+    uint32_t mapped; /* in tracker.mapped, of this image; GT_NO_INDEX */
+    bool executed;   /* an exec of it was recorded */
+    bool guessed;    /* its pid was not in the text: a guess from one tid */
 };
 
 struct gt_thread_state {
@@ -77,6 +80,25 @@ struct gt_suspect {
     int64_t since_ns; /* of the hold */
     int64_t time_ns;  /* of the acquisition */
     uint32_t gil;
+};
+
+/* A program, as far as the files that it maps tell. */
+struct gt_image {
+    uint32_t process;
+    uint32_t image; /* serial number */
+    uint32_t name;  /* interned */
+    uint32_t file;  /* interned: of its libc, or interpreter, whichever is probed; 0: none */
+    bool python;    /* it runs Python */
+    bool musl;
+    bool has_file; /* it maps a probed file, by inode; … */
+    bool has_path; /* … or the first one at that path */
+};
+
+/* The first file that was mapped at a probed path. */
+struct gt_first_file {
+    uint64_t inode;
+    uint32_t device;
+    bool known;
 };
 
 struct gt_tracker {
@@ -96,7 +118,11 @@ struct gt_tracker {
     uint32_t recent_thread;
     uint32_t images; /* how many programs ran, in all processes */
     bool single_gil;
-    int64_t realtime_ns;              /* CLOCK_REALTIME less CLOCK_MONOTONIC; 0: not known */
+    int64_t realtime_ns;            /* CLOCK_REALTIME less CLOCK_MONOTONIC; 0: not known */
+    struct gt_chunks mapped;        /* of struct gt_image */
+    const struct gt_probed *probed; /* may be NULL */
+    struct gt_first_file first_files[GT_PROBED_MAX];
+    bool saw_probed_file;             /* by its inode, so that files can be told by it */
     const struct gt_runtime *runtime; /* of the interpreter that was found; may be NULL */
 };
 
@@ -124,6 +150,8 @@ int gt_name_from_exec(struct gt_timeline *timeline, uint32_t thread,
                       const struct gt_event *event);
 /* A thread is born with its creator's comm. */
 void gt_name_from_creator(struct gt_timeline *timeline, uint32_t thread, int32_t creator_tid);
+/* The name of an event's file, interned into `*name`; as it was where there are too many. */
+int gt_name_of_file(struct gt_timeline *timeline, const struct gt_event *event, uint32_t *name);
 /* Mark the threads that their names do not tell apart. */
 int gt_names_finish(struct gt_timeline *timeline);
 
@@ -179,6 +207,11 @@ int gt_futex_deadline(struct gt_timeline *timeline, uint32_t thread,
 /* The thread did what nobody does who waits for a GIL. */
 int gt_futex_left(struct gt_timeline *timeline, uint32_t thread, int64_t time_ns);
 int gt_futex_finish(struct gt_timeline *timeline);
+
+/* mapped.c: a process mapped a file; and who could not be seen. 0 or -1. */
+int gt_mapped_feed(struct gt_timeline *timeline, uint32_t process,
+                   const struct gt_event *event);
+int gt_mapped_finish(struct gt_timeline *timeline);
 
 /* finish.c */
 int gt_finish_gils(struct gt_timeline *timeline);

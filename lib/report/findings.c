@@ -127,10 +127,20 @@ static int say_no_gil(struct gt_report *report, struct gt_buf *text)
                    gt_buf_adds(text,
                                "This interpreter runs without a GIL (free-threaded build): "
                                "there is nothing to wait for."));
-    if (by_futex(report))
+    if (by_futex(report) && report->info->probed && !report->timeline->unseen.count)
         return add(report, text,
                    gt_buf_adds(text, "No thread ever waited for the GIL: the futex source "
                                      "saw no contention."));
+    if (by_futex(report)) /* of what files have probes nothing is known, or others are used */
+        return add(
+            report, text,
+            gt_buf_adds(text, "No thread that the futex source sees waited for the GIL."));
+    if (report->timeline->unseen.count)
+        return add(report, text, gt_buf_adds(text, "No GIL was seen."));
+    if (report->info->version && strncmp(report->info->version, "CPython 3.6.", 12) == 0)
+        return add(report, text,
+                   gt_buf_adds(text, "No GIL was seen: CPython 3.6 has none until it starts a "
+                                     "second thread."));
     return add(report, text,
                gt_buf_adds(text,
                            "No GIL was seen: no CPython program ran long enough to take and "

@@ -64,6 +64,8 @@ json_t *gt_machine_value(const struct gt_report *report);
 
 /* unseen.c: what may have happened and was not recorded. Append sentences, 0 or -1. */
 int gt_unseen_say(struct gt_report *report);
+/* The programs that run Python and were not seen, for the summary; NULL: no memory. */
+json_t *gt_unseen_value(const struct gt_report *report);
 /* How many returns of take_gil are missing, and of how many. */
 uint64_t gt_returns_missing(const struct gt_report *report, uint64_t *takes);
 /* Are so many missing that how long threads waited for the GIL is not known? */

@@ -187,6 +187,7 @@ struct gt_report *gt_report_new(unsigned detect, const struct gt_run_info *info,
         return NULL;
     }
     gt_timeline_set_runtime(report->timeline, info->runtime);
+    gt_timeline_set_probed(report->timeline, info->probed);
     gt_timeline_set_realtime(report->timeline, info->realtime_ns);
     for (size_t i = 0; info->counters && info->counters[i]; i++)
         if (gt_counters_expect(report->timeline, info->counters[i])) {

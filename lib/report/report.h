@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 struct gt_machine; /* launch/machine.h */
+struct gt_probed;
 struct gt_runtime;
 
 /* What ran, for the head of the report. All strings are borrowed until gt_report_free; any
@@ -39,10 +40,11 @@ struct gt_run_info {
     bool usable_cpus_changed; /* while it ran: no one number is right */
     const struct gt_machine *machine; /* what the machine did to it; NULL: not known */
     int64_t realtime_ns;              /* CLOCK_REALTIME less CLOCK_MONOTONIC; 0 unknown */
-    bool gil_enabled;             /* false on a free-threaded build that runs without a GIL */
-    char *const *counters;        /* events to count, NULL-terminated, or NULL */
-    bool perfetto_states;         /* JSON: states as ph:"T" records */
-    bool keep_interpreter_frames; /* page: below the functions, in stacks of sleeps */
+    bool gil_enabled;               /* false on a free-threaded build that runs without a GIL */
+    char *const *counters;          /* events to count, NULL-terminated, or NULL */
+    bool perfetto_states;           /* JSON: states as ph:"T" records */
+    bool keep_interpreter_frames;   /* page: below the functions, in stacks of sleeps */
+    const struct gt_probed *probed; /* files with probes; may be NULL */
     const struct gt_runtime *runtime; /* where the interpreter keeps its GIL; may be NULL */
     bool single_gil; /* the version is known to have one GIL per process (< 3.12) */
 };

@@ -359,7 +359,8 @@ int gt_report_summary(const struct gt_report *report, struct gt_buf *json, struc
     put_text(&sink, "],\"lost\":[");
     for (size_t i = 0; !sink.failed && i < timeline->lost.count; i++)
         put(&sink, i ? "," : "", lost_value(report, i));
-    put(&sink, "],\"quality\":", quality_value(&timeline->quality));
+    put(&sink, "],\"unseen\":", gt_unseen_value(report));
+    put(&sink, ",\"quality\":", quality_value(&timeline->quality));
     put_text(&sink, "}");
     return sink.failed ? gt_error_memory(err) : 0;
 }

@@ -1,5 +1,10 @@
 #include "report/internal.h"
 
+#include "launch/probed.h"
+#include "report/values.h"
+
+enum { NAMED_MAX = 4 }; /* programs that are told of one by one */
+
 /* What may have happened and was not recorded, though nothing was lost. */
 
 static int add(struct gt_report *report, struct gt_buf *sentence, int failed)
@@ -39,13 +44,125 @@ static int say_returns(struct gt_report *report, struct gt_buf *text)
                     (unsigned long long)missing, (unsigned long long)takes));
 }
 
+static const struct gt_unseen *unseen_at(const struct gt_report *report, size_t index)
+{
+    return gt_chunks_at(&report->timeline->unseen, index);
+}
+
+static int add_text(const struct gt_report *report, uint32_t id, struct gt_buf *text)
+{
+    return gt_buf_add_visible(text, gt_intern_text(&report->timeline->names, id),
+                              gt_intern_length(&report->timeline->names, id));
+}
+
+/* Why, and what helps. */
+static int add_reason(const struct gt_report *report, const struct gt_unseen *unseen,
+                      struct gt_buf *text)
+{
+    const struct gt_probed *probed = report->info->probed;
+
+    if (probed->interpreter)
+        return gt_buf_adds(text, "its interpreter is not the one that has the probes (") ||
+               add_text(report, unseen->file, text) ||
+               gt_buf_adds(text,
+                           "). --gil-source uprobes sees every interpreter of this libc.");
+    if (!unseen->file)
+        return gt_buf_adds(text,
+                           "it maps no libc, where the probes are: it is linked statically.");
+    return gt_buf_adds(text, "its libc (") || add_text(report, unseen->file, text) ||
+           gt_buf_adds(text,
+                       probed->any_glibc
+                           ? ") is not glibc, whose system calls are understood."
+                           : ") is not the file that has the probes. Start giltracer in the "
+                             "root, or container, where it runs.");
+}
+
+/* The same was said of one before? */
+static bool is_repeated(const struct gt_report *report, size_t index)
+{
+    const struct gt_unseen *unseen = unseen_at(report, index);
+
+    for (size_t i = 0; i < index; i++)
+        if (unseen_at(report, i)->file == unseen->file &&
+            unseen_at(report, i)->name == unseen->name)
+            return true;
+    return false;
+}
+
+static size_t count_same(const struct gt_report *report, const struct gt_unseen *unseen)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < report->timeline->unseen.count; i++)
+        count += unseen_at(report, i)->file == unseen->file &&
+                 unseen_at(report, i)->name == unseen->name;
+    return count;
+}
+
+static int say_program(struct gt_report *report, const struct gt_unseen *unseen,
+                       struct gt_buf *text)
+{
+    size_t more = count_same(report, unseen) - 1;
+    int failed =
+        gt_buf_adds(text, "The GIL of ") || add_text(report, unseen->name, text) ||
+        gt_buf_addf(text, " (pid %d", gt_process_at(report->timeline, unseen->process)->pid);
+
+    if (!failed && more)
+        failed = gt_buf_addf(text, ", and %zu more of that name", more);
+    return add(report, text,
+               failed || gt_buf_adds(text, ") was not seen: ") ||
+                   add_reason(report, unseen, text));
+}
+
+static int say_programs(struct gt_report *report, struct gt_buf *text)
+{
+    size_t count = report->timeline->unseen.count, named = 0, i;
+
+    for (i = 0; i < count && named < NAMED_MAX; i++) {
+        if (is_repeated(report, i))
+            continue;
+        if (say_program(report, unseen_at(report, i), text))
+            return -1;
+        named++;
+    }
+    while (i < count && is_repeated(report, i))
+        i++;
+    return i == count
+               ? 0
+               : add(report, text,
+                     gt_buf_adds(text, "More programs that run Python were not seen, for the "
+                                       "same reasons."));
+}
+
+json_t *gt_unseen_value(const struct gt_report *report)
+{
+    enum { LISTED_MAX = 100 };
+    const struct gt_intern *names = &report->timeline->names;
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < report->timeline->unseen.count && i < LISTED_MAX; i++) {
+        const struct gt_unseen *unseen = unseen_at(report, i);
+
+        gt_json_add(&list,
+                    json_pack("{s:i, s:o, s:o}", "pid",
+                              gt_process_at(report->timeline, unseen->process)->pid, "process",
+                              gt_json_text(gt_intern_text(names, unseen->name),
+                                           gt_intern_length(names, unseen->name)),
+                              "file",
+                              unseen->file ? gt_json_text(gt_intern_text(names, unseen->file),
+                                                          gt_intern_length(names, unseen->file))
+                                           : json_null()));
+    }
+    return list;
+}
+
 int gt_unseen_say(struct gt_report *report)
 {
     struct gt_buf text;
     int rc;
 
     gt_buf_init(&text);
-    rc = say_returns(report, &text);
+    rc = say_programs(report, &text) || say_returns(report, &text) ? -1 : 0;
     gt_buf_release(&text);
     return rc;
 }

@@ -279,6 +279,8 @@ static const char *without_waits(const struct gt_report *report)
                "was seen.";
     if (gt_returns_missing(report, &takes))
         return "Not known whether threads waited for the GIL: returns of take_gil are missing.";
+    if (report->timeline->unseen.count)
+        return "No thread that was seen waited for the GIL.";
     return "No thread ever waited for the GIL: the program is not GIL-bound.";
 }
 

@@ -62,6 +62,22 @@ static bool starts_with(const char *at, const char *end, const char *word, const
     return true;
 }
 
+/* "fe:00 73606 0": device, inode, generation. Absent of MMAP records; a build id has another
+ * form. */
+static void read_identity(const char *at, const char *end, struct gt_event *event)
+{
+    uint64_t major, minor;
+    int64_t inode;
+
+    at = read_hex(skip_spaces(at, end), end, &major);
+    if (!at || at == end || *at != ':' || !(at = read_hex(at + 1, end, &minor)) || at == end ||
+        *at != ' ' || !(at = read_number(at + 1, end, &inode)) || at == end || *at != ' ' ||
+        major >= 1 << 12 || minor >= 1 << 20)
+        return;
+    event->flags = (uint32_t)(major << 20 | minor);
+    event->inode = (uint64_t)inode;
+}
+
 /* " 12/13: [0x7fef4cb06000(0x273000) @ 0x106000 fe:00 73606 0]: r-xp /usr/lib/x.so": which
  * file is mapped where, from which offset on. */
 static enum gt_line_kind parse_mmap(const char *at, const char *end, struct gt_event *event)
@@ -82,6 +98,8 @@ static enum gt_line_kind parse_mmap(const char *at, const char *end, struct gt_e
         from += 2;
     at = read_hex(from, end, &event->other_value);
     path = at ? memmem(at, (size_t)(end - at), "]: ", 3) : NULL;
+    if (path)
+        read_identity(at, path, event);
     path = path ? memchr(path + 3, ' ', (size_t)(end - path - 3)) : NULL;
     if (!path)
         return GT_LINE_UNKNOWN;

@@ -289,10 +289,14 @@ static void mappings(void **state)
     assert_true(event.value == 0x7fef4cb06000 && event.other_value == 0x106000);
     assert_int_equal(event.text_length, 16);
     assert_memory_equal(event.text, "/a b/libx.so]: y", 16);
+    assert_true(event.inode == 73606 && event.flags == 0xfe00000);
     assert_int_equal(parse(HEAD "PERF_RECORD_MMAP2 1/1: [0x7f(0x1) @ 0 0 0 0]: r-xp /a=0x12"),
                      GT_LINE_EVENT);
     assert_int_equal(event.kind, GT_EVENT_MMAP);
-    assert_true(event.other_value == 0);
+    assert_true(event.other_value == 0 && event.inode == 0);
+    assert_int_equal(parse(HEAD "PERF_RECORD_MMAP2 1/1: [0x7f(0x1) @ 0 <a1b2c3d4>]: r-xp /a"),
+                     GT_LINE_EVENT);
+    assert_int_equal(event.inode, 0);
     assert_int_equal(parse(HEAD "PERF_RECORD_MMAP -1/0: [0xffffffff81000000(0x1276508) @ "
                                 "0xffffffff81000000]: x [kernel.kallsyms]_text"),
                      GT_LINE_EVENT);

@@ -1,0 +1,165 @@
+/*
+ * Which programs run Python and cannot be seen, since the file that they map is not the one
+ * that has the probes: a libc of another root, of another vendor, or none.
+ *
+ * A file is known by device and inode. Some file systems tell another device to stat than to
+ * perf; there, the first file that is mapped at the probed path is taken for it.
+ */
+#include "launch/probed.h"
+#include "model/tracker.h"
+
+#include <string.h>
+
+static bool starts(const char *text, size_t length, const char *word)
+{
+    return length >= strlen(word) && memcmp(text, word, strlen(word)) == 0;
+}
+
+static void last_part(const char **path, size_t *length)
+{
+    const char *slash = memrchr(*path, '/', *length);
+
+    if (slash) {
+        *length -= (size_t)(slash + 1 - *path);
+        *path = slash + 1;
+    }
+}
+
+/* "python3.11", "python3-dbg", "libpython3.8.so.1.0" */
+static bool is_python(const char *path, size_t length)
+{
+    last_part(&path, &length);
+    if (starts(path, length, "libpython3"))
+        return true;
+    if (!starts(path, length, "python"))
+        return false;
+    for (size_t i = 6; i < length; i++)
+        if (!strchr("0123456789.dmtu", path[i]) || !path[i])
+            return length - i == 4 && memcmp(path + i, "-dbg", 4) == 0;
+    return true;
+}
+
+static bool is_libc(const char *path, size_t length)
+{
+    last_part(&path, &length);
+    return starts(path, length, "libc.so.") || starts(path, length, "libc-2.") ||
+           starts(path, length, "ld-musl-");
+}
+
+static struct gt_image *image_of(struct gt_timeline *timeline, uint32_t process)
+{
+    struct gt_process_state *state = gt_process_state_at(timeline, process);
+    struct gt_image *image;
+
+    if (state->mapped != GT_NO_INDEX)
+        return gt_chunks_at(&timeline->tracker->mapped, state->mapped);
+    state->mapped = (uint32_t)timeline->tracker->mapped.count;
+    image = gt_chunks_push(&timeline->tracker->mapped);
+    if (image)
+        *image = (struct gt_image){.process = process,
+                                   .image = state->image,
+                                   .name = gt_process_at(timeline, process)->name};
+    return image;
+}
+
+/* 0 or -1. */
+static int note_file(struct gt_timeline *timeline, uint32_t process,
+                     const struct gt_event *event, size_t index)
+{
+    struct gt_tracker *tracker = timeline->tracker;
+    const struct gt_probed_file *file = &tracker->probed->files[index];
+    struct gt_first_file *first = &tracker->first_files[index];
+    bool same_path = event->text_length == strlen(file->path) &&
+                     memcmp(event->text, file->path, event->text_length) == 0;
+    bool same_file =
+        event->inode && event->inode == file->inode && event->flags == file->device;
+    struct gt_image *image;
+
+    if (same_path && !first->known)
+        *first = (struct gt_first_file){event->inode, event->flags, true};
+    tracker->saw_probed_file |= same_file;
+    if (!same_file &&
+        !(same_path && event->inode == first->inode && event->flags == first->device))
+        return 0;
+    image = image_of(timeline, process);
+    if (!image)
+        return -1;
+    image->has_file |= same_file;
+    image->has_path = true;
+    return 0;
+}
+
+int gt_mapped_feed(struct gt_timeline *timeline, uint32_t process, const struct gt_event *event)
+{
+    const struct gt_probed *probed = timeline->tracker->probed;
+    bool python = is_python(event->text, event->text_length);
+    bool libc = is_libc(event->text, event->text_length);
+    struct gt_image *image;
+
+    if (!probed || !gt_probed_is_known(probed))
+        return 0;
+    for (size_t i = 0; i < probed->count; i++)
+        if (note_file(timeline, process, event, i))
+            return -1;
+    if (!python && !libc)
+        return 0;
+    image = image_of(timeline, process);
+    if (!image)
+        return -1;
+    image->python |= python;
+    if (libc && !probed->interpreter) {
+        const char *name = event->text;
+        size_t length = event->text_length;
+
+        last_part(&name, &length);
+        image->musl = starts(name, length, "ld-musl-");
+    }
+    if (libc ? !probed->interpreter : probed->interpreter)
+        return gt_name_of_file(timeline, event, &image->file);
+    return 0;
+}
+
+static bool is_seen(const struct gt_tracker *tracker, const struct gt_image *image)
+{
+    if (tracker->probed->any_glibc)
+        return !image->musl;
+    return tracker->saw_probed_file ? image->has_file : image->has_path;
+}
+
+static bool has_gil(const struct gt_timeline *timeline, const struct gt_image *image)
+{
+    for (uint32_t i = 0; i < timeline->gils.count; i++)
+        if (gt_gil_at(timeline, i)->image == image->image)
+            return true;
+    return false;
+}
+
+/* Was the file with the probes mapped at all, so that what is not it is told from it? */
+static bool is_told(const struct gt_tracker *tracker)
+{
+    bool told = tracker->probed->any_glibc || tracker->saw_probed_file;
+
+    for (size_t i = 0; i < tracker->probed->count; i++)
+        told |= tracker->first_files[i].known;
+    return told;
+}
+
+int gt_mapped_finish(struct gt_timeline *timeline)
+{
+    const struct gt_tracker *tracker = timeline->tracker;
+
+    if (!tracker->probed || !gt_probed_is_known(tracker->probed) || !is_told(tracker))
+        return 0;
+    for (size_t i = 0; i < tracker->mapped.count; i++) {
+        const struct gt_image *image = gt_chunks_at(&tracker->mapped, i);
+        struct gt_unseen *unseen;
+
+        if (!image->python || is_seen(tracker, image) || has_gil(timeline, image))
+            continue;
+        unseen = gt_chunks_push(&timeline->unseen);
+        if (!unseen)
+            return -1;
+        *unseen = (struct gt_unseen){image->process, image->name, image->file};
+    }
+    return 0;
+}
