@@ -1,5 +1,7 @@
 #include "analysis/blockers.h"
 
+#include "base/nstime.h"
+
 #include <stdlib.h>
 
 struct ranked {
@@ -67,22 +69,26 @@ void gt_blockers_release(struct gt_blockers *blockers)
  */
 bool gt_blocker_keeps(const struct gt_blocker *blocker)
 {
-    enum { LONG_NS = 50000000, CULPRIT_NS = 100000000, TENTHS = 9 };
-    int64_t evidence_ns =
-        blocker->doing.kind == GT_DOING_PYTHON || blocker->doing.kind == GT_DOING_UNKNOWN
-            ? blocker->longest_work_ns
-            : blocker->longest_held_ns;
+    enum { LONG_NS = 50000000, MANY_NS = 20000000, CULPRIT_NS = 100000000, TENTHS = 9 };
+    int64_t interval_ns = blocker->interval_ns, longest_ns = blocker->longest_work_ns;
+    int64_t work_ns = gt_add_ns(blocker->after.run_ns, blocker->after.sleep_ns);
+    bool of_c =
+        blocker->doing.kind != GT_DOING_PYTHON && blocker->doing.kind != GT_DOING_UNKNOWN;
 
     if (!blocker->kept)
         return false;
     if (!blocker->after.known)
         return blocker->kept_hold_ns >= blocker->waited_hold_ns / 2;
-    if (gt_blocker_releases_mostly(blocker))
-        return blocker->longest_work_ns >= CULPRIT_NS;
-    if (blocker->longest_work_ns >= LONG_NS && blocker->longest_work_ns >= blocker->interval_ns)
+    if (longest_ns >= CULPRIT_NS)
         return true;
-    return blocker->kept >= 2 && blocker->kept * 2 >= blocker->requested &&
-           evidence_ns >= blocker->interval_ns / 10 * TENTHS;
+    if (gt_blocker_releases_mostly(blocker))
+        return false;
+    if (longest_ns >= LONG_NS && longest_ns >= interval_ns)
+        return true;
+    if (blocker->kept < 2 || blocker->kept * 2 < blocker->requested)
+        return false;
+    return (of_c ? blocker->longest_held_ns : longest_ns) >= interval_ns / 10 * TENTHS ||
+           (longest_ns >= MANY_NS && work_ns >= CULPRIT_NS);
 }
 
 bool gt_blocker_releases_mostly(const struct gt_blocker *blocker)

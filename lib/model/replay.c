@@ -1,5 +1,6 @@
 #include "model/futex.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 
 /*
@@ -100,10 +101,40 @@ static void came_back(const struct replay *replay, struct waiter *waiter, size_t
     waiter->doing_ns = entry_at(replay, index)->time_ns;
 }
 
-/* Longer than one takes who loops. */
-static bool is_long(const struct waiter *waiter, int64_t time_ns)
+/* How long it was not on a CPU, as far as the scheduler told. */
+static int64_t away_ns(const struct replay *replay, const struct waiter *waiter,
+                       int64_t from_ns, int64_t until_ns)
 {
-    return time_ns - waiter->doing_ns > AGAIN_NS;
+    uint32_t thread = gt_member_at(replay->gil, (uint32_t)(waiter - replay->waiters))->thread;
+    const struct gt_sched *sched = gt_sched_of(replay->timeline, thread);
+    int64_t sum_ns = 0;
+    size_t at;
+
+    if (!sched)
+        return 0;
+    at = gt_chunks_first_after(&sched->spans, 0, offsetof(struct gt_state_span, start_ns),
+                               from_ns);
+    for (at = at ? at - 1 : 0; at < sched->spans.count; at++) {
+        const struct gt_state_span *span = gt_chunks_at(&sched->spans, at);
+        int64_t start_ns = span->start_ns > from_ns ? span->start_ns : from_ns;
+        int64_t end_ns = span->end_ns < until_ns ? span->end_ns : until_ns;
+
+        if (span->start_ns >= until_ns)
+            break;
+        if (end_ns > start_ns && span->state != GT_SCHED_RUNNING &&
+            span->state != GT_SCHED_NONE)
+            sum_ns += end_ns - start_ns;
+    }
+    return sum_ns;
+}
+
+/* Longer than one takes who loops. */
+static bool is_long(const struct replay *replay, const struct waiter *waiter, int64_t time_ns)
+{
+    int64_t passed_ns = time_ns - waiter->doing_ns;
+
+    return passed_ns > AGAIN_NS &&
+           passed_ns - away_ns(replay, waiter, waiter->doing_ns, time_ns) > AGAIN_NS;
 }
 
 /*
@@ -113,7 +144,7 @@ static bool is_long(const struct waiter *waiter, int64_t time_ns)
 static void comes_again(struct replay *replay, struct waiter *waiter, int64_t time_ns)
 {
     waiter->earlier = 0;
-    if (!waiter->returned || !is_long(waiter, time_ns))
+    if (!waiter->returned || !is_long(replay, waiter, time_ns))
         return;
     if (replay->alone >= waiter->returned)
         got_it(replay, waiter);
@@ -150,7 +181,7 @@ static void count_sleepers(struct replay *replay, struct waiter *waiter, size_t 
  * for the release that it needed that. */
 static void has_it(struct replay *replay, struct waiter *waiter, int64_t time_ns)
 {
-    if (waiter->earlier && !waiter->unlocked && !is_long(waiter, time_ns))
+    if (waiter->earlier && !waiter->unlocked && !is_long(replay, waiter, time_ns))
         waiter->returned = waiter->earlier;
     if (waiter->returned)
         got_it(replay, waiter);
@@ -162,7 +193,7 @@ static void forget_returns(struct replay *replay, int64_t time_ns)
     for (size_t i = 0; i < replay->count; i++) {
         struct waiter *waiter = &replay->waiters[i];
 
-        if (waiter->returned && is_long(waiter, time_ns))
+        if (waiter->returned && is_long(replay, waiter, time_ns))
             got_it(replay, waiter);
         waiter->looping = waiter->in_call = false;
         waiter->returned = waiter->earlier = 0;
@@ -203,7 +234,7 @@ static int look_at(struct replay *replay, size_t index)
         waiter->doing_ns = entry->time_ns;
         break;
     case GT_FUTEX_SWITCH: /* now, or again after it has had the GIL for a while */
-        if (!waiter->unlocked && !is_long(waiter, entry->time_ns))
+        if (!waiter->unlocked && !is_long(replay, waiter, entry->time_ns))
             waiter->returned = 0; /* the entry itself is the acquisition */
         got_it(replay, waiter);
         break;

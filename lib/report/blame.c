@@ -147,7 +147,8 @@ static int say_kept(struct gt_blame_text *text, const struct gt_report *report,
             return -1;
     } else if (say_part(out, after, after->ready_ns, "without a CPU", &parts) ||
                say_part(out, after, after->stopped_ns, "stopped", &parts) ||
-               say_part(out, after, after->paging_ns, "waiting for a page or a disk", &parts)) {
+               say_part(out, after, after->paging_ns, "in the kernel, for a page or a disk",
+                        &parts)) {
         return -1;
     }
     if (gt_buf_addf(out, " (%s of waiting).",
