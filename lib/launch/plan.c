@@ -335,9 +335,9 @@ int gt_plan_make(struct gt_plan *plan, const struct gt_plan_request *request,
         rc = choose_source(plan, request, caps, interp, err);
     if (rc == 0)
         gt_probed_find(&plan->probed, &plan->probes, interp);
-    plan->probed.any_glibc = plan->gil_source == GT_GIL_FUTEX && !plan->probes.count;
     if (rc == 0)
         rc = choose_states(plan, request, caps, err);
+    plan->probed.any_glibc = plan->futex && !plan->probes.count;
     for (size_t i = 0; rc == 0 && request->counters && request->counters[i]; i++)
         if (add_counter(plan, request->counters[i], request->frequency))
             rc = gt_error_memory(err);

@@ -24,12 +24,26 @@ static bool is_in_convoy(const struct gt_gil *gil, uint32_t index, int64_t inter
     enum { WAITS = 20 };
     const struct gt_member *member = gt_member_at(gil, index);
 
-    if (member->waits < WAITS || holder == GT_NO_INDEX || member->holds == 0)
+    if (member->waits < WAITS || holder == GT_NO_INDEX || holder == GT_OTHERS ||
+        member->holds == 0 || gt_lacks_returns(gil))
         return false;
     return member->wait_ns / member->waits >= interval_ns / 2 && /* most waits are whole */
            member->hold_ns / (int64_t)member->holds < interval_ns / 5 &&
            member->wait_ns > gt_times_ns(member->hold_ns, 2) &&
            gt_times_ns(blamed_ns, 2) > member->wait_ns;
+}
+
+/* Is most waiting for what does not give the GIL up when asked? Then it is not the switch
+ * interval that matters. */
+static bool is_kept(const struct gt_report *report, uint32_t gil)
+{
+    const struct gt_blockers *blockers = &report->blockers[gil];
+    int64_t kept_ns = 0;
+
+    for (size_t i = 0; i < blockers->rows.count; i++)
+        if (gt_blocker_keeps(gt_blocker_at(blockers, i)))
+            kept_ns = gt_add_ns(kept_ns, gt_blocker_at(blockers, i)->waiting_ns);
+    return gt_times_ns(kept_ns, 2) > gt_gil_wait_ns(gt_gil_at(report->timeline, gil));
 }
 
 int gt_convoy_say(const struct gt_report *report, uint32_t gil_index, struct gt_buf *text)
@@ -60,8 +74,11 @@ int gt_convoy_say(const struct gt_report *report, uint32_t gil_index, struct gt_
         gt_buf_addf(text, found == 2 ? "; so does %d more thread" : "; so do %d more threads",
                     found - 1))
         return -1;
-    if (found && gt_buf_adds(text, ". A smaller sys.setswitchinterval(), or computing in "
-                                   "another process, shortens it."))
+    if (found &&
+        gt_buf_adds(text, is_kept(report, gil_index)
+                              ? ". Computing in another process shortens it."
+                              : ". A smaller sys.setswitchinterval(), or computing in another "
+                                "process, shortens it."))
         return -1;
     return found;
 }

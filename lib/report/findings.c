@@ -96,11 +96,12 @@ static int say_detail(struct gt_report *report, struct gt_buf *text)
     if (!timeline->saw_reasons)
         return add(
             report, text,
-            gt_buf_addf(text,
-                        "Only switch records could be recorded (no privilege for "
-                        "tracepoints): threads are running, preempted or off the CPU; why "
-                        "they left it and when they were woken%s is missing.",
-                        timeline->gils.count ? "" : ", and whether they slept for the GIL,"));
+            gt_buf_addf(
+                text,
+                "Only switch records were recorded, and no tracepoints of the scheduler: "
+                "threads are running, preempted or off the CPU; why they left it and "
+                "when they were woken%s is missing.",
+                timeline->gils.count ? "" : ", and whether they slept for the GIL,"));
     if (!timeline->saw_switch_records)
         return add(report, text,
                    gt_buf_adds(text,
@@ -123,10 +124,14 @@ static bool by_futex(const struct gt_report *report)
 static int say_no_gil(struct gt_report *report, struct gt_buf *text)
 {
     if (!report->info->gil_enabled)
-        return add(report, text,
-                   gt_buf_adds(text,
-                               "This interpreter runs without a GIL (free-threaded build): "
-                               "there is nothing to wait for."));
+        return add(
+            report, text,
+            gt_buf_adds(text, by_futex(report)
+                                  ? "This interpreter is a free-threaded build, which has "
+                                    "no GIL unless it is switched on: no wait for one was "
+                                    "seen."
+                                  : "This interpreter is a free-threaded build, and no GIL "
+                                    "was seen: there was nothing to wait for."));
     if (by_futex(report) && report->info->probed && !report->timeline->unseen.count)
         return add(report, text,
                    gt_buf_adds(text, "No thread ever waited for the GIL: the futex source "
@@ -173,7 +178,9 @@ static int say_without_gil(struct gt_report *report, struct gt_buf *text)
     if (most == GT_NO_INDEX && report->detect & GT_DETECT_GIL)
         return say_no_gil(report, text);
     if (most == GT_NO_INDEX)
-        return told ? add(report, text, gt_buf_adds(text, "No thread slept for the GIL.")) : 0;
+        return told ? add(report, text,
+                          gt_buf_adds(text, "No thread was seen to sleep for the GIL."))
+                    : 0;
     return add(
         report, text,
         gt_buf_addf(text, "Threads slept for the GIL %.1f%% of their time, %s in all; longest ",
@@ -212,19 +219,20 @@ static int say_quality(struct gt_report *report, struct gt_buf *text)
         return -1;
     if (quality->takes_without_return &&
         add(report, text,
-            gt_buf_addf(
-                text,
-                "%llu times a thread asked for the GIL and ended without getting it (daemon "
-                "threads at shutdown do).",
-                (unsigned long long)quality->takes_without_return)))
+            gt_buf_addf(text,
+                        "%llu times a thread still waited for the GIL as it, its process or "
+                        "the recording "
+                        "ended (daemon threads at shutdown do).",
+                        (unsigned long long)quality->takes_without_return)))
         return -1;
     if (quality->unmatched_releases + quality->unmatched_takes &&
         add(report, text,
             gt_buf_addf(text,
                         "%llu releases and %llu acquisitions have no counterpart: events are "
-                        "missing though none was reported lost.",
+                        "missing%s.",
                         (unsigned long long)quality->unmatched_releases,
-                        (unsigned long long)quality->unmatched_takes)))
+                        (unsigned long long)quality->unmatched_takes,
+                        quality->lost_events ? "" : " though none was reported lost")))
         return -1;
     return 0;
 }

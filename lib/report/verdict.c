@@ -57,12 +57,33 @@ static int name_member(const struct gt_report *report, uint32_t gil, uint32_t me
         report, gt_member_at(gt_gil_at(report->timeline, gil), member)->thread, text);
 }
 
-/* Who was waited for most by all, and the pair of which one waited most for the other. */
+/* Who was waited for most by all; and who waited most, for whom above all. */
 struct most {
     uint32_t holder;
     int64_t holder_ns;
-    struct gt_blame pair;
+    struct gt_blame pair; /* ns 0: for nobody in particular */
 };
+
+/* The first blame of a waiter is the largest of a thread. */
+static struct gt_blame most_blocked(const struct gt_report *report, uint32_t index)
+{
+    const struct gt_gil *gil = gt_gil_at(report->timeline, index);
+    struct gt_blame pair = {0};
+    int64_t most_ns = 0;
+
+    for (uint32_t i = 0; i < gil->members.count; i++) {
+        size_t count, first = gt_contention_of(&report->contentions[index], i, &count);
+
+        if (gt_member_at(gil, i)->wait_ns <= most_ns)
+            continue;
+        most_ns = gt_member_at(gil, i)->wait_ns;
+        pair = count ? *gt_blame_at(&report->contentions[index], first) : (struct gt_blame){0};
+        if (pair.holder >= gil->members.count)
+            pair.ns = 0;
+        pair.waiter = i;
+    }
+    return pair;
+}
 
 static int find_most(const struct gt_report *report, uint32_t index, struct most *most)
 {
@@ -83,9 +104,8 @@ static int find_most(const struct gt_report *report, uint32_t index, struct most
             most->holder_ns = sums[blame->holder];
             most->holder = blame->holder;
         }
-        if (blame->ns > most->pair.ns)
-            most->pair = *blame;
     }
+    most->pair = most_blocked(report, index);
     free(sums);
     return 0;
 }
@@ -205,9 +225,10 @@ static int say_most(struct gt_report *report, uint32_t index, struct gt_buf *tex
                                most.holder_ns < wait_ns / 10, /* decimals of what is small */
                                percent(most.holder_ns, wait_ns)) ||
                    name_member(report, index, most.pair.waiter, text) ||
-                   gt_buf_addf(text, ", %s by ",
-                               gt_duration_text(most.pair.ns, duration, sizeof(duration))) ||
-                   name_member(report, index, most.pair.holder, text) ||
+                   (most.pair.ns &&
+                    (gt_buf_addf(text, ", %s by ",
+                                 gt_duration_text(most.pair.ns, duration, sizeof(duration))) ||
+                     name_member(report, index, most.pair.holder, text))) ||
                    gt_buf_adds(text, ".") || say_function(report, index, text));
 }
 

@@ -244,6 +244,81 @@ static void what_was_lost_is_no_proof(void **state)
     }
 }
 
+/* "A us: THREAD what": who takes, drops and waits for the GIL when, as perf would tell. */
+struct step {
+    int us;
+    int tid;
+    enum { TAKE, DROP, WAIT } what;
+};
+
+static char *findings_of_steps(const struct step *steps, size_t count)
+{
+    static const char *const words[] = {"signal: (1) cond=0x7f0000001058",
+                                        "signal: (1) cond=0x7f0000001000",
+                                        "wait: (1) cond=0x7f0000001000"};
+    struct gt_buf lines;
+    char *findings;
+
+    gt_buf_init(&lines);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(gt_buf_addf(&lines, "python3 12/%d [000] 5.%06d000: gil:%s\n",
+                                     steps[i].tid, steps[i].us, words[steps[i].what]),
+                         0);
+    findings = findings_of(lines.data, lines.length);
+    gt_buf_release(&lines);
+    return findings;
+}
+
+/* Thread 2 waits 200 us each for three; thread 4 waits 500 us, for one. */
+static void the_most_blocked_is_who_waited_most(void **state)
+{
+    static const struct step steps[] = {
+        {1, 12, TAKE},    {2, 12, DROP},    {3, 12, TAKE},   {10, 13, WAIT},  {210, 12, DROP},
+        {210, 14, TAKE},  {410, 14, DROP},  {410, 13, TAKE}, {420, 13, DROP}, {420, 12, TAKE},
+        {420, 15, WAIT},  {920, 12, DROP},  {920, 15, TAKE}, {920, 13, WAIT}, {1120, 15, DROP},
+        {1120, 13, TAKE}, {1130, 13, DROP},
+    };
+    char *findings = findings_of_steps(steps, sizeof(steps) / sizeof(steps[0]));
+
+    (void)state;
+    assert_non_null(strstr(findings, "main held it during 64% of the waiting"));
+    assert_non_null(strstr(findings, "Most blocked: thread 2, 200.0 us by main."));
+    free(findings);
+}
+
+static void what_is_missing_is_not_said_to_be_unreported(void **state)
+{
+    static const char lines[] =
+        "python3 12/12 [000] 5.000001000: gil:signal: (1) cond=0x7f0000001058\n"
+        "python3 12/12 [000] 5.000002000: gil:signal: (1) cond=0x7f0000001000\n"
+        "python3 12/12 [000] 5.000003000: gil:signal: (1) cond=0x7f0000001058\n"
+        "python3 12/13 [000] 5.000010000: gil:signal: (1) cond=0x7f0000001058\n"
+        "python3 12/13 [000] 5.000100000: gil:signal: (1) cond=0x7f0000001000\n"
+        "python3 12/13 [000] 5.000101000: gil:signal: (1) cond=0x7f0000001058\n"
+        "python3 12/14 [000] 5.000110000: gil:wait: (1) cond=0x7f0000001000\n"
+        "%s";
+    static const char lost[] = "python3 12/12 [000] 5.000120000: PERF_RECORD_LOST lost 7\n";
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct gt_buf text_of;
+        char *findings;
+
+        gt_buf_init(&text_of);
+        assert_int_equal(gt_buf_addf(&text_of, lines, i ? lost : ""), 0);
+        findings = findings_of(text_of.data, text_of.length);
+        assert_non_null(strstr(findings, "0 releases and 1 acquisitions have no counterpart"));
+        assert_int_equal(!strstr(findings, "though none was reported lost"), i);
+        /* With a loss nobody knows what became of it. */
+        assert_int_equal(!strstr(findings,
+                                 "1 times a thread still waited for the GIL as it, its "
+                                 "process or the recording ended"),
+                         i);
+        free(findings);
+        gt_buf_release(&text_of);
+    }
+}
+
 /* 400 threads wait for one, then take turns: each list is cut, and its sum is the wait. */
 static void of_many_holders_the_least_are_summed_up(void **state)
 {
@@ -407,6 +482,8 @@ int main(void)
         cmocka_unit_test(the_summary_is_json_with_the_numbers),
         cmocka_unit_test(the_verdict_says_whether_and_who),
         cmocka_unit_test(what_was_lost_is_no_proof),
+        cmocka_unit_test(the_most_blocked_is_who_waited_most),
+        cmocka_unit_test(what_is_missing_is_not_said_to_be_unreported),
         cmocka_unit_test(of_many_holders_the_least_are_summed_up),
         cmocka_unit_test(chrome_json_is_valid),
         cmocka_unit_test(a_full_disk_is_told),
