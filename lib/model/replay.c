@@ -101,9 +101,10 @@ static void came_back(const struct replay *replay, struct waiter *waiter, size_t
     waiter->doing_ns = entry_at(replay, index)->time_ns;
 }
 
-/* How long it was not on a CPU, as far as the scheduler told. */
-static int64_t away_ns(const struct replay *replay, const struct waiter *waiter,
-                       int64_t from_ns, int64_t until_ns)
+/* How long it was ready and had no CPU, as far as the scheduler told. Who sleeps does something
+ * else, and has had the GIL. */
+static int64_t ready_ns(const struct replay *replay, const struct waiter *waiter,
+                        int64_t from_ns, int64_t until_ns)
 {
     uint32_t thread = gt_member_at(replay->gil, (uint32_t)(waiter - replay->waiters))->thread;
     const struct gt_sched *sched = gt_sched_of(replay->timeline, thread);
@@ -121,8 +122,8 @@ static int64_t away_ns(const struct replay *replay, const struct waiter *waiter,
 
         if (span->start_ns >= until_ns)
             break;
-        if (end_ns > start_ns && span->state != GT_SCHED_RUNNING &&
-            span->state != GT_SCHED_NONE)
+        if (end_ns > start_ns &&
+            (span->state == GT_SCHED_PREEMPTED || span->state == GT_SCHED_WOKEN))
             sum_ns += end_ns - start_ns;
     }
     return sum_ns;
@@ -134,7 +135,7 @@ static bool is_long(const struct replay *replay, const struct waiter *waiter, in
     int64_t passed_ns = time_ns - waiter->doing_ns;
 
     return passed_ns > AGAIN_NS &&
-           passed_ns - away_ns(replay, waiter, waiter->doing_ns, time_ns) > AGAIN_NS;
+           passed_ns - ready_ns(replay, waiter, waiter->doing_ns, time_ns) > AGAIN_NS;
 }
 
 /*
