@@ -8,6 +8,7 @@
 #include "feed.h"
 #include "launch/runtime.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 enum { COND = 0x5000, WORD = COND + 40, MUTEX = COND + 48, SWITCH = COND + 88 + 40 };
@@ -128,6 +129,27 @@ static void told_by_libc(uint64_t word)
     assert_true(gil->address == COND);
     assert_int_equal(gil->handovers, 4);
     assert_int_equal(member_of_tid(timeline, gil, 9)->wait_ns, 2 * (5 * MS - US + 10));
+    assert_null(broken_invariant(timeline));
+}
+
+/* A wait that timed out as it was signalled: glibc wakes another waiter before it returns. */
+static void a_wake_within_a_wait_releases_nothing(void **state)
+{
+    const struct gt_gil *gil;
+
+    (void)state;
+    ping_pong(10 * MS, WORD);
+    blocks(40 * MS, 9);
+    wakes(45 * MS, 8, WORD);
+    wakes(45 * MS + 10 * US, 9, WORD + 4);
+    assert_int_equal(feed(timeline, GT_EVENT_BLOCK_EXIT, 45 * MS + 20 * US, 7, 9, ETIMEDOUT),
+                     0);
+    wakes(50 * MS, 9, WORD);
+    tick(timeline, 60 * MS, 7, 9, 0);
+    gil = only_gil();
+    assert_int_equal(timeline->quality.passed_signals, 1);
+    assert_int_equal(timeline->quality.unmatched_releases, 0);
+    assert_int_equal(gt_span_at(&gil->waits, 4)->start_ns, 40 * MS);
     assert_null(broken_invariant(timeline));
 }
 
@@ -506,6 +528,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(passed_to_and_fro, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_wake_within_a_wait_releases_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(told_by_libc_as_it_was, setup, teardown),
         cmocka_unit_test_setup_teardown(told_by_libc_since_2_41, setup, teardown),
         cmocka_unit_test_setup_teardown(a_queue_of_a_library_is_none, setup, teardown),
