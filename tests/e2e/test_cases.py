@@ -79,7 +79,7 @@ def test_what_is_said_of_a_known_program(levels, folder):
         harness.require(conditions.why_no_quota())
     options = types.SimpleNamespace(build=harness.BUILD, state=None, seed=0, runs=0, keep=False)
     truth.prepared(options)
-    entry = plan.Entry(0, *levels, hole=hole, interval=None, debian=False)
+    entry = plan.Entry(0, *levels, hole=hole, interval=None, debian=False, version2=False)
     outcome = truth.one(entry, options, folder)
     assert not outcome.complaints, json.dumps(outcome.as_json(), indent=1)
     assert outcome.culprit == (entry.program in plan.CULPRITS), outcome.as_json()

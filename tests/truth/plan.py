@@ -40,7 +40,7 @@ INTERVALS = [None] * 7 + [0.0005, 0.02, 0.1]
 FACTORS = ("program", "condition", "source", "variant", "version")
 LEVELS = dict(zip(FACTORS, (PROGRAMS, CONDITIONS, SOURCES, VARIANTS, VERSIONS)))
 
-Entry = collections.namedtuple("Entry", ("number",) + FACTORS + ("hole", "interval", "debian"))
+Entry = collections.namedtuple("Entry", ("number",) + FACTORS + ("hole", "interval", "debian", "version2"))
 
 
 def allowed(program):
@@ -70,7 +70,7 @@ def make(runs, seed):
             seen[a, b, best[a], best[b]] += 1
         entries.append(Entry(number, *best, hole=chance.choice(HOLES),
                              interval=chance.choice(INTERVALS),
-                             debian=chance.random() < 0.5))
+                             debian=chance.random() < 0.5, version2=chance.random() < 0.5))
     return entries
 
 

@@ -82,8 +82,8 @@ class Outcome:
                 "complaints": self.complaints, "argv": self.argv}
 
 
-def watch(process, log, around):
-    """Until the process ends; what is around the program goes when the program says so."""
+def watch(process, log, condition):
+    """Until the process ends; the condition ends when the program says so."""
     deadline, over = time.monotonic() + TIMEOUT_S, False
     while process.poll() is None:
         if time.monotonic() > deadline:
@@ -92,8 +92,8 @@ def watch(process, log, around):
             return False
         if not over and milestones(log)[1]:
             over = True
-            for one in around:
-                one.over()
+            condition.over()
+        condition.tick()
         time.sleep(0.02)
     return True
 
@@ -115,18 +115,17 @@ def one(entry, options, folder):
             *(["--keep", str(folder / "kept")] if options.keep else []),
             *words_of(entry, options.ext, log)]
     outcome.argv = argv
-    around = conditions.make(entry, tmp)
+    condition = conditions.make(entry, folder)
     try:
         with open(str(folder / "stderr.txt"), "wb") as stderr:
             process = subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, stdout=stderr, stderr=stderr, cwd=str(folder),
-                env=dict(os.environ, TMPDIR=str(tmp), PYTHONDONTWRITEBYTECODE="1"),
-                start_new_session=True,
-                preexec_fn=lambda: [thing.enter() for thing in around])
-            finished = watch(process, log, around)
+                env=dict(os.environ, TMPDIR=str(tmp), PYTHONDONTWRITEBYTECODE="1",
+                         **condition.env),
+                start_new_session=True, preexec_fn=condition.enter)
+            finished = watch(process, log, condition)
     finally:
-        for thing in around:
-            thing.remove()
+        condition.remove()
     outcome.seconds = time.monotonic() - began
     printed = (folder / "stderr.txt").read_text(errors="replace")
     judge(outcome, finished, process.returncode, summary, printed, log)

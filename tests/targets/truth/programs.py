@@ -106,9 +106,11 @@ def five():
 
 
 def compress_and_hash(until, data=os.urandom(1 << 18) + bytes(1 << 18)):
+    releases_too = hashlib.sha256.__module__ == "_hashlib"  # OpenSSL's; Python's own does not
     while time.monotonic() < until:
         zlib.compress(data, 6)
-        hashlib.sha256(data).digest()
+        if releases_too:
+            hashlib.sha256(data).digest()
         time.sleep(0.001)
 
 
