@@ -46,6 +46,29 @@ def test_a_short_rewait_is_no_switch_interval(name, folder):
     assert not [row for row in summary["potential"]["estimates"] if row["if"] == "function"]
 
 
+@pytest.mark.parametrize("name", ["holder-exits-first", "waiter-exits-first"])
+def test_a_deadlock_that_a_signal_ended(name, folder):
+    """A native mutex against the GIL. Whoever's end is recorded first: the holder kept the GIL from
+    the first request until it was ended."""
+    summary, printed = converted(TEXTS / "killed-deadlock" / (name + ".perf-script.txt.gz"),
+                                 folder)
+    first = summary["blockers"][0]
+    (row,) = [row for gil in summary["gils"] for row in gil["threads"]
+              if row["label"] == first["function"]]
+    assert row["tid"] == 12076 and first["kept_cause"] and first["deadlock"], first
+    waited = max(row["wait_ns"] for gil in summary["gils"] for row in gil["threads"])
+    # From the first request, an interval after the wait began, to the end of the program.
+    assert abs(first["longest_kept_ns"] - (waited - 5 * MS)) < 2 * MS, (first, waited)
+    assert "deadlock" in first["sentence"] and "deadlock" in printed
+
+
+def test_waiting_is_unknown_without_the_returns_of_take_gil(folder):
+    summary, printed = converted(
+        TEXTS / "missing-returns" / "take-gil-without-returns.perf-script.txt", folder)
+    for text in sentences(summary) + [printed]:
+        assert "No thread ever waited" not in text and "Not GIL-bound" not in text, text
+
+
 # --- live: one run each of the plan's kind --------------------------------------------------
 
 PYTHONS = {one.version[:2]: one for one in harness.interpreters()}
@@ -65,6 +88,7 @@ LIVE = [
     ("releases", "calm", "uprobes", "functions", NEWEST, None),  # releases-mostly
     ("asleep", "crowd", "agent", "functions", MIDDLE, None),
     ("pool", "quota150", "functions", "states", NEWEST, None),
+    ("python", "hole", "agent", "functions", MIDDLE, "setuid"),  # log-cannot-grow
     ("regex", "hole", "agent", "functions", MIDDLE, "tmpfs"),
 ]
 
