@@ -54,7 +54,7 @@ static struct gt_metric *metric_of(struct gt_metrics *metrics, const char *name,
     return metric_at(metrics, id - 1);
 }
 
-/* Values of one name in one run (threads of one label, say) are added up. */
+/* Values of one name in one run (a function of several GILs, say) are added up. */
 static int put(struct gt_metrics *metrics, const char *name, double value, bool share,
                bool thread)
 {
@@ -74,28 +74,78 @@ static int put(struct gt_metrics *metrics, const char *name, double value, bool 
 
 /* --- of a report --- */
 
-static int add_threads(struct gt_metrics *metrics, const struct gt_report *report,
-                       const struct gt_gil *gil)
+/* What the threads of one name had, all together. */
+struct namesakes {
+    int64_t wait_ns, hold_ns, life_ns;
+};
+
+static int sum_threads(const struct gt_report *report, const struct gt_gil *gil,
+                       struct gt_intern *names, struct gt_chunks *sums)
 {
+    struct gt_buf name;
     int rc = 0;
 
+    gt_buf_init(&name);
     for (uint32_t i = 0; rc == 0 && i < gil->members.count && i < THREADS_MAX; i++) {
         const struct gt_member *member = gt_member_at(gil, i);
-        double life_ns = member->lifetime_ns > 0 ? (double)member->lifetime_ns : 1;
-        struct gt_buf name;
-        size_t length;
+        struct namesakes *sum;
+        uint32_t id;
 
-        gt_buf_init(&name);
-        rc = gt_buf_adds(&name, "thread ") || gt_report_name(report, member->thread, &name);
-        length = name.length;
-        rc = rc || gt_buf_adds(&name, ": wait") ||
-             put(metrics, name.data, (double)member->wait_ns / life_ns, true, true);
-        name.length = length;
-        rc = rc || gt_buf_adds(&name, ": hold") ||
-             put(metrics, name.data, (double)member->hold_ns / life_ns, true, true);
-        gt_buf_release(&name);
+        gt_buf_reset(&name);
+        rc = gt_report_name(report, member->thread, &name);
+        id = rc ? UINT32_MAX : gt_intern_add(names, name.data, name.length);
+        if (id == UINT32_MAX)
+            rc = -1;
+        while (rc == 0 && sums->count <= id) {
+            sum = gt_chunks_push(sums);
+            if (sum)
+                *sum = (struct namesakes){0};
+            rc = sum ? 0 : -1;
+        }
+        if (rc)
+            break;
+        sum = gt_chunks_at(sums, id);
+        sum->wait_ns = gt_add_ns(sum->wait_ns, member->wait_ns);
+        sum->hold_ns = gt_add_ns(sum->hold_ns, member->hold_ns);
+        sum->life_ns = gt_add_ns(sum->life_ns, member->lifetime_ns);
     }
+    gt_buf_release(&name);
+    return rc;
+}
+
+static int put_threads(struct gt_metrics *metrics, const char *name,
+                       const struct namesakes *sum)
+{
+    double life_ns = sum->life_ns > 0 ? (double)sum->life_ns : 1;
+    struct gt_buf text;
+    int rc;
+
+    gt_buf_init(&text);
+    rc = gt_buf_addf(&text, "thread %s: wait", name) ||
+         put(metrics, text.data, (double)sum->wait_ns / life_ns, true, true);
+    gt_buf_reset(&text);
+    rc = rc || gt_buf_addf(&text, "thread %s: hold", name) ||
+         put(metrics, text.data, (double)sum->hold_ns / life_ns, true, true);
+    gt_buf_release(&text);
     return rc ? -1 : 0;
+}
+
+/* Names tell threads apart from run to run, tids do not: those of one name are one. */
+static int add_threads(struct gt_metrics *metrics, const struct gt_report *report)
+{
+    struct gt_intern names;
+    struct gt_chunks sums; /* by name */
+    int rc = 0;
+
+    gt_intern_init(&names);
+    gt_chunks_init(&sums, sizeof(struct namesakes));
+    for (uint32_t i = 0; rc == 0 && i < report->timeline->gils.count; i++)
+        rc = sum_threads(report, gt_gil_at(report->timeline, i), &names, &sums);
+    for (uint32_t id = 1; rc == 0 && id < sums.count; id++)
+        rc = put_threads(metrics, gt_intern_text(&names, id), gt_chunks_at(&sums, id));
+    gt_intern_release(&names);
+    gt_chunks_release(&sums);
+    return rc;
 }
 
 static int add_blockers(struct gt_metrics *metrics, const struct gt_report *report,
@@ -155,11 +205,10 @@ int gt_metrics_add(struct gt_metrics *metrics, const struct gt_report *report,
         return 0;
     metrics->runs++;
     rc = add_whole(metrics, report);
-    for (uint32_t i = 0; rc == 0 && i < report->timeline->gils.count; i++) {
-        rc = add_threads(metrics, report, gt_gil_at(report->timeline, i));
-        if (rc == 0)
-            rc = add_blockers(metrics, report, i);
-    }
+    if (rc == 0)
+        rc = add_threads(metrics, report);
+    for (uint32_t i = 0; rc == 0 && i < report->timeline->gils.count; i++)
+        rc = add_blockers(metrics, report, i);
     for (size_t i = 0; rc == 0 && i < metrics->list.count; i++)
         metric_at(metrics, i)->count = metrics->runs; /* 0 where it did not occur */
     return rc ? gt_error_memory(err) : 0;

@@ -64,6 +64,21 @@ def test_a_hook_that_the_program_sets_is_told(library, folder, action, function)
         assert max(event["dur"] for event in calls) < 1e5
 
 
+def test_from_run_to_run_threads_of_one_name_are_one(library, folder):
+    summary = folder / "summary.json"
+    words = [target("callbacks"), str(library), "3", "10", "fresh"]
+    run_ = harness.giltracer(["--repeat", "2", "--gil-source", "agent", "--python", OLD[-1].path,
+                              "--summary", summary, "-o", folder / "x.json", *words], folder)
+    assert run_.status == 0, run_
+    document = harness.read_json(summary)
+    (gil,) = document["gils"]
+    workers = [row for row in gil["threads"] if not row["main"]]
+    last = sum(row["hold_ns"] for row in workers) / sum(row["lifetime_ns"] for row in workers)
+    (metric,) = [one for one in document["metrics"]["list"]
+                 if one["name"] == "thread native-worker: hold"]
+    assert 0 < metric["least"] <= last * 1.00001 and last * 0.99999 <= metric["greatest"] <= 1
+
+
 def test_threads_of_one_name_are_told_apart(library, folder):
     traced = run(library, folder, OLD[-1], 3, 30, "fresh")
     rows = [row for row in traced.gil()["threads"] if not row["main"]]
