@@ -36,8 +36,16 @@ static uint64_t number_of(PyObject *object, const char *name, uint64_t more)
 
 struct subject {
     uint64_t value; /* 0: not known, or of no interest */
-    uint64_t left;  /* tokens of a semaphore, plus 1; 0 */
+    uint64_t left;  /* tokens of a semaphore, or how many a queue holds, plus 1; 0 */
 };
+
+/* Of a queue that holds any number: 0. */
+static uint64_t capacity_of(PyObject *queue)
+{
+    uint64_t most = number_of(queue, "maxsize", 0);
+
+    return most && most <= INT64_MAX ? most + 1 : 0;
+}
 
 static struct subject subject_of(const struct gt_agent_function *function, PyObject *object)
 {
@@ -53,6 +61,8 @@ static struct subject subject_of(const struct gt_agent_function *function, PyObj
         subject.value = (uint64_t)(uintptr_t)object;
         if (function->meeting == GT_WIRE_TOKEN_TAKEN)
             subject.left = number_of(object, "_value", 1);
+        else if (function->meeting == GT_WIRE_QUEUE_PUT && !(function->flags & GT_AGENT_C))
+            subject.left = capacity_of(object);
     }
     gt_agent_api.PyErr_Clear();
     gt_agent_api.PyErr_Restore(type, value, traceback);

@@ -182,7 +182,8 @@ enum gt_wire_kind {
     GT_WIRE_FLAG_SEEN = 14,   /* found it set, having waited or not */
     GT_WIRE_TOKEN_TAKEN = 15, /* took one of the semaphore at value, ready to wait for it */
     GT_WIRE_TOKEN_GIVEN = 16, /* gave one of threading's semaphore at value */
-    GT_WIRE_LEFT = 17,        /* value - 1 tokens are left after what the next record says */
+    GT_WIRE_LEFT = 17,        /* value - 1 tokens are left after what the next record says; of
+                                 QUEUE_PUT: so many items it holds */
 
     GT_WIRE_DEADLINE = 18, /* the next WAIT ends after value ns, at the latest */
     /* A thread that holds the GIL and was asked for it, as it is now: */

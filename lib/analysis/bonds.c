@@ -355,6 +355,7 @@ static int find_nested(const struct gt_bonds *bonds, bool *nested)
             nested[i] = meeting->since_ns >= covered_ns[meeting->thread];
         else if (meeting->since_ns &&
                  ((meeting->kind == GT_MEETING_QUEUE_GET && with_queues) ||
+                  (meeting->kind == GT_MEETING_QUEUE_PUT && meeting->left && with_queues) ||
                   (meeting->kind == GT_MEETING_TOKEN_TAKEN && with_tokens) ||
                   meeting->kind == GT_MEETING_BARRIER || meeting->kind == GT_MEETING_JOIN))
             covered_ns[meeting->thread] = meeting->since_ns;
@@ -386,7 +387,8 @@ int gt_bonds_init(struct gt_bonds *bonds, const struct gt_timeline *timeline,
                      gt_bonds_add_semaphores(bonds, nested) || gt_bonds_add_queues(bonds) ||
                      gt_bonds_add_barriers(bonds) || gt_bonds_add_pipes(bonds) ||
                      gt_bonds_add_flags(bonds) || gt_bonds_add_tokens(bonds) ||
-                     add_joins(bonds) || add_wakes(bonds) || add_ends(bonds) || sort(bonds)
+                     add_joins(bonds) || add_wakes(bonds) || add_ends(bonds) ||
+                     gt_bonds_add_jobs(bonds) || gt_bonds_add_clocks(bonds) || sort(bonds)
                  ? -1
                  : 0;
     }

@@ -16,8 +16,9 @@
 
 enum gt_bond_kind { /* beyond enum gt_replay_kind */
                     GT_BOND_NOTHING =
-                        64,      /* what it did then is the doing of the bond around it */
-                    GT_BOND_JOB, /* of the queue `what`, item `rank` */
+                        64,           /* what it did then is the doing of the bond around it */
+                    GT_BOND_JOB,      /* of the queue `what`, item `rank` */
+                    GT_BOND_JOBS_END, /* what follows is the thread's own again */
 };
 
 /* A step that takes the place of what the thread did in [at, until). */
@@ -28,7 +29,8 @@ struct gt_bond {
     uint32_t rank;
     uint32_t order;   /* of being added: for bonds of the same moment */
     uint32_t kind;    /* enum gt_replay_kind or gt_bond_kind */
-    int64_t limit_ns; /* AWAIT: goes on without it after that; 0: never */
+    uint32_t flags;   /* of the step: enum gt_replay_flags */
+    int64_t limit_ns; /* AWAIT: goes on without it after that; 0: never. UNTIL: the time */
 };
 
 struct gt_bonds {
@@ -42,6 +44,9 @@ struct gt_bonds {
     uint32_t *killed;    /* likewise: of its end, when that was the interpreter's doing */
     int64_t *selects_ns; /* by thread: the longest time that it waited in a selector for timers,
                             or for what is not recorded; 0: never */
+    bool guesses_jobs;   /* that any thread might have done them is a guess */
+    bool guesses_clocks; /* so it is that something was done until a time */
+    bool misses_clocks;  /* who looked at a clock is not known */
 };
 
 /* Adds locks, events and queues to the replay, which has its threads. 0 or -1. */
@@ -70,12 +75,19 @@ int gt_bonds_add_flags(struct gt_bonds *bonds);
 int gt_bonds_add_tokens(struct gt_bonds *bonds);
 /* pipes.c: what one thread wrote, and another one waited for. */
 int gt_bonds_add_pipes(struct gt_bonds *bonds);
+/* jobs.c: jobs that are shared. After all but: */
+int gt_bonds_add_jobs(struct gt_bonds *bonds);
+/* clocks.c: what is done until a time, and sleeps until a time. */
+int gt_bonds_add_clocks(struct gt_bonds *bonds);
 
 /* Did the thread's life end while it waited for a GIL, or at least in the middle of its work:
  * in the first function that it ever called? The interpreter's end does that to daemon threads.
  */
 bool gt_bonds_died_waiting(const struct gt_timeline *timeline, uint32_t thread);
 bool gt_bonds_died_at_work(const struct gt_timeline *timeline, uint32_t thread);
+/* When a call was over but for the GIL, which it had let go of; 0: it had not. */
+int64_t gt_bonds_over_ns(const struct gt_timeline *timeline, uint32_t thread,
+                         const struct gt_call_span *span);
 /* The first hold that ends after that time. */
 size_t gt_bonds_hold_after(const struct gt_chunks *holds, int64_t time_ns);
 /* Were all uses of queues, of semaphores recorded? Not when their functions were let go of. */

@@ -167,8 +167,7 @@ static void add_thread(struct gt_cpu_load *load, const struct gt_timeline *timel
     }
 }
 
-int gt_cpu_load_init(struct gt_cpu_load *load, const struct gt_timeline *timeline,
-                     uint32_t cores)
+int gt_cpu_load_init(struct gt_cpu_load *load, const struct gt_timeline *timeline, double cores)
 {
     int64_t length_ns = timeline->end_ns - timeline->start_ns;
 
@@ -207,5 +206,5 @@ bool gt_cpu_load_is_full(const struct gt_cpu_load *load, int64_t from_ns, int64_
 {
     double used_ns = sum_at(load, until_ns) - sum_at(load, from_ns);
 
-    return used_ns > 0.85 * (double)load->cores * (double)(until_ns - from_ns);
+    return used_ns > 0.85 * load->cores * (double)(until_ns - from_ns);
 }

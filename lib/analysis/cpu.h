@@ -31,7 +31,7 @@ struct gt_cpu {
 struct gt_cpu_load {
     int64_t start_ns, slice_ns;
     double *sums; /* CPU time from the beginning to the start of each slice */
-    uint32_t cores;
+    double cores;
 };
 
 void gt_cpu_init(struct gt_cpu *cpu, const struct gt_timeline *timeline, uint32_t thread);
@@ -43,7 +43,7 @@ void gt_cpu_between(struct gt_cpu *cpu, int64_t from_ns, int64_t until_ns,
 
 /* 0 or -1. */
 int gt_cpu_load_init(struct gt_cpu_load *load, const struct gt_timeline *timeline,
-                     uint32_t cores);
+                     double cores);
 void gt_cpu_load_release(struct gt_cpu_load *load);
 
 /* Were all CPUs in use then, as good as? */

@@ -194,9 +194,8 @@ static int64_t waited_since(const struct gt_gil *gil, uint32_t thread, int64_t t
     return taken_ns;
 }
 
-/* When the call was over but for the GIL, which it had let go of; 0: it had not. */
-static int64_t over_ns(const struct gt_timeline *timeline, uint32_t thread,
-                       const struct gt_call_span *span)
+int64_t gt_bonds_over_ns(const struct gt_timeline *timeline, uint32_t thread,
+                         const struct gt_call_span *span)
 {
     for (uint32_t i = 0; i < timeline->gils.count; i++) {
         const struct gt_gil *gil = gt_gil_at(timeline, i);
@@ -255,7 +254,7 @@ static void find_others(struct pipes *pipes)
         if (reading->thread != thread)
             gt_cpu_init(&cpu, bonds->timeline, reading->thread);
         thread = reading->thread;
-        reading->over_ns = over_ns(bonds->timeline, thread, reading->span);
+        reading->over_ns = gt_bonds_over_ns(bonds->timeline, thread, reading->span);
         if (pipes->roles[reading->span->function] == 's' &&
             reading->over_ns - start_ns > *longest_ns && !writing_of(pipes, reading) &&
             slept(&cpu, start_ns, reading->over_ns))

@@ -12,11 +12,14 @@ enum {
     LEAST_CALL_NS = 50000,
     WORTH_PERCENT = 98, /* of the run's length, or less, if it released the GIL */
     LEAST_PERCENT = 1,  /* of all waiting: functions that caused less are not asked about */
+    GUESS_PERCENT =
+        10, /* guesses of which one leads to a run that is so much longer: no good */
 };
 
-/* A function that kept the GIL, in all its rows. */
+/* A function that kept the GIL, in all its rows, of all processes. */
 struct candidate {
     uint32_t function, gil, row;
+    uint32_t gils, last_gil;
     int64_t waiting_ns, row_ns;
     int64_t kept_hold_ns, asked_hold_ns;
     bool kept; /* seen to keep it */
@@ -27,6 +30,7 @@ struct asking {
     const struct gt_timeline *timeline;
     const struct gt_blockers *blockers;
     struct gt_story story;
+    bool guesses_jobs; /* and the guess fits the recorded run */
     struct candidate candidates[GT_STORY_FUNCTIONS];
     size_t candidate_count;
 };
@@ -91,17 +95,32 @@ static bool is_candidate(const struct gt_blocker *row)
     return row->doing.kind == GT_DOING_PYTHON && gt_blocker_keeps(row);
 }
 
-static void note_candidate(struct candidate *all, size_t *count, uint32_t gil, uint32_t row,
+/* Each process has numbers of its own for functions. */
+static bool is_same_function(const struct gt_timeline *timeline, uint32_t one, uint32_t two)
+{
+    const struct gt_called *left = gt_chunks_at(&timeline->functions, one);
+    const struct gt_called *right = gt_chunks_at(&timeline->functions, two);
+
+    return one == two || (left->name == right->name && left->file == right->file &&
+                          left->line == right->line && left->flags == right->flags);
+}
+
+static void note_candidate(const struct gt_timeline *timeline, struct candidate *all,
+                           size_t *count, uint32_t gil, uint32_t row,
                            const struct gt_blocker *blocker)
 {
     struct candidate *one = all;
 
-    while (one < all + *count && one->function != blocker->doing.function)
+    while (one < all + *count &&
+           !is_same_function(timeline, one->function, blocker->doing.function))
         one++;
     if (one == all + *count) {
-        *one = (struct candidate){.function = blocker->doing.function, .row_ns = -1};
+        *one = (struct candidate){
+            .function = blocker->doing.function, .row_ns = -1, .last_gil = GT_NO_INDEX};
         ++*count;
     }
+    one->gils += one->last_gil != gil;
+    one->last_gil = gil;
     if (blocker->waiting_ns > one->row_ns) {
         one->row_ns = blocker->waiting_ns;
         one->gil = gil;
@@ -138,7 +157,8 @@ static int find_candidates(struct asking *asking)
 
         for (uint32_t row = 0; row < blockers->rows.count && row < ROWS_MAX; row++)
             if (is_candidate(gt_blocker_at(blockers, row)))
-                note_candidate(all, &count, gil, row, gt_blocker_at(blockers, row));
+                note_candidate(asking->timeline, all, &count, gil, row,
+                               gt_blocker_at(blockers, row));
     }
     qsort(all, count, sizeof(*all), compare_candidates);
     for (size_t i = 0; i < count && i < GT_STORY_FUNCTIONS && all[i].waiting_ns >= least_ns;
@@ -165,8 +185,10 @@ static int tell_story(struct asking *asking, struct gt_error *err)
 
     if (!tags)
         return gt_error_memory(err);
-    for (size_t i = 0; i < asking->candidate_count; i++)
-        tags[asking->candidates[i].function] = tag_of(&asking->candidates[i], i);
+    for (uint32_t f = 0; f < asking->timeline->functions.count; f++)
+        for (size_t i = 0; i < asking->candidate_count; i++)
+            if (is_same_function(asking->timeline, asking->candidates[i].function, f))
+                tags[f] = tag_of(&asking->candidates[i], i);
     rc = gt_story_init(&asking->story, asking->timeline, asking->blockers, tags,
                        asking->out->cores, err);
     free(tags);
@@ -175,19 +197,70 @@ static int tell_story(struct asking *asking, struct gt_error *err)
 
 /* --- asking --- */
 
-/* The length of the run under these rules, -1: it cannot be told; *crowd: with that many cores,
- * more do not help. */
-static int replay(struct asking *asking, const struct gt_replay_rules *rules, int64_t *wall_ns,
-                  uint32_t *crowd, struct gt_error *err)
+/* What a replay finds. */
+struct found {
+    int64_t wall_ns; /* length of the run; -1: not known */
+    uint32_t crowd;  /* with that many cores, more do not help */
+    enum gt_withheld withheld;
+};
+
+static int replay(struct asking *asking, const struct gt_replay_rules *rules,
+                  struct found *found, struct gt_error *err)
 {
     struct gt_replay_result result;
     int rc = gt_replay_run(&asking->story.replay, rules, &result, err);
 
     if (rc < 0)
         return rc;
-    *wall_ns = result.stuck ? -1 : result.end_ns + asking->story.after_ns;
-    *crowd = result.crowd;
+    *found = (struct found){.wall_ns = result.end_ns + asking->story.after_ns,
+                            .crowd = result.crowd};
+    if (result.stuck)
+        *found = (struct found){.wall_ns = -1, .withheld = GT_WITHHELD_STUCK};
     return 0;
+}
+
+static bool is_far(int64_t one_ns, int64_t two_ns)
+{
+    int64_t least_ns = one_ns < two_ns ? one_ns : two_ns;
+    int64_t most_ns = one_ns < two_ns ? two_ns : one_ns;
+
+    return most_ns - least_ns > most_ns / 100 * GUESS_PERCENT;
+}
+
+/* Does the run take as long when what is guessed is so? Else withhold what was found. */
+static int try_guess(struct asking *asking, const struct gt_replay_rules *rules,
+                     enum gt_withheld why, struct found *found, struct gt_error *err)
+{
+    struct found other;
+    int rc = found->wall_ns < 0 ? 0 : replay(asking, rules, &other, err);
+
+    if (rc == 0 && found->wall_ns >= 0 &&
+        (other.wall_ns < 0 || is_far(found->wall_ns, other.wall_ns))) {
+        found->wall_ns = -1;
+        found->withheld = why;
+    }
+    return rc;
+}
+
+/* The same, but what depends on a guess is withheld. */
+static int replay_all(struct asking *asking, const struct gt_replay_rules *rules,
+                      struct found *found, struct gt_error *err)
+{
+    struct gt_replay_rules by_clock = *rules, shared = *rules;
+    int rc = replay(asking, rules, found, err);
+
+    by_clock.by_clock = shared.jobs_are_shared = true;
+    if (rc == 0 && asking->story.guesses_clocks)
+        rc = try_guess(asking, &by_clock, GT_WITHHELD_CLOCK, found, err);
+    if (rc == 0 && asking->guesses_jobs)
+        rc = try_guess(asking, &shared, GT_WITHHELD_JOBS, found, err);
+    if (rc == 0 && asking->story.misses_clocks && found->wall_ns >= 0 &&
+        rules->cores >= asking->out->cores &&
+        is_far(found->wall_ns, asking->out->replayed_ns)) {
+        found->wall_ns = -1;
+        found->withheld = GT_WITHHELD_CLOCK;
+    }
+    return rc;
 }
 
 /* What the replay is off under unchanged rules, it is taken to be off under others. */
@@ -204,22 +277,23 @@ static int estimate(struct asking *asking, struct gt_replay_rules rules,
 {
     struct gt_potential *out = asking->out;
     struct gt_estimate *added = gt_chunks_push(&out->estimates);
-    uint32_t crowd = UINT32_MAX;
-    int64_t wall_ns = -1;
+    struct found found = {.wall_ns = -1, .crowd = UINT32_MAX};
 
     if (!added)
         return gt_error_memory(err);
     for (uint32_t i = 0; i < out->core_counts; i++) {
         rules.cores = out->core_count[i];
-        if (i == 0 || crowd > out->core_count[i - 1]) {
-            int rc = replay(asking, &rules, &wall_ns, &crowd, err);
+        if (i == 0 || found.crowd > out->core_count[i - 1]) {
+            int rc = replay_all(asking, &rules, &found, err);
 
             if (rc < 0)
                 return rc;
         }
-        estimate.by_cores_ns[i] = scale(out, wall_ns);
-        if (rules.cores == out->cores)
+        estimate.by_cores_ns[i] = scale(out, found.wall_ns);
+        if (rules.cores == out->cores) {
             estimate.wall_ns = estimate.by_cores_ns[i];
+            estimate.withheld = found.withheld;
+        }
     }
     *added = estimate;
     return 0;
@@ -245,9 +319,10 @@ static int ask_of_functions(struct asking *asking, struct gt_error *err)
         rc = estimate(asking, (struct gt_replay_rules){.released_tag = (uint16_t)(i + 1)},
                       (struct gt_estimate){.kind = GT_ESTIMATE_FUNCTION,
                                            .gil = candidate->gil,
+                                           .gils = candidate->gils,
                                            .row = candidate->row},
                       err);
-        if (rc == 0 && !candidate->kept &&
+        if (rc == 0 && !candidate->kept && shortest_ns(out, index) >= 0 &&
             shortest_ns(out, index) > shortest_ns(out, 0) / 100 * WORTH_PERCENT)
             gt_chunks_truncate(&out->estimates, index);
     }
@@ -272,7 +347,7 @@ static int ask_all(struct asking *asking, struct gt_error *err)
 /* 1, 2, 4, 8 and the recorded number, in order. */
 static void choose_cores(struct gt_potential *potential)
 {
-    uint32_t cores = potential->cores;
+    double cores = potential->cores;
 
     for (uint32_t count = 1; count <= 8; count *= 2) {
         if (cores < count && (count == 1 || cores > count / 2))
@@ -286,15 +361,22 @@ static void choose_cores(struct gt_potential *potential)
 static int ask(struct asking *asking, struct gt_error *err)
 {
     struct gt_potential *out = asking->out;
-    uint32_t crowd;
+    struct gt_replay_rules rules = {.cores = out->cores};
+    struct found found, shared;
     int rc = find_candidates(asking) ? gt_error_memory(err) : tell_story(asking, err);
 
     if (rc < 0)
         return rc;
     out->grain_ns = asking->story.grain_ns;
-    rc = replay(asking, &(struct gt_replay_rules){.cores = out->cores}, &out->replayed_ns,
-                &crowd, err);
+    rc = replay(asking, &rules, &found, err);
+    if (rc == 0 && asking->story.guesses_jobs) {
+        rules.jobs_are_shared = true;
+        rc = replay(asking, &rules, &shared, err);
+        asking->guesses_jobs =
+            rc == 0 && shared.wall_ns >= 0 && !is_far(found.wall_ns, shared.wall_ns);
+    }
     if (rc == 0) {
+        out->replayed_ns = found.wall_ns;
         if (asking->story.unknown_ns > out->recorded_ns / 100 * UNKNOWN_PERCENT)
             out->gap = GT_POTENTIAL_UNKNOWN;
         else if (out->replayed_ns < 0)
@@ -310,16 +392,16 @@ static int ask(struct asking *asking, struct gt_error *err)
 }
 
 int gt_potential_init(struct gt_potential *potential, const struct gt_timeline *timeline,
-                      const struct gt_blockers *blockers, uint32_t cores, struct gt_error *err)
+                      const struct gt_blockers *blockers, double cores, struct gt_error *err)
 {
     struct asking asking = {.out = potential, .timeline = timeline, .blockers = blockers};
     int rc;
 
-    if (cores == 0)
+    if (!(cores > 0))
         cores = timeline->cpu_count;
     *potential = (struct gt_potential){
         .gap = find_gap(timeline),
-        .cores = cores ? cores : 1,
+        .cores = cores > 0 ? cores : 1,
         .recorded_ns = timeline->end_ns - timeline->start_ns,
         .replayed_ns = -1,
         .lost_ns = timeline->quality.lost_ns,

@@ -6,7 +6,9 @@
  *
  * Assumed is that the threads do the same work in the same pieces, that timers, files, sockets
  * and other programs take as long as they did, and that nothing else slows down when more runs
- * at once. What cannot be known is not estimated; `gap` says why.
+ * at once. What cannot be known is not estimated; `gap` says why, and `withheld` of a single
+ * estimate: where threads may have worked until a time, or may have done one another's jobs,
+ * both is tried, and what differs is not told.
  */
 #ifndef GT_ANALYSIS_POTENTIAL_H
 #define GT_ANALYSIS_POTENTIAL_H
@@ -35,18 +37,28 @@ enum gt_estimate_kind {
 
 enum { GT_POTENTIAL_CORES = 5 }; /* numbers of cores asked about, at most */
 
+/* Why an estimate is not known. */
+enum gt_withheld {
+    GT_WITHHELD_NOT,
+    GT_WITHHELD_STUCK, /* the replay ends in threads that wait for one another */
+    GT_WITHHELD_CLOCK, /* perhaps what was done was done until a time */
+    GT_WITHHELD_JOBS,  /* perhaps other threads would have done some of the jobs */
+};
+
 struct gt_estimate {
     enum gt_estimate_kind kind;
     uint32_t gil, row; /* of GT_ESTIMATE_FUNCTION: its row that caused the most waiting */
+    uint32_t gils;     /* … and on how many GILs it is released */
     int64_t wall_ns;   /* on the recorded number of cores; -1: not known */
     int64_t by_cores_ns[GT_POTENTIAL_CORES];
+    enum gt_withheld withheld; /* of wall_ns */
 };
 
 struct gt_potential {
     enum gt_potential_gap gap;
-    uint32_t cores;       /* of the recorded run */
+    double cores;         /* of the recorded run; a part of one under a quota */
     uint32_t core_counts; /* how many of … */
-    uint32_t core_count[GT_POTENTIAL_CORES];
+    double core_count[GT_POTENTIAL_CORES];
     int64_t recorded_ns;        /* length of the run */
     int64_t replayed_ns;        /* the same, as the replay finds it under unchanged rules */
     int64_t grain_ns;           /* holds shorter than this were put together; 0: none */
@@ -54,10 +66,10 @@ struct gt_potential {
     struct gt_chunks estimates; /* of struct gt_estimate */
 };
 
-/* `blockers` by GIL; `cores` that the program could use, 0: not known, then those that were
- * seen. 0 or negative. */
+/* `blockers` by GIL; `cores` that the program could use, as a quota allows (1.5, say); 0: not
+ * known, then those that were seen. 0 or negative. */
 int gt_potential_init(struct gt_potential *potential, const struct gt_timeline *timeline,
-                      const struct gt_blockers *blockers, uint32_t cores, struct gt_error *err);
+                      const struct gt_blockers *blockers, double cores, struct gt_error *err);
 void gt_potential_release(struct gt_potential *potential);
 
 static inline const struct gt_estimate *gt_estimate_at(const struct gt_potential *potential,

@@ -156,7 +156,7 @@ static int add_queue(struct queues *queues, const struct gt_bond_group *group, u
         if (bonds->replayed[meeting->thread] == GT_REPLAY_NONE)
             continue;
         if (meeting->kind == GT_MEETING_QUEUE_PUT) {
-            if (waited_ns[group->indices[i]] > at_ns)
+            if (!meeting->left && waited_ns[group->indices[i]] > at_ns)
                 at_ns = waited_ns[group->indices[i]];
             rc = gt_bonds_add(bonds, GT_REPLAY_PUT, meeting->thread, at_ns, at_ns, queue);
         } else if (queues->workers[meeting->thread].queue == queue) {
@@ -170,6 +170,37 @@ static int add_queue(struct queues *queues, const struct gt_bond_group *group, u
     return 0;
 }
 
+/* How many items it holds, says its owner; 0: any number, or it is not known. An object of the
+ * same address later may be another queue: the greatest is believed. */
+static uint32_t capacity_of(const struct gt_bonds *bonds, const struct gt_bond_group *group)
+{
+    uint32_t most = 0;
+
+    for (size_t i = 0; i < group->count; i++) {
+        const struct gt_meeting *meeting = gt_bonds_of_group(bonds, group, i);
+
+        if (meeting->kind != GT_MEETING_QUEUE_PUT)
+            continue;
+        if (!meeting->left)
+            return 0;
+        if (meeting->left > most)
+            most = meeting->left;
+    }
+    return most ? most - 1U : 0;
+}
+
+static int begin_queue(struct queues *queues, const struct gt_bond_group *group)
+{
+    struct gt_replay *replay = queues->bonds->replay;
+    uint32_t index = gt_replay_add_queue(replay, items_before(queues->bonds, group));
+
+    if (index == GT_REPLAY_NONE)
+        return -1;
+    ((struct gt_replay_queue *)gt_chunks_at(&replay->queues, index))->capacity =
+        capacity_of(queues->bonds, group);
+    return choose(queues, group, index);
+}
+
 static int add_all(struct queues *queues, const uint32_t *indices, size_t count,
                    const int64_t *waited_ns)
 {
@@ -178,8 +209,7 @@ static int add_all(struct queues *queues, const uint32_t *indices, size_t count,
     uint32_t queue = 0;
 
     for (size_t at = 0; gt_bonds_next_group(queues->bonds, indices, count, &at, &group);)
-        if (choose(queues, &group,
-                   gt_replay_add_queue(replay, items_before(queues->bonds, &group))))
+        if (begin_queue(queues, &group))
             return -1;
     if (replay->queues.count == 0)
         return 0;

@@ -29,6 +29,7 @@ uint32_t gt_replay_add_thread(struct gt_replay *replay, bool counts)
         return GT_REPLAY_NONE;
     *thread = (struct gt_replay_thread){.works_for = GT_REPLAY_NONE,
                                         .newest_job = GT_REPLAY_NONE,
+                                        .after_jobs = SIZE_MAX,
                                         .goes_on_until = GT_REPLAY_NONE,
                                         .counts = counts};
     gt_chunks_init(&thread->steps, sizeof(struct gt_replay_step));
@@ -88,7 +89,7 @@ int gt_replay_add_step(struct gt_replay *replay, uint32_t index, struct gt_repla
     *added = step;
     if (job)
         job->count++;
-    else
+    else if (thread->works_for == GT_REPLAY_NONE)
         thread->own++;
     return 0;
 }
@@ -113,4 +114,16 @@ int gt_replay_add_job(struct gt_replay *replay, uint32_t queue_index, uint32_t r
     job = gt_chunks_at(&queue->jobs, rank);
     *job = (struct gt_replay_job){.thread = index, .last = true, .first = thread->steps.count};
     return 0;
+}
+
+void gt_replay_end_jobs(struct gt_replay *replay, uint32_t index)
+{
+    struct gt_replay_thread *thread = gt_replay_thread_at(replay, index);
+    struct gt_replay_job *job = newest_job(replay, thread);
+
+    if (!job)
+        return;
+    job->last = false;
+    thread->newest_job = GT_REPLAY_NONE;
+    thread->after_jobs = thread->steps.count;
 }

@@ -33,11 +33,15 @@ enum gt_replay_kind {
     GT_REPLAY_LOCK,   /* takes the lock `what` … */
     GT_REPLAY_UNLOCK, /* … and gives it, in the order of asking */
     GT_REPLAY_TAKE,   /* takes an item out of the queue `what` … */
-    GT_REPLAY_PUT,    /* … and puts one in */
+    GT_REPLAY_PUT,    /* … and puts one in, as soon as there is room */
+    GT_REPLAY_MARK,   /* the clock `what` starts, unless it runs … */
+    GT_REPLAY_UNTIL, /* … and this waits until it has run for `ns`: not at all when it is late
+                      */
 };
 
 enum gt_replay_flags {
-    GT_REPLAY_KEEPS = 1 << 0, /* RUN: does not give the GIL up when asked */
+    GT_REPLAY_KEEPS = 1 << 0,   /* RUN: does not give the GIL up when asked */
+    GT_REPLAY_PERHAPS = 1 << 1, /* UNTIL: only when the rules say so (by_clock) */
 };
 
 struct gt_replay_step {
@@ -51,13 +55,15 @@ struct gt_replay_step {
 /*
  * A thread has steps of its own. One that works for a queue goes on after these with the
  * queue's jobs, in the order in which they were recorded, whoever did them then: a job follows
- * each item that it takes. A job that is the last of its thread ends the thread that does it.
+ * each item that it takes. A job that is the last of its thread ends the thread that does it,
+ * unless gt_replay_end_jobs says what the thread does after the last job of all.
  */
 struct gt_replay_thread {
     struct gt_chunks steps; /* of struct gt_replay_step */
     size_t own;             /* how many of them come before its first job */
     uint32_t works_for;     /* queue, or GT_REPLAY_NONE */
     uint32_t newest_job;    /* of the queue: what is added goes there; GT_REPLAY_NONE */
+    size_t after_jobs;      /* the first step after all jobs; SIZE_MAX: none */
     bool counts;            /* the run lasts as long as it; others are left behind */
     uint32_t goes_on_until; /* the event that ends it: after its last step, it does those from
                                `repeats` on again; GT_REPLAY_NONE: it does not */
@@ -73,6 +79,10 @@ struct gt_replay_job {
 struct gt_replay_queue {
     struct gt_chunks jobs; /* of struct gt_replay_job */
     uint32_t items;        /* in it from the beginning */
+    uint32_t capacity;     /* who puts in more waits; 0: it holds any number */
+    /* That its jobs go to whoever is free is a guess: only when the rules say so
+     * (jobs_are_shared); else each thread does those that it did. */
+    bool guessed;
 };
 
 struct gt_replay_gil {
@@ -85,7 +95,7 @@ struct gt_replay {
     struct gt_chunks gils;    /* of struct gt_replay_gil */
     struct gt_chunks events;  /* of uint32_t: signals that each needs */
     struct gt_chunks queues;  /* of struct gt_replay_queue */
-    uint32_t lock_count;
+    uint32_t lock_count, clock_count;
     int64_t wake_ns;    /* from a signal, a lock or an item until the thread runs on */
     int64_t goes_on_ns; /* no thread begins again later: the others are stuck */
 };
@@ -104,6 +114,8 @@ int gt_replay_add_step(struct gt_replay *replay, uint32_t thread, struct gt_repl
 /* What is added to `thread` from here on is the job of the item `rank` of `queue`, for which
  * the thread works, and only for it. Items count from 0, in the order of being taken. */
 int gt_replay_add_job(struct gt_replay *replay, uint32_t queue, uint32_t rank, uint32_t thread);
+/* What is added from here on is done by `thread` itself, once there are no more jobs. */
+void gt_replay_end_jobs(struct gt_replay *replay, uint32_t thread);
 
 static inline struct gt_replay_thread *gt_replay_thread_at(const struct gt_replay *replay,
                                                            uint32_t index)
@@ -112,10 +124,12 @@ static inline struct gt_replay_thread *gt_replay_thread_at(const struct gt_repla
 }
 
 struct gt_replay_rules {
-    uint32_t cores;
+    double cores;          /* may be a part of one: a quota */
     uint16_t released_tag; /* steps of this tag need no GIL; 0: none */
     bool released_all;     /* nor does any with a tag */
     bool no_gil;           /* nor does any */
+    bool by_clock;         /* what is perhaps done until a time, is */
+    bool jobs_are_shared;  /* what any thread would perhaps have done goes to whoever is free */
 };
 
 struct gt_replay_result {

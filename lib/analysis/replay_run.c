@@ -30,6 +30,7 @@ struct thread {
     double asks_ns;  /* in a GIL's line: an interval of its timed wait began; < 0: will begin
                         when  another thread has the GIL */
     enum doing doing;
+    uint32_t works_for; /* under these rules; GT_REPLAY_NONE */
     bool last_job;
 };
 
@@ -47,7 +48,7 @@ struct lock {
 struct queue {
     uint32_t items;
     size_t next_job;
-    struct line line;
+    struct line line, full; /* who wants to take, and to put */
 };
 
 struct event {
@@ -67,6 +68,7 @@ struct sim {
     struct lock *locks;
     struct event *events;
     struct queue *queues;
+    double *clocks; /* when each started; < 0: it did not */
     uint32_t thread_count, crowd, counted;
     double end_ns;
 };
@@ -272,6 +274,35 @@ static void finish(struct sim *sim, uint32_t index)
         sim->end_ns = sim->now_ns;
 }
 
+static const struct gt_replay_queue *queue_at(const struct sim *sim, uint32_t index)
+{
+    return gt_chunks_at(&sim->replay->queues, index);
+}
+
+static void take_item(struct sim *sim, struct queue *queue)
+{
+    queue->items--;
+    if (!is_empty(&queue->full))
+        wake(sim, leave_line(sim, &queue->full), sim->replay->wake_ns);
+}
+
+/* There are no more jobs. True: there is something to do after them. */
+static bool end_jobs(struct sim *sim, uint32_t index)
+{
+    const struct gt_replay_thread *recorded = gt_replay_thread_at(sim->replay, index);
+    struct thread *thread = &sim->threads[index];
+
+    thread->works_for = GT_REPLAY_NONE;
+    if (recorded->after_jobs == SIZE_MAX) {
+        finish(sim, index);
+        return false;
+    }
+    thread->steps = &recorded->steps;
+    thread->at = recorded->after_jobs;
+    thread->end = recorded->steps.count;
+    return true;
+}
+
 /* The thread's part is over: on to the next job, if any. False: not now, or never. */
 static bool next_part(struct sim *sim, uint32_t index)
 {
@@ -286,22 +317,20 @@ static bool next_part(struct sim *sim, uint32_t index)
         thread->at = recorded->repeats;
         return true;
     }
-    if (recorded->works_for == GT_REPLAY_NONE || thread->last_job) {
+    if (thread->works_for == GT_REPLAY_NONE || thread->last_job) {
         finish(sim, index);
         return false;
     }
-    queue = &sim->queues[recorded->works_for];
-    source = gt_chunks_at(&sim->replay->queues, recorded->works_for);
-    if (queue->next_job == source->jobs.count) {
-        finish(sim, index);
-        return false;
-    }
+    queue = &sim->queues[thread->works_for];
+    source = queue_at(sim, thread->works_for);
+    if (queue->next_job == source->jobs.count)
+        return end_jobs(sim, index);
     if (queue->items == 0) {
         give_up(sim, thread);
         join_line(sim, &queue->line, index);
         return false;
     }
-    queue->items--;
+    take_item(sim, queue);
     job = gt_chunks_at(&source->jobs, queue->next_job++);
     if (job->thread == GT_REPLAY_NONE)
         return true; /* still at the end of its part: it takes another one */
@@ -358,6 +387,21 @@ static bool pass(struct sim *sim, uint32_t index, bool open, struct line *line)
     return false;
 }
 
+/* True: it is late, or need not wait. */
+static bool pass_until(struct sim *sim, uint32_t index, const struct gt_replay_step *step)
+{
+    double due_ns = sim->clocks[step->what] + (double)step->ns;
+
+    if (step->flags & GT_REPLAY_PERHAPS && !sim->rules->by_clock)
+        return true;
+    give_up(sim, &sim->threads[index]);
+    if (sim->clocks[step->what] < 0 || due_ns <= sim->now_ns)
+        return true;
+    sim->threads[index].doing = TIMED;
+    gt_heap_put(&sim->timers, index, due_ns);
+    return false;
+}
+
 /* True: go on to the next step at once. */
 static bool do_step(struct sim *sim, uint32_t index, const struct gt_replay_step *step)
 {
@@ -392,14 +436,25 @@ static bool do_step(struct sim *sim, uint32_t index, const struct gt_replay_step
         queue = &sim->queues[step->what];
         if (!pass(sim, index, queue->items > 0, &queue->line))
             return false;
-        queue->items--;
+        take_item(sim, queue);
         return true;
     case GT_REPLAY_PUT:
         queue = &sim->queues[step->what];
+        if (!pass(sim, index,
+                  queue_at(sim, step->what)->capacity == 0 ||
+                      queue->items < queue_at(sim, step->what)->capacity,
+                  &queue->full))
+            return false;
         queue->items++;
         if (!is_empty(&queue->line))
             wake(sim, leave_line(sim, &queue->line), sim->replay->wake_ns);
         return true;
+    case GT_REPLAY_MARK:
+        if (sim->clocks[step->what] < 0)
+            sim->clocks[step->what] = sim->now_ns;
+        return true;
+    case GT_REPLAY_UNTIL:
+        return pass_until(sim, index, step);
     default:
         return pass_time(sim, index, step);
     }
@@ -468,7 +523,7 @@ static void run_ends(struct sim *sim, uint32_t index)
 static bool advance(struct sim *sim)
 {
     uint32_t running = (uint32_t)sim->cpus.count;
-    double rate = running > sim->rules->cores ? (double)sim->rules->cores / running : 1;
+    double rate = running > sim->rules->cores ? sim->rules->cores / running : 1;
     double timer_ns = sim->timers.count ? gt_heap_least(&sim->timers) : INFINITY;
     double run_ns =
         running ? sim->now_ns + (gt_heap_least(&sim->cpus) - sim->cpu_ns) / rate : INFINITY;
@@ -508,15 +563,23 @@ static int prepare(struct sim *sim)
     sim->locks = calloc(replay->lock_count + 1, sizeof(*sim->locks));
     sim->events = calloc(replay->events.count + 1, sizeof(*sim->events));
     sim->queues = calloc(replay->queues.count + 1, sizeof(*sim->queues));
+    sim->clocks = calloc(replay->clock_count + 1, sizeof(*sim->clocks));
     if (!sim->threads || !sim->gils || !sim->locks || !sim->events || !sim->queues ||
-        gt_heap_init(&sim->timers, threads + gils) || gt_heap_init(&sim->cpus, threads))
+        !sim->clocks || gt_heap_init(&sim->timers, threads + gils) ||
+        gt_heap_init(&sim->cpus, threads))
         return -1;
     for (uint32_t i = 0; i < threads; i++) {
         const struct gt_replay_thread *recorded = gt_replay_thread_at(replay, i);
+        uint32_t queue = recorded->works_for;
 
+        if (queue != GT_REPLAY_NONE && queue_at(sim, queue)->guessed &&
+            !sim->rules->jobs_are_shared)
+            queue = GT_REPLAY_NONE;
         sim->threads[i] = (struct thread){.steps = &recorded->steps,
-                                          .end = recorded->own,
+                                          .end = queue == GT_REPLAY_NONE ? recorded->steps.count
+                                                                         : recorded->own,
                                           .left_ns = -1,
+                                          .works_for = queue,
                                           .gil = GT_REPLAY_NONE,
                                           .takes = GT_REPLAY_NONE};
         sim->counted += recorded->counts;
@@ -531,8 +594,11 @@ static int prepare(struct sim *sim)
     for (size_t i = 0; i < replay->queues.count; i++) {
         const struct gt_replay_queue *queue = gt_chunks_at(&replay->queues, i);
 
-        sim->queues[i] = (struct queue){.items = queue->items, .line = empty_line};
+        sim->queues[i] =
+            (struct queue){.items = queue->items, .line = empty_line, .full = empty_line};
     }
+    for (size_t i = 0; i < replay->clock_count; i++)
+        sim->clocks[i] = -1;
     return 0;
 }
 
@@ -543,6 +609,7 @@ static void cleanup(struct sim *sim)
     free(sim->locks);
     free(sim->events);
     free(sim->queues);
+    free(sim->clocks);
     gt_heap_release(&sim->timers);
     gt_heap_release(&sim->cpus);
 }

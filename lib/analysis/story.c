@@ -381,7 +381,7 @@ static int tell_all(struct gt_telling *telling)
 }
 
 int gt_story_init(struct gt_story *story, const struct gt_timeline *timeline,
-                  const struct gt_blockers *blockers, const struct gt_tag *tags, uint32_t cores,
+                  const struct gt_blockers *blockers, const struct gt_tag *tags, double cores,
                   struct gt_error *err)
 {
     size_t threads = timeline->threads.count;
@@ -404,6 +404,9 @@ int gt_story_init(struct gt_story *story, const struct gt_timeline *timeline,
                  : 0;
     if (rc == 0)
         rc = tell_all(&telling);
+    story->guesses_jobs = telling.bonds.guesses_jobs;
+    story->guesses_clocks = telling.bonds.guesses_clocks;
+    story->misses_clocks = telling.bonds.misses_clocks;
     gt_bonds_release(&telling.bonds);
     gt_pieces_release(&telling.pieces);
     gt_cpu_load_release(&telling.load);

@@ -22,12 +22,13 @@ struct gt_story {
     int64_t unknown_ns; /* of threads' times without a GIL, about which nothing is known */
     int64_t grain_ns;   /* shorter holds were put together; 0: none were */
     uint64_t steps;
+    bool guesses_jobs, guesses_clocks, misses_clocks; /* analysis/bonds.h */
 };
 
 /* `blockers` by GIL, `tags` by function; `cores`: CPUs that the recorded program had. 0 or
  * negative. */
 int gt_story_init(struct gt_story *story, const struct gt_timeline *timeline,
-                  const struct gt_blockers *blockers, const struct gt_tag *tags, uint32_t cores,
+                  const struct gt_blockers *blockers, const struct gt_tag *tags, double cores,
                   struct gt_error *err);
 void gt_story_release(struct gt_story *story);
 

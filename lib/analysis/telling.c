@@ -150,8 +150,10 @@ static int tell_bond(struct gt_telling *telling, struct gt_teller *teller,
                      const struct gt_bond *bond)
 {
     struct gt_replay *replay = &telling->story->replay;
-    struct gt_replay_step step = {
-        .kind = (uint8_t)bond->kind, .what = bond->what, .ns = bond->limit_ns};
+    struct gt_replay_step step = {.kind = (uint8_t)bond->kind,
+                                  .flags = (uint8_t)bond->flags,
+                                  .what = bond->what,
+                                  .ns = bond->limit_ns};
 
     if (bond->kind == GT_BOND_NOTHING)
         return 0;
@@ -160,6 +162,12 @@ static int tell_bond(struct gt_telling *telling, struct gt_teller *teller,
                        gt_replay_add_job(replay, bond->what, bond->rank, teller->index)
                    ? -1
                    : 0;
+    if (bond->kind == GT_BOND_JOBS_END) {
+        if (gt_tell_rest(telling, teller))
+            return -1;
+        gt_replay_end_jobs(replay, teller->index);
+        return 0;
+    }
     if (gt_tell(telling, teller, step))
         return -1;
     teller->unbound = gt_replay_thread_at(replay, teller->index)->steps.count;

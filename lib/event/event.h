@@ -80,7 +80,7 @@ enum gt_event_kind {
     GT_EVENT_SEM_GAVE_UP, /* waited, and did not */
     GT_EVENT_SEM_POST,    /* gives it; other_value: has had it since then */
     GT_EVENT_QUEUE_GET,   /* got an item out of a queue */
-    GT_EVENT_QUEUE_PUT,
+    GT_EVENT_QUEUE_PUT,   /* flags: how many it holds, plus 1; 0: any number, or not known */
     GT_EVENT_BARRIER,     /* came through it */
     GT_EVENT_JOIN,        /* joined other_tid */
     GT_EVENT_FLAG_SET,    /* set an event of threading's, or a future */

@@ -32,7 +32,7 @@ enum gt_meeting_kind {
     GT_MEETING_SEM_GAVE_UP, /* has it not; likewise */
     GT_MEETING_SEM_POST,    /* gives it; since_ns: had it since then, 0: another thread had */
     GT_MEETING_QUEUE_GET,   /* has got an item; since_ns: asked for it */
-    GT_MEETING_QUEUE_PUT,   /* has put one; since_ns: began to */
+    GT_MEETING_QUEUE_PUT,   /* has put one; since_ns: began to; left: how many it holds */
     GT_MEETING_BARRIER,     /* came through; since_ns: arrived */
     GT_MEETING_JOIN,        /* has joined the thread of index `subject`; since_ns: began to */
     GT_MEETING_FLAG_SET,    /* set an event or a future; since_ns: began to */
@@ -49,7 +49,8 @@ struct gt_meeting {
     uint64_t subject; /* an address of the thread's process, or as the kind says */
     uint32_t thread;
     uint16_t kind; /* enum gt_meeting_kind */
-    uint16_t left; /* of TOKEN_TAKEN: tokens that are left, plus 1; 0: not known, or too many */
+    uint16_t left; /* of TOKEN_TAKEN: tokens that are left, of QUEUE_PUT: how many items the
+                      queue holds; plus 1; 0: not known, or too many */
 };
 
 struct gt_event;

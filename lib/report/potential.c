@@ -65,13 +65,32 @@ static int add_condition(const struct gt_estimate *estimate, const struct gt_bla
     case GT_ESTIMATE_RECORDED:
         return gt_buf_adds(text, "nothing but the number of cores changed");
     case GT_ESTIMATE_FUNCTION:
-        return add_subject(blame, text) || gt_buf_adds(text, " released the GIL") ? -1 : 0;
+        return add_subject(blame, text) || gt_buf_adds(text, " released the GIL") ||
+                       (estimate->gils > 1 &&
+                        gt_buf_addf(text, " in each of %u processes", estimate->gils))
+                   ? -1
+                   : 0;
     case GT_ESTIMATE_FUNCTIONS:
         return gt_buf_adds(text, "all of these released the GIL");
     case GT_ESTIMATE_NO_GIL:
         return gt_buf_adds(text, "there were no GIL (free-threaded build)");
     }
     return 0;
+}
+
+static const char *why_not(enum gt_withheld withheld)
+{
+    switch (withheld) {
+    case GT_WITHHELD_CLOCK:
+        return "threads look at the clock as they work, and may work, or sleep, until a time "
+               "that would be the same";
+    case GT_WITHHELD_JOBS:
+        return "whether any thread would take the next job, or each has jobs of its own, was "
+               "not recorded";
+    default:
+        return "its threads would wait for one another in another order than they were "
+               "recorded in";
+    }
 }
 
 /* The cores that would help most, if more than the recorded ones do: their index, else -1. */
@@ -98,15 +117,14 @@ static int say(const struct gt_potential *potential, const struct gt_estimate *e
     if (estimate->wall_ns < 0)
         return gt_buf_adds(text, "How long the run would take if ") ||
                add_condition(estimate, blame, text) ||
-               gt_buf_adds(text, " is not known: its threads would wait for one another in "
-                                 "another order than they were recorded in.");
+               gt_buf_addf(text, " is not known: %s.", why_not(estimate->withheld));
     if (gt_buf_adds(text, "If ") || add_condition(estimate, blame, text) ||
         gt_buf_addf(text, ", the run would take about %s instead of %s",
                     gt_duration_text(estimate->wall_ns, wall, sizeof(wall)),
                     gt_duration_text(potential->recorded_ns, recorded, sizeof(recorded))))
         return -1;
     if (best >= 0 &&
-        gt_buf_addf(text, ", and %s on %u cores",
+        gt_buf_addf(text, ", and %s on %g cores",
                     gt_duration_text(estimate->by_cores_ns[best], wall, sizeof(wall)),
                     potential->core_count[best]))
         return -1;
@@ -150,11 +168,14 @@ int gt_potential_say(const struct gt_report *report, struct gt_buf *text)
 
 /* --- the table --- */
 
+/* That it is not known what would happen, too. */
 static bool is_worth_saying(const struct gt_potential *potential)
 {
     for (size_t i = 0; i < potential->estimates.count; i++) {
         const struct gt_estimate *estimate = gt_estimate_at(potential, i);
 
+        if (estimate->withheld > GT_WITHHELD_STUCK)
+            return true;
         for (uint32_t c = 0; c < potential->core_counts; c++)
             if (potential->core_count[c] >= potential->cores &&
                 speedup(potential, estimate->by_cores_ns[c]) > 1.05)
@@ -183,6 +204,25 @@ static int put_row(const struct gt_report *report, const struct gt_estimate *est
     return rc;
 }
 
+/* Why there are question marks, once each, and what the rest rests on. */
+static int put_notes(const struct gt_potential *potential, struct gt_buf *out)
+{
+    bool said[GT_WITHHELD_JOBS + 1] = {false};
+
+    for (size_t i = 0; i < potential->estimates.count; i++) {
+        enum gt_withheld withheld = gt_estimate_at(potential, i)->withheld;
+
+        if (withheld == GT_WITHHELD_NOT || said[withheld])
+            continue;
+        said[withheld] = true;
+        if (gt_buf_addf(out, "?: not known: %s.\n", why_not(withheld)))
+            return -1;
+    }
+    return gt_buf_adds(out,
+                       "Assumed: the same work in the same pieces; sleeps, files and replies "
+                       "take as long as they did.\n\n");
+}
+
 int gt_potential_print(const struct gt_report *report, struct gt_buf *out)
 {
     const struct gt_potential *potential = &report->potential;
@@ -192,11 +232,11 @@ int gt_potential_print(const struct gt_report *report, struct gt_buf *out)
     if (!is_worth_saying(potential))
         return 0;
     failed = gt_buf_addf(
-        out, "Estimated length of the run (%s on %u core%s; its replay is %.1f%% off):\n\n",
+        out, "Estimated length of the run (%s on %g core%s; its replay is %.1f%% off):\n\n",
         gt_duration_text(potential->recorded_ns, recorded, sizeof(recorded)), potential->cores,
         potential->cores == 1 ? "" : "s", 100 * gt_potential_error(potential));
     for (uint32_t i = 0; !failed && i < potential->core_counts; i++)
-        failed = gt_buf_addf(out, "%5u core%s  ", potential->core_count[i],
+        failed = gt_buf_addf(out, "%5.3g core%s  ", potential->core_count[i],
                              potential->core_count[i] == 1 ? " " : "s");
     failed = failed || gt_buf_adds(out, "if\n");
     for (uint32_t i = 0; !failed && i < potential->core_counts; i++)
@@ -204,10 +244,16 @@ int gt_potential_print(const struct gt_report *report, struct gt_buf *out)
     failed = failed || gt_buf_adds(out, "----------\n");
     for (size_t i = 0; !failed && i < potential->estimates.count; i++)
         failed = put_row(report, gt_estimate_at(potential, i), out);
-    return failed || gt_buf_adds(out, "\n") ? -1 : 0;
+    return failed || gt_buf_adds(out, "\n") || put_notes(potential, out) ? -1 : 0;
 }
 
 /* --- the summary --- */
+
+/* A whole number as one. */
+static json_t *count_value(double count)
+{
+    return count == (double)(int)count ? json_integer((int)count) : json_real(count);
+}
 
 static json_t *wall_value(const struct gt_potential *potential, int64_t wall_ns)
 {
@@ -227,10 +273,17 @@ static json_t *cores_value(const struct gt_potential *potential,
 
     for (uint32_t i = 0; i < potential->core_counts; i++)
         gt_json_add(&list,
-                    json_pack("{s:i, s:o, s:o}", "cores", (int)potential->core_count[i],
+                    json_pack("{s:o, s:o, s:o}", "cores", count_value(potential->core_count[i]),
                               "wall_ns", wall_value(potential, estimate->by_cores_ns[i]),
                               "speedup", speedup_value(potential, estimate->by_cores_ns[i])));
     return list;
+}
+
+static json_t *withheld_value(enum gt_withheld withheld)
+{
+    static const char *const names[] = {NULL, "order", "clock", "jobs"};
+
+    return names[withheld] ? json_string(names[withheld]) : json_null();
 }
 
 static json_t *text_or_null(const struct gt_buf *text)
@@ -252,7 +305,7 @@ static json_t *estimate_value(const struct gt_report *report,
     if (blame_of(report, estimate, &blame))
         return NULL;
     if (say(potential, estimate, &blame, &sentence) == 0)
-        value = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "if",
+        value = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o}", "if",
                           names[estimate->kind], "gil",
                           of_function ? json_integer(estimate->gil) : json_null(), "function",
                           text_or_null(&blame.function), "file", text_or_null(&blame.file),
@@ -261,7 +314,8 @@ static json_t *estimate_value(const struct gt_report *report,
                           blame.cause ? json_string(blame.cause) : json_null(), "wall_ns",
                           wall_value(potential, estimate->wall_ns), "speedup",
                           speedup_value(potential, estimate->wall_ns), "by_cores",
-                          cores_value(potential, estimate), "sentence", sentence.data);
+                          cores_value(potential, estimate), "sentence", sentence.data,
+                          "withheld", withheld_value(estimate->withheld));
     gt_blame_text_release(&blame);
     gt_buf_release(&sentence);
     return value;
@@ -270,11 +324,15 @@ static json_t *estimate_value(const struct gt_report *report,
 static json_t *assumptions_value(const struct gt_report *report)
 {
     static const char *const always[] = {
-        "The threads do the same work, in the same pieces, however long they wait; what they "
-        "do until a clock says so is not known to be that.",
-        "Sleeps, files, other programs and their replies take as long as they did. A lock, a "
-        "queue, an event, a future, a join or a start waits for the thread that it waited for, "
-        "or for whoever comes first; a pipe or a socket for the thread that wrote just before.",
+        "The threads do the same work, in the same pieces, however long they wait. Where they "
+        "look at a clock again and again as they work, they may work until a time: then "
+        "nothing is told that this would change.",
+        "Sleeps, files, other programs and their replies take as long as they did; but sleeps "
+        "that end in step with a clock still do. A lock, a queue, an event, a future, a join "
+        "or a start waits for the thread that it waited for, or for whoever comes first; a "
+        "full queue for who makes room; a pipe or a socket for the thread that wrote just "
+        "before.",
+        "Jobs that several threads took out of one queue, deque or list go to whoever is free.",
         "A daemon thread that worked to the end of the program works on as long as that runs.",
         "A function that releases the GIL does so for all of each call that it makes itself, "
         "and "
@@ -314,11 +372,11 @@ json_t *gt_potential_value(const struct gt_report *report)
 
     for (size_t i = 0; i < potential->estimates.count; i++)
         gt_json_add(&list, estimate_value(report, gt_estimate_at(potential, i)));
-    return json_pack("{s:o, s:i, s:I, s:o, s:o, s:o, s:o}", "reason",
-                     reason ? json_string(reason) : json_null(), "cores", (int)potential->cores,
-                     "recorded_ns", (json_int_t)potential->recorded_ns, "replayed_ns",
-                     replayed ? json_integer(potential->replayed_ns) : json_null(), "error",
-                     replayed ? json_real(gt_potential_error(potential)) : json_null(),
-                     "assumptions", reason ? json_array() : assumptions_value(report),
-                     "estimates", list);
+    return json_pack(
+        "{s:o, s:o, s:I, s:o, s:o, s:o, s:o}", "reason",
+        reason ? json_string(reason) : json_null(), "cores", count_value(potential->cores),
+        "recorded_ns", (json_int_t)potential->recorded_ns, "replayed_ns",
+        replayed ? json_integer(potential->replayed_ns) : json_null(), "error",
+        replayed ? json_real(gt_potential_error(potential)) : json_null(), "assumptions",
+        reason ? json_array() : assumptions_value(report), "estimates", list);
 }

@@ -133,7 +133,7 @@ static int64_t length(const struct gt_story *story, struct gt_replay_rules rules
     return (result.end_ns + story->after_ns + MS / 2) / MS;
 }
 
-static struct lengths play(const struct moment *moments, size_t count, uint32_t cores)
+static struct lengths play(const struct moment *moments, size_t count, double cores)
 {
     struct gt_timeline *t = gt_timeline_new(false, NULL);
     struct gt_tag *tags;
@@ -342,7 +342,7 @@ static void a_process_lives_on_while_its_parent_waits_for_the_gil(void **state)
 }
 
 /* 60 ms without the GIL in each of two threads: on a CPU, or not. */
-static struct lengths play_free(int on_cpu_ms, int sleeps, uint32_t cores)
+static struct lengths play_free(int on_cpu_ms, int sleeps, double cores)
 {
     return PLAY(cores, BIRTH(0, 10), {0.1, 10, TAKES, 0, 0, 0, 0}, {0.1, 10, USAGE, 0, 0, 0, 0},
                 BIRTH(0.2, 11), DROP(0.3, 10), {0.3, 10, USAGE, 0, 0, 0, 0},
