@@ -99,6 +99,14 @@ void gt_bonds_sort_by_beginning(const struct gt_bonds *bonds, struct gt_bond_gro
             (void *)bonds);
 }
 
+bool gt_bonds_is_one_of(const char *name, const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    return false;
+}
+
 bool gt_bonds_are_whole(const struct gt_timeline *timeline, const char *const *names,
                         size_t count)
 {

@@ -96,6 +96,7 @@ bool gt_bonds_tokens_are_whole(const struct gt_timeline *timeline);
 /* … of functions of these names. */
 bool gt_bonds_are_whole(const struct gt_timeline *timeline, const char *const *names,
                         size_t count);
+bool gt_bonds_is_one_of(const char *name, const char *const *names, size_t count);
 
 /* Meetings by process, subject, time: indices of those for which `wanted` is true. NULL: no
  * memory. */

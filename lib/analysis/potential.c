@@ -395,6 +395,7 @@ int gt_potential_init(struct gt_potential *potential, const struct gt_timeline *
                       const struct gt_blockers *blockers, double cores, struct gt_error *err)
 {
     struct asking asking = {.out = potential, .timeline = timeline, .blockers = blockers};
+    bool changed = cores < 0;
     int rc;
 
     if (!(cores > 0))
@@ -408,6 +409,8 @@ int gt_potential_init(struct gt_potential *potential, const struct gt_timeline *
     };
     gt_chunks_init(&potential->estimates, sizeof(struct gt_estimate));
     choose_cores(potential);
+    if (potential->gap == GT_POTENTIAL_OK && changed)
+        potential->gap = GT_POTENTIAL_CPUS;
     if (potential->gap != GT_POTENTIAL_OK)
         return 0;
     rc = ask(&asking, err);

@@ -26,6 +26,7 @@ enum gt_potential_gap {
     GT_POTENTIAL_UNKNOWN,    /* what threads did without the GIL was not recorded */
     GT_POTENTIAL_STUCK,      /* the replay ends in threads that wait for one another */
     GT_POTENTIAL_UNFAITHFUL, /* it finds another length than was recorded */
+    GT_POTENTIAL_CPUS,       /* how many CPUs it might use changed as it ran */
 };
 
 enum gt_estimate_kind {
@@ -67,7 +68,7 @@ struct gt_potential {
 };
 
 /* `blockers` by GIL; `cores` that the program could use, as a quota allows (1.5, say); 0: not
- * known, then those that were seen. 0 or negative. */
+ * known, then those that were seen; negative: it changed. 0 or negative. */
 int gt_potential_init(struct gt_potential *potential, const struct gt_timeline *timeline,
                       const struct gt_blockers *blockers, double cores, struct gt_error *err);
 void gt_potential_release(struct gt_potential *potential);

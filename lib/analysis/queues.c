@@ -6,10 +6,11 @@
 
 /* What is known of one thread while its queues are looked at. */
 struct worker {
-    size_t items;   /* most that it took out of one queue that it shares */
-    size_t taken;   /* of the queue at hand */
-    size_t put;     /* likewise */
-    uint32_t queue; /* the one that it works for; GT_REPLAY_NONE */
+    size_t items;    /* most that it took out of one queue that it shares */
+    size_t taken;    /* of the queue at hand */
+    size_t put;      /* likewise */
+    uint32_t queue;  /* the one that it works for; GT_REPLAY_NONE */
+    int64_t last_ns; /* of the last item that it took out of it */
 };
 
 struct queues {
@@ -160,6 +161,7 @@ static int add_queue(struct queues *queues, const struct gt_bond_group *group, u
                 at_ns = waited_ns[group->indices[i]];
             rc = gt_bonds_add(bonds, GT_REPLAY_PUT, meeting->thread, at_ns, at_ns, queue);
         } else if (queues->workers[meeting->thread].queue == queue) {
+            queues->workers[meeting->thread].last_ns = meeting->time_ns;
             rc = add_job(bonds, meeting, queue, rank++);
         } else {
             rc = gt_bonds_add(bonds, GT_REPLAY_TAKE, meeting->thread, at_ns, at_ns, queue);
@@ -201,6 +203,41 @@ static int begin_queue(struct queues *queues, const struct gt_bond_group *group)
     return choose(queues, group, index);
 }
 
+/* Who found the queue empty is done, but nobody told him to be: the last job that he had might
+ * have been another's. */
+static int add_endings(struct queues *queues)
+{
+    static const char *const names[] = {"Queue.get", "Queue.get_nowait",
+                                        "SimpleQueue.get_nowait", "SimpleQueue.get"};
+    const struct gt_timeline *timeline = queues->bonds->timeline;
+
+    for (uint32_t thread = 0; thread < timeline->calls.count; thread++) {
+        const struct worker *worker = &queues->workers[thread];
+        const struct gt_chunks *spans = &gt_calls_of(timeline, thread)->spans;
+        size_t at;
+
+        if (worker->queue == GT_REPLAY_NONE)
+            continue;
+        at = gt_chunks_first_after(spans, 0, offsetof(struct gt_call_span, start_ns),
+                                   worker->last_ns);
+        for (; at < spans->count; at++) {
+            const struct gt_call_span *span = gt_chunks_at(spans, at);
+            const struct gt_called *called = gt_chunks_at(&timeline->functions, span->function);
+
+            if (span->flags & GT_CALL_SPAN_UNWOUND &&
+                gt_bonds_is_one_of(gt_intern_text(&timeline->names, called->name), names,
+                                   sizeof(names) / sizeof(names[0])))
+                break;
+        }
+        if (at < spans->count &&
+            gt_bonds_add(queues->bonds, GT_BOND_JOBS_END, thread,
+                         ((const struct gt_call_span *)gt_chunks_at(spans, at))->start_ns, 0,
+                         worker->queue))
+            return -1;
+    }
+    return 0;
+}
+
 static int add_all(struct queues *queues, const uint32_t *indices, size_t count,
                    const int64_t *waited_ns)
 {
@@ -216,7 +253,7 @@ static int add_all(struct queues *queues, const uint32_t *indices, size_t count,
     for (size_t at = 0; gt_bonds_next_group(queues->bonds, indices, count, &at, &group);)
         if (queue == replay->queues.count || add_queue(queues, &group, queue++, waited_ns))
             return -1;
-    return 0;
+    return add_endings(queues);
 }
 
 bool gt_bonds_queues_are_whole(const struct gt_timeline *timeline)

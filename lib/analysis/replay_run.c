@@ -1,136 +1,10 @@
-#include "analysis/replay.h"
+#include "analysis/sim.h"
 
-#include "analysis/heap.h"
 #include "base/nstime.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 /* One run of a replay: events in the order of their times, and what follows from each. */
-
-enum doing {
-    RUNNING,  /* in sim.cpus, by the CPU time that it will have had at its step's end */
-    TIMED,    /* in sim.timers: asleep, or being woken */
-    AWAITING, /* in the line of a GIL, an event, a lock or a queue */
-    ENDED,
-};
-
-/* Threads that wait, first come first served. */
-struct line {
-    uint32_t first, last;
-};
-
-struct thread {
-    const struct gt_chunks *steps; /* of the part that it is in */
-    size_t at, end;
-    int64_t left_ns; /* of a step that was interrupted; -1: begin it */
-    uint32_t gil;    /* that it has */
-    uint32_t next;   /* in a line */
-    uint32_t takes;  /* the GIL that it is being woken for */
-    double asks_ns;  /* in a GIL's line: an interval of its timed wait began; < 0: will begin
-                        when  another thread has the GIL */
-    enum doing doing;
-    uint32_t works_for; /* under these rules; GT_REPLAY_NONE */
-    bool last_job;
-};
-
-struct gil {
-    uint32_t owner;
-    struct line line;
-    bool asked; /* the owner is to give it up as soon as it may */
-};
-
-struct lock {
-    bool held;
-    struct line line;
-};
-
-struct queue {
-    uint32_t items;
-    size_t next_job;
-    struct line line, full; /* who wants to take, and to put */
-};
-
-struct event {
-    uint32_t missing;
-    struct line line;
-};
-
-struct sim {
-    const struct gt_replay *replay;
-    const struct gt_replay_rules *rules;
-    struct gt_heap timers; /* threads, then GILs: when they are to be asked for */
-    struct gt_heap cpus;
-    double now_ns;
-    double cpu_ns; /* that every running thread has had, since the beginning of all */
-    struct thread *threads;
-    struct gil *gils;
-    struct lock *locks;
-    struct event *events;
-    struct queue *queues;
-    double *clocks; /* when each started; < 0: it did not */
-    uint32_t thread_count, crowd, counted;
-    double end_ns;
-};
-
-/* --- lines --- */
-
-static const struct line empty_line = {GT_REPLAY_NONE, GT_REPLAY_NONE};
-
-static bool is_empty(const struct line *line)
-{
-    return line->first == GT_REPLAY_NONE;
-}
-
-static void join_line(struct sim *sim, struct line *line, uint32_t index)
-{
-    sim->threads[index].doing = AWAITING;
-    sim->threads[index].next = GT_REPLAY_NONE;
-    if (is_empty(line))
-        line->first = index;
-    else
-        sim->threads[line->last].next = index;
-    line->last = index;
-}
-
-static void join_front(struct sim *sim, struct line *line, uint32_t index)
-{
-    sim->threads[index].doing = AWAITING;
-    sim->threads[index].next = line->first;
-    if (is_empty(line))
-        line->last = index;
-    line->first = index;
-}
-
-static uint32_t leave_line(struct sim *sim, struct line *line)
-{
-    uint32_t index = line->first;
-
-    line->first = sim->threads[index].next;
-    return index;
-}
-
-/* Leave it from the middle. */
-static void drop_out(struct sim *sim, struct line *line, uint32_t index)
-{
-    uint32_t before = line->first;
-
-    if (before == index) {
-        line->first = sim->threads[index].next;
-        return;
-    }
-    while (sim->threads[before].next != index)
-        before = sim->threads[before].next;
-    sim->threads[before].next = sim->threads[index].next;
-    if (line->last == index)
-        line->last = before;
-}
-
-static void wake(struct sim *sim, uint32_t index, int64_t after_ns)
-{
-    sim->threads[index].doing = TIMED;
-    gt_heap_put(&sim->timers, index, sim->now_ns + (double)after_ns);
-}
 
 /* --- the GIL --- */
 
@@ -552,73 +426,11 @@ static bool advance(struct sim *sim)
 
 /* --- all of it --- */
 
-static int prepare(struct sim *sim)
-{
-    const struct gt_replay *replay = sim->replay;
-    size_t threads = replay->threads.count, gils = replay->gils.count;
-
-    sim->thread_count = (uint32_t)threads;
-    sim->threads = calloc(threads + 1, sizeof(*sim->threads));
-    sim->gils = calloc(gils + 1, sizeof(*sim->gils));
-    sim->locks = calloc(replay->lock_count + 1, sizeof(*sim->locks));
-    sim->events = calloc(replay->events.count + 1, sizeof(*sim->events));
-    sim->queues = calloc(replay->queues.count + 1, sizeof(*sim->queues));
-    sim->clocks = calloc(replay->clock_count + 1, sizeof(*sim->clocks));
-    if (!sim->threads || !sim->gils || !sim->locks || !sim->events || !sim->queues ||
-        !sim->clocks || gt_heap_init(&sim->timers, threads + gils) ||
-        gt_heap_init(&sim->cpus, threads))
-        return -1;
-    for (uint32_t i = 0; i < threads; i++) {
-        const struct gt_replay_thread *recorded = gt_replay_thread_at(replay, i);
-        uint32_t queue = recorded->works_for;
-
-        if (queue != GT_REPLAY_NONE && queue_at(sim, queue)->guessed &&
-            !sim->rules->jobs_are_shared)
-            queue = GT_REPLAY_NONE;
-        sim->threads[i] = (struct thread){.steps = &recorded->steps,
-                                          .end = queue == GT_REPLAY_NONE ? recorded->steps.count
-                                                                         : recorded->own,
-                                          .left_ns = -1,
-                                          .works_for = queue,
-                                          .gil = GT_REPLAY_NONE,
-                                          .takes = GT_REPLAY_NONE};
-        sim->counted += recorded->counts;
-    }
-    for (size_t i = 0; i < gils; i++)
-        sim->gils[i] = (struct gil){.owner = GT_REPLAY_NONE, .line = empty_line};
-    for (size_t i = 0; i < replay->lock_count; i++)
-        sim->locks[i] = (struct lock){.line = empty_line};
-    for (size_t i = 0; i < replay->events.count; i++)
-        sim->events[i] = (struct event){
-            .missing = *(const uint32_t *)gt_chunks_at(&replay->events, i), .line = empty_line};
-    for (size_t i = 0; i < replay->queues.count; i++) {
-        const struct gt_replay_queue *queue = gt_chunks_at(&replay->queues, i);
-
-        sim->queues[i] =
-            (struct queue){.items = queue->items, .line = empty_line, .full = empty_line};
-    }
-    for (size_t i = 0; i < replay->clock_count; i++)
-        sim->clocks[i] = -1;
-    return 0;
-}
-
-static void cleanup(struct sim *sim)
-{
-    free(sim->threads);
-    free(sim->gils);
-    free(sim->locks);
-    free(sim->events);
-    free(sim->queues);
-    free(sim->clocks);
-    gt_heap_release(&sim->timers);
-    gt_heap_release(&sim->cpus);
-}
-
 int gt_replay_run(const struct gt_replay *replay, const struct gt_replay_rules *rules,
                   struct gt_replay_result *result, struct gt_error *err)
 {
     struct sim sim = {.replay = replay, .rules = rules};
-    int rc = prepare(&sim);
+    int rc = gt_sim_init(&sim);
     bool goes_on = true;
 
     for (uint32_t i = 0; rc == 0 && i < sim.thread_count; i++)
@@ -627,6 +439,6 @@ int gt_replay_run(const struct gt_replay *replay, const struct gt_replay_rules *
         goes_on = advance(&sim);
     *result = (struct gt_replay_result){
         .end_ns = gt_ns_of(sim.end_ns), .crowd = sim.crowd, .stuck = sim.counted > 0};
-    cleanup(&sim);
+    gt_sim_release(&sim);
     return rc ? gt_error_memory(err) : 0;
 }

@@ -34,6 +34,8 @@ static const char *reason_of(const struct gt_potential *potential)
     case GT_POTENTIAL_UNFAITHFUL:
         return "the replay of the recorded run finds another length: what it depends on is not "
                "all recorded";
+    case GT_POTENTIAL_CPUS:
+        return "how many CPUs the program might use changed while it ran";
     }
     return "";
 }

@@ -244,6 +244,20 @@ static int check_format(const struct gt_report *report, struct gt_error *err)
                         (unsigned long long)source->lines);
 }
 
+/* CPUs that the program could use, as what-if wants them: by a quota, and by the process's own
+ * affinity, too. */
+static double usable_cpus(const struct gt_report *report)
+{
+    double usable =
+        report->info->usable_cpus > 0 ? report->info->usable_cpus : report->info->cpus;
+
+    if (report->info->usable_cpus_changed)
+        return -1;
+    if (report->agent_cpus && (usable <= 0 || report->agent_cpus < usable))
+        usable = report->agent_cpus;
+    return usable;
+}
+
 static int analyse(struct gt_report *report, struct gt_error *err)
 {
     const struct gt_timeline *timeline = report->timeline;
@@ -266,7 +280,7 @@ static int analyse(struct gt_report *report, struct gt_error *err)
     if (rc < 0)
         return rc;
     return gt_potential_init(&report->potential, timeline, report->blockers,
-                             report->agent_cpus ? report->agent_cpus : report->info->cpus, err);
+                             usable_cpus(report), err);
 }
 
 int gt_report_finish(struct gt_report *report, struct gt_error *err)

@@ -24,7 +24,8 @@ static void spin_ms(double ms)
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &began);
     do
         clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    while ((double)(now.tv_sec - began.tv_sec) * 1e3 + (double)(now.tv_nsec - began.tv_nsec) / 1e6 <
+    while ((double)(now.tv_sec - began.tv_sec) * 1e3 +
+               (double)(now.tv_nsec - began.tv_nsec) / 1e6 <
            ms);
 }
 
@@ -136,8 +137,8 @@ static PyMethodDef methods[] = {{"nap", nap, METH_O, NULL},
                                 {"apply", apply, METH_VARARGS, NULL},
                                 {NULL, NULL, 0, NULL}};
 
-static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "holding", NULL, -1, methods,
-                                        NULL, NULL, NULL, NULL};
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, "holding", NULL, -1, methods, NULL, NULL, NULL, NULL};
 
 PyMODINIT_FUNC PyInit_holding(void)
 {

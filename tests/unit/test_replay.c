@@ -440,6 +440,92 @@ static void test_random_schedules(void **state)
     (void)state;
 }
 
+/* A queue that holds one item: who fills it, and has more to do, must wait for who empties it.
+ */
+static void test_full_queue(void **state)
+{
+    struct gt_replay *replay = begin(2);
+    uint32_t queue = gt_replay_add_queue(replay, 0);
+    struct gt_replay_queue *bounded = gt_chunks_at(&replay->queues, queue);
+
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        add(replay, 0, GT_REPLAY_RUN, NONE, 10);
+        add(replay, 0, GT_REPLAY_PUT, (int)queue, 0);
+        add(replay, 1, GT_REPLAY_TAKE, (int)queue, 0);
+        add(replay, 1, GT_REPLAY_SLEEP, NONE, 30);
+    }
+    add(replay, 0, GT_REPLAY_SLEEP, NONE, 100);
+    assert_int_equal(run(replay, &two_cores), 140);
+    bounded->capacity = 1;
+    /* Put at 10, 20, 40, 70: the others are taken at 10, 40, 70. */
+    assert_int_equal(run(replay, &two_cores), 170);
+    gt_replay_release(replay);
+}
+
+/* Work and sleep until 50 ms after the clock's start, and what is perhaps done until then. */
+static void test_by_the_clock(void **state)
+{
+    struct gt_replay_rules by_clock = {.cores = 2, .by_clock = true};
+    struct gt_replay *replay = begin(1);
+
+    (void)state;
+    replay->clock_count = 1;
+    add(replay, 0, GT_REPLAY_RUN, PYTHON, 10);
+    add(replay, 0, GT_REPLAY_MARK, 0, 0);
+    add(replay, 0, GT_REPLAY_RUN, PYTHON, 20);
+    add(replay, 0, GT_REPLAY_UNTIL, 0, 50);
+    assert_int_equal(run(replay, &two_cores), 60);
+    add(replay, 0, GT_REPLAY_RUN, PYTHON, 70);
+    add(replay, 0, GT_REPLAY_UNTIL, 0, 100); /* late */
+    add(replay, 0, GT_REPLAY_MARK, 0, 0);    /* it runs */
+    assert_int_equal(run(replay, &two_cores), 130);
+    assert_int_equal(gt_replay_add_step(replay, 0,
+                                        (struct gt_replay_step){.kind = GT_REPLAY_UNTIL,
+                                                                .flags = GT_REPLAY_PERHAPS,
+                                                                .ns = 200 * MS}),
+                     0);
+    assert_int_equal(run(replay, &two_cores), 130);
+    assert_int_equal(run(replay, &by_clock), 210);
+    gt_replay_release(replay);
+}
+
+/* Each did jobs, and then something of its own; only when the rules say so they share them. */
+static void test_jobs_that_are_perhaps_shared(void **state)
+{
+    struct gt_replay_rules shared = {.cores = 4, .jobs_are_shared = true};
+    struct gt_replay *replay = begin(2);
+    uint32_t queue = gt_replay_add_queue(replay, 5);
+
+    (void)state;
+    ((struct gt_replay_queue *)gt_chunks_at(&replay->queues, queue))->guessed = true;
+    for (uint32_t rank = 0; rank < 5; rank++) {
+        assert_int_equal(gt_replay_add_job(replay, queue, rank, rank < 4 ? 0 : 1), 0);
+        add(replay, rank < 4 ? 0 : 1, GT_REPLAY_SLEEP, NONE, 20);
+    }
+    for (uint32_t thread = 0; thread < 2; thread++) {
+        gt_replay_end_jobs(replay, thread);
+        add(replay, thread, GT_REPLAY_SLEEP, NONE, thread ? 5 : 100);
+    }
+    assert_int_equal(run(replay, &four_cores), 180);
+    assert_int_equal(run(replay, &shared), 160);
+    gt_replay_release(replay);
+}
+
+/* A quota: a part of a CPU, or one and a half, of which one thread can use but one. */
+static void test_a_part_of_a_core(void **state)
+{
+    struct gt_replay *replay = begin(2);
+
+    (void)state;
+    add(replay, 0, GT_REPLAY_RUN, NONE, 30);
+    assert_int_equal(run(replay, &(struct gt_replay_rules){.cores = 1.5}), 30);
+    assert_int_equal(run(replay, &(struct gt_replay_rules){.cores = 0.2}), 150);
+    add(replay, 1, GT_REPLAY_RUN, NONE, 30);
+    assert_int_equal(run(replay, &(struct gt_replay_rules){.cores = 1.5}), 40);
+    gt_replay_release(replay);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -456,6 +542,10 @@ int main(void)
         cmocka_unit_test(test_locks),
         cmocka_unit_test(test_jobs_are_done_by_who_is_free),
         cmocka_unit_test(test_queue),
+        cmocka_unit_test(test_full_queue),
+        cmocka_unit_test(test_by_the_clock),
+        cmocka_unit_test(test_jobs_that_are_perhaps_shared),
+        cmocka_unit_test(test_a_part_of_a_core),
         cmocka_unit_test(test_random_schedules),
     };
 

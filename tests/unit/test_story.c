@@ -15,7 +15,7 @@
 
 static const uint64_t GIL = 0x7f0000001000, OBJECT = 0x7f0000002000, OTHER = 0x7f0000003000;
 
-enum function { NATIVE, POLL, SEND, SPAWN, WAITPID, PYTHON };
+enum function { NATIVE, POLL, SEND, SPAWN, WAITPID, PYTHON, CLOCK, SLEEP };
 
 /* What happens, at a time in ms. */
 enum what {
@@ -57,11 +57,13 @@ static struct gt_function function_of(int arg)
                      .name_length = 7,
                      .flags = GT_FUNCTION_C},
         [PYTHON] = {.id = PYTHON, .name = "work", .name_length = 4},
+        [CLOCK] = {.id = CLOCK, .name = "time", .name_length = 4, .flags = GT_FUNCTION_C},
+        [SLEEP] = {.id = SLEEP, .name = "sleep", .name_length = 5, .flags = GT_FUNCTION_C},
     };
     struct gt_function function = functions[arg];
 
-    function.file = "m";
-    function.file_length = 1;
+    function.file = arg == CLOCK || arg == SLEEP ? "time" : "m";
+    function.file_length = (uint32_t)strlen(function.file);
     return function;
 }
 
@@ -122,6 +124,8 @@ static void feed_moment(struct gt_timeline *t, const struct moment *moment)
 /* The lengths in ms: unchanged, and with `native` releasing the GIL. */
 struct lengths {
     int64_t unchanged, released, without_gil;
+    int64_t by_clock, shared; /* released, if what is guessed is so */
+    bool guesses_clocks, guesses_jobs;
 };
 
 static int64_t length(const struct gt_story *story, struct gt_replay_rules rules)
@@ -159,6 +163,13 @@ static struct lengths play(const struct moment *moments, size_t count, double co
         length(&story, (struct gt_replay_rules){.cores = cores, .released_tag = 1});
     lengths.without_gil =
         length(&story, (struct gt_replay_rules){.cores = cores, .no_gil = true});
+    lengths.by_clock = length(
+        &story, (struct gt_replay_rules){.cores = cores, .released_tag = 1, .by_clock = true});
+    lengths.shared = length(
+        &story,
+        (struct gt_replay_rules){.cores = cores, .released_tag = 1, .jobs_are_shared = true});
+    lengths.guesses_clocks = story.guesses_clocks;
+    lengths.guesses_jobs = story.guesses_jobs;
     gt_story_release(&story);
     gt_blockers_release(&blockers);
     gt_timeline_free(t);
@@ -385,6 +396,241 @@ static void who_never_ends_goes_on(void **state)
     assert_between(lengths.without_gil, 121, 125);
 }
 
+/* --- written by a program --- */
+
+struct script {
+    struct moment moments[512];
+    size_t count;
+    double now;
+};
+
+static void put(struct script *script, int tid, enum what what, int arg)
+{
+    assert_true(script->count < 512);
+    script->moments[script->count++] =
+        (struct moment){.ms = script->now, .tid = tid, .what = what, .arg = arg};
+    script->now += 0.01;
+}
+
+static void call(struct script *script, int tid, enum function function, double ms)
+{
+    put(script, tid, CALLS, (int)function);
+    script->now += ms;
+    put(script, tid, RETURNS, (int)function);
+}
+
+/* 11 and 12 are born, and wait for the GIL, which main drops for good. */
+static void begin_script(struct script *script)
+{
+    *script = (struct script){.now = 0};
+    put(script, 10, BORN, 10);
+    put(script, 10, TAKES, 0);
+    for (int tid = 11; tid <= 12; tid++) {
+        put(script, tid, BORN, 10);
+        put(script, tid, ASKS, 0);
+    }
+    put(script, 10, DROPS, 0);
+}
+
+/* Main, which joined them, ends. */
+static struct lengths end_script(struct script *script)
+{
+    for (int tid = 11; tid <= 12; tid++)
+        script->moments[script->count++] =
+            (struct moment){script->now, 10, MEETS, GT_EVENT_JOIN, 0.5, (uint64_t)tid, 0};
+    put(script, 10, TAKES, 0);
+    put(script, 10, DROPS, 0);
+    put(script, 10, DIES, 0);
+    return play(script->moments, script->count, 4);
+}
+
+/* In turn, each does `native` for 20 ms, and looks at the clock before, and at the end. */
+static struct lengths play_looks(int looks)
+{
+    struct script script;
+
+    begin_script(&script);
+    for (int i = 0; i < 12; i++) {
+        int tid = 11 + i % 2;
+
+        put(&script, tid, TAKES, 0);
+        if (i < 2)
+            put(&script, tid, CALLS, PYTHON);
+        for (int at = 0; at < looks; at++)
+            call(&script, tid, CLOCK, 0);
+        call(&script, tid, NATIVE, 20);
+        if (i >= 10) {
+            call(&script, tid, CLOCK, 0);
+            put(&script, tid, RETURNS, PYTHON);
+        }
+        put(&script, tid, DROPS, 0);
+        put(&script, tid, i >= 10 ? DIES : ASKS, 0);
+    }
+    return end_script(&script);
+}
+
+static void work_until_a_time_is_perhaps_as_long(void **state)
+{
+    struct lengths lengths = play_looks(1);
+
+    (void)state;
+    assert_between(lengths.unchanged, 240, 243);
+    assert_between(lengths.released, 120, 124);
+    assert_true(lengths.guesses_clocks);
+    assert_between(lengths.by_clock, 218, 243);
+    assert_false(play_looks(0).guesses_clocks);
+}
+
+/* 12 sleeps until each 60 ms, and finds the GIL taken by 11 just before; or always as long. */
+static struct lengths play_sleeps(bool on_grid)
+{
+    static const double kept[] = {20, 35, 12, 30, 25, 8, 33, 15};
+    struct script script;
+    double grid;
+
+    begin_script(&script);
+    put(&script, 11, TAKES, 0);
+    put(&script, 11, CALLS, SLEEP);
+    put(&script, 11, DROPS, 0);
+    put(&script, 12, TAKES, 0);
+    put(&script, 12, CALLS, PYTHON);
+    grid = script.now;
+    for (int i = 0; i < 8; i++) {
+        call(&script, 12, CLOCK, 0);
+        put(&script, 12, CALLS, SLEEP);
+        put(&script, 12, DROPS, 0);
+        script.now = (on_grid ? grid + 60 * (i + 1) : script.now + 20) - 2;
+        put(&script, 11, TAKES, 0);
+        put(&script, 11, RETURNS, SLEEP);
+        script.moments[script.count++] =
+            (struct moment){.ms = script.now, .tid = 11, .what = CALLS, .arg = NATIVE};
+        script.now += 2;
+        put(&script, 12, ASKS, 0);
+        script.now += kept[i];
+        put(&script, 11, RETURNS, NATIVE);
+        if (i < 7)
+            put(&script, 11, CALLS, SLEEP);
+        put(&script, 11, DROPS, 0);
+        if (i == 7)
+            put(&script, 11, DIES, 0);
+        put(&script, 12, TAKES, 0);
+        put(&script, 12, RETURNS, SLEEP);
+        call(&script, 12, NATIVE, 10);
+    }
+    put(&script, 12, DROPS, 0);
+    put(&script, 12, DIES, 0);
+    return end_script(&script);
+}
+
+static void sleeps_that_end_on_a_grid_still_do(void **state)
+{
+    struct lengths lengths = play_sleeps(true);
+
+    (void)state;
+    assert_between(lengths.unchanged, 503, 508); /* 480, what 11 keeps then, and 10 */
+    assert_between(lengths.released, 489, 499);
+    assert_false(lengths.guesses_clocks);
+    lengths = play_sleeps(false);
+    assert_between(lengths.released, 399, 416); /* what 11 does */
+    assert_true(lengths.guesses_clocks);        /* it looked all the time */
+}
+
+static void leave(struct script *script, int tid)
+{
+    put(script, tid, TAKES, 0);
+    put(script, tid, RETURNS, PYTHON);
+    put(script, tid, DROPS, 0);
+    put(script, tid, DIES, 0);
+}
+
+/* Jobs of these lengths, done by these threads in that order. 12 leaves after so many. */
+static struct lengths play_jobs(const int *tids, const double *ms, size_t count, size_t leaves)
+{
+    bool began[2] = {false, false};
+    struct script script;
+
+    begin_script(&script);
+    for (size_t i = 0; i < count; i++) {
+        if (i == leaves)
+            leave(&script, 12);
+        put(&script, tids[i], TAKES, 0);
+        if (!began[tids[i] - 11])
+            put(&script, tids[i], CALLS, PYTHON);
+        began[tids[i] - 11] = true;
+        call(&script, tids[i], NATIVE, ms[i]);
+        put(&script, tids[i], DROPS, 0);
+        put(&script, tids[i], ASKS, 0);
+    }
+    leave(&script, 11);
+    if (leaves >= count)
+        leave(&script, 12);
+    return end_script(&script);
+}
+
+static void jobs_go_to_who_is_free(void **state)
+{
+    static const int unequally[] = {11, 12, 12, 11, 12, 12, 11, 12, 12};
+    static const double unequal[] = {40, 10, 10, 40, 10, 10, 40, 10, 10};
+    static const int equally[] = {11, 12, 11, 12, 11, 12, 11, 12};
+    static const double two_kinds[] = {40, 10, 40, 10, 40, 10, 40, 10};
+    struct lengths lengths = play_jobs(unequally, unequal, 9, 9);
+
+    (void)state;
+    assert_between(lengths.unchanged, 179, 183);
+    assert_false(lengths.guesses_jobs); /* 12 had twice as many, and left no earlier */
+    assert_between(lengths.released, 99, 103);
+    lengths = play_jobs(equally, two_kinds, 8, 8);
+    assert_true(lengths.guesses_jobs); /* as many: they may have been each one's own */
+    assert_between(lengths.released, 159, 163);
+    assert_between(lengths.shared, 99, 123);
+}
+
+/* 12 left while 11 had more to do. */
+static void jobs_of_their_own_stay_so(void **state)
+{
+    static const int tids[] = {11, 12, 11, 12, 11, 12, 11, 11, 11};
+    static const double ms[] = {20, 20, 20, 20, 20, 20, 20, 20, 20};
+    struct lengths lengths = play_jobs(tids, ms, 9, 6);
+
+    (void)state;
+    assert_false(lengths.guesses_jobs);
+    assert_between(lengths.released, 119, 123);
+}
+
+/* 11 fills a queue that holds one item, and has more to do then; 12 empties it. */
+static struct lengths play_full(int left)
+{
+    struct script script;
+
+    begin_script(&script);
+    for (int i = 0; i < 6; i++) {
+        put(&script, 11, TAKES, 0);
+        call(&script, 11, NATIVE, 10);
+        script.moments[script.count++] = (struct moment){
+            script.now, 11, MEETS, GT_EVENT_QUEUE_PUT, script.now, OBJECT, left};
+        put(&script, 11, DROPS, 0);
+        put(&script, 11, ASKS, 0);
+        put(&script, 12, TAKES, 0);
+        script.moments[script.count++] =
+            (struct moment){script.now, 12, MEETS, GT_EVENT_QUEUE_GET, script.now, OBJECT, 0};
+        call(&script, 12, NATIVE, 30);
+        put(&script, 12, DROPS, 0);
+        put(&script, 12, i < 5 ? ASKS : DIES, 0);
+    }
+    put(&script, 11, TAKES, 0);
+    call(&script, 11, NATIVE, 100);
+    put(&script, 11, DROPS, 0);
+    put(&script, 11, DIES, 0);
+    return end_script(&script);
+}
+
+static void a_full_queue_makes_who_fills_it_wait(void **state)
+{
+    (void)state;
+    assert_between(play_full(0).released, 188, 193); /* 10 + 6 × 30 */
+    assert_between(play_full(2).released, 228, 234); /* five are taken by 130: 130 + 100 */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -397,6 +643,11 @@ int main(void)
         cmocka_unit_test(a_process_lives_on_while_its_parent_waits_for_the_gil),
         cmocka_unit_test(computing_needs_a_cpu_and_sleeping_does_not),
         cmocka_unit_test(who_never_ends_goes_on),
+        cmocka_unit_test(work_until_a_time_is_perhaps_as_long),
+        cmocka_unit_test(sleeps_that_end_on_a_grid_still_do),
+        cmocka_unit_test(jobs_go_to_who_is_free),
+        cmocka_unit_test(jobs_of_their_own_stay_so),
+        cmocka_unit_test(a_full_queue_makes_who_fills_it_wait),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
