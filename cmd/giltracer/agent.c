@@ -213,6 +213,24 @@ void gt_agent_close(struct gt_agentlog_files *files, bool keep)
     *files = (struct gt_agentlog_files){-1, -1};
 }
 
+/* One that its parent has not waited for yet has ended. */
+bool gt_agent_is_alive(int32_t pid)
+{
+    char path[32], text[512] = "";
+    const char *state;
+    ssize_t got;
+    int fd;
+
+    snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    got = read(fd, text, sizeof(text) - 1);
+    close(fd);
+    state = got > 0 ? strrchr(text, ')') : NULL;
+    return state && !strchr("ZX", state[1] ? state[2] : 'X');
+}
+
 void gt_agent_say_warnings(const struct gt_agentlog *log)
 {
     const char *warning;

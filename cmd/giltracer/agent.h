@@ -34,6 +34,9 @@ int gt_agent_folder(const char *folder, char **path, struct gt_agentlog_files *f
 /* Close them. What is to be kept is cut to what was used: who still writes may finish that. */
 void gt_agent_close(struct gt_agentlog_files *files, bool keep);
 
+/* Does the process live, for gt_agentlog_ends? */
+bool gt_agent_is_alive(int32_t pid);
+
 /* Tell what the log has to tell; it may be NULL. */
 void gt_agent_say_warnings(const struct gt_agentlog *log);
 

@@ -70,17 +70,19 @@ static void judge_one(struct gt_judge *judge, size_t index, const struct gt_repo
 {
     const char *source = judge->cli->fail_if.items[index];
     struct gt_buf text;
-    int rc;
+    int rc = GT_UNJUDGED;
 
     gt_buf_init(&text);
-    rc = report ? gt_condition_breached(&judge->conditions[index], source, report, &text) : 1;
+    if (report)
+        rc = gt_condition_judge(&judge->conditions[index], source, report, &text);
     if (!report)
         gt_say("cannot be judged without a report: %s", source);
-    else if (rc > 0)
-        gt_say("%s", text.data);
     else if (rc < 0)
-        gt_say("out of memory");
-    judge->breached = judge->breached || rc != 0;
+        gt_say("cannot be judged: %s: out of memory", source);
+    else if (rc != GT_PASSED)
+        gt_say("%s", text.data);
+    judge->breached = judge->breached || rc == GT_BREACHED;
+    judge->unjudged = judge->unjudged || (rc != GT_PASSED && rc != GT_BREACHED);
     gt_buf_release(&text);
 }
 
@@ -90,4 +92,11 @@ void gt_judge_say(struct gt_judge *judge, const struct gt_report *report)
         say_metrics(judge);
     for (size_t i = 0; i < judge->cli->fail_if.count; i++)
         judge_one(judge, i, report);
+}
+
+int gt_judge_status(const struct gt_judge *judge)
+{
+    enum { EXIT_BREACHED = 3, EXIT_UNJUDGED = 4 };
+
+    return judge->breached ? EXIT_BREACHED : judge->unjudged ? EXIT_UNJUDGED : 0;
 }

@@ -15,7 +15,8 @@ struct gt_judge {
     struct gt_condition *conditions; /* one per cli->fail_if */
     struct gt_metrics metrics;       /* of all runs so far */
     struct gt_metrics baseline;
-    bool breached;
+    bool breached; /* a condition is */
+    bool unjudged; /* one cannot be judged */
 };
 
 /* Parse the conditions, read the baseline: before the target runs. Release it also on
@@ -29,8 +30,12 @@ void gt_judge_refuse(const struct gt_error *err);
 /* A run is over: take its figures. */
 int gt_judge_take(struct gt_judge *judge, struct gt_report *report, struct gt_error *err);
 
-/* The last run is over: say what there is to say, and set `breached`. NULL: there is no
- * report, so that conditions count as breached. */
+/* The last run is over: say what there is to say, and set `breached` and `unjudged`. NULL:
+ * there is no report, so that no condition can be judged. */
 void gt_judge_say(struct gt_judge *judge, const struct gt_report *report);
+
+/* What giltracer exits with where the program succeeded: 3 when a condition is breached, 4 when
+ * one cannot be judged, else 0. */
+int gt_judge_status(const struct gt_judge *judge);
 
 #endif

@@ -33,7 +33,6 @@
 enum {
     EXIT_OURS = 125,      /* giltracer failed before the target ran */
     EXIT_NOT_FOUND = 127, /* the target is not there */
-    EXIT_BREACHED = 3,    /* --fail-if, and the target itself succeeded */
     PERF_TIMEOUT_MS = 30000,
 };
 
@@ -279,7 +278,7 @@ static void on_target_end(void *context)
 /* The program has ended, or is about to be converted: what its agents wrote is complete. */
 static void merge_agentlog(struct run *run)
 {
-    struct gt_agentlog_death death = {0};
+    struct gt_agentlog_ends ends = {.is_alive = gt_agent_is_alive};
     struct gt_error err;
     unsigned parts = 0;
 
@@ -289,9 +288,9 @@ static void merge_agentlog(struct run *run)
         parts |= GT_AGENTLOG_GIL;
     if (!run->plan.events.count)
         parts |= GT_AGENTLOG_LIVES;
-    if (run->result.term_signal)
-        death = (struct gt_agentlog_death){run->result.pid, run->result.ended_ns};
-    run->agentlog = gt_agentlog_open_files(&run->agent_files, &death, &err);
+    ends.killed_pid = run->result.term_signal ? run->result.pid : 0;
+    ends.killed_ns = run->result.ended_ns;
+    run->agentlog = gt_agentlog_open_files(&run->agent_files, &ends, &err);
     /* A command that never runs Python has no functions: nothing to say unless asked. */
     if (!run->agentlog && !parts && !run->agent.insist)
         return;
@@ -497,7 +496,7 @@ static int conclude(struct run *run, int rc, const struct gt_error *err)
         gt_judge_say(run->judge, run->reported ? run->report : NULL);
     if (result->term_signal || result->exit_status)
         return result->term_signal ? 128 + result->term_signal : result->exit_status;
-    return run->judge->breached ? EXIT_BREACHED : 0;
+    return gt_judge_status(run->judge);
 }
 
 static int run_all(struct run *run)

@@ -164,7 +164,8 @@ static int read_control(struct gt_agentlog *log, int fd, uint64_t *units, struct
 /* When the logs were full, or an agent gave up, that is said already. */
 static void warn_of_drops(struct gt_agentlog *log)
 {
-    if (log->quality.dropped && log->quality.stopped_ns < 0 && !log->warnings.count)
+    if (log->quality.dropped && log->quality.stopped_ns < 0 && !log->stop_count &&
+        !log->warnings.count)
         gt_agentlog_warn(log,
                          "%llu events were not recorded: they came while the agent was busy "
                          "(from signal handlers, for example)",
@@ -172,7 +173,7 @@ static void warn_of_drops(struct gt_agentlog *log)
 }
 
 struct gt_agentlog *gt_agentlog_open_files(const struct gt_agentlog_files *files,
-                                           const struct gt_agentlog_death *death,
+                                           const struct gt_agentlog_ends *ends,
                                            struct gt_error *err)
 {
     struct gt_agentlog *log = calloc(1, sizeof(*log));
@@ -187,8 +188,8 @@ struct gt_agentlog *gt_agentlog_open_files(const struct gt_agentlog_files *files
     gt_hashmap_init(&log->function_of);
     gt_intern_init(&log->texts);
     gt_strvec_init(&log->warnings);
-    if (death)
-        log->death = *death;
+    if (ends)
+        log->ends = *ends;
     log->file = fcntl(files->log, F_DUPFD_CLOEXEC, 0);
     rc = read_control(log, files->control, &units, err);
     if (!rc && log->file < 0)

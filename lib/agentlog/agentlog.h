@@ -23,6 +23,7 @@
 #include "base/error.h"
 #include "event/event.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -40,24 +41,25 @@ struct gt_agentlog_quality {
     int64_t stopped_ns; /* recording stopped as the logs reached their bound; -1: it did not */
 };
 
-/* A process that a signal ended, and when. */
-struct gt_agentlog_death {
-    int32_t pid; /* 0: none */
-    int64_t time_ns;
+/* What the caller knows of the ends of processes. */
+struct gt_agentlog_ends {
+    int32_t killed_pid; /* a signal ended this one; 0: none */
+    int64_t killed_ns;
+    bool (*is_alive)(int32_t pid); /* it goes on; NULL: not known */
 };
 
 /* GT_ERR_NOT_FOUND when no agent ever ran with this folder, GT_ERR_FORMAT when its version is
  * another one. */
 struct gt_agentlog *gt_agentlog_open(const char *dir, struct gt_error *err);
 
-/* The same by its files, which the folder may have lost since. `files` are copied. `death` may
+/* The same by its files, which the folder may have lost since. `files` are copied. `ends` may
  * be NULL. */
 struct gt_agentlog_files {
     int control, log;
 };
 
 struct gt_agentlog *gt_agentlog_open_files(const struct gt_agentlog_files *files,
-                                           const struct gt_agentlog_death *death,
+                                           const struct gt_agentlog_ends *ends,
                                            struct gt_error *err);
 void gt_agentlog_free(struct gt_agentlog *log);
 

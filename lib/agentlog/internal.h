@@ -73,6 +73,7 @@ struct gt_agentlog_process {
     bool exited;                  /* end_ticks is of an exit, or of an exec */
     bool execed;                  /* of the latter */
     bool replaced;                /* by exec */
+    bool alive;                   /* it has not ended */
     struct gt_wire_thread origin; /* a header of it, for how it began */
 };
 
@@ -121,7 +122,7 @@ struct gt_agentlog {
     struct gt_wire_stop *stops; /* as in the control file */
     uint32_t stop_count;
     bool anybodys; /* what is missing may be of any process */
-    struct gt_agentlog_death death;
+    struct gt_agentlog_ends ends;
     struct gt_agentlog_thread *threads;
     size_t thread_count;
     size_t thread_capacity;

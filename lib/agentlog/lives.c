@@ -158,29 +158,31 @@ static int take_stops(struct gt_agentlog *log, struct gt_error *err)
     return rc;
 }
 
-/* Its end was not recorded. What a signal ended did nothing more than the log says. */
+/* Its end was not recorded. One that a signal ended, or that goes on, did nothing more than the
+ * log says. */
 static int judge_end(struct gt_agentlog *log, struct gt_agentlog_process *process,
                      struct gt_error *err)
 {
-    const struct gt_agentlog_death *death = &log->death;
-    uint64_t ticks =
-        death->pid == process->pid ? gt_agentlog_ticks(&log->clock, death->time_ns) : 0;
-    static const char unseen[] = "it ended without a word";
+    static const char unseen[] = "its end was not recorded (killed, or still running)";
+    const struct gt_agentlog_ends *ends = &log->ends;
+    uint64_t killed = 0;
     uint32_t why;
 
     if (process->exited)
         return 0;
-    if (ticks && ticks >= process->end_ticks && !process->stop_ticks) {
-        process->end_ticks = ticks;
+    if (ends->killed_pid == process->pid)
+        killed = gt_agentlog_ticks(&log->clock, ends->killed_ns);
+    else
+        process->alive = ends->is_alive && ends->is_alive(process->pid);
+    if (killed > process->end_ticks)
+        process->end_ticks = killed;
+    if (killed || process->alive)
         return 0;
-    }
     why = gt_intern_add(&log->texts, unseen, sizeof(unseen) - 1);
     if (why == UINT32_MAX)
         return gt_error_memory(err);
-    process->stop_by_end = !process->stop_ticks && !ticks;
+    process->stop_by_end = !process->stop_ticks;
     stop(process, process->end_ticks, why);
-    if (ticks > process->end_ticks)
-        process->end_ticks = ticks;
     return 0;
 }
 
@@ -218,7 +220,7 @@ static int mark_process(struct gt_agentlog *log, uint32_t index, struct gt_error
     }
     mark.ticks = process->end_ticks;
     mark.rank = GT_MARK_PROCESS_END;
-    if (!rc && !process->replaced)
+    if (!rc && !process->replaced && !process->alive)
         rc = gt_agentlog_mark(log, &mark, err);
     for (uint32_t i = 0; i < process->thread_count && !rc; i++) {
         uint32_t thread = process->first_thread + i;
@@ -232,7 +234,7 @@ static int mark_process(struct gt_agentlog *log, uint32_t index, struct gt_error
         rc = gt_agentlog_mark(log, &mark, err);
         mark.ticks = header->exit_ticks ? header->exit_ticks : process->end_ticks;
         mark.rank = GT_MARK_THREAD_END;
-        if (!rc)
+        if (!rc && (header->exit_ticks || !process->alive))
             rc = gt_agentlog_mark(log, &mark, err);
     }
     return rc;

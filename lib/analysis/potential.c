@@ -44,6 +44,18 @@ static bool ended(const struct gt_timeline *timeline)
     return main != GT_NO_INDEX && gt_thread_at(timeline, main)->flags & GT_THREAD_SAW_EXIT;
 }
 
+/* What is not known of a process, nothing can take the place of. */
+static bool has_holes(const struct gt_timeline *timeline, int64_t longest_ns)
+{
+    for (size_t i = 0; i < timeline->holes.count; i++) {
+        const struct gt_hole *hole = gt_hole_at(&timeline->holes, i);
+
+        if (!hole->ended_it && hole->end_ns - hole->start_ns > longest_ns)
+            return true;
+    }
+    return false;
+}
+
 static enum gt_potential_gap find_gap(const struct gt_timeline *timeline)
 {
     size_t members = 0;
@@ -60,7 +72,8 @@ static enum gt_potential_gap find_gap(const struct gt_timeline *timeline)
         return GT_POTENTIAL_ALONE;
     if (timeline->stopped_ns >= 0)
         return GT_POTENTIAL_STOPPED;
-    if (timeline->quality.lost_ns > length_ns / 100 * LOST_PERCENT)
+    if (timeline->quality.lost_ns > length_ns / 100 * LOST_PERCENT ||
+        has_holes(timeline, length_ns / 100 * LOST_PERCENT))
         return GT_POTENTIAL_LOST;
     return ended(timeline) ? GT_POTENTIAL_OK : GT_POTENTIAL_PART;
 }

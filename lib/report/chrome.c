@@ -354,31 +354,47 @@ static int put_counter(const struct gt_report *report, struct gt_stream *stream,
     return rc ? -1 : 0;
 }
 
+static void put_lost_range(const struct gt_report *report, struct gt_stream *stream,
+                           int32_t pid, int64_t start_ns, int64_t end_ns, const char *what)
+{
+    int64_t zero_ns = gt_report_zero_ns(report);
+    char start[24], length[GT_LENGTH_BYTES + 1];
+    struct gt_buf line;
+
+    *gt_put_us(start, start_ns - zero_ns) = '\0';
+    *gt_put_length_us(length, start_ns - zero_ns, end_ns - zero_ns) = '\0';
+    gt_buf_init(&line);
+    gt_buf_addf(&line,
+                "{\"ph\":\"X\",\"cat\":\"lost\",\"name\":\"%s\",\"pid\":%d,"
+                "\"tid\":%u,\"ts\":%s,\"dur\":%s},\n",
+                what, pid, (unsigned)TRACK_LOST, start, length);
+    gt_stream_add(stream, line.data, line.length);
+    gt_buf_release(&line);
+}
+
 static void put_lost(const struct gt_report *report, struct gt_stream *stream)
 {
     const struct gt_timeline *timeline = report->timeline;
     int32_t pid = timeline->processes.count ? gt_process_at(timeline, 0)->pid : 0;
-    struct gt_buf line;
 
     if (timeline->lost.count)
         put_name(stream, "thread_name", pid, TRACK_LOST, "events lost", 11, "");
-    gt_buf_init(&line);
     for (size_t i = 0; i < timeline->lost.count; i++) {
         const struct gt_lost_range *range = gt_chunks_at(&timeline->lost, i);
-        int64_t zero_ns = gt_report_zero_ns(report);
-        char start[24], length[GT_LENGTH_BYTES + 1];
+        char what[48];
 
-        *gt_put_us(start, range->start_ns - zero_ns) = '\0';
-        *gt_put_length_us(length, range->start_ns - zero_ns, range->end_ns - zero_ns) = '\0';
-        gt_buf_reset(&line);
-        gt_buf_addf(&line,
-                    "{\"ph\":\"X\",\"cat\":\"lost\",\"name\":\"%llu events lost\",\"pid\":%d,"
-                    "\"tid\":%u,\"ts\":%s,\"dur\":%s},\n",
-                    (unsigned long long)range->events, pid, (unsigned)TRACK_LOST, start,
-                    length);
-        gt_stream_add(stream, line.data, line.length);
+        snprintf(what, sizeof(what), "%llu events lost", (unsigned long long)range->events);
+        put_lost_range(report, stream, pid, range->start_ns, range->end_ns, what);
     }
-    gt_buf_release(&line);
+    for (size_t i = 0; i < timeline->holes.count; i++) {
+        const struct gt_hole *hole = gt_hole_at(&timeline->holes, i);
+
+        pid = gt_process_at(timeline, hole->process)->pid;
+        if (!hole->gil)
+            continue;
+        put_name(stream, "thread_name", pid, TRACK_LOST, "events lost", 11, "");
+        put_lost_range(report, stream, pid, hole->start_ns, hole->end_ns, "not recorded");
+    }
 }
 
 int gt_chrome_write(const struct gt_report *report, const struct gt_buf *summary, bool gzip,

@@ -163,77 +163,225 @@ int gt_condition_parse(struct gt_condition *condition, const char *text, struct 
 
 /* --- judging --- */
 
-struct sums {
-    int64_t wait_ns, hold_ns, longest_wait_ns, longest_hold_ns, lifetime_ns;
+/* Of one field: what is known of it, and what may come to that where nothing is known. */
+struct part {
+    int64_t ns, more_ns;
 };
 
-static void add_member(struct sums *sums, const struct gt_member *member)
+struct sums {
+    struct part wait, hold, longest_wait, longest_hold;
+    int64_t lifetime_ns, unknown_ns;
+};
+
+/* A figure lies between these. Of what is known, it is `value`. */
+struct range {
+    double low, high, value;
+};
+
+static void add_part(struct part *sum, int64_t ns, int64_t more_ns)
 {
-    sums->wait_ns = gt_add_ns(sums->wait_ns, member->wait_ns);
-    sums->hold_ns = gt_add_ns(sums->hold_ns, member->hold_ns);
-    sums->lifetime_ns = gt_add_ns(sums->lifetime_ns, member->lifetime_ns);
-    if (member->longest_wait_ns > sums->longest_wait_ns)
-        sums->longest_wait_ns = member->longest_wait_ns;
-    if (member->longest_hold_ns > sums->longest_hold_ns)
-        sums->longest_hold_ns = member->longest_hold_ns;
+    sum->ns = gt_add_ns(sum->ns, ns);
+    sum->more_ns = gt_add_ns(sum->more_ns, more_ns);
 }
 
-static double value_of(const struct gt_condition *condition, const struct sums *sums)
+static void take_longest(struct part *longest, int64_t ns, int64_t may_be_ns)
 {
-    int64_t ns = condition->field == GT_FIELD_WAIT           ? sums->wait_ns
-                 : condition->field == GT_FIELD_HOLD         ? sums->hold_ns
-                 : condition->field == GT_FIELD_LONGEST_WAIT ? sums->longest_wait_ns
-                                                             : sums->longest_hold_ns;
+    int64_t most_ns = longest->ns + longest->more_ns;
+
+    if (may_be_ns > most_ns)
+        most_ns = may_be_ns;
+    if (ns > longest->ns)
+        longest->ns = ns;
+    longest->more_ns = most_ns > longest->ns ? most_ns - longest->ns : 0;
+}
+
+/* The longest that it may have been: a lost stretch and what it cut off on either side. */
+static int64_t longest_with(const struct gt_report *report, const struct gt_gil *gil,
+                            const struct gt_chunks *spans, uint32_t thread)
+{
+    const struct gt_chunks *lost = gt_lost_of(report->timeline, gil->process);
+    int64_t before_ns = 0, after_ns = 0;
+
+    for (size_t i = 0; i < spans->count; i++) {
+        const struct gt_span *span = gt_span_at(spans, i);
+        int64_t length_ns = span->end_ns - span->start_ns;
+
+        if (span->thread != thread)
+            continue;
+        if (span->flags & GT_SPAN_CUT_END && length_ns > before_ns)
+            before_ns = length_ns;
+        if (span->flags & GT_SPAN_CUT_START && length_ns > after_ns)
+            after_ns = length_ns;
+    }
+    return before_ns + after_ns + gt_lost_longest(lost, gil->start_ns, gil->end_ns);
+}
+
+static void add_member(struct sums *sums, const struct gt_report *report,
+                       const struct gt_gil *gil, const struct gt_member *member)
+{
+    int64_t unknown_ns = member->unknown_ns, wait_more_ns = unknown_ns,
+            hold_more_ns = unknown_ns;
+    int64_t wait_ns = member->longest_wait_ns, hold_ns = member->longest_hold_ns;
+
+    if (gil->defects.returns_missing) { /* what looks like a hold began as a wait */
+        wait_more_ns = gt_add_ns(wait_more_ns, member->hold_ns);
+        wait_ns = gt_add_ns(wait_ns, hold_ns);
+    }
+    if (gil->source == GT_GIL_FROM_FUTEX) { /* nobody saw those that nobody waited for */
+        hold_more_ns = member->lifetime_ns - member->wait_ns - member->hold_ns;
+        hold_ns = member->lifetime_ns;
+    }
+    add_part(&sums->wait, member->wait_ns, wait_more_ns);
+    add_part(&sums->hold, member->hold_ns, hold_more_ns);
+    if (unknown_ns) {
+        int64_t longest_ns = longest_with(report, gil, &gil->waits, member->thread);
+
+        wait_ns = longest_ns > wait_ns ? longest_ns : wait_ns;
+        longest_ns = longest_with(report, gil, &gil->holds, member->thread);
+        hold_ns = longest_ns > hold_ns ? longest_ns : hold_ns;
+    }
+    take_longest(&sums->longest_wait, member->longest_wait_ns, wait_ns);
+    take_longest(&sums->longest_hold, member->longest_hold_ns, hold_ns);
+    sums->lifetime_ns = gt_add_ns(sums->lifetime_ns, member->lifetime_ns);
+    sums->unknown_ns = gt_add_ns(sums->unknown_ns, unknown_ns);
+}
+
+/* A process of which nobody knows more than that it ran. */
+static void add_unseen(struct sums *sums, int64_t length_ns)
+{
+    add_part(&sums->wait, 0, length_ns);
+    add_part(&sums->hold, 0, length_ns);
+    take_longest(&sums->longest_wait, 0, length_ns);
+    take_longest(&sums->longest_hold, 0, length_ns);
+    sums->lifetime_ns = gt_add_ns(sums->lifetime_ns, length_ns);
+    sums->unknown_ns = gt_add_ns(sums->unknown_ns, length_ns);
+}
+
+static void add_all_unseen(struct sums *sums, const struct gt_timeline *timeline)
+{
+    for (size_t i = 0; i < timeline->holes.count; i++) {
+        const struct gt_hole *hole = gt_hole_at(&timeline->holes, i);
+
+        if (hole->gil && !gt_process_at(timeline, hole->process)->thread_count)
+            add_unseen(sums, hole->end_ns - hole->start_ns);
+    }
+    for (size_t i = 0; i < timeline->unseen.count; i++) {
+        const struct gt_unseen *unseen = gt_chunks_at(&timeline->unseen, i);
+        const struct gt_process *process = gt_process_at(timeline, unseen->process);
+
+        add_unseen(sums, process->end_ns - process->start_ns);
+    }
+}
+
+static struct range range_of(const struct gt_condition *condition, const struct sums *sums)
+{
+    const struct part *part = condition->field == GT_FIELD_WAIT           ? &sums->wait
+                              : condition->field == GT_FIELD_HOLD         ? &sums->hold
+                              : condition->field == GT_FIELD_LONGEST_WAIT ? &sums->longest_wait
+                                                                          : &sums->longest_hold;
+    int64_t known_ns = sums->lifetime_ns - sums->unknown_ns;
+    double high_ns = (double)gt_add_ns(part->ns, part->more_ns);
+    double all_ns = sums->lifetime_ns > 0 ? (double)sums->lifetime_ns : 1;
 
     if (!condition->percent)
-        return (double)ns;
-    return sums->lifetime_ns > 0 ? 100.0 * (double)ns / (double)sums->lifetime_ns : 0.0;
+        return (struct range){(double)part->ns, high_ns, (double)part->ns};
+    return (struct range){100.0 * (double)part->ns / all_ns, 100.0 * high_ns / all_ns,
+                          100.0 * (double)part->ns / (known_ns > 0 ? (double)known_ns : 1)};
 }
 
-static double value_of_all(const struct gt_condition *condition, const struct gt_report *report)
+static struct range range_of_all(const struct gt_condition *condition,
+                                 const struct gt_report *report)
 {
     struct sums sums = {0};
 
-    for (uint32_t i = 0; i < report->timeline->gils.count; i++)
-        for (uint32_t m = 0; m < gt_gil_at(report->timeline, i)->members.count; m++)
-            add_member(&sums, gt_member_at(gt_gil_at(report->timeline, i), m));
-    return value_of(condition, &sums);
+    for (uint32_t i = 0; i < report->timeline->gils.count; i++) {
+        const struct gt_gil *gil = gt_gil_at(report->timeline, i);
+
+        for (uint32_t m = 0; m < gil->members.count; m++)
+            add_member(&sums, report, gil, gt_member_at(gil, m));
+    }
+    add_all_unseen(&sums, report->timeline);
+    return range_of(condition, &sums);
 }
 
-/* Of the threads that match, the one nearest to a breach. -1: none; -2: no memory. */
-static double value_of_threads(const struct gt_condition *condition,
-                               const struct gt_report *report, struct gt_buf *label)
+static bool is_beyond(const struct gt_condition *condition, double value)
+{
+    return (condition->below ? value < condition->limit : value > condition->limit) ||
+           (condition->or_equal && value == condition->limit);
+}
+
+static enum gt_judgement judge(const struct gt_condition *condition, const struct range *range)
+{
+    bool low = is_beyond(condition, range->low), high = is_beyond(condition, range->high);
+
+    return low && high ? GT_BREACHED : low || high ? GT_UNJUDGED : GT_PASSED;
+}
+
+/* May there be threads that nobody saw? */
+static bool may_lack_threads(const struct gt_timeline *timeline)
+{
+    for (size_t i = 0; i < timeline->holes.count; i++)
+        if (gt_hole_at(&timeline->holes, i)->gil && !gt_hole_at(&timeline->holes, i)->ended_it)
+            return true;
+    return timeline->unseen.count > 0;
+}
+
+/* Likewise, functions. */
+static bool may_lack_calls(const struct gt_timeline *timeline)
+{
+    for (size_t i = 0; i < timeline->holes.count; i++)
+        if (!gt_hole_at(&timeline->holes, i)->ended_it)
+            return true;
+    return timeline->stopped_ns >= 0;
+}
+
+/* A thread that matches: it counts if it is nearer to a breach than those before. 0 or -1. */
+static int weigh(const struct gt_condition *condition, const struct range *range,
+                 const struct gt_buf *name, struct range *worst, enum gt_judgement *judgement,
+                 struct gt_buf *label)
+{
+    enum gt_judgement own = judge(condition, range);
+    bool first = label->length == 0;
+
+    /* Breached, then not known, then passed; of the same, the greatest or least. */
+    if (!first && (own == *judgement ? condition->below ? range->value >= worst->value
+                                                        : range->value <= worst->value
+                                     : *judgement == GT_BREACHED || own == GT_PASSED))
+        return 0;
+    *worst = *range;
+    *judgement = own;
+    gt_buf_reset(label);
+    return gt_buf_add(label, name->data, name->length);
+}
+
+/* Of the threads that match, the one nearest to a breach. 0 or -1. */
+static int judge_threads(const struct gt_condition *condition, const struct gt_report *report,
+                         struct range *worst, enum gt_judgement *judgement,
+                         struct gt_buf *label)
 {
     struct gt_buf name;
-    double worst = -1;
+    int rc = 0;
 
+    *judgement = may_lack_threads(report->timeline) ? GT_UNJUDGED : GT_PASSED;
     gt_buf_init(&name);
-    for (uint32_t i = 0; i < report->timeline->gils.count; i++)
-        for (uint32_t m = 0; m < gt_gil_at(report->timeline, i)->members.count; m++) {
-            const struct gt_member *member = gt_member_at(gt_gil_at(report->timeline, i), m);
+    for (uint32_t i = 0; rc == 0 && i < report->timeline->gils.count; i++) {
+        const struct gt_gil *gil = gt_gil_at(report->timeline, i);
+
+        for (uint32_t m = 0; rc == 0 && m < gil->members.count; m++) {
             struct sums sums = {0};
-            double value;
+            struct range range;
 
             gt_buf_reset(&name);
-            if (gt_report_name(report, member->thread, &name)) {
-                gt_buf_release(&name);
-                return -2;
-            }
-            if (!name.length || fnmatch(condition->glob, name.data, 0))
+            rc = gt_report_label(report, gt_member_at(gil, m)->thread, &name);
+            if (rc || !name.length || fnmatch(condition->glob, name.data, 0))
                 continue;
-            add_member(&sums, member);
-            value = value_of(condition, &sums);
-            if (worst >= 0 && (condition->below ? value >= worst : value <= worst))
-                continue;
-            worst = value;
-            gt_buf_reset(label);
-            if (gt_report_label(report, member->thread, label)) {
-                worst = -2;
-                break;
-            }
+            add_member(&sums, report, gil, gt_member_at(gil, m));
+            range = range_of(condition, &sums);
+            rc = weigh(condition, &range, &name, worst, judgement, label);
         }
+    }
     gt_buf_release(&name);
-    return worst;
+    return rc;
 }
 
 /* Does the glob match the path "a/b/c.py" as a module, before ".name"? From right to left. */
@@ -266,63 +414,106 @@ bool gt_blame_matches(const struct gt_blame_text *text, const char *glob)
     return strcmp(text->kind, "python") == 0 && matches_module(glob, text);
 }
 
-/* -2: no memory. */
-static double value_of_blockers(const struct gt_condition *condition,
-                                const struct gt_report *report)
+/* What all waited for functions that match. Where nobody knows which function had the GIL, it
+ * may have been one. 0 or -1. */
+static int add_blockers(const struct gt_condition *condition, const struct gt_report *report,
+                        uint32_t index, struct sums *sums)
 {
-    struct sums sums = {0};
+    const struct gt_blockers *blockers = &report->blockers[index];
+    bool lost_calls = may_lack_calls(report->timeline);
+
+    for (size_t r = 0; r < blockers->rows.count; r++) {
+        const struct gt_blocker *row = gt_blocker_at(blockers, r);
+        struct gt_blame_text text;
+
+        if (row->waiting_ns == 0)
+            break; /* they are ranked */
+        if (gt_blame_text_init(&text, report, row))
+            return -1;
+        if (gt_blame_matches(&text, condition->glob))
+            add_part(&sums->wait, row->waiting_ns, 0);
+        else if (lost_calls && row->doing.kind == GT_DOING_UNKNOWN)
+            add_part(&sums->wait, 0, row->waiting_ns);
+        gt_blame_text_release(&text);
+    }
+    return 0;
+}
+
+static int range_of_blockers(const struct gt_condition *condition,
+                             const struct gt_report *report, struct range *range)
+{
+    struct sums sums = {0}, all = {0};
 
     for (uint32_t i = 0; i < report->timeline->gils.count; i++) {
         const struct gt_gil *gil = gt_gil_at(report->timeline, i);
 
         for (uint32_t m = 0; m < gil->members.count; m++)
-            sums.lifetime_ns = gt_add_ns(sums.lifetime_ns, gt_member_at(gil, m)->lifetime_ns);
-        for (size_t r = 0; r < report->blockers[i].rows.count; r++) {
-            const struct gt_blocker *row = gt_blocker_at(&report->blockers[i], r);
-            struct gt_blame_text text;
-
-            if (row->waiting_ns == 0)
-                break; /* they are ranked */
-            if (gt_blame_text_init(&text, report, row))
-                return -2;
-            if (gt_blame_matches(&text, condition->glob))
-                sums.wait_ns = gt_add_ns(sums.wait_ns, row->waiting_ns);
-            gt_blame_text_release(&text);
-        }
+            add_member(&all, report, gil, gt_member_at(gil, m));
+        if (add_blockers(condition, report, i, &sums))
+            return -1;
     }
-    return value_of(condition, &sums);
+    add_all_unseen(&all, report->timeline);
+    sums.wait.more_ns = gt_add_ns(sums.wait.more_ns, all.unknown_ns);
+    sums.lifetime_ns = all.lifetime_ns;
+    sums.unknown_ns = all.unknown_ns;
+    *range = range_of(condition, &sums);
+    return 0;
 }
 
-static int say(const struct gt_condition *condition, const char *source, double value,
-               const struct gt_buf *label, struct gt_buf *text)
+static int put_value(const struct gt_condition *condition, double value, struct gt_buf *text)
 {
     char duration[32];
 
-    if (gt_buf_adds(text, "breached: ") || gt_buf_add_visible(text, source, strlen(source)) ||
-        (condition->percent
-             ? gt_buf_addf(text, ": it is %.1f%%", value)
-             : gt_buf_addf(text, ": it is %s",
-                           gt_duration_text(gt_ns_of(value), duration, sizeof(duration)))))
-        return -1;
-    return label->length ? gt_buf_addf(text, " of %s", label->data) : 0;
+    return condition->percent
+               ? gt_buf_addf(text, "%.1f%%", value)
+               : gt_buf_addf(text, "%s",
+                             gt_duration_text(gt_ns_of(value), duration, sizeof(duration)));
 }
 
-int gt_condition_breached(const struct gt_condition *condition, const char *source,
-                          const struct gt_report *report, struct gt_buf *text)
+static int say(const struct gt_condition *condition, const char *source,
+               enum gt_judgement judgement, const struct range *range,
+               const struct gt_buf *label, struct gt_buf *text)
 {
+    if (gt_buf_adds(text, judgement == GT_BREACHED ? "breached: " : "cannot be judged: ") ||
+        gt_buf_add_visible(text, source, strlen(source)))
+        return -1;
+    if (judgement == GT_BREACHED)
+        return gt_buf_adds(text, ": it is ") || put_value(condition, range->value, text) ||
+               (label->length && gt_buf_addf(text, " of %s", label->data));
+    if (condition->what == GT_WHAT_THREAD && !label->length)
+        return gt_buf_adds(text, ": no such thread was seen, and part of the run was not "
+                                 "recorded");
+    return gt_buf_adds(text, ": it is between ") || put_value(condition, range->low, text) ||
+           gt_buf_adds(text, " and ") || put_value(condition, range->high, text) ||
+           (label->length && gt_buf_addf(text, " of %s", label->data)) ||
+           gt_buf_adds(text, ", since not all of the run is known");
+}
+
+int gt_condition_judge(const struct gt_condition *condition, const char *source,
+                       const struct gt_report *report, struct gt_buf *text)
+{
+    enum gt_judgement judgement;
+    struct range range = {0};
     struct gt_buf label;
-    double value;
-    int breached = 0;
+    int rc = 0;
 
     gt_buf_init(&label);
-    value = condition->what == GT_WHAT_BLOCKER  ? value_of_blockers(condition, report)
-            : condition->what == GT_WHAT_THREAD ? value_of_threads(condition, report, &label)
-                                                : value_of_all(condition, report);
-    if (value >= 0)
-        breached = (condition->below ? value < condition->limit : value > condition->limit) ||
-                   (condition->or_equal && value == condition->limit);
-    if (value < -1 || (breached && say(condition, source, value, &label, text)))
-        breached = GT_ERR_MEMORY;
+    if (condition->what == GT_WHAT_THREAD) {
+        rc = judge_threads(condition, report, &range, &judgement, &label);
+    } else {
+        if (condition->what == GT_WHAT_BLOCKER)
+            rc = range_of_blockers(condition, report, &range);
+        else
+            range = range_of_all(condition, report);
+        judgement = judge(condition, &range);
+    }
+    if (rc == 0 && report->without_text && !report->merged_count) {
+        judgement = GT_UNJUDGED;
+        rc = gt_buf_adds(text, "cannot be judged, since nothing was recorded: ") ||
+             gt_buf_add_visible(text, source, strlen(source));
+    } else if (rc == 0 && judgement != GT_PASSED) {
+        rc = say(condition, source, judgement, &range, &label, text);
+    }
     gt_buf_release(&label);
-    return breached;
+    return rc ? GT_ERR_MEMORY : (int)judgement;
 }

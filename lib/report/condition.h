@@ -8,6 +8,9 @@
  *               | blocker("GLOB")
  *
  * A percentage is of the threads' lives; that of a blocker is what all threads waited for it.
+ * Where part of a life is not known, the figure may lie anywhere between what it is if nothing
+ * was missed there, and what it is if all of that was waiting, or holding: a condition is
+ * breached, or not, if it is wherever the figure lies, and else cannot be judged.
  * Of several threads that match, the one nearest to a breach counts. A blocker's GLOB
  * matches "name", and "module.name" with as much of the module's path as it has dots.
  */
@@ -41,9 +44,11 @@ struct gt_condition {
 /* GT_ERR_USAGE: the message is followed by two lines, the text and a caret under the spot. */
 int gt_condition_parse(struct gt_condition *condition, const char *text, struct gt_error *err);
 
-/* Whether the finished report breaches it; then `text` gets a line that says by how much.
- * 1, 0, or a negative gt_err. */
-int gt_condition_breached(const struct gt_condition *condition, const char *source,
-                          const struct gt_report *report, struct gt_buf *text);
+enum gt_judgement { GT_PASSED, GT_BREACHED, GT_UNJUDGED };
+
+/* Judge the finished report: an enum gt_judgement, or a negative gt_err. Unless it passed,
+ * `text` gets a line that says by how much, or why not. */
+int gt_condition_judge(const struct gt_condition *condition, const char *source,
+                       const struct gt_report *report, struct gt_buf *text);
 
 #endif

@@ -251,6 +251,8 @@ int gt_findings_make(struct gt_report *report)
     if (rc == 0)
         rc = gt_unseen_say(report);
     if (rc == 0)
+        rc = gt_holes_say(report);
+    if (rc == 0)
         rc = say_end(report, &text);
     if (rc == 0 && gt_potential_say(report, &text))
         rc = add(report, &text, !text.length);

@@ -243,6 +243,15 @@ static void add_lost(struct page *page)
         ADDF(page, "%s[%" PRId64 ",%" PRId64 ",%" PRIu64 "]", i ? ",\n" : "",
              since_zero(page, range->start_ns), since_zero(page, range->end_ns), range->events);
     }
+    ADDF(page, "],\n\"holes\":[");
+    for (size_t i = 0, written = 0; i < timeline->holes.count; i++) {
+        const struct gt_hole *hole = gt_hole_at(&timeline->holes, i);
+
+        if (!hole->gil)
+            continue;
+        ADDF(page, "%s[%" PRId64 ",%" PRId64 ",%" PRIu32 "]", written++ ? ",\n" : "",
+             since_zero(page, hole->start_ns), since_zero(page, hole->end_ns), hole->process);
+    }
     ADDF(page, "]");
 }
 

@@ -62,6 +62,15 @@ int gt_machine_say_of_waiting(struct gt_report *report);
 int gt_machine_say(struct gt_report *report);
 json_t *gt_machine_value(const struct gt_report *report);
 
+/* holes.c: what is not known of single processes. Append sentences, 0 or -1; `lost` of the
+ * summary, NULL: no memory. */
+int gt_holes_say(struct gt_report *report);
+json_t *gt_lost_value(const struct gt_report *report);
+/* How long the GIL lived, and how much of that is known; is it half or less? */
+int64_t gt_gil_life_ns(const struct gt_gil *gil);
+int64_t gt_gil_known_ns(const struct gt_gil *gil);
+bool gt_is_mostly_unknown(const struct gt_gil *gil);
+
 /* unseen.c: what may have happened and was not recorded. Append sentences, 0 or -1. */
 int gt_unseen_say(struct gt_report *report);
 /* The programs that run Python and were not seen, for the summary; NULL: no memory. */

@@ -190,15 +190,15 @@ static json_t *gil_value(const struct gt_report *report, uint32_t index)
     }
     snprintf(address, sizeof(address), "0x%llx", (unsigned long long)gil->address);
     return json_pack(
-        "{s:i, s:i, s:o, s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "index", (int)index,
-        "pid", process->pid, "process",
+        "{s:i, s:i, s:o, s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "index",
+        (int)index, "pid", process->pid, "process",
         gt_json_text(gt_intern_text(&timeline->names, gil->name),
                      gt_intern_length(&timeline->names, gil->name)),
         "number", (int)gil->number, "address", address, "source", source_name(gil->source),
         "start_ns", (json_int_t)(gil->start_ns - zero_ns), "end_ns",
         (json_int_t)(gil->end_ns - zero_ns), "hold_ns", (json_int_t)hold_ns, "wait_ns",
         (json_int_t)wait_ns, "violations", (json_int_t)gil->defects.overlaps, "handovers",
-        (json_int_t)gil->handovers);
+        (json_int_t)gil->handovers, "unknown_ns", (json_int_t)gil->unknown_ns);
 }
 
 static json_t *quality_value(const struct gt_quality *quality)
@@ -216,16 +216,6 @@ static json_t *quality_value(const struct gt_quality *quality)
         "overlaps", (json_int_t)quality->overlaps, "accounting_errors",
         (json_int_t)quality->accounting_errors, "unparsed_lines",
         (json_int_t)quality->unparsed_lines, "lines", (json_int_t)quality->lines);
-}
-
-static json_t *lost_value(const struct gt_report *report, size_t index)
-{
-    const struct gt_lost_range *range = gt_chunks_at(&report->timeline->lost, index);
-    int64_t zero_ns = gt_report_zero_ns(report);
-
-    return json_pack("{s:I, s:I, s:I}", "start_ns", (json_int_t)(range->start_ns - zero_ns),
-                     "end_ns", (json_int_t)(range->end_ns - zero_ns), "events",
-                     (json_int_t)range->events);
 }
 
 static json_t *counter_sum_value(const struct gt_report *report,
@@ -356,10 +346,8 @@ int gt_report_summary(const struct gt_report *report, struct gt_buf *json, struc
     put_text(&sink, ",\"threads\":[");
     for (uint32_t i = 0; !sink.failed && i < timeline->threads.count; i++)
         put(&sink, i ? "," : "", thread_value(report, i));
-    put_text(&sink, "],\"lost\":[");
-    for (size_t i = 0; !sink.failed && i < timeline->lost.count; i++)
-        put(&sink, i ? "," : "", lost_value(report, i));
-    put(&sink, "],\"unseen\":", gt_unseen_value(report));
+    put(&sink, "],\"lost\":", gt_lost_value(report));
+    put(&sink, ",\"unseen\":", gt_unseen_value(report));
     put(&sink, ",\"quality\":", quality_value(&timeline->quality));
     put_text(&sink, "}");
     return sink.failed ? gt_error_memory(err) : 0;

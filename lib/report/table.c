@@ -23,7 +23,7 @@ enum {
 
 /* Columns that are shown only when there is something to show in them. */
 struct columns {
-    bool unknown; /* events were lost */
+    bool unknown; /* events were lost; the other shares are of what is known */
     bool states;  /* scheduling was recorded */
     bool color;
 };
@@ -123,12 +123,14 @@ static int put_longest(int64_t longest_ns, struct gt_buf *text)
 static int put_held(const struct gt_gil *gil, const struct gt_member *member, int64_t free_ns,
                     struct gt_buf *text)
 {
-    if (gil->source == GT_GIL_FROM_FUTEX)
+    int64_t known_ns = member->lifetime_ns - member->unknown_ns;
+
+    if (gil->source == GT_GIL_FROM_FUTEX || known_ns <= 0)
         return gt_buf_addf(text, "%11s  %12s  ", "-", "-");
     if (gt_lacks_returns(gil))
-        return gt_buf_addf(text, "%11.1f  %12s  ", percent(free_ns, member->lifetime_ns), "-");
-    return gt_buf_addf(text, "%11.1f  %12.1f  ", percent(free_ns, member->lifetime_ns),
-                       percent(member->hold_ns, member->lifetime_ns));
+        return gt_buf_addf(text, "%11.1f  %12s  ", percent(free_ns, known_ns), "-");
+    return gt_buf_addf(text, "%11.1f  %12.1f  ", percent(free_ns, known_ns),
+                       percent(member->hold_ns, known_ns));
 }
 
 static int put_row(const struct gt_report *report, uint32_t gil_index, uint32_t index,
@@ -138,12 +140,14 @@ static int put_row(const struct gt_report *report, uint32_t gil_index, uint32_t 
     const struct gt_member *member = gt_member_at(gil, index);
     int64_t whole_ns = member->lifetime_ns;
     int64_t free_ns = whole_ns - member->hold_ns - member->wait_ns - member->unknown_ns;
-    bool no_waits = gt_lacks_returns(gil) && !member->wait_ns; /* that were seen */
+    int64_t known_ns = whole_ns - member->unknown_ns;
+    bool no_waits = (gt_lacks_returns(gil) && !member->wait_ns) || /* that were seen */
+                    (member->unknown_ns && known_ns <= 0);
 
     if (put_first(gt_thread_at(report->timeline, member->thread), whole_ns, text) ||
         put_held(gil, member, free_ns, text) ||
         (no_waits ? gt_buf_addf(text, "%13s  ", "-")
-                  : put_wait(percent(member->wait_ns, whole_ns), columns, text)) ||
+                  : put_wait(percent(member->wait_ns, known_ns), columns, text)) ||
         (columns->states && put_states(report, member->thread, text)) ||
         (columns->unknown &&
          gt_buf_addf(text, "%8.1f  ", percent(member->unknown_ns, whole_ns))) ||
@@ -229,10 +233,18 @@ static int put_state_block(const struct gt_report *report, const struct columns 
     return gt_buf_adds(text, "\n");
 }
 
+static bool is_any_unknown(const struct gt_timeline *timeline)
+{
+    for (uint32_t i = 0; i < timeline->gils.count; i++)
+        if (gt_gil_at(timeline, i)->unknown_ns > 0)
+            return true;
+    return timeline->lost.count > 0;
+}
+
 int gt_report_print(const struct gt_report *report, bool color, struct gt_buf *text)
 {
     const struct columns columns = {
-        .unknown = report->timeline->lost.count > 0,
+        .unknown = is_any_unknown(report->timeline),
         .states = report->timeline->saw_sched,
         .color = color,
     };

@@ -110,46 +110,48 @@ static int find_most(const struct gt_report *report, uint32_t index, struct most
     return 0;
 }
 
-/* Was too much of the run lost to say that nothing bound it? */
-static bool is_mostly_lost(const struct gt_report *report)
+/* What is lost may have been full of waiting, or free of it. */
+static const char *bound_text(const struct gt_report *report, uint32_t index)
 {
-    int64_t wall_ns = report->timeline->end_ns - gt_report_zero_ns(report);
+    const struct gt_gil *gil = gt_gil_at(report->timeline, index);
+    int64_t contended_ns = report->blockers[index].load.total.contended_ns;
 
-    return percent(report->timeline->quality.lost_ns, wall_ns) >= LOST_PERCENT;
-}
-
-static const char *bound_text(const struct gt_report *report, const struct gt_gil *gil,
-                              double contended)
-{
-    if (contended >= BOUND_PERCENT)
+    if (percent(contended_ns, gt_gil_life_ns(gil)) >= BOUND_PERCENT)
         return "GIL-bound";
-    if (is_mostly_lost(report))
+    if (gt_is_mostly_unknown(gil))
         return "Not known whether GIL-bound, since most of the run was lost";
+    if (percent(contended_ns, gt_gil_known_ns(gil)) >= BOUND_PERCENT)
+        return "GIL-bound";
     if (gt_lacks_returns(gil))
         return "Not known whether GIL-bound, since returns of take_gil are missing";
-    return contended >= PARTLY_PERCENT ? "Partly GIL-bound" : "Not GIL-bound";
+    return percent(contended_ns, gt_gil_known_ns(gil)) >= PARTLY_PERCENT ? "Partly GIL-bound"
+                                                                         : "Not GIL-bound";
 }
 
 static int say_bound(struct gt_report *report, uint32_t index, struct gt_buf *text)
 {
     const struct gt_gil *gil = gt_gil_at(report->timeline, index);
-    int64_t wait_ns = gt_gil_wait_ns(gil), lifetime_ns = 0;
+    int64_t wait_ns = gt_gil_wait_ns(gil), known_ns = 0;
     double contended =
-        percent(report->blockers[index].load.total.contended_ns, gil->end_ns - gil->start_ns);
+        percent(report->blockers[index].load.total.contended_ns, gt_gil_known_ns(gil));
     char duration[32];
 
-    for (uint32_t i = 0; i < gil->members.count; i++)
-        lifetime_ns = gt_add_ns(lifetime_ns, gt_member_at(gil, i)->lifetime_ns);
+    for (uint32_t i = 0; i < gil->members.count; i++) {
+        const struct gt_member *member = gt_member_at(gil, i);
+
+        known_ns = gt_add_ns(known_ns, member->lifetime_ns - member->unknown_ns);
+    }
     return add(report, text,
-               gt_buf_addf(text, "%s: threads of ", bound_text(report, gil, contended)) ||
+               gt_buf_addf(text, "%s: threads of ", bound_text(report, index)) ||
                    name_process(report, gil, text) ||
                    gt_buf_addf(text,
-                               " waited for the GIL %s%.1f%% of their time, %s in all. At "
-                               "least one of them waited during %.1f%% of the run.",
+                               " waited for the GIL %s%.1f%% of their time%s, %s in all. At "
+                               "least one of them waited during %.1f%% of %s.",
                                gil->defects.returns_missing ? "at least " : "",
-                               percent(wait_ns, lifetime_ns),
-                               gt_duration_text(wait_ns, duration, sizeof(duration)),
-                               contended));
+                               percent(wait_ns, known_ns),
+                               gil->unknown_ns ? ", as far as it is known" : "",
+                               gt_duration_text(wait_ns, duration, sizeof(duration)), contended,
+                               gil->unknown_ns ? "that" : "the run"));
 }
 
 /* How long each request waits, where that is not CPython's default. */
@@ -290,19 +292,37 @@ static int say_rest(struct gt_report *report, const struct waited *rest, size_t 
                                         gt_duration_text(wait_ns, duration, sizeof(duration))));
 }
 
-static const char *without_waits(const struct gt_report *report)
+/* Nobody waited, as far as is known. */
+static int say_without_waits(struct gt_report *report, struct gt_buf *text)
 {
+    int64_t life_ns = 0, unknown_ns = 0;
     uint64_t takes;
 
-    if (is_mostly_lost(report))
-        return "Not known whether GIL-bound, since most of the run was lost: no wait for the "
-               "GIL "
-               "was seen.";
+    for (uint32_t i = 0; i < report->timeline->gils.count; i++) {
+        life_ns = gt_add_ns(life_ns, gt_gil_life_ns(gt_gil_at(report->timeline, i)));
+        unknown_ns = gt_add_ns(unknown_ns, gt_gil_at(report->timeline, i)->unknown_ns);
+    }
+    if (unknown_ns && percent(unknown_ns, life_ns) >= LOST_PERCENT)
+        return add(report, text,
+                   gt_buf_adds(text, "Not known whether GIL-bound, since most of the run was "
+                                     "lost: no wait for the GIL was seen."));
     if (gt_returns_missing(report, &takes))
-        return "Not known whether threads waited for the GIL: returns of take_gil are missing.";
+        return add(report, text,
+                   gt_buf_adds(text, "Not known whether threads waited for the GIL: returns of "
+                                     "take_gil are missing."));
+    if (!gt_is_whole(report->timeline))
+        return add(
+            report, text,
+            gt_buf_addf(text,
+                        "No wait for the GIL was seen, but not all is known: %.1f%% of the "
+                        "run is not.",
+                        percent(unknown_ns, life_ns)));
     if (report->timeline->unseen.count)
-        return "No thread that was seen waited for the GIL.";
-    return "No thread ever waited for the GIL: the program is not GIL-bound.";
+        return add(report, text,
+                   gt_buf_adds(text, "No thread that was seen waited for the GIL."));
+    return add(report, text,
+               gt_buf_adds(text, "No thread ever waited for the GIL: the program is not "
+                                 "GIL-bound."));
 }
 
 int gt_verdict_say(struct gt_report *report)
@@ -320,7 +340,7 @@ int gt_verdict_say(struct gt_report *report)
             waited[count++] = (struct waited){i, wait_ns};
     }
     if (rc == 0 && count == 0)
-        rc = add(report, &text, gt_buf_adds(&text, without_waits(report)));
+        rc = say_without_waits(report, &text);
     else if (rc == 0)
         qsort(waited, count, sizeof(*waited), by_waiting);
     for (size_t i = 0; rc == 0 && i < count && i < GILS_MAX; i++) {
@@ -329,7 +349,7 @@ int gt_verdict_say(struct gt_report *report)
             rc = say_interval(report, waited[i].index, &text);
         if (rc == 0 && gt_gil_hardly_waited(gt_gil_at(report->timeline, waited[i].index)))
             continue;
-        if (rc == 0)
+        if (rc == 0 && !gt_is_mostly_unknown(gt_gil_at(report->timeline, waited[i].index)))
             rc = say_most(report, waited[i].index, &text);
         if (rc == 0)
             rc = say_blockers(report, waited[i].index, &text);

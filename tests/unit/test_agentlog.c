@@ -551,7 +551,7 @@ static void test_processes_that_could_not_go_on(void **state)
 
 static void test_death_by_a_signal(void **state)
 {
-    const struct gt_agentlog_death death = {7, 10800000000};
+    const struct gt_agentlog_ends ends = {.killed_pid = 7, .killed_ns = 10800000000};
     struct draft *draft = new_draft(7, 7, 2000000000, 2000000000);
     struct gt_agentlog_files files;
     struct gt_agentlog *log;
@@ -565,7 +565,7 @@ static void test_death_by_a_signal(void **state)
     files.control = open(path, O_RDONLY);
     snprintf(path, sizeof(path), "%s/%s", dir, GT_WIRE_LOG_NAME);
     files.log = open(path, O_RDONLY);
-    log = gt_agentlog_open_files(&files, &death, NULL);
+    log = gt_agentlog_open_files(&files, &ends, NULL);
     close(files.control);
     close(files.log);
     assert_non_null(log);

@@ -75,6 +75,11 @@ function* lostEvents(model) {
     yield metadata("thread_name", pid, TRACK_LOST, {name: "events lost"});
   for (const [start, end, events] of model.lost)
     yield spanEvent(spanHead("lost", `${events} events lost`, pid, TRACK_LOST), start, end);
+  for (const [start, end, process] of model.holes) {
+    const {pid: own} = model.processes[process];
+    yield metadata("thread_name", own, TRACK_LOST, {name: "events lost"});
+    yield spanEvent(spanHead("lost", "not recorded", own, TRACK_LOST), start, end);
+  }
 }
 
 function* callEvents(model, thread) {

@@ -29,8 +29,9 @@ class Page {
   }
 
   start() {
-    const {gils, lost, hasStates} = this.model;
-    const legend = {gil: gils.length > 0, lost: lost.length > 0, states: hasStates};
+    const {gils, lost, holes, hasStates} = this.model;
+    const legend = {gil: gils.length > 0, lost: lost.length + holes.length > 0,
+                    states: hasStates};
     for (const [part, present] of Object.entries(legend))
       byId(`${part}-legend`).hidden = !present;
     if (gils.some(({partial}) => partial))

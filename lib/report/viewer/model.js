@@ -19,7 +19,8 @@ export function buildModel(names, summaries = []) {
     });
   });
   processes.forEach((process, index) => {
-    Object.assign(process, {index, title: shortName(process.name), gils: []});
+    Object.assign(process, {index, title: shortName(process.name), gils: [],
+                            lost: lostOf(names, index)});
   });
   gils.forEach((gil, index) => {
     Object.assign(gil, {index, partial: summaries[index]?.source === "futex"});
@@ -40,11 +41,33 @@ export function buildModel(names, summaries = []) {
   }));
   return {processes, threads, gils, functions, counters: names.counters,
           marks: names.marks, texts: names.texts,
-          lost: names.lost, duration: names.duration_ns, stateNames: names.states,
+          lost: names.lost, holes: names.holes ?? [], duration: names.duration_ns, stateNames: names.states,
           frames: names.frames.map(nameText),
           flames: names.flames.map(({state, values}) => ({state, nodes: values})),
           countedThreads: threads.filter(({counters}) => counters.length > 0).length,
           hasStates: threads.some((thread) => thread.stateSpans)};
+}
+
+/** What is not known of a process's GILs, [start, end]: what all lost, and what it lost. Sorted;
+ * they do not overlap. */
+function lostOf({lost, holes = []}, process) {
+  const own = holes.filter(([, , owner]) => owner === process);
+  if (own.length === 0)
+    return lost;
+  const merged = [];
+  for (const [start, end] of [...lost, ...own].sort((a, b) => a[0] - b[0])) {
+    const last = merged.at(-1);
+    if (last && start <= last[1])
+      last[1] = Math.max(last[1], end);
+    else
+      merged.push([start, end]);
+  }
+  return merged;
+}
+
+/** Does [from, to) touch one of these stretches? */
+export function isLost(ranges, from, to) {
+  return ranges.some(([start, end]) => start < to && end > from);
 }
 
 /** "file.py:12" of a function of Python, the module of one of C. */

@@ -4,6 +4,7 @@
 import {byId, on} from "./dom.js";
 import {percentText, timeText} from "./format.js";
 import {Crowd, FOR_THE_GIL} from "./lod.js";
+import {isLost} from "./model.js";
 import {Painter} from "./paint.js";
 import {holdersDuring} from "./select.js";
 
@@ -55,6 +56,8 @@ export class Overview {
     gils.forEach((gil, i) => painter.owners(gil, i * row, row - (i < gils.length - 1 ? 2 : 0)));
     this.paintWaiters(owners + Math.round(3 * ratio), height, ratio);
     painter.lost(this.model.lost, height);
+    gils.forEach((gil, i) => painter.lost(this.model.processes[gil.process].lost,
+                                          i * row + row, i * row));
     painter.end(this.context);
   }
 
@@ -98,7 +101,8 @@ export class Overview {
       .map(({member, ns}) => ({ns, name: gil.lanes[member].thread.called})))
       .sort((a, b) => b.ns - a.ns).slice(0, 3)
       .map(({ns, name}) => `${name} ${percentText(ns, to - from)}%`);
-    const lost = this.model.lost.some(([start, end]) => start < to && end > from);
+    const lost = this.gils.some(({process}) =>
+      isLost(this.model.processes[process].lost, from, to)) || isLost(this.model.lost, from, to);
     const held = holders.length > 0 ? `held by ${holders.join(", ")}`
       : this.partial ? "" : "not held";
     return [timeText(time, half), held,

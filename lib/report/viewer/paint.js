@@ -210,14 +210,14 @@ export class Painter {
   }
 
   /** Events were lost here: nobody knows. Hatched over whatever is drawn. */
-  lost(ranges, bottom) {
+  lost(ranges, bottom, top = 0) {
     const {pixels} = this.theme;
     const to = this.from + this.step * this.width;
     for (const [start, end] of ranges) {
       if (end < this.from || start > to)
         continue;
       const x0 = this.x(start), x1 = Math.max(x0 + 2, this.x(end));
-      for (let y = 0; y < Math.min(bottom, this.height); y++)
+      for (let y = Math.max(0, top); y < Math.min(bottom, this.height); y++)
         for (let x = x0; x < Math.min(x1, this.width); x++)
           if (x === x0 || x === x1 - 1 || (x - y & 7) < 2)
             this.pixels[y * this.width + x] = pixels.lost;

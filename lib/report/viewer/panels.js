@@ -3,7 +3,7 @@
 import {byId, make, shareBar, threadLabel} from "./dom.js";
 import {doingDuring, doingText, piecesOf} from "./doing.js";
 import {countText, durationText, nameText, shareText, timeText} from "./format.js";
-import {gilName, laneOf, spanSelection, threadSelection} from "./model.js";
+import {gilName, isLost, laneOf, spanSelection, threadSelection} from "./model.js";
 import {CUT_END, CUT_START} from "./data.js";
 import {countBelow} from "./lod.js";
 import {endOfHold, holdersDuring, mainHold, rankEntries, sumOf, waitersDuring} from "./select.js";
@@ -129,7 +129,7 @@ export class Details {
       make("h3", holders.length ? "Who held the GIL meanwhile" : "Nobody was seen to hold it"),
       this.ranking(gil, holders, start, end, "hold"),
       rest > 0 ? make("p.hint", `For ${durationText(rest)} nobody held it: ${
-        this.isLost(start, end) ? "events were lost there, " : ""
+        this.isLost(lane, start, end) ? "events were lost there, " : ""
       }it was free, or passing from one thread to the next.`) : null,
       main ? make("p", make("button", {
         id: "jump", onclick: () => this.jump(), "aria-keyshortcuts": "j",
@@ -139,8 +139,8 @@ export class Details {
     ].filter(Boolean);
   }
 
-  isLost(from, to) {
-    return this.model.lost.some(([start, end]) => start < to && end > from);
+  isLost({thread}, from, to) {
+    return isLost(this.model.processes[thread.process].lost, from, to);
   }
 
   /** From a wait to the hold that blocked it longest. */
@@ -202,7 +202,7 @@ export class Details {
   }
 
   free(selection, lane) {
-    const unknown = this.isLost(selection.start, selection.end);
+    const unknown = this.isLost(lane, selection.start, selection.end);
     return [this.facts(this.spanFacts(selection, lane)),
       this.doing(lane.thread, [[selection.start, selection.end]]) ?? "",
       make("p.hint", unknown

@@ -15,7 +15,7 @@ const COLUMNS = [
   ["hold_ns", "Has GIL %", "Share of its life holding the GIL", true, sawHolds],
   ["wait_ns", "GIL wait %", "Share of its life waiting for the GIL", true],
   ["unknown_ns", "Unknown %", "Share of its life in which events were lost", true,
-   ({lost}) => lost.length > 0],
+   ({lost, holes}) => lost.length > 0 || holes.some(([start, end]) => end > start)],
   ["running_ns", "Running %", "Share of its life on a CPU", true, sawStates],
   ["runnable_ns", "Runnable %", "Share of its life ready to run, without a CPU", true, sawStates],
   ["sleeping_ns", "Sleeping %", "Share of its life off the CPU of itself", true, sawStates],

@@ -223,15 +223,22 @@ export class Timeline {
     const visible = this.visibleRows(height);
     for (const row of visible)
       this.paintRow(row);
-    const last = visible.at(-1);
-    const bottom = last ? last.top + last.height - this.scroller.scrollTop : 0;
-    this.painter.lost(this.model.lost, Math.round(bottom * ratio));
+    for (const row of visible)
+      this.paintLost(row, ratio);
     this.painter.end(this.context);
     this.context.setTransform(ratio, 0, 0, ratio, 0, 0);
     this.drawTexts(visible);
     this.drawRange(this.context, height);
     this.drawSelection();
     this.drawRuler(ratio);
+  }
+
+  /** A process's own, over all rows that are of it. */
+  paintLost(row, ratio) {
+    const process = row.gil?.process ?? row.lane?.thread.process ?? row.process?.index;
+    const top = row.top - this.scroller.scrollTop;
+    this.painter.lost(this.model.processes[process]?.lost ?? this.model.lost,
+                      Math.round((top + row.height) * ratio), Math.round(top * ratio));
   }
 
   visibleRows(height) {
