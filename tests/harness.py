@@ -74,6 +74,20 @@ def interpreters():
     return [one for one in found if one.at_least(3, 6)]
 
 
+@functools.lru_cache(None)
+def build_holding(python, folder):
+    """The module of tests/targets/holding.c for this interpreter's path, made in the folder. False:
+    it has no headers, or there is no compiler."""
+    code = "import sysconfig; print(sysconfig.get_paths()['include'])"
+    include = subprocess.run([python, "-c", code], check=True, stdout=subprocess.PIPE).stdout
+    include = pathlib.Path(include.decode().strip())
+    if not (include / "Python.h").exists():
+        return False
+    return subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-I", str(include), "-o",
+                           str(pathlib.Path(folder, "holding.so")),
+                           str(TARGETS / "holding.c")]).returncode == 0
+
+
 def an_interpreter(*at_least):
     """The newest interpreter that is at least this version, or None."""
     fitting = [one for one in interpreters() if one.at_least(*at_least)]

@@ -16,7 +16,7 @@
  */
 
 enum {
-    LEAST_JOBS = 3,     /* of each thread */
+    LEAST_JOBS = 3,     /* of a thread that shows that there are jobs */
     LEAST_PERCENT = 10, /* of the loop's length: what its jobs take in one thread */
     LOOKED_INTO = 64,   /* calls of one thread */
 };
@@ -187,16 +187,65 @@ static int find_loop(struct jobs *jobs, uint32_t thread, const struct gt_calls *
     return 0;
 }
 
+/* A thread that did a job or two in the function in which others did more. */
+static void find_straggler(struct jobs *jobs, uint32_t thread, const struct gt_calls *calls,
+                           const uint32_t *job_of)
+{
+    for (size_t i = 0; i < calls->spans.count; i++) {
+        const struct gt_call_span *span = gt_chunks_at(&calls->spans, i);
+        struct loop loop = {.thread = thread,
+                            .process = gt_thread_at(jobs->timeline, thread)->process,
+                            .function = span->function,
+                            .job = job_of[span->function],
+                            .call = (uint32_t)i,
+                            .takes = true};
+
+        if (loop.job == GT_NO_INDEX)
+            continue;
+        for (size_t at = i + 1; is_in(calls, &loop, at); at++)
+            loop.jobs += is_job(calls, &loop, at);
+        if (!loop.jobs)
+            continue;
+        find_times(calls, &loop);
+        jobs->loops[jobs->count++] = loop;
+        return;
+    }
+}
+
+/* May its jobs be given to others? Not those of a thread that the interpreter's end ended. */
+static const struct gt_calls *calls_of(const struct jobs *jobs, uint32_t thread)
+{
+    return jobs->bonds->replayed[thread] != GT_REPLAY_NONE &&
+                   jobs->bonds->killed[thread] == GT_REPLAY_NONE
+               ? gt_calls_of(jobs->timeline, thread)
+               : NULL;
+}
+
 static int find_loops(struct jobs *jobs)
 {
-    for (uint32_t i = 0; i < jobs->timeline->calls.count; i++) {
-        const struct gt_calls *calls = gt_calls_of(jobs->timeline, i);
+    size_t threads = jobs->timeline->calls.count, functions = jobs->timeline->functions.count;
+    bool *has_loop = calloc(threads + 1, sizeof(*has_loop));
+    uint32_t *job_of = malloc((functions + 1) * sizeof(*job_of));
+    int rc = has_loop && job_of ? 0 : -1;
 
-        if (calls && jobs->bonds->replayed[i] != GT_REPLAY_NONE &&
-            jobs->bonds->killed[i] == GT_REPLAY_NONE && find_loop(jobs, i, calls))
-            return -1;
+    for (uint32_t i = 0; rc == 0 && i < threads; i++) {
+        size_t before = jobs->count;
+
+        if (calls_of(jobs, i))
+            rc = find_loop(jobs, i, calls_of(jobs, i));
+        has_loop[i] = jobs->count > before;
     }
-    return 0;
+    if (rc == 0) {
+        memset(job_of, 0xff, (functions + 1) * sizeof(*job_of));
+        for (size_t i = 0; i < jobs->count; i++)
+            job_of[jobs->loops[i].function] = jobs->loops[i].job;
+        for (uint32_t i = 0; jobs->count && i < threads; i++)
+            if (calls_of(jobs, i) && !has_loop[i])
+                find_straggler(jobs, i, calls_of(jobs, i), job_of);
+    }
+    free(job_of);
+    free(has_loop);
+    return rc;
 }
 
 /* --- groups of them --- */

@@ -31,6 +31,7 @@ struct asking {
     const struct gt_blockers *blockers;
     struct gt_story story;
     bool guesses_jobs; /* and the guess fits the recorded run */
+    int64_t alone_ns;  /* from the beginning until a second thread had a GIL */
     struct candidate candidates[GT_STORY_FUNCTIONS];
     size_t candidate_count;
 };
@@ -191,6 +192,27 @@ static struct gt_tag tag_of(const struct candidate *candidate, size_t index)
     };
 }
 
+static int64_t alone_of(const struct gt_timeline *timeline)
+{
+    int64_t first_ns = INT64_MAX, second_ns = INT64_MAX;
+
+    for (uint32_t i = 0; i < timeline->gils.count; i++) {
+        const struct gt_gil *gil = gt_gil_at(timeline, i);
+
+        for (uint32_t m = 0; m < gil->members.count; m++) {
+            int64_t start_ns = gt_thread_at(timeline, gt_member_at(gil, m)->thread)->start_ns;
+
+            if (start_ns < first_ns) {
+                second_ns = first_ns;
+                first_ns = start_ns;
+            } else if (start_ns < second_ns) {
+                second_ns = start_ns;
+            }
+        }
+    }
+    return second_ns == INT64_MAX ? 0 : second_ns - timeline->start_ns;
+}
+
 static int tell_story(struct asking *asking, struct gt_error *err)
 {
     struct gt_tag *tags = calloc(asking->timeline->functions.count + 1, sizeof(*tags));
@@ -232,12 +254,13 @@ static int replay(struct asking *asking, const struct gt_replay_rules *rules,
     return 0;
 }
 
-static bool is_far(int64_t one_ns, int64_t two_ns)
+/* Lengths of the run: what is the same in both for lack of a second thread does not count. */
+static bool is_far(const struct asking *asking, int64_t one_ns, int64_t two_ns)
 {
     int64_t least_ns = one_ns < two_ns ? one_ns : two_ns;
     int64_t most_ns = one_ns < two_ns ? two_ns : one_ns;
 
-    return most_ns - least_ns > most_ns / 100 * GUESS_PERCENT;
+    return most_ns - least_ns > (most_ns - asking->alone_ns) / 100 * GUESS_PERCENT;
 }
 
 /* Does the run take as long when what is guessed is so? Else withhold what was found. */
@@ -248,7 +271,7 @@ static int try_guess(struct asking *asking, const struct gt_replay_rules *rules,
     int rc = found->wall_ns < 0 ? 0 : replay(asking, rules, &other, err);
 
     if (rc == 0 && found->wall_ns >= 0 &&
-        (other.wall_ns < 0 || is_far(found->wall_ns, other.wall_ns))) {
+        (other.wall_ns < 0 || is_far(asking, found->wall_ns, other.wall_ns))) {
         found->wall_ns = -1;
         found->withheld = why;
     }
@@ -269,7 +292,7 @@ static int replay_all(struct asking *asking, const struct gt_replay_rules *rules
         rc = try_guess(asking, &shared, GT_WITHHELD_JOBS, found, err);
     if (rc == 0 && asking->story.misses_clocks && found->wall_ns >= 0 &&
         rules->cores >= asking->out->cores &&
-        is_far(found->wall_ns, asking->out->replayed_ns)) {
+        is_far(asking, found->wall_ns, asking->out->replayed_ns)) {
         found->wall_ns = -1;
         found->withheld = GT_WITHHELD_CLOCK;
     }
@@ -381,12 +404,13 @@ static int ask(struct asking *asking, struct gt_error *err)
     if (rc < 0)
         return rc;
     out->grain_ns = asking->story.grain_ns;
+    asking->alone_ns = alone_of(asking->timeline);
     rc = replay(asking, &rules, &found, err);
     if (rc == 0 && asking->story.guesses_jobs) {
         rules.jobs_are_shared = true;
         rc = replay(asking, &rules, &shared, err);
         asking->guesses_jobs =
-            rc == 0 && shared.wall_ns >= 0 && !is_far(found.wall_ns, shared.wall_ns);
+            rc == 0 && shared.wall_ns >= 0 && !is_far(asking, found.wall_ns, shared.wall_ns);
     }
     if (rc == 0) {
         out->replayed_ns = found.wall_ns;

@@ -84,11 +84,11 @@ static const char *why_not(enum gt_withheld withheld)
 {
     switch (withheld) {
     case GT_WITHHELD_CLOCK:
-        return "threads look at the clock as they work, and may work, or sleep, until a time "
-               "that would be the same";
+        return "threads look at the clock as they work, and may go on until a time that "
+               "stays the same";
     case GT_WITHHELD_JOBS:
-        return "whether any thread would take the next job, or each has jobs of its own, was "
-               "not recorded";
+        return "whether any thread takes the next job, or each has jobs of its own, was not "
+               "recorded";
     default:
         return "its threads would wait for one another in another order than they were "
                "recorded in";
@@ -110,9 +110,20 @@ static int best_cores(const struct gt_potential *potential, const struct gt_esti
     return best;
 }
 
-static int say(const struct gt_potential *potential, const struct gt_estimate *estimate,
+/* Did recording take more than a tenth of the run? Then that is what is estimated, not the
+ * program by itself. */
+static bool is_of_traced_run(const struct gt_report *report)
+{
+    const struct gt_potential *potential = &report->potential;
+
+    return report->cost.total_ns > potential->recorded_ns / 10;
+}
+
+static int say(const struct gt_report *report, const struct gt_estimate *estimate,
                const struct gt_blame_text *blame, struct gt_buf *text)
 {
+    const struct gt_potential *potential = &report->potential;
+    const char *traced = is_of_traced_run(report) ? "traced " : "";
     char wall[32], recorded[32];
     int best = best_cores(potential, estimate);
 
@@ -121,7 +132,7 @@ static int say(const struct gt_potential *potential, const struct gt_estimate *e
                add_condition(estimate, blame, text) ||
                gt_buf_addf(text, " is not known: %s.", why_not(estimate->withheld));
     if (gt_buf_adds(text, "If ") || add_condition(estimate, blame, text) ||
-        gt_buf_addf(text, ", the run would take about %s instead of %s",
+        gt_buf_addf(text, ", the %srun would take about %s instead of %s", traced,
                     gt_duration_text(estimate->wall_ns, wall, sizeof(wall)),
                     gt_duration_text(potential->recorded_ns, recorded, sizeof(recorded))))
         return -1;
@@ -163,7 +174,7 @@ int gt_potential_say(const struct gt_report *report, struct gt_buf *text)
         return 0;
     if (blame_of(report, best, &blame))
         return -1;
-    rc = say(potential, best, &blame, text) ? -1 : 1;
+    rc = say(report, best, &blame, text) ? -1 : 1;
     gt_blame_text_release(&blame);
     return rc;
 }
@@ -207,8 +218,9 @@ static int put_row(const struct gt_report *report, const struct gt_estimate *est
 }
 
 /* Why there are question marks, once each, and what the rest rests on. */
-static int put_notes(const struct gt_potential *potential, struct gt_buf *out)
+static int put_notes(const struct gt_report *report, struct gt_buf *out)
 {
+    const struct gt_potential *potential = &report->potential;
     bool said[GT_WITHHELD_JOBS + 1] = {false};
 
     for (size_t i = 0; i < potential->estimates.count; i++) {
@@ -234,7 +246,8 @@ int gt_potential_print(const struct gt_report *report, struct gt_buf *out)
     if (!is_worth_saying(potential))
         return 0;
     failed = gt_buf_addf(
-        out, "Estimated length of the run (%s on %g core%s; its replay is %.1f%% off):\n\n",
+        out, "Estimated length of the %srun (%s on %g core%s; its replay is %.1f%% off):\n\n",
+        is_of_traced_run(report) ? "traced " : "",
         gt_duration_text(potential->recorded_ns, recorded, sizeof(recorded)), potential->cores,
         potential->cores == 1 ? "" : "s", 100 * gt_potential_error(potential));
     for (uint32_t i = 0; !failed && i < potential->core_counts; i++)
@@ -246,7 +259,7 @@ int gt_potential_print(const struct gt_report *report, struct gt_buf *out)
     failed = failed || gt_buf_adds(out, "----------\n");
     for (size_t i = 0; !failed && i < potential->estimates.count; i++)
         failed = put_row(report, gt_estimate_at(potential, i), out);
-    return failed || gt_buf_adds(out, "\n") || put_notes(potential, out) ? -1 : 0;
+    return failed || gt_buf_adds(out, "\n") || put_notes(report, out) ? -1 : 0;
 }
 
 /* --- the summary --- */
@@ -306,7 +319,7 @@ static json_t *estimate_value(const struct gt_report *report,
     gt_buf_init(&sentence);
     if (blame_of(report, estimate, &blame))
         return NULL;
-    if (say(potential, estimate, &blame, &sentence) == 0)
+    if (say(report, estimate, &blame, &sentence) == 0)
         value = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o}", "if",
                           names[estimate->kind], "gil",
                           of_function ? json_integer(estimate->gil) : json_null(), "function",

@@ -37,6 +37,59 @@ def test_the_estimate_is_what_the_other_variant_takes(name, condition, options, 
     assert potential["assumptions"] and row["sentence"]
 
 
+@pytest.fixture(scope="module")
+def holding(tmp_path_factory):
+    """The interpreter, and the folder with tests/targets/holding.c built for it."""
+    folder = str(tmp_path_factory.mktemp("holding"))
+    for python in harness.interpreters():
+        if (3, 12) <= python.version < (3, 14) and harness.build_holding(python.path, folder):
+            return python, folder
+    harness.require("an interpreter of 3.12 or 3.13 with headers, and a compiler")
+
+
+def estimates_of(name, holding, folder):
+    """What is estimated of the variant that holds, by "if", less the start: ns; and the truth."""
+    python, built = holding
+    traced = trace([target("shapes"), built, name, "hold"], folder, python,
+                   ["--gil-source", "agent"])
+    potential = traced.summary["potential"]
+    assert potential["reason"] is None, potential
+    start_ns = potential["recorded_ns"] - int(traced.run.out)
+    truth = sorted(int(subprocess.run([python.path, target("shapes"), built, name, "release"],
+                                      check=True, stdout=subprocess.PIPE).stdout)
+                   for _ in range(3))[1]
+    return potential, {row["if"]: row["wall_ns"] and row["wall_ns"] - start_ns
+                       for row in potential["estimates"]}, truth, traced
+
+
+@pytest.mark.parametrize("name", ["deque", "batches", "full_later", "children", "multiplied", "timed"])
+@when_calm
+def test_what_any_thread_may_do_and_who_must_wait_is_known(name, holding, folder):
+    potential, found, truth_ns, _ = estimates_of(name, holding, folder)
+    kinds = [row["if"] for row in potential["estimates"]]
+    assert kinds == ["recorded", "function", "no-gil"], potential
+    assert abs(found["function"] - truth_ns) <= 0.15 * truth_ns, (found, truth_ns)
+
+
+@pytest.mark.parametrize("name", ["deadline", "loop_deadline", "schedule_late", "rated_hard"])
+@when_calm
+def test_who_may_work_by_the_clock_is_promised_nothing(name, holding, folder):
+    potential, found, truth_ns, traced = estimates_of(name, holding, folder)
+    for row in potential["estimates"]:
+        if row["wall_ns"] is None:
+            assert row["withheld"] == "clock" and "the clock" in row["sentence"], row
+            assert "threads look at the clock" in traced.run.err
+        else:
+            assert found[row["if"]] >= 0.85 * truth_ns, (row, truth_ns)
+
+
+@when_calm
+def test_sleeps_that_make_up_for_lateness_do_so(holding, folder):
+    potential, found, truth_ns, _ = estimates_of("schedule", holding, folder)
+    assert found["function"] is not None and found["function"] >= 0.9 * truth_ns, (found, truth_ns)
+    assert "withheld" in potential["estimates"][0]
+
+
 @when_calm
 def test_nothing_is_promised_where_nobody_waits(folder):
     traced = trace([target("single"), "1000"], folder, an_interpreter(3, 12))

@@ -1,15 +1,16 @@
 """More pairs (see pairs.py): programs by the shape of what their threads wait for.
 
-    HOLDING=hold|release shapes.py FOLDER NAME
+    shapes.py FOLDER NAME hold|release
 
 FOLDER holds the module `holding`, made of holding.c (harness.build_holding). Its functions sleep
-or compute, with the GIL or without, as HOLDING says: what differs is that alone. Most sleep, so
-that the truth does not depend on what else the machine does. Prints the nanoseconds that it took,
+or compute, with the GIL or without it: what differs is that alone. Most sleep, so that the truth
+does not depend on what else the machine does. Prints the nanoseconds that it took,
 start-up left out.
 """
 import asyncio
 import collections
 import concurrent.futures
+import datetime
 import itertools
 import logging
 import os
@@ -19,6 +20,7 @@ import threading
 import time
 
 sys.path.insert(0, sys.argv[1])
+os.environ["HOLDING"] = sys.argv[3]
 from holding import Matrix, apply, burn, nap  # noqa: E402
 
 
@@ -209,6 +211,97 @@ def polled():
         thread.join()
 
 
+def measured():
+    """Until a time, and how long each piece took."""
+    def work():
+        took, end = [], time.time() + 1
+        while time.time() < end:
+            began = time.time()
+            nap(20)
+            took.append(time.time() - began)
+    in_threads(work, work)
+
+
+def at_least_once():
+    """Looks after each piece only."""
+    def work():
+        end = time.perf_counter() + 1
+        while True:
+            nap(20)
+            if time.perf_counter() > end:
+                return
+    in_threads(work, work)
+
+
+def left():
+    """What is left of a timeout, by the date."""
+    def work():
+        end = datetime.datetime.now() + datetime.timedelta(seconds=1)
+        while (end - datetime.datetime.now()).total_seconds() > 0:
+            nap(20)
+    in_threads(work, work)
+
+
+def pool_deadline():
+    """A pool's jobs work until a time."""
+    def job(_):
+        end, done = time.monotonic() + 0.5, 0
+        while time.monotonic() < end:
+            nap(15)
+            done += 1
+        return done
+    with concurrent.futures.ThreadPoolExecutor(2) as executor:
+        list(executor.map(job, range(4)))
+
+
+def loop_deadline():
+    """Coroutines hand work to threads until a time."""
+    async def one():
+        loop = asyncio.get_running_loop()
+        end = loop.time() + 1
+        while loop.time() < end:
+            await loop.run_in_executor(None, nap, 20)
+
+    async def both():
+        await asyncio.gather(one(), one())
+    asyncio.run(both())
+
+
+def rated_hard():
+    """One job every 50 ms, which is hardly more than they take with the GIL kept."""
+    lock, due = threading.Lock(), [time.monotonic()]
+
+    def job(_):
+        with lock:
+            now = time.monotonic()
+            due[0] = max(due[0], now - 0.05) + 0.05
+            left = due[0] - now
+        time.sleep(max(0, left))
+        nap(45)
+    with concurrent.futures.ThreadPoolExecutor(3) as executor:
+        list(executor.map(job, range(20)))
+
+
+def ticker():
+    """A schedule beside work that keeps the GIL for longer than its period."""
+    done = []
+
+    def tick():
+        due = time.monotonic()
+        while not done:
+            due += 0.02
+            left = due - time.monotonic()
+            if left > 0:
+                time.sleep(left)
+            nap(2)
+
+    def work():
+        for _ in range(20):
+            nap(35)
+        done.append(True)
+    in_threads(tick, work)
+
+
 # --- jobs that any thread would have taken ---
 
 JOBS = [30, 10, 25, 40, 15, 30, 20, 35] * 4
@@ -324,6 +417,92 @@ def lopsided():
     in_threads(lambda: work(0), lambda: work(0.3))
 
 
+def main_too():
+    """The main thread takes some as well."""
+    jobs = collections.deque(JOBS)
+
+    def work():
+        while True:
+            try:
+                ms = jobs.popleft()
+            except IndexError:
+                return
+            nap(ms)
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    work()
+    for thread in threads:
+        thread.join()
+
+
+def simple_batches():
+    """Batches out of the other queue."""
+    jobs = queue.SimpleQueue()
+    for ms in JOBS * 2:
+        jobs.put(ms / 2)
+
+    def work():
+        while True:
+            batch = []
+            try:
+                while len(batch) < 4:
+                    batch.append(jobs.get_nowait())
+            except queue.Empty:
+                if not batch:
+                    return
+            for ms in batch:
+                nap(ms)
+    in_threads(work, work, work)
+
+
+def unlocked():
+    """An index that is shared without a lock, from the end of a list."""
+    left = list(JOBS)
+
+    def take():
+        return left.pop(0) if left else None
+
+    def work():
+        while True:
+            ms = take()
+            if ms is None:
+                return
+            nap(ms)
+    in_threads(work, work)
+
+
+def phases():
+    """Jobs of two kinds, one after the other."""
+    first, second = collections.deque(JOBS[:16]), collections.deque(JOBS[16:])
+
+    def work():
+        for jobs in first, second:
+            while True:
+                try:
+                    ms = jobs.popleft()
+                except IndexError:
+                    break
+                nap(ms)
+    in_threads(work, work)
+
+
+def inline():
+    """Jobs of a few calls each."""
+    jobs = collections.deque(JOBS)
+
+    def work():
+        while True:
+            try:
+                ms = jobs.popleft()
+            except IndexError:
+                return
+            nap(ms / 3)
+            time.sleep(0.002)
+            nap(ms / 3)
+    in_threads(work, work, work)
+
+
 def divided():
     """Everybody has jobs of his own: one has more of them."""
     def work(jobs):
@@ -369,6 +548,28 @@ def full_pool():
         while jobs.get():
             nap(40)
     in_threads(fill, empty, empty)
+
+
+def full_later():
+    """With the GIL kept by others it never is full."""
+    jobs = queue.Queue(2)
+
+    def fill():
+        for _ in range(20):
+            nap(8)
+            jobs.put(True)
+        jobs.put(False)
+        for _ in range(15):
+            nap(20)
+
+    def empty():
+        while jobs.get():
+            time.sleep(0.02)
+
+    def beside():
+        for _ in range(15):
+            nap(30)
+    in_threads(fill, empty, beside)
 
 
 # --- pools ---
@@ -494,11 +695,13 @@ def burners():
 
 
 SHAPES = {function.__name__: function for function in (
-    deadline, deadline_beside, deadline_outlasted, elapsed, schedule, schedule_late,
-    event_schedule, rated, loop_schedule, periodic, timed, timed_jobs, logged, polled, deque,
-    popped, indexed, iterated, numbered, batches, emptied, lopsided, divided, full, full_pool,
-    pool_fifth, pool_two, pool_ten, pool_fifty, locked, all_locked, background, callbacks,
-    coroutines, multiplied, stepped, children, burners)}
+    deadline, deadline_beside, deadline_outlasted, elapsed, measured, at_least_once, left,
+    pool_deadline, loop_deadline, schedule, schedule_late, event_schedule, rated, rated_hard,
+    loop_schedule, ticker, periodic, timed, timed_jobs, logged, polled, deque, popped, indexed,
+    iterated, numbered, batches, simple_batches, emptied, lopsided, main_too, unlocked, phases,
+    inline, divided, full, full_pool, full_later, pool_fifth, pool_two, pool_ten, pool_fifty,
+    locked, all_locked, background, callbacks, coroutines, multiplied, stepped, children,
+    burners)}
 
 if __name__ == "__main__":
     began = time.perf_counter()
