@@ -307,6 +307,7 @@ static int end_stretch(struct walk *walk, int64_t time_ns)
     if (!stretch->waited_for)
         return 0;
     row->count++;
+    row->long_count += length_ns >= GT_BLOCKER_LONG_NS;
     row->waited_hold_ns = gt_add_ns(row->waited_hold_ns, length_ns);
     if (length_ns > row->longest_hold_ns)
         row->longest_hold_ns = length_ns;

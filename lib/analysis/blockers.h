@@ -26,12 +26,16 @@ enum gt_gap {
     GT_GAPS
 };
 
+/* Shorter calls are not worth being made to release the GIL. */
+#define GT_BLOCKER_LONG_NS ((int64_t)50000)
+
 struct gt_blocker {
     struct gt_doing doing;   /* .call means nothing here */
     int64_t interval_ns;     /* the GIL's switch interval, as it was last */
     uint32_t thread;         /* of GT_DOING_UNKNOWN: who held; else GT_NO_INDEX */
     int64_t waiting_ns;      /* charged to it, over all waiters */
     uint64_t count;          /* stretches of holding in it while somebody waited */
+    uint64_t long_count;     /* of these, of GT_BLOCKER_LONG_NS or more */
     int64_t total_hold_ns;   /* of all stretches, waited for or not */
     int64_t waited_hold_ns;  /* of those that somebody waited for */
     int64_t longest_hold_ns; /* the longest of these */

@@ -88,7 +88,7 @@ bool gt_blocker_keeps(const struct gt_blocker *blocker)
     if (blocker->kept < 2 || blocker->kept * 2 < blocker->requested)
         return false;
     return (of_c ? blocker->longest_held_ns : longest_ns) >= interval_ns / 10 * TENTHS ||
-           (longest_ns >= MANY_NS && work_ns >= CULPRIT_NS);
+           (longest_ns >= MANY_NS && work_ns >= LONG_NS);
 }
 
 bool gt_blocker_releases_mostly(const struct gt_blocker *blocker)

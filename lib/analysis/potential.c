@@ -4,14 +4,15 @@
 #include "base/nstime.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     ERROR_PERCENT = 10,  /* a replay that is farther off is not believed */
     LOST_PERCENT = 2,    /* nor is a recording with more missing */
     UNKNOWN_PERCENT = 5, /* of the run's length */
-    LEAST_CALL_NS = 50000,
-    WORTH_PERCENT = 98, /* of the run's length, or less, if it released the GIL */
-    LEAST_PERCENT = 1,  /* of all waiting: functions that caused less are not asked about */
+    CALLS_MIN = 5,       /* fewer may all have lost their CPU */
+    WORTH_PERCENT = 98,  /* of the run's length, or less, if it released the GIL */
+    LEAST_PERCENT = 1,   /* of all waiting: functions that caused less are not asked about */
     GUESS_PERCENT =
         10, /* guesses of which one leads to a run that is so much longer: no good */
 };
@@ -94,18 +95,29 @@ static int64_t waiting_of(const struct asking *asking)
     return sum_ns;
 }
 
+/* Recording makes a new thread dear: perf makes its events anew for each. */
+static bool starts_threads(const struct asking *asking, const struct gt_blocker *row)
+{
+    const struct gt_called *called =
+        gt_chunks_at(&asking->timeline->functions, row->doing.function);
+
+    return strncmp(gt_intern_text(&asking->timeline->names, called->name), "start_", 6) == 0 &&
+           strcmp(gt_intern_text(&asking->timeline->names, called->file), "_thread") == 0;
+}
+
 /*
  * It keeps the GIL and might release it: not the collector, not an import. That a C function
  * keeps it is seen when a call outlasts the switch interval; of shorter ones it is believed
- * when they are not too short for it, and none was seen to release it.
+ * when most are not too short for it, and none was seen to release it.
  */
-static bool is_candidate(const struct gt_blocker *row)
+static bool is_candidate(const struct asking *asking, const struct gt_blocker *row)
 {
     if (row->waiting_ns <= 0)
         return false;
     if (row->doing.kind == GT_DOING_C)
         return gt_blocker_keeps(row) ||
-               (!row->retakes && row->waited_hold_ns >= (int64_t)row->count * LEAST_CALL_NS);
+               (!row->retakes && row->count >= CALLS_MIN && row->long_count * 2 >= row->count &&
+                !starts_threads(asking, row));
     return row->doing.kind == GT_DOING_PYTHON && gt_blocker_keeps(row);
 }
 
@@ -170,7 +182,7 @@ static int find_candidates(struct asking *asking)
         const struct gt_blockers *blockers = &asking->blockers[gil];
 
         for (uint32_t row = 0; row < blockers->rows.count && row < ROWS_MAX; row++)
-            if (is_candidate(gt_blocker_at(blockers, row)))
+            if (is_candidate(asking, gt_blocker_at(blockers, row)))
                 note_candidate(asking->timeline, all, &count, gil, row,
                                gt_blocker_at(blockers, row));
     }
