@@ -46,7 +46,8 @@ class Log:
 
     def keeps(self):
         """For each operation: the ask that lasted longest beside it, and what came after it. The
-        GIL is asked back when a waiter's timer has run out, the switch interval after it came."""
+        GIL is asked back when a waiter's timer has run out, the switch interval after it came, and it
+        has a CPU."""
         asks = sorted(self.of(ASK), key=lambda one: one.t0)
         for keep in self.of(KEEP):
             best = 0
@@ -55,7 +56,8 @@ class Log:
                     break
                 if ask.pid != keep.pid or ask.tid == keep.tid:
                     continue
-                best = max(best, min(ask.t1, keep.t1) - max(ask.t0, keep.t0) - self.interval_ns)
+                best = max(best, min(ask.t1, keep.t1) - max(ask.t0, keep.t0) - self.interval_ns -
+                           max(ask.ready, 0))
             wall = keep.t1 - keep.t0
             before = wall - best
             ready = keep.ready if keep.ready >= 0 else None
