@@ -212,6 +212,8 @@ static int enter_wait(struct gt_timeline *timeline, uint32_t process, uint32_t t
         if (candidate) {
             candidate->used_neighbour = true;
             candidate->switched |= candidate->last_waker == thread;
+            state->futex_loop = 0;
+            return note(timeline, candidate, thread, GT_FUTEX_YIELD, event->time_ns);
         }
         return 0;
     }

@@ -14,6 +14,8 @@ enum gt_futex_entry_kind {
     GT_FUTEX_ACQUIRED, /* returned, and has the GIL: replay.c found out */
     GT_FUTEX_WAKE,     /* woke a waiter: released */
     GT_FUTEX_SWITCH,   /* signalled switch_cond: acquired */
+    GT_FUTEX_YIELD,    /* sleeps on switch_cond: released as it was asked to, and waits until
+                          another    one has acquired */
     GT_FUTEX_MUTEX,    /* waits for the mutex */
     GT_FUTEX_UNLOCK,   /* let another one have the mutex */
     GT_FUTEX_LEFT,     /* does something else, and so has it: one waits for it in a loop */

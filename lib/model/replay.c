@@ -18,7 +18,12 @@
  * between two waits is silent: it is told by one of them acquiring though nobody was woken.
  */
 
-enum { AGAIN_NS = 100000 };
+enum {
+    AGAIN_NS = 100000,
+    /* After a time-out it has asked the holder, who then sleeps on switch_cond as it releases:
+     * that tells, almost always. */
+    AGAIN_ASKED_NS = 1000000,
+};
 
 /* One thread's part. Entries are counted from 1, 0 is none. */
 struct waiter {
@@ -27,6 +32,7 @@ struct waiter {
     bool in_call;     /* of the wait */
     bool unlocked;    /* let another one have the mutex since it came back, … */
     int64_t doing_ns; /* … then */
+    bool asked;       /* it came back because its time was up */
     size_t returned;  /* entry of its last return; 0: in a call, or it has got the GIL */
     size_t earlier;   /* the return before a wait for the mutex, when that came late */
     /* The second one. Times are -1 when not so. */
@@ -35,6 +41,7 @@ struct waiter {
     int64_t unlocked_ns; /* let another one have the mutex */
     int64_t asked_ns;    /* began its newest timed wait, … */
     bool timed_out;      /* … which time ended */
+    int64_t woke_ns;     /* its newest release that woke somebody; -1: none */
 };
 
 struct replay {
@@ -71,7 +78,8 @@ static struct waiter *waiter_of(struct replay *replay, uint32_t thread)
         if (!grown)
             return NULL;
         for (size_t i = replay->count; i < count; i++)
-            grown[i] = (struct waiter){.since_ns = -1, .acquired_ns = -1, .unlocked_ns = -1};
+            grown[i] = (struct waiter){
+                .since_ns = -1, .acquired_ns = -1, .unlocked_ns = -1, .woke_ns = -1};
         replay->waiters = grown;
         replay->count = count;
     }
@@ -98,6 +106,7 @@ static void came_back(const struct replay *replay, struct waiter *waiter, size_t
 {
     waiter->returned = waiter->looping ? index + 1 : 0;
     waiter->unlocked = false;
+    waiter->asked = entry_at(replay, index)->kind == GT_FUTEX_TIMEOUT;
     waiter->doing_ns = entry_at(replay, index)->time_ns;
 }
 
@@ -133,9 +142,10 @@ static int64_t ready_ns(const struct replay *replay, const struct waiter *waiter
 static bool is_long(const struct replay *replay, const struct waiter *waiter, int64_t time_ns)
 {
     int64_t passed_ns = time_ns - waiter->doing_ns;
+    int64_t most_ns = waiter->asked ? AGAIN_ASKED_NS : AGAIN_NS;
 
-    return passed_ns > AGAIN_NS &&
-           passed_ns - ready_ns(replay, waiter, waiter->doing_ns, time_ns) > AGAIN_NS;
+    return passed_ns > most_ns &&
+           passed_ns - ready_ns(replay, waiter, waiter->doing_ns, time_ns) > most_ns;
 }
 
 /*
@@ -242,6 +252,9 @@ static int look_at(struct replay *replay, size_t index)
     case GT_FUTEX_WAKE:
         has_it(replay, waiter, entry->time_ns);
         replay->released = index + 1;
+        break;
+    case GT_FUTEX_YIELD:
+        has_it(replay, waiter, entry->time_ns);
         break;
     case GT_FUTEX_LEFT:
         got_it(replay, waiter);
@@ -361,9 +374,28 @@ static int release(struct replay *replay, struct waiter *waiter,
         since_ns = entry->time_ns; /* nobody that is known waits: nobody knows */
     }
     waiter->acquired_ns = -1;
+    waiter->woke_ns = entry->time_ns;
     replay->free = true;
     replay->last_change_ns = entry->time_ns;
     return push_hold(replay, entry->thread, since_ns, entry->time_ns);
+}
+
+/*
+ * It sleeps until another one has acquired. As a rule it has woken that one just before; but
+ * where all who wait were between two waits it had nobody to wake, and this is all that tells
+ * of the release.
+ */
+static int yielded(struct replay *replay, struct waiter *waiter,
+                   const struct gt_futex_entry *entry)
+{
+    enum { JUST_NS = 1000000 };
+    uint32_t member = (uint32_t)(waiter - replay->waiters), owner = replay->last_owner;
+
+    if (replay->free || !replay->waiting || waiter->since_ns >= 0 ||
+        (waiter->woke_ns >= 0 && entry->time_ns - waiter->woke_ns < JUST_NS) ||
+        (owner != GT_NO_INDEX && owner != member && replay->waiters[owner].acquired_ns >= 0))
+        return 0;
+    return release(replay, waiter, entry);
 }
 
 /* Events were lost: whoever waited or held may do something else now. */
@@ -401,6 +433,8 @@ static int replay_entry(struct replay *replay, const struct gt_futex_entry *entr
         return 0;
     case GT_FUTEX_WAKE:
         return release(replay, waiter, entry);
+    case GT_FUTEX_YIELD:
+        return yielded(replay, waiter, entry);
     case GT_FUTEX_UNLOCK:
         waiter->unlocked_ns = entry->time_ns;
         return 0;

@@ -524,10 +524,40 @@ static void finding_the_runtime(void **state)
     assert_int_equal(gt_runtime_find(&found, &interp, &err), GT_ERR_NOT_FOUND);
 }
 
+/* 9 waits again and again, a little late; 8 releases as 9 is between two waits, so that there
+ * is nobody to wake, and sleeps until 9 has acquired. */
+static void a_release_that_wakes_nobody_is_seen_by_the_sleep_after_it(void **state)
+{
+    const struct gt_gil *gil;
+    const struct gt_span *hold;
+
+    (void)state;
+    ping_pong(10 * MS, WORD); /* it is a GIL, and 8 has it at the end */
+    for (int i = 0; i < 4; i++) {
+        waits(40 * MS + i * 6 * MS, 9, WORD);
+        assert_int_equal(feed(timeline, GT_EVENT_FUTEX_EXIT, 45 * MS + i * 6 * MS, 7, 9,
+                              (uint64_t)-ETIMEDOUT),
+                         0);
+    }
+    call(63 * MS + 100 * US, 8, SWITCH, 0x89, 0); /* released */
+    wakes(63 * MS + 200 * US, 9, SWITCH);         /* acquired */
+    tick(timeline, 70 * MS, 7, 8, 0);
+    gil = only_gil();
+    hold = gt_span_at(&gil->holds, gil->holds.count - 1);
+    assert_int_equal(gt_thread_at(timeline, hold->thread)->tid, 8);
+    assert_int_equal(hold->start_ns, 40 * MS);
+    assert_int_equal(hold->end_ns, 63 * MS + 100 * US);
+    assert_int_equal(member_of_tid(timeline, gil, 9)->waits, 3);
+    assert_int_equal(gil->asks.count, 3);
+    assert_null(broken_invariant(timeline));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(passed_to_and_fro, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            a_release_that_wakes_nobody_is_seen_by_the_sleep_after_it, setup, teardown),
         cmocka_unit_test_setup_teardown(a_wake_within_a_wait_releases_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(told_by_libc_as_it_was, setup, teardown),
         cmocka_unit_test_setup_teardown(told_by_libc_since_2_41, setup, teardown),
