@@ -406,6 +406,29 @@ out:
     return rc;
 }
 
+/* Does the process end, or is it gone? The kernel then says "/" of its group in version 1
+ * (proc_cgroup_show, PF_EXITING). Of a folder of files: no. */
+static bool is_ending(const struct gt_cgroup *cgroup)
+{
+    enum { EXITING = 4, FIELDS_BEFORE = 7 }; /* flags, and after the name: state to tpgid */
+    struct gt_buf text;
+    char folder[64];
+    const char *at;
+    bool ending = true;
+
+    if (cgroup->root)
+        return false;
+    snprintf(folder, sizeof(folder), "/proc/%d", cgroup->pid);
+    gt_buf_init(&text);
+    if (read_file(folder, "stat", FILE_BYTES, &text) > 0 && (at = strrchr(text.data, ')'))) {
+        for (int i = 0; at && i < FIELDS_BEFORE; i++)
+            at = strchr(at + 1, ' ');
+        ending = !at || strtoul(at, NULL, 10) & EXITING;
+    }
+    gt_buf_release(&text);
+    return ending;
+}
+
 static int enter(struct gt_cgroup *cgroup, struct gt_error *err)
 {
     char *mount, *below;
@@ -417,7 +440,9 @@ static int enter(struct gt_cgroup *cgroup, struct gt_error *err)
         bool same =
             own && version == cgroup->version && strcmp(own->path, *below ? below : "/") == 0;
 
-        if (!same) {
+        if (!same && own && is_ending(cgroup))
+            rc = 0;
+        else if (!same) {
             cgroup->moved |= own != NULL;
             release_levels(cgroup);
             cgroup->version = version;
