@@ -5,6 +5,8 @@ source and interpreter, by the hundred: `scripts/bench truth`.
 """
 import gzip
 import json
+import re
+import signal
 import types
 
 import harness
@@ -69,6 +71,51 @@ def test_waiting_is_unknown_without_the_returns_of_take_gil(folder):
         assert "No thread ever waited" not in text and "Not GIL-bound" not in text, text
 
 
+def prepared():
+    options = types.SimpleNamespace(build=harness.BUILD, state=None, seed=0, runs=0, keep=False)
+    return truth.prepared(options)
+
+
+@pytest.mark.needs_perf
+@pytest.mark.needs_root
+@pytest.mark.parametrize("source, functions", [("uprobes", "--python-trace"),
+                                               ("agent", "--python-trace"),
+                                               ("agent", "--no-python-trace")])
+def test_a_deadlock_ends_with_its_process(source, functions, folder):
+    output = folder / "summary.json"
+    run = harness.giltracer(
+        ["--gil-source", source, functions, "--summary", output, "-o", folder / "x.folded",
+         truth.PROGRAMS, "deadlock", "--ext", prepared().ext, "--log", folder / "log"], folder)
+    assert run.status == 128 + signal.SIGALRM, run
+    summary = json.loads(output.read_text())
+    first = summary["blockers"][0]
+    name = "second" if functions == "--no-python-trace" else "truthext.locked_call"
+    assert first["function"] == name and first["kept_cause"] and first["deadlock"], first
+    # From 0.05 s on, and an interval later somebody had asked; until 1 s, in the mutex.
+    assert 0.7e9 < first["longest_kept_ns"] < 1.1e9, first
+    assert first["kept_known"] and first["kept_asleep_ns"] > 0.8 * first["kept_ns"], first
+    assert "deadlock" in first["sentence"] and "deadlock" in run.err, run
+
+
+@pytest.mark.needs_perf
+@pytest.mark.needs_root
+@pytest.mark.parametrize("source", ["uprobes", "agent"])
+def test_a_call_that_releases_mostly(source, folder):
+    """zlib.compress beside a thread that computes: both parts of its time are told."""
+    output = folder / "summary.json"
+    run = harness.giltracer(["--gil-source", source, "--summary", output, "-o", folder / "x.folded",
+                             truth.PROGRAMS, "releases", "--ext", prepared().ext, "--log",
+                             folder / "log"], folder)
+    assert run.status == 0, run
+    (row,) = [row for row in json.loads(output.read_text())["blockers"]
+              if row["function"] == "zlib.compress"]
+    assert row["kept_cause"] is None and row["retakes"] > 10, row
+    assert row["retake_away_ns"] > 4 * row["total_hold_ns"], row
+    assert re.match(r"zlib\.compress gave the GIL up for \S+ m?s of its time and held it for ",
+                    row["sentence"]), row
+    assert "zlib.compress kept" not in run.err, run
+
+
 # --- live: one run each of the plan's kind --------------------------------------------------
 
 PYTHONS = {one.version[:2]: one for one in harness.interpreters()}
@@ -101,10 +148,8 @@ def test_what_is_said_of_a_known_program(levels, folder):
     *levels, hole = levels
     if levels[1].startswith("quota"):
         harness.require(conditions.why_no_quota())
-    options = types.SimpleNamespace(build=harness.BUILD, state=None, seed=0, runs=0, keep=False)
-    truth.prepared(options)
     entry = plan.Entry(0, *levels, hole=hole, interval=None, debian=False, version2=False)
-    outcome = truth.one(entry, options, folder)
+    outcome = truth.one(entry, prepared(), folder)
     assert not outcome.complaints, json.dumps(outcome.as_json(), indent=1)
     assert outcome.culprit == (entry.program in plan.CULPRITS), outcome.as_json()
     if entry.condition != "hole":

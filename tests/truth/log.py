@@ -3,12 +3,13 @@ import collections
 import pathlib
 import struct
 
-HEADER, RECORD = struct.Struct("<8sQqq"), struct.Struct("<IIIIqqqq")
+HEADER, RECORD = struct.Struct("<8sQqq"), struct.Struct("<IIIIqqqqq")
 HEADER_BYTES, RECORDS_MAX = 4096, 1 << 16
 ASK, KEEP, WINDOW, ENDED = 1, 2, 3, 4
 MS = 10**6
+LATE_NS = 50 * MS
 
-Record = collections.namedtuple("Record", "kind pid tid id t0 t1 cpu ready")
+Record = collections.namedtuple("Record", "kind pid tid id t0 t1 cpu ready clock")
 # An operation after it was asked for the GIL: least time of each kind that it must have had.
 # whole_ready is None where the program could not read it.
 Kept = collections.namedtuple("Kept", "wall cpu asleep whole_wall whole_cpu whole_ready")
@@ -45,25 +46,29 @@ class Log:
         return [record for record in self.records if record.kind == kind]
 
     def keeps(self):
-        """For each operation: the ask that lasted longest beside it, and what came after it. The
-        GIL is asked back when a waiter's timer has run out, the switch interval after it came, and it
-        has a CPU."""
+        """For each operation: what it must have done after a request. The GIL is asked back when a
+        waiter's timer has run out, the switch interval after it came, and it got a CPU: that takes
+        LATE_NS at most, of all the time that it had none."""
         asks = sorted(self.of(ASK), key=lambda one: one.t0)
         for keep in self.of(KEEP):
-            best = 0
+            wall = cpu = asleep = 0
+            ready = keep.ready if keep.ready >= 0 else None
+            slept = 0 if ready is None else keep.t1 - keep.t0 - keep.cpu - ready
             for ask in asks:
                 if ask.t0 >= keep.t1:
                     break
                 if ask.pid != keep.pid or ask.tid == keep.tid:
                     continue
-                best = max(best, min(ask.t1, keep.t1) - max(ask.t0, keep.t0) - self.interval_ns -
-                           max(ask.ready, 0))
-            wall = keep.t1 - keep.t0
-            before = wall - best
-            ready = keep.ready if keep.ready >= 0 else None
-            asleep = 0 if ready is None else wall - keep.cpu - ready
-            yield Kept(best, max(0, keep.cpu - before), max(0, asleep - before), wall, keep.cpu,
-                       ready)
+                unasked = ask.t0 + self.interval_ns - max(ask.t0, keep.t0)
+                unasked = max(0, unasked + min(max(ask.ready, 0), LATE_NS))
+                after = min(ask.t1, keep.t1) - max(ask.t0, keep.t0) - unasked
+                if after <= 0:
+                    continue
+                began = max(ask.clock, keep.clock - keep.cpu)  # the CPU clock, when both were there
+                done = keep.clock - began - unasked - (keep.t1 - min(ask.t1, keep.t1))
+                wall, cpu = max(wall, after), max(cpu, done)
+                asleep = max(asleep, slept - (keep.t1 - keep.t0 - after))
+            yield Kept(wall, max(0, cpu), max(0, asleep), keep.t1 - keep.t0, keep.cpu, ready)
 
     def kept_ns(self):
         """Time on a CPU or asleep after a request: at least this."""

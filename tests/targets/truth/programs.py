@@ -273,6 +273,19 @@ def native_keeper():
     ext.native(1, 3, 150000, 10000, None)
 
 
+def deadlock():
+    """"first" has the mutex, and wants the GIL back; "second" has the GIL, and wants the mutex. A
+    signal ends it."""
+    signal.alarm(1)
+
+    def second():
+        time.sleep(0.05)
+        ext.locked_call(list)
+    first = threading.Thread(target=ext.locked_call, args=(lambda: time.sleep(0.15),), name="first")
+    first.start()
+    joined(started([second], "second") + [first])
+
+
 # --- putting together -----------------------------------------------------------------------
 
 def keep(deed, rounds, pause_s):
@@ -303,7 +316,7 @@ PROGRAMS = {
     "extension": keeps(extension), "sum": keeps(add_up), "loop": keeps(loop),
     "import": keeps(load), "collect": keeps(collect), "power": keeps(power, 3),
     "multiply": keeps(multiply, 16, 0), "small": keeps(pydll, 40, 0), "asleep": keeps(asleep),
-    "polling": keeps(polling), "mutex": keeps(mutex), "native-keeper": native_keeper,
+    "deadlock": deadlock, "polling": keeps(polling), "mutex": keeps(mutex), "native-keeper": native_keeper,
 }
 
 

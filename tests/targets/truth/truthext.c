@@ -5,9 +5,10 @@
  * closed descriptors and SIGKILL, and owes nothing to giltracer. Records:
  *
  *   ASK     a thread wanted the GIL from t0 until it had it at t1 (in-between: take_gil only),
- *           and was ready without a CPU for part of that
+ *           and was ready without a CPU for part of that; with the CPU time, when it began, of
+ *           the thread that did an operation last (a clock of the whole life of that thread)
  *   KEEP    an operation from t0 to t1, which kept the GIL or not: `id` says which; with the
- *           thread's CPU time, and how long it was ready to run without a CPU
+ *           thread's CPU time, how long it was ready to run without a CPU, and the clock at t1
  *   WINDOW  a thread did nothing but sleep and ASK from t0 to t1
  *   ENDED   a process came to its end: its CPU time
  *
@@ -25,7 +26,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -35,7 +35,7 @@ enum { RECORDS_MAX = 1 << 16, LOOPS = 2000 };
 
 struct record {
     uint32_t kind, pid, tid, id;
-    int64_t t0_ns, t1_ns, cpu_ns, ready_ns;
+    int64_t t0_ns, t1_ns, cpu_ns, ready_ns, clock_ns;
 };
 
 struct log {
@@ -47,7 +47,7 @@ struct log {
 };
 
 static struct log *log_;
-static _Atomic int stopped;
+static _Atomic int stopped, keeper_tid;
 static volatile double sink;
 
 static int64_t clock_ns(clockid_t clock)
@@ -85,17 +85,55 @@ static int64_t since(int64_t before_ns)
     return now < 0 || before_ns < 0 ? -1 : now - before_ns;
 }
 
-static void note(enum kind kind, int64_t t0_ns, int64_t t1_ns, uint32_t id, int64_t cpu,
-                 int64_t ready)
+static void note(struct record record)
 {
+    enum kind kind = record.kind;
     uint64_t at;
 
     if (!log_ || (at = atomic_fetch_add(&log_->count, 1)) >= RECORDS_MAX)
         return;
-    log_->records[at] = (struct record){
-        0, (uint32_t)getpid(), (uint32_t)syscall(SYS_gettid), id, t0_ns, t1_ns, cpu, ready};
+    record.kind = 0;
+    record.pid = (uint32_t)getpid();
+    record.tid = (uint32_t)syscall(SYS_gettid);
+    log_->records[at] = record;
     atomic_thread_fence(memory_order_release);
     log_->records[at].kind = kind;
+}
+
+/* Of a thread that did an operation: the CPU time of its life. The kernel's number for the
+ * clock of a thread (include/linux/posix-timers.h). */
+static int64_t keeper_clock_ns(void)
+{
+    struct timespec now;
+    int tid = atomic_load(&keeper_tid);
+
+    if (!tid || clock_gettime((clockid_t)((~(unsigned)tid << 3) | 6), &now))
+        return -1;
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* Take the GIL back, and note how that went. */
+struct asking {
+    int64_t t0_ns, ready_ns, clock_ns;
+};
+
+static struct asking ask(void)
+{
+    struct asking asking = {.ready_ns = ready_ns(), .clock_ns = keeper_clock_ns()};
+
+    asking.t0_ns = now_ns();
+    return asking;
+}
+
+static void asked(struct asking asking)
+{
+    int64_t t1_ns = now_ns();
+
+    note((struct record){.kind = ASK,
+                         .t0_ns = asking.t0_ns,
+                         .t1_ns = t1_ns,
+                         .ready_ns = since(asking.ready_ns),
+                         .clock_ns = asking.clock_ns});
 }
 
 static void burn_ns(int64_t cpu_ns)
@@ -124,6 +162,7 @@ static __thread struct bracket open_bracket;
 
 static void bracket_begin(void)
 {
+    atomic_store(&keeper_tid, (int)syscall(SYS_gettid));
     open_bracket.ready_ns = ready_ns();
     open_bracket.cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
     open_bracket.t0_ns = now_ns();
@@ -133,8 +172,13 @@ static void bracket_end(uint32_t id)
 {
     int64_t t1_ns = now_ns(), cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 
-    note(KEEP, open_bracket.t0_ns, t1_ns, id, cpu_ns - open_bracket.cpu_ns,
-         since(open_bracket.ready_ns));
+    note((struct record){.kind = KEEP,
+                         .id = id,
+                         .t0_ns = open_bracket.t0_ns,
+                         .t1_ns = t1_ns,
+                         .cpu_ns = cpu_ns - open_bracket.cpu_ns,
+                         .ready_ns = since(open_bracket.ready_ns),
+                         .clock_ns = cpu_ns});
 }
 
 static PyObject *py_begin(PyObject *self, PyObject *none)
@@ -220,6 +264,19 @@ static PyObject *py_lock_mutex(PyObject *self, PyObject *us)
     Py_RETURN_NONE;
 }
 
+/* Call back with the mutex taken: whoever gives the GIL up in there, and needs the GIL to come
+ * back, waits for ever for one who has the GIL and waits for the mutex. */
+static PyObject *py_locked_call(PyObject *self, PyObject *function)
+{
+    PyObject *result;
+
+    (void)self;
+    pthread_mutex_lock(&mutex);
+    result = PyObject_CallObject(function, NULL);
+    pthread_mutex_unlock(&mutex);
+    return result;
+}
+
 /* --- who asks --- */
 
 /* Sleep, ask, have it for a moment, again and again, in C: whatever waiting this thread does,
@@ -234,16 +291,14 @@ static PyObject *py_beat(PyObject *self, PyObject *us)
         return NULL;
     while (!atomic_load(&stopped)) {
         PyThreadState *state = PyEval_SaveThread();
-        int64_t asked_ns, had_ns, ready;
+        struct asking asking;
 
         usleep((useconds_t)period);
-        ready = ready_ns();
-        asked_ns = now_ns();
+        asking = ask();
         PyEval_RestoreThread(state);
-        had_ns = now_ns();
-        note(ASK, asked_ns, had_ns, 0, 0, since(ready));
+        asked(asking);
     }
-    note(WINDOW, t0_ns, now_ns(), 0, 0, 0);
+    note((struct record){.kind = WINDOW, .t0_ns = t0_ns, .t1_ns = now_ns()});
     Py_RETURN_NONE;
 }
 
@@ -270,14 +325,12 @@ static void *native_main(void *argument)
     pthread_setname_np(pthread_self(), name);
     for (int i = 0; i < native->rounds; i++) {
         PyGILState_STATE state;
-        int64_t asked_ns, had_ns, ready;
+        struct asking asking;
 
         usleep((useconds_t)native->gap_us);
-        ready = ready_ns();
-        asked_ns = now_ns();
+        asking = ask();
         state = PyGILState_Ensure();
-        had_ns = now_ns();
-        note(ASK, asked_ns, had_ns, 1, 0, since(ready));
+        asked(asking);
         if (native->callback) {
             PyObject *result = PyObject_CallFunction(native->callback, "i", i);
 
@@ -353,11 +406,9 @@ static PyObject *py_began(PyObject *self, PyObject *none)
 
 static PyObject *py_ended(PyObject *self, PyObject *none)
 {
-    struct rusage usage;
-
     (void)self, (void)none;
-    getrusage(RUSAGE_SELF, &usage);
-    note(ENDED, 0, now_ns(), 0, clock_ns(CLOCK_PROCESS_CPUTIME_ID), 0);
+    note((struct record){
+        .kind = ENDED, .t1_ns = now_ns(), .cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID)});
     if (log_)
         atomic_store(&log_->ended_ns, now_ns());
     Py_RETURN_NONE;
@@ -374,6 +425,7 @@ static PyMethodDef methods[] = {
     {"burn", py_burn, METH_O, "Compute for so many us of CPU time with the GIL held."},
     {"burn_released", py_burn_released, METH_O, "The same without the GIL."},
     {"lock_mutex", py_lock_mutex, METH_O, "Sleep for so many us on a mutex with the GIL held."},
+    {"locked_call", py_locked_call, METH_O, "Call with the mutex taken."},
     {"native", py_native, METH_VARARGS, "Threads that Python did not start."},
     {NULL, NULL, 0, NULL}};
 static struct PyModuleDef definition = {
