@@ -143,7 +143,7 @@ test("what is not recorded has no key in the legend, and no claim about it", asy
 
 test("a recording without threads says that there are none", async () => {
     const record = new Recording();
-    record.line(100, "sched:sched_wakeup: comm=python3 pid=100 prio=120 target_cpu=000");
+    record.line(100, "PERF_RECORD_NAMESPACES 100/100 - nr_namespaces: 0");
     const page = await open(browser, {html: (await makePage("nothing", record.text())).html});
     assert.equal(await page.locator("#no-rows").textContent(), "No thread was recorded.");
     assert.ok(await page.locator("#no-threads").isVisible());
@@ -224,8 +224,8 @@ test("the verdict and the table are the summary, and measuring gives it again", 
             for (const key of ["tid", "lifetime_ns", "hold_ns", "wait_ns", "holds", "waits",
                                "longest_wait_ns", "longest_hold_ns", "unknown_ns", "free_ns"])
                 assert.equal(measured[key], row[key], `${key} of ${row.tid}`);
-            assert.deepEqual(new Map((measured.blocked_by ?? []).map((each) => [each.tid, each.ns])),
-                             new Map(row.blocked_by.map((each) => [each.tid, each.ns])));
+            assert.deepEqual(new Map((measured.blocked_by ?? []).map((each) => [each.thread, each.ns])),
+                             new Map(row.blocked_by.map((each) => [each.thread, each.ns])));
         }));
         await page.context().close();
     }

@@ -19,12 +19,38 @@ const {Crowd, buildCallTracks, buildCounts, buildTracks, countBelow, indexGil} =
 const {durationText, nameText, percentText, tickStep, timeText} = await load("format.js");
 const {View, readHash, viewToHash, LEAST_WIDTH_NS} = await load("view.js");
 const {CALL_HEIGHT, buildModel, layRows} = await load("model.js");
-const {isLarge, traceBlob} = await load("export.js");
+const {isLarge, lengthText, traceBlob} = await load("export.js");
 const {doingDuring, doingText, piecesOf} = await load("doing.js");
 const {FlameTree, findFrames, innermostCalls, layBoxes, stackTree} =
     await load("flame.js");
 const {endOfHold, holdersDuring, longestSpans, measureBlockers, measureLane, measureStates,
        waitersDuring} = await load("select.js");
+
+test("lengths of spans in the JSON add up to the same end, which is not above it", () => {
+    let state = 7;
+    const random = (below) => (state = (state * 48271) % 2147483647) % below;
+    const endOf = (start, end) => start / 1000 + Number(lengthText(start, end));
+    for (let i = 0; i < 200000; i++) {
+        const start = random(2 ** 30) * random(2 ** (i % 20)), inner = start + random(1e7);
+        const end = inner + 1 + random(1e9);
+        assert.ok(endOf(start, end) <= end / 1000, `${start} ${end}`);
+        assert.equal(endOf(start, end), endOf(inner, end), `${start} ${inner} ${end}`);
+    }
+    assert.equal(lengthText(0, 1500), 1.5);
+    assert.equal(lengthText(7, 7), 0);
+});
+
+test("threads of one name are called with their tid", () => {
+    const thread = (tid, namesake) =>
+        ({tid, process: 0, label: "w", main: false, namesake, start_ns: 0, end_ns: 9});
+    const {threads} = buildModel({
+        processes: [{pid: 1, name: "python3", parent: null, start_ns: 0, end_ns: 9}],
+        threads: [thread(5, true), thread(6, true), thread(7, false)], gils: [], functions: [],
+        counters: [], marks: {count: 0, time: [], thread: [], series: []}, texts: [], lost: [],
+        frames: [], flames: [], duration_ns: 9, states: [],
+    });
+    assert.deepEqual(threads.map(({called}) => called), ["w (5)", "w (6)", "w"]);
+});
 
 test("the page's code is small, and safe inside a page", () => {
     const files = readdirSync(viewerFolder).map((name) => join(viewerFolder, name));

@@ -1,4 +1,4 @@
-// The trace as Chrome Trace Event JSON, made in the page: to save, or to hand to Perfetto.
+// The trace as Chrome Trace Event JSON: to save, or for Perfetto.
 
 import {byId, make, nextTurn} from "./dom.js";
 
@@ -6,31 +6,21 @@ const PART_CHARACTERS = 1 << 20;
 const MOST_SPANS_AS_TEXT = 2e6;
 const PERFETTO = "https://ui.perfetto.dev";
 
-function microseconds(ns) {
-  const rest = ns % 1000;
-  const whole = (ns - rest) / 1000;
-  return rest === 0 ? String(whole) : `${whole}.${String(rest).padStart(3, "0")}`;
-}
-
 const number = new DataView(new ArrayBuffer(8));
 
-/** A length that, added to the start as a double, is the greatest even double that is not above
- * the end (base/nstime.h says why, and is the same digit by digit). */
+/** As gt_put_length_us of base/nstime.h, which says why. */
 export function lengthText(start, end) {
   number.setFloat64(0, end / 1000);
-  number.setUint32(4, number.getUint32(4) & ~1);
-  const sum = number.getFloat64(0), length = sum - start / 1000;
-  if (start / 1000 + (end - start) / 1000 === sum)
-    return microseconds(end - start);
-  if (length <= 0)
-    return "0";
-  const exponent = ((number.getUint32(0) >>> 20) & 0x7ff) - 1022;
-  const decimals = Math.min(19, Math.max(3, Math.ceil((55 - exponent) * 0.30103)));
-  return length.toFixed(decimals).replace(/\.?0+$/, "");
+  number.setUint8(7, number.getUint8(7) & 254);
+  const from = start / 1000, sum = number.getFloat64(0), plain = (end - start) / 1000;
+  if (from + plain === sum || from >= sum)
+    return from < sum ? plain : 0;
+  const exponent = (number.getUint16(0) >>> 4) - 1022;
+  return (sum - from).toFixed(Math.min(19, Math.max(3, Math.ceil((55 - exponent) * 0.30103))));
 }
 
-// Spans of the GIL do not nest with functions: each thread has a track of its own for each of
-// its GILs, and one for its states, below the thread's (as report/chrome.c writes it).
+// Spans of the GIL, and states, do not nest with functions: they have tracks of their own, below
+// the thread's (as report/chrome.c writes it).
 const TRACK_FIRST = 2 ** 30;
 const TRACK_LOST = TRACK_FIRST - 1;
 const TRACK_STATES = 2 ** 29; // + thread index
@@ -40,22 +30,19 @@ function metadata(name, pid, tid, args) {
   return JSON.stringify({ph: "M", name, pid, tid, args});
 }
 
-/** A thread's place among those of its process, from 1 on. */
 function numberThreads(model) {
   const counts = model.processes.map(() => 0);
   return model.threads.map((thread) => ++counts[thread.process]);
 }
 
-/** What the spans of a kind share: all but their times. */
 function spanHead(cat, name, pid, tid, args) {
   return JSON.stringify({ph: "X", cat, name, pid, tid, args}).slice(0, -1);
 }
 
 function spanEvent(head, start, end) {
-  return `${head},"ts":${microseconds(start)},"dur":${lengthText(start, end)}}`;
+  return `${head},"ts":${start / 1000},"dur":${lengthText(start, end)}}`;
 }
 
-/** The name and the place of a track. */
 function* trackNames(pid, tid, name, order) {
   yield metadata("thread_name", pid, tid, {name});
   yield metadata("thread_sort_index", pid, tid, {sort_index: order});
@@ -110,7 +97,7 @@ function* markEvents({marks, texts, threads, processes}) {
   for (let i = 0; i < marks.count; i++) {
     const {tid, process} = threads[marks.thread[i]];
     yield `{${marks.series[i] ? '"ph":"C"' : '"ph":"i","s":"t"'},"cat":"program","pid":${
-      processes[process].pid},"tid":${tid},"ts":${microseconds(marks.time[i])},"name":${
+      processes[process].pid},"tid":${tid},"ts":${marks.time[i] / 1000},"name":${
       JSON.stringify(texts[marks.name[i]])},"args":${texts[marks.detail[i]] || "{}"}}`;
   }
 }
@@ -175,8 +162,8 @@ export function isLarge({gils, threads}) {
   return spans.reduce((sum, each) => sum + (each?.count ?? 0), 0) > MOST_SPANS_AS_TEXT;
 }
 
-/** The trace as a Blob, perhaps gzipped; gives way to the page while it works. The summary is
- * JSON already: its largest numbers would not outlive being read. */
+/** The trace as a Blob. Gives way to the page while it works. The summary is JSON already: its
+ * largest numbers would not outlive being read. */
 export async function traceBlob(model, summary, gzipped) {
   const {readable, writable} = gzipped ? new CompressionStream("gzip") : new TransformStream();
   const blob = new Response(readable).blob();

@@ -10,9 +10,9 @@ import {matcher, nameText, shortName} from "./format.js";
 export function buildModel(names, summaries = []) {
   const {processes, threads, gils} = names;
   threads.forEach((thread, index) => {
-    const {stateSpans, callSpans, tid, namesake} = thread, name = nameText(thread.label);
+    const {stateSpans, callSpans} = thread, name = nameText(thread.label);
     Object.assign(thread, {
-      index, name, called: namesake ? `${name} (${tid})` : name, lanes: [],
+      index, name, called: thread.namesake ? `${name} (${thread.tid})` : name, lanes: [],
       stateTrack: stateSpans && buildWhole(stateSpans),
       stateTracks: stateSpans && buildStates(stateSpans, names.states),
       callTracks: callSpans && buildCallTracks(callSpans),

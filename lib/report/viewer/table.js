@@ -122,10 +122,9 @@ export class ThreadTable {
   }
 
   blameOf(gil, {ns, holders, nobody}) {
-    const blame = ({index, tid, label}, part) =>
-      ({thread: index, tid, label, ns: part, share: part / ns});
-    return [...holders.map((each) => blame(gil.lanes[each.member].thread, each.ns)),
-            ...nobody > 0 ? [blame({index: null, tid: null, label: "(nobody)"}, nobody)] : []];
+    const blame = (thread, part, label) => ({thread, label, ns: part, share: part / ns});
+    return [...holders.map((each) => blame(gil.members[each.member], each.ns)),
+            ...nobody > 0 ? [blame(null, nobody, "(nobody)")] : []];
   }
 
   render() {
