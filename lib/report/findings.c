@@ -132,6 +132,11 @@ static int say_no_gil(struct gt_report *report, struct gt_buf *text)
                                     "seen."
                                   : "This interpreter is a free-threaded build, and no GIL "
                                     "was seen: there was nothing to wait for."));
+    if (by_futex(report) && !gt_is_whole(report->timeline))
+        return add(report, text,
+                   gt_buf_adds(text,
+                               "No wait for the GIL was seen by the futex source, but not "
+                               "all of the run is known."));
     if (by_futex(report) && report->info->probed && !report->timeline->unseen.count)
         return add(report, text,
                    gt_buf_adds(text, "No thread ever waited for the GIL: the futex source "

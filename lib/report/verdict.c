@@ -128,6 +128,18 @@ static const char *bound_text(const struct gt_report *report, uint32_t index)
                                                                          : "Not GIL-bound";
 }
 
+/* Of what a GIL's shares are: a process may live, or execute another program, in mid-run. */
+static const char *span_of(const struct gt_report *report, const struct gt_gil *gil)
+{
+    enum { WHOLE_PERCENT = 95 };
+    int64_t wall_ns = report->timeline->end_ns - gt_report_zero_ns(report);
+
+    if (gil->unknown_ns)
+        return "that";
+    return percent(gt_gil_life_ns(gil), wall_ns) >= WHOLE_PERCENT ? "the run"
+                                                                  : "that program's life";
+}
+
 static int say_bound(struct gt_report *report, uint32_t index, struct gt_buf *text)
 {
     const struct gt_gil *gil = gt_gil_at(report->timeline, index);
@@ -151,7 +163,7 @@ static int say_bound(struct gt_report *report, uint32_t index, struct gt_buf *te
                                percent(wait_ns, known_ns),
                                gil->unknown_ns ? ", as far as it is known" : "",
                                gt_duration_text(wait_ns, duration, sizeof(duration)), contended,
-                               gil->unknown_ns ? "that" : "the run"));
+                               span_of(report, gil)));
 }
 
 /* How long each request waits, where that is not CPython's default. */

@@ -286,6 +286,39 @@ static void the_most_blocked_is_who_waited_most(void **state)
     free(findings);
 }
 
+/* What it shares is of its own life, when that is a part of the run. */
+static void a_short_life_is_not_the_run(void **state)
+{
+    static const char lines[] =
+        "python3 12/12 [000] 5.000001000: gil:signal: (1) cond=0x7f0000001058\n"
+        "python3 12/12 [000] 5.000002000: gil:signal: (1) cond=0x7f0000001000\n"
+        "python3 12/12 [000] 5.000003000: gil:signal: (1) cond=0x7f0000001058\n"
+        "python3 12/13 [000] 5.000004000: gil:wait: (1) cond=0x7f0000001000\n"
+        "python3 12/12 [000] 5.000084000: gil:signal: (1) cond=0x7f0000001000\n"
+        "python3 12/13 [000] 5.000084000: gil:signal: (1) cond=0x7f0000001058\n"
+        "python3 12/13 [000] 5.000100000: gil:signal: (1) cond=0x7f0000001000\n"
+        "python3 12/13 [000] 5.000101000: PERF_RECORD_EXIT(12:13):(12:12)\n"
+        "python3 12/12 [000] 5.000101000: %s\n"
+        "sh      11/11 [000] 5.000%s00000: PERF_RECORD_EXIT(11:11):(1:1)\n";
+    static const char exec[] = "PERF_RECORD_COMM exec: true:12/12";
+    static const char leave[] = "PERF_RECORD_EXIT(12:12):(11:11)";
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        struct gt_buf text_of;
+        char *findings;
+
+        gt_buf_init(&text_of);
+        assert_int_equal(gt_buf_addf(&text_of, lines, i == 2 ? exec : leave, i ? "8" : "1"), 0);
+        findings = findings_of(text_of.data, text_of.length);
+        assert_non_null(strstr(findings, "threads of python3 (pid 12) waited"));
+        assert_non_null(strstr(findings, i ? "during 80.0% of that program's life."
+                                           : "during 80.0% of the run."));
+        free(findings);
+        gt_buf_release(&text_of);
+    }
+}
+
 static void what_is_missing_is_not_said_to_be_unreported(void **state)
 {
     static const char lines[] =
@@ -483,6 +516,7 @@ int main(void)
         cmocka_unit_test(the_verdict_says_whether_and_who),
         cmocka_unit_test(what_was_lost_is_no_proof),
         cmocka_unit_test(the_most_blocked_is_who_waited_most),
+        cmocka_unit_test(a_short_life_is_not_the_run),
         cmocka_unit_test(what_is_missing_is_not_said_to_be_unreported),
         cmocka_unit_test(of_many_holders_the_least_are_summed_up),
         cmocka_unit_test(chrome_json_is_valid),
