@@ -151,6 +151,19 @@ static int64_t within(int64_t ns, int64_t most_ns)
     return ns < 0 ? 0 : ns < most_ns ? ns : most_ns;
 }
 
+/* The system call that it was seen in last. */
+static uint32_t call_within(const struct books *books, int64_t from_ns, int64_t until_ns)
+{
+    size_t at = gt_chunks_first_from(books->list, books->first,
+                                     offsetof(struct gt_snapshot, time_ns), from_ns - SLACK_NS);
+    uint32_t call = 0;
+
+    for (; at < books->end && snapshot_at(books, at)->time_ns < until_ns; at++)
+        if (snapshot_at(books, at)->call)
+            call = snapshot_at(books, at)->call;
+    return call;
+}
+
 static bool by_snapshots(const struct books *books, int64_t from_ns, int64_t until_ns,
                          struct gt_after *after)
 {
@@ -170,9 +183,7 @@ static bool by_snapshots(const struct books *books, int64_t from_ns, int64_t unt
         after->paging_ns = off_ns;
     else
         after->sleep_ns = off_ns;
-    for (size_t i = books->first; i < books->end; i++)
-        if (snapshot_at(books, i)->time_ns < until_ns && snapshot_at(books, i)->call)
-            after->call = snapshot_at(books, i)->call;
+    after->call = call_within(books, from_ns, until_ns);
     return true;
 }
 

@@ -77,9 +77,9 @@ static int say_ready_holding(struct gt_report *report, struct gt_buf *text)
     return add(
         report, text,
         gt_buf_addf(text,
-                    "%llu times, %s in all, a thread had the GIL and was ready to run but "
+                    "%llu time%s, %s in all, a thread had the GIL and was ready to run but "
                     "had no CPU.",
-                    (unsigned long long)count,
+                    (unsigned long long)count, count == 1 ? "" : "s",
                     gt_duration_text(sum_ns, duration, sizeof(duration))));
 }
 
@@ -225,10 +225,11 @@ static int say_quality(struct gt_report *report, struct gt_buf *text)
     if (quality->takes_without_return &&
         add(report, text,
             gt_buf_addf(text,
-                        "%llu times a thread still waited for the GIL as it, its process or "
+                        "%llu time%s a thread still waited for the GIL as it, its process or "
                         "the recording "
                         "ended (daemon threads at shutdown do).",
-                        (unsigned long long)quality->takes_without_return)))
+                        (unsigned long long)quality->takes_without_return,
+                        quality->takes_without_return == 1 ? "" : "s")))
         return -1;
     if (quality->unmatched_releases + quality->unmatched_takes &&
         add(report, text,
