@@ -344,7 +344,7 @@ static void what_is_missing_is_not_said_to_be_unreported(void **state)
         assert_int_equal(!strstr(findings, "though none was reported lost"), i);
         /* With a loss nobody knows what became of it. */
         assert_int_equal(!strstr(findings,
-                                 "1 times a thread still waited for the GIL as it, its "
+                                 "1 time a thread still waited for the GIL as it, its "
                                  "process or the recording ended"),
                          i);
         free(findings);
