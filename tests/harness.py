@@ -74,18 +74,22 @@ def interpreters():
     return [one for one in found if one.at_least(3, 6)]
 
 
-@functools.lru_cache(None)
-def build_holding(python, folder):
-    """The module of tests/targets/holding.c for this interpreter's path, made in the folder. False:
-    it has no headers, or there is no compiler."""
+def build_extension(python, source, path, options=()):
+    """Make an extension module for this interpreter's path. False: it has no headers, or there is
+    no compiler."""
     code = "import sysconfig; print(sysconfig.get_paths()['include'])"
     include = subprocess.run([python, "-c", code], check=True, stdout=subprocess.PIPE).stdout
     include = pathlib.Path(include.decode().strip())
     if not (include / "Python.h").exists():
         return False
-    return subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-I", str(include), "-o",
-                           str(pathlib.Path(folder, "holding.so")),
-                           str(TARGETS / "holding.c")]).returncode == 0
+    return subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-I", str(include), *options, "-o",
+                           str(path), str(source)]).returncode == 0
+
+
+@functools.lru_cache(None)
+def build_holding(python, folder):
+    """The module of tests/targets/holding.c for this interpreter's path, made in the folder."""
+    return build_extension(python, TARGETS / "holding.c", pathlib.Path(folder, "holding.so"))
 
 
 def an_interpreter(*at_least):

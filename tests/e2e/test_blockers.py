@@ -97,3 +97,79 @@ def test_switch_interval_is_inferred(folder):
             "[one.start() for one in threads]\n")
     load = trace(["-c", code], folder).summary["load"][0]
     assert load["switch_interval_seen"] and 19e6 < load["switch_interval_ns"] < 24e6, load
+
+
+# --- whose the function is, and what its holder did ---
+
+KEEPER = """
+import sys
+import threading
+import time
+sys.path.insert(0, sys.argv[1])
+import keepext
+def beat():
+    for _ in range(60):
+        time.sleep(0.005)
+def work():
+    for _ in range(3):
+        getattr(keepext, sys.argv[2])(150.0)
+threads = [threading.Thread(target=one, name=one.__name__) for one in (beat, work)]
+[one.start() for one in threads], [one.join() for one in threads]
+"""
+
+
+def sentence_about_extension(folder, what, place="", maker=None, options=()):
+    where = folder / place
+    where.mkdir(parents=True, exist_ok=True)
+    python = harness.an_interpreter(3, 8)
+    if not harness.build_extension(python.path, harness.TARGETS / "keepext.c",
+                                   where / "keepext.so",
+                                   ["-DMAKER=\"%s\"" % maker] if maker else []):
+        harness.require("headers of the interpreter, and a compiler")
+    summary = trace(["-c", KEEPER, where, what], folder, python=python,
+                    options=("--python-trace", *options)).summary
+    row = next(row for row in summary["blockers"] if row["function"] == "keepext." + what)
+    assert row["kept_cause"] == "call" and row["kept_known"], row
+    return row
+
+
+@pytest.mark.parametrize("maker,way", [(None, "Py_BEGIN_ALLOW_THREADS"),
+                                       ("__pyx_capi__", "Cython's `with nogil`"),
+                                       ("pybind11", "pybind11's `gil_scoped_release`")])
+def test_the_programs_own_extension_is_told_how_to_release(maker, way, folder):
+    row = sentence_about_extension(folder, "keep", maker=maker,
+                                   options=("--gil-source", "agent"))
+    assert "an extension of the program's own: release the GIL around the work (%s)" % way in \
+        row["sentence"], row
+    assert row["kept_cpu_ns"] > 300e6 and row["kept_asleep_ns"] < 20e6, row
+
+
+def test_of_an_installed_package_the_call_is_to_be_moved(folder):
+    row = sentence_about_extension(folder, "keep", "site-packages")
+    assert "It belongs to the package keepext: give it less per call, or move the call in work" \
+        in row["sentence"] and "ALLOW_THREADS" not in row["sentence"], row
+
+
+def test_of_python_itself_nothing_is_to_be_released(folder):
+    summary, _ = culprit("sort", folder, None)
+    assert "It is a part of Python: give it less" in summary["blockers"][0]["sentence"]
+
+
+@pytest.mark.parametrize("source", ["agent", "uprobes"])
+def test_who_sleeps_with_the_gil_is_said_to_sleep_and_in_what(source, folder):
+    row = sentence_about_extension(folder, "nap", options=("--gil-source", source))
+    assert "It slept with the GIL, in poll." in row["sentence"], row
+    assert "release the GIL around the wait" in row["sentence"], row
+    assert row["kept_asleep_ns"] > 300e6 and row["kept_cpu_ns"] < 50e6, row
+
+
+@pytest.mark.parametrize("source", ["agent", "uprobes", "functions", "futex"])
+def test_the_switch_interval_is_told_where_it_is_not_the_default(source, folder):
+    code = "import sys; sys.setswitchinterval(0.02)\n" + KEEPER.replace("import keepext\n", "") \
+        .replace("getattr(keepext, sys.argv[2])(150.0)", "sum(range(6000000))")
+    summary = trace(["-c", code, "."], folder, options=("--gil-source", source)).summary
+    load = summary["load"][0]
+    assert load["switch_interval_source"] == "deadlines", load
+    assert 19.6e6 < load["switch_interval_ns"] < 20.4e6, load
+    assert any("this program set sys.setswitchinterval(0.02)" in one
+               for one in summary["findings"]), summary["findings"]
