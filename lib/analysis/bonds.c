@@ -24,6 +24,16 @@ int gt_bonds_add(struct gt_bonds *bonds, uint32_t kind, uint32_t thread, int64_t
     return 0;
 }
 
+void gt_bonds_loosen(struct gt_bonds *bonds)
+{
+    struct gt_bond *bond = gt_chunks_last(&bonds->added);
+
+    if (!bond || bond->kind != GT_REPLAY_AWAIT)
+        return;
+    bond->flags |= GT_REPLAY_LOOSE;
+    bonds->guesses_order = true;
+}
+
 uint32_t gt_bonds_end_of(struct gt_bonds *bonds, uint32_t thread)
 {
     if (bonds->end_of[thread] == GT_REPLAY_NONE && bonds->replayed[thread] != GT_REPLAY_NONE)

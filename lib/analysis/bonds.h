@@ -44,6 +44,7 @@ struct gt_bonds {
     uint32_t *killed;    /* likewise: of its end, when that was the interpreter's doing */
     int64_t *selects_ns; /* by thread: the longest time that it waited in a selector for timers,
                             or for what is not recorded; 0: never */
+    bool guesses_order;  /* of what an event loop does */
     bool guesses_jobs;   /* that any thread might have done them is a guess */
     bool guesses_clocks; /* so it is that something was done until a time */
     bool misses_clocks;  /* who looked at a clock is not known */
@@ -63,6 +64,8 @@ struct gt_bond_group {
 /* Private to analysis/. All return 0 or -1. */
 int gt_bonds_add(struct gt_bonds *bonds, uint32_t kind, uint32_t thread, int64_t at_ns,
                  int64_t until_ns, uint32_t what);
+/* The bond that was added last is of an event loop, which does what comes first. */
+void gt_bonds_loosen(struct gt_bonds *bonds);
 /* The event of a thread's end; GT_REPLAY_NONE when it is not replayed, or memory exhausted. */
 uint32_t gt_bonds_end_of(struct gt_bonds *bonds, uint32_t thread);
 /* locks.c: semaphores. `nested`, by meeting: part of what a queue, barrier or join does. */

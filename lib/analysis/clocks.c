@@ -28,6 +28,8 @@ enum {
 #define WRAPPER_NS ((int64_t)200000)  /* a function that does little more than look */
 #define JUST_NS    ((int64_t)6000000) /* from a look to the sleep whose length it says */
 
+#define OF_COROUTINE (UINT32_C(1) << 31)
+
 enum role { NOTHING, LOOKS, SLEEPS, WAITS };
 
 /* --- functions --- */
@@ -143,7 +145,7 @@ static uint32_t key_of(const struct gt_clocks *clocks, uint32_t level)
     const struct gt_call_span *span = open_at(clocks, level);
 
     return span->flags & (GT_CALL_SPAN_RESUMED | GT_CALL_SPAN_YIELDED)
-               ? span->function | UINT32_C(1) << 31
+               ? span->function | OF_COROUTINE
                : clocks->walk.open[level - 1];
 }
 
@@ -233,6 +235,12 @@ static int walk_calls(struct gt_clocks *clocks)
     return 0;
 }
 
+/* A coroutine's looks may be those of several, mixed. */
+static bool is_measuring(const struct gt_clock_loop *loop)
+{
+    return loop->looks == 2 * loop->works && !(loop->call & OF_COROUTINE);
+}
+
 /* Keep those that may have worked until a time. */
 static int keep_loops(struct gt_clocks *clocks)
 {
@@ -243,7 +251,7 @@ static int keep_loops(struct gt_clocks *clocks)
         const struct gt_clock_loop *loop = gt_chunks_at(&clocks->looked, i);
         struct gt_clock_loop *kept;
 
-        if (loop->looks < LEAST_LOOKS || loop->works < 2 || loop->looks == 2 * loop->works ||
+        if (loop->looks < LEAST_LOOKS || loop->works < 2 || is_measuring(loop) ||
             loop->last_ns - loop->first_ns < least_ns)
             continue;
         kept = gt_chunks_push(&clocks->loops);

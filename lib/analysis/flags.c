@@ -95,6 +95,8 @@ static int add_flag(struct gt_bonds *bonds, const struct gt_bond_group *group,
         if (gt_bonds_add(bonds, GT_REPLAY_AWAIT, meeting->thread, gt_meeting_began_ns(meeting),
                          gt_meeting_began_ns(meeting), event))
             return -1;
+        if (is_loop[meeting->thread])
+            gt_bonds_loosen(bonds);
     }
     return 0;
 }

@@ -330,8 +330,10 @@ static int tell_reading(struct pipes *pipes, const struct reading *reading,
                      reading->over_ns, event))
         return -1;
     bond = gt_chunks_last(&bonds->added);
-    if (pipes->roles[reading->span->function] == 's')
+    if (pipes->roles[reading->span->function] == 's') {
         bond->limit_ns = bonds->selects_ns[reading->thread];
+        gt_bonds_loosen(bonds);
+    }
     return 0;
 }
 

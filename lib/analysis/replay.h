@@ -42,6 +42,7 @@ enum gt_replay_kind {
 enum gt_replay_flags {
     GT_REPLAY_KEEPS = 1 << 0,   /* RUN: does not give the GIL up when asked */
     GT_REPLAY_PERHAPS = 1 << 1, /* UNTIL: only when the rules say so (by_clock) */
+    GT_REPLAY_LOOSE = 1 << 2,   /* AWAIT: of an event loop, which does what comes first */
 };
 
 struct gt_replay_step {
@@ -124,12 +125,13 @@ static inline struct gt_replay_thread *gt_replay_thread_at(const struct gt_repla
 }
 
 struct gt_replay_rules {
-    double cores;          /* may be a part of one: a quota */
-    uint16_t released_tag; /* steps of this tag need no GIL; 0: none */
-    bool released_all;     /* nor does any with a tag */
-    bool no_gil;           /* nor does any */
-    bool by_clock;         /* what is perhaps done until a time, is */
-    bool jobs_are_shared;  /* what any thread would perhaps have done goes to whoever is free */
+    double cores;           /* may be a part of one: a quota */
+    uint16_t released_tag;  /* steps of this tag need no GIL; 0: none */
+    bool released_all;      /* nor does any with a tag */
+    bool no_gil;            /* nor does any */
+    bool by_clock;          /* what is perhaps done until a time, is */
+    bool loops_do_not_wait; /* loose waits take no time: a bound for event loops */
+    bool jobs_are_shared; /* what any thread would perhaps have done goes to whoever is free */
 };
 
 struct gt_replay_result {

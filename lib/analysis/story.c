@@ -404,6 +404,7 @@ int gt_story_init(struct gt_story *story, const struct gt_timeline *timeline,
                  : 0;
     if (rc == 0)
         rc = tell_all(&telling);
+    story->guesses_order = telling.bonds.guesses_order;
     story->guesses_jobs = telling.bonds.guesses_jobs;
     story->guesses_clocks = telling.bonds.guesses_clocks;
     story->misses_clocks = telling.bonds.misses_clocks;

@@ -22,7 +22,7 @@ struct gt_story {
     int64_t unknown_ns; /* of threads' times without a GIL, about which nothing is known */
     int64_t grain_ns;   /* shorter holds were put together; 0: none were */
     uint64_t steps;
-    bool guesses_jobs, guesses_clocks, misses_clocks; /* analysis/bonds.h */
+    bool guesses_order, guesses_jobs, guesses_clocks, misses_clocks; /* analysis/bonds.h */
 };
 
 /* `blockers` by GIL, `tags` by function; `cores`: CPUs that the recorded program had. 0 or

@@ -653,6 +653,17 @@ def coroutines():
     asyncio.run(together())
 
 
+def uneven_coroutines():
+    """The same, with pieces that are not alike."""
+    async def one(ms, count):
+        for _ in range(count):
+            await asyncio.get_running_loop().run_in_executor(None, nap, ms)
+
+    async def together():
+        await asyncio.gather(one(60, 4), one(10, 24), one(20, 8))
+    asyncio.run(together())
+
+
 def multiplied():
     """An operation, of which no call is seen."""
     def work():
@@ -700,7 +711,8 @@ SHAPES = {function.__name__: function for function in (
     loop_schedule, ticker, periodic, timed, timed_jobs, logged, polled, deque, popped, indexed,
     iterated, numbered, batches, simple_batches, emptied, lopsided, main_too, unlocked, phases,
     inline, divided, full, full_pool, full_later, pool_fifth, pool_two, pool_ten, pool_fifty,
-    locked, all_locked, background, callbacks, coroutines, multiplied, stepped, children,
+    locked, all_locked, background, callbacks, coroutines,
+    uneven_coroutines, multiplied, stepped, children,
     burners)}
 
 if __name__ == "__main__":
