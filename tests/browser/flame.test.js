@@ -249,7 +249,7 @@ test("the summary's own blockers come first", async () => {
                    waiting_ns: 5_200_000, share: 0.61, count: 7, longest_hold_ns: 2_000_000,
                    total_hold_ns: 9_000_000, caller: "/app/main.py:3", sentence: "It was it."};
     const kept = {...given, function: null, file: null, line: null, caller: null, kind: "native",
-                  waiting_ns: 1000, kept_cause: "call", sentence: "Release it."};
+                  waiting_ns: 1000, kept_cause: "call", kept_known: true, sentence: "Release it."};
     const html = readFileSync(stacks.html, "utf8");
     const made = join(folder, "given.html");
     const text = JSON.stringify([kept, given]).replaceAll("<", "\\u003c");

@@ -1,5 +1,5 @@
-// The tab "Blockers": functions ranked by the waiting that they caused. The summary's own
-// ranking is shown where it has one; else, and for a range, it is measured from the calls.
+// The tab "Blockers": functions ranked by the waiting that they caused: as the summary has them;
+// else, and for a range, measured from the calls.
 
 import {make, makeTable, shareBar, textCell, TimeSlice, valueCell} from "./dom.js";
 import {innermostCalls, OUTSIDE} from "./flame.js";
@@ -27,7 +27,7 @@ async function measureFunctionsOf(lane, from, to, rows, slice, stale) {
   }
 }
 
-/** Count `ns` of hold `i` of a lane in a row, in which others waited and a caller was. */
+/** Count `ns` of a lane's hold `i`, in which others waited, in a row. */
 function addHold(row, lane, i, ns, waiting, caller) {
   row.total_hold_ns += ns;
   if (waiting <= 0)
@@ -84,8 +84,7 @@ export function placeText({file, line}) {
   return line > 0 ? `${shortName(file)}:${line}` : shortName(file);
 }
 
-/** What to search for to find the calls of a row's function. The summary writes C functions
- * with their module. */
+/** What finds the calls of a row's function: the summary has C functions with their module. */
 export function nameInCalls(model, row) {
   const name = nameText(row.function ?? "");
   return model.functions.find(({title, file}) =>
@@ -137,8 +136,7 @@ export class Blockers {
         make("bdi", this.model.threads[row.thread]?.called ?? nameText(row.function ?? OUTSIDE))),
         this.gilOf(row)),
       textCell(placeText(row), nameText(row.file ?? "")),
-      textCell(row.kept_cause
-        ? `${kind}, ${row.kept_known ? "does" : "may"} not release` : kind),
+      textCell(row.kept_cause ? `${kind}, ${row.kept_known ? "does" : "may"} not release` : kind),
       valueCell(row, "waiting_ns", durationText(row.waiting_ns)),
       make("td", shareBar(row.share, "wait"),
            make("span.number", `${percentText(row.share, 1)}%`)),

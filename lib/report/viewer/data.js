@@ -43,8 +43,7 @@ async function gunzip(bytes) {
   return whole;
 }
 
-/** Read `count` varints from `bytes` at `at` into `out`; the place after them. Numbers
- * beyond 2^53 lose their last bits: times and durations stay far below. */
+/** Read `count` varints from `bytes` at `at` into `out`; the place after them. */
 export function readVarints(bytes, at, count, out) {
   for (let i = 0; i < count; i++) {
     let byte = bytes[at++];
@@ -196,7 +195,7 @@ export function readNames(text) {
   return names;
 }
 
-/** Where a block's rows go, and how: [rows, what makes fields of columns, what that must know]. */
+/** Where a block's rows go: [rows, what makes fields of columns, what that must know]. */
 function targetOf(names, table, key) {
   const gil = names.gils[key];
   const members = gil?.members.length, thread = names.threads[key];

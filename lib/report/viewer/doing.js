@@ -1,12 +1,11 @@
-// What threads did meanwhile: the functions of a stretch of time, in numbers and in words.
+// The functions of a stretch of time, in numbers and in words.
 
 import {innermost} from "./flame.js";
 
 const MOST_STEPS = 200000; // calls looked at per question
 
-/** What a thread did in the given pieces of time ([from, to], in order): for each innermost
- * function and the Python function around it {called, python, ns}, the longest first. Indices
- * of functions, -1 where there is none. Empty where no calls were recorded. */
+/** What a thread did in pieces of time ([from, to], in order): {called, python, ns} of innermost
+ * functions and the Python functions around (indices, -1: none), the longest first. */
 export function doingDuring(model, thread, pieces) {
   const {callSpans, callTracks} = thread;
   const rows = [{called: -1, python: -1, ns: 0}], rowOf = new Map();

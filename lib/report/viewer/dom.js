@@ -1,8 +1,7 @@
-// Building the document. Text only ever goes in as text: names come from the traced program.
+// Building the document. Text goes in as text only: names come from the traced program.
 
-/** A new element: a tag with classes ("p.hint"), perhaps properties, and children, which are
- * elements or text. Properties are the DOM's, `data-…` and `aria-…` attributes, `style` as
- * {property: text}, or `onclick`-like handlers. */
+/** A new element: a tag with classes ("p.hint"), perhaps properties, and children: elements or
+ * text. Properties are the DOM's, `data-…`, `aria-…`, `style` as {property: text}, handlers. */
 export function make(kind, ...children) {
   const [tag, ...classes] = kind.split(".");
   const element = document.createElement(tag);
@@ -24,8 +23,8 @@ export function make(kind, ...children) {
   return element;
 }
 
-/** A table of rows (elements). Titles are texts, or lists of what a cell holds; those in `texts`
- * stand over texts, the others over numbers. */
+/** A table of rows. Titles are texts, or lists of what a cell holds; those in `texts` stand over
+ * texts, the others over numbers. */
 export function makeTable(className, titles, texts, rows) {
   const cell = (title) => make("th", {scope: "col", className: texts.includes(title) ? "text" : ""},
                                ...[title].flat());
@@ -71,8 +70,8 @@ export function nextTurn() {
   return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
-/** For long loops: `if (slice.due && await slice.pause(stale)) return` gives way to the page every
- * 12 ms, and up when what it is for has become stale meanwhile. */
+/** For long loops: `if (slice.due && await slice.pause(stale)) return` gives way to the page
+ * every 12 ms, and up when it has become stale. */
 export class TimeSlice {
   steps = 0;
   since = performance.now();

@@ -58,13 +58,14 @@ function* nameEvents(model, numbers) {
 
 function* lostEvents(model) {
   const pid = model.processes[0]?.pid ?? 0;
+  const name = (own) => metadata("thread_name", own, TRACK_LOST, {name: "events lost"});
   if (model.lost.length > 0)
-    yield metadata("thread_name", pid, TRACK_LOST, {name: "events lost"});
+    yield name(pid);
   for (const [start, end, events] of model.lost)
     yield spanEvent(spanHead("lost", `${events} events lost`, pid, TRACK_LOST), start, end);
   for (const [start, end, process] of model.holes) {
     const {pid: own} = model.processes[process];
-    yield metadata("thread_name", own, TRACK_LOST, {name: "events lost"});
+    yield name(own);
     yield spanEvent(spanHead("lost", "not recorded", own, TRACK_LOST), start, end);
   }
 }
@@ -193,7 +194,7 @@ export async function saveJson(model, summary) {
   setTimeout(() => URL.revokeObjectURL(href), 60000);
 }
 
-/** Hand the trace to Perfetto's page, in a new window: it answers PING when it is ready. */
+/** Hand the trace to Perfetto's page, which answers PING when it is ready. */
 export async function openInPerfetto(model, summary, title) {
   const perfetto = window.open(PERFETTO, "_blank");
   if (!perfetto)

@@ -35,8 +35,7 @@ export class FlameTree {
     return node === 0 ? "all" : this.names[this.name[node]];
   }
 
-  /** Sum up what is below each node, and chain children, those that took longest first;
-   * nodes without any time are left out. */
+  /** Sum up what is below each node, and chain children, the longest first, without empty ones. */
   finish() {
     const {count, parent} = this;
     this.total = Float64Array.from(this.self);
@@ -53,8 +52,7 @@ export class FlameTree {
   }
 }
 
-/** The tree of a table of recorded stacks (FlameNodes). Below each process come its threads:
- * `apart` keeps them, else they are joined. */
+/** The tree of a table of recorded stacks (FlameNodes). `apart` keeps each process's threads. */
 export function stackTree(nodes, names, apart) {
   const tree = new FlameTree(names);
   const depth = new Uint16Array(nodes.count), at = new Uint32Array(nodes.count);
@@ -69,9 +67,8 @@ export function stackTree(nodes, names, apart) {
 }
 
 /** The stretches of a thread's innermost calls in [from, to): [node, start, end, call, the call
- * around it]. Calls are -1 and the node is `outside` where there is none; `open` makes the
- * node of a function below another. `tracks`, one per depth, find the calls that are open at
- * `from`; without them, all before it are looked at. */
+ * around it]. Without a call these are -1, and the node `outside`; `open` makes a node below
+ * another. `tracks`, one per depth, find the calls that are open at `from`. */
 export function* innermost(calls, tracks, from, to, outside, open) {
   const nodes = [outside], ids = [-1], ends = [Infinity];
   let at = from;

@@ -15,8 +15,8 @@ export function durationText(ns) {
   return `${Math.round(ns)} ns`;
 }
 
-/** A point in time, with as many decimals as `step_ns` between two of its kind asks for;
- * `most_ns` is the last of them: it says which unit all take. */
+/** A point in time, with the decimals that a distance of `step_ns` asks for, in the unit that
+ * the last one, `most_ns`, has. */
 export function timeText(ns, step_ns, most_ns = ns) {
   const [size, unit] = most_ns >= 1e9 ? [1e9, "s"] : [1e6, "ms"];
   const decimals = Math.min(9, Math.max(0, Math.ceil(Math.log10(size / step_ns) - 1e-9)));
@@ -57,8 +57,8 @@ export function tickStep(least_ns) {
 
 const INVISIBLE = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 
-/** A name from the traced program, with what cannot be seen made visible: control and
- * direction characters would let one name disturb the text around it. */
+/** A name from the traced program; control and direction characters, which could disturb the
+ * text around it, made visible. */
 export function nameText(name) {
   return String(name).replace(INVISIBLE, (mark) => {
     const code = mark.charCodeAt(0);

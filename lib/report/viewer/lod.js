@@ -1,6 +1,5 @@
-// From spans to what a pixel shows. For each thread of each GIL, a track keeps its spans'
-// starts and the running sum of their lengths: the time covered in any interval is then two
-// binary searches, exact at every zoom, and drawing costs pixels, not spans.
+// From spans to what a pixel shows. A track keeps a thread's spans' starts and the running sum of
+// their lengths: the time covered in an interval is two binary searches, exact at every zoom.
 
 /** The number of values in `sorted[0, length)` that are below `value`. */
 export function countBelow(sorted, value, low = 0, high = sorted.length) {
@@ -104,8 +103,7 @@ export function buildTracks({count, member, start: starts, end: ends}, members) 
   });
 }
 
-/** The usual time between two samples of a thread where a sample stands for many events, 0 where
- * each event has its own. */
+/** The usual time between a thread's samples that stand for many events; 0: each has its own. */
 function usualGap({time, thread, period}, ids) {
   const last = new Map(), gaps = [];
   for (const id of ids.some((each) => period[each] !== 1) ? ids : []) {
@@ -129,7 +127,7 @@ export class Counts {
     return this.sum[countBelow(this.time, to)] - this.sum[countBelow(this.time, from)];
   }
 
-  /** Events per ns around a time: of a sample's whole time, be the time asked for shorter. */
+  /** Events per ns around a time, of a sample's whole time at least. */
   rateAt(time, near_ns) {
     const half = Math.max(near_ns, this.gap / 2);
     return this.between(time - half, time + half) / (2 * half);
@@ -155,8 +153,7 @@ export function buildCounts(samples, groups, groupOf) {
   return ids.map((list) => list.length > 0 ? new Counts(samples, list) : null);
 }
 
-/** How many threads wait on average, and the waiting that adds up in an interval, exactly: an
- * area under the number of waiters, as a running sum. */
+/** How many threads wait, and their waiting in an interval: an area, as a running sum. */
 export class Crowd {
   constructor({start, end}) {
     const starts = start.slice().sort(), ends = end.slice().sort(), count = start.length;
@@ -192,8 +189,7 @@ export class Crowd {
   }
 }
 
-// A thread's states are drawn by kind: running, ready, blocked, for the GIL, asleep, others. The
-// page's own list of names says what the number of a state means.
+// Kinds of states: running, ready, blocked, for the GIL, asleep, others.
 const STATE_KINDS = 6;
 export const FOR_THE_GIL = 3;
 const KIND_OF_NAME = new Map([["running", 0], ["runnable (preempted)", 1],
@@ -206,8 +202,7 @@ export function buildStates(spans, names) {
   return buildTracks({count, start, end, member}, STATE_KINDS);
 }
 
-/** The owner lane tells this many threads apart, however many spans; for more of them, it
- * needs the track of all holds. */
+/** The owner lane tells so many threads apart; of more it needs the track of all holds. */
 export const LAYERS = 16;
 
 export function buildWhole({count, start, end}) {

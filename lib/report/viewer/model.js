@@ -5,8 +5,8 @@ import {buildCallTracks, buildCounts, buildStates, buildWhole, countBelow, index
   from "./lod.js";
 import {matcher, nameText, shortName} from "./format.js";
 
-/** Join what readDocument decoded, and what the summary says of the GILs. `model.threads[i].lanes`
- * are its parts in GILs. A GIL is `partial` when holds that nobody waited for are not known. */
+/** Join what readDocument decoded and what the summary says of the GILs. A thread's `lanes` are
+ * its parts in GILs. A GIL is `partial` when holds that nobody waited for are not known. */
 export function buildModel(names, summaries = []) {
   const {processes, threads, gils} = names;
   threads.forEach((thread, index) => {
@@ -41,28 +41,25 @@ export function buildModel(names, summaries = []) {
   }));
   return {processes, threads, gils, functions, counters: names.counters,
           marks: names.marks, texts: names.texts,
-          lost: names.lost, holes: names.holes ?? [], duration: names.duration_ns, stateNames: names.states,
+          lost: names.lost, holes: names.holes ?? [], duration: names.duration_ns,
+          stateNames: names.states,
           frames: names.frames.map(nameText),
           flames: names.flames.map(({state, values}) => ({state, nodes: values})),
           countedThreads: threads.filter(({counters}) => counters.length > 0).length,
           hasStates: threads.some((thread) => thread.stateSpans)};
 }
 
-/** What is not known of a process's GILs, [start, end]: what all lost, and what it lost. Sorted;
- * they do not overlap. */
+/** What is not known of a process's GILs, [start, end]: what all lost, and what it lost. */
 function lostOf({lost, holes = []}, process) {
   const own = holes.filter(([, , owner]) => owner === process);
   if (own.length === 0)
     return lost;
-  const merged = [];
-  for (const [start, end] of [...lost, ...own].sort((a, b) => a[0] - b[0])) {
-    const last = merged.at(-1);
-    if (last && start <= last[1])
-      last[1] = Math.max(last[1], end);
-    else
-      merged.push([start, end]);
-  }
-  return merged;
+  let until = 0;
+  return [...lost, ...own].sort((a, b) => a[0] - b[0]).flatMap(([start, end]) => {
+    const from = Math.max(start, until);
+    until = Math.max(until, end);
+    return from < end ? [[from, end]] : [];
+  });
 }
 
 /** Does [from, to) touch one of these stretches? */
@@ -136,7 +133,7 @@ const ORDERS = {
 const ROW_HEIGHT = {process: 22, gil: 36, thread: 22, counter: 26, others: 22};
 export const CALL_HEIGHT = 14; // of each level of calls
 export const COUNTER_HEIGHT = 16; // of each of a thread's own
-// Levels of calls shown of each thread: as many as there is room for, within these limits.
+// Levels of calls shown of each thread, where there is room for them.
 const CALL_LEVELS_LEAST = 4, CALL_LEVELS_FEW = 6, CALL_LEVELS_MOST = 12, CALL_LEVELS_UNFOLDED = 40;
 const FEW_THREADS = 6;
 const STATES_HEIGHT = 9;  // of the strip below a thread's bar, when states were recorded
@@ -150,8 +147,7 @@ export function laneText({thread}, {processes}) {
   return `${thread.name} ${thread.tid} ${title} ${pid}`;
 }
 
-/** Processes with a GIL, and those without: shells, helpers. All are of the first kind where
- * no process has one. */
+/** Processes with a GIL (or all, where none has one), and those without: shells, helpers. */
 export function splitProcesses({processes, gils}) {
   const isMain = (process) => gils.length === 0 || process.gils.length > 0;
   return [processes.filter(isMain), processes.filter((process) => !isMain(process))];
@@ -163,8 +159,8 @@ function callLevels(lane, most) {
   return callTracks && lanes[0] === lane ? Math.min(callTracks.length, most) : 0;
 }
 
-/** The parts of a thread's row, from top to bottom, in pixels. A thread has states, calls and
- * counters once, in the first of its lanes. */
+/** The parts of a thread's row, from the top, in pixels. States, calls and counters are in the
+ * first of its lanes. */
 function threadParts(model, lane, view) {
   const {thread} = lane;
   const first = thread.lanes[0] === lane;
@@ -199,7 +195,7 @@ function growThreads(rows, room, view) {
   return rows;
 }
 
-/** The rows of the timeline from top to bottom, each with its place; `room` pixels are seen. */
+/** The timeline's rows from the top, each with its place; `room` pixels are seen. */
 export function layRows(model, view, room) {
   const rows = [];
   const matches = matcher(view.filter);

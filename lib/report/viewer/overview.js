@@ -1,5 +1,4 @@
-// The whole run at a glance: owners by colour, waiters as a curve, and the part in view as a
-// window that can be moved, resized or drawn anew.
+// The whole run at a glance: owners by colour, waiters as a curve, the part in view as a window.
 
 import {byId, on} from "./dom.js";
 import {percentText, timeText} from "./format.js";

@@ -1,9 +1,6 @@
-// Lanes as pixels. Everything is written into one pixel buffer and goes to the canvas in one
-// piece: the cost is the number of pixels, whatever the number of spans.
-//
-// A pixel column of a thread's lane is a small bar chart of that moment: solid from below is
-// the share of holding, hatched above it the share of waiting, a thin line the rest. Zoomed
-// in, the shares are 0 or 1, and the same rule draws plain boxes.
+// Lanes as pixels, in one buffer: the cost is the number of pixels, not of spans. A pixel column
+// of a thread's lane is a bar chart of that moment: solid from below is the share of holding,
+// hatched above it that of waiting, a thin line the rest. Zoomed in, it draws plain boxes.
 
 import {LAYERS, countBelow} from "./lod.js";
 
@@ -82,8 +79,8 @@ export class Painter {
     }
   }
 
-  /** One level of a thread's calls: as high as their share of the pixel's time, in the
-   * colour of the function that was called last. A box's left edge is left free. */
+  /** One level of a thread's calls: as high as their share of the pixel's time, in the colour of
+   * the last function. A box's left edge is left free. */
   calls(track, calls, y, height, colorOf) {
     const {start, count} = track;
     track.coverage(this.from, this.step, this.width, this.hold);
@@ -102,9 +99,9 @@ export class Painter {
     }
   }
 
-  /** A thread's states, by the same rule, from below: running is solid, ready but without a CPU
-   * hatched, then asleep for the GIL, uninterruptible dark; other sleep is a thin line, what is
-   * not known nothing. `alone`: no bar above tells of the waits. */
+  /** A thread's states likewise, from below: running is solid, ready without a CPU hatched, then
+   * asleep for the GIL, uninterruptible dark; other sleep is a thin line. `alone`: no bar above
+   * tells of the waits. */
   states(tracks, y, height, line, alone) {
     const {pixels} = this.theme;
     const looks = [[pixels.running, null], [pixels.runnable, pixels.lane],
@@ -131,8 +128,8 @@ export class Painter {
         this.column(x, y + (height - line >> 1), line, pixels.free);
   }
 
-  /** Who holds a GIL: owners as layers, each as thick as its share of the pixel's time, the
-   * ones that held longest below. Of many, those that held least share a layer. */
+  /** Who holds a GIL: owners as layers, as thick as their share of the pixel's time, the longest
+   * below. Of many, the least share a layer. */
   owners(gil, y, height) {
     const {pixels, ownerPixel} = this.theme;
     this.fill(this.x(gil.start_ns), this.x(gil.end_ns), y, height, pixels.idle);
@@ -155,8 +152,7 @@ export class Painter {
     }
   }
 
-  /** The same with the layers of a pixel in the order of time; false when the holds in view
-   * are too many for it. */
+  /** The same with a pixel's layers in the order of time; false when too many holds are in view. */
   ownersInTurn(gil, y, height) {
     const {start, end, member} = gil.holdSpans;
     const first = gil.allHolds.firstAfter(this.from);

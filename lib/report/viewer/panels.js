@@ -2,7 +2,7 @@
 
 import {byId, make, shareBar, threadLabel} from "./dom.js";
 import {doingDuring, doingText, piecesOf} from "./doing.js";
-import {countText, durationText, nameText, shareText, timeText} from "./format.js";
+import {countText, durationText, shareText, timeText} from "./format.js";
 import {gilName, isLost, laneOf, spanSelection, threadSelection} from "./model.js";
 import {CUT_END, CUT_START} from "./data.js";
 import {countBelow} from "./lod.js";
@@ -97,8 +97,7 @@ export class Details {
     ];
   }
 
-  /** A ranking of threads with their times within [from, to) as bars; holders with what they
-   * were doing. */
+  /** Threads by their times within [from, to), as bars; holders with what they were doing. */
   ranking(gil, entries, from, to, className) {
     const item = ({member, ns}) => make("li", this.threadLink(gil.lanes[member]),
       make("span.number", shareText(ns, to - from)), shareBar(ns / (to - from), className),

@@ -1,5 +1,4 @@
-// The tab "What if": how long the run would have taken under other rules, as the summary
-// estimates it, what that assumes, or why nothing is estimated.
+// The tab "What if": the summary's estimates, what they assume, or why there are none.
 
 import {make, makeTable, textCell} from "./dom.js";
 import {placeText} from "./blockers.js";

@@ -1,4 +1,4 @@
-// Search for threads by name, id or process, and for calls by function, with next and previous.
+// Search for threads by name, id or process, and for calls by function.
 
 import {byId, on} from "./dom.js";
 import {matcher} from "./format.js";

@@ -16,8 +16,8 @@ export function firstHoldAfter(gil, time) {
   return i;
 }
 
-/** Add to `held` (ns per member) who held the GIL in [from, to). Walks the holds when they
- * are few, asks each member's track when they are many. */
+/** Add to `held` (ns per member) who held the GIL in [from, to): few holds are walked, of many
+ * each member's track is asked. */
 function addHolders(gil, from, to, held) {
   const {start, end, member} = gil.holdSpans;
   const first = firstHoldAfter(gil, from);
@@ -50,8 +50,8 @@ export function waitersDuring(gil, from, to) {
   return rankEntries(gil.waitTracks.map((track) => track.covered(from, to)));
 }
 
-/** When a waiter asks for the GIL: it does whenever the switch interval has passed since it
- * began to wait, or asked last, and nobody took the GIL meanwhile. */
+/** When a waiter asks for the GIL: a switch interval after it began to wait, or asked last, if
+ * nobody took the GIL meanwhile. */
 function askedAt(since, holdStart, interval) {
   const turns = Math.max(0, Math.ceil((holdStart - since) / interval));
   return since + (turns + 1) * interval;
@@ -61,8 +61,8 @@ function holdAt({holdSpans: {start, end, member}}, id) {
   return {id, member: member[id], start: start[id], end: end[id]};
 }
 
-/** How a hold ended: who was waiting when it was released, in the order in which they asked
- * for the GIL, or would have, and who took it next. */
+/** How a hold ended: who was waiting, in the order in which they asked for the GIL, or would
+ * have, and who took it next. */
 export function endOfHold(gil, selection, interval) {
   const waiting = [];
   gil.waitTracks.forEach((track, member) => {
@@ -129,9 +129,8 @@ export function measureStates(model, {thread, start_ns: from, end_ns: to}) {
           sleeping_ns: others.reduce((sum, ns) => sum + ns, 0), state_life_ns: to - from};
 }
 
-/** Who waits for whom in [from, to): for each waiter {member, ns, holders: [{member, ns}],
- * nobody}: `nobody` is the rest of its waiting, when the GIL was not held. Members that did
- * not wait are left out. Gives way to the page; null when `stale()` says so. */
+/** Who waits for whom in [from, to): of each waiter {member, ns, holders: [{member, ns}], nobody},
+ * when the GIL was not held. Gives way to the page; null when `stale()` says so. */
 export async function measureBlockers(gil, from, to, stale = () => false) {
   const waiters = [];
   const slice = new TimeSlice();

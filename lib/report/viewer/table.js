@@ -51,8 +51,7 @@ export class ThreadTable {
     }));
   }
 
-  /** A row with its states, and without what futex calls cannot tell: holds that nobody waited
-   * for. */
+  /** A row with its states, without the holds that futex calls cannot tell. */
   complete(row, gil) {
     const unknown = gil?.partial ? {hold_ns: null, free_ns: null} : {};
     return {...row, ...measureStates(this.model, row), ...unknown};

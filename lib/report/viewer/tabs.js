@@ -1,4 +1,4 @@
-// Tabs beside the table: blocking functions, who waits for whom, the longest waits and holds.
+// Tabs: blocking functions, who waits for whom, the longest waits and holds.
 
 import {Blockers, nameInCalls} from "./blockers.js";
 import {doingDuring, doingText} from "./doing.js";

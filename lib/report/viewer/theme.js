@@ -1,4 +1,4 @@
-// Colours for the canvases, from the style sheet's own variables, as CSS text and as pixels.
+// Colours for canvases, from the style sheet's variables, as CSS text and as pixels.
 
 // Holds take these by rank; waits have a colour of their own (and a hatch), in no owner.
 const OWNERS_LIGHT = ["#3f74b5", "#2f8f4e", "#8a63b8", "#b8921f", "#2e97a7", "#8b6b4a",

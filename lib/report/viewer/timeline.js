@@ -119,7 +119,7 @@ export class Timeline {
     return this.rows.find((row) => this.isSelected(row, {thread, gil}));
   }
 
-  /** Scroll so that the selected thread's lane can be seen; open its process if need be. */
+  /** Show the selected thread's lane: open its process, and scroll, if need be. */
   revealRow(selection) {
     const {process} = this.model.threads[selection.thread];
     const {view, model} = this;
@@ -138,7 +138,7 @@ export class Timeline {
       this.scroller.scrollTop = row.top - clientHeight / 3;
   }
 
-  /** Ask for the room there is, in CSS pixels: once per drawing, since it costs a layout. */
+  /** The room there is, in CSS pixels: once per drawing, since it costs a layout. */
   measure() {
     this.namesWidth = this.names.offsetWidth;
     this.width = Math.max(10, this.scroller.clientWidth - this.namesWidth);
@@ -184,7 +184,7 @@ export class Timeline {
     return pick(row.gil.lanes[holdSpans.member[i]], time, near);
   }
 
-  /** The moment, or the counter's rate, that a point of the canvas is at: a text, or null. */
+  /** The moment, or the counter's rate, at a point of the canvas: a text, or null. */
   noteAt(x, y) {
     const row = this.rowAt(y), at = y + this.scroller.scrollTop, time = this.timeAt(x);
     const near = MARK_PIXELS * this.view.width / this.width;
@@ -233,7 +233,7 @@ export class Timeline {
     this.drawRuler(ratio);
   }
 
-  /** A process's own, over all rows that are of it. */
+  /** A process's own, over its rows. */
   paintLost(row, ratio) {
     const process = row.gil?.process ?? row.lane?.thread.process ?? row.process?.index;
     const top = row.top - this.scroller.scrollTop;
@@ -289,7 +289,7 @@ export class Timeline {
     }
   }
 
-  /** Spans in view, sorted by `start`, `first` in front; none where they are too many for texts. */
+  /** Spans in view, by `start`, `first` in front; none where they are too many for texts. */
   eachInView({start}, first, act) {
     const last = countBelow(start, this.view.to, first);
     for (let i = first; i < last && last - first <= MOST_IN_VIEW; i++)
@@ -369,7 +369,7 @@ export class Timeline {
     });
   }
 
-  /** Write a word and how long in a box, or the shorter text; waits' on a plate, to be readable. */
+  /** Write a word and how long in a box, or the shorter text. */
   label(start, end, y, word, shorter = durationText(end - start)) {
     const {context, theme} = this, hatched = word === "waits";
     const x0 = Math.max(0, this.xAt(start)), x1 = Math.min(this.width, this.xAt(end));

@@ -53,7 +53,7 @@ function runFacts(summary) {
   ].filter(([, text]) => text);
 }
 
-// Counts of struct gt_quality that speak of defects and have no sentence among the findings.
+// Counts of struct gt_quality that tell of defects and have no sentence among the findings.
 const DEFECTS = [
   ["unordered", "events were out of order"],
   ["duplicates", "events were recorded twice"],

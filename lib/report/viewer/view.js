@@ -1,4 +1,4 @@
-// What is seen: the one state that gestures, keys and links change, and that panels show.
+// The state that gestures, keys and links change, and panels show.
 
 export const LEAST_WIDTH_NS = 200;
 
