@@ -81,7 +81,8 @@ static bool is_filtered(struct text file)
 {
     char path[4096];
 
-    if (!includes && !excludes)
+    if ((!includes && !excludes) || (file.length == strlen(GT_WIRE_OWN_FILE) &&
+                                     memcmp(file.data, GT_WIRE_OWN_FILE, file.length) == 0))
         return false;
     if (file.length >= sizeof(path))
         file.length = sizeof(path) - 1;

@@ -8,6 +8,7 @@
  */
 #include "agent/holder.h"
 #include "agent/log.h"
+#include "agent/measure.h"
 #include "agent/python.h"
 #include "agent/semaphores.h"
 #include "agent/trace.h"
@@ -419,6 +420,15 @@ EXPORT int fexecve(int fd, char *const arguments[], char *const environment[])
     return rc;
 }
 
+/* For measure.h: what is done for CPython's call of pthread_cond_signal before libc is asked,
+ * which is left out: it may have probes. */
+static void use_as_python(void *cond)
+{
+    if (!gt_agent_from_python(__builtin_return_address(0)))
+        record_signal((uintptr_t)cond);
+    resolve_once();
+}
+
 __attribute__((constructor)) static void start(void)
 {
     resolve();
@@ -426,6 +436,7 @@ __attribute__((constructor)) static void start(void)
     if (!gt_agent.recording || !gt_agent_python_find())
         return;
     gt_agent_start_init();
+    gt_agent_measure_event(use_as_python);
     /* The main thread's log begins with the program, so that its lifetime is whole. */
     struct gt_agent_thread *self = gt_agent_enter();
 

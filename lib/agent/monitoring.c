@@ -1,5 +1,6 @@
 /* Functions through sys.monitoring, CPython 3.12 and later: one registration serves all threads
  * of the interpreter, and what is not wanted can be switched off at its place in the code. */
+#include "agent/measure.h"
 #include "agent/trace.h"
 
 #include <string.h>
@@ -116,6 +117,8 @@ static void let_go(struct gt_agent_thread *self)
  */
 static bool other_call_from(struct gt_agent_thread *self, struct gt_agent_place *place)
 {
+    if (GT_AGENT_UNLIKELY(gt_agent_measuring))
+        return false; /* what a call costs once places are let go of */
     if (++place->calls < OTHER_CALLS)
         return true;
     let_go(self);

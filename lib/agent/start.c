@@ -1,4 +1,5 @@
 /* When and how tracing of functions begins. */
+#include "agent/measure.h"
 #include "agent/trace.h"
 
 #include <errno.h>
@@ -49,6 +50,7 @@ static int begin(void *unused)
 {
     const struct gt_agent_api *api = &gt_agent_api;
     PyObject *type, *value, *traceback;
+    bool done = true;
 
     (void)unused;
     if (!gt_agent.recording)
@@ -59,8 +61,12 @@ static int begin(void *unused)
     } else {
         import_modules();
         gt_agent_trace_init();
+        done = gt_agent_measure_before();
         gt_agent_interpreters_start();
+        done = done && gt_agent_measure_after();
     }
+    if (!done) /* raised here, between two bytecodes, as it would have been without us */
+        return -1;
     api->PyErr_Clear();
     api->PyErr_Restore(type, value, traceback);
     return 0;

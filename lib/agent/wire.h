@@ -248,7 +248,16 @@ enum gt_wire_note_kind {
     GT_WIRE_NOTE_UNTRACED = 3, /* id is traced no more; count: calls seen. Budget, or its end */
     GT_WIRE_NOTE_MESSAGE = 4,  /* name: one line for the user */
     GT_WIRE_NOTE_COMM = 5,     /* thread `id` (a tid) is called name, says the kernel */
+    GT_WIRE_NOTE_COST = 6,     /* of what `id` (enum gt_wire_cost) says: count picoseconds */
 };
+
+enum gt_wire_cost {
+    GT_WIRE_COST_EVENT = 1, /* an event of the GIL's */
+    GT_WIRE_COST_CALL = 2,  /* a call of a Python function, and its return */
+};
+
+/* The file of functions that the agent itself calls, to measure: not the target's. */
+#define GT_WIRE_OWN_FILE "<giltracer>"
 
 enum gt_wire_function_flags {
     GT_WIRE_FUNCTION_C = 1 << 0,  /* of C; file is the module's name */

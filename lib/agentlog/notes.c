@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define COST_PS_MAX UINT64_C(1000000000) /* a millisecond: more is no cost of ours */
+
 enum {
     KNOWN_FLAGS = GT_FUNCTION_C | GT_FUNCTION_GC | GT_FUNCTION_PLACES | GT_FUNCTION_OF_PYTHON |
                   GT_FUNCTION_OF_PACKAGE | GT_FUNCTION_OF_PROGRAM | GT_FUNCTION_BY_CYTHON |
@@ -46,6 +48,17 @@ const struct gt_function *gt_agentlog_function(const struct gt_agentlog *log, ui
     return index == GT_HASHMAP_NONE ? &unnamed : gt_chunks_at(&log->functions, index);
 }
 
+/* Of the process that noted it first. */
+static void take_cost(struct gt_agentlog *log, const struct gt_wire_note *note)
+{
+    int64_t ps = note->count <= COST_PS_MAX ? (int64_t)note->count : 0;
+
+    if (note->id == GT_WIRE_COST_EVENT && !log->quality.event_ps)
+        log->quality.event_ps = ps;
+    if (note->id == GT_WIRE_COST_CALL && !log->quality.call_ps)
+        log->quality.call_ps = ps;
+}
+
 static int take_note(struct gt_agentlog *log, uint32_t thread, const struct gt_wire_note *note,
                      const char *text, struct gt_error *err)
 {
@@ -75,6 +88,9 @@ static int take_note(struct gt_agentlog *log, uint32_t thread, const struct gt_w
     case GT_WIRE_NOTE_MESSAGE:
         gt_agentlog_warn(log, "process %d: %.*s", log->threads[thread].header.pid,
                          note->name_length, text);
+        return 0;
+    case GT_WIRE_NOTE_COST:
+        take_cost(log, note);
         return 0;
     default:
         return 1; /* damaged */

@@ -260,6 +260,13 @@ static bool deliver_gil(struct gt_agentlog *log, const struct gt_agentlog_cursor
     }
 }
 
+/* What the agent called to measure is not the target's. */
+static bool is_agents_own(const struct gt_function *function)
+{
+    return function->file_length == sizeof(GT_WIRE_OWN_FILE) - 1 &&
+           memcmp(function->file, GT_WIRE_OWN_FILE, function->file_length) == 0;
+}
+
 static bool deliver_call(struct gt_agentlog *log, const struct gt_agentlog_cursor *cursor)
 {
     static const struct {
@@ -275,14 +282,18 @@ static bool deliver_call(struct gt_agentlog *log, const struct gt_agentlog_curso
     };
     const struct gt_agentlog_thread *thread = &log->threads[cursor->thread];
     unsigned kind = GT_WIRE_CALL_KIND(cursor->word);
+    const struct gt_function *function;
     struct gt_event *event;
 
     if (!kind || kind >= sizeof(meanings) / sizeof(meanings[0]))
         return false;
+    function = gt_agentlog_function(log, GT_WIRE_CALL_ID(cursor->word));
+    if (is_agents_own(function))
+        return true;
     event = queue_event(log, meanings[kind].kind, cursor->ticks, thread->header.pid,
                         thread->header.tid);
     event->flags = meanings[kind].flags;
-    event->function = gt_agentlog_function(log, GT_WIRE_CALL_ID(cursor->word));
+    event->function = function;
     return true;
 }
 

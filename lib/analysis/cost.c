@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/param.h>
 
 enum {
     SAMPLES_MAX = 8192,
@@ -186,19 +187,148 @@ static int estimate_calls(const struct gt_timeline *timeline, struct gt_cost *co
     return 0;
 }
 
-int gt_cost_estimate(const struct gt_timeline *timeline, int64_t hit_ns, struct gt_cost *cost,
+/* --- by how much longer the program ran --- */
+
+/* What recording cost in one process. */
+struct share {
+    double gil_ns;      /* by events of the GIL's, in all threads */
+    double gil_most_ns; /* in the thread with the most */
+    double calls_ns;
+    double waiting_ns;
+    double busy; /* how much of the time the GIL is in use while threads contend for it */
+};
+
+/* Holds and waits tell how the events were spread. */
+static double weight_of(const struct gt_member *member)
+{
+    return 2.0 * (double)member->holds + (double)member->waits;
+}
+
+/* Over the slices, by how much of them somebody waited. 0 without contention, else to 1. */
+static double busy_of(const struct gt_load *load)
+{
+    double sum_ns = 0, slice_ns = (double)load->slice_ns;
+
+    if (load->total.contended_ns <= 0)
+        return 0;
+    for (int i = 0; i < GT_LOAD_SLICES; i++) {
+        const struct gt_load_slice *slice = &load->slices[i];
+        int64_t used_ns = MAX(slice->held_ns, slice->contended_ns);
+
+        sum_ns += (double)slice->contended_ns * MIN((double)used_ns / slice_ns, 1);
+    }
+    return MIN(sum_ns / (double)load->total.contended_ns, 1);
+}
+
+static void add_gil(struct share *share, const struct gt_gil *gil,
+                    const struct gt_blockers *blockers, double weight_ns)
+{
+    const struct gt_load_slice *total = &blockers->load.total;
+    double own_ns = 0, busy = busy_of(&blockers->load), part;
+
+    for (uint32_t i = 0; i < gil->members.count; i++) {
+        double ns = weight_of(gt_member_at(gil, i)) * weight_ns;
+
+        own_ns += ns;
+        if (ns > share->gil_most_ns)
+            share->gil_most_ns = ns;
+    }
+    share->gil_ns += own_ns;
+    if (busy > share->busy)
+        share->busy = busy;
+    /* Half of an event lies within the hold that it begins or ends. */
+    part = total->held_ns > 0 ? own_ns / 2 / (double)total->held_ns : 0;
+    share->waiting_ns += (double)blockers->load.idle_ns * (part > 1 ? 1 : part);
+}
+
+/* How many threads share the events: that many are ready at once where they contend, and the
+ * program waits for one of them. */
+static double threads_of(const struct share *share)
+{
+    return share->gil_most_ns > 0 ? share->gil_ns / share->gil_most_ns : 1;
+}
+
+/* The process whose own part is the largest: others ran beside it. */
+static void find_longest(const struct share *shares, size_t count, double ready_ratio,
+                         int64_t run_ns, struct gt_cost *cost)
+{
+    double longest_ns = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct share *share = &shares[i];
+        double ns = share->gil_most_ns + (share->gil_ns - share->gil_most_ns) * share->busy +
+                    share->calls_ns;
+
+        ns = ns * (1 + ready_ratio / threads_of(share)) + share->waiting_ns;
+        cost->waiting_ns = gt_add_ns(cost->waiting_ns, gt_ns_of(share->waiting_ns));
+        if (ns > longest_ns)
+            longest_ns = ns;
+    }
+    cost->total_ns = MIN(gt_ns_of(longest_ns), run_ns);
+}
+
+static int spread(const struct gt_timeline *timeline, const struct gt_blockers *blockers,
+                  double event_ns, double call_ns, double ready_ratio, struct gt_cost *cost)
+{
+    struct share *shares = calloc(timeline->processes.count + 1, sizeof(*shares));
+    double weights = 0, weight_ns;
+
+    if (!shares)
+        return -1;
+    for (uint32_t i = 0; i < timeline->gils.count; i++)
+        for (uint32_t j = 0; j < gt_gil_at(timeline, i)->members.count; j++)
+            weights += weight_of(gt_member_at(gt_gil_at(timeline, i), j));
+    weight_ns = weights > 0 ? (double)cost->gil_events * event_ns / weights : 0;
+    for (uint32_t i = 0; i < timeline->gils.count; i++) {
+        const struct gt_gil *gil = gt_gil_at(timeline, i);
+
+        add_gil(&shares[gil->process], gil, &blockers[i], weight_ns);
+    }
+    for (uint32_t i = 0; i < timeline->threads.count; i++) {
+        const struct gt_calls *calls = gt_calls_of(timeline, i);
+
+        if (calls)
+            shares[gt_thread_at(timeline, i)->process].calls_ns +=
+                (double)calls->spans.count * call_ns;
+    }
+    find_longest(shares, timeline->processes.count, ready_ratio,
+                 timeline->end_ns - timeline->start_ns, cost);
+    free(shares);
+    return 0;
+}
+
+/* --- all of it --- */
+
+/* What was measured instead of what was estimated: a unit in ns, and rounded. */
+static double choose(int64_t measured_ps, int64_t *ns, bool *is_measured)
+{
+    *is_measured = measured_ps > 0;
+    if (*is_measured)
+        *ns = (measured_ps + 500) / 1000;
+    return *is_measured ? (double)measured_ps / 1000 : *ns >= 0 ? (double)*ns : 0;
+}
+
+int gt_cost_estimate(const struct gt_timeline *timeline, const struct gt_blockers *blockers,
+                     const struct gt_cost_measured *measured, struct gt_cost *cost,
                      struct gt_error *err)
 {
-    *cost = (struct gt_cost){.gil_events = timeline->quality.gil_events, .total_ns = -1};
+    double event_ns, call_ns;
+
+    *cost = (struct gt_cost){
+        .gil_events =
+            measured->gil_events ? measured->gil_events : timeline->quality.gil_events,
+        .cpu_ns = -1,
+        .total_ns = -1,
+    };
     if (estimate_calls(timeline, cost) || estimate_gil(timeline, cost))
         return gt_error_memory(err);
-    if (hit_ns > 0)
-        cost->gil_event_ns = hit_ns;
-    if (cost->gil_event_ns >= 0 || cost->call_ns >= 0)
-        cost->total_ns = 0;
-    if (cost->gil_event_ns >= 0)
-        cost->total_ns = gt_times_ns(cost->gil_event_ns, cost->gil_events);
-    if (cost->call_ns >= 0)
-        cost->total_ns = gt_add_ns(cost->total_ns, gt_times_ns(cost->call_ns, cost->calls));
-    return 0;
+    event_ns = choose(measured->gil_event_ps, &cost->gil_event_ns, &cost->gil_measured);
+    call_ns = choose(measured->call_ps, &cost->call_ns, &cost->calls_measured);
+    if (cost->gil_event_ns < 0 && cost->call_ns < 0)
+        return 0;
+    cost->cpu_ns =
+        gt_ns_of((double)cost->gil_events * event_ns + (double)cost->calls * call_ns);
+    return spread(timeline, blockers, event_ns, call_ns, measured->ready_ratio, cost)
+               ? gt_error_memory(err)
+               : 0;
 }

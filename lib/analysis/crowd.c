@@ -109,19 +109,16 @@ static int add_gil(struct walk *walk, uint32_t index, const struct gt_blockers *
 }
 
 /* Of all threads; -1: why they were off their CPUs is not known. */
-static int64_t ready_of(const struct gt_timeline *timeline)
+static void sum_states(struct gt_crowd *crowd, const struct gt_timeline *timeline)
 {
-    int64_t sum_ns = 0;
+    crowd->ready_ns = crowd->running_ns = timeline->saw_reasons ? 0 : -1;
+    for (uint32_t i = 0; timeline->saw_reasons && i < timeline->scheds.count; i++) {
+        const int64_t *ns = gt_sched_of(timeline, i)->state_ns;
 
-    if (!timeline->saw_reasons)
-        return -1;
-    for (uint32_t i = 0; i < timeline->scheds.count; i++) {
-        const struct gt_sched *sched = gt_sched_of(timeline, i);
-
-        sum_ns = gt_add_ns(sum_ns, sched->state_ns[GT_SCHED_PREEMPTED]);
-        sum_ns = gt_add_ns(sum_ns, sched->state_ns[GT_SCHED_WOKEN]);
+        crowd->ready_ns = gt_add_ns(crowd->ready_ns, ns[GT_SCHED_PREEMPTED]);
+        crowd->ready_ns = gt_add_ns(crowd->ready_ns, ns[GT_SCHED_WOKEN]);
+        crowd->running_ns = gt_add_ns(crowd->running_ns, ns[GT_SCHED_RUNNING]);
     }
-    return sum_ns;
 }
 
 int gt_crowd_init(struct gt_crowd *crowd, const struct gt_timeline *timeline,
@@ -132,7 +129,8 @@ int gt_crowd_init(struct gt_crowd *crowd, const struct gt_timeline *timeline,
         .out = crowd, .timeline = timeline, .cpus = calloc(threads + 1, sizeof(*walk.cpus))};
     int failed = walk.cpus ? 0 : -1;
 
-    *crowd = (struct gt_crowd){.ready_ns = ready_of(timeline)};
+    *crowd = (struct gt_crowd){0};
+    sum_states(crowd, timeline);
     for (uint32_t i = 0; !failed && i < timeline->gils.count; i++)
         failed = add_gil(&walk, i, &blockers[i]);
     free(walk.cpus);

@@ -17,6 +17,7 @@ struct gt_crowd {
     int64_t no_cpu_ns;  /* of that, while the holder, or who got it next, had no CPU */
     int64_t ready_ns; /* that threads were ready and had no CPU; -1: the scheduler's events were
                          not recorded */
+    int64_t running_ns; /* that they were on one; likewise */
 };
 
 /* `blockers` by GIL. 0 or negative. */

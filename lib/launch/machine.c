@@ -18,10 +18,14 @@ enum {
     SCHEDSTAT_BYTES = 96,
 };
 
-/* What is known of one thread's time ready without a CPU. */
+struct task_times {
+    int64_t cpu_ns, ready_ns;
+};
+
+/* What is known of one thread: at the first reading, of what it had before (at the gate), and
+ * at the last one. */
 struct task_delay {
-    int64_t first_ns; /* at the first reading: of what it was before, at the gate */
-    int64_t last_ns;
+    struct task_times first, last;
 };
 
 /* --- steal --- */
@@ -81,28 +85,31 @@ static int64_t read_steal(const struct gt_machine *machine)
 
 /* --- ready without a CPU --- */
 
-/* The second number of a thread's schedstat. -1: it is gone, or the kernel does not count. */
-static int64_t read_delay(int folder, const char *tid)
+/* A thread's schedstat. False: it is gone, or the kernel does not count. */
+static bool read_times(int folder, const char *tid, struct task_times *times)
 {
     char path[64], text[SCHEDSTAT_BYTES];
-    unsigned long long on_cpu_ns, ready_ns;
+    unsigned long long cpu_ns, ready_ns;
     ssize_t length;
     int fd;
 
     snprintf(path, sizeof(path), "%.20s/schedstat", tid);
     fd = openat(folder, path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return -1;
+        return false;
     length = read(fd, text, sizeof(text) - 1);
     close(fd);
     text[length > 0 ? length : 0] = '\0';
-    if (sscanf(text, "%llu %llu", &on_cpu_ns, &ready_ns) != 2 || on_cpu_ns == 0)
-        return -1;
-    return ready_ns > INT64_MAX ? -1 : (int64_t)ready_ns;
+    if (sscanf(text, "%llu %llu", &cpu_ns, &ready_ns) != 2 || cpu_ns == 0 ||
+        cpu_ns > INT64_MAX || ready_ns > INT64_MAX)
+        return false;
+    *times = (struct task_times){(int64_t)cpu_ns, (int64_t)ready_ns};
+    return true;
 }
 
 /* `is_new`: a task that began after the gate opened counts from its beginning. */
-static int note_delay(struct gt_machine *machine, const char *tid, int64_t ns, bool is_new)
+static int note_times(struct gt_machine *machine, const char *tid,
+                      const struct task_times *times, bool is_new)
 {
     uint64_t key = strtoull(tid, NULL, 10);
     uint32_t index = gt_hashmap_get(&machine->tasks, key);
@@ -110,8 +117,8 @@ static int note_delay(struct gt_machine *machine, const char *tid, int64_t ns, b
 
     if (index != GT_HASHMAP_NONE) {
         delay = gt_chunks_at(&machine->delays, index);
-        if (ns >= delay->last_ns) {
-            delay->last_ns = ns;
+        if (times->ready_ns >= delay->last.ready_ns && times->cpu_ns >= delay->last.cpu_ns) {
+            delay->last = *times;
             return 0;
         }
     }
@@ -119,7 +126,9 @@ static int note_delay(struct gt_machine *machine, const char *tid, int64_t ns, b
     delay = gt_chunks_push(&machine->delays);
     if (!delay)
         return -1;
-    *delay = (struct task_delay){is_new ? 0 : ns, ns};
+    *delay = (struct task_delay){.last = *times};
+    if (!is_new)
+        delay->first = *times;
     return gt_hashmap_put(&machine->tasks, key, (uint32_t)machine->delays.count - 1);
 }
 
@@ -135,22 +144,23 @@ static int look_at_tasks(struct gt_machine *machine)
     snprintf(path, sizeof(path), "/proc/%d/task", machine->pid);
     dir = opendir(path);
     while (rc == 0 && dir && left > 0 && (entry = readdir(dir))) {
-        int64_t ns;
+        struct task_times times;
 
         if (entry->d_name[0] < '0' || entry->d_name[0] > '9')
             continue;
         left--;
-        ns = read_delay(dirfd(dir), entry->d_name);
-        if (ns >= 0)
-            rc = note_delay(machine, entry->d_name, ns, started);
+        if (read_times(dirfd(dir), entry->d_name, &times))
+            rc = note_times(machine, entry->d_name, &times, started);
     }
     if (dir)
         closedir(dir);
-    machine->ready_ns = machine->delays.count ? 0 : -1;
+    machine->ready_ns = machine->cpu_ns = machine->delays.count ? 0 : -1;
     for (size_t i = 0; i < machine->delays.count; i++) {
         const struct task_delay *delay = gt_chunks_at(&machine->delays, i);
 
-        machine->ready_ns = gt_add_ns(machine->ready_ns, delay->last_ns - delay->first_ns);
+        machine->ready_ns =
+            gt_add_ns(machine->ready_ns, delay->last.ready_ns - delay->first.ready_ns);
+        machine->cpu_ns = gt_add_ns(machine->cpu_ns, delay->last.cpu_ns - delay->first.cpu_ns);
     }
     return rc;
 }
@@ -182,7 +192,7 @@ int gt_machine_start(struct gt_machine *machine, int pid, const char *cgroup_roo
     memset(machine, 0, sizeof(*machine));
     machine->pid = pid;
     machine->cpus = cpus > 0 ? (uint32_t)cpus : 0;
-    machine->steal_ns = machine->ready_ns = -1;
+    machine->steal_ns = machine->ready_ns = machine->cpu_ns = -1;
     gt_hashmap_init(&machine->tasks);
     gt_chunks_init(&machine->delays, sizeof(struct task_delay));
     look_at_affinity(machine, true);
@@ -206,7 +216,7 @@ int gt_machine_end(struct gt_machine *machine, struct gt_error *err)
     int64_t steal_ns = read_steal(machine);
 
     if (!machine->looked)
-        machine->ready_ns = -1;
+        machine->ready_ns = machine->cpu_ns = -1;
     if (steal_ns >= 0 && machine->first_steal_ns >= 0)
         machine->steal_ns = MAX(steal_ns - machine->first_steal_ns, 0);
     return gt_cgroup_look(&machine->cgroup, false, err);

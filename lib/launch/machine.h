@@ -28,6 +28,7 @@ struct gt_machine {
      * of a second.
      */
     int64_t ready_ns;
+    int64_t cpu_ns; /* that they were on one, until then; -1: not known */
     /* Private. */
     int pid;
     bool looked; /* since the gate opened */

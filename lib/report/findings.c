@@ -253,6 +253,8 @@ int gt_findings_make(struct gt_report *report)
              ? gt_verdict_say(report)
              : say_without_gil(report, &text);
     if (rc == 0)
+        rc = gt_cost_say_dear(report);
+    if (rc == 0)
         rc = gt_machine_say_of_waiting(report);
     if (rc == 0)
         rc = gt_unseen_say(report);

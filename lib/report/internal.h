@@ -34,6 +34,9 @@ struct gt_report {
     struct gt_timeline *timeline;
     struct gt_merged merged[GT_MERGED_MAX]; /* what is merged into the text */
     size_t merged_count;
+    const struct gt_agentlog *agentlog; /* the caller's; NULL: there is none */
+    uint64_t gil_hits;                  /* events that were recorded for the GIL, whose ever */
+    bool agent_sees_gil;                /* its events of the GIL are taken */
     uint32_t agent_cpus;                /* that the agent saw; 0: not known */
     bool without_text;                  /* no text is no failure */
     int64_t text_start_ns, text_end_ns; /* of the text's events; -1: none */
@@ -51,10 +54,15 @@ struct gt_report {
 /* findings.c: fill report->findings. 0 or -1 (memory). */
 int gt_findings_make(struct gt_report *report);
 
-/* verdict.c: the most important of them, and what recording cost where that is much. 0 or -1.
- */
+/* verdict.c: the most important of them. 0 or -1. */
 int gt_verdict_say(struct gt_report *report);
+
+/* cost.c: what recording cost, where that is much; where it is so much that the verdict and the
+ * estimates are another run's than the program's own, that is said, with what costs less. 0 or
+ * -1. And for the summary. */
+int gt_cost_say_dear(struct gt_report *report);
 int gt_cost_say(struct gt_report *report);
+json_t *gt_cost_value(const struct gt_report *report);
 
 /* machine.c: append what the machine did to the program, where that matters, to the findings:
  * of the waiting for the GIL, then of the program as a whole. 0 or -1. And for the summary. */

@@ -2,6 +2,7 @@
 
 #include "base/nstime.h"
 #include "launch/gate.h"
+#include "launch/machine.h"
 #include "report/html.h"
 #include "report/profile.h"
 
@@ -31,6 +32,7 @@ static int feed(struct gt_report *report, const struct gt_event *event)
         return 0;
     if (part == GT_DETECT_GIL && is_gates(event))
         return 0;
+    report->gil_hits += part == GT_DETECT_GIL;
     return gt_timeline_feed(report->timeline, event) ? GT_ERR_MEMORY : 0;
 }
 
@@ -128,6 +130,8 @@ static int next_of_agentlog(void *source, struct gt_event *event, struct gt_erro
 void gt_report_set_agentlog(struct gt_report *report, struct gt_agentlog *log, unsigned parts)
 {
     report->without_text = parts != 0; /* else the text is to have told of the GIL */
+    report->agentlog = log;
+    report->agent_sees_gil = parts & GT_AGENTLOG_GIL;
     report->agent_cpus = log ? gt_agentlog_quality(log)->cpus : 0;
     if (log)
         report->merged[report->merged_count++] =
@@ -258,6 +262,36 @@ static double usable_cpus(const struct gt_report *report)
     return usable;
 }
 
+/* To the time on a CPU; 0: not known. */
+static double ready_ratio(const struct gt_report *report)
+{
+    const struct gt_machine *machine = report->info->machine;
+    double running = (double)report->crowd.running_ns, ready = (double)report->crowd.ready_ns;
+
+    if (report->crowd.ready_ns < 0 && machine && machine->ready_ns >= 0) {
+        running = (double)machine->cpu_ns;
+        ready = (double)machine->ready_ns;
+    }
+    return running > 0 && ready >= 0 ? ready / running : 0;
+}
+
+/* Of a hit of a probe the gate knows, of the rest the agent. */
+static int estimate_cost(struct gt_report *report, struct gt_error *err)
+{
+    const struct gt_agentlog_quality *agent =
+        report->agentlog ? gt_agentlog_quality(report->agentlog) : NULL;
+    struct gt_cost_measured measured = {.gil_events = report->gil_hits,
+                                        .call_ps = agent ? agent->call_ps : 0,
+                                        .ready_ratio = ready_ratio(report)};
+    int64_t hit_ns = report->info->hit_ns;
+
+    if (report->agent_sees_gil && agent)
+        measured.gil_event_ps = agent->event_ps;
+    else if (!report->agent_sees_gil && hit_ns > 0)
+        measured.gil_event_ps = gt_times_ns(hit_ns, 1000) + (agent ? agent->event_ps : 0);
+    return gt_cost_estimate(report->timeline, report->blockers, &measured, &report->cost, err);
+}
+
 static int analyse(struct gt_report *report, struct gt_error *err)
 {
     const struct gt_timeline *timeline = report->timeline;
@@ -276,7 +310,7 @@ static int analyse(struct gt_report *report, struct gt_error *err)
     if (rc == 0)
         rc = gt_crowd_init(&report->crowd, timeline, report->blockers, err);
     if (rc == 0)
-        rc = gt_cost_estimate(timeline, report->info->hit_ns, &report->cost, err);
+        rc = estimate_cost(report, err);
     if (rc < 0)
         return rc;
     return gt_potential_init(&report->potential, timeline, report->blockers,

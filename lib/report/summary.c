@@ -49,14 +49,6 @@ static json_t *run_value(const struct gt_report *report)
         (json_int_t)(timeline->end_ns > 0 ? timeline->end_ns - gt_report_zero_ns(report) : 0));
 }
 
-static json_t *cost_value(const struct gt_cost *cost)
-{
-    return json_pack("{s:I, s:o, s:I, s:o, s:o}", "gil_events", (json_int_t)cost->gil_events,
-                     "gil_event_ns", optional_number(cost->gil_event_ns), "calls",
-                     (json_int_t)cost->calls, "call_ns", optional_number(cost->call_ns),
-                     "total_ns", optional_number(cost->total_ns));
-}
-
 /* Whom each waiter waited for grows with the square of the threads: of thousands, each lists
  * those that it waited for most. */
 static size_t blames_max(const struct gt_gil *gil)
@@ -327,7 +319,7 @@ int gt_report_summary(const struct gt_report *report, struct gt_buf *json, struc
     put_text(&sink, "{\"schema\":1");
     put(&sink, ",\"generator\":", json_string("giltracer " GT_VERSION));
     put(&sink, ",\"run\":", run_value(report));
-    put(&sink, ",\"cost\":", cost_value(&report->cost));
+    put(&sink, ",\"cost\":", gt_cost_value(report));
     put(&sink, ",\"machine\":", gt_machine_value(report));
     put_text(&sink, ",\"findings\":[");
     for (size_t i = 0; !sink.failed && i < report->findings.count; i++)

@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* The verdict: is the program GIL-bound, who blocked whom most and in which function, what
- * kept the GIL, and what recording cost. Per GIL, those that were waited for most first. */
+ * kept the GIL. Per GIL, those that were waited for most first. */
 
 enum { GILS_MAX = 4 }; /* that are spoken of one by one */
 
@@ -16,8 +16,6 @@ enum { GILS_MAX = 4 }; /* that are spoken of one by one */
 enum { BOUND_PERCENT = 50, PARTLY_PERCENT = 10 };
 
 enum { LOST_PERCENT = 50 }; /* of the run: from here on, what was not seen says nothing */
-
-enum { COST_PERCENT = 5 }; /* of the run: from here on, what recording cost is told */
 
 static int add(struct gt_report *report, struct gt_buf *sentence, int failed)
 {
@@ -370,42 +368,5 @@ int gt_verdict_say(struct gt_report *report)
         rc = say_rest(report, waited + GILS_MAX, count - GILS_MAX, &text);
     gt_buf_release(&text);
     free(waited);
-    return rc;
-}
-
-/* What the sources cost, in words: "1041475 GIL events at 1.2 us". */
-static int say_parts(const struct gt_cost *cost, struct gt_buf *text)
-{
-    char each[32];
-
-    if (cost->gil_event_ns >= 0 &&
-        gt_buf_addf(text, "%llu events of the GIL at %s", (unsigned long long)cost->gil_events,
-                    gt_duration_text(cost->gil_event_ns, each, sizeof(each))))
-        return -1;
-    if (cost->calls && cost->call_ns >= 0)
-        return gt_buf_addf(text, "%s%llu calls at %s", cost->gil_event_ns >= 0 ? ", " : "",
-                           (unsigned long long)cost->calls,
-                           gt_duration_text(cost->call_ns, each, sizeof(each)));
-    return 0;
-}
-
-int gt_cost_say(struct gt_report *report)
-{
-    const struct gt_cost *cost = &report->cost;
-    int64_t wall_ns = report->timeline->end_ns - gt_report_zero_ns(report);
-    struct gt_buf text;
-    char total[32];
-    int rc;
-
-    if (cost->total_ns < 0 || percent(cost->total_ns, wall_ns) < COST_PERCENT)
-        return 0;
-    gt_buf_init(&text);
-    rc = add(report, &text,
-             gt_buf_addf(&text,
-                         "Recording itself cost the program about %s (%.0f%% of the run): ",
-                         gt_duration_text(cost->total_ns, total, sizeof(total)),
-                         percent(cost->total_ns, wall_ns)) ||
-                 say_parts(cost, &text) || gt_buf_adds(&text, "."));
-    gt_buf_release(&text);
     return rc;
 }

@@ -1,4 +1,5 @@
-/* lib/analysis/cost: what recording cost, told from the shortest holds and calls. */
+/* lib/analysis/cost: what recording cost, measured, or told from the shortest holds and calls.
+ */
 #include "feed.h"
 
 #include "analysis/cost.h"
@@ -32,14 +33,30 @@ static int64_t hold(struct gt_timeline *t, int64_t time_ns, int count, int64_t l
     return time_ns;
 }
 
-static struct gt_cost end(struct gt_timeline *t)
+static struct gt_cost end_measured(struct gt_timeline *t,
+                                   const struct gt_cost_measured *measured)
 {
+    struct gt_blockers *blockers;
     struct gt_cost cost;
 
     assert_int_equal(gt_timeline_finish(t, NULL), 0);
-    assert_int_equal(gt_cost_estimate(t, -1, &cost, NULL), 0);
+    blockers = calloc(t->gils.count + 1, sizeof(*blockers));
+    assert_non_null(blockers);
+    for (uint32_t i = 0; i < t->gils.count; i++)
+        assert_int_equal(gt_blockers_init(&blockers[i], t, i, NULL), 0);
+    assert_int_equal(gt_cost_estimate(t, blockers, measured, &cost, NULL), 0);
+    for (uint32_t i = 0; i < t->gils.count; i++)
+        gt_blockers_release(&blockers[i]);
+    free(blockers);
     gt_timeline_free(t);
     return cost;
+}
+
+static struct gt_cost end(struct gt_timeline *t)
+{
+    const struct gt_cost_measured nothing = {0};
+
+    return end_measured(t, &nothing);
 }
 
 static void call(struct gt_timeline *t, int64_t time_ns, bool enter)
@@ -128,6 +145,88 @@ static void few_or_long_holds_tell_nothing(void **state)
     assert_int_equal(cost.total_ns, -1);
 }
 
+/* Probes are hit by other libraries, too; the unit is finer than a nanosecond. */
+static void what_was_measured_is_believed(void **state)
+{
+    struct gt_cost_measured measured = {
+        .gil_events = 1000, .gil_event_ps = 20400, .call_ps = 50600};
+    struct gt_timeline *t = begin();
+    int64_t time_ns;
+    struct gt_cost cost;
+
+    (void)state;
+    time_ns = hold(t, 10, 300, 4000);
+    acquire(t, time_ns++, 10, 10, A);
+    for (int i = 0; i < 500; i++, time_ns += 1000) {
+        call(t, time_ns, true);
+        call(t, time_ns + 300, false);
+    }
+    cost = end_measured(t, &measured);
+    assert_true(cost.gil_measured && cost.calls_measured);
+    assert_int_equal(cost.gil_events, 1000);
+    assert_int_equal(cost.gil_event_ns, 20);
+    assert_int_equal(cost.call_ns, 51);
+    assert_in_range(cost.cpu_ns, 20400 + 25299, 20400 + 25301);
+    assert_in_range(cost.total_ns, cost.cpu_ns - 2, cost.cpu_ns + 1);
+    assert_int_equal(cost.waiting_ns, 0);
+}
+
+/* On CPUs that others use twice as much, it takes three times as long; not beyond the run. */
+static void shared_cpus_make_it_longer(void **state)
+{
+    struct gt_cost_measured measured = {.gil_event_ps = 100000, .ready_ratio = 2};
+    struct gt_timeline *t = begin();
+    struct gt_cost cost;
+
+    (void)state;
+    hold(t, 10, 300, 4000);
+    cost = end_measured(t, &measured);
+    assert_int_equal(cost.cpu_ns, 600 * 100);
+    assert_in_range(cost.total_ns, 3 * cost.cpu_ns - 3, 3 * cost.cpu_ns + 3);
+    t = begin();
+    measured.ready_ratio = 1e9;
+    hold(t, 10, 300, 4000);
+    cost = end_measured(t, &measured);
+    assert_int_equal(cost.total_ns, 300 * 4 * 4000 - 3 * 4000 + 9);
+}
+
+/* Two threads: by turns, or both at once without need of the GIL. */
+static void threads_overlap_unless_they_contend(void **state)
+{
+    struct gt_cost_measured measured = {.gil_event_ps = 1000000};
+    struct gt_timeline *t = begin();
+    int64_t time_ns = 1000;
+    struct gt_cost cost;
+
+    (void)state;
+    fork_task(t, 2, 10, 11, 10);
+    for (int i = 0; i < 100; i++, time_ns += 1000000)
+        for (int tid = 10; tid <= 11; tid++) {
+            acquire(t, time_ns + tid * 10000, 10, tid, A);
+            release(t, time_ns + tid * 10000 + 4000, 10, tid, A);
+        }
+    cost = end_measured(t, &measured);
+    assert_int_equal(cost.cpu_ns, 400000);
+    assert_in_range(cost.total_ns, 199999, 200001);
+
+    t = begin();
+    time_ns = 1000;
+    fork_task(t, 2, 10, 11, 10);
+    for (int i = 0; i < 100; i++, time_ns += 20000)
+        for (int tid = 10; tid <= 11; tid++) {
+            int64_t start_ns = time_ns + (tid - 10) * 10000;
+
+            if (i + tid > 10) /* it waits all the time but while it holds, and 200 ns longer */
+                await(t, start_ns - 5800, 10, tid, A);
+            acquire(t, start_ns, 10, tid, A);
+            release(t, start_ns + 9800, 10, tid, A);
+        }
+    cost = end_measured(t, &measured);
+    assert_true(cost.gil_events > 590);
+    assert_true(cost.total_ns > 9 * cost.cpu_ns / 10);
+    assert_in_range(cost.waiting_ns, 199 * 200 / 100 * 14, 199 * 200 / 100 * 16);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -135,6 +234,9 @@ int main(void)
         cmocka_unit_test(the_shortest_calls_tell_what_half_a_call_costs),
         cmocka_unit_test(events_within_each_other_are_told_apart),
         cmocka_unit_test(few_or_long_holds_tell_nothing),
+        cmocka_unit_test(what_was_measured_is_believed),
+        cmocka_unit_test(shared_cpus_make_it_longer),
+        cmocka_unit_test(threads_overlap_unless_they_contend),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
