@@ -191,7 +191,9 @@ static int find_loop(struct jobs *jobs, uint32_t thread, const struct gt_calls *
 static void find_straggler(struct jobs *jobs, uint32_t thread, const struct gt_calls *calls,
                            const uint32_t *job_of)
 {
-    for (size_t i = 0; i < calls->spans.count; i++) {
+    int looked_into = 0;
+
+    for (size_t i = 0; i < calls->spans.count && looked_into < LOOKED_INTO; i++) {
         const struct gt_call_span *span = gt_chunks_at(&calls->spans, i);
         struct loop loop = {.thread = thread,
                             .process = gt_thread_at(jobs->timeline, thread)->process,
@@ -202,6 +204,7 @@ static void find_straggler(struct jobs *jobs, uint32_t thread, const struct gt_c
 
         if (loop.job == GT_NO_INDEX)
             continue;
+        looked_into++;
         for (size_t at = i + 1; is_in(calls, &loop, at); at++)
             loop.jobs += is_job(calls, &loop, at);
         if (!loop.jobs)

@@ -331,7 +331,7 @@ static int replay_all(struct asking *asking, const struct gt_replay_rules *rules
         rules->cores >= asking->out->cores &&
         is_far(asking, found->wall_ns, asking->out->replayed_ns, GUESS_PERCENT)) {
         found->wall_ns = -1;
-        found->withheld = GT_WITHHELD_CLOCK;
+        found->withheld = GT_WITHHELD_UNSEEN;
     }
     return rc;
 }

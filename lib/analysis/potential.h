@@ -41,9 +41,10 @@ enum { GT_POTENTIAL_CORES = 5 }; /* numbers of cores asked about, at most */
 /* Why an estimate is not known. */
 enum gt_withheld {
     GT_WITHHELD_NOT,
-    GT_WITHHELD_STUCK, /* the replay ends in threads that wait for one another */
-    GT_WITHHELD_CLOCK, /* perhaps what was done was done until a time */
-    GT_WITHHELD_JOBS,  /* perhaps other threads would have done some of the jobs */
+    GT_WITHHELD_STUCK,  /* the replay ends in threads that wait for one another */
+    GT_WITHHELD_CLOCK,  /* perhaps what was done was done until a time */
+    GT_WITHHELD_UNSEEN, /* likewise: calls that look at clocks were not recorded */
+    GT_WITHHELD_JOBS,   /* perhaps other threads would have done some of the jobs */
 };
 
 struct gt_estimate {

@@ -86,6 +86,8 @@ static const char *why_not(enum gt_withheld withheld)
     case GT_WITHHELD_CLOCK:
         return "threads look at the clock as they work, and may go on until a time that "
                "stays the same";
+    case GT_WITHHELD_UNSEEN:
+        return "whether threads look at a clock, and work until a time, was not recorded";
     case GT_WITHHELD_JOBS:
         return "whether any thread takes the next job, or each has jobs of its own, was not "
                "recorded";
@@ -296,7 +298,7 @@ static json_t *cores_value(const struct gt_potential *potential,
 
 static json_t *withheld_value(enum gt_withheld withheld)
 {
-    static const char *const names[] = {NULL, "order", "clock", "jobs"};
+    static const char *const names[] = {NULL, "order", "clock", "unseen", "jobs"};
 
     return names[withheld] ? json_string(names[withheld]) : json_null();
 }

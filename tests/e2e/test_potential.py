@@ -84,6 +84,21 @@ def test_who_may_work_by_the_clock_is_promised_nothing(name, holding, folder):
 
 
 @when_calm
+def test_who_looked_at_a_clock_may_not_be_recorded(folder):
+    """Python alone, until a time; the calls that say so are left out."""
+    code = ("import threading, time\n"
+            "def work():\n end = time.time() + 0.7\n while time.time() < end: pass\n"
+            "threads = [threading.Thread(target=work) for _ in range(2)]\n"
+            "for one in threads: one.start()\n"
+            "for one in threads: one.join()\n")
+    traced = trace(["-c", code], folder, an_interpreter(3, 12),
+                   ["--gil-source", "agent", "--no-c-calls"])
+    potential = traced.summary["potential"]
+    rows = {row["if"]: row for row in potential["estimates"]}
+    assert potential["reason"] or rows["no-gil"]["withheld"] == "unseen", potential
+
+
+@when_calm
 def test_sleeps_that_make_up_for_lateness_do_so(holding, folder):
     potential, found, truth_ns, _ = estimates_of("schedule", holding, folder)
     assert found["function"] is not None and found["function"] >= 0.9 * truth_ns, (found, truth_ns)

@@ -512,6 +512,27 @@ static void test_jobs_that_are_perhaps_shared(void **state)
     gt_replay_release(replay);
 }
 
+/* The bound of an event loop: what it waits for loosely takes it no time. */
+static void test_a_loop_that_does_not_wait(void **state)
+{
+    struct gt_replay *replay = begin(2);
+    uint32_t event = gt_replay_add_event(replay, 1);
+
+    (void)state;
+    add(replay, 0, GT_REPLAY_SLEEP, NONE, 50);
+    add(replay, 0, GT_REPLAY_SIGNAL, (int)event, 0);
+    assert_int_equal(gt_replay_add_step(replay, 1,
+                                        (struct gt_replay_step){.kind = GT_REPLAY_AWAIT,
+                                                                .what = event,
+                                                                .flags = GT_REPLAY_LOOSE}),
+                     0);
+    add(replay, 1, GT_REPLAY_SLEEP, NONE, 70);
+    assert_int_equal(run(replay, &two_cores), 120);
+    assert_int_equal(
+        run(replay, &(struct gt_replay_rules){.cores = 2, .loops_do_not_wait = true}), 70);
+    gt_replay_release(replay);
+}
+
 /* A quota: a part of a CPU, or one and a half, of which one thread can use but one. */
 static void test_a_part_of_a_core(void **state)
 {
@@ -545,6 +566,7 @@ int main(void)
         cmocka_unit_test(test_full_queue),
         cmocka_unit_test(test_by_the_clock),
         cmocka_unit_test(test_jobs_that_are_perhaps_shared),
+        cmocka_unit_test(test_a_loop_that_does_not_wait),
         cmocka_unit_test(test_a_part_of_a_core),
         cmocka_unit_test(test_random_schedules),
     };
