@@ -49,7 +49,8 @@ class Checker:
     def all(self):
         for check in (self.marks, self.missed, self.sentences_name, self.no_wait, self.bound,
                       self.waiting, self.figures, self.what_if, self.interval, self.cost,
-                      self.table, self.deadlock, self.machine):
+                      self.table, self.deadlock, self.machine,
+                      self.holder, self.told_interval):
             check()
         return self.complaints
 
@@ -173,6 +174,34 @@ class Checker:
                 self.complain("false-mark", "what-if: %s", estimate.get("sentence") or name)
             if estimate["if"] == "functions" and not plan.CULPRITS.get(self.entry.program):
                 self.complain("false-mark", "what-if: %s", estimate.get("sentence"))
+        if self.entry.program in plan.MAY_GAIN:
+            return
+        # One thread does all the work, or a clock says when it is done: nothing to gain.
+        recorded = self.summary["potential"]["recorded_ns"]
+        for estimate in self.summary["potential"]["estimates"]:
+            wall = estimate["wall_ns"]  # null: withheld
+            if estimate["if"] != "recorded" and wall is not None and wall < 0.9 * recorded:
+                self.complain("promise", "%.0f ms instead of %.0f: %s", wall / MS,
+                              recorded / MS, estimate.get("sentence") or estimate["if"])
+
+    def holder(self):
+        """One thread kept the GIL, and one waited."""
+        if not self.culprit or self.hole or self.entry.condition == "crowd" or \
+                self.beat[3] < 100 * MS:
+            return
+        for sentence in self.sentences:
+            name, found, _ = sentence.partition(" held it during ")
+            if found and not any(sentence.startswith(label) for label in self.labels):
+                self.complain("false-sentence", "not the keeper: %s", sentence)
+
+    def told_interval(self):
+        """Who set the switch interval, and to what."""
+        for sentence in self.sentences:
+            found = re.search(r"sys\.setswitchinterval\(([0-9.e-]+)\)", sentence)
+            if found and "this program set" in sentence and (
+                    not self.entry.interval or
+                    abs(float(found.group(1)) - self.entry.interval) > 0.02 * self.entry.interval):
+                self.complain("false-sentence", "%s", sentence)
 
     def interval(self):
         true_ns = self.log.interval_ns
@@ -210,6 +239,9 @@ class Checker:
     def machine(self):
         """The quota that there was, and no other."""
         machine = self.summary["machine"]
+        for sentence in self.sentences:
+            if "throttled" in sentence and not self.entry.condition.startswith("quota"):
+                self.complain("false-sentence", "%s", sentence)
         quotas = machine["quotas"] or []
         if not self.entry.condition.startswith("quota"):
             if quotas:

@@ -29,6 +29,7 @@ CULPRITS = {
 }
 SLEEPERS = {"asleep", "polling", "mutex"}
 GIVE_WAY = ["python", "pool", "smallc", "five", "releases", "calls", "native", "queues"]
+MAY_GAIN = {"pool", "native", "queues"}  # where less waiting, or no GIL, would shorten the run
 PROGRAMS = GIVE_WAY + list(CULPRITS)
 
 CONDITIONS = ["calm", "busy", "quota20", "quota150", "crowd", "hole"]

@@ -317,13 +317,14 @@ class Count:
         self.kinds.update({kind for kind, _ in result["complaints"]})
 
     def __str__(self):
-        return "%4d %8d %7d %7d %10d %14d %6d" % (
+        return "%4d %8d %7d %7d %10d %14d %8d %6d" % (
             self.runs, self.culprits, self.marked, self.kinds["missed"],
-            self.kinds["false-mark"], self.kinds["false-sentence"], self.kinds["wrong"])
+            self.kinds["false-mark"], self.kinds["false-sentence"], self.kinds["promise"],
+            self.kinds["wrong"])
 
 
-HEAD = "%4s %8s %7s %7s %10s %14s %6s" % ("runs", "culprits", "marked", "missed", "false mark",
-                                         "false sentence", "wrong")
+HEAD = "%4s %8s %7s %7s %10s %14s %8s %6s" % ("runs", "culprits", "marked", "missed", "false mark",
+                                             "false sentence", "promises", "wrong")
 
 
 def rows(title, entries, results, key):
