@@ -278,7 +278,8 @@ static void on_target_end(void *context)
 /* The program has ended, or is about to be converted: what its agents wrote is complete. */
 static void merge_agentlog(struct run *run)
 {
-    struct gt_agentlog_ends ends = {.is_alive = gt_agent_is_alive};
+    struct gt_agentlog_ends ends = {.killed_ns = run->result.ended_ns,
+                                    .is_alive = gt_agent_is_alive};
     struct gt_error err;
     unsigned parts = 0;
 
@@ -289,7 +290,6 @@ static void merge_agentlog(struct run *run)
     if (!run->plan.events.count)
         parts |= GT_AGENTLOG_LIVES;
     ends.killed_pid = run->result.term_signal ? run->result.pid : 0;
-    ends.killed_ns = run->result.ended_ns;
     run->agentlog = gt_agentlog_open_files(&run->agent_files, &ends, &err);
     /* A command that never runs Python has no functions: nothing to say unless asked. */
     if (!run->agentlog && !parts && !run->agent.insist)
@@ -463,6 +463,7 @@ static void write_report(struct run *run)
     if (run->agent_missed.code)
         gt_say("%s", run->agent_missed.message);
     gt_agent_say_warnings(run->agentlog);
+    gt_report_set_end(run->report, run->plan.events.count ? run->result.ended_ns : 0);
     if (gt_report_finish(run->report, &err) < 0 ||
         gt_judge_take(run->judge, run->report, &err) < 0) {
         gt_say("no report: %s", err.message);

@@ -328,7 +328,6 @@ static enum gt_session_state perf_died(struct session *session)
              complaint[0] ? " - " : "", complaint,
              strstr(complaint, "No space") ? " (set TMPDIR to a folder with more room)" : "");
     warn(session, text);
-    session->result->perf_died = true;
     return session->state;
 }
 

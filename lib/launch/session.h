@@ -56,7 +56,6 @@ struct gt_session_result {
     int64_t started_unix_ns;   /* wall clock when the gate opened */
     int64_t hit_ns;            /* what a hit of a probe cost at the gate; -1: not known */
     int64_t ended_ns;          /* CLOCK_MONOTONIC when the target had ended; 0: not yet */
-    bool perf_died;            /* perf ended, of itself, before the target did */
     int cancelled;             /* signal that ended it before the target ran; 0: none */
     bool recorded;             /* there is something that was converted */
     bool abandoned;            /* the user did not want to wait for the report */

@@ -52,16 +52,16 @@ static int compare_ranges(const void *a, const void *b)
 }
 
 /* Whoever held the GIL when recording stopped did not hold it ever after. */
-static int lose_the_rest(struct gt_timeline *timeline)
+static int lose_from(struct gt_timeline *timeline, int64_t start_ns)
 {
     struct gt_lost_range *range;
 
-    if (!timeline->stopped_gil || timeline->stopped_ns >= timeline->end_ns)
+    if (start_ns < 0 || start_ns >= timeline->end_ns)
         return 0;
     range = gt_chunks_push(&timeline->lost);
     if (!range)
         return -1;
-    *range = (struct gt_lost_range){timeline->stopped_ns, timeline->end_ns, 1};
+    *range = (struct gt_lost_range){start_ns, timeline->end_ns, 1};
     timeline->quality.lost_events++; /* at least: nobody counted */
     return 0;
 }
@@ -97,7 +97,8 @@ int gt_lost_merge(struct gt_chunks *lost)
 
 static int finish_lost(struct gt_timeline *timeline)
 {
-    if (lose_the_rest(timeline) || gt_lost_merge(&timeline->lost))
+    if (lose_from(timeline, timeline->stopped_gil ? timeline->stopped_ns : -1) ||
+        lose_from(timeline, timeline->recorded_until_ns) || gt_lost_merge(&timeline->lost))
         return -1;
     for (size_t i = 0; i < timeline->lost.count; i++) {
         const struct gt_lost_range *range = gt_chunks_at(&timeline->lost, i);

@@ -147,6 +147,10 @@ static int finish_hole(struct gt_timeline *timeline, struct gt_hole *hole)
         hole->end_ns = hole->start_ns;
     if (!hole->gil)
         return 0;
+    if (hole->events == 0 && hole->end_ns > hole->start_ns) { /* at least: nobody counted */
+        hole->events = 1;
+        timeline->quality.lost_events++;
+    }
     list = own_list(timeline, process);
     range = list ? gt_chunks_push(list) : NULL;
     if (!range)
@@ -222,4 +226,24 @@ bool gt_is_whole(const struct gt_timeline *timeline)
         if (gt_hole_at(&timeline->holes, i)->gil)
             return false;
     return timeline->lost.count == 0;
+}
+
+bool gt_timeline_saw_exit(const struct gt_timeline *timeline, int32_t pid)
+{
+    for (uint32_t i = 0; i < timeline->threads.count; i++) {
+        const struct gt_thread *thread = gt_thread_at(timeline, i);
+
+        if (thread->tid == pid && thread->flags & GT_THREAD_SAW_EXIT)
+            return true;
+    }
+    return false;
+}
+
+void gt_timeline_ended_early(struct gt_timeline *timeline, int64_t from_ns, int64_t end_ns)
+{
+    if (from_ns < 0 || end_ns <= from_ns)
+        return;
+    timeline->recorded_until_ns = from_ns;
+    if (timeline->end_ns < end_ns)
+        timeline->end_ns = end_ns;
 }

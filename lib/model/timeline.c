@@ -31,6 +31,7 @@ struct gt_timeline *gt_timeline_new(bool single_gil, struct gt_error *err)
     gt_chunks_init(&timeline->functions, sizeof(struct gt_called));
     gt_chunks_init(&timeline->calls, sizeof(struct gt_calls));
     gt_chunks_init(&timeline->marks, sizeof(struct gt_mark));
+    timeline->recorded_until_ns = -1;
     timeline->stopped_ns = -1;
     gt_chunks_init(&timeline->counters, sizeof(struct gt_counter));
     gt_sync_init(timeline);

@@ -199,7 +199,9 @@ struct gt_timeline {
     struct gt_chunks functions; /* of struct gt_called */
     struct gt_chunks calls;     /* of struct gt_calls, by thread; shorter when none came */
     struct gt_chunks marks;     /* of struct gt_mark */
-    int64_t stopped_ns;         /* a source stopped recording then; -1: none did */
+    int64_t
+        recorded_until_ns; /* the recording ended then, before the program; -1: it did not */
+    int64_t stopped_ns;    /* a source stopped recording then; -1: none did */
     struct gt_chunks counters;  /* of struct gt_counter */
     struct gt_chunks usages;    /* of struct gt_chunks, by thread; shorter when none came */
     struct gt_chunks snapshots; /* of struct gt_chunks, by thread; likewise */
@@ -238,6 +240,13 @@ void gt_timeline_set_probed(struct gt_timeline *timeline, const struct gt_probed
 
 /* Take one event. Fails only for lack of memory. */
 int gt_timeline_feed(struct gt_timeline *timeline, const struct gt_event *event);
+
+/* Was the exit of a process's main thread recorded? While feeding. */
+bool gt_timeline_saw_exit(const struct gt_timeline *timeline, int32_t pid);
+
+/* The recording ended early: nothing is known from `from_ns` until the program's end. Before
+ * _finish. */
+void gt_timeline_ended_early(struct gt_timeline *timeline, int64_t from_ns, int64_t end_ns);
 
 /* No more events: close what is open, cut lost ranges, check invariants, sum up. */
 int gt_timeline_finish(struct gt_timeline *timeline, struct gt_error *err);

@@ -196,19 +196,38 @@ static int say_without_gil(struct gt_report *report, struct gt_buf *text)
                         gt_duration_text(most_ns, duration, sizeof(duration))));
 }
 
+/* What single processes lost is told of them. */
+static uint64_t lost_by_all(const struct gt_timeline *timeline)
+{
+    uint64_t events = 0;
+
+    for (size_t i = 0; i < timeline->lost.count; i++)
+        events += ((const struct gt_lost_range *)gt_chunks_at(&timeline->lost, i))->events;
+    return events;
+}
+
 static int say_quality(struct gt_report *report, struct gt_buf *text)
 {
     const struct gt_quality *quality = &report->timeline->quality;
     int64_t wall_ns = report->timeline->end_ns - gt_report_zero_ns(report);
     char duration[32];
 
-    if (quality->lost_events &&
+    if (report->timeline->recorded_until_ns >= 0 &&
+        add(report, text,
+            gt_buf_addf(text,
+                        "The recording ended at %s, before the program: what came later is "
+                        "not known.",
+                        gt_duration_text(report->timeline->recorded_until_ns -
+                                             gt_report_zero_ns(report),
+                                         duration, sizeof(duration)))))
+        return -1;
+    if (lost_by_all(report->timeline) &&
         add(report, text,
             gt_buf_addf(
                 text,
                 "%llu events were lost: %s (%.1f%% of the recording) are unknown and count "
                 "neither as waiting nor as holding.",
-                (unsigned long long)quality->lost_events,
+                (unsigned long long)lost_by_all(report->timeline),
                 gt_duration_text(quality->lost_ns, duration, sizeof(duration)),
                 wall_ns > 0 ? 100.0 * (double)quality->lost_ns / (double)wall_ns : 0.0)))
         return -1;

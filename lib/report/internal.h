@@ -38,6 +38,8 @@ struct gt_report {
     uint64_t gil_hits;                  /* events that were recorded for the GIL, whose ever */
     bool agent_sees_gil;                /* its events of the GIL are taken */
     uint32_t agent_cpus;                /* that the agent saw; 0: not known */
+    int64_t ended_ns;                   /* of the program; 0: not known */
+    bool blind;                         /* the agent that was to see the GIL ran nowhere */
     bool without_text;                  /* no text is no failure */
     int64_t text_start_ns, text_end_ns; /* of the text's events; -1: none */
     const struct gt_viztracer *viztracer;

@@ -132,6 +132,7 @@ void gt_report_set_agentlog(struct gt_report *report, struct gt_agentlog *log, u
     report->without_text = parts != 0; /* else the text is to have told of the GIL */
     report->agentlog = log;
     report->agent_sees_gil = parts & GT_AGENTLOG_GIL;
+    report->blind = parts & GT_AGENTLOG_GIL && (!log || !gt_agentlog_quality(log)->threads);
     report->agent_cpus = log ? gt_agentlog_quality(log)->cpus : 0;
     if (log)
         report->merged[report->merged_count++] =
@@ -317,16 +318,25 @@ static int analyse(struct gt_report *report, struct gt_error *err)
                              usable_cpus(report), err);
 }
 
+void gt_report_set_end(struct gt_report *report, int64_t ended_ns)
+{
+    report->ended_ns = ended_ns;
+}
+
 int gt_report_finish(struct gt_report *report, struct gt_error *err)
 {
     struct gt_timeline *timeline = report->timeline;
     int rc = gt_source_finish(&report->source);
+    int64_t recorded_ns;
 
     if (rc < 0)
         return gt_error_memory(err);
+    recorded_ns = timeline->end_ns;
     rc = take_merged(report, INT64_MAX);
     if (rc < 0)
         return gt_error_memory(err);
+    if (report->ended_ns > 0 && !gt_timeline_saw_exit(timeline, report->info->root_pid))
+        gt_timeline_ended_early(timeline, recorded_ns, report->ended_ns);
     rc = report->without_text ? 0 : check_format(report, err);
     if (rc == 0)
         rc = check_viztracer(report, err);

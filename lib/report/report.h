@@ -91,6 +91,10 @@ void gt_report_set_agentlog(struct gt_report *report, struct gt_agentlog *log, u
 void gt_report_set_viztracer(struct gt_report *report, struct gt_viztracer *trace,
                              const char *name);
 
+/* The program ended at `ended_ns`; 0: not known. Where the text does not tell of its exit,
+ * nothing is known from the text's end until then. Before _finish. */
+void gt_report_set_end(struct gt_report *report, int64_t ended_ns);
+
 /* The exit of the target etc. may be filled in between _new and _finish, since `info` is
  * borrowed. Builds spans, checks invariants, computes the summary. Fails with
  * GT_ERR_FORMAT when the text is empty, or none of it is perf script's. */
