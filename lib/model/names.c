@@ -81,13 +81,17 @@ static int set_comm(struct gt_timeline *timeline, uint32_t index, const char *te
 {
     struct gt_thread *thread = gt_thread_at(timeline, index);
     struct gt_process *process = gt_process_at(timeline, thread->process);
+    struct gt_process_state *state = gt_process_state_at(timeline, thread->process);
     uint32_t before = thread->comm;
 
     if (add_name(timeline, text, length, &thread->comm))
         return -1;
-    if (process->name == 0)
+    if (process->name == 0 || (state->name_is_threads && thread->flags & GT_THREAD_MAIN)) {
         process->name = thread->comm;
-    if (before && thread->comm != before)
+        state->name_is_threads = !(thread->flags & GT_THREAD_MAIN);
+    }
+    if ((before && thread->comm != before) ||
+        (state->name_is_threads && !(thread->flags & GT_THREAD_MAIN)))
         thread->flags |= GT_THREAD_OWN_COMM;
     return 0;
 }
@@ -121,6 +125,7 @@ int gt_name_from_exec(struct gt_timeline *timeline, uint32_t index,
 
     if (add_name(timeline, event->text, event->text_length, &process->name))
         return -1;
+    gt_process_state_at(timeline, thread->process)->name_is_threads = false;
     thread->comm = process->name;
     thread->python_name = 0;
     thread->flags &= ~(uint32_t)GT_THREAD_OWN_COMM;

@@ -194,7 +194,8 @@ static uint32_t add_thread(struct gt_timeline *timeline, uint32_t process_index,
     *thread = (struct gt_thread){
         .tid = tid,
         .process = process_index,
-        .comm = process->name,
+        .comm =
+            gt_process_state_at(timeline, process_index)->name_is_threads ? 0 : process->name,
         .number = ++process->thread_count,
         .flags = tid == process->pid ? GT_THREAD_MAIN : 0,
         .start_ns = time_ns,

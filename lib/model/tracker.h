@@ -63,7 +63,8 @@ struct gt_process_state {
     uint32_t hole;   /* nothing is recorded of it since that one began; GT_NO_INDEX: it is */
     uint32_t mapped; /* in tracker.mapped, of this image; GT_NO_INDEX */
     bool executed;   /* an exec of it was recorded */
-    bool guessed;    /* its pid was not in the text: a guess from one tid */
+    bool name_is_threads; /* its name is that of a thread that is not the main one: for now */
+    bool guessed;         /* its pid was not in the text: a guess from one tid */
 };
 
 struct gt_thread_state {

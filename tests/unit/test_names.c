@@ -204,6 +204,33 @@ static void blanks_around_a_name_are_no_part_of_it(void **state)
     assert_string_equal(gt_intern_text(&t->names, gt_process_at(t, 0)->name), "python3");
 }
 
+/* Text without COMM records, whose first line is a worker's. */
+static void a_process_is_not_called_as_a_worker(void **state)
+{
+    static const struct {
+        int32_t tid;
+        const char *comm;
+    } lines[] = {{32, "als-worker"}, {30, "python3"}, {33, "als-worker"}, {30, "renamed"}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+        struct gt_event line = {.kind = GT_EVENT_OTHER,
+                                .time_ns = 100,
+                                .pid = 30,
+                                .tid = lines[i].tid,
+                                .cpu = 0,
+                                .comm = lines[i].comm,
+                                .comm_length = (uint32_t)strlen(lines[i].comm),
+                                .text = ""};
+
+        gt_timeline_feed(t, &line);
+    }
+    assert_string_equal(gt_intern_text(&t->names, gt_process_at(t, 1)->name), "python3");
+    check_label(30, "renamed");
+    check_label(32, "als-worker");
+    check_label(33, "als-worker");
+}
+
 static bool has_namesake(int32_t tid)
 {
     for (uint32_t i = 0; i < t->threads.count; i++)
@@ -285,6 +312,7 @@ int main(void)
         TEST(another_program_forgets),
         TEST(names_of_what_ran_before),
         TEST(blanks_around_a_name_are_no_part_of_it),
+        TEST(a_process_is_not_called_as_a_worker),
         TEST(namesakes_are_marked),
         TEST(a_gil_is_known_by_its_program),
         TEST(names_are_bounded),
