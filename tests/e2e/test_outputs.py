@@ -88,7 +88,8 @@ def test_table_has_the_promised_form(folder):
     for word in ("total(us)", "no gil%", "has gil%", "gil wait%", "longest wait", "blocked by"):
         assert word in lines[head], lines[head]
     assert set(lines[head + 1]) <= {"-", " "}
-    rows = [line for line in lines[head + 2:] if re.match(r"\d+\*? ", line)]
+    rows = lines[head + 2:lines.index("", head)]
+    assert all(re.match(r"\d+\*? ", row) for row in rows), rows
     assert len(rows) == 3 and rows[0].split()[0].endswith("*")
     for row in rows:
         words = row.split()
