@@ -299,13 +299,23 @@ static int spread(const struct gt_timeline *timeline, const struct gt_blockers *
 
 /* --- all of it --- */
 
-/* What was measured instead of what was estimated: a unit in ns, and rounded. */
-static double choose(int64_t measured_ps, int64_t *ns, bool *is_measured)
+/*
+ * What was measured, rather than what was estimated: a unit in ns, and rounded. It was measured
+ * once, and the machine may have been busy just then: the recording bounds it, since a hold is
+ * never shorter than an event, and a call, of whose cost a part lies outside of it, hardly ever
+ * than a sixth of its own cost.
+ */
+static double choose(int64_t measured_ps, int64_t bound_ns, int64_t *ns, bool *is_measured)
 {
+    double unit_ns = (double)measured_ps / 1000;
+
     *is_measured = measured_ps > 0;
-    if (*is_measured)
-        *ns = (measured_ps + 500) / 1000;
-    return *is_measured ? (double)measured_ps / 1000 : *ns >= 0 ? (double)*ns : 0;
+    if (!*is_measured)
+        return *ns >= 0 ? (double)*ns : 0;
+    if (bound_ns > 0 && unit_ns > (double)bound_ns)
+        unit_ns = (double)bound_ns;
+    *ns = gt_ns_of(unit_ns + 0.5);
+    return unit_ns;
 }
 
 int gt_cost_estimate(const struct gt_timeline *timeline, const struct gt_blockers *blockers,
@@ -322,8 +332,10 @@ int gt_cost_estimate(const struct gt_timeline *timeline, const struct gt_blocker
     };
     if (estimate_calls(timeline, cost) || estimate_gil(timeline, cost))
         return gt_error_memory(err);
-    event_ns = choose(measured->gil_event_ps, &cost->gil_event_ns, &cost->gil_measured);
-    call_ns = choose(measured->call_ps, &cost->call_ns, &cost->calls_measured);
+    event_ns = choose(measured->gil_event_ps, cost->gil_event_ns, &cost->gil_event_ns,
+                      &cost->gil_measured);
+    call_ns = choose(measured->call_ps, cost->call_ns > 0 ? 3 * cost->call_ns : -1,
+                     &cost->call_ns, &cost->calls_measured);
     if (cost->gil_event_ns < 0 && cost->call_ns < 0)
         return 0;
     cost->cpu_ns =

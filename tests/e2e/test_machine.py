@@ -1,5 +1,5 @@
-"""What the machine did to the program: a real quota of cgroup v1, one of v2 in a folder, affinity.
-"""
+"""What the machine did to the program (a real quota of cgroup v1, one of v2 in a folder, affinity),
+and what recording did to it."""
 import os
 import pathlib
 import subprocess
@@ -186,3 +186,70 @@ def test_recorded_text_knows_no_machine(folder):
                     str(folder / "y.json")], check=True, stderr=subprocess.DEVNULL)
     machine = read_json(folder / "y.json")["giltracer"]["machine"]
     assert machine["cpus"] is None and machine["quotas"] is None and machine["steal_ns"] is None
+
+
+# --- what recording cost -------------------------------------------------------------------
+
+def costs(folder, kind, count, *options):
+    """(summary, CPU time that it took more than untraced, in ns), of tests/targets/costs.py."""
+    python = harness.an_interpreter(3, 8)
+    words = [target("costs"), kind, str(count)]
+
+    def cpu_of(out):
+        return int(out.split()[0])
+    plain = min(cpu_of(subprocess.run([python.path, *words], stdout=subprocess.PIPE,
+                                      check=True).stdout) for _ in range(2))
+    traced = trace(words, folder, python, list(options))
+    return traced, cpu_of(traced.run.out) - plain
+
+
+@pytest.mark.needs_perf
+def test_hits_are_measured_and_are_none_of_the_programs(folder):
+    kept = folder / "kept"
+    options = ["--gil-source", "uprobes", "--no-python-trace", "--keep", kept]
+    traced, more_ns = costs(folder, "give_up", 100000, *options)
+    cost = traced.summary["cost"]
+    assert cost["gil_measured"] and cost["gil_events"] >= 200000, cost
+    assert 0.5 * more_ns < cost["cpu_ns"] < 1.5 * more_ns, (cost, more_ns)
+    assert cost["cheaper"] == "--gil-source agent"
+    assert "is of the traced run; --gil-source agent records for less" in traced.run.err, traced.run
+    # The gate's own hits are in the recording, and in no report.
+    text = harness.kept_text(kept)
+    gates = [line for line in text.splitlines() if b"giltracer-gate " in line
+             and b":signal" in line]
+    assert len(gates) >= 100, len(gates)
+    (thread,) = traced.summary["threads"]
+    assert thread["main"] and not traced.summary["quality"]["dropped_gils"], traced.summary
+    subprocess.run([str(harness.PERF2TRACE), str(kept / "perf.data"), "-o",
+                    str(folder / "again.json")], check=True, stderr=subprocess.DEVNULL)
+    again = read_json(folder / "again.json")["giltracer"]
+    assert [row["holds"] for row in again["gils"][0]["threads"]] == \
+        [row["holds"] for row in traced.gil()["threads"]]
+    assert again["cost"]["gil_events"] == cost["gil_events"]
+
+
+@pytest.mark.parametrize("kind, count", [("give_up", 200000), ("call", 500000)])
+def test_the_agent_measures_itself(folder, kind, count):
+    traced, more_ns = costs(folder, kind, count, "--gil-source", "agent", "--overhead-budget",
+                            "0")
+    cost = traced.summary["cost"]
+    assert cost["gil_measured"] and cost["calls_measured"], cost
+    assert 5 < cost["gil_event_ns"] < 1000 and 10 < cost["call_ns"] < 5000, cost
+    assert 0.4 * more_ns < cost["cpu_ns"] < 2 * more_ns, (cost, more_ns)
+    assert not [call for call in harness.calls(traced.document) if "<giltracer>" in
+                call["args"]["file"]]
+
+
+@pytest.mark.needs_perf
+def test_a_program_that_computes_is_told_nothing(folder):
+    traced, _ = costs(folder, "compute", 3000000)
+    assert traced.summary["cost"]["cpu_ns"] < 0.02 * traced.summary["run"]["wall_ns"]
+    assert "Recording itself" not in traced.run.err, traced.run
+
+
+@pytest.mark.needs_perf
+def test_where_the_libc_cannot_be_called_the_run_goes_on(folder):
+    """Without probes there is nothing to measure, and nothing is said to be."""
+    traced = trace([target("costs"), "give_up", "1000"], folder,
+                   options=["--no-gil-detect", "--state-detect", "--no-python-trace"])
+    assert not traced.summary["cost"]["gil_measured"]

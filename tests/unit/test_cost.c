@@ -171,6 +171,25 @@ static void what_was_measured_is_believed(void **state)
     assert_int_equal(cost.waiting_ns, 0);
 }
 
+/* The machine was busy while it was measured, or the clock was stopped. */
+static void a_hold_is_never_shorter_than_an_event(void **state)
+{
+    struct gt_cost_measured measured = {.gil_event_ps = 90000000, .call_ps = INT64_MAX};
+    struct gt_timeline *t = begin();
+    int64_t time_ns = hold(t, 10, 300, 4000);
+    struct gt_cost cost;
+
+    (void)state;
+    acquire(t, time_ns++, 10, 10, A);
+    for (int i = 0; i < 500; i++, time_ns += 1000) {
+        call(t, time_ns, true);
+        call(t, time_ns + 300, false);
+    }
+    cost = end_measured(t, &measured);
+    assert_int_equal(cost.gil_event_ns, 4000);
+    assert_int_equal(cost.call_ns, 3 * 600);
+}
+
 /* On CPUs that others use twice as much, it takes three times as long; not beyond the run. */
 static void shared_cpus_make_it_longer(void **state)
 {
@@ -235,6 +254,7 @@ int main(void)
         cmocka_unit_test(events_within_each_other_are_told_apart),
         cmocka_unit_test(few_or_long_holds_tell_nothing),
         cmocka_unit_test(what_was_measured_is_believed),
+        cmocka_unit_test(a_hold_is_never_shorter_than_an_event),
         cmocka_unit_test(shared_cpus_make_it_longer),
         cmocka_unit_test(threads_overlap_unless_they_contend),
     };
