@@ -80,12 +80,13 @@ static void thread_created(struct gt_agentlog *log, const struct gt_agentlog_thr
 
 static void deliver_mark(struct gt_agentlog *log, const struct gt_agentlog_mark *mark)
 {
-    struct gt_agentlog_thread *thread = &log->threads[mark->subject];
+    struct gt_agentlog_thread *thread =
+        log->thread_count ? &log->threads[mark->subject] : NULL; /* or all was stopped */
     const struct gt_agentlog_process *process = &log->processes[mark->subject];
-    int32_t pid = log->thread_count && mark->rank != GT_MARK_PROCESS_START &&
-                          mark->rank != GT_MARK_PROCESS_END
-                      ? thread->header.pid
-                      : 0;
+    int32_t pid =
+        thread && mark->rank != GT_MARK_PROCESS_START && mark->rank != GT_MARK_PROCESS_END
+            ? thread->header.pid
+            : 0;
     struct gt_event *event;
 
     switch ((enum gt_agentlog_rank)mark->rank) {
