@@ -36,7 +36,8 @@
  * control file's anchors map ticks to CLOCK_MONOTONIC, for all processes of the run.
  *
  * Integers are of the machine's own byte order. To change the format: bump
- * GT_WIRE_VERSION; agentlog refuses other versions.
+ * GT_WIRE_VERSION; agentlog refuses other versions, but for 3 (agentlog/files_v3.c), of which
+ * logs were kept: records, words and notes must keep their meaning.
  */
 #ifndef GT_AGENT_WIRE_H
 #define GT_AGENT_WIRE_H

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { MAX_WARNINGS = 32 };
@@ -126,26 +125,37 @@ static int take_stops(struct gt_agentlog *log, const struct gt_wire_control *con
     return 0;
 }
 
-/* `units`: of the log, that were taken. */
-static int read_control(struct gt_agentlog *log, int fd, uint64_t *units, struct gt_error *err)
+static int check_control(const struct gt_wire_control *control, ssize_t got, bool has_folder,
+                         struct gt_error *err)
+{
+    bool old = control->version == GT_AGENTLOG_VERSION_3;
+    size_t least = old ? offsetof(struct gt_wire_control, stops)
+                       : offsetof(struct gt_wire_control, anchors);
+
+    if (got == 0 || (got > 0 && !control->magic && !control->version))
+        return no_agent(err);
+    if (got < (ssize_t)least || control->magic != GT_WIRE_MAGIC_CONTROL)
+        return gt_error_set(err, GT_ERR_FORMAT, "the agent's control file is damaged");
+    if (control->version != GT_WIRE_VERSION && !(old && has_folder))
+        return gt_error_set(err, GT_ERR_FORMAT,
+                            "the agent's log is of version %u, this program reads versions %d "
+                            "and %d",
+                            control->version, GT_AGENTLOG_VERSION_3, GT_WIRE_VERSION);
+    return 0;
+}
+
+/* `units`: of the log, that were taken. Version 3 has a `folder` instead, which log keeps. */
+static int read_control(struct gt_agentlog *log, int fd, int folder, uint64_t *units,
+                        struct gt_error *err)
 {
     struct gt_wire_control *control = calloc(1, sizeof(*control));
     ssize_t got = control ? pread(fd, control, sizeof(*control), 0) : -1;
-    int rc = 0;
+    int rc = control ? check_control(control, got, folder >= 0, err) : gt_error_memory(err);
 
     log->quality.stopped_ns = -1;
-    if (!control)
-        rc = gt_error_memory(err);
-    else if (got == 0 || (got > 0 && !control->magic && !control->version))
-        rc = no_agent(err);
-    else if (got < (ssize_t)offsetof(struct gt_wire_control, anchors) ||
-             control->magic != GT_WIRE_MAGIC_CONTROL)
-        rc = gt_error_set(err, GT_ERR_FORMAT, "the agent's control file is damaged");
-    else if (control->version != GT_WIRE_VERSION)
-        rc = gt_error_set(err, GT_ERR_FORMAT,
-                          "the agent's log is of version %u, this program reads version %d",
-                          control->version, GT_WIRE_VERSION);
-    else
+    if (!rc && control->version == GT_AGENTLOG_VERSION_3)
+        rc = gt_agentlog_convert_control(log, control, folder, err);
+    if (!rc)
         rc = gt_agentlog_clock_init(&log->clock, control, err);
     if (!rc) {
         *units = control->units;
@@ -172,9 +182,9 @@ static void warn_of_drops(struct gt_agentlog *log)
                          (unsigned long long)log->quality.dropped);
 }
 
-struct gt_agentlog *gt_agentlog_open_files(const struct gt_agentlog_files *files,
-                                           const struct gt_agentlog_ends *ends,
-                                           struct gt_error *err)
+/* `folder`: where the files are; or -1. */
+static struct gt_agentlog *open_log(const struct gt_agentlog_files *files, int folder,
+                                    const struct gt_agentlog_ends *ends, struct gt_error *err)
 {
     struct gt_agentlog *log = calloc(1, sizeof(*log));
     uint64_t units = 0;
@@ -190,11 +200,14 @@ struct gt_agentlog *gt_agentlog_open_files(const struct gt_agentlog_files *files
     gt_strvec_init(&log->warnings);
     if (ends)
         log->ends = *ends;
+    log->folder = -1;
     log->file = fcntl(files->log, F_DUPFD_CLOEXEC, 0);
-    rc = read_control(log, files->control, &units, err);
-    if (!rc && log->file < 0)
+    rc = read_control(log, files->control, folder, &units, err);
+    if (!rc && log->folder >= 0)
+        rc = gt_agentlog_read_folder(log, err);
+    else if (!rc && log->file < 0)
         rc = gt_error_set(err, GT_ERR_FORMAT, "the agent's records are missing");
-    if (!rc)
+    else if (!rc)
         rc = gt_agentlog_read_threads(log, units, err);
     if (!rc)
         warn_of_drops(log);
@@ -209,40 +222,32 @@ struct gt_agentlog *gt_agentlog_open_files(const struct gt_agentlog_files *files
     return log;
 }
 
-/* A plain file, whatever stands there by now. */
-static int open_file(const char *dir, const char *name)
+struct gt_agentlog *gt_agentlog_open_files(const struct gt_agentlog_files *files,
+                                           const struct gt_agentlog_ends *ends,
+                                           struct gt_error *err)
 {
-    int folder = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
-    struct stat st;
-
-    if (folder >= 0)
-        close(folder);
-    if (fd >= 0 && (fstat(fd, &st) || !S_ISREG(st.st_mode))) {
-        close(fd);
-        errno = EINVAL;
-        fd = -1;
-    }
-    return fd;
+    return open_log(files, -1, ends, err);
 }
 
 struct gt_agentlog *gt_agentlog_open(const char *dir, struct gt_error *err)
 {
-    struct gt_agentlog_files files = {.control = open_file(dir, GT_WIRE_CONTROL_NAME),
-                                      .log = -1};
+    int folder = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct gt_agentlog_files files = {-1, -1};
     struct gt_agentlog *log = NULL;
     struct gt_error why = {0};
-    struct stat st;
 
-    if (files.control >= 0)
-        files.log = open_file(dir, GT_WIRE_LOG_NAME);
-    if (stat(dir, &st))
+    if (folder < 0) {
         gt_error_errno(err, "cannot open the agent's log folder %s", dir);
-    else if (files.control < 0)
+        return NULL;
+    }
+    files.control = gt_agentlog_open_file(folder, GT_WIRE_CONTROL_NAME);
+    if (files.control >= 0)
+        files.log = gt_agentlog_open_file(folder, GT_WIRE_LOG_NAME);
+    if (files.control < 0)
         no_agent(&why);
     else if (files.log < 0 && errno != ENOENT)
         gt_error_errno(err, "cannot open %s/%s", dir, GT_WIRE_LOG_NAME);
-    else if (!(log = gt_agentlog_open_files(&files, NULL, &why)) && !why.code)
+    else if (!(log = open_log(&files, folder, NULL, &why)) && !why.code)
         gt_error_memory(&why);
     if (why.code)
         gt_error_set(err, why.code, "%s: %s", dir, why.message);
@@ -250,6 +255,7 @@ struct gt_agentlog *gt_agentlog_open(const char *dir, struct gt_error *err)
         close(files.control);
     if (files.log >= 0)
         close(files.log);
+    close(folder);
     return log;
 }
 
@@ -273,5 +279,7 @@ void gt_agentlog_free(struct gt_agentlog *log)
     free(log->stops);
     if (log->file >= 0)
         close(log->file);
+    if (log->folder >= 0)
+        close(log->folder);
     free(log);
 }

@@ -51,11 +51,11 @@ struct gt_agentlog_ends {
 };
 
 /* GT_ERR_NOT_FOUND when no agent ever ran with this folder, GT_ERR_FORMAT when its version is
- * another one. */
+ * neither today's nor 3. */
 struct gt_agentlog *gt_agentlog_open(const char *dir, struct gt_error *err);
 
-/* The same by its files, which the folder may have lost since. `files` are copied. `ends` may
- * be NULL. */
+/* The same, of today's version, by its files, which the folder may have lost since. `files` are
+ * copied. `ends` may be NULL. */
 struct gt_agentlog_files {
     int control, log;
 };

@@ -49,8 +49,8 @@ static int refill(struct gt_agentlog *log, struct gt_agentlog_cursor *cursor,
         if (mine && chunk->gap && !cursor->offset)
             note_gap(thread, cursor);
         if (mine && want &&
-            gt_agentlog_read_at(log->file, cursor->words, want * size * sizeof(uint64_t),
-                                chunk->offset + cursor->offset))
+            gt_agentlog_read(log, thread, cursor->words, want * size * sizeof(uint64_t),
+                             chunk->offset + cursor->offset))
             cursor->count = count_written(cursor->words, want, size);
         if (cursor->count) {
             cursor->offset += cursor->count * size * sizeof(uint64_t);
@@ -144,7 +144,8 @@ int gt_agentlog_cursor_skip(struct gt_agentlog *log, struct gt_agentlog_cursor *
 }
 
 /* Calls are found in turn: the last chunk's ticks depend on the bases in it. */
-static uint64_t last_call(const struct gt_agentlog *log, const struct gt_agentlog_chunk *chunk)
+static uint64_t last_call(struct gt_agentlog *log, const struct gt_agentlog_thread *thread,
+                          const struct gt_agentlog_chunk *chunk)
 {
     struct gt_agentlog_cursor cursor = {.stream = GT_WIRE_STREAM_CALLS};
     uint64_t words[BUFFER_WORDS];
@@ -153,7 +154,7 @@ static uint64_t last_call(const struct gt_agentlog *log, const struct gt_agentlo
         uint64_t left = (chunk->bytes - at) / sizeof(uint64_t);
         uint32_t want = left < BUFFER_WORDS ? (uint32_t)left : BUFFER_WORDS;
 
-        if (!gt_agentlog_read_at(log->file, words, want * sizeof(uint64_t), chunk->offset + at))
+        if (!gt_agentlog_read(log, thread, words, want * sizeof(uint64_t), chunk->offset + at))
             break;
         cursor.words = words;
         cursor.count = count_written(words, want, 1);
@@ -167,7 +168,8 @@ static uint64_t last_call(const struct gt_agentlog *log, const struct gt_agentlo
 }
 
 /* GIL records are packed and of one form: a binary search finds where they end. */
-static uint64_t last_gil(const struct gt_agentlog *log, const struct gt_agentlog_chunk *chunk)
+static uint64_t last_gil(struct gt_agentlog *log, const struct gt_agentlog_thread *thread,
+                         const struct gt_agentlog_chunk *chunk)
 {
     uint64_t low = 0, high = chunk->bytes / sizeof(struct gt_wire_record);
     struct gt_wire_record record;
@@ -175,22 +177,22 @@ static uint64_t last_gil(const struct gt_agentlog *log, const struct gt_agentlog
     while (low < high) {
         uint64_t middle = low + (high - low) / 2;
 
-        if (!gt_agentlog_read_at(log->file, &record, sizeof(record),
-                                 chunk->offset + middle * sizeof(record)))
+        if (!gt_agentlog_read(log, thread, &record, sizeof(record),
+                              chunk->offset + middle * sizeof(record)))
             return 0;
         if (record.word)
             low = middle + 1;
         else
             high = middle;
     }
-    while (low-- > 0 && gt_agentlog_read_at(log->file, &record, sizeof(record),
-                                            chunk->offset + low * sizeof(record)))
+    while (low-- > 0 && gt_agentlog_read(log, thread, &record, sizeof(record),
+                                         chunk->offset + low * sizeof(record)))
         if (gt_agentlog_is_time(&log->clock, record.ticks))
             return record.ticks;
     return 0;
 }
 
-uint64_t gt_agentlog_last_ticks(const struct gt_agentlog *log,
+uint64_t gt_agentlog_last_ticks(struct gt_agentlog *log,
                                 const struct gt_agentlog_thread *thread, uint32_t stream)
 {
     for (size_t i = thread->chunk_count; i-- > 0;) {
@@ -198,7 +200,8 @@ uint64_t gt_agentlog_last_ticks(const struct gt_agentlog *log,
         uint64_t ticks = 0;
 
         if (chunk->stream == stream)
-            ticks = stream == GT_WIRE_STREAM_GIL ? last_gil(log, chunk) : last_call(log, chunk);
+            ticks = stream == GT_WIRE_STREAM_GIL ? last_gil(log, thread, chunk)
+                                                 : last_call(log, thread, chunk);
         if (ticks)
             return ticks;
     }

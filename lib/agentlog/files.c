@@ -9,25 +9,6 @@
 
 enum { MAX_UNITS = 1 << 22 };
 
-/* All of it, or nothing. */
-bool gt_agentlog_read_at(int fd, void *data, size_t size, uint64_t offset)
-{
-    char *at = data;
-
-    while (size) {
-        ssize_t got = pread(fd, at, size, (off_t)offset);
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return false;
-        at += got;
-        offset += (uint64_t)got;
-        size -= (size_t)got;
-    }
-    return true;
-}
-
 /* What a unit's head says. */
 struct unit {
     uint32_t number;
@@ -42,16 +23,11 @@ struct units {
     size_t missing;   /* that should be there, says a thread's header */
 };
 
-/* A thread while its units are put in order. */
-struct parts {
-    struct gt_agentlog_thread *thread;
+/* A thread's units. */
+struct share {
     const struct unit *units;
     size_t count;
-    size_t capacity;           /* of thread->chunks */
-    size_t missing;            /* units */
-    bool gap[GT_WIRE_STREAMS]; /* something of the stream is missing here */
-    bool headless;             /* the header is but a copy, from earlier */
-    bool cut;                  /* the file ends within one */
+    struct gt_agentlog_parts parts;
 };
 
 static bool is_chunk(const struct gt_wire_chunk *chunk)
@@ -135,227 +111,132 @@ static int find_units(const struct gt_agentlog *log, uint64_t taken, struct unit
     return rc;
 }
 
-static int add_chunk(struct parts *parts, const struct unit *unit, struct gt_error *err)
+static int add_chunk(struct gt_agentlog_parts *parts, const struct unit *unit,
+                     struct gt_error *err)
 {
-    struct gt_agentlog_thread *thread = parts->thread;
-    struct gt_agentlog_chunk *entry;
+    const struct gt_wire_chunk *chunk = &unit->chunk;
+    bool whole = unit->bytes == GT_WIRE_CHUNK_BYTES;
+    const struct gt_agentlog_chunk entry = {
+        .offset = (uint64_t)unit->number * GT_WIRE_CHUNK_BYTES + chunk->data_offset,
+        .bytes = unit->bytes > chunk->data_offset ? unit->bytes - chunk->data_offset : 0,
+        .stream = chunk->stream};
+    int rc = gt_agentlog_add_chunk(parts, &entry, err);
 
-    if (thread->chunk_count == parts->capacity) {
-        size_t room = parts->capacity ? parts->capacity * 2 : 4;
-        void *grown = reallocarray(thread->chunks, room, sizeof(*thread->chunks));
-
-        if (!grown)
-            return gt_error_memory(err);
-        thread->chunks = grown;
-        parts->capacity = room;
-    }
-    entry = &thread->chunks[thread->chunk_count++];
-    entry->offset = (uint64_t)unit->number * GT_WIRE_CHUNK_BYTES + unit->chunk.data_offset;
-    entry->bytes =
-        unit->bytes > unit->chunk.data_offset ? unit->bytes - unit->chunk.data_offset : 0;
-    entry->stream = unit->chunk.stream;
-    entry->gap = parts->gap[unit->chunk.stream];
-    parts->gap[unit->chunk.stream] = unit->bytes < GT_WIRE_CHUNK_BYTES;
-    parts->cut |= unit->bytes < GT_WIRE_CHUNK_BYTES;
-    return 0;
-}
-
-/* Units are missing, and nobody knows of which stream. */
-static void lose(struct parts *parts, size_t missing)
-{
-    parts->missing += missing;
-    for (int i = 0; i < GT_WIRE_STREAMS; i++)
-        parts->gap[i] = true;
+    parts->gap[chunk->stream] = !whole;
+    parts->cut |= !whole;
+    return rc;
 }
 
 /* The copies of slots. One that is not there costs only itself. */
-static int index_copies(struct parts *parts, struct gt_error *err)
+static int index_copies(struct share *share, struct gt_error *err)
 {
-    uint64_t count = GT_WIRE_COPIES(parts->thread->header.copies), seen = 0;
+    uint64_t count = GT_WIRE_COPIES(share->parts.thread->header.copies), seen = 0;
     int rc = 0;
 
-    for (size_t i = 0; i < parts->count && !rc; i++) {
-        const struct unit *unit = &parts->units[i];
+    for (size_t i = 0; i < share->count && !rc; i++) {
+        const struct unit *unit = &share->units[i];
 
         if (unit->chunk.copy == 0 || unit->chunk.copy > count)
             break; /* one that is not complete does not count */
         if (unit->chunk.copy == seen)
             continue; /* twice: made up */
         if (unit->chunk.copy > seen + 1)
-            lose(parts, unit->chunk.copy - seen - 1);
+            gt_agentlog_lose(&share->parts, unit->chunk.copy - seen - 1);
         seen = unit->chunk.copy;
-        rc = add_chunk(parts, unit, err);
+        rc = add_chunk(&share->parts, unit, err);
     }
     if (seen < count && !rc)
-        lose(parts, count - seen < MAX_UNITS ? (size_t)(count - seen) : MAX_UNITS);
+        gt_agentlog_lose(&share->parts,
+                         count - seen < MAX_UNITS ? (size_t)(count - seen) : MAX_UNITS);
     return rc;
 }
 
-static int index_slots(struct parts *parts, struct gt_error *err)
+static int index_slots(struct share *share, struct gt_error *err)
 {
-    const struct gt_wire_thread *header = &parts->thread->header;
+    const struct gt_wire_thread *header = &share->parts.thread->header;
     int stale = GT_WIRE_STALE(header->copies), rc = 0;
     bool found[GT_WIRE_STREAMS] = {false};
 
-    for (size_t i = 0; i < parts->count && !rc; i++) {
-        const struct unit *unit = &parts->units[i];
+    for (size_t i = 0; i < share->count && !rc; i++) {
+        const struct unit *unit = &share->units[i];
 
         if (unit->chunk.copy || found[unit->chunk.stream] ||
-            (!parts->headless && header->slots[unit->chunk.stream] != unit->number))
+            (!share->parts.headless && header->slots[unit->chunk.stream] != unit->number))
             continue;
         found[unit->chunk.stream] = true;
         if ((int)unit->chunk.stream != stale)
-            rc = add_chunk(parts, unit, err);
+            rc = add_chunk(&share->parts, unit, err);
     }
     for (int i = 0; i < GT_WIRE_STREAMS; i++) {
         if (found[i] || !header->slots[i])
             continue;
-        parts->missing++;
-        parts->gap[i] = true;
+        share->parts.missing++;
+        share->parts.gap[i] = true;
     }
     return rc;
 }
 
-static bool read_header(const struct gt_agentlog *log, struct parts *parts, uint32_t number)
+static bool read_header(const struct gt_agentlog *log, struct share *share, uint32_t number)
 {
-    struct gt_wire_thread *header = &parts->thread->header;
+    struct gt_wire_thread *header = &share->parts.thread->header;
 
     return gt_agentlog_read_at(log->file, header, sizeof(*header),
                                (uint64_t)number * GT_WIRE_CHUNK_BYTES +
                                    sizeof(struct gt_wire_chunk)) &&
-           header->magic == GT_WIRE_MAGIC_THREAD && header->version == GT_WIRE_VERSION &&
-           header->pid > 0 && header->tid > 0 &&
-           gt_agentlog_is_time(&log->clock, header->process_ticks) &&
-           gt_agentlog_is_time(&log->clock, header->start_ticks);
+           header->version == GT_WIRE_VERSION && gt_agentlog_is_header(log, header);
 }
 
 /* In the GIL's slot; copies of that have it, too. */
-static bool find_header(const struct gt_agentlog *log, struct parts *parts)
+static bool find_header(const struct gt_agentlog *log, struct share *share)
 {
-    for (size_t i = 0; i < parts->count; i++)
-        if (parts->units[i].number == parts->units[i].chunk.thread &&
-            parts->units[i].chunk.stream == GT_WIRE_STREAM_GIL &&
-            read_header(log, parts, parts->units[i].number))
+    for (size_t i = 0; i < share->count; i++)
+        if (share->units[i].number == share->units[i].chunk.thread &&
+            share->units[i].chunk.stream == GT_WIRE_STREAM_GIL &&
+            read_header(log, share, share->units[i].number))
             return true;
-    parts->headless = true;
-    for (size_t i = parts->count; i-- > 0;)
-        if (parts->units[i].chunk.stream == GT_WIRE_STREAM_GIL &&
-            read_header(log, parts, parts->units[i].number))
+    share->parts.headless = true;
+    for (size_t i = share->count; i-- > 0;)
+        if (share->units[i].chunk.stream == GT_WIRE_STREAM_GIL &&
+            read_header(log, share, share->units[i].number))
             return true;
-    return false;
-}
-
-static uint32_t intern_field(struct gt_intern *texts, const char *field, size_t size)
-{
-    return gt_intern_add(texts, field, strnlen(field, size));
-}
-
-/* Times that cannot be are not known. */
-static void check_header(const struct gt_agentlog *log, struct parts *parts)
-{
-    struct gt_wire_thread *header = &parts->thread->header;
-
-    if (header->exit_ticks && !gt_agentlog_is_time(&log->clock, header->exit_ticks)) {
-        header->exit_ticks = 0;
-        header->flags &= ~(uint32_t)(GT_WIRE_ENDED | GT_WIRE_EXECED);
-        parts->thread->damaged = true;
-    }
-    if (parts->headless) { /* the copy knows of none that came later */
-        header->copies = UINT64_MAX;
-        for (size_t i = 0; i < parts->count; i++)
-            if (parts->units[i].chunk.copy)
-                header->copies = (uint64_t)parts->units[i].chunk.copy << 2;
-    }
-}
-
-/* Is something missing after the last record of the GIL's stream? */
-static bool is_cut(const struct gt_agentlog *log, const struct parts *parts)
-{
-    const struct gt_agentlog_thread *thread = parts->thread;
-
-    if (parts->gap[GT_WIRE_STREAM_GIL] || parts->headless)
-        return true;
-    for (size_t i = thread->chunk_count; i-- > 0;) {
-        struct gt_agentlog_thread last = *thread;
-
-        if (thread->chunks[i].stream != GT_WIRE_STREAM_GIL)
-            continue;
-        last.chunks = &thread->chunks[i];
-        last.chunk_count = 1;
-        return thread->chunks[i].gap && !gt_agentlog_last_ticks(log, &last, GT_WIRE_STREAM_GIL);
-    }
     return false;
 }
 
 /* 1, 0 when there is no header, or negative. */
-static int read_thread(struct gt_agentlog *log, struct parts *parts, struct gt_error *err)
+static int index_units(const struct gt_agentlog *log, struct share *share, struct gt_error *err)
 {
-    struct gt_agentlog_thread *thread = parts->thread;
-    struct gt_wire_thread *header = &thread->header;
+    struct gt_wire_thread *header = &share->parts.thread->header;
     int rc;
 
-    if (!find_header(log, parts))
+    if (!find_header(log, share))
         return 0;
-    check_header(log, parts);
-    rc = index_copies(parts, err);
-    if (!rc)
-        rc = index_slots(parts, err);
-    if (rc)
-        return rc;
-    thread->damaged |= parts->missing || parts->headless || parts->cut;
-    thread->cut = is_cut(log, parts);
-    thread->last_ticks = header->start_ticks;
-    for (uint32_t stream = 0; stream < GT_WIRE_STREAM_NOTES; stream++) {
-        uint64_t ticks = gt_agentlog_last_ticks(log, thread, stream);
-
-        if (ticks > thread->last_ticks)
-            thread->last_ticks = ticks;
+    if (share->parts.headless) { /* the copy knows of none that came later */
+        header->copies = UINT64_MAX;
+        for (size_t i = 0; i < share->count; i++)
+            if (share->units[i].chunk.copy)
+                header->copies = (uint64_t)share->units[i].chunk.copy << 2;
     }
-    thread->comm = intern_field(&log->texts, header->comm, sizeof(header->comm));
-    if (thread->comm == UINT32_MAX)
-        return gt_error_memory(err);
-    log->quality.dropped += header->dropped;
-    log->quality.damaged += thread->damaged;
-    if (thread->damaged)
-        gt_agentlog_warn_thread(log, thread);
-    return 1;
-}
-
-void gt_agentlog_warn_thread(struct gt_agentlog *log, const struct gt_agentlog_thread *thread)
-{
-    gt_agentlog_warn(log,
-                     "the agent's log of thread %d of process %d is cut short or damaged: some "
-                     "of it is missing",
-                     thread->header.tid, thread->header.pid);
+    rc = index_copies(share, err);
+    if (!rc)
+        rc = index_slots(share, err);
+    return rc ? rc : 1;
 }
 
 static int add_thread(struct gt_agentlog *log, struct units *units, size_t first, size_t count,
                       struct gt_error *err)
 {
-    struct parts parts = {.units = units->list + first, .count = count};
-    int rc;
+    struct share share = {.units = units->list + first, .count = count};
+    int rc = gt_agentlog_begin_thread(log, &share.parts, err);
 
-    if (log->thread_count == log->thread_capacity) {
-        size_t room = log->thread_capacity ? log->thread_capacity * 2 : 64;
-        void *grown = reallocarray(log->threads, room, sizeof(*log->threads));
-
-        if (!grown)
-            return gt_error_memory(err);
-        log->threads = grown;
-        log->thread_capacity = room;
-    }
-    parts.thread = &log->threads[log->thread_count];
-    memset(parts.thread, 0, sizeof(*parts.thread));
-    rc = read_thread(log, &parts, err);
-    units->missing += parts.missing;
-    if (rc > 0) {
-        log->thread_count++;
-        log->quality.threads++;
-        return gt_agentlog_read_notes(log, (uint32_t)(log->thread_count - 1), err);
-    }
-    free(parts.thread->chunks);
+    if (rc)
+        return rc;
+    rc = index_units(log, &share, err);
+    units->missing += share.parts.missing;
+    if (rc > 0)
+        return gt_agentlog_end_thread(log, &share.parts, err);
+    free(share.parts.thread->chunks);
     /* One that was killed as it made its log has said nothing yet. */
-    if (rc == 0 && (count > 1 || parts.thread->header.magic))
+    if (rc == 0 && (count > 1 || share.parts.thread->header.magic))
         units->senseless++;
     return rc;
 }
@@ -376,7 +257,7 @@ int gt_agentlog_read_threads(struct gt_agentlog *log, uint64_t taken, struct gt_
     }
     free(units.list);
     if (rc == 0 && units.senseless > units.missing) {
-        log->anybodys = true;
+        log->anybodys = "its log is damaged";
         log->quality.damaged++;
         gt_agentlog_warn(log, "the agent's log is damaged: nobody knows what is missing");
     }

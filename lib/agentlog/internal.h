@@ -39,7 +39,8 @@ struct gt_agentlog_chunk {
 
 /* One thread's log. */
 struct gt_agentlog_thread {
-    struct gt_wire_thread header;
+    struct gt_wire_thread header; /* as of GT_WIRE_VERSION */
+    uint32_t file;                /* version 3: its name, interned */
     struct gt_agentlog_chunk *chunks;
     size_t chunk_count;
     uint64_t last_ticks; /* of its records; start_ticks when it has none */
@@ -117,11 +118,13 @@ struct gt_agentlog_cursor {
 };
 
 struct gt_agentlog {
-    int file; /* of all threads' records */
+    int file;          /* of all threads' records; version 3: the one that was read last, … */
+    uint32_t file_now; /* … which has this name, of … */
+    int folder;        /* … this folder; -1: another version */
     struct gt_agentlog_clock clock;
     struct gt_wire_stop *stops; /* as in the control file */
     uint32_t stop_count;
-    bool anybodys; /* what is missing may be of any process */
+    const char *anybodys; /* why what is missing may be of any process; NULL: it is not */
     struct gt_agentlog_ends ends;
     struct gt_agentlog_thread *threads;
     size_t thread_count;
@@ -144,11 +147,51 @@ struct gt_agentlog {
     unsigned queue_next;
 };
 
-/* files.c: all threads: headers, chunks and notes. Of the file's units, `taken` are in use. */
-int gt_agentlog_read_threads(struct gt_agentlog *log, uint64_t taken, struct gt_error *err);
+/* thread.c: a thread's log while its parts are found. Zeros are its first state. */
+struct gt_agentlog_parts {
+    struct gt_agentlog_thread *thread;
+    size_t capacity;           /* of thread->chunks */
+    size_t missing;            /* chunks */
+    bool gap[GT_WIRE_STREAMS]; /* something of the stream is missing here */
+    bool headless;             /* the header is but a copy, from earlier */
+    bool cut;                  /* the file ends too early */
+};
+
+/* Make room for one more thread: all zero, and not the log's yet. */
+int gt_agentlog_begin_thread(struct gt_agentlog *log, struct gt_agentlog_parts *parts,
+                             struct gt_error *err);
+/* Can it be one? All but its version. */
+bool gt_agentlog_is_header(const struct gt_agentlog *log, const struct gt_wire_thread *header);
+/* The next chunk of its stream; the gap before it is known by the parts. */
+int gt_agentlog_add_chunk(struct gt_agentlog_parts *parts,
+                          const struct gt_agentlog_chunk *chunk, struct gt_error *err);
+/* Chunks are missing, and nobody knows of which stream. */
+void gt_agentlog_lose(struct gt_agentlog_parts *parts, size_t missing);
+/* The header and all chunks are there: the thread is the log's now, and its notes are read. */
+int gt_agentlog_end_thread(struct gt_agentlog *log, struct gt_agentlog_parts *parts,
+                           struct gt_error *err);
 void gt_agentlog_warn_thread(struct gt_agentlog *log, const struct gt_agentlog_thread *thread);
+
 /* Read all of it, or false. */
 bool gt_agentlog_read_at(int fd, void *data, size_t size, uint64_t offset);
+/* The same of a thread's file. */
+bool gt_agentlog_read(struct gt_agentlog *log, const struct gt_agentlog_thread *thread,
+                      void *data, size_t size, uint64_t offset);
+/* Version 3: have log->file be the file of that name; false with errno. */
+bool gt_agentlog_turn_to(struct gt_agentlog *log, uint32_t name);
+/* A plain file of a folder, whatever stands there by now; -1 with errno. */
+int gt_agentlog_open_file(int folder, const char *name);
+
+/* files.c: all threads: headers, chunks and notes. Of the file's units, `taken` are in use. */
+int gt_agentlog_read_threads(struct gt_agentlog *log, uint64_t taken, struct gt_error *err);
+
+/* files_v3.c: version 3. Turn its control file, which was read as one of GT_WIRE_VERSION, into
+ * one; log keeps the folder. */
+enum { GT_AGENTLOG_VERSION_3 = 3 };
+int gt_agentlog_convert_control(struct gt_agentlog *log, struct gt_wire_control *control,
+                                int folder, struct gt_error *err);
+/* All threads, by the files of log's folder. */
+int gt_agentlog_read_folder(struct gt_agentlog *log, struct gt_error *err);
 
 /* cursor.c: find the time of a stream's first record: 1, 0 when there is none, or negative.
  * Keeps no buffer: most streams' time is yet to come. */
@@ -163,7 +206,7 @@ int gt_agentlog_cursor_skip(struct gt_agentlog *log, struct gt_agentlog_cursor *
 /* Free the buffer; the cursor is at the start again. */
 void gt_agentlog_cursor_close(struct gt_agentlog_cursor *cursor);
 /* The time of the last record of a stream; 0 when it has none. */
-uint64_t gt_agentlog_last_ticks(const struct gt_agentlog *log,
+uint64_t gt_agentlog_last_ticks(struct gt_agentlog *log,
                                 const struct gt_agentlog_thread *thread, uint32_t stream);
 
 /* notes.c: functions, names and messages of one thread's notes stream. */

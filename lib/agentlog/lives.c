@@ -191,14 +191,17 @@ static int find_stops(struct gt_agentlog *log, struct gt_error *err)
 {
     static const char damaged[] = "its log is damaged";
     uint32_t why = gt_intern_add(&log->texts, damaged, sizeof(damaged) - 1);
-    int rc = why == UINT32_MAX ? gt_error_memory(err) : take_stops(log, err);
+    uint32_t why_all =
+        log->anybodys ? gt_intern_add(&log->texts, log->anybodys, strlen(log->anybodys)) : why;
+    int rc = why == UINT32_MAX || why_all == UINT32_MAX ? gt_error_memory(err)
+                                                        : take_stops(log, err);
 
     for (size_t i = 0; i < log->thread_count && !rc; i++)
         if (log->threads[i].cut)
             stop(&log->processes[log->threads[i].process], log->threads[i].last_ticks, why);
     for (size_t i = 0; i < log->process_count && !rc; i++) {
         if (log->anybodys)
-            stop(&log->processes[i], log->processes[i].start_ticks, why);
+            stop(&log->processes[i], log->processes[i].start_ticks, why_all);
         rc = judge_end(log, &log->processes[i], err);
     }
     return rc;

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define COST_PS_MAX UINT64_C(1000000000) /* a millisecond: more is no cost of ours */
 
@@ -128,7 +127,6 @@ int gt_agentlog_read_notes(struct gt_agentlog *log, uint32_t thread, struct gt_e
 
     for (size_t i = 0; i < from->chunk_count && rc >= 0; i++) {
         const struct gt_agentlog_chunk *chunk = &from->chunks[i];
-        ssize_t length;
 
         if (chunk->stream != GT_WIRE_STREAM_NOTES)
             continue;
@@ -136,8 +134,9 @@ int gt_agentlog_read_notes(struct gt_agentlog *log, uint32_t thread, struct gt_e
             data = malloc(GT_WIRE_CHUNK_BYTES);
         if (!data)
             return gt_error_memory(err);
-        length = pread(log->file, data, chunk->bytes, (off_t)chunk->offset);
-        rc = take_chunk(log, thread, data, length < 0 ? 0 : (size_t)length, err);
+        rc = gt_agentlog_read(log, from, data, chunk->bytes, chunk->offset)
+                 ? take_chunk(log, thread, data, chunk->bytes, err)
+                 : 1;
         damaged |= rc > 0;
     }
     free(data);

@@ -6,6 +6,7 @@ source and interpreter, by the hundred: `scripts/bench truth`.
 import gzip
 import json
 import re
+import shutil
 import signal
 import types
 
@@ -18,11 +19,11 @@ TEXTS = HERE / "golden" / "truth"
 MS = 10**6
 
 
-def converted(path, folder):
+def converted(path, folder, *options):
     """(summary, what was printed) of a text."""
     text = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     output = folder / "x.json"
-    run = harness.Run([harness.PERF2TRACE, "gil", "-o", output], folder,
+    run = harness.Run([harness.PERF2TRACE, "gil", *options, "-o", output], folder,
                       stdin=harness.subprocess.PIPE).finish(text)
     assert run.status == 0, run
     document = harness.read_json(output)
@@ -34,11 +35,19 @@ def sentences(summary):
     return summary["findings"] + [row["sentence"] for row in summary["blockers"]]
 
 
+def log_options(folder):
+    """The agent's log of that run, which is of version 3."""
+    shutil.unpack_archive(TEXTS / "short-rewait" / "agent-log.tar.gz", folder)
+    return "--agent-log", folder / "agent"
+
+
+@pytest.mark.parametrize("with_log", [False, True], ids=["text", "log"])
 @pytest.mark.parametrize("name", ["right", "one-short-rewait"])
-def test_a_short_rewait_is_no_switch_interval(name, folder):
+def test_a_short_rewait_is_no_switch_interval(name, with_log, folder):
     """Two pure-Python threads on a busy machine. A waiter that lost its CPU before it called waits
     again at once: that gap is not the interval, and nobody kept the GIL."""
-    summary, printed = converted(TEXTS / "short-rewait" / (name + ".perf-script.txt.gz"), folder)
+    summary, printed = converted(TEXTS / "short-rewait" / (name + ".perf-script.txt.gz"), folder,
+                                 *(log_options(folder) if with_log else ()))
     (load,) = summary["load"]
     assert load["switch_interval_source"] in ("gaps", "assumed"), load
     assert abs(load["switch_interval_ns"] - 5 * MS) < 0.2 * 5 * MS, load
@@ -46,6 +55,9 @@ def test_a_short_rewait_is_no_switch_interval(name, folder):
     assert not any("kept the GIL" in text for text in sentences(summary))
     assert "does not release" not in printed
     assert not [row for row in summary["potential"]["estimates"] if row["if"] == "function"]
+    if with_log:
+        assert summary["blockers"][0]["function"] == "spin", summary["blockers"]
+        assert not summary["lost"] and "agent" not in printed, printed
 
 
 @pytest.mark.parametrize("name", ["holder-exits-first", "waiter-exits-first"])

@@ -1,6 +1,8 @@
 /*
  * An agent's log folder: the input is the control file up to its stops, STOPS of these, ANCHORS
  * anchors, then the beginnings of the log's units: what lies between is zeros, as in real logs.
+ * When it says that it is of version 3 there are no stops, and threads have files of
+ * THREAD_UNITS each.
  */
 #include "harness.h"
 
@@ -11,6 +13,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 enum {
@@ -18,6 +21,8 @@ enum {
     ANCHORS = 4,
     PIECE_BYTES = 2048,
     UNITS_MAX = 32,
+    THREAD_UNITS = 5,
+    THREADS = 4,
 };
 
 struct input {
@@ -46,22 +51,50 @@ static void put(int fd, struct input *input, size_t size, size_t at)
     input->size -= size;
 }
 
+static void write_files_v3(const char *dir, int control, struct input *input)
+{
+    put(control, input, ANCHORS * sizeof(struct gt_wire_anchor),
+        offsetof(struct gt_wire_control, stops));
+    for (int thread = 1; thread <= THREADS; thread++) {
+        char name[32];
+        int fd;
+
+        snprintf(name, sizeof(name), "1-%d-1.log", thread);
+        fd = open_file(dir, name);
+        for (size_t unit = 0; input->size && unit < THREAD_UNITS; unit++)
+            put(fd, input, PIECE_BYTES, unit * GT_WIRE_CHUNK_BYTES);
+        close(fd);
+    }
+}
+
+static void write_file(const char *dir, int control, struct input *input)
+{
+    int fd = open_file(dir, GT_WIRE_LOG_NAME);
+
+    put(control, input, STOPS * sizeof(struct gt_wire_stop),
+        offsetof(struct gt_wire_control, stops));
+    put(control, input, ANCHORS * sizeof(struct gt_wire_anchor),
+        offsetof(struct gt_wire_control, anchors));
+    for (size_t unit = 1; input->size && unit <= UNITS_MAX; unit++)
+        put(fd, input, PIECE_BYTES, unit * GT_WIRE_CHUNK_BYTES);
+    /* It may be cut within a unit: of the last one there are only as many bytes. */
+    close(fd);
+}
+
 static void write_logs(const char *dir, const uint8_t *data, size_t size)
 {
     struct input input = {data, size};
-    int fd = open_file(dir, GT_WIRE_CONTROL_NAME);
+    int control = open_file(dir, GT_WIRE_CONTROL_NAME);
+    uint32_t version = 0;
 
-    put(fd, &input, offsetof(struct gt_wire_control, stops), 0);
-    put(fd, &input, STOPS * sizeof(struct gt_wire_stop),
-        offsetof(struct gt_wire_control, stops));
-    put(fd, &input, ANCHORS * sizeof(struct gt_wire_anchor),
-        offsetof(struct gt_wire_control, anchors));
-    close(fd);
-    fd = open_file(dir, GT_WIRE_LOG_NAME);
-    for (size_t unit = 1; input.size && unit <= UNITS_MAX; unit++)
-        put(fd, &input, PIECE_BYTES, unit * GT_WIRE_CHUNK_BYTES);
-    /* It may be cut within a unit: of the last one there are only as many bytes. */
-    close(fd);
+    if (size >= offsetof(struct gt_wire_control, version) + sizeof(version))
+        memcpy(&version, data + offsetof(struct gt_wire_control, version), sizeof(version));
+    put(control, &input, offsetof(struct gt_wire_control, stops), 0);
+    if (version == 3)
+        write_files_v3(dir, control, &input);
+    else
+        write_file(dir, control, &input);
+    close(control);
 }
 
 static struct gt_agentlog *open_log(const char *dir)

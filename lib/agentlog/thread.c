@@ -1,0 +1,182 @@
+/* A thread's log while its parts are found, whatever the layout of the files, and reading it.
+ */
+#include "agentlog/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int gt_agentlog_open_file(int folder, const char *name)
+{
+    int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+    struct stat st;
+
+    if (fd >= 0 && (fstat(fd, &st) || !S_ISREG(st.st_mode))) {
+        close(fd);
+        errno = EINVAL;
+        fd = -1;
+    }
+    return fd;
+}
+
+bool gt_agentlog_read_at(int fd, void *data, size_t size, uint64_t offset)
+{
+    char *at = data;
+
+    while (size) {
+        ssize_t got = pread(fd, at, size, (off_t)offset);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return false;
+        at += got;
+        offset += (uint64_t)got;
+        size -= (size_t)got;
+    }
+    return true;
+}
+
+/* There may be more files than a process can have open: one of them is. */
+bool gt_agentlog_turn_to(struct gt_agentlog *log, uint32_t name)
+{
+    if (log->file >= 0 && log->file_now == name)
+        return true;
+    if (log->file >= 0)
+        close(log->file);
+    log->file = gt_agentlog_open_file(log->folder, gt_intern_text(&log->texts, name));
+    log->file_now = name;
+    return log->file >= 0;
+}
+
+bool gt_agentlog_read(struct gt_agentlog *log, const struct gt_agentlog_thread *thread,
+                      void *data, size_t size, uint64_t offset)
+{
+    if (log->folder >= 0 && !gt_agentlog_turn_to(log, thread->file))
+        return false;
+    return gt_agentlog_read_at(log->file, data, size, offset);
+}
+
+int gt_agentlog_begin_thread(struct gt_agentlog *log, struct gt_agentlog_parts *parts,
+                             struct gt_error *err)
+{
+    if (log->thread_count == log->thread_capacity) {
+        size_t room = log->thread_capacity ? log->thread_capacity * 2 : 64;
+        void *grown = reallocarray(log->threads, room, sizeof(*log->threads));
+
+        if (!grown)
+            return gt_error_memory(err);
+        log->threads = grown;
+        log->thread_capacity = room;
+    }
+    parts->thread = &log->threads[log->thread_count];
+    memset(parts->thread, 0, sizeof(*parts->thread));
+    return 0;
+}
+
+bool gt_agentlog_is_header(const struct gt_agentlog *log, const struct gt_wire_thread *header)
+{
+    return header->magic == GT_WIRE_MAGIC_THREAD && header->pid > 0 && header->tid > 0 &&
+           gt_agentlog_is_time(&log->clock, header->process_ticks) &&
+           gt_agentlog_is_time(&log->clock, header->start_ticks);
+}
+
+int gt_agentlog_add_chunk(struct gt_agentlog_parts *parts,
+                          const struct gt_agentlog_chunk *chunk, struct gt_error *err)
+{
+    struct gt_agentlog_thread *thread = parts->thread;
+    struct gt_agentlog_chunk *entry;
+
+    if (thread->chunk_count == parts->capacity) {
+        size_t room = parts->capacity ? parts->capacity * 2 : 4;
+        void *grown = reallocarray(thread->chunks, room, sizeof(*thread->chunks));
+
+        if (!grown)
+            return gt_error_memory(err);
+        thread->chunks = grown;
+        parts->capacity = room;
+    }
+    entry = &thread->chunks[thread->chunk_count++];
+    *entry = *chunk;
+    entry->gap = parts->gap[chunk->stream];
+    parts->gap[chunk->stream] = false;
+    return 0;
+}
+
+void gt_agentlog_lose(struct gt_agentlog_parts *parts, size_t missing)
+{
+    parts->missing += missing;
+    for (int i = 0; i < GT_WIRE_STREAMS; i++)
+        parts->gap[i] = true;
+}
+
+/* Is something missing after the last record of the GIL's stream? */
+static bool is_cut(struct gt_agentlog *log, const struct gt_agentlog_parts *parts)
+{
+    const struct gt_agentlog_thread *thread = parts->thread;
+
+    if (parts->gap[GT_WIRE_STREAM_GIL] || parts->headless)
+        return true;
+    for (size_t i = thread->chunk_count; i-- > 0;) {
+        struct gt_agentlog_thread last = *thread;
+
+        if (thread->chunks[i].stream != GT_WIRE_STREAM_GIL)
+            continue;
+        last.chunks = &thread->chunks[i];
+        last.chunk_count = 1;
+        return thread->chunks[i].gap && !gt_agentlog_last_ticks(log, &last, GT_WIRE_STREAM_GIL);
+    }
+    return false;
+}
+
+/* A time that cannot be is not known. */
+static void check_exit(const struct gt_agentlog *log, struct gt_agentlog_thread *thread)
+{
+    struct gt_wire_thread *header = &thread->header;
+
+    if (!header->exit_ticks || gt_agentlog_is_time(&log->clock, header->exit_ticks))
+        return;
+    header->exit_ticks = 0;
+    header->flags &= ~(uint32_t)(GT_WIRE_ENDED | GT_WIRE_EXECED);
+    thread->damaged = true;
+}
+
+int gt_agentlog_end_thread(struct gt_agentlog *log, struct gt_agentlog_parts *parts,
+                           struct gt_error *err)
+{
+    struct gt_agentlog_thread *thread = parts->thread;
+    const struct gt_wire_thread *header = &thread->header;
+
+    log->thread_count++;
+    log->quality.threads++;
+    check_exit(log, thread);
+    thread->damaged |= parts->missing || parts->headless || parts->cut;
+    thread->cut = is_cut(log, parts);
+    thread->last_ticks = header->start_ticks;
+    for (uint32_t stream = 0; stream < GT_WIRE_STREAM_NOTES; stream++) {
+        uint64_t ticks = gt_agentlog_last_ticks(log, thread, stream);
+
+        if (ticks > thread->last_ticks)
+            thread->last_ticks = ticks;
+    }
+    thread->comm =
+        gt_intern_add(&log->texts, header->comm, strnlen(header->comm, sizeof(header->comm)));
+    if (thread->comm == UINT32_MAX)
+        return gt_error_memory(err);
+    log->quality.dropped += header->dropped;
+    log->quality.damaged += thread->damaged;
+    if (thread->damaged)
+        gt_agentlog_warn_thread(log, thread);
+    return gt_agentlog_read_notes(log, (uint32_t)(log->thread_count - 1), err);
+}
+
+void gt_agentlog_warn_thread(struct gt_agentlog *log, const struct gt_agentlog_thread *thread)
+{
+    gt_agentlog_warn(log,
+                     "the agent's log of thread %d of process %d is cut short or damaged: some "
+                     "of it is missing",
+                     thread->header.tid, thread->header.pid);
+}
