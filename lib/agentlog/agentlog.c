@@ -11,7 +11,10 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_WARNINGS = 32 };
+enum {
+    MAX_WARNINGS = 32,
+    MAX_CPUS = 1 << 16, /* no machine has more */
+};
 
 void gt_agentlog_warn(struct gt_agentlog *log, const char *format, ...)
 {
@@ -159,7 +162,7 @@ static int read_control(struct gt_agentlog *log, int fd, int folder, uint64_t *u
         rc = gt_agentlog_clock_init(&log->clock, control, err);
     if (!rc) {
         *units = control->units;
-        log->quality.cpus = control->cpus;
+        log->quality.cpus = control->cpus <= MAX_CPUS ? control->cpus : 0;
         control->trouble[sizeof(control->trouble) - 1] = '\0';
         if (control->trouble[0])
             gt_agentlog_warn(log, "%s", control->trouble);
