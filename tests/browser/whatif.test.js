@@ -84,6 +84,8 @@ test("each estimate is a row, with the cores it was made for, and what is assume
     assert.match(await page.locator("#potential-scope").textContent(),
                  /whole run.* 1\.52 s on 2 cores.*1\.1% off/);
     assert.deepEqual(await panel.locator(".assumptions li").allTextContents(), GIVEN.assumptions);
+    assert.deepEqual(await panel.locator(".withheld").allTextContents(),
+                     ["Sentence of function."]); // why there are question marks
     await page.screenshot({path: join(shots, "whatif.png")});
 
     await page.locator("#tab-matrix").click();

@@ -42,6 +42,8 @@ export function potentialContent(potential, find) {
       durationText(recorded)} on ${coresText(cores)}: a replay under other rules. Under the same ` +
       `rules it is ${(100 * Math.abs(error)).toFixed(1)}% off.`),
     makeTable("list", titles, ["If", "Where"], estimates.map((each) => estimateRow(each, find))),
+    ...estimates.filter(({wall_ns: wall}) => wall === null).map(({sentence}) =>
+      make("p.hint.withheld", nameText(sentence))),
     make("h2", "What is assumed"),
     make("ul.assumptions", ...assumptions.map((text) => make("li", nameText(text)))),
   ];
