@@ -70,7 +70,7 @@ static void find_functions(struct gt_clocks *clocks)
 {
     const struct gt_timeline *timeline = clocks->timeline;
 
-    clocks->loop_time = GT_NO_INDEX;
+    clocks->loop_time = clocks->loop_handle = GT_NO_INDEX;
     for (uint32_t i = 0; i < timeline->functions.count; i++) {
         const struct gt_called *called = gt_called_of(timeline, i);
         const char *name = gt_intern_text(&timeline->names, called->name);
@@ -81,6 +81,8 @@ static void find_functions(struct gt_clocks *clocks)
         clocks->is_library[i] = !of_c && is_library(file);
         if (!of_c && strcmp(name, "BaseEventLoop.time") == 0)
             clocks->loop_time = i;
+        if (!of_c && strcmp(name, "Handle._run") == 0)
+            clocks->loop_handle = i;
     }
 }
 
@@ -139,36 +141,60 @@ static uint32_t who(const struct gt_clocks *clocks)
     return asks_loop ? 0 : level;
 }
 
-/* Pieces of a coroutine are one. */
+/* Pieces of a coroutine are one. Before CPython 3.12 they look like calls, from an event loop.
+ */
 static uint32_t key_of(const struct gt_clocks *clocks, uint32_t level)
 {
     const struct gt_call_span *span = open_at(clocks, level);
 
-    return span->flags & (GT_CALL_SPAN_RESUMED | GT_CALL_SPAN_YIELDED)
-               ? span->function | OF_COROUTINE
-               : clocks->walk.open[level - 1];
+    if (span->flags & (GT_CALL_SPAN_RESUMED | GT_CALL_SPAN_YIELDED))
+        return span->function | OF_COROUTINE;
+    for (uint32_t outer = level - 1; outer > 0; outer--)
+        if (open_at(clocks, outer)->function == clocks->loop_handle)
+            return span->function | OF_COROUTINE;
+    return clocks->walk.open[level - 1];
 }
 
-static int note_look(struct gt_clocks *clocks, uint32_t level, int64_t time_ns)
+/* `child`: the call that looked, GT_NO_INDEX: the one of the key itself. */
+static int note_look_of(struct gt_clocks *clocks, uint32_t key, uint32_t child, uint32_t callee,
+                        int64_t time_ns)
 {
-    uint32_t key = key_of(clocks, level);
-    uint32_t index = gt_hashmap_get(&clocks->loop_of, key);
+    uint64_t full_key = key | (uint64_t)(child != GT_NO_INDEX) << 32;
+    uint32_t index = gt_hashmap_get(&clocks->loop_of, full_key);
     struct gt_clock_loop *loop;
 
-    clocks->looked_ns = time_ns;
     if (index == GT_HASHMAP_NONE) {
         index = (uint32_t)clocks->looked.count;
         loop = gt_chunks_push(&clocks->looked);
-        if (!loop || gt_hashmap_put(&clocks->loop_of, key, index))
+        if (!loop || gt_hashmap_put(&clocks->loop_of, full_key, index))
             return -1;
-        *loop = (struct gt_clock_loop){
-            .first_ns = time_ns, .last_ns = time_ns, .thread = clocks->thread, .call = key};
+        *loop = (struct gt_clock_loop){.first_ns = time_ns,
+                                       .last_ns = time_ns,
+                                       .thread = clocks->thread,
+                                       .call = child == GT_NO_INDEX ? key : GT_NO_INDEX,
+                                       .callee = callee,
+                                       .child = GT_NO_INDEX};
     }
     loop = gt_chunks_at(&clocks->looked, index);
+    loop->twice = loop->twice || (child != GT_NO_INDEX && child == loop->child);
+    loop->child = child;
     loop->looks++;
     loop->works += time_ns - loop->last_ns >= WORK_NS;
     loop->last_ns = time_ns;
     return 0;
+}
+
+static int note_look(struct gt_clocks *clocks, uint32_t level, int64_t time_ns)
+{
+    uint32_t outer = gt_call_walk_python(&clocks->walk, level - 1);
+
+    clocks->looked_ns = time_ns;
+    if (note_look_of(clocks, key_of(clocks, level), GT_NO_INDEX, GT_NO_INDEX, time_ns))
+        return -1;
+    if (outer == 0 || clocks->is_library[open_at(clocks, outer)->function])
+        return 0;
+    return note_look_of(clocks, key_of(clocks, outer), clocks->walk.open[level - 1],
+                        open_at(clocks, level)->function, time_ns);
 }
 
 /* Did the call end because its time was up? */
@@ -238,7 +264,8 @@ static int walk_calls(struct gt_clocks *clocks)
 /* A coroutine's looks may be those of several, mixed. */
 static bool is_measuring(const struct gt_clock_loop *loop)
 {
-    return loop->looks == 2 * loop->works && !(loop->call & OF_COROUTINE);
+    return loop->looks == 2 * loop->works &&
+           (loop->call == GT_NO_INDEX || !(loop->call & OF_COROUTINE));
 }
 
 /* Keep those that may have worked until a time. */
@@ -251,7 +278,7 @@ static int keep_loops(struct gt_clocks *clocks)
         const struct gt_clock_loop *loop = gt_chunks_at(&clocks->looked, i);
         struct gt_clock_loop *kept;
 
-        if (loop->looks < LEAST_LOOKS || loop->works < 2 || is_measuring(loop) ||
+        if (loop->looks < LEAST_LOOKS || loop->works < 2 || loop->twice || is_measuring(loop) ||
             loop->last_ns - loop->first_ns < least_ns)
             continue;
         kept = gt_chunks_push(&clocks->loops);

@@ -9,12 +9,15 @@
 #include "analysis/walk.h"
 #include "base/hashmap.h"
 
-/* Looks in one call, or of a coroutine: in all pieces of it. */
+/* Looks in one call, or of a coroutine: in all pieces of it. Or those in calls that it made, if
+ * none of these looked twice. */
 struct gt_clock_loop {
     int64_t first_ns, last_ns;
-    uint32_t looks, works; /* works: stretches of work between looks */
-    uint32_t thread, call; /* as of a sleep */
-    bool explained;        /* by its sleeps, which are known to be until a time */
+    uint32_t looks, works;  /* works: stretches of work between looks */
+    uint32_t thread, call;  /* as of a sleep; GT_NO_INDEX: it did not look itself */
+    uint32_t callee, child; /* function that did, and its last call; GT_NO_INDEX */
+    bool twice;
+    bool explained; /* by its sleeps, which are known to be until a time */
 };
 
 struct gt_clock_sleep {
@@ -33,9 +36,10 @@ struct gt_gave_up {
 struct gt_clocks {
     struct gt_bonds *bonds;
     const struct gt_timeline *timeline;
-    uint8_t *roles;              /* by function: enum role */
-    bool *is_library;            /* by function: its looks and sleeps are not the program's */
-    uint32_t loop_time;          /* asyncio's clock; GT_NO_INDEX */
+    uint8_t *roles;       /* by function: enum role */
+    bool *is_library;     /* by function: its looks and sleeps are not the program's */
+    uint32_t loop_time;   /* asyncio's clock; GT_NO_INDEX */
+    uint32_t loop_handle; /* what runs a callback of asyncio's, or a piece of a coroutine */
     struct gt_gave_up *gave_ups; /* by thread and time */
     size_t gave_up_count;
     struct gt_chunks looked; /* of struct loop: calls of the thread at hand that looked */

@@ -122,7 +122,8 @@ static void explain_loop(struct gt_clocks *clocks, const struct gt_clock_sleep *
     for (size_t i = 0; i < clocks->loops.count; i++) {
         struct gt_clock_loop *loop = gt_chunks_at(&clocks->loops, i);
 
-        if (loop->thread == sleep->thread && loop->call == sleep->call)
+        if (loop->thread == sleep->thread &&
+            (loop->call == sleep->call || loop->callee == sleep->function))
             loop->explained = true;
     }
 }

@@ -233,6 +233,21 @@ def at_least_once():
     in_threads(work, work)
 
 
+def stepwise():
+    """In a function that is called for each piece, and says whether there is time for more."""
+    def step(end):
+        if time.monotonic() > end:
+            return False
+        nap(20)
+        return True
+
+    def work():
+        end = time.monotonic() + 1
+        while step(end):
+            pass
+    in_threads(work, work)
+
+
 def left():
     """What is left of a timeout, by the date."""
     def work():
@@ -706,7 +721,8 @@ def burners():
 
 
 SHAPES = {function.__name__: function for function in (
-    deadline, deadline_beside, deadline_outlasted, elapsed, measured, at_least_once, left,
+    deadline, deadline_beside, deadline_outlasted, elapsed, measured, at_least_once, stepwise,
+    left,
     pool_deadline, loop_deadline, schedule, schedule_late, event_schedule, rated, rated_hard,
     loop_schedule, ticker, periodic, timed, timed_jobs, logged, polled, deque, popped, indexed,
     iterated, numbered, batches, simple_batches, emptied, lopsided, main_too, unlocked, phases,
