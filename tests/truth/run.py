@@ -198,7 +198,11 @@ def run_one(entry, options):
     """One entry, and its folder kept when something is wrong with it."""
     folder = pathlib.Path(tempfile.mkdtemp(prefix="gt-truth-"))
     try:
-        outcome = one(entry, options, folder)
+        try:
+            outcome = one(entry, options, folder)
+        except Exception:  # the others are to run, however this one failed
+            outcome = Outcome(entry)
+            outcome.complaints.append(("wrong", traceback.format_exc().strip()[-600:]))
         if outcome.complaints or options.keep:
             (folder / "entry.json").write_text(json.dumps(
                 {"entry": entry._asdict(), "seed": options.seed, "runs": options.runs,
