@@ -386,7 +386,7 @@ EXPORT void _Exit(int status)
 /* os.exec*: the program ends here, and holds the GIL as it does. */
 EXPORT int execv(const char *path, char *const arguments[])
 {
-    bool ours = gt_agent_process_execs();
+    bool ours = gt_agent_process_execs(path);
     int rc;
 
     resolve_once();
@@ -398,7 +398,7 @@ EXPORT int execv(const char *path, char *const arguments[])
 
 EXPORT int execve(const char *path, char *const arguments[], char *const environment[])
 {
-    bool ours = gt_agent_process_execs();
+    bool ours = gt_agent_process_execs(path);
     int rc;
 
     resolve_once();
@@ -410,7 +410,7 @@ EXPORT int execve(const char *path, char *const arguments[], char *const environ
 
 EXPORT int fexecve(int fd, char *const arguments[], char *const environment[])
 {
-    bool ours = gt_agent_process_execs();
+    bool ours = gt_agent_process_execs(NULL);
     int rc;
 
     resolve_once();

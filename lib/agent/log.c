@@ -65,7 +65,7 @@ static size_t first_bytes(void)
 }
 
 /* More of this process than the table holds, and nothing at all is known any more. */
-static void note_stop(struct gt_wire_control *control, int error)
+static void note_stop(struct gt_wire_control *control, uint64_t process_ticks, int error)
 {
     uint32_t index = __atomic_fetch_add(&control->stop_count, 1, __ATOMIC_RELAXED);
     uint64_t ticks = gt_agent_ticks_ordered(), none = 0;
@@ -76,7 +76,7 @@ static void note_stop(struct gt_wire_control *control, int error)
                                     __ATOMIC_RELAXED, __ATOMIC_RELAXED);
         return;
     }
-    stop->process_ticks = gt_agent.process_ticks;
+    stop->process_ticks = process_ticks;
     stop->pid = gt_agent.pid;
     stop->parent_pid = gt_agent.parent_pid;
     stop->error = error;
@@ -87,7 +87,7 @@ void gt_agent_stop(int error)
 {
     gt_agent.recording = false;
     if (gt_agent.control && !__atomic_exchange_n(&gt_agent.stopped, true, __ATOMIC_ACQ_REL))
-        note_stop(gt_agent.control, error);
+        note_stop(gt_agent.control, gt_agent.process_ticks, error);
 }
 
 /* A unit of our own; 0 when there is none. */
@@ -296,8 +296,29 @@ static bool folder_is_private(const char *path)
 {
     struct stat st;
 
+    errno = 0;
     return path[0] == '/' && strlen(path) < sizeof(gt_agent.dir) && !lstat(path, &st) &&
            S_ISDIR(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & 077);
+}
+
+void gt_agent_note_unseen(void)
+{
+    if (!folder_is_private(gt_agent.dir))
+        note_stop(gt_agent.control, gt_agent_ticks_ordered(), errno ? errno : EACCES);
+}
+
+/* The newest of this pid's that names no process that there was. */
+void gt_agent_forget_unseen(void)
+{
+    struct gt_wire_control *control = gt_agent.control;
+    uint32_t count = control->stop_count < GT_WIRE_STOPS ? control->stop_count : GT_WIRE_STOPS;
+
+    while (count-- > 0)
+        if (control->stops[count].pid == gt_agent.pid &&
+            control->stops[count].process_ticks != gt_agent.process_ticks) {
+            __atomic_store_n(&control->stops[count].ticks, 0, __ATOMIC_RELEASE);
+            return;
+        }
 }
 
 void gt_agent_log_init(void)

@@ -250,9 +250,14 @@ void gt_agent_trouble(const char *text, int error);
 
 /* The process ends now, by this thread. */
 void gt_agent_process_exit(void);
-/* This process is about to execute another program; false: it is none of ours. And: it could
+/* Note that a program which this process is about to execute will have no log: another user, or
+ * another root, may not write it. And take that back. */
+void gt_agent_note_unseen(void);
+void gt_agent_forget_unseen(void);
+
+/* This process is about to execute the program; false: it is none of ours. And: it could
  * not. */
-bool gt_agent_process_execs(void);
+bool gt_agent_process_execs(const char *program);
 void gt_agent_process_goes_on(void);
 
 /* A live thread of this process by its pthread_self; NULL when it has no log. */

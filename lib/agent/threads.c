@@ -216,13 +216,23 @@ void gt_agent_process_exit(void)
     errno = error;
 }
 
-bool gt_agent_process_execs(void)
+static bool is_python(const char *program)
+{
+    const char *base = program ? strrchr(program, '/') : NULL;
+
+    return program && !strncmp(base ? base + 1 : program, "python", 6);
+}
+
+bool gt_agent_process_execs(const char *program)
 {
     int error = errno;
     bool ours = is_ours();
 
-    if (ours)
+    if (ours) {
         note_process_end(GT_WIRE_ENDED | GT_WIRE_EXECED);
+        if (is_python(program))
+            gt_agent_note_unseen();
+    }
     errno = error;
     return ours;
 }
@@ -231,6 +241,7 @@ void gt_agent_process_goes_on(void)
 {
     struct gt_agent_thread *self = gt_agent_self;
 
+    gt_agent_forget_unseen();
     if (!self)
         return;
     self->header->flags &= ~(uint32_t)(GT_WIRE_ENDED | GT_WIRE_EXECED);

@@ -77,7 +77,7 @@ static int say_hole(struct gt_report *report, const struct gt_hole *hole, struct
         put_why(report, hole, text))
         return -1;
     return add(report, text,
-               !hole->gil || life_ns <= 0
+               !hole->gil || life_ns <= 0 || length_ns <= 0
                    ? gt_buf_adds(text, ".")
                    : gt_buf_addf(text,
                                  ". That is %s, %.0f%% of its life; its figures are of the "

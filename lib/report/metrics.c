@@ -12,6 +12,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Of the threads' lives; the other shares are of the rest. Only where there is any. */
+static const char UNKNOWN[] = "unknown";
+
 enum { THREADS_MAX = 64, BLOCKERS_MAX = 32, SUMMARY_BYTES_MAX = 16 << 20 };
 
 void gt_metrics_init(struct gt_metrics *metrics)
@@ -107,7 +110,7 @@ static int sum_threads(const struct gt_report *report, const struct gt_gil *gil,
         sum = gt_chunks_at(sums, id);
         sum->wait_ns = gt_add_ns(sum->wait_ns, member->wait_ns);
         sum->hold_ns = gt_add_ns(sum->hold_ns, member->hold_ns);
-        sum->life_ns = gt_add_ns(sum->life_ns, member->lifetime_ns);
+        sum->life_ns = gt_add_ns(sum->life_ns, member->lifetime_ns - member->unknown_ns);
     }
     gt_buf_release(&name);
     return rc;
@@ -173,7 +176,7 @@ static int add_blockers(struct gt_metrics *metrics, const struct gt_report *repo
 static int add_whole(struct gt_metrics *metrics, const struct gt_report *report)
 {
     const struct gt_timeline *timeline = report->timeline;
-    int64_t wait_ns = 0, hold_ns = 0, life_ns = 0, longest_ns = 0;
+    int64_t wait_ns = 0, hold_ns = 0, life_ns = 0, longest_ns = 0, unknown_ns = 0;
     int64_t wall_ns = timeline->end_ns > 0 ? timeline->end_ns - gt_report_zero_ns(report) : 0;
 
     for (uint32_t i = 0; i < timeline->gils.count; i++)
@@ -182,7 +185,8 @@ static int add_whole(struct gt_metrics *metrics, const struct gt_report *report)
 
             wait_ns = gt_add_ns(wait_ns, member->wait_ns);
             hold_ns = gt_add_ns(hold_ns, member->hold_ns);
-            life_ns = gt_add_ns(life_ns, member->lifetime_ns);
+            life_ns = gt_add_ns(life_ns, member->lifetime_ns - member->unknown_ns);
+            unknown_ns = gt_add_ns(unknown_ns, member->unknown_ns);
             if (member->longest_wait_ns > longest_ns)
                 longest_ns = member->longest_wait_ns;
         }
@@ -191,7 +195,10 @@ static int add_whole(struct gt_metrics *metrics, const struct gt_report *report)
     return put(metrics, "wall", (double)wall_ns, false, false) ||
                    put(metrics, "wait", (double)wait_ns / (double)life_ns, true, false) ||
                    put(metrics, "hold", (double)hold_ns / (double)life_ns, true, false) ||
-                   put(metrics, "longest_wait", (double)longest_ns, false, false)
+                   put(metrics, "longest_wait", (double)longest_ns, false, false) ||
+                   (unknown_ns &&
+                    put(metrics, UNKNOWN, (double)unknown_ns / (double)(life_ns + unknown_ns),
+                        true, false))
                ? -1
                : 0;
 }
@@ -488,6 +495,14 @@ static int put_difference(const struct gt_metric *was, const struct gt_metric *i
                                                : "less");
 }
 
+static double unknown_share(const struct gt_metrics *metrics)
+{
+    for (size_t i = 0; i < metrics->list.count; i++)
+        if (strcmp(gt_intern_text(&metrics->names, (uint32_t)i + 1), UNKNOWN) == 0)
+            return gt_metric_median(metric_at(metrics, i));
+    return 0;
+}
+
 int gt_metrics_compare(struct gt_metrics *before, const struct gt_metrics *after,
                        struct gt_buf *text, struct gt_error *err)
 {
@@ -512,6 +527,11 @@ int gt_metrics_compare(struct gt_metrics *before, const struct gt_metrics *after
             rc = put_difference(same, metric_at(after, i), noise_known, text) ||
                  put_name(after, i, text);
     }
+    if (rc == 0 && (unknown_share(before) > 0 || unknown_share(after) > 0))
+        rc = gt_buf_addf(text,
+                         "(not known are %.1f%% of the baseline and %.1f%% of this run: the "
+                         "figures are of the rest)\n",
+                         100 * unknown_share(before), 100 * unknown_share(after));
     if (rc == 0 && !noise_known)
         rc = gt_buf_adds(text, "(noise is not known: --repeat both runs)\n");
     return rc || gt_buf_adds(text, "\n") ? gt_error_memory(err) : 0;

@@ -320,6 +320,9 @@ static int say_without_waits(struct gt_report *report, struct gt_buf *text)
         return add(report, text,
                    gt_buf_adds(text, "Not known whether threads waited for the GIL: returns of "
                                      "take_gil are missing."));
+    if (!gt_is_whole(report->timeline) && !unknown_ns)
+        return add(report, text,
+                   gt_buf_adds(text, "No wait for the GIL was seen, but not all is known."));
     if (!gt_is_whole(report->timeline))
         return add(
             report, text,

@@ -280,3 +280,15 @@ def test_kernels_that_cannot_make_room_in_memory(folder):
     assert "after" not in found or found["after"]["wait_ns"] == 0
     assert traced.summary["lost"] and "Permission denied" in traced.summary["lost"][0]["why"]
     assert NEVER not in traced.run.err
+
+
+@pytest.mark.needs_root
+def test_another_program_of_another_user(folder):
+    """It cannot be followed: that is said once, of that process."""
+    script = ("import os, time; time.sleep(0.1); os.setuid(65534)\n"
+              "os.execv(%r, ['python3', '-c', 'import time; time.sleep(0.2)'])" % DEBIAN_PYTHON)
+    traced = trace(["-c", script], folder, DEBIAN, AGENT)
+    (lost,) = traced.summary["lost"]
+    assert lost["pid"] == traced.summary["run"]["root_pid"] and "Permission" in lost["why"], lost
+    assert NEVER not in traced.run.err
+    assert len([line for line in traced.run.err.splitlines() if "Permission" in line]) == 1
