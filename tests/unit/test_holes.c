@@ -38,7 +38,8 @@ static void stop(struct gt_timeline *timeline, int64_t time_ns, int32_t pid, uin
     assert_int_equal(gt_timeline_feed(timeline, &event), 0);
 }
 
-static void lose_of(struct gt_timeline *timeline, int64_t since_ns, int64_t time_ns, int32_t pid)
+static void lose_of(struct gt_timeline *timeline, int64_t since_ns, int64_t time_ns,
+                    int32_t pid)
 {
     struct gt_event event = {.kind = GT_EVENT_LOST,
                              .time_ns = time_ns,
