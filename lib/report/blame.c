@@ -189,7 +189,7 @@ static int say_releases(struct gt_blame_text *text, const struct gt_blocker *row
 static int say_python(struct gt_blame_text *text, const struct gt_blocker *row)
 {
     unsigned long long asked = row->requested, gave = asked - row->kept - row->unclear;
-    char waiting[32];
+    char waiting[32], longest[32];
 
     gt_duration_text(row->waiting_ns, waiting, sizeof(waiting));
     if (asked == 0)
@@ -203,10 +203,22 @@ static int say_python(struct gt_blame_text *text, const struct gt_blocker *row)
             "%s caused %s of waiting; whether it had a CPU after it was asked for "
             "the GIL was not recorded.",
             text->function.data, waiting);
-    return gt_buf_addf(&text->sentence,
-                       "%s caused %s of waiting; it gave the GIL up when it was asked (%llu of "
-                       "%llu times): only to do less there, or in another process, helps.",
-                       text->function.data, waiting, gave, asked);
+    if (gt_buf_addf(
+            &text->sentence,
+            "%s caused %s of waiting; it gave the GIL up when it was asked (%llu of %llu "
+            "times",
+            text->function.data, waiting, gave, asked))
+        return -1;
+    if (row->unclear || (row->kept && !row->after.known)) {
+        if (gt_buf_adds(&text->sentence, "; whether it had a CPU the other times is not known"))
+            return -1;
+    } else if (row->kept &&
+               gt_buf_addf(&text->sentence, ", else after %s at most",
+                           gt_duration_text(row->longest_kept_ns, longest, sizeof(longest)))) {
+        return -1;
+    }
+    return gt_buf_adds(&text->sentence,
+                       "): only to do less there, or in another process, helps.");
 }
 
 static int say_other(struct gt_blame_text *text, const struct gt_blocker *row)
