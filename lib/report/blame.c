@@ -217,8 +217,7 @@ static int say_python(struct gt_blame_text *text, const struct gt_blocker *row)
                            gt_duration_text(row->longest_kept_ns, longest, sizeof(longest)))) {
         return -1;
     }
-    return gt_buf_adds(&text->sentence,
-                       "): only to do less there, or in another process, helps.");
+    return gt_buf_adds(&text->sentence, "): do less there, or do it in another process.");
 }
 
 static int say_other(struct gt_blame_text *text, const struct gt_blocker *row)
