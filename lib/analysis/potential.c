@@ -13,7 +13,8 @@ enum {
     CALLS_MIN = 5,       /* fewer may all have lost their CPU */
     WORTH_PERCENT = 98,  /* of the run's length, or less, if it released the GIL */
     LEAST_PERCENT = 1,   /* of all waiting: functions that caused less are not asked about */
-    GUESS_PERCENT = 10,  /* between what two guesses lead to, or neither is told */
+    GUESS_PERCENT = 10,  /* between what two guesses lead to, or neither is told; */
+    CLOCK_PERCENT = 5,   /* … of the clock, which may leave nothing to gain */
     ORDER_PERCENT = 45,  /* … what an event loop's order of doing things may be worth */
     ORDER_PART = 3,      /* of that, the loop is taken to gain one in so many */
 };
