@@ -21,6 +21,10 @@ enum {
     CALLS = 64,
     OWN_CALLS = 2, /* of what makes these calls */
     CALL_RUNS = 24,
+    /* So long that the calls of the loop itself are a small part of it. */
+    CODE_FIRST = 1 << 20, /* numbers that are not kept at hand */
+    CODE_ITEMS = 256,
+    CODE_RUNS = 16,
     PS_PER_NS = 1000,
 };
 
@@ -131,51 +135,96 @@ void gt_agent_measure_event(gt_agent_use *use)
 
 /* --- a call --- */
 
-static const char source[] =
-    "(lambda call: lambda items: [call(item) for item in items])(lambda item: item)";
+/* A loop that calls a function of Python, and one that calls one of C: each has a place of its
+ * own for the call, which monitoring.c goes by. */
+static const char source[] = "((lambda call: lambda items: [call(item) for item in items])"
+                             "(lambda item: item),"
+                             " lambda items: [item * item % 7 for item in items],"
+                             " lambda make: lambda items: [make(item) for item in items])";
+
+enum { PYTHON, CODE, C, KINDS };
 
 bool gt_agent_measuring;
 
-static PyObject *loop, *items; /* NULL: nothing is measured */
-static uint64_t untraced_ns;
+static PyObject *loops[KINDS], *items, *code_items; /* NULL: nothing is measured */
+static uint64_t untraced_ns[KINDS];
+
+static void drop(PyObject **object)
+{
+    if (*object)
+        gt_agent_api.Py_DecRef(*object);
+    *object = NULL;
+}
 
 static void forget(void)
 {
-    if (loop)
-        gt_agent_api.Py_DecRef(loop);
-    if (items)
-        gt_agent_api.Py_DecRef(items);
-    loop = items = NULL;
+    for (int i = 0; i < KINDS; i++)
+        drop(&loops[i]);
+    drop(&items);
+    drop(&code_items);
+}
+
+static PyObject *do_nothing(PyObject *self, PyObject *item)
+{
+    (void)self;
+    gt_agent_api.Py_IncRef(item);
+    return item;
+}
+
+static PyObject *function_of_c(void)
+{
+    static struct gt_agent_method method = {"do_nothing", (void *)do_nothing, GT_AGENT_O, NULL};
+    PyObject *module = gt_agent_api.PyUnicode_FromString(GT_WIRE_OWN_FILE);
+    PyObject *function = module ? gt_agent_api.PyCFunction_NewEx(&method, NULL, module) : NULL;
+
+    drop(&module);
+    return function;
 }
 
 static void prepare(void)
 {
     const struct gt_agent_api *api = &gt_agent_api;
-    PyObject *builtins = api->PyImport_ImportModule("builtins");
-    PyObject *code = builtins ? api->PyObject_CallMethod(builtins, "compile", "sss", source,
-                                                         GT_WIRE_OWN_FILE, "eval")
-                              : NULL;
+    PyObject *builtins = api->PyImport_ImportModule("builtins"), *function = function_of_c();
+    PyObject *code = NULL, *pair = NULL;
 
-    loop = code ? api->PyObject_CallMethod(builtins, "eval", "O{}", code) : NULL;
-    items = loop ? api->PyObject_CallMethod(builtins, "range", "i", (int)CALLS) : NULL;
+    if (builtins && function)
+        code = api->PyObject_CallMethod(builtins, "compile", "sss", source, GT_WIRE_OWN_FILE,
+                                        "eval");
     if (code)
-        api->Py_DecRef(code);
-    if (builtins)
-        api->Py_DecRef(builtins);
+        pair = api->PyObject_CallMethod(builtins, "eval", "O{}", code);
+    if (pair && api->PyTuple_Size(pair) == KINDS) {
+        for (int i = PYTHON; i <= CODE; i++) {
+            loops[i] = api->PyTuple_GetItem(pair, i); /* borrowed */
+            api->Py_IncRef(loops[i]);
+        }
+        loops[C] =
+            api->PyObject_CallMethod(api->PyTuple_GetItem(pair, C), "__call__", "O", function);
+    }
+    if (loops[C])
+        items = api->PyObject_CallMethod(builtins, "range", "i", (int)CALLS);
+    if (items)
+        code_items = api->PyObject_CallMethod(builtins, "range", "ii", (int)CODE_FIRST,
+                                              (int)(CODE_FIRST + CODE_ITEMS));
+    drop(&pair);
+    drop(&code);
+    drop(&function);
+    drop(&builtins);
     api->PyErr_Clear();
-    if (!items)
+    if (!code_items)
         forget();
 }
 
 /* The shortest of some runs: the others were disturbed. False: an exception came. */
-static bool run(uint64_t *shortest_ns)
+static bool run(int kind, uint64_t *shortest_ns)
 {
     const struct gt_agent_api *api = &gt_agent_api;
+    PyObject *argument = kind == CODE ? code_items : items;
+    int runs = kind == CODE ? CODE_RUNS : CALL_RUNS;
 
     *shortest_ns = UINT64_MAX;
-    for (int i = 0; i < CALL_RUNS; i++) {
+    for (int i = 0; i < runs; i++) {
         uint64_t start_ns = gt_agent_monotonic_ns(), ns;
-        PyObject *result = api->PyObject_CallMethod(loop, "__call__", "O", items);
+        PyObject *result = api->PyObject_CallMethod(loops[kind], "__call__", "O", argument);
 
         ns = gt_agent_monotonic_ns() - start_ns;
         if (!result)
@@ -186,27 +235,60 @@ static bool run(uint64_t *shortest_ns)
     return true;
 }
 
+static bool run_all(uint64_t shortest_ns[KINDS])
+{
+    for (int i = 0; items && i < KINDS; i++)
+        if (!run(i, &shortest_ns[i]))
+            return false;
+    return true;
+}
+
 bool gt_agent_measure_before(void)
 {
     bool done;
 
     prepare();
-    done = !loop || run(&untraced_ns);
+    done = run_all(untraced_ns);
     if (!done)
         forget();
     gt_agent_measuring = done;
     return done;
 }
 
+/* By how much more than untraced. */
+static uint64_t more_ns(const uint64_t traced_ns[KINDS], int kind)
+{
+    return traced_ns[kind] > untraced_ns[kind] ? traced_ns[kind] - untraced_ns[kind] : 0;
+}
+
+/* Its own calls, which the loop for code makes as well, are not the code's. */
+static uint64_t code_permille(const uint64_t traced_ns[KINDS])
+{
+    uint64_t calls_ns = more_ns(traced_ns, PYTHON) * OWN_CALLS / (CALLS + OWN_CALLS);
+    uint64_t code_ns = more_ns(traced_ns, CODE);
+
+    return code_ns > calls_ns && untraced_ns[CODE]
+               ? (code_ns - calls_ns) * 1000 / untraced_ns[CODE]
+               : 0;
+}
+
 bool gt_agent_measure_after(void)
 {
-    uint64_t traced_ns = 0;
-    bool done = !loop || run(&traced_ns);
+    uint64_t traced_ns[KINDS] = {0};
+    bool done = run_all(traced_ns), measured = items != NULL;
 
     gt_agent_measuring = false;
     forget();
-    if (done && traced_ns > untraced_ns)
+    if (!done || !measured)
+        return done;
+    if (more_ns(traced_ns, PYTHON))
         note_cost(GT_WIRE_COST_CALL,
-                  (traced_ns - untraced_ns) * PS_PER_NS / (CALLS + OWN_CALLS) + copied_ps);
-    return done;
+                  more_ns(traced_ns, PYTHON) * PS_PER_NS / (CALLS + OWN_CALLS) + copied_ps);
+    if (more_ns(traced_ns, C))
+        note_cost(GT_WIRE_COST_C_CALL,
+                  more_ns(traced_ns, C) * PS_PER_NS / (CALLS + OWN_CALLS) + copied_ps);
+    if (gt_agent_api.version <
+        0x030c) /* sys.monitoring changes only the code that it watches */
+        note_cost(GT_WIRE_COST_CODE, code_permille(traced_ns));
+    return true;
 }

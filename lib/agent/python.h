@@ -48,6 +48,7 @@ struct gt_agent_method { /* PyMethodDef */
 
 enum gt_agent_method_flags {
     GT_AGENT_VARARGS = 0x01,  /* METH_VARARGS */
+    GT_AGENT_O = 0x08,        /* METH_O: (self, argument) */
     GT_AGENT_FASTCALL = 0x80, /* METH_FASTCALL: since 3.7 */
 };
 

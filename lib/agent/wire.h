@@ -253,8 +253,11 @@ enum gt_wire_note_kind {
 };
 
 enum gt_wire_cost {
-    GT_WIRE_COST_EVENT = 1, /* an event of the GIL's */
-    GT_WIRE_COST_CALL = 2,  /* a call of a Python function, and its return */
+    GT_WIRE_COST_EVENT = 1,  /* an event of the GIL's */
+    GT_WIRE_COST_CALL = 2,   /* a call of a Python function, and its return */
+    GT_WIRE_COST_C_CALL = 3, /* the same of a function of C */
+    GT_WIRE_COST_CODE = 4, /* count: permille by which Python code is slower while it is traced,
+                              without the calls */
 };
 
 /* The file of functions that the agent itself calls, to measure: not the target's. */

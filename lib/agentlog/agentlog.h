@@ -39,7 +39,10 @@ struct gt_agentlog_quality {
     uint64_t log_bytes; /* size of all logs */
     uint32_t cpus;      /* that the first process might use; 0: not known */
     int64_t event_ps;   /* what an event of the GIL's cost, measured; 0: not known */
-    int64_t call_ps;    /* the same of a function's call and return */
+    int64_t call_ps;    /* the same of a Python function's call and return */
+    int64_t c_call_ps;  /* and of one of C */
+    uint32_t
+        code_permille;  /* by which Python code was slower for being traced, without calls */
     int64_t stopped_ns; /* recording stopped as the logs reached their bound; -1: it did not */
 };
 

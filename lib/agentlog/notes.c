@@ -56,6 +56,10 @@ static void take_cost(struct gt_agentlog *log, const struct gt_wire_note *note)
         log->quality.event_ps = ps;
     if (note->id == GT_WIRE_COST_CALL && !log->quality.call_ps)
         log->quality.call_ps = ps;
+    if (note->id == GT_WIRE_COST_C_CALL && !log->quality.c_call_ps)
+        log->quality.c_call_ps = ps;
+    if (note->id == GT_WIRE_COST_CODE && !log->quality.code_permille && note->count < 100000)
+        log->quality.code_permille = (uint32_t)note->count;
 }
 
 static int take_note(struct gt_agentlog *log, uint32_t thread, const struct gt_wire_note *note,

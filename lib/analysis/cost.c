@@ -12,6 +12,7 @@ enum {
     SHORTEST_SHARE = 20,  /* one in so many is as short as an event alone */
     NEIGHBOURS = 8,       /* calls beside a place that are looked at */
     NOMINAL_NS = 75,      /* of a call, where none of a run tells: lib/agent/trace.c */
+    LEAST_PERMILLE = 80,  /* code that is slower by less is as fast as without */
     PLAUSIBLE_NS = 50000, /* a trap is never as dear as that: these have work in them */
 };
 
@@ -189,11 +190,20 @@ static int estimate_calls(const struct gt_timeline *timeline, struct gt_cost *co
 
 /* --- by how much longer the program ran --- */
 
+/* What each thing costs once. */
+struct units {
+    double event_ns, call_ns;
+    double slowdown; /* of code, beside calls */
+    double ready_ratio;
+};
+
 /* What recording cost in one process. */
 struct share {
     double gil_ns;      /* by events of the GIL's, in all threads */
     double gil_most_ns; /* in the thread with the most */
     double calls_ns;
+    double held_ns; /* the GIL, less what C functions had of it */
+    double read_ns; /* of CPU time, by its threads' own readings; 0: there are none */
     double waiting_ns;
     double busy; /* how much of the time the GIL is in use while threads contend for it */
 };
@@ -234,6 +244,7 @@ static void add_gil(struct share *share, const struct gt_gil *gil,
             share->gil_most_ns = ns;
     }
     share->gil_ns += own_ns;
+    share->held_ns += (double)total->held_ns;
     if (busy > share->busy)
         share->busy = busy;
     /* Half of an event lies within the hold that it begins or ends. */
@@ -267,8 +278,71 @@ static void find_longest(const struct share *shares, size_t count, double ready_
     cost->total_ns = MIN(gt_ns_of(longest_ns), run_ns);
 }
 
+/* Of functions of C that called nothing that was traced: no Python code ran in them. */
+static double c_time_of(const struct gt_timeline *timeline, const struct gt_calls *calls)
+{
+    int64_t sum_ns = 0;
+
+    for (size_t i = 0; i < calls->spans.count; i++) {
+        const struct gt_call_span *span = call_at(calls, i);
+        const struct gt_called *function = gt_chunks_at(&timeline->functions, span->function);
+        bool calls_none =
+            i + 1 == calls->spans.count || call_at(calls, i + 1)->start_ns >= span->end_ns;
+
+        if (function->flags & GT_FUNCTION_C && calls_none)
+            sum_ns = gt_add_ns(sum_ns, span->end_ns - span->start_ns);
+    }
+    return (double)sum_ns;
+}
+
+/* What the thread had of the CPUs, by the last reading. */
+static double read_of(const struct gt_timeline *timeline, uint32_t thread)
+{
+    const struct gt_chunks *usages = gt_usages_of(timeline, thread);
+    const struct gt_usage *last = usages ? gt_chunks_last(usages) : NULL;
+
+    return last ? (double)last->cpu_ns : 0;
+}
+
+static void add_calls(struct share *shares, const struct gt_timeline *timeline,
+                      const struct units *units)
+{
+    for (uint32_t i = 0; i < timeline->threads.count; i++) {
+        const struct gt_calls *calls = gt_calls_of(timeline, i);
+        struct share *share = &shares[gt_thread_at(timeline, i)->process];
+
+        if (!calls)
+            continue;
+        share->calls_ns += (double)calls->spans.count * units->call_ns;
+        if (units->slowdown > 0) {
+            share->held_ns -= c_time_of(timeline, calls);
+            share->read_ns += read_of(timeline, i);
+        }
+    }
+}
+
+/* What code that is slower took more, of the time that it took on a CPU. */
+static void add_code(struct share *shares, size_t count, const struct units *units,
+                     struct gt_cost *cost)
+{
+    for (size_t i = 0; units->slowdown > 0 && i < count; i++) {
+        struct share *share = &shares[i];
+        double code_ns = share->held_ns / (1 + units->ready_ratio / threads_of(share));
+
+        if (share->read_ns > 0)
+            code_ns = MIN(share->held_ns, share->read_ns);
+        code_ns -= share->calls_ns + share->gil_ns / 2;
+        if (code_ns <= 0)
+            continue;
+        code_ns *= units->slowdown / (1 + units->slowdown);
+        share->calls_ns += code_ns;
+        cost->code_ns = gt_add_ns(cost->code_ns, gt_ns_of(code_ns));
+    }
+    cost->cpu_ns = gt_add_ns(cost->cpu_ns, cost->code_ns);
+}
+
 static int spread(const struct gt_timeline *timeline, const struct gt_blockers *blockers,
-                  double event_ns, double call_ns, double ready_ratio, struct gt_cost *cost)
+                  const struct units *units, struct gt_cost *cost)
 {
     struct share *shares = calloc(timeline->processes.count + 1, sizeof(*shares));
     double weights = 0, weight_ns;
@@ -278,20 +352,15 @@ static int spread(const struct gt_timeline *timeline, const struct gt_blockers *
     for (uint32_t i = 0; i < timeline->gils.count; i++)
         for (uint32_t j = 0; j < gt_gil_at(timeline, i)->members.count; j++)
             weights += weight_of(gt_member_at(gt_gil_at(timeline, i), j));
-    weight_ns = weights > 0 ? (double)cost->gil_events * event_ns / weights : 0;
+    weight_ns = weights > 0 ? (double)cost->gil_events * units->event_ns / weights : 0;
     for (uint32_t i = 0; i < timeline->gils.count; i++) {
         const struct gt_gil *gil = gt_gil_at(timeline, i);
 
         add_gil(&shares[gil->process], gil, &blockers[i], weight_ns);
     }
-    for (uint32_t i = 0; i < timeline->threads.count; i++) {
-        const struct gt_calls *calls = gt_calls_of(timeline, i);
-
-        if (calls)
-            shares[gt_thread_at(timeline, i)->process].calls_ns +=
-                (double)calls->spans.count * call_ns;
-    }
-    find_longest(shares, timeline->processes.count, ready_ratio,
+    add_calls(shares, timeline, units);
+    add_code(shares, timeline->processes.count, units, cost);
+    find_longest(shares, timeline->processes.count, units->ready_ratio,
                  timeline->end_ns - timeline->start_ns, cost);
     free(shares);
     return 0;
@@ -303,7 +372,7 @@ static int spread(const struct gt_timeline *timeline, const struct gt_blockers *
  * What was measured, rather than what was estimated: a unit in ns, and rounded. It was measured
  * once, and the machine may have been busy just then: the recording bounds it, since a hold is
  * never shorter than an event, and a call, of whose cost a part lies outside of it, hardly ever
- * than a sixth of its own cost.
+ * than a fifth of its own cost.
  */
 static double choose(int64_t measured_ps, int64_t bound_ns, int64_t *ns, bool *is_measured)
 {
@@ -318,11 +387,39 @@ static double choose(int64_t measured_ps, int64_t bound_ns, int64_t *ns, bool *i
     return unit_ns;
 }
 
+/* How many of the calls are of functions of C. */
+static uint64_t count_c_calls(const struct gt_timeline *timeline)
+{
+    uint64_t count = 0;
+
+    for (size_t i = 0; i < timeline->functions.count; i++) {
+        const struct gt_called *function = gt_chunks_at(&timeline->functions, i);
+
+        if (function->flags & GT_FUNCTION_C)
+            count += function->calls;
+    }
+    return count;
+}
+
+/* Of calls of both kinds, as they are mixed; both cost about the same. */
+static int64_t mixed_ps(const struct gt_timeline *timeline,
+                        const struct gt_cost_measured *measured, uint64_t calls)
+{
+    double share, c_call_ps = (double)MIN(measured->c_call_ps, measured->call_ps > INT64_MAX / 2
+                                                                   ? INT64_MAX
+                                                                   : measured->call_ps * 2);
+
+    if (measured->call_ps <= 0 || measured->c_call_ps <= 0 || calls == 0)
+        return measured->call_ps;
+    share = (double)count_c_calls(timeline) / (double)calls;
+    return gt_ns_of((double)measured->call_ps * (1 - share) + c_call_ps * share);
+}
+
 int gt_cost_estimate(const struct gt_timeline *timeline, const struct gt_blockers *blockers,
                      const struct gt_cost_measured *measured, struct gt_cost *cost,
                      struct gt_error *err)
 {
-    double event_ns, call_ns;
+    struct units units = {.ready_ratio = measured->ready_ratio};
 
     *cost = (struct gt_cost){
         .gil_events =
@@ -332,15 +429,16 @@ int gt_cost_estimate(const struct gt_timeline *timeline, const struct gt_blocker
     };
     if (estimate_calls(timeline, cost) || estimate_gil(timeline, cost))
         return gt_error_memory(err);
-    event_ns = choose(measured->gil_event_ps, cost->gil_event_ns, &cost->gil_event_ns,
-                      &cost->gil_measured);
-    call_ns = choose(measured->call_ps, cost->call_ns > 0 ? 3 * cost->call_ns : -1,
-                     &cost->call_ns, &cost->calls_measured);
+    units.event_ns = choose(measured->gil_event_ps, cost->gil_event_ns, &cost->gil_event_ns,
+                            &cost->gil_measured);
+    units.call_ns = choose(mixed_ps(timeline, measured, cost->calls),
+                           cost->call_ns > 0 ? 5 * cost->call_ns / 2 : -1, &cost->call_ns,
+                           &cost->calls_measured);
     if (cost->gil_event_ns < 0 && cost->call_ns < 0)
         return 0;
-    cost->cpu_ns =
-        gt_ns_of((double)cost->gil_events * event_ns + (double)cost->calls * call_ns);
-    return spread(timeline, blockers, event_ns, call_ns, measured->ready_ratio, cost)
-               ? gt_error_memory(err)
-               : 0;
+    if (measured->code_permille >= LEAST_PERMILLE)
+        units.slowdown = (double)measured->code_permille / 1000;
+    cost->cpu_ns = gt_ns_of((double)cost->gil_events * units.event_ns +
+                            (double)cost->calls * units.call_ns);
+    return spread(timeline, blockers, &units, cost) ? gt_error_memory(err) : 0;
 }

@@ -23,9 +23,12 @@
 
 /* What was measured, and counted; 0: it was not. */
 struct gt_cost_measured {
-    uint64_t gil_events;  /* of all conditions: libraries use them, too */
-    int64_t gil_event_ps; /* of all that records an event of the GIL's */
-    int64_t call_ps;      /* of a call and its return */
+    uint64_t gil_events;    /* of all conditions: libraries use them, too */
+    int64_t gil_event_ps;   /* of all that records an event of the GIL's */
+    int64_t call_ps;        /* of a call of a Python function, and its return */
+    int64_t c_call_ps;      /* of one of C; 0: as one of Python */
+    uint32_t code_permille; /* by which Python code was slower for being traced: CPython 3.11
+                               then does without its faster instructions */
     double
         ready_ratio; /* time that threads were ready and had no CPU, to time that they had
                         one:   where CPUs had to be shared, recording takes that much longer */
@@ -37,6 +40,7 @@ struct gt_cost {
     uint64_t calls;                    /* of functions, recorded one by one */
     int64_t call_ns;                   /* cost of each; -1: too few to tell */
     bool gil_measured, calls_measured; /* not estimated from the shortest */
+    int64_t code_ns;                   /* by which Python code took longer, beside calls */
     int64_t waiting_ns; /* hand-overs of the GIL that recording caused, at least */
     int64_t cpu_ns;     /* of what is known, in all threads; -1: nothing is */
     int64_t total_ns;   /* by how much longer the program ran; -1: not known. Less than the CPU

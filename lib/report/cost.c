@@ -35,7 +35,8 @@ static double calls_ns(const struct gt_cost *cost)
 static const char *cheaper(const struct gt_report *report)
 {
     const struct gt_cost *cost = &report->cost;
-    bool mostly_calls = calls_ns(cost) > gil_ns(cost), both = calls_ns(cost) > gil_ns(cost) / 4;
+    double traced_ns = calls_ns(cost) + (double)cost->code_ns;
+    bool mostly_calls = traced_ns > gil_ns(cost), both = traced_ns > gil_ns(cost) / 4;
 
     if (mostly_calls)
         return report->viztracer ? NULL : "--no-python-trace";
@@ -59,6 +60,17 @@ static int say_parts(const struct gt_cost *cost, struct gt_buf *text)
                            (unsigned long long)cost->calls,
                            gt_duration_text(cost->call_ns, each, sizeof(each)));
     return 0;
+}
+
+/* Beside the calls. */
+static int say_code(const struct gt_cost *cost, struct gt_buf *text)
+{
+    char duration[32];
+
+    return cost->code_ns <= 0
+               ? 0
+               : gt_buf_addf(text, ", %s by Python code that is slower while it is traced",
+                             gt_duration_text(cost->code_ns, duration, sizeof(duration)));
 }
 
 static int say_dear(const struct gt_report *report, struct gt_buf *text)
@@ -85,7 +97,7 @@ static int say(struct gt_report *report, bool dear)
         gt_buf_addf(&text, "Recording itself cost the program about %s (%.0f%% of the run): ",
                     gt_duration_text(cost->total_ns, total, sizeof(total)),
                     percent_of_run(report)) ||
-        say_parts(cost, &text) || gt_buf_adds(&text, ".") ||
+        say_parts(cost, &text) || say_code(cost, &text) || gt_buf_adds(&text, ".") ||
         (dear && say_dear(report, &text)) || gt_strvec_push(&report->findings, text.data);
     gt_buf_release(&text);
     return failed ? -1 : 0;
@@ -114,10 +126,11 @@ json_t *gt_cost_value(const struct gt_report *report)
     const char *option = percent_of_run(report) >= DEAR_PERCENT ? cheaper(report) : NULL;
 
     return json_pack(
-        "{s:I, s:o, s:b, s:I, s:o, s:b, s:I, s:o, s:o, s:o}", "gil_events",
+        "{s:I, s:o, s:b, s:I, s:o, s:b, s:I, s:I, s:o, s:o, s:o}", "gil_events",
         (json_int_t)cost->gil_events, "gil_event_ns", optional_number(cost->gil_event_ns),
         "gil_measured", cost->gil_measured, "calls", (json_int_t)cost->calls, "call_ns",
-        optional_number(cost->call_ns), "calls_measured", cost->calls_measured, "waiting_ns",
-        (json_int_t)cost->waiting_ns, "cpu_ns", optional_number(cost->cpu_ns), "total_ns",
-        optional_number(cost->total_ns), "cheaper", option ? json_string(option) : json_null());
+        optional_number(cost->call_ns), "calls_measured", cost->calls_measured, "code_ns",
+        (json_int_t)cost->code_ns, "waiting_ns", (json_int_t)cost->waiting_ns, "cpu_ns",
+        optional_number(cost->cpu_ns), "total_ns", optional_number(cost->total_ns), "cheaper",
+        option ? json_string(option) : json_null());
 }

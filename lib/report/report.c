@@ -283,6 +283,8 @@ static int estimate_cost(struct gt_report *report, struct gt_error *err)
         report->agentlog ? gt_agentlog_quality(report->agentlog) : NULL;
     struct gt_cost_measured measured = {.gil_events = report->gil_hits,
                                         .call_ps = agent ? agent->call_ps : 0,
+                                        .c_call_ps = agent ? agent->c_call_ps : 0,
+                                        .code_permille = agent ? agent->code_permille : 0,
                                         .ready_ratio = ready_ratio(report)};
     int64_t hit_ns = report->info->hit_ns;
 
