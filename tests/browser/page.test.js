@@ -206,7 +206,8 @@ test("the verdict and the table are the summary, and measuring gives it again", 
                                "longest_hold_ns", "holds", "waits"])
                 assert.equal(Number(cells[key].value), row[key], key);
             for (const key of ["free_ns", "hold_ns", "wait_ns"])
-                assert.equal(cells[key].text, (100 * row[key] / row.lifetime_ns).toFixed(1));
+                assert.equal(cells[key].text, (100 * row[key] /
+                    (row.lifetime_ns - row.unknown_ns)).toFixed(1));
             const first = row.blocked_by[0];
             assert.ok(first ? cells.blocked_by.text.includes(`${(100 * first.share).toFixed(0)}%`)
                 : cells.blocked_by.text === "–");

@@ -30,8 +30,7 @@ class Page {
 
   start() {
     const {gils, lost, holes, hasStates} = this.model;
-    const legend = {gil: gils.length > 0, lost: lost.length + holes.length > 0,
-                    states: hasStates};
+    const legend = {gil: gils.length > 0, lost: lost.length + holes.length > 0, states: hasStates};
     for (const [part, present] of Object.entries(legend))
       byId(`${part}-legend`).hidden = !present;
     if (gils.some(({partial}) => partial))

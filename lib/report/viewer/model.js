@@ -49,20 +49,17 @@ export function buildModel(names, summaries = []) {
           hasStates: threads.some((thread) => thread.stateSpans)};
 }
 
-/** What is not known of a process's GILs, [start, end]: what all lost, and what it lost. */
+/** What is not known of a process. */
 function lostOf({lost, holes = []}, process) {
-  const own = holes.filter(([, , owner]) => owner === process);
-  if (own.length === 0)
-    return lost;
   let until = 0;
-  return [...lost, ...own].sort((a, b) => a[0] - b[0]).flatMap(([start, end]) => {
-    const from = Math.max(start, until);
-    until = Math.max(until, end);
-    return from < end ? [[from, end]] : [];
-  });
+  return [...lost, ...holes.filter(([, , owner]) => owner === process)]
+    .sort((a, b) => a[0] - b[0]).flatMap(([start, end]) => {
+      const from = Math.max(start, until);
+      until = Math.max(until, end);
+      return from < end ? [[from, end]] : [];
+    });
 }
 
-/** Does [from, to) touch one of these stretches? */
 export function isLost(ranges, from, to) {
   return ranges.some(([start, end]) => start < to && end > from);
 }

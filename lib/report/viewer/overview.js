@@ -101,7 +101,7 @@ export class Overview {
       .sort((a, b) => b.ns - a.ns).slice(0, 3)
       .map(({ns, name}) => `${name} ${percentText(ns, to - from)}%`);
     const lost = this.gils.some(({process}) =>
-      isLost(this.model.processes[process].lost, from, to)) || isLost(this.model.lost, from, to);
+      isLost(this.model.processes[process].lost, from, to));
     const held = holders.length > 0 ? `held by ${holders.join(", ")}`
       : this.partial ? "" : "not held";
     return [timeText(time, half), held,

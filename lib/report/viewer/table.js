@@ -28,8 +28,7 @@ const COLUMNS = [
 ];
 const BARS = {free_ns: "free", hold_ns: "hold", wait_ns: "wait", unknown_ns: "lost"};
 
-/** What a column's value is a share of: states are of the thread's whole life, what it did with
- * the GIL of what is known of it. */
+/** What a column's value is a share of: of what is known, states of the whole life. */
 function wholeOf(row, key) {
   const states = ["running_ns", "runnable_ns", "sleeping_ns"].includes(key);
   const known = row.lifetime_ns - (key === "unknown_ns" ? 0 : row.unknown_ns ?? 0);
