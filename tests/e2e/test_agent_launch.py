@@ -139,7 +139,8 @@ def test_names_that_the_kernel_was_told(interpreter, folder):
     traced = trace([target("names")], folder, interpreter, AGENT)
     names = [bytes.fromhex(word) for word in traced.run.out.decode().split()]
     labels = [row["label"] for row in traced.gil()["threads"] if not row["main"]]
-    plain = [name.decode() for name in names if name.isascii() and name.decode().isprintable()]
+    # Blanks around a name are perf's padding as often as its own: they are never shown.
+    plain = [name.decode().strip() for name in names if name.isascii() and name.decode().isprintable()]
     assert len(labels) == len(names) and set(plain) <= set(labels), labels
     assert not any(label.startswith("Thread-") for label in labels), labels
 
