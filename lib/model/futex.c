@@ -13,11 +13,11 @@
  * timed wait on one of them makes A a candidate, and everything that happens on it is kept
  * until the end, when the pattern decides. It is a GIL's `cond` if A lies in a _PyRuntime.
  * Elsewhere (sub-interpreters, an interpreter whose file is not known) a thread that waited
- * there must also have woken others there: a GIL's waiter is its next owner, the consumers of
- * a queue are not its producers. Both words must have been used: CPython's locks, which
- * may be waited for and released in the same way, are semaphores and have one word. And where
- * the _PyRuntime is known, its neighbours must have been used, the mutex at A+48 or
- * `switch_cond` at A+88 or 96, lest a C library's condition variable passes for a
+ * there must also have woken others there, before or after: a GIL's waiter is its next owner,
+ * the consumers of a queue are not its producers. Both words must have been used: CPython's
+ * locks, which may be waited for and released in the same way, are semaphores and have one
+ * word. And where the _PyRuntime is known, its neighbours must have been used, the mutex at
+ * A+48 or `switch_cond` at A+88 or 96, lest a C library's condition variable passes for a
  * sub-interpreter's GIL.
  *
  * Where only one thread ever waits nobody passes it on. Then forced switching tells: who has
@@ -81,6 +81,7 @@ static struct gt_candidate *add(struct gt_timeline *timeline, uint32_t process,
     gt_chunks_init(&candidate->entries, sizeof(struct gt_futex_entry));
     gt_intervals_init(&candidate->intervals);
     gt_hashmap_init(&candidate->waited);
+    gt_hashmap_init(&candidate->woke);
     candidate->last_waker = GT_NO_INDEX;
     /* Last: what is in the list is released, also when this fails. */
     return gt_hashmap_put(&state->candidate_of, address, index) ? NULL : candidate;
@@ -226,6 +227,8 @@ static int enter_wait(struct gt_timeline *timeline, uint32_t process, uint32_t t
         (deadline_ns &&
          gt_intervals_add(&candidate->intervals, event->time_ns, deadline_ns - event->time_ns)))
         return -1;
+    if (gt_hashmap_get(&candidate->woke, thread) != GT_HASHMAP_NONE)
+        candidate->passed_on = true;
     candidate->used_words |= words;
     state->futex_wait = state->futex_loop = address;
     return 0;
@@ -260,6 +263,8 @@ static int enter_wake(struct gt_timeline *timeline, uint32_t process, uint32_t t
     if (candidate) {
         if (gt_hashmap_get(&candidate->waited, thread) != GT_HASHMAP_NONE)
             candidate->passed_on = true;
+        if (gt_hashmap_put(&candidate->woke, thread, 1))
+            return -1;
         candidate->last_waker = thread;
         gt_thread_state_at(timeline, thread)->futex_loop = 0;
         return note(timeline, candidate, thread, GT_FUTEX_WAKE, event->time_ns);
@@ -374,6 +379,7 @@ void gt_futex_release(struct gt_timeline *timeline)
         gt_chunks_release(&candidate_at(timeline, i)->entries);
         gt_intervals_release(&candidate_at(timeline, i)->intervals);
         gt_hashmap_release(&candidate_at(timeline, i)->waited);
+        gt_hashmap_release(&candidate_at(timeline, i)->woke);
     }
     gt_chunks_release(&timeline->tracker->candidates);
 }

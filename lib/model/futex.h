@@ -38,8 +38,9 @@ struct gt_candidate {
     bool used_neighbour; /* its mutex or switch_cond was waited for or woken */
     bool switched;       /* who woke one of its waiters slept on switch_cond next */
     uint32_t last_waker;
-    bool passed_on;           /* somebody who waited here woke others here */
+    bool passed_on;           /* somebody who waited here woke others here, too */
     struct gt_hashmap waited; /* who waited here: threads */
+    struct gt_hashmap woke;   /* who woke others here */
     bool runtime;             /* the process's _PyRuntime is known, … */
     bool known;               /* … and it lies in it */
     uint32_t name;            /* of the program image it belongs to */

@@ -178,6 +178,28 @@ static void a_queue_of_a_library_is_none(void **state)
     assert_int_equal(timeline->gils.count, 0);
 }
 
+/* 9 woke 8 once, and from then on waits for a thread of C, which never waits and has no thread
+ * state when it releases: it is not forced to switch. */
+static void who_woke_first_and_waits_later(void **state)
+{
+    const struct gt_gil *gil;
+
+    (void)state;
+    blocks(10 * MS, 8);
+    wakes(11 * MS, 9, WORD);
+    assert_int_equal(feed(timeline, GT_EVENT_BLOCK_EXIT, 11 * MS + 10, 7, 8, 0), 0);
+    for (int i = 0; i < 3; i++) {
+        blocks((20 + 10 * i) * MS, 9);
+        wakes((25 + 10 * i) * MS, 10, WORD + 4);
+        assert_int_equal(feed(timeline, GT_EVENT_BLOCK_EXIT, (25 + 10 * i) * MS + 10, 7, 9, 0),
+                         0);
+    }
+    tick(timeline, 60 * MS, 7, 9, 0);
+    gil = only_gil();
+    assert_int_equal(member_of_tid(timeline, gil, 9)->waits, 3);
+    assert_null(broken_invariant(timeline));
+}
+
 static void one_word_is_a_lock(void **state)
 {
     (void)state;
@@ -562,6 +584,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(told_by_libc_as_it_was, setup, teardown),
         cmocka_unit_test_setup_teardown(told_by_libc_since_2_41, setup, teardown),
         cmocka_unit_test_setup_teardown(a_queue_of_a_library_is_none, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_woke_first_and_waits_later, setup, teardown),
         cmocka_unit_test_setup_teardown(one_word_is_a_lock, setup, teardown),
         cmocka_unit_test_setup_teardown(a_queue_is_none, setup, teardown),
         cmocka_unit_test_setup_teardown(in_the_runtime_it_needs_no_pattern, setup, teardown),
