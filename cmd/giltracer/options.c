@@ -103,8 +103,7 @@ const struct gt_option gt_cli_table[] = {
 
     {0, 0, NULL, NULL, 0, "For build and CI"},
     {OPTION_FAIL_IF, 0, "fail-if", "EXPR", 0,
-     "exit with 3 if so, with 4 if that is not known: 'wait > 20%', 'longest_wait > 50ms'; may "
-     "repeat"},
+     "exit with 3 if so, with 4 if not known: 'wait > 20%'; may repeat"},
     {OPTION_BASELINE, 0, "baseline", "FILE", 0,
      "compare with this summary of an earlier version"},
     {OPTION_REPEAT, 0, "repeat", "N", 0, "run the program N times: median and spread"},

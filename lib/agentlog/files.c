@@ -244,11 +244,15 @@ static int add_thread(struct gt_agentlog *log, struct units *units, size_t first
 int gt_agentlog_read_threads(struct gt_agentlog *log, uint64_t taken, struct gt_error *err)
 {
     struct units units = {0};
-    struct stat st;
+    struct stat st = {0};
+    bool cut;
     int rc = find_units(log, taken, &units, err);
 
     if (fstat(log->file, &st) == 0)
         log->quality.log_bytes = (uint64_t)st.st_blocks * 512; /* there are holes */
+    /* The file has room for every unit that was taken: of a shorter one the rest is gone. */
+    cut = taken < MAX_UNITS &&
+          ((uint64_t)st.st_size + GT_WIRE_CHUNK_BYTES - 1) / GT_WIRE_CHUNK_BYTES < taken + 1;
     for (size_t first = 0, next; first < units.count && !rc; first = next) {
         for (next = first + 1; next < units.count; next++)
             if (units.list[next].chunk.thread != units.list[first].chunk.thread)
@@ -256,10 +260,11 @@ int gt_agentlog_read_threads(struct gt_agentlog *log, uint64_t taken, struct gt_
         rc = add_thread(log, &units, first, next - first, err);
     }
     free(units.list);
-    if (rc == 0 && units.senseless > units.missing) {
+    if (rc == 0 && (cut || units.senseless > units.missing)) {
         log->anybodys = "its log is damaged";
-        log->quality.damaged++;
-        gt_agentlog_warn(log, "the agent's log is damaged: nobody knows what is missing");
+        log->quality.damaged += !cut;
+        gt_agentlog_warn(log, "the agent's log is cut short or damaged: nobody knows what is "
+                              "missing");
     }
     return rc;
 }

@@ -342,11 +342,23 @@ def damaged_copy(kept, folder):
 
 
 def test_truncated_log(kept, folder):
+    """Half of it is gone, whoever wrote that: nothing is said to be known."""
     copy, log = damaged_copy(kept, folder)
     os.truncate(str(log), log.stat().st_size // 2 + 100)
     run = convert(copy, folder)
     lines = [line for line in run.err.splitlines() if "cut short or damaged" in line]
     assert lines and len(lines) == len(set(lines)), run
+    summary = harness.read_json(folder / "y.json")["giltracer"]
+    assert summary["lost"] and "is not known" in run.err, run
+    for gil in summary["gils"]:
+        assert all(row["unknown_ns"] >= 0.9 * row["lifetime_ns"] for row in gil["threads"]), gil
+
+
+def test_log_without_its_last_bytes(kept, folder):
+    copy, log = damaged_copy(kept, folder)
+    os.truncate(str(log), log.stat().st_size - 64 * 1024 + 100)
+    run = convert(copy, folder)
+    assert "cut short or damaged" in run.err, run
     document = harness.read_json(folder / "y.json")
     assert list(calls(document)) and document["giltracer"]["gils"]
 

@@ -167,7 +167,7 @@ def test_crowds_are_told(folder):
     others = [subprocess.Popen([harness.DEBIAN_PYTHON, "-c", "while True: pass"])
               for _ in range(2 * os.cpu_count())]
     try:
-        traced = trace(["-c", BUSY % 0.3], folder, options=["--gil-source", "agent"])
+        traced = trace(["-c", BUSY % 1.2], folder, options=["--gil-source", "agent"])
     finally:
         for other in others:
             other.kill()

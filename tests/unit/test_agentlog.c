@@ -475,12 +475,16 @@ static void test_cut_and_senseless_logs(void **state)
 {
     struct draft *senseless = new_draft(7, 8, 2000000000, 2000000000);
     struct draft *cut = new_draft(7, 7, 2000000000, 2000000000);
+    struct gt_wire_control *control = new_control();
     struct gt_agentlog_quality quality;
     struct gt_agentlog *log;
     struct gt_event event;
 
     (void)state;
-    write_control(new_control());
+    control->units =
+        unit_of(&senseless->header); /* 1; then, of `cut`, only the one that is cut */
+    control->units = unit_of(&cut->header);
+    write_control(control);
     for (uint64_t i = 0; i < 10; i++)
         add_gil(senseless, 2000000000 + i, i == 5 ? 99 : GT_WIRE_WAIT, COND);
     write_draft(senseless, 0);
