@@ -4,13 +4,14 @@
 #include <stdlib.h>
 
 enum {
-    AGREE_NS = 30000,  /* what a probe and an interrupt take differs by as much */
-    AGREE_SHARE = 50,  /* … and a fiftieth, where that is more */
-    AGREEING_MIN = 5,  /* so many that agree are no accident, … */
-    RUN_MIN = 5,       /* … of so many in a row, or of half of more */
-    GAPS_MIN = 3,      /* gaps that agree */
-    GAPS_SHARE = 4,    /* … and that are a quarter of all */
-    DEFAULT_SHARE = 40 /* of the default: what is as near is the default */
+    AGREE_NS = 30000,    /* what a probe and an interrupt take differs by as much */
+    AGREE_SHARE = 50,    /* … and a fiftieth, where that is more */
+    ESTABLISHED_MIN = 3, /* so many that agree are no accident of waiters without a CPU; … */
+    AGREEING_MIN = 5,    /* … nor are so many that are less than before, … */
+    RUN_MIN = 5,         /* … of so many in a row, or of half of more */
+    GAPS_MIN = 3,        /* gaps that agree */
+    GAPS_SHARE = 4,      /* … and that are a quarter of all */
+    DEFAULT_SHARE = 40   /* of the default: what is as near is the default */
 };
 
 void gt_intervals_init(struct gt_intervals *intervals)
