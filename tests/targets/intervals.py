@@ -29,7 +29,7 @@ def main(intervals):
     for interval in intervals:
         since = now_ns()
         sys.setswitchinterval(interval)
-        time.sleep(max(0.1, 4 * interval, 3 * before))  # a wait that was begun before goes on
+        time.sleep(max(0.25, 8 * interval, 3 * before))  # a wait that was begun before goes on
         before = interval
         print(interval, since, now_ns())
     over.append(True)
