@@ -178,6 +178,8 @@ static int note_look_of(struct gt_clocks *clocks, uint32_t key, uint32_t child, 
     loop = gt_chunks_at(&clocks->looked, index);
     loop->twice = loop->twice || (child != GT_NO_INDEX && child == loop->child);
     loop->child = child;
+    loop->between_ns[loop->looks % 2] =
+        gt_add_ns(loop->between_ns[loop->looks % 2], time_ns - loop->last_ns);
     loop->looks++;
     loop->works += time_ns - loop->last_ns >= WORK_NS;
     loop->last_ns = time_ns;
@@ -268,6 +270,22 @@ static bool is_measuring(const struct gt_clock_loop *loop)
            (loop->call == GT_NO_INDEX || !(loop->call & OF_COROUTINE));
 }
 
+/*
+ * Very often, with as much between any two: once for each piece of work, however small. Who
+ * measures his pieces looks before and after each, and does little from one to the next.
+ */
+static bool looks_evenly(const struct gt_clock_loop *loop)
+{
+    enum { OFTEN = 100 };
+    int64_t less_ns = loop->between_ns[0], more_ns = loop->between_ns[1];
+
+    if (less_ns > more_ns) {
+        less_ns = loop->between_ns[1];
+        more_ns = loop->between_ns[0];
+    }
+    return loop->looks >= OFTEN && more_ns - less_ns <= more_ns / 3;
+}
+
 /* Keep those that may have worked until a time. */
 static int keep_loops(struct gt_clocks *clocks)
 {
@@ -278,8 +296,8 @@ static int keep_loops(struct gt_clocks *clocks)
         const struct gt_clock_loop *loop = gt_chunks_at(&clocks->looked, i);
         struct gt_clock_loop *kept;
 
-        if (loop->looks < LEAST_LOOKS || loop->works < 2 || loop->twice || is_measuring(loop) ||
-            loop->last_ns - loop->first_ns < least_ns)
+        if (loop->looks < LEAST_LOOKS || (loop->works < 2 && !looks_evenly(loop)) ||
+            loop->twice || is_measuring(loop) || loop->last_ns - loop->first_ns < least_ns)
             continue;
         kept = gt_chunks_push(&clocks->loops);
         if (!kept)
