@@ -277,7 +277,8 @@ static bool is_far(const struct asking *asking, int64_t one_ns, int64_t two_ns, 
     return most_ns - least_ns > (most_ns - asking->alone_ns) / 100 * percent;
 }
 
-/* Does the run take as long when what is guessed is so? Else withhold what was found. */
+/* Does the run take as long when what is guessed is so? Else withhold what was found. The
+ * longer one promises less. */
 static int try_guess(struct asking *asking, const struct gt_replay_rules *rules,
                      enum gt_withheld why, struct found *found, struct gt_error *err)
 {
@@ -288,6 +289,8 @@ static int try_guess(struct asking *asking, const struct gt_replay_rules *rules,
         (other.wall_ns < 0 || is_far(asking, found->wall_ns, other.wall_ns, GUESS_PERCENT))) {
         found->wall_ns = -1;
         found->withheld = why;
+    } else if (rc == 0 && found->wall_ns >= 0 && other.wall_ns > found->wall_ns) {
+        found->wall_ns = other.wall_ns;
     }
     return rc;
 }
