@@ -48,7 +48,9 @@ class Log:
     def keeps(self):
         """For each operation: what it must have done after a request. The GIL is asked back when a
         waiter's timer has run out, the switch interval after it came, and it got a CPU: that takes
-        LATE_NS at most, of all the time that it had none."""
+        LATE_NS at most, of all the time that it had none. Where it had come before, another thread
+        may have had the GIL since: then its timer must run out once more (take_gil's
+        saved_switchnum)."""
         asks = sorted(self.of(ASK), key=lambda one: one.t0)
         for keep in self.of(KEEP):
             wall = cpu = asleep = 0
@@ -59,8 +61,8 @@ class Log:
                     break
                 if ask.pid != keep.pid or ask.tid == keep.tid:
                     continue
-                unasked = ask.t0 + self.interval_ns - max(ask.t0, keep.t0)
-                unasked = max(0, unasked + min(max(ask.ready, 0), LATE_NS))
+                unasked = self.interval_ns * (1 if ask.t0 >= keep.t0 else 2)
+                unasked += min(max(ask.ready, 0), LATE_NS)
                 after = min(ask.t1, keep.t1) - max(ask.t0, keep.t0) - unasked
                 if after <= 0:
                     continue
