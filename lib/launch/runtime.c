@@ -21,6 +21,24 @@ static int find_code(struct gt_runtime *runtime, const struct gt_elf *elf, struc
     return gt_error_set(err, GT_ERR_NOT_FOUND, "%s has no code", elf->path);
 }
 
+/* CPython 3.6 has its global state in variables of their own, `gil_cond` among them: all that
+ * can be said is that it lies among the file's variables. Nothing else there is waited for with
+ * a timeout: CPython's locks are semaphores. */
+static int find_variables(struct gt_runtime *runtime, const struct gt_elf *elf,
+                          struct gt_error *err)
+{
+    for (size_t i = 0; i < elf->segment_count; i++) {
+        const Elf64_Phdr *segment = &elf->segments[i];
+
+        if (segment->p_type != PT_LOAD || !(segment->p_flags & PF_W))
+            continue;
+        runtime->address = segment->p_vaddr;
+        runtime->size_bytes = segment->p_memsz;
+        return 0;
+    }
+    return gt_error_set(err, GT_ERR_NOT_FOUND, "%s has no variables", elf->path);
+}
+
 int gt_runtime_find(struct gt_runtime *runtime, const struct gt_interp *interp,
                     struct gt_error *err)
 {
@@ -34,7 +52,10 @@ int gt_runtime_find(struct gt_runtime *runtime, const struct gt_interp *interp,
     rc = gt_elf_open(&elf, path, err);
     if (rc < 0)
         return rc;
-    rc = gt_elf_find_object(&elf, "_PyRuntime", &runtime->address, &runtime->size_bytes, err);
+    rc = interp->major == 3 && interp->minor == 6
+             ? find_variables(runtime, &elf, err)
+             : gt_elf_find_object(&elf, "_PyRuntime", &runtime->address, &runtime->size_bytes,
+                                  err);
     if (rc == 0)
         rc = find_code(runtime, &elf, err);
     gt_elf_close(&elf);

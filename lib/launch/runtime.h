@@ -1,7 +1,8 @@
 /*
  * Where an interpreter's file keeps `_PyRuntime`, CPython's global state. It is exported even
  * by stripped interpreters, and the main interpreter's GIL lies in it (CPython 3.7 and later),
- * so a futex in there needs no further proof of being the GIL's.
+ * so a futex in there needs no further proof of being the GIL's. Of CPython 3.6, which has
+ * none: where it keeps its variables.
  */
 #ifndef GT_LAUNCH_RUNTIME_H
 #define GT_LAUNCH_RUNTIME_H
@@ -22,8 +23,8 @@ struct gt_runtime {
     uint64_t code_size_bytes;
 };
 
-/* Look into libpython, else the executable. GT_ERR_NOT_FOUND before CPython 3.7, and of an
- * interpreter that could not be asked. */
+/* Look into libpython, else the executable. GT_ERR_NOT_FOUND of an interpreter that could
+ * not be asked. */
 int gt_runtime_find(struct gt_runtime *runtime, const struct gt_interp *interp,
                     struct gt_error *err);
 

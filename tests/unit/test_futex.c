@@ -530,7 +530,7 @@ static void finding_the_runtime(void **state)
 {
     char path[] = "/usr/bin/python3";
     struct gt_interp interp = {.executable = path};
-    struct gt_runtime found;
+    struct gt_runtime found, all;
     struct gt_error err;
 
     (void)state;
@@ -540,6 +540,12 @@ static void finding_the_runtime(void **state)
     assert_string_equal(found.path, path);
     assert_true(found.size_bytes >= 512 && found.address > found.code_address);
     assert_true(found.code_size_bytes > 100000);
+    interp.major = 3;
+    interp.minor = 6; /* as though it were: all its variables */
+    assert_int_equal(gt_runtime_find(&all, &interp, &err), 0);
+    assert_true(all.address <= found.address &&
+                all.address + all.size_bytes >= found.address + found.size_bytes);
+    interp.minor = 0;
     strcpy(path, "/dev/zero");
     assert_int_equal(gt_runtime_find(&found, &interp, &err), GT_ERR_FORMAT);
     interp.executable = NULL;
