@@ -66,47 +66,20 @@ static int64_t stalled_ns(const struct gt_asked *asked, int64_t from_ns, int64_t
 
 /* --- by the scheduler's events --- */
 
-static void add_state(struct gt_after *after, const struct gt_state_span *span, int64_t ns)
-{
-    switch ((enum gt_sched_state)span->state) {
-    case GT_SCHED_RUNNING:
-        after->run_ns += ns;
-        break;
-    case GT_SCHED_PREEMPTED:
-    case GT_SCHED_WOKEN:
-        after->ready_ns += ns;
-        break;
-    case GT_SCHED_UNINTERRUPTIBLE:
-        after->paging_ns += ns;
-        break;
-    case GT_SCHED_STOPPED:
-        after->stopped_ns += ns;
-        break;
-    default:
-        after->sleep_ns += ns;
-        break;
-    }
-}
-
 static bool by_states(const struct gt_sched *sched, int64_t from_ns, int64_t until_ns,
                       struct gt_after *after)
 {
-    size_t at = gt_chunks_first_after(&sched->spans, 0,
-                                      offsetof(struct gt_state_span, start_ns), from_ns);
-    int64_t known_ns = 0, total_ns = until_ns - from_ns;
+    int64_t ns[GT_SCHED_STATES] = {0}, known_ns = 0, total_ns = until_ns - from_ns;
 
-    for (at = at ? at - 1 : 0; at < sched->spans.count; at++) {
-        const struct gt_state_span *span = gt_chunks_at(&sched->spans, at);
-        int64_t start_ns = span->start_ns > from_ns ? span->start_ns : from_ns;
-        int64_t end_ns = span->end_ns < until_ns ? span->end_ns : until_ns;
-
-        if (span->start_ns >= until_ns)
-            break;
-        if (end_ns <= start_ns)
-            continue;
-        known_ns += end_ns - start_ns;
-        add_state(after, span, end_ns - start_ns);
-    }
+    gt_sched_within(sched, from_ns, until_ns, ns);
+    for (int i = 0; i < GT_SCHED_STATES; i++)
+        known_ns += ns[i];
+    after->run_ns = ns[GT_SCHED_RUNNING];
+    after->ready_ns = ns[GT_SCHED_PREEMPTED] + ns[GT_SCHED_WOKEN];
+    after->paging_ns = ns[GT_SCHED_UNINTERRUPTIBLE];
+    after->stopped_ns = ns[GT_SCHED_STOPPED];
+    after->sleep_ns =
+        known_ns - after->run_ns - after->ready_ns - after->paging_ns - after->stopped_ns;
     return total_ns - known_ns <= total_ns / 10;
 }
 

@@ -117,25 +117,11 @@ static int64_t ready_ns(const struct replay *replay, const struct waiter *waiter
 {
     uint32_t thread = gt_member_at(replay->gil, (uint32_t)(waiter - replay->waiters))->thread;
     const struct gt_sched *sched = gt_sched_of(replay->timeline, thread);
-    int64_t sum_ns = 0;
-    size_t at;
+    int64_t ns[GT_SCHED_STATES] = {0};
 
-    if (!sched)
-        return 0;
-    at = gt_chunks_first_after(&sched->spans, 0, offsetof(struct gt_state_span, start_ns),
-                               from_ns);
-    for (at = at ? at - 1 : 0; at < sched->spans.count; at++) {
-        const struct gt_state_span *span = gt_chunks_at(&sched->spans, at);
-        int64_t start_ns = span->start_ns > from_ns ? span->start_ns : from_ns;
-        int64_t end_ns = span->end_ns < until_ns ? span->end_ns : until_ns;
-
-        if (span->start_ns >= until_ns)
-            break;
-        if (end_ns > start_ns &&
-            (span->state == GT_SCHED_PREEMPTED || span->state == GT_SCHED_WOKEN))
-            sum_ns += end_ns - start_ns;
-    }
-    return sum_ns;
+    if (sched)
+        gt_sched_within(sched, from_ns, until_ns, ns);
+    return ns[GT_SCHED_PREEMPTED] + ns[GT_SCHED_WOKEN];
 }
 
 /* Longer than one takes who loops. */

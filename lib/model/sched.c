@@ -2,6 +2,7 @@
 
 #include "model/tracker.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,6 +37,24 @@ enum gt_sched_state gt_sched_state_of(const char *name)
 struct gt_sched *gt_sched_of(const struct gt_timeline *timeline, uint32_t thread)
 {
     return thread < timeline->scheds.count ? gt_chunks_at(&timeline->scheds, thread) : NULL;
+}
+
+void gt_sched_within(const struct gt_sched *sched, int64_t from_ns, int64_t until_ns,
+                     int64_t state_ns[GT_SCHED_STATES])
+{
+    size_t at = gt_chunks_first_after(&sched->spans, 0,
+                                      offsetof(struct gt_state_span, start_ns), from_ns);
+
+    for (at = at ? at - 1 : 0; at < sched->spans.count; at++) {
+        const struct gt_state_span *span = gt_chunks_at(&sched->spans, at);
+        int64_t start_ns = span->start_ns > from_ns ? span->start_ns : from_ns;
+        int64_t end_ns = span->end_ns < until_ns ? span->end_ns : until_ns;
+
+        if (span->start_ns >= until_ns)
+            break;
+        if (end_ns > start_ns)
+            state_ns[span->state] += end_ns - start_ns;
+    }
 }
 
 /* End the current state at `time_ns` and begin the next one. */

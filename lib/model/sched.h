@@ -68,6 +68,10 @@ enum gt_sched_state gt_sched_state_of(const char *name);
 /* The thread's states, or NULL when none were recorded. */
 struct gt_sched *gt_sched_of(const struct gt_timeline *timeline, uint32_t thread);
 
+/* How long it was in each state within [from, until): added to `state_ns`. */
+void gt_sched_within(const struct gt_sched *sched, int64_t from_ns, int64_t until_ns,
+                     int64_t state_ns[GT_SCHED_STATES]);
+
 /* Private to model/. All return 0, or -1 when memory is exhausted. */
 /* What a scheduling event says of the thread that it is an event of. */
 int gt_sched_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event);
