@@ -202,10 +202,10 @@ struct share {
     double gil_ns;      /* by events of the GIL's, in all threads */
     double gil_most_ns; /* in the thread with the most */
     double calls_ns;
-    double held_ns; /* the GIL, less what C functions had of it */
-    double read_ns; /* of CPU time, by its threads' own readings; 0: there are none */
-    double waiting_ns;
-    double busy; /* how much of the time the GIL is in use while threads contend for it */
+    double held_ns;    /* the GIL, less what C functions had of it */
+    double read_ns;    /* of CPU time, by its threads' own readings; 0: there are none */
+    double waiting_ns; /* hand-overs because of it */
+    double busy;       /* how much of the time the GIL is in use while threads contend for it */
 };
 
 /* Holds and waits tell how the events were spread. */
@@ -214,42 +214,39 @@ static double weight_of(const struct gt_member *member)
     return 2.0 * (double)member->holds + (double)member->waits;
 }
 
+/* How much of a slice somebody held the GIL, or waited for it. */
+static double use_of(const struct gt_load *load, const struct gt_load_slice *slice)
+{
+    return MIN((double)MAX(slice->held_ns, slice->contended_ns) / (double)load->slice_ns, 1);
+}
+
 /* Over the slices, by how much of them somebody waited. 0 without contention, else to 1. */
 static double busy_of(const struct gt_load *load)
 {
-    double sum_ns = 0, slice_ns = (double)load->slice_ns;
+    double sum_ns = 0;
 
     if (load->total.contended_ns <= 0)
         return 0;
-    for (int i = 0; i < GT_LOAD_SLICES; i++) {
-        const struct gt_load_slice *slice = &load->slices[i];
-        int64_t used_ns = MAX(slice->held_ns, slice->contended_ns);
-
-        sum_ns += (double)slice->contended_ns * MIN((double)used_ns / slice_ns, 1);
-    }
+    for (int i = 0; i < GT_LOAD_SLICES; i++)
+        sum_ns += (double)load->slices[i].contended_ns * use_of(load, &load->slices[i]);
     return MIN(sum_ns / (double)load->total.contended_ns, 1);
 }
 
 static void add_gil(struct share *share, const struct gt_gil *gil,
                     const struct gt_blockers *blockers, double weight_ns)
 {
-    const struct gt_load_slice *total = &blockers->load.total;
-    double own_ns = 0, busy = busy_of(&blockers->load), part;
+    double busy = busy_of(&blockers->load);
 
     for (uint32_t i = 0; i < gil->members.count; i++) {
         double ns = weight_of(gt_member_at(gil, i)) * weight_ns;
 
-        own_ns += ns;
+        share->gil_ns += ns;
         if (ns > share->gil_most_ns)
             share->gil_most_ns = ns;
     }
-    share->gil_ns += own_ns;
-    share->held_ns += (double)total->held_ns;
+    share->held_ns += (double)blockers->load.total.held_ns;
     if (busy > share->busy)
         share->busy = busy;
-    /* Half of an event lies within the hold that it begins or ends. */
-    part = total->held_ns > 0 ? own_ns / 2 / (double)total->held_ns : 0;
-    share->waiting_ns += (double)blockers->load.idle_ns * (part > 1 ? 1 : part);
 }
 
 /* How many threads share the events: that many are ready at once where they contend, and the
@@ -257,6 +254,52 @@ static void add_gil(struct share *share, const struct gt_gil *gil,
 static double threads_of(const struct share *share)
 {
     return share->gil_most_ns > 0 ? share->gil_ns / share->gil_most_ns : 1;
+}
+
+/* By how much longer a process ran: hand-overs left out. */
+static double gil_longer_ns(const struct share *share, double ready_ratio)
+{
+    return (share->gil_most_ns + (share->gil_ns - share->gil_most_ns) * share->busy) *
+           (1 + ready_ratio / threads_of(share));
+}
+
+static double calls_longer_ns(const struct share *share, double ready_ratio)
+{
+    return share->calls_ns * (1 + ready_ratio / threads_of(share));
+}
+
+/* Holds that begin before a slice of a GIL's life does. */
+static size_t holds_before(const struct gt_gil *gil, const struct gt_load *load, int slice)
+{
+    return gt_chunks_first_from(&gil->holds, 0, offsetof(struct gt_span, start_ns),
+                                load->start_ns + slice * load->slice_ns);
+}
+
+/* See cost.h: a slice would have had the same part of hand-overs if it had been shorter. Gaps
+ * that take longer than the holds are not hand-overs: who gave the GIL up is at work. */
+static double waiting_of(const struct share *share, const struct gt_gil *gil,
+                         const struct gt_load *load, double ready_ratio)
+{
+    double sum_ns = 0, gil_ns = gil_longer_ns(share, ready_ratio),
+           calls_ns = calls_longer_ns(share, ready_ratio);
+    size_t first = 0;
+
+    for (int i = 0; i < GT_LOAD_SLICES; i++) {
+        size_t next =
+            i + 1 < GT_LOAD_SLICES ? holds_before(gil, load, i + 1) : gil->holds.count;
+        const struct gt_load_slice *slice = &load->slices[i];
+        double idle_ns = (double)slice->idle_ns, used_ns = (double)load->slice_ns - idle_ns;
+        double more_ns =
+            gil->holds.count ? gil_ns * (double)(next - first) / (double)gil->holds.count : 0;
+
+        if (share->held_ns > 0)
+            more_ns += calls_ns * (double)slice->held_ns / share->held_ns;
+        if (idle_ns > 0) /* where the GIL is free at times, there was room for it */
+            sum_ns += MIN(idle_ns, (double)slice->held_ns) * use_of(load, slice) *
+                      (used_ns > more_ns ? more_ns / used_ns : 1);
+        first = next;
+    }
+    return sum_ns;
 }
 
 /* The process whose own part is the largest: others ran beside it. */
@@ -267,14 +310,14 @@ static void find_longest(const struct share *shares, size_t count, double ready_
 
     for (size_t i = 0; i < count; i++) {
         const struct share *share = &shares[i];
-        double ns = share->gil_most_ns + (share->gil_ns - share->gil_most_ns) * share->busy +
-                    share->calls_ns;
+        double ns = gil_longer_ns(share, ready_ratio) + calls_longer_ns(share, ready_ratio) +
+                    share->waiting_ns;
 
-        ns = ns * (1 + ready_ratio / threads_of(share)) + share->waiting_ns;
         cost->waiting_ns = gt_add_ns(cost->waiting_ns, gt_ns_of(share->waiting_ns));
         if (ns > longest_ns)
             longest_ns = ns;
     }
+    cost->cpu_ns = gt_add_ns(cost->cpu_ns, cost->waiting_ns);
     cost->total_ns = MIN(gt_ns_of(longest_ns), run_ns);
 }
 
@@ -360,6 +403,12 @@ static int spread(const struct gt_timeline *timeline, const struct gt_blockers *
     }
     add_calls(shares, timeline, units);
     add_code(shares, timeline->processes.count, units, cost);
+    for (uint32_t i = 0; i < timeline->gils.count; i++) {
+        const struct gt_gil *gil = gt_gil_at(timeline, i);
+        struct share *share = &shares[gil->process];
+
+        share->waiting_ns += waiting_of(share, gil, &blockers[i].load, units->ready_ratio);
+    }
     find_longest(shares, timeline->processes.count, units->ready_ratio,
                  timeline->end_ns - timeline->start_ns, cost);
     free(shares);

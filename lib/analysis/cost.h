@@ -10,9 +10,11 @@
  * and of holds less the calls in them.
  *
  * Where threads contend, a hold that is longer by its events has others wait that would have
- * found the GIL free: hand-overs, in which nobody has it. The part of the idle time that is
- * due to recording is taken to be its part in the holds. That is less than what measurements
- * show (scripts/bench overhead), never more.
+ * found the GIL free: hand-overs, in which nobody has it, and a CPU is at work on waking the
+ * next one. Their part of the time hardly depends on how long all of it takes; so that part of
+ * what recording adds is hand-overs, too. That is less than what measurements show
+ * (scripts/bench overhead), never more: events also take longer where several threads have them
+ * at once.
  */
 #ifndef GT_ANALYSIS_COST_H
 #define GT_ANALYSIS_COST_H

@@ -39,6 +39,7 @@ static void add(struct gt_load_slice *slice, int64_t ns, size_t waiters, int hel
     slice->held_ns += held ? ns : 0;
     slice->contended_ns += waiters ? ns : 0;
     slice->waiting_ns = gt_add_ns(slice->waiting_ns, gt_times_ns(ns, waiters));
+    slice->idle_ns += waiters && !held ? ns : 0;
 }
 
 void gt_load_add(struct gt_load *load, int64_t from_ns, int64_t until_ns, size_t waiters,
@@ -47,7 +48,6 @@ void gt_load_add(struct gt_load *load, int64_t from_ns, int64_t until_ns, size_t
     size_t first = slice_of(load, from_ns), last = slice_of(load, until_ns - 1);
 
     add(&load->total, until_ns - from_ns, waiters, held);
-    load->idle_ns += waiters && !held ? until_ns - from_ns : 0;
     for (size_t i = first; i <= last; i++) {
         int64_t end_ns = start_of(load, i + 1);
 

@@ -12,6 +12,7 @@ struct gt_load_slice {
     int64_t held_ns;
     int64_t contended_ns; /* somebody waited */
     int64_t waiting_ns;   /* by all waiters: / slice_ns is how many waited on average */
+    int64_t idle_ns;      /* somebody waited, and nobody held */
     uint64_t handovers;
 };
 
@@ -20,7 +21,6 @@ struct gt_load {
     struct gt_load_slice slices[GT_LOAD_SLICES];
     struct gt_load_slice total;
     size_t at;                  /* private: slice of the newest addition */
-    int64_t idle_ns;            /* somebody waited, and nobody held */
     struct gt_chunks latencies; /* of int64_t: release to acquired by a woken waiter; sorted */
 };
 

@@ -334,7 +334,7 @@ static int64_t handover_of(const struct gt_gil *gil, const struct gt_blockers *b
 {
     int64_t waits = (int64_t)gil->waits.count;
 
-    return waits ? blockers->load.idle_ns / waits : WAKE_NS;
+    return waits ? blockers->load.total.idle_ns / waits : WAKE_NS;
 }
 
 static int add_gils(struct gt_telling *telling)

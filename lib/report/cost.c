@@ -8,6 +8,8 @@
 
 enum {
     TOLD_PERCENT = 5, /* of the run: from here on it is told */
+    WAITING_SHARE =
+        10, /* one part in so many of it is waiting: what that took is a lower bound */
     DEAR_PERCENT =
         10, /* from here on, what else is told is of another run than the program's own */
 };
@@ -62,15 +64,24 @@ static int say_parts(const struct gt_cost *cost, struct gt_buf *text)
     return 0;
 }
 
+static bool is_lower_bound(const struct gt_cost *cost)
+{
+    return cost->waiting_ns > cost->total_ns / WAITING_SHARE;
+}
+
 /* Beside the calls. */
-static int say_code(const struct gt_cost *cost, struct gt_buf *text)
+static int say_rest(const struct gt_cost *cost, struct gt_buf *text)
 {
     char duration[32];
 
-    return cost->code_ns <= 0
-               ? 0
-               : gt_buf_addf(text, ", %s by Python code that is slower while it is traced",
-                             gt_duration_text(cost->code_ns, duration, sizeof(duration)));
+    if (cost->code_ns > 0 &&
+        gt_buf_addf(text, ", %s by Python code that is slower while it is traced",
+                    gt_duration_text(cost->code_ns, duration, sizeof(duration))))
+        return -1;
+    return is_lower_bound(cost)
+               ? gt_buf_addf(text, ", and %s of hand-overs that these caused",
+                             gt_duration_text(cost->waiting_ns, duration, sizeof(duration)))
+               : 0;
 }
 
 static int say_dear(const struct gt_report *report, struct gt_buf *text)
@@ -93,12 +104,12 @@ static int say(struct gt_report *report, bool dear)
     int failed;
 
     gt_buf_init(&text);
-    failed =
-        gt_buf_addf(&text, "Recording itself cost the program about %s (%.0f%% of the run): ",
-                    gt_duration_text(cost->total_ns, total, sizeof(total)),
-                    percent_of_run(report)) ||
-        say_parts(cost, &text) || say_code(cost, &text) || gt_buf_adds(&text, ".") ||
-        (dear && say_dear(report, &text)) || gt_strvec_push(&report->findings, text.data);
+    failed = gt_buf_addf(&text, "Recording itself cost the program %s %s (%.0f%% of the run): ",
+                         is_lower_bound(cost) ? "at least" : "about",
+                         gt_duration_text(cost->total_ns, total, sizeof(total)),
+                         percent_of_run(report)) ||
+             say_parts(cost, &text) || say_rest(cost, &text) || gt_buf_adds(&text, ".") ||
+             (dear && say_dear(report, &text)) || gt_strvec_push(&report->findings, text.data);
     gt_buf_release(&text);
     return failed ? -1 : 0;
 }

@@ -32,7 +32,8 @@ def compute(count):
 
 
 def contend(count, threads=4):
-    """Threads that give the GIL up and take it back, all at once."""
+    """Threads that give the GIL up and take it back, all at once: for so long that they find
+    themselves on several CPUs, and contend, untraced as well."""
     workers = [threading.Thread(target=give_up, args=(count,)) for _ in range(threads)]
     for worker in workers:
         worker.start()
@@ -41,7 +42,7 @@ def contend(count, threads=4):
 
 
 KINDS = {"give_up": (give_up, 300000), "call": (call, 3000000), "compute": (compute, 5000000),
-         "contend": (contend, 50000)}
+         "contend": (contend, 200000)}
 
 
 def main(kind, count=None):
