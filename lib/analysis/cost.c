@@ -321,9 +321,31 @@ static void find_longest(const struct share *shares, size_t count, double ready_
     cost->total_ns = MIN(gt_ns_of(longest_ns), run_ns);
 }
 
-/* Of functions of C that called nothing that was traced: no Python code ran in them. */
-static double c_time_of(const struct gt_timeline *timeline, const struct gt_calls *calls)
+/* How much of a call its thread had the GIL: of the hold that it began in, and of the one that
+ * it ended in. */
+static int64_t held_within(const struct gt_gil *gil, uint32_t thread,
+                           const struct gt_call_span *call)
 {
+    const size_t offset = offsetof(struct gt_span, start_ns);
+    size_t first = gt_chunks_first_after(&gil->holds, 0, offset, call->start_ns);
+    size_t last = gt_chunks_first_after(&gil->holds, first, offset, call->end_ns);
+    int64_t sum_ns = 0;
+
+    for (int i = 0; i < (first == last ? 1 : 2); i++) {
+        size_t at = i ? last : first;
+        const struct gt_span *hold = at ? gt_span_at(&gil->holds, at - 1) : NULL;
+
+        if (hold && hold->thread == thread && hold->end_ns > call->start_ns)
+            sum_ns += MIN(hold->end_ns, call->end_ns) - MAX(hold->start_ns, call->start_ns);
+    }
+    return sum_ns;
+}
+
+/* Of functions of C that called nothing that was traced: no Python code ran in them. */
+static double c_time_of(const struct gt_timeline *timeline, const struct gt_gil *gil,
+                        uint32_t thread)
+{
+    const struct gt_calls *calls = gt_calls_of(timeline, thread);
     int64_t sum_ns = 0;
 
     for (size_t i = 0; i < calls->spans.count; i++) {
@@ -333,7 +355,7 @@ static double c_time_of(const struct gt_timeline *timeline, const struct gt_call
             i + 1 == calls->spans.count || call_at(calls, i + 1)->start_ns >= span->end_ns;
 
         if (function->flags & GT_FUNCTION_C && calls_none)
-            sum_ns = gt_add_ns(sum_ns, span->end_ns - span->start_ns);
+            sum_ns = gt_add_ns(sum_ns, held_within(gil, thread, span));
     }
     return (double)sum_ns;
 }
@@ -347,21 +369,27 @@ static double read_of(const struct gt_timeline *timeline, uint32_t thread)
     return last ? (double)last->cpu_ns : 0;
 }
 
-static void add_calls(struct share *shares, const struct gt_timeline *timeline,
-                      const struct units *units)
+static int add_calls(struct share *shares, const struct gt_timeline *timeline,
+                     const struct units *units)
 {
-    for (uint32_t i = 0; i < timeline->threads.count; i++) {
+    uint32_t *gils = gils_of_threads(timeline);
+
+    for (uint32_t i = 0; gils && i < timeline->threads.count; i++) {
         const struct gt_calls *calls = gt_calls_of(timeline, i);
         struct share *share = &shares[gt_thread_at(timeline, i)->process];
 
         if (!calls)
             continue;
         share->calls_ns += (double)calls->spans.count * units->call_ns;
-        if (units->slowdown > 0) {
-            share->held_ns -= c_time_of(timeline, calls);
+        if (units->slowdown > 0 && gils[i] != GT_NO_INDEX) {
+            share->held_ns -= c_time_of(timeline, gt_gil_at(timeline, gils[i]), i);
             share->read_ns += read_of(timeline, i);
         }
     }
+    if (!gils)
+        return -1;
+    free(gils);
+    return 0;
 }
 
 /* What code that is slower took more, of the time that it took on a CPU. */
@@ -401,7 +429,10 @@ static int spread(const struct gt_timeline *timeline, const struct gt_blockers *
 
         add_gil(&shares[gil->process], gil, &blockers[i], weight_ns);
     }
-    add_calls(shares, timeline, units);
+    if (add_calls(shares, timeline, units)) {
+        free(shares);
+        return -1;
+    }
     add_code(shares, timeline->processes.count, units, cost);
     for (uint32_t i = 0; i < timeline->gils.count; i++) {
         const struct gt_gil *gil = gt_gil_at(timeline, i);

@@ -15,6 +15,7 @@ enum {
     LEAST_PERCENT = 1,   /* of all waiting: functions that caused less are not asked about */
     GUESS_PERCENT = 10,  /* between what two guesses lead to, or neither is told; */
     CLOCK_PERCENT = 5,   /* … of the clock, which may leave nothing to gain */
+    SLOWED_PERCENT = 12, /* … of an estimate: the run itself, untraced, is shorter by more */
     ORDER_PERCENT = 45,  /* … what an event loop's order of doing things may be worth */
     ORDER_PART = 3,      /* of that, the loop is taken to gain one in so many */
 };
@@ -340,6 +341,18 @@ static int replay_all(struct asking *asking, const struct gt_replay_rules *rules
     return rc;
 }
 
+/* Where tracing slows Python code itself, a run that is mostly that would be as much shorter.
+ * Of the recorded run that is known, and told with what recording cost. */
+static void withhold_slowed(const struct gt_potential *potential, enum gt_estimate_kind kind,
+                            struct found *found)
+{
+    if (kind == GT_ESTIMATE_RECORDED || found->wall_ns < 0 ||
+        potential->slowed_ns <= found->wall_ns / 100 * SLOWED_PERCENT)
+        return;
+    found->wall_ns = -1;
+    found->withheld = GT_WITHHELD_SLOWED;
+}
+
 /* What the replay is off under unchanged rules, it is taken to be off under others. */
 static int64_t scale(const struct gt_potential *potential, int64_t wall_ns)
 {
@@ -365,6 +378,7 @@ static int estimate(struct asking *asking, struct gt_replay_rules rules,
 
             if (rc < 0)
                 return rc;
+            withhold_slowed(out, estimate.kind, &found);
         }
         estimate.by_cores_ns[i] = scale(out, found.wall_ns);
         if (rules.cores == out->cores) {
@@ -470,7 +484,8 @@ static int ask(struct asking *asking, struct gt_error *err)
 }
 
 int gt_potential_init(struct gt_potential *potential, const struct gt_timeline *timeline,
-                      const struct gt_blockers *blockers, double cores, struct gt_error *err)
+                      const struct gt_blockers *blockers, double cores, int64_t slowed_ns,
+                      struct gt_error *err)
 {
     struct asking asking = {.out = potential, .timeline = timeline, .blockers = blockers};
     bool changed = cores < 0;
@@ -483,6 +498,7 @@ int gt_potential_init(struct gt_potential *potential, const struct gt_timeline *
         .cores = cores > 0 ? cores : 1,
         .recorded_ns = timeline->end_ns - timeline->start_ns,
         .replayed_ns = -1,
+        .slowed_ns = slowed_ns,
         .lost_ns = timeline->quality.lost_ns,
     };
     gt_chunks_init(&potential->estimates, sizeof(struct gt_estimate));

@@ -45,6 +45,8 @@ enum gt_withheld {
     GT_WITHHELD_CLOCK,  /* perhaps what was done was done until a time */
     GT_WITHHELD_UNSEEN, /* likewise: calls that look at clocks were not recorded */
     GT_WITHHELD_JOBS,   /* perhaps other threads would have done some of the jobs */
+    GT_WITHHELD_SLOWED, /* much of it is what Python code took longer for being traced */
+    GT_WITHHELD_COUNT,
 };
 
 struct gt_estimate {
@@ -64,14 +66,17 @@ struct gt_potential {
     int64_t recorded_ns;        /* length of the run */
     int64_t replayed_ns;        /* the same, as the replay finds it under unchanged rules */
     int64_t grain_ns;           /* holds shorter than this were put together; 0: none */
+    int64_t slowed_ns;          /* by which Python code took longer for being traced */
     int64_t lost_ns;            /* of the recording; taken for time that keeps its length */
     struct gt_chunks estimates; /* of struct gt_estimate */
 };
 
 /* `blockers` by GIL; `cores` that the program could use, as a quota allows (1.5, say); 0: not
- * known, then those that were seen; negative: it changed. 0 or negative. */
+ * known, then those that were seen; negative: it changed. `slowed_ns`: gt_cost's code_ns. 0 or
+ * negative. */
 int gt_potential_init(struct gt_potential *potential, const struct gt_timeline *timeline,
-                      const struct gt_blockers *blockers, double cores, struct gt_error *err);
+                      const struct gt_blockers *blockers, double cores, int64_t slowed_ns,
+                      struct gt_error *err);
 void gt_potential_release(struct gt_potential *potential);
 
 static inline const struct gt_estimate *gt_estimate_at(const struct gt_potential *potential,

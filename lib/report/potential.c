@@ -91,6 +91,9 @@ static const char *why_not(enum gt_withheld withheld)
     case GT_WITHHELD_JOBS:
         return "whether any thread takes the next job, or each has jobs of its own, was not "
                "recorded";
+    case GT_WITHHELD_SLOWED:
+        return "Python code of this version is slower while it is traced, by a large part of "
+               "that length";
     default:
         return "its threads would wait for one another in another order than they were "
                "recorded in";
@@ -223,7 +226,7 @@ static int put_row(const struct gt_report *report, const struct gt_estimate *est
 static int put_notes(const struct gt_report *report, struct gt_buf *out)
 {
     const struct gt_potential *potential = &report->potential;
-    bool said[GT_WITHHELD_JOBS + 1] = {false};
+    bool said[GT_WITHHELD_COUNT] = {false};
 
     for (size_t i = 0; i < potential->estimates.count; i++) {
         enum gt_withheld withheld = gt_estimate_at(potential, i)->withheld;
@@ -298,7 +301,7 @@ static json_t *cores_value(const struct gt_potential *potential,
 
 static json_t *withheld_value(enum gt_withheld withheld)
 {
-    static const char *const names[] = {NULL, "order", "clock", "unseen", "jobs"};
+    static const char *const names[] = {NULL, "order", "clock", "unseen", "jobs", "slowed"};
 
     return names[withheld] ? json_string(names[withheld]) : json_null();
 }

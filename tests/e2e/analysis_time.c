@@ -64,7 +64,7 @@ static int analyse(const struct gt_timeline *timeline, struct gt_error *err)
         gt_contention_release(&contention);
     }
     if (rc == 0)
-        rc = gt_potential_init(&potential, timeline, blockers, 2, err);
+        rc = gt_potential_init(&potential, timeline, blockers, 2, 0, err);
     if (rc == 0)
         gt_potential_release(&potential);
     for (uint32_t i = 0; blockers && i < count; i++)
