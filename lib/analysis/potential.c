@@ -15,7 +15,7 @@ enum {
     LEAST_PERCENT = 1,   /* of all waiting: functions that caused less are not asked about */
     GUESS_PERCENT = 10,  /* between what two guesses lead to, or neither is told; */
     CLOCK_PERCENT = 5,   /* … of the clock, which may leave nothing to gain */
-    SLOWED_PERCENT = 12, /* … of an estimate: the run itself, untraced, is shorter by more */
+    SLOWED_PERCENT = 8,  /* … of an estimate: the run itself, untraced, is shorter by more */
     ORDER_PERCENT = 45,  /* … what an event loop's order of doing things may be worth */
     ORDER_PART = 3,      /* of that, the loop is taken to gain one in so many */
 };
