@@ -63,17 +63,17 @@ struct gt_potential {
     double cores;         /* of the recorded run; a part of one under a quota */
     uint32_t core_counts; /* how many of … */
     double core_count[GT_POTENTIAL_CORES];
-    int64_t recorded_ns;        /* length of the run */
-    int64_t replayed_ns;        /* the same, as the replay finds it under unchanged rules */
-    int64_t grain_ns;           /* holds shorter than this were put together; 0: none */
-    int64_t slowed_ns;          /* by which Python code took longer for being traced */
-    int64_t lost_ns;            /* of the recording; taken for time that keeps its length */
+    int64_t recorded_ns; /* length of the run */
+    int64_t replayed_ns; /* the same, as the replay finds it under unchanged rules */
+    int64_t grain_ns;    /* holds shorter than this were put together; 0: none */
+    int64_t slowed_ns;   /* what recording cost, where it makes Python code itself slower */
+    int64_t lost_ns;     /* of the recording; taken for time that keeps its length */
     struct gt_chunks estimates; /* of struct gt_estimate */
 };
 
 /* `blockers` by GIL; `cores` that the program could use, as a quota allows (1.5, say); 0: not
- * known, then those that were seen; negative: it changed. `slowed_ns`: gt_cost's code_ns. 0 or
- * negative. */
+ * known, then those that were seen; negative: it changed. `slowed_ns`: what recording cost,
+ * where tracing makes Python code itself slower, else 0. 0 or negative. */
 int gt_potential_init(struct gt_potential *potential, const struct gt_timeline *timeline,
                       const struct gt_blockers *blockers, double cores, int64_t slowed_ns,
                       struct gt_error *err);

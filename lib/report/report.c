@@ -317,7 +317,8 @@ static int analyse(struct gt_report *report, struct gt_error *err)
     if (rc < 0)
         return rc;
     return gt_potential_init(&report->potential, timeline, report->blockers,
-                             usable_cpus(report), report->cost.code_ns, err);
+                             usable_cpus(report),
+                             report->cost.code_ns > 0 ? report->cost.total_ns : 0, err);
 }
 
 void gt_report_set_end(struct gt_report *report, int64_t ended_ns)

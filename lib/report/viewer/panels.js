@@ -196,8 +196,7 @@ export class Details {
         durationText(asked - end)} later.`];
     return ["Due to be asked by ", name, `${others}, about ${durationText(asked - start)} after it ` +
       `began (a waiter asks when the switch interval, ${durationText(interval)}, has passed). ` +
-      "It came ", make("b", `${durationText(end - asked)} later`), end - asked > interval / 5
-      ? ": that late it did not run Python code, or had no CPU." : "."];
+      "It came ", make("b", `${durationText(end - asked)} later`), "."];
   }
 
   free(selection, lane) {
