@@ -65,11 +65,19 @@ void gt_blockers_release(struct gt_blockers *blockers)
  * were asked: an interrupt, a page that is made, or a hypervisor keeps a thread for some
  * milliseconds now and then. And what they do must take longer than the switch interval: the
  * length of a call is known; of an operation inside a Python function, what is left of it after
- * a request.
+ * a request. A row may stand for more than one thing, a thread's for all that it did: then a
+ * part of the requests is enough, where together they were long.
  */
 bool gt_blocker_keeps(const struct gt_blocker *blocker)
 {
-    enum { LONG_NS = 50000000, MANY_NS = 20000000, CULPRIT_NS = 100000000, TENTHS = 9 };
+    enum {
+        CULPRIT_NS = 100000000,
+        LONG_NS = 50000000,
+        RATHER_LONG_NS = 30000000,
+        MANY_NS = 20000000,
+        TENTHS = 9,
+        PART = 8,
+    };
     int64_t interval_ns = blocker->interval_ns, longest_ns = blocker->longest_work_ns;
     int64_t work_ns = gt_add_ns(blocker->after.run_ns, blocker->after.sleep_ns);
     bool of_c =
@@ -84,6 +92,10 @@ bool gt_blocker_keeps(const struct gt_blocker *blocker)
     if (gt_blocker_releases_mostly(blocker))
         return false;
     if (longest_ns >= LONG_NS && longest_ns >= interval_ns)
+        return true;
+    if (blocker->kept >= 2 && longest_ns >= RATHER_LONG_NS &&
+        longest_ns >= interval_ns / 10 * TENTHS && work_ns >= CULPRIT_NS &&
+        blocker->kept * PART >= blocker->requested)
         return true;
     if (blocker->kept < 2 || blocker->kept * 2 < blocker->requested)
         return false;

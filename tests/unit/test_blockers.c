@@ -91,6 +91,30 @@ static const struct gt_blocker *blocker_of(const struct gt_timeline *t,
     return NULL;
 }
 
+/* Where functions are not traced, one row is all that a thread did. */
+static void a_part_of_a_thread_is_enough(void **state)
+{
+    struct gt_blocker row = {
+        .doing.kind = GT_DOING_UNKNOWN,
+        .interval_ns = 5 * MS,
+        .requested = 20,
+        .kept = 3,
+        .longest_work_ns = 39 * MS,
+        .longest_held_ns = 44 * MS,
+        .after = {.total_ns = 116 * MS, .run_ns = 116 * MS, .known = true}};
+
+    (void)state;
+    assert_true(gt_blocker_keeps(&row));
+    row.requested = 40; /* so rarely the machine does it, too */
+    assert_false(gt_blocker_keeps(&row));
+    row.requested = 20;
+    row.after.run_ns = 90 * MS;
+    assert_false(gt_blocker_keeps(&row));
+    row.after.run_ns = 116 * MS;
+    row.longest_work_ns = 25 * MS;
+    assert_false(gt_blocker_keeps(&row));
+}
+
 /* main sorts for 30 ms, with a thousand calls of len, while 11 waits. */
 static void a_c_function_answers_for_those_it_calls(void **state)
 {
@@ -243,6 +267,7 @@ static void the_switch_interval_is_seen(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_part_of_a_thread_is_enough),
         cmocka_unit_test(a_c_function_answers_for_those_it_calls),
         cmocka_unit_test(collections_and_imports_answer_for_themselves),
         cmocka_unit_test(gaps_are_told_apart),
