@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/param.h>
 
 /*
  * Programs that live by the clock: they work until a time, or sleep for what is left of a
@@ -178,8 +179,9 @@ static int note_look_of(struct gt_clocks *clocks, uint32_t key, uint32_t child, 
     loop = gt_chunks_at(&clocks->looked, index);
     loop->twice = loop->twice || (child != GT_NO_INDEX && child == loop->child);
     loop->child = child;
+    /* No more than that: one wait for the GIL would outweigh all else. */
     loop->between_ns[loop->looks % 2] =
-        gt_add_ns(loop->between_ns[loop->looks % 2], time_ns - loop->last_ns);
+        gt_add_ns(loop->between_ns[loop->looks % 2], MIN(time_ns - loop->last_ns, WORK_NS));
     loop->looks++;
     loop->works += time_ns - loop->last_ns >= WORK_NS;
     loop->last_ns = time_ns;

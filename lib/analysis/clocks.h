@@ -14,7 +14,7 @@
 struct gt_clock_loop {
     int64_t first_ns, last_ns;
     uint32_t looks, works;  /* works: stretches of work between looks */
-    int64_t between_ns[2];  /* from one look to the next: sums of every other one */
+    int64_t between_ns[2];  /* from one look to the next, to WORK_NS: sums of every other one */
     uint32_t thread, call;  /* as of a sleep; GT_NO_INDEX: it did not look itself */
     uint32_t callee, child; /* function that did, and its last call; GT_NO_INDEX */
     bool twice;

@@ -84,7 +84,12 @@ static int say_throttled(struct gt_report *report, struct gt_buf *text)
                     gt_duration_text(level->throttled_ns, duration, sizeof(duration)),
                     machine->cpus == 1 ? "" : " (summed over CPUs)") ||
             add_quota(level, text) || gt_buf_adds(text, " (") || name_group(level, text) ||
-            gt_buf_adds(text, level->quota_changed ? "; the least, since it changed)." : ")."));
+            gt_buf_adds(text,
+                        level->quota_changed ? "; the least, since it changed)." : ").") ||
+            (report->timeline->gils.count &&
+             gt_buf_adds(text,
+                         " A thread that was stopped just before it began to wait for the "
+                         "GIL is not counted as waiting.")));
 }
 
 static int say_steal(struct gt_report *report, struct gt_buf *text)
