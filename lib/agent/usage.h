@@ -1,5 +1,5 @@
 /*
- * How much of the CPUs this thread had so far, and how often it left one of itself: noted
+ * How much of the CPUs this thread had so far, and its voluntary context switches: noted
  * beside what else is recorded, so that a reader can tell computing from sleeping in what lies
  * between. A reading is a system call of 0.3 µs, and another one where the thread was off its
  * CPU; the gaps bound what they cost to less than a percent.

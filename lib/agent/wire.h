@@ -202,7 +202,7 @@ enum gt_wire_kind {
 #define GT_WIRE_SNAPSHOT_FAULTS(value) ((unsigned)((value) >> 32 & 0xfff))
 #define GT_WIRE_SNAPSHOT_CALL(value)   ((unsigned)((value) >> 44 & 0xfff))
 
-/* Microseconds on a CPU, and how often it left one of itself; both wrap around. */
+/* Microseconds on a CPU, and its voluntary context switches; both wrap around. */
 #define GT_WIRE_USAGE_SLEEP_BITS        20
 #define GT_WIRE_USAGE_VALUE(us, sleeps) ((uint64_t)(us) << 20 | ((sleeps)&0xfffff))
 #define GT_WIRE_USAGE_US(value)         ((value) >> 20 & 0xfffffffff)

@@ -75,8 +75,8 @@ enum gt_event_kind {
 
     /* What a thread does beside holding the GIL, seen by the agent. value: an address, if not
      * said otherwise; other_value: since when, 0 not known. */
-    GT_EVENT_USAGE, /* value: ns on a CPU so far; other_value: times it left one of itself */
-    GT_EVENT_SEM_TAKEN,   /* waited for a semaphore (CPython's locks are such), and got it */
+    GT_EVENT_USAGE,     /* value: ns on a CPU so far; other_value: voluntary context switches */
+    GT_EVENT_SEM_TAKEN, /* waited for a semaphore (CPython's locks are such), and got it */
     GT_EVENT_SEM_GAVE_UP, /* waited, and did not */
     GT_EVENT_SEM_POST,    /* gives it; other_value: has had it since then */
     GT_EVENT_QUEUE_GET,   /* got an item out of a queue */

@@ -4,8 +4,6 @@
 
 #include <string.h>
 
-enum { PAGE_MAX = 65536 }; /* mappings begin at the page that holds the segment */
-
 static int find_code(struct gt_runtime *runtime, const struct gt_elf *elf, struct gt_error *err)
 {
     for (size_t i = 0; i < elf->segment_count; i++) {
@@ -62,19 +60,4 @@ int gt_runtime_find(struct gt_runtime *runtime, const struct gt_interp *interp,
     if (rc == 0)
         runtime->path = path;
     return rc;
-}
-
-bool gt_runtime_locate(const struct gt_runtime *runtime, uint64_t address, uint64_t offset,
-                       uint64_t *start, uint64_t *end)
-{
-    uint64_t moved;
-
-    if (offset + PAGE_MAX <= runtime->code_offset ||
-        offset >= runtime->code_offset + runtime->code_size_bytes)
-        return false;
-    /* Unsigned arithmetic wraps, and wraps back. */
-    moved = address - (runtime->code_address + (offset - runtime->code_offset));
-    *start = runtime->address + moved;
-    *end = *start + runtime->size_bytes;
-    return *end > *start;
 }

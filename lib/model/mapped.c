@@ -5,7 +5,7 @@
  * A file is known by device and inode. Some file systems tell another device to stat than to
  * perf; there, the first file that is mapped at the probed path is taken for it.
  */
-#include "launch/probed.h"
+#include "event/probed_files.h"
 #include "model/tracker.h"
 
 #include <string.h>

@@ -14,7 +14,7 @@
 struct gt_usage {
     int64_t time_ns;
     int64_t cpu_ns;  /* that it was on a CPU so far */
-    uint64_t sleeps; /* how often it left one of itself */
+    uint64_t sleeps; /* voluntary context switches */
 };
 
 /* What a thread has had of the CPUs, read as another one asked for the GIL that it held, or as

@@ -1,4 +1,4 @@
-#include "launch/runtime.h"
+#include "event/pyruntime.h"
 #include "model/tracker.h"
 
 #include <bsd/stdlib.h>

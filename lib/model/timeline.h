@@ -36,8 +36,8 @@
 
 #define GT_NO_INDEX UINT32_MAX
 
-struct gt_runtime; /* launch/runtime.h */
-struct gt_probed;  /* launch/probed.h */
+struct gt_runtime; /* event/pyruntime.h */
+struct gt_probed;  /* event/probed_files.h */
 
 /* A process from fork or exec to exit. A new exec is the same process. */
 struct gt_process {

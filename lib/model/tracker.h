@@ -10,7 +10,7 @@
 #ifndef GT_MODEL_TRACKER_H
 #define GT_MODEL_TRACKER_H
 
-#include "launch/probed.h"
+#include "event/probed_files.h"
 #include "model/timeline.h"
 
 enum gt_cond_role {

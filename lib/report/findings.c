@@ -281,7 +281,7 @@ int gt_findings_make(struct gt_report *report)
         rc = gt_holes_say(report);
     if (rc == 0)
         rc = say_end(report, &text);
-    if (rc == 0 && gt_potential_say(report, &text))
+    if (rc == 0 && gt_whatif_say(report, &text))
         rc = add(report, &text, !text.length);
     if (rc == 0)
         rc = say_futex(report, &text);

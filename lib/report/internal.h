@@ -7,7 +7,7 @@
 #include "analysis/contention.h"
 #include "analysis/cost.h"
 #include "analysis/crowd.h"
-#include "analysis/potential.h"
+#include "whatif/estimate.h"
 #include "base/strvec.h"
 #include "model/timeline.h"
 #include "report/report.h"
@@ -48,7 +48,7 @@ struct gt_report {
     struct gt_blockers *blockers;      /* the same */
     struct gt_cost cost;
     struct gt_crowd crowd;
-    struct gt_potential potential;
+    struct gt_whatif whatif;
     const struct gt_metrics *metrics; /* of several runs; NULL: none were taken */
     struct gt_strvec findings;        /* sentences, valid UTF-8, safe for a terminal */
 };
@@ -130,11 +130,11 @@ int64_t gt_gil_wait_ns(const struct gt_gil *gil);
 /* Append the printed block. 0 or -1. */
 int gt_blame_print(const struct gt_report *report, struct gt_buf *text);
 
-/* potential.c: append a sentence on what is worth most, 1, or nothing, 0; or -1. */
-int gt_potential_say(const struct gt_report *report, struct gt_buf *text);
+/* whatif.c: append a sentence on what is worth most, 1, or nothing, 0; or -1. */
+int gt_whatif_say(const struct gt_report *report, struct gt_buf *text);
 /* Append the printed table, if anything would help. 0 or -1. */
-int gt_potential_print(const struct gt_report *report, struct gt_buf *text);
-json_t *gt_potential_value(const struct gt_report *report);
+int gt_whatif_print(const struct gt_report *report, struct gt_buf *text);
+json_t *gt_whatif_value(const struct gt_report *report);
 
 /* convoy.c: append a sentence per thread in a convoy, else nothing. The number of them, or
  * -1. */

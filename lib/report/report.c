@@ -213,7 +213,7 @@ void gt_report_free(struct gt_report *report)
     if (report->blockers)
         for (uint32_t i = 0; i < report->timeline->gils.count; i++)
             gt_blockers_release(&report->blockers[i]);
-    gt_potential_release(&report->potential);
+    gt_whatif_release(&report->whatif);
     free(report->contentions);
     free(report->blockers);
     gt_timeline_free(report->timeline);
@@ -316,9 +316,8 @@ static int analyse(struct gt_report *report, struct gt_error *err)
         rc = estimate_cost(report, err);
     if (rc < 0)
         return rc;
-    return gt_potential_init(&report->potential, timeline, report->blockers,
-                             usable_cpus(report),
-                             report->cost.code_ns > 0 ? report->cost.total_ns : 0, err);
+    return gt_whatif_init(&report->whatif, timeline, report->blockers, usable_cpus(report),
+                          report->cost.code_ns > 0 ? report->cost.total_ns : 0, err);
 }
 
 void gt_report_set_end(struct gt_report *report, int64_t ended_ns)

@@ -332,7 +332,7 @@ int gt_report_summary(const struct gt_report *report, struct gt_buf *json, struc
         put_gil(&sink, report, i);
     put(&sink, "],\"blockers\":", gt_summary_blockers(report));
     put(&sink, ",\"load\":", gt_summary_load(report));
-    put(&sink, ",\"potential\":", gt_potential_value(report));
+    put(&sink, ",\"potential\":", gt_whatif_value(report));
     if (report->metrics)
         put(&sink, ",\"metrics\":", gt_metrics_value(report->metrics));
     put_text(&sink, ",\"threads\":[");

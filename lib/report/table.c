@@ -258,7 +258,7 @@ int gt_report_print(const struct gt_report *report, bool color, struct gt_buf *t
     if (count > BLOCKS_MAX &&
         gt_buf_addf(text, "… and %zu more GILs, in the report.\n\n", count - BLOCKS_MAX))
         return -1;
-    if (gt_blame_print(report, text) || gt_potential_print(report, text) ||
+    if (gt_blame_print(report, text) || gt_whatif_print(report, text) ||
         gt_counters_print(report, text))
         return -1;
     for (size_t i = 0; i < report->findings.count; i++)

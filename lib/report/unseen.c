@@ -1,6 +1,6 @@
 #include "report/internal.h"
 
-#include "launch/probed.h"
+#include "event/probed_files.h"
 #include "report/values.h"
 
 enum { NAMED_MAX = 4 }; /* programs that are told of one by one */

@@ -6,7 +6,7 @@
 #include "agentlog/agentlog.h"
 #include "analysis/blockers.h"
 #include "analysis/contention.h"
-#include "analysis/potential.h"
+#include "whatif/estimate.h"
 #include "base/nstime.h"
 #include "report/report.h"
 
@@ -52,7 +52,7 @@ static int analyse(const struct gt_timeline *timeline, struct gt_error *err)
 {
     size_t count = timeline->gils.count;
     struct gt_blockers *blockers = calloc(count + 1, sizeof(*blockers));
-    struct gt_potential potential;
+    struct gt_whatif whatif;
     int rc = blockers ? 0 : -1;
 
     for (uint32_t i = 0; rc == 0 && i < count; i++) {
@@ -64,9 +64,9 @@ static int analyse(const struct gt_timeline *timeline, struct gt_error *err)
         gt_contention_release(&contention);
     }
     if (rc == 0)
-        rc = gt_potential_init(&potential, timeline, blockers, 2, 0, err);
+        rc = gt_whatif_init(&whatif, timeline, blockers, 2, 0, err);
     if (rc == 0)
-        gt_potential_release(&potential);
+        gt_whatif_release(&whatif);
     for (uint32_t i = 0; blockers && i < count; i++)
         gt_blockers_release(&blockers[i]);
     free(blockers);

@@ -1,0 +1,54 @@
+/* Building the steps of one thread, stretch by stretch, in the order of time: part of build.c.
+ */
+#ifndef GT_WHATIF_BUILD_STEPS_H
+#define GT_WHATIF_BUILD_STEPS_H
+
+#include "analysis/cpu.h"
+#include "whatif/build.h"
+#include "whatif/dependencies.h"
+#include "whatif/exits.h"
+
+/* That the kernel takes to end a process. */
+#define GT_EXIT_NS ((int64_t)20000000)
+
+/* How far the steps of one thread have been built. */
+struct gt_thread_cursor {
+    uint32_t thread, index; /* of the timeline, of the replay */
+    int64_t now_ns;         /* built until then */
+    size_t dep, piece;      /* the next ones */
+    struct gt_cpu cpu;
+    bool ending;           /* after its last hold: its end is not measured */
+    size_t after_dep;      /* its first step after the last dependency */
+    int64_t taken_over_ns; /* its last hold was broken off by who had the GIL from then on; 0 */
+    /* Holds and free times that are being put together. */
+    uint32_t gil;
+    int64_t hold_ns, free_ns;
+};
+
+struct gt_step_builder {
+    struct gt_build *build;
+    const struct gt_timeline *timeline;
+    const struct gt_blockers *blockers;
+    struct gt_deps deps;
+    struct gt_nonyielding pieces;
+    struct gt_cpu_load load;
+    struct gt_thread_cursor *cursors; /* by thread of the timeline */
+    uint32_t *replayed;
+    struct gt_exits ends;
+};
+
+enum gt_doing_of_gil { GT_WITHOUT_GIL, GT_WITH_GIL, GT_WAITING_FOR_GIL };
+
+/* All until `until_ns`: what it did, with the dependencies in their places. 0 or -1. */
+int gt_build_until(struct gt_step_builder *builder, struct gt_thread_cursor *cursor,
+                   enum gt_doing_of_gil doing, uint32_t gil, int64_t until_ns);
+/* One step; short holds, and short times between them, become one of each. 0 or -1. */
+int gt_build_step(struct gt_step_builder *builder, struct gt_thread_cursor *cursor,
+                  struct gt_step step);
+/* One step, now. 0 or -1. */
+int gt_build_step_now(struct gt_step_builder *builder, struct gt_thread_cursor *cursor,
+                      struct gt_step step);
+/* What is being put together. 0 or -1. */
+int gt_build_pending(struct gt_step_builder *builder, struct gt_thread_cursor *cursor);
+
+#endif

@@ -1,0 +1,73 @@
+/* Going through one thread's calls with what is open around each: for who looks for patterns in
+ * them. */
+#ifndef GT_WHATIF_CALL_WALK_H
+#define GT_WHATIF_CALL_WALK_H
+
+#include "model/timeline.h"
+
+enum { GT_WALK_DEPTH = 512 }; /* calls deeper are not shown */
+
+struct gt_call_walk {
+    const struct gt_timeline *timeline;
+    const struct gt_calls *calls;
+    size_t next;
+    uint32_t open[GT_WALK_DEPTH]; /* calls round the last one, as indices; outermost first */
+    uint32_t depth;
+};
+
+/* NULL calls: there are none. */
+static inline void gt_call_walk_init(struct gt_call_walk *walk,
+                                     const struct gt_timeline *timeline,
+                                     const struct gt_calls *calls)
+{
+    walk->timeline = timeline;
+    walk->calls = calls;
+    walk->next = 0;
+    walk->depth = 0;
+}
+
+static inline const struct gt_call_span *gt_call_walk_span(const struct gt_call_walk *walk,
+                                                           uint32_t index)
+{
+    return gt_chunks_at(&walk->calls->spans, index);
+}
+
+static inline const struct gt_called *gt_called_of(const struct gt_timeline *timeline,
+                                                   uint32_t function)
+{
+    return gt_chunks_at(&timeline->functions, function);
+}
+
+/* The next call, as an index, and in walk->open what is open round it; GT_NO_INDEX: no more. */
+static inline uint32_t gt_call_walk_next(struct gt_call_walk *walk)
+{
+    const struct gt_call_span *span, *last;
+
+    if (!walk->calls || walk->next >= walk->calls->spans.count)
+        return GT_NO_INDEX;
+    span = gt_call_walk_span(walk, (uint32_t)walk->next);
+    if (walk->next > 0 && walk->depth < GT_WALK_DEPTH)
+        walk->open[walk->depth++] = (uint32_t)walk->next - 1;
+    while (walk->depth > 0) {
+        last = gt_call_walk_span(walk, walk->open[walk->depth - 1]);
+        if (last->end_ns > span->start_ns ||
+            (last->end_ns == span->start_ns && last->depth < span->depth))
+            break;
+        walk->depth--;
+    }
+    return (uint32_t)walk->next++;
+}
+
+/* The innermost Python function among the `depth` outermost open calls: its level, plus 1. 0:
+ * none is. */
+static inline uint32_t gt_call_walk_python(const struct gt_call_walk *walk, uint32_t depth)
+{
+    while (depth > 0 && gt_called_of(walk->timeline,
+                                     gt_call_walk_span(walk, walk->open[depth - 1])->function)
+                                ->flags &
+                            GT_FUNCTION_C)
+        depth--;
+    return depth;
+}
+
+#endif

@@ -1,0 +1,526 @@
+#include "whatif/estimate.h"
+
+#include "base/nstime.h"
+#include "whatif/build.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    ERROR_PERCENT = 10,  /* a replay that is farther off is not believed */
+    LOST_PERCENT = 2,    /* nor is a recording with more missing */
+    UNKNOWN_PERCENT = 5, /* of the run's length */
+    CALLS_MIN = 5,       /* fewer may all have lost their CPU */
+    WORTH_PERCENT = 98,  /* of the run's length, or less, if it released the GIL */
+    LEAST_PERCENT = 1,   /* of all waiting: functions that caused less are not asked about */
+    GUESS_PERCENT = 10,  /* between what two guesses lead to, or neither is told; */
+    CLOCK_PERCENT = 5,   /* … of the clock, which may leave nothing to gain */
+    SLOWED_PERCENT = 8,  /* … of an estimate: the run itself, untraced, is shorter by more */
+    ORDER_PERCENT = 45,  /* … what an event loop's order of doing things may be worth */
+    ORDER_PART = 3,      /* of that, the loop is taken to gain one in so many */
+};
+
+/* A function that kept the GIL, in all its rows, of all processes. */
+struct candidate {
+    uint32_t function, gil, row;
+    uint32_t gils, last_gil;
+    int64_t waiting_ns, row_ns;
+    int64_t kept_hold_ns, asked_hold_ns;
+    bool kept; /* seen to keep it */
+};
+
+struct asking {
+    struct gt_whatif *out;
+    const struct gt_timeline *timeline;
+    const struct gt_blockers *blockers;
+    struct gt_build build;
+    bool guesses_jobs; /* and the guess fits the recorded run */
+    int64_t alone_ns;  /* from the beginning until a second thread had a GIL */
+    struct candidate candidates[GT_BUILD_FUNCTIONS];
+    size_t candidate_count;
+};
+
+/* --- can it be told at all? --- */
+
+static bool ended(const struct gt_timeline *timeline)
+{
+    uint32_t main = gt_process_at(timeline, gt_gil_at(timeline, 0)->process)->main_thread;
+
+    return main != GT_NO_INDEX && gt_thread_at(timeline, main)->flags & GT_THREAD_SAW_EXIT;
+}
+
+/* What is not known of a process, nothing can take the place of. */
+static bool has_holes(const struct gt_timeline *timeline, int64_t longest_ns)
+{
+    for (size_t i = 0; i < timeline->holes.count; i++) {
+        const struct gt_hole *hole = gt_hole_at(&timeline->holes, i);
+
+        if (!hole->ended_it && hole->end_ns - hole->start_ns > longest_ns)
+            return true;
+    }
+    return false;
+}
+
+static enum gt_whatif_gap find_gap(const struct gt_timeline *timeline)
+{
+    size_t members = 0;
+    int64_t length_ns = timeline->end_ns - timeline->start_ns;
+
+    if (timeline->gils.count == 0)
+        return GT_WHATIF_NO_GIL;
+    for (uint32_t i = 0; i < timeline->gils.count; i++) {
+        members += gt_gil_at(timeline, i)->members.count;
+        if (gt_gil_at(timeline, i)->source == GT_GIL_FROM_FUTEX)
+            return GT_WHATIF_FUTEX;
+    }
+    if (members < 2)
+        return GT_WHATIF_ALONE;
+    if (timeline->stopped_ns >= 0)
+        return GT_WHATIF_STOPPED;
+    if (timeline->quality.lost_ns > length_ns / 100 * LOST_PERCENT ||
+        has_holes(timeline, length_ns / 100 * LOST_PERCENT))
+        return GT_WHATIF_LOST;
+    return ended(timeline) ? GT_WHATIF_OK : GT_WHATIF_PART;
+}
+
+/* --- functions to ask about --- */
+
+static int64_t waiting_of(const struct asking *asking)
+{
+    int64_t sum_ns = 0;
+
+    for (uint32_t i = 0; i < asking->timeline->gils.count; i++) {
+        const struct gt_gil *gil = gt_gil_at(asking->timeline, i);
+
+        for (uint32_t m = 0; m < gil->members.count; m++)
+            sum_ns = gt_add_ns(sum_ns, gt_member_at(gil, m)->wait_ns);
+    }
+    return sum_ns;
+}
+
+/* Recording makes a new thread dear: perf makes its events anew for each. */
+static bool starts_threads(const struct asking *asking, const struct gt_blocker *row)
+{
+    const struct gt_called *called =
+        gt_chunks_at(&asking->timeline->functions, row->doing.function);
+
+    return strncmp(gt_intern_text(&asking->timeline->names, called->name), "start_", 6) == 0 &&
+           strcmp(gt_intern_text(&asking->timeline->names, called->file), "_thread") == 0;
+}
+
+/*
+ * It keeps the GIL and might release it: not the collector, not an import. That a C function
+ * keeps it is seen when a call outlasts the switch interval; of shorter ones it is believed
+ * when most are not too short for it, and none was seen to release it.
+ */
+static bool is_candidate(const struct asking *asking, const struct gt_blocker *row)
+{
+    if (row->waiting_ns <= 0)
+        return false;
+    if (row->doing.kind == GT_DOING_C)
+        return gt_blocker_keeps(row) ||
+               (!row->retakes && row->count >= CALLS_MIN && row->long_count * 2 >= row->count &&
+                !starts_threads(asking, row));
+    return row->doing.kind == GT_DOING_PYTHON && gt_blocker_keeps(row);
+}
+
+/* Each process has numbers of its own for functions. */
+static bool is_same_function(const struct gt_timeline *timeline, uint32_t one, uint32_t two)
+{
+    const struct gt_called *left = gt_chunks_at(&timeline->functions, one);
+    const struct gt_called *right = gt_chunks_at(&timeline->functions, two);
+
+    return one == two || (left->name == right->name && left->file == right->file &&
+                          left->line == right->line && left->flags == right->flags);
+}
+
+static void note_candidate(const struct gt_timeline *timeline, struct candidate *all,
+                           size_t *count, uint32_t gil, uint32_t row,
+                           const struct gt_blocker *blocker)
+{
+    struct candidate *one = all;
+
+    while (one < all + *count &&
+           !is_same_function(timeline, one->function, blocker->doing.function))
+        one++;
+    if (one == all + *count) {
+        *one = (struct candidate){
+            .function = blocker->doing.function, .row_ns = -1, .last_gil = GT_NO_INDEX};
+        ++*count;
+    }
+    one->gils += one->last_gil != gil;
+    one->last_gil = gil;
+    if (blocker->waiting_ns > one->row_ns) {
+        one->row_ns = blocker->waiting_ns;
+        one->gil = gil;
+        one->row = row;
+    }
+    one->kept = one->kept || gt_blocker_keeps(blocker);
+    one->waiting_ns = gt_add_ns(one->waiting_ns, blocker->waiting_ns);
+    one->kept_hold_ns = gt_add_ns(one->kept_hold_ns, blocker->kept_hold_ns);
+    one->asked_hold_ns = gt_add_ns(one->asked_hold_ns, blocker->asked_hold_ns);
+}
+
+static int compare_candidates(const void *a, const void *b)
+{
+    const struct candidate *left = a, *right = b;
+
+    if (left->waiting_ns != right->waiting_ns)
+        return left->waiting_ns > right->waiting_ns ? -1 : 1;
+    return (left->function > right->function) - (left->function < right->function);
+}
+
+/* The functions that caused the most waiting by not giving the GIL up. Rows of one GIL come
+ * with the most waiting first: the first few dozen have them all. 0 or -1. */
+static int find_candidates(struct asking *asking)
+{
+    enum { ROWS_MAX = 64 };
+    size_t gils = asking->timeline->gils.count, count = 0;
+    struct candidate *all = calloc(gils * ROWS_MAX + 1, sizeof(*all));
+    int64_t least_ns = waiting_of(asking) / 100 * LEAST_PERCENT;
+
+    if (!all)
+        return -1;
+    for (uint32_t gil = 0; gil < gils; gil++) {
+        const struct gt_blockers *blockers = &asking->blockers[gil];
+
+        for (uint32_t row = 0; row < blockers->rows.count && row < ROWS_MAX; row++)
+            if (is_candidate(asking, gt_blocker_at(blockers, row)))
+                note_candidate(asking->timeline, all, &count, gil, row,
+                               gt_blocker_at(blockers, row));
+    }
+    qsort(all, count, sizeof(*all), compare_candidates);
+    for (size_t i = 0; i < count && i < GT_BUILD_FUNCTIONS && all[i].waiting_ns >= least_ns;
+         i++)
+        asking->candidates[asking->candidate_count++] = all[i];
+    free(all);
+    return 0;
+}
+
+static struct gt_tag tag_of(const struct candidate *candidate, size_t index)
+{
+    return (struct gt_tag){
+        .tag = (uint16_t)(index + 1),
+        .kept_share = candidate->asked_hold_ns > 0
+                          ? (float)candidate->kept_hold_ns / (float)candidate->asked_hold_ns
+                          : 0,
+    };
+}
+
+static int64_t alone_of(const struct gt_timeline *timeline)
+{
+    int64_t first_ns = INT64_MAX, second_ns = INT64_MAX;
+
+    for (uint32_t i = 0; i < timeline->gils.count; i++) {
+        const struct gt_gil *gil = gt_gil_at(timeline, i);
+
+        for (uint32_t m = 0; m < gil->members.count; m++) {
+            int64_t start_ns = gt_thread_at(timeline, gt_member_at(gil, m)->thread)->start_ns;
+
+            if (start_ns < first_ns) {
+                second_ns = first_ns;
+                first_ns = start_ns;
+            } else if (start_ns < second_ns) {
+                second_ns = start_ns;
+            }
+        }
+    }
+    return second_ns == INT64_MAX ? 0 : second_ns - timeline->start_ns;
+}
+
+static int build_workload(struct asking *asking, struct gt_error *err)
+{
+    struct gt_tag *tags = calloc(asking->timeline->functions.count + 1, sizeof(*tags));
+    int rc;
+
+    if (!tags)
+        return gt_error_memory(err);
+    for (uint32_t f = 0; f < asking->timeline->functions.count; f++)
+        for (size_t i = 0; i < asking->candidate_count; i++)
+            if (is_same_function(asking->timeline, asking->candidates[i].function, f))
+                tags[f] = tag_of(&asking->candidates[i], i);
+    rc = gt_build_init(&asking->build, asking->timeline, asking->blockers, tags,
+                       asking->out->cores, err);
+    free(tags);
+    return rc;
+}
+
+/* --- asking --- */
+
+/* What a replay finds. */
+struct found {
+    int64_t wall_ns; /* length of the run; -1: not known */
+    uint32_t crowd;  /* with that many cores, more do not help */
+    enum gt_withheld withheld;
+};
+
+static int replay(struct asking *asking, const struct gt_sim_rules *rules, struct found *found,
+                  struct gt_error *err)
+{
+    struct gt_sim_result result;
+    int rc = gt_simulate(&asking->build.workload, rules, &result, err);
+
+    if (rc < 0)
+        return rc;
+    *found = (struct found){.wall_ns = result.end_ns + asking->build.after_ns,
+                            .crowd = result.crowd};
+    if (result.stuck)
+        *found = (struct found){.wall_ns = -1, .withheld = GT_WITHHELD_STUCK};
+    return 0;
+}
+
+/* Lengths of the run: what is the same in both for lack of a second thread does not count. */
+static bool is_far(const struct asking *asking, int64_t one_ns, int64_t two_ns, int percent)
+{
+    int64_t least_ns = one_ns < two_ns ? one_ns : two_ns;
+    int64_t most_ns = one_ns < two_ns ? two_ns : one_ns;
+
+    return most_ns - least_ns > (most_ns - asking->alone_ns) / 100 * percent;
+}
+
+/* Does the run take as long when what is guessed is so? Else withhold what was found. The
+ * longer one promises less. */
+static int try_guess(struct asking *asking, const struct gt_sim_rules *rules,
+                     enum gt_withheld why, struct found *found, struct gt_error *err)
+{
+    struct found other = {0};
+    int rc = found->wall_ns < 0 ? 0 : replay(asking, rules, &other, err);
+
+    if (rc == 0 && found->wall_ns >= 0 &&
+        (other.wall_ns < 0 || is_far(asking, found->wall_ns, other.wall_ns, GUESS_PERCENT))) {
+        found->wall_ns = -1;
+        found->withheld = why;
+    } else if (rc == 0 && found->wall_ns >= 0 && other.wall_ns > found->wall_ns) {
+        found->wall_ns = other.wall_ns;
+    }
+    return rc;
+}
+
+/*
+ * An event loop does what comes first; the replay does all in the recorded order, which may
+ * take longer. If the loop never waited it would take less: between the two lies what it does.
+ */
+static int try_order(struct asking *asking, const struct gt_sim_rules *rules,
+                     struct found *found, struct gt_error *err)
+{
+    struct found bound = {0};
+    int rc = found->wall_ns < 0 ? 0 : replay(asking, rules, &bound, err);
+
+    if (rc < 0 || found->wall_ns < 0 || bound.wall_ns < 0)
+        return rc;
+    if (is_far(asking, found->wall_ns, bound.wall_ns, ORDER_PERCENT)) {
+        found->wall_ns = -1;
+        found->withheld = GT_WITHHELD_STUCK;
+    } else if (bound.wall_ns < found->wall_ns) {
+        found->wall_ns -= (found->wall_ns - bound.wall_ns) / ORDER_PART;
+    }
+    return 0;
+}
+
+/* The same, but what depends on a guess is withheld. */
+static int replay_all(struct asking *asking, const struct gt_sim_rules *rules,
+                      struct found *found, struct gt_error *err)
+{
+    struct gt_sim_rules by_clock = *rules, shared = *rules, bound = *rules;
+    int rc = replay(asking, rules, found, err);
+
+    by_clock.by_clock = shared.jobs_are_shared = bound.loops_do_not_wait = true;
+    if (rc == 0 && asking->build.guesses_clocks)
+        rc = try_guess(asking, &by_clock, GT_WITHHELD_CLOCK, found, err);
+    if (rc == 0 && asking->guesses_jobs)
+        rc = try_guess(asking, &shared, GT_WITHHELD_JOBS, found, err);
+    if (rc == 0 && asking->build.guesses_order &&
+        (rules->no_gil || rules->released_tag || rules->released_all))
+        rc = try_order(asking, &bound, found, err);
+    if (rc == 0 && asking->build.misses_clocks && found->wall_ns >= 0 &&
+        rules->cores >= asking->out->cores &&
+        is_far(asking, found->wall_ns, asking->out->replayed_ns, GUESS_PERCENT)) {
+        found->wall_ns = -1;
+        found->withheld = GT_WITHHELD_UNSEEN;
+    }
+    return rc;
+}
+
+/* Where tracing slows Python code itself, a run that is mostly that would be as much shorter.
+ * Of the recorded run that is known, and told with what recording cost. */
+static void withhold_slowed(const struct gt_whatif *whatif, enum gt_estimate_kind kind,
+                            struct found *found)
+{
+    if (kind == GT_ESTIMATE_RECORDED || found->wall_ns < 0 ||
+        whatif->slowed_ns <= found->wall_ns / 100 * SLOWED_PERCENT)
+        return;
+    found->wall_ns = -1;
+    found->withheld = GT_WITHHELD_SLOWED;
+}
+
+/* What the replay is off under unchanged rules, it is taken to be off under others. */
+static int64_t scale(const struct gt_whatif *whatif, int64_t wall_ns)
+{
+    if (wall_ns < 0 || whatif->replayed_ns <= 0)
+        return -1;
+    return gt_ns_of((double)wall_ns * (double)whatif->recorded_ns /
+                    (double)whatif->replayed_ns);
+}
+
+static int estimate(struct asking *asking, struct gt_sim_rules rules,
+                    struct gt_estimate estimate, struct gt_error *err)
+{
+    struct gt_whatif *out = asking->out;
+    struct gt_estimate *added = gt_chunks_push(&out->estimates);
+    struct found found = {.wall_ns = -1, .crowd = UINT32_MAX};
+
+    if (!added)
+        return gt_error_memory(err);
+    for (uint32_t i = 0; i < out->core_counts; i++) {
+        rules.cores = out->core_count[i];
+        if (i == 0 || found.crowd > out->core_count[i - 1]) {
+            int rc = replay_all(asking, &rules, &found, err);
+
+            if (rc < 0)
+                return rc;
+            withhold_slowed(out, estimate.kind, &found);
+        }
+        estimate.by_cores_ns[i] = scale(out, found.wall_ns);
+        if (rules.cores == out->cores) {
+            estimate.wall_ns = estimate.by_cores_ns[i];
+            estimate.withheld = found.withheld;
+        }
+    }
+    *added = estimate;
+    return 0;
+}
+
+/* With as many cores as were asked about. */
+static int64_t shortest_ns(const struct gt_whatif *whatif, size_t index)
+{
+    return gt_estimate_at(whatif, index)->by_cores_ns[whatif->core_counts - 1];
+}
+
+/* Of functions that were not seen to keep the GIL, those that would not shorten the run by it
+ * are of no interest. */
+static int ask_of_functions(struct asking *asking, struct gt_error *err)
+{
+    struct gt_whatif *out = asking->out;
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < asking->candidate_count; i++) {
+        const struct candidate *candidate = &asking->candidates[i];
+        size_t index = out->estimates.count;
+
+        rc = estimate(asking, (struct gt_sim_rules){.released_tag = (uint16_t)(i + 1)},
+                      (struct gt_estimate){.kind = GT_ESTIMATE_FUNCTION,
+                                           .gil = candidate->gil,
+                                           .gils = candidate->gils,
+                                           .row = candidate->row},
+                      err);
+        if (rc == 0 && !candidate->kept && shortest_ns(out, index) >= 0 &&
+            shortest_ns(out, index) > shortest_ns(out, 0) / 100 * WORTH_PERCENT)
+            gt_chunks_truncate(&out->estimates, index);
+    }
+    return rc;
+}
+
+static int ask_all(struct asking *asking, struct gt_error *err)
+{
+    int rc = estimate(asking, (struct gt_sim_rules){0},
+                      (struct gt_estimate){.kind = GT_ESTIMATE_RECORDED}, err);
+
+    if (rc == 0)
+        rc = ask_of_functions(asking, err);
+    if (rc == 0 && asking->out->estimates.count > 2)
+        rc = estimate(asking, (struct gt_sim_rules){.released_all = true},
+                      (struct gt_estimate){.kind = GT_ESTIMATE_FUNCTIONS}, err);
+    return rc ? rc
+              : estimate(asking, (struct gt_sim_rules){.no_gil = true},
+                         (struct gt_estimate){.kind = GT_ESTIMATE_NO_GIL}, err);
+}
+
+/* 1, 2, 4, 8 and the recorded number, in order. */
+static void choose_cores(struct gt_whatif *whatif)
+{
+    double cores = whatif->cores;
+
+    for (uint32_t count = 1; count <= 8; count *= 2) {
+        if (cores < count && (count == 1 || cores > count / 2))
+            whatif->core_count[whatif->core_counts++] = cores;
+        whatif->core_count[whatif->core_counts++] = count;
+    }
+    if (cores > 8)
+        whatif->core_count[whatif->core_counts++] = cores;
+}
+
+static int ask(struct asking *asking, struct gt_error *err)
+{
+    struct gt_whatif *out = asking->out;
+    struct gt_sim_rules rules = {.cores = out->cores};
+    struct found found, shared;
+    int rc = find_candidates(asking) ? gt_error_memory(err) : build_workload(asking, err);
+
+    if (rc < 0)
+        return rc;
+    out->grain_ns = asking->build.grain_ns;
+    asking->alone_ns = alone_of(asking->timeline);
+    rc = replay(asking, &rules, &found, err);
+    if (rc == 0 && asking->build.guesses_jobs) {
+        rules.jobs_are_shared = true;
+        rc = replay(asking, &rules, &shared, err);
+        asking->guesses_jobs = rc == 0 && shared.wall_ns >= 0 &&
+                               !is_far(asking, found.wall_ns, shared.wall_ns, GUESS_PERCENT);
+    }
+    if (rc == 0) {
+        out->replayed_ns = found.wall_ns;
+        if (asking->build.unknown_ns > out->recorded_ns / 100 * UNKNOWN_PERCENT)
+            out->gap = GT_WHATIF_UNKNOWN;
+        else if (out->replayed_ns < 0)
+            out->gap = GT_WHATIF_STUCK;
+        else if (gt_whatif_error(out) * 100 > ERROR_PERCENT ||
+                 gt_whatif_error(out) * 100 < -ERROR_PERCENT)
+            out->gap = GT_WHATIF_UNFAITHFUL;
+        else
+            rc = ask_all(asking, err);
+    }
+    gt_build_release(&asking->build);
+    return rc;
+}
+
+int gt_whatif_init(struct gt_whatif *whatif, const struct gt_timeline *timeline,
+                   const struct gt_blockers *blockers, double cores, int64_t slowed_ns,
+                   struct gt_error *err)
+{
+    struct asking asking = {.out = whatif, .timeline = timeline, .blockers = blockers};
+    bool changed = cores < 0;
+    int rc;
+
+    if (!(cores > 0))
+        cores = timeline->cpu_count;
+    *whatif = (struct gt_whatif){
+        .gap = find_gap(timeline),
+        .cores = cores > 0 ? cores : 1,
+        .recorded_ns = timeline->end_ns - timeline->start_ns,
+        .replayed_ns = -1,
+        .slowed_ns = slowed_ns,
+        .lost_ns = timeline->quality.lost_ns,
+    };
+    gt_chunks_init(&whatif->estimates, sizeof(struct gt_estimate));
+    choose_cores(whatif);
+    if (whatif->gap == GT_WHATIF_OK && changed)
+        whatif->gap = GT_WHATIF_CPUS;
+    if (whatif->gap != GT_WHATIF_OK)
+        return 0;
+    rc = ask(&asking, err);
+    if (rc < 0)
+        gt_whatif_release(whatif);
+    return rc;
+}
+
+void gt_whatif_release(struct gt_whatif *whatif)
+{
+    gt_chunks_release(&whatif->estimates);
+}
+
+double gt_whatif_error(const struct gt_whatif *whatif)
+{
+    if (whatif->recorded_ns <= 0)
+        return 0;
+    return (double)whatif->replayed_ns / (double)whatif->recorded_ns - 1;
+}

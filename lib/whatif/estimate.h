@@ -1,0 +1,92 @@
+/*
+ * What it would be worth: how long the run would have taken if a function released the GIL, if
+ * there were no GIL, on more or fewer cores. Each is a replay of what was recorded
+ * (analysis/build.h) under other rules, set against a replay under the same rules, which must
+ * find the length of the recorded run.
+ *
+ * Assumed is that the threads do the same work in the same pieces, that timers, files, sockets
+ * and other programs take as long as they did, and that nothing else slows down when more runs
+ * at once. What cannot be known is not estimated; `gap` says why, and `withheld` of a single
+ * estimate: where threads may have worked until a time, or may have done one another's jobs,
+ * both is tried, and what differs is not told.
+ */
+#ifndef GT_WHATIF_ESTIMATE_H
+#define GT_WHATIF_ESTIMATE_H
+
+#include "analysis/blockers.h"
+
+enum gt_whatif_gap {
+    GT_WHATIF_OK,
+    GT_WHATIF_NO_GIL,     /* none was seen */
+    GT_WHATIF_ALONE,      /* one thread only ever had it: nothing can overlap */
+    GT_WHATIF_FUTEX,      /* holds were not measured */
+    GT_WHATIF_STOPPED,    /* recording stopped before the program ended */
+    GT_WHATIF_LOST,       /* too much was lost */
+    GT_WHATIF_PART,       /* only a part of the program's life was recorded */
+    GT_WHATIF_UNKNOWN,    /* what threads did without the GIL was not recorded */
+    GT_WHATIF_STUCK,      /* the replay ends in threads that wait for one another */
+    GT_WHATIF_UNFAITHFUL, /* it finds another length than was recorded */
+    GT_WHATIF_LEFT_OUT,   /* of this build (without/) */
+    GT_WHATIF_CPUS,       /* how many CPUs it might use changed as it ran */
+};
+
+enum gt_estimate_kind {
+    GT_ESTIMATE_RECORDED,  /* nothing but the number of cores changes */
+    GT_ESTIMATE_FUNCTION,  /* the function releases the GIL */
+    GT_ESTIMATE_FUNCTIONS, /* all of them do */
+    GT_ESTIMATE_NO_GIL,
+};
+
+enum { GT_WHATIF_CORES = 5 }; /* numbers of cores asked about, at most */
+
+/* Why an estimate is not known. */
+enum gt_withheld {
+    GT_WITHHELD_NOT,
+    GT_WITHHELD_STUCK,  /* the replay ends in threads that wait for one another */
+    GT_WITHHELD_CLOCK,  /* perhaps what was done was done until a time */
+    GT_WITHHELD_UNSEEN, /* likewise: calls that look at clocks were not recorded */
+    GT_WITHHELD_JOBS,   /* perhaps other threads would have done some of the jobs */
+    GT_WITHHELD_SLOWED, /* much of it is what Python code took longer for being traced */
+    GT_WITHHELD_COUNT,
+};
+
+struct gt_estimate {
+    enum gt_estimate_kind kind;
+    uint32_t gil, row; /* of GT_ESTIMATE_FUNCTION: its row that caused the most waiting */
+    uint32_t gils;     /* … and on how many GILs it is released */
+    int64_t wall_ns;   /* on the recorded number of cores; -1: not known */
+    int64_t by_cores_ns[GT_WHATIF_CORES];
+    enum gt_withheld withheld; /* of wall_ns */
+};
+
+struct gt_whatif {
+    enum gt_whatif_gap gap;
+    double cores;         /* of the recorded run; a part of one under a quota */
+    uint32_t core_counts; /* how many of … */
+    double core_count[GT_WHATIF_CORES];
+    int64_t recorded_ns; /* length of the run */
+    int64_t replayed_ns; /* the same, as the replay finds it under unchanged rules */
+    int64_t grain_ns;    /* holds shorter than this were put together; 0: none */
+    int64_t slowed_ns;   /* what recording cost, where it makes Python code itself slower */
+    int64_t lost_ns;     /* of the recording; taken for time that keeps its length */
+    struct gt_chunks estimates; /* of struct gt_estimate */
+};
+
+/* `blockers` by GIL; `cores` that the program could use, as a quota allows (1.5, say); 0: not
+ * known, then those that were seen; negative: it changed. `slowed_ns`: what recording cost,
+ * where tracing makes Python code itself slower, else 0. 0 or negative. */
+int gt_whatif_init(struct gt_whatif *whatif, const struct gt_timeline *timeline,
+                   const struct gt_blockers *blockers, double cores, int64_t slowed_ns,
+                   struct gt_error *err);
+void gt_whatif_release(struct gt_whatif *whatif);
+
+static inline const struct gt_estimate *gt_estimate_at(const struct gt_whatif *whatif,
+                                                       size_t index)
+{
+    return gt_chunks_at(&whatif->estimates, index);
+}
+
+/* The replay's error: 0.02 when it finds a run that is 2% longer than the recorded one. */
+double gt_whatif_error(const struct gt_whatif *whatif);
+
+#endif

@@ -1,0 +1,255 @@
+#include "whatif/nonyielding.h"
+
+#include <stdlib.h>
+
+/* A call that is shorter would not be released for: taking the GIL again costs more. */
+#define LEAST_NS ((int64_t)10000)
+
+static int compare(const void *a, const void *b)
+{
+    const struct gt_nonyielding_span *left = a, *right = b;
+
+    if (left->thread != right->thread)
+        return left->thread < right->thread ? -1 : 1;
+    return (left->start_ns > right->start_ns) - (left->start_ns < right->start_ns);
+}
+
+/* As an array, in order, and what overlaps the one before it cut off. 0 or -1. */
+static int arrange(struct gt_nonyielding *pieces, const struct gt_chunks *added, size_t threads)
+{
+    *pieces = (struct gt_nonyielding){.list = calloc(added->count + 1, sizeof(*pieces->list)),
+                                      .first = calloc(threads + 2, sizeof(*pieces->first))};
+    if (!pieces->list || !pieces->first)
+        return -1;
+    for (size_t i = 0; i < added->count; i++)
+        pieces->list[i] = *(const struct gt_nonyielding_span *)gt_chunks_at(added, i);
+    qsort(pieces->list, added->count, sizeof(*pieces->list), compare);
+    for (size_t i = 0; i < added->count; i++) {
+        struct gt_nonyielding_span piece = pieces->list[i];
+        const struct gt_nonyielding_span *last =
+            pieces->count ? &pieces->list[pieces->count - 1] : NULL;
+
+        if (last && last->thread == piece.thread && piece.start_ns < last->end_ns)
+            piece.start_ns = last->end_ns;
+        if (piece.end_ns <= piece.start_ns)
+            continue;
+        pieces->list[pieces->count++] = piece;
+        pieces->first[piece.thread + 1]++;
+    }
+    for (size_t i = 0; i < threads; i++)
+        pieces->first[i + 1] += pieces->first[i];
+    return 0;
+}
+
+static int add(struct gt_chunks *added, struct gt_nonyielding_span piece)
+{
+    struct gt_nonyielding_span *last;
+
+    if (piece.end_ns - piece.start_ns < LEAST_NS)
+        return 0;
+    last = gt_chunks_push(added);
+    if (!last)
+        return -1;
+    *last = piece;
+    return 0;
+}
+
+/* What was seen to be kept, whoever's it is. */
+static int find_kept(struct gt_nonyielding *kept, const struct gt_timeline *timeline,
+                     const struct gt_blockers *blockers, const struct gt_tag *tags)
+{
+    struct gt_chunks added;
+    int rc = 0;
+
+    gt_chunks_init(&added, sizeof(struct gt_nonyielding_span));
+    for (uint32_t gil = 0; gil < timeline->gils.count; gil++)
+        for (size_t i = 0; rc == 0 && i < blockers[gil].kept.count; i++) {
+            const struct gt_kept *stretch = gt_chunks_at(&blockers[gil].kept, i);
+            const struct gt_doing *doing = &gt_blocker_at(&blockers[gil], stretch->row)->doing;
+            bool asked = doing->kind == GT_DOING_C || doing->kind == GT_DOING_PYTHON;
+
+            rc = add(&added, (struct gt_nonyielding_span){
+                                 stretch->start_ns, stretch->end_ns, stretch->thread,
+                                 asked ? tags[doing->function].tag : 0});
+        }
+    if (rc == 0)
+        rc = arrange(kept, &added, timeline->threads.count);
+    gt_chunks_release(&added);
+    return rc;
+}
+
+/* --- calls --- */
+
+/* An open call. */
+struct level {
+    int64_t end_ns;
+    struct gt_tag tag;
+    bool of_c;
+};
+
+/* Goes through one thread's calls. */
+struct walk {
+    const struct gt_timeline *timeline;
+    const struct gt_nonyielding *kept;
+    const struct gt_tag *tags;
+    struct gt_chunks *added;
+    struct gt_chunks stack; /* of struct level */
+    uint32_t thread;
+    size_t kept_at;
+    int64_t told_ns;                  /* what was before is done with */
+    struct gt_nonyielding_span piece; /* that may go on; tag 0: none */
+    float kept_share;                 /* of its function; 0: of C */
+};
+
+/* Was anything kept in the piece? They come in the order of time. */
+static bool was_kept(struct walk *walk)
+{
+    const struct gt_nonyielding *kept = walk->kept;
+
+    while (walk->kept_at < kept->first[walk->thread + 1] &&
+           kept->list[walk->kept_at].end_ns <= walk->piece.start_ns)
+        walk->kept_at++;
+    return walk->kept_at < kept->first[walk->thread + 1] &&
+           kept->list[walk->kept_at].start_ns < walk->piece.end_ns;
+}
+
+/*
+ * Of a C function, all of the call. Of a Python function what was kept is known; where nothing
+ * was, perhaps because nobody waited, it did as much native work, at the end, as elsewhere.
+ */
+static int end_piece(struct walk *walk)
+{
+    struct gt_nonyielding_span piece = walk->piece;
+
+    if (!piece.tag)
+        return 0;
+    if (walk->kept_share > 0) {
+        if (was_kept(walk))
+            piece.tag = 0;
+        if (walk->kept_share < 0.9F)
+            piece.start_ns +=
+                (int64_t)((1 - walk->kept_share) * (float)(piece.end_ns - piece.start_ns));
+    }
+    walk->piece.tag = 0;
+    return piece.tag ? add(walk->added, piece) : 0;
+}
+
+/* Until then, the innermost open call answers. */
+static int tell_until(struct walk *walk, int64_t time_ns)
+{
+    const struct level *level = gt_chunks_last(&walk->stack);
+    uint16_t tag = level ? level->tag.tag : 0;
+
+    if (time_ns <= walk->told_ns)
+        return 0;
+    if (walk->piece.tag != tag || walk->piece.end_ns != walk->told_ns) {
+        if (end_piece(walk))
+            return -1;
+        walk->piece = (struct gt_nonyielding_span){walk->told_ns, 0, walk->thread, tag};
+        walk->kept_share = level && !level->of_c ? level->tag.kept_share : 0;
+    }
+    walk->piece.end_ns = time_ns;
+    walk->told_ns = time_ns;
+    return 0;
+}
+
+static int leave_until(struct walk *walk, int64_t time_ns)
+{
+    const struct level *level;
+
+    while ((level = gt_chunks_last(&walk->stack)) && level->end_ns <= time_ns) {
+        if (tell_until(walk, level->end_ns))
+            return -1;
+        gt_chunks_truncate(&walk->stack, walk->stack.count - 1);
+    }
+    return 0;
+}
+
+/* C functions called by one that is asked about are its doing. */
+static int enter(struct walk *walk, const struct gt_call_span *span)
+{
+    const struct gt_called *called = gt_chunks_at(&walk->timeline->functions, span->function);
+    const struct level *outer = gt_chunks_last(&walk->stack);
+    struct level inner = {span->end_ns, walk->tags[span->function],
+                          called->flags & GT_FUNCTION_C};
+    struct level *level;
+
+    if (inner.of_c && outer && outer->of_c && outer->tag.tag)
+        inner.tag = outer->tag;
+    level = gt_chunks_push(&walk->stack);
+    if (!level)
+        return -1;
+    *level = inner;
+    return 0;
+}
+
+static int walk_calls(struct walk *walk, const struct gt_calls *calls)
+{
+    for (size_t i = 0; i < calls->spans.count; i++) {
+        const struct gt_call_span *span = gt_chunks_at(&calls->spans, i);
+
+        if (leave_until(walk, span->start_ns) || tell_until(walk, span->start_ns) ||
+            enter(walk, span))
+            return -1;
+    }
+    return leave_until(walk, INT64_MAX) || end_piece(walk) ? -1 : 0;
+}
+
+static bool calls_any(const struct gt_calls *calls, const struct gt_tag *tags)
+{
+    for (size_t i = 0; i < calls->spans.count; i++)
+        if (tags[((const struct gt_call_span *)gt_chunks_at(&calls->spans, i))->function].tag)
+            return true;
+    return false;
+}
+
+static int add_calls(struct gt_chunks *added, const struct gt_timeline *timeline,
+                     const struct gt_nonyielding *kept, const struct gt_tag *tags)
+{
+    struct walk walk = {.timeline = timeline, .kept = kept, .tags = tags, .added = added};
+    bool any = false;
+    int rc = 0;
+
+    for (size_t i = 0; i < timeline->functions.count; i++)
+        any = any || tags[i].tag;
+    gt_chunks_init(&walk.stack, sizeof(struct level));
+    for (uint32_t i = 0; any && rc == 0 && i < timeline->calls.count; i++) {
+        const struct gt_calls *calls = gt_calls_of(timeline, i);
+
+        if (!calls_any(calls, tags))
+            continue;
+        walk.thread = i;
+        walk.kept_at = kept->first[i];
+        walk.told_ns = INT64_MIN;
+        rc = walk_calls(&walk, calls);
+    }
+    gt_chunks_release(&walk.stack);
+    return rc;
+}
+
+int gt_nonyielding_init(struct gt_nonyielding *pieces, const struct gt_timeline *timeline,
+                        const struct gt_blockers *blockers, const struct gt_tag *tags)
+{
+    struct gt_nonyielding kept = {0};
+    struct gt_chunks added;
+    int rc;
+
+    *pieces = (struct gt_nonyielding){0};
+    gt_chunks_init(&added, sizeof(struct gt_nonyielding_span));
+    rc = find_kept(&kept, timeline, blockers, tags);
+    if (rc == 0)
+        rc = add_calls(&added, timeline, &kept, tags);
+    for (size_t i = 0; rc == 0 && i < kept.count; i++)
+        rc = add(&added, kept.list[i]);
+    if (rc == 0)
+        rc = arrange(pieces, &added, timeline->threads.count);
+    gt_nonyielding_release(&kept);
+    gt_chunks_release(&added);
+    return rc;
+}
+
+void gt_nonyielding_release(struct gt_nonyielding *pieces)
+{
+    free(pieces->list);
+    free(pieces->first);
+}

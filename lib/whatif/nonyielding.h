@@ -1,0 +1,36 @@
+/*
+ * Stretches of holding that do not give the GIL up: calls of the C functions that are asked
+ * about, and whatever was seen to keep it from somebody.
+ */
+#ifndef GT_WHATIF_NONYIELDING_H
+#define GT_WHATIF_NONYIELDING_H
+
+#include "analysis/blockers.h"
+
+struct gt_nonyielding_span {
+    int64_t start_ns, end_ns;
+    uint32_t thread;
+    uint16_t tag; /* of its function; 0: none that is asked about */
+};
+
+/* Of each function: is it asked about? */
+struct gt_tag {
+    uint16_t tag; /* 0: no */
+    /* Of a Python function: how much of its holding, while it was asked to give the GIL up, was
+     * in stretches that did not. */
+    float kept_share;
+};
+
+/* Sorted by thread and start; those of one thread do not overlap. */
+struct gt_nonyielding {
+    struct gt_nonyielding_span *list;
+    size_t count;
+    size_t *first; /* by thread, and one more */
+};
+
+/* `blockers` by GIL; `tags` by function. 0 or -1. */
+int gt_nonyielding_init(struct gt_nonyielding *pieces, const struct gt_timeline *timeline,
+                        const struct gt_blockers *blockers, const struct gt_tag *tags);
+void gt_nonyielding_release(struct gt_nonyielding *pieces);
+
+#endif

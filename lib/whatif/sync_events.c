@@ -1,0 +1,177 @@
+#include "whatif/dependencies.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Events and futures, which stay set, and semaphores of threading's, which count. Whoever finds
+ * one set, or a token in it, owes it to who gave it, though in the recording it may have been
+ * there long before: that the GIL was kept may have been why. */
+
+static bool is_flag(const struct gt_meeting *meeting)
+{
+    return meeting->kind == GT_MEETING_FLAG_SET || meeting->kind == GT_MEETING_FLAG_SEEN;
+}
+
+static bool is_token(const struct gt_meeting *meeting)
+{
+    return meeting->kind == GT_MEETING_TOKEN_TAKEN || meeting->kind == GT_MEETING_TOKEN_GIVEN;
+}
+
+/* --- events and futures --- */
+
+/* When it took effect: who waits may go on before who sets it is done with builder everybody.
+ */
+static int64_t effect_ns(const struct gt_meeting *meeting)
+{
+    return meeting->kind == GT_MEETING_FLAG_SET ? gt_meeting_began_ns(meeting)
+                                                : meeting->time_ns;
+}
+
+static int compare_effects(const void *a, const void *b, void *context)
+{
+    int64_t left = effect_ns(gt_deps_meeting(context, *(const uint32_t *)a));
+    int64_t right = effect_ns(gt_deps_meeting(context, *(const uint32_t *)b));
+
+    return (left > right) - (left < right);
+}
+
+/*
+ * asyncio's loop looks at a future when it was told that it is done. Where it has timers, too,
+ * or the world outside, it would not wait for that one, but do what else comes. By thread: runs
+ * such a loop. NULL: no memory.
+ */
+static bool *find_loops(const struct gt_timeline *timeline)
+{
+    bool *is_loop = calloc(timeline->threads.count + 1, sizeof(*is_loop));
+    uint32_t turn = 0;
+
+    while (
+        turn < timeline->functions.count &&
+        strcmp(gt_intern_text(
+                   &timeline->names,
+                   ((const struct gt_called *)gt_chunks_at(&timeline->functions, turn))->name),
+               "BaseEventLoop._run_once") != 0)
+        turn++;
+    if (!is_loop || turn == timeline->functions.count)
+        return is_loop;
+    for (uint32_t i = 0; i < timeline->calls.count; i++) {
+        const struct gt_calls *calls = gt_calls_of(timeline, i);
+
+        for (size_t at = 0; !is_loop[i] && at < calls->spans.count; at++)
+            is_loop[i] =
+                ((const struct gt_call_span *)gt_chunks_at(&calls->spans, at))->function ==
+                turn;
+    }
+    return is_loop;
+}
+
+/* Each one that finds it set waits for the last setting before; where it did wait then, for the
+ * post that woke it, too, which is the same. */
+static int add_flag(struct gt_deps *deps, const struct gt_dep_group *group, const bool *is_loop)
+{
+    const struct gt_meeting *set = NULL;
+    uint32_t event = GT_WORKLOAD_NONE;
+
+    for (size_t i = 0; i < group->count; i++) {
+        const struct gt_meeting *meeting = gt_deps_of_group(deps, group, i);
+
+        if (meeting->kind == GT_MEETING_FLAG_SET) {
+            set = meeting;
+            event = GT_WORKLOAD_NONE;
+            continue;
+        }
+        if (!set || set->thread == meeting->thread ||
+            (is_loop[meeting->thread] && deps->selects_ns[meeting->thread]) ||
+            deps->replayed[set->thread] == GT_WORKLOAD_NONE)
+            continue;
+        if (event == GT_WORKLOAD_NONE) {
+            event = gt_workload_add_event(deps->workload, 1);
+            if (event == GT_WORKLOAD_NONE ||
+                gt_deps_add(deps, GT_STEP_SIGNAL, set->thread, gt_meeting_began_ns(set),
+                            gt_meeting_began_ns(set), event))
+                return -1;
+        }
+        if (gt_deps_add(deps, GT_STEP_AWAIT, meeting->thread, gt_meeting_began_ns(meeting),
+                        gt_meeting_began_ns(meeting), event))
+            return -1;
+        if (is_loop[meeting->thread])
+            gt_deps_loosen(deps);
+    }
+    return 0;
+}
+
+int gt_deps_add_events(struct gt_deps *deps)
+{
+    size_t count;
+    uint32_t *indices = gt_deps_sort(deps, is_flag, &count);
+    bool *is_loop = find_loops(deps->timeline);
+    struct gt_dep_group group;
+    int rc = indices && is_loop ? 0 : -1;
+
+    for (size_t at = 0; rc == 0 && gt_deps_next_group(deps, indices, count, &at, &group);) {
+        qsort_r((void *)group.indices, group.count, sizeof(*group.indices), compare_effects,
+                deps);
+        rc = add_flag(deps, &group, is_loop);
+    }
+    free(is_loop);
+    free(indices);
+    return rc;
+}
+
+/* --- semaphores --- */
+
+/* Permits at the beginning, from those that are left at the end. */
+static uint32_t permits_before(const struct gt_deps *deps, const struct gt_dep_group *group)
+{
+    int64_t taken = 0, least = 0;
+
+    for (size_t i = 0; i < group->count; i++) {
+        const struct gt_meeting *meeting = gt_deps_of_group(deps, group, i);
+
+        taken += meeting->kind == GT_MEETING_TOKEN_TAKEN ? 1 : -1;
+        if (meeting->left > 0 && taken + meeting->left - 1 >= 0)
+            return (uint32_t)(taken + meeting->left - 1);
+        least = taken > least ? taken : least;
+    }
+    return (uint32_t)least;
+}
+
+static int add_semaphore(struct gt_deps *deps, const struct gt_dep_group *group)
+{
+    uint32_t queue = gt_workload_add_queue(deps->workload, permits_before(deps, group));
+
+    if (queue == GT_WORKLOAD_NONE)
+        return -1;
+    for (size_t i = 0; i < group->count; i++) {
+        const struct gt_meeting *meeting = gt_deps_of_group(deps, group, i);
+        bool taken = meeting->kind == GT_MEETING_TOKEN_TAKEN;
+
+        if (gt_deps_add(deps, taken ? GT_STEP_TAKE : GT_STEP_PUT, meeting->thread,
+                        gt_meeting_began_ns(meeting), gt_meeting_began_ns(meeting), queue))
+            return -1;
+    }
+    return 0;
+}
+
+bool gt_deps_permits_are_whole(const struct gt_timeline *timeline)
+{
+    static const char *const names[] = {"Semaphore.acquire", "Semaphore.release",
+                                        "BoundedSemaphore.release"};
+
+    return gt_deps_are_whole(timeline, names, sizeof(names) / sizeof(names[0]));
+}
+
+int gt_deps_add_permits(struct gt_deps *deps)
+{
+    size_t count;
+    uint32_t *indices = gt_deps_sort(deps, is_token, &count);
+    struct gt_dep_group group;
+    int rc = indices ? 0 : -1;
+
+    if (!gt_deps_permits_are_whole(deps->timeline))
+        count = 0;
+    for (size_t at = 0; rc == 0 && gt_deps_next_group(deps, indices, count, &at, &group);)
+        rc = add_semaphore(deps, &group);
+    free(indices);
+    return rc;
+}
