@@ -1,9 +1,9 @@
 #include "agent.h"
 
 #include "agent/wire.h"
+#include "console.h"
 #include "launch/elf.h"
 #include "launch/tools.h"
-#include "say.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,10 +1,10 @@
 #include "doctor.h"
 
+#include "console.h"
 #include "launch/caps.h"
 #include "launch/elf.h"
 #include "launch/interp.h"
 #include "launch/probes.h"
-#include "say.h"
 
 #include <stdarg.h>
 #include <stdio.h>

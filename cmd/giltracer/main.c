@@ -1,8 +1,8 @@
+#include "console.h"
 #include "doctor.h"
 #include "launch/gate.h"
 #include "options.h"
 #include "run.h"
-#include "say.h"
 #include "setup.h"
 
 #include <errno.h>

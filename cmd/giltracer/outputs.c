@@ -1,6 +1,6 @@
 #include "outputs.h"
 
-#include "say.h"
+#include "console.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -94,7 +94,7 @@ static bool wants_color(const struct gt_cli *cli)
 
     if (cli->color != GT_COLOR_AUTO)
         return cli->color == GT_COLOR_ALWAYS;
-    return gt_say_to_terminal() && !(no_color && *no_color);
+    return gt_console_is_terminal() && !(no_color && *no_color);
 }
 
 static void print_table(const struct gt_report *report, const struct gt_cli *cli)

@@ -3,6 +3,8 @@
 #include "agentlog/agentlog.h"
 #include "base/fs.h"
 #include "base/nstime.h"
+#include "checks.h"
+#include "console.h"
 #include "launch/caps.h"
 #include "launch/counters.h"
 #include "launch/hitplace.h"
@@ -12,12 +14,10 @@
 #include "launch/runtime.h"
 #include "launch/session.h"
 #include "launch/signals.h"
-#include "folder.h"
-#include "judge.h"
 #include "outputs.h"
+#include "recording_dir.h"
 #include "report/report.h"
-#include "say.h"
-#include "script.h"
+#include "target_check.h"
 #include "viztracer.h"
 #include "watch.h"
 
@@ -49,7 +49,7 @@ struct run {
     struct gt_run_info info;
     struct gt_runtime runtime;
     struct gt_watch watch;
-    struct gt_judge *judge;
+    struct gt_checks *checks;
     bool last; /* of --repeat */
     bool reported;
     struct gt_report *report;
@@ -179,7 +179,7 @@ static void show_plan(const struct run *run)
 
 static int make_folder(struct run *run, struct gt_error *err)
 {
-    int rc = gt_folder_make(run->cli->keep, &run->folder, err);
+    int rc = gt_recording_dir_make(run->cli->keep, &run->folder, err);
     const char *folder = run->folder ? run->folder : run->cli->keep;
 
     if (rc == 0 && asprintf(&run->data_path, "%s/perf.data", folder) < 0) {
@@ -333,7 +333,7 @@ static void on_tick(void *context, enum gt_session_state state)
 
     if (state == GT_SESSION_RUNNING)
         gt_watch_look(&run->watch);
-    if (run->cli->quiet || !gt_say_to_terminal())
+    if (run->cli->quiet || !gt_console_is_terminal())
         return;
     gt_duration_text(gt_now_ns() - run->started_ns, elapsed, sizeof(elapsed));
     if (state == GT_SESSION_RUNNING)
@@ -361,7 +361,7 @@ static int prepare(struct run *run, int *status, struct gt_error *err)
     int rc = 0;
 
     if (cli->target == GT_TARGET_SCRIPT)
-        rc = gt_script_check(cli->words.items[0], status, err);
+        rc = gt_target_check(cli->words.items[0], status, err);
     if (rc < 0)
         return rc;
     *status = EXIT_OURS;
@@ -465,7 +465,7 @@ static void write_report(struct run *run)
     gt_agent_say_warnings(run->agentlog);
     gt_report_set_end(run->report, run->plan.events.count ? run->result.ended_ns : 0);
     if (gt_report_finish(run->report, &err) < 0 ||
-        gt_judge_take(run->judge, run->report, &err) < 0) {
+        gt_checks_take(run->checks, run->report, &err) < 0) {
         gt_say("no report: %s", err.message);
         return;
     }
@@ -482,7 +482,7 @@ static int conclude(struct run *run, int rc, const struct gt_error *err)
     for (size_t i = 0; i < result->warnings.count; i++)
         gt_say("%s", result->warnings.items[i]);
     if (result->exec_errno)
-        return gt_say_exec_failed(run->plan.target.items[0], result->exec_errno);
+        return gt_target_say_exec_failed(run->plan.target.items[0], result->exec_errno);
     if (!result->target_ran) {
         gt_say("%s", err->message);
         return result->cancelled ? 128 + result->cancelled : EXIT_OURS;
@@ -494,10 +494,10 @@ static int conclude(struct run *run, int rc, const struct gt_error *err)
     else
         write_report(run);
     if (run->last)
-        gt_judge_say(run->judge, run->reported ? run->report : NULL);
+        gt_checks_say(run->checks, run->reported ? run->report : NULL);
     if (result->term_signal || result->exit_status)
         return result->term_signal ? 128 + result->term_signal : result->exit_status;
-    return gt_judge_status(run->judge);
+    return gt_checks_status(run->checks);
 }
 
 static int run_all(struct run *run)
@@ -554,7 +554,7 @@ static void release(struct run *run)
 }
 
 static int run_once(const struct gt_cli *cli, const struct gt_inherited *inherited,
-                    struct gt_judge *judge, bool last)
+                    struct gt_checks *checks, bool last)
 {
     struct run *run = calloc(1, sizeof(*run));
     int status;
@@ -566,7 +566,7 @@ static int run_once(const struct gt_cli *cli, const struct gt_inherited *inherit
     }
     run->cli = cli;
     run->inherited = inherited;
-    run->judge = judge;
+    run->checks = checks;
     run->last = last;
     run->agent_files = (struct gt_agentlog_files){-1, -1};
     gt_caps_init(&run->caps);
@@ -582,19 +582,19 @@ static int run_once(const struct gt_cli *cli, const struct gt_inherited *inherit
 
 int gt_run(const struct gt_cli *cli, const struct gt_inherited *inherited)
 {
-    struct gt_judge judge;
+    struct gt_checks checks;
     struct gt_error err;
     int status = 0;
 
-    if (gt_judge_init(&judge, cli, &err) < 0) {
-        gt_judge_refuse(&err);
+    if (gt_checks_init(&checks, cli, &err) < 0) {
+        gt_checks_refuse(&err);
         status = EXIT_OURS;
     }
     for (unsigned i = 1; status == 0 && i <= cli->repeat; i++) {
-        status = run_once(cli, inherited, &judge, i == cli->repeat);
+        status = run_once(cli, inherited, &checks, i == cli->repeat);
         if (status && i < cli->repeat)
             gt_say("run %u of %u ended with status %d: no report", i, cli->repeat, status);
     }
-    gt_judge_release(&judge);
+    gt_checks_release(&checks);
     return status;
 }

@@ -2,10 +2,10 @@
 
 #include "base/buf.h"
 #include "base/fs.h"
+#include "console.h"
 #include "launch/caps.h"
 #include "launch/interp.h"
 #include "launch/probes.h"
-#include "say.h"
 
 #include <bsd/string.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 #include "viztracer.h"
 
+#include "console.h"
 #include "launch/tools.h"
-#include "say.h"
 
 enum { IMPORT_TIMEOUT_MS = 20000 };
 

@@ -225,13 +225,13 @@ static void attach(PyObject *code, struct gt_agent_function *function)
 }
 
 /* Python functions by the end of their file's path, C functions by their module. */
-static void note_meeting(struct gt_agent_function *function, struct text name, struct text file)
+static void note_sync_op(struct gt_agent_function *function, struct text name, struct text file)
 {
     static const struct {
         const char *file, *name;
         enum gt_wire_kind kind;
         bool tells;
-    } meetings[] = {
+    } sync_ops[] = {
         {"/queue.py", "Queue.get", GT_WIRE_QUEUE_GET, false},
         {"/queue.py", "Queue.put", GT_WIRE_QUEUE_PUT, false},
         {"_queue", "SimpleQueue.get", GT_WIRE_QUEUE_GET, false},
@@ -251,11 +251,11 @@ static void note_meeting(struct gt_agent_function *function, struct text name, s
         {"/concurrent/futures/_base.py", "Future.__get_result", GT_WIRE_FLAG_SEEN, false},
     };
 
-    for (size_t i = 0; i < sizeof(meetings) / sizeof(meetings[0]); i++)
-        if (name.length == strlen(meetings[i].name) && ends_with(name, meetings[i].name) &&
-            ends_with(file, meetings[i].file)) {
-            function->flags |= GT_AGENT_SYNC | (meetings[i].tells ? GT_AGENT_TELLS : 0);
-            function->meeting = meetings[i].kind;
+    for (size_t i = 0; i < sizeof(sync_ops) / sizeof(sync_ops[0]); i++)
+        if (name.length == strlen(sync_ops[i].name) && ends_with(name, sync_ops[i].name) &&
+            ends_with(file, sync_ops[i].file)) {
+            function->flags |= GT_AGENT_SYNC | (sync_ops[i].tells ? GT_AGENT_TELLS : 0);
+            function->op = sync_ops[i].kind;
         }
 }
 
@@ -273,7 +273,7 @@ static struct gt_agent_function *intern_code(struct gt_agent_thread *self, PyObj
     if (ends_with(file, "/threading.py") &&
         (ends_with(name, "Thread.name") || (name.length == 4 && ends_with(name, "name"))))
         function->flags |= GT_AGENT_NAMES;
-    note_meeting(function, name, file);
+    note_sync_op(function, name, file);
     attach(code, function);
     return function;
 }
@@ -387,7 +387,7 @@ static struct gt_agent_function *intern_method(struct gt_agent_thread *self, PyO
     function =
         intern(self, name, file, 0, GT_WIRE_FUNCTION_C | gt_agent_owner_of(method->function));
     if (function)
-        note_meeting(function, name, file);
+        note_sync_op(function, name, file);
     return function;
 }
 

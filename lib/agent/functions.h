@@ -23,7 +23,7 @@ enum gt_agent_function_flags {
 struct gt_agent_function {
     uint32_t id;
     uint32_t flags;
-    uint32_t meeting; /* of GT_AGENT_SYNC: the enum gt_wire_kind of its records */
+    uint32_t op; /* of GT_AGENT_SYNC: the enum gt_wire_kind of its records */
     uint64_t calls;
     uint64_t budget_ns; /* of CPU time, when its share was last looked at */
 };

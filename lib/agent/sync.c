@@ -55,13 +55,13 @@ static struct subject subject_of(const struct gt_agent_function *function, PyObj
     gt_agent_api.PyErr_Fetch(&type, &value, &traceback);
     if (!object)
         object = running_local("self");
-    if (object && function->meeting == GT_WIRE_JOIN) {
+    if (object && function->op == GT_WIRE_JOIN) {
         subject.value = number_of(object, "_ident", 0);
-    } else if (object && !(function->meeting == GT_WIRE_TOKEN_TAKEN && would_not_wait())) {
+    } else if (object && !(function->op == GT_WIRE_TOKEN_TAKEN && would_not_wait())) {
         subject.value = (uint64_t)(uintptr_t)object;
-        if (function->meeting == GT_WIRE_TOKEN_TAKEN)
+        if (function->op == GT_WIRE_TOKEN_TAKEN)
             subject.left = number_of(object, "_value", 1);
-        else if (function->meeting == GT_WIRE_QUEUE_PUT && !(function->flags & GT_AGENT_C))
+        else if (function->op == GT_WIRE_QUEUE_PUT && !(function->flags & GT_AGENT_C))
             subject.left = capacity_of(object);
     }
     gt_agent_api.PyErr_Clear();
@@ -87,5 +87,5 @@ void gt_agent_sync_return(struct gt_agent_thread *self,
         gt_agent_put(self, ticks, GT_WIRE_WORD(GT_WIRE_LEFT, subject.left));
     if (call && call->id == function->id && !self->skipped)
         gt_agent_put(self, ticks, GT_WIRE_WORD(GT_WIRE_SINCE, ticks - call->ticks));
-    gt_agent_put(self, ticks, GT_WIRE_WORD(function->meeting, subject.value));
+    gt_agent_put(self, ticks, GT_WIRE_WORD(function->op, subject.value));
 }

@@ -7,7 +7,7 @@
 
 /* What is remembered of a member from one hold to the next. */
 struct past {
-    struct gt_frames frames;
+    struct gt_attribution frames;
     size_t sched_at;                    /* first state that did not end yet */
     int64_t released_ns;                /* end of its last hold; -1: none */
     uint32_t row, call;                 /* what it did then; GT_NO_INDEX */
@@ -334,11 +334,11 @@ static int hold_piece(void *context, int64_t from_ns, int64_t until_ns)
     struct walk *walk = context;
     size_t waiters = walk->sweep.active_count;
 
-    gt_load_add(&walk->out->load, from_ns, until_ns, waiters, 1);
+    gt_utilization_add(&walk->out->load, from_ns, until_ns, waiters, 1);
     while (from_ns < until_ns) {
         int64_t stop_ns;
         const struct gt_doing *doing =
-            gt_frames_at(&walk->pasts[walk->member].frames, from_ns, &stop_ns);
+            gt_attribution_at(&walk->pasts[walk->member].frames, from_ns, &stop_ns);
         uint32_t row = doing ? row_of(walk, doing, walk->hold->thread) : GT_NO_INDEX;
 
         if (row == GT_NO_INDEX)
@@ -369,7 +369,7 @@ static int note_retake(struct walk *walk, struct past *past)
     row = row_at(walk, past->row);
     if (row->doing.kind != GT_DOING_C)
         return 0;
-    doing = gt_frames_at(&past->frames, start_ns, &until_ns);
+    doing = gt_attribution_at(&past->frames, start_ns, &until_ns);
     if (!doing)
         return -1;
     if (doing->call != past->call)
@@ -446,7 +446,7 @@ static int gap_piece(void *context, int64_t from_ns, int64_t until_ns)
     int64_t length_ns = until_ns - from_ns, no_cpu_ns = 0;
     enum gt_gap gap = walk->unknown ? GT_GAP_UNKNOWN : wait ? GT_GAP_HANDOVER : GT_GAP_UNTAKEN;
 
-    gt_load_add(&walk->out->load, from_ns, until_ns, walk->sweep.active_count, 0);
+    gt_utilization_add(&walk->out->load, from_ns, until_ns, walk->sweep.active_count, 0);
     if (gap == GT_GAP_HANDOVER && walk->timeline->saw_sched)
         no_cpu_ns = ready_within(walk, wait->thread, from_ns, until_ns);
     for (size_t i = 0; i < walk->sweep.active_count; i++) {
@@ -495,7 +495,7 @@ static int walk_gap(struct walk *walk, const struct gt_span *before, int64_t fro
     past->wait_end_ns = wait->end_ns;
     if (walk->unknown || wait->start_ns > from_ns)
         return 0;
-    return gt_load_handover(&walk->out->load, until_ns, until_ns - from_ns);
+    return gt_utilization_handover(&walk->out->load, until_ns, until_ns - from_ns);
 }
 
 /* --- all of it --- */
@@ -541,11 +541,11 @@ static int prepare(struct walk *walk)
         if (!gaps)
             return -1;
         *gaps = (struct gt_gaps){{0}};
-        walk->member_of_threads[gt_member_at(walk->gil, i)->thread] = i;
+        walk->member_of_threads[gt_gil_thread_at(walk->gil, i)->thread] = i;
         walk->pasts[i].row = GT_NO_INDEX;
         walk->pasts[i].released_ns = walk->pasts[i].wait_end_ns = -1;
-        gt_frames_init(&walk->pasts[i].frames, walk->timeline,
-                       gt_member_at(walk->gil, i)->thread);
+        gt_attribution_init(&walk->pasts[i].frames, walk->timeline,
+                            gt_gil_thread_at(walk->gil, i)->thread);
     }
     return gt_sweep_init(&walk->sweep, walk->gil);
 }
@@ -553,7 +553,7 @@ static int prepare(struct walk *walk)
 static void cleanup(struct walk *walk)
 {
     for (uint32_t i = 0; walk->pasts && i < walk->gil->members.count; i++)
-        gt_frames_release(&walk->pasts[i].frames);
+        gt_attribution_release(&walk->pasts[i].frames);
     free(walk->pasts);
     free(walk->member_of_threads);
     gt_sweep_release(&walk->sweep);
@@ -577,7 +577,7 @@ int gt_blockers_init(struct gt_blockers *blockers, const struct gt_timeline *tim
     gt_chunks_init(&blockers->cells, sizeof(struct gt_blocker_cell));
     gt_chunks_init(&blockers->gaps, sizeof(struct gt_gaps));
     gt_chunks_init(&blockers->kept, sizeof(struct gt_kept));
-    gt_load_init(&blockers->load, gil->start_ns, gil->end_ns);
+    gt_utilization_init(&blockers->load, gil->start_ns, gil->end_ns);
     gt_asked_init(&walk.asked, timeline, gil);
     walk.asked_is_recorded = gt_asked_is_recorded(&walk.asked);
     gt_chunks_init(&walk.pending, sizeof(int64_t));
@@ -588,7 +588,8 @@ int gt_blockers_init(struct gt_blockers *blockers, const struct gt_timeline *tim
     if (rc == 0)
         rc = walk_all(&walk);
     cleanup(&walk);
-    if (rc == 0 && gt_blockers_rank(blockers) == 0 && gt_load_finish(&blockers->load) == 0)
+    if (rc == 0 && gt_blockers_rank(blockers) == 0 &&
+        gt_utilization_finish(&blockers->load) == 0)
         return 0;
     gt_blockers_release(blockers);
     return gt_error_memory(err);

@@ -1,8 +1,9 @@
 /*
  * What the waiting was for. Every nanosecond of every wait on one GIL is charged to one
- * blocker, that is to what the thread which held the GIL at that moment was doing (frames.h
- * says which function answers), or, when nobody held it, to one gap: for each waiter the
- * cells (of fewer than thousands of threads) and the gaps add up to its wait_ns, exactly.
+ * blocker, that is to what the thread which held the GIL at that moment was doing
+ * (attribution.h says which function answers), or, when nobody held it, to one gap: for each
+ * waiter the cells (of fewer than thousands of threads) and the gaps add up to its wait_ns,
+ * exactly.
  *
  * CPython gives the GIL up when it is asked for it, except in C code. So a function that went
  * on working after somebody had asked (asked.h) has not released it, and is counted as such.
@@ -11,8 +12,8 @@
 #define GT_ANALYSIS_BLOCKERS_H
 
 #include "analysis/asked.h"
-#include "analysis/frames.h"
-#include "analysis/load.h"
+#include "analysis/attribution.h"
+#include "analysis/utilization.h"
 #include "base/chunks.h"
 #include "base/error.h"
 #include "model/timeline.h"
@@ -85,7 +86,7 @@ struct gt_blockers {
     struct gt_chunks gaps;  /* of struct gt_gaps, by member */
     struct gt_chunks kept;  /* of struct gt_kept, in the order of time */
     int64_t interval_ns;    /* switch interval: the last one of the GIL's */
-    struct gt_load load;
+    struct gt_utilization load;
 };
 
 /* One GIL's. Time grows with its spans, its holders' calls, and, at each change, with the

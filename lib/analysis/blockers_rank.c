@@ -57,7 +57,7 @@ void gt_blockers_release(struct gt_blockers *blockers)
     gt_chunks_release(&blockers->cells);
     gt_chunks_release(&blockers->gaps);
     gt_chunks_release(&blockers->kept);
-    gt_load_release(&blockers->load);
+    gt_utilization_release(&blockers->load);
 }
 
 /*

@@ -126,7 +126,7 @@ static uint32_t *gils_of_threads(const struct gt_timeline *timeline)
         const struct gt_gil *gil = gt_gil_at(timeline, i);
 
         for (uint32_t j = 0; j < gil->members.count; j++) {
-            const struct gt_member *member = gt_member_at(gil, j);
+            const struct gt_gil_thread *member = gt_gil_thread_at(gil, j);
 
             if (member->holds > holds[member->thread]) {
                 holds[member->thread] = member->holds;
@@ -209,25 +209,26 @@ struct share {
 };
 
 /* Holds and waits tell how the events were spread. */
-static double weight_of(const struct gt_member *member)
+static double weight_of(const struct gt_gil_thread *member)
 {
     return 2.0 * (double)member->holds + (double)member->waits;
 }
 
 /* How much of a slice somebody held the GIL, or waited for it. */
-static double use_of(const struct gt_load *load, const struct gt_load_slice *slice)
+static double use_of(const struct gt_utilization *load,
+                     const struct gt_utilization_slice *slice)
 {
     return MIN((double)MAX(slice->held_ns, slice->contended_ns) / (double)load->slice_ns, 1);
 }
 
 /* Over the slices, by how much of them somebody waited. 0 without contention, else to 1. */
-static double busy_of(const struct gt_load *load)
+static double busy_of(const struct gt_utilization *load)
 {
     double sum_ns = 0;
 
     if (load->total.contended_ns <= 0)
         return 0;
-    for (int i = 0; i < GT_LOAD_SLICES; i++)
+    for (int i = 0; i < GT_UTILIZATION_SLICES; i++)
         sum_ns += (double)load->slices[i].contended_ns * use_of(load, &load->slices[i]);
     return MIN(sum_ns / (double)load->total.contended_ns, 1);
 }
@@ -238,7 +239,7 @@ static void add_gil(struct share *share, const struct gt_gil *gil,
     double busy = busy_of(&blockers->load);
 
     for (uint32_t i = 0; i < gil->members.count; i++) {
-        double ns = weight_of(gt_member_at(gil, i)) * weight_ns;
+        double ns = weight_of(gt_gil_thread_at(gil, i)) * weight_ns;
 
         share->gil_ns += ns;
         if (ns > share->gil_most_ns)
@@ -269,7 +270,8 @@ static double calls_longer_ns(const struct share *share, double ready_ratio)
 }
 
 /* Holds that begin before a slice of a GIL's life does. */
-static size_t holds_before(const struct gt_gil *gil, const struct gt_load *load, int slice)
+static size_t holds_before(const struct gt_gil *gil, const struct gt_utilization *load,
+                           int slice)
 {
     return gt_chunks_first_from(&gil->holds, 0, offsetof(struct gt_span, start_ns),
                                 load->start_ns + slice * load->slice_ns);
@@ -278,16 +280,16 @@ static size_t holds_before(const struct gt_gil *gil, const struct gt_load *load,
 /* See cost.h: a slice would have had the same part of hand-overs if it had been shorter. Gaps
  * that take longer than the holds are not hand-overs: who gave the GIL up is at work. */
 static double waiting_of(const struct share *share, const struct gt_gil *gil,
-                         const struct gt_load *load, double ready_ratio)
+                         const struct gt_utilization *load, double ready_ratio)
 {
     double sum_ns = 0, gil_ns = gil_longer_ns(share, ready_ratio),
            calls_ns = calls_longer_ns(share, ready_ratio);
     size_t first = 0;
 
-    for (int i = 0; i < GT_LOAD_SLICES; i++) {
+    for (int i = 0; i < GT_UTILIZATION_SLICES; i++) {
         size_t next =
-            i + 1 < GT_LOAD_SLICES ? holds_before(gil, load, i + 1) : gil->holds.count;
-        const struct gt_load_slice *slice = &load->slices[i];
+            i + 1 < GT_UTILIZATION_SLICES ? holds_before(gil, load, i + 1) : gil->holds.count;
+        const struct gt_utilization_slice *slice = &load->slices[i];
         double idle_ns = (double)slice->idle_ns, used_ns = (double)load->slice_ns - idle_ns;
         double more_ns =
             gil->holds.count ? gil_ns * (double)(next - first) / (double)gil->holds.count : 0;
@@ -350,7 +352,8 @@ static double c_time_of(const struct gt_timeline *timeline, const struct gt_gil 
 
     for (size_t i = 0; i < calls->spans.count; i++) {
         const struct gt_call_span *span = call_at(calls, i);
-        const struct gt_called *function = gt_chunks_at(&timeline->functions, span->function);
+        const struct gt_function_info *function =
+            gt_chunks_at(&timeline->functions, span->function);
         bool calls_none =
             i + 1 == calls->spans.count || call_at(calls, i + 1)->start_ns >= span->end_ns;
 
@@ -422,7 +425,7 @@ static int spread(const struct gt_timeline *timeline, const struct gt_blockers *
         return -1;
     for (uint32_t i = 0; i < timeline->gils.count; i++)
         for (uint32_t j = 0; j < gt_gil_at(timeline, i)->members.count; j++)
-            weights += weight_of(gt_member_at(gt_gil_at(timeline, i), j));
+            weights += weight_of(gt_gil_thread_at(gt_gil_at(timeline, i), j));
     weight_ns = weights > 0 ? (double)cost->gil_events * units->event_ns / weights : 0;
     for (uint32_t i = 0; i < timeline->gils.count; i++) {
         const struct gt_gil *gil = gt_gil_at(timeline, i);
@@ -473,7 +476,7 @@ static uint64_t count_c_calls(const struct gt_timeline *timeline)
     uint64_t count = 0;
 
     for (size_t i = 0; i < timeline->functions.count; i++) {
-        const struct gt_called *function = gt_chunks_at(&timeline->functions, i);
+        const struct gt_function_info *function = gt_chunks_at(&timeline->functions, i);
 
         if (function->flags & GT_FUNCTION_C)
             count += function->calls;

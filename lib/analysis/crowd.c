@@ -87,7 +87,7 @@ static int add_gil(struct walk *walk, uint32_t index, const struct gt_blockers *
 
     /* A thread may use several GILs: each walk begins at its beginning. */
     for (uint32_t i = 0; i < gil->members.count; i++) {
-        uint32_t thread = gt_member_at(gil, i)->thread;
+        uint32_t thread = gt_gil_thread_at(gil, i)->thread;
 
         gt_cpu_init(&walk->cpus[thread], walk->timeline, thread);
     }
@@ -95,7 +95,8 @@ static int add_gil(struct walk *walk, uint32_t index, const struct gt_blockers *
         failed = walk_holds(walk, gil);
     gt_sweep_release(&walk->sweep);
     for (uint32_t i = 0; i < gil->members.count; i++)
-        walk->out->waiting_ns = gt_add_ns(walk->out->waiting_ns, gt_member_at(gil, i)->wait_ns);
+        walk->out->waiting_ns =
+            gt_add_ns(walk->out->waiting_ns, gt_gil_thread_at(gil, i)->wait_ns);
     for (size_t i = 0; i < blockers->gaps.count; i++)
         for (int gap = 0; gap < GT_GAPS; gap++) {
             int64_t ns = gt_gaps_at(blockers, i)->ns[gap];

@@ -132,7 +132,7 @@ static uint32_t add_functions(struct gt_flame *flame, const struct gt_timeline *
                               const struct active *active, uint32_t at)
 {
     for (size_t i = 0; i < active->open.count && i < GT_FLAME_PYTHON_MAX; i++) {
-        const struct gt_called *called =
+        const struct gt_function_info *called =
             gt_chunks_at(&timeline->functions, open_span(active, i)->function);
 
         if (at == GT_NO_INDEX)

@@ -145,7 +145,7 @@ static int add_spans(struct gt_profile *profile, const struct gt_timeline *timel
     int rc = cursors ? 0 : -1;
 
     for (uint32_t i = 0; rc == 0 && i < count; i++) {
-        uint32_t thread = gt_member_at(gil, i)->thread;
+        uint32_t thread = gt_gil_thread_at(gil, i)->thread;
 
         cursors[i].calls = gt_calls_of(timeline, thread);
         cursors[i].root = root_of(profile, thread);

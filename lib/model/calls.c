@@ -1,7 +1,7 @@
 #include "model/calls.h"
 
 #include "event/event.h"
-#include "model/tracker.h"
+#include "model/builder.h"
 
 struct gt_calls *gt_calls_of(const struct gt_timeline *timeline, uint32_t thread)
 {
@@ -23,7 +23,7 @@ static struct gt_calls *get(struct gt_timeline *timeline, uint32_t thread)
     return gt_chunks_at(&timeline->calls, thread);
 }
 
-static struct gt_called *function_at(const struct gt_timeline *timeline, uint32_t index)
+static struct gt_function_info *function_at(const struct gt_timeline *timeline, uint32_t index)
 {
     return gt_chunks_at(&timeline->functions, index);
 }
@@ -31,16 +31,16 @@ static struct gt_called *function_at(const struct gt_timeline *timeline, uint32_
 /* Our index of the source's function; GT_NO_INDEX: no memory. */
 static uint32_t function_of(struct gt_timeline *timeline, const struct gt_function *function)
 {
-    uint32_t index = gt_hashmap_get(&timeline->tracker->function_of, function->id);
-    struct gt_called *called;
+    uint32_t index = gt_hashmap_get(&timeline->builder->function_of, function->id);
+    struct gt_function_info *called;
 
     if (index != GT_HASHMAP_NONE)
         return index;
     index = (uint32_t)timeline->functions.count;
     called = gt_chunks_push(&timeline->functions);
-    if (!called || gt_hashmap_put(&timeline->tracker->function_of, function->id, index))
+    if (!called || gt_hashmap_put(&timeline->builder->function_of, function->id, index))
         return GT_NO_INDEX;
-    *called = (struct gt_called){
+    *called = (struct gt_function_info){
         .name = gt_intern_add(&timeline->names, function->name, function->name_length),
         .file = gt_intern_add(&timeline->names, function->file, function->file_length),
         .line = function->line,

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 /* A function, once per run. Names are the target's bytes: hostile. */
-struct gt_called {
+struct gt_function_info {
     uint32_t name; /* qualified; interned in gt_timeline.names */
     uint32_t file; /* of C functions: the module */
     uint32_t line;

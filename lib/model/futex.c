@@ -49,7 +49,7 @@ enum { MUTEX_DISTANCES = 4, SWITCH_DISTANCES = 4 };
 
 static struct gt_candidate *candidate_at(const struct gt_timeline *timeline, uint32_t index)
 {
-    return gt_chunks_at(&timeline->tracker->candidates, index);
+    return gt_chunks_at(&timeline->builder->candidates, index);
 }
 
 static struct gt_candidate *find(const struct gt_timeline *timeline, uint32_t process,
@@ -64,8 +64,8 @@ static struct gt_candidate *find(const struct gt_timeline *timeline, uint32_t pr
 static struct gt_candidate *add(struct gt_timeline *timeline, uint32_t process,
                                 uint64_t address)
 {
-    uint32_t index = (uint32_t)timeline->tracker->candidates.count;
-    struct gt_candidate *candidate = gt_chunks_push(&timeline->tracker->candidates);
+    uint32_t index = (uint32_t)timeline->builder->candidates.count;
+    struct gt_candidate *candidate = gt_chunks_push(&timeline->builder->candidates);
     struct gt_process_state *state = gt_process_state_at(timeline, process);
 
     if (!candidate)
@@ -361,7 +361,7 @@ static bool seen_otherwise(const struct gt_timeline *timeline,
 
 int gt_futex_finish(struct gt_timeline *timeline)
 {
-    for (uint32_t i = 0; i < timeline->tracker->candidates.count; i++) {
+    for (uint32_t i = 0; i < timeline->builder->candidates.count; i++) {
         struct gt_candidate *candidate = candidate_at(timeline, i);
         const struct gt_futex_entry *last = gt_chunks_last(&candidate->entries);
 
@@ -375,16 +375,16 @@ int gt_futex_finish(struct gt_timeline *timeline)
 
 void gt_futex_release(struct gt_timeline *timeline)
 {
-    for (uint32_t i = 0; i < timeline->tracker->candidates.count; i++) {
+    for (uint32_t i = 0; i < timeline->builder->candidates.count; i++) {
         gt_chunks_release(&candidate_at(timeline, i)->entries);
         gt_intervals_release(&candidate_at(timeline, i)->intervals);
         gt_hashmap_release(&candidate_at(timeline, i)->waited);
         gt_hashmap_release(&candidate_at(timeline, i)->woke);
     }
-    gt_chunks_release(&timeline->tracker->candidates);
+    gt_chunks_release(&timeline->builder->candidates);
 }
 
 void gt_futex_init(struct gt_timeline *timeline)
 {
-    gt_chunks_init(&timeline->tracker->candidates, sizeof(struct gt_candidate));
+    gt_chunks_init(&timeline->builder->candidates, sizeof(struct gt_candidate));
 }

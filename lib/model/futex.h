@@ -1,17 +1,17 @@
 /*
  * Private to model/: what futex.c notes of a condition variable that may be a GIL's, and
- * replay.c turns into waits and holds once it is known to be one.
+ * futex_holds.c turns into waits and holds once it is known to be one.
  */
 #ifndef GT_MODEL_FUTEX_H
 #define GT_MODEL_FUTEX_H
 
-#include "model/tracker.h"
+#include "model/builder.h"
 
 enum gt_futex_entry_kind {
     GT_FUTEX_WAIT,     /* entered */
     GT_FUTEX_EXIT,     /* and returned from it, or from the wait for the mutex */
     GT_FUTEX_TIMEOUT,  /* the same, because the switch interval passed */
-    GT_FUTEX_ACQUIRED, /* returned, and has the GIL: replay.c found out */
+    GT_FUTEX_ACQUIRED, /* returned, and has the GIL: futex_holds.c found out */
     GT_FUTEX_WAKE,     /* woke a waiter: released */
     GT_FUTEX_SWITCH,   /* signalled switch_cond: acquired */
     GT_FUTEX_YIELD,    /* sleeps on switch_cond: released as it was asked to, and waits until
@@ -48,7 +48,7 @@ struct gt_candidate {
     uint32_t lost_seen;       /* lost ranges that it knows of */
 };
 
-/* replay.c: make the GIL of a candidate, with its waits and holds. 0 or -1. */
+/* futex_holds.c: make the GIL of a candidate, with its waits and holds. 0 or -1. */
 int gt_futex_replay(struct gt_timeline *timeline, struct gt_candidate *candidate);
 
 #endif

@@ -1,4 +1,4 @@
-#include "model/tracker.h"
+#include "model/builder.h"
 
 /*
  * One GIL's events become spans. The order of events is the truth: acquisitions and releases
@@ -11,7 +11,7 @@
 
 int64_t gt_lost_until_ns(const struct gt_timeline *timeline)
 {
-    return timeline->tracker->lost_until_ns;
+    return timeline->builder->lost_until_ns;
 }
 
 /* Since when nothing is known by one who knows the first `seen` lost ranges. */
@@ -48,7 +48,7 @@ uint32_t gt_gil_new(struct gt_timeline *timeline, uint32_t process, enum gt_gil_
     };
     gt_chunks_init(&gil->holds, sizeof(struct gt_span));
     gt_chunks_init(&gil->waits, sizeof(struct gt_span));
-    gt_chunks_init(&gil->members, sizeof(struct gt_member));
+    gt_chunks_init(&gil->members, sizeof(struct gt_gil_thread));
     gt_chunks_init(&gil->asks, sizeof(struct gt_ask));
     gt_intervals_init(&gil->intervals);
     gt_hashmap_init(&gil->member_of);
@@ -67,10 +67,10 @@ uint32_t gt_gil_new(struct gt_timeline *timeline, uint32_t process, enum gt_gil_
 uint32_t gt_gil_member(const struct gt_timeline *timeline, struct gt_gil *gil, uint32_t thread)
 {
     uint32_t index;
-    struct gt_member *member;
+    struct gt_gil_thread *member;
 
     /* The owner is asked for at every second event. */
-    if (gil->owner != GT_NO_INDEX && gt_member_at(gil, gil->owner)->thread == thread)
+    if (gil->owner != GT_NO_INDEX && gt_gil_thread_at(gil, gil->owner)->thread == thread)
         return gil->owner;
     index = gt_hashmap_get(&gil->member_of, thread);
     if (index != GT_HASHMAP_NONE)
@@ -79,10 +79,10 @@ uint32_t gt_gil_member(const struct gt_timeline *timeline, struct gt_gil *gil, u
     member = gt_chunks_push(&gil->members);
     if (!member || gt_hashmap_put(&gil->member_of, thread, index))
         return GT_NO_INDEX;
-    *member = (struct gt_member){.thread = thread,
-                                 .wait_since_ns = -1,
-                                 .enter_since_ns = -1,
-                                 .lost_seen = (uint32_t)timeline->lost.count};
+    *member = (struct gt_gil_thread){.thread = thread,
+                                     .wait_since_ns = -1,
+                                     .enter_since_ns = -1,
+                                     .lost_seen = (uint32_t)timeline->lost.count};
     return index;
 }
 
@@ -97,7 +97,7 @@ int gt_gil_push(struct gt_chunks *spans, uint32_t thread, int64_t start_ns, int6
     return 0;
 }
 
-static int end_wait(struct gt_gil *gil, struct gt_member *member, int64_t time_ns,
+static int end_wait(struct gt_gil *gil, struct gt_gil_thread *member, int64_t time_ns,
                     uint32_t flags)
 {
     int64_t since_ns = member->wait_since_ns;
@@ -111,7 +111,7 @@ static int end_wait(struct gt_gil *gil, struct gt_member *member, int64_t time_n
     return gt_gil_push(&gil->waits, member->thread, since_ns, time_ns, flags);
 }
 
-/* What a thread does with known GILs matters to recognise.c; function probes see the same
+/* What a thread does with known GILs matters to gil_detect.c; function probes see the same
  * GIL a second time and must not. */
 static void note_activity(struct gt_timeline *timeline, const struct gt_gil *gil,
                           uint32_t thread, int owned)
@@ -139,14 +139,14 @@ static void count_misfit(struct gt_timeline *timeline, struct gt_gil *gil)
     if (gil->distrusted || !gt_gil_is_impostor(timeline, gil))
         return;
     if (gil->owner != GT_NO_INDEX)
-        note_activity(timeline, gil, gt_member_at(gil, gil->owner)->thread, -1);
+        note_activity(timeline, gil, gt_gil_thread_at(gil, gil->owner)->thread, -1);
     gil->distrusted = true;
 }
 
 static int end_hold(struct gt_timeline *timeline, struct gt_gil *gil, int64_t time_ns,
                     uint32_t flags)
 {
-    struct gt_member *member = gt_member_at(gil, gil->owner);
+    struct gt_gil_thread *member = gt_gil_thread_at(gil, gil->owner);
 
     gil->owner = GT_NO_INDEX;
     note_activity(timeline, gil, member->thread, -1);
@@ -160,7 +160,7 @@ static void begin_hold(struct gt_timeline *timeline, struct gt_gil *gil, uint32_
 {
     gil->owner = member;
     gil->owner_since_ns = time_ns;
-    note_activity(timeline, gil, gt_member_at(gil, member)->thread, +1);
+    note_activity(timeline, gil, gt_gil_thread_at(gil, member)->thread, +1);
 }
 
 /* Who held when events were lost may have let go, and others have held. 0 or -1. */
@@ -181,7 +181,7 @@ static int catch_up(struct gt_timeline *timeline, struct gt_gil *gil)
 
 /* The same for who waited, or had asked. */
 static int member_catch_up(const struct gt_timeline *timeline, struct gt_gil *gil,
-                           struct gt_member *member)
+                           struct gt_gil_thread *member)
 {
     uint32_t seen = member->lost_seen;
 
@@ -208,7 +208,7 @@ static uint32_t touch(struct gt_timeline *timeline, struct gt_gil *gil, uint32_t
         *time_ns = gil->now_ns;
     gil->now_ns = *time_ns;
     at = gt_gil_member(timeline, gil, thread);
-    if (at == GT_NO_INDEX || member_catch_up(timeline, gil, gt_member_at(gil, at)))
+    if (at == GT_NO_INDEX || member_catch_up(timeline, gil, gt_gil_thread_at(gil, at)))
         return GT_NO_INDEX;
     return at;
 }
@@ -230,7 +230,7 @@ int64_t gt_gil_deadline_ns(const struct gt_timeline *timeline, const struct gt_e
         return 0;
     if (deadline_ns > day_ns && deadline_ns - day_ns > event->time_ns)
         deadline_ns =
-            timeline->tracker->realtime_ns ? deadline_ns - timeline->tracker->realtime_ns : 0;
+            timeline->builder->realtime_ns ? deadline_ns - timeline->builder->realtime_ns : 0;
     return deadline_ns - day_ns < event->time_ns && deadline_ns > 0 ? deadline_ns : 0;
 }
 
@@ -255,7 +255,7 @@ bool gt_gil_is_request(const struct gt_gil *gil, const struct gt_ask *ask)
 }
 
 /* The member calls its timed wait, for the first time or again. 0 or -1. */
-static int note_wait(struct gt_gil *gil, struct gt_member *member, int64_t time_ns,
+static int note_wait(struct gt_gil *gil, struct gt_gil_thread *member, int64_t time_ns,
                      int64_t deadline_ns, bool again)
 {
     int rc = 0;
@@ -275,14 +275,14 @@ int gt_gil_wait(struct gt_timeline *timeline, uint32_t index, uint32_t thread, i
 {
     struct gt_gil *gil = gt_gil_at(timeline, index);
     uint32_t at = touch(timeline, gil, thread, &time_ns);
-    struct gt_member *member;
+    struct gt_gil_thread *member;
     bool again;
 
     if (at == GT_NO_INDEX)
         return -1;
     timeline->quality.gil_events++;
     note_activity(timeline, gil, thread, 0);
-    member = gt_member_at(gil, at);
+    member = gt_gil_thread_at(gil, at);
     if (gil->owner == at && end_unseen(timeline, gil, time_ns))
         return -1;
     again = member->wait_since_ns >= 0;
@@ -297,7 +297,7 @@ int gt_gil_wait(struct gt_timeline *timeline, uint32_t index, uint32_t thread, i
 static int take_over(struct gt_timeline *timeline, uint32_t index, int64_t time_ns)
 {
     struct gt_gil *gil = gt_gil_at(timeline, index);
-    struct gt_suspect *suspect = gt_chunks_push(&timeline->tracker->suspects);
+    struct gt_suspect *suspect = gt_chunks_push(&timeline->builder->suspects);
 
     if (!suspect)
         return -1;
@@ -323,8 +323,8 @@ int gt_gil_acquired(struct gt_timeline *timeline, uint32_t index, uint32_t threa
     gil->transitions++;
     if (gil->owner != GT_NO_INDEX && take_over(timeline, index, time_ns))
         return -1;
-    gil->handovers += gt_member_at(gil, at)->wait_since_ns >= 0;
-    if (end_wait(gil, gt_member_at(gil, at), time_ns, 0))
+    gil->handovers += gt_gil_thread_at(gil, at)->wait_since_ns >= 0;
+    if (end_wait(gil, gt_gil_thread_at(gil, at), time_ns, 0))
         return -1;
     begin_hold(timeline, gil, at, time_ns);
     gil->last_change_ns = time_ns;
@@ -334,7 +334,7 @@ int gt_gil_acquired(struct gt_timeline *timeline, uint32_t index, uint32_t threa
 }
 
 /* The wait ended, nobody knows when. Says whether there was one. */
-static bool forget_wait(struct gt_gil *gil, struct gt_member *member)
+static bool forget_wait(struct gt_gil *gil, struct gt_gil_thread *member)
 {
     bool waited = member->wait_since_ns >= 0;
 
@@ -352,7 +352,7 @@ static bool forget_wait(struct gt_gil *gil, struct gt_member *member)
 static bool is_passed_on(const struct gt_gil *gil, uint32_t at)
 {
     return gil->source == GT_GIL_FROM_COND && gil->last_change_ns >= gil->known_since_ns &&
-           gt_member_at(gil, at)->wait_since_ns >= 0;
+           gt_gil_thread_at(gil, at)->wait_since_ns >= 0;
 }
 
 int gt_gil_released(struct gt_timeline *timeline, uint32_t index, uint32_t thread,
@@ -378,10 +378,10 @@ int gt_gil_released(struct gt_timeline *timeline, uint32_t index, uint32_t threa
         gil->transitions++;
         if (since_ns < gil->known_since_ns)
             since_ns = gil->known_since_ns;
-        if (since_ns < gt_member_at(gil, at)->waited_ns)
-            since_ns = gt_member_at(gil, at)->waited_ns;
+        if (since_ns < gt_gil_thread_at(gil, at)->waited_ns)
+            since_ns = gt_gil_thread_at(gil, at)->waited_ns;
         /* Unless it was seen waiting: when it got it was not recorded. */
-        if (forget_wait(gil, gt_member_at(gil, at)) || since_ns > time_ns)
+        if (forget_wait(gil, gt_gil_thread_at(gil, at)) || since_ns > time_ns)
             since_ns = time_ns;
         rc = gt_gil_push(&gil->holds, thread, since_ns, time_ns, GT_SPAN_CUT_START);
     } else if (gil->owner == GT_NO_INDEX && gil->holds.count &&
@@ -400,7 +400,7 @@ int gt_gil_released(struct gt_timeline *timeline, uint32_t index, uint32_t threa
 /* Is or was the GIL another thread's since this one entered take_gil? */
 static bool was_contended(const struct gt_gil *gil, uint32_t at)
 {
-    const struct gt_member *member = gt_member_at(gil, at);
+    const struct gt_gil_thread *member = gt_gil_thread_at(gil, at);
 
     if (member->enter_since_ns < 0)
         return false;
@@ -413,7 +413,7 @@ static bool was_contended(const struct gt_gil *gil, uint32_t at)
  * had the GIL may not have been seen to return from take_gil, either. */
 static int infer_take(struct gt_timeline *timeline, struct gt_gil *gil, uint32_t at)
 {
-    struct gt_member *member = gt_member_at(gil, at);
+    struct gt_gil_thread *member = gt_gil_thread_at(gil, at);
     const struct gt_span *last = gt_chunks_last(&gil->holds);
     int64_t enter_ns = member->enter_since_ns;
     int64_t since_ns = enter_ns > gil->last_change_ns ? enter_ns : gil->last_change_ns;
@@ -435,7 +435,7 @@ int gt_gil_function(struct gt_timeline *timeline, uint32_t thread, const struct 
     struct gt_process_state *state = gt_process_state_at(timeline, process);
     int64_t time_ns = event->time_ns;
     struct gt_gil *gil;
-    struct gt_member *member;
+    struct gt_gil_thread *member;
     uint32_t at;
 
     if (state->function_gil == GT_NO_INDEX) {
@@ -447,7 +447,7 @@ int gt_gil_function(struct gt_timeline *timeline, uint32_t thread, const struct 
     at = touch(timeline, gil, thread, &time_ns);
     if (at == GT_NO_INDEX)
         return -1;
-    member = gt_member_at(gil, at);
+    member = gt_gil_thread_at(gil, at);
     switch (event->kind) {
     case GT_EVENT_TAKE_ENTER:
         timeline->quality.gil_events++;
@@ -484,7 +484,7 @@ int gt_gil_function_wait(struct gt_timeline *timeline, uint32_t thread,
         gt_process_state_at(timeline, gt_thread_at(timeline, thread)->process);
     int64_t time_ns = event->time_ns;
     struct gt_gil *gil;
-    struct gt_member *member;
+    struct gt_gil_thread *member;
     uint32_t at;
 
     if (state->function_gil == GT_NO_INDEX)
@@ -493,7 +493,7 @@ int gt_gil_function_wait(struct gt_timeline *timeline, uint32_t thread,
     at = touch(timeline, gil, thread, &time_ns);
     if (at == GT_NO_INDEX)
         return -1;
-    member = gt_member_at(gil, at);
+    member = gt_gil_thread_at(gil, at);
     if (member->enter_since_ns < 0)
         return 0; /* for something else */
     return note_wait(gil, member, time_ns, gt_gil_deadline_ns(timeline, event),
@@ -504,11 +504,11 @@ static int exit_from(struct gt_timeline *timeline, struct gt_gil *gil, uint32_t 
                      int64_t time_ns)
 {
     uint32_t at = gt_hashmap_get(&gil->member_of, thread);
-    struct gt_member *member;
+    struct gt_gil_thread *member;
 
     if (at == GT_HASHMAP_NONE)
         return 0;
-    member = gt_member_at(gil, at);
+    member = gt_gil_thread_at(gil, at);
     if (catch_up(timeline, gil) || member_catch_up(timeline, gil, member))
         return -1;
     if (time_ns < gil->now_ns)
@@ -544,7 +544,7 @@ int gt_gil_lose(struct gt_timeline *timeline, struct gt_gil *gil, int64_t start_
     if (catch_up(timeline, gil))
         return -1;
     for (uint32_t i = 0; i < gil->members.count; i++) {
-        struct gt_member *member = gt_member_at(gil, i);
+        struct gt_gil_thread *member = gt_gil_thread_at(gil, i);
 
         member->enter_since_ns = -1;
         if (end_wait(gil, member, start_ns, GT_SPAN_CUT_END))
@@ -568,7 +568,7 @@ int gt_gil_close(struct gt_timeline *timeline, struct gt_gil *gil, int64_t time_
         time_ns = gil->now_ns; /* the order is the truth, here too */
     gil->end_ns = time_ns;
     for (uint32_t i = 0; i < gil->members.count; i++)
-        if (exit_from(timeline, gil, gt_member_at(gil, i)->thread, time_ns))
+        if (exit_from(timeline, gil, gt_gil_thread_at(gil, i)->thread, time_ns))
             return -1;
     return 0;
 }

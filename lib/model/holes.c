@@ -1,6 +1,6 @@
 #include "model/holes.h"
 
-#include "model/tracker.h"
+#include "model/builder.h"
 
 #include <string.h>
 

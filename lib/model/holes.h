@@ -59,7 +59,7 @@ bool gt_holes_hide(const struct gt_timeline *timeline, uint32_t process,
 /* Lives are known, gt_timeline.lost is merged. */
 int gt_holes_finish(struct gt_timeline *timeline);
 
-/* finish.c: sort ranges and merge those that touch. */
+/* finalize.c: sort ranges and merge those that touch. */
 int gt_lost_merge(struct gt_chunks *lost);
 
 #endif

@@ -6,7 +6,7 @@
  * perf; there, the first file that is mapped at the probed path is taken for it.
  */
 #include "event/probed_files.h"
-#include "model/tracker.h"
+#include "model/builder.h"
 
 #include <string.h>
 
@@ -52,9 +52,9 @@ static struct gt_image *image_of(struct gt_timeline *timeline, uint32_t process)
     struct gt_image *image;
 
     if (state->mapped != GT_NO_INDEX)
-        return gt_chunks_at(&timeline->tracker->mapped, state->mapped);
-    state->mapped = (uint32_t)timeline->tracker->mapped.count;
-    image = gt_chunks_push(&timeline->tracker->mapped);
+        return gt_chunks_at(&timeline->builder->mapped, state->mapped);
+    state->mapped = (uint32_t)timeline->builder->mapped.count;
+    image = gt_chunks_push(&timeline->builder->mapped);
     if (image)
         *image = (struct gt_image){.process = process,
                                    .image = state->image,
@@ -66,9 +66,9 @@ static struct gt_image *image_of(struct gt_timeline *timeline, uint32_t process)
 static int note_file(struct gt_timeline *timeline, uint32_t process,
                      const struct gt_event *event, size_t index)
 {
-    struct gt_tracker *tracker = timeline->tracker;
-    const struct gt_probed_file *file = &tracker->probed->files[index];
-    struct gt_first_file *first = &tracker->first_files[index];
+    struct gt_builder *builder = timeline->builder;
+    const struct gt_probed_file *file = &builder->probed->files[index];
+    struct gt_first_file *first = &builder->first_files[index];
     bool same_path = event->text_length == strlen(file->path) &&
                      memcmp(event->text, file->path, event->text_length) == 0;
     bool same_file =
@@ -77,7 +77,7 @@ static int note_file(struct gt_timeline *timeline, uint32_t process,
 
     if (same_path && !first->known)
         *first = (struct gt_first_file){event->inode, event->flags, true};
-    tracker->saw_probed_file |= same_file;
+    builder->saw_probed_file |= same_file;
     if (!same_file &&
         !(same_path && event->inode == first->inode && event->flags == first->device))
         return 0;
@@ -91,7 +91,7 @@ static int note_file(struct gt_timeline *timeline, uint32_t process,
 
 int gt_mapped_feed(struct gt_timeline *timeline, uint32_t process, const struct gt_event *event)
 {
-    const struct gt_probed *probed = timeline->tracker->probed;
+    const struct gt_probed *probed = timeline->builder->probed;
     bool python = is_python(event->text, event->text_length);
     bool libc = is_libc(event->text, event->text_length);
     struct gt_image *image;
@@ -119,11 +119,11 @@ int gt_mapped_feed(struct gt_timeline *timeline, uint32_t process, const struct 
     return 0;
 }
 
-static bool is_seen(const struct gt_tracker *tracker, const struct gt_image *image)
+static bool is_seen(const struct gt_builder *builder, const struct gt_image *image)
 {
-    if (tracker->probed->any_glibc)
+    if (builder->probed->any_glibc)
         return !image->musl;
-    return tracker->saw_probed_file ? image->has_file : image->has_path;
+    return builder->saw_probed_file ? image->has_file : image->has_path;
 }
 
 static bool has_gil(const struct gt_timeline *timeline, const struct gt_image *image)
@@ -135,26 +135,26 @@ static bool has_gil(const struct gt_timeline *timeline, const struct gt_image *i
 }
 
 /* Was the file with the probes mapped at all, so that what is not it is told from it? */
-static bool is_told(const struct gt_tracker *tracker)
+static bool is_told(const struct gt_builder *builder)
 {
-    bool told = tracker->probed->any_glibc || tracker->saw_probed_file;
+    bool told = builder->probed->any_glibc || builder->saw_probed_file;
 
-    for (size_t i = 0; i < tracker->probed->count; i++)
-        told |= tracker->first_files[i].known;
+    for (size_t i = 0; i < builder->probed->count; i++)
+        told |= builder->first_files[i].known;
     return told;
 }
 
 int gt_mapped_finish(struct gt_timeline *timeline)
 {
-    const struct gt_tracker *tracker = timeline->tracker;
+    const struct gt_builder *builder = timeline->builder;
 
-    if (!tracker->probed || !gt_probed_is_known(tracker->probed) || !is_told(tracker))
+    if (!builder->probed || !gt_probed_is_known(builder->probed) || !is_told(builder))
         return 0;
-    for (size_t i = 0; i < tracker->mapped.count; i++) {
-        const struct gt_image *image = gt_chunks_at(&tracker->mapped, i);
+    for (size_t i = 0; i < builder->mapped.count; i++) {
+        const struct gt_image *image = gt_chunks_at(&builder->mapped, i);
         struct gt_unseen *unseen;
 
-        if (!image->python || is_seen(tracker, image) || has_gil(timeline, image))
+        if (!image->python || is_seen(builder, image) || has_gil(timeline, image))
             continue;
         unseen = gt_chunks_push(&timeline->unseen);
         if (!unseen)

@@ -1,6 +1,6 @@
 #include "model/sched.h"
 
-#include "model/tracker.h"
+#include "model/builder.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -177,7 +177,7 @@ static int woken(struct gt_timeline *timeline, uint32_t thread, const struct gt_
         return -1;
     if (on_cpu_or_unknown(sched) || is_ready(sched->current.state))
         return 0; /* it had not left yet, or nothing is known */
-    waker = gt_hashmap_get(&timeline->tracker->thread_of, (uint32_t)event->tid);
+    waker = gt_hashmap_get(&timeline->builder->thread_of, (uint32_t)event->tid);
     if (waker != GT_HASHMAP_NONE && gt_sync_woke(timeline, waker, thread, event->time_ns))
         return -1;
     return enter(sched, GT_SCHED_WOKEN, -1, event->time_ns);
@@ -209,7 +209,7 @@ int gt_sched_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt
 
 int gt_sched_other(struct gt_timeline *timeline, const struct gt_event *event)
 {
-    uint32_t other = event->other_tid > 0 ? gt_hashmap_get(&timeline->tracker->thread_of,
+    uint32_t other = event->other_tid > 0 ? gt_hashmap_get(&timeline->builder->thread_of,
                                                            (uint32_t)event->other_tid)
                                           : GT_HASHMAP_NONE;
 

@@ -1,7 +1,7 @@
 #include "model/sync.h"
 
 #include "event/event.h"
-#include "model/tracker.h"
+#include "model/builder.h"
 
 const struct gt_chunks *gt_usages_of(const struct gt_timeline *timeline, uint32_t thread)
 {
@@ -18,7 +18,7 @@ void gt_sync_init(struct gt_timeline *timeline)
 {
     gt_chunks_init(&timeline->snapshots, sizeof(struct gt_chunks));
     gt_chunks_init(&timeline->usages, sizeof(struct gt_chunks));
-    gt_chunks_init(&timeline->meetings, sizeof(struct gt_meeting));
+    gt_chunks_init(&timeline->sync_ops, sizeof(struct gt_sync_op));
 }
 
 /* A new element of the thread's list in `lists`, which grow as threads are named. NULL: no
@@ -38,7 +38,7 @@ static void *push_of(struct gt_chunks *lists, uint32_t thread, size_t element_si
 
 static int feed_snapshot(struct gt_timeline *timeline, const struct gt_event *event)
 {
-    uint32_t thread = gt_hashmap_get(&timeline->tracker->thread_of, (uint32_t)event->other_tid);
+    uint32_t thread = gt_hashmap_get(&timeline->builder->thread_of, (uint32_t)event->other_tid);
     static const uint64_t most_ns = INT64_MAX / 4; /* no books say more */
     const struct gt_snapshot *last;
     struct gt_snapshot *snapshot;
@@ -75,24 +75,24 @@ static int feed_usage(struct gt_timeline *timeline, uint32_t thread,
     return 0;
 }
 
-static int add(struct gt_timeline *timeline, struct gt_meeting meeting)
+static int add(struct gt_timeline *timeline, struct gt_sync_op op)
 {
-    struct gt_meeting *added = gt_chunks_push(&timeline->meetings);
+    struct gt_sync_op *added = gt_chunks_push(&timeline->sync_ops);
 
     if (!added)
         return -1;
-    *added = meeting;
+    *added = op;
     return 0;
 }
 
 int gt_sync_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event)
 {
-    struct gt_meeting meeting = {
+    struct gt_sync_op op = {
         .time_ns = event->time_ns,
         .since_ns = (int64_t)event->other_value,
         .subject = event->value,
         .thread = thread,
-        .kind = (uint16_t)(GT_MEETING_SEM_TAKEN + (event->kind - GT_EVENT_SEM_TAKEN)),
+        .kind = (uint16_t)(GT_SYNC_SEM_TAKEN + (event->kind - GT_EVENT_SEM_TAKEN)),
         .left = event->flags <= UINT16_MAX ? (uint16_t)event->flags : 0,
     };
 
@@ -101,22 +101,21 @@ int gt_sync_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt_
     if (event->kind == GT_EVENT_SNAPSHOT)
         return feed_snapshot(timeline, event);
     if (event->kind == GT_EVENT_JOIN) {
-        meeting.subject =
-            gt_hashmap_get(&timeline->tracker->thread_of, (uint32_t)event->other_tid);
-        if (meeting.subject == GT_HASHMAP_NONE)
+        op.subject = gt_hashmap_get(&timeline->builder->thread_of, (uint32_t)event->other_tid);
+        if (op.subject == GT_HASHMAP_NONE)
             return 0;
     }
-    return add(timeline, meeting);
+    return add(timeline, op);
 }
 
 int gt_sync_woke(struct gt_timeline *timeline, uint32_t waker, uint32_t woken, int64_t time_ns)
 {
     if (waker == woken)
         return 0;
-    return add(timeline, (struct gt_meeting){.time_ns = time_ns,
+    return add(timeline, (struct gt_sync_op){.time_ns = time_ns,
                                              .subject = woken,
                                              .thread = waker,
-                                             .kind = GT_MEETING_WAKE});
+                                             .kind = GT_SYNC_WAKE});
 }
 
 void gt_sync_release(struct gt_timeline *timeline)
@@ -127,5 +126,5 @@ void gt_sync_release(struct gt_timeline *timeline)
         gt_chunks_release(gt_chunks_at(&timeline->snapshots, i));
     gt_chunks_release(&timeline->usages);
     gt_chunks_release(&timeline->snapshots);
-    gt_chunks_release(&timeline->meetings);
+    gt_chunks_release(&timeline->sync_ops);
 }

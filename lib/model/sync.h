@@ -27,28 +27,28 @@ struct gt_snapshot {
     uint16_t call;    /* system call that it is in, plus 1; 0: not known, or it runs */
 };
 
-enum gt_meeting_kind {
-    GT_MEETING_SEM_TAKEN,   /* has the semaphore `subject`; since_ns: waited for it */
-    GT_MEETING_SEM_GAVE_UP, /* has it not; likewise */
-    GT_MEETING_SEM_POST,    /* gives it; since_ns: had it since then, 0: another thread had */
-    GT_MEETING_QUEUE_GET,   /* has got an item; since_ns: asked for it */
-    GT_MEETING_QUEUE_PUT,   /* has put one; since_ns: began to; left: how many it holds */
-    GT_MEETING_BARRIER,     /* came through; since_ns: arrived */
-    GT_MEETING_JOIN,        /* has joined the thread of index `subject`; since_ns: began to */
-    GT_MEETING_FLAG_SET,    /* set an event or a future; since_ns: began to */
-    GT_MEETING_FLAG_SEEN,   /* found it set; since_ns: asked for it */
-    GT_MEETING_TOKEN_TAKEN, /* out of a semaphore of threading's; likewise */
-    GT_MEETING_TOKEN_GIVEN,
-    GT_MEETING_WAKE, /* woke the thread of index `subject`, says the scheduler */
+enum gt_sync_op_kind {
+    GT_SYNC_SEM_TAKEN,    /* has the semaphore `subject`; since_ns: waited for it */
+    GT_SYNC_SEM_GAVE_UP,  /* has it not; likewise */
+    GT_SYNC_SEM_POST,     /* gives it; since_ns: had it since then, 0: another thread had */
+    GT_SYNC_QUEUE_GET,    /* has got an item; since_ns: asked for it */
+    GT_SYNC_QUEUE_PUT,    /* has put one; since_ns: began to; left: how many it holds */
+    GT_SYNC_BARRIER,      /* came through; since_ns: arrived */
+    GT_SYNC_JOIN,         /* has joined the thread of index `subject`; since_ns: began to */
+    GT_SYNC_EVENT_SET,    /* set an event or a future; since_ns: began to */
+    GT_SYNC_EVENT_SEEN,   /* found it set; since_ns: asked for it */
+    GT_SYNC_PERMIT_TAKEN, /* out of a semaphore of threading's; likewise */
+    GT_SYNC_PERMIT_GIVEN,
+    GT_SYNC_WAKE, /* woke the thread of index `subject`, says the scheduler */
 };
 
 /* 32 bytes. */
-struct gt_meeting {
+struct gt_sync_op {
     int64_t time_ns;
     int64_t since_ns; /* 0: not known */
     uint64_t subject; /* an address of the thread's process, or as the kind says */
     uint32_t thread;
-    uint16_t kind; /* enum gt_meeting_kind */
+    uint16_t kind; /* enum gt_sync_op_kind */
     uint16_t left; /* of TOKEN_TAKEN: tokens that are left, of QUEUE_PUT: how many items the
                       queue holds; plus 1; 0: not known, or too many */
 };

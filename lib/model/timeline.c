@@ -1,5 +1,5 @@
 #include "event/pyruntime.h"
-#include "model/tracker.h"
+#include "model/builder.h"
 
 #include <bsd/stdlib.h>
 #include <stdio.h>
@@ -13,11 +13,11 @@ enum {
 struct gt_timeline *gt_timeline_new(bool single_gil, struct gt_error *err)
 {
     struct gt_timeline *timeline = calloc(1, sizeof(*timeline));
-    struct gt_tracker *tracker = calloc(1, sizeof(*tracker));
+    struct gt_builder *builder = calloc(1, sizeof(*builder));
 
-    if (!timeline || !tracker) {
+    if (!timeline || !builder) {
         free(timeline);
-        free(tracker);
+        free(builder);
         gt_error_memory(err);
         return NULL;
     }
@@ -28,7 +28,7 @@ struct gt_timeline *gt_timeline_new(bool single_gil, struct gt_error *err)
     gt_holes_init(timeline);
     gt_chunks_init(&timeline->unseen, sizeof(struct gt_unseen));
     gt_chunks_init(&timeline->scheds, sizeof(struct gt_sched));
-    gt_chunks_init(&timeline->functions, sizeof(struct gt_called));
+    gt_chunks_init(&timeline->functions, sizeof(struct gt_function_info));
     gt_chunks_init(&timeline->calls, sizeof(struct gt_calls));
     gt_chunks_init(&timeline->marks, sizeof(struct gt_mark));
     timeline->recorded_until_ns = -1;
@@ -39,59 +39,59 @@ struct gt_timeline *gt_timeline_new(bool single_gil, struct gt_error *err)
     gt_intern_init(&timeline->names);
     timeline->start_ns = -1;
     timeline->end_ns = -1;
-    gt_chunks_init(&tracker->process_states, sizeof(struct gt_process_state));
-    gt_chunks_init(&tracker->thread_states, sizeof(struct gt_thread_state));
-    gt_chunks_init(&tracker->conds, sizeof(struct gt_cond));
-    gt_chunks_init(&tracker->mapped, sizeof(struct gt_image));
-    gt_chunks_init(&tracker->suspects, sizeof(struct gt_suspect));
-    gt_hashmap_init(&tracker->function_of);
-    gt_hashmap_init(&tracker->thread_of);
-    gt_hashmap_init(&tracker->process_of);
-    gt_hashmap_init(&tracker->guess_of);
-    tracker->recent_tid = -1;
-    tracker->single_gil = single_gil;
-    timeline->tracker = tracker;
+    gt_chunks_init(&builder->process_states, sizeof(struct gt_process_state));
+    gt_chunks_init(&builder->thread_states, sizeof(struct gt_thread_state));
+    gt_chunks_init(&builder->conds, sizeof(struct gt_cond));
+    gt_chunks_init(&builder->mapped, sizeof(struct gt_image));
+    gt_chunks_init(&builder->suspects, sizeof(struct gt_suspect));
+    gt_hashmap_init(&builder->function_of);
+    gt_hashmap_init(&builder->thread_of);
+    gt_hashmap_init(&builder->process_of);
+    gt_hashmap_init(&builder->guess_of);
+    builder->recent_tid = -1;
+    builder->single_gil = single_gil;
+    timeline->builder = builder;
     gt_futex_init(timeline);
     return timeline;
 }
 
 void gt_timeline_set_runtime(struct gt_timeline *timeline, const struct gt_runtime *runtime)
 {
-    timeline->tracker->runtime = runtime;
+    timeline->builder->runtime = runtime;
 }
 
 void gt_timeline_set_realtime(struct gt_timeline *timeline, int64_t offset_ns)
 {
-    timeline->tracker->realtime_ns = offset_ns;
+    timeline->builder->realtime_ns = offset_ns;
 }
 
 void gt_timeline_set_probed(struct gt_timeline *timeline, const struct gt_probed *probed)
 {
-    timeline->tracker->probed = probed;
+    timeline->builder->probed = probed;
 }
 
-static void free_tracker(struct gt_timeline *timeline)
+static void free_builder(struct gt_timeline *timeline)
 {
-    struct gt_tracker *tracker = timeline->tracker;
+    struct gt_builder *builder = timeline->builder;
 
-    for (uint32_t i = 0; i < tracker->process_states.count; i++) {
+    for (uint32_t i = 0; i < builder->process_states.count; i++) {
         gt_hashmap_release(&gt_process_state_at(timeline, i)->cond_of);
         gt_hashmap_release(&gt_process_state_at(timeline, i)->candidate_of);
         free(gt_process_state_at(timeline, i)->pending);
     }
-    gt_chunks_release(&tracker->process_states);
-    gt_chunks_release(&tracker->thread_states);
-    gt_chunks_release(&tracker->conds);
-    gt_chunks_release(&tracker->mapped);
-    gt_chunks_release(&tracker->suspects);
+    gt_chunks_release(&builder->process_states);
+    gt_chunks_release(&builder->thread_states);
+    gt_chunks_release(&builder->conds);
+    gt_chunks_release(&builder->mapped);
+    gt_chunks_release(&builder->suspects);
     gt_futex_release(timeline);
-    gt_hashmap_release(&tracker->function_of);
-    gt_hashmap_release(&tracker->thread_of);
-    gt_hashmap_release(&tracker->process_of);
-    gt_hashmap_release(&tracker->guess_of);
-    free(tracker->cpu_last_ns);
-    free(tracker);
-    timeline->tracker = NULL;
+    gt_hashmap_release(&builder->function_of);
+    gt_hashmap_release(&builder->thread_of);
+    gt_hashmap_release(&builder->process_of);
+    gt_hashmap_release(&builder->guess_of);
+    free(builder->cpu_last_ns);
+    free(builder);
+    timeline->builder = NULL;
 }
 
 void gt_timeline_drop_states(struct gt_timeline *timeline)
@@ -123,8 +123,8 @@ void gt_timeline_free(struct gt_timeline *timeline)
     if (!timeline)
         return;
     gt_timeline_drop_gils(timeline);
-    if (timeline->tracker)
-        free_tracker(timeline);
+    if (timeline->builder)
+        free_builder(timeline);
     gt_chunks_release(&timeline->processes);
     gt_chunks_release(&timeline->threads);
     gt_chunks_release(&timeline->gils);
@@ -148,7 +148,7 @@ static uint32_t add_process(struct gt_timeline *timeline, int32_t pid, uint32_t 
     uint32_t index = (uint32_t)timeline->processes.count;
     struct gt_process *process = gt_chunks_push(&timeline->processes);
     struct gt_process_state *state =
-        process ? gt_chunks_push(&timeline->tracker->process_states) : NULL;
+        process ? gt_chunks_push(&timeline->builder->process_states) : NULL;
 
     if (!state)
         return GT_NO_INDEX;
@@ -168,14 +168,14 @@ static uint32_t add_process(struct gt_timeline *timeline, int32_t pid, uint32_t 
         .hole = GT_NO_INDEX,
         .mapped = GT_NO_INDEX,
         .image_start_ns = time_ns,
-        .image = timeline->tracker->images++,
+        .image = timeline->builder->images++,
     };
     if (parent != GT_NO_INDEX) { /* a fork keeps its mappings */
         state->runtime_start = gt_process_state_at(timeline, parent)->runtime_start;
         state->runtime_end = gt_process_state_at(timeline, parent)->runtime_end;
     }
     gt_hashmap_init(&state->cond_of);
-    if (gt_hashmap_put(&timeline->tracker->process_of, (uint32_t)pid, index))
+    if (gt_hashmap_put(&timeline->builder->process_of, (uint32_t)pid, index))
         return GT_NO_INDEX;
     return index;
 }
@@ -187,9 +187,9 @@ static uint32_t add_thread(struct gt_timeline *timeline, uint32_t process_index,
     uint32_t index = (uint32_t)timeline->threads.count;
     struct gt_thread *thread = gt_chunks_push(&timeline->threads);
     struct gt_thread_state *state =
-        thread ? gt_chunks_push(&timeline->tracker->thread_states) : NULL;
+        thread ? gt_chunks_push(&timeline->builder->thread_states) : NULL;
 
-    if (!state || gt_hashmap_put(&timeline->tracker->thread_of, (uint32_t)tid, index))
+    if (!state || gt_hashmap_put(&timeline->builder->thread_of, (uint32_t)tid, index))
         return GT_NO_INDEX;
     *thread = (struct gt_thread){
         .tid = tid,
@@ -205,13 +205,13 @@ static uint32_t add_thread(struct gt_timeline *timeline, uint32_t process_index,
     memset(state, 0, sizeof(*state));
     if (tid == process->pid)
         process->main_thread = index;
-    timeline->tracker->recent_tid = -1;
+    timeline->builder->recent_tid = -1;
     return index;
 }
 
 static uint32_t process_of_pid(struct gt_timeline *timeline, int32_t pid, int64_t time_ns)
 {
-    uint32_t index = gt_hashmap_get(&timeline->tracker->process_of, (uint32_t)pid);
+    uint32_t index = gt_hashmap_get(&timeline->builder->process_of, (uint32_t)pid);
 
     return index != GT_HASHMAP_NONE ? index : add_process(timeline, pid, GT_NO_INDEX, time_ns);
 }
@@ -223,7 +223,7 @@ static uint32_t process_of_pid(struct gt_timeline *timeline, int32_t pid, int64_
  */
 static uint32_t guess_process(struct gt_timeline *timeline, const struct gt_event *event)
 {
-    struct gt_hashmap *guess_of = &timeline->tracker->guess_of;
+    struct gt_hashmap *guess_of = &timeline->builder->guess_of;
     uint64_t key = event->kind == GT_EVENT_COND_SIGNAL || event->kind == GT_EVENT_COND_WAIT
                        ? event->value
                        : 0;
@@ -282,19 +282,19 @@ static bool belongs_to(const struct gt_timeline *timeline, uint32_t thread, int3
 /* GT_NO_INDEX when memory is exhausted. */
 static uint32_t thread_of_event(struct gt_timeline *timeline, const struct gt_event *event)
 {
-    struct gt_tracker *tracker = timeline->tracker;
+    struct gt_builder *builder = timeline->builder;
     uint32_t index;
 
-    if (event->tid == tracker->recent_tid) {
-        index = tracker->recent_thread;
+    if (event->tid == builder->recent_tid) {
+        index = builder->recent_thread;
     } else {
-        index = gt_hashmap_get(&tracker->thread_of, (uint32_t)event->tid);
+        index = gt_hashmap_get(&builder->thread_of, (uint32_t)event->tid);
         if (index == GT_HASHMAP_NONE)
             index = new_thread_of_event(timeline, event);
         if (index == GT_NO_INDEX)
             return GT_NO_INDEX;
-        tracker->recent_tid = event->tid;
-        tracker->recent_thread = index;
+        builder->recent_tid = event->tid;
+        builder->recent_thread = index;
     }
     if (event->pid > 0 && !belongs_to(timeline, index, event->pid)) {
         if (end_thread(timeline, index, event->time_ns))
@@ -317,7 +317,7 @@ static int note_forker(struct gt_timeline *timeline, const struct gt_event *even
 
     if (event->other_pid <= 0 || event->other_tid <= 0)
         return 0;
-    index = gt_hashmap_get(&timeline->tracker->thread_of, (uint32_t)event->other_tid);
+    index = gt_hashmap_get(&timeline->builder->thread_of, (uint32_t)event->other_tid);
     if (index != GT_HASHMAP_NONE)
         return gt_futex_left(timeline, index, event->time_ns);
     process = process_of_pid(timeline, event->other_pid, event->time_ns);
@@ -329,13 +329,13 @@ static int note_forker(struct gt_timeline *timeline, const struct gt_event *even
 
 static int feed_fork(struct gt_timeline *timeline, const struct gt_event *event)
 {
-    struct gt_tracker *tracker = timeline->tracker;
+    struct gt_builder *builder = timeline->builder;
     uint32_t parent, process, index, creator;
 
     if (note_forker(timeline, event))
         return -1;
-    creator = gt_hashmap_get(&tracker->thread_of, (uint32_t)event->other_tid);
-    index = gt_hashmap_get(&tracker->thread_of, (uint32_t)event->tid);
+    creator = gt_hashmap_get(&builder->thread_of, (uint32_t)event->other_tid);
+    index = gt_hashmap_get(&builder->thread_of, (uint32_t)event->tid);
     if (index != GT_HASHMAP_NONE) {
         if (gt_thread_at(timeline, index)->start_ns == event->time_ns)
             return 0;                                    /* the record came twice */
@@ -343,7 +343,7 @@ static int feed_fork(struct gt_timeline *timeline, const struct gt_event *event)
             return -1;
     }
     parent = event->other_pid > 0
-                 ? gt_hashmap_get(&tracker->process_of, (uint32_t)event->other_pid)
+                 ? gt_hashmap_get(&builder->process_of, (uint32_t)event->other_pid)
                  : GT_NO_INDEX;
     if (event->pid == event->tid)
         process = add_process(timeline, event->pid, parent, event->time_ns);
@@ -362,7 +362,7 @@ static int feed_fork(struct gt_timeline *timeline, const struct gt_event *event)
 
 static int feed_exit(struct gt_timeline *timeline, const struct gt_event *event)
 {
-    uint32_t index = gt_hashmap_get(&timeline->tracker->thread_of, (uint32_t)event->tid);
+    uint32_t index = gt_hashmap_get(&timeline->builder->thread_of, (uint32_t)event->tid);
 
     return index == GT_HASHMAP_NONE ? 0 : end_thread(timeline, index, event->time_ns);
 }
@@ -389,7 +389,7 @@ static int feed_exec(struct gt_timeline *timeline, uint32_t index, const struct 
     state->function_gil = state->mapped = GT_NO_INDEX;
     state->pending_count = 0;
     state->gil_count = 0;
-    state->image = timeline->tracker->images++;
+    state->image = timeline->builder->images++;
     state->image_start_ns = event->time_ns;
     if (!state->executed && !had_gil && !(thread->flags & GT_THREAD_SAW_START)) {
         /* The process waited at the gate: the program's life begins here. */
@@ -401,29 +401,29 @@ static int feed_exec(struct gt_timeline *timeline, uint32_t index, const struct 
     return gt_name_from_exec(timeline, index, event);
 }
 
-static int64_t *cpu_slot(struct gt_tracker *tracker, int32_t cpu)
+static int64_t *cpu_slot(struct gt_builder *builder, int32_t cpu)
 {
     if (cpu < 0 || cpu >= CPU_MAX)
         return NULL;
-    if ((size_t)cpu >= tracker->cpu_count) {
+    if ((size_t)cpu >= builder->cpu_count) {
         size_t count = (size_t)cpu + 16;
-        int64_t *slots = reallocarray(tracker->cpu_last_ns, count, sizeof(*slots));
+        int64_t *slots = reallocarray(builder->cpu_last_ns, count, sizeof(*slots));
 
         if (!slots)
             return NULL;
-        for (size_t i = tracker->cpu_count; i < count; i++)
+        for (size_t i = builder->cpu_count; i < count; i++)
             slots[i] = -1;
-        tracker->cpu_last_ns = slots;
-        tracker->cpu_count = count;
+        builder->cpu_last_ns = slots;
+        builder->cpu_count = count;
     }
-    return &tracker->cpu_last_ns[cpu];
+    return &builder->cpu_last_ns[cpu];
 }
 
 /* perf writes the record when there is room again: what is missing lies between the last event
  * of that CPU and the record. */
 static int feed_lost(struct gt_timeline *timeline, const struct gt_event *event)
 {
-    int64_t *last = cpu_slot(timeline->tracker, event->cpu);
+    int64_t *last = cpu_slot(timeline->builder, event->cpu);
     int64_t from_ns = last && *last >= 0 ? *last : timeline->start_ns;
     struct gt_lost_range *range = gt_chunks_push(&timeline->lost);
 
@@ -434,8 +434,8 @@ static int feed_lost(struct gt_timeline *timeline, const struct gt_event *event)
     if (from_ns < 0 || from_ns > event->time_ns)
         from_ns = event->time_ns;
     *range = (struct gt_lost_range){from_ns, event->time_ns, event->value};
-    if (timeline->tracker->lost_until_ns < event->time_ns)
-        timeline->tracker->lost_until_ns = event->time_ns;
+    if (timeline->builder->lost_until_ns < event->time_ns)
+        timeline->builder->lost_until_ns = event->time_ns;
     timeline->quality.lost_events += event->value;
     return 0; /* GILs and threads catch up when they are seen again */
 }
@@ -466,8 +466,8 @@ static int feed_lost_of(struct gt_timeline *timeline, const struct gt_event *eve
  * that lives. */
 static int feed_mmap(struct gt_timeline *timeline, const struct gt_event *event)
 {
-    const struct gt_runtime *runtime = timeline->tracker->runtime;
-    uint32_t process = gt_hashmap_get(&timeline->tracker->process_of, (uint32_t)event->pid);
+    const struct gt_runtime *runtime = timeline->builder->runtime;
+    uint32_t process = gt_hashmap_get(&timeline->builder->process_of, (uint32_t)event->pid);
     uint64_t start, end;
 
     if (process == GT_HASHMAP_NONE)
@@ -535,7 +535,7 @@ static int feed_thread_event(struct gt_timeline *timeline, const struct gt_event
 /* Times that go back, beyond what merging per-CPU buffers explains, are counted. */
 static void note_time(struct gt_timeline *timeline, const struct gt_event *event)
 {
-    int64_t *last = cpu_slot(timeline->tracker, event->cpu);
+    int64_t *last = cpu_slot(timeline->builder, event->cpu);
 
     if (timeline->start_ns < 0 || event->time_ns < timeline->start_ns)
         timeline->start_ns = event->time_ns;
@@ -549,14 +549,14 @@ static void note_time(struct gt_timeline *timeline, const struct gt_event *event
 
 int gt_timeline_feed(struct gt_timeline *timeline, const struct gt_event *event)
 {
-    struct gt_tracker *tracker = timeline->tracker;
+    struct gt_builder *builder = timeline->builder;
     int rc = 0;
 
     timeline->quality.events++;
     if (event->time_ns <= 0) {
         /* Records that perf makes up for what ran before it began: names only. */
         if (event->kind != GT_EVENT_COMM || event->tid <= 0 ||
-            gt_hashmap_get(&tracker->thread_of, (uint32_t)event->tid) == GT_HASHMAP_NONE)
+            gt_hashmap_get(&builder->thread_of, (uint32_t)event->tid) == GT_HASHMAP_NONE)
             return 0;
     }
     if (event->kind == GT_EVENT_LOST && event->flags & GT_LOST_OF_PROCESS)
@@ -585,6 +585,6 @@ int gt_timeline_finish(struct gt_timeline *timeline, struct gt_error *err)
 {
     int rc = gt_finish_gils(timeline);
 
-    free_tracker(timeline);
+    free_builder(timeline);
     return rc ? gt_error_memory(err) : 0;
 }

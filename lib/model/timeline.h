@@ -11,7 +11,7 @@
  * thread's lifetime; violations are counted in struct gt_quality, never silently mended.
  *
  * All indices below are positions in the timeline's lists. Times are ns of CLOCK_MONOTONIC.
- * Memory: 24 bytes per span and reading, 32 per meeting, about 200 per thread.
+ * Memory: 24 bytes per span and reading, 32 per sync operation, about 200 per thread.
  */
 #ifndef GT_MODEL_TIMELINE_H
 #define GT_MODEL_TIMELINE_H
@@ -64,8 +64,8 @@ struct gt_thread {
     int32_t tid;
     uint32_t process;
     uint32_t comm;        /* interned: the kernel's name for it */
-    uint32_t python_name; /* interned: threading's name for it; 0: none. See names.c for which
-                             of the two is shown */
+    uint32_t python_name; /* interned: threading's name for it; 0: none. See thread_names.c for
+                             which of the two is shown */
     uint32_t number;      /* 1 for the first thread of its process, 2 for the next one, … */
     uint32_t flags;
     int64_t start_ns; /* fork, or the first event */
@@ -95,7 +95,7 @@ struct gt_span {
 
 /* A thread's part in one GIL. All times ns. hold + wait + unknown + free = lifetime, where
  * lifetime is the thread's: a thread that never touched the GIL has no member. */
-struct gt_member {
+struct gt_gil_thread {
     uint32_t thread;
     uint32_t waits; /* how many spans */
     uint64_t holds;
@@ -139,7 +139,7 @@ struct gt_gil {
     enum gt_gil_origin source;
     struct gt_chunks holds;   /* of struct gt_span, in the order of time; they never overlap */
     struct gt_chunks waits;   /* of struct gt_span, in the order of their ends (_finish) */
-    struct gt_chunks members; /* of struct gt_member, in the order of first sight */
+    struct gt_chunks members; /* of struct gt_gil_thread, in the order of first sight */
     struct gt_chunks asks;    /* of struct gt_ask, in the order of time (_finish) */
     struct gt_intervals intervals;
     /* State while feeding. */
@@ -196,7 +196,7 @@ struct gt_timeline {
     struct gt_chunks lost_of;   /* private to holes.c */
     struct gt_chunks unseen;    /* of struct gt_unseen (_finish) */
     struct gt_chunks scheds;    /* of struct gt_sched, by thread; shorter when none came */
-    struct gt_chunks functions; /* of struct gt_called */
+    struct gt_chunks functions; /* of struct gt_function_info */
     struct gt_chunks calls;     /* of struct gt_calls, by thread; shorter when none came */
     struct gt_chunks marks;     /* of struct gt_mark */
     int64_t
@@ -205,7 +205,7 @@ struct gt_timeline {
     struct gt_chunks counters;  /* of struct gt_counter */
     struct gt_chunks usages;    /* of struct gt_chunks, by thread; shorter when none came */
     struct gt_chunks snapshots; /* of struct gt_chunks, by thread; likewise */
-    struct gt_chunks meetings;  /* of struct gt_meeting, as they came */
+    struct gt_chunks sync_ops;  /* of struct gt_sync_op, as they came */
     struct gt_stacks stacks;    /* of sleeps, when recorded */
     uint32_t cpu_count;         /* highest CPU that was named, + 1; 0: none was */
     bool stopped_gil;           /* and that was the source of the GIL's events */
@@ -219,7 +219,7 @@ struct gt_timeline {
     int64_t start_ns; /* first event with a time; -1 when there was none */
     int64_t end_ns;   /* last event */
 
-    struct gt_tracker *tracker; /* private, while feeding */
+    struct gt_builder *builder; /* private, while feeding */
 };
 
 /* `single_gil`: every process is known to have one GIL (CPython before 3.12). */
@@ -282,7 +282,7 @@ static inline struct gt_gil *gt_gil_at(const struct gt_timeline *timeline, uint3
     return gt_chunks_at(&timeline->gils, index);
 }
 
-static inline struct gt_member *gt_member_at(const struct gt_gil *gil, uint32_t index)
+static inline struct gt_gil_thread *gt_gil_thread_at(const struct gt_gil *gil, uint32_t index)
 {
     return gt_chunks_at(&gil->members, index);
 }

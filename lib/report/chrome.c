@@ -92,8 +92,8 @@ struct track {
 };
 
 static void put_track(const struct gt_report *report, struct gt_stream *stream,
-                      uint32_t gil_index, const struct gt_member *member, uint32_t track_tid,
-                      struct track *track)
+                      uint32_t gil_index, const struct gt_gil_thread *member,
+                      uint32_t track_tid, struct track *track)
 {
     static const char *const names[2] = {"GIL hold", "GIL wait"};
     const struct gt_timeline *timeline = report->timeline;
@@ -154,7 +154,7 @@ static int put_gils(const struct gt_report *report, struct gt_stream *stream)
         if (!tracks)
             return -1;
         for (uint32_t m = 0; m < gil->members.count; m++)
-            put_track(report, stream, i, gt_member_at(gil, m), next_track++, &tracks[m]);
+            put_track(report, stream, i, gt_gil_thread_at(gil, m), next_track++, &tracks[m]);
         put_spans(report, stream, gil, tracks, false);
         put_spans(report, stream, gil, tracks, true);
         free(tracks);
@@ -216,7 +216,8 @@ static void put_states(const struct gt_report *report, struct gt_stream *stream,
 }
 
 /* Everything of a call's record that is the function's, made once. */
-static char *call_head(const struct gt_timeline *timeline, const struct gt_called *called)
+static char *call_head(const struct gt_timeline *timeline,
+                       const struct gt_function_info *called)
 {
     const char *category = called->flags & GT_FUNCTION_GC  ? "gc"
                            : called->flags & GT_FUNCTION_C ? "c"

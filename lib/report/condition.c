@@ -217,7 +217,7 @@ static int64_t longest_with(const struct gt_report *report, const struct gt_gil 
 }
 
 static void add_member(struct sums *sums, const struct gt_report *report,
-                       const struct gt_gil *gil, const struct gt_member *member)
+                       const struct gt_gil *gil, const struct gt_gil_thread *member)
 {
     int64_t unknown_ns = member->unknown_ns, wait_more_ns = unknown_ns,
             hold_more_ns = unknown_ns;
@@ -298,7 +298,7 @@ static struct range range_of_all(const struct gt_condition *condition,
         const struct gt_gil *gil = gt_gil_at(report->timeline, i);
 
         for (uint32_t m = 0; m < gil->members.count; m++)
-            add_member(&sums, report, gil, gt_member_at(gil, m));
+            add_member(&sums, report, gil, gt_gil_thread_at(gil, m));
     }
     add_all_unseen(&sums, report->timeline);
     return range_of(condition, &sums);
@@ -310,7 +310,8 @@ static bool is_beyond(const struct gt_condition *condition, double value)
            (condition->or_equal && value == condition->limit);
 }
 
-static enum gt_judgement judge(const struct gt_condition *condition, const struct range *range)
+static enum gt_check_result judge(const struct gt_condition *condition,
+                                  const struct range *range)
 {
     bool low = is_beyond(condition, range->low), high = is_beyond(condition, range->high);
 
@@ -337,10 +338,10 @@ static bool may_lack_calls(const struct gt_timeline *timeline)
 
 /* A thread that matches: it counts if it is nearer to a breach than those before. 0 or -1. */
 static int weigh(const struct gt_condition *condition, const struct range *range,
-                 const struct gt_buf *name, struct range *worst, enum gt_judgement *judgement,
-                 struct gt_buf *label)
+                 const struct gt_buf *name, struct range *worst,
+                 enum gt_check_result *judgement, struct gt_buf *label)
 {
-    enum gt_judgement own = judge(condition, range);
+    enum gt_check_result own = judge(condition, range);
     bool first = label->length == 0;
 
     /* Breached, then not known, then passed; of the same, the greatest or least. */
@@ -356,7 +357,7 @@ static int weigh(const struct gt_condition *condition, const struct range *range
 
 /* Of the threads that match, the one nearest to a breach. 0 or -1. */
 static int judge_threads(const struct gt_condition *condition, const struct gt_report *report,
-                         struct range *worst, enum gt_judgement *judgement,
+                         struct range *worst, enum gt_check_result *judgement,
                          struct gt_buf *label)
 {
     struct gt_buf name;
@@ -372,10 +373,10 @@ static int judge_threads(const struct gt_condition *condition, const struct gt_r
             struct range range;
 
             gt_buf_reset(&name);
-            rc = gt_report_label(report, gt_member_at(gil, m)->thread, &name);
+            rc = gt_report_label(report, gt_gil_thread_at(gil, m)->thread, &name);
             if (rc || !name.length || fnmatch(condition->glob, name.data, 0))
                 continue;
-            add_member(&sums, report, gil, gt_member_at(gil, m));
+            add_member(&sums, report, gil, gt_gil_thread_at(gil, m));
             range = range_of(condition, &sums);
             rc = weigh(condition, &range, &name, worst, judgement, label);
         }
@@ -385,7 +386,7 @@ static int judge_threads(const struct gt_condition *condition, const struct gt_r
 }
 
 /* Does the glob match the path "a/b/c.py" as a module, before ".name"? From right to left. */
-static bool matches_module(const char *glob, const struct gt_blame_text *text)
+static bool matches_module(const char *glob, const struct gt_blocker_text *text)
 {
     const char *file = text->file.length ? text->file.data : "";
     size_t length = strlen(file);
@@ -407,7 +408,7 @@ static bool matches_module(const char *glob, const struct gt_blame_text *text)
     return false;
 }
 
-bool gt_blame_matches(const struct gt_blame_text *text, const char *glob)
+bool gt_blocker_text_matches(const struct gt_blocker_text *text, const char *glob)
 {
     if (text->name.length && fnmatch(glob, text->name.data, 0) == 0)
         return true;
@@ -424,17 +425,17 @@ static int add_blockers(const struct gt_condition *condition, const struct gt_re
 
     for (size_t r = 0; r < blockers->rows.count; r++) {
         const struct gt_blocker *row = gt_blocker_at(blockers, r);
-        struct gt_blame_text text;
+        struct gt_blocker_text text;
 
         if (row->waiting_ns == 0)
             break; /* they are ranked */
-        if (gt_blame_text_init(&text, report, row))
+        if (gt_blocker_text_init(&text, report, row))
             return -1;
-        if (gt_blame_matches(&text, condition->glob))
+        if (gt_blocker_text_matches(&text, condition->glob))
             add_part(&sums->wait, row->waiting_ns, 0);
         else if (lost_calls && row->doing.kind == GT_DOING_UNKNOWN)
             add_part(&sums->wait, 0, row->waiting_ns);
-        gt_blame_text_release(&text);
+        gt_blocker_text_release(&text);
     }
     return 0;
 }
@@ -448,7 +449,7 @@ static int range_of_blockers(const struct gt_condition *condition,
         const struct gt_gil *gil = gt_gil_at(report->timeline, i);
 
         for (uint32_t m = 0; m < gil->members.count; m++)
-            add_member(&all, report, gil, gt_member_at(gil, m));
+            add_member(&all, report, gil, gt_gil_thread_at(gil, m));
         if (add_blockers(condition, report, i, &sums))
             return -1;
     }
@@ -471,7 +472,7 @@ static int put_value(const struct gt_condition *condition, double value, struct 
 }
 
 static int say(const struct gt_condition *condition, const char *source,
-               enum gt_judgement judgement, const struct range *range,
+               enum gt_check_result judgement, const struct range *range,
                const struct gt_buf *label, struct gt_buf *text)
 {
     if (gt_buf_adds(text, judgement == GT_BREACHED ? "breached: " : "cannot be judged: ") ||
@@ -492,7 +493,7 @@ static int say(const struct gt_condition *condition, const char *source,
 int gt_condition_judge(const struct gt_condition *condition, const char *source,
                        const struct gt_report *report, struct gt_buf *text)
 {
-    enum gt_judgement judgement;
+    enum gt_check_result judgement;
     struct range range = {0};
     struct gt_buf label;
     int rc = 0;

@@ -44,9 +44,9 @@ struct gt_condition {
 /* GT_ERR_USAGE: the message is followed by two lines, the text and a caret under the spot. */
 int gt_condition_parse(struct gt_condition *condition, const char *text, struct gt_error *err);
 
-enum gt_judgement { GT_PASSED, GT_BREACHED, GT_UNJUDGED };
+enum gt_check_result { GT_PASSED, GT_BREACHED, GT_UNJUDGED };
 
-/* Judge the finished report: an enum gt_judgement, or a negative gt_err. Unless it passed,
+/* Judge the finished report: an enum gt_check_result, or a negative gt_err. Unless it passed,
  * `text` gets a line that says by how much, or why not. */
 int gt_condition_judge(const struct gt_condition *condition, const char *source,
                        const struct gt_report *report, struct gt_buf *text);

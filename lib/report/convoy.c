@@ -22,7 +22,7 @@ static bool is_in_convoy(const struct gt_gil *gil, uint32_t index, int64_t inter
                          uint32_t holder, int64_t blamed_ns)
 {
     enum { WAITS = 20 };
-    const struct gt_member *member = gt_member_at(gil, index);
+    const struct gt_gil_thread *member = gt_gil_thread_at(gil, index);
 
     if (member->waits < WAITS || holder == GT_NO_INDEX || holder == GT_OTHERS ||
         member->holds == 0 || gt_lacks_returns(gil))
@@ -54,7 +54,7 @@ int gt_convoy_say(const struct gt_report *report, uint32_t gil_index, struct gt_
     int found = 0;
 
     for (uint32_t i = 0; i < gil->members.count; i++) {
-        const struct gt_member *member = gt_member_at(gil, i);
+        const struct gt_gil_thread *member = gt_gil_thread_at(gil, i);
         int64_t blamed_ns;
         uint32_t holder = top_of(contention, i, &blamed_ns);
         char each[32], held[32];
@@ -67,7 +67,7 @@ int gt_convoy_say(const struct gt_report *report, uint32_t gil_index, struct gt_
                 gt_duration_text(member->wait_ns / member->waits, each, sizeof(each)),
                 gt_duration_text(member->hold_ns / (int64_t)member->holds, held, sizeof(held)),
                 member->waits) ||
-            gt_report_label(report, gt_member_at(gil, holder)->thread, text))
+            gt_report_label(report, gt_gil_thread_at(gil, holder)->thread, text))
             return -1;
     }
     if (found > 1 &&

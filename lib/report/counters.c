@@ -24,8 +24,8 @@ void gt_counter_rates(const struct gt_timeline *timeline, const struct gt_counte
         uint32_t member = gt_hashmap_get(&gil->member_of, sum->thread);
 
         if (member != GT_HASHMAP_NONE) {
-            hold_ns = gt_add_ns(hold_ns, gt_member_at(gil, member)->hold_ns);
-            wait_ns = gt_add_ns(wait_ns, gt_member_at(gil, member)->wait_ns);
+            hold_ns = gt_add_ns(hold_ns, gt_gil_thread_at(gil, member)->hold_ns);
+            wait_ns = gt_add_ns(wait_ns, gt_gil_thread_at(gil, member)->wait_ns);
         }
     }
     rates->free = sum->total - sum->holding - sum->waiting;

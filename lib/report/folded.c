@@ -8,7 +8,7 @@
 int gt_profile_name(const struct gt_report *report, uint32_t function, struct gt_buf *name)
 {
     const struct gt_timeline *timeline = report->timeline;
-    const struct gt_called *called = gt_chunks_at(&timeline->functions, function);
+    const struct gt_function_info *called = gt_chunks_at(&timeline->functions, function);
     const char *module = gt_intern_text(&timeline->names, called->file);
 
     if (called->flags & GT_FUNCTION_C && !(called->flags & GT_FUNCTION_GC) && *module &&

@@ -13,14 +13,14 @@ struct extent {
     uint64_t calls;          /* recorded one by one */
     uint64_t untraced_calls; /* seen before functions were let go of */
     uint64_t places;         /* in the code, from where calls of C functions are not seen */
-    const struct gt_called **untraced; /* functions let go of, most calls first */
+    const struct gt_function_info **untraced; /* functions let go of, most calls first */
     size_t untraced_count;
 };
 
 static int by_calls(const void *left, const void *right)
 {
-    const struct gt_called *a = *(const struct gt_called *const *)left;
-    const struct gt_called *b = *(const struct gt_called *const *)right;
+    const struct gt_function_info *a = *(const struct gt_function_info *const *)left;
+    const struct gt_function_info *b = *(const struct gt_function_info *const *)right;
 
     if (a->untraced_calls != b->untraced_calls)
         return a->untraced_calls > b->untraced_calls ? -1 : 1;
@@ -35,7 +35,7 @@ static int measure(const struct gt_timeline *timeline, struct extent *extent)
     if (!extent->untraced)
         return -1;
     for (size_t i = 0; i < timeline->functions.count; i++) {
-        const struct gt_called *called = gt_chunks_at(&timeline->functions, i);
+        const struct gt_function_info *called = gt_chunks_at(&timeline->functions, i);
 
         if (called->flags & GT_FUNCTION_PLACES) {
             extent->places += called->untraced_calls;
@@ -50,7 +50,7 @@ static int measure(const struct gt_timeline *timeline, struct extent *extent)
     return 0;
 }
 
-static int add_name(const struct gt_timeline *timeline, const struct gt_called *called,
+static int add_name(const struct gt_timeline *timeline, const struct gt_function_info *called,
                     struct gt_buf *text)
 {
     return gt_buf_add_visible(text, gt_intern_text(&timeline->names, called->name),
@@ -137,7 +137,7 @@ json_t *gt_functions_value(const struct gt_report *report)
         return NULL;
     list = json_array();
     for (size_t i = 0; i < extent.untraced_count && i < LISTED_MAX; i++) {
-        const struct gt_called *called = extent.untraced[i];
+        const struct gt_function_info *called = extent.untraced[i];
 
         json_array_append_new(list, json_pack("{s:o, s:o, s:I, s:I}", "name",
                                               name_value(timeline, called->name), "file",

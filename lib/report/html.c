@@ -156,7 +156,7 @@ static void add_gils(struct page *page)
              i ? ",\n" : "", gil->process, gil->number, since_zero(page, gil->start_ns),
              since_zero(page, gil->end_ns), gil->holds.count, gil->waits.count);
         for (uint32_t j = 0; j < gil->members.count; j++)
-            ADDF(page, "%s%" PRIu32, j ? "," : "", gt_member_at(gil, j)->thread);
+            ADDF(page, "%s%" PRIu32, j ? "," : "", gt_gil_thread_at(gil, j)->thread);
         ADDF(page, "]}");
     }
     ADDF(page, "],\n");
@@ -176,7 +176,7 @@ static void add_functions(struct page *page)
 
     ADDF(page, "\"functions\":[");
     for (size_t i = 0; i < timeline->functions.count; i++) {
-        const struct gt_called *called = gt_chunks_at(&timeline->functions, i);
+        const struct gt_function_info *called = gt_chunks_at(&timeline->functions, i);
 
         ADDF(page, "%s{", i ? ",\n" : "");
         add_interned(page, "name", called->name);

@@ -97,8 +97,8 @@ static inline bool gt_lacks_returns(const struct gt_gil *gil)
  * 0 or -1; a JSON object for the summary, null when nothing was recorded, NULL: no memory. */
 int gt_functions_say(struct gt_report *report);
 json_t *gt_functions_value(const struct gt_report *report);
-/* blame.c: a blocker in words. All text is valid UTF-8 and safe for a terminal. */
-struct gt_blame_text {
+/* blocker_text.c: a blocker in words. All text is valid UTF-8 and safe for a terminal. */
+struct gt_blocker_text {
     struct gt_buf function; /* "time.sleep", "C.method", "import in f" */
     struct gt_buf name;     /* the same for machines: of a thread never its tid */
     struct gt_buf file;     /* where to look: of a C function, its caller's; may be empty */
@@ -110,16 +110,16 @@ struct gt_blame_text {
                           when it did not */
 };
 
-int gt_blame_text_init(struct gt_blame_text *text, const struct gt_report *report,
-                       const struct gt_blocker *row);
-void gt_blame_text_release(struct gt_blame_text *text);
+int gt_blocker_text_init(struct gt_blocker_text *text, const struct gt_report *report,
+                         const struct gt_blocker *row);
+void gt_blocker_text_release(struct gt_blocker_text *text);
 
 /* A line is short: of installed code the module's file, of one's own what is below the working
  * directory. */
-const char *gt_blame_short_file(const char *file);
+const char *gt_blocker_text_short_file(const char *file);
 
 /* condition.c: is it what the glob names? "name", or "module.name". */
-bool gt_blame_matches(const struct gt_blame_text *text, const char *glob);
+bool gt_blocker_text_matches(const struct gt_blocker_text *text, const char *glob);
 
 /* So little that its blockers are not worth a line. */
 bool gt_gil_hardly_waited(const struct gt_gil *gil);
@@ -128,7 +128,7 @@ bool gt_gil_hardly_waited(const struct gt_gil *gil);
 int64_t gt_gil_wait_ns(const struct gt_gil *gil);
 
 /* Append the printed block. 0 or -1. */
-int gt_blame_print(const struct gt_report *report, struct gt_buf *text);
+int gt_blocker_text_print(const struct gt_report *report, struct gt_buf *text);
 
 /* whatif.c: append a sentence on what is worth most, 1, or nothing, 0; or -1. */
 int gt_whatif_say(const struct gt_report *report, struct gt_buf *text);

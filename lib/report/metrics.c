@@ -90,7 +90,7 @@ static int sum_threads(const struct gt_report *report, const struct gt_gil *gil,
 
     gt_buf_init(&name);
     for (uint32_t i = 0; rc == 0 && i < gil->members.count && i < THREADS_MAX; i++) {
-        const struct gt_member *member = gt_member_at(gil, i);
+        const struct gt_gil_thread *member = gt_gil_thread_at(gil, i);
         struct namesakes *sum;
         uint32_t id;
 
@@ -159,16 +159,16 @@ static int add_blockers(struct gt_metrics *metrics, const struct gt_report *repo
 
     for (size_t i = 0; rc == 0 && i < blockers->rows.count && i < BLOCKERS_MAX; i++) {
         const struct gt_blocker *row = gt_blocker_at(blockers, i);
-        struct gt_blame_text text;
+        struct gt_blocker_text text;
         struct gt_buf name;
 
-        if (row->waiting_ns == 0 || gt_blame_text_init(&text, report, row))
+        if (row->waiting_ns == 0 || gt_blocker_text_init(&text, report, row))
             return row->waiting_ns ? -1 : 0;
         gt_buf_init(&name);
         rc = gt_buf_addf(&name, "blocker %s: waiting", text.name.data) ||
              put(metrics, name.data, (double)row->waiting_ns, false, false);
         gt_buf_release(&name);
-        gt_blame_text_release(&text);
+        gt_blocker_text_release(&text);
     }
     return rc ? -1 : 0;
 }
@@ -181,7 +181,7 @@ static int add_whole(struct gt_metrics *metrics, const struct gt_report *report)
 
     for (uint32_t i = 0; i < timeline->gils.count; i++)
         for (uint32_t m = 0; m < gt_gil_at(timeline, i)->members.count; m++) {
-            const struct gt_member *member = gt_member_at(gt_gil_at(timeline, i), m);
+            const struct gt_gil_thread *member = gt_gil_thread_at(gt_gil_at(timeline, i), m);
 
             wait_ns = gt_add_ns(wait_ns, member->wait_ns);
             hold_ns = gt_add_ns(hold_ns, member->hold_ns);

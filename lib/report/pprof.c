@@ -169,7 +169,7 @@ static int put_functions(struct writer *writer)
     int rc = 0;
 
     for (uint32_t i = 0; rc == 0 && i < timeline->functions.count; i++) {
-        const struct gt_called *called = gt_chunks_at(&timeline->functions, i);
+        const struct gt_function_info *called = gt_chunks_at(&timeline->functions, i);
         struct gt_buf name;
 
         gt_buf_init(&name);

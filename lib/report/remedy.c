@@ -53,7 +53,8 @@ static uint32_t flags_of(const struct gt_report *report, const struct gt_blocker
     const struct gt_chunks *functions = &report->timeline->functions;
 
     return row->doing.function < functions->count
-               ? ((const struct gt_called *)gt_chunks_at(functions, row->doing.function))->flags
+               ? ((const struct gt_function_info *)gt_chunks_at(functions, row->doing.function))
+                     ->flags
                : 0;
 }
 
@@ -69,7 +70,7 @@ static const char *way_of(uint32_t flags)
 static int add_package(const struct gt_report *report, const struct gt_blocker *row,
                        struct gt_buf *out)
 {
-    const struct gt_called *called =
+    const struct gt_function_info *called =
         gt_chunks_at(&report->timeline->functions, row->doing.function);
     const char *module = gt_intern_text(&report->timeline->names, called->file);
     size_t length = strcspn(module, ".");
@@ -80,7 +81,7 @@ static int add_package(const struct gt_report *report, const struct gt_blocker *
 }
 
 /* "move the call in load (service.py:7)": what a caller can do about what is not theirs. */
-static int say_move(const struct gt_blame_text *text, struct gt_buf *out)
+static int say_move(const struct gt_blocker_text *text, struct gt_buf *out)
 {
     if (gt_buf_adds(out, "give it less per call, or move the call"))
         return -1;
@@ -90,7 +91,7 @@ static int say_move(const struct gt_blame_text *text, struct gt_buf *out)
 }
 
 /* A C function, by whose it is. `around`: "the work", "the wait". */
-static int say_call(const struct gt_blame_text *text, const struct gt_report *report,
+static int say_call(const struct gt_blocker_text *text, const struct gt_report *report,
                     const struct gt_blocker *row, const char *around, struct gt_buf *out)
 {
     uint32_t flags = flags_of(report, row);
@@ -113,7 +114,7 @@ static int say_call(const struct gt_blame_text *text, const struct gt_report *re
            say_move(text, out);
 }
 
-static int say_slept(const struct gt_blame_text *text, const struct gt_report *report,
+static int say_slept(const struct gt_blocker_text *text, const struct gt_report *report,
                      const struct gt_blocker *row, struct gt_buf *out)
 {
     const char *call = row->after.call ? gt_system_call_name(row->after.call - 1) : NULL;
@@ -135,7 +136,7 @@ static int say_slept(const struct gt_blame_text *text, const struct gt_report *r
                        "the wait (ctypes: CDLL instead of PyDLL), or wait elsewhere.");
 }
 
-int gt_remedy_say(struct gt_blame_text *text, const struct gt_report *report,
+int gt_remedy_say(struct gt_blocker_text *text, const struct gt_report *report,
                   const struct gt_blocker *row)
 {
     struct gt_buf *out = &text->sentence;

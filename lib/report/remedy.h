@@ -9,7 +9,7 @@ const char *gt_system_call_name(uint32_t number);
 
 /* Append sentences that say what kept the GIL and what can be done about it. `text->cause` is
  * set, and its names are. 0 or -1. */
-int gt_remedy_say(struct gt_blame_text *text, const struct gt_report *report,
+int gt_remedy_say(struct gt_blocker_text *text, const struct gt_report *report,
                   const struct gt_blocker *row);
 
 #endif

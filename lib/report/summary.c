@@ -77,7 +77,7 @@ static json_t *blamed_value(const struct gt_report *report, uint32_t gil_index, 
 {
     const struct gt_gil *gil = gt_gil_at(report->timeline, gil_index);
     const struct gt_contention *contention = &report->contentions[gil_index];
-    int64_t wait_ns = gt_member_at(gil, waiter)->wait_ns, others_ns = 0, nobody_ns = 0;
+    int64_t wait_ns = gt_gil_thread_at(gil, waiter)->wait_ns, others_ns = 0, nobody_ns = 0;
     size_t count, first = gt_contention_of(contention, waiter, &count);
     size_t max = blames_max(gil);
     json_t *list = json_array();
@@ -90,7 +90,7 @@ static json_t *blamed_value(const struct gt_report *report, uint32_t gil_index, 
         else if (blame->holder == GT_OTHERS || i >= max)
             others_ns += blame->ns;
         else
-            gt_json_add(&list, blame_value(report, gt_member_at(gil, blame->holder)->thread,
+            gt_json_add(&list, blame_value(report, gt_gil_thread_at(gil, blame->holder)->thread,
                                            NULL, blame->ns, wait_ns));
     }
     if (others_ns)
@@ -138,8 +138,8 @@ static json_t *thread_value(const struct gt_report *report, uint32_t index)
 
 static json_t *member_value(const struct gt_report *report, uint32_t gil_index, uint32_t index)
 {
-    const struct gt_member *member =
-        gt_member_at(gt_gil_at(report->timeline, gil_index), index);
+    const struct gt_gil_thread *member =
+        gt_gil_thread_at(gt_gil_at(report->timeline, gil_index), index);
     int64_t free_ns =
         member->lifetime_ns - member->hold_ns - member->wait_ns - member->unknown_ns;
     json_t *value = thread_value(report, member->thread);
@@ -177,8 +177,8 @@ static json_t *gil_value(const struct gt_report *report, uint32_t index)
     char address[24];
 
     for (uint32_t i = 0; i < gil->members.count; i++) {
-        hold_ns = gt_add_ns(hold_ns, gt_member_at(gil, i)->hold_ns);
-        wait_ns = gt_add_ns(wait_ns, gt_member_at(gil, i)->wait_ns);
+        hold_ns = gt_add_ns(hold_ns, gt_gil_thread_at(gil, i)->hold_ns);
+        wait_ns = gt_add_ns(wait_ns, gt_gil_thread_at(gil, i)->wait_ns);
     }
     snprintf(address, sizeof(address), "0x%llx", (unsigned long long)gil->address);
     return json_pack(

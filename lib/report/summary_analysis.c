@@ -31,7 +31,7 @@ static json_t *waiters_value(const struct gt_report *report, uint32_t gil_index,
             continue;
         for (; at > 0 && parts[at - 1].ns < cell->ns; at--)
             parts[at] = parts[at - 1];
-        parts[at] = (struct part){gt_member_at(gil, cell->waiter)->thread, cell->ns};
+        parts[at] = (struct part){gt_gil_thread_at(gil, cell->waiter)->thread, cell->ns};
         count += count < PARTS_MAX;
     }
     for (size_t i = 0; i < count; i++)
@@ -52,10 +52,10 @@ static json_t *row_value(const struct gt_report *report, uint32_t gil, uint32_t 
                          int64_t wait_ns)
 {
     const struct gt_blocker *row = gt_blocker_at(&report->blockers[gil], index);
-    struct gt_blame_text text;
+    struct gt_blocker_text text;
     json_t *value;
 
-    if (gt_blame_text_init(&text, report, row))
+    if (gt_blocker_text_init(&text, report, row))
         return NULL;
     value = json_pack(
         "{s:i, s:o, s:o, s:o, s:s, s:I, s:f, s:I, s:I, s:I, s:o, s:o, s:s, s:I, s:I, s:I, s:I, "
@@ -79,7 +79,7 @@ static json_t *row_value(const struct gt_report *report, uint32_t gil, uint32_t 
         (json_int_t)row->retake_wait_ns, "waiters", waiters_value(report, gil, index));
     gt_json_set(&value, "thread",
                 strcmp(text.kind, "native") ? json_null() : json_integer(row->thread));
-    gt_blame_text_release(&text);
+    gt_blocker_text_release(&text);
     return value;
 }
 
@@ -115,24 +115,24 @@ static json_t *gaps_value(const struct gt_blockers *blockers)
     return value;
 }
 
-static json_t *latency_value(const struct gt_load *load)
+static json_t *latency_value(const struct gt_utilization *load)
 {
     return json_pack("{s:I, s:I, s:I, s:I, s:I}", "count", (json_int_t)load->latencies.count,
-                     "p50_ns", (json_int_t)gt_load_percentile(load, 50), "p90_ns",
-                     (json_int_t)gt_load_percentile(load, 90), "p99_ns",
-                     (json_int_t)gt_load_percentile(load, 99), "max_ns",
-                     (json_int_t)gt_load_percentile(load, 100));
+                     "p50_ns", (json_int_t)gt_utilization_percentile(load, 50), "p90_ns",
+                     (json_int_t)gt_utilization_percentile(load, 90), "p99_ns",
+                     (json_int_t)gt_utilization_percentile(load, 99), "max_ns",
+                     (json_int_t)gt_utilization_percentile(load, 100));
 }
 
 /* Slices as columns. */
-static json_t *slices_value(const struct gt_load *load)
+static json_t *slices_value(const struct gt_utilization *load)
 {
     json_t *held = json_array(), *contended = json_array(), *waiters = json_array(),
            *handovers = json_array();
     double slice_ns = (double)load->slice_ns;
 
-    for (int i = 0; i < GT_LOAD_SLICES; i++) {
-        const struct gt_load_slice *slice = &load->slices[i];
+    for (int i = 0; i < GT_UTILIZATION_SLICES; i++) {
+        const struct gt_utilization_slice *slice = &load->slices[i];
 
         gt_json_add(&held, json_real((double)slice->held_ns / slice_ns));
         gt_json_add(&contended, json_real((double)slice->contended_ns / slice_ns));
@@ -170,7 +170,7 @@ static json_t *load_value(const struct gt_report *report, uint32_t index)
 {
     const struct gt_gil *gil = gt_gil_at(report->timeline, index);
     const struct gt_blockers *blockers = &report->blockers[index];
-    const struct gt_load *load = &blockers->load;
+    const struct gt_utilization *load = &blockers->load;
     double life_ns = gt_gil_known_ns(gil) > 0 ? (double)gt_gil_known_ns(gil) : 1;
     struct gt_buf convoy;
     json_t *value;

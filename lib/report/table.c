@@ -63,9 +63,10 @@ static int put_blame(const struct gt_report *report, uint32_t gil_index, uint32_
         return gt_buf_addf(text, "%-*s", (int)BLAME_WIDTH, "-");
     if (blame->holder == GT_NO_INDEX
             ? gt_buf_adds(text, "(nobody)")
-            : gt_report_label(report, gt_member_at(gil, blame->holder)->thread, text))
+            : gt_report_label(report, gt_gil_thread_at(gil, blame->holder)->thread, text))
         return -1;
-    if (gt_buf_addf(text, " (%.0f%%)", percent(blame->ns, gt_member_at(gil, member)->wait_ns)))
+    if (gt_buf_addf(text, " (%.0f%%)",
+                    percent(blame->ns, gt_gil_thread_at(gil, member)->wait_ns)))
         return -1;
     for (size_t i = start; i < text->length; i++)
         width += (text->data[i] & 0xc0) != 0x80;
@@ -120,8 +121,8 @@ static int put_longest(int64_t longest_ns, struct gt_buf *text)
 
 /* What the source does not tell is not shown: of futex calls, holds that nobody waited for; of
  * functions without returns, which part of a hold was a wait. */
-static int put_held(const struct gt_gil *gil, const struct gt_member *member, int64_t free_ns,
-                    struct gt_buf *text)
+static int put_held(const struct gt_gil *gil, const struct gt_gil_thread *member,
+                    int64_t free_ns, struct gt_buf *text)
 {
     int64_t known_ns = member->lifetime_ns - member->unknown_ns;
 
@@ -137,7 +138,7 @@ static int put_row(const struct gt_report *report, uint32_t gil_index, uint32_t 
                    const struct columns *columns, struct gt_buf *text)
 {
     const struct gt_gil *gil = gt_gil_at(report->timeline, gil_index);
-    const struct gt_member *member = gt_member_at(gil, index);
+    const struct gt_gil_thread *member = gt_gil_thread_at(gil, index);
     int64_t whole_ns = member->lifetime_ns;
     int64_t free_ns = whole_ns - member->hold_ns - member->wait_ns - member->unknown_ns;
     int64_t known_ns = whole_ns - member->unknown_ns;
@@ -258,7 +259,7 @@ int gt_report_print(const struct gt_report *report, bool color, struct gt_buf *t
     if (count > BLOCKS_MAX &&
         gt_buf_addf(text, "… and %zu more GILs, in the report.\n\n", count - BLOCKS_MAX))
         return -1;
-    if (gt_blame_print(report, text) || gt_whatif_print(report, text) ||
+    if (gt_blocker_text_print(report, text) || gt_whatif_print(report, text) ||
         gt_counters_print(report, text))
         return -1;
     for (size_t i = 0; i < report->findings.count; i++)

@@ -52,7 +52,7 @@ static int name_member(const struct gt_report *report, uint32_t gil, uint32_t me
                        struct gt_buf *text)
 {
     return gt_report_label(
-        report, gt_member_at(gt_gil_at(report->timeline, gil), member)->thread, text);
+        report, gt_gil_thread_at(gt_gil_at(report->timeline, gil), member)->thread, text);
 }
 
 /* Who was waited for most by all; and who waited most, for whom above all. */
@@ -72,9 +72,9 @@ static struct gt_blame most_blocked(const struct gt_report *report, uint32_t ind
     for (uint32_t i = 0; i < gil->members.count; i++) {
         size_t count, first = gt_contention_of(&report->contentions[index], i, &count);
 
-        if (gt_member_at(gil, i)->wait_ns <= most_ns)
+        if (gt_gil_thread_at(gil, i)->wait_ns <= most_ns)
             continue;
-        most_ns = gt_member_at(gil, i)->wait_ns;
+        most_ns = gt_gil_thread_at(gil, i)->wait_ns;
         pair = count ? *gt_blame_at(&report->contentions[index], first) : (struct gt_blame){0};
         if (pair.holder >= gil->members.count)
             pair.ns = 0;
@@ -147,7 +147,7 @@ static int say_bound(struct gt_report *report, uint32_t index, struct gt_buf *te
     char duration[32];
 
     for (uint32_t i = 0; i < gil->members.count; i++) {
-        const struct gt_member *member = gt_member_at(gil, i);
+        const struct gt_gil_thread *member = gt_gil_thread_at(gil, i);
 
         known_ns = gt_add_ns(known_ns, member->lifetime_ns - member->unknown_ns);
     }
@@ -198,24 +198,24 @@ static int say_function(const struct gt_report *report, uint32_t index, struct g
     const struct gt_blockers *blockers = &report->blockers[index];
     const struct gt_blocker *row = blockers->rows.count ? gt_blocker_at(blockers, 0) : NULL;
     int64_t wait_ns = gt_gil_wait_ns(gt_gil_at(report->timeline, index));
-    struct gt_blame_text blame;
+    struct gt_blocker_text blame;
     char duration[32];
     int failed;
 
     if (!row || row->doing.kind == GT_DOING_UNKNOWN)
         return 0;
-    if (gt_blame_text_init(&blame, report, row))
+    if (gt_blocker_text_init(&blame, report, row))
         return -1;
     failed = gt_buf_adds(text, " Most blocking function: ") ||
              gt_buf_add(text, blame.function.data, blame.function.length);
     if (!failed && blame.file.length)
         failed = gt_buf_addf(text, blame.line ? " (%s:%u)" : " (%s)",
-                             gt_blame_short_file(blame.file.data), blame.line);
+                             gt_blocker_text_short_file(blame.file.data), blame.line);
     failed =
         failed || gt_buf_addf(text, ", %s of waiting (%.0f%%).",
                               gt_duration_text(row->waiting_ns, duration, sizeof(duration)),
                               percent(row->waiting_ns, wait_ns));
-    gt_blame_text_release(&blame);
+    gt_blocker_text_release(&blame);
     return failed ? -1 : 0;
 }
 
@@ -254,16 +254,16 @@ static int say_blockers(struct gt_report *report, uint32_t index, struct gt_buf 
 
     for (size_t i = 0; i < blockers->rows.count && said < SENTENCES_MAX; i++) {
         const struct gt_blocker *row = gt_blocker_at(blockers, i);
-        struct gt_blame_text blame;
+        struct gt_blocker_text blame;
         int rc;
 
         if (!(gt_blocker_keeps(row) && row->waiting_ns > least_ns) &&
             !(gt_blocker_is_requeuer(row) && row->retake_wait_ns > gt_times_ns(least_ns, 5)))
             continue;
-        if (gt_blame_text_init(&blame, report, row))
+        if (gt_blocker_text_init(&blame, report, row))
             return -1;
         rc = add(report, text, gt_buf_adds(text, blame.sentence.data));
-        gt_blame_text_release(&blame);
+        gt_blocker_text_release(&blame);
         if (rc)
             return -1;
         said++;

@@ -50,7 +50,7 @@ static double speedup(const struct gt_whatif *whatif, int64_t wall_ns)
 /* --- in words --- */
 
 /* "sorted (service.py:5)". */
-static int add_subject(const struct gt_blame_text *blame, struct gt_buf *text)
+static int add_subject(const struct gt_blocker_text *blame, struct gt_buf *text)
 {
     const char *slash;
 
@@ -62,8 +62,8 @@ static int add_subject(const struct gt_blame_text *blame, struct gt_buf *text)
     return gt_buf_addf(text, " (%s:%u)", slash ? slash + 1 : blame->file.data, blame->line);
 }
 
-static int add_condition(const struct gt_estimate *estimate, const struct gt_blame_text *blame,
-                         struct gt_buf *text)
+static int add_condition(const struct gt_estimate *estimate,
+                         const struct gt_blocker_text *blame, struct gt_buf *text)
 {
     switch (estimate->kind) {
     case GT_ESTIMATE_RECORDED:
@@ -127,7 +127,7 @@ static bool is_of_traced_run(const struct gt_report *report)
 }
 
 static int say(const struct gt_report *report, const struct gt_estimate *estimate,
-               const struct gt_blame_text *blame, struct gt_buf *text)
+               const struct gt_blocker_text *blame, struct gt_buf *text)
 {
     const struct gt_whatif *whatif = &report->whatif;
     const char *traced = is_of_traced_run(report) ? "traced " : "";
@@ -153,20 +153,20 @@ static int say(const struct gt_report *report, const struct gt_estimate *estimat
 
 /* The function's own words; all empty when the estimate is of none. 0 or -1. */
 static int blame_of(const struct gt_report *report, const struct gt_estimate *estimate,
-                    struct gt_blame_text *blame)
+                    struct gt_blocker_text *blame)
 {
-    *blame = (struct gt_blame_text){0};
+    *blame = (struct gt_blocker_text){0};
     if (estimate->kind != GT_ESTIMATE_FUNCTION)
         return 0;
-    return gt_blame_text_init(blame, report,
-                              gt_blocker_at(&report->blockers[estimate->gil], estimate->row));
+    return gt_blocker_text_init(blame, report,
+                                gt_blocker_at(&report->blockers[estimate->gil], estimate->row));
 }
 
 int gt_whatif_say(const struct gt_report *report, struct gt_buf *text)
 {
     const struct gt_whatif *whatif = &report->whatif;
     const struct gt_estimate *best = NULL;
-    struct gt_blame_text blame;
+    struct gt_blocker_text blame;
     int rc;
 
     for (size_t i = 0; i < whatif->estimates.count; i++) {
@@ -182,7 +182,7 @@ int gt_whatif_say(const struct gt_report *report, struct gt_buf *text)
     if (blame_of(report, best, &blame))
         return -1;
     rc = say(report, best, &blame, text) ? -1 : 1;
-    gt_blame_text_release(&blame);
+    gt_blocker_text_release(&blame);
     return rc;
 }
 
@@ -208,7 +208,7 @@ static int put_row(const struct gt_report *report, const struct gt_estimate *est
                    struct gt_buf *out)
 {
     const struct gt_whatif *whatif = &report->whatif;
-    struct gt_blame_text blame;
+    struct gt_blocker_text blame;
     char wall[32];
     int rc = 0;
 
@@ -220,7 +220,7 @@ static int put_row(const struct gt_report *report, const struct gt_estimate *est
                              ? "?"
                              : gt_duration_text(estimate->by_cores_ns[i], wall, sizeof(wall)));
     rc = rc || add_condition(estimate, &blame, out) || gt_buf_adds(out, "\n") ? -1 : 0;
-    gt_blame_text_release(&blame);
+    gt_blocker_text_release(&blame);
     return rc;
 }
 
@@ -318,7 +318,7 @@ static json_t *estimate_value(const struct gt_report *report,
     static const char *const names[] = {"recorded", "function", "functions", "no-gil"};
     const struct gt_whatif *whatif = &report->whatif;
     bool of_function = estimate->kind == GT_ESTIMATE_FUNCTION;
-    struct gt_blame_text blame;
+    struct gt_blocker_text blame;
     struct gt_buf sentence;
     json_t *value = NULL;
 
@@ -337,7 +337,7 @@ static json_t *estimate_value(const struct gt_report *report,
                           speedup_value(whatif, estimate->wall_ns), "by_cores",
                           cores_value(whatif, estimate), "sentence", sentence.data, "withheld",
                           withheld_value(estimate->withheld));
-    gt_blame_text_release(&blame);
+    gt_blocker_text_release(&blame);
     gt_buf_release(&sentence);
     return value;
 }

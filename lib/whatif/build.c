@@ -47,7 +47,7 @@ static bool is_in_c(const struct gt_timeline *timeline, uint32_t thread, int64_t
                                               offsetof(struct gt_call_span, start_ns), time_ns)
                       : 0;
     const struct gt_call_span *span;
-    const struct gt_called *called;
+    const struct gt_function_info *called;
 
     if (next == 0)
         return false;
@@ -314,7 +314,7 @@ static int add_threads(struct gt_step_builder *builder)
         uint32_t main = gt_process_at(timeline, gil->process)->main_thread;
 
         for (uint32_t m = 0; m < gil->members.count; m++) {
-            uint32_t thread = gt_member_at(gil, m)->thread;
+            uint32_t thread = gt_gil_thread_at(gil, m)->thread;
 
             if (builder->replayed[thread] != GT_WORKLOAD_NONE)
                 continue;
@@ -366,7 +366,7 @@ static int64_t grain_of(const struct gt_timeline *timeline)
 
         holds += gil->holds.count;
         for (uint32_t m = 0; m < gil->members.count; m++)
-            sum_ns = gt_add_ns(sum_ns, gt_member_at(gil, m)->hold_ns);
+            sum_ns = gt_add_ns(sum_ns, gt_gil_thread_at(gil, m)->hold_ns);
     }
     return holds > HOLDS_MAX ? sum_ns / (HOLDS_MAX / 2) : 0;
 }

@@ -32,8 +32,8 @@ static inline const struct gt_call_span *gt_call_walk_span(const struct gt_call_
     return gt_chunks_at(&walk->calls->spans, index);
 }
 
-static inline const struct gt_called *gt_called_of(const struct gt_timeline *timeline,
-                                                   uint32_t function)
+static inline const struct gt_function_info *
+gt_function_info_of(const struct gt_timeline *timeline, uint32_t function)
 {
     return gt_chunks_at(&timeline->functions, function);
 }
@@ -62,10 +62,11 @@ static inline uint32_t gt_call_walk_next(struct gt_call_walk *walk)
  * none is. */
 static inline uint32_t gt_call_walk_python(const struct gt_call_walk *walk, uint32_t depth)
 {
-    while (depth > 0 && gt_called_of(walk->timeline,
-                                     gt_call_walk_span(walk, walk->open[depth - 1])->function)
-                                ->flags &
-                            GT_FUNCTION_C)
+    while (depth > 0 &&
+           gt_function_info_of(walk->timeline,
+                               gt_call_walk_span(walk, walk->open[depth - 1])->function)
+                   ->flags &
+               GT_FUNCTION_C)
         depth--;
     return depth;
 }

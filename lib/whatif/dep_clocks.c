@@ -73,7 +73,7 @@ static void find_functions(struct gt_clocks *clocks)
 
     clocks->loop_time = clocks->loop_handle = GT_NO_INDEX;
     for (uint32_t i = 0; i < timeline->functions.count; i++) {
-        const struct gt_called *called = gt_called_of(timeline, i);
+        const struct gt_function_info *called = gt_function_info_of(timeline, i);
         const char *name = gt_intern_text(&timeline->names, called->name);
         const char *file = gt_intern_text(&timeline->names, called->file);
         bool of_c = called->flags & GT_FUNCTION_C;
@@ -98,17 +98,17 @@ static int compare_gave_ups(const void *a, const void *b)
 
 static int find_gave_ups(struct gt_clocks *clocks)
 {
-    const struct gt_chunks *meetings = &clocks->timeline->meetings;
+    const struct gt_chunks *sync_ops = &clocks->timeline->sync_ops;
 
-    clocks->gave_ups = calloc(meetings->count + 1, sizeof(*clocks->gave_ups));
+    clocks->gave_ups = calloc(sync_ops->count + 1, sizeof(*clocks->gave_ups));
     if (!clocks->gave_ups)
         return -1;
-    for (size_t i = 0; i < meetings->count; i++) {
-        const struct gt_meeting *meeting = gt_deps_meeting(clocks->deps, i);
+    for (size_t i = 0; i < sync_ops->count; i++) {
+        const struct gt_sync_op *op = gt_deps_sync_op(clocks->deps, i);
 
-        if (meeting->kind == GT_MEETING_SEM_GAVE_UP)
+        if (op->kind == GT_SYNC_SEM_GAVE_UP)
             clocks->gave_ups[clocks->gave_up_count++] =
-                (struct gt_gave_up){meeting->time_ns, meeting->thread};
+                (struct gt_gave_up){op->time_ns, op->thread};
     }
     qsort(clocks->gave_ups, clocks->gave_up_count, sizeof(*clocks->gave_ups), compare_gave_ups);
     return 0;
@@ -371,7 +371,7 @@ static bool misses_looks(const struct gt_clocks *clocks, bool looked)
     bool any_c = false;
 
     for (uint32_t i = 0; i < clocks->timeline->functions.count; i++) {
-        const struct gt_called *called = gt_called_of(clocks->timeline, i);
+        const struct gt_function_info *called = gt_function_info_of(clocks->timeline, i);
 
         any_c = any_c || (called->flags & GT_FUNCTION_C && called->calls);
         if (looked && clocks->roles[i] == LOOKS && called->untraced_calls)

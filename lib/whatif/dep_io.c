@@ -81,7 +81,7 @@ static void find_roles(struct pipes *pipes)
     const struct gt_timeline *timeline = pipes->deps->timeline;
 
     for (size_t i = 0; i < timeline->functions.count; i++) {
-        const struct gt_called *called = gt_chunks_at(&timeline->functions, i);
+        const struct gt_function_info *called = gt_chunks_at(&timeline->functions, i);
 
         if (!(called->flags & GT_FUNCTION_C))
             continue;

@@ -56,14 +56,14 @@ struct group {
 
 static const char *name_of(const struct gt_timeline *timeline, uint32_t function)
 {
-    return gt_intern_text(&timeline->names, gt_called_of(timeline, function)->name);
+    return gt_intern_text(&timeline->names, gt_function_info_of(timeline, function)->name);
 }
 
 static bool takes_out_of_a_deque(const struct gt_timeline *timeline, uint32_t function)
 {
     const char *name = name_of(timeline, function);
 
-    return gt_called_of(timeline, function)->flags & GT_FUNCTION_C &&
+    return gt_function_info_of(timeline, function)->flags & GT_FUNCTION_C &&
            (strcmp(name, "deque.popleft") == 0 || strcmp(name, "deque.pop") == 0);
 }
 
@@ -172,7 +172,7 @@ static int find_loop(struct jobs *jobs, uint32_t thread, const struct gt_calls *
                             .call = (uint32_t)i};
 
         if (length_ns < run_ns / 8 || length_ns < LEAST_NS || span->depth == UINT16_MAX ||
-            gt_called_of(jobs->timeline, span->function)->flags & GT_FUNCTION_C)
+            gt_function_info_of(jobs->timeline, span->function)->flags & GT_FUNCTION_C)
             continue;
         looked_into++;
         if (count_callees(jobs, calls, (uint32_t)i))

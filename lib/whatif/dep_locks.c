@@ -2,10 +2,10 @@
 
 #include <stdlib.h>
 
-static bool is_semaphore(const struct gt_meeting *meeting)
+static bool is_semaphore(const struct gt_sync_op *op)
 {
-    return meeting->kind == GT_MEETING_SEM_TAKEN || meeting->kind == GT_MEETING_SEM_GAVE_UP ||
-           meeting->kind == GT_MEETING_SEM_POST;
+    return op->kind == GT_SYNC_SEM_TAKEN || op->kind == GT_SYNC_SEM_GAVE_UP ||
+           op->kind == GT_SYNC_SEM_POST;
 }
 
 /* Is it given by none but who had it? */
@@ -14,45 +14,46 @@ static bool is_lock(const struct gt_deps *deps, const struct gt_dep_group *group
     bool posted = false;
 
     for (size_t i = 0; i < group->count; i++) {
-        const struct gt_meeting *meeting = gt_deps_meeting(deps, group->indices[i]);
+        const struct gt_sync_op *op = gt_deps_sync_op(deps, group->indices[i]);
 
-        if (meeting->kind != GT_MEETING_SEM_POST)
+        if (op->kind != GT_SYNC_SEM_POST)
             continue;
-        if (!meeting->since_ns)
+        if (!op->since_ns)
             return false;
         posted = true;
     }
     return posted;
 }
 
-/* What the thread of the i-th meeting did at it before; NULL: nothing that was recorded. */
-static const struct gt_meeting *last_of_thread(const struct gt_deps *deps,
+/* What the thread of the i-th sync operation did at it before; NULL: nothing that was recorded.
+ */
+static const struct gt_sync_op *last_of_thread(const struct gt_deps *deps,
                                                const struct gt_dep_group *group, size_t at,
                                                uint32_t *index)
 {
-    uint32_t thread = gt_deps_meeting(deps, group->indices[at])->thread;
+    uint32_t thread = gt_deps_sync_op(deps, group->indices[at])->thread;
 
     while (at-- > 0) {
-        const struct gt_meeting *meeting = gt_deps_meeting(deps, group->indices[at]);
+        const struct gt_sync_op *op = gt_deps_sync_op(deps, group->indices[at]);
 
         *index = group->indices[at];
-        if (meeting->thread == thread)
-            return meeting;
+        if (op->thread == thread)
+            return op;
     }
     return NULL;
 }
 
-/* Is there a record of its being given by who has waited for it in the i-th meeting? Not when
- * that was soon, and nobody waited. */
+/* Is there a record of its being given by who has waited for it in the i-th sync operation? Not
+ * when that was soon, and nobody waited. */
 static bool is_given(const struct gt_deps *deps, const struct gt_dep_group *group, size_t at)
 {
-    const struct gt_meeting *taken = gt_deps_meeting(deps, group->indices[at]);
+    const struct gt_sync_op *taken = gt_deps_sync_op(deps, group->indices[at]);
 
     while (++at < group->count) {
-        const struct gt_meeting *meeting = gt_deps_meeting(deps, group->indices[at]);
+        const struct gt_sync_op *op = gt_deps_sync_op(deps, group->indices[at]);
 
-        if (meeting->thread == taken->thread)
-            return meeting->kind == GT_MEETING_SEM_POST && meeting->since_ns == taken->time_ns;
+        if (op->thread == taken->thread)
+            return op->kind == GT_SYNC_SEM_POST && op->since_ns == taken->time_ns;
     }
     return false;
 }
@@ -61,7 +62,7 @@ static bool is_given(const struct gt_deps *deps, const struct gt_dep_group *grou
 static int add_lock_wait(struct gt_deps *deps, const struct gt_dep_group *group, size_t at,
                          uint32_t lock, bool nested)
 {
-    const struct gt_meeting *taken = gt_deps_meeting(deps, group->indices[at]);
+    const struct gt_sync_op *taken = gt_deps_sync_op(deps, group->indices[at]);
 
     if (nested)
         return gt_deps_add(deps, GT_DEP_NOTHING, taken->thread, taken->since_ns, taken->time_ns,
@@ -79,25 +80,23 @@ static int add_lock(struct gt_deps *deps, const struct gt_dep_group *group, cons
 
     for (size_t i = 0; i < group->count; i++) {
         uint32_t index = group->indices[i], before_index = 0;
-        const struct gt_meeting *meeting = gt_deps_meeting(deps, index), *before;
+        const struct gt_sync_op *op = gt_deps_sync_op(deps, index), *before;
         bool waited;
 
-        if (meeting->kind == GT_MEETING_SEM_GAVE_UP)
+        if (op->kind == GT_SYNC_SEM_GAVE_UP)
             continue;
-        if (meeting->kind == GT_MEETING_SEM_TAKEN) {
+        if (op->kind == GT_SYNC_SEM_TAKEN) {
             if (add_lock_wait(deps, group, i, lock, nested[index]))
                 return -1;
             continue;
         }
         before = last_of_thread(deps, group, i, &before_index);
-        waited = before && before->kind == GT_MEETING_SEM_TAKEN &&
-                 before->time_ns == meeting->since_ns;
+        waited = before && before->kind == GT_SYNC_SEM_TAKEN && before->time_ns == op->since_ns;
         if (waited && nested[before_index])
             continue;
-        if ((!waited && gt_deps_add(deps, GT_STEP_LOCK, meeting->thread, meeting->since_ns,
-                                    meeting->since_ns, lock)) ||
-            gt_deps_add(deps, GT_STEP_UNLOCK, meeting->thread, meeting->time_ns,
-                        meeting->time_ns, lock))
+        if ((!waited &&
+             gt_deps_add(deps, GT_STEP_LOCK, op->thread, op->since_ns, op->since_ns, lock)) ||
+            gt_deps_add(deps, GT_STEP_UNLOCK, op->thread, op->time_ns, op->time_ns, lock))
             return -1;
     }
     return 0;
@@ -107,29 +106,26 @@ static int add_lock(struct gt_deps *deps, const struct gt_dep_group *group, cons
 static int add_signals(struct gt_deps *deps, const struct gt_dep_group *group,
                        const bool *nested)
 {
-    const struct gt_meeting *post = NULL;
+    const struct gt_sync_op *post = NULL;
 
     for (size_t i = 0; i < group->count; i++) {
-        const struct gt_meeting *meeting = gt_deps_meeting(deps, group->indices[i]);
+        const struct gt_sync_op *op = gt_deps_sync_op(deps, group->indices[i]);
         uint32_t event;
 
-        if (meeting->kind == GT_MEETING_SEM_POST)
-            post = meeting;
-        if (meeting->kind != GT_MEETING_SEM_TAKEN)
+        if (op->kind == GT_SYNC_SEM_POST)
+            post = op;
+        if (op->kind != GT_SYNC_SEM_TAKEN)
             continue;
         if (nested[group->indices[i]]) {
-            if (gt_deps_add(deps, GT_DEP_NOTHING, meeting->thread, meeting->since_ns,
-                            meeting->time_ns, 0))
+            if (gt_deps_add(deps, GT_DEP_NOTHING, op->thread, op->since_ns, op->time_ns, 0))
                 return -1;
-        } else if (post && post->thread != meeting->thread &&
-                   post->time_ns >= meeting->since_ns &&
+        } else if (post && post->thread != op->thread && post->time_ns >= op->since_ns &&
                    deps->replayed[post->thread] != GT_WORKLOAD_NONE) {
             event = gt_workload_add_event(deps->workload, 1);
             if (event == GT_WORKLOAD_NONE ||
                 gt_deps_add(deps, GT_STEP_SIGNAL, post->thread, post->time_ns, post->time_ns,
                             event) ||
-                gt_deps_add(deps, GT_STEP_AWAIT, meeting->thread, meeting->since_ns,
-                            meeting->time_ns, event))
+                gt_deps_add(deps, GT_STEP_AWAIT, op->thread, op->since_ns, op->time_ns, event))
                 return -1;
         }
         post = NULL; /* it ended one wait */

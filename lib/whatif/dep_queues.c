@@ -19,14 +19,14 @@ struct queues {
     struct gt_chunks touched; /* of uint32_t: threads with figures of the queue at hand */
 };
 
-static bool is_queue(const struct gt_meeting *meeting)
+static bool is_queue(const struct gt_sync_op *op)
 {
-    return meeting->kind == GT_MEETING_QUEUE_GET || meeting->kind == GT_MEETING_QUEUE_PUT;
+    return op->kind == GT_SYNC_QUEUE_GET || op->kind == GT_SYNC_QUEUE_PUT;
 }
 
-static bool is_barrier(const struct gt_meeting *meeting)
+static bool is_barrier(const struct gt_sync_op *op)
 {
-    return meeting->kind == GT_MEETING_BARRIER;
+    return op->kind == GT_SYNC_BARRIER;
 }
 
 /* Items that nobody was seen to put in: it had them before the recording began. */
@@ -35,7 +35,7 @@ static uint32_t items_before(const struct gt_deps *deps, const struct gt_dep_gro
     int64_t items = 0, least = 0;
 
     for (size_t i = 0; i < group->count; i++) {
-        items += gt_deps_of_group(deps, group, i)->kind == GT_MEETING_QUEUE_PUT ? 1 : -1;
+        items += gt_deps_of_group(deps, group, i)->kind == GT_SYNC_QUEUE_PUT ? 1 : -1;
         if (items < least)
             least = items;
     }
@@ -46,17 +46,17 @@ static int count_workers(struct queues *queues, const struct gt_dep_group *group
 {
     gt_chunks_truncate(&queues->touched, 0);
     for (size_t i = 0; i < group->count; i++) {
-        const struct gt_meeting *meeting = gt_deps_of_group(queues->deps, group, i);
-        struct worker *worker = &queues->workers[meeting->thread];
+        const struct gt_sync_op *op = gt_deps_of_group(queues->deps, group, i);
+        struct worker *worker = &queues->workers[op->thread];
 
         if (worker->taken + worker->put == 0) {
             uint32_t *touched = gt_chunks_push(&queues->touched);
 
             if (!touched)
                 return -1;
-            *touched = meeting->thread;
+            *touched = op->thread;
         }
-        if (meeting->kind == GT_MEETING_QUEUE_GET)
+        if (op->kind == GT_SYNC_QUEUE_GET)
             worker->taken++;
         else
             worker->put++;
@@ -107,33 +107,33 @@ static int choose(struct queues *queues, const struct gt_dep_group *group, uint3
     return 0;
 }
 
-static int add_job(struct gt_deps *deps, const struct gt_meeting *get, uint32_t queue,
+static int add_job(struct gt_deps *deps, const struct gt_sync_op *get, uint32_t queue,
                    uint32_t rank)
 {
     struct gt_dep *dep;
 
-    if (gt_deps_add(deps, GT_DEP_JOB, get->thread, gt_meeting_began_ns(get), 0, queue))
+    if (gt_deps_add(deps, GT_DEP_JOB, get->thread, gt_sync_op_began_ns(get), 0, queue))
         return -1;
     dep = gt_chunks_last(&deps->added);
     dep->rank = rank;
     return 0;
 }
 
-/* By meeting, of what is put in: when that thread waited last, for a full queue say. NULL: no
- * memory. */
+/* By sync operation, of what is put in: when that thread waited last, for a full queue say.
+ * NULL: no memory. */
 static int64_t *find_waits(const struct gt_deps *deps)
 {
-    size_t threads = deps->timeline->threads.count, count = deps->timeline->meetings.count;
+    size_t threads = deps->timeline->threads.count, count = deps->timeline->sync_ops.count;
     int64_t *waited_ns = calloc(count + 1, sizeof(*waited_ns));
     int64_t *last_ns = calloc(threads + 1, sizeof(*last_ns));
 
     for (size_t i = 0; waited_ns && last_ns && i < count; i++) {
-        const struct gt_meeting *meeting = gt_deps_meeting(deps, i);
+        const struct gt_sync_op *op = gt_deps_sync_op(deps, i);
 
-        if (meeting->kind == GT_MEETING_SEM_TAKEN)
-            last_ns[meeting->thread] = meeting->time_ns;
-        else if (meeting->kind == GT_MEETING_QUEUE_PUT)
-            waited_ns[i] = last_ns[meeting->thread];
+        if (op->kind == GT_SYNC_SEM_TAKEN)
+            last_ns[op->thread] = op->time_ns;
+        else if (op->kind == GT_SYNC_QUEUE_PUT)
+            waited_ns[i] = last_ns[op->thread];
     }
     if (!last_ns) {
         free(waited_ns);
@@ -150,21 +150,21 @@ static int add_queue(struct queues *queues, const struct gt_dep_group *group, ui
     uint32_t rank = 0;
 
     for (size_t i = 0; i < group->count; i++) {
-        const struct gt_meeting *meeting = gt_deps_of_group(deps, group, i);
-        int64_t at_ns = gt_meeting_began_ns(meeting);
+        const struct gt_sync_op *op = gt_deps_of_group(deps, group, i);
+        int64_t at_ns = gt_sync_op_began_ns(op);
         int rc;
 
-        if (deps->replayed[meeting->thread] == GT_WORKLOAD_NONE)
+        if (deps->replayed[op->thread] == GT_WORKLOAD_NONE)
             continue;
-        if (meeting->kind == GT_MEETING_QUEUE_PUT) {
-            if (!meeting->left && waited_ns[group->indices[i]] > at_ns)
+        if (op->kind == GT_SYNC_QUEUE_PUT) {
+            if (!op->left && waited_ns[group->indices[i]] > at_ns)
                 at_ns = waited_ns[group->indices[i]];
-            rc = gt_deps_add(deps, GT_STEP_PUT, meeting->thread, at_ns, at_ns, queue);
-        } else if (queues->workers[meeting->thread].queue == queue) {
-            queues->workers[meeting->thread].last_ns = meeting->time_ns;
-            rc = add_job(deps, meeting, queue, rank++);
+            rc = gt_deps_add(deps, GT_STEP_PUT, op->thread, at_ns, at_ns, queue);
+        } else if (queues->workers[op->thread].queue == queue) {
+            queues->workers[op->thread].last_ns = op->time_ns;
+            rc = add_job(deps, op, queue, rank++);
         } else {
-            rc = gt_deps_add(deps, GT_STEP_TAKE, meeting->thread, at_ns, at_ns, queue);
+            rc = gt_deps_add(deps, GT_STEP_TAKE, op->thread, at_ns, at_ns, queue);
         }
         if (rc)
             return -1;
@@ -179,14 +179,14 @@ static uint32_t capacity_of(const struct gt_deps *deps, const struct gt_dep_grou
     uint32_t most = 0;
 
     for (size_t i = 0; i < group->count; i++) {
-        const struct gt_meeting *meeting = gt_deps_of_group(deps, group, i);
+        const struct gt_sync_op *op = gt_deps_of_group(deps, group, i);
 
-        if (meeting->kind != GT_MEETING_QUEUE_PUT)
+        if (op->kind != GT_SYNC_QUEUE_PUT)
             continue;
-        if (!meeting->left)
+        if (!op->left)
             return 0;
-        if (meeting->left > most)
-            most = meeting->left;
+        if (op->left > most)
+            most = op->left;
     }
     return most ? most - 1U : 0;
 }
@@ -222,7 +222,8 @@ static int add_endings(struct queues *queues)
                                    worker->last_ns);
         for (; at < spans->count; at++) {
             const struct gt_call_span *span = gt_chunks_at(spans, at);
-            const struct gt_called *called = gt_chunks_at(&timeline->functions, span->function);
+            const struct gt_function_info *called =
+                gt_chunks_at(&timeline->functions, span->function);
 
             if (span->flags & GT_CALL_SPAN_UNWOUND &&
                 gt_deps_is_one_of(gt_intern_text(&timeline->names, called->name), names,
@@ -297,7 +298,7 @@ static size_t count_together(const struct gt_deps *deps, const struct gt_dep_gro
     size_t at = first + 1;
 
     while (at < group->count &&
-           gt_meeting_began_ns(gt_deps_of_group(deps, group, at)) < open_ns) {
+           gt_sync_op_began_ns(gt_deps_of_group(deps, group, at)) < open_ns) {
         if (gt_deps_of_group(deps, group, at)->time_ns < open_ns)
             open_ns = gt_deps_of_group(deps, group, at)->time_ns;
         at++;
@@ -328,8 +329,8 @@ static int add_barrier(struct gt_deps *deps, const struct gt_dep_group *group)
         if (event == GT_WORKLOAD_NONE)
             return -1;
         for (size_t i = first; i < first + together; i++) {
-            const struct gt_meeting *arrival = gt_deps_of_group(deps, group, i);
-            int64_t at_ns = gt_meeting_began_ns(arrival);
+            const struct gt_sync_op *arrival = gt_deps_of_group(deps, group, i);
+            int64_t at_ns = gt_sync_op_began_ns(arrival);
 
             if (gt_deps_add(deps, GT_STEP_SIGNAL, arrival->thread, at_ns, at_ns, event) ||
                 gt_deps_add(deps, GT_STEP_AWAIT, arrival->thread, at_ns, at_ns, event))

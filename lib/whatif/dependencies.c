@@ -43,11 +43,11 @@ uint32_t gt_deps_end_of(struct gt_deps *deps, uint32_t thread)
 
 /* --- order --- */
 
-static int compare_meetings(const void *a, const void *b, void *context)
+static int compare_sync_ops(const void *a, const void *b, void *context)
 {
     const struct gt_deps *deps = context;
-    const struct gt_meeting *left = gt_deps_meeting(deps, *(const uint32_t *)a);
-    const struct gt_meeting *right = gt_deps_meeting(deps, *(const uint32_t *)b);
+    const struct gt_sync_op *left = gt_deps_sync_op(deps, *(const uint32_t *)a);
+    const struct gt_sync_op *right = gt_deps_sync_op(deps, *(const uint32_t *)b);
     uint32_t left_process = gt_thread_at(deps->timeline, left->thread)->process;
     uint32_t right_process = gt_thread_at(deps->timeline, right->thread)->process;
 
@@ -60,23 +60,23 @@ static int compare_meetings(const void *a, const void *b, void *context)
     return *(const uint32_t *)a < *(const uint32_t *)b ? -1 : 1;
 }
 
-uint32_t *gt_deps_sort(const struct gt_deps *deps, bool (*wanted)(const struct gt_meeting *),
+uint32_t *gt_deps_sort(const struct gt_deps *deps, bool (*wanted)(const struct gt_sync_op *),
                        size_t *count)
 {
-    size_t all = deps->timeline->meetings.count;
+    size_t all = deps->timeline->sync_ops.count;
     uint32_t *indices = calloc(all + 1, sizeof(*indices));
 
     *count = 0;
     for (uint32_t i = 0; indices && i < all; i++)
-        if (wanted(gt_deps_meeting(deps, i)))
+        if (wanted(gt_deps_sync_op(deps, i)))
             indices[(*count)++] = i;
     if (indices)
-        qsort_r(indices, *count, sizeof(*indices), compare_meetings, (void *)deps);
+        qsort_r(indices, *count, sizeof(*indices), compare_sync_ops, (void *)deps);
     return indices;
 }
 
-static bool is_same_subject(const struct gt_deps *deps, const struct gt_meeting *one,
-                            const struct gt_meeting *two)
+static bool is_same_subject(const struct gt_deps *deps, const struct gt_sync_op *one,
+                            const struct gt_sync_op *two)
 {
     return one->subject == two->subject &&
            gt_thread_at(deps->timeline, one->thread)->process ==
@@ -88,7 +88,7 @@ bool gt_deps_next_group(const struct gt_deps *deps, const uint32_t *indices, siz
 {
     *group = (struct gt_dep_group){.indices = indices + *at};
     while (*at < count && is_same_subject(deps, gt_deps_of_group(deps, group, 0),
-                                          gt_deps_meeting(deps, indices[*at]))) {
+                                          gt_deps_sync_op(deps, indices[*at]))) {
         (*at)++;
         group->count++;
     }
@@ -97,8 +97,8 @@ bool gt_deps_next_group(const struct gt_deps *deps, const uint32_t *indices, siz
 
 static int compare_beginnings(const void *a, const void *b, void *context)
 {
-    int64_t left = gt_meeting_began_ns(gt_deps_meeting(context, *(const uint32_t *)a));
-    int64_t right = gt_meeting_began_ns(gt_deps_meeting(context, *(const uint32_t *)b));
+    int64_t left = gt_sync_op_began_ns(gt_deps_sync_op(context, *(const uint32_t *)a));
+    int64_t right = gt_sync_op_began_ns(gt_deps_sync_op(context, *(const uint32_t *)b));
 
     return (left > right) - (left < right);
 }
@@ -121,7 +121,7 @@ bool gt_deps_are_whole(const struct gt_timeline *timeline, const char *const *na
                        size_t count)
 {
     for (size_t i = 0; i < timeline->functions.count; i++) {
-        const struct gt_called *called = gt_chunks_at(&timeline->functions, i);
+        const struct gt_function_info *called = gt_chunks_at(&timeline->functions, i);
 
         for (size_t n = 0; called->untraced_calls && n < count; n++)
             if (strcmp(gt_intern_text(&timeline->names, called->name), names[n]) == 0)
@@ -253,11 +253,11 @@ static int add_joins(struct gt_deps *deps)
 {
     enum { LATE_NS = 20000000 };
 
-    for (size_t i = 0; i < deps->timeline->meetings.count; i++) {
-        const struct gt_meeting *join = gt_deps_meeting(deps, i);
+    for (size_t i = 0; i < deps->timeline->sync_ops.count; i++) {
+        const struct gt_sync_op *join = gt_deps_sync_op(deps, i);
         uint32_t joined = (uint32_t)join->subject;
 
-        if (join->kind != GT_MEETING_JOIN || deps->replayed[joined] == GT_WORKLOAD_NONE ||
+        if (join->kind != GT_SYNC_JOIN || deps->replayed[joined] == GT_WORKLOAD_NONE ||
             joined == join->thread ||
             gt_thread_at(deps->timeline, joined)->end_ns > join->time_ns + LATE_NS)
             continue;
@@ -303,7 +303,7 @@ static bool is_switch(const struct gt_chunks *holds, size_t at, uint32_t woken, 
 }
 
 /* Did the waker have the GIL then, and not only just since the other one gave it up? */
-static bool gives_at(const struct gt_timeline *timeline, const struct gt_meeting *wake)
+static bool gives_at(const struct gt_timeline *timeline, const struct gt_sync_op *wake)
 {
     for (uint32_t i = 0; i < timeline->gils.count; i++) {
         const struct gt_chunks *holds = &gt_gil_at(timeline, i)->holds;
@@ -325,12 +325,12 @@ static int add_wakes(struct gt_deps *deps)
 {
     const struct gt_timeline *timeline = deps->timeline;
 
-    for (size_t i = 0; i < timeline->meetings.count; i++) {
-        const struct gt_meeting *wake = gt_deps_meeting(deps, i);
+    for (size_t i = 0; i < timeline->sync_ops.count; i++) {
+        const struct gt_sync_op *wake = gt_deps_sync_op(deps, i);
         uint32_t woken = (uint32_t)wake->subject, event;
         const struct gt_state_span *span;
 
-        if (wake->kind != GT_MEETING_WAKE || deps->replayed[woken] == GT_WORKLOAD_NONE ||
+        if (wake->kind != GT_SYNC_WAKE || deps->replayed[woken] == GT_WORKLOAD_NONE ||
             deps->replayed[wake->thread] == GT_WORKLOAD_NONE || gt_usages_of(timeline, woken) ||
             gt_thread_at(timeline, woken)->process !=
                 gt_thread_at(timeline, wake->thread)->process ||
@@ -351,8 +351,8 @@ static int add_wakes(struct gt_deps *deps)
 
 /* --- all of it --- */
 
-/* Semaphores that are waited for inside a queue, a counting one, a barrier or a join. Meetings
- * of one thread come in the order of their ends: go back from the end. */
+/* Semaphores that are waited for inside a queue, a counting one, a barrier or a join. Sync
+ * operations of one thread come in the order of their ends: go back from the end. */
 static int find_nested(const struct gt_deps *deps, bool *nested)
 {
     size_t threads = deps->timeline->threads.count;
@@ -364,17 +364,16 @@ static int find_nested(const struct gt_deps *deps, bool *nested)
         return -1;
     for (size_t i = 0; i < threads; i++)
         covered_ns[i] = INT64_MAX;
-    for (size_t i = deps->timeline->meetings.count; i-- > 0;) {
-        const struct gt_meeting *meeting = gt_deps_meeting(deps, i);
+    for (size_t i = deps->timeline->sync_ops.count; i-- > 0;) {
+        const struct gt_sync_op *op = gt_deps_sync_op(deps, i);
 
-        if (meeting->kind == GT_MEETING_SEM_TAKEN || meeting->kind == GT_MEETING_SEM_GAVE_UP)
-            nested[i] = meeting->since_ns >= covered_ns[meeting->thread];
-        else if (meeting->since_ns &&
-                 ((meeting->kind == GT_MEETING_QUEUE_GET && with_queues) ||
-                  (meeting->kind == GT_MEETING_QUEUE_PUT && meeting->left && with_queues) ||
-                  (meeting->kind == GT_MEETING_TOKEN_TAKEN && with_tokens) ||
-                  meeting->kind == GT_MEETING_BARRIER || meeting->kind == GT_MEETING_JOIN))
-            covered_ns[meeting->thread] = meeting->since_ns;
+        if (op->kind == GT_SYNC_SEM_TAKEN || op->kind == GT_SYNC_SEM_GAVE_UP)
+            nested[i] = op->since_ns >= covered_ns[op->thread];
+        else if (op->since_ns && ((op->kind == GT_SYNC_QUEUE_GET && with_queues) ||
+                                  (op->kind == GT_SYNC_QUEUE_PUT && op->left && with_queues) ||
+                                  (op->kind == GT_SYNC_PERMIT_TAKEN && with_tokens) ||
+                                  op->kind == GT_SYNC_BARRIER || op->kind == GT_SYNC_JOIN))
+            covered_ns[op->thread] = op->since_ns;
     }
     free(covered_ns);
     return 0;
@@ -384,7 +383,7 @@ int gt_deps_init(struct gt_deps *deps, const struct gt_timeline *timeline,
                  struct gt_workload *workload, const uint32_t *replayed)
 {
     size_t threads = timeline->threads.count;
-    bool *nested = calloc(timeline->meetings.count + 1, sizeof(*nested));
+    bool *nested = calloc(timeline->sync_ops.count + 1, sizeof(*nested));
     int rc = -1;
 
     *deps = (struct gt_deps){.timeline = timeline,

@@ -54,7 +54,7 @@ int gt_deps_init(struct gt_deps *deps, const struct gt_timeline *timeline,
                  struct gt_workload *workload, const uint32_t *replayed);
 void gt_deps_release(struct gt_deps *deps);
 
-/* Meetings at one object, in the order of time. */
+/* Sync operations at one object, in the order of time. */
 struct gt_dep_group {
     const uint32_t *indices;
     size_t count;
@@ -68,7 +68,8 @@ void gt_deps_loosen(struct gt_deps *deps);
 /* The event of a thread's end; GT_WORKLOAD_NONE when it is not replayed, or memory exhausted.
  */
 uint32_t gt_deps_end_of(struct gt_deps *deps, uint32_t thread);
-/* dep_locks.c: semaphores. `nested`, by meeting: part of what a queue, barrier or join does. */
+/* dep_locks.c: semaphores. `nested`, by sync operation: part of what a queue, barrier or join
+ * does. */
 int gt_deps_add_semaphores(struct gt_deps *deps, const bool *nested);
 /* dep_queues.c: queues and barriers. */
 int gt_deps_add_queues(struct gt_deps *deps);
@@ -101,30 +102,30 @@ bool gt_deps_are_whole(const struct gt_timeline *timeline, const char *const *na
                        size_t count);
 bool gt_deps_is_one_of(const char *name, const char *const *names, size_t count);
 
-/* Meetings by process, subject, time: indices of those for which `wanted` is true. NULL: no
- * memory. */
-uint32_t *gt_deps_sort(const struct gt_deps *deps, bool (*wanted)(const struct gt_meeting *),
+/* Sync operations by process, subject, time: indices of those for which `wanted` is true. NULL:
+ * no memory. */
+uint32_t *gt_deps_sort(const struct gt_deps *deps, bool (*wanted)(const struct gt_sync_op *),
                        size_t *count);
 /* The next group of such indices, from `at` on, which moves behind it. False: there is none. */
 bool gt_deps_next_group(const struct gt_deps *deps, const uint32_t *indices, size_t count,
                         size_t *at, struct gt_dep_group *group);
-/* Sort a group's indices by when its meetings began. */
+/* Sort a group's indices by when its sync operations began. */
 void gt_deps_sort_by_beginning(const struct gt_deps *deps, struct gt_dep_group *group);
 
-static inline const struct gt_meeting *gt_deps_meeting(const struct gt_deps *deps, size_t index)
+static inline const struct gt_sync_op *gt_deps_sync_op(const struct gt_deps *deps, size_t index)
 {
-    return gt_chunks_at(&deps->timeline->meetings, index);
+    return gt_chunks_at(&deps->timeline->sync_ops, index);
 }
 
-static inline const struct gt_meeting *
+static inline const struct gt_sync_op *
 gt_deps_of_group(const struct gt_deps *deps, const struct gt_dep_group *group, size_t at)
 {
-    return gt_deps_meeting(deps, group->indices[at]);
+    return gt_deps_sync_op(deps, group->indices[at]);
 }
 
-static inline int64_t gt_meeting_began_ns(const struct gt_meeting *meeting)
+static inline int64_t gt_sync_op_began_ns(const struct gt_sync_op *op)
 {
-    return meeting->since_ns ? meeting->since_ns : meeting->time_ns;
+    return op->since_ns ? op->since_ns : op->time_ns;
 }
 
 #endif

@@ -93,7 +93,7 @@ static int64_t waiting_of(const struct asking *asking)
         const struct gt_gil *gil = gt_gil_at(asking->timeline, i);
 
         for (uint32_t m = 0; m < gil->members.count; m++)
-            sum_ns = gt_add_ns(sum_ns, gt_member_at(gil, m)->wait_ns);
+            sum_ns = gt_add_ns(sum_ns, gt_gil_thread_at(gil, m)->wait_ns);
     }
     return sum_ns;
 }
@@ -101,7 +101,7 @@ static int64_t waiting_of(const struct asking *asking)
 /* Recording makes a new thread dear: perf makes its events anew for each. */
 static bool starts_threads(const struct asking *asking, const struct gt_blocker *row)
 {
-    const struct gt_called *called =
+    const struct gt_function_info *called =
         gt_chunks_at(&asking->timeline->functions, row->doing.function);
 
     return strncmp(gt_intern_text(&asking->timeline->names, called->name), "start_", 6) == 0 &&
@@ -127,8 +127,8 @@ static bool is_candidate(const struct asking *asking, const struct gt_blocker *r
 /* Each process has numbers of its own for functions. */
 static bool is_same_function(const struct gt_timeline *timeline, uint32_t one, uint32_t two)
 {
-    const struct gt_called *left = gt_chunks_at(&timeline->functions, one);
-    const struct gt_called *right = gt_chunks_at(&timeline->functions, two);
+    const struct gt_function_info *left = gt_chunks_at(&timeline->functions, one);
+    const struct gt_function_info *right = gt_chunks_at(&timeline->functions, two);
 
     return one == two || (left->name == right->name && left->file == right->file &&
                           left->line == right->line && left->flags == right->flags);
@@ -215,7 +215,8 @@ static int64_t alone_of(const struct gt_timeline *timeline)
         const struct gt_gil *gil = gt_gil_at(timeline, i);
 
         for (uint32_t m = 0; m < gil->members.count; m++) {
-            int64_t start_ns = gt_thread_at(timeline, gt_member_at(gil, m)->thread)->start_ns;
+            int64_t start_ns =
+                gt_thread_at(timeline, gt_gil_thread_at(gil, m)->thread)->start_ns;
 
             if (start_ns < first_ns) {
                 second_ns = first_ns;

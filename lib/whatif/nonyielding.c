@@ -168,7 +168,8 @@ static int leave_until(struct walk *walk, int64_t time_ns)
 /* C functions called by one that is asked about are its doing. */
 static int enter(struct walk *walk, const struct gt_call_span *span)
 {
-    const struct gt_called *called = gt_chunks_at(&walk->timeline->functions, span->function);
+    const struct gt_function_info *called =
+        gt_chunks_at(&walk->timeline->functions, span->function);
     const struct level *outer = gt_chunks_last(&walk->stack);
     struct level inner = {span->end_ns, walk->tags[span->function],
                           called->flags & GT_FUNCTION_C};

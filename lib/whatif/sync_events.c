@@ -7,30 +7,29 @@
  * one set, or a token in it, owes it to who gave it, though in the recording it may have been
  * there long before: that the GIL was kept may have been why. */
 
-static bool is_flag(const struct gt_meeting *meeting)
+static bool is_flag(const struct gt_sync_op *op)
 {
-    return meeting->kind == GT_MEETING_FLAG_SET || meeting->kind == GT_MEETING_FLAG_SEEN;
+    return op->kind == GT_SYNC_EVENT_SET || op->kind == GT_SYNC_EVENT_SEEN;
 }
 
-static bool is_token(const struct gt_meeting *meeting)
+static bool is_token(const struct gt_sync_op *op)
 {
-    return meeting->kind == GT_MEETING_TOKEN_TAKEN || meeting->kind == GT_MEETING_TOKEN_GIVEN;
+    return op->kind == GT_SYNC_PERMIT_TAKEN || op->kind == GT_SYNC_PERMIT_GIVEN;
 }
 
 /* --- events and futures --- */
 
 /* When it took effect: who waits may go on before who sets it is done with builder everybody.
  */
-static int64_t effect_ns(const struct gt_meeting *meeting)
+static int64_t effect_ns(const struct gt_sync_op *op)
 {
-    return meeting->kind == GT_MEETING_FLAG_SET ? gt_meeting_began_ns(meeting)
-                                                : meeting->time_ns;
+    return op->kind == GT_SYNC_EVENT_SET ? gt_sync_op_began_ns(op) : op->time_ns;
 }
 
 static int compare_effects(const void *a, const void *b, void *context)
 {
-    int64_t left = effect_ns(gt_deps_meeting(context, *(const uint32_t *)a));
-    int64_t right = effect_ns(gt_deps_meeting(context, *(const uint32_t *)b));
+    int64_t left = effect_ns(gt_deps_sync_op(context, *(const uint32_t *)a));
+    int64_t right = effect_ns(gt_deps_sync_op(context, *(const uint32_t *)b));
 
     return (left > right) - (left < right);
 }
@@ -47,9 +46,9 @@ static bool *find_loops(const struct gt_timeline *timeline)
 
     while (
         turn < timeline->functions.count &&
-        strcmp(gt_intern_text(
-                   &timeline->names,
-                   ((const struct gt_called *)gt_chunks_at(&timeline->functions, turn))->name),
+        strcmp(gt_intern_text(&timeline->names, ((const struct gt_function_info *)gt_chunks_at(
+                                                     &timeline->functions, turn))
+                                                    ->name),
                "BaseEventLoop._run_once") != 0)
         turn++;
     if (!is_loop || turn == timeline->functions.count)
@@ -69,32 +68,32 @@ static bool *find_loops(const struct gt_timeline *timeline)
  * post that woke it, too, which is the same. */
 static int add_flag(struct gt_deps *deps, const struct gt_dep_group *group, const bool *is_loop)
 {
-    const struct gt_meeting *set = NULL;
+    const struct gt_sync_op *set = NULL;
     uint32_t event = GT_WORKLOAD_NONE;
 
     for (size_t i = 0; i < group->count; i++) {
-        const struct gt_meeting *meeting = gt_deps_of_group(deps, group, i);
+        const struct gt_sync_op *op = gt_deps_of_group(deps, group, i);
 
-        if (meeting->kind == GT_MEETING_FLAG_SET) {
-            set = meeting;
+        if (op->kind == GT_SYNC_EVENT_SET) {
+            set = op;
             event = GT_WORKLOAD_NONE;
             continue;
         }
-        if (!set || set->thread == meeting->thread ||
-            (is_loop[meeting->thread] && deps->selects_ns[meeting->thread]) ||
+        if (!set || set->thread == op->thread ||
+            (is_loop[op->thread] && deps->selects_ns[op->thread]) ||
             deps->replayed[set->thread] == GT_WORKLOAD_NONE)
             continue;
         if (event == GT_WORKLOAD_NONE) {
             event = gt_workload_add_event(deps->workload, 1);
             if (event == GT_WORKLOAD_NONE ||
-                gt_deps_add(deps, GT_STEP_SIGNAL, set->thread, gt_meeting_began_ns(set),
-                            gt_meeting_began_ns(set), event))
+                gt_deps_add(deps, GT_STEP_SIGNAL, set->thread, gt_sync_op_began_ns(set),
+                            gt_sync_op_began_ns(set), event))
                 return -1;
         }
-        if (gt_deps_add(deps, GT_STEP_AWAIT, meeting->thread, gt_meeting_began_ns(meeting),
-                        gt_meeting_began_ns(meeting), event))
+        if (gt_deps_add(deps, GT_STEP_AWAIT, op->thread, gt_sync_op_began_ns(op),
+                        gt_sync_op_began_ns(op), event))
             return -1;
-        if (is_loop[meeting->thread])
+        if (is_loop[op->thread])
             gt_deps_loosen(deps);
     }
     return 0;
@@ -126,11 +125,11 @@ static uint32_t permits_before(const struct gt_deps *deps, const struct gt_dep_g
     int64_t taken = 0, least = 0;
 
     for (size_t i = 0; i < group->count; i++) {
-        const struct gt_meeting *meeting = gt_deps_of_group(deps, group, i);
+        const struct gt_sync_op *op = gt_deps_of_group(deps, group, i);
 
-        taken += meeting->kind == GT_MEETING_TOKEN_TAKEN ? 1 : -1;
-        if (meeting->left > 0 && taken + meeting->left - 1 >= 0)
-            return (uint32_t)(taken + meeting->left - 1);
+        taken += op->kind == GT_SYNC_PERMIT_TAKEN ? 1 : -1;
+        if (op->left > 0 && taken + op->left - 1 >= 0)
+            return (uint32_t)(taken + op->left - 1);
         least = taken > least ? taken : least;
     }
     return (uint32_t)least;
@@ -143,11 +142,11 @@ static int add_semaphore(struct gt_deps *deps, const struct gt_dep_group *group)
     if (queue == GT_WORKLOAD_NONE)
         return -1;
     for (size_t i = 0; i < group->count; i++) {
-        const struct gt_meeting *meeting = gt_deps_of_group(deps, group, i);
-        bool taken = meeting->kind == GT_MEETING_TOKEN_TAKEN;
+        const struct gt_sync_op *op = gt_deps_of_group(deps, group, i);
+        bool taken = op->kind == GT_SYNC_PERMIT_TAKEN;
 
-        if (gt_deps_add(deps, taken ? GT_STEP_TAKE : GT_STEP_PUT, meeting->thread,
-                        gt_meeting_began_ns(meeting), gt_meeting_began_ns(meeting), queue))
+        if (gt_deps_add(deps, taken ? GT_STEP_TAKE : GT_STEP_PUT, op->thread,
+                        gt_sync_op_began_ns(op), gt_sync_op_began_ns(op), queue))
             return -1;
     }
     return 0;

@@ -65,7 +65,7 @@ static void check_blame(const struct gt_gil *gil)
 
         for (size_t at = first; at < first + count; at++)
             sum_ns += gt_blame_at(&contention, at)->ns;
-        must(sum_ns == gt_member_at(gil, member)->wait_ns, "blame does not add up");
+        must(sum_ns == gt_gil_thread_at(gil, member)->wait_ns, "blame does not add up");
     }
     gt_contention_release(&contention);
 }
@@ -79,7 +79,7 @@ static void check_blockers(const struct gt_timeline *timeline, uint32_t index)
 
     must(gt_blockers_init(&blockers, timeline, index, NULL) == 0, "out of memory");
     for (uint32_t member = 0; member < gil->members.count; member++) {
-        wait_ns += (double)gt_member_at(gil, member)->wait_ns;
+        wait_ns += (double)gt_gil_thread_at(gil, member)->wait_ns;
         for (int gap = 0; gap < GT_GAPS; gap++)
             blamed_ns += (double)gt_gaps_at(&blockers, member)->ns[gap];
     }

@@ -111,12 +111,12 @@ static inline int tick(struct gt_timeline *timeline, int64_t time_ns, int32_t pi
 }
 
 /* The member of the thread with this tid (the newest thread of that tid), or NULL. */
-static inline struct gt_member *member_of_tid(const struct gt_timeline *timeline,
-                                              const struct gt_gil *gil, int32_t tid)
+static inline struct gt_gil_thread *member_of_tid(const struct gt_timeline *timeline,
+                                                  const struct gt_gil *gil, int32_t tid)
 {
     for (uint32_t i = (uint32_t)gil->members.count; i-- > 0;)
-        if (gt_thread_at(timeline, gt_member_at(gil, i)->thread)->tid == tid)
-            return gt_member_at(gil, i);
+        if (gt_thread_at(timeline, gt_gil_thread_at(gil, i)->thread)->tid == tid)
+            return gt_gil_thread_at(gil, i);
     return NULL;
 }
 
@@ -156,7 +156,7 @@ static inline const char *broken_invariant(const struct gt_timeline *timeline)
             wait_ns += (uint64_t)(span->end_ns - span->start_ns);
         }
         for (uint32_t m = 0; m < gil->members.count; m++) {
-            const struct gt_member *member = gt_member_at(gil, m);
+            const struct gt_gil_thread *member = gt_gil_thread_at(gil, m);
 
             hold_ns -= (uint64_t)member->hold_ns;
             wait_ns -= (uint64_t)member->wait_ns;

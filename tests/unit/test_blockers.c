@@ -77,7 +77,7 @@ static const struct gt_blocker *blocker_of(const struct gt_timeline *t,
 {
     for (size_t i = 0; i < blockers->rows.count; i++) {
         const struct gt_blocker *row = gt_blocker_at(blockers, i);
-        const struct gt_called *called;
+        const struct gt_function_info *called;
 
         if (row->doing.kind != kind)
             continue;
@@ -154,7 +154,7 @@ static void a_c_function_answers_for_those_it_calls(void **state)
     assert_false(gt_blocker_keeps(row));
     assert_int_equal(gt_gaps_at(&blockers, 1)->ns[GT_GAP_HANDOVER], MS);
     assert_int_equal(blockers.load.total.handovers, 1);
-    assert_int_equal(gt_load_percentile(&blockers.load, 50), MS);
+    assert_int_equal(gt_utilization_percentile(&blockers.load, 50), MS);
     gt_blockers_release(&blockers);
     gt_timeline_free(t);
 }

@@ -153,7 +153,7 @@ static struct lengths play(const struct moment *moments, size_t count, double co
     assert_int_equal(gt_blockers_init(&blockers, t, 0, NULL), 0);
     tags = calloc(t->functions.count + 1, sizeof(*tags));
     for (size_t i = 0; i < t->functions.count; i++) {
-        const struct gt_called *called = gt_chunks_at(&t->functions, i);
+        const struct gt_function_info *called = gt_chunks_at(&t->functions, i);
 
         tags[i].tag = strcmp(gt_intern_text(&t->names, called->name), "native") == 0;
     }

@@ -16,7 +16,7 @@ static uint32_t member(const struct gt_timeline *t, int32_t tid)
     const struct gt_gil *gil = gt_gil_at(t, 0);
 
     for (uint32_t i = 0; i < gil->members.count; i++)
-        if (gt_thread_at(t, gt_member_at(gil, i)->thread)->tid == tid)
+        if (gt_thread_at(t, gt_gil_thread_at(gil, i)->thread)->tid == tid)
             return i;
     fail_msg("no member %d", tid);
     return 0;

@@ -163,7 +163,7 @@ static void what_is_known_is_what_it_is_without_a_hole(void **state)
         check_spans(holed, &gil->waits, whole, &gil_of(whole, FIRST_PID)->waits, stop_ns);
         assert_int_equal(gil->unknown_ns, gil->end_ns - stop_ns);
         for (uint32_t i = 0; i < gil->members.count; i++)
-            assert_int_equal(gt_member_at(gil, i)->unknown_ns, gil->end_ns - stop_ns);
+            assert_int_equal(gt_gil_thread_at(gil, i)->unknown_ns, gil->end_ns - stop_ns);
         gil = gil_of(holed, SECOND_PID);
         check_spans(holed, &gil->holds, whole, &gil_of(whole, SECOND_PID)->holds, INT64_MAX);
         check_spans(holed, &gil->waits, whole, &gil_of(whole, SECOND_PID)->waits, INT64_MAX);
@@ -202,12 +202,12 @@ static void a_gap_is_of_one_process(void **state)
     gil = gil_of(timeline, 10);
     assert_int_equal(gil->unknown_ns, 100);
     assert_int_equal(gt_lost_longest(gt_lost_of(timeline, gil->process), 0, 1000), 100);
-    assert_int_equal(gt_member_at(gil, 0)->hold_ns, 10 + 70);
-    assert_int_equal(gt_member_at(gil, 1)->wait_ns, 50);
-    assert_int_equal(gt_member_at(gil, 1)->hold_ns, 10);
+    assert_int_equal(gt_gil_thread_at(gil, 0)->hold_ns, 10 + 70);
+    assert_int_equal(gt_gil_thread_at(gil, 1)->wait_ns, 50);
+    assert_int_equal(gt_gil_thread_at(gil, 1)->hold_ns, 10);
     gil = gil_of(timeline, 20);
     assert_int_equal(gil->unknown_ns, 0);
-    assert_int_equal(gt_member_at(gil, 0)->hold_ns, 230);
+    assert_int_equal(gt_gil_thread_at(gil, 0)->hold_ns, 230);
     assert_int_equal(timeline->lost.count, 0);
     gt_timeline_free(timeline);
 }
@@ -263,7 +263,7 @@ static void calls_alone_can_be_lost(void **state)
     span = gt_chunks_at(&gt_calls_of(timeline, 0)->spans, 0);
     assert_int_equal(span->end_ns, 150);
     assert_int_equal(gil_of(timeline, 10)->unknown_ns, 0);
-    assert_int_equal(gt_member_at(gil_of(timeline, 10), 0)->hold_ns, 95 + 50);
+    assert_int_equal(gt_gil_thread_at(gil_of(timeline, 10), 0)->hold_ns, 95 + 50);
     assert_true(gt_is_whole(timeline));
     gt_timeline_free(timeline);
 }

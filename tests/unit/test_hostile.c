@@ -101,7 +101,7 @@ static void a_profile_of_a_deep_stack(void **state)
         longest = depth > longest ? depth : longest;
     }
     assert_int_equal(longest, GT_PROFILE_DEPTH_MAX);
-    assert_int_equal(hold_ns, gt_member_at(gt_gil_at(timeline, 0), 0)->hold_ns);
+    assert_int_equal(hold_ns, gt_gil_thread_at(gt_gil_at(timeline, 0), 0)->hold_ns);
     gt_profile_release(&profile);
     gt_timeline_free(timeline);
 }
@@ -140,7 +140,7 @@ static void thousands_of_threads_in_one_line(void **state)
 
         for (size_t at = first; at < first + count; at++)
             sum_ns += gt_blame_at(&contention, at)->ns;
-        assert_int_equal(sum_ns, gt_member_at(gil, i)->wait_ns);
+        assert_int_equal(sum_ns, gt_gil_thread_at(gil, i)->wait_ns);
         waiting_ns += sum_ns;
         for (int gap = 0; gap < GT_GAPS; gap++)
             blamed_ns += gt_gaps_at(&blockers, i)->ns[gap];

@@ -1,4 +1,4 @@
-/* lib/model/names.c: which of a thread's names is shown. */
+/* lib/model/thread_names.c: which of a thread's names is shown. */
 #include "feed.h"
 
 #include <setjmp.h>

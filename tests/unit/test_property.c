@@ -414,8 +414,8 @@ static int64_t count_blame(const struct gt_gil *gil, uint32_t waiter, uint32_t h
 
     for (size_t w = 0; w < gil->waits.count; w++)
         for (size_t h = 0; h < gil->holds.count; h++)
-            if (gt_span_at(&gil->waits, w)->thread == gt_member_at(gil, waiter)->thread &&
-                gt_span_at(&gil->holds, h)->thread == gt_member_at(gil, holder)->thread)
+            if (gt_span_at(&gil->waits, w)->thread == gt_gil_thread_at(gil, waiter)->thread &&
+                gt_span_at(&gil->holds, h)->thread == gt_gil_thread_at(gil, holder)->thread)
                 sum_ns += overlap(gt_span_at(&gil->waits, w), gt_span_at(&gil->holds, h));
     return sum_ns;
 }
@@ -443,7 +443,7 @@ static const char *check_blame(const struct gt_gil *gil)
                 blame->ns != count_blame(gil, waiter, blame->holder))
                 wrong = "blame differs";
         }
-        if (sum_ns != gt_member_at(gil, waiter)->wait_ns)
+        if (sum_ns != gt_gil_thread_at(gil, waiter)->wait_ns)
             wrong = "blame does not add up to the wait";
     }
     gt_contention_release(&contention);
@@ -477,7 +477,7 @@ static const char *check_blockers(const struct gt_timeline *timeline, uint32_t i
             wrong = "blockers are not ranked";
     }
     for (uint32_t i = 0; i < gil->members.count; i++) {
-        const struct gt_member *member = gt_member_at(gil, i);
+        const struct gt_gil_thread *member = gt_gil_thread_at(gil, i);
 
         held_ns += member->hold_ns;
         for (int gap = 0; gap < GT_GAPS; gap++) {

@@ -35,9 +35,9 @@ static void finish(void)
     assert_int_equal(t->quality.accounting_errors, 0);
 }
 
-static struct gt_member *member(uint32_t gil, int32_t tid)
+static struct gt_gil_thread *member(uint32_t gil, int32_t tid)
 {
-    struct gt_member *found = member_of_tid(t, gt_gil_at(t, gil), tid);
+    struct gt_gil_thread *found = member_of_tid(t, gt_gil_at(t, gil), tid);
 
     assert_non_null(found);
     return found;
@@ -158,8 +158,8 @@ static void a_tid_is_used_again(void **state)
     exit_task(t, 150, 10, 11);
     finish();
     assert_int_equal(t->threads.count, 3);
-    assert_int_equal(gt_member_at(gt_gil_at(t, 0), 1)->hold_ns, 10);
-    assert_int_equal(gt_member_at(gt_gil_at(t, 0), 1)->lifetime_ns, 20);
+    assert_int_equal(gt_gil_thread_at(gt_gil_at(t, 0), 1)->hold_ns, 10);
+    assert_int_equal(gt_gil_thread_at(gt_gil_at(t, 0), 1)->lifetime_ns, 20);
     check_member(0, 11, 10, 3, 0);
 }
 
@@ -181,7 +181,7 @@ static void a_tid_is_used_again_though_its_exit_was_lost(void **state)
     finish();
     assert_int_equal(t->threads.count, 3);
     assert_int_equal(gt_thread_at(t, 1)->end_ns, 140);
-    assert_int_equal(gt_member_at(gt_gil_at(t, 0), 1)->hold_ns, 10);
+    assert_int_equal(gt_gil_thread_at(gt_gil_at(t, 0), 1)->hold_ns, 10);
     check_member(0, 11, 10, 3, 0);
 }
 

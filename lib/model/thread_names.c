@@ -7,7 +7,7 @@
  *     3. threading's, when threading made it up ("Thread-1 (work)")
  *     4. "main", or "thread N"
  */
-#include "model/tracker.h"
+#include "model/builder.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -135,7 +135,7 @@ int gt_name_from_exec(struct gt_timeline *timeline, uint32_t index,
 void gt_name_from_creator(struct gt_timeline *timeline, uint32_t index, int32_t creator_tid)
 {
     uint32_t creator =
-        creator_tid > 0 ? gt_hashmap_get(&timeline->tracker->thread_of, (uint32_t)creator_tid)
+        creator_tid > 0 ? gt_hashmap_get(&timeline->builder->thread_of, (uint32_t)creator_tid)
                         : GT_HASHMAP_NONE;
 
     if (creator != GT_HASHMAP_NONE && gt_thread_at(timeline, creator)->comm)

@@ -1,4 +1,4 @@
-#include "say.h"
+#include "console.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -9,7 +9,7 @@
 
 static bool progress_shown;
 
-bool gt_say_to_terminal(void)
+bool gt_console_is_terminal(void)
 {
     static int answer = -1;
 
@@ -73,7 +73,7 @@ void gt_progress(const char *format, ...)
     char text[160];
     va_list args;
 
-    if (!gt_say_to_terminal())
+    if (!gt_console_is_terminal())
         return;
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);

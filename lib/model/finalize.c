@@ -1,4 +1,4 @@
-#include "model/tracker.h"
+#include "model/builder.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -37,10 +37,10 @@ static void begin_with_life(struct gt_timeline *timeline)
 
 static void count_cpus(struct gt_timeline *timeline)
 {
-    const struct gt_tracker *tracker = timeline->tracker;
+    const struct gt_builder *builder = timeline->builder;
 
-    for (size_t i = 0; i < tracker->cpu_count; i++)
-        if (tracker->cpu_last_ns[i] >= 0)
+    for (size_t i = 0; i < builder->cpu_count; i++)
+        if (builder->cpu_last_ns[i] >= 0)
             timeline->cpu_count = (uint32_t)i + 1;
 }
 
@@ -223,7 +223,7 @@ static void sum_spans(struct gt_gil *gil, bool waits)
 {
     const struct gt_chunks *spans = waits ? &gil->waits : &gil->holds;
     uint32_t thread = GT_NO_INDEX;
-    struct gt_member *member = NULL;
+    struct gt_gil_thread *member = NULL;
 
     for (size_t i = 0; i < spans->count; i++) {
         const struct gt_span *span = gt_span_at(spans, i);
@@ -231,7 +231,7 @@ static void sum_spans(struct gt_gil *gil, bool waits)
 
         if (span->thread != thread) {
             thread = span->thread;
-            member = gt_member_at(gil, gt_hashmap_get(&gil->member_of, thread));
+            member = gt_gil_thread_at(gil, gt_hashmap_get(&gil->member_of, thread));
         }
         if (waits) {
             member->waits++;
@@ -266,7 +266,7 @@ static uint64_t count_overlaps(const struct gt_gil *gil)
 /* An overlap counts where nothing was lost that could explain it. */
 static void judge_suspects(struct gt_timeline *timeline)
 {
-    const struct gt_chunks *suspects = &timeline->tracker->suspects;
+    const struct gt_chunks *suspects = &timeline->builder->suspects;
 
     for (size_t i = 0; i < suspects->count; i++) {
         const struct gt_suspect *suspect = gt_chunks_at(suspects, i);
@@ -332,7 +332,7 @@ static int finish_gil(struct gt_timeline *timeline, struct gt_gil *gil)
     gil->defects.overlaps += count_overlaps(gil);
     add_defects(&timeline->quality, &gil->defects);
     for (uint32_t i = 0; i < gil->members.count; i++) {
-        struct gt_member *member = gt_member_at(gil, i);
+        struct gt_gil_thread *member = gt_gil_thread_at(gil, i);
         const struct gt_thread *thread = gt_thread_at(timeline, member->thread);
         int64_t start_ns = thread->start_ns, end_ns = thread->end_ns;
 
@@ -352,7 +352,7 @@ static int finish_gil(struct gt_timeline *timeline, struct gt_gil *gil)
  * variables of the same program tell the same exactly. 0 or -1. */
 static int judge_gils(const struct gt_timeline *timeline, bool *drop)
 {
-    bool *exact = calloc((size_t)timeline->tracker->images + 1, sizeof(*exact));
+    bool *exact = calloc((size_t)timeline->builder->images + 1, sizeof(*exact));
 
     if (!exact)
         return -1;

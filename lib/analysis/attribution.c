@@ -1,4 +1,4 @@
-#include "analysis/frames.h"
+#include "analysis/attribution.h"
 
 #include <string.h>
 
@@ -8,19 +8,21 @@ struct level {
     uint32_t python; /* innermost Python function that is not the import system's */
 };
 
-void gt_frames_init(struct gt_frames *frames, const struct gt_timeline *timeline,
-                    uint32_t thread)
+void gt_attribution_init(struct gt_attribution *frames, const struct gt_timeline *timeline,
+                         uint32_t thread)
 {
-    *frames = (struct gt_frames){.timeline = timeline, .calls = gt_calls_of(timeline, thread)};
+    *frames =
+        (struct gt_attribution){.timeline = timeline, .calls = gt_calls_of(timeline, thread)};
     gt_chunks_init(&frames->stack, sizeof(struct level));
 }
 
-void gt_frames_release(struct gt_frames *frames)
+void gt_attribution_release(struct gt_attribution *frames)
 {
     gt_chunks_release(&frames->stack);
 }
 
-static bool is_import_system(const struct gt_timeline *timeline, const struct gt_called *called)
+static bool is_import_system(const struct gt_timeline *timeline,
+                             const struct gt_function_info *called)
 {
     static const char prefix[] = "<frozen importlib.";
 
@@ -29,7 +31,8 @@ static bool is_import_system(const struct gt_timeline *timeline, const struct gt
                0;
 }
 
-static void enter_c(struct gt_frames *frames, struct level *level, const struct level *outer)
+static void enter_c(struct gt_attribution *frames, struct level *level,
+                    const struct level *outer)
 {
     if (outer && (outer->doing.kind == GT_DOING_C || outer->doing.kind == GT_DOING_IMPORT)) {
         level->doing = outer->doing;
@@ -39,10 +42,10 @@ static void enter_c(struct gt_frames *frames, struct level *level, const struct 
     }
 }
 
-static void enter_python(const struct gt_frames *frames, struct level *level,
+static void enter_python(const struct gt_attribution *frames, struct level *level,
                          const struct level *outer)
 {
-    const struct gt_called *called =
+    const struct gt_function_info *called =
         gt_chunks_at(&frames->timeline->functions, level->doing.function);
 
     level->doing.kind = GT_DOING_PYTHON;
@@ -56,10 +59,11 @@ static void enter_python(const struct gt_frames *frames, struct level *level,
     }
 }
 
-static int enter(struct gt_frames *frames, uint32_t index)
+static int enter(struct gt_attribution *frames, uint32_t index)
 {
     const struct gt_call_span *span = gt_chunks_at(&frames->calls->spans, index);
-    const struct gt_called *called = gt_chunks_at(&frames->timeline->functions, span->function);
+    const struct gt_function_info *called =
+        gt_chunks_at(&frames->timeline->functions, span->function);
     struct level *level = gt_chunks_push(&frames->stack);
     const struct level *outer = NULL;
     uint32_t python = GT_NO_INDEX;
@@ -84,7 +88,7 @@ static int enter(struct gt_frames *frames, uint32_t index)
     return 0;
 }
 
-static void leave_until(struct gt_frames *frames, int64_t time_ns)
+static void leave_until(struct gt_attribution *frames, int64_t time_ns)
 {
     const struct level *level;
 
@@ -92,8 +96,8 @@ static void leave_until(struct gt_frames *frames, int64_t time_ns)
         gt_chunks_truncate(&frames->stack, frames->stack.count - 1);
 }
 
-const struct gt_doing *gt_frames_at(struct gt_frames *frames, int64_t time_ns,
-                                    int64_t *until_ns)
+const struct gt_doing *gt_attribution_at(struct gt_attribution *frames, int64_t time_ns,
+                                         int64_t *until_ns)
 {
     static const struct gt_doing unknown = {GT_DOING_UNKNOWN, GT_NO_INDEX, GT_NO_INDEX,
                                             GT_NO_INDEX};

@@ -6,9 +6,9 @@
 
 /* What python would say only later: missing (`status` 127), not readable or no program
  * (126). */
-int gt_script_check(const char *script, int *status, struct gt_error *err);
+int gt_target_check(const char *script, int *status, struct gt_error *err);
 
 /* The program could not be executed (`error`, an errno): say why. Returns the exit status. */
-int gt_say_exec_failed(const char *program, int error);
+int gt_target_say_exec_failed(const char *program, int error);
 
 #endif

@@ -7,8 +7,8 @@
  * answers for itself wherever it struck. The import system's own functions stand for the
  * import statement of the function that they were called from.
  */
-#ifndef GT_ANALYSIS_FRAMES_H
-#define GT_ANALYSIS_FRAMES_H
+#ifndef GT_ANALYSIS_ATTRIBUTION_H
+#define GT_ANALYSIS_ATTRIBUTION_H
 
 #include "base/chunks.h"
 #include "model/timeline.h"
@@ -28,7 +28,7 @@ struct gt_doing {
     uint32_t call;     /* the call: index in the thread's spans; GT_NO_INDEX */
 };
 
-struct gt_frames {
+struct gt_attribution {
     const struct gt_timeline *timeline;
     const struct gt_calls *calls; /* NULL: none were recorded */
     struct gt_chunks stack;       /* private: open calls */
@@ -36,13 +36,13 @@ struct gt_frames {
     uint64_t inner_calls;         /* ever begun below a C function that answers for them */
 };
 
-void gt_frames_init(struct gt_frames *frames, const struct gt_timeline *timeline,
-                    uint32_t thread);
-void gt_frames_release(struct gt_frames *frames);
+void gt_attribution_init(struct gt_attribution *frames, const struct gt_timeline *timeline,
+                         uint32_t thread);
+void gt_attribution_release(struct gt_attribution *frames);
 
 /* What the thread does at `time_ns`, which is not before the last call's: valid until the next
  * one. *until_ns: how long no call begins or ends. NULL: memory is exhausted. */
-const struct gt_doing *gt_frames_at(struct gt_frames *frames, int64_t time_ns,
-                                    int64_t *until_ns);
+const struct gt_doing *gt_attribution_at(struct gt_attribution *frames, int64_t time_ns,
+                                         int64_t *until_ns);
 
 #endif

@@ -1,4 +1,4 @@
-#include "folder.h"
+#include "recording_dir.h"
 
 #include "base/fs.h"
 
@@ -44,7 +44,7 @@ static int check_owner(const char *folder, struct gt_error *err)
                         folder);
 }
 
-int gt_folder_make(const char *keep, char **own, struct gt_error *err)
+int gt_recording_dir_make(const char *keep, char **own, struct gt_error *err)
 {
     int rc;
 

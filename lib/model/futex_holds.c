@@ -115,7 +115,8 @@ static void came_back(const struct replay *replay, struct waiter *waiter, size_t
 static int64_t ready_ns(const struct replay *replay, const struct waiter *waiter,
                         int64_t from_ns, int64_t until_ns)
 {
-    uint32_t thread = gt_member_at(replay->gil, (uint32_t)(waiter - replay->waiters))->thread;
+    uint32_t thread =
+        gt_gil_thread_at(replay->gil, (uint32_t)(waiter - replay->waiters))->thread;
     const struct gt_sched *sched = gt_sched_of(replay->timeline, thread);
     int64_t ns[GT_SCHED_STATES] = {0};
 
@@ -322,7 +323,8 @@ static int released_silently(struct replay *replay, uint32_t owner, const struct
         until_ns = waiter->unlocked_ns;
     waiter->acquired_ns = -1;
     return since_ns < until_ns && replay->last_wake_ns < until_ns
-               ? push_hold(replay, gt_member_at(replay->gil, owner)->thread, since_ns, until_ns)
+               ? push_hold(replay, gt_gil_thread_at(replay->gil, owner)->thread, since_ns,
+                           until_ns)
                : 0;
 }
 
@@ -394,7 +396,7 @@ static int lose(struct replay *replay, int64_t time_ns)
         waiter->acquired_ns = waiter->unlocked_ns = -1;
         waiter->timed_out = false;
         if (since_ns >= 0 && since_ns < time_ns &&
-            gt_gil_push(&replay->gil->waits, gt_member_at(replay->gil, i)->thread, since_ns,
+            gt_gil_push(&replay->gil->waits, gt_gil_thread_at(replay->gil, i)->thread, since_ns,
                         time_ns, GT_SPAN_CUT_END))
             return -1;
     }
@@ -439,7 +441,7 @@ static int replay_entry(struct replay *replay, const struct gt_futex_entry *entr
 static int close_waits(struct replay *replay)
 {
     for (uint32_t i = 0; i < replay->count && i < replay->gil->members.count; i++) {
-        uint32_t thread = gt_member_at(replay->gil, i)->thread;
+        uint32_t thread = gt_gil_thread_at(replay->gil, i)->thread;
         int64_t since_ns = end_wait(replay, &replay->waiters[i]);
 
         if (since_ns < 0)

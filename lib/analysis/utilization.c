@@ -1,4 +1,4 @@
-#include "analysis/load.h"
+#include "analysis/utilization.h"
 
 #include "base/nstime.h"
 
@@ -6,35 +6,36 @@
 
 enum { DIGIT_BITS = 11, DIGIT_MASK = (1 << DIGIT_BITS) - 1 };
 
-void gt_load_init(struct gt_load *load, int64_t start_ns, int64_t end_ns)
+void gt_utilization_init(struct gt_utilization *load, int64_t start_ns, int64_t end_ns)
 {
     int64_t length_ns = end_ns > start_ns ? end_ns - start_ns : 0;
 
-    *load = (struct gt_load){.start_ns = start_ns, .slice_ns = length_ns / GT_LOAD_SLICES + 1};
+    *load = (struct gt_utilization){.start_ns = start_ns,
+                                    .slice_ns = length_ns / GT_UTILIZATION_SLICES + 1};
     gt_chunks_init(&load->latencies, sizeof(int64_t));
 }
 
-void gt_load_release(struct gt_load *load)
+void gt_utilization_release(struct gt_utilization *load)
 {
     gt_chunks_release(&load->latencies);
 }
 
-static int64_t start_of(const struct gt_load *load, size_t slice)
+static int64_t start_of(const struct gt_utilization *load, size_t slice)
 {
     return load->start_ns + (int64_t)slice * load->slice_ns;
 }
 
 /* As a rule it is the one of the time before, or the next one. */
-static size_t slice_of(struct gt_load *load, int64_t time_ns)
+static size_t slice_of(struct gt_utilization *load, int64_t time_ns)
 {
-    while (load->at + 1 < GT_LOAD_SLICES && time_ns >= start_of(load, load->at + 1))
+    while (load->at + 1 < GT_UTILIZATION_SLICES && time_ns >= start_of(load, load->at + 1))
         load->at++;
     while (load->at > 0 && time_ns < start_of(load, load->at))
         load->at--;
     return load->at;
 }
 
-static void add(struct gt_load_slice *slice, int64_t ns, size_t waiters, int held)
+static void add(struct gt_utilization_slice *slice, int64_t ns, size_t waiters, int held)
 {
     slice->held_ns += held ? ns : 0;
     slice->contended_ns += waiters ? ns : 0;
@@ -42,8 +43,8 @@ static void add(struct gt_load_slice *slice, int64_t ns, size_t waiters, int hel
     slice->idle_ns += waiters && !held ? ns : 0;
 }
 
-void gt_load_add(struct gt_load *load, int64_t from_ns, int64_t until_ns, size_t waiters,
-                 int held)
+void gt_utilization_add(struct gt_utilization *load, int64_t from_ns, int64_t until_ns,
+                        size_t waiters, int held)
 {
     size_t first = slice_of(load, from_ns), last = slice_of(load, until_ns - 1);
 
@@ -58,7 +59,7 @@ void gt_load_add(struct gt_load *load, int64_t from_ns, int64_t until_ns, size_t
     }
 }
 
-int gt_load_handover(struct gt_load *load, int64_t time_ns, int64_t latency_ns)
+int gt_utilization_handover(struct gt_utilization *load, int64_t time_ns, int64_t latency_ns)
 {
     int64_t *latency = gt_chunks_push(&load->latencies);
 
@@ -84,7 +85,7 @@ static void sort_by_digit(const int64_t *from, int64_t *to, size_t count, unsign
 }
 
 /* There are about as many as hand-overs, and they are short: two or three passes. */
-int gt_load_finish(struct gt_load *load)
+int gt_utilization_finish(struct gt_utilization *load)
 {
     size_t count = load->latencies.count;
     int64_t *memory = calloc(2 * count + 1, sizeof(*memory)), longest_ns = 0;
@@ -110,7 +111,7 @@ int gt_load_finish(struct gt_load *load)
     return 0;
 }
 
-int64_t gt_load_percentile(const struct gt_load *load, double percent)
+int64_t gt_utilization_percentile(const struct gt_utilization *load, double percent)
 {
     size_t count = load->latencies.count;
     size_t at = (size_t)((double)count * percent / 100);

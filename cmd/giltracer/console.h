@@ -15,6 +15,6 @@ void gt_say_text(const struct gt_buf *text);
 void gt_progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void gt_progress_clear(void);
 /* Whether stderr is a terminal. */
-bool gt_say_to_terminal(void);
+bool gt_console_is_terminal(void);
 
 #endif

@@ -1,14 +1,14 @@
 /* How a GIL was used over time: shares per slice of its life, and how long hand-overs took. */
-#ifndef GT_ANALYSIS_LOAD_H
-#define GT_ANALYSIS_LOAD_H
+#ifndef GT_ANALYSIS_UTILIZATION_H
+#define GT_ANALYSIS_UTILIZATION_H
 
 #include "base/chunks.h"
 
 #include <stdint.h>
 
-enum { GT_LOAD_SLICES = 60 };
+enum { GT_UTILIZATION_SLICES = 60 };
 
-struct gt_load_slice {
+struct gt_utilization_slice {
     int64_t held_ns;
     int64_t contended_ns; /* somebody waited */
     int64_t waiting_ns;   /* by all waiters: / slice_ns is how many waited on average */
@@ -16,26 +16,26 @@ struct gt_load_slice {
     uint64_t handovers;
 };
 
-struct gt_load {
+struct gt_utilization {
     int64_t start_ns, slice_ns; /* slice i is [start + i × slice, start + (i + 1) × slice) */
-    struct gt_load_slice slices[GT_LOAD_SLICES];
-    struct gt_load_slice total;
+    struct gt_utilization_slice slices[GT_UTILIZATION_SLICES];
+    struct gt_utilization_slice total;
     size_t at;                  /* private: slice of the newest addition */
     struct gt_chunks latencies; /* of int64_t: release to acquired by a woken waiter; sorted */
 };
 
-void gt_load_init(struct gt_load *load, int64_t start_ns, int64_t end_ns);
-void gt_load_release(struct gt_load *load);
+void gt_utilization_init(struct gt_utilization *load, int64_t start_ns, int64_t end_ns);
+void gt_utilization_release(struct gt_utilization *load);
 
 /* [from, until): `waiters` waited; `held`: by somebody. */
-void gt_load_add(struct gt_load *load, int64_t from_ns, int64_t until_ns, size_t waiters,
-                 int held);
+void gt_utilization_add(struct gt_utilization *load, int64_t from_ns, int64_t until_ns,
+                        size_t waiters, int held);
 /* A waiter got the GIL, `latency_ns` after its release. 0 or -1. */
-int gt_load_handover(struct gt_load *load, int64_t time_ns, int64_t latency_ns);
+int gt_utilization_handover(struct gt_utilization *load, int64_t time_ns, int64_t latency_ns);
 /* No more: sort. 0 or -1. */
-int gt_load_finish(struct gt_load *load);
+int gt_utilization_finish(struct gt_utilization *load);
 
 /* The latency that `percent` of the hand-overs stay within; 0 when there were none. */
-int64_t gt_load_percentile(const struct gt_load *load, double percent);
+int64_t gt_utilization_percentile(const struct gt_utilization *load, double percent);
 
 #endif

@@ -1,8 +1,8 @@
-#include "script.h"
+#include "target_check.h"
 
+#include "console.h"
 #include "launch/elf.h"
 #include "launch/tools.h"
-#include "say.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +18,7 @@ enum {
     EXIT_NOT_FOUND = 127,
 };
 
-int gt_script_check(const char *script, int *status, struct gt_error *err)
+int gt_target_check(const char *script, int *status, struct gt_error *err)
 {
     char inside[PATH_MAX];
     struct stat st;
@@ -38,7 +38,7 @@ int gt_script_check(const char *script, int *status, struct gt_error *err)
     return 0;
 }
 
-int gt_say_exec_failed(const char *program, int error)
+int gt_target_say_exec_failed(const char *program, int error)
 {
     char *path = gt_tool_find(program);
     char loader[PATH_MAX];

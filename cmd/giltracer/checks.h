@@ -10,7 +10,7 @@
 
 #include <stdbool.h>
 
-struct gt_judge {
+struct gt_checks {
     const struct gt_cli *cli;
     struct gt_condition *conditions; /* one per cli->fail_if */
     struct gt_metrics metrics;       /* of all runs so far */
@@ -21,21 +21,21 @@ struct gt_judge {
 
 /* Parse the conditions, read the baseline: before the target runs. Release it also on
  * failure. */
-int gt_judge_init(struct gt_judge *judge, const struct gt_cli *cli, struct gt_error *err);
-void gt_judge_release(struct gt_judge *judge);
+int gt_checks_init(struct gt_checks *checks, const struct gt_cli *cli, struct gt_error *err);
+void gt_checks_release(struct gt_checks *checks);
 
-/* Say why gt_judge_init failed; a condition's message has a caret below it. */
-void gt_judge_refuse(const struct gt_error *err);
+/* Say why gt_checks_init failed; a condition's message has a caret below it. */
+void gt_checks_refuse(const struct gt_error *err);
 
 /* A run is over: take its figures. */
-int gt_judge_take(struct gt_judge *judge, struct gt_report *report, struct gt_error *err);
+int gt_checks_take(struct gt_checks *checks, struct gt_report *report, struct gt_error *err);
 
 /* The last run is over: say what there is to say, and set `breached` and `unjudged`. NULL:
  * there is no report, so that no condition can be judged. */
-void gt_judge_say(struct gt_judge *judge, const struct gt_report *report);
+void gt_checks_say(struct gt_checks *checks, const struct gt_report *report);
 
 /* What giltracer exits with where the program succeeded: 3 when a condition is breached, 4 when
  * one cannot be judged, else 0. */
-int gt_judge_status(const struct gt_judge *judge);
+int gt_checks_status(const struct gt_checks *checks);
 
 #endif

@@ -1,4 +1,4 @@
-#include "model/tracker.h"
+#include "model/builder.h"
 
 #include <bsd/stdlib.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@
  * meanwhile, which cannot be (a thread drops one interpreter's GIL before it takes the
  * next), or when the process can have only one. What still slips through breaks the
  * alternation of holders sooner or later: from then on it refuses nobody else (`distrusted`),
- * and finish.c drops it.
+ * and finalize.c drops it.
  */
 
 enum {
@@ -28,7 +28,7 @@ enum {
 
 static struct gt_cond *cond_at(const struct gt_timeline *timeline, uint32_t index)
 {
-    return gt_chunks_at(&timeline->tracker->conds, index);
+    return gt_chunks_at(&timeline->builder->conds, index);
 }
 
 /* The process's cond at this address, made when new; NULL when memory is exhausted. */
@@ -45,12 +45,12 @@ static struct gt_cond *find_cond(struct gt_timeline *timeline, uint32_t process,
             return cond_at(timeline, state->recent[i]);
     index = gt_hashmap_get(&state->cond_of, address);
     if (index == GT_HASHMAP_NONE) {
-        index = (uint32_t)timeline->tracker->conds.count;
-        cond = gt_chunks_push(&timeline->tracker->conds);
+        index = (uint32_t)timeline->builder->conds.count;
+        cond = gt_chunks_push(&timeline->builder->conds);
         if (!cond || gt_hashmap_put(&state->cond_of, address, index))
             return NULL;
         *cond = (struct gt_cond){.address = address, .gil = GT_NO_INDEX};
-        if (state->guessed && gt_hashmap_put(&timeline->tracker->guess_of, address, process))
+        if (state->guessed && gt_hashmap_put(&timeline->builder->guess_of, address, process))
             return NULL;
     }
     state->recent[1] = state->recent[0];
@@ -177,7 +177,7 @@ static bool proves_gil(struct gt_timeline *timeline, uint32_t thread, struct gt_
         state->activity != state->signal_activity)
         return false;
     if (gt_process_state_at(timeline, process)->gil_count >= GILS_MAX ||
-        (timeline->tracker->single_gil && has_cond_gil(timeline, process)))
+        (timeline->builder->single_gil && has_cond_gil(timeline, process)))
         return false;
     if (distance == GT_DISTANCE_X86_64 || distance == GT_DISTANCE_AARCH64)
         return true;

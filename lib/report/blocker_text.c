@@ -16,7 +16,7 @@ bool gt_gil_hardly_waited(const struct gt_gil *gil)
     int64_t wait_ns = gt_gil_wait_ns(gil), lifetime_ns = 0;
 
     for (uint32_t i = 0; i < gil->members.count; i++)
-        lifetime_ns = gt_add_ns(lifetime_ns, gt_member_at(gil, i)->lifetime_ns);
+        lifetime_ns = gt_add_ns(lifetime_ns, gt_gil_thread_at(gil, i)->lifetime_ns);
     return wait_ns < little_ns && wait_ns < lifetime_ns / SHARE;
 }
 
@@ -25,11 +25,12 @@ int64_t gt_gil_wait_ns(const struct gt_gil *gil)
     int64_t wait_ns = 0;
 
     for (uint32_t i = 0; i < gil->members.count; i++)
-        wait_ns = gt_add_ns(wait_ns, gt_member_at(gil, i)->wait_ns);
+        wait_ns = gt_add_ns(wait_ns, gt_gil_thread_at(gil, i)->wait_ns);
     return wait_ns;
 }
 
-static const struct gt_called *called_at(const struct gt_report *report, uint32_t function)
+static const struct gt_function_info *called_at(const struct gt_report *report,
+                                                uint32_t function)
 {
     return function < report->timeline->functions.count
                ? gt_chunks_at(&report->timeline->functions, function)
@@ -43,7 +44,7 @@ static int add_name(const struct gt_report *report, uint32_t id, struct gt_buf *
 }
 
 /* "module.name" of C functions; "sorted" of a builtin, as one writes it. */
-static int add_function(const struct gt_report *report, const struct gt_called *called,
+static int add_function(const struct gt_report *report, const struct gt_function_info *called,
                         struct gt_buf *text)
 {
     const char *module = gt_intern_text(&report->timeline->names, called->file);
@@ -55,18 +56,18 @@ static int add_function(const struct gt_report *report, const struct gt_called *
     return add_name(report, called->name, text);
 }
 
-static int add_place(const struct gt_report *report, const struct gt_called *called,
-                     struct gt_blame_text *text)
+static int add_place(const struct gt_report *report, const struct gt_function_info *called,
+                     struct gt_blocker_text *text)
 {
     text->line = called->line;
     return add_name(report, called->file, &text->file);
 }
 
-static int name_blocker(struct gt_blame_text *text, const struct gt_report *report,
+static int name_blocker(struct gt_blocker_text *text, const struct gt_report *report,
                         const struct gt_blocker *row)
 {
-    const struct gt_called *function = called_at(report, row->doing.function);
-    const struct gt_called *caller = called_at(report, row->doing.caller);
+    const struct gt_function_info *function = called_at(report, row->doing.function);
+    const struct gt_function_info *caller = called_at(report, row->doing.caller);
 
     if (row->doing.kind == GT_DOING_UNKNOWN || !function) {
         text->kind = "native";
@@ -88,7 +89,7 @@ static int name_blocker(struct gt_blame_text *text, const struct gt_report *repo
 }
 
 /* For machines: the same from run to run, so a thread is without its tid. */
-static int name_for_machines(struct gt_blame_text *text, const struct gt_report *report,
+static int name_for_machines(struct gt_blocker_text *text, const struct gt_report *report,
                              const struct gt_blocker *row)
 {
     if (strcmp(text->kind, "native") == 0)
@@ -126,7 +127,7 @@ static int say_part(struct gt_buf *out, const struct gt_after *after, int64_t ns
 }
 
 /* How often and how long, and what the machine did to that. */
-static int say_kept(struct gt_blame_text *text, const struct gt_report *report,
+static int say_kept(struct gt_blocker_text *text, const struct gt_report *report,
                     const struct gt_blocker *row)
 {
     const struct gt_after *after = &row->after;
@@ -157,7 +158,7 @@ static int say_kept(struct gt_blame_text *text, const struct gt_report *report,
     return gt_remedy_say(text, report, row);
 }
 
-static int say_requeuer(struct gt_blame_text *text, const struct gt_blocker *row)
+static int say_requeuer(struct gt_blocker_text *text, const struct gt_blocker *row)
 {
     char waited[32], away[32];
 
@@ -171,7 +172,7 @@ static int say_requeuer(struct gt_blame_text *text, const struct gt_blocker *row
 }
 
 /* It releases the GIL for the most of what it does, and holds it for a part. */
-static int say_releases(struct gt_blame_text *text, const struct gt_blocker *row)
+static int say_releases(struct gt_blocker_text *text, const struct gt_blocker *row)
 {
     char away[32], held[32], waiting[32];
 
@@ -186,7 +187,7 @@ static int say_releases(struct gt_blame_text *text, const struct gt_blocker *row
 }
 
 /* Python code that looks for requests. What it did with them is told, not what it would do. */
-static int say_python(struct gt_blame_text *text, const struct gt_blocker *row)
+static int say_python(struct gt_blocker_text *text, const struct gt_blocker *row)
 {
     unsigned long long asked = row->requested, gave = asked - row->kept - row->unclear;
     char waiting[32], longest[32];
@@ -220,7 +221,7 @@ static int say_python(struct gt_blame_text *text, const struct gt_blocker *row)
     return gt_buf_adds(&text->sentence, "): do less there, or do it in another process.");
 }
 
-static int say_other(struct gt_blame_text *text, const struct gt_blocker *row)
+static int say_other(struct gt_blocker_text *text, const struct gt_blocker *row)
 {
     char waiting[32];
 
@@ -236,12 +237,12 @@ static int say_other(struct gt_blame_text *text, const struct gt_blocker *row)
                        waiting);
 }
 
-int gt_blame_text_init(struct gt_blame_text *text, const struct gt_report *report,
-                       const struct gt_blocker *row)
+int gt_blocker_text_init(struct gt_blocker_text *text, const struct gt_report *report,
+                         const struct gt_blocker *row)
 {
     int rc;
 
-    *text = (struct gt_blame_text){0};
+    *text = (struct gt_blocker_text){0};
     gt_buf_init(&text->function);
     gt_buf_init(&text->name);
     gt_buf_init(&text->file);
@@ -260,11 +261,11 @@ int gt_blame_text_init(struct gt_blame_text *text, const struct gt_report *repor
     if (rc == 0 && !text->sentence.length && row->waiting_ns)
         rc = say_other(text, row);
     if (rc)
-        gt_blame_text_release(text);
+        gt_blocker_text_release(text);
     return rc;
 }
 
-void gt_blame_text_release(struct gt_blame_text *text)
+void gt_blocker_text_release(struct gt_blocker_text *text)
 {
     gt_buf_release(&text->function);
     gt_buf_release(&text->name);
@@ -275,7 +276,7 @@ void gt_blame_text_release(struct gt_blame_text *text)
 
 /* --- the printed block --- */
 
-const char *gt_blame_short_file(const char *file)
+const char *gt_blocker_text_short_file(const char *file)
 {
     static const char *const folders[] = {"/site-packages/", "/dist-packages/"};
     char own[PATH_MAX];
@@ -297,11 +298,11 @@ const char *gt_blame_short_file(const char *file)
 static int put_row(const struct gt_report *report, const struct gt_blocker *row,
                    int64_t wait_ns, struct gt_buf *out)
 {
-    struct gt_blame_text text;
+    struct gt_blocker_text text;
     char waiting[32], longest[32];
     int rc;
 
-    if (gt_blame_text_init(&text, report, row))
+    if (gt_blocker_text_init(&text, report, row))
         return -1;
     rc = gt_buf_addf(out, "%10s  %5.1f%%  %8llu  %12s  %-6s  %s",
                      gt_duration_text(row->waiting_ns, waiting, sizeof(waiting)),
@@ -310,14 +311,14 @@ static int put_row(const struct gt_report *report, const struct gt_blocker *row,
                      gt_duration_text(row->longest_hold_ns, longest, sizeof(longest)),
                      text.kind, text.function.data);
     if (rc == 0 && text.file.length)
-        rc = gt_buf_addf(out, "  %s:%u", gt_blame_short_file(text.file.data), text.line);
+        rc = gt_buf_addf(out, "  %s:%u", gt_blocker_text_short_file(text.file.data), text.line);
     if (rc == 0 && text.caller.length)
         rc = gt_buf_addf(out, " (%s)", text.caller.data);
     if (rc == 0)
         rc = gt_buf_adds(out, !text.cause        ? "\n"
                               : row->after.known ? "  does not release\n"
                                                  : "  may not release\n");
-    gt_blame_text_release(&text);
+    gt_blocker_text_release(&text);
     return rc;
 }
 
@@ -362,7 +363,7 @@ static int put_gil(const struct gt_report *report, uint32_t gil, struct gt_buf *
     return gt_buf_adds(out, "\n");
 }
 
-int gt_blame_print(const struct gt_report *report, struct gt_buf *text)
+int gt_blocker_text_print(const struct gt_report *report, struct gt_buf *text)
 {
     enum { GILS_MAX = 8 };
     const struct gt_timeline *timeline = report->timeline;

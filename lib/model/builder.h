@@ -1,14 +1,14 @@
 /*
  * Private to model/: what is known while events stream in and not needed afterwards.
  *
- * Who does what: timeline.c follows threads and processes, names.c what they are called,
+ * Who does what: timeline.c follows threads and processes, thread_names.c what they are called,
  * mapped.c which programs cannot be seen,
- * recognise.c finds out which condition variables are a GIL's, gil.c turns a GIL's events into
- * spans, futex.c and replay.c do both from futex calls, finish.c closes, cuts lost ranges out
- * and sums up.
+ * gil_detect.c finds out which condition variables are a GIL's, gil.c turns a GIL's events into
+ * spans, futex.c and futex_holds.c do both from futex calls, finalize.c closes, cuts lost
+ * ranges out and sums up.
  */
-#ifndef GT_MODEL_TRACKER_H
-#define GT_MODEL_TRACKER_H
+#ifndef GT_MODEL_BUILDER_H
+#define GT_MODEL_BUILDER_H
 
 #include "event/probed_files.h"
 #include "model/timeline.h"
@@ -45,7 +45,7 @@ struct gt_pending {
 enum { GT_PENDING_MAX = 1024 };
 
 struct gt_process_state {
-    struct gt_hashmap cond_of; /* address → index in tracker.conds */
+    struct gt_hashmap cond_of; /* address → index in builder.conds */
     uint32_t recent[2];        /* the last two looked up */
     uint32_t first_gil;        /* chain through gt_gil.next; GT_NO_INDEX */
     uint32_t last_gil;
@@ -61,7 +61,7 @@ struct gt_process_state {
     uint64_t runtime_start;         /* _PyRuntime; 0 when not known */
     uint64_t runtime_end;
     uint32_t hole;   /* nothing is recorded of it since that one began; GT_NO_INDEX: it is */
-    uint32_t mapped; /* in tracker.mapped, of this image; GT_NO_INDEX */
+    uint32_t mapped; /* in builder.mapped, of this image; GT_NO_INDEX */
     bool executed;   /* an exec of it was recorded */
     bool name_is_threads; /* its name is that of a thread that is not the main one: for now */
     bool guessed;         /* its pid was not in the text: a guess from one tid */
@@ -102,7 +102,7 @@ struct gt_first_file {
     bool known;
 };
 
-struct gt_tracker {
+struct gt_builder {
     struct gt_chunks process_states; /* of struct gt_process_state, by process index */
     struct gt_chunks thread_states;  /* of struct gt_thread_state, by thread index */
     struct gt_chunks conds;          /* of struct gt_cond */
@@ -130,16 +130,16 @@ struct gt_tracker {
 static inline struct gt_process_state *gt_process_state_at(const struct gt_timeline *timeline,
                                                            uint32_t process)
 {
-    return gt_chunks_at(&timeline->tracker->process_states, process);
+    return gt_chunks_at(&timeline->builder->process_states, process);
 }
 
 static inline struct gt_thread_state *gt_thread_state_at(const struct gt_timeline *timeline,
                                                          uint32_t thread)
 {
-    return gt_chunks_at(&timeline->tracker->thread_states, thread);
+    return gt_chunks_at(&timeline->builder->thread_states, thread);
 }
 
-/* names.c. All return 0, or -1 when memory is exhausted. A COMM event: */
+/* thread_names.c. All return 0, or -1 when memory is exhausted. A COMM event: */
 int gt_name_from_event(struct gt_timeline *timeline, uint32_t thread,
                        const struct gt_event *event);
 /* Any other event, which carries the thread's comm: text may have no COMM records, and those of
@@ -156,7 +156,7 @@ int gt_name_of_file(struct gt_timeline *timeline, const struct gt_event *event, 
 /* Mark the threads that their names do not tell apart. */
 int gt_names_finish(struct gt_timeline *timeline);
 
-/* recognise.c: an event on a condition variable, in time order per process. 0 or -1. */
+/* gil_detect.c: an event on a condition variable, in time order per process. 0 or -1. */
 int gt_recognise(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event);
 
 /* gil.c. All return 0, or -1 when memory is exhausted. `gil` and `thread` are indices. */
@@ -214,7 +214,7 @@ int gt_mapped_feed(struct gt_timeline *timeline, uint32_t process,
                    const struct gt_event *event);
 int gt_mapped_finish(struct gt_timeline *timeline);
 
-/* finish.c */
+/* finalize.c */
 int gt_finish_gils(struct gt_timeline *timeline);
 
 #endif
