@@ -1,6 +1,6 @@
 /* What is said of a run beyond its table: --fail-if, --baseline, and the median of --repeat. */
-#ifndef GILTRACER_JUDGE_H
-#define GILTRACER_JUDGE_H
+#ifndef GILTRACER_CHECKS_H
+#define GILTRACER_CHECKS_H
 
 #include "base/error.h"
 #include "options.h"

@@ -46,6 +46,12 @@ void gt_progress_clear(void)
     progress_shown = false;
 }
 
+void gt_say_all(const struct gt_strvec *lines)
+{
+    for (size_t i = 0; i < lines->count; i++)
+        gt_say("%s", lines->items[i]);
+}
+
 void gt_say_text(const struct gt_buf *text)
 {
     gt_progress_clear();

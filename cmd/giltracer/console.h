@@ -1,13 +1,16 @@
 /* The only place where giltracer writes to stderr: messages, and the progress line. */
-#ifndef GILTRACER_SAY_H
-#define GILTRACER_SAY_H
+#ifndef GILTRACER_CONSOLE_H
+#define GILTRACER_CONSOLE_H
 
 #include "base/buf.h"
+#include "base/strvec.h"
 
 #include <stdbool.h>
 
 /* "giltracer: …\n". The progress line, if there is one, is erased first. */
 void gt_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Each as a message. */
+void gt_say_all(const struct gt_strvec *lines);
 /* Text as it is. */
 void gt_say_text(const struct gt_buf *text);
 

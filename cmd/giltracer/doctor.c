@@ -98,3 +98,14 @@ int gt_doctor(const struct gt_cli *cli)
     uv_loop_close(&loop);
     return usable ? 0 : 1;
 }
+
+void gt_doctor_show_plan(const struct gt_plan *plan, const struct gt_caps *caps,
+                         const struct gt_interp *interp)
+{
+    struct gt_buf text;
+
+    gt_buf_init(&text);
+    if (gt_plan_print(plan, caps, interp, &text) == 0)
+        gt_say_text(&text);
+    gt_buf_release(&text);
+}

@@ -1,6 +1,6 @@
 /* Where the recording is kept while it is made, or with --keep afterwards. */
-#ifndef GILTRACER_FOLDER_H
-#define GILTRACER_FOLDER_H
+#ifndef GILTRACER_RECORDING_DIR_H
+#define GILTRACER_RECORDING_DIR_H
 
 #include "base/error.h"
 

@@ -5,6 +5,8 @@
 #include "base/nstime.h"
 #include "checks.h"
 #include "console.h"
+#include "doctor.h"
+#include "ingest/ingest.h"
 #include "launch/caps.h"
 #include "launch/counters.h"
 #include "launch/hitplace.h"
@@ -52,6 +54,7 @@ struct run {
     struct gt_checks *checks;
     bool last; /* of --repeat */
     bool reported;
+    struct gt_ingest *ingest;
     struct gt_report *report;
     struct gt_error report_error; /* why feeding failed */
     char version[64];
@@ -161,20 +164,6 @@ static int make_plan(struct run *run, struct gt_error *err)
     return rc;
 }
 
-static void show_plan(const struct run *run)
-{
-    struct gt_buf text;
-
-    for (size_t i = 0; i < run->plan.notes.count && !run->cli->quiet; i++)
-        gt_say("%s", run->plan.notes.items[i]);
-    if (!run->cli->verbose)
-        return;
-    gt_buf_init(&text);
-    if (gt_plan_print(&run->plan, &run->caps, &run->interp, &text) == 0)
-        gt_say_text(&text);
-    gt_buf_release(&text);
-}
-
 /* --- where to keep things --- */
 
 static int make_folder(struct run *run, struct gt_error *err)
@@ -213,8 +202,14 @@ static int start_report(struct run *run, struct gt_error *err)
 {
     struct gt_run_info *info = &run->info;
     const struct gt_interp *interp = &run->interp;
-    unsigned detect = (run->plan.show_states ? GT_DETECT_SCHED : 0) |
-                      (run->plan.gil_source != GT_GIL_NONE ? GT_DETECT_GIL : 0);
+    struct gt_ingest_options options = {
+        .detect = (run->plan.show_states ? GT_DETECT_SCHED : 0) |
+                  (run->plan.gil_source != GT_GIL_NONE ? GT_DETECT_GIL : 0),
+        .counters = run->plan.counters.items,
+        .probed = &run->plan.probed,
+        .realtime_ns = gt_realtime_ns() - gt_now_ns(),
+        .single_gil = interp->major == 3 && interp->minor < 12,
+    };
 
     if (interp->major)
         snprintf(run->version, sizeof(run->version), "CPython %d.%d.%d", interp->major,
@@ -233,17 +228,13 @@ static int start_report(struct run *run, struct gt_error *err)
         .gil_enabled = interp->gil_enabled,
         .perfetto_states = run->cli->perfetto_states,
         .keep_interpreter_frames = run->cli->keep_interpreter,
-        .counters = run->plan.counters.items,
-        .probed = &run->plan.probed,
         .cpus = gt_caps_cpus(),
-        .realtime_ns = gt_realtime_ns() - gt_now_ns(),
-        .single_gil = interp->major == 3 && interp->minor < 12,
     };
     /* Without it futex calls are judged by their pattern alone. */
     if (run->plan.futex && gt_runtime_find(&run->runtime, interp, NULL) == 0)
-        info->runtime = &run->runtime;
-    run->report = gt_report_new(detect, info, err);
-    return run->report ? 0 : (err ? err->code : GT_ERR_MEMORY);
+        options.runtime = &run->runtime;
+    run->ingest = gt_ingest_new(&options, err);
+    return run->ingest ? 0 : (err ? err->code : GT_ERR_MEMORY);
 }
 
 /* --- the session's callbacks --- */
@@ -253,7 +244,7 @@ static int on_data(void *context, const char *data, size_t length)
     struct run *run = context;
 
     run->text_bytes += length;
-    return gt_report_feed(run->report, data, length, &run->report_error);
+    return gt_ingest_feed(run->ingest, data, length, &run->report_error);
 }
 
 static void on_gate(void *context, int pid)
@@ -273,6 +264,8 @@ static void on_target_end(void *context)
     run->info.term_signal = run->result.term_signal;
     run->info.root_pid = run->result.pid;
     run->info.started_unix_ns = run->result.started_unix_ns;
+    gt_ingest_set_target(run->ingest, run->result.pid,
+                         run->plan.events.count ? run->result.ended_ns : 0);
 }
 
 /* The program has ended, or is about to be converted: what its agents wrote is complete. */
@@ -299,7 +292,7 @@ static void merge_agentlog(struct run *run)
                      run->agent_why.message);
     if (!run->agentlog && !run->agent_noted)
         run->agent_missed = err;
-    gt_report_set_agentlog(run->report, run->agentlog, parts);
+    gt_ingest_set_agentlog(run->ingest, run->agentlog, parts);
 }
 
 static void merge_viztracer(struct run *run)
@@ -308,7 +301,7 @@ static void merge_viztracer(struct run *run)
         return;
     run->viztracer = gt_under_viztracer_open(run->viztracer_path);
     if (run->viztracer)
-        gt_report_set_viztracer(run->report, run->viztracer, run->viztracer_path);
+        gt_ingest_set_viztracer(run->ingest, run->viztracer, run->viztracer_path);
 }
 
 static void start_removal(void *context)
@@ -463,8 +456,8 @@ static void write_report(struct run *run)
     if (run->agent_missed.code)
         gt_say("%s", run->agent_missed.message);
     gt_agent_say_warnings(run->agentlog);
-    gt_report_set_end(run->report, run->plan.events.count ? run->result.ended_ns : 0);
-    if (gt_report_finish(run->report, &err) < 0 ||
+    if (gt_ingest_finish(run->ingest, &err) < 0 ||
+        !(run->report = gt_report_new(gt_ingest_recorded(run->ingest), &run->info, &err)) ||
         gt_checks_take(run->checks, run->report, &err) < 0) {
         gt_say("no report: %s", err.message);
         return;
@@ -479,8 +472,7 @@ static int conclude(struct run *run, int rc, const struct gt_error *err)
 {
     const struct gt_session_result *result = &run->result;
 
-    for (size_t i = 0; i < result->warnings.count; i++)
-        gt_say("%s", result->warnings.items[i]);
+    gt_say_all(&result->warnings);
     if (result->exec_errno)
         return gt_target_say_exec_failed(run->plan.target.items[0], result->exec_errno);
     if (!result->target_ran) {
@@ -510,7 +502,10 @@ static int run_all(struct run *run)
     if (rc == 0)
         rc = prepare(run, &status, &err);
     if (rc == 0) {
-        show_plan(run);
+        if (!run->cli->quiet)
+            gt_say_all(&run->plan.notes);
+        if (run->cli->verbose)
+            gt_doctor_show_plan(&run->plan, &run->caps, &run->interp);
         rc = install(run, &err);
     }
     if (rc < 0) {
@@ -533,6 +528,7 @@ static void release(struct run *run)
     remove_probes(run);
     gt_outputs_abandon(&run->outputs);
     gt_report_free(run->report);
+    gt_ingest_free(run->ingest);
     gt_agentlog_free(run->agentlog);
     gt_viztracer_free(run->viztracer);
     if (run->folder && gt_fs_remove_tree(run->folder, &err) < 0)

@@ -1,6 +1,6 @@
 /* What is to run: checked before anything is set up for it, and why it did not run. */
-#ifndef GILTRACER_SCRIPT_H
-#define GILTRACER_SCRIPT_H
+#ifndef GILTRACER_TARGET_CHECK_H
+#define GILTRACER_TARGET_CHECK_H
 
 #include "base/error.h"
 

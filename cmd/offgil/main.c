@@ -4,7 +4,7 @@
 #include "base/fs.h"
 #include "base/options.h"
 #include "launch/input.h"
-#include "report/report.h"
+#include "ingest/ingest.h"
 #include "report/svg.h"
 #include "viztracer/viztracer.h"
 
@@ -130,7 +130,7 @@ static void print_help(void)
 
 static int on_data(void *context, const char *data, size_t length, struct gt_error *err)
 {
-    return gt_report_feed(context, data, length, err);
+    return gt_ingest_feed(context, data, length, err);
 }
 
 static int check_stacks(const struct cli *cli, const struct gt_timeline *timeline,
@@ -171,7 +171,7 @@ struct functions {
     struct gt_viztracer *viztracer;
 };
 
-static int open_functions(const struct cli *cli, struct gt_report *report,
+static int open_functions(const struct cli *cli, struct gt_ingest *ingest,
                           struct functions *functions, struct gt_error *err)
 {
     struct gt_error damage = {0};
@@ -180,37 +180,38 @@ static int open_functions(const struct cli *cli, struct gt_report *report,
         functions->agentlog = gt_agentlog_open(cli->agent_log, err);
         if (!functions->agentlog)
             return err->code;
-        gt_report_set_agentlog(report, functions->agentlog, 0);
+        gt_ingest_set_agentlog(ingest, functions->agentlog, 0);
     }
     if (cli->viztracer) {
         functions->viztracer = gt_viztracer_open(cli->viztracer, &damage, err);
         if (!functions->viztracer)
             return err->code;
-        gt_report_set_viztracer(report, functions->viztracer, cli->viztracer);
+        gt_ingest_set_viztracer(ingest, functions->viztracer, cli->viztracer);
     }
     if (damage.code)
         say(damage.message);
     return 0;
 }
 
-static int convert(const struct cli *cli, struct gt_report *report, struct gt_output *output,
+static int convert(const struct cli *cli, struct gt_ingest *ingest, struct gt_output *output,
                    struct gt_error *err)
 {
     struct gt_error damage = {0};
     struct gt_flame flame;
-    int rc = gt_input_read(cli->input, on_data, report, &damage, err);
+    int rc = gt_input_read(cli->input, on_data, ingest, &damage, err);
 
     if (rc == 0)
-        rc = gt_report_finish(report, damage.code ? NULL : err);
+        rc = gt_ingest_finish(ingest, damage.code ? NULL : err);
     if (rc < 0 && damage.code)
         *err = damage;
     if (rc == 0 && damage.code)
         say(damage.message);
     if (rc == 0)
-        rc = check_stacks(cli, gt_report_timeline(report), err);
+        rc = check_stacks(cli, gt_ingest_recorded(ingest)->timeline, err);
     if (rc < 0)
         return rc;
-    rc = gt_flame_init(&flame, gt_report_timeline(report), cli->state, cli->flags, err);
+    rc = gt_flame_init(&flame, gt_ingest_recorded(ingest)->timeline, cli->state, cli->flags,
+                       err);
     if (rc < 0)
         return rc;
     if (flame.spans == 0)
@@ -223,20 +224,19 @@ static int convert(const struct cli *cli, struct gt_report *report, struct gt_ou
 
 static int run(const struct cli *cli, struct gt_error *err)
 {
-    static const struct gt_run_info unknown = {
-        .exit_status = -1, .started_unix_ns = -1, .root_pid = -1, .gil_enabled = true};
+    static const struct gt_ingest_options options = {.detect = GT_DETECT_GIL | GT_DETECT_SCHED};
     struct functions functions = {0};
-    struct gt_report *report;
+    struct gt_ingest *ingest;
     struct gt_output output;
     int rc = gt_output_open(&output, cli->output ? cli->output : "-", err);
 
     if (rc < 0)
         return rc;
-    report = gt_report_new(GT_DETECT_GIL | GT_DETECT_SCHED, &unknown, err);
-    rc = report ? open_functions(cli, report, &functions, err) : GT_ERR_MEMORY;
+    ingest = gt_ingest_new(&options, err);
+    rc = ingest ? open_functions(cli, ingest, &functions, err) : GT_ERR_MEMORY;
     if (rc == 0)
-        rc = convert(cli, report, &output, err);
-    gt_report_free(report);
+        rc = convert(cli, ingest, &output, err);
+    gt_ingest_free(ingest);
     gt_agentlog_free(functions.agentlog);
     gt_viztracer_free(functions.viztracer);
     gt_output_abandon(&output);

@@ -4,6 +4,7 @@
 #include "base/options.h"
 #include "base/strvec.h"
 #include "launch/input.h"
+#include "ingest/ingest.h"
 #include "report/report.h"
 #include "viztracer/viztracer.h"
 
@@ -212,7 +213,7 @@ static void print_help(void)
 
 static int on_data(void *context, const char *data, size_t length, struct gt_error *err)
 {
-    return gt_report_feed(context, data, length, err);
+    return gt_ingest_feed(context, data, length, err);
 }
 
 /* The outputs are opened before the input is read: a bad path is found early. */
@@ -289,7 +290,7 @@ struct beside {
     struct gt_viztracer *viztracer;
 };
 
-static int open_agentlog(const struct cli *cli, struct gt_report *report, struct beside *beside,
+static int open_agentlog(const struct cli *cli, struct gt_ingest *ingest, struct beside *beside,
                          struct gt_error *err)
 {
     unsigned parts = (cli->input ? 0u : (unsigned)GT_AGENTLOG_LIVES) |
@@ -301,11 +302,11 @@ static int open_agentlog(const struct cli *cli, struct gt_report *report, struct
         return err->code;
     for (size_t i = 0; (warning = gt_agentlog_warning(beside->agentlog, i)); i++)
         say(warning);
-    gt_report_set_agentlog(report, beside->agentlog, parts);
+    gt_ingest_set_agentlog(ingest, beside->agentlog, parts);
     return 0;
 }
 
-static int open_viztracer(const struct cli *cli, struct gt_report *report,
+static int open_viztracer(const struct cli *cli, struct gt_ingest *ingest,
                           struct beside *beside, struct gt_error *err)
 {
     struct gt_error damage = {0};
@@ -316,27 +317,27 @@ static int open_viztracer(const struct cli *cli, struct gt_report *report,
     if (damage.code)
         say(damage.message);
     if (!cli->input)
-        gt_report_set_agentlog(report, NULL, GT_AGENTLOG_LIVES);
-    gt_report_set_viztracer(report, beside->viztracer, cli->viztracer);
+        gt_ingest_set_agentlog(ingest, NULL, GT_AGENTLOG_LIVES);
+    gt_ingest_set_viztracer(ingest, beside->viztracer, cli->viztracer);
     return 0;
 }
 
-/* Everything into the report. `damage`: what is wrong with the text that was read. */
-static int read_all(const struct cli *cli, struct gt_report *report, struct beside *beside,
+/* Everything into one recording. `damage`: what is wrong with the text that was read. */
+static int read_all(const struct cli *cli, struct gt_ingest *ingest, struct beside *beside,
                     struct gt_error *damage, struct gt_error *err)
 {
     struct gt_error why = {0};
     int rc = 0;
 
     if (cli->agent_log)
-        rc = open_agentlog(cli, report, beside, err);
+        rc = open_agentlog(cli, ingest, beside, err);
     if (rc == 0 && cli->viztracer)
-        rc = open_viztracer(cli, report, beside, err);
+        rc = open_viztracer(cli, ingest, beside, err);
     if (rc == 0 && cli->input)
-        rc = gt_input_read(cli->input, on_data, report, damage, err);
+        rc = gt_input_read(cli->input, on_data, ingest, damage, err);
     if (rc < 0)
         return rc;
-    rc = gt_report_finish(report, &why);
+    rc = gt_ingest_finish(ingest, &why);
     if (rc < 0 && cli->input && why.message[0])
         gt_error_set(err, why.code, "%s: %s",
                      strcmp(cli->input, "-") == 0 ? "standard input" : cli->input, why.message);
@@ -345,25 +346,8 @@ static int read_all(const struct cli *cli, struct gt_report *report, struct besi
     return rc;
 }
 
-static int convert(const struct cli *cli, struct gt_report *report, struct gt_output *outputs,
-                   struct beside *beside, struct gt_error *err)
-{
-    struct gt_error damage = {0};
-    int rc = read_all(cli, report, beside, &damage, err);
-
-    if (rc < 0 && damage.code)
-        *err = damage; /* it says more than "nothing was understood" */
-    if (rc < 0)
-        return rc;
-    if (damage.code)
-        say(damage.message);
-    print_table(cli, report);
-    if (cli->summary)
-        rc = write_summary(report, &outputs[cli->outputs.count], err);
-    return rc < 0 ? rc : write_outputs(cli, report, outputs, err);
-}
-
-static int run(const struct cli *cli, struct gt_error *err)
+static int write_all(const struct cli *cli, struct gt_recorded *recorded,
+                     struct gt_output *outputs, struct gt_error *err)
 {
     const struct gt_run_info unknown = {.exit_status = -1,
                                         .started_unix_ns = -1,
@@ -371,8 +355,40 @@ static int run(const struct cli *cli, struct gt_error *err)
                                         .gil_enabled = true,
                                         .perfetto_states = cli->perfetto_states,
                                         .keep_interpreter_frames = cli->keep_interpreter};
+    struct gt_report *report = gt_report_new(recorded, &unknown, err);
+    int rc = 0;
+
+    if (!report)
+        return err->code;
+    print_table(cli, report);
+    if (cli->summary)
+        rc = write_summary(report, &outputs[cli->outputs.count], err);
+    if (rc == 0)
+        rc = write_outputs(cli, report, outputs, err);
+    gt_report_free(report);
+    return rc;
+}
+
+static int convert(const struct cli *cli, struct gt_ingest *ingest, struct gt_output *outputs,
+                   struct beside *beside, struct gt_error *err)
+{
+    struct gt_error damage = {0};
+    int rc = read_all(cli, ingest, beside, &damage, err);
+
+    if (rc < 0 && damage.code)
+        *err = damage; /* it says more than "nothing was understood" */
+    if (rc < 0)
+        return rc;
+    if (damage.code)
+        say(damage.message);
+    return write_all(cli, gt_ingest_recorded(ingest), outputs, err);
+}
+
+static int run(const struct cli *cli, struct gt_error *err)
+{
+    const struct gt_ingest_options options = {.detect = cli->detect};
     struct gt_output *outputs = calloc(cli->outputs.count + 1, sizeof(*outputs));
-    struct gt_report *report = NULL;
+    struct gt_ingest *ingest = NULL;
     struct beside beside = {0};
     int rc;
 
@@ -380,10 +396,10 @@ static int run(const struct cli *cli, struct gt_error *err)
         return gt_error_memory(err);
     rc = open_outputs(cli, outputs, err);
     if (rc == 0) {
-        report = gt_report_new(cli->detect, &unknown, err);
-        rc = report ? convert(cli, report, outputs, &beside, err) : err->code;
+        ingest = gt_ingest_new(&options, err);
+        rc = ingest ? convert(cli, ingest, outputs, &beside, err) : err->code;
     }
-    gt_report_free(report);
+    gt_ingest_free(ingest);
     gt_agentlog_free(beside.agentlog);
     gt_viztracer_free(beside.viztracer);
     for (size_t i = 0; i <= cli->outputs.count; i++)

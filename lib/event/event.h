@@ -12,6 +12,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The process that becomes the target: what it does before then, to measure, is not the
+ * program's. */
+#define GT_GATE_NAME "giltracer-gate"
+
 enum gt_event_kind {
     GT_EVENT_OTHER, /* an event of no meaning to us; shows only that the thread lived */
 

@@ -13,12 +13,12 @@
 
 #include "base/error.h"
 #include "base/strvec.h"
+#include "event/event.h"
 
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-#define GT_GATE_NAME   "giltracer-gate"
 #define GT_SENTRY_NAME "giltracer-sentry"
 
 enum { GT_GATE_CLOSED = -1 };

@@ -508,7 +508,7 @@ int gt_condition_judge(const struct gt_condition *condition, const char *source,
             range = range_of_all(condition, report);
         judgement = judge(condition, &range);
     }
-    if (rc == 0 && report->blind) {
+    if (rc == 0 && report->recorded->blind) {
         judgement = GT_UNJUDGED;
         rc = gt_buf_adds(text, "cannot be judged, since nothing was recorded: ") ||
              gt_buf_add_visible(text, source, strlen(source));

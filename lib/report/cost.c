@@ -41,8 +41,8 @@ static const char *cheaper(const struct gt_report *report)
     bool mostly_calls = traced_ns > gil_ns(cost), both = traced_ns > gil_ns(cost) / 4;
 
     if (mostly_calls)
-        return report->viztracer ? NULL : "--no-python-trace";
-    if (report->agent_sees_gil)
+        return report->recorded->viztracer ? NULL : "--no-python-trace";
+    if (report->recorded->agent_sees_gil)
         return "--gil-source futex";
     return both ? "--gil-source agent --no-python-trace" : "--gil-source agent";
 }

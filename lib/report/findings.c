@@ -87,7 +87,7 @@ static int say_detail(struct gt_report *report, struct gt_buf *text)
 {
     const struct gt_timeline *timeline = report->timeline;
 
-    if (!(report->detect & GT_DETECT_SCHED))
+    if (!(report->recorded->detect & GT_DETECT_SCHED))
         return 0;
     if (!timeline->saw_sched)
         return add(report, text,
@@ -137,7 +137,7 @@ static int say_no_gil(struct gt_report *report, struct gt_buf *text)
                    gt_buf_adds(text,
                                "No wait for the GIL was seen by the futex source, but not "
                                "all of the run is known."));
-    if (by_futex(report) && report->info->probed && !report->timeline->unseen.count)
+    if (by_futex(report) && report->recorded->probed && !report->timeline->unseen.count)
         return add(report, text,
                    gt_buf_adds(text, "No thread ever waited for the GIL: the futex source "
                                      "saw no contention."));
@@ -180,7 +180,7 @@ static int say_without_gil(struct gt_report *report, struct gt_buf *text)
             most = i;
         }
     }
-    if (most == GT_NO_INDEX && report->detect & GT_DETECT_GIL)
+    if (most == GT_NO_INDEX && report->recorded->detect & GT_DETECT_GIL)
         return say_no_gil(report, text);
     if (most == GT_NO_INDEX)
         return told ? add(report, text,
@@ -268,7 +268,7 @@ int gt_findings_make(struct gt_report *report)
     int rc;
 
     gt_buf_init(&text);
-    rc = report->detect & GT_DETECT_GIL && report->timeline->gils.count
+    rc = report->recorded->detect & GT_DETECT_GIL && report->timeline->gils.count
              ? gt_verdict_say(report)
              : say_without_gil(report, &text);
     if (rc == 0)

@@ -2,49 +2,23 @@
 #ifndef GT_REPORT_INTERNAL_H
 #define GT_REPORT_INTERNAL_H
 
-#include "agentlog/agentlog.h"
 #include "analysis/blockers.h"
 #include "analysis/contention.h"
 #include "analysis/cost.h"
 #include "analysis/crowd.h"
 #include "whatif/estimate.h"
 #include "base/strvec.h"
-#include "model/timeline.h"
+#include "model/recorded.h"
 #include "report/report.h"
-#include "script/source.h"
-#include "viztracer/viztracer.h"
 
 #include <jansson.h>
 
-enum { GT_MERGED_MAX = 2 }; /* an agent's log, VizTracer's trace */
-
-/* A source of events beside the text. */
-struct gt_merged {
-    int (*next)(void *source, struct gt_event *event, struct gt_error *err);
-    void *source;   /* the caller's; NULL: used up */
-    unsigned parts; /* enum gt_agentlog_part: wanted beside functions and their like */
-    bool pending;   /* `event` waits for its time */
-    struct gt_event event;
-};
-
 struct gt_report {
-    unsigned detect;
+    const struct gt_recorded
+        *recorded;                /* the caller's, as all pointers down to `contentions` */
+    struct gt_timeline *timeline; /* recorded's */
     const struct gt_run_info *info;
-    struct gt_source source;
-    struct gt_timeline *timeline;
-    struct gt_merged merged[GT_MERGED_MAX]; /* what is merged into the text */
-    size_t merged_count;
-    const struct gt_agentlog *agentlog; /* the caller's; NULL: there is none */
-    uint64_t gil_hits;                  /* events that were recorded for the GIL, whose ever */
-    bool agent_sees_gil;                /* its events of the GIL are taken */
-    uint32_t agent_cpus;                /* that the agent saw; 0: not known */
-    int64_t ended_ns;                   /* of the program; 0: not known */
-    bool blind;                         /* the agent that was to see the GIL ran nowhere */
-    bool without_text;                  /* no text is no failure */
-    int64_t text_start_ns, text_end_ns; /* of the text's events; -1: none */
-    const struct gt_viztracer *viztracer;
-    const char *viztracer_name;
-    struct gt_contention *contentions; /* by GIL; NULL before _finish */
+    struct gt_contention *contentions; /* by GIL */
     struct gt_blockers *blockers;      /* the same */
     struct gt_cost cost;
     struct gt_crowd crowd;

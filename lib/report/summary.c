@@ -23,7 +23,7 @@ static json_t *optional_number(int64_t value)
 static const char *function_source(const struct gt_report *report)
 {
     return report->timeline->functions.count == 0 ? NULL
-           : report->viztracer                    ? "viztracer"
+           : report->recorded->viztracer          ? "viztracer"
                                                   : "agent";
 }
 

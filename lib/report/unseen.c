@@ -59,7 +59,7 @@ static int add_text(const struct gt_report *report, uint32_t id, struct gt_buf *
 static int add_reason(const struct gt_report *report, const struct gt_unseen *unseen,
                       struct gt_buf *text)
 {
-    const struct gt_probed *probed = report->info->probed;
+    const struct gt_probed *probed = report->recorded->probed;
 
     if (probed->interpreter)
         return gt_buf_adds(text, "its interpreter is not the one that has the probes (") ||

@@ -8,6 +8,7 @@
 #include "analysis/contention.h"
 #include "whatif/estimate.h"
 #include "base/nstime.h"
+#include "ingest/ingest.h"
 #include "report/report.h"
 
 #include <inttypes.h>
@@ -25,13 +26,13 @@ static int64_t cpu_ns(void)
     return now.tv_sec * GT_NS_PER_S + now.tv_nsec;
 }
 
-static int feed(struct gt_report *report, struct gt_error *err)
+static int feed(struct gt_ingest *ingest, struct gt_error *err)
 {
     static char buffer[1 << 16];
     ssize_t got;
 
     while ((got = read(STDIN_FILENO, buffer, sizeof(buffer))) > 0)
-        if (gt_report_feed(report, buffer, (size_t)got, err) < 0)
+        if (gt_ingest_feed(ingest, buffer, (size_t)got, err) < 0)
             return -1;
     return got < 0 ? -1 : 0;
 }
@@ -47,7 +48,7 @@ static int write_out(struct gt_report *report, struct gt_error *err)
     return rc;
 }
 
-/* Once more, what gt_report_finish does of it. */
+/* Once more, what gt_report_new does of it. */
 static int analyse(const struct gt_timeline *timeline, struct gt_error *err)
 {
     size_t count = timeline->gils.count;
@@ -79,25 +80,29 @@ int main(int argc, char **argv)
         .exit_status = -1, .started_unix_ns = -1, .root_pid = -1, .gil_enabled = true};
     struct gt_error err = {0};
     struct gt_agentlog *log = argc > 1 ? gt_agentlog_open(argv[1], &err) : NULL;
-    struct gt_report *report = gt_report_new(GT_DETECT_GIL, &info, &err);
+    const struct gt_ingest_options options = {.detect = GT_DETECT_GIL};
+    struct gt_ingest *ingest = gt_ingest_new(&options, &err);
+    struct gt_report *report = NULL;
     int64_t whole_ns, analysis_ns, began_ns = cpu_ns();
 
-    if (argc > 1 && !log)
+    if (!ingest || (argc > 1 && !log))
         return 1;
-    gt_report_set_agentlog(report, log, 0);
-    if (!report || feed(report, &err) < 0 || gt_report_finish(report, &err) < 0 ||
+    gt_ingest_set_agentlog(ingest, log, 0);
+    if (feed(ingest, &err) < 0 || gt_ingest_finish(ingest, &err) < 0 ||
+        !(report = gt_report_new(gt_ingest_recorded(ingest), &info, &err)) ||
         write_out(report, &err) < 0) {
         fprintf(stderr, "%s\n", err.message);
         return 1;
     }
     whole_ns = cpu_ns() - began_ns;
     began_ns = cpu_ns();
-    if (analyse(gt_report_timeline(report), &err) < 0)
+    if (analyse(gt_ingest_recorded(ingest)->timeline, &err) < 0)
         return 1;
     analysis_ns = cpu_ns() - began_ns;
     printf("%" PRId64 " %" PRId64 " %" PRIu64 "\n", whole_ns, analysis_ns,
-           gt_report_timeline(report)->quality.events);
+           gt_ingest_recorded(ingest)->timeline->quality.events);
     gt_report_free(report);
+    gt_ingest_free(ingest);
     gt_agentlog_free(log);
     return 0;
 }

@@ -126,7 +126,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const struct gt_run_info info = {
         .exit_status = -1, .started_unix_ns = -1, .root_pid = -1, .gil_enabled = true};
-    struct gt_report *report;
+    const struct gt_ingest_options options = {.detect = GT_DETECT_GIL};
+    struct gt_ingest *ingest;
     struct gt_agentlog *log;
 
     if (!dir) {
@@ -140,11 +141,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_events(log);
     gt_agentlog_free(log);
     log = open_log(dir);
-    report = gt_report_new(GT_DETECT_GIL, &info, NULL);
-    must(report != NULL, "out of memory");
-    gt_report_set_agentlog(report, log, GT_AGENTLOG_GIL | GT_AGENTLOG_LIVES);
-    check_report(report);
-    gt_report_free(report);
+    ingest = gt_ingest_new(&options, NULL);
+    must(ingest != NULL, "out of memory");
+    gt_ingest_set_agentlog(ingest, log, GT_AGENTLOG_GIL | GT_AGENTLOG_LIVES);
+    check_report(ingest, &info);
+    gt_ingest_free(ingest);
     gt_agentlog_free(log);
     return 0;
 }

@@ -13,9 +13,11 @@ static struct gt_report *make_report(void)
 {
     static const struct gt_run_info info = {
         .exit_status = -1, .started_unix_ns = -1, .root_pid = -1, .gil_enabled = true};
-    struct gt_report *report = gt_report_new(GT_DETECT_GIL, &info, NULL);
+    const struct gt_ingest_options options = {.detect = GT_DETECT_GIL};
+    struct gt_ingest *ingest = gt_ingest_new(&options, NULL);
+    struct gt_report *report;
 
-    must(report != NULL, "out of memory");
+    must(ingest != NULL, "out of memory");
     for (int i = 0; i < 200; i++) {
         char text[256];
         int length = snprintf(text, sizeof(text),
@@ -24,9 +26,11 @@ static struct gt_report *make_report(void)
                               "python 7/%d [000] 1.%06d900: gil:signal: (1) cond=0x7058\n",
                               7 + (i + 1) % 2, i, 7 + i % 2, i, 7 + (i + 1) % 2, i);
 
-        must(gt_report_feed(report, text, (size_t)length, NULL) == 0, "out of memory");
+        must(gt_ingest_feed(ingest, text, (size_t)length, NULL) == 0, "out of memory");
     }
-    must(gt_report_finish(report, NULL) == 0, "no report");
+    must(gt_ingest_finish(ingest, NULL) == 0, "no recording");
+    report = gt_report_new(gt_ingest_recorded(ingest), &info, NULL);
+    must(report != NULL, "out of memory");
     return report;
 }
 

@@ -12,33 +12,31 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static char *const counters[] = {"page-faults", "cycles", NULL};
     static const struct gt_runtime runtime = {
         .path = "/p", .address = 0x7000, .size_bytes = 0x1000, .code_size_bytes = 0x1000};
-    struct gt_run_info info = {.exit_status = -1,
-                               .started_unix_ns = -1,
-                               .root_pid = 12,
-                               .gil_enabled = true,
-                               .counters = counters,
-                               .runtime = &runtime};
-    struct gt_report *report;
+    struct gt_run_info info = {
+        .exit_status = -1, .started_unix_ns = -1, .root_pid = 12, .gil_enabled = true};
+    struct gt_ingest_options options = {.counters = counters, .runtime = &runtime};
+    struct gt_ingest *ingest;
     size_t piece;
 
     if (size == 0)
         return 0;
-    info.single_gil = data[0] & 1;
+    options.single_gil = data[0] & 1;
     info.perfetto_states = info.keep_interpreter_frames = data[0] & 2;
     piece = data[0] & 4 ? 1u + (data[0] >> 3) : size;
-    report = gt_report_new(GT_DETECT_SCHED | (piece == 1 ? 0u : (unsigned)GT_DETECT_GIL), &info,
-                           NULL);
-    must(report != NULL, "out of memory");
+    options.detect = GT_DETECT_SCHED | (piece == 1 ? 0u : (unsigned)GT_DETECT_GIL);
+    ingest = gt_ingest_new(&options, NULL);
+    must(ingest != NULL, "out of memory");
     for (size_t at = 1; at < size; at += piece) {
         size_t length = size - at < piece ? size - at : piece;
         char *copy = malloc(length); /* AddressSanitizer sees its end */
 
         must(copy != NULL, "out of memory");
         memcpy(copy, data + at, length);
-        must(gt_report_feed(report, copy, length, NULL) == 0, "out of memory");
+        must(gt_ingest_feed(ingest, copy, length, NULL) == 0, "out of memory");
         free(copy);
     }
-    check_report(report);
-    gt_report_free(report);
+    gt_ingest_set_target(ingest, info.root_pid, 0);
+    check_report(ingest, &info);
+    gt_ingest_free(ingest);
     return 0;
 }

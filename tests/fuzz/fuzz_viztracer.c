@@ -44,7 +44,7 @@ static void check_events(struct gt_viztracer *trace, struct thread threads[2])
     must(calls == returns, "calls and returns differ");
 }
 
-static void feed_turns(struct gt_report *report, const struct thread threads[2],
+static void feed_turns(struct gt_ingest *ingest, const struct thread threads[2],
                        const struct gt_viztracer_quality *quality)
 {
     enum { TURNS = 32, S = 1000000000 };
@@ -60,7 +60,7 @@ static void feed_turns(struct gt_report *report, const struct thread threads[2],
                               thread->pid, thread->tid, (long long)(time_ns / S),
                               (long long)(time_ns % S), acts[i % 3]);
 
-        must(gt_report_feed(report, line, (size_t)length, NULL) == 0, "out of memory");
+        must(gt_ingest_feed(ingest, line, (size_t)length, NULL) == 0, "out of memory");
     }
 }
 
@@ -70,7 +70,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .exit_status = -1, .started_unix_ns = -1, .root_pid = -1, .gil_enabled = true};
     const char *path = file_of(data, size);
     struct gt_viztracer *trace = open_trace(path);
-    struct gt_report *report;
+    const struct gt_ingest_options options = {.detect = GT_DETECT_GIL | GT_DETECT_SCHED};
+    struct gt_ingest *ingest;
     struct thread threads[2];
 
     if (!trace)
@@ -78,12 +79,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_events(trace, threads);
     gt_viztracer_free(trace);
     trace = open_trace(path);
-    report = gt_report_new(GT_DETECT_GIL | GT_DETECT_SCHED, &info, NULL);
-    must(report != NULL, "out of memory");
-    gt_report_set_viztracer(report, trace, path);
-    feed_turns(report, threads, gt_viztracer_quality(trace));
-    check_report(report);
-    gt_report_free(report);
+    ingest = gt_ingest_new(&options, NULL);
+    must(ingest != NULL, "out of memory");
+    gt_ingest_set_viztracer(ingest, trace, path);
+    feed_turns(ingest, threads, gt_viztracer_quality(trace));
+    check_report(ingest, &info);
+    gt_ingest_free(ingest);
     gt_viztracer_free(trace);
     return 0;
 }

@@ -251,17 +251,20 @@ static void judge(struct gt_report *report, const struct gt_metrics *metrics)
     gt_buf_release(&text);
 }
 
-void check_report(struct gt_report *report)
+void check_report(struct gt_ingest *ingest, const struct gt_run_info *info)
 {
     struct gt_error err = {0};
+    struct gt_report *report;
     struct gt_metrics metrics;
     struct gt_buf text;
 
-    if (gt_report_finish(report, &err) < 0) {
+    if (gt_ingest_finish(ingest, &err) < 0) {
         must(err.code == GT_ERR_FORMAT && err.message[0], "no reason for having no report");
         return;
     }
-    check_timeline(gt_report_timeline(report));
+    report = gt_report_new(gt_ingest_recorded(ingest), info, &err);
+    must(report != NULL, "out of memory");
+    check_timeline(gt_ingest_recorded(ingest)->timeline);
     gt_metrics_init(&metrics);
     must(gt_metrics_add(&metrics, report, &err) == 0, err.message);
     gt_report_set_metrics(report, &metrics);
@@ -273,7 +276,8 @@ void check_report(struct gt_report *report)
     check_json(text.data, text.length);
     gt_buf_release(&text);
     write_outputs(report);
-    write_flames(gt_report_timeline(report));
+    write_flames(gt_ingest_recorded(ingest)->timeline);
     judge(report, &metrics);
     gt_metrics_release(&metrics);
+    gt_report_free(report);
 }

@@ -14,6 +14,7 @@
 #ifndef GT_TESTS_FUZZ_HARNESS_H
 #define GT_TESTS_FUZZ_HARNESS_H
 
+#include "ingest/ingest.h"
 #include "report/report.h"
 
 #include <stdbool.h>
@@ -32,7 +33,8 @@ const char *file_of(const uint8_t *data, size_t size);
 /* A copy with a NUL behind it, in a block of its own: AddressSanitizer sees its end. */
 char *text_of(const uint8_t *data, size_t size);
 
-/* Finish a report; when it can be made, write everything that is made of reports. */
-void check_report(struct gt_report *report);
+/* Finish a recording; when a report can be made of it, write everything that reports are
+ * written as. */
+void check_report(struct gt_ingest *ingest, const struct gt_run_info *info);
 
 #endif

@@ -12,6 +12,7 @@
 #include "base/fs.h"
 #include "base/nstime.h"
 #include "launch/elf.h"
+#include "ingest/ingest.h"
 #include "report/metrics.h"
 
 #include <fcntl.h>
@@ -353,14 +354,18 @@ static void any_report_is_a_baseline(void **state)
                                "a\0b 1/1 [000] 1.000000200: gil:signal: (1) cond=0x7000\n";
     static const struct gt_run_info info = {
         .exit_status = -1, .started_unix_ns = -1, .root_pid = -1, .gil_enabled = true};
-    struct gt_report *report = gt_report_new(GT_DETECT_GIL, &info, NULL);
+    const struct gt_ingest_options options = {.detect = GT_DETECT_GIL};
+    struct gt_ingest *ingest = gt_ingest_new(&options, NULL);
+    struct gt_report *report;
     struct gt_metrics metrics, before;
     struct gt_buf said;
     struct gt_error err = {0};
     char *path = join(*state, "x.json");
 
-    assert_int_equal(gt_report_feed(report, text, sizeof(text) - 1, NULL), 0);
-    assert_int_equal(gt_report_finish(report, NULL), 0);
+    assert_int_equal(gt_ingest_feed(ingest, text, sizeof(text) - 1, NULL), 0);
+    assert_int_equal(gt_ingest_finish(ingest, NULL), 0);
+    report = gt_report_new(gt_ingest_recorded(ingest), &info, NULL);
+    assert_non_null(report);
     gt_metrics_init(&metrics);
     assert_int_equal(gt_metrics_add(&metrics, report, NULL), 0);
     gt_report_set_metrics(report, &metrics);
@@ -386,6 +391,7 @@ static void any_report_is_a_baseline(void **state)
     free(path);
     gt_metrics_release(&metrics);
     gt_report_free(report);
+    gt_ingest_free(ingest);
 }
 
 static void a_baseline_is_bounded(void **state)

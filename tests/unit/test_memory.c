@@ -6,6 +6,7 @@
  * told to come here too.
  */
 #include "base/buf.h"
+#include "ingest/ingest.h"
 #include "report/report.h"
 
 #include <setjmp.h>
@@ -163,14 +164,20 @@ static int write_all(struct gt_report *report, struct gt_error *err)
 
 static int convert(const struct gt_buf *text, struct gt_buf *result, struct gt_error *err)
 {
-    struct gt_report *report = gt_report_new(GT_DETECT_GIL | GT_DETECT_SCHED, &info, err);
+    const struct gt_ingest_options options = {.detect = GT_DETECT_GIL | GT_DETECT_SCHED};
+    struct gt_ingest *ingest = gt_ingest_new(&options, err);
+    struct gt_report *report = NULL;
     int rc;
 
-    if (!report)
+    if (!ingest)
         return GT_ERR_MEMORY;
-    rc = gt_report_feed(report, text->data, text->length, err);
+    rc = gt_ingest_feed(ingest, text->data, text->length, err);
     if (rc == 0)
-        rc = gt_report_finish(report, err);
+        rc = gt_ingest_finish(ingest, err);
+    if (rc == 0) {
+        report = gt_report_new(gt_ingest_recorded(ingest), &info, err);
+        rc = report ? 0 : GT_ERR_MEMORY;
+    }
     if (rc == 0)
         rc = gt_report_summary(report, result, err);
     if (rc == 0 && gt_report_print(report, true, result))
@@ -178,6 +185,7 @@ static int convert(const struct gt_buf *text, struct gt_buf *result, struct gt_e
     if (rc == 0)
         rc = write_all(report, err);
     gt_report_free(report);
+    gt_ingest_free(ingest);
     return rc;
 }
 

@@ -1,5 +1,6 @@
 /* lib/report: from text to the summary, Chrome JSON and the table; hostile names included. */
 #include "base/buf.h"
+#include "ingest/ingest.h"
 #include "report/report.h"
 
 #include <setjmp.h>
@@ -35,15 +36,27 @@ static const struct gt_run_info info = {.argv = command,
                                         .root_pid = 12,
                                         .gil_enabled = true};
 
+static const struct gt_ingest_options options = {.detect = GT_DETECT_GIL};
+static struct gt_ingest *ingest; /* of the report at hand */
+
 static struct gt_report *make_report(const char *data, size_t length)
 {
     struct gt_error err;
-    struct gt_report *report = gt_report_new(GT_DETECT_GIL, &info, &err);
+    struct gt_report *report;
 
+    ingest = gt_ingest_new(&options, &err);
+    assert_non_null(ingest);
+    assert_int_equal(gt_ingest_feed(ingest, data, length, &err), 0);
+    assert_int_equal(gt_ingest_finish(ingest, &err), 0);
+    report = gt_report_new(gt_ingest_recorded(ingest), &info, &err);
     assert_non_null(report);
-    assert_int_equal(gt_report_feed(report, data, length, &err), 0);
-    assert_int_equal(gt_report_finish(report, &err), 0);
     return report;
+}
+
+static void drop(struct gt_report *report)
+{
+    gt_report_free(report);
+    gt_ingest_free(ingest);
 }
 
 static json_t *load(const char *data, size_t length)
@@ -97,7 +110,7 @@ static void the_summary_is_json_with_the_numbers(void **state)
     assert_int_equal(number(blame, "ns"), 300000);
     json_decref(root);
     gt_buf_release(&json);
-    gt_report_free(report);
+    drop(report);
 }
 
 static char *write_to_file(struct gt_report *report, enum gt_report_format format,
@@ -173,7 +186,7 @@ static char *findings_of(const char *data, size_t length)
     }
     json_decref(root);
     gt_buf_release(&json);
-    gt_report_free(report);
+    drop(report);
     return all.data;
 }
 
@@ -408,7 +421,7 @@ static void of_many_holders_the_least_are_summed_up(void **state)
     json_decref(root);
     gt_buf_release(&lines);
     gt_buf_release(&json);
-    gt_report_free(report);
+    drop(report);
 }
 
 static void chrome_json_is_valid(void **state)
@@ -434,7 +447,7 @@ static void chrome_json_is_valid(void **state)
     json_decref(root);
     gt_buf_release(&plain);
     gt_buf_release(&packed);
-    gt_report_free(report);
+    drop(report);
 }
 
 static void a_full_disk_is_told(void **state)
@@ -452,7 +465,7 @@ static void a_full_disk_is_told(void **state)
         assert_non_null(strstr(err.message, "/dev/full"));
         gt_output_abandon(&output);
     }
-    gt_report_free(report);
+    drop(report);
 }
 
 static void the_table_is_for_people(void **state)
@@ -477,7 +490,7 @@ static void the_table_is_for_people(void **state)
     assert_non_null(strstr(table.data, "\x1b[31m"));
     assert_null(strstr(table.data, "\"\x1b[m"));
     gt_buf_release(&table);
-    gt_report_free(report);
+    drop(report);
 }
 
 static void endings_name_formats(void **state)
@@ -503,13 +516,13 @@ static void text_of_something_else(void **state)
 {
     const char *other = "{\"traceEvents\": []}\nhello\n";
     struct gt_error err;
-    struct gt_report *report = gt_report_new(GT_DETECT_GIL, &info, &err);
+    struct gt_ingest *other_ingest = gt_ingest_new(&options, &err);
 
     (void)state;
-    assert_int_equal(gt_report_feed(report, other, strlen(other), &err), 0);
-    assert_int_equal(gt_report_finish(report, &err), GT_ERR_FORMAT);
+    assert_int_equal(gt_ingest_feed(other_ingest, other, strlen(other), &err), 0);
+    assert_int_equal(gt_ingest_finish(other_ingest, &err), GT_ERR_FORMAT);
     assert_non_null(strstr(err.message, "perf script"));
-    gt_report_free(report);
+    gt_ingest_free(other_ingest);
 }
 
 int main(void)
