@@ -2,9 +2,9 @@
  * The libc calls that tell about the GIL, and the agent's start and end.
  *
  * CPython's ceval_gil signals one condition variable as it drops the GIL and another as it
- * takes it, both inside the GIL's mutex, and waits on the first with a timeout: FACTS of the
- * project. Recorded are calls from the interpreter's own code; the condition variables of other
- * libraries are noise.
+ * takes it, both inside the GIL's mutex, and waits on the first with a timeout
+ * (model/GIL.md). Recorded are calls from the interpreter's own code; the condition variables
+ * of other libraries are noise.
  */
 #include "agent/holder.h"
 #include "agent/log.h"

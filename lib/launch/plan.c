@@ -131,7 +131,7 @@ static bool judges_holders(const struct gt_plan *plan)
 /*
  * Thread states. Without GIL probes, futex calls tell which sleeps are for the GIL: they cost
  * nothing without contention, and unlike stacks they cannot fail to unwind. With --call-graph
- * sched_switch carries stacks, 2 KiB of each: enough to see who called the wait (FACTS).
+ * sched_switch carries stacks, 2 KiB of each: enough to see who called the wait (PERF.md).
  */
 static int choose_states(struct gt_plan *plan, const struct gt_plan_request *request,
                          const struct gt_caps *caps, struct gt_error *err)

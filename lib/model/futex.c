@@ -5,7 +5,7 @@
 #include <string.h>
 
 /*
- * GIL waits from the futex system call alone (FACTS: "Contention alone, at almost no cost"),
+ * GIL waits from the futex system call alone (GIL.md: "Futex calls"),
  * or from the places in libc that only contention reaches: the same, but that these tell the
  * condition variable itself, and that who waited has the mutex again.
  *

@@ -473,7 +473,7 @@ int gt_gil_function(struct gt_timeline *timeline, uint32_t thread, const struct 
         member->enter_since_ns = -1;
         return gt_gil_released(timeline, state->function_gil, thread, time_ns);
     default:
-        return 0; /* the return of drop_gil says nothing (FACTS: forced switching) */
+        return 0; /* the return of drop_gil says nothing (GIL.md: forced switching) */
     }
 }
 

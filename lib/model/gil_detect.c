@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 /*
- * Which condition variables are a GIL's? (FACTS: "Recognising the GIL without symbols".)
+ * Which condition variables are a GIL's? (GIL.md: "The structure".)
  *
  * A thread that acquires signals `switch_cond`, and signals `cond` when it releases, both in
  * one structure at a known distance. So a thread that signals B and then, as its next

@@ -42,7 +42,7 @@ bool gt_stacks_is_python(const char *dso, size_t length);
 /*
  * Does this stack wait for the GIL? `take_gil` (or a clone of it) is in it, or
  * pthread_cond_timedwait was called straight from the Python executable or libpython
- * (CPython's own locks use semaphores: FACTS).
+ * (CPython's own locks use semaphores: GIL.md).
  */
 bool gt_stack_waits_for_gil(const struct gt_frame *frames, uint32_t count);
 

@@ -4,7 +4,7 @@
  *
  *     gt_timeline_new → gt_timeline_feed … → gt_timeline_finish → read the fields → _free
  *
- * Rules (FACTS: CPython's ceval_gil): a hold runs from *acquired* to *released*; a wait from
+ * Rules (GIL.md): a hold runs from *acquired* to *released*; a wait from
  * the first timed wait on the GIL's condition to *acquired*, or to the end of the thread that
  * never got it. Both lie within the thread's lifetime. Two invariants are checked on every
  * timeline: no two threads hold one GIL at once, and hold + wait + free + unknown is the

@@ -2,9 +2,10 @@
  * One line of `perf script` text → one struct gt_event. Pure: no I/O, no allocation but for
  * the table of event names.
  *
- * Read forms (FACTS, "`perf script` text"): `-F comm,pid,tid,cpu,time,event,trace`, the
- * default fields, without cpu or comm; times of µs or ns; periods before the event's name;
- * modifiers; PERF_RECORD_* lines of --show-task-events, --show-switch-events and
+ * Read forms (launch/PERF.md, "The text of perf script"): `-F
+ * comm,pid,tid,cpu,time,event,trace`, the default fields, without cpu or comm; times of µs or
+ * ns; periods before the event's name; modifiers; PERF_RECORD_* lines of --show-task-events,
+ * --show-switch-events and
  * --show-lost-events; both texts of sched_switch; any comm.
  *
  * A line is split from the left: the comm ends where the last ` tid [cpu] time:` that starts

@@ -1,4 +1,5 @@
-/* lib/script/parse: every form of FACTS, "`perf script` text", and names made to mislead. */
+/* lib/script/parse: every form of launch/PERF.md, "The text of perf script", and names made to
+ * mislead. */
 #include "script/parse.h"
 
 #include <setjmp.h>
