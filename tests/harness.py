@@ -459,13 +459,16 @@ def check_against_oracle(summary, text, slack_ns=1000):
         assert set(rows) == set(table), (key, describe(summary))
         for tid, want in table.items():
             row = rows[tid]
-            context = (tid, dict(want), row)
-            assert abs(row["hold_ns"] - want["hold"]) <= slack_ns, context
-            assert abs(row["wait_ns"] - want["wait"]) <= slack_ns, context
-            assert row["holds"] == want["holds"] and row["waits"] == want["waits"], context
-            assert abs(row["longest_wait_ns"] - want["longest_wait"]) <= slack_ns, context
             life = gil.lifetime(recording, tid)
-            assert abs(row["lifetime_ns"] - life) <= slack_ns, (context, life)
+            context = (tid, dict(want), row, life)
+            # perf ends with the program; who outlives that is in the agent's log for a moment more.
+            more_ns = 0 if row["saw_exit"] else min(max(0, row["lifetime_ns"] - life), 10**6)
+            assert -slack_ns <= row["hold_ns"] - want["hold"] <= more_ns + slack_ns, context
+            assert -slack_ns <= row["wait_ns"] - want["wait"] <= more_ns + slack_ns, context
+            assert row["holds"] == want["holds"] and row["waits"] == want["waits"], context
+            assert -slack_ns <= row["longest_wait_ns"] - want["longest_wait"] <= more_ns + slack_ns, \
+                context
+            assert abs(row["lifetime_ns"] - life) <= more_ns + slack_ns, context
 
 
 def perf_script(data, *options):

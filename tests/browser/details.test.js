@@ -142,7 +142,7 @@ test("the verdict tells what ran, from which sources, and what recording cost", 
     assert.equal(summary.cost.gil_event_ns, 1500);
     const facts = await page.locator("#facts").textContent();
     assert.match(facts, /SourcesGIL: probes of libc/);
-    assert.match(facts, /Recording costabout 623\.9 µs, 3\.5% of the run \(408 GIL events at 1\.5 µs\)/);
+    assert.match(facts, /Recording costabout 613\.4 µs, 3\.5% of the run \(408 GIL events at 1\.5 µs\)/);
     const {held, contended: waited} = summary.load[0];
     const label = `held ${(100 * held).toFixed(1)}%, waited for ${(100 * waited).toFixed(1)}%`;
     assert.equal(await page.locator("#overview-load").textContent(), label);
