@@ -89,7 +89,7 @@ static int analyse(struct gt_report *report, struct gt_error *err)
         rc = gt_crowd_init(&report->crowd, timeline, report->blockers, err);
     if (rc == 0)
         rc = estimate_cost(report, err);
-    if (rc < 0)
+    if (rc < 0 || report->info->without_estimates)
         return rc;
     return gt_whatif_init(&report->whatif, timeline, report->blockers, usable_cpus(report),
                           report->cost.code_ns > 0 ? report->cost.total_ns : 0, err);
@@ -155,6 +155,11 @@ int gt_report_format_of(const char *path, enum gt_report_format *format, struct 
                         "%s: the ending of an output's name says its format: .html, .json, "
                         ".json.gz, .folded or .pb.gz",
                         path);
+}
+
+bool gt_report_shows_estimates(enum gt_report_format format)
+{
+    return format != GT_FORMAT_FOLDED && format != GT_FORMAT_PPROF;
 }
 
 int gt_report_write(struct gt_report *report, enum gt_report_format format,

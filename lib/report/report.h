@@ -37,6 +37,7 @@ struct gt_run_info {
     const struct gt_machine *machine; /* what the machine did to it; NULL: not known */
     bool gil_enabled;             /* false on a free-threaded build that runs without a GIL */
     bool perfetto_states;         /* JSON: states as ph:"T" records */
+    bool without_estimates;       /* nothing shows what-if estimates: none are made */
     bool keep_interpreter_frames; /* page: below the functions, in stacks of sleeps */
 };
 
@@ -66,6 +67,9 @@ enum gt_report_format {
 /* The format that a path's ending asks for ("-" is JSON); GT_ERR_USAGE with the list of
  * endings when there is none such. */
 int gt_report_format_of(const char *path, enum gt_report_format *format, struct gt_error *err);
+
+/* Do outputs of this format show what-if estimates? The table and the summary do. */
+bool gt_report_shows_estimates(enum gt_report_format format);
 
 /* Write one output whole (not yet committed: that is the caller's gt_output_commit). */
 int gt_report_write(struct gt_report *report, enum gt_report_format format,
