@@ -1,4 +1,4 @@
-/* lib/analysis/replay: hand-written runs whose lengths are known. */
+/* lib/whatif/simulator: hand-written runs whose lengths are known. */
 #include "whatif/workload.h"
 
 #include "base/nstime.h"
