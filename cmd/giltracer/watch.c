@@ -20,7 +20,8 @@ void gt_watch_end(struct gt_watch *watch, struct gt_run_info *info)
     watch->known = watch->known && gt_machine_end(&watch->machine, NULL) == 0;
     if (!watch->known)
         return;
-    info->machine = &watch->machine;
+    gt_machine_tell(&watch->machine, &watch->surroundings);
+    info->surroundings = &watch->surroundings;
     info->usable_cpus = gt_machine_usable_cpus(&watch->machine);
     info->usable_cpus_changed = gt_machine_changed(&watch->machine);
 }

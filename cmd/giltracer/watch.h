@@ -8,7 +8,8 @@
 /* Zeroes to begin with. */
 struct gt_watch {
     struct gt_machine machine;
-    bool known; /* it was started, and nothing failed since */
+    struct gt_surroundings surroundings; /* once it has ended */
+    bool known;                          /* it was started, and nothing failed since */
 };
 
 /* At the gate; $GILTRACER_CGROUP_ROOT stands in for the kernel's control groups, in tests. */

@@ -499,17 +499,3 @@ const struct gt_cgroup_level *gt_cgroup_tightest(const struct gt_cgroup *cgroup)
     }
     return tightest;
 }
-
-const struct gt_cgroup_level *gt_cgroup_throttled(const struct gt_cgroup *cgroup)
-{
-    const struct gt_cgroup_level *longest = NULL;
-
-    for (size_t i = 0; i < cgroup->count; i++) {
-        const struct gt_cgroup_level *level = &cgroup->levels[i];
-
-        if (level->quota_cpus > 0 && level->throttled > 0 &&
-            (!longest || level->throttled_ns > longest->throttled_ns))
-            longest = level;
-    }
-    return longest;
-}

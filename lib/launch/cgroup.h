@@ -59,8 +59,6 @@ void gt_cgroup_close(struct gt_cgroup *cgroup);
 
 /* The level with the least quota; NULL: there is no quota. */
 const struct gt_cgroup_level *gt_cgroup_tightest(const struct gt_cgroup *cgroup);
-/* The level that was throttled longest, of those that have a quota; NULL: none was. */
-const struct gt_cgroup_level *gt_cgroup_throttled(const struct gt_cgroup *cgroup);
 
 /* Parts of the above, pure, for tests. */
 

@@ -229,6 +229,30 @@ void gt_machine_release(struct gt_machine *machine)
     gt_chunks_release(&machine->delays);
 }
 
+void gt_machine_tell(const struct gt_machine *machine, struct gt_surroundings *surroundings)
+{
+    const struct gt_cgroup *cgroup = &machine->cgroup;
+
+    *surroundings = (struct gt_surroundings){.cpus = machine->cpus,
+                                             .allowed = machine->allowed,
+                                             .steal_ns = machine->steal_ns,
+                                             .ready_ns = machine->ready_ns,
+                                             .cpu_ns = machine->cpu_ns,
+                                             .cgroup_version = cgroup->version};
+    for (size_t i = 0; i < cgroup->count && surroundings->quota_count < GT_QUOTAS_MAX; i++) {
+        const struct gt_cgroup_level *level = &cgroup->levels[i];
+
+        if (level->quota_cpus > 0)
+            surroundings->quotas[surroundings->quota_count++] =
+                (struct gt_quota){.path = level->path,
+                                  .cpus = level->quota_cpus,
+                                  .changed = level->quota_changed,
+                                  .known = level->known,
+                                  .throttled = level->throttled,
+                                  .throttled_ns = level->throttled_ns};
+    }
+}
+
 double gt_machine_usable_cpus(const struct gt_machine *machine)
 {
     const struct gt_cgroup_level *tightest = gt_cgroup_tightest(&machine->cgroup);

@@ -9,6 +9,7 @@
 #include "base/chunks.h"
 #include "base/error.h"
 #include "base/hashmap.h"
+#include "event/surroundings.h"
 #include "launch/cgroup.h"
 
 #include <sched.h>
@@ -47,6 +48,9 @@ int gt_machine_look(struct gt_machine *machine, struct gt_error *err);
 int gt_machine_end(struct gt_machine *machine, struct gt_error *err);
 /* Harmless on zeroes. */
 void gt_machine_release(struct gt_machine *machine);
+
+/* What there is to tell of it, for reports. Paths are the machine's. */
+void gt_machine_tell(const struct gt_machine *machine, struct gt_surroundings *surroundings);
 
 /* CPU seconds per second that the program could use, by affinity and quota: 0.2, 1.5, 8; 0: not
  * known. */

@@ -1,7 +1,7 @@
 #include "report/values.h"
 
 #include "base/nstime.h"
-#include "launch/machine.h"
+#include "event/surroundings.h"
 
 #include <string.h>
 
@@ -44,7 +44,7 @@ struct ready {
 
 static struct ready ready_of(const struct gt_report *report)
 {
-    const struct gt_machine *machine = report->info->machine;
+    const struct gt_surroundings *machine = report->info->surroundings;
 
     if (report->crowd.ready_ns >= 0)
         return (struct ready){report->crowd.ready_ns, "scheduler"};
@@ -55,37 +55,50 @@ static struct ready ready_of(const struct gt_report *report)
 
 /* --- in words --- */
 
-static int name_group(const struct gt_cgroup_level *level, struct gt_buf *text)
+/* NULL: none of them stopped the program. */
+static const struct gt_quota *most_throttled(const struct gt_surroundings *machine)
+{
+    const struct gt_quota *most = NULL;
+
+    for (size_t i = 0; i < machine->quota_count; i++) {
+        const struct gt_quota *quota = &machine->quotas[i];
+
+        if (quota->throttled > 0 && (!most || quota->throttled_ns > most->throttled_ns))
+            most = quota;
+    }
+    return most;
+}
+
+static int name_group(const struct gt_quota *quota, struct gt_buf *text)
 {
     return gt_buf_adds(text, "cgroup ") ||
-           gt_buf_add_visible(text, level->path, strlen(level->path));
+           gt_buf_add_visible(text, quota->path, strlen(quota->path));
 }
 
 /* "20% of a CPU", "150%"... as quotas are set: of one CPU. */
-static int add_quota(const struct gt_cgroup_level *level, struct gt_buf *text)
+static int add_quota(const struct gt_quota *quota, struct gt_buf *text)
 {
-    return gt_buf_addf(text, "%.*f%% of one CPU", level->quota_cpus < 0.1, /* decimals */
-                       100 * level->quota_cpus);
+    return gt_buf_addf(text, "%.*f%% of one CPU", quota->cpus < 0.1, /* decimals */
+                       100 * quota->cpus);
 }
 
 static int say_throttled(struct gt_report *report, struct gt_buf *text)
 {
-    const struct gt_machine *machine = report->info->machine;
-    const struct gt_cgroup_level *level = gt_cgroup_throttled(&machine->cgroup);
+    const struct gt_surroundings *machine = report->info->surroundings;
+    const struct gt_quota *quota = most_throttled(machine);
     char duration[32];
 
-    if (!level || percent(level->throttled_ns, wall_of(report)) < THROTTLED_PERCENT)
+    if (!quota || percent(quota->throttled_ns, wall_of(report)) < THROTTLED_PERCENT)
         return 0;
     return add(
         report, text,
         gt_buf_addf(text,
                     "The program was throttled %llu time%s, %s in all%s, by a CPU quota of ",
-                    (unsigned long long)level->throttled, level->throttled == 1 ? "" : "s",
-                    gt_duration_text(level->throttled_ns, duration, sizeof(duration)),
+                    (unsigned long long)quota->throttled, quota->throttled == 1 ? "" : "s",
+                    gt_duration_text(quota->throttled_ns, duration, sizeof(duration)),
                     machine->cpus == 1 ? "" : " (summed over CPUs)") ||
-            add_quota(level, text) || gt_buf_adds(text, " (") || name_group(level, text) ||
-            gt_buf_adds(text,
-                        level->quota_changed ? "; the least, since it changed)." : ").") ||
+            add_quota(quota, text) || gt_buf_adds(text, " (") || name_group(quota, text) ||
+            gt_buf_adds(text, quota->changed ? "; the least, since it changed)." : ").") ||
             (report->timeline->gils.count &&
              gt_buf_adds(text,
                          " A thread that was stopped just before it began to wait for the "
@@ -94,7 +107,7 @@ static int say_throttled(struct gt_report *report, struct gt_buf *text)
 
 static int say_steal(struct gt_report *report, struct gt_buf *text)
 {
-    const struct gt_machine *machine = report->info->machine;
+    const struct gt_surroundings *machine = report->info->surroundings;
     int64_t cpu_ns = gt_times_ns(wall_of(report), machine->allowed);
     char duration[32];
 
@@ -110,7 +123,7 @@ static int say_steal(struct gt_report *report, struct gt_buf *text)
 
 static int say_ready(struct gt_report *report, struct gt_buf *text)
 {
-    const struct gt_machine *machine = report->info->machine;
+    const struct gt_surroundings *machine = report->info->surroundings;
     struct ready ready = ready_of(report);
     bool exact = ready.source && strcmp(ready.source, "scheduler") == 0;
     char duration[32];
@@ -136,7 +149,7 @@ int gt_machine_say(struct gt_report *report)
     int rc = 0;
 
     gt_buf_init(&text);
-    if (report->info->machine) {
+    if (report->info->surroundings) {
         rc = say_throttled(report, &text);
         if (rc == 0)
             rc = say_steal(report, &text);
@@ -155,10 +168,9 @@ static bool waited_much(const struct gt_report *report)
 
 int gt_machine_say_of_waiting(struct gt_report *report)
 {
-    const struct gt_machine *machine = report->info->machine;
+    const struct gt_surroundings *machine = report->info->surroundings;
     const struct gt_crowd *crowd = &report->crowd;
-    const struct gt_cgroup_level *level =
-        machine ? gt_cgroup_throttled(&machine->cgroup) : NULL;
+    const struct gt_quota *quota = machine ? most_throttled(machine) : NULL;
     struct ready ready = ready_of(report);
     struct gt_buf text;
     char duration[32];
@@ -179,7 +191,7 @@ int gt_machine_say_of_waiting(struct gt_report *report)
                         percent(crowd->no_cpu_ns, crowd->waiting_ns)));
     else if (percent(crowd->known_ns, crowd->waiting_ns) >= 100 - WAITING_PERCENT)
         rc = 0;
-    else if (level && percent(level->throttled_ns, wall_of(report)) >= THROTTLED_MATTERS)
+    else if (quota && percent(quota->throttled_ns, wall_of(report)) >= THROTTLED_MATTERS)
         rc = add(report, &text,
                  gt_buf_adds(&text,
                              "The waiting may be the machine's doing in part: a CPU quota "
@@ -197,23 +209,22 @@ int gt_machine_say_of_waiting(struct gt_report *report)
 
 /* --- the summary --- */
 
-static json_t *group_value(const struct gt_cgroup_level *level)
+static json_t *group_value(const struct gt_quota *quota)
 {
     return json_pack(
-        "{s:o, s:f, s:b, s:o, s:o}", "cgroup", gt_json_text(level->path, strlen(level->path)),
-        "quota_cpus", level->quota_cpus, "changed", level->quota_changed, "throttled",
-        level->known ? json_integer((json_int_t)level->throttled) : json_null(), "throttled_ns",
-        level->known ? json_integer(level->throttled_ns) : json_null());
+        "{s:o, s:f, s:b, s:o, s:o}", "cgroup", gt_json_text(quota->path, strlen(quota->path)),
+        "quota_cpus", quota->cpus, "changed", quota->changed, "throttled",
+        quota->known ? json_integer((json_int_t)quota->throttled) : json_null(), "throttled_ns",
+        quota->known ? json_integer(quota->throttled_ns) : json_null());
 }
 
 /* The groups that have a quota. */
-static json_t *quotas_value(const struct gt_machine *machine)
+static json_t *quotas_value(const struct gt_surroundings *machine)
 {
     json_t *list = json_array();
 
-    for (size_t i = 0; i < machine->cgroup.count; i++)
-        if (machine->cgroup.levels[i].quota_cpus > 0)
-            gt_json_add(&list, group_value(&machine->cgroup.levels[i]));
+    for (size_t i = 0; i < machine->quota_count; i++)
+        gt_json_add(&list, group_value(&machine->quotas[i]));
     return list;
 }
 
@@ -224,7 +235,7 @@ static json_t *number_or_null(int64_t number, bool known)
 
 json_t *gt_machine_value(const struct gt_report *report)
 {
-    const struct gt_machine *machine = report->info->machine;
+    const struct gt_surroundings *machine = report->info->surroundings;
     const struct gt_crowd *crowd = &report->crowd;
     struct ready ready = ready_of(report);
     double usable = report->info->usable_cpus;
@@ -235,9 +246,9 @@ json_t *gt_machine_value(const struct gt_report *report)
         number_or_null(machine ? machine->allowed : 0, machine && machine->allowed),
         "usable_cpus", usable > 0 ? json_real(usable) : json_null(), "usable_cpus_changed",
         report->info->usable_cpus_changed, "cgroup_version",
-        number_or_null(machine ? machine->cgroup.version : 0,
-                       machine && machine->cgroup.version),
-        "quotas", machine && machine->cgroup.version ? quotas_value(machine) : json_null(),
+        number_or_null(machine ? machine->cgroup_version : 0,
+                       machine && machine->cgroup_version),
+        "quotas", machine && machine->cgroup_version ? quotas_value(machine) : json_null(),
         "steal_ns",
         number_or_null(machine ? machine->steal_ns : 0, machine && machine->steal_ns >= 0),
         "ready_ns", number_or_null(ready.ns, ready.ns >= 0), "ready_source",

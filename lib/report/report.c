@@ -1,7 +1,7 @@
 #include "report/internal.h"
 
 #include "base/nstime.h"
-#include "launch/machine.h"
+#include "event/surroundings.h"
 #include "report/html.h"
 #include "report/profile.h"
 
@@ -42,7 +42,7 @@ static double usable_cpus(const struct gt_report *report)
 /* To the time on a CPU; 0: not known. */
 static double ready_ratio(const struct gt_report *report)
 {
-    const struct gt_machine *machine = report->info->machine;
+    const struct gt_surroundings *machine = report->info->surroundings;
     double running = (double)report->crowd.running_ns, ready = (double)report->crowd.ready_ns;
 
     if (report->crowd.ready_ns < 0 && machine && machine->ready_ns >= 0) {

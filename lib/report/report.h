@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct gt_machine; /* launch/machine.h */
+struct gt_surroundings; /* event/surroundings.h */
 
 /* What ran, for the head of the report. All strings are borrowed until gt_report_free; any
  * may be NULL and any number -1 when it is not known (perf2trace knows little). */
@@ -34,7 +34,8 @@ struct gt_run_info {
     uint32_t cpus;            /* that it may use; 0 unknown */
     double usable_cpus;       /* the same, less where a quota says so (0.2, 1.5); 0 unknown */
     bool usable_cpus_changed; /* while it ran: no one number is right */
-    const struct gt_machine *machine; /* what the machine did to it; NULL: not known */
+    const struct gt_surroundings
+        *surroundings;            /* what the machine did to it; NULL: not known */
     bool gil_enabled;             /* false on a free-threaded build that runs without a GIL */
     bool perfetto_states;         /* JSON: states as ph:"T" records */
     bool without_estimates;       /* nothing shows what-if estimates: none are made */

@@ -1,0 +1,35 @@
+/*
+ * What the machine did to the program while it ran, for reports: the CPUs that it might use,
+ * and what kept its threads from them.
+ */
+#ifndef GT_EVENT_SURROUNDINGS_H
+#define GT_EVENT_SURROUNDINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Of a control group. */
+struct gt_quota {
+    const char *path;     /* "/docker/4f", as the kernel names it; borrowed */
+    double cpus;          /* CPU seconds per second, the least that was read; above 0 */
+    bool changed;         /* while the program ran */
+    bool known;           /* throttling could be read */
+    uint64_t throttled;   /* how often */
+    int64_t throttled_ns; /* for how long, summed over the CPUs */
+};
+
+enum { GT_QUOTAS_MAX = 64 };
+
+struct gt_surroundings {
+    uint32_t cpus;      /* online; 0: not known */
+    uint32_t allowed;   /* of these, by affinity: the fewest that were read; 0: not known */
+    int64_t steal_ns;   /* that a hypervisor took of the allowed CPUs; -1: not known */
+    int64_t ready_ns;   /* threads were ready and had no CPU, at least; -1: not known */
+    int64_t cpu_ns;     /* they were on one, until then; -1: not known */
+    int cgroup_version; /* 1 or 2; 0: no group of the cpu controller is known */
+    struct gt_quota quotas[GT_QUOTAS_MAX]; /* the process's own group first */
+    size_t quota_count;
+};
+
+#endif
