@@ -202,7 +202,8 @@ struct share {
     double gil_ns;      /* by events of the GIL's, in all threads */
     double gil_most_ns; /* in the thread with the most */
     double calls_ns;
-    double held_ns;    /* the GIL, less what C functions had of it */
+    double held_ns;    /* the GIL */
+    double c_ns;       /* of that, C functions had it */
     double read_ns;    /* of CPU time, by its threads' own readings; 0: there are none */
     double waiting_ns; /* hand-overs because of it */
     double busy;       /* how much of the time the GIL is in use while threads contend for it */
@@ -385,7 +386,7 @@ static int add_calls(struct share *shares, const struct gt_timeline *timeline,
             continue;
         share->calls_ns += (double)calls->spans.count * units->call_ns;
         if (units->slowdown > 0 && gils[i] != GT_NO_INDEX) {
-            share->held_ns -= c_time_of(timeline, gt_gil_at(timeline, gils[i]), i);
+            share->c_ns += c_time_of(timeline, gt_gil_at(timeline, gils[i]), i);
             share->read_ns += read_of(timeline, i);
         }
     }
@@ -401,10 +402,11 @@ static void add_code(struct share *shares, size_t count, const struct units *uni
 {
     for (size_t i = 0; units->slowdown > 0 && i < count; i++) {
         struct share *share = &shares[i];
-        double code_ns = share->held_ns / (1 + units->ready_ratio / threads_of(share));
+        double held_ns = share->held_ns - share->c_ns;
+        double code_ns = held_ns / (1 + units->ready_ratio / threads_of(share));
 
         if (share->read_ns > 0)
-            code_ns = MIN(share->held_ns, share->read_ns);
+            code_ns = MIN(held_ns, share->read_ns);
         code_ns -= share->calls_ns + share->gil_ns / 2;
         if (code_ns <= 0)
             continue;
