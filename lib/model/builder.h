@@ -162,6 +162,7 @@ int gt_recognise(struct gt_timeline *timeline, uint32_t thread, const struct gt_
 /* gil.c. All return 0, or -1 when memory is exhausted. `gil` and `thread` are indices. */
 uint32_t gt_gil_new(struct gt_timeline *timeline, uint32_t process, enum gt_gil_origin source,
                     uint64_t address, uint64_t acquired);
+void gt_gil_release(struct gt_gil *gil);
 /* `deadline_ns`: of CLOCK_MONOTONIC; 0: not known. */
 int gt_gil_wait(struct gt_timeline *timeline, uint32_t gil, uint32_t thread, int64_t time_ns,
                 int64_t deadline_ns);

@@ -373,16 +373,6 @@ static int judge_gils(const struct gt_timeline *timeline, bool *drop)
     return 0;
 }
 
-static void release_gil(struct gt_gil *gil)
-{
-    gt_chunks_release(&gil->holds);
-    gt_chunks_release(&gil->waits);
-    gt_chunks_release(&gil->members);
-    gt_chunks_release(&gil->asks);
-    gt_intervals_release(&gil->intervals);
-    gt_hashmap_release(&gil->member_of);
-}
-
 static int compare_gils(const void *a, const void *b)
 {
     const struct gt_gil *left = a, *right = b;
@@ -405,7 +395,7 @@ static int keep_gils(struct gt_timeline *timeline)
 
         if (drop[i]) {
             timeline->quality.dropped_gils += gil->source == GT_GIL_FROM_COND;
-            release_gil(gil);
+            gt_gil_release(gil);
         } else {
             gil->number = i;
             gils[kept++] = *gil;

@@ -20,6 +20,16 @@ static int64_t lost_since_ns(const struct gt_timeline *timeline, uint32_t seen)
     return ((const struct gt_lost_range *)gt_chunks_at(&timeline->lost, seen))->start_ns;
 }
 
+void gt_gil_release(struct gt_gil *gil)
+{
+    gt_chunks_release(&gil->holds);
+    gt_chunks_release(&gil->waits);
+    gt_chunks_release(&gil->members);
+    gt_chunks_release(&gil->asks);
+    gt_intervals_release(&gil->intervals);
+    gt_hashmap_release(&gil->member_of);
+}
+
 uint32_t gt_gil_new(struct gt_timeline *timeline, uint32_t process, enum gt_gil_origin source,
                     uint64_t address, uint64_t acquired)
 {

@@ -105,16 +105,8 @@ void gt_timeline_drop_states(struct gt_timeline *timeline)
 
 void gt_timeline_drop_gils(struct gt_timeline *timeline)
 {
-    for (uint32_t i = 0; i < timeline->gils.count; i++) {
-        struct gt_gil *gil = gt_gil_at(timeline, i);
-
-        gt_chunks_release(&gil->holds);
-        gt_chunks_release(&gil->waits);
-        gt_chunks_release(&gil->members);
-        gt_chunks_release(&gil->asks);
-        gt_intervals_release(&gil->intervals);
-        gt_hashmap_release(&gil->member_of);
-    }
+    for (uint32_t i = 0; i < timeline->gils.count; i++)
+        gt_gil_release(gt_gil_at(timeline, i));
     gt_chunks_truncate(&timeline->gils, 0);
 }
 

@@ -17,8 +17,8 @@ enum {
 
 /* --- a hold, and what was before it --- */
 
-static bool has_bond(const struct gt_step_builder *builder,
-                     const struct gt_thread_cursor *cursor, int64_t until_ns)
+static bool has_dependency(const struct gt_step_builder *builder,
+                           const struct gt_thread_cursor *cursor, int64_t until_ns)
 {
     return cursor->dep < builder->deps.first[cursor->thread + 1] &&
            builder->deps.sorted[cursor->dep].at_ns < until_ns;
@@ -66,7 +66,7 @@ static bool was_interrupted(const struct gt_step_builder *builder,
     const struct gt_timeline *timeline = builder->timeline;
     const struct gt_calls *calls = gt_calls_of(timeline, cursor->thread);
 
-    if (!cursor->taken_over_ns || has_bond(builder, cursor, until_ns))
+    if (!cursor->taken_over_ns || has_dependency(builder, cursor, until_ns))
         return false;
     if (!calls || !calls->spans.count)
         return until_ns < cursor->taken_over_ns + SWITCH_NS;
@@ -227,7 +227,7 @@ static int tell_end(struct gt_step_builder *builder, struct gt_thread_cursor *cu
     if (!counts && (end_ns - cursor->now_ns < GT_EXIT_NS ||
                     gt_deps_died_waiting(builder->timeline, cursor->thread)))
         cursor->now_ns = end_ns;
-    /* Bonds at the very end are the end's. */
+    /* Dependencies at the very end are the end's. */
     return gt_build_until(builder, cursor, GT_WITHOUT_GIL, 0, end_ns) ||
                    gt_build_until(builder, cursor, GT_WAITING_FOR_GIL, 0, INT64_MAX) ||
                    gt_build_pending(builder, cursor)

@@ -150,8 +150,8 @@ static int tell_hold_part(struct gt_step_builder *builder, struct gt_thread_curs
 
 /* --- and what is between --- */
 
-static int tell_bond(struct gt_step_builder *builder, struct gt_thread_cursor *cursor,
-                     const struct gt_dep *dep)
+static int build_dependency(struct gt_step_builder *builder, struct gt_thread_cursor *cursor,
+                            const struct gt_dep *dep)
 {
     struct gt_workload *workload = &builder->build->workload;
     struct gt_step step = {.kind = (uint8_t)dep->kind,
@@ -199,7 +199,7 @@ int gt_build_until(struct gt_step_builder *builder, struct gt_thread_cursor *cur
         }
         if (!bound)
             return 0;
-        if (tell_bond(builder, cursor, dep))
+        if (build_dependency(builder, cursor, dep))
             return -1;
         if (dep->until_ns > cursor->now_ns)
             cursor->now_ns = dep->until_ns;

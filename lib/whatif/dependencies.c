@@ -130,7 +130,7 @@ bool gt_deps_are_whole(const struct gt_timeline *timeline, const char *const *na
     return true;
 }
 
-static int compare_bonds(const void *a, const void *b)
+static int compare_dependencies(const void *a, const void *b)
 {
     const struct gt_dep *left = a, *right = b;
 
@@ -155,7 +155,7 @@ static int sort(struct gt_deps *deps)
     }
     for (size_t i = 0; i < threads; i++)
         deps->first[i + 1] += deps->first[i];
-    qsort(deps->sorted, count, sizeof(*deps->sorted), compare_bonds);
+    qsort(deps->sorted, count, sizeof(*deps->sorted), compare_dependencies);
     return 0;
 }
 
