@@ -156,9 +156,9 @@ static bool is_undisturbed(const struct gt_gil *gil, uint32_t thread,
     return hold->thread == thread && hold->end_ns >= call->end_ns;
 }
 
-static int estimate_calls(const struct gt_timeline *timeline, struct gt_cost *cost)
+static int estimate_calls(const struct gt_timeline *timeline, const uint32_t *gils,
+                          struct gt_cost *cost)
 {
-    uint32_t *gils = gils_of_threads(timeline);
     struct lengths lengths;
 
     for (uint32_t i = 0; i < timeline->threads.count; i++) {
@@ -166,10 +166,8 @@ static int estimate_calls(const struct gt_timeline *timeline, struct gt_cost *co
 
         cost->calls += calls ? calls->spans.count : 0;
     }
-    if (!gils || begin(&lengths, cost->calls)) {
-        free(gils);
+    if (begin(&lengths, cost->calls))
         return -1;
-    }
     for (uint32_t i = 0; i < timeline->threads.count; i++) {
         const struct gt_calls *calls = gt_calls_of(timeline, i);
         const struct gt_gil *gil = gils[i] == GT_NO_INDEX ? NULL : gt_gil_at(timeline, gils[i]);
@@ -181,7 +179,6 @@ static int estimate_calls(const struct gt_timeline *timeline, struct gt_cost *co
                 add(&lengths, span->end_ns - span->start_ns);
         }
     }
-    free(gils);
     cost->call_ns = shortest(&lengths);
     if (cost->call_ns >= 0)
         cost->call_ns = gt_times_ns(cost->call_ns, 2); /* a call is two events */
@@ -258,16 +255,16 @@ static double threads_of(const struct share *share)
     return share->gil_most_ns > 0 ? share->gil_ns / share->gil_most_ns : 1;
 }
 
-/* By how much longer a process ran: hand-overs left out. */
-static double gil_longer_ns(const struct share *share, double ready_ratio)
+/* So many times as long does what takes CPU time take, where CPUs have to be shared. */
+static double stretch_of(const struct share *share, double ready_ratio)
 {
-    return (share->gil_most_ns + (share->gil_ns - share->gil_most_ns) * share->busy) *
-           (1 + ready_ratio / threads_of(share));
+    return 1 + ready_ratio / threads_of(share);
 }
 
-static double calls_longer_ns(const struct share *share, double ready_ratio)
+/* By events of the GIL's, one after the other, as far as threads need it at once. */
+static double serial_gil_ns(const struct share *share)
 {
-    return share->calls_ns * (1 + ready_ratio / threads_of(share));
+    return share->gil_most_ns + (share->gil_ns - share->gil_most_ns) * share->busy;
 }
 
 /* Holds that begin before a slice of a GIL's life does. */
@@ -283,8 +280,8 @@ static size_t holds_before(const struct gt_gil *gil, const struct gt_utilization
 static double waiting_of(const struct share *share, const struct gt_gil *gil,
                          const struct gt_utilization *load, double ready_ratio)
 {
-    double sum_ns = 0, gil_ns = gil_longer_ns(share, ready_ratio),
-           calls_ns = calls_longer_ns(share, ready_ratio);
+    double sum_ns = 0, stretch = stretch_of(share, ready_ratio);
+    double gil_ns = serial_gil_ns(share) * stretch, calls_ns = share->calls_ns * stretch;
     size_t first = 0;
 
     for (int i = 0; i < GT_UTILIZATION_SLICES; i++) {
@@ -313,7 +310,7 @@ static void find_longest(const struct share *shares, size_t count, double ready_
 
     for (size_t i = 0; i < count; i++) {
         const struct share *share = &shares[i];
-        double ns = gil_longer_ns(share, ready_ratio) + calls_longer_ns(share, ready_ratio) +
+        double ns = (serial_gil_ns(share) + share->calls_ns) * stretch_of(share, ready_ratio) +
                     share->waiting_ns;
 
         cost->waiting_ns = gt_add_ns(cost->waiting_ns, gt_ns_of(share->waiting_ns));
@@ -373,12 +370,10 @@ static double read_of(const struct gt_timeline *timeline, uint32_t thread)
     return last ? (double)last->cpu_ns : 0;
 }
 
-static int add_calls(struct share *shares, const struct gt_timeline *timeline,
-                     const struct units *units)
+static void add_calls(struct share *shares, const struct gt_timeline *timeline,
+                      const uint32_t *gils, const struct units *units)
 {
-    uint32_t *gils = gils_of_threads(timeline);
-
-    for (uint32_t i = 0; gils && i < timeline->threads.count; i++) {
+    for (uint32_t i = 0; i < timeline->threads.count; i++) {
         const struct gt_calls *calls = gt_calls_of(timeline, i);
         struct share *share = &shares[gt_thread_at(timeline, i)->process];
 
@@ -390,10 +385,6 @@ static int add_calls(struct share *shares, const struct gt_timeline *timeline,
             share->read_ns += read_of(timeline, i);
         }
     }
-    if (!gils)
-        return -1;
-    free(gils);
-    return 0;
 }
 
 /* What code that is slower took more, of the time that it took on a CPU. */
@@ -403,7 +394,7 @@ static void add_code(struct share *shares, size_t count, const struct units *uni
     for (size_t i = 0; units->slowdown > 0 && i < count; i++) {
         struct share *share = &shares[i];
         double held_ns = share->held_ns - share->c_ns;
-        double code_ns = held_ns / (1 + units->ready_ratio / threads_of(share));
+        double code_ns = held_ns / stretch_of(share, units->ready_ratio);
 
         if (share->read_ns > 0)
             code_ns = MIN(held_ns, share->read_ns);
@@ -418,7 +409,7 @@ static void add_code(struct share *shares, size_t count, const struct units *uni
 }
 
 static int spread(const struct gt_timeline *timeline, const struct gt_blockers *blockers,
-                  const struct units *units, struct gt_cost *cost)
+                  const uint32_t *gils, const struct units *units, struct gt_cost *cost)
 {
     struct share *shares = calloc(timeline->processes.count + 1, sizeof(*shares));
     double weights = 0, weight_ns;
@@ -434,10 +425,7 @@ static int spread(const struct gt_timeline *timeline, const struct gt_blockers *
 
         add_gil(&shares[gil->process], gil, &blockers[i], weight_ns);
     }
-    if (add_calls(shares, timeline, units)) {
-        free(shares);
-        return -1;
-    }
+    add_calls(shares, timeline, gils, units);
     add_code(shares, timeline->processes.count, units, cost);
     for (uint32_t i = 0; i < timeline->gils.count; i++) {
         const struct gt_gil *gil = gt_gil_at(timeline, i);
@@ -500,20 +488,15 @@ static int64_t mixed_ps(const struct gt_timeline *timeline,
     return gt_ns_of((double)measured->call_ps * (1 - share) + c_call_ps * share);
 }
 
-int gt_cost_estimate(const struct gt_timeline *timeline, const struct gt_blockers *blockers,
-                     const struct gt_cost_measured *measured, struct gt_cost *cost,
-                     struct gt_error *err)
+/* `gils` by thread. 0 or -1. */
+static int estimate(const struct gt_timeline *timeline, const struct gt_blockers *blockers,
+                    const uint32_t *gils, const struct gt_cost_measured *measured,
+                    struct gt_cost *cost)
 {
     struct units units = {.ready_ratio = measured->ready_ratio};
 
-    *cost = (struct gt_cost){
-        .gil_events =
-            measured->gil_events ? measured->gil_events : timeline->quality.gil_events,
-        .cpu_ns = -1,
-        .total_ns = -1,
-    };
-    if (estimate_calls(timeline, cost) || estimate_gil(timeline, cost))
-        return gt_error_memory(err);
+    if (estimate_calls(timeline, gils, cost) || estimate_gil(timeline, cost))
+        return -1;
     units.event_ns = choose(measured->gil_event_ps, cost->gil_event_ns, &cost->gil_event_ns,
                             &cost->gil_measured);
     units.call_ns = choose(mixed_ps(timeline, measured, cost->calls),
@@ -525,5 +508,23 @@ int gt_cost_estimate(const struct gt_timeline *timeline, const struct gt_blocker
         units.slowdown = (double)measured->code_permille / 1000;
     cost->cpu_ns = gt_ns_of((double)cost->gil_events * units.event_ns +
                             (double)cost->calls * units.call_ns);
-    return spread(timeline, blockers, &units, cost) ? gt_error_memory(err) : 0;
+    return spread(timeline, blockers, gils, &units, cost);
+}
+
+int gt_cost_estimate(const struct gt_timeline *timeline, const struct gt_blockers *blockers,
+                     const struct gt_cost_measured *measured, struct gt_cost *cost,
+                     struct gt_error *err)
+{
+    uint32_t *gils = gils_of_threads(timeline);
+    int rc;
+
+    *cost = (struct gt_cost){
+        .gil_events =
+            measured->gil_events ? measured->gil_events : timeline->quality.gil_events,
+        .cpu_ns = -1,
+        .total_ns = -1,
+    };
+    rc = gils ? estimate(timeline, blockers, gils, measured, cost) : -1;
+    free(gils);
+    return rc ? gt_error_memory(err) : 0;
 }
