@@ -50,13 +50,9 @@ int gt_outputs_open(struct gt_outputs *outputs, const struct gt_cli *cli, struct
     return rc;
 }
 
-bool gt_outputs_show_estimates(const struct gt_outputs *outputs, const struct gt_cli *cli)
+bool gt_outputs_show_estimates(const struct gt_cli *cli)
 {
-    bool any = !cli->quiet || outputs->has_summary;
-
-    for (size_t i = 0; i < outputs->count; i++)
-        any = any || gt_report_shows_estimates(outputs->formats[i]);
-    return any;
+    return !cli->quiet || cli->summary || gt_report_shows_estimates(paths_of(cli));
 }
 
 static void write_file(struct gt_outputs *outputs, size_t index, struct gt_report *report,

@@ -23,7 +23,7 @@ struct gt_outputs {
 int gt_outputs_check(const struct gt_cli *cli, struct gt_error *err);
 int gt_outputs_open(struct gt_outputs *outputs, const struct gt_cli *cli, struct gt_error *err);
 /* Does any of them, or the table, show what-if estimates? */
-bool gt_outputs_show_estimates(const struct gt_outputs *outputs, const struct gt_cli *cli);
+bool gt_outputs_show_estimates(const struct gt_cli *cli);
 /* Write all and print the table. Says itself what fails; a second SIGINT ends it between
  * files. Those not written are abandoned. */
 void gt_outputs_write(struct gt_outputs *outputs, struct gt_report *report,

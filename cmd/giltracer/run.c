@@ -227,7 +227,7 @@ static int start_report(struct run *run, struct gt_error *err)
         .root_pid = -1,
         .gil_enabled = interp->gil_enabled,
         .perfetto_states = run->cli->perfetto_states,
-        .without_estimates = !gt_outputs_show_estimates(&run->outputs, run->cli),
+        .without_estimates = !gt_outputs_show_estimates(run->cli),
         .keep_interpreter_frames = run->cli->keep_interpreter,
         .cpus = gt_caps_cpus(),
     };

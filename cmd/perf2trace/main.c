@@ -346,19 +346,6 @@ static int read_all(const struct cli *cli, struct gt_ingest *ingest, struct besi
     return rc;
 }
 
-static bool shows_estimates(const struct cli *cli)
-{
-    bool any = !cli->quiet || cli->summary;
-
-    for (size_t i = 0; i < cli->outputs.count; i++) {
-        enum gt_report_format format;
-
-        any = any || (gt_report_format_of(cli->outputs.items[i], &format, NULL) == 0 &&
-                      gt_report_shows_estimates(format));
-    }
-    return any;
-}
-
 static int write_all(const struct cli *cli, struct gt_recorded *recorded,
                      struct gt_output *outputs, struct gt_error *err)
 {
@@ -367,7 +354,9 @@ static int write_all(const struct cli *cli, struct gt_recorded *recorded,
                                         .root_pid = -1,
                                         .gil_enabled = true,
                                         .perfetto_states = cli->perfetto_states,
-                                        .without_estimates = !shows_estimates(cli),
+                                        .without_estimates =
+                                            cli->quiet && !cli->summary &&
+                                            !gt_report_shows_estimates(cli->outputs.items),
                                         .keep_interpreter_frames = cli->keep_interpreter};
     struct gt_report *report = gt_report_new(recorded, &unknown, err);
     int rc = 0;

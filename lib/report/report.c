@@ -157,9 +157,15 @@ int gt_report_format_of(const char *path, enum gt_report_format *format, struct 
                         path);
 }
 
-bool gt_report_shows_estimates(enum gt_report_format format)
+bool gt_report_shows_estimates(char *const *paths)
 {
-    return format != GT_FORMAT_FOLDED && format != GT_FORMAT_PPROF;
+    enum gt_report_format format;
+
+    for (; paths && *paths; paths++)
+        if (gt_report_format_of(*paths, &format, NULL) == 0 && format != GT_FORMAT_FOLDED &&
+            format != GT_FORMAT_PPROF)
+            return true;
+    return false;
 }
 
 int gt_report_write(struct gt_report *report, enum gt_report_format format,

@@ -69,8 +69,9 @@ enum gt_report_format {
  * endings when there is none such. */
 int gt_report_format_of(const char *path, enum gt_report_format *format, struct gt_error *err);
 
-/* Do outputs of this format show what-if estimates? The table and the summary do. */
-bool gt_report_shows_estimates(enum gt_report_format format);
+/* Does any of these outputs, NULL-terminated paths, show what-if estimates? The table and the
+ * summary do. */
+bool gt_report_shows_estimates(char *const *paths);
 
 /* Write one output whole (not yet committed: that is the caller's gt_output_commit). */
 int gt_report_write(struct gt_report *report, enum gt_report_format format,
