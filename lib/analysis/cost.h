@@ -12,9 +12,10 @@
  * Where threads contend, a hold that is longer by its events has others wait that would have
  * found the GIL free: hand-overs, in which nobody has it, and a CPU is at work on waking the
  * next one. Their part of the time hardly depends on how long all of it takes; so that part of
- * what recording adds is hand-overs, too. That is less than what measurements show
- * (scripts/bench overhead), never more: events also take longer where several threads have them
- * at once.
+ * what recording adds is hand-overs, too. Of four threads that
+ * contend in a loop of takes and drops, half to nine tenths of what is measured is told so
+ * (scripts/bench overhead). In other programs it may be more than that, or far less: where
+ * holds are short, the scheduler decides how often threads meet, and any recorder changes that.
  */
 #ifndef GT_ANALYSIS_COST_H
 #define GT_ANALYSIS_COST_H
@@ -43,7 +44,7 @@ struct gt_cost {
     int64_t call_ns;                   /* cost of each; -1: too few to tell */
     bool gil_measured, calls_measured; /* not estimated from the shortest */
     int64_t code_ns;                   /* by which Python code took longer, beside calls */
-    int64_t waiting_ns; /* hand-overs of the GIL that recording caused, at least */
+    int64_t waiting_ns; /* hand-overs of the GIL that recording caused: an estimate */
     int64_t cpu_ns;     /* of what is known, in all threads; -1: nothing is */
     int64_t total_ns;   /* by how much longer the program ran; -1: not known. Less than the CPU
                            time where threads had no need of the GIL meanwhile, and of processes,

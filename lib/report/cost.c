@@ -7,9 +7,8 @@
 /* What recording cost the program, in words and in the summary. */
 
 enum {
-    TOLD_PERCENT = 5, /* of the run: from here on it is told */
-    WAITING_SHARE =
-        10, /* one part in so many of it is waiting: what that took is a lower bound */
+    TOLD_PERCENT = 5,   /* of the run: from here on it is told */
+    WAITING_SHARE = 10, /* one part in so many of it: hand-overs are told */
     DEAR_PERCENT =
         10, /* from here on, what else is told is of another run than the program's own */
 };
@@ -64,11 +63,6 @@ static int say_parts(const struct gt_cost *cost, struct gt_buf *text)
     return 0;
 }
 
-static bool is_lower_bound(const struct gt_cost *cost)
-{
-    return cost->waiting_ns > cost->total_ns / WAITING_SHARE;
-}
-
 /* Beside the calls. */
 static int say_rest(const struct gt_cost *cost, struct gt_buf *text)
 {
@@ -78,7 +72,7 @@ static int say_rest(const struct gt_cost *cost, struct gt_buf *text)
         gt_buf_addf(text, ", %s by Python code that is slower while it is traced",
                     gt_duration_text(cost->code_ns, duration, sizeof(duration))))
         return -1;
-    return is_lower_bound(cost)
+    return cost->waiting_ns > cost->total_ns / WAITING_SHARE
                ? gt_buf_addf(text, ", and %s of hand-overs that these caused",
                              gt_duration_text(cost->waiting_ns, duration, sizeof(duration)))
                : 0;
@@ -104,12 +98,12 @@ static int say(struct gt_report *report, bool dear)
     int failed;
 
     gt_buf_init(&text);
-    failed = gt_buf_addf(&text, "Recording itself cost the program %s %s (%.0f%% of the run): ",
-                         is_lower_bound(cost) ? "at least" : "about",
-                         gt_duration_text(cost->total_ns, total, sizeof(total)),
-                         percent_of_run(report)) ||
-             say_parts(cost, &text) || say_rest(cost, &text) || gt_buf_adds(&text, ".") ||
-             (dear && say_dear(report, &text)) || gt_strvec_push(&report->findings, text.data);
+    failed =
+        gt_buf_addf(&text, "Recording itself cost the program about %s (%.0f%% of the run): ",
+                    gt_duration_text(cost->total_ns, total, sizeof(total)),
+                    percent_of_run(report)) ||
+        say_parts(cost, &text) || say_rest(cost, &text) || gt_buf_adds(&text, ".") ||
+        (dear && say_dear(report, &text)) || gt_strvec_push(&report->findings, text.data);
     gt_buf_release(&text);
     return failed ? -1 : 0;
 }

@@ -34,7 +34,7 @@ function costText({cost, run}) {
                  [cost.calls, cost.call_ns, "calls"]]
     .filter(([count, ns]) => count > 0 && ns !== null)
     .map(([count, ns, what]) => `${countText(count)} ${what} at ${durationText(ns)}`);
-  return `${cost.waiting_ns > cost.total_ns / 10 ? "at least" : "about"} ${durationText(cost.total_ns)}, ${
+  return `about ${durationText(cost.total_ns)}, ${
     percentText(cost.total_ns, run.wall_ns)}% of the run (${parts.join(", ")})`;
 }
 
