@@ -254,10 +254,10 @@ int gt_blocker_text_init(struct gt_blocker_text *text, const struct gt_report *r
         rc = name_for_machines(text, report, row);
     if (rc == 0 && text->cause)
         rc = say_kept(text, report, row);
+    if (rc == 0 && gt_blocker_releases_mostly(row) && row->waiting_ns)
+        rc = say_releases(text, row);
     if (rc == 0 && gt_blocker_is_requeuer(row))
         rc = say_requeuer(text, row);
-    else if (rc == 0 && gt_blocker_releases_mostly(row) && row->waiting_ns)
-        rc = say_releases(text, row);
     if (rc == 0 && !text->sentence.length && row->waiting_ns)
         rc = say_other(text, row);
     if (rc)

@@ -100,9 +100,10 @@ static int say_throttled(struct gt_report *report, struct gt_buf *text)
             add_quota(quota, text) || gt_buf_adds(text, " (") || name_group(quota, text) ||
             gt_buf_adds(text, quota->changed ? "; the least, since it changed)." : ").") ||
             (report->timeline->gils.count &&
-             gt_buf_adds(text,
-                         " A thread that was stopped just before it began to wait for the "
-                         "GIL is not counted as waiting.")));
+             gt_buf_adds(
+                 text,
+                 " A thread is not counted as waiting for the GIL while it, or a thread "
+                 "that was passing the GIL on, was stopped just before the wait began.")));
 }
 
 static int say_steal(struct gt_report *report, struct gt_buf *text)

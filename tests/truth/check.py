@@ -110,7 +110,7 @@ class Checker:
         life = max(gils[0]["end_ns"] - gils[0]["start_ns"], 1)
         unknown = max((row["unknown_ns"] for row in gils[0]["threads"]), default=0)
         if self.entry.condition == "quota20" and \
-                any("just before it began to wait" in sentence for sentence in self.sentences):
+                any("just before the wait began" in sentence for sentence in self.sentences):
             unknown += THROTTLED
         share = 100.0 * (0.95 * self.beat[3] - unknown) / life
         for sentence in self.sentences:
