@@ -339,7 +339,7 @@ static int put_gap(const struct gt_blockers *blockers, enum gt_gap gap, const ch
 
 static int put_gil(const struct gt_report *report, uint32_t gil, struct gt_buf *out)
 {
-    const struct gt_blockers *blockers = &report->blockers[gil];
+    const struct gt_blockers *blockers = &report->analysis->blockers[gil];
     int64_t wait_ns = gt_gil_wait_ns(gt_gil_at(report->timeline, gil));
 
     if (gt_report_title(report, "Blockers", gil, out) ||

@@ -420,7 +420,7 @@ bool gt_blocker_text_matches(const struct gt_blocker_text *text, const char *glo
 static int add_blockers(const struct gt_condition *condition, const struct gt_report *report,
                         uint32_t index, struct sums *sums)
 {
-    const struct gt_blockers *blockers = &report->blockers[index];
+    const struct gt_blockers *blockers = &report->analysis->blockers[index];
     bool lost_calls = may_lack_calls(report->timeline);
 
     for (size_t r = 0; r < blockers->rows.count; r++) {

@@ -37,7 +37,7 @@ static bool is_in_convoy(const struct gt_gil *gil, uint32_t index, int64_t inter
  * interval that matters. */
 static bool is_kept(const struct gt_report *report, uint32_t gil)
 {
-    const struct gt_blockers *blockers = &report->blockers[gil];
+    const struct gt_blockers *blockers = &report->analysis->blockers[gil];
     int64_t kept_ns = 0;
 
     for (size_t i = 0; i < blockers->rows.count; i++)
@@ -49,8 +49,8 @@ static bool is_kept(const struct gt_report *report, uint32_t gil)
 int gt_convoy_say(const struct gt_report *report, uint32_t gil_index, struct gt_buf *text)
 {
     const struct gt_gil *gil = gt_gil_at(report->timeline, gil_index);
-    const struct gt_contention *contention = &report->contentions[gil_index];
-    int64_t interval_ns = report->blockers[gil_index].interval_ns;
+    const struct gt_contention *contention = &report->analysis->contentions[gil_index];
+    int64_t interval_ns = report->analysis->blockers[gil_index].interval_ns;
     int found = 0;
 
     for (uint32_t i = 0; i < gil->members.count; i++) {

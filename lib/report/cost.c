@@ -16,7 +16,7 @@ enum {
 static double percent_of_run(const struct gt_report *report)
 {
     int64_t wall_ns = report->timeline->end_ns - gt_report_zero_ns(report);
-    int64_t cost_ns = report->cost.total_ns;
+    int64_t cost_ns = report->analysis->cost.total_ns;
 
     return wall_ns > 0 && cost_ns > 0 ? 100.0 * (double)cost_ns / (double)wall_ns : 0.0;
 }
@@ -35,7 +35,7 @@ static double calls_ns(const struct gt_cost *cost)
 /* Which options record for less; NULL: none. */
 static const char *cheaper(const struct gt_report *report)
 {
-    const struct gt_cost *cost = &report->cost;
+    const struct gt_cost *cost = &report->analysis->cost;
     double traced_ns = calls_ns(cost) + (double)cost->code_ns;
     bool mostly_calls = traced_ns > gil_ns(cost), both = traced_ns > gil_ns(cost) / 4;
 
@@ -92,7 +92,7 @@ static int say_dear(const struct gt_report *report, struct gt_buf *text)
 
 static int say(struct gt_report *report, bool dear)
 {
-    const struct gt_cost *cost = &report->cost;
+    const struct gt_cost *cost = &report->analysis->cost;
     struct gt_buf text;
     char total[32];
     int failed;
@@ -127,7 +127,7 @@ static json_t *optional_number(int64_t value)
 
 json_t *gt_cost_value(const struct gt_report *report)
 {
-    const struct gt_cost *cost = &report->cost;
+    const struct gt_cost *cost = &report->analysis->cost;
     const char *option = percent_of_run(report) >= DEAR_PERCENT ? cheaper(report) : NULL;
 
     return json_pack(

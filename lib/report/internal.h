@@ -2,10 +2,7 @@
 #ifndef GT_REPORT_INTERNAL_H
 #define GT_REPORT_INTERNAL_H
 
-#include "analysis/blockers.h"
-#include "analysis/contention.h"
-#include "analysis/cost.h"
-#include "analysis/crowd.h"
+#include "analysis/analysis.h"
 #include "whatif/estimate.h"
 #include "base/strvec.h"
 #include "model/recorded.h"
@@ -14,14 +11,10 @@
 #include <jansson.h>
 
 struct gt_report {
-    const struct gt_recorded
-        *recorded;                /* the caller's, as all pointers down to `contentions` */
-    struct gt_timeline *timeline; /* recorded's */
+    const struct gt_recorded *recorded; /* the caller's, as all pointers down to `analysis` */
+    struct gt_timeline *timeline;       /* recorded's */
     const struct gt_run_info *info;
-    struct gt_contention *contentions; /* by GIL */
-    struct gt_blockers *blockers;      /* the same */
-    struct gt_cost cost;
-    struct gt_crowd crowd;
+    const struct gt_analysis *analysis; /* owned; nothing changes it once it is made */
     struct gt_whatif whatif;
     const struct gt_metrics *metrics; /* of several runs; NULL: none were taken */
     struct gt_strvec findings;        /* sentences, valid UTF-8, safe for a terminal */

@@ -46,8 +46,8 @@ static struct ready ready_of(const struct gt_report *report)
 {
     const struct gt_surroundings *machine = report->info->surroundings;
 
-    if (report->crowd.ready_ns >= 0)
-        return (struct ready){report->crowd.ready_ns, "scheduler"};
+    if (report->analysis->crowd.ready_ns >= 0)
+        return (struct ready){report->analysis->crowd.ready_ns, "scheduler"};
     if (machine && machine->ready_ns >= 0)
         return (struct ready){machine->ready_ns, "schedstat"};
     return (struct ready){-1, NULL};
@@ -164,13 +164,13 @@ int gt_machine_say(struct gt_report *report)
 /* Did somebody wait for a GIL long enough for a verdict to rest on it? */
 static bool waited_much(const struct gt_report *report)
 {
-    return percent(report->crowd.waiting_ns, wall_of(report)) >= WAITING_PERCENT / 2;
+    return percent(report->analysis->crowd.waiting_ns, wall_of(report)) >= WAITING_PERCENT / 2;
 }
 
 int gt_machine_say_of_waiting(struct gt_report *report)
 {
     const struct gt_surroundings *machine = report->info->surroundings;
-    const struct gt_crowd *crowd = &report->crowd;
+    const struct gt_crowd *crowd = &report->analysis->crowd;
     const struct gt_quota *quota = machine ? most_throttled(machine) : NULL;
     struct ready ready = ready_of(report);
     struct gt_buf text;
@@ -237,7 +237,7 @@ static json_t *number_or_null(int64_t number, bool known)
 json_t *gt_machine_value(const struct gt_report *report)
 {
     const struct gt_surroundings *machine = report->info->surroundings;
-    const struct gt_crowd *crowd = &report->crowd;
+    const struct gt_crowd *crowd = &report->analysis->crowd;
     struct ready ready = ready_of(report);
     double usable = report->info->usable_cpus;
 

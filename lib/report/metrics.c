@@ -154,7 +154,7 @@ static int add_threads(struct gt_metrics *metrics, const struct gt_report *repor
 static int add_blockers(struct gt_metrics *metrics, const struct gt_report *report,
                         uint32_t gil)
 {
-    const struct gt_blockers *blockers = &report->blockers[gil];
+    const struct gt_blockers *blockers = &report->analysis->blockers[gil];
     int rc = 0;
 
     for (size_t i = 0; rc == 0 && i < blockers->rows.count && i < BLOCKERS_MAX; i++) {

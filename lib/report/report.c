@@ -1,7 +1,5 @@
 #include "report/internal.h"
 
-#include "base/nstime.h"
-#include "event/surroundings.h"
 #include "report/html.h"
 #include "report/profile.h"
 
@@ -12,15 +10,8 @@ void gt_report_free(struct gt_report *report)
 {
     if (!report)
         return;
-    if (report->contentions)
-        for (uint32_t i = 0; i < report->timeline->gils.count; i++)
-            gt_contention_release(&report->contentions[i]);
-    if (report->blockers)
-        for (uint32_t i = 0; i < report->timeline->gils.count; i++)
-            gt_blockers_release(&report->blockers[i]);
     gt_whatif_release(&report->whatif);
-    free(report->contentions);
-    free(report->blockers);
+    gt_analysis_free((struct gt_analysis *)report->analysis);
     gt_strvec_release(&report->findings);
     free(report);
 }
@@ -39,67 +30,22 @@ static double usable_cpus(const struct gt_report *report)
     return usable;
 }
 
-/* To the time on a CPU; 0: not known. */
-static double ready_ratio(const struct gt_report *report)
+static int estimate(struct gt_report *report, struct gt_error *err)
 {
-    const struct gt_surroundings *machine = report->info->surroundings;
-    double running = (double)report->crowd.running_ns, ready = (double)report->crowd.ready_ns;
+    const struct gt_analysis *analysis = report->analysis;
 
-    if (report->crowd.ready_ns < 0 && machine && machine->ready_ns >= 0) {
-        running = (double)machine->cpu_ns;
-        ready = (double)machine->ready_ns;
-    }
-    return running > 0 && ready >= 0 ? ready / running : 0;
-}
-
-/* Of a hit of a probe the gate knows, of the rest the agent. */
-static int estimate_cost(struct gt_report *report, struct gt_error *err)
-{
-    const struct gt_recorded *recorded = report->recorded;
-    struct gt_cost_measured measured = {.gil_events = recorded->gil_hits,
-                                        .call_ps = recorded->call_ps,
-                                        .c_call_ps = recorded->c_call_ps,
-                                        .code_permille = recorded->code_permille,
-                                        .ready_ratio = ready_ratio(report)};
-    int64_t hit_ns = report->info->hit_ns;
-
-    if (recorded->agent_sees_gil)
-        measured.gil_event_ps = recorded->event_ps;
-    else if (hit_ns > 0)
-        measured.gil_event_ps = gt_times_ns(hit_ns, 1000) + recorded->event_ps;
-    return gt_cost_estimate(report->timeline, report->blockers, &measured, &report->cost, err);
-}
-
-static int analyse(struct gt_report *report, struct gt_error *err)
-{
-    const struct gt_timeline *timeline = report->timeline;
-    size_t count = timeline->gils.count;
-    int rc = 0;
-
-    report->contentions = calloc(count + 1, sizeof(*report->contentions));
-    report->blockers = calloc(count + 1, sizeof(*report->blockers));
-    if (!report->contentions || !report->blockers)
-        return gt_error_memory(err);
-    for (uint32_t i = 0; rc == 0 && i < count; i++) {
-        rc = gt_contention_init(&report->contentions[i], gt_gil_at(timeline, i), err);
-        if (rc == 0)
-            rc = gt_blockers_init(&report->blockers[i], timeline, i, err);
-    }
-    if (rc == 0)
-        rc = gt_crowd_init(&report->crowd, timeline, report->blockers, err);
-    if (rc == 0)
-        rc = estimate_cost(report, err);
-    if (rc < 0 || report->info->without_estimates)
-        return rc;
-    return gt_whatif_init(&report->whatif, timeline, report->blockers, usable_cpus(report),
-                          report->cost.code_ns > 0 ? report->cost.total_ns : 0, err);
+    if (report->info->without_estimates)
+        return 0;
+    return gt_whatif_init(&report->whatif, report->timeline, analysis->blockers,
+                          usable_cpus(report),
+                          analysis->cost.code_ns > 0 ? analysis->cost.total_ns : 0, err);
 }
 
 struct gt_report *gt_report_new(struct gt_recorded *recorded, const struct gt_run_info *info,
                                 struct gt_error *err)
 {
     struct gt_report *report = calloc(1, sizeof(*report));
-    int rc;
+    int rc = -1;
 
     if (!report) {
         gt_error_memory(err);
@@ -109,7 +55,9 @@ struct gt_report *gt_report_new(struct gt_recorded *recorded, const struct gt_ru
     report->timeline = recorded->timeline;
     report->info = info;
     gt_strvec_init(&report->findings);
-    rc = analyse(report, err);
+    report->analysis = gt_analysis_new(recorded, info->surroundings, info->hit_ns, err);
+    if (report->analysis)
+        rc = estimate(report, err);
     if (rc == 0 && gt_findings_make(report))
         rc = gt_error_memory(err);
     if (rc < 0) {

@@ -76,7 +76,7 @@ static json_t *blame_value(const struct gt_report *report, uint32_t thread, cons
 static json_t *blamed_value(const struct gt_report *report, uint32_t gil_index, uint32_t waiter)
 {
     const struct gt_gil *gil = gt_gil_at(report->timeline, gil_index);
-    const struct gt_contention *contention = &report->contentions[gil_index];
+    const struct gt_contention *contention = &report->analysis->contentions[gil_index];
     int64_t wait_ns = gt_gil_thread_at(gil, waiter)->wait_ns, others_ns = 0, nobody_ns = 0;
     size_t count, first = gt_contention_of(contention, waiter, &count);
     size_t max = blames_max(gil);

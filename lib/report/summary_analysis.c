@@ -18,7 +18,7 @@ struct part {
 static json_t *waiters_value(const struct gt_report *report, uint32_t gil_index, uint32_t row)
 {
     const struct gt_gil *gil = gt_gil_at(report->timeline, gil_index);
-    const struct gt_blockers *blockers = &report->blockers[gil_index];
+    const struct gt_blockers *blockers = &report->analysis->blockers[gil_index];
     struct part parts[PARTS_MAX + 1];
     size_t count = 0;
     json_t *list = json_array();
@@ -51,7 +51,7 @@ static json_t *buf_or_null(const struct gt_buf *text)
 static json_t *row_value(const struct gt_report *report, uint32_t gil, uint32_t index,
                          int64_t wait_ns)
 {
-    const struct gt_blocker *row = gt_blocker_at(&report->blockers[gil], index);
+    const struct gt_blocker *row = gt_blocker_at(&report->analysis->blockers[gil], index);
     struct gt_blocker_text text;
     json_t *value;
 
@@ -86,7 +86,7 @@ static json_t *row_value(const struct gt_report *report, uint32_t gil, uint32_t 
 /* Those that somebody waited for, then those that re-queue. */
 static void add_rows(const struct gt_report *report, uint32_t gil, json_t **list)
 {
-    const struct gt_blockers *blockers = &report->blockers[gil];
+    const struct gt_blockers *blockers = &report->analysis->blockers[gil];
     int64_t wait_ns = gt_gil_wait_ns(gt_gil_at(report->timeline, gil));
     uint32_t written = 0;
 
@@ -169,7 +169,7 @@ static json_t *intervals_value(const struct gt_report *report, const struct gt_g
 static json_t *load_value(const struct gt_report *report, uint32_t index)
 {
     const struct gt_gil *gil = gt_gil_at(report->timeline, index);
-    const struct gt_blockers *blockers = &report->blockers[index];
+    const struct gt_blockers *blockers = &report->analysis->blockers[index];
     const struct gt_utilization *load = &blockers->load;
     double life_ns = gt_gil_known_ns(gil) > 0 ? (double)gt_gil_known_ns(gil) : 1;
     struct gt_buf convoy;

@@ -54,7 +54,7 @@ static int put_blame(const struct gt_report *report, uint32_t gil_index, uint32_
                      struct gt_buf *text)
 {
     const struct gt_gil *gil = gt_gil_at(report->timeline, gil_index);
-    const struct gt_contention *contention = &report->contentions[gil_index];
+    const struct gt_contention *contention = &report->analysis->contentions[gil_index];
     size_t count, first = gt_contention_of(contention, member, &count);
     const struct gt_blame *blame = count ? gt_blame_at(contention, first) : NULL;
     size_t start = text->length, width = 0;

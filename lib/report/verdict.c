@@ -70,12 +70,14 @@ static struct gt_blame most_blocked(const struct gt_report *report, uint32_t ind
     int64_t most_ns = 0;
 
     for (uint32_t i = 0; i < gil->members.count; i++) {
-        size_t count, first = gt_contention_of(&report->contentions[index], i, &count);
+        size_t count,
+            first = gt_contention_of(&report->analysis->contentions[index], i, &count);
 
         if (gt_gil_thread_at(gil, i)->wait_ns <= most_ns)
             continue;
         most_ns = gt_gil_thread_at(gil, i)->wait_ns;
-        pair = count ? *gt_blame_at(&report->contentions[index], first) : (struct gt_blame){0};
+        pair = count ? *gt_blame_at(&report->analysis->contentions[index], first)
+                     : (struct gt_blame){0};
         if (pair.holder >= gil->members.count)
             pair.ns = 0;
         pair.waiter = i;
@@ -85,7 +87,7 @@ static struct gt_blame most_blocked(const struct gt_report *report, uint32_t ind
 
 static int find_most(const struct gt_report *report, uint32_t index, struct most *most)
 {
-    const struct gt_contention *contention = &report->contentions[index];
+    const struct gt_contention *contention = &report->analysis->contentions[index];
     size_t members = gt_gil_at(report->timeline, index)->members.count;
     int64_t *sums = calloc(members + 1, sizeof(*sums));
 
@@ -112,7 +114,7 @@ static int find_most(const struct gt_report *report, uint32_t index, struct most
 static const char *bound_text(const struct gt_report *report, uint32_t index)
 {
     const struct gt_gil *gil = gt_gil_at(report->timeline, index);
-    int64_t contended_ns = report->blockers[index].load.total.contended_ns;
+    int64_t contended_ns = report->analysis->blockers[index].load.total.contended_ns;
 
     if (percent(contended_ns, gt_gil_life_ns(gil)) >= BOUND_PERCENT)
         return "GIL-bound";
@@ -142,8 +144,8 @@ static int say_bound(struct gt_report *report, uint32_t index, struct gt_buf *te
 {
     const struct gt_gil *gil = gt_gil_at(report->timeline, index);
     int64_t wait_ns = gt_gil_wait_ns(gil), known_ns = 0;
-    double contended =
-        percent(report->blockers[index].load.total.contended_ns, gt_gil_known_ns(gil));
+    double contended = percent(report->analysis->blockers[index].load.total.contended_ns,
+                               gt_gil_known_ns(gil));
     char duration[32];
 
     for (uint32_t i = 0; i < gil->members.count; i++) {
@@ -195,7 +197,7 @@ static int say_interval(struct gt_report *report, uint32_t index, struct gt_buf 
 /* The function that all waited for most, where functions were recorded. */
 static int say_function(const struct gt_report *report, uint32_t index, struct gt_buf *text)
 {
-    const struct gt_blockers *blockers = &report->blockers[index];
+    const struct gt_blockers *blockers = &report->analysis->blockers[index];
     const struct gt_blocker *row = blockers->rows.count ? gt_blocker_at(blockers, 0) : NULL;
     int64_t wait_ns = gt_gil_wait_ns(gt_gil_at(report->timeline, index));
     struct gt_blocker_text blame;
@@ -248,7 +250,7 @@ static int say_most(struct gt_report *report, uint32_t index, struct gt_buf *tex
 static int say_blockers(struct gt_report *report, uint32_t index, struct gt_buf *text)
 {
     enum { SENTENCES_MAX = 3 };
-    const struct gt_blockers *blockers = &report->blockers[index];
+    const struct gt_blockers *blockers = &report->analysis->blockers[index];
     int64_t least_ns = gt_gil_wait_ns(gt_gil_at(report->timeline, index)) / 50;
     int said = 0, found;
 

@@ -123,7 +123,7 @@ static bool is_of_traced_run(const struct gt_report *report)
 {
     const struct gt_whatif *whatif = &report->whatif;
 
-    return report->cost.total_ns > whatif->recorded_ns / 10;
+    return report->analysis->cost.total_ns > whatif->recorded_ns / 10;
 }
 
 static int say(const struct gt_report *report, const struct gt_estimate *estimate,
@@ -158,8 +158,9 @@ static int blame_of(const struct gt_report *report, const struct gt_estimate *es
     *blame = (struct gt_blocker_text){0};
     if (estimate->kind != GT_ESTIMATE_FUNCTION)
         return 0;
-    return gt_blocker_text_init(blame, report,
-                                gt_blocker_at(&report->blockers[estimate->gil], estimate->row));
+    return gt_blocker_text_init(
+        blame, report,
+        gt_blocker_at(&report->analysis->blockers[estimate->gil], estimate->row));
 }
 
 int gt_whatif_say(const struct gt_report *report, struct gt_buf *text)

@@ -1,0 +1,92 @@
+#include "analysis/analysis.h"
+
+#include "base/nstime.h"
+#include "event/surroundings.h"
+
+#include <stdlib.h>
+
+/* Time that threads were ready and had no CPU, to the time that they had one; 0: not known. */
+static double ready_ratio(const struct gt_crowd *crowd, const struct gt_surroundings *machine)
+{
+    double running = (double)crowd->running_ns, ready = (double)crowd->ready_ns;
+
+    if (crowd->ready_ns < 0 && machine && machine->ready_ns >= 0) {
+        running = (double)machine->cpu_ns;
+        ready = (double)machine->ready_ns;
+    }
+    return running > 0 && ready >= 0 ? ready / running : 0;
+}
+
+/* The gate measured what a hit of a probe costs, the agent what the rest does. */
+static int estimate_cost(struct gt_analysis *analysis, const struct gt_recorded *recorded,
+                         const struct gt_surroundings *machine, int64_t hit_ns,
+                         struct gt_error *err)
+{
+    struct gt_cost_measured measured = {.gil_events = recorded->gil_hits,
+                                        .call_ps = recorded->call_ps,
+                                        .c_call_ps = recorded->c_call_ps,
+                                        .code_permille = recorded->code_permille,
+                                        .ready_ratio = ready_ratio(&analysis->crowd, machine)};
+
+    if (recorded->agent_sees_gil)
+        measured.gil_event_ps = recorded->event_ps;
+    else if (hit_ns > 0)
+        measured.gil_event_ps = gt_times_ns(hit_ns, 1000) + recorded->event_ps;
+    return gt_cost_estimate(recorded->timeline, analysis->blockers, &measured, &analysis->cost,
+                            err);
+}
+
+static int analyse_gils(struct gt_analysis *analysis, const struct gt_timeline *timeline,
+                        struct gt_error *err)
+{
+    analysis->contentions = calloc(analysis->gil_count + 1, sizeof(*analysis->contentions));
+    analysis->blockers = calloc(analysis->gil_count + 1, sizeof(*analysis->blockers));
+    if (!analysis->contentions || !analysis->blockers)
+        return gt_error_memory(err);
+    for (uint32_t i = 0; i < analysis->gil_count; i++) {
+        int rc = gt_contention_init(&analysis->contentions[i], gt_gil_at(timeline, i), err);
+
+        if (rc == 0)
+            rc = gt_blockers_init(&analysis->blockers[i], timeline, i, err);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+struct gt_analysis *gt_analysis_new(const struct gt_recorded *recorded,
+                                    const struct gt_surroundings *machine, int64_t hit_ns,
+                                    struct gt_error *err)
+{
+    const struct gt_timeline *timeline = recorded->timeline;
+    struct gt_analysis *analysis = calloc(1, sizeof(*analysis));
+    int rc;
+
+    if (!analysis) {
+        gt_error_memory(err);
+        return NULL;
+    }
+    analysis->gil_count = timeline->gils.count;
+    rc = analyse_gils(analysis, timeline, err);
+    if (rc == 0)
+        rc = gt_crowd_init(&analysis->crowd, timeline, analysis->blockers, err);
+    if (rc == 0)
+        rc = estimate_cost(analysis, recorded, machine, hit_ns, err);
+    if (rc == 0)
+        return analysis;
+    gt_analysis_free(analysis);
+    return NULL;
+}
+
+void gt_analysis_free(struct gt_analysis *analysis)
+{
+    if (!analysis)
+        return;
+    for (size_t i = 0; analysis->contentions && i < analysis->gil_count; i++)
+        gt_contention_release(&analysis->contentions[i]);
+    for (size_t i = 0; analysis->blockers && i < analysis->gil_count; i++)
+        gt_blockers_release(&analysis->blockers[i]);
+    free(analysis->contentions);
+    free(analysis->blockers);
+    free(analysis);
+}
