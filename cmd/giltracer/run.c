@@ -226,9 +226,6 @@ static int start_report(struct run *run, struct gt_error *err)
         .started_unix_ns = -1,
         .root_pid = -1,
         .gil_enabled = interp->gil_enabled,
-        .perfetto_states = run->cli->perfetto_states,
-        .without_estimates = !gt_outputs_show_estimates(run->cli),
-        .keep_interpreter_frames = run->cli->keep_interpreter,
         .cpus = gt_caps_cpus(),
     };
     /* Without it futex calls are judged by their pattern alone. */
@@ -452,13 +449,19 @@ static void remove_probes(struct run *run)
 
 static void write_report(struct run *run)
 {
+    const struct gt_report_options options = {
+        .perfetto_states = run->cli->perfetto_states,
+        .without_estimates = !gt_outputs_show_estimates(run->cli),
+        .keep_interpreter_frames = run->cli->keep_interpreter,
+    };
     struct gt_error err;
 
     if (run->agent_missed.code)
         gt_say("%s", run->agent_missed.message);
     gt_agent_say_warnings(run->agentlog);
     if (gt_ingest_finish(run->ingest, &err) < 0 ||
-        !(run->report = gt_report_new(gt_ingest_recorded(run->ingest), &run->info, &err)) ||
+        !(run->report =
+              gt_report_new(gt_ingest_recorded(run->ingest), &run->info, &options, &err)) ||
         gt_checks_take(run->checks, run->report, &err) < 0) {
         gt_say("no report: %s", err.message);
         return;

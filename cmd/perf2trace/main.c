@@ -349,16 +349,15 @@ static int read_all(const struct cli *cli, struct gt_ingest *ingest, struct besi
 static int write_all(const struct cli *cli, struct gt_recorded *recorded,
                      struct gt_output *outputs, struct gt_error *err)
 {
-    const struct gt_run_info unknown = {.exit_status = -1,
-                                        .started_unix_ns = -1,
-                                        .root_pid = -1,
-                                        .gil_enabled = true,
-                                        .perfetto_states = cli->perfetto_states,
-                                        .without_estimates =
-                                            cli->quiet && !cli->summary &&
-                                            !gt_report_shows_estimates(cli->outputs.items),
-                                        .keep_interpreter_frames = cli->keep_interpreter};
-    struct gt_report *report = gt_report_new(recorded, &unknown, err);
+    const struct gt_run_info unknown = {
+        .exit_status = -1, .started_unix_ns = -1, .root_pid = -1, .gil_enabled = true};
+    const struct gt_report_options options = {
+        .perfetto_states = cli->perfetto_states,
+        .without_estimates =
+            cli->quiet && !cli->summary && !gt_report_shows_estimates(cli->outputs.items),
+        .keep_interpreter_frames = cli->keep_interpreter,
+    };
+    struct gt_report *report = gt_report_new(recorded, &unknown, &options, err);
     int rc = 0;
 
     if (!report)

@@ -1,6 +1,7 @@
 #include "analysis/analysis.h"
 
 #include "base/nstime.h"
+#include "event/run_info.h"
 #include "event/surroundings.h"
 
 #include <stdlib.h>
@@ -19,19 +20,19 @@ static double ready_ratio(const struct gt_crowd *crowd, const struct gt_surround
 
 /* The gate measured what a hit of a probe costs, the agent what the rest does. */
 static int estimate_cost(struct gt_analysis *analysis, const struct gt_recorded *recorded,
-                         const struct gt_surroundings *machine, int64_t hit_ns,
-                         struct gt_error *err)
+                         const struct gt_run_info *info, struct gt_error *err)
 {
     struct gt_cost_measured measured = {.gil_events = recorded->gil_hits,
                                         .call_ps = recorded->call_ps,
                                         .c_call_ps = recorded->c_call_ps,
                                         .code_permille = recorded->code_permille,
-                                        .ready_ratio = ready_ratio(&analysis->crowd, machine)};
+                                        .ready_ratio =
+                                            ready_ratio(&analysis->crowd, info->surroundings)};
 
     if (recorded->agent_sees_gil)
         measured.gil_event_ps = recorded->event_ps;
-    else if (hit_ns > 0)
-        measured.gil_event_ps = gt_times_ns(hit_ns, 1000) + recorded->event_ps;
+    else if (info->hit_ns > 0)
+        measured.gil_event_ps = gt_times_ns(info->hit_ns, 1000) + recorded->event_ps;
     return gt_cost_estimate(recorded->timeline, analysis->blockers, &measured, &analysis->cost,
                             err);
 }
@@ -55,8 +56,7 @@ static int analyse_gils(struct gt_analysis *analysis, const struct gt_timeline *
 }
 
 struct gt_analysis *gt_analysis_new(const struct gt_recorded *recorded,
-                                    const struct gt_surroundings *machine, int64_t hit_ns,
-                                    struct gt_error *err)
+                                    const struct gt_run_info *info, struct gt_error *err)
 {
     const struct gt_timeline *timeline = recorded->timeline;
     struct gt_analysis *analysis = calloc(1, sizeof(*analysis));
@@ -71,7 +71,7 @@ struct gt_analysis *gt_analysis_new(const struct gt_recorded *recorded,
     if (rc == 0)
         rc = gt_crowd_init(&analysis->crowd, timeline, analysis->blockers, err);
     if (rc == 0)
-        rc = estimate_cost(analysis, recorded, machine, hit_ns, err);
+        rc = estimate_cost(analysis, recorded, info, err);
     if (rc == 0)
         return analysis;
     gt_analysis_free(analysis);

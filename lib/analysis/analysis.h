@@ -15,7 +15,7 @@
 #include "base/error.h"
 #include "model/recorded.h"
 
-struct gt_surroundings; /* event/surroundings.h */
+struct gt_run_info; /* event/run_info.h */
 
 struct gt_analysis {
     size_t gil_count;
@@ -25,14 +25,9 @@ struct gt_analysis {
     struct gt_cost cost;               /* what recording cost the program */
 };
 
-/*
- * Analyses what was recorded. `machine` is what the machine did to the program (NULL: not
- * known), `hit_ns` what a hit of a probe of the GIL's cost (0 or less: not known). The result
- * borrows nothing. Free it with gt_analysis_free. NULL: no memory.
- */
+/* Analyses what was recorded. Free the result with gt_analysis_free. NULL: no memory. */
 struct gt_analysis *gt_analysis_new(const struct gt_recorded *recorded,
-                                    const struct gt_surroundings *machine, int64_t hit_ns,
-                                    struct gt_error *err);
+                                    const struct gt_run_info *info, struct gt_error *err);
 void gt_analysis_free(struct gt_analysis *analysis);
 
 #endif

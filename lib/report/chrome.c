@@ -183,7 +183,7 @@ static void put_states(const struct gt_report *report, struct gt_stream *stream,
     const struct gt_sched *sched = gt_sched_of(timeline, index);
     const struct gt_thread *thread = gt_thread_at(timeline, index);
     int32_t pid = gt_process_at(timeline, thread->process)->pid;
-    bool perfetto = report->info->perfetto_states;
+    bool perfetto = report->options.perfetto_states;
     uint32_t tid = perfetto ? (uint32_t)thread->tid : TRACK_STATES + index;
     int64_t zero_ns = gt_report_zero_ns(report);
     char label[64], head[96];

@@ -14,6 +14,7 @@ struct gt_report {
     const struct gt_recorded *recorded; /* the caller's, as all pointers down to `analysis` */
     struct gt_timeline *timeline;       /* recorded's */
     const struct gt_run_info *info;
+    struct gt_report_options options;
     const struct gt_analysis *analysis; /* owned; nothing changes it once it is made */
     struct gt_whatif whatif;
     const struct gt_metrics *metrics; /* of several runs; NULL: none were taken */

@@ -34,7 +34,7 @@ static int estimate(struct gt_report *report, struct gt_error *err)
 {
     const struct gt_analysis *analysis = report->analysis;
 
-    if (report->info->without_estimates)
+    if (report->options.without_estimates)
         return 0;
     return gt_whatif_init(&report->whatif, report->timeline, analysis->blockers,
                           usable_cpus(report),
@@ -42,7 +42,7 @@ static int estimate(struct gt_report *report, struct gt_error *err)
 }
 
 struct gt_report *gt_report_new(struct gt_recorded *recorded, const struct gt_run_info *info,
-                                struct gt_error *err)
+                                const struct gt_report_options *options, struct gt_error *err)
 {
     struct gt_report *report = calloc(1, sizeof(*report));
     int rc = -1;
@@ -54,8 +54,10 @@ struct gt_report *gt_report_new(struct gt_recorded *recorded, const struct gt_ru
     report->recorded = recorded;
     report->timeline = recorded->timeline;
     report->info = info;
+    if (options)
+        report->options = *options;
     gt_strvec_init(&report->findings);
-    report->analysis = gt_analysis_new(recorded, info->surroundings, info->hit_ns, err);
+    report->analysis = gt_analysis_new(recorded, info, err);
     if (report->analysis)
         rc = estimate(report, err);
     if (rc == 0 && gt_findings_make(report))
@@ -130,7 +132,7 @@ int gt_report_write(struct gt_report *report, enum gt_report_format format,
     rc = gt_report_summary(report, &summary, err);
     if (rc == 0 && format == GT_FORMAT_HTML)
         rc = gt_html_write(report->timeline, summary.data, summary.length,
-                           report->info->keep_interpreter_frames, output, err);
+                           report->options.keep_interpreter_frames, output, err);
     else if (rc == 0)
         rc = gt_chrome_write(report, &summary, format == GT_FORMAT_JSON_GZ, output, err);
     gt_buf_release(&summary);

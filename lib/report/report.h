@@ -11,32 +11,14 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/fs.h"
+#include "event/run_info.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-struct gt_surroundings; /* event/surroundings.h */
-
-/* What ran, for the head of the report. All strings are borrowed until gt_report_free; any
- * may be NULL and any number -1 when it is not known (perf2trace knows little). */
-struct gt_run_info {
-    char *const *argv;       /* the target's command, NULL-terminated */
-    const char *interpreter; /* real path of the Python executable */
-    const char *version;     /* "CPython 3.11.7" */
-    const char *gil_source;  /* "uprobes", "functions", …, or NULL when off */
-    const char *host;        /* node name */
-    int64_t hit_ns;  /* what a hit of a probe of the GIL's cost, measured; 0 or less unknown */
-    int exit_status; /* the target's, -1 unknown */
-    int term_signal; /* that ended it, 0 none */
-    int64_t started_unix_ns;  /* wall clock when the gate opened, -1 unknown */
-    int32_t root_pid;         /* the target's pid; -1 unknown */
-    uint32_t cpus;            /* that it may use; 0 unknown */
-    double usable_cpus;       /* the same, less where a quota says so (0.2, 1.5); 0 unknown */
-    bool usable_cpus_changed; /* while it ran: no one number is right */
-    const struct gt_surroundings
-        *surroundings;            /* what the machine did to it; NULL: not known */
-    bool gil_enabled;             /* false on a free-threaded build that runs without a GIL */
+/* How its outputs are wanted. */
+struct gt_report_options {
     bool perfetto_states;         /* JSON: states as ph:"T" records */
     bool without_estimates;       /* nothing shows what-if estimates: none are made */
     bool keep_interpreter_frames; /* page: below the functions, in stacks of sleeps */
@@ -47,11 +29,12 @@ struct gt_report;
 struct gt_metrics; /* report/metrics.h */
 
 /*
- * Analyses what was recorded, and puts it into words. Both are borrowed until _free. Thread
- * states that were not asked for are gone afterwards. NULL: no memory.
+ * Analyses what was recorded, and puts it into words. `recorded`, `info` and what `info` points
+ * to are borrowed until _free; `options` is copied, NULL stands for none of them. Thread states
+ * that were not asked for are gone afterwards. NULL: no memory.
  */
 struct gt_report *gt_report_new(struct gt_recorded *recorded, const struct gt_run_info *info,
-                                struct gt_error *err);
+                                const struct gt_report_options *options, struct gt_error *err);
 void gt_report_free(struct gt_report *report);
 
 /* The figures of this and earlier runs, to be written into the summary; borrowed. Optional. */

@@ -89,7 +89,7 @@ int main(int argc, char **argv)
         return 1;
     gt_ingest_set_agentlog(ingest, log, 0);
     if (feed(ingest, &err) < 0 || gt_ingest_finish(ingest, &err) < 0 ||
-        !(report = gt_report_new(gt_ingest_recorded(ingest), &info, &err)) ||
+        !(report = gt_report_new(gt_ingest_recorded(ingest), &info, NULL, &err)) ||
         write_out(report, &err) < 0) {
         fprintf(stderr, "%s\n", err.message);
         return 1;

@@ -144,7 +144,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ingest = gt_ingest_new(&options, NULL);
     must(ingest != NULL, "out of memory");
     gt_ingest_set_agentlog(ingest, log, GT_AGENTLOG_GIL | GT_AGENTLOG_LIVES);
-    check_report(ingest, &info);
+    check_report(ingest, &info, NULL);
     gt_ingest_free(ingest);
     gt_agentlog_free(log);
     return 0;

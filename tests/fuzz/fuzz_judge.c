@@ -29,7 +29,7 @@ static struct gt_report *make_report(void)
         must(gt_ingest_feed(ingest, text, (size_t)length, NULL) == 0, "out of memory");
     }
     must(gt_ingest_finish(ingest, NULL) == 0, "no recording");
-    report = gt_report_new(gt_ingest_recorded(ingest), &info, NULL);
+    report = gt_report_new(gt_ingest_recorded(ingest), &info, NULL, NULL);
     must(report != NULL, "out of memory");
     return report;
 }

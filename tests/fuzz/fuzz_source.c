@@ -12,16 +12,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static char *const counters[] = {"page-faults", "cycles", NULL};
     static const struct gt_runtime runtime = {
         .path = "/p", .address = 0x7000, .size_bytes = 0x1000, .code_size_bytes = 0x1000};
-    struct gt_run_info info = {
+    const struct gt_run_info info = {
         .exit_status = -1, .started_unix_ns = -1, .root_pid = 12, .gil_enabled = true};
     struct gt_ingest_options options = {.counters = counters, .runtime = &runtime};
+    struct gt_report_options wanted = {0};
     struct gt_ingest *ingest;
     size_t piece;
 
     if (size == 0)
         return 0;
     options.single_gil = data[0] & 1;
-    info.perfetto_states = info.keep_interpreter_frames = data[0] & 2;
+    wanted.perfetto_states = wanted.keep_interpreter_frames = data[0] & 2;
     piece = data[0] & 4 ? 1u + (data[0] >> 3) : size;
     options.detect = GT_DETECT_SCHED | (piece == 1 ? 0u : (unsigned)GT_DETECT_GIL);
     ingest = gt_ingest_new(&options, NULL);
@@ -36,7 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         free(copy);
     }
     gt_ingest_set_target(ingest, info.root_pid, 0);
-    check_report(ingest, &info);
+    check_report(ingest, &info, &wanted);
     gt_ingest_free(ingest);
     return 0;
 }

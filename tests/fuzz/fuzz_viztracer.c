@@ -83,7 +83,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     must(ingest != NULL, "out of memory");
     gt_ingest_set_viztracer(ingest, trace, path);
     feed_turns(ingest, threads, gt_viztracer_quality(trace));
-    check_report(ingest, &info);
+    check_report(ingest, &info, NULL);
     gt_ingest_free(ingest);
     gt_viztracer_free(trace);
     return 0;

@@ -251,7 +251,8 @@ static void judge(struct gt_report *report, const struct gt_metrics *metrics)
     gt_buf_release(&text);
 }
 
-void check_report(struct gt_ingest *ingest, const struct gt_run_info *info)
+void check_report(struct gt_ingest *ingest, const struct gt_run_info *info,
+                  const struct gt_report_options *options)
 {
     struct gt_error err = {0};
     struct gt_report *report;
@@ -262,7 +263,7 @@ void check_report(struct gt_ingest *ingest, const struct gt_run_info *info)
         must(err.code == GT_ERR_FORMAT && err.message[0], "no reason for having no report");
         return;
     }
-    report = gt_report_new(gt_ingest_recorded(ingest), info, &err);
+    report = gt_report_new(gt_ingest_recorded(ingest), info, options, &err);
     must(report != NULL, "out of memory");
     check_timeline(gt_ingest_recorded(ingest)->timeline);
     gt_metrics_init(&metrics);

@@ -34,7 +34,8 @@ const char *file_of(const uint8_t *data, size_t size);
 char *text_of(const uint8_t *data, size_t size);
 
 /* Finish a recording; when a report can be made of it, write everything that reports are
- * written as. */
-void check_report(struct gt_ingest *ingest, const struct gt_run_info *info);
+ * written as. `options` may be NULL. */
+void check_report(struct gt_ingest *ingest, const struct gt_run_info *info,
+                  const struct gt_report_options *options);
 
 #endif

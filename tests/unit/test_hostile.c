@@ -364,7 +364,7 @@ static void any_report_is_a_baseline(void **state)
 
     assert_int_equal(gt_ingest_feed(ingest, text, sizeof(text) - 1, NULL), 0);
     assert_int_equal(gt_ingest_finish(ingest, NULL), 0);
-    report = gt_report_new(gt_ingest_recorded(ingest), &info, NULL);
+    report = gt_report_new(gt_ingest_recorded(ingest), &info, NULL, NULL);
     assert_non_null(report);
     gt_metrics_init(&metrics);
     assert_int_equal(gt_metrics_add(&metrics, report, NULL), 0);

@@ -175,7 +175,7 @@ static int convert(const struct gt_buf *text, struct gt_buf *result, struct gt_e
     if (rc == 0)
         rc = gt_ingest_finish(ingest, err);
     if (rc == 0) {
-        report = gt_report_new(gt_ingest_recorded(ingest), &info, err);
+        report = gt_report_new(gt_ingest_recorded(ingest), &info, NULL, err);
         rc = report ? 0 : GT_ERR_MEMORY;
     }
     if (rc == 0)

@@ -48,7 +48,7 @@ static struct gt_report *make_report(const char *data, size_t length)
     assert_non_null(ingest);
     assert_int_equal(gt_ingest_feed(ingest, data, length, &err), 0);
     assert_int_equal(gt_ingest_finish(ingest, &err), 0);
-    report = gt_report_new(gt_ingest_recorded(ingest), &info, &err);
+    report = gt_report_new(gt_ingest_recorded(ingest), &info, NULL, &err);
     assert_non_null(report);
     return report;
 }

@@ -1,0 +1,33 @@
+/*
+ * What ran, as far as it is not in the recording itself: for the head of the report, and for
+ * the decisions that depend on it.
+ */
+#ifndef GT_EVENT_RUN_INFO_H
+#define GT_EVENT_RUN_INFO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct gt_surroundings; /* event/surroundings.h */
+
+/* Strings and pointers are borrowed for as long as the report lives. Any may be NULL, and any
+ * number -1, when it is not known (perf2trace knows little). */
+struct gt_run_info {
+    char *const *argv;        /* the target's command, NULL-terminated */
+    const char *interpreter;  /* real path of the Python executable */
+    const char *version;      /* "CPython 3.11.7" */
+    const char *gil_source;   /* "uprobes", "functions", …, or NULL when off */
+    const char *host;         /* node name */
+    int64_t hit_ns;           /* measured cost of a hit of a probe; 0 or less: unknown */
+    int exit_status;          /* the target's, -1 unknown */
+    int term_signal;          /* that ended it, 0 none */
+    int64_t started_unix_ns;  /* wall clock when the gate opened, -1 unknown */
+    int32_t root_pid;         /* the target's pid; -1 unknown */
+    uint32_t cpus;            /* that it may use; 0 unknown */
+    double usable_cpus;       /* the same, less where a quota says so (0.2, 1.5); 0 unknown */
+    bool usable_cpus_changed; /* while it ran: no one number is right */
+    bool gil_enabled;         /* false on a free-threaded build that runs without a GIL */
+    const struct gt_surroundings *surroundings; /* what the machine did to it; NULL: unknown */
+};
+
+#endif
