@@ -81,21 +81,23 @@ struct gt_agentlog_process {
 /* An event that is not a record, known from headers and notes before streaming begins. */
 struct gt_agentlog_mark {
     uint64_t ticks;
-    uint32_t rank;    /* enum gt_agentlog_rank: order among equal ticks */
-    uint32_t subject; /* process or thread index */
-    uint32_t text;    /* interned */
-    int32_t tid;      /* or function id */
-    uint64_t value;
+    uint32_t rank;     /* enum gt_agentlog_rank: order among equal ticks */
+    uint32_t subject;  /* process or thread index */
+    uint32_t text;     /* interned */
+    int32_t tid;       /* or function id */
+    bool by_threading; /* it gave the name */
+    bool by_end;       /* stopped, as the process ended */
+    uint64_t calls;
 };
 
 enum gt_agentlog_rank {
     GT_MARK_PROCESS_START, /* subject: process */
     GT_MARK_THREAD_START,  /* subject: thread */
-    GT_MARK_NAME,          /* subject: thread that says so; tid; text; value: gt_comm_flags */
-    GT_MARK_UNTRACED,      /* subject: thread that says so; tid: function id; value: calls */
+    GT_MARK_NAME,          /* subject: thread that says so; tid; text; by_threading */
+    GT_MARK_UNTRACED,      /* subject: thread that says so; tid: function id; calls */
     GT_MARK_STOPPED,
     GT_MARK_UNSEEN,          /* tid: a process without a log; text: why */
-    GT_MARK_PROCESS_STOPPED, /* subject: process */
+    GT_MARK_PROCESS_STOPPED, /* subject: process; text: why; by_end */
     GT_MARK_THREAD_END,      /* subject: thread; it and what follows come after records */
     GT_MARK_PROCESS_END,     /* subject: process */
 };

@@ -218,7 +218,7 @@ static int mark_process(struct gt_agentlog *log, uint32_t index, struct gt_error
         mark.ticks = process->stop_ticks;
         mark.rank = GT_MARK_PROCESS_STOPPED;
         mark.text = process->stop_why;
-        mark.value = process->stop_by_end ? GT_STOPPED_BY_END : 0;
+        mark.by_end = process->stop_by_end;
         rc = gt_agentlog_mark(log, &mark, err);
     }
     mark.ticks = process->end_ticks;

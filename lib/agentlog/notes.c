@@ -77,7 +77,7 @@ static int take_note(struct gt_agentlog *log, uint32_t thread, const struct gt_w
     case GT_WIRE_NOTE_NAME:
     case GT_WIRE_NOTE_COMM:
         mark.rank = GT_MARK_NAME;
-        mark.value = note->kind == GT_WIRE_NOTE_NAME ? GT_COMM_THREADING : 0;
+        mark.by_threading = note->kind == GT_WIRE_NOTE_NAME;
         mark.tid = (int32_t)note->id;
         mark.text = gt_intern_add(&log->texts, text, note->name_length);
         if (mark.text == UINT32_MAX)
@@ -85,7 +85,7 @@ static int take_note(struct gt_agentlog *log, uint32_t thread, const struct gt_w
         return gt_agentlog_mark(log, &mark, err);
     case GT_WIRE_NOTE_UNTRACED:
         mark.rank = GT_MARK_UNTRACED;
-        mark.value = note->count;
+        mark.calls = note->count;
         mark.tid = (int32_t)note->id;
         return gt_agentlog_mark(log, &mark, err);
     case GT_WIRE_NOTE_MESSAGE:

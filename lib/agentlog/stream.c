@@ -17,14 +17,17 @@ static struct gt_event *queue_event(struct gt_agentlog *log, enum gt_event_kind 
     event->tid = tid;
     event->cpu = -1;
     event->comm = "";
-    event->text = "";
     return event;
 }
 
-static void set_text(const struct gt_agentlog *log, struct gt_event *event, uint32_t text)
+static struct gt_event *queue_name(struct gt_agentlog *log, enum gt_event_kind kind,
+                                   uint64_t ticks, int32_t pid, int32_t tid, uint32_t name)
 {
-    event->text = gt_intern_text(&log->texts, text);
-    event->text_length = (uint32_t)gt_intern_length(&log->texts, text);
+    struct gt_event *event = queue_event(log, kind, ticks, pid, tid);
+
+    event->new_name.text = gt_intern_text(&log->texts, name);
+    event->new_name.length = (uint32_t)gt_intern_length(&log->texts, name);
+    return event;
 }
 
 static void process_start(struct gt_agentlog *log, const struct gt_agentlog_process *process)
@@ -35,13 +38,13 @@ static void process_start(struct gt_agentlog *log, const struct gt_agentlog_proc
 
     if (process->exec_of == UINT32_MAX) {
         event = queue_event(log, GT_EVENT_FORK, at, pid, pid);
-        event->other_pid = process->origin.parent_pid;
-        event->other_tid = process->origin.parent_tid;
+        event->creator.pid = process->origin.parent_pid;
+        event->creator.tid = process->origin.parent_tid;
     }
     if (!(process->origin.flags & GT_WIRE_FORKED))
-        set_text(log, queue_event(log, GT_EVENT_EXEC, at, pid, pid),
-                 process->comm ? process->comm : process->program);
-    set_text(log, queue_event(log, GT_EVENT_COMM, at, pid, pid), process->comm);
+        queue_name(log, GT_EVENT_EXEC, at, pid, pid,
+                   process->comm ? process->comm : process->program);
+    queue_name(log, GT_EVENT_COMM, at, pid, pid, process->comm);
 }
 
 /* A thread is born when its creator says so, at the latest when its log begins. */
@@ -55,10 +58,9 @@ static void thread_start(struct gt_agentlog *log, struct gt_agentlog_thread *thr
         return;
     thread->born = true;
     event = queue_event(log, GT_EVENT_FORK, ticks, header->pid, header->tid);
-    event->other_pid = header->pid;
-    event->other_tid = creator;
-    set_text(log, queue_event(log, GT_EVENT_COMM, ticks, header->pid, header->tid),
-             thread->comm);
+    event->creator.pid = header->pid;
+    event->creator.tid = creator;
+    queue_name(log, GT_EVENT_COMM, ticks, header->pid, header->tid, thread->comm);
 }
 
 /* The thread of this process whose log began first after it was created with that ident. */
@@ -97,27 +99,28 @@ static void deliver_mark(struct gt_agentlog *log, const struct gt_agentlog_mark 
         thread_start(log, thread, mark->ticks, pid);
         break;
     case GT_MARK_NAME:
-        event = queue_event(log, GT_EVENT_COMM, mark->ticks, pid, mark->tid);
-        event->flags = (uint32_t)mark->value;
-        set_text(log, event, mark->text);
+        event = queue_name(log, GT_EVENT_COMM, mark->ticks, pid, mark->tid, mark->text);
+        event->new_name.by_threading = mark->by_threading;
         break;
     case GT_MARK_UNTRACED:
         event = queue_event(log, GT_EVENT_UNTRACED, mark->ticks, pid, thread->header.tid);
-        event->value = mark->value;
-        event->function = gt_agentlog_function(log, (uint32_t)mark->tid);
+        event->untraced.calls = mark->calls;
+        event->untraced.function = gt_agentlog_function(log, (uint32_t)mark->tid);
         break;
     case GT_MARK_STOPPED:
         event = queue_event(log, GT_EVENT_STOPPED, mark->ticks, 0, -1);
-        event->flags = GT_STOPPED_GIL;
-        event->text = "the agent's logs reached their greatest size";
-        event->text_length = (uint32_t)strlen(event->text);
+        event->stopped.gil = true;
+        event->stopped.why = "the agent's logs reached their greatest size";
+        event->stopped.why_length = (uint32_t)strlen(event->stopped.why);
         break;
     case GT_MARK_UNSEEN:
     case GT_MARK_PROCESS_STOPPED:
         pid = mark->rank == GT_MARK_UNSEEN ? mark->tid : process->pid;
         event = queue_event(log, GT_EVENT_STOPPED, mark->ticks, pid, -1);
-        event->flags = GT_STOPPED_GIL | (uint32_t)mark->value;
-        set_text(log, event, mark->text);
+        event->stopped.gil = true;
+        event->stopped.by_end = mark->by_end;
+        event->stopped.why = gt_intern_text(&log->texts, mark->text);
+        event->stopped.why_length = (uint32_t)gt_intern_length(&log->texts, mark->text);
         break;
     case GT_MARK_THREAD_END:
         queue_event(log, GT_EVENT_EXIT, mark->ticks, pid, thread->header.tid);
@@ -155,7 +158,6 @@ static bool deliver_sync(struct gt_agentlog *log, struct gt_agentlog_thread *thr
                          unsigned kind, uint64_t ticks, uint64_t value)
 {
     static const enum gt_event_kind kinds[] = {
-        [GT_WIRE_USAGE] = GT_EVENT_USAGE,
         [GT_WIRE_SEM_TAKEN] = GT_EVENT_SEM_TAKEN,
         [GT_WIRE_SEM_GAVE_UP] = GT_EVENT_SEM_GAVE_UP,
         [GT_WIRE_SEM_POST] = GT_EVENT_SEM_POST,
@@ -163,10 +165,10 @@ static bool deliver_sync(struct gt_agentlog *log, struct gt_agentlog_thread *thr
         [GT_WIRE_QUEUE_PUT] = GT_EVENT_QUEUE_PUT,
         [GT_WIRE_BARRIER] = GT_EVENT_BARRIER,
         [GT_WIRE_JOIN] = GT_EVENT_JOIN,
-        [GT_WIRE_FLAG_SET] = GT_EVENT_FLAG_SET,
-        [GT_WIRE_FLAG_SEEN] = GT_EVENT_FLAG_SEEN,
-        [GT_WIRE_TOKEN_TAKEN] = GT_EVENT_TOKEN_TAKEN,
-        [GT_WIRE_TOKEN_GIVEN] = GT_EVENT_TOKEN_GIVEN,
+        [GT_WIRE_FLAG_SET] = GT_EVENT_SYNC_EVENT_SET,
+        [GT_WIRE_FLAG_SEEN] = GT_EVENT_SYNC_EVENT_SEEN,
+        [GT_WIRE_TOKEN_TAKEN] = GT_EVENT_PERMIT_TAKEN,
+        [GT_WIRE_TOKEN_GIVEN] = GT_EVENT_PERMIT_GIVEN,
     };
     const struct gt_agentlog_thread *joined = NULL;
     struct gt_event *event;
@@ -179,25 +181,32 @@ static bool deliver_sync(struct gt_agentlog *log, struct gt_agentlog_thread *thr
         thread->left = value < UINT32_MAX ? (uint32_t)value : 0;
         return true;
     }
-    if (kind < GT_WIRE_USAGE || kind >= sizeof(kinds) / sizeof(kinds[0]))
+    if (kind >= sizeof(kinds) / sizeof(kinds[0]) || !kinds[kind])
         return false;
     if (kind == GT_WIRE_JOIN && !(joined = thread_of_ident(log, thread, ticks, value)))
         return true;
     event = queue_event(log, kinds[kind], ticks, thread->header.pid, thread->header.tid);
-    event->value = value;
-    event->other_tid = joined ? joined->header.tid : 0;
+    event->sync.object = value;
+    event->sync.joined_tid = joined ? joined->header.tid : 0;
     if (thread->since_ticks && gt_agentlog_is_time(&log->clock, thread->since_ticks))
-        event->other_value = (uint64_t)gt_agentlog_ns(&log->clock, thread->since_ticks);
-    event->flags = thread->left;
+        event->sync.since_ns = gt_agentlog_ns(&log->clock, thread->since_ticks);
+    event->sync.left = thread->left;
     thread->since_ticks = thread->left = 0;
-    if (kind == GT_WIRE_USAGE) {
-        thread->usage_us = unwrap(thread->usage_us, GT_WIRE_USAGE_US(value), 36);
-        thread->sleeps =
-            unwrap(thread->sleeps, GT_WIRE_USAGE_SLEEPS(value), GT_WIRE_USAGE_SLEEP_BITS);
-        event->value = thread->usage_us * 1000;
-        event->other_value = thread->sleeps;
-    }
     return true;
+}
+
+static void deliver_usage(struct gt_agentlog *log, struct gt_agentlog_thread *thread,
+                          uint64_t ticks, uint64_t value)
+{
+    struct gt_event *event =
+        queue_event(log, GT_EVENT_USAGE, ticks, thread->header.pid, thread->header.tid);
+
+    thread->usage_us = unwrap(thread->usage_us, GT_WIRE_USAGE_US(value), 36);
+    thread->sleeps =
+        unwrap(thread->sleeps, GT_WIRE_USAGE_SLEEPS(value), GT_WIRE_USAGE_SLEEP_BITS);
+    event->usage.cpu_ns = (int64_t)(thread->usage_us * 1000);
+    event->usage.sleeps = thread->sleeps;
+    thread->since_ticks = thread->left = 0;
 }
 
 static void deliver_wait(struct gt_agentlog *log, struct gt_agentlog_thread *thread,
@@ -206,9 +215,9 @@ static void deliver_wait(struct gt_agentlog *log, struct gt_agentlog_thread *thr
     struct gt_event *event =
         queue_event(log, GT_EVENT_COND_WAIT, ticks, thread->header.pid, thread->header.tid);
 
-    event->value = cond;
+    event->cond.address = cond;
     if (thread->left_ns && event->time_ns > 0)
-        event->other_value = (uint64_t)event->time_ns + (thread->left_ns - 1);
+        event->cond.deadline_ns = event->time_ns + (int64_t)(thread->left_ns - 1);
     thread->left_ns = 0;
 }
 
@@ -218,11 +227,11 @@ static void deliver_snapshot(struct gt_agentlog *log, struct gt_agentlog_thread 
     struct gt_event *event =
         queue_event(log, GT_EVENT_SNAPSHOT, ticks, thread->header.pid, thread->header.tid);
 
-    event->other_tid = GT_WIRE_SNAPSHOT_TID(value);
-    event->value = thread->cpu_ns;
-    event->other_value = thread->ready_ns ? thread->ready_ns - 1 : GT_NOT_KNOWN;
-    event->flags =
-        GT_SNAPSHOT_FLAGS(GT_WIRE_SNAPSHOT_FAULTS(value), GT_WIRE_SNAPSHOT_CALL(value));
+    event->snapshot.tid = GT_WIRE_SNAPSHOT_TID(value);
+    event->snapshot.cpu_ns = (int64_t)thread->cpu_ns;
+    event->snapshot.ready_ns = (int64_t)thread->ready_ns - 1; /* -1: not known, here too */
+    event->snapshot.faults = GT_WIRE_SNAPSHOT_FAULTS(value);
+    event->snapshot.call = GT_WIRE_SNAPSHOT_CALL(value);
     thread->cpu_ns = thread->ready_ns = 0;
 }
 
@@ -245,6 +254,9 @@ static bool deliver_gil(struct gt_agentlog *log, const struct gt_agentlog_cursor
     case GT_WIRE_READY:
         thread->ready_ns = value;
         return true;
+    case GT_WIRE_USAGE:
+        deliver_usage(log, thread, cursor->ticks, value);
+        return true;
     case GT_WIRE_SNAPSHOT:
         deliver_snapshot(log, thread, cursor->ticks, value);
         return true;
@@ -254,7 +266,7 @@ static bool deliver_gil(struct gt_agentlog *log, const struct gt_agentlog_cursor
     case GT_WIRE_SIGNAL:
         queue_event(log, GT_EVENT_COND_SIGNAL, cursor->ticks, thread->header.pid,
                     thread->header.tid)
-            ->value = value;
+            ->cond.address = value;
         return true;
     default:
         return deliver_sync(log, thread, kind, cursor->ticks, value);
@@ -293,8 +305,8 @@ static bool deliver_call(struct gt_agentlog *log, const struct gt_agentlog_curso
         return true;
     event = queue_event(log, meanings[kind].kind, cursor->ticks, thread->header.pid,
                         thread->header.tid);
-    event->flags = meanings[kind].flags;
-    event->function = function;
+    event->call.flags = meanings[kind].flags;
+    event->call.function = function;
     return true;
 }
 
@@ -306,9 +318,9 @@ static void deliver_gap(struct gt_agentlog *log, struct gt_agentlog_cursor *curs
 
     if (cursor->gap_since && cursor->stream == GT_WIRE_STREAM_GIL) {
         event = queue_event(log, GT_EVENT_LOST, cursor->ticks, header->pid, header->tid);
-        event->flags = GT_LOST_OF_PROCESS;
-        event->value = 1; /* or more */
-        event->other_value = (uint64_t)gt_agentlog_ns(&log->clock, cursor->gap_since);
+        event->lost.of_process = true;
+        event->lost.events = 1; /* or more */
+        event->lost.since_ns = gt_agentlog_ns(&log->clock, cursor->gap_since);
     }
     cursor->gap_since = 0;
 }

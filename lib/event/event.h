@@ -9,6 +9,7 @@
 #ifndef GT_EVENT_EVENT_H
 #define GT_EVENT_EVENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,92 +17,81 @@
  * program's. */
 #define GT_GATE_NAME "giltracer-gate"
 
+/* Behind each group: the member of struct gt_event that says more of them. */
 enum gt_event_kind {
     GT_EVENT_OTHER, /* an event of no meaning to us; shows only that the thread lived */
 
-    /* GIL, seen from libc (uprobes, agent). value: address of the condition variable. */
-    GT_EVENT_COND_SIGNAL, /* pthread_cond_signal(value) is entered */
-    GT_EVENT_COND_WAIT, /* pthread_cond_timedwait(value) is entered; other_value: its deadline,
-                           ns of CLOCK_MONOTONIC, or (CPython before 3.8) of CLOCK_REALTIME;
-                           0: not recorded */
+    /* The GIL, seen from libc (uprobes, agent): `cond`. */
+    GT_EVENT_COND_SIGNAL, /* pthread_cond_signal is entered */
+    GT_EVENT_COND_WAIT,   /* pthread_cond_timedwait is entered */
 
-    /* GIL, seen from CPython's own functions. No address: one GIL per process. */
+    /* The GIL, seen from CPython's own functions. No address: one GIL per process. */
     GT_EVENT_TAKE_ENTER,
     GT_EVENT_TAKE_RETURN,
     GT_EVENT_DROP_ENTER,
     GT_EVENT_DROP_RETURN,
 
-    /* The futex system call. ENTER: value: uaddr, flags: op, other_value: utime (0: no
-     * timeout). EXIT: value: the result, as 64 bits. */
+    /* The futex system call: `futex`, `result`. */
     GT_EVENT_FUTEX_ENTER,
     GT_EVENT_FUTEX_EXIT,
 
-    /* A condition variable is waited for, seen from libc. ENTER: value: its address,
-     * other_value: the deadline as above, 0 without a timeout, GT_NO_DEADLINE where it was not
-     * recorded. EXIT: value: the result, an errno. */
+    /* A condition variable is waited for, seen from libc: `cond`, `result`. */
     GT_EVENT_BLOCK_ENTER,
     GT_EVENT_BLOCK_EXIT,
 
     /* Lives of threads and processes. */
-    GT_EVENT_FORK, /* pid/tid: the new thread; other_pid/other_tid: who made it */
-    GT_EVENT_EXIT, /* pid/tid: the thread that ended */
-    GT_EVENT_EXEC, /* pid/tid became the program named by text */
-    GT_EVENT_MMAP, /* pid mapped the file text at value; other_value: offset in it; inode, and
-                      flags: its device (major << 20 | minor); inode 0: not known */
-    GT_EVENT_COMM, /* pid/tid is now called text; flags: GT_COMM_THREADING */
-    GT_EVENT_LOST, /* value: how many events were lost, at some time before time_ns: on cpu; or
-                      since other_value, where that is not 0; flags: gt_lost_flags */
+    GT_EVENT_FORK, /* pid/tid is the new thread: `creator` */
+    GT_EVENT_EXIT, /* pid/tid is the thread that ended */
+    GT_EVENT_EXEC, /* pid/tid became another program: `new_name` */
+    GT_EVENT_MMAP, /* pid mapped a file: `mapping` */
+    GT_EVENT_COMM, /* pid/tid is now called so: `new_name` */
+    GT_EVENT_LOST, /* events were lost before time_ns: `lost` */
 
     /* Scheduling. */
-    GT_EVENT_SCHED_SWITCH, /* pid/tid leaves cpu; flags: gt_event_state bits */
-    GT_EVENT_SCHED_WAKEUP, /* other_tid becomes runnable; value: target cpu */
-    GT_EVENT_SCHED_WAKING, /* other_tid is about to become runnable, woken by pid/tid */
+    GT_EVENT_SCHED_SWITCH, /* pid/tid leaves cpu: `switched` */
+    GT_EVENT_SCHED_WAKEUP, /* pid/tid made another thread runnable: `woken_tid` */
+    GT_EVENT_SCHED_WAKING, /* pid/tid is about to do that: nothing more is read of it */
     GT_EVENT_SWITCH_IN,    /* pid/tid is on cpu from now */
-    GT_EVENT_SWITCH_OUT,   /* pid/tid leaves cpu; flags: GT_STATE_RUNNABLE if preempted */
+    GT_EVENT_SWITCH_OUT,   /* pid/tid leaves cpu: `switched`, but for who follows */
 
-    /* Counters. text: event name; value: period. */
+    /* A hardware or software event, or any other tracepoint: `period`, and what is of all. */
     GT_EVENT_COUNTER,
 
-    /* Functions, seen by the agent or VizTracer. function: which. Calls and returns nest per
-     * thread but for the ends of a recording, greenlets, and what filters left out: a return
-     * closes the innermost open call of its function and all inside it; without one it is
-     * void. */
-    GT_EVENT_CALL,     /* pid/tid enters function; flags: gt_call_flags */
-    GT_EVENT_RETURN,   /* pid/tid leaves function; flags: gt_call_flags */
-    GT_EVENT_UNTRACED, /* function is not recorded from here on, in pid, and its open calls end;
-                          value: calls seen */
+    /* Functions, seen by the agent or VizTracer. Calls and returns nest per thread but for the
+     * ends of a recording, greenlets, and what filters left out: a return closes the innermost
+     * open call of its function and all inside it; without one it is void. */
+    GT_EVENT_CALL,     /* pid/tid enters a function: `call` */
+    GT_EVENT_RETURN,   /* pid/tid leaves it: `call` */
+    GT_EVENT_UNTRACED, /* a function is not recorded from here on, in pid, and its open calls
+                          end: `untraced` */
     GT_EVENT_STOPPED,  /* nothing is recorded from here on, of pid, or, where that is 0, of
-                          anyone; text: why; flags: gt_stopped_flags */
+                          anyone: `stopped` */
 
-    /* What the program itself recorded, through VizTracer. text: its name; detail. */
+    /* What the program itself recorded, through VizTracer: `mark`. */
     GT_EVENT_INSTANT, /* a moment */
     GT_EVENT_SERIES,  /* numbers that are valid from here on */
 
-    /* What a thread does beside holding the GIL, seen by the agent. value: an address, if not
-     * said otherwise; other_value: since when, 0 not known. */
-    GT_EVENT_USAGE,     /* value: ns on a CPU so far; other_value: voluntary context switches */
-    GT_EVENT_SEM_TAKEN, /* waited for a semaphore (CPython's locks are such), and got it */
+    /* What a thread does beside holding the GIL, seen by the agent. */
+    GT_EVENT_USAGE, /* what it has had of the CPUs so far: `usage` */
+    /* All the following: `sync`. */
+    GT_EVENT_SEM_TAKEN,   /* waited for a semaphore (CPython's locks are such), and got it */
     GT_EVENT_SEM_GAVE_UP, /* waited, and did not */
-    GT_EVENT_SEM_POST,    /* gives it; other_value: has had it since then */
-    GT_EVENT_QUEUE_GET,   /* got an item out of a queue */
-    GT_EVENT_QUEUE_PUT,   /* flags: how many it holds, plus 1; 0: any number, or not known */
-    GT_EVENT_BARRIER,     /* came through it */
-    GT_EVENT_JOIN,        /* joined other_tid */
-    GT_EVENT_FLAG_SET,    /* set an event of threading's, or a future */
-    GT_EVENT_FLAG_SEEN,   /* found it set, having waited or not */
-    GT_EVENT_TOKEN_TAKEN, /* out of threading's semaphore; flags: left in it, plus 1; 0 not
-                             known */
-    GT_EVENT_TOKEN_GIVEN,
+    GT_EVENT_SEM_POST,
+    GT_EVENT_QUEUE_GET, /* got an item out of a queue */
+    GT_EVENT_QUEUE_PUT,
+    GT_EVENT_BARRIER,         /* came through it */
+    GT_EVENT_JOIN,            /* joined another thread */
+    GT_EVENT_SYNC_EVENT_SET,  /* set an event of threading's, or a future */
+    GT_EVENT_SYNC_EVENT_SEEN, /* found it set, having waited or not */
+    GT_EVENT_PERMIT_TAKEN,    /* out of threading's semaphore */
+    GT_EVENT_PERMIT_GIVEN,
 
-    /* What thread other_tid of the process has had of the CPUs, read by itself, or by a thread
-     * that waits for the GIL which other_tid holds. value: ns on a CPU; other_value: ns ready
-     * without one, GT_NOT_KNOWN; flags: GT_SNAPSHOT_*. */
+    /* What another thread of the process has had of the CPUs, read by itself, or by a thread
+     * that waits for the GIL which that one holds: `snapshot`. */
     GT_EVENT_SNAPSHOT,
 
     GT_EVENT_KINDS
 };
-
-#define GT_NO_DEADLINE 1
 
 /* Why a thread left the CPU. `R`, `R+`: still runnable. */
 enum gt_event_state {
@@ -113,33 +103,11 @@ enum gt_event_state {
     GT_STATE_IDLE = 1 << 5,            /* I, P: parked */
 };
 
-enum gt_comm_flags {
-    GT_COMM_THREADING = 1 << 0, /* Python's threading says so: better than the kernel's name */
-};
-
 enum gt_call_flags {
     GT_CALL_RESUME = 1 << 0,   /* call: of a generator or coroutine that ran before */
     GT_CALL_THROW = 1 << 1,    /* call: resumed by throw() */
     GT_RETURN_YIELD = 1 << 2,  /* return: may be resumed */
     GT_RETURN_UNWIND = 1 << 3, /* return: by an exception */
-};
-
-#define GT_NOT_KNOWN UINT64_MAX
-
-/* Flags of a snapshot: page faults that had to wait for a disk, of which the low bits are
- * known; the system call that it is in, plus 1 (0: not known, or it runs). */
-#define GT_SNAPSHOT_FAULTS(flags) ((flags)&0xfff)
-#define GT_SNAPSHOT_CALL(flags)   ((flags) >> 12 & 0xfff)
-#define GT_SNAPSHOT_FLAGS(faults, call)                                                        \
-    (((uint32_t)(faults)&0xfff) | ((uint32_t)(call)&0xfff) << 12)
-
-enum gt_lost_flags {
-    GT_LOST_OF_PROCESS = 1 << 0, /* of pid only */
-};
-
-enum gt_stopped_flags {
-    GT_STOPPED_GIL = 1 << 0,    /* the GIL's events, too */
-    GT_STOPPED_BY_END = 1 << 1, /* as far as known, pid ended then */
 };
 
 enum gt_function_flags {
@@ -176,27 +144,101 @@ struct gt_frame {
     uint64_t address;
 };
 
+/* Of a condition variable's wait: it has a deadline, which was not recorded. */
+#define GT_NO_DEADLINE 1
+
+/* All text is valid during the call that hands the event over, if the source says no more. */
 struct gt_event {
     enum gt_event_kind kind;
-    uint32_t flags;
-    int64_t time_ns; /* CLOCK_MONOTONIC */
-    int32_t pid;     /* 0 when the source does not know it: the model looks tid up */
-    int32_t tid;     /* -1 when the task was gone already */
-    int32_t cpu;     /* -1 unknown */
-    int32_t other_pid;
-    int32_t other_tid;
-    uint32_t comm_length;
-    uint64_t value;
-    uint64_t other_value;
+    int32_t cpu;      /* -1 unknown */
+    int64_t time_ns;  /* CLOCK_MONOTONIC */
+    int32_t pid;      /* 0 when the source does not know it: the model looks tid up */
+    int32_t tid;      /* -1 when the task was gone already */
     const char *comm; /* the thread's name in this record; may be ":123" for unknown */
-    const char *text; /* what the kind says; valid during the call only, like comm */
-    uint32_t text_length;
+    uint32_t comm_length;
+    uint32_t name_length;
+    const char *name; /* what perf calls the event ("page-faults"); NULL: it is not perf's */
+    const struct gt_frame *frames; /* the event's stack, when recorded */
     uint32_t frame_count;
-    const struct gt_frame *frames;      /* the event's stack, when recorded */
-    const struct gt_function *function; /* of calls and returns, else NULL */
-    const char *detail; /* of instants and series: a JSON object in ASCII, or empty */
-    uint32_t detail_length;
-    uint64_t inode;
+    union {
+        struct {
+            uint64_t address;    /* of the condition variable */
+            int64_t deadline_ns; /* of a wait: CLOCK_MONOTONIC, or (CPython before 3.8)
+                                    CLOCK_REALTIME. 0: COND_WAIT's was not recorded, BLOCK_ENTER
+                                    has none */
+        } cond;                  /* COND_SIGNAL, COND_WAIT, BLOCK_ENTER */
+        struct {
+            uint64_t address;   /* of the word */
+            uint32_t operation; /* with its flags, as in the call */
+            bool timed;         /* it has a timeout */
+        } futex;                /* FUTEX_ENTER */
+        int64_t result;         /* FUTEX_EXIT: of the system call; BLOCK_EXIT: an errno, or 0 */
+        struct {
+            int32_t pid, tid; /* 0: not known */
+        } creator;            /* FORK */
+        struct {
+            const char *text;
+            uint32_t length;
+            bool by_threading; /* Python's threading says so: better than the kernel's */
+        } new_name;            /* EXEC, COMM */
+        struct {
+            uint64_t address;
+            uint64_t offset; /* in the file */
+            uint64_t inode;  /* 0: it and the device are not known */
+            const char *path;
+            uint32_t path_length;
+            uint32_t device; /* GT_DEVICE (event/probed_files.h) */
+        } mapping;           /* MMAP */
+        struct {
+            uint64_t events;
+            int64_t since_ns; /* 0: not known: on cpu */
+            bool of_process;  /* of pid only */
+        } lost;               /* LOST */
+        struct {
+            const char *why;
+            uint32_t why_length;
+            bool gil;    /* the GIL's events, too */
+            bool by_end; /* as far as known, pid ended then */
+        } stopped;       /* STOPPED */
+        struct {
+            uint32_t state;   /* enum gt_event_state bits */
+            int32_t next_tid; /* SCHED_SWITCH: who is on cpu now */
+        } switched;        /* SCHED_SWITCH, SWITCH_OUT: GT_STATE_RUNNABLE if preempted, or 0 */
+        int32_t woken_tid; /* SCHED_WAKEUP */
+        uint64_t period;   /* COUNTER: how many events this one stands for; 0: not recorded */
+        struct {
+            const struct gt_function *function;
+            uint32_t flags; /* enum gt_call_flags */
+        } call;             /* CALL, RETURN */
+        struct {
+            const struct gt_function *function;
+            uint64_t calls; /* that were counted only */
+        } untraced;         /* UNTRACED */
+        struct {
+            const char *name;
+            const char *detail; /* a JSON object in ASCII, or empty */
+            uint32_t name_length;
+            uint32_t detail_length;
+        } mark; /* INSTANT, SERIES */
+        struct {
+            int64_t cpu_ns;
+            uint64_t sleeps; /* voluntary context switches */
+        } usage;             /* USAGE */
+        struct {
+            uint64_t object;  /* an address */
+            int64_t since_ns; /* began to wait then; SEM_POST: has had it since; 0 not known */
+            uint32_t left;    /* QUEUE_PUT: how many items it holds, PERMIT_TAKEN: permits
+                                 left; plus 1; 0: any number, or not known */
+            int32_t joined_tid; /* JOIN */
+        } sync;                 /* SEM_TAKEN to PERMIT_GIVEN */
+        struct {
+            int32_t tid;     /* of whom it is */
+            uint16_t faults; /* page faults that had to wait for a disk: the low 12 bits */
+            uint16_t call; /* the system call that it is in, plus 1; 0: not known, or it runs */
+            int64_t cpu_ns;   /* on a CPU */
+            int64_t ready_ns; /* ready without one; -1: not known */
+        } snapshot;           /* SNAPSHOT */
+    };
 };
 
 #endif

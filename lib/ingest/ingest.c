@@ -64,7 +64,7 @@ static int feed(struct gt_ingest *ingest, const struct gt_event *event)
 static bool is_wanted(const struct merged *merged, const struct gt_event *event)
 {
     if (event->kind >= GT_EVENT_CALL ||
-        (event->kind == GT_EVENT_COMM && event->flags & GT_COMM_THREADING))
+        (event->kind == GT_EVENT_COMM && event->new_name.by_threading))
         return true;
     if (part_of(event->kind) == GT_DETECT_GIL || event->kind == GT_EVENT_LOST)
         return merged->parts & GT_AGENTLOG_GIL;
@@ -85,7 +85,7 @@ static int look_ahead(const struct gt_ingest *ingest, struct merged *merged)
     /* The root's parent is giltracer itself: not part of the recording. */
     if (rc > 0 && merged->event.kind == GT_EVENT_FORK &&
         merged->event.pid == ingest->root_pid && merged->event.tid == ingest->root_pid)
-        merged->event.other_pid = merged->event.other_tid = 0;
+        merged->event.creator.pid = merged->event.creator.tid = 0;
     return rc < 0 ? rc : 0;
 }
 
@@ -108,7 +108,7 @@ static int take_merged(struct gt_ingest *ingest, int64_t until_ns)
             return 0;
         first->pending = false;
         if (first->event.kind == GT_EVENT_STOPPED && !(first->parts & GT_AGENTLOG_GIL))
-            first->event.flags &= ~(uint32_t)GT_STOPPED_GIL;
+            first->event.stopped.gil = false;
         if (is_wanted(first, &first->event) && feed(ingest, &first->event) < 0)
             return GT_ERR_MEMORY;
     }
@@ -120,13 +120,13 @@ static int count(struct gt_ingest *ingest, const struct gt_event *event)
     char *const *names = ingest->options.counters;
     struct gt_event copy;
 
-    for (; event->kind != GT_EVENT_COUNTER && event->text && names && *names; names++) {
-        if (strlen(*names) != event->text_length ||
-            memcmp(*names, event->text, event->text_length) != 0)
+    for (; event->kind != GT_EVENT_COUNTER && event->name && names && *names; names++) {
+        if (strlen(*names) != event->name_length ||
+            memcmp(*names, event->name, event->name_length) != 0)
             continue;
         copy = *event;
         copy.kind = GT_EVENT_COUNTER;
-        copy.value = 1;
+        copy.period = 1;
         return feed(ingest, &copy);
     }
     return 0;

@@ -110,7 +110,7 @@ static int call(struct gt_timeline *timeline, struct gt_calls *calls, uint32_t f
         .end_ns = -1,
         .function = function,
         .depth = (uint16_t)(depth < UINT16_MAX ? depth : UINT16_MAX),
-        .flags = event->flags & GT_CALL_RESUME ? GT_CALL_SPAN_RESUMED : 0,
+        .flags = event->call.flags & GT_CALL_RESUME ? GT_CALL_SPAN_RESUMED : 0,
     };
     *open = index;
     function_at(timeline, function)->calls++;
@@ -147,9 +147,9 @@ static int leave(struct gt_calls *calls, uint32_t function, const struct gt_even
         span = end_innermost(calls, event->time_ns, GT_CALL_SPAN_CUT_END);
     while (span->function != function);
     span->flags = (uint16_t)(span->flags & ~GT_CALL_SPAN_CUT_END);
-    if (event->flags & GT_RETURN_UNWIND)
+    if (event->call.flags & GT_RETURN_UNWIND)
         span->flags |= GT_CALL_SPAN_UNWOUND;
-    if (event->flags & GT_RETURN_YIELD)
+    if (event->call.flags & GT_RETURN_YIELD)
         span->flags |= GT_CALL_SPAN_YIELDED;
     return 0;
 }
@@ -158,7 +158,7 @@ static int leave(struct gt_calls *calls, uint32_t function, const struct gt_even
 static int untraced(struct gt_timeline *timeline, uint32_t function,
                     const struct gt_event *event)
 {
-    function_at(timeline, function)->untraced_calls += event->value;
+    function_at(timeline, function)->untraced_calls += event->untraced.calls;
     for (uint32_t i = 0; i < timeline->calls.count; i++) {
         struct gt_calls *calls = gt_calls_of(timeline, i);
         int open;
@@ -175,14 +175,16 @@ static int untraced(struct gt_timeline *timeline, uint32_t function,
 
 int gt_calls_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event)
 {
+    const struct gt_function *named =
+        event->kind == GT_EVENT_UNTRACED ? event->untraced.function : event->call.function;
     struct gt_calls *calls = get(timeline, thread);
     uint32_t function;
 
     if (!calls)
         return -1;
-    if (!event->function)
+    if (!named)
         return 0;
-    function = function_of(timeline, event->function);
+    function = function_of(timeline, named);
     if (function == GT_NO_INDEX)
         return -1;
     if (event->kind == GT_EVENT_CALL)

@@ -71,7 +71,7 @@ int gt_counters_expect(struct gt_timeline *timeline, const char *name)
 int gt_counters_feed(struct gt_timeline *timeline, uint32_t thread,
                      const struct gt_event *event)
 {
-    uint32_t name = intern_name(timeline, event->text, event->text_length);
+    uint32_t name = intern_name(timeline, event->name, event->name_length);
     struct gt_counter_sample *sample;
     struct gt_counter *counter;
     bool full = false;
@@ -84,8 +84,9 @@ int gt_counters_feed(struct gt_timeline *timeline, uint32_t thread,
     sample = counter ? gt_chunks_push(&counter->samples) : NULL;
     if (!sample)
         return -1;
-    *sample = (struct gt_counter_sample){
-        .time_ns = event->time_ns, .period = event->value ? event->value : 1, .thread = thread};
+    *sample = (struct gt_counter_sample){.time_ns = event->time_ns,
+                                         .period = event->period ? event->period : 1,
+                                         .thread = thread};
     return 0;
 }
 

@@ -204,9 +204,9 @@ static int enter_wait(struct gt_timeline *timeline, uint32_t process, uint32_t t
 {
     struct gt_thread_state *state = gt_thread_state_at(timeline, thread);
     struct gt_candidate *candidate = find(timeline, process, address);
-    bool timed = event->other_value != 0;
-    int64_t deadline_ns =
-        event->kind == GT_EVENT_BLOCK_ENTER ? gt_gil_deadline_ns(timeline, event) : 0;
+    bool block = event->kind == GT_EVENT_BLOCK_ENTER;
+    bool timed = block ? event->cond.deadline_ns != 0 : event->futex.timed;
+    int64_t deadline_ns = block ? gt_gil_deadline_ns(timeline, event) : 0;
 
     if (!candidate && !timed) {
         candidate = find_switch(timeline, process, address);
@@ -242,9 +242,9 @@ int gt_futex_deadline(struct gt_timeline *timeline, uint32_t thread,
     struct gt_candidate *candidate = NULL;
 
     if (deadline_ns)
-        candidate = find(timeline, process, event->value);
+        candidate = find(timeline, process, event->cond.address);
     if (deadline_ns && !candidate)
-        candidate = find(timeline, process, event->value - WORD_MOVED);
+        candidate = find(timeline, process, event->cond.address - WORD_MOVED);
     return candidate ? gt_intervals_add(&candidate->intervals, event->time_ns,
                                         deadline_ns - event->time_ns)
                      : 0;
@@ -253,7 +253,8 @@ int gt_futex_deadline(struct gt_timeline *timeline, uint32_t thread,
 static int enter_wake(struct gt_timeline *timeline, uint32_t process, uint32_t thread,
                       const struct gt_event *event)
 {
-    struct gt_candidate *candidate = find_by_word(find, timeline, process, event->value);
+    uint64_t word = event->futex.address;
+    struct gt_candidate *candidate = find_by_word(find, timeline, process, word);
 
     if (candidate && gt_thread_state_at(timeline, thread)->futex_wait == candidate->address &&
         candidate->lost_seen == timeline->lost.count) {
@@ -269,12 +270,12 @@ static int enter_wake(struct gt_timeline *timeline, uint32_t process, uint32_t t
         gt_thread_state_at(timeline, thread)->futex_loop = 0;
         return note(timeline, candidate, thread, GT_FUTEX_WAKE, event->time_ns);
     }
-    candidate = find_mutex(timeline, process, event->value);
+    candidate = find_mutex(timeline, process, word);
     if (candidate) {
         candidate->used_neighbour = true;
         return note(timeline, candidate, thread, GT_FUTEX_UNLOCK, event->time_ns);
     }
-    candidate = find_by_word(find_switch, timeline, process, event->value);
+    candidate = find_by_word(find_switch, timeline, process, word);
     if (!candidate)
         return 0;
     candidate->used_neighbour = true;
@@ -285,7 +286,7 @@ static int enter_wake(struct gt_timeline *timeline, uint32_t process, uint32_t t
 static int enter_mutex(struct gt_timeline *timeline, uint32_t process, uint32_t thread,
                        const struct gt_event *event)
 {
-    struct gt_candidate *candidate = find_mutex(timeline, process, event->value);
+    struct gt_candidate *candidate = find_mutex(timeline, process, event->futex.address);
 
     if (!candidate)
         return 0;
@@ -299,8 +300,7 @@ static int returned(struct gt_timeline *timeline, uint32_t process, uint32_t thr
     struct gt_thread_state *state = gt_thread_state_at(timeline, thread);
     struct gt_candidate *candidate =
         state->futex_wait ? find(timeline, process, state->futex_wait) : NULL;
-    bool timed_out =
-        event->value == (uint64_t)-ETIMEDOUT || event->value == (uint64_t)ETIMEDOUT;
+    bool timed_out = event->result == -ETIMEDOUT || event->result == ETIMEDOUT;
 
     state->futex_wait = 0;
     return candidate ? note(timeline, candidate, thread,
@@ -312,19 +312,22 @@ int gt_futex_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt
 {
     uint32_t process = gt_thread_at(timeline, thread)->process;
     const struct gt_thread_state *state = gt_thread_state_at(timeline, thread);
+    bool block = event->kind == GT_EVENT_BLOCK_ENTER;
+    uint64_t address;
 
     timeline->saw_futex = true;
     if (event->kind == GT_EVENT_FUTEX_EXIT || event->kind == GT_EVENT_BLOCK_EXIT)
         return returned(timeline, process, thread, event);
-    if (state->futex_loop && !is_of_taking(state->futex_loop, event->value) &&
+    address = block ? event->cond.address : event->futex.address;
+    if (state->futex_loop && !is_of_taking(state->futex_loop, address) &&
         gt_futex_left(timeline, thread, event->time_ns))
         return -1;
-    if (event->kind == GT_EVENT_BLOCK_ENTER)
-        return enter_wait(timeline, process, thread, event, event->value, BOTH_WORDS);
-    switch (event->flags & OP_MASK) {
+    if (block)
+        return enter_wait(timeline, process, thread, event, address, BOTH_WORDS);
+    switch (event->futex.operation & OP_MASK) {
     case OP_WAIT_BITSET:
-        return enter_wait(timeline, process, thread, event, cond_of_word(event->value),
-                          event->value % 8 == 4 ? 2 : 1);
+        return enter_wait(timeline, process, thread, event, cond_of_word(address),
+                          address % 8 == 4 ? 2 : 1);
     case OP_WAKE:
         return enter_wake(timeline, process, thread, event);
     case OP_WAIT:

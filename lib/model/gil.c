@@ -234,7 +234,7 @@ static int end_unseen(struct gt_timeline *timeline, struct gt_gil *gil, int64_t 
 int64_t gt_gil_deadline_ns(const struct gt_timeline *timeline, const struct gt_event *event)
 {
     static const int64_t day_ns = (int64_t)86400 * 1000000000;
-    int64_t deadline_ns = event->other_value <= INT64_MAX ? (int64_t)event->other_value : 0;
+    int64_t deadline_ns = event->cond.deadline_ns;
 
     if (deadline_ns <= GT_NO_DEADLINE)
         return 0;

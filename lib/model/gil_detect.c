@@ -197,22 +197,23 @@ int gt_recognise(struct gt_timeline *timeline, uint32_t thread, const struct gt_
     struct gt_cond *cond;
     int rc;
 
-    if (cond_of->count >= CONDS_MAX && gt_hashmap_get(cond_of, event->value) == GT_HASHMAP_NONE)
+    if (cond_of->count >= CONDS_MAX &&
+        gt_hashmap_get(cond_of, event->cond.address) == GT_HASHMAP_NONE)
         return 0;
-    cond = find_cond(timeline, process, event->value);
+    cond = find_cond(timeline, process, event->cond.address);
     if (!cond)
         return -1;
     if (cond->role != GT_COND_UNKNOWN)
         return act(timeline, cond, thread, event->kind, event->time_ns, deadline_ns);
-    rc = inherit(timeline, process, event->value);
+    rc = inherit(timeline, process, event->cond.address);
     if (rc < 0)
         return -1;
     if (rc > 0)
-        return act(timeline, find_cond(timeline, process, event->value), thread, event->kind,
-                   event->time_ns, deadline_ns);
+        return act(timeline, find_cond(timeline, process, event->cond.address), thread,
+                   event->kind, event->time_ns, deadline_ns);
 
     if (remember(gt_process_state_at(timeline, process),
-                 (struct gt_pending){event->time_ns, deadline_ns, event->value, thread,
+                 (struct gt_pending){event->time_ns, deadline_ns, event->cond.address, thread,
                                      event->kind}))
         return -1;
     if (event->kind == GT_EVENT_COND_WAIT)
@@ -222,9 +223,9 @@ int gt_recognise(struct gt_timeline *timeline, uint32_t thread, const struct gt_
         uint64_t acquired = state->last_signal;
 
         state->last_signal = 0;
-        return make_gil(timeline, process, event->value, acquired);
+        return make_gil(timeline, process, event->cond.address, acquired);
     }
-    state->last_signal = event->value;
+    state->last_signal = event->cond.address;
     state->signal_activity = state->activity;
     if (state->owned)
         state->last_signal = 0; /* signalled while it holds a GIL: not an acquisition */

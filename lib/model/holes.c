@@ -40,7 +40,7 @@ static void end_calls(struct gt_timeline *timeline, uint32_t process, int64_t ti
 
 int gt_holes_lost(struct gt_timeline *timeline, uint32_t process, const struct gt_event *event)
 {
-    int64_t start_ns = event->other_value < INT64_MAX ? (int64_t)event->other_value : 0;
+    int64_t start_ns = event->lost.since_ns;
     struct gt_hole *hole = gt_chunks_push(&timeline->holes);
 
     if (!hole)
@@ -49,10 +49,10 @@ int gt_holes_lost(struct gt_timeline *timeline, uint32_t process, const struct g
         start_ns = event->time_ns;
     *hole = (struct gt_hole){.start_ns = start_ns,
                              .end_ns = event->time_ns,
-                             .events = event->value,
+                             .events = event->lost.events,
                              .process = process,
                              .gil = true};
-    timeline->quality.lost_events += event->value;
+    timeline->quality.lost_events += event->lost.events;
     return lose_gils(timeline, process, start_ns, event->time_ns);
 }
 
@@ -72,9 +72,9 @@ int gt_holes_stopped(struct gt_timeline *timeline, uint32_t process,
         .start_ns = event->time_ns,
         .end_ns = -1,
         .process = process,
-        .why = gt_intern_add(&timeline->names, event->text, event->text_length),
-        .gil = event->flags & GT_STOPPED_GIL,
-        .ended_it = event->flags & GT_STOPPED_BY_END,
+        .why = gt_intern_add(&timeline->names, event->stopped.why, event->stopped.why_length),
+        .gil = event->stopped.gil,
+        .ended_it = event->stopped.by_end,
     };
     if (hole->why == UINT32_MAX)
         return -1;

@@ -69,17 +69,17 @@ static int note_file(struct gt_timeline *timeline, uint32_t process,
     struct gt_builder *builder = timeline->builder;
     const struct gt_probed_file *file = &builder->probed->files[index];
     struct gt_first_file *first = &builder->first_files[index];
-    bool same_path = event->text_length == strlen(file->path) &&
-                     memcmp(event->text, file->path, event->text_length) == 0;
-    bool same_file =
-        event->inode && event->inode == file->inode && event->flags == file->device;
+    bool same_path = event->mapping.path_length == strlen(file->path) &&
+                     memcmp(event->mapping.path, file->path, event->mapping.path_length) == 0;
+    bool same_file = event->mapping.inode && event->mapping.inode == file->inode &&
+                     event->mapping.device == file->device;
     struct gt_image *image;
 
     if (same_path && !first->known)
-        *first = (struct gt_first_file){event->inode, event->flags, true};
+        *first = (struct gt_first_file){event->mapping.inode, event->mapping.device, true};
     builder->saw_probed_file |= same_file;
-    if (!same_file &&
-        !(same_path && event->inode == first->inode && event->flags == first->device))
+    if (!same_file && !(same_path && event->mapping.inode == first->inode &&
+                        event->mapping.device == first->device))
         return 0;
     image = image_of(timeline, process);
     if (!image)
@@ -92,8 +92,8 @@ static int note_file(struct gt_timeline *timeline, uint32_t process,
 int gt_mapped_feed(struct gt_timeline *timeline, uint32_t process, const struct gt_event *event)
 {
     const struct gt_probed *probed = timeline->builder->probed;
-    bool python = is_python(event->text, event->text_length);
-    bool libc = is_libc(event->text, event->text_length);
+    bool python = is_python(event->mapping.path, event->mapping.path_length);
+    bool libc = is_libc(event->mapping.path, event->mapping.path_length);
     struct gt_image *image;
 
     if (!probed || !gt_probed_is_known(probed))
@@ -108,8 +108,8 @@ int gt_mapped_feed(struct gt_timeline *timeline, uint32_t process, const struct 
         return -1;
     image->python |= python;
     if (libc && !probed->interpreter) {
-        const char *name = event->text;
-        size_t length = event->text_length;
+        const char *name = event->mapping.path;
+        size_t length = event->mapping.path_length;
 
         last_part(&name, &length);
         image->musl = starts(name, length, "ld-musl-");

@@ -4,8 +4,9 @@
 
 int gt_marks_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event)
 {
-    uint32_t name = gt_intern_add(&timeline->names, event->text, event->text_length);
-    uint32_t detail = gt_intern_add(&timeline->names, event->detail, event->detail_length);
+    uint32_t name = gt_intern_add(&timeline->names, event->mark.name, event->mark.name_length);
+    uint32_t detail =
+        gt_intern_add(&timeline->names, event->mark.detail, event->mark.detail_length);
     struct gt_mark *mark = gt_chunks_push(&timeline->marks);
 
     if (!mark)

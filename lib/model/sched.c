@@ -157,7 +157,7 @@ static int switched_out(struct gt_timeline *timeline, struct gt_sched *sched,
 {
     timeline->saw_reasons = true;
     came_back_unseen(sched);
-    if (enter(sched, state_of(event->flags), event->cpu, event->time_ns))
+    if (enter(sched, state_of(event->switched.state), event->cpu, event->time_ns))
         return -1;
     if (event->frame_count == 0)
         return 0;
@@ -200,7 +200,8 @@ int gt_sched_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt
         if (!on_cpu_or_unknown(sched))
             return 0; /* sched_switch said so already, and why */
         return enter(sched,
-                     event->flags & GT_STATE_RUNNABLE ? GT_SCHED_PREEMPTED : GT_SCHED_OFF_CPU,
+                     event->switched.state & GT_STATE_RUNNABLE ? GT_SCHED_PREEMPTED
+                                                               : GT_SCHED_OFF_CPU,
                      event->cpu, event->time_ns);
     default:
         return 0;
@@ -209,15 +210,16 @@ int gt_sched_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt
 
 int gt_sched_other(struct gt_timeline *timeline, const struct gt_event *event)
 {
-    uint32_t other = event->other_tid > 0 ? gt_hashmap_get(&timeline->builder->thread_of,
-                                                           (uint32_t)event->other_tid)
-                                          : GT_HASHMAP_NONE;
+    bool is_switch = event->kind == GT_EVENT_SCHED_SWITCH;
+    int32_t tid = is_switch ? event->switched.next_tid : event->woken_tid;
+    uint32_t other = tid > 0 ? gt_hashmap_get(&timeline->builder->thread_of, (uint32_t)tid)
+                             : GT_HASHMAP_NONE;
 
     if (other == GT_HASHMAP_NONE)
         return 0; /* not one of ours */
-    return event->kind == GT_EVENT_SCHED_SWITCH
-               ? switched_in(timeline, other, event->cpu, event->time_ns)
-               : woken(timeline, other, event);
+    if (is_switch)
+        return switched_in(timeline, other, event->cpu, event->time_ns);
+    return woken(timeline, other, event);
 }
 
 int gt_sched_seen(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event)

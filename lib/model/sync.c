@@ -36,15 +36,15 @@ static void *push_of(struct gt_chunks *lists, uint32_t thread, size_t element_si
     return gt_chunks_push(gt_chunks_at(lists, thread));
 }
 
-static int feed_snapshot(struct gt_timeline *timeline, const struct gt_event *event)
+int gt_snapshot_feed(struct gt_timeline *timeline, const struct gt_event *event)
 {
-    uint32_t thread = gt_hashmap_get(&timeline->builder->thread_of, (uint32_t)event->other_tid);
-    static const uint64_t most_ns = INT64_MAX / 4; /* no books say more */
+    uint32_t thread =
+        gt_hashmap_get(&timeline->builder->thread_of, (uint32_t)event->snapshot.tid);
     const struct gt_snapshot *last;
     struct gt_snapshot *snapshot;
     int64_t time_ns = event->time_ns;
 
-    if (thread == GT_HASHMAP_NONE || event->value > most_ns)
+    if (thread == GT_HASHMAP_NONE)
         return 0;
     last = thread < timeline->snapshots.count
                ? gt_chunks_last(gt_chunks_at(&timeline->snapshots, thread))
@@ -56,22 +56,21 @@ static int feed_snapshot(struct gt_timeline *timeline, const struct gt_event *ev
         return -1;
     *snapshot = (struct gt_snapshot){
         .time_ns = time_ns,
-        .cpu_ns = (int64_t)event->value,
-        .ready_ns = event->other_value <= most_ns ? (int64_t)event->other_value : -1,
-        .faults = GT_SNAPSHOT_FAULTS(event->flags),
-        .call = GT_SNAPSHOT_CALL(event->flags),
+        .cpu_ns = event->snapshot.cpu_ns,
+        .ready_ns = event->snapshot.ready_ns,
+        .faults = event->snapshot.faults,
+        .call = event->snapshot.call,
     };
     return 0;
 }
 
-static int feed_usage(struct gt_timeline *timeline, uint32_t thread,
-                      const struct gt_event *event)
+int gt_usage_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event)
 {
     struct gt_usage *reading = push_of(&timeline->usages, thread, sizeof(*reading));
 
     if (!reading)
         return -1;
-    *reading = (struct gt_usage){event->time_ns, (int64_t)event->value, event->other_value};
+    *reading = (struct gt_usage){event->time_ns, event->usage.cpu_ns, event->usage.sleeps};
     return 0;
 }
 
@@ -89,19 +88,16 @@ int gt_sync_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt_
 {
     struct gt_sync_op op = {
         .time_ns = event->time_ns,
-        .since_ns = (int64_t)event->other_value,
-        .subject = event->value,
+        .since_ns = event->sync.since_ns,
+        .subject = event->sync.object,
         .thread = thread,
         .kind = (uint16_t)(GT_SYNC_SEM_TAKEN + (event->kind - GT_EVENT_SEM_TAKEN)),
-        .left = event->flags <= UINT16_MAX ? (uint16_t)event->flags : 0,
+        .left = event->sync.left <= UINT16_MAX ? (uint16_t)event->sync.left : 0,
     };
 
-    if (event->kind == GT_EVENT_USAGE)
-        return feed_usage(timeline, thread, event);
-    if (event->kind == GT_EVENT_SNAPSHOT)
-        return feed_snapshot(timeline, event);
     if (event->kind == GT_EVENT_JOIN) {
-        op.subject = gt_hashmap_get(&timeline->builder->thread_of, (uint32_t)event->other_tid);
+        op.subject =
+            gt_hashmap_get(&timeline->builder->thread_of, (uint32_t)event->sync.joined_tid);
         if (op.subject == GT_HASHMAP_NONE)
             return 0;
     }

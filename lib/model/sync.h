@@ -49,7 +49,7 @@ struct gt_sync_op {
     uint64_t subject; /* an address of the thread's process, or as the kind says */
     uint32_t thread;
     uint16_t kind; /* enum gt_sync_op_kind */
-    uint16_t left; /* of TOKEN_TAKEN: tokens that are left, of QUEUE_PUT: how many items the
+    uint16_t left; /* of PERMIT_TAKEN: permits that are left, of QUEUE_PUT: how many items the
                       queue holds; plus 1; 0: not known, or too many */
 };
 
@@ -67,6 +67,9 @@ const struct gt_chunks *gt_snapshots_of(const struct gt_timeline *timeline, uint
 
 /* Private to model/. Return 0, or -1 when memory is exhausted. */
 void gt_sync_init(struct gt_timeline *timeline);
+int gt_usage_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event);
+int gt_snapshot_feed(struct gt_timeline *timeline, const struct gt_event *event);
+/* Any of GT_EVENT_SEM_TAKEN to GT_EVENT_PERMIT_GIVEN. */
 int gt_sync_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event);
 int gt_sync_woke(struct gt_timeline *timeline, uint32_t waker, uint32_t woken, int64_t time_ns);
 void gt_sync_release(struct gt_timeline *timeline);

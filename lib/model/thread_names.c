@@ -64,12 +64,13 @@ static int add_name(struct gt_timeline *timeline, const char *text, uint32_t len
 int gt_name_of_file(struct gt_timeline *timeline, const struct gt_event *event, uint32_t *name)
 {
     enum { PATH_MAX_BYTES = 256 };
-    uint32_t length = event->text_length < PATH_MAX_BYTES ? event->text_length : PATH_MAX_BYTES;
+    uint32_t path_length = event->mapping.path_length;
+    uint32_t length = path_length < PATH_MAX_BYTES ? path_length : PATH_MAX_BYTES;
     uint32_t id;
 
     if (gt_intern_count(&timeline->names) >= NAMES_MAX)
         return 0;
-    id = gt_intern_add(&timeline->names, event->text + event->text_length - length, length);
+    id = gt_intern_add(&timeline->names, event->mapping.path + path_length - length, length);
     if (id == UINT32_MAX)
         return -1;
     *name = id;
@@ -99,10 +100,10 @@ static int set_comm(struct gt_timeline *timeline, uint32_t index, const char *te
 int gt_name_from_event(struct gt_timeline *timeline, uint32_t index,
                        const struct gt_event *event)
 {
-    if (event->flags & GT_COMM_THREADING)
-        return add_name(timeline, event->text, event->text_length,
+    if (event->new_name.by_threading)
+        return add_name(timeline, event->new_name.text, event->new_name.length,
                         &gt_thread_at(timeline, index)->python_name);
-    return set_comm(timeline, index, event->text, event->text_length);
+    return set_comm(timeline, index, event->new_name.text, event->new_name.length);
 }
 
 int gt_name_from_line(struct gt_timeline *timeline, uint32_t index,
@@ -123,7 +124,7 @@ int gt_name_from_exec(struct gt_timeline *timeline, uint32_t index,
     struct gt_thread *thread = gt_thread_at(timeline, index);
     struct gt_process *process = gt_process_at(timeline, thread->process);
 
-    if (add_name(timeline, event->text, event->text_length, &process->name))
+    if (add_name(timeline, event->new_name.text, event->new_name.length, &process->name))
         return -1;
     gt_process_state_at(timeline, thread->process)->name_is_threads = false;
     thread->comm = process->name;

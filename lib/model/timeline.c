@@ -217,7 +217,7 @@ static uint32_t guess_process(struct gt_timeline *timeline, const struct gt_even
 {
     struct gt_hashmap *guess_of = &timeline->builder->guess_of;
     uint64_t key = event->kind == GT_EVENT_COND_SIGNAL || event->kind == GT_EVENT_COND_WAIT
-                       ? event->value
+                       ? event->cond.address
                        : 0;
     /* A thread may be seen waiting before the GIL's other condition variable ever was. */
     static const uint64_t near[] = {0, GT_DISTANCE_X86_64, 0 - (uint64_t)GT_DISTANCE_X86_64,
@@ -307,16 +307,16 @@ static int note_forker(struct gt_timeline *timeline, const struct gt_event *even
 {
     uint32_t process, index;
 
-    if (event->other_pid <= 0 || event->other_tid <= 0)
+    if (event->creator.pid <= 0 || event->creator.tid <= 0)
         return 0;
-    index = gt_hashmap_get(&timeline->builder->thread_of, (uint32_t)event->other_tid);
+    index = gt_hashmap_get(&timeline->builder->thread_of, (uint32_t)event->creator.tid);
     if (index != GT_HASHMAP_NONE)
         return gt_futex_left(timeline, index, event->time_ns);
-    process = process_of_pid(timeline, event->other_pid, event->time_ns);
+    process = process_of_pid(timeline, event->creator.pid, event->time_ns);
     if (process == GT_NO_INDEX)
         return -1;
-    return add_thread(timeline, process, event->other_tid, event->time_ns) == GT_NO_INDEX ? -1
-                                                                                          : 0;
+    return add_thread(timeline, process, event->creator.tid, event->time_ns) == GT_NO_INDEX ? -1
+                                                                                            : 0;
 }
 
 static int feed_fork(struct gt_timeline *timeline, const struct gt_event *event)
@@ -326,7 +326,7 @@ static int feed_fork(struct gt_timeline *timeline, const struct gt_event *event)
 
     if (note_forker(timeline, event))
         return -1;
-    creator = gt_hashmap_get(&builder->thread_of, (uint32_t)event->other_tid);
+    creator = gt_hashmap_get(&builder->thread_of, (uint32_t)event->creator.tid);
     index = gt_hashmap_get(&builder->thread_of, (uint32_t)event->tid);
     if (index != GT_HASHMAP_NONE) {
         if (gt_thread_at(timeline, index)->start_ns == event->time_ns)
@@ -334,8 +334,8 @@ static int feed_fork(struct gt_timeline *timeline, const struct gt_event *event)
         if (end_thread(timeline, index, event->time_ns)) /* its exit was lost */
             return -1;
     }
-    parent = event->other_pid > 0
-                 ? gt_hashmap_get(&builder->process_of, (uint32_t)event->other_pid)
+    parent = event->creator.pid > 0
+                 ? gt_hashmap_get(&builder->process_of, (uint32_t)event->creator.pid)
                  : GT_NO_INDEX;
     if (event->pid == event->tid)
         process = add_process(timeline, event->pid, parent, event->time_ns);
@@ -347,7 +347,7 @@ static int feed_fork(struct gt_timeline *timeline, const struct gt_event *event)
     if (index == GT_NO_INDEX)
         return -1;
     gt_thread_at(timeline, index)->flags |= GT_THREAD_SAW_START;
-    gt_name_from_creator(timeline, index, event->other_tid);
+    gt_name_from_creator(timeline, index, event->creator.tid);
     gt_thread_at(timeline, index)->creator = creator;
     return gt_sched_started(timeline, index, event->time_ns);
 }
@@ -421,14 +421,14 @@ static int feed_lost(struct gt_timeline *timeline, const struct gt_event *event)
 
     if (!range)
         return -1;
-    if (event->other_value)
-        from_ns = event->other_value < INT64_MAX ? (int64_t)event->other_value : -1;
+    if (event->lost.since_ns)
+        from_ns = event->lost.since_ns;
     if (from_ns < 0 || from_ns > event->time_ns)
         from_ns = event->time_ns;
-    *range = (struct gt_lost_range){from_ns, event->time_ns, event->value};
+    *range = (struct gt_lost_range){from_ns, event->time_ns, event->lost.events};
     if (timeline->builder->lost_until_ns < event->time_ns)
         timeline->builder->lost_until_ns = event->time_ns;
-    timeline->quality.lost_events += event->value;
+    timeline->quality.lost_events += event->lost.events;
     return 0; /* GILs and threads catch up when they are seen again */
 }
 
@@ -443,7 +443,7 @@ static int feed_stopped(struct gt_timeline *timeline, const struct gt_event *eve
     }
     if (timeline->stopped_ns < 0)
         timeline->stopped_ns = event->time_ns;
-    timeline->stopped_gil |= event->flags & GT_STOPPED_GIL;
+    timeline->stopped_gil |= event->stopped.gil;
     return 0;
 }
 
@@ -464,9 +464,9 @@ static int feed_mmap(struct gt_timeline *timeline, const struct gt_event *event)
 
     if (process == GT_HASHMAP_NONE)
         return 0;
-    if (runtime && event->text_length == strlen(runtime->path) &&
-        memcmp(event->text, runtime->path, event->text_length) == 0 &&
-        gt_runtime_locate(runtime, event->value, event->other_value, &start, &end))
+    if (runtime && event->mapping.path_length == strlen(runtime->path) &&
+        memcmp(event->mapping.path, runtime->path, event->mapping.path_length) == 0 &&
+        gt_runtime_locate(runtime, event->mapping.address, event->mapping.offset, &start, &end))
         gt_futex_runtime(timeline, process, start, end);
     return gt_mapped_feed(timeline, process, event);
 }
@@ -519,8 +519,12 @@ static int feed_thread_event(struct gt_timeline *timeline, const struct gt_event
     case GT_EVENT_SWITCH_IN:
     case GT_EVENT_SWITCH_OUT:
         return gt_sched_feed(timeline, index, event);
+    case GT_EVENT_USAGE:
+        return gt_usage_feed(timeline, index, event);
+    case GT_EVENT_SNAPSHOT:
+        return gt_snapshot_feed(timeline, event);
     default:
-        return event->kind >= GT_EVENT_USAGE ? gt_sync_feed(timeline, index, event) : 0;
+        return event->kind >= GT_EVENT_SEM_TAKEN ? gt_sync_feed(timeline, index, event) : 0;
     }
 }
 
@@ -551,10 +555,9 @@ int gt_timeline_feed(struct gt_timeline *timeline, const struct gt_event *event)
             gt_hashmap_get(&builder->thread_of, (uint32_t)event->tid) == GT_HASHMAP_NONE)
             return 0;
     }
-    if (event->kind == GT_EVENT_LOST && event->flags & GT_LOST_OF_PROCESS)
-        rc = feed_lost_of(timeline, event);
-    else if (event->kind == GT_EVENT_LOST)
-        rc = feed_lost(timeline, event);
+    if (event->kind == GT_EVENT_LOST)
+        rc =
+            event->lost.of_process ? feed_lost_of(timeline, event) : feed_lost(timeline, event);
     else if (event->kind == GT_EVENT_FORK)
         rc = event->tid > 0 ? feed_fork(timeline, event) : 0;
     else if (event->kind == GT_EVENT_EXIT)

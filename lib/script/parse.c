@@ -231,7 +231,7 @@ static bool parse_address(const char *at, const char *end, struct gt_event *even
 
     if (!equals || end - equals < 4 || equals[1] != '0' || equals[2] != 'x')
         return false;
-    return read_hex(equals + 3, end, &event->value) != NULL;
+    return read_hex(equals + 3, end, &event->cond.address) != NULL;
 }
 
 /*
@@ -266,44 +266,44 @@ static void parse_switch(const char *at, const char *end, struct gt_event *event
     const char *letter;
     int64_t value;
 
-    event->flags = 0;
+    event->switched.state = 0;
     for (letter = arrow; letter && letter > at && letter[-1] != ' ' && letter[-1] != '=';
          letter--)
         switch (letter[-1]) {
         case 'R':
-            event->flags |= GT_STATE_RUNNABLE;
+            event->switched.state |= GT_STATE_RUNNABLE;
             break;
         case 'S':
-            event->flags |= GT_STATE_SLEEPING;
+            event->switched.state |= GT_STATE_SLEEPING;
             break;
         case 'D':
-            event->flags |= GT_STATE_UNINTERRUPTIBLE;
+            event->switched.state |= GT_STATE_UNINTERRUPTIBLE;
             break;
         case 'T':
         case 't':
-            event->flags |= GT_STATE_STOPPED;
+            event->switched.state |= GT_STATE_STOPPED;
             break;
         case 'X':
         case 'x':
         case 'Z':
-            event->flags |= GT_STATE_DEAD;
+            event->switched.state |= GT_STATE_DEAD;
             break;
         case 'I':
         case 'P':
-            event->flags |= GT_STATE_IDLE;
+            event->switched.state |= GT_STATE_IDLE;
             break;
         default:
             break;
         }
     if (arrow && read_number(next_tid, end, &value) && is_id(value))
-        event->other_tid = (int32_t)value;
+        event->switched.next_tid = (int32_t)value;
 }
 
-/* "comm=NAME pid=15 prio=120 target_cpu=001" or the plugin's "NAME:15 [120] … CPU:001". */
+/* "comm=NAME pid=15 prio=120 target_cpu=001" or the plugin's "NAME:15 [120] … CPU:001": who. */
 static bool parse_wakeup(const char *at, const char *end, struct gt_event *event)
 {
     const char *pid = memmem(at, (size_t)(end - at), " pid=", 5);
-    const char *cpu, *later;
+    const char *later;
     int64_t value;
 
     /* The last " pid=": the name before it may hold one too. */
@@ -312,21 +312,16 @@ static bool parse_wakeup(const char *at, const char *end, struct gt_event *event
     if (pid) {
         if (!read_number(pid + 5, end, &value))
             return false;
-        cpu = memmem(pid, (size_t)(end - pid), "target_cpu=", 11);
-        cpu = cpu ? cpu + 11 : NULL;
     } else {
         const char *bracket = memrchr(at, '[', (size_t)(end - at));
         const char *colon = bracket ? memrchr(at, ':', (size_t)(bracket - at)) : NULL;
 
         if (!colon || !read_number(colon + 1, bracket, &value))
             return false;
-        cpu = memmem(bracket, (size_t)(end - bracket), "CPU:", 4);
-        cpu = cpu ? cpu + 4 : NULL;
     }
     if (!is_id(value))
         return false;
-    event->other_tid = (int32_t)value;
-    event->value = cpu && read_number(cpu, end, &value) ? (uint64_t)value : UINT64_MAX;
+    event->woken_tid = (int32_t)value;
     return true;
 }
 
@@ -360,18 +355,18 @@ static uint32_t futex_operation(const char *at, const char *end)
 static bool parse_futex(const char *at, const char *end, struct gt_event *event)
 {
     static const char plugin[] = "op=FUTEX_";
-    uint64_t operation;
+    uint64_t operation, timeout = 0;
 
     if (end - at > (ptrdiff_t)sizeof(plugin) && memcmp(at, plugin, sizeof(plugin) - 1) == 0) {
-        event->flags = futex_operation(at + sizeof(plugin) - 1, end);
-        parse_key(at, end, "utime=0x", &event->other_value);
-        return parse_key(at, end, "uaddr=0x", &event->value);
+        event->futex.operation = futex_operation(at + sizeof(plugin) - 1, end);
+        event->futex.timed = parse_key(at, end, "utime=0x", &timeout) && timeout;
+        return parse_key(at, end, "uaddr=0x", &event->futex.address);
     }
-    if (!parse_key(at, end, "uaddr: 0x", &event->value) ||
-        !parse_key(at, end, "op: 0x", &operation) ||
-        !parse_key(at, end, "utime: 0x", &event->other_value))
+    if (!parse_key(at, end, "uaddr: 0x", &event->futex.address) ||
+        !parse_key(at, end, "op: 0x", &operation) || !parse_key(at, end, "utime: 0x", &timeout))
         return false;
-    event->flags = (uint32_t)operation;
+    event->futex.operation = (uint32_t)operation;
+    event->futex.timed = timeout != 0;
     return true;
 }
 
@@ -380,15 +375,28 @@ static bool parse_wake(const char *at, const char *end, struct gt_event *event)
 {
     uint64_t operation;
 
-    if (!parse_key(at, end, " uaddr=0x", &event->value) ||
+    if (!parse_key(at, end, " uaddr=0x", &event->futex.address) ||
         !parse_key(at, end, " op=0x", &operation))
         return false;
-    event->flags = (uint32_t)operation;
+    event->futex.operation = (uint32_t)operation;
+    return true;
+}
+
+/* "(7f90ee4feebd <- 7f9a0a15d3b9) result=0x6e", of a probe on the return; "0x0" or
+ * "0xffffffffffffff92", of the system call. */
+static bool parse_result(const char *at, const char *end, const char *key,
+                         struct gt_event *event)
+{
+    uint64_t result;
+
+    if (!parse_key(at, end, key, &result))
+        return false;
+    event->result = (int64_t)result;
     return true;
 }
 
 /* "(7f90…) cond=0xa5b8c8 sec=2560 nsec=313198719": in ns; 0 when it is not there. */
-static uint64_t parse_deadline(const char *at, const char *end)
+static int64_t parse_deadline(const char *at, const char *end)
 {
     const char *seconds_at = memmem(at, (size_t)(end - at), " sec=", 5);
     const char *rest_at = memmem(at, (size_t)(end - at), " nsec=", 6);
@@ -398,11 +406,11 @@ static uint64_t parse_deadline(const char *at, const char *end)
         !read_number(rest_at + 6, end, &rest) || seconds > INT64_MAX / 1000000000 - 1 ||
         rest >= 1000000000)
         return 0;
-    return (uint64_t)(seconds * 1000000000 + rest);
+    return seconds * 1000000000 + rest;
 }
 
-static enum gt_line_kind parse_class(enum gt_event_class event_class, const char *at,
-                                     const char *end, struct gt_event *event)
+static void parse_class(enum gt_event_class event_class, const char *at, const char *end,
+                        struct gt_event *event)
 {
     switch (event_class) {
     case GT_CLASS_COND_SIGNAL:
@@ -412,7 +420,7 @@ static enum gt_line_kind parse_class(enum gt_event_class event_class, const char
         if (!parse_address(at, end, event))
             event->kind = GT_EVENT_OTHER; /* a probe without its argument tells nothing */
         else if (event_class == GT_CLASS_COND_WAIT)
-            event->other_value = parse_deadline(at, end);
+            event->cond.deadline_ns = parse_deadline(at, end);
         break;
     case GT_CLASS_TAKE_ENTER:
         event->kind = GT_EVENT_TAKE_ENTER;
@@ -442,8 +450,8 @@ static enum gt_line_kind parse_class(enum gt_event_class event_class, const char
         break;
     case GT_CLASS_FUTEX_EXIT:
         event->kind = GT_EVENT_FUTEX_EXIT;
-        if (end - at > 2 && at[0] == '0' && at[1] == 'x')
-            read_hex(at + 2, end, &event->value);
+        if (starts(at, (size_t)(end - at), "0x"))
+            parse_result(at, end, "0x", event);
         break;
     case GT_CLASS_CONTENDED_WAKE:
         event->kind = parse_wake(at, end, event) ? GT_EVENT_FUTEX_ENTER : GT_EVENT_OTHER;
@@ -452,11 +460,11 @@ static enum gt_line_kind parse_class(enum gt_event_class event_class, const char
     case GT_CLASS_CONTENDED_BLOCK:
         event->kind = parse_address(at, end, event) ? GT_EVENT_BLOCK_ENTER : GT_EVENT_OTHER;
         if (event_class == GT_CLASS_CONTENDED_WAIT)
-            event->other_value = MAX(parse_deadline(at, end), (uint64_t)GT_NO_DEADLINE);
+            event->cond.deadline_ns = MAX(parse_deadline(at, end), (int64_t)GT_NO_DEADLINE);
         break;
     case GT_CLASS_CONTENDED_RETURN:
-        event->kind = parse_key(at, end, "result=0x", &event->value) ? GT_EVENT_BLOCK_EXIT
-                                                                     : GT_EVENT_OTHER;
+        event->kind =
+            parse_result(at, end, "result=0x", event) ? GT_EVENT_BLOCK_EXIT : GT_EVENT_OTHER;
         break;
     case GT_CLASS_COUNTER:
         event->kind = GT_EVENT_COUNTER;
@@ -465,7 +473,6 @@ static enum gt_line_kind parse_class(enum gt_event_class event_class, const char
         event->kind = GT_EVENT_OTHER;
         break;
     }
-    return GT_LINE_EVENT;
 }
 
 /* The parenthesis that opens a frame's object. Symbols ("run(int)+0x1f") and paths
@@ -517,13 +524,13 @@ static enum gt_line_kind parse_event(struct gt_parser *parser, const char *at, c
                                      struct gt_event *event, struct gt_frame *frame)
 {
     const char *name, *stop, *after;
-    int64_t period;
+    int64_t period = 0, number;
 
     at = skip_spaces(at, end);
     if (at < end && is_digit(*at)) {
-        after = read_number(at, end, &period);
+        after = read_number(at, end, &number);
         if (after && after < end && *after == ' ') {
-            event->value = (uint64_t)period;
+            period = number;
             at = skip_spaces(after, end);
         }
     }
@@ -535,12 +542,14 @@ static enum gt_line_kind parse_event(struct gt_parser *parser, const char *at, c
             break;
     if (!stop || stop == name)
         return GT_LINE_UNKNOWN;
-    event->text = name;
-    event->text_length = (uint32_t)(stop - name);
+    event->name = name;
+    event->name_length = (uint32_t)(stop - name);
     at = skip_spaces(stop + 1, end);
-    if (parse_class(class_of(parser, name, (size_t)(stop - name), at, end), at, end, event) ==
-            GT_LINE_EVENT &&
-        event->kind == GT_EVENT_COUNTER && at < end && parse_frame(at, end, frame)) {
+    parse_class(class_of(parser, name, (size_t)(stop - name), at, end), at, end, event);
+    if (event->kind != GT_EVENT_COUNTER)
+        return GT_LINE_EVENT;
+    event->period = (uint64_t)period;
+    if (at < end && parse_frame(at, end, frame)) {
         event->frames = frame;
         event->frame_count = 1;
     }

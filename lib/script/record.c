@@ -1,3 +1,4 @@
+#include "event/probed_files.h"
 #include "script/text.h"
 
 /* The PERF_RECORD_* lines of --show-task-events, --show-switch-events, --show-lost-events and
@@ -23,11 +24,16 @@ static const char *read_task(const char *at, const char *end, int32_t *pid, int3
 static enum gt_line_kind parse_task(const char *at, const char *end, enum gt_event_kind kind,
                                     struct gt_event *event)
 {
+    int32_t parent_pid, parent_tid;
+
     at = read_task(at, end, &event->pid, &event->tid);
-    if (!at || at == end || *at != ':' ||
-        !read_task(at + 1, end, &event->other_pid, &event->other_tid))
+    if (!at || at == end || *at != ':' || !read_task(at + 1, end, &parent_pid, &parent_tid))
         return GT_LINE_UNKNOWN;
     event->kind = kind;
+    if (kind == GT_EVENT_FORK) {
+        event->creator.pid = parent_pid;
+        event->creator.tid = parent_tid;
+    }
     return GT_LINE_EVENT;
 }
 
@@ -45,8 +51,8 @@ static enum gt_line_kind parse_comm(const char *at, const char *end, struct gt_e
         read_number(colon + 1, slash, &pid) != slash || !read_number(slash + 1, end, &tid) ||
         pid > INT32_MAX || tid > INT32_MAX)
         return GT_LINE_UNKNOWN;
-    event->text = name + 2;
-    event->text_length = (uint32_t)(colon - event->text);
+    event->new_name.text = name + 2;
+    event->new_name.length = (uint32_t)(colon - event->new_name.text);
     event->pid = (int32_t)pid;
     event->tid = (int32_t)tid;
     return GT_LINE_EVENT;
@@ -74,8 +80,8 @@ static void read_identity(const char *at, const char *end, struct gt_event *even
         *at != ' ' || !(at = read_number(at + 1, end, &inode)) || at == end || *at != ' ' ||
         major >= 1 << 12 || minor >= 1 << 20)
         return;
-    event->flags = (uint32_t)(major << 20 | minor);
-    event->inode = (uint64_t)inode;
+    event->mapping.device = GT_DEVICE(major, minor);
+    event->mapping.inode = (uint64_t)inode;
 }
 
 /* " 12/13: [0x7fef4cb06000(0x273000) @ 0x106000 fe:00 73606 0]: r-xp /usr/lib/x.so": which
@@ -89,14 +95,14 @@ static enum gt_line_kind parse_mmap(const char *at, const char *end, struct gt_e
     if (!at || at == end || *at != '/' || !(at = read_signed(at + 1, end, &tid)) ||
         at != bracket || !is_id(pid) || !is_id(tid))
         return GT_LINE_UNKNOWN;
-    at = read_hex(bracket + 5, end, &event->value);
+    at = read_hex(bracket + 5, end, &event->mapping.address);
     from = at ? memmem(at, (size_t)(end - at), " @ ", 3) : NULL;
     if (!from)
         return GT_LINE_UNKNOWN;
     from += 3;
     if (end - from > 2 && from[0] == '0' && from[1] == 'x')
         from += 2;
-    at = read_hex(from, end, &event->other_value);
+    at = read_hex(from, end, &event->mapping.offset);
     path = at ? memmem(at, (size_t)(end - at), "]: ", 3) : NULL;
     if (path)
         read_identity(at, path, event);
@@ -104,8 +110,8 @@ static enum gt_line_kind parse_mmap(const char *at, const char *end, struct gt_e
     if (!path)
         return GT_LINE_UNKNOWN;
     event->kind = GT_EVENT_MMAP;
-    event->text = path + 1;
-    event->text_length = (uint32_t)(end - path - 1);
+    event->mapping.path = path + 1;
+    event->mapping.path_length = (uint32_t)(end - path - 1);
     event->pid = (int32_t)pid;
     event->tid = (int32_t)tid;
     return GT_LINE_EVENT;
@@ -121,7 +127,7 @@ enum gt_line_kind gt_parse_record(const char *at, const char *end, struct gt_eve
 
         event->kind =
             has(at, (size_t)(end - at), " OUT") ? GT_EVENT_SWITCH_OUT : GT_EVENT_SWITCH_IN;
-        event->flags = preempted ? GT_STATE_RUNNABLE : 0;
+        event->switched.state = preempted ? GT_STATE_RUNNABLE : 0;
         return GT_LINE_EVENT;
     }
     if (starts_with(at, end, "FORK", &at))
@@ -135,7 +141,7 @@ enum gt_line_kind gt_parse_record(const char *at, const char *end, struct gt_eve
         if (!at || !read_number(at + 5, end, &lost))
             return GT_LINE_UNKNOWN;
         event->kind = GT_EVENT_LOST;
-        event->value = (uint64_t)lost;
+        event->lost.events = (uint64_t)lost;
         return GT_LINE_EVENT;
     }
     if (starts_with(at, end, "MMAP2", &at) || starts_with(at, end, "MMAP", &at))

@@ -51,7 +51,7 @@ static int hold_back(struct gt_source *source, const struct gt_event *event)
     source->event = *event;
     source->event.frame_count = 0;
     if (keep(source, event->comm, event->comm_length, &source->comm_offset) ||
-        keep(source, event->text, event->text_length, &source->text_offset) ||
+        keep(source, event->name, event->name_length, &source->name_offset) ||
         (event->frame_count && keep_frame(source, event->frames)))
         return GT_ERR_MEMORY;
     source->pending = true;
@@ -83,7 +83,7 @@ static int complete(struct gt_source *source)
         return 0;
     source->pending = false;
     source->event.comm = base + source->comm_offset;
-    source->event.text = base + source->text_offset;
+    source->event.name = base + source->name_offset;
     source->event.frames = source->frames;
     for (uint32_t i = 0; i < source->event.frame_count; i++) {
         source->frames[i].symbol = base + source->frame_offsets[i].symbol;

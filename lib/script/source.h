@@ -31,7 +31,7 @@ struct gt_source {
     struct gt_frame frames[GT_STACK_MAX];
     struct gt_buf text; /* copies of all its slices, by these offsets */
     size_t comm_offset;
-    size_t text_offset;
+    size_t name_offset;
     struct {
         size_t symbol;
         size_t dso;

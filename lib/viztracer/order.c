@@ -121,10 +121,10 @@ static int open_call(struct gt_viztracer_thread *thread)
     return 0;
 }
 
-static void set_text(const struct gt_viztracer *trace, struct gt_event *event, uint32_t text)
+static const char *text_of(const struct gt_viztracer *trace, uint32_t text, uint32_t *length)
 {
-    event->text = gt_intern_text(&trace->texts, text);
-    event->text_length = (uint32_t)gt_intern_length(&trace->texts, text);
+    *length = (uint32_t)gt_intern_length(&trace->texts, text);
+    return gt_intern_text(&trace->texts, text);
 }
 
 /* The thread's event that is due. 0 or -1. */
@@ -136,27 +136,26 @@ static int deliver(struct gt_viztracer *trace, struct gt_viztracer_thread *threa
     if (thread->name && !thread->named) {
         thread->named = true;
         event->kind = GT_EVENT_COMM;
-        event->flags = GT_COMM_THREADING;
-        set_text(trace, event, thread->name);
+        event->new_name.text = text_of(trace, thread->name, &event->new_name.length);
+        event->new_name.by_threading = true;
         return 0;
     }
     if (returns_first(thread)) {
         event->kind = GT_EVENT_RETURN;
-        event->function = gt_chunks_at(&trace->functions, innermost(thread)->what);
+        event->call.function = gt_chunks_at(&trace->functions, innermost(thread)->what);
         thread->open_count--;
         return 0;
     }
     item = &thread->items[thread->next];
     if (item->kind == GT_VIZTRACER_CALL) {
         event->kind = GT_EVENT_CALL;
-        event->function = gt_chunks_at(&trace->functions, item->what);
+        event->call.function = gt_chunks_at(&trace->functions, item->what);
         if (open_call(thread))
             return -1;
     } else {
         event->kind = item->kind == GT_VIZTRACER_COUNTER ? GT_EVENT_SERIES : GT_EVENT_INSTANT;
-        set_text(trace, event, item->what);
-        event->detail = gt_intern_text(&trace->texts, item->detail);
-        event->detail_length = (uint32_t)gt_intern_length(&trace->texts, item->detail);
+        event->mark.name = text_of(trace, item->what, &event->mark.name_length);
+        event->mark.detail = text_of(trace, item->detail, &event->mark.detail_length);
     }
     thread->next++;
     return 0;
@@ -173,8 +172,7 @@ int gt_viztracer_next(struct gt_viztracer *trace, struct gt_event *event, struct
                                .pid = thread->pid,
                                .tid = thread->tid,
                                .cpu = -1,
-                               .comm = "",
-                               .text = ""};
+                               .comm = ""};
     if (deliver(trace, thread, event))
         return gt_error_memory(err);
     if (!look_ahead(thread))

@@ -25,24 +25,62 @@ static const char *const names[GT_EVENT_KINDS] = {
     [GT_EVENT_QUEUE_PUT] = "queue-put",
     [GT_EVENT_BARRIER] = "barrier",
     [GT_EVENT_JOIN] = "join",
-    [GT_EVENT_FLAG_SET] = "flag-set",
-    [GT_EVENT_FLAG_SEEN] = "flag-seen",
-    [GT_EVENT_TOKEN_TAKEN] = "token-taken",
-    [GT_EVENT_TOKEN_GIVEN] = "token-given",
+    [GT_EVENT_SYNC_EVENT_SET] = "event-set",
+    [GT_EVENT_SYNC_EVENT_SEEN] = "event-seen",
+    [GT_EVENT_PERMIT_TAKEN] = "permit-taken",
+    [GT_EVENT_PERMIT_GIVEN] = "permit-given",
+    [GT_EVENT_SNAPSHOT] = "snapshot",
 };
+
+static void print_function(const struct gt_function *function, uint32_t flags, uint64_t calls)
+{
+    printf(" %u %" PRIu64 " %s|%s|%u|%u", flags, calls, function->name, function->file,
+           function->line, function->flags);
+}
 
 static void print_event(const struct gt_event *event)
 {
     printf("%" PRId64 " %d %d %s", event->time_ns, event->pid, event->tid, names[event->kind]);
-    if (event->kind == GT_EVENT_FORK)
-        printf(" %d %d", event->other_pid, event->other_tid);
-    else if (event->function)
-        printf(" %u %" PRIu64 " %s|%s|%u|%u", event->flags, event->value, event->function->name,
-               event->function->file, event->function->line, event->function->flags);
-    else if (event->text_length)
-        printf(" %u %.*s", event->flags, (int)event->text_length, event->text);
-    else
-        printf(" %" PRIx64, event->value);
+    switch (event->kind) {
+    case GT_EVENT_FORK:
+        printf(" %d %d", event->creator.pid, event->creator.tid);
+        break;
+    case GT_EVENT_CALL:
+    case GT_EVENT_RETURN:
+        print_function(event->call.function, event->call.flags, 0);
+        break;
+    case GT_EVENT_UNTRACED:
+        print_function(event->untraced.function, 0, event->untraced.calls);
+        break;
+    case GT_EVENT_EXEC:
+    case GT_EVENT_COMM:
+        printf(" %d %.*s", event->new_name.by_threading, (int)event->new_name.length,
+               event->new_name.text);
+        break;
+    case GT_EVENT_STOPPED:
+        printf(" %d %.*s", event->stopped.by_end, (int)event->stopped.why_length,
+               event->stopped.why);
+        break;
+    case GT_EVENT_COND_SIGNAL:
+    case GT_EVENT_COND_WAIT:
+        printf(" %" PRIx64, event->cond.address);
+        break;
+    case GT_EVENT_LOST:
+        printf(" %" PRIx64, event->lost.events);
+        break;
+    case GT_EVENT_USAGE:
+        printf(" %" PRIx64, event->usage.cpu_ns);
+        break;
+    case GT_EVENT_SNAPSHOT:
+        printf(" %" PRIx64, event->snapshot.cpu_ns);
+        break;
+    case GT_EVENT_EXIT:
+        printf(" 0");
+        break;
+    default:
+        printf(" %" PRIx64, event->sync.object);
+        break;
+    }
     putchar('\n');
 }
 

@@ -8,17 +8,17 @@
 
 enum { GIL_DISTANCE = 88 }; /* x86-64: from the released condition to the acquired one */
 
+/* `address`: of the condition variable, where the kind has one. */
 static inline int feed(struct gt_timeline *timeline, enum gt_event_kind kind, int64_t time_ns,
-                       int32_t pid, int32_t tid, uint64_t value)
+                       int32_t pid, int32_t tid, uint64_t address)
 {
     struct gt_event event = {.kind = kind,
                              .time_ns = time_ns,
                              .pid = pid,
                              .tid = tid,
                              .cpu = -1,
-                             .value = value,
                              .comm = "",
-                             .text = ""};
+                             .cond.address = address};
 
     return gt_timeline_feed(timeline, &event);
 }
@@ -51,10 +51,8 @@ static inline int fork_task(struct gt_timeline *timeline, int64_t time_ns, int32
                              .pid = pid,
                              .tid = tid,
                              .cpu = -1,
-                             .other_pid = parent,
-                             .other_tid = parent,
                              .comm = "",
-                             .text = ""};
+                             .creator = {parent, parent}};
 
     return gt_timeline_feed(timeline, &event);
 }
@@ -74,8 +72,7 @@ static inline int name_task(struct gt_timeline *timeline, enum gt_event_kind kin
                              .tid = tid,
                              .cpu = -1,
                              .comm = "",
-                             .text = name,
-                             .text_length = (uint32_t)strlen(name)};
+                             .new_name = {name, (uint32_t)strlen(name), false}};
 
     return gt_timeline_feed(timeline, &event);
 }
@@ -88,9 +85,8 @@ static inline int lose(struct gt_timeline *timeline, int64_t time_ns, int32_t cp
                              .pid = 1,
                              .tid = 1,
                              .cpu = cpu,
-                             .value = events,
                              .comm = "",
-                             .text = ""};
+                             .lost.events = events};
 
     return gt_timeline_feed(timeline, &event);
 }
@@ -104,8 +100,7 @@ static inline int tick(struct gt_timeline *timeline, int64_t time_ns, int32_t pi
                              .pid = pid,
                              .tid = tid,
                              .cpu = cpu,
-                             .comm = "",
-                             .text = ""};
+                             .comm = ""};
 
     return gt_timeline_feed(timeline, &event);
 }

@@ -263,17 +263,17 @@ static void test_threads_merge_by_time(void **state)
     log = open_log();
     event = next_event(log, GT_EVENT_FORK);
     assert_int_equal(event.pid, 100);
-    assert_int_equal(event.other_pid, 1);
+    assert_int_equal(event.creator.pid, 1);
     event = next_event(log, GT_EVENT_EXEC);
-    assert_string_equal(event.text, "python3");
+    assert_string_equal(event.new_name.text, "python3");
     event = next_event(log, GT_EVENT_COMM);
-    assert_string_equal(event.text, "python3");
+    assert_string_equal(event.new_name.text, "python3");
     event = next_event(log, GT_EVENT_COND_SIGNAL);
     assert_int_equal(event.time_ns, 10000000500);
-    assert_true(event.value == ACQUIRED);
+    assert_true(event.cond.address == ACQUIRED);
     event = next_event(log, GT_EVENT_FORK); /* when it was created, not when it first spoke */
     assert_int_equal(event.tid, 101);
-    assert_int_equal(event.other_tid, 100);
+    assert_int_equal(event.creator.tid, 100);
     assert_int_equal(event.time_ns, 10000001000);
     next_event(log, GT_EVENT_COMM);
     event = next_event(log, GT_EVENT_COND_WAIT);
@@ -355,19 +355,19 @@ static void test_calls_across_a_base(void **state)
     next_event(log, GT_EVENT_COMM);
     event = next_event(log, GT_EVENT_CALL);
     assert_int_equal(event.time_ns, turn - 10);
-    assert_string_equal(event.function->name, "Class.method");
-    assert_string_equal(event.function->file, "/x/file.py");
-    assert_int_equal(event.function->line, 12);
+    assert_string_equal(event.call.function->name, "Class.method");
+    assert_string_equal(event.call.function->file, "/x/file.py");
+    assert_int_equal(event.call.function->line, 12);
     event = next_event(log, GT_EVENT_RETURN);
     assert_int_equal(event.time_ns, turn + 3);
-    assert_int_equal(event.flags, GT_RETURN_YIELD);
+    assert_int_equal(event.call.flags, GT_RETURN_YIELD);
     event = next_event(log, GT_EVENT_CALL);
-    assert_int_equal(event.flags, GT_CALL_RESUME | GT_CALL_THROW);
+    assert_int_equal(event.call.flags, GT_CALL_RESUME | GT_CALL_THROW);
     event = next_event(log, GT_EVENT_RETURN);
-    assert_string_equal(event.function->name, "(name lost)");
+    assert_string_equal(event.call.function->name, "(name lost)");
     next_event(log, GT_EVENT_EXIT);
     event = next_event(log, GT_EVENT_UNTRACED);
-    assert_int_equal(event.value, 300);
+    assert_int_equal(event.untraced.calls, 300);
     assert_end(log);
 }
 
@@ -396,16 +396,16 @@ static void test_exec_and_fork(void **state)
     next_event(log, GT_EVENT_COMM);
     event = next_event(log, GT_EVENT_FORK);
     assert_int_equal(event.pid, 51);
-    assert_int_equal(event.other_pid, 50);
+    assert_int_equal(event.creator.pid, 50);
     assert_int_equal(event.time_ns, 10025000000);
     next_event(log, GT_EVENT_COMM);
     event = next_event(log, GT_EVENT_STOPPED); /* killed: the last sign of life stands for it */
     assert_int_equal(event.pid, 51);
-    assert_int_equal(event.flags, GT_STOPPED_GIL | GT_STOPPED_BY_END);
+    assert_true(event.stopped.gil && event.stopped.by_end);
     event = next_event(log, GT_EVENT_EXIT);
     assert_int_equal(event.pid, 51);
     event = next_event(log, GT_EVENT_EXEC);
-    assert_string_equal(event.text, "python3");
+    assert_string_equal(event.new_name.text, "python3");
     next_event(log, GT_EVENT_COMM);
     event = next_event(log, GT_EVENT_EXIT);
     assert_int_equal(event.pid, 50);
@@ -446,12 +446,12 @@ static void test_names_messages_and_stop(void **state)
     next_event(log, GT_EVENT_COMM);
     event = next_event(log, GT_EVENT_COMM);
     assert_int_equal(event.tid, 9);
-    assert_int_equal(event.flags, GT_COMM_THREADING);
-    assert_string_equal(event.text, "worker \x1b[31m");
+    assert_true(event.new_name.by_threading);
+    assert_string_equal(event.new_name.text, "worker \x1b[31m");
     event = next_event(log, GT_EVENT_COMM);
     assert_int_equal(event.tid, 9);
-    assert_int_equal(event.flags, 0);
-    assert_string_equal(event.text, "told the kernel");
+    assert_false(event.new_name.by_threading);
+    assert_string_equal(event.new_name.text, "told the kernel");
     event = next_event(log, GT_EVENT_STOPPED);
     assert_int_equal(event.time_ns, 10250000000);
     next_event(log, GT_EVENT_EXIT);
@@ -503,7 +503,7 @@ static void test_cut_and_senseless_logs(void **state)
         assert_int_equal(gt_agentlog_next(log, &event, NULL), 1);
     while (event.kind != GT_EVENT_STOPPED);
     assert_int_equal(event.pid, 7);
-    assert_int_equal(event.flags, GT_STOPPED_GIL);
+    assert_true(event.stopped.gil && !event.stopped.by_end);
     assert_int_equal(event.time_ns, 10000000499);
     gt_agentlog_free(log);
 }
@@ -542,8 +542,8 @@ static void test_processes_that_could_not_go_on(void **state)
     event = find_event(log, GT_EVENT_STOPPED);
     assert_int_equal(event.pid, 7);
     assert_int_equal(event.time_ns, 10250000000);
-    assert_int_equal(event.flags, GT_STOPPED_GIL);
-    assert_non_null(strstr(event.text, "No space left"));
+    assert_true(event.stopped.gil && !event.stopped.by_end);
+    assert_non_null(strstr(event.stopped.why, "No space left"));
     event = find_event(log, GT_EVENT_STOPPED); /* it has no log at all */
     assert_int_equal(event.pid, 9);
     assert_int_equal(event.time_ns, 10275000000);
@@ -704,7 +704,7 @@ static void test_gaps_are_told(void **state)
     assert_int_equal(event.kind, GT_EVENT_COND_SIGNAL);
     assert_int_equal(event.time_ns, 10000000500);
     event = next_event(log, GT_EVENT_LOST);
-    assert_int_equal(event.other_value, 10000000500);
+    assert_int_equal(event.lost.since_ns, 10000000500);
     assert_int_equal(event.time_ns, 10000002000);
     for (int i = 0; i < 3 + 4; i++)
         next_event(log, GT_EVENT_COND_SIGNAL);

@@ -261,26 +261,26 @@ static void test_threads_merge_by_time(void **state)
     assert_int_equal(gt_agentlog_quality(log)->dropped, 3);
     assert_int_equal(gt_agentlog_quality(log)->damaged, 0);
     event = next_event(log, GT_EVENT_FORK);
-    assert_int_equal(event.other_pid, 1);
+    assert_int_equal(event.creator.pid, 1);
     event = next_event(log, GT_EVENT_EXEC);
-    assert_string_equal(event.text, "python3");
+    assert_string_equal(event.new_name.text, "python3");
     next_event(log, GT_EVENT_COMM);
     event = next_event(log, GT_EVENT_COND_SIGNAL);
     assert_int_equal(event.time_ns, 10000001000);
-    assert_true(event.value == COND + 88);
+    assert_true(event.cond.address == COND + 88);
     event = next_event(log, GT_EVENT_FORK);
     assert_int_equal(event.tid, 101); /* whose ident that is */
     assert_int_equal(event.time_ns, 10000002000);
     next_event(log, GT_EVENT_COMM);
     event = next_event(log, GT_EVENT_COND_WAIT);
     assert_int_equal(event.tid, 101);
-    assert_int_equal(event.other_value, 0); /* until when is not known */
+    assert_int_equal(event.cond.deadline_ns, 0); /* until when is not known */
     event = next_event(log, GT_EVENT_COND_SIGNAL);
     assert_int_equal(event.tid, 100);
     event = next_event(log, GT_EVENT_CALL);
     assert_int_equal(event.time_ns, 10000010000);
-    assert_string_equal(event.function->name, "spin");
-    assert_string_equal(event.function->file, "/x/spin.py");
+    assert_string_equal(event.call.function->name, "spin");
+    assert_string_equal(event.call.function->file, "/x/spin.py");
     event = next_event(log, GT_EVENT_EXIT);
     assert_int_equal(event.tid, 101);
     event = next_event(log, GT_EVENT_EXIT); /* nothing is unknown before it */

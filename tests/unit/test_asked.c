@@ -84,28 +84,24 @@ static void wait_until(struct gt_timeline *t, int64_t time_ns, int32_t tid, int6
                              .pid = 10,
                              .tid = tid,
                              .cpu = -1,
-                             .value = A,
-                             .other_value = (uint64_t)(time_ns + left_ns),
                              .comm = "",
-                             .text = ""};
+                             .cond = {.address = A, .deadline_ns = time_ns + left_ns}};
 
     assert_int_equal(gt_timeline_feed(t, &event), 0);
 }
 
 static void snapshot(struct gt_timeline *t, int64_t time_ns, int32_t by, int32_t of,
-                     int64_t cpu_ns, int64_t ready_ns, uint32_t flags)
+                     int64_t cpu_ns, int64_t ready_ns, uint16_t faults, uint16_t call)
 {
-    struct gt_event event = {.kind = GT_EVENT_SNAPSHOT,
-                             .time_ns = time_ns,
-                             .pid = 10,
-                             .tid = by,
-                             .cpu = -1,
-                             .other_tid = of,
-                             .value = (uint64_t)cpu_ns,
-                             .other_value = (uint64_t)ready_ns,
-                             .flags = flags,
-                             .comm = "",
-                             .text = ""};
+    struct gt_event event = {
+        .kind = GT_EVENT_SNAPSHOT,
+        .time_ns = time_ns,
+        .pid = 10,
+        .tid = by,
+        .cpu = -1,
+        .comm = "",
+        .snapshot = {
+            .tid = of, .faults = faults, .call = call, .cpu_ns = cpu_ns, .ready_ns = ready_ns}};
 
     assert_int_equal(gt_timeline_feed(t, &event), 0);
 }
@@ -151,8 +147,8 @@ static void without_a_cpu_nobody_keeps(void **state)
     const struct gt_blocker *row;
 
     (void)state;
-    snapshot(t, 106 * MS, 11, 10, 50 * MS, 0, 0);
-    snapshot(t, 186 * MS, 10, 10, 50 * MS + 100000, 79 * MS, 0);
+    snapshot(t, 106 * MS, 11, 10, 50 * MS, 0, 0, 0);
+    snapshot(t, 186 * MS, 10, 10, 50 * MS + 100000, 79 * MS, 0, 0);
     row = end(t, 186 * MS, &blockers);
     assert_int_equal(row->requested, 1);
     assert_int_equal(row->kept, 0);
@@ -170,8 +166,8 @@ static void a_cpu_for_a_part_is_enough(void **state)
     const struct gt_blocker *row;
 
     (void)state;
-    snapshot(t, 106 * MS, 11, 10, 50 * MS, 0, 0);
-    snapshot(t, 186 * MS, 10, 10, 110 * MS, 20 * MS, 0);
+    snapshot(t, 106 * MS, 11, 10, 50 * MS, 0, 0, 0);
+    snapshot(t, 186 * MS, 10, 10, 110 * MS, 20 * MS, 0, 0);
     row = end(t, 186 * MS, &blockers);
     assert_int_equal(row->kept, 1);
     assert_int_equal(row->longest_kept_ns, 80 * MS);
@@ -190,8 +186,8 @@ static void who_sleeps_keeps(void **state)
     const struct gt_blocker *row;
 
     (void)state;
-    snapshot(t, 106 * MS, 11, 10, 50 * MS, 0, GT_SNAPSHOT_FLAGS(0, 8));
-    snapshot(t, 186 * MS, 10, 10, 50 * MS + 50000, 0, 0);
+    snapshot(t, 106 * MS, 11, 10, 50 * MS, 0, 0, 8);
+    snapshot(t, 186 * MS, 10, 10, 50 * MS + 50000, 0, 0, 0);
     row = end(t, 186 * MS, &blockers);
     assert_int_equal(row->after.sleep_ns, 80 * MS - 50000);
     assert_int_equal(row->after.call, 8);
@@ -207,8 +203,8 @@ static void a_sleep_in_which_nobody_can_ask_is_none(void **state)
     const struct gt_blocker *row;
 
     (void)state;
-    snapshot(t, 106 * MS, 11, 10, 50 * MS, 0, 0);
-    snapshot(t, 186 * MS, 10, 10, 50 * MS + 50000, 0, 0);
+    snapshot(t, 106 * MS, 11, 10, 50 * MS, 0, 0, 0);
+    snapshot(t, 186 * MS, 10, 10, 50 * MS + 50000, 0, 0, 0);
     row = end(t, 186 * MS, &blockers);
     assert_false(gt_blocker_keeps(row));
     release_all(t, &blockers);
@@ -222,8 +218,8 @@ static void who_waits_for_a_page_does_not_keep(void **state)
     const struct gt_blocker *row;
 
     (void)state;
-    snapshot(t, 106 * MS, 11, 10, 50 * MS, 0, GT_SNAPSHOT_FLAGS(3, 0));
-    snapshot(t, 186 * MS, 10, 10, 50 * MS + 50000, 0, GT_SNAPSHOT_FLAGS(9, 0));
+    snapshot(t, 106 * MS, 11, 10, 50 * MS, 0, 3, 0);
+    snapshot(t, 186 * MS, 10, 10, 50 * MS + 50000, 0, 9, 0);
     row = end(t, 186 * MS, &blockers);
     assert_false(gt_blocker_keeps(row));
     release_all(t, &blockers);
@@ -276,13 +272,12 @@ static void the_scheduler_tells(void **state)
         wait_until(t, (101 + 5 * i) * MS, 11, 5 * MS - 10000);
     {
         struct gt_event out = {.kind = GT_EVENT_SWITCH_OUT,
-                               .flags = GT_STATE_RUNNABLE,
                                .time_ns = 108 * MS,
                                .pid = 10,
                                .tid = 10,
                                .cpu = 0,
                                .comm = "",
-                               .text = ""};
+                               .switched.state = GT_STATE_RUNNABLE};
 
         assert_int_equal(gt_timeline_feed(t, &out), 0);
     }

@@ -43,8 +43,7 @@ static void call(struct gt_timeline *t, int64_t time_ns, int32_t tid, uint32_t i
                              .tid = tid,
                              .cpu = -1,
                              .comm = "",
-                             .text = "",
-                             .function = &function};
+                             .call.function = &function};
 
     assert_int_equal(gt_timeline_feed(t, &event), 0);
 }

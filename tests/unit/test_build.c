@@ -77,45 +77,44 @@ static void feed_moment(struct gt_timeline *t, const struct moment *moment)
         .tid = moment->tid,
         .cpu = -1,
         .comm = "",
-        .text = "",
-        .value = moment->object,
-        .other_value = (uint64_t)ns_of(moment->since),
     };
 
     switch (moment->what) {
     case BORN:
         event.kind = GT_EVENT_FORK;
-        event.other_pid = event.other_tid = moment->arg;
+        event.creator.pid = event.creator.tid = moment->arg;
         break;
     case DIES:
         event.kind = GT_EVENT_EXIT;
         break;
     case ASKS:
         event.kind = GT_EVENT_COND_WAIT;
-        event.value = GIL;
+        event.cond.address = GIL;
         break;
     case TAKES:
         event.kind = GT_EVENT_COND_SIGNAL;
-        event.value = GIL + GIL_DISTANCE;
+        event.cond.address = GIL + GIL_DISTANCE;
         break;
     case DROPS:
         event.kind = GT_EVENT_COND_SIGNAL;
-        event.value = GIL;
+        event.cond.address = GIL;
         break;
     case CALLS:
     case RETURNS:
         event.kind = moment->what == CALLS ? GT_EVENT_CALL : GT_EVENT_RETURN;
-        event.function = &function;
+        event.call.function = &function;
         break;
     case MEETS:
         event.kind = (enum gt_event_kind)moment->arg;
-        event.flags = (uint32_t)moment->left;
-        event.other_tid = event.kind == GT_EVENT_JOIN ? (int32_t)moment->object : 0;
+        event.sync.object = moment->object;
+        event.sync.since_ns = ns_of(moment->since);
+        event.sync.left = (uint32_t)moment->left;
+        event.sync.joined_tid = event.kind == GT_EVENT_JOIN ? (int32_t)moment->object : 0;
         break;
     case USAGE:
         event.kind = GT_EVENT_USAGE;
-        event.value = (uint64_t)moment->arg * GT_NS_PER_MS;
-        event.other_value = (uint64_t)moment->since;
+        event.usage.cpu_ns = (int64_t)moment->arg * GT_NS_PER_MS;
+        event.usage.sleeps = (uint64_t)moment->since;
         break;
     }
     assert_int_equal(gt_timeline_feed(t, &event), 0);
@@ -223,13 +222,13 @@ static void assert_between(int64_t value, int64_t least, int64_t greatest)
 /* Who looks at an event, or at a future, that was set while he had to wait for the GIL. */
 static void an_event_that_nobody_waited_for(void **state)
 {
-    struct lengths lengths =
-        PLAY(2, BIRTH(0, 10), {0.1, 10, TAKES, 0, 0, 0, 0}, BIRTH(0.5, 11), ASK(0.6, 11),
-             {1, 10, CALLS, NATIVE, 0, 0, 0}, {41, 10, RETURNS, NATIVE, 0, 0, 0},
-             MEET(41, 10, FLAG_SET, 41, OBJECT), DROP(41.1, 10), {41.1, 11, TAKES, 0, 0, 0, 0},
-             MEET(41.2, 11, FLAG_SEEN, 41.1, OBJECT), {41.2, 11, CALLS, NATIVE, 0, 0, 0},
-             {81, 11, RETURNS, NATIVE, 0, 0, 0}, DROP(81, 11), DEATH(81, 11),
-             JOINS(41.2, 81, 11), {81.1, 10, TAKES, 0, 0, 0, 0}, DROP(81.9, 10), DEATH(82, 10));
+    struct lengths lengths = PLAY(
+        2, BIRTH(0, 10), {0.1, 10, TAKES, 0, 0, 0, 0}, BIRTH(0.5, 11), ASK(0.6, 11),
+        {1, 10, CALLS, NATIVE, 0, 0, 0}, {41, 10, RETURNS, NATIVE, 0, 0, 0},
+        MEET(41, 10, SYNC_EVENT_SET, 41, OBJECT), DROP(41.1, 10), {41.1, 11, TAKES, 0, 0, 0, 0},
+        MEET(41.2, 11, SYNC_EVENT_SEEN, 41.1, OBJECT), {41.2, 11, CALLS, NATIVE, 0, 0, 0},
+        {81, 11, RETURNS, NATIVE, 0, 0, 0}, DROP(81, 11), DEATH(81, 11), JOINS(41.2, 81, 11),
+        {81.1, 10, TAKES, 0, 0, 0, 0}, DROP(81.9, 10), DEATH(82, 10));
 
     (void)state;
     assert_between(lengths.unchanged, 81, 83);
@@ -271,16 +270,16 @@ static struct lengths play_semaphore(int tokens)
 {
     return PLAY(
         4, BIRTH(0, 10), {0.1, 10, TAKES, 0, 0, 0, 0}, BIRTH(0.3, 11), ASK(0.4, 11),
-        BIRTH(0.5, 12), ASK(0.6, 12), {1, 10, MEETS, GT_EVENT_TOKEN_TAKEN, 1, OBJECT, tokens},
+        BIRTH(0.5, 12), ASK(0.6, 12), {1, 10, MEETS, GT_EVENT_PERMIT_TAKEN, 1, OBJECT, tokens},
         {1, 10, CALLS, NATIVE, 0, 0, 0}, {41, 10, RETURNS, NATIVE, 0, 0, 0},
-        MEET(41, 10, TOKEN_GIVEN, 41, OBJECT), DROP(41.1, 10), {41.1, 11, TAKES, 0, 0, 0, 0},
-        {41.2, 11, MEETS, GT_EVENT_TOKEN_TAKEN, 41.1, OBJECT, tokens},
+        MEET(41, 10, PERMIT_GIVEN, 41, OBJECT), DROP(41.1, 10), {41.1, 11, TAKES, 0, 0, 0, 0},
+        {41.2, 11, MEETS, GT_EVENT_PERMIT_TAKEN, 41.1, OBJECT, tokens},
         {41.2, 11, CALLS, NATIVE, 0, 0, 0}, {81, 11, RETURNS, NATIVE, 0, 0, 0},
-        MEET(81, 11, TOKEN_GIVEN, 81, OBJECT), DROP(81.1, 11), DEATH(81.1, 11),
+        MEET(81, 11, PERMIT_GIVEN, 81, OBJECT), DROP(81.1, 11), DEATH(81.1, 11),
         {81.1, 12, TAKES, 0, 0, 0, 0},
-        {81.2, 12, MEETS, GT_EVENT_TOKEN_TAKEN, 81.1, OBJECT, tokens},
+        {81.2, 12, MEETS, GT_EVENT_PERMIT_TAKEN, 81.1, OBJECT, tokens},
         {81.2, 12, CALLS, NATIVE, 0, 0, 0}, {121, 12, RETURNS, NATIVE, 0, 0, 0},
-        MEET(121, 12, TOKEN_GIVEN, 121, OBJECT), DROP(121.1, 12), DEATH(121.1, 12),
+        MEET(121, 12, PERMIT_GIVEN, 121, OBJECT), DROP(121.1, 12), DEATH(121.1, 12),
         JOINS(41.2, 121.1, 12), {121.2, 10, TAKES, 0, 0, 0, 0}, DROP(121.9, 10),
         DEATH(122, 10));
 }

@@ -68,8 +68,7 @@ static void call(struct gt_timeline *t, int64_t time_ns, bool enter)
                              .tid = 10,
                              .cpu = -1,
                              .comm = "",
-                             .text = "",
-                             .function = &function};
+                             .call.function = &function};
 
     assert_int_equal(gt_timeline_feed(t, &event), 0);
 }

@@ -34,10 +34,10 @@ static void count(int64_t time_ns, int32_t tid, const char *name, uint64_t perio
                              .pid = 7,
                              .tid = tid,
                              .cpu = -1,
-                             .value = period,
                              .comm = "",
-                             .text = name,
-                             .text_length = (uint32_t)strlen(name)};
+                             .name = name,
+                             .name_length = (uint32_t)strlen(name),
+                             .period = period};
 
     assert_int_equal(gt_timeline_feed(timeline, &event), 0);
 }

@@ -22,9 +22,8 @@ static void sched(struct gt_timeline *t, enum gt_event_kind kind, int64_t time_n
                              .pid = 10,
                              .tid = tid,
                              .cpu = 0,
-                             .flags = flags,
                              .comm = "",
-                             .text = ""};
+                             .switched.state = flags};
 
     assert_int_equal(gt_timeline_feed(t, &event), 0);
 }

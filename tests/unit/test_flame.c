@@ -49,12 +49,11 @@ static void sleeps(int64_t from_ns, int64_t until_ns, const char *comm, struct g
                              .time_ns = from_ns,
                              .pid = 7,
                              .tid = 7,
-                             .flags = GT_STATE_SLEEPING,
                              .comm = comm,
                              .comm_length = (uint32_t)strlen(comm),
-                             .text = "",
                              .frames = frames,
-                             .frame_count = count};
+                             .frame_count = count,
+                             .switched.state = GT_STATE_SLEEPING};
 
     assert_int_equal(gt_timeline_feed(timeline, &event), 0);
     event.kind = GT_EVENT_SWITCH_IN;
@@ -209,8 +208,7 @@ static void call(int64_t time_ns, const char *name, bool enter)
                              .tid = 7,
                              .comm = "python",
                              .comm_length = 6,
-                             .text = "",
-                             .function = &function};
+                             .call.function = &function};
 
     assert_int_equal(gt_timeline_feed(timeline, &event), 0);
 }

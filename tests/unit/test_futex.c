@@ -30,47 +30,50 @@ static int teardown(void **state)
     return 0;
 }
 
-static void enter(enum gt_event_kind kind, int64_t time_ns, int32_t tid, uint64_t address,
-                  uint32_t op, uint64_t timeout)
+static void feed_event(struct gt_event event)
 {
-    struct gt_event event = {.kind = kind,
-                             .time_ns = time_ns,
-                             .pid = 7,
-                             .tid = tid,
-                             .cpu = 0,
-                             .flags = op,
-                             .value = address,
-                             .other_value = timeout,
-                             .comm = "",
-                             .text = ""};
-
+    event.pid = 7;
+    event.comm = "";
     assert_int_equal(gt_timeline_feed(timeline, &event), 0);
 }
 
-static void call(int64_t time_ns, int32_t tid, uint64_t address, uint32_t op, uint64_t timeout)
+static void call(int64_t time_ns, int32_t tid, uint64_t address, uint32_t op, bool timed)
 {
-    enter(GT_EVENT_FUTEX_ENTER, time_ns, tid, address, op, timeout);
+    feed_event((struct gt_event){.kind = GT_EVENT_FUTEX_ENTER,
+                                 .time_ns = time_ns,
+                                 .tid = tid,
+                                 .futex = {address, op, timed}});
 }
 
 /* As libc tells it. */
 static void blocks(int64_t time_ns, int32_t tid)
 {
-    enter(GT_EVENT_BLOCK_ENTER, time_ns, tid, COND, 0, 1);
+    feed_event((struct gt_event){.kind = GT_EVENT_BLOCK_ENTER,
+                                 .time_ns = time_ns,
+                                 .tid = tid,
+                                 .cond = {COND, GT_NO_DEADLINE}});
+}
+
+/* The call returns: GT_EVENT_FUTEX_EXIT, or GT_EVENT_BLOCK_EXIT. */
+static void ends(enum gt_event_kind kind, int64_t time_ns, int32_t tid, int64_t result)
+{
+    feed_event((struct gt_event){
+        .kind = kind, .time_ns = time_ns, .tid = tid, .cpu = -1, .result = result});
 }
 
 static void waits(int64_t time_ns, int32_t tid, uint64_t address)
 {
-    call(time_ns, tid, address, 0x89, 0x7fff0000);
+    call(time_ns, tid, address, 0x89, true);
 }
 
 static void wakes(int64_t time_ns, int32_t tid, uint64_t address)
 {
-    call(time_ns, tid, address, 0x81, 0);
+    call(time_ns, tid, address, 0x81, false);
 }
 
 static void returns(int64_t time_ns, int32_t tid)
 {
-    assert_int_equal(feed(timeline, GT_EVENT_FUTEX_EXIT, time_ns, 7, tid, 0), 0);
+    ends(GT_EVENT_FUTEX_EXIT, time_ns, tid, 0);
 }
 
 /* 8 and 9 pass the GIL to each other every 5 ms, from `time_ns` on: four hand-overs. */
@@ -121,8 +124,7 @@ static void told_by_libc(uint64_t word)
 
         blocks(time_ns + US, waiter);
         wakes(time_ns + 5 * MS, holder, word + (i % 2 ? 4 : 0));
-        assert_int_equal(
-            feed(timeline, GT_EVENT_BLOCK_EXIT, time_ns + 5 * MS + 10, 7, waiter, 0), 0);
+        ends(GT_EVENT_BLOCK_EXIT, time_ns + 5 * MS + 10, waiter, 0);
     }
     tick(timeline, 40 * MS, 7, 8, 0);
     gil = only_gil();
@@ -142,8 +144,7 @@ static void a_wake_within_a_wait_releases_nothing(void **state)
     blocks(40 * MS, 9);
     wakes(45 * MS, 8, WORD);
     wakes(45 * MS + 10 * US, 9, WORD + 4);
-    assert_int_equal(feed(timeline, GT_EVENT_BLOCK_EXIT, 45 * MS + 20 * US, 7, 9, ETIMEDOUT),
-                     0);
+    ends(GT_EVENT_BLOCK_EXIT, 45 * MS + 20 * US, 9, ETIMEDOUT);
     wakes(50 * MS, 9, WORD);
     tick(timeline, 60 * MS, 7, 9, 0);
     gil = only_gil();
@@ -172,7 +173,7 @@ static void a_queue_of_a_library_is_none(void **state)
     for (int i = 0; i < 6; i++) {
         blocks(i * MS + 1, 9);
         wakes(i * MS + 500, 8, WORD);
-        assert_int_equal(feed(timeline, GT_EVENT_BLOCK_EXIT, i * MS + 510, 7, 9, 0), 0);
+        ends(GT_EVENT_BLOCK_EXIT, i * MS + 510, 9, 0);
     }
     assert_int_equal(gt_timeline_finish(timeline, NULL), 0);
     assert_int_equal(timeline->gils.count, 0);
@@ -187,12 +188,11 @@ static void who_woke_first_and_waits_later(void **state)
     (void)state;
     blocks(10 * MS, 8);
     wakes(11 * MS, 9, WORD);
-    assert_int_equal(feed(timeline, GT_EVENT_BLOCK_EXIT, 11 * MS + 10, 7, 8, 0), 0);
+    ends(GT_EVENT_BLOCK_EXIT, 11 * MS + 10, 8, 0);
     for (int i = 0; i < 3; i++) {
         blocks((20 + 10 * i) * MS, 9);
         wakes((25 + 10 * i) * MS, 10, WORD + 4);
-        assert_int_equal(feed(timeline, GT_EVENT_BLOCK_EXIT, (25 + 10 * i) * MS + 10, 7, 9, 0),
-                         0);
+        ends(GT_EVENT_BLOCK_EXIT, (25 + 10 * i) * MS + 10, 9, 0);
     }
     tick(timeline, 60 * MS, 7, 9, 0);
     gil = only_gil();
@@ -240,11 +240,11 @@ static void map_runtime(int64_t time_ns, const char *path, uint64_t address)
                              .pid = 7,
                              .tid = 7,
                              .cpu = 0,
-                             .value = address,
-                             .other_value = 0x10000,
                              .comm = "",
-                             .text = path,
-                             .text_length = (uint32_t)strlen(path)};
+                             .mapping = {.address = address,
+                                         .offset = 0x10000,
+                                         .path = path,
+                                         .path_length = (uint32_t)strlen(path)}};
 
     assert_int_equal(gt_timeline_feed(timeline, &event), 0);
 }
@@ -290,7 +290,7 @@ static void a_wait_goes_on_for_the_mutex(void **state)
     ping_pong(10 * MS, WORD);
     waits(40 * MS, 9, WORD);
     returns(45 * MS, 9);
-    call(45 * MS + 5 * US, 9, MUTEX, 0x80, 0); /* 8 is in its critical section */
+    call(45 * MS + 5 * US, 9, MUTEX, 0x80, false); /* 8 is in its critical section */
     wakes(52 * MS, 8, MUTEX);
     returns(52 * MS + 10, 9);
     tick(timeline, 60 * MS, 7, 9, 0);
@@ -323,7 +323,7 @@ static void forced_switching_tells(void **state)
     for (int i = 0; i < 2; i++) { /* 9 waits twice and never wakes; 8 then waits for 9 */
         waits((10 + 20 * i) * MS, 9, WORD + 4 * (uint64_t)i);
         wakes((18 + 20 * i) * MS, 8, WORD + 4 * (uint64_t)i);
-        call((18 + 20 * i) * MS + US, 8, SWITCH, 0x189, 0);
+        call((18 + 20 * i) * MS + US, 8, SWITCH, 0x189, false);
         returns((18 + 20 * i) * MS + 2 * US, 9);
         wakes((18 + 20 * i) * MS + 3 * US, 9, SWITCH);
         returns((18 + 20 * i) * MS + 4 * US, 8);
@@ -407,7 +407,7 @@ static void late_for_the_mutex(void **state)
         waits(41 * MS, 10, WORD);
         wakes(45 * MS, 8, WORD);
         returns(45 * MS + 5 * US, 9);
-        call(48 * MS, 9, MUTEX, 0x80, 0);
+        call(48 * MS, 9, MUTEX, 0x80, false);
         returns(49 * MS, 9);
         wakes((releases ? 49 * MS : 54 * MS) + 5 * US, 9, WORD);
         tick(timeline, 60 * MS, 7, 9, 0);
@@ -431,7 +431,7 @@ static void a_wait_without_a_call(void **state)
     returns(45 * MS, 9);
     wakes(45 * MS + 2 * US, 9, MUTEX);
     wakes(45 * MS + 3 * US, 8, WORD);
-    call(45 * MS + 4 * US, 9, MUTEX, 0x80, 0);
+    call(45 * MS + 4 * US, 9, MUTEX, 0x80, false);
     returns(45 * MS + 50 * US, 9);
     wakes(45 * MS + 51 * US, 9, MUTEX);
     waits(45 * MS + 60 * US, 8, WORD);
@@ -450,7 +450,7 @@ static void a_mutex_of_python_3_6(void **state)
     ping_pong(10 * MS, WORD);
     waits(40 * MS, 9, WORD);
     returns(45 * MS, 9);
-    call(45 * MS + 5 * US, 9, COND - 64, 0x80, 0);
+    call(45 * MS + 5 * US, 9, COND - 64, 0x80, false);
     returns(46 * MS, 9);
     waits(46 * MS + 5 * US, 9, WORD);
     wakes(48 * MS, 8, WORD);
@@ -563,12 +563,10 @@ static void a_release_that_wakes_nobody_is_seen_by_the_sleep_after_it(void **sta
     ping_pong(10 * MS, WORD); /* it is a GIL, and 8 has it at the end */
     for (int i = 0; i < 4; i++) {
         waits(40 * MS + i * 6 * MS, 9, WORD);
-        assert_int_equal(feed(timeline, GT_EVENT_FUTEX_EXIT, 45 * MS + i * 6 * MS, 7, 9,
-                              (uint64_t)-ETIMEDOUT),
-                         0);
+        ends(GT_EVENT_FUTEX_EXIT, 45 * MS + i * 6 * MS, 9, -ETIMEDOUT);
     }
-    call(63 * MS + 100 * US, 8, SWITCH, 0x89, 0); /* released */
-    wakes(63 * MS + 200 * US, 9, SWITCH);         /* acquired */
+    call(63 * MS + 100 * US, 8, SWITCH, 0x89, false); /* released */
+    wakes(63 * MS + 200 * US, 9, SWITCH);             /* acquired */
     tick(timeline, 70 * MS, 7, 8, 0);
     gil = only_gil();
     hold = gt_span_at(&gil->holds, gil->holds.count - 1);

@@ -23,17 +23,15 @@ static struct gt_timeline *new_timeline(void)
     return timeline;
 }
 
-static void stop(struct gt_timeline *timeline, int64_t time_ns, int32_t pid, uint32_t flags)
+static void stop(struct gt_timeline *timeline, int64_t time_ns, int32_t pid, bool gil)
 {
     struct gt_event event = {.kind = GT_EVENT_STOPPED,
                              .time_ns = time_ns,
                              .pid = pid,
                              .tid = -1,
                              .cpu = -1,
-                             .flags = flags,
                              .comm = "",
-                             .text = why,
-                             .text_length = sizeof(why) - 1};
+                             .stopped = {why, sizeof(why) - 1, gil, false}};
 
     assert_int_equal(gt_timeline_feed(timeline, &event), 0);
 }
@@ -46,11 +44,8 @@ static void lose_of(struct gt_timeline *timeline, int64_t since_ns, int64_t time
                              .pid = pid,
                              .tid = pid,
                              .cpu = -1,
-                             .flags = GT_LOST_OF_PROCESS,
-                             .value = 1,
-                             .other_value = (uint64_t)since_ns,
                              .comm = "",
-                             .text = ""};
+                             .lost = {1, since_ns, true}};
 
     assert_int_equal(gt_timeline_feed(timeline, &event), 0);
 }
@@ -103,7 +98,7 @@ static struct gt_timeline *play(unsigned seed, int64_t stop_ns)
 
         time_ns += 1 + rand() % 100;
         if (stops && time_ns >= stop_ns)
-            stop(timeline, stop_ns, FIRST_PID, GT_STOPPED_GIL);
+            stop(timeline, stop_ns, FIRST_PID, true);
         /* What a thread still writes is not believed, either. */
         step(timeline, rand() % 2 ? &first : &second, time_ns);
     }
@@ -220,7 +215,7 @@ static void an_exec_ends_a_hole(void **state)
     (void)state;
     fork_task(timeline, 100, 10, 10, 0);
     acquire(timeline, 110, 10, 10, GIL);
-    stop(timeline, 150, 10, GT_STOPPED_GIL);
+    stop(timeline, 150, 10, true);
     name_task(timeline, GT_EVENT_EXEC, 200, 10, 10, "python3");
     acquire(timeline, 210, 10, 10, GIL);
     release(timeline, 260, 10, 10, GIL);
@@ -243,8 +238,7 @@ static void calls_alone_can_be_lost(void **state)
                             .tid = 10,
                             .cpu = -1,
                             .comm = "",
-                            .text = "",
-                            .function = &function};
+                            .call.function = &function};
     struct gt_timeline *timeline = new_timeline();
     const struct gt_call_span *span;
 
@@ -252,7 +246,7 @@ static void calls_alone_can_be_lost(void **state)
     fork_task(timeline, 100, 10, 10, 0);
     acquire(timeline, 105, 10, 10, GIL);
     assert_int_equal(gt_timeline_feed(timeline, &call), 0);
-    stop(timeline, 150, 10, 0);
+    stop(timeline, 150, 10, false);
     release(timeline, 200, 10, 10, GIL);
     acquire(timeline, 250, 10, 10, GIL);
     call.time_ns = 260;

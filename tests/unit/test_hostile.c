@@ -44,8 +44,7 @@ static void call(struct gt_timeline *timeline, int64_t time_ns, uint32_t id, boo
                              .tid = 1,
                              .cpu = -1,
                              .comm = "",
-                             .text = "",
-                             .function = &function};
+                             .call.function = &function};
 
     assert_int_equal(gt_timeline_feed(timeline, &event), 0);
 }

@@ -40,11 +40,11 @@ static void map(int32_t pid, const char *path, uint32_t device, uint64_t inode)
                              .pid = pid,
                              .tid = pid,
                              .cpu = -1,
-                             .flags = device,
-                             .inode = inode,
                              .comm = "",
-                             .text = path,
-                             .text_length = (uint32_t)strlen(path)};
+                             .mapping = {.inode = inode,
+                                         .path = path,
+                                         .path_length = (uint32_t)strlen(path),
+                                         .device = device}};
 
     assert_int_equal(gt_timeline_feed(t, &event), 0);
 }

@@ -37,14 +37,12 @@ static void kernel_says(int32_t tid, const char *name)
 static void threading_says(int32_t tid, const char *name)
 {
     struct gt_event event = {.kind = GT_EVENT_COMM,
-                             .flags = GT_COMM_THREADING,
                              .time_ns = 10,
                              .pid = 10,
                              .tid = tid,
                              .cpu = -1,
                              .comm = "",
-                             .text = name,
-                             .text_length = (uint32_t)strlen(name)};
+                             .new_name = {name, (uint32_t)strlen(name), true}};
 
     assert_int_equal(gt_timeline_feed(t, &event), 0);
 }
@@ -164,8 +162,7 @@ static void names_of_what_ran_before(void **state)
                             .tid = 22,
                             .cpu = 0,
                             .comm = "worker",
-                            .comm_length = 6,
-                            .text = ""};
+                            .comm_length = 6};
 
     (void)state;
     name_task(t, GT_EVENT_COMM, 0, 20, 20, "python3");
@@ -186,8 +183,7 @@ static void blanks_around_a_name_are_no_part_of_it(void **state)
                             .tid = 11,
                             .cpu = 0,
                             .comm = "my wrk  ",
-                            .comm_length = 8,
-                            .text = ""};
+                            .comm_length = 8};
     uint32_t comm;
 
     (void)state;
@@ -220,8 +216,7 @@ static void a_process_is_not_called_as_a_worker(void **state)
                                 .tid = lines[i].tid,
                                 .cpu = 0,
                                 .comm = lines[i].comm,
-                                .comm_length = (uint32_t)strlen(lines[i].comm),
-                                .text = ""};
+                                .comm_length = (uint32_t)strlen(lines[i].comm)};
 
         gt_timeline_feed(t, &line);
     }

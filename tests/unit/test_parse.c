@@ -172,7 +172,7 @@ static void probes_that_people_name(void **state)
 {
     (void)state;
     assert_int_equal(kind_of("gil:signal"), GT_EVENT_COND_SIGNAL);
-    assert_int_equal(event.value, 0x7f4623b4e720);
+    assert_int_equal(event.cond.address, 0x7f4623b4e720);
     assert_int_equal(kind_of("gil:signal_1"), GT_EVENT_COND_SIGNAL);
     assert_int_equal(kind_of("giltrace:signal"), GT_EVENT_COND_SIGNAL); /* eight letters */
     assert_int_equal(kind_of("probe_libc:pthread_cond_signal"), GT_EVENT_COND_SIGNAL);
@@ -214,9 +214,9 @@ static void counters_periods_and_modifiers(void **state)
                            "page-faults:  ffffffff8177539a elf_load+0x28a ([kernel.kallsyms])"),
                      GT_LINE_EVENT);
     assert_int_equal(event.kind, GT_EVENT_COUNTER);
-    assert_int_equal(event.value, 1);
-    assert_int_equal(event.text_length, 11);
-    assert_memory_equal(event.text, "page-faults", 11);
+    assert_int_equal(event.period, 1);
+    assert_int_equal(event.name_length, 11);
+    assert_memory_equal(event.name, "page-faults", 11);
     assert_int_equal(event.frame_count, 1);
     assert_int_equal(event.frames[0].address, 0xffffffff8177539a);
     assert_memory_equal(event.frames[0].symbol, "elf_load", event.frames[0].symbol_length);
@@ -226,8 +226,8 @@ static void counters_periods_and_modifiers(void **state)
     assert_int_equal(kind_of("cpu/cycles/:ukhH"), GT_EVENT_COUNTER);
     assert_int_equal(kind_of("L1-dcache-loads"), GT_EVENT_COUNTER);
     assert_int_equal(parse("python3 12792 1344.864677:     250000 cycles:u: "), GT_LINE_EVENT);
-    assert_int_equal(event.value, 250000);
-    assert_memory_equal(event.text, "cycles:u", event.text_length);
+    assert_int_equal(event.period, 250000);
+    assert_memory_equal(event.name, "cycles:u", event.name_length);
 }
 
 static void records(void **state)
@@ -238,8 +238,8 @@ static void records(void **state)
     assert_int_equal(event.kind, GT_EVENT_FORK);
     assert_int_equal(event.pid, 12744);
     assert_int_equal(event.tid, 12749);
-    assert_int_equal(event.other_pid, 12744);
-    assert_int_equal(event.other_tid, 12744);
+    assert_int_equal(event.creator.pid, 12744);
+    assert_int_equal(event.creator.tid, 12744);
     assert_int_equal(parse(HEAD "PERF_RECORD_EXIT(12744:12749):(12744:12749)"), GT_LINE_EVENT);
     assert_int_equal(event.kind, GT_EVENT_EXIT);
     assert_int_equal(event.tid, 12749);
@@ -251,27 +251,27 @@ static void records(void **state)
     assert_int_equal(event.kind, GT_EVENT_EXEC);
     assert_int_equal(event.pid, 12750);
     assert_int_equal(event.tid, 12751);
-    assert_memory_equal(event.text, "python3.11", event.text_length);
+    assert_memory_equal(event.new_name.text, "python3.11", event.new_name.length);
     assert_int_equal(parse(HEAD "PERF_RECORD_COMM: a: b/c:1/2:12750/12751"), GT_LINE_EVENT);
     assert_int_equal(event.kind, GT_EVENT_COMM);
-    assert_int_equal(event.text_length, 10);
-    assert_memory_equal(event.text, "a: b/c:1/2", 10);
+    assert_int_equal(event.new_name.length, 10);
+    assert_memory_equal(event.new_name.text, "a: b/c:1/2", 10);
     assert_int_equal(parse(HEAD "PERF_RECORD_COMM: :12750/12751"), GT_LINE_EVENT);
-    assert_int_equal(event.text_length, 0);
+    assert_int_equal(event.new_name.length, 0);
     assert_int_equal(parse(HEAD "PERF_RECORD_LOST lost 16"), GT_LINE_EVENT);
     assert_int_equal(event.kind, GT_EVENT_LOST);
-    assert_int_equal(event.value, 16);
+    assert_int_equal(event.lost.events, 16);
     assert_int_equal(event.cpu, 1);
     assert_int_equal(parse(HEAD "PERF_RECORD_LOST_SAMPLES lost 3"), GT_LINE_EVENT);
     assert_int_equal(event.kind, GT_EVENT_LOST);
-    assert_int_equal(event.value, 3);
+    assert_int_equal(event.lost.events, 3);
     assert_int_equal(parse(HEAD "PERF_RECORD_SWITCH IN         "), GT_LINE_EVENT);
     assert_int_equal(event.kind, GT_EVENT_SWITCH_IN);
     assert_int_equal(parse(HEAD "PERF_RECORD_SWITCH OUT        "), GT_LINE_EVENT);
     assert_int_equal(event.kind, GT_EVENT_SWITCH_OUT);
-    assert_int_equal(event.flags, 0);
+    assert_int_equal(event.switched.state, 0);
     assert_int_equal(parse(HEAD "PERF_RECORD_SWITCH OUT preempt"), GT_LINE_EVENT);
-    assert_int_equal(event.flags, GT_STATE_RUNNABLE);
+    assert_int_equal(event.switched.state, GT_STATE_RUNNABLE);
     assert_int_equal(
         parse(HEAD "PERF_RECORD_SWITCH_CPU_WIDE OUT preempt  next pid/tid:    0/0"),
         GT_LINE_EVENT);
@@ -287,17 +287,17 @@ static void mappings(void **state)
     assert_int_equal(event.kind, GT_EVENT_MMAP);
     assert_int_equal(event.pid, 1);
     assert_int_equal(event.tid, 2);
-    assert_true(event.value == 0x7fef4cb06000 && event.other_value == 0x106000);
-    assert_int_equal(event.text_length, 16);
-    assert_memory_equal(event.text, "/a b/libx.so]: y", 16);
-    assert_true(event.inode == 73606 && event.flags == 0xfe00000);
+    assert_true(event.mapping.address == 0x7fef4cb06000 && event.mapping.offset == 0x106000);
+    assert_int_equal(event.mapping.path_length, 16);
+    assert_memory_equal(event.mapping.path, "/a b/libx.so]: y", 16);
+    assert_true(event.mapping.inode == 73606 && event.mapping.device == 0xfe00000);
     assert_int_equal(parse(HEAD "PERF_RECORD_MMAP2 1/1: [0x7f(0x1) @ 0 0 0 0]: r-xp /a=0x12"),
                      GT_LINE_EVENT);
     assert_int_equal(event.kind, GT_EVENT_MMAP);
-    assert_true(event.other_value == 0 && event.inode == 0);
+    assert_true(event.mapping.offset == 0 && event.mapping.inode == 0);
     assert_int_equal(parse(HEAD "PERF_RECORD_MMAP2 1/1: [0x7f(0x1) @ 0 <a1b2c3d4>]: r-xp /a"),
                      GT_LINE_EVENT);
-    assert_int_equal(event.inode, 0);
+    assert_int_equal(event.mapping.inode, 0);
     assert_int_equal(parse(HEAD "PERF_RECORD_MMAP -1/0: [0xffffffff81000000(0x1276508) @ "
                                 "0xffffffff81000000]: x [kernel.kallsyms]_text"),
                      GT_LINE_EVENT);
@@ -309,15 +309,15 @@ static void mappings(void **state)
                      GT_LINE_UNKNOWN);
 }
 
-static void check_switch(const char *arguments, uint32_t flags, int32_t next)
+static void check_switch(const char *arguments, uint32_t state, int32_t next)
 {
     char line[512];
 
     snprintf(line, sizeof(line), HEAD "sched:sched_switch: %s", arguments);
     assert_int_equal(parse(line), GT_LINE_EVENT);
     assert_int_equal(event.kind, GT_EVENT_SCHED_SWITCH);
-    assert_int_equal(event.flags, flags);
-    assert_int_equal(event.other_tid, next);
+    assert_int_equal(event.switched.state, state);
+    assert_int_equal(event.switched.next_tid, next);
 }
 
 #define PREV(COMM, STATE) "prev_comm=" COMM " prev_pid=7 prev_prio=120 prev_state=" STATE
@@ -357,34 +357,31 @@ static void switches_with_hostile_names(void **state)
     check_switch("=", 0, 0);
 }
 
-static void check_wakeup(const char *arguments, enum gt_event_kind kind, int32_t tid,
-                         uint64_t cpu)
+static void check_wakeup(const char *arguments, enum gt_event_kind kind, int32_t tid)
 {
     char line[512];
 
     snprintf(line, sizeof(line), HEAD "%s", arguments);
     assert_int_equal(parse(line), GT_LINE_EVENT);
     assert_int_equal(event.kind, kind);
-    if (kind != GT_EVENT_OTHER) {
-        assert_int_equal(event.other_tid, tid);
-        assert_int_equal(event.value, cpu);
-    }
+    if (kind != GT_EVENT_OTHER)
+        assert_int_equal(event.woken_tid, tid);
 }
 
 static void wakeups_in_both_texts(void **state)
 {
     (void)state;
     check_wakeup("sched:sched_wakeup: comm=x pid=15 prio=120 target_cpu=001",
-                 GT_EVENT_SCHED_WAKEUP, 15, 1);
+                 GT_EVENT_SCHED_WAKEUP, 15);
     check_wakeup("sched:sched_wakeup_new: comm=x pid=15 prio=120 target_cpu=001",
-                 GT_EVENT_SCHED_WAKEUP, 15, 1);
+                 GT_EVENT_SCHED_WAKEUP, 15);
     check_wakeup("sched:sched_waking: comm= pid=7 a pid=15 prio=120 target_cpu=000",
-                 GT_EVENT_SCHED_WAKING, 15, 0);
+                 GT_EVENT_SCHED_WAKING, 15);
     check_wakeup("sched:sched_wakeup: bash:15 [120] success=1 CPU:001", GT_EVENT_SCHED_WAKEUP,
-                 15, 1);
-    check_wakeup("sched:sched_wakeup: a:1 [2]:15 [120] CPU:001", GT_EVENT_SCHED_WAKEUP, 15, 1);
-    check_wakeup("sched:sched_wakeup: bash:15 [120]", GT_EVENT_SCHED_WAKEUP, 15, UINT64_MAX);
-    check_wakeup("sched:sched_wakeup: nonsense", GT_EVENT_OTHER, 0, 0);
+                 15);
+    check_wakeup("sched:sched_wakeup: a:1 [2]:15 [120] CPU:001", GT_EVENT_SCHED_WAKEUP, 15);
+    check_wakeup("sched:sched_wakeup: bash:15 [120]", GT_EVENT_SCHED_WAKEUP, 15);
+    check_wakeup("sched:sched_wakeup: nonsense", GT_EVENT_OTHER, 0);
 }
 
 static void check_frame(const char *line, uint64_t address, const char *symbol, const char *dso)
@@ -466,9 +463,9 @@ static void check_futex(const char *line, uint64_t address, uint32_t operation, 
 {
     assert_int_equal(parse(line), GT_LINE_EVENT);
     assert_int_equal(event.kind, GT_EVENT_FUTEX_ENTER);
-    assert_true(event.value == address);
-    assert_int_equal(event.flags & 0x7f, operation);
-    assert_int_equal(event.other_value != 0, timed);
+    assert_true(event.futex.address == address);
+    assert_int_equal(event.futex.operation & 0x7f, operation);
+    assert_int_equal(event.futex.timed, timed);
 }
 
 static void both_texts_of_futex(void **state)
@@ -497,7 +494,7 @@ static void both_texts_of_futex(void **state)
     assert_int_equal(event.kind, GT_EVENT_OTHER);
     assert_int_equal(parse(TASK "syscalls:sys_exit_futex: 0xffffffffffffff92"), GT_LINE_EVENT);
     assert_int_equal(event.kind, GT_EVENT_FUTEX_EXIT);
-    assert_true(event.value == (uint64_t)-110);
+    assert_true(event.result == -110);
 }
 
 static void probes_of_the_futex_source(void **state)
@@ -508,16 +505,16 @@ static void probes_of_the_futex_source(void **state)
     assert_int_equal(parse(TASK "gt_1_2_3:contended_wait: (7f90ee4feeb8) cond=0xa5b8d0"),
                      GT_LINE_EVENT);
     assert_int_equal(event.kind, GT_EVENT_BLOCK_ENTER);
-    assert_true(event.value == 0xa5b8d0 && event.other_value);
+    assert_true(event.cond.address == 0xa5b8d0 && event.cond.deadline_ns == GT_NO_DEADLINE);
     assert_int_equal(parse(TASK "gt_1_2_3:contended_block: (7f90ee4feeb8) cond=0xa5b928"),
                      GT_LINE_EVENT);
     assert_int_equal(event.kind, GT_EVENT_BLOCK_ENTER);
-    assert_true(event.value == 0xa5b928 && !event.other_value);
+    assert_true(event.cond.address == 0xa5b928 && !event.cond.deadline_ns);
     assert_int_equal(parse(TASK "gt_1_2_3:contended_wait__return: (5f2aee <- 7f90ee4ff6a0) "
                                 "result=0x6e"),
                      GT_LINE_EVENT);
     assert_int_equal(event.kind, GT_EVENT_BLOCK_EXIT);
-    assert_true(event.value == 110);
+    assert_true(event.result == 110);
     assert_int_equal(parse(TASK "gt_1_2_3:contended_wake: (7f90ee4feeb8)"), GT_LINE_EVENT);
     assert_int_equal(event.kind, GT_EVENT_OTHER);
 }

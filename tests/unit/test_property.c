@@ -88,21 +88,23 @@ static void write_line(struct sim *sim, const struct gt_event *event)
                 event->time_ns % GT_NS_PER_S);
     switch (event->kind) {
     case GT_EVENT_COND_SIGNAL:
-        gt_buf_addf(&sim->text, "   gil:signal: (7f00) cond=0x%" PRIx64 "\n", event->value);
+        gt_buf_addf(&sim->text, "   gil:signal: (7f00) cond=0x%" PRIx64 "\n",
+                    event->cond.address);
         break;
     case GT_EVENT_COND_WAIT:
-        gt_buf_addf(&sim->text, "     gil:wait: (7f00) cond=0x%" PRIx64 "\n", event->value);
+        gt_buf_addf(&sim->text, "     gil:wait: (7f00) cond=0x%" PRIx64 "\n",
+                    event->cond.address);
         break;
     case GT_EVENT_FORK:
         gt_buf_addf(&sim->text, "PERF_RECORD_FORK(%d:%d):(%d:%d)\n", event->pid, event->tid,
-                    event->other_pid, event->other_tid);
+                    event->creator.pid, event->creator.tid);
         break;
     case GT_EVENT_EXIT:
         gt_buf_addf(&sim->text, "PERF_RECORD_EXIT(%d:%d):(%d:%d)\n", event->pid, event->tid,
                     event->pid, event->tid);
         break;
     case GT_EVENT_LOST:
-        gt_buf_addf(&sim->text, "PERF_RECORD_LOST lost %" PRIu64 "\n", event->value);
+        gt_buf_addf(&sim->text, "PERF_RECORD_LOST lost %" PRIu64 "\n", event->lost.events);
         break;
     default:
         gt_buf_addf(&sim->text, "page-faults: \n");
@@ -111,16 +113,15 @@ static void write_line(struct sim *sim, const struct gt_event *event)
 
 static void send(struct sim *sim, enum gt_event_kind kind, int32_t tid, uint64_t value)
 {
-    struct gt_event event = {.kind = kind,
-                             .time_ns = sim->now_ns,
-                             .pid = PID,
-                             .tid = tid,
-                             .other_pid = PID,
-                             .other_tid = PID,
-                             .value = value,
-                             .comm = "",
-                             .text = ""};
+    struct gt_event event = {
+        .kind = kind, .time_ns = sim->now_ns, .pid = PID, .tid = tid, .comm = ""};
 
+    if (kind == GT_EVENT_FORK)
+        event.creator.pid = event.creator.tid = PID;
+    else if (kind == GT_EVENT_LOST)
+        event.lost.events = value;
+    else
+        event.cond.address = value;
     if (sim->losing && kind != GT_EVENT_LOST)
         return;
     if (sim->as_text)
@@ -218,8 +219,7 @@ static void call_or_return(struct sim *sim, int thread)
                              .tid = sim->threads[thread].tid,
                              .cpu = -1,
                              .comm = "",
-                             .text = "",
-                             .function = &function};
+                             .call.function = &function};
 
     if (!sim->losing)
         assert_int_equal(gt_timeline_feed(sim->timeline, &event), 0);

@@ -32,9 +32,8 @@ static void sched(enum gt_event_kind kind, int64_t time_ns, int32_t tid, uint32_
                              .pid = 7,
                              .tid = tid,
                              .cpu = 1,
-                             .flags = flags,
                              .comm = "",
-                             .text = ""};
+                             .switched.state = flags};
 
     assert_int_equal(gt_timeline_feed(timeline, &event), 0);
 }
@@ -46,9 +45,8 @@ static void wake(int64_t time_ns, int32_t waker, int32_t tid)
                              .pid = 7,
                              .tid = waker,
                              .cpu = 0,
-                             .other_tid = tid,
                              .comm = "",
-                             .text = ""};
+                             .woken_tid = tid};
 
     assert_int_equal(gt_timeline_feed(timeline, &event), 0);
 }
@@ -149,10 +147,8 @@ static void next(int64_t time_ns, int32_t tid, uint32_t flags, int32_t next_tid)
                              .pid = tid ? 7 : 0,
                              .tid = tid,
                              .cpu = 1,
-                             .flags = flags,
-                             .other_tid = next_tid,
                              .comm = "",
-                             .text = ""};
+                             .switched = {flags, next_tid}};
 
     assert_int_equal(gt_timeline_feed(timeline, &event), 0);
 }

@@ -36,16 +36,20 @@ struct log {
 static int write_down(void *context, const struct gt_event *event)
 {
     struct log *log = context;
+    uint64_t number = event->kind == GT_EVENT_COND_SIGNAL ? event->cond.address
+                      : event->kind == GT_EVENT_COUNTER   ? event->period
+                                                          : 0;
+    uint32_t state = event->kind == GT_EVENT_SCHED_SWITCH ? event->switched.state : 0;
 
     if (log->stop_after == 0)
         return -77;
     log->stop_after--;
     log->length +=
         (size_t)snprintf(log->text + log->length, sizeof(log->text) - log->length,
-                         "%d %" PRId64 " %d/%d [%d] %" PRIx64 " flags %u '%.*s' '%.*s'\n",
+                         "%d %" PRId64 " %d/%d [%d] %" PRIx64 " state %u '%.*s' '%.*s'\n",
                          (int)event->kind, event->time_ns, event->pid, event->tid, event->cpu,
-                         event->value, event->flags, (int)event->comm_length, event->comm,
-                         (int)event->text_length, event->text ? event->text : "");
+                         number, state, (int)event->comm_length, event->comm,
+                         (int)event->name_length, event->name ? event->name : "");
     for (uint32_t i = 0; i < event->frame_count; i++)
         log->length +=
             (size_t)snprintf(log->text + log->length, sizeof(log->text) - log->length,
@@ -113,7 +117,7 @@ static void stacks_go_with_their_event(void **state)
 
     (void)state;
     read_text(&log, &source, true, text, sizeof(text) - 1, 0, 7);
-    assert_non_null(strstr(log.text, "flags 4 'python3.11' 'sched:sched_switch'\n"
+    assert_non_null(strstr(log.text, "state 4 'python3.11' 'sched:sched_switch'\n"
                                      "  ffffffff82265488 __schedule [kernel.kallsyms]\n"
                                      "  7f88 PyEval_Foo /usr/bin/python3.11\n"));
     assert_non_null(strstr(log.text, "'page-faults'\n"

@@ -59,12 +59,14 @@ static char *events_of(struct gt_viztracer *trace)
         last_ns = event.time_ns;
         gt_buf_addf(&text, "%lld %d %s ", (long long)event.time_ns, event.tid,
                     names[event.kind]);
-        if (event.function)
-            gt_buf_addf(&text, "%s|%s|%u\n", event.function->name, event.function->file,
-                        event.function->line);
+        if (event.kind == GT_EVENT_CALL || event.kind == GT_EVENT_RETURN)
+            gt_buf_addf(&text, "%s|%s|%u\n", event.call.function->name,
+                        event.call.function->file, event.call.function->line);
+        else if (event.kind == GT_EVENT_COMM)
+            gt_buf_addf(&text, "%.*s \n", (int)event.new_name.length, event.new_name.text);
         else
-            gt_buf_addf(&text, "%.*s %s\n", (int)event.text_length, event.text,
-                        event.detail ? event.detail : "");
+            gt_buf_addf(&text, "%.*s %s\n", (int)event.mark.name_length, event.mark.name,
+                        event.mark.detail);
     }
     return text.data;
 }
@@ -167,10 +169,10 @@ static void test_a_name_may_hold_anything(void **state)
     (void)state;
     assert_int_equal(damage.code, 0);
     assert_int_equal(gt_viztracer_next(trace, &event, NULL), 1);
-    assert_int_equal(event.function->name_length, 5);
-    assert_memory_equal(event.function->name, "a\0<b>", 5);
-    assert_string_equal(event.function->file, "c.py");
-    assert_int_equal(event.function->line, 12);
+    assert_int_equal(event.call.function->name_length, 5);
+    assert_memory_equal(event.call.function->name, "a\0<b>", 5);
+    assert_string_equal(event.call.function->file, "c.py");
+    assert_int_equal(event.call.function->line, 12);
     gt_viztracer_free(trace);
 }
 
