@@ -6,6 +6,7 @@
 #ifndef GT_AGENT_CLOCK_H
 #define GT_AGENT_CLOCK_H
 
+#include "agent/likely.h"
 #include "agent/wire.h"
 
 #include <stdbool.h>
@@ -31,12 +32,12 @@ static inline uint64_t gt_agent_monotonic_ns(void)
 static inline uint64_t gt_agent_ticks_ordered(void)
 {
 #if defined(__x86_64__)
-    if (__builtin_expect(gt_agent_counter, 1)) {
+    if (GT_AGENT_LIKELY(gt_agent_counter)) {
         __builtin_ia32_lfence();
         return __builtin_ia32_rdtsc();
     }
 #elif defined(__aarch64__)
-    if (__builtin_expect(gt_agent_counter, 1)) {
+    if (GT_AGENT_LIKELY(gt_agent_counter)) {
         uint64_t ticks;
 
         __asm__ volatile("isb; mrs %0, cntvct_el0" : "=r"(ticks) : : "memory");
@@ -50,10 +51,10 @@ static inline uint64_t gt_agent_ticks_ordered(void)
 static inline uint64_t gt_agent_ticks(void)
 {
 #if defined(__x86_64__)
-    if (__builtin_expect(gt_agent_counter, 1))
+    if (GT_AGENT_LIKELY(gt_agent_counter))
         return __builtin_ia32_rdtsc();
 #elif defined(__aarch64__)
-    if (__builtin_expect(gt_agent_counter, 1)) {
+    if (GT_AGENT_LIKELY(gt_agent_counter)) {
         uint64_t ticks;
 
         __asm__ volatile("mrs %0, cntvct_el0" : "=r"(ticks));

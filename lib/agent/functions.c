@@ -1,7 +1,7 @@
 #include "agent/functions.h"
 
+#include "agent/log.h"
 #include "agent/owner.h"
-
 #include "agent/table.h"
 
 #include <fnmatch.h>

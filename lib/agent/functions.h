@@ -5,8 +5,9 @@
 #ifndef GT_AGENT_FUNCTIONS_H
 #define GT_AGENT_FUNCTIONS_H
 
-#include "agent/log.h"
+#include "agent/likely.h"
 #include "agent/python.h"
+#include "agent/thread.h"
 
 enum gt_agent_function_flags {
     GT_AGENT_SKIP = 1 << 0,  /* filtered out: never recorded */

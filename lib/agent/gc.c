@@ -1,4 +1,6 @@
-/* Runs of the cyclic garbage collector, by gc.callbacks: shown as calls of their own. */
+#include "agent/gc.h"
+
+#include "agent/threads.h"
 #include "agent/trace.h"
 
 #include <string.h>

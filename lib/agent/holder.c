@@ -1,5 +1,7 @@
 #include "agent/holder.h"
 
+#include "agent/threads.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -98,9 +100,10 @@ void gt_agent_holder_asked(const void *cond)
     ticks = gt_agent_ticks();
     holder = gt_agent_thread_of_signal((uintptr_t)cond);
     if (holder && holder != self &&
-        (!holder->asked_ticks || ticks - holder->asked_ticks > GAPS * gt_agent_short_ticks)) {
-        __atomic_store_n(&holder->asked_ticks, ticks, __ATOMIC_RELAXED);
-        put(self, holder->tid, faults_of(holder->tid), call_of(holder->tid));
+        (!holder->asked.ticks || ticks - holder->asked.ticks > GAPS * gt_agent_short_ticks)) {
+        __atomic_store_n(&holder->asked.ticks, ticks, __ATOMIC_RELAXED);
+        put(self, holder->listed.tid, faults_of(holder->listed.tid),
+            call_of(holder->listed.tid));
     }
     gt_agent_leave(self);
     errno = error;
@@ -111,9 +114,9 @@ void gt_agent_holder_gives_up(struct gt_agent_thread *self)
     struct rusage usage;
     int error = errno;
 
-    __atomic_store_n(&self->asked_ticks, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&self->asked.ticks, 0, __ATOMIC_RELAXED);
     if (getrusage(RUSAGE_THREAD, &usage))
         usage.ru_majflt = 0;
-    put(self, self->tid, (unsigned)usage.ru_majflt, 0);
+    put(self, self->listed.tid, (unsigned)usage.ru_majflt, 0);
     errno = error;
 }

@@ -9,7 +9,7 @@
 #ifndef GT_AGENT_HOLDER_H
 #define GT_AGENT_HOLDER_H
 
-#include "agent/log.h"
+#include "agent/thread.h"
 
 /* This thread's timed wait on `cond` ran out. Preserves errno. */
 void gt_agent_holder_asked(const void *cond);

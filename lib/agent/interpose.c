@@ -1,17 +1,21 @@
 /*
- * The libc calls that tell about the GIL, and the agent's start and end.
+ * The libc calls that tell about the GIL, and the agent's start and end. It has no header: the
+ * dynamic linker finds its functions by their names.
  *
  * CPython's ceval_gil signals one condition variable as it drops the GIL and another as it
  * takes it, both inside the GIL's mutex, and waits on the first with a timeout
  * (model/GIL.md). Recorded are calls from the interpreter's own code; the condition variables
  * of other libraries are noise.
  */
+#include "agent/begin.h"
 #include "agent/holder.h"
-#include "agent/log.h"
 #include "agent/measure.h"
+#include "agent/names.h"
+#include "agent/profile.h"
 #include "agent/python.h"
 #include "agent/semaphores.h"
-#include "agent/trace.h"
+#include "agent/start.h"
+#include "agent/threads.h"
 #include "agent/usage.h"
 
 #include <dlfcn.h>
@@ -24,10 +28,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum {
-    LATE_ATTEMPTS = 256, /* to find an interpreter that was not there at the start */
-    NAME_SIGNALS = 4096, /* uses of the GIL by which a thread has a name, or none */
-};
+enum { LATE_ATTEMPTS = 256 }; /* to find an interpreter that was not there at the start */
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -113,15 +114,6 @@ static inline void resolve_once(void)
         resolve();
 }
 
-/* threading knows a thread by the time that it first gives up the GIL of itself: its second
- * signal, or a later one when it was made to before. */
-static bool wants_name(struct gt_agent_thread *self)
-{
-    self->signals++;
-    return self->signals > 1 && !(self->signals & (self->signals - 1)) && !self->name_hash &&
-           self->looks_for_name != UINT32_MAX;
-}
-
 static inline void record_signal(uint64_t cond)
 {
     struct gt_agent_thread *self = gt_agent_enter();
@@ -134,19 +126,19 @@ static inline void record_signal(uint64_t cond)
          * what it is about to do has not happened then. */
         if (gt_agent_usage_if_due(self, ticks, 1))
             ticks = gt_agent_ticks_in_order();
-        if (GT_AGENT_UNLIKELY(self->asked_ticks)) {
+        if (GT_AGENT_UNLIKELY(self->asked.ticks)) {
             gt_agent_holder_gives_up(self);
             ticks = gt_agent_ticks_in_order();
         }
-        self->signalled = cond;
-        self->signalled_ticks = ticks;
+        self->signalled.cond = cond;
+        self->signalled.ticks = ticks;
         gt_agent_put(self, ticks, GT_WIRE_WORD(GT_WIRE_SIGNAL, cond));
         if (GT_AGENT_UNLIKELY(gt_agent_profiling))
             gt_agent_profile_thread(self);
-        name_due = GT_AGENT_UNLIKELY(self->signals < NAME_SIGNALS) && wants_name(self);
+        name_due = gt_agent_name_wanted(self);
         gt_agent_leave(self);
     }
-    if (GT_AGENT_UNLIKELY(name_due) && gt_agent_names_wanted)
+    if (GT_AGENT_UNLIKELY(name_due))
         gt_agent_names_due();
     if (GT_AGENT_UNLIKELY(gt_agent_start_due))
         gt_agent_start_try();
@@ -343,8 +335,7 @@ EXPORT int pthread_setname_np(pthread_t thread, const char *name)
 {
     int rc;
 
-    if (GT_AGENT_UNLIKELY(!next_signal))
-        resolve();
+    resolve_once();
     rc = next_setname ? next_setname(thread, name) : ENOSYS; /* musl has had it since 1.1.16 */
     if (!rc)
         gt_agent_comm_changed((uint64_t)thread, name);
@@ -361,8 +352,7 @@ EXPORT int prctl(int option, ...)
     for (unsigned i = 0; i < 4; i++) /* more than were given does no harm: libc does so, too */
         rest[i] = va_arg(list, unsigned long);
     va_end(list);
-    if (GT_AGENT_UNLIKELY(!next_signal))
-        resolve();
+    resolve_once();
     rc = next_prctl(option, rest[0], rest[1], rest[2], rest[3]);
     if (!rc && option == PR_SET_NAME && gt_agent.pid == getpid()) /* not a vfork child's */
         gt_agent_comm_changed((uint64_t)pthread_self(), (const char *)rest[0]);
@@ -432,11 +422,11 @@ static void use_as_python(void *cond)
 __attribute__((constructor)) static void start(void)
 {
     resolve();
-    gt_agent_log_init();
+    gt_agent_begin();
     if (!gt_agent.recording || !gt_agent_python_find())
         return;
+    gt_agent_measure_event(use_as_python); /* before a use of the GIL may start the tracing */
     gt_agent_start_init();
-    gt_agent_measure_event(use_as_python);
     /* The main thread's log begins with the program, so that its lifetime is whole. */
     struct gt_agent_thread *self = gt_agent_enter();
 

@@ -1,9 +1,7 @@
 #include "agent/measure.h"
 
-#include "agent/log.h"
 #include "agent/python.h"
-#include "agent/trace.h"
-#include "agent/usage.h"
+#include "agent/threads.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -55,7 +53,7 @@ static uint64_t pairs_ns(gt_agent_use *use)
     pthread_cond_t cond[2] = {PTHREAD_COND_INITIALIZER, PTHREAD_COND_INITIALIZER};
     uint64_t start_ns;
 
-    scratch.usage_ticks = 0; /* one reading is due, as it is every so often */
+    scratch.usage.ticks = 0; /* one reading is due, as it is every so often */
     start_ns = gt_agent_monotonic_ns();
     for (int i = 0; i < EVENTS / 2; i++) {
         if (use)
@@ -106,9 +104,8 @@ static uint64_t copy_ps(const void *slot)
 
 void gt_agent_measure_event(gt_agent_use *use)
 {
-    struct gt_agent_stream *to = &scratch.streams[GT_WIRE_STREAM_GIL];
+    struct gt_agent_stream *to = &scratch.log.streams[GT_WIRE_STREAM_GIL];
     struct gt_agent_thread *self = gt_agent_self;
-    bool due = gt_agent_start_due;
     int error = errno;
     void *memory = mmap(NULL, SCRATCH_BYTES, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
@@ -117,13 +114,11 @@ void gt_agent_measure_event(gt_agent_use *use)
     if (memory != MAP_FAILED) {
         to->slot = to->next = memory;
         to->end = to->slot + SCRATCH_BYTES;
-        scratch.signals = UINT32_MAX / 2; /* it has looked for its name for long */
-        gt_agent_start_due = false;
+        scratch.name.signals = UINT32_MAX; /* it has done with looking for its name */
         gt_agent_self = &scratch;
         with_ns = typical_ns(use);
         without_ns = typical_ns(NULL);
         gt_agent_self = self;
-        gt_agent_start_due = due;
         copied_ps = copy_ps(memory);
         munmap(memory, SCRATCH_BYTES);
         note_cost(GT_WIRE_COST_EVENT,

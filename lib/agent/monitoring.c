@@ -1,6 +1,9 @@
-/* Functions through sys.monitoring, CPython 3.12 and later: one registration serves all threads
- * of the interpreter, and what is not wanted can be switched off at its place in the code. */
+#include "agent/monitoring.h"
+
 #include "agent/measure.h"
+#include "agent/names.h"
+#include "agent/sync.h"
+#include "agent/threads.h"
 #include "agent/trace.h"
 
 #include <string.h>
@@ -31,7 +34,7 @@ static PyObject *enter_function(PyObject *code, enum gt_wire_call_kind kind, boo
         keep = gt_agent_trace_call(self, function, kind);
     else if (function)
         keep = false;
-    if (GT_AGENT_UNLIKELY(self->looks_for_name != UINT32_MAX))
+    if (GT_AGENT_UNLIKELY(self->name.looks != UINT32_MAX))
         gt_agent_names_look(self);
     gt_agent_leave(self);
     return keep || !local ? none() : disable;

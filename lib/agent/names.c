@@ -1,11 +1,13 @@
-/* Threads' names: as Python's threading knows them, and as the target told the kernel. */
-#include "agent/trace.h"
+#include "agent/names.h"
+
+#include "agent/threads.h"
 
 #include <string.h>
 
-bool gt_agent_names_wanted;
-
-enum { LOOKS = 256 }; /* calls of a thread before it is taken to have no name */
+enum {
+    LOOKS = 256,     /* calls of a thread before it is taken to have no name */
+    COMM_BYTES = 15, /* of a name: the kernel keeps no more */
+};
 
 static uint64_t hash_text(const char *text, size_t length)
 {
@@ -44,12 +46,12 @@ static void note_name(struct gt_agent_thread *self, struct gt_agent_thread *name
     if (text) {
         uint64_t hash = hash_text(text, (size_t)length);
         /* The main thread is better known by its program. */
-        bool usual = named->tid == gt_agent.pid && !strcmp(text, "MainThread");
+        bool usual = named->listed.tid == gt_agent.pid && !strcmp(text, "MainThread");
 
-        if (hash != named->name_hash && !(usual && !named->name_hash)) {
-            note.id = (uint32_t)named->tid;
+        if (hash != named->name.hash && !(usual && !named->name.hash)) {
+            note.id = (uint32_t)named->listed.tid;
             gt_agent_note(self, &note, text, (size_t)length, "", 0);
-            named->name_hash = hash;
+            named->name.hash = hash;
         }
     }
     if (name)
@@ -70,7 +72,7 @@ static bool look(struct gt_agent_thread *self)
 {
     const struct gt_agent_api *api = &gt_agent_api;
     PyObject *active = active_threads();
-    PyObject *ident = active ? api->PyLong_FromUnsignedLong(self->ident) : NULL;
+    PyObject *ident = active ? api->PyLong_FromUnsignedLong(self->listed.ident) : NULL;
     PyObject *thread = ident ? api->PyDict_GetItem(active, ident) : NULL;
 
     if (thread)
@@ -85,8 +87,8 @@ void gt_agent_names_look(struct gt_agent_thread *self)
     bool found = false;
 
     KEEPING_ERROR(found = look(self));
-    if (found || ++self->looks_for_name == LOOKS)
-        self->looks_for_name = UINT32_MAX;
+    if (found || ++self->name.looks == LOOKS)
+        self->name.looks = UINT32_MAX;
 }
 
 static void update(struct gt_agent_thread *self)
@@ -127,7 +129,8 @@ static int update_pending(void *unused)
 
 void gt_agent_names_due(void)
 {
-    if (!gt_agent_api.Py_IsInitialized() || __atomic_exchange_n(&pending, 1, __ATOMIC_ACQ_REL))
+    if (!gt_agent_api.version || !gt_agent_api.Py_IsInitialized() ||
+        __atomic_exchange_n(&pending, 1, __ATOMIC_ACQ_REL))
         return;
     if (gt_agent_api.Py_AddPendingCall(update_pending, NULL))
         __atomic_store_n(&pending, 0, __ATOMIC_RELEASE);
@@ -141,8 +144,8 @@ void gt_agent_comm_changed(uint64_t ident, const char *name)
     struct gt_wire_note note = {.kind = GT_WIRE_NOTE_COMM, .ticks = gt_agent_ticks_ordered()};
 
     if (named) {
-        note.id = (uint32_t)named->tid;
-        gt_agent_note(self, &note, name, strnlen(name, GT_AGENT_COMM_BYTES), "", 0);
+        note.id = (uint32_t)named->listed.tid;
+        gt_agent_note(self, &note, name, strnlen(name, COMM_BYTES), "", 0);
     }
     if (self)
         gt_agent_leave(self);

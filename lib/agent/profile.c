@@ -1,21 +1,19 @@
-/*
- * Functions through the profile hook, CPython before 3.12.
- *
- * The hook belongs to a thread and PyEval_SetProfile sets that of the calling one only. Other
- * threads get theirs when they use the GIL: whoever signals the GIL's condition variables owns
- * it, so that thread's own state can be written, by plain stores and without running anything.
- * That needs the layout of PyThreadState, which these versions will never change any more; it
- * is nevertheless checked against what PyEval_SetProfile does in the main thread.
- */
+#include "agent/profile.h"
+
+#include "agent/interpreters.h"
+#include "agent/names.h"
+#include "agent/sync.h"
+#include "agent/threads.h"
 #include "agent/trace.h"
 
 #include <string.h>
 
 bool gt_agent_profiling;
+bool gt_agent_profile_announced;
 
 enum { CALL, EXCEPTION, LINE, RETURN, C_CALL, C_EXCEPTION, C_RETURN };
 
-/* What becomes of a thread, in profile_state. LOST: the hook is the target's, or may be. */
+/* gt_agent_thread.profile.state. LOST: the hook is the target's, or may be. */
 enum { UNHOOKED, HOOKED, LOST };
 
 struct layout {
@@ -57,7 +55,7 @@ static void on_python(struct gt_agent_thread *self, const PyObject *frame, int w
     if (what == CALL) {
         if (!(function->flags & GT_AGENT_SKIP))
             gt_agent_trace_call(self, function, GT_WIRE_CALL);
-        if (GT_AGENT_UNLIKELY(self->looks_for_name != UINT32_MAX))
+        if (GT_AGENT_UNLIKELY(self->name.looks != UINT32_MAX))
             gt_agent_names_look(self);
         return;
     }
@@ -89,8 +87,8 @@ static void on_c(struct gt_agent_thread *self, const PyObject *frame, int what, 
         gt_agent_trace_return(self, function,
                               what == C_EXCEPTION ? GT_WIRE_UNWIND : GT_WIRE_RETURN);
     /* Its return is told to the hook of then: to this one, if it is still there. */
-    if (GT_AGENT_UNLIKELY(function->flags & GT_AGENT_HOOKS) && !gt_agent_audits)
-        self->profile_state = what == C_CALL ? LOST : HOOKED;
+    if (GT_AGENT_UNLIKELY(function->flags & GT_AGENT_HOOKS) && !gt_agent_profile_announced)
+        self->profile.state = what == C_CALL ? LOST : HOOKED;
 }
 
 static int on_profile(PyObject *object, PyObject *frame, int what, PyObject *arg)
@@ -145,17 +143,17 @@ static int tracing_value(const char *tracing)
 static void lose(struct gt_agent_thread *self, uint64_t ticks)
 {
     gt_agent_close_calls(self, ticks);
-    self->profile_state = LOST;
-    if (!self->profile_told)
+    self->profile.state = LOST;
+    if (!self->profile.told)
         gt_agent_message(self, "the target sets the profile hook itself (sys.setprofile): "
                                "functions of that thread are not traced meanwhile");
-    self->profile_told = true;
+    self->profile.told = true;
 }
 
-/* The time of the newest call or return, with what is known of it without a base. */
+/* The time of the newest call or return in the slot. */
 static uint64_t last_call_ticks(const struct gt_agent_thread *self)
 {
-    const struct gt_agent_stream *calls = &self->streams[GT_WIRE_STREAM_CALLS];
+    const struct gt_agent_stream *calls = &self->log.streams[GT_WIRE_STREAM_CALLS];
     uint64_t word;
 
     if (!calls->slot || calls->next == calls->slot)
@@ -163,7 +161,7 @@ static uint64_t last_call_ticks(const struct gt_agent_thread *self)
     memcpy(&word, calls->next - sizeof(word), sizeof(word));
     if (GT_WIRE_CALL_KIND(word) == GT_WIRE_BASE)
         return word & GT_WIRE_BASE_TICKS;
-    return self->calls_base << GT_WIRE_TICK_BITS | (word & GT_WIRE_TICK_MASK);
+    return self->log.calls_base << GT_WIRE_TICK_BITS | (word & GT_WIRE_TICK_MASK);
 }
 
 /* About to be deleted: PyThreadState_Clear takes the functions away, and leaves `use_tracing`
@@ -179,11 +177,11 @@ static bool is_cleared(char *state)
 /* The thread has another thread state now, or none. */
 static void change_owner(struct gt_agent_thread *self, void *state)
 {
-    if (self->profile_state == LOST)
+    if (self->profile.state == LOST)
         lose(self, last_call_ticks(self));
-    self->profile_state = UNHOOKED;
-    self->profile_owner = state;
-    self->profile_life = life;
+    self->profile.state = UNHOOKED;
+    self->profile.owner = state;
+    self->profile.life = life;
 }
 
 /*
@@ -195,12 +193,12 @@ void gt_agent_profile_thread(struct gt_agent_thread *self)
 {
     char *state = gt_agent_api.PyGILState_GetThisThreadState();
 
-    if (GT_AGENT_UNLIKELY(state != self->profile_owner || self->profile_life != life))
+    if (GT_AGENT_UNLIKELY(state != self->profile.owner || self->profile.life != life))
         change_owner(self, state);
     if (!state)
         return;
     if (GT_AGENT_LIKELY(is_hooked(state))) {
-        self->profile_state = HOOKED;
+        self->profile.state = HOOKED;
         return;
     }
     if (!gt_agent_interpreter_is_traced(gt_agent_interpreter_of(state)))
@@ -211,9 +209,9 @@ void gt_agent_profile_thread(struct gt_agent_thread *self)
         change_owner(self, state);
     } else {
         /* Did the program take it away? Audit events would have told. */
-        if (self->profile_state != UNHOOKED && !gt_agent_audits)
+        if (self->profile.state != UNHOOKED && !gt_agent_profile_announced)
             lose(self, last_call_ticks(self));
-        self->profile_state = hook(state) ? HOOKED : UNHOOKED;
+        self->profile.state = hook(state) ? HOOKED : UNHOOKED;
     }
 }
 
@@ -237,7 +235,7 @@ void gt_agent_profile_changes(void *state)
         return;
     if (is_hooked(state))
         lose(self, gt_agent_ticks());
-    if (self->tid == gt_agent.pid)
+    if (self->listed.tid == gt_agent.pid)
         gt_agent_api.Py_AddPendingCall(look_again, NULL); /* full: as other threads do */
     gt_agent_leave(self);
 }

@@ -84,6 +84,7 @@ bool gt_agent_api_load(void)
     struct gt_agent_api *api = &gt_agent_api;
     bool complete = true;
     bool renamed;
+    int version;
 
     if (!gt_agent_python.text_end)
         return false;
@@ -117,8 +118,9 @@ bool gt_agent_api_load(void)
     /* Free-threaded and some debug builds begin objects in other ways. */
     if (gt_agent_type(api->PyType_Type) != api->PyType_Type)
         return false;
-    api->version = parse_version(api->Py_GetVersion());
-    return api->version >= 0x0306;
+    version = parse_version(api->Py_GetVersion());
+    api->version = version >= 0x0306 ? version : 0;
+    return api->version != 0;
 }
 
 PyObject *gt_agent_attribute(PyObject *object, const char *name)

@@ -117,12 +117,12 @@ struct gt_agent_api {
     void *(*PyThreadState_GetInterpreter)(void *);       /* likewise */
     int64_t (*PyInterpreterState_GetID)(void *);         /* 3.7+ */
     int (*PySys_AddAuditHook)(gt_agent_audit *, void *); /* 3.8+ */
-    int version;                                         /* 0x030b for 3.11 */
+    int version; /* 0x030b for 3.11; 0: not loaded, or not of use */
 };
 
 extern struct gt_agent_api gt_agent_api;
 
-/* Fill gt_agent_api; false when this interpreter lacks any of it. */
+/* Fill gt_agent_api; false when this interpreter is too old, or lacks any of it. */
 bool gt_agent_api_load(void);
 
 /* Py_TYPE: the second word of every object, in all builds that gt_agent_api_load admits. */

@@ -1,5 +1,9 @@
-/* When and how tracing of functions begins. */
+#include "agent/start.h"
+
+#include "agent/audit.h"
+#include "agent/interpreters.h"
 #include "agent/measure.h"
+#include "agent/threads.h"
 #include "agent/trace.h"
 
 #include <errno.h>
@@ -39,7 +43,8 @@ static void import_modules(void)
     }
 }
 
-void gt_agent_start_again(void)
+/* Not yet, or once more. */
+static void start_again(void)
 {
     __atomic_store_n(&claimed, 0, __ATOMIC_RELEASE);
     gt_agent_start_due = true;
@@ -57,12 +62,12 @@ static int begin(void *unused)
         return 0;
     api->PyErr_Fetch(&type, &value, &traceback);
     if (!gt_agent_interpreter_is_ready()) {
-        gt_agent_start_again();
+        start_again();
     } else {
         import_modules();
         gt_agent_trace_init();
         done = gt_agent_measure_before();
-        gt_agent_interpreters_start();
+        gt_agent_audit_start(start_again);
         done = done && gt_agent_measure_after();
     }
     if (!done) /* raised here, between two bytecodes, as it would have been without us */
@@ -79,7 +84,7 @@ void gt_agent_start_try(void)
         return;
     gt_agent_start_due = false;
     if (gt_agent_api.Py_AddPendingCall(begin, NULL))
-        gt_agent_start_again(); /* its queue is full: later */
+        start_again(); /* its queue is full: later */
 }
 
 void gt_agent_start_init(void)
@@ -88,7 +93,6 @@ void gt_agent_start_init(void)
 
     if (!gt_agent_api_load())
         return;
-    gt_agent_names_wanted = true;
     if (!wanted || strcmp(wanted, "1"))
         return;
     gt_agent_functions_init();

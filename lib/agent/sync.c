@@ -1,5 +1,6 @@
-/* Where threads meet: which queue, which barrier, which event, which thread it was. */
-#include "agent/trace.h"
+#include "agent/sync.h"
+
+#include "agent/log.h"
 
 /* A local of the running Python function, borrowed; NULL: it has none of that name. */
 static PyObject *running_local(const char *name)
@@ -9,7 +10,7 @@ static PyObject *running_local(const char *name)
     return locals ? gt_agent_api.PyDict_GetItemString(locals, name) : NULL;
 }
 
-/* Would Semaphore.acquire, which took a token, have done without? */
+/* Would Semaphore.acquire, which took a permit, have returned without one rather than wait? */
 static bool would_not_wait(void)
 {
     PyObject *timeout = running_local("timeout");
@@ -19,7 +20,7 @@ static bool would_not_wait(void)
             gt_agent_api.PyLong_AsUnsignedLong(timeout) == 0);
 }
 
-/* What an object's attribute says, plus `more`; 0: nothing. */
+/* The number that an object's attribute is, plus `more`; 0: it is none. */
 static uint64_t number_of(PyObject *object, const char *name, uint64_t more)
 {
     PyObject *number = gt_agent_attribute(object, name);
@@ -27,7 +28,8 @@ static uint64_t number_of(PyObject *object, const char *name, uint64_t more)
 
     if (number && number != gt_agent_api._Py_NoneStruct) {
         value = gt_agent_api.PyLong_AsUnsignedLong(number);
-        value = value == UINT64_MAX ? 0 : value + more; /* it is no such number */
+        value =
+            value == UINT64_MAX ? 0 : value + more; /* UINT64_MAX: it is not that of an int */
     }
     if (number)
         gt_agent_api.Py_DecRef(number);
@@ -36,10 +38,11 @@ static uint64_t number_of(PyObject *object, const char *name, uint64_t more)
 
 struct subject {
     uint64_t value; /* 0: not known, or of no interest */
-    uint64_t left;  /* tokens of a semaphore, or how many a queue holds, plus 1; 0 */
+    uint64_t left; /* permits of a semaphore, or how many items a queue can hold, plus 1; 0: not
+                      known */
 };
 
-/* Of a queue that holds any number: 0. */
+/* How many items a queue can hold, plus 1; 0: any number. */
 static uint64_t capacity_of(PyObject *queue)
 {
     uint64_t most = number_of(queue, "maxsize", 0);
@@ -73,7 +76,8 @@ void gt_agent_sync_return(struct gt_agent_thread *self,
                           const struct gt_agent_function *function, PyObject *object,
                           const PyObject *result)
 {
-    const struct gt_agent_call *call = self->depth ? &self->stack[self->depth - 1] : NULL;
+    const struct gt_agent_call *call =
+        self->calls.depth ? &self->calls.stack[self->calls.depth - 1] : NULL;
     struct subject subject;
     uint64_t ticks;
 
@@ -85,7 +89,7 @@ void gt_agent_sync_return(struct gt_agent_thread *self,
         return;
     if (subject.left)
         gt_agent_put(self, ticks, GT_WIRE_WORD(GT_WIRE_LEFT, subject.left));
-    if (call && call->id == function->id && !self->skipped)
+    if (call && call->id == function->id && !self->calls.skipped)
         gt_agent_put(self, ticks, GT_WIRE_WORD(GT_WIRE_SINCE, ticks - call->ticks));
     gt_agent_put(self, ticks, GT_WIRE_WORD(function->op, subject.value));
 }

@@ -1,6 +1,6 @@
 #include "agent/table.h"
 
-#include "agent/log.h"
+#include "agent/process.h"
 
 #include <stdlib.h>
 

@@ -1,5 +1,6 @@
-/* Lives of threads and processes: who has a log, and who gets a new one after fork. */
-#include "agent/semaphores.h"
+#include "agent/threads.h"
+
+#include "agent/sem_slots.h"
 #include "agent/usage.h"
 
 #include <dlfcn.h>
@@ -30,18 +31,18 @@ enum { LAST_EXIT_ROUND = 4 };
 
 static void fill_header(struct gt_agent_thread *self, uint64_t ticks)
 {
-    struct gt_wire_thread *header = self->header;
+    struct gt_wire_thread *header = self->log.header;
 
     header->version = GT_WIRE_VERSION;
     header->flags = gt_agent.forked ? GT_WIRE_FORKED : 0;
     header->pid = gt_agent.pid;
-    header->tid = self->tid;
+    header->tid = self->listed.tid;
     header->parent_pid = gt_agent.parent_pid;
     header->parent_tid = gt_agent.parent_tid;
     header->process_ticks = gt_agent.process_ticks;
     header->start_ticks = ticks;
-    header->slots[GT_WIRE_STREAM_GIL] = self->unit;
-    header->ident = self->ident;
+    header->slots[GT_WIRE_STREAM_GIL] = self->log.unit;
+    header->ident = self->listed.ident;
     prctl(PR_GET_NAME, header->comm);
     memcpy(header->program, gt_agent.program, sizeof(header->program));
     __atomic_store_n(&header->magic, GT_WIRE_MAGIC_THREAD, __ATOMIC_RELEASE);
@@ -53,21 +54,21 @@ static struct gt_agent_thread *claim_memory(void)
 {
     struct gt_agent_thread *self;
 
-    for (self = __atomic_load_n(&threads, __ATOMIC_ACQUIRE); self; self = self->next) {
+    for (self = __atomic_load_n(&threads, __ATOMIC_ACQUIRE); self; self = self->listed.next) {
         uint32_t free_now = 0;
 
-        if (__atomic_compare_exchange_n(&self->live, &free_now, 1, false, __ATOMIC_ACQ_REL,
-                                        __ATOMIC_RELAXED))
+        if (__atomic_compare_exchange_n(&self->listed.live, &free_now, 1, false,
+                                        __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
             return self;
     }
     self =
         mmap(NULL, sizeof(*self), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (self == MAP_FAILED)
         return NULL;
-    self->live = 1;
-    self->next = __atomic_load_n(&threads, __ATOMIC_ACQUIRE);
-    while (!__atomic_compare_exchange_n(&threads, &self->next, self, true, __ATOMIC_ACQ_REL,
-                                        __ATOMIC_ACQUIRE))
+    self->listed.live = 1;
+    self->listed.next = __atomic_load_n(&threads, __ATOMIC_ACQUIRE);
+    while (!__atomic_compare_exchange_n(&threads, &self->listed.next, self, true,
+                                        __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
         ;
     return self;
 }
@@ -81,14 +82,12 @@ static struct gt_agent_thread *new_thread(void)
         gt_agent_stop(errno);
         return NULL;
     }
-    self->tid = (int32_t)syscall(SYS_gettid);
-    self->ident = (uint64_t)pthread_self();
+    self->listed.tid = (int32_t)syscall(SYS_gettid);
+    self->listed.ident = (uint64_t)pthread_self();
     if (!gt_agent_new_slot(self, GT_WIRE_STREAM_GIL)) {
-        __atomic_store_n(&self->live, 0, __ATOMIC_RELEASE);
+        __atomic_store_n(&self->listed.live, 0, __ATOMIC_RELEASE);
         return NULL;
     }
-    self->header = (struct gt_wire_thread *)(void *)(self->streams[GT_WIRE_STREAM_GIL].slot +
-                                                     sizeof(struct gt_wire_chunk));
     fill_header(self, ticks);
     return self;
 }
@@ -100,7 +99,7 @@ static void become_child(void)
 
     gt_agent.process_ticks = gt_agent_ticks_ordered();
     gt_agent.parent_pid = gt_agent.pid;
-    gt_agent.parent_tid = forker ? forker->tid : gt_agent.pid;
+    gt_agent.parent_tid = forker ? forker->listed.tid : gt_agent.pid;
     gt_agent.pid = getpid();
     gt_agent.forked = true;
     gt_agent.recording = gt_agent.recording || gt_agent.stopped; /* it may have more luck */
@@ -108,7 +107,7 @@ static void become_child(void)
     gt_agent_self = NULL;
     threads = NULL; /* other threads' memory stays: a page each, and none of them is here */
     *gt_agent.fork_guard = 1;
-    gt_agent_semaphores_forked();
+    gt_agent_sem_slots_reset();
 }
 
 static void fork_child(void)
@@ -125,8 +124,8 @@ struct gt_agent_thread *gt_agent_enter_slow(void)
     if (!*gt_agent.fork_guard)
         become_child();
     self = gt_agent_self;
-    if (self && self->busy) {
-        self->header->dropped++;
+    if (self && self->life.busy) {
+        self->log.header->dropped++;
         return NULL;
     }
     if (!self && !gone) {
@@ -136,35 +135,40 @@ struct gt_agent_thread *gt_agent_enter_slow(void)
             pthread_setspecific(exit_key, self);
     }
     if (self)
-        self->busy = true;
+        self->life.busy = true;
     errno = error;
     return self;
+}
+
+void gt_agent_say(const char *text)
+{
+    struct gt_agent_thread *self = gt_agent_enter();
+
+    if (!self)
+        return;
+    gt_agent_message(self, text);
+    gt_agent_leave(self);
 }
 
 static void note_exit(struct gt_agent_thread *self)
 {
     uint64_t ticks = gt_agent_ticks_ordered();
 
-    self->header->exit_ticks = ticks;
-    if (!self->exit_rounds)
+    self->log.header->exit_ticks = ticks;
+    if (!self->life.exit_rounds)
         gt_agent_usage_note(self, ticks);
 }
 
 static void close_log(struct gt_agent_thread *self)
 {
-    struct gt_agent_thread *next = self->next;
-
-    for (int i = 0; i < GT_WIRE_STREAMS; i++)
-        if (self->streams[i].slot)
-            munmap(self->streams[i].slot, GT_WIRE_CHUNK_BYTES);
-    if (self->stack)
-        munmap(self->stack, GT_AGENT_STACK_BYTES);
-    /* Everything but what others may be reading: the list's link, and live itself, last. */
-    memset(self, 0, offsetof(struct gt_agent_thread, live));
-    self->tid = 0;
-    self->ident = 0;
-    self->next = next;
-    __atomic_store_n(&self->live, 0, __ATOMIC_RELEASE);
+    gt_agent_log_close(self);
+    if (self->calls.stack)
+        munmap(self->calls.stack, GT_AGENT_STACK_BYTES);
+    /* Other threads may be reading what is listed: its link stays, and `live` changes last. */
+    memset(self, 0, offsetof(struct gt_agent_thread, listed));
+    self->listed.tid = 0;
+    self->listed.ident = 0;
+    __atomic_store_n(&self->listed.live, 0, __ATOMIC_RELEASE);
 }
 
 static void thread_exit(void *value)
@@ -176,7 +180,7 @@ static void thread_exit(void *value)
     if (!self || !*gt_agent.fork_guard)
         return;
     note_exit(self);
-    if (++self->exit_rounds < LAST_EXIT_ROUND) {
+    if (++self->life.exit_rounds < LAST_EXIT_ROUND) {
         pthread_setspecific(exit_key, self);
     } else {
         gone = true;
@@ -201,7 +205,7 @@ static void note_process_end(uint32_t flags)
         gt_agent_leave(self);
     if (self) {
         note_exit(self);
-        self->header->flags |= flags;
+        self->log.header->flags |= flags;
     }
 }
 
@@ -244,16 +248,16 @@ void gt_agent_process_goes_on(void)
     gt_agent_forget_unseen();
     if (!self)
         return;
-    self->header->flags &= ~(uint32_t)(GT_WIRE_ENDED | GT_WIRE_EXECED);
-    self->header->exit_ticks = 0;
+    self->log.header->flags &= ~(uint32_t)(GT_WIRE_ENDED | GT_WIRE_EXECED);
+    self->log.header->exit_ticks = 0;
 }
 
 struct gt_agent_thread *gt_agent_thread_of_ident(uint64_t ident)
 {
     struct gt_agent_thread *thread = __atomic_load_n(&threads, __ATOMIC_ACQUIRE);
 
-    for (; thread; thread = thread->next)
-        if (thread->live && thread->ident == ident)
+    for (; thread; thread = thread->listed.next)
+        if (thread->listed.live && thread->listed.ident == ident)
             return thread;
     return NULL;
 }
@@ -265,12 +269,12 @@ struct gt_agent_thread *gt_agent_thread_of_signal(uint64_t cond)
     struct gt_agent_thread *found = NULL;
     uint64_t newest = 0;
 
-    for (; thread; thread = thread->next) {
-        uint64_t signalled = __atomic_load_n(&thread->signalled, __ATOMIC_RELAXED);
-        uint64_t ticks = __atomic_load_n(&thread->signalled_ticks, __ATOMIC_RELAXED);
+    for (; thread; thread = thread->listed.next) {
+        uint64_t signalled = __atomic_load_n(&thread->signalled.cond, __ATOMIC_RELAXED);
+        uint64_t ticks = __atomic_load_n(&thread->signalled.ticks, __ATOMIC_RELAXED);
 
-        if (thread->live && signalled && signalled - (cond - NEIGHBOUR) <= 2 * NEIGHBOUR &&
-            ticks > newest) {
+        if (thread->listed.live && signalled &&
+            signalled - (cond - NEIGHBOUR) <= 2 * NEIGHBOUR && ticks > newest) {
             newest = ticks;
             found = signalled == cond ? NULL : thread; /* it has released */
         }
@@ -300,7 +304,7 @@ static int watch_forks(void)
 }
 #endif
 
-int gt_agent_threads_init(void)
+bool gt_agent_threads_init(void)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     uint64_t *guard =
@@ -312,7 +316,5 @@ int gt_agent_threads_init(void)
         gt_agent.wipe_on_fork = true;
         *guard = 1;
     }
-    if (pthread_key_create(&exit_key, thread_exit))
-        return -1;
-    return watch_forks() ? -1 : 0;
+    return !pthread_key_create(&exit_key, thread_exit) && !watch_forks();
 }

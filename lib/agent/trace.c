@@ -63,8 +63,8 @@ bool gt_agent_make_room(struct gt_agent_thread *self)
     int error = errno;
     void *stack;
 
-    if (self->room) {
-        self->skipped++;
+    if (self->calls.room) {
+        self->calls.skipped++;
         return false;
     }
     stack = mmap(NULL, GT_AGENT_STACK_BYTES, PROT_READ | PROT_WRITE,
@@ -72,8 +72,8 @@ bool gt_agent_make_room(struct gt_agent_thread *self)
     errno = error;
     if (stack == MAP_FAILED)
         return false;
-    self->stack = stack;
-    self->room = GT_AGENT_STACK_CALLS;
+    self->calls.stack = stack;
+    self->calls.room = GT_AGENT_STACK_CALLS;
     return true;
 }
 
@@ -114,20 +114,21 @@ bool gt_agent_over_budget(struct gt_agent_thread *self, struct gt_agent_function
 
 void gt_agent_close_calls(struct gt_agent_thread *self, uint64_t ticks)
 {
-    for (; self->depth; self->depth--)
-        if (self->stack[self->depth - 1].recorded)
-            gt_agent_put_call(self, ticks, GT_WIRE_RETURN, self->stack[self->depth - 1].id);
-    self->skipped = 0;
+    for (; self->calls.depth; self->calls.depth--)
+        if (self->calls.stack[self->calls.depth - 1].recorded)
+            gt_agent_put_call(self, ticks, GT_WIRE_RETURN,
+                              self->calls.stack[self->calls.depth - 1].id);
+    self->calls.skipped = 0;
 }
 
 /* Left open are functions that were switched off, and greenlets that another one resumed. */
 bool gt_agent_unwind_to(struct gt_agent_thread *self, uint32_t id)
 {
-    uint32_t lowest = self->depth > DEEP_SEARCH ? self->depth - DEEP_SEARCH : 0;
+    uint32_t lowest = self->calls.depth > DEEP_SEARCH ? self->calls.depth - DEEP_SEARCH : 0;
 
-    for (uint32_t depth = self->depth; depth > lowest; depth--) {
-        if (self->stack[depth - 1].id == id) {
-            self->depth = depth;
+    for (uint32_t depth = self->calls.depth; depth > lowest; depth--) {
+        if (self->calls.stack[depth - 1].id == id) {
+            self->calls.depth = depth;
             return true;
         }
     }

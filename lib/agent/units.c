@@ -1,20 +1,12 @@
-/*
- * The file of all logs, unit by unit.
- *
- * A unit is reached through the file's path while that leads there. A process that has changed
- * its user or its root, whose folder is removed, or that may open no more files, maps it
- * instead, from the file's first page, which it has mapped since it started: mremap extends a
- * mapping of a file without a descriptor, and madvise makes room for its pages, or says that
- * there is none. That takes longer (some 50 to 200 us for a unit), and needs Linux 5.14.
- */
-#include "agent/log.h"
+#include "agent/units.h"
+
+#include "agent/files.h"
+#include "agent/process.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -28,32 +20,12 @@ enum {
     LEAST_UNITS = 64,
 };
 
-int gt_agent_open_file(const char *name, int flags)
-{
-    char path[GT_WIRE_PATH_SIZE + 16];
-
-    snprintf(path, sizeof(path), "%s/%s", gt_agent.dir, name);
-    return open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | flags, 0600);
-}
-
-void gt_agent_close_file(int fd)
-{
-    int error = errno;
-
-    close(fd);
-    errno = error;
-}
-
-/* How far a file may be written without SIGXFSZ. */
-static uint64_t file_limit(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_FSIZE, &limit) || limit.rlim_cur == RLIM_INFINITY ||
-        limit.rlim_cur > INT64_MAX)
-        return INT64_MAX;
-    return limit.rlim_cur;
-}
+/* The file as it was when the process began. */
+static struct file {
+    void *anchor; /* its first page: the rest can be mapped by it */
+    uint64_t device, inode;
+    uint64_t units;
+} file;
 
 static bool write_all(int fd, const struct gt_wire_chunk *head, const char *rest,
                       uint64_t offset)
@@ -76,33 +48,15 @@ static bool write_all(int fd, const struct gt_wire_chunk *head, const char *rest
     return true;
 }
 
-bool gt_agent_allocate(int fd, uint64_t offset, size_t size)
-{
-    static const char zeros[4096];
-
-    while (fallocate(fd, 0, (off_t)offset, (off_t)size)) {
-        if (errno == EINTR)
-            continue;
-        if ((errno != EOPNOTSUPP && errno != ENOSYS) || offset + size > file_limit())
-            return false;
-        for (size_t done = 0; done < size; done += sizeof(zeros))
-            if (pwrite(fd, zeros, sizeof(zeros), (off_t)(offset + done)) != sizeof(zeros))
-                return false;
-        break;
-    }
-    return true;
-}
-
 /* The file by its path, if that still leads to it. */
 static int open_log(void)
 {
-    int fd = gt_agent_open_file(GT_WIRE_LOG_NAME, 0);
+    int fd = gt_agent_file_open(gt_agent.dir, GT_WIRE_LOG_NAME, 0);
     struct stat st;
 
     if (fd < 0)
         return -1;
-    if (fstat(fd, &st) == 0 && st.st_dev == gt_agent.log.device &&
-        st.st_ino == gt_agent.log.inode)
+    if (fstat(fd, &st) == 0 && st.st_dev == file.device && st.st_ino == file.inode)
         return fd;
     close(fd);
     errno = ENOENT;
@@ -119,8 +73,8 @@ static bool give_length(int fd, struct stat *st)
 
     if (bytes < least)
         bytes = least;
-    if (bytes > file_limit())
-        bytes = file_limit();
+    if (bytes > gt_agent_file_limit())
+        bytes = gt_agent_file_limit();
     bytes -= bytes % GT_WIRE_CHUNK_BYTES;
     while (bytes && ftruncate(fd, (off_t)bytes)) {
         if (errno != EFBIG && errno != EINVAL)
@@ -132,7 +86,7 @@ static bool give_length(int fd, struct stat *st)
 
 bool gt_agent_units_init(void)
 {
-    int fd = gt_agent_open_file(GT_WIRE_LOG_NAME, O_CREAT);
+    int fd = gt_agent_file_open(gt_agent.dir, GT_WIRE_LOG_NAME, O_CREAT);
     void *anchor = MAP_FAILED;
     struct stat st;
 
@@ -140,16 +94,29 @@ bool gt_agent_units_init(void)
         return false;
     if (fstat(fd, &st) == 0 && (st.st_size >= GT_WIRE_CHUNK_BYTES || give_length(fd, &st)))
         anchor = mmap(NULL, ANCHOR_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    gt_agent_close_file(fd);
+    gt_agent_file_close(fd);
     if (anchor == MAP_FAILED)
         return false;
-    gt_agent.log = (struct gt_agent_file){
+    file = (struct file){
         .anchor = anchor,
         .device = st.st_dev,
         .inode = st.st_ino,
         .units = (uint64_t)st.st_size / GT_WIRE_CHUNK_BYTES,
     };
     return true;
+}
+
+uint64_t gt_agent_unit_take(size_t allocated)
+{
+    uint64_t unit;
+
+    if (!gt_agent_take_bytes(allocated))
+        return 0;
+    unit = __atomic_add_fetch(&gt_agent.control->units, 1, __ATOMIC_RELAXED);
+    if (unit < file.units && unit < UINT32_MAX)
+        return unit;
+    gt_agent_stop(0);
+    return 0;
 }
 
 static bool populate(char *memory, size_t size)
@@ -168,7 +135,7 @@ static bool populate(char *memory, size_t size)
 static void *map_from_anchor(uint64_t unit, size_t allocated, int why)
 {
     size_t before = (size_t)unit * GT_WIRE_CHUNK_BYTES;
-    char *memory = mremap(gt_agent.log.anchor, 0, before + GT_WIRE_CHUNK_BYTES, MREMAP_MAYMOVE);
+    char *memory = mremap(file.anchor, 0, before + GT_WIRE_CHUNK_BYTES, MREMAP_MAYMOVE);
 
     if (memory == MAP_FAILED)
         return NULL;
@@ -192,10 +159,10 @@ void *gt_agent_unit_map(uint64_t unit, size_t allocated)
 
     if (fd < 0)
         return map_from_anchor(unit, allocated, errno);
-    if (gt_agent_allocate(fd, offset, allocated))
+    if (gt_agent_file_allocate(fd, offset, allocated))
         memory = mmap(NULL, GT_WIRE_CHUNK_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
                       (off_t)offset);
-    gt_agent_close_file(fd);
+    gt_agent_file_close(fd);
     return memory == MAP_FAILED ? NULL : memory;
 }
 
@@ -211,22 +178,22 @@ bool gt_agent_unit_extend(char *slot, uint64_t unit, size_t allocated, size_t mo
             errno = why;
         return done;
     }
-    done = gt_agent_allocate(fd, unit * GT_WIRE_CHUNK_BYTES + allocated, more);
-    gt_agent_close_file(fd);
+    done = gt_agent_file_allocate(fd, unit * GT_WIRE_CHUNK_BYTES + allocated, more);
+    gt_agent_file_close(fd);
     return done;
 }
 
 bool gt_agent_unit_write(uint64_t unit, const struct gt_wire_chunk *head, const char *slot)
 {
     uint64_t offset = unit * GT_WIRE_CHUNK_BYTES;
-    bool allowed = offset + GT_WIRE_CHUNK_BYTES <= file_limit();
+    bool allowed = offset + GT_WIRE_CHUNK_BYTES <= gt_agent_file_limit();
     int fd = allowed ? open_log() : -1;
     char *memory;
     bool done;
 
     if (fd >= 0) {
         done = write_all(fd, head, slot, offset);
-        gt_agent_close_file(fd);
+        gt_agent_file_close(fd);
         return done;
     }
     memory = map_from_anchor(unit, GT_WIRE_CHUNK_BYTES, allowed ? errno : EFBIG);

@@ -8,9 +8,9 @@ enum { AWAY_US = 20 };
 /* Was it off its CPU since the last reading? */
 static bool was_away(const struct gt_agent_thread *self, uint64_t ticks, uint64_t us)
 {
-    uint64_t passed_us = (ticks - self->usage_ticks) * GT_AGENT_SHORT_US / gt_agent_short_ticks;
+    uint64_t passed_us = (ticks - self->usage.ticks) * GT_AGENT_SHORT_US / gt_agent_short_ticks;
 
-    return !self->usage_ticks || us - self->usage_us + AWAY_US < passed_us;
+    return !self->usage.ticks || us - self->usage.us + AWAY_US < passed_us;
 }
 
 /* getrusage tells both, but the time as of the last tick of the kernel's: up to 4 ms ago. */
@@ -21,14 +21,14 @@ void gt_agent_usage_note(struct gt_agent_thread *self, uint64_t ticks)
     uint64_t us;
 
     if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu)) {
-        self->usage_ticks = ticks;
+        self->usage.ticks = ticks;
         return;
     }
     us = (uint64_t)cpu.tv_sec * 1000000u + (uint64_t)cpu.tv_nsec / 1000u;
     if (was_away(self, ticks, us) && !getrusage(RUSAGE_THREAD, &usage))
-        self->usage_sleeps = (uint64_t)usage.ru_nvcsw;
-    self->usage_ticks = ticks;
-    self->usage_us = us;
+        self->usage.sleeps = (uint64_t)usage.ru_nvcsw;
+    self->usage.ticks = ticks;
+    self->usage.us = us;
     gt_agent_put(self, ticks,
-                 GT_WIRE_WORD(GT_WIRE_USAGE, GT_WIRE_USAGE_VALUE(us, self->usage_sleeps)));
+                 GT_WIRE_WORD(GT_WIRE_USAGE, GT_WIRE_USAGE_VALUE(us, self->usage.sleeps)));
 }

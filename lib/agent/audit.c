@@ -1,0 +1,109 @@
+#include "agent/audit.h"
+
+#include "agent/functions.h"
+#include "agent/gc.h"
+#include "agent/interpreters.h"
+#include "agent/monitoring.h"
+#include "agent/profile.h"
+#include "agent/threads.h"
+
+#include <string.h>
+
+static void (*on_end)(void);
+
+/* Our index of code objects' extra data must be the same everywhere. Interpreters number it in
+ * the order of requests; other tools may have come first in one of them. */
+static bool request_code_extra(void)
+{
+    ptrdiff_t index;
+
+    if (gt_agent_code_extra < 0) {
+        gt_agent_code_extra = gt_agent_api.request_code_extra(NULL);
+        return gt_agent_code_extra >= 0;
+    }
+    do
+        index = gt_agent_api.request_code_extra(NULL);
+    while (index >= 0 && index < gt_agent_code_extra);
+    return index == gt_agent_code_extra;
+}
+
+/* Trace the functions of the interpreter that this thread is in. */
+static bool trace_here(void)
+{
+    if (!request_code_extra()) {
+        gt_agent_say("functions are not traced: code objects have no room for more data of "
+                     "tools");
+        return false;
+    }
+    gt_agent_gc_start();
+    return gt_agent_api.version >= 0x030c ? gt_agent_monitoring_start()
+                                          : gt_agent_profile_start();
+}
+
+/* A sub-interpreter does something: is it new, or this thread in it? */
+static void look_at(void *interpreter)
+{
+    int64_t id = gt_agent_api.PyInterpreterState_GetID(interpreter);
+    struct gt_agent_interpreter *known;
+
+    if (id < 0)
+        return;
+    known = gt_agent_interpreter_find(id);
+    if (known) {
+        if (known->traced && gt_agent_profiling)
+            gt_agent_profile_start();
+        return;
+    }
+    if (!gt_agent_interpreter_is_ready())
+        return;
+    known = gt_agent_interpreter_add(id);
+    if (known) /* else another time */
+        known->traced = trace_here();
+}
+
+/* Py_Finalize. */
+static void end(void)
+{
+    gt_agent_code_extra = -1;
+    gt_agent_profile_announced = false; /* the hooks are gone */
+    gt_agent_profile_end();
+    on_end();
+}
+
+static int on_event(const char *event, PyObject *arguments, void *data)
+{
+    const struct gt_agent_api *api = &gt_agent_api;
+    bool begins = !strcmp(event, "import") || !strcmp(event, "exec");
+    bool profile = !begins && gt_agent_profiling && !strcmp(event, "sys.setprofile");
+    void *state = begins || profile ? api->thread_state() : NULL;
+    PyObject *type, *value, *traceback;
+
+    (void)arguments;
+    (void)data;
+    gt_agent_profile_announced = true;
+    if (!strcmp(event, "cpython._PySys_ClearAuditHooks"))
+        end();
+    if (!state || !gt_agent.recording)
+        return 0;
+    if (begins && gt_agent_interpreter_is_main(gt_agent_interpreter_of(state)))
+        return 0;
+    api->PyErr_Fetch(&type, &value, &traceback);
+    if (begins)
+        look_at(gt_agent_interpreter_of(state));
+    else
+        gt_agent_profile_changes(state);
+    api->PyErr_Clear();
+    api->PyErr_Restore(type, value, traceback);
+    return 0;
+}
+
+void gt_agent_audit_start(void (*ended)(void))
+{
+    const struct gt_agent_api *api = &gt_agent_api;
+
+    on_end = ended;
+    gt_agent_interpreter_set_main(gt_agent_interpreter_of(api->thread_state()));
+    if (trace_here() && api->PySys_AddAuditHook && api->PyInterpreterState_GetID &&
+        api->PySys_AddAuditHook(on_event, NULL))
+        api->PyErr_Clear();
+}

@@ -1,0 +1,97 @@
+/*
+ * One thread of this process, as the agent knows it. The memory is anonymous and its own; the
+ * thread reaches it by thread-local storage (threads.h). Each group of fields belongs to one
+ * file: others may read them, and only the thread itself writes, but where it is said.
+ */
+#ifndef GT_AGENT_THREAD_H
+#define GT_AGENT_THREAD_H
+
+#include "agent/wire.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Where the next record of a stream goes. All NULL before the stream's first record. */
+struct gt_agent_stream {
+    char *slot; /* mapped, GT_WIRE_CHUNK_BYTES */
+    char *next;
+    char *end; /* of the space that is allocated in it */
+};
+
+/* One open call. */
+struct gt_agent_call {
+    char *end; /* of its word: equal to the stream's next while it is the last one */
+    uint64_t ticks;
+    uint32_t id;
+    uint32_t turn; /* gt_agent_thread.log.turn then: is the word still in the slot? */
+    bool recorded;
+};
+
+enum {
+    GT_AGENT_STACK_CALLS = 8192,
+    GT_AGENT_STACK_BYTES = GT_AGENT_STACK_CALLS * sizeof(struct gt_agent_call),
+};
+
+/* How often a place in the code has called Python functions. */
+struct gt_agent_place {
+    uint64_t key;
+    uint64_t calls;
+};
+
+enum { GT_AGENT_PLACES = 64 };
+
+struct gt_agent_thread {
+    struct { /* log.c */
+        struct gt_agent_stream streams[GT_WIRE_STREAMS];
+        struct gt_wire_thread *header; /* in the GIL's slot */
+        uint32_t turn;                 /* changes whenever a slot is new, or emptied */
+        uint32_t unit;                 /* of the GIL's slot: the thread's number in the log */
+        uint64_t calls_base;           /* high bits of the ticks in the calls stream */
+    } log;
+    struct {       /* threads.c */
+        bool busy; /* inside the agent: a signal handler's events are dropped, not mixed in */
+        uint32_t exit_rounds; /* of thread-specific destructors, seen so far */
+    } life;
+    struct { /* names.c; the one who notes a name for another thread writes its hash */
+        uint32_t signals; /* uses of the GIL, while the thread has no name */
+        uint32_t looks;   /* how often it looked for its name, UINT32_MAX when it knows */
+        uint64_t hash;    /* of the last noted name; 0: none */
+    } name;
+    struct { /* usage.c: the last reading */
+        uint64_t ticks;
+        uint64_t us;
+        uint64_t sleeps;
+    } usage;
+    struct { /* interpose.c: the condition variable that it signalled last, and when */
+        uint64_t cond;
+        uint64_t ticks;
+    } signalled;
+    struct {            /* holder.c; the waiter who takes the snapshot writes it */
+        uint64_t ticks; /* of the last snapshot of this thread, as it was asked for the GIL; 0:
+                           it was not asked since it acquired */
+    } asked;
+    struct { /* trace.c */
+        struct gt_agent_call
+            *stack; /* open calls, GT_AGENT_STACK_BYTES; NULL until the first */
+        uint32_t depth;
+        uint32_t room;    /* calls that the stack holds: 0 while it is NULL */
+        uint32_t skipped; /* calls deeper than the stack, or than the limit */
+    } calls;
+    struct { /* profile.c */
+        uint32_t state;
+        uint32_t life; /* of the interpreter that `owner` belongs to */
+        void *owner;   /* the thread state that `state` is about */
+        bool told;     /* the user knows that the target has the hook */
+    } profile;
+    struct { /* threads.c; what other threads read. The fields above are zeroed for each thread
+                that takes over this memory, those from here on are not. */
+        uint32_t live; /* 0: its thread ended, the next one may take this memory */
+        int32_t tid;
+        uint64_t ident;               /* pthread_self() */
+        struct gt_agent_thread *next; /* of all there ever were; only ever prepended to */
+    } listed;
+    struct gt_agent_place places[GT_AGENT_PLACES]; /* monitoring.c */
+};
+
+#endif
