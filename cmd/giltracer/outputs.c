@@ -50,12 +50,20 @@ int gt_outputs_open(struct gt_outputs *outputs, const struct gt_cli *cli, struct
     return rc;
 }
 
-bool gt_outputs_show_estimates(const struct gt_cli *cli)
+int gt_outputs_prepare(struct gt_results *results, struct gt_ingest *ingest,
+                       const struct gt_run_info *info, const struct gt_cli *cli,
+                       struct gt_error *err)
 {
-    return !cli->quiet || cli->summary || gt_report_shows_estimates(paths_of(cli));
+    const struct gt_report_options options = {
+        .perfetto_states = cli->perfetto_states,
+        .keep_interpreter_frames = cli->keep_interpreter,
+    };
+    bool estimates = !cli->quiet || cli->summary || gt_report_shows_estimates(paths_of(cli));
+
+    return gt_results_make(results, gt_ingest_recorded(ingest), info, &options, estimates, err);
 }
 
-static void write_file(struct gt_outputs *outputs, size_t index, struct gt_report *report,
+static void write_file(struct gt_outputs *outputs, size_t index, const struct gt_report *report,
                        const struct gt_cli *cli)
 {
     struct gt_output *output = &outputs->files[index];
@@ -74,7 +82,7 @@ static void write_file(struct gt_outputs *outputs, size_t index, struct gt_repor
     free(path);
 }
 
-static void write_summary(struct gt_outputs *outputs, struct gt_report *report)
+static void write_summary(struct gt_outputs *outputs, const struct gt_report *report)
 {
     struct gt_buf json;
     struct gt_error err;
@@ -114,10 +122,11 @@ static void print_table(const struct gt_report *report, const struct gt_cli *cli
     gt_buf_release(&text);
 }
 
-void gt_outputs_write(struct gt_outputs *outputs, struct gt_report *report,
+void gt_outputs_write(struct gt_outputs *outputs, const struct gt_results *results,
                       const struct gt_cli *cli, const struct gt_signals *signals,
                       uv_loop_t *loop)
 {
+    const struct gt_report *report = results->report;
     int interrupts = signals->interrupts;
 
     print_table(report, cli);

@@ -5,9 +5,10 @@
 
 #include "base/error.h"
 #include "base/fs.h"
+#include "common/results.h"
+#include "ingest/ingest.h"
 #include "launch/signals.h"
 #include "options.h"
-#include "report/report.h"
 
 #include <stddef.h>
 
@@ -22,11 +23,14 @@ struct gt_outputs {
 /* Whether every path's ending names a format. Opens nothing. */
 int gt_outputs_check(const struct gt_cli *cli, struct gt_error *err);
 int gt_outputs_open(struct gt_outputs *outputs, const struct gt_cli *cli, struct gt_error *err);
-/* Does any of them, or the table, show what-if estimates? */
-bool gt_outputs_show_estimates(const struct gt_cli *cli);
+/* What they are to hold, of a finished recording: with estimates where one of them, or the
+ * table, shows these. See gt_results_make. */
+int gt_outputs_prepare(struct gt_results *results, struct gt_ingest *ingest,
+                       const struct gt_run_info *info, const struct gt_cli *cli,
+                       struct gt_error *err);
 /* Write all and print the table. Says itself what fails; a second SIGINT ends it between
  * files. Those not written are abandoned. */
-void gt_outputs_write(struct gt_outputs *outputs, struct gt_report *report,
+void gt_outputs_write(struct gt_outputs *outputs, const struct gt_results *results,
                       const struct gt_cli *cli, const struct gt_signals *signals,
                       uv_loop_t *loop);
 /* Close and remove what is not committed. Harmless when nothing is open. */

@@ -18,7 +18,6 @@
 #include "launch/signals.h"
 #include "outputs.h"
 #include "recording_dir.h"
-#include "report/report.h"
 #include "target_check.h"
 #include "viztracer.h"
 #include "watch.h"
@@ -55,7 +54,7 @@ struct run {
     bool last; /* of --repeat */
     bool reported;
     struct gt_ingest *ingest;
-    struct gt_report *report;
+    struct gt_results results;
     struct gt_error report_error; /* why feeding failed */
     char version[64];
     char host[HOST_NAME_MAX + 1];
@@ -447,28 +446,29 @@ static void remove_probes(struct run *run)
     run->probes_installed = false;
 }
 
+static int make_report(struct run *run, struct gt_error *err)
+{
+    int rc = gt_ingest_finish(run->ingest, err);
+
+    if (rc == 0)
+        rc = gt_outputs_prepare(&run->results, run->ingest, &run->info, run->cli, err);
+    return rc == 0 ? gt_checks_take(run->checks, run->results.report, err) : rc;
+}
+
 static void write_report(struct run *run)
 {
-    const struct gt_report_options options = {
-        .perfetto_states = run->cli->perfetto_states,
-        .without_estimates = !gt_outputs_show_estimates(run->cli),
-        .keep_interpreter_frames = run->cli->keep_interpreter,
-    };
     struct gt_error err;
 
     if (run->agent_missed.code)
         gt_say("%s", run->agent_missed.message);
     gt_agent_say_warnings(run->agentlog);
-    if (gt_ingest_finish(run->ingest, &err) < 0 ||
-        !(run->report =
-              gt_report_new(gt_ingest_recorded(run->ingest), &run->info, &options, &err)) ||
-        gt_checks_take(run->checks, run->report, &err) < 0) {
+    if (make_report(run, &err) < 0) {
         gt_say("no report: %s", err.message);
         return;
     }
     run->reported = true;
     if (run->last)
-        gt_outputs_write(&run->outputs, run->report, run->cli, &run->signals, &run->loop);
+        gt_outputs_write(&run->outputs, &run->results, run->cli, &run->signals, &run->loop);
 }
 
 /* The last words, and the exit status, of a session that is over. */
@@ -490,7 +490,7 @@ static int conclude(struct run *run, int rc, const struct gt_error *err)
     else
         write_report(run);
     if (run->last)
-        gt_checks_say(run->checks, run->reported ? run->report : NULL);
+        gt_checks_say(run->checks, run->reported ? run->results.report : NULL);
     if (result->term_signal || result->exit_status)
         return result->term_signal ? 128 + result->term_signal : result->exit_status;
     return gt_checks_status(run->checks);
@@ -531,7 +531,7 @@ static void release(struct run *run)
 
     remove_probes(run);
     gt_outputs_abandon(&run->outputs);
-    gt_report_free(run->report);
+    gt_results_release(&run->results);
     gt_ingest_free(run->ingest);
     gt_agentlog_free(run->agentlog);
     gt_viztracer_free(run->viztracer);

@@ -3,9 +3,9 @@
 #include "base/fs.h"
 #include "base/options.h"
 #include "base/strvec.h"
+#include "common/results.h"
 #include "launch/input.h"
 #include "ingest/ingest.h"
-#include "report/report.h"
 #include "viztracer/viztracer.h"
 
 #include <errno.h>
@@ -217,7 +217,7 @@ static int on_data(void *context, const char *data, size_t length, struct gt_err
 }
 
 /* The outputs are opened before the input is read: a bad path is found early. */
-static int write_outputs(const struct cli *cli, struct gt_report *report,
+static int write_outputs(const struct cli *cli, const struct gt_report *report,
                          struct gt_output *outputs, struct gt_error *err)
 {
     int rc = 0;
@@ -346,28 +346,38 @@ static int read_all(const struct cli *cli, struct gt_ingest *ingest, struct besi
     return rc;
 }
 
-static int write_all(const struct cli *cli, struct gt_recorded *recorded,
+/* Does something show what-if estimates? */
+static bool shows_estimates(const struct cli *cli)
+{
+    return !cli->quiet || cli->summary || gt_report_shows_estimates(cli->outputs.items);
+}
+
+static int write_report(const struct cli *cli, const struct gt_report *report,
+                        struct gt_output *outputs, struct gt_error *err)
+{
+    int rc = 0;
+
+    print_table(cli, report);
+    if (cli->summary)
+        rc = write_summary(report, &outputs[cli->outputs.count], err);
+    return rc == 0 ? write_outputs(cli, report, outputs, err) : rc;
+}
+
+static int write_all(const struct cli *cli, const struct gt_recorded *recorded,
                      struct gt_output *outputs, struct gt_error *err)
 {
     const struct gt_run_info unknown = {
         .exit_status = -1, .started_unix_ns = -1, .root_pid = -1, .gil_enabled = true};
     const struct gt_report_options options = {
         .perfetto_states = cli->perfetto_states,
-        .without_estimates =
-            cli->quiet && !cli->summary && !gt_report_shows_estimates(cli->outputs.items),
         .keep_interpreter_frames = cli->keep_interpreter,
     };
-    struct gt_report *report = gt_report_new(recorded, &unknown, &options, err);
-    int rc = 0;
+    struct gt_results results = {0};
+    int rc = gt_results_make(&results, recorded, &unknown, &options, shows_estimates(cli), err);
 
-    if (!report)
-        return err->code;
-    print_table(cli, report);
-    if (cli->summary)
-        rc = write_summary(report, &outputs[cli->outputs.count], err);
     if (rc == 0)
-        rc = write_outputs(cli, report, outputs, err);
-    gt_report_free(report);
+        rc = write_report(cli, results.report, outputs, err);
+    gt_results_release(&results);
     return rc;
 }
 

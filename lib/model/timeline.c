@@ -94,15 +94,6 @@ static void free_builder(struct gt_timeline *timeline)
     timeline->builder = NULL;
 }
 
-void gt_timeline_drop_states(struct gt_timeline *timeline)
-{
-    for (uint32_t i = 0; i < timeline->scheds.count; i++)
-        gt_chunks_release(&gt_sched_of(timeline, i)->spans);
-    gt_chunks_truncate(&timeline->scheds, 0);
-    timeline->saw_sched = timeline->saw_switch_records = timeline->saw_reasons = false;
-    timeline->saw_stacks = false;
-}
-
 void gt_timeline_drop_gils(struct gt_timeline *timeline)
 {
     for (uint32_t i = 0; i < timeline->gils.count; i++)
@@ -123,7 +114,8 @@ void gt_timeline_free(struct gt_timeline *timeline)
     gt_chunks_release(&timeline->lost);
     gt_holes_release(timeline);
     gt_chunks_release(&timeline->unseen);
-    gt_timeline_drop_states(timeline);
+    for (uint32_t i = 0; i < timeline->scheds.count; i++)
+        gt_chunks_release(&gt_sched_of(timeline, i)->spans);
     gt_chunks_release(&timeline->scheds);
     gt_calls_release(timeline);
     gt_chunks_release(&timeline->marks);

@@ -254,9 +254,6 @@ int gt_timeline_finish(struct gt_timeline *timeline, struct gt_error *err);
 /* After _finish: forget the GILs and their spans. */
 void gt_timeline_drop_gils(struct gt_timeline *timeline);
 
-/* After _finish: forget the states of threads. */
-void gt_timeline_drop_states(struct gt_timeline *timeline);
-
 /* Did the waiter ask the holder to give the GIL up, as it waited again? */
 bool gt_gil_is_request(const struct gt_gil *gil, const struct gt_ask *ask);
 

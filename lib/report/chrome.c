@@ -411,7 +411,8 @@ int gt_chrome_write(const struct gt_report *report, const struct gt_buf *summary
     gt_stream_adds(&stream, ",\n\"traceEvents\":[\n");
     put_threads(report, &stream);
     put_lost(report, &stream);
-    for (uint32_t i = 0; i < report->timeline->scheds.count; i++)
+    for (uint32_t i = 0; gt_report_shows_states(report) && i < report->timeline->scheds.count;
+         i++)
         put_states(report, &stream, i);
     for (size_t i = 0; i < report->timeline->counters.count; i++)
         if (put_counter(report, &stream, gt_chunks_at(&report->timeline->counters, i)) &&

@@ -82,7 +82,7 @@ static int say_dear(const struct gt_report *report, struct gt_buf *text)
 {
     const char *option = cheaper(report);
 
-    if (gt_buf_adds(text, report->whatif.estimates.count
+    if (gt_buf_adds(text, report->whatif->estimates.count
                               ? " The verdict and the estimates are of the traced run"
                               : " The verdict is of the traced run"))
         return -1;

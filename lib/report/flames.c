@@ -36,11 +36,13 @@ static int share_names(struct gt_flames *flames, const struct gt_flame *graph)
     return 0;
 }
 
-int gt_flames_init(struct gt_flames *flames, const struct gt_timeline *timeline,
-                   bool keep_interpreter, struct gt_error *err)
+int gt_flames_init(struct gt_flames *flames, const struct gt_report *report,
+                   struct gt_error *err)
 {
-    unsigned states = stacked_states(timeline);
-    unsigned flags = GT_FLAME_BY_THREAD | (keep_interpreter ? GT_FLAME_KEEP_INTERPRETER : 0);
+    const struct gt_timeline *timeline = report->timeline;
+    unsigned states = gt_report_shows_states(report) ? stacked_states(timeline) : 0;
+    unsigned flags = GT_FLAME_BY_THREAD |
+                     (report->options.keep_interpreter_frames ? GT_FLAME_KEEP_INTERPRETER : 0);
 
     memset(flames, 0, sizeof(*flames));
     gt_intern_init(&flames->names);

@@ -7,6 +7,7 @@
 #define GT_REPORT_FLAMES_H
 
 #include "analysis/flame.h"
+#include "report/internal.h"
 #include "report/pack.h"
 
 struct gt_flames {
@@ -15,10 +16,9 @@ struct gt_flames {
     struct gt_intern names;        /* of the frames of all */
 };
 
-/* `keep_interpreter`: the interpreter's frames, too, where functions were traced. 0 or
- * negative; either way _release is right. */
-int gt_flames_init(struct gt_flames *flames, const struct gt_timeline *timeline,
-                   bool keep_interpreter, struct gt_error *err);
+/* None where the report shows no states. 0 or negative; either way _release is right. */
+int gt_flames_init(struct gt_flames *flames, const struct gt_report *report,
+                   struct gt_error *err);
 void gt_flames_release(struct gt_flames *flames);
 
 /* Append `"flames":[…],"frames":[…]` (SCHEMA.md, "Names"). 0 or -1. */

@@ -13,6 +13,7 @@ enum { FLUSH_BYTES = 64 * 1024, LABEL_BYTES = 64 };
 /* What the writers below share. The first failure sticks in `rc`: callers need not look
  * after each piece. */
 struct page {
+    const struct gt_report *report;
     const struct gt_timeline *timeline;
     struct gt_output *output;
     struct gt_error *err;
@@ -110,10 +111,10 @@ static void add_processes(struct page *page)
     ADDF(page, "],\n");
 }
 
-/* A thread's states where they were recorded, else NULL. */
-static const struct gt_sched *states_of(const struct gt_timeline *timeline, uint32_t thread)
+/* A thread's states where they are shown, else NULL. */
+static const struct gt_sched *states_of(const struct page *page, uint32_t thread)
 {
-    return timeline->saw_sched ? gt_sched_of(timeline, thread) : NULL;
+    return gt_report_shows_states(page->report) ? gt_sched_of(page->timeline, thread) : NULL;
 }
 
 static void add_threads(struct page *page)
@@ -124,7 +125,7 @@ static void add_threads(struct page *page)
     ADDF(page, "\"threads\":[");
     for (uint32_t i = 0; i < timeline->threads.count; i++) {
         const struct gt_thread *thread = gt_thread_at(timeline, i);
-        const struct gt_sched *sched = states_of(timeline, i);
+        const struct gt_sched *sched = states_of(page, i);
         const struct gt_calls *calls = gt_calls_of(timeline, i);
         size_t length = gt_timeline_thread_label(timeline, i, label, sizeof(label));
 
@@ -418,7 +419,7 @@ static int write_tables(struct page *page)
         rc = write_spans(page, pack, gil, false);
     }
     for (uint32_t i = 0; rc == 0 && i < timeline->threads.count; i++) {
-        const struct gt_sched *sched = states_of(timeline, i);
+        const struct gt_sched *sched = states_of(page, i);
 
         gt_pack_begin(pack, "states", i, 3);
         if (sched)
@@ -445,24 +446,24 @@ static int write_tables(struct page *page)
     return rc;
 }
 
-int gt_html_write(const struct gt_timeline *timeline, const char *summary_json,
-                  size_t summary_length, bool keep_interpreter, struct gt_output *output,
-                  struct gt_error *err)
+int gt_html_write(const struct gt_report *report, const struct gt_buf *summary,
+                  struct gt_output *output, struct gt_error *err)
 {
     struct page page = {
-        .timeline = timeline,
+        .report = report,
+        .timeline = report->timeline,
         .output = output,
         .err = err,
-        .zero_ns = timeline->start_ns > 0 ? timeline->start_ns : 0,
+        .zero_ns = gt_report_zero_ns(report),
     };
 
     gt_buf_init(&page.text);
     gt_intern_init(&page.texts);
-    page.rc = gt_flames_init(&page.flames, timeline, keep_interpreter, err);
+    page.rc = gt_flames_init(&page.flames, report, err);
     if (page.rc < 0)
         goto out;
     add_viewer(&page, "head.html");
-    add_summary(&page, summary_json, summary_length);
+    add_summary(&page, summary->data, summary->length);
     add_names(&page);
     flush(&page);
     if (page.rc == 0)

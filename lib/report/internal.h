@@ -11,15 +11,24 @@
 #include <jansson.h>
 
 struct gt_report {
-    const struct gt_recorded *recorded; /* the caller's, as all pointers down to `analysis` */
-    struct gt_timeline *timeline;       /* recorded's */
+    /* Constants, all of them the caller's. */
+    const struct gt_recorded *recorded;
+    const struct gt_timeline *timeline; /* recorded's */
+    const struct gt_analysis *analysis;
+    const struct gt_whatif *whatif; /* without estimates where none are shown */
     const struct gt_run_info *info;
     struct gt_report_options options;
-    const struct gt_analysis *analysis; /* owned; nothing changes it once it is made */
-    struct gt_whatif whatif;
     const struct gt_metrics *metrics; /* of several runs; NULL: none were taken */
-    struct gt_strvec findings;        /* sentences, valid UTF-8, safe for a terminal */
+
+    struct gt_strvec findings; /* sentences, valid UTF-8, safe for a terminal */
 };
+
+/* Were thread states recorded, and asked for? Otherwise they only serve to judge holders of the
+ * GIL, and no output shows them. */
+static inline bool gt_report_shows_states(const struct gt_report *report)
+{
+    return report->timeline->saw_sched && report->recorded->detect & GT_DETECT_SCHED;
+}
 
 /* findings.c: fill report->findings. 0 or -1 (memory). */
 int gt_findings_make(struct gt_report *report);

@@ -6,70 +6,39 @@
 #include <stdlib.h>
 #include <string.h>
 
-void gt_report_free(struct gt_report *report)
-{
-    if (!report)
-        return;
-    gt_whatif_release(&report->whatif);
-    gt_analysis_free((struct gt_analysis *)report->analysis);
-    gt_strvec_release(&report->findings);
-    free(report);
-}
-
-/* CPUs that the program could use, as what-if wants them: by a quota, and by the process's own
- * affinity, too. */
-static double usable_cpus(const struct gt_report *report)
-{
-    double usable =
-        report->info->usable_cpus > 0 ? report->info->usable_cpus : report->info->cpus;
-
-    if (report->info->usable_cpus_changed)
-        return -1;
-    if (report->recorded->agent_cpus && (usable <= 0 || report->recorded->agent_cpus < usable))
-        usable = report->recorded->agent_cpus;
-    return usable;
-}
-
-static int estimate(struct gt_report *report, struct gt_error *err)
-{
-    const struct gt_analysis *analysis = report->analysis;
-
-    if (report->options.without_estimates)
-        return 0;
-    return gt_whatif_init(&report->whatif, report->timeline, analysis->blockers,
-                          usable_cpus(report),
-                          analysis->cost.code_ns > 0 ? analysis->cost.total_ns : 0, err);
-}
-
-struct gt_report *gt_report_new(struct gt_recorded *recorded, const struct gt_run_info *info,
+struct gt_report *gt_report_new(const struct gt_recorded *recorded,
+                                const struct gt_analysis *analysis,
+                                const struct gt_whatif *whatif, const struct gt_run_info *info,
                                 const struct gt_report_options *options, struct gt_error *err)
 {
+    static const struct gt_whatif none = {0};
     struct gt_report *report = calloc(1, sizeof(*report));
-    int rc = -1;
 
     if (!report) {
         gt_error_memory(err);
         return NULL;
     }
-    report->recorded = recorded;
-    report->timeline = recorded->timeline;
-    report->info = info;
+    *report = (struct gt_report){.recorded = recorded,
+                                 .timeline = recorded->timeline,
+                                 .analysis = analysis,
+                                 .whatif = whatif ? whatif : &none,
+                                 .info = info};
     if (options)
         report->options = *options;
     gt_strvec_init(&report->findings);
-    report->analysis = gt_analysis_new(recorded, info, err);
-    if (report->analysis)
-        rc = estimate(report, err);
-    if (rc == 0 && gt_findings_make(report))
-        rc = gt_error_memory(err);
-    if (rc < 0) {
-        gt_report_free(report);
-        return NULL;
-    }
-    /* They served to judge holders of the GIL. */
-    if (!(recorded->detect & GT_DETECT_SCHED))
-        gt_timeline_drop_states(recorded->timeline);
-    return report;
+    if (gt_findings_make(report) == 0)
+        return report;
+    gt_report_free(report);
+    gt_error_memory(err);
+    return NULL;
+}
+
+void gt_report_free(struct gt_report *report)
+{
+    if (!report)
+        return;
+    gt_strvec_release(&report->findings);
+    free(report);
 }
 
 void gt_report_set_metrics(struct gt_report *report, const struct gt_metrics *metrics)
@@ -118,7 +87,7 @@ bool gt_report_shows_estimates(char *const *paths)
     return false;
 }
 
-int gt_report_write(struct gt_report *report, enum gt_report_format format,
+int gt_report_write(const struct gt_report *report, enum gt_report_format format,
                     struct gt_output *output, struct gt_error *err)
 {
     struct gt_buf summary;
@@ -131,8 +100,7 @@ int gt_report_write(struct gt_report *report, enum gt_report_format format,
     gt_buf_init(&summary);
     rc = gt_report_summary(report, &summary, err);
     if (rc == 0 && format == GT_FORMAT_HTML)
-        rc = gt_html_write(report->timeline, summary.data, summary.length,
-                           report->options.keep_interpreter_frames, output, err);
+        rc = gt_html_write(report, &summary, output, err);
     else if (rc == 0)
         rc = gt_chrome_write(report, &summary, format == GT_FORMAT_JSON_GZ, output, err);
     gt_buf_release(&summary);

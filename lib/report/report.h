@@ -1,9 +1,11 @@
 /*
- * From a recording that is ready (ingest/ingest.h) to written reports.
+ * A report is a function of constants: what was recorded, what the analyses found in it, what
+ * is estimated, and what is known of the run. It puts them into words and bytes.
  *
  *     gt_report_new → gt_report_write / _print / _summary … → gt_report_free
  *
- * Nothing here starts a process or opens a path; outputs are opened (early) by the caller.
+ * Nothing here starts a process, reads a file or opens a path: the caller opens the outputs,
+ * before the program runs.
  */
 #ifndef GT_REPORT_REPORT_H
 #define GT_REPORT_REPORT_H
@@ -20,20 +22,21 @@
 /* How its outputs are wanted. */
 struct gt_report_options {
     bool perfetto_states;         /* JSON: states as ph:"T" records */
-    bool without_estimates;       /* nothing shows what-if estimates: none are made */
     bool keep_interpreter_frames; /* page: below the functions, in stacks of sleeps */
 };
 
+struct gt_analysis; /* analysis/analysis.h */
+struct gt_metrics;  /* report/metrics.h */
 struct gt_recorded; /* model/recorded.h */
 struct gt_report;
-struct gt_metrics; /* report/metrics.h */
+struct gt_whatif; /* whatif/estimate.h */
 
-/*
- * Analyses what was recorded, and puts it into words. `recorded`, `info` and what `info` points
- * to are borrowed until _free; `options` is copied, NULL stands for none of them. Thread states
- * that were not asked for are gone afterwards. NULL: no memory.
- */
-struct gt_report *gt_report_new(struct gt_recorded *recorded, const struct gt_run_info *info,
+/* Puts what was found into sentences. The arguments, and what `info` points to, are borrowed
+ * until _free; but `options` is copied, and NULL stands for none of them. `whatif` may be NULL
+ * where gt_report_shows_estimates is false. NULL: no memory. */
+struct gt_report *gt_report_new(const struct gt_recorded *recorded,
+                                const struct gt_analysis *analysis,
+                                const struct gt_whatif *whatif, const struct gt_run_info *info,
                                 const struct gt_report_options *options, struct gt_error *err);
 void gt_report_free(struct gt_report *report);
 
@@ -57,7 +60,7 @@ int gt_report_format_of(const char *path, enum gt_report_format *format, struct 
 bool gt_report_shows_estimates(char *const *paths);
 
 /* Write one output whole (not yet committed: that is the caller's gt_output_commit). */
-int gt_report_write(struct gt_report *report, enum gt_report_format format,
+int gt_report_write(const struct gt_report *report, enum gt_report_format format,
                     struct gt_output *output, struct gt_error *err);
 
 /* Append the summary table and the findings in sentences, as text for a terminal. */

@@ -127,7 +127,7 @@ static json_t *thread_value(const struct gt_report *report, uint32_t index)
                   (thread->flags & GT_THREAD_SAW_START) != 0, "saw_exit",
                   (thread->flags & GT_THREAD_SAW_EXIT) != 0);
 
-    if (value && sched && timeline->saw_sched) {
+    if (value && sched && gt_report_shows_states(report)) {
         gt_json_set(&value, "states", states_value(sched));
         gt_json_set(&value, "ready_holding_ns", json_integer(sched->ready_holding_ns));
         gt_json_set(&value, "ready_holding_count",
@@ -246,10 +246,12 @@ static json_t *counters_value(const struct gt_report *report)
     return list;
 }
 
-/* What was recorded of scheduling; null when nothing was. */
-static json_t *sched_value(const struct gt_timeline *timeline)
+/* What was recorded of scheduling; null when nothing is shown of it. */
+static json_t *sched_value(const struct gt_report *report)
 {
-    if (!timeline->saw_sched)
+    const struct gt_timeline *timeline = report->timeline;
+
+    if (!gt_report_shows_states(report))
         return json_null();
     return json_pack("{s:b, s:b, s:i}", "reasons", timeline->saw_reasons, "stacks",
                      timeline->saw_stacks, "distinct_stacks",
@@ -324,7 +326,7 @@ int gt_report_summary(const struct gt_report *report, struct gt_buf *json, struc
     put_text(&sink, ",\"findings\":[");
     for (size_t i = 0; !sink.failed && i < report->findings.count; i++)
         put(&sink, i ? "," : "", json_string(report->findings.items[i]));
-    put(&sink, "],\"sched\":", sched_value(timeline));
+    put(&sink, "],\"sched\":", sched_value(report));
     put(&sink, ",\"functions\":", gt_functions_value(report));
     put(&sink, ",\"counters\":", counters_value(report));
     put_text(&sink, ",\"gils\":[");

@@ -246,7 +246,7 @@ int gt_report_print(const struct gt_report *report, bool color, struct gt_buf *t
 {
     const struct columns columns = {
         .unknown = is_any_unknown(report->timeline),
-        .states = report->timeline->saw_sched,
+        .states = gt_report_shows_states(report),
         .color = color,
     };
     size_t count = report->timeline->gils.count;

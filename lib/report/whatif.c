@@ -121,7 +121,7 @@ static int best_cores(const struct gt_whatif *whatif, const struct gt_estimate *
  * program by itself. */
 static bool is_of_traced_run(const struct gt_report *report)
 {
-    const struct gt_whatif *whatif = &report->whatif;
+    const struct gt_whatif *whatif = report->whatif;
 
     return report->analysis->cost.total_ns > whatif->recorded_ns / 10;
 }
@@ -129,7 +129,7 @@ static bool is_of_traced_run(const struct gt_report *report)
 static int say(const struct gt_report *report, const struct gt_estimate *estimate,
                const struct gt_blocker_text *blame, struct gt_buf *text)
 {
-    const struct gt_whatif *whatif = &report->whatif;
+    const struct gt_whatif *whatif = report->whatif;
     const char *traced = is_of_traced_run(report) ? "traced " : "";
     char wall[32], recorded[32];
     int best = best_cores(whatif, estimate);
@@ -165,7 +165,7 @@ static int blame_of(const struct gt_report *report, const struct gt_estimate *es
 
 int gt_whatif_say(const struct gt_report *report, struct gt_buf *text)
 {
-    const struct gt_whatif *whatif = &report->whatif;
+    const struct gt_whatif *whatif = report->whatif;
     const struct gt_estimate *best = NULL;
     struct gt_blocker_text blame;
     int rc;
@@ -208,7 +208,7 @@ static bool is_worth_saying(const struct gt_whatif *whatif)
 static int put_row(const struct gt_report *report, const struct gt_estimate *estimate,
                    struct gt_buf *out)
 {
-    const struct gt_whatif *whatif = &report->whatif;
+    const struct gt_whatif *whatif = report->whatif;
     struct gt_blocker_text blame;
     char wall[32];
     int rc = 0;
@@ -228,7 +228,7 @@ static int put_row(const struct gt_report *report, const struct gt_estimate *est
 /* Why there are question marks, once each, and what the rest rests on. */
 static int put_notes(const struct gt_report *report, struct gt_buf *out)
 {
-    const struct gt_whatif *whatif = &report->whatif;
+    const struct gt_whatif *whatif = report->whatif;
     bool said[GT_WITHHELD_COUNT] = {false};
 
     for (size_t i = 0; i < whatif->estimates.count; i++) {
@@ -247,7 +247,7 @@ static int put_notes(const struct gt_report *report, struct gt_buf *out)
 
 int gt_whatif_print(const struct gt_report *report, struct gt_buf *out)
 {
-    const struct gt_whatif *whatif = &report->whatif;
+    const struct gt_whatif *whatif = report->whatif;
     char recorded[32];
     int failed;
 
@@ -317,7 +317,7 @@ static json_t *estimate_value(const struct gt_report *report,
                               const struct gt_estimate *estimate)
 {
     static const char *const names[] = {"recorded", "function", "functions", "no-gil"};
-    const struct gt_whatif *whatif = &report->whatif;
+    const struct gt_whatif *whatif = report->whatif;
     bool of_function = estimate->kind == GT_ESTIMATE_FUNCTION;
     struct gt_blocker_text blame;
     struct gt_buf sentence;
@@ -364,7 +364,7 @@ static json_t *assumptions_value(const struct gt_report *report)
         "Threads share the cores evenly, and slow each other down in no other way (memory, "
         "caches).",
         "Times are those of the traced run: what tracing costs is in them."};
-    const struct gt_whatif *whatif = &report->whatif;
+    const struct gt_whatif *whatif = report->whatif;
     char duration[32], text[256];
     json_t *list = json_array();
 
@@ -387,7 +387,7 @@ static json_t *assumptions_value(const struct gt_report *report)
 
 json_t *gt_whatif_value(const struct gt_report *report)
 {
-    const struct gt_whatif *whatif = &report->whatif;
+    const struct gt_whatif *whatif = report->whatif;
     const char *reason = reason_of(whatif);
     bool replayed = whatif->replayed_ns > 0;
     json_t *list = json_array();

@@ -484,22 +484,30 @@ static int ask(struct asking *asking, struct gt_error *err)
     return rc;
 }
 
-int gt_whatif_init(struct gt_whatif *whatif, const struct gt_timeline *timeline,
-                   const struct gt_blockers *blockers, double cores, int64_t slowed_ns,
-                   struct gt_error *err)
+/* The agent knows the process's own affinity, too. */
+static double cores_of(const struct gt_recorded *recorded, double usable_cpus)
 {
-    struct asking asking = {.out = whatif, .timeline = timeline, .blockers = blockers};
-    bool changed = cores < 0;
+    if (recorded->agent_cpus && (usable_cpus <= 0 || recorded->agent_cpus < usable_cpus))
+        usable_cpus = recorded->agent_cpus;
+    return usable_cpus > 0 ? usable_cpus : recorded->timeline->cpu_count;
+}
+
+int gt_whatif_init(struct gt_whatif *whatif, const struct gt_recorded *recorded,
+                   const struct gt_analysis *analysis, double usable_cpus, struct gt_error *err)
+{
+    const struct gt_timeline *timeline = recorded->timeline;
+    struct asking asking = {
+        .out = whatif, .timeline = timeline, .blockers = analysis->blockers};
+    bool changed = usable_cpus < 0;
+    double cores = changed ? timeline->cpu_count : cores_of(recorded, usable_cpus);
     int rc;
 
-    if (!(cores > 0))
-        cores = timeline->cpu_count;
     *whatif = (struct gt_whatif){
         .gap = find_gap(timeline),
         .cores = cores > 0 ? cores : 1,
         .recorded_ns = timeline->end_ns - timeline->start_ns,
         .replayed_ns = -1,
-        .slowed_ns = slowed_ns,
+        .slowed_ns = analysis->cost.code_ns > 0 ? analysis->cost.total_ns : 0,
         .lost_ns = timeline->quality.lost_ns,
     };
     gt_chunks_init(&whatif->estimates, sizeof(struct gt_estimate));

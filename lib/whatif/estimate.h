@@ -13,7 +13,7 @@
 #ifndef GT_WHATIF_ESTIMATE_H
 #define GT_WHATIF_ESTIMATE_H
 
-#include "analysis/blockers.h"
+#include "analysis/analysis.h"
 
 enum gt_whatif_gap {
     GT_WHATIF_OK,
@@ -72,11 +72,11 @@ struct gt_whatif {
     struct gt_chunks estimates; /* of struct gt_estimate */
 };
 
-/* `blockers` by GIL; `cores` that the program could use, as a quota allows (1.5, say); 0: not
- * known, then those that were seen; negative: it changed. `slowed_ns`: what recording cost,
- * where tracing makes Python code itself slower, else 0. 0 or negative. */
-int gt_whatif_init(struct gt_whatif *whatif, const struct gt_timeline *timeline,
-                   const struct gt_blockers *blockers, double cores, int64_t slowed_ns,
+/* `usable_cpus` is how many CPUs the program could use, as a quota allows (1.5, say). 0: not
+ * known; then those count that the agent or the recording saw. Negative: the number changed
+ * while the program ran. Returns 0 or negative. */
+int gt_whatif_init(struct gt_whatif *whatif, const struct gt_recorded *recorded,
+                   const struct gt_analysis *analysis, double usable_cpus,
                    struct gt_error *err);
 void gt_whatif_release(struct gt_whatif *whatif);
 

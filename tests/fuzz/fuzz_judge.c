@@ -1,6 +1,7 @@
 /* A --fail-if expression in the first line, a --baseline in the others. */
 #include "harness.h"
 
+#include "common/results.h"
 #include "report/condition.h"
 #include "report/metrics.h"
 
@@ -15,7 +16,7 @@ static struct gt_report *make_report(void)
         .exit_status = -1, .started_unix_ns = -1, .root_pid = -1, .gil_enabled = true};
     const struct gt_ingest_options options = {.detect = GT_DETECT_GIL};
     struct gt_ingest *ingest = gt_ingest_new(&options, NULL);
-    struct gt_report *report;
+    static struct gt_results results;
 
     must(ingest != NULL, "out of memory");
     for (int i = 0; i < 200; i++) {
@@ -29,9 +30,9 @@ static struct gt_report *make_report(void)
         must(gt_ingest_feed(ingest, text, (size_t)length, NULL) == 0, "out of memory");
     }
     must(gt_ingest_finish(ingest, NULL) == 0, "no recording");
-    report = gt_report_new(gt_ingest_recorded(ingest), &info, NULL, NULL);
-    must(report != NULL, "out of memory");
-    return report;
+    must(gt_results_make(&results, gt_ingest_recorded(ingest), &info, NULL, true, NULL) == 0,
+         "out of memory");
+    return results.report;
 }
 
 static void check_condition(const struct gt_report *report, const char *text)

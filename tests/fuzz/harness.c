@@ -4,6 +4,7 @@
 #include "analysis/blockers.h"
 #include "analysis/contention.h"
 #include "analysis/flame.h"
+#include "common/results.h"
 #include "report/condition.h"
 #include "report/metrics.h"
 #include "report/svg.h"
@@ -255,6 +256,7 @@ void check_report(struct gt_ingest *ingest, const struct gt_run_info *info,
                   const struct gt_report_options *options)
 {
     struct gt_error err = {0};
+    struct gt_results results = {0};
     struct gt_report *report;
     struct gt_metrics metrics;
     struct gt_buf text;
@@ -263,8 +265,9 @@ void check_report(struct gt_ingest *ingest, const struct gt_run_info *info,
         must(err.code == GT_ERR_FORMAT && err.message[0], "no reason for having no report");
         return;
     }
-    report = gt_report_new(gt_ingest_recorded(ingest), info, options, &err);
-    must(report != NULL, "out of memory");
+    must(gt_results_make(&results, gt_ingest_recorded(ingest), info, options, true, &err) == 0,
+         "out of memory");
+    report = results.report;
     check_timeline(gt_ingest_recorded(ingest)->timeline);
     gt_metrics_init(&metrics);
     must(gt_metrics_add(&metrics, report, &err) == 0, err.message);
@@ -280,5 +283,5 @@ void check_report(struct gt_ingest *ingest, const struct gt_run_info *info,
     write_flames(gt_ingest_recorded(ingest)->timeline);
     judge(report, &metrics);
     gt_metrics_release(&metrics);
-    gt_report_free(report);
+    gt_results_release(&results);
 }

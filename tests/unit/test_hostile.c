@@ -12,6 +12,7 @@
 #include "base/fs.h"
 #include "base/nstime.h"
 #include "launch/elf.h"
+#include "common/results.h"
 #include "ingest/ingest.h"
 #include "report/metrics.h"
 
@@ -355,6 +356,7 @@ static void any_report_is_a_baseline(void **state)
         .exit_status = -1, .started_unix_ns = -1, .root_pid = -1, .gil_enabled = true};
     const struct gt_ingest_options options = {.detect = GT_DETECT_GIL};
     struct gt_ingest *ingest = gt_ingest_new(&options, NULL);
+    struct gt_results results = {0};
     struct gt_report *report;
     struct gt_metrics metrics, before;
     struct gt_buf said;
@@ -363,8 +365,9 @@ static void any_report_is_a_baseline(void **state)
 
     assert_int_equal(gt_ingest_feed(ingest, text, sizeof(text) - 1, NULL), 0);
     assert_int_equal(gt_ingest_finish(ingest, NULL), 0);
-    report = gt_report_new(gt_ingest_recorded(ingest), &info, NULL, NULL);
-    assert_non_null(report);
+    assert_int_equal(
+        gt_results_make(&results, gt_ingest_recorded(ingest), &info, NULL, true, NULL), 0);
+    report = results.report;
     gt_metrics_init(&metrics);
     assert_int_equal(gt_metrics_add(&metrics, report, NULL), 0);
     gt_report_set_metrics(report, &metrics);
@@ -389,7 +392,7 @@ static void any_report_is_a_baseline(void **state)
     }
     free(path);
     gt_metrics_release(&metrics);
-    gt_report_free(report);
+    gt_results_release(&results);
     gt_ingest_free(ingest);
 }
 

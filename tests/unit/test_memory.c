@@ -7,7 +7,7 @@
  */
 #include "base/buf.h"
 #include "ingest/ingest.h"
-#include "report/report.h"
+#include "common/results.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -142,7 +142,7 @@ static const struct gt_run_info info = {
     .exit_status = -1, .started_unix_ns = -1, .root_pid = 12, .gil_enabled = true};
 
 /* JSON and page to nowhere. */
-static int write_all(struct gt_report *report, struct gt_error *err)
+static int write_all(const struct gt_report *report, struct gt_error *err)
 {
     for (int format = GT_FORMAT_JSON; format <= GT_FORMAT_HTML; format++) {
         struct gt_output output;
@@ -166,7 +166,7 @@ static int convert(const struct gt_buf *text, struct gt_buf *result, struct gt_e
 {
     const struct gt_ingest_options options = {.detect = GT_DETECT_GIL | GT_DETECT_SCHED};
     struct gt_ingest *ingest = gt_ingest_new(&options, err);
-    struct gt_report *report = NULL;
+    struct gt_results results = {0};
     int rc;
 
     if (!ingest)
@@ -174,17 +174,15 @@ static int convert(const struct gt_buf *text, struct gt_buf *result, struct gt_e
     rc = gt_ingest_feed(ingest, text->data, text->length, err);
     if (rc == 0)
         rc = gt_ingest_finish(ingest, err);
-    if (rc == 0) {
-        report = gt_report_new(gt_ingest_recorded(ingest), &info, NULL, err);
-        rc = report ? 0 : GT_ERR_MEMORY;
-    }
     if (rc == 0)
-        rc = gt_report_summary(report, result, err);
-    if (rc == 0 && gt_report_print(report, true, result))
+        rc = gt_results_make(&results, gt_ingest_recorded(ingest), &info, NULL, true, err);
+    if (rc == 0)
+        rc = gt_report_summary(results.report, result, err);
+    if (rc == 0 && gt_report_print(results.report, true, result))
         rc = gt_error_memory(err);
     if (rc == 0)
-        rc = write_all(report, err);
-    gt_report_free(report);
+        rc = write_all(results.report, err);
+    gt_results_release(&results);
     gt_ingest_free(ingest);
     return rc;
 }

@@ -1,6 +1,7 @@
 /* Packed tables (report/pack.h), read back by the rules of SCHEMA.md, and the page around them.
  */
 #include "base/fs.h"
+#include "common/results.h"
 #include "report/html.h"
 #include "report/pack.h"
 
@@ -282,18 +283,24 @@ static size_t count_of(const char *text, const char *what)
 static void test_page_of_nothing(void **state)
 {
     static const char summary[] = "{\"findings\":[\"</script><script>alert(1)</script><!--\"]}";
-    struct gt_timeline *timeline = gt_timeline_new(true, NULL);
-    struct gt_buf text;
+    static const struct gt_run_info info = {0};
+    struct gt_recorded recorded = {.timeline = gt_timeline_new(true, NULL)};
+    struct gt_results results = {0};
+    struct gt_buf json, text;
     struct file file;
 
     (void)state;
-    assert_non_null(timeline);
-    assert_int_equal(gt_timeline_finish(timeline, NULL), 0);
+    assert_non_null(recorded.timeline);
+    assert_int_equal(gt_timeline_finish(recorded.timeline, NULL), 0);
+    assert_int_equal(gt_results_make(&results, &recorded, &info, NULL, true, NULL), 0);
+    gt_buf_init(&json);
+    assert_int_equal(gt_buf_adds(&json, summary), 0);
     open_file(&file);
-    assert_int_equal(
-        gt_html_write(timeline, summary, strlen(summary), false, &file.output, NULL), 0);
+    assert_int_equal(gt_html_write(results.report, &json, &file.output, NULL), 0);
     close_file(&file, &text);
-    gt_timeline_free(timeline);
+    gt_buf_release(&json);
+    gt_results_release(&results);
+    gt_timeline_free(recorded.timeline);
     assert_non_null(strstr(text.data, "\\u003c/script>\\u003cscript>alert(1)"));
     assert_int_equal(count_of(text.data, "<script"), 3); /* summary, names, viewer */
     assert_int_equal(count_of(text.data, "</script>"), 3);

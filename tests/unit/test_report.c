@@ -1,7 +1,7 @@
 /* lib/report: from text to the summary, Chrome JSON and the table; hostile names included. */
 #include "base/buf.h"
+#include "common/results.h"
 #include "ingest/ingest.h"
-#include "report/report.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -38,24 +38,24 @@ static const struct gt_run_info info = {.argv = command,
 
 static const struct gt_ingest_options options = {.detect = GT_DETECT_GIL};
 static struct gt_ingest *ingest; /* of the report at hand */
+static struct gt_results results;
 
 static struct gt_report *make_report(const char *data, size_t length)
 {
     struct gt_error err;
-    struct gt_report *report;
 
     ingest = gt_ingest_new(&options, &err);
     assert_non_null(ingest);
     assert_int_equal(gt_ingest_feed(ingest, data, length, &err), 0);
     assert_int_equal(gt_ingest_finish(ingest, &err), 0);
-    report = gt_report_new(gt_ingest_recorded(ingest), &info, NULL, &err);
-    assert_non_null(report);
-    return report;
+    assert_int_equal(
+        gt_results_make(&results, gt_ingest_recorded(ingest), &info, NULL, true, &err), 0);
+    return results.report;
 }
 
-static void drop(struct gt_report *report)
+static void drop(void)
 {
-    gt_report_free(report);
+    gt_results_release(&results);
     gt_ingest_free(ingest);
 }
 
@@ -110,7 +110,7 @@ static void the_summary_is_json_with_the_numbers(void **state)
     assert_int_equal(number(blame, "ns"), 300000);
     json_decref(root);
     gt_buf_release(&json);
-    drop(report);
+    drop();
 }
 
 static char *write_to_file(struct gt_report *report, enum gt_report_format format,
@@ -186,7 +186,7 @@ static char *findings_of(const char *data, size_t length)
     }
     json_decref(root);
     gt_buf_release(&json);
-    drop(report);
+    drop();
     return all.data;
 }
 
@@ -421,7 +421,7 @@ static void of_many_holders_the_least_are_summed_up(void **state)
     json_decref(root);
     gt_buf_release(&lines);
     gt_buf_release(&json);
-    drop(report);
+    drop();
 }
 
 static void chrome_json_is_valid(void **state)
@@ -447,7 +447,7 @@ static void chrome_json_is_valid(void **state)
     json_decref(root);
     gt_buf_release(&plain);
     gt_buf_release(&packed);
-    drop(report);
+    drop();
 }
 
 static void a_full_disk_is_told(void **state)
@@ -465,7 +465,7 @@ static void a_full_disk_is_told(void **state)
         assert_non_null(strstr(err.message, "/dev/full"));
         gt_output_abandon(&output);
     }
-    drop(report);
+    drop();
 }
 
 static void the_table_is_for_people(void **state)
@@ -490,7 +490,7 @@ static void the_table_is_for_people(void **state)
     assert_non_null(strstr(table.data, "\x1b[31m"));
     assert_null(strstr(table.data, "\"\x1b[m"));
     gt_buf_release(&table);
-    drop(report);
+    drop();
 }
 
 static void endings_name_formats(void **state)

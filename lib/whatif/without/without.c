@@ -2,15 +2,15 @@
  * estimated, and the gap says so. */
 #include "whatif/estimate.h"
 
-int gt_whatif_init(struct gt_whatif *whatif, const struct gt_timeline *timeline,
-                   const struct gt_blockers *blockers, double cores, int64_t slowed_ns,
-                   struct gt_error *err)
+int gt_whatif_init(struct gt_whatif *whatif, const struct gt_recorded *recorded,
+                   const struct gt_analysis *analysis, double usable_cpus, struct gt_error *err)
 {
-    (void)blockers;
-    (void)slowed_ns;
+    const struct gt_timeline *timeline = recorded->timeline;
+
+    (void)analysis;
     (void)err;
     *whatif = (struct gt_whatif){.gap = GT_WHATIF_LEFT_OUT,
-                                 .cores = cores > 0 ? cores : 1,
+                                 .cores = usable_cpus > 0 ? usable_cpus : 1,
                                  .recorded_ns = timeline->end_ns - timeline->start_ns,
                                  .replayed_ns = -1};
     gt_chunks_init(&whatif->estimates, sizeof(struct gt_estimate));
