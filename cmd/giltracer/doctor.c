@@ -4,7 +4,7 @@
 #include "launch/caps.h"
 #include "launch/elf.h"
 #include "launch/interp.h"
-#include "launch/probes.h"
+#include "launch/probe_sites.h"
 
 #include <stdarg.h>
 #include <stdio.h>

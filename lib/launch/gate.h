@@ -19,8 +19,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define GT_SENTRY_NAME "giltracer-sentry"
-
 enum { GT_GATE_CLOSED = -1 };
 
 /* The state a process was started with, which its child shall find again. */

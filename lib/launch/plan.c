@@ -1,6 +1,7 @@
 #include "launch/plan.h"
 
 #include "launch/counters.h"
+#include "launch/probes.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +14,7 @@ static const char *const source_names[] = {
 };
 
 enum { SOURCE_COUNT = sizeof(source_names) / sizeof(source_names[0]) };
+_Static_assert(SOURCE_COUNT == GT_GIL_AGENT + 1, "each source has a name here");
 
 const char *gt_gil_source_name(enum gt_gil_source source)
 {

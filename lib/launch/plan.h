@@ -16,7 +16,7 @@
 #include "launch/caps.h"
 #include "launch/interp.h"
 #include "launch/probed.h"
-#include "launch/probes.h"
+#include "launch/probe_sites.h"
 
 #include <stdbool.h>
 

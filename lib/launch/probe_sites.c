@@ -1,7 +1,7 @@
-/* Which probes a run wants, and where they go: the planning half of probes.h. */
+#include "launch/probe_sites.h"
+
 #include "launch/elf.h"
 #include "launch/insn.h"
-#include "launch/probes.h"
 
 #include <stdio.h>
 #include <stdlib.h>

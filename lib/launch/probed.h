@@ -4,7 +4,7 @@
 
 #include "event/probed_files.h"
 #include "launch/interp.h"
-#include "launch/probes.h"
+#include "launch/probe_sites.h"
 
 /* Of the probes that tell of the GIL. */
 void gt_probed_find(struct gt_probed *probed, const struct gt_probe_set *probes,

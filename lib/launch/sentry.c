@@ -1,7 +1,6 @@
 #include "launch/sentry.h"
 
 #include "base/nstime.h"
-#include "launch/gate.h"
 
 #include <bsd/unistd.h>
 #include <errno.h>

@@ -16,6 +16,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#define GT_SENTRY_NAME "giltracer-sentry" /* its argv[0] */
+
 struct gt_sentry {
     int fd; /* -1: there is none */
     pid_t pid;

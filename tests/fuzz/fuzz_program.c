@@ -7,6 +7,7 @@
 #include "launch/caps.h"
 #include "launch/elf.h"
 #include "launch/interp.h"
+#include "launch/probe_sites.h"
 #include "launch/probes.h"
 #include "launch/runtime.h"
 

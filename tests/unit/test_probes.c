@@ -8,6 +8,7 @@
 #include "launch/elf.h"
 #include "launch/insn.h"
 #include "launch/interp.h"
+#include "launch/probe_sites.h"
 #include "launch/probes.h"
 
 #include <dlfcn.h>
