@@ -1,7 +1,6 @@
 #include "analysis/analysis.h"
 
 #include "base/nstime.h"
-#include "event/run_info.h"
 #include "event/surroundings.h"
 
 #include <stdlib.h>
@@ -40,39 +39,68 @@ static int estimate_cost(struct gt_analysis *analysis, const struct gt_recorded 
 static int analyse_gils(struct gt_analysis *analysis, const struct gt_timeline *timeline,
                         struct gt_error *err)
 {
-    analysis->contentions = calloc(analysis->gil_count + 1, sizeof(*analysis->contentions));
-    analysis->blockers = calloc(analysis->gil_count + 1, sizeof(*analysis->blockers));
-    if (!analysis->contentions || !analysis->blockers)
+    size_t count = timeline->gils.count;
+
+    analysis->gil_count = count;
+    analysis->contentions = calloc(count + 1, sizeof(*analysis->contentions));
+    analysis->blockers = calloc(count + 1, sizeof(*analysis->blockers));
+    analysis->convoys = calloc(count + 1, sizeof(*analysis->convoys));
+    if (!analysis->contentions || !analysis->blockers || !analysis->convoys)
         return gt_error_memory(err);
-    for (uint32_t i = 0; i < analysis->gil_count; i++) {
-        int rc = gt_contention_init(&analysis->contentions[i], gt_gil_at(timeline, i), err);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct gt_gil *gil = gt_gil_at(timeline, i);
+        int rc = gt_contention_init(&analysis->contentions[i], gil, err);
 
         if (rc == 0)
             rc = gt_blockers_init(&analysis->blockers[i], timeline, i, err);
         if (rc < 0)
             return rc;
+        analysis->convoys[i] =
+            gt_convoy_find(gil, &analysis->contentions[i], &analysis->blockers[i]);
     }
+    return gt_verdicts_init(&analysis->verdicts, timeline, analysis->contentions,
+                            analysis->blockers, analysis->wall_ns, err);
+}
+
+static void measure_run(struct gt_analysis *analysis, const struct gt_timeline *timeline)
+{
+    analysis->start_ns = timeline->start_ns > 0 ? timeline->start_ns : 0;
+    if (timeline->end_ns > analysis->start_ns)
+        analysis->wall_ns = timeline->end_ns - analysis->start_ns;
+}
+
+static int analyse(struct gt_analysis *analysis, const struct gt_recorded *recorded,
+                   const struct gt_run_info *info, struct gt_error *err)
+{
+    const struct gt_timeline *timeline = recorded->timeline;
+    int rc;
+
+    measure_run(analysis, timeline);
+    rc = analyse_gils(analysis, timeline, err);
+    if (rc == 0)
+        rc = gt_crowd_init(&analysis->crowd, timeline, analysis->blockers, err);
+    if (rc == 0)
+        rc = estimate_cost(analysis, recorded, info, err);
+    if (rc < 0)
+        return rc;
+    analysis->no_gil = gt_no_gil_find(recorded, info);
+    analysis->states_seen = gt_states_seen(recorded);
+    analysis->interference =
+        gt_interference_find(timeline, &analysis->crowd, info->surroundings, analysis->wall_ns);
+    analysis->cost_weight = gt_cost_weigh(&analysis->cost, recorded, analysis->wall_ns);
     return 0;
 }
 
 struct gt_analysis *gt_analysis_new(const struct gt_recorded *recorded,
                                     const struct gt_run_info *info, struct gt_error *err)
 {
-    const struct gt_timeline *timeline = recorded->timeline;
     struct gt_analysis *analysis = calloc(1, sizeof(*analysis));
-    int rc;
 
     if (!analysis) {
         gt_error_memory(err);
         return NULL;
     }
-    analysis->gil_count = timeline->gils.count;
-    rc = analyse_gils(analysis, timeline, err);
-    if (rc == 0)
-        rc = gt_crowd_init(&analysis->crowd, timeline, analysis->blockers, err);
-    if (rc == 0)
-        rc = estimate_cost(analysis, recorded, info, err);
-    if (rc == 0)
+    if (analyse(analysis, recorded, info, err) == 0)
         return analysis;
     gt_analysis_free(analysis);
     return NULL;
@@ -86,7 +114,9 @@ void gt_analysis_free(struct gt_analysis *analysis)
         gt_contention_release(&analysis->contentions[i]);
     for (size_t i = 0; analysis->blockers && i < analysis->gil_count; i++)
         gt_blockers_release(&analysis->blockers[i]);
+    gt_verdicts_release(&analysis->verdicts);
     free(analysis->contentions);
     free(analysis->blockers);
+    free(analysis->convoys);
     free(analysis);
 }

@@ -10,22 +10,34 @@
 
 #include "analysis/blockers.h"
 #include "analysis/contention.h"
+#include "analysis/convoy.h"
 #include "analysis/cost.h"
+#include "analysis/cost_weight.h"
+#include "analysis/coverage.h"
 #include "analysis/crowd.h"
+#include "analysis/interference.h"
+#include "analysis/verdict.h"
 #include "base/error.h"
 #include "model/recorded.h"
 
-struct gt_run_info; /* event/run_info.h */
-
 struct gt_analysis {
+    int64_t start_ns; /* time zero of the run; 0 where nothing has a time */
+    int64_t wall_ns;  /* its length */
     size_t gil_count;
     struct gt_contention *contentions; /* by GIL: who waited for whom */
     struct gt_blockers *blockers;      /* by GIL: which functions were waited for */
-    struct gt_crowd crowd;             /* how much of the waiting is the machine's doing */
-    struct gt_cost cost;               /* what recording cost the program */
+    struct gt_convoy *convoys;         /* by GIL */
+    struct gt_verdicts verdicts;       /* on the GILs */
+    struct gt_no_gil_found no_gil;     /* where there is no GIL to judge */
+    enum gt_states_seen states_seen;
+    struct gt_crowd crowd;               /* how much of the waiting passed without a CPU */
+    struct gt_interference interference; /* what the machine did to the program */
+    struct gt_cost cost;                 /* what recording cost the program */
+    struct gt_cost_weight cost_weight;
 };
 
-/* Analyses what was recorded. Free the result with gt_analysis_free. NULL: no memory. */
+/* Analyses what was recorded. `info->surroundings` is borrowed. Free the result with
+ * gt_analysis_free. NULL: no memory. */
 struct gt_analysis *gt_analysis_new(const struct gt_recorded *recorded,
                                     const struct gt_run_info *info, struct gt_error *err);
 void gt_analysis_free(struct gt_analysis *analysis);

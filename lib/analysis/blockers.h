@@ -95,17 +95,6 @@ int gt_blockers_init(struct gt_blockers *blockers, const struct gt_timeline *tim
                      uint32_t gil, struct gt_error *err);
 void gt_blockers_release(struct gt_blockers *blockers);
 
-/* Does it not give the GIL up when asked? The one decision that every output words. */
-bool gt_blocker_keeps(const struct gt_blocker *blocker);
-
-/* Did it work without the GIL for longer than it held it? Then it releases it, but for a part.
- */
-bool gt_blocker_releases_mostly(const struct gt_blocker *blocker);
-
-/* Did it release and take the GIL so often that getting it back cost more than what it did
- * without it? */
-bool gt_blocker_is_requeuer(const struct gt_blocker *blocker);
-
 /* Private to analysis/: rows with the most waiting first. 0 or -1. */
 int gt_blockers_rank(struct gt_blockers *blockers);
 
@@ -120,5 +109,8 @@ static inline const struct gt_gaps *gt_gaps_at(const struct gt_blockers *blocker
 {
     return gt_chunks_at(&blockers->gaps, member);
 }
+
+/* What all waiters waited in one kind of gap. */
+int64_t gt_gap_ns(const struct gt_blockers *blockers, enum gt_gap gap);
 
 #endif

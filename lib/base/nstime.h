@@ -39,6 +39,12 @@ static inline int64_t gt_ns_of(double ns)
     return ns > -9.2e18 ? (int64_t)ns : INT64_MIN;
 }
 
+/* `part_ns` of `whole_ns`, in percent; 0 where the whole is not above 0. */
+static inline double gt_percent(int64_t part_ns, int64_t whole_ns)
+{
+    return whole_ns > 0 ? 100.0 * (double)part_ns / (double)whole_ns : 0.0;
+}
+
 /* For people: "850 ns", "5.2 ms", "12.3 s". Writes at most `size` bytes, returns `text`. */
 char *gt_duration_text(int64_t duration_ns, char *text, size_t size);
 

@@ -1,5 +1,6 @@
 #include "report/internal.h"
 
+#include "analysis/gil_times.h"
 #include "base/nstime.h"
 #include "report/remedy.h"
 
@@ -8,26 +9,6 @@
 #include <unistd.h>
 
 enum { BLOCKERS_MAX = 8 }; /* printed, per GIL */
-
-bool gt_gil_hardly_waited(const struct gt_gil *gil)
-{
-    enum { SHARE = 1000 };
-    static const int64_t little_ns = 10000000;
-    int64_t wait_ns = gt_gil_wait_ns(gil), lifetime_ns = 0;
-
-    for (uint32_t i = 0; i < gil->members.count; i++)
-        lifetime_ns = gt_add_ns(lifetime_ns, gt_gil_thread_at(gil, i)->lifetime_ns);
-    return wait_ns < little_ns && wait_ns < lifetime_ns / SHARE;
-}
-
-int64_t gt_gil_wait_ns(const struct gt_gil *gil)
-{
-    int64_t wait_ns = 0;
-
-    for (uint32_t i = 0; i < gil->members.count; i++)
-        wait_ns = gt_add_ns(wait_ns, gt_gil_thread_at(gil, i)->wait_ns);
-    return wait_ns;
-}
 
 static const struct gt_function_info *called_at(const struct gt_report *report,
                                                 uint32_t function)
@@ -97,33 +78,28 @@ static int name_for_machines(struct gt_blocker_text *text, const struct gt_repor
     return gt_buf_add(&text->name, text->function.data, text->function.length);
 }
 
-/* What kept the GIL though it was asked for. NULL: nothing did. */
-static const char *cause_of(const struct gt_blocker *row)
-{
-    if (!gt_blocker_keeps(row))
-        return NULL;
-    switch (row->doing.kind) {
-    case GT_DOING_GC:
-        return "gc";
-    case GT_DOING_IMPORT:
-        return "import";
-    case GT_DOING_C:
-        return row->kept_in_loops * 2 > row->kept ? "loop" : "call";
-    default:
-        return "operation";
-    }
-}
-
 /* ", of which 420 ms without a CPU". Of what hardly matters nothing is said. */
-static int say_part(struct gt_buf *out, const struct gt_after *after, int64_t ns,
-                    const char *what, int *said)
+static int say_part(struct gt_buf *out, bool counts, int64_t ns, const char *what, int *said)
 {
     char duration[32];
 
-    if (ns < after->total_ns / 10)
+    if (!counts)
         return 0;
     return gt_buf_addf(out, "%s%s %s", (*said)++ ? ", " : ", of which ",
                        gt_duration_text(ns, duration, sizeof(duration)), what);
+}
+
+static int say_parts(struct gt_buf *out, const struct gt_judgement *judgement,
+                     const struct gt_after *after)
+{
+    int parts = 0;
+
+    if (!after->known)
+        return gt_buf_adds(out, "; whether it had a CPU meanwhile was not recorded");
+    return say_part(out, judgement->ready_counts, after->ready_ns, "without a CPU", &parts) ||
+           say_part(out, judgement->stopped_counts, after->stopped_ns, "stopped", &parts) ||
+           say_part(out, judgement->paging_counts, after->paging_ns,
+                    "in the kernel, for a page or a disk", &parts);
 }
 
 /* How often and how long, and what the machine did to that. */
@@ -133,7 +109,6 @@ static int say_kept(struct gt_blocker_text *text, const struct gt_report *report
     const struct gt_after *after = &row->after;
     struct gt_buf *out = &text->sentence;
     char longest[32], all[32], waiting[32];
-    int parts = 0;
 
     if (gt_buf_addf(out, "%s kept the GIL for up to %s after it was asked for it, %llu time%s",
                     text->function.data,
@@ -143,15 +118,8 @@ static int say_kept(struct gt_blocker_text *text, const struct gt_report *report
     if (row->kept > 1 &&
         gt_buf_addf(out, ": %s in all", gt_duration_text(after->total_ns, all, sizeof(all))))
         return -1;
-    if (!after->known) {
-        if (gt_buf_adds(out, "; whether it had a CPU meanwhile was not recorded"))
-            return -1;
-    } else if (say_part(out, after, after->ready_ns, "without a CPU", &parts) ||
-               say_part(out, after, after->stopped_ns, "stopped", &parts) ||
-               say_part(out, after, after->paging_ns, "in the kernel, for a page or a disk",
-                        &parts)) {
+    if (say_parts(out, &text->judgement, after))
         return -1;
-    }
     if (gt_buf_addf(out, " (%s of waiting).",
                     gt_duration_text(row->waiting_ns, waiting, sizeof(waiting))))
         return -1;
@@ -187,55 +155,67 @@ static int say_releases(struct gt_blocker_text *text, const struct gt_blocker *r
 }
 
 /* Python code that looks for requests. What it did with them is told, not what it would do. */
-static int say_python(struct gt_blocker_text *text, const struct gt_blocker *row)
+static int say_gave_up(struct gt_blocker_text *text, const struct gt_blocker *row,
+                       const char *waiting)
 {
     unsigned long long asked = row->requested, gave = asked - row->kept - row->unclear;
-    char waiting[32], longest[32];
+    struct gt_buf *out = &text->sentence;
+    char longest[32];
 
-    gt_duration_text(row->waiting_ns, waiting, sizeof(waiting));
-    if (asked == 0)
-        return gt_buf_addf(&text->sentence,
-                           "%s caused %s of waiting; nobody waited long enough "
-                           "to ask it for the GIL.",
-                           text->function.data, waiting);
-    if (row->unclear > asked / 2)
-        return gt_buf_addf(
-            &text->sentence,
-            "%s caused %s of waiting; whether it had a CPU after it was asked for "
-            "the GIL was not recorded.",
-            text->function.data, waiting);
     if (gt_buf_addf(
-            &text->sentence,
+            out,
             "%s caused %s of waiting; it gave the GIL up when it was asked (%llu of %llu "
             "times",
             text->function.data, waiting, gave, asked))
         return -1;
-    if (row->unclear || (row->kept && !row->after.known)) {
-        if (gt_buf_adds(&text->sentence, "; whether it had a CPU the other times is not known"))
+    if (text->judgement.rest_unknown) {
+        if (gt_buf_adds(out, "; whether it had a CPU the other times is not known"))
             return -1;
     } else if (row->kept &&
-               gt_buf_addf(&text->sentence, ", else after %s at most",
+               gt_buf_addf(out, ", else after %s at most",
                            gt_duration_text(row->longest_kept_ns, longest, sizeof(longest)))) {
         return -1;
     }
-    return gt_buf_adds(&text->sentence, "): do less there, or do it in another process.");
+    return gt_buf_adds(out, "): do less there, or do it in another process.");
 }
 
-static int say_other(struct gt_blocker_text *text, const struct gt_blocker *row)
+static int say_charge(struct gt_blocker_text *text, const struct gt_blocker *row)
 {
+    const char *name = text->function.data;
+    struct gt_buf *out = &text->sentence;
     char waiting[32];
 
     gt_duration_text(row->waiting_ns, waiting, sizeof(waiting));
-    if (row->doing.kind == GT_DOING_UNKNOWN)
-        return gt_buf_addf(&text->sentence,
+    switch (text->judgement.charge) {
+    case GT_CHARGE_NONE:
+        break;
+    case GT_CHARGE_NO_FUNCTION:
+        return gt_buf_addf(out,
                            "%s had the GIL during %s of waiting; which function it was in is "
                            "not known (--python-trace tells).",
-                           text->function.data, waiting);
-    if (row->doing.kind == GT_DOING_PYTHON || row->doing.kind == GT_DOING_IMPORT)
-        return say_python(text, row);
-    return gt_buf_addf(&text->sentence, "%s caused %s of waiting.", text->function.data,
-                       waiting);
+                           name, waiting);
+    case GT_CHARGE_WAITED_FOR:
+        return gt_buf_addf(out, "%s caused %s of waiting.", name, waiting);
+    case GT_CHARGE_NOT_ASKED:
+        return gt_buf_addf(out,
+                           "%s caused %s of waiting; nobody waited long enough "
+                           "to ask it for the GIL.",
+                           name, waiting);
+    case GT_CHARGE_NOT_RECORDED:
+        return gt_buf_addf(out,
+                           "%s caused %s of waiting; whether it had a CPU after it was asked "
+                           "for the GIL was not recorded.",
+                           name, waiting);
+    case GT_CHARGE_GAVE_UP:
+        return say_gave_up(text, row, waiting);
+    }
+    return 0;
 }
+
+static const char *const cause_names[GT_CAUSES] = {
+    [GT_CAUSE_CALL] = "call",     [GT_CAUSE_LOOP] = "loop",           [GT_CAUSE_GC] = "gc",
+    [GT_CAUSE_IMPORT] = "import", [GT_CAUSE_OPERATION] = "operation",
+};
 
 int gt_blocker_text_init(struct gt_blocker_text *text, const struct gt_report *report,
                          const struct gt_blocker *row)
@@ -248,18 +228,19 @@ int gt_blocker_text_init(struct gt_blocker_text *text, const struct gt_report *r
     gt_buf_init(&text->file);
     gt_buf_init(&text->caller);
     gt_buf_init(&text->sentence);
-    text->cause = cause_of(row);
+    text->judgement = gt_judge_blocker(report->timeline, row);
+    text->cause = cause_names[text->judgement.cause];
     rc = name_blocker(text, report, row);
     if (rc == 0)
         rc = name_for_machines(text, report, row);
     if (rc == 0 && text->cause)
         rc = say_kept(text, report, row);
-    if (rc == 0 && gt_blocker_releases_mostly(row) && row->waiting_ns)
+    if (rc == 0 && text->judgement.releases)
         rc = say_releases(text, row);
-    if (rc == 0 && gt_blocker_is_requeuer(row))
+    if (rc == 0 && text->judgement.requeues)
         rc = say_requeuer(text, row);
-    if (rc == 0 && !text->sentence.length && row->waiting_ns)
-        rc = say_other(text, row);
+    if (rc == 0)
+        rc = say_charge(text, row);
     if (rc)
         gt_blocker_text_release(text);
     return rc;
@@ -306,8 +287,7 @@ static int put_row(const struct gt_report *report, const struct gt_blocker *row,
         return -1;
     rc = gt_buf_addf(out, "%10s  %5.1f%%  %8llu  %12s  %-6s  %s",
                      gt_duration_text(row->waiting_ns, waiting, sizeof(waiting)),
-                     wait_ns ? 100.0 * (double)row->waiting_ns / (double)wait_ns : 0.0,
-                     (unsigned long long)row->count,
+                     gt_percent(row->waiting_ns, wait_ns), (unsigned long long)row->count,
                      gt_duration_text(row->longest_hold_ns, longest, sizeof(longest)),
                      text.kind, text.function.data);
     if (rc == 0 && text.file.length)
@@ -325,35 +305,29 @@ static int put_row(const struct gt_report *report, const struct gt_blocker *row,
 static int put_gap(const struct gt_blockers *blockers, enum gt_gap gap, const char *name,
                    int64_t wait_ns, struct gt_buf *out)
 {
-    int64_t ns = 0;
+    int64_t ns = gt_gap_ns(blockers, gap);
     char duration[32];
 
-    for (size_t i = 0; i < blockers->gaps.count; i++)
-        ns = gt_add_ns(ns, gt_gaps_at(blockers, i)->ns[gap]);
-    if (ns <= (wait_ns - 1) / 1000)
+    if (!gt_gap_is_notable(ns, wait_ns))
         return 0;
     return gt_buf_addf(out, "%10s  %5.1f%%  %8s  %12s  %-6s  %s\n",
                        gt_duration_text(ns, duration, sizeof(duration)),
-                       wait_ns ? 100.0 * (double)ns / (double)wait_ns : 0.0, "", "", "-", name);
+                       gt_percent(ns, wait_ns), "", "", "-", name);
 }
 
 static int put_gil(const struct gt_report *report, uint32_t gil, struct gt_buf *out)
 {
     const struct gt_blockers *blockers = &report->analysis->blockers[gil];
     int64_t wait_ns = gt_gil_wait_ns(gt_gil_at(report->timeline, gil));
+    size_t notable = gt_blockers_notable(blockers, wait_ns);
 
     if (gt_report_title(report, "Blockers", gil, out) ||
         gt_buf_adds(out, "   waiting   share     times  longest hold  kind    function\n"
                          "----------  ------  --------  ------------  ------  ----------\n"))
         return -1;
-    for (size_t i = 0; i < blockers->rows.count && i < BLOCKERS_MAX; i++) {
-        const struct gt_blocker *row = gt_blocker_at(blockers, i);
-
-        if (row->waiting_ns == 0 || row->waiting_ns < wait_ns / 200)
-            break;
-        if (put_row(report, row, wait_ns, out))
+    for (size_t i = 0; i < notable && i < BLOCKERS_MAX; i++)
+        if (put_row(report, gt_blocker_at(blockers, i), wait_ns, out))
             return -1;
-    }
     if (put_gap(blockers, GT_GAP_HANDOVER, "hand-over: released, and being woken", wait_ns,
                 out) ||
         put_gap(blockers, GT_GAP_NO_CPU, "hand-over: awake, without a CPU", wait_ns, out) ||

@@ -1,5 +1,6 @@
 #include "report/condition.h"
 
+#include "analysis/bounds.h"
 #include "base/nstime.h"
 #include "report/internal.h"
 
@@ -163,145 +164,42 @@ int gt_condition_parse(struct gt_condition *condition, const char *text, struct 
 
 /* --- judging --- */
 
-/* Of one field: what is known of it, and what may come to that where nothing is known. */
-struct part {
-    int64_t ns, more_ns;
-};
-
-struct sums {
-    struct part wait, hold, longest_wait, longest_hold;
-    int64_t lifetime_ns, unknown_ns;
-};
-
 /* A figure lies between these. Of what is known, it is `value`. */
 struct range {
     double low, high, value;
 };
 
-static void add_part(struct part *sum, int64_t ns, int64_t more_ns)
+static struct range range_of(const struct gt_condition *condition,
+                             const struct gt_bounded_times *times)
 {
-    sum->ns = gt_add_ns(sum->ns, ns);
-    sum->more_ns = gt_add_ns(sum->more_ns, more_ns);
-}
-
-static void take_longest(struct part *longest, int64_t ns, int64_t may_be_ns)
-{
-    int64_t most_ns = longest->ns + longest->more_ns;
-
-    if (may_be_ns > most_ns)
-        most_ns = may_be_ns;
-    if (ns > longest->ns)
-        longest->ns = ns;
-    longest->more_ns = most_ns > longest->ns ? most_ns - longest->ns : 0;
-}
-
-/* The longest that it may have been: a lost stretch and what it cut off on either side. */
-static int64_t longest_with(const struct gt_report *report, const struct gt_gil *gil,
-                            const struct gt_chunks *spans, uint32_t thread)
-{
-    const struct gt_chunks *lost = gt_lost_of(report->timeline, gil->process);
-    int64_t before_ns = 0, after_ns = 0;
-
-    for (size_t i = 0; i < spans->count; i++) {
-        const struct gt_span *span = gt_span_at(spans, i);
-        int64_t length_ns = span->end_ns - span->start_ns;
-
-        if (span->thread != thread)
-            continue;
-        if (span->flags & GT_SPAN_CUT_END && length_ns > before_ns)
-            before_ns = length_ns;
-        if (span->flags & GT_SPAN_CUT_START && length_ns > after_ns)
-            after_ns = length_ns;
-    }
-    return before_ns + after_ns + gt_lost_longest(lost, gil->start_ns, gil->end_ns);
-}
-
-static void add_member(struct sums *sums, const struct gt_report *report,
-                       const struct gt_gil *gil, const struct gt_gil_thread *member)
-{
-    int64_t unknown_ns = member->unknown_ns, wait_more_ns = unknown_ns,
-            hold_more_ns = unknown_ns;
-    int64_t wait_ns = member->longest_wait_ns, hold_ns = member->longest_hold_ns;
-
-    if (gil->defects.returns_missing) { /* what looks like a hold began as a wait */
-        wait_more_ns = gt_add_ns(wait_more_ns, member->hold_ns);
-        wait_ns = gt_add_ns(wait_ns, hold_ns);
-    }
-    if (gil->source == GT_GIL_FROM_FUTEX) { /* nobody saw those that nobody waited for */
-        hold_more_ns = member->lifetime_ns - member->wait_ns - member->hold_ns;
-        hold_ns = member->lifetime_ns;
-    }
-    add_part(&sums->wait, member->wait_ns, wait_more_ns);
-    add_part(&sums->hold, member->hold_ns, hold_more_ns);
-    if (unknown_ns) {
-        int64_t longest_ns = longest_with(report, gil, &gil->waits, member->thread);
-
-        wait_ns = longest_ns > wait_ns ? longest_ns : wait_ns;
-        longest_ns = longest_with(report, gil, &gil->holds, member->thread);
-        hold_ns = longest_ns > hold_ns ? longest_ns : hold_ns;
-    }
-    take_longest(&sums->longest_wait, member->longest_wait_ns, wait_ns);
-    take_longest(&sums->longest_hold, member->longest_hold_ns, hold_ns);
-    sums->lifetime_ns = gt_add_ns(sums->lifetime_ns, member->lifetime_ns);
-    sums->unknown_ns = gt_add_ns(sums->unknown_ns, unknown_ns);
-}
-
-/* A process of which nobody knows more than that it ran. */
-static void add_unseen(struct sums *sums, int64_t length_ns)
-{
-    add_part(&sums->wait, 0, length_ns);
-    add_part(&sums->hold, 0, length_ns);
-    take_longest(&sums->longest_wait, 0, length_ns);
-    take_longest(&sums->longest_hold, 0, length_ns);
-    sums->lifetime_ns = gt_add_ns(sums->lifetime_ns, length_ns);
-    sums->unknown_ns = gt_add_ns(sums->unknown_ns, length_ns);
-}
-
-static void add_all_unseen(struct sums *sums, const struct gt_timeline *timeline)
-{
-    for (size_t i = 0; i < timeline->holes.count; i++) {
-        const struct gt_hole *hole = gt_hole_at(&timeline->holes, i);
-
-        if (hole->gil && !gt_process_at(timeline, hole->process)->thread_count)
-            add_unseen(sums, hole->end_ns - hole->start_ns);
-    }
-    for (size_t i = 0; i < timeline->unseen.count; i++) {
-        const struct gt_unseen *unseen = gt_chunks_at(&timeline->unseen, i);
-        const struct gt_process *process = gt_process_at(timeline, unseen->process);
-
-        add_unseen(sums, process->end_ns - process->start_ns);
-    }
-}
-
-static struct range range_of(const struct gt_condition *condition, const struct sums *sums)
-{
-    const struct part *part = condition->field == GT_FIELD_WAIT           ? &sums->wait
-                              : condition->field == GT_FIELD_HOLD         ? &sums->hold
-                              : condition->field == GT_FIELD_LONGEST_WAIT ? &sums->longest_wait
-                                                                          : &sums->longest_hold;
-    int64_t known_ns = sums->lifetime_ns - sums->unknown_ns;
-    double high_ns = (double)gt_add_ns(part->ns, part->more_ns);
-    double all_ns = sums->lifetime_ns > 0 ? (double)sums->lifetime_ns : 1;
+    const struct gt_bounds *bounds = condition->field == GT_FIELD_WAIT   ? &times->wait
+                                     : condition->field == GT_FIELD_HOLD ? &times->hold
+                                     : condition->field == GT_FIELD_LONGEST_WAIT
+                                         ? &times->longest_wait
+                                         : &times->longest_hold;
+    int64_t known_ns = times->lifetime_ns - times->unknown_ns;
+    double high_ns = (double)gt_add_ns(bounds->ns, bounds->more_ns);
+    double all_ns = times->lifetime_ns > 0 ? (double)times->lifetime_ns : 1;
 
     if (!condition->percent)
-        return (struct range){(double)part->ns, high_ns, (double)part->ns};
-    return (struct range){100.0 * (double)part->ns / all_ns, 100.0 * high_ns / all_ns,
-                          100.0 * (double)part->ns / (known_ns > 0 ? (double)known_ns : 1)};
+        return (struct range){(double)bounds->ns, high_ns, (double)bounds->ns};
+    return (struct range){100.0 * (double)bounds->ns / all_ns, 100.0 * high_ns / all_ns,
+                          100.0 * (double)bounds->ns / (known_ns > 0 ? (double)known_ns : 1)};
 }
 
 static struct range range_of_all(const struct gt_condition *condition,
                                  const struct gt_report *report)
 {
-    struct sums sums = {0};
+    struct gt_bounded_times times = {0};
 
     for (uint32_t i = 0; i < report->timeline->gils.count; i++) {
         const struct gt_gil *gil = gt_gil_at(report->timeline, i);
 
         for (uint32_t m = 0; m < gil->members.count; m++)
-            add_member(&sums, report, gil, gt_gil_thread_at(gil, m));
+            gt_bounds_add_thread(&times, report->timeline, gil, gt_gil_thread_at(gil, m));
     }
-    add_all_unseen(&sums, report->timeline);
-    return range_of(condition, &sums);
+    gt_bounds_add_unseen(&times, report->timeline);
+    return range_of(condition, &times);
 }
 
 static bool is_beyond(const struct gt_condition *condition, double value)
@@ -316,24 +214,6 @@ static enum gt_check_result judge(const struct gt_condition *condition,
     bool low = is_beyond(condition, range->low), high = is_beyond(condition, range->high);
 
     return low && high ? GT_BREACHED : low || high ? GT_UNJUDGED : GT_PASSED;
-}
-
-/* May there be threads that nobody saw? */
-static bool may_lack_threads(const struct gt_timeline *timeline)
-{
-    for (size_t i = 0; i < timeline->holes.count; i++)
-        if (gt_hole_at(&timeline->holes, i)->gil && !gt_hole_at(&timeline->holes, i)->ended_it)
-            return true;
-    return timeline->unseen.count > 0;
-}
-
-/* Likewise, functions. */
-static bool may_lack_calls(const struct gt_timeline *timeline)
-{
-    for (size_t i = 0; i < timeline->holes.count; i++)
-        if (!gt_hole_at(&timeline->holes, i)->ended_it)
-            return true;
-    return timeline->stopped_ns >= 0;
 }
 
 /* A thread that matches: it counts if it is nearer to a breach than those before. 0 or -1. */
@@ -363,21 +243,21 @@ static int judge_threads(const struct gt_condition *condition, const struct gt_r
     struct gt_buf name;
     int rc = 0;
 
-    *judgement = may_lack_threads(report->timeline) ? GT_UNJUDGED : GT_PASSED;
+    *judgement = gt_may_lack_threads(report->timeline) ? GT_UNJUDGED : GT_PASSED;
     gt_buf_init(&name);
     for (uint32_t i = 0; rc == 0 && i < report->timeline->gils.count; i++) {
         const struct gt_gil *gil = gt_gil_at(report->timeline, i);
 
         for (uint32_t m = 0; rc == 0 && m < gil->members.count; m++) {
-            struct sums sums = {0};
+            struct gt_bounded_times times = {0};
             struct range range;
 
             gt_buf_reset(&name);
             rc = gt_report_label(report, gt_gil_thread_at(gil, m)->thread, &name);
             if (rc || !name.length || fnmatch(condition->glob, name.data, 0))
                 continue;
-            add_member(&sums, report, gil, gt_gil_thread_at(gil, m));
-            range = range_of(condition, &sums);
+            gt_bounds_add_thread(&times, report->timeline, gil, gt_gil_thread_at(gil, m));
+            range = range_of(condition, &times);
             rc = weigh(condition, &range, &name, worst, judgement, label);
         }
     }
@@ -418,10 +298,10 @@ bool gt_blocker_text_matches(const struct gt_blocker_text *text, const char *glo
 /* What all waited for functions that match. Where nobody knows which function had the GIL, it
  * may have been one. 0 or -1. */
 static int add_blockers(const struct gt_condition *condition, const struct gt_report *report,
-                        uint32_t index, struct sums *sums)
+                        uint32_t index, struct gt_bounded_times *times)
 {
     const struct gt_blockers *blockers = &report->analysis->blockers[index];
-    bool lost_calls = may_lack_calls(report->timeline);
+    bool lost_calls = gt_may_lack_calls(report->timeline);
 
     for (size_t r = 0; r < blockers->rows.count; r++) {
         const struct gt_blocker *row = gt_blocker_at(blockers, r);
@@ -432,9 +312,9 @@ static int add_blockers(const struct gt_condition *condition, const struct gt_re
         if (gt_blocker_text_init(&text, report, row))
             return -1;
         if (gt_blocker_text_matches(&text, condition->glob))
-            add_part(&sums->wait, row->waiting_ns, 0);
+            gt_bounds_add(&times->wait, row->waiting_ns, 0);
         else if (lost_calls && row->doing.kind == GT_DOING_UNKNOWN)
-            add_part(&sums->wait, 0, row->waiting_ns);
+            gt_bounds_add(&times->wait, 0, row->waiting_ns);
         gt_blocker_text_release(&text);
     }
     return 0;
@@ -443,21 +323,21 @@ static int add_blockers(const struct gt_condition *condition, const struct gt_re
 static int range_of_blockers(const struct gt_condition *condition,
                              const struct gt_report *report, struct range *range)
 {
-    struct sums sums = {0}, all = {0};
+    struct gt_bounded_times times = {0}, all = {0};
 
     for (uint32_t i = 0; i < report->timeline->gils.count; i++) {
         const struct gt_gil *gil = gt_gil_at(report->timeline, i);
 
         for (uint32_t m = 0; m < gil->members.count; m++)
-            add_member(&all, report, gil, gt_gil_thread_at(gil, m));
-        if (add_blockers(condition, report, i, &sums))
+            gt_bounds_add_thread(&all, report->timeline, gil, gt_gil_thread_at(gil, m));
+        if (add_blockers(condition, report, i, &times))
             return -1;
     }
-    add_all_unseen(&all, report->timeline);
-    sums.wait.more_ns = gt_add_ns(sums.wait.more_ns, all.unknown_ns);
-    sums.lifetime_ns = all.lifetime_ns;
-    sums.unknown_ns = all.unknown_ns;
-    *range = range_of(condition, &sums);
+    gt_bounds_add_unseen(&all, report->timeline);
+    times.wait.more_ns = gt_add_ns(times.wait.more_ns, all.unknown_ns);
+    times.lifetime_ns = all.lifetime_ns;
+    times.unknown_ns = all.unknown_ns;
+    *range = range_of(condition, &times);
     return 0;
 }
 

@@ -6,44 +6,22 @@
 
 /* What recording cost the program, in words and in the summary. */
 
-enum {
-    TOLD_PERCENT = 5,   /* of the run: from here on it is told */
-    WAITING_SHARE = 10, /* one part in so many of it: hand-overs are told */
-    DEAR_PERCENT =
-        10, /* from here on, what else is told is of another run than the program's own */
-};
-
-static double percent_of_run(const struct gt_report *report)
+/* The options that record for less; NULL: none. */
+static const char *cheaper(enum gt_cheaper cheaper)
 {
-    int64_t wall_ns = report->timeline->end_ns - gt_report_zero_ns(report);
-    int64_t cost_ns = report->analysis->cost.total_ns;
-
-    return wall_ns > 0 && cost_ns > 0 ? 100.0 * (double)cost_ns / (double)wall_ns : 0.0;
-}
-
-/* What of it the GIL's events cost, rather than calls. */
-static double gil_ns(const struct gt_cost *cost)
-{
-    return cost->gil_event_ns > 0 ? (double)cost->gil_event_ns * (double)cost->gil_events : 0;
-}
-
-static double calls_ns(const struct gt_cost *cost)
-{
-    return cost->call_ns > 0 ? (double)cost->call_ns * (double)cost->calls : 0;
-}
-
-/* Which options record for less; NULL: none. */
-static const char *cheaper(const struct gt_report *report)
-{
-    const struct gt_cost *cost = &report->analysis->cost;
-    double traced_ns = calls_ns(cost) + (double)cost->code_ns;
-    bool mostly_calls = traced_ns > gil_ns(cost), both = traced_ns > gil_ns(cost) / 4;
-
-    if (mostly_calls)
-        return report->recorded->viztracer ? NULL : "--no-python-trace";
-    if (report->recorded->agent_sees_gil)
+    switch (cheaper) {
+    case GT_CHEAPER_NONE:
+        break;
+    case GT_CHEAPER_NO_FUNCTIONS:
+        return "--no-python-trace";
+    case GT_CHEAPER_FUTEX:
         return "--gil-source futex";
-    return both ? "--gil-source agent --no-python-trace" : "--gil-source agent";
+    case GT_CHEAPER_AGENT:
+        return "--gil-source agent";
+    case GT_CHEAPER_AGENT_NO_FUNCTIONS:
+        return "--gil-source agent --no-python-trace";
+    }
+    return NULL;
 }
 
 /* "1041475 events of the GIL at 1.2 us, 30 calls at 70 ns". */
@@ -64,23 +42,24 @@ static int say_parts(const struct gt_cost *cost, struct gt_buf *text)
 }
 
 /* Beside the calls. */
-static int say_rest(const struct gt_cost *cost, struct gt_buf *text)
+static int say_rest(const struct gt_report *report, struct gt_buf *text)
 {
+    const struct gt_cost *cost = &report->analysis->cost;
     char duration[32];
 
     if (cost->code_ns > 0 &&
         gt_buf_addf(text, ", %s by Python code that is slower while it is traced",
                     gt_duration_text(cost->code_ns, duration, sizeof(duration))))
         return -1;
-    return cost->waiting_ns > cost->total_ns / WAITING_SHARE
-               ? gt_buf_addf(text, ", and %s of hand-overs that these caused",
-                             gt_duration_text(cost->waiting_ns, duration, sizeof(duration)))
-               : 0;
+    if (!report->analysis->cost_weight.handovers_matter)
+        return 0;
+    return gt_buf_addf(text, ", and %s of hand-overs that these caused",
+                       gt_duration_text(cost->waiting_ns, duration, sizeof(duration)));
 }
 
 static int say_dear(const struct gt_report *report, struct gt_buf *text)
 {
-    const char *option = cheaper(report);
+    const char *option = cheaper(report->analysis->cost_weight.cheaper);
 
     if (gt_buf_adds(text, report->whatif->estimates.count
                               ? " The verdict and the estimates are of the traced run"
@@ -90,34 +69,35 @@ static int say_dear(const struct gt_report *report, struct gt_buf *text)
                   : gt_buf_adds(text, ".");
 }
 
-static int say(struct gt_report *report, bool dear)
+static int say(struct gt_report *report, enum gt_cost_level level)
 {
     const struct gt_cost *cost = &report->analysis->cost;
     struct gt_buf text;
     char total[32];
-    int failed;
+    int rc;
 
+    if (report->analysis->cost_weight.level != level)
+        return 0;
     gt_buf_init(&text);
-    failed =
+    rc = gt_findings_add(
+        report, &text,
         gt_buf_addf(&text, "Recording itself cost the program about %s (%.0f%% of the run): ",
                     gt_duration_text(cost->total_ns, total, sizeof(total)),
-                    percent_of_run(report)) ||
-        say_parts(cost, &text) || say_rest(cost, &text) || gt_buf_adds(&text, ".") ||
-        (dear && say_dear(report, &text)) || gt_strvec_push(&report->findings, text.data);
+                    report->analysis->cost_weight.percent) ||
+            say_parts(cost, &text) || say_rest(report, &text) || gt_buf_adds(&text, ".") ||
+            (level == GT_COST_DEAR && say_dear(report, &text)));
     gt_buf_release(&text);
-    return failed ? -1 : 0;
+    return rc;
 }
 
 int gt_cost_say_dear(struct gt_report *report)
 {
-    return percent_of_run(report) >= DEAR_PERCENT ? say(report, true) : 0;
+    return say(report, GT_COST_DEAR);
 }
 
 int gt_cost_say(struct gt_report *report)
 {
-    double percent = percent_of_run(report);
-
-    return percent >= TOLD_PERCENT && percent < DEAR_PERCENT ? say(report, false) : 0;
+    return say(report, GT_COST_TOLD);
 }
 
 static json_t *optional_number(int64_t value)
@@ -128,7 +108,8 @@ static json_t *optional_number(int64_t value)
 json_t *gt_cost_value(const struct gt_report *report)
 {
     const struct gt_cost *cost = &report->analysis->cost;
-    const char *option = percent_of_run(report) >= DEAR_PERCENT ? cheaper(report) : NULL;
+    const struct gt_cost_weight *weight = &report->analysis->cost_weight;
+    const char *option = weight->level == GT_COST_DEAR ? cheaper(weight->cheaper) : NULL;
 
     return json_pack(
         "{s:I, s:o, s:b, s:I, s:o, s:b, s:I, s:I, s:o, s:o, s:o}", "gil_events",

@@ -6,30 +6,7 @@
 
 /* What is not known of single processes, in words. */
 
-enum { NAMED_MAX = 3, MOSTLY_PERCENT = 50 };
-
-int64_t gt_gil_life_ns(const struct gt_gil *gil)
-{
-    return gil->end_ns > gil->start_ns ? gil->end_ns - gil->start_ns : 0;
-}
-
-int64_t gt_gil_known_ns(const struct gt_gil *gil)
-{
-    return gt_gil_life_ns(gil) - gil->unknown_ns;
-}
-
-bool gt_is_mostly_unknown(const struct gt_gil *gil)
-{
-    return gil->unknown_ns > 0 && gil->unknown_ns >= gt_gil_life_ns(gil) / 100 * MOSTLY_PERCENT;
-}
-
-static int add(struct gt_report *report, struct gt_buf *sentence, int failed)
-{
-    int rc = failed || gt_strvec_push(&report->findings, sentence->data) ? -1 : 0;
-
-    gt_buf_reset(sentence);
-    return rc;
-}
+enum { NAMED_MAX = 3 }; /* stretches that are told of one by one */
 
 static int name(const struct gt_report *report, const struct gt_hole *hole, struct gt_buf *text)
 {
@@ -66,23 +43,26 @@ static int say_hole(struct gt_report *report, const struct gt_hole *hole, struct
     if (gt_buf_adds(text, hole->gil ? "P" : "Functions of p") || name(report, hole, text))
         return -1;
     if (!hole->why)
-        return add(report, text,
-                   gt_buf_addf(text, " is not known for %s after %s: its log is damaged.",
-                               length, since));
+        return gt_findings_add(report, text,
+                               gt_buf_addf(text,
+                                           " is not known for %s after %s: its log is damaged.",
+                                           length, since));
     if (!process->thread_count)
-        return add(report, text,
-                   gt_buf_addf(text, " was not recorded, from its start at %s on: ", since) ||
-                       put_why(report, hole, text) || gt_buf_adds(text, "."));
+        return gt_findings_add(
+            report, text,
+            gt_buf_addf(text, " was not recorded, from its start at %s on: ", since) ||
+                put_why(report, hole, text) || gt_buf_adds(text, "."));
     if (gt_buf_addf(text, "%s not known from %s on: ", hole->gil ? " is" : " are", since) ||
         put_why(report, hole, text))
         return -1;
-    return add(report, text,
-               !hole->gil || life_ns <= 0 || length_ns <= 0
-                   ? gt_buf_adds(text, ".")
-                   : gt_buf_addf(text,
-                                 ". That is %s, %.0f%% of its life; its figures are of the "
-                                 "rest.",
-                                 length, 100.0 * (double)length_ns / (double)life_ns));
+    return gt_findings_add(
+        report, text,
+        !hole->gil || life_ns <= 0 || length_ns <= 0
+            ? gt_buf_adds(text, ".")
+            : gt_buf_addf(text,
+                          ". That is %s, %.0f%% of its life; its figures are of the "
+                          "rest.",
+                          length, 100.0 * (double)length_ns / (double)life_ns));
 }
 
 /* Those whose ends are not known are many, as a rule, where there is one: together. */
@@ -94,19 +74,13 @@ static int say_ended(struct gt_report *report, const struct gt_hole *first, size
     gt_duration_text(first->start_ns - gt_report_zero_ns(report), since, sizeof(since));
     if (count > 1)
         snprintf(more, sizeof(more), " and %zu more", count - 1);
-    return add(
+    return gt_findings_add(
         report, text,
         gt_buf_adds(text, "The end of p") || name(report, first, text) ||
             gt_buf_addf(text,
                         "%s was not recorded (killed, or still running): it is not known "
                         "later than its last use of the GIL, at %s.",
                         more, since));
-}
-
-/* Does it matter? Where the source of the GIL goes on, calls end with their process. */
-static bool is_told(const struct gt_hole *hole)
-{
-    return (hole->gil && !hole->ended_it) || (!hole->gil && hole->why && !hole->ended_it);
 }
 
 int gt_holes_say(struct gt_report *report)
@@ -123,15 +97,16 @@ int gt_holes_say(struct gt_report *report)
 
         if (hole->gil && hole->ended_it && endings++ == 0)
             ended = hole;
-        if (is_told(hole) && told++ < NAMED_MAX)
+        if (gt_hole_matters(hole) && told++ < NAMED_MAX)
             rc = say_hole(report, hole, &text);
     }
     if (rc == 0 && told > NAMED_MAX)
-        rc = add(report, &text,
-                 gt_buf_addf(&text,
-                             "Likewise for %zu more stretches and processes (`lost` in "
-                             "the summary).",
-                             told - NAMED_MAX));
+        rc = gt_findings_add(
+            report, &text,
+            gt_buf_addf(&text,
+                        "Likewise for %zu more stretches and processes (`lost` in "
+                        "the summary).",
+                        told - NAMED_MAX));
     if (rc == 0 && ended)
         rc = say_ended(report, ended, endings, &text);
     gt_buf_release(&text);

@@ -3,6 +3,7 @@
 #define GT_REPORT_INTERNAL_H
 
 #include "analysis/analysis.h"
+#include "analysis/judgement.h"
 #include "whatif/estimate.h"
 #include "base/strvec.h"
 #include "model/recorded.h"
@@ -32,6 +33,8 @@ static inline bool gt_report_shows_states(const struct gt_report *report)
 
 /* findings.c: fill report->findings. 0 or -1 (memory). */
 int gt_findings_make(struct gt_report *report);
+/* Add the sentence to them, unless making it failed, and empty it. 0 or -1. */
+int gt_findings_add(struct gt_report *report, struct gt_buf *sentence, int failed);
 
 /* verdict.c: the most important of them. 0 or -1. */
 int gt_verdict_say(struct gt_report *report);
@@ -53,22 +56,11 @@ json_t *gt_machine_value(const struct gt_report *report);
  * summary, NULL: no memory. */
 int gt_holes_say(struct gt_report *report);
 json_t *gt_lost_value(const struct gt_report *report);
-/* How long the GIL lived, and how much of that is known; is it half or less? */
-int64_t gt_gil_life_ns(const struct gt_gil *gil);
-int64_t gt_gil_known_ns(const struct gt_gil *gil);
-bool gt_is_mostly_unknown(const struct gt_gil *gil);
 
 /* unseen.c: what may have happened and was not recorded. Append sentences, 0 or -1. */
 int gt_unseen_say(struct gt_report *report);
 /* The programs that run Python and were not seen, for the summary; NULL: no memory. */
 json_t *gt_unseen_value(const struct gt_report *report);
-/* How many returns of take_gil are missing, and of how many. */
-uint64_t gt_returns_missing(const struct gt_report *report, uint64_t *takes);
-/* Are so many missing that how long threads waited for the GIL is not known? */
-static inline bool gt_lacks_returns(const struct gt_gil *gil)
-{
-    return gil->takes && gil->defects.returns_missing >= gil->takes - gil->takes / 2;
-}
 
 /* functions.c: what was recorded of functions, and what not. Append sentences to the findings,
  * 0 or -1; a JSON object for the summary, null when nothing was recorded, NULL: no memory. */
@@ -85,6 +77,7 @@ struct gt_blocker_text {
     const char *kind;       /* "python", "c", "gc", "native" */
     const char *cause; /* why it kept the GIL: "call", "loop", "gc", "import", "operation"; NULL
                           when it did not */
+    struct gt_judgement judgement;
 };
 
 int gt_blocker_text_init(struct gt_blocker_text *text, const struct gt_report *report,
@@ -98,12 +91,6 @@ const char *gt_blocker_text_short_file(const char *file);
 /* condition.c: is it what the glob names? "name", or "module.name". */
 bool gt_blocker_text_matches(const struct gt_blocker_text *text, const char *glob);
 
-/* So little that its blockers are not worth a line. */
-bool gt_gil_hardly_waited(const struct gt_gil *gil);
-
-/* All waiting on the GIL, of all threads. */
-int64_t gt_gil_wait_ns(const struct gt_gil *gil);
-
 /* Append the printed block. 0 or -1. */
 int gt_blocker_text_print(const struct gt_report *report, struct gt_buf *text);
 
@@ -113,8 +100,7 @@ int gt_whatif_say(const struct gt_report *report, struct gt_buf *text);
 int gt_whatif_print(const struct gt_report *report, struct gt_buf *text);
 json_t *gt_whatif_value(const struct gt_report *report);
 
-/* convoy.c: append a sentence per thread in a convoy, else nothing. The number of them, or
- * -1. */
+/* convoy.c: append a sentence on the convoy, where there is one. 0 or -1. */
 int gt_convoy_say(const struct gt_report *report, uint32_t gil, struct gt_buf *text);
 
 /* chrome.c: Chrome Trace Event Format. `summary` is a JSON object's text. */

@@ -48,22 +48,18 @@ const char *gt_system_call_name(uint32_t number)
     return NULL;
 }
 
-static uint32_t flags_of(const struct gt_report *report, const struct gt_blocker *row)
-{
-    const struct gt_chunks *functions = &report->timeline->functions;
-
-    return row->doing.function < functions->count
-               ? ((const struct gt_function_info *)gt_chunks_at(functions, row->doing.function))
-                     ->flags
-               : 0;
-}
-
 /* How the author of an extension releases the GIL. */
-static const char *way_of(uint32_t flags)
+static const char *release_with(enum gt_release_with with)
 {
-    return flags & GT_FUNCTION_BY_CYTHON     ? "Cython's `with nogil`"
-           : flags & GT_FUNCTION_BY_PYBIND11 ? "pybind11's `gil_scoped_release`"
-                                             : "Py_BEGIN_ALLOW_THREADS";
+    switch (with) {
+    case GT_RELEASE_WITH_C_API:
+        break;
+    case GT_RELEASE_WITH_CYTHON:
+        return "Cython's `with nogil`";
+    case GT_RELEASE_WITH_PYBIND11:
+        return "pybind11's `gil_scoped_release`";
+    }
+    return "Py_BEGIN_ALLOW_THREADS";
 }
 
 /* "numpy" of "numpy.core._multiarray_umath.dot". */
@@ -94,77 +90,90 @@ static int say_move(const struct gt_blocker_text *text, struct gt_buf *out)
 static int say_call(const struct gt_blocker_text *text, const struct gt_report *report,
                     const struct gt_blocker *row, const char *around, struct gt_buf *out)
 {
-    uint32_t flags = flags_of(report, row);
+    const char *with = release_with(text->judgement.release_with);
 
-    if (flags & GT_FUNCTION_OF_PYTHON)
+    switch (text->judgement.owner) {
+    case GT_OWNER_PYTHON:
         return gt_buf_adds(out, "It is a part of Python: ") || say_move(text, out);
-    if (flags & GT_FUNCTION_OF_PACKAGE)
+    case GT_OWNER_PACKAGE:
         return gt_buf_adds(out, "It belongs to ") || add_package(report, row, out) ||
                gt_buf_adds(out, ": ") || say_move(text, out);
-    if (flags & GT_FUNCTION_OF_PROGRAM)
+    case GT_OWNER_PROGRAM:
         return gt_buf_addf(out,
                            "It is of an extension of the program's own: release the GIL "
                            "around %s (%s), or ",
-                           around, way_of(flags)) ||
+                           around, with) ||
                say_move(text, out);
+    case GT_OWNER_UNKNOWN:
+        break;
+    }
     return gt_buf_addf(out,
                        "If it is of an extension of yours, release the GIL around %s (%s); "
                        "else ",
-                       around, way_of(flags)) ||
+                       around, with) ||
            say_move(text, out);
 }
 
-static int say_slept(const struct gt_blocker_text *text, const struct gt_report *report,
-                     const struct gt_blocker *row, struct gt_buf *out)
+static int say_slept(const struct gt_blocker *row, struct gt_buf *out)
 {
     const char *call = row->after.call ? gt_system_call_name(row->after.call - 1) : NULL;
 
-    if (gt_buf_adds(out, " It slept with the GIL") ||
-        (call && gt_buf_addf(out, strcmp(call, "a lock") == 0 ? ", waiting for %s" : ", in %s",
-                             call)) ||
-        gt_buf_adds(out, ". "))
-        return -1;
-    if (row->deadlock)
-        return gt_buf_adds(out,
-                           "The process ended while it did, and others waited: possibly a "
-                           "deadlock, of a thread that has what it waits for and waits for "
-                           "the GIL. Release the GIL before waiting for a lock of C's.");
-    if (row->doing.kind == GT_DOING_C)
-        return say_call(text, report, row, "the wait", out);
-    return gt_buf_adds(out,
-                       "A C function that is not traced waited there: release the GIL around "
-                       "the wait (ctypes: CDLL instead of PyDLL), or wait elsewhere.");
+    return gt_buf_adds(out, " It slept with the GIL") ||
+           (call &&
+            gt_buf_addf(out, strcmp(call, "a lock") == 0 ? ", waiting for %s" : ", in %s",
+                        call)) ||
+           gt_buf_adds(out, ". ");
+}
+
+/* Those that are told with no name in them. */
+static const char *remedy_text(enum gt_remedy remedy)
+{
+    switch (remedy) {
+    case GT_REMEDY_NONE:
+    case GT_REMEDY_WAIT_OF_CALL:
+        break;
+    case GT_REMEDY_DEADLOCK_ASLEEP:
+        return "The process ended while it did, and others waited: possibly a deadlock, of a "
+               "thread that has what it waits for and waits for the GIL. Release the GIL "
+               "before waiting for a lock of C's.";
+    case GT_REMEDY_WAIT_UNTRACED:
+        return "A C function that is not traced waited there: release the GIL around the wait "
+               "(ctypes: CDLL instead of PyDLL), or wait elsewhere.";
+    case GT_REMEDY_DEADLOCK:
+        return " The process ended while it had the GIL and others waited: possibly a "
+               "deadlock.";
+    case GT_REMEDY_TRACE:
+        return " Which function it was in is not known (--python-trace tells).";
+    case GT_REMEDY_COLLECT_LESS:
+        return " The collector walks every container that is alive: gc.freeze() what is there "
+               "for good, raise gc.set_threshold(), or collect while nobody waits.";
+    case GT_REMEDY_IMPORT_EARLY:
+        return " Import it before threads start.";
+    case GT_REMEDY_SPLIT_LOOP:
+        return " It is a loop in C of many short calls, which never comes back to the "
+               "interpreter: cut its input into pieces, or move it to another process.";
+    case GT_REMEDY_WORK_OF_CALL:
+        return " It does not release the GIL. ";
+    case GT_REMEDY_SMALLER:
+        return " One operation, or a C function that is not traced, ran there without "
+               "releasing the GIL: make it smaller, or move it to another process.";
+    }
+    return "";
 }
 
 int gt_remedy_say(struct gt_blocker_text *text, const struct gt_report *report,
                   const struct gt_blocker *row)
 {
+    enum gt_remedy remedy = text->judgement.remedy;
     struct gt_buf *out = &text->sentence;
 
-    if (row->after.known && row->after.sleep_ns > row->after.run_ns)
-        return say_slept(text, report, row, out);
-    if (row->deadlock)
-        return gt_buf_adds(out, " The process ended while it had the GIL and others waited: "
-                                "possibly a deadlock.");
-    if (row->doing.kind == GT_DOING_UNKNOWN)
-        return gt_buf_adds(out,
-                           " Which function it was in is not known (--python-trace tells).");
-    if (strcmp(text->cause, "gc") == 0)
-        return gt_buf_adds(out,
-                           " The collector walks every container that is alive: gc.freeze() "
-                           "what is there for good, raise gc.set_threshold(), or collect "
-                           "while nobody waits.");
-    if (strcmp(text->cause, "import") == 0)
-        return gt_buf_adds(out, " Import it before threads start.");
-    if (strcmp(text->cause, "loop") == 0)
-        return gt_buf_adds(out,
-                           " It is a loop in C of many short calls, which never comes back "
-                           "to the interpreter: cut its input into pieces, or move it to "
-                           "another process.");
-    if (strcmp(text->cause, "call") == 0)
-        return gt_buf_adds(out, " It does not release the GIL. ") ||
-               say_call(text, report, row, "the work", out);
-    return gt_buf_adds(out,
-                       " One operation, or a C function that is not traced, ran there without "
-                       "releasing the GIL: make it smaller, or move it to another process.");
+    if (text->judgement.slept && say_slept(row, out))
+        return -1;
+    if (gt_buf_adds(out, remedy_text(remedy)))
+        return -1;
+    if (remedy == GT_REMEDY_WAIT_OF_CALL)
+        return say_call(text, report, row, "the wait", out);
+    if (remedy == GT_REMEDY_WORK_OF_CALL)
+        return say_call(text, report, row, "the work", out);
+    return 0;
 }

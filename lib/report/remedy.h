@@ -1,4 +1,4 @@
-/* Private to report/: what helps where the GIL was kept, by whose function it is, and why. */
+/* Private to report/: what helps where the GIL was kept (analysis/judgement.h), in words. */
 #ifndef GT_REPORT_REMEDY_H
 #define GT_REPORT_REMEDY_H
 
@@ -7,8 +7,8 @@
 /* "poll", of a system call's number; NULL of one that says nothing. */
 const char *gt_system_call_name(uint32_t number);
 
-/* Append sentences that say what kept the GIL and what can be done about it. `text->cause` is
- * set, and its names are. 0 or -1. */
+/* Append sentences that say what kept the GIL and what can be done about it. The judgement and
+ * the names of `text` are set. 0 or -1. */
 int gt_remedy_say(struct gt_blocker_text *text, const struct gt_report *report,
                   const struct gt_blocker *row);
 

@@ -1,5 +1,6 @@
 #include "report/values.h"
 
+#include "analysis/gil_times.h"
 #include "base/nstime.h"
 
 #include <string.h>
@@ -105,13 +106,8 @@ static json_t *gaps_value(const struct gt_blockers *blockers)
     static const char *const names[] = {"handover_ns", "no_cpu_ns", "untaken_ns", "unknown_ns"};
     json_t *value = json_object();
 
-    for (int gap = 0; gap < GT_GAPS; gap++) {
-        int64_t ns = 0;
-
-        for (size_t i = 0; i < blockers->gaps.count; i++)
-            ns = gt_add_ns(ns, gt_gaps_at(blockers, i)->ns[gap]);
-        gt_json_set(&value, names[gap], json_integer(ns));
-    }
+    for (int gap = 0; gap < GT_GAPS; gap++)
+        gt_json_set(&value, names[gap], json_integer(gt_gap_ns(blockers, (enum gt_gap)gap)));
     return value;
 }
 

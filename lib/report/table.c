@@ -1,5 +1,6 @@
 #include "report/internal.h"
 
+#include "analysis/gil_times.h"
 #include "base/nstime.h"
 
 #include <stdio.h>
@@ -44,11 +45,6 @@ static int put_head(struct gt_buf *text, const struct columns *columns)
                        columns->unknown ? "--------  " : "");
 }
 
-static double percent(int64_t part_ns, int64_t whole_ns)
-{
-    return whole_ns > 0 ? 100.0 * (double)part_ns / (double)whole_ns : 0.0;
-}
-
 /* "thread 2 (71%)", padded. */
 static int put_blame(const struct gt_report *report, uint32_t gil_index, uint32_t member,
                      struct gt_buf *text)
@@ -66,7 +62,7 @@ static int put_blame(const struct gt_report *report, uint32_t gil_index, uint32_
             : gt_report_label(report, gt_gil_thread_at(gil, blame->holder)->thread, text))
         return -1;
     if (gt_buf_addf(text, " (%.0f%%)",
-                    percent(blame->ns, gt_gil_thread_at(gil, member)->wait_ns)))
+                    gt_percent(blame->ns, gt_gil_thread_at(gil, member)->wait_ns)))
         return -1;
     for (size_t i = start; i < text->length; i++)
         width += (text->data[i] & 0xc0) != 0x80;
@@ -91,8 +87,8 @@ static int put_states(const struct gt_report *report, uint32_t thread, struct gt
     for (int i = GT_SCHED_SLEEPING; i < GT_SCHED_STATES; i++)
         asleep_ns += sched->state_ns[i];
     return gt_buf_addf(text, "%8.1f  %9.1f  %9.1f  ",
-                       percent(sched->state_ns[GT_SCHED_RUNNING], whole_ns),
-                       percent(ready_ns, whole_ns), percent(asleep_ns, whole_ns));
+                       gt_percent(sched->state_ns[GT_SCHED_RUNNING], whole_ns),
+                       gt_percent(ready_ns, whole_ns), gt_percent(asleep_ns, whole_ns));
 }
 
 static int put_first(const struct gt_thread *thread, int64_t lifetime_ns, struct gt_buf *text)
@@ -128,10 +124,10 @@ static int put_held(const struct gt_gil *gil, const struct gt_gil_thread *member
 
     if (gil->source == GT_GIL_FROM_FUTEX || known_ns <= 0)
         return gt_buf_addf(text, "%11s  %12s  ", "-", "-");
-    if (gt_lacks_returns(gil))
-        return gt_buf_addf(text, "%11.1f  %12s  ", percent(free_ns, known_ns), "-");
-    return gt_buf_addf(text, "%11.1f  %12.1f  ", percent(free_ns, known_ns),
-                       percent(member->hold_ns, known_ns));
+    if (gt_gil_lacks_returns(gil))
+        return gt_buf_addf(text, "%11.1f  %12s  ", gt_percent(free_ns, known_ns), "-");
+    return gt_buf_addf(text, "%11.1f  %12.1f  ", gt_percent(free_ns, known_ns),
+                       gt_percent(member->hold_ns, known_ns));
 }
 
 static int put_row(const struct gt_report *report, uint32_t gil_index, uint32_t index,
@@ -142,16 +138,16 @@ static int put_row(const struct gt_report *report, uint32_t gil_index, uint32_t 
     int64_t whole_ns = member->lifetime_ns;
     int64_t free_ns = whole_ns - member->hold_ns - member->wait_ns - member->unknown_ns;
     int64_t known_ns = whole_ns - member->unknown_ns;
-    bool no_waits = (gt_lacks_returns(gil) && !member->wait_ns) || /* that were seen */
+    bool no_waits = (gt_gil_lacks_returns(gil) && !member->wait_ns) || /* that were seen */
                     (member->unknown_ns && known_ns <= 0);
 
     if (put_first(gt_thread_at(report->timeline, member->thread), whole_ns, text) ||
         put_held(gil, member, free_ns, text) ||
         (no_waits ? gt_buf_addf(text, "%13s  ", "-")
-                  : put_wait(percent(member->wait_ns, known_ns), columns, text)) ||
+                  : put_wait(gt_percent(member->wait_ns, known_ns), columns, text)) ||
         (columns->states && put_states(report, member->thread, text)) ||
         (columns->unknown &&
-         gt_buf_addf(text, "%8.1f  ", percent(member->unknown_ns, whole_ns))) ||
+         gt_buf_addf(text, "%8.1f  ", gt_percent(member->unknown_ns, whole_ns))) ||
         put_longest(member->longest_wait_ns, text) ||
         put_blame(report, gil_index, index, text) || gt_buf_adds(text, "  ") ||
         gt_report_label(report, member->thread, text))
@@ -207,7 +203,7 @@ static int put_state_row(const struct gt_report *report, uint32_t index,
     bool told = report->timeline->saw_stacks || report->timeline->saw_futex;
 
     if (put_first(thread, whole_ns, text) || gt_buf_addf(text, "%11s  %12s  ", "-", "-") ||
-        (told ? put_wait(percent(wait_ns, whole_ns), columns, text)
+        (told ? put_wait(gt_percent(wait_ns, whole_ns), columns, text)
               : gt_buf_addf(text, "%13s  ", "-")) ||
         put_states(report, index, text) ||
         (columns->unknown && gt_buf_addf(text, "%8s  ", "-")) ||

@@ -1,40 +1,18 @@
 #include "report/internal.h"
 
-#include "event/probed_files.h"
 #include "report/values.h"
 
 enum { NAMED_MAX = 4 }; /* programs that are told of one by one */
 
 /* What may have happened and was not recorded, though nothing was lost. */
 
-static int add(struct gt_report *report, struct gt_buf *sentence, int failed)
-{
-    int rc = failed || gt_strvec_push(&report->findings, sentence->data) ? -1 : 0;
-
-    gt_buf_reset(sentence);
-    return rc;
-}
-
-uint64_t gt_returns_missing(const struct gt_report *report, uint64_t *takes)
-{
-    const struct gt_timeline *timeline = report->timeline;
-    uint64_t missing = 0;
-
-    *takes = 0;
-    for (uint32_t i = 0; i < timeline->gils.count; i++) {
-        missing += gt_gil_at(timeline, i)->defects.returns_missing;
-        *takes += gt_gil_at(timeline, i)->takes;
-    }
-    return missing;
-}
-
 static int say_returns(struct gt_report *report, struct gt_buf *text)
 {
-    uint64_t takes, missing = gt_returns_missing(report, &takes);
+    uint64_t takes, missing = gt_returns_missing(report->timeline, &takes);
 
     if (!missing)
         return 0;
-    return add(
+    return gt_findings_add(
         report, text,
         gt_buf_addf(text,
                     "%llu of %llu returns of take_gil are missing: when the GIL was had is "
@@ -59,22 +37,25 @@ static int add_text(const struct gt_report *report, uint32_t id, struct gt_buf *
 static int add_reason(const struct gt_report *report, const struct gt_unseen *unseen,
                       struct gt_buf *text)
 {
-    const struct gt_probed *probed = report->recorded->probed;
-
-    if (probed->interpreter)
+    switch (gt_unseen_why(report->recorded->probed, unseen)) {
+    case GT_UNSEEN_INTERPRETER:
         return gt_buf_adds(text, "its interpreter is not the one that has the probes (") ||
                add_text(report, unseen->file, text) ||
                gt_buf_adds(text,
                            "). --gil-source uprobes sees every interpreter of this libc.");
-    if (!unseen->file)
+    case GT_UNSEEN_STATIC:
         return gt_buf_adds(text,
                            "it maps no libc, where the probes are: it is linked statically.");
-    return gt_buf_adds(text, "its libc (") || add_text(report, unseen->file, text) ||
-           gt_buf_adds(text,
-                       probed->any_glibc
-                           ? ") is not glibc, whose system calls are understood."
-                           : ") is not the file that has the probes. Start giltracer in the "
-                             "root, or container, where it runs.");
+    case GT_UNSEEN_NO_GLIBC:
+        return gt_buf_adds(text, "its libc (") || add_text(report, unseen->file, text) ||
+               gt_buf_adds(text, ") is not glibc, whose system calls are understood.");
+    case GT_UNSEEN_LIBC:
+        return gt_buf_adds(text, "its libc (") || add_text(report, unseen->file, text) ||
+               gt_buf_adds(text,
+                           ") is not the file that has the probes. Start giltracer in the "
+                           "root, or container, where it runs.");
+    }
+    return 0;
 }
 
 /* The same was said of one before? */
@@ -109,9 +90,9 @@ static int say_program(struct gt_report *report, const struct gt_unseen *unseen,
 
     if (!failed && more)
         failed = gt_buf_addf(text, ", and %zu more of that name", more);
-    return add(report, text,
-               failed || gt_buf_adds(text, ") was not seen: ") ||
-                   add_reason(report, unseen, text));
+    return gt_findings_add(report, text,
+                           failed || gt_buf_adds(text, ") was not seen: ") ||
+                               add_reason(report, unseen, text));
 }
 
 static int say_programs(struct gt_report *report, struct gt_buf *text)
@@ -129,7 +110,8 @@ static int say_programs(struct gt_report *report, struct gt_buf *text)
         i++;
     return i == count
                ? 0
-               : add(report, text,
+               : gt_findings_add(
+                     report, text,
                      gt_buf_adds(text, "More programs that run Python were not seen, for the "
                                        "same reasons."));
 }

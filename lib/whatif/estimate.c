@@ -1,5 +1,6 @@
 #include "whatif/estimate.h"
 
+#include "analysis/judgement.h"
 #include "base/nstime.h"
 #include "whatif/build.h"
 

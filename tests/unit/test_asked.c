@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "analysis/blockers.h"
+#include "analysis/judgement.h"
 #include "feed.h"
 
 #define MS ((int64_t)1000000)

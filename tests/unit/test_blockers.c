@@ -2,6 +2,7 @@
 #include "feed.h"
 
 #include "analysis/blockers.h"
+#include "analysis/judgement.h"
 #include "base/nstime.h"
 
 #include <setjmp.h>

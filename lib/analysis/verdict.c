@@ -1,0 +1,199 @@
+#include "analysis/verdict.h"
+
+#include "analysis/coverage.h"
+#include "analysis/gil_times.h"
+#include "analysis/judgement.h"
+#include "base/nstime.h"
+
+#include <stdlib.h>
+
+enum {
+    BOUND_PERCENT = 50,    /* of the time somebody waits: the program is bound by the GIL … */
+    PARTLY_PERCENT = 10,   /* … or in part */
+    WHOLE_PERCENT = 95,    /* of the run: a GIL that lived as long is said to be the run's */
+    LOST_PERCENT = 50,     /* of the run: from here on, what was not seen says nothing */
+    TOLD_PERCENT = 2,      /* of the waiting: a row that keeps the GIL is told of, … */
+    REQUEUED_PERCENT = 10, /* … one that queues again and again where it waits so long */
+};
+
+/* What is the state of one GIL when its verdict is made. */
+struct one {
+    const struct gt_gil *gil;
+    const struct gt_contention *contention;
+    const struct gt_blockers *blockers;
+};
+
+static enum gt_bound bound_of(const struct gt_gil *gil, int64_t contended_ns)
+{
+    double of_known = gt_percent(contended_ns, gt_gil_known_ns(gil));
+
+    /* Even if nobody waited in what was lost. */
+    if (gt_percent(contended_ns, gt_gil_life_ns(gil)) >= BOUND_PERCENT)
+        return GT_BOUND_FULLY;
+    if (gt_gil_is_mostly_unknown(gil))
+        return GT_BOUND_LOST;
+    if (of_known >= BOUND_PERCENT)
+        return GT_BOUND_FULLY;
+    if (gt_gil_lacks_returns(gil))
+        return GT_BOUND_NO_RETURNS;
+    return of_known >= PARTLY_PERCENT ? GT_BOUND_PARTLY : GT_BOUND_NOT;
+}
+
+/* A process may live, or execute another program, in mid-run. */
+static enum gt_shares_of shares_of(const struct gt_gil *gil, int64_t wall_ns)
+{
+    if (gil->unknown_ns)
+        return GT_SHARES_OF_KNOWN;
+    return gt_percent(gt_gil_life_ns(gil), wall_ns) >= WHOLE_PERCENT ? GT_SHARES_OF_RUN
+                                                                     : GT_SHARES_OF_PROGRAM;
+}
+
+static enum gt_interval_effect interval_effect(const struct gt_gil *gil)
+{
+    int64_t interval_ns = gt_interval_last(&gil->intervals);
+
+    if (interval_ns > GT_SWITCH_INTERVAL_NS)
+        return GT_INTERVAL_LONGER;
+    if (interval_ns == GT_SWITCH_INTERVAL_NS && gil->intervals.list.count <= 1)
+        return GT_INTERVAL_USUAL;
+    return GT_INTERVAL_ANOTHER;
+}
+
+/* The first blame of a waiter is the largest of a thread. */
+static struct gt_blame most_blocked(const struct one *one)
+{
+    struct gt_blame pair = {0};
+    int64_t most_ns = 0;
+
+    for (uint32_t i = 0; i < one->gil->members.count; i++) {
+        size_t count, first = gt_contention_of(one->contention, i, &count);
+
+        if (gt_gil_thread_at(one->gil, i)->wait_ns <= most_ns)
+            continue;
+        most_ns = gt_gil_thread_at(one->gil, i)->wait_ns;
+        pair = count ? *gt_blame_at(one->contention, first) : (struct gt_blame){0};
+        if (pair.holder >= one->gil->members.count)
+            pair.ns = 0;
+        pair.waiter = i;
+    }
+    return pair;
+}
+
+/* Whom all together waited for longest. 0 or -1. */
+static int find_holder(const struct one *one, struct gt_verdict *verdict)
+{
+    const struct gt_chunks *blames = &one->contention->blames;
+    size_t members = one->gil->members.count;
+    int64_t *sums = calloc(members + 1, sizeof(*sums));
+
+    if (!sums)
+        return -1;
+    for (size_t i = 0; i < blames->count; i++) {
+        const struct gt_blame *blame = gt_blame_at(one->contention, i);
+
+        if (blame->holder >= members) /* nobody, or many */
+            continue;
+        sums[blame->holder] = gt_add_ns(sums[blame->holder], blame->ns);
+        if (sums[blame->holder] > verdict->holder_ns) {
+            verdict->holder_ns = sums[blame->holder];
+            verdict->holder = blame->holder;
+        }
+    }
+    free(sums);
+    return 0;
+}
+
+static bool is_told(const struct gt_blocker *row, int64_t wait_ns)
+{
+    int64_t least_ns = wait_ns / (100 / TOLD_PERCENT);
+
+    if (gt_blocker_keeps(row) && row->waiting_ns > least_ns)
+        return true;
+    return gt_blocker_is_requeuer(row) &&
+           row->retake_wait_ns > gt_times_ns(least_ns, REQUEUED_PERCENT / TOLD_PERCENT);
+}
+
+static void choose_rows(const struct one *one, struct gt_verdict *verdict)
+{
+    const struct gt_chunks *rows = &one->blockers->rows;
+
+    for (uint32_t i = 0; i < rows->count && verdict->row_count < GT_VERDICT_ROWS; i++)
+        if (is_told(gt_blocker_at(one->blockers, i), verdict->wait_ns))
+            verdict->rows[verdict->row_count++] = i;
+    if (rows->count && gt_blocker_at(one->blockers, 0)->doing.kind != GT_DOING_UNKNOWN)
+        verdict->top_row = 0;
+}
+
+static int judge(const struct one *one, struct gt_verdict *verdict, int64_t wall_ns)
+{
+    verdict->contended_ns = one->blockers->load.total.contended_ns;
+    verdict->lives_ns = gt_gil_thread_lives_ns(one->gil);
+    verdict->bound = bound_of(one->gil, verdict->contended_ns);
+    verdict->of = shares_of(one->gil, wall_ns);
+    verdict->interval = interval_effect(one->gil);
+    verdict->holder = verdict->top_row = GT_NO_INDEX;
+    verdict->hardly_waited = gt_gil_hardly_waited(one->gil);
+    if (verdict->hardly_waited)
+        return 0;
+    choose_rows(one, verdict);
+    if (gt_gil_is_mostly_unknown(one->gil))
+        return 0;
+    verdict->pair = most_blocked(one);
+    return find_holder(one, verdict);
+}
+
+static int by_waiting(const void *left, const void *right)
+{
+    const struct gt_verdict *a = left, *b = right;
+
+    if (a->wait_ns != b->wait_ns)
+        return a->wait_ns > b->wait_ns ? -1 : 1;
+    return a->gil < b->gil ? -1 : 1;
+}
+
+static enum gt_no_waits judge_no_waits(const struct gt_verdicts *verdicts,
+                                       const struct gt_timeline *timeline)
+{
+    int64_t unknown_ns = verdicts->unknown_ns;
+    uint64_t takes;
+
+    if (unknown_ns && gt_percent(unknown_ns, verdicts->life_ns) >= LOST_PERCENT)
+        return GT_NO_WAITS_LOST;
+    if (gt_returns_missing(timeline, &takes))
+        return GT_NO_WAITS_NO_RETURNS;
+    if (!gt_is_whole(timeline))
+        return unknown_ns ? GT_NO_WAITS_PARTLY : GT_NO_WAITS_NOT_WHOLE;
+    return timeline->unseen.count ? GT_NO_WAITS_UNSEEN : GT_NO_WAITS_AT_ALL;
+}
+
+int gt_verdicts_init(struct gt_verdicts *verdicts, const struct gt_timeline *timeline,
+                     const struct gt_contention *contentions,
+                     const struct gt_blockers *blockers, int64_t wall_ns, struct gt_error *err)
+{
+    size_t gils = timeline->gils.count;
+
+    *verdicts = (struct gt_verdicts){.list = calloc(gils + 1, sizeof(*verdicts->list))};
+    if (!verdicts->list)
+        return gt_error_memory(err);
+    for (uint32_t i = 0; i < gils; i++) {
+        struct one one = {gt_gil_at(timeline, i), &contentions[i], &blockers[i]};
+        struct gt_verdict *verdict = &verdicts->list[verdicts->count];
+
+        verdicts->life_ns = gt_add_ns(verdicts->life_ns, gt_gil_life_ns(one.gil));
+        verdicts->unknown_ns = gt_add_ns(verdicts->unknown_ns, one.gil->unknown_ns);
+        *verdict = (struct gt_verdict){.gil = i, .wait_ns = gt_gil_wait_ns(one.gil)};
+        if (verdict->wait_ns <= 0)
+            continue;
+        if (judge(&one, verdict, wall_ns))
+            return gt_error_memory(err);
+        verdicts->count++;
+    }
+    qsort(verdicts->list, verdicts->count, sizeof(*verdicts->list), by_waiting);
+    verdicts->no_waits = judge_no_waits(verdicts, timeline);
+    return 0;
+}
+
+void gt_verdicts_release(struct gt_verdicts *verdicts)
+{
+    free(verdicts->list);
+}
