@@ -15,7 +15,6 @@ struct gt_counter_sample {
     int64_t time_ns;
     uint64_t period;
     uint32_t thread;
-    uint32_t reserved;
 };
 
 /* One thread's sums of one counter. */

@@ -469,7 +469,7 @@ static void parse_class(enum gt_event_class event_class, const char *at, const c
     case GT_CLASS_COUNTER:
         event->kind = GT_EVENT_COUNTER;
         break;
-    default:
+    case GT_CLASS_LIFE:
         event->kind = GT_EVENT_OTHER;
         break;
     }

@@ -27,7 +27,6 @@ enum gt_line_kind {
 
 /* How an event's name and its arguments are read; found once per name. */
 enum gt_event_class {
-    GT_CLASS_OTHER,
     GT_CLASS_COND_SIGNAL,
     GT_CLASS_COND_WAIT,
     GT_CLASS_TAKE_ENTER,
@@ -56,7 +55,6 @@ struct gt_event_name {
 struct gt_parser {
     struct gt_chunks names; /* of struct gt_event_name; few */
     size_t recent;          /* the last one used */
-    uint64_t skipped_frames;
 };
 
 void gt_parser_init(struct gt_parser *parser);

@@ -43,7 +43,6 @@ struct gt_viztracer {
     struct gt_intern texts;
     struct gt_viztracer_quality quality;
     bool recognised; /* something that only VizTracer writes was seen */
-    bool no_memory;
     uint32_t *heap; /* threads; that of the earliest event first */
     size_t heap_count;
 };
