@@ -2,6 +2,7 @@
 
 #include "agentlog/agentlog.h"
 #include "base/nstime.h"
+#include "model/feed.h"
 #include "script/source.h"
 #include "viztracer/viztracer.h"
 

@@ -6,9 +6,7 @@
 #define GT_MODEL_CALLS_H
 
 #include "base/chunks.h"
-#include "base/hashmap.h"
 
-#include <stdbool.h>
 #include <stdint.h>
 
 /* A function, once per run. Names are the target's bytes: hostile. */
@@ -41,22 +39,11 @@ struct gt_call_span {
 /* One thread's calls. */
 struct gt_calls {
     struct gt_chunks spans; /* of struct gt_call_span */
-    /* State while feeding. */
-    struct gt_chunks open;     /* of uint32_t: indices of the open spans, innermost last */
-    struct gt_hashmap open_of; /* function → how often it is open; once that matters */
-    bool counts_open;
 };
 
-struct gt_event;
 struct gt_timeline;
 
 /* The thread's calls, or NULL when none were recorded. */
-struct gt_calls *gt_calls_of(const struct gt_timeline *timeline, uint32_t thread);
-
-/* Private to model/. All return 0, or -1 when memory is exhausted. */
-int gt_calls_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event);
-void gt_calls_ended(struct gt_timeline *timeline, uint32_t thread, int64_t time_ns);
-void gt_calls_finish(struct gt_timeline *timeline);
-void gt_calls_release(struct gt_timeline *timeline);
+const struct gt_calls *gt_calls_of(const struct gt_timeline *timeline, uint32_t thread);
 
 #endif

@@ -1,7 +1,7 @@
 #include "model/counters.h"
 
 #include "base/buf.h"
-#include "model/timeline.h"
+#include "model/builder.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -32,17 +32,4 @@ struct gt_counter {
     struct gt_chunks sums;    /* of struct gt_counter_sum, by thread; after _finish */
 };
 
-struct gt_event;
-struct gt_timeline;
-
-/* A counter that was asked for: it is shown even if nothing is counted. "page-faults:u", as the
- * user names it. 0, or -1 when memory is exhausted. */
-int gt_counters_expect(struct gt_timeline *timeline, const char *name);
-
-/* Private to model/. 0, or -1 when memory is exhausted. */
-int gt_counters_feed(struct gt_timeline *timeline, uint32_t thread,
-                     const struct gt_event *event);
-int gt_counters_finish(struct gt_timeline *timeline);
-void gt_counters_release(struct gt_timeline *timeline);
-
 #endif

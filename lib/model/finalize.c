@@ -11,8 +11,8 @@
 static void end_lives(struct gt_timeline *timeline)
 {
     for (uint32_t i = 0; i < timeline->threads.count; i++) {
-        struct gt_thread *thread = gt_thread_at(timeline, i);
-        struct gt_process *process = gt_process_at(timeline, thread->process);
+        struct gt_thread *thread = gt_thread_mutable(timeline, i);
+        struct gt_process *process = gt_process_mutable(timeline, thread->process);
 
         if (!(thread->flags & GT_THREAD_SAW_EXIT))
             thread->end_ns = timeline->end_ns;
@@ -151,7 +151,7 @@ static int sort_by_end(struct gt_chunks *spans)
         sorted[i] = *gt_span_at(spans, i);
     qsort(sorted, spans->count, sizeof(*sorted), compare_ends);
     for (size_t i = 0; i < spans->count; i++)
-        *gt_span_at(spans, i) = sorted[i];
+        *gt_span_mutable(spans, i) = sorted[i];
     free(sorted);
     return 0;
 }
@@ -213,10 +213,15 @@ static void clip_to_life(const struct gt_timeline *timeline, const struct gt_gil
 }
 
 static void clip_spans(const struct gt_timeline *timeline, const struct gt_gil *gil,
-                       const struct gt_chunks *spans)
+                       struct gt_chunks *spans)
 {
     for (size_t i = 0; i < spans->count; i++)
-        clip_to_life(timeline, gil, gt_span_at(spans, i));
+        clip_to_life(timeline, gil, gt_span_mutable(spans, i));
+}
+
+static struct gt_gil_thread *member_mutable(struct gt_gil *gil, uint32_t index)
+{
+    return gt_chunks_at(&gil->members, index);
 }
 
 static void sum_spans(struct gt_gil *gil, bool waits)
@@ -231,7 +236,7 @@ static void sum_spans(struct gt_gil *gil, bool waits)
 
         if (span->thread != thread) {
             thread = span->thread;
-            member = gt_gil_thread_at(gil, gt_hashmap_get(&gil->member_of, thread));
+            member = member_mutable(gil, gt_hashmap_get(&gil->member_of, thread));
         }
         if (waits) {
             member->waits++;
@@ -270,14 +275,14 @@ static void judge_suspects(struct gt_timeline *timeline)
 
     for (size_t i = 0; i < suspects->count; i++) {
         const struct gt_suspect *suspect = gt_chunks_at(suspects, i);
-        const struct gt_chunks *lost =
-            gt_lost_of(timeline, gt_gil_at(timeline, suspect->gil)->process);
+        struct gt_gil *gil = &gt_gil_state_at(timeline, suspect->gil)->gil;
+        const struct gt_chunks *lost = gt_lost_of(timeline, gil->process);
         size_t first = gt_lost_after(lost, suspect->since_ns - 1);
         const struct gt_lost_range *range =
             first < lost->count ? gt_chunks_at(lost, first) : NULL;
 
         if (!range || range->start_ns > suspect->time_ns)
-            gt_gil_at(timeline, suspect->gil)->defects.overlaps++;
+            gil->defects.overlaps++;
     }
 }
 
@@ -332,7 +337,7 @@ static int finish_gil(struct gt_timeline *timeline, struct gt_gil *gil)
     gil->defects.overlaps += count_overlaps(gil);
     add_defects(&timeline->quality, &gil->defects);
     for (uint32_t i = 0; i < gil->members.count; i++) {
-        struct gt_gil_thread *member = gt_gil_thread_at(gil, i);
+        struct gt_gil_thread *member = member_mutable(gil, i);
         const struct gt_thread *thread = gt_thread_at(timeline, member->thread);
         int64_t start_ns = thread->start_ns, end_ns = thread->end_ns;
 
@@ -352,19 +357,20 @@ static int finish_gil(struct gt_timeline *timeline, struct gt_gil *gil)
  * variables of the same program tell the same exactly. 0 or -1. */
 static int judge_gils(const struct gt_timeline *timeline, bool *drop)
 {
-    bool *exact = calloc((size_t)timeline->builder->images + 1, sizeof(*exact));
+    const struct gt_builder *builder = timeline->builder;
+    bool *exact = calloc((size_t)builder->images + 1, sizeof(*exact));
 
     if (!exact)
         return -1;
-    for (uint32_t i = 0; i < timeline->gils.count; i++) {
-        const struct gt_gil *gil = gt_gil_at(timeline, i);
+    for (uint32_t i = 0; i < builder->gils.count; i++) {
+        const struct gt_gil_state *state = gt_gil_state_at(timeline, i);
 
-        drop[i] = gt_gil_is_impostor(timeline, gil);
-        if (gil->source == GT_GIL_FROM_COND && !drop[i])
-            exact[gil->image] = true;
+        drop[i] = gt_gil_is_impostor(timeline, state);
+        if (state->gil.source == GT_GIL_FROM_COND && !drop[i])
+            exact[state->gil.image] = true;
     }
-    for (uint32_t i = 0; i < timeline->gils.count; i++) {
-        const struct gt_gil *gil = gt_gil_at(timeline, i);
+    for (uint32_t i = 0; i < builder->gils.count; i++) {
+        const struct gt_gil *gil = &gt_gil_state_at(timeline, i)->gil;
 
         if (gil->source == GT_GIL_FROM_FUNCTIONS && exact[gil->image])
             drop[i] = true;
@@ -375,54 +381,72 @@ static int judge_gils(const struct gt_timeline *timeline, bool *drop)
 
 static int compare_gils(const void *a, const void *b)
 {
-    const struct gt_gil *left = a, *right = b;
+    const struct gt_gil *left = &(*(struct gt_gil_state *const *)a)->gil;
+    const struct gt_gil *right = &(*(struct gt_gil_state *const *)b)->gil;
 
     if (left->process != right->process)
         return left->process < right->process ? -1 : 1;
     return (left->number > right->number) - (left->number < right->number);
 }
 
+/* From the builder's list to the timeline's. 0 or -1. */
+static int move_gil(struct gt_timeline *timeline, struct gt_gil_state *state)
+{
+    const struct gt_gil *before = gt_chunks_last(&timeline->gils);
+    uint32_t number = before && before->process == state->gil.process ? before->number + 1 : 0;
+    struct gt_gil *gil = gt_chunks_push(&timeline->gils);
+
+    if (!gil)
+        return -1;
+    *gil = state->gil;
+    gil->number = number;
+    gil->intervals = state->intervals.intervals;
+    memset(&state->gil, 0, sizeof(state->gil));
+    gt_intervals_init(&state->intervals);
+    for (uint32_t i = 0; i < state->members.count; i++) {
+        struct gt_gil_thread *member = gt_chunks_push(&gil->members);
+
+        if (!member)
+            return -1;
+        *member = (struct gt_gil_thread){.thread = gt_member_at(state, i)->thread};
+    }
+    return 0;
+}
+
 /* Keep the real ones, by process and in the order of appearance. */
 static int keep_gils(struct gt_timeline *timeline)
 {
-    size_t count = timeline->gils.count, kept = 0;
-    struct gt_gil *gils = calloc(count ? count : 1, sizeof(*gils));
+    size_t count = timeline->builder->gils.count, kept = 0;
+    struct gt_gil_state **states = calloc(count ? count : 1, sizeof(struct gt_gil_state *));
     bool *drop = calloc(count ? count : 1, sizeof(*drop));
-    int rc = gils && drop ? judge_gils(timeline, drop) : -1;
+    int rc = states && drop ? judge_gils(timeline, drop) : -1;
 
     for (uint32_t i = 0; rc == 0 && i < count; i++) {
-        struct gt_gil *gil = gt_gil_at(timeline, i);
+        struct gt_gil_state *state = gt_gil_state_at(timeline, i);
 
-        if (drop[i]) {
-            timeline->quality.dropped_gils += gil->source == GT_GIL_FROM_COND;
-            gt_gil_release(gil);
-        } else {
-            gil->number = i;
-            gils[kept++] = *gil;
-        }
+        state->gil.number = i;
+        if (drop[i])
+            timeline->quality.dropped_gils += state->gil.source == GT_GIL_FROM_COND;
+        else
+            states[kept++] = state;
     }
-    if (rc == 0) {
-        qsort(gils, kept, sizeof(*gils), compare_gils);
-        for (uint32_t i = 0; i < kept; i++) {
-            gils[i].number =
-                i && gils[i - 1].process == gils[i].process ? gils[i - 1].number + 1 : 0;
-            *gt_gil_at(timeline, i) = gils[i];
-        }
-        gt_chunks_truncate(&timeline->gils, kept);
-    }
-    free(gils);
+    if (rc == 0)
+        qsort(states, kept, sizeof(struct gt_gil_state *), compare_gils);
+    for (size_t i = 0; rc == 0 && i < kept; i++)
+        rc = move_gil(timeline, states[i]);
+    free(states);
     free(drop);
     return rc;
 }
 
 /* A process is known by the program whose GIL is shown, not by what it executed afterwards. */
-static void name_processes(const struct gt_timeline *timeline)
+static void name_processes(struct gt_timeline *timeline)
 {
     for (uint32_t i = 0; i < timeline->gils.count; i++) {
         const struct gt_gil *gil = gt_gil_at(timeline, i);
 
         if (gil->name)
-            gt_process_at(timeline, gil->process)->name = gil->name;
+            gt_process_mutable(timeline, gil->process)->name = gil->name;
     }
 }
 
@@ -433,10 +457,10 @@ int gt_finish_gils(struct gt_timeline *timeline)
     count_cpus(timeline);
     if (gt_futex_finish(timeline))
         return -1;
-    for (uint32_t i = 0; i < timeline->gils.count; i++) {
-        struct gt_gil *gil = gt_gil_at(timeline, i);
+    for (uint32_t i = 0; i < timeline->builder->gils.count; i++) {
+        struct gt_gil_state *state = gt_gil_state_at(timeline, i);
 
-        if (gt_gil_close(timeline, gil, gt_process_at(timeline, gil->process)->end_ns))
+        if (gt_gil_close(timeline, state, gt_process_at(timeline, state->gil.process)->end_ns))
             return -1;
     }
     if (gt_sched_catch_up(timeline) || finish_lost(timeline))
@@ -445,14 +469,12 @@ int gt_finish_gils(struct gt_timeline *timeline)
     if (keep_gils(timeline))
         return -1;
     for (uint32_t i = 0; i < timeline->gils.count; i++)
-        if (finish_gil(timeline, gt_gil_at(timeline, i)))
+        if (finish_gil(timeline, gt_chunks_at(&timeline->gils, i)))
             return -1;
     name_processes(timeline);
     if (gt_mapped_finish(timeline))
         return -1;
-    gt_calls_finish(timeline);
-    return gt_names_finish(timeline) || gt_sched_finish(timeline) ||
-                   gt_counters_finish(timeline)
-               ? -1
-               : 0;
+    if (gt_calls_finish(timeline) || gt_names_finish(timeline) || gt_sched_finish(timeline))
+        return -1;
+    return gt_counters_finish(timeline);
 }

@@ -33,7 +33,7 @@ struct gt_candidate {
     uint32_t process;
     uint64_t address;
     struct gt_chunks entries; /* of struct gt_futex_entry */
-    struct gt_intervals intervals;
+    struct gt_intervals_state intervals;
     unsigned used_words; /* bit 0, bit 1: of its two */
     bool used_neighbour; /* its mutex or switch_cond was waited for or woken */
     bool switched;       /* who woke one of its waiters slept on switch_cond next */

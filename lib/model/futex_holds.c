@@ -46,7 +46,7 @@ struct waiter {
 
 struct replay {
     struct gt_timeline *timeline;
-    struct gt_gil *gil;
+    struct gt_gil_state *state; /* of the GIL */
     const struct gt_candidate *candidate;
     struct waiter *waiters; /* by member */
     size_t count;
@@ -66,7 +66,7 @@ struct replay {
 
 static struct waiter *waiter_of(struct replay *replay, uint32_t thread)
 {
-    uint32_t member = gt_gil_member(replay->timeline, replay->gil, thread);
+    uint32_t member = gt_gil_member(replay->timeline, replay->state, thread);
     struct waiter *grown;
 
     if (member == GT_NO_INDEX)
@@ -115,13 +115,12 @@ static void came_back(const struct replay *replay, struct waiter *waiter, size_t
 static int64_t ready_ns(const struct replay *replay, const struct waiter *waiter,
                         int64_t from_ns, int64_t until_ns)
 {
-    uint32_t thread =
-        gt_gil_thread_at(replay->gil, (uint32_t)(waiter - replay->waiters))->thread;
-    const struct gt_sched *sched = gt_sched_of(replay->timeline, thread);
+    uint32_t thread = gt_member_at(replay->state, (uint32_t)(waiter - replay->waiters))->thread;
+    const struct gt_scheduling *scheduling = gt_scheduling_of(replay->timeline, thread);
     int64_t ns[GT_SCHED_STATES] = {0};
 
-    if (sched)
-        gt_sched_within(sched, from_ns, until_ns, ns);
+    if (scheduling)
+        gt_sched_within(&scheduling->sched, from_ns, until_ns, ns);
     return ns[GT_SCHED_PREEMPTED] + ns[GT_SCHED_WOKEN];
 }
 
@@ -278,7 +277,7 @@ static int begin_wait(struct replay *replay, struct waiter *waiter,
     if (waiter->since_ns >= 0)
         /* The kernel has said that the deadline passed. */
         return timed_out && replay->last_change_ns < before_ns
-                   ? gt_gil_ask(replay->gil,
+                   ? gt_gil_ask(&replay->state->gil,
                                 (struct gt_ask){time_ns, before_ns, time_ns, entry->thread})
                    : 0;
     waiter->since_ns = time_ns;
@@ -305,8 +304,9 @@ static int push_hold(struct replay *replay, uint32_t thread, int64_t since_ns, i
     if (since_ns < replay->last_wake_ns)
         since_ns = replay->last_wake_ns;
     replay->last_wake_ns = until_ns;
-    return since_ns < until_ns ? gt_gil_push(&replay->gil->holds, thread, since_ns, until_ns, 0)
-                               : 0;
+    return since_ns < until_ns
+               ? gt_gil_push(&replay->state->gil.holds, thread, since_ns, until_ns, 0)
+               : 0;
 }
 
 /* `owner` released when `next` acquired, and woke nobody. */
@@ -323,7 +323,7 @@ static int released_silently(struct replay *replay, uint32_t owner, const struct
         until_ns = waiter->unlocked_ns;
     waiter->acquired_ns = -1;
     return since_ns < until_ns && replay->last_wake_ns < until_ns
-               ? push_hold(replay, gt_gil_thread_at(replay->gil, owner)->thread, since_ns,
+               ? push_hold(replay, gt_member_at(replay->state, owner)->thread, since_ns,
                            until_ns)
                : 0;
 }
@@ -343,9 +343,10 @@ static int acquire(struct replay *replay, struct waiter *waiter, uint32_t thread
     replay->last_owner = member;
     waiter->acquired_ns = time_ns;
     since_ns = end_wait(replay, waiter);
-    replay->gil->handovers++;
-    return time_ns > since_ns ? gt_gil_push(&replay->gil->waits, thread, since_ns, time_ns, 0)
-                              : 0;
+    replay->state->gil.handovers++;
+    return time_ns > since_ns
+               ? gt_gil_push(&replay->state->gil.waits, thread, since_ns, time_ns, 0)
+               : 0;
 }
 
 static int release(struct replay *replay, struct waiter *waiter,
@@ -355,7 +356,7 @@ static int release(struct replay *replay, struct waiter *waiter,
 
     if (waiter->since_ns >= 0) {
         /* It releases what it waits for: when it got it was not recorded. */
-        replay->gil->defects.unmatched_releases++;
+        replay->state->gil.defects.unmatched_releases++;
         end_wait(replay, waiter);
         since_ns = entry->time_ns;
     } else if (!replay->waiting) {
@@ -389,15 +390,15 @@ static int yielded(struct replay *replay, struct waiter *waiter,
 /* Events were lost: whoever waited or held may do something else now. */
 static int lose(struct replay *replay, int64_t time_ns)
 {
-    for (uint32_t i = 0; i < replay->count && i < replay->gil->members.count; i++) {
+    for (uint32_t i = 0; i < replay->count && i < replay->state->members.count; i++) {
         struct waiter *waiter = &replay->waiters[i];
         int64_t since_ns = end_wait(replay, waiter);
 
         waiter->acquired_ns = waiter->unlocked_ns = -1;
         waiter->timed_out = false;
         if (since_ns >= 0 && since_ns < time_ns &&
-            gt_gil_push(&replay->gil->waits, gt_gil_thread_at(replay->gil, i)->thread, since_ns,
-                        time_ns, GT_SPAN_CUT_END))
+            gt_gil_push(&replay->state->gil.waits, gt_member_at(replay->state, i)->thread,
+                        since_ns, time_ns, GT_SPAN_CUT_END))
             return -1;
     }
     replay->last_owner = GT_NO_INDEX;
@@ -440,14 +441,14 @@ static int replay_entry(struct replay *replay, const struct gt_futex_entry *entr
 /* Who waits at the end never got it. */
 static int close_waits(struct replay *replay)
 {
-    for (uint32_t i = 0; i < replay->count && i < replay->gil->members.count; i++) {
-        uint32_t thread = gt_gil_thread_at(replay->gil, i)->thread;
+    for (uint32_t i = 0; i < replay->count && i < replay->state->members.count; i++) {
+        uint32_t thread = gt_member_at(replay->state, i)->thread;
         int64_t since_ns = end_wait(replay, &replay->waiters[i]);
 
         if (since_ns < 0)
             continue;
-        replay->gil->defects.takes_without_return++;
-        if (gt_gil_push(&replay->gil->waits, thread, since_ns,
+        replay->state->gil.defects.takes_without_return++;
+        if (gt_gil_push(&replay->state->gil.waits, thread, since_ns,
                         gt_thread_at(replay->timeline, thread)->end_ns, GT_SPAN_CUT_END))
             return -1;
     }
@@ -480,17 +481,17 @@ int gt_futex_replay(struct gt_timeline *timeline, struct gt_candidate *candidate
 
     if (index == GT_NO_INDEX)
         return -1;
-    replay.gil = gt_gil_at(timeline, index);
-    replay.gil->start_ns = candidate->start_ns;
-    replay.gil->intervals = candidate->intervals;
+    replay.state = gt_gil_state_at(timeline, index);
+    replay.state->gil.start_ns = candidate->start_ns;
+    replay.state->intervals = candidate->intervals;
     gt_intervals_init(&candidate->intervals); /* handed over */
     rc = replay_all(&replay);
     if (last && candidate->start_ns !=
                     gt_process_state_at(timeline, candidate->process)->image_start_ns) {
         /* Its program was replaced by another one, after the last that is known of it. */
-        replay.gil->closed = true;
-        replay.gil->name = candidate->name;
-        replay.gil->end_ns = last->time_ns;
+        replay.state->closed = true;
+        replay.state->gil.name = candidate->name;
+        replay.state->gil.end_ns = last->time_ns;
     }
     free(replay.waiters);
     return rc;

@@ -30,69 +30,78 @@ void gt_gil_release(struct gt_gil *gil)
     gt_hashmap_release(&gil->member_of);
 }
 
+void gt_gil_state_release(struct gt_gil_state *state)
+{
+    gt_gil_release(&state->gil);
+    gt_intervals_release(&state->intervals.intervals);
+    gt_chunks_release(&state->members);
+}
+
 uint32_t gt_gil_new(struct gt_timeline *timeline, uint32_t process, enum gt_gil_origin source,
                     uint64_t address, uint64_t acquired)
 {
-    struct gt_process_state *state = gt_process_state_at(timeline, process);
-    uint32_t index = (uint32_t)timeline->gils.count;
-    struct gt_gil *gil = gt_chunks_push(&timeline->gils);
+    struct gt_process_state *owner = gt_process_state_at(timeline, process);
+    uint32_t index = (uint32_t)timeline->builder->gils.count;
+    struct gt_gil_state *state = gt_chunks_push(&timeline->builder->gils);
 
-    if (!gil)
+    if (!state)
         return GT_NO_INDEX;
-    *gil = (struct gt_gil){
-        .process = process,
-        .start_ns = state->image_start_ns,
-        .end_ns = -1,
-        .address = address,
-        .acquired = acquired,
-        .source = source,
+    *state = (struct gt_gil_state){
+        .gil = {.process = process,
+                .start_ns = owner->image_start_ns,
+                .end_ns = -1,
+                .address = address,
+                .acquired = acquired,
+                .source = source,
+                .image = owner->image},
         .owner = GT_NO_INDEX,
-        .known_since_ns = state->image_start_ns,
-        .now_ns = state->image_start_ns,
+        .known_since_ns = owner->image_start_ns,
+        .now_ns = owner->image_start_ns,
         .lost_seen = (uint32_t)timeline->lost.count,
-        .image = state->image,
         .last_change_ns = -1,
         .last_acquirer = GT_NO_INDEX,
         .last_acquired_ns = -1,
         .next = GT_NO_INDEX,
     };
-    gt_chunks_init(&gil->holds, sizeof(struct gt_span));
-    gt_chunks_init(&gil->waits, sizeof(struct gt_span));
-    gt_chunks_init(&gil->members, sizeof(struct gt_gil_thread));
-    gt_chunks_init(&gil->asks, sizeof(struct gt_ask));
-    gt_intervals_init(&gil->intervals);
-    gt_hashmap_init(&gil->member_of);
-    if (gil->known_since_ns < gt_lost_until_ns(timeline))
-        gil->known_since_ns = gil->now_ns = gt_lost_until_ns(timeline);
-    state->gil_count++;
-    state->saw_gil = state->saw_gil || source != GT_GIL_FROM_FUTEX;
-    if (state->first_gil == GT_NO_INDEX)
-        state->first_gil = index;
+    gt_chunks_init(&state->gil.holds, sizeof(struct gt_span));
+    gt_chunks_init(&state->gil.waits, sizeof(struct gt_span));
+    gt_chunks_init(&state->gil.members, sizeof(struct gt_gil_thread));
+    gt_chunks_init(&state->gil.asks, sizeof(struct gt_ask));
+    gt_hashmap_init(&state->gil.member_of);
+    gt_chunks_init(&state->members, sizeof(struct gt_member_state));
+    gt_intervals_init(&state->intervals);
+    if (state->known_since_ns < gt_lost_until_ns(timeline))
+        state->known_since_ns = state->now_ns = gt_lost_until_ns(timeline);
+    owner->gil_count++;
+    owner->saw_gil = owner->saw_gil || source != GT_GIL_FROM_FUTEX;
+    if (owner->first_gil == GT_NO_INDEX)
+        owner->first_gil = index;
     else
-        gt_gil_at(timeline, state->last_gil)->next = index;
-    state->last_gil = index;
+        gt_gil_state_at(timeline, owner->last_gil)->next = index;
+    owner->last_gil = index;
     return index;
 }
 
-uint32_t gt_gil_member(const struct gt_timeline *timeline, struct gt_gil *gil, uint32_t thread)
+uint32_t gt_gil_member(const struct gt_timeline *timeline, struct gt_gil_state *state,
+                       uint32_t thread)
 {
     uint32_t index;
-    struct gt_gil_thread *member;
+    struct gt_member_state *member;
 
     /* The owner is asked for at every second event. */
-    if (gil->owner != GT_NO_INDEX && gt_gil_thread_at(gil, gil->owner)->thread == thread)
-        return gil->owner;
-    index = gt_hashmap_get(&gil->member_of, thread);
+    if (state->owner != GT_NO_INDEX && gt_member_at(state, state->owner)->thread == thread)
+        return state->owner;
+    index = gt_hashmap_get(&state->gil.member_of, thread);
     if (index != GT_HASHMAP_NONE)
         return index;
-    index = (uint32_t)gil->members.count;
-    member = gt_chunks_push(&gil->members);
-    if (!member || gt_hashmap_put(&gil->member_of, thread, index))
+    index = (uint32_t)state->members.count;
+    member = gt_chunks_push(&state->members);
+    if (!member || gt_hashmap_put(&state->gil.member_of, thread, index))
         return GT_NO_INDEX;
-    *member = (struct gt_gil_thread){.thread = thread,
-                                     .wait_since_ns = -1,
-                                     .enter_since_ns = -1,
-                                     .lost_seen = (uint32_t)timeline->lost.count};
+    *member = (struct gt_member_state){.thread = thread,
+                                       .wait_since_ns = -1,
+                                       .enter_since_ns = -1,
+                                       .lost_seen = (uint32_t)timeline->lost.count};
     return index;
 }
 
@@ -107,91 +116,92 @@ int gt_gil_push(struct gt_chunks *spans, uint32_t thread, int64_t start_ns, int6
     return 0;
 }
 
-static int end_wait(struct gt_gil *gil, struct gt_gil_thread *member, int64_t time_ns,
+static int end_wait(struct gt_gil_state *state, struct gt_member_state *member, int64_t time_ns,
                     uint32_t flags)
 {
     int64_t since_ns = member->wait_since_ns;
 
     member->wait_since_ns = -1;
-    if (since_ns >= 0 && gil->waiting)
-        gil->waiting--;
+    if (since_ns >= 0 && state->waiting)
+        state->waiting--;
     if (since_ns < 0 || time_ns <= since_ns)
         return 0;
     member->waited_ns = time_ns;
-    return gt_gil_push(&gil->waits, member->thread, since_ns, time_ns, flags);
+    return gt_gil_push(&state->gil.waits, member->thread, since_ns, time_ns, flags);
 }
 
 /* What a thread does with known GILs matters to gil_detect.c; function probes see the same
  * GIL a second time and must not. */
-static void note_activity(struct gt_timeline *timeline, const struct gt_gil *gil,
+static void note_activity(struct gt_timeline *timeline, const struct gt_gil_state *state,
                           uint32_t thread, int owned)
 {
-    struct gt_thread_state *state = gt_thread_state_at(timeline, thread);
+    struct gt_thread_state *actor = gt_thread_state_at(timeline, thread);
 
-    if (gil->source == GT_GIL_FROM_FUNCTIONS || gil->distrusted)
+    if (state->gil.source == GT_GIL_FROM_FUNCTIONS || state->distrusted)
         return;
-    state->activity++;
+    actor->activity++;
     if (owned > 0)
-        state->owned++;
-    else if (owned < 0 && state->owned)
-        state->owned--;
+        actor->owned++;
+    else if (owned < 0 && actor->owned)
+        actor->owned--;
 }
 
-bool gt_gil_is_impostor(const struct gt_timeline *timeline, const struct gt_gil *gil)
+bool gt_gil_is_impostor(const struct gt_timeline *timeline, const struct gt_gil_state *state)
 {
-    return gil->source == GT_GIL_FROM_COND && gil->misfits >= 3 &&
-           gil->misfits * 10 > gil->transitions + timeline->quality.lost_events;
+    return state->gil.source == GT_GIL_FROM_COND && state->misfits >= 3 &&
+           state->misfits * 10 > state->transitions + timeline->quality.lost_events;
 }
 
-static void count_misfit(struct gt_timeline *timeline, struct gt_gil *gil)
+static void count_misfit(struct gt_timeline *timeline, struct gt_gil_state *state)
 {
-    gil->misfits++;
-    if (gil->distrusted || !gt_gil_is_impostor(timeline, gil))
+    state->misfits++;
+    if (state->distrusted || !gt_gil_is_impostor(timeline, state))
         return;
-    if (gil->owner != GT_NO_INDEX)
-        note_activity(timeline, gil, gt_gil_thread_at(gil, gil->owner)->thread, -1);
-    gil->distrusted = true;
+    if (state->owner != GT_NO_INDEX)
+        note_activity(timeline, state, gt_member_at(state, state->owner)->thread, -1);
+    state->distrusted = true;
 }
 
-static int end_hold(struct gt_timeline *timeline, struct gt_gil *gil, int64_t time_ns,
+static int end_hold(struct gt_timeline *timeline, struct gt_gil_state *state, int64_t time_ns,
                     uint32_t flags)
 {
-    struct gt_gil_thread *member = gt_gil_thread_at(gil, gil->owner);
+    struct gt_member_state *member = gt_member_at(state, state->owner);
 
-    gil->owner = GT_NO_INDEX;
-    note_activity(timeline, gil, member->thread, -1);
-    if (time_ns < gil->owner_since_ns)
+    state->owner = GT_NO_INDEX;
+    note_activity(timeline, state, member->thread, -1);
+    if (time_ns < state->owner_since_ns)
         return 0;
-    return gt_gil_push(&gil->holds, member->thread, gil->owner_since_ns, time_ns, flags);
+    return gt_gil_push(&state->gil.holds, member->thread, state->owner_since_ns, time_ns,
+                       flags);
 }
 
-static void begin_hold(struct gt_timeline *timeline, struct gt_gil *gil, uint32_t member,
-                       int64_t time_ns)
+static void begin_hold(struct gt_timeline *timeline, struct gt_gil_state *state,
+                       uint32_t member, int64_t time_ns)
 {
-    gil->owner = member;
-    gil->owner_since_ns = time_ns;
-    note_activity(timeline, gil, gt_gil_thread_at(gil, member)->thread, +1);
+    state->owner = member;
+    state->owner_since_ns = time_ns;
+    note_activity(timeline, state, gt_member_at(state, member)->thread, +1);
 }
 
 /* Who held when events were lost may have let go, and others have held. 0 or -1. */
-static int catch_up(struct gt_timeline *timeline, struct gt_gil *gil)
+static int catch_up(struct gt_timeline *timeline, struct gt_gil_state *state)
 {
-    uint32_t seen = gil->lost_seen;
+    uint32_t seen = state->lost_seen;
 
-    gil->lost_seen = (uint32_t)timeline->lost.count;
-    if (seen == gil->lost_seen)
+    state->lost_seen = (uint32_t)timeline->lost.count;
+    if (seen == state->lost_seen)
         return 0;
-    if (gil->now_ns < gt_lost_until_ns(timeline))
-        gil->now_ns = gt_lost_until_ns(timeline);
-    gil->known_since_ns = gil->now_ns;
-    return gil->owner == GT_NO_INDEX
+    if (state->now_ns < gt_lost_until_ns(timeline))
+        state->now_ns = gt_lost_until_ns(timeline);
+    state->known_since_ns = state->now_ns;
+    return state->owner == GT_NO_INDEX
                ? 0
-               : end_hold(timeline, gil, lost_since_ns(timeline, seen), GT_SPAN_CUT_END);
+               : end_hold(timeline, state, lost_since_ns(timeline, seen), GT_SPAN_CUT_END);
 }
 
 /* The same for who waited, or had asked. */
-static int member_catch_up(const struct gt_timeline *timeline, struct gt_gil *gil,
-                           struct gt_gil_thread *member)
+static int member_catch_up(const struct gt_timeline *timeline, struct gt_gil_state *state,
+                           struct gt_member_state *member)
 {
     uint32_t seen = member->lost_seen;
 
@@ -199,7 +209,7 @@ static int member_catch_up(const struct gt_timeline *timeline, struct gt_gil *gi
     if (seen == member->lost_seen)
         return 0;
     member->enter_since_ns = -1;
-    return end_wait(gil, member, lost_since_ns(timeline, seen), GT_SPAN_CUT_END);
+    return end_wait(state, member, lost_since_ns(timeline, seen), GT_SPAN_CUT_END);
 }
 
 /*
@@ -207,28 +217,28 @@ static int member_catch_up(const struct gt_timeline *timeline, struct gt_gil *gi
  * order is the truth) are moved up to the newest. Returns the member, GT_NO_INDEX when memory
  * is exhausted.
  */
-static uint32_t touch(struct gt_timeline *timeline, struct gt_gil *gil, uint32_t thread,
+static uint32_t touch(struct gt_timeline *timeline, struct gt_gil_state *state, uint32_t thread,
                       int64_t *time_ns)
 {
     uint32_t at;
 
-    if (catch_up(timeline, gil))
+    if (catch_up(timeline, state))
         return GT_NO_INDEX;
-    if (*time_ns < gil->now_ns)
-        *time_ns = gil->now_ns;
-    gil->now_ns = *time_ns;
-    at = gt_gil_member(timeline, gil, thread);
-    if (at == GT_NO_INDEX || member_catch_up(timeline, gil, gt_gil_thread_at(gil, at)))
+    if (*time_ns < state->now_ns)
+        *time_ns = state->now_ns;
+    state->now_ns = *time_ns;
+    at = gt_gil_member(timeline, state, thread);
+    if (at == GT_NO_INDEX || member_catch_up(timeline, state, gt_member_at(state, at)))
         return GT_NO_INDEX;
     return at;
 }
 
 /* Its owner asks for it again: the release was not recorded. */
-static int end_unseen(struct gt_timeline *timeline, struct gt_gil *gil, int64_t time_ns)
+static int end_unseen(struct gt_timeline *timeline, struct gt_gil_state *state, int64_t time_ns)
 {
-    count_misfit(timeline, gil);
-    gil->defects.unmatched_takes++;
-    return end_hold(timeline, gil, time_ns, GT_SPAN_CUT_END);
+    count_misfit(timeline, state);
+    state->gil.defects.unmatched_takes++;
+    return end_hold(timeline, state, time_ns, GT_SPAN_CUT_END);
 }
 
 int64_t gt_gil_deadline_ns(const struct gt_timeline *timeline, const struct gt_event *event)
@@ -265,15 +275,15 @@ bool gt_gil_is_request(const struct gt_gil *gil, const struct gt_ask *ask)
 }
 
 /* The member calls its timed wait, for the first time or again. 0 or -1. */
-static int note_wait(struct gt_gil *gil, struct gt_gil_thread *member, int64_t time_ns,
-                     int64_t deadline_ns, bool again)
+static int note_wait(struct gt_gil_state *state, struct gt_member_state *member,
+                     int64_t time_ns, int64_t deadline_ns, bool again)
 {
     int rc = 0;
 
-    if (again && gil->last_change_ns < member->asked_ns)
-        rc = gt_gil_ask(gil, (struct gt_ask){time_ns, member->asked_ns, member->deadline_ns,
-                                             member->thread});
-    if (deadline_ns && gt_intervals_add(&gil->intervals, time_ns, deadline_ns - time_ns))
+    if (again && state->last_change_ns < member->asked_ns)
+        rc = gt_gil_ask(&state->gil, (struct gt_ask){time_ns, member->asked_ns,
+                                                     member->deadline_ns, member->thread});
+    if (deadline_ns && gt_intervals_add(&state->intervals, time_ns, deadline_ns - time_ns))
         return -1;
     member->asked_ns = time_ns;
     member->deadline_ns = deadline_ns;
@@ -283,74 +293,74 @@ static int note_wait(struct gt_gil *gil, struct gt_gil_thread *member, int64_t t
 int gt_gil_wait(struct gt_timeline *timeline, uint32_t index, uint32_t thread, int64_t time_ns,
                 int64_t deadline_ns)
 {
-    struct gt_gil *gil = gt_gil_at(timeline, index);
-    uint32_t at = touch(timeline, gil, thread, &time_ns);
-    struct gt_gil_thread *member;
+    struct gt_gil_state *state = gt_gil_state_at(timeline, index);
+    uint32_t at = touch(timeline, state, thread, &time_ns);
+    struct gt_member_state *member;
     bool again;
 
     if (at == GT_NO_INDEX)
         return -1;
     timeline->quality.gil_events++;
-    note_activity(timeline, gil, thread, 0);
-    member = gt_gil_thread_at(gil, at);
-    if (gil->owner == at && end_unseen(timeline, gil, time_ns))
+    note_activity(timeline, state, thread, 0);
+    member = gt_member_at(state, at);
+    if (state->owner == at && end_unseen(timeline, state, time_ns))
         return -1;
     again = member->wait_since_ns >= 0;
     if (!again) {
         member->wait_since_ns = time_ns; /* later waits repeat every switch interval */
-        gil->waiting++;
+        state->waiting++;
     }
-    return note_wait(gil, member, time_ns, deadline_ns, again);
+    return note_wait(state, member, time_ns, deadline_ns, again);
 }
 
-/* Somebody acquired while `gil->owner` is still known to hold. */
+/* Somebody acquired while `state->owner` is still known to hold. */
 static int take_over(struct gt_timeline *timeline, uint32_t index, int64_t time_ns)
 {
-    struct gt_gil *gil = gt_gil_at(timeline, index);
+    struct gt_gil_state *state = gt_gil_state_at(timeline, index);
     struct gt_suspect *suspect = gt_chunks_push(&timeline->builder->suspects);
 
     if (!suspect)
         return -1;
-    *suspect = (struct gt_suspect){gil->owner_since_ns, time_ns, index};
-    count_misfit(timeline, gil);
-    gil->defects.unmatched_takes++;
-    return end_hold(timeline, gil, time_ns, GT_SPAN_CUT_END);
+    *suspect = (struct gt_suspect){state->owner_since_ns, time_ns, index};
+    count_misfit(timeline, state);
+    state->gil.defects.unmatched_takes++;
+    return end_hold(timeline, state, time_ns, GT_SPAN_CUT_END);
 }
 
 int gt_gil_acquired(struct gt_timeline *timeline, uint32_t index, uint32_t thread,
                     int64_t time_ns)
 {
-    struct gt_gil *gil = gt_gil_at(timeline, index);
-    uint32_t at = touch(timeline, gil, thread, &time_ns);
+    struct gt_gil_state *state = gt_gil_state_at(timeline, index);
+    uint32_t at = touch(timeline, state, thread, &time_ns);
 
     if (at == GT_NO_INDEX)
         return -1;
     timeline->quality.gil_events++;
-    if (gil->owner == at) {
-        gil->defects.duplicates++;
+    if (state->owner == at) {
+        state->gil.defects.duplicates++;
         return 0;
     }
-    gil->transitions++;
-    if (gil->owner != GT_NO_INDEX && take_over(timeline, index, time_ns))
+    state->transitions++;
+    if (state->owner != GT_NO_INDEX && take_over(timeline, index, time_ns))
         return -1;
-    gil->handovers += gt_gil_thread_at(gil, at)->wait_since_ns >= 0;
-    if (end_wait(gil, gt_gil_thread_at(gil, at), time_ns, 0))
+    state->gil.handovers += gt_member_at(state, at)->wait_since_ns >= 0;
+    if (end_wait(state, gt_member_at(state, at), time_ns, 0))
         return -1;
-    begin_hold(timeline, gil, at, time_ns);
-    gil->last_change_ns = time_ns;
-    gil->last_acquired_ns = time_ns;
-    gil->last_acquirer = at;
+    begin_hold(timeline, state, at, time_ns);
+    state->last_change_ns = time_ns;
+    state->last_acquired_ns = time_ns;
+    state->last_acquirer = at;
     return 0;
 }
 
 /* The wait ended, nobody knows when. Says whether there was one. */
-static bool forget_wait(struct gt_gil *gil, struct gt_gil_thread *member)
+static bool forget_wait(struct gt_gil_state *state, struct gt_member_state *member)
 {
     bool waited = member->wait_since_ns >= 0;
 
     member->wait_since_ns = -1;
-    if (waited && gil->waiting)
-        gil->waiting--;
+    if (waited && state->waiting)
+        state->waiting--;
     return waited;
 }
 
@@ -359,129 +369,131 @@ static bool forget_wait(struct gt_gil *gil, struct gt_gil_thread *member)
  * meant for another waiter (seen with 2.36, as a wait times out during a release, and a third
  * thread may have taken the GIL by then). Who waits for the GIL cannot release it.
  */
-static bool is_passed_on(const struct gt_gil *gil, uint32_t at)
+static bool is_passed_on(const struct gt_gil_state *state, uint32_t at)
 {
-    return gil->source == GT_GIL_FROM_COND && gil->last_change_ns >= gil->known_since_ns &&
-           gt_gil_thread_at(gil, at)->wait_since_ns >= 0;
+    return state->gil.source == GT_GIL_FROM_COND &&
+           state->last_change_ns >= state->known_since_ns &&
+           gt_member_at(state, at)->wait_since_ns >= 0;
 }
 
 int gt_gil_released(struct gt_timeline *timeline, uint32_t index, uint32_t thread,
                     int64_t time_ns)
 {
-    struct gt_gil *gil = gt_gil_at(timeline, index);
-    uint32_t at = touch(timeline, gil, thread, &time_ns);
+    struct gt_gil_state *state = gt_gil_state_at(timeline, index);
+    uint32_t at = touch(timeline, state, thread, &time_ns);
     int rc = 0;
 
     if (at == GT_NO_INDEX)
         return -1;
     timeline->quality.gil_events++;
-    if (gil->owner == at) {
-        gil->transitions++;
-        rc = end_hold(timeline, gil, time_ns, 0);
-    } else if (is_passed_on(gil, at)) {
-        gil->defects.passed_signals++;
+    if (state->owner == at) {
+        state->transitions++;
+        rc = end_hold(timeline, state, time_ns, 0);
+    } else if (is_passed_on(state, at)) {
+        state->gil.defects.passed_signals++;
         return 0;
-    } else if (gil->owner == GT_NO_INDEX && gil->last_change_ns < gil->known_since_ns) {
+    } else if (state->owner == GT_NO_INDEX && state->last_change_ns < state->known_since_ns) {
         /* The first thing known of this GIL: its owner has had it since knowledge began. */
         int64_t since_ns = gt_thread_at(timeline, thread)->start_ns;
 
-        gil->transitions++;
-        if (since_ns < gil->known_since_ns)
-            since_ns = gil->known_since_ns;
-        if (since_ns < gt_gil_thread_at(gil, at)->waited_ns)
-            since_ns = gt_gil_thread_at(gil, at)->waited_ns;
+        state->transitions++;
+        if (since_ns < state->known_since_ns)
+            since_ns = state->known_since_ns;
+        if (since_ns < gt_member_at(state, at)->waited_ns)
+            since_ns = gt_member_at(state, at)->waited_ns;
         /* Unless it was seen waiting: when it got it was not recorded. */
-        if (forget_wait(gil, gt_gil_thread_at(gil, at)) || since_ns > time_ns)
+        if (forget_wait(state, gt_member_at(state, at)) || since_ns > time_ns)
             since_ns = time_ns;
-        rc = gt_gil_push(&gil->holds, thread, since_ns, time_ns, GT_SPAN_CUT_START);
-    } else if (gil->owner == GT_NO_INDEX && gil->holds.count &&
-               gt_span_at(&gil->holds, gil->holds.count - 1)->thread == thread) {
-        gil->defects.duplicates++; /* it released already, and nobody acquired since */
+        rc = gt_gil_push(&state->gil.holds, thread, since_ns, time_ns, GT_SPAN_CUT_START);
+    } else if (state->owner == GT_NO_INDEX && state->gil.holds.count &&
+               gt_span_at(&state->gil.holds, state->gil.holds.count - 1)->thread == thread) {
+        state->gil.defects.duplicates++; /* it released already, and nobody acquired since */
         return 0;
     } else {
-        gil->transitions++;
-        count_misfit(timeline, gil);
-        gil->defects.unmatched_releases++;
+        state->transitions++;
+        count_misfit(timeline, state);
+        state->gil.defects.unmatched_releases++;
     }
-    gil->last_change_ns = time_ns;
+    state->last_change_ns = time_ns;
     return rc;
 }
 
 /* Is or was the GIL another thread's since this one entered take_gil? */
-static bool was_contended(const struct gt_gil *gil, uint32_t at)
+static bool was_contended(const struct gt_gil_state *state, uint32_t at)
 {
-    const struct gt_gil_thread *member = gt_gil_thread_at(gil, at);
+    const struct gt_member_state *member = gt_member_at(state, at);
 
     if (member->enter_since_ns < 0)
         return false;
     return member->contended ||
-           (gil->last_acquirer != at && gil->last_acquired_ns > member->enter_since_ns);
+           (state->last_acquirer != at && state->last_acquired_ns > member->enter_since_ns);
 }
 
 /* drop_gil by a thread whose take_gil never returned (an optimised clone without the probe):
  * it has held since the GIL became free, or since it asked. It waited until then at least: who
  * had the GIL may not have been seen to return from take_gil, either. */
-static int infer_take(struct gt_timeline *timeline, struct gt_gil *gil, uint32_t at)
+static int infer_take(struct gt_timeline *timeline, struct gt_gil_state *state, uint32_t at)
 {
-    struct gt_gil_thread *member = gt_gil_thread_at(gil, at);
-    const struct gt_span *last = gt_chunks_last(&gil->holds);
+    struct gt_member_state *member = gt_member_at(state, at);
+    const struct gt_span *last = gt_chunks_last(&state->gil.holds);
     int64_t enter_ns = member->enter_since_ns;
-    int64_t since_ns = enter_ns > gil->last_change_ns ? enter_ns : gil->last_change_ns;
+    int64_t since_ns = enter_ns > state->last_change_ns ? enter_ns : state->last_change_ns;
 
     if (last && since_ns < last->end_ns) /* a release that was not recorded, either */
         since_ns = last->end_ns;
-    gil->defects.returns_missing++;
-    gil->takes++;
+    state->gil.defects.returns_missing++;
+    state->gil.takes++;
     if (since_ns > enter_ns &&
-        gt_gil_push(&gil->waits, member->thread, enter_ns, since_ns, GT_SPAN_CUT_END))
+        gt_gil_push(&state->gil.waits, member->thread, enter_ns, since_ns, GT_SPAN_CUT_END))
         return -1;
-    begin_hold(timeline, gil, at, since_ns);
+    begin_hold(timeline, state, at, since_ns);
     return 0;
 }
 
 int gt_gil_function(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event)
 {
     uint32_t process = gt_thread_at(timeline, thread)->process;
-    struct gt_process_state *state = gt_process_state_at(timeline, process);
+    struct gt_process_state *owner = gt_process_state_at(timeline, process);
     int64_t time_ns = event->time_ns;
-    struct gt_gil *gil;
-    struct gt_gil_thread *member;
+    struct gt_gil_state *state;
+    struct gt_member_state *member;
     uint32_t at;
 
-    if (state->function_gil == GT_NO_INDEX) {
-        state->function_gil = gt_gil_new(timeline, process, GT_GIL_FROM_FUNCTIONS, 0, 0);
-        if (state->function_gil == GT_NO_INDEX)
+    if (owner->function_gil == GT_NO_INDEX) {
+        owner->function_gil = gt_gil_new(timeline, process, GT_GIL_FROM_FUNCTIONS, 0, 0);
+        if (owner->function_gil == GT_NO_INDEX)
             return -1;
     }
-    gil = gt_gil_at(timeline, state->function_gil);
-    at = touch(timeline, gil, thread, &time_ns);
+    state = gt_gil_state_at(timeline, owner->function_gil);
+    at = touch(timeline, state, thread, &time_ns);
     if (at == GT_NO_INDEX)
         return -1;
-    member = gt_gil_thread_at(gil, at);
+    member = gt_member_at(state, at);
     switch (event->kind) {
     case GT_EVENT_TAKE_ENTER:
         timeline->quality.gil_events++;
         if (member->enter_since_ns >= 0)
             return 0; /* entered twice: two probes on one place */
-        if (gil->owner == at && end_unseen(timeline, gil, time_ns))
+        if (state->owner == at && end_unseen(timeline, state, time_ns))
             return -1;
         member->enter_since_ns = time_ns;
         /* Whoever asks for a GIL that is free has nothing to wait for. */
-        member->contended = gil->owner != GT_NO_INDEX && gil->owner != at;
+        member->contended = state->owner != GT_NO_INDEX && state->owner != at;
         return 0;
     case GT_EVENT_TAKE_RETURN:
-        if (was_contended(gil, at)) {
+        if (was_contended(state, at)) {
             member->wait_since_ns = member->enter_since_ns;
-            gil->waiting++;
+            state->waiting++;
         }
         member->enter_since_ns = -1;
-        gil->takes++;
-        return gt_gil_acquired(timeline, state->function_gil, thread, time_ns);
+        state->gil.takes++;
+        return gt_gil_acquired(timeline, owner->function_gil, thread, time_ns);
     case GT_EVENT_DROP_ENTER:
-        if (gil->owner != at && member->enter_since_ns >= 0 && infer_take(timeline, gil, at))
+        if (state->owner != at && member->enter_since_ns >= 0 &&
+            infer_take(timeline, state, at))
             return -1;
         member->enter_since_ns = -1;
-        return gt_gil_released(timeline, state->function_gil, thread, time_ns);
+        return gt_gil_released(timeline, owner->function_gil, thread, time_ns);
     default:
         return 0; /* the return of drop_gil says nothing (GIL.md: forced switching) */
     }
@@ -490,50 +502,50 @@ int gt_gil_function(struct gt_timeline *timeline, uint32_t thread, const struct 
 int gt_gil_function_wait(struct gt_timeline *timeline, uint32_t thread,
                          const struct gt_event *event)
 {
-    const struct gt_process_state *state =
+    const struct gt_process_state *owner =
         gt_process_state_at(timeline, gt_thread_at(timeline, thread)->process);
     int64_t time_ns = event->time_ns;
-    struct gt_gil *gil;
-    struct gt_gil_thread *member;
+    struct gt_gil_state *state;
+    struct gt_member_state *member;
     uint32_t at;
 
-    if (state->function_gil == GT_NO_INDEX)
+    if (owner->function_gil == GT_NO_INDEX)
         return 0;
-    gil = gt_gil_at(timeline, state->function_gil);
-    at = touch(timeline, gil, thread, &time_ns);
+    state = gt_gil_state_at(timeline, owner->function_gil);
+    at = touch(timeline, state, thread, &time_ns);
     if (at == GT_NO_INDEX)
         return -1;
-    member = gt_gil_thread_at(gil, at);
+    member = gt_member_at(state, at);
     if (member->enter_since_ns < 0)
         return 0; /* for something else */
-    return note_wait(gil, member, time_ns, gt_gil_deadline_ns(timeline, event),
+    return note_wait(state, member, time_ns, gt_gil_deadline_ns(timeline, event),
                      member->asked_ns >= member->enter_since_ns);
 }
 
-static int exit_from(struct gt_timeline *timeline, struct gt_gil *gil, uint32_t thread,
+static int exit_from(struct gt_timeline *timeline, struct gt_gil_state *state, uint32_t thread,
                      int64_t time_ns)
 {
-    uint32_t at = gt_hashmap_get(&gil->member_of, thread);
-    struct gt_gil_thread *member;
+    uint32_t at = gt_hashmap_get(&state->gil.member_of, thread);
+    struct gt_member_state *member;
 
     if (at == GT_HASHMAP_NONE)
         return 0;
-    member = gt_gil_thread_at(gil, at);
-    if (catch_up(timeline, gil) || member_catch_up(timeline, gil, member))
+    member = gt_member_at(state, at);
+    if (catch_up(timeline, state) || member_catch_up(timeline, state, member))
         return -1;
-    if (time_ns < gil->now_ns)
-        time_ns = gil->now_ns;
-    gil->now_ns = time_ns;
-    if (was_contended(gil, at)) {
+    if (time_ns < state->now_ns)
+        time_ns = state->now_ns;
+    state->now_ns = time_ns;
+    if (was_contended(state, at)) {
         member->wait_since_ns = member->enter_since_ns;
-        gil->waiting++;
+        state->waiting++;
     }
     member->enter_since_ns = -1;
     if (member->wait_since_ns >= 0)
-        gil->defects.takes_without_return++;
-    if (end_wait(gil, member, time_ns, GT_SPAN_CUT_END))
+        state->gil.defects.takes_without_return++;
+    if (end_wait(state, member, time_ns, GT_SPAN_CUT_END))
         return -1;
-    return gil->owner == at ? end_hold(timeline, gil, time_ns, GT_SPAN_CUT_END) : 0;
+    return state->owner == at ? end_hold(timeline, state, time_ns, GT_SPAN_CUT_END) : 0;
 }
 
 int gt_gil_thread_exit(struct gt_timeline *timeline, uint32_t thread, int64_t time_ns)
@@ -541,44 +553,45 @@ int gt_gil_thread_exit(struct gt_timeline *timeline, uint32_t thread, int64_t ti
     uint32_t process = gt_thread_at(timeline, thread)->process;
     uint32_t at = gt_process_state_at(timeline, process)->first_gil;
 
-    for (; at != GT_NO_INDEX; at = gt_gil_at(timeline, at)->next)
-        if (!gt_gil_at(timeline, at)->closed &&
-            exit_from(timeline, gt_gil_at(timeline, at), thread, time_ns))
+    for (; at != GT_NO_INDEX; at = gt_gil_state_at(timeline, at)->next)
+        if (!gt_gil_state_at(timeline, at)->closed &&
+            exit_from(timeline, gt_gil_state_at(timeline, at), thread, time_ns))
             return -1;
     return 0;
 }
 
-int gt_gil_lose(struct gt_timeline *timeline, struct gt_gil *gil, int64_t start_ns,
+int gt_gil_lose(struct gt_timeline *timeline, struct gt_gil_state *state, int64_t start_ns,
                 int64_t end_ns)
 {
-    if (catch_up(timeline, gil))
+    if (catch_up(timeline, state))
         return -1;
-    for (uint32_t i = 0; i < gil->members.count; i++) {
-        struct gt_gil_thread *member = gt_gil_thread_at(gil, i);
+    for (uint32_t i = 0; i < state->members.count; i++) {
+        struct gt_member_state *member = gt_member_at(state, i);
 
         member->enter_since_ns = -1;
-        if (end_wait(gil, member, start_ns, GT_SPAN_CUT_END))
+        if (end_wait(state, member, start_ns, GT_SPAN_CUT_END))
             return -1;
     }
-    if (gil->now_ns < end_ns)
-        gil->now_ns = end_ns;
-    gil->known_since_ns = gil->now_ns;
-    return gil->owner == GT_NO_INDEX ? 0 : end_hold(timeline, gil, start_ns, GT_SPAN_CUT_END);
+    if (state->now_ns < end_ns)
+        state->now_ns = end_ns;
+    state->known_since_ns = state->now_ns;
+    return state->owner == GT_NO_INDEX ? 0
+                                       : end_hold(timeline, state, start_ns, GT_SPAN_CUT_END);
 }
 
-int gt_gil_close(struct gt_timeline *timeline, struct gt_gil *gil, int64_t time_ns)
+int gt_gil_close(struct gt_timeline *timeline, struct gt_gil_state *state, int64_t time_ns)
 {
-    if (gil->closed)
+    if (state->closed)
         return 0;
-    if (catch_up(timeline, gil))
+    if (catch_up(timeline, state))
         return -1;
-    gil->closed = true;
-    gil->name = gt_process_at(timeline, gil->process)->name;
-    if (time_ns < gil->now_ns)
-        time_ns = gil->now_ns; /* the order is the truth, here too */
-    gil->end_ns = time_ns;
-    for (uint32_t i = 0; i < gil->members.count; i++)
-        if (exit_from(timeline, gil, gt_gil_thread_at(gil, i)->thread, time_ns))
+    state->closed = true;
+    state->gil.name = gt_process_at(timeline, state->gil.process)->name;
+    if (time_ns < state->now_ns)
+        time_ns = state->now_ns; /* the order is the truth, here too */
+    state->gil.end_ns = time_ns;
+    for (uint32_t i = 0; i < state->members.count; i++)
+        if (exit_from(timeline, state, gt_member_at(state, i)->thread, time_ns))
             return -1;
     return 0;
 }

@@ -150,7 +150,7 @@ static int inherit(struct gt_timeline *timeline, uint32_t process, uint64_t addr
     cond = cond_at(timeline, index);
     if (cond->role == GT_COND_UNKNOWN)
         return 0;
-    gil = gt_gil_at(timeline, cond->gil);
+    gil = &gt_gil_state_at(timeline, cond->gil)->gil;
     return make_gil(timeline, process, gil->address, gil->acquired) ? -1 : 1;
 }
 
@@ -158,10 +158,13 @@ static bool has_cond_gil(const struct gt_timeline *timeline, uint32_t process)
 {
     uint32_t at = gt_process_state_at(timeline, process)->first_gil;
 
-    for (; at != GT_NO_INDEX; at = gt_gil_at(timeline, at)->next)
-        if (gt_gil_at(timeline, at)->source == GT_GIL_FROM_COND &&
-            !gt_gil_at(timeline, at)->distrusted)
+    while (at != GT_NO_INDEX) {
+        const struct gt_gil_state *state = gt_gil_state_at(timeline, at);
+
+        if (state->gil.source == GT_GIL_FROM_COND && !state->distrusted)
             return true;
+        at = state->next;
+    }
     return false;
 }
 

@@ -18,22 +18,30 @@ void gt_holes_release(struct gt_timeline *timeline)
     gt_chunks_release(&timeline->holes);
 }
 
+static struct gt_hole *hole_mutable(struct gt_timeline *timeline, size_t index)
+{
+    return gt_chunks_at(&timeline->holes, index);
+}
+
 /* Whoever held or waited at `start_ns` may do something else by `end_ns`. */
 static int lose_gils(struct gt_timeline *timeline, uint32_t process, int64_t start_ns,
                      int64_t end_ns)
 {
     uint32_t at = gt_process_state_at(timeline, process)->first_gil;
 
-    for (; at != GT_NO_INDEX; at = gt_gil_at(timeline, at)->next)
-        if (!gt_gil_at(timeline, at)->closed &&
-            gt_gil_lose(timeline, gt_gil_at(timeline, at), start_ns, end_ns))
+    while (at != GT_NO_INDEX) {
+        struct gt_gil_state *state = gt_gil_state_at(timeline, at);
+
+        if (!state->closed && gt_gil_lose(timeline, state, start_ns, end_ns))
             return -1;
+        at = state->next;
+    }
     return 0;
 }
 
 static void end_calls(struct gt_timeline *timeline, uint32_t process, int64_t time_ns)
 {
-    for (uint32_t i = 0; i < timeline->calls.count; i++)
+    for (uint32_t i = 0; i < timeline->builder->calls.count; i++)
         if (gt_thread_at(timeline, i)->process == process)
             gt_calls_ended(timeline, i, time_ns);
 }
@@ -87,7 +95,7 @@ void gt_holes_resume(struct gt_timeline *timeline, uint32_t process, int64_t tim
     struct gt_process_state *state = gt_process_state_at(timeline, process);
 
     if (state->hole != GT_NO_INDEX)
-        gt_hole_at(&timeline->holes, state->hole)->end_ns = time_ns;
+        hole_mutable(timeline, state->hole)->end_ns = time_ns;
     state->hole = GT_NO_INDEX;
 }
 
@@ -135,7 +143,7 @@ static struct gt_chunks *own_list(struct gt_timeline *timeline, struct gt_proces
 /* An end that is not known is the process's. */
 static int finish_hole(struct gt_timeline *timeline, struct gt_hole *hole)
 {
-    struct gt_process *process = gt_process_at(timeline, hole->process);
+    struct gt_process *process = gt_process_mutable(timeline, hole->process);
     struct gt_lost_range *range;
     struct gt_chunks *list;
 
@@ -162,7 +170,7 @@ static int finish_hole(struct gt_timeline *timeline, struct gt_hole *hole)
 int gt_holes_finish(struct gt_timeline *timeline)
 {
     for (size_t i = 0; i < timeline->holes.count; i++)
-        if (finish_hole(timeline, gt_hole_at(&timeline->holes, i)))
+        if (finish_hole(timeline, hole_mutable(timeline, i)))
             return -1;
     for (size_t i = 0; i < timeline->lost_of.count; i++)
         if (gt_lost_merge(gt_chunks_at(&timeline->lost_of, i)))

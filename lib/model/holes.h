@@ -23,8 +23,6 @@ struct gt_hole {
     bool ended_it; /* the process ended there, as far as known: nothing needs to be missing */
 };
 
-struct gt_event;
-struct gt_gil;
 struct gt_timeline;
 
 /* After _finish: the stretches (of struct gt_lost_range, merged, in the order of time) in which
@@ -40,26 +38,9 @@ int64_t gt_lost_longest(const struct gt_chunks *lost, int64_t start_ns, int64_t 
  * their ends? */
 bool gt_is_whole(const struct gt_timeline *timeline);
 
-static inline struct gt_hole *gt_hole_at(const struct gt_chunks *holes, size_t index)
+static inline const struct gt_hole *gt_hole_at(const struct gt_chunks *holes, size_t index)
 {
     return gt_chunks_at(holes, index);
 }
-
-/* Private to model/. All return 0, or -1 when memory is exhausted. */
-void gt_holes_init(struct gt_timeline *timeline);
-void gt_holes_release(struct gt_timeline *timeline);
-int gt_holes_lost(struct gt_timeline *timeline, uint32_t process, const struct gt_event *event);
-int gt_holes_stopped(struct gt_timeline *timeline, uint32_t process,
-                     const struct gt_event *event);
-/* It runs another program: that one's log begins. */
-void gt_holes_resume(struct gt_timeline *timeline, uint32_t process, int64_t time_ns);
-/* Is what such an event says not to be believed, since the process has stopped recording? */
-bool gt_holes_hide(const struct gt_timeline *timeline, uint32_t process,
-                   const struct gt_event *event);
-/* Lives are known, gt_timeline.lost is merged. */
-int gt_holes_finish(struct gt_timeline *timeline);
-
-/* finalize.c: sort ranges and merge those that touch. */
-int gt_lost_merge(struct gt_chunks *lost);
 
 #endif

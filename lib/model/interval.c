@@ -1,4 +1,4 @@
-#include "model/interval.h"
+#include "model/builder.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
@@ -14,10 +14,10 @@ enum {
     DEFAULT_SHARE = 40   /* of the default: what is as near is the default */
 };
 
-void gt_intervals_init(struct gt_intervals *intervals)
+void gt_intervals_init(struct gt_intervals_state *state)
 {
-    *intervals = (struct gt_intervals){.source = GT_INTERVAL_ASSUMED};
-    gt_chunks_init(&intervals->list, sizeof(struct gt_interval));
+    *state = (struct gt_intervals_state){.intervals.source = GT_INTERVAL_ASSUMED};
+    gt_chunks_init(&state->intervals.list, sizeof(struct gt_interval));
 }
 
 void gt_intervals_release(struct gt_intervals *intervals)
@@ -30,66 +30,70 @@ static int64_t tolerance_ns(int64_t interval_ns)
     return interval_ns / AGREE_SHARE > AGREE_NS ? interval_ns / AGREE_SHARE : AGREE_NS;
 }
 
-static int begin(struct gt_intervals *intervals, int64_t time_ns, int64_t interval_ns)
+static int push(struct gt_intervals *intervals, int64_t time_ns, int64_t interval_ns)
 {
     struct gt_interval *added = gt_chunks_push(&intervals->list);
 
     if (!added)
         return -1;
     *added = (struct gt_interval){time_ns, interval_ns};
-    intervals->count = intervals->agreeing = 1;
-    intervals->lower_count = 0;
     return 0;
 }
 
+static int begin(struct gt_intervals_state *state, int64_t time_ns, int64_t interval_ns)
+{
+    state->count = state->agreeing = 1;
+    state->lower_count = 0;
+    return push(&state->intervals, time_ns, interval_ns);
+}
+
 /* The newest samples are all less than what was valid so far. Do they agree on something? */
-static int take_lower(struct gt_intervals *intervals, int64_t time_ns, int64_t left_ns)
+static int take_lower(struct gt_intervals_state *state, int64_t time_ns, int64_t left_ns)
 {
     uint32_t kept, near = 0;
     int64_t most_ns = 0;
 
-    if (intervals->lower_count == 0)
-        intervals->lower_since_ns = time_ns;
-    intervals->lower_ns[intervals->lower_count++ % GT_INTERVAL_RUN] = left_ns;
-    if (intervals->lower_count < RUN_MIN)
+    if (state->lower_count == 0)
+        state->lower_since_ns = time_ns;
+    state->lower_ns[state->lower_count++ % GT_INTERVAL_RUN] = left_ns;
+    if (state->lower_count < RUN_MIN)
         return 0;
-    kept = intervals->lower_count < GT_INTERVAL_RUN ? intervals->lower_count : GT_INTERVAL_RUN;
+    kept = state->lower_count < GT_INTERVAL_RUN ? state->lower_count : GT_INTERVAL_RUN;
     for (uint32_t i = 0; i < kept; i++)
-        most_ns = intervals->lower_ns[i] > most_ns ? intervals->lower_ns[i] : most_ns;
+        most_ns = state->lower_ns[i] > most_ns ? state->lower_ns[i] : most_ns;
     for (uint32_t i = 0; i < kept; i++)
-        near += most_ns - intervals->lower_ns[i] <= tolerance_ns(most_ns);
+        near += most_ns - state->lower_ns[i] <= tolerance_ns(most_ns);
     if (near < AGREEING_MIN || near * 2 < kept)
         return 0;
-    return begin(intervals, intervals->lower_since_ns, most_ns);
+    return begin(state, state->lower_since_ns, most_ns);
 }
 
-int gt_intervals_add(struct gt_intervals *intervals, int64_t time_ns, int64_t left_ns)
+int gt_intervals_add(struct gt_intervals_state *state, int64_t time_ns, int64_t left_ns)
 {
-    struct gt_interval *newest = gt_chunks_last(&intervals->list);
+    struct gt_interval *newest = gt_chunks_last(&state->intervals.list);
     bool established;
 
     if (left_ns <= 0)
         return 0; /* the waiter had no CPU for all of it: says nothing */
-    intervals->source = GT_INTERVAL_FROM_DEADLINES;
+    state->intervals.source = GT_INTERVAL_FROM_DEADLINES;
     if (!newest)
-        return begin(intervals, time_ns, left_ns);
-    intervals->count++;
+        return begin(state, time_ns, left_ns);
+    state->count++;
     if (left_ns < newest->interval_ns - tolerance_ns(newest->interval_ns))
-        return take_lower(intervals, time_ns, left_ns);
-    intervals->lower_count = 0;
+        return take_lower(state, time_ns, left_ns);
+    state->lower_count = 0;
     if (left_ns <= newest->interval_ns + tolerance_ns(newest->interval_ns)) {
-        intervals->agreeing++;
+        state->agreeing++;
         if (left_ns > newest->interval_ns)
             newest->interval_ns = left_ns;
         return 0;
     }
     /* More than ever: all before were of delayed waiters, or it was changed. */
-    established =
-        intervals->agreeing >= AGREEING_MIN && intervals->agreeing * 2 >= intervals->count;
+    established = state->agreeing >= AGREEING_MIN && state->agreeing * 2 >= state->count;
     if (established)
-        return begin(intervals, time_ns, left_ns);
+        return begin(state, time_ns, left_ns);
     newest->interval_ns = left_ns;
-    intervals->agreeing = 1;
+    state->agreeing = 1;
     return 0;
 }
 
@@ -116,7 +120,7 @@ int gt_intervals_from_gaps(struct gt_intervals *intervals, int64_t *gaps_ns, siz
     }
     if (best < GAPS_MIN || best * GAPS_SHARE < count)
         return 0;
-    if (begin(intervals, 0, gaps_ns[best_at]))
+    if (push(intervals, 0, gaps_ns[best_at]))
         return -1;
     intervals->source = GT_INTERVAL_FROM_GAPS;
     return 0;

@@ -31,27 +31,10 @@ struct gt_interval {
     int64_t interval_ns;
 };
 
-enum { GT_INTERVAL_RUN = 16 };
-
 struct gt_intervals {
     struct gt_chunks list; /* of struct gt_interval, in the order of time; empty: assumed */
     enum gt_interval_source source;
-    /* State while feeding. */
-    uint32_t count, agreeing; /* samples since the newest one began; those near it */
-    uint32_t lower_count;     /* of the newest samples, how many in a row are less, … */
-    int64_t lower_since_ns;   /* … since when, … */
-    int64_t lower_ns[GT_INTERVAL_RUN]; /* … and the last of them */
 };
-
-void gt_intervals_init(struct gt_intervals *intervals);
-void gt_intervals_release(struct gt_intervals *intervals);
-
-/* A timed wait was called at `time_ns`, `left_ns` before its deadline. 0, or -1 when memory is
- * exhausted. */
-int gt_intervals_add(struct gt_intervals *intervals, int64_t time_ns, int64_t left_ns);
-
-/* Without deadlines: learn from gaps, which are sorted in place. 0 or -1. */
-int gt_intervals_from_gaps(struct gt_intervals *intervals, int64_t *gaps_ns, size_t count);
 
 /* The interval then; the default, exactly, where it is that to a fortieth. */
 int64_t gt_interval_at(const struct gt_intervals *intervals, int64_t time_ns);

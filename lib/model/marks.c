@@ -1,6 +1,6 @@
 #include "model/marks.h"
 
-#include "model/timeline.h"
+#include "model/builder.h"
 
 int gt_marks_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event)
 {

@@ -17,10 +17,4 @@ struct gt_mark {
     enum gt_mark_kind kind;
 };
 
-struct gt_event;
-struct gt_timeline;
-
-/* Private to model/. Returns 0, or -1 when memory is exhausted. */
-int gt_marks_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event);
-
 #endif

@@ -34,7 +34,7 @@ enum gt_sched_state gt_sched_state_of(const char *name)
     return GT_SCHED_STATES;
 }
 
-struct gt_sched *gt_sched_of(const struct gt_timeline *timeline, uint32_t thread)
+const struct gt_sched *gt_sched_of(const struct gt_timeline *timeline, uint32_t thread)
 {
     return thread < timeline->scheds.count ? gt_chunks_at(&timeline->scheds, thread) : NULL;
 }
@@ -58,55 +58,65 @@ void gt_sched_within(const struct gt_sched *sched, int64_t from_ns, int64_t unti
 }
 
 /* End the current state at `time_ns` and begin the next one. */
-static int enter(struct gt_sched *sched, enum gt_sched_state state, int32_t cpu,
+static int enter(struct gt_scheduling *now, enum gt_sched_state state, int32_t cpu,
                  int64_t time_ns)
 {
     struct gt_state_span *span;
 
-    if (time_ns < sched->current.start_ns)
-        time_ns = sched->current.start_ns; /* the order is the truth */
-    if (sched->current.state != GT_SCHED_NONE && time_ns > sched->current.start_ns) {
-        span = gt_chunks_push(&sched->spans);
+    if (time_ns < now->current.start_ns)
+        time_ns = now->current.start_ns; /* the order is the truth */
+    if (now->current.state != GT_SCHED_NONE && time_ns > now->current.start_ns) {
+        span = gt_chunks_push(&now->sched.spans);
         if (!span)
             return -1;
-        *span = sched->current;
+        *span = now->current;
         span->end_ns = time_ns;
     }
-    sched->current.start_ns = time_ns;
-    sched->current.state = (uint8_t)state;
-    sched->current.stack = 0;
-    sched->current.flags = 0;
+    now->current.start_ns = time_ns;
+    now->current.state = (uint8_t)state;
+    now->current.stack = 0;
+    now->current.flags = 0;
     if (cpu >= 0)
-        sched->current.cpu = cpu < UINT16_MAX ? (uint16_t)cpu : UINT16_MAX;
+        now->current.cpu = cpu < UINT16_MAX ? (uint16_t)cpu : UINT16_MAX;
     return 0;
 }
 
 /* Whatever it did when events were lost, it may do something else now. NULL: no memory. */
-static struct gt_sched *catch_up(const struct gt_timeline *timeline, struct gt_sched *sched)
+static struct gt_scheduling *catch_up(const struct gt_timeline *timeline,
+                                      struct gt_scheduling *now)
 {
-    uint32_t seen = sched->lost_seen;
+    uint32_t seen = now->lost_seen;
     const struct gt_lost_range *first;
 
-    sched->lost_seen = (uint32_t)timeline->lost.count;
-    if (seen == sched->lost_seen)
-        return sched;
+    now->lost_seen = (uint32_t)timeline->lost.count;
+    if (seen == now->lost_seen)
+        return now;
     first = gt_chunks_at(&timeline->lost, seen);
-    return enter(sched, GT_SCHED_NONE, -1, first->start_ns) ? NULL : sched;
+    return enter(now, GT_SCHED_NONE, -1, first->start_ns) ? NULL : now;
 }
 
-static struct gt_sched *get(struct gt_timeline *timeline, uint32_t thread)
+struct gt_scheduling *gt_scheduling_of(const struct gt_timeline *timeline, uint32_t thread)
 {
-    while (timeline->scheds.count <= thread) {
-        struct gt_sched *sched = gt_chunks_push(&timeline->scheds);
+    const struct gt_chunks *scheds = &timeline->builder->scheds;
 
-        if (!sched)
+    return thread < scheds->count ? gt_chunks_at(scheds, thread) : NULL;
+}
+
+static struct gt_scheduling *get(struct gt_timeline *timeline, uint32_t thread)
+{
+    struct gt_chunks *scheds = &timeline->builder->scheds;
+
+    while (scheds->count <= thread) {
+        struct gt_scheduling *now = gt_chunks_push(scheds);
+
+        if (!now)
             return NULL;
-        memset(sched, 0, sizeof(*sched));
-        gt_chunks_init(&sched->spans, sizeof(struct gt_state_span));
-        sched->current.cpu = UINT16_MAX;
-        sched->lost_seen = (uint32_t)timeline->lost.count;
+        memset(now, 0, sizeof(*now));
+        gt_chunks_init(&now->sched.spans, sizeof(struct gt_state_span));
+        now->current.cpu = UINT16_MAX;
+        now->lost_seen = (uint32_t)timeline->lost.count;
     }
-    return catch_up(timeline, gt_chunks_at(&timeline->scheds, thread));
+    return catch_up(timeline, gt_chunks_at(scheds, thread));
 }
 
 /* The state bits of sched_switch say why a thread left its CPU. */
@@ -128,78 +138,77 @@ static bool is_ready(uint8_t state)
     return state == GT_SCHED_PREEMPTED || state == GT_SCHED_WOKEN;
 }
 
-static bool on_cpu_or_unknown(const struct gt_sched *sched)
+static bool on_cpu_or_unknown(const struct gt_scheduling *now)
 {
-    return sched->current.state == GT_SCHED_RUNNING || sched->current.state == GT_SCHED_NONE;
+    return now->current.state == GT_SCHED_RUNNING || now->current.state == GT_SCHED_NONE;
 }
 
 /* The thread does what it can do on a CPU only: what it did since it left it is not known. */
-static void came_back_unseen(struct gt_sched *sched)
+static void came_back_unseen(struct gt_scheduling *now)
 {
-    if (!on_cpu_or_unknown(sched))
-        sched->current.state = GT_SCHED_NONE;
+    if (!on_cpu_or_unknown(now))
+        now->current.state = GT_SCHED_NONE;
 }
 
 static int switched_in(struct gt_timeline *timeline, uint32_t thread, int32_t cpu,
                        int64_t time_ns)
 {
-    struct gt_sched *sched = get(timeline, thread);
+    struct gt_scheduling *now = get(timeline, thread);
 
-    if (!sched)
+    if (!now)
         return -1;
-    return sched->current.state == GT_SCHED_RUNNING
-               ? 0
-               : enter(sched, GT_SCHED_RUNNING, cpu, time_ns);
+    return now->current.state == GT_SCHED_RUNNING ? 0
+                                                  : enter(now, GT_SCHED_RUNNING, cpu, time_ns);
 }
 
-static int switched_out(struct gt_timeline *timeline, struct gt_sched *sched,
+static int switched_out(struct gt_timeline *timeline, struct gt_scheduling *now,
                         const struct gt_event *event)
 {
     timeline->saw_reasons = true;
-    came_back_unseen(sched);
-    if (enter(sched, state_of(event->switched.state), event->cpu, event->time_ns))
+    came_back_unseen(now);
+    if (enter(now, state_of(event->switched.state), event->cpu, event->time_ns))
         return -1;
     if (event->frame_count == 0)
         return 0;
     if (gt_stack_waits_for_gil(event->frames, event->frame_count))
-        sched->current.flags |= GT_STATE_SPAN_GIL_STACK;
+        now->current.flags |= GT_STATE_SPAN_GIL_STACK;
     timeline->saw_stacks = true;
-    sched->current.stack = gt_stacks_add(&timeline->stacks, event->frames, event->frame_count);
-    return sched->current.stack == UINT32_MAX ? -1 : 0;
+    now->current.stack = gt_stacks_add(&timeline->stacks, event->frames, event->frame_count);
+    return now->current.stack == UINT32_MAX ? -1 : 0;
 }
 
 static int woken(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event)
 {
-    struct gt_sched *sched = get(timeline, thread);
+    struct gt_scheduling *now = get(timeline, thread);
     uint32_t waker;
 
-    if (!sched)
+    if (!now)
         return -1;
-    if (on_cpu_or_unknown(sched) || is_ready(sched->current.state))
+    if (on_cpu_or_unknown(now) || is_ready(now->current.state))
         return 0; /* it had not left yet, or nothing is known */
     waker = gt_hashmap_get(&timeline->builder->thread_of, (uint32_t)event->tid);
     if (waker != GT_HASHMAP_NONE && gt_sync_woke(timeline, waker, thread, event->time_ns))
         return -1;
-    return enter(sched, GT_SCHED_WOKEN, -1, event->time_ns);
+    return enter(now, GT_SCHED_WOKEN, -1, event->time_ns);
 }
 
 int gt_sched_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event)
 {
-    struct gt_sched *sched = get(timeline, thread);
+    struct gt_scheduling *now = get(timeline, thread);
 
-    if (!sched)
+    if (!now)
         return -1;
     timeline->saw_sched = true;
     switch (event->kind) {
     case GT_EVENT_SCHED_SWITCH:
-        return switched_out(timeline, sched, event);
+        return switched_out(timeline, now, event);
     case GT_EVENT_SWITCH_IN:
         timeline->saw_switch_records = true;
         return switched_in(timeline, thread, event->cpu, event->time_ns);
     case GT_EVENT_SWITCH_OUT:
-        if (!on_cpu_or_unknown(sched))
+        if (!on_cpu_or_unknown(now))
             return 0; /* sched_switch said so already, and why */
-        return enter(sched,
+        return enter(now,
                      event->switched.state & GT_STATE_RUNNABLE ? GT_SCHED_PREEMPTED
                                                                : GT_SCHED_OFF_CPU,
                      event->cpu, event->time_ns);
@@ -224,56 +233,62 @@ int gt_sched_other(struct gt_timeline *timeline, const struct gt_event *event)
 
 int gt_sched_seen(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event)
 {
-    struct gt_sched *sched = get(timeline, thread);
+    struct gt_scheduling *now = get(timeline, thread);
 
-    if (!sched)
+    if (!now)
         return -1;
-    if (sched->current.state == GT_SCHED_RUNNING)
+    if (now->current.state == GT_SCHED_RUNNING)
         return 0;
     /* Without switch records nothing else tells that it came back. Events of the switch
      * itself (the counter context-switches) follow within microseconds and do not count. */
-    if (sched->current.state != GT_SCHED_NONE &&
+    if (now->current.state != GT_SCHED_NONE &&
         (timeline->saw_switch_records ||
-         event->time_ns - sched->current.start_ns < SWITCH_TAIL_NS))
+         event->time_ns - now->current.start_ns < SWITCH_TAIL_NS))
         return 0;
-    return enter(sched, GT_SCHED_RUNNING, event->cpu, event->time_ns);
+    return enter(now, GT_SCHED_RUNNING, event->cpu, event->time_ns);
 }
 
 int gt_sched_started(struct gt_timeline *timeline, uint32_t thread, int64_t time_ns)
 {
-    struct gt_sched *sched = get(timeline, thread);
+    struct gt_scheduling *now = get(timeline, thread);
 
-    return sched ? enter(sched, GT_SCHED_WOKEN, -1, time_ns) : -1;
+    return now ? enter(now, GT_SCHED_WOKEN, -1, time_ns) : -1;
 }
 
 void gt_sched_restart(struct gt_timeline *timeline, uint32_t thread)
 {
-    struct gt_sched *sched = gt_sched_of(timeline, thread);
+    struct gt_scheduling *now = gt_scheduling_of(timeline, thread);
 
-    if (!sched)
+    if (!now)
         return;
-    gt_chunks_truncate(&sched->spans, 0);
-    sched->current.start_ns = gt_thread_at(timeline, thread)->start_ns;
+    gt_chunks_truncate(&now->sched.spans, 0);
+    now->current.start_ns = gt_thread_at(timeline, thread)->start_ns;
 }
 
 int gt_sched_ended(struct gt_timeline *timeline, uint32_t thread, int64_t time_ns)
 {
-    struct gt_sched *sched = gt_sched_of(timeline, thread);
+    struct gt_scheduling *now = gt_scheduling_of(timeline, thread);
 
-    if (!sched)
+    if (!now)
         return 0;
-    if (!catch_up(timeline, sched))
+    if (!catch_up(timeline, now))
         return -1;
-    came_back_unseen(sched); /* who ends runs */
-    return enter(sched, GT_SCHED_NONE, -1, time_ns);
+    came_back_unseen(now); /* who ends runs */
+    return enter(now, GT_SCHED_NONE, -1, time_ns);
 }
 
 int gt_sched_catch_up(struct gt_timeline *timeline)
 {
-    for (uint32_t i = 0; i < timeline->scheds.count; i++)
-        if (!catch_up(timeline, gt_sched_of(timeline, i)))
+    for (uint32_t i = 0; i < timeline->builder->scheds.count; i++)
+        if (!catch_up(timeline, gt_scheduling_of(timeline, i)))
             return -1;
     return 0;
+}
+
+/* The timeline's own, to be changed; NULL: there is none. */
+static struct gt_sched *sched_mutable(struct gt_timeline *timeline, uint32_t thread)
+{
+    return thread < timeline->scheds.count ? gt_chunks_at(&timeline->scheds, thread) : NULL;
 }
 
 /* The first span that ends after `time_ns`. */
@@ -292,11 +307,11 @@ static void mark_gil(struct gt_state_span *span)
 }
 
 /* A thread that goes to sleep while it waits for the GIL sleeps for the GIL. */
-static void mark_waits(const struct gt_timeline *timeline, const struct gt_gil *gil)
+static void mark_waits(struct gt_timeline *timeline, const struct gt_gil *gil)
 {
     for (size_t i = 0; i < gil->waits.count; i++) {
         const struct gt_span *wait = gt_span_at(&gil->waits, i);
-        struct gt_sched *sched = gt_sched_of(timeline, wait->thread);
+        struct gt_sched *sched = sched_mutable(timeline, wait->thread);
 
         for (size_t at = sched ? first_after(sched, wait->start_ns) : 0;
              sched && at < sched->spans.count; at++) {
@@ -311,11 +326,11 @@ static void mark_waits(const struct gt_timeline *timeline, const struct gt_gil *
 }
 
 /* How often and how long threads held the GIL, ready to run, without a CPU. */
-static void count_ready_holding(const struct gt_timeline *timeline, const struct gt_gil *gil)
+static void count_ready_holding(struct gt_timeline *timeline, const struct gt_gil *gil)
 {
     for (size_t i = 0; i < gil->holds.count; i++) {
         const struct gt_span *hold = gt_span_at(&gil->holds, i);
-        struct gt_sched *sched = gt_sched_of(timeline, hold->thread);
+        struct gt_sched *sched = sched_mutable(timeline, hold->thread);
 
         for (size_t at = sched ? first_after(sched, hold->start_ns) : 0;
              sched && at < sched->spans.count; at++) {
@@ -387,30 +402,44 @@ static void sum_up(struct gt_sched *sched)
     }
 }
 
+/* 0 or -1. */
+static int finish_thread(struct gt_timeline *timeline, uint32_t thread)
+{
+    struct gt_scheduling *now = gt_scheduling_of(timeline, thread);
+    struct gt_sched *sched = gt_chunks_push(&timeline->scheds);
+
+    if (!sched)
+        return -1;
+    gt_chunks_init(&sched->spans, sizeof(struct gt_state_span));
+    /* Who was ready to run did run, whether that was seen or not. */
+    if (!timeline->saw_switch_records && is_ready(now->current.state))
+        now->current.state = GT_SCHED_NONE;
+    if (enter(now, GT_SCHED_NONE, -1, gt_thread_at(timeline, thread)->end_ns))
+        return -1;
+    *sched = now->sched;
+    gt_chunks_init(&now->sched.spans, sizeof(struct gt_state_span)); /* handed over */
+    return cut_lost(timeline, sched);
+}
+
 int gt_sched_finish(struct gt_timeline *timeline)
 {
-    if (!timeline->saw_sched) {
-        /* Forks alone say nothing about what the threads did then. */
-        for (uint32_t i = 0; i < timeline->scheds.count; i++)
-            gt_chunks_release(&gt_sched_of(timeline, i)->spans);
-        gt_chunks_truncate(&timeline->scheds, 0);
-        return 0;
-    }
-    for (uint32_t i = 0; i < timeline->scheds.count; i++) {
-        struct gt_sched *sched = gt_sched_of(timeline, i);
-
-        /* Who was ready to run did run, whether that was seen or not. */
-        if (!timeline->saw_switch_records && is_ready(sched->current.state))
-            sched->current.state = GT_SCHED_NONE;
-        if (enter(sched, GT_SCHED_NONE, -1, gt_thread_at(timeline, i)->end_ns) ||
-            cut_lost(timeline, sched))
+    if (!timeline->saw_sched)
+        return 0; /* forks alone say nothing about what the threads did then */
+    for (uint32_t i = 0; i < timeline->builder->scheds.count; i++)
+        if (finish_thread(timeline, i))
             return -1;
-    }
     for (uint32_t i = 0; i < timeline->gils.count; i++)
         mark_waits(timeline, gt_gil_at(timeline, i));
     for (uint32_t i = 0; i < timeline->scheds.count; i++)
-        sum_up(gt_sched_of(timeline, i));
+        sum_up(sched_mutable(timeline, i));
     for (uint32_t i = 0; i < timeline->gils.count; i++)
         count_ready_holding(timeline, gt_gil_at(timeline, i));
     return 0;
+}
+
+void gt_sched_release(struct gt_timeline *timeline)
+{
+    for (uint32_t i = 0; i < timeline->scheds.count; i++)
+        gt_chunks_release(&sched_mutable(timeline, i)->spans);
+    gt_chunks_release(&timeline->scheds);
 }

@@ -52,12 +52,8 @@ struct gt_sched {
     /* Had the GIL, was ready to run, and had no CPU. */
     int64_t ready_holding_ns;
     uint64_t ready_holding_count;
-    /* State while feeding. */
-    struct gt_state_span current; /* state GT_SCHED_NONE: not known since `start_ns` */
-    uint32_t lost_seen;           /* lost ranges that it knows of */
 };
 
-struct gt_event;
 struct gt_timeline;
 
 /* The name of a state in outputs: "running", "runnable (preempted)", "S", "S(GIL)", "D", … */
@@ -66,27 +62,10 @@ const char *gt_sched_state_name(enum gt_sched_state state);
 enum gt_sched_state gt_sched_state_of(const char *name);
 
 /* The thread's states, or NULL when none were recorded. */
-struct gt_sched *gt_sched_of(const struct gt_timeline *timeline, uint32_t thread);
+const struct gt_sched *gt_sched_of(const struct gt_timeline *timeline, uint32_t thread);
 
 /* How long it was in each state within [from, until): added to `state_ns`. */
 void gt_sched_within(const struct gt_sched *sched, int64_t from_ns, int64_t until_ns,
                      int64_t state_ns[GT_SCHED_STATES]);
-
-/* Private to model/. All return 0, or -1 when memory is exhausted. */
-/* What a scheduling event says of the thread that it is an event of. */
-int gt_sched_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event);
-/* What it says of another one: woken, or next on the CPU. The event may be anybody's, the idle
- * task's too. */
-int gt_sched_other(struct gt_timeline *timeline, const struct gt_event *event);
-/* The thread itself caused an event: it runs, if nothing else was known. */
-int gt_sched_seen(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event);
-int gt_sched_started(struct gt_timeline *timeline, uint32_t thread, int64_t time_ns);
-/* Forget what the thread did so far: it runs from now on. */
-void gt_sched_restart(struct gt_timeline *timeline, uint32_t thread);
-int gt_sched_ended(struct gt_timeline *timeline, uint32_t thread, int64_t time_ns);
-/* Before lost ranges are merged: let every thread know of them. */
-int gt_sched_catch_up(struct gt_timeline *timeline);
-/* After the GIL's spans are final: mark sleeps for the GIL, sum up. */
-int gt_sched_finish(struct gt_timeline *timeline);
 
 #endif

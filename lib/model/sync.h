@@ -53,7 +53,6 @@ struct gt_sync_op {
                       queue holds; plus 1; 0: not known, or too many */
 };
 
-struct gt_event;
 struct gt_timeline;
 
 /* The thread's readings (struct gt_usage, in the order of time), or NULL when there are none.
@@ -64,14 +63,5 @@ const struct gt_chunks *gt_usages_of(const struct gt_timeline *timeline, uint32_
  * none.
  */
 const struct gt_chunks *gt_snapshots_of(const struct gt_timeline *timeline, uint32_t thread);
-
-/* Private to model/. Return 0, or -1 when memory is exhausted. */
-void gt_sync_init(struct gt_timeline *timeline);
-int gt_usage_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event);
-int gt_snapshot_feed(struct gt_timeline *timeline, const struct gt_event *event);
-/* Any of GT_EVENT_SEM_TAKEN to GT_EVENT_PERMIT_GIVEN. */
-int gt_sync_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event);
-int gt_sync_woke(struct gt_timeline *timeline, uint32_t waker, uint32_t woken, int64_t time_ns);
-void gt_sync_release(struct gt_timeline *timeline);
 
 #endif

@@ -80,8 +80,8 @@ int gt_name_of_file(struct gt_timeline *timeline, const struct gt_event *event, 
 static int set_comm(struct gt_timeline *timeline, uint32_t index, const char *text,
                     uint32_t length)
 {
-    struct gt_thread *thread = gt_thread_at(timeline, index);
-    struct gt_process *process = gt_process_at(timeline, thread->process);
+    struct gt_thread *thread = gt_thread_mutable(timeline, index);
+    struct gt_process *process = gt_process_mutable(timeline, thread->process);
     struct gt_process_state *state = gt_process_state_at(timeline, thread->process);
     uint32_t before = thread->comm;
 
@@ -102,7 +102,7 @@ int gt_name_from_event(struct gt_timeline *timeline, uint32_t index,
 {
     if (event->new_name.by_threading)
         return add_name(timeline, event->new_name.text, event->new_name.length,
-                        &gt_thread_at(timeline, index)->python_name);
+                        &gt_thread_mutable(timeline, index)->python_name);
     return set_comm(timeline, index, event->new_name.text, event->new_name.length);
 }
 
@@ -121,8 +121,8 @@ int gt_name_from_line(struct gt_timeline *timeline, uint32_t index,
 int gt_name_from_exec(struct gt_timeline *timeline, uint32_t index,
                       const struct gt_event *event)
 {
-    struct gt_thread *thread = gt_thread_at(timeline, index);
-    struct gt_process *process = gt_process_at(timeline, thread->process);
+    struct gt_thread *thread = gt_thread_mutable(timeline, index);
+    struct gt_process *process = gt_process_mutable(timeline, thread->process);
 
     if (add_name(timeline, event->new_name.text, event->new_name.length, &process->name))
         return -1;
@@ -140,7 +140,7 @@ void gt_name_from_creator(struct gt_timeline *timeline, uint32_t index, int32_t 
                         : GT_HASHMAP_NONE;
 
     if (creator != GT_HASHMAP_NONE && gt_thread_at(timeline, creator)->comm)
-        gt_thread_at(timeline, index)->comm = gt_thread_at(timeline, creator)->comm;
+        gt_thread_mutable(timeline, index)->comm = gt_thread_at(timeline, creator)->comm;
 }
 
 static size_t digits(struct name name, size_t at)
@@ -217,7 +217,7 @@ int gt_names_finish(struct gt_timeline *timeline)
     gt_hashmap_init(&first);
     gt_intern_init(&labels);
     for (uint32_t i = 0; rc == 0 && i < timeline->threads.count; i++) {
-        struct gt_thread *thread = gt_thread_at(timeline, i);
+        struct gt_thread *thread = gt_thread_mutable(timeline, i);
         char label[NAME_MAX_BYTES]; /* as long as it is shown */
         size_t length = gt_timeline_thread_label(timeline, i, label, sizeof(label));
         uint32_t id = gt_intern_add(&labels, label, length), other;
@@ -226,7 +226,7 @@ int gt_names_finish(struct gt_timeline *timeline)
         other = id == UINT32_MAX ? GT_HASHMAP_NONE : gt_hashmap_get(&first, key);
         if (other != GT_HASHMAP_NONE) {
             thread->flags |= GT_THREAD_NAMESAKE;
-            gt_thread_at(timeline, other)->flags |= GT_THREAD_NAMESAKE;
+            gt_thread_mutable(timeline, other)->flags |= GT_THREAD_NAMESAKE;
         } else {
             rc = id == UINT32_MAX ? -1 : gt_hashmap_put(&first, key, i);
         }

@@ -41,6 +41,9 @@ struct gt_timeline *gt_timeline_new(bool single_gil, struct gt_error *err)
     timeline->end_ns = -1;
     gt_chunks_init(&builder->process_states, sizeof(struct gt_process_state));
     gt_chunks_init(&builder->thread_states, sizeof(struct gt_thread_state));
+    gt_chunks_init(&builder->gils, sizeof(struct gt_gil_state));
+    gt_chunks_init(&builder->calls, sizeof(struct gt_calls_state));
+    gt_chunks_init(&builder->scheds, sizeof(struct gt_scheduling));
     gt_chunks_init(&builder->conds, sizeof(struct gt_cond));
     gt_chunks_init(&builder->mapped, sizeof(struct gt_image));
     gt_chunks_init(&builder->suspects, sizeof(struct gt_suspect));
@@ -79,6 +82,16 @@ static void free_builder(struct gt_timeline *timeline)
         gt_hashmap_release(&gt_process_state_at(timeline, i)->candidate_of);
         free(gt_process_state_at(timeline, i)->pending);
     }
+    for (uint32_t i = 0; i < builder->gils.count; i++)
+        gt_gil_state_release(gt_gil_state_at(timeline, i));
+    for (size_t i = 0; i < builder->calls.count; i++)
+        gt_calls_state_release(gt_chunks_at(&builder->calls, i));
+    for (size_t i = 0; i < builder->scheds.count; i++)
+        gt_chunks_release(
+            &((struct gt_scheduling *)gt_chunks_at(&builder->scheds, i))->sched.spans);
+    gt_chunks_release(&builder->gils);
+    gt_chunks_release(&builder->calls);
+    gt_chunks_release(&builder->scheds);
     gt_chunks_release(&builder->process_states);
     gt_chunks_release(&builder->thread_states);
     gt_chunks_release(&builder->conds);
@@ -97,7 +110,7 @@ static void free_builder(struct gt_timeline *timeline)
 void gt_timeline_drop_gils(struct gt_timeline *timeline)
 {
     for (uint32_t i = 0; i < timeline->gils.count; i++)
-        gt_gil_release(gt_gil_at(timeline, i));
+        gt_gil_release(gt_chunks_at(&timeline->gils, i));
     gt_chunks_truncate(&timeline->gils, 0);
 }
 
@@ -114,9 +127,7 @@ void gt_timeline_free(struct gt_timeline *timeline)
     gt_chunks_release(&timeline->lost);
     gt_holes_release(timeline);
     gt_chunks_release(&timeline->unseen);
-    for (uint32_t i = 0; i < timeline->scheds.count; i++)
-        gt_chunks_release(&gt_sched_of(timeline, i)->spans);
-    gt_chunks_release(&timeline->scheds);
+    gt_sched_release(timeline);
     gt_calls_release(timeline);
     gt_chunks_release(&timeline->marks);
     gt_counters_release(timeline);
@@ -167,7 +178,7 @@ static uint32_t add_process(struct gt_timeline *timeline, int32_t pid, uint32_t 
 static uint32_t add_thread(struct gt_timeline *timeline, uint32_t process_index, int32_t tid,
                            int64_t time_ns)
 {
-    struct gt_process *process = gt_process_at(timeline, process_index);
+    struct gt_process *process = gt_process_mutable(timeline, process_index);
     uint32_t index = (uint32_t)timeline->threads.count;
     struct gt_thread *thread = gt_chunks_push(&timeline->threads);
     struct gt_thread_state *state =
@@ -239,8 +250,8 @@ static uint32_t new_thread_of_event(struct gt_timeline *timeline, const struct g
 
 static int end_thread(struct gt_timeline *timeline, uint32_t index, int64_t time_ns)
 {
-    struct gt_thread *thread = gt_thread_at(timeline, index);
-    struct gt_process *process = gt_process_at(timeline, thread->process);
+    struct gt_thread *thread = gt_thread_mutable(timeline, index);
+    struct gt_process *process = gt_process_mutable(timeline, thread->process);
 
     if (thread->flags & GT_THREAD_SAW_EXIT)
         return 0;
@@ -338,9 +349,9 @@ static int feed_fork(struct gt_timeline *timeline, const struct gt_event *event)
     index = add_thread(timeline, process, event->tid, event->time_ns);
     if (index == GT_NO_INDEX)
         return -1;
-    gt_thread_at(timeline, index)->flags |= GT_THREAD_SAW_START;
+    gt_thread_mutable(timeline, index)->flags |= GT_THREAD_SAW_START;
     gt_name_from_creator(timeline, index, event->creator.tid);
-    gt_thread_at(timeline, index)->creator = creator;
+    gt_thread_mutable(timeline, index)->creator = creator;
     return gt_sched_started(timeline, index, event->time_ns);
 }
 
@@ -354,14 +365,15 @@ static int feed_exit(struct gt_timeline *timeline, const struct gt_event *event)
 /* The process runs another program now: its GILs are gone, and so are its other threads. */
 static int feed_exec(struct gt_timeline *timeline, uint32_t index, const struct gt_event *event)
 {
-    struct gt_thread *thread = gt_thread_at(timeline, index);
+    struct gt_thread *thread = gt_thread_mutable(timeline, index);
     uint32_t process_index = thread->process;
-    struct gt_process *process = gt_process_at(timeline, process_index);
+    struct gt_process *process = gt_process_mutable(timeline, process_index);
     struct gt_process_state *state = gt_process_state_at(timeline, process_index);
     bool had_gil = state->first_gil != GT_NO_INDEX;
 
-    for (uint32_t at = state->first_gil; at != GT_NO_INDEX; at = gt_gil_at(timeline, at)->next)
-        if (gt_gil_close(timeline, gt_gil_at(timeline, at), event->time_ns))
+    for (uint32_t at = state->first_gil; at != GT_NO_INDEX;
+         at = gt_gil_state_at(timeline, at)->next)
+        if (gt_gil_close(timeline, gt_gil_state_at(timeline, at), event->time_ns))
             return -1;
     gt_calls_ended(timeline, index, event->time_ns); /* exec does not return */
     state->first_gil = state->last_gil = GT_NO_INDEX;

@@ -1,8 +1,6 @@
 /*
- * The timeline: processes, threads, GILs, and the spans of holding and waiting, built from
- * events as they stream in.
- *
- *     gt_timeline_new → gt_timeline_feed … → gt_timeline_finish → read the fields → _free
+ * The timeline: processes, threads, GILs, and the spans of holding and waiting. Data, and
+ * constant for all who read it: model/feed.h makes it of events.
  *
  * Rules (GIL.md): a hold runs from *acquired* to *released*; a wait from
  * the first timed wait on the GIL's condition to *acquired*, or to the end of the thread that
@@ -20,7 +18,6 @@
 #include "base/error.h"
 #include "base/hashmap.h"
 #include "base/intern.h"
-#include "event/event.h"
 #include "model/calls.h"
 #include "model/counters.h"
 #include "model/holes.h"
@@ -36,9 +33,6 @@
 
 #define GT_NO_INDEX UINT32_MAX
 
-struct gt_runtime; /* event/pyruntime.h */
-struct gt_probed;  /* event/probed_files.h */
-
 /* A process from fork or exec to exit. A new exec is the same process. */
 struct gt_process {
     int32_t pid;
@@ -46,7 +40,7 @@ struct gt_process {
     uint32_t name;   /* interned; after _finish, of the last program that had a GIL, if any */
     uint32_t main_thread; /* index, or GT_NO_INDEX when it was never seen */
     uint32_t thread_count;
-    uint32_t lost_list; /* private to holes.c */
+    uint32_t lost_list; /* its list in gt_timeline.lost_of, plus 1; 0: it has none */
     int64_t start_ns;
     int64_t end_ns;
 };
@@ -105,14 +99,6 @@ struct gt_gil_thread {
     int64_t lifetime_ns;
     int64_t longest_wait_ns;
     int64_t longest_hold_ns;
-    /* State while feeding. */
-    int64_t wait_since_ns;  /* -1: not waiting */
-    int64_t enter_since_ns; /* functions: in take_gil since; -1: not */
-    int64_t asked_ns;       /* newest of the timed waits that a wait consists of … */
-    int64_t deadline_ns;    /* … and its deadline, of CLOCK_MONOTONIC; 0: not known */
-    int64_t waited_ns;      /* the last wait ended; 0: there was none */
-    bool contended;         /* functions: the GIL was another's at the entry */
-    uint32_t lost_seen;     /* lost ranges that the above knows of */
 };
 
 /*
@@ -141,20 +127,11 @@ struct gt_gil {
     struct gt_chunks waits;   /* of struct gt_span, in the order of their ends (_finish) */
     struct gt_chunks members; /* of struct gt_gil_thread, in the order of first sight */
     struct gt_chunks asks;    /* of struct gt_ask, in the order of time (_finish) */
-    struct gt_intervals intervals;
-    /* State while feeding. */
     struct gt_hashmap member_of; /* thread → member */
-    uint32_t owner;              /* member index, GT_NO_INDEX: nobody or not known */
-    int64_t owner_since_ns;
-    int64_t known_since_ns; /* ownership before this is not known */
-    int64_t now_ns;         /* of the newest event: the next one is not older */
-    uint32_t lost_seen;     /* lost ranges that the above knows of */
-    uint32_t image;         /* serial number of the program that it belongs to */
-    int64_t last_change_ns; /* last time it was acquired or released; -1: never */
-    int64_t last_acquired_ns;
-    uint32_t last_acquirer; /* member */
-    uint64_t handovers;     /* acquired by a thread that had waited */
-    uint32_t waiting;       /* members that wait now */
+    struct gt_intervals intervals;
+    uint32_t image;     /* serial number of the program that it belongs to */
+    uint64_t handovers; /* acquired by a thread that had waited */
+    uint64_t takes;     /* functions: how often take_gil returned, or must have returned */
     struct gt_gil_defects {
         uint64_t duplicates;           /* the same call recorded twice */
         uint64_t passed_signals;       /* by a waiter: no releases */
@@ -164,12 +141,6 @@ struct gt_gil {
         uint64_t unmatched_takes;
         uint64_t overlaps; /* violations of invariant 1, outside lost ranges */
     } defects;
-    uint64_t takes;       /* functions: how often take_gil returned, or must have returned */
-    uint64_t transitions; /* acquired and released, as seen */
-    uint64_t misfits;     /* of these, how many broke the alternation */
-    uint32_t next;        /* the process's next GIL, GT_NO_INDEX ends */
-    bool distrusted;      /* looks like an impostor so far: proves nothing about others */
-    bool closed;          /* its process executed another program, or ended */
 };
 
 /* A stretch of time in which events were lost. Sorted, merged by _finish. */
@@ -193,7 +164,7 @@ struct gt_timeline {
     struct gt_chunks gils;      /* of struct gt_gil, by process and number after _finish */
     struct gt_chunks lost;      /* of struct gt_lost_range: of everybody */
     struct gt_chunks holes;     /* of struct gt_hole: of single processes, as they came */
-    struct gt_chunks lost_of;   /* private to holes.c */
+    struct gt_chunks lost_of;   /* of struct gt_chunks: what some processes lost (gt_lost_of) */
     struct gt_chunks unseen;    /* of struct gt_unseen (_finish) */
     struct gt_chunks scheds;    /* of struct gt_sched, by thread; shorter when none came */
     struct gt_chunks functions; /* of struct gt_function_info */
@@ -219,40 +190,8 @@ struct gt_timeline {
     int64_t start_ns; /* first event with a time; -1 when there was none */
     int64_t end_ns;   /* last event */
 
-    struct gt_builder *builder; /* private, while feeding */
+    struct gt_builder *builder; /* model/'s, while it is built; then NULL */
 };
-
-/* `single_gil`: every process is known to have one GIL (CPython before 3.12). */
-struct gt_timeline *gt_timeline_new(bool single_gil, struct gt_error *err);
-void gt_timeline_free(struct gt_timeline *timeline);
-
-/* What is known of the interpreter's file, borrowed until _finish: with its mappings
- * (GT_EVENT_MMAP) the GIL is told by where it lies. Optional; before the first event. */
-void gt_timeline_set_runtime(struct gt_timeline *timeline, const struct gt_runtime *runtime);
-
-/* CLOCK_REALTIME less CLOCK_MONOTONIC, for deadlines of the former. Optional; before the first
- * event. Without it such deadlines tell nothing. */
-void gt_timeline_set_realtime(struct gt_timeline *timeline, int64_t offset_ns);
-
-/* Which files have probes, borrowed until _finish: with mappings, who was not seen is known.
- * May be NULL. Before the first event. */
-void gt_timeline_set_probed(struct gt_timeline *timeline, const struct gt_probed *probed);
-
-/* Take one event. Fails only for lack of memory. */
-int gt_timeline_feed(struct gt_timeline *timeline, const struct gt_event *event);
-
-/* Was the exit of a process's main thread recorded? While feeding. */
-bool gt_timeline_saw_exit(const struct gt_timeline *timeline, int32_t pid);
-
-/* The recording ended early: nothing is known from `from_ns` until the program's end. Before
- * _finish. */
-void gt_timeline_ended_early(struct gt_timeline *timeline, int64_t from_ns, int64_t end_ns);
-
-/* No more events: close what is open, cut lost ranges, check invariants, sum up. */
-int gt_timeline_finish(struct gt_timeline *timeline, struct gt_error *err);
-
-/* After _finish: forget the GILs and their spans. */
-void gt_timeline_drop_gils(struct gt_timeline *timeline);
 
 /* Did the waiter ask the holder to give the GIL up, as it waited again? */
 bool gt_gil_is_request(const struct gt_gil *gil, const struct gt_ask *ask);
@@ -263,28 +202,30 @@ bool gt_gil_is_request(const struct gt_gil *gil, const struct gt_ask *ask);
 size_t gt_timeline_thread_label(const struct gt_timeline *timeline, uint32_t thread, char *text,
                                 size_t size);
 
-static inline struct gt_process *gt_process_at(const struct gt_timeline *timeline,
-                                               uint32_t index)
+static inline const struct gt_process *gt_process_at(const struct gt_timeline *timeline,
+                                                     uint32_t index)
 {
     return gt_chunks_at(&timeline->processes, index);
 }
 
-static inline struct gt_thread *gt_thread_at(const struct gt_timeline *timeline, uint32_t index)
+static inline const struct gt_thread *gt_thread_at(const struct gt_timeline *timeline,
+                                                   uint32_t index)
 {
     return gt_chunks_at(&timeline->threads, index);
 }
 
-static inline struct gt_gil *gt_gil_at(const struct gt_timeline *timeline, uint32_t index)
+static inline const struct gt_gil *gt_gil_at(const struct gt_timeline *timeline, uint32_t index)
 {
     return gt_chunks_at(&timeline->gils, index);
 }
 
-static inline struct gt_gil_thread *gt_gil_thread_at(const struct gt_gil *gil, uint32_t index)
+static inline const struct gt_gil_thread *gt_gil_thread_at(const struct gt_gil *gil,
+                                                           uint32_t index)
 {
     return gt_chunks_at(&gil->members, index);
 }
 
-static inline struct gt_span *gt_span_at(const struct gt_chunks *spans, size_t index)
+static inline const struct gt_span *gt_span_at(const struct gt_chunks *spans, size_t index)
 {
     return gt_chunks_at(spans, index);
 }

@@ -43,7 +43,7 @@ struct gt_viztracer {
     struct gt_intern texts;
     struct gt_viztracer_quality quality;
     bool recognised; /* something that only VizTracer writes was seen */
-    uint32_t *heap; /* threads; that of the earliest event first */
+    uint32_t *heap;  /* threads; that of the earliest event first */
     size_t heap_count;
 };
 

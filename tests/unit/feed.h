@@ -2,7 +2,7 @@
 #ifndef GT_TESTS_FEED_H
 #define GT_TESTS_FEED_H
 
-#include "model/timeline.h"
+#include "model/feed.h"
 
 #include <string.h>
 
@@ -106,8 +106,8 @@ static inline int tick(struct gt_timeline *timeline, int64_t time_ns, int32_t pi
 }
 
 /* The member of the thread with this tid (the newest thread of that tid), or NULL. */
-static inline struct gt_gil_thread *member_of_tid(const struct gt_timeline *timeline,
-                                                  const struct gt_gil *gil, int32_t tid)
+static inline const struct gt_gil_thread *member_of_tid(const struct gt_timeline *timeline,
+                                                        const struct gt_gil *gil, int32_t tid)
 {
     for (uint32_t i = (uint32_t)gil->members.count; i-- > 0;)
         if (gt_thread_at(timeline, gt_gil_thread_at(gil, i)->thread)->tid == tid)

@@ -12,51 +12,52 @@
 #include "analysis/blockers.h"
 #include "analysis/judgement.h"
 #include "feed.h"
+#include "model/builder.h"
 
 #define MS ((int64_t)1000000)
 #define A  0x1000u
 
-static void add_all(struct gt_intervals *intervals, int64_t start_ns, int64_t left_ns,
+static void add_all(struct gt_intervals_state *learned, int64_t start_ns, int64_t left_ns,
                     int count)
 {
     for (int i = 0; i < count; i++)
-        assert_int_equal(gt_intervals_add(intervals, start_ns + i * MS, left_ns), 0);
+        assert_int_equal(gt_intervals_add(learned, start_ns + i * MS, left_ns), 0);
 }
 
 /* A waiter without a CPU computes its deadline and calls later: only the greatest is true. */
 static void delayed_waiters_do_not_tell(void **state)
 {
-    struct gt_intervals intervals;
+    struct gt_intervals_state learned;
 
     (void)state;
-    gt_intervals_init(&intervals);
-    assert_int_equal(gt_interval_last(&intervals), 5 * MS);
+    gt_intervals_init(&learned);
+    assert_int_equal(gt_interval_last(&learned.intervals), 5 * MS);
     for (int i = 0; i < 200; i++)
-        gt_intervals_add(&intervals, i * MS,
+        gt_intervals_add(&learned, i * MS,
                          i % 3 ? 20 * MS - 10000 - i * 10 : (i * 7919 % 19000) * 1000);
-    assert_int_equal(intervals.source, GT_INTERVAL_FROM_DEADLINES);
-    assert_int_equal(intervals.list.count, 1);
-    assert_in_range(gt_interval_last(&intervals), 20 * MS * 99 / 100, 20 * MS);
-    assert_int_equal(gt_intervals_add(&intervals, 300 * MS, -5), 0); /* no CPU until after it */
-    assert_int_equal(intervals.list.count, 1);
-    gt_intervals_release(&intervals);
+    assert_int_equal(learned.intervals.source, GT_INTERVAL_FROM_DEADLINES);
+    assert_int_equal(learned.intervals.list.count, 1);
+    assert_in_range(gt_interval_last(&learned.intervals), 20 * MS * 99 / 100, 20 * MS);
+    assert_int_equal(gt_intervals_add(&learned, 300 * MS, -5), 0); /* no CPU until after it */
+    assert_int_equal(learned.intervals.list.count, 1);
+    gt_intervals_release(&learned.intervals);
 }
 
 static void changes_are_followed(void **state)
 {
-    struct gt_intervals intervals;
+    struct gt_intervals_state learned;
 
     (void)state;
-    gt_intervals_init(&intervals);
-    add_all(&intervals, 0, 5 * MS - 8000, 40);
-    add_all(&intervals, 100 * MS, 20 * MS - 8000, 40); /* at once */
-    add_all(&intervals, 200 * MS, MS / 2 - 8000, 40);  /* as soon as several agree */
-    assert_int_equal(intervals.list.count, 3);
-    assert_int_equal(gt_interval_at(&intervals, 50 * MS), 5 * MS);
-    assert_int_equal(gt_interval_at(&intervals, 110 * MS), 20 * MS - 8000);
-    assert_int_equal(gt_interval_at(&intervals, 200 * MS), MS / 2 - 8000);
-    assert_int_equal(gt_interval_at(&intervals, 0), 5 * MS);
-    gt_intervals_release(&intervals);
+    gt_intervals_init(&learned);
+    add_all(&learned, 0, 5 * MS - 8000, 40);
+    add_all(&learned, 100 * MS, 20 * MS - 8000, 40); /* at once */
+    add_all(&learned, 200 * MS, MS / 2 - 8000, 40);  /* as soon as several agree */
+    assert_int_equal(learned.intervals.list.count, 3);
+    assert_int_equal(gt_interval_at(&learned.intervals, 50 * MS), 5 * MS);
+    assert_int_equal(gt_interval_at(&learned.intervals, 110 * MS), 20 * MS - 8000);
+    assert_int_equal(gt_interval_at(&learned.intervals, 200 * MS), MS / 2 - 8000);
+    assert_int_equal(gt_interval_at(&learned.intervals, 0), 5 * MS);
+    gt_intervals_release(&learned.intervals);
 }
 
 /* One wait that was repeated 77 us later is no interval; nor are gaps that do not agree. */
@@ -64,16 +65,16 @@ static void gaps_must_agree(void **state)
 {
     int64_t gaps_ns[] = {5050000, 77000, 5060000, 5100000, 9000000, 38000};
     int64_t few_ns[] = {1 * MS, 2 * MS, 4 * MS};
-    struct gt_intervals intervals;
+    struct gt_intervals_state learned;
 
     (void)state;
-    gt_intervals_init(&intervals);
-    assert_int_equal(gt_intervals_from_gaps(&intervals, few_ns, 3), 0);
-    assert_int_equal(intervals.source, GT_INTERVAL_ASSUMED);
-    assert_int_equal(gt_intervals_from_gaps(&intervals, gaps_ns, 6), 0);
-    assert_int_equal(intervals.source, GT_INTERVAL_FROM_GAPS);
-    assert_int_equal(gt_interval_last(&intervals), 5 * MS);
-    gt_intervals_release(&intervals);
+    gt_intervals_init(&learned);
+    assert_int_equal(gt_intervals_from_gaps(&learned.intervals, few_ns, 3), 0);
+    assert_int_equal(learned.intervals.source, GT_INTERVAL_ASSUMED);
+    assert_int_equal(gt_intervals_from_gaps(&learned.intervals, gaps_ns, 6), 0);
+    assert_int_equal(learned.intervals.source, GT_INTERVAL_FROM_GAPS);
+    assert_int_equal(gt_interval_last(&learned.intervals), 5 * MS);
+    gt_intervals_release(&learned.intervals);
 }
 
 /* --- what a holder did --- */

@@ -30,6 +30,11 @@
 
 #include <cmocka.h>
 
+static const struct gt_call_span *call_at(const struct gt_calls *calls, size_t index)
+{
+    return gt_chunks_at(&calls->spans, index);
+}
+
 /* CPU time that is plenty for what is done in proportion to the input, and for nothing else. */
 static void assert_quick(clock_t begin)
 {
@@ -63,14 +68,19 @@ static void returns_without_calls_from_a_deep_stack(void **state)
         call(timeline, 2 + i, 2, true);
     for (int i = 0; i < DEPTH; i++)
         call(timeline, 2 + DEPTH + i, 3, false);
-    calls = gt_calls_of(timeline, 0);
-    assert_int_equal(calls->open.count, DEPTH + 1);
     call(timeline, 3 * DEPTH, 2, false);
-    assert_int_equal(calls->open.count, DEPTH);
-    call(timeline, 3 * DEPTH, 1, false);
-    assert_int_equal(calls->open.count, 0);
-    call(timeline, 3 * DEPTH, 2, false);
+    call(timeline, 3 * DEPTH + 1, 1, false);
+    call(timeline, 3 * DEPTH + 2, 2, false);
+    assert_int_equal(gt_timeline_finish(timeline, NULL), 0);
     assert_quick(begin);
+    calls = gt_calls_of(timeline, 0);
+    assert_int_equal(calls->spans.count, DEPTH + 1);
+    assert_int_equal(call_at(calls, 0)->end_ns, 3 * DEPTH + 1);
+    assert_int_equal(call_at(calls, 0)->flags, 0);
+    assert_int_equal(call_at(calls, 1)->end_ns, 3 * DEPTH + 1);
+    assert_int_equal(call_at(calls, 1)->flags, GT_CALL_SPAN_CUT_END);
+    assert_int_equal(call_at(calls, DEPTH)->end_ns, 3 * DEPTH);
+    assert_int_equal(call_at(calls, DEPTH)->flags, 0);
     gt_timeline_free(timeline);
 }
 

@@ -2,6 +2,7 @@
  */
 #include "base/fs.h"
 #include "common/results.h"
+#include "model/feed.h"
 #include "report/html.h"
 #include "report/pack.h"
 

@@ -35,9 +35,9 @@ static void finish(void)
     assert_int_equal(t->quality.accounting_errors, 0);
 }
 
-static struct gt_gil_thread *member(uint32_t gil, int32_t tid)
+static const struct gt_gil_thread *member(uint32_t gil, int32_t tid)
 {
-    struct gt_gil_thread *found = member_of_tid(t, gt_gil_at(t, gil), tid);
+    const struct gt_gil_thread *found = member_of_tid(t, gt_gil_at(t, gil), tid);
 
     assert_non_null(found);
     return found;
