@@ -169,14 +169,15 @@ export async function makePage(name, text, mode = "gil") {
 }
 
 /** Trace a real program with its calls, by further options; `missing` says why where that is not
- * possible. */
+ * possible. What this machine's Python would import by itself is no part of it. */
 export function traceProgram(name, code, ...options) {
     const script = join(folder, `${name}.py`), html = join(folder, `${name}.html`);
     const json = join(folder, `${name}.json`);
     writeFileSync(script, code);
     try {
-        execFileSync(join(binaryDir, "giltracer"), ["-q", "--python-trace", "--python",
-            "/usr/bin/python3", ...options, "-o", html, "-o", json, script], {stdio: "pipe"});
+        execFileSync(join(binaryDir, "giltracer"), ["-q", "--python-trace", ...options,
+            "-o", html, "-o", json, "--", "/usr/bin/python3", "-I", "-S", script],
+            {stdio: "pipe"});
     } catch (error) {
         return {missing: String(error.stderr ?? error)};
     }
