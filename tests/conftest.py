@@ -12,11 +12,14 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import harness  # noqa: E402
 
+pytest_plugins = ["timing"]
+
 # Whoever starts tests in the background may have these ignored; programs would inherit that.
 for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM):
     if signal.getsignal(number) == signal.SIG_IGN:
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT
                       else signal.SIG_DFL)
+
 
 def pytest_runtest_setup(item):
     if item.get_closest_marker("needs_perf"):
@@ -31,9 +34,16 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("interpreter", every, ids=[one.name for one in every])
 
 
+def is_of_no_interpreter(item):
+    """None that fits is here: pytest would skip what is parametrized with nothing."""
+    return any("empty parameter set" in mark.kwargs.get("reason", "")
+               for mark in item.iter_markers("skip"))
+
+
 def pytest_collection_modifyitems(items):
     if not os.environ.get("GT_LONG"):
         items[:] = [item for item in items if not item.get_closest_marker("long")]
+    items[:] = [item for item in items if not is_of_no_interpreter(item)]
     if not harness.GILTRACER.exists() or not harness.PERF2TRACE.exists():
         raise pytest.UsageError("no giltracer in %s: build first (scripts/test does)"
                                 % harness.BUILD)

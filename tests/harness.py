@@ -42,9 +42,13 @@ class Interpreter:
         self.path, self.version = str(path), version
         where = "pyenv" if "/versions/" in self.path else "debian"
         self.name = "%s-%d.%d.%d" % ((where,) + version)
+        self.has_symbols = where == "pyenv"  # distributions strip theirs
 
     def at_least(self, *version):
         return self.version >= version
+
+    def __str__(self):
+        return self.name
 
 
 def ask_version(path):
@@ -58,18 +62,21 @@ def ask_version(path):
         return None  # Python 2 has no sys.implementation
 
 
+def pyenv_pythons(version=""):
+    """Paths of what pyenv offers, oldest first."""
+    try:
+        root = subprocess.run(["pyenv", "root"], stdout=subprocess.PIPE, check=True, timeout=20)
+    except (OSError, subprocess.SubprocessError):
+        return []
+    versions = pathlib.Path(root.stdout.decode().strip(), "versions")
+    return sorted(versions.glob(version + "*/bin/python"),
+                  key=lambda p: [int(n) for n in re.findall(r"\d+", p.parts[-3])])
+
+
 @functools.lru_cache(None)
 def interpreters():
     """Every CPython from 3.6 up that pyenv offers, and the distribution's own."""
-    candidates = []
-    try:
-        root = subprocess.run(["pyenv", "root"], stdout=subprocess.PIPE, check=True, timeout=20)
-        versions = pathlib.Path(root.stdout.decode().strip(), "versions")
-        candidates += sorted(versions.glob("*/bin/python"),
-                             key=lambda p: [int(n) for n in re.findall(r"\d+", p.parts[-3])])
-    except (OSError, subprocess.SubprocessError):
-        pass
-    candidates.append(pathlib.Path(DEBIAN_PYTHON))
+    candidates = [*pyenv_pythons(), pathlib.Path(DEBIAN_PYTHON)]
     found = [Interpreter(path, ask_version(path)) for path in candidates if ask_version(path)]
     return [one for one in found if one.at_least(3, 6)]
 
@@ -92,10 +99,17 @@ def build_holding(python, folder):
     return build_extension(python, TARGETS / "holding.c", pathlib.Path(folder, "holding.so"))
 
 
+def newest(*at_least, symbols=False):
+    """The newest interpreter that is at least this version, as a list to parametrize a test with:
+    empty where there is none. With symbols: one whose take_gil can be probed."""
+    fitting = [one for one in interpreters() if one.at_least(*at_least)
+               and (one.has_symbols or not symbols)]
+    return sorted(fitting, key=lambda one: one.version)[-1:]
+
+
 def an_interpreter(*at_least):
     """The newest interpreter that is at least this version, or None."""
-    fitting = [one for one in interpreters() if one.at_least(*at_least)]
-    return max(fitting, key=lambda one: one.version) if fitting else None
+    return next(iter(newest(*at_least)), None)
 
 
 @functools.lru_cache(None)
@@ -115,7 +129,8 @@ def why_no_perf():
 
 
 def require(reason):
-    """End the test when there is a reason why it cannot run: skipped, but failed under CI."""
+    """End the test when there is a reason why it cannot run on this machine: skipped, but failed
+    under CI. Nothing else skips: a test of some interpreters is parametrized with those that fit."""
     import pytest  # not needed by who only looks for interpreters
 
     if reason and os.environ.get("CI") == "true":
@@ -124,36 +139,12 @@ def require(reason):
         pytest.skip(reason)
 
 
-def cpu_seconds():
-    """(CPU time that the machine spent, the part of it that is ours and our children's)"""
-    with open("/proc/stat") as stream:
-        ticks = [int(word) for word in stream.readline().split()[1:9]]
-    user, nice, system, _idle, _iowait, irq, softirq, steal = ticks
-    spent = (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
-    times = os.times()
-    return spent, times.user + times.system + times.children_user + times.children_system
-
-
-def when_calm(test):
-    """For tests that say how a machine's time is shared: other work on it makes that untrue.
-
-    A failure counts only when nothing else took more than a sixth of a core meanwhile; else the
-    test is tried again, a few times, and then given up.
-    """
-    @functools.wraps(test)
-    def tried(*arguments, **named):
-        for _ in range(4):
-            spent, ours, began = *cpu_seconds(), time.monotonic()
-            try:
-                return test(*arguments, **named)
-            except AssertionError:
-                spent, ours = (now - then for now, then in zip(cpu_seconds(), (spent, ours)))
-                if spent - ours < (time.monotonic() - began) / 6:
-                    raise
-            time.sleep(1)
-        require("the machine is too busy with other work (%.1f s of CPU time beside ours)"
-                % (spent - ours))
-    return tried
+def wait_for(condition, complaint, seconds=20):
+    """Wait until the condition holds; fail with the complaint when it does not within that time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, complaint
+        time.sleep(0.01)
 
 
 # --- running -------------------------------------------------------------------------------

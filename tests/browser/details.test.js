@@ -8,6 +8,7 @@ import {join} from "node:path";
 import {after, afterEach, before, test} from "node:test";
 import {closePages, launch, open} from "./browser.js";
 import {Recording, contended, folder, makePage, perf2trace, traceProgram} from "./fixtures.js";
+import {require} from "./tests.js";
 
 const shots = process.env.GT_SCREENSHOTS ?? join(folder, "screenshots");
 mkdirSync(shots, {recursive: true});
@@ -155,8 +156,8 @@ test("the verdict tells what ran, from which sources, and what recording cost", 
 });
 
 test("a wait tells what its holders were doing, with file and line", async (t) => {
-    if (program.missing)
-        return t.skip(`giltracer cannot trace here: ${program.missing}`);
+    if (!require(t, program.missing))
+        return;
     const page = await open(browser, {html: program.html});
     const longest = await page.evaluate(() => { // of those for the threads that crunch
         const [gil] = window.giltracer.model.gils;
@@ -173,8 +174,8 @@ test("a wait tells what its holders were doing, with file and line", async (t) =
 });
 
 test("names of every kind are text, in each place, and nothing runs", async (t) => {
-    if (program.missing)
-        return t.skip(`giltracer cannot trace here: ${program.missing}`);
+    if (!require(t, program.missing))
+        return;
     const {giltracer: summary} = program.trace();
     const labels = summary.threads.map(({label}) => label);
     for (const name of ["</script><script>alert(1)</script>", "🦊".repeat(12), "nul\0byte"])

@@ -7,6 +7,7 @@ import {join} from "node:path";
 import {after, afterEach, before, test} from "node:test";
 import {closePages, launch, open} from "./browser.js";
 import {Recording, binaryDir, folder, makePage, traceProgram} from "./fixtures.js";
+import {require} from "./tests.js";
 
 const shots = process.env.GT_SCREENSHOTS ?? join(folder, "screenshots");
 mkdirSync(shots, {recursive: true});
@@ -173,8 +174,8 @@ test("hostile frames are text; what was not recorded has no tab", async () => {
 const sum = (values) => values.reduce((total, value) => total + value, 0);
 
 test("graphs of functions add up to the summary", async (t) => {
-    if (calls.missing)
-        return t.skip(`giltracer cannot trace here: ${calls.missing}`);
+    if (!require(t, calls.missing))
+        return;
     const {giltracer: summary, traceEvents} = calls.trace();
     const rows = summary.gils.flatMap((gil) => gil.threads);
     const page = await open(browser, {html: calls.html, hash: "#tab=flame"});
@@ -209,8 +210,8 @@ test("graphs of functions add up to the summary", async (t) => {
 });
 
 test("blockers are measured from calls, and a click finds the function", async (t) => {
-    if (calls.missing)
-        return t.skip(`giltracer cannot trace here: ${calls.missing}`);
+    if (!require(t, calls.missing))
+        return;
     const {giltracer: summary} = calls.trace();
     const page = await open(browser, {html: calls.html});
     await page.evaluate(() => {

@@ -6,6 +6,7 @@ import {join} from "node:path";
 import {after, afterEach, before, test} from "node:test";
 import {closePages, launch, open} from "./browser.js";
 import {Recording, contended, folder, makePage, traceProgram} from "./fixtures.js";
+import {require} from "./tests.js";
 
 // Screenshots for people: GT_SCREENSHOTS names a folder to keep them in.
 const shots = process.env.GT_SCREENSHOTS ?? join(folder, "screenshots");
@@ -756,8 +757,8 @@ for t in threads: t.join()
 
 test("calls are drawn, found, explained and saved", async (t) => {
     const made = traceProgram("calls", CALLS);
-    if (made.missing)
-        return t.skip(`giltracer cannot trace here: ${made.missing}`);
+    if (!require(t, made.missing))
+        return;
     const page = await open(browser, {html: made.html});
     const {traceEvents} = made.trace();
     await press(page, "/");

@@ -6,6 +6,7 @@ import {cpus, loadavg} from "node:os";
 import {after, afterEach, before, test} from "node:test";
 import {closePages, launch, open} from "./browser.js";
 import {heavyText, makePage, traceProgram} from "./fixtures.js";
+import {require, timing} from "./tests.js";
 
 const EVENTS = Number(process.env.GT_SPEED_EVENTS ?? 1_000_000);
 const FIRST_DRAWING_MS = EVENTS > 1_000_000 ? 8000 : 1500;
@@ -38,11 +39,11 @@ test("the file has less than 6 bytes per event", (t) => {
     assert.ok(size < 6 * EVENTS, `${size} bytes`);
 });
 
-test("the first drawing comes soon", (t) => firstDrawing(t, heavy.html));
+timing("the first drawing comes soon", (t) => firstDrawing(t, heavy.html));
 
-test("the first drawing comes soon with a million function events", async (t) => {
-    if (calls.missing)
-        return t.skip(`giltracer cannot trace here: ${calls.missing}`);
+timing("the first drawing comes soon with a million function events", async (t) => {
+    if (!require(t, calls.missing))
+        return;
     assert.ok(calls.trace().giltracer.functions.calls >= 500_000);
     await firstDrawing(t, calls.html);
 });
@@ -62,10 +63,10 @@ async function firstDrawing(t, html) {
     assert.ok(Math.min(...times) < FIRST_DRAWING_MS * crowd, `${times} ms`);
 }
 
-test("zoom and pan keep up", (t) => moving(t, heavy.html));
+timing("zoom and pan keep up", (t) => moving(t, heavy.html));
 
-test("zoom and pan keep up with a million function events", (t) =>
-    calls.missing ? t.skip(`giltracer cannot trace here: ${calls.missing}`) : moving(t, calls.html));
+timing("zoom and pan keep up with a million function events", (t) =>
+    require(t, calls.missing) && moving(t, calls.html));
 
 async function moving(t, html) {
     const page = await open(browser, {html});

@@ -6,6 +6,7 @@ import {join} from "node:path";
 import {after, afterEach, before, test} from "node:test";
 import {closePages, launch, open} from "./browser.js";
 import {contended, folder, makePage, traceProgram} from "./fixtures.js";
+import {require} from "./tests.js";
 
 const shots = process.env.GT_SCREENSHOTS ?? join(folder, "screenshots");
 mkdirSync(shots, {recursive: true});
@@ -61,8 +62,8 @@ function withPotential(made, name, potential) {
 }
 
 test("each estimate is a row, with the cores it was made for, and what is assumed", async (t) => {
-    if (program.missing)
-        return t.skip(`giltracer cannot trace here: ${program.missing}`);
+    if (!require(t, program.missing))
+        return;
     const page = await open(browser, {html: withPotential(program, "given", GIVEN),
                                       hash: "#tab=potential"});
     const panel = page.locator("#panel-potential");

@@ -17,8 +17,6 @@ BUILD = Path(os.environ.get("GT_BUILD", ROOT / "build"))
 AGENT = BUILD / "libgiltracer-agent.so"
 DUMP = BUILD / "agentlog_dump"
 
-pytestmark = pytest.mark.skipif(not AGENT.exists(), reason=f"{AGENT} is not built")
-
 
 def find_interpreters():
     paths = ["/usr/bin/python3"] if os.path.exists("/usr/bin/python3") else []
@@ -37,7 +35,18 @@ def version_of(python):
 
 VERSIONS = {python: version_of(python) for python in find_interpreters()}
 NEWEST = max(VERSIONS, key=VERSIONS.get)
-every_python = pytest.mark.parametrize("python", VERSIONS, ids=lambda p: p.split("/versions/")[-1])
+
+
+def name_of(path):
+    return path.split("/versions/")[-1]
+
+
+def those_of(wanted):
+    return pytest.mark.parametrize("python", [path for path in VERSIONS if wanted(VERSIONS[path])],
+                                   ids=name_of)
+
+
+every_python = those_of(lambda version: True)
 
 Event = namedtuple("Event", "ns pid tid kind rest")
 
@@ -173,6 +182,7 @@ for t in threads: t.join()
 
 
 @every_python
+@pytest.mark.timing
 def test_two_threads_share_the_gil(agent, python):
     log = agent.run(python, TWO_THREADS)
     pid = agent.process.pid
@@ -194,7 +204,6 @@ def test_names_without_function_trace(agent, python):
 import threading, time
 threads = [threading.Thread(target=time.sleep, args=(0.2,), name=f"sleeper {i}") for i in range(3)]
 for t in threads: t.start()
-time.sleep(0.05)
 for t in threads: t.join()
 """
     log = agent.run(python, code)
@@ -209,7 +218,6 @@ usleep = ctypes.{kind}(None).usleep
 ready = threading.Event()
 def holder():
     ready.wait()
-    time.sleep(0.05)
     for _ in range(5):
         usleep(100000)
         time.sleep(0)
@@ -225,6 +233,7 @@ for t in threads: t.join()
 
 
 @pytest.mark.parametrize("kind,low,high", [("PyDLL", 0.45, 0.55), ("CDLL", 0, 0.035)])
+@pytest.mark.timing
 def test_wait_of_known_length(agent, kind, low, high):
     log = agent.run(NEWEST, HOLDER.format(kind=kind))
     _holds, waits = log.gil(agent.process.pid)
@@ -317,12 +326,17 @@ int main(int argc, char **argv)
 """
 
 
-@every_python
-def test_embedded_and_initialised_twice(agent, python, tmp_path):
+def with_library():
+    """(interpreter, its shared library) of those that have one, and that tell of their end."""
     where = "import sysconfig as s; v = s.get_config_var; print(v('LIBDIR') + '/' + v('INSTSONAME'))"
-    library = subprocess.check_output([python, "-c", where], universal_newlines=True).strip()
-    if VERSIONS[python] < (3, 8) or not os.path.exists(library) or ".so" not in library:
-        pytest.skip("no shared library, or nobody tells of its end")
+    for python, version in VERSIONS.items():
+        library = subprocess.check_output([python, "-c", where], universal_newlines=True).strip()
+        if version >= (3, 8) and os.path.exists(library) and ".so" in library:
+            yield python, library
+
+
+@pytest.mark.parametrize("python,library", with_library(), ids=name_of)
+def test_embedded_and_initialised_twice(agent, python, library, tmp_path):
     source, program = tmp_path / "embed.c", tmp_path / "embed"
     source.write_text(EMBEDDER)
     subprocess.run(["cc", "-o", str(program), str(source), "-ldl"], check=True)
@@ -441,11 +455,8 @@ run()
 """
 
 
-@every_python
+@those_of(lambda version: version in ((3, 8), (3, 12), (3, 13)))  # whose can start threads
 def test_functions_of_sub_interpreters(agent, python):
-    version = VERSIONS[python]
-    if version not in ((3, 8), (3, 12), (3, 13)):
-        pytest.skip("has no sub-interpreters that can start threads")
     log = agent.run(python, SUBINTERPRETERS, python=1)
     calls = Counter((e.kind, n) for e, n in log.calls("<string>"))
     assert calls["call", "inner"] == calls["return", "inner"] == 18
@@ -510,15 +521,15 @@ def test_depth_and_c_calls(agent, python):
     assert not any(e.rest.endswith("|1") for e in log.of("call"))
 
 
-def test_budget_switches_off_what_drowns_the_rest(agent):
-    if VERSIONS[NEWEST] < (3, 12):
-        pytest.skip("needs 3.12")
+@those_of(lambda version: version == VERSIONS[NEWEST] >= (3, 12))
+@pytest.mark.timing
+def test_budget_switches_off_what_drowns_the_rest(agent, python):
     code = """
 def fib(n): return n if n < 2 else fib(n - 1) + fib(n - 2)
 def once(): fib(27)
 once()
 """
-    log = agent.run(NEWEST, code, python=1, budget=15)
+    log = agent.run(python, code, python=1, budget=15)
     off = [e.rest.split(" ", 2) for e in log.of("untraced")]
     assert any(f.startswith("fib|") and int(calls) >= 256 for _, calls, f in off)
     names = Counter(n for e, n in log.calls("target.py"))
@@ -588,6 +599,7 @@ def test_nothing_is_lost_at_the_end(agent, python, death, status):
     assert len(log.of("exec")) == (2 if "exec" in death else 1)
 
 
+@pytest.mark.timing
 def test_end_of_a_child_that_computes(agent):
     """os._exit long after the last use of the GIL: the exit is when it was."""
     code = """
@@ -655,7 +667,7 @@ def test_size_is_bounded(agent):
     assert 1000 < len(log.of("signal")) < 40000
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small file system")
+@pytest.mark.needs_root
 def test_full_disk(agent):
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=700k,mode=700", "none", agent.dir],
                    check=True)

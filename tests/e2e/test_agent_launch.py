@@ -13,7 +13,7 @@ import pytest
 
 import harness
 from harness import (DEBIAN_PYTHON, calls, describe, giltracer, one_line_error, row_named, share,
-                     target, trace, when_calm)
+                     target, trace)
 
 AGENT = ["--gil-source", "agent"]
 DEBIAN = harness.Interpreter(DEBIAN_PYTHON, harness.ask_version(DEBIAN_PYTHON))
@@ -41,7 +41,7 @@ def as_nobody(public_folder, argv):
 
 
 @pytest.mark.needs_root
-@when_calm
+@pytest.mark.timing
 def test_nobody_without_perf(interpreter, public_folder):
     shutil.rmtree(str(public_folder / "run"), ignore_errors=True)  # of a first try
     shutil.rmtree(str(public_folder / "empty"), ignore_errors=True)
@@ -64,7 +64,7 @@ def test_nobody_without_perf(interpreter, public_folder):
                for call in calls(document, "want"))
 
 
-@when_calm
+@pytest.mark.timing
 def test_a_released_gil_is_not_waited_for(folder):
     traced = trace([target("holder"), "release"], folder, DEBIAN, AGENT)
     assert share(row_named(traced.gil(), "wanter"), "wait_ns") < 0.05, describe(traced.summary)
@@ -101,7 +101,7 @@ def test_a_million_cycles_of_64_threads(functions, folder):
 @pytest.mark.parametrize("program", [["two_workers", "0.4"], ["holder", "hold"], ["forks", "3"]],
                          ids=lambda words: words[0])
 @pytest.mark.parametrize("python", SOME, ids=lambda one: one.name)
-@when_calm  # a thread may lose its CPU between what the agent and the probe see
+@pytest.mark.timing  # a thread may lose its CPU between what the agent and the probe see
 def test_probes_and_agent_agree_on_one_run(python, program, folder):
     kept = folder / uuid.uuid4().hex
     probes = trace([target(program[0]), *program[1:]], folder, python,
@@ -149,6 +149,7 @@ def test_names_that_the_kernel_was_told(interpreter, folder):
     (["signal", "9"], 128 + signal.SIGKILL), (["segv"], 128 + signal.SIGSEGV),
     (["_exit", "7"], 7), (["code", "3"], 3)], ids=lambda value: str(value))
 @pytest.mark.parametrize("python", SOME, ids=lambda one: one.name)
+@pytest.mark.timing
 def test_however_it_ends(python, how, status, folder):
     traced = trace([target("exits"), *how], folder, python, AGENT, status=status)
     gil = traced.gil()
@@ -187,6 +188,7 @@ def test_exec_of_another_program(folder):
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 @pytest.mark.parametrize("python", SOME, ids=lambda one: one.name)
+@pytest.mark.timing
 def test_multiprocessing(python, method, folder):
     traced = trace([target("processes"), method], folder, python, AGENT)
     assert traced.run.out.split() == [b"0", b"0"]
@@ -229,8 +231,8 @@ def test_daemon_threads_at_the_end(interpreter, folder):
 def static_program(folder):
     source, program = folder / "static.c", folder / "static"
     source.write_text("int main(void) { return 5; }\n")
-    if subprocess.run(["cc", "-static", "-o", str(program), str(source)]).returncode:
-        pytest.skip("cannot link statically")
+    done = subprocess.run(["cc", "-static", "-o", str(program), str(source)])
+    harness.require("cannot link statically" if done.returncode else None)
     return program
 
 
@@ -273,8 +275,7 @@ def test_set_uid_interpreter(public_folder, folder):
     argv = ["-o", folder / "x.json", "--python", python, public_folder / "targets" / "single.py",
             "10"]
     run = giltracer([*AGENT, "--python-trace", *argv], folder)
-    if "agent" not in run.err:
-        pytest.skip("set-uid has no effect here")
+    harness.require(None if "agent" in run.err else "set-uid has no effect here")
     assert run.status == 0, run
     lines = [line for line in run.err.splitlines() if "agent" in line]
     assert len(lines) <= 2 and "set-uid" in lines[0], run
@@ -399,10 +400,8 @@ def test_full_log(folder):
     assert "--max-log-size" in traced.run.err
 
 
-def test_what_the_budget_lets_go_of_is_named(folder):
-    python = harness.an_interpreter(3, 12)
-    if not python:
-        pytest.skip("no CPython 3.12: no budget")
+@pytest.mark.parametrize("python", harness.newest(3, 12), ids=str)  # the first with a budget
+def test_what_the_budget_lets_go_of_is_named(python, folder):
     traced = trace([target("fib"), "25", "4"], folder, python, AGENT)
     functions = traced.summary["functions"]
     assert [one["name"] for one in functions["untraced"]][:1] == ["fib"]
@@ -437,11 +436,8 @@ def frames_of_page(folder, kept, *words):
 
 
 @pytest.mark.needs_perf
-@pytest.mark.parametrize("python", [DEBIAN, harness.an_interpreter(3, 12)],
-                         ids=lambda one: one and one.name)
+@pytest.mark.parametrize("python", SOME, ids=str)
 def test_stacks_of_functions(folder, python):
-    if not python:
-        pytest.skip("no CPython 3.12")
     kept = folder / "kept"
     trace([target("two_workers"), "0.4"], folder, python,
           ["--state-detect", "--call-graph", "--keep", kept])

@@ -1,7 +1,6 @@
 """Each thing that can be wrong before the target runs: one clear line, a status, no trace."""
 import os
 import shutil
-import subprocess
 
 import harness
 import pytest
@@ -101,16 +100,8 @@ def test_interpreter_that_talks_nonsense(folder):
     assert line.isprintable()
 
 
-def test_python_2_is_refused(folder):
-    try:
-        root = subprocess.run(["pyenv", "root"], stdout=subprocess.PIPE, check=True).stdout
-    except (OSError, subprocess.SubprocessError):
-        pytest.skip("no pyenv")
-    found = [path for path in os.listdir(os.path.join(root.decode().strip(), "versions"))
-             if path.startswith("2.7")]
-    if not found:
-        pytest.skip("no Python 2 here")
-    python = os.path.join(root.decode().strip(), "versions", found[0], "bin", "python")
+@pytest.mark.parametrize("python", harness.pyenv_pythons("2.7"), ids=lambda path: path.parts[-3])
+def test_python_2_is_refused(python, folder):
     refused(["--python", python, target("single")], folder, 125, "Python 2")
 
 

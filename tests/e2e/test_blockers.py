@@ -38,7 +38,7 @@ def check_sums(summary):
 
 @pytest.mark.parametrize("python", PYTHONS, ids=[one.name for one in PYTHONS])
 @pytest.mark.parametrize("name", CULPRITS)
-@harness.when_calm
+@pytest.mark.timing
 def test_culprit_is_ranked_first(name, python, folder):
     function, path, line, kind, cause = CULPRITS[name]
     summary, truth_ns = culprit(name, folder, python)
@@ -52,6 +52,7 @@ def test_culprit_is_ranked_first(name, python, folder):
     assert any(first["sentence"] == finding for finding in summary["findings"])
 
 
+@pytest.mark.timing
 def test_a_call_that_releases_is_not_blamed(folder):
     summary, _ = culprit("release", folder, None)
     check_sums(summary)
@@ -67,7 +68,7 @@ def test_nothing_is_blamed_without_contention(folder):
     assert any(finding.startswith("No thread ever waited") for finding in summary["findings"])
 
 
-@harness.when_calm
+@pytest.mark.timing
 def test_without_functions_the_thread_is_blamed(folder):
     traced = trace([target("culprits"), "hold"], folder, options=("--no-python-trace",))
     check_sums(traced.summary)
@@ -76,7 +77,7 @@ def test_without_functions_the_thread_is_blamed(folder):
     assert abs(first["waiting_ns"] - int(traced.run.out)) < 0.1 * int(traced.run.out)
 
 
-@harness.when_calm
+@pytest.mark.timing
 def test_convoy_is_named(folder):
     summary = trace([target("convoy")], folder, options=("--python-trace",)).summary
     check_sums(summary)
@@ -91,6 +92,7 @@ def test_convoy_is_named(folder):
     assert all(0 <= share <= 1.000001 for share in slices["held"] + slices["contended"])
 
 
+@pytest.mark.timing
 def test_switch_interval_is_inferred(folder):
     code = ("import sys, threading; sys.setswitchinterval(0.02)\n"
             "until = __import__('time').monotonic() + 0.8\n"
@@ -138,6 +140,7 @@ def sentence_about_extension(folder, what, place="", maker=None, options=()):
 @pytest.mark.parametrize("maker,way", [(None, "Py_BEGIN_ALLOW_THREADS"),
                                        ("__pyx_capi__", "Cython's `with nogil`"),
                                        ("pybind11", "pybind11's `gil_scoped_release`")])
+@pytest.mark.timing
 def test_the_programs_own_extension_is_told_how_to_release(maker, way, folder):
     row = sentence_about_extension(folder, "keep", maker=maker,
                                    options=("--gil-source", "agent"))
@@ -146,6 +149,7 @@ def test_the_programs_own_extension_is_told_how_to_release(maker, way, folder):
     assert row["kept_cpu_ns"] > 300e6 and row["kept_asleep_ns"] < 20e6, row
 
 
+@pytest.mark.timing
 def test_of_an_installed_package_the_call_is_to_be_moved(folder):
     row = sentence_about_extension(folder, "keep", "site-packages")
     assert "It belongs to the package keepext: give it less per call, or move the call in work" \
@@ -158,6 +162,7 @@ def test_of_python_itself_nothing_is_to_be_released(folder):
 
 
 @pytest.mark.parametrize("source", ["agent", "uprobes"])
+@pytest.mark.timing
 def test_who_sleeps_with_the_gil_is_said_to_sleep_and_in_what(source, folder):
     row = sentence_about_extension(folder, "nap", options=("--gil-source", source))
     assert "It slept with the GIL, in poll." in row["sentence"], row
@@ -166,6 +171,7 @@ def test_who_sleeps_with_the_gil_is_said_to_sleep_and_in_what(source, folder):
 
 
 @pytest.mark.parametrize("source", ["agent", "uprobes", "functions", "futex"])
+@pytest.mark.timing
 def test_the_switch_interval_is_told_where_it_is_not_the_default(source, folder):
     code = "import sys; sys.setswitchinterval(0.02)\n" + KEEPER.replace("import keepext\n", "") \
         .replace("getattr(keepext, sys.argv[2])(150.0)", "sum(range(6000000))")

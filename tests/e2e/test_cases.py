@@ -93,6 +93,7 @@ def prepared():
 @pytest.mark.parametrize("source, functions", [("uprobes", "--python-trace"),
                                                ("agent", "--python-trace"),
                                                ("agent", "--no-python-trace")])
+@pytest.mark.timing
 def test_a_deadlock_ends_with_its_process(source, functions, folder):
     output = folder / "summary.json"
     run = harness.giltracer(
@@ -112,6 +113,7 @@ def test_a_deadlock_ends_with_its_process(source, functions, folder):
 @pytest.mark.needs_perf
 @pytest.mark.needs_root
 @pytest.mark.parametrize("source", ["uprobes", "agent"])
+@pytest.mark.timing
 def test_a_call_that_releases_mostly(source, folder):
     """zlib.compress beside a thread that computes: both parts of its time are told."""
     output = folder / "summary.json"
@@ -134,8 +136,13 @@ PYTHONS = {one.version[:2]: one for one in harness.interpreters()}
 NEWEST, OLDEST = max(PYTHONS), min(PYTHONS)
 MIDDLE = (3, 11) if (3, 11) in PYTHONS else NEWEST
 
-# program, condition, source, variant, version, hole
-LIVE = [
+
+def entry(*levels, hole=None):
+    """Program, condition, source, variant, version, and what goes wrong with the log."""
+    return plan.Entry(0, *levels, hole=hole, interval=None, debian=False, version2=False)
+
+
+LIVE = [entry(*levels, hole=hole) for *levels, hole in (
     ("five", "quota20", "uprobes", "functions", MIDDLE, None),  # accused-without-cpu
     ("smallc", "busy", "agent", "functions", MIDDLE, None),
     ("five", "busy", "futex", "plain", OLDEST, None),
@@ -149,20 +156,18 @@ LIVE = [
     ("pool", "quota150", "functions", "states", NEWEST, None),
     ("python", "hole", "agent", "functions", MIDDLE, "setuid"),  # log-cannot-grow
     ("regex", "hole", "agent", "functions", MIDDLE, "tmpfs"),
-]
+)]
 
 
 @pytest.mark.needs_perf
 @pytest.mark.needs_root
-@pytest.mark.parametrize("levels", LIVE, ids=lambda levels: "-".join(map(str, levels[:4])))
-def test_what_is_said_of_a_known_program(levels, folder):
+@pytest.mark.parametrize("entry", filter(plan.interpreter, LIVE), ids=lambda entry: "-".join(
+    map(str, (entry.program, entry.condition, entry.source, entry.variant))))
+@pytest.mark.timing
+def test_what_is_said_of_a_known_program(entry, folder):
     """No false mark, no false sentence, and no culprit without its mark."""
-    *levels, hole = levels
-    if levels[1].startswith("quota"):
+    if entry.condition.startswith("quota"):
         harness.require(conditions.why_no_quota())
-    entry = plan.Entry(0, *levels, hole=hole, interval=None, debian=False, version2=False)
-    if not plan.interpreter(entry):
-        pytest.skip("no CPython whose take_gil can be probed")
     outcome = truth.one(entry, prepared(), folder)
     assert not outcome.complaints, json.dumps(outcome.as_json(), indent=1)
     assert outcome.culprit == (entry.program in plan.CULPRITS), outcome.as_json()

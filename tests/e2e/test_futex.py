@@ -4,8 +4,7 @@ import pytest
 
 import harness
 import recording
-from harness import (DEBIAN_PYTHON, Interpreter, an_interpreter, ask_version, target, trace,
-                     when_calm)
+from harness import (DEBIAN_PYTHON, Interpreter, an_interpreter, ask_version, target, trace)
 
 pytestmark = pytest.mark.needs_perf
 
@@ -73,6 +72,7 @@ def both_ways(run, folder):
             for contended in (True, False)]
 
 
+@pytest.mark.timing
 def test_same_waits_as_the_probes(folder, interpreter):
     run = recording.record(folder, interpreter, [target("two_workers")], sched=False,
                            contended=True)
@@ -89,7 +89,7 @@ def test_same_waits_as_the_probes(folder, interpreter):
 @pytest.mark.parametrize("program", [["demo"], ["holder", "hold"], ["many", "16", "0.3"]],
                          ids=lambda words: words[0])
 @pytest.mark.parametrize("python", [DEBIAN, an_interpreter(3, 9)], ids=lambda one: one.name)
-@when_calm  # a woken thread that gets no CPU has not acquired yet: futex calls do not tell
+@pytest.mark.timing  # a woken thread that gets no CPU has not acquired yet: futex calls do not tell
 def test_other_programs(folder, python, program):
     run = recording.record(folder, python, [target(program[0]), *program[1:]], sched=False,
                            contended=True)
@@ -98,6 +98,7 @@ def test_other_programs(folder, python, program):
         compare(probes, document)
 
 
+@pytest.mark.timing
 def test_a_known_wait(folder, interpreter):
     done = trace([target("holder"), "hold"], folder, interpreter, FUTEX)
     _, wanter, truth = map(int, done.run.out.split())
@@ -122,6 +123,7 @@ def test_without_contention(folder):
     assert done.summary["quality"]["events"] < 5000  # of 100,000 take+drop pairs
 
 
+@pytest.mark.timing
 def test_sleepers_have_no_gil_but_the_real_one(folder, interpreter):
     """With _PyRuntime known, and by the pattern alone: locks and queues are none."""
     done = trace([target("sleepers")], folder, interpreter, FUTEX)
@@ -134,10 +136,9 @@ def test_sleepers_have_no_gil_but_the_real_one(folder, interpreter):
         assert len(exact) == 1 and all(is_same(gil, exact[0]) for gil in told)
 
 
-def test_sub_interpreters(folder):
-    python = an_interpreter(3, 13)
-    if not python:
-        pytest.skip("no CPython 3.13")
+@pytest.mark.parametrize("python", harness.newest(3, 13), ids=str)
+@pytest.mark.timing
+def test_sub_interpreters(folder, python):
     done = trace([target("subcontend")], folder, python, FUTEX, timeout=60)
     contended = [gil for gil in done.summary["gils"] if gil["wait_ns"] > 50e6]
     assert len(contended) == 2, harness.describe(done.summary)
@@ -148,6 +149,7 @@ def test_sub_interpreters(folder):
     assert not members[0] & members[1], members
 
 
+@pytest.mark.timing
 def test_forked_children(folder):
     done = trace([target("processes"), "fork"], folder, DEBIAN, FUTEX)
     contended = {gil["pid"] for gil in done.summary["gils"] if gil["wait_ns"] > 5e6}

@@ -1,7 +1,7 @@
 """The truth about known programs, on every interpreter there is."""
 import harness
 import pytest
-from harness import row_named, share, target, trace, when_calm
+from harness import row_named, share, target, trace
 
 pytestmark = pytest.mark.needs_perf
 
@@ -12,7 +12,7 @@ def workers(gil):
     return rows
 
 
-@when_calm
+@pytest.mark.timing
 def test_two_workers_share_the_gil(interpreter, folder):
     traced = trace([target("two_workers"), "0.6"], folder, interpreter)
     gil = traced.gil()
@@ -37,7 +37,7 @@ def trace_holder(folder, python, options=()):
     return traced, waiter, sleeper
 
 
-@when_calm
+@pytest.mark.timing
 def test_a_sleep_in_c_that_keeps_the_gil_is_waited_for(interpreter, folder):
     traced, waiter, sleeper = trace_holder(folder, interpreter)
     assert waiter["longest_wait_ns"] >= 95e6 and waiter["waits"] >= 5
@@ -49,7 +49,7 @@ def test_a_sleep_in_c_that_keeps_the_gil_is_waited_for(interpreter, folder):
         assert [sleeper["tid"], waiter["tid"]] == [int(word) for word in ids]
 
 
-@when_calm
+@pytest.mark.timing
 def test_a_sleep_in_c_that_releases_the_gil_is_not(interpreter, folder):
     traced = trace([target("holder"), "release"], folder, interpreter)
     for row in traced.gil()["threads"]:
@@ -57,11 +57,10 @@ def test_a_sleep_in_c_that_releases_the_gil_is_not(interpreter, folder):
         assert share(row, "wait_ns") < 0.05, harness.describe(traced.summary)
 
 
-@pytest.mark.parametrize("source", ["uprobes", "functions"])
-def test_a_single_thread_never_waits(source, folder):
-    python = harness.an_interpreter(3, 7)
-    if "/versions/" not in python.path and source == "functions":
-        pytest.skip("a stripped interpreter has no take_gil")
+@pytest.mark.parametrize("source, python", [
+    *(("uprobes", one) for one in harness.newest(3, 7)),
+    *(("functions", one) for one in harness.newest(3, 7, symbols=True))], ids=str)
+def test_a_single_thread_never_waits(source, python, folder):
     traced = trace([target("single"), "100000"], folder, python, ["--gil-source", source])
     (row,) = traced.gil()["threads"]
     assert row["wait_ns"] == 0 and row["waits"] == 0
@@ -69,11 +68,12 @@ def test_a_single_thread_never_waits(source, folder):
     assert "  0.0 " in [line for line in traced.run.err.splitlines() if str(row["tid"]) in line][0]
 
 
-@when_calm
-def test_sub_interpreters_have_their_own_gils(interpreter, folder):
-    if not interpreter.at_least(3, 12):
-        pytest.skip("sub-interpreters own their GIL since 3.12")
-    traced = trace([target("subinterpreters")], folder, interpreter)
+@pytest.mark.parametrize("python", [one for one in harness.interpreters() if one.at_least(3, 12)],
+                         ids=str)
+@pytest.mark.timing
+def test_sub_interpreters_have_their_own_gils(python, folder):
+    """They do since 3.12."""
+    traced = trace([target("subinterpreters")], folder, python)
     gils = traced.summary["gils"]
     assert len(gils) == 3 and [gil["number"] for gil in gils] == [0, 1, 2]
     assert len({gil["address"] for gil in gils}) == 3
@@ -87,34 +87,27 @@ def test_sub_interpreters_have_their_own_gils(interpreter, folder):
     assert len(blocks) == 3, traced.run
 
 
-@when_calm
-def test_function_probes_agree_with_libc_probes(folder):
+@pytest.mark.parametrize("python", harness.newest(3, 7, symbols=True), ids=str)
+@pytest.mark.timing
+def test_function_probes_agree_with_libc_probes(python, folder):
     """The same program through either source: the same picture, within the noise of two runs."""
-    python = harness.an_interpreter(3, 7)
-    if "/versions/" not in python.path:
-        pytest.skip("a stripped interpreter has no take_gil")
     for source, kind in (("uprobes", "cond"), ("functions", "functions")):
         traced, _, _ = trace_holder(folder, python, ["--gil-source", source])
         assert traced.gil()["source"] == kind
 
 
-@pytest.mark.parametrize("version", [(3, 8)], ids=["3.8"])
-@when_calm
-def test_every_clone_of_take_gil_is_probed(version, folder):
+@pytest.mark.parametrize("python", [one for one in harness.interpreters()
+                                    if one.version[:2] == (3, 8) and one.has_symbols], ids=str)
+@pytest.mark.timing
+def test_every_clone_of_take_gil_is_probed(python, folder):
     """3.8's take_gil.constprop.0 takes most of them."""
-    fitting = [one for one in harness.interpreters() if one.version[:2] == version]
-    if not fitting:
-        pytest.skip("no such interpreter here")
-    traced = trace([target("two_workers"), "0.4"], folder, fitting[0],
-                   ["--gil-source", "functions"])
+    traced = trace([target("two_workers"), "0.4"], folder, python, ["--gil-source", "functions"])
     for row in workers(traced.gil()):
         assert 0.3 <= share(row, "wait_ns") <= 0.7, harness.describe(traced.summary)
         assert 0.3 <= share(row, "hold_ns") <= 0.7, harness.describe(traced.summary)
 
 
 def test_stripped_interpreter_refuses_function_probes(folder):
-    if not harness.ask_version(harness.DEBIAN_PYTHON):
-        pytest.skip("no distribution Python here")
     run = harness.giltracer(["--python", harness.DEBIAN_PYTHON, "--gil-source", "functions",
                              "-o", folder / "x.json", target("single")], folder)
     line = harness.one_line_error(run, 125)

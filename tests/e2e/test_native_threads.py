@@ -42,7 +42,7 @@ def test_few_and_many_threads(library, folder, threads):
 
 
 @pytest.mark.needs_perf
-@harness.when_calm
+@pytest.mark.timing
 def test_blame_is_on_the_callback(library, folder):
     for python in OLD[-1:] + [harness.an_interpreter(3, 12)]:
         traced = run(library, folder, python, 4, 60, "fresh", options=())
@@ -53,6 +53,7 @@ def test_blame_is_on_the_callback(library, folder):
 
 
 @pytest.mark.parametrize("action, function", [("hook", "hooked"), ("profile", "profiled")])
+@pytest.mark.timing
 def test_a_hook_that_the_program_sets_is_told(library, folder, action, function):
     """Its calls up to the hook are known, none is left open, and it is said once a thread."""
     for python in OLD:

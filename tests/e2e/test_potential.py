@@ -4,7 +4,7 @@ import subprocess
 import pytest
 
 import harness
-from harness import an_interpreter, target, trace, when_calm
+from harness import an_interpreter, target, trace
 
 pytestmark = pytest.mark.needs_perf
 
@@ -20,7 +20,7 @@ def measured_ns(python, name):
     ("sleepers", "functions"), ("unbalanced", "functions"), ("pool", "functions"),
     ("feeder", "functions"), ("late", "functions"), ("counted", "functions"), ("loop", "functions"),
     ("python_pair", "no-gil")])
-@when_calm
+@pytest.mark.timing
 def test_the_estimate_is_what_the_other_variant_takes(name, condition, options, folder):
     python = an_interpreter(3, 12)
     traced = trace([target("pairs"), name, "hold"], folder, python, options)
@@ -37,14 +37,14 @@ def test_the_estimate_is_what_the_other_variant_takes(name, condition, options, 
     assert potential["assumptions"] and row["sentence"]
 
 
-@pytest.fixture(scope="module")
-def holding(tmp_path_factory):
+@pytest.fixture(scope="module", params=[one for one in harness.interpreters()
+                                        if (3, 12) <= one.version < (3, 14)][:1], ids=str)
+def holding(request, tmp_path_factory):
     """The interpreter, and the folder with tests/targets/holding.c built for it."""
-    folder = str(tmp_path_factory.mktemp("holding"))
-    for python in harness.interpreters():
-        if (3, 12) <= python.version < (3, 14) and harness.build_holding(python.path, folder):
-            return python, folder
-    harness.require("an interpreter of 3.12 or 3.13 with headers, and a compiler")
+    python, folder = request.param, str(tmp_path_factory.mktemp("holding"))
+    built = harness.build_holding(python.path, folder)
+    harness.require(None if built else "no headers of %s, or no compiler" % python)
+    return python, folder
 
 
 def estimates_of(name, holding, folder):
@@ -63,7 +63,7 @@ def estimates_of(name, holding, folder):
 
 
 @pytest.mark.parametrize("name", ["deque", "batches", "full_later", "children", "multiplied", "timed"])
-@when_calm
+@pytest.mark.timing
 def test_what_any_thread_may_do_and_who_must_wait_is_known(name, holding, folder):
     potential, found, truth_ns, _ = estimates_of(name, holding, folder)
     kinds = [row["if"] for row in potential["estimates"]]
@@ -72,7 +72,7 @@ def test_what_any_thread_may_do_and_who_must_wait_is_known(name, holding, folder
 
 
 @pytest.mark.parametrize("name", ["deadline", "loop_deadline", "schedule_late", "rated_hard"])
-@when_calm
+@pytest.mark.timing
 def test_who_may_work_by_the_clock_is_promised_nothing(name, holding, folder):
     potential, found, truth_ns, traced = estimates_of(name, holding, folder)
     for row in potential["estimates"]:
@@ -83,7 +83,7 @@ def test_who_may_work_by_the_clock_is_promised_nothing(name, holding, folder):
             assert found[row["if"]] >= 0.85 * truth_ns, (row, truth_ns)
 
 
-@when_calm
+@pytest.mark.timing
 def test_who_looked_at_a_clock_may_not_be_recorded(folder):
     """Python alone, until a time; the calls that say so are left out."""
     code = ("import threading, time\n"
@@ -98,14 +98,14 @@ def test_who_looked_at_a_clock_may_not_be_recorded(folder):
     assert potential["reason"] or rows["no-gil"]["withheld"] == "unseen", potential
 
 
-@when_calm
+@pytest.mark.timing
 def test_sleeps_that_make_up_for_lateness_do_so(holding, folder):
     potential, found, truth_ns, _ = estimates_of("schedule", holding, folder)
     assert found["function"] is not None and found["function"] >= 0.9 * truth_ns, (found, truth_ns)
     assert "withheld" in potential["estimates"][0]
 
 
-@when_calm
+@pytest.mark.timing
 def test_nothing_is_promised_where_nobody_waits(folder):
     traced = trace([target("single"), "1000"], folder, an_interpreter(3, 12))
     potential = traced.summary["potential"]

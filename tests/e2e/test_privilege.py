@@ -24,11 +24,6 @@ AS_NOBODY = ('mkdir "$0" && mount --bind /root/.pyenv "$0" && mount -t tmpfs -o 
              'exec setpriv --reuid=65534 --regid=65534 --clear-groups -- "$@"')
 
 
-def an_interpreter_with_symbols():
-    return max((one for one in harness.interpreters() if "/versions/" in one.path),
-               key=lambda one: one.version, default=None)
-
-
 def record_as_nobody(public_folder, python, *options):
     run = harness.Run(["unshare", "-m", "/bin/sh", "-c", AS_NOBODY, str(public_folder / uuid.uuid4().hex),
                        str(public_folder / "giltracer"), "--python", python.path, *options, "-o",
@@ -65,12 +60,10 @@ def prepared(public_folder):
     assert not any(":giltracer/" in line for line in harness.probes())
 
 
-@pytest.fixture
-def administered(public_folder):
+@pytest.fixture(params=harness.newest(3, 6, symbols=True), ids=str)
+def administered(request, public_folder):
     """An administrator's own probes, with the names that perf gives, and recording for all."""
-    python = an_interpreter_with_symbols()
-    if not python:
-        pytest.skip("every interpreter here is stripped")
+    python = request.param
     done = subprocess.run([python.path, "-c",
                            "import re; print(*re.findall(r'/\\S*libpython3\\S*', "
                            "open('/proc/self/maps').read())[:1])"], stdout=subprocess.PIPE, check=True)
@@ -88,14 +81,14 @@ def administered(public_folder):
     subprocess.run(["perf", "probe", "-q", "-d", "python:*"], check=True)
 
 
-@harness.when_calm
+@pytest.mark.timing
 def test_a_group_that_root_has_set_up(prepared):
     run, summary = record_as_nobody(prepared, harness.an_interpreter(3, 7))
     assert summary["run"]["gil_source"] == "uprobes", run
     assert any(":giltracer/" in line for line in harness.probes()), "not ours to remove"
 
 
-@harness.when_calm
+@pytest.mark.timing
 def test_probes_that_an_administrator_installed(administered):
     folder, python = administered
     run, summary = record_as_nobody(folder, python)

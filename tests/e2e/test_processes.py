@@ -1,7 +1,7 @@
 """More than one process, more than a few threads, and things that only look like a GIL."""
 import harness
 import pytest
-from harness import describe, share, target, trace, when_calm
+from harness import describe, share, target, trace
 
 pytestmark = pytest.mark.needs_perf
 
@@ -11,7 +11,7 @@ def newest():
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
-@when_calm
+@pytest.mark.timing
 def test_multiprocessing(method, folder):
     traced = trace([target("processes"), method], folder, newest())
     assert traced.run.out == b"0 0\n"
@@ -38,7 +38,7 @@ def test_forked_children_have_a_gil_of_their_own(interpreter, folder):
 
 @pytest.mark.parametrize("what, status, images", [("python", 0, 2), ("true", 0, 1),
                                                    ("false", 1, 1)])
-@when_calm
+@pytest.mark.timing
 def test_exec(what, status, images, folder):
     traced = trace([target("execs"), what], folder, newest(), status=status)
     gils = traced.summary["gils"]
@@ -49,7 +49,7 @@ def test_exec(what, status, images, folder):
         assert share(other, "hold_ns") > 0.25 and share(other, "wait_ns") > 0.25
 
 
-@when_calm
+@pytest.mark.timing
 def test_daemon_threads_at_shutdown(interpreter, folder):
     traced = trace([target("daemons")], folder, interpreter)
     gil = traced.gil()
@@ -57,7 +57,7 @@ def test_daemon_threads_at_shutdown(interpreter, folder):
     assert sum(share(row, "wait_ns") > 0.5 for row in gil["threads"]) >= 6
 
 
-@when_calm
+@pytest.mark.timing
 def test_sixty_four_threads(folder):
     traced = trace([target("many"), "64", "0.6"], folder, newest())
     gil = traced.gil()
@@ -76,7 +76,7 @@ def test_condition_variables_of_others_are_no_gil(interpreter, folder):
     assert len(gil["threads"]) >= 9, describe(traced.summary)
 
 
-@when_calm
+@pytest.mark.timing
 def test_threads_that_python_did_not_start(folder):
     traced = trace([target("native")], folder, newest())
     calls = int(traced.run.out)
@@ -85,7 +85,7 @@ def test_threads_that_python_did_not_start(folder):
     assert sum(row["wait_ns"] > 0 for row in rows) >= calls * 0.5
 
 
-@when_calm
+@pytest.mark.timing
 def test_hostile_thread_names_are_text(folder):
     """Whatever a thread is called, it keeps its row, and the outputs stay what they are."""
     page = folder / "page.html"
@@ -103,7 +103,7 @@ def test_hostile_thread_names_are_text(folder):
     assert b"</script><b>" not in html and b"<img src=x>" not in html
 
 
-@when_calm
+@pytest.mark.timing
 def test_two_runs_at_once(folder):
     """Neither sees, ends or sweeps the other's probes."""
     outputs = [folder / ("report-%s.json" % harness.uuid.uuid4().hex) for _ in range(2)]
@@ -138,21 +138,19 @@ def compare_with_oracle(name, arguments, folder, python, options=()):
 @pytest.mark.parametrize("name, arguments", [
     ("two_workers", ["0.3"]), ("decoy", ["200"]), ("forks", ["2"]), ("daemons", []),
     ("many", ["16", "0.3"])])
-@when_calm
+@pytest.mark.timing
 def test_report_matches_the_oracle(interpreter, name, arguments, folder):
     compare_with_oracle(name, arguments, folder, interpreter)
 
 
 @pytest.mark.parametrize("name, arguments", [("subinterpreters", []), ("native", []),
                                              ("processes", ["spawn"]), ("execs", ["python"])])
-@when_calm
+@pytest.mark.timing
 def test_newest_interpreter_matches_the_oracle(name, arguments, folder):
     compare_with_oracle(name, arguments, folder, newest())
 
 
-@when_calm
-def test_function_source_matches_the_oracle(folder):
-    python = newest()
-    if "/versions/" not in python.path:
-        pytest.skip("a stripped interpreter has no take_gil")
+@pytest.mark.parametrize("python", harness.newest(3, 7, symbols=True), ids=str)
+@pytest.mark.timing
+def test_function_source_matches_the_oracle(python, folder):
     compare_with_oracle("two_workers", ["0.3"], folder, python, ["--gil-source", "functions"])

@@ -57,10 +57,9 @@ def test_where_all_is_seen_nothing_is_missed(folder):
         assert traced.summary["findings"][0].startswith("No thread ever waited for the GIL")
 
 
-def test_python_3_6_has_no_gil_at_first(folder):
-    python = harness.interpreters()[0]
-    if python.at_least(3, 7):
-        pytest.skip("no CPython 3.6")
+@pytest.mark.parametrize("python", [one for one in harness.interpreters()
+                                    if not one.at_least(3, 7)], ids=str)
+def test_python_3_6_has_no_gil_at_first(python, folder):
     traced = trace(["-c", "import sys"], folder, python, ["--no-python-trace"])
     assert traced.summary["findings"][0] == \
         "No GIL was seen: CPython 3.6 has none until it starts a second thread."

@@ -1,5 +1,6 @@
 """Thread states: against the GIL's own events of the same run, and against known programs."""
 import os
+import pathlib
 import re
 import shutil
 import subprocess
@@ -43,6 +44,7 @@ def check_states(document):
 
 
 @pytest.mark.parametrize("python", [DEBIAN, an_interpreter(3, 12)], ids=lambda one: one.name)
+@pytest.mark.timing
 def test_states_and_holds_agree(folder, python):
     document = trace([target("two_workers")], folder, python, STATES).document
     check_states(document)
@@ -98,6 +100,7 @@ def check_total(probes, told):
     assert abs(total - expected) <= 0.1 * expected, (total, expected)
 
 
+@pytest.mark.timing
 def test_sleeps_for_the_gil_without_probes(folder, interpreter):
     """One run, three witnesses: libc probes, stacks, futex calls."""
     run = recording.record(folder, interpreter, [target("two_workers")], stacks=True)
@@ -117,6 +120,7 @@ def test_sleeps_for_the_gil_without_probes(folder, interpreter):
         assert abs(one[tid] - two[tid]) <= 0.02 * max(one[tid], two[tid]) + 1e6, (one, two)
 
 
+@pytest.mark.timing
 def test_launched_without_probes(folder, interpreter):
     done = trace([target("two_workers")], folder, interpreter, FUTEX)
     assert "uprobe" not in done.run.err and done.summary["gils"] == []
@@ -133,6 +137,7 @@ def test_launched_without_probes(folder, interpreter):
 
 
 @pytest.mark.parametrize("python", [DEBIAN, an_interpreter(3, 10)], ids=lambda one: one.name)
+@pytest.mark.timing
 def test_launched_with_stacks(folder, python):
     done = trace([target("two_workers")], folder, python, STACKS)
     assert done.summary["sched"]["stacks"] is True
@@ -140,11 +145,14 @@ def test_launched_with_stacks(folder, python):
     assert sum(asleep_for_gil(done.document).values()) > 100e6
 
 
-@pytest.mark.parametrize("how", [FUTEX, STACKS], ids=["futex", "stacks"])
-def test_other_sleeps_are_not_for_the_gil(folder, interpreter, how):
-    if how is STACKS and interpreter.version not in ((3, 9, 18), (3, 13, 0), DEBIAN.version):
-        pytest.skip("stacks: three interpreters are enough")
-    done = trace([target("sleepers")], folder, interpreter, how)
+@pytest.mark.parametrize("how, python", [
+    *((FUTEX, one) for one in harness.interpreters()),
+    *((STACKS, one) for one in harness.interpreters()
+      if one.path == DEBIAN_PYTHON or one.version[:2] in ((3, 9), (3, 13)))],
+    ids=lambda value: getattr(value, "name", "stacks" if value is STACKS else "futex"))
+@pytest.mark.timing
+def test_other_sleeps_are_not_for_the_gil(folder, python, how):
+    done = trace([target("sleepers")], folder, python, how)
     asleep = asleep_for_gil(done.document)
     lives = sum(row["end_ns"] - row["start_ns"] for row in done.summary["threads"])
     slept = sum(length(named(spans, "S")) for spans in states(done.document).values())
@@ -153,6 +161,7 @@ def test_other_sleeps_are_not_for_the_gil(folder, interpreter, how):
     assert sum(asleep.values()) < 0.01 * lives, (asleep, lives)
 
 
+@pytest.mark.timing
 def test_had_the_gil_but_no_cpu(folder):
     done = trace([target("crowded")], folder, DEBIAN, STATES)
     check_states(done.document)
@@ -168,6 +177,7 @@ def test_had_the_gil_but_no_cpu(folder):
                      done.run.err, re.M)
 
 
+@pytest.mark.timing
 def test_stopped(folder):
     done = trace([target("stopped")], folder, DEBIAN, STATES)
     truth = int(done.run.out)
@@ -188,12 +198,19 @@ def test_perfetto_states(folder):
     assert not [event for event in document["traceEvents"] if event.get("cat") == "sched"]
 
 
+@pytest.fixture
+def paranoid():
+    """kernel.perf_event_paranoid is 2, its default."""
+    path = pathlib.Path("/proc/sys/kernel/perf_event_paranoid")
+    before = path.read_text()
+    path.write_text("2")
+    yield
+    path.write_text(before)
+
+
 @pytest.mark.needs_root
-@pytest.mark.skipif(not shutil.which("runuser"), reason="no runuser")
-def test_as_an_ordinary_user(public_folder):
-    with open("/proc/sys/kernel/perf_event_paranoid") as stream:
-        if int(stream.read()) != 2:
-            pytest.skip("kernel.perf_event_paranoid is not 2")
+def test_as_an_ordinary_user(paranoid, public_folder):
+    harness.require(None if shutil.which("runuser") else "runuser is not installed")
     shutil.copy(str(harness.BUILD / "giltracer-gate"), str(public_folder))
     output = public_folder / "out" / "report.json"
     output.parent.mkdir()

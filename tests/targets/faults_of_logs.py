@@ -3,8 +3,9 @@ from writing its log.
 
     faults_of_logs.py FAULT
 
-Each phase prints "NAME NS": how long the thread of that name waited while the main thread kept the
-GIL. The last phase is a forked child's.
+Each phase prints "NAME NS NS": from when the thread of that name would wake up until the main
+thread had used the GIL for what it wanted, and until the thread of that name had it. The last
+phase is a forked child's.
 """
 import ctypes
 import os
@@ -19,11 +20,12 @@ usleep = ctypes.PyDLL(None).usleep  # with the GIL
 
 
 def phase(name):
-    wakes_ns = []
+    wakes_ns, back_ns = [], []
 
     def wants():
         wakes_ns.append(time.monotonic_ns() + int(SLEEP_S * 1e9))
         time.sleep(SLEEP_S)
+        back_ns.append(time.monotonic_ns())
 
     thread = threading.Thread(target=wants, name=name)
     thread.start()
@@ -32,7 +34,7 @@ def phase(name):
     usleep(int(KEEP_S * 1e6))
     until_ns = time.monotonic_ns()
     thread.join()
-    os.write(1, ("%s %d\n" % (name, until_ns - wakes_ns[0])).encode())
+    os.write(1, ("%s %d %d\n" % (name, until_ns - wakes_ns[0], back_ns[0] - wakes_ns[0])).encode())
 
 
 def folder():
