@@ -67,7 +67,8 @@ for (const name of ["p.folded", "p.pb.gz", "p.json"]) {
         await page.setInputFiles("input[type=file]", file(name));
         await page.waitForFunction(() => /Time Order|Left Heavy|Sandwich/.test(document.body.innerText),
                                    null, {timeout: 20000});
-        await page.waitForTimeout(500);
+        await page.evaluate(() => new Promise((drawn) =>
+            requestAnimationFrame(() => requestAnimationFrame(drawn))));
         assert.deepEqual(complaints, []);
         await context.close();
     });

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.needs_perf
     (["signal", "9"], 137, 9),
     (["segv"], 139, 11),
 ], ids=lambda value: " ".join(value) if isinstance(value, list) else "")
+@pytest.mark.timing
 def test_exit_status_is_the_programs_own(arguments, status, number, folder):
     traced = trace([target("exits"), *arguments], folder, status=status)
     run = traced.summary["run"]
@@ -38,7 +39,6 @@ def started(name, folder, **options):
     output = folder / "report.json"
     run = harness.start(["-o", output, target(name)], folder, **options)
     wait_ready(run.process.stdout)
-    time.sleep(0.3)
     return run, output
 
 
@@ -99,7 +99,6 @@ def test_ctrl_c_on_a_terminal(folder):
         argv = [str(harness.GILTRACER), "-o", str(output), target("signals")]
         os.execv(argv[0], argv)
     read_until(terminal, b"ready\r\n")
-    time.sleep(0.3)
     os.write(terminal, b"\x03")
     seen = read_until(terminal, b"SIGHUP=0\r\n")
     assert b"SIGINT=1 SIGTERM=0" in seen
@@ -115,18 +114,24 @@ def test_ctrl_c_on_a_terminal(folder):
     harness.check_document(harness.read_json(output))
 
 
+def has_taken(pid, number):
+    """The signal is not pending any more, and the process has gone to sleep after it."""
+    with open("/proc/%d/status" % pid) as stream:
+        status = dict(line.split(":", 1) for line in stream)
+    pending = int(status["SigPnd"], 16) | int(status["ShdPnd"], 16)
+    return not pending >> (number - 1) & 1 and status["State"].split()[0] == "S"
+
+
 def test_second_interrupt_abandons_the_report_not_the_cleaning_up(folder):
     """While perf script hangs, Ctrl-C ends giltracer; nothing of it stays but what is said."""
-    output = folder / "report.json"
+    output, hangs = folder / "report.json", folder / "hangs"
     run = harness.start(["-o", output, target("exits"), "code", "0"], folder,
-                        env={"GILTRACER_PERF": harness.FAKE_PERF, "GT_FAKE_PERF": "script-hang"})
-    deadline = time.monotonic() + 20
-    while not any("script" in harness.command_of(pid) for pid in run.processes()):
-        assert time.monotonic() < deadline, "perf script never ran"
-        time.sleep(0.05)
-    time.sleep(0.5)
+                        env={"GILTRACER_PERF": harness.FAKE_PERF, "GT_FAKE_PERF": "script-hang",
+                             "GT_FAKE_HANGS": hangs})
+    harness.wait_for(hangs.exists, "perf script never hung")
     os.kill(run.pid, signal.SIGINT)
-    time.sleep(0.3)
+    harness.wait_for(lambda: run.process.poll() is not None or has_taken(run.pid, signal.SIGINT),
+                     "the interrupt was never looked at")
     assert run.process.poll() is None, "one interrupt is not two"
     os.kill(run.pid, signal.SIGINT)
     run.finish(timeout=20)
@@ -143,6 +148,6 @@ def test_sigkill_of_giltracer_ends_the_run_and_the_next_one_sweeps(folder):
     run.process.wait()
     harness.giltracer(["-o", folder / "next.json", target("exits"), "code", "0"], folder)
     run.end_processes()
-    time.sleep(0.2)
+    harness.wait_for(lambda: not run.processes(), "processes that cannot be ended")
     harness.giltracer(["-o", folder / "next.json", target("exits"), "code", "0"], folder)
     assert not any(harness.probe_is_of(line, run.pid) for line in harness.probes())

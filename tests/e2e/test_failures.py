@@ -75,13 +75,14 @@ def test_stalling_perf_is_given_up(scenario, folder):
 
 @pytest.mark.parametrize("scenario", ["record-acks-and-dies", "record-killed"])
 def test_recorder_that_dies_does_not_touch_the_target(scenario, folder):
-    """The program runs on, undisturbed; giltracer says what is missing."""
-    proof = folder / "ran"
-    code = "import time; time.sleep(1.5); open(%r, 'w'); print('done'); raise SystemExit(5)"
-    run = giltracer(["--gil-source", "uprobes", "-o", folder / "x.json", "-c",
-                     code % str(proof)], folder,
-                    env=fake(scenario))
-    assert proof.exists() and run.out == b"done\n"
+    """The program, which runs until the recorder dies, runs on; giltracer says what is missing."""
+    runs = folder / "runs"
+    code = ("import os, time; open(%r, 'w').close(); end = time.time() + 20\n"
+            "while os.path.exists(%r) and time.time() < end: time.sleep(0.01)\n"
+            "print('done', os.path.exists(%r)); raise SystemExit(5)" % ((str(runs),) * 3))
+    run = giltracer(["--gil-source", "uprobes", "-o", folder / "x.json", "-c", code], folder,
+                    env=dict(fake(scenario), GT_FAKE_TARGET=runs))
+    assert run.out == b"done False\n", run
     assert run.status == 5, run
     assert any(line.startswith("giltracer:") and "perf" in line for line in run.err.splitlines())
 

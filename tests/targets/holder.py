@@ -6,7 +6,7 @@
 The handshake: the wanting thread blocks in os.read (GIL released). The sleeping thread writes
 to the pipe through PyDLL, *without* giving up the GIL, and goes to sleep a few bytecodes later:
 the reader wakes up and wants the GIL from then until the sleep is over. Between rounds the
-sleeping thread waits, without the GIL, until the other is back in os.read.
+sleeping thread waits until the other is back in os.read.
 
 Prints the two thread ids (0 where Python is too old to tell) and, in nanoseconds, how long the
 reader took in all from each write until it was back in Python: the truth to compare with, which
@@ -40,6 +40,16 @@ def want(reader):
         BACK.append(clock())
 
 
+def wait_for_reader(rounds):
+    """Until it has come back that often, and sleeps in os.read again."""
+    (tid,) = set(os.listdir("/proc/self/task")) - {str(os.getpid())}
+    asleep = False
+    while len(BACK) < rounds or not asleep:
+        time.sleep(0.005)
+        with open("/proc/self/task/%s/stat" % tid) as stream:
+            asleep = ") S " in stream.read()
+
+
 def main(mode):
     keeping = ctypes.PyDLL(None)
     sleeping = keeping if mode == "hold" else ctypes.CDLL(None)
@@ -50,13 +60,12 @@ def main(mode):
     reader, writer = os.pipe()
     wanter = threading.Thread(target=want, args=(reader,), name="wanter")
     wanter.start()
-    time.sleep(0.1)
     clock = time.perf_counter
-    for _ in range(ROUNDS):
+    for done in range(ROUNDS):
+        wait_for_reader(done)
         WRITTEN.append(clock())
         write(writer, b"x", 1)
         usleep(SLEEP_US)
-        time.sleep(0.05)
     wanter.join()
     truth = sum(back - written for written, back in zip(WRITTEN, BACK))
     print(IDS["sleeper"], IDS["wanter"], int(truth * 1e9))

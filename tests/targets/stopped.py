@@ -1,4 +1,4 @@
-"""Stops itself; a child lets it go on after 200 ms. Prints how long it was stopped, in ns."""
+"""Stops itself; a child sees that, and lets it go on 200 ms later. Prints how long it was stopped, in ns."""
 import os
 import signal
 import time
@@ -6,6 +6,8 @@ import time
 parent = os.getpid()
 child = os.fork()
 if child == 0:
+    while ") T " not in open("/proc/%d/stat" % parent).read():
+        time.sleep(0.001)
     time.sleep(0.2)
     os.kill(parent, signal.SIGCONT)
     os._exit(0)

@@ -45,6 +45,23 @@ static void finish(void)
         uv_run(&loop, UV_RUN_ONCE);
 }
 
+/* Wait until the gate sleeps, as it does where it waits to be let go. */
+static void wait_until_asleep(int pid)
+{
+    char path[64], stat[256] = "";
+
+    snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+    for (int i = 0; i < 10000 && !strstr(stat, ") S "); i++) {
+        FILE *stream = fopen(path, "r");
+
+        assert_non_null(stream);
+        assert_non_null(fgets(stat, sizeof(stat), stream));
+        fclose(stream);
+        usleep(1000);
+    }
+    assert_non_null(strstr(stat, ") S "));
+}
+
 static int start(char *const *argv)
 {
     return gt_target_start(&target, &loop, argv, NULL, &inherited, NULL, NULL, NULL, &err);
@@ -56,7 +73,7 @@ static void test_waits_then_runs(void **state)
 
     (void)state;
     assert_int_equal(start(argv), 0);
-    usleep(50000);
+    wait_until_asleep(target.child.pid);
     uv_run(&loop, UV_RUN_NOWAIT);
     assert_false(target.child.exited);
     assert_true(gt_target_let_go(&target));
