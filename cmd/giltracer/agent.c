@@ -1,7 +1,6 @@
 #include "agent.h"
 
 #include "agent/wire.h"
-#include "console.h"
 #include "launch/elf.h"
 #include "launch/tools.h"
 
@@ -229,14 +228,6 @@ bool gt_agent_is_alive(int32_t pid)
     close(fd);
     state = got > 0 ? strrchr(text, ')') : NULL;
     return state && !strchr("ZX", state[1] ? state[2] : 'X');
-}
-
-void gt_agent_say_warnings(const struct gt_agentlog *log)
-{
-    const char *warning;
-
-    for (size_t i = 0; log && (warning = gt_agentlog_warning(log, i)); i++)
-        gt_say("%s", warning);
 }
 
 static bool is_variable(const char *entry, const char *name)

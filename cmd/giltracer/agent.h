@@ -37,9 +37,6 @@ void gt_agent_close(struct gt_agentlog_files *files, bool keep);
 /* Does the process live, for gt_agentlog_ends? */
 bool gt_agent_is_alive(int32_t pid);
 
-/* Tell what the log has to tell; it may be NULL. */
-void gt_agent_say_warnings(const struct gt_agentlog *log);
-
 /* The whole environment of a target with the agent, which logs into `folder`. The agent's
  * program is found beside our own. */
 int gt_agent_environment(const struct gt_agent_request *request, const char *folder,

@@ -1,6 +1,7 @@
 #include "checks.h"
 
-#include "console.h"
+#include "common/console.h"
+#include "common/exit_status.h"
 
 #include <stdlib.h>
 
@@ -96,7 +97,5 @@ void gt_checks_say(struct gt_checks *checks, const struct gt_report *report)
 
 int gt_checks_status(const struct gt_checks *checks)
 {
-    enum { EXIT_BREACHED = 3, EXIT_UNJUDGED = 4 };
-
-    return checks->breached ? EXIT_BREACHED : checks->unjudged ? EXIT_UNJUDGED : 0;
+    return checks->breached ? GT_EXIT_BREACHED : checks->unjudged ? GT_EXIT_UNJUDGED : 0;
 }

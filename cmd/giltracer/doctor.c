@@ -1,6 +1,6 @@
 #include "doctor.h"
 
-#include "console.h"
+#include "common/console.h"
 #include "launch/caps.h"
 #include "launch/elf.h"
 #include "launch/interp.h"

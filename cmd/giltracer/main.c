@@ -1,4 +1,5 @@
-#include "console.h"
+#include "common/console.h"
+#include "common/exit_status.h"
 #include "doctor.h"
 #include "launch/gate.h"
 #include "options.h"
@@ -8,8 +9,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-
-enum { EXIT_OURS = 125 };
 
 static int print_help(void)
 {
@@ -52,17 +51,18 @@ int main(int argc, char **argv)
     if (gt_helper_main(argc, argv, &status))
         return status;
     gt_inherited_capture(&inherited);
+    gt_console_init("giltracer");
     gt_cli_init(&cli);
     if (gt_cli_parse(&cli, argv, &err) < 0) {
         gt_say("%s", err.message);
-        status = EXIT_OURS;
+        status = GT_EXIT_OURS;
     } else {
         status = dispatch(&cli, &inherited);
     }
     gt_cli_release(&cli);
     if (fflush(stdout)) {
         gt_say("cannot write to standard output: %s", strerror(errno));
-        return status ? status : EXIT_OURS;
+        return status ? status : GT_EXIT_OURS;
     }
     return status;
 }

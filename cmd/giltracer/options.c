@@ -155,20 +155,6 @@ static int set_target(struct gt_cli *cli, enum gt_target_kind kind, const char *
     return word && gt_strvec_push(&cli->words, word) ? gt_error_memory(err) : 0;
 }
 
-static int set_color(struct gt_cli *cli, const char *when, struct gt_error *err)
-{
-    if (!when || strcmp(when, "never") == 0)
-        cli->color = GT_COLOR_NEVER;
-    else if (strcmp(when, "always") == 0)
-        cli->color = GT_COLOR_ALWAYS;
-    else if (strcmp(when, "auto") == 0)
-        cli->color = GT_COLOR_AUTO;
-    else
-        return gt_error_set(err, GT_ERR_USAGE, "--color takes auto, always or never, not %s",
-                            when);
-    return 0;
-}
-
 static int set_frequency(struct gt_cli *cli, const char *text, struct gt_error *err)
 {
     const char *why;
@@ -358,7 +344,7 @@ static int apply(void *context, const struct gt_option *option, const char *valu
     case OPTION_OUTPUT:
         return gt_strvec_push(&cli->outputs, value) ? gt_error_memory(err) : 0;
     case OPTION_COLOR:
-        return set_color(cli, value, err);
+        return gt_color_parse(value, &cli->color, err);
     case OPTION_FAIL_IF:
         return gt_strvec_push(&cli->fail_if, value) ? gt_error_memory(err) : 0;
     case OPTION_REPEAT:

@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/options.h"
 #include "base/strvec.h"
+#include "common/console.h"
 #include "launch/plan.h"
 
 #include <stdbool.h>
@@ -26,8 +27,6 @@ enum gt_target_kind {
     GT_TARGET_CODE,    /* words: code args… */
     GT_TARGET_COMMAND, /* words: command args… */
 };
-
-enum gt_color { GT_COLOR_AUTO, GT_COLOR_ALWAYS, GT_COLOR_NEVER };
 
 struct gt_cli {
     enum gt_mode mode;

@@ -4,7 +4,9 @@
 #include "base/fs.h"
 #include "base/nstime.h"
 #include "checks.h"
-#include "console.h"
+#include "common/console.h"
+#include "common/exit_status.h"
+#include "common/sources.h"
 #include "doctor.h"
 #include "ingest/ingest.h"
 #include "launch/caps.h"
@@ -16,7 +18,7 @@
 #include "launch/runtime.h"
 #include "launch/session.h"
 #include "launch/signals.h"
-#include "outputs.h"
+#include "reports.h"
 #include "recording_dir.h"
 #include "target_check.h"
 #include "viztracer.h"
@@ -31,11 +33,7 @@
 #include <unistd.h>
 #include <uv.h>
 
-enum {
-    EXIT_OURS = 125,      /* giltracer failed before the target ran */
-    EXIT_NOT_FOUND = 127, /* the target is not there */
-    PERF_TIMEOUT_MS = 30000,
-};
+enum { PERF_TIMEOUT_MS = 30000 };
 
 struct run {
     const struct gt_cli *cli;
@@ -86,7 +84,7 @@ static int find_interpreter(struct run *run, int *status, struct gt_error *err)
         rc = gt_interp_of_command(&run->interp, &run->loop, cli->words.items[0], err);
     else
         rc = gt_interp_find(&run->interp, &run->loop, cli->python, err);
-    *status = rc == GT_ERR_NOT_FOUND ? EXIT_NOT_FOUND : EXIT_OURS;
+    *status = rc == GT_ERR_NOT_FOUND ? GT_EXIT_NOT_FOUND : GT_EXIT_OURS;
     return rc;
 }
 
@@ -354,15 +352,15 @@ static int prepare(struct run *run, int *status, struct gt_error *err)
         rc = gt_target_check(cli->words.items[0], status, err);
     if (rc < 0)
         return rc;
-    *status = EXIT_OURS;
-    rc = gt_outputs_check(cli, err);
+    *status = GT_EXIT_OURS;
+    rc = gt_outputs_check(gt_outputs_paths(&cli->outputs), err);
     if (rc == 0)
         rc = gt_caps_probe(&run->caps, &run->loop, err);
     if (rc == 0)
         rc = find_interpreter(run, status, err);
     if (rc < 0)
         return rc;
-    *status = EXIT_OURS;
+    *status = GT_EXIT_OURS;
     rc = gt_counters_check(&run->caps, &run->loop, cli->counters.items, cli->frequency, err);
     if (rc == 0 && cli->viztracer)
         rc = gt_under_viztracer_check(&run->interp, &run->loop, err);
@@ -373,7 +371,7 @@ static int prepare(struct run *run, int *status, struct gt_error *err)
     if (rc == 0)
         rc = note_agent(run, err);
     if (rc == 0)
-        rc = gt_outputs_open(&run->outputs, cli, err);
+        rc = gt_outputs_open(&run->outputs, gt_outputs_paths(&cli->outputs), cli->summary, err);
     if (rc == 0)
         rc = make_folder(run, err);
     if (rc == 0 && cli->viztracer)
@@ -451,7 +449,7 @@ static int make_report(struct run *run, struct gt_error *err)
     int rc = gt_ingest_finish(run->ingest, err);
 
     if (rc == 0)
-        rc = gt_outputs_prepare(&run->results, run->ingest, &run->info, run->cli, err);
+        rc = gt_reports_prepare(&run->results, run->ingest, &run->info, run->cli, err);
     return rc == 0 ? gt_checks_take(run->checks, run->results.report, err) : rc;
 }
 
@@ -461,14 +459,14 @@ static void write_report(struct run *run)
 
     if (run->agent_missed.code)
         gt_say("%s", run->agent_missed.message);
-    gt_agent_say_warnings(run->agentlog);
+    gt_sources_say_warnings(run->agentlog);
     if (make_report(run, &err) < 0) {
         gt_say("no report: %s", err.message);
         return;
     }
     run->reported = true;
     if (run->last)
-        gt_outputs_write(&run->outputs, &run->results, run->cli, &run->signals, &run->loop);
+        gt_reports_write(&run->outputs, &run->results, run->cli, &run->signals, &run->loop);
 }
 
 /* The last words, and the exit status, of a session that is over. */
@@ -481,7 +479,7 @@ static int conclude(struct run *run, int rc, const struct gt_error *err)
         return gt_target_say_exec_failed(run->plan.target.items[0], result->exec_errno);
     if (!result->target_ran) {
         gt_say("%s", err->message);
-        return result->cancelled ? 128 + result->cancelled : EXIT_OURS;
+        return result->cancelled ? GT_EXIT_SIGNAL + result->cancelled : GT_EXIT_OURS;
     }
     if (rc < 0)
         gt_say("no report: %s", err->message);
@@ -492,14 +490,14 @@ static int conclude(struct run *run, int rc, const struct gt_error *err)
     if (run->last)
         gt_checks_say(run->checks, run->reported ? run->results.report : NULL);
     if (result->term_signal || result->exit_status)
-        return result->term_signal ? 128 + result->term_signal : result->exit_status;
+        return result->term_signal ? GT_EXIT_SIGNAL + result->term_signal : result->exit_status;
     return gt_checks_status(run->checks);
 }
 
 static int run_all(struct run *run)
 {
     struct gt_error err = {0};
-    int status = EXIT_OURS;
+    int status = GT_EXIT_OURS;
     int rc = gt_signals_start(&run->signals, &run->loop, run->inherited, &err);
 
     run->signals_started = rc == 0;
@@ -518,7 +516,7 @@ static int run_all(struct run *run)
     }
     if (run->signals.first) {
         gt_say("stopped by a signal before the program ran");
-        return 128 + run->signals.first;
+        return GT_EXIT_SIGNAL + run->signals.first;
     }
     rc = record(run, &err);
     remove_probes(run);
@@ -530,7 +528,7 @@ static void release(struct run *run)
     struct gt_error err;
 
     remove_probes(run);
-    gt_outputs_abandon(&run->outputs);
+    gt_outputs_release(&run->outputs);
     gt_results_release(&run->results);
     gt_ingest_free(run->ingest);
     gt_agentlog_free(run->agentlog);
@@ -562,7 +560,7 @@ static int run_once(const struct gt_cli *cli, const struct gt_inherited *inherit
     if (!run || uv_loop_init(&run->loop)) {
         free(run);
         gt_say("out of memory");
-        return EXIT_OURS;
+        return GT_EXIT_OURS;
     }
     run->cli = cli;
     run->inherited = inherited;
@@ -588,7 +586,7 @@ int gt_run(const struct gt_cli *cli, const struct gt_inherited *inherited)
 
     if (gt_checks_init(&checks, cli, &err) < 0) {
         gt_checks_refuse(&err);
-        status = EXIT_OURS;
+        status = GT_EXIT_OURS;
     }
     for (unsigned i = 1; status == 0 && i <= cli->repeat; i++) {
         status = run_once(cli, inherited, &checks, i == cli->repeat);

@@ -2,7 +2,8 @@
 
 #include "base/buf.h"
 #include "base/fs.h"
-#include "console.h"
+#include "common/console.h"
+#include "common/exit_status.h"
 #include "launch/caps.h"
 #include "launch/interp.h"
 #include "launch/probes.h"
@@ -19,8 +20,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <uv.h>
-
-enum { EXIT_OURS = 125 };
 
 static const char paranoid_path[] = "/proc/sys/kernel/perf_event_paranoid";
 static const char tracefs_path[] = "/sys/kernel/tracing";
@@ -220,7 +219,7 @@ int gt_setup(const struct gt_cli *cli)
 
     if (geteuid() != 0) {
         gt_say("--setup changes the system: run it as root");
-        return EXIT_OURS;
+        return GT_EXIT_OURS;
     }
     hold_signals();
     rc = open_machine(&machine, &err);
@@ -229,7 +228,7 @@ int gt_setup(const struct gt_cli *cli)
     close_machine(&machine);
     if (rc < 0) {
         gt_say("%s", err.message);
-        return EXIT_OURS;
+        return GT_EXIT_OURS;
     }
     gt_say("members of %s may record now, until giltracer --teardown or the next boot",
            cli->setup_group);
@@ -245,7 +244,7 @@ int gt_teardown(void)
 
     if (geteuid() != 0) {
         gt_say("--teardown changes the system: run it as root");
-        return EXIT_OURS;
+        return GT_EXIT_OURS;
     }
     if (access(note_path, F_OK)) {
         gt_say("nothing to undo: --setup was not run since boot");
@@ -265,8 +264,8 @@ int gt_teardown(void)
         before = (struct before){.paranoid = 2, .mode = 0700};
     if (restore(&before)) {
         gt_say("cannot undo --setup: %s", strerror(errno));
-        return EXIT_OURS;
+        return GT_EXIT_OURS;
     }
     gt_say("undone: recording needs privilege again");
-    return failed ? EXIT_OURS : 0;
+    return failed ? GT_EXIT_OURS : 0;
 }

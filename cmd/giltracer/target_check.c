@@ -1,6 +1,7 @@
 #include "target_check.h"
 
-#include "console.h"
+#include "common/console.h"
+#include "common/exit_status.h"
 #include "launch/elf.h"
 #include "launch/tools.h"
 
@@ -13,22 +14,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum {
-    EXIT_NOT_EXECUTABLE = 126,
-    EXIT_NOT_FOUND = 127,
-};
-
 int gt_target_check(const char *script, int *status, struct gt_error *err)
 {
     char inside[PATH_MAX];
     struct stat st;
 
-    *status = EXIT_NOT_FOUND;
+    *status = GT_EXIT_NOT_FOUND;
     if (strcmp(script, "-") == 0)
         return 0;
     if (stat(script, &st))
         return gt_error_errno(err, "cannot open the script %s", script);
-    *status = EXIT_NOT_EXECUTABLE;
+    *status = GT_EXIT_NOT_EXECUTABLE;
     if (faccessat(AT_FDCWD, script, R_OK, AT_EACCESS))
         return gt_error_errno(err, "cannot read the script %s", script);
     snprintf(inside, sizeof(inside), "%s/__main__.py", script);
@@ -48,5 +44,5 @@ int gt_target_say_exec_failed(const char *program, int error)
     else
         gt_say("cannot run %s: %s", program, strerror(error));
     free(path);
-    return error == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
+    return error == ENOENT ? GT_EXIT_NOT_FOUND : GT_EXIT_NOT_EXECUTABLE;
 }

@@ -1,6 +1,6 @@
 #include "viztracer.h"
 
-#include "console.h"
+#include "common/console.h"
 #include "launch/tools.h"
 
 enum { IMPORT_TIMEOUT_MS = 20000 };

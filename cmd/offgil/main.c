@@ -1,19 +1,17 @@
 /* offgil: where threads slept, from a recording, as folded stacks or a flame graph. */
-#include "agentlog/agentlog.h"
 #include "analysis/flame.h"
 #include "base/fs.h"
 #include "base/options.h"
-#include "launch/input.h"
+#include "common/console.h"
+#include "common/exit_status.h"
+#include "common/sources.h"
 #include "ingest/ingest.h"
 #include "report/svg.h"
-#include "viztracer/viztracer.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-enum { EXIT_FAILURE_OURS = 125 };
 
 enum {
     OPTION_OUTPUT = 1,
@@ -48,11 +46,6 @@ struct cli {
     unsigned flags; /* enum gt_flame_flags */
     bool version, help;
 };
-
-static void say(const char *text)
-{
-    fprintf(stderr, "offgil: %s\n", text);
-}
 
 static int set_state(struct cli *cli, const char *name, struct gt_error *err)
 {
@@ -128,11 +121,6 @@ static void print_help(void)
     gt_buf_release(&text);
 }
 
-static int on_data(void *context, const char *data, size_t length, struct gt_error *err)
-{
-    return gt_ingest_feed(context, data, length, err);
-}
-
 static int check_stacks(const struct cli *cli, const struct gt_timeline *timeline,
                         struct gt_error *err)
 {
@@ -141,7 +129,7 @@ static int check_stacks(const struct cli *cli, const struct gt_timeline *timelin
     return gt_error_set(err, GT_ERR_FORMAT,
                         "%s holds no %s: record with giltracer --state-detect --call-graph "
                         "--keep DIR",
-                        strcmp(cli->input, "-") == 0 ? "standard input" : cli->input,
+                        gt_sources_input_name(cli->input),
                         timeline->saw_sched ? "stacks" : "thread states");
 }
 
@@ -165,32 +153,17 @@ static int write_flame(const struct cli *cli, const struct gt_flame *flame,
     return rc;
 }
 
-/* Where the functions are, opened. */
-struct functions {
-    struct gt_agentlog *agentlog;
-    struct gt_viztracer *viztracer;
-};
-
-static int open_functions(const struct cli *cli, struct gt_ingest *ingest,
-                          struct functions *functions, struct gt_error *err)
+/* What tells of functions. */
+static int open_sources(const struct cli *cli, struct gt_ingest *ingest,
+                        struct gt_sources *sources, struct gt_error *err)
 {
-    struct gt_error damage = {0};
+    int rc = 0;
 
-    if (cli->agent_log) {
-        functions->agentlog = gt_agentlog_open(cli->agent_log, err);
-        if (!functions->agentlog)
-            return err->code;
-        gt_ingest_set_agentlog(ingest, functions->agentlog, 0);
-    }
-    if (cli->viztracer) {
-        functions->viztracer = gt_viztracer_open(cli->viztracer, &damage, err);
-        if (!functions->viztracer)
-            return err->code;
-        gt_ingest_set_viztracer(ingest, functions->viztracer, cli->viztracer);
-    }
-    if (damage.code)
-        say(damage.message);
-    return 0;
+    if (cli->agent_log)
+        rc = gt_sources_add_agentlog(sources, cli->agent_log, 0, ingest, err);
+    if (rc == 0 && cli->viztracer)
+        rc = gt_sources_add_viztracer(sources, cli->viztracer, false, ingest, err);
+    return rc;
 }
 
 static int convert(const struct cli *cli, struct gt_ingest *ingest, struct gt_output *output,
@@ -198,14 +171,14 @@ static int convert(const struct cli *cli, struct gt_ingest *ingest, struct gt_ou
 {
     struct gt_error damage = {0};
     struct gt_flame flame;
-    int rc = gt_input_read(cli->input, on_data, ingest, &damage, err);
+    int rc = gt_sources_read(cli->input, ingest, &damage, err);
 
     if (rc == 0)
         rc = gt_ingest_finish(ingest, damage.code ? NULL : err);
     if (rc < 0 && damage.code)
         *err = damage;
     if (rc == 0 && damage.code)
-        say(damage.message);
+        gt_say("%s", damage.message);
     if (rc == 0)
         rc = check_stacks(cli, gt_ingest_recorded(ingest)->timeline, err);
     if (rc < 0)
@@ -215,8 +188,7 @@ static int convert(const struct cli *cli, struct gt_ingest *ingest, struct gt_ou
     if (rc < 0)
         return rc;
     if (flame.spans == 0)
-        fprintf(stderr, "offgil: no thread was ever in state %s\n",
-                gt_sched_state_name(cli->state));
+        gt_say("no thread was ever in state %s", gt_sched_state_name(cli->state));
     rc = write_flame(cli, &flame, output, err);
     gt_flame_release(&flame);
     return rc < 0 ? rc : gt_output_commit(output, err);
@@ -225,7 +197,7 @@ static int convert(const struct cli *cli, struct gt_ingest *ingest, struct gt_ou
 static int run(const struct cli *cli, struct gt_error *err)
 {
     static const struct gt_ingest_options options = {.detect = GT_DETECT_GIL | GT_DETECT_SCHED};
-    struct functions functions = {0};
+    struct gt_sources sources = {0};
     struct gt_ingest *ingest;
     struct gt_output output;
     int rc = gt_output_open(&output, cli->output ? cli->output : "-", err);
@@ -233,12 +205,11 @@ static int run(const struct cli *cli, struct gt_error *err)
     if (rc < 0)
         return rc;
     ingest = gt_ingest_new(&options, err);
-    rc = ingest ? open_functions(cli, ingest, &functions, err) : GT_ERR_MEMORY;
+    rc = ingest ? open_sources(cli, ingest, &sources, err) : GT_ERR_MEMORY;
     if (rc == 0)
         rc = convert(cli, ingest, &output, err);
     gt_ingest_free(ingest);
-    gt_agentlog_free(functions.agentlog);
-    gt_viztracer_free(functions.viztracer);
+    gt_sources_release(&sources);
     gt_output_abandon(&output);
     return rc;
 }
@@ -251,6 +222,7 @@ int main(int argc, char **argv)
 
     (void)argc;
     signal(SIGPIPE, SIG_IGN);
+    gt_console_init("offgil");
     rc = gt_options_parse_all(table, argv, apply, take_operand, &cli, &err);
     if (rc >= 0 && cli.help) {
         print_help();
@@ -267,6 +239,6 @@ int main(int argc, char **argv)
             rc = run(&cli, &err);
     }
     if (rc < 0)
-        say(err.message);
-    return rc < 0 ? EXIT_FAILURE_OURS : 0;
+        gt_say("%s", err.message);
+    return rc < 0 ? GT_EXIT_OURS : 0;
 }

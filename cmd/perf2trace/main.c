@@ -1,22 +1,18 @@
 /* perf2trace: recordings made before, as reports. */
-#include "agentlog/agentlog.h"
-#include "base/fs.h"
 #include "base/options.h"
 #include "base/strvec.h"
+#include "common/console.h"
+#include "common/exit_status.h"
+#include "common/outputs.h"
 #include "common/results.h"
-#include "launch/input.h"
+#include "common/sources.h"
 #include "ingest/ingest.h"
-#include "viztracer/viztracer.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-enum { EXIT_FAILURE_OURS = 125 };
 
 enum {
     OPTION_OUTPUT = 1,
@@ -61,28 +57,9 @@ struct cli {
     bool gil_of_agent;
     unsigned detect; /* enum gt_report_detect; 0: not given */
     int operands;
-    int color; /* -1 auto */
+    enum gt_color color;
     bool keep_interpreter, perfetto_states, quiet, version, help;
 };
-
-static void say(const char *text)
-{
-    fprintf(stderr, "perf2trace: %s\n", text);
-}
-
-static int set_color(struct cli *cli, const char *when, struct gt_error *err)
-{
-    if (!when || strcmp(when, "never") == 0)
-        cli->color = 0;
-    else if (strcmp(when, "always") == 0)
-        cli->color = 1;
-    else if (strcmp(when, "auto") == 0)
-        cli->color = -1;
-    else
-        return gt_error_set(err, GT_ERR_USAGE, "--color takes auto, always or never, not %s",
-                            when);
-    return 0;
-}
 
 static int set_gil_source(struct cli *cli, const char *which, struct gt_error *err)
 {
@@ -103,7 +80,7 @@ static int apply(void *context, const struct gt_option *option, const char *valu
     case OPTION_OUTPUT:
         return gt_strvec_push(&cli->outputs, value) ? gt_error_memory(err) : 0;
     case OPTION_COLOR:
-        return set_color(cli, value, err);
+        return gt_color_parse(value, &cli->color, err);
     case OPTION_GIL_SOURCE:
         return set_gil_source(cli, value, err);
     case OPTION_VIZTRACER:
@@ -192,8 +169,6 @@ static int parse(struct cli *cli, char *const *argv, struct gt_error *err)
     cli->gil_of_agent |= alone;
     if (!cli->detect)
         cli->detect = GT_DETECT_GIL | GT_DETECT_SCHED;
-    if (!cli->outputs.count && gt_strvec_push(&cli->outputs, "giltracer.html"))
-        return gt_error_memory(err);
     return 0;
 }
 
@@ -211,160 +186,55 @@ static void print_help(void)
     gt_buf_release(&text);
 }
 
-static int on_data(void *context, const char *data, size_t length, struct gt_error *err)
-{
-    return gt_ingest_feed(context, data, length, err);
-}
-
-/* The outputs are opened before the input is read: a bad path is found early. */
-static int write_outputs(const struct cli *cli, const struct gt_report *report,
-                         struct gt_output *outputs, struct gt_error *err)
-{
-    int rc = 0;
-
-    for (size_t i = 0; i < cli->outputs.count && rc == 0; i++) {
-        enum gt_report_format format;
-
-        rc = gt_report_format_of(cli->outputs.items[i], &format, err);
-        if (rc == 0)
-            rc = gt_report_write(report, format, &outputs[i], err);
-        if (rc == 0)
-            rc = gt_output_commit(&outputs[i], err);
-        if (rc == 0 && !cli->quiet && strcmp(cli->outputs.items[i], "-") != 0)
-            fprintf(stderr, "perf2trace: wrote %s\n", cli->outputs.items[i]);
-    }
-    return rc;
-}
-
-static int write_summary(const struct gt_report *report, struct gt_output *output,
-                         struct gt_error *err)
-{
-    struct gt_buf json;
-    int rc;
-
-    gt_buf_init(&json);
-    rc = gt_report_summary(report, &json, err);
-    if (rc == 0)
-        rc = gt_output_write(output, json.data, json.length, err);
-    if (rc == 0)
-        rc = gt_output_commit(output, err);
-    gt_buf_release(&json);
-    return rc;
-}
-
-static void print_table(const struct cli *cli, const struct gt_report *report)
-{
-    const char *no_color = getenv("NO_COLOR");
-    bool color = cli->color == 1 ||
-                 (cli->color < 0 && isatty(STDERR_FILENO) && !(no_color && *no_color));
-    struct gt_buf text;
-
-    gt_buf_init(&text);
-    if (!cli->quiet && gt_report_print(report, color, &text) == 0)
-        fputs(text.data, stderr);
-    gt_buf_release(&text);
-}
-
-/* All outputs, then the summary's, which is closed when it is not wanted. */
-static int open_outputs(const struct cli *cli, struct gt_output *outputs, struct gt_error *err)
-{
-    size_t count = cli->outputs.count;
-
-    for (size_t i = 0; i <= count; i++)
-        outputs[i].fd = -1;
-    for (size_t i = 0; i < count; i++) {
-        enum gt_report_format format;
-        int rc = gt_report_format_of(cli->outputs.items[i], &format, err);
-
-        if (rc == 0)
-            rc = gt_output_open(&outputs[i], cli->outputs.items[i], err);
-        if (rc < 0)
-            return rc;
-    }
-    return cli->summary ? gt_output_open(&outputs[count], cli->summary, err) : 0;
-}
-
-/* What is recorded beside the text, opened. */
-struct beside {
-    struct gt_agentlog *agentlog;
-    struct gt_viztracer *viztracer;
-};
-
-static int open_agentlog(const struct cli *cli, struct gt_ingest *ingest, struct beside *beside,
-                         struct gt_error *err)
+static int open_sources(const struct cli *cli, struct gt_ingest *ingest,
+                        struct gt_sources *sources, struct gt_error *err)
 {
     unsigned parts = (cli->input ? 0u : (unsigned)GT_AGENTLOG_LIVES) |
                      (cli->gil_of_agent ? (unsigned)GT_AGENTLOG_GIL : 0u);
-    const char *warning;
-
-    beside->agentlog = gt_agentlog_open(cli->agent_log, err);
-    if (!beside->agentlog)
-        return err->code;
-    for (size_t i = 0; (warning = gt_agentlog_warning(beside->agentlog, i)); i++)
-        say(warning);
-    gt_ingest_set_agentlog(ingest, beside->agentlog, parts);
-    return 0;
-}
-
-static int open_viztracer(const struct cli *cli, struct gt_ingest *ingest,
-                          struct beside *beside, struct gt_error *err)
-{
-    struct gt_error damage = {0};
-
-    beside->viztracer = gt_viztracer_open(cli->viztracer, &damage, err);
-    if (!beside->viztracer)
-        return err->code;
-    if (damage.code)
-        say(damage.message);
-    if (!cli->input)
-        gt_ingest_set_agentlog(ingest, NULL, GT_AGENTLOG_LIVES);
-    gt_ingest_set_viztracer(ingest, beside->viztracer, cli->viztracer);
-    return 0;
-}
-
-/* Everything into one recording. `damage`: what is wrong with the text that was read. */
-static int read_all(const struct cli *cli, struct gt_ingest *ingest, struct beside *beside,
-                    struct gt_error *damage, struct gt_error *err)
-{
-    struct gt_error why = {0};
     int rc = 0;
 
     if (cli->agent_log)
-        rc = open_agentlog(cli, ingest, beside, err);
+        rc = gt_sources_add_agentlog(sources, cli->agent_log, parts, ingest, err);
+    gt_sources_say_warnings(sources->agentlog);
     if (rc == 0 && cli->viztracer)
-        rc = open_viztracer(cli, ingest, beside, err);
+        rc = gt_sources_add_viztracer(sources, cli->viztracer, !cli->input, ingest, err);
+    return rc;
+}
+
+/* Everything into one recording. `damage`: what is wrong with the text that was read. */
+static int read_all(const struct cli *cli, struct gt_ingest *ingest, struct gt_sources *sources,
+                    struct gt_error *damage, struct gt_error *err)
+{
+    struct gt_error why = {0};
+    int rc = open_sources(cli, ingest, sources, err);
+
     if (rc == 0 && cli->input)
-        rc = gt_input_read(cli->input, on_data, ingest, damage, err);
+        rc = gt_sources_read(cli->input, ingest, damage, err);
     if (rc < 0)
         return rc;
     rc = gt_ingest_finish(ingest, &why);
     if (rc < 0 && cli->input && why.message[0])
-        gt_error_set(err, why.code, "%s: %s",
-                     strcmp(cli->input, "-") == 0 ? "standard input" : cli->input, why.message);
+        gt_error_set(err, why.code, "%s: %s", gt_sources_input_name(cli->input), why.message);
     else if (rc < 0)
         *err = why;
     return rc;
 }
 
-/* Does something show what-if estimates? */
-static bool shows_estimates(const struct cli *cli)
-{
-    return !cli->quiet || cli->summary || gt_report_shows_estimates(cli->outputs.items);
-}
-
 static int write_report(const struct cli *cli, const struct gt_report *report,
-                        struct gt_output *outputs, struct gt_error *err)
+                        struct gt_outputs *outputs, struct gt_error *err)
 {
-    int rc = 0;
+    int rc;
 
-    print_table(cli, report);
-    if (cli->summary)
-        rc = write_summary(report, &outputs[cli->outputs.count], err);
-    return rc == 0 ? write_outputs(cli, report, outputs, err) : rc;
+    if (!cli->quiet)
+        gt_outputs_print_table(report, cli->color);
+    rc = gt_outputs_write_summary(outputs, report, err);
+    for (size_t i = 0; i < outputs->count && rc == 0; i++)
+        rc = gt_outputs_write_file(outputs, i, report, cli->quiet, err);
+    return rc;
 }
 
 static int write_all(const struct cli *cli, const struct gt_recorded *recorded,
-                     struct gt_output *outputs, struct gt_error *err)
+                     struct gt_outputs *outputs, struct gt_error *err)
 {
     const struct gt_run_info unknown = {
         .exit_status = -1, .started_unix_ns = -1, .root_pid = -1, .gil_enabled = true};
@@ -372,8 +242,10 @@ static int write_all(const struct cli *cli, const struct gt_recorded *recorded,
         .perfetto_states = cli->perfetto_states,
         .keep_interpreter_frames = cli->keep_interpreter,
     };
+    bool estimates =
+        gt_outputs_show_estimates(gt_outputs_paths(&cli->outputs), cli->summary, cli->quiet);
     struct gt_results results = {0};
-    int rc = gt_results_make(&results, recorded, &unknown, &options, shows_estimates(cli), err);
+    int rc = gt_results_make(&results, recorded, &unknown, &options, estimates, err);
 
     if (rc == 0)
         rc = write_report(cli, results.report, outputs, err);
@@ -381,53 +253,49 @@ static int write_all(const struct cli *cli, const struct gt_recorded *recorded,
     return rc;
 }
 
-static int convert(const struct cli *cli, struct gt_ingest *ingest, struct gt_output *outputs,
-                   struct beside *beside, struct gt_error *err)
+static int convert(const struct cli *cli, struct gt_ingest *ingest, struct gt_outputs *outputs,
+                   struct gt_sources *sources, struct gt_error *err)
 {
     struct gt_error damage = {0};
-    int rc = read_all(cli, ingest, beside, &damage, err);
+    int rc = read_all(cli, ingest, sources, &damage, err);
 
     if (rc < 0 && damage.code)
         *err = damage; /* it says more than "nothing was understood" */
     if (rc < 0)
         return rc;
     if (damage.code)
-        say(damage.message);
+        gt_say("%s", damage.message);
     return write_all(cli, gt_ingest_recorded(ingest), outputs, err);
 }
 
+/* The outputs are opened before the input is read: a bad path is found early. */
 static int run(const struct cli *cli, struct gt_error *err)
 {
     const struct gt_ingest_options options = {.detect = cli->detect};
-    struct gt_output *outputs = calloc(cli->outputs.count + 1, sizeof(*outputs));
+    struct gt_outputs outputs = {0};
+    struct gt_sources sources = {0};
     struct gt_ingest *ingest = NULL;
-    struct beside beside = {0};
-    int rc;
+    int rc = gt_outputs_open(&outputs, gt_outputs_paths(&cli->outputs), cli->summary, err);
 
-    if (!outputs)
-        return gt_error_memory(err);
-    rc = open_outputs(cli, outputs, err);
     if (rc == 0) {
         ingest = gt_ingest_new(&options, err);
-        rc = ingest ? convert(cli, ingest, outputs, &beside, err) : err->code;
+        rc = ingest ? convert(cli, ingest, &outputs, &sources, err) : err->code;
     }
     gt_ingest_free(ingest);
-    gt_agentlog_free(beside.agentlog);
-    gt_viztracer_free(beside.viztracer);
-    for (size_t i = 0; i <= cli->outputs.count; i++)
-        gt_output_abandon(&outputs[i]);
-    free(outputs);
+    gt_sources_release(&sources);
+    gt_outputs_release(&outputs);
     return rc;
 }
 
 int main(int argc, char **argv)
 {
-    struct cli cli = {.color = -1};
+    struct cli cli = {.color = GT_COLOR_AUTO};
     struct gt_error err = {0};
     int rc;
 
     (void)argc;
     signal(SIGPIPE, SIG_IGN);
+    gt_console_init("perf2trace");
     rc = parse(&cli, argv, &err);
     if (rc >= 0 && cli.help)
         print_help();
@@ -436,7 +304,7 @@ int main(int argc, char **argv)
     else if (rc >= 0)
         rc = run(&cli, &err);
     if (rc < 0)
-        say(err.message);
+        gt_say("%s", err.message);
     gt_strvec_release(&cli.outputs);
-    return rc < 0 ? EXIT_FAILURE_OURS : 0;
+    return rc < 0 ? GT_EXIT_OURS : 0;
 }

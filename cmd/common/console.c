@@ -1,13 +1,20 @@
-#include "console.h"
+#include "common/console.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+static const char *program_name = "";
 static bool progress_shown;
+
+void gt_console_init(const char *program)
+{
+    program_name = program;
+}
 
 bool gt_console_is_terminal(void)
 {
@@ -69,7 +76,7 @@ void gt_say(const char *format, ...)
     va_end(args);
     gt_text_make_visible(text);
     gt_buf_init(&line);
-    gt_buf_addf(&line, "giltracer: %s\n", text);
+    gt_buf_addf(&line, "%s: %s\n", program_name, text);
     gt_say_text(&line);
     gt_buf_release(&line);
 }
@@ -87,4 +94,27 @@ void gt_progress(const char *format, ...)
     gt_progress_clear();
     put(text, strlen(text));
     progress_shown = true;
+}
+
+int gt_color_parse(const char *when, enum gt_color *color, struct gt_error *err)
+{
+    if (!when || strcmp(when, "never") == 0)
+        *color = GT_COLOR_NEVER;
+    else if (strcmp(when, "always") == 0)
+        *color = GT_COLOR_ALWAYS;
+    else if (strcmp(when, "auto") == 0)
+        *color = GT_COLOR_AUTO;
+    else
+        return gt_error_set(err, GT_ERR_USAGE, "--color takes auto, always or never, not %s",
+                            when);
+    return 0;
+}
+
+bool gt_console_wants_color(enum gt_color color)
+{
+    const char *no_color = getenv("NO_COLOR");
+
+    if (color != GT_COLOR_AUTO)
+        return color == GT_COLOR_ALWAYS;
+    return gt_console_is_terminal() && !(no_color && *no_color);
 }

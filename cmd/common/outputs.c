@@ -1,0 +1,120 @@
+#include "common/outputs.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+char *const *gt_outputs_paths(const struct gt_strvec *named)
+{
+    static char *const default_paths[] = {"giltracer.html", NULL};
+
+    return named->count ? named->items : default_paths;
+}
+
+int gt_outputs_check(char *const *paths, struct gt_error *err)
+{
+    for (; *paths; paths++) {
+        enum gt_report_format format;
+        int rc = gt_report_format_of(*paths, &format, err);
+
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+bool gt_outputs_show_estimates(char *const *paths, const char *summary, bool quiet)
+{
+    return !quiet || summary || gt_report_shows_estimates(paths);
+}
+
+static int open_file(struct gt_outputs *outputs, const char *path, struct gt_error *err)
+{
+    int rc = gt_report_format_of(path, &outputs->formats[outputs->count], err);
+
+    if (rc == 0)
+        rc = gt_output_open(&outputs->files[outputs->count], path, err);
+    if (rc == 0)
+        outputs->count++;
+    return rc;
+}
+
+int gt_outputs_open(struct gt_outputs *outputs, char *const *paths, const char *summary,
+                    struct gt_error *err)
+{
+    size_t wanted = 0;
+    int rc = 0;
+
+    while (paths[wanted])
+        wanted++;
+    outputs->files = calloc(wanted, sizeof(*outputs->files));
+    outputs->formats = calloc(wanted, sizeof(*outputs->formats));
+    if (!outputs->files || !outputs->formats)
+        return gt_error_memory(err);
+    for (size_t i = 0; i < wanted && rc == 0; i++)
+        rc = open_file(outputs, paths[i], err);
+    if (rc < 0 || !summary)
+        return rc;
+    rc = gt_output_open(&outputs->summary, summary, err);
+    outputs->has_summary = rc == 0;
+    return rc;
+}
+
+int gt_outputs_write_file(struct gt_outputs *outputs, size_t index,
+                          const struct gt_report *report, bool quiet, struct gt_error *err)
+{
+    struct gt_output *output = &outputs->files[index];
+    char *path = strdup(output->path); /* committing releases the output */
+    int rc = gt_report_write(report, outputs->formats[index], output, err);
+
+    if (rc == 0)
+        rc = gt_output_commit(output, err);
+    else
+        gt_output_abandon(output);
+    if (rc == 0 && !quiet && path && strcmp(path, "-") != 0)
+        gt_say("wrote %s", path);
+    free(path);
+    return rc;
+}
+
+int gt_outputs_write_summary(struct gt_outputs *outputs, const struct gt_report *report,
+                             struct gt_error *err)
+{
+    struct gt_buf json;
+    int rc;
+
+    if (!outputs->has_summary)
+        return 0;
+    outputs->has_summary = false;
+    gt_buf_init(&json);
+    rc = gt_report_summary(report, &json, err);
+    if (rc == 0)
+        rc = gt_output_write(&outputs->summary, json.data, json.length, err);
+    if (rc == 0)
+        rc = gt_output_commit(&outputs->summary, err);
+    else
+        gt_output_abandon(&outputs->summary);
+    gt_buf_release(&json);
+    return rc;
+}
+
+void gt_outputs_print_table(const struct gt_report *report, enum gt_color color)
+{
+    struct gt_buf text;
+
+    gt_buf_init(&text);
+    if (gt_report_print(report, gt_console_wants_color(color), &text) == 0)
+        gt_say_text(&text);
+    gt_buf_release(&text);
+}
+
+void gt_outputs_release(struct gt_outputs *outputs)
+{
+    for (size_t i = 0; i < outputs->count; i++)
+        if (outputs->files[i].path)
+            gt_output_abandon(&outputs->files[i]);
+    if (outputs->has_summary)
+        gt_output_abandon(&outputs->summary);
+    free(outputs->files);
+    free(outputs->formats);
+    *outputs = (struct gt_outputs){0};
+}

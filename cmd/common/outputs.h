@@ -1,0 +1,59 @@
+/*
+ * The files that a program writes a report to. They are opened before the target runs, or the
+ * recording is read, so that a path that cannot be written is found early; in the end each is
+ * complete or absent.
+ *
+ *     gt_outputs_open → gt_outputs_write_* … → gt_outputs_release
+ */
+#ifndef GT_COMMON_OUTPUTS_H
+#define GT_COMMON_OUTPUTS_H
+
+#include "base/error.h"
+#include "base/fs.h"
+#include "base/strvec.h"
+#include "common/console.h"
+#include "report/report.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Starts as all zeros. */
+struct gt_outputs {
+    struct gt_output *files;
+    enum gt_report_format *formats; /* of each file */
+    size_t count;                   /* of files that are open */
+    struct gt_output summary;
+    bool has_summary; /* it is open */
+};
+
+/* The paths that -o named; where it named none, giltracer.html. NULL-terminated, borrowed. */
+char *const *gt_outputs_paths(const struct gt_strvec *named);
+
+/* Does the ending of every path name a format? Opens nothing. 0 or GT_ERR_USAGE. */
+int gt_outputs_check(char *const *paths, struct gt_error *err);
+
+/* Does anything of this show what-if estimates: the files, the summary, the table that is
+ * printed unless `quiet`? */
+bool gt_outputs_show_estimates(char *const *paths, const char *summary, bool quiet);
+
+/* Open all, and the summary's file unless `summary` is NULL. 0 or negative; release it then,
+ * too.
+ */
+int gt_outputs_open(struct gt_outputs *outputs, char *const *paths, const char *summary,
+                    struct gt_error *err);
+
+/* Write one file and make it appear; say so unless `quiet`. 0 or negative: it is abandoned. */
+int gt_outputs_write_file(struct gt_outputs *outputs, size_t index,
+                          const struct gt_report *report, bool quiet, struct gt_error *err);
+
+/* The same for the summary, where there is to be one. */
+int gt_outputs_write_summary(struct gt_outputs *outputs, const struct gt_report *report,
+                             struct gt_error *err);
+
+/* Print the table and the findings to stderr. */
+void gt_outputs_print_table(const struct gt_report *report, enum gt_color color);
+
+/* Close and remove what was not written. Harmless when nothing is open. */
+void gt_outputs_release(struct gt_outputs *outputs);
+
+#endif
