@@ -42,11 +42,6 @@ static const char *reason_of(const struct gt_whatif *whatif)
     return "";
 }
 
-static double speedup(const struct gt_whatif *whatif, int64_t wall_ns)
-{
-    return wall_ns > 0 ? (double)whatif->recorded_ns / (double)wall_ns : 0;
-}
-
 /* --- in words --- */
 
 /* "sorted (service.py:5)". */
@@ -102,37 +97,13 @@ static const char *why_not(enum gt_withheld withheld)
     }
 }
 
-/* The cores that would help most, if more than the recorded ones do: their index, else -1. */
-static int best_cores(const struct gt_whatif *whatif, const struct gt_estimate *estimate)
-{
-    int best = -1;
-    int64_t least_ns = estimate->wall_ns - estimate->wall_ns / 10;
-
-    for (uint32_t i = 0; i < whatif->core_counts; i++)
-        if (whatif->core_count[i] > whatif->cores && estimate->by_cores_ns[i] >= 0 &&
-            estimate->by_cores_ns[i] < least_ns) {
-            best = (int)i;
-            least_ns = estimate->by_cores_ns[i] - estimate->by_cores_ns[i] / 20;
-        }
-    return best;
-}
-
-/* Did recording take more than a tenth of the run? Then that is what is estimated, not the
- * program by itself. */
-static bool is_of_traced_run(const struct gt_report *report)
-{
-    const struct gt_whatif *whatif = report->whatif;
-
-    return report->analysis->cost.total_ns > whatif->recorded_ns / 10;
-}
-
 static int say(const struct gt_report *report, const struct gt_estimate *estimate,
                const struct gt_blocker_text *blame, struct gt_buf *text)
 {
     const struct gt_whatif *whatif = report->whatif;
-    const char *traced = is_of_traced_run(report) ? "traced " : "";
+    const char *traced = whatif->of_traced_run ? "traced " : "";
     char wall[32], recorded[32];
-    int best = best_cores(whatif, estimate);
+    uint32_t best = estimate->best_cores;
 
     if (estimate->wall_ns < 0)
         return gt_buf_adds(text, "How long the run would take if ") ||
@@ -143,7 +114,7 @@ static int say(const struct gt_report *report, const struct gt_estimate *estimat
                     gt_duration_text(estimate->wall_ns, wall, sizeof(wall)),
                     gt_duration_text(whatif->recorded_ns, recorded, sizeof(recorded))))
         return -1;
-    if (best >= 0 &&
+    if (best < GT_WHATIF_CORES &&
         gt_buf_addf(text, ", and %s on %g cores",
                     gt_duration_text(estimate->by_cores_ns[best], wall, sizeof(wall)),
                     whatif->core_count[best]))
@@ -165,45 +136,20 @@ static int blame_of(const struct gt_report *report, const struct gt_estimate *es
 
 int gt_whatif_say(const struct gt_report *report, struct gt_buf *text)
 {
-    const struct gt_whatif *whatif = report->whatif;
-    const struct gt_estimate *best = NULL;
+    const struct gt_estimate *told = report->whatif->told;
     struct gt_blocker_text blame;
     int rc;
 
-    for (size_t i = 0; i < whatif->estimates.count; i++) {
-        const struct gt_estimate *estimate = gt_estimate_at(whatif, i);
-
-        if (estimate->wall_ns > 0 && speedup(whatif, estimate->wall_ns) > 1.1 &&
-            (!best ||
-             speedup(whatif, estimate->wall_ns) > 1.05 * speedup(whatif, best->wall_ns)))
-            best = estimate;
-    }
-    if (!best)
+    if (!told)
         return 0;
-    if (blame_of(report, best, &blame))
+    if (blame_of(report, told, &blame))
         return -1;
-    rc = say(report, best, &blame, text) ? -1 : 1;
+    rc = say(report, told, &blame, text) ? -1 : 1;
     gt_blocker_text_release(&blame);
     return rc;
 }
 
 /* --- the table --- */
-
-/* That it is not known what would happen, too. */
-static bool is_worth_saying(const struct gt_whatif *whatif)
-{
-    for (size_t i = 0; i < whatif->estimates.count; i++) {
-        const struct gt_estimate *estimate = gt_estimate_at(whatif, i);
-
-        if (estimate->withheld > GT_WITHHELD_STUCK)
-            return true;
-        for (uint32_t c = 0; c < whatif->core_counts; c++)
-            if (whatif->core_count[c] >= whatif->cores &&
-                speedup(whatif, estimate->by_cores_ns[c]) > 1.05)
-                return true;
-    }
-    return false;
-}
 
 static int put_row(const struct gt_report *report, const struct gt_estimate *estimate,
                    struct gt_buf *out)
@@ -251,11 +197,11 @@ int gt_whatif_print(const struct gt_report *report, struct gt_buf *out)
     char recorded[32];
     int failed;
 
-    if (!is_worth_saying(whatif))
+    if (!whatif->worth_a_table)
         return 0;
     failed = gt_buf_addf(
         out, "Estimated length of the %srun (%s on %g core%s; its replay is %.1f%% off):\n\n",
-        is_of_traced_run(report) ? "traced " : "",
+        whatif->of_traced_run ? "traced " : "",
         gt_duration_text(whatif->recorded_ns, recorded, sizeof(recorded)), whatif->cores,
         whatif->cores == 1 ? "" : "s", 100 * gt_whatif_error(whatif));
     for (uint32_t i = 0; !failed && i < whatif->core_counts; i++)
@@ -286,7 +232,7 @@ static json_t *wall_value(const struct gt_whatif *whatif, int64_t wall_ns)
 
 static json_t *speedup_value(const struct gt_whatif *whatif, int64_t wall_ns)
 {
-    return wall_ns <= 0 ? json_null() : json_real(speedup(whatif, wall_ns));
+    return wall_ns <= 0 ? json_null() : json_real(gt_whatif_speedup(whatif, wall_ns));
 }
 
 static json_t *cores_value(const struct gt_whatif *whatif, const struct gt_estimate *estimate)

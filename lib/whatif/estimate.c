@@ -2,6 +2,7 @@
 
 #include "analysis/judgement.h"
 #include "base/nstime.h"
+#include "whatif/advice.h"
 #include "whatif/build.h"
 
 #include <stdlib.h>
@@ -520,6 +521,8 @@ int gt_whatif_init(struct gt_whatif *whatif, const struct gt_recorded *recorded,
     rc = ask(&asking, err);
     if (rc < 0)
         gt_whatif_release(whatif);
+    else
+        gt_whatif_advise(whatif, analysis->cost.total_ns);
     return rc;
 }
 

@@ -57,6 +57,8 @@ struct gt_estimate {
     int64_t wall_ns;   /* on the recorded number of cores; -1: not known */
     int64_t by_cores_ns[GT_WHATIF_CORES];
     enum gt_withheld withheld; /* of wall_ns */
+    uint32_t best_cores;       /* which of core_count, above the recorded one, would help most;
+                                  GT_WHATIF_CORES: none helps much */
 };
 
 struct gt_whatif {
@@ -69,7 +71,11 @@ struct gt_whatif {
     int64_t grain_ns;    /* holds shorter than this were put together; 0: none */
     int64_t slowed_ns;   /* what recording cost, where it makes Python code itself slower */
     int64_t lost_ns;     /* of the recording; taken for time that keeps its length */
-    struct gt_chunks estimates; /* of struct gt_estimate */
+    struct gt_chunks estimates;     /* of struct gt_estimate; the simplest change first */
+    const struct gt_estimate *told; /* of these, what is worth a sentence; NULL: nothing is */
+    bool worth_a_table;             /* something would help, or it is not known whether */
+    bool of_traced_run; /* recording took so much that it is not the program by itself that is
+                           estimated */
 };
 
 /* `usable_cpus` is how many CPUs the program could use, as a quota allows (1.5, say). 0: not
@@ -84,6 +90,12 @@ static inline const struct gt_estimate *gt_estimate_at(const struct gt_whatif *w
                                                        size_t index)
 {
     return gt_chunks_at(&whatif->estimates, index);
+}
+
+/* How many times as fast the run would be; 0 where its length is not known. */
+static inline double gt_whatif_speedup(const struct gt_whatif *whatif, int64_t wall_ns)
+{
+    return wall_ns > 0 ? (double)whatif->recorded_ns / (double)wall_ns : 0;
 }
 
 /* The replay's error: 0.02 when it finds a run that is 2% longer than the recorded one. */
