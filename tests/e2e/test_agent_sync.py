@@ -1,8 +1,8 @@
-"""What the agent records of threads' meetings, and of their CPU time."""
+"""What the agent records of threads' synchronisation, and of their CPU time."""
 import pytest
 from test_agent import NEWEST, agent, every_python  # noqa: F401
 
-MEETINGS = """
+SYNCHRONISES = """
 import concurrent.futures, threading, time
 event, gate = threading.Event(), threading.Semaphore(2)
 assert not event.wait(0.001)
@@ -25,7 +25,7 @@ print(hex(id(event))[2:], hex(id(gate))[2:], hex(id(future))[2:])
 def test_events_futures_and_semaphores(agent, python):  # noqa: F811
     """Who waits in vain has not seen it set; a result may well be False. Tokens are recorded of who
     would have waited for one."""
-    log = agent.run(python, MEETINGS, python=1)
+    log = agent.run(python, SYNCHRONISES, python=1)
     event, gate, future = agent.out.split()
 
     def of(address):
