@@ -1,7 +1,8 @@
-#include "report/internal.h"
+#include "report/writers.h"
 
 #include "base/nstime.h"
 #include "report/stream.h"
+#include "report/walk.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,145 +23,285 @@ enum {
     TRACKS_PER_THREAD = 8,  /* room in the sort order */
 };
 
-static void put_metadata(struct gt_stream *stream, const char *what, int32_t pid, uint32_t tid,
-                         const char *key, const struct gt_buf *value)
-{
-    struct gt_buf line;
-
-    gt_buf_init(&line);
-    if (gt_buf_addf(
-            &line,
-            "{\"ph\":\"M\",\"name\":\"%s\",\"pid\":%d,\"tid\":%u,\"args\":{\"%s\":%s}},\n",
-            what, pid, tid, key, value->data) &&
-        stream->status == 0)
-        stream->status = gt_error_memory(&stream->error);
-    gt_stream_add(stream, line.data, line.length);
-    gt_buf_release(&line);
-}
-
-static void put_name(struct gt_stream *stream, const char *what, int32_t pid, uint32_t tid,
-                     const char *name, size_t length, const char *suffix)
-{
-    struct gt_buf value;
-
-    gt_buf_init(&value);
-    if ((gt_buf_adds(&value, "\"") || gt_buf_add_json(&value, name, length) ||
-         gt_buf_addf(&value, "%s\"", suffix)) &&
-        stream->status == 0)
-        stream->status = gt_error_memory(&stream->error);
-    put_metadata(stream, what, pid, tid, "name", &value);
-    gt_buf_release(&value);
-}
-
-static void put_sort_index(struct gt_stream *stream, int32_t pid, uint32_t tid, uint32_t index)
-{
-    struct gt_buf value;
-
-    gt_buf_init(&value);
-    if (gt_buf_addf(&value, "%u", index) && stream->status == 0)
-        stream->status = gt_error_memory(&stream->error);
-    put_metadata(stream, "thread_sort_index", pid, tid, "sort_index", &value);
-    gt_buf_release(&value);
-}
-
-static void put_threads(const struct gt_report *report, struct gt_stream *stream)
-{
-    const struct gt_timeline *timeline = report->timeline;
-
-    for (uint32_t i = 0; i < timeline->processes.count; i++) {
-        const struct gt_process *process = gt_process_at(timeline, i);
-
-        put_name(stream, "process_name", process->pid, (uint32_t)process->pid,
-                 gt_intern_text(&timeline->names, process->name),
-                 gt_intern_length(&timeline->names, process->name), "");
-    }
-    for (uint32_t i = 0; i < timeline->threads.count; i++) {
-        const struct gt_thread *thread = gt_thread_at(timeline, i);
-        int32_t pid = gt_process_at(timeline, thread->process)->pid;
-        char label[64];
-        size_t length = gt_timeline_thread_label(timeline, i, label, sizeof(label));
-
-        put_name(stream, "thread_name", pid, (uint32_t)thread->tid, label, length, "");
-        put_sort_index(stream, pid, (uint32_t)thread->tid, thread->number * TRACKS_PER_THREAD);
-    }
-}
-
-/* Everything of a span's record before its time is the same for one track and kind. */
-struct track {
+/* Everything of a span's record before its time is the same for one thread and kind. */
+struct member {
     char head[2][192]; /* hold, wait */
     size_t length[2];
 };
 
-static void put_track(const struct gt_report *report, struct gt_stream *stream,
-                      uint32_t gil_index, const struct gt_gil_thread *member,
-                      uint32_t track_tid, struct track *track)
+struct writer {
+    const struct gt_report *report;
+    const struct gt_timeline *timeline;
+    int64_t zero_ns;
+    struct gt_stream stream;
+    struct gt_buf line, label; /* of the record at hand */
+    char **call_heads;         /* by function: everything of a call's record that is its */
+
+    /* Of the track at hand: */
+    char head[96]; /* everything of a record that is the same for all */
+    size_t head_length;
+    const struct gt_gil *gil;
+    struct member *members;      /* of that GIL */
+    const struct member *member; /* that the last span was of, … */
+    uint32_t thread;             /* … and its thread */
+    bool waits;
+    uint32_t next_track;
+    const struct gt_counter *counter;
+    uint64_t *by_thread, *by_process; /* its totals so far */
+};
+
+/* Take note of a failed append. What has failed so far; 0: nothing. */
+static int status_of(struct writer *writer, int failed)
+{
+    if (failed && writer->stream.status == 0)
+        writer->stream.status = gt_error_memory(&writer->stream.error);
+    return writer->stream.status;
+}
+
+/* Write the record that was put together in `line`. */
+static int put_line(struct writer *writer, int failed)
+{
+    if (!failed)
+        gt_stream_add(&writer->stream, writer->line.data, writer->line.length);
+    gt_buf_reset(&writer->line);
+    return status_of(writer, failed);
+}
+
+static int put_name(struct writer *writer, const char *what, int32_t pid, uint32_t tid,
+                    const char *name, size_t length, const char *suffix)
+{
+    struct gt_buf *line = &writer->line;
+
+    return put_line(writer, gt_buf_addf(line,
+                                        "{\"ph\":\"M\",\"name\":\"%s\",\"pid\":%d,\"tid\":%u,"
+                                        "\"args\":{\"name\":\"",
+                                        what, pid, tid) ||
+                                gt_buf_add_json(line, name, length) ||
+                                gt_buf_addf(line, "%s\"}},\n", suffix));
+}
+
+/* A thread's name on one of its tracks. */
+static int put_thread_name(struct writer *writer, uint32_t thread, uint32_t tid,
+                           const char *suffix)
+{
+    const struct gt_timeline *timeline = writer->timeline;
+    char label[64];
+    size_t length = gt_timeline_thread_label(timeline, thread, label, sizeof(label));
+
+    return put_name(writer, "thread_name",
+                    gt_process_at(timeline, gt_thread_at(timeline, thread)->process)->pid, tid,
+                    label, length, suffix);
+}
+
+/* `place` among the thread's tracks. */
+static int put_sort_index(struct writer *writer, uint32_t thread, uint32_t tid, uint32_t place)
+{
+    const struct gt_thread *of = gt_thread_at(writer->timeline, thread);
+
+    return put_line(writer, gt_buf_addf(&writer->line,
+                                        "{\"ph\":\"M\",\"name\":\"thread_sort_index\","
+                                        "\"pid\":%d,\"tid\":%u,"
+                                        "\"args\":{\"sort_index\":%u}},\n",
+                                        gt_process_at(writer->timeline, of->process)->pid, tid,
+                                        of->number * TRACKS_PER_THREAD + place));
+}
+
+/* --- lists --- */
+
+static int put_begin(void *context)
+{
+    struct writer *writer = context;
+
+    gt_stream_adds(&writer->stream, "{\"displayTimeUnit\":\"ms\",\n");
+    return writer->stream.status;
+}
+
+static int put_summary(void *context, const struct gt_buf *json)
+{
+    struct writer *writer = context;
+
+    gt_stream_adds(&writer->stream, "\"giltracer\":");
+    gt_stream_add(&writer->stream, json->data, json->length);
+    gt_stream_adds(&writer->stream, ",\n\"traceEvents\":[\n");
+    return writer->stream.status;
+}
+
+/* A last element without a comma, so that every line above may end in one. */
+static int put_end(void *context)
+{
+    struct writer *writer = context;
+
+    gt_stream_adds(&writer->stream,
+                   "{\"ph\":\"M\",\"name\":\"trace_config\",\"pid\":0,\"tid\":0,"
+                   "\"args\":{\"name\":\"giltracer\"}}\n]}\n");
+    return writer->stream.status;
+}
+
+static int put_process(void *context, uint32_t index)
+{
+    struct writer *writer = context;
+    const struct gt_intern *names = &writer->timeline->names;
+    const struct gt_process *process = gt_process_at(writer->timeline, index);
+
+    return put_name(writer, "process_name", process->pid, (uint32_t)process->pid,
+                    gt_intern_text(names, process->name),
+                    gt_intern_length(names, process->name), "");
+}
+
+static int put_thread(void *context, uint32_t index)
+{
+    struct writer *writer = context;
+    uint32_t tid = (uint32_t)gt_thread_at(writer->timeline, index)->tid;
+    int rc = put_thread_name(writer, index, tid, "");
+
+    return rc == 0 ? put_sort_index(writer, index, tid, 0) : rc;
+}
+
+static int put_lost_range(struct writer *writer, int32_t pid, int64_t start_ns, int64_t end_ns,
+                          const char *what)
+{
+    char start[24], length[GT_LENGTH_BYTES + 1];
+
+    *gt_put_us(start, start_ns - writer->zero_ns) = '\0';
+    *gt_put_length_us(length, start_ns - writer->zero_ns, end_ns - writer->zero_ns) = '\0';
+    return put_line(writer, gt_buf_addf(&writer->line,
+                                        "{\"ph\":\"X\",\"cat\":\"lost\",\"name\":\"%s\","
+                                        "\"pid\":%d,\"tid\":%u,\"ts\":%s,\"dur\":%s},\n",
+                                        what, pid, (unsigned)TRACK_LOST, start, length));
+}
+
+static int put_lost_name(struct writer *writer, int32_t pid)
+{
+    static const char name[] = "events lost";
+
+    return put_name(writer, "thread_name", pid, TRACK_LOST, name, sizeof(name) - 1, "");
+}
+
+/* What everybody lost stands with the first process. */
+static int put_lost(void *context, uint32_t index)
+{
+    struct writer *writer = context;
+    const struct gt_timeline *timeline = writer->timeline;
+    const struct gt_lost_range *range = gt_chunks_at(&timeline->lost, index);
+    int32_t pid = timeline->processes.count ? gt_process_at(timeline, 0)->pid : 0;
+    int rc = index == 0 ? put_lost_name(writer, pid) : 0;
+    char what[48];
+
+    snprintf(what, sizeof(what), "%llu events lost", (unsigned long long)range->events);
+    return rc == 0 ? put_lost_range(writer, pid, range->start_ns, range->end_ns, what) : rc;
+}
+
+static int put_hole(void *context, uint32_t index)
+{
+    struct writer *writer = context;
+    const struct gt_hole *hole = gt_hole_at(&writer->timeline->holes, index);
+    int32_t pid = gt_process_at(writer->timeline, hole->process)->pid;
+    int rc = put_lost_name(writer, pid);
+
+    return rc == 0 ? put_lost_range(writer, pid, hole->start_ns, hole->end_ns, "not recorded")
+                   : rc;
+}
+
+/* Nothing is written yet: the function's part of the records of its calls. */
+static int make_call_head(void *context, uint32_t index)
+{
+    struct writer *writer = context;
+    const struct gt_intern *names = &writer->timeline->names;
+    const struct gt_function_info *called = gt_chunks_at(&writer->timeline->functions, index);
+    const char *category = called->flags & GT_FUNCTION_GC  ? "gc"
+                           : called->flags & GT_FUNCTION_C ? "c"
+                                                           : "python";
+    struct gt_buf head;
+    int failed;
+
+    gt_buf_init(&head);
+    failed = gt_buf_addf(&head, "{\"ph\":\"X\",\"cat\":\"%s\",\"name\":\"", category) ||
+             gt_buf_add_json(&head, gt_intern_text(names, called->name),
+                             gt_intern_length(names, called->name)) ||
+             gt_buf_adds(&head, "\",\"args\":{\"file\":\"") ||
+             gt_buf_add_json(&head, gt_intern_text(names, called->file),
+                             gt_intern_length(names, called->file)) ||
+             (called->line && gt_buf_addf(&head, ":%u", called->line)) ||
+             gt_buf_adds(&head, "\"}");
+    writer->call_heads[index] = head.data;
+    return status_of(writer, failed);
+}
+
+/* --- the spans of a GIL --- */
+
+static int begin_member(struct writer *writer, uint32_t gil_index, uint32_t index)
 {
     static const char *const names[2] = {"GIL hold", "GIL wait"};
-    const struct gt_timeline *timeline = report->timeline;
-    const struct gt_gil *gil = gt_gil_at(timeline, gil_index);
-    const struct gt_thread *thread = gt_thread_at(timeline, member->thread);
-    int32_t pid = gt_process_at(timeline, thread->process)->pid;
-    char label[64], suffix[32] = " GIL";
-    size_t length = gt_timeline_thread_label(timeline, member->thread, label, sizeof(label));
+    uint32_t number = writer->gil->number, track = writer->next_track++;
+    uint32_t thread = gt_gil_thread_at(writer->gil, index)->thread;
+    const struct gt_thread *of = gt_thread_at(writer->timeline, thread);
+    struct member *member = &writer->members[index];
+    char suffix[32] = " GIL";
 
-    if (gil->number)
-        snprintf(suffix, sizeof(suffix), " GIL %u", gil->number);
-    put_name(stream, "thread_name", pid, track_tid, label, length, suffix);
-    put_sort_index(stream, pid, track_tid,
-                   thread->number * TRACKS_PER_THREAD + 1 +
-                       gil->number % (TRACKS_PER_THREAD - 1));
+    if (number)
+        snprintf(suffix, sizeof(suffix), " GIL %u", number);
     for (int i = 0; i < 2; i++)
-        track->length[i] = (size_t)snprintf(
-            track->head[i], sizeof(track->head[i]),
+        member->length[i] = (size_t)snprintf(
+            member->head[i], sizeof(member->head[i]),
             "{\"ph\":\"X\",\"cat\":\"gil\",\"name\":\"%s\",\"pid\":%d,\"tid\":%u,"
             "\"args\":{\"tid\":%d,\"gil\":%u},\"ts\":",
-            names[i], pid, track_tid, thread->tid, gil_index);
+            names[i], gt_process_at(writer->timeline, of->process)->pid, track, of->tid,
+            gil_index);
+    if (put_thread_name(writer, thread, track, suffix))
+        return writer->stream.status;
+    return put_sort_index(writer, thread, track, 1 + number % (TRACKS_PER_THREAD - 1));
 }
 
-static void put_spans(const struct gt_report *report, struct gt_stream *stream,
-                      const struct gt_gil *gil, const struct track *tracks, bool waits)
+static int begin_holds(struct writer *writer, uint32_t index)
 {
-    const struct gt_chunks *spans = waits ? &gil->waits : &gil->holds;
-    int64_t zero_ns = gt_report_zero_ns(report);
-    uint32_t thread = GT_NO_INDEX;
-    const struct track *track = NULL;
+    const struct gt_gil *gil = gt_gil_at(writer->timeline, index);
+    int rc = 0;
 
-    for (size_t i = 0; i < spans->count; i++) {
-        const struct gt_span *span = gt_span_at(spans, i);
-        char *at = gt_stream_reserve(stream, sizeof(track->head[0]) + 96);
-
-        if (span->thread != thread) {
-            thread = span->thread;
-            track = &tracks[gt_hashmap_get(&gil->member_of, thread)];
-        }
-        memcpy(at, track->head[waits], track->length[waits]);
-        at = gt_put_us(at + track->length[waits], span->start_ns - zero_ns);
-        memcpy(at, ",\"dur\":", 7);
-        at = gt_put_length_us(at + 7, span->start_ns - zero_ns, span->end_ns - zero_ns);
-        memcpy(at, "},\n", 3);
-        gt_stream_advance(stream, at + 3);
-    }
+    free(writer->members);
+    writer->members = calloc(gil->members.count + 1, sizeof(*writer->members));
+    if (!writer->members)
+        return status_of(writer, -1);
+    writer->gil = gil;
+    writer->thread = GT_NO_INDEX;
+    writer->waits = false;
+    for (uint32_t i = 0; rc == 0 && i < gil->members.count; i++)
+        rc = begin_member(writer, index, i);
+    return rc;
 }
 
-static int put_gils(const struct gt_report *report, struct gt_stream *stream)
+/* Of the same GIL. */
+static int begin_waits(struct writer *writer, uint32_t index)
 {
-    const struct gt_timeline *timeline = report->timeline;
-    uint32_t next_track = TRACK_FIRST;
-
-    for (uint32_t i = 0; i < timeline->gils.count; i++) {
-        const struct gt_gil *gil = gt_gil_at(timeline, i);
-        struct track *tracks = calloc(gil->members.count + 1, sizeof(*tracks));
-
-        if (!tracks)
-            return -1;
-        for (uint32_t m = 0; m < gil->members.count; m++)
-            put_track(report, stream, i, gt_gil_thread_at(gil, m), next_track++, &tracks[m]);
-        put_spans(report, stream, gil, tracks, false);
-        put_spans(report, stream, gil, tracks, true);
-        free(tracks);
-    }
+    (void)index;
+    writer->waits = true;
     return 0;
 }
+
+static int put_span(void *context, const void *item)
+{
+    struct writer *writer = context;
+    const struct gt_span *span = item;
+    const bool waits = writer->waits;
+    const int64_t zero_ns = writer->zero_ns;
+    const struct member *member;
+    char *at = gt_stream_reserve(&writer->stream, sizeof(member->head[0]) + 96);
+
+    if (span->thread != writer->thread) {
+        writer->thread = span->thread;
+        writer->member =
+            &writer->members[gt_hashmap_get(&writer->gil->member_of, span->thread)];
+    }
+    member = writer->member;
+    memcpy(at, member->head[waits], member->length[waits]);
+    at = gt_put_us(at + member->length[waits], span->start_ns - zero_ns);
+    memcpy(at, ",\"dur\":", 7);
+    at = gt_put_length_us(at + 7, span->start_ns - zero_ns, span->end_ns - zero_ns);
+    memcpy(at, "},\n", 3);
+    gt_stream_advance(&writer->stream, at + 3);
+    return writer->stream.status;
+}
+
+/* --- the states of a thread --- */
 
 /* ftrace's letters, as Perfetto's importer of `T` records reads them. */
 static const char *perfetto_state(enum gt_sched_state state)
@@ -176,256 +317,213 @@ static const char *perfetto_state(enum gt_sched_state state)
     return letters[state];
 }
 
-/* States on a track of their own below the thread, or as Perfetto's own thread states. */
-static void put_states(const struct gt_report *report, struct gt_stream *stream, uint32_t index)
+/* On a track of their own below the thread, or as Perfetto's own thread states. */
+static int begin_states(struct writer *writer, uint32_t index)
 {
-    const struct gt_timeline *timeline = report->timeline;
-    const struct gt_sched *sched = gt_sched_of(timeline, index);
-    const struct gt_thread *thread = gt_thread_at(timeline, index);
-    int32_t pid = gt_process_at(timeline, thread->process)->pid;
-    bool perfetto = report->options.perfetto_states;
+    const struct gt_thread *thread = gt_thread_at(writer->timeline, index);
+    bool perfetto = writer->report->options.perfetto_states;
     uint32_t tid = perfetto ? (uint32_t)thread->tid : TRACK_STATES + index;
-    int64_t zero_ns = gt_report_zero_ns(report);
-    char label[64], head[96];
-    size_t length = gt_timeline_thread_label(timeline, index, label, sizeof(label));
 
-    if (sched->spans.count == 0)
-        return;
-    if (!perfetto) {
-        put_name(stream, "thread_name", pid, tid, label, length, " state");
-        put_sort_index(stream, pid, tid,
-                       thread->number * TRACKS_PER_THREAD + TRACKS_PER_THREAD - 1);
-    }
-    snprintf(head, sizeof(head), "\",\"pid\":%d,\"tid\":%u,\"args\":{", pid, tid);
-    for (size_t i = 0; i < sched->spans.count; i++) {
-        const struct gt_state_span *span = gt_chunks_at(&sched->spans, i);
-        char *at = gt_stream_reserve(stream, sizeof(head) + 192);
-
-        at = stpcpy(at, perfetto ? "{\"ph\":\"T\",\"name\":\""
-                                 : "{\"ph\":\"X\",\"cat\":\"sched\",\"name\":\"");
-        at = stpcpy(at,
-                    perfetto ? perfetto_state(span->state) : gt_sched_state_name(span->state));
-        at = stpcpy(at, head);
-        if (span->state == GT_SCHED_RUNNING && span->cpu != UINT16_MAX)
-            at = gt_put_u64(stpcpy(at, "\"cpu\":"), span->cpu);
-        at = gt_put_us(stpcpy(at, "},\"ts\":"), span->start_ns - zero_ns);
-        at = gt_put_length_us(stpcpy(at, ",\"dur\":"), span->start_ns - zero_ns,
-                              span->end_ns - zero_ns);
-        gt_stream_advance(stream, stpcpy(at, "},\n"));
-    }
+    writer->head_length = (size_t)snprintf(
+        writer->head, sizeof(writer->head), "\",\"pid\":%d,\"tid\":%u,\"args\":{",
+        gt_process_at(writer->timeline, thread->process)->pid, tid);
+    if (perfetto)
+        return 0;
+    if (put_thread_name(writer, index, tid, " state"))
+        return writer->stream.status;
+    return put_sort_index(writer, index, tid, TRACKS_PER_THREAD - 1);
 }
 
-/* Everything of a call's record that is the function's, made once. */
-static char *call_head(const struct gt_timeline *timeline,
-                       const struct gt_function_info *called)
+static int put_state(void *context, const void *item)
 {
-    const char *category = called->flags & GT_FUNCTION_GC  ? "gc"
-                           : called->flags & GT_FUNCTION_C ? "c"
-                                                           : "python";
-    struct gt_buf head;
-    int failed;
+    struct writer *writer = context;
+    const struct gt_state_span *span = item;
+    bool perfetto = writer->report->options.perfetto_states;
+    char *at = gt_stream_reserve(&writer->stream, sizeof(writer->head) + 192);
 
-    gt_buf_init(&head);
-    failed = gt_buf_addf(&head, "{\"ph\":\"X\",\"cat\":\"%s\",\"name\":\"", category) ||
-             gt_buf_add_json(&head, gt_intern_text(&timeline->names, called->name),
-                             gt_intern_length(&timeline->names, called->name)) ||
-             gt_buf_adds(&head, "\",\"args\":{\"file\":\"") ||
-             gt_buf_add_json(&head, gt_intern_text(&timeline->names, called->file),
-                             gt_intern_length(&timeline->names, called->file));
-    if (!failed && called->line)
-        failed = gt_buf_addf(&head, ":%u", called->line);
-    if (failed || gt_buf_adds(&head, "\"}")) {
-        gt_buf_release(&head);
-        return NULL;
-    }
-    return head.data; /* owned by the caller: never empty, so allocated */
+    at = stpcpy(at, perfetto ? "{\"ph\":\"T\",\"name\":\""
+                             : "{\"ph\":\"X\",\"cat\":\"sched\",\"name\":\"");
+    at = stpcpy(at, perfetto ? perfetto_state(span->state) : gt_sched_state_name(span->state));
+    at = stpcpy(at, writer->head);
+    if (span->state == GT_SCHED_RUNNING && span->cpu != UINT16_MAX)
+        at = gt_put_u64(stpcpy(at, "\"cpu\":"), span->cpu);
+    at = gt_put_us(stpcpy(at, "},\"ts\":"), span->start_ns - writer->zero_ns);
+    at = gt_put_length_us(stpcpy(at, ",\"dur\":"), span->start_ns - writer->zero_ns,
+                          span->end_ns - writer->zero_ns);
+    gt_stream_advance(&writer->stream, stpcpy(at, "},\n"));
+    return writer->stream.status;
 }
 
-static void put_thread_calls(const struct gt_report *report, struct gt_stream *stream,
-                             uint32_t index, char *const *heads)
+/* --- the calls of a thread --- */
+
+static int begin_calls(struct writer *writer, uint32_t index)
 {
-    const struct gt_timeline *timeline = report->timeline;
-    const struct gt_calls *calls = gt_calls_of(timeline, index);
-    const struct gt_thread *thread = gt_thread_at(timeline, index);
-    int64_t zero_ns = gt_report_zero_ns(report);
-    char where[64];
-    int length = snprintf(where, sizeof(where), ",\"pid\":%d,\"tid\":%d,\"ts\":",
-                          gt_process_at(timeline, thread->process)->pid, thread->tid);
+    const struct gt_thread *thread = gt_thread_at(writer->timeline, index);
 
-    for (size_t i = 0; i < calls->spans.count; i++) {
-        const struct gt_call_span *span = gt_chunks_at(&calls->spans, i);
-        char *at;
-
-        gt_stream_adds(stream, heads[span->function]);
-        at = gt_stream_reserve(stream, sizeof(where) + 96);
-        memcpy(at, where, (size_t)length);
-        at = gt_put_us(at + length, span->start_ns - zero_ns);
-        at = gt_put_length_us(stpcpy(at, ",\"dur\":"), span->start_ns - zero_ns,
-                              span->end_ns - zero_ns);
-        gt_stream_advance(stream, stpcpy(at, "},\n"));
-    }
+    writer->head_length =
+        (size_t)snprintf(writer->head, sizeof(writer->head), ",\"pid\":%d,\"tid\":%d,\"ts\":",
+                         gt_process_at(writer->timeline, thread->process)->pid, thread->tid);
+    return 0;
 }
 
-static int put_calls(const struct gt_report *report, struct gt_stream *stream)
+static int put_call(void *context, const void *item)
 {
-    const struct gt_timeline *timeline = report->timeline;
-    char **heads = calloc(timeline->functions.count + 1, sizeof(*heads));
-    int rc = heads ? 0 : -1;
+    struct writer *writer = context;
+    const struct gt_call_span *span = item;
+    const int64_t zero_ns = writer->zero_ns;
+    char *at;
 
-    for (size_t i = 0; rc == 0 && i < timeline->functions.count; i++) {
-        heads[i] = call_head(timeline, gt_chunks_at(&timeline->functions, i));
-        rc = heads[i] ? 0 : -1;
-    }
-    for (uint32_t i = 0; rc == 0 && i < timeline->calls.count; i++)
-        put_thread_calls(report, stream, i, heads);
-    for (size_t i = 0; heads && i < timeline->functions.count; i++)
-        free(heads[i]);
-    free(heads);
-    return rc;
+    gt_stream_adds(&writer->stream, writer->call_heads[span->function]);
+    at = gt_stream_reserve(&writer->stream, sizeof(writer->head) + 96);
+    memcpy(at, writer->head, writer->head_length);
+    at = gt_put_us(at + writer->head_length, span->start_ns - zero_ns);
+    at = gt_put_length_us(stpcpy(at, ",\"dur\":"), span->start_ns - zero_ns,
+                          span->end_ns - zero_ns);
+    gt_stream_advance(&writer->stream, stpcpy(at, "},\n"));
+    return writer->stream.status;
 }
 
-/* Moments and numbers that the program recorded itself, as VizTracer writes them. */
-static int put_marks(const struct gt_report *report, struct gt_stream *stream)
+/* --- what the program recorded itself, and counters --- */
+
+/* As VizTracer writes them. */
+static int put_mark(void *context, const void *item)
 {
-    const struct gt_timeline *timeline = report->timeline;
-    struct gt_buf line;
-    int rc = 0;
+    struct writer *writer = context;
+    const struct gt_timeline *timeline = writer->timeline;
+    const struct gt_mark *mark = item;
+    const struct gt_thread *thread = gt_thread_at(timeline, mark->thread);
+    struct gt_buf *line = &writer->line;
+    char time[24];
 
-    gt_buf_init(&line);
-    for (size_t i = 0; rc == 0 && i < timeline->marks.count; i++) {
-        const struct gt_mark *mark = gt_chunks_at(&timeline->marks, i);
-        const struct gt_thread *thread = gt_thread_at(timeline, mark->thread);
-        char time[24];
-
-        *gt_put_us(time, mark->time_ns - gt_report_zero_ns(report)) = '\0';
-        gt_buf_reset(&line);
-        rc = gt_buf_addf(
-                 &line, "{%s,\"cat\":\"program\",\"pid\":%d,\"tid\":%d,\"ts\":%s,\"name\":\"",
-                 mark->kind == GT_MARK_SERIES ? "\"ph\":\"C\"" : "\"ph\":\"i\",\"s\":\"t\"",
-                 gt_process_at(timeline, thread->process)->pid, thread->tid, time) ||
-             gt_buf_add_json(&line, gt_intern_text(&timeline->names, mark->name),
-                             gt_intern_length(&timeline->names, mark->name)) ||
-             gt_buf_addf(&line, "\",\"args\":%s},\n",
-                         mark->detail ? gt_intern_text(&timeline->names, mark->detail) : "{}");
-        gt_stream_add(stream, line.data, line.length);
-    }
-    gt_buf_release(&line);
-    return rc ? -1 : 0;
+    *gt_put_us(time, mark->time_ns - writer->zero_ns) = '\0';
+    return put_line(
+        writer,
+        gt_buf_addf(line, "{%s,\"cat\":\"program\",\"pid\":%d,\"tid\":%d,\"ts\":%s,\"name\":\"",
+                    mark->kind == GT_MARK_SERIES ? "\"ph\":\"C\"" : "\"ph\":\"i\",\"s\":\"t\"",
+                    gt_process_at(timeline, thread->process)->pid, thread->tid, time) ||
+            gt_buf_add_json(line, gt_intern_text(&timeline->names, mark->name),
+                            gt_intern_length(&timeline->names, mark->name)) ||
+            gt_buf_addf(line, "\",\"args\":%s},\n",
+                        mark->detail ? gt_intern_text(&timeline->names, mark->detail) : "{}"));
 }
 
 /* One track per event and thread, and one for the process: running totals. */
-static int put_counter(const struct gt_report *report, struct gt_stream *stream,
-                       const struct gt_counter *counter)
+static int begin_samples(struct writer *writer, uint32_t index)
+{
+    const struct gt_timeline *timeline = writer->timeline;
+
+    free(writer->by_thread);
+    free(writer->by_process);
+    writer->by_thread = calloc(timeline->threads.count + 1, sizeof(*writer->by_thread));
+    writer->by_process = calloc(timeline->processes.count + 1, sizeof(*writer->by_process));
+    writer->counter = gt_chunks_at(&timeline->counters, index);
+    return status_of(writer, !writer->by_thread || !writer->by_process);
+}
+
+static int put_sample(void *context, const void *item)
+{
+    struct writer *writer = context;
+    const struct gt_timeline *timeline = writer->timeline;
+    const struct gt_counter_sample *sample = item;
+    const struct gt_thread *thread = gt_thread_at(timeline, sample->thread);
+    uint64_t *of_thread = &writer->by_thread[sample->thread];
+    uint64_t *of_process = &writer->by_process[thread->process];
+    struct gt_buf *line = &writer->line, *label = &writer->label;
+    char time[24];
+
+    *of_thread += sample->period;
+    *of_process += sample->period;
+    *gt_put_us(time, sample->time_ns - writer->zero_ns) = '\0';
+    gt_buf_reset(label);
+    /* It names the track, and not every reader takes a NUL in a key. */
+    return put_line(
+        writer,
+        gt_report_name(writer->report, sample->thread, label) ||
+            gt_buf_addf(line, "{\"ph\":\"C\",\"pid\":%d,\"ts\":%s,\"name\":\"",
+                        gt_process_at(timeline, thread->process)->pid, time) ||
+            gt_buf_add_json(line, gt_intern_text(&timeline->names, writer->counter->name),
+                            gt_intern_length(&timeline->names, writer->counter->name)) ||
+            gt_buf_adds(line, "\",\"args\":{\"") ||
+            gt_buf_add_json(line, label->data, label->length) ||
+            gt_buf_addf(line, " (%d)\":%llu,\"process\":%llu}},\n", thread->tid,
+                        (unsigned long long)*of_thread, (unsigned long long)*of_process));
+}
+
+/* --- the whole --- */
+
+static int begin_track(void *context, const struct gt_track *track)
+{
+    static int (*const begins[GT_TRACKS])(struct writer *, uint32_t) = {
+        [GT_TRACK_HOLDS] = begin_holds,     [GT_TRACK_WAITS] = begin_waits,
+        [GT_TRACK_STATES] = begin_states,   [GT_TRACK_CALLS] = begin_calls,
+        [GT_TRACK_SAMPLES] = begin_samples,
+    };
+
+    return begins[track->kind] ? begins[track->kind](context, track->index) : 0;
+}
+
+static const struct gt_hooks hooks = {
+    .order = {GT_PART_SUMMARY, GT_PART_PROCESSES, GT_PART_THREADS, GT_PART_LOST, GT_PART_HOLES,
+              GT_PART_STATES, GT_PART_SAMPLES, GT_PART_MARKS, GT_PART_FUNCTIONS, GT_PART_CALLS,
+              GT_PART_SPANS},
+    .begin = put_begin,
+    .summary = put_summary,
+    .process = put_process,
+    .thread = put_thread,
+    .function = make_call_head,
+    .lost = put_lost,
+    .hole = put_hole,
+    .track = begin_track,
+    .span = put_span,
+    .state = put_state,
+    .call = put_call,
+    .sample = put_sample,
+    .mark = put_mark,
+    .end = put_end,
+};
+
+static void release(struct writer *writer)
+{
+    for (size_t i = 0; writer->call_heads && i < writer->timeline->functions.count; i++)
+        free(writer->call_heads[i]);
+    free(writer->call_heads);
+    free(writer->members);
+    free(writer->by_thread);
+    free(writer->by_process);
+    gt_buf_release(&writer->line);
+    gt_buf_release(&writer->label);
+}
+
+static int write_trace(const struct gt_report *report, bool gzip, struct gt_output *output,
+                       struct gt_error *err)
 {
     const struct gt_timeline *timeline = report->timeline;
-    uint64_t *by_thread = calloc(timeline->threads.count, sizeof(*by_thread));
-    uint64_t *by_process = calloc(timeline->processes.count, sizeof(*by_process));
-    struct gt_buf line, label;
-    int rc = by_thread && by_process ? 0 : -1;
-
-    gt_buf_init(&line);
-    gt_buf_init(&label);
-    for (size_t i = 0; rc == 0 && i < counter->samples.count; i++) {
-        const struct gt_counter_sample *sample = gt_chunks_at(&counter->samples, i);
-        const struct gt_thread *thread = gt_thread_at(timeline, sample->thread);
-        char time[24];
-
-        by_thread[sample->thread] += sample->period;
-        by_process[thread->process] += sample->period;
-        *gt_put_us(time, sample->time_ns - gt_report_zero_ns(report)) = '\0';
-        gt_buf_reset(&line);
-        gt_buf_reset(&label);
-        /* It names the track, and not every reader takes a NUL in a key. */
-        rc = gt_report_name(report, sample->thread, &label) ||
-             gt_buf_addf(&line, "{\"ph\":\"C\",\"pid\":%d,\"ts\":%s,\"name\":\"",
-                         gt_process_at(timeline, thread->process)->pid, time) ||
-             gt_buf_add_json(&line, gt_intern_text(&timeline->names, counter->name),
-                             gt_intern_length(&timeline->names, counter->name)) ||
-             gt_buf_adds(&line, "\",\"args\":{\"") ||
-             gt_buf_add_json(&line, label.data, label.length) ||
-             gt_buf_addf(&line, " (%d)\":%llu,\"process\":%llu}},\n", thread->tid,
-                         (unsigned long long)by_thread[sample->thread],
-                         (unsigned long long)by_process[thread->process]);
-        gt_stream_add(stream, line.data, line.length);
-    }
-    gt_buf_release(&line);
-    gt_buf_release(&label);
-    free(by_thread);
-    free(by_process);
-    return rc ? -1 : 0;
-}
-
-static void put_lost_range(const struct gt_report *report, struct gt_stream *stream,
-                           int32_t pid, int64_t start_ns, int64_t end_ns, const char *what)
-{
-    int64_t zero_ns = gt_report_zero_ns(report);
-    char start[24], length[GT_LENGTH_BYTES + 1];
-    struct gt_buf line;
-
-    *gt_put_us(start, start_ns - zero_ns) = '\0';
-    *gt_put_length_us(length, start_ns - zero_ns, end_ns - zero_ns) = '\0';
-    gt_buf_init(&line);
-    gt_buf_addf(&line,
-                "{\"ph\":\"X\",\"cat\":\"lost\",\"name\":\"%s\",\"pid\":%d,"
-                "\"tid\":%u,\"ts\":%s,\"dur\":%s},\n",
-                what, pid, (unsigned)TRACK_LOST, start, length);
-    gt_stream_add(stream, line.data, line.length);
-    gt_buf_release(&line);
-}
-
-static void put_lost(const struct gt_report *report, struct gt_stream *stream)
-{
-    const struct gt_timeline *timeline = report->timeline;
-    int32_t pid = timeline->processes.count ? gt_process_at(timeline, 0)->pid : 0;
-
-    if (timeline->lost.count)
-        put_name(stream, "thread_name", pid, TRACK_LOST, "events lost", 11, "");
-    for (size_t i = 0; i < timeline->lost.count; i++) {
-        const struct gt_lost_range *range = gt_chunks_at(&timeline->lost, i);
-        char what[48];
-
-        snprintf(what, sizeof(what), "%llu events lost", (unsigned long long)range->events);
-        put_lost_range(report, stream, pid, range->start_ns, range->end_ns, what);
-    }
-    for (size_t i = 0; i < timeline->holes.count; i++) {
-        const struct gt_hole *hole = gt_hole_at(&timeline->holes, i);
-
-        pid = gt_process_at(timeline, hole->process)->pid;
-        if (!hole->gil)
-            continue;
-        put_name(stream, "thread_name", pid, TRACK_LOST, "events lost", 11, "");
-        put_lost_range(report, stream, pid, hole->start_ns, hole->end_ns, "not recorded");
-    }
-}
-
-int gt_chrome_write(const struct gt_report *report, const struct gt_buf *summary, bool gzip,
-                    struct gt_output *output, struct gt_error *err)
-{
-    struct gt_stream stream;
-    int rc = gt_stream_init(&stream, output, gzip, err);
+    struct writer writer = {.report = report,
+                            .timeline = timeline,
+                            .zero_ns = gt_report_zero_ns(report),
+                            .next_track = TRACK_FIRST};
+    int rc = gt_stream_init(&writer.stream, output, gzip, err), status;
 
     if (rc < 0)
         return rc;
-    gt_stream_adds(&stream, "{\"displayTimeUnit\":\"ms\",\n\"giltracer\":");
-    gt_stream_add(&stream, summary->data, summary->length);
-    gt_stream_adds(&stream, ",\n\"traceEvents\":[\n");
-    put_threads(report, &stream);
-    put_lost(report, &stream);
-    for (uint32_t i = 0; gt_report_shows_states(report) && i < report->timeline->scheds.count;
-         i++)
-        put_states(report, &stream, i);
-    for (size_t i = 0; i < report->timeline->counters.count; i++)
-        if (put_counter(report, &stream, gt_chunks_at(&report->timeline->counters, i)) &&
-            stream.status == 0)
-            stream.status = gt_error_memory(&stream.error);
-    if (put_marks(report, &stream) && stream.status == 0)
-        stream.status = gt_error_memory(&stream.error);
-    if (put_calls(report, &stream) && stream.status == 0)
-        stream.status = gt_error_memory(&stream.error);
-    if (put_gils(report, &stream) && stream.status == 0)
-        stream.status = gt_error_memory(&stream.error);
-    /* A last element without a comma, so that every line above may end in one. */
-    gt_stream_adds(&stream, "{\"ph\":\"M\",\"name\":\"trace_config\",\"pid\":0,\"tid\":0,"
-                            "\"args\":{\"name\":\"giltracer\"}}\n]}\n");
-    return gt_stream_finish(&stream, err);
+    gt_buf_init(&writer.line);
+    gt_buf_init(&writer.label);
+    writer.call_heads = calloc(timeline->functions.count + 1, sizeof(*writer.call_heads));
+    if (status_of(&writer, !writer.call_heads) == 0)
+        rc = gt_walk(report, &hooks, &writer, err);
+    status = gt_stream_finish(&writer.stream, err);
+    release(&writer);
+    return status < 0 ? status : rc;
+}
+
+int gt_chrome_write(const struct gt_report *report, struct gt_output *output,
+                    struct gt_error *err)
+{
+    return write_trace(report, false, output, err);
+}
+
+int gt_chrome_write_gzip(const struct gt_report *report, struct gt_output *output,
+                         struct gt_error *err)
+{
+    return write_trace(report, true, output, err);
 }

@@ -1,24 +1,16 @@
-#include "report/profile.h"
+#include "report/writers.h"
 
-#include "analysis/profile.h"
 #include "base/nstime.h"
+#include "report/walk.h"
 
 #include <string.h>
 
-int gt_profile_name(const struct gt_report *report, uint32_t function, struct gt_buf *name)
-{
-    const struct gt_timeline *timeline = report->timeline;
-    const struct gt_function_info *called = gt_chunks_at(&timeline->functions, function);
-    const char *module = gt_intern_text(&timeline->names, called->file);
-
-    if (called->flags & GT_FUNCTION_C && !(called->flags & GT_FUNCTION_GC) && *module &&
-        strcmp(module, "builtins") != 0 &&
-        (gt_buf_add_visible(name, module, gt_intern_length(&timeline->names, called->file)) ||
-         gt_buf_adds(name, ".")))
-        return -1;
-    return gt_buf_add_visible(name, gt_intern_text(&timeline->names, called->name),
-                              gt_intern_length(&timeline->names, called->name));
-}
+struct writer {
+    const struct gt_report *report;
+    struct gt_output *output;
+    struct gt_error *err;
+    struct gt_buf text; /* of the stack at hand */
+};
 
 /* ';' separates frames. */
 static void clean(struct gt_buf *text, size_t from)
@@ -55,46 +47,50 @@ static int put_stack(const struct gt_report *report, const struct gt_profile *pr
         if (gt_buf_adds(text, ";"))
             return -1;
         from = text->length;
-        if (gt_profile_name(report, path[depth], text))
+        if (gt_report_function(report, path[depth], text))
             return -1;
         clean(text, from);
     }
     return 0;
 }
 
-static int put_line(const struct gt_report *report, const struct gt_profile *profile,
-                    size_t index, const char *what, int64_t ns, struct gt_buf *text)
+static int put_line(struct writer *writer, const struct gt_profile *profile, uint32_t node,
+                    const char *what, int64_t ns)
 {
+    struct gt_buf *text = &writer->text;
+
     if (ns == 0)
         return 0;
-    return put_stack(report, profile, index, text) ||
-                   gt_buf_addf(text, ";[GIL %s] %lld\n", what,
-                               (long long)((ns + GT_NS_PER_US - 1) / GT_NS_PER_US))
-               ? -1
-               : 0;
+    if (put_stack(writer->report, profile, node, text))
+        return -1;
+    return gt_buf_addf(text, ";[GIL %s] %lld\n", what,
+                       (long long)((ns + GT_NS_PER_US - 1) / GT_NS_PER_US));
 }
+
+static int put_lines(void *context, const struct gt_profile *profile, uint32_t index)
+{
+    struct writer *writer = context;
+    const struct gt_profile_node *node = gt_profile_at(profile, index);
+
+    gt_buf_reset(&writer->text);
+    if (put_line(writer, profile, index, "wait", node->wait_ns) ||
+        put_line(writer, profile, index, "hold", node->hold_ns))
+        return gt_error_memory(writer->err);
+    if (!writer->text.length)
+        return 0;
+    return gt_output_write(writer->output, writer->text.data, writer->text.length, writer->err);
+}
+
+static const struct gt_hooks hooks = {.order = {GT_PART_STACKS}, .stack = put_lines};
 
 int gt_folded_write(const struct gt_report *report, struct gt_output *output,
                     struct gt_error *err)
 {
-    struct gt_profile profile;
-    struct gt_buf text;
-    int rc = gt_profile_init(&profile, report->timeline, err);
+    struct writer writer = {.report = report, .output = output, .err = err};
+    int rc;
 
-    if (rc < 0)
-        return rc;
-    gt_buf_init(&text);
-    for (size_t i = 0; rc == 0 && i < profile.nodes.count; i++) {
-        const struct gt_profile_node *node = gt_profile_at(&profile, i);
-
-        gt_buf_reset(&text);
-        if (put_line(report, &profile, i, "wait", node->wait_ns, &text) ||
-            put_line(report, &profile, i, "hold", node->hold_ns, &text))
-            rc = gt_error_memory(err);
-        else if (text.length)
-            rc = gt_output_write(output, text.data, text.length, err);
-    }
-    gt_buf_release(&text);
-    gt_profile_release(&profile);
+    gt_buf_init(&writer.text);
+    rc = gt_walk(report, &hooks, &writer, err);
+    gt_buf_release(&writer.text);
     return rc;
 }

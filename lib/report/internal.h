@@ -7,6 +7,7 @@
 #include "whatif/estimate.h"
 #include "base/strvec.h"
 #include "model/recorded.h"
+#include "report/labels.h"
 #include "report/report.h"
 
 #include <jansson.h>
@@ -103,10 +104,6 @@ json_t *gt_whatif_value(const struct gt_report *report);
 /* convoy.c: append a sentence on the convoy, where there is one. 0 or -1. */
 int gt_convoy_say(const struct gt_report *report, uint32_t gil, struct gt_buf *text);
 
-/* chrome.c: Chrome Trace Event Format. `summary` is a JSON object's text. */
-int gt_chrome_write(const struct gt_report *report, const struct gt_buf *summary, bool gzip,
-                    struct gt_output *output, struct gt_error *err);
-
 /* One thread's part in a counter: what it counted neither holding nor waiting, and how often
  * per second of each. */
 struct gt_counter_rates {
@@ -125,14 +122,5 @@ static inline int64_t gt_report_zero_ns(const struct gt_report *report)
 {
     return report->timeline->start_ns > 0 ? report->timeline->start_ns : 0;
 }
-
-/* Append a thread's name (terminal-safe UTF-8). 0 or -1. */
-int gt_report_name(const struct gt_report *report, uint32_t thread, struct gt_buf *text);
-/* The same for people: with its tid where threads of its process share the name. */
-int gt_report_label(const struct gt_report *report, uint32_t thread, struct gt_buf *text);
-
-/* "WHAT:" and an empty line; where there are several GILs, "WHAT of NAME (pid 12), GIL 0:". */
-int gt_report_title(const struct gt_report *report, const char *what, uint32_t gil,
-                    struct gt_buf *text);
 
 #endif

@@ -1,8 +1,8 @@
-#include "report/profile.h"
+#include "report/writers.h"
 
-#include "analysis/profile.h"
 #include "base/nstime.h"
 #include "report/stream.h"
+#include "report/walk.h"
 
 #include <string.h>
 
@@ -26,15 +26,16 @@ static int put_varint(struct gt_buf *out, uint64_t value)
 
 static int put_number(struct gt_buf *out, unsigned field, uint64_t value)
 {
-    return put_varint(out, field << 3 | VARINT) || put_varint(out, value) ? -1 : 0;
+    if (put_varint(out, field << 3 | VARINT))
+        return -1;
+    return put_varint(out, value);
 }
 
 static int put_bytes(struct gt_buf *out, unsigned field, const char *data, size_t length)
 {
-    return put_varint(out, field << 3 | BYTES) || put_varint(out, length) ||
-                   gt_buf_add(out, data ? data : "", length)
-               ? -1
-               : 0;
+    if (put_varint(out, field << 3 | BYTES) || put_varint(out, length))
+        return -1;
+    return gt_buf_add(out, data ? data : "", length);
 }
 
 /* Append `message` as a field, and empty it. */
@@ -48,9 +49,10 @@ static int put_message(struct gt_buf *out, unsigned field, struct gt_buf *messag
 
 struct writer {
     const struct gt_report *report;
-    struct gt_profile profile;
+    struct gt_error *err;
     struct gt_stream stream;
     struct gt_intern strings; /* id 0 is "", as the format wants it */
+    bool failed;              /* to add one */
     struct gt_buf out, message, inner;
 };
 
@@ -63,6 +65,7 @@ static uint32_t string(struct writer *writer, const char *text, size_t length)
     if (gt_buf_add_utf8(&clean, text, length) == 0)
         id = gt_intern_add(&writer->strings, clean.data ? clean.data : "", clean.length);
     gt_buf_release(&clean);
+    writer->failed = writer->failed || id == UINT32_MAX;
     return id;
 }
 
@@ -71,19 +74,23 @@ static uint32_t word(struct writer *writer, const char *text)
     return string(writer, text ? text : "", text ? strlen(text) : 0);
 }
 
-/* What is in `out` goes to the file. */
-static void flush(struct writer *writer)
+/* What is in `out` goes to the file, unless something failed. 0 or negative. */
+static int flush(struct writer *writer, int failed)
 {
+    if (failed || writer->failed)
+        return gt_error_memory(writer->err);
     gt_stream_add(&writer->stream, writer->out.data ? writer->out.data : "",
                   writer->out.length);
     gt_buf_reset(&writer->out);
+    return writer->stream.status;
 }
 
 static int put_sample_type(struct writer *writer, const char *type, const char *unit)
 {
-    return put_number(&writer->message, 1, word(writer, type)) ||
-           put_number(&writer->message, 2, word(writer, unit)) ||
-           put_message(&writer->out, 1, &writer->message);
+    if (put_number(&writer->message, 1, word(writer, type)) ||
+        put_number(&writer->message, 2, word(writer, unit)))
+        return -1;
+    return put_message(&writer->out, 1, &writer->message);
 }
 
 static int put_label(struct writer *writer, const char *key, uint32_t text, int64_t number)
@@ -111,13 +118,14 @@ static int put_labels(struct writer *writer, uint32_t index)
     const struct gt_process *process = gt_process_at(timeline, thread->process);
     uint32_t command = string(writer, gt_intern_text(&timeline->names, process->name),
                               gt_intern_length(&timeline->names, process->name));
+    const char *host = writer->report->info->host;
 
-    return (writer->report->info->host &&
-            put_label(writer, "host", word(writer, writer->report->info->host), 0)) ||
-           put_label(writer, "pid", 0, process->pid) ||
-           put_label(writer, "tid", 0, thread->tid) ||
-           put_label(writer, "thread", label_of(writer, index), 0) ||
-           (command && put_label(writer, "command", command, 0));
+    if (host && put_label(writer, "host", word(writer, host), 0))
+        return -1;
+    if (put_label(writer, "pid", 0, process->pid) || put_label(writer, "tid", 0, thread->tid) ||
+        put_label(writer, "thread", label_of(writer, index), 0))
+        return -1;
+    return command ? put_label(writer, "command", command, 0) : 0;
 }
 
 /* Locations 1… are the functions, then come the threads. */
@@ -128,105 +136,130 @@ static uint64_t location_of(const struct writer *writer, const struct gt_profile
                : writer->report->timeline->functions.count + node->thread + 1;
 }
 
-static int put_sample(struct writer *writer, uint32_t index)
+static int put_sample(struct writer *writer, const struct gt_profile *profile, uint32_t index)
 {
-    const struct gt_profile_node *node = gt_profile_at(&writer->profile, index);
-    uint32_t thread = node->thread;
+    const struct gt_profile_node *node = gt_profile_at(profile, index);
     uint64_t values[] = {(uint64_t)node->wait_ns, (uint64_t)node->hold_ns, node->holds};
 
-    for (uint32_t at = index; at != GT_NO_INDEX;
-         at = gt_profile_at(&writer->profile, at)->parent)
-        if (put_varint(&writer->inner,
-                       location_of(writer, gt_profile_at(&writer->profile, at))))
+    for (uint32_t at = index; at != GT_NO_INDEX; at = gt_profile_at(profile, at)->parent)
+        if (put_varint(&writer->inner, location_of(writer, gt_profile_at(profile, at))))
             return -1;
     if (put_message(&writer->message, 1, &writer->inner))
         return -1;
     for (size_t i = 0; i < 3; i++)
         if (put_varint(&writer->inner, values[i]))
             return -1;
-    return put_message(&writer->message, 2, &writer->inner) || put_labels(writer, thread) ||
-           put_message(&writer->out, 2, &writer->message);
+    if (put_message(&writer->message, 2, &writer->inner) || put_labels(writer, node->thread))
+        return -1;
+    return put_message(&writer->out, 2, &writer->message);
 }
 
 /* A location and its function, of the same id. */
-static int put_function(struct writer *writer, uint64_t id, uint32_t name, uint32_t file,
+static int put_location(struct writer *writer, uint64_t id, uint32_t name, uint32_t file,
                         uint32_t line)
 {
+    struct gt_buf *message = &writer->message;
+
     if (put_number(&writer->inner, 1, id) || put_number(&writer->inner, 2, line) ||
-        put_number(&writer->message, 1, id) ||
-        put_message(&writer->message, 4, &writer->inner) ||
-        put_message(&writer->out, 4, &writer->message))
+        put_number(message, 1, id) || put_message(message, 4, &writer->inner) ||
+        put_message(&writer->out, 4, message))
         return -1;
-    return put_number(&writer->message, 1, id) || put_number(&writer->message, 2, name) ||
-           put_number(&writer->message, 3, name) || put_number(&writer->message, 4, file) ||
-           put_number(&writer->message, 5, line) ||
-           put_message(&writer->out, 5, &writer->message);
-}
-
-static int put_functions(struct writer *writer)
-{
-    const struct gt_timeline *timeline = writer->report->timeline;
-    int rc = 0;
-
-    for (uint32_t i = 0; rc == 0 && i < timeline->functions.count; i++) {
-        const struct gt_function_info *called = gt_chunks_at(&timeline->functions, i);
-        struct gt_buf name;
-
-        gt_buf_init(&name);
-        rc = gt_profile_name(writer->report, i, &name) ||
-             put_function(writer, (uint64_t)i + 1, word(writer, name.data),
-                          string(writer, gt_intern_text(&timeline->names, called->file),
-                                 gt_intern_length(&timeline->names, called->file)),
-                          called->line);
-        gt_buf_release(&name);
-        flush(writer);
-    }
-    for (uint32_t i = 0; rc == 0 && i < timeline->threads.count; i++)
-        rc = put_function(writer, timeline->functions.count + i + 1, label_of(writer, i), 0, 0);
-    return rc;
+    if (put_number(message, 1, id) || put_number(message, 2, name) ||
+        put_number(message, 3, name) || put_number(message, 4, file) ||
+        put_number(message, 5, line))
+        return -1;
+    return put_message(&writer->out, 5, message);
 }
 
 static int put_strings(struct writer *writer)
 {
-    for (uint32_t i = 0; i < gt_intern_count(&writer->strings); i++) {
-        if (put_bytes(&writer->out, 6, gt_intern_text(&writer->strings, i),
-                      gt_intern_length(&writer->strings, i)))
-            return -1;
-        flush(writer);
-    }
-    return 0;
+    int rc = 0;
+
+    for (uint32_t i = 0; rc == 0 && i < gt_intern_count(&writer->strings); i++)
+        rc = flush(writer, put_bytes(&writer->out, 6, gt_intern_text(&writer->strings, i),
+                                     gt_intern_length(&writer->strings, i)));
+    return rc;
 }
 
-static int put_all(struct writer *writer)
+/* --- hooks --- */
+
+static int begin(void *context)
 {
+    struct writer *writer = context;
+
+    if (word(writer, "") != 0 || put_sample_type(writer, "wait", "nanoseconds") ||
+        put_sample_type(writer, "hold", "nanoseconds"))
+        return gt_error_memory(writer->err);
+    return flush(writer, put_sample_type(writer, "count", "count"));
+}
+
+static int put_stack(void *context, const struct gt_profile *profile, uint32_t index)
+{
+    const struct gt_profile_node *node = gt_profile_at(profile, index);
+    struct writer *writer = context;
+
+    if (!node->wait_ns && !node->hold_ns)
+        return 0;
+    return flush(writer, put_sample(writer, profile, index));
+}
+
+static int put_function(void *context, uint32_t index)
+{
+    struct writer *writer = context;
+    const struct gt_timeline *timeline = writer->report->timeline;
+    const struct gt_function_info *called = gt_chunks_at(&timeline->functions, index);
+    struct gt_buf name;
+    int failed;
+
+    gt_buf_init(&name);
+    failed = gt_report_function(writer->report, index, &name) ||
+             put_location(writer, (uint64_t)index + 1, word(writer, name.data),
+                          string(writer, gt_intern_text(&timeline->names, called->file),
+                                 gt_intern_length(&timeline->names, called->file)),
+                          called->line);
+    gt_buf_release(&name);
+    return flush(writer, failed);
+}
+
+static int put_thread(void *context, uint32_t index)
+{
+    struct writer *writer = context;
+    size_t functions = writer->report->timeline->functions.count;
+
+    return flush(writer,
+                 put_location(writer, functions + index + 1, label_of(writer, index), 0, 0));
+}
+
+static int end(void *context)
+{
+    struct writer *writer = context;
     const struct gt_report *report = writer->report;
     int64_t length_ns = report->timeline->end_ns - gt_report_zero_ns(report);
+    int rc;
 
-    if (put_sample_type(writer, "wait", "nanoseconds") ||
-        put_sample_type(writer, "hold", "nanoseconds") ||
-        put_sample_type(writer, "count", "count"))
-        return -1;
-    for (uint32_t i = 0; i < writer->profile.nodes.count; i++) {
-        const struct gt_profile_node *node = gt_profile_at(&writer->profile, i);
-
-        if ((node->wait_ns || node->hold_ns) && put_sample(writer, i))
-            return -1;
-        flush(writer);
-    }
-    if (put_functions(writer) ||
-        (report->info->started_unix_ns > 0 &&
-         put_number(&writer->out, 9, (uint64_t)report->info->started_unix_ns)) ||
-        (length_ns > 0 && put_number(&writer->out, 10, (uint64_t)length_ns)) ||
-        put_number(&writer->out, 14, word(writer, "wait")))
-        return -1;
-    return put_strings(writer);
+    if (report->info->started_unix_ns > 0 &&
+        put_number(&writer->out, 9, (uint64_t)report->info->started_unix_ns))
+        return gt_error_memory(writer->err);
+    if (length_ns > 0 && put_number(&writer->out, 10, (uint64_t)length_ns))
+        return gt_error_memory(writer->err);
+    rc = flush(writer, put_number(&writer->out, 14, word(writer, "wait")));
+    return rc == 0 ? put_strings(writer) : rc;
 }
+
+static const struct gt_hooks hooks = {
+    .order = {GT_PART_STACKS, GT_PART_FUNCTIONS, GT_PART_THREADS},
+    .begin = begin,
+    .stack = put_stack,
+    .function = put_function,
+    .thread = put_thread,
+    .end = end,
+};
 
 int gt_pprof_write(const struct gt_report *report, struct gt_output *output,
                    struct gt_error *err)
 {
-    struct writer writer = {.report = report};
-    int rc = gt_profile_init(&writer.profile, report->timeline, err);
+    struct writer writer = {.report = report, .err = err};
+    int rc = gt_stream_init(&writer.stream, output, true, err), status;
 
     if (rc < 0)
         return rc;
@@ -234,18 +267,11 @@ int gt_pprof_write(const struct gt_report *report, struct gt_output *output,
     gt_buf_init(&writer.out);
     gt_buf_init(&writer.message);
     gt_buf_init(&writer.inner);
-    rc = gt_stream_init(&writer.stream, output, true, err);
-    if (rc == 0) {
-        int failed = word(&writer, "") != 0 || put_all(&writer);
-
-        rc = gt_stream_finish(&writer.stream, err);
-        if (failed)
-            rc = gt_error_memory(err);
-    }
+    rc = gt_walk(report, &hooks, &writer, err);
+    status = gt_stream_finish(&writer.stream, err);
     gt_intern_release(&writer.strings);
     gt_buf_release(&writer.out);
     gt_buf_release(&writer.message);
     gt_buf_release(&writer.inner);
-    gt_profile_release(&writer.profile);
-    return rc;
+    return status < 0 ? status : rc;
 }

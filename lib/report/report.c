@@ -1,7 +1,6 @@
 #include "report/internal.h"
 
-#include "report/html.h"
-#include "report/profile.h"
+#include "report/writers.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -90,36 +89,11 @@ bool gt_report_shows_estimates(char *const *paths)
 int gt_report_write(const struct gt_report *report, enum gt_report_format format,
                     struct gt_output *output, struct gt_error *err)
 {
-    struct gt_buf summary;
-    int rc;
+    static gt_writer *const writers[] = {
+        [GT_FORMAT_JSON] = gt_chrome_write, [GT_FORMAT_JSON_GZ] = gt_chrome_write_gzip,
+        [GT_FORMAT_HTML] = gt_html_write,   [GT_FORMAT_FOLDED] = gt_folded_write,
+        [GT_FORMAT_PPROF] = gt_pprof_write,
+    };
 
-    if (format == GT_FORMAT_FOLDED)
-        return gt_folded_write(report, output, err);
-    if (format == GT_FORMAT_PPROF)
-        return gt_pprof_write(report, output, err);
-    gt_buf_init(&summary);
-    rc = gt_report_summary(report, &summary, err);
-    if (rc == 0 && format == GT_FORMAT_HTML)
-        rc = gt_html_write(report, &summary, output, err);
-    else if (rc == 0)
-        rc = gt_chrome_write(report, &summary, format == GT_FORMAT_JSON_GZ, output, err);
-    gt_buf_release(&summary);
-    return rc;
-}
-
-int gt_report_name(const struct gt_report *report, uint32_t thread, struct gt_buf *text)
-{
-    char label[64];
-    size_t length = gt_timeline_thread_label(report->timeline, thread, label, sizeof(label));
-
-    return gt_buf_add_visible(text, label, length);
-}
-
-int gt_report_label(const struct gt_report *report, uint32_t index, struct gt_buf *text)
-{
-    const struct gt_thread *thread = gt_thread_at(report->timeline, index);
-
-    if (gt_report_name(report, index, text))
-        return -1;
-    return thread->flags & GT_THREAD_NAMESAKE ? gt_buf_addf(text, " (%d)", thread->tid) : 0;
+    return writers[format](report, output, err);
 }

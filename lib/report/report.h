@@ -66,7 +66,9 @@ int gt_report_write(const struct gt_report *report, enum gt_report_format format
 /* Append the summary table and the findings in sentences, as text for a terminal. */
 int gt_report_print(const struct gt_report *report, bool color, struct gt_buf *text);
 
-/* Append the summary as a JSON document (SCHEMA.md, "giltracer" key): for --summary. */
+/* Append the summary as a JSON document (SCHEMA.md, "giltracer" key): for --summary. It holds
+ * no
+ * `<`, `>` or `&`, so it can stand in a <script> as it is. */
 int gt_report_summary(const struct gt_report *report, struct gt_buf *json,
                       struct gt_error *err);
 

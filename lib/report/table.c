@@ -155,24 +155,6 @@ static int put_row(const struct gt_report *report, uint32_t gil_index, uint32_t 
     return gt_buf_adds(text, "\n");
 }
 
-int gt_report_title(const struct gt_report *report, const char *what, uint32_t index,
-                    struct gt_buf *text)
-{
-    const struct gt_timeline *timeline = report->timeline;
-    const struct gt_gil *gil = gt_gil_at(timeline, index);
-    const struct gt_process *process = gt_process_at(timeline, gil->process);
-
-    if (gt_buf_adds(text, what))
-        return -1;
-    if (timeline->gils.count > 1 &&
-        (gt_buf_adds(text, " of ") ||
-         gt_buf_add_visible(text, gt_intern_text(&timeline->names, gil->name),
-                            gt_intern_length(&timeline->names, gil->name)) ||
-         gt_buf_addf(text, " (pid %d), GIL %u", process->pid, gil->number)))
-        return -1;
-    return gt_buf_adds(text, ":\n\n");
-}
-
 static int put_block(const struct gt_report *report, uint32_t index,
                      const struct columns *columns, struct gt_buf *text)
 {

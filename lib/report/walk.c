@@ -1,0 +1,191 @@
+#include "report/walk.h"
+
+#include "report/internal.h"
+
+struct walk {
+    const struct gt_report *report;
+    const struct gt_timeline *timeline;
+    const struct gt_hooks *hooks;
+    void *context;
+    struct gt_error *err;
+};
+
+/* --- lists --- */
+
+static int walk_summary(const struct walk *walk)
+{
+    struct gt_buf json;
+    int rc;
+
+    if (!walk->hooks->summary)
+        return 0;
+    gt_buf_init(&json);
+    rc = gt_report_summary(walk->report, &json, walk->err);
+    if (rc == 0)
+        rc = walk->hooks->summary(walk->context, &json);
+    gt_buf_release(&json);
+    return rc;
+}
+
+static int walk_list(const struct walk *walk, const struct gt_chunks *list, gt_index_hook *hook)
+{
+    int rc = 0;
+
+    for (uint32_t i = 0; rc == 0 && hook && i < list->count; i++)
+        rc = hook(walk->context, i);
+    return rc;
+}
+
+/* Those of functions alone are told in words. */
+static int walk_holes(const struct walk *walk)
+{
+    const struct gt_chunks *holes = &walk->timeline->holes;
+    int rc = 0;
+
+    for (uint32_t i = 0; rc == 0 && walk->hooks->hole && i < holes->count; i++)
+        if (gt_hole_at(holes, i)->gil)
+            rc = walk->hooks->hole(walk->context, i);
+    return rc;
+}
+
+static int walk_stacks(const struct walk *walk)
+{
+    struct gt_profile profile;
+    int rc;
+
+    if (!walk->hooks->stack)
+        return 0;
+    rc = gt_profile_init(&profile, walk->timeline, walk->err);
+    if (rc < 0)
+        return rc;
+    for (uint32_t i = 0; rc == 0 && i < profile.nodes.count; i++)
+        rc = walk->hooks->stack(walk->context, &profile, i);
+    gt_profile_release(&profile);
+    return rc;
+}
+
+/* --- tracks --- */
+
+static int walk_track(const struct walk *walk, enum gt_track_kind kind, uint32_t index,
+                      const struct gt_chunks *items, gt_item_hook *hook)
+{
+    const struct gt_hooks *hooks = walk->hooks;
+    const struct gt_track track = {kind, index, items->count};
+    int rc = hooks->track ? hooks->track(walk->context, &track) : 0;
+
+    for (size_t i = 0; rc == 0 && hook && i < items->count; i++)
+        rc = hook(walk->context, gt_chunks_at(items, i));
+    return rc == 0 && hooks->track_end ? hooks->track_end(walk->context) : rc;
+}
+
+static int walk_spans(const struct walk *walk)
+{
+    gt_item_hook *hook = walk->hooks->span;
+    int rc = 0;
+
+    for (uint32_t i = 0; rc == 0 && i < walk->timeline->gils.count; i++) {
+        const struct gt_gil *gil = gt_gil_at(walk->timeline, i);
+
+        rc = walk_track(walk, GT_TRACK_HOLDS, i, &gil->holds, hook);
+        if (rc == 0)
+            rc = walk_track(walk, GT_TRACK_WAITS, i, &gil->waits, hook);
+    }
+    return rc;
+}
+
+static int walk_states(const struct walk *walk)
+{
+    int rc = 0;
+
+    if (!gt_report_shows_states(walk->report))
+        return 0;
+    for (uint32_t i = 0; rc == 0 && i < walk->timeline->scheds.count; i++) {
+        const struct gt_chunks *spans = &gt_sched_of(walk->timeline, i)->spans;
+
+        if (spans->count)
+            rc = walk_track(walk, GT_TRACK_STATES, i, spans, walk->hooks->state);
+    }
+    return rc;
+}
+
+static int walk_calls(const struct walk *walk)
+{
+    int rc = 0;
+
+    for (uint32_t i = 0; rc == 0 && i < walk->timeline->calls.count; i++) {
+        const struct gt_chunks *spans = &gt_calls_of(walk->timeline, i)->spans;
+
+        if (spans->count)
+            rc = walk_track(walk, GT_TRACK_CALLS, i, spans, walk->hooks->call);
+    }
+    return rc;
+}
+
+static int walk_samples(const struct walk *walk)
+{
+    const struct gt_chunks *counters = &walk->timeline->counters;
+    int rc = 0;
+
+    for (uint32_t i = 0; rc == 0 && i < counters->count; i++) {
+        const struct gt_counter *counter = gt_chunks_at(counters, i);
+
+        rc = walk_track(walk, GT_TRACK_SAMPLES, i, &counter->samples, walk->hooks->sample);
+    }
+    return rc;
+}
+
+static int walk_part(const struct walk *walk, enum gt_part part)
+{
+    const struct gt_timeline *timeline = walk->timeline;
+    const struct gt_hooks *hooks = walk->hooks;
+
+    switch (part) {
+    case GT_PART_SUMMARY:
+        return walk_summary(walk);
+    case GT_PART_PROCESSES:
+        return walk_list(walk, &timeline->processes, hooks->process);
+    case GT_PART_THREADS:
+        return walk_list(walk, &timeline->threads, hooks->thread);
+    case GT_PART_GILS:
+        return walk_list(walk, &timeline->gils, hooks->gil);
+    case GT_PART_FUNCTIONS:
+        return walk_list(walk, &timeline->functions, hooks->function);
+    case GT_PART_COUNTERS:
+        return walk_list(walk, &timeline->counters, hooks->counter);
+    case GT_PART_LOST:
+        return walk_list(walk, &timeline->lost, hooks->lost);
+    case GT_PART_HOLES:
+        return walk_holes(walk);
+    case GT_PART_STACKS:
+        return walk_stacks(walk);
+    case GT_PART_SPANS:
+        return walk_spans(walk);
+    case GT_PART_STATES:
+        return walk_states(walk);
+    case GT_PART_CALLS:
+        return walk_calls(walk);
+    case GT_PART_SAMPLES:
+        return walk_samples(walk);
+    case GT_PART_MARKS:
+        return walk_track(walk, GT_TRACK_MARKS, 0, &timeline->marks, hooks->mark);
+    case GT_PART_END:
+    case GT_PARTS:
+        break;
+    }
+    return 0;
+}
+
+int gt_walk(const struct gt_report *report, const struct gt_hooks *hooks, void *context,
+            struct gt_error *err)
+{
+    const struct walk walk = {report, report->timeline, hooks, context, err};
+    int rc = hooks->begin ? hooks->begin(context) : 0;
+
+    for (int i = 0; rc == 0 && i < GT_PARTS && hooks->order[i] != GT_PART_END; i++) {
+        if (hooks->part)
+            rc = hooks->part(context, hooks->order[i]);
+        if (rc == 0)
+            rc = walk_part(&walk, hooks->order[i]);
+    }
+    return rc == 0 && hooks->end ? hooks->end(context) : rc;
+}
