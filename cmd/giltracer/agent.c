@@ -119,7 +119,7 @@ static int remove_old_logs(const char *path, struct gt_error *err)
     return rc;
 }
 
-/* The agent writes only where nobody else can read, or put a link; see agent/files.h. */
+/* The agent writes only where nobody else can read, or put a link; see agent/folder.h. */
 static int check_private(const char *path, struct gt_error *err)
 {
     struct stat st;

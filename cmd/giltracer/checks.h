@@ -3,7 +3,7 @@
 #define GILTRACER_CHECKS_H
 
 #include "base/error.h"
-#include "options.h"
+#include "cli.h"
 #include "report/condition.h"
 #include "report/metrics.h"
 #include "report/report.h"

@@ -3,7 +3,7 @@
 #define GILTRACER_DOCTOR_H
 
 #include "launch/plan.h"
-#include "options.h"
+#include "cli.h"
 
 /* Prints to stdout. Returns 0 when everything that a run needs is there, else 1. */
 int gt_doctor(const struct gt_cli *cli);

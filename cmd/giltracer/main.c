@@ -2,7 +2,7 @@
 #include "common/exit_status.h"
 #include "doctor.h"
 #include "launch/gate.h"
-#include "options.h"
+#include "cli.h"
 #include "run.h"
 #include "setup.h"
 

@@ -7,7 +7,7 @@
 #include "common/results.h"
 #include "ingest/ingest.h"
 #include "launch/signals.h"
-#include "options.h"
+#include "cli.h"
 
 /* Analyse a finished recording for what the command line wants: with estimates where an output
  * or the table shows them. See gt_results_make. */

@@ -21,7 +21,7 @@
 #include "reports.h"
 #include "recording_dir.h"
 #include "target_check.h"
-#include "viztracer.h"
+#include "under_viztracer.h"
 #include "watch.h"
 
 #include <errno.h>

@@ -3,7 +3,7 @@
 #define GILTRACER_RUN_H
 
 #include "launch/gate.h"
-#include "options.h"
+#include "cli.h"
 
 /* Returns the exit status for giltracer: the target's own, or 125, 126, 127. */
 int gt_run(const struct gt_cli *cli, const struct gt_inherited *inherited);

@@ -2,7 +2,7 @@
 #ifndef GILTRACER_SETUP_H
 #define GILTRACER_SETUP_H
 
-#include "options.h"
+#include "cli.h"
 
 /*
  * Sets kernel.perf_event_paranoid to -1, lets the group read tracefs, and installs the two

@@ -4,7 +4,7 @@
 #include "agent/gc.h"
 #include "agent/interpreters.h"
 #include "agent/monitoring.h"
-#include "agent/profile.h"
+#include "agent/profile_hook.h"
 #include "agent/threads.h"
 
 #include <string.h>

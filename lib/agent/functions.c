@@ -2,7 +2,7 @@
 
 #include "agent/log.h"
 #include "agent/owner.h"
-#include "agent/table.h"
+#include "agent/map.h"
 
 #include <fnmatch.h>
 #include <stdlib.h>
@@ -11,8 +11,8 @@
 ptrdiff_t gt_agent_code_extra = -1;
 size_t gt_agent_extra_offset;
 
-static struct gt_agent_table by_text;   /* hash of name, file, line → function */
-static struct gt_agent_table by_method; /* hash of a PyMethodDef → function */
+static struct gt_agent_map by_text;   /* hash of name, file, line → function */
+static struct gt_agent_map by_method; /* hash of a PyMethodDef → function */
 static bool skip_c;
 static char *includes; /* globs, each ended by NUL, the last one empty; NULL: all files */
 static char *excludes;
@@ -107,7 +107,7 @@ static struct gt_agent_function *intern(struct gt_agent_thread *self, struct tex
                                          name.data, name.length),
                               file.data, file.length) |
                    1;
-    struct gt_agent_function *function = gt_agent_table_get(&by_text, key);
+    struct gt_agent_function *function = gt_agent_map_get(&by_text, key);
 
     if (function)
         return function;
@@ -125,7 +125,7 @@ static struct gt_agent_function *intern(struct gt_agent_thread *self, struct tex
     note.id = function->id;
     note.ticks = gt_agent_ticks();
     gt_agent_note(self, &note, name.data, name.length, file.data, file.length);
-    gt_agent_table_add(&by_text, key, function); /* or it gets a second number later */
+    gt_agent_map_add(&by_text, key, function); /* or it gets a second number later */
     return function;
 }
 
@@ -417,12 +417,12 @@ struct gt_agent_function *gt_agent_function_of_callable(struct gt_agent_thread *
         return NULL;
     /* Definitions may be freed and others made at their place: the parts tell them apart. */
     key = ((uintptr_t)method * 31 + (uintptr_t)method->name) * 31 + (uintptr_t)method->function;
-    function = gt_agent_table_get(&by_method, key | 1);
+    function = gt_agent_map_get(&by_method, key | 1);
     if (GT_AGENT_UNLIKELY(!function)) {
         function = intern_method(self, callable, method);
         if (function) {
             function->flags |= GT_AGENT_C | (sets_hook(method) ? GT_AGENT_HOOKS : 0);
-            gt_agent_table_add(&by_method, key | 1, function);
+            gt_agent_map_add(&by_method, key | 1, function);
         }
     }
     return function;

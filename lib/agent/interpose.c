@@ -11,7 +11,7 @@
 #include "agent/holder.h"
 #include "agent/measure.h"
 #include "agent/names.h"
-#include "agent/profile.h"
+#include "agent/profile_hook.h"
 #include "agent/python.h"
 #include "agent/semaphores.h"
 #include "agent/start.h"

@@ -1,13 +1,13 @@
 #include "agent/interpreters.h"
 
 #include "agent/likely.h"
-#include "agent/table.h"
+#include "agent/map.h"
 
 #include <stdlib.h>
 
 static void *main_interpreter;
 /* id + 1 → struct gt_agent_interpreter. CPython uses an id once. */
-static struct gt_agent_table known;
+static struct gt_agent_map known;
 
 void gt_agent_interpreter_set_main(void *interpreter)
 {
@@ -21,14 +21,14 @@ bool gt_agent_interpreter_is_main(const void *interpreter)
 
 struct gt_agent_interpreter *gt_agent_interpreter_find(int64_t id)
 {
-    return gt_agent_table_get(&known, (uint64_t)id + 1);
+    return gt_agent_map_get(&known, (uint64_t)id + 1);
 }
 
 struct gt_agent_interpreter *gt_agent_interpreter_add(int64_t id)
 {
     struct gt_agent_interpreter *added = calloc(1, sizeof(*added));
 
-    if (added && !gt_agent_table_add(&known, (uint64_t)id + 1, added)) {
+    if (added && !gt_agent_map_add(&known, (uint64_t)id + 1, added)) {
         free(added);
         return NULL;
     }

@@ -1,7 +1,7 @@
 #include "agent/process.h"
 
 #include "agent/clock.h"
-#include "agent/files.h"
+#include "agent/folder.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -78,7 +78,7 @@ struct gt_agent_thread {
         uint32_t room;    /* calls that the stack holds: 0 while it is NULL */
         uint32_t skipped; /* calls deeper than the stack, or than the limit */
     } calls;
-    struct { /* profile.c */
+    struct { /* profile_hook.c */
         uint32_t state;
         uint32_t life; /* of the interpreter that `owner` belongs to */
         void *owner;   /* the thread state that `state` is about */

@@ -1,6 +1,6 @@
 #include "agent/units.h"
 
-#include "agent/files.h"
+#include "agent/folder.h"
 #include "agent/process.h"
 
 #include <errno.h>

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "../../cmd/giltracer/options.c"
+#include "../../cmd/giltracer/cli.c"
 
 static struct gt_cli cli;
 static struct gt_error err;

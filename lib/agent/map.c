@@ -1,4 +1,4 @@
-#include "agent/table.h"
+#include "agent/map.h"
 
 #include "agent/process.h"
 
@@ -6,7 +6,7 @@
 
 static void insert(struct gt_agent_slots *slots, uint64_t key, void *value)
 {
-    size_t at = (size_t)(key * UINT64_C(0x9e3779b97f4a7c15) >> 20);
+    size_t at = gt_agent_map_place(key);
 
     while (slots->slots[at & (slots->capacity - 1)].key)
         at++;
@@ -30,24 +30,24 @@ static struct gt_agent_slots *grow(const struct gt_agent_slots *old)
     return slots;
 }
 
-bool gt_agent_table_add(struct gt_agent_table *table, uint64_t key, void *value)
+bool gt_agent_map_add(struct gt_agent_map *map, uint64_t key, void *value)
 {
     struct gt_agent_slots *slots;
     int32_t adding = 0;
 
-    if (!__atomic_compare_exchange_n(&table->adding, &adding, gt_agent.pid, false,
+    if (!__atomic_compare_exchange_n(&map->adding, &adding, gt_agent.pid, false,
                                      __ATOMIC_ACQUIRE, __ATOMIC_RELAXED) &&
         adding == gt_agent.pid)
         return false;
-    table->adding = gt_agent.pid; /* maybe of a thread that a fork left in the parent */
-    slots = table->now;
+    map->adding = gt_agent.pid; /* maybe of a thread that a fork left in the parent */
+    slots = map->now;
     if (!slots || slots->count * 2 >= slots->capacity) {
         slots = grow(slots);
         if (slots)
-            __atomic_store_n(&table->now, slots, __ATOMIC_RELEASE);
+            __atomic_store_n(&map->now, slots, __ATOMIC_RELEASE);
     }
-    if (slots && !gt_agent_table_get(table, key))
+    if (slots && !gt_agent_map_get(map, key))
         insert(slots, key, value);
-    __atomic_store_n(&table->adding, 0, __ATOMIC_RELEASE);
+    __atomic_store_n(&map->adding, 0, __ATOMIC_RELEASE);
     return slots != NULL;
 }

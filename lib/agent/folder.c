@@ -1,4 +1,4 @@
-#include "agent/files.h"
+#include "agent/folder.h"
 
 #include "agent/wire.h"
 

@@ -1,6 +1,6 @@
-/* giltracer's command line. The table in options.c is also what --help prints. */
-#ifndef GILTRACER_OPTIONS_H
-#define GILTRACER_OPTIONS_H
+/* giltracer's command line. The table in cli.c is also what --help prints. */
+#ifndef GILTRACER_CLI_H
+#define GILTRACER_CLI_H
 
 #include "agent.h"
 #include "base/buf.h"

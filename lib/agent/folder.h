@@ -2,8 +2,8 @@
  * Files in the folder of the run's log, opened anew whenever one is needed: the target may
  * close any descriptor, and sees those that are open. Trouble is told in errno.
  */
-#ifndef GT_AGENT_FILES_H
-#define GT_AGENT_FILES_H
+#ifndef GT_AGENT_FOLDER_H
+#define GT_AGENT_FOLDER_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,11 +1,11 @@
 /* --viztracer: the target runs under VizTracer, whose functions join the report. */
-#ifndef GILTRACER_VIZTRACER_H
-#define GILTRACER_VIZTRACER_H
+#ifndef GILTRACER_UNDER_VIZTRACER_H
+#define GILTRACER_UNDER_VIZTRACER_H
 
 #include "base/error.h"
 #include "base/strvec.h"
 #include "launch/interp.h"
-#include "options.h"
+#include "cli.h"
 #include "viztracer/viztracer.h"
 
 /* Can this interpreter import VizTracer? It is asked. GT_ERR_UNSUPPORTED with the remedy. */

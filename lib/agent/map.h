@@ -3,8 +3,8 @@
  * no lock; adders try one and give up when another is adding, so that nothing here can wait,
  * not even for a thread that was lost in a fork. Nothing is ever removed.
  */
-#ifndef GT_AGENT_TABLE_H
-#define GT_AGENT_TABLE_H
+#ifndef GT_AGENT_MAP_H
+#define GT_AGENT_MAP_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,16 +21,23 @@ struct gt_agent_slots {
     struct gt_agent_slot slots[];
 };
 
-struct gt_agent_table {
+struct gt_agent_map {
     struct gt_agent_slots *now; /* those that it outgrew stay: readers may be in them */
     int32_t adding;             /* the process that does, 0: nobody */
 };
 
-/* The value of a key that is not 0; NULL when there is none. */
-static inline void *gt_agent_table_get(const struct gt_agent_table *table, uint64_t key)
+/* Where the search for a key begins, modulo the capacity: the middle bits of a Fibonacci hash.
+ */
+static inline size_t gt_agent_map_place(uint64_t key)
 {
-    const struct gt_agent_slots *now = __atomic_load_n(&table->now, __ATOMIC_ACQUIRE);
-    size_t at = (size_t)(key * UINT64_C(0x9e3779b97f4a7c15) >> 20);
+    return (size_t)(key * UINT64_C(0x9e3779b97f4a7c15) >> 20);
+}
+
+/* The value of a key that is not 0; NULL when there is none. */
+static inline void *gt_agent_map_get(const struct gt_agent_map *map, uint64_t key)
+{
+    const struct gt_agent_slots *now = __atomic_load_n(&map->now, __ATOMIC_ACQUIRE);
+    size_t at = gt_agent_map_place(key);
 
     if (!now)
         return NULL;
@@ -45,7 +52,8 @@ static inline void *gt_agent_table_get(const struct gt_agent_table *table, uint6
     }
 }
 
-/* Add what is not in it. False when it could not be added now. */
-bool gt_agent_table_add(struct gt_agent_table *table, uint64_t key, void *value);
+/* Add a value for a key that is not 0; one that it has stays. False when that is not possible
+ * now. */
+bool gt_agent_map_add(struct gt_agent_map *map, uint64_t key, void *value);
 
 #endif

@@ -7,8 +7,8 @@
  * anything. That needs the layout of PyThreadState, which these versions will never change any
  * more; it is nevertheless checked against what PyEval_SetProfile does in the main thread.
  */
-#ifndef GT_AGENT_PROFILE_H
-#define GT_AGENT_PROFILE_H
+#ifndef GT_AGENT_PROFILE_HOOK_H
+#define GT_AGENT_PROFILE_HOOK_H
 
 #include "agent/thread.h"
 

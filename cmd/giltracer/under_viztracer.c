@@ -1,4 +1,4 @@
-#include "viztracer.h"
+#include "under_viztracer.h"
 
 #include "common/console.h"
 #include "launch/tools.h"

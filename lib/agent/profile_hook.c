@@ -1,4 +1,4 @@
-#include "agent/profile.h"
+#include "agent/profile_hook.h"
 
 #include "agent/interpreters.h"
 #include "agent/names.h"
