@@ -11,6 +11,9 @@
 
 #include <stdbool.h>
 
+/* The streams before that of the notes hold records with times. */
+_Static_assert(GT_WIRE_STREAM_NOTES == GT_WIRE_STREAMS - 1, "notes are the last stream");
+
 /* Ticks to CLOCK_MONOTONIC, by the anchors that the agents left. */
 struct gt_agentlog_clock {
     struct gt_wire_anchor *anchors; /* strictly growing in both fields */

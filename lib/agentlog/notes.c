@@ -6,6 +6,17 @@
 
 #define COST_PS_MAX UINT64_C(1000000000) /* a millisecond: more is no cost of ours */
 
+/* Functions' flags are taken from the log as they are. */
+_Static_assert((int)GT_WIRE_FUNCTION_C == (int)GT_FUNCTION_C &&
+                   (int)GT_WIRE_FUNCTION_GC == (int)GT_FUNCTION_GC &&
+                   (int)GT_WIRE_FUNCTION_PLACES == (int)GT_FUNCTION_PLACES &&
+                   (int)GT_WIRE_OWNER_PYTHON == (int)GT_FUNCTION_OF_PYTHON &&
+                   (int)GT_WIRE_OWNER_INSTALLED == (int)GT_FUNCTION_OF_PACKAGE &&
+                   (int)GT_WIRE_OWNER_PROGRAM == (int)GT_FUNCTION_OF_PROGRAM &&
+                   (int)GT_WIRE_MADE_BY_CYTHON == (int)GT_FUNCTION_BY_CYTHON &&
+                   (int)GT_WIRE_MADE_BY_PYBIND11 == (int)GT_FUNCTION_BY_PYBIND11,
+               "agent/wire.h and event/event.h number the flags of functions alike");
+
 enum {
     KNOWN_FLAGS = GT_FUNCTION_C | GT_FUNCTION_GC | GT_FUNCTION_PLACES | GT_FUNCTION_OF_PYTHON |
                   GT_FUNCTION_OF_PACKAGE | GT_FUNCTION_OF_PROGRAM | GT_FUNCTION_BY_CYTHON |
@@ -29,7 +40,7 @@ static int add_function(struct gt_agentlog *log, const struct gt_wire_note *note
         return gt_error_memory(err);
     function->id = note->id;
     function->line = note->line;
-    function->flags = note->flags & KNOWN_FLAGS; /* wire.h's are event.h's */
+    function->flags = note->flags & KNOWN_FLAGS;
     function->name = gt_intern_text(&log->texts, name);
     function->file = gt_intern_text(&log->texts, file);
     function->name_length = note->name_length;

@@ -93,6 +93,78 @@ enum gt_event_kind {
     GT_EVENT_KINDS
 };
 
+/* What kinds have in common. Ask this instead of comparing kinds. */
+enum gt_event_group {
+    GT_EVENTS_OTHER,
+    GT_EVENTS_GIL, /* signals of, and waits for, condition variables; take_gil, drop_gil */
+    GT_EVENTS_FUTEX,
+    GT_EVENTS_LIFE,
+    GT_EVENTS_SCHED,
+    GT_EVENTS_COUNTER,
+    GT_EVENTS_FUNCTION,
+    GT_EVENTS_MARK,
+    GT_EVENTS_SYNC, /* what a thread does beside holding the GIL, and what it has of the CPUs */
+};
+
+static inline enum gt_event_group gt_event_group(enum gt_event_kind kind)
+{
+    switch (kind) { /* without a default: compilers tell of kinds that are missing */
+    case GT_EVENT_COND_SIGNAL:
+    case GT_EVENT_COND_WAIT:
+    case GT_EVENT_TAKE_ENTER:
+    case GT_EVENT_TAKE_RETURN:
+    case GT_EVENT_DROP_ENTER:
+    case GT_EVENT_DROP_RETURN:
+        return GT_EVENTS_GIL;
+    case GT_EVENT_FUTEX_ENTER:
+    case GT_EVENT_FUTEX_EXIT:
+    case GT_EVENT_BLOCK_ENTER:
+    case GT_EVENT_BLOCK_EXIT:
+        return GT_EVENTS_FUTEX;
+    case GT_EVENT_FORK:
+    case GT_EVENT_EXIT:
+    case GT_EVENT_EXEC:
+    case GT_EVENT_MMAP:
+    case GT_EVENT_COMM:
+    case GT_EVENT_LOST:
+        return GT_EVENTS_LIFE;
+    case GT_EVENT_SCHED_SWITCH:
+    case GT_EVENT_SCHED_WAKEUP:
+    case GT_EVENT_SCHED_WAKING:
+    case GT_EVENT_SWITCH_IN:
+    case GT_EVENT_SWITCH_OUT:
+        return GT_EVENTS_SCHED;
+    case GT_EVENT_COUNTER:
+        return GT_EVENTS_COUNTER;
+    case GT_EVENT_CALL:
+    case GT_EVENT_RETURN:
+    case GT_EVENT_UNTRACED:
+    case GT_EVENT_STOPPED:
+        return GT_EVENTS_FUNCTION;
+    case GT_EVENT_INSTANT:
+    case GT_EVENT_SERIES:
+        return GT_EVENTS_MARK;
+    case GT_EVENT_USAGE:
+    case GT_EVENT_SEM_TAKEN:
+    case GT_EVENT_SEM_GAVE_UP:
+    case GT_EVENT_SEM_POST:
+    case GT_EVENT_QUEUE_GET:
+    case GT_EVENT_QUEUE_PUT:
+    case GT_EVENT_BARRIER:
+    case GT_EVENT_JOIN:
+    case GT_EVENT_SYNC_EVENT_SET:
+    case GT_EVENT_SYNC_EVENT_SEEN:
+    case GT_EVENT_PERMIT_TAKEN:
+    case GT_EVENT_PERMIT_GIVEN:
+    case GT_EVENT_SNAPSHOT:
+        return GT_EVENTS_SYNC;
+    case GT_EVENT_OTHER:
+    case GT_EVENT_KINDS:
+        break;
+    }
+    return GT_EVENTS_OTHER;
+}
+
 /* Why a thread left the CPU. `R`, `R+`: still runnable. */
 enum gt_event_state {
     GT_STATE_RUNNABLE = 1 << 0,        /* R, R+ */

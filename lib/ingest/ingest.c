@@ -38,9 +38,7 @@ struct gt_ingest {
 /* What an event was recorded for; 0: for all. */
 static unsigned part_of(enum gt_event_kind kind)
 {
-    if (kind >= GT_EVENT_COND_SIGNAL && kind <= GT_EVENT_DROP_RETURN)
-        return GT_DETECT_GIL;
-    return 0;
+    return gt_event_group(kind) == GT_EVENTS_GIL ? GT_DETECT_GIL : 0;
 }
 
 /* What the gate did to measure is not the program's. */
@@ -64,10 +62,19 @@ static int feed(struct gt_ingest *ingest, const struct gt_event *event)
 
 static bool is_wanted(const struct merged *merged, const struct gt_event *event)
 {
-    if (event->kind >= GT_EVENT_CALL ||
-        (event->kind == GT_EVENT_COMM && event->new_name.by_threading))
+    switch (gt_event_group(event->kind)) {
+    case GT_EVENTS_FUNCTION:
+    case GT_EVENTS_MARK:
+    case GT_EVENTS_SYNC:
         return true;
-    if (part_of(event->kind) == GT_DETECT_GIL || event->kind == GT_EVENT_LOST)
+    case GT_EVENTS_GIL:
+        return merged->parts & GT_AGENTLOG_GIL;
+    default:
+        break;
+    }
+    if (event->kind == GT_EVENT_COMM && event->new_name.by_threading)
+        return true;
+    if (event->kind == GT_EVENT_LOST)
         return merged->parts & GT_AGENTLOG_GIL;
     return merged->parts & GT_AGENTLOG_LIVES;
 }

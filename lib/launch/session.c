@@ -444,6 +444,9 @@ static enum gt_session_state converted(struct session *session)
     return GT_SESSION_DONE;
 }
 
+_Static_assert(EVENT_ACK == 0 && EVENT_TIMEOUT == 5 && EVENT_COUNT == 6,
+               "each row below has one action per event, in their order");
+
 static const action_fn actions[GT_SESSION_STATES][EVENT_COUNT] = {
     /* ACK, PERF_DONE, TARGET_DONE, SCRIPT_DONE, SIGNAL, TIMEOUT */
     [GT_SESSION_STARTING] = {open_gate, perf_failed_early, gate_ended, ignore, cancel,

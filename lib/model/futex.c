@@ -1,6 +1,7 @@
 #include "model/futex.h"
 
 #include <errno.h>
+#include <linux/futex.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -27,10 +28,6 @@
  */
 
 enum {
-    OP_MASK = 0x7f, /* without PRIVATE and CLOCK_REALTIME */
-    OP_WAIT = 0,
-    OP_WAKE = 1,
-    OP_WAIT_BITSET = 9,
     WORD_0 = 40,    /* pthread_cond_t.__g_signals[0] */
     WORD_1 = 44,    /* [1]; an address that is 4 modulo 8: no semaphore's */
     WORD_MOVED = 8, /* lower, since glibc 2.41 */
@@ -45,7 +42,10 @@ enum {
 static const uint64_t mutex_distances[] = {48, 48 + WORD_MOVED, 0 - (uint64_t)64, 64};
 static const uint64_t switch_distances[] = {GT_DISTANCE_X86_64, GT_DISTANCE_AARCH64,
                                             0 - (uint64_t)128, 128};
-enum { MUTEX_DISTANCES = 4, SWITCH_DISTANCES = 4 };
+enum {
+    MUTEX_DISTANCES = sizeof(mutex_distances) / sizeof(mutex_distances[0]),
+    SWITCH_DISTANCES = sizeof(switch_distances) / sizeof(switch_distances[0]),
+};
 
 static struct gt_candidate *candidate_at(const struct gt_timeline *timeline, uint32_t index)
 {
@@ -324,13 +324,13 @@ int gt_futex_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt
         return -1;
     if (block)
         return enter_wait(timeline, process, thread, event, address, BOTH_WORDS);
-    switch (event->futex.operation & OP_MASK) {
-    case OP_WAIT_BITSET:
+    switch (event->futex.operation & (uint32_t)FUTEX_CMD_MASK) {
+    case FUTEX_WAIT_BITSET:
         return enter_wait(timeline, process, thread, event, cond_of_word(address),
                           address % 8 == 4 ? 2 : 1);
-    case OP_WAKE:
+    case FUTEX_WAKE:
         return enter_wake(timeline, process, thread, event);
-    case OP_WAIT:
+    case FUTEX_WAIT:
         return enter_mutex(timeline, process, thread, event);
     default:
         return 0;

@@ -114,7 +114,7 @@ bool gt_holes_hide(const struct gt_timeline *timeline, uint32_t process,
     case GT_EVENT_RETURN:
         return true;
     default:
-        return event->kind >= GT_EVENT_USAGE;
+        return gt_event_group(event->kind) == GT_EVENTS_SYNC;
     }
 }
 

@@ -30,6 +30,11 @@ enum gt_sched_state {
     GT_SCHED_OFF_CPU_GIL,     /* the same, while waiting for the GIL */
     GT_SCHED_STATES
 };
+/* All states that are known, and all in which a thread neither runs nor is ready to, are told
+ * by ranges. */
+_Static_assert(GT_SCHED_NONE == 0 && GT_SCHED_RUNNING == 1, "known states follow NONE");
+_Static_assert(GT_SCHED_SLEEPING == 4 && GT_SCHED_STATES == 10,
+               "only RUNNING, PREEMPTED and WOKEN come before the states of sleeping threads");
 
 /* 24 bytes. */
 struct gt_state_span {

@@ -86,12 +86,25 @@ static int add(struct gt_timeline *timeline, struct gt_sync_op op)
 
 int gt_sync_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event)
 {
+    static const uint16_t kinds[GT_EVENT_KINDS] = {
+        [GT_EVENT_SEM_TAKEN] = GT_SYNC_SEM_TAKEN,
+        [GT_EVENT_SEM_GAVE_UP] = GT_SYNC_SEM_GAVE_UP,
+        [GT_EVENT_SEM_POST] = GT_SYNC_SEM_POST,
+        [GT_EVENT_QUEUE_GET] = GT_SYNC_QUEUE_GET,
+        [GT_EVENT_QUEUE_PUT] = GT_SYNC_QUEUE_PUT,
+        [GT_EVENT_BARRIER] = GT_SYNC_BARRIER,
+        [GT_EVENT_JOIN] = GT_SYNC_JOIN,
+        [GT_EVENT_SYNC_EVENT_SET] = GT_SYNC_EVENT_SET,
+        [GT_EVENT_SYNC_EVENT_SEEN] = GT_SYNC_EVENT_SEEN,
+        [GT_EVENT_PERMIT_TAKEN] = GT_SYNC_PERMIT_TAKEN,
+        [GT_EVENT_PERMIT_GIVEN] = GT_SYNC_PERMIT_GIVEN,
+    };
     struct gt_sync_op op = {
         .time_ns = event->time_ns,
         .since_ns = event->sync.since_ns,
         .subject = event->sync.object,
         .thread = thread,
-        .kind = (uint16_t)(GT_SYNC_SEM_TAKEN + (event->kind - GT_EVENT_SEM_TAKEN)),
+        .kind = kinds[event->kind],
         .left = event->sync.left <= UINT16_MAX ? (uint16_t)event->sync.left : 0,
     };
 

@@ -475,6 +475,21 @@ static int feed_mmap(struct gt_timeline *timeline, const struct gt_event *event)
     return gt_mapped_feed(timeline, process, event);
 }
 
+/* Does the event show that its thread was on a CPU? Scheduling events say so themselves, and
+ * what only the agent or VizTracer sees is not asked. */
+static bool shows_running(const struct gt_event *event)
+{
+    switch (gt_event_group(event->kind)) {
+    case GT_EVENTS_SCHED:
+    case GT_EVENTS_FUNCTION:
+    case GT_EVENTS_MARK:
+    case GT_EVENTS_SYNC:
+        return false;
+    default:
+        return true;
+    }
+}
+
 static int feed_thread_event(struct gt_timeline *timeline, const struct gt_event *event)
 {
     uint32_t index = thread_of_event(timeline, event);
@@ -484,9 +499,7 @@ static int feed_thread_event(struct gt_timeline *timeline, const struct gt_event
     if (timeline->holes.count &&
         gt_holes_hide(timeline, gt_thread_at(timeline, index)->process, event))
         return 0;
-    if (timeline->saw_sched &&
-        (event->kind < GT_EVENT_SCHED_SWITCH || event->kind == GT_EVENT_COUNTER) &&
-        gt_sched_seen(timeline, index, event))
+    if (timeline->saw_sched && shows_running(event) && gt_sched_seen(timeline, index, event))
         return -1;
     switch (event->kind) {
     case GT_EVENT_COND_WAIT:
@@ -528,7 +541,9 @@ static int feed_thread_event(struct gt_timeline *timeline, const struct gt_event
     case GT_EVENT_SNAPSHOT:
         return gt_snapshot_feed(timeline, event);
     default:
-        return event->kind >= GT_EVENT_SEM_TAKEN ? gt_sync_feed(timeline, index, event) : 0;
+        return gt_event_group(event->kind) == GT_EVENTS_SYNC
+                   ? gt_sync_feed(timeline, index, event)
+                   : 0;
     }
 }
 

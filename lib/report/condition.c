@@ -81,9 +81,14 @@ static int take_glob(struct parser *parser, struct gt_condition *condition)
 
 static int take_field(struct parser *parser, struct gt_condition *condition)
 {
-    static const char *const names[] = {"wait", "hold", "longest_wait", "longest_hold"};
+    static const char *const names[] = {
+        [GT_FIELD_WAIT] = "wait",
+        [GT_FIELD_HOLD] = "hold",
+        [GT_FIELD_LONGEST_WAIT] = "longest_wait",
+        [GT_FIELD_LONGEST_HOLD] = "longest_hold",
+    };
 
-    for (int i = GT_FIELD_WAIT; i <= GT_FIELD_LONGEST_HOLD; i++)
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (take(parser, names[i])) {
             condition->field = (enum gt_condition_field)i;
             return 0;
@@ -118,6 +123,7 @@ static int take_limit(struct parser *parser, struct gt_condition *condition)
         const char *name;
         double scale;
     } units[] = {{"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}};
+    bool is_share = condition->field == GT_FIELD_WAIT || condition->field == GT_FIELD_HOLD;
     char *end;
 
     skip_space(parser);
@@ -125,7 +131,7 @@ static int take_limit(struct parser *parser, struct gt_condition *condition)
         return fail(parser, "a number");
     condition->limit = strtod(parser->at, &end);
     parser->at = end;
-    if (condition->field < GT_FIELD_LONGEST_WAIT && take(parser, "%")) {
+    if (is_share && take(parser, "%")) {
         condition->percent = true;
         return 0;
     }
@@ -134,8 +140,7 @@ static int take_limit(struct parser *parser, struct gt_condition *condition)
             condition->limit *= units[i].scale;
             return 0;
         }
-    return fail(parser, condition->field < GT_FIELD_LONGEST_WAIT ? "a unit (%, ns, us, ms or s)"
-                                                                 : "a unit (ns, us, ms or s)");
+    return fail(parser, is_share ? "a unit (%, ns, us, ms or s)" : "a unit (ns, us, ms or s)");
 }
 
 int gt_condition_parse(struct gt_condition *condition, const char *text, struct gt_error *err)

@@ -103,7 +103,12 @@ static void add_rows(const struct gt_report *report, uint32_t gil, json_t **list
 
 static json_t *gaps_value(const struct gt_blockers *blockers)
 {
-    static const char *const names[] = {"handover_ns", "no_cpu_ns", "untaken_ns", "unknown_ns"};
+    static const char *const names[GT_GAPS] = {
+        [GT_GAP_HANDOVER] = "handover_ns",
+        [GT_GAP_NO_CPU] = "no_cpu_ns",
+        [GT_GAP_UNTAKEN] = "untaken_ns",
+        [GT_GAP_UNKNOWN] = "unknown_ns",
+    };
     json_t *value = json_object();
 
     for (int gap = 0; gap < GT_GAPS; gap++)

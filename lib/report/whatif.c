@@ -249,7 +249,11 @@ static json_t *cores_value(const struct gt_whatif *whatif, const struct gt_estim
 
 static json_t *withheld_value(enum gt_withheld withheld)
 {
-    static const char *const names[] = {NULL, "order", "clock", "unseen", "jobs", "slowed"};
+    static const char *const names[GT_WITHHELD_COUNT] = {
+        [GT_WITHHELD_STUCK] = "order",   [GT_WITHHELD_CLOCK] = "clock",
+        [GT_WITHHELD_UNSEEN] = "unseen", [GT_WITHHELD_JOBS] = "jobs",
+        [GT_WITHHELD_SLOWED] = "slowed",
+    };
 
     return names[withheld] ? json_string(names[withheld]) : json_null();
 }
@@ -262,7 +266,12 @@ static json_t *text_or_null(const struct gt_buf *text)
 static json_t *estimate_value(const struct gt_report *report,
                               const struct gt_estimate *estimate)
 {
-    static const char *const names[] = {"recorded", "function", "functions", "no-gil"};
+    static const char *const names[] = {
+        [GT_ESTIMATE_RECORDED] = "recorded",
+        [GT_ESTIMATE_FUNCTION] = "function",
+        [GT_ESTIMATE_FUNCTIONS] = "functions",
+        [GT_ESTIMATE_NO_GIL] = "no-gil",
+    };
     const struct gt_whatif *whatif = report->whatif;
     bool of_function = estimate->kind == GT_ESTIMATE_FUNCTION;
     struct gt_blocker_text blame;

@@ -2,6 +2,7 @@
 
 #include "script/text.h"
 
+#include <linux/futex.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/param.h>
@@ -336,9 +337,19 @@ static bool parse_key(const char *at, const char *end, const char *key, uint64_t
 /* "FUTEX_WAIT_BITSET|FUTEX_PRIVATE_FLAG": the number of those that matter, without flags. */
 static uint32_t futex_operation(const char *at, const char *end)
 {
-    static const char *const names[] = {"WAIT",        "WAKE",        "FD",         "REQUEUE",
-                                        "CMP_REQUEUE", "WAKE_OP",     "LOCK_PI",    "UNLOCK_PI",
-                                        "TRYLOCK_PI",  "WAIT_BITSET", "WAKE_BITSET"};
+    static const char *const names[] = {
+        [FUTEX_WAIT] = "WAIT",
+        [FUTEX_WAKE] = "WAKE",
+        [FUTEX_FD] = "FD",
+        [FUTEX_REQUEUE] = "REQUEUE",
+        [FUTEX_CMP_REQUEUE] = "CMP_REQUEUE",
+        [FUTEX_WAKE_OP] = "WAKE_OP",
+        [FUTEX_LOCK_PI] = "LOCK_PI",
+        [FUTEX_UNLOCK_PI] = "UNLOCK_PI",
+        [FUTEX_TRYLOCK_PI] = "TRYLOCK_PI",
+        [FUTEX_WAIT_BITSET] = "WAIT_BITSET",
+        [FUTEX_WAKE_BITSET] = "WAKE_BITSET",
+    };
     const char *stop = at;
 
     while (stop < end && *stop != '|' && *stop != ' ')

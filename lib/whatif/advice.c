@@ -46,7 +46,7 @@ static const struct gt_estimate *find_told(const struct gt_whatif *whatif)
 /* That it is not known what would happen is worth it, too. */
 static bool is_worth_a_table(const struct gt_whatif *whatif, const struct gt_estimate *estimate)
 {
-    if (estimate->withheld > GT_WITHHELD_STUCK)
+    if (estimate->withheld != GT_WITHHELD_NOT && estimate->withheld != GT_WITHHELD_STUCK)
         return true;
     for (uint32_t i = 0; i < whatif->core_counts; i++)
         if (whatif->core_count[i] >= whatif->cores &&
