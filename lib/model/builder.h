@@ -1,11 +1,11 @@
 /*
  * Private to model/: what is known while events stream in and not needed afterwards.
  *
- * Who does what: timeline.c follows threads and processes, thread_names.c what they are called,
- * mapped.c which programs cannot be seen,
- * gil_detect.c finds out which condition variables are a GIL's, gil.c turns a GIL's events into
- * spans, futex.c and futex_holds.c do both from futex calls, finalize.c closes, cuts lost
- * ranges out and sums up.
+ * Who does what: feed.c hands each event on. tasks.c follows threads and processes,
+ * thread_names.c what they are called, mapped.c which programs cannot be seen. gil_detect.c
+ * finds out which condition variables are a GIL's, gil.c turns a GIL's events into spans,
+ * futex.c and futex_holds.c do both from futex calls. finalize.c closes, cuts lost ranges out
+ * and sums up.
  *
  * What needs more than the timeline keeps of it, while it is built, is a part of a struct here:
  * gt_gil of gt_gil_state, gt_calls of gt_calls_state, gt_sched of gt_scheduling. _finish moves
@@ -232,6 +232,15 @@ static inline struct gt_span *gt_span_mutable(struct gt_chunks *spans, size_t in
 {
     return gt_chunks_at(spans, index);
 }
+
+/* tasks.c. GT_NO_INDEX, or -1, when memory is exhausted. */
+uint32_t gt_process_of_pid(struct gt_timeline *timeline, int32_t pid, int64_t time_ns);
+/* The thread that an event is of, made when new. */
+uint32_t gt_thread_of_event(struct gt_timeline *timeline, const struct gt_event *event);
+int gt_task_fork(struct gt_timeline *timeline, const struct gt_event *event);
+int gt_task_exit(struct gt_timeline *timeline, const struct gt_event *event);
+/* The process runs another program now: its GILs are gone, and so are its other threads. */
+int gt_task_exec(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event);
 
 /* thread_names.c. All return 0, or -1 when memory is exhausted. A COMM event: */
 int gt_name_from_event(struct gt_timeline *timeline, uint32_t thread,

@@ -1,0 +1,264 @@
+/* Threads and processes: which one an event is of, and how they begin and end. */
+#include "model/builder.h"
+
+#include <string.h>
+
+static uint32_t add_process(struct gt_timeline *timeline, int32_t pid, uint32_t parent,
+                            int64_t time_ns)
+{
+    uint32_t index = (uint32_t)timeline->processes.count;
+    struct gt_process *process = gt_chunks_push(&timeline->processes);
+    struct gt_process_state *state =
+        process ? gt_chunks_push(&timeline->builder->process_states) : NULL;
+
+    if (!state)
+        return GT_NO_INDEX;
+    *process = (struct gt_process){
+        .pid = pid,
+        .parent = parent,
+        .name = parent == GT_NO_INDEX ? 0 : gt_process_at(timeline, parent)->name,
+        .main_thread = GT_NO_INDEX,
+        .start_ns = time_ns,
+        .end_ns = -1,
+    };
+    *state = (struct gt_process_state){
+        .recent = {GT_NO_INDEX, GT_NO_INDEX},
+        .first_gil = GT_NO_INDEX,
+        .last_gil = GT_NO_INDEX,
+        .function_gil = GT_NO_INDEX,
+        .hole = GT_NO_INDEX,
+        .mapped = GT_NO_INDEX,
+        .image_start_ns = time_ns,
+        .image = timeline->builder->images++,
+    };
+    if (parent != GT_NO_INDEX) { /* a fork keeps its mappings */
+        state->runtime_start = gt_process_state_at(timeline, parent)->runtime_start;
+        state->runtime_end = gt_process_state_at(timeline, parent)->runtime_end;
+    }
+    gt_hashmap_init(&state->cond_of);
+    if (gt_hashmap_put(&timeline->builder->process_of, (uint32_t)pid, index))
+        return GT_NO_INDEX;
+    return index;
+}
+
+static uint32_t add_thread(struct gt_timeline *timeline, uint32_t process_index, int32_t tid,
+                           int64_t time_ns)
+{
+    struct gt_process *process = gt_process_mutable(timeline, process_index);
+    uint32_t index = (uint32_t)timeline->threads.count;
+    struct gt_thread *thread = gt_chunks_push(&timeline->threads);
+    struct gt_thread_state *state =
+        thread ? gt_chunks_push(&timeline->builder->thread_states) : NULL;
+
+    if (!state || gt_hashmap_put(&timeline->builder->thread_of, (uint32_t)tid, index))
+        return GT_NO_INDEX;
+    *thread = (struct gt_thread){
+        .tid = tid,
+        .process = process_index,
+        .comm =
+            gt_process_state_at(timeline, process_index)->name_is_threads ? 0 : process->name,
+        .number = ++process->thread_count,
+        .flags = tid == process->pid ? GT_THREAD_MAIN : 0,
+        .start_ns = time_ns,
+        .end_ns = -1,
+        .creator = GT_NO_INDEX,
+    };
+    memset(state, 0, sizeof(*state));
+    if (tid == process->pid)
+        process->main_thread = index;
+    timeline->builder->recent_tid = -1;
+    return index;
+}
+
+uint32_t gt_process_of_pid(struct gt_timeline *timeline, int32_t pid, int64_t time_ns)
+{
+    uint32_t index = gt_hashmap_get(&timeline->builder->process_of, (uint32_t)pid);
+
+    return index != GT_HASHMAP_NONE ? index : add_process(timeline, pid, GT_NO_INDEX, time_ns);
+}
+
+/*
+ * Text without process ids and without task records names threads only. Threads that signal
+ * the same address are taken for one process then (addresses are random per process), and so
+ * are all that call the probed functions.
+ */
+static uint32_t guess_process(struct gt_timeline *timeline, const struct gt_event *event)
+{
+    struct gt_hashmap *guess_of = &timeline->builder->guess_of;
+    uint64_t key = event->kind == GT_EVENT_COND_SIGNAL || event->kind == GT_EVENT_COND_WAIT
+                       ? event->cond.address
+                       : 0;
+    /* A thread may be seen waiting before the GIL's other condition variable ever was. */
+    static const uint64_t near[] = {0, GT_DISTANCE_X86_64, 0 - (uint64_t)GT_DISTANCE_X86_64,
+                                    GT_DISTANCE_AARCH64, 0 - (uint64_t)GT_DISTANCE_AARCH64};
+    uint32_t index;
+
+    for (size_t i = 0; i < (key ? sizeof(near) / sizeof(near[0]) : 1); i++) {
+        index = gt_hashmap_get(guess_of, key + near[i]);
+        if (index != GT_HASHMAP_NONE)
+            return index;
+    }
+    index = gt_process_of_pid(timeline, event->tid, event->time_ns);
+    if (index == GT_NO_INDEX)
+        return GT_NO_INDEX;
+    gt_process_state_at(timeline, index)->guessed = true; /* registers its addresses */
+    return key || gt_hashmap_put(guess_of, key, index) == 0 ? index : GT_NO_INDEX;
+}
+
+static uint32_t new_thread_of_event(struct gt_timeline *timeline, const struct gt_event *event)
+{
+    uint32_t process = event->pid > 0 ? gt_process_of_pid(timeline, event->pid, event->time_ns)
+                                      : guess_process(timeline, event);
+
+    return process == GT_NO_INDEX ? GT_NO_INDEX
+                                  : add_thread(timeline, process, event->tid, event->time_ns);
+}
+
+static int end_thread(struct gt_timeline *timeline, uint32_t index, int64_t time_ns)
+{
+    struct gt_thread *thread = gt_thread_mutable(timeline, index);
+    struct gt_process *process = gt_process_mutable(timeline, thread->process);
+
+    if (thread->flags & GT_THREAD_SAW_EXIT)
+        return 0;
+    thread->flags |= GT_THREAD_SAW_EXIT;
+    thread->end_ns = time_ns;
+    if (process->end_ns < time_ns)
+        process->end_ns = time_ns;
+    gt_calls_ended(timeline, index, time_ns);
+    if (gt_sched_ended(timeline, index, time_ns))
+        return -1;
+    return gt_gil_thread_exit(timeline, index, time_ns);
+}
+
+/* Without task records only its process tells that a tid is another thread's now. */
+static bool belongs_to(const struct gt_timeline *timeline, uint32_t thread, int32_t pid)
+{
+    uint32_t process = gt_thread_at(timeline, thread)->process;
+
+    return gt_process_at(timeline, process)->pid == pid ||
+           gt_process_state_at(timeline, process)->guessed;
+}
+
+/* GT_NO_INDEX when memory is exhausted. */
+uint32_t gt_thread_of_event(struct gt_timeline *timeline, const struct gt_event *event)
+{
+    struct gt_builder *builder = timeline->builder;
+    uint32_t index;
+
+    if (event->tid == builder->recent_tid) {
+        index = builder->recent_thread;
+    } else {
+        index = gt_hashmap_get(&builder->thread_of, (uint32_t)event->tid);
+        if (index == GT_HASHMAP_NONE)
+            index = new_thread_of_event(timeline, event);
+        if (index == GT_NO_INDEX)
+            return GT_NO_INDEX;
+        builder->recent_tid = event->tid;
+        builder->recent_thread = index;
+    }
+    if (event->pid > 0 && !belongs_to(timeline, index, event->pid)) {
+        if (end_thread(timeline, index, event->time_ns))
+            return GT_NO_INDEX;
+        index = new_thread_of_event(timeline, event);
+        if (index == GT_NO_INDEX)
+            return GT_NO_INDEX;
+    }
+    if (event->kind != GT_EVENT_COMM && event->kind != GT_EVENT_EXEC &&
+        gt_name_from_line(timeline, index, event))
+        return GT_NO_INDEX;
+    return index;
+}
+
+/* Whoever forks lives, and waits for nothing: the first that is told of a thread may be this.
+ */
+static int note_forker(struct gt_timeline *timeline, const struct gt_event *event)
+{
+    uint32_t process, index;
+
+    if (event->creator.pid <= 0 || event->creator.tid <= 0)
+        return 0;
+    index = gt_hashmap_get(&timeline->builder->thread_of, (uint32_t)event->creator.tid);
+    if (index != GT_HASHMAP_NONE)
+        return gt_futex_left(timeline, index, event->time_ns);
+    process = gt_process_of_pid(timeline, event->creator.pid, event->time_ns);
+    if (process == GT_NO_INDEX)
+        return -1;
+    return add_thread(timeline, process, event->creator.tid, event->time_ns) == GT_NO_INDEX ? -1
+                                                                                            : 0;
+}
+
+int gt_task_fork(struct gt_timeline *timeline, const struct gt_event *event)
+{
+    struct gt_builder *builder = timeline->builder;
+    uint32_t parent, process, index, creator;
+
+    if (note_forker(timeline, event))
+        return -1;
+    creator = gt_hashmap_get(&builder->thread_of, (uint32_t)event->creator.tid);
+    index = gt_hashmap_get(&builder->thread_of, (uint32_t)event->tid);
+    if (index != GT_HASHMAP_NONE) {
+        if (gt_thread_at(timeline, index)->start_ns == event->time_ns)
+            return 0;                                    /* the record came twice */
+        if (end_thread(timeline, index, event->time_ns)) /* its exit was lost */
+            return -1;
+    }
+    parent = event->creator.pid > 0
+                 ? gt_hashmap_get(&builder->process_of, (uint32_t)event->creator.pid)
+                 : GT_NO_INDEX;
+    if (event->pid == event->tid)
+        process = add_process(timeline, event->pid, parent, event->time_ns);
+    else
+        process = gt_process_of_pid(timeline, event->pid, event->time_ns);
+    if (process == GT_NO_INDEX)
+        return -1;
+    index = add_thread(timeline, process, event->tid, event->time_ns);
+    if (index == GT_NO_INDEX)
+        return -1;
+    gt_thread_mutable(timeline, index)->flags |= GT_THREAD_SAW_START;
+    gt_name_from_creator(timeline, index, event->creator.tid);
+    gt_thread_mutable(timeline, index)->creator = creator;
+    return gt_sched_started(timeline, index, event->time_ns);
+}
+
+int gt_task_exit(struct gt_timeline *timeline, const struct gt_event *event)
+{
+    uint32_t index = gt_hashmap_get(&timeline->builder->thread_of, (uint32_t)event->tid);
+
+    return index == GT_HASHMAP_NONE ? 0 : end_thread(timeline, index, event->time_ns);
+}
+
+/* The process runs another program now: its GILs are gone, and so are its other threads. */
+int gt_task_exec(struct gt_timeline *timeline, uint32_t index, const struct gt_event *event)
+{
+    struct gt_thread *thread = gt_thread_mutable(timeline, index);
+    uint32_t process_index = thread->process;
+    struct gt_process *process = gt_process_mutable(timeline, process_index);
+    struct gt_process_state *state = gt_process_state_at(timeline, process_index);
+    bool had_gil = state->first_gil != GT_NO_INDEX;
+
+    for (uint32_t at = state->first_gil; at != GT_NO_INDEX;
+         at = gt_gil_state_at(timeline, at)->next)
+        if (gt_gil_close(timeline, gt_gil_state_at(timeline, at), event->time_ns))
+            return -1;
+    gt_calls_ended(timeline, index, event->time_ns); /* exec does not return */
+    state->first_gil = state->last_gil = GT_NO_INDEX;
+    gt_hashmap_release(&state->cond_of);
+    gt_hashmap_release(&state->candidate_of);
+    state->runtime_start = state->runtime_end = 0;
+    gt_thread_state_at(timeline, index)->last_signal = 0;
+    state->recent[0] = state->recent[1] = GT_NO_INDEX;
+    state->function_gil = state->mapped = GT_NO_INDEX;
+    state->pending_count = 0;
+    state->gil_count = 0;
+    state->image = timeline->builder->images++;
+    state->image_start_ns = event->time_ns;
+    if (!state->executed && !had_gil && !(thread->flags & GT_THREAD_SAW_START)) {
+        /* The process waited at the gate: the program's life begins here. */
+        thread->start_ns = process->start_ns = event->time_ns;
+        gt_sched_restart(timeline, index);
+    }
+    state->executed = true;
+    gt_holes_resume(timeline, process_index, event->time_ns);
+    return gt_name_from_exec(timeline, index, event);
+}
