@@ -2,7 +2,7 @@
 #ifndef GT_WHATIF_ADVICE_H
 #define GT_WHATIF_ADVICE_H
 
-#include "whatif/estimate.h"
+#include "whatif/result.h"
 
 /* Fill in what `whatif` and its estimates say of being told, once the rest is known. `cost_ns`
  * is what recording cost; 0 or less: nothing, or not known. */

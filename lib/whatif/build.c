@@ -2,6 +2,7 @@
 
 #include "base/nstime.h"
 #include "whatif/build_steps.h"
+#include "whatif/dep_lives.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -73,8 +74,8 @@ static bool was_interrupted(const struct gt_step_builder *builder,
     return !is_in_c(timeline, cursor->thread, cursor->now_ns);
 }
 
-static int tell_hold(struct gt_step_builder *builder, uint32_t gil, const struct gt_span *hold,
-                     int64_t waits_since_ns)
+static int build_hold(struct gt_step_builder *builder, uint32_t gil, const struct gt_span *hold,
+                      int64_t waits_since_ns)
 {
     struct gt_thread_cursor *cursor = &builder->cursors[hold->thread];
 
@@ -127,13 +128,13 @@ static int64_t waited_since(struct gil_cursor *cursor)
     return hold->start_ns;
 }
 
-static int tell_next_hold(struct gt_step_builder *builder, struct gil_cursor *cursor)
+static int build_next_hold(struct gt_step_builder *builder, struct gil_cursor *cursor)
 {
     const struct gt_chunks *holds = &cursor->gil->holds;
     const struct gt_span *hold = gt_span_at(holds, cursor->hold), *next = NULL;
     int64_t since_ns = cursor->since_ns;
 
-    if (tell_hold(builder, cursor->index, hold, since_ns))
+    if (build_hold(builder, cursor->index, hold, since_ns))
         return -1;
     cursor->hold++;
     cursor->since_ns = waited_since(cursor);
@@ -152,7 +153,7 @@ static int64_t hold_start_ns(const struct gil_cursor *cursor)
 }
 
 /* The GILs of one process, which are few, together: its threads may use more than one. */
-static int tell_process(struct gt_step_builder *builder, uint32_t first_gil, size_t count)
+static int build_process(struct gt_step_builder *builder, uint32_t first_gil, size_t count)
 {
     struct gil_cursor *cursors = calloc(count + 1, sizeof(*cursors));
     int rc = cursors ? 0 : -1;
@@ -171,13 +172,13 @@ static int tell_process(struct gt_step_builder *builder, uint32_t first_gil, siz
                 first = &cursors[i];
         if (hold_start_ns(first) == INT64_MAX)
             break;
-        rc = tell_next_hold(builder, first);
+        rc = build_next_hold(builder, first);
     }
     free(cursors);
     return rc;
 }
 
-static int tell_holds(struct gt_step_builder *builder)
+static int build_holds(struct gt_step_builder *builder)
 {
     const struct gt_chunks *gils = &builder->timeline->gils;
 
@@ -188,7 +189,7 @@ static int tell_holds(struct gt_step_builder *builder)
              next < gils->count && gt_gil_at(builder->timeline, next)->process == process;
              next++)
             ;
-        if (tell_process(builder, i, next - i))
+        if (build_process(builder, i, next - i))
             return -1;
     }
     return 0;
@@ -196,14 +197,14 @@ static int tell_holds(struct gt_step_builder *builder)
 
 /* --- beginnings and ends --- */
 
-static int tell_start(struct gt_step_builder *builder, struct gt_thread_cursor *cursor)
+static int build_start(struct gt_step_builder *builder, struct gt_thread_cursor *cursor)
 {
     const struct gt_thread *thread = gt_thread_at(builder->timeline, cursor->thread);
     uint32_t event = builder->deps.start_of[cursor->thread];
 
     cursor->now_ns = thread->start_ns;
     cursor->dep = builder->deps.first[cursor->thread];
-    cursor->piece = builder->pieces.first[cursor->thread];
+    cursor->nonyielding = builder->nonyielding.first[cursor->thread];
     cursor->gil = GT_WORKLOAD_NONE;
     gt_cpu_init(&cursor->cpu, builder->timeline, cursor->thread);
     if (event != GT_WORKLOAD_NONE)
@@ -216,11 +217,11 @@ static int tell_start(struct gt_step_builder *builder, struct gt_thread_cursor *
                          .ns = thread->start_ns - builder->timeline->start_ns});
 }
 
-static int tell_end(struct gt_step_builder *builder, struct gt_thread_cursor *cursor)
+static int build_end(struct gt_step_builder *builder, struct gt_thread_cursor *cursor)
 {
     int64_t end_ns = gt_thread_at(builder->timeline, cursor->thread)->end_ns;
 
-    bool counts = gt_workload_thread_at(&builder->build->workload, cursor->index)->counts;
+    bool counts = gt_workload_thread_at(builder->workload, cursor->index)->counts;
 
     cursor->ending = true;
     /* Who joins it did not wait for that. */
@@ -240,12 +241,11 @@ static int tell_end(struct gt_step_builder *builder, struct gt_thread_cursor *cu
  * as the run was long: in a longer one it does more. Not who sleeps most of that time: he waits
  * for what never came.
  */
-static void tell_whether_it_goes_on(struct gt_step_builder *builder,
-                                    const struct gt_thread_cursor *cursor)
+static void find_out_whether_it_goes_on(struct gt_step_builder *builder,
+                                        const struct gt_thread_cursor *cursor)
 {
     const struct gt_timeline *timeline = builder->timeline;
-    struct gt_workload_thread *thread =
-        gt_workload_thread_at(&builder->build->workload, cursor->index);
+    struct gt_workload_thread *thread = gt_workload_thread_at(builder->workload, cursor->index);
     int64_t run_ns = 0, sleep_ns = 0;
     bool began = false;
 
@@ -271,22 +271,24 @@ static void tell_whether_it_goes_on(struct gt_step_builder *builder,
         thread->goes_on_until = builder->deps.killed[cursor->thread];
 }
 
-static int tell_ends(struct gt_step_builder *builder)
+/* *last_ns: when the last thread that counts ended. */
+static int build_ends(struct gt_step_builder *builder, int64_t *last_ns)
 {
     const struct gt_timeline *timeline = builder->timeline;
-    int64_t last_ns = timeline->start_ns;
+
+    *last_ns = timeline->start_ns;
 
     for (uint32_t i = 0; i < timeline->threads.count; i++) {
         const struct gt_thread *thread = gt_thread_at(timeline, i);
 
         if (builder->replayed[i] == GT_WORKLOAD_NONE)
             continue;
-        if (tell_end(builder, &builder->cursors[i]))
+        if (build_end(builder, &builder->cursors[i]))
             return -1;
-        tell_whether_it_goes_on(builder, &builder->cursors[i]);
-        if (gt_workload_thread_at(&builder->build->workload, builder->replayed[i])->counts &&
-            thread->end_ns > last_ns)
-            last_ns = thread->end_ns;
+        find_out_whether_it_goes_on(builder, &builder->cursors[i]);
+        if (gt_workload_thread_at(builder->workload, builder->replayed[i])->counts &&
+            thread->end_ns > *last_ns)
+            *last_ns = thread->end_ns;
     }
     for (uint32_t i = 0; i < timeline->threads.count; i++)
         if (builder->deps.end_of[i] != GT_WORKLOAD_NONE &&
@@ -294,8 +296,7 @@ static int tell_ends(struct gt_step_builder *builder)
                 builder, &builder->cursors[i],
                 (struct gt_step){.kind = GT_STEP_SIGNAL, .what = builder->deps.end_of[i]}))
             return -1;
-    builder->build->after_ns = timeline->end_ns - last_ns;
-    builder->build->workload.goes_on_ns =
+    builder->workload->goes_on_ns =
         gt_times_ns(timeline->end_ns - timeline->start_ns, GOES_ON_TIMES);
     return 0;
 }
@@ -319,7 +320,7 @@ static int add_threads(struct gt_step_builder *builder)
             if (builder->replayed[thread] != GT_WORKLOAD_NONE)
                 continue;
             builder->replayed[thread] = gt_workload_add_thread(
-                &builder->build->workload, main == GT_NO_INDEX || main == thread);
+                builder->workload, main == GT_NO_INDEX || main == thread);
             if (builder->replayed[thread] == GT_WORKLOAD_NONE)
                 return -1;
             builder->cursors[thread].thread = thread;
@@ -340,7 +341,7 @@ static int64_t handover_of(const struct gt_gil *gil, const struct gt_blockers *b
 
 static int add_gils(struct gt_step_builder *builder)
 {
-    struct gt_workload *workload = &builder->build->workload;
+    struct gt_workload *workload = builder->workload;
 
     workload->wake_ns = WAKE_NS;
     for (uint32_t i = 0; i < builder->timeline->gils.count; i++) {
@@ -371,51 +372,69 @@ static int64_t grain_of(const struct gt_timeline *timeline)
     return holds > HOLDS_MAX ? sum_ns / (HOLDS_MAX / 2) : 0;
 }
 
-static int tell_all(struct gt_step_builder *builder)
+static int build_all(struct gt_step_builder *builder, int64_t *last_ns)
 {
     const struct gt_timeline *timeline = builder->timeline;
 
     for (uint32_t i = 0; i < timeline->threads.count; i++)
         if (builder->replayed[i] != GT_WORKLOAD_NONE &&
-            tell_start(builder, &builder->cursors[i]))
+            build_start(builder, &builder->cursors[i]))
             return -1;
-    return tell_holds(builder) || tell_ends(builder) ? -1 : 0;
+    return build_holds(builder) || build_ends(builder, last_ns) ? -1 : 0;
+}
+
+/* What the steps are built from. */
+static int prepare(struct gt_step_builder *builder, const struct gt_tag *tags, double cores)
+{
+    const struct gt_timeline *timeline = builder->timeline;
+    size_t threads = timeline->threads.count;
+
+    builder->cursors = calloc(threads + 1, sizeof(*builder->cursors));
+    builder->replayed = calloc(threads + 1, sizeof(*builder->replayed));
+    if (!builder->cursors || !builder->replayed)
+        return -1;
+    if (add_threads(builder) || add_gils(builder))
+        return -1;
+    if (gt_nonyielding_init(&builder->nonyielding, timeline, builder->blockers, tags) ||
+        gt_cpu_load_init(&builder->load, timeline, cores) ||
+        gt_exits_init(&builder->exits, timeline, builder->replayed))
+        return -1;
+    return gt_deps_init(&builder->deps, timeline, builder->workload, builder->replayed);
+}
+
+static void cleanup(struct gt_step_builder *builder)
+{
+    gt_deps_release(&builder->deps);
+    gt_nonyielding_release(&builder->nonyielding);
+    gt_cpu_load_release(&builder->load);
+    gt_exits_release(&builder->exits);
+    free(builder->cursors);
+    free(builder->replayed);
 }
 
 int gt_build_init(struct gt_build *build, const struct gt_timeline *timeline,
                   const struct gt_blockers *blockers, const struct gt_tag *tags, double cores,
                   struct gt_error *err)
 {
-    size_t threads = timeline->threads.count;
-    struct gt_step_builder builder = {.build = build,
+    struct gt_step_builder builder = {.workload = &build->workload,
+                                      .grain_ns = grain_of(timeline),
                                       .timeline = timeline,
-                                      .blockers = blockers,
-                                      .cursors = calloc(threads + 1, sizeof(*builder.cursors)),
-                                      .replayed = calloc(threads + 1, sizeof(uint32_t))};
-    int rc = -1;
+                                      .blockers = blockers};
+    int64_t last_ns = timeline->end_ns;
+    int rc;
 
-    *build = (struct gt_build){.grain_ns = grain_of(timeline)};
     gt_workload_init(&build->workload);
-    if (builder.cursors && builder.replayed)
-        rc = add_threads(&builder) || add_gils(&builder) ||
-                     gt_nonyielding_init(&builder.pieces, timeline, blockers, tags) ||
-                     gt_cpu_load_init(&builder.load, timeline, cores) ||
-                     gt_exits_init(&builder.ends, timeline, builder.replayed) ||
-                     gt_deps_init(&builder.deps, timeline, &build->workload, builder.replayed)
-                 ? -1
-                 : 0;
+    rc = prepare(&builder, tags, cores);
     if (rc == 0)
-        rc = tell_all(&builder);
+        rc = build_all(&builder, &last_ns);
+    build->after_ns = timeline->end_ns - last_ns;
+    build->unknown_ns = builder.unknown_ns;
+    build->grain_ns = builder.grain_ns;
     build->guesses_order = builder.deps.guesses_order;
     build->guesses_jobs = builder.deps.guesses_jobs;
     build->guesses_clocks = builder.deps.guesses_clocks;
     build->misses_clocks = builder.deps.misses_clocks;
-    gt_deps_release(&builder.deps);
-    gt_nonyielding_release(&builder.pieces);
-    gt_cpu_load_release(&builder.load);
-    free(builder.cursors);
-    free(builder.replayed);
-    gt_exits_release(&builder.ends);
+    cleanup(&builder);
     if (rc == 0)
         return 0;
     gt_build_release(build);

@@ -21,7 +21,6 @@ struct gt_build {
     int64_t after_ns;   /* from the last end that counts to the end of the recording */
     int64_t unknown_ns; /* of threads' times without a GIL, about which nothing is known */
     int64_t grain_ns;   /* shorter holds were put together; 0: none were */
-    uint64_t steps;
     bool guesses_order, guesses_jobs, guesses_clocks, misses_clocks; /* dependencies.h */
 };
 

@@ -7,8 +7,7 @@
 int gt_build_step_now(struct gt_step_builder *builder, struct gt_thread_cursor *cursor,
                       struct gt_step step)
 {
-    builder->build->steps++;
-    return gt_workload_add_step(&builder->build->workload, cursor->index, step);
+    return gt_workload_add_step(builder->workload, cursor->index, step);
 }
 
 int gt_build_pending(struct gt_step_builder *builder, struct gt_thread_cursor *cursor)
@@ -30,7 +29,7 @@ int gt_build_pending(struct gt_step_builder *builder, struct gt_thread_cursor *c
 int gt_build_step(struct gt_step_builder *builder, struct gt_thread_cursor *cursor,
                   struct gt_step step)
 {
-    int64_t grain_ns = builder->build->grain_ns;
+    int64_t grain_ns = builder->grain_ns;
     bool plain = step.kind == GT_STEP_RUN && !step.flags && !step.tag && step.ns < grain_ns;
 
     if (plain && step.what != GT_WORKLOAD_NONE &&
@@ -48,9 +47,9 @@ int gt_build_step(struct gt_step_builder *builder, struct gt_thread_cursor *curs
                                                                                          : 0;
 }
 
-static int tell_run(struct gt_step_builder *builder, struct gt_thread_cursor *cursor,
-                    struct gt_step step, const struct gt_cpu_share *share, int64_t from_ns,
-                    int64_t until_ns)
+static int add_run(struct gt_step_builder *builder, struct gt_thread_cursor *cursor,
+                   struct gt_step step, const struct gt_cpu_share *share, int64_t from_ns,
+                   int64_t until_ns)
 {
     int64_t sleep_ns = share->sleep_ns;
 
@@ -67,8 +66,8 @@ static int tell_run(struct gt_step_builder *builder, struct gt_thread_cursor *cu
 
 /* --- without a GIL --- */
 
-static int tell_free_part(struct gt_step_builder *builder, struct gt_thread_cursor *cursor,
-                          int64_t from_ns, int64_t until_ns)
+static int add_free_part(struct gt_step_builder *builder, struct gt_thread_cursor *cursor,
+                         int64_t from_ns, int64_t until_ns)
 {
     struct gt_step step = {.kind = GT_STEP_RUN, .what = GT_WORKLOAD_NONE};
     struct gt_cpu_share share;
@@ -84,13 +83,12 @@ static int tell_free_part(struct gt_step_builder *builder, struct gt_thread_curs
     else if (!share.known)
         share.sleep_ns = until_ns - from_ns;
     if (share.sleep_ns > GT_CPU_SHORT_NS)
-        ended = gt_exits_find(&builder->ends, builder->timeline, cursor->thread, from_ns,
+        ended = gt_exits_find(&builder->exits, builder->timeline, cursor->thread, from_ns,
                               until_ns, cursor->cpu.readings != NULL);
     if (ended == GT_NO_INDEX) {
         if (!share.known && !cursor->ending)
-            builder->build->unknown_ns =
-                gt_add_ns(builder->build->unknown_ns, until_ns - from_ns);
-        return tell_run(builder, cursor, step, &share, from_ns, until_ns);
+            builder->unknown_ns = gt_add_ns(builder->unknown_ns, until_ns - from_ns);
+        return add_run(builder, cursor, step, &share, from_ns, until_ns);
     }
     event = gt_deps_end_of(&builder->deps, ended);
     step.ns = share.run_ns;
@@ -103,45 +101,45 @@ static int tell_free_part(struct gt_step_builder *builder, struct gt_thread_curs
 
 /* --- with one --- */
 
-static int tell_hold_piece(struct gt_step_builder *builder, struct gt_thread_cursor *cursor,
-                           int64_t from_ns, int64_t until_ns, struct gt_step step)
+static int add_hold_run(struct gt_step_builder *builder, struct gt_thread_cursor *cursor,
+                        int64_t from_ns, int64_t until_ns, struct gt_step step)
 {
     struct gt_cpu_share share;
 
     if (until_ns - from_ns >= GT_CPU_SHORT_NS) {
         gt_cpu_between(&cursor->cpu, from_ns, until_ns, &share);
         if (share.known)
-            return tell_run(builder, cursor, step, &share, from_ns, until_ns);
+            return add_run(builder, cursor, step, &share, from_ns, until_ns);
     }
     step.ns = until_ns - from_ns;
     return step.ns > 0 ? gt_build_step(builder, cursor, step) : 0;
 }
 
-static int tell_hold_part(struct gt_step_builder *builder, struct gt_thread_cursor *cursor,
-                          uint32_t gil, int64_t from_ns, int64_t until_ns)
+static int add_hold_part(struct gt_step_builder *builder, struct gt_thread_cursor *cursor,
+                         uint32_t gil, int64_t from_ns, int64_t until_ns)
 {
-    const struct gt_nonyielding *pieces = &builder->pieces;
+    const struct gt_nonyielding *nonyielding = &builder->nonyielding;
     struct gt_step plain = {.kind = GT_STEP_RUN, .what = gil};
 
     while (from_ns < until_ns) {
-        const struct gt_nonyielding_span *piece = &pieces->list[cursor->piece];
+        const struct gt_nonyielding_span *span = &nonyielding->list[cursor->nonyielding];
         struct gt_step step = plain;
         int64_t stop_ns = until_ns;
 
-        if (cursor->piece < pieces->first[cursor->thread + 1]) {
-            if (piece->end_ns <= from_ns) {
-                cursor->piece++;
+        if (cursor->nonyielding < nonyielding->first[cursor->thread + 1]) {
+            if (span->end_ns <= from_ns) {
+                cursor->nonyielding++;
                 continue;
             }
-            if (piece->start_ns > from_ns) {
-                stop_ns = piece->start_ns < until_ns ? piece->start_ns : until_ns;
+            if (span->start_ns > from_ns) {
+                stop_ns = span->start_ns < until_ns ? span->start_ns : until_ns;
             } else {
-                stop_ns = piece->end_ns < until_ns ? piece->end_ns : until_ns;
-                step.tag = piece->tag;
+                stop_ns = span->end_ns < until_ns ? span->end_ns : until_ns;
+                step.tag = span->tag;
                 step.flags = GT_STEP_KEEPS;
             }
         }
-        if (tell_hold_piece(builder, cursor, from_ns, stop_ns, step))
+        if (add_hold_run(builder, cursor, from_ns, stop_ns, step))
             return -1;
         from_ns = stop_ns;
     }
@@ -153,7 +151,7 @@ static int tell_hold_part(struct gt_step_builder *builder, struct gt_thread_curs
 static int build_dependency(struct gt_step_builder *builder, struct gt_thread_cursor *cursor,
                             const struct gt_dep *dep)
 {
-    struct gt_workload *workload = &builder->build->workload;
+    struct gt_workload *workload = builder->workload;
     struct gt_step step = {.kind = (uint8_t)dep->kind,
                            .flags = (uint8_t)dep->flags,
                            .what = dep->what,
@@ -191,9 +189,9 @@ int gt_build_until(struct gt_step_builder *builder, struct gt_thread_cursor *cur
 
         if (stop_ns > cursor->now_ns) {
             if ((doing == GT_WITHOUT_GIL &&
-                 tell_free_part(builder, cursor, cursor->now_ns, stop_ns)) ||
+                 add_free_part(builder, cursor, cursor->now_ns, stop_ns)) ||
                 (doing == GT_WITH_GIL &&
-                 tell_hold_part(builder, cursor, gil, cursor->now_ns, stop_ns)))
+                 add_hold_part(builder, cursor, gil, cursor->now_ns, stop_ns)))
                 return -1;
             cursor->now_ns = stop_ns;
         }

@@ -4,18 +4,19 @@
 #define GT_WHATIF_BUILD_STEPS_H
 
 #include "analysis/cpu.h"
-#include "whatif/build.h"
 #include "whatif/dependencies.h"
 #include "whatif/exits.h"
+#include "whatif/nonyielding.h"
 
 /* That the kernel takes to end a process. */
 #define GT_EXIT_NS ((int64_t)20000000)
 
 /* How far the steps of one thread have been built. */
 struct gt_thread_cursor {
-    uint32_t thread, index; /* of the timeline, of the replay */
+    uint32_t thread, index; /* of the timeline, of the workload */
     int64_t now_ns;         /* built until then */
-    size_t dep, piece;      /* the next ones */
+    size_t dep;             /* the next dependency */
+    size_t nonyielding;     /* the next non-yielding hold */
     struct gt_cpu cpu;
     bool ending;           /* after its last hold: its end is not measured */
     size_t after_dep;      /* its first step after the last dependency */
@@ -26,15 +27,18 @@ struct gt_thread_cursor {
 };
 
 struct gt_step_builder {
-    struct gt_build *build;
+    struct gt_workload *workload; /* that is built */
+    int64_t grain_ns;             /* shorter holds are put together; 0: none are */
+    int64_t unknown_ns; /* of threads' times without a GIL, about which nothing is known */
     const struct gt_timeline *timeline;
-    const struct gt_blockers *blockers;
+    const struct gt_blockers *blockers; /* by GIL */
     struct gt_deps deps;
-    struct gt_nonyielding pieces;
+    struct gt_nonyielding nonyielding;
     struct gt_cpu_load load;
     struct gt_thread_cursor *cursors; /* by thread of the timeline */
-    uint32_t *replayed;
-    struct gt_exits ends;
+    uint32_t *replayed;               /* the same: its thread of the workload, or
+                                         GT_WORKLOAD_NONE */
+    struct gt_exits exits;
 };
 
 enum gt_doing_of_gil { GT_WITHOUT_GIL, GT_WITH_GIL, GT_WAITING_FOR_GIL };

@@ -1,6 +1,10 @@
 #include "whatif/dep_clocks.h"
 
+#include "base/hashmap.h"
 #include "base/nstime.h"
+#include "whatif/call_end.h"
+#include "whatif/call_walk.h"
+#include "whatif/dep_sleeps.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +36,31 @@ enum {
 #define OF_COROUTINE (UINT32_C(1) << 31)
 
 enum role { NOTHING, LOOKS, SLEEPS, WAITS };
+
+/* Waited for a semaphore until its time was up. */
+struct gave_up {
+    int64_t time_ns;
+    uint32_t thread;
+};
+
+struct clocks {
+    struct gt_deps *deps;
+    const struct gt_timeline *timeline;
+    uint8_t *roles;           /* by function: enum role */
+    bool *is_library;         /* by function: its looks and sleeps are not the program's */
+    uint32_t loop_time;       /* asyncio's clock; GT_NO_INDEX */
+    uint32_t loop_handle;     /* what runs a callback of asyncio's, or a part of a coroutine */
+    struct gave_up *gave_ups; /* by thread and time */
+    size_t gave_up_count;
+    struct gt_chunks looked; /* of struct gt_clock_loop: calls of the thread at hand */
+    struct gt_chunks loops;  /* of struct gt_clock_loop, of all */
+    struct gt_chunks sleeps; /* of struct gt_clock_sleep, of all */
+    struct gt_hashmap loop_of;
+    /* The thread at hand. */
+    uint32_t thread;
+    struct gt_call_walk walk;
+    int64_t looked_ns; /* last; INT64_MIN: not since it slept */
+};
 
 /* --- functions --- */
 
@@ -67,7 +96,7 @@ static bool is_library(const char *file)
            !strstr(file, "/dist-packages/") && !(slash && strcmp(slash, "/sched.py") == 0);
 }
 
-static void find_functions(struct gt_clocks *clocks)
+static void find_functions(struct clocks *clocks)
 {
     const struct gt_timeline *timeline = clocks->timeline;
 
@@ -89,14 +118,14 @@ static void find_functions(struct gt_clocks *clocks)
 
 static int compare_gave_ups(const void *a, const void *b)
 {
-    const struct gt_gave_up *left = a, *right = b;
+    const struct gave_up *left = a, *right = b;
 
     if (left->thread != right->thread)
         return left->thread < right->thread ? -1 : 1;
     return (left->time_ns > right->time_ns) - (left->time_ns < right->time_ns);
 }
 
-static int find_gave_ups(struct gt_clocks *clocks)
+static int find_gave_ups(struct clocks *clocks)
 {
     const struct gt_chunks *sync_ops = &clocks->timeline->sync_ops;
 
@@ -108,7 +137,7 @@ static int find_gave_ups(struct gt_clocks *clocks)
 
         if (op->kind == GT_SYNC_SEM_GAVE_UP)
             clocks->gave_ups[clocks->gave_up_count++] =
-                (struct gt_gave_up){op->time_ns, op->thread};
+                (struct gave_up){op->time_ns, op->thread};
     }
     qsort(clocks->gave_ups, clocks->gave_up_count, sizeof(*clocks->gave_ups), compare_gave_ups);
     return 0;
@@ -116,7 +145,7 @@ static int find_gave_ups(struct gt_clocks *clocks)
 
 /* --- one thread's looks and sleeps --- */
 
-static const struct gt_call_span *open_at(const struct gt_clocks *clocks, uint32_t level)
+static const struct gt_call_span *open_at(const struct clocks *clocks, uint32_t level)
 {
     return gt_call_walk_span(&clocks->walk, clocks->walk.open[level - 1]);
 }
@@ -125,7 +154,7 @@ static const struct gt_call_span *open_at(const struct gt_clocks *clocks, uint32
  * The function whose doing a look or sleep is: a level, 0: nobody's of the program. Not one
  * that does nothing else, but who called that.
  */
-static uint32_t who(const struct gt_clocks *clocks)
+static uint32_t who(const struct clocks *clocks)
 {
     uint32_t level = gt_call_walk_python(&clocks->walk, clocks->walk.depth);
     const struct gt_call_span *span = level ? open_at(clocks, level) : NULL;
@@ -144,7 +173,7 @@ static uint32_t who(const struct gt_clocks *clocks)
 
 /* Pieces of a coroutine are one. Before CPython 3.12 they look like calls, from an event loop.
  */
-static uint32_t key_of(const struct gt_clocks *clocks, uint32_t level)
+static uint32_t key_of(const struct clocks *clocks, uint32_t level)
 {
     const struct gt_call_span *span = open_at(clocks, level);
 
@@ -157,7 +186,7 @@ static uint32_t key_of(const struct gt_clocks *clocks, uint32_t level)
 }
 
 /* `child`: the call that looked, GT_NO_INDEX: the one of the key itself. */
-static int note_look_of(struct gt_clocks *clocks, uint32_t key, uint32_t child, uint32_t callee,
+static int note_look_of(struct clocks *clocks, uint32_t key, uint32_t child, uint32_t callee,
                         int64_t time_ns)
 {
     uint64_t full_key = key | (uint64_t)(child != GT_NO_INDEX) << 32;
@@ -188,7 +217,7 @@ static int note_look_of(struct gt_clocks *clocks, uint32_t key, uint32_t child, 
     return 0;
 }
 
-static int note_look(struct gt_clocks *clocks, uint32_t level, int64_t time_ns)
+static int note_look(struct clocks *clocks, uint32_t level, int64_t time_ns)
 {
     uint32_t outer = gt_call_walk_python(&clocks->walk, level - 1);
 
@@ -202,13 +231,13 @@ static int note_look(struct gt_clocks *clocks, uint32_t level, int64_t time_ns)
 }
 
 /* Did the call end because its time was up? */
-static bool gave_up(const struct gt_clocks *clocks, const struct gt_call_span *span)
+static bool has_given_up(const struct clocks *clocks, const struct gt_call_span *span)
 {
     size_t low = 0, high = clocks->gave_up_count;
 
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        const struct gt_gave_up *one = &clocks->gave_ups[middle];
+        const struct gave_up *one = &clocks->gave_ups[middle];
 
         if (one->thread < clocks->thread ||
             (one->thread == clocks->thread && one->time_ns < span->start_ns))
@@ -220,7 +249,7 @@ static bool gave_up(const struct gt_clocks *clocks, const struct gt_call_span *s
            clocks->gave_ups[low].time_ns <= span->end_ns;
 }
 
-static int note_sleep(struct gt_clocks *clocks, uint32_t level, const struct gt_call_span *span)
+static int note_sleep(struct clocks *clocks, uint32_t level, const struct gt_call_span *span)
 {
     int64_t looked_ns = clocks->looked_ns;
     int64_t over_ns;
@@ -229,7 +258,7 @@ static int note_sleep(struct gt_clocks *clocks, uint32_t level, const struct gt_
     clocks->looked_ns = INT64_MIN;
     if (looked_ns == INT64_MIN || span->start_ns - looked_ns > JUST_NS)
         return 0;
-    over_ns = gt_deps_over_ns(clocks->timeline, clocks->thread, span);
+    over_ns = gt_call_over_ns(clocks->timeline, clocks->thread, span);
     sleep = gt_chunks_push(&clocks->sleeps);
     if (!sleep)
         return -1;
@@ -240,11 +269,11 @@ static int note_sleep(struct gt_clocks *clocks, uint32_t level, const struct gt_
         .process = gt_thread_at(clocks->timeline, clocks->thread)->process,
         .function = open_at(clocks, level)->function,
         .call = key_of(clocks, level),
-        .timed_out = clocks->roles[span->function] == SLEEPS || gave_up(clocks, span)};
+        .timed_out = clocks->roles[span->function] == SLEEPS || has_given_up(clocks, span)};
     return 0;
 }
 
-static int walk_calls(struct gt_clocks *clocks)
+static int walk_calls(struct clocks *clocks)
 {
     uint32_t index;
 
@@ -289,7 +318,7 @@ static bool looks_evenly(const struct gt_clock_loop *loop)
 }
 
 /* Keep those that may have worked until a time. */
-static int keep_loops(struct gt_clocks *clocks)
+static int keep_loops(struct clocks *clocks)
 {
     const struct gt_timeline *timeline = clocks->timeline;
     int64_t least_ns = (timeline->end_ns - timeline->start_ns) / 100 * LOOP_PERCENT;
@@ -309,7 +338,7 @@ static int keep_loops(struct gt_clocks *clocks)
     return 0;
 }
 
-static int find_loops(struct gt_clocks *clocks, uint32_t thread)
+static int find_loops(struct clocks *clocks, uint32_t thread)
 {
     int rc;
 
@@ -323,29 +352,7 @@ static int find_loops(struct gt_clocks *clocks, uint32_t thread)
 
 /* --- dependencies --- */
 
-int gt_clocks_add(struct gt_clocks *clocks, uint32_t kind, uint32_t thread, int64_t at_ns,
-                  int64_t until_ns, uint32_t clock)
-{
-    return gt_deps_add(clocks->deps, kind, thread, at_ns, until_ns, clock);
-}
-
-int gt_clocks_add_until(struct gt_clocks *clocks, uint32_t thread, int64_t at_ns,
-                        int64_t until_ns, uint32_t clock, int64_t after_ns, bool perhaps)
-{
-    struct gt_dep *dep;
-
-    if (clocks->deps->replayed[thread] == GT_WORKLOAD_NONE)
-        return 0;
-    if (gt_clocks_add(clocks, GT_STEP_UNTIL, thread, at_ns, until_ns, clock))
-        return -1;
-    dep = gt_chunks_last(&clocks->deps->added);
-    dep->limit_ns = after_ns;
-    dep->flags = perhaps ? GT_STEP_PERHAPS : 0;
-    clocks->deps->guesses_clocks = clocks->deps->guesses_clocks || perhaps;
-    return 0;
-}
-
-static int add_loops(struct gt_clocks *clocks)
+static int add_loops(struct clocks *clocks)
 {
     for (size_t i = 0; i < clocks->loops.count; i++) {
         const struct gt_clock_loop *loop = gt_chunks_at(&clocks->loops, i);
@@ -354,9 +361,9 @@ static int add_loops(struct gt_clocks *clocks)
         if (loop->explained)
             continue;
         clocks->deps->workload->clock_count++;
-        if (gt_clocks_add(clocks, GT_STEP_MARK, loop->thread, loop->first_ns, 0, clock) ||
-            gt_clocks_add_until(clocks, loop->thread, loop->last_ns, 0, clock,
-                                loop->last_ns - loop->first_ns, true))
+        if (gt_deps_add(clocks->deps, GT_STEP_MARK, loop->thread, loop->first_ns, 0, clock) ||
+            gt_deps_add_until(clocks->deps, loop->thread, loop->last_ns, 0, clock,
+                              loop->last_ns - loop->first_ns, true))
             return -1;
     }
     return 0;
@@ -366,7 +373,7 @@ static int add_loops(struct gt_clocks *clocks)
 
 /* Were calls of clocks left out of the recording? Then who looked is not known. `looked`: the
  * program did, while they were recorded. Where no call of C was, any thread may have. */
-static bool misses_looks(const struct gt_clocks *clocks, bool looked)
+static bool misses_looks(const struct clocks *clocks, bool looked)
 {
     bool any_c = false;
 
@@ -383,10 +390,10 @@ static bool misses_looks(const struct gt_clocks *clocks, bool looked)
 int gt_deps_add_clocks(struct gt_deps *deps)
 {
     size_t functions = deps->timeline->functions.count;
-    struct gt_clocks clocks = {.deps = deps,
-                               .timeline = deps->timeline,
-                               .roles = calloc(functions + 1, sizeof(*clocks.roles)),
-                               .is_library = calloc(functions + 1, sizeof(*clocks.is_library))};
+    struct clocks clocks = {.deps = deps,
+                            .timeline = deps->timeline,
+                            .roles = calloc(functions + 1, sizeof(*clocks.roles)),
+                            .is_library = calloc(functions + 1, sizeof(*clocks.is_library))};
     int rc = clocks.roles && clocks.is_library ? find_gave_ups(&clocks) : -1;
     bool looked = false;
 
@@ -402,7 +409,8 @@ int gt_deps_add_clocks(struct gt_deps *deps)
         looked = looked || clocks.looked.count;
     }
     if (rc == 0)
-        rc = gt_clocks_add_sleeps(&clocks) || add_loops(&clocks) ? -1 : 0;
+        rc = gt_deps_add_sleeps(deps, &clocks.sleeps, &clocks.loops) || add_loops(&clocks) ? -1
+                                                                                           : 0;
     deps->misses_clocks = rc == 0 && misses_looks(&clocks, looked);
     gt_chunks_release(&clocks.looked);
     gt_chunks_release(&clocks.sleeps);

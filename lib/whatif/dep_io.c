@@ -1,7 +1,8 @@
-#include "whatif/dependencies.h"
+#include "whatif/dep_io.h"
 
 #include "analysis/cpu.h"
 #include "base/nstime.h"
+#include "whatif/call_end.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -182,39 +183,6 @@ static const struct writing *last_writing(const struct pipes *pipes, uint32_t th
     return NULL;
 }
 
-/* Since when it waited for the GIL that it took then, else that time. */
-static int64_t waited_since(const struct gt_gil *gil, uint32_t thread, int64_t taken_ns)
-{
-    size_t at =
-        gt_chunks_first_from(&gil->waits, 0, offsetof(struct gt_span, end_ns), taken_ns);
-
-    for (; at < gil->waits.count && gt_span_at(&gil->waits, at)->end_ns == taken_ns; at++)
-        if (gt_span_at(&gil->waits, at)->thread == thread)
-            return gt_span_at(&gil->waits, at)->start_ns;
-    return taken_ns;
-}
-
-int64_t gt_deps_over_ns(const struct gt_timeline *timeline, uint32_t thread,
-                        const struct gt_call_span *span)
-{
-    for (uint32_t i = 0; i < timeline->gils.count; i++) {
-        const struct gt_gil *gil = gt_gil_at(timeline, i);
-        size_t at = gt_deps_hold_after(&gil->holds, span->end_ns);
-        const struct gt_span *hold;
-
-        /* The hold may end with the call. */
-        for (int back = 0; back < 2 && at < gil->holds.count; back++, at--) {
-            hold = gt_span_at(&gil->holds, at);
-            if (hold->thread == thread && hold->start_ns > span->start_ns &&
-                hold->start_ns <= span->end_ns)
-                return waited_since(gil, thread, hold->start_ns);
-            if (at == 0)
-                break;
-        }
-    }
-    return 0;
-}
-
 /* Was it asleep for long, and not only without a CPU? */
 static bool slept(struct gt_cpu *cpu, int64_t from_ns, int64_t until_ns)
 {
@@ -254,7 +222,7 @@ static void find_others(struct pipes *pipes)
         if (reading->thread != thread)
             gt_cpu_init(&cpu, deps->timeline, reading->thread);
         thread = reading->thread;
-        reading->over_ns = gt_deps_over_ns(deps->timeline, thread, reading->span);
+        reading->over_ns = gt_call_over_ns(deps->timeline, thread, reading->span);
         if (pipes->roles[reading->span->function] == 's' &&
             reading->over_ns - start_ns > *longest_ns && !writing_of(pipes, reading) &&
             slept(&cpu, start_ns, reading->over_ns))
@@ -289,7 +257,7 @@ static bool is_reply(const struct pipes *pipes, const struct reading *reading)
 }
 
 /* A thread that is none of the program's sleeps as long, and replies. */
-static int tell_reply(struct pipes *pipes, const struct reading *reading)
+static int wait_for_reply(struct pipes *pipes, const struct reading *reading)
 {
     struct gt_deps *deps = pipes->deps;
     struct gt_workload *workload = deps->workload;
@@ -317,8 +285,8 @@ static int tell_reply(struct pipes *pipes, const struct reading *reading)
                : 0;
 }
 
-static int tell_reading(struct pipes *pipes, const struct reading *reading,
-                        const struct writing *writing)
+static int wait_for_writing(struct pipes *pipes, const struct reading *reading,
+                            const struct writing *writing)
 {
     struct gt_deps *deps = pipes->deps;
     uint32_t event = gt_workload_add_event(deps->workload, 1);
@@ -338,15 +306,15 @@ static int tell_reading(struct pipes *pipes, const struct reading *reading,
     return 0;
 }
 
-static int tell_readings(struct pipes *pipes)
+static int add_waits(struct pipes *pipes)
 {
     for (size_t i = 0; i < pipes->readings.count; i++) {
         const struct reading *reading = gt_chunks_at(&pipes->readings, i);
         const struct writing *writing =
             pipes->roles[reading->span->function] == 'p' ? NULL : writing_of(pipes, reading);
 
-        if ((writing && tell_reading(pipes, reading, writing)) ||
-            (!writing && is_reply(pipes, reading) && tell_reply(pipes, reading)))
+        if ((writing && wait_for_writing(pipes, reading, writing)) ||
+            (!writing && is_reply(pipes, reading) && wait_for_reply(pipes, reading)))
             return -1;
     }
     return 0;
@@ -366,7 +334,7 @@ int gt_deps_add_io(struct gt_deps *deps)
         rc = find_calls(&pipes) || sort_writings(&pipes) ? -1 : 0;
     if (rc == 0 && pipes.reads) {
         find_others(&pipes);
-        rc = tell_readings(&pipes);
+        rc = add_waits(&pipes);
     }
     gt_chunks_release(&pipes.writings);
     gt_chunks_release(&pipes.readings);

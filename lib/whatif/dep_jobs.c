@@ -1,4 +1,4 @@
-#include "whatif/dependencies.h"
+#include "whatif/dep_jobs.h"
 
 #include "whatif/call_walk.h"
 

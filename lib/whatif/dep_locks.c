@@ -1,4 +1,4 @@
-#include "whatif/dependencies.h"
+#include "whatif/dep_locks.h"
 
 #include <stdlib.h>
 

@@ -1,4 +1,4 @@
-#include "whatif/dependencies.h"
+#include "whatif/dep_queues.h"
 
 #include <stdlib.h>
 

@@ -1,4 +1,4 @@
-#include "whatif/dep_clocks.h"
+#include "whatif/dep_sleeps.h"
 
 #include "analysis/cpu.h"
 
@@ -117,10 +117,10 @@ static bool are_as_long(const struct sleeps *sleeps)
     return sleeps->count > 1 && most_ns - least_ns < GRID_NS;
 }
 
-static void explain_loop(struct gt_clocks *clocks, const struct gt_clock_sleep *sleep)
+static void explain_loops(struct gt_chunks *loops, const struct gt_clock_sleep *sleep)
 {
-    for (size_t i = 0; i < clocks->loops.count; i++) {
-        struct gt_clock_loop *loop = gt_chunks_at(&clocks->loops, i);
+    for (size_t i = 0; i < loops->count; i++) {
+        struct gt_clock_loop *loop = gt_chunks_at(loops, i);
 
         if (loop->thread == sleep->thread &&
             (loop->call == sleep->call || loop->callee == sleep->function))
@@ -128,9 +128,10 @@ static void explain_loop(struct gt_clocks *clocks, const struct gt_clock_sleep *
     }
 }
 
-static int add_sleeps(struct gt_clocks *clocks, const struct sleeps *sleeps)
+static int add_sleeps(struct gt_deps *deps, const struct sleeps *sleeps,
+                      struct gt_chunks *loops)
 {
-    uint32_t clock = clocks->deps->workload->clock_count++;
+    uint32_t clock = deps->workload->clock_count++;
     const struct gt_clock_sleep *first = sleeps->list;
     bool late = false;
     int on_grid;
@@ -147,19 +148,19 @@ static int add_sleeps(struct gt_clocks *clocks, const struct sleeps *sleeps)
         bool sure = on_grid && sleep->timed_out;
 
         if (sure && (i == 0 || sleep->call != sleep[-1].call))
-            explain_loop(clocks, sleep);
+            explain_loops(loops, sleep);
 
         /* Whoever sleeps first starts the clock. */
-        if (gt_clocks_add(clocks, GT_STEP_MARK, sleep->thread, sleep->start_ns, 0, clock) ||
-            gt_clocks_add_until(clocks, sleep->thread, sure ? sleep->start_ns : sleep->end_ns,
-                                sleep->end_ns, clock, sleep->end_ns - first->start_ns, !sure))
+        if (gt_deps_add(deps, GT_STEP_MARK, sleep->thread, sleep->start_ns, 0, clock) ||
+            gt_deps_add_until(deps, sleep->thread, sure ? sleep->start_ns : sleep->end_ns,
+                              sleep->end_ns, clock, sleep->end_ns - first->start_ns, !sure))
             return -1;
     }
     return 0;
 }
 
 /* Of one function: by call where each call sleeps several times, else together. */
-static int group_sleeps(struct gt_clocks *clocks, struct sleeps all)
+static int group_sleeps(struct gt_deps *deps, struct sleeps all, struct gt_chunks *loops)
 {
     size_t calls = 0;
 
@@ -169,7 +170,7 @@ static int group_sleeps(struct gt_clocks *clocks, struct sleeps all)
                  all.list[i].thread != all.list[i - 1].thread;
     if (calls * LEAST_SLEEPS > all.count) {
         qsort(all.list, all.count, sizeof(*all.list), compare_by_end);
-        return add_sleeps(clocks, &all);
+        return add_sleeps(deps, &all, loops);
     }
     for (size_t at = 0, next; at < all.count; at = next) {
         struct sleeps group = {.list = all.list + at};
@@ -178,20 +179,21 @@ static int group_sleeps(struct gt_clocks *clocks, struct sleeps all)
                         all.list[next].thread == all.list[at].thread;
              next++)
             group.count++;
-        if (add_sleeps(clocks, &group))
+        if (add_sleeps(deps, &group, loops))
             return -1;
     }
     return 0;
 }
 
-int gt_clocks_add_sleeps(struct gt_clocks *clocks)
+int gt_deps_add_sleeps(struct gt_deps *deps, const struct gt_chunks *sleeps,
+                       struct gt_chunks *loops)
 {
-    size_t count = clocks->sleeps.count;
+    size_t count = sleeps->count;
     struct gt_clock_sleep *list = calloc(count + 1, sizeof(*list));
     int rc = list ? 0 : -1;
 
     for (size_t i = 0; rc == 0 && i < count; i++)
-        list[i] = *(const struct gt_clock_sleep *)gt_chunks_at(&clocks->sleeps, i);
+        list[i] = *(const struct gt_clock_sleep *)gt_chunks_at(sleeps, i);
     if (rc == 0)
         qsort(list, count, sizeof(*list), compare_by_function);
     for (size_t at = 0, next; rc == 0 && at < count; at = next) {
@@ -199,7 +201,7 @@ int gt_clocks_add_sleeps(struct gt_clocks *clocks)
                         list[next].function == list[at].function;
              next++)
             ;
-        rc = group_sleeps(clocks, (struct sleeps){list + at, next - at});
+        rc = group_sleeps(deps, (struct sleeps){list + at, next - at}, loops);
     }
     free(list);
     return rc;

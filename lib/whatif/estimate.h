@@ -1,7 +1,7 @@
 /*
  * What it would be worth: how long the run would have taken if a function released the GIL, if
  * there were no GIL, on more or fewer cores. Each is a replay of what was recorded
- * (analysis/build.h) under other rules, set against a replay under the same rules, which must
+ * (build.h) under other rules, set against a replay under the same rules, which must
  * find the length of the recorded run.
  *
  * Assumed is that the threads do the same work in the same pieces, that timers, files, sockets
@@ -14,69 +14,7 @@
 #define GT_WHATIF_ESTIMATE_H
 
 #include "analysis/analysis.h"
-
-enum gt_whatif_gap {
-    GT_WHATIF_OK,
-    GT_WHATIF_NO_GIL,     /* none was seen */
-    GT_WHATIF_ALONE,      /* one thread only ever had it: nothing can overlap */
-    GT_WHATIF_FUTEX,      /* holds were not measured */
-    GT_WHATIF_STOPPED,    /* recording stopped before the program ended */
-    GT_WHATIF_LOST,       /* too much was lost */
-    GT_WHATIF_PART,       /* only a part of the program's life was recorded */
-    GT_WHATIF_UNKNOWN,    /* what threads did without the GIL was not recorded */
-    GT_WHATIF_STUCK,      /* the replay ends in threads that wait for one another */
-    GT_WHATIF_UNFAITHFUL, /* it finds another length than was recorded */
-    GT_WHATIF_LEFT_OUT,   /* of this build (without/) */
-    GT_WHATIF_CPUS,       /* how many CPUs it might use changed as it ran */
-};
-
-enum gt_estimate_kind {
-    GT_ESTIMATE_RECORDED,  /* nothing but the number of cores changes */
-    GT_ESTIMATE_FUNCTION,  /* the function releases the GIL */
-    GT_ESTIMATE_FUNCTIONS, /* all of them do */
-    GT_ESTIMATE_NO_GIL,
-};
-
-enum { GT_WHATIF_CORES = 5 }; /* numbers of cores asked about, at most */
-
-/* Why an estimate is not known. */
-enum gt_withheld {
-    GT_WITHHELD_NOT,
-    GT_WITHHELD_STUCK,  /* the replay ends in threads that wait for one another */
-    GT_WITHHELD_CLOCK,  /* perhaps what was done was done until a time */
-    GT_WITHHELD_UNSEEN, /* likewise: calls that look at clocks were not recorded */
-    GT_WITHHELD_JOBS,   /* perhaps other threads would have done some of the jobs */
-    GT_WITHHELD_SLOWED, /* much of it is what Python code took longer for being traced */
-    GT_WITHHELD_COUNT,
-};
-
-struct gt_estimate {
-    enum gt_estimate_kind kind;
-    uint32_t gil, row; /* of GT_ESTIMATE_FUNCTION: its row that caused the most waiting */
-    uint32_t gils;     /* … and on how many GILs it is released */
-    int64_t wall_ns;   /* on the recorded number of cores; -1: not known */
-    int64_t by_cores_ns[GT_WHATIF_CORES];
-    enum gt_withheld withheld; /* of wall_ns */
-    uint32_t best_cores;       /* which of core_count, above the recorded one, would help most;
-                                  GT_WHATIF_CORES: none helps much */
-};
-
-struct gt_whatif {
-    enum gt_whatif_gap gap;
-    double cores;         /* of the recorded run; a part of one under a quota */
-    uint32_t core_counts; /* how many of … */
-    double core_count[GT_WHATIF_CORES];
-    int64_t recorded_ns; /* length of the run */
-    int64_t replayed_ns; /* the same, as the replay finds it under unchanged rules */
-    int64_t grain_ns;    /* holds shorter than this were put together; 0: none */
-    int64_t slowed_ns;   /* what recording cost, where it makes Python code itself slower */
-    int64_t lost_ns;     /* of the recording; taken for time that keeps its length */
-    struct gt_chunks estimates;     /* of struct gt_estimate; the simplest change first */
-    const struct gt_estimate *told; /* of these, what is worth a sentence; NULL: nothing is */
-    bool worth_a_table;             /* something would help, or it is not known whether */
-    bool of_traced_run; /* recording took so much that it is not the program by itself that is
-                           estimated */
-};
+#include "whatif/result.h"
 
 /* `usable_cpus` is how many CPUs the program could use, as a quota allows (1.5, say). 0: not
  * known; then those count that the agent or the recording saw. Negative: the number changed
@@ -85,18 +23,6 @@ int gt_whatif_init(struct gt_whatif *whatif, const struct gt_recorded *recorded,
                    const struct gt_analysis *analysis, double usable_cpus,
                    struct gt_error *err);
 void gt_whatif_release(struct gt_whatif *whatif);
-
-static inline const struct gt_estimate *gt_estimate_at(const struct gt_whatif *whatif,
-                                                       size_t index)
-{
-    return gt_chunks_at(&whatif->estimates, index);
-}
-
-/* How many times as fast the run would be; 0 where its length is not known. */
-static inline double gt_whatif_speedup(const struct gt_whatif *whatif, int64_t wall_ns)
-{
-    return wall_ns > 0 ? (double)whatif->recorded_ns / (double)wall_ns : 0;
-}
 
 /* The replay's error: 0.02 when it finds a run that is 2% longer than the recorded one. */
 double gt_whatif_error(const struct gt_whatif *whatif);

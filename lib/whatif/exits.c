@@ -16,12 +16,12 @@ static int compare(const void *a, const void *b)
     return (left->time_ns > right->time_ns) - (left->time_ns < right->time_ns);
 }
 
-int gt_exits_init(struct gt_exits *ends, const struct gt_timeline *timeline,
+int gt_exits_init(struct gt_exits *exits, const struct gt_timeline *timeline,
                   const uint32_t *replayed)
 {
-    *ends =
-        (struct gt_exits){.list = calloc(2 * timeline->threads.count + 1, sizeof(*ends->list))};
-    if (!ends->list)
+    *exits = (struct gt_exits){
+        .list = calloc(2 * timeline->threads.count + 1, sizeof(*exits->list))};
+    if (!exits->list)
         return -1;
     for (uint32_t i = 0; i < timeline->threads.count; i++) {
         const struct gt_thread *thread = gt_thread_at(timeline, i);
@@ -29,29 +29,30 @@ int gt_exits_init(struct gt_exits *ends, const struct gt_timeline *timeline,
 
         if (!(thread->flags & GT_THREAD_SAW_EXIT) || replayed[i] == GT_NO_INDEX)
             continue;
-        ends->list[ends->count++] = (struct gt_exit){thread->end_ns, thread->process, i, false};
+        exits->list[exits->count++] =
+            (struct gt_exit){thread->end_ns, thread->process, i, false};
         if (thread->flags & GT_THREAD_MAIN && process->parent != GT_NO_INDEX)
-            ends->list[ends->count++] =
+            exits->list[exits->count++] =
                 (struct gt_exit){thread->end_ns, process->parent, i, true};
     }
-    qsort(ends->list, ends->count, sizeof(*ends->list), compare);
+    qsort(exits->list, exits->count, sizeof(*exits->list), compare);
     return 0;
 }
 
-void gt_exits_release(struct gt_exits *ends)
+void gt_exits_release(struct gt_exits *exits)
 {
-    free(ends->list);
-    ends->list = NULL;
+    free(exits->list);
+    exits->list = NULL;
 }
 
 /* The number of ends in the list before that of `process` which is later than `time_ns`. */
-static size_t count_until(const struct gt_exits *ends, uint32_t process, int64_t time_ns)
+static size_t count_until(const struct gt_exits *exits, uint32_t process, int64_t time_ns)
 {
-    size_t low = 0, high = ends->count;
+    size_t low = 0, high = exits->count;
 
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        const struct gt_exit *end = &ends->list[middle];
+        const struct gt_exit *end = &exits->list[middle];
 
         if (end->process > process || (end->process == process && end->time_ns > time_ns))
             high = middle;
@@ -61,14 +62,14 @@ static size_t count_until(const struct gt_exits *ends, uint32_t process, int64_t
     return low;
 }
 
-uint32_t gt_exits_find(const struct gt_exits *ends, const struct gt_timeline *timeline,
+uint32_t gt_exits_find(const struct gt_exits *exits, const struct gt_timeline *timeline,
                        uint32_t thread, int64_t from_ns, int64_t until_ns, bool children)
 {
     uint32_t process = gt_thread_at(timeline, thread)->process;
-    size_t at = count_until(ends, process, until_ns + THREAD_NS);
+    size_t at = count_until(exits, process, until_ns + THREAD_NS);
 
-    while (at-- > 0 && ends->list[at].process == process) {
-        const struct gt_exit *end = &ends->list[at];
+    while (at-- > 0 && exits->list[at].process == process) {
+        const struct gt_exit *end = &exits->list[at];
         int64_t least_ns = until_ns - (end->of_child ? CHILD_NS : THREAD_NS);
 
         if (end->time_ns < until_ns - CHILD_NS || end->time_ns < from_ns)

@@ -17,13 +17,13 @@ struct gt_exits {
 };
 
 /* Of the threads that are replayed (dependencies.h). 0 or -1. */
-int gt_exits_init(struct gt_exits *ends, const struct gt_timeline *timeline,
+int gt_exits_init(struct gt_exits *exits, const struct gt_timeline *timeline,
                   const uint32_t *replayed);
-void gt_exits_release(struct gt_exits *ends);
+void gt_exits_release(struct gt_exits *exits);
 
 /* The thread whose end a sleep of `thread` in [from, until) may have waited for: the last one
  * just before or after its end. GT_NO_INDEX: none. `children`: of child processes only. */
-uint32_t gt_exits_find(const struct gt_exits *ends, const struct gt_timeline *timeline,
+uint32_t gt_exits_find(const struct gt_exits *exits, const struct gt_timeline *timeline,
                        uint32_t thread, int64_t from_ns, int64_t until_ns, bool children);
 
 #endif

@@ -15,42 +15,42 @@ static int compare(const void *a, const void *b)
 }
 
 /* As an array, in order, and what overlaps the one before it cut off. 0 or -1. */
-static int arrange(struct gt_nonyielding *pieces, const struct gt_chunks *added, size_t threads)
+static int arrange(struct gt_nonyielding *spans, const struct gt_chunks *added, size_t threads)
 {
-    *pieces = (struct gt_nonyielding){.list = calloc(added->count + 1, sizeof(*pieces->list)),
-                                      .first = calloc(threads + 2, sizeof(*pieces->first))};
-    if (!pieces->list || !pieces->first)
+    *spans = (struct gt_nonyielding){.list = calloc(added->count + 1, sizeof(*spans->list)),
+                                     .first = calloc(threads + 2, sizeof(*spans->first))};
+    if (!spans->list || !spans->first)
         return -1;
     for (size_t i = 0; i < added->count; i++)
-        pieces->list[i] = *(const struct gt_nonyielding_span *)gt_chunks_at(added, i);
-    qsort(pieces->list, added->count, sizeof(*pieces->list), compare);
+        spans->list[i] = *(const struct gt_nonyielding_span *)gt_chunks_at(added, i);
+    qsort(spans->list, added->count, sizeof(*spans->list), compare);
     for (size_t i = 0; i < added->count; i++) {
-        struct gt_nonyielding_span piece = pieces->list[i];
+        struct gt_nonyielding_span span = spans->list[i];
         const struct gt_nonyielding_span *last =
-            pieces->count ? &pieces->list[pieces->count - 1] : NULL;
+            spans->count ? &spans->list[spans->count - 1] : NULL;
 
-        if (last && last->thread == piece.thread && piece.start_ns < last->end_ns)
-            piece.start_ns = last->end_ns;
-        if (piece.end_ns <= piece.start_ns)
+        if (last && last->thread == span.thread && span.start_ns < last->end_ns)
+            span.start_ns = last->end_ns;
+        if (span.end_ns <= span.start_ns)
             continue;
-        pieces->list[pieces->count++] = piece;
-        pieces->first[piece.thread + 1]++;
+        spans->list[spans->count++] = span;
+        spans->first[span.thread + 1]++;
     }
     for (size_t i = 0; i < threads; i++)
-        pieces->first[i + 1] += pieces->first[i];
+        spans->first[i + 1] += spans->first[i];
     return 0;
 }
 
-static int add(struct gt_chunks *added, struct gt_nonyielding_span piece)
+static int add(struct gt_chunks *added, struct gt_nonyielding_span span)
 {
     struct gt_nonyielding_span *last;
 
-    if (piece.end_ns - piece.start_ns < LEAST_NS)
+    if (span.end_ns - span.start_ns < LEAST_NS)
         return 0;
     last = gt_chunks_push(added);
     if (!last)
         return -1;
-    *last = piece;
+    *last = span;
     return 0;
 }
 
@@ -96,60 +96,60 @@ struct walk {
     struct gt_chunks stack; /* of struct level */
     uint32_t thread;
     size_t kept_at;
-    int64_t told_ns;                  /* what was before is done with */
-    struct gt_nonyielding_span piece; /* that may go on; tag 0: none */
-    float kept_share;                 /* of its function; 0: of C */
+    int64_t done_ns;                 /* what was before is done with */
+    struct gt_nonyielding_span span; /* that may go on; tag 0: none */
+    float kept_share;                /* of its function; 0: of C */
 };
 
-/* Was anything kept in the piece? They come in the order of time. */
+/* Was anything kept in the span? They come in the order of time. */
 static bool was_kept(struct walk *walk)
 {
     const struct gt_nonyielding *kept = walk->kept;
 
     while (walk->kept_at < kept->first[walk->thread + 1] &&
-           kept->list[walk->kept_at].end_ns <= walk->piece.start_ns)
+           kept->list[walk->kept_at].end_ns <= walk->span.start_ns)
         walk->kept_at++;
     return walk->kept_at < kept->first[walk->thread + 1] &&
-           kept->list[walk->kept_at].start_ns < walk->piece.end_ns;
+           kept->list[walk->kept_at].start_ns < walk->span.end_ns;
 }
 
 /*
  * Of a C function, all of the call. Of a Python function what was kept is known; where nothing
  * was, perhaps because nobody waited, it did as much native work, at the end, as elsewhere.
  */
-static int end_piece(struct walk *walk)
+static int end_span(struct walk *walk)
 {
-    struct gt_nonyielding_span piece = walk->piece;
+    struct gt_nonyielding_span span = walk->span;
 
-    if (!piece.tag)
+    if (!span.tag)
         return 0;
     if (walk->kept_share > 0) {
         if (was_kept(walk))
-            piece.tag = 0;
+            span.tag = 0;
         if (walk->kept_share < 0.9F)
-            piece.start_ns +=
-                (int64_t)((1 - walk->kept_share) * (float)(piece.end_ns - piece.start_ns));
+            span.start_ns +=
+                (int64_t)((1 - walk->kept_share) * (float)(span.end_ns - span.start_ns));
     }
-    walk->piece.tag = 0;
-    return piece.tag ? add(walk->added, piece) : 0;
+    walk->span.tag = 0;
+    return span.tag ? add(walk->added, span) : 0;
 }
 
 /* Until then, the innermost open call answers. */
-static int tell_until(struct walk *walk, int64_t time_ns)
+static int answer_until(struct walk *walk, int64_t time_ns)
 {
     const struct level *level = gt_chunks_last(&walk->stack);
     uint16_t tag = level ? level->tag.tag : 0;
 
-    if (time_ns <= walk->told_ns)
+    if (time_ns <= walk->done_ns)
         return 0;
-    if (walk->piece.tag != tag || walk->piece.end_ns != walk->told_ns) {
-        if (end_piece(walk))
+    if (walk->span.tag != tag || walk->span.end_ns != walk->done_ns) {
+        if (end_span(walk))
             return -1;
-        walk->piece = (struct gt_nonyielding_span){walk->told_ns, 0, walk->thread, tag};
+        walk->span = (struct gt_nonyielding_span){walk->done_ns, 0, walk->thread, tag};
         walk->kept_share = level && !level->of_c ? level->tag.kept_share : 0;
     }
-    walk->piece.end_ns = time_ns;
-    walk->told_ns = time_ns;
+    walk->span.end_ns = time_ns;
+    walk->done_ns = time_ns;
     return 0;
 }
 
@@ -158,7 +158,7 @@ static int leave_until(struct walk *walk, int64_t time_ns)
     const struct level *level;
 
     while ((level = gt_chunks_last(&walk->stack)) && level->end_ns <= time_ns) {
-        if (tell_until(walk, level->end_ns))
+        if (answer_until(walk, level->end_ns))
             return -1;
         gt_chunks_truncate(&walk->stack, walk->stack.count - 1);
     }
@@ -189,11 +189,11 @@ static int walk_calls(struct walk *walk, const struct gt_calls *calls)
     for (size_t i = 0; i < calls->spans.count; i++) {
         const struct gt_call_span *span = gt_chunks_at(&calls->spans, i);
 
-        if (leave_until(walk, span->start_ns) || tell_until(walk, span->start_ns) ||
+        if (leave_until(walk, span->start_ns) || answer_until(walk, span->start_ns) ||
             enter(walk, span))
             return -1;
     }
-    return leave_until(walk, INT64_MAX) || end_piece(walk) ? -1 : 0;
+    return leave_until(walk, INT64_MAX) || end_span(walk) ? -1 : 0;
 }
 
 static bool calls_any(const struct gt_calls *calls, const struct gt_tag *tags)
@@ -221,21 +221,21 @@ static int add_calls(struct gt_chunks *added, const struct gt_timeline *timeline
             continue;
         walk.thread = i;
         walk.kept_at = kept->first[i];
-        walk.told_ns = INT64_MIN;
+        walk.done_ns = INT64_MIN;
         rc = walk_calls(&walk, calls);
     }
     gt_chunks_release(&walk.stack);
     return rc;
 }
 
-int gt_nonyielding_init(struct gt_nonyielding *pieces, const struct gt_timeline *timeline,
+int gt_nonyielding_init(struct gt_nonyielding *spans, const struct gt_timeline *timeline,
                         const struct gt_blockers *blockers, const struct gt_tag *tags)
 {
     struct gt_nonyielding kept = {0};
     struct gt_chunks added;
     int rc;
 
-    *pieces = (struct gt_nonyielding){0};
+    *spans = (struct gt_nonyielding){0};
     gt_chunks_init(&added, sizeof(struct gt_nonyielding_span));
     rc = find_kept(&kept, timeline, blockers, tags);
     if (rc == 0)
@@ -243,14 +243,14 @@ int gt_nonyielding_init(struct gt_nonyielding *pieces, const struct gt_timeline 
     for (size_t i = 0; rc == 0 && i < kept.count; i++)
         rc = add(&added, kept.list[i]);
     if (rc == 0)
-        rc = arrange(pieces, &added, timeline->threads.count);
+        rc = arrange(spans, &added, timeline->threads.count);
     gt_nonyielding_release(&kept);
     gt_chunks_release(&added);
     return rc;
 }
 
-void gt_nonyielding_release(struct gt_nonyielding *pieces)
+void gt_nonyielding_release(struct gt_nonyielding *spans)
 {
-    free(pieces->list);
-    free(pieces->first);
+    free(spans->list);
+    free(spans->first);
 }

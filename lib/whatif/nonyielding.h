@@ -29,8 +29,8 @@ struct gt_nonyielding {
 };
 
 /* `blockers` by GIL; `tags` by function. 0 or -1. */
-int gt_nonyielding_init(struct gt_nonyielding *pieces, const struct gt_timeline *timeline,
+int gt_nonyielding_init(struct gt_nonyielding *spans, const struct gt_timeline *timeline,
                         const struct gt_blockers *blockers, const struct gt_tag *tags);
-void gt_nonyielding_release(struct gt_nonyielding *pieces);
+void gt_nonyielding_release(struct gt_nonyielding *spans);
 
 #endif

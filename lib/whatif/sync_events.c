@@ -1,26 +1,26 @@
-#include "whatif/dependencies.h"
+#include "whatif/sync_events.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 /* Events and futures, which stay set, and semaphores of threading's, which count. Whoever finds
- * one set, or a token in it, owes it to who gave it, though in the recording it may have been
+ * one set, or a permit in it, owes it to who gave it, though in the recording it may have been
  * there long before: that the GIL was kept may have been why. */
 
-static bool is_flag(const struct gt_sync_op *op)
+static bool is_event(const struct gt_sync_op *op)
 {
     return op->kind == GT_SYNC_EVENT_SET || op->kind == GT_SYNC_EVENT_SEEN;
 }
 
-static bool is_token(const struct gt_sync_op *op)
+static bool is_permit(const struct gt_sync_op *op)
 {
     return op->kind == GT_SYNC_PERMIT_TAKEN || op->kind == GT_SYNC_PERMIT_GIVEN;
 }
 
 /* --- events and futures --- */
 
-/* When it took effect: who waits may go on before who sets it is done with builder everybody.
- */
+/* When it took effect. A waiter may go on before the thread that sets the event has woken all
+ * the waiters. */
 static int64_t effect_ns(const struct gt_sync_op *op)
 {
     return op->kind == GT_SYNC_EVENT_SET ? gt_sync_op_began_ns(op) : op->time_ns;
@@ -66,7 +66,8 @@ static bool *find_loops(const struct gt_timeline *timeline)
 
 /* Each one that finds it set waits for the last setting before; where it did wait then, for the
  * post that woke it, too, which is the same. */
-static int add_flag(struct gt_deps *deps, const struct gt_dep_group *group, const bool *is_loop)
+static int add_event(struct gt_deps *deps, const struct gt_dep_group *group,
+                     const bool *is_loop)
 {
     const struct gt_sync_op *set = NULL;
     uint32_t event = GT_WORKLOAD_NONE;
@@ -102,7 +103,7 @@ static int add_flag(struct gt_deps *deps, const struct gt_dep_group *group, cons
 int gt_deps_add_events(struct gt_deps *deps)
 {
     size_t count;
-    uint32_t *indices = gt_deps_sort(deps, is_flag, &count);
+    uint32_t *indices = gt_deps_sort(deps, is_event, &count);
     bool *is_loop = find_loops(deps->timeline);
     struct gt_dep_group group;
     int rc = indices && is_loop ? 0 : -1;
@@ -110,7 +111,7 @@ int gt_deps_add_events(struct gt_deps *deps)
     for (size_t at = 0; rc == 0 && gt_deps_next_group(deps, indices, count, &at, &group);) {
         qsort_r((void *)group.indices, group.count, sizeof(*group.indices), compare_effects,
                 deps);
-        rc = add_flag(deps, &group, is_loop);
+        rc = add_event(deps, &group, is_loop);
     }
     free(is_loop);
     free(indices);
@@ -163,7 +164,7 @@ bool gt_deps_permits_are_whole(const struct gt_timeline *timeline)
 int gt_deps_add_permits(struct gt_deps *deps)
 {
     size_t count;
-    uint32_t *indices = gt_deps_sort(deps, is_token, &count);
+    uint32_t *indices = gt_deps_sort(deps, is_permit, &count);
     struct gt_dep_group group;
     int rc = indices ? 0 : -1;
 
