@@ -26,7 +26,7 @@ int gt_sources_add_viztracer(struct gt_sources *sources, const char *path, bool 
     if (damage.code)
         gt_say("%s", damage.message);
     if (alone)
-        gt_ingest_set_agentlog(ingest, NULL, GT_AGENTLOG_LIVES);
+        gt_ingest_expect_no_text(ingest);
     gt_ingest_set_viztracer(ingest, sources->viztracer, path);
     return 0;
 }

@@ -279,15 +279,17 @@ static void merge_agentlog(struct run *run)
         parts |= GT_AGENTLOG_LIVES;
     ends.killed_pid = run->result.term_signal ? run->result.pid : 0;
     run->agentlog = gt_agentlog_open_files(&run->agent_files, &ends, &err);
-    /* A command that never runs Python has no functions: nothing to say unless asked. */
-    if (!run->agentlog && !parts && !run->agent.insist)
+    if (run->agentlog) {
+        gt_ingest_set_agentlog(run->ingest, run->agentlog, parts);
         return;
-    if (!run->agentlog && run->agent_why.code)
+    }
+    gt_ingest_lack_agentlog(run->ingest, parts);
+    if (run->agent_why.code)
         gt_error_set(&err, run->agent_why.code, "the agent was not loaded: %s",
                      run->agent_why.message);
-    if (!run->agentlog && !run->agent_noted)
+    /* A command that never runs Python has no functions: nothing to say unless asked. */
+    if ((parts || run->agent.insist) && !run->agent_noted)
         run->agent_missed = err;
-    gt_ingest_set_agentlog(run->ingest, run->agentlog, parts);
 }
 
 static void merge_viztracer(struct run *run)

@@ -6,6 +6,7 @@
 #include "common/exit_status.h"
 #include "common/sources.h"
 #include "ingest/ingest.h"
+#include "report/flame_folded.h"
 #include "report/svg.h"
 
 #include <signal.h>

@@ -53,9 +53,4 @@ static inline struct gt_flame_node *gt_flame_at(const struct gt_flame *flame, ui
     return gt_chunks_at(&flame->nodes, index);
 }
 
-/* Append a line per stack: `frame;frame;frame <µs>`, outermost first, as flamegraph.pl,
- * inferno and speedscope read it. Stacks of less than a microsecond in all round up to 1.
- * Returns 0 or -1. */
-int gt_flame_folded(const struct gt_flame *flame, struct gt_buf *text);
-
 #endif

@@ -161,14 +161,28 @@ static int next_of_agentlog(void *source, struct gt_event *event, struct gt_erro
 
 void gt_ingest_set_agentlog(struct gt_ingest *ingest, struct gt_agentlog *log, unsigned parts)
 {
-    ingest->expects_text = parts == 0; /* which is to have told of the GIL */
+    const struct gt_agentlog_quality *quality = gt_agentlog_quality(log);
+
+    if (parts)
+        gt_ingest_expect_no_text(ingest);
     ingest->agentlog = log;
     ingest->out.agent_sees_gil = parts & GT_AGENTLOG_GIL;
-    ingest->out.blind = parts & GT_AGENTLOG_GIL && (!log || !gt_agentlog_quality(log)->threads);
-    ingest->out.agent_cpus = log ? gt_agentlog_quality(log)->cpus : 0;
-    if (log)
-        ingest->merged[ingest->merged_count++] =
-            (struct merged){.next = next_of_agentlog, .source = log, .parts = parts};
+    ingest->out.blind = parts & GT_AGENTLOG_GIL && !quality->threads;
+    ingest->out.agent_cpus = quality->cpus;
+    ingest->merged[ingest->merged_count++] =
+        (struct merged){.next = next_of_agentlog, .source = log, .parts = parts};
+}
+
+void gt_ingest_lack_agentlog(struct gt_ingest *ingest, unsigned parts)
+{
+    if (parts)
+        gt_ingest_expect_no_text(ingest);
+    ingest->out.agent_sees_gil = ingest->out.blind = parts & GT_AGENTLOG_GIL;
+}
+
+void gt_ingest_expect_no_text(struct gt_ingest *ingest)
+{
+    ingest->expects_text = false;
 }
 
 static int next_of_viztracer(void *source, struct gt_event *event, struct gt_error *err)

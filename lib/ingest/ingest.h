@@ -48,10 +48,16 @@ enum gt_agentlog_part {
     GT_AGENTLOG_LIVES = 1 << 1, /* forks, exits, execs, kernel names: when no text has them */
 };
 
-/* Merge an agent's log between the events of the text, or alone when there is no text and
- * `parts` says what replaces it. NULL: an agent was to write one, and did not; with `parts` an
- * empty recording is right then. */
+/* Merge an agent's log between the events of the text. With `parts`, which the log has in the
+ * text's place, the text may be empty. */
 void gt_ingest_set_agentlog(struct gt_ingest *ingest, struct gt_agentlog *log, unsigned parts);
+
+/* An agent was to write a log with these parts, and ran nowhere. Where it was to see the GIL,
+ * nothing is known of that, which is right of a program that never runs Python. */
+void gt_ingest_lack_agentlog(struct gt_ingest *ingest, unsigned parts);
+
+/* No text is expected: to have none is no failure. */
+void gt_ingest_expect_no_text(struct gt_ingest *ingest);
 
 /* Merge VizTracer's trace of the same run likewise: functions, instants, counters, names of
  * threads. `name` is what _finish calls it, when text and trace have no moment in common:

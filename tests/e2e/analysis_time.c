@@ -70,7 +70,8 @@ int main(int argc, char **argv)
 
     if (!ingest || (argc > 1 && !log))
         return 1;
-    gt_ingest_set_agentlog(ingest, log, 0);
+    if (log)
+        gt_ingest_set_agentlog(ingest, log, 0);
     if (feed(ingest, &err) < 0 || gt_ingest_finish(ingest, &err) < 0 ||
         gt_results_make(&results, gt_ingest_recorded(ingest), &info, NULL, true, &err) < 0 ||
         write_out(results.report, &err) < 0) {

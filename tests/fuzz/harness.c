@@ -7,6 +7,7 @@
 #include "common/results.h"
 #include "report/condition.h"
 #include "report/metrics.h"
+#include "report/flame_folded.h"
 #include "report/svg.h"
 
 #include <jansson.h>

@@ -8,6 +8,7 @@
 #include "analysis/flame.h"
 #include "base/fs.h"
 #include "feed.h"
+#include "report/flame_folded.h"
 #include "report/svg.h"
 
 #include <stdio.h>
