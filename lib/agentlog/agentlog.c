@@ -1,41 +1,17 @@
 #include "agentlog/agentlog.h"
 #include "agentlog/internal.h"
-#include "base/buf.h"
 
 #include <bsd/string.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 enum {
-    MAX_WARNINGS = 32,
     MAX_CPUS = 1 << 16, /* no machine has more */
 };
-
-void gt_agentlog_warn(struct gt_agentlog *log, const char *format, ...)
-{
-    char text[1024];
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
-    gt_text_make_visible(text);
-    for (size_t i = 0; i < log->warnings.count; i++)
-        if (!strcmp(log->warnings.items[i], text))
-            return;
-    if (log->warnings.count < MAX_WARNINGS)
-        gt_strvec_push(&log->warnings, text); /* a warning lost to lack of memory is no harm */
-}
-
-const char *gt_agentlog_warning(const struct gt_agentlog *log, size_t index)
-{
-    return index < log->warnings.count ? log->warnings.items[index] : NULL;
-}
 
 const struct gt_agentlog_quality *gt_agentlog_quality(const struct gt_agentlog *log)
 {

@@ -152,6 +152,23 @@ struct gt_agentlog {
     unsigned queue_next;
 };
 
+/* file.c */
+/* Read all of it, or false. */
+bool gt_agentlog_read_at(int fd, void *data, size_t size, uint64_t offset);
+/* The same of a thread's file. */
+bool gt_agentlog_read(struct gt_agentlog *log, const struct gt_agentlog_thread *thread,
+                      void *data, size_t size, uint64_t offset);
+/* Version 3: have log->file be the file of that name; false with errno. */
+bool gt_agentlog_turn_to(struct gt_agentlog *log, uint32_t name);
+/* A plain file of a folder, whatever stands there by now; -1 with errno. */
+int gt_agentlog_open_file(int folder, const char *name);
+
+/* warnings.c */
+/* A warning; at most a few dozen are kept. */
+void gt_agentlog_warn(struct gt_agentlog *log, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void gt_agentlog_warn_thread(struct gt_agentlog *log, const struct gt_agentlog_thread *thread);
+
 /* thread.c: a thread's log while its parts are found. Zeros are its first state. */
 struct gt_agentlog_parts {
     struct gt_agentlog_thread *thread;
@@ -175,17 +192,6 @@ void gt_agentlog_lose(struct gt_agentlog_parts *parts, size_t missing);
 /* The header and all chunks are there: the thread is the log's now, and its notes are read. */
 int gt_agentlog_end_thread(struct gt_agentlog *log, struct gt_agentlog_parts *parts,
                            struct gt_error *err);
-void gt_agentlog_warn_thread(struct gt_agentlog *log, const struct gt_agentlog_thread *thread);
-
-/* Read all of it, or false. */
-bool gt_agentlog_read_at(int fd, void *data, size_t size, uint64_t offset);
-/* The same of a thread's file. */
-bool gt_agentlog_read(struct gt_agentlog *log, const struct gt_agentlog_thread *thread,
-                      void *data, size_t size, uint64_t offset);
-/* Version 3: have log->file be the file of that name; false with errno. */
-bool gt_agentlog_turn_to(struct gt_agentlog *log, uint32_t name);
-/* A plain file of a folder, whatever stands there by now; -1 with errno. */
-int gt_agentlog_open_file(int folder, const char *name);
 
 /* files.c: all threads: headers, chunks and notes. Of the file's units, `taken` are in use. */
 int gt_agentlog_read_threads(struct gt_agentlog *log, uint64_t taken, struct gt_error *err);
@@ -226,9 +232,5 @@ int gt_agentlog_mark(struct gt_agentlog *log, const struct gt_agentlog_mark *mar
                      struct gt_error *err);
 /* Restore the order of the heap below `index`. */
 void gt_agentlog_sift_down(struct gt_agentlog *log, size_t index);
-
-/* A warning; at most a few dozen are kept. */
-void gt_agentlog_warn(struct gt_agentlog *log, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
 
 #endif

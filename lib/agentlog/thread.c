@@ -1,64 +1,8 @@
-/* A thread's log while its parts are found, whatever the layout of the files, and reading it.
- */
+/* A thread's log while its parts are found, whatever the layout of the files. */
 #include "agentlog/internal.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-int gt_agentlog_open_file(int folder, const char *name)
-{
-    int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
-    struct stat st;
-
-    if (fd >= 0 && (fstat(fd, &st) || !S_ISREG(st.st_mode))) {
-        close(fd);
-        errno = EINVAL;
-        fd = -1;
-    }
-    return fd;
-}
-
-bool gt_agentlog_read_at(int fd, void *data, size_t size, uint64_t offset)
-{
-    char *at = data;
-
-    while (size) {
-        ssize_t got = pread(fd, at, size, (off_t)offset);
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return false;
-        at += got;
-        offset += (uint64_t)got;
-        size -= (size_t)got;
-    }
-    return true;
-}
-
-/* There may be more files than a process can have open: one of them is. */
-bool gt_agentlog_turn_to(struct gt_agentlog *log, uint32_t name)
-{
-    if (log->file >= 0 && log->file_now == name)
-        return true;
-    if (log->file >= 0)
-        close(log->file);
-    log->file = gt_agentlog_open_file(log->folder, gt_intern_text(&log->texts, name));
-    log->file_now = name;
-    return log->file >= 0;
-}
-
-bool gt_agentlog_read(struct gt_agentlog *log, const struct gt_agentlog_thread *thread,
-                      void *data, size_t size, uint64_t offset)
-{
-    if (log->folder >= 0 && !gt_agentlog_turn_to(log, thread->file))
-        return false;
-    return gt_agentlog_read_at(log->file, data, size, offset);
-}
 
 int gt_agentlog_begin_thread(struct gt_agentlog *log, struct gt_agentlog_parts *parts,
                              struct gt_error *err)
@@ -171,12 +115,4 @@ int gt_agentlog_end_thread(struct gt_agentlog *log, struct gt_agentlog_parts *pa
     if (thread->damaged)
         gt_agentlog_warn_thread(log, thread);
     return gt_agentlog_read_notes(log, (uint32_t)(log->thread_count - 1), err);
-}
-
-void gt_agentlog_warn_thread(struct gt_agentlog *log, const struct gt_agentlog_thread *thread)
-{
-    gt_agentlog_warn(log,
-                     "the agent's log of thread %d of process %d is cut short or damaged: some "
-                     "of it is missing",
-                     thread->header.tid, thread->header.pid);
 }

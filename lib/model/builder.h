@@ -92,7 +92,7 @@ struct gt_intervals_state {
 };
 
 /* A thread's part in a GIL. */
-struct gt_member_state {
+struct gt_gil_thread_state {
     uint32_t thread;
     uint32_t lost_seen;     /* lost ranges that the following knows of */
     int64_t wait_since_ns;  /* -1: not waiting */
@@ -106,7 +106,7 @@ struct gt_member_state {
 struct gt_gil_state {
     struct gt_gil gil; /* all but its members and its switch interval */
     struct gt_intervals_state intervals;
-    struct gt_chunks members; /* of struct gt_member_state; gil.member_of tells which */
+    struct gt_chunks members; /* of struct gt_gil_thread_state; gil.member_of tells which */
     uint32_t owner;           /* member; GT_NO_INDEX: nobody or not known */
     uint32_t waiting;         /* members that wait now */
     int64_t owner_since_ns;
@@ -210,8 +210,8 @@ static inline struct gt_gil_state *gt_gil_state_at(const struct gt_timeline *tim
     return gt_chunks_at(&timeline->builder->gils, gil);
 }
 
-static inline struct gt_member_state *gt_member_at(const struct gt_gil_state *state,
-                                                   uint32_t index)
+static inline struct gt_gil_thread_state *
+gt_gil_thread_state_at(const struct gt_gil_state *state, uint32_t index)
 {
     return gt_chunks_at(&state->members, index);
 }
@@ -260,7 +260,7 @@ int gt_name_of_file(struct gt_timeline *timeline, const struct gt_event *event, 
 int gt_names_finish(struct gt_timeline *timeline);
 
 /* gil_detect.c: an event on a condition variable, in time order per process. 0 or -1. */
-int gt_recognise(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event);
+int gt_gil_detect(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event);
 
 /* gil.c. All return 0, or -1 when memory is exhausted. `gil` is an index in builder.gils. */
 uint32_t gt_gil_new(struct gt_timeline *timeline, uint32_t process, enum gt_gil_origin source,
@@ -297,8 +297,8 @@ bool gt_gil_is_impostor(const struct gt_timeline *timeline, const struct gt_gil_
 
 int gt_gil_ask(struct gt_gil *gil, struct gt_ask ask);
 /* The thread's member index, made when new; GT_NO_INDEX when memory is exhausted. */
-uint32_t gt_gil_member(const struct gt_timeline *timeline, struct gt_gil_state *state,
-                       uint32_t thread);
+uint32_t gt_gil_thread_of(const struct gt_timeline *timeline, struct gt_gil_state *state,
+                          uint32_t thread);
 int gt_gil_push(struct gt_chunks *spans, uint32_t thread, int64_t start_ns, int64_t end_ns,
                 uint32_t flags);
 
@@ -355,6 +355,9 @@ int gt_intervals_add(struct gt_intervals_state *state, int64_t time_ns, int64_t 
 /* Without deadlines: learn from gaps, which are sorted in place. */
 int gt_intervals_from_gaps(struct gt_intervals *intervals, int64_t *gaps_ns, size_t count);
 
+/* lost.c: sort lost ranges and merge those that touch. */
+int gt_lost_merge(struct gt_chunks *lost);
+
 /* marks.c */
 int gt_marks_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event);
 
@@ -387,8 +390,6 @@ int gt_sync_woke(struct gt_timeline *timeline, uint32_t waker, uint32_t woken, i
 void gt_sync_release(struct gt_timeline *timeline);
 
 /* finalize.c */
-int gt_finish_gils(struct gt_timeline *timeline);
-/* Sort lost ranges and merge those that touch. */
-int gt_lost_merge(struct gt_chunks *lost);
+int gt_finalize(struct gt_timeline *timeline);
 
 #endif

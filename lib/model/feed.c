@@ -120,9 +120,9 @@ static int feed_thread_event(struct gt_timeline *timeline, const struct gt_event
         if (gt_gil_function_wait(timeline, index, event) ||
             gt_futex_deadline(timeline, index, event))
             return -1;
-        return gt_recognise(timeline, index, event);
+        return gt_gil_detect(timeline, index, event);
     case GT_EVENT_COND_SIGNAL:
-        return gt_recognise(timeline, index, event);
+        return gt_gil_detect(timeline, index, event);
     case GT_EVENT_TAKE_ENTER:
     case GT_EVENT_TAKE_RETURN:
     case GT_EVENT_DROP_ENTER:

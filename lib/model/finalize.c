@@ -44,13 +44,6 @@ static void count_cpus(struct gt_timeline *timeline)
             timeline->cpu_count = (uint32_t)i + 1;
 }
 
-static int compare_ranges(const void *a, const void *b)
-{
-    const struct gt_lost_range *left = a, *right = b;
-
-    return (left->start_ns > right->start_ns) - (left->start_ns < right->start_ns);
-}
-
 /* Whoever held the GIL when recording stopped did not hold it ever after. */
 static int lose_from(struct gt_timeline *timeline, int64_t start_ns)
 {
@@ -63,35 +56,6 @@ static int lose_from(struct gt_timeline *timeline, int64_t start_ns)
         return -1;
     *range = (struct gt_lost_range){start_ns, timeline->end_ns, 1};
     timeline->quality.lost_events++; /* at least: nobody counted */
-    return 0;
-}
-
-int gt_lost_merge(struct gt_chunks *lost)
-{
-    size_t count = lost->count;
-    struct gt_lost_range *ranges, *into;
-    size_t kept = 0;
-
-    if (count == 0)
-        return 0;
-    ranges = calloc(count, sizeof(*ranges));
-    if (!ranges)
-        return -1;
-    for (size_t i = 0; i < count; i++)
-        ranges[i] = *(struct gt_lost_range *)gt_chunks_at(lost, i);
-    qsort(ranges, count, sizeof(*ranges), compare_ranges);
-    for (size_t i = 0; i < count; i++) {
-        into = kept ? gt_chunks_at(lost, kept - 1) : NULL;
-        if (into && ranges[i].start_ns <= into->end_ns) {
-            if (ranges[i].end_ns > into->end_ns)
-                into->end_ns = ranges[i].end_ns;
-            into->events += ranges[i].events;
-        } else {
-            *(struct gt_lost_range *)gt_chunks_at(lost, kept++) = ranges[i];
-        }
-    }
-    free(ranges);
-    gt_chunks_truncate(lost, kept);
     return 0;
 }
 
@@ -408,7 +372,7 @@ static int move_gil(struct gt_timeline *timeline, struct gt_gil_state *state)
 
         if (!member)
             return -1;
-        *member = (struct gt_gil_thread){.thread = gt_member_at(state, i)->thread};
+        *member = (struct gt_gil_thread){.thread = gt_gil_thread_state_at(state, i)->thread};
     }
     return 0;
 }
@@ -450,7 +414,7 @@ static void name_processes(struct gt_timeline *timeline)
     }
 }
 
-int gt_finish_gils(struct gt_timeline *timeline)
+int gt_finalize(struct gt_timeline *timeline)
 {
     end_lives(timeline);
     begin_with_life(timeline);

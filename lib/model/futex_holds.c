@@ -66,7 +66,7 @@ struct replay {
 
 static struct waiter *waiter_of(struct replay *replay, uint32_t thread)
 {
-    uint32_t member = gt_gil_member(replay->timeline, replay->state, thread);
+    uint32_t member = gt_gil_thread_of(replay->timeline, replay->state, thread);
     struct waiter *grown;
 
     if (member == GT_NO_INDEX)
@@ -115,7 +115,8 @@ static void came_back(const struct replay *replay, struct waiter *waiter, size_t
 static int64_t ready_ns(const struct replay *replay, const struct waiter *waiter,
                         int64_t from_ns, int64_t until_ns)
 {
-    uint32_t thread = gt_member_at(replay->state, (uint32_t)(waiter - replay->waiters))->thread;
+    uint32_t thread =
+        gt_gil_thread_state_at(replay->state, (uint32_t)(waiter - replay->waiters))->thread;
     const struct gt_scheduling *scheduling = gt_scheduling_of(replay->timeline, thread);
     int64_t ns[GT_SCHED_STATES] = {0};
 
@@ -323,8 +324,8 @@ static int released_silently(struct replay *replay, uint32_t owner, const struct
         until_ns = waiter->unlocked_ns;
     waiter->acquired_ns = -1;
     return since_ns < until_ns && replay->last_wake_ns < until_ns
-               ? push_hold(replay, gt_member_at(replay->state, owner)->thread, since_ns,
-                           until_ns)
+               ? push_hold(replay, gt_gil_thread_state_at(replay->state, owner)->thread,
+                           since_ns, until_ns)
                : 0;
 }
 
@@ -397,8 +398,9 @@ static int lose(struct replay *replay, int64_t time_ns)
         waiter->acquired_ns = waiter->unlocked_ns = -1;
         waiter->timed_out = false;
         if (since_ns >= 0 && since_ns < time_ns &&
-            gt_gil_push(&replay->state->gil.waits, gt_member_at(replay->state, i)->thread,
-                        since_ns, time_ns, GT_SPAN_CUT_END))
+            gt_gil_push(&replay->state->gil.waits,
+                        gt_gil_thread_state_at(replay->state, i)->thread, since_ns, time_ns,
+                        GT_SPAN_CUT_END))
             return -1;
     }
     replay->last_owner = GT_NO_INDEX;
@@ -442,7 +444,7 @@ static int replay_entry(struct replay *replay, const struct gt_futex_entry *entr
 static int close_waits(struct replay *replay)
 {
     for (uint32_t i = 0; i < replay->count && i < replay->state->members.count; i++) {
-        uint32_t thread = gt_member_at(replay->state, i)->thread;
+        uint32_t thread = gt_gil_thread_state_at(replay->state, i)->thread;
         int64_t since_ns = end_wait(replay, &replay->waiters[i]);
 
         if (since_ns < 0)

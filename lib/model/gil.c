@@ -68,7 +68,7 @@ uint32_t gt_gil_new(struct gt_timeline *timeline, uint32_t process, enum gt_gil_
     gt_chunks_init(&state->gil.members, sizeof(struct gt_gil_thread));
     gt_chunks_init(&state->gil.asks, sizeof(struct gt_ask));
     gt_hashmap_init(&state->gil.member_of);
-    gt_chunks_init(&state->members, sizeof(struct gt_member_state));
+    gt_chunks_init(&state->members, sizeof(struct gt_gil_thread_state));
     gt_intervals_init(&state->intervals);
     if (state->known_since_ns < gt_lost_until_ns(timeline))
         state->known_since_ns = state->now_ns = gt_lost_until_ns(timeline);
@@ -82,14 +82,15 @@ uint32_t gt_gil_new(struct gt_timeline *timeline, uint32_t process, enum gt_gil_
     return index;
 }
 
-uint32_t gt_gil_member(const struct gt_timeline *timeline, struct gt_gil_state *state,
-                       uint32_t thread)
+uint32_t gt_gil_thread_of(const struct gt_timeline *timeline, struct gt_gil_state *state,
+                          uint32_t thread)
 {
     uint32_t index;
-    struct gt_member_state *member;
+    struct gt_gil_thread_state *member;
 
     /* The owner is asked for at every second event. */
-    if (state->owner != GT_NO_INDEX && gt_member_at(state, state->owner)->thread == thread)
+    if (state->owner != GT_NO_INDEX &&
+        gt_gil_thread_state_at(state, state->owner)->thread == thread)
         return state->owner;
     index = gt_hashmap_get(&state->gil.member_of, thread);
     if (index != GT_HASHMAP_NONE)
@@ -98,10 +99,10 @@ uint32_t gt_gil_member(const struct gt_timeline *timeline, struct gt_gil_state *
     member = gt_chunks_push(&state->members);
     if (!member || gt_hashmap_put(&state->gil.member_of, thread, index))
         return GT_NO_INDEX;
-    *member = (struct gt_member_state){.thread = thread,
-                                       .wait_since_ns = -1,
-                                       .enter_since_ns = -1,
-                                       .lost_seen = (uint32_t)timeline->lost.count};
+    *member = (struct gt_gil_thread_state){.thread = thread,
+                                           .wait_since_ns = -1,
+                                           .enter_since_ns = -1,
+                                           .lost_seen = (uint32_t)timeline->lost.count};
     return index;
 }
 
@@ -116,8 +117,8 @@ int gt_gil_push(struct gt_chunks *spans, uint32_t thread, int64_t start_ns, int6
     return 0;
 }
 
-static int end_wait(struct gt_gil_state *state, struct gt_member_state *member, int64_t time_ns,
-                    uint32_t flags)
+static int end_wait(struct gt_gil_state *state, struct gt_gil_thread_state *member,
+                    int64_t time_ns, uint32_t flags)
 {
     int64_t since_ns = member->wait_since_ns;
 
@@ -158,14 +159,14 @@ static void count_misfit(struct gt_timeline *timeline, struct gt_gil_state *stat
     if (state->distrusted || !gt_gil_is_impostor(timeline, state))
         return;
     if (state->owner != GT_NO_INDEX)
-        note_activity(timeline, state, gt_member_at(state, state->owner)->thread, -1);
+        note_activity(timeline, state, gt_gil_thread_state_at(state, state->owner)->thread, -1);
     state->distrusted = true;
 }
 
 static int end_hold(struct gt_timeline *timeline, struct gt_gil_state *state, int64_t time_ns,
                     uint32_t flags)
 {
-    struct gt_member_state *member = gt_member_at(state, state->owner);
+    struct gt_gil_thread_state *member = gt_gil_thread_state_at(state, state->owner);
 
     state->owner = GT_NO_INDEX;
     note_activity(timeline, state, member->thread, -1);
@@ -180,7 +181,7 @@ static void begin_hold(struct gt_timeline *timeline, struct gt_gil_state *state,
 {
     state->owner = member;
     state->owner_since_ns = time_ns;
-    note_activity(timeline, state, gt_member_at(state, member)->thread, +1);
+    note_activity(timeline, state, gt_gil_thread_state_at(state, member)->thread, +1);
 }
 
 /* Who held when events were lost may have let go, and others have held. 0 or -1. */
@@ -201,7 +202,7 @@ static int catch_up(struct gt_timeline *timeline, struct gt_gil_state *state)
 
 /* The same for who waited, or had asked. */
 static int member_catch_up(const struct gt_timeline *timeline, struct gt_gil_state *state,
-                           struct gt_member_state *member)
+                           struct gt_gil_thread_state *member)
 {
     uint32_t seen = member->lost_seen;
 
@@ -227,8 +228,9 @@ static uint32_t touch(struct gt_timeline *timeline, struct gt_gil_state *state, 
     if (*time_ns < state->now_ns)
         *time_ns = state->now_ns;
     state->now_ns = *time_ns;
-    at = gt_gil_member(timeline, state, thread);
-    if (at == GT_NO_INDEX || member_catch_up(timeline, state, gt_member_at(state, at)))
+    at = gt_gil_thread_of(timeline, state, thread);
+    if (at == GT_NO_INDEX ||
+        member_catch_up(timeline, state, gt_gil_thread_state_at(state, at)))
         return GT_NO_INDEX;
     return at;
 }
@@ -264,18 +266,8 @@ int gt_gil_ask(struct gt_gil *gil, struct gt_ask ask)
     return 0;
 }
 
-bool gt_gil_is_request(const struct gt_gil *gil, const struct gt_ask *ask)
-{
-    int64_t interval_ns;
-
-    if (ask->deadline_ns)
-        return ask->time_ns >= ask->deadline_ns;
-    interval_ns = gt_interval_at(&gil->intervals, ask->time_ns);
-    return ask->time_ns - ask->since_ns >= interval_ns - interval_ns / 10;
-}
-
 /* The member calls its timed wait, for the first time or again. 0 or -1. */
-static int note_wait(struct gt_gil_state *state, struct gt_member_state *member,
+static int note_wait(struct gt_gil_state *state, struct gt_gil_thread_state *member,
                      int64_t time_ns, int64_t deadline_ns, bool again)
 {
     int rc = 0;
@@ -295,14 +287,14 @@ int gt_gil_wait(struct gt_timeline *timeline, uint32_t index, uint32_t thread, i
 {
     struct gt_gil_state *state = gt_gil_state_at(timeline, index);
     uint32_t at = touch(timeline, state, thread, &time_ns);
-    struct gt_member_state *member;
+    struct gt_gil_thread_state *member;
     bool again;
 
     if (at == GT_NO_INDEX)
         return -1;
     timeline->quality.gil_events++;
     note_activity(timeline, state, thread, 0);
-    member = gt_member_at(state, at);
+    member = gt_gil_thread_state_at(state, at);
     if (state->owner == at && end_unseen(timeline, state, time_ns))
         return -1;
     again = member->wait_since_ns >= 0;
@@ -343,8 +335,8 @@ int gt_gil_acquired(struct gt_timeline *timeline, uint32_t index, uint32_t threa
     state->transitions++;
     if (state->owner != GT_NO_INDEX && take_over(timeline, index, time_ns))
         return -1;
-    state->gil.handovers += gt_member_at(state, at)->wait_since_ns >= 0;
-    if (end_wait(state, gt_member_at(state, at), time_ns, 0))
+    state->gil.handovers += gt_gil_thread_state_at(state, at)->wait_since_ns >= 0;
+    if (end_wait(state, gt_gil_thread_state_at(state, at), time_ns, 0))
         return -1;
     begin_hold(timeline, state, at, time_ns);
     state->last_change_ns = time_ns;
@@ -354,7 +346,7 @@ int gt_gil_acquired(struct gt_timeline *timeline, uint32_t index, uint32_t threa
 }
 
 /* The wait ended, nobody knows when. Says whether there was one. */
-static bool forget_wait(struct gt_gil_state *state, struct gt_member_state *member)
+static bool forget_wait(struct gt_gil_state *state, struct gt_gil_thread_state *member)
 {
     bool waited = member->wait_since_ns >= 0;
 
@@ -373,7 +365,7 @@ static bool is_passed_on(const struct gt_gil_state *state, uint32_t at)
 {
     return state->gil.source == GT_GIL_FROM_COND &&
            state->last_change_ns >= state->known_since_ns &&
-           gt_member_at(state, at)->wait_since_ns >= 0;
+           gt_gil_thread_state_at(state, at)->wait_since_ns >= 0;
 }
 
 int gt_gil_released(struct gt_timeline *timeline, uint32_t index, uint32_t thread,
@@ -399,10 +391,10 @@ int gt_gil_released(struct gt_timeline *timeline, uint32_t index, uint32_t threa
         state->transitions++;
         if (since_ns < state->known_since_ns)
             since_ns = state->known_since_ns;
-        if (since_ns < gt_member_at(state, at)->waited_ns)
-            since_ns = gt_member_at(state, at)->waited_ns;
+        if (since_ns < gt_gil_thread_state_at(state, at)->waited_ns)
+            since_ns = gt_gil_thread_state_at(state, at)->waited_ns;
         /* Unless it was seen waiting: when it got it was not recorded. */
-        if (forget_wait(state, gt_member_at(state, at)) || since_ns > time_ns)
+        if (forget_wait(state, gt_gil_thread_state_at(state, at)) || since_ns > time_ns)
             since_ns = time_ns;
         rc = gt_gil_push(&state->gil.holds, thread, since_ns, time_ns, GT_SPAN_CUT_START);
     } else if (state->owner == GT_NO_INDEX && state->gil.holds.count &&
@@ -421,7 +413,7 @@ int gt_gil_released(struct gt_timeline *timeline, uint32_t index, uint32_t threa
 /* Is or was the GIL another thread's since this one entered take_gil? */
 static bool was_contended(const struct gt_gil_state *state, uint32_t at)
 {
-    const struct gt_member_state *member = gt_member_at(state, at);
+    const struct gt_gil_thread_state *member = gt_gil_thread_state_at(state, at);
 
     if (member->enter_since_ns < 0)
         return false;
@@ -434,7 +426,7 @@ static bool was_contended(const struct gt_gil_state *state, uint32_t at)
  * had the GIL may not have been seen to return from take_gil, either. */
 static int infer_take(struct gt_timeline *timeline, struct gt_gil_state *state, uint32_t at)
 {
-    struct gt_member_state *member = gt_member_at(state, at);
+    struct gt_gil_thread_state *member = gt_gil_thread_state_at(state, at);
     const struct gt_span *last = gt_chunks_last(&state->gil.holds);
     int64_t enter_ns = member->enter_since_ns;
     int64_t since_ns = enter_ns > state->last_change_ns ? enter_ns : state->last_change_ns;
@@ -456,7 +448,7 @@ int gt_gil_function(struct gt_timeline *timeline, uint32_t thread, const struct 
     struct gt_process_state *owner = gt_process_state_at(timeline, process);
     int64_t time_ns = event->time_ns;
     struct gt_gil_state *state;
-    struct gt_member_state *member;
+    struct gt_gil_thread_state *member;
     uint32_t at;
 
     if (owner->function_gil == GT_NO_INDEX) {
@@ -468,7 +460,7 @@ int gt_gil_function(struct gt_timeline *timeline, uint32_t thread, const struct 
     at = touch(timeline, state, thread, &time_ns);
     if (at == GT_NO_INDEX)
         return -1;
-    member = gt_member_at(state, at);
+    member = gt_gil_thread_state_at(state, at);
     switch (event->kind) {
     case GT_EVENT_TAKE_ENTER:
         timeline->quality.gil_events++;
@@ -506,7 +498,7 @@ int gt_gil_function_wait(struct gt_timeline *timeline, uint32_t thread,
         gt_process_state_at(timeline, gt_thread_at(timeline, thread)->process);
     int64_t time_ns = event->time_ns;
     struct gt_gil_state *state;
-    struct gt_member_state *member;
+    struct gt_gil_thread_state *member;
     uint32_t at;
 
     if (owner->function_gil == GT_NO_INDEX)
@@ -515,7 +507,7 @@ int gt_gil_function_wait(struct gt_timeline *timeline, uint32_t thread,
     at = touch(timeline, state, thread, &time_ns);
     if (at == GT_NO_INDEX)
         return -1;
-    member = gt_member_at(state, at);
+    member = gt_gil_thread_state_at(state, at);
     if (member->enter_since_ns < 0)
         return 0; /* for something else */
     return note_wait(state, member, time_ns, gt_gil_deadline_ns(timeline, event),
@@ -526,11 +518,11 @@ static int exit_from(struct gt_timeline *timeline, struct gt_gil_state *state, u
                      int64_t time_ns)
 {
     uint32_t at = gt_hashmap_get(&state->gil.member_of, thread);
-    struct gt_member_state *member;
+    struct gt_gil_thread_state *member;
 
     if (at == GT_HASHMAP_NONE)
         return 0;
-    member = gt_member_at(state, at);
+    member = gt_gil_thread_state_at(state, at);
     if (catch_up(timeline, state) || member_catch_up(timeline, state, member))
         return -1;
     if (time_ns < state->now_ns)
@@ -566,7 +558,7 @@ int gt_gil_lose(struct gt_timeline *timeline, struct gt_gil_state *state, int64_
     if (catch_up(timeline, state))
         return -1;
     for (uint32_t i = 0; i < state->members.count; i++) {
-        struct gt_member_state *member = gt_member_at(state, i);
+        struct gt_gil_thread_state *member = gt_gil_thread_state_at(state, i);
 
         member->enter_since_ns = -1;
         if (end_wait(state, member, start_ns, GT_SPAN_CUT_END))
@@ -591,7 +583,7 @@ int gt_gil_close(struct gt_timeline *timeline, struct gt_gil_state *state, int64
         time_ns = state->now_ns; /* the order is the truth, here too */
     state->gil.end_ns = time_ns;
     for (uint32_t i = 0; i < state->members.count; i++)
-        if (exit_from(timeline, state, gt_member_at(state, i)->thread, time_ns))
+        if (exit_from(timeline, state, gt_gil_thread_state_at(state, i)->thread, time_ns))
             return -1;
     return 0;
 }

@@ -191,7 +191,7 @@ static bool proves_gil(struct gt_timeline *timeline, uint32_t thread, struct gt_
     return cond->score >= REPETITIONS;
 }
 
-int gt_recognise(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event)
+int gt_gil_detect(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event)
 {
     uint32_t process = gt_thread_at(timeline, thread)->process;
     struct gt_thread_state *state;

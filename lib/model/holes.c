@@ -178,80 +178,10 @@ int gt_holes_finish(struct gt_timeline *timeline)
     return 0;
 }
 
-const struct gt_chunks *gt_lost_of(const struct gt_timeline *timeline, uint32_t process)
-{
-    uint32_t list = gt_process_at(timeline, process)->lost_list;
-
-    return list ? gt_chunks_at(&timeline->lost_of, list - 1) : &timeline->lost;
-}
-
-size_t gt_lost_after(const struct gt_chunks *lost, int64_t time_ns)
-{
-    return gt_chunks_first_after(lost, 0, offsetof(struct gt_lost_range, end_ns), time_ns);
-}
-
-/* Its part in [start, end]; not more than 0 where it has none. */
-static int64_t part_ns(const struct gt_lost_range *range, int64_t start_ns, int64_t end_ns)
-{
-    int64_t from_ns = range->start_ns > start_ns ? range->start_ns : start_ns;
-    int64_t until_ns = range->end_ns < end_ns ? range->end_ns : end_ns;
-
-    return until_ns - from_ns;
-}
-
-int64_t gt_lost_within(const struct gt_chunks *lost, int64_t start_ns, int64_t end_ns)
-{
-    int64_t sum_ns = 0;
-
-    for (size_t i = gt_lost_after(lost, start_ns); i < lost->count; i++) {
-        const struct gt_lost_range *range = gt_chunks_at(lost, i);
-
-        if (range->start_ns >= end_ns)
-            break;
-        sum_ns += part_ns(range, start_ns, end_ns);
-    }
-    return sum_ns;
-}
-
-int64_t gt_lost_longest(const struct gt_chunks *lost, int64_t start_ns, int64_t end_ns)
-{
-    int64_t longest_ns = 0;
-
-    for (size_t i = gt_lost_after(lost, start_ns); i < lost->count; i++) {
-        const struct gt_lost_range *range = gt_chunks_at(lost, i);
-
-        if (range->start_ns >= end_ns)
-            break;
-        if (part_ns(range, start_ns, end_ns) > longest_ns)
-            longest_ns = part_ns(range, start_ns, end_ns);
-    }
-    return longest_ns;
-}
-
 bool gt_is_whole(const struct gt_timeline *timeline)
 {
     for (size_t i = 0; i < timeline->holes.count; i++)
         if (gt_hole_at(&timeline->holes, i)->gil)
             return false;
     return timeline->lost.count == 0;
-}
-
-bool gt_timeline_saw_exit(const struct gt_timeline *timeline, int32_t pid)
-{
-    for (uint32_t i = 0; i < timeline->threads.count; i++) {
-        const struct gt_thread *thread = gt_thread_at(timeline, i);
-
-        if (thread->tid == pid && thread->flags & GT_THREAD_SAW_EXIT)
-            return true;
-    }
-    return false;
-}
-
-void gt_timeline_ended_early(struct gt_timeline *timeline, int64_t from_ns, int64_t end_ns)
-{
-    if (from_ns < 0 || end_ns <= from_ns)
-        return;
-    timeline->recorded_until_ns = from_ns;
-    if (timeline->end_ns < end_ns)
-        timeline->end_ns = end_ns;
 }

@@ -25,17 +25,7 @@ struct gt_hole {
 
 struct gt_timeline;
 
-/* After _finish: the stretches (of struct gt_lost_range, merged, in the order of time) in which
- * nobody knows about the GILs of a process: what all lost, and what it lost. */
-const struct gt_chunks *gt_lost_of(const struct gt_timeline *timeline, uint32_t process);
-/* How much of [start, end] that is, and the index of the first that ends after `time_ns`. */
-int64_t gt_lost_within(const struct gt_chunks *lost, int64_t start_ns, int64_t end_ns);
-size_t gt_lost_after(const struct gt_chunks *lost, int64_t time_ns);
-/* The longest of them within [start, end]. */
-int64_t gt_lost_longest(const struct gt_chunks *lost, int64_t start_ns, int64_t end_ns);
-
-/* Is it known of this process, and of all, that its threads' use of the GIL was recorded to
- * their ends? */
+/* Was the use of the GIL recorded of every process, from its beginning to its end? */
 bool gt_is_whole(const struct gt_timeline *timeline);
 
 static inline const struct gt_hole *gt_hole_at(const struct gt_chunks *holes, size_t index)

@@ -262,3 +262,14 @@ int gt_task_exec(struct gt_timeline *timeline, uint32_t index, const struct gt_e
     gt_holes_resume(timeline, process_index, event->time_ns);
     return gt_name_from_exec(timeline, index, event);
 }
+
+bool gt_timeline_saw_exit(const struct gt_timeline *timeline, int32_t pid)
+{
+    for (uint32_t i = 0; i < timeline->threads.count; i++) {
+        const struct gt_thread *thread = gt_thread_at(timeline, i);
+
+        if (thread->tid == pid && thread->flags & GT_THREAD_SAW_EXIT)
+            return true;
+    }
+    return false;
+}

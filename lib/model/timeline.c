@@ -129,10 +129,29 @@ void gt_timeline_free(struct gt_timeline *timeline)
     free(timeline);
 }
 
+void gt_timeline_ended_early(struct gt_timeline *timeline, int64_t from_ns, int64_t end_ns)
+{
+    if (from_ns < 0 || end_ns <= from_ns)
+        return;
+    timeline->recorded_until_ns = from_ns;
+    if (timeline->end_ns < end_ns)
+        timeline->end_ns = end_ns;
+}
+
 int gt_timeline_finish(struct gt_timeline *timeline, struct gt_error *err)
 {
-    int rc = gt_finish_gils(timeline);
+    int rc = gt_finalize(timeline);
 
     free_builder(timeline);
     return rc ? gt_error_memory(err) : 0;
+}
+
+bool gt_gil_is_request(const struct gt_gil *gil, const struct gt_ask *ask)
+{
+    int64_t interval_ns;
+
+    if (ask->deadline_ns)
+        return ask->time_ns >= ask->deadline_ns;
+    interval_ns = gt_interval_at(&gil->intervals, ask->time_ns);
+    return ask->time_ns - ask->since_ns >= interval_ns - interval_ns / 10;
 }

@@ -22,6 +22,7 @@
 #include "model/counters.h"
 #include "model/holes.h"
 #include "model/interval.h"
+#include "model/lost.h"
 #include "model/marks.h"
 #include "model/quality.h"
 #include "model/sched.h"
@@ -141,13 +142,6 @@ struct gt_gil {
         uint64_t unmatched_takes;
         uint64_t overlaps; /* violations of invariant 1, outside lost ranges */
     } defects;
-};
-
-/* A stretch of time in which events were lost. Sorted, merged by _finish. */
-struct gt_lost_range {
-    int64_t start_ns;
-    int64_t end_ns;
-    uint64_t events;
 };
 
 /* A program that runs Python and was not seen: its libc, or its interpreter, is not the file

@@ -136,13 +136,13 @@ static uint32_t detail_of(struct gt_viztracer *trace, const json_t *args, bool c
     return id;
 }
 
-static void note_time(struct gt_viztracer_quality *quality, int64_t start_ns, int64_t end_ns)
+static void note_event(struct gt_viztracer *trace, int64_t start_ns, int64_t end_ns)
 {
-    if (quality->start_ns < 0 || start_ns < quality->start_ns)
-        quality->start_ns = start_ns;
-    if (end_ns > quality->end_ns)
-        quality->end_ns = end_ns;
-    quality->events++;
+    if (trace->quality.start_ns < 0 || start_ns < trace->quality.start_ns)
+        trace->quality.start_ns = start_ns;
+    if (end_ns > trace->quality.end_ns)
+        trace->quality.end_ns = end_ns;
+    trace->quality.events++;
 }
 
 /* 1: taken, 0: it makes no sense, -1: no memory. */
@@ -159,7 +159,7 @@ static int take_call(struct gt_viztracer *trace, struct gt_viztracer_thread *thr
     item.what = function_of(trace, json_string_value(name), json_string_length(name));
     if (item.what == UINT32_MAX || push_item(thread, item))
         return -1;
-    note_time(&trace->quality, item.start_ns, item.end_ns);
+    note_event(trace, item.start_ns, item.end_ns);
     return 1;
 }
 
@@ -176,7 +176,7 @@ static int take_mark(struct gt_viztracer *trace, struct gt_viztracer_thread *thr
         return 0;
     if (item.detail == UINT32_MAX || item.what == UINT32_MAX || push_item(thread, item))
         return -1;
-    note_time(&trace->quality, item.start_ns, item.start_ns);
+    note_event(trace, item.start_ns, item.start_ns);
     return 1;
 }
 

@@ -1,0 +1,91 @@
+#include "model/lost.h"
+
+#include "model/builder.h"
+
+#include <stdlib.h>
+
+const struct gt_chunks *gt_lost_of(const struct gt_timeline *timeline, uint32_t process)
+{
+    uint32_t list = gt_process_at(timeline, process)->lost_list;
+
+    return list ? gt_chunks_at(&timeline->lost_of, list - 1) : &timeline->lost;
+}
+
+size_t gt_lost_after(const struct gt_chunks *lost, int64_t time_ns)
+{
+    return gt_chunks_first_after(lost, 0, offsetof(struct gt_lost_range, end_ns), time_ns);
+}
+
+/* Its part in [start, end]; not more than 0 where it has none. */
+static int64_t part_ns(const struct gt_lost_range *range, int64_t start_ns, int64_t end_ns)
+{
+    int64_t from_ns = range->start_ns > start_ns ? range->start_ns : start_ns;
+    int64_t until_ns = range->end_ns < end_ns ? range->end_ns : end_ns;
+
+    return until_ns - from_ns;
+}
+
+int64_t gt_lost_within(const struct gt_chunks *lost, int64_t start_ns, int64_t end_ns)
+{
+    int64_t sum_ns = 0;
+
+    for (size_t i = gt_lost_after(lost, start_ns); i < lost->count; i++) {
+        const struct gt_lost_range *range = gt_chunks_at(lost, i);
+
+        if (range->start_ns >= end_ns)
+            break;
+        sum_ns += part_ns(range, start_ns, end_ns);
+    }
+    return sum_ns;
+}
+
+int64_t gt_lost_longest(const struct gt_chunks *lost, int64_t start_ns, int64_t end_ns)
+{
+    int64_t longest_ns = 0;
+
+    for (size_t i = gt_lost_after(lost, start_ns); i < lost->count; i++) {
+        const struct gt_lost_range *range = gt_chunks_at(lost, i);
+
+        if (range->start_ns >= end_ns)
+            break;
+        if (part_ns(range, start_ns, end_ns) > longest_ns)
+            longest_ns = part_ns(range, start_ns, end_ns);
+    }
+    return longest_ns;
+}
+
+static int compare_ranges(const void *a, const void *b)
+{
+    const struct gt_lost_range *left = a, *right = b;
+
+    return (left->start_ns > right->start_ns) - (left->start_ns < right->start_ns);
+}
+
+int gt_lost_merge(struct gt_chunks *lost)
+{
+    size_t count = lost->count;
+    struct gt_lost_range *ranges, *into;
+    size_t kept = 0;
+
+    if (count == 0)
+        return 0;
+    ranges = calloc(count, sizeof(*ranges));
+    if (!ranges)
+        return -1;
+    for (size_t i = 0; i < count; i++)
+        ranges[i] = *(struct gt_lost_range *)gt_chunks_at(lost, i);
+    qsort(ranges, count, sizeof(*ranges), compare_ranges);
+    for (size_t i = 0; i < count; i++) {
+        into = kept ? gt_chunks_at(lost, kept - 1) : NULL;
+        if (into && ranges[i].start_ns <= into->end_ns) {
+            if (ranges[i].end_ns > into->end_ns)
+                into->end_ns = ranges[i].end_ns;
+            into->events += ranges[i].events;
+        } else {
+            *(struct gt_lost_range *)gt_chunks_at(lost, kept++) = ranges[i];
+        }
+    }
+    free(ranges);
+    gt_chunks_truncate(lost, kept);
+    return 0;
+}
