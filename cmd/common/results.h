@@ -1,4 +1,4 @@
-/* From a finished recording to the report on it: the analyses, the estimates where something
+/* From a finished recording to the report on it: the analyses, the estimates where an output
  * shows them, and the words. */
 #ifndef GT_COMMON_RESULTS_H
 #define GT_COMMON_RESULTS_H
@@ -18,7 +18,7 @@ struct gt_results {
 };
 
 /* `recorded` and `info` are borrowed until _release, which is right after a failure, too.
- * `options` may be NULL. `estimates`: something shows them. 0 or negative. */
+ * `options` may be NULL. `estimates`: an output shows them. 0 or negative. */
 int gt_results_make(struct gt_results *results, const struct gt_recorded *recorded,
                     const struct gt_run_info *info, const struct gt_report_options *options,
                     bool estimates, struct gt_error *err);

@@ -1,4 +1,4 @@
-/* The agent in the target: what it is told, and how it gets in (lib/agent/wire.h). */
+/* How the agent gets into the target, and what it is told there (lib/agent/wire.h). */
 #ifndef GILTRACER_AGENT_H
 #define GILTRACER_AGENT_H
 
@@ -9,10 +9,10 @@
 
 #include <stdbool.h>
 
-/* What the agent is to do beside the GIL; see agent/wire.h. Borrowed. */
+/* What the agent is to record beside the GIL; see agent/wire.h. Borrowed. */
 struct gt_agent_request {
     bool python_trace; /* Python and C functions */
-    bool insist;       /* the user asked for that: say so when it cannot be */
+    bool insist;       /* the user asked for them: say so when that is not possible */
     bool c_calls;
     const char *max_depth, *min_ns; /* decimal; NULL: no bound */
     const char *include, *exclude;  /* globs, by newline; NULL: all, none */
@@ -21,24 +21,26 @@ struct gt_agent_request {
     const char *max_bytes;          /* of all logs */
 };
 
-/* Is the agent there, and can it be loaded into this interpreter's programs? Returns 0 or
- * negative with the reason. An interpreter that is not known is taken for one that can. */
+/* Is the agent installed, and can it be loaded into this interpreter's programs? Returns 0, or
+ * negative with the reason. An interpreter that is not known is taken for one that can load it.
+ */
 int gt_agent_check(const struct gt_interp *interp, struct gt_error *err);
 
-/* Make the agent's folder in `folder`, and set `*path` to its absolute, malloc'd name. Logs
- * that an earlier run left there are removed, and new files opened, which the caller closes:
- * what agents write can be read whatever becomes of the folder. */
+/* Make the agent's folder in `folder`, and set `*path` to its absolute, malloc'd path. Logs
+ * that an earlier run left there are removed. New files are made and left open, for the caller
+ * to close: so what agents write can be read whatever happens to the folder. */
 int gt_agent_folder(const char *folder, char **path, struct gt_agentlog_files *files,
                     struct gt_error *err);
 
-/* Close them. What is to be kept is cut to what was used: who still writes may finish that. */
+/* Close the files. A log that is kept is cut to what is used; a process that still writes may
+ * finish with that. */
 void gt_agent_close(struct gt_agentlog_files *files, bool keep);
 
-/* Does the process live, for gt_agentlog_ends? */
+/* Is the process alive? For gt_agentlog_ends. */
 bool gt_agent_is_alive(int32_t pid);
 
-/* The whole environment of a target with the agent, which logs into `folder`. The agent's
- * program is found beside our own. */
+/* Fill `env` with the whole environment of a target with the agent, which logs into `folder`.
+ * The agent's shared object is found beside this program. */
 int gt_agent_environment(const struct gt_agent_request *request, const char *folder,
                          struct gt_strvec *env, struct gt_error *err);
 

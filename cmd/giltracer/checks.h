@@ -15,11 +15,11 @@ struct gt_checks {
     struct gt_condition *conditions; /* one per cli->fail_if */
     struct gt_metrics metrics;       /* of all runs so far */
     struct gt_metrics baseline;
-    bool breached; /* a condition is */
-    bool unjudged; /* one cannot be judged */
+    bool breached; /* a condition holds */
+    bool unjudged; /* a condition cannot be judged */
 };
 
-/* Parse the conditions, read the baseline: before the target runs. Release it also on
+/* Parse the conditions and read the baseline, before the target runs. Release also after a
  * failure. */
 int gt_checks_init(struct gt_checks *checks, const struct gt_cli *cli, struct gt_error *err);
 void gt_checks_release(struct gt_checks *checks);
@@ -27,15 +27,15 @@ void gt_checks_release(struct gt_checks *checks);
 /* Say why gt_checks_init failed; a condition's message has a caret below it. */
 void gt_checks_refuse(const struct gt_error *err);
 
-/* A run is over: take its figures. */
+/* A run is over: add its figures to those of the runs before. */
 int gt_checks_take(struct gt_checks *checks, struct gt_report *report, struct gt_error *err);
 
-/* The last run is over: say what there is to say, and set `breached` and `unjudged`. NULL:
- * there is no report, so that no condition can be judged. */
+/* The last run is over: print the medians, the comparison and the conditions that hold, and set
+ * `breached` and `unjudged`. NULL: there is no report, so that no condition can be judged. */
 void gt_checks_say(struct gt_checks *checks, const struct gt_report *report);
 
-/* What giltracer exits with where the program succeeded: 3 when a condition is breached, 4 when
- * one cannot be judged, else 0. */
+/* giltracer's exit status when the target succeeded: GT_EXIT_BREACHED, GT_EXIT_UNJUDGED or 0.
+ */
 int gt_checks_status(const struct gt_checks *checks);
 
 #endif

@@ -1,4 +1,4 @@
-/* giltracer's command line. The table in cli.c is also what --help prints. */
+/* giltracer's command line. --help prints the table in cli.c. */
 #ifndef GILTRACER_CLI_H
 #define GILTRACER_CLI_H
 
@@ -56,10 +56,10 @@ extern const struct gt_option gt_cli_table[];
 void gt_cli_init(struct gt_cli *cli);
 void gt_cli_release(struct gt_cli *cli);
 
-/* Parse argv whole. GT_ERR_USAGE with one line of remedy. */
+/* Parse the whole of argv. 0, or GT_ERR_USAGE with one line that says the remedy. */
 int gt_cli_parse(struct gt_cli *cli, char *const *argv, struct gt_error *err);
 
-/* The text of --help. Returns 0 or -1. */
+/* Append the text of --help. Returns 0 or -1. */
 int gt_cli_help(struct gt_buf *text);
 
 #endif

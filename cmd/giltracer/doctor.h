@@ -1,14 +1,15 @@
-/* --doctor: what this machine can and cannot record, and why. --verbose: what a run records. */
+/* --doctor: what this machine can and cannot record, and why. --verbose: what a run will
+ * record. */
 #ifndef GILTRACER_DOCTOR_H
 #define GILTRACER_DOCTOR_H
 
 #include "launch/plan.h"
 #include "cli.h"
 
-/* Prints to stdout. Returns 0 when everything that a run needs is there, else 1. */
+/* Print to stdout. Returns 0 when everything that a run needs is there, else 1. */
 int gt_doctor(const struct gt_cli *cli);
 
-/* To stderr. */
+/* Print the plan to stderr. */
 void gt_doctor_show_plan(const struct gt_plan *plan, const struct gt_caps *caps,
                          const struct gt_interp *interp);
 

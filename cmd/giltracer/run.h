@@ -5,7 +5,7 @@
 #include "launch/gate.h"
 #include "cli.h"
 
-/* Returns the exit status for giltracer: the target's own, or 125, 126, 127. */
+/* Returns giltracer's exit status: the target's own, or one of common/exit_status.h. */
 int gt_run(const struct gt_cli *cli, const struct gt_inherited *inherited);
 
 #endif

@@ -8,16 +8,17 @@
 #include "cli.h"
 #include "viztracer/viztracer.h"
 
-/* Can this interpreter import VizTracer? It is asked. GT_ERR_UNSUPPORTED with the remedy. */
+/* Run the interpreter to find out whether it can import VizTracer. 0, or GT_ERR_UNSUPPORTED
+ * with the remedy. */
 int gt_under_viztracer_check(const struct gt_interp *interp, uv_loop_t *loop,
                              struct gt_error *err);
 
-/* Append the target's command, under VizTracer, which is to write to `path` (absolute).
+/* Append the command that runs the target under VizTracer, which writes to `path` (absolute).
  * Returns 0 or -1. */
 int gt_under_viztracer_command(const struct gt_interp *interp, const struct gt_cli *cli,
                                const char *path, struct gt_strvec *target);
 
-/* What it wrote; NULL when that is nothing. What is wrong with it is said. */
+/* Open what VizTracer wrote, and say what is wrong with it. NULL when it wrote nothing. */
 struct gt_viztracer *gt_under_viztracer_open(const char *path);
 
 #endif

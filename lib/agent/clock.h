@@ -13,9 +13,9 @@
 #include <stdint.h>
 #include <time.h>
 
-extern bool gt_agent_counter; /* ticks come from the CPU's counter */
+extern bool gt_agent_counter; /* ticks are those of the CPU's counter */
 
-/* About 50 µs: shorter times are not looked into. A guess until the clock's rate is known. */
+/* About 50 µs: shorter times are not recorded. A guess until the clock's rate is known. */
 extern uint64_t gt_agent_short_ticks;
 enum { GT_AGENT_SHORT_US = 50 };
 
@@ -27,8 +27,8 @@ static inline uint64_t gt_agent_monotonic_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* The counter, read after everything before it has happened: what two threads read inside
- * one mutex is in the mutex's order. */
+/* The time, read after everything before it has happened: the times that two threads read
+ * inside one mutex are in the mutex's order. */
 static inline uint64_t gt_agent_ticks_ordered(void)
 {
 #if defined(__x86_64__)
@@ -47,7 +47,7 @@ static inline uint64_t gt_agent_ticks_ordered(void)
     return gt_agent_monotonic_ns();
 }
 
-/* The counter without that order: for what only this thread sees. */
+/* The time without that order: for what only this thread sees. */
 static inline uint64_t gt_agent_ticks(void)
 {
 #if defined(__x86_64__)
@@ -67,7 +67,7 @@ static inline uint64_t gt_agent_ticks(void)
 /* Agree with the run's other processes on the source of ticks. */
 void gt_agent_clock_init(struct gt_wire_control *control);
 
-/* Append an anchor now, and say when the next one is due. */
+/* Append an anchor, and set when the next one is due. */
 void gt_agent_clock_anchor(struct gt_wire_control *control);
 
 #endif

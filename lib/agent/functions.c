@@ -11,6 +11,8 @@
 ptrdiff_t gt_agent_code_extra = -1;
 size_t gt_agent_extra_offset;
 
+_Static_assert(GT_WIRE_MADE_BY_PYBIND11 <= UINT16_MAX, "a note's flags have 16 bits");
+
 static struct gt_agent_map by_text;   /* hash of name, file, line → function */
 static struct gt_agent_map by_method; /* hash of a PyMethodDef → function */
 static bool skip_c;

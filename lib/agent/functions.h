@@ -1,6 +1,6 @@
 /*
- * The functions of the target: each gets one number for the whole run when it is first called,
- * and a note in the log with its qualified name, file and line.
+ * The functions of the target. When a function is first called, it gets a number, which is
+ * unique in the run, and a note in the log with its qualified name, file and line.
  */
 #ifndef GT_AGENT_FUNCTIONS_H
 #define GT_AGENT_FUNCTIONS_H
@@ -12,35 +12,39 @@
 enum gt_agent_function_flags {
     GT_AGENT_SKIP = 1 << 0,  /* filtered out: never recorded */
     GT_AGENT_OFF = 1 << 1,   /* over budget: recorded no more */
-    GT_AGENT_NAMES = 1 << 2, /* threading's setter of names: look at them when it returns */
-    GT_AGENT_C = 1 << 3,
-    GT_AGENT_GC = 1 << 4,
+    GT_AGENT_NAMES = 1 << 2, /* it sets a thread's name: look for new names when it returns */
+    GT_AGENT_C = 1 << 3,     /* a function of C */
+    GT_AGENT_GC = 1 << 4,    /* a run of the garbage collector */
     GT_AGENT_HOOKS = 1 << 5, /* sets the profile hook */
-    GT_AGENT_SYNC = 1 << 6,  /* threads meet there: sync.c */
-    GT_AGENT_TELLS = 1 << 7, /* but not when it returns False */
+    GT_AGENT_SYNC = 1 << 6,  /* a synchronisation operation: sync.h */
+    GT_AGENT_TELLS = 1 << 7, /* which failed when it returns False */
 };
 
-/* Lives as long as the process. Functions of the same name, file and line share one. */
+/* Lives as long as the process. Functions of the same name, file and line share one struct. */
 struct gt_agent_function {
     uint32_t id;
     uint32_t flags;
     uint32_t op; /* of GT_AGENT_SYNC: the enum gt_wire_kind of its records */
     uint64_t calls;
-    uint64_t budget_ns; /* of CPU time, when its share was last looked at */
+    uint64_t
+        budget_ns; /* the process's CPU time when the function's share was last looked at */
 };
 
-/* Filters from the environment. */
+/* Read the filters from the environment. */
 void gt_agent_functions_init(void);
 /* Are calls of C functions recorded? */
 bool gt_agent_functions_want_c(void);
 
-/* The function of a code object. NULL: out of memory. The GIL is held. */
+/* gt_agent_function_of_code where the code object is new. */
 struct gt_agent_function *gt_agent_function_of_code_slow(struct gt_agent_thread *self,
                                                          PyObject *code);
 
-extern ptrdiff_t gt_agent_code_extra; /* our index of code objects' extra data */
-/* Where a code object keeps that data: 0 until it is known. The API's way to it costs as much
- * as all the rest of recording a call. */
+/* The agent's index in code objects' extra data (_PyEval_RequestCodeExtraIndex); -1: none yet.
+ */
+extern ptrdiff_t gt_agent_code_extra;
+
+/* Where a code object keeps that data, in bytes from its start; 0 until it is known. To read it
+ * by the API would cost as much as all the rest of recording a call. */
 extern size_t gt_agent_extra_offset;
 
 struct gt_agent_extras { /* _PyCodeObjectExtra */
@@ -48,6 +52,7 @@ struct gt_agent_extras { /* _PyCodeObjectExtra */
     void *values[];
 };
 
+/* The function of a code object. NULL when memory is exhausted. The GIL is held. */
 static inline struct gt_agent_function *gt_agent_function_of_code(struct gt_agent_thread *self,
                                                                   PyObject *code)
 {
@@ -61,15 +66,16 @@ static inline struct gt_agent_function *gt_agent_function_of_code(struct gt_agen
     return gt_agent_function_of_code_slow(self, code);
 }
 
-/* The function of a builtin function or method descriptor; NULL when `callable` is none, or C
- * calls are left out. The GIL is held. */
+/* The function of a builtin function or method descriptor. NULL when `callable` is neither, or
+ * when calls of C functions are not recorded. The GIL is held. */
 struct gt_agent_function *gt_agent_function_of_callable(struct gt_agent_thread *self,
                                                         PyObject *callable);
 
-/* The object whose method such a callable is, called with `first` (may be NULL). Borrowed. */
+/* The object whose method such a callable is, when it is called with the first argument
+ * `first`, which may be NULL. Borrowed. */
 PyObject *gt_agent_object_of(PyObject *callable, PyObject *first);
 
-/* A function of our own making. */
+/* A function that is none of the target's code objects or callables. */
 struct gt_agent_function *gt_agent_function_named(struct gt_agent_thread *self,
                                                   const char *name, const char *file,
                                                   uint32_t wire_flags);

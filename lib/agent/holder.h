@@ -1,20 +1,22 @@
 /*
- * Snapshots of what the GIL's holder has had of the CPUs: as a waiter asks for the GIL, every
- * 20 ms while it goes on asking, and as the holder gives it up. From these a reader tells a
- * holder that worked on from one that had no CPU.
+ * Snapshots of the CPU time that the GIL's holder has had: one when a waiter requests the GIL,
+ * one every 20 ms while the waiter goes on requesting it, and one when the holder gives it up.
+ * From these a reader tells a holder that went on working from one that had no CPU.
  *
- * A waiter asks as its timed wait runs out, and has the GIL's mutex then: nobody else acquires
- * or releases meanwhile. A snapshot takes it some 40 µs.
+ * A waiter requests the GIL when its timed wait runs out. It has the GIL's mutex then, so
+ * nobody acquires or releases the GIL meanwhile. A snapshot takes the waiter some 40 µs.
  */
 #ifndef GT_AGENT_HOLDER_H
 #define GT_AGENT_HOLDER_H
 
 #include "agent/thread.h"
 
-/* This thread's timed wait on `cond` ran out. Preserves errno. */
+/* This thread's timed wait on `cond` ran out: take a snapshot of the holder if one is due.
+ * Preserves errno. */
 void gt_agent_holder_asked(const void *cond);
 
-/* This thread is asked, and about to give the GIL up: between gt_agent_enter and _leave. */
+/* This thread was requested to give the GIL up, and is about to do so: take a snapshot of it.
+ * It is between gt_agent_enter and _leave. */
 void gt_agent_holder_gives_up(struct gt_agent_thread *self);
 
 #endif

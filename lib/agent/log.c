@@ -23,6 +23,9 @@ _Static_assert(sizeof(((struct gt_wire_thread *)0)->slots) / sizeof(uint32_t) ==
                    GT_WIRE_STREAMS,
                "one slot for each stream");
 _Static_assert(sizeof(struct gt_wire_note) == 40, "notes have no padding");
+_Static_assert(GT_WIRE_STREAMS < 4, "gt_wire_thread.copies has two bits for a stream, plus 1");
+_Static_assert(GT_WIRE_SNAPSHOT < 1 << 8, "a record's kind has 8 bits");
+_Static_assert(GT_WIRE_BASE < 1 << 4, "a call's kind has 4 bits");
 
 /* A mapped page must not reach beyond what is allocated. */
 static size_t first_bytes(void)

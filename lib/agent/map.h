@@ -1,7 +1,7 @@
 /*
- * A map from 64-bit keys to pointers that many threads may read while one adds. Readers take
- * no lock; adders try one and give up when another is adding, so that nothing here can wait,
- * not even for a thread that was lost in a fork. Nothing is ever removed.
+ * A map from 64-bit keys to pointers, which many threads may read while one adds. Readers take
+ * no lock. A thread that wants to add gives up when another one is adding: so nothing here
+ * waits, not even for a thread that a fork left in the parent. Nothing is ever removed.
  */
 #ifndef GT_AGENT_MAP_H
 #define GT_AGENT_MAP_H
@@ -22,8 +22,8 @@ struct gt_agent_slots {
 };
 
 struct gt_agent_map {
-    struct gt_agent_slots *now; /* those that it outgrew stay: readers may be in them */
-    int32_t adding;             /* the process that does, 0: nobody */
+    struct gt_agent_slots *now; /* smaller ones are not freed: readers may be in them */
+    int32_t adding; /* the pid of the process in which a thread is adding, 0: none is */
 };
 
 /* Where the search for a key begins, modulo the capacity: the middle bits of a Fibonacci hash.

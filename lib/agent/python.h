@@ -12,7 +12,7 @@
 
 typedef struct gt_agent_object PyObject; /* opaque but for its type, see gt_agent_type */
 
-/* Where CPython's machine code lies; both 0 while there is none. The GIL's condition
+/* Where CPython's machine code is; both are 0 while there is none. The GIL's condition
  * variables are those that are used from there. */
 struct gt_agent_python {
     uintptr_t text_start;
@@ -22,10 +22,11 @@ struct gt_agent_python {
 
 extern struct gt_agent_python gt_agent_python;
 
-/* Look for the interpreter among the loaded objects; true once it is known. Cheap when it is,
- * a walk over the objects when not. Safe in a constructor. */
+/* Look for the interpreter among the loaded objects, unless it is known. True when it is. May
+ * be called in a constructor. */
 bool gt_agent_python_find(void);
 
+/* Is this address in CPython's code? */
 static inline bool gt_agent_from_python(const void *return_address)
 {
     uintptr_t at = (uintptr_t)return_address;
@@ -52,7 +53,7 @@ enum gt_agent_method_flags {
     GT_AGENT_FASTCALL = 0x80, /* METH_FASTCALL: since 3.7 */
 };
 
-/* What is used of the C API: X(result, name, arguments). All of it exists from 3.6 on. */
+/* The functions of the C API that are used: X(result, name, arguments). All exist since 3.6. */
 #define GT_AGENT_API(X)                                                                        \
     X(int, Py_IsInitialized, (void))                                                           \
     X(const char *, Py_GetVersion, (void))                                                     \
@@ -87,7 +88,7 @@ enum gt_agent_method_flags {
     X(void *, PyGILState_GetThisThreadState, (void))                                           \
     X(PyObject *, PyEval_GetLocals, (void))
 
-/* Types and objects: X(name). */
+/* The types and objects that are used: X(name). */
 #define GT_AGENT_OBJECTS(X)                                                                    \
     X(_Py_NoneStruct)                                                                          \
     X(_Py_FalseStruct)                                                                         \
@@ -145,8 +146,9 @@ static inline void *gt_agent_interpreter_of(void *state)
     return gt_agent_field(state, 2 * sizeof(void *));
 }
 
-/* A new reference to an instance's attribute, without the object's own ways to attributes,
- * which may be code of the target's; NULL with an error set when there is none. */
+/* A new reference to an instance's attribute. It is looked up without the object's own
+ * __getattr__ and the like, which may be code of the target's. NULL with an error set when
+ * there is none. */
 PyObject *gt_agent_attribute(PyObject *object, const char *name);
 
 #endif

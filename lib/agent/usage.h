@@ -1,21 +1,22 @@
 /*
- * How much of the CPUs this thread had so far, and its voluntary context switches: noted
- * beside what else is recorded, so that a reader can tell computing from sleeping in what lies
- * between. A reading is a system call of 0.3 µs, and another one where the thread was off its
- * CPU; the gaps bound what they cost to less than a percent.
+ * This thread's CPU time and voluntary context switches so far. They are recorded beside other
+ * records, so that a reader can tell computing from sleeping in the time between two of them. A
+ * reading is a system call of 0.3 µs, and a second one where the thread was off its CPU. There
+ * is at most one in a gap, so that all cost less than a percent of the time.
  */
 #ifndef GT_AGENT_USAGE_H
 #define GT_AGENT_USAGE_H
 
 #include "agent/log.h"
 
-/* Of calls, fewer are noted than of uses of the GIL: there may be ten million in a second. */
+/* The gap beside calls, of which there may be ten million in a second, in short times
+ * (clock.h). */
 enum { GT_AGENT_CALL_GAPS = 16 };
 
-/* Note a reading, taken at `ticks`. */
+/* Take a reading at `ticks`, and record it. */
 void gt_agent_usage_note(struct gt_agent_thread *self, uint64_t ticks);
 
-/* The same, when the last one is at least `gaps` short times ago. True when it took one. */
+/* The same, if the last one is at least `gaps` short times ago. True when it took one. */
 static inline bool gt_agent_usage_if_due(struct gt_agent_thread *self, uint64_t ticks,
                                          unsigned gaps)
 {

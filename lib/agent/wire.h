@@ -8,36 +8,37 @@
  *     log        the records of all threads of all processes
  *
  * Whoever comes first makes them: as a rule the launcher, which keeps them open. A process
- * opens both as it starts, and maps what it needs to go on: one that has dropped its
- * privileges, changed its root, closed all descriptors, or whose folder is removed still
- * writes. What was written outlives SIGKILL: it goes to mapped, shared memory, or to the file.
- * Space is allocated before it is used: a full disk stops the records of a process, it never
- * raises SIGBUS.
+ * opens both as it starts, and maps what it needs to continue: it still writes after it has
+ * dropped its privileges, changed its root, closed all descriptors, or lost the folder. What
+ * was written survives SIGKILL, since it is in shared memory of the file, or in the file. Space
+ * is allocated before it is used: a full disk stops the records of a process, it never raises
+ * SIGBUS.
  *
- * `log` is as long as it will ever be, and sparse. It consists of units of
- * GT_WIRE_CHUNK_BYTES; from number 1 on, gt_wire_control.units of them are taken, by whoever
- * needed one, and what was taken may still be a hole. A unit is a chunk: it begins with struct
- * gt_wire_chunk and belongs to one thread and to one of three streams: GIL holds struct
- * gt_wire_record, calls hold words, notes hold struct gt_wire_note. A thread has a slot for
- * each stream that it uses: a unit that is mapped. When a slot is full, a copy of it is made in
- * a new unit, and it is emptied. So a stream is its copies in the order of their numbers, then
- * its slot.
+ * `log` has its final length from the beginning, and is sparse. It consists of units of
+ * GT_WIRE_CHUNK_BYTES. Threads take units from number 1 on; gt_wire_control.units are taken,
+ * and a unit that is taken may still be a hole. A unit is a chunk: it begins with struct
+ * gt_wire_chunk and belongs to one thread and to one of three streams. The GIL's stream holds
+ * struct gt_wire_record, that of calls holds words, that of notes holds struct gt_wire_note.
+ * For each stream that it uses, a thread has a slot, which is a unit that it maps. When a slot
+ * is full, the thread copies it to a new unit, and empties it. So a stream is its copies in the
+ * order of their numbers, followed by its slot.
  *
- * The GIL's slot also holds the thread's header. A chunk ends early where what came next did
+ * The GIL's slot also holds the thread's header. A chunk ends early where the next record did
  * not fit. The unwritten rest is zero: a record exists once its word is not zero, a note once
  * its `size` is not zero; both are stored last.
  *
- * A process may be killed as it copies or empties a slot: the header's `copies` tells what is
- * valid then.
+ * A process may be killed while it copies or empties a slot. The header's `copies` says which
+ * of the two is valid then.
  *
- * A process whose log cannot grow says so in `stops`: from then on nothing of it is known.
+ * When the log of a process cannot grow, an entry in `stops` says so: from then on nothing is
+ * known of the process.
  *
  * Times are ticks: of the CPU's counter, or nanoseconds where that cannot be trusted. The
  * control file's anchors map ticks to CLOCK_MONOTONIC, for all processes of the run.
  *
- * Integers are of the machine's own byte order. To change the format: bump
- * GT_WIRE_VERSION; agentlog refuses other versions, but for 3 (agentlog/files_v3.c), of which
- * logs were kept: records, words and notes must keep their meaning.
+ * Integers have the machine's own byte order. To change the format, increase GT_WIRE_VERSION.
+ * agentlog refuses other versions except 3 (agentlog/files_v3.c), of which users have logs:
+ * therefore records, words and notes must keep their meaning.
  */
 #ifndef GT_AGENT_WIRE_H
 #define GT_AGENT_WIRE_H
@@ -66,7 +67,7 @@
 
 enum {
     GT_WIRE_CHUNK_BYTES = 64 * 1024, /* a multiple of every page's size */
-    GT_WIRE_SPARSE = 16,             /* the log is as long as so many times its bound */
+    GT_WIRE_SPARSE = 16,             /* the log's length is so many times its bound */
     GT_WIRE_ANCHORS = 16384,
     GT_WIRE_STOPS = 1024,
     GT_WIRE_PATH_SIZE = 256,
@@ -85,34 +86,35 @@ struct gt_wire_anchor {
     uint64_t ticks;
 };
 
-/* A process records nothing from here on. `ticks` is stored last; 0 means not written. */
+/* A process records nothing from then on. `ticks` is stored last; 0 means not written. */
 struct gt_wire_stop {
     uint64_t ticks;
     uint64_t process_ticks;
     int32_t pid;
     int32_t parent_pid;
-    int32_t error; /* an errno: why; 0: no unit was left */
+    int32_t error; /* the errno that was the reason; 0: no unit was left */
     int32_t pad;
 };
 
-/* Zeros are its valid first state: whoever comes first sets what is not set. */
+/* All zeros are its valid first state: each process sets what is not set yet. */
 struct gt_wire_control {
     uint64_t magic;
     uint32_t version;
-    uint32_t tick_source;       /* enum gt_wire_tick_source, by the first process */
-    uint64_t next_anchor_ticks; /* a new anchor is due */
-    uint32_t anchor_count;      /* may exceed GT_WIRE_ANCHORS: then some were not kept */
-    uint32_t trouble_claimed;   /* who turns it from 0 to 1 may write `trouble` */
-    char trouble[240];          /* why an agent switched itself off first; "" is none */
-    uint32_t cpus;              /* that the first process may use; 0: not known */
-    uint32_t stop_count;        /* may exceed GT_WIRE_STOPS: then all is stopped */
+    uint32_t tick_source;       /* enum gt_wire_tick_source, chosen by the first process */
+    uint64_t next_anchor_ticks; /* when the next anchor is due */
+    uint32_t anchor_count;      /* above GT_WIRE_ANCHORS: some were not kept */
+    uint32_t trouble_claimed;   /* the process that changes it from 0 to 1 writes `trouble` */
+    char trouble[240];          /* why the first agent switched itself off; "": none did */
+    uint32_t cpus;              /* how many the first process may use; 0: not known */
+    uint32_t stop_count;        /* above GT_WIRE_STOPS: recording stopped for all */
     uint64_t pad0[25];
-    /* Written more often: a cache line of its own. */
-    uint64_t used_bytes;       /* of all logs */
-    uint64_t stopped_ticks;    /* recording stopped as used_bytes reached its bound; 0: no */
-    uint32_t next_function_id; /* function ids are of the whole run; the first one is 1 */
+    /* These are written more often, and have a cache line of their own. */
+    uint64_t used_bytes; /* of all logs */
+    uint64_t
+        stopped_ticks; /* when used_bytes reached its bound and recording stopped; 0: not */
+    uint32_t next_function_id; /* ids of functions are unique in the run; the first one is 1 */
     uint32_t troubles;         /* how many agents switched themselves off */
-    uint64_t units;            /* of the log that are taken; may exceed its length */
+    uint64_t units;            /* of the log that are taken; may be more than it has */
     uint64_t pad2[4];
     struct gt_wire_stop stops[GT_WIRE_STOPS];
     struct gt_wire_anchor anchors[GT_WIRE_ANCHORS];
@@ -132,8 +134,8 @@ struct gt_wire_chunk {
     uint32_t magic;
     uint16_t stream;
     uint16_t data_offset; /* from the chunk's start to its first record or note */
-    uint32_t thread;      /* whose: unit of its GIL's slot */
-    uint32_t copy;        /* 0: a slot; else its number among the thread's copies */
+    uint32_t thread;      /* whose it is: the unit of that thread's GIL slot */
+    uint32_t copy;        /* 0: it is a slot; else its number among the thread's copies */
 };
 
 enum gt_wire_thread_flags {
@@ -152,14 +154,14 @@ struct gt_wire_thread {
     int32_t parent_pid;     /* of the process */
     int32_t parent_tid;     /* of the process, when forked under the agent; else parent_pid */
     uint64_t process_ticks; /* fork, or the agent's start in this program */
-    uint64_t start_ticks;   /* this file was made */
-    uint64_t exit_ticks;    /* the thread ended; 0 while it runs, or when it was killed */
-    uint64_t copies;   /* complete ones << 2 | 1 + the stream whose slot is but a copy of the
-                          last of them; 0: none is */
+    uint64_t start_ticks;   /* when the thread's log began */
+    uint64_t exit_ticks;    /* when the thread ended; 0 while it runs, or when it was killed */
+    uint64_t copies; /* how many are complete << 2 | 1 + the stream whose slot holds the same as
+                        the last copy; | 0: no slot does */
     uint32_t slots[3]; /* units of the streams' slots; 0: none */
     uint32_t pad;
     uint64_t ident;   /* pthread_self(): threading's ident */
-    uint64_t dropped; /* events not recorded: from signal handlers, or out of space */
+    uint64_t dropped; /* events not recorded: those in signal handlers, or without space */
     char comm[16];
     char program[GT_WIRE_PATH_SIZE]; /* /proc/self/exe, cut */
 };
@@ -169,32 +171,32 @@ enum gt_wire_kind {
     GT_WIRE_WAIT = 2,   /* pthread_cond_timedwait(value) */
     GT_WIRE_CREATE = 3, /* pthread_create made the thread whose ident is value */
 
-    /* What threads do without the GIL. CPython's locks are semaphores. */
-    GT_WIRE_USAGE = 4,        /* of the CPU by this thread so far: GT_WIRE_USAGE_VALUE */
-    GT_WIRE_SEM_TAKEN = 5,    /* waited for the semaphore at value, and has it */
-    GT_WIRE_SEM_GAVE_UP = 6,  /* waited, and has it not: its time was up, or a signal came */
-    GT_WIRE_SEM_POST = 7,     /* gives it: when somebody waits, or it was had for long */
-    GT_WIRE_QUEUE_GET = 8,    /* got an item out of the queue at value */
-    GT_WIRE_QUEUE_PUT = 9,    /* put one in */
-    GT_WIRE_BARRIER = 10,     /* came through the barrier at value */
-    GT_WIRE_JOIN = 11,        /* joined the thread whose ident is value */
-    GT_WIRE_SINCE = 12,       /* what the next record ends began value ticks ago */
-    GT_WIRE_FLAG_SET = 13,    /* set the event or future at value */
-    GT_WIRE_FLAG_SEEN = 14,   /* found it set, having waited or not */
+    /* What threads do without the GIL. CPython's locks are semaphores of libc. */
+    GT_WIRE_USAGE = 4,       /* the thread's CPU time so far: GT_WIRE_USAGE_VALUE */
+    GT_WIRE_SEM_TAKEN = 5,   /* waited for the semaphore at value, and took it */
+    GT_WIRE_SEM_GAVE_UP = 6, /* waited, and did not take it: timeout, or a signal */
+    GT_WIRE_SEM_POST = 7,    /* gives it, while somebody waits, or after holding it for long */
+    GT_WIRE_QUEUE_GET = 8,   /* got an item out of the queue at value */
+    GT_WIRE_QUEUE_PUT = 9,   /* put one in */
+    GT_WIRE_BARRIER = 10,    /* came through the barrier at value */
+    GT_WIRE_JOIN = 11,       /* joined the thread whose ident is value */
+    GT_WIRE_SINCE = 12,      /* the operation that the next record ends began value ticks ago */
+    GT_WIRE_FLAG_SET = 13,   /* set the event or future at value */
+    GT_WIRE_FLAG_SEEN = 14,  /* found it set, having waited or not */
     GT_WIRE_TOKEN_TAKEN = 15, /* took one of the semaphore at value, ready to wait for it */
     GT_WIRE_TOKEN_GIVEN = 16, /* gave one of threading's semaphore at value */
-    GT_WIRE_LEFT = 17,        /* value - 1 tokens are left after what the next record says; of
-                                 QUEUE_PUT: so many items it holds */
+    GT_WIRE_LEFT = 17, /* value - 1 permits are left after the operation of the next record;
+                          of a QUEUE_PUT: so many items the queue can hold */
 
-    GT_WIRE_DEADLINE = 18, /* the next WAIT ends after value ns, at the latest */
-    /* A thread that holds the GIL and was asked for it, as it is now: */
-    GT_WIRE_ON_CPU = 19,   /* value ns on a CPU so far, … */
-    GT_WIRE_READY = 20,    /* … value - 1 ns ready without one (0: not known), … */
-    GT_WIRE_SNAPSHOT = 21, /* … it is GT_WIRE_SNAPSHOT_TID(value) */
+    GT_WIRE_DEADLINE = 18, /* the next WAIT ends after value ns at the latest */
+    /* The state of a thread that holds the GIL and was requested to give it up: */
+    GT_WIRE_ON_CPU = 19,   /* it was on a CPU for value ns so far, */
+    GT_WIRE_READY = 20,    /* it was ready without a CPU for value - 1 ns (0: not known), */
+    GT_WIRE_SNAPSHOT = 21, /* and it is the thread GT_WIRE_SNAPSHOT_TID(value) */
 };
 
-/* Page faults that waited for a disk, so far (they wrap around); the system call that it is in,
- * plus 1, or 0. */
+/* Its page faults that waited for a disk so far (they wrap around), and the system call that it
+ * is in, plus 1 (0: none, or not known). */
 #define GT_WIRE_SNAPSHOT_VALUE(tid, faults, call)                                              \
     ((uint64_t)(uint32_t)(tid) | (uint64_t)((faults)&0xfff) << 32 |                            \
      (uint64_t)((call)&0xfff) << 44)
@@ -202,7 +204,7 @@ enum gt_wire_kind {
 #define GT_WIRE_SNAPSHOT_FAULTS(value) ((unsigned)((value) >> 32 & 0xfff))
 #define GT_WIRE_SNAPSHOT_CALL(value)   ((unsigned)((value) >> 44 & 0xfff))
 
-/* Microseconds on a CPU, and its voluntary context switches; both wrap around. */
+/* Its µs on a CPU, and its voluntary context switches; both wrap around. */
 #define GT_WIRE_USAGE_SLEEP_BITS        20
 #define GT_WIRE_USAGE_VALUE(us, sleeps) ((uint64_t)(us) << 20 | ((sleeps)&0xfffff))
 #define GT_WIRE_USAGE_US(value)         ((value) >> 20 & 0xfffffffff)
@@ -220,9 +222,9 @@ struct gt_wire_record {
 #define GT_WIRE_KIND(word) ((unsigned)((word) >> 56))
 
 /*
- * The calls stream: one word per call or return, since there may be ten million in a second.
- * It holds the low bits of the time; the high ones are those of the last GT_WIRE_BASE before
- * it. Each chunk begins with one.
+ * The calls stream has one word per call or return, since there may be ten million in a second.
+ * A word holds the low bits of the time; the high ones are those of the last GT_WIRE_BASE
+ * before it. Each chunk begins with a GT_WIRE_BASE.
  */
 enum gt_wire_call_kind {
     GT_WIRE_CALL = 1,
@@ -246,34 +248,36 @@ enum gt_wire_call_kind {
 enum gt_wire_note_kind {
     GT_WIRE_NOTE_FUNCTION = 1, /* id; line; flags; name; file (or module, for C functions) */
     GT_WIRE_NOTE_NAME = 2,     /* thread `id` (a tid) is called name, says threading */
-    GT_WIRE_NOTE_UNTRACED = 3, /* id is traced no more; count: calls seen. Budget, or its end */
-    GT_WIRE_NOTE_MESSAGE = 4,  /* name: one line for the user */
-    GT_WIRE_NOTE_COMM = 5,     /* thread `id` (a tid) is called name, says the kernel */
-    GT_WIRE_NOTE_COST = 6,     /* of what `id` (enum gt_wire_cost) says: count picoseconds */
+    GT_WIRE_NOTE_UNTRACED =
+        3,                    /* function id is not traced any more; count: calls seen so far */
+    GT_WIRE_NOTE_MESSAGE = 4, /* name: one line for the user */
+    GT_WIRE_NOTE_COMM = 5,    /* thread `id` (a tid) is called name, says the kernel */
+    GT_WIRE_NOTE_COST = 6,    /* what `id` (enum gt_wire_cost) costs: count picoseconds */
 };
 
 enum gt_wire_cost {
     GT_WIRE_COST_EVENT = 1,  /* an event of the GIL's */
     GT_WIRE_COST_CALL = 2,   /* a call of a Python function, and its return */
     GT_WIRE_COST_C_CALL = 3, /* the same of a function of C */
-    GT_WIRE_COST_CODE = 4, /* count: permille by which Python code is slower while it is traced,
-                              without the calls */
+    GT_WIRE_COST_CODE = 4,   /* count is the permille by which Python code is slower while it is
+                                traced, without the calls */
 };
 
-/* The file of functions that the agent itself calls, to measure: not the target's. */
+/* The file of the functions that the agent itself calls to measure: they are not the target's.
+ */
 #define GT_WIRE_OWN_FILE "<giltracer>"
 
 enum gt_wire_function_flags {
     GT_WIRE_FUNCTION_C = 1 << 0,  /* of C; file is the module's name */
     GT_WIRE_FUNCTION_GC = 1 << 1, /* a run of the cyclic garbage collector */
-    /* Stands for all C functions: an UNTRACED note per place in the code whose calls of them
-     * are not looked at any more. */
+    /* It stands for all C functions: there is an UNTRACED note for each place in the code from
+     * which calls of C functions are not recorded any more. */
     GT_WIRE_FUNCTION_PLACES = 1 << 2,
-    /* Of C functions: whose they are, as far as that is known, … */
-    GT_WIRE_OWNER_PYTHON = 1 << 4,    /* the interpreter's, or its standard library's */
-    GT_WIRE_OWNER_INSTALLED = 1 << 5, /* a package's in site-packages */
-    GT_WIRE_OWNER_PROGRAM = 1 << 6,   /* an extension's elsewhere */
-    /* … and what the last two were made with. */
+    /* To whom a C function belongs, as far as that is known: */
+    GT_WIRE_OWNER_PYTHON = 1 << 4,    /* the interpreter, or its standard library */
+    GT_WIRE_OWNER_INSTALLED = 1 << 5, /* a package in site-packages */
+    GT_WIRE_OWNER_PROGRAM = 1 << 6,   /* an extension elsewhere */
+    /* With what the last two were made: */
     GT_WIRE_MADE_BY_CYTHON = 1 << 7,
     GT_WIRE_MADE_BY_PYBIND11 = 1 << 8,
 };

@@ -35,16 +35,16 @@ static inline void *gt_chunks_at(const struct gt_chunks *list, size_t index)
            (index & (GT_CHUNK_ELEMENTS - 1)) * list->element_size;
 }
 
-/* The last element, or NULL of an empty list. */
+/* The last element; NULL when the list is empty. */
 static inline void *gt_chunks_last(const struct gt_chunks *list)
 {
     return list->count ? gt_chunks_at(list, list->count - 1) : NULL;
 }
 
 /*
- * Of elements sorted by a time, the int64_t `offset` bytes into each: the index of the first
- * one, from `low` on, whose time is `time_ns` or later, or later than it. The count when none
- * is.
+ * The elements are sorted by a time, which is the int64_t `offset` bytes into each. Return the
+ * index of the first element, from index `low` on, whose time is at or after `time_ns`
+ * (_first_from), or after it (_first_after); the count when there is none.
  */
 size_t gt_chunks_first_from(const struct gt_chunks *list, size_t low, size_t offset,
                             int64_t time_ns);

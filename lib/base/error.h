@@ -4,7 +4,7 @@
  * A function that can fail returns 0 or a positive result on success and a negative
  * `enum gt_err` on failure; its last argument is a `struct gt_error *`, untouched on
  * success and filled on failure with one line that names what happened, to what, and the
- * remedy. The argument may be NULL when the caller does not care for the text.
+ * remedy. The argument may be NULL where the caller does not need the text.
  */
 #ifndef GT_BASE_ERROR_H
 #define GT_BASE_ERROR_H
@@ -12,7 +12,7 @@
 enum gt_err {
     GT_ERR_IO = -1,          /* a read, write, open or rename failed (errno in the text) */
     GT_ERR_MEMORY = -2,      /* an allocation failed */
-    GT_ERR_USAGE = -3,       /* the command line asks for what cannot be */
+    GT_ERR_USAGE = -3,       /* the command line asks for something impossible */
     GT_ERR_NOT_FOUND = -4,   /* a file, program, symbol or event that was named is missing */
     GT_ERR_PERMISSION = -5,  /* the kernel refuses for lack of privilege */
     GT_ERR_FORMAT = -6,      /* input is not of the format it should have */

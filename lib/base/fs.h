@@ -9,25 +9,24 @@
 #include <stddef.h>
 
 /*
- * A new private (0700) folder under $TMPDIR or /tmp, "giltracer-XXXXXX".
- * Returns a malloc'd path, or NULL.
+ * Make a new private (0700) folder under $TMPDIR or /tmp, "giltracer-XXXXXX". Returns its
+ * malloc'd path, or NULL.
  */
 char *gt_fs_private_dir(struct gt_error *err);
 
-/* Remove a folder of ours and everything in it, without following links. Ignores what is
- * already gone; other failures return negative. */
+/* Remove a folder of our own and everything in it, without following links. What is already
+ * gone is no failure. */
 int gt_fs_remove_tree(const char *path, struct gt_error *err);
 
-/* Read a whole file of at most `limit` bytes into `buf` (appended). /proc files too. */
+/* Append a whole file, of at most `limit` bytes, to `buf`. Files of /proc can be read as well.
+ */
 int gt_fs_read(const char *path, struct gt_buf *buf, size_t limit, struct gt_error *err);
 
 /*
- * An output file. Opened before the target runs, so that a path that cannot be written is
- * found early: a temporary file beside the final name (O_CREAT|O_EXCL, mode 0666 & ~umask),
- * renamed over it by gt_output_commit after fsync-free close, and unlinked by
- * gt_output_abandon. A path that is not a regular file (/dev/stdout, a FIFO) is opened as it is
- * and
- * "-" means standard output. Writes are the caller's: write to `fd`.
+ * An output file. It is opened before the target runs, so that a path that cannot be written is
+ * found early. Until gt_output_commit renames it, it is a temporary file beside the final name
+ * (O_CREAT|O_EXCL, mode 0666 & ~umask); gt_output_abandon unlinks that. A path that is not a
+ * regular file (/dev/stdout, a FIFO) is opened as it is, and "-" is standard output.
  */
 struct gt_output {
     int fd;          /* -1 when closed */
@@ -37,12 +36,13 @@ struct gt_output {
 };
 
 int gt_output_open(struct gt_output *output, const char *path, struct gt_error *err);
-/* Write all of it; a full disk or a closed pipe is an error that names the path. */
+/* Write all the bytes; a full disk or a closed pipe is an error that names the path. */
 int gt_output_write(struct gt_output *output, const void *data, size_t length,
                     struct gt_error *err);
-/* Close, check, rename into place. The output is released, also on failure. */
+/* Close the file, check that all was written, and rename it into place. The output is released,
+ * also on failure. */
 int gt_output_commit(struct gt_output *output, struct gt_error *err);
-/* Close and remove what was written. Harmless on an output that is released already. */
+/* Close the file and remove what was written. Does nothing to an output that is released. */
 void gt_output_abandon(struct gt_output *output);
 
 #endif

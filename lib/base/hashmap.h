@@ -1,6 +1,6 @@
 /*
  * An open-addressing hash map from uint64_t keys to uint32_t values (indices into lists).
- * Never shrinks; deletion is not offered because nothing here needs it.
+ * It never shrinks, and nothing can be deleted from it.
  */
 #ifndef GT_BASE_HASHMAP_H
 #define GT_BASE_HASHMAP_H
@@ -22,7 +22,7 @@ struct gt_hashmap {
 void gt_hashmap_init(struct gt_hashmap *map);
 void gt_hashmap_release(struct gt_hashmap *map);
 
-/* Odd, and different in every run: keys come from the target, which must not be able to
+/* An odd number that differs in every run. Keys come from the target, which must not be able to
  * choose ones that collide. */
 uint64_t gt_hash_seed(void);
 

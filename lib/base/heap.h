@@ -1,5 +1,5 @@
-/* A set of small numbers with a key each, the one of the least key at hand: a binary heap that
- * knows where each number is. */
+/* A set of small numbers, each with a key, that gives the number of the least key: a binary
+ * heap that knows where each number is in it. */
 #ifndef GT_BASE_HEAP_H
 #define GT_BASE_HEAP_H
 
@@ -14,15 +14,16 @@ struct gt_heap {
     size_t count;
 };
 
-/* For numbers below `limit`. 0 or -1. */
+/* Make an empty set for numbers below `limit`. 0 or -1. */
 int gt_heap_init(struct gt_heap *heap, size_t limit);
 void gt_heap_release(struct gt_heap *heap);
 
-/* Add it, or change its key. */
+/* Add a number, or change its key. */
 void gt_heap_put(struct gt_heap *heap, uint32_t number, double key);
-/* Nothing when it is not in the set. */
+/* Remove a number, if it is in the set. */
 void gt_heap_remove(struct gt_heap *heap, uint32_t number);
 
+/* The number of the least key. The set is not empty. */
 static inline uint32_t gt_heap_top(const struct gt_heap *heap)
 {
     return heap->order[0];
@@ -38,6 +39,7 @@ static inline double gt_heap_key(const struct gt_heap *heap, uint32_t number)
     return heap->keys[number];
 }
 
+/* The least key. The set is not empty. */
 static inline double gt_heap_least(const struct gt_heap *heap)
 {
     return heap->keys[heap->order[0]];

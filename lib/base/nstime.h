@@ -23,7 +23,7 @@ static inline int64_t gt_add_ns(int64_t a_ns, int64_t b_ns)
     return __builtin_add_overflow(a_ns, b_ns, &sum_ns) ? INT64_MAX : sum_ns;
 }
 
-/* `count` times as much, likewise. */
+/* The product; INT64_MAX where it does not fit. */
 static inline int64_t gt_times_ns(int64_t ns, uint64_t count)
 {
     int64_t product_ns;
@@ -31,7 +31,7 @@ static inline int64_t gt_times_ns(int64_t ns, uint64_t count)
     return __builtin_mul_overflow(ns, count, &product_ns) ? INT64_MAX : product_ns;
 }
 
-/* What a calculation gave, as a time; the greatest or least where it does not fit. */
+/* A calculated time, rounded towards zero; the greatest or least time where it does not fit. */
 static inline int64_t gt_ns_of(double ns)
 {
     if (!(ns < 9.2e18))
@@ -39,7 +39,7 @@ static inline int64_t gt_ns_of(double ns)
     return ns > -9.2e18 ? (int64_t)ns : INT64_MIN;
 }
 
-/* `part_ns` of `whole_ns`, in percent; 0 where the whole is not above 0. */
+/* What share of `whole_ns` `part_ns` is, in percent; 0 where the whole is not above 0. */
 static inline double gt_percent(int64_t part_ns, int64_t whole_ns)
 {
     return whole_ns > 0 ? 100.0 * (double)part_ns / (double)whole_ns : 0.0;
@@ -54,12 +54,12 @@ char *gt_duration_text(int64_t duration_ns, char *text, size_t size);
 char *gt_put_us(char *at, int64_t time_ns);
 
 /*
- * Append the length of the span from `start_ns` to `end_ns` (neither below 0), in us, for who
- * reads both it and the start (gt_put_us) as doubles, and adds them. The sum is never above
- * what the end is as a double, is the same for all spans with that end, and never shrinks with
- * it: spans that follow each other do not overlap, and those that nest go on to do so. To that
- * end the length may have more digits, and be wrong by some millionths of a ns.
- * GT_LENGTH_BYTES at most; returns the position behind.
+ * Append the length of the span from `start_ns` to `end_ns` (neither below 0), in µs. Viewers
+ * read it and the start (gt_put_us) as doubles and add them. That sum is never above the end as
+ * a double, is the same for all spans of one end, and never decreases as the end grows: so
+ * spans that follow each other do not overlap, and nested spans stay nested. For that the
+ * length may have more digits, and be wrong by some millionths of a ns. Needs GT_LENGTH_BYTES;
+ * returns the end.
  */
 enum { GT_LENGTH_BYTES = 48 };
 char *gt_put_length_us(char *at, int64_t start_ns, int64_t end_ns);

@@ -15,7 +15,7 @@
 
 enum gt_option_flags {
     GT_OPTION_NEGATABLE = 1 << 0, /* --no-NAME exists too */
-    GT_OPTION_LAST = 1 << 1,      /* what follows it (and its argument) is not ours */
+    GT_OPTION_LAST = 1 << 1,      /* the words after it (and its argument) are the target's */
 };
 
 struct gt_option {
@@ -27,7 +27,7 @@ struct gt_option {
     const char *help; /* NULL name and letter 0: a heading; else one line */
 };
 
-/* Called per option found. `value` is NULL of an option without argument; `on` is false of
+/* Called for each option. `value` is NULL when it takes no argument; `on` is false for
  * --no-NAME. Returns 0 or a negative gt_err. */
 typedef int (*gt_option_fn)(void *context, const struct gt_option *option, const char *value,
                             bool on, struct gt_error *err);
@@ -40,7 +40,7 @@ typedef int (*gt_option_fn)(void *context, const struct gt_option *option, const
 int gt_options_parse(const struct gt_option *table, char *const *argv, gt_option_fn apply,
                      void *context, struct gt_error *err);
 
-/* The same with words that are no options collected by `operand`, wherever they stand. */
+/* The same, but a word that is not an option goes to `operand`, and parsing goes on. */
 typedef int (*gt_operand_fn)(void *context, const char *word, struct gt_error *err);
 int gt_options_parse_all(const struct gt_option *table, char *const *argv, gt_option_fn apply,
                          gt_operand_fn operand, void *context, struct gt_error *err);

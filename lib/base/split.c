@@ -15,13 +15,13 @@ enum state {
     BROKEN,
 };
 
-void gt_split_init(struct gt_split *split, const char *array, size_t piece_max,
-                   gt_split_fn piece, void *context)
+void gt_split_init(struct gt_split *split, const char *array, size_t part_max, gt_split_fn part,
+                   void *context)
 {
     memset(split, 0, sizeof(*split));
     split->array = array;
-    split->piece_max = piece_max;
-    split->piece = piece;
+    split->part_max = part_max;
+    split->part = part;
     split->context = context;
     gt_buf_init(&split->key);
     gt_buf_init(&split->text);
@@ -45,15 +45,15 @@ static bool is_space(char c)
     return c == ' ' || c == '\n' || c == '\r' || c == '\t';
 }
 
-/* Keep a stretch of the piece; one byte beyond the limit marks it as too long. */
+/* Keep a stretch of the part; one byte beyond the limit marks it as too long. */
 static int keep(struct gt_split *split, const char *data, size_t length)
 {
-    size_t room = split->piece_max + 1 - split->text.length;
+    size_t room = split->part_max + 1 - split->text.length;
 
     return gt_buf_add(&split->text, data, length < room ? length : room);
 }
 
-static void begin_piece(struct gt_split *split, enum state state)
+static void begin_part(struct gt_split *split, enum state state)
 {
     split->state = state;
     split->depth = 0;
@@ -61,20 +61,20 @@ static void begin_piece(struct gt_split *split, enum state state)
     gt_buf_reset(&split->text);
 }
 
-static int end_piece(struct gt_split *split)
+static int end_part(struct gt_split *split)
 {
     bool element = split->state == IN_ELEMENT;
 
     split->state = element ? BEFORE_ELEMENT : BEFORE_KEY;
-    if (split->text.length > split->piece_max) {
+    if (split->text.length > split->part_max) {
         split->left_out++;
         return 0;
     }
-    return split->piece(split->context, split->key.data, element, split->text.data,
-                        split->text.length);
+    return split->part(split->context, split->key.data, element, split->text.data,
+                       split->text.length);
 }
 
-/* Takes bytes of a piece up to its end, which it does not take: a bracket or a comma that
+/* Takes bytes of a part up to its end, which it does not take: a bracket or a comma that
  * belongs to the frame. Returns how many. */
 static size_t inside(struct gt_split *split, const char *data, size_t length, bool *ended)
 {
@@ -110,10 +110,10 @@ static int in_key(struct gt_split *split, char c)
         return 0;
     }
     split->escaped = c == '\\' && !split->escaped;
-    return split->key.length < split->piece_max ? gt_buf_add(&split->key, &c, 1) : 0;
+    return split->key.length < split->part_max ? gt_buf_add(&split->key, &c, 1) : 0;
 }
 
-/* One byte of the frame. True when it is the first byte of a piece, not taken yet. */
+/* One byte of the frame. True when it is the first byte of a part, not taken yet. */
 static bool frame(struct gt_split *split, char c)
 {
     bool is_array = split->key.data && strcmp(split->key.data, split->array) == 0;
@@ -133,12 +133,12 @@ static bool frame(struct gt_split *split, char c)
     } else if (split->state == BEFORE_VALUE && is_array && c == '[') {
         split->state = BEFORE_ELEMENT;
     } else if (split->state == BEFORE_VALUE) {
-        begin_piece(split, IN_VALUE);
+        begin_part(split, IN_VALUE);
         return true;
     } else if (split->state == BEFORE_ELEMENT && c == ']') {
         split->state = BEFORE_KEY;
     } else if (split->state == BEFORE_ELEMENT && c != ',' && c != '}') {
-        begin_piece(split, IN_ELEMENT);
+        begin_part(split, IN_ELEMENT);
         return true;
     } else if (c != ',' || (split->state != BEFORE_KEY && split->state != BEFORE_ELEMENT)) {
         split->state = BROKEN;
@@ -160,7 +160,7 @@ int gt_split_feed(struct gt_split *split, const char *data, size_t length)
             rc = keep(split, data + at, taken);
             at += taken;
             if (rc == 0 && ended)
-                rc = end_piece(split);
+                rc = end_part(split);
         } else if (split->state == IN_KEY) {
             rc = in_key(split, data[at++]);
         } else if (!frame(split, data[at])) {

@@ -1,6 +1,7 @@
 /*
- * Which files a run's probes are in. Uprobes belong to a file: a process that maps another one
- * at the same path (of another root), or none (linked statically), is not seen by them.
+ * Which files a run's probes are in. A uprobe belongs to a file, not to a path: it does not see
+ * a process that maps another file from the same path (below another root), nor one that maps
+ * none because it is linked statically.
  */
 #ifndef GT_EVENT_PROBED_FILES_H
 #define GT_EVENT_PROBED_FILES_H
@@ -9,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* As perf records it of a mapping. */
+/* A device number as perf records it for a mapping. */
 #define GT_DEVICE(major, minor) ((uint32_t)(major) << 20 | (uint32_t)(minor))
 
 enum { GT_PROBED_MAX = 4 };
@@ -20,12 +21,12 @@ struct gt_probed {
         uint64_t inode;
         uint32_t device;
     } files[GT_PROBED_MAX];
-    size_t count;     /* 0: no probes, or not known where they are */
-    bool interpreter; /* the files are an interpreter's, else a libc's */
-    bool any_glibc; /* without probes: what is recorded tells of any glibc, of no other libc */
+    size_t count;     /* 0: there are no probes, or it is not known where they are */
+    bool interpreter; /* the files belong to an interpreter; else to a libc */
+    bool any_glibc;   /* there are no probes: every glibc is seen, and no other libc */
 };
 
-/* Does it say which processes are seen? */
+/* Is it known which processes the recording sees? */
 static inline bool gt_probed_is_known(const struct gt_probed *probed)
 {
     return probed->count || probed->any_glibc;

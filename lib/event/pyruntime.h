@@ -1,8 +1,8 @@
 /*
- * Where an interpreter's file keeps `_PyRuntime`, CPython's global state. It is exported even
- * by stripped interpreters, and the main interpreter's GIL lies in it (CPython 3.7 and later),
- * so a futex in there needs no further proof of being the GIL's. Of CPython 3.6, which has
- * none: where it keeps its variables.
+ * Where an interpreter's file keeps `_PyRuntime`, CPython's global state. Even stripped
+ * interpreters export it, and the main interpreter's GIL is part of it (CPython 3.7 and later):
+ * a futex at an address inside it is the GIL's, without further proof. CPython 3.6 has no
+ * `_PyRuntime`; there it is the place of the interpreter's variables.
  */
 #ifndef GT_EVENT_PYRUNTIME_H
 #define GT_EVENT_PYRUNTIME_H
@@ -10,9 +10,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Addresses as linked: a mapping of the code tells how far away the file was loaded. */
+/* Addresses are as linked; gt_runtime_locate turns them into those of a process. */
 struct gt_runtime {
-    const char *path; /* the interpreter's or libpython's: borrowed from it */
+    const char *path; /* of the interpreter or libpython; borrowed */
     uint64_t address;
     uint64_t size_bytes;
     uint64_t code_address; /* of the executable segment */
@@ -20,8 +20,8 @@ struct gt_runtime {
     uint64_t code_size_bytes;
 };
 
-/* The code at file offset `offset` was mapped at `address`: where _PyRuntime is then. False
- * when that is not the code. */
+/* A process maps the file's bytes from `offset` on at `address`: where is _PyRuntime in it,
+ * from `start` to `end`? False when that mapping is not the code's. */
 bool gt_runtime_locate(const struct gt_runtime *runtime, uint64_t address, uint64_t offset,
                        uint64_t *start, uint64_t *end);
 

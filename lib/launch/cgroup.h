@@ -3,10 +3,10 @@
  * (the cpu controller) and v2, each group from the process's own up to the highest that can be
  * seen from here, since the quota of every one of them holds.
  *
- * Read when the process is about to run, now and then while it runs (it may be moved, and its
- * quota changed), and once when it has ended. cpu.stat stays open, so that the last reading
- * needs the process no more. All text is hostile: a folder of files may stand in for the
- * kernel's (see gt_cgroup_open).
+ * They are read when the process is about to run, now and then while it runs (it may be moved,
+ * and its quota may change), and once after it has ended: cpu.stat stays open, so that the last
+ * reading does not need the process. All text is treated as hostile, since a folder of files
+ * may replace the kernel's (see gt_cgroup_open).
  */
 #ifndef GT_LAUNCH_CGROUP_H
 #define GT_LAUNCH_CGROUP_H
@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { GT_CGROUP_LEVELS = 64 }; /* of a deeper one, the nearest to the process */
+enum { GT_CGROUP_LEVELS = 64 }; /* in a deeper hierarchy, those nearest to the process */
 
 struct gt_cgroup_level {
     char *path;           /* "/docker/4f", as the kernel names it to us; owned */
@@ -34,8 +34,8 @@ struct gt_cgroup_level {
 
 struct gt_cgroup {
     int version; /* 1 or 2; 0: no group of the cpu controller is known */
-    bool moved;  /* the process was seen in another group than it began in; the levels are those
-                    of the last one, read since then */
+    bool moved; /* the process was seen in another group than that in which it began; the levels
+                   are those of its last group, and read since it was seen there */
     struct gt_cgroup_level levels[GT_CGROUP_LEVELS]; /* the process's own first */
     size_t count;
     char *root; /* private */
@@ -43,21 +43,21 @@ struct gt_cgroup {
 };
 
 /*
- * Find the process's group and take the first reading. `root` NULL: the kernel's files; else a
- * folder in which a test has laid out ROOT/proc/self/cgroup, ROOT/proc/self/mountinfo and, at
- * the mount points that this names, the groups: whatever `pid` is. Returns 0, also when nothing
- * is found (version 0), or GT_ERR_MEMORY.
+ * Find the process's group and take the first reading. With `root` NULL the kernel's files are
+ * read. Else `root` is a folder in which a test has laid out ROOT/proc/self/cgroup,
+ * ROOT/proc/self/mountinfo and, at the mount points that this names, the groups; `pid` is not
+ * used then. Returns 0, also when nothing is found (version 0), or GT_ERR_MEMORY.
  */
 int gt_cgroup_open(struct gt_cgroup *cgroup, int pid, const char *root, struct gt_error *err);
 
-/* Read again. Of a process that has ended (not `alive`), the groups that it was last in: its
- * pid may be another's by now. 0 or GT_ERR_MEMORY. */
+/* Read again. When the process has ended (not `alive`), its last groups are read, since its pid
+ * may belong to another process by now. 0 or GT_ERR_MEMORY. */
 int gt_cgroup_look(struct gt_cgroup *cgroup, bool alive, struct gt_error *err);
 
-/* Harmless on zeroes, and twice. */
+/* Does nothing to a struct of zeros, or when it is called again. */
 void gt_cgroup_close(struct gt_cgroup *cgroup);
 
-/* The level with the least quota; NULL: there is no quota. */
+/* The level with the least quota; NULL when no level has one. */
 const struct gt_cgroup_level *gt_cgroup_tightest(const struct gt_cgroup *cgroup);
 
 /* Parts of the above, pure, for tests. */
@@ -81,8 +81,8 @@ int gt_cgroup_parse_mount(const char *mountinfo, const struct gt_cgroup_place *p
  * or not understood. */
 double gt_cgroup_parse_max(const char *text);
 
-/* nr_throttled, and throttled_time (ns, v1) or throttled_usec (v2) in ns. False when either is
- * missing. */
+/* Read nr_throttled, and throttled_time (ns, v1) or throttled_usec (v2) in ns, out of the text
+ * of cpu.stat. False when one of them is missing. */
 bool gt_cgroup_parse_stat(const char *text, uint64_t *throttled, int64_t *throttled_ns);
 
 #endif

@@ -1,9 +1,10 @@
 /*
- * One child process on a libuv loop: perf, an interpreter that is asked, the target.
+ * One child process on a libuv loop: perf, an interpreter that is asked for its facts, the
+ * target.
  *
  * A child is done when it has exited *and* its pipes are at their end *and* libuv has closed
- * every handle; only then is `on_done` called and the struct may be released. Argument
- * vectors only; no shell.
+ * every handle; only then is `on_done` called and the struct may be released. Children are
+ * started by their argument vectors, never by a shell.
  */
 #ifndef GT_LAUNCH_CHILD_H
 #define GT_LAUNCH_CHILD_H
@@ -22,20 +23,20 @@ enum {
 
 struct gt_child;
 
-/* Bytes of the child's stdout, valid during the call. Negative: the child is stopped and
- * nothing more is delivered. */
+/* Takes bytes of the child's stdout, which are valid during the call. When it returns a
+ * negative number, the child is stopped and nothing more is delivered. */
 typedef int (*gt_child_data_fn)(void *context, const char *data, size_t length);
 typedef void (*gt_child_done_fn)(void *context, struct gt_child *child);
 
 struct gt_child_spec {
     const char *file; /* path, or a name that is looked up on PATH */
     char *const *argv;
-    char *const *env;         /* NULL: ours */
+    char *const *env;         /* NULL: that of this process */
     const int *stdio;         /* fds, or GT_CHILD_… */
     int stdio_count;          /* at least 3 */
-    bool own_session;         /* the terminal's signals do not reach it */
-    uint64_t timeout_ms;      /* stop it after that long; 0: never */
-    gt_child_data_fn on_data; /* NULL: stdout is kept in out_text, its first MiB */
+    bool own_session;         /* so that the terminal's signals do not reach it */
+    uint64_t timeout_ms;      /* stop the child after that long; 0: never */
+    gt_child_data_fn on_data; /* NULL: the first MiB of stdout is kept in out_text */
     gt_child_done_fn on_done; /* NULL: poll `done` */
     void *context;
 };
@@ -45,10 +46,10 @@ struct gt_child {
     uv_pipe_t pipes[2]; /* stdout, stderr */
     uv_timer_t timer, pause;
     int open_handles; /* until their close callbacks ran */
-    int pid;          /* 0 once it is reaped: it must not be signalled any more */
+    int pid;          /* 0 once it is reaped: from then on it must not be signalled */
     bool exited, done, timed_out, killing;
     bool own_session;
-    bool in_batches; /* stdout is let gather before it is read */
+    bool in_batches; /* stdout gathers in the pipe before it is read */
     int exit_status; /* valid when exited and term_signal is 0 */
     int term_signal;
     int data_error;                   /* what on_data returned, when negative */
@@ -60,28 +61,28 @@ struct gt_child {
     void *context;
 };
 
-/* Start it. On failure nothing is left behind and release need not be called. Must not be
- * called from inside a libuv callback (a failure runs the loop to close handles). */
+/* Start the child. On failure nothing is left behind, and release need not be called. Must not
+ * be called from inside a libuv callback, since a failure runs the loop to close handles. */
 int gt_child_spawn(struct gt_child *child, uv_loop_t *loop, const struct gt_child_spec *spec,
                    struct gt_error *err);
 
-/* Ask it to end: TERM now, KILL after `grace_ms`. Harmless when it is done. */
+/* Send TERM now, and KILL after `grace_ms`. Does nothing when the child is done. */
 void gt_child_stop(struct gt_child *child, uint64_t grace_ms);
 
 /* Free what is kept. The child must be done. */
 void gt_child_release(struct gt_child *child);
 
-/* Spawn, run the loop until it is done. 0 when it ran, whatever its exit status; release it
- * after success. */
+/* Start the child and run the loop until it is done. 0 when it ran, whatever its exit status:
+ * release it then. */
 int gt_child_run(struct gt_child *child, uv_loop_t *loop, const struct gt_child_spec *spec,
                  struct gt_error *err);
 
-/* Exited with status 0. */
+/* Did it exit with status 0? */
 bool gt_child_succeeded(const struct gt_child *child);
 
-/* The line of its stderr that says most, for error messages: the first that starts with
- * "error", else the first that sounds like one, else the first. At most `size` - 1 bytes; ""
- * when it said nothing. Returns `line`. */
+/* Copy the line of its stderr that says most, for error messages: the first that starts with
+ * "error", else the first that reads like an error, else the first. At most `size` - 1 bytes;
+ * "" when it wrote nothing. Returns `line`. */
 char *gt_child_complaint(const struct gt_child *child, char *line, size_t size);
 
 #endif

@@ -32,17 +32,16 @@ int gt_counter_spec(const char *event, unsigned frequency, struct gt_buf *spec)
 
     if (is_software(event) || strstr(event, "freq=") || strstr(event, "period="))
         return gt_buf_adds(spec, event);
-    if (slash && slash != strchr(event, '/')) /* "cpu/event=0x3c/u" */
-        return gt_buf_add(spec, event, (size_t)(slash - event)) ||
-                       gt_buf_addf(spec, ",freq=%u%s", frequency, slash)
-                   ? -1
-                   : 0;
+    if (slash && slash != strchr(event, '/')) { /* "cpu/event=0x3c/u" */
+        if (gt_buf_add(spec, event, (size_t)(slash - event)))
+            return -1;
+        return gt_buf_addf(spec, ",freq=%u%s", frequency, slash);
+    }
     if (slash || (colon && strspn(colon + 1, modifiers) != strlen(colon + 1)))
         return gt_buf_adds(spec, event);
-    return gt_buf_add(spec, event, colon ? (size_t)(colon - event) : strlen(event)) ||
-                   gt_buf_addf(spec, "/freq=%u/%s", frequency, colon ? colon + 1 : "")
-               ? -1
-               : 0;
+    if (gt_buf_add(spec, event, colon ? (size_t)(colon - event) : strlen(event)))
+        return -1;
+    return gt_buf_addf(spec, "/freq=%u/%s", frequency, colon ? colon + 1 : "");
 }
 
 int gt_counter_shown(const char *event, struct gt_buf *name)

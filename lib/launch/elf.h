@@ -1,7 +1,8 @@
 /*
- * Just enough of ELF: function symbols with the file offsets that uprobes need, the program
- * interpreter, bytes of code. Every offset and size read from the file is checked, since the
- * file may be anyone's. 64-bit files of this machine's byte order only.
+ * What giltracer needs to know of an ELF file: function symbols with the file offsets that
+ * uprobes take, the program interpreter, bytes of code. Every offset and size in the file is
+ * checked, since the file may be anyone's. Only 64-bit files of this machine's byte order are
+ * read.
  */
 #ifndef GT_LAUNCH_ELF_H
 #define GT_LAUNCH_ELF_H
@@ -26,18 +27,18 @@ struct gt_elf {
 struct gt_elf_symbol {
     const char *name;     /* valid during the call */
     uint64_t offset;      /* in the file, of the first instruction */
-    uint64_t size_bytes;  /* as the symbol says: 0 when it does not */
+    uint64_t size_bytes;  /* as the symbol says; 0: it does not say */
     bool default_version; /* `name@@VERSION` or unversioned, rather than `name@VERSION` */
 };
 
-/* Return nonzero to end the walk; it becomes the walk's result. */
+/* A result that is not 0 ends the walk, and becomes its result. */
 typedef int (*gt_elf_symbol_fn)(void *context, const struct gt_elf_symbol *symbol);
 
 int gt_elf_open(struct gt_elf *elf, const char *path, struct gt_error *err);
 void gt_elf_close(struct gt_elf *elf);
 
-/* Walk the defined functions of .symtab and .dynsym; the same function may come twice. A
- * file without symbols is no error. */
+/* Visit the defined functions of .symtab and .dynsym; a function may come twice. A file without
+ * symbols is no error. */
 int gt_elf_each_function(const struct gt_elf *elf, gt_elf_symbol_fn visit, void *context,
                          struct gt_error *err);
 
@@ -45,19 +46,19 @@ int gt_elf_each_function(const struct gt_elf *elf, gt_elf_symbol_fn visit, void 
 int gt_elf_find_function(const struct gt_elf *elf, const char *name,
                          struct gt_elf_symbol *function, struct gt_error *err);
 
-/* The address (as linked) and size of an exported variable; GT_ERR_NOT_FOUND. */
+/* Find the address (as linked) and size of an exported variable; GT_ERR_NOT_FOUND. */
 int gt_elf_find_object(const struct gt_elf *elf, const char *name, uint64_t *address,
                        uint64_t *size_bytes, struct gt_error *err);
 
-/* Read up to `length` bytes at a file offset; returns how many there were. */
+/* Read up to `length` bytes at a file offset. Returns how many there were. */
 size_t gt_elf_read(const struct gt_elf *elf, uint64_t offset, void *data, size_t length);
 
-/* The program interpreter (the dynamic loader's path) into `path`; GT_ERR_NOT_FOUND of a
- * static program. */
+/* Copy the program interpreter (the dynamic loader's path) to `path`. GT_ERR_NOT_FOUND when the
+ * program is static. */
 int gt_elf_interpreter(const struct gt_elf *elf, char *path, size_t size, struct gt_error *err);
 
-/* Is this a program whose loader is not on this machine, so that execve says ENOENT of the
- * program itself? Then `loader` is what it asks for. */
+/* Is the loader of this program missing on this machine? Then execve fails with ENOENT although
+ * the program exists, and `loader` is set to the missing path. */
 bool gt_elf_lacks_loader(const char *program, char *loader, size_t size);
 
 #endif

@@ -1,12 +1,11 @@
 /*
- * The helper programs that giltracer runs itself as: they are this same executable, told
- * apart by argv[0].
+ * giltracer's executable is also two helper programs, told apart by argv[0].
  *
- * gate: the target's process before it is the target. It waits on a pipe until it is let go,
- * undoes what starting it changed (signal dispositions and mask, flags of descriptors 0-2),
- * and executes the target. perf attaches to it while it waits, so nothing is missed.
+ * gate: the target's process before it is the target. It waits on a pipe until the gate is
+ * opened, undoes what starting it changed (signal dispositions and mask, flags of descriptors
+ * 0-2), and executes the target. perf attaches to it while it waits, so nothing is missed.
  *
- * sentry: sees which signals were sent to the whole process group (signals.h).
+ * sentry: sees which signals were sent to the whole process group (sentry.h).
  */
 #ifndef GT_LAUNCH_GATE_H
 #define GT_LAUNCH_GATE_H
@@ -21,7 +20,7 @@
 
 enum { GT_GATE_CLOSED = -1 };
 
-/* The state a process was started with, which its child shall find again. */
+/* The state that giltracer was started with, and that the target must find again. */
 struct gt_inherited {
     uint64_t ignored;   /* bit N-1: signal N was ignored */
     uint64_t blocked;   /* bit N-1: signal N was blocked */
@@ -30,21 +29,22 @@ struct gt_inherited {
 
 /*
  * Note the state at the start of main, before anything changes it, and make it safe: closed
- * standard descriptors are opened on /dev/null (so that no file of ours gets their number),
- * SIGPIPE is ignored, SIGCHLD works.
+ * standard descriptors are opened on /dev/null, so that no file of ours gets their number;
+ * SIGPIPE is ignored; SIGCHLD has its default action and is not blocked.
  */
 void gt_inherited_capture(struct gt_inherited *inherited);
 
 struct gt_hit_place; /* launch/hitplace.h */
 
-/* The gate's argument vector: it reads from fd `go`, and reports to fd `report` what a hit of
- * the probes at `hit` costs (NULL: it need not), and a failed exec. Returns 0 or -1. */
+/* Append the gate's argument vector. The gate waits for fd `go`, and writes to fd `report` what
+ * a hit of the probe at `hit` costs (NULL: not measured), and why exec failed. Returns 0 or -1.
+ */
 int gt_gate_command(const struct gt_inherited *inherited, int go, int report,
                     const struct gt_hit_place *hit, char *const *target,
                     struct gt_strvec *argv);
 
-/* When argv says that this process is a helper, be it: does not return if the target was
- * executed; otherwise sets `status`, to be returned from main. False: an ordinary start. */
+/* If argv says that this process is a helper, run as that. The gate does not return when the
+ * target was executed; else `status` is what main must return. False: this is no helper. */
 bool gt_helper_main(int argc, char **argv, int *status);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * What a hit of a probe costs, measured by the gate just before it becomes the target, with
- * perf recording: on this machine, in this run, of the probe that the target will hit. Needs
- * nothing but libc, like the gate (gatekeeper.h).
+ * What a hit of a probe costs. The gate measures it just before it becomes the target, while
+ * perf records: so it is the cost on this machine, in this run, of the probe that the target
+ * will hit. Needs nothing but libc, like the gate (gatekeeper.h).
  */
 #ifndef GT_LAUNCH_HITCOST_H
 #define GT_LAUNCH_HITCOST_H
@@ -16,8 +16,8 @@ enum gt_hit_function {
 };
 
 /*
- * Map the file's code and call the function, at `offset` in it, some hundred times. The cost of
- * a hit in ns; -1 where the code cannot be run so.
+ * Map the file's code, and call the function at `offset` in it some hundred times. Returns the
+ * cost of a hit in ns; -1 where the code cannot be run in that way.
  */
 int64_t gt_hit_cost_ns(const char *path, uint64_t offset, enum gt_hit_function function);
 

@@ -7,11 +7,11 @@
 
 struct gt_hit_place {
     enum gt_hit_function function; /* GT_HIT_NONE: nowhere */
-    const char *path;              /* of the libc; borrowed */
+    const char *path;              /* of libc; borrowed */
     uint64_t offset;               /* of the function in it */
 };
 
-/* For the plan's probes in `libc`, which must outlive `place`. */
+/* Find the place for the plan's probes in `libc`, a path that must outlive `place`. */
 void gt_hit_place_find(struct gt_hit_place *place, const struct gt_plan *plan,
                        const char *libc);
 

@@ -27,7 +27,7 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
     *buffer = uv_buf_init(control->buffer, sizeof(control->buffer));
 }
 
-/* "ack\n" may come in pieces, and some versions of perf send its NUL too. */
+/* "ack\n" may come in parts, and some versions of perf send its NUL too. */
 static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
 {
     struct gt_perfctl *control = stream->data;

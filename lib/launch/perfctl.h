@@ -1,6 +1,6 @@
 /*
- * perf record's control pipes (`--control fd:CONTROL,ACK`, since perf 5.10): words go in,
- * "ack" comes back when perf has done as told.
+ * perf record's control pipes (`--control fd:CONTROL,ACK`, since perf 5.10): giltracer writes a
+ * command, and perf answers "ack" when it has carried it out.
  */
 #ifndef GT_LAUNCH_PERFCTL_H
 #define GT_LAUNCH_PERFCTL_H
@@ -13,11 +13,11 @@
 typedef void (*gt_perfctl_fn)(void *context);
 
 struct gt_perfctl {
-    int control;       /* our end: words are written here; -1 closed */
-    int child_ends[2]; /* perf's: where it reads words, where it writes acks; -1 closed */
+    int control;       /* our end, where commands are written; -1: closed */
+    int child_ends[2]; /* perf's ends: for commands, for acks; -1: closed */
     uv_pipe_t ack;
     int open_handles;
-    char heard[8]; /* the last bytes that came */
+    char heard[8]; /* the last bytes of the answer */
     char buffer[64];
     gt_perfctl_fn on_ack;
     void *context;
@@ -25,11 +25,11 @@ struct gt_perfctl {
 
 int gt_perfctl_open(struct gt_perfctl *control, uv_loop_t *loop, gt_perfctl_fn on_ack,
                     void *context, struct gt_error *err);
-/* perf has its ends now: close ours of them. */
+/* perf has been started and has its ends: close them here. */
 void gt_perfctl_started(struct gt_perfctl *control);
-/* Say "enable" or "stop". False when perf is gone. */
+/* Write the command "enable" or "stop". False when perf is gone. */
 bool gt_perfctl_say(struct gt_perfctl *control, const char *word);
-/* Close all. The struct may go when open_handles is 0, which the loop sees to. */
+/* Close all. The struct must live until the loop has brought open_handles to 0. */
 void gt_perfctl_close(struct gt_perfctl *control);
 
 #endif

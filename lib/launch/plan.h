@@ -1,10 +1,10 @@
 /*
- * What a run will do, decided from the options, the machine and the interpreter before
- * anything is started. Pure data: no process, no file but symbol tables is touched in making
- * it, and `-v` prints it.
+ * What a run will do, decided from the options, the machine and the interpreter before anything
+ * is started. A plan is data: making one starts no process and reads no file but symbol tables,
+ * and `-v` prints it.
  *
  * To add a GIL source: 1. a value of gt_gil_source and its name in plan.c; 2. a case in
- * choose_source there, which says why when the machine cannot; 3. what it needs in the
+ * choose_source there, which says why when the machine cannot do it; 3. what it needs in the
  * commands below.
  */
 #ifndef GT_LAUNCH_PLAN_H
@@ -21,7 +21,7 @@
 #include <stdbool.h>
 
 enum gt_gil_source {
-    GT_GIL_AUTO, /* asked for, never planned */
+    GT_GIL_AUTO, /* of requests only: the plan chooses */
     GT_GIL_NONE,
     GT_GIL_UPROBES,
     GT_GIL_FUNCTIONS,
@@ -31,9 +31,9 @@ enum gt_gil_source {
 
 struct gt_plan {
     enum gt_gil_source gil_source;
-    bool installed_probes;      /* those that exist are used as they are */
+    bool installed_probes;      /* the probes that exist already are used as they are */
     struct gt_probe_set probes; /* to be installed; may be empty */
-    struct gt_probed probed;    /* the files that they are in */
+    struct gt_probed probed;    /* the files that probes are in */
     struct gt_strvec events;    /* for perf record -e */
     bool states;                /* scheduling is recorded: switch records at least … */
     bool show_states;           /* … and is to be shown, not only to judge holders by */
@@ -41,10 +41,10 @@ struct gt_plan {
     bool futex;                 /* waits for condition variables are recorded */
     bool agent;                 /* the target is started with the agent preloaded */
     struct gt_strvec counters;  /* the user's own events, as perf script will name them */
-    struct gt_strvec env;       /* its whole environment then; empty: ours */
+    struct gt_strvec env;       /* its whole environment then; empty: that of this process */
     struct gt_strvec target;    /* the target's argument vector */
-    struct gt_strvec notes;     /* lines the user should know */
-    unsigned buffer_mib;        /* per CPU; 0: perf's own choice */
+    struct gt_strvec notes;     /* lines for the user */
+    unsigned buffer_mib;        /* of perf, per CPU; 0: perf's own choice */
 };
 
 /* What the command line asks for. Borrowed. */
@@ -55,28 +55,29 @@ struct gt_plan_request {
     bool call_graph;
     char *const *counters; /* events of -e, checked; NULL-terminated, or NULL */
     unsigned frequency;    /* of their samples, per second */
-    bool agent;            /* wanted in any case: functions are traced */
+    bool agent;            /* needed whatever the GIL source: functions are traced */
     char *const *target;   /* NULL-terminated */
 };
 
 void gt_plan_init(struct gt_plan *plan);
 void gt_plan_release(struct gt_plan *plan);
 
+/* Decide. 0, or negative with the reason why such a run is not possible here. */
 int gt_plan_make(struct gt_plan *plan, const struct gt_plan_request *request,
                  const struct gt_caps *caps, const struct gt_interp *interp,
                  struct gt_error *err);
 
-/* "uprobes", …; NULL of GT_GIL_NONE. */
+/* "uprobes", …; NULL for GT_GIL_NONE. */
 const char *gt_gil_source_name(enum gt_gil_source source);
 /* The source called `name`; GT_ERR_USAGE with the list of names. */
 int gt_gil_source_parse(const char *name, enum gt_gil_source *source, struct gt_error *err);
 
-/* perf record's argument vector. perf finds its control and acknowledge pipes at the fds
- * `control` and `ack`. Returns 0 or -1. */
+/* Append perf record's argument vector: it records process `pid` into `data_path`, and has its
+ * control pipes (perfctl.h) at the fds `control` and `ack`. Returns 0 or -1. */
 int gt_plan_record_command(const struct gt_plan *plan, const struct gt_caps *caps, int pid,
                            int control, int ack, const char *data_path, struct gt_strvec *argv);
 
-/* The plan as text, a fact a line, for -v. Returns 0 or -1. */
+/* Append the plan as text for -v, one fact a line. Returns 0 or -1. */
 int gt_plan_print(const struct gt_plan *plan, const struct gt_caps *caps,
                   const struct gt_interp *interp, struct gt_buf *text);
 

@@ -6,7 +6,7 @@
 #include "launch/interp.h"
 #include "launch/probe_sites.h"
 
-/* Of the probes that tell of the GIL. */
+/* Consider only the probes that tell of the GIL. The paths are borrowed from `probes`. */
 void gt_probed_find(struct gt_probed *probed, const struct gt_probe_set *probes,
                     const struct gt_interp *interp);
 

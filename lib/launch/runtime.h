@@ -6,8 +6,8 @@
 #include "event/pyruntime.h"
 #include "launch/interp.h"
 
-/* Look into libpython, else the executable. GT_ERR_NOT_FOUND of an interpreter that could
- * not be asked. */
+/* Look into libpython, or into the executable where there is none. GT_ERR_NOT_FOUND also when
+ * the interpreter could not be asked for its files. */
 int gt_runtime_find(struct gt_runtime *runtime, const struct gt_interp *interp,
                     struct gt_error *err);
 

@@ -1,11 +1,12 @@
 /*
- * The sentry: a tiny process in giltracer's process group that answers whether a signal was
- * sent to the group or to giltracer alone. A terminal's Ctrl-C, and kill(-group), reach the
- * target by themselves; a kill of giltracer's pid must be passed on. The kernel does not
- * tell the two apart, but a bystander that holds the same signals blocked does.
+ * The sentry: a small process in giltracer's process group that tells whether a signal was sent
+ * to the group or to giltracer alone. A terminal's Ctrl-C, and kill(-group), reach the target
+ * by themselves; a signal to giltracer's pid must be passed on to it. The kernel does not say
+ * which of the two it was, but a second process of the group, which blocks the same signals,
+ * sees only those of the first kind.
  *
- * It speaks on a socket: one byte in, a signal's number; one byte out, 1 when the group got
- * it, else 0. It ends when the socket closes.
+ * It is asked on a socket: giltracer sends one byte, a signal's number, and the sentry answers
+ * with one byte, 1 when the group got that signal, else 0. It ends when the socket closes.
  */
 #ifndef GT_LAUNCH_SENTRY_H
 #define GT_LAUNCH_SENTRY_H
@@ -23,11 +24,11 @@ struct gt_sentry {
     pid_t pid;
 };
 
-/* Start it, to watch `signals`. */
+/* Start the sentry, to watch `signals`. */
 int gt_sentry_start(struct gt_sentry *sentry, const sigset_t *signals, struct gt_error *err);
 void gt_sentry_stop(struct gt_sentry *sentry);
 
-/* Whether the signal that we just got went to the whole group. Takes a few microseconds
+/* Did the signal that this process just got go to the whole group? Takes a few microseconds
  * when it did, 20 ms when not. False when the sentry is gone. */
 bool gt_sentry_saw(struct gt_sentry *sentry, int number);
 

@@ -25,7 +25,7 @@ enum gt_session_state {
     GT_SESSION_RUNNING,    /* the target runs, recorded or not */
     GT_SESSION_FLUSHING,   /* the target ended, perf writes what it has */
     GT_SESSION_CONVERTING, /* perf script runs */
-    GT_SESSION_ABORTING,   /* it failed: children are being ended */
+    GT_SESSION_ABORTING,   /* the session failed: its children are being ended */
     GT_SESSION_DONE,
     GT_SESSION_STATES
 };
@@ -37,12 +37,13 @@ struct gt_session_spec {
     const struct gt_hit_place *hit; /* where the gate measures; may be NULL */
     struct gt_signals *signals;
     const char *data_path;                   /* where perf.data goes */
-    uint64_t perf_timeout_ms;                /* for perf to get ready, and to write its rest */
+    uint64_t perf_timeout_ms;                /* for perf to get ready, and to end */
     gt_child_data_fn on_data;                /* perf script's text, while converting */
     void (*on_gate)(void *context, int pid); /* the target is about to run; may be NULL */
     void (*on_target_end)(void *context);    /* exit status and pid are known; may be NULL */
-    void (*on_recorded)(void *context); /* perf record is gone: probes are free; may be NULL */
-    /* 50 ms after the start, then every 500 ms; may be NULL */
+    void (*on_recorded)(void *context); /* perf record has ended, and no longer uses probes; may
+                                           be NULL */
+    /* Called 50 ms after the start, then every 500 ms; may be NULL. */
     void (*on_tick)(void *context, enum gt_session_state state);
     void *context;
 };
@@ -53,12 +54,12 @@ struct gt_session_result {
     int pid;         /* the target's */
     int exit_status; /* the target's; -1: ended by term_signal, or never ran */
     int term_signal;
-    int64_t started_unix_ns;   /* wall clock when the gate opened */
-    int64_t hit_ns;            /* what a hit of a probe cost at the gate; -1: not known */
-    int64_t ended_ns;          /* CLOCK_MONOTONIC when the target had ended; 0: not yet */
-    int cancelled;             /* signal that ended it before the target ran; 0: none */
-    bool recorded;             /* there is something that was converted */
-    bool abandoned;            /* the user did not want to wait for the report */
+    int64_t started_unix_ns; /* wall clock when the gate opened */
+    int64_t hit_ns;          /* what a hit of a probe cost at the gate; -1: not known */
+    int64_t ended_ns;        /* CLOCK_MONOTONIC when the target had ended; 0: not yet */
+    int cancelled;           /* signal that ended the session before the target ran; 0: none */
+    bool recorded;           /* a recording was converted */
+    bool abandoned;          /* the user did not want to wait for the report */
     struct gt_strvec warnings; /* what is missing from the report, a line each */
 };
 
@@ -66,10 +67,10 @@ void gt_session_result_init(struct gt_session_result *result);
 void gt_session_result_release(struct gt_session_result *result);
 
 /*
- * Run it all, on `loop`. Returns 0 when the target ran (whatever became of it; `result` tells)
- * or could not be executed; negative when it never ran, or when nothing could be recorded
- * or read (then `target_ran` tells, and the result's exit status is still the target's).
- * No child is left when it returns.
+ * Run the session on `loop`. Returns 0 when the target ran, whatever became of it (see
+ * `result`), or could not be executed. Negative when it never ran, or when nothing could be
+ * recorded or read; `target_ran` says which, and the exit status in `result` is the target's
+ * also then. No child is left when it returns.
  */
 int gt_session_run(uv_loop_t *loop, const struct gt_session_spec *spec,
                    struct gt_session_result *result, struct gt_error *err);

@@ -1,6 +1,6 @@
 /*
- * Signals that people send to giltracer, on its loop, each with the answer whether the target
- * got it by itself (sentry.h).
+ * Signals that users send to giltracer, received on its loop. For each it is known whether the
+ * target got it as well (sentry.h).
  */
 #ifndef GT_LAUNCH_SIGNALS_H
 #define GT_LAUNCH_SIGNALS_H
@@ -14,7 +14,7 @@
 
 enum { GT_SIGNALS_WATCHED = 6 };
 
-/* `group`: every process of our process group got it, the target too. */
+/* `group`: every process of giltracer's process group got it, and so did the target. */
 typedef void (*gt_signal_fn)(void *context, int number, bool group);
 
 struct gt_signals {
@@ -23,16 +23,16 @@ struct gt_signals {
     struct gt_sentry sentry;
     int first;            /* number of the first signal that came; 0: none */
     int interrupts;       /* SIGINTs so far */
-    gt_signal_fn handler; /* who listens now; NULL: it is only noted */
+    gt_signal_fn handler; /* called for each; NULL: signals are only counted */
     void *context;
 };
 
-/* Begin to watch INT, TERM, HUP, QUIT, USR1 and USR2, except those that were ignored when we
- * were started: the target ignores them as well. */
+/* Begin to watch INT, TERM, HUP, QUIT, USR1 and USR2, except those that were ignored when
+ * giltracer was started: the target ignores these as well. */
 int gt_signals_start(struct gt_signals *signals, uv_loop_t *loop,
                      const struct gt_inherited *inherited, struct gt_error *err);
 void gt_signals_listen(struct gt_signals *signals, gt_signal_fn handler, void *context);
-/* Stop watching; the loop must run once more before the struct may go. */
+/* Stop watching. The loop must run once more before the struct may be released. */
 void gt_signals_stop(struct gt_signals *signals);
 
 #endif

@@ -1,4 +1,4 @@
-/* Running perf and other programs as tools: found once, in a plain environment, bounded. */
+/* Running perf and other programs as tools: in a plain environment, and for a limited time. */
 #ifndef GT_LAUNCH_TOOLS_H
 #define GT_LAUNCH_TOOLS_H
 
@@ -6,19 +6,19 @@
 #include "base/strvec.h"
 #include "launch/child.h"
 
-/* The path of program `name`: searched on PATH unless it holds a slash. malloc'd; NULL when
- * there is no executable file of that name. */
+/* The malloc'd path of the program `name`, which is searched on PATH unless it holds a slash.
+ * NULL when there is no executable file of that name. */
 char *gt_tool_find(const char *name);
 
 /*
- * Our environment, made plain for perf: C locale, no pager, no user configuration (which may
- * change formats), no look-ups on the network. Returns 0 or -1.
+ * Append this process's environment, made plain for perf: C locale, no pager, no user
+ * configuration (which may change formats), no look-ups on the network. Returns 0 or -1.
  */
 int gt_tool_environment(struct gt_strvec *env);
 
 /* Run argv to its end in that environment, in a session of its own, with stdout and stderr
- * captured. As gt_child_run; additionally GT_ERR_CHILD when it took longer than
- * `timeout_ms`, nothing to release then. */
+ * captured. Returns as gt_child_run does, and GT_ERR_CHILD when it took longer than
+ * `timeout_ms`: there is nothing to release then. */
 int gt_tool_run(struct gt_child *child, uv_loop_t *loop, char *const *argv, uint64_t timeout_ms,
                 struct gt_error *err);
 
