@@ -50,6 +50,7 @@ function(hash_of text variable)
 endfunction()
 
 read_file(viewer.html page)
+string(REGEX REPLACE "^<!--[^\n]*-->\n" "" page "${page}") # the licence of this source, not of reports
 read_file(viewer.css style)
 set(script "")
 foreach(module ${modules})

@@ -48,3 +48,10 @@ export async function open(browser, {html, hash = "", width = 1440, height = 900
         requestAnimationFrame(() => requestAnimationFrame(resolve))));
     return page;
 }
+
+/** Press keys one after the other, and wait until what they change is drawn. */
+export async function press(page, ...keys) {
+    for (const key of keys)
+        await page.keyboard.press(key);
+    await page.settled();
+}

@@ -3,15 +3,13 @@
 
 import assert from "node:assert/strict";
 import {execFileSync} from "node:child_process";
-import {mkdirSync, readFileSync, writeFileSync} from "node:fs";
+import {readFileSync, writeFileSync} from "node:fs";
 import {join} from "node:path";
 import {after, afterEach, before, test} from "node:test";
 import {closePages, launch, open} from "./browser.js";
-import {Recording, contended, folder, makePage, perf2trace, traceProgram} from "./fixtures.js";
+import {Recording, contended, folder, makePage, perf2trace, shots, traceProgram}
+    from "./fixtures.js";
 import {require} from "./tests.js";
-
-const shots = process.env.GT_SCREENSHOTS ?? join(folder, "screenshots");
-mkdirSync(shots, {recursive: true});
 
 const MS = 1_000_000;
 
@@ -112,11 +110,11 @@ test("a hold says whether it was asked to end, by whom, and how late it came", a
     assert.equal(summary.load[0].switch_interval_ns, 5 * MS);
     const ending = () => page.locator("#ending").textContent();
     await select(page, "hold", 200);
-    assert.match(await ending(), /^Due to be asked by thread 3, about 6\.0 ms after it began .*It came 6\.0 ms later\.$/);
+    assert.match(await ending(), /^thread 3 was due to ask for it about 6\.0 ms after the hold began: .*The release came 6\.0 ms later\.$/);
     await select(page, "hold", 201);
-    assert.match(await ending(), /^By itself: thread 2 had been waiting for 2\.5 ms, and would have asked for it 2\.5 ms later\.$/);
+    assert.match(await ending(), /^The thread released it by itself: thread 2 had been waiting for 2\.5 ms, and would have asked for it 2\.5 ms later\.$/);
     await select(page, "hold", 0);
-    assert.equal(await ending(), "By itself: nobody was waiting.");
+    assert.equal(await ending(), "The thread released it by itself: nobody was waiting.");
     await select(page, "wait", 0);
     assert.match(await page.locator("#details-body").textContent(),
                  /Lasted11\.5 ms.*thread 2101.*11\.0 ms · 95\.7%.*For 500\.0 µs nobody held it/s);
@@ -142,11 +140,11 @@ test("the verdict tells what ran, from which sources, and what recording cost", 
     const {giltracer: summary} = late.trace();
     assert.equal(summary.cost.gil_event_ns, 1500);
     const facts = await page.locator("#facts").textContent();
-    assert.match(facts, /SourcesGIL: probes of libc/);
+    assert.match(facts, /SourcesGIL: libc’s condition variables/);
     assert.match(facts, /Recording costabout 613\.4 µs, 3\.5% of the run \(408 GIL events at 1\.5 µs\)/);
     const {held, contended: waited} = summary.load[0];
     const label = `held ${(100 * held).toFixed(1)}%, waited for ${(100 * waited).toFixed(1)}%`;
-    assert.equal(await page.locator("#overview-load").textContent(), label);
+    assert.equal(await page.locator("#overview-utilization").textContent(), label);
     assert.ok((await page.locator("#overview-canvas").getAttribute("aria-label")).includes(label));
     const box = await page.locator("#overview-area").boundingBox();
     const share = (late.zero + 6 * MS) / summary.run.wall_ns;

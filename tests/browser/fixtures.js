@@ -2,7 +2,7 @@
 
 import {execFileSync, spawn} from "node:child_process";
 import {once} from "node:events";
-import {existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from "node:fs";
+import {existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from "node:fs";
 import {tmpdir} from "node:os";
 import {dirname, join, resolve} from "node:path";
 import {fileURLToPath} from "node:url";
@@ -18,6 +18,10 @@ if (!existsSync(perf2trace))
 
 export const folder = mkdtempSync(join(tmpdir(), "giltracer-browser-"));
 process.on("exit", () => rmSync(folder, {recursive: true, force: true}));
+
+// Screenshots for people: GT_SCREENSHOTS names a folder to keep them in.
+export const shots = process.env.GT_SCREENSHOTS ?? join(folder, "screenshots");
+mkdirSync(shots, {recursive: true});
 
 const COND = 0x7f4623b4e6c8;
 const ZERO_NS = 1325_000_000_000;
@@ -124,6 +128,56 @@ export function contended({threads = 3, turns = 60, seed = 1, names = [], record
     record.time += 1_000_000;
     record.exit(record.pid);
     return record;
+}
+
+/** Two threads that share a CPU, with scheduling events. */
+export function scheduled() {
+    const record = new Recording();
+    record.fork(101);
+    const change = (from, state, to) => record.line(from, `sched:sched_switch: prev_comm=python3 ` +
+        `prev_pid=${from} prev_prio=120 prev_state=${state} ==> next_comm=python3 ` +
+        `next_pid=${to} next_prio=120`);
+    for (let i = 0; i < 20; i++) {
+        record.acquire(100);
+        record.time += 900_000;
+        record.release(100);
+        record.time += 100_000;
+        change(100, ["S", "R", "D"][i % 3], 101);
+        record.time += 50_000;
+        record.acquire(101);
+        record.time += 700_000;
+        record.release(101);
+        record.time += 20_000;
+        if (i % 3 !== 1)
+            record.line(101, "sched:sched_wakeup: comm=python3 pid=100 prio=120 target_cpu=000");
+        record.time += 30_000;
+        record.line(101, `${i + 1} page-faults: `);
+        if (i % 4 === 0)
+            record.line(100, "7 cycles:u: ");
+        change(101, "R", 100);
+        record.time += 10_000;
+    }
+    return record.text();
+}
+
+/** Events are lost; then 101 has the GIL again. */
+export function lossy() {
+    const record = new Recording();
+    const half = contended({recording: record, turns: 20, seed: 4});
+    half.lines.splice(-4); // exits
+    record.lost(77);
+    record.time += 5_000_000;
+    record.acquire(101);
+    record.time += 3_000_000;
+    record.release(101);
+    return record;
+}
+
+/** Each with threads that want its GIL. */
+export function twoProcesses() {
+    const record = contended({turns: 30, seed: 8, names: ["reader", "writer", "worker"]});
+    const other = contended({recording: new Recording(5000, "helper"), turns: 10, seed: 9});
+    return record.text() + other.text();
 }
 
 /** Nearly uncontended takes and drops of three threads: `events` of them, as chunks. */

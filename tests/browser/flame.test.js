@@ -2,15 +2,12 @@
 
 import assert from "node:assert/strict";
 import {execFileSync} from "node:child_process";
-import {mkdirSync, readFileSync, writeFileSync} from "node:fs";
+import {readFileSync, writeFileSync} from "node:fs";
 import {join} from "node:path";
 import {after, afterEach, before, test} from "node:test";
 import {closePages, launch, open} from "./browser.js";
-import {Recording, binaryDir, folder, makePage, traceProgram} from "./fixtures.js";
+import {Recording, binaryDir, folder, makePage, shots, traceProgram} from "./fixtures.js";
 import {require} from "./tests.js";
-
-const shots = process.env.GT_SCREENSHOTS ?? join(folder, "screenshots");
-mkdirSync(shots, {recursive: true});
 
 const TAKE_GIL = ["futex_wait_[x]", "pthread_cond_timedwait", "take_gil", "eval_frame"];
 const READ = ["vfs_read", "read", "</script><img src=x onerror=alert(1)>", "eval_frame"];
@@ -259,7 +256,7 @@ test("the summary's own blockers come first", async () => {
     const page = await open(browser, {html: made, hash: "#tab=blockers"});
     await page.locator(".blockers tbody tr").first().waitFor();
     const cells = await page.locator(".blockers tbody td").allTextContents();
-    assert.deepEqual(cells.slice(0, 9), ["parse <b>", "json.py:12", "garbage collection", "5.2 ms", "61.0%",
+    assert.deepEqual(cells.slice(0, 9), ["parse <b>", "json.py:12", "GC", "5.2 ms", "61.0%",
                              "7", "2.0 ms", "9.0 ms", "main.py:3"]);
     assert.deepEqual(cells.slice(9), ["(no function recorded)", "", "native, does not release",
                                       "1.0 µs", "61.0%", "7", "2.0 ms", "9.0 ms", "",

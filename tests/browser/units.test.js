@@ -14,13 +14,14 @@ cpSync(viewerFolder, modules, {recursive: true});
 writeFileSync(join(modules, "package.json"), '{"type":"module"}');
 const load = (name) => import(join(modules, name));
 
-const {decodeBase64, readBlocks, readColumns, readNames, readVarints} = await load("data.js");
-const {Crowd, buildCallTracks, buildCounts, buildTracks, countBelow, indexGil} = await load("lod.js");
+const {decodeBase64, readBlocks, readColumns, readData, readVarints} = await load("data.js");
+const {Waiting, buildCallTracks, buildCounts, buildTracks, countBelow, indexGil} =
+    await load("tracks.js");
 const {durationText, nameText, percentText, tickStep, timeText} = await load("format.js");
-const {View, readHash, viewToHash, LEAST_WIDTH_NS} = await load("view.js");
+const {View, readHash, viewToHash, MIN_WIDTH_NS} = await load("view.js");
 const {CALL_HEIGHT, buildModel, layRows} = await load("model.js");
 const {isLarge, lengthText, traceBlob} = await load("export.js");
-const {doingDuring, doingText, piecesOf} = await load("doing.js");
+const {attributeTime, attributionText} = await load("attribution.js");
 const {FlameTree, findFrames, innermostCalls, layBoxes, stackTree} =
     await load("flame.js");
 const {endOfHold, holdersDuring, longestSpans, measureBlockers, measureLane, measureStates,
@@ -49,7 +50,7 @@ test("threads of one name are called with their tid", () => {
         counters: [], marks: {count: 0, time: [], thread: [], series: []}, texts: [], lost: [],
         frames: [], flames: [], duration_ns: 9, states: [],
     });
-    assert.deepEqual(threads.map(({called}) => called), ["w (5)", "w (6)", "w"]);
+    assert.deepEqual(threads.map(({title}) => title), ["w (5)", "w (6)", "w"]);
 });
 
 test("the page's code is small, and safe inside a page", () => {
@@ -147,14 +148,14 @@ const NAMES = {
 };
 
 test("blocks become spans; each starts anew; unknown tables are skipped", async () => {
-    const names = readNames(JSON.stringify(NAMES));
-    await readBlocks(names, [
+    const data = readData(JSON.stringify(NAMES));
+    await readBlocks(data, [
         block("holds", 0, [[0, 4 + 2], [20, 10], [30, 40]]),
         block("future", 0, [[1]]),
         block("holds", 0, [[0], [400], [50]]),
         block("waits", 0, [[4], [90], [33]]),
     ]);
-    const {holdSpans, waitSpans} = names.gils[0];
+    const {holdSpans, waitSpans} = data.gils[0];
     assert.deepEqual([...holdSpans.start], [10, 45, 200]);
     assert.deepEqual([...holdSpans.end], [40, 85, 250]);
     assert.deepEqual([...holdSpans.member], [0, 1, 0]);
@@ -163,13 +164,13 @@ test("blocks become spans; each starts anew; unknown tables are skipped", async 
 });
 
 test("damaged blocks are refused", async () => {
-    const fresh = () => readNames(JSON.stringify(NAMES));
+    const fresh = () => readData(JSON.stringify(NAMES));
     await assert.rejects(readBlocks(fresh(), [block("holds", 0, [[8], [0], [1]])]), /no thread/);
     await assert.rejects(readBlocks(fresh(), [block("waits", 0, [[0, 0], [0, 0], [1, 1]])]),
                          /more spans/);
     await assert.rejects(readBlocks(fresh(), [{table: "holds", key: 0, rows: 1,
                                                text: () => "AAAA"}]));
-    assert.throws(() => readNames('{"schema":2}'), /version 2/);
+    assert.throws(() => readData('{"schema":2}'), /version 2/);
 });
 
 /** Random spans of `members` threads of one GIL: holds never overlap, waits may. */
@@ -236,9 +237,9 @@ test("coverage, picking and measuring agree with counting by hand", async () => 
 
 test("waiters are counted, on average and at a moment", () => {
     const {gil, waits, end} = randomGil(3);
-    const crowd = new Crowd(gil.waitSpans);
+    const waiting = new Waiting(gil.waitSpans);
     const width = 50, out = new Float32Array(width), step = end / width;
-    crowd.average(0, step, width, out);
+    waiting.average(0, step, width, out);
     out.forEach((value, x) => {
         const area = waits.reduce((sum, each) => sum + overlap(each, x * step, (x + 1) * step), 0);
         assert.ok(Math.abs(value - area / step) < 1e-3);
@@ -268,10 +269,10 @@ test("searches: countBelow, spans at a time, tracks of members without spans", (
 });
 
 test("a range's row clips to the thread's and the GIL's life, and to what was lost", async () => {
-    const names = readNames(JSON.stringify({...NAMES, lost: [[60, 80, 9]]}));
-    await readBlocks(names, [block("holds", 0, [[0, 4, 0], [20, 10, 230], [30, 40, 50]]),
+    const data = readData(JSON.stringify({...NAMES, lost: [[60, 80, 9]]}));
+    await readBlocks(data, [block("holds", 0, [[0, 4, 0], [20, 10, 230], [30, 40, 50]]),
                              block("waits", 0, [[4], [90], [33]])]);
-    const model = buildModel(names);
+    const model = buildModel(data);
     const row = measureLane(model, model.threads[0].lanes[0], 20, 220);
     assert.deepEqual([row.lifetime_ns, row.hold_ns, row.wait_ns, row.unknown_ns, row.holds,
                       row.longest_hold_ns], [200, 20 + 20, 0, 20, 2, 20]);
@@ -285,7 +286,7 @@ test("the view stays within the run and keeps what is under the pointer", () => 
     assert.equal(view.from, 0);
     for (let i = 0; i < 100; i++)
         view.zoom(0.5, 5e7);
-    assert.ok(Math.abs(view.width - LEAST_WIDTH_NS) < 1e-6);
+    assert.ok(Math.abs(view.width - MIN_WIDTH_NS) < 1e-6);
     for (let i = 0; i < 100; i++)
         view.zoom(3, 5e7);
     assert.deepEqual([view.from, view.to], [0, 1e9]);
@@ -307,22 +308,22 @@ test("links say the view and are read back; nonsense is left out", () => {
         "range=110000000-120000000&tab=waits");
     const asked = readHash(`#${hash}`);
     assert.deepEqual(asked, {interval: {from: 1e8, to: 2e8}, range: {from: 11e7, to: 12e7}, tid: 8,
-                             twin: 1, gil: 0, at: {kind: "wait", start: 123}, tab: "waits"});
+                             nth: 1, gil: 0, at: {kind: "wait", start: 123}, tab: "waits"});
     const nothing = readHash("#t=9-1&thread=x&at=die:1&range=&tab=%3Cb%3E&gil=-1");
-    assert.deepEqual(nothing, {interval: null, range: null, tid: null, twin: 0, gil: null,
+    assert.deepEqual(nothing, {interval: null, range: null, tid: null, nth: 0, gil: null,
                                at: null, tab: null});
 });
 
 test("waiting in an interval is counted exactly", () => {
     const {gil, waits, end} = randomGil(12);
-    const area = new Crowd(gil.waitSpans);
+    const area = new Waiting(gil.waitSpans);
     const next = random(13);
     for (let i = 0; i < 200; i++) {
         const from = Math.floor(next() * end), to = from + Math.floor(next() * (end - from));
         assert.equal(area.between(from, to),
                      waits.reduce((sum, each) => sum + overlap(each, from, to), 0));
     }
-    assert.equal(new Crowd({start: new Float64Array(0), end: new Float64Array(0), count: 0})
+    assert.equal(new Waiting({start: new Float64Array(0), end: new Float64Array(0), count: 0})
         .between(0, 9), 0);
 });
 
@@ -350,8 +351,8 @@ test("the innermost call of each moment is found", () => {
         const tracks = buildCallTracks(calls);
         assert.deepEqual([...innermostCalls(calls, from, to, tracks)],
                          [...innermostCalls(calls, from, to)]);
-        for (const [called, start, end, call, outer] of innermostCalls(calls, from, to)) {
-            assert.equal(called, call);
+        for (const [id, start, end, call, outer] of innermostCalls(calls, from, to)) {
+            assert.equal(id, call);
             for (let time = start; time < end; time++) {
                 seen.push(call);
                 around.push(outer);
@@ -387,14 +388,14 @@ test("a tree of frames sums up, joins threads, is searched once and laid in its 
     const wide = new FlameTree(Array.from({length: 500}, (_, i) => `f${i}`));
     for (let i = 0; i < 500; i++)
         wide.self[wide.child(0, i)] = i + 1;
-    const laid = layBoxes(wide.finish(), 0, 0, 101);
+    const laid = layBoxes(wide.finalize(), 0, 0, 101);
     assert.deepEqual([laid.boxes.length, laid.hidden], [101, 400]);
     assert.ok(laid.boxes.slice(1).every(({node}) => wide.self[node] > 400));
 });
 
 /** A model of two threads with calls, states, counters and marks, by hand. */
 async function richModel(waits = [[4], [90], [33]]) {
-    const names = readNames(JSON.stringify({
+    const data = readData(JSON.stringify({
         ...NAMES, gils: [{...NAMES.gils[0], waits: waits[0].length}],
         threads: NAMES.threads.map((thread, i) => ({...thread, calls: i ? 0 : 4, states: i ? 5 : 0})),
         states: ["", "running", "runnable (woken)", "S", "S(GIL)"],
@@ -403,7 +404,7 @@ async function richModel(waits = [[4], [90], [33]]) {
                     {name: "gc.collect generation 0", file: "gc", line: 0, kind: "gc"}],
         counters: [{name: "faults", samples: 2}], marks: 2, texts: ["", "hello", '{"x":1}'],
     }));
-    await readBlocks(names, [
+    await readBlocks(data, [
         block("holds", 0, [[0, 4 + 2], [20, 10], [30, 40]]), // 10–40 and 45–85
         block("holds", 0, [[0], [400], [50]]),               // 200–250
         block("waits", 0, waits),
@@ -412,7 +413,7 @@ async function richModel(waits = [[4], [90], [33]]) {
         block("counters", 0, [[0, 1], [10, 200], [5, 7]]),
         block("marks", 0, [[0, 3], [40, 20], [1, 1], [2, 0]]),
     ]);
-    return buildModel(names);
+    return buildModel(data);
 }
 
 test("a trace is the same gzipped, and is so where it is large", async () => {
@@ -432,15 +433,15 @@ test("a trace is the same gzipped, and is so where it is large", async () => {
 test("what a thread did is told by function, C function and caller", async () => {
     const model = await richModel();
     const [thread] = model.threads; // main 5–265: sleep 20–30, collect 40–50, sleep 50–150
-    const pieces = piecesOf(model.gils[0].holdTracks[0], 0, 230);
-    assert.deepEqual(pieces, [[10, 40], [200, 230]]);
-    const rows = doingDuring(model, thread, pieces);
-    assert.deepEqual(rows, [{called: 0, python: 0, ns: 50}, {called: 1, python: 0, ns: 10}]);
-    assert.deepEqual(doingDuring(model, thread, [[0, 60]]).map((row) => [doingText(model, row), row.ns]),
+    const intervals = model.gils[0].holdTracks[0].intervals(0, 230);
+    assert.deepEqual(intervals, [[10, 40], [200, 230]]);
+    const rows = attributeTime(model, thread, intervals);
+    assert.deepEqual(rows, [{id: 0, python: 0, ns: 50}, {id: 1, python: 0, ns: 10}]);
+    assert.deepEqual(attributeTime(model, thread, [[0, 60]]).map((row) => [attributionText(model, row), row.ns]),
                      [["main (b/app.py:3)", 25], ["C function time.sleep in main (b/app.py:3)", 20],
                       ["gc.collect generation 0 in main (b/app.py:3)", 10],
                       ["outside of all functions", 5]]);
-    assert.deepEqual(doingDuring(model, model.threads[1], pieces), []);
+    assert.deepEqual(attributeTime(model, model.threads[1], intervals), []);
 });
 
 test("a hold ends by itself, or late after a waiter asked", async () => {

@@ -1,15 +1,12 @@
 // The tab "What if": the summary's estimates, what they assume, or why there are none.
 
 import assert from "node:assert/strict";
-import {mkdirSync, readFileSync, writeFileSync} from "node:fs";
+import {readFileSync, writeFileSync} from "node:fs";
 import {join} from "node:path";
 import {after, afterEach, before, test} from "node:test";
 import {closePages, launch, open} from "./browser.js";
-import {contended, folder, makePage, traceProgram} from "./fixtures.js";
+import {contended, folder, makePage, shots, traceProgram} from "./fixtures.js";
 import {require} from "./tests.js";
-
-const shots = process.env.GT_SCREENSHOTS ?? join(folder, "screenshots");
-mkdirSync(shots, {recursive: true});
 
 const NAME = '"><img src=x onerror=alert(1)>';
 const PROGRAM = `
@@ -51,12 +48,12 @@ before(async () => {
 afterEach(() => closePages(browser));
 after(() => browser?.close());
 
-/** A copy of a page whose summary has this potential. */
-function withPotential(made, name, potential) {
+/** A copy of a page whose summary has these estimates. */
+function withWhatIf(made, name, whatIf) {
     const html = join(folder, `${name}.html`);
     const text = readFileSync(made.html, "utf8").replace(
         /(id="summary-data">)([^<]*)/, (all, head, json) => head +
-            JSON.stringify({...JSON.parse(json), potential}).replaceAll("<", "\\u003c"));
+            JSON.stringify({...JSON.parse(json), potential: whatIf}).replaceAll("<", "\\u003c"));
     writeFileSync(html, text);
     return html;
 }
@@ -64,9 +61,9 @@ function withPotential(made, name, potential) {
 test("each estimate is a row, with the cores it was made for, and what is assumed", async (t) => {
     if (!require(t, program.missing))
         return;
-    const page = await open(browser, {html: withPotential(program, "given", GIVEN),
-                                      hash: "#tab=potential"});
-    const panel = page.locator("#panel-potential");
+    const page = await open(browser, {html: withWhatIf(program, "given", GIVEN),
+                                      hash: "#tab=whatif"});
+    const panel = page.locator("#panel-whatif");
     await panel.locator("tbody tr").first().waitFor();
     assert.deepEqual(await panel.locator("th").allTextContents(),
                      ["If", "Where", "1 core", "2 cores, as recorded", "4 cores"]);
@@ -82,7 +79,7 @@ test("each estimate is a row, with the cores it was made for, and what is assume
          "755.0 ms 2.01×", "400.0 ms 3.80×"],
         ["Sentence of no-gil.", "there were no GIL (free-threaded build)", "", "1.50 s 1.01×",
          "750.0 ms 2.03×", "380.0 ms 4.00×"]]);
-    assert.match(await page.locator("#potential-scope").textContent(),
+    assert.match(await page.locator("#whatif-scope").textContent(),
                  /whole run.* 1\.52 s on 2 cores.*1\.1% off/);
     assert.deepEqual(await panel.locator(".assumptions li").allTextContents(), GIVEN.assumptions);
     assert.deepEqual(await panel.locator(".withheld").allTextContents(),
@@ -91,7 +88,7 @@ test("each estimate is a row, with the cores it was made for, and what is assume
 
     await page.locator("#tab-matrix").click();
     await page.keyboard.press("ArrowLeft"); // the tab and a row's function, by keyboard
-    assert.equal((await page.state()).tab, "potential");
+    assert.equal((await page.state()).tab, "whatif");
     await panel.locator("tbody tr:nth-child(2) button").focus();
     await page.keyboard.press("Enter");
     await page.settled();
@@ -103,28 +100,28 @@ test("each estimate is a row, with the cores it was made for, and what is assume
 
 test("the page says of a run what the summary says, the reason where nothing is estimated", async () => {
     for (const made of [program, small].filter(({missing}) => !missing)) {
-        const {potential} = made.trace().giltracer;
-        const page = await open(browser, {html: made.html, hash: "#tab=potential"});
-        const panel = page.locator("#panel-potential");
+        const {potential: whatIf} = made.trace().giltracer;
+        const page = await open(browser, {html: made.html, hash: "#tab=whatif"});
+        const panel = page.locator("#panel-whatif");
         await panel.locator("p").first().waitFor();
         const shown = await panel.locator("td[data-cores]").evaluateAll((cells) =>
             cells.map(({dataset}) => [Number(dataset.cores), dataset.value]));
-        assert.deepEqual(shown, potential.estimates.flatMap(({by_cores: byCores}) => byCores.map(
+        assert.deepEqual(shown, whatIf.estimates.flatMap(({by_cores: byCores}) => byCores.map(
             ({cores, wall_ns: wall}) => [cores, wall === null ? undefined : String(wall)])));
-        const reason = page.locator("#no-potential");
-        assert.equal(await reason.count(), potential.reason ? 1 : 0);
-        if (potential.reason)
-            assert.ok((await reason.textContent()).includes(potential.reason));
+        const reason = page.locator("#no-estimates");
+        assert.equal(await reason.count(), whatIf.reason ? 1 : 0);
+        if (whatIf.reason)
+            assert.ok((await reason.textContent()).includes(whatIf.reason));
         page.check();
     }
     assert.ok(small.trace().giltracer.potential.reason, "one of them has a reason");
 });
 
 test("a replay that misses the run's length is told with what it found", async () => {
-    const page = await open(browser, {hash: "#tab=potential", html: withPotential(small, "missed",
+    const page = await open(browser, {hash: "#tab=whatif", html: withWhatIf(small, "missed",
         {...GIVEN, estimates: [], assumptions: [], reason: "the replay <b>misses</b> it"})});
-    await page.locator("#no-potential").waitFor();
-    assert.equal(await page.locator("#no-potential").textContent(),
+    await page.locator("#no-estimates").waitFor();
+    assert.equal(await page.locator("#no-estimates").textContent(),
                  "Nothing is estimated: the replay <b>misses</b> it (1.50 s; recorded were 1.52 s).");
     page.check();
 });

@@ -1,80 +1,75 @@
-// The tab "Blockers": functions ranked by the waiting that they caused: as the summary has them;
-// else, and for a range, measured from the calls.
+// SPDX-License-Identifier: MIT
+// The tab "Blockers": functions ranked by the waiting that they caused. They are the summary's; for
+// a range, or where the summary has none, they are measured from the calls.
 
-import {make, makeTable, shareBar, textCell, TimeSlice, valueCell} from "./dom.js";
+import {Measurement, make, makeTable, shareBar, textCell, valueCell} from "./dom.js";
 import {innermostCalls, OUTSIDE} from "./flame.js";
 import {countText, durationText, nameText, percentText, shortName} from "./format.js";
 import {gilName} from "./model.js";
 
-const MOST_FUNCTIONS = 200;
+const MAX_FUNCTIONS = 200;
 
-const BLOCKER_KINDS = {python: "Python", c: "C", gc: "garbage collection", native: "native"};
+const BLOCKER_KINDS = {python: "Python", c: "C", gc: "GC", native: "native"};
 const BLOCKER_TITLES = ["Function", "Where", "Kind", "Others waited", "Share", "Times",
                         "Longest hold", "Held in all", "Called from"];
-const BLOCKER_TEXTS = ["Function", "Where", "Kind", "Called from"];
 
-/** What one thread's functions did while it held one GIL, within [from, to). */
-async function measureFunctionsOf(lane, from, to, rows, slice, stale) {
+/** Add to `rows` what one thread's functions did while it held one GIL, within [from, to). */
+async function measureFunctionsOf(lane, from, to, rows, task) {
   const {holds, thread: {callSpans: calls, callTracks}} = lane;
-  for (const [called, start, end, , around] of innermostCalls(calls, from, to, callTracks)) {
+  for (const [id, start, end, , around] of innermostCalls(calls, from, to, callTracks)) {
     for (let i = holds.firstAfter(start); i < holds.count && holds.start[i] < end; i++) {
       const a = Math.max(start, holds.start[i]), b = Math.min(end, holds.end(i));
-      addHold(rowOf(rows, called), lane, i, b - a, lane.gil.crowd.between(a, b),
+      addHold(rowOf(rows, id), lane, i, b - a, lane.gil.waiting.between(a, b),
               around < 0 ? -1 : calls.function[around]);
     }
-    if (slice.due && await slice.pause(stale))
+    if (task.due && await task.pause())
       return;
   }
 }
 
-/** Count `ns` of a lane's hold `i`, in which others waited, in a row. */
+/** Add `ns` of a lane's hold `i` to a row; others waited for `waiting` ns meanwhile. */
 function addHold(row, lane, i, ns, waiting, caller) {
   row.total_hold_ns += ns;
   if (waiting <= 0)
     return;
   row.waiting_ns += waiting;
   row.longest_hold_ns = Math.max(row.longest_hold_ns, ns);
-  if (row.hold !== i || row.lane !== lane) // a new hold, not the same one again
+  if (row.hold !== i || row.lane !== lane) // a hold that was not counted yet
     row.count++;
   Object.assign(row, {hold: i, lane});
   row.callers.set(caller, (row.callers.get(caller) ?? 0) + waiting);
 }
 
-function rowOf(rows, called) {
-  if (!rows.has(called))
-    rows.set(called, {called, waiting_ns: 0, total_hold_ns: 0, longest_hold_ns: 0, count: 0,
-                      callers: new Map()});
-  return rows.get(called);
+function rowOf(rows, id) {
+  if (!rows.has(id))
+    rows.set(id, {id, waiting_ns: 0, total_hold_ns: 0, longest_hold_ns: 0, count: 0,
+                  callers: new Map()});
+  return rows.get(id);
 }
 
-/** Rows as the summary's "blockers", largest first; null when `stale()` says so. */
-async function measureFunctions(model, from, to, stale = () => false) {
+/** Rows like the summary's "blockers", largest first; null when the measurement is stale. */
+async function measureFunctions(model, from, to, task) {
   const rows = new Map();
-  const slice = new TimeSlice();
   let all = 0;
   for (const gil of model.gils) {
     all += gil.waitTracks.reduce((sum, track) => sum + track.covered(from, to), 0);
     for (const lane of gil.lanes)
       await measureFunctionsOf(lane, Math.max(from, lane.start), Math.min(to, lane.end), rows,
-                               slice, stale);
-    if (stale())
+                               task);
+    if (task.stale)
       return null;
   }
   return [...rows.values()].filter((row) => row.waiting_ns > 0)
-    .sort((a, b) => b.waiting_ns - a.waiting_ns).map((row) => finished(model, row, all));
+    .sort((a, b) => b.waiting_ns - a.waiting_ns).map((row) => summaryRow(model, row, all));
 }
 
-function finished(model, row, all) {
-  const called = model.functions[row.called];
-  row.callers.delete(-1);
-  const [caller] = [...row.callers].sort((a, b) => b[1] - a[1])[0] ?? [];
-  return {
-    function: called?.name ?? OUTSIDE, file: called?.file ?? "", line: called?.line ?? 0,
-    kind: called?.kind ?? "native", waiting_ns: row.waiting_ns,
-    share: row.waiting_ns / Math.max(1, all), count: row.count,
-    longest_hold_ns: row.longest_hold_ns, total_hold_ns: row.total_hold_ns,
-    caller: model.functions[caller]?.where ?? "",
-  };
+/** A row with the summary's keys. */
+function summaryRow(model, {id, callers, ...row}, all) {
+  const {name = OUTSIDE, file = "", line = 0, kind = "native"} = model.functions[id] ?? {};
+  callers.delete(-1);
+  const [caller] = [...callers].sort((a, b) => b[1] - a[1])[0] ?? [];
+  return {...row, function: name, file, line, kind, share: row.waiting_ns / Math.max(1, all),
+          caller: model.functions[caller]?.where ?? ""};
 }
 
 /** "file.py:12", "" where there is no file. */
@@ -84,7 +79,8 @@ export function placeText({file, line}) {
   return line > 0 ? `${shortName(file)}:${line}` : shortName(file);
 }
 
-/** What finds the calls of a row's function: the summary has C functions with their module. */
+/** The title of a row's function, by which a search finds its calls: the summary puts the module
+ * before the names of C functions. */
 export function nameInCalls(model, row) {
   const name = nameText(row.function ?? "");
   return model.functions.find(({title, file}) =>
@@ -105,10 +101,10 @@ export class Blockers {
   }
 
   /** The panel's content for a range, or for the whole run (null). */
-  async table(range, stale) {
+  async table(range, task) {
     const measures = this.given.length === 0 || (range && this.traced);
     const {from, to} = range ?? {from: 0, to: Infinity};
-    const rows = measures ? await measureFunctions(this.model, from, to, stale) : this.given;
+    const rows = measures ? await measureFunctions(this.model, from, to, task) : this.given;
     if (!rows)
       return [];
     if (rows.length === 0)
@@ -116,11 +112,11 @@ export class Blockers {
     const scope = range && !measures ? "Of the whole run. " : "";
     return [make("p.hint", `${scope}What the holder of the GIL was doing while others waited. ` +
                  "A click finds the function’s calls."),
-      makeTable("list blockers", BLOCKER_TITLES, BLOCKER_TEXTS,
-                rows.slice(0, MOST_FUNCTIONS).flatMap((row) => this.rows(row)))];
+      makeTable("list blockers", BLOCKER_TITLES,
+                rows.slice(0, MAX_FUNCTIONS).flatMap((row) => this.rows(row)))];
   }
 
-  /** A row, and what to do about it where the GIL was kept though others asked for it. */
+  /** A row, and the remedy where the GIL was kept although others asked for it. */
   rows(row) {
     const remedy = row.kept_cause && row.sentence ? [make("tr.remedy",
       make("td.text.hint", {colSpan: BLOCKER_TITLES.length},
@@ -133,7 +129,7 @@ export class Blockers {
     return make("tr", {title: row.sentence ? nameText(row.sentence) : undefined,
                        onclick: () => this.find(row)},
       make("td.text.where", make("button.link",
-        make("bdi", this.model.threads[row.thread]?.called ?? nameText(row.function ?? OUTSIDE))),
+        make("bdi", this.model.threads[row.thread]?.title ?? nameText(row.function ?? OUTSIDE))),
         this.gilOf(row)),
       textCell(placeText(row), nameText(row.file ?? "")),
       textCell(row.kept_cause ? `${kind}, ${row.kept_known ? "does" : "may"} not release` : kind),

@@ -1,4 +1,5 @@
-// Page data → typed arrays (SCHEMA.md, "Page data"). Nothing here allocates per span.
+// SPDX-License-Identifier: MIT
+// Page data → typed arrays (SCHEMA.md, "Page data"). Nothing here allocates memory per span.
 
 /** Bytes of a base64 text, for browsers without Uint8Array.fromBase64. */
 export function decodeBase64(text) {
@@ -18,11 +19,11 @@ function fromBase64(text) {
   return Uint8Array.fromBase64 ? Uint8Array.fromBase64(text) : decodeBase64(text);
 }
 
-/** Without Blob or Response: those take a way through other processes for each block. */
+/** Without Blob or Response, which go through another process for each block. */
 async function gunzip(bytes) {
   const stream = new DecompressionStream("gzip");
   const writer = stream.writable.getWriter();
-  // What fails here fails in read(), too: say it once.
+  // An error here is thrown by read() as well: report it once.
   writer.write(bytes).catch(() => {});
   writer.close().catch(() => {});
   const chunks = [];
@@ -43,7 +44,7 @@ async function gunzip(bytes) {
   return whole;
 }
 
-/** Read `count` varints from `bytes` at `at` into `out`; the place after them. */
+/** Read `count` varints from `bytes` at `at` into `out`; returns the index after them. */
 export function readVarints(bytes, at, count, out) {
   for (let i = 0; i < count; i++) {
     let byte = bytes[at++];
@@ -87,27 +88,28 @@ export function readColumns(bytes, rows) {
 export const CUT_START = 1;
 export const CUT_END = 2;
 
-/** Rows of a table as typed arrays, one per field. Times are ns since time zero. */
+/** Rows of a table as typed arrays, one per field. Times are ns since time zero. `decode` makes
+ * fields of a block's columns, and needs `context`. */
 class Rows {
-  constructor(count, fields) {
-    this.count = count;
+  constructor(count, fields, decode, context) {
+    Object.assign(this, {count, decode, context});
     for (const [name, type] of Object.entries(fields))
       this[name] = new type(count);
   }
 }
 
 const TIMES = {start: Float64Array, end: Float64Array};
-// Of one GIL and kind, or of one thread's states: `member` is the CPU + 1 there, `flags` the
-// state; else flags are CUT_START and CUT_END.
+// Of one GIL and kind: `flags` are CUT_START and CUT_END. Of one thread's states: `member` is the
+// CPU + 1, `flags` the state.
 const SPANS = {...TIMES, member: Uint32Array, flags: Uint8Array};
 // Of one thread, in the order of their starts: they nest.
 const CALLS = {...TIMES, function: Uint32Array, depth: Uint16Array};
-// Of one counter; `period`: events that a sample stands for.
+// Of one counter; `period`: how many events a sample stands for.
 const SAMPLES = {time: Float64Array, thread: Uint32Array, period: Float64Array};
-// What the program recorded itself; `series`: numbers, else a moment.
+// What the program recorded itself: `series` is 1 for numbers, 0 for a moment.
 const MARKS = {time: Float64Array, thread: Uint32Array, series: Uint8Array, name: Uint32Array,
                detail: Uint32Array};
-// Frames of a flame graph: each comes after its parent (-1: everything).
+// Frames of a flame graph: each comes after its parent (-1: the root).
 const FRAMES = {name: Uint32Array, parent: Int32Array, self: Float64Array};
 
 function unzigzag(value) {
@@ -119,7 +121,7 @@ function damaged(what) {
   return new Error(`the page's data is damaged: ${what}`);
 }
 
-/** Times from the differences of each to the one before. */
+/** Times from the difference of each to the one before it. */
 function timesOf(gaps) {
   let time = 0;
   return gaps.map((gap) => time += unzigzag(gap));
@@ -130,7 +132,7 @@ function check(column, limit, what) {
     throw damaged(what);
 }
 
-// From a block's columns to its rows' fields; `first` is the place of its first row.
+// From a block's columns to its rows' fields; `first` is the index of its first row.
 
 function spansOf([who, gap, length], {byStart, members, bits}) {
   const start = new Float64Array(who.length), end = new Float64Array(who.length);
@@ -145,10 +147,10 @@ function spansOf([who, gap, length], {byStart, members, bits}) {
   return {start, end, member, flags: who.map((value) => value & (1 << bits) - 1)};
 }
 
-function callsOf([called, gap, length, depth], {functions}) {
-  check(called, functions.length, "a call of no function");
+function callsOf([id, gap, length, depth], {functions}) {
+  check(id, functions.length, "a call of no function");
   const start = timesOf(gap);
-  return {start, end: start.map((time, i) => time + length[i]), function: called,
+  return {start, end: start.map((time, i) => time + length[i]), function: id,
           depth: depth.map((value) => value >>> 4)};
 }
 
@@ -168,85 +170,71 @@ function marksOf([who, gap, name, detail], {threads, texts}) {
 function framesOf([name, up, self], {frames}, first) {
   check(name, frames.length, "a frame of no name");
   const parent = up.map((value, i) => value < 1 ? -2 : first + i - value); // -1: the root
-  if (parent.some((place) => place < -1))
+  if (parent.some((index) => index < -1))
     throw damaged("a frame of no parent");
   return {name, parent, self};
 }
 
 /** What the page holds besides spans; throws when it is missing or of another version. */
-export function readNames(text) {
-  const names = JSON.parse(text);
-  if (names.schema !== 1)
-    throw new Error(`the page's data is of version ${names.schema}, this viewer reads 1`);
-  for (const thread of names.threads)
-    Object.assign(thread, {
-      stateSpans: thread.states > 0 ? new Rows(thread.states, SPANS) : null,
-      callSpans: thread.calls > 0 ? new Rows(thread.calls, CALLS) : null,
-    });
-  for (const counter of names.counters)
-    counter.values = new Rows(counter.samples, SAMPLES);
-  for (const flame of names.flames)
-    flame.values = new Rows(flame.nodes, FRAMES);
-  names.marks = new Rows(names.marks, MARKS);
-  for (const gil of names.gils) {
-    gil.holdSpans = new Rows(gil.holds, SPANS);
-    gil.waitSpans = new Rows(gil.waits, SPANS);
+export function readData(text) {
+  const data = JSON.parse(text);
+  if (data.schema !== 1)
+    throw new Error(`the page's data is of version ${data.schema}, this viewer reads 1`);
+  for (const thread of data.threads) {
+    const {states, calls} = thread, context = {byStart: true, members: Infinity, bits: 4};
+    thread.stateSpans = states > 0 ? new Rows(states, SPANS, spansOf, context) : null;
+    thread.callSpans = calls > 0 ? new Rows(calls, CALLS, callsOf, data) : null;
   }
-  return names;
+  for (const counter of data.counters)
+    counter.values = new Rows(counter.samples, SAMPLES, samplesOf, data);
+  for (const flame of data.flames)
+    flame.values = new Rows(flame.nodes, FRAMES, framesOf, data);
+  data.marks = new Rows(data.marks, MARKS, marksOf, data);
+  for (const gil of data.gils) {
+    const context = {members: gil.members.length, bits: 2};
+    gil.holdSpans = new Rows(gil.holds, SPANS, spansOf, {...context, byStart: true});
+    gil.waitSpans = new Rows(gil.waits, SPANS, spansOf, {...context, byStart: false});
+  }
+  return data;
 }
 
-/** Where a block's rows go: [rows, what makes fields of columns, what that must know]. */
-function targetOf(names, table, key) {
-  const gil = names.gils[key];
-  const members = gil?.members.length, thread = names.threads[key];
-  switch (table) {
-  case "holds": return [gil?.holdSpans, spansOf, {byStart: true, members, bits: 2}];
-  case "waits": return [gil?.waitSpans, spansOf, {byStart: false, members, bits: 2}];
-  case "states": return [thread?.stateSpans, spansOf,
-                         {byStart: true, members: Infinity, bits: 4}];
-  case "calls": return [thread?.callSpans, callsOf, names];
-  case "counters": return [names.counters[key]?.values, samplesOf, names];
-  case "marks": return [names.marks, marksOf, names];
-  case "flame": return [names.flames.find(({state}) => state === key)?.values, framesOf,
-                        names];
-  default: return []; // of a later version
-  }
+/** The rows that a block belongs to; undefined of a later version's. */
+function rowsOf({gils, threads, counters, marks, flames}, {table, key}) {
+  return {holds: gils[key]?.holdSpans, waits: gils[key]?.waitSpans,
+          states: threads[key]?.stateSpans, calls: threads[key]?.callSpans,
+          counters: counters[key]?.values, marks,
+          flame: flames.find(({state}) => state === key)?.values}[table];
 }
 
-/** Decode blocks ({table, key, rows, text()}) into the spans of `names`. */
-export async function readBlocks(names, blocks) {
+/** Decode blocks ({table, key, rows, text()}) into the rows of `data`. */
+export async function readBlocks(data, blocks) {
   const next = new Map();
   const inflated = [];
   const inflate = async (block) => gunzip(fromBase64(block.text()));
-  const inflateEarly = (block) => {
-    const bytes = inflate(block);
-    bytes.catch(() => {}); // its turn to fail comes with its await
-    return bytes;
-  };
   for (let i = 0; i < blocks.length; i++) {
-    const {table, key, rows} = blocks[i];
-    const [target, fieldsOf, context] = targetOf(names, table, key);
-    // Blocks are inflated two ahead, while this one is stored.
-    for (let ahead = i; ahead < Math.min(i + 3, blocks.length); ahead++)
-      inflated[ahead] ??= inflateEarly(blocks[ahead]);
+    const {rows} = blocks[i], target = rowsOf(data, blocks[i]);
+    // While this block is stored, the next two are inflated.
+    for (let ahead = i; ahead < Math.min(i + 3, blocks.length); ahead++) {
+      inflated[ahead] ??= inflate(blocks[ahead]);
+      inflated[ahead].catch(() => {}); // an error is thrown by the await below
+    }
     const bytes = await inflated[i];
-    inflated[i] = true;
+    delete inflated[i];
     if (!target)
       continue;
     const first = next.get(target) ?? 0;
     if (first + rows > target.count)
       throw damaged("more spans than announced");
-    const fields = fieldsOf(readColumns(bytes, rows), context, first);
+    const fields = target.decode(readColumns(bytes, rows), target.context, first);
     for (const [name, values] of Object.entries(fields))
       target[name].set(values, first);
     next.set(target, first + rows);
   }
 }
 
-/** Read the page's own data from the document, and let go of its text. */
 export async function readDocument() {
   const text = (id) => document.getElementById(id)?.textContent || "{}";
-  const names = readNames(text("page-data"));
+  const data = readData(text("page-data"));
   const summaryText = text("summary-data");
   const blocks = [...document.querySelectorAll("script[data-table]")].map((element) => {
     const {table, key, rows} = element.dataset;
@@ -255,6 +243,6 @@ export async function readDocument() {
       return element.textContent;
     }};
   });
-  await readBlocks(names, blocks);
-  return {names, summary: JSON.parse(summaryText), summaryText};
+  await readBlocks(data, blocks);
+  return {data, summary: JSON.parse(summaryText), summaryText};
 }

@@ -1,4 +1,5 @@
-// Building the document. Text goes in as text only: names come from the traced program.
+// SPDX-License-Identifier: MIT
+// Builds the document. Names come from the traced program, so that text is only ever set as text.
 
 /** A new element: a tag with classes ("p.hint"), perhaps properties, and children: elements or
  * text. Properties are the DOM's, `data-…`, `aria-…`, `style` as {property: text}, handlers. */
@@ -23,16 +24,16 @@ export function make(kind, ...children) {
   return element;
 }
 
-/** A table of rows. Titles are texts, or lists of what a cell holds; those in `texts` stand over
- * texts, the others over numbers. */
-export function makeTable(className, titles, texts, rows) {
-  const cell = (title) => make("th", {scope: "col", className: texts.includes(title) ? "text" : ""},
-                               ...[title].flat());
-  return make("table", {className}, make("thead", make("tr", ...titles.map(cell))),
-              make("tbody", ...rows));
+/** A table. A title is a text, or a list of what its cell holds; it is aligned as the first row's
+ * cell is. */
+export function makeTable(className, titles, rows) {
+  const alignment = (i) => rows[0]?.cells[i].classList.contains("text") ? "text" : "";
+  const cells = titles.map((title, i) =>
+    make("th", {scope: "col", className: alignment(i)}, ...[title].flat()));
+  return make("table", {className}, make("thead", make("tr", ...cells)), make("tbody", ...rows));
 }
 
-/** A cell of a table with a text about a value of its row. */
+/** A cell with a text about a value of its row. */
 export function valueCell(row, key, ...children) {
   return make("td", {"data-key": key, "data-value": row[key]}, ...children);
 }
@@ -42,27 +43,40 @@ export function textCell(text, title = text) {
   return make("td.text.where", {title}, make("bdi", text));
 }
 
-/** Listen to events of a target: {event: what to do}. */
+/** A row of a list of facts. `name` is a text, or a list of elements. */
+export function makeFact(name, ...value) {
+  return make("div", make("dt", ...[name].flat()), make("dd", ...value));
+}
+
 export function on(target, acts, options) {
   for (const [event, act] of Object.entries(acts))
     target.addEventListener(event, act, options);
 }
 
-/** The element of an id; its absence is a mistake in viewer.html. */
 export function byId(id) {
   return document.getElementById(id);
 }
 
-export function threadLabel(color, name, tid) {
-  return [make("span.swatch", {"aria-hidden": "true", style: {background: color}}),
-          make("bdi.name", name), make("span.tid", String(tid))];
+/** The colour, the name and the id of a lane's thread. */
+export function laneLabel(theme, {color, thread: {name, tid}}, idPrefix = "") {
+  const style = {background: theme.ownerColor(color)};
+  return [make("span.swatch", {"aria-hidden": "true", style}),
+          make("bdi.name", name), make("span.tid", `${idPrefix}${tid}`)];
 }
 
-/** A bar that shows a share from 0 to 1. */
 export function shareBar(share, className) {
   const width = `${(100 * Math.min(1, Math.max(0, share))).toFixed(2)}%`;
   return make("span.bar", {"aria-hidden": "true"},
               make(`span.fill.${className}`, {style: {width}}));
+}
+
+/** Give a canvas the pixels that a size in CSS pixels takes; returns the ratio of the two. */
+export function sizeCanvas(canvas, width, height) {
+  const ratio = Math.min(2, window.devicePixelRatio || 1);
+  const w = Math.max(1, Math.round(width * ratio)), h = Math.max(1, Math.round(height * ratio));
+  if (canvas.width !== w || canvas.height !== h)
+    Object.assign(canvas, {width: w, height: h});
+  return ratio;
 }
 
 /** Let the browser draw and take input, then go on. */
@@ -70,19 +84,28 @@ export function nextTurn() {
   return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
-/** For long loops: `if (slice.due && await slice.pause(stale)) return` gives way to the page
- * every 12 ms, and up when it has become stale. */
-export class TimeSlice {
+/** A measurement that may take long. Its loops give way to the page every 12 ms, and end when an
+ * owner's newer measurement has made it stale: `if (task.due && await task.pause()) return`. */
+export class Measurement {
   steps = 0;
   since = performance.now();
+
+  constructor(owner = {}) {
+    this.owner = owner;
+    owner.measurement = this;
+  }
 
   get due() {
     return (++this.steps & 127) === 0 && performance.now() - this.since > 12;
   }
 
-  async pause(stale) {
+  get stale() {
+    return this.owner.measurement !== this;
+  }
+
+  async pause() {
     await nextTurn();
     this.since = performance.now();
-    return stale();
+    return this.stale;
   }
 }

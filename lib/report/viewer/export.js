@@ -1,9 +1,10 @@
+// SPDX-License-Identifier: MIT
 // The trace as Chrome Trace Event JSON: to save, or for Perfetto.
 
 import {byId, make, nextTurn} from "./dom.js";
 
 const PART_CHARACTERS = 1 << 20;
-const MOST_SPANS_AS_TEXT = 2e6;
+const MAX_SPANS_AS_TEXT = 2e6;
 const PERFETTO = "https://ui.perfetto.dev";
 
 const number = new DataView(new ArrayBuffer(8));
@@ -19,8 +20,8 @@ export function lengthText(start, end) {
   return (sum - from).toFixed(Math.min(19, Math.max(3, Math.ceil((55 - exponent) * 0.30103))));
 }
 
-// Spans of the GIL, and states, do not nest with functions: they have tracks of their own, below
-// the thread's (as report/chrome.c writes it).
+// Spans of the GIL, and states, do not nest with functions: they have tracks of their own below the
+// thread's, as in report/chrome.c.
 const TRACK_FIRST = 2 ** 30;
 const TRACK_LOST = TRACK_FIRST - 1;
 const TRACK_STATES = 2 ** 29; // + thread index
@@ -72,12 +73,12 @@ function* lostEvents(model) {
 
 function* callEvents(model, thread) {
   const {pid} = model.processes[thread.process];
-  const {count, start, end, function: called} = thread.callSpans;
+  const {count, start, end, function: id} = thread.callSpans;
   const heads = [];
   const headOf = ({kind, name, file, line}) =>
     spanHead(kind, name, pid, thread.tid, {file: line ? `${file}:${line}` : file});
   for (let i = 0; i < count; i++)
-    yield spanEvent(heads[called[i]] ??= headOf(model.functions[called[i]]), start[i], end[i]);
+    yield spanEvent(heads[id[i]] ??= headOf(model.functions[id[i]]), start[i], end[i]);
 }
 
 function* counterEvents(model, counter) {
@@ -156,15 +157,15 @@ function* allEvents(model) {
   yield metadata("trace_config", 0, 0, {name: "giltracer"});
 }
 
-/** Is it more than a browser holds as text? */
+/** Are these more spans than a browser holds as text? */
 export function isLarge({gils, threads}) {
   const spans = [...gils.flatMap((gil) => [gil.holdSpans, gil.waitSpans]),
                  ...threads.flatMap((thread) => [thread.stateSpans, thread.callSpans])];
-  return spans.reduce((sum, each) => sum + (each?.count ?? 0), 0) > MOST_SPANS_AS_TEXT;
+  return spans.reduce((sum, each) => sum + (each?.count ?? 0), 0) > MAX_SPANS_AS_TEXT;
 }
 
-/** The trace as a Blob. Gives way to the page while it works. The summary is JSON already: its
- * largest numbers would not outlive being read. */
+/** The trace as a Blob; gives way to the page meanwhile. The summary stays JSON text: JavaScript
+ * would round its largest numbers. */
 export async function traceBlob(model, summary, gzipped) {
   const {readable, writable} = gzipped ? new CompressionStream("gzip") : new TransformStream();
   const blob = new Response(readable).blob();

@@ -1,14 +1,14 @@
-// Flame graphs as data: trees of names with a time, from recorded stacks or from calls.
+// SPDX-License-Identifier: MIT
+// Flame graphs as data: trees of frames with times, from recorded stacks or from calls.
 
-import {TimeSlice} from "./dom.js";
 import {durationText, matcher, percentText} from "./format.js";
-import {countBelow} from "./lod.js";
+import {countBelow} from "./tracks.js";
 
-/** A tree of frames. Node 0 is everything; a node comes after its parent. */
+/** A tree of frames. Node 0 is the root; a node comes after its parent. */
 export class FlameTree {
   constructor(names) {
-    this.names = names;   // of all trees that share them; text
-    this.name = [-1];     // places in names
+    this.names = names;   // texts, shared by trees
+    this.name = [-1];     // indices of names
     this.parent = [-1];
     this.self = [0];      // ns
     this.childOf = new Map();
@@ -18,7 +18,7 @@ export class FlameTree {
     return this.name.length;
   }
 
-  /** The child of a node with a name, made when it is new. */
+  /** The child of a node with a name; it is added when it is new. */
   child(parent, name) {
     const key = parent * this.names.length + name;
     let node = this.childOf.get(key);
@@ -35,8 +35,8 @@ export class FlameTree {
     return node === 0 ? "all" : this.names[this.name[node]];
   }
 
-  /** Sum up what is below each node, and chain children, the longest first, without empty ones. */
-  finish() {
+  /** Sum up what is below each node, and list its children but empty ones, the longest first. */
+  finalize() {
     const {count, parent} = this;
     this.total = Float64Array.from(this.self);
     for (let i = count - 1; i > 0; i--)
@@ -52,46 +52,35 @@ export class FlameTree {
   }
 }
 
-/** The tree of a table of recorded stacks (FlameNodes). `apart` keeps each process's threads. */
+/** The tree of recorded stacks (rows of FRAMES). `apart` keeps the threads of a process apart. */
 export function stackTree(nodes, names, apart) {
   const tree = new FlameTree(names);
   const depth = new Uint16Array(nodes.count), at = new Uint32Array(nodes.count);
   for (let i = 0; i < nodes.count; i++) {
-    const above = nodes.parent[i]; // -1: everything
+    const above = nodes.parent[i]; // -1: the root
     depth[i] = above < 0 ? 1 : depth[above] + 1;
     const parent = above < 0 ? 0 : at[above];
     at[i] = depth[i] === 2 && !apart ? parent : tree.child(parent, nodes.name[i]);
     tree.self[at[i]] += nodes.self[i];
   }
-  return tree.finish();
+  return tree.finalize();
 }
 
 /** The stretches of a thread's innermost calls in [from, to): [node, start, end, call, the call
- * around it]. Without a call these are -1, and the node `outside`; `open` makes a node below
- * another. `tracks`, one per depth, find the calls that are open at `from`. */
+ * around it]. Outside of calls the last two are -1, and the node is `outside`; `open` makes a node
+ * below another. `tracks`, one per depth, find the calls that are open at `from`. */
 export function* innermost(calls, tracks, from, to, outside, open) {
-  const nodes = [outside], ids = [-1], ends = [Infinity];
+  const stack = [{node: outside, id: -1, end: Infinity}];
   let at = from;
   const stretch = (until) => {
-    const end = Math.min(until, to);
-    const found = end > at ? [nodes.at(-1), at, end, ids.at(-1), ids.at(-2) ?? -1] : null;
+    const end = Math.min(until, to), {node, id} = stack.at(-1);
+    const found = end > at ? [node, at, end, id, stack.at(-2)?.id ?? -1] : null;
     at = Math.max(at, end);
     return found;
   };
-  const closeTo = function* (depth, until) {
-    while (nodes.length - 1 > depth || (nodes.length > 1 && ends.at(-1) <= until)) {
-      const found = stretch(Math.min(ends.at(-1), until));
-      if (found)
-        yield found;
-      nodes.pop();
-      ids.pop();
-      ends.pop();
-    }
-  };
-  const enter = (i) => {
-    nodes.push(open(nodes.at(-1), calls.function[i]));
-    ids.push(i);
-    ends.push(Math.min(calls.end[i], ends.at(-1)));
+  const enter = (id) => {
+    const {node, end} = stack.at(-1);
+    stack.push({node: open(node, calls.function[id]), id, end: Math.min(calls.end[id], end)});
   };
   for (const track of tracks ?? []) {
     const i = track.at(from);
@@ -99,61 +88,62 @@ export function* innermost(calls, tracks, from, to, outside, open) {
       break;
     enter(track.id[i]);
   }
-  const first = tracks ? Math.max(ids.at(-1) + 1, countBelow(calls.start, from)) : 0;
-  for (let i = first; calls && i < calls.count && calls.start[i] < to; i++) {
-    const start = calls.start[i];
-    yield* closeTo(calls.depth[i], start);
+  let id = tracks ? Math.max(stack.at(-1).id + 1, countBelow(calls.start, from)) : 0;
+  for (let start = 0; start < Infinity; id++) {
+    start = id < calls?.count && calls.start[id] < to ? calls.start[id] : Infinity; // the next call
+    const depth = start < Infinity ? calls.depth[id] : 0;
+    while (stack.length > 1 && (stack.length - 1 > depth || stack.at(-1).end <= start)) {
+      const found = stretch(Math.min(stack.at(-1).end, start));
+      if (found)
+        yield found;
+      stack.pop();
+    }
     const found = stretch(start);
     if (found)
       yield found;
-    enter(i);
+    if (start < Infinity)
+      enter(id);
   }
-  yield* closeTo(0, Infinity);
-  const rest = stretch(to);
-  if (rest)
-    yield rest;
 }
 
-/** The same with functions for nodes, -1 outside. */
+/** The same with functions instead of nodes, -1 outside. */
 export function innermostCalls(calls, from, to, tracks) {
-  return innermost(calls, tracks, from, to, -1, (parent, called) => called);
+  return innermost(calls, tracks, from, to, -1, (parent, id) => id);
 }
 
-function causedIn(lane, area, from, to) {
-  const {holds} = lane;
+/** The waiting of others while a lane's thread held the GIL in [from, to). */
+function causedIn({holds, gil: {waiting}}, from, to) {
   let sum = 0;
   for (let i = holds.firstAfter(from); i < holds.count && holds.start[i] < to; i++)
-    sum += area.between(Math.max(from, holds.start[i]), Math.min(to, holds.end(i)));
+    sum += waiting.between(Math.max(from, holds.start[i]), Math.min(to, holds.end(i)));
   return sum;
 }
 
-/** The sum over a thread's parts in GILs. */
 function overLanes(weigh) {
   return (thread, from, to) => thread.lanes.reduce((sum, lane) =>
     sum + (lane.gil ? weigh(lane, from, to) : 0), 0);
 }
 
-/** What a stretch of time weighs, by what is asked. */
+/** The weight of a stretch of time, by what a graph shows. */
 const CALL_WEIGHTS = {
   time: (thread, from, to) => to - from,
   hold: overLanes((lane, from, to) => lane.holds.covered(from, to)),
   wait: overLanes((lane, from, to) => lane.waits.covered(from, to)),
-  caused: overLanes((lane, from, to) => causedIn(lane, lane.gil.crowd, from, to)),
+  caused: overLanes(causedIn),
 };
 
 export const OUTSIDE = "(no function recorded)";
 
 /** The tree of functions that were called, weighted by `what` (a key of CALL_WEIGHTS) within
- * [from, to). Gives way to the page; null when `stale()` says so. */
-export async function callTree(model, what, apart, from, to, stale = () => false) {
+ * [from, to). Null when the measurement has become stale. */
+export async function callTree(model, what, apart, from, to, task) {
   const {functions, processes, threads} = model;
   const names = [...functions.map(({title, where}) => `${title} (${where})`), OUTSIDE,
                  ...processes.map((process) => process.title),
                  ...threads.map((thread) => thread.name)];
   const tree = new FlameTree(names);
   const weigh = CALL_WEIGHTS[what];
-  const slice = new TimeSlice();
-  const open = (parent, called) => tree.child(parent, called);
+  const open = (parent, id) => tree.child(parent, id);
   for (const thread of threads) {
     let head = tree.child(0, functions.length + 1 + thread.process);
     if (apart)
@@ -165,14 +155,14 @@ export async function callTree(model, what, apart, from, to, stale = () => false
         tree.self[node] += weigh(thread, a, b);
       else if (what !== "time")
         tree.self[tree.child(head, functions.length)] += weigh(thread, a, b);
-      if (slice.due && await slice.pause(stale))
+      if (task.due && await task.pause())
         return null;
     }
   }
-  return tree.finish();
+  return tree.finalize();
 }
 
-/** The nodes that a search finds, and the time below them, counted once. */
+/** The nodes that a search finds, and their time; nodes below others are not counted again. */
 export function findFrames(tree, text) {
   const matches = tree.names.map(matcher(text) ?? (() => false));
   const found = new Set();
@@ -192,7 +182,7 @@ export function findFrames(tree, text) {
   return {found, ns};
 }
 
-/** "12.3 ms, 45.6% of all, 1.2 ms of it itself" of a node. */
+/** "12.3 ms · 45.6% of all · 1.2 ms in itself" of a node. */
 export function figures(tree, node) {
   const all = tree.total[0], total = tree.total[node], self = tree.self[node];
   const share = all > 0 ? ` · ${percentText(total, all)}% of all` : "";

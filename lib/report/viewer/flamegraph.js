@@ -1,19 +1,20 @@
+// SPDX-License-Identifier: MIT
 // The tab "Flame graph": a tree of frames as boxes, the outermost on top. A click zooms.
 
-import {make, on} from "./dom.js";
+import {Measurement, make, on} from "./dom.js";
 import {shareText} from "./format.js";
 import {callTree, figures, findFrames, layBoxes, stackTree} from "./flame.js";
 
 const ROW = 18;          // pixels of a level
-const LEAST_PIXELS = 2;  // of a box
-const MOST_BOXES = 3000;
+const MIN_PIXELS = 2;  // of a box
+const MAX_BOXES = 3000;
 
 const CALL_TITLES = {time: "Time in functions", hold: "Holding the GIL",
                      wait: "Waiting for the GIL", caused: "Making others wait"};
 const STATE_TITLES = {"S(GIL)": "Asleep for the GIL · S(GIL)", "S": "Asleep · S",
                       "D": "Asleep, uninterruptible · D"};
 
-/** What graphs a report has: [{key, title, group}], and the one to show first. */
+/** The graphs that a report has: [{key, title, group}], and the one to show first. */
 function kindsOf({flames, functions, stateNames, gils}) {
   const stacks = flames.map(({state, nodes}) => ({
     key: `state:${state}`, name: stateNames[state], nodes,
@@ -30,7 +31,7 @@ function kindsOf({flames, functions, stateNames, gils}) {
 export class FlameGraph {
   constructor(model, panel, view) {
     Object.assign(this, {model, panel, view}, kindsOf(model));
-    Object.assign(this, {key: this.first, apart: false, words: "", turn: 0, tree: null});
+    Object.assign(this, {key: this.first, apart: false, words: "", tree: null});
     if (this.kinds.length > 0)
       this.build();
   }
@@ -47,7 +48,7 @@ export class FlameGraph {
     this.reset = make("button", {hidden: true, onclick: () => this.zoom(0)}, "Whole graph");
     this.panel.replaceChildren(make("div.flame-tools", this.selector(),
       make("label", make("input", {type: "checkbox", id: "flame-threads",
-        onchange: ({target}) => this.choose({apart: target.checked})}), " threads apart"),
+        onchange: ({target}) => this.choose({apart: target.checked})}), " separate threads"),
       make("input", {type: "search", id: "flame-search", placeholder: "Find frames",
         "aria-label": "Find frames", spellcheck: false, autocomplete: "off",
         oninput: ({target}) => this.find(target.value)}),
@@ -77,16 +78,16 @@ export class FlameGraph {
     this.show(this.interval);
   }
 
-  /** Make the graph of an interval anew. Recorded stacks are summed over the whole run. */
+  /** Make the graph of an interval. Recorded stacks are sums over the whole run. */
   async show(interval) {
-    const turn = ++this.turn, stale = () => turn !== this.turn;
+    const task = new Measurement(this);
     this.interval = interval;
     const kind = this.kinds.find(({key}) => key === this.key);
     const {model, apart} = this;
     this.figure.textContent = "Measuring…";
     const tree = kind.nodes ? stackTree(kind.nodes, model.frames, apart)
-      : await callTree(model, kind.what, apart, interval.from, interval.to, stale);
-    if (stale() || !tree)
+      : await callTree(model, kind.what, apart, interval.from, interval.to, task);
+    if (task.stale || !tree)
       return;
     this.tree = tree;
     this.scope.textContent = kind.nodes && this.view.range ? "of the whole run" : "";
@@ -152,7 +153,7 @@ export class FlameGraph {
       this.figure.textContent = "";
       return;
     }
-    const laid = layBoxes(tree, this.top, LEAST_PIXELS / Math.max(100, this.width), MOST_BOXES);
+    const laid = layBoxes(tree, this.top, MIN_PIXELS / Math.max(100, this.width), MAX_BOXES);
     const deepest = laid.boxes.reduce((most, {depth}) => Math.max(most, depth), 0);
     boxes.style.height = `${(deepest + 1) * ROW}px`;
     boxes.replaceChildren(...laid.boxes.map((box) => this.box(box)));
@@ -165,7 +166,7 @@ export class FlameGraph {
       className: `frame${title.endsWith("_[k]") ? " kernel" : ""}${above ? " above" : ""}${
         this.found.has(node) ? " found" : ""}`, role: "treeitem", "data-node": node,
       "aria-label": `${title}, ${figures(this.tree, node)}`,
-      "aria-level": String(depth + 1), tabIndex: node === this.top ? 0 : -1,
+      "aria-level": depth + 1, tabIndex: node === this.top ? 0 : -1,
       style: {"--hue": hueOf(title), "top": `${depth * ROW}px`,
               "left": `${(100 * from).toFixed(4)}%`, "width": `${(100 * share).toFixed(4)}%`},
     }, share * this.width > 24 ? make("bdi", title) : "");

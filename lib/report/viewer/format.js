@@ -1,4 +1,5 @@
-// Numbers become text: here, and nowhere else.
+// SPDX-License-Identifier: MIT
+// Numbers and names become text.
 
 const UNITS = [
   [3600e9, "h", 2],
@@ -31,6 +32,11 @@ export function percentText(part, whole) {
 /** "1.2 ms · 34.5%" of a whole. */
 export function shareText(ns, whole) {
   return `${durationText(ns)} · ${percentText(ns, whole)}%`;
+}
+
+/** "1 thread", "2 threads". */
+export function pluralText(count, what) {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
 /** A count with thousands set apart. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Gestures and keys become changes of the view.
 
 import {on} from "./dom.js";
@@ -7,124 +8,137 @@ const CLICK_PIXELS = 4;
 const STEP = 0.15; // of the width, per key press
 
 /** Wheel, drag, pinch, click and double click on the lanes; drag on the ruler. */
-export function listenToLanes(timeline, view, hover) {
-  const {canvas, ruler, scroller} = timeline;
-  const pointers = new Map();
-  let press = null;
-  const wheel = (event) => {
+export class Gestures {
+  /** `hover(event, at, press)` says what is at the pointer; `at` is null when it has left. */
+  constructor(timeline, view, hover) {
+    Object.assign(this, {timeline, view, hover, pointers: new Map(), press: null});
+    const {canvas, ruler} = timeline;
+    for (const element of [canvas, ruler])
+      on(element, {wheel: (event) => this.wheel(event)}, {passive: false});
+    on(ruler, {
+      pointerdown: (event) => {
+        if (event.button === 0)
+          this.startRange(event, ruler);
+      },
+      pointermove: (event) => this.moveRange(event),
+      pointerup: (event) => {
+        if (this.isClick(event, this.press?.x ?? 0))
+          view.set({range: null});
+        this.press = null;
+      },
+    });
+    const release = (event) => this.release(event);
+    on(canvas, {
+      pointerdown: (event) => this.start(event),
+      pointermove: (event) => this.move(event),
+      pointerup: release,
+      pointercancel: release,
+      pointerleave: (event) => hover(event, null, this.press),
+      dblclick: () => {
+        if (view.selection && view.selection.kind !== "thread")
+          view.fit();
+      },
+    });
+  }
+
+  isClick(event, x, y = event.clientY) {
+    return Math.hypot(event.clientX - x, event.clientY - y) < CLICK_PIXELS;
+  }
+
+  pan(pixels) {
+    this.view.pan(pixels * this.view.width / this.timeline.width);
+  }
+
+  wheel(event) {
     event.preventDefault();
     const lines = event.deltaMode === 1 ? 16 : 1;
     const dx = event.deltaX * lines, dy = event.deltaY * lines;
-    const perPixel = view.width / timeline.width;
     if (event.shiftKey && !event.ctrlKey)
-      view.pan((dx || dy) * perPixel);
+      this.pan(dx || dy);
     else if (event.altKey)
-      scroller.scrollTop += dy;
+      this.timeline.scroller.scrollTop += dy;
     else if (Math.abs(dx) > Math.abs(dy))
-      view.pan(dx * perPixel);
+      this.pan(dx);
     else
-      view.zoom(Math.exp(dy * (event.ctrlKey ? 0.01 : 0.0015)),
-                timeline.timeAt(event.offsetX));
-  };
-  for (const element of [canvas, ruler])
-    on(element, {wheel}, {passive: false});
+      this.view.zoom(Math.exp(dy * (event.ctrlKey ? 0.01 : 0.0015)),
+                     this.timeline.timeAt(event.offsetX));
+  }
 
-  const startRange = (event, element) => {
-    press = {kind: "range", at: timeline.timeAt(event.offsetX), x: event.clientX};
+  startRange(event, element) {
+    this.press = {kind: "range", at: this.timeline.timeAt(event.offsetX), x: event.clientX};
     element.setPointerCapture(event.pointerId);
-  };
-  const moveRange = (event) => {
-    if (Math.abs(event.clientX - press.x) < CLICK_PIXELS)
+  }
+
+  moveRange(event) {
+    const {press, view} = this;
+    if (press?.kind !== "range" || this.isClick(event, press.x))
       return;
-    const time = Math.min(view.duration, Math.max(0, timeline.timeAt(event.offsetX)));
+    const time = Math.min(view.duration, Math.max(0, this.timeline.timeAt(event.offsetX)));
     view.set({range: {from: Math.min(press.at, time), to: Math.max(press.at, time)}});
-  };
+  }
 
-  on(ruler, {
-    pointerdown: (event) => {
-      if (event.button === 0)
-        startRange(event, ruler);
-    },
-    pointermove: (event) => {
-      if (press?.kind === "range")
-        moveRange(event);
-    },
-    pointerup: (event) => {
-      if (Math.abs(event.clientX - (press?.x ?? 0)) < CLICK_PIXELS)
-        view.set({range: null});
-      press = null;
-    },
-  });
-
-  const release = (event) => {
-    if (event.type === "pointerup" && press?.kind === "pan" && !press.moved) {
-      view.set({selection: timeline.pickAt(event.offsetX, event.offsetY)});
+  start(event) {
+    if (event.button !== 0)
+      return;
+    const {pointers, timeline: {canvas, scroller}} = this;
+    scroller.focus({preventScroll: true});
+    pointers.set(event.pointerId, event);
+    if (pointers.size === 2) {
+      this.press = {kind: "pinch", ...this.pinch()};
+    } else if (event.shiftKey) {
+      this.startRange(event, canvas);
+    } else {
+      this.press = {kind: "pan", first: event, last: event, moved: false};
+      canvas.setPointerCapture(event.pointerId);
     }
-    pointers.delete(event.pointerId);
-    press = null;
-  };
-  on(canvas, {
-    pointerdown: (event) => {
-      if (event.button !== 0)
-        return;
-      scroller.focus({preventScroll: true});
+  }
+
+  move(event) {
+    const {pointers, press} = this;
+    if (pointers.has(event.pointerId))
       pointers.set(event.pointerId, event);
-      if (pointers.size === 2) {
-        press = {kind: "pinch", ...pinchOf(pointers)};
-      } else if (event.shiftKey) {
-        startRange(event, canvas);
-      } else {
-        press = {kind: "pan", x: event.clientX, y: event.clientY, moved: false,
-                 lastX: event.clientX, lastY: event.clientY};
-        canvas.setPointerCapture(event.pointerId);
-      }
-    },
-    pointermove: (event) => {
-      if (pointers.has(event.pointerId))
-        pointers.set(event.pointerId, event);
-      if (press?.kind === "range")
-        moveRange(event);
-      else if (press?.kind === "pinch" && pointers.size === 2)
-        movePinch(timeline, view, canvas, press, pinchOf(pointers));
-      else if (press?.kind === "pan")
-        movePan(timeline, view, press, event);
-      hover(event, {x: event.offsetX, y: event.offsetY}, press);
-    },
-    pointerup: release,
-    pointercancel: release,
-    pointerleave: (event) => hover(event, null, press),
-    dblclick: () => {
-      if (view.selection && view.selection.kind !== "thread")
-        view.fit();
-    },
-  });
+    this.moveRange(event);
+    if (press?.kind === "pinch" && pointers.size === 2)
+      this.movePinch(this.pinch());
+    else if (press?.kind === "pan")
+      this.movePan(event);
+    this.hover(event, {x: event.offsetX, y: event.offsetY}, press);
+  }
+
+  release(event) {
+    const {press, timeline} = this;
+    if (event.type === "pointerup" && press?.kind === "pan" && !press.moved)
+      this.view.set({selection: timeline.pickAt(event.offsetX, event.offsetY)});
+    this.pointers.delete(event.pointerId);
+    this.press = null;
+  }
+
+  pinch() {
+    const [a, b] = [...this.pointers.values()];
+    return {distance: Math.max(10, Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY)),
+            middle: (a.clientX + b.clientX) / 2};
+  }
+
+  movePinch(now) {
+    const {press, timeline} = this;
+    const {left} = timeline.canvas.getBoundingClientRect();
+    this.view.zoom(press.distance / now.distance, timeline.timeAt(now.middle - left));
+    this.pan(press.middle - now.middle);
+    Object.assign(press, now);
+  }
+
+  movePan(event) {
+    const {press} = this, {first, last} = press;
+    press.moved ||= !this.isClick(event, first.clientX, first.clientY);
+    if (!press.moved)
+      return;
+    this.pan(last.clientX - event.clientX);
+    this.timeline.scroller.scrollTop += last.clientY - event.clientY;
+    press.last = event;
+  }
 }
 
-function pinchOf(pointers) {
-  const [a, b] = [...pointers.values()];
-  return {distance: Math.max(10, Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY)),
-          middle: (a.clientX + b.clientX) / 2};
-}
-
-function movePinch(timeline, view, canvas, press, now) {
-  const left = canvas.getBoundingClientRect().left;
-  view.zoom(press.distance / now.distance, timeline.timeAt(now.middle - left));
-  view.pan((press.middle - now.middle) * view.width / timeline.width);
-  Object.assign(press, now);
-}
-
-function movePan(timeline, view, press, event) {
-  if (Math.hypot(event.clientX - press.x, event.clientY - press.y) >= CLICK_PIXELS)
-    press.moved = true;
-  if (!press.moved)
-    return;
-  view.pan((press.lastX - event.clientX) * view.width / timeline.width);
-  timeline.scroller.scrollTop += press.lastY - event.clientY;
-  press.lastX = event.clientX;
-  press.lastY = event.clientY;
-}
-
-/** The thread rows from top to bottom; select the next one up or down. */
+/** Select the next thread row down (1) or up (-1). */
 function stepThread(timeline, view, direction) {
   const rows = timeline.rows.filter((row) => row.kind === "thread");
   const at = rows.findIndex((row) => timeline.isSelected(row, view.selection));
@@ -134,7 +148,7 @@ function stepThread(timeline, view, direction) {
     view.set({selection: threadSelection(row.lane)});
 }
 
-/** All keys: what they do, and what the help says about them. */
+/** All keys: [keys, what they do, for the help, and the action]. */
 export function keyTable(model, view, timeline, actions) {
   const step = (kind, direction) => () => {
     const next = view.selection && neighbour(model, view.selection, kind, direction, view.from);
@@ -156,13 +170,13 @@ export function keyTable(model, view, timeline, actions) {
     [["}"], "next hold of the thread", step("hold", 1)],
     [["e"], "all levels of calls, or the outermost ones",
      () => view.set({unfolded: !view.unfolded})],
-    [["/"], "search threads and functions", () => actions.search()],
-    [["n"], "next found", () => actions.findNext(1)],
-    [["N"], "previous found", () => actions.findNext(-1)],
-    [["j"], "jump to who held the GIL during a wait", () => actions.jump()],
+    [["/"], "search threads and functions", actions.search],
+    [["n"], "next match", () => actions.findNext(1)],
+    [["N"], "previous match", () => actions.findNext(-1)],
+    [["j"], "jump to the longest hold of the GIL during a wait", actions.jump],
     [["Escape"], "drop the range, then the selection",
      () => view.set(view.range ? {range: null} : {selection: null})],
-    [["?"], "this help", () => actions.help()],
+    [["?"], "this help", actions.help],
   ];
 }
 

@@ -1,10 +1,11 @@
-// Wires the rooms together: decode, build, show; every change of the view redraws once.
+// SPDX-License-Identifier: MIT
+// Connects the modules: decode the data, build the model, show it; redraw when the view changes.
 
 import {readDocument} from "./data.js";
-import {byId, make, nextTurn, on} from "./dom.js";
+import {byId, make, makeFact, nextTurn, on} from "./dom.js";
 import {durationText} from "./format.js";
 import {openInPerfetto, saveJson} from "./export.js";
-import {keyTable, listenToKeys, listenToLanes} from "./input.js";
+import {Gestures, keyTable, listenToKeys} from "./input.js";
 import {buildModel, findSelection} from "./model.js";
 import {Overview} from "./overview.js";
 import {Details} from "./panels.js";
@@ -25,7 +26,7 @@ class Page {
     this.table = new ThreadTable(model, view, summary);
     this.search = new Search(model, view, timeline);
     this.tabs = new Tabs(model, view, summary, (text) => this.search.start(text));
-    this.pending = null; // names of changed fields, until the next frame
+    this.pending = null; // names of fields of the view that changed since the last frame
   }
 
   start() {
@@ -59,7 +60,7 @@ class Page {
     this.draw();
   }
 
-  /** Gather names of changes; show them in one go at the next frame. */
+  /** Note which fields changed; show the changes together in the next frame. */
   changed(changed) {
     if (!this.pending) {
       this.pending = new Set();
@@ -129,7 +130,7 @@ class Page {
   listen() {
     const {view, timeline, model, summaryText} = this;
     const help = () => byId("help").showModal();
-    listenToLanes(timeline, view, (event, at, press) => this.hover(event, at, press));
+    new Gestures(timeline, view, (event, at, press) => this.hover(event, at, press));
     const keys = keyTable(model, view, timeline, {
       search: () => this.search.focus(),
       findNext: (direction) => this.search.next(direction),
@@ -166,13 +167,12 @@ class Page {
   }
 
   fillHelp(keys) {
-    byId("help-keys").replaceChildren(...keys.map(([names, what]) => make("div",
-      make("dt", ...names.flatMap((name, i) =>
-        [i ? " " : "", make("kbd", name.replace("Arrow", "").replace("Escape", "Esc"))])),
-      make("dd", what))));
+    byId("help-keys").replaceChildren(...keys.map(([names, what]) => makeFact(
+      names.flatMap((name, i) =>
+        [i ? " " : "", make("kbd", name.replace("Arrow", "").replace("Escape", "Esc"))]), what)));
   }
 
-  /** A line at the pointer and one sentence about what is there. */
+  /** Show a line at the pointer, and a sentence about what is there. */
   hover(event, at, press) {
     const {timeline} = this;
     timeline.cursor.hidden = !at;
@@ -200,10 +200,10 @@ class Page {
 async function start() {
   const status = byId("status");
   try {
-    const {names, summary, summaryText} = await readDocument();
+    const {data, summary, summaryText} = await readDocument();
     showVerdict(summary);
     await nextTurn();
-    const page = new Page(buildModel(names, summary.gils), summary, summaryText);
+    const page = new Page(buildModel(data, summary.gils), summary, summaryText);
     byId("app").dataset.state = "ready";
     page.start();
     performance.mark("giltracer-drawn");

@@ -1,26 +1,27 @@
-// The decoded page as one model: processes, threads and GILs that know each other, the
-// lanes they make (a GIL's are in the order of its members), and the spans under a point.
+// SPDX-License-Identifier: MIT
+// The decoded page as one model: processes, threads and GILs that refer to each other, the lanes of
+// threads (a GIL's are in the order of its members), and the spans under a point.
 
 import {buildCallTracks, buildCounts, buildStates, buildWhole, countBelow, indexGil}
-  from "./lod.js";
+  from "./tracks.js";
 import {matcher, nameText, shortName} from "./format.js";
 
-/** Join what readDocument decoded and what the summary says of the GILs. A thread's `lanes` are
- * its parts in GILs. A GIL is `partial` when holds that nobody waited for are not known. */
-export function buildModel(names, summaries = []) {
-  const {processes, threads, gils} = names;
+/** Join what readDocument decoded with what the summary says of the GILs. A thread has a lane in
+ * each GIL that it used. A GIL is `partial` when holds that nobody waited for are not known. */
+export function buildModel(data, summaries = []) {
+  const {processes, threads, gils, counters} = data;
   threads.forEach((thread, index) => {
     const {stateSpans, callSpans} = thread, name = nameText(thread.label);
     Object.assign(thread, {
-      index, name, called: thread.namesake ? `${name} (${thread.tid})` : name, lanes: [],
+      index, name, title: thread.namesake ? `${name} (${thread.tid})` : name, lanes: [],
       stateTrack: stateSpans && buildWhole(stateSpans),
-      stateTracks: stateSpans && buildStates(stateSpans, names.states),
+      stateTracks: stateSpans && buildStates(stateSpans, data.states),
       callTracks: callSpans && buildCallTracks(callSpans),
     });
   });
   processes.forEach((process, index) => {
     Object.assign(process, {index, title: shortName(process.name), gils: [],
-                            lost: lostOf(names, index)});
+                            lost: lostOf(data, index)});
   });
   gils.forEach((gil, index) => {
     Object.assign(gil, {index, partial: summaries[index]?.source === "futex"});
@@ -33,23 +34,23 @@ export function buildModel(names, summaries = []) {
   for (const thread of threads)
     if (thread.lanes.length === 0)
       thread.lanes.push(makeLane(null, -1, thread));
-  addCounters(names.counters, processes, (thread) => threads[thread].process);
-  addCounters(names.counters, threads, (thread) => thread);
-  addMarks(names.marks, threads);
-  const functions = names.functions.map((called) => ({
-    ...called, title: nameText(called.name), where: whereText(called),
+  addCounters(counters, processes, (thread) => threads[thread].process);
+  addCounters(counters, threads, (thread) => thread);
+  addMarks(data.marks, threads);
+  const functions = data.functions.map((info) => ({
+    ...info, title: nameText(info.name), where: whereText(info),
   }));
-  return {processes, threads, gils, functions, counters: names.counters,
-          marks: names.marks, texts: names.texts,
-          lost: names.lost, holes: names.holes ?? [], duration: names.duration_ns,
-          stateNames: names.states,
-          frames: names.frames.map(nameText),
-          flames: names.flames.map(({state, values}) => ({state, nodes: values})),
-          countedThreads: threads.filter(({counters}) => counters.length > 0).length,
+  return {processes, threads, gils, functions, counters,
+          marks: data.marks, texts: data.texts,
+          lost: data.lost, holes: data.holes ?? [], duration: data.duration_ns,
+          stateNames: data.states,
+          frames: data.frames.map(nameText),
+          flames: data.flames.map(({state, values}) => ({state, nodes: values})),
+          countedThreads: threads.filter((thread) => thread.counters.length > 0).length,
           hasStates: threads.some((thread) => thread.stateSpans)};
 }
 
-/** What is not known of a process. */
+/** The intervals in which events of a process were lost or not recorded: they do not overlap. */
 function lostOf({lost, holes = []}, process) {
   let until = 0;
   return [...lost, ...holes.filter(([, , owner]) => owner === process)]
@@ -64,13 +65,13 @@ export function isLost(ranges, from, to) {
   return ranges.some(([start, end]) => start < to && end > from);
 }
 
-/** "file.py:12" of a function of Python, the module of one of C. */
+/** "file.py:12" of a Python function, the module of a C function. */
 function whereText({file, line}) {
   const short = nameText(file).split("/").slice(-2).join("/");
   return line > 0 ? `${short}:${line}` : short;
 }
 
-/** Give each thread its moments: {time, id}, in the order of time. */
+/** Give each thread its marks: {time, id}, in the order of time. */
 function addMarks({count, time, thread, series}, threads) {
   const ids = threads.map(() => []);
   for (let i = 0; i < count; i++)
@@ -81,13 +82,11 @@ function addMarks({count, time, thread, series}, threads) {
   });
 }
 
-/** "name {detail}" of the moment of a thread that is nearest to a time, or null. */
-export function markText(model, {marks}, time, near_ns) {
-  const i = countBelow(marks.time, time - near_ns);
-  if (!(marks.time[i] <= time + near_ns))
-    return null;
-  const {name, detail} = model.marks;
-  return nameText(`${model.texts[name[marks.id[i]]]} ${model.texts[detail[marks.id[i]]]}`).trim();
+/** "name {detail}" of a thread's first mark near a time, or null. */
+export function markText({marks: {name, detail}, texts}, {marks}, time, near_ns) {
+  const i = countBelow(marks.time, time - near_ns), id = marks.id[i];
+  return marks.time[i] <= time + near_ns
+    ? nameText(`${texts[name[id]]} ${texts[detail[id]]}`).trim() : null;
 }
 
 /** Give each owner the counters that have samples of it: [{name, counts}]. */
@@ -99,13 +98,13 @@ function addCounters(counters, owners, ownerOf) {
       owners[i].counters.push({name: nameText(name), counts}));
 }
 
-/** A thread's part in a GIL, or a thread that never touched one (gil null). */
+/** The lane of a thread in a GIL, or of a thread that never used one (gil null). */
 function makeLane(gil, member, thread) {
   const holds = gil?.holdTracks[member] ?? null;
   const waits = gil?.waitTracks[member] ?? null;
   return {
     gil, member, thread, holds, waits,
-    // A thread may have run another program before: its part begins with the GIL's.
+    // A thread may have run another program before: its lane begins with the GIL.
     start: Math.max(thread.start_ns, gil?.start_ns ?? 0),
     end: Math.min(thread.end_ns, gil?.end_ns ?? Infinity),
     hold_ns: holds?.total ?? 0,
@@ -131,12 +130,12 @@ const ROW_HEIGHT = {process: 22, gil: 36, thread: 22, counter: 26, others: 22};
 export const CALL_HEIGHT = 14; // of each level of calls
 export const COUNTER_HEIGHT = 16; // of each of a thread's own
 // Levels of calls shown of each thread, where there is room for them.
-const CALL_LEVELS_LEAST = 4, CALL_LEVELS_FEW = 6, CALL_LEVELS_MOST = 12, CALL_LEVELS_UNFOLDED = 40;
+const CALL_LEVELS_MIN = 4, CALL_LEVELS_FEW = 6, CALL_LEVELS_MAX = 12, CALL_LEVELS_UNFOLDED = 40;
 const FEW_THREADS = 6;
 const STATES_HEIGHT = 9;  // of the strip below a thread's bar, when states were recorded
 const STATES_ALONE = 18;  // the same where there is no GIL to show above it
 const BAR_ALONE = 6;      // and what is left of the bar
-const MOST_BAR_HEIGHT = 34;
+const MAX_BAR_HEIGHT = 34;
 
 /** What a search for threads looks at. */
 export function laneText({thread}, {processes}) {
@@ -156,8 +155,8 @@ function callLevels(lane, most) {
   return callTracks && lanes[0] === lane ? Math.min(callTracks.length, most) : 0;
 }
 
-/** The parts of a thread's row, from the top, in pixels. States, calls and counters are in the
- * first of its lanes. */
+/** The parts of a thread's row, from the top, in pixels. States, calls and counters are drawn in
+ * the first of its lanes. */
 function threadParts(model, lane, view) {
   const {thread} = lane;
   const first = thread.lanes[0] === lane;
@@ -167,24 +166,24 @@ function threadParts(model, lane, view) {
           counters: first && (few || view.unfolded) ? thread.counters : []};
 }
 
-/** Share the room that is left: levels of calls first, then higher bars. */
+/** Give the room that is left to levels of calls first, then to higher bars. */
 function growThreads(rows, room, view) {
   const threads = rows.filter((row) => row.kind === "thread");
   const height = (row) => row.kind === "thread"
     ? row.bar + row.states + row.calls + row.counters.length * COUNTER_HEIGHT : row.height;
   const left = () => room - rows.reduce((sum, row) => sum + height(row), 0);
-  const called = threads.filter(({lane}) => callLevels(lane, 1) > 0);
-  const least = called.length <= FEW_THREADS ? CALL_LEVELS_FEW : CALL_LEVELS_LEAST;
-  const fit = Math.floor(left() / (Math.max(1, called.length) * CALL_HEIGHT));
+  const withCalls = threads.filter(({lane}) => callLevels(lane, 1) > 0);
+  const least = withCalls.length <= FEW_THREADS ? CALL_LEVELS_FEW : CALL_LEVELS_MIN;
+  const fit = Math.floor(left() / (Math.max(1, withCalls.length) * CALL_HEIGHT));
   const levels = view.unfolded ? CALL_LEVELS_UNFOLDED
-    : Math.min(CALL_LEVELS_MOST, Math.max(least, fit));
-  for (const row of called)
+    : Math.min(CALL_LEVELS_MAX, Math.max(least, fit));
+  for (const row of withCalls)
     row.calls = callLevels(row.lane, levels) * CALL_HEIGHT;
   const more = Math.floor(Math.max(0, left()) / Math.max(1, threads.length));
   let top = 0;
   for (const row of rows) {
     if (row.kind === "thread" && row.bar >= ROW_HEIGHT.thread)
-      row.bar = Math.min(MOST_BAR_HEIGHT, row.bar + more);
+      row.bar = Math.min(MAX_BAR_HEIGHT, row.bar + more);
     row.top = top;
     row.height = height(row);
     top += row.height;
@@ -192,7 +191,7 @@ function growThreads(rows, room, view) {
   return rows;
 }
 
-/** The timeline's rows from the top, each with its place; `room` pixels are seen. */
+/** The timeline's rows from the top, each with its place; `room` is the visible height. */
 export function layRows(model, view, room) {
   const rows = [];
   const matches = matcher(view.filter);
@@ -225,18 +224,15 @@ export function layRows(model, view, room) {
   return growThreads(rows, room, view);
 }
 
-/** A selection for the span `i` of a lane's track. */
-export function spanSelection(lane, kind, i) {
-  const track = trackOf(lane, kind);
-  const spans = kind === "wait" ? lane.gil.waitSpans : lane.gil.holdSpans;
-  const id = track.id[i];
-  return {kind, gil: lane.gil.index, member: lane.member, thread: lane.thread.index, id,
-          start: spans.start[id], end: spans.end[id], flags: spans.flags[id]};
+export function threadSelection({gil, member, thread}) {
+  return {kind: "thread", gil: gil?.index ?? null, member, thread: thread.index};
 }
 
-export function threadSelection(lane) {
-  return {kind: "thread", gil: lane.gil?.index ?? null, member: lane.member,
-          thread: lane.thread.index};
+/** A selection of the hold or wait `id` of a GIL. */
+export function spanSelection(gil, kind, id) {
+  const {start, end, flags, member} = kind === "wait" ? gil.waitSpans : gil.holdSpans;
+  return {...threadSelection(gil.lanes[member[id]]), kind, id,
+          start: start[id], end: end[id], flags: flags[id]};
 }
 
 /** The lane of a thread in a GIL (any of its lanes when the GIL is null). */
@@ -258,8 +254,7 @@ function longestIn(track, from, to, limit = 5000) {
   return best;
 }
 
-/** Holds and waits of a lane. */
-export function trackOf(lane, kind) {
+function trackOf(lane, kind) {
   return kind === "wait" ? lane.waits : lane.holds;
 }
 
@@ -268,16 +263,16 @@ const PICKS = [[exactly, "hold"], [exactly, "wait"], [nearest, "wait"], [nearest
 /** What is in a lane at a time, within `near_ns`: a wait or hold, else the free stretch. */
 export function pick(lane, time, near_ns) {
   for (const [find, kind] of lane.gil ? PICKS : []) {
-    const i = find(trackOf(lane, kind), time, near_ns);
+    const track = trackOf(lane, kind), i = find(track, time, near_ns);
     if (i >= 0)
-      return spanSelection(lane, kind, i);
+      return spanSelection(lane.gil, kind, track.id[i]);
   }
   if (time < lane.start || time > lane.end)
     return threadSelection(lane);
   return {...threadSelection(lane), kind: "free", ...freeAround(lane, time)};
 }
 
-/** The span of a track at a time; -1 where there is none that is large enough to hit. */
+/** The span of a track at a time; -1 where there is none that is wide enough to hit. */
 function exactly(track, time, near_ns) {
   const i = track.at(time);
   return i >= 0 && track.end(i) - track.start[i] > near_ns ? i : -1;
@@ -326,7 +321,7 @@ function freeAround(lane, time) {
   return {start, end};
 }
 
-/** The next (+1) or previous (-1) span of the same kind in a selection's lane. */
+/** The next (+1) or previous (-1) hold or wait in a selection's lane, or null. */
 export function neighbour(model, selection, kind, direction, time) {
   const lane = laneOf(model, selection.thread, selection.gil);
   if (!lane.gil)
@@ -335,26 +330,29 @@ export function neighbour(model, selection, kind, direction, time) {
   const below = countBelow(track.start, at);
   const i = direction < 0 ? below - 1
     : below < track.count && track.start[below] === at ? below + 1 : below;
-  return i >= 0 && i < track.count ? spanSelection(lane, kind, i) : null;
+  return i >= 0 && i < track.count ? spanSelection(lane.gil, kind, track.id[i]) : null;
 }
 
 /** The selection that a link asks for (readHash), or null. */
-export function findSelection(model, asked) {
-  const thread = model.threads.filter((each) => each.tid === asked.tid)[asked.twin];
+export function findSelection(model, {tid, nth, gil, at}) {
+  const thread = model.threads.filter((each) => each.tid === tid)[nth];
   if (!thread)
     return null;
-  const lane = laneOf(model, thread.index, asked.gil ?? thread.lanes[0].gil?.index ?? null);
-  if (asked.at?.kind === "state" && thread.stateSpans)
-    return pickState(lane, asked.at.start, 0) ?? threadSelection(lane);
-  if (asked.at?.kind === "call" && thread.callSpans) {
-    const id = countBelow(thread.callSpans.start, asked.at.start);
-    return id < thread.callSpans.count ? callSelection(lane, id) : threadSelection(lane);
+  const lane = laneOf(model, thread.index, gil ?? thread.lanes[0].gil?.index ?? null);
+  return (at && findSpan(lane, at)) ?? threadSelection(lane);
+}
+
+/** What of a kind begins in a lane at a time, or is the next to begin; null where nothing is. */
+function findSpan(lane, {kind, start}) {
+  const {stateSpans, callSpans} = lane.thread;
+  if (kind === "state")
+    return stateSpans && pickState(lane, start, 0);
+  if (kind === "call") {
+    const id = callSpans && countBelow(callSpans.start, start);
+    return id < callSpans?.count ? callSelection(lane, id) : null;
   }
-  const {kind, start} = asked.at ?? {};
-  if (kind === "free" && lane.gil)
-    return pick(lane, start + 1, 0);
-  if (!["wait", "hold"].includes(kind) || !lane.gil)
-    return threadSelection(lane);
+  if (!lane.gil || kind === "free")
+    return lane.gil && pick(lane, start + 1, 0);
   const track = trackOf(lane, kind), i = countBelow(track.start, start);
-  return i < track.count ? spanSelection(lane, kind, i) : threadSelection(lane);
+  return i < track.count ? spanSelection(lane.gil, kind, track.id[i]) : null;
 }

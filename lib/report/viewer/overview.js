@@ -1,29 +1,31 @@
-// The whole run at a glance: owners by colour, waiters as a curve, the part in view as a window.
+// SPDX-License-Identifier: MIT
+// The whole run: owners by colour, waiters as a curve, and the part in view as a window.
 
-import {byId, on} from "./dom.js";
+import {byId, on, sizeCanvas} from "./dom.js";
 import {percentText, timeText} from "./format.js";
-import {Crowd, FOR_THE_GIL} from "./lod.js";
+import {Waiting, FOR_THE_GIL} from "./tracks.js";
 import {isLost} from "./model.js";
 import {Painter} from "./paint.js";
 import {holdersDuring} from "./select.js";
 
-const MOST_ROWS = 6; // GILs shown, those with most waiting first
+const MAX_ROWS = 6; // GILs shown, those with most waiting first
 const EDGE_PIXELS = 6;
 const OWNERS_SHARE = 0.6; // of the height; the rest is the curve of waiters
 
-/** Without the GIL's events: how many threads sleep for it, as their states say. */
+/** How many threads sleep for the GIL, from their states, where no GIL's events were recorded. */
 function asleepForGil({threads}) {
   const tracks = threads.flatMap(({stateTracks}) => stateTracks?.[FOR_THE_GIL] ?? []);
   const all = (timesOf) => Float64Array.from(tracks.flatMap((track) => [...timesOf(track)]));
-  return new Crowd({start: all((track) => track.start),
+  return new Waiting({start: all((track) => track.start),
                     end: all((track) => track.start.map((_, i) => track.end(i)))});
 }
 
 export class Overview {
-  /** `hover(event, text)`: what there is to say at the pointer, null when it has left. */
-  constructor(model, view, load, hover) {
-    Object.assign(this, {model, view, load, hover});
-    this.crowds = model.gils.length > 0 ? model.gils.map(({crowd}) => crowd)
+  /** `utilization`: the summary's, of each GIL. `hover(event, text)` shows a text at the pointer;
+   * null when it has left. */
+  constructor(model, view, utilization, hover) {
+    Object.assign(this, {model, view, utilization, hover});
+    this.waitings = model.gils.length > 0 ? model.gils.map(({waiting}) => waiting)
       : [asleepForGil(model)];
     this.canvas = byId("overview-canvas");
     this.context = this.canvas.getContext("2d", {alpha: false});
@@ -35,20 +37,16 @@ export class Overview {
   }
 
   busiest() {
-    const load = ({lanes}) => lanes.reduce((sum, {hold_ns, wait_ns}) => sum + hold_ns + wait_ns, 0);
-    return [...this.model.gils].sort((a, b) => load(b) - load(a)).slice(0, MOST_ROWS)
+    const used = ({lanes}) => lanes.reduce((sum, {hold_ns, wait_ns}) => sum + hold_ns + wait_ns, 0);
+    return [...this.model.gils].sort((a, b) => used(b) - used(a)).slice(0, MAX_ROWS)
       .sort((a, b) => a.index - b.index);
   }
 
-  /** The picture of the run: only when the size or the colours change. */
+  /** The picture of the run; needed only when the size or the colours change. */
   paint() {
-    const ratio = Math.min(2, window.devicePixelRatio || 1);
-    const {clientWidth, clientHeight} = this.canvas;
-    const width = Math.max(1, Math.round(clientWidth * ratio));
-    const height = Math.max(1, Math.round(clientHeight * ratio));
-    this.canvas.width = width;
-    this.canvas.height = height;
-    const {painter, gils, theme} = this;
+    const {canvas, painter, gils, theme} = this;
+    const ratio = sizeCanvas(canvas, canvas.clientWidth, canvas.clientHeight);
+    const {width, height} = canvas;
     painter.begin(this.context, width, height, 0, this.view.duration, theme);
     const owners = gils.length > 0 ? Math.round(height * OWNERS_SHARE) : 0;
     const row = Math.floor(owners / Math.max(1, gils.length));
@@ -63,8 +61,8 @@ export class Overview {
   paintWaiters(top, bottom, ratio) {
     const {width} = this.painter;
     const sum = new Float32Array(width), one = new Float32Array(width);
-    for (const crowd of this.crowds) {
-      crowd.average(0, this.view.duration / width, width, one);
+    for (const waiting of this.waitings) {
+      waiting.average(0, this.view.duration / width, width, one);
       one.forEach((value, x) => { sum[x] += value; });
     }
     const most = Math.max(1, Math.ceil(sum.reduce((a, b) => Math.max(a, b), 0) - 0.01));
@@ -72,15 +70,15 @@ export class Overview {
     this.label(sum.some((value) => value > 0) ? most : 0);
   }
 
-  /** The load of the GIL that was contended most, and what the curve's height means. */
+  /** The utilization of the GIL that was contended most, and what the curve's height means. */
   label(most) {
-    const [busiest] = [...this.load].sort((a, b) => b.contended - a.contended);
-    const seen = this.gils.length > 0, which = this.load.length > 1 ? "busiest GIL " : "";
+    const [busiest] = [...this.utilization].sort((a, b) => b.contended - a.contended);
+    const seen = this.gils.length > 0, which = this.utilization.length > 1 ? "busiest GIL " : "";
     const held = this.partial ? "holds that were " : `held ${percentText(busiest?.held, 1)}%, `;
-    const waiting = seen ? "and how many wait" : "asleep for the GIL";
+    const waiting = seen ? "below: threads that wait" : "asleep for the GIL";
     const texts = {
-      "overview-title": seen ? "Whole run: who holds" : "Whole run",
-      "overview-load": busiest ? `${which}${held}waited for ${
+      "overview-title": seen ? "Who holds the GIL" : "Whole run",
+      "overview-utilization": busiest ? `${which}${held}waited for ${
         percentText(busiest.contended, 1)}%` : "",
       "overview-most": most > 0 ? `${waiting}, up to ${most}`
         : seen ? "and nobody waits" : "no GIL was seen",
@@ -91,13 +89,13 @@ export class Overview {
     this.canvas.setAttribute("aria-label", Object.values(texts).join(" "));
   }
 
-  /** The load at a moment, as wide as a pixel or two. */
+  /** Who held and who waited at a moment of one or two pixels. */
   textAt(time) {
     const half = this.view.duration / this.canvas.clientWidth;
     const from = Math.max(0, time - half), to = Math.min(this.view.duration, time + half);
-    const waited = this.crowds.reduce((sum, crowd) => sum + crowd.between(from, to), 0);
+    const waited = this.waitings.reduce((sum, waiting) => sum + waiting.between(from, to), 0);
     const holders = this.gils.flatMap((gil) => holdersDuring(gil, from, to)
-      .map(({member, ns}) => ({ns, name: gil.lanes[member].thread.called})))
+      .map(({member, ns}) => ({ns, name: gil.lanes[member].thread.title})))
       .sort((a, b) => b.ns - a.ns).slice(0, 3)
       .map(({ns, name}) => `${name} ${percentText(ns, to - from)}%`);
     const lost = this.gils.some(({process}) =>
@@ -120,7 +118,7 @@ export class Overview {
     return this.view.duration * Math.min(1, Math.max(0, offsetX / this.canvas.clientWidth));
   }
 
-  /** What a press starts: moving the window, one of its edges, or a new window. */
+  /** What a press at the pointer drags: the window, one of its edges, or a new window. */
   gripAt(event) {
     const box = this.window.getBoundingClientRect();
     const whole = this.view.width >= this.view.duration * 0.999;

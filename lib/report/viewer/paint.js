@@ -1,10 +1,11 @@
-// Lanes as pixels, in one buffer: the cost is the number of pixels, not of spans. A pixel column
-// of a thread's lane is a bar chart of that moment: solid from below is the share of holding,
-// hatched above it that of waiting, a thin line the rest. Zoomed in, it draws plain boxes.
+// SPDX-License-Identifier: MIT
+// Draws lanes as pixels, in one buffer: the cost depends on the number of pixels, not of spans. A
+// pixel column of a thread's lane is a bar chart of that moment: from below, the share of holding
+// is solid and that of waiting hatched; the rest is a thin line. Zoomed in, they become boxes.
 
-import {LAYERS, countBelow} from "./lod.js";
+import {LAYERS, countBelow} from "./tracks.js";
 
-const HOLDS_PER_PIXEL = 4; // up to here, the holds of more owners are drawn one by one
+const HOLDS_PER_PIXEL = 4; // up to so many, the holds of many owners are drawn one by one
 
 export class Painter {
   /** Start a picture of `width` × `height` device pixels of [from, to). */
@@ -22,7 +23,7 @@ export class Painter {
     this.from = from;
     this.step = (to - from) / width;
     this.theme = theme;
-    this.pixels.fill(theme.pixels.lane);
+    this.pixels.fill(theme.pixels.panel);
   }
 
   end(context) {
@@ -38,6 +39,16 @@ export class Painter {
     const end = Math.min(this.height, y + height);
     for (let row = Math.max(0, y); row < end; row++)
       this.pixels.fill(pixel, row * this.width + x0, row * this.width + x1);
+  }
+
+  /** The share of each pixel column that a track covers, into `this.hold` or another array. */
+  cover(track, shares = this.hold) {
+    track.coverage(this.from, this.step, this.width, shares);
+  }
+
+  /** The height of a bar for a share: whatever there is shows, be it ever so little. */
+  rowsOf(share, height, least = 1) {
+    return share > 0 ? Math.max(least, Math.round(share * height)) : 0;
   }
 
   column(x, y, height, pixel) {
@@ -58,16 +69,12 @@ export class Painter {
     this.fill(x0, Math.max(x1, Math.min(x0 + 1, this.width)), middle, line, pixels.free);
     if (!lane.gil)
       return;
-    lane.holds.coverage(this.from, this.step, this.width, this.hold);
-    lane.waits.coverage(this.from, this.step, this.width, this.wait);
+    this.cover(lane.holds);
+    this.cover(lane.waits, this.wait);
     const owner = ownerPixel(lane.color);
     for (let x = 0; x < this.width; x++) {
-      const hold = this.hold[x], wait = this.wait[x];
-      if (hold <= 0 && wait <= 0)
-        continue;
-      // What there is shows, be it ever so little.
-      let held = hold > 0 ? Math.max(line, Math.round(hold * height)) : 0;
-      let waited = wait > 0 ? Math.max(line, Math.round(wait * height)) : 0;
+      let held = this.rowsOf(this.hold[x], height, line);
+      let waited = this.rowsOf(this.wait[x], height, line);
       const over = Math.max(0, held + waited - height);
       if (held > waited)
         held -= over;
@@ -80,10 +87,10 @@ export class Painter {
   }
 
   /** One level of a thread's calls: as high as their share of the pixel's time, in the colour of
-   * the last function. A box's left edge is left free. */
+   * the last function. The left edge of a box stays empty. */
   calls(track, calls, y, height, colorOf) {
     const {start, count} = track;
-    track.coverage(this.from, this.step, this.width, this.hold);
+    this.cover(track);
     let below = countBelow(start, this.from);
     for (let x = 0; x < this.width; x++) {
       const to = this.from + (x + 1) * this.step;
@@ -92,19 +99,19 @@ export class Painter {
         below = countBelow(start, to, below);
       if (this.hold[x] <= 0 || below === 0)
         continue;
-      const rows = Math.max(1, Math.round(this.hold[x] * height));
+      const rows = this.rowsOf(this.hold[x], height);
       const edge = below > first && this.step * 3 < track.end(below - 1) - start[below - 1];
-      const pixel = edge ? this.theme.pixels.lane : colorOf(calls.function[track.id[below - 1]]);
+      const pixel = edge ? this.theme.pixels.panel : colorOf(calls.function[track.id[below - 1]]);
       this.column(x, y + height - rows, rows, pixel);
     }
   }
 
-  /** A thread's states likewise, from below: running is solid, ready without a CPU hatched, then
-   * asleep for the GIL, uninterruptible dark; other sleep is a thin line. `alone`: no bar above
-   * tells of the waits. */
+  /** A thread's states as such bars, from below: running solid, ready without a CPU hatched, asleep
+   * for the GIL, uninterruptible dark; other sleep is a thin line. `alone`: there is no bar above
+   * that shows waits. */
   states(tracks, y, height, line, alone) {
     const {pixels} = this.theme;
-    const looks = [[pixels.running, null], [pixels.runnable, pixels.lane],
+    const looks = [[pixels.running, null], [pixels.runnable, pixels.panel],
                    [pixels.blocked, null],
                    alone ? [pixels.wait, pixels.waitPale] : [pixels.waitPale, null]];
     this.rows.fill(0); // taken so far
@@ -112,24 +119,22 @@ export class Painter {
       const [pixel, pale] = looks[kind];
       if (tracks[kind].count === 0)
         continue;
-      tracks[kind].coverage(this.from, this.step, this.width, this.hold);
+      this.cover(tracks[kind]);
       for (let x = 0; x < this.width; x++) {
-        if (this.hold[x] <= 0)
-          continue;
-        const rows = Math.max(1, Math.round(this.hold[x] * height));
+        const rows = this.rowsOf(this.hold[x], height);
         const top = Math.max(0, height - this.rows[x] - rows);
         this.rows[x] = Math.min(height, this.rows[x] + rows);
         this.hatchedColumn(x, y + top, rows, pixel, pale ?? pixel);
       }
     }
-    tracks[4].coverage(this.from, this.step, this.width, this.hold);
+    this.cover(tracks[4]);
     for (let x = 0; x < this.width; x++)
       if (this.hold[x] > 0 && this.rows[x] <= height / 2)
         this.column(x, y + (height - line >> 1), line, pixels.free);
   }
 
-  /** Who holds a GIL: owners as layers, as thick as their share of the pixel's time, the longest
-   * below. Of many, the least share a layer. */
+  /** Who holds a GIL: owners as layers, as thick as their share of the pixel's time. Those that
+   * held longest in all lie below; where owners are many, the last ones share a layer. */
   owners(gil, y, height) {
     const {pixels, ownerPixel} = this.theme;
     this.fill(this.x(gil.start_ns), this.x(gil.end_ns), y, height, pixels.idle);
@@ -137,22 +142,22 @@ export class Painter {
     this.rows.fill(0);
     if (gil.ranked.length > LAYERS && this.ownersInTurn(gil, y, height))
       return;
-    this.wait.fill(0); // what the layers cover, to find the others' part
+    this.wait.fill(0); // the share that the layers cover, to find that of the others
     for (const member of gil.ranked.slice(0, LAYERS)) {
-      gil.holdTracks[member].coverage(this.from, this.step, this.width, this.hold);
+      this.cover(gil.holdTracks[member]);
       this.layer(y, height, ownerPixel(gil.colorOf[member]));
       for (let x = 0; x < this.width; x++)
         this.wait[x] += this.hold[x];
     }
     if (gil.ranked.length > LAYERS) {
-      gil.allHolds.coverage(this.from, this.step, this.width, this.hold);
+      this.cover(gil.allHolds);
       for (let x = 0; x < this.width; x++)
         this.hold[x] = Math.max(0, this.hold[x] - this.wait[x] - 1e-4);
       this.layer(y, height, pixels.free);
     }
   }
 
-  /** The same with a pixel's layers in the order of time; false when too many holds are in view. */
+  /** The same with layers in the order of time; returns false when too many holds are in view. */
   ownersInTurn(gil, y, height) {
     const {start, end, member} = gil.holdSpans;
     const first = gil.allHolds.firstAfter(this.from);
@@ -175,7 +180,6 @@ export class Painter {
         this.stack(x, this.hold[x], y, height, pixel);
   }
 
-  /** Put a share of a pixel's time on what lies there. */
   stack(x, share, y, height, pixel) {
     this.level[x] += share;
     const top = Math.min(height, Math.max(1, Math.round(this.level[x] * height)));
@@ -190,7 +194,7 @@ export class Painter {
     for (let x = 0; x < this.width; x++) {
       const rows = Math.round(Math.min(1, values[x] / most) * height);
       const at = values[x] > 0 ? height - Math.max(rows, thickness) : height;
-      this.hatchedColumn(x, y + at, height - at, area, this.theme.pixels.lane);
+      this.hatchedColumn(x, y + at, height - at, area, this.theme.pixels.panel);
       if (at < height || last < height)
         this.column(x, y + Math.min(at, last), Math.max(thickness, Math.abs(at - last)), line);
       last = at;
@@ -205,7 +209,7 @@ export class Painter {
     return most;
   }
 
-  /** Events were lost here: nobody knows. Hatched over whatever is drawn. */
+  /** Hatch the ranges in which events were lost, over whatever is drawn. */
   lost(ranges, bottom, top = 0) {
     const {pixels} = this.theme;
     const to = this.from + this.step * this.width;

@@ -1,15 +1,16 @@
-// What is selected, explained: a wait, a hold, a free stretch, or a thread.
+// SPDX-License-Identifier: MIT
+// Explains what is selected: a wait, a hold, a stretch without the GIL, a call, a state, a thread,
+// or a range.
 
-import {byId, make, shareBar, threadLabel} from "./dom.js";
-import {doingDuring, doingText, piecesOf} from "./doing.js";
+import {byId, laneLabel, make, makeFact, shareBar} from "./dom.js";
+import {attributeTime, attributionText} from "./attribution.js";
 import {countText, durationText, shareText, timeText} from "./format.js";
 import {gilName, isLost, laneOf, spanSelection, threadSelection} from "./model.js";
 import {CUT_END, CUT_START} from "./data.js";
-import {countBelow} from "./lod.js";
 import {endOfHold, holdersDuring, mainHold, rankEntries, sumOf, waitersDuring} from "./select.js";
 
-const MOST_DOINGS = 3;          // functions told of each holder
-const MOST_HOLDERS = 12;
+const FUNCTIONS_EACH = 3; // of each holder
+const MAX_HOLDERS = 12;
 
 const TITLES_OF_KINDS = {
   wait: "Wait for the GIL", hold: "Hold of the GIL", free: "Without the GIL", call: "Call",
@@ -18,25 +19,19 @@ const TITLES_OF_KINDS = {
 
 const STATE_MEANING = {
   "running": "On a CPU.",
-  "runnable (preempted)": "Ready to run, pushed off its CPU by another task.",
-  "runnable (woken)": "Woken or new, without a CPU yet.",
+  "runnable (preempted)": "Ready to run; another task took its CPU.",
+  "runnable (woken)": "Ready to run, woken or new; it has no CPU yet.",
   "S": "Asleep until something happens: I/O, a lock, a timer.",
   "S(GIL)": "Asleep until it gets the GIL.",
-  "D": "Asleep in the kernel, not to be interrupted: disk I/O, as a rule.",
-  "off CPU": "Left its CPU of itself; the reason was not recorded.",
-  "off CPU (GIL)": "Left its CPU of itself, to wait for the GIL.",
+  "D": "Uninterruptible sleep in the kernel: mostly disk I/O.",
+  "off CPU": "Gave up its CPU; the reason was not recorded.",
+  "off CPU (GIL)": "Gave up its CPU to wait for the GIL.",
 };
 
-/** A hold of the GIL by its place in the GIL's spans, as a selection. */
-function holdSelection(gil, id) {
-  const lane = gil.lanes[gil.holdSpans.member[id]];
-  return spanSelection(lane, "hold", countBelow(lane.holds.id, id));
-}
-
 export class Details {
-  /** `load`: the summary's, for the switch intervals. */
-  constructor(model, view, load) {
-    Object.assign(this, {model, view, load});
+  /** `utilization`: the summary's, of each GIL; it has the switch intervals. */
+  constructor(model, view, utilization) {
+    Object.assign(this, {model, view, utilization});
   }
 
   show() {
@@ -53,7 +48,7 @@ export class Details {
                  "to measure a range. ", make("kbd", "?"), " shows all keys.")];
   }
 
-  /** Who held each GIL within a range; the tables have the rest. */
+  /** Who held each GIL within a range; the tables tell the rest. */
   range({from, to}) {
     return [this.facts([["From", timeText(from, 1e3)], ["To", timeText(to, 1e3)],
                         ["Lasted", make("b", durationText(to - from))]]),
@@ -63,7 +58,7 @@ export class Details {
                 make("h3", `Who held ${this.nameOf(gil)}`),
                 this.ranking(gil, holders, from, to, "hold")];
             }),
-            make("p.hint", "The tables above are measured for it. ",
+            make("p.hint", "The tables above are measured for this range. ",
                  make("kbd", "Esc"), " drops it.")];
   }
 
@@ -74,15 +69,13 @@ export class Details {
   }
 
   threadLink(lane, onclick) {
-    return make("button", {
-      className: "link",
+    return make("button.link", {
       onclick: onclick ?? (() => this.view.set({selection: threadSelection(lane)})),
-    }, ...threadLabel(this.theme.ownerColor(lane.color), lane.thread.name, lane.thread.tid));
+    }, ...laneLabel(this.theme, lane));
   }
 
   facts(entries) {
-    return make("dl.facts", ...entries.filter(Boolean).map(([name, ...value]) =>
-      make("div", make("dt", name), make("dd", ...value))));
+    return make("dl.facts", ...entries.filter(Boolean).map((entry) => makeFact(...entry)));
   }
 
   spanFacts(selection, lane) {
@@ -97,23 +90,23 @@ export class Details {
     ];
   }
 
-  /** Threads by their times within [from, to), as bars; holders with what they were doing. */
+  /** Threads by their times within [from, to), as bars; holders with the functions they were in. */
   ranking(gil, entries, from, to, className) {
     const item = ({member, ns}) => make("li", this.threadLink(gil.lanes[member]),
       make("span.number", shareText(ns, to - from)), shareBar(ns / (to - from), className),
-      className === "hold" ? this.doing(gil.lanes[member].thread, piecesOf(
-        gil.holdTracks[member], from, to)) : null);
-    const more = entries.length - MOST_HOLDERS;
-    return make("ol.ranking", ...entries.slice(0, MOST_HOLDERS).map(item),
+      className === "hold" ? this.attribution(gil.lanes[member].thread,
+        gil.holdTracks[member].intervals(from, to)) : null);
+    const more = entries.length - MAX_HOLDERS;
+    return make("ol.ranking", ...entries.slice(0, MAX_HOLDERS).map(item),
                 more > 0 ? make("li.hint", `and ${more} more`) : null);
   }
 
-  /** What a thread did in these pieces of time: its functions, the longest first. */
-  doing(thread, pieces) {
-    const rows = doingDuring(this.model, thread, pieces);
-    return rows.length === 0 ? null : make("ul.doing",
-      ...rows.slice(0, MOST_DOINGS).map((row) => make("li",
-        make("bdi", doingText(this.model, row)),
+  /** The functions that a thread was in during intervals of time, the longest first. */
+  attribution(thread, intervals) {
+    const rows = attributeTime(this.model, thread, intervals);
+    return rows.length === 0 ? null : make("ul.attribution",
+      ...rows.slice(0, FUNCTIONS_EACH).map((row) => make("li",
+        make("bdi", attributionText(this.model, row)),
         make("span.number", ` ${durationText(row.ns)}`))));
   }
 
@@ -128,13 +121,13 @@ export class Details {
       make("h3", holders.length ? "Who held the GIL meanwhile" : "Nobody was seen to hold it"),
       this.ranking(gil, holders, start, end, "hold"),
       rest > 0 ? make("p.hint", `For ${durationText(rest)} nobody held it: ${
-        this.isLost(lane, start, end) ? "events were lost there, " : ""
-      }it was free, or passing from one thread to the next.`) : null,
+        this.isLost(lane, start, end) ? "events were lost, or " : ""
+      }it was free, or on its way from one thread to the next.`) : null,
       main ? make("p", make("button", {
         id: "jump", onclick: () => this.jump(), "aria-keyshortcuts": "j",
       }, "Jump to the longest hold"), make("span.hint",
         ` ${durationText(main.end - main.start)} by ${
-          gil.lanes[main.member].thread.called}`)) : null,
+          gil.lanes[main.member].thread.title}`)) : null,
     ].filter(Boolean);
   }
 
@@ -149,9 +142,8 @@ export class Details {
       return;
     const gil = this.model.gils[selection.gil];
     const main = mainHold(gil, selection.start, selection.end);
-    if (!main)
-      return;
-    this.view.go(holdSelection(gil, main.id));
+    if (main)
+      this.view.go(spanSelection(gil, "hold", main.id));
   }
 
   hold(selection, lane) {
@@ -161,7 +153,7 @@ export class Details {
     return [
       this.facts([...this.spanFacts(selection, lane),
                   waited > 0 && ["Cost others", make("b", durationText(waited))]]),
-      this.doing(lane.thread, [[start, end]]),
+      this.attribution(lane.thread, [[start, end]]),
       make("h3", "How it ended"),
       ...this.ending(selection, gil),
       make("h3", waiters.length ? "Who waited meanwhile" : "Nobody waited meanwhile"),
@@ -172,53 +164,55 @@ export class Details {
   ending(selection, gil) {
     if (selection.flags & CUT_END)
       return [make("p", "Its release was not recorded.")];
-    const interval = this.load[gil.index].switch_interval_ns;
+    const interval = this.utilization[gil.index].switch_interval_ns;
     const {waiting, next} = endOfHold(gil, selection, interval);
     const words = this.endingWords(selection, gil, waiting, interval);
     const parts = [make("p", {id: "ending"}, ...words)];
     if (next)
       parts.push(make("p", `${durationText(next.start - selection.end)} later taken by `,
-        this.threadLink(gil.lanes[next.member], () => this.view.go(holdSelection(gil, next.id)))));
+        this.threadLink(gil.lanes[next.member], () =>
+          this.view.go(spanSelection(gil, "hold", next.id)))));
     return parts;
   }
 
-  /** Given up by itself, or because a waiter asked for it, and how late. */
+  /** Whether the holder gave up the GIL by itself or was asked to, and how late. */
   endingWords({start, end}, gil, waiting, interval) {
+    const alone = "The thread released it by itself: ";
     if (waiting.length === 0)
-      return ["By itself: nobody was waiting."];
+      return [`${alone}nobody was waiting.`];
     const [{member, since, asked}] = waiting;
-    const name = make("bdi", gil.lanes[member].thread.called);
+    const name = make("bdi", gil.lanes[member].thread.title);
     const more = waiting.length - 1;
     const others = more > 0 ? ` (${more} more ${more > 1 ? "were" : "was"} waiting)` : "";
     if (asked >= end)
-      return ["By itself: ", name, `${others} had been waiting for ${
+      return [alone, name, `${others} had been waiting for ${
         durationText(end - since)}, and would have asked for it ${
         durationText(asked - end)} later.`];
-    return ["Due to be asked by ", name, `${others}, about ${durationText(asked - start)} after it ` +
-      `began (a waiter asks when the switch interval, ${durationText(interval)}, has passed). ` +
-      "It came ", make("b", `${durationText(end - asked)} later`), "."];
+    return [name, `${others} was due to ask for it about ${durationText(asked - start)} after the ` +
+      `hold began: when the switch interval, ${durationText(interval)}, had passed. The release ` +
+      "came ", make("b", `${durationText(end - asked)} later`), "."];
   }
 
   free(selection, lane) {
     const unknown = this.isLost(lane, selection.start, selection.end);
     return [this.facts(this.spanFacts(selection, lane)),
-      this.doing(lane.thread, [[selection.start, selection.end]]) ?? "",
+      this.attribution(lane.thread, [[selection.start, selection.end]]) ?? "",
       make("p.hint", unknown
-        ? "Events were lost here (hatched): what it did then is not known."
-        : !lane.gil ? "This thread never touched a GIL while recorded."
+        ? "Events were lost here (hatched): it is not known what the thread did."
+        : !lane.gil ? "This thread did not use a GIL while it was recorded."
           : lane.gil.partial
-            ? "It did not wait for the GIL, and nobody waited while it held it, if it did."
+            ? "The thread did not wait for the GIL. If it held it, nobody waited meanwhile."
             : "It neither held the GIL nor waited for it: native code, I/O, sleep, or idle.")];
   }
 
   call(selection, lane) {
     const {start, end} = selection;
-    const called = this.model.functions[selection.function];
+    const {title, where, kind} = this.model.functions[selection.function];
     const share = (track) => shareText(track.covered(start, end), end - start);
     const gil = lane.gil ? [["Held", share(lane.holds)], ["Waited", share(lane.waits)]] : [];
-    return [this.facts([["Function", make("bdi", make("b", called.title))],
-                        ["Where", make("bdi", called.where)],
-                        ["Kind", {c: "C function", gc: "garbage collection"}[called.kind] ??
+    return [this.facts([["Function", make("bdi", make("b", title))],
+                        ["Where", make("bdi", where)],
+                        ["Kind", {c: "C function", gc: "garbage collection"}[kind] ??
                           "Python function"],
                         ...this.spanFacts(selection, lane), ...gil])];
   }
@@ -241,7 +235,7 @@ export class Details {
     const times = ({count}) => `, ${countText(count)} times`;
     const facts = [
       ["Name", make("bdi", thread.name)],
-      ["Thread id", String(thread.tid)],
+      ["Thread id", thread.tid],
       ["Process", make("bdi", process.title), ` (${process.pid})`],
       ["Lived", `${timeText(lane.start, 1e5)} – ${timeText(lane.end, 1e5)}`],
       gil && [gil.partial ? "Held, waited for" : "Held", shareText(lane.hold_ns, lifetime),
@@ -253,7 +247,7 @@ export class Details {
       make("kbd", "{"), " ", make("kbd", "}"), " through its holds.")];
   }
 
-  /** What the scheduler did with a thread, when that was recorded. */
+  /** A thread's time in each state, where states were recorded. */
   states(thread, lifetime) {
     const spans = thread.stateSpans;
     if (!spans)
@@ -267,11 +261,11 @@ export class Details {
         make("span.number", shareText(ns, lifetime)), shareBar(ns / lifetime, "free"))))];
   }
 
-  /** One line for the pointer's neighbourhood. */
+  /** One line about a span at the pointer. */
   hoverText(selection) {
     const {kind, start, end, cpu, state} = selection;
     const lane = laneOf(this.model, selection.thread, selection.gil);
-    const {called: name} = lane.thread, length = durationText(end - start);
+    const {title: name} = lane.thread, length = durationText(end - start);
     switch (kind) {
     case "thread": return `${name} did not run Python then`;
     case "free": return `${name} ${lane.gil?.partial ? "does not wait" : "without the GIL"} for ${
@@ -286,7 +280,7 @@ export class Details {
     default: {
       const [first] = holdersDuring(lane.gil, start, end);
       return `${name} waits for ${length}${
-        first ? `, mostly for ${lane.gil.lanes[first.member].thread.called}` : ""}`;
+        first ? `, mostly for ${lane.gil.lanes[first.member].thread.title}` : ""}`;
     }
     }
   }

@@ -1,10 +1,11 @@
-// Search for threads by name, id or process, and for calls by function.
+// SPDX-License-Identifier: MIT
+// Searches for threads by name, id or process, and for calls by function.
 
 import {byId, on} from "./dom.js";
 import {matcher} from "./format.js";
 import {CALL_HEIGHT, callSelection, laneOf, laneText, threadSelection} from "./model.js";
 
-const MOST_CALLS = 100000;
+const MAX_CALLS = 100000;
 
 export class Search {
   constructor(model, view, timeline) {
@@ -29,7 +30,6 @@ export class Search {
     this.input.select();
   }
 
-  /** Look for a function's name, and go to its first call. */
   start(name) {
     this.find(name);
     const {functions} = this.model;
@@ -63,9 +63,9 @@ export class Search {
     const matching = functions.map(({title, where}) => matches(`${title} ${where}`));
     const calls = [];
     for (const thread of matching.includes(true) ? threads : []) {
-      const {count, function: called} = thread.callSpans ?? {count: 0};
-      for (let id = 0; id < count && calls.length < MOST_CALLS; id++)
-        if (matching[called[id]])
+      const {count, function: functionOf} = thread.callSpans ?? {count: 0};
+      for (let id = 0; id < count && calls.length < MAX_CALLS; id++)
+        if (matching[functionOf[id]])
           calls.push({thread, id});
     }
     const start = ({thread, id}) => thread.callSpans.start[id];
@@ -98,7 +98,7 @@ export class Search {
   show() {
     const {input, at, results: {length}} = this;
     byId("search-count").textContent = input.value === "" ? ""
-      : `${at < 0 ? "" : `${at + 1} of `}${length}${length >= MOST_CALLS ? "+" : ""}`;
+      : `${at < 0 ? "" : `${at + 1} of `}${length}${length >= MAX_CALLS ? "+" : ""}`;
     this.timeline.markSelected();
   }
 }

@@ -1,7 +1,8 @@
-// Measuring: what happened in an interval, who held while others waited.
+// SPDX-License-Identifier: MIT
+// Measuring: what happened in an interval, and who held the GIL while others waited.
 
-import {FOR_THE_GIL, countBelow} from "./lod.js";
-import {TimeSlice} from "./dom.js";
+import {FOR_THE_GIL, countBelow} from "./tracks.js";
+import {Measurement} from "./dom.js";
 
 function overlap(a0, a1, b0, b1) {
   return Math.max(0, Math.min(a1, b1) - Math.max(a0, b0));
@@ -16,8 +17,8 @@ export function firstHoldAfter(gil, time) {
   return i;
 }
 
-/** Add to `held` (ns per member) who held the GIL in [from, to): few holds are walked, of many
- * each member's track is asked. */
+/** Add to `held` (ns per member) who held the GIL in [from, to): of few holds by walking them, of
+ * many by each member's track. */
 function addHolders(gil, from, to, held) {
   const {start, end, member} = gil.holdSpans;
   const first = firstHoldAfter(gil, from);
@@ -50,19 +51,19 @@ export function waitersDuring(gil, from, to) {
   return rankEntries(gil.waitTracks.map((track) => track.covered(from, to)));
 }
 
-/** When a waiter asks for the GIL: a switch interval after it began to wait, or asked last, if
- * nobody took the GIL meanwhile. */
+/** When a waiter asks a holder for the GIL: at the end of the first switch interval since it began
+ * to wait in which nobody took the GIL. */
 function askedAt(since, holdStart, interval) {
-  const turns = Math.max(0, Math.ceil((holdStart - since) / interval));
-  return since + (turns + 1) * interval;
+  const asked = Math.max(0, Math.ceil((holdStart - since) / interval));
+  return since + (asked + 1) * interval;
 }
 
 function holdAt({holdSpans: {start, end, member}}, id) {
   return {id, member: member[id], start: start[id], end: end[id]};
 }
 
-/** How a hold ended: who was waiting, in the order in which they asked for the GIL, or would
- * have, and who took it next. */
+/** How a hold ended: who was waiting, in the order in which they asked for the GIL (or would have
+ * asked), and who took it next. */
 export function endOfHold(gil, selection, interval) {
   const waiting = [];
   gil.waitTracks.forEach((track, member) => {
@@ -76,7 +77,7 @@ export function endOfHold(gil, selection, interval) {
   return {waiting, next: next < gil.holdSpans.count ? holdAt(gil, next) : null};
 }
 
-/** The longest hold within a wait: what an arrow and "jump to" point at. */
+/** The longest hold within an interval: the arrow and the jump from a wait point at it. */
 export function mainHold(gil, from, to) {
   const {start, end} = gil.holdSpans;
   let best = null;
@@ -98,7 +99,7 @@ function measureTrack(track, from, to) {
   return {ns: track.covered(from, to), count: i - first, longest};
 }
 
-/** A row of the table for [from, to), in the summary's own words. */
+/** A row of the table for [from, to), with the summary's keys. */
 export function measureLane(model, lane, from, to) {
   const {thread} = lane;
   const start = Math.max(from, lane.start), end = Math.max(start, Math.min(to, lane.end));
@@ -118,7 +119,7 @@ export function measureLane(model, lane, from, to) {
   };
 }
 
-/** The states of a table's row within its time, in the table's columns. */
+/** How long each state of a table's row lasted within its time, with the table's keys. */
 export function measureStates(model, {thread, start_ns: from, end_ns: to}) {
   const tracks = model.threads[thread].stateTracks;
   if (!tracks)
@@ -129,11 +130,10 @@ export function measureStates(model, {thread, start_ns: from, end_ns: to}) {
           sleeping_ns: others.reduce((sum, ns) => sum + ns, 0), state_life_ns: to - from};
 }
 
-/** Who waits for whom in [from, to): of each waiter {member, ns, holders: [{member, ns}], nobody},
- * when the GIL was not held. Gives way to the page; null when `stale()` says so. */
-export async function measureBlockers(gil, from, to, stale = () => false) {
+/** Who waits for whom in [from, to): of each waiter {member, ns, holders: [{member, ns}], nobody};
+ * `nobody`: how long nobody held the GIL. Null when the measurement has become stale. */
+export async function measureBlockers(gil, from, to, task = new Measurement()) {
   const waiters = [];
-  const slice = new TimeSlice();
   for (let member = 0; member < gil.members.length; member++) {
     const track = gil.waitTracks[member];
     const ns = track.covered(from, to);
@@ -142,7 +142,7 @@ export async function measureBlockers(gil, from, to, stale = () => false) {
     const held = new Float64Array(gil.members.length);
     for (let i = track.firstAfter(from); i < track.count && track.start[i] < to; i++) {
       addHolders(gil, Math.max(from, track.start[i]), Math.min(to, track.end(i)), held);
-      if (slice.due && await slice.pause(stale))
+      if (task.due && await task.pause())
         return null;
     }
     held[member] = 0;

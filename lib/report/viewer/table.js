@@ -1,34 +1,37 @@
-// The table of threads: of the whole run as the summary says, or of the selected range.
+// SPDX-License-Identifier: MIT
+// The table of threads: the summary's of the whole run, or measured for the selected range.
 
-import {byId, make, shareBar, threadLabel, valueCell} from "./dom.js";
+import {Measurement, byId, laneLabel, make, shareBar, valueCell} from "./dom.js";
 import {countText, durationText, nameText, percentText, shortName} from "./format.js";
 import {gilName, laneOf, threadSelection} from "./model.js";
 import {measureBlockers, measureLane, measureStates} from "./select.js";
 
-// [key, title, what it means, is a share of the lifetime, which reports have it]
 const sawGil = ({gils}) => gils.length > 0, sawStates = ({hasStates}) => hasStates;
 const sawHolds = ({gils}) => gils.some(({partial}) => !partial);
+// [key, title, meaning, which reports have it, whether it is a share of the lifetime]
+const SHARES = [
+  ["free_ns", "No GIL %", "without the GIL, not waiting for it", sawHolds],
+  ["hold_ns", "Has GIL %", "holding the GIL", sawHolds],
+  ["wait_ns", "GIL wait %", "waiting for the GIL"],
+  ["unknown_ns", "Unknown %", "in which events were lost",
+   ({lost, holes}) => lost.length > 0 || holes.some(([start, end]) => end > start)],
+  ["running_ns", "Running %", "on a CPU", sawStates],
+  ["runnable_ns", "Runnable %", "ready to run, without a CPU", sawStates],
+  ["sleeping_ns", "Sleeping %", "asleep or blocked: it gave up its CPU", sawStates],
+].map(([key, title, what, has]) => [key, title, `Share of its lifetime ${what}`, has, true]);
 const COLUMNS = [
   ["label", "Thread", "Name and thread id; ★ is a main thread"],
   ["lifetime_ns", "Lifetime", "From its start to its end, as far as recorded"],
-  ["free_ns", "No GIL %", "Share of its life without the GIL, not waiting for it", true, sawHolds],
-  ["hold_ns", "Has GIL %", "Share of its life holding the GIL", true, sawHolds],
-  ["wait_ns", "GIL wait %", "Share of its life waiting for the GIL", true],
-  ["unknown_ns", "Unknown %", "Share of its life in which events were lost", true,
-   ({lost, holes}) => lost.length > 0 || holes.some(([start, end]) => end > start)],
-  ["running_ns", "Running %", "Share of its life on a CPU", true, sawStates],
-  ["runnable_ns", "Runnable %", "Share of its life ready to run, without a CPU", true, sawStates],
-  ["sleeping_ns", "Sleeping %", "Share of its life off the CPU of itself", true, sawStates],
-  ["longest_wait_ns", "Longest wait", "Its longest wait for the GIL", false, sawGil],
-  ["blocked_by", "Blocked by", "Who held the GIL while it waited, share of its waiting", false,
-   sawGil],
-  ["waits", "Waits", "How often it had to wait", false, sawGil],
-  ["holds", "Holds", "How often it took the GIL", false, sawGil],
-  ["longest_hold_ns", "Longest hold", "The longest it held the GIL at a stretch", false, sawGil],
+  ...SHARES,
+  ["longest_wait_ns", "Longest wait", "Its longest wait for the GIL", sawGil],
+  ["blocked_by", "Blocked by", "Who held the GIL while it waited, share of its waiting", sawGil],
+  ["waits", "Waits", "How often it had to wait", sawGil],
+  ["holds", "Holds", "How often it took the GIL", sawGil],
+  ["longest_hold_ns", "Longest hold", "The longest time for which it held the GIL", sawGil],
 ];
 const BARS = {free_ns: "free", hold_ns: "hold", wait_ns: "wait", unknown_ns: "lost"};
 
-/** What a column's value is a share of: of what is known, states of the whole life. */
+/** What a column's value is a share of: the time that is known, or that of all states. */
 function wholeOf(row, key) {
   const states = ["running_ns", "runnable_ns", "sleeping_ns"].includes(key);
   const known = row.lifetime_ns - (key === "unknown_ns" ? 0 : row.unknown_ns ?? 0);
@@ -38,12 +41,11 @@ function wholeOf(row, key) {
 export class ThreadTable {
   constructor(model, view, summary) {
     Object.assign(this, {model, view, summary});
-    this.columns = COLUMNS.filter(([, , , , has]) => !has || has(model));
+    this.columns = COLUMNS.filter(([, , , has]) => !has || has(model));
     this.sort = {key: null, down: true};
-    this.turn = 0; // counts measurements: a newer one makes an older one stale
   }
 
-  /** [{gil, rows, …}]: from the JSON for the whole run, measured for a range. */
+  /** The summary's [{gil, rows, …}] of the whole run. */
   whole() {
     const {gils} = this.summary;
     return gils.length === 0 ? this.stateBlocks(0, Infinity) : gils.map((gil) => ({
@@ -52,25 +54,25 @@ export class ThreadTable {
     }));
   }
 
-  /** A row with its states, without the holds that futex calls cannot tell. */
+  /** A row with its states; without its holds, where only those that were waited for are known. */
   complete(row, gil) {
     const unknown = gil?.partial ? {hold_ns: null, free_ns: null} : {};
     return {...row, ...measureStates(this.model, row), ...unknown};
   }
 
-  /** Without the GIL's events: what the states tell, of each process. */
+  /** The same of each process, from the states, where no GIL's events were recorded. */
   stateBlocks(from, to) {
     const threads = this.summary.threads
       .filter(({thread}) => this.model.threads[thread].stateTracks)
       .map((row) => ({...row, start_ns: Math.max(from, row.start_ns),
                       end_ns: Math.min(to, row.end_ns)}))
       .filter((row) => row.end_ns > row.start_ns).map((row) => this.complete(row, null));
-    const told = this.summary.sched?.stacks || threads.some((row) => row.for_gil_ns > 0);
+    const known = this.summary.sched?.stacks || threads.some((row) => row.for_gil_ns > 0);
     return this.model.processes.map(({name, pid, index}) => ({
       gil: null, process: name, pid,
       rows: threads.filter(({thread}) => this.model.threads[thread].process === index)
         .map((row) => ({...row, lifetime_ns: row.end_ns - row.start_ns,
-                        wait_ns: told ? row.for_gil_ns : null})),
+                        wait_ns: known ? row.for_gil_ns : null})),
     })).filter(({rows}) => rows.length > 0);
   }
 
@@ -86,7 +88,7 @@ export class ThreadTable {
     }).filter(({rows}) => rows.length > 0);
   }
 
-  /** Soon: while a range is dragged, it changes with each frame. */
+  /** While a range is dragged, it changes with each frame: show it when it rests. */
   showSoon() {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.show(), 60);
@@ -94,37 +96,36 @@ export class ThreadTable {
 
   show() {
     const {range} = this.view;
-    this.turn++;
+    const task = new Measurement(this);
     this.blocks = range ? this.measured(range) : this.whole();
     byId("table-scope").textContent = range
       ? `Selected range of ${durationText(range.to - range.from)}` : "Whole run";
     byId("drop-range").hidden = !range;
     this.render();
     if (range)
-      this.blame(range);
+      this.addBlockers(range, task);
   }
 
-  /** Who blocked whom in a range takes longer: it comes after the rest. */
-  async blame({from, to}) {
-    const turn = ++this.turn, stale = () => turn !== this.turn;
+  /** Who blocked whom in a range takes longer to measure: it is shown after the rest. */
+  async addBlockers({from, to}, task = new Measurement(this)) {
     for (const {gil, rows} of this.blocks.filter((block) => block.gil)) {
-      const waiters = await measureBlockers(gil, from, to, stale);
-      if (!waiters || stale())
+      const waiters = await measureBlockers(gil, from, to, task);
+      if (!waiters || task.stale)
         return;
       const rowOf = new Map(rows.map((row) => [row.thread, row]));
       for (const waiter of waiters) {
         const row = rowOf.get(gil.members[waiter.member]);
         if (row)
-          row.blocked_by = this.blameOf(gil, waiter);
+          row.blocked_by = this.blockedBy(gil, waiter);
       }
     }
     this.render();
   }
 
-  blameOf(gil, {ns, holders, nobody}) {
-    const blame = (thread, part, label) => ({thread, label, ns: part, share: part / ns});
-    return [...holders.map((each) => blame(gil.members[each.member], each.ns)),
-            ...nobody > 0 ? [blame(null, nobody, "(nobody)")] : []];
+  blockedBy(gil, {ns, holders, nobody}) {
+    const blocker = (thread, part, label) => ({thread, label, ns: part, share: part / ns});
+    return [...holders.map((each) => blocker(gil.members[each.member], each.ns)),
+            ...nobody > 0 ? [blocker(null, nobody, "(nobody)")] : []];
   }
 
   render() {
@@ -141,8 +142,7 @@ export class ThreadTable {
     const [order, arrow] = this.sort.key !== key ? ["none", ""]
       : this.sort.down ? ["descending", " ▾"] : ["ascending", " ▴"];
     const text = key === "label" || key === "blocked_by";
-    return make("th", {scope: "col", "aria-sort": order, className: text ? "text" : "",
-                       style: key === "blocked_by" ? {"min-width": "120px"} : {}},
+    return make("th", {scope: "col", "aria-sort": order, className: text ? `text ${key}` : ""},
       make("button", {title: meaning, onclick: () => this.sortBy(key)}, title,
            make("span", {"aria-hidden": "true"}, arrow)));
   }
@@ -159,7 +159,7 @@ export class ThreadTable {
     const {key, down} = this.sort;
     if (!key)
       return rows;
-    const share = COLUMNS.find(([name]) => name === key)[3];
+    const share = COLUMNS.find(([name]) => name === key)[4];
     const value = (row) => key === "label" ? nameText(row.label).toLowerCase()
       : key === "blocked_by" ? row.blocked_by?.[0]?.ns ?? 0
         : share ? row[key] / wholeOf(row, key) : row[key] ?? -1;
@@ -186,12 +186,11 @@ export class ThreadTable {
     const select = () => this.view.set({selection: threadSelection(lane)});
     return make("tr", {"data-thread": row.thread, "data-gil": gil?.index, onclick: select},
       make("td.text", make("button.link",
-        ...threadLabel(this.theme.ownerColor(lane.color), nameText(row.label),
-                       `${row.main ? "★ " : ""}${row.tid}`))),
+        ...laneLabel(this.theme, lane, row.main ? "★ " : ""))),
       ...this.columns.slice(1).map((column) => this.cell(column, row)));
   }
 
-  cell([key, , , share], row) {
+  cell([key, , , , share], row) {
     const value = row[key];
     if (key === "blocked_by")
       return this.blockedCell(value);
@@ -206,12 +205,11 @@ export class ThreadTable {
   }
 
   blockedCell(list) {
-    const called = ({thread, label}) => this.model.threads[thread]?.called ?? nameText(label);
-    const parts = (list ?? []).slice(0, 2).map(({share, ns, ...who}, i) =>
-      make("span", {title: durationText(ns)}, i ? ", " : "", make("bdi", called(who)),
+    const parts = (list ?? []).slice(0, 2).map(({share, ns, thread, label}, i) =>
+      make("span", {title: durationText(ns)}, i ? ", " : "",
+           make("bdi", this.model.threads[thread]?.title ?? nameText(label)),
            ` ${(100 * share).toFixed(0)}%`));
-    return make("td.text.blocked", {"data-key": "blocked_by"},
-                ...(parts.length ? parts : ["–"]));
+    return make("td.text.blocked", {"data-key": "blocked_by"}, ...(parts.length ? parts : ["–"]));
   }
 
   mark() {

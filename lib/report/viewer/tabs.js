@@ -1,31 +1,29 @@
+// SPDX-License-Identifier: MIT
 // Tabs: blocking functions, who waits for whom, the longest waits and holds.
 
 import {Blockers, nameInCalls} from "./blockers.js";
-import {doingDuring, doingText} from "./doing.js";
-import {byId, make, makeTable, nextTurn, on, textCell, threadLabel,
-        valueCell} from "./dom.js";
+import {attributeTime, attributionText} from "./attribution.js";
+import {Measurement, byId, laneLabel, make, makeTable, nextTurn, on, textCell, valueCell}
+  from "./dom.js";
 import {FlameGraph} from "./flamegraph.js";
 import {countText, durationText, nameText, percentText, timeText} from "./format.js";
-import {gilName, spanSelection, trackOf} from "./model.js";
-import {countBelow} from "./lod.js";
-import {potentialContent} from "./potential.js";
+import {gilName, spanSelection} from "./model.js";
+import {whatIfContent} from "./whatif.js";
 import {holdersDuring, longestSpans, measureBlockers, rankEntries, sumOf, waitersDuring}
   from "./select.js";
 
 const LONGEST = 100;      // rows in a list of spans
 const MATRIX_THREADS = 40; // rows and columns of a matrix, by most waiting and holding
 
-const TITLES = {threads: "Threads", blockers: "Blockers", potential: "What if",
-                matrix: "Who waits for whom",
-                flame: "Flame graph", waits: "Long waits", holds: "Long holds",
-                counters: "Counters"};
+const TITLES = {threads: "Threads", blockers: "Blockers", whatif: "What if",
+                matrix: "Who waits for whom", flame: "Flame graph", waits: "Long waits",
+                holds: "Long holds", counters: "Counters"};
 const TABS = Object.keys(TITLES);
 
 export class Tabs {
   /** `search` looks for a text among threads and functions. */
   constructor(model, view, summary, search) {
-    Object.assign(this, {model, view, counters: summary.counters, turn: 0,
-                         potential: summary.potential});
+    Object.assign(this, {model, view, counters: summary.counters, whatIf: summary.potential});
     this.build(view);
     this.find = (row) => search(nameInCalls(model, row));
     this.flame = new FlameGraph(model, byId("panel-flame"), view);
@@ -34,11 +32,11 @@ export class Tabs {
                      blockers: this.blockers.present};
     for (const [tab, has] of Object.entries(present))
       byId(`tab-${tab}`).hidden = !has;
-    this.shown = null; // tab and range whose content is there
+    this.shown = null; // the tab and the range whose content was made last
     on(byId("tabs"), {keydown: (event) => this.key(event)});
   }
 
-  /** The tabs and their panels, but that of the threads. */
+  /** The tabs, and their panels but that of the threads, which viewer.html has. */
   build(view) {
     byId("tabs").prepend(...TABS.map((tab) => make("button", {
       id: `tab-${tab}`, role: "tab", "aria-controls": `panel-${tab}`,
@@ -67,7 +65,7 @@ export class Tabs {
   show() {
     const {tab, range} = this.view;
     for (const each of TABS) {
-      byId(`tab-${each}`).setAttribute("aria-selected", String(each === tab));
+      byId(`tab-${each}`).setAttribute("aria-selected", each === tab);
       byId(`tab-${each}`).tabIndex = each === tab ? 0 : -1;
       byId(`panel-${each}`).hidden = each !== tab;
     }
@@ -83,25 +81,24 @@ export class Tabs {
   }
 
   async fill(tab, interval) {
-    const turn = ++this.turn, stale = () => turn !== this.turn;
+    const task = new Measurement(this);
     const panel = byId(`panel-${tab}`);
     if (tab === "matrix" || tab === "blockers")
       panel.replaceChildren(make("p.hint", "Measuring…"));
     await nextTurn();
     const contents = {
-      blockers: () => this.blockers.table(this.view.range, stale),
-      potential: () => potentialContent(this.potential, this.find),
-      matrix: () => this.matrices(interval, stale),
+      blockers: () => this.blockers.table(this.view.range, task),
+      whatif: () => whatIfContent(this.whatIf, this.find),
+      matrix: () => this.matrices(interval, task),
       counters: () => this.counterTables(),
     };
     const content = await (contents[tab] ?? (() => this.longest(tab, interval)))();
-    if (!stale())
+    if (!task.stale)
       panel.replaceChildren(...content);
   }
 
   name(gil, member) {
-    const {name, tid} = gil.lanes[member].thread;
-    return threadLabel(this.theme.ownerColor(gil.colorOf[member]), name, tid);
+    return laneLabel(this.theme, gil.lanes[member]);
   }
 
   gilTitle(gil) {
@@ -110,10 +107,10 @@ export class Tabs {
       gilName(gil, this.model)}`);
   }
 
-  async matrices({from, to}, stale) {
+  async matrices({from, to}, task) {
     const content = [];
     for (const gil of this.model.gils) {
-      const waiters = await measureBlockers(gil, from, to, stale);
+      const waiters = await measureBlockers(gil, from, to, task);
       if (!waiters)
         return [];
       if (waiters.length > 0)
@@ -132,8 +129,7 @@ export class Tabs {
     }
     const rows = [...waiters].sort((a, b) => b.ns - a.ns).slice(0, MATRIX_THREADS);
     const columns = rankEntries(caused).slice(0, MATRIX_THREADS);
-    const corner = "waits ↓   for →";
-    const titles = [corner, ...columns.map(({member}) => this.name(gil, member)), "nobody", "all"];
+    const names = columns.map(({member}) => this.name(gil, member));
     const body = rows.map((row) => {
       const held = new Map(row.holders.map(({member, ns}) => [member, ns]));
       return make("tr",
@@ -143,7 +139,8 @@ export class Tabs {
         make("td", make("b", durationText(row.ns))));
     });
     const left = waiters.length - rows.length;
-    return make("div", makeTable("matrix", titles, [corner], body), left > 0
+    return make("div", makeTable(
+      "matrix", ["waits ↓   for →", ...names, "nobody", "all"], body), left > 0
       ? make("p.hint", `${left} threads that waited less are not shown.`) : "");
   }
 
@@ -154,7 +151,7 @@ export class Tabs {
     }, ns > 0 ? durationText(ns) : "·");
   }
 
-  /** What was counted while each thread held, waited, or did neither: the summary's. */
+  /** The summary's counts: while each thread held the GIL, waited for it, or did neither. */
   counterTables() {
     const columns = {total: "Total", holding: "Holding", waiting: "Waiting", free: "Neither",
                      holding_per_s: "Holding /s", waiting_per_s: "Waiting /s",
@@ -165,51 +162,45 @@ export class Tabs {
         : value.toFixed(1);
     return this.counters.flatMap(({name, threads}) => [
       make("h2", make("bdi", nameText(name))),
-      makeTable("list", titles, ["Thread"], threads.map((row) => make("tr",
-        make("td.text", make("bdi", nameText(row.label)),
-             make("span.tid", String(row.tid))),
+      makeTable("list", titles, threads.map((row) => make("tr",
+        make("td.text", make("bdi", nameText(row.label)), make("span.tid", row.tid)),
         ...Object.keys(columns).map((key) => valueCell(row, key, number(row[key])))))),
     ]);
   }
 
   longest(tab, {from, to}) {
     const kind = tab === "waits" ? "wait" : "hold";
-    const found = [];
-    for (const gil of this.model.gils) {
-      const spans = kind === "wait" ? gil.waitSpans : gil.holdSpans;
-      for (const id of longestSpans(spans, from, to, LONGEST))
-        found.push({gil, id, spans, ns: spans.end[id] - spans.start[id]});
-    }
-    found.sort((a, b) => b.ns - a.ns);
+    const found = this.model.gils.flatMap((gil) =>
+      longestSpans(kind === "wait" ? gil.waitSpans : gil.holdSpans, from, to, LONGEST)
+        .map((id) => spanSelection(gil, kind, id)))
+      .sort((a, b) => b.end - b.start - (a.end - a.start));
     if (found.length === 0)
       return [make("p.hint", `No ${kind}s here.`)];
     const titles = kind === "wait" ? ["Thread", "Waited", "At", "Mostly for"]
       : ["Thread", "Held", "At", "Cost others", "Mostly in"];
     if (this.model.functions.length === 0)
       titles.length = 4;
-    return [makeTable("list", titles, ["Thread", "Mostly for", "Cost others", "Mostly in"],
-      found.slice(0, LONGEST).map((each) => this.spanRow(kind, each, titles.length)))];
+    return [makeTable("list", titles,
+      found.slice(0, LONGEST).map((each) => this.spanRow(each, titles.length)))];
   }
 
-  spanRow(kind, {gil, id, spans, ns}, columns) {
-    const lane = gil.lanes[spans.member[id]];
-    const track = trackOf(lane, kind);
+  spanRow(selection, columns) {
+    const {kind, gil: index, member, start, end} = selection, gil = this.model.gils[index];
     const jump = () => {
-      this.view.set({selection: spanSelection(lane, kind, countBelow(track.id, id))});
+      this.view.set({selection});
       this.view.fit();
     };
     return make("tr", {onclick: jump},
-      make("td.text",
-           make("button.link", ...this.name(gil, lane.member))),
-      make("td", {"data-value": ns}, durationText(ns)),
-      make("td", timeText(spans.start[id], 1e4, this.view.duration)),
-      this.partners(kind, gil, spans.start[id], spans.end[id]),
-      columns > 4 ? this.function(lane.thread, spans.start[id], spans.end[id]) : null);
+      make("td.text", make("button.link", ...this.name(gil, member))),
+      make("td", {"data-value": end - start}, durationText(end - start)),
+      make("td", timeText(start, 1e4, this.view.duration)),
+      this.partners(kind, gil, start, end),
+      columns > 4 ? this.function(gil.lanes[member].thread, start, end) : null);
   }
 
   function(thread, from, to) {
-    const [first] = doingDuring(this.model, thread, [[from, to]]);
-    return textCell(first ? doingText(this.model, first) : "–");
+    const [first] = attributeTime(this.model, thread, [[from, to]]);
+    return textCell(first ? attributionText(this.model, first) : "–");
   }
 
   partners(kind, gil, start, end) {

@@ -1,6 +1,7 @@
+// SPDX-License-Identifier: MIT
 // Colours for canvases, from the style sheet's variables, as CSS text and as pixels.
 
-// Holds take these by rank; waits have a colour of their own (and a hatch), in no owner.
+// Holds take these by rank. Waits have another colour, and are hatched.
 const OWNERS_LIGHT = ["#3f74b5", "#2f8f4e", "#8a63b8", "#b8921f", "#2e97a7", "#8b6b4a",
                       "#5f6fd0", "#7c9a2d", "#697b8c", "#1f8f82", "#a9804a", "#4f93dd"];
 const OWNERS_DARK = ["#5b94d6", "#49ad69", "#a883d6", "#d1ac3c", "#4bb4c4", "#ab8962",
@@ -28,17 +29,17 @@ export function readTheme() {
   const css = (name) => style.getPropertyValue(`--${name}`).trim();
   const color = (name) => css(name).match(/#\w+/g)[dark ? 1 : 0]; // of light-dark(…)
   const theme = {dark, owners: dark ? OWNERS_DARK : OWNERS_LIGHT, pixels: {}};
-  for (const name of ["lane", "text", "muted", "line", "wait", "free", "accent", "lost", "panel",
+  for (const name of ["text", "muted", "line", "wait", "free", "accent", "lost", "panel",
                       "idle", "page", "running", "runnable", "blocked", "counter"]) {
     theme[name] = color(name);
     theme.pixels[name] = toPixel(theme[name]);
   }
   const owners = theme.owners.map(toPixel);
-  theme.pixels.waitPale = mixPixels(theme.pixels.lane, theme.pixels.wait, dark ? 0.38 : 0.3);
+  theme.pixels.waitPale = mixPixels(theme.pixels.panel, theme.pixels.wait, dark ? 0.38 : 0.3);
   theme.font = "11px " + css("font");
   theme.ownerColor = (rank) => rank < 0 ? theme.free : theme.owners[rank % theme.owners.length];
-  // Functions are many: pale colours that text can stand on, by number.
-  const pale = owners.map((pixel) => mixPixels(theme.pixels.lane, pixel, 0.42));
+  // Functions take pale colours, on which text can be read, by number.
+  const pale = owners.map((pixel) => mixPixels(theme.pixels.panel, pixel, 0.42));
   theme.functionPixel = (number) => pale[number * 7 % pale.length];
   theme.ownerPixel = (rank) => owners[rank % owners.length];
   return theme;

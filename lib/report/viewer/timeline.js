@@ -1,27 +1,28 @@
-// The timeline: names on the left, lanes as one canvas, a ruler above.
+// SPDX-License-Identifier: MIT
+// The timeline: names on the left, lanes in one canvas, a ruler above.
 
-import {byId, make, threadLabel} from "./dom.js";
-import {durationText, nameText, percentText, rateText, tickStep, timeText} from "./format.js";
+import {byId, laneLabel, make, sizeCanvas} from "./dom.js";
+import {durationText, nameText, percentText, pluralText, rateText, tickStep, timeText}
+  from "./format.js";
 import {CALL_HEIGHT, COUNTER_HEIGHT, gilName, layRows, markText, pick, pickCall,
         pickState, splitProcesses, threadSelection} from "./model.js";
 import {Painter} from "./paint.js";
-import {FOR_THE_GIL, countBelow} from "./lod.js";
+import {FOR_THE_GIL, countBelow} from "./tracks.js";
 import {firstHoldAfter, mainHold} from "./select.js";
 
 const BAR_INSET = 3;     // CSS pixels above and below a bar
 const LABEL_PIXELS = 44; // a narrower box has no text
 const RULER_HEIGHT = 24;
 const MARK_PIXELS = 4;   // half a mark's width
-const MOST_IN_VIEW = 2000; // spans of a lane that are looked at for texts
+const MAX_IN_VIEW = 2000; // spans of a lane; of more, none has a text
 
-function sizeCanvas(canvas, width, height, ratio) {
-  const w = Math.max(1, Math.round(width * ratio)), h = Math.max(1, Math.round(height * ratio));
-  if (canvas.width !== w || canvas.height !== h) {
-    canvas.width = w;
-    canvas.height = h;
-    canvas.style.width = `${width}px`;
-    canvas.style.height = `${height}px`;
-  }
+/** Where a row's calls begin, from its top: below the bar and the states. */
+function callsTop({bar, states}) {
+  return bar + states - 1;
+}
+
+function countersTop(row) {
+  return callsTop(row) + row.calls;
 }
 
 function waitText(lane) {
@@ -41,11 +42,11 @@ export class Timeline {
     this.painter = new Painter();
     this.rows = [];
     this.found = new Set(); // lanes that the search found
-    this.arrow = null;      // {from, to}: lanes of the holder and of the selected wait
+    this.arrow = null;      // {from, to}: from the holder's lane to that of the selected wait
     this.measure();
   }
 
-  /** Lay the rows anew: after a filter, an order, or a collapsed process. */
+  /** Lay out the rows: after a change of the filter, the order, or what is collapsed. */
   layOut() {
     this.rows = layRows(this.model, this.view, this.scroller.clientHeight);
     this.names.replaceChildren(...this.rows.map((row) => this.nameOf(row)));
@@ -64,15 +65,15 @@ export class Timeline {
   }
 
   toggle(open, onclick, title, ...children) {
-    return make("button.row.process", {"aria-expanded": String(open), title, onclick},
+    return make("button.row.process", {"aria-expanded": open, title, onclick},
                 make("span.arrow", {"aria-hidden": "true"}, open ? "▾" : "▸"), ...children);
   }
 
   processName({process, count}) {
     return this.toggle(!this.view.collapsed.has(process.index),
       () => this.view.toggleProcess(process.index), nameText(process.name),
-      make("bdi.name", process.title || "process"), make("span.tid", `${process.pid}`),
-      make("span.stat", `${count} thread${count === 1 ? "" : "s"}`));
+      make("bdi.name", process.title || "process"), make("span.tid", process.pid),
+      make("span.stat", pluralText(count, "thread")));
   }
 
   gilName({gil}) {
@@ -91,21 +92,19 @@ export class Timeline {
 
   threadName(row) {
     const {lane} = row, {thread} = lane;
-    return make("button", {
-      className: "row thread", title: `${thread.name} (${thread.tid})`,
+    return make("button.row.thread", {
+      title: `${thread.name} (${thread.tid})`,
       onclick: () => this.view.set({selection: threadSelection(lane)}),
-    }, ...threadLabel(this.theme.ownerColor(lane.color), thread.name, thread.tid),
-    make("span.stat", waitText(lane)),
+    }, ...laneLabel(this.theme, lane), make("span.stat", waitText(lane)),
     ...row.counters.map(({name}, i) => make("span.strip",
-      {style: {top: `${this.countersTop(row) - row.top + i * COUNTER_HEIGHT}px`}},
-      make("bdi", name))));
+      {style: {top: `${countersTop(row) + i * COUNTER_HEIGHT}px`}}, make("bdi", name))));
   }
 
   markSelected() {
     for (const row of this.rows.filter(({kind}) => kind === "thread")) {
       const chosen = this.isSelected(row, this.view.selection);
       row.element.classList.toggle("selected", chosen);
-      row.element.setAttribute("aria-pressed", String(chosen));
+      row.element.setAttribute("aria-pressed", chosen);
       row.element.classList.toggle("found", this.found.has(row.lane));
     }
   }
@@ -119,7 +118,7 @@ export class Timeline {
     return this.rows.find((row) => this.isSelected(row, {thread, gil}));
   }
 
-  /** Show the selected thread's lane: open its process, and scroll, if need be. */
+  /** Bring the selected thread's lane into sight: expand its process and scroll, where needed. */
   revealRow(selection) {
     const {process} = this.model.threads[selection.thread];
     const {view, model} = this;
@@ -131,21 +130,20 @@ export class Timeline {
     if (!find())
       this.layOut();
     const row = find();
-    if (!row) // the filter leaves it out
+    if (!row) // it does not match the filter
       return;
     const {scrollTop, clientHeight} = this.scroller;
     if (row.top < scrollTop || row.top + row.height > scrollTop + clientHeight)
       this.scroller.scrollTop = row.top - clientHeight / 3;
   }
 
-  /** The room there is, in CSS pixels: once per drawing, since it costs a layout. */
+  /** Measure the room in CSS pixels: only once per drawing, since it costs a layout. */
   measure() {
     this.namesWidth = this.names.offsetWidth;
     this.width = Math.max(10, this.scroller.clientWidth - this.namesWidth);
     this.height = Math.max(1, this.scroller.clientHeight);
   }
 
-  /** Is the canvas of the size that there is room for? */
   fits() {
     this.measure();
     return this.canvas.clientWidth === this.width && this.canvas.clientHeight === this.height;
@@ -159,20 +157,22 @@ export class Timeline {
     return (time - this.view.from) / this.view.width * this.width;
   }
 
+  /** The row at a height of the canvas, and how far below its top that is. */
   rowAt(y) {
     const at = y + this.scroller.scrollTop;
-    return this.rows.find((row) => at >= row.top && at < row.top + row.height) ?? null;
+    const row = this.rows.find(({top, height}) => at >= top && at < top + height);
+    return {row, below: at - row?.top};
   }
 
   /** What is at a point of the canvas (CSS pixels): a selection, or null. */
   pickAt(x, y) {
-    const row = this.rowAt(y);
+    const {row, below} = this.rowAt(y), time = this.timeAt(x);
     const near = 1.5 * this.view.width / this.width;
-    const time = this.timeAt(x);
     if (row?.kind === "thread") {
-      const inStates = row.states > 0 &&
-        y + this.scroller.scrollTop > row.top + row.bar - BAR_INSET;
-      return this.pickCallAt(row, y, time, near) ??
+      const level = Math.floor((below - callsTop(row)) / CALL_HEIGHT);
+      const inCalls = level >= 0 && (level + 1) * CALL_HEIGHT <= row.calls;
+      const inStates = row.states > 0 && below > row.bar - BAR_INSET;
+      return (inCalls ? pickCall(row.lane, level, time, near) : null) ??
         (inStates ? pickState(row.lane, time, near) : null) ?? pick(row.lane, time, near);
     }
     if (row?.kind !== "gil")
@@ -184,74 +184,63 @@ export class Timeline {
     return pick(row.gil.lanes[holdSpans.member[i]], time, near);
   }
 
-  /** The moment, or the counter's rate, at a point of the canvas: a text, or null. */
+  /** The mark, or the counter's rate, at a point of the canvas: a text, or null. */
   noteAt(x, y) {
-    const row = this.rowAt(y), at = y + this.scroller.scrollTop, time = this.timeAt(x);
+    const {row, below} = this.rowAt(y), time = this.timeAt(x);
     const near = MARK_PIXELS * this.view.width / this.width;
-    if (row?.kind === "thread" && at - row.top <= MARK_PIXELS * 2)
+    if (row?.kind === "thread" && below <= MARK_PIXELS * 2)
       return markText(this.model, row.lane.thread, time, near);
     const counter = row?.counter ??
-      row?.counters?.[Math.floor((at - this.countersTop(row)) / COUNTER_HEIGHT)];
+      row?.counters?.[Math.floor((below - countersTop(row)) / COUNTER_HEIGHT)];
     return counter ? `${counter.name}: ${rateText(counter.counts.rateAt(time, near))}` : null;
   }
 
-  pickCallAt(row, y, time, near) {
-    const level = Math.floor((y + this.scroller.scrollTop - this.callsTop(row)) / CALL_HEIGHT);
-    return row.calls > 0 && level >= 0 && (level + 1) * CALL_HEIGHT <= row.calls
-      ? pickCall(row.lane, level, time, near) : null;
+  /** Where a row's top is in the canvas. */
+  yOf(row) {
+    return row.top - this.scroller.scrollTop;
   }
 
-  /** Where a row's calls begin: below the bar and the states. */
-  callsTop(row) {
-    return row.top + row.bar + row.states - 1;
-  }
-
-  countersTop(row) {
-    return this.callsTop(row) + row.calls;
+  device(length) {
+    return Math.round(length * this.ratio);
   }
 
   draw() {
-    const ratio = Math.min(2, window.devicePixelRatio || 1);
     this.measure();
-    const {width, height} = this;
-    sizeCanvas(this.canvas, width, height, ratio);
-    sizeCanvas(this.ruler, width, RULER_HEIGHT, ratio);
-    this.ratio = ratio;
-    const {from, to} = this.view;
-    this.painter.begin(this.context, this.canvas.width, this.canvas.height, from, to,
-                       this.theme);
-    const visible = this.visibleRows(height);
+    const {canvas, ruler, context, width, height, painter, view} = this;
+    this.ratio = this.resize(canvas, width, height);
+    this.resize(ruler, width, RULER_HEIGHT);
+    painter.begin(context, canvas.width, canvas.height, view.from, view.to, this.theme);
+    const visible = this.rows.filter((row) =>
+      this.yOf(row) + row.height > 0 && this.yOf(row) < height);
     for (const row of visible)
       this.paintRow(row);
     for (const row of visible)
-      this.paintLost(row, ratio);
-    this.painter.end(this.context);
-    this.context.setTransform(ratio, 0, 0, ratio, 0, 0);
+      this.paintLost(row);
+    painter.end(context);
+    context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
     this.drawTexts(visible);
-    this.drawRange(this.context, height);
+    this.drawRange(context, height);
     this.drawSelection();
-    this.drawRuler(ratio);
+    this.drawRuler();
   }
 
-  /** A process's own, over its rows. */
-  paintLost(row, ratio) {
+  resize(canvas, width, height) {
+    if (canvas.clientWidth !== width || canvas.clientHeight !== height)
+      Object.assign(canvas.style, {width: `${width}px`, height: `${height}px`});
+    return sizeCanvas(canvas, width, height);
+  }
+
+  paintLost(row) {
     const process = row.gil?.process ?? row.lane?.thread.process ?? row.process?.index;
-    const top = row.top - this.scroller.scrollTop;
     this.painter.lost(this.model.processes[process]?.lost ?? this.model.lost,
-                      Math.round((top + row.height) * ratio), Math.round(top * ratio));
-  }
-
-  visibleRows(height) {
-    const top = this.scroller.scrollTop;
-    return this.rows.filter((row) => row.top + row.height > top && row.top < top + height);
+                      this.device(this.yOf(row) + row.height), this.device(this.yOf(row)));
   }
 
   paintRow(row) {
-    const {painter, ratio, theme} = this;
-    const line = Math.max(1, Math.round(ratio));
-    const y = Math.round((row.top - this.scroller.scrollTop) * ratio);
-    const height = Math.round(row.height * ratio);
-    const inset = Math.round(BAR_INSET * ratio);
+    const {painter, theme} = this;
+    const line = Math.max(1, this.device(1));
+    const y = this.device(this.yOf(row)), height = this.device(row.height);
+    const inset = this.device(BAR_INSET);
     if (row.kind === "process" || row.kind === "others")
       painter.fill(0, painter.width, y, height, theme.pixels.page);
     else if (row.kind === "gil")
@@ -266,69 +255,67 @@ export class Timeline {
 
   paintThread(row, y, inset, line) {
     const {lane, states} = row;
-    const bar = Math.round(row.bar * this.ratio);
+    const bar = this.device(row.bar);
     this.painter.thread(lane, y + inset, bar - 2 * inset - (states > 0 ? line : 0), line);
     if (states > 0)
-      this.painter.states(lane.thread.stateTracks, y + bar - inset,
-                          Math.round(states * this.ratio), line, !lane.gil);
-    this.paintCalls(row);
-    const top = this.countersTop(row) - this.scroller.scrollTop;
+      this.painter.states(lane.thread.stateTracks, y + bar - inset, this.device(states), line,
+                          !lane.gil);
+    this.eachCallLevel(row, (track, calls, top) => this.painter.calls(
+      track, calls, this.device(top), this.device(CALL_HEIGHT - 1), this.theme.functionPixel));
+    const top = this.yOf(row) + countersTop(row);
     row.counters.forEach(({counts}, i) => this.painter.counter(counts,
-      Math.round((top + i * COUNTER_HEIGHT) * this.ratio) + line,
-      Math.round((COUNTER_HEIGHT - 1) * this.ratio) - line, line));
+      this.device(top + i * COUNTER_HEIGHT) + line, this.device(COUNTER_HEIGHT - 1) - line, line));
   }
 
-  paintCalls(row) {
+  /** Call act(track, calls, y) for each level of calls that a row shows. */
+  eachCallLevel(row, act) {
     const {callTracks, callSpans} = row.lane.thread;
-    const top = this.callsTop(row) - this.scroller.scrollTop;
-    for (let level = 0; (level + 1) * CALL_HEIGHT <= row.calls; level++) {
-      const y = Math.round((top + level * CALL_HEIGHT) * this.ratio);
-      this.painter.calls(callTracks[level], callSpans, y,
-                         Math.round((CALL_HEIGHT - 1) * this.ratio),
-                         this.theme.functionPixel);
-    }
+    for (let level = 0; (level + 1) * CALL_HEIGHT <= row.calls; level++)
+      act(callTracks[level], callSpans, this.yOf(row) + callsTop(row) + level * CALL_HEIGHT);
   }
 
-  /** Spans in view, by `start`, `first` in front; none where they are too many for texts. */
+  /** Call act(i) for the spans in view, from `first` on; for none where they are too many. */
   eachInView({start}, first, act) {
     const last = countBelow(start, this.view.to, first);
-    for (let i = first; i < last && last - first <= MOST_IN_VIEW; i++)
+    for (let i = first; i < last && last - first <= MAX_IN_VIEW; i++)
       act(i);
   }
 
+  /** The part of a box that is in view: [its left edge, its width]. */
+  boxOf(start, end) {
+    const x = Math.max(0, this.xAt(start));
+    return [x, Math.min(this.width, this.xAt(end)) - x];
+  }
+
   labelCalls(row) {
-    const {callTracks, callSpans} = row.lane.thread;
     this.context.fillStyle = this.theme.text;
-    for (let level = 0; (level + 1) * CALL_HEIGHT <= row.calls; level++) {
-      const track = callTracks[level];
-      const y = this.callsTop(row) - this.scroller.scrollTop + (level + 0.5) * CALL_HEIGHT;
-      this.eachInView(track, track.firstAfter(this.view.from), (i) =>
-        this.labelCall(track, i, this.model.functions[callSpans.function[track.id[i]]], y));
-    }
+    this.eachCallLevel(row, (track, calls, top) =>
+      this.eachInView(track, track.firstAfter(this.view.from), (i) => {
+        const {title} = this.model.functions[calls.function[track.id[i]]];
+        this.labelCall(track.start[i], track.end(i), title, top + CALL_HEIGHT / 2);
+      }));
   }
 
-  labelCall(track, i, called, y) {
-    const x0 = Math.max(0, this.xAt(track.start[i]));
-    const room = Math.min(this.width, this.xAt(track.end(i))) - x0 - 6;
-    if (room < 24)
+  labelCall(start, end, title, y) {
+    const [x, width] = this.boxOf(start, end);
+    if (width < 30)
       return;
-    const letters = Math.floor(room / 6.2);
-    const text = called.title.length > letters
-      ? `${called.title.slice(0, Math.max(1, letters - 1))}…` : called.title;
-    this.context.fillText(text, x0 + 4, y);
+    const letters = Math.floor((width - 6) / 6.2);
+    const text = title.length > letters ? `${title.slice(0, Math.max(1, letters - 1))}…` : title;
+    this.context.fillText(text, x + 4, y);
   }
 
-  /** Moments that the program recorded itself: small arrows from above. */
-  drawMarks({lane, top}) {
-    const {context} = this, {time} = lane.thread.marks;
-    const y = top - this.scroller.scrollTop + 1;
+  /** Marks of the program: small arrows that point down. */
+  drawMarks(row) {
+    const {context} = this, {time} = row.lane.thread.marks;
+    const y = this.yOf(row) + 1;
     const first = countBelow(time, this.view.from), last = countBelow(time, this.view.to);
     context.fillStyle = this.theme.text;
     context.beginPath();
     for (let i = first, end = -1; i < last; i++) {
       const x = this.xAt(time[i]);
       if (x - end < 1)
-        continue; // under the one before
+        continue; // the one before hides it
       end = x;
       context.moveTo(x - MARK_PIXELS, y);
       context.lineTo(x + MARK_PIXELS, y);
@@ -342,7 +329,7 @@ export class Timeline {
     context.font = this.theme.font;
     context.textBaseline = "middle";
     for (const row of visible) {
-      const y = row.top - this.scroller.scrollTop + (row.bar ?? row.height) / 2;
+      const y = this.yOf(row) + (row.bar ?? row.height) / 2;
       if (row.calls > 0)
         this.labelCalls(row);
       if (row.lane?.thread.marks.id.length > 0)
@@ -354,7 +341,6 @@ export class Timeline {
     }
   }
 
-  /** The boxes of these spans that are wide enough get a text. */
   labelLane(lane, y) {
     for (const [track, word] of [[lane.holds, "holds"], [lane.waits, "waits"]])
       this.eachInView(track, track.firstAfter(this.view.from), (i) =>
@@ -364,27 +350,25 @@ export class Timeline {
   labelOwners(gil, y) {
     const {start, end, member} = gil.holdSpans;
     this.eachInView(gil.holdSpans, firstHoldAfter(gil, this.view.from), (i) => {
-      const {name, called} = gil.lanes[member[i]].thread;
-      this.label(start[i], end[i], y, called, name);
+      const {name, title} = gil.lanes[member[i]].thread;
+      this.label(start[i], end[i], y, title, name);
     });
   }
 
-  /** Write a word and how long in a box, or the shorter text. */
+  /** Write a word and the duration in a box that is wide enough, or the shorter text. */
   label(start, end, y, word, shorter = durationText(end - start)) {
     const {context, theme} = this, hatched = word === "waits";
-    const x0 = Math.max(0, this.xAt(start)), x1 = Math.min(this.width, this.xAt(end));
-    const room = x1 - x0 - 10;
-    if (room < LABEL_PIXELS - 10)
+    const [left, room] = this.boxOf(start, end);
+    if (room < LABEL_PIXELS)
       return;
     const widthOf = (text) => context.measureText(text).width;
     const texts = [`${word} ${durationText(end - start)}`, shorter];
-    const text = texts.find((each) => widthOf(each) <= room);
+    const text = texts.find((each) => widthOf(each) <= room - 10);
     if (!text)
       return;
-    const width = widthOf(text);
-    const x = (x0 + x1 - width) / 2;
+    const width = widthOf(text), x = left + (room - width) / 2;
     if (hatched) {
-      context.fillStyle = theme.lane;
+      context.fillStyle = theme.panel;
       context.fillRect(x - 3, y - 7, width + 6, 14);
     }
     context.fillStyle = hatched ? theme.text : theme.panel;
@@ -411,7 +395,7 @@ export class Timeline {
     if (!row)
       return;
     const {context, theme} = this;
-    const top = row.top - this.scroller.scrollTop;
+    const top = this.yOf(row);
     context.strokeStyle = theme.accent;
     context.lineWidth = 2;
     if (selection.kind === "thread") {
@@ -422,16 +406,16 @@ export class Timeline {
     const x1 = Math.min(this.width + 5, Math.max(this.xAt(selection.end), x0 + 3));
     const {bar, states} = row, {kind, depth} = selection;
     if (kind === "call" && (depth + 1) * CALL_HEIGHT > row.calls)
-      return; // its level is folded
+      return; // its level is not shown
     const [y, height] = kind === "state" ? [top + bar - 4, states + 3]
       : kind !== "call" ? [top + 1, bar - 3]
-        : [this.callsTop(row) - row.top + top + depth * CALL_HEIGHT - 1, CALL_HEIGHT + 1];
+        : [top + callsTop(row) + depth * CALL_HEIGHT - 1, CALL_HEIGHT + 1];
     context.strokeRect(x0 - 1, y, x1 - x0 + 2, height);
     if (kind === "wait")
       this.drawArrow(selection, top + bar / 2);
   }
 
-  /** From the hold that a wait waited for most to the wait's lane. */
+  /** From the longest hold within a wait to the wait's lane. */
   drawArrow(selection, y) {
     const gil = this.model.gils[selection.gil];
     const hold = mainHold(gil, selection.start, selection.end);
@@ -444,23 +428,23 @@ export class Timeline {
     if (to <= from)
       return;
     this.arrow = {from: row.lane, to: this.rowOf(selection.thread, selection.gil).lane};
-    const x = this.xAt((from + to) / 2);
-    const start = row.top - this.scroller.scrollTop + row.bar / 2;
+    const x = this.xAt(from + (to - from) / 4); // beside the texts of boxes
+    const start = this.yOf(row) + row.bar / 2;
     const down = y > start ? 1 : -1;
     const end = y - down * 8;
     const back = end - down * 6;
     const arrow = new Path2D(`M${x} ${start}V${end}M${x - 4} ${back}L${x} ${end}L${x + 4} ${back}`);
     arrow.arc(x, start, 2.5, 0, 7);
     context.lineCap = "round";
-    for (const [width, color] of [[5, this.theme.lane], [2, this.theme.text]]) {
+    for (const [width, color] of [[5, this.theme.panel], [2, this.theme.text]]) {
       context.lineWidth = width;
       context.strokeStyle = color;
       context.stroke(arrow);
     }
   }
 
-  drawRuler(ratio) {
-    const context = this.rulerContext, {theme, view} = this;
+  drawRuler() {
+    const {theme, view, ratio, rulerContext: context} = this;
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.fillStyle = theme.panel;
     context.fillRect(0, 0, this.width, RULER_HEIGHT);

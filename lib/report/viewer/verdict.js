@@ -1,6 +1,7 @@
-// The verdict in sentences, and what ran: all of it as the summary says.
+// SPDX-License-Identifier: MIT
+// The summary's verdict in sentences, and the facts of the run.
 
-import {byId, make} from "./dom.js";
+import {byId, make, makeFact} from "./dom.js";
 import {countText, durationText, nameText, percentText} from "./format.js";
 
 function commandText(argv) {
@@ -14,10 +15,10 @@ function ending(run) {
   return Number.isInteger(run.exit_status) ? `exit status ${run.exit_status}` : null;
 }
 
-const GIL_SOURCES = {cond: "probes of libc", futex: "futex calls",
+const GIL_SOURCES = {cond: "libc’s condition variables", futex: "futex calls",
                      functions: "probes of take_gil and drop_gil"};
 
-/** Where what came from. */
+/** Where the GIL's events, the functions and the states came from. */
 function sources({run, gils, sched, functions}) {
   const gil = run.gil_source ?? GIL_SOURCES[gils[0]?.source];
   const called = run.function_source ?? (functions ? "a trace" : null);
@@ -26,7 +27,6 @@ function sources({run, gils, sched, functions}) {
     .filter(Boolean).join(", ");
 }
 
-/** What recording cost the program, an estimate. */
 function costText({cost, run}) {
   if (cost.total_ns === null)
     return null;
@@ -53,7 +53,7 @@ function runFacts(summary) {
   ].filter(([, text]) => text);
 }
 
-// Counts of struct gt_quality that tell of defects and have no sentence among the findings.
+// Counts of defects of the recording that have no sentence among the findings.
 const DEFECTS = [
   ["unordered", "events were out of order"],
   ["duplicates", "events were recorded twice"],
@@ -76,7 +76,7 @@ export function showVerdict(summary) {
   byId("headline").textContent = nameText(first);
   byId("findings").replaceChildren(...rest.map((text) => make("li", nameText(text))));
   byId("facts").replaceChildren(...runFacts(summary).map(([name, text]) =>
-    make("div", make("dt", name), make("dd", {title: nameText(text)}, nameText(text)))));
+    makeFact(name, {title: nameText(text)}, nameText(text))));
   const defects = defectList(summary.quality);
   byId("defects").hidden = defects.length === 0;
   byId("defect-list").replaceChildren(...defects);

@@ -1,14 +1,15 @@
-// The state that gestures, keys and links change, and panels show.
+// SPDX-License-Identifier: MIT
+// The state that gestures, keys and links change, and that the page shows.
 
-export const LEAST_WIDTH_NS = 200;
+export const MIN_WIDTH_NS = 200;
 
 export class View {
   constructor(duration_ns) {
-    this.duration = Math.max(duration_ns, LEAST_WIDTH_NS);
+    this.duration = Math.max(duration_ns, MIN_WIDTH_NS);
     this.from = 0;             // ns since time zero
     this.to = this.duration;
     this.range = null;         // {from, to} that was dragged, or null
-    this.selection = null;     // {kind: "thread"|"wait"|"hold"|"free", gil, member, …}
+    this.selection = null;     // {kind: "thread"|"wait"|"hold"|"free"|"state"|"call", gil, …}
     this.collapsed = new Set(); // indices of processes
     this.unfolded = false;     // show all levels of calls
     this.others = false;       // show processes without a GIL
@@ -26,7 +27,6 @@ export class View {
     this.listeners.push(listener);
   }
 
-  /** Change fields and tell who listens what changed. */
   set(fields) {
     const changed = Object.keys(fields).filter((name) => this[name] !== fields[name]);
     if (changed.length === 0)
@@ -36,9 +36,9 @@ export class View {
       listener(new Set(changed));
   }
 
-  /** Show an interval, kept within the run and not too small to see. */
+  /** Show an interval, moved into the run and made wide enough to see. */
   show(from, to) {
-    const width = Math.min(this.duration, Math.max(LEAST_WIDTH_NS, to - from));
+    const width = Math.min(this.duration, Math.max(MIN_WIDTH_NS, to - from));
     const middle = (from + to) / 2;
     const start = Math.min(Math.max(0, middle - width / 2), this.duration - width);
     this.set({from: start, to: start + width});
@@ -46,7 +46,7 @@ export class View {
 
   /** Make the interval `factor` times as wide; the time `at` stays where it is. */
   zoom(factor, at = (this.from + this.to) / 2) {
-    const width = Math.min(this.duration, Math.max(LEAST_WIDTH_NS, this.width * factor));
+    const width = Math.min(this.duration, Math.max(MIN_WIDTH_NS, this.width * factor));
     const share = (at - this.from) / this.width;
     this.show(at - share * width, at - share * width + width);
   }
@@ -56,7 +56,7 @@ export class View {
     this.set({from, to: from + this.width});
   }
 
-  /** The selected span or range with some air around it; the whole run without one. */
+  /** Show the selected span or range with a margin around it; without one, the whole run. */
   fit() {
     const {selection, range} = this;
     if (selection?.end > selection?.start)
@@ -71,8 +71,8 @@ export class View {
     this.show(0, this.duration);
   }
 
-  showAround(from, to, air) {
-    this.show(from - (to - from) * air, to + (to - from) * air);
+  showAround(from, to, margin) {
+    this.show(from - (to - from) * margin, to + (to - from) * margin);
   }
 
   /** Bring a time into sight without zooming. */
@@ -83,7 +83,6 @@ export class View {
       this.pan((from + to) / 2 - (this.from + this.to) / 2);
   }
 
-  /** Select a span and bring it into sight. */
   go(selection) {
     this.set({selection});
     this.reveal(selection.start, selection.end);
@@ -99,14 +98,13 @@ export class View {
 
 const roundSpan = ({from, to}) => `${Math.round(from)}-${Math.round(to)}`;
 
-/** The part of a link that says what is selected. */
 function selectionToHash({thread: index, gil, kind, start}, {threads}) {
-  const thread = threads[index], twins = threads.filter(({tid}) => tid === thread.tid);
-  return {thread: `${thread.tid}${twins.length > 1 ? `.${twins.indexOf(thread)}` : ""}`,
+  const thread = threads[index], reused = threads.filter(({tid}) => tid === thread.tid);
+  return {thread: `${thread.tid}${reused.length > 1 ? `.${reused.indexOf(thread)}` : ""}`,
           gil: gil?.toString(), at: kind !== "thread" && `${kind}:${Math.round(start)}`};
 }
 
-/** The view as a link's fragment: "t=FROM-TO&thread=TID&…" in ns since time zero. */
+/** The view as a link's fragment: "t=FROM-TO&thread=TID&…", in ns since time zero. */
 export function viewToHash(view, model) {
   const {selection, range, tab, order, filter} = view;
   const fields = {t: roundSpan(view), ...selection && selectionToHash(selection, model),
@@ -122,23 +120,19 @@ function readInterval(text) {
     ? {from: Number(match[1]), to: Number(match[2])} : null;
 }
 
-const ORDERS_ASKED = new Set(["start", "wait", "hold", "name"]);
-
 /** What a fragment asks for; anything that is not understood is left out. */
 export function readHash(hash) {
   const values = new URLSearchParams(hash.replace(/^#/, ""));
-  const thread = /^(\d{1,10})(?:\.(\d{1,6}))?$/.exec(values.get("thread") ?? "");
-  const at = /^(wait|hold|free|state|call):(\d{1,16})$/.exec(values.get("at") ?? "");
-  const gil = /^\d{1,6}$/.exec(values.get("gil") ?? "");
+  const read = (name, pattern) => pattern.exec(values.get(name) ?? "") ?? [];
+  const [, tid, nth = 0] = read("thread", /^(\d{1,10})(?:\.(\d{1,6}))?$/);
+  const [, kind, start] = read("at", /^(wait|hold|free|state|call):(\d{1,16})$/);
+  const [gil] = read("gil", /^\d{1,6}$/);
+  const [tab = null] = read("tab", /^[a-z]{1,20}$/);
+  const [order] = read("order", /^(start|wait|hold|name)$/);
   return {
-    interval: readInterval(values.get("t")),
-    range: readInterval(values.get("range")),
-    tid: thread ? Number(thread[1]) : null,
-    twin: thread ? Number(thread[2] ?? 0) : 0,
-    gil: gil ? Number(gil[0]) : null,
-    at: at ? {kind: at[1], start: Number(at[2])} : null,
-    tab: /^[a-z]{1,20}$/.exec(values.get("tab") ?? "")?.[0] ?? null,
-    ...values.has("filter") && {filter: values.get("filter")},
-    ...ORDERS_ASKED.has(values.get("order")) && {order: values.get("order")},
+    interval: readInterval(values.get("t")), range: readInterval(values.get("range")),
+    tid: tid ? Number(tid) : null, nth: Number(nth), // of the threads with that tid
+    gil: gil ? Number(gil) : null, at: kind ? {kind, start: Number(start)} : null, tab,
+    ...values.has("filter") && {filter: values.get("filter")}, ...order && {order},
   };
 }

@@ -1,8 +1,9 @@
+// SPDX-License-Identifier: MIT
 // The tab "What if": the summary's estimates, what they assume, or why there are none.
 
 import {make, makeTable, textCell} from "./dom.js";
 import {placeText} from "./blockers.js";
-import {durationText, nameText} from "./format.js";
+import {durationText, nameText, pluralText} from "./format.js";
 
 const CONDITIONS = {
   "recorded": "nothing but the number of cores changed",
@@ -10,11 +11,9 @@ const CONDITIONS = {
   "no-gil": "there were no GIL (free-threaded build)",
 };
 
-const coresText = (count) => `${count} core${count === 1 ? "" : "s"}`;
-
-function reasonText({reason, replayed_ns: replayed, recorded_ns: recorded}) {
-  const found = ` (${durationText(replayed)}; recorded were ${durationText(recorded)})`;
-  return `Nothing is estimated: ${nameText(reason)}${replayed > 0 ? found : ""}.`;
+function reasonText({reason, replayed_ns: simulated, recorded_ns: recorded}) {
+  const found = ` (${durationText(simulated)}; recorded were ${durationText(recorded)})`;
+  return `Nothing is estimated: ${nameText(reason)}${simulated > 0 ? found : ""}.`;
 }
 
 function estimateRow(estimate, find) {
@@ -30,18 +29,18 @@ function estimateRow(estimate, find) {
 }
 
 /** The panel's content. `find` goes to the calls of an estimate's function. */
-export function potentialContent(potential, find) {
-  const {cores, error, estimates, assumptions, recorded_ns: recorded} = potential;
+export function whatIfContent(whatIf, find) {
+  const {cores, error, estimates, assumptions, recorded_ns: recorded} = whatIf;
   if (estimates.length === 0)
-    return [make("p.hint", {id: "no-potential"}, reasonText(potential))];
+    return [make("p.hint", {id: "no-estimates"}, reasonText(whatIf))];
+  const on = pluralText(cores, "core");
   const titles = ["If", "Where", ...estimates[0].by_cores.map((each) =>
-    each.cores === cores ? make("b", `${coresText(cores)}, as recorded`)
-      : coresText(each.cores))];
+    each.cores === cores ? make("b", `${on}, as recorded`) : pluralText(each.cores, "core"))];
   return [
-    make("p.hint", {id: "potential-scope"}, `Estimated length of the whole run, which took ${
-      durationText(recorded)} on ${coresText(cores)}: a replay under other rules. Under the same ` +
-      `rules it is ${(100 * Math.abs(error)).toFixed(1)}% off.`),
-    makeTable("list", titles, ["If", "Where"], estimates.map((each) => estimateRow(each, find))),
+    make("p.hint", {id: "whatif-scope"}, `Estimated length of the whole run, which took ${
+      durationText(recorded)} on ${on}. The run is replayed under other rules; under ` +
+      `the recorded rules, the replay is ${(100 * Math.abs(error)).toFixed(1)}% off.`),
+    makeTable("list", titles, estimates.map((each) => estimateRow(each, find))),
     ...estimates.filter(({wall_ns: wall}) => wall === null).map(({sentence}) =>
       make("p.hint.withheld", nameText(sentence))),
     make("h2", "What is assumed"),

@@ -1,5 +1,6 @@
-// From spans to what a pixel shows. A track keeps a thread's spans' starts and the running sum of
-// their lengths: the time covered in an interval is two binary searches, exact at every zoom.
+// SPDX-License-Identifier: MIT
+// Tracks: what is drawn of spans at every zoom. A track keeps the starts of a thread's spans and
+// the running sum of their lengths: two binary searches give the time covered in an interval.
 
 /** The number of values in `sorted[0, length)` that are below `value`. */
 export function countBelow(sorted, value, low = 0, high = sorted.length) {
@@ -19,7 +20,7 @@ class Track {
     this.count = count;
     this.start = start; // Float64Array(count)
     this.sum = sum;     // Float64Array(count + 1): of the lengths before span i
-    this.id = id;       // Uint32Array(count): place in the GIL's Spans
+    this.id = id;       // Uint32Array(count): index in the spans it was built from
   }
 
   end(i) {
@@ -38,7 +39,6 @@ class Track {
     return this.sum[i] + Math.min(time - this.start[i], this.sum[below] - this.sum[i]);
   }
 
-  /** Time covered in [from, to). */
   covered(from, to) {
     if (to <= from)
       return 0;
@@ -50,6 +50,14 @@ class Track {
   firstAfter(time) {
     const i = countBelow(this.start, time);
     return i > 0 && this.end(i - 1) > time ? i - 1 : i;
+  }
+
+  /** The parts of spans that lie in [from, to): [[start, end]]. */
+  intervals(from, to) {
+    const found = [];
+    for (let i = this.firstAfter(from); i < this.count && this.start[i] < to; i++)
+      found.push([Math.max(from, this.start[i]), Math.min(to, this.end(i))]);
+    return found;
   }
 
   /** The span that covers `time`, or -1. */
@@ -66,7 +74,7 @@ class Track {
     for (let x = 0; x < width; x++) {
       const to = from + (x + 1) * step;
       if (below < count && start[below] < to) {
-        // Gallop, then search: neighbours are near.
+        // Gallop, then search: the next pixel's spans are mostly near.
         let jump = 1;
         while (below + jump < count && start[below + jump] < to)
           jump *= 2;
@@ -88,7 +96,7 @@ export function buildTracks({count, member, start: starts, end: ends}, members) 
     first[m + 1] += first[m];
   const start = new Float64Array(count), sum = new Float64Array(count + members);
   const id = new Uint32Array(count);
-  const next = first.slice(), total = new Float64Array(members); // place, running sum
+  const next = first.slice(), total = new Float64Array(members); // index, running sum
   for (let i = 0; i < count; i++) {
     const m = member[i], at = next[m]++;
     start[at] = starts[i];
@@ -103,7 +111,7 @@ export function buildTracks({count, member, start: starts, end: ends}, members) 
   });
 }
 
-/** The usual time between a thread's samples that stand for many events; 0: each has its own. */
+/** The usual time between a thread's samples that stand for many events; 0: each event has one. */
 function usualGap({time, thread, period}, ids) {
   const last = new Map(), gaps = [];
   for (const id of ids.some((each) => period[each] !== 1) ? ids : []) {
@@ -114,8 +122,8 @@ function usualGap({time, thread, period}, ids) {
   return known[known.length >> 1] ?? 0;
 }
 
-/** Samples of a counter, summed up: how many events until a time. */
-export class Counts {
+/** Samples of a counter as a running sum of events. */
+class Counts {
   constructor(samples, ids) {
     this.time = Float64Array.from(ids, (id) => samples.time[id]);
     this.sum = new Float64Array(ids.length + 1);
@@ -127,13 +135,13 @@ export class Counts {
     return this.sum[countBelow(this.time, to)] - this.sum[countBelow(this.time, from)];
   }
 
-  /** Events per ns around a time, of a sample's whole time at least. */
+  /** Events per ns around a time; the interval is never shorter than that of one sample. */
   rateAt(time, near_ns) {
     const half = Math.max(near_ns, this.gap / 2);
     return this.between(time - half, time + half) / (2 * half);
   }
 
-  /** out[x]: their rate in that pixel; returns the greatest of all. */
+  /** out[x]: their rate in that pixel; returns the highest of all. */
   rates(from, step, width, out) {
     let most = 0;
     for (let x = 0; x < width; x++) {
@@ -153,13 +161,13 @@ export function buildCounts(samples, groups, groupOf) {
   return ids.map((list) => list.length > 0 ? new Counts(samples, list) : null);
 }
 
-/** How many threads wait, and their waiting in an interval: an area, as a running sum. */
-export class Crowd {
+/** How many threads wait, and the running sum of their waiting (an area: threads × time). */
+export class Waiting {
   constructor({start, end}) {
     const starts = start.slice().sort(), ends = end.slice().sort(), count = start.length;
     this.time = new Float64Array(2 * count);      // of starts and ends
-    this.area = new Float64Array(2 * count);      // until then
-    this.waiters = new Int32Array(2 * count + 1); // [i]: from the ith of them on
+    this.area = new Float64Array(2 * count);      // until each of them
+    this.waiters = new Int32Array(2 * count + 1); // between two of them
     for (let i = 0, j = 0, k = 0; k < 2 * count; k++) {
       const isEnd = i === count || ends[j] <= starts[i];
       this.time[k] = isEnd ? ends[j++] : starts[i++];
@@ -189,7 +197,7 @@ export class Crowd {
   }
 }
 
-// Kinds of states: running, ready, blocked, for the GIL, asleep, others.
+// Kinds of states: running, ready, uninterruptible, asleep for the GIL, asleep, others.
 const STATE_KINDS = 6;
 export const FOR_THE_GIL = 3;
 const KIND_OF_NAME = new Map([["running", 0], ["runnable (preempted)", 1],
@@ -198,29 +206,27 @@ const KIND_OF_NAME = new Map([["running", 0], ["runnable (preempted)", 1],
 
 export function buildStates(spans, names) {
   const member = Uint8Array.from(spans.flags, (state) => KIND_OF_NAME.get(names[state]) ?? 5);
-  const {count, start, end} = spans;
-  return buildTracks({count, start, end, member}, STATE_KINDS);
+  return buildTracks({...spans, member}, STATE_KINDS);
 }
 
-/** The owner lane tells so many threads apart; of more it needs the track of all holds. */
+/** So many owners have a layer each in a GIL's lane; the others share one. */
 export const LAYERS = 16;
 
-export function buildWhole({count, start, end}) {
-  return buildTracks({count, start, end, member: new Uint8Array(count)}, 1)[0];
+export function buildWhole(spans) {
+  return buildTracks({...spans, member: new Uint8Array(spans.count)}, 1)[0];
 }
 
-export function buildCallTracks({count, start, end, depth}) {
-  const levels = depth.reduce((most, each) => Math.max(most, each + 1), 1);
-  return buildTracks({count, start, end, member: depth}, levels);
+export function buildCallTracks(calls) {
+  const levels = calls.depth.reduce((most, each) => Math.max(most, each + 1), 1);
+  return buildTracks({...calls, member: calls.depth}, levels);
 }
 
-/** Everything of a GIL that drawing and measuring need. */
 export function indexGil(gil) {
   gil.holdTracks = buildTracks(gil.holdSpans, gil.members.length);
   gil.waitTracks = buildTracks(gil.waitSpans, gil.members.length);
   gil.allHolds = gil.members.length > LAYERS ? buildWhole(gil.holdSpans) : null;
-  gil.crowd = new Crowd(gil.waitSpans);
-  // Threads by how long they held: the order of colours and of the owner lane's layers.
+  gil.waiting = new Waiting(gil.waitSpans);
+  // Threads that held longest come first in colours and layers.
   const held = gil.holdTracks.map((track) => track.total);
   gil.ranked = held.map((_, member) => member).sort((a, b) => held[b] - held[a] || a - b);
   gil.colorOf = [];
