@@ -8,12 +8,12 @@
 #include <stdlib.h>
 
 enum {
-    BOUND_PERCENT = 50,    /* of the time somebody waits: the program is bound by the GIL … */
-    PARTLY_PERCENT = 10,   /* … or in part */
-    WHOLE_PERCENT = 95,    /* of the run: a GIL that lived as long is said to be the run's */
-    LOST_PERCENT = 50,     /* of the run: from here on, what was not seen says nothing */
-    TOLD_PERCENT = 2,      /* of the waiting: a row that keeps the GIL is told of, … */
-    REQUEUED_PERCENT = 10, /* … one that queues again and again where it waits so long */
+    BOUND_PERCENT = 50,  /* of the time somebody waits: the program is bound by the GIL … */
+    PARTLY_PERCENT = 10, /* … or in part */
+    WHOLE_PERCENT = 95,  /* of the run: a GIL that lived as long is said to be the run's */
+    LOST_PERCENT = 50,   /* of the run: from here on, what was not seen says nothing */
+    TOLD_PART = 50,      /* of the waiting, 1/50: a row that keeps the GIL is told of, … */
+    REQUEUED_PARTS = 5,  /* … and one that queues again and again, where it waited for 5/50 */
 };
 
 /* What is the state of one GIL when its verdict is made. */
@@ -105,12 +105,12 @@ static int find_holder(const struct one *one, struct gt_verdict *verdict)
 
 static bool is_told(const struct gt_blocker *row, int64_t wait_ns)
 {
-    int64_t least_ns = wait_ns / (100 / TOLD_PERCENT);
+    int64_t least_ns = wait_ns / TOLD_PART;
 
     if (gt_blocker_keeps(row) && row->waiting_ns > least_ns)
         return true;
     return gt_blocker_is_requeuer(row) &&
-           row->retake_wait_ns > gt_times_ns(least_ns, REQUEUED_PERCENT / TOLD_PERCENT);
+           row->retake_wait_ns > gt_times_ns(least_ns, REQUEUED_PARTS);
 }
 
 static void choose_rows(const struct one *one, struct gt_verdict *verdict)
