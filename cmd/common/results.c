@@ -1,5 +1,7 @@
 #include "common/results.h"
 
+#include <unistd.h>
+
 /* As gt_whatif_init wants it. */
 static double usable_cpus(const struct gt_run_info *info)
 {
@@ -12,6 +14,8 @@ int gt_results_make(struct gt_results *results, const struct gt_recorded *record
                     const struct gt_run_info *info, const struct gt_report_options *options,
                     bool estimates, struct gt_error *err)
 {
+    struct gt_report_options wanted = options ? *options : (struct gt_report_options){0};
+
     results->analysis = gt_analysis_new(recorded, info, err);
     if (!results->analysis)
         return GT_ERR_MEMORY;
@@ -22,8 +26,10 @@ int gt_results_make(struct gt_results *results, const struct gt_recorded *record
         if (rc < 0)
             return rc;
     }
+    if (!wanted.working_dir && getcwd(results->working_dir, sizeof(results->working_dir)))
+        wanted.working_dir = results->working_dir;
     results->report =
-        gt_report_new(recorded, results->analysis, &results->whatif, info, options, err);
+        gt_report_new(recorded, results->analysis, &results->whatif, info, &wanted, err);
     return results->report ? 0 : GT_ERR_MEMORY;
 }
 

@@ -1,5 +1,6 @@
 #include "checks.h"
 
+#include "common/baseline.h"
 #include "common/console.h"
 #include "common/exit_status.h"
 
@@ -19,7 +20,7 @@ int gt_checks_init(struct gt_checks *checks, const struct gt_cli *cli, struct gt
     for (size_t i = 0; rc == 0 && i < count; i++)
         rc = gt_condition_parse(&checks->conditions[i], cli->fail_if.items[i], err);
     if (rc == 0 && cli->baseline)
-        rc = gt_metrics_read(&checks->baseline, cli->baseline, err);
+        rc = gt_baseline_read(&checks->baseline, cli->baseline, err);
     return rc;
 }
 

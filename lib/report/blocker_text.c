@@ -4,9 +4,7 @@
 #include "base/nstime.h"
 #include "report/remedy.h"
 
-#include <limits.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { BLOCKERS_MAX = 8 }; /* printed, per GIL */
 
@@ -257,11 +255,10 @@ void gt_blocker_text_release(struct gt_blocker_text *text)
 
 /* --- the printed block --- */
 
-const char *gt_blocker_text_short_file(const char *file)
+const char *gt_blocker_text_short_file(const struct gt_report *report, const char *file)
 {
     static const char *const folders[] = {"/site-packages/", "/dist-packages/"};
-    char own[PATH_MAX];
-    const char *at;
+    const char *own = report->options.working_dir, *at;
     size_t length;
 
     for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
@@ -270,7 +267,7 @@ const char *gt_blocker_text_short_file(const char *file)
     at = strstr(file, "/lib/python3.");
     if (at && (at = strchr(at + strlen("/lib/python3."), '/')))
         return at + 1;
-    if (!getcwd(own, sizeof(own)))
+    if (!own)
         return file;
     length = strlen(own);
     return strncmp(file, own, length) == 0 && file[length] == '/' ? file + length + 1 : file;
@@ -291,7 +288,8 @@ static int put_row(const struct gt_report *report, const struct gt_blocker *row,
                      gt_duration_text(row->longest_hold_ns, longest, sizeof(longest)),
                      text.kind, text.function.data);
     if (rc == 0 && text.file.length)
-        rc = gt_buf_addf(out, "  %s:%u", gt_blocker_text_short_file(text.file.data), text.line);
+        rc = gt_buf_addf(out, "  %s:%u", gt_blocker_text_short_file(report, text.file.data),
+                         text.line);
     if (rc == 0 && text.caller.length)
         rc = gt_buf_addf(out, " (%s)", text.caller.data);
     if (rc == 0)

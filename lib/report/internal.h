@@ -87,7 +87,7 @@ void gt_blocker_text_release(struct gt_blocker_text *text);
 
 /* A line is short: of installed code the module's file, of one's own what is below the working
  * directory. */
-const char *gt_blocker_text_short_file(const char *file);
+const char *gt_blocker_text_short_file(const struct gt_report *report, const char *file);
 
 /* condition.c: is it what the glob names? "name", or "module.name". */
 bool gt_blocker_text_matches(const struct gt_blocker_text *text, const char *glob);

@@ -37,9 +37,10 @@ void gt_metrics_release(struct gt_metrics *metrics);
 int gt_metrics_add(struct gt_metrics *metrics, const struct gt_report *report,
                    struct gt_error *err);
 
-/* Read those of a summary (or of a trace JSON with one). Fails when it is none, or of
- * another schema. Each has its median, least and greatest as values. */
-int gt_metrics_read(struct gt_metrics *metrics, const char *path, struct gt_error *err);
+/* Take one figure as a summary tells it: its least, median and greatest value over `runs`,
+ * which is the caller's to set. 0 or -1 (no memory). */
+int gt_metrics_put_range(struct gt_metrics *metrics, const char *name, size_t length,
+                         const double range[3], bool share, bool thread);
 
 double gt_metric_median(const struct gt_metric *metric);
 /* Half of the range from the least to the greatest; 0 of one value. */

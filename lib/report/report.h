@@ -21,7 +21,9 @@
 
 /* How its outputs are wanted. */
 struct gt_report_options {
-    bool perfetto_states;         /* JSON: states as ph:"T" records */
+    const char *working_dir; /* files below it are told without it, on the terminal; borrowed
+                                until _free; NULL: none */
+    bool perfetto_states;    /* JSON: states as ph:"T" records */
     bool keep_interpreter_frames; /* page: below the functions, in stacks of sleeps */
 };
 

@@ -132,7 +132,7 @@ static int say_function(const struct gt_report *report, const struct gt_verdict 
              gt_buf_add(text, blame.function.data, blame.function.length);
     if (!failed && blame.file.length)
         failed = gt_buf_addf(text, blame.line ? " (%s:%u)" : " (%s)",
-                             gt_blocker_text_short_file(blame.file.data), blame.line);
+                             gt_blocker_text_short_file(report, blame.file.data), blame.line);
     failed =
         failed || gt_buf_addf(text, ", %s of waiting (%.0f%%).",
                               gt_duration_text(row->waiting_ns, duration, sizeof(duration)),

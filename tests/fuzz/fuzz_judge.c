@@ -1,6 +1,7 @@
 /* A --fail-if expression in the first line, a --baseline in the others. */
 #include "harness.h"
 
+#include "common/baseline.h"
 #include "common/results.h"
 #include "report/condition.h"
 #include "report/metrics.h"
@@ -58,7 +59,7 @@ static void check_baseline(const struct gt_metrics *now, const char *path)
 
     gt_metrics_init(&before);
     gt_buf_init(&said);
-    if (gt_metrics_read(&before, path, &err) < 0 ||
+    if (gt_baseline_read(&before, path, &err) < 0 ||
         gt_metrics_compare(&before, now, &said, &err) < 0)
         must(err.code == GT_ERR_FORMAT && err.message[0], "refused without a reason");
     gt_buf_release(&said);
