@@ -25,8 +25,8 @@ bool gt_console_is_terminal(void)
     return answer == 1;
 }
 
-/* Our stderr is the target's too, and may be non-blocking: wait for room, but not so long
- * that the clean-up is held up. */
+/* stderr is the target's, too, and may be non-blocking: wait for room, but not so long that
+ * cleaning up is delayed. */
 static void put(const char *data, size_t length)
 {
     enum { ROOM_MS = 1000 };

@@ -103,7 +103,7 @@ static bool is_log(const char *name)
     return strcmp(name, GT_WIRE_CONTROL_NAME) == 0 || strcmp(name, GT_WIRE_LOG_NAME) == 0;
 }
 
-/* What an earlier run wrote would be taken for this one's. Other files are none of ours. */
+/* The logs of an earlier run would be taken for this one's. Other files stay. */
 static int remove_old_logs(const char *path, struct gt_error *err)
 {
     DIR *dir = opendir(path);
@@ -193,11 +193,11 @@ static void trim(const struct gt_agentlog_files *files)
         mmap(NULL, sizeof(*control), PROT_READ | PROT_WRITE, MAP_SHARED, files->control, 0);
     if (control == MAP_FAILED)
         return;
-    /* Nobody gets one from now on: what is beyond these is nobody's. */
+    /* From now on nobody can take a unit, so those beyond these stay unused. */
     units = __atomic_fetch_add(&control->units, UINT32_MAX, __ATOMIC_ACQ_REL) + 1;
     if (fstat(files->log, &st) == 0 && units < (uint64_t)st.st_size / GT_WIRE_CHUNK_BYTES)
         failed = ftruncate(files->log, (off_t)(units * GT_WIRE_CHUNK_BYTES));
-    (void)failed; /* then it is but longer than it needs to be */
+    (void)failed; /* then the log is longer than needed */
     munmap(control, sizeof(*control));
 }
 
@@ -212,7 +212,7 @@ void gt_agent_close(struct gt_agentlog_files *files, bool keep)
     *files = (struct gt_agentlog_files){-1, -1};
 }
 
-/* One that its parent has not waited for yet has ended. */
+/* A zombie, for which its parent has not waited yet, is not alive. */
 bool gt_agent_is_alive(int32_t pid)
 {
     char path[32], text[512] = "";

@@ -10,7 +10,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-/* perf fails without a word when it cannot even write its header. */
+/* perf fails without a message when it cannot even write its header. */
 static int check_room(const char *folder, struct gt_error *err)
 {
     enum { LEAST_BYTES = 512 * 1024 };
@@ -29,7 +29,8 @@ static bool is_trusted(const struct stat *st)
     return st->st_uid == geteuid() || st->st_uid == 0;
 }
 
-/* Whoever owns a folder, or a link to it, can lead us to files that only we may write. */
+/* The owner of a folder, or of a link to it, could lead the recording to a file that only this
+ * user may write. */
 static int check_owner(const char *folder, struct gt_error *err)
 {
     struct stat itself, target;

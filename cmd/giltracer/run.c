@@ -63,10 +63,10 @@ struct run {
     struct gt_agentlog *agentlog;
     char *viztracer_path; /* where VizTracer writes; NULL: it is not used */
     struct gt_viztracer *viztracer;
-    struct gt_agent_request agent; /* the command line's, less what cannot be */
+    struct gt_agent_request agent; /* the command line's, less what is not possible */
     struct gt_error agent_why;     /* why it cannot be loaded; code 0: it can */
     bool agent_noted;              /* the user knows */
-    struct gt_error agent_missed;  /* why there is no log; code 0: it matters to nobody */
+    struct gt_error agent_missed;  /* why there is no log; code 0: nothing to say */
     bool signals_started, probes_installed, removal_started;
     struct gt_child removal;
     int64_t started_ns;
@@ -75,37 +75,8 @@ struct run {
 
 /* --- what to run --- */
 
-static int find_interpreter(struct run *run, int *status, struct gt_error *err)
-{
-    const struct gt_cli *cli = run->cli;
-    int rc;
-
-    if (cli->target == GT_TARGET_COMMAND)
-        rc = gt_interp_of_command(&run->interp, &run->loop, cli->words.items[0], err);
-    else
-        rc = gt_interp_find(&run->interp, &run->loop, cli->python, err);
-    *status = rc == GT_ERR_NOT_FOUND ? GT_EXIT_NOT_FOUND : GT_EXIT_OURS;
-    return rc;
-}
-
-static int build_target(const struct run *run, struct gt_strvec *target)
-{
-    const struct gt_cli *cli = run->cli;
-    int failed = 0;
-
-    if (run->viztracer_path)
-        return gt_under_viztracer_command(&run->interp, cli, run->viztracer_path, target);
-    if (cli->target != GT_TARGET_COMMAND)
-        failed |= gt_strvec_push(target, run->interp.command);
-    if (cli->target == GT_TARGET_MODULE)
-        failed |= gt_strvec_push(target, "-m");
-    if (cli->target == GT_TARGET_CODE)
-        failed |= gt_strvec_push(target, "-c");
-    return failed | gt_strvec_push_all(target, cli->words.items);
-}
-
-/* Not where the GIL is seen from futex calls: that is chosen to cost nothing. A command that
- * cannot have the agent may start a Python that can. */
+/* Functions are not traced by default where the GIL is seen from futex calls, which is chosen
+ * to cost nothing. A command that cannot load the agent may start a Python that can. */
 static void check_agent(struct run *run)
 {
     struct gt_agent_request *agent = &run->agent;
@@ -119,7 +90,8 @@ static void check_agent(struct run *run)
         agent->python_trace = false;
 }
 
-/* Functions are traced by default, so what hinders it matters only to who asked for it. */
+/* Functions are traced by default: why they cannot be matters only to a user who asked for
+ * them. */
 static int note_agent(struct run *run, struct gt_error *err)
 {
     const char *what = NULL;
@@ -151,7 +123,7 @@ static int make_plan(struct run *run, struct gt_error *err)
     int rc;
 
     gt_strvec_init(&target);
-    if (build_target(run, &target)) {
+    if (gt_target_command(&run->interp, run->cli, NULL, &target)) {
         rc = gt_error_memory(err);
     } else {
         request.target = target.items;
@@ -192,7 +164,9 @@ static int use_viztracer(struct run *run, struct gt_error *err)
     gt_strvec_init(&run->plan.target);
     if (unlink(run->viztracer_path) && errno != ENOENT) /* an older one is not this run's */
         return gt_error_errno(err, "cannot remove %s", run->viztracer_path);
-    return build_target(run, &run->plan.target) ? gt_error_memory(err) : 0;
+    if (gt_target_command(&run->interp, run->cli, run->viztracer_path, &run->plan.target))
+        return gt_error_memory(err);
+    return 0;
 }
 
 static int start_report(struct run *run, struct gt_error *err)
@@ -225,7 +199,7 @@ static int start_report(struct run *run, struct gt_error *err)
         .gil_enabled = interp->gil_enabled,
         .cpus = gt_caps_cpus(),
     };
-    /* Without it futex calls are judged by their pattern alone. */
+    /* Without it, the GIL's futex calls are recognised by their pattern alone. */
     if (run->plan.futex && gt_runtime_find(&run->runtime, interp, NULL) == 0)
         options.runtime = &run->runtime;
     run->ingest = gt_ingest_new(&options, err);
@@ -287,7 +261,8 @@ static void merge_agentlog(struct run *run)
     if (run->agent_why.code)
         gt_error_set(&err, run->agent_why.code, "the agent was not loaded: %s",
                      run->agent_why.message);
-    /* A command that never runs Python has no functions: nothing to say unless asked. */
+    /* A command that never runs Python has no functions: say nothing unless they were asked
+     * for. */
     if ((parts || run->agent.insist) && !run->agent_noted)
         run->agent_missed = err;
 }
@@ -359,7 +334,7 @@ static int prepare(struct run *run, int *status, struct gt_error *err)
     if (rc == 0)
         rc = gt_caps_probe(&run->caps, &run->loop, err);
     if (rc == 0)
-        rc = find_interpreter(run, status, err);
+        rc = gt_target_find_interpreter(&run->interp, &run->loop, cli, status, err);
     if (rc < 0)
         return rc;
     *status = GT_EXIT_OURS;
@@ -426,7 +401,7 @@ static int record(struct run *run, struct gt_error *err)
     return rc;
 }
 
-/* Wait for the probes to be gone. On every way out. */
+/* Remove the probes and wait until that is done. Every way out passes here. */
 static void remove_probes(struct run *run)
 {
     bool removed = false;
@@ -471,7 +446,7 @@ static void write_report(struct run *run)
         gt_reports_write(&run->outputs, &run->results, run->cli, &run->signals, &run->loop);
 }
 
-/* The last words, and the exit status, of a session that is over. */
+/* The session is over: say what there is to say, and return the exit status. */
 static int conclude(struct run *run, int rc, const struct gt_error *err)
 {
     const struct gt_session_result *result = &run->result;

@@ -94,7 +94,8 @@ static int look(struct before *before)
     return 0;
 }
 
-/* Half a note would be worse than none; another's is not ours to remove. */
+/* Half a note would be worse than none, so remove it; but a note that exists is another
+ * setup's. */
 static int write_note(const struct before *before)
 {
     char text[64];
@@ -109,7 +110,7 @@ static int write_note(const struct before *before)
     return -1;
 }
 
-/* Whatever of it fails, the rest is undone; the note stays then. */
+/* When one step fails, the other one is done nevertheless, and the note stays. */
 static int restore(const struct before *before)
 {
     int failed =
@@ -122,7 +123,7 @@ static int restore(const struct before *before)
     return 0;
 }
 
-/* Both commands end what they have begun. */
+/* Neither command may be interrupted half-way. */
 static void hold_signals(void)
 {
     static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
@@ -190,7 +191,7 @@ static int open_system(const struct group *group, struct gt_error *err)
     return 0;
 }
 
-/* The first setup notes how the machine was; one that fails leaves it so. */
+/* The first setup notes the machine's settings, and restores them when it fails. */
 static int set_up(struct machine *machine, const struct gt_cli *cli, struct gt_error *err)
 {
     const struct group *group = getgrnam(cli->setup_group);
@@ -259,7 +260,7 @@ int gt_teardown(void)
         failed = true;
     }
     close_machine(&machine);
-    /* What cannot be read was the kernel's own way, the strictest. */
+    /* When the note cannot be read, restore the kernel's defaults, which are the strictest. */
     if (read_numbers(note_path, &before) != 3)
         before = (struct before){.paranoid = 2, .mode = 0700};
     if (restore(&before)) {

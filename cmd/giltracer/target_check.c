@@ -4,6 +4,7 @@
 #include "common/exit_status.h"
 #include "launch/elf.h"
 #include "launch/tools.h"
+#include "under_viztracer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -32,6 +33,35 @@ int gt_target_check(const char *script, int *status, struct gt_error *err)
         return gt_error_set(err, GT_ERR_NOT_FOUND,
                             "%s is a folder without __main__.py: name a script", script);
     return 0;
+}
+
+int gt_target_find_interpreter(struct gt_interp *interp, uv_loop_t *loop,
+                               const struct gt_cli *cli, int *status, struct gt_error *err)
+{
+    int rc;
+
+    if (cli->target == GT_TARGET_COMMAND)
+        rc = gt_interp_of_command(interp, loop, cli->words.items[0], err);
+    else
+        rc = gt_interp_find(interp, loop, cli->python, err);
+    *status = rc == GT_ERR_NOT_FOUND ? GT_EXIT_NOT_FOUND : GT_EXIT_OURS;
+    return rc;
+}
+
+int gt_target_command(const struct gt_interp *interp, const struct gt_cli *cli,
+                      const char *viztracer_path, struct gt_strvec *target)
+{
+    int failed = 0;
+
+    if (viztracer_path)
+        return gt_under_viztracer_command(interp, cli, viztracer_path, target);
+    if (cli->target != GT_TARGET_COMMAND)
+        failed |= gt_strvec_push(target, interp->command);
+    if (cli->target == GT_TARGET_MODULE)
+        failed |= gt_strvec_push(target, "-m");
+    if (cli->target == GT_TARGET_CODE)
+        failed |= gt_strvec_push(target, "-c");
+    return failed | gt_strvec_push_all(target, cli->words.items);
 }
 
 int gt_target_say_exec_failed(const char *program, int error)

@@ -113,7 +113,7 @@ static int apply(void *context, const struct gt_option *option, const char *valu
     return 0;
 }
 
-/* The first word may say what to take; the other is the input. */
+/* The first word may name what to analyse; the other is the input. */
 static int take_operand(void *context, const char *word, struct gt_error *err)
 {
     static const struct {
@@ -201,7 +201,7 @@ static int open_sources(const struct cli *cli, struct gt_ingest *ingest,
     return rc;
 }
 
-/* Everything into one recording. `damage`: what is wrong with the text that was read. */
+/* Read all sources into one recording. `damage`: what is wrong with the text that was read. */
 static int read_all(const struct cli *cli, struct gt_ingest *ingest, struct gt_sources *sources,
                     struct gt_error *damage, struct gt_error *err)
 {

@@ -11,8 +11,9 @@
 
 static void (*on_end)(void);
 
-/* Our index of code objects' extra data must be the same everywhere. Interpreters number it in
- * the order of requests; other tools may have come first in one of them. */
+/* The agent's index of code objects' extra data must be the same in all interpreters. Each
+ * interpreter gives out indices in the order of requests, and other tools may have come first
+ * in one of them: so request until it is the same. */
 static bool request_code_extra(void)
 {
     ptrdiff_t index;
@@ -57,7 +58,7 @@ static void look_at(void *interpreter)
     if (!gt_agent_interpreter_is_ready())
         return;
     known = gt_agent_interpreter_add(id);
-    if (known) /* else another time */
+    if (known) /* else it is tried again at the next event */
         known->traced = trace_here();
 }
 

@@ -51,7 +51,7 @@ void gt_agent_clock_init(struct gt_wire_control *control)
     uint32_t source = GT_WIRE_TICKS_UNKNOWN;
     uint32_t mine = counter_is_trusted() ? GT_WIRE_TICKS_COUNTER : GT_WIRE_TICKS_MONOTONIC;
 
-    /* Whoever came first saw the same machine, maybe more of it than a chroot shows. */
+    /* The first process saw the same machine, and maybe more of it than a chroot shows. */
     if (__atomic_compare_exchange_n(&control->tick_source, &source, mine, false,
                                     __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
         source = mine;
@@ -79,8 +79,8 @@ static struct gt_wire_anchor both_clocks(void)
     return best;
 }
 
-/* From one millisecond, growing with the age of the run, to one second, and growing again
- * after a quarter of an hour, so that the table holds for weeks. */
+/* One millisecond at first, then a sixteenth of the run's age, up to one second. After a
+ * quarter of an hour it grows again, so that the table is large enough for weeks. */
 static uint64_t ticks_to_next(const struct gt_wire_control *control, struct gt_wire_anchor now)
 {
     uint64_t first_ns = control->anchors[0].time_ns;

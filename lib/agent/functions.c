@@ -127,7 +127,7 @@ static struct gt_agent_function *intern(struct gt_agent_thread *self, struct tex
     note.id = function->id;
     note.ticks = gt_agent_ticks();
     gt_agent_note(self, &note, name.data, name.length, file.data, file.length);
-    gt_agent_map_add(&by_text, key, function); /* or it gets a second number later */
+    gt_agent_map_add(&by_text, key, function); /* else it gets a second number later */
     return function;
 }
 
@@ -164,7 +164,7 @@ static struct text text_of(PyObject *object)
     return text;
 }
 
-/* An attribute of a code object: these keep their text alive, so the reference may go. */
+/* An attribute of a code object, borrowed: the code object keeps it alive. */
 static PyObject *code_attribute(PyObject *code, const char *name)
 {
     PyObject *value = gt_agent_api.PyObject_GetAttrString(code, name);
@@ -208,8 +208,8 @@ static size_t extra_offset_of(int version)
     }
 }
 
-/* Attach the function to its code object. The first time, see whether it went where we will
- * look for it: into a place that was NULL before. */
+/* Attach the function to its code object. The first time, check that it is where
+ * gt_agent_function_of_code will look for it, at a place that was NULL before. */
 static void attach(PyObject *code, struct gt_agent_function *function)
 {
     size_t offset = gt_agent_extra_offset ? 0 : extra_offset_of(gt_agent_api.version);
@@ -217,7 +217,8 @@ static void attach(PyObject *code, struct gt_agent_function *function)
     const struct gt_agent_extras *extras;
 
     if (gt_agent_api.set_code_extra(code, gt_agent_code_extra, function)) {
-        gt_agent_api.PyErr_Clear(); /* of a sub-interpreter: found by its text each time */
+        gt_agent_api
+            .PyErr_Clear(); /* of a sub-interpreter: it is found by its text each time */
         return;
     }
     extras = empty ? gt_agent_field(code, offset) : NULL;
@@ -226,7 +227,7 @@ static void attach(PyObject *code, struct gt_agent_function *function)
         gt_agent_extra_offset = offset;
 }
 
-/* Python functions by the end of their file's path, C functions by their module. */
+/* Python functions are told by the end of their file's path, C functions by their module. */
 static void note_sync_op(struct gt_agent_function *function, struct text name, struct text file)
 {
     static const struct {
@@ -242,15 +243,15 @@ static void note_sync_op(struct gt_agent_function *function, struct text name, s
         {"_queue", "SimpleQueue.put_nowait", GT_WIRE_QUEUE_PUT, false},
         {"/threading.py", "Barrier.wait", GT_WIRE_BARRIER, false},
         {"/threading.py", "Thread.join", GT_WIRE_JOIN, false},
-        {"/threading.py", "Event.set", GT_WIRE_FLAG_SET, false},
-        {"/threading.py", "Event.wait", GT_WIRE_FLAG_SEEN, true},
-        {"/threading.py", "Semaphore.acquire", GT_WIRE_TOKEN_TAKEN, true},
-        {"/threading.py", "Semaphore.release", GT_WIRE_TOKEN_GIVEN, false},
-        {"/threading.py", "BoundedSemaphore.release", GT_WIRE_TOKEN_GIVEN, false},
-        {"/concurrent/futures/_base.py", "Future.set_result", GT_WIRE_FLAG_SET, false},
-        {"/concurrent/futures/_base.py", "Future.set_exception", GT_WIRE_FLAG_SET, false},
-        /* Future.result forgets its self before it returns. */
-        {"/concurrent/futures/_base.py", "Future.__get_result", GT_WIRE_FLAG_SEEN, false},
+        {"/threading.py", "Event.set", GT_WIRE_SYNC_EVENT_SET, false},
+        {"/threading.py", "Event.wait", GT_WIRE_SYNC_EVENT_SEEN, true},
+        {"/threading.py", "Semaphore.acquire", GT_WIRE_PERMIT_TAKEN, true},
+        {"/threading.py", "Semaphore.release", GT_WIRE_PERMIT_GIVEN, false},
+        {"/threading.py", "BoundedSemaphore.release", GT_WIRE_PERMIT_GIVEN, false},
+        {"/concurrent/futures/_base.py", "Future.set_result", GT_WIRE_SYNC_EVENT_SET, false},
+        {"/concurrent/futures/_base.py", "Future.set_exception", GT_WIRE_SYNC_EVENT_SET, false},
+        /* Future.result deletes its local `self` before it returns. */
+        {"/concurrent/futures/_base.py", "Future.__get_result", GT_WIRE_SYNC_EVENT_SEEN, false},
     };
 
     for (size_t i = 0; i < sizeof(sync_ops) / sizeof(sync_ops[0]); i++)
@@ -349,8 +350,8 @@ static const char *type_name(const PyObject *type)
     return dot ? dot + 1 : name;
 }
 
-/* "list.append", by the type it is of, or "len" of a module. Nothing of Python is called: a
- * type's __qualname__ may be a property of the target's. */
+/* "list.append" for a method, with its type's name; "len" for a function of a module. No Python
+ * code is called: a type's __qualname__ may be a property of the target's. */
 static struct gt_agent_function *intern_method(struct gt_agent_thread *self, PyObject *callable,
                                                const struct gt_agent_method *method)
 {
@@ -393,7 +394,7 @@ static struct gt_agent_function *intern_method(struct gt_agent_thread *self, PyO
     return function;
 }
 
-/* sys.setprofile, and cProfile's. Looked at where no audit event tells. */
+/* Is it sys.setprofile, or cProfile's? Asked where no audit event tells. */
 static bool sets_hook(const struct gt_agent_method *method)
 {
     return method->name &&
@@ -417,7 +418,8 @@ struct gt_agent_function *gt_agent_function_of_callable(struct gt_agent_thread *
         method = gt_agent_field(callable, DESCR_METHOD);
     else
         return NULL;
-    /* Definitions may be freed and others made at their place: the parts tell them apart. */
+    /* A definition may be freed and another made at its address: its members tell them apart.
+     */
     key = ((uintptr_t)method * 31 + (uintptr_t)method->name) * 31 + (uintptr_t)method->function;
     function = gt_agent_map_get(&by_method, key | 1);
     if (GT_AGENT_UNLIKELY(!function)) {

@@ -14,8 +14,8 @@
 /* In short times (clock.h): 20 ms. */
 enum { GAPS = 400 };
 
-/* The kernel's clock of one thread of this process (include/linux/posix-timers_types.h):
- * ~tid << 3, of a thread, its time on a CPU. */
+/* The clock of the CPU time of one thread of this process (include/linux/posix-timers_types.h):
+ * ~tid << 3, with the bits for "of a thread" and "time on a CPU". */
 static clockid_t clock_of(int32_t tid)
 {
     return (clockid_t)((~(unsigned)tid << 3) | 6u);
@@ -38,7 +38,8 @@ static bool read_of_thread(int32_t tid, const char *name, char *text, size_t siz
     return length > 0;
 }
 
-/* "2049123456 1234567 89": on a CPU, ready, how often. Plus 1; 0: not known. */
+/* The second number of "2049123456 1234567 89" (ns on a CPU, ns ready, how often), plus 1; 0:
+ * not known. */
 static uint64_t ready_of(int32_t tid)
 {
     char text[96];
@@ -49,7 +50,9 @@ static uint64_t ready_of(int32_t tid)
     return strtoull(at, NULL, 10) + 1;
 }
 
-/* "7 0x7ffd… …", "running", or "-1 …", in the kernel for something else. Plus 1; 0: none. */
+/* The system call that the thread is in, plus 1; 0: none. The file says "7 0x7ffd… …",
+ * "running", or
+ * "-1 …" when the thread is in the kernel for something else. */
 static unsigned call_of(int32_t tid)
 {
     char text[256];
@@ -59,7 +62,8 @@ static unsigned call_of(int32_t tid)
     return (unsigned)strtoul(text, NULL, 10) + 1;
 }
 
-/* Field 12 of stat: page faults that waited for a disk. The name may hold anything. */
+/* Field 12 of stat: page faults that waited for a disk. Fields are counted from the last ')',
+ * since the program's name, field 2, may contain anything. */
 static unsigned faults_of(int32_t tid)
 {
     char text[512];

@@ -4,8 +4,8 @@
  *
  * CPython's ceval_gil signals one condition variable as it drops the GIL and another as it
  * takes it, both inside the GIL's mutex, and waits on the first with a timeout
- * (model/GIL.md). Recorded are calls from the interpreter's own code; the condition variables
- * of other libraries are noise.
+ * (model/GIL.md). Only calls from the interpreter's own code are recorded, since the condition
+ * variables of other libraries have nothing to do with the GIL.
  */
 #include "agent/begin.h"
 #include "agent/holder.h"
@@ -32,8 +32,8 @@ enum { LATE_ATTEMPTS = 256 }; /* to find an interpreter that was not there at th
 
 #define EXPORT __attribute__((visibility("default")))
 
-/* The version that programs of today link to. An older one, which dlsym may prefer, has
- * another layout of the condition variable. musl has one version of everything. */
+/* The version of the symbols that today's programs link to. dlsym may prefer an older one, for
+ * which the condition variable has another layout. musl has one version of everything. */
 #if defined(__GLIBC__) && defined(__x86_64__)
 #define COND_VERSION "GLIBC_2.3.2"
 #elif defined(__GLIBC__) && defined(__aarch64__)
@@ -86,7 +86,7 @@ static void *next_cond(const char *name)
     return found ? found : dlsym(RTLD_NEXT, name);
 }
 
-/* Other libraries' constructors may come here before our own has run. */
+/* Other libraries' constructors may call these functions before the agent's own has run. */
 static void resolve(void)
 {
     next_clockwait = (clockwait_fn *)dlsym(RTLD_NEXT, "pthread_cond_clockwait");
@@ -122,8 +122,8 @@ static inline void record_signal(uint64_t cond)
     if (self) {
         uint64_t ticks = gt_agent_ticks_in_order();
 
-        /* First: where its time is up, a thread loses its CPU as it asks for its CPU time, and
-         * what it is about to do has not happened then. */
+        /* The usage is read first: a thread whose time slice is used up loses its CPU in that
+         * system call, and the signal has not happened yet then. So read the time again. */
         if (gt_agent_usage_if_due(self, ticks, 1))
             ticks = gt_agent_ticks_in_order();
         if (GT_AGENT_UNLIKELY(self->asked.ticks)) {
@@ -149,8 +149,8 @@ static uint64_t ns_of(const struct timespec *time)
     return (uint64_t)time->tv_sec * 1000000000u + (uint64_t)time->tv_nsec;
 }
 
-/* How long until the deadline. CPython waits by CLOCK_MONOTONIC since 3.8, by CLOCK_REALTIME
- * before: a deadline that is more than a day away is of the latter. */
+/* How long it is until the deadline. CPython waits by CLOCK_MONOTONIC since 3.8, and by
+ * CLOCK_REALTIME before: a deadline that is more than a day away is of the latter. */
 static uint64_t left_until(const struct timespec *deadline)
 {
     enum { DAY_S = 86400 };
@@ -190,8 +190,8 @@ static void find_late(void)
         gt_agent_start_init();
 }
 
-/* CPython makes a semaphore for every lock: the first one after its initialisation, by the
- * first import, is an earlier and calmer moment to start at than a use of the GIL. */
+/* CPython makes a semaphore for every lock. The first one after its initialisation is made by
+ * the first import: an earlier and calmer moment to start tracing than a use of the GIL. */
 EXPORT int sem_init(sem_t *semaphore, int shared, unsigned value)
 {
     find_late();
@@ -293,7 +293,7 @@ EXPORT int pthread_cond_timedwait(pthread_cond_t *restrict cond,
     return rc;
 }
 
-/* Since glibc 2.30; only who found it in libc calls it. */
+/* Since glibc 2.30: only a caller that found it in libc calls it. */
 EXPORT int pthread_cond_clockwait(pthread_cond_t *restrict cond,
                                   pthread_mutex_t *restrict mutex, clockid_t clock,
                                   const struct timespec *restrict deadline)
@@ -310,7 +310,7 @@ EXPORT int pthread_cond_clockwait(pthread_cond_t *restrict cond,
     return rc;
 }
 
-/* The new thread's first sign of life may be long after its birth: its creator knows that. */
+/* The new thread's first event may come long after it was made: so its creator records when. */
 EXPORT int pthread_create(pthread_t *restrict thread, const pthread_attr_t *restrict attributes,
                           void *(*start)(void *), void *restrict argument)
 {
@@ -330,7 +330,7 @@ EXPORT int pthread_create(pthread_t *restrict thread, const pthread_attr_t *rest
     return rc;
 }
 
-/* The kernel's name of a thread, by whoever gives it: libraries, ctypes, CPython since 3.14. */
+/* Somebody gives a thread a name in the kernel: libraries, ctypes, CPython since 3.14. */
 EXPORT int pthread_setname_np(pthread_t thread, const char *name)
 {
     int rc;
@@ -349,7 +349,8 @@ EXPORT int prctl(int option, ...)
     int rc;
 
     va_start(list, option);
-    for (unsigned i = 0; i < 4; i++) /* more than were given does no harm: libc does so, too */
+    for (unsigned i = 0; i < 4;
+         i++) /* to read more than were passed does no harm: libc does so, too */
         rest[i] = va_arg(list, unsigned long);
     va_end(list);
     resolve_once();
@@ -359,7 +360,8 @@ EXPORT int prctl(int option, ...)
     return rc;
 }
 
-/* os._exit, and the end of multiprocessing's forked children: after their last GIL event. */
+/* By os._exit, and at the end of multiprocessing's forked children, after their last GIL event.
+ */
 EXPORT void _exit(int status)
 {
     gt_agent_process_exit();
@@ -373,7 +375,7 @@ EXPORT void _Exit(int status)
     _exit(status);
 }
 
-/* os.exec*: the program ends here, and holds the GIL as it does. */
+/* By os.exec*: the program ends here, while it holds the GIL. */
 EXPORT int execv(const char *path, char *const arguments[])
 {
     bool ours = gt_agent_process_execs(path);
@@ -410,8 +412,8 @@ EXPORT int fexecve(int fd, char *const arguments[], char *const environment[])
     return rc;
 }
 
-/* For measure.h: what is done for CPython's call of pthread_cond_signal before libc is asked,
- * which is left out: it may have probes. */
+/* For measure.h: what pthread_cond_signal does for a call by CPython, without the call of
+ * libc's own function, which may have probes. */
 static void use_as_python(void *cond)
 {
     if (!gt_agent_from_python(__builtin_return_address(0)))
@@ -425,7 +427,8 @@ __attribute__((constructor)) static void start(void)
     gt_agent_begin();
     if (!gt_agent.recording || !gt_agent_python_find())
         return;
-    gt_agent_measure_event(use_as_python); /* before a use of the GIL may start the tracing */
+    gt_agent_measure_event(
+        use_as_python); /* first: later, a use of the GIL may start the tracing */
     gt_agent_start_init();
     /* The main thread's log begins with the program, so that its lifetime is whole. */
     struct gt_agent_thread *self = gt_agent_enter();

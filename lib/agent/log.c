@@ -12,7 +12,8 @@ struct gt_agent_newest gt_agent_newest;
 enum {
     DATA_OFFSET = 16,
     FIRST_DATA_OFFSET = 512,
-    FIRST_BYTES = 8192, /* of a slot: a thread of few events takes no more of the disk */
+    FIRST_BYTES =
+        8192, /* of a slot, at first: a thread of few events takes no more of the disk */
 };
 
 _Static_assert(sizeof(struct gt_wire_chunk) == DATA_OFFSET, "records must stay aligned");
@@ -27,7 +28,7 @@ _Static_assert(GT_WIRE_STREAMS < 4, "gt_wire_thread.copies has two bits for a st
 _Static_assert(GT_WIRE_SNAPSHOT < 1 << 8, "a record's kind has 8 bits");
 _Static_assert(GT_WIRE_BASE < 1 << 4, "a call's kind has 4 bits");
 
-/* A mapped page must not reach beyond what is allocated. */
+/* A page of the mapping must not reach beyond what is allocated. */
 static size_t first_bytes(void)
 {
     return sysconf(_SC_PAGESIZE) <= FIRST_BYTES ? FIRST_BYTES : GT_WIRE_CHUNK_BYTES;
@@ -46,7 +47,8 @@ bool gt_agent_new_slot(struct gt_agent_thread *self, enum gt_wire_stream stream)
             gt_agent_stop(errno);
         return false;
     }
-    if (gt_agent.wipe_on_fork) /* children must not see, nor keep, what is not theirs */
+    if (gt_agent
+            .wipe_on_fork) /* a child must neither write its parent's log nor keep it mapped */
         madvise(slot, GT_WIRE_CHUNK_BYTES, MADV_DONTFORK);
     if (first) {
         self->log.unit = (uint32_t)unit;
@@ -145,7 +147,7 @@ bool gt_agent_put_base(struct gt_agent_thread *self, uint64_t ticks)
     if (!gt_agent_reserve_slow(self, GT_WIRE_STREAM_CALLS, 2 * sizeof(uint64_t)))
         return false;
     if (turn == self->log.turn && ticks >> GT_WIRE_TICK_BITS == self->log.calls_base)
-        return true; /* only what was allocated of the slot was full */
+        return true; /* the slot only needed more allocated space */
     *(uint64_t *)(void *)to->next = (uint64_t)GT_WIRE_BASE << 60 | (ticks & GT_WIRE_BASE_TICKS);
     to->next += sizeof(uint64_t);
     self->log.calls_base = ticks >> GT_WIRE_TICK_BITS;

@@ -39,7 +39,9 @@ bool gt_agent_map_add(struct gt_agent_map *map, uint64_t key, void *value)
                                      __ATOMIC_ACQUIRE, __ATOMIC_RELAXED) &&
         adding == gt_agent.pid)
         return false;
-    map->adding = gt_agent.pid; /* maybe of a thread that a fork left in the parent */
+    map->adding =
+        gt_agent
+            .pid; /* another pid there is that of a parent, whose thread is not in this child */
     slots = map->now;
     if (!slots || slots->count * 2 >= slots->capacity) {
         slots = grow(slots);

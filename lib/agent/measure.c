@@ -13,15 +13,16 @@
 enum {
     EVENTS = 256,
     EVENT_RUNS = 9,
-    /* As large as a slot, and walked through by the runs: what is written next is in no near
-     * cache. Never full. */
+    /* As large as a slot. The runs write through all of it, so that each record goes to memory
+     * that is in no near cache. It never gets full. */
     SCRATCH_BYTES = GT_WIRE_CHUNK_BYTES,
-    /* Few calls in a run, so that most runs find the log's pages there, as later ones do. */
+    /* A run has few calls, so that in most runs the log's pages are there already, as they are
+     * later in the program. */
     CALLS = 64,
-    OWN_CALLS = 2, /* of what makes these calls */
+    OWN_CALLS = 2, /* calls of the functions around the loop */
     CALL_RUNS = 24,
-    /* So long that the calls of the loop itself are a small part of it. */
-    CODE_FIRST = 1 << 20, /* numbers that are not kept at hand */
+    /* The loop over code is so long that its own calls are a small part of it. */
+    CODE_FIRST = 1 << 20, /* beyond the small numbers that CPython keeps */
     CODE_ITEMS = 256,
     CODE_RUNS = 16,
     PS_PER_NS = 1000,
@@ -41,19 +42,19 @@ static void note_cost(enum gt_wire_cost what, uint64_t ps)
 
 /* --- an event --- */
 
-/* A thread whose log is memory of nobody's. */
+/* A thread whose log is thrown away. */
 static struct gt_agent_thread scratch;
 
 static uint64_t copied_ps;
 
-/* As programs do it: give the GIL up, make a system call, take it back. NULL: only the system
- * calls. */
+/* How long it takes to do as programs do: give the GIL up, make a system call, take the GIL
+ * back. NULL: the system calls alone. */
 static uint64_t pairs_ns(gt_agent_use *use)
 {
     pthread_cond_t cond[2] = {PTHREAD_COND_INITIALIZER, PTHREAD_COND_INITIALIZER};
     uint64_t start_ns;
 
-    scratch.usage.ticks = 0; /* one reading is due, as it is every so often */
+    scratch.usage.ticks = 0; /* one reading of the usage is due, as in a program now and then */
     start_ns = gt_agent_monotonic_ns();
     for (int i = 0; i < EVENTS / 2; i++) {
         if (use)
@@ -65,8 +66,8 @@ static uint64_t pairs_ns(gt_agent_use *use)
     return gt_agent_monotonic_ns() - start_ns;
 }
 
-/* The third quartile of some runs: a program that does more between two events finds less of
- * what they need at hand. */
+/* The third quartile of some runs, not the shortest: a program does more between two events,
+ * and so finds less of what they need in its caches. */
 static uint64_t typical_ns(gt_agent_use *use)
 {
     uint64_t runs_ns[EVENT_RUNS];
@@ -82,8 +83,8 @@ static uint64_t typical_ns(gt_agent_use *use)
     return runs_ns[EVENT_RUNS * 3 / 4];
 }
 
-/* Per event, or per call: each has 16 bytes in a slot, which is copied to a file when it is
- * full. */
+/* What copying full slots to the file costs per event, or per call with its return: each has 16
+ * bytes in a slot. */
 static uint64_t copy_ps(const void *slot)
 {
     int fd = open(gt_agent.dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
@@ -91,7 +92,7 @@ static uint64_t copy_ps(const void *slot)
 
     if (fd < 0)
         return 0;
-    for (int i = 0; i < 2; i++) { /* the first one is for practice */
+    for (int i = 0; i < 2; i++) { /* the first one warms up */
         start_ns = gt_agent_monotonic_ns();
         if (pwrite(fd, slot, SCRATCH_BYTES, (off_t)i * SCRATCH_BYTES) != SCRATCH_BYTES)
             start_ns = UINT64_MAX;
@@ -114,7 +115,7 @@ void gt_agent_measure_event(gt_agent_use *use)
     if (memory != MAP_FAILED) {
         to->slot = to->next = memory;
         to->end = to->slot + SCRATCH_BYTES;
-        scratch.name.signals = UINT32_MAX; /* it has done with looking for its name */
+        scratch.name.signals = UINT32_MAX; /* it does not look for its name any more */
         gt_agent_self = &scratch;
         with_ns = typical_ns(use);
         without_ns = typical_ns(NULL);
@@ -130,8 +131,9 @@ void gt_agent_measure_event(gt_agent_use *use)
 
 /* --- a call --- */
 
-/* A loop that calls a function of Python, and one that calls one of C: each has a place of its
- * own for the call, which monitoring.c goes by. */
+/* A loop that calls a function of Python, one that calls none, and one that calls a function of
+ * C. Each has a call instruction of its own, since monitoring.c switches these off one by one.
+ */
 static const char source[] = "((lambda call: lambda items: [call(item) for item in items])"
                              "(lambda item: item),"
                              " lambda items: [item * item % 7 for item in items],"
@@ -209,7 +211,8 @@ static void prepare(void)
         forget();
 }
 
-/* The shortest of some runs: the others were disturbed. False: an exception came. */
+/* The shortest of some runs, since the others were disturbed. False: an exception was raised.
+ */
 static bool run(int kind, uint64_t *shortest_ns)
 {
     const struct gt_agent_api *api = &gt_agent_api;
@@ -250,13 +253,13 @@ bool gt_agent_measure_before(void)
     return done;
 }
 
-/* By how much more than untraced. */
+/* By how much it took longer than untraced. */
 static uint64_t more_ns(const uint64_t traced_ns[KINDS], int kind)
 {
     return traced_ns[kind] > untraced_ns[kind] ? traced_ns[kind] - untraced_ns[kind] : 0;
 }
 
-/* Its own calls, which the loop for code makes as well, are not the code's. */
+/* The loop over code makes a few calls as well: what they cost is not the code's. */
 static uint64_t code_permille(const uint64_t traced_ns[KINDS])
 {
     uint64_t calls_ns = more_ns(traced_ns, PYTHON) * OWN_CALLS / (CALLS + OWN_CALLS);

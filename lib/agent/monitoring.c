@@ -9,11 +9,11 @@
 #include <string.h>
 
 enum {
-    OTHER_CALLS = 8192, /* from one place, before it is let go of */
-    LOOK_EVERY = 64,    /* of these, at whether the function is still traced */
+    OTHER_CALLS = 8192, /* from one place, before its events are switched off */
+    LOOK_EVERY = 64,    /* calls of a place: is the function still traced? */
 };
 
-/* Returned by a callback: no more of this event from this place. Of local events only. */
+/* A callback returns it to get no more of this event from this place. For local events only. */
 static PyObject *disable;
 
 static inline PyObject *none(void)
@@ -99,7 +99,8 @@ static PyObject *on_unwind(PyObject *unused, PyObject *const *args, ptrdiff_t co
     return count ? leave_function(args[0], NULL, GT_WIRE_UNWIND, false) : none();
 }
 
-/* Nobody looks at that place any more, also when it will call a function of C: say so. */
+/* The events of a place are switched off: note that its later calls of C functions are not
+ * recorded either. */
 static void let_go(struct gt_agent_thread *self)
 {
     struct gt_wire_note note = {.kind = GT_WIRE_NOTE_UNTRACED, .count = 1};
@@ -114,21 +115,22 @@ static void let_go(struct gt_agent_thread *self)
 }
 
 /*
- * A place in the code that calls something else than a function of C. The event says nothing
- * that PY_START does not, and costs as much; but the next call from there may be of a C
- * function. So a place is let go of after thousands of such calls and none of C. False then.
+ * A place in the code calls something else than a function of C. The event tells nothing that
+ * PY_START does not, and costs as much; but the next call from there may be one of a C
+ * function. So the events of a place are switched off after thousands of such calls without one
+ * of a C function: false then.
  */
 static bool other_call_from(struct gt_agent_thread *self, struct gt_agent_place *place)
 {
     if (GT_AGENT_UNLIKELY(gt_agent_measuring))
-        return false; /* what a call costs once places are let go of */
+        return false; /* to measure what a call costs when they are switched off */
     if (++place->calls < OTHER_CALLS)
         return true;
     let_go(self);
     return false;
 }
 
-/* Also when its function is switched off. */
+/* The same; also switched off when the function that is called is. */
 static bool python_call_from(struct gt_agent_thread *self, struct gt_agent_place *place,
                              PyObject *callable)
 {
@@ -142,7 +144,7 @@ static bool python_call_from(struct gt_agent_thread *self, struct gt_agent_place
     return !callee || !(callee->flags & GT_AGENT_OFF);
 }
 
-/* Of interest are C functions called from code that is traced. */
+/* C functions are recorded when they are called from code that is traced. */
 static bool c_call_from(struct gt_agent_thread *self, PyObject *code,
                         struct gt_agent_function *callee)
 {
@@ -220,7 +222,7 @@ static PyObject *on_c_raise(PyObject *unused, PyObject *const *args, ptrdiff_t c
 static struct {
     const char *event;
     bool of_c;
-    bool implied; /* not to be asked for by itself */
+    bool implied; /* comes with CALL, and cannot be asked for by itself */
     struct gt_agent_method method;
 } callbacks[] = {
     {"PY_START", false, false, {"giltracer_start", on_start, GT_AGENT_FASTCALL, NULL}},

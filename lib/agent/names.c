@@ -136,7 +136,7 @@ void gt_agent_names_due(void)
         __atomic_store_n(&pending, 0, __ATOMIC_RELEASE);
 }
 
-/* Threads without a log are none of ours, or have yet to begin it with the name of then. */
+/* A thread without a log is not recorded, or takes its name when its log begins. */
 void gt_agent_comm_changed(uint64_t ident, const char *name)
 {
     struct gt_agent_thread *self = gt_agent_self ? gt_agent_enter() : NULL;

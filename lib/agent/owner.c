@@ -7,7 +7,7 @@
 #include <string.h>
 
 enum {
-    KNOWN = 128, /* objects; a program that loads more has the others searched again */
+    KNOWN = 128,             /* objects are remembered; further ones are searched each time */
     SEARCH_BYTES = 64 << 20, /* of one segment */
 };
 
@@ -32,7 +32,7 @@ static uint32_t owner_of_path(const char *path)
     return GT_WIRE_OWNER_PROGRAM;
 }
 
-/* Cython and pybind11 leave names of theirs in what they make. */
+/* Extensions made with Cython and pybind11 contain names of these. */
 static uint32_t maker_of(const struct dl_phdr_info *info)
 {
     for (int i = 0; i < info->dlpi_phnum; i++) {

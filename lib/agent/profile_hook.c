@@ -34,7 +34,7 @@ static const struct layout layouts[] = {
 
 static const struct layout *layout;
 static int tracing_on; /* what PyEval_SetProfile sets use_tracing to */
-static bool setting;   /* it is the agent that sets a hook now */
+static bool setting;   /* the agent itself is setting a hook */
 static uint32_t life;  /* of the interpreter: its thread states end with it */
 
 /* The code object of a frame: f_code, behind f_frame in 3.11. */
@@ -86,7 +86,7 @@ static void on_c(struct gt_agent_thread *self, const PyObject *frame, int what, 
     else
         gt_agent_trace_return(self, function,
                               what == C_EXCEPTION ? GT_WIRE_UNWIND : GT_WIRE_RETURN);
-    /* Its return is told to the hook of then: to this one, if it is still there. */
+    /* It returns to the hook that is set then: to this one, if it is still set. */
     if (GT_AGENT_UNLIKELY(function->flags & GT_AGENT_HOOKS) && !gt_agent_profile_announced)
         self->profile.state = what == C_CALL ? LOST : HOOKED;
 }
@@ -119,7 +119,7 @@ static bool is_hooked(const char *state)
     return gt_agent_field(state, layout->profile_function) == (void *)on_profile;
 }
 
-/* False when it has no frames yet: next time. */
+/* False when the thread has no frames yet: it is tried again at its next use of the GIL. */
 static bool hook(char *state)
 {
     char *tracing = tracing_of(state);
@@ -185,9 +185,9 @@ static void change_owner(struct gt_agent_thread *self, void *state)
 }
 
 /*
- * A native thread may have a new thread state at every PyGILState_Ensure, often at the address
- * of the last one. So look at each signal: when it signals its last release, the old one is
- * deleted already, or cleared.
+ * A native thread may get a new thread state at every PyGILState_Ensure, often at the address
+ * of the last one. So this looks at each use of the GIL: at the last release in a thread state,
+ * the state is deleted already, or cleared.
  */
 void gt_agent_profile_thread(struct gt_agent_thread *self)
 {
@@ -236,7 +236,8 @@ void gt_agent_profile_changes(void *state)
     if (is_hooked(state))
         lose(self, gt_agent_ticks());
     if (self->listed.tid == gt_agent.pid)
-        gt_agent_api.Py_AddPendingCall(look_again, NULL); /* full: as other threads do */
+        gt_agent_api.Py_AddPendingCall(
+            look_again, NULL); /* if its queue is full: at the next use of the GIL */
     gt_agent_leave(self);
 }
 

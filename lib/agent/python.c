@@ -12,8 +12,8 @@ struct search {
     char name[512];   /* of the object found */
 };
 
-/* Does the object's name say libpython3? Such a one may have been loaded privately, by a
- * program that embeds Python, out of dlsym's sight. */
+/* Is it libpython3, by its name? A program that embeds Python may have loaded it privately
+ * (RTLD_LOCAL), so that dlsym does not see it. */
 static bool is_libpython(const char *path)
 {
     const char *base = path ? strrchr(path, '/') : NULL;
@@ -115,7 +115,7 @@ bool gt_agent_api_load(void)
     if (!complete || !api->thread_state || !api->request_code_extra || !api->get_code_extra ||
         !api->set_code_extra)
         return false;
-    /* Free-threaded and some debug builds begin objects in other ways. */
+    /* Free-threaded and some debug builds have another layout of objects. */
     if (gt_agent_type(api->PyType_Type) != api->PyType_Type)
         return false;
     version = parse_version(api->Py_GetVersion());

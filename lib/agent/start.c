@@ -43,7 +43,7 @@ static void import_modules(void)
     }
 }
 
-/* Not yet, or once more. */
+/* Try once more, at the next occasion. */
 static void start_again(void)
 {
     __atomic_store_n(&claimed, 0, __ATOMIC_RELEASE);
@@ -70,21 +70,21 @@ static int begin(void *unused)
         gt_agent_audit_start(start_again);
         done = done && gt_agent_measure_after();
     }
-    if (!done) /* raised here, between two bytecodes, as it would have been without us */
+    if (!done) /* the exception is raised here, between two bytecodes, as without the agent */
         return -1;
     api->PyErr_Clear();
     api->PyErr_Restore(type, value, traceback);
     return 0;
 }
 
-/* Earlier than this, 3.8 breaks: its pending calls are set up late in its initialisation. */
+/* Not before Py_IsInitialized: 3.8 sets up its pending calls late in its initialisation. */
 void gt_agent_start_try(void)
 {
     if (!gt_agent_api.Py_IsInitialized() || __atomic_exchange_n(&claimed, 1, __ATOMIC_ACQ_REL))
         return;
     gt_agent_start_due = false;
     if (gt_agent_api.Py_AddPendingCall(begin, NULL))
-        start_again(); /* its queue is full: later */
+        start_again(); /* the queue is full */
 }
 
 void gt_agent_start_init(void)

@@ -60,9 +60,9 @@ static struct subject subject_of(const struct gt_agent_function *function, PyObj
         object = running_local("self");
     if (object && function->op == GT_WIRE_JOIN) {
         subject.value = number_of(object, "_ident", 0);
-    } else if (object && !(function->op == GT_WIRE_TOKEN_TAKEN && would_not_wait())) {
+    } else if (object && !(function->op == GT_WIRE_PERMIT_TAKEN && would_not_wait())) {
         subject.value = (uint64_t)(uintptr_t)object;
-        if (function->op == GT_WIRE_TOKEN_TAKEN)
+        if (function->op == GT_WIRE_PERMIT_TAKEN)
             subject.left = number_of(object, "_value", 1);
         else if (function->op == GT_WIRE_QUEUE_PUT && !(function->flags & GT_AGENT_C))
             subject.left = capacity_of(object);

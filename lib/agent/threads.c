@@ -18,7 +18,7 @@
 #endif
 
 __thread struct gt_agent_thread *gt_agent_self __attribute__((tls_model("initial-exec")));
-/* This thread's log is closed: what its last destructors do is not recorded. */
+/* This thread's log is closed, and what its last destructors do is not recorded. */
 static __thread bool gone __attribute__((tls_model("initial-exec")));
 
 static struct gt_agent_thread *threads;
@@ -92,7 +92,7 @@ static struct gt_agent_thread *new_thread(void)
     return self;
 }
 
-/* In a child made by fork: the parent's files are not ours; begin anew. */
+/* This is a child made by fork: the parent's logs are not its own, so it begins anew. */
 static void become_child(void)
 {
     struct gt_agent_thread *forker = gt_agent_self;
@@ -102,7 +102,8 @@ static void become_child(void)
     gt_agent.parent_tid = forker ? forker->listed.tid : gt_agent.pid;
     gt_agent.pid = getpid();
     gt_agent.forked = true;
-    gt_agent.recording = gt_agent.recording || gt_agent.stopped; /* it may have more luck */
+    gt_agent.recording =
+        gt_agent.recording || gt_agent.stopped; /* the child may be able to write */
     gt_agent.stopped = false;
     gt_agent_self = NULL;
     threads = NULL; /* other threads' memory stays: a page each, and none of them is here */
@@ -190,7 +191,8 @@ static void thread_exit(void *value)
     errno = error;
 }
 
-/* False: a vfork child, say, that could not exec, or nobody records: nothing ends here. */
+/* False in a vfork child, say, which could not execute, or where nothing is recorded: then no
+ * process of the agent's ends here. */
 static bool is_ours(void)
 {
     return gt_agent.control && *gt_agent.fork_guard && gt_agent.pid == getpid();
@@ -200,7 +202,7 @@ static void note_process_end(uint32_t flags)
 {
     struct gt_agent_thread *self = gt_agent_self;
 
-    /* A thread that never spoke may end a process of which others did. */
+    /* A thread without a log may end a process that has logs. */
     if (!self && __atomic_load_n(&threads, __ATOMIC_ACQUIRE) && (self = gt_agent_enter()))
         gt_agent_leave(self);
     if (self) {

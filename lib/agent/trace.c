@@ -6,11 +6,11 @@
 #include <sys/mman.h>
 
 enum {
-    COST_NS = 75,         /* of one call and its return, with the hook's own */
-    FIRST_NS = 20000000,  /* of time that the budget starts with */
-    SAVED_NS = 200000000, /* of time whose budget may be saved up: for bursts */
+    COST_NS = 75,         /* of recording a call and its return, hook included */
+    FIRST_NS = 20000000,  /* the budget begins with that of so much CPU time */
+    SAVED_NS = 200000000, /* for bursts, the budget of so much CPU time may be saved up */
     SMALL_SHARE = 16,     /* a function below this part of the budget is left alone */
-    DEEP_SEARCH = 256,    /* open calls looked through for one that returns */
+    DEEP_SEARCH = 256,    /* so many open calls are searched for one that returns */
 };
 
 struct gt_agent_limits gt_agent_limits = {.max_depth = GT_AGENT_STACK_CALLS};
@@ -26,8 +26,8 @@ static uint64_t number_of(const char *name, uint64_t otherwise)
     return text && *text ? strtoull(text, NULL, 10) : otherwise;
 }
 
-/* What the process has had of the CPUs: on a busy machine, elapsed time says nothing about how
- * much longer tracing makes it run. */
+/* The process's CPU time. On a busy machine, elapsed time does not say how much longer tracing
+ * makes the process run. */
 static uint64_t cpu_time_ns(void)
 {
     struct timespec now;
@@ -83,8 +83,9 @@ static double budget_of(uint64_t from_ns, uint64_t to_ns)
     return to_ns > from_ns ? (double)(to_ns - from_ns) * (double)budget_percent / 100 : 0;
 }
 
-/* The budget flows in with time, and is spent by all functions' calls; when it is used up, a
- * function goes whose latest calls took more than a small share of what came in meanwhile. */
+/* The budget grows with CPU time, and the calls of all functions spend it. When it is used up,
+ * a function is switched off whose latest calls spent more than a small share of what the
+ * budget grew by meanwhile. */
 bool gt_agent_over_budget(struct gt_agent_thread *self, struct gt_agent_function *function,
                           uint64_t ticks)
 {
@@ -105,7 +106,8 @@ bool gt_agent_over_budget(struct gt_agent_thread *self, struct gt_agent_function
     if (saved_ns >= 0)
         return false;
     if (spent_ns < share_ns && saved_ns > -limit_ns)
-        return false; /* if only small ones are left, they go in the end as well */
+        return false; /* a small one: switched off only when the debt is as large as the limit
+                       */
     saved_ns = 0;
     function->flags |= GT_AGENT_OFF;
     gt_agent_note(self, &note, "", 0, "", 0);
@@ -121,7 +123,8 @@ void gt_agent_close_calls(struct gt_agent_thread *self, uint64_t ticks)
     self->calls.skipped = 0;
 }
 
-/* Left open are functions that were switched off, and greenlets that another one resumed. */
+/* Calls stay open of functions that were switched off, and of greenlets when another one runs.
+ */
 bool gt_agent_unwind_to(struct gt_agent_thread *self, uint32_t id)
 {
     uint32_t lowest = self->calls.depth > DEEP_SEARCH ? self->calls.depth - DEEP_SEARCH : 0;

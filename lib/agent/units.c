@@ -63,7 +63,7 @@ static int open_log(void)
     return -1;
 }
 
-/* Sparse. A file system, or a limit, may want it shorter. */
+/* The file is sparse. A file system, or a limit, may allow less. */
 static bool give_length(int fd, struct stat *st)
 {
     uint64_t bytes = gt_agent.max_bytes < UINT64_MAX / GT_WIRE_SPARSE / 2
@@ -124,14 +124,14 @@ static bool populate(char *memory, size_t size)
     while (madvise(memory, size, MADV_POPULATE_WRITE)) {
         if (errno == EINTR || errno == EAGAIN)
             continue;
-        if (errno == EFAULT) /* it would have been SIGBUS */
+        if (errno == EFAULT) /* a write would have raised SIGBUS */
             errno = ENOSPC;
         return false;
     }
     return true;
 }
 
-/* Where only memory leads. `why` is what stood in the way of another. */
+/* Map a unit where the file cannot be opened; `why` is the errno of that. */
 static void *map_from_anchor(uint64_t unit, size_t allocated, int why)
 {
     size_t before = (size_t)unit * GT_WIRE_CHUNK_BYTES;
@@ -143,7 +143,7 @@ static void *map_from_anchor(uint64_t unit, size_t allocated, int why)
         munmap(memory, before);
     if (populate(memory + before, allocated))
         return memory + before;
-    if (errno == EINVAL) /* the kernel is older than that */
+    if (errno == EINVAL) /* the kernel is older than 5.14 */
         errno = why;
     why = errno;
     munmap(memory + before, GT_WIRE_CHUNK_BYTES);

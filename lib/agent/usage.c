@@ -13,7 +13,8 @@ static bool was_away(const struct gt_agent_thread *self, uint64_t ticks, uint64_
     return !self->usage.ticks || us - self->usage.us + AWAY_US < passed_us;
 }
 
-/* getrusage tells both, but the time as of the last tick of the kernel's: up to 4 ms ago. */
+/* getrusage gives both, but its CPU time may be that of the kernel's last tick, up to 4 ms ago.
+ */
 void gt_agent_usage_note(struct gt_agent_thread *self, uint64_t ticks)
 {
     struct timespec cpu;

@@ -181,10 +181,10 @@ enum gt_wire_kind {
     GT_WIRE_BARRIER = 10,    /* came through the barrier at value */
     GT_WIRE_JOIN = 11,       /* joined the thread whose ident is value */
     GT_WIRE_SINCE = 12,      /* the operation that the next record ends began value ticks ago */
-    GT_WIRE_FLAG_SET = 13,   /* set the event or future at value */
-    GT_WIRE_FLAG_SEEN = 14,  /* found it set, having waited or not */
-    GT_WIRE_TOKEN_TAKEN = 15, /* took one of the semaphore at value, ready to wait for it */
-    GT_WIRE_TOKEN_GIVEN = 16, /* gave one of threading's semaphore at value */
+    GT_WIRE_SYNC_EVENT_SET = 13,  /* set the event or future at value */
+    GT_WIRE_SYNC_EVENT_SEEN = 14, /* found it set, after a wait or without one */
+    GT_WIRE_PERMIT_TAKEN = 15,    /* took a permit of the semaphore at value, ready to wait */
+    GT_WIRE_PERMIT_GIVEN = 16,    /* gave a permit of threading's semaphore at value */
     GT_WIRE_LEFT = 17, /* value - 1 permits are left after the operation of the next record;
                           of a QUEUE_PUT: so many items the queue can hold */
 

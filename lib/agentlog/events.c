@@ -165,10 +165,10 @@ static bool deliver_sync(struct gt_agentlog *log, struct gt_agentlog_thread *thr
         [GT_WIRE_QUEUE_PUT] = GT_EVENT_QUEUE_PUT,
         [GT_WIRE_BARRIER] = GT_EVENT_BARRIER,
         [GT_WIRE_JOIN] = GT_EVENT_JOIN,
-        [GT_WIRE_FLAG_SET] = GT_EVENT_SYNC_EVENT_SET,
-        [GT_WIRE_FLAG_SEEN] = GT_EVENT_SYNC_EVENT_SEEN,
-        [GT_WIRE_TOKEN_TAKEN] = GT_EVENT_PERMIT_TAKEN,
-        [GT_WIRE_TOKEN_GIVEN] = GT_EVENT_PERMIT_GIVEN,
+        [GT_WIRE_SYNC_EVENT_SET] = GT_EVENT_SYNC_EVENT_SET,
+        [GT_WIRE_SYNC_EVENT_SEEN] = GT_EVENT_SYNC_EVENT_SEEN,
+        [GT_WIRE_PERMIT_TAKEN] = GT_EVENT_PERMIT_TAKEN,
+        [GT_WIRE_PERMIT_GIVEN] = GT_EVENT_PERMIT_GIVEN,
     };
     const struct gt_agentlog_thread *joined = NULL;
     struct gt_event *event;

@@ -50,8 +50,8 @@ static int empty_folder(int fd, int depth)
     return rc;
 }
 
-/* By descriptors all the way: whoever may write there cannot lead us elsewhere by putting a
- * link where a folder was. 0, or -1 with errno. */
+/* Folders are opened one in the other by descriptors, so that nobody can lead this elsewhere by
+ * replacing a folder with a link. 0, or -1 with errno. */
 static int remove_entry(int parent, const char *name, int depth)
 {
     int fd;
@@ -133,7 +133,8 @@ static int open_temporary(struct gt_output *output)
     return output->fd < 0 ? -1 : 0;
 }
 
-/* What was no regular file a moment ago must be none now: it would be written over in place. */
+/* A path that was no regular file a moment ago must not be one now: it would be overwritten in
+ * place. */
 static int open_special(const char *path)
 {
     int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);

@@ -21,7 +21,7 @@ enum {
 
 /* --- texts --- */
 
-/* Is `name` among the words that commas part? */
+/* Is `name` one of the words between commas? */
 static bool has_word(const char *list, size_t length, const char *name)
 {
     size_t size = strlen(name);
@@ -38,7 +38,7 @@ static bool has_word(const char *list, size_t length, const char *name)
     return false;
 }
 
-/* Does a component say "go up"? Above the groups that can be seen from here. */
+/* Does a component say ".."? Then the group is above those that can be seen from here. */
 static bool goes_up(const char *path, size_t length)
 {
     for (size_t i = 0; i + 2 < length; i++)
@@ -47,7 +47,8 @@ static bool goes_up(const char *path, size_t length)
     return false;
 }
 
-/* "4:cpu,cpuacct:/path": v1 where a line names the controller, whatever v2 has besides. */
+/* "4:cpu,cpuacct:/path". Where a line names the cpu controller, it belongs to v1, also if there
+ * is a v2. */
 bool gt_cgroup_parse_place(const char *text, struct gt_cgroup_place *place)
 {
     *place = (struct gt_cgroup_place){0};
@@ -121,7 +122,8 @@ static bool is_hierarchy(const struct mount *mount, int version)
            has_word(mount->options, strlen(mount->options), "cpu");
 }
 
-/* What of the path lies below the mount's root: "" when it is that; NULL when it does not. */
+/* The part of the path below the mount's root: "" when it is the root; NULL when it is not
+ * below. */
 static const char *below_root(const char *path, const char *root)
 {
     size_t length = strlen(root);
@@ -163,7 +165,8 @@ int gt_cgroup_parse_mount(const char *mountinfo, const struct gt_cgroup_place *p
     return rc;
 }
 
-/* A decimal; false when there is none, or it is negative. What does not fit is the greatest. */
+/* Read a decimal; false when there is none, or it is negative. One that does not fit becomes
+ * the greatest number. */
 static bool parse_number(const char *text, uint64_t *number, char **end)
 {
     if (*text < '0' || *text > '9')
@@ -317,7 +320,7 @@ static int look_at_level(const struct gt_cgroup *cgroup, struct gt_cgroup_level 
     gt_buf_init(&text);
     rc = read_quota(cgroup->version, level->folder, &text, &cpus);
     gt_buf_release(&text);
-    if (rc > 0) { /* a group that is gone keeps what it had */
+    if (rc > 0) { /* else the group is gone, and keeps its last reading */
         level->quota_changed |= !first && cpus != level->quota_cpus;
         if (first || (cpus > 0 && (level->quota_cpus <= 0 || cpus < level->quota_cpus)))
             level->quota_cpus = cpus;
@@ -406,8 +409,8 @@ out:
     return rc;
 }
 
-/* Does the process end, or is it gone? The kernel then says "/" of its group in version 1
- * (proc_cgroup_show, PF_EXITING). Of a folder of files: no. */
+/* Is the process ending, or gone? Then the kernel names "/" as its group in version 1
+ * (proc_cgroup_show, PF_EXITING). Never so with a test's folder of files. */
 static bool is_ending(const struct gt_cgroup *cgroup)
 {
     enum { EXITING = 4, FIELDS_BEFORE = 7 }; /* flags, and after the name: state to tpgid */

@@ -14,15 +14,15 @@
 #include <unistd.h>
 
 enum {
-    READ_BYTES = 512 * 1024,  /* one read; perf script is read in few large pieces */
+    READ_BYTES = 512 * 1024,  /* one read; perf script is read in few large parts */
     PIPE_BYTES = 1024 * 1024, /* the default limit of unprivileged users, too */
     OUT_LIMIT = 1024 * 1024,
     ERR_LIMIT = 64 * 1024,
     /* A writer that wakes a reader with every 4 KiB takes a tenth longer than one that does
        not. */
     PAUSE_MS = 1,
-    ENOUGH_BYTES = PIPE_BYTES / 4, /* so much came: no time for a pause */
-    LINGER_MS = 2000,              /* a dead child's pipe may be held open by someone else */
+    ENOUGH_BYTES = PIPE_BYTES / 4, /* after so much there is no pause before the next read */
+    LINGER_MS = 2000,              /* another process may hold a dead child's pipe open */
     MAX_STDIO = 256,
 };
 
@@ -66,7 +66,7 @@ static void close_pipe(struct gt_child *child, uv_pipe_t *pipe)
     close_timer_if_last(child);
 }
 
-/* A child with a session of its own takes all that it started with it. */
+/* A child with a session of its own is signalled with all that it started. */
 static void signal_child(struct gt_child *child, int number)
 {
     if (!child->own_session || child->pid <= 0 || kill(-child->pid, number))
@@ -316,11 +316,11 @@ bool gt_child_succeeded(const struct gt_child *child)
     return child->exited && child->exit_status == 0 && child->term_signal == 0;
 }
 
-/* How much a line of perf's stderr tells: 0 nothing, 3 most. "Error:" alone heads the line
- * that tells; "Error: Failed to add events." comes after it. */
+/* How much a line of perf's stderr says: from 0, nothing, to 3. "Error:" alone stands before
+ * the line that says most; "Error: Failed to add events." comes after it. */
 static int weight_of(const char *line)
 {
-    static const char *const telling[] = {"error", "fail", "cannot", "denied", "incompatible"};
+    static const char *const hints[] = {"error", "fail", "cannot", "denied", "incompatible"};
 
     /* "[ perf record: Woken up … ]", "'trace' not valid for hardware events. Ignoring." */
     if (!*line || line[0] == '[' || strstr(line, "Ignoring.") || strcmp(line, "Error:") == 0)
@@ -329,8 +329,8 @@ static int weight_of(const char *line)
         return 1;
     if (strncasecmp(line, "error", 5) == 0)
         return 3;
-    for (size_t i = 0; i < sizeof(telling) / sizeof(telling[0]); i++)
-        if (strcasestr(line, telling[i]))
+    for (size_t i = 0; i < sizeof(hints) / sizeof(hints[0]); i++)
+        if (strcasestr(line, hints[i]))
             return 2;
     return 1;
 }

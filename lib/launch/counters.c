@@ -9,7 +9,7 @@ enum { CHECK_MS = 20000 };
 /* What may follow the colon of an event that is not a tracepoint. */
 static const char modifiers[] = "ukhHGpPSDIeWb";
 
-/* Is it one of those that the kernel raises one by one? Clocks are not. */
+/* Is it an event that the kernel itself raises one by one? Clocks are not. */
 static bool is_software(const char *event)
 {
     static const char *const names[] = {

@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 enum {
-    MAX_TABLE_BYTES = 256 << 20,               /* of one section: larger is not believed */
-    MAX_SEGMENTS = 65536 / sizeof(Elf64_Phdr), /* as the kernel's loader has it */
+    MAX_TABLE_BYTES = 256 << 20, /* of one section: a larger size is taken for damage */
+    MAX_SEGMENTS = 65536 / sizeof(Elf64_Phdr), /* the limit of the kernel's loader */
 };
 
 static int bad_format(const struct gt_elf *elf, const char *what, struct gt_error *err)
@@ -38,7 +38,7 @@ size_t gt_elf_read(const struct gt_elf *elf, uint64_t offset, void *data, size_t
     return done;
 }
 
-/* A table of the file in memory of its own, with a NUL behind it; NULL with err set. */
+/* Read a table of the file into new memory, with a NUL behind it. NULL with err set. */
 static void *read_table(const struct gt_elf *elf, uint64_t offset, uint64_t length,
                         struct gt_error *err)
 {
@@ -220,8 +220,8 @@ static int visit_symbols(const struct gt_elf *elf, const struct symbol_table *ta
     return 0;
 }
 
-/* There is one section of symbols of each type at most: a file that has thousands, all of the
- * same bytes, would keep us busy. section_count: none. */
+/* Only one section of symbols of each type is read, since a file with thousands of them, all of
+ * the same bytes, would take very long. section_count: there is none. */
 static size_t section_of_type(const struct gt_elf *elf, uint32_t type)
 {
     size_t i = 0;

@@ -13,12 +13,12 @@
 #include <unistd.h>
 
 /*
- * The gate is static, and has no libc with probes. So it maps the pages of the function out of
- * the target's libc, and calls it there, where the kernel has put the probe as well: the same
- * instruction, recorded by the same perf. The libc is not relocated, and need not be: a signal
- * of a condition that nobody waits for, and a wait until a time that is none, come back after a
- * few instructions (glibc 2.25 to 2.43: nptl/pthread_cond_signal.c, pthread_cond_wait.c). In
- * case another one does not, signals end the attempt.
+ * The gate is static, and has no libc with probes. So it maps the function's pages of the
+ * target's libc, where the kernel puts the probe as well, and calls the function there: it hits
+ * the same instruction, recorded by the same perf. The libc is not relocated, and need not be:
+ * to signal a condition variable that nobody waits for, and to wait until an invalid time, take
+ * a few instructions (glibc 2.25 to 2.43: nptl/pthread_cond_signal.c, pthread_cond_wait.c). If
+ * another libc does more, a signal ends the attempt.
  */
 
 enum {
@@ -72,8 +72,8 @@ static void hit(const void *code, enum gt_hit_function function)
         ((timedwait_fn *)(uintptr_t)code)(&cond, &mutex, &never);
 }
 
-/* A program does other things between two hits: its code and data, and the kernel's, are not
- * all in the nearest caches when the next one comes. */
+/* Between two hits a program does other things, so that at the next hit not all code and data,
+ * of its own and of the kernel, are in the nearest caches. */
 static void do_something_else(void)
 {
     static volatile unsigned char memory[MEMORY_BYTES];
@@ -93,8 +93,9 @@ static int64_t time_ns(const void *code, enum gt_hit_function function)
 }
 
 /*
- * The third quartile. Where the CPU was lost, a hit says nothing, so no mean; the median is 15%
- * less than what a loop of takes and drops loses by each hit, with perf reading along.
+ * The third quartile. Not the mean, since a hit during which the CPU was lost says nothing. Not
+ * the median, which is 15% less than what a hit costs a loop that takes and drops the GIL while
+ * perf reads the events.
  */
 static int64_t typical_ns(const void *code, enum gt_hit_function function)
 {
@@ -118,8 +119,8 @@ static int64_t measure(const void *code, enum gt_hit_function function)
 }
 
 /*
- * Map the code above every place where a program's libraries can be: perf keeps the mapping in
- * mind after exec, and its unwinder takes the lowest one of a file for the file's.
+ * Map the code above every address at which a program's libraries can be. perf keeps the
+ * mapping across exec, and its unwinder takes the lowest mapping of a file for the only one.
  */
 static void *map_code(int fd, uint64_t page)
 {

@@ -40,7 +40,7 @@ static int read_block(struct input *input)
     return got > 0;
 }
 
-/* The first bytes decide what it is: a pipe may give them one by one. */
+/* Read the first bytes, which say what the input is. A pipe may give them one by one. */
 static int read_head(struct input *input)
 {
     input->length = 0;
@@ -215,8 +215,8 @@ static int read_recording(struct input *input)
     if (uv_loop_init(&loop))
         return gt_error_memory(input->err);
     gt_caps_init(&caps);
-    /* Reading needs a perf program and nothing else of the machine; only when there is none
-     * is it worth the time to ask why. */
+    /* To read a recording, only a perf program is needed. Find out all the machine's
+     * capabilities only when there is none, for the reason. */
     caps.perf = gt_tool_find(getenv("GILTRACER_PERF") ? getenv("GILTRACER_PERF") : "perf");
     rc = caps.perf ? 0 : gt_caps_probe(&caps, &loop, input->err);
     if (rc == 0 && !caps.perf)

@@ -314,7 +314,7 @@ static bool libc_of_program(const char *program, uv_loop_t *loop, char *path, si
     return found;
 }
 
-/* The libc that giltracer itself maps: on most machines everybody's. */
+/* The libc that giltracer itself maps: on most machines all programs map it. */
 static bool libc_of_ours(char *path, size_t size)
 {
     struct gt_buf maps;
@@ -334,7 +334,7 @@ static bool libc_of_ours(char *path, size_t size)
     return found;
 }
 
-/* Beside an old libc lies the libpthread that has the function. */
+/* An old libc has the function in the libpthread beside it. */
 static int settle_libc(struct gt_interp *interp, const char *libc, struct gt_error *err)
 {
     char path[MAX_PATH];
@@ -364,7 +364,7 @@ int gt_interp_of_command(struct gt_interp *interp, uv_loop_t *loop, const char *
     char program[MAX_PATH], libc[MAX_PATH];
     char *path = gt_tool_find(command);
 
-    /* A shim is a script and a Python: its name decides first. */
+    /* A shim is a script, and yet a Python: so its name is looked at first. */
     if (path && !gt_interp_is_python_name(path) &&
         read_shebang(path, program, sizeof(program))) {
         free(path);

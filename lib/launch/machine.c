@@ -14,7 +14,7 @@
 
 enum {
     STAT_BYTES = 4 << 20, /* of /proc/stat, which has a line per CPU, and one of interrupts */
-    TASKS_MAX = 512,      /* threads that are looked at: more would cost the program */
+    TASKS_MAX = 512,      /* threads that are read: more would slow the program down */
     SCHEDSTAT_BYTES = 96,
 };
 
@@ -22,8 +22,8 @@ struct task_times {
     int64_t cpu_ns, ready_ns;
 };
 
-/* What is known of one thread: at the first reading, of what it had before (at the gate), and
- * at the last one. */
+/* One thread's times at the first reading (at the gate, of what it had before) and at the last.
+ */
 struct task_delay {
     struct task_times first, last;
 };
@@ -107,7 +107,7 @@ static bool read_times(int folder, const char *tid, struct task_times *times)
     return true;
 }
 
-/* `is_new`: a task that began after the gate opened counts from its beginning. */
+/* `is_new`: the task began after the gate opened, so it counts from its beginning. */
 static int note_times(struct gt_machine *machine, const char *tid,
                       const struct task_times *times, bool is_new)
 {
@@ -122,7 +122,7 @@ static int note_times(struct gt_machine *machine, const char *tid,
             return 0;
         }
     }
-    /* A new one, or one whose number was another's before. */
+    /* It is new, or its tid belonged to another thread before. */
     delay = gt_chunks_push(&machine->delays);
     if (!delay)
         return -1;

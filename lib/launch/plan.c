@@ -93,7 +93,8 @@ static int push_futex_events(struct gt_plan *plan, struct gt_error *err)
     return rc < 0 ? rc : push_event(plan, "syscalls:sys_exit_futex", err);
 }
 
-/* Where the source itself does not tell them. Without, the switch interval is not known. */
+/* Deadlines, where the source itself does not tell them. Without them the switch interval is
+ * not known. */
 static void plan_deadlines(struct gt_plan *plan, const struct gt_interp *interp)
 {
     gt_probes_plan_wait(&plan->probes, interp->libc, NULL);
@@ -102,8 +103,8 @@ static void plan_deadlines(struct gt_plan *plan, const struct gt_interp *interp)
 /*
  * With probes in libc that only contention reaches. The tracepoints of the futex system call
  * tell the same, but once they are enabled every system call takes the kernel's slow path (37
- * ns each, which is 1.1 of a loop that does little else). They serve where no probes can be
- * installed, and with a libc that is not understood.
+ * ns each, which slows a loop that does little else by 10%). They are used where no probes can
+ * be installed, and with a libc that is not understood.
  */
 static int use_futex(struct gt_plan *plan, const struct gt_caps *caps,
                      const struct gt_interp *interp, bool installable, struct gt_error *err)
@@ -124,7 +125,7 @@ static int use_futex(struct gt_plan *plan, const struct gt_caps *caps,
     return push_futex_events(plan, err);
 }
 
-/* Does perf see the GIL? Then it says what its holders did when they were asked for it, too. */
+/* Does perf see the GIL? Then it also records what holders did after the GIL was requested. */
 static bool judges_holders(const struct gt_plan *plan)
 {
     return plan->gil_source != GT_GIL_NONE && plan->gil_source != GT_GIL_AGENT;
@@ -172,7 +173,7 @@ static int choose_states(struct gt_plan *plan, const struct gt_plan_request *req
     return rc;
 }
 
-/* Is it recorded already, for a purpose of ours? */
+/* Does the plan record it already, for a purpose of its own? */
 static bool is_planned(const struct gt_plan *plan, const char *event)
 {
     size_t length = strlen(event);
@@ -257,9 +258,9 @@ static int choose_source(struct gt_plan *plan, const struct gt_plan_request *req
 /*
  * When the kernel switches between two tasks that inherited the same events, it swaps their
  * events instead of scheduling them. A uprobe's event still names the task that it was made
- * for: when the other one ends, the breakpoints are taken out of the wrong process, and its
- * hits are lost from then on, without a word (6.18; seen in most programs that fork). One
- * event with PERF_SAMPLE_READ (perf's modifier S) makes the kernel keep each task's own.
+ * for: when the other one ends, the breakpoints are removed from the wrong process, and its
+ * hits are lost from then on without any message (6.18; seen in most programs that fork). One
+ * event with PERF_SAMPLE_READ (perf's modifier S) makes the kernel keep each task's own events.
  */
 static const char keep_events_apart[] = "dummy:uS";
 
@@ -267,13 +268,12 @@ static int choose_events(struct gt_plan *plan, const struct gt_caps *caps, struc
 {
     int failed = 0;
 
-    /* All of the group: perf may have had to number their names. */
+    /* All events of the group, since perf may have numbered their names. */
     if (plan->probes.count)
         failed = gt_strvec_pushf(&plan->events, "%s:*", plan->probes.group);
     if ((plan->probes.count || plan->installed_probes) && caps->sample_read)
         failed |= gt_strvec_push(&plan->events, keep_events_apart);
-    /* Without probes there are still the lives of threads; perf wants an event to hang
-     * them on. */
+    /* Without probes, the lives of threads are still recorded; perf needs an event for that. */
     if (!plan->events.count && (!plan->agent || plan->states))
         failed = gt_strvec_push(&plan->events, "dummy:u");
     return failed ? gt_error_memory(err) : 0;
@@ -311,7 +311,7 @@ static int note_interpreter(struct gt_plan *plan, const struct gt_interp *interp
                : 0;
 }
 
-/* Without perf, the agent serves for the GIL and for functions, but not for the rest. */
+/* Without perf, the agent records the GIL and functions, but nothing else. */
 static bool needs_perf(const struct gt_plan_request *request)
 {
     if (request->state_detect || (request->counters && request->counters[0]))
@@ -366,7 +366,7 @@ int gt_plan_record_command(const struct gt_plan *plan, const struct gt_caps *cap
         failed |= gt_strvec_push(argv, "-m") | gt_strvec_pushf(argv, "%uM", plan->buffer_mib);
     if (plan->states)
         failed |= gt_strvec_push(argv, "--switch-events");
-    /* Of all events, lest perf script say that it cannot print it for some (5.10). */
+    /* For all events: otherwise perf script 5.10 fails because some lack it. */
     failed |= gt_strvec_push(argv, "--sample-cpu");
     if (plan->counters.count)
         failed |= gt_strvec_push(argv, "-P");

@@ -30,7 +30,7 @@ void gt_probe_set_release(struct gt_probe_set *set)
     gt_probe_set_init(set);
 }
 
-/* What to fetch, where the calling conventions put it. */
+/* What probes fetch, as the calling conventions pass it. */
 struct arguments {
     const char *cond;  /* of a function */
     const char *wait;  /* of one that waits until a deadline, its third argument */

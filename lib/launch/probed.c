@@ -12,7 +12,7 @@ static bool is_listed(const struct gt_probed *probed, const char *path)
     return false;
 }
 
-/* Of a file that cannot be looked at, the path must do. */
+/* Of a file for which stat fails, only the path is known. */
 static void add(struct gt_probed *probed, const char *path)
 {
     struct gt_probed_file *file = &probed->files[probed->count++];
@@ -34,7 +34,7 @@ void gt_probed_find(struct gt_probed *probed, const struct gt_probe_set *probes,
     for (size_t i = 0; i < probes->count && probed->count < GT_PROBED_MAX; i++) {
         const char *path = probes->probes[i].path;
 
-        /* Beside functions of the interpreter, libc's tell of deadlines only. */
+        /* Beside probes on the interpreter's functions, those on libc only tell deadlines. */
         if (probed->interpreter && strcmp(path, interp->libc) == 0)
             continue;
         if (!is_listed(probed, path))

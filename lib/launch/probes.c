@@ -31,8 +31,8 @@ static int install_command(const struct gt_probe_set *set, const struct gt_caps 
                            size_t first, size_t *next, struct gt_strvec *argv)
 {
     const char *path = set->probes[first].path;
-    /* -f: perf refuses an event's name that exists in any group, so a run beside ours would
-     * be in the way; with it, it takes the next free name, "signal_1". */
+    /* Without -f, perf refuses the name of an event that exists in any group, and so two runs
+     * at the same time; with it, perf takes the next free name, "signal_1". */
     int failed = gt_strvec_push(argv, caps->perf) | gt_strvec_push(argv, "probe") |
                  gt_strvec_push(argv, "-f") | gt_strvec_push(argv, "-x") |
                  gt_strvec_push(argv, path);
@@ -99,7 +99,7 @@ int gt_probes_install(const struct gt_probe_set *set, const struct gt_caps *caps
         else
             rc = run_install(argv.items, set->probes[first].path, loop, err);
         gt_strvec_release(&argv);
-        if (rc < 0) /* perf may have put in some of them */
+        if (rc < 0) /* perf may have installed some of them */
             gt_probes_remove(set->group, caps, loop);
     }
     return rc;

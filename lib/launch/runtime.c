@@ -19,9 +19,9 @@ static int find_code(struct gt_runtime *runtime, const struct gt_elf *elf, struc
     return gt_error_set(err, GT_ERR_NOT_FOUND, "%s has no code", elf->path);
 }
 
-/* CPython 3.6 has its global state in variables of their own, `gil_cond` among them: all that
- * can be said is that it lies among the file's variables. Nothing else there is waited for with
- * a timeout: CPython's locks are semaphores. */
+/* CPython 3.6 has its global state in single variables, `gil_cond` among them; these are not
+ * exported, so all of the file's variables are taken. No other condition variable there is
+ * waited for with a timeout, since CPython's locks are semaphores. */
 static int find_variables(struct gt_runtime *runtime, const struct gt_elf *elf,
                           struct gt_error *err)
 {

@@ -20,10 +20,11 @@ extern char **environ;
 enum {
     SENTRY_FD = 3,
     SIGNALS = 64,
-    /* The kernel signals a group one process after the other: ours may come a moment late. */
+    /* The kernel signals a group's processes one after the other: the sentry may be a moment
+       late. */
     LATE_MS = 20,
     ANSWER_MS = 1000,
-    /* A signal that giltracer never asked about (two that became one) is forgotten. */
+    /* A signal that giltracer did not ask about, as when two became one, is forgotten. */
     STALE_NS = 1000000000,
 };
 

@@ -26,7 +26,7 @@ enum event {
     EVENT_PERF_DONE,   /* perf record is gone */
     EVENT_TARGET_DONE, /* the target, or the gate, is gone */
     EVENT_SCRIPT_DONE, /* perf script is gone */
-    EVENT_SIGNAL,      /* someone signalled us */
+    EVENT_SIGNAL,      /* giltracer got a signal */
     EVENT_TIMEOUT,     /* perf takes too long */
     EVENT_COUNT
 };
@@ -73,7 +73,7 @@ void gt_session_result_release(struct gt_session_result *result)
     gt_strvec_release(&result->warnings);
 }
 
-/* What happened is noted in callbacks and acted upon outside of them. */
+/* Callbacks only note what happened; gt_session_run acts on it, outside of them. */
 static void post(struct session *session, enum event event)
 {
     session->pending |= 1u << event;
@@ -235,8 +235,8 @@ static enum gt_session_state check_aborted(struct session *session)
     return over ? GT_SESSION_DONE : GT_SESSION_ABORTING;
 }
 
-/* End what runs. The gate ends when its pipe closes; what was let go already is not ours to
- * end, but then this is not called. */
+/* End the children. The gate ends when its pipe closes. A target that runs is not ended here:
+ * this is not called then. */
 static enum gt_session_state abort_all(struct session *session)
 {
     uv_timer_stop(&session->deadline);

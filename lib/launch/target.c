@@ -34,7 +34,8 @@ void gt_target_release(struct gt_target *target)
     target->spawned = false;
 }
 
-/* Numbers that no descriptor of ours has: the target's own must keep theirs. */
+/* Numbers that no descriptor of giltracer's has, since the target's descriptors must keep
+ * theirs. */
 static int free_fd(int from)
 {
     while (from < FDS_TO && fcntl(from, F_GETFD) >= 0)
@@ -70,7 +71,7 @@ static int spawn(struct gt_target *target, uv_loop_t *loop, struct gt_child_spec
     return rc;
 }
 
-/* The static gate beside our own program; without it our own program serves as one. */
+/* The static gate beside this program; without it, this program itself is run as the gate. */
 static void find_gate(char *path, size_t size)
 {
     ssize_t length = readlink("/proc/self/exe", path, size - 1);
