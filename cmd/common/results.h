@@ -11,7 +11,7 @@
 #include <limits.h>
 #include <stdbool.h>
 
-/* Starts as all zeros. */
+/* Starts as all zeros. It must stay where it is: the report points to the estimates. */
 struct gt_results {
     struct gt_analysis *analysis;
     struct gt_whatif whatif;
