@@ -122,6 +122,6 @@ test("a replay that misses the run's length is told with what it found", async (
         {...GIVEN, estimates: [], assumptions: [], reason: "the replay <b>misses</b> it"})});
     await page.locator("#no-estimates").waitFor();
     assert.equal(await page.locator("#no-estimates").textContent(),
-                 "Nothing is estimated: the replay <b>misses</b> it (1.50 s; recorded were 1.52 s).");
+                 "Nothing is estimated: the replay <b>misses</b> it (1.50 s instead of 1.52 s).");
     page.check();
 });

@@ -4,7 +4,7 @@
 
 import {Measurement, make, makeTable, shareBar, textCell, valueCell} from "./dom.js";
 import {innermostCalls, OUTSIDE} from "./flame.js";
-import {countText, durationText, nameText, percentText, shortName} from "./format.js";
+import {countText, durationText, nameText, percentText, placeText} from "./format.js";
 import {gilName} from "./model.js";
 
 const MAX_FUNCTIONS = 200;
@@ -72,13 +72,6 @@ function summaryRow(model, {id, callers, ...row}, all) {
           caller: model.functions[caller]?.where ?? ""};
 }
 
-/** "file.py:12", "" where there is no file. */
-export function placeText({file, line}) {
-  if (!file)
-    return "";
-  return line > 0 ? `${shortName(file)}:${line}` : shortName(file);
-}
-
 /** The title of a row's function, by which a search finds its calls: the summary puts the module
  * before the names of C functions. */
 export function nameInCalls(model, row) {
@@ -139,7 +132,7 @@ export class Blockers {
       valueCell(row, "count", countText(row.count)),
       valueCell(row, "longest_hold_ns", durationText(row.longest_hold_ns)),
       valueCell(row, "total_hold_ns", durationText(row.total_hold_ns)),
-      textCell(placeText({file: row.caller, line: 0})));
+      textCell(placeText({file: row.caller})));
   }
 
   /** Which GIL a row of the summary is about, where there are several. */

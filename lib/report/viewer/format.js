@@ -78,6 +78,12 @@ export function shortName(name) {
   return text.slice(text.replace(/\/+$/, "").lastIndexOf("/") + 1);
 }
 
+/** "file.py:12", with the last `parts` of a path; "" without a file. */
+export function placeText({file, line}, parts = 1) {
+  const short = nameText(file ?? "").split("/").slice(-parts).join("/");
+  return file && line > 0 ? `${short}:${line}` : short;
+}
+
 /** What a search for words asks: does a text hold all of them? Null without words. */
 export function matcher(search) {
   const words = search.toLowerCase().split(/\s+/).filter(Boolean);

@@ -4,7 +4,7 @@
 
 import {buildCallTracks, buildCounts, buildStates, buildWhole, countBelow, indexGil}
   from "./tracks.js";
-import {matcher, nameText, shortName} from "./format.js";
+import {matcher, nameText, placeText, shortName} from "./format.js";
 
 /** Join what readDocument decoded with what the summary says of the GILs. A thread has a lane in
  * each GIL that it used. A GIL is `partial` when holds that nobody waited for are not known. */
@@ -38,7 +38,7 @@ export function buildModel(data, summaries = []) {
   addCounters(counters, threads, (thread) => thread);
   addMarks(data.marks, threads);
   const functions = data.functions.map((info) => ({
-    ...info, title: nameText(info.name), where: whereText(info),
+    ...info, title: nameText(info.name), where: placeText(info, 2),
   }));
   return {processes, threads, gils, functions, counters,
           marks: data.marks, texts: data.texts,
@@ -63,12 +63,6 @@ function lostOf({lost, holes = []}, process) {
 
 export function isLost(ranges, from, to) {
   return ranges.some(([start, end]) => start < to && end > from);
-}
-
-/** "file.py:12" of a Python function, the module of a C function. */
-function whereText({file, line}) {
-  const short = nameText(file).split("/").slice(-2).join("/");
-  return line > 0 ? `${short}:${line}` : short;
 }
 
 /** Give each thread its marks: {time, id}, in the order of time. */

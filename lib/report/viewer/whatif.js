@@ -2,8 +2,7 @@
 // The tab "What if": the summary's estimates, what they assume, or why there are none.
 
 import {make, makeTable, textCell} from "./dom.js";
-import {placeText} from "./blockers.js";
-import {durationText, nameText, pluralText} from "./format.js";
+import {durationText, nameText, placeText, pluralText} from "./format.js";
 
 const CONDITIONS = {
   "recorded": "nothing but the number of cores changed",
@@ -12,7 +11,7 @@ const CONDITIONS = {
 };
 
 function reasonText({reason, replayed_ns: simulated, recorded_ns: recorded}) {
-  const found = ` (${durationText(simulated)}; recorded were ${durationText(recorded)})`;
+  const found = ` (${durationText(simulated)} instead of ${durationText(recorded)})`;
   return `Nothing is estimated: ${nameText(reason)}${simulated > 0 ? found : ""}.`;
 }
 
