@@ -26,7 +26,7 @@ struct gt_cost_weight {
     double percent; /* of the run's length; 0: none, or not known */
     enum gt_cost_level level;
     enum gt_cheaper cheaper;
-    bool handovers_matter; /* cost.waiting_ns is a part worth telling */
+    bool handovers_matter; /* cost.waiting_ns is a part worth a clause */
 };
 
 struct gt_cost_weight gt_cost_weigh(const struct gt_cost *cost,

@@ -64,7 +64,7 @@ struct gt_judgement {
     enum gt_remedy remedy;             /* of `cause` */
     enum gt_owner owner;               /* of GT_REMEDY_WAIT_OF_CALL and _WORK_OF_CALL */
     enum gt_release_with release_with; /* the same */
-    bool ready_counts, stopped_counts, paging_counts; /* parts of row.after worth telling */
+    bool ready_counts, stopped_counts, paging_counts; /* parts of row.after that matter */
     bool slept;    /* it slept with the GIL for longer than it worked */
     bool releases; /* it was waited for, though it works without the GIL for the most part */
     bool requeues; /* gt_blocker_is_requeuer */

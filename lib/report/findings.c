@@ -9,14 +9,6 @@
 
 /* What the numbers say, in sentences: computed, most important first. */
 
-int gt_findings_add(struct gt_report *report, struct gt_buf *sentence, int failed)
-{
-    int rc = failed || gt_strvec_push(&report->findings, sentence->data) ? -1 : 0;
-
-    gt_buf_reset(sentence);
-    return rc;
-}
-
 /* "SIGSEGV", or what a glibc before 2.32 knows: "Segmentation fault". */
 static void name_signal(int number, char *name, size_t size)
 {

@@ -35,7 +35,13 @@ static inline bool gt_report_shows_states(const struct gt_report *report)
 /* findings.c: fill report->findings. 0 or -1 (memory). */
 int gt_findings_make(struct gt_report *report);
 /* Add the sentence to them, unless making it failed, and empty it. 0 or -1. */
-int gt_findings_add(struct gt_report *report, struct gt_buf *sentence, int failed);
+static inline int gt_findings_add(struct gt_report *report, struct gt_buf *sentence, int failed)
+{
+    int rc = failed || gt_strvec_push(&report->findings, sentence->data) ? -1 : 0;
+
+    gt_buf_reset(sentence);
+    return rc;
+}
 
 /* verdict.c: the most important of them. 0 or -1. */
 int gt_verdict_say(struct gt_report *report);

@@ -228,12 +228,12 @@ static int build_end(struct gt_step_builder *builder, struct gt_thread_cursor *c
     if (!counts && (end_ns - cursor->now_ns < GT_EXIT_NS ||
                     gt_deps_died_waiting(builder->timeline, cursor->thread)))
         cursor->now_ns = end_ns;
-    /* Dependencies at the very end are the end's. */
-    return gt_build_until(builder, cursor, GT_WITHOUT_GIL, 0, end_ns) ||
-                   gt_build_until(builder, cursor, GT_WAITING_FOR_GIL, 0, INT64_MAX) ||
-                   gt_build_pending(builder, cursor)
-               ? -1
-               : 0;
+    if (gt_build_until(builder, cursor, GT_WITHOUT_GIL, 0, end_ns))
+        return -1;
+    /* Dependencies at the very end belong to the end. */
+    if (gt_build_until(builder, cursor, GT_WAITING_FOR_GIL, 0, INT64_MAX))
+        return -1;
+    return gt_build_pending(builder, cursor);
 }
 
 /*
@@ -380,7 +380,9 @@ static int build_all(struct gt_step_builder *builder, int64_t *last_ns)
         if (builder->replayed[i] != GT_WORKLOAD_NONE &&
             build_start(builder, &builder->cursors[i]))
             return -1;
-    return build_holds(builder) || build_ends(builder, last_ns) ? -1 : 0;
+    if (build_holds(builder))
+        return -1;
+    return build_ends(builder, last_ns);
 }
 
 /* What the steps are built from. */

@@ -21,9 +21,9 @@ int gt_build_pending(struct gt_step_builder *builder, struct gt_thread_cursor *c
     cursor->hold_ns = cursor->free_ns = 0;
     if (gil == GT_WORKLOAD_NONE)
         return 0;
-    return gt_build_step_now(builder, cursor, hold) || gt_build_step_now(builder, cursor, free)
-               ? -1
-               : 0;
+    if (gt_build_step_now(builder, cursor, hold))
+        return -1;
+    return gt_build_step_now(builder, cursor, free);
 }
 
 int gt_build_step(struct gt_step_builder *builder, struct gt_thread_cursor *cursor,
@@ -40,11 +40,13 @@ int gt_build_step(struct gt_step_builder *builder, struct gt_thread_cursor *curs
     }
     if (plain && step.what == GT_WORKLOAD_NONE && cursor->gil != GT_WORKLOAD_NONE) {
         cursor->free_ns += step.ns;
-        return cursor->hold_ns + cursor->free_ns < grain_ns ? 0
-                                                            : gt_build_pending(builder, cursor);
+        if (cursor->hold_ns + cursor->free_ns < grain_ns)
+            return 0;
+        return gt_build_pending(builder, cursor);
     }
-    return gt_build_pending(builder, cursor) || gt_build_step_now(builder, cursor, step) ? -1
-                                                                                         : 0;
+    if (gt_build_pending(builder, cursor))
+        return -1;
+    return gt_build_step_now(builder, cursor, step);
 }
 
 static int add_run(struct gt_step_builder *builder, struct gt_thread_cursor *cursor,
@@ -92,11 +94,10 @@ static int add_free_part(struct gt_step_builder *builder, struct gt_thread_curso
     }
     event = gt_deps_end_of(&builder->deps, ended);
     step.ns = share.run_ns;
-    return event == GT_WORKLOAD_NONE || gt_build_step(builder, cursor, step) ||
-                   gt_build_step(builder, cursor,
-                                 (struct gt_step){.kind = GT_STEP_AWAIT, .what = event})
-               ? -1
-               : 0;
+    if (event == GT_WORKLOAD_NONE || gt_build_step(builder, cursor, step))
+        return -1;
+    return gt_build_step(builder, cursor,
+                         (struct gt_step){.kind = GT_STEP_AWAIT, .what = event});
 }
 
 /* --- with one --- */
@@ -159,14 +160,11 @@ static int build_dependency(struct gt_step_builder *builder, struct gt_thread_cu
 
     if (dep->kind == GT_DEP_NOTHING)
         return 0;
-    if (dep->kind == GT_DEP_JOB)
-        return gt_build_pending(builder, cursor) ||
-                       gt_workload_add_job(workload, dep->what, dep->rank, cursor->index)
-                   ? -1
-                   : 0;
-    if (dep->kind == GT_DEP_JOBS_END) {
+    if (dep->kind == GT_DEP_JOB || dep->kind == GT_DEP_JOBS_END) {
         if (gt_build_pending(builder, cursor))
             return -1;
+        if (dep->kind == GT_DEP_JOB)
+            return gt_workload_add_job(workload, dep->what, dep->rank, cursor->index);
         gt_workload_end_jobs(workload, cursor->index);
         return 0;
     }

@@ -345,7 +345,9 @@ static int find_loops(struct clocks *clocks, uint32_t thread)
     clocks->thread = thread;
     gt_hashmap_init(&clocks->loop_of);
     gt_chunks_truncate(&clocks->looked, 0);
-    rc = walk_calls(clocks) || keep_loops(clocks) ? -1 : 0;
+    rc = walk_calls(clocks);
+    if (rc == 0)
+        rc = keep_loops(clocks);
     gt_hashmap_release(&clocks->loop_of);
     return rc;
 }
@@ -409,8 +411,9 @@ int gt_deps_add_clocks(struct gt_deps *deps)
         looked = looked || clocks.looked.count;
     }
     if (rc == 0)
-        rc = gt_deps_add_sleeps(deps, &clocks.sleeps, &clocks.loops) || add_loops(&clocks) ? -1
-                                                                                           : 0;
+        rc = gt_deps_add_sleeps(deps, &clocks.sleeps, &clocks.loops);
+    if (rc == 0)
+        rc = add_loops(&clocks);
     deps->misses_clocks = rc == 0 && misses_looks(&clocks, looked);
     gt_chunks_release(&clocks.looked);
     gt_chunks_release(&clocks.sleeps);

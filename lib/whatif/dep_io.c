@@ -277,12 +277,11 @@ static int wait_for_reply(struct pipes *pipes, const struct reading *reading)
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
         if (gt_workload_add_step(workload, world, steps[i]))
             return -1;
-    return gt_deps_add(deps, GT_STEP_SIGNAL, reading->thread, reading->asked_ns,
-                       reading->asked_ns, asked) ||
-                   gt_deps_add(deps, GT_STEP_AWAIT, reading->thread, reading->span->start_ns,
-                               reading->over_ns, replied)
-               ? -1
-               : 0;
+    if (gt_deps_add(deps, GT_STEP_SIGNAL, reading->thread, reading->asked_ns, reading->asked_ns,
+                    asked))
+        return -1;
+    return gt_deps_add(deps, GT_STEP_AWAIT, reading->thread, reading->span->start_ns,
+                       reading->over_ns, replied);
 }
 
 static int wait_for_writing(struct pipes *pipes, const struct reading *reading,
@@ -331,7 +330,9 @@ int gt_deps_add_io(struct gt_deps *deps)
     if (rc == 0)
         find_roles(&pipes);
     if (pipes.reads)
-        rc = find_calls(&pipes) || sort_writings(&pipes) ? -1 : 0;
+        rc = find_calls(&pipes);
+    if (rc == 0 && pipes.reads)
+        rc = sort_writings(&pipes);
     if (rc == 0 && pipes.reads) {
         find_others(&pipes);
         rc = add_waits(&pipes);

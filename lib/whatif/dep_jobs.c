@@ -432,7 +432,9 @@ int gt_deps_add_jobs(struct gt_deps *deps)
 
     gt_chunks_init(&jobs.touched, sizeof(uint32_t));
     if (jobs.callees && jobs.loops)
-        rc = find_loops(&jobs) || find_ties(&jobs) ? -1 : 0;
+        rc = find_loops(&jobs);
+    if (rc == 0)
+        rc = find_ties(&jobs);
     if (rc == 0)
         qsort(jobs.loops, jobs.count, sizeof(*jobs.loops), compare_loops);
     for (size_t at = 0; rc == 0 && next_group(&jobs, &at, &group);)

@@ -56,10 +56,9 @@ static int add_killing(struct gt_deps *deps, uint32_t thread, uint32_t main)
     if (deps->replayed[main] == GT_WORKLOAD_NONE)
         return 0;
     deps->killed[thread] = gt_workload_add_event(deps->workload, 1);
-    return deps->killed[thread] == GT_WORKLOAD_NONE ||
-                   gt_deps_add(deps, GT_STEP_SIGNAL, main, end_ns, end_ns, deps->killed[thread])
-               ? -1
-               : 0;
+    if (deps->killed[thread] == GT_WORKLOAD_NONE)
+        return -1;
+    return gt_deps_add(deps, GT_STEP_SIGNAL, main, end_ns, end_ns, deps->killed[thread]);
 }
 
 /* A process lives as long as its threads, but for those that its end takes along. */

@@ -4,6 +4,7 @@
 #include "base/nstime.h"
 #include "whatif/advice.h"
 #include "whatif/build.h"
+#include "whatif/simulator.h"
 
 #include <stdlib.h>
 #include <string.h>

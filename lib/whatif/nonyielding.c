@@ -193,7 +193,9 @@ static int walk_calls(struct walk *walk, const struct gt_calls *calls)
             enter(walk, span))
             return -1;
     }
-    return leave_until(walk, INT64_MAX) || end_span(walk) ? -1 : 0;
+    if (leave_until(walk, INT64_MAX))
+        return -1;
+    return end_span(walk);
 }
 
 static bool calls_any(const struct gt_calls *calls, const struct gt_tag *tags)

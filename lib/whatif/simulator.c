@@ -1,10 +1,11 @@
-#include "whatif/simulator_state.h"
+#include "whatif/simulator.h"
 
 #include "base/nstime.h"
+#include "whatif/simulator_state.h"
 
 #include <math.h>
 
-/* One run of a replay: events in the order of their times, and what follows from each. */
+/* A replay takes events in the order of their times, and does what follows from each. */
 
 /* --- the GIL --- */
 

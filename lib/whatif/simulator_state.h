@@ -1,4 +1,4 @@
-/* The state of one run of a replay (simulator.c): private to it. */
+/* Private to simulator.c: the state of one replay. */
 #ifndef GT_WHATIF_SIMULATOR_STATE_H
 #define GT_WHATIF_SIMULATOR_STATE_H
 
@@ -20,12 +20,12 @@ struct line {
 struct thread {
     const struct gt_chunks *steps; /* of the part that it is in */
     size_t at, end;
-    int64_t left_ns; /* of a step that was interrupted; -1: begin it */
+    int64_t left_ns; /* of a step that was interrupted; -1: it has not begun */
     uint32_t gil;    /* that it has */
     uint32_t next;   /* in a line */
     uint32_t takes;  /* the GIL that it is being woken for */
-    double asks_ns;  /* in a GIL's line: an interval of its timed wait began; < 0: will begin
-                        when  another thread has the GIL */
+    double asks_ns;  /* in a GIL's line: when an interval of its timed wait began; < 0: one
+                        begins when another thread has the GIL */
     enum doing doing;
     uint32_t works_for; /* under these rules; GT_WORKLOAD_NONE */
     bool last_job;
@@ -127,7 +127,7 @@ static inline void wake(struct sim *sim, uint32_t index, int64_t after_ns)
     gt_heap_put(&sim->timers, index, sim->now_ns + (double)after_ns);
 }
 
-/* All as it is in the beginning. 0 or -1; release it in either case. */
+/* The state at the beginning of the run. 0 or -1; release it in either case. */
 int gt_sim_init(struct sim *sim);
 void gt_sim_release(struct sim *sim);
 

@@ -1,4 +1,4 @@
-/* lib/whatif/advice: which of the estimates are worth telling. */
+/* lib/whatif/advice: which of the estimates are worth a sentence, or a table. */
 #include "made.h"
 
 #include "whatif/advice.h"

@@ -4,6 +4,7 @@
 
 #include "whatif/build.h"
 #include "base/nstime.h"
+#include "whatif/simulator.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* lib/whatif/simulator: hand-written runs whose lengths are known. */
-#include "whatif/workload.h"
+#include "whatif/simulator.h"
 
 #include "base/nstime.h"
 
