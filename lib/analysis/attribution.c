@@ -8,17 +8,17 @@ struct level {
     uint32_t python; /* innermost Python function that is not the import system's */
 };
 
-void gt_attribution_init(struct gt_attribution *frames, const struct gt_timeline *timeline,
+void gt_attribution_init(struct gt_attribution *attribution, const struct gt_timeline *timeline,
                          uint32_t thread)
 {
-    *frames =
+    *attribution =
         (struct gt_attribution){.timeline = timeline, .calls = gt_calls_of(timeline, thread)};
-    gt_chunks_init(&frames->stack, sizeof(struct level));
+    gt_chunks_init(&attribution->stack, sizeof(struct level));
 }
 
-void gt_attribution_release(struct gt_attribution *frames)
+void gt_attribution_release(struct gt_attribution *attribution)
 {
-    gt_chunks_release(&frames->stack);
+    gt_chunks_release(&attribution->stack);
 }
 
 static bool is_import_system(const struct gt_timeline *timeline,
@@ -31,25 +31,25 @@ static bool is_import_system(const struct gt_timeline *timeline,
                0;
 }
 
-static void enter_c(struct gt_attribution *frames, struct level *level,
+static void enter_c(struct gt_attribution *attribution, struct level *level,
                     const struct level *outer)
 {
     if (outer && (outer->doing.kind == GT_DOING_C || outer->doing.kind == GT_DOING_IMPORT)) {
         level->doing = outer->doing;
-        frames->inner_calls++;
+        attribution->inner_calls++;
     } else {
         level->doing.kind = GT_DOING_C;
     }
 }
 
-static void enter_python(const struct gt_attribution *frames, struct level *level,
+static void enter_python(const struct gt_attribution *attribution, struct level *level,
                          const struct level *outer)
 {
     const struct gt_function_info *called =
-        gt_chunks_at(&frames->timeline->functions, level->doing.function);
+        gt_chunks_at(&attribution->timeline->functions, level->doing.function);
 
     level->doing.kind = GT_DOING_PYTHON;
-    if (!is_import_system(frames->timeline, called)) {
+    if (!is_import_system(attribution->timeline, called)) {
         level->python = level->doing.function;
     } else if (outer && outer->doing.kind == GT_DOING_IMPORT) {
         level->doing = outer->doing;
@@ -59,19 +59,19 @@ static void enter_python(const struct gt_attribution *frames, struct level *leve
     }
 }
 
-static int enter(struct gt_attribution *frames, uint32_t index)
+static int enter(struct gt_attribution *attribution, uint32_t index)
 {
-    const struct gt_call_span *span = gt_chunks_at(&frames->calls->spans, index);
+    const struct gt_call_span *span = gt_chunks_at(&attribution->calls->spans, index);
     const struct gt_function_info *called =
-        gt_chunks_at(&frames->timeline->functions, span->function);
-    struct level *level = gt_chunks_push(&frames->stack);
+        gt_chunks_at(&attribution->timeline->functions, span->function);
+    struct level *level = gt_chunks_push(&attribution->stack);
     const struct level *outer = NULL;
     uint32_t python = GT_NO_INDEX;
 
     if (!level)
         return -1;
-    if (frames->stack.count > 1) {
-        outer = gt_chunks_at(&frames->stack, frames->stack.count - 2);
+    if (attribution->stack.count > 1) {
+        outer = gt_chunks_at(&attribution->stack, attribution->stack.count - 2);
         python = outer->python;
     }
     *level = (struct level){
@@ -82,21 +82,21 @@ static int enter(struct gt_attribution *frames, uint32_t index)
     if (called->flags & GT_FUNCTION_GC)
         level->doing.kind = GT_DOING_GC;
     else if (called->flags & GT_FUNCTION_C)
-        enter_c(frames, level, outer);
+        enter_c(attribution, level, outer);
     else
-        enter_python(frames, level, outer);
+        enter_python(attribution, level, outer);
     return 0;
 }
 
-static void leave_until(struct gt_attribution *frames, int64_t time_ns)
+static void leave_until(struct gt_attribution *attribution, int64_t time_ns)
 {
     const struct level *level;
 
-    while ((level = gt_chunks_last(&frames->stack)) && level->end_ns <= time_ns)
-        gt_chunks_truncate(&frames->stack, frames->stack.count - 1);
+    while ((level = gt_chunks_last(&attribution->stack)) && level->end_ns <= time_ns)
+        gt_chunks_truncate(&attribution->stack, attribution->stack.count - 1);
 }
 
-const struct gt_doing *gt_attribution_at(struct gt_attribution *frames, int64_t time_ns,
+const struct gt_doing *gt_attribution_at(struct gt_attribution *attribution, int64_t time_ns,
                                          int64_t *until_ns)
 {
     static const struct gt_doing unknown = {GT_DOING_UNKNOWN, GT_NO_INDEX, GT_NO_INDEX,
@@ -105,19 +105,19 @@ const struct gt_doing *gt_attribution_at(struct gt_attribution *frames, int64_t 
     const struct level *level;
 
     *until_ns = INT64_MAX;
-    if (!frames->calls)
+    if (!attribution->calls)
         return &unknown;
-    for (; frames->next < frames->calls->spans.count; frames->next++) {
-        next = gt_chunks_at(&frames->calls->spans, frames->next);
+    for (; attribution->next < attribution->calls->spans.count; attribution->next++) {
+        next = gt_chunks_at(&attribution->calls->spans, attribution->next);
         if (next->start_ns > time_ns)
             break;
-        leave_until(frames, next->start_ns);
-        if (next->end_ns > next->start_ns && enter(frames, (uint32_t)frames->next))
+        leave_until(attribution, next->start_ns);
+        if (next->end_ns > next->start_ns && enter(attribution, (uint32_t)attribution->next))
             return NULL;
         next = NULL;
     }
-    leave_until(frames, time_ns);
-    level = gt_chunks_last(&frames->stack);
+    leave_until(attribution, time_ns);
+    level = gt_chunks_last(&attribution->stack);
     if (level)
         *until_ns = level->end_ns;
     if (next && next->start_ns < *until_ns)

@@ -7,7 +7,7 @@
 
 /* What is remembered of a member from one hold to the next. */
 struct past {
-    struct gt_attribution frames;
+    struct gt_attribution attribution;
     size_t sched_at;                    /* first state that did not end yet */
     int64_t released_ns;                /* end of its last hold; -1: none */
     uint32_t row, call;                 /* what it did then; GT_NO_INDEX */
@@ -18,7 +18,7 @@ struct past {
 struct stretch {
     int64_t start_ns;
     uint32_t row, call;
-    uint64_t inner_calls; /* of the frames, when it began */
+    uint64_t inner_calls; /* of the attribution, when it began */
     bool waited_for;
 };
 
@@ -37,7 +37,7 @@ struct walk {
     struct past *pasts;          /* by member */
     uint32_t *member_of_threads; /* by thread */
     struct gt_hashmap row_of, cell_of;
-    struct gt_chunks pending; /* of int64_t, by row: of this piece */
+    struct gt_chunks pending; /* of int64_t, by row: of the stretch of time at hand */
     struct gt_chunks touched; /* of uint32_t: rows that are pending */
     struct known {
         struct gt_doing doing;
@@ -153,7 +153,7 @@ static int charge_waiters(struct walk *walk, uint32_t row, int64_t ns)
     return 0;
 }
 
-/* Charge what the piece spent in each row to each who waits. */
+/* Charge each waiter the time that the stretch spent in each row. */
 static int settle(struct walk *walk)
 {
     int rc = 0;
@@ -285,7 +285,7 @@ static int judge_stretch(struct walk *walk, struct gt_blocker *row, int64_t end_
     row->longest_work_ns = greater(row->longest_work_ns, after.run_ns + after.sleep_ns);
     row->longest_held_ns = greater(row->longest_held_ns, length_ns);
     row->kept_in_loops +=
-        walk->pasts[walk->member].frames.inner_calls > stretch->inner_calls + LOOP_CALLS;
+        walk->pasts[walk->member].attribution.inner_calls > stretch->inner_calls + LOOP_CALLS;
     kept = gt_chunks_push(&walk->out->kept);
     if (!kept)
         return -1;
@@ -324,21 +324,21 @@ static int begin_stretch(struct walk *walk, uint32_t row, uint32_t call, int64_t
         .start_ns = time_ns,
         .row = row,
         .call = call,
-        .inner_calls = walk->pasts[walk->member].frames.inner_calls,
+        .inner_calls = walk->pasts[walk->member].attribution.inner_calls,
     };
     return 0;
 }
 
-static int hold_piece(void *context, int64_t from_ns, int64_t until_ns)
+static int charge_hold(void *context, int64_t from_ns, int64_t until_ns)
 {
     struct walk *walk = context;
     size_t waiters = walk->sweep.active_count;
 
-    gt_utilization_add(&walk->out->load, from_ns, until_ns, waiters, 1);
+    gt_utilization_add(&walk->out->utilization, from_ns, until_ns, waiters, 1);
     while (from_ns < until_ns) {
         int64_t stop_ns;
         const struct gt_doing *doing =
-            gt_attribution_at(&walk->pasts[walk->member].frames, from_ns, &stop_ns);
+            gt_attribution_at(&walk->pasts[walk->member].attribution, from_ns, &stop_ns);
         uint32_t row = doing ? row_of(walk, doing, walk->hold->thread) : GT_NO_INDEX;
 
         if (row == GT_NO_INDEX)
@@ -369,7 +369,7 @@ static int note_retake(struct walk *walk, struct past *past)
     row = row_at(walk, past->row);
     if (row->doing.kind != GT_DOING_C)
         return 0;
-    doing = gt_attribution_at(&past->frames, start_ns, &until_ns);
+    doing = gt_attribution_at(&past->attribution, start_ns, &until_ns);
     if (!doing)
         return -1;
     if (doing->call != past->call)
@@ -391,7 +391,7 @@ static int walk_hold(struct walk *walk)
     walk->stretch = (struct stretch){.row = GT_NO_INDEX};
     walk->asked_ns = gt_asked_first_ns(&walk->asked, walk->hold);
     if (note_retake(walk, past) ||
-        gt_sweep_advance(&walk->sweep, start_ns, end_ns, hold_piece, walk))
+        gt_sweep_advance(&walk->sweep, start_ns, end_ns, charge_hold, walk))
         return -1;
     if (end_stretch(walk, end_ns))
         return -1;
@@ -439,14 +439,14 @@ static int64_t ready_within(const struct walk *walk, uint32_t thread, int64_t fr
     return sum_ns;
 }
 
-static int gap_piece(void *context, int64_t from_ns, int64_t until_ns)
+static int charge_gap(void *context, int64_t from_ns, int64_t until_ns)
 {
     struct walk *walk = context;
     const struct gt_span *wait = winner(walk);
     int64_t length_ns = until_ns - from_ns, no_cpu_ns = 0;
     enum gt_gap gap = walk->unknown ? GT_GAP_UNKNOWN : wait ? GT_GAP_HANDOVER : GT_GAP_UNTAKEN;
 
-    gt_utilization_add(&walk->out->load, from_ns, until_ns, walk->sweep.active_count, 0);
+    gt_utilization_add(&walk->out->utilization, from_ns, until_ns, walk->sweep.active_count, 0);
     if (gap == GT_GAP_HANDOVER && walk->timeline->saw_sched)
         no_cpu_ns = ready_within(walk, wait->thread, from_ns, until_ns);
     for (size_t i = 0; i < walk->sweep.active_count; i++) {
@@ -485,7 +485,7 @@ static int walk_gap(struct walk *walk, const struct gt_span *before, int64_t fro
                     was_lost(walk, from_ns, until_ns);
     if (gt_sweep_is_empty(&walk->sweep, until_ns))
         return 0;
-    if (gt_sweep_advance(&walk->sweep, from_ns, until_ns, gap_piece, walk))
+    if (gt_sweep_advance(&walk->sweep, from_ns, until_ns, charge_gap, walk))
         return -1;
     wait = winner(walk);
     if (!wait)
@@ -495,7 +495,7 @@ static int walk_gap(struct walk *walk, const struct gt_span *before, int64_t fro
     past->wait_end_ns = wait->end_ns;
     if (walk->unknown || wait->start_ns > from_ns)
         return 0;
-    return gt_utilization_handover(&walk->out->load, until_ns, until_ns - from_ns);
+    return gt_utilization_handover(&walk->out->utilization, until_ns, until_ns - from_ns);
 }
 
 /* --- all of it --- */
@@ -544,7 +544,7 @@ static int prepare(struct walk *walk)
         walk->member_of_threads[gt_gil_thread_at(walk->gil, i)->thread] = i;
         walk->pasts[i].row = GT_NO_INDEX;
         walk->pasts[i].released_ns = walk->pasts[i].wait_end_ns = -1;
-        gt_attribution_init(&walk->pasts[i].frames, walk->timeline,
+        gt_attribution_init(&walk->pasts[i].attribution, walk->timeline,
                             gt_gil_thread_at(walk->gil, i)->thread);
     }
     return gt_sweep_init(&walk->sweep, walk->gil);
@@ -553,7 +553,7 @@ static int prepare(struct walk *walk)
 static void cleanup(struct walk *walk)
 {
     for (uint32_t i = 0; walk->pasts && i < walk->gil->members.count; i++)
-        gt_attribution_release(&walk->pasts[i].frames);
+        gt_attribution_release(&walk->pasts[i].attribution);
     free(walk->pasts);
     free(walk->member_of_threads);
     gt_sweep_release(&walk->sweep);
@@ -577,7 +577,7 @@ int gt_blockers_init(struct gt_blockers *blockers, const struct gt_timeline *tim
     gt_chunks_init(&blockers->cells, sizeof(struct gt_blocker_cell));
     gt_chunks_init(&blockers->gaps, sizeof(struct gt_gaps));
     gt_chunks_init(&blockers->kept, sizeof(struct gt_kept));
-    gt_utilization_init(&blockers->load, gil->start_ns, gil->end_ns);
+    gt_utilization_init(&blockers->utilization, gil->start_ns, gil->end_ns);
     gt_asked_init(&walk.asked, timeline, gil);
     walk.asked_is_recorded = gt_asked_is_recorded(&walk.asked);
     gt_chunks_init(&walk.pending, sizeof(int64_t));
@@ -589,7 +589,7 @@ int gt_blockers_init(struct gt_blockers *blockers, const struct gt_timeline *tim
         rc = walk_all(&walk);
     cleanup(&walk);
     if (rc == 0 && gt_blockers_rank(blockers) == 0 &&
-        gt_utilization_finish(&blockers->load) == 0)
+        gt_utilization_finish(&blockers->utilization) == 0)
         return 0;
     gt_blockers_release(blockers);
     return gt_error_memory(err);

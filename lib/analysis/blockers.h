@@ -1,12 +1,12 @@
 /*
- * What the waiting was for. Every nanosecond of every wait on one GIL is charged to one
- * blocker, that is to what the thread which held the GIL at that moment was doing
- * (attribution.h says which function answers), or, when nobody held it, to one gap: for each
- * waiter the cells (of fewer than thousands of threads) and the gaps add up to its wait_ns,
- * exactly.
+ * What the waiting was for. Every nanosecond of every wait for one GIL is charged. While some
+ * thread held the GIL, it is charged to a blocker: what that thread was doing (attribution.h
+ * says which function answers). While none did, it is charged to a gap. For each waiter, its
+ * cells and gaps add up to its wait_ns exactly, unless there are thousands of threads.
  *
- * CPython gives the GIL up when it is asked for it, except in C code. So a function that went
- * on working after somebody had asked (asked.h) has not released it, and is counted as such.
+ * CPython gives the GIL up when it is asked to, except in C code. So a function that went on
+ * working after a waiter had asked (asked.h) did not release it, and is counted as such;
+ * judgement.h says what follows from the counts.
  */
 #ifndef GT_ANALYSIS_BLOCKERS_H
 #define GT_ANALYSIS_BLOCKERS_H
@@ -21,55 +21,58 @@
 /* Why nobody held the GIL that somebody waited for. */
 enum gt_gap {
     GT_GAP_HANDOVER, /* released, and the thread that got it next was being woken */
-    GT_GAP_NO_CPU,   /* the same: it was awake, but had no CPU (when states are recorded) */
-    GT_GAP_UNTAKEN,  /* released, and none of those who waited took it next */
-    GT_GAP_UNKNOWN,  /* events were lost, or holds are not measured: somebody may have held */
+    GT_GAP_NO_CPU,   /* the same, but it was awake and had no CPU (where states are recorded) */
+    GT_GAP_UNTAKEN,  /* released, and no waiter took it next */
+    GT_GAP_UNKNOWN, /* events were lost, or holds are not measured: a thread may have held it */
     GT_GAPS
 };
 
-/* Shorter calls are not worth being made to release the GIL. */
+/* It is not worthwhile to release the GIL for shorter calls. */
 #define GT_BLOCKER_LONG_NS ((int64_t)50000)
 
 struct gt_blocker {
     struct gt_doing doing;   /* .call means nothing here */
     int64_t interval_ns;     /* the GIL's switch interval, as it was last */
-    uint32_t thread;         /* of GT_DOING_UNKNOWN: who held; else GT_NO_INDEX */
+    uint32_t thread;         /* of GT_DOING_UNKNOWN: the holder; else GT_NO_INDEX */
     int64_t waiting_ns;      /* charged to it, over all waiters */
-    uint64_t count;          /* stretches of holding in it while somebody waited */
-    uint64_t long_count;     /* of these, of GT_BLOCKER_LONG_NS or more */
-    int64_t total_hold_ns;   /* of all stretches, waited for or not */
-    int64_t waited_hold_ns;  /* of those that somebody waited for */
+    uint64_t count;          /* stretches of holding in it while a thread waited */
+    uint64_t long_count;     /* of these, those of GT_BLOCKER_LONG_NS or more */
+    int64_t total_hold_ns;   /* of all stretches of holding, waited for or not */
+    int64_t waited_hold_ns;  /* of those that a thread waited for */
     int64_t longest_hold_ns; /* the longest of these */
-    uint64_t requested;      /* of these, in how many somebody asked for the GIL */
-    int64_t asked_hold_ns;   /* lengths of those */
-    uint64_t kept;         /* of these, how many went on without looking: on a CPU or asleep for
-                              a millisecond or more (where that is not known: for long) … */
-    uint64_t unclear;      /* … and in how many it may have, or had no CPU */
-    struct gt_after after; /* … sums of what they did after the request; .known: of most */
-    int64_t known_ns;      /* of after.total_ns: of which it is known what they did */
-    int64_t kept_hold_ns;  /* their lengths */
-    int64_t longest_kept_ns; /* the longest time after a request, … */
+    uint64_t requested;      /* of these, in how many a waiter asked for the GIL */
+    int64_t asked_hold_ns;   /* the lengths of those */
+    /* In so many of those it went on without looking for a request: on a CPU or asleep for a
+     * millisecond or more; where that is not known, for long. */
+    uint64_t kept;
+    uint64_t unclear; /* in so many it may have done so, or had no CPU */
+    struct gt_after
+        after;            /* of `kept`: sums of what it did after the request. Known: of most */
+    int64_t known_ns;     /* of after.total_ns, how much is known in detail */
+    int64_t kept_hold_ns; /* of `kept`: lengths of the stretches, … */
+    int64_t longest_kept_ns; /* … the longest time after a request, … */
     int64_t longest_work_ns; /* … the longest of it on a CPU or asleep, … */
-    int64_t longest_held_ns; /* … and the longest stretch that did so */
-    uint64_t kept_in_loops;  /* of `kept`: made of many short calls of other C functions */
-    bool deadlock;           /* the last of them ended with the process, while others waited */
-    uint64_t retakes;        /* it released the GIL by itself and took it again, … */
-    uint64_t contended;      /* … and this often had to wait for it then */
-    int64_t away_ns;         /* worked without the GIL in between */
-    int64_t retake_wait_ns;  /* waited to get it back */
+    int64_t longest_held_ns; /* … and the longest stretch */
+    uint64_t kept_in_loops; /* of `kept`, those made of many short calls of other C functions */
+    bool deadlock;          /* the last of `kept` ended with the process, while others waited */
+    uint64_t retakes;       /* it released the GIL by itself and took it again, so often */
+    uint64_t contended;     /* of these, how often it had to wait for the GIL */
+    int64_t away_ns;        /* time without the GIL in between, but for waiting */
+    int64_t retake_wait_ns; /* time that it waited to get the GIL back */
 };
 
-/* What one waiter waited for one blocker. Pairs grow with the square of the threads: beyond
- * GT_CELLS_MAX, or of that many waiters at once, all others' are one. */
+/* What one waiter waited for one blocker. The number of pairs grows with the square of the
+ * threads: beyond GT_CELLS_MAX pairs, or while more than GT_CELL_WAITERS_MAX threads wait at
+ * once, what all others waited for a blocker is one cell. */
 enum { GT_CELLS_MAX = 1 << 20, GT_CELL_WAITERS_MAX = 1 << 12 };
 
 struct gt_blocker_cell {
-    uint32_t waiter; /* member; GT_NO_INDEX: others */
-    uint32_t blocker;
+    uint32_t waiter;  /* member; GT_NO_INDEX: all others */
+    uint32_t blocker; /* its row */
     int64_t ns;
 };
 
-/* A stretch of holding that went on though somebody had asked for the GIL. */
+/* A stretch of holding that went on although a waiter had asked for the GIL. */
 struct gt_kept {
     int64_t start_ns, end_ns;
     int64_t asked_ns;
@@ -81,21 +84,21 @@ struct gt_gaps {
 };
 
 struct gt_blockers {
-    struct gt_chunks rows;  /* of struct gt_blocker; the most waiting first */
+    struct gt_chunks rows;  /* of struct gt_blocker; that with the most waiting first */
     struct gt_chunks cells; /* of struct gt_blocker_cell; in no order */
     struct gt_chunks gaps;  /* of struct gt_gaps, by member */
     struct gt_chunks kept;  /* of struct gt_kept, in the order of time */
-    int64_t interval_ns;    /* switch interval: the last one of the GIL's */
-    struct gt_utilization load;
+    int64_t interval_ns;    /* the switch interval, as it was last */
+    struct gt_utilization utilization;
 };
 
-/* One GIL's. Time grows with its spans, its holders' calls, and, at each change, with the
- * threads that wait. 0 or negative. */
+/* Of one GIL. Takes time in proportion to its spans, to the calls of its holders, and, at each
+ * change, to the threads that wait. 0 or negative. */
 int gt_blockers_init(struct gt_blockers *blockers, const struct gt_timeline *timeline,
                      uint32_t gil, struct gt_error *err);
 void gt_blockers_release(struct gt_blockers *blockers);
 
-/* Private to analysis/: rows with the most waiting first. 0 or -1. */
+/* Private to blockers.c, in blockers_rank.c: put the rows in order. 0 or -1. */
 int gt_blockers_rank(struct gt_blockers *blockers);
 
 static inline const struct gt_blocker *gt_blocker_at(const struct gt_blockers *blockers,

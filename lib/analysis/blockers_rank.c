@@ -57,7 +57,7 @@ void gt_blockers_release(struct gt_blockers *blockers)
     gt_chunks_release(&blockers->cells);
     gt_chunks_release(&blockers->gaps);
     gt_chunks_release(&blockers->kept);
-    gt_utilization_release(&blockers->load);
+    gt_utilization_release(&blockers->utilization);
 }
 
 int64_t gt_gap_ns(const struct gt_blockers *blockers, enum gt_gap gap)

@@ -1,7 +1,7 @@
 /*
  * Who waited for whom: each wait is charged to the threads that held the same GIL meanwhile.
- * What no hold covers (the GIL was free, or passing from one thread to the next) is
- * `unheld_ns`. For each waiter, the sum over holders + unheld = its wait_ns, exactly.
+ * Time in which nobody held it (it was free, or passed from one thread to the next) is charged
+ * to nobody. For each waiter, all charges add up to its wait_ns exactly.
  */
 #ifndef GT_ANALYSIS_CONTENTION_H
 #define GT_ANALYSIS_CONTENTION_H
@@ -10,8 +10,9 @@
 #include "base/error.h"
 #include "model/timeline.h"
 
-/* Pairs grow with the square of the threads: of thousands, each waiter has those that it waited
- * for longest, and one for all others. */
+/* The number of pairs grows with the square of the threads. With thousands of threads, each
+ * waiter has charges only for the holders that it waited for longest, and one for all others.
+ */
 #define GT_OTHERS (UINT32_MAX - 1)
 
 /* How long `waiter` waited while `holder` held. Member indices of one GIL. */
@@ -21,8 +22,8 @@ struct gt_blame {
     int64_t ns;
 };
 
-/* One GIL's. Sorted by waiter, then by ns, the longest first; the others' and nobody's come
- * last. */
+/* Of one GIL. Sorted by waiter, then by ns, the longest first; that of all others, and then
+ * nobody's, come last. */
 struct gt_contention {
     struct gt_chunks blames; /* of struct gt_blame */
 };

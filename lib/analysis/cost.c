@@ -213,28 +213,30 @@ static double weight_of(const struct gt_gil_thread *member)
 }
 
 /* How much of a slice somebody held the GIL, or waited for it. */
-static double use_of(const struct gt_utilization *load,
+static double use_of(const struct gt_utilization *utilization,
                      const struct gt_utilization_slice *slice)
 {
-    return MIN((double)MAX(slice->held_ns, slice->contended_ns) / (double)load->slice_ns, 1);
+    return MIN((double)MAX(slice->held_ns, slice->contended_ns) / (double)utilization->slice_ns,
+               1);
 }
 
 /* Over the slices, by how much of them somebody waited. 0 without contention, else to 1. */
-static double busy_of(const struct gt_utilization *load)
+static double busy_of(const struct gt_utilization *utilization)
 {
     double sum_ns = 0;
 
-    if (load->total.contended_ns <= 0)
+    if (utilization->total.contended_ns <= 0)
         return 0;
     for (int i = 0; i < GT_UTILIZATION_SLICES; i++)
-        sum_ns += (double)load->slices[i].contended_ns * use_of(load, &load->slices[i]);
-    return MIN(sum_ns / (double)load->total.contended_ns, 1);
+        sum_ns += (double)utilization->slices[i].contended_ns *
+                  use_of(utilization, &utilization->slices[i]);
+    return MIN(sum_ns / (double)utilization->total.contended_ns, 1);
 }
 
 static void add_gil(struct share *share, const struct gt_gil *gil,
                     const struct gt_blockers *blockers, double weight_ns)
 {
-    double busy = busy_of(&blockers->load);
+    double busy = busy_of(&blockers->utilization);
 
     for (uint32_t i = 0; i < gil->members.count; i++) {
         double ns = weight_of(gt_gil_thread_at(gil, i)) * weight_ns;
@@ -243,7 +245,7 @@ static void add_gil(struct share *share, const struct gt_gil *gil,
         if (ns > share->gil_most_ns)
             share->gil_most_ns = ns;
     }
-    share->held_ns += (double)blockers->load.total.held_ns;
+    share->held_ns += (double)blockers->utilization.total.held_ns;
     if (busy > share->busy)
         share->busy = busy;
 }
@@ -268,34 +270,35 @@ static double serial_gil_ns(const struct share *share)
 }
 
 /* Holds that begin before a slice of a GIL's life does. */
-static size_t holds_before(const struct gt_gil *gil, const struct gt_utilization *load,
+static size_t holds_before(const struct gt_gil *gil, const struct gt_utilization *utilization,
                            int slice)
 {
     return gt_chunks_first_from(&gil->holds, 0, offsetof(struct gt_span, start_ns),
-                                load->start_ns + slice * load->slice_ns);
+                                utilization->start_ns + slice * utilization->slice_ns);
 }
 
 /* See cost.h: a slice would have had the same part of hand-overs if it had been shorter. Gaps
  * that take longer than the holds are not hand-overs: who gave the GIL up is at work. */
 static double waiting_of(const struct share *share, const struct gt_gil *gil,
-                         const struct gt_utilization *load, double ready_ratio)
+                         const struct gt_utilization *utilization, double ready_ratio)
 {
     double sum_ns = 0, stretch = stretch_of(share, ready_ratio);
     double gil_ns = serial_gil_ns(share) * stretch, calls_ns = share->calls_ns * stretch;
     size_t first = 0;
 
     for (int i = 0; i < GT_UTILIZATION_SLICES; i++) {
-        size_t next =
-            i + 1 < GT_UTILIZATION_SLICES ? holds_before(gil, load, i + 1) : gil->holds.count;
-        const struct gt_utilization_slice *slice = &load->slices[i];
-        double idle_ns = (double)slice->idle_ns, used_ns = (double)load->slice_ns - idle_ns;
+        size_t next = i + 1 < GT_UTILIZATION_SLICES ? holds_before(gil, utilization, i + 1)
+                                                    : gil->holds.count;
+        const struct gt_utilization_slice *slice = &utilization->slices[i];
+        double idle_ns = (double)slice->idle_ns,
+               used_ns = (double)utilization->slice_ns - idle_ns;
         double more_ns =
             gil->holds.count ? gil_ns * (double)(next - first) / (double)gil->holds.count : 0;
 
         if (share->held_ns > 0)
             more_ns += calls_ns * (double)slice->held_ns / share->held_ns;
         if (idle_ns > 0) /* where the GIL is free at times, there was room for it */
-            sum_ns += MIN(idle_ns, (double)slice->held_ns) * use_of(load, slice) *
+            sum_ns += MIN(idle_ns, (double)slice->held_ns) * use_of(utilization, slice) *
                       (used_ns > more_ns ? more_ns / used_ns : 1);
         first = next;
     }
@@ -431,7 +434,8 @@ static int spread(const struct gt_timeline *timeline, const struct gt_blockers *
         const struct gt_gil *gil = gt_gil_at(timeline, i);
         struct share *share = &shares[gil->process];
 
-        share->waiting_ns += waiting_of(share, gil, &blockers[i].load, units->ready_ratio);
+        share->waiting_ns +=
+            waiting_of(share, gil, &blockers[i].utilization, units->ready_ratio);
     }
     find_longest(shares, timeline->processes.count, units->ready_ratio,
                  timeline->end_ns - timeline->start_ns, cost);

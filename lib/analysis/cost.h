@@ -1,21 +1,23 @@
 /*
- * What recording cost the program: how often each thing was recorded, times what it costs once.
- * That is measured in the run itself where it can be: of a probe's hit by the gate
- * (launch/hitcost.h), of the agent's events and calls by the agent (agent/measure.h).
+ * What recording cost the program: how often each thing was recorded, times what recording it
+ * once costs. The latter is measured in the run itself where that is possible: the gate
+ * measures a hit of a probe (launch/hitcost.h), the agent its own events and calls
+ * (agent/measure.h).
  *
- * Else it is estimated from the recording. Between two events of one thread lies the cost of
- * one of them, half before and half after: where hardly anything else lies between them, the
- * time is the cost. So the shortest holds tell what an event of the GIL's costs at most, and
- * the shortest calls what half a call does: of calls that have no event of the GIL's in them,
- * and of holds less the calls in them.
+ * Else it is estimated from the recording. Between two events of one thread lies half of the
+ * cost of either. Where hardly anything else lies between them, the time between them is the
+ * cost of one. So the shortest holds, less the calls in them, tell what an event of the GIL
+ * costs at most. The shortest calls that have no event of the GIL in them tell what half of a
+ * call costs.
  *
- * Where threads contend, a hold that is longer by its events has others wait that would have
- * found the GIL free: hand-overs, in which nobody has it, and a CPU is at work on waking the
- * next one. Their part of the time hardly depends on how long all of it takes; so that part of
- * what recording adds is hand-overs, too. Of four threads that
- * contend in a loop of takes and drops, half to nine tenths of what is measured is told so
- * (scripts/bench overhead). In other programs it may be more than that, or far less: where
- * holds are short, the scheduler decides how often threads meet, and any recorder changes that.
+ * Where threads contend, recording also causes hand-overs. A hold that is longer because of its
+ * events makes threads wait that would have found the GIL free; and during a hand-over nobody
+ * has the GIL, while a CPU works on waking the next thread. Hand-overs take about the same part
+ * of the time however long all of it takes, so they are taken to be the same part of what
+ * recording adds. For four threads that contend in a loop of takes and drops, this finds half
+ * to nine tenths of the cost that is measured (scripts/bench overhead). In other programs it
+ * may be more than what is measured, or far less: where holds are short, the scheduler decides
+ * how often threads contend, and any recorder changes that.
  */
 #ifndef GT_ANALYSIS_COST_H
 #define GT_ANALYSIS_COST_H
@@ -24,31 +26,31 @@
 #include "base/error.h"
 #include "model/timeline.h"
 
-/* What was measured, and counted; 0: it was not. */
+/* What was measured and counted; 0: it was not. */
 struct gt_cost_measured {
-    uint64_t gil_events;    /* of all conditions: libraries use them, too */
-    int64_t gil_event_ps;   /* of all that records an event of the GIL's */
-    int64_t call_ps;        /* of a call of a Python function, and its return */
-    int64_t c_call_ps;      /* of one of C; 0: as one of Python */
-    uint32_t code_permille; /* by which Python code was slower for being traced: CPython 3.11
-                               then does without its faster instructions */
-    double
-        ready_ratio; /* time that threads were ready and had no CPU, to time that they had
-                        one:   where CPUs had to be shared, recording takes that much longer */
+    uint64_t gil_events;    /* of all condition variables: libraries use them, too */
+    int64_t gil_event_ps;   /* cost of recording one of them, by all that records it */
+    int64_t call_ps;        /* cost of a call of a Python function, with its return */
+    int64_t c_call_ps;      /* the same of a C function; 0: as of a Python function */
+    uint32_t code_permille; /* by how many thousandths Python code was slower while it was
+                               traced: CPython 3.11 then does without its faster instructions */
+    double ready_ratio; /* time that threads were ready and had no CPU, to the time that they
+                           had one. Where CPUs were shared, recording took longer by that */
 };
 
 struct gt_cost {
-    uint64_t gil_events;               /* hits of the probes, or events of the agent's */
+    uint64_t gil_events;               /* hits of probes, or events of the agent */
     int64_t gil_event_ns;              /* cost of each; -1: too few to tell */
     uint64_t calls;                    /* of functions, recorded one by one */
     int64_t call_ns;                   /* cost of each; -1: too few to tell */
-    bool gil_measured, calls_measured; /* not estimated from the shortest */
-    int64_t code_ns;                   /* by which Python code took longer, beside calls */
+    bool gil_measured, calls_measured; /* else they are estimated from the shortest */
+    int64_t code_ns;                   /* by which Python code took longer, beside its calls */
     int64_t waiting_ns; /* hand-overs of the GIL that recording caused: an estimate */
-    int64_t cpu_ns;     /* of what is known, in all threads; -1: nothing is */
-    int64_t total_ns;   /* by how much longer the program ran; -1: not known. Less than the CPU
-                           time where threads had no need of the GIL meanwhile, and of processes,
-                           which overlap; more where it had to share the CPUs */
+    int64_t cpu_ns;     /* of all of the above that is known, in all threads; -1: nothing is */
+    /* By how much longer the program ran; -1: not known. It is less than the CPU time where
+     * threads did not need the GIL meanwhile, and where processes overlap. It is more where
+     * CPUs were shared. */
+    int64_t total_ns;
 };
 
 /* Of a finished timeline. `blockers` by GIL. 0 or negative. */

@@ -1,7 +1,7 @@
 /*
- * Was a thread on a CPU? From the scheduler's events where they were recorded, else from the
- * readings of the thread's own clock (model/sync.h), which lie near the ends of every stretch
- * that is longer than GT_CPU_SHORT_NS.
+ * How long a thread was on a CPU, ready for one, and asleep. The scheduler's events tell it
+ * where they were recorded. Else readings of the thread's own CPU clock do (model/sync.h):
+ * there is one near each end of every stretch that is longer than GT_CPU_SHORT_NS.
  */
 #ifndef GT_ANALYSIS_CPU_H
 #define GT_ANALYSIS_CPU_H
@@ -19,7 +19,7 @@ struct gt_cpu_share {
     bool known;
 };
 
-/* One thread's; asked about stretches in the order of time. */
+/* Of one thread. Must be asked about stretches in the order of time. */
 struct gt_cpu {
     const struct gt_sched *sched; /* NULL: not recorded */
     const struct gt_chunks *readings;
@@ -36,8 +36,9 @@ struct gt_cpu_load {
 
 void gt_cpu_init(struct gt_cpu *cpu, const struct gt_timeline *timeline, uint32_t thread);
 
-/* [from, until), which does not begin before the last one. `ready` and `sleep` of readings are
- * told apart by whether the thread left its CPU of itself meanwhile. */
+/* What [from, until) consists of; it must not begin before the last one. By readings, time off
+ * the CPU counts as asleep where there were voluntary context switches meanwhile, else as
+ * ready. */
 void gt_cpu_between(struct gt_cpu *cpu, int64_t from_ns, int64_t until_ns,
                     struct gt_cpu_share *share);
 
@@ -46,7 +47,7 @@ int gt_cpu_load_init(struct gt_cpu_load *load, const struct gt_timeline *timelin
                      double cores);
 void gt_cpu_load_release(struct gt_cpu_load *load);
 
-/* Were all CPUs in use then, as good as? */
+/* Were all CPUs in use then, or almost all? */
 bool gt_cpu_load_is_full(const struct gt_cpu_load *load, int64_t from_ns, int64_t until_ns);
 
 #endif

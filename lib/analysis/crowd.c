@@ -16,7 +16,7 @@ struct walk {
     int64_t waiting_ns;    /* in it, of all */
 };
 
-static int hold_piece(void *context, int64_t from_ns, int64_t until_ns)
+static int note_waiting(void *context, int64_t from_ns, int64_t until_ns)
 {
     struct walk *walk = context;
 
@@ -28,7 +28,7 @@ static int hold_piece(void *context, int64_t from_ns, int64_t until_ns)
 }
 
 /* While nobody holds it, the blockers' gaps tell. */
-static int gap_piece(void *context, int64_t from_ns, int64_t until_ns)
+static int skip_gap(void *context, int64_t from_ns, int64_t until_ns)
 {
     (void)context;
     (void)from_ns;
@@ -67,12 +67,12 @@ static int walk_holds(struct walk *walk, const struct gt_gil *gil)
         if (gt_sweep_is_empty(&walk->sweep, hold->end_ns))
             continue;
         if (hold->start_ns > at_ns &&
-            gt_sweep_advance(&walk->sweep, at_ns, hold->start_ns, gap_piece, walk))
+            gt_sweep_advance(&walk->sweep, at_ns, hold->start_ns, skip_gap, walk))
             return -1;
         at_ns = hold->start_ns > at_ns ? hold->start_ns : at_ns;
         walk->first_wait_ns = INT64_MAX;
         walk->waiting_ns = 0;
-        if (gt_sweep_advance(&walk->sweep, at_ns, hold->end_ns, hold_piece, walk))
+        if (gt_sweep_advance(&walk->sweep, at_ns, hold->end_ns, note_waiting, walk))
             return -1;
         at_ns = hold->end_ns > at_ns ? hold->end_ns : at_ns;
         judge(walk, hold);

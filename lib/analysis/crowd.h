@@ -1,8 +1,8 @@
 /*
- * How much of the waiting for a GIL is the machine's doing: the thread that had it, or was to
- * get it next, was ready to run and had no CPU (other programs, a quota, too few CPUs). And how
- * long threads had none in all. From the scheduler's events where they were recorded, else
- * from the readings of the threads' own clocks (analysis/cpu.h).
+ * How much of the waiting for a GIL passed while the thread that had it, or was to get it next,
+ * was ready to run and had no CPU, because of other programs, a quota, or too few CPUs. And how
+ * long threads had no CPU in all. The scheduler's events tell it where they were recorded, else
+ * readings of the threads' own clocks (cpu.h).
  */
 #ifndef GT_ANALYSIS_CROWD_H
 #define GT_ANALYSIS_CROWD_H
@@ -13,11 +13,11 @@
 
 struct gt_crowd {
     int64_t waiting_ns; /* sum over all that waited for a GIL */
-    int64_t known_ns;   /* of it, while it is known what the holder did, or nobody held */
-    int64_t no_cpu_ns;  /* of that, while the holder, or who got it next, had no CPU */
+    int64_t known_ns;   /* of it, while it is known what the holder did, or that nobody held */
+    int64_t no_cpu_ns;  /* of that, while the holder, or the next one, had no CPU */
     int64_t ready_ns; /* that threads were ready and had no CPU; -1: the scheduler's events were
                          not recorded */
-    int64_t running_ns; /* that they were on one; likewise */
+    int64_t running_ns; /* that threads were on a CPU; likewise */
 };
 
 /* `blockers` by GIL. 0 or negative. */

@@ -10,8 +10,8 @@
 #include "base/intern.h"
 #include "model/timeline.h"
 
-/* A stack has at most 256 frames (script/source.h), two heads, and Python's functions: the
- * outermost ones, where there are more. */
+/* A stack has at most 256 frames (script/source.h), two frames for process and thread, and
+ * Python functions: the outermost ones where there are more than GT_FLAME_PYTHON_MAX. */
 enum { GT_FLAME_PYTHON_MAX = 512, GT_FLAME_DEPTH_MAX = 260 + GT_FLAME_PYTHON_MAX };
 
 struct gt_flame_node {
@@ -29,20 +29,20 @@ struct gt_flame {
     struct gt_intern names;
     struct gt_hashmap child_of; /* parent and name → node */
     uint32_t max_depth;
-    uint64_t spans;           /* that were in the state */
-    uint64_t spans_unstacked; /* of these, without a stack */
+    uint64_t spans;           /* in the state */
+    uint64_t spans_unstacked; /* of these, those without a stack */
 };
 
 enum gt_flame_flags {
     GT_FLAME_BY_THREAD = 1 << 0, /* a frame with the thread's label below the process's */
-    GT_FLAME_KEEP_INTERPRETER = 1 << 1, /* its frames too, below the functions */
+    GT_FLAME_KEEP_INTERPRETER = 1 << 1, /* the interpreter's frames stay, below the functions */
 };
 
 /*
- * Where functions were traced (gt_calls), those that a thread was in when the state began
- * take the place of the interpreter's frames: at the first of these from outside, or outermost
- * when the stack has none; frames of C libraries and the kernel keep their places. 0 or
- * negative.
+ * Adds up the spans in `state`. `flags` are of enum gt_flame_flags. Where functions were traced
+ * (gt_calls), the functions that a thread was in when the state began take the place of the
+ * interpreter's frames: they stand where the outermost of these was, or outermost where the
+ * stack has none. Frames of C libraries and of the kernel keep their places. 0 or negative.
  */
 int gt_flame_init(struct gt_flame *flame, const struct gt_timeline *timeline,
                   enum gt_sched_state state, unsigned flags, struct gt_error *err);

@@ -17,8 +17,8 @@ struct gt_profile_node {
     uint32_t parent;   /* GT_NO_INDEX: the root of a thread */
     uint32_t function; /* index in gt_timeline.functions; of a root: GT_NO_INDEX */
     uint32_t thread;
-    int64_t wait_ns, hold_ns; /* while this was innermost */
-    uint64_t holds;           /* that began there */
+    int64_t wait_ns, hold_ns; /* while this function was innermost */
+    uint64_t holds;           /* that began in it */
 };
 
 struct gt_profile {
@@ -27,6 +27,7 @@ struct gt_profile {
     struct gt_hashmap root_of; /* by thread */
 };
 
+/* 0 or negative. */
 int gt_profile_init(struct gt_profile *profile, const struct gt_timeline *timeline,
                     struct gt_error *err);
 void gt_profile_release(struct gt_profile *profile);

@@ -117,7 +117,7 @@ static int catch_up(struct gt_sweep *sweep, int64_t time_ns)
 }
 
 int gt_sweep_advance(struct gt_sweep *sweep, int64_t from_ns, int64_t until_ns,
-                     gt_piece_fn piece, void *context)
+                     gt_sweep_fn stretch, void *context)
 {
     while (from_ns < until_ns) {
         int64_t stop_ns = until_ns;
@@ -128,7 +128,7 @@ int gt_sweep_advance(struct gt_sweep *sweep, int64_t from_ns, int64_t until_ns,
             stop_ns = sweep->next_start_ns;
         if (sweep->next_end_ns < stop_ns)
             stop_ns = sweep->next_end_ns;
-        if (piece(context, from_ns, stop_ns))
+        if (stretch(context, from_ns, stop_ns))
             return -1;
         from_ns = stop_ns;
     }

@@ -1,6 +1,6 @@
 /*
- * Private to analysis/: one walk over a GIL's life. Time is cut where the set of waiting
- * threads or the holder changes; each piece is either a hold's or a gap's.
+ * Private to analysis/: one walk over the life of a GIL. The caller goes from hold to gap to
+ * hold; the sweep cuts each of these where the set of waiting threads changes.
  */
 #ifndef GT_ANALYSIS_SWEEP_H
 #define GT_ANALYSIS_SWEEP_H
@@ -9,16 +9,16 @@
 
 struct gt_sweep {
     const struct gt_gil *gil;
-    uint32_t *starts, *ends; /* the waits' indices, in the order of their starts and ends */
-    size_t wait_count;       /* of those longer than nothing */
+    uint32_t *starts, *ends; /* indices of waits, in the order of their starts, of their ends */
+    size_t wait_count;       /* without those that took no time */
     size_t next_start, next_end;
     int64_t next_start_ns, next_end_ns; /* INT64_MAX: there is none */
     const struct gt_span **active;      /* the waits that go on */
     size_t active_count, active_capacity;
 };
 
-/* A piece of time in which sweep->active does not change. 0 or -1. */
-typedef int (*gt_piece_fn)(void *context, int64_t from_ns, int64_t until_ns);
+/* Called for each stretch of time in which sweep->active does not change. 0 or -1. */
+typedef int (*gt_sweep_fn)(void *context, int64_t from_ns, int64_t until_ns);
 
 /* 0 or -1. */
 int gt_sweep_init(struct gt_sweep *sweep, const struct gt_gil *gil);
@@ -27,9 +27,9 @@ void gt_sweep_release(struct gt_sweep *sweep);
 /* Go from `from_ns`, where the last call ended, to `until_ns`. Waits that end at `until_ns`
  * are still active then. */
 int gt_sweep_advance(struct gt_sweep *sweep, int64_t from_ns, int64_t until_ns,
-                     gt_piece_fn piece, void *context);
+                     gt_sweep_fn stretch, void *context);
 
-/* Where to begin and to end. */
+/* When the first wait begins, and the last one ends. */
 int64_t gt_sweep_first_ns(const struct gt_sweep *sweep);
 int64_t gt_sweep_last_ns(const struct gt_sweep *sweep);
 
@@ -38,7 +38,7 @@ static inline const struct gt_span *gt_sweep_wait(const struct gt_sweep *sweep, 
     return sweep->active[at];
 }
 
-/* Does nobody wait from the end of the last call until then? */
+/* Does nobody wait from where the last call ended until then? */
 static inline bool gt_sweep_is_empty(const struct gt_sweep *sweep, int64_t until_ns)
 {
     return sweep->active_count == 0 && sweep->next_start_ns >= until_ns;

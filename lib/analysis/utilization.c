@@ -6,33 +6,34 @@
 
 enum { DIGIT_BITS = 11, DIGIT_MASK = (1 << DIGIT_BITS) - 1 };
 
-void gt_utilization_init(struct gt_utilization *load, int64_t start_ns, int64_t end_ns)
+void gt_utilization_init(struct gt_utilization *utilization, int64_t start_ns, int64_t end_ns)
 {
     int64_t length_ns = end_ns > start_ns ? end_ns - start_ns : 0;
 
-    *load = (struct gt_utilization){.start_ns = start_ns,
-                                    .slice_ns = length_ns / GT_UTILIZATION_SLICES + 1};
-    gt_chunks_init(&load->latencies, sizeof(int64_t));
+    *utilization = (struct gt_utilization){.start_ns = start_ns,
+                                           .slice_ns = length_ns / GT_UTILIZATION_SLICES + 1};
+    gt_chunks_init(&utilization->latencies, sizeof(int64_t));
 }
 
-void gt_utilization_release(struct gt_utilization *load)
+void gt_utilization_release(struct gt_utilization *utilization)
 {
-    gt_chunks_release(&load->latencies);
+    gt_chunks_release(&utilization->latencies);
 }
 
-static int64_t start_of(const struct gt_utilization *load, size_t slice)
+static int64_t start_of(const struct gt_utilization *utilization, size_t slice)
 {
-    return load->start_ns + (int64_t)slice * load->slice_ns;
+    return utilization->start_ns + (int64_t)slice * utilization->slice_ns;
 }
 
 /* As a rule it is the one of the time before, or the next one. */
-static size_t slice_of(struct gt_utilization *load, int64_t time_ns)
+static size_t slice_of(struct gt_utilization *utilization, int64_t time_ns)
 {
-    while (load->at + 1 < GT_UTILIZATION_SLICES && time_ns >= start_of(load, load->at + 1))
-        load->at++;
-    while (load->at > 0 && time_ns < start_of(load, load->at))
-        load->at--;
-    return load->at;
+    while (utilization->at + 1 < GT_UTILIZATION_SLICES &&
+           time_ns >= start_of(utilization, utilization->at + 1))
+        utilization->at++;
+    while (utilization->at > 0 && time_ns < start_of(utilization, utilization->at))
+        utilization->at--;
+    return utilization->at;
 }
 
 static void add(struct gt_utilization_slice *slice, int64_t ns, size_t waiters, int held)
@@ -43,31 +44,32 @@ static void add(struct gt_utilization_slice *slice, int64_t ns, size_t waiters, 
     slice->idle_ns += waiters && !held ? ns : 0;
 }
 
-void gt_utilization_add(struct gt_utilization *load, int64_t from_ns, int64_t until_ns,
+void gt_utilization_add(struct gt_utilization *utilization, int64_t from_ns, int64_t until_ns,
                         size_t waiters, int held)
 {
-    size_t first = slice_of(load, from_ns), last = slice_of(load, until_ns - 1);
+    size_t first = slice_of(utilization, from_ns), last = slice_of(utilization, until_ns - 1);
 
-    add(&load->total, until_ns - from_ns, waiters, held);
+    add(&utilization->total, until_ns - from_ns, waiters, held);
     for (size_t i = first; i <= last; i++) {
-        int64_t end_ns = start_of(load, i + 1);
+        int64_t end_ns = start_of(utilization, i + 1);
 
         if (i == last || end_ns > until_ns)
             end_ns = until_ns;
-        add(&load->slices[i], end_ns - from_ns, waiters, held);
+        add(&utilization->slices[i], end_ns - from_ns, waiters, held);
         from_ns = end_ns;
     }
 }
 
-int gt_utilization_handover(struct gt_utilization *load, int64_t time_ns, int64_t latency_ns)
+int gt_utilization_handover(struct gt_utilization *utilization, int64_t time_ns,
+                            int64_t latency_ns)
 {
-    int64_t *latency = gt_chunks_push(&load->latencies);
+    int64_t *latency = gt_chunks_push(&utilization->latencies);
 
     if (!latency)
         return -1;
     *latency = latency_ns;
-    load->slices[slice_of(load, time_ns)].handovers++;
-    load->total.handovers++;
+    utilization->slices[slice_of(utilization, time_ns)].handovers++;
+    utilization->total.handovers++;
     return 0;
 }
 
@@ -85,9 +87,9 @@ static void sort_by_digit(const int64_t *from, int64_t *to, size_t count, unsign
 }
 
 /* There are about as many as hand-overs, and they are short: two or three passes. */
-int gt_utilization_finish(struct gt_utilization *load)
+int gt_utilization_finish(struct gt_utilization *utilization)
 {
-    size_t count = load->latencies.count;
+    size_t count = utilization->latencies.count;
     int64_t *memory = calloc(2 * count + 1, sizeof(*memory)), longest_ns = 0;
     int64_t *sorted = memory, *other;
 
@@ -95,7 +97,7 @@ int gt_utilization_finish(struct gt_utilization *load)
         return -1;
     other = memory + count;
     for (size_t i = 0; i < count; i++) {
-        sorted[i] = *(int64_t *)gt_chunks_at(&load->latencies, i);
+        sorted[i] = *(int64_t *)gt_chunks_at(&utilization->latencies, i);
         longest_ns = sorted[i] > longest_ns ? sorted[i] : longest_ns;
     }
     for (unsigned shift = 0; shift < 63 && longest_ns >> shift; shift += DIGIT_BITS) {
@@ -106,17 +108,17 @@ int gt_utilization_finish(struct gt_utilization *load)
         other = last;
     }
     for (size_t i = 0; i < count; i++)
-        *(int64_t *)gt_chunks_at(&load->latencies, i) = sorted[i];
+        *(int64_t *)gt_chunks_at(&utilization->latencies, i) = sorted[i];
     free(memory);
     return 0;
 }
 
-int64_t gt_utilization_percentile(const struct gt_utilization *load, double percent)
+int64_t gt_utilization_percentile(const struct gt_utilization *utilization, double percent)
 {
-    size_t count = load->latencies.count;
+    size_t count = utilization->latencies.count;
     size_t at = (size_t)((double)count * percent / 100);
 
     if (count == 0)
         return 0;
-    return *(int64_t *)gt_chunks_at(&load->latencies, at < count ? at : count - 1);
+    return *(int64_t *)gt_chunks_at(&utilization->latencies, at < count ? at : count - 1);
 }

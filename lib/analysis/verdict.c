@@ -126,7 +126,7 @@ static void choose_rows(const struct one *one, struct gt_verdict *verdict)
 
 static int judge(const struct one *one, struct gt_verdict *verdict, int64_t wall_ns)
 {
-    verdict->contended_ns = one->blockers->load.total.contended_ns;
+    verdict->contended_ns = one->blockers->utilization.total.contended_ns;
     verdict->lives_ns = gt_gil_thread_lives_ns(one->gil);
     verdict->bound = bound_of(one->gil, verdict->contended_ns);
     verdict->of = shares_of(one->gil, wall_ns);

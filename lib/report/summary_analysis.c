@@ -171,7 +171,7 @@ static json_t *load_value(const struct gt_report *report, uint32_t index)
 {
     const struct gt_gil *gil = gt_gil_at(report->timeline, index);
     const struct gt_blockers *blockers = &report->analysis->blockers[index];
-    const struct gt_utilization *load = &blockers->load;
+    const struct gt_utilization *load = &blockers->utilization;
     double life_ns = gt_gil_known_ns(gil) > 0 ? (double)gt_gil_known_ns(gil) : 1;
     struct gt_buf convoy;
     json_t *value;

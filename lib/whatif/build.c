@@ -336,7 +336,7 @@ static int64_t handover_of(const struct gt_gil *gil, const struct gt_blockers *b
 {
     int64_t waits = (int64_t)gil->waits.count;
 
-    return waits ? blockers->load.total.idle_ns / waits : WAKE_NS;
+    return waits ? blockers->utilization.total.idle_ns / waits : WAKE_NS;
 }
 
 static int add_gils(struct gt_step_builder *builder)
@@ -398,7 +398,7 @@ static int prepare(struct gt_step_builder *builder, const struct gt_tag *tags, d
     if (add_threads(builder) || add_gils(builder))
         return -1;
     if (gt_nonyielding_init(&builder->nonyielding, timeline, builder->blockers, tags) ||
-        gt_cpu_load_init(&builder->load, timeline, cores) ||
+        gt_cpu_load_init(&builder->cpu_load, timeline, cores) ||
         gt_exits_init(&builder->exits, timeline, builder->replayed))
         return -1;
     return gt_deps_init(&builder->deps, timeline, builder->workload, builder->replayed);
@@ -408,7 +408,7 @@ static void cleanup(struct gt_step_builder *builder)
 {
     gt_deps_release(&builder->deps);
     gt_nonyielding_release(&builder->nonyielding);
-    gt_cpu_load_release(&builder->load);
+    gt_cpu_load_release(&builder->cpu_load);
     gt_exits_release(&builder->exits);
     free(builder->cursors);
     free(builder->replayed);

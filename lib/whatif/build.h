@@ -18,14 +18,14 @@ enum { GT_BUILD_FUNCTIONS = 6 };
 
 struct gt_build {
     struct gt_workload workload;
-    int64_t after_ns;   /* from the last end that counts to the end of the recording */
-    int64_t unknown_ns; /* of threads' times without a GIL, about which nothing is known */
+    int64_t after_ns; /* from the end of the last thread that counts to that of the recording */
+    int64_t unknown_ns; /* time of threads without a GIL, of which nothing is known */
     int64_t grain_ns;   /* shorter holds were put together; 0: none were */
-    bool guesses_order, guesses_jobs, guesses_clocks, misses_clocks; /* dependencies.h */
+    bool guesses_order, guesses_jobs, guesses_clocks, misses_clocks; /* as in dep_list.h */
 };
 
-/* `blockers` by GIL, `tags` by function; `cores`: CPUs that the recorded program had. 0 or
- * negative. */
+/* `blockers` by GIL, `tags` by function. `cores` is how many CPUs the recorded program had. 0
+ * or negative. */
 int gt_build_init(struct gt_build *build, const struct gt_timeline *timeline,
                   const struct gt_blockers *blockers, const struct gt_tag *tags, double cores,
                   struct gt_error *err);

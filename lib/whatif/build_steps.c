@@ -56,7 +56,7 @@ static int add_run(struct gt_step_builder *builder, struct gt_thread_cursor *cur
     int64_t sleep_ns = share->sleep_ns;
 
     /* CPUs that others had are as good as none. */
-    if (share->ready_ns && !gt_cpu_load_is_full(&builder->load, from_ns, until_ns))
+    if (share->ready_ns && !gt_cpu_load_is_full(&builder->cpu_load, from_ns, until_ns))
         sleep_ns += share->ready_ns;
     step.ns = share->run_ns;
     if (gt_build_step(builder, cursor, step))

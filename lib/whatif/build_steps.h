@@ -1,4 +1,4 @@
-/* Building the steps of one thread, stretch by stretch, in the order of time: part of build.c.
+/* Private to build.c: building the steps of a thread, stretch by stretch, in the order of time.
  */
 #ifndef GT_WHATIF_BUILD_STEPS_H
 #define GT_WHATIF_BUILD_STEPS_H
@@ -8,20 +8,21 @@
 #include "whatif/exits.h"
 #include "whatif/nonyielding.h"
 
-/* That the kernel takes to end a process. */
+/* The kernel may take so long to end a process. */
 #define GT_EXIT_NS ((int64_t)20000000)
 
 /* How far the steps of one thread have been built. */
 struct gt_thread_cursor {
     uint32_t thread, index; /* of the timeline, of the workload */
-    int64_t now_ns;         /* built until then */
+    int64_t now_ns;         /* its steps are built until then */
     size_t dep;             /* the next dependency */
     size_t nonyielding;     /* the next non-yielding hold */
     struct gt_cpu cpu;
-    bool ending;           /* after its last hold: its end is not measured */
-    size_t after_dep;      /* its first step after the last dependency */
-    int64_t taken_over_ns; /* its last hold was broken off by who had the GIL from then on; 0 */
-    /* Holds and free times that are being put together. */
+    bool ending;           /* it had its last hold: what it does at its end is not measured */
+    size_t after_dep;      /* its first step after its last dependency */
+    int64_t taken_over_ns; /* its last hold ended because of a request; the thread that asked
+                              had the GIL from then on; 0: it ended by itself */
+    /* Short holds, and short times between them, that are being put together. */
     uint32_t gil;
     int64_t hold_ns, free_ns;
 };
@@ -34,7 +35,7 @@ struct gt_step_builder {
     const struct gt_blockers *blockers; /* by GIL */
     struct gt_deps deps;
     struct gt_nonyielding nonyielding;
-    struct gt_cpu_load load;
+    struct gt_cpu_load cpu_load;
     struct gt_thread_cursor *cursors; /* by thread of the timeline */
     uint32_t *replayed;               /* the same: its thread of the workload, or
                                          GT_WORKLOAD_NONE */
@@ -43,16 +44,17 @@ struct gt_step_builder {
 
 enum gt_doing_of_gil { GT_WITHOUT_GIL, GT_WITH_GIL, GT_WAITING_FOR_GIL };
 
-/* All until `until_ns`: what it did, with the dependencies in their places. 0 or -1. */
+/* Build the steps until `until_ns`: what the thread did, with the dependencies in their places.
+ * 0 or -1. */
 int gt_build_until(struct gt_step_builder *builder, struct gt_thread_cursor *cursor,
                    enum gt_doing_of_gil doing, uint32_t gil, int64_t until_ns);
-/* One step; short holds, and short times between them, become one of each. 0 or -1. */
+/* Add a step. Short holds, and short times between them, are put together. 0 or -1. */
 int gt_build_step(struct gt_step_builder *builder, struct gt_thread_cursor *cursor,
                   struct gt_step step);
-/* One step, now. 0 or -1. */
+/* Add a step as it is. 0 or -1. */
 int gt_build_step_now(struct gt_step_builder *builder, struct gt_thread_cursor *cursor,
                       struct gt_step step);
-/* What is being put together. 0 or -1. */
+/* Add what has been put together so far. 0 or -1. */
 int gt_build_pending(struct gt_step_builder *builder, struct gt_thread_cursor *cursor);
 
 #endif

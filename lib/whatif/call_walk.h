@@ -1,21 +1,20 @@
-/* Going through one thread's calls with what is open around each: for who looks for patterns in
- * them. */
+/* Goes through the calls of one thread, and knows which calls are open around each. */
 #ifndef GT_WHATIF_CALL_WALK_H
 #define GT_WHATIF_CALL_WALK_H
 
 #include "model/timeline.h"
 
-enum { GT_WALK_DEPTH = 512 }; /* calls deeper are not shown */
+enum { GT_WALK_DEPTH = 512 }; /* deeper calls are left out of `open` */
 
 struct gt_call_walk {
     const struct gt_timeline *timeline;
     const struct gt_calls *calls;
     size_t next;
-    uint32_t open[GT_WALK_DEPTH]; /* calls round the last one, as indices; outermost first */
+    uint32_t open[GT_WALK_DEPTH]; /* calls around the last one, as indices; outermost first */
     uint32_t depth;
 };
 
-/* NULL calls: there are none. */
+/* `calls` may be NULL: there are none. */
 static inline void gt_call_walk_init(struct gt_call_walk *walk,
                                      const struct gt_timeline *timeline,
                                      const struct gt_calls *calls)
@@ -38,7 +37,7 @@ gt_function_info_of(const struct gt_timeline *timeline, uint32_t function)
     return gt_chunks_at(&timeline->functions, function);
 }
 
-/* The next call, as an index, and in walk->open what is open round it; GT_NO_INDEX: no more. */
+/* The index of the next call; walk->open holds those around it. GT_NO_INDEX: there is none. */
 static inline uint32_t gt_call_walk_next(struct gt_call_walk *walk)
 {
     const struct gt_call_span *span, *last;
@@ -58,8 +57,8 @@ static inline uint32_t gt_call_walk_next(struct gt_call_walk *walk)
     return (uint32_t)walk->next++;
 }
 
-/* The innermost Python function among the `depth` outermost open calls: its level, plus 1. 0:
- * none is. */
+/* Of the `depth` outermost open calls, the innermost one that is a Python function's: its index
+ * in walk->open, plus 1. 0: none is. */
 static inline uint32_t gt_call_walk_python(const struct gt_call_walk *walk, uint32_t depth)
 {
     while (depth > 0 &&

@@ -20,10 +20,11 @@ struct gt_dep {
     uint32_t thread; /* of the timeline */
     uint32_t what;
     uint32_t rank;
-    uint32_t order;   /* of being added: for dependencies of the same moment */
+    uint32_t order;   /* in which it was added: sorts dependencies of the same moment */
     uint32_t kind;    /* enum gt_step_kind or gt_dep_kind */
     uint32_t flags;   /* of the step: enum gt_step_flags */
-    int64_t limit_ns; /* AWAIT: goes on without it after that; 0: never. UNTIL: the time */
+    int64_t limit_ns; /* AWAIT: the thread goes on without the event after that; 0: never.
+                         UNTIL: the time */
 };
 
 struct gt_deps {
@@ -35,13 +36,13 @@ struct gt_deps {
     struct gt_dep *sorted;       /* by thread and time */
     size_t *first;               /* by thread, and one more: where its dependencies begin */
     uint32_t *start_of, *end_of; /* events by thread, or GT_WORKLOAD_NONE */
-    uint32_t *killed;    /* likewise: of its end, when that was the interpreter's doing */
+    uint32_t *killed;    /* likewise: its end, where the end of the interpreter ended it */
     int64_t *selects_ns; /* by thread: the longest time that it waited in a selector for timers,
                             or for what is not recorded; 0: never */
-    bool guesses_order;  /* of what an event loop does */
-    bool guesses_jobs;   /* that any thread might have done them is a guess */
-    bool guesses_clocks; /* so it is that something was done until a time */
-    bool misses_clocks;  /* who looked at a clock is not known */
+    bool guesses_order;  /* it is a guess in which order an event loop does things */
+    bool guesses_jobs;   /* it is a guess that any thread might have done some jobs */
+    bool guesses_clocks; /* it is a guess that something was done until a time */
+    bool misses_clocks;  /* it is not known which threads looked at a clock */
 };
 
 /* --- adding: all return 0, or -1 when memory is exhausted --- */

@@ -1,14 +1,14 @@
 /*
- * What it would be worth: how long the run would have taken if a function released the GIL, if
- * there were no GIL, on more or fewer cores. Each is a replay of what was recorded
- * (build.h) under other rules, set against a replay under the same rules, which must
- * find the length of the recorded run.
+ * How long the run would have taken if a function released the GIL, if there were no GIL, or on
+ * another number of cores. Each estimate is a replay of what was recorded (build.h,
+ * simulator.h) under other rules. A replay under unchanged rules must find the length of the
+ * recorded run.
  *
- * Assumed is that the threads do the same work in the same pieces, that timers, files, sockets
- * and other programs take as long as they did, and that nothing else slows down when more runs
- * at once. What cannot be known is not estimated; `gap` says why, and `withheld` of a single
- * estimate: where threads may have worked until a time, or may have done one another's jobs,
- * both is tried, and what differs is not told.
+ * It is assumed that threads do the same work in the same steps, that timers, files, sockets
+ * and other programs take as long as they did, and that nothing slows down because more runs at
+ * once. What cannot be known is not estimated, and gt_whatif.gap says why. A single estimate
+ * may be withheld: threads may have worked until a time, or may have done one another's jobs.
+ * Then both is tried, and nothing is estimated where the results differ.
  */
 #ifndef GT_WHATIF_ESTIMATE_H
 #define GT_WHATIF_ESTIMATE_H
@@ -24,7 +24,7 @@ int gt_whatif_init(struct gt_whatif *whatif, const struct gt_recorded *recorded,
                    struct gt_error *err);
 void gt_whatif_release(struct gt_whatif *whatif);
 
-/* The replay's error: 0.02 when it finds a run that is 2% longer than the recorded one. */
+/* The error of the replay: 0.02 when it finds a run that is 2% longer than the recorded one. */
 double gt_whatif_error(const struct gt_whatif *whatif);
 
 #endif

@@ -1,4 +1,4 @@
-/* Which end of a thread, or of a child process, somebody may have waited for. */
+/* Ends of threads and of child processes that other threads may have waited for. */
 #ifndef GT_WHATIF_EXITS_H
 #define GT_WHATIF_EXITS_H
 
@@ -16,13 +16,14 @@ struct gt_exits {
     size_t count;
 };
 
-/* Of the threads that are replayed (dependencies.h). 0 or -1. */
+/* Of the threads that are in the workload: `replayed` as in dep_list.h. 0 or -1. */
 int gt_exits_init(struct gt_exits *exits, const struct gt_timeline *timeline,
                   const uint32_t *replayed);
 void gt_exits_release(struct gt_exits *exits);
 
-/* The thread whose end a sleep of `thread` in [from, until) may have waited for: the last one
- * just before or after its end. GT_NO_INDEX: none. `children`: of child processes only. */
+/* `thread` slept in [from, until): the thread whose end it may have waited for, which is the
+ * last one that ended just before or after that sleep. `children`: only ends of child
+ * processes. GT_NO_INDEX: none. */
 uint32_t gt_exits_find(const struct gt_exits *exits, const struct gt_timeline *timeline,
                        uint32_t thread, int64_t from_ns, int64_t until_ns, bool children);
 

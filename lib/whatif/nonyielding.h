@@ -1,6 +1,7 @@
 /*
- * Stretches of holding that do not give the GIL up: calls of the C functions that are asked
- * about, and whatever was seen to keep it from somebody.
+ * Non-yielding holds: stretches of holding in which a thread does not give the GIL up when it
+ * is asked. These are calls of the C functions that are asked about, and whatever was seen to
+ * keep the GIL from a waiter.
  */
 #ifndef GT_WHATIF_NONYIELDING_H
 #define GT_WHATIF_NONYIELDING_H
@@ -13,11 +14,11 @@ struct gt_nonyielding_span {
     uint16_t tag; /* of its function; 0: none that is asked about */
 };
 
-/* Of each function: is it asked about? */
+/* Of a function: is it asked about what would happen if it released the GIL? */
 struct gt_tag {
     uint16_t tag; /* 0: no */
-    /* Of a Python function: how much of its holding, while it was asked to give the GIL up, was
-     * in stretches that did not. */
+    /* Of a Python function: of its holding while it was asked to give the GIL up, how much was
+     * in non-yielding holds. */
     float kept_share;
 };
 

@@ -10,7 +10,7 @@
 enum gt_whatif_gap {
     GT_WHATIF_OK,
     GT_WHATIF_NO_GIL,     /* none was seen */
-    GT_WHATIF_ALONE,      /* one thread only ever had it: nothing can overlap */
+    GT_WHATIF_ALONE,      /* only one thread ever had it: nothing can overlap */
     GT_WHATIF_FUTEX,      /* holds were not measured */
     GT_WHATIF_STOPPED,    /* recording stopped before the program ended */
     GT_WHATIF_LOST,       /* too much was lost */
@@ -18,8 +18,8 @@ enum gt_whatif_gap {
     GT_WHATIF_UNKNOWN,    /* what threads did without the GIL was not recorded */
     GT_WHATIF_STUCK,      /* the replay ends in threads that wait for one another */
     GT_WHATIF_UNFAITHFUL, /* it finds another length than was recorded */
-    GT_WHATIF_LEFT_OUT,   /* of this build (without/) */
-    GT_WHATIF_CPUS,       /* how many CPUs it might use changed as it ran */
+    GT_WHATIF_LEFT_OUT,   /* this build makes no estimates (without/) */
+    GT_WHATIF_CPUS,       /* the number of CPUs that it might use changed while it ran */
 };
 
 enum gt_estimate_kind {
@@ -35,17 +35,18 @@ enum { GT_WHATIF_CORES = 5 }; /* numbers of cores asked about, at most */
 enum gt_withheld {
     GT_WITHHELD_NOT,
     GT_WITHHELD_STUCK,  /* the replay ends in threads that wait for one another */
-    GT_WITHHELD_CLOCK,  /* perhaps what was done was done until a time */
-    GT_WITHHELD_UNSEEN, /* likewise: calls that look at clocks were not recorded */
-    GT_WITHHELD_JOBS,   /* perhaps other threads would have done some of the jobs */
-    GT_WITHHELD_SLOWED, /* much of it is what Python code took longer for being traced */
+    GT_WITHHELD_CLOCK,  /* threads may have worked until a time */
+    GT_WITHHELD_UNSEEN, /* the same: calls that look at clocks were not recorded */
+    GT_WITHHELD_JOBS,   /* other threads might have done some of the jobs */
+    GT_WITHHELD_SLOWED, /* Python code was slower because it was traced, by a large part of it
+                         */
     GT_WITHHELD_COUNT,
 };
 
 struct gt_estimate {
     enum gt_estimate_kind kind;
     uint32_t gil, row; /* of GT_ESTIMATE_FUNCTION: its row that caused the most waiting */
-    uint32_t gils;     /* … and on how many GILs it is released */
+    uint32_t gils;     /* the same: on how many GILs the function was waited for */
     int64_t wall_ns;   /* on the recorded number of cores; -1: not known */
     int64_t by_cores_ns[GT_WHATIF_CORES];
     enum gt_withheld withheld; /* of wall_ns */
@@ -59,10 +60,11 @@ struct gt_whatif {
     uint32_t core_counts; /* how many of … */
     double core_count[GT_WHATIF_CORES];
     int64_t recorded_ns; /* length of the run */
-    int64_t replayed_ns; /* the same, as the replay finds it under unchanged rules */
+    int64_t replayed_ns; /* length that the replay finds under unchanged rules; -1: none */
     int64_t grain_ns;    /* holds shorter than this were put together; 0: none */
-    int64_t slowed_ns;   /* what recording cost, where it makes Python code itself slower */
-    int64_t lost_ns;     /* of the recording; taken for time that keeps its length */
+    int64_t
+        slowed_ns;   /* what recording cost, where it made Python code itself slower; else 0 */
+    int64_t lost_ns; /* of the recording; it is taken for time that keeps its length */
     struct gt_chunks estimates;     /* of struct gt_estimate; the simplest change first */
     const struct gt_estimate *told; /* of these, what is worth a sentence; NULL: nothing is */
     bool worth_a_table;             /* something would help, or it is not known whether */

@@ -153,8 +153,8 @@ static void a_c_function_answers_for_those_it_calls(void **state)
     assert_int_equal(row->waiting_ns, MS);
     assert_false(gt_blocker_keeps(row));
     assert_int_equal(gt_gaps_at(&blockers, 1)->ns[GT_GAP_HANDOVER], MS);
-    assert_int_equal(blockers.load.total.handovers, 1);
-    assert_int_equal(gt_utilization_percentile(&blockers.load, 50), MS);
+    assert_int_equal(blockers.utilization.total.handovers, 1);
+    assert_int_equal(gt_utilization_percentile(&blockers.utilization, 50), MS);
     gt_blockers_release(&blockers);
     gt_timeline_free(t);
 }

@@ -493,7 +493,7 @@ static const char *check_blockers(const struct gt_timeline *timeline, uint32_t i
     }
     if (cells_ns != rows_ns)
         wrong = "rows are not the sum of their cells";
-    if (held_ns != total_hold_ns || held_ns != blockers.load.total.held_ns)
+    if (held_ns != total_hold_ns || held_ns != blockers.utilization.total.held_ns)
         wrong = "holds do not add up";
     gt_blockers_release(&blockers);
     return wrong;

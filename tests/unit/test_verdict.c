@@ -38,7 +38,7 @@ static int end(void **state)
 static void wait_for(uint32_t gil, int64_t ns)
 {
     made_member_at(made_gil_at(&t, gil), 1)->wait_ns = ns;
-    blockers[gil].load.total.contended_ns = ns;
+    blockers[gil].utilization.total.contended_ns = ns;
     if (contentions[gil].blames.count == 0)
         made_blame(&contentions[gil], 1, 0, ns);
 }
