@@ -1,21 +1,20 @@
 /*
- * Agent logs (agent/wire.h) as events, in the order of time across all threads and processes
- * of a run.
+ * Turns the logs of agents (agent/wire.h) into events, in the order of time across all threads
+ * and processes of a run.
  *
  *     gt_agentlog_open → gt_agentlog_next … → gt_agentlog_free
  *
- * Opening reads what is small: the clock's anchors, each thread's header, and the notes
- * (functions, names). The records stream: memory is 16 KiB per thread that is active at that
- * time, some 300 bytes per thread, and the functions' names.
+ * Opening reads what is small: the anchors of the clock, the header of each thread, and the
+ * notes (functions, names). The records are read as they are asked for. Memory: 16 KiB per
+ * thread that is active at that time, some 300 bytes per thread, and the names of functions.
  *
- * Logs may end anywhere (the disk was full, the target was killed) and may be damaged: whatever
- * can be read is delivered, the rest is counted in struct gt_agentlog_quality and described by
- * one line of gt_agentlog_warning. From where the log of a process ends before the process
- * does, GT_EVENT_STOPPED says that nothing more is known of it. A time that is far from those
- * at which agents noted both clocks is not believed.
+ * A log may end anywhere (the disk was full, the target was killed), and may be damaged. What
+ * can be read is delivered. The rest is counted in struct gt_agentlog_quality and described by
+ * gt_agentlog_warning. If the log of a process ends before the process does, GT_EVENT_STOPPED
+ * says that nothing more is known of it. Times that are far from all anchors are not believed.
  *
- * What this source cannot see: processes and threads that never touch the GIL, exits by a
- * signal (its last record stands for it, unless the caller knows better), CPUs, states.
+ * This source cannot see: processes and threads that never use the GIL; exits by a signal (the
+ * last record stands for the exit, unless the caller knows more); CPUs; states of threads.
  */
 #ifndef GT_AGENTLOG_AGENTLOG_H
 #define GT_AGENTLOG_AGENTLOG_H
@@ -30,35 +29,35 @@
 struct gt_agentlog;
 
 struct gt_agentlog_quality {
-    uint32_t threads;   /* logs read */
-    uint32_t processes; /* programs they belong to: exec begins a new one */
-    uint32_t damaged;   /* logs with bytes that make no sense, or cut short */
+    uint32_t threads;   /* whose logs were read */
+    uint32_t processes; /* programs that they belong to: an exec begins another one */
+    uint32_t damaged;   /* logs that are cut short, or have bytes that make no sense */
     uint32_t functions;
     uint64_t records;   /* delivered so far */
     uint64_t dropped;   /* events that agents could not record */
     uint64_t log_bytes; /* size of all logs */
     uint32_t cpus;      /* that the first process might use; 0: not known */
-    int64_t event_ps;   /* what an event of the GIL's cost, measured; 0: not known */
-    int64_t call_ps;    /* the same of a Python function's call and return */
-    int64_t c_call_ps;  /* and of one of C */
-    uint32_t
-        code_permille;  /* by which Python code was slower for being traced, without calls */
+    /* Costs that the agent measured; 0: not known. */
+    int64_t event_ps;       /* of an event of the GIL */
+    int64_t call_ps;        /* of a call of a Python function, and its return */
+    int64_t c_call_ps;      /* of a call of a C function, and its return */
+    uint32_t code_permille; /* how much slower Python code was, calls not counted */
     int64_t stopped_ns; /* recording stopped as the logs reached their bound; -1: it did not */
 };
 
-/* What the caller knows of the ends of processes. */
+/* What the caller knows about the ends of processes. */
 struct gt_agentlog_ends {
-    int32_t killed_pid; /* a signal ended this one; 0: none */
+    int32_t killed_pid; /* the process that a signal ended; 0: none */
     int64_t killed_ns;
-    bool (*is_alive)(int32_t pid); /* it goes on; NULL: not known */
+    bool (*is_alive)(int32_t pid); /* does it still run? NULL: not known */
 };
 
-/* GT_ERR_NOT_FOUND when no agent ever ran with this folder, GT_ERR_FORMAT when its version is
- * neither today's nor 3. */
+/* Open the logs of a folder. NULL with an error; GT_ERR_NOT_FOUND: no agent ran with this
+ * folder; GT_ERR_FORMAT: the version is neither today's nor 3. */
 struct gt_agentlog *gt_agentlog_open(const char *dir, struct gt_error *err);
 
-/* The same, of today's version, by its files, which the folder may have lost since. `files` are
- * copied. `ends` may be NULL. */
+/* The same of files of today's version, which may have left their folder. The descriptors stay
+ * the caller's. `ends` may be NULL. */
 struct gt_agentlog_files {
     int control, log;
 };
@@ -68,13 +67,14 @@ struct gt_agentlog *gt_agentlog_open_files(const struct gt_agentlog_files *files
                                            struct gt_error *err);
 void gt_agentlog_free(struct gt_agentlog *log);
 
-/* The next event: 1, 0 at the end, or negative. Its texts are valid until gt_agentlog_free. */
+/* The next event: 1; 0: there is none; negative: an error. Its strings are valid until _free.
+ */
 int gt_agentlog_next(struct gt_agentlog *log, struct gt_event *event, struct gt_error *err);
 
 const struct gt_agentlog_quality *gt_agentlog_quality(const struct gt_agentlog *log);
 
-/* What the user should know, a line each: why an agent switched itself off, what it stepped
- * aside for, which log is damaged. Visible text. NULL past the last one. */
+/* What the user should know, in a line each: why an agent switched itself off, or gave way to
+ * another tool; which log is damaged. Printable text; NULL after the last one. */
 const char *gt_agentlog_warning(const struct gt_agentlog *log, size_t index);
 
 #endif

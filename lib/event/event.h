@@ -1,10 +1,10 @@
 /*
- * The one vocabulary that all sources speak: `perf script` text, agent logs, VizTracer JSON.
- * A source turns its records into these, in the order of time as far as it can; the model
- * knows no other input.
+ * Events: what all sources (`perf script` text, agent logs, VizTracer JSON) turn their records
+ * into, in the order of time as far as they can. The model has no other input.
  *
- * To add a source: 1. a folder to the left of model/ that fills struct gt_event; 2. feed
- * them to gt_timeline_feed; 3. say in the source's header what it cannot see.
+ * To add a source: 1. make a folder with NAME_open, NAME_next and NAME_free, where NAME_next
+ * fills one struct gt_event; 2. merge it in ingest/ingest.c; 3. say in its header what the
+ * source cannot see.
  */
 #ifndef GT_EVENT_EVENT_H
 #define GT_EVENT_EVENT_H
@@ -13,19 +13,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The process that becomes the target: what it does before then, to measure, is not the
- * program's. */
+/* The name of the process that becomes the target. What it does before that, to measure costs,
+ * is not the target's. */
 #define GT_GATE_NAME "giltracer-gate"
 
-/* Behind each group: the member of struct gt_event that says more of them. */
+/* The names in backquotes are members of struct gt_event, which say more. */
 enum gt_event_kind {
-    GT_EVENT_OTHER, /* an event of no meaning to us; shows only that the thread lived */
+    GT_EVENT_OTHER, /* any event without a meaning here: it shows that its thread lived */
 
-    /* The GIL, seen from libc (uprobes, agent): `cond`. */
+    /* The GIL, as libc's functions show it (uprobes, agent): `cond`. */
     GT_EVENT_COND_SIGNAL, /* pthread_cond_signal is entered */
     GT_EVENT_COND_WAIT,   /* pthread_cond_timedwait is entered */
 
-    /* The GIL, seen from CPython's own functions. No address: one GIL per process. */
+    /* The GIL, as CPython's functions show it. They name no GIL: there is one per process. */
     GT_EVENT_TAKE_ENTER,
     GT_EVENT_TAKE_RETURN,
     GT_EVENT_DROP_ENTER,
@@ -35,7 +35,7 @@ enum gt_event_kind {
     GT_EVENT_FUTEX_ENTER,
     GT_EVENT_FUTEX_EXIT,
 
-    /* A condition variable is waited for, seen from libc: `cond`, `result`. */
+    /* Waiting for a condition variable, as libc shows it: `cond`, `result`. */
     GT_EVENT_BLOCK_ENTER,
     GT_EVENT_BLOCK_EXIT,
 
@@ -44,56 +44,57 @@ enum gt_event_kind {
     GT_EVENT_EXIT, /* pid/tid is the thread that ended */
     GT_EVENT_EXEC, /* pid/tid became another program: `new_name` */
     GT_EVENT_MMAP, /* pid mapped a file: `mapping` */
-    GT_EVENT_COMM, /* pid/tid is now called so: `new_name` */
-    GT_EVENT_LOST, /* events were lost before time_ns: `lost` */
+    GT_EVENT_COMM, /* pid/tid has another name now: `new_name` */
+    GT_EVENT_LOST, /* events were lost until time_ns: `lost` */
 
     /* Scheduling. */
     GT_EVENT_SCHED_SWITCH, /* pid/tid leaves cpu: `switched` */
     GT_EVENT_SCHED_WAKEUP, /* pid/tid made another thread runnable: `woken_tid` */
-    GT_EVENT_SCHED_WAKING, /* pid/tid is about to do that: nothing more is read of it */
-    GT_EVENT_SWITCH_IN,    /* pid/tid is on cpu from now */
-    GT_EVENT_SWITCH_OUT,   /* pid/tid leaves cpu: `switched`, but for who follows */
+    GT_EVENT_SCHED_WAKING, /* pid/tid is about to do that: tells less than SCHED_WAKEUP */
+    GT_EVENT_SWITCH_IN,    /* pid/tid comes on cpu */
+    GT_EVENT_SWITCH_OUT,   /* pid/tid leaves cpu: `switched`, without next_tid */
 
-    /* A hardware or software event, or any other tracepoint: `period`, and what is of all. */
+    /* A hardware or software event, or any other tracepoint or probe: `period`. */
     GT_EVENT_COUNTER,
 
-    /* Functions, seen by the agent or VizTracer. Calls and returns nest per thread but for the
-     * ends of a recording, greenlets, and what filters left out: a return closes the innermost
-     * open call of its function and all inside it; without one it is void. */
+    /* Functions, as the agent or VizTracer sees them. The calls of a thread mostly nest; not at
+     * the ends of a recording, with greenlets, or where filters left some out. So a return ends
+     * the innermost open call of its function, and all calls within; if there is none, it means
+     * nothing. */
     GT_EVENT_CALL,     /* pid/tid enters a function: `call` */
     GT_EVENT_RETURN,   /* pid/tid leaves it: `call` */
-    GT_EVENT_UNTRACED, /* a function is not recorded from here on, in pid, and its open calls
-                          end: `untraced` */
-    GT_EVENT_STOPPED,  /* nothing is recorded from here on, of pid, or, where that is 0, of
-                          anyone: `stopped` */
+    GT_EVENT_UNTRACED, /* from now on, a function is not recorded in pid any more; its open
+                          calls end: `untraced` */
+    GT_EVENT_STOPPED, /* from now on, nothing of pid is recorded any more; pid 0: nothing of any
+                         process: `stopped` */
 
     /* What the program itself recorded, through VizTracer: `mark`. */
     GT_EVENT_INSTANT, /* a moment */
-    GT_EVENT_SERIES,  /* numbers that are valid from here on */
+    GT_EVENT_SERIES,  /* numbers that are valid from now on */
 
-    /* What a thread does beside holding the GIL, seen by the agent. */
-    GT_EVENT_USAGE, /* what it has had of the CPUs so far: `usage` */
-    /* All the following: `sync`. */
-    GT_EVENT_SEM_TAKEN,   /* waited for a semaphore (CPython's locks are such), and got it */
-    GT_EVENT_SEM_GAVE_UP, /* waited, and did not */
-    GT_EVENT_SEM_POST,
-    GT_EVENT_QUEUE_GET, /* got an item out of a queue */
-    GT_EVENT_QUEUE_PUT,
-    GT_EVENT_BARRIER,         /* came through it */
-    GT_EVENT_JOIN,            /* joined another thread */
-    GT_EVENT_SYNC_EVENT_SET,  /* set an event of threading's, or a future */
-    GT_EVENT_SYNC_EVENT_SEEN, /* found it set, having waited or not */
-    GT_EVENT_PERMIT_TAKEN,    /* out of threading's semaphore */
-    GT_EVENT_PERMIT_GIVEN,
+    /* What a thread does beside holding the GIL, as the agent sees it. */
+    GT_EVENT_USAGE, /* the CPU time that it has had so far: `usage` */
+    /* Synchronisation operations: `sync`. */
+    GT_EVENT_SEM_TAKEN,   /* it waited for a semaphore, such as CPython's locks, and got it */
+    GT_EVENT_SEM_GAVE_UP, /* it waited for one, and did not get it */
+    GT_EVENT_SEM_POST,    /* it gave one */
+    GT_EVENT_QUEUE_GET,   /* it got an item out of a queue */
+    GT_EVENT_QUEUE_PUT,   /* it put one in */
+    GT_EVENT_BARRIER,     /* it passed a barrier */
+    GT_EVENT_JOIN,        /* it joined another thread */
+    GT_EVENT_SYNC_EVENT_SET,  /* it set an event of threading, or a future */
+    GT_EVENT_SYNC_EVENT_SEEN, /* it found one set, perhaps after waiting */
+    GT_EVENT_PERMIT_TAKEN,    /* it took a permit of a semaphore of threading */
+    GT_EVENT_PERMIT_GIVEN,    /* it gave one */
 
-    /* What another thread of the process has had of the CPUs, read by itself, or by a thread
-     * that waits for the GIL which that one holds: `snapshot`. */
+    /* The CPU time that a thread which holds the GIL has had, read by that thread, or by one
+     * that waits for the GIL: `snapshot`. */
     GT_EVENT_SNAPSHOT,
 
     GT_EVENT_KINDS
 };
 
-/* What kinds have in common. Ask this instead of comparing kinds. */
+/* Groups of kinds. */
 enum gt_event_group {
     GT_EVENTS_OTHER,
     GT_EVENTS_GIL, /* signals of, and waits for, condition variables; take_gil, drop_gil */
@@ -103,12 +104,13 @@ enum gt_event_group {
     GT_EVENTS_COUNTER,
     GT_EVENTS_FUNCTION,
     GT_EVENTS_MARK,
-    GT_EVENTS_SYNC, /* what a thread does beside holding the GIL, and what it has of the CPUs */
+    GT_EVENTS_SYNC, /* what a thread does beside holding the GIL, and the CPU time that it has
+                     */
 };
 
 static inline enum gt_event_group gt_event_group(enum gt_event_kind kind)
 {
-    switch (kind) { /* without a default: compilers tell of kinds that are missing */
+    switch (kind) { /* without a default, so that the compiler names kinds that are missing */
     case GT_EVENT_COND_SIGNAL:
     case GT_EVENT_COND_WAIT:
     case GT_EVENT_TAKE_ENTER:
@@ -165,9 +167,9 @@ static inline enum gt_event_group gt_event_group(enum gt_event_kind kind)
     return GT_EVENTS_OTHER;
 }
 
-/* Why a thread left the CPU. `R`, `R+`: still runnable. */
+/* Why a thread left the CPU, as perf's letters say. */
 enum gt_event_state {
-    GT_STATE_RUNNABLE = 1 << 0,        /* R, R+ */
+    GT_STATE_RUNNABLE = 1 << 0,        /* R, R+: it was preempted */
     GT_STATE_SLEEPING = 1 << 1,        /* S */
     GT_STATE_UNINTERRUPTIBLE = 1 << 2, /* D */
     GT_STATE_STOPPED = 1 << 3,         /* T, t */
@@ -176,141 +178,162 @@ enum gt_event_state {
 };
 
 enum gt_call_flags {
-    GT_CALL_RESUME = 1 << 0,   /* call: of a generator or coroutine that ran before */
-    GT_CALL_THROW = 1 << 1,    /* call: resumed by throw() */
-    GT_RETURN_YIELD = 1 << 2,  /* return: may be resumed */
-    GT_RETURN_UNWIND = 1 << 3, /* return: by an exception */
+    GT_CALL_RESUME = 1 << 0,   /* call: a generator or coroutine goes on */
+    GT_CALL_THROW = 1 << 1,    /* call: it goes on by throw() */
+    GT_RETURN_YIELD = 1 << 2,  /* return: it yields, and may go on later */
+    GT_RETURN_UNWIND = 1 << 3, /* return: an exception ends it */
 };
 
 enum gt_function_flags {
-    GT_FUNCTION_C = 1 << 0,  /* of C; file is the name of its module, line 0 */
+    GT_FUNCTION_C = 1 << 0,  /* a C function: file is the name of its module, line is 0 */
     GT_FUNCTION_GC = 1 << 1, /* a run of the cyclic garbage collector */
-    /* No function: an UNTRACED of it is a place in the code from where calls of C functions
-     * are not recorded any more. */
+    /* No function. GT_EVENT_UNTRACED of it means that calls of C functions from one place in
+     * the code are not recorded any more. */
     GT_FUNCTION_PLACES = 1 << 2,
-    /* Of C functions: whose they are, where that is known, … */
-    GT_FUNCTION_OF_PYTHON = 1 << 4,  /* the interpreter's, or its standard library's */
-    GT_FUNCTION_OF_PACKAGE = 1 << 5, /* an installed package's */
-    GT_FUNCTION_OF_PROGRAM = 1 << 6, /* the program's own extension's */
-    GT_FUNCTION_BY_CYTHON = 1 << 7,  /* … and what these were made with */
+    /* To whom a C function belongs, where that is known. */
+    GT_FUNCTION_OF_PYTHON = 1 << 4,  /* the interpreter, or its standard library */
+    GT_FUNCTION_OF_PACKAGE = 1 << 5, /* an installed package */
+    GT_FUNCTION_OF_PROGRAM = 1 << 6, /* an extension of the program itself */
+    /* What the extension was made with. */
+    GT_FUNCTION_BY_CYTHON = 1 << 7,
     GT_FUNCTION_BY_PYBIND11 = 1 << 8,
 };
 
-/* A function that was called. The source's, valid as long as the source. */
+/* A function. It belongs to its source, and is valid as long as that. */
 struct gt_function {
-    uint32_t id; /* of the source: equal ids are one function */
+    uint32_t id; /* equal ids of one source are one function */
     uint32_t line;
     uint32_t flags; /* enum gt_function_flags */
     uint32_t name_length;
     uint32_t file_length;
-    const char *name; /* qualified; the target's bytes, hostile like all text; NUL-ended */
+    const char *name; /* qualified, with a NUL; the target's bytes, like all text: any */
     const char *file;
 };
 
-/* One frame of a stack, innermost first. Slices of the source's buffer. */
+/* One frame of a stack. Its strings are slices of a buffer of the source. */
 struct gt_frame {
-    const char *symbol; /* without offset; empty when unknown */
-    const char *dso;    /* path or "[kernel.kallsyms]"; empty when unknown */
+    const char *symbol; /* without offset; empty: not known */
+    const char *dso;    /* a path, or "[kernel.kallsyms]"; empty: not known */
     uint32_t symbol_length;
     uint32_t dso_length;
     uint64_t address;
 };
 
-/* Of a condition variable's wait: it has a deadline, which was not recorded. */
+/* cond.deadline_ns of a wait whose deadline was not recorded. */
 #define GT_NO_DEADLINE 1
 
-/* All text is valid during the call that hands the event over, if the source says no more. */
+/* Strings and stacks are valid while the event is handed over, unless its source says more. */
 struct gt_event {
     enum gt_event_kind kind;
-    int32_t cpu;      /* -1 unknown */
+    int32_t cpu;      /* -1: not known */
     int64_t time_ns;  /* CLOCK_MONOTONIC */
-    int32_t pid;      /* 0 when the source does not know it: the model looks tid up */
-    int32_t tid;      /* -1 when the task was gone already */
-    const char *comm; /* the thread's name in this record; may be ":123" for unknown */
+    int32_t pid;      /* 0: the source does not know it, and the model looks tid up */
+    int32_t tid;      /* -1: the task was gone already */
+    const char *comm; /* the name of the thread in this record; ":123" is no name */
     uint32_t comm_length;
     uint32_t name_length;
-    const char *name; /* what perf calls the event ("page-faults"); NULL: it is not perf's */
-    const struct gt_frame *frames; /* the event's stack, when recorded */
+    const char *name; /* of the event, as perf prints it ("page-faults"); NULL: it has none */
+    const struct gt_frame *frames; /* the stack, the innermost frame first, when recorded */
     uint32_t frame_count;
-    union {
+    union { /* by kind */
+        /* COND_SIGNAL, COND_WAIT, BLOCK_ENTER */
         struct {
             uint64_t address;    /* of the condition variable */
-            int64_t deadline_ns; /* of a wait: CLOCK_MONOTONIC, or (CPython before 3.8)
-                                    CLOCK_REALTIME. 0: COND_WAIT's was not recorded, BLOCK_ENTER
+            int64_t deadline_ns; /* of a wait, in CLOCK_MONOTONIC, or (CPython before 3.8) in
+                                    CLOCK_REALTIME; 0: COND_WAIT's was not recorded, BLOCK_ENTER
                                     has none */
-        } cond;                  /* COND_SIGNAL, COND_WAIT, BLOCK_ENTER */
+        } cond;
+        /* FUTEX_ENTER */
         struct {
             uint64_t address;   /* of the word */
             uint32_t operation; /* with its flags, as in the call */
             bool timed;         /* it has a timeout */
-        } futex;                /* FUTEX_ENTER */
-        int64_t result;         /* FUTEX_EXIT: of the system call; BLOCK_EXIT: an errno, or 0 */
+        } futex;
+        /* FUTEX_EXIT: what the system call returned; BLOCK_EXIT: an errno, or 0 */
+        int64_t result;
+        /* FORK: who created pid/tid; 0: not known */
         struct {
-            int32_t pid, tid; /* 0: not known */
-        } creator;            /* FORK */
+            int32_t pid, tid;
+        } creator;
+        /* EXEC, COMM */
         struct {
             const char *text;
             uint32_t length;
-            bool by_threading; /* Python's threading says so: better than the kernel's */
-        } new_name;            /* EXEC, COMM */
+            bool by_threading; /* Python's threading gave it: better than the kernel's name */
+        } new_name;
+        /* MMAP */
         struct {
             uint64_t address;
             uint64_t offset; /* in the file */
-            uint64_t inode;  /* 0: it and the device are not known */
+            uint64_t inode;  /* 0: inode and device are not known */
             const char *path;
             uint32_t path_length;
             uint32_t device; /* GT_DEVICE (event/probed_files.h) */
-        } mapping;           /* MMAP */
+        } mapping;
+        /* LOST */
         struct {
             uint64_t events;
-            int64_t since_ns; /* 0: not known: on cpu */
-            bool of_process;  /* of pid only */
-        } lost;               /* LOST */
+            int64_t since_ns; /* 0: since the last event on cpu */
+            bool of_process;  /* only events of pid were lost */
+        } lost;
+        /* STOPPED */
         struct {
             const char *why;
             uint32_t why_length;
-            bool gil;    /* the GIL's events, too */
-            bool by_end; /* as far as known, pid ended then */
-        } stopped;       /* STOPPED */
+            bool gil;    /* events of the GIL are not recorded any more, either */
+            bool by_end; /* as far as known, because pid ended */
+        } stopped;
+        /* SCHED_SWITCH, SWITCH_OUT */
         struct {
-            uint32_t state;   /* enum gt_event_state bits */
-            int32_t next_tid; /* SCHED_SWITCH: who is on cpu now */
-        } switched;        /* SCHED_SWITCH, SWITCH_OUT: GT_STATE_RUNNABLE if preempted, or 0 */
-        int32_t woken_tid; /* SCHED_WAKEUP */
-        uint64_t period;   /* COUNTER: how many events this one stands for; 0: not recorded */
+            uint32_t state;   /* enum gt_event_state; of SWITCH_OUT: RUNNABLE, or 0 */
+            int32_t next_tid; /* who comes on cpu */
+        } switched;
+        /* SCHED_WAKEUP */
+        int32_t woken_tid;
+        /* COUNTER: for how many events it stands; 0: not recorded */
+        uint64_t period;
+        /* CALL, RETURN */
         struct {
             const struct gt_function *function;
             uint32_t flags; /* enum gt_call_flags */
-        } call;             /* CALL, RETURN */
+        } call;
+        /* UNTRACED */
         struct {
             const struct gt_function *function;
-            uint64_t calls; /* that were counted only */
-        } untraced;         /* UNTRACED */
+            uint64_t calls; /* that were counted, and not recorded */
+        } untraced;
+        /* INSTANT, SERIES */
         struct {
             const char *name;
             const char *detail; /* a JSON object in ASCII, or empty */
             uint32_t name_length;
             uint32_t detail_length;
-        } mark; /* INSTANT, SERIES */
+        } mark;
+        /* USAGE */
         struct {
             int64_t cpu_ns;
             uint64_t sleeps; /* voluntary context switches */
-        } usage;             /* USAGE */
+        } usage;
+        /* SEM_TAKEN to PERMIT_GIVEN */
         struct {
-            uint64_t object;  /* an address */
-            int64_t since_ns; /* began to wait then; SEM_POST: has had it since; 0 not known */
-            uint32_t left;    /* QUEUE_PUT: how many items it holds, PERMIT_TAKEN: permits
-                                 left; plus 1; 0: any number, or not known */
+            uint64_t object;    /* its address */
+            int64_t since_ns;   /* when it began to wait; SEM_POST: since when it had the
+                                   semaphore;   0: not known */
+            uint32_t left;      /* QUEUE_PUT: items in the queue, PERMIT_TAKEN: permits that are
+                                   left;      plus 1; 0: not known, or any number */
             int32_t joined_tid; /* JOIN */
-        } sync;                 /* SEM_TAKEN to PERMIT_GIVEN */
+        } sync;
+        /* SNAPSHOT */
         struct {
-            int32_t tid;     /* of whom it is */
-            uint16_t faults; /* page faults that had to wait for a disk: the low 12 bits */
-            uint16_t call; /* the system call that it is in, plus 1; 0: not known, or it runs */
+            int32_t tid;     /* of the thread that it is about */
+            uint16_t faults; /* page faults that waited for a disk: the low 12 bits */
+            uint16_t call; /* the system call that it is in, plus 1; 0: it runs, or not known */
             int64_t cpu_ns;   /* on a CPU */
-            int64_t ready_ns; /* ready without one; -1: not known */
-        } snapshot;           /* SNAPSHOT */
+            int64_t ready_ns; /* ready to run, without a CPU; -1: not known */
+        } snapshot;
     };
 };
+/* Parsers clear it and sources copy it for every event. */
+_Static_assert(sizeof(void *) != 8 || sizeof(struct gt_event) <= 104, "keep events small");
 
 #endif

@@ -23,6 +23,7 @@ struct merged {
 struct gt_ingest {
     struct gt_ingest_options options;
     struct gt_source source;
+    struct gt_timeline *timeline;
     struct gt_recorded out;
     struct merged merged[MERGED_MAX];
     size_t merged_count;
@@ -57,7 +58,7 @@ static int feed(struct gt_ingest *ingest, const struct gt_event *event)
     if (part == GT_DETECT_GIL && is_gates(event))
         return 0;
     ingest->out.gil_hits += part == GT_DETECT_GIL;
-    return gt_timeline_feed(ingest->out.timeline, event) ? GT_ERR_MEMORY : 0;
+    return gt_timeline_feed(ingest->timeline, event) ? GT_ERR_MEMORY : 0;
 }
 
 static bool is_wanted(const struct merged *merged, const struct gt_event *event)
@@ -234,16 +235,17 @@ struct gt_ingest *gt_ingest_new(const struct gt_ingest_options *options, struct 
     ingest->expects_text = true;
     ingest->text_start_ns = ingest->text_end_ns = -1;
     gt_source_init(&ingest->source, take_event, ingest, true);
-    ingest->out.timeline = gt_timeline_new(options->single_gil, err);
-    if (!ingest->out.timeline) {
+    ingest->timeline = gt_timeline_new(options->single_gil, err);
+    ingest->out.timeline = ingest->timeline;
+    if (!ingest->timeline) {
         gt_ingest_free(ingest);
         return NULL;
     }
-    gt_timeline_set_runtime(ingest->out.timeline, options->runtime);
-    gt_timeline_set_probed(ingest->out.timeline, options->probed);
-    gt_timeline_set_realtime(ingest->out.timeline, options->realtime_ns);
+    gt_timeline_set_runtime(ingest->timeline, options->runtime);
+    gt_timeline_set_probed(ingest->timeline, options->probed);
+    gt_timeline_set_realtime(ingest->timeline, options->realtime_ns);
     for (size_t i = 0; options->counters && options->counters[i]; i++)
-        if (gt_counters_expect(ingest->out.timeline, options->counters[i])) {
+        if (gt_counters_expect(ingest->timeline, options->counters[i])) {
             gt_ingest_free(ingest);
             gt_error_memory(err);
             return NULL;
@@ -255,7 +257,7 @@ void gt_ingest_free(struct gt_ingest *ingest)
 {
     if (!ingest)
         return;
-    gt_timeline_free(ingest->out.timeline);
+    gt_timeline_free(ingest->timeline);
     gt_source_release(&ingest->source);
     free(ingest);
 }
@@ -309,7 +311,7 @@ static void take_costs(struct gt_ingest *ingest)
 
 int gt_ingest_finish(struct gt_ingest *ingest, struct gt_error *err)
 {
-    struct gt_timeline *timeline = ingest->out.timeline;
+    struct gt_timeline *timeline = ingest->timeline;
     int rc = gt_source_finish(&ingest->source);
     int64_t recorded_ns;
 
@@ -338,7 +340,7 @@ int gt_ingest_finish(struct gt_ingest *ingest, struct gt_error *err)
     return 0;
 }
 
-struct gt_recorded *gt_ingest_recorded(struct gt_ingest *ingest)
+const struct gt_recorded *gt_ingest_recorded(const struct gt_ingest *ingest)
 {
     return &ingest->out;
 }

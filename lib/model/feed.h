@@ -1,5 +1,5 @@
 /*
- * The timeline (model/timeline.h) is built from events as they stream in.
+ * Building a timeline (model/timeline.h) of events.
  *
  *     gt_timeline_new → gt_timeline_feed … → gt_timeline_finish → read it → gt_timeline_free
  */
@@ -12,40 +12,41 @@
 struct gt_runtime; /* event/pyruntime.h */
 struct gt_probed;  /* event/probed_files.h */
 
-/* `single_gil`: every process is known to have one GIL (CPython before 3.12). */
+/* `single_gil`: no process has more than one GIL (CPython before 3.12). */
 struct gt_timeline *gt_timeline_new(bool single_gil, struct gt_error *err);
 void gt_timeline_free(struct gt_timeline *timeline);
 
-/* What is known of the interpreter's file, borrowed until _finish: with its mappings
- * (GT_EVENT_MMAP) the GIL is told by where it lies. Optional; before the first event. */
+/* Four settings, all optional, before the first event. Pointers are borrowed until _finish.
+ *
+ * Where the interpreter's file keeps its GIL: with GT_EVENT_MMAP, its address is known then. */
 void gt_timeline_set_runtime(struct gt_timeline *timeline, const struct gt_runtime *runtime);
 
-/* CLOCK_REALTIME less CLOCK_MONOTONIC, for deadlines of the former. Optional; before the first
- * event. Without it such deadlines tell nothing. */
+/* CLOCK_REALTIME minus CLOCK_MONOTONIC: without it, deadlines of CLOCK_REALTIME tell nothing.
+ */
 void gt_timeline_set_realtime(struct gt_timeline *timeline, int64_t offset_ns);
 
-/* Which files have probes, borrowed until _finish: with mappings, who was not seen is known.
- * May be NULL. Before the first event. */
+/* The files that have probes: with GT_EVENT_MMAP, it is known which programs are not seen. */
 void gt_timeline_set_probed(struct gt_timeline *timeline, const struct gt_probed *probed);
 
 /* A counter that was asked for, as the user names it ("page-faults:u"): it is shown even if
- * nothing is counted. 0, or -1 when memory is exhausted. Before the first event. */
+ * nothing is counted. 0, or -1: memory is exhausted. */
 int gt_counters_expect(struct gt_timeline *timeline, const char *name);
 
-/* Take one event. Fails only for lack of memory. */
+/* Take one event. 0, or -1: memory is exhausted. */
 int gt_timeline_feed(struct gt_timeline *timeline, const struct gt_event *event);
 
-/* Was the exit of a process's main thread recorded? While feeding. */
+/* Was the exit of the main thread of `pid` fed? */
 bool gt_timeline_saw_exit(const struct gt_timeline *timeline, int32_t pid);
 
-/* The recording ended early: nothing is known from `from_ns` until the program's end. Before
- * _finish. */
+/* The recording ended before the program did: nothing is known from `from_ns` on until the end.
+ */
 void gt_timeline_ended_early(struct gt_timeline *timeline, int64_t from_ns, int64_t end_ns);
 
-/* No more events: close what is open, cut lost ranges, check invariants, sum up. */
+/* No more events: end what is open, cut lost ranges out, check the invariants, sum up. 0, or
+ * GT_ERR_MEMORY. */
 int gt_timeline_finish(struct gt_timeline *timeline, struct gt_error *err);
 
-/* After _finish: forget the GILs and their spans. */
+/* Forget the GILs and their spans, after _finish. */
 void gt_timeline_drop_gils(struct gt_timeline *timeline);
 
 #endif

@@ -9,11 +9,6 @@
  * are touched next, so that a thousand losses cost nothing in a thousand GILs.
  */
 
-int64_t gt_lost_until_ns(const struct gt_timeline *timeline)
-{
-    return timeline->builder->lost_until_ns;
-}
-
 /* Since when nothing is known by one who knows the first `seen` lost ranges. */
 static int64_t lost_since_ns(const struct gt_timeline *timeline, uint32_t seen)
 {
@@ -70,8 +65,8 @@ uint32_t gt_gil_new(struct gt_timeline *timeline, uint32_t process, enum gt_gil_
     gt_hashmap_init(&state->gil.member_of);
     gt_chunks_init(&state->members, sizeof(struct gt_gil_thread_state));
     gt_intervals_init(&state->intervals);
-    if (state->known_since_ns < gt_lost_until_ns(timeline))
-        state->known_since_ns = state->now_ns = gt_lost_until_ns(timeline);
+    if (state->known_since_ns < timeline->builder->lost_until_ns)
+        state->known_since_ns = state->now_ns = timeline->builder->lost_until_ns;
     owner->gil_count++;
     owner->saw_gil = owner->saw_gil || source != GT_GIL_FROM_FUTEX;
     if (owner->first_gil == GT_NO_INDEX)
@@ -192,8 +187,8 @@ static int catch_up(struct gt_timeline *timeline, struct gt_gil_state *state)
     state->lost_seen = (uint32_t)timeline->lost.count;
     if (seen == state->lost_seen)
         return 0;
-    if (state->now_ns < gt_lost_until_ns(timeline))
-        state->now_ns = gt_lost_until_ns(timeline);
+    if (state->now_ns < timeline->builder->lost_until_ns)
+        state->now_ns = timeline->builder->lost_until_ns;
     state->known_since_ns = state->now_ns;
     return state->owner == GT_NO_INDEX
                ? 0

@@ -96,7 +96,7 @@ static int replay(struct gt_timeline *timeline, uint32_t process,
     struct gt_process_state *state = gt_process_state_at(timeline, process);
     uint32_t count = state->pending_count;
     uint32_t kept = count < state->pending_capacity ? count : state->pending_capacity;
-    int64_t lost_until_ns = gt_lost_until_ns(timeline);
+    int64_t lost_until_ns = timeline->builder->lost_until_ns;
 
     for (uint32_t i = count - kept; i != count; i++) {
         struct gt_pending *old = &state->pending[i % state->pending_capacity];

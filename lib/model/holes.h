@@ -1,8 +1,7 @@
 /*
- * What is not known of single processes: an agent's log that ended before its process did, or
- * that has a gap. Made from GT_EVENT_STOPPED and GT_EVENT_LOST that name a process.
- *
- * What is lost of everybody is in gt_timeline.lost; both together are gt_lost_of.
+ * Times in which a single process was not recorded: its agent's log ended before the process
+ * did, or has a gap. From GT_EVENT_STOPPED and GT_EVENT_LOST that name a process. lost.h has
+ * what was lost of all processes, and both together.
  */
 #ifndef GT_MODEL_HOLES_H
 #define GT_MODEL_HOLES_H
@@ -15,12 +14,13 @@
 
 struct gt_hole {
     int64_t start_ns;
-    int64_t end_ns; /* of the process, or where its log goes on */
+    int64_t end_ns; /* where the log goes on, or the process ends */
     uint64_t events;
     uint32_t process;
-    uint32_t why;  /* interned; 0: a gap */
-    bool gil;      /* what is not known is the GIL's, too, not only functions' calls */
-    bool ended_it; /* the process ended there, as far as known: nothing needs to be missing */
+    uint32_t why;  /* interned; 0: it is a gap */
+    bool gil;      /* events of the GIL are missing, too, not only calls of functions */
+    bool ended_it; /* the process ended at start_ns, as far as known: perhaps nothing is missing
+                    */
 };
 
 struct gt_timeline;

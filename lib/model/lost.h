@@ -1,6 +1,6 @@
 /*
- * Stretches of time in which events were lost: of everybody (gt_timeline.lost), and, with what
- * is not known of it alone (holes.h), of one process (gt_lost_of).
+ * Ranges of time in which events were lost: of all processes (gt_timeline.lost), or, together
+ * with the holes in the recording of this process (holes.h), of one process (gt_lost_of).
  */
 #ifndef GT_MODEL_LOST_H
 #define GT_MODEL_LOST_H
@@ -12,20 +12,19 @@
 
 struct gt_timeline;
 
-/* In the order of time, and none touches another, after _finish. */
+/* Lists of these are in the order of time, and no two of a list touch. */
 struct gt_lost_range {
     int64_t start_ns;
     int64_t end_ns;
     uint64_t events;
 };
 
-/* After _finish: the stretches (of struct gt_lost_range, merged, in the order of time) in which
- * nobody knows about the GILs of a process: what all lost, and what it lost. */
+/* The ranges in which nothing is known of the GILs of a process. */
 const struct gt_chunks *gt_lost_of(const struct gt_timeline *timeline, uint32_t process);
-/* How much of [start, end] that is, and the index of the first that ends after `time_ns`. */
+/* How much of [start_ns, end_ns] is lost; and the first range that ends after `time_ns`. */
 int64_t gt_lost_within(const struct gt_chunks *lost, int64_t start_ns, int64_t end_ns);
 size_t gt_lost_after(const struct gt_chunks *lost, int64_t time_ns);
-/* The longest of them within [start, end]. */
+/* The longest part of [start_ns, end_ns] that is lost as a whole. */
 int64_t gt_lost_longest(const struct gt_chunks *lost, int64_t start_ns, int64_t end_ns);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * A recording that is ready to be analysed: the model, and what is known of where it came from.
+ * A recording that is ready to be analysed: the timeline, and what is known of its sources.
  */
 #ifndef GT_MODEL_RECORDED_H
 #define GT_MODEL_RECORDED_H
@@ -8,23 +8,23 @@
 
 /* What was asked for. */
 enum gt_detect {
-    GT_DETECT_GIL = 1 << 0,   /* GIL waits and holds */
-    GT_DETECT_SCHED = 1 << 1, /* thread states; without, they serve to judge holders of the GIL
-                                 and are not shown */
+    GT_DETECT_GIL = 1 << 0,   /* waits for and holds of the GIL */
+    GT_DETECT_SCHED = 1 << 1, /* states of threads; if not asked for, they are not shown, but
+                                 used where they tell what a holder of the GIL did */
 };
 
 struct gt_recorded {
-    struct gt_timeline *timeline;
-    const struct gt_probed *probed; /* files with probes (event/probed_files.h), or NULL */
-    unsigned detect;                /* enum gt_detect */
-    uint64_t gil_hits;              /* events that were recorded for the GIL, whosever it was */
-    bool agent_sees_gil;            /* its events of the GIL are taken */
-    bool blind;                     /* the agent that was to see the GIL ran nowhere */
-    bool viztracer;                 /* a trace of VizTracer's is in it */
-    uint32_t agent_cpus;            /* that the agent saw; 0: not known */
-    /* What the agent's recording cost, in ps, as it measured: an event of the GIL's, a call of
-     * a Python function, of one of C; and by how many thousandths Python code was slower,
-     * beside calls. 0: not known. */
+    const struct gt_timeline *timeline;
+    const struct gt_probed *probed; /* the files with probes (event/probed_files.h), or NULL */
+    unsigned detect;                /* enum gt_detect: what was asked for */
+    uint64_t gil_hits;              /* events recorded for the GIL, also of other programs */
+    bool agent_sees_gil;            /* the GIL's events are the agent's */
+    bool blind;                     /* the agent was to see the GIL, and ran in no process */
+    bool viztracer;                 /* a VizTracer trace was merged */
+    uint32_t agent_cpus;            /* CPUs that the agent's process might use; 0: not known */
+    /* The cost of the agent's recording, as it measured it; 0: not known. In ps: of an event of
+     * the GIL, of a call of a Python function, of a call of a C function. In thousandths: how
+     * much slower Python code was, calls not counted. */
     int64_t event_ps, call_ps, c_call_ps;
     uint32_t code_permille;
 };

@@ -1,7 +1,7 @@
 /*
- * Stacks stored once: memory grows with distinct stacks, not with events. A stack is a
- * sequence of frame ids, innermost first; a frame is a symbol and the file it is in. Id 0 is
- * the empty stack.
+ * Stacks, each stored once: memory grows with the number of different stacks, not of events. A
+ * stack is a sequence of frames, the innermost first; a frame is a symbol and its file. Stack 0
+ * is the empty one.
  */
 #ifndef GT_MODEL_STACKS_H
 #define GT_MODEL_STACKS_H
@@ -25,24 +25,24 @@ struct gt_stack_frame {
 void gt_stacks_init(struct gt_stacks *stacks);
 void gt_stacks_release(struct gt_stacks *stacks);
 
-/* The id of a stack; UINT32_MAX when memory is exhausted. */
+/* The id of a stack, which is added when new; UINT32_MAX: memory is exhausted. */
 uint32_t gt_stacks_add(struct gt_stacks *stacks, const struct gt_frame *frames, uint32_t count);
 
-/* Its frames: an array of *count ids, innermost first. */
+/* The frames of a stack: an array of *count ids, the innermost first. */
 const uint32_t *gt_stacks_frames(const struct gt_stacks *stacks, uint32_t stack,
                                  uint32_t *count);
-/* A frame's symbol and file; "" when not known. */
+/* The symbol and the file of a frame; "": not known. */
 const char *gt_stacks_symbol(const struct gt_stacks *stacks, uint32_t frame);
 const char *gt_stacks_dso(const struct gt_stacks *stacks, uint32_t frame);
 
-/* "/usr/bin/python3.11", "…/libpython3.11.so.1.0", also when deleted or in a container: is
- * this file Python itself? */
+/* Is this file a Python interpreter or libpython? By its name alone: it may be deleted, or in a
+ * container. */
 bool gt_stacks_is_python(const char *dso, size_t length);
 
 /*
- * Does this stack wait for the GIL? `take_gil` (or a clone of it) is in it, or
- * pthread_cond_timedwait was called straight from the Python executable or libpython
- * (CPython's own locks use semaphores: GIL.md).
+ * Does a thread with this stack wait for the GIL? Yes if take_gil, or a clone of it, is in the
+ * stack, or if the Python interpreter or libpython itself called pthread_cond_timedwait:
+ * CPython's locks use semaphores instead (GIL.md).
  */
 bool gt_stack_waits_for_gil(const struct gt_frame *frames, uint32_t count);
 

@@ -1,7 +1,7 @@
 /*
- * What threads do beside holding the GIL, as far as an agent or the scheduler told: how much of
- * the CPUs they had, and where they met: semaphores (CPython's locks), queues, barriers, ends
- * of threads, wake-ups. Analysis reads it to tell what depends on what.
+ * What threads do beside holding the GIL, as the agent and the scheduler tell: how much CPU
+ * time they had, and how they synchronised: by semaphores (CPython's locks), queues, barriers,
+ * joins and wake-ups. Analyses find out from it which thread depends on which.
  */
 #ifndef GT_MODEL_SYNC_H
 #define GT_MODEL_SYNC_H
@@ -10,58 +10,56 @@
 
 #include <stdint.h>
 
-/* One reading of a thread's own clock. 24 bytes; both figures only grow. */
+/* What a thread has had so far, read by itself. Both figures only grow. 24 bytes. */
 struct gt_usage {
     int64_t time_ns;
-    int64_t cpu_ns;  /* that it was on a CPU so far */
+    int64_t cpu_ns;  /* on a CPU */
     uint64_t sleeps; /* voluntary context switches */
 };
 
-/* What a thread has had of the CPUs, read as another one asked for the GIL that it held, or as
- * it gave that up then. 32 bytes. */
+/* What a thread that holds the GIL has had so far, read when another one asked for the GIL, or
+ * when the holder gave it up after that. 32 bytes. */
 struct gt_snapshot {
     int64_t time_ns;
-    int64_t cpu_ns;   /* on a CPU, so far */
-    int64_t ready_ns; /* ready without one, so far; -1: not known */
-    uint16_t faults;  /* page faults that waited for a disk, so far: low bits */
-    uint16_t call;    /* system call that it is in, plus 1; 0: not known, or it runs */
+    int64_t cpu_ns;   /* on a CPU */
+    int64_t ready_ns; /* ready to run, without a CPU; -1: not known */
+    uint16_t faults;  /* page faults that waited for a disk: the low 12 bits */
+    uint16_t call;    /* the system call that it is in, plus 1; 0: it runs, or not known */
 };
 
 enum gt_sync_op_kind {
-    GT_SYNC_SEM_TAKEN,    /* has the semaphore `subject`; since_ns: waited for it */
-    GT_SYNC_SEM_GAVE_UP,  /* has it not; likewise */
-    GT_SYNC_SEM_POST,     /* gives it; since_ns: had it since then, 0: another thread had */
-    GT_SYNC_QUEUE_GET,    /* has got an item; since_ns: asked for it */
-    GT_SYNC_QUEUE_PUT,    /* has put one; since_ns: began to; left: how many it holds */
-    GT_SYNC_BARRIER,      /* came through; since_ns: arrived */
-    GT_SYNC_JOIN,         /* has joined the thread of index `subject`; since_ns: began to */
-    GT_SYNC_EVENT_SET,    /* set an event or a future; since_ns: began to */
-    GT_SYNC_EVENT_SEEN,   /* found it set; since_ns: asked for it */
-    GT_SYNC_PERMIT_TAKEN, /* out of a semaphore of threading's; likewise */
-    GT_SYNC_PERMIT_GIVEN,
-    GT_SYNC_WAKE, /* woke the thread of index `subject`, says the scheduler */
+    GT_SYNC_SEM_TAKEN,    /* got a semaphore that it had waited for since since_ns */
+    GT_SYNC_SEM_GAVE_UP,  /* did not get it */
+    GT_SYNC_SEM_POST,     /* gave one that it had since since_ns; 0: another thread had it */
+    GT_SYNC_QUEUE_GET,    /* got an item that it had asked for at since_ns */
+    GT_SYNC_QUEUE_PUT,    /* put an item, and began to at since_ns; left: items in the queue */
+    GT_SYNC_BARRIER,      /* passed a barrier at which it had arrived at since_ns */
+    GT_SYNC_JOIN,         /* joined the thread of index `subject`, and began to at since_ns */
+    GT_SYNC_EVENT_SET,    /* set an event or a future, and began to at since_ns */
+    GT_SYNC_EVENT_SEEN,   /* found it set, and had asked at since_ns */
+    GT_SYNC_PERMIT_TAKEN, /* took a permit of threading's semaphore, and had asked at since_ns
+                           */
+    GT_SYNC_PERMIT_GIVEN, /* gave one */
+    GT_SYNC_WAKE,         /* woke the thread of index `subject`, as the scheduler tells */
 };
 
 /* 32 bytes. */
 struct gt_sync_op {
     int64_t time_ns;
     int64_t since_ns; /* 0: not known */
-    uint64_t subject; /* an address of the thread's process, or as the kind says */
+    uint64_t subject; /* an address in the thread's process, or what the kind says */
     uint32_t thread;
     uint16_t kind; /* enum gt_sync_op_kind */
-    uint16_t left; /* of PERMIT_TAKEN: permits that are left, of QUEUE_PUT: how many items the
-                      queue holds; plus 1; 0: not known, or too many */
+    uint16_t left; /* PERMIT_TAKEN: permits that are left, QUEUE_PUT: items in the queue; plus
+                      1; 0: not known, or too many for it */
 };
 
 struct gt_timeline;
 
-/* The thread's readings (struct gt_usage, in the order of time), or NULL when there are none.
- */
+/* A list of struct gt_usage of a thread, in the order of time; NULL: there are none. */
 const struct gt_chunks *gt_usages_of(const struct gt_timeline *timeline, uint32_t thread);
 
-/* The thread's snapshots (struct gt_snapshot, in the order of time), or NULL when there are
- * none.
- */
+/* A list of struct gt_snapshot, likewise. */
 const struct gt_chunks *gt_snapshots_of(const struct gt_timeline *timeline, uint32_t thread);
 
 #endif

@@ -1,15 +1,15 @@
 /*
- * One line of `perf script` text → one struct gt_event. Pure: no I/O, no allocation but for
- * the table of event names.
+ * Parses one line of `perf script` text into one struct gt_event. No I/O, and no memory but for
+ * a table of event names.
  *
- * Read forms (launch/PERF.md, "The text of perf script"): `-F
- * comm,pid,tid,cpu,time,event,trace`, the default fields, without cpu or comm; times of µs or
- * ns; periods before the event's name; modifiers; PERF_RECORD_* lines of --show-task-events,
- * --show-switch-events and
- * --show-lost-events; both texts of sched_switch; any comm.
+ * It understands (launch/PERF.md, "The text of perf script"): lines with the fields
+ * comm,pid,tid,cpu,time,event,trace, with the default fields, and without cpu or comm; times in
+ * µs or ns; periods before the name of an event; modifiers after it; the PERF_RECORD_* lines of
+ * --show-task-events, --show-switch-events, --show-lost-events and --show-mmap-events; both
+ * texts of sched_switch; any comm.
  *
- * A line is split from the left: the comm ends where the last ` tid [cpu] time:` that starts
- * within its 16 bytes begins, so that a comm may itself look like anything.
+ * A comm may look like anything, also like the fields that follow it. It ends where the last
+ * ` tid [cpu] time:` begins that begins within 16 bytes.
  */
 #ifndef GT_SCRIPT_PARSE_H
 #define GT_SCRIPT_PARSE_H
@@ -19,13 +19,13 @@
 
 enum gt_line_kind {
     GT_LINE_EVENT,   /* `event` is filled */
-    GT_LINE_FRAME,   /* a frame of the stack of the event before it: `frame` is filled */
-    GT_LINE_END,     /* an empty line: the stack is complete */
-    GT_LINE_COMMENT, /* '#': perf's header */
-    GT_LINE_UNKNOWN,
+    GT_LINE_FRAME,   /* `frame` is filled: it belongs to the stack of the event before */
+    GT_LINE_END,     /* an empty line: the stack of the event before is complete */
+    GT_LINE_COMMENT, /* a line of perf's header, with '#' */
+    GT_LINE_UNKNOWN, /* not understood */
 };
 
-/* How an event's name and its arguments are read; found once per name. */
+/* What an event is, as its name says; found out once per name. */
 enum gt_event_class {
     GT_CLASS_COND_SIGNAL,
     GT_CLASS_COND_WAIT,
@@ -42,8 +42,8 @@ enum gt_event_class {
     GT_CLASS_SCHED_SWITCH,
     GT_CLASS_SCHED_WAKEUP,
     GT_CLASS_SCHED_WAKING,
-    GT_CLASS_LIFE,    /* a tracepoint that says what a PERF_RECORD_* says better */
-    GT_CLASS_COUNTER, /* any other event: hardware, software, tracepoints and probes */
+    GT_CLASS_LIFE,    /* a tracepoint; a PERF_RECORD_* line says the same better */
+    GT_CLASS_COUNTER, /* any other event: hardware, software, tracepoint or probe */
 };
 
 struct gt_event_name {
@@ -54,17 +54,17 @@ struct gt_event_name {
 
 struct gt_parser {
     struct gt_chunks names; /* of struct gt_event_name; few */
-    size_t recent;          /* the last one used */
+    size_t recent;          /* index of the one that was used last */
 };
 
 void gt_parser_init(struct gt_parser *parser);
 void gt_parser_release(struct gt_parser *parser);
 
 /*
- * Parse the line [line, end), which has no newline. At least one readable byte must follow
- * `end` (the newline itself serves). Slices in `event` and `frame` point into the line.
- * An event line that ends in a frame (`… page-faults:  ffff sym+0x1 (dso)`) fills both, with
- * `event->frame_count` 1 and `event->frames` at `frame`.
+ * Parse the line [line, end), without its newline. The byte at `end` must be readable (the
+ * newline is). Strings in `event` and `frame` are slices of the line. If the line of an event
+ * ends in a frame (`… page-faults:  ffff sym+0x1 (dso)`), both are filled, and event->frames is
+ * `frame`.
  */
 enum gt_line_kind gt_parse_line(struct gt_parser *parser, const char *line, const char *end,
                                 struct gt_event *event, struct gt_frame *frame);

@@ -1,6 +1,6 @@
 /*
- * Private to script/: numbers and words in a line, by position. Each reader returns the
- * position after what it read, or NULL.
+ * Private to script/: reading numbers and words of a line. A reader returns the position after
+ * what it read, or NULL.
  */
 #ifndef GT_SCRIPT_TEXT_H
 #define GT_SCRIPT_TEXT_H
@@ -12,7 +12,7 @@
 #include <string.h>
 
 enum {
-    DIGITS_MAX = 17, /* of any number: one more still fits int64_t */
+    DIGITS_MAX = 17, /* of a number: one digit more would still fit int64_t */
 };
 
 static inline bool is_digit(char c)
@@ -27,7 +27,7 @@ static inline const char *skip_spaces(const char *at, const char *end)
     return at;
 }
 
-/* Decimal digits from `at`; NULL when there is none or when it is too long for a number. */
+/* Decimal digits; NULL when there are none, or too many. */
 static inline const char *read_number(const char *at, const char *end, int64_t *value)
 {
     const char *start = at;
@@ -49,7 +49,7 @@ static inline const char *read_signed(const char *at, const char *end, int64_t *
     return at;
 }
 
-/* Ids of processes, threads and cpus: -1 or what fits. */
+/* Can it be the id of a process, a thread or a CPU? -1 is one. */
 static inline bool is_id(int64_t value)
 {
     return value >= -1 && value <= INT32_MAX;
@@ -81,7 +81,7 @@ static inline bool has(const char *text, size_t length, const char *word)
     return memmem(text, length, word, strlen(word)) != NULL;
 }
 
-/* record.c: what follows "PERF_RECORD_". */
+/* record.c. Parse what follows "PERF_RECORD_". */
 enum gt_line_kind gt_parse_record(const char *at, const char *end, struct gt_event *event);
 
 #endif

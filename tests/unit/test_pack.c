@@ -285,20 +285,21 @@ static void test_page_of_nothing(void **state)
 {
     static char *const argv[] = {"</script><script>alert(1)</script><!--", NULL};
     static const struct gt_run_info info = {.argv = argv};
-    struct gt_recorded recorded = {.timeline = gt_timeline_new(true, NULL)};
+    struct gt_timeline *timeline = gt_timeline_new(true, NULL);
+    struct gt_recorded recorded = {.timeline = timeline};
     struct gt_results results = {0};
     struct gt_buf text;
     struct file file;
 
     (void)state;
-    assert_non_null(recorded.timeline);
-    assert_int_equal(gt_timeline_finish(recorded.timeline, NULL), 0);
+    assert_non_null(timeline);
+    assert_int_equal(gt_timeline_finish(timeline, NULL), 0);
     assert_int_equal(gt_results_make(&results, &recorded, &info, NULL, true, NULL), 0);
     open_file(&file);
     assert_int_equal(gt_html_write(results.report, &file.output, NULL), 0);
     close_file(&file, &text);
     gt_results_release(&results);
-    gt_timeline_free(recorded.timeline);
+    gt_timeline_free(timeline);
     assert_non_null(strstr(text.data, "\\u003c/script\\u003e\\u003cscript\\u003ealert(1)"));
     assert_int_equal(count_of(text.data, "<script"), 3); /* summary, names, viewer */
     assert_int_equal(count_of(text.data, "</script>"), 3);
