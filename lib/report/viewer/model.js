@@ -222,11 +222,14 @@ export function threadSelection({gil, member, thread}) {
   return {kind: "thread", gil: gil?.index ?? null, member, thread: thread.index};
 }
 
+function rowSelection(lane, kind, {start, end}, id) {
+  return {...threadSelection(lane), kind, id, start: start[id], end: end[id]};
+}
+
 /** A selection of the hold or wait `id` of a GIL. */
 export function spanSelection(gil, kind, id) {
-  const {start, end, flags, member} = kind === "wait" ? gil.waitSpans : gil.holdSpans;
-  return {...threadSelection(gil.lanes[member[id]]), kind, id,
-          start: start[id], end: end[id], flags: flags[id]};
+  const spans = kind === "wait" ? gil.waitSpans : gil.holdSpans;
+  return {...rowSelection(gil.lanes[spans.member[id]], kind, spans, id), flags: spans.flags[id]};
 }
 
 /** The lane of a thread in a GIL (any of its lanes when the GIL is null). */
@@ -287,8 +290,8 @@ export function pickCall(lane, level, time, near_ns) {
 
 export function callSelection(lane, id) {
   const calls = lane.thread.callSpans;
-  return {...threadSelection(lane), kind: "call", id, start: calls.start[id],
-          end: calls.end[id], function: calls.function[id], depth: calls.depth[id]};
+  return {...rowSelection(lane, "call", calls, id), function: calls.function[id],
+          depth: calls.depth[id]};
 }
 
 /** The state of a thread at a time: a selection, or null where it is not known. */
@@ -297,9 +300,9 @@ export function pickState(lane, time, near_ns) {
   const i = nearest(track, time, near_ns);
   if (i < 0)
     return null;
-  const {start, end, flags, member} = lane.thread.stateSpans, id = track.id[i];
-  return {...threadSelection(lane), kind: "state", id, start: start[id], end: end[id],
-          state: flags[id], cpu: member[id] - 1};
+  const spans = lane.thread.stateSpans, id = track.id[i];
+  return {...rowSelection(lane, "state", spans, id), state: spans.flags[id],
+          cpu: spans.member[id] - 1};
 }
 
 /** The stretch around `time` in which a thread neither holds nor waits. */

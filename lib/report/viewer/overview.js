@@ -81,7 +81,7 @@ export class Overview {
       "overview-utilization": busiest ? `${which}${held}waited for ${
         percentText(busiest.contended, 1)}%` : "",
       "overview-most": most > 0 ? `${waiting}, up to ${most}`
-        : seen ? "and nobody waits" : "no GIL was seen",
+        : seen ? "nobody waits" : "no GIL was seen",
     };
     for (const [id, text] of Object.entries(texts))
       byId(id).textContent = text;
