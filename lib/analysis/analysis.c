@@ -5,16 +5,20 @@
 
 #include <stdlib.h>
 
-/* Time that threads were ready and had no CPU, to the time that they had one; 0: not known. */
-static double ready_ratio(const struct gt_crowd *crowd, const struct gt_surroundings *machine)
+/* How long threads ran, and were ready without a CPU, as far as that is known. */
+static void measure_cpus(const struct gt_crowd *crowd, const struct gt_surroundings *machine,
+                         struct gt_cost_measured *measured)
 {
-    double running = (double)crowd->running_ns, ready = (double)crowd->ready_ns;
+    int64_t running_ns = crowd->running_ns, ready_ns = crowd->ready_ns;
 
-    if (crowd->ready_ns < 0 && machine && machine->ready_ns >= 0) {
-        running = (double)machine->cpu_ns;
-        ready = (double)machine->ready_ns;
+    if (ready_ns < 0 && machine && machine->ready_ns >= 0) {
+        running_ns = machine->cpu_ns;
+        ready_ns = machine->ready_ns;
     }
-    return running > 0 && ready >= 0 ? ready / running : 0;
+    if (running_ns <= 0 || ready_ns < 0)
+        return;
+    measured->running_ns = running_ns;
+    measured->ready_ratio = (double)ready_ns / (double)running_ns;
 }
 
 /* The gate measured what a hit of a probe costs, the agent what the rest does. */
@@ -24,10 +28,9 @@ static int estimate_cost(struct gt_analysis *analysis, const struct gt_recorded 
     struct gt_cost_measured measured = {.gil_events = recorded->gil_hits,
                                         .call_ps = recorded->call_ps,
                                         .c_call_ps = recorded->c_call_ps,
-                                        .code_permille = recorded->code_permille,
-                                        .ready_ratio =
-                                            ready_ratio(&analysis->crowd, info->surroundings)};
+                                        .code_permille = recorded->code_permille};
 
+    measure_cpus(&analysis->crowd, info->surroundings, &measured);
     if (recorded->agent_sees_gil)
         measured.gil_event_ps = recorded->event_ps;
     else if (info->hit_ns > 0)

@@ -192,6 +192,7 @@ struct units {
     double event_ns, call_ns;
     double slowdown; /* of code, beside calls */
     double ready_ratio;
+    double running_ns; /* CPU time of the program's threads; 0: not known */
 };
 
 /* What recording cost in one process. */
@@ -306,20 +307,24 @@ static double waiting_of(const struct share *share, const struct gt_gil *gil,
 }
 
 /* The process whose own part is the largest: others ran beside it. */
-static void find_longest(const struct share *shares, size_t count, double ready_ratio,
+static void find_longest(const struct share *shares, size_t count, const struct units *units,
                          int64_t run_ns, struct gt_cost *cost)
 {
-    double longest_ns = 0;
+    double longest_ns = 0, plain_ns = 0;
+    double part = units->running_ns > 0 ? (double)cost->cpu_ns / units->running_ns : 1;
 
     for (size_t i = 0; i < count; i++) {
         const struct share *share = &shares[i];
-        double ns = (serial_gil_ns(share) + share->calls_ns) * stretch_of(share, ready_ratio) +
-                    share->waiting_ns;
+        double serial_ns = serial_gil_ns(share) + share->calls_ns;
+        double ns = serial_ns * stretch_of(share, units->ready_ratio) + share->waiting_ns;
 
         cost->waiting_ns = gt_add_ns(cost->waiting_ns, gt_ns_of(share->waiting_ns));
-        if (ns > longest_ns)
-            longest_ns = ns;
+        longest_ns = MAX(longest_ns, ns);
+        plain_ns = MAX(plain_ns, serial_ns + share->waiting_ns);
     }
+    /* Where CPUs were short, all of the program's work took longer alike: recording has no
+     * larger part of the run than of the CPU time. */
+    longest_ns = MIN(longest_ns, MAX(plain_ns, part * (double)run_ns));
     cost->cpu_ns = gt_add_ns(cost->cpu_ns, cost->waiting_ns);
     cost->total_ns = MIN(gt_ns_of(longest_ns), run_ns);
 }
@@ -437,7 +442,7 @@ static int spread(const struct gt_timeline *timeline, const struct gt_blockers *
         share->waiting_ns +=
             waiting_of(share, gil, &blockers[i].utilization, units->ready_ratio);
     }
-    find_longest(shares, timeline->processes.count, units->ready_ratio,
+    find_longest(shares, timeline->processes.count, units,
                  timeline->end_ns - timeline->start_ns, cost);
     free(shares);
     return 0;
@@ -497,7 +502,8 @@ static int estimate(const struct gt_timeline *timeline, const struct gt_blockers
                     const uint32_t *gils, const struct gt_cost_measured *measured,
                     struct gt_cost *cost)
 {
-    struct units units = {.ready_ratio = measured->ready_ratio};
+    struct units units = {.ready_ratio = measured->ready_ratio,
+                          .running_ns = (double)measured->running_ns};
 
     if (estimate_calls(timeline, gils, cost) || estimate_gil(timeline, cost))
         return -1;

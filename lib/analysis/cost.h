@@ -34,6 +34,7 @@ struct gt_cost_measured {
     int64_t c_call_ps;      /* the same of a C function; 0: as of a Python function */
     uint32_t code_permille; /* by how many thousandths Python code was slower while it was
                                traced: CPython 3.11 then does without its faster instructions */
+    int64_t running_ns;     /* CPU time of the program's threads */
     double ready_ratio; /* time that threads were ready and had no CPU, to the time that they
                            had one. Where CPUs were shared, recording took longer by that */
 };

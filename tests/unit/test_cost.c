@@ -232,6 +232,27 @@ static void shared_cpus_make_it_longer(void **state)
     assert_int_equal(cost.total_ns, 300 * 4 * 4000 - 3 * 4000 + 9);
 }
 
+/* Recording was a half of what the program ran: then it was no more than a half of the run. */
+static void it_is_no_larger_part_of_the_run_than_of_the_cpu_time(void **state)
+{
+    struct gt_cost_measured measured = {
+        .gil_event_ps = 100000, .ready_ratio = 100, .running_ns = 2 * 600 * 100};
+    struct gt_timeline *t = begin();
+    int64_t run_ns = 300 * 4 * 4000 - 3 * 4000 + 9;
+    struct gt_cost cost;
+
+    (void)state;
+    hold(t, 10, 300, 4000);
+    cost = end_measured(t, &measured);
+    assert_in_range(cost.total_ns, run_ns / 2 - 2, run_ns / 2 + 2);
+    /* It was surely as long as it took on a CPU of its own. */
+    measured.running_ns = INT64_C(1000000000000);
+    t = begin();
+    hold(t, 10, 300, 4000);
+    cost = end_measured(t, &measured);
+    assert_int_equal(cost.total_ns, cost.cpu_ns);
+}
+
 /* Two threads: by turns, or both at once without need of the GIL. */
 static void threads_overlap_unless_they_contend(void **state)
 {
@@ -282,6 +303,7 @@ int main(void)
         cmocka_unit_test(a_hold_is_never_shorter_than_an_event),
         cmocka_unit_test(slower_code_counts_where_python_code_runs),
         cmocka_unit_test(shared_cpus_make_it_longer),
+        cmocka_unit_test(it_is_no_larger_part_of_the_run_than_of_the_cpu_time),
         cmocka_unit_test(threads_overlap_unless_they_contend),
     };
 
