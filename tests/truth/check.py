@@ -184,14 +184,19 @@ class Checker:
         recorded = self.summary["potential"]["recorded_ns"]
         for estimate in self.summary["potential"]["estimates"]:
             wall = estimate["wall_ns"]  # null: withheld
+            # Of a crowd that wakes up at once each thread waits for those before it.
+            if estimate["if"] == "no-gil" and self.entry.condition == "crowd":
+                continue
             if estimate["if"] != "recorded" and wall is not None and wall < 0.9 * recorded:
                 self.complain("promise", "%.0f ms instead of %.0f: %s", wall / MS,
                               recorded / MS, estimate.get("sentence") or estimate["if"])
 
     def holder(self):
-        """One thread kept the GIL, and one waited."""
+        """One thread kept the GIL, and one waited. A quota may stop another while it has the GIL:
+        then most of the waiting need not be for the one that keeps it."""
+        kept = sum(one.wall for one in self.log.kept)
         if not self.culprit or self.hole or self.entry.condition == "crowd" or \
-                self.beat[3] < 100 * MS:
+                self.beat[3] < 100 * MS or kept < 0.6 * self.beat[3]:
             return
         for sentence in self.sentences:
             name, found, _ = sentence.partition(" held it during ")
