@@ -30,7 +30,7 @@
 enum {
     WORD_0 = 40,    /* pthread_cond_t.__g_signals[0] */
     WORD_1 = 44,    /* [1]; an address that is 4 modulo 8: no semaphore's */
-    WORD_MOVED = 8, /* lower, since glibc 2.41 */
+    WORD_MOVED = 8, /* lower, since glibc 2.41; its own lock was there before */
     BOTH_WORDS = 3, /* or libc said that it is a condition variable */
 };
 
@@ -151,15 +151,24 @@ static struct gt_candidate *find_switch(const struct gt_timeline *timeline, uint
     return candidate;
 }
 
-/* The candidate that has this word, found by `finder`. The second place is of conds that libc
- * told: candidates that words told are all off by as much. */
+/*
+ * The candidate that has this word, found by `finder`. The second place is of conds that libc
+ * told: candidates that words told are all off by as much. Where their words have been seen in
+ * the first place, glibc is older: the second word is the lock within the condition variable,
+ * which those contend for who time out just as another one is woken, and tells nothing.
+ */
 static struct gt_candidate *
 find_by_word(struct gt_candidate *finder(const struct gt_timeline *, uint32_t, uint64_t),
              const struct gt_timeline *timeline, uint32_t process, uint64_t word)
 {
     struct gt_candidate *candidate = finder(timeline, process, cond_of_word(word));
 
-    return candidate ? candidate : finder(timeline, process, cond_of_word(word) + WORD_MOVED);
+    if (candidate) {
+        candidate->words_fit = true;
+        return candidate;
+    }
+    candidate = finder(timeline, process, cond_of_word(word) + WORD_MOVED);
+    return candidate && !candidate->words_fit ? candidate : NULL;
 }
 
 /* The candidate whose mutex has this word. */
@@ -230,6 +239,7 @@ static int enter_wait(struct gt_timeline *timeline, uint32_t process, uint32_t t
     if (gt_hashmap_get(&candidate->woke, thread) != GT_HASHMAP_NONE)
         candidate->passed_on = true;
     candidate->used_words |= words;
+    candidate->words_fit |= !block;
     state->futex_wait = state->futex_loop = address;
     return 0;
 }
@@ -283,11 +293,15 @@ static int enter_wake(struct gt_timeline *timeline, uint32_t process, uint32_t t
     return note(timeline, candidate, thread, GT_FUTEX_SWITCH, event->time_ns);
 }
 
+/* It waits for the mutex, or, where its time is up as another one is woken, for the lock within
+ * the condition variable: either way its wait goes on. */
 static int enter_mutex(struct gt_timeline *timeline, uint32_t process, uint32_t thread,
                        const struct gt_event *event)
 {
     struct gt_candidate *candidate = find_mutex(timeline, process, event->futex.address);
 
+    if (!candidate)
+        candidate = find(timeline, process, event->futex.address - (WORD_0 - WORD_MOVED));
     if (!candidate)
         return 0;
     gt_thread_state_at(timeline, thread)->futex_wait = candidate->address;

@@ -35,6 +35,7 @@ struct gt_candidate {
     struct gt_chunks entries; /* of struct gt_futex_entry */
     struct gt_intervals_state intervals;
     unsigned used_words; /* which of its two words was used: bit 0, bit 1 */
+    bool words_fit;      /* they lie, from `address`, where they lay before glibc 2.41 */
     bool used_neighbour; /* its mutex, or switch_cond, was used */
     bool switched;       /* a thread that woke a waiter waited for switch_cond next */
     uint32_t last_waker;

@@ -10,6 +10,9 @@ pytestmark = pytest.mark.needs_perf
 
 DEBIAN = Interpreter(DEBIAN_PYTHON, ask_version(DEBIAN_PYTHON))
 CLOSE_NS = 1000000
+# From the probe at the beginning of libc's function to the futex call that it makes there are other
+# probes, and it may lose its CPU: more than 3% of the life of a thread that lives for 0.1 ms.
+BETWEEN_NS = 100000
 FUTEX = ["--gil-source", "futex"]
 
 
@@ -46,7 +49,7 @@ def is_same(told, exact):
 
 
 def compare(probes, futex):
-    """Waits agree within 3% of each life, hand-overs one to one."""
+    """Waits agree within 3% of each life, and hand-overs one to one."""
     one, two = probes["giltracer"], futex["giltracer"]
     assert one["quality"]["lost_events"] == 0
     assert len(one["gils"]) == len(two["gils"]) == 1, harness.describe(two)
@@ -56,13 +59,25 @@ def compare(probes, futex):
     rows = {row["tid"]: row for row in cheap["threads"]}
     for row in exact["threads"]:
         waited = rows[row["tid"]]["wait_ns"] if row["tid"] in rows else 0
-        assert abs(waited - row["wait_ns"]) <= 0.03 * row["lifetime_ns"], (row, waited)
+        assert abs(waited - row["wait_ns"]) <= \
+            0.03 * row["lifetime_ns"] + BETWEEN_NS * row["waits"], (row, waited)
         if row["wait_ns"] > 50e6:  # and who is to blame
             blame = row["blocked_by"][0], rows[row["tid"]]["blocked_by"][0]
             assert blame[0]["tid"] == blame[1]["tid"] or \
                 abs(blame[0]["share"] - row["blocked_by"][1]["share"]) < 0.1, blame
     check_handovers(probes, futex)
     return exact, cheap
+
+
+def record(folder, python, argv):
+    """A recording, and its report by the probes. One in which glibc passed on a signal that a waiter
+    may have eaten as its time was up is not used: by tracepoints that is a release."""
+    for _ in range(5):
+        run = recording.record(folder, python, argv, sched=False, contended=True)
+        probes = recording.convert(run.text(futex=False), folder)
+        if not probes["giltracer"]["quality"]["passed_signals"]:
+            break
+    return run, probes
 
 
 def both_ways(run, folder):
@@ -74,9 +89,7 @@ def both_ways(run, folder):
 
 @pytest.mark.timing
 def test_same_waits_as_the_probes(folder, interpreter):
-    run = recording.record(folder, interpreter, [target("two_workers")], sched=False,
-                           contended=True)
-    probes = recording.convert(run.text(futex=False), folder)
+    run, probes = record(folder, interpreter, [target("two_workers")])
     for document in both_ways(run, folder):
         exact, cheap = compare(probes, document)
         assert exact["handovers"] > 10
@@ -91,9 +104,7 @@ def test_same_waits_as_the_probes(folder, interpreter):
 @pytest.mark.parametrize("python", [DEBIAN, an_interpreter(3, 9)], ids=lambda one: one.name)
 @pytest.mark.timing  # a woken thread that gets no CPU has not acquired yet: futex calls do not tell
 def test_other_programs(folder, python, program):
-    run = recording.record(folder, python, [target(program[0]), *program[1:]], sched=False,
-                           contended=True)
-    probes = recording.convert(run.text(futex=False), folder)
+    run, probes = record(folder, python, [target(program[0]), *program[1:]])
     for document in both_ways(run, folder):
         compare(probes, document)
 
@@ -128,9 +139,8 @@ def test_sleepers_have_no_gil_but_the_real_one(folder, interpreter):
     """With _PyRuntime known, and by the pattern alone: locks and queues are none."""
     done = trace([target("sleepers")], folder, interpreter, FUTEX)
     assert len(done.summary["gils"]) <= 1
-    run = recording.record(folder, interpreter, [target("sleepers")], sched=False,
-                           contended=True)
-    exact = recording.convert(run.text(futex=False), folder)["giltracer"]["gils"]
+    run, probes = record(folder, interpreter, [target("sleepers")])
+    exact = probes["giltracer"]["gils"]
     for document in both_ways(run, folder):
         told = document["giltracer"]["gils"]
         assert len(exact) == 1 and all(is_same(gil, exact[0]) for gil in told)
@@ -140,8 +150,10 @@ def test_sleepers_have_no_gil_but_the_real_one(folder, interpreter):
 @pytest.mark.timing
 def test_sub_interpreters(folder, python):
     done = trace([target("subcontend")], folder, python, FUTEX, timeout=60)
-    contended = [gil for gil in done.summary["gils"] if gil["wait_ns"] > 50e6]
+    # The main interpreter's is wanted by who enters and leaves, twice or so.
+    contended = [gil for gil in done.summary["gils"] if gil["handovers"] > 10]
     assert len(contended) == 2, harness.describe(done.summary)
+    assert all(gil["wait_ns"] > 50e6 for gil in contended), harness.describe(done.summary)
     members = [{row["tid"] for row in gil["threads"] if row["wait_ns"] > 20e6}
                for gil in contended]
     # The threads that entered the sub-interpreters wait to get out again.

@@ -1,4 +1,5 @@
-"""Two sub-interpreters that own their GILs, each with two CPU-bound threads that share it.
+"""Two sub-interpreters that own their GILs, each with two CPU-bound threads that share it. Each of
+these needs a known CPU time from a common moment on: however busy the machine is, they contend.
 
 CPython 3.13 and later; exits with 77 elsewhere. Nobody waits for the main interpreter's GIL.
 """
@@ -7,11 +8,13 @@ import threading
 
 CODE = """
 import threading, time
-deadline = time.perf_counter() + {seconds}
+both = threading.Barrier(2)
 
 def spin():
     count = 0
-    while time.perf_counter() < deadline:
+    both.wait()
+    end = time.thread_time() + {seconds}
+    while time.thread_time() < end:
         for i in range(1000):
             count += i * i
 
@@ -43,4 +46,4 @@ def main(seconds):
         destroy(i)
 
 
-main(float(sys.argv[1]) if len(sys.argv) > 1 else 0.4)
+main(float(sys.argv[1]) if len(sys.argv) > 1 else 0.15)

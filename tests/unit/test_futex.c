@@ -318,6 +318,37 @@ static void the_interval_passed_and_it_waits_again(void **state)
     assert_int_equal(gt_span_at(&gil->waits, 4)->start_ns, 40 * MS);
 }
 
+/* Its time is up just as another one is woken: it contends for the lock within the condition
+ * variable, which lies where newer versions of glibc have a word that is woken. */
+static void the_lock_within_is_no_word(void **state)
+{
+    enum { LOCK = COND + 32 };
+    const struct gt_gil *gil;
+
+    (void)state;
+    ping_pong(10 * MS, WORD);
+    waits(31 * MS, 9, WORD);
+    ends(GT_EVENT_FUTEX_EXIT, 36 * MS, 9, -ETIMEDOUT);
+    call(36 * MS + US, 9, LOCK, 0x80, false); /* who has it has no CPU */
+    returns(46 * MS, 9);
+    wakes(46 * MS + 10 * US, 9, LOCK);
+    returns(46 * MS + 11 * US, 9);
+    call(46 * MS + 12 * US, 9, MUTEX, 0x80, false);
+    returns(46 * MS + 13 * US, 9);
+    wakes(46 * MS + 14 * US, 9, MUTEX);
+    returns(46 * MS + 15 * US, 9);
+    waits(46 * MS + 16 * US, 9, WORD);
+    wakes(50 * MS, 8, WORD);
+    returns(50 * MS, 8);
+    returns(50 * MS + 10, 9);
+    tick(timeline, 60 * MS, 7, 9, 0);
+    gil = only_gil();
+    assert_int_equal(gil->handovers, 5);
+    assert_int_equal(member_of_tid(timeline, gil, 9)->waits, 3);
+    assert_int_equal(gt_span_at(&gil->waits, 4)->start_ns, 31 * MS);
+    assert_null(broken_invariant(timeline));
+}
+
 static void forced_switching_tells(void **state)
 {
     (void)state;
@@ -596,6 +627,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_wait_goes_on_for_the_mutex, setup, teardown),
         cmocka_unit_test_setup_teardown(the_interval_passed_and_it_waits_again, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(the_lock_within_is_no_word, setup, teardown),
         cmocka_unit_test_setup_teardown(forced_switching_tells, setup, teardown),
         cmocka_unit_test_setup_teardown(what_it_does_next_tells, setup, teardown),
         cmocka_unit_test_setup_teardown(what_else_tells, setup, teardown),
