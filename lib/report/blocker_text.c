@@ -1,7 +1,9 @@
-#include "report/internal.h"
+#include "report/blocker_text.h"
 
 #include "analysis/gil_times.h"
 #include "base/nstime.h"
+#include "report/blocks.h"
+#include "report/labels.h"
 #include "report/remedy.h"
 
 #include <string.h>

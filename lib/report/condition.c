@@ -2,7 +2,8 @@
 
 #include "analysis/bounds.h"
 #include "base/nstime.h"
-#include "report/internal.h"
+#include "report/blocker_text.h"
+#include "report/labels.h"
 
 #include <bsd/string.h>
 #include <ctype.h>
@@ -293,7 +294,8 @@ static bool matches_module(const char *glob, const struct gt_blocker_text *text)
     return false;
 }
 
-bool gt_blocker_text_matches(const struct gt_blocker_text *text, const char *glob)
+/* Is it what the glob names: "name", or "module.name"? */
+static bool matches(const struct gt_blocker_text *text, const char *glob)
 {
     if (text->name.length && fnmatch(glob, text->name.data, 0) == 0)
         return true;
@@ -316,7 +318,7 @@ static int add_blockers(const struct gt_condition *condition, const struct gt_re
             break; /* they are ranked */
         if (gt_blocker_text_init(&text, report, row))
             return -1;
-        if (gt_blocker_text_matches(&text, condition->glob))
+        if (matches(&text, condition->glob))
             gt_bounds_add(&times->wait, row->waiting_ns, 0);
         else if (lost_calls && row->doing.kind == GT_DOING_UNKNOWN)
             gt_bounds_add(&times->wait, 0, row->waiting_ns);

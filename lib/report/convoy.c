@@ -1,6 +1,7 @@
-#include "report/internal.h"
+#include "report/blocker_text.h"
 
 #include "base/nstime.h"
+#include "report/labels.h"
 
 /* The convoy (analysis/convoy.h) in words. */
 

@@ -1,6 +1,7 @@
-#include "report/values.h"
+#include "report/sentences.h"
 
 #include "base/nstime.h"
+#include "report/values.h"
 
 #include <string.h>
 
@@ -69,35 +70,34 @@ static int say_dear(const struct gt_report *report, struct gt_buf *text)
                   : gt_buf_adds(text, ".");
 }
 
-static int say(struct gt_report *report, enum gt_cost_level level)
+static int add(const struct gt_report *report, enum gt_cost_level level, struct gt_buf *text)
 {
     const struct gt_cost *cost = &report->analysis->cost;
-    struct gt_buf text;
     char total[32];
-    int rc;
 
-    if (report->analysis->cost_weight.level != level)
-        return 0;
-    gt_buf_init(&text);
-    rc = gt_findings_add(
-        report, &text,
-        gt_buf_addf(&text, "Recording itself cost the program about %s (%.0f%% of the run): ",
+    if (gt_buf_addf(text, "Recording itself cost the program about %s (%.0f%% of the run): ",
                     gt_duration_text(cost->total_ns, total, sizeof(total)),
                     report->analysis->cost_weight.percent) ||
-            say_parts(cost, &text) || say_rest(report, &text) || gt_buf_adds(&text, ".") ||
-            (level == GT_COST_DEAR && say_dear(report, &text)));
-    gt_buf_release(&text);
-    return rc;
+        say_parts(cost, text) || say_rest(report, text) || gt_buf_adds(text, "."))
+        return -1;
+    return level == GT_COST_DEAR ? say_dear(report, text) : 0;
 }
 
-int gt_cost_say_dear(struct gt_report *report)
+static int say(struct gt_report *report, enum gt_cost_level level, struct gt_buf *text)
 {
-    return say(report, GT_COST_DEAR);
+    if (report->analysis->cost_weight.level != level)
+        return 0;
+    return gt_findings_add(report, text, add(report, level, text));
 }
 
-int gt_cost_say(struct gt_report *report)
+int gt_cost_say_dear(struct gt_report *report, struct gt_buf *text)
 {
-    return say(report, GT_COST_TOLD);
+    return say(report, GT_COST_DEAR, text);
+}
+
+int gt_cost_say(struct gt_report *report, struct gt_buf *text)
+{
+    return say(report, GT_COST_TOLD, text);
 }
 
 static json_t *optional_number(int64_t value)

@@ -1,6 +1,8 @@
-#include "report/internal.h"
+#include "report/counters.h"
 
 #include "base/nstime.h"
+#include "report/blocks.h"
+#include "report/labels.h"
 
 #include <stdio.h>
 

@@ -1,6 +1,7 @@
-#include "report/internal.h"
+#include "report/sentences.h"
 
 #include "base/nstime.h"
+#include "report/labels.h"
 
 #include <bsd/string.h>
 #include <signal.h>
@@ -214,41 +215,29 @@ static int say_quality(struct gt_report *report, struct gt_buf *text)
     return 0;
 }
 
+/* What is known of the GIL. */
+static int say_gil(struct gt_report *report, struct gt_buf *text)
+{
+    if (report->recorded->detect & GT_DETECT_GIL && report->timeline->gils.count)
+        return gt_verdict_say(report, text);
+    return say_without_gil(report, text);
+}
+
 int gt_findings_make(struct gt_report *report)
 {
+    static gt_sentences *const in_order[] = {
+        say_gil,           gt_cost_say_dear, gt_machine_say_of_waiting,
+        gt_unseen_say,     gt_holes_say,     say_end,
+        gt_whatif_say,     say_futex,        gt_machine_say,
+        say_ready_holding, say_states,       gt_functions_say,
+        gt_cost_say,       say_quality,
+    };
     struct gt_buf text;
-    int rc;
+    int rc = 0;
 
     gt_buf_init(&text);
-    rc = report->recorded->detect & GT_DETECT_GIL && report->timeline->gils.count
-             ? gt_verdict_say(report)
-             : say_without_gil(report, &text);
-    if (rc == 0)
-        rc = gt_cost_say_dear(report);
-    if (rc == 0)
-        rc = gt_machine_say_of_waiting(report);
-    if (rc == 0)
-        rc = gt_unseen_say(report);
-    if (rc == 0)
-        rc = gt_holes_say(report);
-    if (rc == 0)
-        rc = say_end(report, &text);
-    if (rc == 0 && gt_whatif_say(report, &text))
-        rc = gt_findings_add(report, &text, !text.length);
-    if (rc == 0)
-        rc = say_futex(report, &text);
-    if (rc == 0)
-        rc = gt_machine_say(report);
-    if (rc == 0)
-        rc = say_ready_holding(report, &text);
-    if (rc == 0)
-        rc = say_states(report, &text);
-    if (rc == 0)
-        rc = gt_functions_say(report);
-    if (rc == 0)
-        rc = gt_cost_say(report);
-    if (rc == 0)
-        rc = say_quality(report, &text);
+    for (size_t i = 0; rc == 0 && i < sizeof(in_order) / sizeof(in_order[0]); i++)
+        rc = in_order[i](report, &text);
     gt_buf_release(&text);
     return rc;
 }

@@ -1,8 +1,8 @@
-#include "report/internal.h"
+#include "report/sentences.h"
 
 #include "base/nstime.h"
+#include "report/values.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 
 /* What the trace of functions holds, and what it left out. */
@@ -57,72 +57,71 @@ static int add_name(const struct gt_timeline *timeline, const struct gt_function
                               gt_intern_length(&timeline->names, called->name));
 }
 
-static int say_untraced(const struct gt_report *report, const struct extent *extent,
+static int add_untraced(const struct gt_report *report, const struct extent *extent,
                         struct gt_buf *text)
 {
-    int failed = 0;
-
     for (size_t i = 0; i < extent->untraced_count && i < NAMED_MAX; i++)
-        failed |= gt_buf_adds(text, i ? ", " : "") ||
-                  add_name(report->timeline, extent->untraced[i], text);
-    if (extent->untraced_count > NAMED_MAX)
-        failed |= gt_buf_addf(text, " and %zu more", extent->untraced_count - NAMED_MAX);
-    return failed |
-           gt_buf_addf(
-               text,
-               ": untraced, %llu calls seen. Tracing what is called so often would have "
-               "slowed the program beyond --overhead-budget.",
-               (unsigned long long)extent->untraced_calls);
+        if (gt_buf_adds(text, i ? ", " : "") ||
+            add_name(report->timeline, extent->untraced[i], text))
+            return -1;
+    if (extent->untraced_count > NAMED_MAX &&
+        gt_buf_addf(text, " and %zu more", extent->untraced_count - NAMED_MAX))
+        return -1;
+    return gt_buf_addf(
+        text,
+        ": untraced, %llu calls seen. Tracing what is called so often would have "
+        "slowed the program beyond --overhead-budget.",
+        (unsigned long long)extent->untraced_calls);
 }
 
-static int push(struct gt_report *report, struct gt_buf *text, int failed)
+static int say_extent(struct gt_report *report, const struct extent *extent,
+                      struct gt_buf *text)
 {
-    failed = failed || gt_strvec_push(&report->findings, text->data);
-    gt_buf_reset(text);
-    return failed ? -1 : 0;
+    if (extent->untraced_count &&
+        gt_findings_add(report, text, add_untraced(report, extent, text)))
+        return -1;
+    if (!extent->places)
+        return 0;
+    return gt_findings_add(
+        report, text,
+        gt_buf_addf(text,
+                    "From %llu places in the code that called Python functions "
+                    "thousands of times running, later calls of C functions are not "
+                    "recorded.",
+                    (unsigned long long)extent->places));
 }
 
-int gt_functions_say(struct gt_report *report)
+static int say_stopped(struct gt_report *report, struct gt_buf *text)
 {
-    const struct gt_timeline *timeline = report->timeline;
-    struct extent extent;
-    struct gt_buf text;
+    int64_t stopped_ns = report->timeline->stopped_ns;
     char after[32];
-    int rc = measure(timeline, &extent);
 
-    gt_buf_init(&text);
-    if (rc == 0 && extent.untraced_count)
-        rc = push(report, &text, say_untraced(report, &extent, &text));
-    if (rc == 0 && extent.places)
-        rc = push(report, &text,
-                  gt_buf_addf(&text,
-                              "From %llu places in the code that called Python functions "
-                              "thousands of times running, later calls of C functions are not "
-                              "recorded.",
-                              (unsigned long long)extent.places));
-    if (rc == 0 && timeline->stopped_ns >= 0)
-        rc = push(report, &text,
-                  gt_buf_addf(&text,
-                              "Recording stopped after %s: the agent's logs had reached "
-                              "--max-log-size. What came later is missing.",
-                              gt_duration_text(timeline->stopped_ns - gt_report_zero_ns(report),
-                                               after, sizeof(after))));
-    gt_buf_release(&text);
+    if (stopped_ns < 0)
+        return 0;
+    return gt_findings_add(
+        report, text,
+        gt_buf_addf(
+            text,
+            "Recording stopped after %s: the agent's logs had reached "
+            "--max-log-size. What came later is missing.",
+            gt_duration_text(stopped_ns - gt_report_zero_ns(report), after, sizeof(after))));
+}
+
+int gt_functions_say(struct gt_report *report, struct gt_buf *text)
+{
+    struct extent extent;
+    int rc = measure(report->timeline, &extent);
+
+    if (rc == 0)
+        rc = say_extent(report, &extent, text);
     free(extent.untraced);
-    return rc;
+    return rc == 0 ? say_stopped(report, text) : rc;
 }
 
 static json_t *name_value(const struct gt_timeline *timeline, uint32_t id)
 {
-    struct gt_buf clean;
-    json_t *value = NULL;
-
-    gt_buf_init(&clean);
-    if (gt_buf_add_utf8(&clean, gt_intern_text(&timeline->names, id),
-                        gt_intern_length(&timeline->names, id)) == 0)
-        value = json_stringn(clean.length ? clean.data : "", clean.length);
-    gt_buf_release(&clean);
-    return value;
+    return gt_json_text(gt_intern_text(&timeline->names, id),
+                        gt_intern_length(&timeline->names, id));
 }
 
 json_t *gt_functions_value(const struct gt_report *report)
@@ -139,11 +138,11 @@ json_t *gt_functions_value(const struct gt_report *report)
     for (size_t i = 0; i < extent.untraced_count && i < LISTED_MAX; i++) {
         const struct gt_function_info *called = extent.untraced[i];
 
-        json_array_append_new(list, json_pack("{s:o, s:o, s:I, s:I}", "name",
-                                              name_value(timeline, called->name), "file",
-                                              name_value(timeline, called->file), "line",
-                                              (json_int_t)called->line, "calls",
-                                              (json_int_t)called->untraced_calls));
+        gt_json_add(&list, json_pack("{s:o, s:o, s:I, s:I}", "name",
+                                     name_value(timeline, called->name), "file",
+                                     name_value(timeline, called->file), "line",
+                                     (json_int_t)called->line, "calls",
+                                     (json_int_t)called->untraced_calls));
     }
     free(extent.untraced);
     return json_pack("{s:I, s:I, s:I, s:o, s:I, s:o}", "count",

@@ -1,6 +1,7 @@
-#include "report/values.h"
+#include "report/sentences.h"
 
 #include "base/nstime.h"
+#include "report/values.h"
 
 #include <stdio.h>
 
@@ -83,33 +84,30 @@ static int say_ended(struct gt_report *report, const struct gt_hole *first, size
                         more, since));
 }
 
-int gt_holes_say(struct gt_report *report)
+int gt_holes_say(struct gt_report *report, struct gt_buf *text)
 {
     const struct gt_chunks *holes = &report->timeline->holes;
     const struct gt_hole *ended = NULL;
     size_t told = 0, endings = 0;
-    struct gt_buf text;
     int rc = 0;
 
-    gt_buf_init(&text);
     for (size_t i = 0; i < holes->count && rc == 0; i++) {
         const struct gt_hole *hole = gt_hole_at(holes, i);
 
         if (hole->gil && hole->ended_it && endings++ == 0)
             ended = hole;
         if (gt_hole_matters(hole) && told++ < NAMED_MAX)
-            rc = say_hole(report, hole, &text);
+            rc = say_hole(report, hole, text);
     }
     if (rc == 0 && told > NAMED_MAX)
         rc = gt_findings_add(
-            report, &text,
-            gt_buf_addf(&text,
+            report, text,
+            gt_buf_addf(text,
                         "Likewise for %zu more stretches and processes (`lost` in "
                         "the summary).",
                         told - NAMED_MAX));
     if (rc == 0 && ended)
-        rc = say_ended(report, ended, endings, &text);
-    gt_buf_release(&text);
+        rc = say_ended(report, ended, endings, text);
     return rc;
 }
 

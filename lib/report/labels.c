@@ -1,3 +1,5 @@
+#include "report/labels.h"
+
 #include "report/internal.h"
 
 #include <string.h>

@@ -1,7 +1,8 @@
-#include "report/values.h"
+#include "report/sentences.h"
 
 #include "base/nstime.h"
 #include "event/surroundings.h"
+#include "report/values.h"
 
 #include <string.h>
 
@@ -86,20 +87,17 @@ static int say_ready(struct gt_report *report, struct gt_buf *text)
     return gt_findings_add(report, text, failed || gt_buf_adds(text, "."));
 }
 
-int gt_machine_say(struct gt_report *report)
+int gt_machine_say(struct gt_report *report, struct gt_buf *text)
 {
-    struct gt_buf text;
     int rc = 0;
 
-    gt_buf_init(&text);
     if (report->info->surroundings) {
-        rc = say_throttled(report, &text);
+        rc = say_throttled(report, text);
         if (rc == 0)
-            rc = say_steal(report, &text);
+            rc = say_steal(report, text);
     }
     if (rc == 0)
-        rc = say_ready(report, &text);
-    gt_buf_release(&text);
+        rc = say_ready(report, text);
     return rc;
 }
 
@@ -131,17 +129,11 @@ static int add_waiting(const struct gt_report *report, struct gt_buf *text)
     return 0;
 }
 
-int gt_machine_say_of_waiting(struct gt_report *report)
+int gt_machine_say_of_waiting(struct gt_report *report, struct gt_buf *text)
 {
-    struct gt_buf text;
-    int rc;
-
     if (report->analysis->interference.waiting == GT_WAITING_NOT_BY_MACHINE)
         return 0;
-    gt_buf_init(&text);
-    rc = gt_findings_add(report, &text, add_waiting(report, &text));
-    gt_buf_release(&text);
-    return rc;
+    return gt_findings_add(report, text, add_waiting(report, text));
 }
 
 /* --- the summary --- */

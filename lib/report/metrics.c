@@ -1,6 +1,8 @@
 #include "report/metrics.h"
 
 #include "base/nstime.h"
+#include "report/blocker_text.h"
+#include "report/labels.h"
 #include "report/values.h"
 
 #include <math.h>
@@ -53,7 +55,7 @@ static struct gt_metric *metric_of(struct gt_metrics *metrics, const char *name,
     return metric_at(metrics, id - 1);
 }
 
-/* Values of one name in one run (a function of several GILs, say) are added up. */
+/* Values of one name in one run (a function of several GILs, say) are added up. 0 or -1. */
 static int put(struct gt_metrics *metrics, const char *name, double value, bool share,
                bool thread)
 {
@@ -72,6 +74,22 @@ static int put(struct gt_metrics *metrics, const char *name, double value, bool 
 }
 
 /* --- of a report --- */
+
+/* "thread worker-1: wait", a share of its life; "blocker sorted: waiting", in ns. 0 or -1. */
+static int put_of(struct gt_metrics *metrics, const char *kind, const char *name,
+                  const char *what, double value)
+{
+    bool thread = strcmp(kind, "thread") == 0;
+    struct gt_buf text;
+    int rc;
+
+    gt_buf_init(&text);
+    rc = gt_buf_addf(&text, "%s %s: %s", kind, name, what);
+    if (rc == 0)
+        rc = put(metrics, text.data, value, thread, thread);
+    gt_buf_release(&text);
+    return rc;
+}
 
 /* What the threads of one name had, all together. */
 struct namesakes {
@@ -116,17 +134,10 @@ static int put_threads(struct gt_metrics *metrics, const char *name,
                        const struct namesakes *sum)
 {
     double life_ns = sum->life_ns > 0 ? (double)sum->life_ns : 1;
-    struct gt_buf text;
-    int rc;
 
-    gt_buf_init(&text);
-    rc = gt_buf_addf(&text, "thread %s: wait", name) ||
-         put(metrics, text.data, (double)sum->wait_ns / life_ns, true, true);
-    gt_buf_reset(&text);
-    rc = rc || gt_buf_addf(&text, "thread %s: hold", name) ||
-         put(metrics, text.data, (double)sum->hold_ns / life_ns, true, true);
-    gt_buf_release(&text);
-    return rc ? -1 : 0;
+    if (put_of(metrics, "thread", name, "wait", (double)sum->wait_ns / life_ns))
+        return -1;
+    return put_of(metrics, "thread", name, "hold", (double)sum->hold_ns / life_ns);
 }
 
 /* Names tell threads apart from run to run, tids do not: those of one name are one. */
@@ -156,17 +167,15 @@ static int add_blockers(struct gt_metrics *metrics, const struct gt_report *repo
     for (size_t i = 0; rc == 0 && i < blockers->rows.count && i < BLOCKERS_MAX; i++) {
         const struct gt_blocker *row = gt_blocker_at(blockers, i);
         struct gt_blocker_text text;
-        struct gt_buf name;
 
-        if (row->waiting_ns == 0 || gt_blocker_text_init(&text, report, row))
-            return row->waiting_ns ? -1 : 0;
-        gt_buf_init(&name);
-        rc = gt_buf_addf(&name, "blocker %s: waiting", text.name.data) ||
-             put(metrics, name.data, (double)row->waiting_ns, false, false);
-        gt_buf_release(&name);
+        if (row->waiting_ns == 0)
+            break;
+        if (gt_blocker_text_init(&text, report, row))
+            return -1;
+        rc = put_of(metrics, "blocker", text.name.data, "waiting", (double)row->waiting_ns);
         gt_blocker_text_release(&text);
     }
-    return rc ? -1 : 0;
+    return rc;
 }
 
 static int add_whole(struct gt_metrics *metrics, const struct gt_report *report)
@@ -188,15 +197,15 @@ static int add_whole(struct gt_metrics *metrics, const struct gt_report *report)
         }
     if (life_ns == 0)
         life_ns = 1;
-    return put(metrics, "wall", (double)wall_ns, false, false) ||
-                   put(metrics, "wait", (double)wait_ns / (double)life_ns, true, false) ||
-                   put(metrics, "hold", (double)hold_ns / (double)life_ns, true, false) ||
-                   put(metrics, "longest_wait", (double)longest_ns, false, false) ||
-                   (unknown_ns &&
-                    put(metrics, UNKNOWN, (double)unknown_ns / (double)(life_ns + unknown_ns),
-                        true, false))
-               ? -1
-               : 0;
+    if (put(metrics, "wall", (double)wall_ns, false, false) ||
+        put(metrics, "wait", (double)wait_ns / (double)life_ns, true, false) ||
+        put(metrics, "hold", (double)hold_ns / (double)life_ns, true, false) ||
+        put(metrics, "longest_wait", (double)longest_ns, false, false))
+        return -1;
+    if (unknown_ns == 0)
+        return 0;
+    return put(metrics, UNKNOWN, (double)unknown_ns / (double)(life_ns + unknown_ns), true,
+               false);
 }
 
 int gt_metrics_add(struct gt_metrics *metrics, const struct gt_report *report,
@@ -310,11 +319,10 @@ static int put_name(const struct gt_metrics *metrics, size_t index, struct gt_bu
 {
     uint32_t id = (uint32_t)index + 1;
 
-    return gt_buf_add_visible(text, gt_intern_text(&metrics->names, id),
-                              gt_intern_length(&metrics->names, id)) ||
-                   gt_buf_adds(text, "\n")
-               ? -1
-               : 0;
+    if (gt_buf_add_visible(text, gt_intern_text(&metrics->names, id),
+                           gt_intern_length(&metrics->names, id)))
+        return -1;
+    return gt_buf_adds(text, "\n");
 }
 
 /* Blockers that nobody need know of. */

@@ -1,6 +1,7 @@
 #include "report/writers.h"
 
 #include "base/nstime.h"
+#include "report/labels.h"
 #include "report/stream.h"
 #include "report/walk.h"
 

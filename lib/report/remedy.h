@@ -2,7 +2,7 @@
 #ifndef GT_REPORT_REMEDY_H
 #define GT_REPORT_REMEDY_H
 
-#include "report/internal.h"
+#include "report/blocker_text.h"
 
 /* "poll", of a system call's number; NULL of one that says nothing. */
 const char *gt_system_call_name(uint32_t number);

@@ -1,5 +1,6 @@
-#include "report/internal.h"
+#include "report/report.h"
 
+#include "report/sentences.h"
 #include "report/writers.h"
 
 #include <stdlib.h>

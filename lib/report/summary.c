@@ -1,6 +1,7 @@
 #include "report/values.h"
 
 #include "base/nstime.h"
+#include "report/counters.h"
 
 #include <jansson.h>
 #include <stdio.h>

@@ -2,6 +2,7 @@
 
 #include "analysis/gil_times.h"
 #include "base/nstime.h"
+#include "report/blocker_text.h"
 
 #include <string.h>
 

@@ -1,4 +1,4 @@
-#include "report/internal.h"
+#include "report/sentences.h"
 
 #include "report/values.h"
 
@@ -138,13 +138,9 @@ json_t *gt_unseen_value(const struct gt_report *report)
     return list;
 }
 
-int gt_unseen_say(struct gt_report *report)
+int gt_unseen_say(struct gt_report *report, struct gt_buf *text)
 {
-    struct gt_buf text;
-    int rc;
-
-    gt_buf_init(&text);
-    rc = say_programs(report, &text) || say_returns(report, &text) ? -1 : 0;
-    gt_buf_release(&text);
-    return rc;
+    if (say_programs(report, text))
+        return -1;
+    return say_returns(report, text);
 }

@@ -19,11 +19,19 @@ json_t *gt_json_text(const char *data, size_t length);
 /* A thread's label. */
 json_t *gt_json_label(const struct gt_report *report, uint32_t thread);
 
-/* summary_analysis.c: the keys "blockers" and "load" of the summary; NULL: no memory. */
-json_t *gt_summary_blockers(const struct gt_report *report);
-json_t *gt_summary_load(const struct gt_report *report);
+/* The values of the summary's keys, as SCHEMA.md tells of them. NULL: no memory. */
+typedef json_t *gt_value(const struct gt_report *report);
 
-/* metrics.c */
+gt_value gt_summary_blockers; /* "blockers" */
+gt_value gt_summary_load;     /* "load" */
+gt_value gt_cost_value;       /* "cost" */
+gt_value gt_machine_value;    /* "machine" */
+gt_value gt_functions_value;  /* "functions" */
+gt_value gt_whatif_value;     /* "potential" */
+gt_value gt_lost_value;       /* "lost" */
+gt_value gt_unseen_value;     /* "unseen" */
+
+/* "metrics" */
 json_t *gt_metrics_value(const struct gt_metrics *metrics);
 
 #endif

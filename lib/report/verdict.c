@@ -1,7 +1,9 @@
-#include "report/internal.h"
+#include "report/sentences.h"
 
 #include "analysis/gil_times.h"
 #include "base/nstime.h"
+#include "report/blocker_text.h"
+#include "report/labels.h"
 
 #include <math.h>
 #include <string.h>
@@ -253,19 +255,16 @@ static int say_without_waits(struct gt_report *report, const struct gt_verdicts 
     return gt_findings_add(report, text, failed);
 }
 
-int gt_verdict_say(struct gt_report *report)
+int gt_verdict_say(struct gt_report *report, struct gt_buf *text)
 {
     const struct gt_verdicts *verdicts = &report->analysis->verdicts;
-    struct gt_buf text;
     int rc = 0;
 
-    gt_buf_init(&text);
     if (verdicts->count == 0)
-        rc = say_without_waits(report, verdicts, &text);
+        rc = say_without_waits(report, verdicts, text);
     for (size_t i = 0; rc == 0 && i < verdicts->count && i < GILS_MAX; i++)
-        rc = say_gil(report, &verdicts->list[i], &text);
+        rc = say_gil(report, &verdicts->list[i], text);
     if (rc == 0 && verdicts->count > GILS_MAX)
-        rc = say_rest(report, verdicts, &text);
-    gt_buf_release(&text);
+        rc = say_rest(report, verdicts, text);
     return rc;
 }

@@ -1,6 +1,9 @@
-#include "report/values.h"
+#include "report/sentences.h"
 
 #include "base/nstime.h"
+#include "report/blocker_text.h"
+#include "report/blocks.h"
+#include "report/values.h"
 
 #include <string.h>
 
@@ -64,10 +67,10 @@ static int add_condition(const struct gt_estimate *estimate,
     case GT_ESTIMATE_RECORDED:
         return gt_buf_adds(text, "nothing but the number of cores changed");
     case GT_ESTIMATE_FUNCTION:
-        return add_subject(blame, text) || gt_buf_adds(text, " released the GIL") ||
-                       (estimate->gils > 1 &&
-                        gt_buf_addf(text, " in each of %u processes", estimate->gils))
-                   ? -1
+        if (add_subject(blame, text) || gt_buf_adds(text, " released the GIL"))
+            return -1;
+        return estimate->gils > 1
+                   ? gt_buf_addf(text, " in each of %u processes", estimate->gils)
                    : 0;
     case GT_ESTIMATE_FUNCTIONS:
         return gt_buf_adds(text, "all of these released the GIL");
@@ -134,7 +137,7 @@ static int blame_of(const struct gt_report *report, const struct gt_estimate *es
         gt_blocker_at(&report->analysis->blockers[estimate->gil], estimate->row));
 }
 
-int gt_whatif_say(const struct gt_report *report, struct gt_buf *text)
+int gt_whatif_say(struct gt_report *report, struct gt_buf *text)
 {
     const struct gt_estimate *told = report->whatif->told;
     struct gt_blocker_text blame;
@@ -144,7 +147,7 @@ int gt_whatif_say(const struct gt_report *report, struct gt_buf *text)
         return 0;
     if (blame_of(report, told, &blame))
         return -1;
-    rc = say(report, told, &blame, text) ? -1 : 1;
+    rc = gt_findings_add(report, text, say(report, told, &blame, text));
     gt_blocker_text_release(&blame);
     return rc;
 }
@@ -166,9 +169,10 @@ static int put_row(const struct gt_report *report, const struct gt_estimate *est
                          estimate->by_cores_ns[i] < 0
                              ? "?"
                              : gt_duration_text(estimate->by_cores_ns[i], wall, sizeof(wall)));
-    rc = rc || add_condition(estimate, &blame, out) || gt_buf_adds(out, "\n") ? -1 : 0;
+    if (rc == 0)
+        rc = add_condition(estimate, &blame, out);
     gt_blocker_text_release(&blame);
-    return rc;
+    return rc == 0 ? gt_buf_adds(out, "\n") : rc;
 }
 
 /* Why there are question marks, once each, and what the rest rests on. */
@@ -191,29 +195,43 @@ static int put_notes(const struct gt_report *report, struct gt_buf *out)
                        "take as long as they did.\n\n");
 }
 
+static int put_head(const struct gt_whatif *whatif, struct gt_buf *out)
+{
+    char recorded[32];
+
+    if (gt_buf_addf(
+            out,
+            "Estimated length of the %srun (%s on %g core%s; its replay is %.1f%% off):\n\n",
+            whatif->of_traced_run ? "traced " : "",
+            gt_duration_text(whatif->recorded_ns, recorded, sizeof(recorded)), whatif->cores,
+            whatif->cores == 1 ? "" : "s", 100 * gt_whatif_error(whatif)))
+        return -1;
+    for (uint32_t i = 0; i < whatif->core_counts; i++)
+        if (gt_buf_addf(out, "%5.3g core%s  ", whatif->core_count[i],
+                        whatif->core_count[i] == 1 ? " " : "s"))
+            return -1;
+    if (gt_buf_adds(out, "if\n"))
+        return -1;
+    for (uint32_t i = 0; i < whatif->core_counts; i++)
+        if (gt_buf_adds(out, "----------  "))
+            return -1;
+    return gt_buf_adds(out, "----------\n");
+}
+
 int gt_whatif_print(const struct gt_report *report, struct gt_buf *out)
 {
     const struct gt_whatif *whatif = report->whatif;
-    char recorded[32];
-    int failed;
 
     if (!whatif->worth_a_table)
         return 0;
-    failed = gt_buf_addf(
-        out, "Estimated length of the %srun (%s on %g core%s; its replay is %.1f%% off):\n\n",
-        whatif->of_traced_run ? "traced " : "",
-        gt_duration_text(whatif->recorded_ns, recorded, sizeof(recorded)), whatif->cores,
-        whatif->cores == 1 ? "" : "s", 100 * gt_whatif_error(whatif));
-    for (uint32_t i = 0; !failed && i < whatif->core_counts; i++)
-        failed = gt_buf_addf(out, "%5.3g core%s  ", whatif->core_count[i],
-                             whatif->core_count[i] == 1 ? " " : "s");
-    failed = failed || gt_buf_adds(out, "if\n");
-    for (uint32_t i = 0; !failed && i < whatif->core_counts; i++)
-        failed = gt_buf_adds(out, "----------  ");
-    failed = failed || gt_buf_adds(out, "----------\n");
-    for (size_t i = 0; !failed && i < whatif->estimates.count; i++)
-        failed = put_row(report, gt_estimate_at(whatif, i), out);
-    return failed || gt_buf_adds(out, "\n") || put_notes(report, out) ? -1 : 0;
+    if (put_head(whatif, out))
+        return -1;
+    for (size_t i = 0; i < whatif->estimates.count; i++)
+        if (put_row(report, gt_estimate_at(whatif, i), out))
+            return -1;
+    if (gt_buf_adds(out, "\n"))
+        return -1;
+    return put_notes(report, out);
 }
 
 /* --- the summary --- */
