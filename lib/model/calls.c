@@ -124,9 +124,9 @@ static int call(struct gt_timeline *timeline, struct gt_calls_state *state, uint
     };
     *open = index;
     function_at(timeline, function)->calls++;
-    return state->counts_open
-               ? gt_hashmap_put(&state->open_of, function, open_count(state, function) + 1)
-               : 0;
+    if (!state->counts_open)
+        return 0;
+    return gt_hashmap_put(&state->open_of, function, open_count(state, function) + 1);
 }
 
 /* End the innermost open call, of which there is one, and return it. */
@@ -199,8 +199,9 @@ int gt_calls_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt
         return -1;
     if (event->kind == GT_EVENT_CALL)
         return call(timeline, state, function, event);
-    return event->kind == GT_EVENT_RETURN ? leave(state, function, event)
-                                          : untraced(timeline, function, event);
+    if (event->kind == GT_EVENT_RETURN)
+        return leave(state, function, event);
+    return untraced(timeline, function, event);
 }
 
 void gt_calls_ended(struct gt_timeline *timeline, uint32_t thread, int64_t time_ns)

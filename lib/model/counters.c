@@ -13,28 +13,42 @@ static struct gt_counter *counter_at(const struct gt_timeline *timeline, size_t 
     return gt_chunks_at(&timeline->counters, index);
 }
 
+/* Write the name of a counter into `clean` without `term`, the last one between its slashes. */
+static int remove_term(const char *text, const char *end, const char *term,
+                       struct gt_buf *clean)
+{
+    const char *slash = memchr(text, '/', (size_t)(end - text));
+    const char *last = memrchr(text, '/', (size_t)(end - text));
+
+    if (gt_buf_add(clean, text, (size_t)(term - 1 - text)))
+        return -1;
+    if (term != slash + 1)
+        return gt_buf_add(clean, last, (size_t)(end - last));
+    if (last + 1 == end) /* no modifiers follow */
+        return 0;
+    if (gt_buf_adds(clean, ":"))
+        return -1;
+    return gt_buf_add(clean, last + 1, (size_t)(end - last - 1));
+}
+
 /*
  * perf shows what it was asked for: "cycles/freq=999/u" is cycles:u. "cpu/event=0x3c,freq=999/"
  * is a name of its own: only what -F added is taken away.
  */
 static uint32_t intern_name(struct gt_timeline *timeline, const char *text, size_t length)
 {
-    const char *end = text + length, *slash = memchr(text, '/', length);
+    const char *slash = memchr(text, '/', length);
     const char *last = slash ? memrchr(text, '/', length) : NULL;
     const char *term = slash ? memmem(slash + 1, (size_t)(last - slash), "freq=", 5) : NULL;
     uint32_t name = UINT32_MAX;
     struct gt_buf clean;
 
-    /* The last term. */
+    /* It must be a term, and the last one. */
     if (!term || memchr(term, ',', (size_t)(last - term)) ||
         (term != slash + 1 && term[-1] != ','))
         return gt_intern_add(&timeline->names, text, length);
     gt_buf_init(&clean);
-    if (gt_buf_add(&clean, text, (size_t)(term - 1 - text)) == 0 &&
-        (term != slash + 1 ? gt_buf_add(&clean, last, (size_t)(end - last)) == 0
-         : last + 1 < end  ? gt_buf_adds(&clean, ":") == 0 &&
-                                gt_buf_add(&clean, last + 1, (size_t)(end - last - 1)) == 0
-                          : true))
+    if (remove_term(text, text + length, term, &clean) == 0)
         name = gt_intern_add(&timeline->names, clean.data, clean.length);
     gt_buf_release(&clean);
     return name;
@@ -65,7 +79,9 @@ int gt_counters_expect(struct gt_timeline *timeline, const char *name)
     uint32_t id = gt_intern_add(&timeline->names, name, strlen(name));
     bool full = false;
 
-    return id != UINT32_MAX && (find_counter(timeline, id, &full) || full) ? 0 : -1;
+    if (id == UINT32_MAX)
+        return -1;
+    return find_counter(timeline, id, &full) || full ? 0 : -1;
 }
 
 int gt_counters_feed(struct gt_timeline *timeline, uint32_t thread,

@@ -155,9 +155,9 @@ static int feed_thread_event(struct gt_timeline *timeline, const struct gt_event
     case GT_EVENT_SNAPSHOT:
         return gt_snapshot_feed(timeline, event);
     default:
-        return gt_event_group(event->kind) == GT_EVENTS_SYNC
-                   ? gt_sync_feed(timeline, index, event)
-                   : 0;
+        if (gt_event_group(event->kind) == GT_EVENTS_SYNC)
+            return gt_sync_feed(timeline, index, event);
+        return 0;
     }
 }
 

@@ -130,8 +130,9 @@ static int note(const struct gt_timeline *timeline, struct gt_candidate *candida
                 uint32_t thread, enum gt_futex_entry_kind kind, int64_t time_ns)
 {
     forget_lock(candidate);
-    return catch_up(timeline, candidate, thread) || push(candidate, thread, kind, time_ns) ? -1
-                                                                                           : 0;
+    if (catch_up(timeline, candidate, thread))
+        return -1;
+    return push(candidate, thread, kind, time_ns);
 }
 
 /* The condition variable that a word belongs to, if it does. */
@@ -255,9 +256,10 @@ int gt_futex_deadline(struct gt_timeline *timeline, uint32_t thread,
         candidate = find(timeline, process, event->cond.address);
     if (deadline_ns && !candidate)
         candidate = find(timeline, process, event->cond.address - WORD_MOVED);
-    return candidate ? gt_intervals_add(&candidate->intervals, event->time_ns,
-                                        deadline_ns - event->time_ns)
-                     : 0;
+    if (!candidate)
+        return 0;
+    return gt_intervals_add(&candidate->intervals, event->time_ns,
+                            deadline_ns - event->time_ns);
 }
 
 static int enter_wake(struct gt_timeline *timeline, uint32_t process, uint32_t thread,
@@ -317,9 +319,10 @@ static int returned(struct gt_timeline *timeline, uint32_t process, uint32_t thr
     bool timed_out = event->result == -ETIMEDOUT || event->result == ETIMEDOUT;
 
     state->futex_wait = 0;
-    return candidate ? note(timeline, candidate, thread,
-                            timed_out ? GT_FUTEX_TIMEOUT : GT_FUTEX_EXIT, event->time_ns)
-                     : 0;
+    if (!candidate)
+        return 0;
+    return note(timeline, candidate, thread, timed_out ? GT_FUTEX_TIMEOUT : GT_FUTEX_EXIT,
+                event->time_ns);
 }
 
 int gt_futex_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event)

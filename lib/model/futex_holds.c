@@ -275,12 +275,13 @@ static int begin_wait(struct replay *replay, struct waiter *waiter,
     waiter->acquired_ns = -1; /* it released, while nobody waited */
     waiter->asked_ns = time_ns;
     waiter->timed_out = false;
-    if (waiter->since_ns >= 0)
+    if (waiter->since_ns >= 0) {
+        if (!timed_out || replay->last_change_ns >= before_ns)
+            return 0;
         /* The kernel has said that the deadline passed. */
-        return timed_out && replay->last_change_ns < before_ns
-                   ? gt_gil_ask(&replay->state->gil,
-                                (struct gt_ask){time_ns, before_ns, time_ns, entry->thread})
-                   : 0;
+        return gt_gil_ask(&replay->state->gil,
+                          (struct gt_ask){time_ns, before_ns, time_ns, entry->thread});
+    }
     waiter->since_ns = time_ns;
     if (replay->waiting++ == 0)
         replay->waiting_since_ns = time_ns;
@@ -305,9 +306,9 @@ static int push_hold(struct replay *replay, uint32_t thread, int64_t since_ns, i
     if (since_ns < replay->last_wake_ns)
         since_ns = replay->last_wake_ns;
     replay->last_wake_ns = until_ns;
-    return since_ns < until_ns
-               ? gt_gil_push(&replay->state->gil.holds, thread, since_ns, until_ns, 0)
-               : 0;
+    if (since_ns >= until_ns)
+        return 0;
+    return gt_gil_push(&replay->state->gil.holds, thread, since_ns, until_ns, 0);
 }
 
 /* `owner` released when `next` acquired, and woke nobody. */
@@ -323,10 +324,10 @@ static int released_silently(struct replay *replay, uint32_t owner, const struct
     if (waiter->unlocked_ns > since_ns && waiter->unlocked_ns < until_ns)
         until_ns = waiter->unlocked_ns;
     waiter->acquired_ns = -1;
-    return since_ns < until_ns && replay->last_wake_ns < until_ns
-               ? push_hold(replay, gt_gil_thread_state_at(replay->state, owner)->thread,
-                           since_ns, until_ns)
-               : 0;
+    if (since_ns >= until_ns || replay->last_wake_ns >= until_ns)
+        return 0;
+    return push_hold(replay, gt_gil_thread_state_at(replay->state, owner)->thread, since_ns,
+                     until_ns);
 }
 
 /* The wait is over at `time_ns`: the thread has the GIL. */
@@ -345,9 +346,9 @@ static int acquire(struct replay *replay, struct waiter *waiter, uint32_t thread
     waiter->acquired_ns = time_ns;
     since_ns = end_wait(replay, waiter);
     replay->state->gil.handovers++;
-    return time_ns > since_ns
-               ? gt_gil_push(&replay->state->gil.waits, thread, since_ns, time_ns, 0)
-               : 0;
+    if (time_ns <= since_ns)
+        return 0;
+    return gt_gil_push(&replay->state->gil.waits, thread, since_ns, time_ns, 0);
 }
 
 static int release(struct replay *replay, struct waiter *waiter,
@@ -431,8 +432,9 @@ static int replay_entry(struct replay *replay, const struct gt_futex_entry *entr
         return 0;
     case GT_FUTEX_ACQUIRED:
     case GT_FUTEX_SWITCH:
-        return waiter->since_ns >= 0 ? acquire(replay, waiter, entry->thread, entry->time_ns)
-                                     : 0;
+        if (waiter->since_ns < 0)
+            return 0;
+        return acquire(replay, waiter, entry->thread, entry->time_ns);
     case GT_FUTEX_LOST:
         return lose(replay, entry->time_ns);
     default:

@@ -190,9 +190,9 @@ static int catch_up(struct gt_timeline *timeline, struct gt_gil_state *state)
     if (state->now_ns < timeline->builder->lost_until_ns)
         state->now_ns = timeline->builder->lost_until_ns;
     state->known_since_ns = state->now_ns;
-    return state->owner == GT_NO_INDEX
-               ? 0
-               : end_hold(timeline, state, lost_since_ns(timeline, seen), GT_SPAN_CUT_END);
+    if (state->owner == GT_NO_INDEX)
+        return 0;
+    return end_hold(timeline, state, lost_since_ns(timeline, seen), GT_SPAN_CUT_END);
 }
 
 /* The same for who waited, or had asked. */
@@ -562,8 +562,9 @@ int gt_gil_lose(struct gt_timeline *timeline, struct gt_gil_state *state, int64_
     if (state->now_ns < end_ns)
         state->now_ns = end_ns;
     state->known_since_ns = state->now_ns;
-    return state->owner == GT_NO_INDEX ? 0
-                                       : end_hold(timeline, state, start_ns, GT_SPAN_CUT_END);
+    if (state->owner == GT_NO_INDEX)
+        return 0;
+    return end_hold(timeline, state, start_ns, GT_SPAN_CUT_END);
 }
 
 int gt_gil_close(struct gt_timeline *timeline, struct gt_gil_state *state, int64_t time_ns)

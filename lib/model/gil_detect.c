@@ -61,13 +61,13 @@ static struct gt_cond *find_cond(struct gt_timeline *timeline, uint32_t process,
 static int act(struct gt_timeline *timeline, const struct gt_cond *cond, uint32_t thread,
                enum gt_event_kind kind, int64_t time_ns, int64_t deadline_ns)
 {
-    if (kind == GT_EVENT_COND_WAIT)
-        return cond->role == GT_COND_RELEASED
-                   ? gt_gil_wait(timeline, cond->gil, thread, time_ns, deadline_ns)
-                   : 0;
-    if (cond->role == GT_COND_ACQUIRED)
+    if (kind == GT_EVENT_COND_SIGNAL && cond->role == GT_COND_ACQUIRED)
         return gt_gil_acquired(timeline, cond->gil, thread, time_ns);
-    return gt_gil_released(timeline, cond->gil, thread, time_ns);
+    if (kind == GT_EVENT_COND_SIGNAL)
+        return gt_gil_released(timeline, cond->gil, thread, time_ns);
+    if (cond->role != GT_COND_RELEASED)
+        return 0; /* a wait for `switch_cond`, not for the GIL */
+    return gt_gil_wait(timeline, cond->gil, thread, time_ns, deadline_ns);
 }
 
 static int remember(struct gt_process_state *state, struct gt_pending event)

@@ -157,8 +157,9 @@ static int switched_in(struct gt_timeline *timeline, uint32_t thread, int32_t cp
 
     if (!now)
         return -1;
-    return now->current.state == GT_SCHED_RUNNING ? 0
-                                                  : enter(now, GT_SCHED_RUNNING, cpu, time_ns);
+    if (now->current.state == GT_SCHED_RUNNING)
+        return 0;
+    return enter(now, GT_SCHED_RUNNING, cpu, time_ns);
 }
 
 static int switched_out(struct gt_timeline *timeline, struct gt_scheduling *now,

@@ -102,7 +102,9 @@ static uint32_t guess_process(struct gt_timeline *timeline, const struct gt_even
     if (index == GT_NO_INDEX)
         return GT_NO_INDEX;
     gt_process_state_at(timeline, index)->guessed = true; /* registers its addresses */
-    return key || gt_hashmap_put(guess_of, key, index) == 0 ? index : GT_NO_INDEX;
+    if (!key && gt_hashmap_put(guess_of, key, index))
+        return GT_NO_INDEX;
+    return index;
 }
 
 static uint32_t new_thread_of_event(struct gt_timeline *timeline, const struct gt_event *event)
@@ -110,8 +112,9 @@ static uint32_t new_thread_of_event(struct gt_timeline *timeline, const struct g
     uint32_t process = event->pid > 0 ? gt_process_of_pid(timeline, event->pid, event->time_ns)
                                       : guess_process(timeline, event);
 
-    return process == GT_NO_INDEX ? GT_NO_INDEX
-                                  : add_thread(timeline, process, event->tid, event->time_ns);
+    if (process == GT_NO_INDEX)
+        return GT_NO_INDEX;
+    return add_thread(timeline, process, event->tid, event->time_ns);
 }
 
 static int end_thread(struct gt_timeline *timeline, uint32_t index, int64_t time_ns)
@@ -184,8 +187,8 @@ static int note_forker(struct gt_timeline *timeline, const struct gt_event *even
     process = gt_process_of_pid(timeline, event->creator.pid, event->time_ns);
     if (process == GT_NO_INDEX)
         return -1;
-    return add_thread(timeline, process, event->creator.tid, event->time_ns) == GT_NO_INDEX ? -1
-                                                                                            : 0;
+    index = add_thread(timeline, process, event->creator.tid, event->time_ns);
+    return index == GT_NO_INDEX ? -1 : 0;
 }
 
 int gt_task_fork(struct gt_timeline *timeline, const struct gt_event *event)

@@ -113,9 +113,9 @@ static int take_line(struct gt_source *source, const char *line, const char *end
         rc = complete(source);
         if (rc < 0)
             return rc;
-        return source->want_stacks && may_have_stack(&event)
-                   ? hold_back(source, &event)
-                   : source->sink(source->context, &event);
+        if (source->want_stacks && may_have_stack(&event))
+            return hold_back(source, &event);
+        return source->sink(source->context, &event);
     case GT_LINE_FRAME:
         if (source->pending && keep_frame(source, &frame))
             return GT_ERR_MEMORY;

@@ -225,8 +225,9 @@ static int take_event(struct gt_viztracer *trace, const json_t *event)
     thread = thread_of(trace, pid, tid);
     if (!thread)
         return -1;
-    return *phase == 'X' ? take_call(trace, thread, event, item)
-                         : take_mark(trace, thread, event, item, *phase == 'C');
+    if (*phase == 'X')
+        return take_call(trace, thread, event, item);
+    return take_mark(trace, thread, event, item, *phase == 'C');
 }
 
 int gt_viztracer_take(void *context, const char *key, bool element, const char *text,
