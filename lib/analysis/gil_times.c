@@ -54,3 +54,12 @@ bool gt_gil_lacks_returns(const struct gt_gil *gil)
 {
     return gil->takes && gil->defects.returns_missing >= gil->takes - gil->takes / 2;
 }
+
+enum gt_wait_level gt_wait_level(double percent)
+{
+    enum { MUCH_PERCENT = 20, SOME_PERCENT = 1 };
+
+    if (percent >= MUCH_PERCENT)
+        return GT_WAIT_MUCH;
+    return percent < SOME_PERCENT ? GT_WAIT_LITTLE : GT_WAIT_SOME;
+}

@@ -25,4 +25,8 @@ bool gt_gil_hardly_waited(const struct gt_gil *gil);
 /* Are so many returns of take_gil missing that it is not known how long threads waited? */
 bool gt_gil_lacks_returns(const struct gt_gil *gil);
 
+/* A thread waited for so many percent of its life: is that much? */
+enum gt_wait_level { GT_WAIT_LITTLE, GT_WAIT_SOME, GT_WAIT_MUCH };
+enum gt_wait_level gt_wait_level(double percent);
+
 #endif

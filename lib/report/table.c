@@ -103,7 +103,9 @@ static int put_first(const struct gt_thread *thread, int64_t lifetime_ns, struct
 
 static int put_wait(double wait, const struct columns *columns, struct gt_buf *text)
 {
-    const char *tint = !columns->color ? "" : wait >= 20 ? RED : wait < 1 ? GREEN : "";
+    static const char *const tints[] = {
+        [GT_WAIT_LITTLE] = GREEN, [GT_WAIT_SOME] = "", [GT_WAIT_MUCH] = RED};
+    const char *tint = columns->color ? tints[gt_wait_level(wait)] : "";
 
     return gt_buf_addf(text, "%s%13.1f%s  ", tint, wait, *tint ? PLAIN : "");
 }

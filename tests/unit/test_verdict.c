@@ -1,6 +1,7 @@
 /* lib/analysis/verdict: GIL-bound or not, withheld where what was lost may turn it round. */
 #include "made.h"
 
+#include "analysis/gil_times.h"
 #include "analysis/verdict.h"
 
 static struct gt_timeline t;
@@ -220,6 +221,15 @@ static void the_function_waited_for_most_is_the_first_if_one_is_known(void **sta
     assert_int_equal(first_verdict().top_row, 0);
 }
 
+static void a_fifth_of_a_life_is_much_waiting(void **state)
+{
+    (void)state;
+    assert_int_equal(gt_wait_level(0.999), GT_WAIT_LITTLE);
+    assert_int_equal(gt_wait_level(1), GT_WAIT_SOME);
+    assert_int_equal(gt_wait_level(19.999), GT_WAIT_SOME);
+    assert_int_equal(gt_wait_level(20), GT_WAIT_MUCH);
+}
+
 static void gils_come_with_the_most_waiting_first(void **state)
 {
     struct gt_verdict first;
@@ -278,6 +288,7 @@ int main(void)
         TEST(of_little_waiting_no_more_is_told),
         TEST(rows_are_told_that_keep_the_gil_or_queue_again_and_again),
         TEST(the_function_waited_for_most_is_the_first_if_one_is_known),
+        TEST(a_fifth_of_a_life_is_much_waiting),
         TEST(gils_come_with_the_most_waiting_first),
         TEST(no_wait_says_something_only_where_all_is_known),
     };
