@@ -42,7 +42,7 @@ int64_t gt_asked_first_ns(struct gt_asked *asked, const struct gt_span *hold)
     return INT64_MAX;
 }
 
-/* How long in [from, until) no waiter asked though its time was up: nobody could. */
+/* How long in [from, until) no waiter asked although its time was up: none could. */
 static int64_t stalled_ns(const struct gt_asked *asked, int64_t from_ns, int64_t until_ns)
 {
     int64_t interval_ns = gt_interval_at(&asked->gil->intervals, from_ns);
@@ -174,8 +174,8 @@ static bool find_books(const struct gt_timeline *timeline, const struct gt_span 
     return books->first < books->end;
 }
 
-/* The scheduler's events say that a thread is on a CPU while a hypervisor has that; the
- * kernel's books of the thread do not, where they know. */
+/* While a hypervisor has the CPU, the scheduler's events still say that the thread is on it.
+ * The kernel's accounts of the thread do not count that time, where they know of it. */
 static void take_less(struct gt_after *after, int64_t run_ns)
 {
     if (run_ns >= after->run_ns)

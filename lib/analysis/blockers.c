@@ -186,11 +186,9 @@ static int add_pending(struct walk *walk, uint32_t row, int64_t ns)
 
 /* --- holds --- */
 
-/*
- * Where requests were not recorded: when the first one was due. A waiter asks when the interval
- * passed and nobody took the GIL meanwhile; who waited before the hold began may have begun an
- * interval just before it, and then counts a second one.
- */
+/* Where requests were not recorded: when the first one was due. A waiter asks when an interval
+ * has passed in which nobody took the GIL. A thread that waited before the hold began may have
+ * begun an interval just before it, and then waits for a second one. */
 static int64_t due_ns(const struct walk *walk)
 {
     int64_t interval_ns = walk->out->interval_ns, first_ns = INT64_MAX;
@@ -242,10 +240,9 @@ static int64_t greater(int64_t one, int64_t other)
     return one > other ? one : other;
 }
 
-/*
- * Did the process end, by a signal as a rule, while its thread slept with the GIL and others
- * waited? The main thread of a program that ends in peace has the GIL, too, and works.
- */
+/* Did the process end, by a signal as a rule, while its thread slept with the GIL and others
+ * waited? A program that ends normally does so while its main thread has the GIL, too, but
+ * works. */
 static bool ended_in_it(const struct walk *walk, int64_t end_ns, const struct gt_after *after)
 {
     const struct gt_timeline *timeline = walk->timeline;
@@ -257,7 +254,8 @@ static bool ended_in_it(const struct walk *walk, int64_t end_ns, const struct gt
                          : !(thread->flags & GT_THREAD_MAIN));
 }
 
-/* Did the stretch go on though somebody had asked for the GIL? Then it does not let go. */
+/* Did the stretch go on although a waiter had asked for the GIL? Then it does not give it up.
+ */
 static int judge_stretch(struct walk *walk, struct gt_blocker *row, int64_t end_ns)
 {
     enum { LOOP_CALLS = 16 };
@@ -357,7 +355,8 @@ static int charge_hold(void *context, int64_t from_ns, int64_t until_ns)
     return settle(walk);
 }
 
-/* It let go in a C function and got the GIL back in the same call: that one's doing. */
+/* It released the GIL in a C function and got it back within the same call: that call is
+ * charged with it. */
 static int note_retake(struct walk *walk, struct past *past)
 {
     int64_t start_ns = walk->hold->start_ns, wait_ns = 0, until_ns;

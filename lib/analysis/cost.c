@@ -8,12 +8,12 @@
 
 enum {
     SAMPLES_MAX = 8192,
-    SAMPLES_MIN = 100,    /* fewer say nothing about the shortest */
-    SHORTEST_SHARE = 20,  /* one in so many is as short as an event alone */
-    NEIGHBOURS = 8,       /* calls beside a place that are looked at */
-    NOMINAL_NS = 75,      /* of a call, where none of a run tells: lib/agent/trace.c */
-    LEAST_PERMILLE = 80,  /* code that is slower by less is as fast as without */
-    PLAUSIBLE_NS = 50000, /* a trap is never as dear as that: these have work in them */
+    SAMPLES_MIN = 100,    /* fewer spans say nothing about the shortest */
+    SHORTEST_SHARE = 20,  /* one span in so many is as short as an event alone */
+    NEIGHBOURS = 8,       /* so many calls around a place are looked at */
+    NOMINAL_NS = 75,      /* cost of a call where the run does not tell it: lib/agent/trace.c */
+    LEAST_PERMILLE = 80,  /* code that is slower by less counts as not slower */
+    PLAUSIBLE_NS = 50000, /* a trap never costs as much as that: such spans have work in them */
 };
 
 /* Lengths of spans, every `step`th of each list. */
@@ -43,7 +43,7 @@ static int compare(const void *a, const void *b)
     return one < two ? -1 : one > two;
 }
 
-/* How short the shortest are, -1 where that says nothing. Frees the samples. */
+/* The length of the shortest spans; -1: that says nothing. Frees the samples. */
 static int64_t shortest(struct lengths *lengths)
 {
     int64_t ns = -1;
@@ -67,7 +67,8 @@ static bool is_within(const struct gt_span *span, int64_t time_ns)
     return time_ns >= span->start_ns && time_ns <= span->end_ns;
 }
 
-/* How many calls and returns a hold has in it; too many to matter: NEIGHBOURS or more. */
+/* How many calls and returns there are within a hold; NEIGHBOURS or more: too many to matter.
+ */
 static int events_within(const struct gt_calls *calls, const struct gt_span *hold)
 {
     size_t first = gt_chunks_first_from(
@@ -84,7 +85,7 @@ static int events_within(const struct gt_calls *calls, const struct gt_span *hol
     return events;
 }
 
-/* Futex calls are seen of contended takes only: their holds have no shortest. */
+/* Futex calls are seen of contended takes only: the shortest holds are not among them. */
 static int estimate_gil(const struct gt_timeline *timeline, struct gt_cost *cost)
 {
     int64_t half_ns = (cost->call_ns >= 0 ? cost->call_ns : NOMINAL_NS) / 2;
@@ -142,7 +143,7 @@ static uint32_t *gils_of_threads(const struct gt_timeline *timeline)
     return gils;
 }
 
-/* Did its thread hold the GIL all the while, so that no event of the GIL's is in it? */
+/* Did its thread hold the GIL all the time, so that no event of the GIL is in it? */
 static bool is_undisturbed(const struct gt_gil *gil, uint32_t thread,
                            const struct gt_call_span *call)
 {
@@ -213,7 +214,7 @@ static double weight_of(const struct gt_gil_thread *member)
     return 2.0 * (double)member->holds + (double)member->waits;
 }
 
-/* How much of a slice somebody held the GIL, or waited for it. */
+/* For how much of a slice some thread held the GIL, or waited for it. */
 static double use_of(const struct gt_utilization *utilization,
                      const struct gt_utilization_slice *slice)
 {
@@ -221,7 +222,8 @@ static double use_of(const struct gt_utilization *utilization,
                1);
 }
 
-/* Over the slices, by how much of them somebody waited. 0 without contention, else to 1. */
+/* The mean over the slices, weighted by how long some thread waited in each. 0 without
+ * contention, else up to 1. */
 static double busy_of(const struct gt_utilization *utilization)
 {
     double sum_ns = 0;
@@ -251,26 +253,26 @@ static void add_gil(struct share *share, const struct gt_gil *gil,
         share->busy = busy;
 }
 
-/* How many threads share the events: that many are ready at once where they contend, and the
- * program waits for one of them. */
+/* Over how many threads the events are spread: so many are ready at once where they contend,
+ * and the program waits for one of them. */
 static double threads_of(const struct share *share)
 {
     return share->gil_most_ns > 0 ? share->gil_ns / share->gil_most_ns : 1;
 }
 
-/* So many times as long does what takes CPU time take, where CPUs have to be shared. */
+/* How many times as long something takes that needs a CPU, where CPUs are shared. */
 static double stretch_of(const struct share *share, double ready_ratio)
 {
     return 1 + ready_ratio / threads_of(share);
 }
 
-/* By events of the GIL's, one after the other, as far as threads need it at once. */
+/* By events of the GIL: one after another, as far as threads need the GIL at once. */
 static double serial_gil_ns(const struct share *share)
 {
     return share->gil_most_ns + (share->gil_ns - share->gil_most_ns) * share->busy;
 }
 
-/* Holds that begin before a slice of a GIL's life does. */
+/* How many holds begin before a slice of the GIL's life does. */
 static size_t holds_before(const struct gt_gil *gil, const struct gt_utilization *utilization,
                            int slice)
 {
@@ -278,8 +280,8 @@ static size_t holds_before(const struct gt_gil *gil, const struct gt_utilization
                                 utilization->start_ns + slice * utilization->slice_ns);
 }
 
-/* See cost.h: a slice would have had the same part of hand-overs if it had been shorter. Gaps
- * that take longer than the holds are not hand-overs: who gave the GIL up is at work. */
+/* See cost.h: a shorter slice would have had the same part of hand-overs. Gaps that are longer
+ * than the holds are not hand-overs: the thread that gave the GIL up is at work. */
 static double waiting_of(const struct share *share, const struct gt_gil *gil,
                          const struct gt_utilization *utilization, double ready_ratio)
 {
@@ -298,7 +300,7 @@ static double waiting_of(const struct share *share, const struct gt_gil *gil,
 
         if (share->held_ns > 0)
             more_ns += calls_ns * (double)slice->held_ns / share->held_ns;
-        if (idle_ns > 0) /* where the GIL is free at times, there was room for it */
+        if (idle_ns > 0) /* where the GIL is free at times, there was room for the cost */
             sum_ns += MIN(idle_ns, (double)slice->held_ns) * use_of(utilization, slice) *
                       (used_ns > more_ns ? more_ns / used_ns : 1);
         first = next;
@@ -329,8 +331,8 @@ static void find_longest(const struct share *shares, size_t count, const struct 
     cost->total_ns = MIN(gt_ns_of(longest_ns), run_ns);
 }
 
-/* How much of a call its thread had the GIL: of the hold that it began in, and of the one that
- * it ended in. */
+/* For how long a thread had the GIL during a call: the hold that the call began in, and the one
+ * that it ended in, are looked at. */
 static int64_t held_within(const struct gt_gil *gil, uint32_t thread,
                            const struct gt_call_span *call)
 {
@@ -349,7 +351,7 @@ static int64_t held_within(const struct gt_gil *gil, uint32_t thread,
     return sum_ns;
 }
 
-/* Of functions of C that called nothing that was traced: no Python code ran in them. */
+/* Calls of C functions that called nothing that was traced: no Python code ran in them. */
 static double c_time_of(const struct gt_timeline *timeline, const struct gt_gil *gil,
                         uint32_t thread)
 {
@@ -369,7 +371,7 @@ static double c_time_of(const struct gt_timeline *timeline, const struct gt_gil 
     return (double)sum_ns;
 }
 
-/* What the thread had of the CPUs, by the last reading. */
+/* CPU time of the thread, by its last reading. */
 static double read_of(const struct gt_timeline *timeline, uint32_t thread)
 {
     const struct gt_chunks *usages = gt_usages_of(timeline, thread);
@@ -395,7 +397,8 @@ static void add_calls(struct share *shares, const struct gt_timeline *timeline,
     }
 }
 
-/* What code that is slower took more, of the time that it took on a CPU. */
+/* By how much longer Python code took because it was slower, of the time that it was on a CPU.
+ */
 static void add_code(struct share *shares, size_t count, const struct units *units,
                      struct gt_cost *cost)
 {
@@ -451,10 +454,10 @@ static int spread(const struct gt_timeline *timeline, const struct gt_blockers *
 /* --- all of it --- */
 
 /*
- * What was measured, rather than what was estimated: a unit in ns, and rounded. It was measured
- * once, and the machine may have been busy just then: the recording bounds it, since a hold is
- * never shorter than an event, and a call, of whose cost a part lies outside of it, hardly ever
- * than a fifth of its own cost.
+ * What was measured takes the place of what was estimated: a unit in ns, rounded. It was
+ * measured once, and the machine may have been busy just then. The recording bounds it: a hold
+ * is never shorter than an event; and a call, part of whose cost lies outside of it, is hardly
+ * ever shorter than a fifth of that cost.
  */
 static double choose(int64_t measured_ps, int64_t bound_ns, int64_t *ns, bool *is_measured)
 {
@@ -469,7 +472,7 @@ static double choose(int64_t measured_ps, int64_t bound_ns, int64_t *ns, bool *i
     return unit_ns;
 }
 
-/* How many of the calls are of functions of C. */
+/* How many of the calls are of C functions. */
 static uint64_t count_c_calls(const struct gt_timeline *timeline)
 {
     uint64_t count = 0;
@@ -483,7 +486,7 @@ static uint64_t count_c_calls(const struct gt_timeline *timeline)
     return count;
 }
 
-/* Of calls of both kinds, as they are mixed; both cost about the same. */
+/* The cost of a call, by the numbers of calls of both kinds; they cost about the same. */
 static int64_t mixed_ps(const struct gt_timeline *timeline,
                         const struct gt_cost_measured *measured, uint64_t calls)
 {

@@ -4,7 +4,7 @@
 
 enum {
     SLICES = 2048,
-    /* A probe's event comes this much later than the reading that the agent took for it. */
+    /* The event of a probe comes so much later than the reading that the agent took for it. */
     SLACK_NS = 30000,
 };
 
@@ -31,7 +31,7 @@ static struct gt_usage before(const struct gt_cpu *cpu, size_t after)
 
     if (after > 0)
         return *reading_at(cpu, after - 1);
-    /* What it had before its first sign of life, by another program, is not its own. */
+    /* CPU time from before its first event belongs to another program. */
     return (struct gt_usage){cpu->start_ns,
                              first->cpu_ns > first->time_ns - cpu->start_ns
                                  ? first->cpu_ns - (first->time_ns - cpu->start_ns)

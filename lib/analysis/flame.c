@@ -24,7 +24,8 @@ static uint32_t add_name(struct gt_flame *flame, const char *text, size_t length
     return id;
 }
 
-/* The child of `parent` called `name`, made when new; GT_NO_INDEX: no memory. */
+/* The child of `parent` that has this name; it is made where it is new. GT_NO_INDEX: no memory.
+ */
 static uint32_t child(struct gt_flame *flame, uint32_t parent, uint32_t name)
 {
     uint64_t key = (uint64_t)parent << 32 | name;
@@ -88,7 +89,7 @@ static uint32_t head_of(struct gt_flame *flame, const struct gt_timeline *timeli
     return child(flame, at, add_name(flame, label, length, ""));
 }
 
-/* The functions that a thread is in, followed through its life. */
+/* Goes forward through the life of a thread, and knows which functions it is in. */
 struct active {
     const struct gt_calls *calls; /* NULL: none were traced */
     size_t next;                  /* the first span that was not looked at */
@@ -107,7 +108,7 @@ static void close_until(struct active *active, int64_t time_ns)
         gt_chunks_truncate(&active->open, active->open.count - 1);
 }
 
-/* On to `time_ns`, which never goes back. 0 or -1. */
+/* Go on to `time_ns`, which never decreases. 0 or -1. */
 static int advance(struct active *active, int64_t time_ns)
 {
     for (; active->calls && active->next < active->calls->spans.count; active->next++) {
@@ -127,7 +128,7 @@ static int advance(struct active *active, int64_t time_ns)
     return 0;
 }
 
-/* The functions below `at`; returns the innermost one's node. */
+/* Adds the functions below the node `at`; returns the innermost one's node. */
 static uint32_t add_functions(struct gt_flame *flame, const struct gt_timeline *timeline,
                               const struct active *active, uint32_t at)
 {
@@ -151,10 +152,9 @@ static bool is_interpreter(const struct gt_stacks *stacks, uint32_t frame)
     return gt_stacks_is_python(dso, strlen(dso));
 }
 
-/*
- * From outside, where the functions' place is among the frames: before the first one of the
- * interpreter, or before all. The start of the program, alone in front of libc, is not it.
- */
+/* How many of the frames, which come with the innermost first, are inside the functions: all up
+ * to the outermost one of the interpreter, or all. The start of the program, alone outside
+ * libc's frames, does not count as such a frame. */
 static uint32_t place_of_functions(const struct gt_stacks *stacks, const uint32_t *frames,
                                    uint32_t count)
 {

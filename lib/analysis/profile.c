@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-/* A thread's calls, walked forward in time. */
+/* Goes forward through the calls of one thread. */
 struct cursor {
     const struct gt_calls *calls;
     size_t next;
@@ -27,7 +27,7 @@ static uint32_t new_node(struct gt_profile *profile, uint32_t parent, uint32_t f
     return index;
 }
 
-/* Made when new; GT_NO_INDEX: no memory. */
+/* It is made where it is new. GT_NO_INDEX: no memory. */
 static uint32_t root_of(struct gt_profile *profile, uint32_t thread)
 {
     uint32_t index = gt_hashmap_get(&profile->root_of, thread);
@@ -59,7 +59,7 @@ static uint32_t innermost(const struct cursor *cursor)
     return level ? level->node : cursor->root;
 }
 
-/* Below which a call begins: what would be too deep hangs side by side. */
+/* The node that a call begins below. Calls that would be too deep stand side by side. */
 static uint32_t parent_of_call(const struct cursor *cursor)
 {
     const struct level *level;
@@ -78,7 +78,7 @@ static void leave_until(struct cursor *cursor, int64_t time_ns)
         gt_chunks_truncate(&cursor->stack, cursor->stack.count - 1);
 }
 
-/* The node at `time_ns`, and until when it is that. GT_NO_INDEX: no memory. */
+/* The node at `time_ns`, and until when the thread stays in it. GT_NO_INDEX: no memory. */
 static uint32_t move_to(struct gt_profile *profile, struct cursor *cursor, int64_t time_ns,
                         int64_t *until_ns)
 {
@@ -135,7 +135,7 @@ static int add_span(struct gt_profile *profile, struct cursor *cursor,
     return 0;
 }
 
-/* Of one kind: each thread's come in the order of time. */
+/* Holds, or waits: those of a thread come in the order of time. */
 static int add_spans(struct gt_profile *profile, const struct gt_timeline *timeline,
                      const struct gt_gil *gil, bool wait)
 {

@@ -8,9 +8,11 @@
 #include <string.h>
 
 enum {
-    HOLDS_MAX = 16384,            /* beyond, short ones are put together */
-    SWITCH_NS = 1000000,          /* from the next owner's taking until who gave way is awake */
-    LEAST_REPEATED_NS = 10000000, /* of computing, to be taken for what goes on for ever */
+    HOLDS_MAX = 16384,   /* beyond, short ones are put together */
+    SWITCH_NS = 1000000, /* from when the next owner has the GIL until the thread that gave it
+                            up is awake */
+    LEAST_REPEATED_NS = 10000000, /* a thread that computed for less at its end is not taken to
+                                     go on for ever */
     LEAST_REPEATED_PART = 32,     /* … and of the run: one in so many */
     GOES_ON_TIMES = 8,            /* the length of the run, at most */
     WAKE_NS = 50000, /* from a signal until a thread runs; as hand-overs, if measured */
@@ -38,8 +40,8 @@ static int64_t taken_over_ns(const struct gt_span *hold, const struct gt_span *n
     return next->start_ns;
 }
 
-/* Did it call a C function that has not returned by then? The last one that it called, that is:
- * one that called Python in turn is not found. */
+/* Is the thread in a C function then? Only its last call is looked at: a C function that called
+ * Python in turn is not found. */
 static bool is_in_c(const struct gt_timeline *timeline, uint32_t thread, int64_t time_ns)
 {
     const struct gt_calls *calls = gt_calls_of(timeline, thread);
@@ -57,9 +59,8 @@ static bool is_in_c(const struct gt_timeline *timeline, uint32_t thread, int64_t
     return span->end_ns > time_ns && called->flags & GT_FUNCTION_C;
 }
 
-/*
- * Was it made to give the GIL up, and waited but for the other one to take it, and for a CPU?
- * Where calls are not recorded, what it did in a short time is taken for that.
+/* Was the thread made to give the GIL up, so that it only waited for the other one to take it,
+ * and for a CPU? Where calls are not recorded, a short time without the GIL is taken for that.
  */
 static bool was_interrupted(const struct gt_step_builder *builder,
                             const struct gt_thread_cursor *cursor, int64_t until_ns)
@@ -101,7 +102,7 @@ static int build_hold(struct gt_step_builder *builder, uint32_t gil, const struc
 
 /* --- all holds, in the order of time --- */
 
-/* Goes through one GIL's holds, and knows since when each was waited for. */
+/* Goes through the holds of one GIL, and knows since when each was waited for. */
 struct gil_cursor {
     const struct gt_gil *gil;
     uint32_t index;
@@ -224,7 +225,7 @@ static int build_end(struct gt_step_builder *builder, struct gt_thread_cursor *c
     bool counts = gt_workload_thread_at(builder->workload, cursor->index)->counts;
 
     cursor->ending = true;
-    /* Who joins it did not wait for that. */
+    /* A thread that joins it did not wait for that. */
     if (!counts && (end_ns - cursor->now_ns < GT_EXIT_NS ||
                     gt_deps_died_waiting(builder->timeline, cursor->thread)))
         cursor->now_ns = end_ns;
@@ -236,11 +237,9 @@ static int build_end(struct gt_step_builder *builder, struct gt_thread_cursor *c
     return gt_build_pending(builder, cursor);
 }
 
-/*
- * Who works to the very end, and nobody waits for (a daemon thread that computes), did as much
- * as the run was long: in a longer one it does more. Not who sleeps most of that time: he waits
- * for what never came.
- */
+/* A thread that works to the very end and that nobody waits for (a daemon thread that computes)
+ * does more in a longer run. Not one that sleeps most of that time: it waits for something that
+ * never came. */
 static void find_out_whether_it_goes_on(struct gt_step_builder *builder,
                                         const struct gt_thread_cursor *cursor)
 {
@@ -256,7 +255,7 @@ static void find_out_whether_it_goes_on(struct gt_step_builder *builder,
     for (size_t i = cursor->after_dep; i < thread->steps.count; i++) {
         const struct gt_step *step = gt_chunks_at(&thread->steps, i);
 
-        if (!began) { /* with its first hold: what was before is how it got there */
+        if (!began) { /* it begins with its first hold: before that it was getting there */
             thread->repeats = i;
             run_ns = sleep_ns = 0;
         }
@@ -330,8 +329,8 @@ static int add_threads(struct gt_step_builder *builder)
     return 0;
 }
 
-/* How long nobody has the GIL before a waiter gets it, on average: until he is awake, and has a
- * CPU. */
+/* How long nobody has the GIL before a waiter gets it, on average: until the waiter is awake
+ * and has a CPU. */
 static int64_t handover_of(const struct gt_gil *gil, const struct gt_blockers *blockers)
 {
     int64_t waits = (int64_t)gil->waits.count;
@@ -355,8 +354,8 @@ static int add_gils(struct gt_step_builder *builder)
     return 0;
 }
 
-/* How much of holding is put together so that there are not more steps than can be replayed
- * again and again. */
+/* Holds that are shorter are put together, so that there are not more steps than can be
+ * replayed again and again. */
 static int64_t grain_of(const struct gt_timeline *timeline)
 {
     uint64_t holds = 0;

@@ -55,7 +55,8 @@ static int add_run(struct gt_step_builder *builder, struct gt_thread_cursor *cur
 {
     int64_t sleep_ns = share->sleep_ns;
 
-    /* CPUs that others had are as good as none. */
+    /* Threads were ready although the recorded ones did not use all CPUs: other programs had
+     * the rest. Such time keeps its length. */
     if (share->ready_ns && !gt_cpu_load_is_full(&builder->cpu_load, from_ns, until_ns))
         sleep_ns += share->ready_ns;
     step.ns = share->run_ns;

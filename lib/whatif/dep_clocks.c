@@ -11,17 +11,17 @@
 #include <sys/param.h>
 
 /*
- * Programs that live by the clock: they work until a time, or sleep for what is left of a
- * period. Nothing that is recorded says so, but that they must look at a clock.
+ * Some programs work until a time, or sleep for the rest of a period. Nothing that is recorded
+ * says so, except that they must look at a clock.
  *
- * A loop is a call that looked several times, and worked between. Whether it ends when it has
- * done its work, or when its time is up, is not known: a replay tries both. Who looked twice
- * for each piece of work, just before it and just after, measured how long it took; until a
- * time he would have looked once more.
+ * A loop is a call that looked several times, and worked in between. Whether it ends when its
+ * work is done, or when its time is up, is not known: a replay tries both. A thread that looked
+ * twice for each piece of work, just before and just after it, measured how long the work took.
+ * To work until a time, it would have looked once more.
  *
- * A sleep that began just after its thread looked at a clock may make up for what was late.
- * That it does is known where the ends of sleeps lie on a grid and their lengths vary; else
- * both is tried, too.
+ * A sleep that began just after its thread looked at a clock may make up for time that was
+ * lost. That it does so is known where the ends of such sleeps lie on a grid and their lengths
+ * vary; else a replay tries both, too.
  */
 
 enum {
@@ -84,7 +84,7 @@ static enum role role_of(const char *name, const char *file, bool of_c)
     return NOTHING;
 }
 
-/* The standard library's own looks are for timeouts and for logs; sched's are not. */
+/* The standard library looks at clocks for timeouts and for logs, except sched. */
 static bool is_library(const char *file)
 {
     const char *slash = strrchr(file, '/');
@@ -150,10 +150,8 @@ static const struct gt_call_span *open_at(const struct clocks *clocks, uint32_t 
     return gt_call_walk_span(&clocks->walk, clocks->walk.open[level - 1]);
 }
 
-/*
- * The function whose doing a look or sleep is: a level, 0: nobody's of the program. Not one
- * that does nothing else, but who called that.
- */
+/* The function that a look or a sleep belongs to, as a level; 0: none of the program's. A
+ * function that does little more than look does not count, but its caller. */
 static uint32_t who(const struct clocks *clocks)
 {
     uint32_t level = gt_call_walk_python(&clocks->walk, clocks->walk.depth);
@@ -171,8 +169,8 @@ static uint32_t who(const struct clocks *clocks)
     return asks_loop ? 0 : level;
 }
 
-/* Pieces of a coroutine are one. Before CPython 3.12 they look like calls, from an event loop.
- */
+/* All parts of a coroutine count as one call. Before CPython 3.12 each part looks like a call
+ * by an event loop. */
 static uint32_t key_of(const struct clocks *clocks, uint32_t level)
 {
     const struct gt_call_span *span = open_at(clocks, level);
@@ -208,7 +206,7 @@ static int note_look_of(struct clocks *clocks, uint32_t key, uint32_t child, uin
     loop = gt_chunks_at(&clocks->looked, index);
     loop->twice = loop->twice || (child != GT_NO_INDEX && child == loop->child);
     loop->child = child;
-    /* No more than that: one wait for the GIL would outweigh all else. */
+    /* Bounded: one wait for the GIL would outweigh all else. */
     loop->between_ns[loop->looks % 2] =
         gt_add_ns(loop->between_ns[loop->looks % 2], MIN(time_ns - loop->last_ns, WORK_NS));
     loop->looks++;
@@ -294,17 +292,16 @@ static int walk_calls(struct clocks *clocks)
     return 0;
 }
 
-/* A coroutine's looks may be those of several, mixed. */
+/* A coroutine's looks may be those of several coroutines, mixed. */
 static bool is_measuring(const struct gt_clock_loop *loop)
 {
     return loop->looks == 2 * loop->works &&
            (loop->call == GT_NO_INDEX || !(loop->call & OF_COROUTINE));
 }
 
-/*
- * Very often, with as much between any two: once for each piece of work, however small. Who
- * measures his pieces looks before and after each, and does little from one to the next.
- */
+/* Does it look very often, with about as much time between any two looks? Then it looks once
+ * for each piece of work, however small. A thread that measures its work looks before and after
+ * each piece, with little time between one piece and the next. */
 static bool looks_evenly(const struct gt_clock_loop *loop)
 {
     enum { OFTEN = 100 };
@@ -373,8 +370,9 @@ static int add_loops(struct clocks *clocks)
 
 /* --- all of it --- */
 
-/* Were calls of clocks left out of the recording? Then who looked is not known. `looked`: the
- * program did, while they were recorded. Where no call of C was, any thread may have. */
+/* Were calls of clocks left out of the recording, so that it is not known which threads looked?
+ * `looked`: the program did, while they were recorded. Where no call of a C function was
+ * recorded, any thread may have looked. */
 static bool misses_looks(const struct clocks *clocks, bool looked)
 {
     bool any_c = false;

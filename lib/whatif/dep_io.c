@@ -183,7 +183,7 @@ static const struct writing *last_writing(const struct pipes *pipes, uint32_t th
     return NULL;
 }
 
-/* Was it asleep for long, and not only without a CPU? */
+/* Was it asleep for long, rather than only without a CPU? */
 static bool slept(struct gt_cpu *cpu, int64_t from_ns, int64_t until_ns)
 {
     struct gt_cpu_share share;
@@ -194,7 +194,7 @@ static bool slept(struct gt_cpu *cpu, int64_t from_ns, int64_t until_ns)
     return !share.known || share.sleep_ns >= GT_NS_PER_MS;
 }
 
-/* The call that ended the one that waits; NULL: none that is recorded. */
+/* The call that ended the wait of the other; NULL: none that is recorded. */
 static const struct writing *writing_of(const struct pipes *pipes,
                                         const struct reading *reading)
 {
@@ -230,7 +230,7 @@ static void find_others(struct pipes *pipes)
     }
 }
 
-/* Was it a process with a GIL of its own, whose end is known? */
+/* Has its process a child with a GIL of its own, whose end is known? */
 static bool has_child(const struct gt_deps *deps, uint32_t thread)
 {
     const struct gt_timeline *timeline = deps->timeline;
@@ -256,7 +256,7 @@ static bool is_reply(const struct pipes *pipes, const struct reading *reading)
            !(role == 'p' && has_child(pipes->deps, reading->thread));
 }
 
-/* A thread that is none of the program's sleeps as long, and replies. */
+/* A thread of the world outside sleeps as long as the reply took, and then replies. */
 static int wait_for_reply(struct pipes *pipes, const struct reading *reading)
 {
     struct gt_deps *deps = pipes->deps;

@@ -6,13 +6,12 @@
 #include <string.h>
 
 /*
- * Jobs that any thread would have taken, out of what is not recorded as a queue: a deque, an
- * iterator, an index behind a lock. They show in the calls: several threads run one function,
- * which calls one other function again and again (the jobs), and nobody leaves while another
- * one still begins more jobs than the one at hand.
- *
- * Threads that have jobs of their own may look the same when they have as many. Where they had
- * as many, and took them out of nothing that is known to be shared, it is a guess.
+ * Jobs that any of several threads would have taken, from something that is not recorded as a
+ * queue: a deque, an iterator, an index behind a lock. They show in the calls: several threads
+ * run one function, which calls one other function again and again (the jobs), and none of them
+ * leaves while another one still begins more jobs than the one at hand. Threads that have jobs
+ * of their own look the same where they have as many each. Where they had as many, and took
+ * them from nothing that is known to be shared, it is a guess that they share them.
  */
 
 enum {
@@ -215,7 +214,8 @@ static void find_straggler(struct jobs *jobs, uint32_t thread, const struct gt_c
     }
 }
 
-/* May its jobs be given to others? Not those of a thread that the interpreter's end ended. */
+/* May its jobs be given to others? Not those of a thread that the end of the interpreter ended.
+ */
 static const struct gt_calls *calls_of(const struct jobs *jobs, uint32_t thread)
 {
     return jobs->deps->replayed[thread] != GT_WORKLOAD_NONE &&

@@ -88,8 +88,8 @@ int gt_deps_add_ends(struct gt_deps *deps)
     return 0;
 }
 
-/* Whoever joins a thread goes on when that gives the GIL up for the last time, somewhat before
- * its end; with a timeout, perhaps long before. */
+/* A thread that joins another one goes on when that gives the GIL up for the last time,
+ * somewhat before its end; where it joined with a timeout, perhaps long before. */
 int gt_deps_add_joins(struct gt_deps *deps)
 {
     enum { LATE_NS = 20000000 };

@@ -6,7 +6,7 @@
 
 /* Threads start when their creators make them. 0 or -1. */
 int gt_deps_add_births(struct gt_deps *deps);
-/* Whoever joined a thread waited for its end. 0 or -1. */
+/* A thread that joined another one waited for its end. 0 or -1. */
 int gt_deps_add_joins(struct gt_deps *deps);
 /* A process lives as long as its threads; but its end takes daemon threads along. 0 or -1. */
 int gt_deps_add_ends(struct gt_deps *deps);

@@ -8,7 +8,7 @@ static bool is_semaphore(const struct gt_sync_op *op)
            op->kind == GT_SYNC_SEM_POST;
 }
 
-/* Is it given by none but who had it? */
+/* Is it only ever given by the thread that had it? */
 static bool is_lock(const struct gt_deps *deps, const struct gt_dep_group *group)
 {
     bool posted = false;
@@ -25,8 +25,8 @@ static bool is_lock(const struct gt_deps *deps, const struct gt_dep_group *group
     return posted;
 }
 
-/* What the thread of the i-th sync operation did at it before; NULL: nothing that was recorded.
- */
+/* What the thread of the i-th sync operation did with it before; NULL: nothing that was
+ * recorded. */
 static const struct gt_sync_op *last_of_thread(const struct gt_deps *deps,
                                                const struct gt_dep_group *group, size_t at,
                                                uint32_t *index)
@@ -43,8 +43,8 @@ static const struct gt_sync_op *last_of_thread(const struct gt_deps *deps,
     return NULL;
 }
 
-/* Is there a record of its being given by who has waited for it in the i-th sync operation? Not
- * when that was soon, and nobody waited. */
+/* Is it recorded that the thread which took it in the i-th sync operation gave it back? It is
+ * not where the thread did so soon, and nobody waited. */
 static bool is_given(const struct gt_deps *deps, const struct gt_dep_group *group, size_t at)
 {
     const struct gt_sync_op *taken = gt_deps_sync_op(deps, group->indices[at]);

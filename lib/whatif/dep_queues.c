@@ -64,11 +64,9 @@ static int count_workers(struct queues *queues, const struct gt_dep_group *group
     return 0;
 }
 
-/*
- * Several threads work for a queue when they take its items in turn and others put them in:
- * then it is chance who does which. What they put in themselves, beyond passing on a last item
- * or two, makes it something else: a store of tools, say.
- */
+/* Several threads work for a queue when they take its items in turn and others put them in:
+ * then it is chance which thread takes which. A queue into which they put items themselves,
+ * beyond passing on a last one or two, is something else: a store of tools, say. */
 static bool has_workers(const struct queues *queues)
 {
     size_t takers = 0, put_by_takers = 0, put_by_others = 0;
@@ -203,8 +201,8 @@ static int begin_queue(struct queues *queues, const struct gt_dep_group *group)
     return choose(queues, group, index);
 }
 
-/* Who found the queue empty is done, but nobody told him to be: the last job that he had might
- * have been another's. */
+/* A thread that found the queue empty has ended its work, but nothing told it to: another
+ * thread might have done its last job. */
 static int add_endings(struct queues *queues)
 {
     static const char *const names[] = {"Queue.get", "Queue.get_nowait",

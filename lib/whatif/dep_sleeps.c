@@ -150,7 +150,7 @@ static int add_sleeps(struct gt_deps *deps, const struct sleeps *sleeps,
         if (sure && (i == 0 || sleep->call != sleep[-1].call))
             explain_loops(loops, sleep);
 
-        /* Whoever sleeps first starts the clock. */
+        /* The thread that sleeps first starts the clock. */
         if (gt_deps_add(deps, GT_STEP_MARK, sleep->thread, sleep->start_ns, 0, clock) ||
             gt_deps_add_until(deps, sleep->thread, sure ? sleep->start_ns : sleep->end_ns,
                               sleep->end_ns, clock, sleep->end_ns - first->start_ns, !sure))

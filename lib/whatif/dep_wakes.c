@@ -19,7 +19,8 @@ static const struct gt_state_span *sleep_until(const struct gt_sched *sched, int
     return span && span->end_ns == time_ns && is_asleep(span) ? span : NULL;
 }
 
-/* Who was made to give the GIL up waits until somebody has it, and is woken then. */
+/* A thread that was made to give the GIL up waits until another one has it, and is woken then.
+ */
 static bool is_switch(const struct gt_chunks *holds, size_t at, uint32_t woken, int64_t time_ns)
 {
     const struct gt_span *before = at ? gt_span_at(holds, at - 1) : NULL;
@@ -29,7 +30,7 @@ static bool is_switch(const struct gt_chunks *holds, size_t at, uint32_t woken, 
            time_ns - gt_span_at(holds, at)->start_ns < GT_NS_PER_MS / 2;
 }
 
-/* Did the waker have the GIL then, and not only just since the other one gave it up? */
+/* Did the waker have the GIL then, and not only since the woken thread gave it up? */
 static bool gives_at(const struct gt_timeline *timeline, const struct gt_sync_op *wake)
 {
     for (uint32_t i = 0; i < timeline->gils.count; i++) {
@@ -43,11 +44,9 @@ static bool gives_at(const struct gt_timeline *timeline, const struct gt_sync_op
     return false;
 }
 
-/*
- * Where no agent was: CPython gives its locks with the GIL in hand, so a thread that woke
- * another one of its process, and had it, gave it what it slept for. Timers ring in whatever
- * thread is on the CPU then: from the others' wake-ups nothing follows.
- */
+/* Where there was no agent: CPython gives its locks while it has the GIL. So a thread that woke
+ * another one of its process, and had the GIL, gave it what it slept for. Timers expire in any
+ * thread that is on the CPU: nothing follows from other wake-ups. */
 int gt_deps_add_wakes(struct gt_deps *deps)
 {
     const struct gt_timeline *timeline = deps->timeline;

@@ -3,10 +3,10 @@
  * ends and joins of threads, locks, queues, barriers, events, pipes. Made from what the agent
  * saw (model/sync.h), from calls, and from the scheduler's wake-ups where there was no agent.
  *
- * A semaphore that is always given by who took it is a lock, and stays one: whoever comes first
- * in the replay has it first. Of all others (conditions, events, joins) each wait ends by the
- * post that ended it. A queue's items are taken in the order in which they were, by whoever
- * comes first when several threads work for it.
+ * A semaphore that is always given by the thread that took it is a lock, and stays one: the
+ * thread that comes first in the replay has it first. For all others (conditions, events,
+ * joins) each wait ends by the post that ended it. Items of a queue are taken in the recorded
+ * order; if several threads work for it, by the thread that comes first.
  *
  * To add a kind of dependency: write a pair dep_NAME.[ch] that adds to struct gt_deps
  * (dep_list.h), and call it in dependencies.c. dep_jobs and dep_clocks come last: they look at

@@ -11,16 +11,15 @@
 
 enum {
     ERROR_PERCENT = 10,  /* a replay that is farther off is not believed */
-    LOST_PERCENT = 2,    /* nor is a recording with more missing */
+    LOST_PERCENT = 2,    /* nor is a recording of which more is lost */
     UNKNOWN_PERCENT = 5, /* of the run's length */
-    CALLS_MIN = 5,       /* fewer may all have lost their CPU */
-    WORTH_PERCENT = 98,  /* of the run's length, or less, if it released the GIL */
+    CALLS_MIN = 5,       /* with fewer, all may have been preempted */
+    WORTH_PERCENT = 98,  /* a function that would leave more of the run is of no interest */
     LEAST_PERCENT = 1,   /* of all waiting: functions that caused less are not asked about */
-    GUESS_PERCENT = 10,  /* between what two guesses lead to, or neither is told; */
-    CLOCK_PERCENT = 5,   /* … of the clock, which may leave nothing to gain */
-    SLOWED_PERCENT = 8,  /* … of an estimate: the run itself, untraced, is shorter by more */
-    ORDER_PERCENT = 45,  /* … what an event loop's order of doing things may be worth */
-    ORDER_PART = 3,      /* of that, the loop is taken to gain one in so many */
+    GUESS_PERCENT = 10,  /* two guesses lead to lengths that differ by more: withheld */
+    SLOWED_PERCENT = 8,  /* the untraced run is shorter than an estimate by more: withheld */
+    ORDER_PERCENT = 45,  /* an event loop's order may matter by more: withheld; else … */
+    ORDER_PART = 3,      /* … the loop is taken to gain one part in so many of that */
 };
 
 /* A function that kept the GIL, in all its rows, of all processes. */
@@ -29,7 +28,7 @@ struct candidate {
     uint32_t gils, last_gil;
     int64_t waiting_ns, row_ns;
     int64_t kept_hold_ns, asked_hold_ns;
-    bool kept; /* seen to keep it */
+    bool kept; /* it was seen to keep the GIL */
 };
 
 struct asking {
@@ -37,7 +36,7 @@ struct asking {
     const struct gt_timeline *timeline;
     const struct gt_blockers *blockers;
     struct gt_build build;
-    bool guesses_jobs; /* and the guess fits the recorded run */
+    bool guesses_jobs; /* the workload does, and the guess fits the recorded run */
     int64_t alone_ns;  /* from the beginning until a second thread had a GIL */
     struct candidate candidates[GT_BUILD_FUNCTIONS];
     size_t candidate_count;
@@ -52,7 +51,7 @@ static bool ended(const struct gt_timeline *timeline)
     return main != GT_NO_INDEX && gt_thread_at(timeline, main)->flags & GT_THREAD_SAW_EXIT;
 }
 
-/* What is not known of a process, nothing can take the place of. */
+/* Nothing can stand in for what is not known of a process. */
 static bool has_holes(const struct gt_timeline *timeline, int64_t longest_ns)
 {
     for (size_t i = 0; i < timeline->holes.count; i++) {
@@ -101,7 +100,7 @@ static int64_t waiting_of(const struct asking *asking)
     return sum_ns;
 }
 
-/* Recording makes a new thread dear: perf makes its events anew for each. */
+/* Recording makes it slow to start a thread: perf opens its events anew for each thread. */
 static bool starts_threads(const struct asking *asking, const struct gt_blocker *row)
 {
     const struct gt_function_info *called =
@@ -112,9 +111,10 @@ static bool starts_threads(const struct asking *asking, const struct gt_blocker 
 }
 
 /*
- * It keeps the GIL and might release it: not the collector, not an import. That a C function
- * keeps it is seen when a call outlasts the switch interval; of shorter ones it is believed
- * when most are not too short for it, and none was seen to release it.
+ * Does it keep the GIL, and might it release it? Not the collector, and not an import. That a C
+ * function keeps the GIL is seen where a call outlasts the switch interval. Of shorter calls it
+ * is assumed where most are not too short to release the GIL for, and none was seen to release
+ * it.
  */
 static bool is_candidate(const struct asking *asking, const struct gt_blocker *row)
 {
@@ -127,7 +127,7 @@ static bool is_candidate(const struct asking *asking, const struct gt_blocker *r
     return row->doing.kind == GT_DOING_PYTHON && gt_blocker_keeps(row);
 }
 
-/* Each process has numbers of its own for functions. */
+/* Each process numbers its functions by itself. */
 static bool is_same_function(const struct gt_timeline *timeline, uint32_t one, uint32_t two)
 {
     const struct gt_function_info *left = gt_chunks_at(&timeline->functions, one);
@@ -173,8 +173,8 @@ static int compare_candidates(const void *a, const void *b)
     return (left->function > right->function) - (left->function < right->function);
 }
 
-/* The functions that caused the most waiting by not giving the GIL up. Rows of one GIL come
- * with the most waiting first: the first few dozen have them all. 0 or -1. */
+/* Finds the functions that caused the most waiting by not giving the GIL up. The rows of a GIL
+ * come with the most waiting first: the first few dozen hold them all. 0 or -1. */
 static int find_candidates(struct asking *asking)
 {
     enum { ROWS_MAX = 64 };
@@ -254,7 +254,7 @@ static int build_workload(struct asking *asking, struct gt_error *err)
 /* What a replay finds. */
 struct found {
     int64_t wall_ns; /* length of the run; -1: not known */
-    uint32_t crowd;  /* with that many cores, more do not help */
+    uint32_t crowd;  /* with that many cores, more would not help */
     enum gt_withheld withheld;
 };
 
@@ -273,7 +273,8 @@ static int replay(struct asking *asking, const struct gt_sim_rules *rules, struc
     return 0;
 }
 
-/* Lengths of the run: what is the same in both for lack of a second thread does not count. */
+/* Are these two lengths of the run far apart? The time before a second thread had a GIL does
+ * not count: it is the same in both. */
 static bool is_far(const struct asking *asking, int64_t one_ns, int64_t two_ns, int percent)
 {
     int64_t least_ns = one_ns < two_ns ? one_ns : two_ns;
@@ -282,8 +283,8 @@ static bool is_far(const struct asking *asking, int64_t one_ns, int64_t two_ns, 
     return most_ns - least_ns > (most_ns - asking->alone_ns) / 100 * percent;
 }
 
-/* Does the run take as long when what is guessed is so? Else withhold what was found. The
- * longer one promises less. */
+/* Does the run take as long if the guess is right? Else withhold what was found. Of two lengths
+ * that are close the longer one is kept: it promises less. */
 static int try_guess(struct asking *asking, const struct gt_sim_rules *rules,
                      enum gt_withheld why, struct found *found, struct gt_error *err)
 {
@@ -300,10 +301,9 @@ static int try_guess(struct asking *asking, const struct gt_sim_rules *rules,
     return rc;
 }
 
-/*
- * An event loop does what comes first; the replay does all in the recorded order, which may
- * take longer. If the loop never waited it would take less: between the two lies what it does.
- */
+/* An event loop does what comes first. The replay does everything in the recorded order, which
+ * may take longer; a loop that never waited would take less. What the loop would really do lies
+ * in between. */
 static int try_order(struct asking *asking, const struct gt_sim_rules *rules,
                      struct found *found, struct gt_error *err)
 {
@@ -321,7 +321,7 @@ static int try_order(struct asking *asking, const struct gt_sim_rules *rules,
     return 0;
 }
 
-/* The same, but what depends on a guess is withheld. */
+/* The same, but withhold what depends on a guess. */
 static int replay_all(struct asking *asking, const struct gt_sim_rules *rules,
                       struct found *found, struct gt_error *err)
 {
@@ -345,8 +345,9 @@ static int replay_all(struct asking *asking, const struct gt_sim_rules *rules,
     return rc;
 }
 
-/* Where tracing slows Python code itself, a run that is mostly that would be as much shorter.
- * Of the recorded run that is known, and told with what recording cost. */
+/* Tracing may slow Python code itself. A run that is mostly Python code would be shorter by as
+ * much without it, so nothing is estimated of it. Of the recorded run that is known, and told
+ * with what recording cost. */
 static void withhold_slowed(const struct gt_whatif *whatif, enum gt_estimate_kind kind,
                             struct found *found)
 {
@@ -357,7 +358,7 @@ static void withhold_slowed(const struct gt_whatif *whatif, enum gt_estimate_kin
     found->withheld = GT_WITHHELD_SLOWED;
 }
 
-/* What the replay is off under unchanged rules, it is taken to be off under others. */
+/* The replay is taken to be off by the same factor under all rules. */
 static int64_t scale(const struct gt_whatif *whatif, int64_t wall_ns)
 {
     if (wall_ns < 0 || whatif->replayed_ns <= 0)
@@ -400,8 +401,8 @@ static int64_t shortest_ns(const struct gt_whatif *whatif, size_t index)
     return gt_estimate_at(whatif, index)->by_cores_ns[whatif->core_counts - 1];
 }
 
-/* Of functions that were not seen to keep the GIL, those that would not shorten the run by it
- * are of no interest. */
+/* A function that was not seen to keep the GIL is of no interest where the run would not be
+ * shorter if it released it. */
 static int ask_of_functions(struct asking *asking, struct gt_error *err)
 {
     struct gt_whatif *out = asking->out;

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-/* A call that is shorter would not be released for: taking the GIL again costs more. */
+/* Nobody would release the GIL for a shorter call: taking it again costs more. */
 #define LEAST_NS ((int64_t)10000)
 
 static int compare(const void *a, const void *b)
@@ -54,7 +54,7 @@ static int add(struct gt_chunks *added, struct gt_nonyielding_span span)
     return 0;
 }
 
-/* What was seen to be kept, whoever's it is. */
+/* What was seen to be kept, by any function. */
 static int find_kept(struct gt_nonyielding *kept, const struct gt_timeline *timeline,
                      const struct gt_blockers *blockers, const struct gt_tag *tags)
 {
@@ -96,7 +96,7 @@ struct walk {
     struct gt_chunks stack; /* of struct level */
     uint32_t thread;
     size_t kept_at;
-    int64_t done_ns;                 /* what was before is done with */
+    int64_t done_ns;                 /* everything before is done */
     struct gt_nonyielding_span span; /* that may go on; tag 0: none */
     float kept_share;                /* of its function; 0: of C */
 };
@@ -113,10 +113,9 @@ static bool was_kept(struct walk *walk)
            kept->list[walk->kept_at].start_ns < walk->span.end_ns;
 }
 
-/*
- * Of a C function, all of the call. Of a Python function what was kept is known; where nothing
- * was, perhaps because nobody waited, it did as much native work, at the end, as elsewhere.
- */
+/* Of a C function, all of the call counts. Of a Python function, what was kept is known. Where
+ * nothing was, perhaps because nobody waited, the function is taken to have done as much native
+ * work as elsewhere, at the end. */
 static int end_span(struct walk *walk)
 {
     struct gt_nonyielding_span span = walk->span;
@@ -165,7 +164,7 @@ static int leave_until(struct walk *walk, int64_t time_ns)
     return 0;
 }
 
-/* C functions called by one that is asked about are its doing. */
+/* C functions that are called by one that is asked about count as part of it. */
 static int enter(struct walk *walk, const struct gt_call_span *span)
 {
     const struct gt_function_info *called =

@@ -14,7 +14,8 @@ static const struct gt_workload_gil *gil_at(const struct sim *sim, uint32_t inde
     return gt_chunks_at(&sim->workload->gils, index);
 }
 
-/* Somebody in the line asks when an interval that began then is over, if nobody does before. */
+/* A thread in the line began an interval then, and asks when it is over, unless another one
+ * asks before. */
 static void expect_request(struct sim *sim, uint32_t index, double from_ns)
 {
     double due_ns = from_ns + (double)gil_at(sim, index)->interval_ns;
@@ -24,11 +25,9 @@ static void expect_request(struct sim *sim, uint32_t index, double from_ns)
         gt_heap_put(&sim->timers, timer, due_ns);
 }
 
-/*
- * Somebody else has the GIL from now on. Who has waited before was in the middle of an interval
- * then: that one counts for nothing, and the next one does. Of a long line, the first ones
- * stand for all.
- */
+/* Another thread has the GIL from now on. A thread that has waited before was in the middle of
+ * an interval: that one does not count, and the next one does. In a long line, the first
+ * threads stand for all. */
 static void expect_requests(struct sim *sim, uint32_t index)
 {
     enum { LOOKED_AT = 64 };
@@ -72,7 +71,8 @@ static void own(struct sim *sim, uint32_t index, uint32_t gil)
     expect_requests(sim, gil);
 }
 
-/* True: it has the GIL. Else it is in the line, and its step begins when it is served. */
+/* True: the thread has the GIL. Else it is in the line, and its step begins when it is served.
+ */
 static bool take(struct sim *sim, uint32_t index, uint32_t gil)
 {
     if (sim->gils[gil].owner == GT_WORKLOAD_NONE) {
@@ -99,7 +99,7 @@ static void stop_running(struct sim *sim, uint32_t index)
     thread->left_ns = left_ns > 0 ? gt_ns_of(left_ns) : 0;
 }
 
-/* The owner gives way to who waits, and queues up behind. */
+/* The owner gives the GIL to a waiter, and queues up behind the others. */
 static void give_way(struct sim *sim, uint32_t index, uint32_t gil)
 {
     give_up(sim, &sim->threads[index]);
@@ -107,7 +107,7 @@ static void give_way(struct sim *sim, uint32_t index, uint32_t gil)
     sim->threads[index].asks_ns = -1;
 }
 
-/* Somebody has waited for the switch interval. */
+/* A thread has waited for the switch interval. */
 static void request(struct sim *sim, uint32_t gil)
 {
     uint32_t owner = sim->gils[gil].owner;
@@ -161,7 +161,7 @@ static void take_item(struct sim *sim, struct queue *queue)
         wake(sim, leave_line(sim, &queue->full), sim->workload->wake_ns);
 }
 
-/* There are no more jobs. True: there is something to do after them. */
+/* There are no more jobs. True: the thread has something to do after them. */
 static bool end_jobs(struct sim *sim, uint32_t index)
 {
     const struct gt_workload_thread *recorded = gt_workload_thread_at(sim->workload, index);
@@ -178,7 +178,8 @@ static bool end_jobs(struct sim *sim, uint32_t index)
     return true;
 }
 
-/* The thread's part is over: on to the next job, if any. False: not now, or never. */
+/* The thread has done its part: go on to the next job, if there is one. False: there is none
+ * now, or none at all. */
 static bool next_part(struct sim *sim, uint32_t index)
 {
     const struct gt_workload_thread *recorded = gt_workload_thread_at(sim->workload, index);
@@ -252,7 +253,8 @@ static void signal_event(struct sim *sim, struct event *event)
         wake(sim, leave_line(sim, &event->line), sim->workload->wake_ns);
 }
 
-/* True: nothing to wait for. Whoever waits does so without the GIL, and looks again. */
+/* True: there is nothing to wait for. A thread that waits does so without the GIL, and looks
+ * again. */
 static bool pass(struct sim *sim, uint32_t index, bool open, struct line *line)
 {
     if (open)
@@ -262,7 +264,7 @@ static bool pass(struct sim *sim, uint32_t index, bool open, struct line *line)
     return false;
 }
 
-/* True: it is late, or need not wait. */
+/* True: the thread is late, or need not wait. */
 static bool pass_until(struct sim *sim, uint32_t index, const struct gt_step *step)
 {
     double due_ns = sim->clocks[step->what] + (double)step->ns;
@@ -337,7 +339,7 @@ static bool do_step(struct sim *sim, uint32_t index, const struct gt_step *step)
     }
 }
 
-/* As far as the thread comes without time passing. */
+/* Does all steps that take no time. */
 static void go_on(struct sim *sim, uint32_t index)
 {
     struct thread *thread = &sim->threads[index];
@@ -361,13 +363,13 @@ static void go_on(struct sim *sim, uint32_t index)
 
 /* --- time --- */
 
-/* A thread's timer: it slept enough, or it was woken to take something. */
+/* The timer of a thread: it slept long enough, or it was woken to take something. */
 static void timer_rings(struct sim *sim, uint32_t index)
 {
     struct thread *thread = &sim->threads[index];
     uint32_t gil = thread->takes;
 
-    if (thread->doing == AWAITING) { /* an event, long enough */
+    if (thread->doing == AWAITING) { /* it waited for an event, long enough */
         drop_out(sim, &sim->events[step_of(thread)->what].line, index);
         thread->at++;
     } else if (gil != GT_WORKLOAD_NONE) {
@@ -396,7 +398,7 @@ static void run_ends(struct sim *sim, uint32_t index)
     go_on(sim, index);
 }
 
-/* On to the next thing that happens. False: nothing ever does. */
+/* Go on to the next time at which something happens. False: nothing ever does. */
 static bool advance(struct sim *sim)
 {
     uint32_t running = (uint32_t)sim->cpus.count;

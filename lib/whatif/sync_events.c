@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Events and futures, which stay set, and semaphores of threading's, which count. Whoever finds
- * one set, or a permit in it, owes it to who gave it, though in the recording it may have been
- * there long before: that the GIL was kept may have been why. */
+/* Events and futures, which stay set, and semaphores of threading's, which count. A thread that
+ * finds an event set, or a permit in a semaphore, owes it to the thread that gave it, even
+ * where that was long before in the recording: perhaps only because the GIL was kept. */
 
 static bool is_event(const struct gt_sync_op *op)
 {
@@ -34,11 +34,9 @@ static int compare_effects(const void *a, const void *b, void *context)
     return (left > right) - (left < right);
 }
 
-/*
- * asyncio's loop looks at a future when it was told that it is done. Where it has timers, too,
- * or the world outside, it would not wait for that one, but do what else comes. By thread: runs
- * such a loop. NULL: no memory.
- */
+/* asyncio's loop looks at a future when it was told that it is done. A loop that has timers,
+ * too, or waits for the world outside, would not wait for that one, but do something else. By
+ * thread: does it run such a loop? NULL: no memory. */
 static bool *find_loops(const struct gt_timeline *timeline)
 {
     bool *is_loop = calloc(timeline->threads.count + 1, sizeof(*is_loop));
@@ -64,8 +62,8 @@ static bool *find_loops(const struct gt_timeline *timeline)
     return is_loop;
 }
 
-/* Each one that finds it set waits for the last setting before; where it did wait then, for the
- * post that woke it, too, which is the same. */
+/* Each thread that finds it set waits for the last setting before. Where it really waited, it
+ * waits for the post that woke it, too, which amounts to the same. */
 static int add_event(struct gt_deps *deps, const struct gt_dep_group *group,
                      const bool *is_loop)
 {
