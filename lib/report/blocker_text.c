@@ -24,19 +24,6 @@ static int add_name(const struct gt_report *report, uint32_t id, struct gt_buf *
                               gt_intern_length(&report->timeline->names, id));
 }
 
-/* "module.name" of C functions; "sorted" of a builtin, as one writes it. */
-static int add_function(const struct gt_report *report, const struct gt_function_info *called,
-                        struct gt_buf *text)
-{
-    const char *module = gt_intern_text(&report->timeline->names, called->file);
-
-    if (called->flags & GT_FUNCTION_C && !(called->flags & GT_FUNCTION_GC) && *module &&
-        strcmp(module, "builtins") != 0 &&
-        (add_name(report, called->file, text) || gt_buf_adds(text, ".")))
-        return -1;
-    return add_name(report, called->name, text);
-}
-
 static int add_place(const struct gt_report *report, const struct gt_function_info *called,
                      struct gt_blocker_text *text)
 {
@@ -59,10 +46,10 @@ static int name_blocker(struct gt_blocker_text *text, const struct gt_report *re
                                                   : "python";
     if (row->doing.kind == GT_DOING_IMPORT)
         return gt_buf_adds(&text->function, "import in ") ||
-               add_function(report, function, &text->function) ||
+               gt_report_function(report, row->doing.function, &text->function) ||
                add_place(report, function, text);
-    if (add_function(report, function, &text->function) ||
-        (caller && add_function(report, caller, &text->caller)))
+    if (gt_report_function(report, row->doing.function, &text->function) ||
+        (caller && gt_report_function(report, row->doing.caller, &text->caller)))
         return -1;
     if (row->doing.kind == GT_DOING_PYTHON)
         return add_place(report, function, text);

@@ -7,12 +7,13 @@
  *               | thread("GLOB").wait (or hold, longest_wait, longest_hold)
  *               | blocker("GLOB")
  *
- * A percentage is of the threads' lives; that of a blocker is what all threads waited for it.
- * Where part of a life is not known, the figure may lie anywhere between what it is if nothing
- * was missed there, and what it is if all of that was waiting, or holding: a condition is
- * breached, or not, if it is wherever the figure lies, and else cannot be judged.
- * Of several threads that match, the one nearest to a breach counts. A blocker's GLOB
- * matches "name", and "module.name" with as much of the module's path as it has dots.
+ * A percentage is a share of the threads' lives; that of a blocker is how much of these all
+ * threads waited for it. Where part of a life is not known, a figure has a range: at the least,
+ * nothing was missed there; at the most, all of that time was waiting, or holding. A condition
+ * is breached when it is at both ends of the range; it has passed when it is at neither; else
+ * it cannot be judged. Of several threads that match, the one nearest to a breach counts. A
+ * blocker's GLOB matches "name", and "module.name" with as much of the module's path as the
+ * GLOB has dots.
  */
 #ifndef GT_REPORT_CONDITION_H
 #define GT_REPORT_CONDITION_H

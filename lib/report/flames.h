@@ -1,7 +1,7 @@
 /*
- * The flame graphs of a page: one per state that stacks were recorded for, threads apart (the
- * page can join them), with one list of names. What they show is analysis/flame.h's, so the
- * page and offgil cannot differ.
+ * Private to report/: the flame graphs of a page. There is one per state that stacks were
+ * recorded for; threads are kept apart (the page can join them); all share one list of names.
+ * They are those of analysis/flame.h, which offgil writes, too.
  */
 #ifndef GT_REPORT_FLAMES_H
 #define GT_REPORT_FLAMES_H
@@ -16,7 +16,8 @@ struct gt_flames {
     struct gt_intern names;        /* of the frames of all */
 };
 
-/* None where the report shows no states. 0 or negative; either way _release is right. */
+/* Makes none where the report shows no states. 0 or negative; release it after a failure, too.
+ */
 int gt_flames_init(struct gt_flames *flames, const struct gt_report *report,
                    struct gt_error *err);
 void gt_flames_release(struct gt_flames *flames);
@@ -24,7 +25,7 @@ void gt_flames_release(struct gt_flames *flames);
 /* Append `"flames":[…],"frames":[…]` (SCHEMA.md, "Names"). 0 or -1. */
 int gt_flames_json(const struct gt_flames *flames, struct gt_buf *json);
 
-/* Write the tables "flame". */
+/* Write the tables "flame" (SCHEMA.md). 0 or negative. */
 int gt_flames_write(struct gt_flames *flames, struct gt_pack *pack, struct gt_error *err);
 
 #endif

@@ -11,16 +11,17 @@
 
 struct gt_report; /* report/report.h */
 
-/* A thread's name. */
+/* A thread's name, without anything that would differ from run to run. */
 int gt_report_name(const struct gt_report *report, uint32_t thread, struct gt_buf *text);
 
-/* The same for people: with its tid where threads of its process share the name. */
+/* A thread's name for people: with its tid where threads of its process share the name. */
 int gt_report_label(const struct gt_report *report, uint32_t thread, struct gt_buf *text);
 
-/* A function's name: of C "module.name", and "sorted" of a builtin, as one writes it. */
+/* A function's name: "module.name" of a function of C, but "sorted" of a builtin. */
 int gt_report_function(const struct gt_report *report, uint32_t function, struct gt_buf *text);
 
-/* "WHAT:" and an empty line; where there are several GILs, "WHAT of NAME (pid 12), GIL 0:". */
+/* The title of a table, and an empty line: "WHAT:", or "WHAT of NAME (pid 12), GIL 0:" where
+ * there are several GILs. */
 int gt_report_title(const struct gt_report *report, const char *what, uint32_t gil,
                     struct gt_buf *text);
 

@@ -250,7 +250,7 @@ static void range_of(const struct gt_metric *metric, double range[3])
     range[2] = sorted[count - 1];
 }
 
-double gt_metric_median(const struct gt_metric *metric)
+static double median_of(const struct gt_metric *metric)
 {
     double range[3];
 
@@ -258,7 +258,8 @@ double gt_metric_median(const struct gt_metric *metric)
     return range[1];
 }
 
-double gt_metric_spread(const struct gt_metric *metric)
+/* Half of the range from the least to the greatest; 0 of one value. */
+static double spread_of(const struct gt_metric *metric)
 {
     double range[3];
 
@@ -330,7 +331,7 @@ static bool is_small(const struct gt_metric *metric)
 {
     enum { LEAST_NS = 100000 };
 
-    return !metric->share && gt_metric_median(metric) < LEAST_NS;
+    return !metric->share && median_of(metric) < LEAST_NS;
 }
 
 int gt_metrics_print(const struct gt_metrics *metrics, struct gt_buf *text)
@@ -346,8 +347,8 @@ int gt_metrics_print(const struct gt_metrics *metrics, struct gt_buf *text)
 
         if (is_small(metric))
             continue;
-        value_text(metric, gt_metric_median(metric), median, sizeof(median));
-        value_text(metric, gt_metric_spread(metric), spread, sizeof(spread));
+        value_text(metric, median_of(metric), median, sizeof(median));
+        value_text(metric, spread_of(metric), spread, sizeof(spread));
         if (gt_buf_addf(text, "%10s  +-%8s  ", median, spread) || put_name(metrics, i, text))
             return -1;
     }
@@ -369,13 +370,12 @@ static const struct gt_metric *same_in(struct gt_metrics *other,
 static int put_difference(const struct gt_metric *was, const struct gt_metric *is,
                           bool noise_known, struct gt_buf *text)
 {
-    double noise = gt_metric_spread(was) > gt_metric_spread(is) ? gt_metric_spread(was)
-                                                                : gt_metric_spread(is);
-    double change = gt_metric_median(is) - gt_metric_median(was);
+    double noise = spread_of(was) > spread_of(is) ? spread_of(was) : spread_of(is);
+    double change = median_of(is) - median_of(was);
     char before[32], after[32], by[32], bound[32];
 
-    value_text(is, gt_metric_median(was), before, sizeof(before));
-    value_text(is, gt_metric_median(is), after, sizeof(after));
+    value_text(is, median_of(was), before, sizeof(before));
+    value_text(is, median_of(is), after, sizeof(after));
     value_text(is, fabs(change), by, sizeof(by));
     value_text(is, noise, bound, sizeof(bound));
     return gt_buf_addf(text, "%10s  %10s  %s%9s  %10s  %-5s  ", before, after,
@@ -390,7 +390,7 @@ static double unknown_share(const struct gt_metrics *metrics)
 {
     for (size_t i = 0; i < metrics->list.count; i++)
         if (strcmp(gt_intern_text(&metrics->names, (uint32_t)i + 1), UNKNOWN) == 0)
-            return gt_metric_median(metric_at(metrics, i));
+            return median_of(metric_at(metrics, i));
     return 0;
 }
 

@@ -1,7 +1,8 @@
 /*
- * The figures of a report by which runs are compared: of the whole, per thread (by its label)
- * and per blocker. Several runs of one program can be added up: each figure then has a median
- * and a spread. In the summary they are the key "metrics", which --baseline reads again.
+ * The figures by which runs are compared: of the whole run, of each thread (by its name), and
+ * of each blocker. The figures of several runs of one program are kept side by side: each
+ * figure then has a median and a spread. In the summary they are the key "metrics", which
+ * --baseline reads again.
  */
 #ifndef GT_REPORT_METRICS_H
 #define GT_REPORT_METRICS_H
@@ -41,10 +42,6 @@ int gt_metrics_add(struct gt_metrics *metrics, const struct gt_report *report,
  * which is the caller's to set. 0 or -1 (no memory). */
 int gt_metrics_put_range(struct gt_metrics *metrics, const char *name, size_t length,
                          const double range[3], bool share, bool thread);
-
-double gt_metric_median(const struct gt_metric *metric);
-/* Half of the range from the least to the greatest; 0 of one value. */
-double gt_metric_spread(const struct gt_metric *metric);
 
 /* Append median and spread of each figure, for --repeat. 0 or -1. */
 int gt_metrics_print(const struct gt_metrics *metrics, struct gt_buf *text);

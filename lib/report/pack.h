@@ -1,8 +1,8 @@
 /*
- * Tables of numbers inside an HTML page, small and quick to decode: rows are gathered into
- * blocks; a block holds its columns one after the other as varints, then gzip, then base64,
- * in one <script> element. SCHEMA.md ("Page data") describes the bytes; viewer/data.js
- * reads them.
+ * Private to report/: tables of numbers inside an HTML page, small and quick to decode. Rows
+ * are gathered into blocks. A block holds its columns one after the other, as varints; it is
+ * compressed by gzip, encoded as base64, and stands in a <script> element of its own. SCHEMA.md
+ * ("Page data") describes the bytes; viewer/data.js reads them.
  *
  *     gt_pack_new → { gt_pack_begin → { gt_pack_put … → gt_pack_end_row } … → gt_pack_end } … →
  * gt_pack_free
@@ -27,17 +27,17 @@ struct gt_pack;
 struct gt_pack *gt_pack_new(struct gt_output *output, struct gt_error *err);
 void gt_pack_free(struct gt_pack *pack);
 
-/* Start a table. `table` is a word of ours (it goes into an attribute as it is), `key` says
- * which one of its kind, and `columns` is at most GT_PACK_COLUMNS. */
+/* Start a table. `table` is a word of the program's own, since it goes into an attribute as it
+ * is; `key` says which table of that kind it is; `columns` is at most GT_PACK_COLUMNS. */
 void gt_pack_begin(struct gt_pack *pack, const char *table, uint32_t key, unsigned columns);
 
 /* The next value of one column: exactly one per column and row. */
 void gt_pack_put(struct gt_pack *pack, unsigned column, uint64_t value);
 
-/* The row is complete. Writes the block when it is full. */
+/* The row is complete. Writes the block when it is full. 0 or negative. */
 int gt_pack_end_row(struct gt_pack *pack, struct gt_error *err);
 
-/* Write what is left of the table; nothing when it has no rows. */
+/* Write what is left of the table; nothing when it has no rows. 0 or negative. */
 int gt_pack_end(struct gt_pack *pack, struct gt_error *err);
 
 /* Rows in the current block so far. */

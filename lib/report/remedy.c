@@ -3,7 +3,8 @@
 #include <string.h>
 #include <sys/syscall.h>
 
-const char *gt_system_call_name(uint32_t number)
+/* NULL: its name says nothing. */
+static const char *call_name(uint32_t number)
 {
     static const struct {
         long number;
@@ -116,7 +117,7 @@ static int say_call(const struct gt_blocker_text *text, const struct gt_report *
 
 static int say_slept(const struct gt_blocker *row, struct gt_buf *out)
 {
-    const char *call = row->after.call ? gt_system_call_name(row->after.call - 1) : NULL;
+    const char *call = row->after.call ? call_name(row->after.call - 1) : NULL;
 
     return gt_buf_adds(out, " It slept with the GIL") ||
            (call &&

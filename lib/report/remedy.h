@@ -4,9 +4,6 @@
 
 #include "report/blocker_text.h"
 
-/* "poll", of a system call's number; NULL of one that says nothing. */
-const char *gt_system_call_name(uint32_t number);
-
 /* Append sentences that say what kept the GIL and what can be done about it. The judgement and
  * the names of `text` are set. 0 or -1. */
 int gt_remedy_say(struct gt_blocker_text *text, const struct gt_report *report,

@@ -19,12 +19,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* How its outputs are wanted. */
+/* How the outputs are wanted. */
 struct gt_report_options {
-    const char *working_dir; /* files below it are told without it, on the terminal; borrowed
-                                until _free; NULL: none */
-    bool perfetto_states;    /* JSON: states as ph:"T" records */
-    bool keep_interpreter_frames; /* page: below the functions, in stacks of sleeps */
+    /* On the terminal, the paths of files below this folder are shortened by it. NULL: none.
+     * Borrowed until _free. */
+    const char *working_dir;
+    bool perfetto_states;         /* trace JSON: thread states are ph:"T" records */
+    bool keep_interpreter_frames; /* page: stacks of sleeps show them below the functions */
 };
 
 struct gt_analysis; /* analysis/analysis.h */
@@ -42,7 +43,7 @@ struct gt_report *gt_report_new(const struct gt_recorded *recorded,
                                 const struct gt_report_options *options, struct gt_error *err);
 void gt_report_free(struct gt_report *report);
 
-/* The figures of this and earlier runs, to be written into the summary; borrowed. Optional. */
+/* Have the figures of several runs written into the summary. `metrics` is borrowed. */
 void gt_report_set_metrics(struct gt_report *report, const struct gt_metrics *metrics);
 
 enum gt_report_format {
@@ -53,24 +54,25 @@ enum gt_report_format {
     GT_FORMAT_PPROF,   /* .pb.gz */
 };
 
-/* The format that a path's ending asks for ("-" is JSON); GT_ERR_USAGE with the list of
- * endings when there is none such. */
+/* Find the format that the ending of a path asks for; "-" asks for JSON. GT_ERR_USAGE, with the
+ * list of endings, when there is no such format. */
 int gt_report_format_of(const char *path, enum gt_report_format *format, struct gt_error *err);
 
-/* Does any of these outputs, NULL-terminated paths, show what-if estimates? The table and the
- * summary do. */
+/* Does one of these outputs show what-if estimates? `paths` ends with NULL. (The table and the
+ * summary do.) */
 bool gt_report_shows_estimates(char *const *paths);
 
-/* Write one output whole (not yet committed: that is the caller's gt_output_commit). */
+/* Write one output whole; the caller commits it (gt_output_commit). 0 or negative. */
 int gt_report_write(const struct gt_report *report, enum gt_report_format format,
                     struct gt_output *output, struct gt_error *err);
 
-/* Append the summary table and the findings in sentences, as text for a terminal. */
+/* Append the summary table, further tables, and the findings in sentences, as text for a
+ * terminal. `color`: with escape sequences. 0 or -1 (no memory). */
 int gt_report_print(const struct gt_report *report, bool color, struct gt_buf *text);
 
-/* Append the summary as a JSON document (SCHEMA.md, "giltracer" key): for --summary. It holds
- * no
- * `<`, `>` or `&`, so it can stand in a <script> as it is. */
+/* Append the summary as a JSON document: the key "giltracer" of SCHEMA.md. It has no `<`, `>`
+ * or
+ * `&`, so it may stand in a <script> as it is. 0 or negative. */
 int gt_report_summary(const struct gt_report *report, struct gt_buf *json,
                       struct gt_error *err);
 

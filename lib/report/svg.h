@@ -5,7 +5,8 @@
 #include "analysis/flame.h"
 #include "base/fs.h"
 
-/* `title` is UTF-8. Frames narrower than a tenth of a pixel are left out. */
+/* Write the whole of it; the caller commits `output`. `title` is UTF-8. Frames narrower than a
+ * tenth of a pixel are left out. 0 or negative. */
 int gt_svg_write(const struct gt_flame *flame, const char *title, struct gt_output *output,
                  struct gt_error *err);
 

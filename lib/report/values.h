@@ -1,7 +1,7 @@
 /*
- * Private to report/: JSON values that do not break where memory or text does. A list or
- * object becomes NULL when something cannot be added, and whoever packs it fails too, so that
- * failures surface at the end.
+ * Private to report/: values of the summary. A list or object becomes NULL when something
+ * cannot be added to it; whoever packs it into another value fails, too. So a lack of memory is
+ * found at the end, in one place.
  */
 #ifndef GT_REPORT_VALUES_H
 #define GT_REPORT_VALUES_H
@@ -14,7 +14,7 @@
 void gt_json_add(json_t **list, json_t *value);
 void gt_json_set(json_t **object, const char *key, json_t *value);
 
-/* Any bytes, as valid UTF-8. */
+/* A string of any bytes, made valid UTF-8. */
 json_t *gt_json_text(const char *data, size_t length);
 /* A thread's label. */
 json_t *gt_json_label(const struct gt_report *report, uint32_t thread);

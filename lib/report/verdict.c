@@ -117,30 +117,39 @@ static int say_interval(struct gt_report *report, const struct gt_verdict *verdi
 }
 
 /* The function that all waited for most, where functions were recorded. */
+static int add_function(const struct gt_report *report, const struct gt_verdict *verdict,
+                        const struct gt_blocker *row, const struct gt_blocker_text *blame,
+                        struct gt_buf *text)
+{
+    char duration[32];
+
+    if (gt_buf_adds(text, " Most blocking function: ") ||
+        gt_buf_add(text, blame->function.data, blame->function.length))
+        return -1;
+    if (blame->file.length &&
+        gt_buf_addf(text, blame->line ? " (%s:%u)" : " (%s)",
+                    gt_blocker_text_short_file(report, blame->file.data), blame->line))
+        return -1;
+    return gt_buf_addf(text, ", %s of waiting (%.0f%%).",
+                       gt_duration_text(row->waiting_ns, duration, sizeof(duration)),
+                       gt_percent(row->waiting_ns, verdict->wait_ns));
+}
+
 static int say_function(const struct gt_report *report, const struct gt_verdict *verdict,
                         struct gt_buf *text)
 {
     const struct gt_blocker *row;
     struct gt_blocker_text blame;
-    char duration[32];
-    int failed;
+    int rc;
 
     if (verdict->top_row == GT_NO_INDEX)
         return 0;
     row = gt_blocker_at(&report->analysis->blockers[verdict->gil], verdict->top_row);
     if (gt_blocker_text_init(&blame, report, row))
         return -1;
-    failed = gt_buf_adds(text, " Most blocking function: ") ||
-             gt_buf_add(text, blame.function.data, blame.function.length);
-    if (!failed && blame.file.length)
-        failed = gt_buf_addf(text, blame.line ? " (%s:%u)" : " (%s)",
-                             gt_blocker_text_short_file(report, blame.file.data), blame.line);
-    failed =
-        failed || gt_buf_addf(text, ", %s of waiting (%.0f%%).",
-                              gt_duration_text(row->waiting_ns, duration, sizeof(duration)),
-                              gt_percent(row->waiting_ns, verdict->wait_ns));
+    rc = add_function(report, verdict, row, &blame, text);
     gt_blocker_text_release(&blame);
-    return failed ? -1 : 0;
+    return rc;
 }
 
 static int say_most(struct gt_report *report, const struct gt_verdict *verdict,
