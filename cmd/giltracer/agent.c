@@ -194,7 +194,8 @@ static void trim(const struct gt_agentlog_files *files)
     if (control == MAP_FAILED)
         return;
     /* From now on nobody can take a unit, so those beyond these stay unused. */
-    units = __atomic_fetch_add(&control->units, UINT32_MAX, __ATOMIC_ACQ_REL) + 1;
+    control->kept_units = __atomic_fetch_add(&control->units, UINT32_MAX, __ATOMIC_ACQ_REL);
+    units = control->kept_units + 1;
     if (fstat(files->log, &st) == 0 && units < (uint64_t)st.st_size / GT_WIRE_CHUNK_BYTES)
         failed = ftruncate(files->log, (off_t)(units * GT_WIRE_CHUNK_BYTES));
     (void)failed; /* then the log is longer than needed */

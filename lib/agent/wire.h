@@ -115,7 +115,8 @@ struct gt_wire_control {
     uint32_t next_function_id; /* ids of functions are unique in the run; the first one is 1 */
     uint32_t troubles;         /* how many agents switched themselves off */
     uint64_t units;            /* of the log that are taken; may be more than it has */
-    uint64_t pad2[4];
+    uint64_t kept_units;       /* those that were taken when the log was kept; 0: it was not */
+    uint64_t pad2[3];
     struct gt_wire_stop stops[GT_WIRE_STOPS];
     struct gt_wire_anchor anchors[GT_WIRE_ANCHORS];
 };

@@ -137,7 +137,7 @@ static int read_control(struct gt_agentlog *log, int fd, int folder, uint64_t *u
     if (!rc)
         rc = gt_agentlog_clock_init(&log->clock, control, err);
     if (!rc) {
-        *units = control->units;
+        *units = control->kept_units ? control->kept_units : control->units;
         log->quality.cpus = control->cpus <= MAX_CPUS ? control->cpus : 0;
         control->trouble[sizeof(control->trouble) - 1] = '\0';
         if (control->trouble[0])

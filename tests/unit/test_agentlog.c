@@ -471,6 +471,25 @@ static size_t count_events(enum gt_event_kind kind, struct gt_agentlog_quality *
     return count;
 }
 
+/* A log that giltracer kept, of which whole units are gone: nobody knows whose. */
+static void test_a_kept_log_that_is_cut(void **state)
+{
+    for (uint64_t gone = 0; gone < 2; gone++) {
+        struct draft *draft = new_draft(7, 7, 2000000000, 2000000000);
+        struct gt_wire_control *control = new_control();
+        struct gt_agentlog_quality quality;
+
+        (void)state;
+        control->kept_units = unit_of(&draft->header) + gone * PLACES_MAX * PLACE_UNITS;
+        control->units = control->kept_units + UINT32_MAX;
+        write_control(control);
+        add_gil(draft, 2000000000, GT_WIRE_SIGNAL, COND);
+        end(draft, 2000100000);
+        write_draft(draft, 0);
+        assert_int_equal(count_events(GT_EVENT_STOPPED, &quality), gone);
+    }
+}
+
 static void test_cut_and_senseless_logs(void **state)
 {
     struct draft *senseless = new_draft(7, 8, 2000000000, 2000000000);
@@ -764,6 +783,7 @@ int main(void)
         TEST(test_calls_across_a_base),
         TEST(test_exec_and_fork),
         TEST(test_names_messages_and_stop),
+        TEST(test_a_kept_log_that_is_cut),
         TEST(test_cut_and_senseless_logs),
         TEST(test_copies_come_before_the_slot),
         TEST(test_gaps_are_told),
