@@ -29,11 +29,11 @@ def test_events_futures_and_semaphores(agent, python):  # noqa: F811
     event, gate, future = agent.out.split()
 
     def of(address):
-        return [e.kind for e in log.events if e.kind.startswith(("flag-", "token-"))
+        return [e.kind for e in log.events if e.kind.startswith(("event-", "permit-"))
                 and e.rest.split()[0] == address]
-    assert of(event) == ["flag-set", "flag-seen"]
-    assert of(gate) == ["token-taken", "token-given", "token-taken", "token-given"]
-    assert of(future) == ["flag-set", "flag-seen"]
+    assert of(event) == ["event-set", "event-seen"]
+    assert of(gate) == ["permit-taken", "permit-given", "permit-taken", "permit-given"]
+    assert of(future) == ["event-set", "event-seen"]
 
 
 BURSTS = """
