@@ -16,7 +16,7 @@ enum {
     REQUEUED_PARTS = 5,  /* … and one that queues again and again, where it waited for 5/50 */
 };
 
-/* What is the state of one GIL when its verdict is made. */
+/* What the verdict on one GIL is made from. */
 struct one {
     const struct gt_gil *gil;
     const struct gt_contention *contention;

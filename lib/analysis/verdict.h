@@ -42,17 +42,18 @@ struct gt_verdict {
     enum gt_bound bound;
     enum gt_shares_of of;
     enum gt_interval_effect interval;
-    int64_t wait_ns;      /* by all its threads */
-    int64_t lives_ns;     /* of its threads, as far as known */
-    int64_t contended_ns; /* at least one of them waited */
-    bool hardly_waited;   /* for whom, and why, does not matter: the rest is not set */
-    uint32_t holder;      /* member that was waited for longest; GT_NO_INDEX: not known */
-    int64_t holder_ns;    /* by all */
+    int64_t wait_ns;      /* waiting of all its threads */
+    int64_t lives_ns;     /* lives of its threads, as far as they are known */
+    int64_t contended_ns; /* time in which at least one of them waited */
+    bool hardly_waited; /* so little that it does not matter for whom: nothing below is found */
+    uint32_t holder;   /* member that all together waited for longest; GT_NO_INDEX: not known */
+    int64_t holder_ns; /* how long they waited for it */
     struct gt_blame pair; /* the member that waited longest, and whom it waited for longest;
                              ns 0: for nobody in particular */
-    uint32_t top_row;     /* of blockers: waited for most; GT_NO_INDEX: no function is known */
-    uint32_t rows[GT_VERDICT_ROWS]; /* of blockers: kept the GIL, or queued for it again and
-                                       again, so that it matters */
+    uint32_t top_row;     /* row of blockers that was waited for most; GT_NO_INDEX: its function
+                             is not known */
+    uint32_t rows[GT_VERDICT_ROWS]; /* rows that kept the GIL, or queued for it again and again,
+                                       for a part of the waiting that matters */
     uint32_t row_count;
 };
 
@@ -61,7 +62,7 @@ enum gt_no_waits {
     GT_NO_WAITS_AT_ALL,     /* nobody did: the program is not GIL-bound */
     GT_NO_WAITS_LOST,       /* most of the run was lost */
     GT_NO_WAITS_NO_RETURNS, /* returns of take_gil are missing */
-    GT_NO_WAITS_NOT_WHOLE,  /* not all is known, and how much is not known neither */
+    GT_NO_WAITS_NOT_WHOLE,  /* not all is known, nor is it known how much is not */
     GT_NO_WAITS_PARTLY,     /* a part is not known */
     GT_NO_WAITS_UNSEEN,     /* there are programs whose GIL was not seen */
 };
