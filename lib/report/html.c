@@ -292,7 +292,7 @@ static int begin_list(void *context, enum gt_part part)
         add_state_names(page);
     if (part == GT_PART_MARKS)
         add_flames(page);
-    page->in_list = keys[part];
+    page->in_list = keys[part] != NULL;
     page->separator = "";
     if (page->in_list)
         ADDF(page, "\"%s\":[", keys[part]);
