@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Write OUTPUT, a C file that holds the page around its data (struct gt_viewer_file,
 # lib/report/viewer.h): "head.html" and "tail.html".
 #

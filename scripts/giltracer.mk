@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Trace a benchmark when asked to:   make bench GILTRACER=1
 #
 # In a Makefile:

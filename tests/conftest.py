@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Fixtures and markers of the whole-program tests."""
 import os
 import pathlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the whole-program tests stand on: running the programs, and checking what came out.
 
 Every run gets a temporary folder, a home and a mark in its environment of its own; `leftovers`

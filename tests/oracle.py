@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Who held the GIL and who waited, computed a second time: slowly, plainly, independently.
 
 This is the other opinion that the program's results are compared with. It shares no code with

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Recordings of the tests' own: GIL probes, the futex source's probes, futex calls and scheduling of
 one run, by perf alone.
 

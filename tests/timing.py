@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Tests that depend on time, marked `timing`: the only ones that are repeated.
 
 They say how a machine's time is shared, which other work on it makes untrue for a moment. One that

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "common/baseline.h"
 
 #include "base/split.h"

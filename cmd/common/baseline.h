@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The figures of an earlier report, read for --baseline. */
 #ifndef GT_COMMON_BASELINE_H
 #define GT_COMMON_BASELINE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The only place where the programs write to stderr: messages, the table, the progress line. */
 #ifndef GT_COMMON_CONSOLE_H
 #define GT_COMMON_CONSOLE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the programs exit with. giltracer otherwise ends as its target does: with the target's
  * status, or 128 + N when the signal N ended it. */
 #ifndef GT_COMMON_EXIT_STATUS_H

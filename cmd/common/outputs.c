@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "common/outputs.h"
 
 #include <stdlib.h>

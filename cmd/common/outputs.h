@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The files that a program writes a report to. They are opened before the target runs, or the
  * recording is read, so that a path that cannot be written is found early; in the end each is

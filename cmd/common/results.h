@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* From a finished recording to the report on it: the analyses, the estimates where an output
  * shows them, and the words. */
 #ifndef GT_COMMON_RESULTS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "common/sources.h"
 
 #include "common/console.h"

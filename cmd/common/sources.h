@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The sources of a recording that was made before, opened and given to the ingest. */
 #ifndef GT_COMMON_SOURCES_H
 #define GT_COMMON_SOURCES_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The gate as a program of its own, static where that can be linked. */
 #include "launch/gatekeeper.h"
 

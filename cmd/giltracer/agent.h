@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* How the agent gets into the target, and what it is told there (lib/agent/wire.h). */
 #ifndef GILTRACER_AGENT_H
 #define GILTRACER_AGENT_H

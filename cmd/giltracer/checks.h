@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What is said of a run beyond its table: --fail-if, --baseline, and the median of --repeat. */
 #ifndef GILTRACER_CHECKS_H
 #define GILTRACER_CHECKS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* giltracer's command line. --help prints the table in cli.c. */
 #ifndef GILTRACER_CLI_H
 #define GILTRACER_CLI_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* --doctor: what this machine can and cannot record, and why. --verbose: what a run will
  * record. */
 #ifndef GILTRACER_DOCTOR_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "common/console.h"
 #include "common/exit_status.h"
 #include "doctor.h"

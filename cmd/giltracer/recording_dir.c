@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "recording_dir.h"
 
 #include "base/fs.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The folder of the recording: a temporary one, or that of --keep. */
 #ifndef GILTRACER_RECORDING_DIR_H
 #define GILTRACER_RECORDING_DIR_H

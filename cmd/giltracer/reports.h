@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The reports of a run that is over. */
 #ifndef GILTRACER_REPORTS_H
 #define GILTRACER_REPORTS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One traced run, from the command line to the written report. */
 #ifndef GILTRACER_RUN_H
 #define GILTRACER_RUN_H

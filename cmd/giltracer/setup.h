@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* --setup and --teardown: let members of a group record without being root. */
 #ifndef GILTRACER_SETUP_H
 #define GILTRACER_SETUP_H

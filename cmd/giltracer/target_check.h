@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What giltracer is to run: the check before anything is set up for it, its interpreter, its
  * command, and why it could not run. */
 #ifndef GILTRACER_TARGET_CHECK_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "under_viztracer.h"
 
 #include "common/console.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* --viztracer: the target runs under VizTracer, whose functions join the report. */
 #ifndef GILTRACER_UNDER_VIZTRACER_H
 #define GILTRACER_UNDER_VIZTRACER_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Watching what the machine does to the program (launch/machine.h), for the report. */
 #ifndef GILTRACER_WATCH_H
 #define GILTRACER_WATCH_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* offgil: where threads slept, from a recording, as folded stacks or a flame graph. */
 #include "analysis/flame.h"
 #include "base/fs.h"

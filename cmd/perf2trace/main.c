@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* perf2trace: recordings made before, as reports. */
 #include "base/options.h"
 #include "base/strvec.h"

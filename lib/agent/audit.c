@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "agent/audit.h"
 
 #include "agent/functions.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Tracing of functions in all interpreters of the process. Audit events (CPython 3.8 and later)
  * tell the agent that there is another interpreter, and that a profile hook comes or goes.

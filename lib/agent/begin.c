@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "agent/begin.h"
 
 #include "agent/clock.h"

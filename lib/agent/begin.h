@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The agent's beginning in this process. */
 #ifndef GT_AGENT_BEGIN_H
 #define GT_AGENT_BEGIN_H

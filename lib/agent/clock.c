@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "agent/clock.h"
 
 #include <fcntl.h>

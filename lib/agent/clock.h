@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The agent's clock: a CPU counter where the kernel itself trusts it, else CLOCK_MONOTONIC.
  * Counter reads cost 8–15 ns, clock_gettime 28; the reader turns ticks into CLOCK_MONOTONIC

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "agent/folder.h"
 
 #include "agent/wire.h"

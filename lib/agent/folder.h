@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Files in the folder of the run's log, opened anew whenever one is needed: the target may
  * close any descriptor, and sees those that are open. Trouble is told in errno.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "agent/functions.h"
 
 #include "agent/log.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The functions of the target. When a function is first called, it gets a number, which is
  * unique in the run, and a note in the log with its qualified name, file and line.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "agent/gc.h"
 
 #include "agent/threads.h"

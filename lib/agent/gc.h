@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Runs of the cyclic garbage collector, which are recorded as calls of their own. */
 #ifndef GT_AGENT_GC_H
 #define GT_AGENT_GC_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Snapshots of the CPU time that the GIL's holder has had: one when a waiter requests the GIL,
  * one every 20 ms while the waiter goes on requesting it, and one when the holder gives it up.

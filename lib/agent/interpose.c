@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The libc calls that tell about the GIL, and the agent's start and end. It has no header: the
  * dynamic linker finds its functions by their names.

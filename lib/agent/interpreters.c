@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "agent/interpreters.h"
 
 #include "agent/likely.h"

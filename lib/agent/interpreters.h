@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The interpreters of this process, and in which of them functions are traced. */
 #ifndef GT_AGENT_INTERPRETERS_H
 #define GT_AGENT_INTERPRETERS_H

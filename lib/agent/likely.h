@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Which way a branch goes as a rule, for the compiler. */
 #ifndef GT_AGENT_LIKELY_H
 #define GT_AGENT_LIKELY_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The agent's side of the log (wire.h): streams of records, written without lock, system call
  * or allocation except where a slot is full, once in thousands of records. Copying a slot to

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "agent/map.h"
 
 #include "agent/process.h"

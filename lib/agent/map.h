@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A map from 64-bit keys to pointers, which many threads may read while one adds. Readers take
  * no lock. A thread that wants to add gives up when another one is adding: so nothing here

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the agent costs the program: an event of the GIL's, and a traced call. They are measured
  * in this process as it starts, and noted in the log (GT_WIRE_NOTE_COST), so that the report

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "agent/monitoring.h"
 
 #include "agent/measure.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Functions through sys.monitoring, CPython 3.12 and later: one registration serves all threads
  * of the interpreter, and what is not wanted can be switched off at its place in the code.

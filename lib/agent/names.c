@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "agent/names.h"
 
 #include "agent/threads.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Threads' names: as Python's threading knows them, and as the target told the kernel.
  */

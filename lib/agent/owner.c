@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "agent/owner.h"
 
 #include "agent/python.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * To whom a C function belongs: to the interpreter or its standard library, to an installed
  * package, or to the program's own extension; and what that extension was made with. The loaded

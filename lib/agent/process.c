@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "agent/process.h"
 
 #include "agent/clock.h"

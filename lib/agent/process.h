@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * This process as the agent knows it, and the control file that it shares with the run's other
  * processes (wire.h).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "agent/profile_hook.h"
 
 #include "agent/interpreters.h"

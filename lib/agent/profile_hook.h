@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Functions through the profile hook, CPython before 3.12.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "agent/python.h"
 
 #include <dlfcn.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The interpreter in this process: where its code is, and its C API by name. One agent serves
  * every version, so nothing here includes Python.h: functions are found with dlsym, and the

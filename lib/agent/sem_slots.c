@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "agent/sem_slots.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Who took which semaphore last, and how many wait for it: a table of fixed size, without
  * locks. Semaphores whose addresses hash alike share a slot: then it may be forgotten who took

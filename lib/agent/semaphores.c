@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "agent/semaphores.h"
 
 #include "agent/sem_slots.h"

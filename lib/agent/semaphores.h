@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Who waits for which of CPython's locks, and who gives it. A lock of CPython's is a semaphore
  * of libc, and a thread waits for it without the GIL only when somebody else has it. Recorded

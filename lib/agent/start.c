@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "agent/start.h"
 
 #include "agent/audit.h"

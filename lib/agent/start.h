@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* When and how tracing of functions begins: at the first moment when it is safe. */
 #ifndef GT_AGENT_START_H
 #define GT_AGENT_START_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "agent/sync.h"
 
 #include "agent/log.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Synchronisation operations of Python's own library: which queue, barrier, event or thread it
  * was that a function marked GT_AGENT_SYNC worked on.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * One thread of this process, as the agent knows it. The memory is anonymous and its own; the
  * thread reaches it by thread-local storage (threads.h). Each group of fields belongs to one

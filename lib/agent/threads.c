@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "agent/threads.h"
 
 #include "agent/sem_slots.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Lives of threads and processes: each thread gets a log at its first event, which ends with
  * the thread; in a forked child all begin anew. And the way into the agent for what a thread

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "agent/trace.h"
 
 #include <errno.h>

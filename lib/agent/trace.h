@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Calls and returns as they are recorded, whatever hook reports them. Here it is decided which
  * are left out: those that are too deep or too short, and those of functions that use up the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "agent/units.h"
 
 #include "agent/folder.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "agent/usage.h"
 
 #include <sys/resource.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * This thread's CPU time and voluntary context switches so far. They are recorded beside other
  * records, so that a reader can tell computing from sleeping in the time between two of them. A

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The agent's log: what libgiltracer-agent.so writes inside the target and agentlog/ reads.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "agentlog/agentlog.h"
 #include "agentlog/internal.h"
 

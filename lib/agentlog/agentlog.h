@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Turns the logs of agents (agent/wire.h) into events, in the order of time across all threads
  * and processes of a run.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One stream of one thread, record by record. */
 #include "agentlog/internal.h"
 

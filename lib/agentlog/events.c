@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Marks and records, merged by time, as events. */
 #include "agentlog/agentlog.h"
 #include "agentlog/internal.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Reading from the log's files. */
 #include "agentlog/internal.h"
 

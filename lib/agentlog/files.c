@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The file of all logs: which of its units are whose, and what they hold. */
 #include "agentlog/internal.h"
 

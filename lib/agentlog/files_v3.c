@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Logs of version 3, which users have kept: in place of `log`, a file per thread.
  *

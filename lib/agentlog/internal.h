@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Private to agentlog/. Functions return 0, or a negative error, if their comment does not say
  * otherwise. */
 #ifndef GT_AGENTLOG_INTERNAL_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Births and ends: which threads make a process, how it began, and when it was last alive. */
 #include "agentlog/internal.h"
 

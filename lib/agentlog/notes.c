@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "agentlog/internal.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A thread's log while its parts are found, whatever the layout of the files. */
 #include "agentlog/internal.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the user should know of a log. */
 #include "agentlog/internal.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Everything that the analyses find in one recording. It is made once, by one function, and
  * does not change afterwards.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "analysis/asked.h"
 
 #include "base/nstime.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What a thread that held the GIL did after it was asked to give it up.
  *

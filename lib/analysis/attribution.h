@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Which function answers for what a thread did at a moment: a cursor over its calls that only
  * moves forward.

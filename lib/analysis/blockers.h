@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the waiting was for. Every nanosecond of every wait for one GIL is charged. While some
  * thread held the GIL, it is charged to a blocker: what that thread was doing (attribution.h

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "analysis/bounds.h"
 
 #include "base/nstime.h"

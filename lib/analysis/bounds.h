@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Between which bounds a figure lies where a part of the run is not known: from what it is if
  * nothing was missed there, to what it is if all of that was waiting, or holding.

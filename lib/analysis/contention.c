@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "analysis/contention.h"
 
 #include <stdlib.h>

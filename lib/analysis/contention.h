@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Who waited for whom: each wait is charged to the threads that held the same GIL meanwhile.
  * Time in which nobody held it (it was free, or passed from one thread to the next) is charged

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "analysis/convoy.h"
 
 #include "analysis/gil_times.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The convoy effect. A thread that does little between short operations without the GIL queues
  * up behind one that computes. It gets the GIL only when that one must give it up, and so waits

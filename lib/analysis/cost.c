@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "analysis/cost.h"
 
 #include "base/nstime.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What recording cost the program: how often each thing was recorded, times what recording it
  * once costs. The latter is measured in the run itself where that is possible: the gate

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "analysis/cost_weight.h"
 
 #include "base/nstime.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* How much what recording cost matters to what else is told, and which options cost less. */
 #ifndef GT_ANALYSIS_COST_WEIGHT_H
 #define GT_ANALYSIS_COST_WEIGHT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "analysis/coverage.h"
 
 #include "base/nstime.h"

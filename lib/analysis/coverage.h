@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the recording covers and what it does not, as far as a reader must be told of it to
  * read the rest.

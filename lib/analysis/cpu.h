@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * How long a thread was on a CPU, ready for one, and asleep. The scheduler's events tell it
  * where they were recorded. Else readings of the thread's own CPU clock do (model/sync.h):

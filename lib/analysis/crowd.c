@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "analysis/crowd.h"
 
 #include "analysis/cpu.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * How much of the waiting for a GIL passed while the thread that had it, or was to get it next,
  * was ready to run and had no CPU, because of other programs, a quota, or too few CPUs. And how

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "analysis/flame.h"
 
 #include "base/nstime.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Time in a state, by stack: a tree whose root is everything and whose leaves are the
  * innermost frames. Made from the stacks that were recorded when threads went to sleep.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "analysis/gil_times.h"
 
 #include "base/nstime.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * How long one GIL lived, how much of that is known, and how long threads waited for it.
  */

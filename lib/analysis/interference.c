@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "analysis/interference.h"
 
 #include "base/nstime.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the machine did to the program, and whether it matters: quotas, a hypervisor, too few
  * CPUs. And how far the waiting for the GIL is the machine's doing rather than the program's.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What a function that was waited for did wrong, and what helps. Decided here, worded in
  * report/blocker_text.c and report/remedy.c.

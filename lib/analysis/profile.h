@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Holding and waiting by stack of functions: a tree per thread, for profile formats. The root
  * of a thread stands for what was done outside every known function. Of stacks that are deeper

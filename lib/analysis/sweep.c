@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "analysis/sweep.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Private to analysis/: one walk over the life of a GIL. The caller goes from hold to gap to
  * hold; the sweep cuts each of these where the set of waiting threads changes.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* How a GIL was used over time: shares per slice of its life, and how long hand-overs took. */
 #ifndef GT_ANALYSIS_UTILIZATION_H
 #define GT_ANALYSIS_UTILIZATION_H

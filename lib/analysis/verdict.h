@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The verdict on each GIL: is its program bound by it, whom was waited for most, and which
  * functions must be told of. And where nobody waited for any GIL: does that say anything?

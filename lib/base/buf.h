@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A growable byte string, always NUL-terminated, so `.data` can be passed as a C string.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * An append-only sequence of fixed-size elements, kept in chunks that never move: growth
  * copies nothing and wastes at most one chunk, so memory per element is its size, also at

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Files: private folders, outputs that appear whole or not at all, whole small files. */
 #ifndef GT_BASE_FS_H
 #define GT_BASE_FS_H

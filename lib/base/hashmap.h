@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * An open-addressing hash map from uint64_t keys to uint32_t values (indices into lists).
  * It never shrinks, and nothing can be deleted from it.

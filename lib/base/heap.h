@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A set of small numbers, each with a key, that gives the number of the least key: a binary
  * heap that knows where each number is in it. */
 #ifndef GT_BASE_HEAP_H

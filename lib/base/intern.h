@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Strings stored once and named by small numbers. Strings may hold any byte, NUL included.
  * Id 0 is always the empty string. Stored strings never move.

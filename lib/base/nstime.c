@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "base/nstime.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Times are int64_t nanoseconds of CLOCK_MONOTONIC everywhere; here they become text. */
 #ifndef GT_BASE_NSTIME_H
 #define GT_BASE_NSTIME_H

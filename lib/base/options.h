@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Command lines as data: one struct gt_option per option; parsing, --help, the manual page
  * and shell completions come from the same table.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "base/split.h"
 
 #include <string.h>

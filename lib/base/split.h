@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Cuts a JSON document of any length, as it streams in, into parts that fit in memory: the
  * elements of one array, and the short values beside that array.

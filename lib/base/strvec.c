@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "base/strvec.h"
 
 #include <bsd/stdlib.h>

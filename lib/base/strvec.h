@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A NULL-terminated vector of owned strings: an argument vector for a child. */
 #ifndef GT_BASE_STRVEC_H
 #define GT_BASE_STRVEC_H

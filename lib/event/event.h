@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Events: what all sources (`perf script` text, agent logs, VizTracer JSON) turn their records
  * into, in the order of time as far as they can. The model has no other input.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Which files a run's probes are in. A uprobe belongs to a file, not to a path: it does not see
  * a process that maps another file from the same path (below another root), nor one that maps

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "event/pyruntime.h"
 
 enum { PAGE_MAX = 65536 }; /* mappings begin at the page that holds the segment */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Where an interpreter's file keeps `_PyRuntime`, CPython's global state. Even stripped
  * interpreters export it, and the main interpreter's GIL is part of it (CPython 3.7 and later):

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What ran, as far as it is not in the recording itself: for the head of the report, and for
  * the decisions that depend on it.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the machine did to the program while it ran: which CPUs it could use, and what kept its
  * threads from running on them.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "ingest/ingest.h"
 
 #include "agentlog/agentlog.h"

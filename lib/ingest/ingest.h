@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Builds the timeline of a recording from all its sources: `perf script` text, an agent's log,
  * a VizTracer trace. Events are merged in the order of time, those that are not wanted are left

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "launch/caps.h"
 
 #include "base/fs.h"

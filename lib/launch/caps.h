@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What this machine can do, found out once before anything is planned. Each thing that is
  * missing carries its reason, with the remedy, as one line.

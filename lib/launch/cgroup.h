@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The CPU quota of a process's control group, and how often it was throttled for it: cgroup v1
  * (the cpu controller) and v2, each group from the process's own up to the highest that can be

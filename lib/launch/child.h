@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * One child process on a libuv loop: perf, an interpreter that is asked for its facts, the
  * target.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "launch/counters.h"
 
 #include "launch/tools.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Events that the user wants counted (-e). They are checked before the target runs. */
 #ifndef GT_LAUNCH_COUNTERS_H
 #define GT_LAUNCH_COUNTERS_H

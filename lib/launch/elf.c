@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "launch/elf.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What giltracer needs to know of an ELF file: function symbols with the file offsets that
  * uprobes take, the program interpreter, bytes of code. Every offset and size in the file is

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "launch/gate.h"
 
 #include "launch/gatekeeper.h"

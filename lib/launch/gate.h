@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * giltracer's executable is also two helper programs, told apart by argv[0].
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "launch/gatekeeper.h"
 
 #include "launch/hitcost.h"

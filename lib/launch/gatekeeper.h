@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The gate itself (gate.h). It needs nothing but libc, so that cmd/giltracer-gate can be a
  * static program. It should be one: perf keeps a process's mappings across exec, and half of

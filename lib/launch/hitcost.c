@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "launch/hitcost.h"
 
 #include <fcntl.h>

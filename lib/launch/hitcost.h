@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What a hit of a probe costs. The gate measures it just before it becomes the target, while
  * perf records: so it is the cost on this machine, in this run, of the probe that the target

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "launch/hitplace.h"
 
 #include "launch/elf.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Where the gate can measure what a hit of a run's probes costs (hitcost.h). */
 #ifndef GT_LAUNCH_HITPLACE_H
 #define GT_LAUNCH_HITPLACE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "launch/input.h"
 
 #include "launch/caps.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Recordings that were made before: perf.data (through perf script), text, or gzipped text. The
  * first bytes tell which it is. */
 #ifndef GT_LAUNCH_INPUT_H

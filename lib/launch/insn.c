@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "launch/insn.h"
 
 #include <elf.h>

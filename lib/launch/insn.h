@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Where in a function to put a uprobe, found from its machine code.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Which Python will run, and what must be known of it before probes are placed. The interpreter
  * itself is run and asked: only it knows where a shim, wrapper or virtual environment leads,

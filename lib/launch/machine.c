@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "launch/machine.h"
 
 #include "base/buf.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the machine did to the program: how many CPUs it may use (affinity, quota), how often a
  * quota stopped it, how much time a hypervisor took, and how long its threads were ready

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "launch/perfctl.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * perf record's control pipes (`--control fd:CONTROL,ACK`, since perf 5.10): giltracer writes a
  * command, and perf answers "ack" when it has carried it out.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "launch/perfscript.h"
 
 #include "base/strvec.h"

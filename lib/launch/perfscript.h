@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A recording as text: `perf script` runs as a child, and its output is handed on as it comes.
  */
 #ifndef GT_LAUNCH_PERFSCRIPT_H

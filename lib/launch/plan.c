@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "launch/plan.h"
 
 #include "launch/counters.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What a run will do, decided from the options, the machine and the interpreter before anything
  * is started. A plan is data: making one starts no process and reads no file but symbol tables,

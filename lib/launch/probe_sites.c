@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "launch/probe_sites.h"
 
 #include "launch/elf.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Which probes a run wants, and at which places in the target's files they go. A plan of probes
  * is data: probes.h puts them in.

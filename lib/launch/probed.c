@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "launch/probed.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Finding which files a run's probes are in (event/probed_files.h). */
 #ifndef GT_LAUNCH_PROBED_H
 #define GT_LAUNCH_PROBED_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "launch/probes.h"
 
 #include "base/fs.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Installing the probes of a run, and removing them, with `perf probe`.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "launch/runtime.h"
 
 #include "launch/elf.h"

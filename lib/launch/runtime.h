@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Finding where an interpreter's file keeps CPython's global state (event/pyruntime.h). */
 #ifndef GT_LAUNCH_RUNTIME_H
 #define GT_LAUNCH_RUNTIME_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "launch/sentry.h"
 
 #include "base/nstime.h"

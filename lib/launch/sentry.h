@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The sentry: a small process in giltracer's process group that tells whether a signal was sent
  * to the group or to giltracer alone. A terminal's Ctrl-C, and kill(-group), reach the target

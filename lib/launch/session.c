@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "launch/session.h"
 
 #include "base/nstime.h"

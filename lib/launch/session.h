@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * One recorded run: perf record and the target as children, then perf script, held together
  * by a table of states and events (session.c).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Signals that users send to giltracer, received on its loop. For each it is known whether the
  * target got it as well (sentry.h).

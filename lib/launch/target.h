@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The target: a child that waits at its gate (gate.h) until that is opened. */
 #ifndef GT_LAUNCH_TARGET_H
 #define GT_LAUNCH_TARGET_H

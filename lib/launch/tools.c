@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "launch/tools.h"
 
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Running perf and other programs as tools: in a plain environment, and for a limited time. */
 #ifndef GT_LAUNCH_TOOLS_H
 #define GT_LAUNCH_TOOLS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Private to model/: what is needed while the timeline is built, and not afterwards.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "model/calls.h"
 
 #include "event/event.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The calls of functions that each thread made: spans that nest, from GT_EVENT_CALL and
  * GT_EVENT_RETURN (the agent, VizTracer). A call whose return was not recorded ends with the

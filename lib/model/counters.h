@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Samples of hardware and software events (`-e page-faults`): how many each thread caused while
  * it held the GIL, waited for it, or did neither. A sample stands for the `period` events since

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One event: to whom it belongs, and which part of the model it is for. */
 #include "model/feed.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Private to model/: what futex.c notes about a condition variable that may belong to a GIL.
  * futex_holds.c turns it into waits and holds once it is known to belong to one.

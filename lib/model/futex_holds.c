@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "model/futex.h"
 
 #include <stddef.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "model/holes.h"
 
 #include "model/builder.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Times in which a single process was not recorded: its agent's log ended before the process
  * did, or has a gap. From GT_EVENT_STOPPED and GT_EVENT_LOST that name a process. lost.h has

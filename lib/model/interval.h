@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The switch interval of a GIL over time: how long a waiter waits before it asks the holder to
  * give the GIL up (sys.setswitchinterval; CPython's ceval_gil).

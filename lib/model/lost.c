@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "model/lost.h"
 
 #include "model/builder.h"

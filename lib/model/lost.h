@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Ranges of time in which events were lost: of all processes (gt_timeline.lost), or, together
  * with the holes in the recording of this process (holes.h), of one process (gt_lost_of).

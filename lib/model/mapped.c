@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Which programs run Python and cannot be seen, since the file that they map is not the one
  * that has the probes: a libc of another root, of another vendor, or none.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the program itself recorded with VizTracer: moments (log_instant) and series of numbers
  * (counters). From GT_EVENT_INSTANT and GT_EVENT_SERIES. */
 #ifndef GT_MODEL_MARKS_H

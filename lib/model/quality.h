@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Counts of what was lost, what did not match, and what broke an invariant. Reports show them.
  */
 #ifndef GT_MODEL_QUALITY_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A recording that is ready to be analysed: the timeline, and what is known of its sources.
  */

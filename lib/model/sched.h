@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The scheduler states of each thread: spans that do not overlap, within the life of the
  * thread. Where the state is not known (before the first event about a thread, in lost ranges),

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Stacks, each stored once: memory grows with the number of different stacks, not of events. A
  * stack is a sequence of frames, the innermost first; a frame is a symbol and its file. Stack 0

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "model/sync.h"
 
 #include "event/event.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What threads do beside holding the GIL, as the agent and the scheduler tell: how much CPU
  * time they had, and how they synchronised: by semaphores (CPython's locks), queues, barriers,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Threads and processes: which one an event is of, and how they begin and end. */
 #include "model/builder.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What threads are called. There are two names: the kernel's (comm, 15 bytes, inherited from
  * the creator) and the one that Python's threading knows. Shown is, in this order:

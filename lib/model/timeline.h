@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The timeline of one recording: its processes, threads and GILs, and the spans in which
  * threads held a GIL or waited for one. It is plain data. model/feed.h builds it; for everyone

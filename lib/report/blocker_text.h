@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Private to report/: a blocker (analysis/blockers.h) in words. All text is valid UTF-8 and
  * safe for a terminal. */
 #ifndef GT_REPORT_BLOCKER_TEXT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Private to report/: the blocks that gt_report_print prints below the threads' table. Each
  * function appends one, or nothing where it has nothing to tell. 0 or -1 (no memory). */
 #ifndef GT_REPORT_BLOCKS_H

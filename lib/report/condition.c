@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "report/condition.h"
 
 #include "analysis/bounds.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Conditions on a report, for --fail-if: `wait > 20%`, `longest_wait > 50ms`,
  * `thread("worker-*").wait >= 1s`, `blocker("json.*") > 5%`.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "report/blocker_text.h"
 
 #include "base/nstime.h"

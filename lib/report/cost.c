@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "report/sentences.h"
 
 #include "base/nstime.h"

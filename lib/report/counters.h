@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Private to report/: a counter (model/counters.h) in figures. */
 #ifndef GT_REPORT_COUNTERS_H
 #define GT_REPORT_COUNTERS_H

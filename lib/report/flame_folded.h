@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A flame graph as folded text, as flamegraph.pl, inferno and speedscope read it. */
 #ifndef GT_REPORT_FLAME_FOLDED_H
 #define GT_REPORT_FLAME_FOLDED_H

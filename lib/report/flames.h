@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Private to report/: the flame graphs of a page. There is one per state that stacks were
  * recorded for; threads are kept apart (the page can join them); all share one list of names.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "report/writers.h"
 
 #include "base/nstime.h"

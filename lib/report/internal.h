@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Private to report/: what a finished report consists of. */
 #ifndef GT_REPORT_INTERNAL_H
 #define GT_REPORT_INTERNAL_H

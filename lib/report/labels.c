@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "report/labels.h"
 
 #include "report/internal.h"

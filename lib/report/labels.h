@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Private to report/: what threads, functions and GILs are called. All append text that is
  * valid UTF-8 and safe for a terminal, and return 0 or -1 (no memory).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "report/metrics.h"
 
 #include "base/nstime.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The figures by which runs are compared: of the whole run, of each thread (by its name), and
  * of each blocker. The figures of several runs of one program are kept side by side: each

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Private to report/: tables of numbers inside an HTML page, small and quick to decode. Rows
  * are gathered into blocks. A block holds its columns one after the other, as varints; it is

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Private to report/: what helps where the GIL was kept (analysis/judgement.h), in words. */
 #ifndef GT_REPORT_REMEDY_H
 #define GT_REPORT_REMEDY_H

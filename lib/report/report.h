@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A report is a function of constants: what was recorded, what the analyses found in it, what
  * is estimated, and what is known of the run. It puts them into words and bytes.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Private to report/: the findings, in sentences that are valid UTF-8 and safe for a terminal.
  *

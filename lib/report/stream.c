@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "report/stream.h"
 
 #include <stdlib.h>

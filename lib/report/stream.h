@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Private to report/: buffered writing to an output, gzip-compressed on request. It is made for
  * millions of small pieces: reserve room, format in place, advance.

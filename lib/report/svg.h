@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A flame graph as one static SVG: no script, every name is text. */
 #ifndef GT_REPORT_SVG_H
 #define GT_REPORT_SVG_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "report/values.h"
 
 /* Append to a list that becomes NULL when that fails, so that whoever packs it fails too. */

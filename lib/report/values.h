@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Private to report/: values of the summary. A list or object becomes NULL when something
  * cannot be added to it; whoever packs it into another value fails, too. So a lack of memory is

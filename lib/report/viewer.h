@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Private to report/: the page's own files, put together from viewer/ by scripts/embed.cmake
  * when the program is built. */
 #ifndef GT_REPORT_VIEWER_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "report/walk.h"
 
 #include "report/internal.h"

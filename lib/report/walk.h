@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The one walk over a recording that every output hangs on. A writer is a table of hooks: the
  * walk calls them for what it comes by; a hook that is NULL is for something that the writer

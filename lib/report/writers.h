@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Private to report/: the formats. Each function writes one output whole, as a table of hooks
  * on the walk (walk.h); the caller commits `output`. Memory does not grow with the number of

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "script/parse.h"
 
 #include "script/text.h"

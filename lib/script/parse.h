@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Parses one line of `perf script` text into one struct gt_event. No I/O, and no memory but for
  * a table of event names.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "event/probed_files.h"
 #include "script/text.h"
 

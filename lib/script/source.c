@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "script/source.h"
 
 #include "base/error.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Turns `perf script` text, in pieces that are cut anywhere, into events with their stacks.
  * Memory: one line (lines over 1 MiB are counted and skipped) and one stack. This source cannot

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Private to script/: reading numbers and words of a line. A reader returns the position after
  * what it read, or NULL.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Private to viztracer/. */
 #ifndef GT_VIZTRACER_INTERNAL_H
 #define GT_VIZTRACER_INTERNAL_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* From calls in the order of their ends to events in the order of time. */
 #include "viztracer/internal.h"
 

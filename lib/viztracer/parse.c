@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One entry of VizTracer's traceEvents. */
 #include "viztracer/internal.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "viztracer/viztracer.h"
 
 #include "viztracer/internal.h"

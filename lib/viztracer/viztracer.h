@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Turns VizTracer's JSON (.json, .json.gz) into events, in the order of time across all
  * threads.

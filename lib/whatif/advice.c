@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "whatif/advice.h"
 
 static const double TOLD_SPEEDUP = 1.1; /* from here on an estimate is worth a sentence, … */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Private to whatif/: which of the estimates are worth a sentence, or a table. */
 #ifndef GT_WHATIF_ADVICE_H
 #define GT_WHATIF_ADVICE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "whatif/build.h"
 
 #include "base/nstime.h"

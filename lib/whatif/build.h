@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Builds the workload (workload.h) of a recording: what each thread did, from holds, waits, CPU
  * time, calls and dependencies.

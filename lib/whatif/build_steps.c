@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "whatif/build_steps.h"
 
 #include "base/nstime.h"

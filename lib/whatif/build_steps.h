@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Private to build.c: building the steps of a thread, stretch by stretch, in the order of time.
  */
 #ifndef GT_WHATIF_BUILD_STEPS_H

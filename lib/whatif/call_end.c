@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "whatif/call_end.h"
 
 size_t gt_hold_after(const struct gt_chunks *holds, int64_t time_ns)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* When a call was really over, as opposed to when its thread had the GIL back. */
 #ifndef GT_WHATIF_CALL_END_H
 #define GT_WHATIF_CALL_END_H

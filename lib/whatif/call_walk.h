@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Goes through the calls of one thread, and knows which calls are open around each. */
 #ifndef GT_WHATIF_CALL_WALK_H
 #define GT_WHATIF_CALL_WALK_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What is done until a time, and sleeps until a time, as dependencies. */
 #ifndef GT_WHATIF_DEP_CLOCKS_H
 #define GT_WHATIF_DEP_CLOCKS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "whatif/dep_io.h"
 
 #include "analysis/cpu.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What one thread wrote, and another one waited for, as dependencies. */
 #ifndef GT_WHATIF_DEP_IO_H
 #define GT_WHATIF_DEP_IO_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "whatif/dep_jobs.h"
 
 #include "whatif/call_walk.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Jobs that any of several threads might have done, as dependencies. */
 #ifndef GT_WHATIF_DEP_JOBS_H
 #define GT_WHATIF_DEP_JOBS_H

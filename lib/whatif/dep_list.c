@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "whatif/dep_list.h"
 
 #include <stdlib.h>

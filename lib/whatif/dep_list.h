@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Dependencies as they are being found: a list that each dep_*.c adds to, and what these share
  * to find them. dependencies.h says what becomes of it.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Starts, ends and joins of threads, as dependencies. */
 #ifndef GT_WHATIF_DEP_LIVES_H
 #define GT_WHATIF_DEP_LIVES_H

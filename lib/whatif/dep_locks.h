@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Semaphores as dependencies: those that are locks, and those that signal. */
 #ifndef GT_WHATIF_DEP_LOCKS_H
 #define GT_WHATIF_DEP_LOCKS_H

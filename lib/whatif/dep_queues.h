@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Queues whose items several threads take, and barriers, as dependencies. */
 #ifndef GT_WHATIF_DEP_QUEUES_H
 #define GT_WHATIF_DEP_QUEUES_H

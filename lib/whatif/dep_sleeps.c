@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "whatif/dep_sleeps.h"
 
 #include "analysis/cpu.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Which sleeps end in step with a clock, as dependencies, and which loops over a clock that
  * explains.

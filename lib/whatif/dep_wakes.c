@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "whatif/dep_wakes.h"
 
 #include "base/nstime.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What threads waited for in one another where only the scheduler's wake-ups tell it. */
 #ifndef GT_WHATIF_DEP_WAKES_H
 #define GT_WHATIF_DEP_WAKES_H

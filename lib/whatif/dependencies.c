@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "whatif/dependencies.h"
 
 #include "whatif/dep_clocks.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the threads of a recording waited for in one another, as steps of a workload: starts,
  * ends and joins of threads, locks, queues, barriers, events, pipes. Made from what the agent

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "whatif/estimate.h"
 
 #include "analysis/judgement.h"

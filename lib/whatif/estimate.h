@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * How long the run would have taken if a function released the GIL, if there were no GIL, or on
  * another number of cores. Each estimate is a replay of what was recorded (build.h,

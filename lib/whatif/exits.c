@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "whatif/exits.h"
 
 #include <stdlib.h>

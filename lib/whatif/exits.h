@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Ends of threads and of child processes that other threads may have waited for. */
 #ifndef GT_WHATIF_EXITS_H
 #define GT_WHATIF_EXITS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "whatif/nonyielding.h"
 
 #include <stdlib.h>

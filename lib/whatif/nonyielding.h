@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Non-yielding holds: stretches of holding in which a thread does not give the GIL up when it
  * is asked. These are calls of the C functions that are asked about, and whatever was seen to

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What is estimated, as plain data: estimate.h makes it. */
 #ifndef GT_WHATIF_RESULT_H
 #define GT_WHATIF_RESULT_H

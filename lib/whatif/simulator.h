@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Plays a workload (workload.h) under the rules that are asked for, and says how long the run
  * would have taken. How long threads wait for a GIL, for a CPU and for one another is not

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "whatif/simulator_state.h"
 
 #include <stdlib.h>

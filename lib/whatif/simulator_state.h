@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Private to simulator.c: the state of one replay. */
 #ifndef GT_WHATIF_SIMULATOR_STATE_H
 #define GT_WHATIF_SIMULATOR_STATE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "whatif/sync_events.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Events and futures, which stay set, and semaphores that count, as dependencies. */
 #ifndef GT_WHATIF_SYNC_EVENTS_H
 #define GT_WHATIF_SYNC_EVENTS_H

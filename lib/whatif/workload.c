@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "whatif/workload.h"
 
 void gt_workload_init(struct gt_workload *workload)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the threads of a run did, so that it can be played again under other rules
  * (simulator.h): a list of steps per thread, with their lengths, and what threads wait for in

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Debian's Chromium, and a page in it that must not complain and must not use the network.
 
 import assert from "node:assert/strict";

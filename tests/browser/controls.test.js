@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What keys, gestures, links and buttons do.
 
 import assert from "node:assert/strict";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What the page explains: the verdict's facts, a wait, how holds ended, names of every kind; and
 // that saving gives the writer's JSON again.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Recordings as `perf script` text, made by rule, and pages made from them by perf2trace.
 
 import {execFileSync, spawn} from "node:child_process";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Flame graphs and blocking functions: the page against offgil, the summary, and counting.
 
 import assert from "node:assert/strict";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The page in a real browser, from file://, with the network cut.
 
 import assert from "node:assert/strict";

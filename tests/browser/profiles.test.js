@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The profiles open in the tools that they are for: pprof's format in a decoder of its own kind,
 // and folded stacks, pprof and the trace in speedscope's importers.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A million events: the size of the file, the first drawing, and frames while moving.
 
 import assert from "node:assert/strict";

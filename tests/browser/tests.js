@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What tests may say of themselves: that they cannot run here, or that they depend on time.
 
 import assert from "node:assert/strict";

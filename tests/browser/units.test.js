@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The page's modules alone, under node.
 
 import assert from "node:assert/strict";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The tab "What if": the summary's estimates, what they assume, or why there are none.
 
 import assert from "node:assert/strict";

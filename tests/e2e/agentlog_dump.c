@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Prints an agent's log folder, one event per line, for the whole-program tests. */
 #include "agentlog/agentlog.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Times the conversion of `perf script` text, and the analysis in it, for scripts/bench:
  *
  *     analysis_time [AGENTLOG] < text -> "<ns of all> <ns of the analysis> <events>"

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The preloaded agent, by itself: the shared object is preloaded into real interpreters and its
 log is read back with agentlog_dump. No perf, no privilege."""
 

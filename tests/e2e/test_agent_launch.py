@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The agent through the launcher: the GIL and functions with no privilege, whatever the target
 does, and what is said when the agent cannot be there."""
 import json

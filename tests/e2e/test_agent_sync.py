@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the agent records of threads' synchronisation, and of their CPU time."""
 import pytest
 from test_agent import NEWEST, agent, every_python  # noqa: F401

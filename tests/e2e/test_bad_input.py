@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Each thing that can be wrong before the target runs: one clear line, a status, no trace."""
 import os
 import shutil

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Blame: the right function, with its place, and as much waiting as there was."""
 import harness
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Small inputs about which untrue things were once said, and what is true of each.
 
 Texts of `perf script` in tests/golden/truth; programs in tests/targets/truth. The same, with every

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """For build and CI: --fail-if, --baseline, --repeat, giltracer.mk."""
 import json
 import os

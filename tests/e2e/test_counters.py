@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Counters: page faults by the count, charged to holding, waiting or neither."""
 import re
 

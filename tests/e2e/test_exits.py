@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """How a program ends is how giltracer ends, and the report is written all the same."""
 import os
 import pty

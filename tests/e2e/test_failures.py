@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """perf that dies, stalls and answers nonsense, at each stage (tests/fake/perf)."""
 import time
 

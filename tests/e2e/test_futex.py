@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The futex source, by its probes and by tracepoints, against the libc probes, on runs that all of
 them recorded, and against the truth."""
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Whatever becomes of an agent's log: a program that changes under it is recorded on, and where that
 is impossible, nothing is said of what was not seen. The same program with and without the hole never
 differs in what is called known."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The truth about known programs, on every interpreter there is."""
 import harness
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The switch interval, where deadlines tell it: within 2%, whatever it is and whenever it changes."""
 import json
 

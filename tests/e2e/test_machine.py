@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the machine did to the program (a real quota of cgroup v1, one of v2 in a folder, affinity),
 and what recording did to it."""
 import os

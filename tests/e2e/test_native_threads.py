@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Threads that Python did not start, and that take the GIL by PyGILState_Ensure again and again."""
 import subprocess
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """offgil: folded stacks and flame graphs of recorded sleeps."""
 import collections
 import subprocess

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The files that a run writes: forms, names, and disks that are full."""
 import gzip
 import json

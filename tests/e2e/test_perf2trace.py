@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The converter on what was recorded before: files, pipes, and files that are broken."""
 import os
 import subprocess

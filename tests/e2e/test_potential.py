@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What it would be worth, against reality: programs in two variants, one of which keeps the GIL."""
 import subprocess
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What an ordinary user can record once root has prepared the machine.
 
 These change the machine for a moment: kernel.perf_event_paranoid, who may read tracefs.

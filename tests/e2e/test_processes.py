@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """More than one process, more than a few threads, and things that only look like a GIL."""
 import harness
 import pytest

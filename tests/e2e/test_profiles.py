@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Profiles: folded stacks and pprof, read by a decoder of the test's own."""
 import gzip
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Sentences that were false once: of what was not seen, and of who was meant."""
 import os
 import pathlib

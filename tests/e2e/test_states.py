@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Thread states: against the GIL's own events of the same run, and against known programs."""
 import os
 import pathlib

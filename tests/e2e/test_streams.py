@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The target cannot tell that it is traced, and its streams are its own."""
 import json
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """VizTracer's JSON beside a recording of the same run, and what is said of other files."""
 import gzip
 import json

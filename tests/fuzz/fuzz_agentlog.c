@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * An agent's log folder: the input is the control file up to its stops, STOPS of these, ANCHORS
  * anchors, then the beginnings of the log's units: what lies between is zeros, as in real logs.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A --fail-if expression in the first line, a --baseline in the others. */
 #include "harness.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What is asked of a program before it runs: the input is an ELF file, or what interpreters,
  * loaders, #! lines and perf say.

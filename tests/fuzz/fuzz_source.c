@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Any bytes as `perf script` text, from the parser to every output. */
 #include "harness.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * VizTracer's JSON, plain or gzipped: events in the order of time, calls that nest; then a
  * report of it and of two of its threads that take turns with the GIL.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the fuzz targets share. What is read is hostile, so nothing may crash, leak, overflow or
  * take for ever, and whatever can be read must keep the promises of the headers: the invariants

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Without libFuzzer: run a fuzz target on the files that are given. */
 #include "harness.h"
 

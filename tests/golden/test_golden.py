@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Recorded text in, summary out: equal to what is expected, and to the oracle."""
 import gzip
 import json

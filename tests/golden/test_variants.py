@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """One recording in every form that the text of `perf script` has had: one result.
 
 Each variant rewrites the lines of the `contention` case. Unless it says otherwise, the summary of

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Native threads that call Python back, each of them again and again. Built by the test as a
  * shared object, for callbacks.py: `cc -shared -fPIC callbacks.c -o callbacks.so -lpthread`.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Python functions that native threads call back.
 
     callbacks.py OBJECT THREADS CALLS WAY[,WAY...] [ACTION]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The convoy effect: one thread computes, another does short I/O and queues up each time."""
 import os
 import threading

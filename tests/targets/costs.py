@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Programs whose recording has a known price: each prints what its work took, start-up left out.
 
     costs.py KIND [COUNT] -> "<CPU nanoseconds> <nanoseconds>"

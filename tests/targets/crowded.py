@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Two threads that want the GIL, on one CPU that two other processes keep busy: whoever has the GIL
 is often pushed off the CPU, or woken without getting one.
 

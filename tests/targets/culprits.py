@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """One thread does something that keeps the GIL, another wants it for exactly that time.
 
     culprits.py hold|release|regex|json|sort|collect|import

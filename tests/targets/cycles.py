@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """64 threads that take and drop the GIL as often as they can, each the same number of times.
 
     cycles.py [CYCLES [THREADS]]    prints how often each thread gave the GIL up and took it again

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Ends while daemon threads want the GIL: some enter the take and never return from it."""
 import threading
 import time

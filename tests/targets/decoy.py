@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Condition variables that behave much like a GIL's, and are none.
 
 Pairs of pthread_cond_t in ctypes memory, at the distances a GIL's own have (88 and 96 bytes),

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A small service as they are written every day, for a first look at a report.
 
 A parser thread that loads JSON in one C call after another, a checker whose regular expressions

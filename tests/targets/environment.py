@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Prints as JSON what a program can find out about how it was started.
 
 So that a run under giltracer can be compared with one without: descriptors and what they refer

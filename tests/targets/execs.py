@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Works with two threads, then replaces itself by another program.
 
     execs.py python        this file again, as "execs.py done", in the same interpreter

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Ends in the way that its argument says, after a moment of two threads at work.
 
     exits.py code N     sys.exit(N)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A thread touches fresh pages, once with the GIL and once without: page faults by the count.
 
     faults.py hold|release|wait [PAGES]

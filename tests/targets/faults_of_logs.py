@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Threads that wait for the GIL for known times, before and after something that may keep an agent
 from writing its log.
 

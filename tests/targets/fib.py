@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The tightest recursion there is: what tracing of functions costs at its worst.
 
     fib.py [N] [ROUNDS]    prints nanoseconds per call of fib

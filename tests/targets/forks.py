@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Forks children the raw way; each takes the GIL anew, contends with a thread of its own, ends.
 
     forks.py [CHILDREN]    prints how many ended with status 3, as each should

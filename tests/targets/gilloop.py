@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The GIL-heavy loop of the benchmarks: take+drop pairs and nothing else.
 
 os.read on /dev/zero costs one short system call around each pair (1.3 µs here). Prints the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """One thread sleeps 5 × 100 ms in C, another wants the GIL for exactly that time.
 
     holder.py hold      through ctypes.PyDLL, which keeps the GIL: the other waits 500 ms

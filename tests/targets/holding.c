@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What tests/targets/shapes.py calls: functions and operations of C that keep the GIL, or, with
  * HOLDING=release in the environment, the same ones that release it. */
 #define PY_SSIZE_T_CLEAN

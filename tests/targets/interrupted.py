@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Runs until interrupted; Python's own SIGINT handling: traceback, death by the signal."""
 import threading
 import time

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Two threads compute, while the switch interval is changed: which is reported, and from when?
 
     intervals.py [SECONDS…]        default: 0.005 0.0005 0.02 0.1 0.005

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* An extension that keeps the GIL: keep(ms) computes, nap(ms) sleeps. MAKER is a name that its
  * maker, Cython or pybind11, would have left in it. */
 #include <Python.h>

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """64 threads that take turns: each of them waits most of its life.
 
     many.py [THREADS] [SECONDS]

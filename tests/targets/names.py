@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Threads whose names try to break what shows them: markup, escapes, perf's own separators.
 
 The kernel keeps 15 bytes. Prints each name as hex, one a line, in the order of the threads.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Threads that Python did not start: a POSIX timer's.
 
 timer_create with SIGEV_THREAD makes glibc start a thread per tick that calls back into Python,

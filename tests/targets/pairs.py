@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Work by several threads, in two variants that differ in one thing: who keeps the GIL.
 
     pairs.py NAME hold|release

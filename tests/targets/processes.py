@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A pool of two processes, each with two CPU-bound threads that share that process's GIL.
 
     processes.py fork|spawn|forkserver

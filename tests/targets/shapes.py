@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """More pairs (see pairs.py): programs by the shape of what their threads wait for.
 
     shapes.py FOLDER NAME hold|release

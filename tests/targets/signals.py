@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Counts the signals it gets, then says how many: "SIGINT=1 SIGTERM=0 SIGHUP=0".
 
 Prints "ready" first; ends half a second after the first signal, so that a second copy of the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """One thread, 100,000 system calls that each release the GIL: nobody waits, ever."""
 import os
 import sys

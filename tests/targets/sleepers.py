@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Threads that sleep in every way but for the GIL: time.sleep, a queue, locks with and without a
 timeout, a condition, an event, a pipe. None of these sleeps is for the GIL, though some are waits
 with a timeout on a word in memory, as the GIL's are.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Stops itself; a child sees that, and lets it go on 200 ms later. Prints how long it was stopped, in ns."""
 import os
 import signal

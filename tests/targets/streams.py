@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Writes to stdout and stderr what a terminal never saw, in a fixed order and amount.
 
     streams.py binary       all byte values, invalid UTF-8, NULs, no newline at the end

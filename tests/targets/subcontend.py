@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Two sub-interpreters that own their GILs, each with two CPU-bound threads that share it. Each of
 these needs a known CPU time from a common moment on: however busy the machine is, they contend.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Two threads, each computing in a sub-interpreter that owns its GIL (CPython 3.12 and later).
 
 Three GILs in one process: the main interpreter's, whose threads only enter and leave, and one

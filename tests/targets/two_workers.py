@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Two CPU-bound workers over the same stretch of time, and a main thread that joins them.
 
 Each worker holds the GIL for about half of its life and waits for it during the other half.

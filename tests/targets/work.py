@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A fixed amount of work by two CPU-bound threads. Prints the wall time and the CPU time of it.
 
     work.py [ROUNDS] -> "<wall nanoseconds> <CPU nanoseconds>"

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Whether every mark and sentence of a report is true of what the program's log says."""
 import re
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What goes on around a program: other processes, quotas, disks that are too small."""
 import atexit
 import contextlib

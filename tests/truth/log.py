@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a program really did, from the log that truthext.c keeps."""
 import collections
 import pathlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What to run: every pair of factors, from a seed."""
 import collections
 import itertools

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Runs a plan, keeps its state in a file, and tells what came out."""
 import collections
 import hashlib

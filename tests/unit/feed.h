@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* For tests: events written down in one line each, fed to a timeline. */
 #ifndef GT_TESTS_FEED_H
 #define GT_TESTS_FEED_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * For tests of decisions: a finished timeline, written down as the data that it is, and rows of
  * blockers. What feeding events makes of them is tested elsewhere.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* For tests that need something of the machine. */
 #ifndef GT_TESTS_REQUIRE_H
 #define GT_TESTS_REQUIRE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* lib/whatif/advice: which of the estimates are worth a sentence, or a table. */
 #include "made.h"
 

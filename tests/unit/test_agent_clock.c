@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The agent's clock: its source, and the anchors that lead from ticks to CLOCK_MONOTONIC. */
 #include "agent/clock.h"
 

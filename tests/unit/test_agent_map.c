@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The agent's map that many threads read while one adds. */
 #include "agent/process.h"
 #include "agent/map.h"

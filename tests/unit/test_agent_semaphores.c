@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The agent's table of semaphores, and what it records of them into a log that this test has.
  */
 #include "agent/begin.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* agentlog/ on logs made here, word by word as wire.h says. */
 #include "agent/wire.h"
 #include "agentlog/agentlog.h"

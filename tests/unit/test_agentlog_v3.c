@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* agentlog/ on logs of version 3, made here as that version's agent made them. */
 #include "agent/wire.h"
 #include "agentlog/agentlog.h"

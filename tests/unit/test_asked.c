@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The switch interval from deadlines and gaps; when a holder was asked, and what it did then.
  */
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* lib/base: what everything else stands on, its limits and its failures. */
 #include "base/buf.h"
 #include "base/chunks.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* lib/analysis/blockers: which function answers, what kept the GIL, and what nobody held. */
 #include "feed.h"
 

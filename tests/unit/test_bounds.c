@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* lib/analysis/bounds: what a figure is at least, and at most, where not all is known. */
 #include "made.h"
 

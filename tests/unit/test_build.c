@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* lib/analysis/build: small recordings in which the GIL was kept, and how long they would have
  * taken if it had been released. Each depends on one thing that threads wait for in another. */
 #include "feed.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Children that behave and that do not. The test program plays them itself. */
 #include <setjmp.h>
 #include <stdarg.h>

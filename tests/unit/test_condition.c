@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* lib/report/condition: what --fail-if takes, and where it says it does not. */
 #include "report/condition.h"
 

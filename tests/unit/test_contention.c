@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* lib/analysis/contention: each nanosecond of waiting is charged once. */
 #include "feed.h"
 

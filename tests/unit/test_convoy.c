@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* lib/analysis/convoy: who waits for a whole interval, again and again, to do little. */
 #include "made.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* lib/analysis/cost: what recording cost, measured, or told from the shortest holds and calls.
  */
 #include "feed.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* lib/analysis/cost_weight: is what recording cost much, and what costs less? */
 #include "made.h"
 

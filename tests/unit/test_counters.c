@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Counter samples, charged to what their thread did with a GIL. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* lib/analysis/coverage: why no GIL was seen, and what else the recording does not cover. */
 #include "made.h"
 

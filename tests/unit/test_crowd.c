@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* lib/analysis/crowd: which part of the waiting is the machine's doing. */
 #include "feed.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Folded stacks and flame graphs, of names that mean no good. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The GIL from futex calls alone: how it is told, and what is made of its calls. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* lib/launch/hitcost, hitplace: functions of libc can be called out of its file, and what
  * cannot be called does no harm. */
 #include "launch/elf.h"

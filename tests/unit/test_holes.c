@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* model/holes: what is not known of one process, and what of all others still is. */
 #include "feed.h"
 

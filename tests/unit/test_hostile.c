@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Recordings and programs made to keep a reader busy, to fill memory, or to lead it elsewhere:
  * of a size, or with a timing, that fuzzing does not reach.

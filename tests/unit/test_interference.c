@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* lib/analysis/interference: what the machine did to the program, and whether it matters. */
 #include "made.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What an interpreter answers, #! lines, names. */
 #include <setjmp.h>
 #include <stdarg.h>

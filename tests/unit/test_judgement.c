@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* lib/analysis/judgement: what a function did wrong, and what helps. */
 #include "made.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* lib/launch/cgroup, lib/launch/machine: quotas and throttling, out of a folder of files that
  * stands in for the kernel's; hostile contents. */
 #include "launch/cgroup.h"

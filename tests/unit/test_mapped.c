@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* lib/model/mapped.c: who runs Python and was not seen, since its files are not those with the
  * probes. */
 #include "feed.h"

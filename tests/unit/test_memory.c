@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Every allocation of a whole conversion fails once, each in its own run: the run must fail
  * with "out of memory" or, when it can do without, give the same outputs; it must leak nothing.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* lib/model/thread_names.c: which of a thread's names is shown. */
 #include "feed.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The option parser, and giltracer's own command line. */
 #include <setjmp.h>
 #include <stdarg.h>

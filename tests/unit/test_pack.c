@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Packed tables (report/pack.h), read back by the rules of SCHEMA.md, and the page around them.
  */
 #include "base/fs.h"

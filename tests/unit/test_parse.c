@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* lib/script/parse: every form of launch/PERF.md, "The text of perf script", and names made to
  * mislead. */
 #include "script/parse.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What is planned on which machine; the machine's own description. */
 #include <setjmp.h>
 #include <stdarg.h>

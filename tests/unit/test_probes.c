@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Where probes go and what they are called. */
 #include <setjmp.h>
 #include <stdarg.h>

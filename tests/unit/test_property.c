@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A simulator that knows the truth: k threads on g GILs take, wait, hold, release, start and
  * end at random; their events, as probes would see them, go to the model, some of them lost,

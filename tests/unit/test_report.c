@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* lib/report: from text to the summary, Chrome JSON and the table; hostile names included. */
 #include "base/buf.h"
 #include "common/results.h"

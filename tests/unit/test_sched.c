@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Thread states from scheduling events, rule by rule. */
 #include <setjmp.h>
 #include <stdarg.h>

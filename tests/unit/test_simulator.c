@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* lib/whatif/simulator: hand-written runs whose lengths are known. */
 #include "whatif/simulator.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* lib/script/source: the same events however the text is cut, whatever it holds. */
 #include "script/source.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Stacks stored once, and which of them wait for the GIL. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The gate and the sentry: this test program plays them, as giltracer does. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* lib/model: what events mean, one rule at a time. Times are small numbers of ns. */
 #include "feed.h"
 

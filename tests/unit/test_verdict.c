@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* lib/analysis/verdict: GIL-bound or not, withheld where what was lost may turn it round. */
 #include "made.h"
 

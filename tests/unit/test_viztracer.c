@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* lib/viztracer: VizTracer's JSON to events; cut anywhere, cut short, hostile. */
 #include "base/buf.h"
 #include "base/split.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* report/walk.h: one more writer, a table of hooks that notes down what the walk comes by. */
 #include "base/buf.h"
 #include "common/results.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Stands in for all of the folder in a build without it (CMake's GT_WHATIF): nothing is
  * estimated, and the gap says so. */
 #include "whatif/estimate.h"

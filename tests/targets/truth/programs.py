@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Programs whose GIL behaviour is known, and which log what they really did.
 
     programs.py NAME --log FILE --ext FILE [--interval S] [--crowd] [--hole KIND] …
