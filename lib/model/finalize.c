@@ -24,7 +24,7 @@ static void end_lives(struct gt_timeline *timeline)
     }
 }
 
-/* Time zero: the first life, not the gate that held it back. */
+/* The timeline begins with the first thread, not with the gate, which ran before. */
 static void begin_with_life(struct gt_timeline *timeline)
 {
     int64_t start_ns = INT64_MAX;
@@ -45,7 +45,8 @@ static void count_cpus(struct gt_timeline *timeline)
             timeline->cpu_count = (uint32_t)i + 1;
 }
 
-/* Whoever held the GIL when recording stopped did not hold it ever after. */
+/* Recording stopped before the end. What was open then must not last until the end: the rest is
+ * a lost range. */
 static int lose_from(struct gt_timeline *timeline, int64_t start_ns)
 {
     struct gt_lost_range *range;
@@ -56,7 +57,7 @@ static int lose_from(struct gt_timeline *timeline, int64_t start_ns)
     if (!range)
         return -1;
     *range = (struct gt_lost_range){start_ns, timeline->end_ns, 1};
-    timeline->quality.lost_events++; /* at least: nobody counted */
+    timeline->quality.lost_events++; /* at least one: they were not counted */
     return 0;
 }
 
@@ -101,8 +102,8 @@ static bool are_sorted_by_end(const struct gt_chunks *spans)
     return true;
 }
 
-/* Waits that a loss ended were noted late, the pieces of long ones lie between others, and what
- * reached beyond a life ends earlier now. */
+/* Three things break the order of ends: waits that a loss ended are noted when their thread is
+ * seen again; a lost range cuts a long wait in two; and what reached beyond a life was cut. */
 static int sort_by_end(struct gt_chunks *spans)
 {
     struct gt_span *sorted;
@@ -170,7 +171,7 @@ static void clip_to_life(const struct gt_timeline *timeline, const struct gt_gil
     if (end_ns > span->end_ns)
         end_ns = span->end_ns;
     if (start_ns > end_ns) {
-        span->end_ns = span->start_ns; /* all of it outside: empty, where it was */
+        span->end_ns = span->start_ns; /* nothing of it lies within the lives */
         return;
     }
     span->start_ns = start_ns;
@@ -217,7 +218,7 @@ static void sum_spans(struct gt_gil *gil, bool waits)
     }
 }
 
-/* Invariant 1 on the result itself. */
+/* The first invariant, checked on the result itself. */
 static uint64_t count_overlaps(const struct gt_gil *gil)
 {
     int64_t end_ns = INT64_MIN;
@@ -233,7 +234,7 @@ static uint64_t count_overlaps(const struct gt_gil *gil)
     return overlaps;
 }
 
-/* An overlap counts where nothing was lost that could explain it. */
+/* Two holders at once count as an overlap, unless events were lost that could explain it. */
 static void judge_suspects(struct gt_timeline *timeline)
 {
     const struct gt_chunks *suspects = &timeline->builder->suspects;
@@ -262,7 +263,8 @@ static void add_defects(struct gt_quality *quality, const struct gt_gil_defects 
     quality->overlaps += defects->overlaps;
 }
 
-/* No deadline was recorded: how long it took to wait again tells. 0 or -1. */
+/* No deadlines were recorded: find the switch interval out from the times between two waits. 0
+ * or -1. */
 static int learn_interval(struct gt_gil *gil)
 {
     enum { LEAST_NS = 10000 }; /* sooner, it was a spurious wake-up */
@@ -318,8 +320,8 @@ static int finish_gil(struct gt_timeline *timeline, struct gt_gil *gil)
     return 0;
 }
 
-/* Mark the GILs that are none. Function probes are the second choice where condition
- * variables of the same program tell the same exactly. 0 or -1. */
+/* Mark the GILs to drop: those that are none, and those of function probes if condition
+ * variables tell of the same program's GIL, since these are exact. 0 or -1. */
 static int judge_gils(const struct gt_timeline *timeline, bool *drop)
 {
     const struct gt_builder *builder = timeline->builder;
@@ -404,7 +406,8 @@ static int keep_gils(struct gt_timeline *timeline)
     return rc;
 }
 
-/* A process is known by the program whose GIL is shown, not by what it executed afterwards. */
+/* A process is called like its program whose GIL is shown, not like one that it executed later.
+ */
 static void name_processes(struct gt_timeline *timeline)
 {
     for (uint32_t i = 0; i < timeline->gils.count; i++) {

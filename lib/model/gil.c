@@ -2,15 +2,15 @@
 #include "model/builder.h"
 
 /*
- * One GIL's events become spans. The order of events is the truth: acquisitions and releases
- * happen under the GIL's mutex, so an event that does not fit means that something was lost,
- * recorded twice, or that this is no GIL. Each misfit is counted.
+ * The events of a GIL become spans. The order of the events is trusted: acquisitions and
+ * releases happen under the GIL's mutex. So if an event does not fit, something was lost, or
+ * recorded twice, or this is no GIL. Each such event is counted.
  *
- * Lost ranges are noted in the timeline only; a GIL and its members learn of them when they
- * are touched next, so that a thousand losses cost nothing in a thousand GILs.
+ * Lost ranges are noted in the timeline only. A GIL and its members take them into account at
+ * their next event, so that a thousand losses need not be noted in a thousand GILs.
  */
 
-/* Since when nothing is known by one who knows the first `seen` lost ranges. */
+/* When the first lost range began that is not among the first `seen` ones. */
 static int64_t lost_since_ns(const struct gt_timeline *timeline, uint32_t seen)
 {
     return ((const struct gt_lost_range *)gt_chunks_at(&timeline->lost, seen))->start_ns;
@@ -84,7 +84,7 @@ uint32_t gt_gil_thread_of(const struct gt_timeline *timeline, struct gt_gil_stat
     uint32_t index;
     struct gt_gil_thread_state *member;
 
-    /* The owner is asked for at every second event. */
+    /* Every second event is one of the owner. */
     if (state->owner != GT_NO_INDEX &&
         gt_gil_thread_state_at(state, state->owner)->thread == thread)
         return state->owner;
@@ -127,8 +127,8 @@ static int end_wait(struct gt_gil_state *state, struct gt_gil_thread_state *memb
     return gt_gil_push(&state->gil.waits, member->thread, since_ns, time_ns, flags);
 }
 
-/* What a thread does with known GILs matters to gil_detect.c; function probes see the same
- * GIL a second time and must not. */
+/* gil_detect.c needs to know what a thread does with known GILs. What function probes tell does
+ * not count: it is about the same GIL. */
 static void note_activity(struct gt_timeline *timeline, const struct gt_gil_state *state,
                           uint32_t thread, int owned)
 {
@@ -180,7 +180,7 @@ static void begin_hold(struct gt_timeline *timeline, struct gt_gil_state *state,
     note_activity(timeline, state, gt_gil_thread_state_at(state, member)->thread, +1);
 }
 
-/* Who held when events were lost may have let go, and others have held. 0 or -1. */
+/* After a loss, the owner may have released the GIL, and others may have held it. 0 or -1. */
 static int catch_up(struct gt_timeline *timeline, struct gt_gil_state *state)
 {
     uint32_t seen = state->lost_seen;
@@ -196,7 +196,7 @@ static int catch_up(struct gt_timeline *timeline, struct gt_gil_state *state)
     return end_hold(timeline, state, lost_since_ns(timeline, seen), GT_SPAN_CUT_END);
 }
 
-/* The same for who waited, or had asked. */
+/* Likewise, a thread that waited may not wait any more. */
 static int member_catch_up(const struct gt_timeline *timeline, struct gt_gil_state *state,
                            struct gt_gil_thread_state *member)
 {
@@ -231,7 +231,7 @@ static uint32_t touch(struct gt_timeline *timeline, struct gt_gil_state *state, 
     return at;
 }
 
-/* Its owner asks for it again: the release was not recorded. */
+/* The owner waits for the GIL: its release was not recorded. */
 static int end_unseen(struct gt_timeline *timeline, struct gt_gil_state *state, int64_t time_ns)
 {
     count_misfit(timeline, state);
@@ -301,7 +301,7 @@ int gt_gil_wait(struct gt_timeline *timeline, uint32_t index, uint32_t thread, i
     return note_wait(state, member, time_ns, deadline_ns, again);
 }
 
-/* Somebody acquired while `state->owner` is still known to hold. */
+/* Another thread acquired the GIL, and the release of the owner was not recorded. */
 static int take_over(struct gt_timeline *timeline, uint32_t index, int64_t time_ns)
 {
     struct gt_gil_state *state = gt_gil_state_at(timeline, index);
@@ -341,7 +341,7 @@ int gt_gil_acquired(struct gt_timeline *timeline, uint32_t index, uint32_t threa
     return 0;
 }
 
-/* The wait ended, nobody knows when. Says whether there was one. */
+/* A wait ended at a time that is not known. Returns whether there was one. */
 static bool forget_wait(struct gt_gil_state *state, struct gt_gil_thread_state *member)
 {
     bool waited = member->wait_since_ns >= 0;
@@ -353,9 +353,9 @@ static bool forget_wait(struct gt_gil_state *state, struct gt_gil_thread_state *
 }
 
 /*
- * glibc's timed wait signals the condition itself when it may have eaten a signal that was
- * meant for another waiter (seen with 2.36, as a wait times out during a release, and a third
- * thread may have taken the GIL by then). Who waits for the GIL cannot release it.
+ * glibc's timed wait signals the condition variable itself if it may have consumed a signal
+ * that was meant for another waiter (seen with glibc 2.36, when a wait times out during a
+ * release). Such a signal is no release: a thread that waits for the GIL cannot release it.
  */
 static bool is_passed_on(const struct gt_gil_state *state, uint32_t at)
 {
@@ -381,7 +381,7 @@ int gt_gil_released(struct gt_timeline *timeline, uint32_t index, uint32_t threa
         state->gil.defects.passed_signals++;
         return 0;
     } else if (state->owner == GT_NO_INDEX && state->last_change_ns < state->known_since_ns) {
-        /* The first thing known of this GIL: its owner has had it since knowledge began. */
+        /* The first event of this GIL: the thread has held it from the beginning, … */
         int64_t since_ns = gt_thread_at(timeline, thread)->start_ns;
 
         state->transitions++;
@@ -389,7 +389,7 @@ int gt_gil_released(struct gt_timeline *timeline, uint32_t index, uint32_t threa
             since_ns = state->known_since_ns;
         if (since_ns < gt_gil_thread_state_at(state, at)->waited_ns)
             since_ns = gt_gil_thread_state_at(state, at)->waited_ns;
-        /* Unless it was seen waiting: when it got it was not recorded. */
+        /* … unless it waited for it: then it is not known when it got it. */
         if (forget_wait(state, gt_gil_thread_state_at(state, at)) || since_ns > time_ns)
             since_ns = time_ns;
         rc = gt_gil_push(&state->gil.holds, thread, since_ns, time_ns, GT_SPAN_CUT_START);
@@ -406,7 +406,7 @@ int gt_gil_released(struct gt_timeline *timeline, uint32_t index, uint32_t threa
     return rc;
 }
 
-/* Is or was the GIL another thread's since this one entered take_gil? */
+/* Did another thread hold the GIL at some time since this one entered take_gil? */
 static bool was_contended(const struct gt_gil_state *state, uint32_t at)
 {
     const struct gt_gil_thread_state *member = gt_gil_thread_state_at(state, at);
@@ -417,9 +417,10 @@ static bool was_contended(const struct gt_gil_state *state, uint32_t at)
            (state->last_acquirer != at && state->last_acquired_ns > member->enter_since_ns);
 }
 
-/* drop_gil by a thread whose take_gil never returned (an optimised clone without the probe):
- * it has held since the GIL became free, or since it asked. It waited until then at least: who
- * had the GIL may not have been seen to return from take_gil, either. */
+/* A thread drops the GIL, and its take_gil was not seen to return (an optimised clone without
+ * the probe). It has held the GIL since that became free, or since it entered take_gil,
+ * whichever is later. It waited until then, or longer: the holder before it may not have been
+ * seen, either. */
 static int infer_take(struct gt_timeline *timeline, struct gt_gil_state *state, uint32_t at)
 {
     struct gt_gil_thread_state *member = gt_gil_thread_state_at(state, at);
@@ -465,7 +466,7 @@ int gt_gil_function(struct gt_timeline *timeline, uint32_t thread, const struct 
         if (state->owner == at && end_unseen(timeline, state, time_ns))
             return -1;
         member->enter_since_ns = time_ns;
-        /* Whoever asks for a GIL that is free has nothing to wait for. */
+        /* A thread that asks for a free GIL does not wait. */
         member->contended = state->owner != GT_NO_INDEX && state->owner != at;
         return 0;
     case GT_EVENT_TAKE_RETURN:
@@ -577,7 +578,7 @@ int gt_gil_close(struct gt_timeline *timeline, struct gt_gil_state *state, int64
     state->closed = true;
     state->gil.name = gt_process_at(timeline, state->gil.process)->name;
     if (time_ns < state->now_ns)
-        time_ns = state->now_ns; /* the order is the truth, here too */
+        time_ns = state->now_ns; /* as in touch() */
     state->gil.end_ns = time_ns;
     for (uint32_t i = 0; i < state->members.count; i++)
         if (exit_from(timeline, state, gt_gil_thread_state_at(state, i)->thread, time_ns))

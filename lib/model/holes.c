@@ -24,7 +24,7 @@ static struct gt_hole *hole_mutable(struct gt_timeline *timeline, size_t index)
     return gt_chunks_at(&timeline->holes, index);
 }
 
-/* Whoever held or waited at `start_ns` may do something else by `end_ns`. */
+/* It is not known what holders and waiters do between these times. */
 static int lose_gils(struct gt_timeline *timeline, uint32_t process, int64_t start_ns,
                      int64_t end_ns)
 {
@@ -119,7 +119,8 @@ bool gt_holes_hide(const struct gt_timeline *timeline, uint32_t process,
     }
 }
 
-/* A process with holes has a list of its own: [0] of struct gt_chunks is for all others. */
+/* The list of lost ranges of a process with holes. It begins with those of all processes. NULL:
+ * memory is exhausted. */
 static struct gt_chunks *own_list(struct gt_timeline *timeline, struct gt_process *process)
 {
     struct gt_chunks *list;
@@ -141,14 +142,14 @@ static struct gt_chunks *own_list(struct gt_timeline *timeline, struct gt_proces
     return list;
 }
 
-/* An end that is not known is the process's. */
+/* If its end is not known, the hole ends with the process. */
 static int finish_hole(struct gt_timeline *timeline, struct gt_hole *hole)
 {
     struct gt_process *process = gt_process_mutable(timeline, hole->process);
     struct gt_lost_range *range;
     struct gt_chunks *list;
 
-    if (process->end_ns < hole->start_ns) /* nobody saw a thread of it */
+    if (process->end_ns < hole->start_ns) /* no thread of it was seen */
         process->end_ns = hole->ended_it ? hole->start_ns : timeline->end_ns;
     if (hole->end_ns < 0 || hole->end_ns > process->end_ns)
         hole->end_ns = process->end_ns;
@@ -156,7 +157,8 @@ static int finish_hole(struct gt_timeline *timeline, struct gt_hole *hole)
         hole->end_ns = hole->start_ns;
     if (!hole->gil)
         return 0;
-    if (hole->events == 0 && hole->end_ns > hole->start_ns) { /* at least: nobody counted */
+    if (hole->events == 0 &&
+        hole->end_ns > hole->start_ns) { /* at least one: they were not counted */
         hole->events = 1;
         timeline->quality.lost_events++;
     }

@@ -79,9 +79,9 @@ uint32_t gt_process_of_pid(struct gt_timeline *timeline, int32_t pid, int64_t ti
 }
 
 /*
- * Text without process ids and without task records names threads only. Threads that signal
- * the same address are taken for one process then (addresses are random per process), and so
- * are all that call the probed functions.
+ * Text without pids and without task records tells of threads only. Then threads that use a
+ * condition variable at the same address are taken for one process, since addresses are random.
+ * All threads that call the probed functions are taken for one process, too.
  */
 static uint32_t guess_process(struct gt_timeline *timeline, const struct gt_event *event)
 {
@@ -89,7 +89,7 @@ static uint32_t guess_process(struct gt_timeline *timeline, const struct gt_even
     uint64_t key = event->kind == GT_EVENT_COND_SIGNAL || event->kind == GT_EVENT_COND_WAIT
                        ? event->cond.address
                        : 0;
-    /* A thread may be seen waiting before the GIL's other condition variable ever was. */
+    /* The other condition variable of the same GIL may be the only one that was seen before. */
     static const uint64_t near[] = {0, GT_DISTANCE_X86_64, 0 - (uint64_t)GT_DISTANCE_X86_64,
                                     GT_DISTANCE_AARCH64, 0 - (uint64_t)GT_DISTANCE_AARCH64};
     uint32_t index;
@@ -135,7 +135,8 @@ static int end_thread(struct gt_timeline *timeline, uint32_t index, int64_t time
     return gt_gil_thread_exit(timeline, index, time_ns);
 }
 
-/* Without task records only its process tells that a tid is another thread's now. */
+/* Is the thread of this process? If not, its tid was given to another thread since, and there
+ * are no task records that tell so. */
 static bool belongs_to(const struct gt_timeline *timeline, uint32_t thread, int32_t pid)
 {
     uint32_t process = gt_thread_at(timeline, thread)->process;
@@ -174,8 +175,8 @@ uint32_t gt_thread_of_event(struct gt_timeline *timeline, const struct gt_event 
     return index;
 }
 
-/* Whoever forks lives, and waits for nothing: the first that is told of a thread may be this.
- */
+/* A fork also tells of the thread that forks: it lives, and it does not wait. It may be the
+ * first event of that thread. */
 static int note_forker(struct gt_timeline *timeline, const struct gt_event *event)
 {
     uint32_t process, index;
@@ -203,7 +204,7 @@ int gt_task_fork(struct gt_timeline *timeline, const struct gt_event *event)
     index = gt_hashmap_get(&builder->thread_of, (uint32_t)event->tid);
     if (index != GT_HASHMAP_NONE) {
         if (gt_thread_at(timeline, index)->start_ns == event->time_ns)
-            return 0;                                    /* the record came twice */
+            return 0;                                    /* it was recorded twice */
         if (end_thread(timeline, index, event->time_ns)) /* its exit was lost */
             return -1;
     }
