@@ -48,13 +48,19 @@ def holding(request, tmp_path_factory):
     return python, folder
 
 
+def is_crowded(traced):
+    """Threads had no CPU for a tenth of the run. What was late then was so by the machine, too: that
+    sleeps make up for lateness cannot be told any more, and nothing is promised, which is right."""
+    return traced.summary["machine"]["ready_ns"] > 0.1 * traced.summary["run"]["wall_ns"]
+
+
 def estimates_of(name, holding, folder):
     """What is estimated of the variant that holds, by "if", less the start: ns; and the truth."""
     python, built = holding
     traced = trace([target("shapes"), built, name, "hold"], folder, python,
                    ["--gil-source", "agent"])
     potential = traced.summary["potential"]
-    assert potential["reason"] is None, potential
+    assert potential["reason"] is None or is_crowded(traced), potential
     start_ns = potential["recorded_ns"] - int(traced.run.out)
     truth = sorted(int(subprocess.run([python.path, target("shapes"), built, name, "release"],
                                       check=True, stdout=subprocess.PIPE).stdout)
@@ -101,8 +107,11 @@ def test_who_looked_at_a_clock_may_not_be_recorded(folder):
 
 @pytest.mark.timing
 def test_sleeps_that_make_up_for_lateness_do_so(holding, folder):
-    potential, found, truth_ns, _ = estimates_of("schedule", holding, folder)
-    assert found["function"] is not None and found["function"] >= 0.9 * truth_ns, (found, truth_ns)
+    potential, found, truth_ns, traced = estimates_of("schedule", holding, folder)
+    if found.get("function") is None and is_crowded(traced):
+        assert potential["reason"] or potential["estimates"][1]["withheld"] == "clock", potential
+        return
+    assert found["function"] >= 0.9 * truth_ns, (found, truth_ns)
     assert "withheld" in potential["estimates"][0]
 
 
