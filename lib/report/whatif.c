@@ -95,6 +95,10 @@ static const char *why_not(enum gt_withheld withheld)
     case GT_WITHHELD_SLOWED:
         return "Python code of this version is slower while it is traced, by a large part of "
                "that length";
+    case GT_WITHHELD_BUSY:
+        return "threads that had the GIL had no CPU for much of the run, and how other "
+               "programs "
+               "would share the CPUs then is not known";
     default:
         return "its threads would wait for one another in another order than they were "
                "recorded in";
@@ -271,7 +275,7 @@ static json_t *withheld_value(enum gt_withheld withheld)
     static const char *const names[GT_WITHHELD_COUNT] = {
         [GT_WITHHELD_STUCK] = "order",   [GT_WITHHELD_CLOCK] = "clock",
         [GT_WITHHELD_UNSEEN] = "unseen", [GT_WITHHELD_JOBS] = "jobs",
-        [GT_WITHHELD_SLOWED] = "slowed",
+        [GT_WITHHELD_SLOWED] = "slowed", [GT_WITHHELD_BUSY] = "busy",
     };
 
     return names[withheld] ? json_string(names[withheld]) : json_null();

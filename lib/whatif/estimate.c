@@ -18,6 +18,7 @@ enum {
     WORTH_PERCENT = 98,  /* a function that would leave more of the run is of no interest */
     LEAST_PERCENT = 1,   /* of all waiting: functions that caused less are not asked about */
     GUESS_PERCENT = 10,  /* two guesses lead to lengths that differ by more: withheld */
+    BUSY_PERCENT = 25,   /* of the run, without a CPU though with the GIL: withheld */
     SLOWED_PERCENT = 8,  /* the untraced run is shorter than an estimate by more: withheld */
     ORDER_PERCENT = 45,  /* an event loop's order may matter by more: withheld; else … */
     ORDER_PART = 3,      /* … the loop is taken to gain one part in so many of that */
@@ -359,6 +360,18 @@ static void withhold_slowed(const struct gt_whatif *whatif, enum gt_estimate_kin
     found->withheld = GT_WITHHELD_SLOWED;
 }
 
+/* Who had the GIL had to share the CPUs with other programs. How these would share them with
+ * threads that run at once is not known. */
+static void withhold_busy(const struct gt_whatif *whatif, enum gt_estimate_kind kind,
+                          struct found *found)
+{
+    if (kind != GT_ESTIMATE_NO_GIL || found->wall_ns < 0 ||
+        whatif->no_cpu_ns <= whatif->recorded_ns / 100 * BUSY_PERCENT)
+        return;
+    found->wall_ns = -1;
+    found->withheld = GT_WITHHELD_BUSY;
+}
+
 /* The replay is taken to be off by the same factor under all rules. */
 static int64_t scale(const struct gt_whatif *whatif, int64_t wall_ns)
 {
@@ -385,6 +398,7 @@ static int estimate(struct asking *asking, struct gt_sim_rules rules,
             if (rc < 0)
                 return rc;
             withhold_slowed(out, estimate.kind, &found);
+            withhold_busy(out, estimate.kind, &found);
         }
         estimate.by_cores_ns[i] = scale(out, found.wall_ns);
         if (rules.cores == out->cores) {
@@ -513,6 +527,7 @@ int gt_whatif_init(struct gt_whatif *whatif, const struct gt_recorded *recorded,
         .recorded_ns = timeline->end_ns - timeline->start_ns,
         .replayed_ns = -1,
         .slowed_ns = analysis->cost.code_ns > 0 ? analysis->cost.total_ns : 0,
+        .no_cpu_ns = analysis->interference.ready_holding_ns,
         .lost_ns = timeline->quality.lost_ns,
     };
     gt_chunks_init(&whatif->estimates, sizeof(struct gt_estimate));

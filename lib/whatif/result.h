@@ -41,6 +41,7 @@ enum gt_withheld {
     GT_WITHHELD_JOBS,   /* other threads might have done some of the jobs */
     GT_WITHHELD_SLOWED, /* Python code was slower because it was traced, by a large part of it
                          */
+    GT_WITHHELD_BUSY, /* without the GIL; threads that had it had no CPU for much of the run */
     GT_WITHHELD_COUNT,
 };
 
@@ -64,8 +65,9 @@ struct gt_whatif {
     int64_t replayed_ns; /* length that the replay finds under unchanged rules; -1: none */
     int64_t grain_ns;    /* holds shorter than this were put together; 0: none */
     int64_t
-        slowed_ns;   /* what recording cost, where it made Python code itself slower; else 0 */
-    int64_t lost_ns; /* of the recording; it is taken for time that keeps its length */
+        slowed_ns; /* what recording cost, where it made Python code itself slower; else 0 */
+    int64_t no_cpu_ns; /* threads had the GIL, and were ready without a CPU */
+    int64_t lost_ns;   /* of the recording; it is taken for time that keeps its length */
     struct gt_chunks estimates;     /* of struct gt_estimate; the simplest change first */
     const struct gt_estimate *told; /* of these, what is worth a sentence; NULL: nothing is */
     bool worth_a_table;             /* something would help, or it is not known whether */

@@ -179,6 +179,10 @@ class Checker:
                 self.complain("false-mark", "what-if: %s", estimate.get("sentence") or name)
             if estimate["if"] == "functions" and not plan.CULPRITS.get(self.entry.program):
                 self.complain("false-mark", "what-if: %s", estimate.get("sentence"))
+            if estimate["if"] == "no-gil" and estimate["wall_ns"] is not None and \
+                    self.ready_holding() > 0.26 * self.summary["potential"]["recorded_ns"]:
+                self.complain("promise", "%s, where threads with the GIL had no CPU for %.0f ms",
+                              estimate.get("sentence"), self.ready_holding() / MS)
         if self.entry.program in plan.MAY_GAIN:
             return
         # One thread does all the work, or a clock says when it is done: nothing to gain.
@@ -191,6 +195,10 @@ class Checker:
             if estimate["if"] != "recorded" and wall is not None and wall < 0.9 * recorded:
                 self.complain("promise", "%.0f ms instead of %.0f: %s", wall / MS,
                               recorded / MS, estimate.get("sentence") or estimate["if"])
+
+    def ready_holding(self):
+        return sum(row.get("ready_holding_ns") or 0 for gil in self.summary["gils"]
+                   for row in gil["threads"])
 
     def holder(self):
         """One thread kept the GIL, and one waited. A quota may stop another while it has the GIL:
