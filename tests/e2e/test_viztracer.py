@@ -9,7 +9,7 @@ import harness
 from harness import DEBIAN_PYTHON, calls, one_line_error, target, trace
 
 DEBIAN = harness.Interpreter(DEBIAN_PYTHON, harness.ask_version(DEBIAN_PYTHON))
-CASE = harness.HERE / "golden" / "cases" / "mixed-selected-fields"
+CASE = harness.HERE / "golden" / "cases" / "viztracer"
 RECORDING, TRACE = CASE / "input.gz", CASE / "viztracer.json.gz"
 
 
