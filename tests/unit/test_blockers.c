@@ -160,6 +160,33 @@ static void a_c_function_answers_for_those_it_calls(void **state)
     gt_timeline_free(t);
 }
 
+/* Of calls that somebody waited for, those of 50 us or more are long. */
+static void long_calls_are_counted(void **state)
+{
+    static const int64_t lengths_ns[] = {49999, 50000, 51000, 1000};
+    struct gt_timeline *t = begin();
+    struct gt_blockers blockers;
+    const struct gt_blocker *row;
+
+    (void)state;
+    acquire(t, MS, 10, 10, A);
+    call(t, 2 * MS, 10, MAIN, true);
+    await(t, 3 * MS, 10, 11, A);
+    for (int i = 0; i < 4; i++) {
+        call(t, (4 + i) * MS, 10, SORT, true);
+        call(t, (4 + i) * MS + lengths_ns[i], 10, SORT, false);
+    }
+    release(t, 9 * MS, 10, 10, A);
+    acquire(t, 10 * MS, 10, 11, A);
+    release(t, 11 * MS, 10, 11, A);
+    blockers = end(t);
+    row = blocker_of(t, &blockers, GT_DOING_C, "sorted");
+    assert_int_equal(row->count, 4);
+    assert_int_equal(row->long_count, 2);
+    gt_blockers_release(&blockers);
+    gt_timeline_free(t);
+}
+
 /* A collection strikes in sorted; an import runs a module's body; each answers for itself. */
 static void collections_and_imports_answer_for_themselves(void **state)
 {
@@ -270,6 +297,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_part_of_a_thread_is_enough),
         cmocka_unit_test(a_c_function_answers_for_those_it_calls),
+        cmocka_unit_test(long_calls_are_counted),
         cmocka_unit_test(collections_and_imports_answer_for_themselves),
         cmocka_unit_test(gaps_are_told_apart),
         cmocka_unit_test(who_queues_again_and_again_is_named),
