@@ -116,6 +116,23 @@ static void a_part_of_a_thread_is_enough(void **state)
     assert_false(gt_blocker_keeps(&row));
 }
 
+/* Once, for less than a long switch interval: that is what the interval allows. */
+static void the_interval_excuses(void **state)
+{
+    struct gt_blocker row = {.doing.kind = GT_DOING_PYTHON,
+                             .interval_ns = 61 * MS,
+                             .requested = 4,
+                             .kept = 1,
+                             .longest_work_ns = 60 * MS,
+                             .longest_held_ns = 60 * MS,
+                             .after = {.total_ns = 60 * MS, .run_ns = 60 * MS, .known = true}};
+
+    (void)state;
+    assert_false(gt_blocker_keeps(&row));
+    row.interval_ns = 60 * MS;
+    assert_true(gt_blocker_keeps(&row));
+}
+
 /* main sorts for 30 ms, with a thousand calls of len, while 11 waits. */
 static void a_c_function_answers_for_those_it_calls(void **state)
 {
@@ -297,6 +314,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_part_of_a_thread_is_enough),
         cmocka_unit_test(a_c_function_answers_for_those_it_calls),
+        cmocka_unit_test(the_interval_excuses),
         cmocka_unit_test(long_calls_are_counted),
         cmocka_unit_test(collections_and_imports_answer_for_themselves),
         cmocka_unit_test(gaps_are_told_apart),
