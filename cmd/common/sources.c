@@ -43,6 +43,17 @@ int gt_sources_read(const char *input, struct gt_ingest *ingest, struct gt_error
     return gt_input_read(input, feed, ingest, damage, err);
 }
 
+static int feed_probes(void *ingest, const char *data, size_t length, struct gt_error *err)
+{
+    return gt_ingest_feed_probes(ingest, data, length, err);
+}
+
+int gt_sources_read_probes(const char *input, struct gt_ingest *ingest, struct gt_error *damage,
+                           struct gt_error *err)
+{
+    return gt_input_read(input, feed_probes, ingest, damage, err);
+}
+
 const char *gt_sources_input_name(const char *input)
 {
     return strcmp(input, "-") == 0 ? "standard input" : input;

@@ -28,6 +28,10 @@ int gt_sources_add_viztracer(struct gt_sources *sources, const char *path, bool 
 int gt_sources_read(const char *input, struct gt_ingest *ingest, struct gt_error *damage,
                     struct gt_error *err);
 
+/* The same of what probes recorded apart, which is read first. */
+int gt_sources_read_probes(const char *input, struct gt_ingest *ingest, struct gt_error *damage,
+                           struct gt_error *err);
+
 /* How messages call that input. */
 const char *gt_sources_input_name(const char *input);
 

@@ -20,8 +20,6 @@
 
 extern char **environ;
 
-#define AGENT_NAME "libgiltracer-agent.so"
-
 /* Beside our program, or where it is installed from there. */
 static int find_agent(char *path, size_t size, struct gt_error *err)
 {
@@ -34,7 +32,7 @@ static int find_agent(char *path, size_t size, struct gt_error *err)
     slash = strrchr(own, '/');
     for (size_t i = 0; slash && i < sizeof(places) / sizeof(places[0]); i++) {
         int written =
-            snprintf(path, size, "%.*s/%s" AGENT_NAME, (int)(slash - own), own, places[i]);
+            snprintf(path, size, "%.*s/%s" GT_AGENT_NAME, (int)(slash - own), own, places[i]);
 
         if (written <= 0 || (size_t)written >= size || access(path, R_OK))
             continue;
@@ -47,7 +45,7 @@ static int find_agent(char *path, size_t size, struct gt_error *err)
     }
     return gt_error_set(
         err, GT_ERR_NOT_FOUND,
-        "the agent " AGENT_NAME " is not beside giltracer nor in ../lib/giltracer "
+        "the agent " GT_AGENT_NAME " is not beside giltracer nor in ../lib/giltracer "
         "(install it, or trace with perf: --gil-source uprobes --no-python-trace)");
 }
 

@@ -10,6 +10,8 @@
 
 #include <stdbool.h>
 
+#define GT_AGENT_NAME "libgiltracer-agent.so"
+
 /* What the agent is to record beside the GIL; see agent/wire.h. Borrowed. */
 struct gt_agent_request {
     bool python_trace; /* Python and C functions */

@@ -84,7 +84,7 @@ const struct gt_option gt_cli_table[] = {
     {OPTION_INCLUDE, 0, "include", "GLOB", 0, "only functions of these files; may repeat"},
     {OPTION_EXCLUDE, 0, "exclude", "GLOB", 0, "not functions of these files; may repeat"},
     {OPTION_BUDGET, 0, "overhead-budget", "PERCENT", 0,
-     "Python 3.12+: stop tracing what costs more; 0: never (default: 15)"},
+     "let go of probes and functions that cost more; 0: never (15)"},
     {OPTION_IMPORT, 0, "import", "MOD,…", 0, "import these before tracing begins"},
     {OPTION_MAX_LOG, 0, "max-log-size", "SIZE", 0,
      "stop recording when the agent's logs reach this (default: 2G)"},

@@ -14,12 +14,14 @@
 #include "launch/counters.h"
 #include "launch/hitplace.h"
 #include "launch/interp.h"
+#include "launch/meter.h"
 #include "launch/plan.h"
 #include "launch/probes.h"
 #include "launch/runtime.h"
 #include "launch/session.h"
 #include "launch/signals.h"
 #include "reports.h"
+#include "planning.h"
 #include "recording_dir.h"
 #include "target_check.h"
 #include "under_viztracer.h"
@@ -57,8 +59,10 @@ struct run {
     struct gt_error report_error; /* why feeding failed */
     char version[64];
     char host[HOST_NAME_MAX + 1];
-    char *folder;     /* ours alone, to be removed; NULL with --keep */
-    char *data_path;  /* of perf.data */
+    char *folder;      /* ours alone, to be removed; NULL with --keep */
+    char *data_path;   /* of perf.data */
+    char *probes_path; /* of what perf recorded of probes alone */
+    struct gt_meter meter;
     char *agent_path; /* the agent's log folder; NULL: no agent */
     struct gt_agentlog_files agent_files;
     struct gt_agentlog *agentlog;
@@ -75,21 +79,6 @@ struct run {
 };
 
 /* --- what to run --- */
-
-/* Functions are not traced by default where the GIL is seen from futex calls, which is chosen
- * to cost nothing. A command that cannot load the agent may start a Python that can. */
-static void check_agent(struct run *run)
-{
-    struct gt_agent_request *agent = &run->agent;
-
-    *agent = run->cli->agent;
-    if (run->cli->viztracer || (run->cli->gil_source == GT_GIL_FUTEX && !agent->insist))
-        agent->python_trace = false;
-    if (gt_agent_check(&run->interp, &run->agent_why) == 0)
-        run->agent_why.code = 0;
-    else if (run->interp.executable)
-        agent->python_trace = false;
-}
 
 /* Functions are traced by default: why they cannot be matters only to a user who asked for
  * them. */
@@ -111,25 +100,15 @@ static int note_agent(struct run *run, struct gt_error *err)
 
 static int make_plan(struct run *run, struct gt_error *err)
 {
-    struct gt_plan_request request = {
-        .gil_source = run->cli->gil_source,
-        .gil_detect = run->cli->gil_detect,
-        .state_detect = run->cli->state_detect,
-        .call_graph = run->cli->call_graph,
-        .counters = run->cli->counters.items,
-        .frequency = run->cli->frequency,
-        .agent = run->agent.python_trace,
-    };
     struct gt_strvec target;
     int rc;
 
     gt_strvec_init(&target);
-    if (gt_target_command(&run->interp, run->cli, NULL, &target)) {
+    if (gt_target_command(&run->interp, run->cli, NULL, &target))
         rc = gt_error_memory(err);
-    } else {
-        request.target = target.items;
-        rc = gt_plan_make(&run->plan, &request, &run->caps, &run->interp, err);
-    }
+    else
+        rc = gt_planning_make(&run->plan, run->cli, &run->agent, !run->agent_why.code,
+                              target.items, &run->caps, &run->interp, err);
     gt_strvec_release(&target);
     return rc;
 }
@@ -145,6 +124,12 @@ static int make_folder(struct run *run, struct gt_error *err)
         run->data_path = NULL;
         rc = gt_error_memory(err);
     }
+    if (rc == 0 && asprintf(&run->probes_path, "%s/probes.data", folder) < 0) {
+        run->probes_path = NULL;
+        rc = gt_error_memory(err);
+    }
+    if (rc == 0 && unlink(run->probes_path) && errno != ENOENT) /* an older one */
+        rc = gt_error_errno(err, "cannot remove %s", run->probes_path);
     return rc == 0 && run->plan.agent
                ? gt_agent_folder(folder, &run->agent_path, &run->agent_files, err)
                : rc;
@@ -196,6 +181,8 @@ static int start_report(struct run *run, struct gt_error *err)
         .host = run->host[0] ? run->host : NULL,
         .exit_status = -1,
         .started_unix_ns = -1,
+        .switch_ns = -1,
+        .budget_percent = (unsigned)strtoul(run->agent.budget, NULL, 10),
         .root_pid = -1,
         .gil_enabled = interp->gil_enabled,
         .cpus = gt_caps_cpus(),
@@ -217,10 +204,30 @@ static int on_data(void *context, const char *data, size_t length)
     return gt_ingest_feed(run->ingest, data, length, &run->report_error);
 }
 
+static int on_probes_data(void *context, const char *data, size_t length)
+{
+    struct run *run = context;
+
+    run->text_bytes += length;
+    gt_ingest_set_probes_out(run->ingest, run->result.probes_out_ns);
+    return gt_ingest_feed_probes(run->ingest, data, length, &run->report_error);
+}
+
+static bool probes_too_dear(void *context, int64_t hit_ns)
+{
+    struct run *run = context;
+
+    if (!gt_meter_too_dear(&run->meter, hit_ns, gt_now_ns()))
+        return false;
+    gt_planning_say_unseen(run->result.pid);
+    return true;
+}
+
 static void on_gate(void *context, int pid)
 {
     struct run *run = context;
 
+    run->meter.started_ns = gt_now_ns();
     gt_watch_start(&run->watch, pid);
 }
 
@@ -229,7 +236,8 @@ static void on_target_end(void *context)
     struct run *run = context;
 
     gt_watch_end(&run->watch, &run->info);
-    run->info.hit_ns = run->result.hit_ns;
+    run->info.hit_ns = run->result.costs.hit_ns;
+    run->info.switch_ns = run->result.costs.switch_ns;
     run->info.exit_status = run->result.exit_status;
     run->info.term_signal = run->result.term_signal;
     run->info.root_pid = run->result.pid;
@@ -248,7 +256,7 @@ static void merge_agentlog(struct run *run)
 
     if (!run->agent_path || run->agentlog)
         return;
-    if (run->plan.gil_source == GT_GIL_AGENT)
+    if (run->plan.gil_source == GT_GIL_AGENT || run->plan.two_sources)
         parts |= GT_AGENTLOG_GIL;
     if (!run->plan.events.count)
         parts |= GT_AGENTLOG_LIVES;
@@ -264,7 +272,7 @@ static void merge_agentlog(struct run *run)
                      run->agent_why.message);
     /* A command that never runs Python has no functions: say nothing unless they were asked
      * for. */
-    if ((parts || run->agent.insist) && !run->agent_noted)
+    if (((parts && !run->plan.two_sources) || run->agent.insist) && !run->agent_noted)
         run->agent_missed = err;
 }
 
@@ -343,7 +351,7 @@ static int prepare(struct run *run, int *status, struct gt_error *err)
     if (rc == 0 && cli->viztracer)
         rc = gt_under_viztracer_check(&run->interp, &run->loop, err);
     if (rc == 0)
-        check_agent(run);
+        gt_planning_agent(&run->agent, &run->agent_why, run->cli, &run->interp);
     if (rc == 0)
         rc = make_plan(run, err);
     if (rc == 0)
@@ -384,6 +392,9 @@ static int record(struct run *run, struct gt_error *err)
         .inherited = run->inherited,
         .signals = &run->signals,
         .data_path = run->data_path,
+        .probes_path = run->probes_path,
+        .on_probes_data = on_probes_data,
+        .probes_too_dear = run->plan.two_sources ? probes_too_dear : NULL,
         .perf_timeout_ms = perf_timeout_ms(),
         .on_data = on_data,
         .on_gate = on_gate,
@@ -394,6 +405,10 @@ static int record(struct run *run, struct gt_error *err)
     };
     int rc;
 
+    if (run->plan.two_sources)
+        run->meter = (struct gt_meter){.probes_path = run->probes_path,
+                                       .percent = run->info.budget_percent,
+                                       .control_fd = run->agent_files.control};
     gt_hit_place_find(&hit, &run->plan, run->interp.libc);
     run->started_ns = gt_now_ns();
     rc = gt_session_run(&run->loop, &spec, &run->result, err);
@@ -515,6 +530,7 @@ static void release(struct run *run)
         gt_say("%s", err.message);
     free(run->folder);
     free(run->data_path);
+    free(run->probes_path);
     gt_agent_close(&run->agent_files, run->cli->keep);
     free(run->agent_path);
     free(run->viztracer_path);

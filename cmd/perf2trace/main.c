@@ -19,6 +19,7 @@ enum {
     OPTION_OUTPUT = 1,
     OPTION_VIZTRACER,
     OPTION_AGENT_LOG,
+    OPTION_PROBES,
     OPTION_GIL_SOURCE,
     OPTION_SUMMARY,
     OPTION_KEEP_FRAMES,
@@ -36,6 +37,8 @@ static const struct gt_option table[] = {
      "merge VizTracer's JSON of the same run (.json, .json.gz)"},
     {OPTION_AGENT_LOG, 0, "agent-log", "DIR", 0,
      "merge an agent's log: DIR/agent of giltracer --keep DIR"},
+    {OPTION_PROBES, 0, "probes", "FILE", 0,
+     "with --agent-log: merge what probes recorded apart, DIR/probes.data"},
     {OPTION_GIL_SOURCE, 0, "gil-source", "WHICH", 0,
      "with --agent-log: the GIL as seen in the text (default) or by the agent"},
     {OPTION_KEEP_FRAMES, 0, "keep-interpreter-frames", NULL, 0,
@@ -54,7 +57,7 @@ struct cli {
     struct gt_strvec outputs;
     const char *summary;
     const char *input; /* path or "-"; NULL: none */
-    const char *viztracer, *agent_log;
+    const char *viztracer, *agent_log, *probes;
     bool gil_of_agent;
     unsigned detect; /* enum gt_report_detect; 0: not given */
     int operands;
@@ -89,6 +92,9 @@ static int apply(void *context, const struct gt_option *option, const char *valu
         break;
     case OPTION_AGENT_LOG:
         cli->agent_log = value;
+        break;
+    case OPTION_PROBES:
+        cli->probes = value;
         break;
     case OPTION_SUMMARY:
         cli->summary = value;
@@ -157,6 +163,12 @@ static int parse(struct cli *cli, char *const *argv, struct gt_error *err)
     if (rc < 0 || cli->version || cli->help)
         return rc;
     alone = !cli->input && (cli->viztracer || cli->agent_log) && !is_fed(STDIN_FILENO);
+    if (cli->probes && (!cli->agent_log || !cli->input))
+        return gt_error_set(err, GT_ERR_USAGE,
+                            "--probes is merged with perf.data and an agent's log of the same "
+                            "run: name both (perf2trace DIR/perf.data --agent-log DIR/agent "
+                            "--probes DIR/probes.data)");
+    cli->gil_of_agent |= cli->probes != NULL;
     if (cli->gil_of_agent && !cli->agent_log)
         return gt_error_set(err, GT_ERR_USAGE,
                             "--gil-source agent takes the GIL from an agent's log: add "
@@ -209,6 +221,8 @@ static int read_all(const struct cli *cli, struct gt_ingest *ingest, struct gt_s
     struct gt_error why = {0};
     int rc = open_sources(cli, ingest, sources, err);
 
+    if (rc == 0 && cli->probes)
+        rc = gt_sources_read_probes(cli->probes, ingest, damage, err);
     if (rc == 0 && cli->input)
         rc = gt_sources_read(cli->input, ingest, damage, err);
     if (rc < 0)

@@ -115,6 +115,13 @@ static inline void resolve_once(void)
         resolve();
 }
 
+/* The launcher looks at the sum while the program runs: each of them may be a probe's hit. */
+static inline void count_call(struct gt_agent_thread *self)
+{
+    if (GT_AGENT_UNLIKELY(++self->gil.calls % GT_WIRE_GIL_CALLS == 0))
+        __atomic_fetch_add(&gt_agent.control->gil_calls, GT_WIRE_GIL_CALLS, __ATOMIC_RELAXED);
+}
+
 static inline void record_signal(uint64_t cond)
 {
     struct gt_agent_thread *self = gt_agent_enter();
@@ -134,6 +141,7 @@ static inline void record_signal(uint64_t cond)
         self->signalled.cond = cond;
         self->signalled.ticks = ticks;
         gt_agent_put(self, ticks, GT_WIRE_WORD(GT_WIRE_SIGNAL, cond));
+        count_call(self);
         if (GT_AGENT_UNLIKELY(gt_agent_profiling))
             gt_agent_profile_thread(self);
         name_due = gt_agent_name_wanted(self);
@@ -176,6 +184,7 @@ static void record_wait(uint64_t cond, const struct timespec *deadline)
         ticks = gt_agent_ticks_in_order();
     gt_agent_put(self, ticks, GT_WIRE_WORD(GT_WIRE_DEADLINE, left_until(deadline)));
     gt_agent_put(self, ticks, GT_WIRE_WORD(GT_WIRE_WAIT, cond));
+    count_call(self);
     gt_agent_leave(self);
 }
 

@@ -54,6 +54,9 @@ struct gt_agent_thread {
         bool busy; /* inside the agent: a signal handler's events are dropped, not mixed in */
         uint32_t exit_rounds; /* of thread-specific destructors, seen so far */
     } life;
+    struct {            /* interpose.c */
+        uint32_t calls; /* of libc that are events of the GIL */
+    } gil;
     struct { /* names.c; the one who notes a name for another thread writes its hash */
         uint32_t signals; /* uses of the GIL, while the thread has no name */
         uint32_t looks;   /* how often it looked for its name, UINT32_MAX when it knows */

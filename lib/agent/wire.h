@@ -72,6 +72,7 @@ enum {
     GT_WIRE_ANCHORS = 16384,
     GT_WIRE_STOPS = 1024,
     GT_WIRE_PATH_SIZE = 256,
+    GT_WIRE_GIL_CALLS = 64,  /* a thread adds so many at a time to gt_wire_control.gil_calls */
     GT_WIRE_TEXT_MAX = 4095, /* bytes of a note's name, and of its file */
 };
 
@@ -117,7 +118,9 @@ struct gt_wire_control {
     uint32_t troubles;         /* how many agents switched themselves off */
     uint64_t units;            /* of the log that are taken; may be more than it has */
     uint64_t kept_units;       /* those that were taken when the log was kept; 0: it was not */
-    uint64_t pad2[3];
+    uint64_t gil_calls;        /* events of the GIL in all processes, less those that each
+                                  thread has not added yet (GT_WIRE_GIL_CALLS) */
+    uint64_t pad2[2];
     struct gt_wire_stop stops[GT_WIRE_STOPS];
     struct gt_wire_anchor anchors[GT_WIRE_ANCHORS];
 };

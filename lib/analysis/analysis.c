@@ -32,9 +32,16 @@ static int estimate_cost(struct gt_analysis *analysis, const struct gt_recorded 
                                         .code_permille = recorded->code_permille};
 
     measure_cpus(&analysis->crowd, info->surroundings, &measured);
-    if (recorded->agent_sees_gil)
+    analysis->perf_cost = gt_perf_cost_find(recorded, info, measured.running_ns);
+    if (recorded->agent_sees_gil) {
+        int64_t hits_ps = info->hit_ns > 0 ? gt_times_ns(info->hit_ns, 1000) : 0;
+
         measured.gil_event_ps = recorded->event_ps;
-    else if (info->hit_ns > 0)
+        /* Where probes were hit as well, each event has its part of what all hits cost. */
+        if (recorded->gil_hits)
+            measured.gil_event_ps += (int64_t)((double)hits_ps * (double)recorded->probe_hits /
+                                               (double)recorded->gil_hits);
+    } else if (info->hit_ns > 0)
         measured.gil_event_ps = gt_times_ns(info->hit_ns, 1000) + recorded->event_ps;
     return gt_cost_estimate(recorded->timeline, analysis->blockers, &measured, &analysis->cost,
                             err);

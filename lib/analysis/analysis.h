@@ -14,6 +14,7 @@
 #include "analysis/convoy.h"
 #include "analysis/cost.h"
 #include "analysis/cost_weight.h"
+#include "analysis/perf_cost.h"
 #include "analysis/coverage.h"
 #include "analysis/crowd.h"
 #include "analysis/interference.h"
@@ -34,6 +35,7 @@ struct gt_analysis {
     struct gt_crowd crowd;               /* how much of the waiting passed without a CPU */
     struct gt_interference interference; /* what the machine did to the program */
     struct gt_cost cost;                 /* what recording cost the program */
+    struct gt_perf_cost perf_cost;       /* … beside the GIL's events and calls */
     struct gt_cost_weight cost_weight;
 };
 

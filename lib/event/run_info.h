@@ -14,12 +14,14 @@ struct gt_surroundings; /* event/surroundings.h */
 /* Strings and pointers are borrowed for as long as the report lives. Any may be NULL, and any
  * number -1, when it is not known (perf2trace knows little). */
 struct gt_run_info {
-    char *const *argv;        /* the target's command, NULL-terminated */
-    const char *interpreter;  /* real path of the Python executable */
-    const char *version;      /* "CPython 3.11.7" */
-    const char *gil_source;   /* "uprobes", "functions", …, or NULL when off */
-    const char *host;         /* node name */
-    int64_t hit_ns;           /* measured cost of a hit of a probe; 0 or less: unknown */
+    char *const *argv;       /* the target's command, NULL-terminated */
+    const char *interpreter; /* real path of the Python executable */
+    const char *version;     /* "CPython 3.11.7" */
+    const char *gil_source;  /* "uprobes", "functions", …, or NULL when off */
+    const char *host;        /* node name */
+    int64_t hit_ns;          /* measured cost of a hit of a probe; 0 or less: unknown */
+    int64_t switch_ns; /* the same of recording that a thread leaves a CPU and comes back */
+    unsigned budget_percent;  /* what recording may add to the run; 0: anything */
     int exit_status;          /* the target's, -1 unknown */
     int term_signal;          /* that ended it, 0 none */
     int64_t started_unix_ns;  /* wall clock when the gate opened, -1 unknown */

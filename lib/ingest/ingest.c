@@ -3,6 +3,8 @@
 
 #include "agentlog/agentlog.h"
 #include "base/nstime.h"
+#include "ingest/pairing.h"
+#include "ingest/spool.h"
 #include "model/feed.h"
 #include "script/source.h"
 #include "viztracer/viztracer.h"
@@ -10,10 +12,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MERGED_MAX = 2 }; /* an agent's log, VizTracer's trace */
+enum { MERGED_MAX = 3 }; /* hits of probes, an agent's log, VizTracer's trace */
+
+struct merged;
+
+/* Feed a source's event; 0 or negative. */
+typedef int take_fn(struct gt_ingest *ingest, const struct merged *from,
+                    struct gt_event *event);
 
 /* A source of events beside the text. */
 struct merged {
+    take_fn *take;
     int (*next)(void *source, struct gt_event *event, struct gt_error *err);
     void *source;   /* the caller's; NULL: used up */
     unsigned parts; /* enum gt_agentlog_part: wanted beside functions and their like */
@@ -28,6 +37,9 @@ struct gt_ingest {
     struct gt_recorded out;
     struct merged merged[MERGED_MAX];
     size_t merged_count;
+    struct gt_source probes;    /* text of the probes' own recording */
+    struct gt_spool *spool;     /* … and what it holds; NULL: there is none */
+    struct gt_pairing *pairing; /* of the spool and the agent's log; NULL: not of both */
     const struct gt_agentlog *agentlog; /* NULL: there is none */
     const struct gt_viztracer *viztracer;
     const char *viztracer_name;
@@ -35,6 +47,8 @@ struct gt_ingest {
     int64_t ended_ns;                   /* of the program; 0: not known */
     bool expects_text;                  /* to have none is a failure */
     int64_t text_start_ns, text_end_ns; /* of the text's events; -1: none */
+    struct gt_error spool_error;        /* why a hit could not be kept; code 0: none */
+    bool unseen_told; /* that processes without the agent are not seen any more */
 };
 
 /* What an event was recorded for; 0: for all. */
@@ -59,6 +73,8 @@ static int feed(struct gt_ingest *ingest, const struct gt_event *event)
     if (part == GT_DETECT_GIL && is_gates(event))
         return 0;
     ingest->out.gil_hits += part == GT_DETECT_GIL;
+    ingest->out.switches += event->kind == GT_EVENT_SWITCH_OUT;
+    ingest->out.counted += event->kind == GT_EVENT_COUNTER;
     return gt_timeline_feed(ingest->timeline, event) ? GT_ERR_MEMORY : 0;
 }
 
@@ -99,29 +115,109 @@ static int look_ahead(const struct gt_ingest *ingest, struct merged *merged)
     return rc < 0 ? rc : 0;
 }
 
+static int take_plain(struct gt_ingest *ingest, const struct merged *from,
+                      struct gt_event *event)
+{
+    if (event->kind == GT_EVENT_STOPPED && !(from->parts & GT_AGENTLOG_GIL))
+        event->stopped.gil = false;
+    return is_wanted(from, event) ? feed(ingest, event) : 0;
+}
+
+/* Probes serve where the agent ends, as long as they are in. */
+static bool probes_go_on(const struct gt_ingest *ingest, const struct gt_event *event)
+{
+    return !ingest->out.probes_out_ns || event->time_ns < ingest->out.probes_out_ns;
+}
+
+static int take_of_agent(struct gt_ingest *ingest, const struct merged *from,
+                         struct gt_event *event)
+{
+    struct gt_event missed;
+    int rc = gt_pairing_agent(ingest->pairing, event, &missed);
+
+    if (rc > 0)
+        rc = feed(ingest, &missed);
+    if (rc == 0 && event->kind == GT_EVENT_STOPPED && probes_go_on(ingest, event)) {
+        gt_pairing_stopped(ingest->pairing, event->pid);
+        event->stopped.gil = false;
+    }
+    return rc < 0 ? rc : take_plain(ingest, from, event);
+}
+
+/* What perf lost matters where nothing but probes saw a process. */
+static int take_hit(struct gt_ingest *ingest, const struct merged *from, struct gt_event *event)
+{
+    int rc;
+
+    (void)from;
+    if (event->kind == GT_EVENT_LOST)
+        return gt_pairing_unseen_count(ingest->pairing) ? feed(ingest, event) : 0;
+    rc = gt_pairing_probe(ingest->pairing, event);
+    return rc > 0 ? feed(ingest, event) : rc;
+}
+
+/* Probes were taken out: of processes that only they saw nothing more is known. */
+static int tell_unseen(struct gt_ingest *ingest)
+{
+    static const char why[] = "the probes were taken out, and it has no agent";
+    size_t count = gt_pairing_unseen_count(ingest->pairing);
+    int rc = 0;
+
+    ingest->unseen_told = true;
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        struct gt_event event = {
+            .kind = GT_EVENT_STOPPED,
+            .time_ns = ingest->out.probes_out_ns,
+            .pid = gt_pairing_unseen(ingest->pairing, i),
+            .tid = -1,
+            .cpu = -1,
+            .stopped = {.why = why, .why_length = sizeof(why) - 1, .gil = true},
+        };
+
+        if (gt_timeline_saw_exit(ingest->timeline, event.pid))
+            continue;
+        ingest->out.unseen++;
+        rc = feed(ingest, &event);
+    }
+    return rc;
+}
+
+/* The source whose next event is the earliest; NULL: there are no more. 0 or negative. */
+static int find_first(struct gt_ingest *ingest, struct merged **first)
+{
+    *first = NULL;
+    for (size_t i = 0; i < ingest->merged_count; i++) {
+        struct merged *merged = &ingest->merged[i];
+        int rc = look_ahead(ingest, merged);
+
+        if (rc < 0)
+            return rc;
+        if (merged->pending && (!*first || merged->event.time_ns < (*first)->event.time_ns))
+            *first = merged;
+    }
+    return 0;
+}
+
 /* Feed what was seen elsewhere before `until_ns`, the earliest first. */
 static int take_merged(struct gt_ingest *ingest, int64_t until_ns)
 {
+    struct merged *first;
+    int rc;
+
     for (;;) {
-        struct merged *first = NULL;
-
-        for (size_t i = 0; i < ingest->merged_count; i++) {
-            struct merged *merged = &ingest->merged[i];
-            int rc = look_ahead(ingest, merged);
-
-            if (rc < 0)
-                return rc;
-            if (merged->pending && (!first || merged->event.time_ns < first->event.time_ns))
-                first = merged;
-        }
+        rc = find_first(ingest, &first);
+        if (rc < 0)
+            return rc;
         if (!first || first->event.time_ns >= until_ns)
-            return 0;
+            break;
         first->pending = false;
-        if (first->event.kind == GT_EVENT_STOPPED && !(first->parts & GT_AGENTLOG_GIL))
-            first->event.stopped.gil = false;
-        if (is_wanted(first, &first->event) && feed(ingest, &first->event) < 0)
+        if (first->take(ingest, first, &first->event) < 0)
             return GT_ERR_MEMORY;
     }
+    if (ingest->out.probes_out_ns && !ingest->unseen_told &&
+        until_ns > ingest->out.probes_out_ns)
+        return tell_unseen(ingest);
+    return 0;
 }
 
 /* An event that the model has a use for of its own was asked to be counted as well. */
@@ -146,6 +242,8 @@ static int take_event(void *context, const struct gt_event *event)
 {
     struct gt_ingest *ingest = context;
 
+    if (event->kind == GT_EVENT_EXEC && ingest->pairing)
+        gt_pairing_exec(ingest->pairing, event->tid);
     if (ingest->merged_count && event->time_ns > 0) {
         if (ingest->text_start_ns < 0)
             ingest->text_start_ns = event->time_ns;
@@ -155,6 +253,71 @@ static int take_event(void *context, const struct gt_event *event)
     }
     return count(ingest, event) < 0 ? GT_ERR_MEMORY : feed(ingest, event);
 }
+
+/* --- the probes' own recording --- */
+
+static int spool_event(void *context, const struct gt_event *event)
+{
+    struct gt_ingest *ingest = context;
+
+    if (event->kind != GT_EVENT_COND_SIGNAL && event->kind != GT_EVENT_COND_WAIT &&
+        event->kind != GT_EVENT_LOST)
+        return 0;
+    return is_gates(event) ? 0 : gt_spool_put(ingest->spool, event, &ingest->spool_error);
+}
+
+int gt_ingest_feed_probes(struct gt_ingest *ingest, const char *data, size_t length,
+                          struct gt_error *err)
+{
+    int rc;
+
+    if (!ingest->spool)
+        ingest->spool = gt_spool_new(err);
+    if (!ingest->spool)
+        return err ? err->code : GT_ERR_MEMORY;
+    rc = gt_source_feed(&ingest->probes, data, length);
+    if (rc < 0 && ingest->spool_error.code && err)
+        *err = ingest->spool_error;
+    else if (rc < 0)
+        gt_error_memory(err);
+    return rc;
+}
+
+void gt_ingest_set_probes_out(struct gt_ingest *ingest, int64_t taken_out_ns)
+{
+    ingest->out.probes_out_ns = taken_out_ns;
+}
+
+static int next_of_spool(void *source, struct gt_event *event, struct gt_error *err)
+{
+    return gt_spool_next(source, event, err);
+}
+
+/* All hits are known: have them merged with the rest, which is about to come. 0 or negative. */
+static int begin_pairing(struct gt_ingest *ingest, struct gt_error *err)
+{
+    int64_t until_ns = ingest->out.probes_out_ns;
+    int rc;
+
+    if (!ingest->spool || ingest->pairing)
+        return 0;
+    rc = gt_source_finish(&ingest->probes);
+    if (rc == 0)
+        rc = gt_spool_rewind(ingest->spool, err);
+    if (rc < 0)
+        return rc;
+    ingest->pairing = gt_pairing_new(until_ns ? until_ns : gt_spool_end_ns(ingest->spool), err);
+    if (!ingest->pairing)
+        return GT_ERR_MEMORY;
+    for (size_t i = 0; i < ingest->merged_count; i++)
+        if (ingest->merged[i].parts & GT_AGENTLOG_GIL)
+            ingest->merged[i].take = take_of_agent;
+    ingest->merged[ingest->merged_count++] =
+        (struct merged){.take = take_hit, .next = next_of_spool, .source = ingest->spool};
+    return 0;
+}
+
+/* --- the other sources --- */
 
 static int next_of_agentlog(void *source, struct gt_event *event, struct gt_error *err)
 {
@@ -171,8 +334,8 @@ void gt_ingest_set_agentlog(struct gt_ingest *ingest, struct gt_agentlog *log, u
     ingest->out.agent_sees_gil = parts & GT_AGENTLOG_GIL;
     ingest->out.blind = parts & GT_AGENTLOG_GIL && !quality->threads;
     ingest->out.agent_cpus = quality->cpus;
-    ingest->merged[ingest->merged_count++] =
-        (struct merged){.next = next_of_agentlog, .source = log, .parts = parts};
+    ingest->merged[ingest->merged_count++] = (struct merged){
+        .take = take_plain, .next = next_of_agentlog, .source = log, .parts = parts};
 }
 
 void gt_ingest_lack_agentlog(struct gt_ingest *ingest, unsigned parts)
@@ -199,7 +362,7 @@ void gt_ingest_set_viztracer(struct gt_ingest *ingest, struct gt_viztracer *trac
     ingest->out.viztracer = true;
     ingest->viztracer_name = name;
     ingest->merged[ingest->merged_count++] =
-        (struct merged){.next = next_of_viztracer, .source = trace};
+        (struct merged){.take = take_plain, .next = next_of_viztracer, .source = trace};
 }
 
 /* Another run's, or of another clock? */
@@ -236,6 +399,7 @@ struct gt_ingest *gt_ingest_new(const struct gt_ingest_options *options, struct 
     ingest->expects_text = true;
     ingest->text_start_ns = ingest->text_end_ns = -1;
     gt_source_init(&ingest->source, take_event, ingest, true);
+    gt_source_init(&ingest->probes, spool_event, ingest, false);
     ingest->timeline = gt_timeline_new(options->single_gil, err);
     ingest->out.timeline = ingest->timeline;
     if (!ingest->timeline) {
@@ -260,14 +424,20 @@ void gt_ingest_free(struct gt_ingest *ingest)
         return;
     gt_timeline_free(ingest->timeline);
     gt_source_release(&ingest->source);
+    gt_source_release(&ingest->probes);
+    gt_spool_free(ingest->spool);
+    gt_pairing_free(ingest->pairing);
     free(ingest);
 }
 
 int gt_ingest_feed(struct gt_ingest *ingest, const char *data, size_t length,
                    struct gt_error *err)
 {
-    int rc = gt_source_feed(&ingest->source, data, length);
+    int rc = begin_pairing(ingest, err);
 
+    if (rc < 0)
+        return rc;
+    rc = gt_source_feed(&ingest->source, data, length);
     return rc < 0 ? gt_error_memory(err) : 0;
 }
 
@@ -310,12 +480,33 @@ static void take_costs(struct gt_ingest *ingest)
     ingest->out.code_permille = agent->code_permille;
 }
 
+/* Who saw the GIL, and how far two that did agree. */
+static int sum_up_sources(struct gt_ingest *ingest, struct gt_error *err)
+{
+    struct gt_recorded *out = &ingest->out;
+    bool agent = ingest->agentlog && gt_agentlog_quality(ingest->agentlog)->threads > 0;
+    int rc;
+
+    if (!ingest->pairing)
+        return 0;
+    out->probe_hits = gt_spool_count(ingest->spool);
+    out->blind &= out->probe_hits == 0;
+    out->agent_sees_gil &= agent;
+    if (!agent || !out->probe_hits)
+        return 0;
+    rc = gt_pairing_sum(ingest->pairing, out->timeline, &out->agreement);
+    return rc < 0 ? gt_error_memory(err) : 0;
+}
+
 int gt_ingest_finish(struct gt_ingest *ingest, struct gt_error *err)
 {
     struct gt_timeline *timeline = ingest->timeline;
-    int rc = gt_source_finish(&ingest->source);
     int64_t recorded_ns;
+    int rc = begin_pairing(ingest, err);
 
+    if (rc < 0)
+        return rc;
+    rc = gt_source_finish(&ingest->source);
     if (rc < 0)
         return gt_error_memory(err);
     recorded_ns = timeline->end_ns;
@@ -333,6 +524,9 @@ int gt_ingest_finish(struct gt_ingest *ingest, struct gt_error *err)
     timeline->quality.lines = ingest->source.lines;
     timeline->quality.unparsed_lines = ingest->source.unknown_lines;
     rc = gt_timeline_finish(timeline, err);
+    if (rc < 0)
+        return rc;
+    rc = sum_up_sources(ingest, err);
     if (rc < 0)
         return rc;
     /* Asked for states only: what is known of the GIL has marked the sleeps for it. */

@@ -43,6 +43,15 @@ void gt_ingest_free(struct gt_ingest *ingest);
 int gt_ingest_feed(struct gt_ingest *ingest, const char *data, size_t length,
                    struct gt_error *err);
 
+/*
+ * Likewise of a recording of the GIL's probes alone, of which the agent saw the same calls: all
+ * of it before the first gt_ingest_feed. `taken_out_ns`: when the probes were taken out, for
+ * their cost; 0: they recorded to the end. Nothing but hits is taken from it.
+ */
+int gt_ingest_feed_probes(struct gt_ingest *ingest, const char *data, size_t length,
+                          struct gt_error *err);
+void gt_ingest_set_probes_out(struct gt_ingest *ingest, int64_t taken_out_ns);
+
 /* What to take from an agent's log, beside functions and the names of threading. */
 enum gt_agentlog_part {
     GT_AGENTLOG_GIL = 1 << 0,

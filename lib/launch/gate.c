@@ -54,7 +54,9 @@ int gt_gate_command(const struct gt_inherited *inherited, int go, int report,
         failed |= gt_strvec_pushf(argv, "%d", inherited->stdio_flags[fd]);
     failed |= gt_strvec_pushf(argv, "%d", hit ? (int)hit->function : GT_HIT_NONE) |
               gt_strvec_pushf(argv, "%llx", hit ? (unsigned long long)hit->offset : 0) |
-              gt_strvec_push(argv, hit ? hit->path : "") | gt_strvec_push_all(argv, target);
+              gt_strvec_push(argv, hit ? hit->path : "") |
+              gt_strvec_push(argv, hit && hit->switches ? "1" : "0") |
+              gt_strvec_push_all(argv, target);
     return failed ? -1 : 0;
 }
 

@@ -2,6 +2,7 @@
 #include "launch/gatekeeper.h"
 
 #include "launch/hitcost.h"
+#include "launch/switchcost.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -56,14 +57,19 @@ static void restore(char **argv)
 }
 
 /* What happens here is the gate's, not the target's: it is told by the name. */
-static void measure(char **argv, int report)
+static void measure(char **argv, int report, int64_t quiet_ns)
 {
-    struct gt_gate_report told = {.hit_ns = -1};
+    struct gt_gate_report told = {.hit_ns = -1, .switch_ns = -1};
     enum gt_hit_function function = (enum gt_hit_function)number_of(argv[8]);
 
     if (function == GT_HIT_SIGNAL || function == GT_HIT_TIMEDWAIT) {
         prctl(PR_SET_NAME, argv[0]);
         told.hit_ns = gt_hit_cost_ns(argv[10], strtoull(argv[9], NULL, 16), function);
+    }
+    if (quiet_ns >= 0) {
+        int64_t recorded_ns = gt_sleep_cpu_ns();
+
+        told.switch_ns = recorded_ns > quiet_ns ? recorded_ns - quiet_ns : 0;
     }
     (void)!write(report, &told, sizeof(told));
 }
@@ -71,11 +77,14 @@ static void measure(char **argv, int report)
 int gt_gatekeeper_main(char **argv)
 {
     int go = number_of(argv[1]), report = number_of(argv[2]), number;
+    int64_t quiet_ns = -1;
 
     fcntl(report, F_SETFD, FD_CLOEXEC);
+    if (number_of(argv[11]))
+        quiet_ns = gt_sleep_cpu_ns(); /* perf waits as well, or is about to start */
     if (!wait_to_go(go))
         return 125;
-    measure(argv, report);
+    measure(argv, report, quiet_ns);
     restore(argv);
     execvp(argv[GT_GATE_FIXED_ARGS], argv + GT_GATE_FIXED_ARGS);
     number = errno;

@@ -22,10 +22,11 @@ void gt_hit_place_find(struct gt_hit_place *place, const struct gt_plan *plan, c
     struct gt_elf_symbol symbol;
     struct gt_elf elf;
 
-    *place = (struct gt_hit_place){.function = GT_HIT_NONE, .path = ""};
+    *place =
+        (struct gt_hit_place){.function = GT_HIT_NONE, .path = "", .switches = plan->states};
     if (function == GT_HIT_NONE || gt_elf_open(&elf, libc, NULL) < 0)
         return;
     if (gt_elf_find_function(&elf, name, &symbol, NULL) == 0)
-        *place = (struct gt_hit_place){function, libc, symbol.offset};
+        *place = (struct gt_hit_place){function, libc, symbol.offset, plan->states};
     gt_elf_close(&elf);
 }

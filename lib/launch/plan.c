@@ -39,6 +39,7 @@ void gt_plan_init(struct gt_plan *plan)
     memset(plan, 0, sizeof(*plan));
     gt_probe_set_init(&plan->probes);
     gt_strvec_init(&plan->events);
+    gt_strvec_init(&plan->probe_events);
     gt_strvec_init(&plan->counters);
     gt_strvec_init(&plan->env);
     gt_strvec_init(&plan->target);
@@ -49,6 +50,7 @@ void gt_plan_release(struct gt_plan *plan)
 {
     gt_probe_set_release(&plan->probes);
     gt_strvec_release(&plan->events);
+    gt_strvec_release(&plan->probe_events);
     gt_strvec_release(&plan->counters);
     gt_strvec_release(&plan->env);
     gt_strvec_release(&plan->target);
@@ -75,11 +77,29 @@ static int use_installed(struct gt_plan *plan, const struct gt_caps *caps, struc
                : 0;
 }
 
-static int use_shared(struct gt_plan *plan, struct gt_error *err)
+/*
+ * Unless probes alone were asked for, the agent sees the same calls: the two are compared, and
+ * the agent serves alone from where probes cost too much. What probes were recorded until then
+ * stays only in a recording of their own.
+ */
+static void add_second_source(struct gt_plan *plan, const struct gt_plan_request *request)
+{
+    if (request->gil_source != GT_GIL_AUTO || !request->agent_possible)
+        return;
+    plan->agent = true;
+    plan->two_sources = true;
+}
+
+static int use_shared(struct gt_plan *plan, const struct gt_plan_request *request,
+                      struct gt_error *err)
 {
     plan->gil_source = GT_GIL_UPROBES;
     plan->installed_probes = true;
-    return gt_strvec_push(&plan->events, GT_SHARED_GROUP ":*") ? gt_error_memory(err) : 0;
+    add_second_source(plan, request);
+    return gt_strvec_push(plan->two_sources ? &plan->probe_events : &plan->events,
+                          GT_SHARED_GROUP ":*")
+               ? gt_error_memory(err)
+               : 0;
 }
 
 static int push_event(struct gt_plan *plan, const char *event, struct gt_error *err)
@@ -232,7 +252,7 @@ static int choose_source(struct gt_plan *plan, const struct gt_plan_request *req
         return use_agent(plan);
     if (!installable && !caps->trace_why[0]) {
         if (request->gil_source != GT_GIL_FUNCTIONS && caps->shared_probes)
-            return use_shared(plan, err);
+            return use_shared(plan, request, err);
         if (request->gil_source != GT_GIL_UPROBES && caps->installed_probes)
             return use_installed(plan, caps, err);
     }
@@ -253,6 +273,7 @@ static int choose_source(struct gt_plan *plan, const struct gt_plan_request *req
         return rc;
     }
     plan->gil_source = GT_GIL_UPROBES;
+    add_second_source(plan, request);
     return gt_probes_plan_libc(&plan->probes, interp->libc, err);
 }
 
@@ -267,16 +288,17 @@ static const char keep_events_apart[] = "dummy:uS";
 
 static int choose_events(struct gt_plan *plan, const struct gt_caps *caps, struct gt_error *err)
 {
+    struct gt_strvec *events = plan->two_sources ? &plan->probe_events : &plan->events;
     int failed = 0;
 
     /* All events of the group, since perf may have numbered their names. */
     if (plan->probes.count)
-        failed = gt_strvec_pushf(&plan->events, "%s:*", plan->probes.group);
+        failed = gt_strvec_pushf(events, "%s:*", plan->probes.group);
     if ((plan->probes.count || plan->installed_probes) && caps->sample_read)
-        failed |= gt_strvec_push(&plan->events, keep_events_apart);
+        failed |= gt_strvec_push(events, keep_events_apart);
     /* Without probes, the lives of threads are still recorded; perf needs an event for that. */
-    if (!plan->events.count && (!plan->agent || plan->states))
-        failed = gt_strvec_push(&plan->events, "dummy:u");
+    if (!plan->events.count && (!plan->agent || plan->states || plan->two_sources))
+        failed |= gt_strvec_push(&plan->events, "dummy:u");
     return failed ? gt_error_memory(err) : 0;
 }
 
@@ -352,9 +374,11 @@ int gt_plan_make(struct gt_plan *plan, const struct gt_plan_request *request,
     return rc;
 }
 
-int gt_plan_record_command(const struct gt_plan *plan, const struct gt_caps *caps, int pid,
-                           int control, int ack, const char *data_path, struct gt_strvec *argv)
+int gt_plan_record_command(const struct gt_plan *plan, const struct gt_caps *caps, bool probes,
+                           int pid, int control, int ack, const char *data_path,
+                           struct gt_strvec *argv)
 {
+    const struct gt_strvec *events = probes ? &plan->probe_events : &plan->events;
     /* -N and -B: no copies of binaries, no second pass over the data; nothing here needs
      * build ids. */
     char *const fixed[] = {"record", "-N", "-B", "-k", "CLOCK_MONOTONIC",
@@ -365,18 +389,18 @@ int gt_plan_record_command(const struct gt_plan *plan, const struct gt_caps *cap
 
     if (plan->buffer_mib)
         failed |= gt_strvec_push(argv, "-m") | gt_strvec_pushf(argv, "%uM", plan->buffer_mib);
-    if (plan->states)
+    if (plan->states && !probes)
         failed |= gt_strvec_push(argv, "--switch-events");
     /* For all events: otherwise perf script 5.10 fails because some lack it. */
     failed |= gt_strvec_push(argv, "--sample-cpu");
-    if (plan->counters.count)
+    if (plan->counters.count && !probes)
         failed |= gt_strvec_push(argv, "-P");
     /* -d records where data is mapped, too: perf's unwinder looks for the lowest mapping of a
      * library, which is not the executable one. */
-    if (plan->stacks)
+    if (plan->stacks && !probes)
         failed |= gt_strvec_push(argv, "-d");
-    for (size_t i = 0; i < plan->events.count; i++)
-        failed |= gt_strvec_push(argv, "-e") | gt_strvec_push(argv, plan->events.items[i]);
+    for (size_t i = 0; i < events->count; i++)
+        failed |= gt_strvec_push(argv, "-e") | gt_strvec_push(argv, events->items[i]);
     failed |= gt_strvec_push(argv, "-o") | gt_strvec_push(argv, data_path) |
               gt_strvec_push(argv, "-p") | gt_strvec_pushf(argv, "%d", pid);
     return failed ? -1 : 0;
@@ -406,7 +430,8 @@ int gt_plan_print(const struct gt_plan *plan, const struct gt_caps *caps,
     failed |= gt_buf_addf(text, "libc:        %s\n", interp->libc) |
               gt_buf_addf(text, "perf:        %s (%s)\n", caps->perf ? caps->perf : "none",
                           caps->perf_version) |
-              gt_buf_addf(text, "GIL source:  %s\n", source ? source : "none") |
+              gt_buf_addf(text, "GIL source:  %s%s\n", source ? source : "none",
+                          plan->two_sources ? " and agent" : "") |
               gt_buf_addf(text, "buffer:      %u MiB per CPU%s\n", plan->buffer_mib,
                           plan->buffer_mib ? "" : " (perf's own choice)");
     for (size_t i = 0; i < plan->probes.count; i++) {
@@ -418,6 +443,8 @@ int gt_plan_print(const struct gt_plan *plan, const struct gt_caps *caps,
                         probe->on_return ? " on return" : "");
     }
     failed |= print_words(text, "events:     ", plan->events.items);
+    if (plan->probe_events.count)
+        failed |= print_words(text, "apart:      ", plan->probe_events.items);
     if (plan->agent)
         failed |= gt_buf_adds(text, "agent:       preloaded\n");
     if (plan->states)

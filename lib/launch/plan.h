@@ -32,20 +32,22 @@ enum gt_gil_source {
 
 struct gt_plan {
     enum gt_gil_source gil_source;
-    bool installed_probes;      /* the probes that exist already are used as they are */
-    struct gt_probe_set probes; /* to be installed; may be empty */
-    struct gt_probed probed;    /* the files that probes are in */
-    struct gt_strvec events;    /* for perf record -e */
-    bool states;                /* scheduling is recorded: switch records at least … */
-    bool show_states;           /* … and is to be shown, not only to judge holders by */
-    bool stacks;                /* with stacks */
-    bool futex;                 /* waits for condition variables are recorded */
-    bool agent;                 /* the target is started with the agent preloaded */
-    struct gt_strvec counters;  /* the user's own events, as perf script will name them */
-    struct gt_strvec env;       /* its whole environment then; empty: that of this process */
-    struct gt_strvec target;    /* the target's argument vector */
-    struct gt_strvec notes;     /* lines for the user */
-    unsigned buffer_mib;        /* of perf, per CPU; 0: perf's own choice */
+    bool installed_probes;         /* the probes that exist already are used as they are */
+    struct gt_probe_set probes;    /* to be installed; may be empty */
+    struct gt_probed probed;       /* the files that probes are in */
+    struct gt_strvec events;       /* for perf record -e */
+    struct gt_strvec probe_events; /* for a perf record of its own; may be empty */
+    bool states;                   /* scheduling is recorded: switch records at least … */
+    bool show_states;              /* … and is to be shown, not only to judge holders by */
+    bool stacks;                   /* with stacks */
+    bool futex;                    /* waits for condition variables are recorded */
+    bool agent;                    /* the target is started with the agent preloaded */
+    bool two_sources;              /* the GIL is seen by probes and by the agent */
+    struct gt_strvec counters;     /* the user's own events, as perf script will name them */
+    struct gt_strvec env;          /* its whole environment then; empty: that of this process */
+    struct gt_strvec target;       /* the target's argument vector */
+    struct gt_strvec notes;        /* lines for the user */
+    unsigned buffer_mib;           /* of perf, per CPU; 0: perf's own choice */
 };
 
 /* What the command line asks for. Borrowed. */
@@ -57,6 +59,7 @@ struct gt_plan_request {
     char *const *counters; /* events of -e, checked; NULL-terminated, or NULL */
     unsigned frequency;    /* of their samples, per second */
     bool agent;            /* needed whatever the GIL source: functions are traced */
+    bool agent_possible;   /* it can be loaded into the interpreter */
     char *const *target;   /* NULL-terminated */
 };
 
@@ -73,10 +76,12 @@ const char *gt_gil_source_name(enum gt_gil_source source);
 /* The source called `name`; GT_ERR_USAGE with the list of names. */
 int gt_gil_source_parse(const char *name, enum gt_gil_source *source, struct gt_error *err);
 
-/* Append perf record's argument vector: it records process `pid` into `data_path`, and has its
- * control pipes (perfctl.h) at the fds `control` and `ack`. Returns 0 or -1. */
-int gt_plan_record_command(const struct gt_plan *plan, const struct gt_caps *caps, int pid,
-                           int control, int ack, const char *data_path, struct gt_strvec *argv);
+/* Append perf record's argument vector, for `probe_events` alone or for `events`: it records
+ * process `pid` into `data_path`, and has its control pipes (perfctl.h) at the fds `control`
+ * and `ack`. Returns 0 or -1. */
+int gt_plan_record_command(const struct gt_plan *plan, const struct gt_caps *caps, bool probes,
+                           int pid, int control, int ack, const char *data_path,
+                           struct gt_strvec *argv);
 
 /* Append the plan as text for -v, one fact a line. Returns 0 or -1. */
 int gt_plan_print(const struct gt_plan *plan, const struct gt_caps *caps,

@@ -2,10 +2,9 @@
 #include "launch/session.h"
 
 #include "base/nstime.h"
-#include "launch/perfctl.h"
 #include "launch/perfscript.h"
+#include "launch/recorder.h"
 #include "launch/target.h"
-#include "launch/tools.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -14,23 +13,26 @@
 #include <time.h>
 
 enum {
-    PERF_CONTROL_FD = 3, /* perf's ends of the control pipes, in perf */
-    PERF_ACK_FD = 4,
     TICK_MS = 500,
     FIRST_TICK_MS = 50,
+    METER_MS = 50, /* between looks at what probes cost */
     GRACE_MS = 2000,
     SIGNAL_QUEUE = 32,
 };
 
 enum event {
-    EVENT_ACK,         /* perf records */
-    EVENT_PERF_DONE,   /* perf record is gone */
+    EVENT_READY,       /* all that is to record does */
+    EVENT_PERF_DONE,   /* a perf record is gone */
     EVENT_TARGET_DONE, /* the target, or the gate, is gone */
-    EVENT_SCRIPT_DONE, /* perf script is gone */
+    EVENT_SCRIPT_DONE, /* a perf script is gone */
     EVENT_SIGNAL,      /* giltracer got a signal */
     EVENT_TIMEOUT,     /* perf takes too long */
     EVENT_COUNT
 };
+
+/* Probes are recorded apart where they may have to be taken out before the end: they stay in
+ * the program's way until the perf that recorded them has ended. Read in this order. */
+enum recorder_of { PROBES, REST, RECORDERS };
 
 struct session {
     uv_loop_t *loop;
@@ -40,12 +42,13 @@ struct session {
     int rc;               /* the first failure */
     unsigned pending;     /* events that came, as bits */
 
-    struct gt_perfctl control;
-    struct gt_child perf, script;
+    struct gt_recorder recorders[RECORDERS];
+    bool died[RECORDERS]; /* before its time, which the user knows */
+    struct gt_child script;
+    bool script_spawned;
+    enum recorder_of scripted; /* whose recording perf script reads */
     struct gt_target target;
-    bool perf_spawned, script_spawned;
-    bool perf_asked_to_stop;
-    uv_timer_t deadline, ticker;
+    uv_timer_t deadline, ticker, meter;
     int timers_open;
     enum gt_session_state state;
 
@@ -65,7 +68,7 @@ void gt_session_result_init(struct gt_session_result *result)
     memset(result, 0, sizeof(*result));
     result->exit_status = -1;
     result->started_unix_ns = -1;
-    result->hit_ns = -1;
+    result->costs = (struct gt_gate_report){.hit_ns = -1, .switch_ns = -1};
     gt_strvec_init(&result->warnings);
 }
 
@@ -80,14 +83,21 @@ static void post(struct session *session, enum event event)
     session->pending |= 1u << event;
 }
 
-static void on_ack(void *context)
+static void on_ready(void *context, struct gt_recorder *recorder)
 {
-    post(context, EVENT_ACK);
+    struct session *session = context;
+    bool all = true;
+
+    (void)recorder;
+    for (int i = 0; i < RECORDERS; i++)
+        all &= !session->recorders[i].spawned || session->recorders[i].ready;
+    if (all)
+        post(session, EVENT_READY);
 }
 
-static void on_perf_done(void *context, struct gt_child *child)
+static void on_perf_done(void *context, struct gt_recorder *recorder)
 {
-    (void)child;
+    (void)recorder;
     post(context, EVENT_PERF_DONE);
 }
 
@@ -102,7 +112,9 @@ static int on_script_data(void *context, const char *data, size_t length)
     struct session *session = context;
 
     session->script_bytes += length;
-    return session->spec->on_data(session->spec->context, data, length);
+    return session->scripted == PROBES
+               ? session->spec->on_probes_data(session->spec->context, data, length)
+               : session->spec->on_data(session->spec->context, data, length);
 }
 
 static void on_script_done(void *context, struct gt_child *child)
@@ -121,6 +133,21 @@ static void on_tick(uv_timer_t *timer)
     struct session *session = timer->data;
 
     session->spec->on_tick(session->spec->context, session->state);
+}
+
+/* What is left of a program's probes when they cost too much: the agent's events. */
+static void on_meter(uv_timer_t *timer)
+{
+    struct session *session = timer->data;
+    struct gt_recorder *probes = &session->recorders[PROBES];
+
+    if (session->state != GT_SESSION_RUNNING || probes->done || probes->stopped) {
+        uv_timer_stop(timer);
+    } else if (session->spec->probes_too_dear(session->spec->context,
+                                              gt_target_costs(&session->target).hit_ns)) {
+        session->result->probes_out_ns = gt_now_ns();
+        gt_recorder_stop(probes);
+    }
 }
 
 static void on_timer_closed(uv_handle_t *handle)
@@ -160,54 +187,50 @@ static void start_deadline(struct session *session)
 
 /* --- starting the children --- */
 
-static int start_perf(struct session *session)
+static bool all_done(const struct session *session)
 {
-    int stdio[] = {GT_CHILD_NULL, GT_CHILD_CAPTURE, GT_CHILD_CAPTURE, -1, -1};
-    struct gt_child_spec spec = {
-        .stdio = stdio,
-        .stdio_count = 5,
-        .own_session = true,
-        .on_done = on_perf_done,
-        .context = session,
-    };
-    struct gt_strvec argv, env;
-    int rc = gt_perfctl_open(&session->control, session->loop, on_ack, session, session->err);
+    return session->recorders[PROBES].done && session->recorders[REST].done;
+}
 
-    if (rc < 0)
-        return rc;
-    stdio[PERF_CONTROL_FD] = session->control.child_ends[0];
-    stdio[PERF_ACK_FD] = session->control.child_ends[1];
+static bool any_spawned(const struct session *session)
+{
+    return session->recorders[PROBES].spawned || session->recorders[REST].spawned;
+}
+
+static const char *path_of(const struct session *session, enum recorder_of which)
+{
+    return which == PROBES ? session->spec->probes_path : session->spec->data_path;
+}
+
+static int start_recorder(struct session *session, enum recorder_of which)
+{
+    const struct gt_plan *plan = session->spec->plan;
+    struct gt_strvec argv;
+    int rc;
+
+    if (!(which == PROBES ? plan->probe_events : plan->events).count)
+        return 0;
     gt_strvec_init(&argv);
-    gt_strvec_init(&env);
-    if (gt_tool_environment(&env) ||
-        gt_plan_record_command(session->spec->plan, session->spec->caps,
-                               session->target.child.pid, PERF_CONTROL_FD, PERF_ACK_FD,
-                               session->spec->data_path, &argv)) {
+    if (gt_plan_record_command(plan, session->spec->caps, which == PROBES,
+                               session->target.child.pid, GT_RECORDER_CONTROL_FD,
+                               GT_RECORDER_ACK_FD, path_of(session, which), &argv))
         rc = gt_error_memory(session->err);
-    } else {
-        spec.file = argv.items[0];
-        spec.argv = argv.items;
-        spec.env = env.items;
-        rc = gt_child_spawn(&session->perf, session->loop, &spec, session->err);
-    }
+    else
+        rc = gt_recorder_start(&session->recorders[which], session->spec->caps, session->loop,
+                               argv.items, session->err);
     gt_strvec_release(&argv);
-    gt_strvec_release(&env);
-    gt_perfctl_started(&session->control);
-    session->perf_spawned = rc == 0;
-    /* Waits in the pipe until perf listens. */
-    if (rc == 0)
-        gt_perfctl_say(&session->control, "enable");
     return rc;
 }
 
 static int start_script(struct session *session)
 {
+    const struct gt_plan *plan = session->spec->plan;
+    bool rest = session->scripted == REST;
     struct gt_perfscript script = {
-        .data_path = session->spec->data_path,
-        .stacks = session->spec->plan->stacks,
-        .counters = session->spec->plan->counters.count > 0,
-        .mappings =
-            session->spec->plan->futex || gt_probed_is_known(&session->spec->plan->probed),
+        .data_path = path_of(session, session->scripted),
+        .stacks = rest && plan->stacks,
+        .counters = rest && plan->counters.count > 0,
+        .mappings = rest && (plan->futex || gt_probed_is_known(&plan->probed)),
         .on_data = on_script_data,
         .on_done = on_script_done,
         .context = session,
@@ -230,10 +253,15 @@ static enum gt_session_state ignore(struct session *session)
 
 static enum gt_session_state check_aborted(struct session *session)
 {
-    bool over = (!session->perf_spawned || session->perf.done) &&
-                (!session->target.spawned || session->target.child.done);
+    bool over = all_done(session) && (!session->target.spawned || session->target.child.done);
 
     return over ? GT_SESSION_DONE : GT_SESSION_ABORTING;
+}
+
+static void kill_recorders(struct session *session)
+{
+    for (int i = 0; i < RECORDERS; i++)
+        gt_recorder_kill(&session->recorders[i], GRACE_MS);
 }
 
 /* End the children. The gate ends when its pipe closes. A target that runs is not ended here:
@@ -242,8 +270,7 @@ static enum gt_session_state abort_all(struct session *session)
 {
     uv_timer_stop(&session->deadline);
     gt_target_give_up(&session->target);
-    if (session->perf_spawned)
-        gt_child_stop(&session->perf, GRACE_MS);
+    kill_recorders(session);
     if (session->target.spawned)
         gt_child_stop(&session->target.child, GRACE_MS);
     return check_aborted(session);
@@ -258,6 +285,8 @@ static enum gt_session_state open_gate(struct session *session)
         session->spec->on_gate(session->spec->context, session->target.child.pid);
     if (session->spec->on_tick)
         uv_timer_start(&session->ticker, on_tick, FIRST_TICK_MS, TICK_MS);
+    if (session->spec->probes_too_dear && session->recorders[PROBES].spawned)
+        uv_timer_start(&session->meter, on_meter, METER_MS, METER_MS);
     clock_gettime(CLOCK_REALTIME, &now);
     session->result->started_unix_ns = now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
     session->result->target_ran = gt_target_let_go(&session->target);
@@ -266,11 +295,12 @@ static enum gt_session_state open_gate(struct session *session)
 
 static enum gt_session_state perf_failed_early(struct session *session)
 {
+    const struct gt_recorder *first = &session->recorders[PROBES];
     char complaint[512];
 
-    gt_child_complaint(&session->perf, complaint, sizeof(complaint));
-    if (session->perf.term_signal)
-        snprintf(complaint, sizeof(complaint), "signal %d ended it", session->perf.term_signal);
+    if (!first->spawned || !first->done)
+        first = &session->recorders[REST];
+    gt_recorder_complaint(first, complaint, sizeof(complaint));
     fail_with(session, gt_error_set(session->err, GT_ERR_CHILD,
                                     "perf record could not start%s%s (giltracer --doctor tells "
                                     "what this machine can do)",
@@ -314,21 +344,26 @@ static enum gt_session_state forward_signals(struct session *session)
     return session->state;
 }
 
-static enum gt_session_state perf_died(struct session *session)
+static void warn_of_death(struct session *session, enum recorder_of which)
 {
+    const struct gt_recorder *recorder = &session->recorders[which];
     char complaint[256], text[512];
 
-    gt_child_complaint(&session->perf, complaint, sizeof(complaint));
-    /* It also ends by itself when every traced thread has. */
-    if (gt_child_succeeded(&session->perf))
-        return session->state;
-    if (session->perf.term_signal)
-        snprintf(complaint, sizeof(complaint), "signal %d", session->perf.term_signal);
+    session->died[which] = true;
+    gt_recorder_complaint(recorder, complaint, sizeof(complaint));
     snprintf(text, sizeof(text),
              "perf record ended while the program ran%s%s: what came later is not recorded%s",
              complaint[0] ? " - " : "", complaint,
              strstr(complaint, "No space") ? " (set TMPDIR to a folder with more room)" : "");
     warn(session, text);
+}
+
+static enum gt_session_state check_recorders(struct session *session)
+{
+    for (int i = 0; i < RECORDERS; i++)
+        if (session->recorders[i].spawned && session->recorders[i].done && !session->died[i] &&
+            !gt_recorder_ended_well(&session->recorders[i]))
+            warn_of_death(session, (enum recorder_of)i);
     return session->state;
 }
 
@@ -339,68 +374,79 @@ static void note_target(struct session *session)
     session->result->ended_ns = gt_now_ns();
     session->result->term_signal = target->term_signal;
     session->result->exit_status = target->term_signal ? -1 : target->exit_status;
-    session->result->exec_errno =
-        gt_target_exec_error(&session->target, &session->result->hit_ns);
+    session->result->costs = gt_target_costs(&session->target);
+    session->result->exec_errno = gt_target_exec_error(&session->target);
     if (session->spec->on_target_end)
         session->spec->on_target_end(session->spec->context);
 }
 
-static enum gt_session_state convert(struct session *session)
+static bool has_data(const struct session *session, enum recorder_of which)
 {
     struct stat st;
+
+    return session->recorders[which].spawned && stat(path_of(session, which), &st) == 0 &&
+           st.st_size > 0;
+}
+
+static enum gt_session_state wrote_nothing(struct session *session)
+{
+    char complaint[256];
+
+    gt_child_complaint(&session->recorders[REST].child, complaint, sizeof(complaint));
+    fail_with(session, gt_error_set(session->err, GT_ERR_CHILD, "perf record wrote nothing%s%s",
+                                    complaint[0] ? ": " : "", complaint));
+    return GT_SESSION_DONE;
+}
+
+static enum gt_session_state convert_next(struct session *session)
+{
     int rc;
 
-    uv_timer_stop(&session->deadline);
-    if (session->spec->on_recorded)
-        session->spec->on_recorded(session->spec->context);
-    if (session->result->exec_errno || session->result->abandoned)
-        return GT_SESSION_DONE;
-    if (!session->perf_spawned) {
-        session->result->recorded = true;
-        return GT_SESSION_DONE;
-    }
-    if (stat(session->spec->data_path, &st) || st.st_size == 0) {
-        char complaint[256];
-
-        gt_child_complaint(&session->perf, complaint, sizeof(complaint));
-        fail_with(session,
-                  gt_error_set(session->err, GT_ERR_CHILD, "perf record wrote nothing%s%s",
-                               complaint[0] ? ": " : "", complaint));
-        return GT_SESSION_DONE;
-    }
+    if (session->scripted == REST && session->recorders[REST].spawned &&
+        !has_data(session, REST))
+        return wrote_nothing(session);
     rc = start_script(session);
     fail_with(session, rc);
     return rc < 0 ? GT_SESSION_DONE : GT_SESSION_CONVERTING;
 }
 
+static enum gt_session_state convert(struct session *session)
+{
+    uv_timer_stop(&session->deadline);
+    if (session->spec->on_recorded)
+        session->spec->on_recorded(session->spec->context);
+    if (session->result->exec_errno || session->result->abandoned)
+        return GT_SESSION_DONE;
+    if (!any_spawned(session)) {
+        session->result->recorded = true;
+        return GT_SESSION_DONE;
+    }
+    session->scripted = has_data(session, PROBES) ? PROBES : REST;
+    return convert_next(session);
+}
+
 static enum gt_session_state target_ended(struct session *session)
 {
     note_target(session);
-    if (session->perf.done)
+    if (all_done(session))
         return convert(session);
-    session->perf_asked_to_stop = true;
     start_deadline(session);
-    /* "stop" exists since perf 5.12; perf ends as well on TERM, and drains its buffers
-     * either way. */
-    if (session->spec->caps->perf_major == 5 && session->spec->caps->perf_minor < 12)
-        uv_process_kill(&session->perf.process, SIGTERM);
-    else
-        gt_perfctl_say(&session->control, "stop");
+    for (int i = 0; i < RECORDERS; i++)
+        gt_recorder_stop(&session->recorders[i]);
     return GT_SESSION_FLUSHING;
 }
 
 static enum gt_session_state perf_flushed(struct session *session)
 {
-    if (!gt_child_succeeded(&session->perf) && session->perf.term_signal != SIGTERM)
-        perf_died(session);
-    return convert(session);
+    check_recorders(session);
+    return all_done(session) ? convert(session) : session->state;
 }
 
 static enum gt_session_state perf_stalls_at_end(struct session *session)
 {
     warn(session, "perf record did not end when asked: the end of the run may be missing from "
                   "the report");
-    gt_child_stop(&session->perf, GRACE_MS);
+    kill_recorders(session);
     return session->state;
 }
 
@@ -417,7 +463,7 @@ static bool gives_up(struct session *session)
 static enum gt_session_state maybe_give_up_flushing(struct session *session)
 {
     if (gives_up(session))
-        gt_child_stop(&session->perf, GRACE_MS);
+        kill_recorders(session);
     return session->state;
 }
 
@@ -434,25 +480,33 @@ static enum gt_session_state converted(struct session *session)
 
     if (session->result->abandoned)
         return GT_SESSION_DONE;
-    if (session->script.data_error) /* on_data has told why */
+    if (session->script.data_error) { /* on_data has told why */
         fail_with(session, session->script.data_error);
-    else if (gt_perfscript_judge(&session->script, "the recording", &why) == 0)
-        session->result->recorded = true;
-    else if (session->script_bytes > 0)
+        return GT_SESSION_DONE;
+    }
+    if (gt_perfscript_judge(&session->script, "the recording", &why) == 0)
+        session->result->recorded |= session->scripted == REST;
+    else if (session->script_bytes > 0 || session->scripted == PROBES)
         warn(session, why.message);
     else
         fail_with(session, gt_error_set(session->err, why.code, "%s", why.message));
-    return GT_SESSION_DONE;
+    if (session->scripted == REST)
+        return GT_SESSION_DONE;
+    gt_child_release(&session->script);
+    session->scripted = REST;
+    session->script_bytes = 0;
+    return convert_next(session);
 }
 
-_Static_assert(EVENT_ACK == 0 && EVENT_TIMEOUT == 5 && EVENT_COUNT == 6,
+_Static_assert(EVENT_READY == 0 && EVENT_TIMEOUT == 5 && EVENT_COUNT == 6,
                "each row below has one action per event, in their order");
 
 static const action_fn actions[GT_SESSION_STATES][EVENT_COUNT] = {
-    /* ACK, PERF_DONE, TARGET_DONE, SCRIPT_DONE, SIGNAL, TIMEOUT */
+    /* READY, PERF_DONE, TARGET_DONE, SCRIPT_DONE, SIGNAL, TIMEOUT */
     [GT_SESSION_STARTING] = {open_gate, perf_failed_early, gate_ended, ignore, cancel,
                              perf_stalled},
-    [GT_SESSION_RUNNING] = {ignore, perf_died, target_ended, ignore, forward_signals, ignore},
+    [GT_SESSION_RUNNING] = {ignore, check_recorders, target_ended, ignore, forward_signals,
+                            ignore},
     [GT_SESSION_FLUSHING] = {ignore, perf_flushed, ignore, ignore, maybe_give_up_flushing,
                              perf_stalls_at_end},
     [GT_SESSION_CONVERTING] = {ignore, ignore, ignore, converted, maybe_give_up_converting,
@@ -476,28 +530,28 @@ static void dispatch(struct session *session)
 /* The agent alone records: the gate opens at once, and nothing is converted. */
 static void without_perf(struct session *session)
 {
-    session->perf.done = true;
-    post(session, EVENT_ACK);
+    post(session, EVENT_READY);
 }
 
 static void init_timers(struct session *session)
 {
     uv_timer_init(session->loop, &session->deadline);
     uv_timer_init(session->loop, &session->ticker);
-    session->deadline.data = session->ticker.data = session;
-    session->timers_open = 2;
+    uv_timer_init(session->loop, &session->meter);
+    session->deadline.data = session->ticker.data = session->meter.data = session;
+    session->timers_open = 3;
 }
 
 static void close_all(struct session *session)
 {
     gt_signals_listen(session->spec->signals, NULL, NULL);
-    gt_perfctl_close(&session->control);
     uv_close((uv_handle_t *)&session->deadline, on_timer_closed);
     uv_close((uv_handle_t *)&session->ticker, on_timer_closed);
-    while (session->timers_open || session->control.open_handles)
+    uv_close((uv_handle_t *)&session->meter, on_timer_closed);
+    while (session->timers_open)
         uv_run(session->loop, UV_RUN_ONCE);
-    if (session->perf_spawned)
-        gt_child_release(&session->perf);
+    for (int i = 0; i < RECORDERS; i++)
+        gt_recorder_release(&session->recorders[i], session->loop);
     gt_target_release(&session->target);
     if (session->script_spawned)
         gt_child_release(&session->script);
@@ -516,6 +570,8 @@ int gt_session_run(uv_loop_t *loop, const struct gt_session_spec *spec,
     };
 
     init_timers(&session);
+    for (int i = 0; i < RECORDERS; i++)
+        gt_recorder_init(&session.recorders[i], on_ready, on_perf_done, &session);
     gt_signals_listen(spec->signals, on_signal, &session);
     gt_target_init(&session.target);
     fail_with(&session, gt_target_start(&session.target, loop, spec->plan->target.items,
@@ -523,14 +579,14 @@ int gt_session_run(uv_loop_t *loop, const struct gt_session_spec *spec,
                                         spec->inherited, spec->hit, on_target_done, &session,
                                         session.err));
     result->pid = session.target.spawned ? session.target.child.pid : 0;
-    if (session.rc == 0 && spec->plan->events.count)
-        fail_with(&session, start_perf(&session));
-    else if (session.rc == 0)
-        without_perf(&session);
+    for (int i = 0; session.rc == 0 && i < RECORDERS; i++)
+        fail_with(&session, start_recorder(&session, (enum recorder_of)i));
     if (session.rc < 0)
         session.state = abort_all(&session);
-    else if (session.perf_spawned)
+    else if (any_spawned(&session))
         start_deadline(&session);
+    else
+        without_perf(&session);
     while (session.state != GT_SESSION_DONE) {
         uv_run(loop, session.pending ? UV_RUN_NOWAIT : UV_RUN_ONCE);
         dispatch(&session);

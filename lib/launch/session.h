@@ -14,6 +14,7 @@
 #include "launch/caps.h"
 #include "launch/child.h"
 #include "launch/gate.h"
+#include "launch/gatekeeper.h"
 #include "launch/plan.h"
 #include "launch/signals.h"
 
@@ -37,9 +38,14 @@ struct gt_session_spec {
     const struct gt_inherited *inherited;
     const struct gt_hit_place *hit; /* where the gate measures; may be NULL */
     struct gt_signals *signals;
-    const char *data_path;                   /* where perf.data goes */
-    uint64_t perf_timeout_ms;                /* for perf to get ready, and to end */
-    gt_child_data_fn on_data;                /* perf script's text, while converting */
+    const char *data_path;           /* where perf.data goes */
+    const char *probes_path;         /* and what probes recorded, where that is apart */
+    uint64_t perf_timeout_ms;        /* for perf to get ready, and to end */
+    gt_child_data_fn on_data;        /* perf script's text, while converting */
+    gt_child_data_fn on_probes_data; /* that of the probes, before all of the other */
+    /* Asked every 50 ms while probes are recorded apart: shall they be taken out? `hit_ns` is
+     * the measured cost of a hit; -1: not known. May be NULL. */
+    bool (*probes_too_dear)(void *context, int64_t hit_ns);
     void (*on_gate)(void *context, int pid); /* the target is about to run; may be NULL */
     void (*on_target_end)(void *context);    /* exit status and pid are known; may be NULL */
     void (*on_recorded)(void *context); /* perf record has ended, and no longer uses probes; may
@@ -55,12 +61,13 @@ struct gt_session_result {
     int pid;         /* the target's */
     int exit_status; /* the target's; -1: ended by term_signal, or never ran */
     int term_signal;
-    int64_t started_unix_ns; /* wall clock when the gate opened */
-    int64_t hit_ns;          /* what a hit of a probe cost at the gate; -1: not known */
-    int64_t ended_ns;        /* CLOCK_MONOTONIC when the target had ended; 0: not yet */
-    int cancelled;           /* signal that ended the session before the target ran; 0: none */
-    bool recorded;           /* a recording was converted */
-    bool abandoned;          /* the user did not want to wait for the report */
+    int64_t started_unix_ns;     /* wall clock when the gate opened */
+    struct gt_gate_report costs; /* as the gate measured them */
+    int64_t probes_out_ns; /* CLOCK_MONOTONIC when probes were taken out; 0: they were not */
+    int64_t ended_ns;      /* CLOCK_MONOTONIC when the target had ended; 0: not yet */
+    int cancelled;         /* signal that ended the session before the target ran; 0: none */
+    bool recorded;         /* a recording was converted */
+    bool abandoned;        /* the user did not want to wait for the report */
     struct gt_strvec warnings; /* what is missing from the report, a line each */
 };
 

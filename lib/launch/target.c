@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "launch/target.h"
 
-#include "launch/gatekeeper.h"
-
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
@@ -15,8 +13,9 @@ enum {
 
 void gt_target_init(struct gt_target *target)
 {
-    target->spawned = false;
+    target->spawned = target->told = false;
     target->gate = target->report = -1;
+    target->costs = (struct gt_gate_report){.hit_ns = -1, .switch_ns = -1};
 }
 
 static void close_fd(int *fd)
@@ -109,6 +108,7 @@ int gt_target_start(struct gt_target *target, uv_loop_t *loop, char *const *argv
         close(go[1]);
         return gt_error_errno(err, "cannot make a pipe");
     }
+    fcntl(report[0], F_SETFL, O_NONBLOCK);
     find_gate(path, sizeof(path));
     rc = spawn(target, loop, &spec, argv, inherited, hit, go[0], report[1], err);
     close(go[0]);
@@ -133,15 +133,24 @@ void gt_target_give_up(struct gt_target *target)
     close_fd(&target->gate);
 }
 
-int gt_target_exec_error(const struct gt_target *target, int64_t *hit_ns)
+struct gt_gate_report gt_target_costs(struct gt_target *target)
 {
-    struct gt_gate_report told;
+    struct gt_gate_report report;
+
+    if (!target->told && read(target->report, &report, sizeof(report)) == sizeof(report)) {
+        target->told = true;
+        target->costs = report;
+    }
+    return target->costs;
+}
+
+int gt_target_exec_error(struct gt_target *target)
+{
     int number = 0;
 
-    *hit_ns = -1;
-    if (read(target->report, &told, sizeof(told)) != (ssize_t)sizeof(told))
-        return 0; /* it ended at the gate */
-    *hit_ns = told.hit_ns;
+    gt_target_costs(target);
+    if (!target->told) /* it ended at the gate */
+        return 0;
     return read(target->report, &number, sizeof(number)) == (ssize_t)sizeof(number) ? number
                                                                                     : 0;
 }

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "launch/child.h"
 #include "launch/gate.h"
+#include "launch/gatekeeper.h"
 
 #include <stdbool.h>
 #include <uv.h>
@@ -15,6 +16,8 @@ struct gt_target {
     bool spawned;
     int gate;   /* our end of the pipe that the gate waits on; -1: the gate is open */
     int report; /* our end of the pipe that the gate reports on; -1: closed */
+    bool told;  /* `costs` were reported */
+    struct gt_gate_report costs;
 };
 
 void gt_target_init(struct gt_target *target);
@@ -35,8 +38,11 @@ bool gt_target_let_go(struct gt_target *target);
 /* Close the pipe without opening the gate: the process ends. */
 void gt_target_give_up(struct gt_target *target);
 
+/* What the gate measured; -1: not known, or not yet. */
+struct gt_gate_report gt_target_costs(struct gt_target *target);
+
 /* The target has ended: returns the errno with which it could not be executed, 0 when it was.
- * Sets `hit_ns` to the cost of a hit at the gate, -1: not known. Call it once. */
-int gt_target_exec_error(const struct gt_target *target, int64_t *hit_ns);
+ * Call it once. */
+int gt_target_exec_error(struct gt_target *target);
 
 #endif

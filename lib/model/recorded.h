@@ -14,11 +14,29 @@ enum gt_detect {
                                  used where they tell what a holder of the GIL did */
 };
 
+/* The GILs as the agent and as the probes saw them, where and while both recorded. */
+struct gt_agreement {
+    bool compared;                          /* else there was one source only */
+    int64_t until_ns;                       /* probes recorded until then */
+    uint64_t both, agent_only, probes_only; /* acquisitions, releases, waits; who saw them */
+    uint32_t threads, differing;            /* that have a GIL's events */
+    struct gt_agreement_side {
+        uint64_t acquisitions, releases;
+        int64_t hold_ns, wait_ns; /* sums over threads */
+    } agent, probes;
+};
+
 struct gt_recorded {
     const struct gt_timeline *timeline;
     const struct gt_probed *probed; /* the files with probes (event/probed_files.h), or NULL */
     unsigned detect;                /* enum gt_detect: what was asked for */
     uint64_t gil_hits;              /* events recorded for the GIL, also of other programs */
+    uint64_t switches;              /* threads that left their CPUs, recorded by perf */
+    uint64_t counted;               /* events of -e */
+    uint64_t probe_hits;            /* hits of probes that were recorded apart */
+    struct gt_agreement agreement;  /* of two sources of the GIL's events */
+    int64_t probes_out_ns;          /* when probes were taken out, for their cost; 0: never */
+    uint32_t unseen;                /* processes that were not seen from then on */
     bool agent_sees_gil;            /* the GIL's events are the agent's */
     bool blind;                     /* the agent was to see the GIL, and ran in no process */
     bool viztracer;                 /* a VizTracer trace was merged */

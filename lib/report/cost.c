@@ -101,6 +101,44 @@ int gt_cost_say(struct gt_report *report, struct gt_buf *text)
     return say(report, GT_COST_TOLD, text);
 }
 
+/* What is left out to record for less. */
+static const char *without(const struct gt_report *report)
+{
+    if (report->timeline->saw_stacks)
+        return "without --call-graph";
+    return report->recorded->detect & GT_DETECT_SCHED ? "without --state-detect"
+                                                      : "--gil-source agent";
+}
+
+int gt_cost_say_perf(struct gt_report *report, struct gt_buf *text)
+{
+    const struct gt_perf_cost *cost = &report->analysis->perf_cost;
+    char all[32], each[32];
+    int rc = 0;
+
+    if (cost->states_dear)
+        rc = gt_findings_add(
+            report, text,
+            gt_buf_addf(text,
+                        "Recording the scheduler cost about %s, %.0f%% of the program's CPU "
+                        "time: %llu times a thread left its CPU, at %s%s. More than "
+                        "--overhead-budget; %s records for less.",
+                        gt_duration_text(cost->states_ns, all, sizeof(all)),
+                        cost->states_percent, (unsigned long long)report->recorded->switches,
+                        gt_duration_text(cost->switch_ns, each, sizeof(each)),
+                        report->timeline->saw_stacks ? " with its stack" : "",
+                        without(report)));
+    if (rc == 0 && cost->counters_dear)
+        rc = gt_findings_add(
+            report, text,
+            gt_buf_addf(text,
+                        "Recording the events of -e cost some %s, %.0f%% of the program's CPU "
+                        "time: %llu of them. More than --overhead-budget.",
+                        gt_duration_text(cost->counters_ns, all, sizeof(all)),
+                        cost->counters_percent, (unsigned long long)report->recorded->counted));
+    return rc;
+}
+
 static json_t *optional_number(int64_t value)
 {
     return value >= 0 ? json_integer(value) : json_null();
@@ -111,9 +149,14 @@ json_t *gt_cost_value(const struct gt_report *report)
     const struct gt_cost *cost = &report->analysis->cost;
     const struct gt_cost_weight *weight = &report->analysis->cost_weight;
     const char *option = weight->level == GT_COST_DEAR ? cheaper(weight->cheaper) : NULL;
+    const struct gt_perf_cost *perf = &report->analysis->perf_cost;
 
     return json_pack(
-        "{s:I, s:o, s:b, s:I, s:o, s:b, s:I, s:I, s:o, s:o, s:o}", "gil_events",
+        "{s:I, s:o, s:o, s:o, s:I, s:o, s:b, s:I, s:o, s:b, s:I, s:I, s:o, s:o, s:o}",
+        "switches", (json_int_t)report->recorded->switches, "switch_ns",
+        optional_number(perf->switch_ns), "states_ns",
+        optional_number(perf->switch_ns >= 0 ? perf->states_ns : -1), "counters_ns",
+        optional_number(perf->switch_ns >= 0 ? perf->counters_ns : -1), "gil_events",
         (json_int_t)cost->gil_events, "gil_event_ns", optional_number(cost->gil_event_ns),
         "gil_measured", cost->gil_measured, "calls", (json_int_t)cost->calls, "call_ns",
         optional_number(cost->call_ns), "calls_measured", cost->calls_measured, "code_ns",

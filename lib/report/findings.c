@@ -231,7 +231,8 @@ int gt_findings_make(struct gt_report *report)
         gt_unseen_say,     gt_holes_say,     say_end,
         gt_whatif_say,     say_futex,        gt_machine_say,
         say_ready_holding, say_states,       gt_functions_say,
-        gt_cost_say,       say_quality,
+        gt_cost_say,       gt_cost_say_perf, gt_sources_say,
+        say_quality,
     };
     struct gt_buf text;
     int rc = 0;

@@ -28,6 +28,10 @@ gt_sentences gt_verdict_say;
  * than the program's own; and where it is less, but not little. */
 gt_sentences gt_cost_say_dear;
 gt_sentences gt_cost_say;
+/* … and what perf's other recordings cost, where that is more than the budget. */
+gt_sentences gt_cost_say_perf;
+/* sources.c: whether the probes were taken out, and how far two sources agree. */
+gt_sentences gt_sources_say;
 /* machine.c: what the machine did to the waiting for the GIL, and to the program as a whole. */
 gt_sentences gt_machine_say_of_waiting;
 gt_sentences gt_machine_say;

@@ -324,6 +324,7 @@ int gt_report_summary(const struct gt_report *report, struct gt_buf *json, struc
     put(&sink, ",\"generator\":", json_string("giltracer " GT_VERSION));
     put(&sink, ",\"run\":", run_value(report));
     put(&sink, ",\"cost\":", gt_cost_value(report));
+    put(&sink, ",\"sources\":", gt_sources_value(report));
     put(&sink, ",\"machine\":", gt_machine_value(report));
     put_text(&sink, ",\"findings\":[");
     for (size_t i = 0; !sink.failed && i < report->findings.count; i++)

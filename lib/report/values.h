@@ -26,6 +26,7 @@ typedef json_t *gt_value(const struct gt_report *report);
 gt_value gt_summary_blockers; /* "blockers" */
 gt_value gt_summary_load;     /* "load" */
 gt_value gt_cost_value;       /* "cost" */
+gt_value gt_sources_value;    /* "sources" */
 gt_value gt_machine_value;    /* "machine" */
 gt_value gt_functions_value;  /* "functions" */
 gt_value gt_whatif_value;     /* "potential" */

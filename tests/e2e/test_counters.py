@@ -87,7 +87,7 @@ def test_tracks_and_table(folder):
     whole = [event["args"]["process"] for event in events]
     assert whole == sorted(whole) and whole[-1] == sum(totals.values())
     assert "Counts of page-faults:" in done.run.err
-    (row,) = re.findall(r"^\d+.*(?:thread 2|Thread-1 \(touch)$",
+    (row,) = re.findall(r"^\d+.*(?:thread 2|Thread-1 \(touch\))$",
                         done.run.err.split("Counts of page-faults:")[1], re.M)[:1]
     assert re.match(r"\d+\s+[\d.]+k\s+[\d.]+k\s+[\d.]+[kM]?/s\s+", row), row
 

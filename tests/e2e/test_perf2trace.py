@@ -23,7 +23,7 @@ def recording(tmp_path_factory):
     """A perf.data of two workers, kept by giltracer, and giltracer's own report of it."""
     folder = tmp_path_factory.mktemp("recording")
     kept = folder / "kept"
-    traced = harness.trace([target("two_workers"), "0.4"], folder, options=["--keep", kept, "--no-python-trace"])
+    traced = harness.trace([target("two_workers"), "0.4"], folder, options=["--gil-source", "uprobes", "--keep", kept, "--no-python-trace"])
     (data,) = [path for path in kept.rglob("*") if path.is_file() and
                path.read_bytes()[:7] == b"PERFILE"]
     return data, traced.summary

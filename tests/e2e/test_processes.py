@@ -130,7 +130,8 @@ def compare_with_oracle(name, arguments, folder, python, options=()):
     """
     kept = folder / ("kept-" + harness.uuid.uuid4().hex[:8])
     traced = trace([target(name), *arguments], folder, python,
-                   ["--no-python-trace", "--keep", kept, *options])
+                   ["--no-python-trace", "--keep", kept,
+                    *(options or ["--gil-source", "uprobes"])])
     quality = traced.summary["quality"]
     assert not quality["unmatched_releases"] and not quality["unmatched_takes"], quality
     harness.check_against_oracle(traced.summary, harness.kept_text(kept))

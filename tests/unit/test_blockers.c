@@ -116,23 +116,6 @@ static void a_part_of_a_thread_is_enough(void **state)
     assert_false(gt_blocker_keeps(&row));
 }
 
-/* Once, for less than a long switch interval: that is what the interval allows. */
-static void the_interval_excuses(void **state)
-{
-    struct gt_blocker row = {.doing.kind = GT_DOING_PYTHON,
-                             .interval_ns = 61 * MS,
-                             .requested = 4,
-                             .kept = 1,
-                             .longest_work_ns = 60 * MS,
-                             .longest_held_ns = 60 * MS,
-                             .after = {.total_ns = 60 * MS, .run_ns = 60 * MS, .known = true}};
-
-    (void)state;
-    assert_false(gt_blocker_keeps(&row));
-    row.interval_ns = 60 * MS;
-    assert_true(gt_blocker_keeps(&row));
-}
-
 /* main sorts for 30 ms, with a thousand calls of len, while 11 waits. */
 static void a_c_function_answers_for_those_it_calls(void **state)
 {
@@ -173,33 +156,6 @@ static void a_c_function_answers_for_those_it_calls(void **state)
     assert_int_equal(gt_gaps_at(&blockers, 1)->ns[GT_GAP_HANDOVER], MS);
     assert_int_equal(blockers.utilization.total.handovers, 1);
     assert_int_equal(gt_utilization_percentile(&blockers.utilization, 50), MS);
-    gt_blockers_release(&blockers);
-    gt_timeline_free(t);
-}
-
-/* Of calls that somebody waited for, those of 50 us or more are long. */
-static void long_calls_are_counted(void **state)
-{
-    static const int64_t lengths_ns[] = {49999, 50000, 51000, 1000};
-    struct gt_timeline *t = begin();
-    struct gt_blockers blockers;
-    const struct gt_blocker *row;
-
-    (void)state;
-    acquire(t, MS, 10, 10, A);
-    call(t, 2 * MS, 10, MAIN, true);
-    await(t, 3 * MS, 10, 11, A);
-    for (int i = 0; i < 4; i++) {
-        call(t, (4 + i) * MS, 10, SORT, true);
-        call(t, (4 + i) * MS + lengths_ns[i], 10, SORT, false);
-    }
-    release(t, 9 * MS, 10, 10, A);
-    acquire(t, 10 * MS, 10, 11, A);
-    release(t, 11 * MS, 10, 11, A);
-    blockers = end(t);
-    row = blocker_of(t, &blockers, GT_DOING_C, "sorted");
-    assert_int_equal(row->count, 4);
-    assert_int_equal(row->long_count, 2);
     gt_blockers_release(&blockers);
     gt_timeline_free(t);
 }
@@ -314,8 +270,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_part_of_a_thread_is_enough),
         cmocka_unit_test(a_c_function_answers_for_those_it_calls),
-        cmocka_unit_test(the_interval_excuses),
-        cmocka_unit_test(long_calls_are_counted),
         cmocka_unit_test(collections_and_imports_answer_for_themselves),
         cmocka_unit_test(gaps_are_told_apart),
         cmocka_unit_test(who_queues_again_and_again_is_named),

@@ -17,6 +17,7 @@ static struct gt_caps caps;
 static struct gt_interp interp;
 static struct gt_plan plan;
 static struct gt_error err;
+static bool agent_possible;
 static char *const target[] = {"python3", "x.py", NULL};
 
 static int setup(void **state)
@@ -25,6 +26,7 @@ static int setup(void **state)
     gt_caps_init(&caps);
     gt_interp_init(&interp);
     gt_plan_init(&plan);
+    agent_possible = false;
     caps.perf = "perf";
     caps.perf_major = 6;
     caps.perf_minor = 1;
@@ -47,7 +49,11 @@ static int teardown(void **state)
 static int make(bool detect, enum gt_gil_source source)
 {
     struct gt_plan_request request = {
-        .gil_source = source, .gil_detect = detect, .target = target};
+        .gil_source = source,
+        .gil_detect = detect,
+        .agent_possible = agent_possible,
+        .target = target,
+    };
 
     return gt_plan_make(&plan, &request, &caps, &interp, &err);
 }
@@ -86,6 +92,32 @@ static void test_events_are_kept_apart(void **state)
     gt_plan_release(&plan);
     assert_int_equal(make(true, GT_GIL_FUTEX), 0); /* tracepoints need no breakpoints */
     assert_false(has_event("dummy:uS"));
+}
+
+/* By default the agent sees the GIL beside the probes, which a perf of their own records; who
+ * asks for probes, or cannot have the agent, has them alone. */
+static void test_two_sources(void **state)
+{
+    (void)state;
+    strcpy(caps.install_why, "needs root");
+    caps.shared_probes = caps.sample_read = true;
+    agent_possible = true;
+    assert_int_equal(make(true, GT_GIL_AUTO), 0);
+    assert_int_equal(plan.gil_source, GT_GIL_UPROBES);
+    assert_true(plan.two_sources && plan.agent);
+    assert_int_equal(plan.probe_events.count, 2);
+    assert_string_equal(plan.probe_events.items[1], "dummy:uS");
+    assert_false(has_event("dummy:uS"));
+    assert_false(has_event(plan.probe_events.items[0]));
+    gt_plan_release(&plan);
+    assert_int_equal(make(true, GT_GIL_UPROBES), 0);
+    assert_false(plan.two_sources || plan.agent);
+    assert_int_equal(plan.probe_events.count, 0);
+    gt_plan_release(&plan);
+    agent_possible = false;
+    assert_int_equal(make(true, GT_GIL_AUTO), 0);
+    assert_false(plan.two_sources || plan.agent);
+    assert_true(has_event("dummy:uS"));
 }
 
 /* Probes need a libc that is understood, and there is none: tracepoints. */
@@ -188,7 +220,8 @@ static void test_record_command(void **state)
     (void)state;
     assert_int_equal(make(false, GT_GIL_AUTO), 0);
     gt_strvec_init(&argv);
-    assert_int_equal(gt_plan_record_command(&plan, &caps, 42, 3, 4, "/x/perf.data", &argv), 0);
+    assert_int_equal(
+        gt_plan_record_command(&plan, &caps, false, 42, 3, 4, "/x/perf.data", &argv), 0);
     assert_string_equal(argv.items[0], "perf");
     assert_string_equal(argv.items[1], "record");
     assert_true(has_word(&argv, "fd:3,4"));
@@ -340,6 +373,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_nothing_to_detect),
         TEST(test_events_are_kept_apart),
+        TEST(test_two_sources),
         TEST(test_futex_by_tracepoints),
         TEST(test_no_perf),
         TEST(test_no_privilege),

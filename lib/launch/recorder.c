@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+#include "launch/recorder.h"
+
+#include "launch/tools.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+void gt_recorder_init(struct gt_recorder *recorder, gt_recorder_fn on_ready,
+                      gt_recorder_fn on_done, void *context)
+{
+    memset(recorder, 0, sizeof(*recorder));
+    recorder->done = true;
+    recorder->on_ready = on_ready;
+    recorder->on_done = on_done;
+    recorder->context = context;
+}
+
+static void on_ack(void *context)
+{
+    struct gt_recorder *recorder = context;
+
+    if (recorder->ready)
+        return;
+    recorder->ready = true;
+    recorder->on_ready(recorder->context, recorder);
+}
+
+static void on_child_done(void *context, struct gt_child *child)
+{
+    struct gt_recorder *recorder = context;
+
+    (void)child;
+    recorder->done = true;
+    recorder->on_done(recorder->context, recorder);
+}
+
+static int spawn(struct gt_recorder *recorder, uv_loop_t *loop, char *const *argv,
+                 struct gt_error *err)
+{
+    const int stdio[] = {GT_CHILD_NULL, GT_CHILD_CAPTURE, GT_CHILD_CAPTURE,
+                         recorder->control.child_ends[0], recorder->control.child_ends[1]};
+    struct gt_child_spec spec = {
+        .file = argv[0],
+        .argv = argv,
+        .stdio = stdio,
+        .stdio_count = 5,
+        .own_session = true,
+        .on_done = on_child_done,
+        .context = recorder,
+    };
+    struct gt_strvec env;
+    int rc;
+
+    gt_strvec_init(&env);
+    rc = gt_tool_environment(&env) ? gt_error_memory(err) : 0;
+    spec.env = env.items;
+    if (rc == 0)
+        rc = gt_child_spawn(&recorder->child, loop, &spec, err);
+    gt_strvec_release(&env);
+    return rc;
+}
+
+int gt_recorder_start(struct gt_recorder *recorder, const struct gt_caps *caps, uv_loop_t *loop,
+                      char *const *argv, struct gt_error *err)
+{
+    int rc = gt_perfctl_open(&recorder->control, loop, on_ack, recorder, err);
+
+    if (rc < 0)
+        return rc;
+    recorder->stop_word =
+        caps->perf_major > 5 || (caps->perf_major == 5 && caps->perf_minor >= 12);
+    rc = spawn(recorder, loop, argv, err);
+    gt_perfctl_started(&recorder->control);
+    recorder->spawned = rc == 0;
+    recorder->done = rc < 0;
+    /* Waits in the pipe until perf listens. */
+    if (rc == 0)
+        gt_perfctl_say(&recorder->control, "enable");
+    return rc;
+}
+
+/* perf ends as well on TERM, and drains its buffers either way. */
+void gt_recorder_stop(struct gt_recorder *recorder)
+{
+    if (recorder->done || recorder->stopped)
+        return;
+    recorder->stopped = true;
+    if (recorder->stop_word)
+        gt_perfctl_say(&recorder->control, "stop");
+    else
+        uv_process_kill(&recorder->child.process, SIGTERM);
+}
+
+void gt_recorder_kill(struct gt_recorder *recorder, uint64_t grace_ms)
+{
+    if (!recorder->done)
+        gt_child_stop(&recorder->child, grace_ms);
+}
+
+bool gt_recorder_ended_well(const struct gt_recorder *recorder)
+{
+    return gt_child_succeeded(&recorder->child) ||
+           (recorder->stopped && recorder->child.term_signal == SIGTERM);
+}
+
+void gt_recorder_complaint(const struct gt_recorder *recorder, char *text, size_t size)
+{
+    gt_child_complaint(&recorder->child, text, size);
+    if (recorder->child.term_signal)
+        snprintf(text, size, "signal %d ended it", recorder->child.term_signal);
+}
+
+void gt_recorder_release(struct gt_recorder *recorder, uv_loop_t *loop)
+{
+    gt_perfctl_close(&recorder->control);
+    while (recorder->control.open_handles)
+        uv_run(loop, UV_RUN_ONCE);
+    if (recorder->spawned)
+        gt_child_release(&recorder->child);
+    recorder->spawned = false;
+}

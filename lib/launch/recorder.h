@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * perf record as a child: it begins when it is told to, says that it records, and ends when it
+ * is told to, or when all that it records has ended.
+ *
+ *     gt_recorder_start → on_ready → gt_recorder_stop → on_done → gt_recorder_release
+ */
+#ifndef GT_LAUNCH_RECORDER_H
+#define GT_LAUNCH_RECORDER_H
+
+#include "base/error.h"
+#include "launch/caps.h"
+#include "launch/child.h"
+#include "launch/perfctl.h"
+
+#include <stdbool.h>
+#include <uv.h>
+
+struct gt_recorder;
+
+typedef void (*gt_recorder_fn)(void *context, struct gt_recorder *recorder);
+
+/* perf finds its ends of the control pipes here (gt_plan_record_command). */
+enum { GT_RECORDER_CONTROL_FD = 3, GT_RECORDER_ACK_FD = 4 };
+
+struct gt_recorder {
+    struct gt_perfctl control;
+    struct gt_child child;
+    bool spawned;
+    bool ready;     /* it records */
+    bool done;      /* it is gone, and so are its pipes; true also before it was started */
+    bool stopped;   /* it was told to end */
+    bool stop_word; /* it knows the word "stop" (perf 5.12) */
+    gt_recorder_fn on_ready, on_done;
+    void *context;
+};
+
+/* No process yet. */
+void gt_recorder_init(struct gt_recorder *recorder, gt_recorder_fn on_ready,
+                      gt_recorder_fn on_done, void *context);
+
+/* Starts it with perf record's argument vector. After a failure there is still no process. */
+int gt_recorder_start(struct gt_recorder *recorder, const struct gt_caps *caps, uv_loop_t *loop,
+                      char *const *argv, struct gt_error *err);
+
+/* Have it write what it has, and end. Harmless when it is gone, or was told before. */
+void gt_recorder_stop(struct gt_recorder *recorder);
+
+/* End it at once: TERM, and KILL after `grace_ms`. */
+void gt_recorder_kill(struct gt_recorder *recorder, uint64_t grace_ms);
+
+/* Of one that is done: it ended by itself, as perf does when every traced thread has, or as it
+ * was told to. */
+bool gt_recorder_ended_well(const struct gt_recorder *recorder);
+
+/* And what it has to say, in one line of at most `size` - 1 bytes; "": nothing. */
+void gt_recorder_complaint(const struct gt_recorder *recorder, char *text, size_t size);
+
+/* Closes its pipes, by `loop`, and frees the rest. It must be done. */
+void gt_recorder_release(struct gt_recorder *recorder, uv_loop_t *loop);
+
+#endif
