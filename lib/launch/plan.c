@@ -381,8 +381,9 @@ int gt_plan_record_command(const struct gt_plan *plan, const struct gt_caps *cap
     const struct gt_strvec *events = probes ? &plan->probe_events : &plan->events;
     /* -N and -B: no copies of binaries, no second pass over the data; nothing here needs
      * build ids. */
-    char *const fixed[] = {"record", "-N", "-B", "-k", "CLOCK_MONOTONIC",
-                           "-c",     "1",  "-D", "-1", NULL};
+    char *const fixed[] = {
+        "record", "-N", "-B", "--no-bpf-event", "-k", "CLOCK_MONOTONIC", "-c", "1",
+        "-D",     "-1", NULL};
     int failed = gt_strvec_push(argv, caps->perf) | gt_strvec_push_all(argv, fixed) |
                  gt_strvec_push(argv, "--control") |
                  gt_strvec_pushf(argv, "fd:%d,%d", control, ack);
