@@ -231,8 +231,8 @@ static void deliver_snapshot(struct gt_agentlog *log, struct gt_agentlog_thread 
     event->snapshot.tid = GT_WIRE_SNAPSHOT_TID(value);
     event->snapshot.cpu_ns = (int64_t)thread->cpu_ns;
     event->snapshot.ready_ns = (int64_t)thread->ready_ns - 1; /* -1: not known, here too */
-    event->snapshot.faults = GT_WIRE_SNAPSHOT_FAULTS(value);
-    event->snapshot.call = GT_WIRE_SNAPSHOT_CALL(value);
+    event->snapshot.faults = (uint16_t)GT_WIRE_SNAPSHOT_FAULTS(value);
+    event->snapshot.call = (uint16_t)GT_WIRE_SNAPSHOT_CALL(value);
     thread->cpu_ns = thread->ready_ns = 0;
 }
 
