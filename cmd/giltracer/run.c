@@ -209,7 +209,6 @@ static int on_probes_data(void *context, const char *data, size_t length)
     struct run *run = context;
 
     run->text_bytes += length;
-    gt_ingest_set_probes_out(run->ingest, run->result.probes_out_ns);
     return gt_ingest_feed_probes(run->ingest, data, length, &run->report_error);
 }
 
@@ -290,6 +289,7 @@ static void start_removal(void *context)
     struct run *run = context;
 
     if (run->result.target_ran) {
+        gt_ingest_set_probes_out(run->ingest, run->result.probes_out_ns);
         merge_agentlog(run);
         merge_viztracer(run);
     }

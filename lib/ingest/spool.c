@@ -23,6 +23,12 @@ struct record {
     uint16_t of_process;
 };
 
+static int fail(struct gt_error *err)
+{
+    return gt_error_errno(err, "cannot keep the probes' events in a temporary file (set TMPDIR "
+                               "to a folder with more room)");
+}
+
 _Static_assert(GT_EVENT_KINDS <= UINT16_MAX, "a kind fits into a record");
 
 /* Kernels and file systems that know no O_TMPFILE get a name for a moment. */
@@ -58,8 +64,7 @@ struct gt_spool *gt_spool_new(struct gt_error *err)
         spool->file = fdopen(fd, "w+");
     if (spool->file)
         return spool;
-    gt_error_errno(err, "cannot keep the probes' events in a temporary file (set TMPDIR to a "
-                        "folder with room)");
+    fail(err);
     if (fd >= 0)
         close(fd);
     free(spool);
@@ -96,16 +101,14 @@ int gt_spool_put(struct gt_spool *spool, const struct gt_event *event, struct gt
     }
     if (fwrite(&record, sizeof(record), 1, spool->file) == 1)
         return 0;
-    return gt_error_errno(err, "cannot keep the probes' events in a temporary file (set TMPDIR "
-                               "to a folder with more room)");
+    return fail(err);
 }
 
 int gt_spool_rewind(struct gt_spool *spool, struct gt_error *err)
 {
     if (fflush(spool->file) == 0 && fseek(spool->file, 0, SEEK_SET) == 0)
         return 0;
-    return gt_error_errno(err, "cannot keep the probes' events in a temporary file (set TMPDIR "
-                               "to a folder with more room)");
+    return fail(err);
 }
 
 int gt_spool_next(struct gt_spool *spool, struct gt_event *event, struct gt_error *err)
