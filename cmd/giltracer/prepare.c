@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+#include "prepare.h"
+
+#include "base/nstime.h"
+#include "common/exit_status.h"
+#include "launch/counters.h"
+#include "planning.h"
+#include "recording_dir.h"
+#include "target_check.h"
+#include "under_viztracer.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* --- what to run --- */
+
+/* Functions are traced by default: why they cannot be matters only to a user who asked for
+ * them. */
+static int note_agent(struct gt_run_state *run, struct gt_error *err)
+{
+    const char *what = NULL;
+
+    if (!run->agent_why.code || !run->interp.executable)
+        return 0;
+    if (run->plan.gil_source == GT_GIL_AGENT)
+        what = "the agent cannot be loaded";
+    else if (run->agent.insist)
+        what = "functions are not traced";
+    run->agent_noted = what != NULL;
+    return what && gt_strvec_pushf(&run->plan.notes, "%s: %s", what, run->agent_why.message)
+               ? gt_error_memory(err)
+               : 0;
+}
+
+static int make_plan(struct gt_run_state *run, struct gt_error *err)
+{
+    struct gt_strvec target;
+    int rc;
+
+    gt_strvec_init(&target);
+    if (gt_target_command(&run->interp, run->cli, NULL, &target))
+        rc = gt_error_memory(err);
+    else
+        rc = gt_planning_make(&run->plan, run->cli, &run->agent, !run->agent_why.code,
+                              target.items, &run->caps, &run->interp, err);
+    gt_strvec_release(&target);
+    return rc;
+}
+
+/* --- where to keep things --- */
+
+static int make_folder(struct gt_run_state *run, struct gt_error *err)
+{
+    int rc = gt_recording_dir_make(run->cli->keep, &run->folder, err);
+    const char *folder = run->folder ? run->folder : run->cli->keep;
+
+    if (rc == 0 && asprintf(&run->data_path, "%s/perf.data", folder) < 0) {
+        run->data_path = NULL;
+        rc = gt_error_memory(err);
+    }
+    if (rc == 0 && asprintf(&run->probes_path, "%s/probes.data", folder) < 0) {
+        run->probes_path = NULL;
+        rc = gt_error_memory(err);
+    }
+    if (rc == 0 && unlink(run->probes_path) && errno != ENOENT) /* an older one */
+        rc = gt_error_errno(err, "cannot remove %s", run->probes_path);
+    return rc == 0 && run->plan.agent
+               ? gt_agent_folder(folder, &run->agent_path, &run->agent_files, err)
+               : rc;
+}
+
+/* The folder is known: put VizTracer before the target, and tell it where to write. */
+static int use_viztracer(struct gt_run_state *run, struct gt_error *err)
+{
+    char folder[PATH_MAX];
+
+    if (!realpath(run->cli->keep ? run->cli->keep : run->folder, folder))
+        return gt_error_errno(err, "cannot resolve the folder of the recording");
+    if (asprintf(&run->viztracer_path, "%s/viztracer.json", folder) < 0) {
+        run->viztracer_path = NULL;
+        return gt_error_memory(err);
+    }
+    gt_strvec_release(&run->plan.target);
+    gt_strvec_init(&run->plan.target);
+    if (unlink(run->viztracer_path) && errno != ENOENT) /* an older one is not this run's */
+        return gt_error_errno(err, "cannot remove %s", run->viztracer_path);
+    if (gt_target_command(&run->interp, run->cli, run->viztracer_path, &run->plan.target))
+        return gt_error_memory(err);
+    return 0;
+}
+
+static int start_ingest(struct gt_run_state *run, struct gt_error *err)
+{
+    struct gt_run_info *info = &run->info;
+    const struct gt_interp *interp = &run->interp;
+    struct gt_ingest_options options = {
+        .detect = (run->plan.show_states ? GT_DETECT_SCHED : 0) |
+                  (run->plan.gil_source != GT_GIL_NONE ? GT_DETECT_GIL : 0),
+        .counters = run->plan.counters.items,
+        .probed = &run->plan.probed,
+        .realtime_ns = gt_realtime_ns() - gt_now_ns(),
+        .single_gil = interp->major == 3 && interp->minor < 12,
+    };
+
+    if (interp->major)
+        snprintf(run->version, sizeof(run->version), "CPython %d.%d.%d", interp->major,
+                 interp->minor, interp->micro);
+    if (gethostname(run->host, sizeof(run->host) - 1))
+        run->host[0] = '\0';
+    *info = (struct gt_run_info){
+        .argv = run->plan.target.items,
+        .interpreter = interp->executable,
+        .version = interp->major ? run->version : NULL,
+        .gil_source = gt_gil_source_name(run->plan.gil_source),
+        .host = run->host[0] ? run->host : NULL,
+        .exit_status = -1,
+        .started_unix_ns = -1,
+        .switch_ns = -1,
+        .budget_percent = (unsigned)strtoul(run->agent.budget, NULL, 10),
+        .root_pid = -1,
+        .gil_enabled = interp->gil_enabled,
+        .cpus = gt_caps_cpus(),
+    };
+    /* Without it, the GIL's futex calls are recognised by their pattern alone. */
+    if (run->plan.futex && gt_runtime_find(&run->runtime, interp, NULL) == 0)
+        options.runtime = &run->runtime;
+    run->ingest = gt_ingest_new(&options, err);
+    return run->ingest ? 0 : (err ? err->code : GT_ERR_MEMORY);
+}
+
+/* --- all of it --- */
+
+/* Cheapest first. */
+int gt_prepare(struct gt_run_state *run, int *status, struct gt_error *err)
+{
+    const struct gt_cli *cli = run->cli;
+    int rc = 0;
+
+    if (cli->target == GT_TARGET_SCRIPT)
+        rc = gt_target_check(cli->words.items[0], status, err);
+    if (rc < 0)
+        return rc;
+    *status = GT_EXIT_OURS;
+    rc = gt_outputs_check(gt_outputs_paths(&cli->outputs), err);
+    if (rc == 0)
+        rc = gt_caps_probe(&run->caps, &run->loop, err);
+    if (rc == 0)
+        rc = gt_target_find_interpreter(&run->interp, &run->loop, cli, status, err);
+    if (rc < 0)
+        return rc;
+    *status = GT_EXIT_OURS;
+    rc = gt_counters_check(&run->caps, &run->loop, cli->counters.items, cli->frequency, err);
+    if (rc == 0 && cli->viztracer)
+        rc = gt_under_viztracer_check(&run->interp, &run->loop, err);
+    if (rc == 0)
+        gt_planning_agent(&run->agent, &run->agent_why, run->cli, &run->interp);
+    if (rc == 0)
+        rc = make_plan(run, err);
+    if (rc == 0)
+        rc = note_agent(run, err);
+    if (rc == 0)
+        rc = gt_outputs_open(&run->outputs, gt_outputs_paths(&cli->outputs), cli->summary, err);
+    if (rc == 0)
+        rc = make_folder(run, err);
+    if (rc == 0 && cli->viztracer)
+        rc = use_viztracer(run, err);
+    if (rc == 0 && run->plan.agent)
+        rc = gt_agent_environment(&run->agent, run->agent_path, &run->plan.env, err);
+    if (rc == 0)
+        rc = start_ingest(run, err);
+    return rc;
+}

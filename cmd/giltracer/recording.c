@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+#include "recording.h"
+
+#include "base/nstime.h"
+#include "common/console.h"
+#include "launch/hitplace.h"
+#include "launch/probes.h"
+#include "planning.h"
+#include "under_viztracer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+enum { PERF_TIMEOUT_MS = 30000 };
+
+/* --- what the session calls --- */
+
+static int on_data(void *context, const char *data, size_t length)
+{
+    struct gt_run_state *run = context;
+
+    run->text_bytes += length;
+    return gt_ingest_feed(run->ingest, data, length, &run->report_error);
+}
+
+static int on_probes_data(void *context, const char *data, size_t length)
+{
+    struct gt_run_state *run = context;
+
+    run->text_bytes += length;
+    return gt_ingest_feed_probes(run->ingest, data, length, &run->report_error);
+}
+
+static bool probes_too_dear(void *context, int64_t hit_ns)
+{
+    struct gt_run_state *run = context;
+
+    if (!gt_meter_too_dear(&run->meter, hit_ns, gt_now_ns()))
+        return false;
+    gt_planning_say_unseen(run->result.pid);
+    return true;
+}
+
+static void on_gate(void *context, int pid)
+{
+    struct gt_run_state *run = context;
+
+    run->meter.started_ns = gt_now_ns();
+    gt_watch_start(&run->watch, pid);
+}
+
+static void on_target_end(void *context)
+{
+    struct gt_run_state *run = context;
+
+    gt_watch_end(&run->watch, &run->info);
+    run->info.hit_ns = run->result.costs.hit_ns;
+    run->info.switch_ns = run->result.costs.switch_ns;
+    run->info.exit_status = run->result.exit_status;
+    run->info.term_signal = run->result.term_signal;
+    run->info.root_pid = run->result.pid;
+    run->info.started_unix_ns = run->result.started_unix_ns;
+    gt_ingest_set_target(run->ingest, run->result.pid,
+                         run->plan.events.count ? run->result.ended_ns : 0);
+}
+
+/* The program has ended, or is about to be converted: what its agents wrote is complete. */
+static void merge_agentlog(struct gt_run_state *run)
+{
+    struct gt_agentlog_ends ends = {.killed_ns = run->result.ended_ns,
+                                    .is_alive = gt_agent_is_alive};
+    struct gt_error err;
+    unsigned parts = 0;
+
+    if (!run->agent_path || run->agentlog)
+        return;
+    if (run->plan.gil_source == GT_GIL_AGENT || run->plan.two_sources)
+        parts |= GT_AGENTLOG_GIL;
+    if (!run->plan.events.count)
+        parts |= GT_AGENTLOG_LIVES;
+    ends.killed_pid = run->result.term_signal ? run->result.pid : 0;
+    run->agentlog = gt_agentlog_open_files(&run->agent_files, &ends, &err);
+    if (run->agentlog) {
+        gt_ingest_set_agentlog(run->ingest, run->agentlog, parts);
+        return;
+    }
+    gt_ingest_lack_agentlog(run->ingest, parts);
+    if (run->agent_why.code)
+        gt_error_set(&err, run->agent_why.code, "the agent was not loaded: %s",
+                     run->agent_why.message);
+    /* A command that never runs Python has no functions: say nothing unless they were asked
+     * for. */
+    if (((parts && !run->plan.two_sources) || run->agent.insist) && !run->agent_noted)
+        run->agent_missed = err;
+}
+
+static void merge_viztracer(struct gt_run_state *run)
+{
+    if (!run->viztracer_path || run->viztracer)
+        return;
+    run->viztracer = gt_under_viztracer_open(run->viztracer_path);
+    if (run->viztracer)
+        gt_ingest_set_viztracer(run->ingest, run->viztracer, run->viztracer_path);
+}
+
+static void start_removal(void *context)
+{
+    struct gt_run_state *run = context;
+
+    if (run->result.target_ran) {
+        gt_ingest_set_probes_out(run->ingest, run->result.probes_out_ns);
+        merge_agentlog(run);
+        merge_viztracer(run);
+    }
+    if (!run->probes_installed || run->removal_started)
+        return;
+    run->removal_started = gt_probes_start_removal(run->plan.probes.group, &run->caps,
+                                                   &run->loop, &run->removal, NULL) == 0;
+}
+
+static void on_tick(void *context, enum gt_session_state state)
+{
+    struct gt_run_state *run = context;
+    char elapsed[32];
+    struct stat st;
+
+    if (state == GT_SESSION_RUNNING)
+        gt_watch_look(&run->watch);
+    if (run->cli->quiet || !gt_console_is_terminal())
+        return;
+    gt_duration_text(gt_now_ns() - run->started_ns, elapsed, sizeof(elapsed));
+    if (state == GT_SESSION_RUNNING)
+        gt_progress("giltracer: recording, %s, %.1f MB", elapsed,
+                    stat(run->data_path, &st) ? 0.0 : (double)st.st_size / 1e6);
+    else if (state == GT_SESSION_CONVERTING)
+        gt_progress("giltracer: reading the recording, %.0f MB of text",
+                    (double)run->text_bytes / 1e6);
+}
+
+/* --- from installing the probes to removing them --- */
+
+int gt_recording_install(struct gt_run_state *run, struct gt_error *err)
+{
+    int rc;
+
+    if (run->caps.tracefs && !run->caps.install_why[0])
+        gt_probes_sweep(&run->caps, &run->loop);
+    if (!run->plan.probes.count)
+        return 0;
+    rc = gt_probes_install(&run->plan.probes, &run->caps, &run->loop, err);
+    run->probes_installed = rc == 0;
+    return rc;
+}
+
+static uint64_t perf_timeout_ms(void)
+{
+    const char *text = getenv("GILTRACER_PERF_TIMEOUT");
+    long seconds = text ? strtol(text, NULL, 10) : 0;
+
+    return seconds > 0 && seconds <= 3600 ? (uint64_t)seconds * 1000 : PERF_TIMEOUT_MS;
+}
+
+int gt_recording_run(struct gt_run_state *run, struct gt_error *err)
+{
+    struct gt_hit_place hit;
+    struct gt_session_spec spec = {
+        .hit = &hit,
+        .caps = &run->caps,
+        .plan = &run->plan,
+        .inherited = run->inherited,
+        .signals = &run->signals,
+        .data_path = run->data_path,
+        .probes_path = run->probes_path,
+        .on_probes_data = on_probes_data,
+        .probes_too_dear = run->plan.two_sources ? probes_too_dear : NULL,
+        .perf_timeout_ms = perf_timeout_ms(),
+        .on_data = on_data,
+        .on_gate = on_gate,
+        .on_target_end = on_target_end,
+        .on_recorded = start_removal,
+        .on_tick = on_tick,
+        .context = run,
+    };
+    int rc;
+
+    if (run->plan.two_sources)
+        run->meter = (struct gt_meter){.probes_path = run->probes_path,
+                                       .percent = run->info.budget_percent,
+                                       .control_fd = run->agent_files.control};
+    gt_hit_place_find(&hit, &run->plan, run->interp.libc);
+    run->started_ns = gt_now_ns();
+    rc = gt_session_run(&run->loop, &spec, &run->result, err);
+    if (rc < 0 && run->report_error.code)
+        *err = run->report_error;
+    return rc;
+}
+
+void gt_recording_remove_probes(struct gt_run_state *run)
+{
+    bool removed = false;
+
+    if (!run->probes_installed)
+        return;
+    start_removal(run);
+    if (run->removal_started) {
+        while (!run->removal.done)
+            uv_run(&run->loop, UV_RUN_ONCE);
+        removed = gt_child_succeeded(&run->removal);
+        gt_child_release(&run->removal);
+    }
+    if (!removed)
+        gt_say("the probes could not be removed: run perf probe -d '%s:*' as root",
+               run->plan.probes.group);
+    run->probes_installed = false;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* The recording itself: the probes, the session that runs the target, and what it hands to
+ * ingest. */
+#ifndef GILTRACER_RECORDING_H
+#define GILTRACER_RECORDING_H
+
+#include "base/error.h"
+#include "run_state.h"
+
+/* Removes what a killed giltracer left behind, and installs the plan's probes. 0 or negative.
+ */
+int gt_recording_install(struct gt_run_state *run, struct gt_error *err);
+
+/* Runs the target, and feeds `run->ingest` with what was recorded. 0 or negative; `run->result`
+ * tells what became of the target in either case. */
+int gt_recording_run(struct gt_run_state *run, struct gt_error *err);
+
+/* Removes the probes, if any are installed, and waits until that is done. Every way out of a
+ * run passes here. */
+void gt_recording_remove_probes(struct gt_run_state *run);
+
+#endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/* What one run holds, from prepare.c by recording.c to the report that run.c has written. */
+#ifndef GILTRACER_RUN_STATE_H
+#define GILTRACER_RUN_STATE_H
+
+#include "agentlog/agentlog.h"
+#include "base/error.h"
+#include "base/strvec.h"
+#include "common/outputs.h"
+#include "common/results.h"
+#include "ingest/ingest.h"
+#include "launch/caps.h"
+#include "launch/child.h"
+#include "launch/gate.h"
+#include "launch/interp.h"
+#include "launch/meter.h"
+#include "launch/plan.h"
+#include "launch/runtime.h"
+#include "launch/session.h"
+#include "launch/signals.h"
+#include "agent.h"
+#include "checks.h"
+#include "cli.h"
+#include "watch.h"
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+struct gt_run_state {
+    /* Asked for. */
+    const struct gt_cli *cli;
+    const struct gt_inherited *inherited;
+    struct gt_checks *checks;
+    bool last; /* of --repeat */
+
+    /* Prepared. */
+    uv_loop_t loop;
+    struct gt_signals signals;
+    bool signals_started;
+    struct gt_caps caps;
+    struct gt_interp interp;
+    struct gt_plan plan;
+    struct gt_runtime runtime;
+    struct gt_outputs outputs;
+    struct gt_run_info info;
+    char version[64];
+    char host[HOST_NAME_MAX + 1];
+    char *folder;                  /* ours alone, to be removed; NULL with --keep */
+    char *data_path;               /* of perf.data */
+    char *probes_path;             /* of what perf recorded of probes alone */
+    char *viztracer_path;          /* where VizTracer writes; NULL: it is not used */
+    char *agent_path;              /* the agent's log folder; NULL: no agent */
+    struct gt_agent_request agent; /* the command line's, less what is not possible */
+    struct gt_error agent_why;     /* why it cannot be loaded; code 0: it can */
+    bool agent_noted;              /* the user knows */
+
+    /* Recorded. */
+    bool probes_installed, removal_started;
+    struct gt_child removal;
+    struct gt_meter meter;
+    struct gt_watch watch;
+    struct gt_session_result result;
+    int64_t started_ns;
+    uint64_t text_bytes;
+
+    /* Read and reported. */
+    struct gt_ingest *ingest;
+    struct gt_agentlog_files agent_files;
+    struct gt_agentlog *agentlog;
+    struct gt_error agent_missed; /* why there is no log; code 0: nothing to say */
+    struct gt_viztracer *viztracer;
+    struct gt_error report_error; /* why feeding failed */
+    struct gt_results results;
+    bool reported;
+};
+
+#endif
