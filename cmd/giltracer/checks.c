@@ -77,7 +77,7 @@ static void judge_one(struct gt_checks *checks, size_t index, const struct gt_re
 
     gt_buf_init(&text);
     if (report)
-        rc = gt_condition_judge(&checks->conditions[index], source, report, &text);
+        rc = gt_report_check(report, &checks->conditions[index], source, &text);
     if (!report)
         gt_say("cannot be judged without a report: %s", source);
     else if (rc < 0)

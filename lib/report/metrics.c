@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "report/metrics.h"
 
+#include "analysis/change.h"
 #include "base/nstime.h"
 #include "report/blocker_text.h"
 #include "report/labels.h"
@@ -227,45 +228,12 @@ int gt_metrics_add(struct gt_metrics *metrics, const struct gt_report *report,
     return rc ? gt_error_memory(err) : 0;
 }
 
-static int compare(const void *a, const void *b)
-{
-    const double *left = a, *right = b;
-
-    return (*left > *right) - (*left < *right);
-}
-
-/* The values' least, median and greatest. */
-static void range_of(const struct gt_metric *metric, double range[3])
+static struct gt_spread spread_of(const struct gt_metric *metric)
 {
     double sorted[GT_METRIC_RUNS_MAX];
-    uint32_t count = metric->count;
 
-    if (count == 0) {
-        range[0] = range[1] = range[2] = 0;
-        return;
-    }
-    memcpy(sorted, metric->values, count * sizeof(*sorted));
-    qsort(sorted, count, sizeof(*sorted), compare);
-    range[0] = sorted[0];
-    range[1] = (sorted[(count - 1) / 2] + sorted[count / 2]) / 2;
-    range[2] = sorted[count - 1];
-}
-
-static double median_of(const struct gt_metric *metric)
-{
-    double range[3];
-
-    range_of(metric, range);
-    return range[1];
-}
-
-/* Half of the range from the least to the greatest; 0 of one value. */
-static double spread_of(const struct gt_metric *metric)
-{
-    double range[3];
-
-    range_of(metric, range);
-    return (range[2] - range[0]) / 2;
+    memcpy(sorted, metric->values, metric->count * sizeof(*sorted));
+    return gt_spread_of(sorted, metric->count);
 }
 
 /* --- as JSON --- */
@@ -277,15 +245,14 @@ json_t *gt_metrics_value(const struct gt_metrics *metrics)
     for (size_t i = 0; i < metrics->list.count; i++) {
         const struct gt_metric *metric = metric_at(metrics, i);
         uint32_t id = (uint32_t)i + 1;
-        double range[3];
+        struct gt_spread spread = spread_of(metric);
 
-        range_of(metric, range);
         gt_json_add(&list, json_pack("{s:o, s:s, s:b, s:f, s:f, s:f}", "name",
                                      gt_json_text(gt_intern_text(&metrics->names, id),
                                                   gt_intern_length(&metrics->names, id)),
                                      "unit", metric->share ? "share" : "ns", "of_thread",
-                                     metric->thread, "median", range[1], "least", range[0],
-                                     "greatest", range[2]));
+                                     metric->thread, "median", spread.median, "least",
+                                     spread.least, "greatest", spread.greatest));
     }
     return json_pack("{s:i, s:o}", "runs", (int)metrics->runs, "list", list);
 }
@@ -327,14 +294,6 @@ static int put_name(const struct gt_metrics *metrics, size_t index, struct gt_bu
     return gt_buf_adds(text, "\n");
 }
 
-/* Blockers that nobody need know of. */
-static bool is_small(const struct gt_metric *metric)
-{
-    enum { LEAST_NS = 100000 };
-
-    return !metric->share && median_of(metric) < LEAST_NS;
-}
-
 int gt_metrics_print(const struct gt_metrics *metrics, struct gt_buf *text)
 {
     if (gt_buf_addf(text,
@@ -344,13 +303,14 @@ int gt_metrics_print(const struct gt_metrics *metrics, struct gt_buf *text)
         return -1;
     for (size_t i = 0; i < metrics->list.count; i++) {
         const struct gt_metric *metric = metric_at(metrics, i);
-        char median[32], spread[32];
+        struct gt_spread spread = spread_of(metric);
+        char median[32], noise[32];
 
-        if (is_small(metric))
+        if (!gt_spread_matters(&spread, metric->share))
             continue;
-        value_text(metric, median_of(metric), median, sizeof(median));
-        value_text(metric, spread_of(metric), spread, sizeof(spread));
-        if (gt_buf_addf(text, "%10s  +-%8s  ", median, spread) || put_name(metrics, i, text))
+        value_text(metric, spread.median, median, sizeof(median));
+        value_text(metric, gt_spread_noise(&spread), noise, sizeof(noise));
+        if (gt_buf_addf(text, "%10s  +-%8s  ", median, noise) || put_name(metrics, i, text))
             return -1;
     }
     return gt_buf_adds(text, "\n");
@@ -368,37 +328,51 @@ static const struct gt_metric *same_in(struct gt_metrics *other,
     return id == UINT32_MAX || id > known ? NULL : metric_at(other, id - 1);
 }
 
-static int put_difference(const struct gt_metric *was, const struct gt_metric *is,
-                          bool noise_known, struct gt_buf *text)
+static const char *change_text(enum gt_change_kind kind)
 {
-    double noise = spread_of(was) > spread_of(is) ? spread_of(was) : spread_of(is);
-    double change = median_of(is) - median_of(was);
-    char before[32], after[32], by[32], bound[32];
+    static const char *const texts[] = {
+        [GT_CHANGE_UNKNOWN] = "?",
+        [GT_CHANGE_NOISE] = "noise",
+        [GT_CHANGE_MORE] = "more",
+        [GT_CHANGE_LESS] = "less",
+    };
 
-    value_text(is, median_of(was), before, sizeof(before));
-    value_text(is, median_of(is), after, sizeof(after));
-    value_text(is, fabs(change), by, sizeof(by));
-    value_text(is, noise, bound, sizeof(bound));
-    return gt_buf_addf(text, "%10s  %10s  %s%9s  %10s  %-5s  ", before, after,
-                       change < 0 ? "-" : "+", by, noise_known ? bound : "?",
-                       !noise_known            ? "?"
-                       : fabs(change) <= noise ? "noise"
-                       : change > 0            ? "more"
-                                               : "less");
+    return texts[kind];
+}
+
+/* Nothing of what is too small on both sides. 0 or -1. */
+static int put_difference(const struct gt_metrics *before, const struct gt_metric *was,
+                          const struct gt_metrics *after, size_t index, struct gt_buf *text)
+{
+    const struct gt_metric *is = metric_at(after, index);
+    struct gt_spread old = spread_of(was), new = spread_of(is);
+    struct gt_change change = gt_change_between(&old, before->runs, &new, after->runs);
+    char old_text[32], new_text[32], by[32], noise[32];
+
+    if (!gt_spread_matters(&old, was->share) && !gt_spread_matters(&new, is->share))
+        return 0;
+    value_text(is, old.median, old_text, sizeof(old_text));
+    value_text(is, new.median, new_text, sizeof(new_text));
+    value_text(is, fabs(change.by), by, sizeof(by));
+    value_text(is, change.noise, noise, sizeof(noise));
+    if (gt_buf_addf(text, "%10s  %10s  %s%9s  %10s  %-5s  ", old_text, new_text,
+                    change.by < 0 ? "-" : "+", by,
+                    change.kind == GT_CHANGE_UNKNOWN ? "?" : noise, change_text(change.kind)))
+        return -1;
+    return put_name(after, index, text);
 }
 
 static double unknown_share(const struct gt_metrics *metrics)
 {
     for (size_t i = 0; i < metrics->list.count; i++)
         if (strcmp(gt_intern_text(&metrics->names, (uint32_t)i + 1), UNKNOWN) == 0)
-            return median_of(metric_at(metrics, i));
+            return spread_of(metric_at(metrics, i)).median;
     return 0;
 }
 
 int gt_metrics_compare(struct gt_metrics *before, const struct gt_metrics *after,
                        struct gt_buf *text, struct gt_error *err)
 {
-    bool noise_known = before->runs > 1 || after->runs > 1;
     bool common = false;
     int rc;
 
@@ -415,16 +389,15 @@ int gt_metrics_compare(struct gt_metrics *before, const struct gt_metrics *after
     for (size_t i = 0; rc == 0 && i < after->list.count; i++) {
         const struct gt_metric *same = same_in(before, after, i);
 
-        if (same && !(is_small(same) && is_small(metric_at(after, i))))
-            rc = put_difference(same, metric_at(after, i), noise_known, text) ||
-                 put_name(after, i, text);
+        if (same)
+            rc = put_difference(before, same, after, i, text);
     }
     if (rc == 0 && (unknown_share(before) > 0 || unknown_share(after) > 0))
         rc = gt_buf_addf(text,
                          "(not known are %.1f%% of the baseline and %.1f%% of this run: the "
                          "figures are of the rest)\n",
                          100 * unknown_share(before), 100 * unknown_share(after));
-    if (rc == 0 && !noise_known)
+    if (rc == 0 && !gt_change_noise_is_known(before->runs, after->runs))
         rc = gt_buf_adds(text, "(noise is not known: --repeat both runs)\n");
     return rc || gt_buf_adds(text, "\n") ? gt_error_memory(err) : 0;
 }

@@ -48,7 +48,7 @@ static void check_condition(const struct gt_report *report, const char *text)
         return;
     }
     gt_buf_init(&said);
-    must(gt_condition_judge(&condition, text, report, &said) >= 0, "cannot be judged");
+    must(gt_report_check(report, &condition, text, &said) >= 0, "cannot be judged");
     gt_buf_release(&said);
 }
 

@@ -246,7 +246,7 @@ static void judge(struct gt_report *report, const struct gt_metrics *metrics)
         struct gt_condition condition;
 
         must(gt_condition_parse(&condition, conditions[i], NULL) == 0 &&
-                 gt_condition_judge(&condition, conditions[i], report, &text) >= 0 &&
+                 gt_report_check(report, &condition, conditions[i], &text) >= 0 &&
                  gt_buf_adds(&text, "\n") == 0,
              "cannot be judged");
     }

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* lib/report/condition: what --fail-if takes, and where it says it does not. */
-#include "report/condition.h"
+/* lib/analysis/condition: what --fail-if takes, where it says it does not, and what is
+ * breached. */
+#include "made.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
+#include "analysis/condition.h"
+
 #include <stdint.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 static struct gt_condition parse(const char *text)
 {
@@ -88,12 +86,192 @@ static void a_refusal_is_three_lines_of_visible_text(void **state)
     assert_int_equal(err.message[strlen(err.message) - 1], '^');
 }
 
+/* --- judging --- */
+
+static struct gt_timeline t;
+static struct gt_gil *gil;
+static struct gt_recorded recorded;
+static struct gt_blockers blockers;
+static struct gt_checked checked;
+static unsigned threads_named; /* a bit per thread that the GLOB matches */
+static enum gt_doing_kind doing_named;
+
+/* Threads 0 and 1 lived for 1 s; they waited 10% and 30% of it. Functions of Python were waited
+ * for during 300 ms, what is not known during 100 ms. */
+static int begin(void **state)
+{
+    (void)state;
+    made_init(&t);
+    gil = made_gil(&t, 1000 * MS);
+    made_member(gil, 100 * MS, 200 * MS)->thread = 0;
+    made_member(gil, 300 * MS, 400 * MS)->thread = 1;
+    recorded = (struct gt_recorded){.timeline = &t};
+    made_blockers(&blockers);
+    made_row(&blockers, GT_DOING_PYTHON, 300 * MS);
+    made_row(&blockers, GT_DOING_UNKNOWN, 100 * MS);
+    threads_named = 0;
+    doing_named = GT_DOING_PYTHON;
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    made_blockers_release(&blockers);
+    made_release(&t);
+    return 0;
+}
+
+static int names_thread(void *context, uint32_t thread)
+{
+    (void)context;
+    return threads_named >> thread & 1;
+}
+
+static int names_blocker(void *context, const struct gt_blocker *row)
+{
+    (void)context;
+    return row->doing.kind == doing_named;
+}
+
+static int no_memory(void *context, uint32_t thread)
+{
+    (void)context;
+    (void)thread;
+    return -1;
+}
+
+static void check(const char *text, enum gt_check_result result)
+{
+    const struct gt_condition_names names = {names_thread, names_blocker, NULL};
+    struct gt_condition condition = parse(text);
+
+    assert_int_equal(gt_condition_check(&condition, &recorded, &blockers, &names, &checked), 0);
+    assert_int_equal(checked.result, result);
+}
+
+/* 200 ms of thread 1 are not known. */
+static void lose_some(void)
+{
+    *(struct gt_lost_range *)made_push(&t.lost) =
+        (struct gt_lost_range){.start_ns = 700 * MS, .end_ns = 900 * MS};
+    made_member_at(gil, 1)->unknown_ns = 200 * MS;
+}
+
+static void the_limit_itself_is_no_breach_but_with_equal(void **state)
+{
+    (void)state;
+    check("wait > 20%", GT_PASSED); /* it is just that */
+    check("wait >= 20%", GT_BREACHED);
+    assert_true(checked.range.value == 20 && checked.range.low == 20);
+    check("wait < 20%", GT_PASSED);
+    check("wait <= 20%", GT_BREACHED);
+    check("wait > 19.9%", GT_BREACHED);
+    check("wait < 20.1%", GT_BREACHED);
+    check("hold > 599ms", GT_BREACHED);
+    check("hold > 600ms", GT_PASSED);
+    check("longest_wait >= 300ms", GT_BREACHED);
+    check("longest_hold > 400ms", GT_PASSED);
+}
+
+static void what_is_not_known_leaves_it_open(void **state)
+{
+    (void)state;
+    lose_some(); /* between 400 and 600 ms of 2 s; 400 of what is known, 1.8 s */
+    check("wait > 19%", GT_BREACHED);
+    check("wait > 25%", GT_UNJUDGED);
+    assert_true(checked.range.low == 20 && checked.range.high == 30);
+    assert_true(checked.range.value > 22.2 && checked.range.value < 22.3);
+    check("wait > 31%", GT_PASSED);
+    check("wait < 25%", GT_UNJUDGED);
+}
+
+static void the_thread_nearest_to_a_breach_counts(void **state)
+{
+    (void)state;
+    threads_named = 3;
+    check("thread(\"*\").wait > 5%", GT_BREACHED);
+    assert_int_equal(checked.thread, 1);
+    check("thread(\"*\").wait < 50%", GT_BREACHED);
+    assert_int_equal(checked.thread, 0);
+    check("thread(\"*\").wait > 50%", GT_PASSED);
+    threads_named = 1;
+    check("thread(\"*\").wait > 20%", GT_PASSED);
+    assert_int_equal(checked.thread, 0);
+    lose_some();
+    threads_named = 3;
+    check("thread(\"*\").wait > 40%", GT_UNJUDGED); /* 1 may have; 0 has not */
+    assert_int_equal(checked.thread, 1);
+    check("thread(\"*\").wait < 20%", GT_BREACHED); /* 0 has, whatever 1 has */
+    assert_int_equal(checked.thread, 0);
+}
+
+static void a_thread_that_was_not_seen_cannot_be_judged(void **state)
+{
+    (void)state;
+    check("thread(\"w\").wait > 5%", GT_PASSED);
+    assert_int_equal(checked.thread, UINT32_MAX);
+    *(struct gt_hole *)made_push(&t.holes) = (struct gt_hole){.end_ns = 50 * MS, .gil = true};
+    check("thread(\"w\").wait > 5%", GT_UNJUDGED);
+    assert_int_equal(checked.thread, UINT32_MAX);
+}
+
+static void a_blocker_is_set_against_all_lives(void **state)
+{
+    (void)state;
+    check("blocker(\"f\") > 15%", GT_PASSED);
+    check("blocker(\"f\") >= 15%", GT_BREACHED);
+    check("blocker(\"f\") > 299ms", GT_BREACHED);
+    doing_named = GT_DOING_GC;
+    check("blocker(\"f\") > 0%", GT_PASSED);
+}
+
+static void an_unknown_function_may_have_been_it_where_calls_are_missing(void **state)
+{
+    (void)state;
+    check("blocker(\"f\") > 350ms", GT_PASSED);
+    t.stopped_ns = 500 * MS;
+    check("blocker(\"f\") > 350ms", GT_UNJUDGED);
+    assert_true(checked.range.low == 300e6 && checked.range.high == 400e6);
+    check("blocker(\"f\") > 400ms", GT_PASSED);
+}
+
+static void nothing_is_judged_of_what_was_not_recorded(void **state)
+{
+    (void)state;
+    recorded.blind = true;
+    check("wait > 0%", GT_UNJUDGED);
+    assert_true(checked.blind);
+    check("thread(\"w\").wait > 0%", GT_UNJUDGED);
+    check("blocker(\"f\") > 0%", GT_UNJUDGED);
+}
+
+static void names_that_cannot_be_made_are_an_error(void **state)
+{
+    const struct gt_condition_names names = {no_memory, names_blocker, NULL};
+    struct gt_condition condition = parse("thread(\"w\").wait > 5%");
+
+    (void)state;
+    assert_int_equal(gt_condition_check(&condition, &recorded, &blockers, &names, &checked),
+                     GT_ERR_MEMORY);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(conditions_are_parsed),
         cmocka_unit_test(the_caret_is_under_the_spot),
         cmocka_unit_test(a_refusal_is_three_lines_of_visible_text),
+        TEST(the_limit_itself_is_no_breach_but_with_equal),
+        TEST(what_is_not_known_leaves_it_open),
+        TEST(the_thread_nearest_to_a_breach_counts),
+        TEST(a_thread_that_was_not_seen_cannot_be_judged),
+        TEST(a_blocker_is_set_against_all_lives),
+        TEST(an_unknown_function_may_have_been_it_where_calls_are_missing),
+        TEST(nothing_is_judged_of_what_was_not_recorded),
+        TEST(names_that_cannot_be_made_are_an_error),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
