@@ -23,6 +23,7 @@ BUILD = pathlib.Path(os.environ.get("GT_BUILD", ROOT / "build")).resolve()
 GILTRACER = BUILD / "giltracer"
 PERF2TRACE = BUILD / "perf2trace"
 AGENT = BUILD / "libgiltracer-agent.so"
+FAULTS = BUILD / "libgt-faults.so"
 TARGETS = HERE / "targets"
 FAKE_PERF = HERE / "fake" / "perf"
 DEBIAN_PYTHON = "/usr/bin/python3"

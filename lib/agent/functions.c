@@ -42,20 +42,20 @@ static uint64_t hash_bytes(uint64_t hash, const char *data, size_t length)
     return (hash ^ 0xff) * 0x100000001b3u;
 }
 
-/* "a\nb" → "a\0b\0\0" */
-static char *split_globs(const char *name)
+/* "a\nb" → "a\0b\0\0"; NULL for nothing. */
+static bool split_globs(const char *name, char **globs)
 {
     const char *value = secure_getenv(name);
     size_t length = value ? strlen(value) : 0;
-    char *globs = length ? calloc(1, length + 2) : NULL;
 
-    if (!globs)
-        return NULL;
-    memcpy(globs, value, length);
-    for (char *at = globs; *at; at++)
+    *globs = length ? calloc(1, length + 2) : NULL;
+    if (!*globs)
+        return length == 0;
+    memcpy(*globs, value, length);
+    for (char *at = *globs; *at; at++)
         if (*at == '\n')
             *at = '\0';
-    return globs;
+    return true;
 }
 
 static bool matches(const char *globs, const char *file)
@@ -66,13 +66,13 @@ static bool matches(const char *globs, const char *file)
     return false;
 }
 
-void gt_agent_functions_init(void)
+bool gt_agent_functions_init(void)
 {
     const char *c_calls = secure_getenv(GT_AGENT_ENV_C_CALLS);
 
     skip_c = c_calls && !strcmp(c_calls, "0");
-    includes = split_globs(GT_AGENT_ENV_INCLUDE);
-    excludes = split_globs(GT_AGENT_ENV_EXCLUDE);
+    return split_globs(GT_AGENT_ENV_INCLUDE, &includes) &&
+           split_globs(GT_AGENT_ENV_EXCLUDE, &excludes);
 }
 
 bool gt_agent_functions_want_c(void)
@@ -101,6 +101,16 @@ static bool ends_with(struct text text, const char *end)
     return text.length >= length && !memcmp(text.data + text.length - length, end, length);
 }
 
+/* Once, since each call of such a function tries again. */
+static void say_no_memory(struct gt_agent_thread *self)
+{
+    static bool said;
+
+    if (!__atomic_exchange_n(&said, true, __ATOMIC_RELAXED))
+        gt_agent_message(self, "no memory for all functions that were called: some are not "
+                               "recorded, and others answer for them");
+}
+
 static struct gt_agent_function *intern(struct gt_agent_thread *self, struct text name,
                                         struct text file, uint32_t line, uint32_t wire_flags)
 {
@@ -115,8 +125,10 @@ static struct gt_agent_function *intern(struct gt_agent_thread *self, struct tex
     if (function)
         return function;
     function = calloc(1, sizeof(*function));
-    if (!function)
+    if (!function) {
+        say_no_memory(self);
         return NULL;
+    }
     function->id = __atomic_add_fetch(&gt_agent.control->next_function_id, 1, __ATOMIC_RELAXED);
     if (function->id > GT_WIRE_ID_MAX) {
         function->flags |= GT_AGENT_SKIP;

@@ -31,8 +31,8 @@ struct gt_agent_function {
         budget_ns; /* the process's CPU time when the function's share was last looked at */
 };
 
-/* Read the filters from the environment. */
-void gt_agent_functions_init(void);
+/* Read the filters from the environment. False: there is no memory for them. */
+bool gt_agent_functions_init(void);
 /* Are calls of C functions recorded? */
 bool gt_agent_functions_want_c(void);
 

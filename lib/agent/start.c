@@ -96,6 +96,8 @@ void gt_agent_start_init(void)
         return;
     if (!wanted || strcmp(wanted, "1"))
         return;
-    gt_agent_functions_init();
-    gt_agent_start_due = true;
+    if (gt_agent_functions_init())
+        gt_agent_start_due = true;
+    else
+        gt_agent_say("functions are not traced: no memory for their filters");
 }

@@ -71,7 +71,8 @@ static int no_agent(struct gt_error *err)
 {
     return gt_error_set(err, GT_ERR_NOT_FOUND,
                         "no agent log: the agent was not loaded (a static or set-uid "
-                        "program, or one that clears LD_PRELOAD, cannot be watched this way)");
+                        "program, or one that clears LD_PRELOAD, cannot be watched this way), "
+                        "or had no memory, disk space or descriptor to begin it");
 }
 
 /* When all is stopped, at a time that can be. */

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: MIT
+"""Calls of libc that fail, one after the other, in the agent and in the three programs
+(tests/faults): the target's output and status stay its own, and what was lost is told."""
+import concurrent.futures
+import errno
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+import harness
+import pytest
+from harness import AGENT, DEBIAN_PYTHON, FAULTS, PERF2TRACE, target
+
+STEPS = 5 * 300 + 5000 + 1  # calls of steady.py's function `step`
+MANY = 400  # no sweep may need more runs
+
+
+class Sweep:
+    """Runs in which the n-th call of a function fails, for n = 1, 2, …, until it is not reached."""
+
+    def __init__(self, fault, run, persists=False):
+        self.function, self.number = fault
+        self.run, self.persists = run, persists
+
+    def text(self, program, part, n):
+        return "%s %s %s %d%s %d" % (program, part, self.function, n, "+" if self.persists else "",
+                                     self.number)
+
+    def complaints(self, limit=MANY):
+        for n in range(1, limit + 1):
+            reached, complaint = self.run(self, n)
+            if complaint:
+                yield "%s: %s" % (self.text("*", "*", n), complaint)
+            if not reached:
+                return
+        assert limit < MANY, "%s is called more than %d times" % (self.function, MANY)
+
+
+def steady(environment=None):
+    done = subprocess.run([DEBIAN_PYTHON, target("steady")], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, timeout=harness.TIMEOUT_S,
+                          env=dict(os.environ, **(environment or {})))
+    return done.returncode, done.stdout.decode("utf-8", "replace")
+
+
+def told(document, printed):
+    """Does anything say that not all is there?"""
+    summary = document["giltracer"]
+    return bool(summary["lost"] or summary["unseen"] or summary["quality"]["lost_events"] or
+                [line for line in printed.splitlines()
+                 if re.match("perf2trace: (?!wrote )", line)])
+
+
+def look_at_log(folder, output, fired):
+    """The agent's log is read, and what it does not hold is told; or one line says why not."""
+    done = subprocess.run([str(PERF2TRACE), "--agent-log", folder, "-o", output],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+    printed = done.stderr.decode("utf-8", "replace")
+    if done.returncode:
+        own = [line for line in printed.splitlines() if line.startswith("perf2trace: ")]
+        return None if fired and done.returncode == 125 and len(own) == 1 else printed
+    document = harness.read_json(output)
+    harness.check_document(document)
+    found = sum(1 for _ in harness.calls(document, "step", "steady"))
+    if found != STEPS and not told(document, printed):
+        return "%d calls of %d, and nothing says so:\n%s" % (found, STEPS, printed)
+    return None
+
+
+def in_agent(expected):
+    """A run for Sweep: of steady.py with the agent, and what its log tells."""
+    def run(sweep, n):
+        with tempfile.TemporaryDirectory(prefix="gt-faults-") as name:
+            folder, log = pathlib.Path(name, "agent"), pathlib.Path(name, "fired")
+            folder.mkdir(mode=0o700)
+            got = steady({"LD_PRELOAD": "%s:%s" % (AGENT, FAULTS), "GT_FAULTS_LOG": str(log),
+                          "GT_FAULTS": sweep.text("*", AGENT.name, n),
+                          "GILTRACER_AGENT_DIR": str(folder), "GILTRACER_AGENT_PYTHON": "1"})
+            if got != expected:
+                return log.exists(), "status %d: %s" % got
+            return log.exists(), look_at_log(str(folder), name + "/x.json", log.exists())
+    return run
+
+
+def all_of(sweeps, limit=MANY):
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        lists = list(pool.map(lambda sweep: list(sweep.complaints(limit)), sweeps))
+    found = [complaint for one in lists for complaint in one]
+    assert not found, "%d faults:\n%s" % (len(found), "\n".join(found[:5]))
+
+
+AGENT_FAULTS = [("open", errno.EMFILE), ("mmap", errno.ENOMEM), ("write", errno.EIO),
+                ("fallocate", errno.ENOSPC), ("ftruncate", errno.EFBIG)]
+MORE_AGENT_FAULTS = [("open", errno.EACCES), ("write", 0), ("write", errno.ENOSPC),
+                     ("fallocate", errno.EOPNOTSUPP), ("read", errno.EIO), ("read", 0),
+                     ("madvise", errno.EINVAL), ("mremap", errno.ENOMEM), ("stat", errno.EIO),
+                     ("rlimit", errno.EPERM), ("readlink", errno.EACCES)]
+
+
+def test_each_call_of_the_agent_fails_once():
+    expected = steady()
+    assert expected[0] == 7, expected
+    all_of([Sweep(fault, in_agent(expected)) for fault in AGENT_FAULTS])
+
+
+@pytest.mark.long
+def test_calls_of_the_agent_fail_for_good():
+    expected = steady()
+    all_of([Sweep(fault, in_agent(expected), True) for fault in AGENT_FAULTS + MORE_AGENT_FAULTS] +
+           [Sweep(fault, in_agent(expected)) for fault in MORE_AGENT_FAULTS])
+
+
+@pytest.mark.parametrize("persists", [False, True])
+def test_the_agent_has_no_memory(persists):
+    """What it cannot keep of functions is told: no other function answers for it."""
+    all_of([Sweep(("calloc", errno.ENOMEM), in_agent(steady()), persists)], 12)
+
+
+def test_filters_of_functions_that_find_no_memory(folder):
+    """Without them other functions would be recorded than were asked for: none is, and it is told."""
+    run = harness.giltracer(
+        ["--python", DEBIAN_PYTHON, "--gil-source", "agent", "--python-trace", "--include",
+         "*/nothing/*", "-o", folder / "x.json", target("steady")], folder,
+        env={"LD_PRELOAD": FAULTS, "GT_FAULTS": "* %s calloc 1 12" % AGENT.name})
+    assert run.status == 7, run
+    assert "functions are not traced: no memory for their filters" in run.err, run
+    assert not any(harness.calls(harness.read_json(folder / "x.json"), "step"))
