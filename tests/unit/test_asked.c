@@ -292,6 +292,60 @@ static void the_scheduler_tells(void **state)
     release_all(t, &blockers);
 }
 
+/* Thread 10 slept in the dark at first, then it is known until 200 ms: 100 ms were asked for.
+ */
+static void check_known_from(int64_t known_from_ns, bool known)
+{
+    const struct gt_span hold = {.start_ns = 50 * MS, .end_ns = 200 * MS, .thread = 0};
+    struct gt_timeline *t = gt_timeline_new(true, NULL);
+    struct gt_gil gil = {0};
+    struct gt_asked asked;
+    struct gt_after after;
+
+    fork_task(t, 1, 10, 10, 0);
+    feed(t, GT_EVENT_SWITCH_IN, 2, 10, 10, 0);
+    lose(t, known_from_ns, -1, 1);
+    feed(t, GT_EVENT_SWITCH_IN, known_from_ns, 10, 10, 0);
+    feed(t, GT_EVENT_EXIT, 200 * MS, 10, 10, 0);
+    assert_int_equal(gt_timeline_finish(t, NULL), 0);
+    gt_asked_init(&asked, t, &gil);
+    gt_asked_after(&asked, &hold, 100 * MS, 200 * MS, &after);
+    assert_int_equal(after.known, known);
+    assert_int_equal(after.total_ns, 100 * MS);
+    assert_int_equal(after.run_ns, known ? 200 * MS - known_from_ns : 0);
+    gt_timeline_free(t);
+}
+
+static void states_are_enough_that_are_known_for_nine_tenths(void **state)
+{
+    (void)state;
+    check_known_from(110 * MS, true);
+    check_known_from(110 * MS + 1, false);
+}
+
+/* What it waited for a CPU is not known (-1): it had one for `run_ns` of 100 ms. */
+static void check_run_for(int64_t run_ns, bool known)
+{
+    struct gt_timeline *t = begin(186 * MS);
+    struct gt_blockers blockers;
+    const struct gt_blocker *row;
+
+    snapshot(t, 106 * MS, 11, 10, 50 * MS, -1, 0, 0);
+    snapshot(t, 206 * MS, 10, 10, 50 * MS + run_ns, -1, 0, 0);
+    row = end(t, 206 * MS, &blockers);
+    assert_int_equal(row->kept, 1);
+    assert_int_equal(row->after.known, known);
+    assert_int_equal(row->after.run_ns, known ? run_ns : 0);
+    release_all(t, &blockers);
+}
+
+static void a_cpu_for_nine_tenths_needs_no_account_of_the_rest(void **state)
+{
+    (void)state;
+    check_run_for(90 * MS, true);
+    check_run_for(90 * MS - 1, false);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -306,6 +360,8 @@ int main(void)
         cmocka_unit_test(what_was_not_recorded_is_not_known),
         cmocka_unit_test(a_wait_before_its_deadline_is_no_request),
         cmocka_unit_test(the_scheduler_tells),
+        cmocka_unit_test(states_are_enough_that_are_known_for_nine_tenths),
+        cmocka_unit_test(a_cpu_for_nine_tenths_needs_no_account_of_the_rest),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

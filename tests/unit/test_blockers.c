@@ -265,6 +265,34 @@ static void the_switch_interval_is_seen(void **state)
     gt_timeline_free(t);
 }
 
+/* 11 asks in the very nanosecond in which sorted returns: it is main that was asked. */
+static void who_ends_as_the_request_comes_was_not_asked(void **state)
+{
+    struct gt_timeline *t = begin();
+    struct gt_blockers blockers;
+    const struct gt_blocker *row;
+
+    (void)state;
+    acquire(t, MS, 10, 10, A);
+    call(t, MS, 10, MAIN, true);
+    call(t, 2 * MS, 10, SORT, true);
+    await(t, 3 * MS, 10, 11, A);
+    call(t, 8 * MS, 10, SORT, false);
+    await(t, 8 * MS, 10, 11, A);
+    release(t, 20 * MS, 10, 10, A);
+    acquire(t, 20 * MS, 10, 11, A);
+    blockers = end(t);
+    row = blocker_of(t, &blockers, GT_DOING_C, "sorted");
+    assert_int_equal(row->waiting_ns, 5 * MS);
+    assert_int_equal(row->requested, 0);
+    assert_int_equal(row->asked_hold_ns, 0);
+    row = blocker_of(t, &blockers, GT_DOING_PYTHON, "main");
+    assert_int_equal(row->requested, 1);
+    assert_int_equal(row->asked_hold_ns, 12 * MS);
+    gt_blockers_release(&blockers);
+    gt_timeline_free(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -274,6 +302,7 @@ int main(void)
         cmocka_unit_test(gaps_are_told_apart),
         cmocka_unit_test(who_queues_again_and_again_is_named),
         cmocka_unit_test(the_switch_interval_is_seen),
+        cmocka_unit_test(who_ends_as_the_request_comes_was_not_asked),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
