@@ -2,7 +2,7 @@
 #include "launch/plan.h"
 
 #include "launch/counters.h"
-#include "launch/probes.h"
+#include "launch/owner.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -355,7 +355,7 @@ int gt_plan_make(struct gt_plan *plan, const struct gt_plan_request *request,
         return gt_error_set(err, GT_ERR_UNSUPPORTED, "%s", caps->record_why);
     if (gt_strvec_push_all(&plan->target, request->target))
         return gt_error_memory(err);
-    rc = gt_probes_own_group(plan->probes.group, sizeof(plan->probes.group), err);
+    rc = gt_owner_self(plan->probes.group, sizeof(plan->probes.group), err);
     if (rc == 0)
         rc = choose_source(plan, request, caps, interp, err);
     if (rc == 0)

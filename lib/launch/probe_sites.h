@@ -8,12 +8,11 @@
 
 #include "base/error.h"
 #include "launch/interp.h"
+#include "launch/owner.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-enum { GT_PROBE_GROUP_SIZE = 64 };
 
 struct gt_probe {
     char event[32];  /* name within the group; perf adds "__return" to a return probe's */
@@ -24,8 +23,8 @@ struct gt_probe {
 };
 
 struct gt_probe_set {
-    char group[GT_PROBE_GROUP_SIZE]; /* probes.h says what its name means */
-    struct gt_probe *probes;         /* owned */
+    char group[GT_OWNER_SIZE]; /* its owner's name */
+    struct gt_probe *probes;   /* owned */
     size_t count;
 };
 

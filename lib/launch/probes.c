@@ -3,6 +3,7 @@
 
 #include "base/fs.h"
 #include "base/strvec.h"
+#include "launch/owner.h"
 #include "launch/tools.h"
 
 #include <bsd/stdlib.h>
@@ -110,7 +111,7 @@ int gt_probes_start_removal(const char *group, const struct gt_caps *caps, uv_lo
                             struct gt_child *child, struct gt_error *err)
 {
     static const int stdio[] = {GT_CHILD_NULL, GT_CHILD_CAPTURE, GT_CHILD_CAPTURE};
-    char pattern[GT_PROBE_GROUP_SIZE + 2];
+    char pattern[GT_OWNER_SIZE + 2];
     char *argv[] = {caps->perf, "probe", "-q", "-d", pattern, NULL};
     struct gt_child_spec spec = {
         .file = caps->perf,
@@ -133,114 +134,13 @@ int gt_probes_start_removal(const char *group, const struct gt_caps *caps, uv_lo
     return rc;
 }
 
-/* Base 36 keeps the name short: perf and the kernel allow 64 bytes. */
-static int add_base36(struct gt_buf *text, uint64_t value)
-{
-    char digits[16];
-    size_t at = sizeof(digits);
-
-    do {
-        digits[--at] = "0123456789abcdefghijklmnopqrstuvwxyz"[value % 36];
-        value /= 36;
-    } while (value);
-    return gt_buf_add(text, digits + at, sizeof(digits) - at);
-}
-
-int gt_probes_format_group(const struct gt_group_owner *owner, char *group, size_t size)
-{
-    struct gt_buf text;
-    int failed;
-
-    gt_buf_init(&text);
-    failed = gt_buf_adds(&text, "gt_") | add_base36(&text, owner->pid_namespace) |
-             gt_buf_adds(&text, "_") | add_base36(&text, owner->pid) | gt_buf_adds(&text, "_") |
-             add_base36(&text, owner->start_time);
-    if (!failed)
-        failed = strlcpy(group, text.data, size) >= size;
-    gt_buf_release(&text);
-    return failed ? -1 : 0;
-}
-
-static bool parse_base36(const char **at, char end, uint64_t *value)
-{
-    char *stop;
-
-    if (!isalnum((unsigned char)**at))
-        return false;
-    errno = 0;
-    *value = strtoull(*at, &stop, 36);
-    if (errno || *stop != end)
-        return false;
-    *at = stop + (end != '\0');
-    return true;
-}
-
-bool gt_probes_parse_group(const char *group, struct gt_group_owner *owner)
-{
-    if (strncmp(group, "gt_", 3) != 0)
-        return false;
-    group += 3;
-    return parse_base36(&group, '_', &owner->pid_namespace) &&
-           parse_base36(&group, '_', &owner->pid) &&
-           parse_base36(&group, '\0', &owner->start_time);
-}
-
-/* Field 22 of /proc/PID/stat; 0 when there is no such process. */
-static uint64_t start_time_of(uint64_t pid)
-{
-    char path[64];
-    struct gt_buf text;
-    uint64_t start = 0;
-    char *at;
-
-    snprintf(path, sizeof(path), "/proc/%llu/stat", (unsigned long long)pid);
-    gt_buf_init(&text);
-    /* The command's name, in parentheses, may hold anything: fields count from the last ')'. */
-    if (gt_fs_read(path, &text, 4096, NULL) == 0 && (at = strrchr(text.data, ')'))) {
-        for (int field = 2; field < 22 && at; field++)
-            at = strchr(at + 1, ' ');
-        if (at)
-            start = strtoull(at + 1, NULL, 10);
-    }
-    gt_buf_release(&text);
-    return start;
-}
-
-static uint64_t pid_namespace(void)
-{
-    struct stat st;
-
-    return stat("/proc/self/ns/pid", &st) == 0 ? (uint64_t)st.st_ino : 0;
-}
-
-int gt_probes_own_group(char *group, size_t size, struct gt_error *err)
-{
-    struct gt_group_owner owner = {pid_namespace(), (uint64_t)getpid(), 0};
-
-    owner.start_time = start_time_of(owner.pid);
-    if (!owner.pid_namespace || !owner.start_time)
-        return gt_error_set(err, GT_ERR_UNSUPPORTED, "/proc is not mounted, or not readable");
-    if (gt_probes_format_group(&owner, group, size))
-        return gt_error_memory(err);
-    return 0;
-}
-
-static bool is_abandoned(const char *group, uint64_t our_namespace)
-{
-    struct gt_group_owner owner;
-
-    return gt_probes_parse_group(group, &owner) && owner.pid_namespace == our_namespace &&
-           start_time_of(owner.pid) != owner.start_time;
-}
-
 void gt_probes_sweep(const struct gt_caps *caps, uv_loop_t *loop)
 {
-    uint64_t our_namespace = pid_namespace();
-    char path[128], last[GT_PROBE_GROUP_SIZE] = "";
+    char path[128], last[GT_OWNER_SIZE] = "";
     struct gt_buf text;
     int swept = 0;
 
-    if (!caps->tracefs || !our_namespace)
+    if (!caps->tracefs)
         return;
     snprintf(path, sizeof(path), "%s/uprobe_events", caps->tracefs);
     gt_buf_init(&text);
@@ -248,11 +148,11 @@ void gt_probes_sweep(const struct gt_caps *caps, uv_loop_t *loop)
         text.length = 0;
     /* Lines are "p:GROUP/EVENT FILE:OFFSET …". */
     for (char *line = text.data; line && *line && swept < MAX_SWEPT;) {
-        char group[GT_PROBE_GROUP_SIZE];
+        char group[GT_OWNER_SIZE];
         char *next = strchr(line, '\n');
 
         if (sscanf(line, "%*c:%63[^/ ]/", group) == 1 && strcmp(group, last) != 0 &&
-            is_abandoned(group, our_namespace)) {
+            gt_owner_is_gone(group)) {
             gt_probes_remove(group, caps, loop);
             strlcpy(last, group, sizeof(last));
             swept++;

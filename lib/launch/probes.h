@@ -2,9 +2,8 @@
 /*
  * Installing the probes of a run, and removing them, with `perf probe`.
  *
- * The name of a group says which run it belongs to, so that runs at the same time never touch
- * each other's probes, and a run can remove those that a killed run left behind:
- * gt_<pid namespace>_<pid>_<start time of that process>, all in base 36.
+ * A group has the name of its run's owner (owner.h): runs at the same time never touch each
+ * other's probes, and a run can remove those that a killed run left behind.
  */
 #ifndef GT_LAUNCH_PROBES_H
 #define GT_LAUNCH_PROBES_H
@@ -38,16 +37,4 @@ int gt_probes_start_removal(const char *group, const struct gt_caps *caps, uv_lo
  * next run tries again. */
 void gt_probes_sweep(const struct gt_caps *caps, uv_loop_t *loop);
 
-/* Parts of the above, for tests. */
-
-/* The name of this process's group. */
-int gt_probes_own_group(char *group, size_t size, struct gt_error *err);
-/* What the name of a group says; false when it is not of the form above. */
-struct gt_group_owner {
-    uint64_t pid_namespace;
-    uint64_t pid;
-    uint64_t start_time; /* clock ticks since boot, /proc/PID/stat field 22 */
-};
-bool gt_probes_parse_group(const char *group, struct gt_group_owner *owner);
-int gt_probes_format_group(const struct gt_group_owner *owner, char *group, size_t size);
 #endif

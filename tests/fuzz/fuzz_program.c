@@ -8,6 +8,7 @@
 #include "launch/caps.h"
 #include "launch/elf.h"
 #include "launch/interp.h"
+#include "launch/owner.h"
 #include "launch/probe_sites.h"
 #include "launch/probes.h"
 #include "launch/runtime.h"
@@ -51,7 +52,7 @@ static void check_elf(const uint8_t *data, size_t size)
 
 static void check_answers(const char *text, size_t size)
 {
-    struct gt_group_owner owner;
+    struct gt_owner owner;
     struct gt_interp interp;
     struct gt_caps caps;
     char path[64];
@@ -66,7 +67,7 @@ static void check_answers(const char *text, size_t size)
     gt_interp_is_python_name(text);
     gt_caps_read_perf_version(&caps, text);
     gt_caps_is_gil_probe(text);
-    gt_probes_parse_group(text, &owner);
+    gt_owner_parse(text, &owner);
     gt_probes_is_clone(text, "take_gil");
     gt_caps_release(&caps);
     gt_interp_release(&interp);

@@ -95,46 +95,6 @@ static void test_clones(void **state)
     assert_false(gt_probes_is_clone("_take_gil", "take_gil"));
 }
 
-static void test_group_names_round_trip(void **state)
-{
-    const struct gt_group_owner owner = {4026531836u, 4194303, UINT64_C(18446744073709551615)};
-    struct gt_group_owner read;
-    char group[GT_PROBE_GROUP_SIZE];
-
-    (void)state;
-    assert_int_equal(gt_probes_format_group(&owner, group, sizeof(group)), 0);
-    assert_true(strlen(group) < 40);
-    assert_true(gt_probes_parse_group(group, &read));
-    assert_true(read.pid_namespace == owner.pid_namespace && read.pid == owner.pid &&
-                read.start_time == owner.start_time);
-    assert_int_equal(gt_probes_format_group(&owner, group, 10), -1);
-}
-
-static void test_foreign_groups_are_left_alone(void **state)
-{
-    static const char *const names[] = {
-        "",           "gt_",        "gt_a_b",  "gt_a_b_",   "python",
-        "gt_a_b_c_d", "gt_a_b_c-d", "gt__b_c", "gt_-1_2_3", "gt_a_b_zzzzzzzzzzzzzzzz",
-        "probe_a_b_c"};
-    struct gt_group_owner owner;
-
-    (void)state;
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        assert_false(gt_probes_parse_group(names[i], &owner));
-}
-
-static void test_own_group_is_alive(void **state)
-{
-    struct gt_group_owner owner;
-    char group[GT_PROBE_GROUP_SIZE];
-
-    (void)state;
-    assert_int_equal(gt_probes_own_group(group, sizeof(group), NULL), 0);
-    assert_true(gt_probes_parse_group(group, &owner));
-    assert_int_equal(owner.pid, getpid());
-    assert_true(owner.start_time > 0);
-}
-
 static void test_definitions(void **state)
 {
     struct gt_probe_set set = {.group = "g"};
@@ -331,9 +291,6 @@ int main(void)
         cmocka_unit_test(test_unknown_bytes_stop),
         cmocka_unit_test(test_window_ends),
         cmocka_unit_test(test_clones),
-        cmocka_unit_test(test_group_names_round_trip),
-        cmocka_unit_test(test_foreign_groups_are_left_alone),
-        cmocka_unit_test(test_own_group_is_alive),
         cmocka_unit_test(test_definitions),
         cmocka_unit_test(test_plans_libc),
         cmocka_unit_test(test_futex_calls),
