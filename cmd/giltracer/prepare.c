@@ -52,11 +52,26 @@ static int make_plan(struct gt_run_state *run, struct gt_error *err)
 
 /* --- where to keep things --- */
 
+/* Should giltracer die, the folder goes: by the sentry, or by the next run. */
+static int claim_folder(struct gt_run_state *run, struct gt_error *err)
+{
+    int rc = gt_claim_take(&run->claim, run->folder, err);
+
+    if (rc == 0)
+        gt_sentry_entrust(&run->signals.sentry, &run->claim);
+    return rc;
+}
+
 static int make_folder(struct gt_run_state *run, struct gt_error *err)
 {
-    int rc = gt_recording_dir_make(run->cli->keep, &run->folder, err);
-    const char *folder = run->folder ? run->folder : run->cli->keep;
+    const char *folder;
+    int rc;
 
+    gt_claim_sweep(); /* first of all, since it makes room */
+    rc = gt_recording_dir_make(run->cli->keep, &run->folder, err);
+    folder = run->folder ? run->folder : run->cli->keep;
+    if (rc == 0 && run->folder)
+        rc = claim_folder(run, err);
     if (rc == 0 && asprintf(&run->data_path, "%s/perf.data", folder) < 0) {
         run->data_path = NULL;
         rc = gt_error_memory(err);

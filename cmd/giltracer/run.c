@@ -94,18 +94,28 @@ static int run_all(struct gt_run_state *run)
     return conclude(run, rc, &err);
 }
 
-static void release(struct gt_run_state *run)
+static void remove_folder(struct gt_run_state *run)
 {
     struct gt_error err;
+    int rc = 0;
 
+    if (run->claim.folder >= 0)
+        rc = gt_claim_remove(&run->claim, &err);
+    else if (run->folder) /* it could not be claimed */
+        rc = gt_fs_remove_tree(run->folder, &err);
+    if (rc < 0)
+        gt_say("%s", err.message);
+}
+
+static void release(struct gt_run_state *run)
+{
     gt_recording_remove_probes(run);
     gt_outputs_release(&run->outputs);
     gt_results_release(&run->results);
     gt_ingest_free(run->ingest);
     gt_agentlog_free(run->agentlog);
     gt_viztracer_free(run->viztracer);
-    if (run->folder && gt_fs_remove_tree(run->folder, &err) < 0)
-        gt_say("%s", err.message);
+    remove_folder(run);
     free(run->folder);
     free(run->data_path);
     free(run->probes_path);
@@ -139,6 +149,7 @@ static int run_once(const struct gt_cli *cli, const struct gt_inherited *inherit
     run->checks = checks;
     run->last = last;
     run->agent_files = (struct gt_agentlog_files){-1, -1};
+    gt_claim_init(&run->claim);
     gt_caps_init(&run->caps);
     gt_interp_init(&run->interp);
     gt_plan_init(&run->plan);

@@ -11,6 +11,7 @@
 #include "ingest/ingest.h"
 #include "launch/caps.h"
 #include "launch/child.h"
+#include "launch/claim.h"
 #include "launch/gate.h"
 #include "launch/interp.h"
 #include "launch/meter.h"
@@ -48,6 +49,7 @@ struct gt_run_state {
     char version[64];
     char host[HOST_NAME_MAX + 1];
     char *folder;                  /* ours alone, to be removed; NULL with --keep */
+    struct gt_claim claim;         /* on that folder */
     char *data_path;               /* of perf.data */
     char *probes_path;             /* of what perf recorded of probes alone */
     char *viztracer_path;          /* where VizTracer writes; NULL: it is not used */

@@ -10,6 +10,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define PRIVATE_PREFIX "giltracer-"
+#define PRIVATE_SUFFIX "XXXXXX"
+
+bool gt_fs_is_private_name(const char *name)
+{
+    const size_t length = strlen(PRIVATE_PREFIX);
+
+    return strncmp(name, PRIVATE_PREFIX, length) == 0 &&
+           strlen(name) == length + strlen(PRIVATE_SUFFIX);
+}
+
 char *gt_fs_private_dir(struct gt_error *err)
 {
     const char *parent = getenv("TMPDIR");
@@ -17,7 +28,7 @@ char *gt_fs_private_dir(struct gt_error *err)
 
     if (!parent || parent[0] != '/')
         parent = "/tmp";
-    if (asprintf(&path, "%s/giltracer-XXXXXX", parent) < 0) {
+    if (asprintf(&path, "%s/" PRIVATE_PREFIX PRIVATE_SUFFIX, parent) < 0) {
         gt_error_memory(err);
         return NULL;
     }
@@ -67,10 +78,26 @@ static int remove_entry(int parent, const char *name, int depth)
     return unlinkat(parent, name, AT_REMOVEDIR);
 }
 
+enum { DEPTH_MAX = 32 }; /* ours are two deep; each level is an open descriptor */
+
+/* Whatever has the name by now: an empty folder is all that can go with it. */
+int gt_fs_remove_folder(int parent, const char *name, int folder, struct gt_error *err)
+{
+    struct stat own, named;
+    int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd < 0 || empty_folder(fd, DEPTH_MAX))
+        return gt_error_errno(err, "cannot empty the folder %s", name);
+    if (fstat(folder, &own) || fstatat(parent, name, &named, AT_SYMLINK_NOFOLLOW) ||
+        own.st_dev != named.st_dev || own.st_ino != named.st_ino)
+        return 0;
+    if (unlinkat(parent, name, AT_REMOVEDIR) && errno != ENOENT)
+        return gt_error_errno(err, "cannot remove the folder %s", name);
+    return 0;
+}
+
 int gt_fs_remove_tree(const char *path, struct gt_error *err)
 {
-    enum { DEPTH_MAX = 32 }; /* ours are two deep; each level is an open descriptor */
-
     if (remove_entry(AT_FDCWD, path, DEPTH_MAX) && errno != ENOENT)
         return gt_error_errno(err, "cannot remove %s", path);
     return 0;

@@ -15,6 +15,13 @@
  */
 char *gt_fs_private_dir(struct gt_error *err);
 
+/* Could it be the name of such a folder, without its path? */
+bool gt_fs_is_private_name(const char *name);
+
+/* Remove a folder of our own, open as `folder`, with everything in it, without following links,
+ * and its name in `parent`, if that still is its name. */
+int gt_fs_remove_folder(int parent, const char *name, int folder, struct gt_error *err);
+
 /* Remove a folder of our own and everything in it, without following links. What is already
  * gone is no failure. */
 int gt_fs_remove_tree(const char *path, struct gt_error *err);

@@ -66,8 +66,8 @@ bool gt_helper_main(int argc, char **argv, int *status)
         *status = gt_gatekeeper_main(argv);
         return true;
     }
-    if (argc == 1 && strcmp(argv[0], GT_SENTRY_NAME) == 0) {
-        *status = gt_sentry_main();
+    if (argc == 2 && strcmp(argv[0], GT_SENTRY_NAME) == 0) {
+        *status = gt_sentry_main(argv[1]);
         return true;
     }
     return false;

@@ -6,7 +6,8 @@
  * opened, undoes what starting it changed (signal dispositions and mask, flags of descriptors
  * 0-2), and executes the target. perf attaches to it while it waits, so nothing is missed.
  *
- * sentry: sees which signals were sent to the whole process group (sentry.h).
+ * sentry: sees which signals were sent to the whole process group, and cleans up after a
+ * giltracer that died (sentry.h).
  */
 #ifndef GT_LAUNCH_GATE_H
 #define GT_LAUNCH_GATE_H

@@ -15,6 +15,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Of the tools that giltracer starts, not of the target: whose they are. */
+#define GT_OWNER_VARIABLE "GILTRACER_TOOL_OF"
+
 enum { GT_OWNER_SIZE = 64 }; /* of a name, with its NUL: what the kernel allows for a group */
 
 struct gt_owner {

@@ -2,7 +2,10 @@
 #include "launch/sentry.h"
 
 #include "base/nstime.h"
+#include "launch/cleanup.h"
+#include "launch/owner.h"
 
+#include <bsd/string.h>
 #include <bsd/unistd.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +16,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -35,12 +39,14 @@ enum {
  */
 int gt_sentry_start(struct gt_sentry *sentry, const sigset_t *signals, struct gt_error *err)
 {
-    char *argv[] = {GT_SENTRY_NAME, NULL};
+    char owner[GT_OWNER_SIZE] = "";
+    char *argv[] = {GT_SENTRY_NAME, owner, NULL};
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     int ends[2], rc;
 
     sentry->fd = -1;
+    gt_owner_self(owner, sizeof(owner), NULL);
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
         return gt_error_errno(err, "cannot make a socket pair");
     posix_spawn_file_actions_init(&actions);
@@ -67,10 +73,46 @@ int gt_sentry_start(struct gt_sentry *sentry, const sigset_t *signals, struct gt
     return 0;
 }
 
+/* Send a message, with two descriptors if `fds` is not NULL. The sentry may be gone. */
+static void tell(struct gt_sentry *sentry, enum gt_sentry_message message, const char *name,
+                 const int *fds)
+{
+    unsigned char what = (unsigned char)message;
+    struct iovec parts[] = {{&what, 1}, {(char *)name, strlen(name)}};
+    union {
+        struct cmsghdr header; /* aligns it */
+        char space[CMSG_SPACE(2 * sizeof(int))];
+    } control = {0};
+    struct msghdr packet = {.msg_iov = parts, .msg_iovlen = 2};
+
+    if (fds) {
+        packet.msg_control = control.space;
+        packet.msg_controllen = sizeof(control.space);
+        control.header = (struct cmsghdr){.cmsg_level = SOL_SOCKET,
+                                          .cmsg_type = SCM_RIGHTS,
+                                          .cmsg_len = CMSG_LEN(2 * sizeof(int))};
+        memcpy(CMSG_DATA(&control.header), fds, 2 * sizeof(int));
+    }
+    (void)!sendmsg(sentry->fd, &packet, MSG_NOSIGNAL);
+}
+
+void gt_sentry_entrust(struct gt_sentry *sentry, const struct gt_claim *claim)
+{
+    const int fds[] = {claim ? claim->folder : -1, claim ? claim->parent : -1};
+
+    if (sentry->fd < 0)
+        return;
+    if (claim && claim->folder >= 0)
+        tell(sentry, GT_SENTRY_FOLDER, claim->name, fds);
+    else
+        tell(sentry, GT_SENTRY_NO_FOLDER, "", NULL);
+}
+
 void gt_sentry_stop(struct gt_sentry *sentry)
 {
     if (sentry->fd < 0)
         return;
+    tell(sentry, GT_SENTRY_DISMISSED, "", NULL);
     close(sentry->fd);
     sentry->fd = -1;
     while (waitpid(sentry->pid, NULL, 0) < 0 && errno == EINTR)
@@ -114,39 +156,79 @@ static bool take_sighting(struct sightings *seen, int number)
     return fresh;
 }
 
-static void answer(int signals, struct sightings *seen)
+static void answer(int signals, struct sightings *seen, unsigned char number)
 {
     struct pollfd poller = {signals, POLLIN, 0};
-    unsigned char byte;
     int64_t until_ns = gt_now_ns() + LATE_MS * INT64_C(1000000);
-    int number;
+    unsigned char yes;
 
-    if (recv(SENTRY_FD, &byte, 1, 0) != 1)
-        _exit(0);
-    number = byte <= SIGNALS ? byte : 0;
+    if (number > SIGNALS)
+        number = 0;
     do {
         drain(signals, seen);
-        byte = take_sighting(seen, number);
-    } while (!byte && gt_now_ns() < until_ns && poll(&poller, 1, LATE_MS) > 0);
-    (void)!send(SENTRY_FD, &byte, 1, MSG_NOSIGNAL);
+        yes = take_sighting(seen, number);
+    } while (!yes && gt_now_ns() < until_ns && poll(&poller, 1, LATE_MS) > 0);
+    (void)!send(SENTRY_FD, &yes, 1, MSG_NOSIGNAL);
 }
 
-int gt_sentry_main(void)
+/* Receive a message. Its first byte, or 0 at the end of file. Descriptors that come with it
+ * replace those of the claim. */
+static unsigned char hear(struct gt_claim *claim)
+{
+    unsigned char what = 0;
+    char name[sizeof(claim->name)] = "";
+    struct iovec parts[] = {{&what, 1}, {name, sizeof(name) - 1}};
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(2 * sizeof(int))];
+    } control = {0};
+    struct msghdr packet = {.msg_iov = parts,
+                            .msg_iovlen = 2,
+                            .msg_control = control.space,
+                            .msg_controllen = sizeof(control.space)};
+    ssize_t got;
+
+    do
+        got = recvmsg(SENTRY_FD, &packet, MSG_CMSG_CLOEXEC);
+    while (got < 0 && errno == EINTR);
+    if (got < 1)
+        return 0;
+    if (what == GT_SENTRY_FOLDER || what == GT_SENTRY_NO_FOLDER)
+        gt_claim_close(claim);
+    if (what == GT_SENTRY_FOLDER && packet.msg_controllen >= sizeof(control.header) &&
+        control.header.cmsg_len == CMSG_LEN(2 * sizeof(int))) {
+        memcpy(&claim->folder, CMSG_DATA(&control.header), sizeof(int));
+        memcpy(&claim->parent, CMSG_DATA(&control.header) + sizeof(int), sizeof(int));
+        strlcpy(claim->name, name, sizeof(claim->name));
+    }
+    return what;
+}
+
+int gt_sentry_main(const char *owner)
 {
     struct sightings seen = {0};
     struct pollfd pollers[2];
+    struct gt_claim claim;
+    unsigned char what = 1;
     sigset_t signals;
 
     prctl(PR_SET_NAME, GT_SENTRY_NAME);
     closefrom(SENTRY_FD + 1);
     sigprocmask(SIG_BLOCK, NULL, &signals);
+    gt_claim_init(&claim);
     pollers[0] = (struct pollfd){SENTRY_FD, POLLIN, 0};
     pollers[1] = (struct pollfd){signalfd(-1, &signals, SFD_NONBLOCK), POLLIN, 0};
-    while (true) {
+    while (what && what != GT_SENTRY_DISMISSED) {
         if (poll(pollers, 2, -1) < 0 && errno != EINTR)
             return 1;
         drain(pollers[1].fd, &seen);
-        if (pollers[0].revents)
-            answer(pollers[1].fd, &seen);
+        if (!pollers[0].revents)
+            continue;
+        what = hear(&claim);
+        if (what && what <= SIGNALS)
+            answer(pollers[1].fd, &seen, what);
     }
+    if (!what)
+        gt_cleanup(owner, &claim);
+    return 0;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "launch/tools.h"
 
+#include "launch/owner.h"
+
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,7 +53,8 @@ static bool is_replaced(const char *variable, const char *const *plain)
         if (strncmp(variable, *plain, name) == 0)
             return true;
     }
-    return strncmp(variable, "LC_", 3) == 0 || strncmp(variable, "LANGUAGE=", 9) == 0;
+    return strncmp(variable, "LC_", 3) == 0 || strncmp(variable, "LANGUAGE=", 9) == 0 ||
+           strncmp(variable, GT_OWNER_VARIABLE "=", sizeof(GT_OWNER_VARIABLE)) == 0;
 }
 
 int gt_tool_environment(struct gt_strvec *env)
@@ -59,6 +62,7 @@ int gt_tool_environment(struct gt_strvec *env)
     static const char *const plain[] = {"LC_ALL=C",         "PERF_PAGER=cat",
                                         "PAGER=cat",        "PERF_CONFIG=/dev/null",
                                         "DEBUGINFOD_URLS=", NULL};
+    char owner[GT_OWNER_SIZE];
 
     for (char **variable = environ; variable && *variable; variable++)
         if (!is_replaced(*variable, plain) && gt_strvec_push(env, *variable))
@@ -66,6 +70,8 @@ int gt_tool_environment(struct gt_strvec *env)
     for (size_t i = 0; plain[i]; i++)
         if (gt_strvec_push(env, plain[i]))
             return -1;
+    if (gt_owner_self(owner, sizeof(owner), NULL) == 0)
+        return gt_strvec_pushf(env, GT_OWNER_VARIABLE "=%s", owner);
     return 0;
 }
 

@@ -13,7 +13,8 @@ char *gt_tool_find(const char *name);
 
 /*
  * Append this process's environment, made plain for perf: C locale, no pager, no user
- * configuration (which may change formats), no look-ups on the network. Returns 0 or -1.
+ * configuration (which may change formats), no look-ups on the network. It has the name of this
+ * process in GT_OWNER_VARIABLE (owner.h). Returns 0 or -1.
  */
 int gt_tool_environment(struct gt_strvec *env);
 

@@ -140,15 +140,3 @@ def test_second_interrupt_abandons_the_report_not_the_cleaning_up(folder):
     assert "no report" in run.err
     assert not run.leftovers()
     assert not output.exists()
-
-
-def test_sigkill_of_giltracer_ends_the_run_and_the_next_one_sweeps(folder):
-    run, _ = started("interrupted", folder)
-    assert any(harness.probe_is_of(line, run.pid) for line in harness.probes())
-    os.kill(run.pid, signal.SIGKILL)
-    run.process.wait()
-    harness.giltracer(["-o", folder / "next.json", target("exits"), "code", "0"], folder)
-    run.end_processes()
-    harness.wait_for(lambda: not run.processes(), "processes that cannot be ended")
-    harness.giltracer(["-o", folder / "next.json", target("exits"), "code", "0"], folder)
-    assert not any(harness.probe_is_of(line, run.pid) for line in harness.probes())

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: MIT
+"""giltracer dies at any moment: what it started, installed and wrote goes, and the program runs on."""
+import os
+import random
+import signal
+import time
+
+import harness
+import pytest
+from harness import giltracer, target, wait_for
+
+pytestmark = pytest.mark.needs_perf
+LONG_LIFE = "import time\nfor _ in range(120): time.sleep(0.01)\nprint('done', flush=True)"
+
+
+def left(run):
+    """What is still there of a giltracer that died, but for its program."""
+    tools = [pid for pid in run.processes() if "giltracer" in harness.command_of(pid)
+             or "perf" in harness.command_of(pid).split(" ")[0]]
+    return (["%d: %s" % (pid, harness.command_of(pid)) for pid in tools]
+            + [line for line in harness.probes() if harness.probe_is_of(line, run.pid)]
+            + [str(path) for path in run.tmp.iterdir()])
+
+
+def wait_until_nothing_is_left(run):
+    deadline = time.monotonic() + 10
+    while left(run) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not left(run)
+
+
+def test_sigkill_leaves_nothing(folder):
+    """At random moments, from before perf is asked for its version to the report."""
+    seed = random.randrange(1 << 32)
+    print("seed", seed)
+    moments = random.Random(seed)
+    for options in ((), (), ("--state-detect",), ("--gil-source", "agent"), ()):
+        began = time.monotonic()
+        run = harness.start([*options, "-o", folder / "x.json", "-c", LONG_LIFE], folder)
+        time.sleep(moments.uniform(0.02, 2.5))
+        os.kill(run.pid, signal.SIGKILL)
+        print("killed after %.3f s" % (time.monotonic() - began))
+        run.process.wait()
+        wait_until_nothing_is_left(run)
+        run.finish()
+        assert run.status == 128 + signal.SIGKILL or run.status == 0, run
+        assert run.out in (b"", b"done\n"), run
+
+
+def test_the_program_of_a_killed_giltracer_runs_on(folder):
+    """To its own end, with its own output; its agent takes no more room in the meantime."""
+    running = folder / "running"
+    code = "open(%r, 'w').close()\n%s" % (str(running), LONG_LIFE)
+    run = harness.start(["-o", folder / "x.json", "-c", code], folder)
+    wait_for(running.exists, "the program never ran")
+    os.kill(run.pid, signal.SIGKILL)
+    wait_until_nothing_is_left(run)
+    run.finish()
+    assert run.out == b"done\n" and run.err == "", run
+
+
+def test_what_was_killed_with_its_sentry_is_swept_by_the_next_run(folder):
+    running = folder / "running"
+    code = "open(%r, 'w').close()\nimport time\ntime.sleep(60)" % str(running)
+    run = harness.start(["-o", folder / "x.json", "-c", code], folder)
+    wait_for(running.exists, "the program never ran")
+    os.killpg(run.pid, signal.SIGKILL)
+    run.process.wait()
+    wait_for(lambda: not run.processes(), "processes that do not end")
+    assert left(run), "there was nothing to sweep"
+    giltracer(["-o", folder / "next.json", target("exits"), "code", "0"], folder,
+              env={"TMPDIR": run.tmp})
+    assert not left(run)
+    run.finish()
+
+
+def test_the_next_run_leaves_alone_what_lives(folder):
+    running = folder / "running"
+    code = "open(%r, 'w').close()\n%s" % (str(running), LONG_LIFE)
+    output = folder / "x.json"
+    run = harness.start(["-o", output, "-c", code], folder)
+    wait_for(running.exists, "the program never ran")
+    giltracer(["-o", folder / "next.json", target("exits"), "code", "0"], folder,
+              env={"TMPDIR": run.tmp}, leftovers=False)
+    run.finish()
+    assert run.status == 0 and not run.leftovers(), run
+    harness.check_document(harness.read_json(output))
