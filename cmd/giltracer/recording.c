@@ -5,14 +5,12 @@
 #include "common/console.h"
 #include "launch/hitplace.h"
 #include "launch/probes.h"
+#include "launch/tools.h"
 #include "planning.h"
 #include "under_viztracer.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
-
-enum { PERF_TIMEOUT_MS = 30000 };
 
 /* --- what the session calls --- */
 
@@ -153,14 +151,6 @@ int gt_recording_install(struct gt_run_state *run, struct gt_error *err)
     return rc;
 }
 
-static uint64_t perf_timeout_ms(void)
-{
-    const char *text = getenv("GILTRACER_PERF_TIMEOUT");
-    long seconds = text ? strtol(text, NULL, 10) : 0;
-
-    return seconds > 0 && seconds <= 3600 ? (uint64_t)seconds * 1000 : PERF_TIMEOUT_MS;
-}
-
 int gt_recording_run(struct gt_run_state *run, struct gt_error *err)
 {
     struct gt_hit_place hit;
@@ -174,7 +164,7 @@ int gt_recording_run(struct gt_run_state *run, struct gt_error *err)
         .probes_path = run->probes_path,
         .on_probes_data = on_probes_data,
         .probes_too_dear = run->plan.two_sources ? probes_too_dear : NULL,
-        .perf_timeout_ms = perf_timeout_ms(),
+        .perf_timeout_ms = gt_perf_timeout_ms(),
         .on_data = on_data,
         .on_gate = on_gate,
         .on_target_end = on_target_end,

@@ -65,6 +65,16 @@ static int conclude(struct gt_run_state *run, int rc, const struct gt_error *err
     return gt_checks_status(run->checks);
 }
 
+/* Before the program runs nothing is worth waiting for any more. */
+static void on_early_signal(void *context, int number, bool group)
+{
+    struct gt_run_state *run = context;
+
+    (void)number;
+    (void)group;
+    gt_child_interrupt(&run->loop);
+}
+
 static int run_all(struct gt_run_state *run)
 {
     struct gt_error err = {0};
@@ -72,6 +82,7 @@ static int run_all(struct gt_run_state *run)
     int rc = gt_signals_start(&run->signals, &run->loop, run->inherited, &err);
 
     run->signals_started = rc == 0;
+    gt_signals_listen(&run->signals, on_early_signal, run);
     if (rc == 0)
         rc = gt_prepare(run, &status, &err);
     if (rc == 0) {
@@ -81,13 +92,13 @@ static int run_all(struct gt_run_state *run)
             gt_doctor_show_plan(&run->plan, &run->caps, &run->interp);
         rc = gt_recording_install(run, &err);
     }
-    if (rc < 0) {
-        gt_say("%s", err.message);
-        return status;
-    }
     if (run->signals.first) {
         gt_say("stopped by a signal before the program ran");
         return GT_EXIT_SIGNAL + run->signals.first;
+    }
+    if (rc < 0) {
+        gt_say("%s", err.message);
+        return status;
     }
     rc = gt_recording_run(run, &err);
     gt_recording_remove_probes(run);

@@ -17,7 +17,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { CAP_BIT_SYS_ADMIN = 21, CAP_BIT_PERFMON = 38, PERF_TIMEOUT_MS = 10000 };
+enum { CAP_BIT_SYS_ADMIN = 21, CAP_BIT_PERFMON = 38 };
 
 void gt_caps_init(struct gt_caps *caps)
 {
@@ -72,6 +72,7 @@ static int probe_perf(struct gt_caps *caps, uv_loop_t *loop, struct gt_error *er
 {
     const char *named = getenv("GILTRACER_PERF");
     char *argv[] = {NULL, "version", "--build-options", NULL};
+    struct gt_error why;
     struct gt_child child;
     int rc;
 
@@ -84,13 +85,14 @@ static int probe_perf(struct gt_caps *caps, uv_loop_t *loop, struct gt_error *er
         return 0;
     }
     argv[0] = caps->perf;
-    rc = gt_tool_run(&child, loop, argv, PERF_TIMEOUT_MS, err);
+    rc = gt_perf_run(&child, loop, argv, &why);
     if (rc == GT_ERR_MEMORY)
-        return rc;
+        return gt_error_memory(err);
     if (rc < 0) {
-        refuse(caps->record_why, sizeof(caps->record_why),
-               "perf cannot be started (apt install linux-perf; or name the program with "
-               "GILTRACER_PERF)");
+        snprintf(caps->record_why, sizeof(caps->record_why),
+                 "%.150s (apt install linux-perf; or name another perf program with "
+                 "GILTRACER_PERF)",
+                 why.message);
         return 0;
     }
     gt_caps_read_perf_version(caps, child.out_text.data);

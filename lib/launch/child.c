@@ -24,7 +24,12 @@ enum {
     PAUSE_MS = 1,
     ENOUGH_BYTES = PIPE_BYTES / 4, /* after so much there is no pause before the next read */
     LINGER_MS = 2000,              /* another process may hold a dead child's pipe open */
+    GRACE_MS = 2000,
+    LEAVE_MS = 3000, /* one that KILL does not end waits for the kernel, or is traced */
     MAX_STDIO = 256,
+    /* A time-out is waited for in parts: while giltracer itself is stopped, or busy, one part
+       passes at the most. */
+    TICKS = 8,
 };
 
 static void finish_if_complete(struct gt_child *child)
@@ -74,18 +79,37 @@ static void signal_child(struct gt_child *child, int number)
         uv_process_kill(&child->process, number);
 }
 
+static void close_pipes(struct gt_child *child)
+{
+    close_pipe(child, &child->pipes[0]);
+    close_pipe(child, &child->pipes[1]);
+}
+
+/* Nobody can end it: do as if it had ended. */
+static void leave(struct gt_child *child)
+{
+    child->exited = true;
+    child->pid = 0;
+    child->term_signal = SIGKILL;
+    close_handle((uv_handle_t *)&child->process);
+    close_pipes(child);
+}
+
 static void on_timer(uv_timer_t *timer)
 {
     struct gt_child *child = timer->data;
 
     if (child->exited) {
-        close_pipe(child, &child->pipes[0]);
-        close_pipe(child, &child->pipes[1]);
+        close_pipes(child);
+    } else if (child->killed) {
+        leave(child);
     } else if (child->killing) {
+        child->killed = true;
         signal_child(child, SIGKILL);
-    } else {
+        uv_timer_start(timer, on_timer, LEAVE_MS, 0);
+    } else if (++child->ticks >= TICKS) {
         child->timed_out = true;
-        gt_child_stop(child, child->grace_ms);
+        gt_child_stop(child, GRACE_MS);
     }
 }
 
@@ -101,6 +125,10 @@ static void on_exit_status(uv_process_t *process, int64_t status, int term_signa
 {
     struct gt_child *child = process->data;
 
+    /* What it started, and what did not heed TERM as it did. The number of a group is not given
+       to another process before the group is empty, and then only after all other numbers. */
+    if (child->killing && child->own_session && child->pid > 0)
+        kill(-child->pid, SIGKILL);
     child->exited = true;
     child->pid = 0;
     child->exit_status = (int)status;
@@ -110,10 +138,18 @@ static void on_exit_status(uv_process_t *process, int64_t status, int term_signa
     close_timer_if_last(child);
 }
 
-static void keep(struct gt_buf *text, const char *data, size_t length, size_t limit)
+static void keep(struct gt_child *child, struct gt_buf *text, const char *data, size_t length,
+                 size_t limit)
 {
+    uint64_t *bytes = text == &child->out_text ? &child->out_bytes : &child->err_bytes;
+
     if (text->length < limit)
         gt_buf_add(text, data, MIN(length, limit - text->length));
+    *bytes += length;
+    if (*bytes <= GT_CHILD_FLOOD_BYTES || child->flooded)
+        return;
+    child->flooded = true;
+    gt_child_stop(child, GRACE_MS);
 }
 
 static void take_data(struct gt_child *child, const char *data, size_t length)
@@ -121,7 +157,7 @@ static void take_data(struct gt_child *child, const char *data, size_t length)
     if (child->data_error)
         return;
     if (!child->on_data) {
-        keep(&child->out_text, data, length, OUT_LIMIT);
+        keep(child, &child->out_text, data, length, OUT_LIMIT);
         return;
     }
     child->data_error = MIN(child->on_data(child->context, data, length), 0);
@@ -147,16 +183,22 @@ static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
         close_pipe(child, (uv_pipe_t *)stream);
         return;
     }
+    if (child->exited && (child->flooded || child->data_error)) {
+        close_pipes(child);
+        return;
+    }
     if (child->exited)
         uv_timer_start(&child->timer, on_timer, LINGER_MS, 0);
     if (stream == (uv_stream_t *)&child->pipes[0]) {
         take_data(child, buffer->base, (size_t)length);
+        if (child->renewed_by_output)
+            child->ticks = 0;
         if (child->in_batches && length > 0 && length < ENOUGH_BYTES && !child->exited) {
             uv_read_stop(stream);
             uv_timer_start(&child->pause, on_pause, PAUSE_MS, 0);
         }
     } else {
-        keep(&child->err_text, buffer->base, (size_t)length, ERR_LIMIT);
+        keep(child, &child->err_text, buffer->base, (size_t)length, ERR_LIMIT);
     }
 }
 
@@ -208,7 +250,7 @@ static void init_handles(struct gt_child *child, uv_loop_t *loop,
     child->on_data = spec->on_data;
     child->on_done = spec->on_done;
     child->context = spec->context;
-    child->grace_ms = 2000;
+    child->renewed_by_output = spec->renewed_by_output;
     uv_timer_init(loop, &child->timer);
     uv_pipe_init(loop, &child->pipes[0], 0);
     uv_pipe_init(loop, &child->pipes[1], 0);
@@ -224,8 +266,7 @@ static void undo_spawn(struct gt_child *child, uv_loop_t *loop)
 {
     child->on_done = NULL;
     child->exited = true;
-    close_pipe(child, &child->pipes[0]);
-    close_pipe(child, &child->pipes[1]);
+    close_pipes(child);
     while (child->open_handles > 0)
         uv_run(loop, UV_RUN_ONCE);
     gt_child_release(child);
@@ -279,13 +320,14 @@ int gt_child_spawn(struct gt_child *child, uv_loop_t *loop, const struct gt_chil
     child->pid = child->process.pid;
     child->own_session = spec->own_session;
     if (spec->timeout_ms)
-        uv_timer_start(&child->timer, on_timer, spec->timeout_ms, 0);
+        uv_timer_start(&child->timer, on_timer, MAX(spec->timeout_ms / TICKS, 1),
+                       MAX(spec->timeout_ms / TICKS, 1));
     return 0;
 }
 
 void gt_child_stop(struct gt_child *child, uint64_t grace_ms)
 {
-    if (child->exited || child->done)
+    if (child->exited || child->done || child->killed)
         return;
     child->killing = true;
     signal_child(child, SIGTERM);
@@ -307,9 +349,21 @@ int gt_child_run(struct gt_child *child, uv_loop_t *loop, const struct gt_child_
 
     if (rc < 0)
         return rc;
+    loop->data = child;
     while (!child->done)
         uv_run(loop, UV_RUN_ONCE);
+    loop->data = NULL;
     return 0;
+}
+
+void gt_child_interrupt(uv_loop_t *loop)
+{
+    struct gt_child *child = loop->data;
+
+    if (!child)
+        return;
+    child->interrupted = true;
+    gt_child_stop(child, GRACE_MS);
 }
 
 bool gt_child_succeeded(const struct gt_child *child)

@@ -20,6 +20,9 @@
 enum {
     GT_CHILD_NULL = -1,    /* /dev/null for 0-2; left as it is above */
     GT_CHILD_CAPTURE = -2, /* 1 and 2 only: read through a pipe */
+    /* A child that writes more on its stderr, or on a stdout that nobody takes, is stopped: no
+       program that works has so much to say. */
+    GT_CHILD_FLOOD_BYTES = 256 << 20,
 };
 
 struct gt_child;
@@ -37,6 +40,7 @@ struct gt_child_spec {
     int stdio_count;          /* at least 3 */
     bool own_session;         /* so that the terminal's signals do not reach it */
     uint64_t timeout_ms;      /* stop the child after that long; 0: never */
+    bool renewed_by_output;   /* … after its stdout gave nothing for that long */
     gt_child_data_fn on_data; /* NULL: the first MiB of stdout is kept in out_text */
     gt_child_done_fn on_done; /* NULL: poll `done` */
     void *context;
@@ -48,13 +52,18 @@ struct gt_child {
     uv_timer_t timer, pause;
     int open_handles; /* until their close callbacks ran */
     int pid;          /* 0 once it is reaped: from then on it must not be signalled */
-    bool exited, done, timed_out, killing;
-    bool own_session;
+    bool exited, done;
+    bool timed_out;   /* it was stopped for its time-out */
+    bool flooded;     /* … for what it wrote: GT_CHILD_FLOOD_BYTES */
+    bool interrupted; /* … by gt_child_interrupt */
+    bool killing, killed;
+    unsigned ticks; /* parts of its time-out that passed */
+    uint64_t out_bytes, err_bytes;
+    bool own_session, renewed_by_output;
     bool in_batches; /* stdout gathers in the pipe before it is read */
     int exit_status; /* valid when exited and term_signal is 0 */
     int term_signal;
     int data_error;                   /* what on_data returned, when negative */
-    uint64_t grace_ms;                /* between TERM and KILL */
     struct gt_buf out_text, err_text; /* captured and not delivered otherwise; bounded */
     char *read_buffer;
     gt_child_data_fn on_data;
@@ -67,16 +76,22 @@ struct gt_child {
 int gt_child_spawn(struct gt_child *child, uv_loop_t *loop, const struct gt_child_spec *spec,
                    struct gt_error *err);
 
-/* Send TERM now, and KILL after `grace_ms`. Does nothing when the child is done. */
+/* Send TERM now, and KILL after `grace_ms`; where the child has a session of its own, to all
+ * that it started. One that even KILL does not end is left alone after some seconds, and counts
+ * as ended by it. Does nothing when the child is done. */
 void gt_child_stop(struct gt_child *child, uint64_t grace_ms);
 
 /* Free what is kept. The child must be done. */
 void gt_child_release(struct gt_child *child);
 
 /* Start the child and run the loop until it is done. 0 when it ran, whatever its exit status:
- * release it then. */
+ * release it then. The loop's `data` is this function's, and NULL when it does not run. */
 int gt_child_run(struct gt_child *child, uv_loop_t *loop, const struct gt_child_spec *spec,
                  struct gt_error *err);
+
+/* Stop the child that gt_child_run waits for on this loop, if there is one: for a handler of
+ * the loop that learns that the user wants to stop. */
+void gt_child_interrupt(uv_loop_t *loop);
 
 /* Did it exit with status 0? */
 bool gt_child_succeeded(const struct gt_child *child);

@@ -5,8 +5,6 @@
 
 #include <string.h>
 
-enum { CHECK_MS = 20000 };
-
 /* What may follow the colon of an event that is not a tracepoint. */
 static const char modifiers[] = "ukhHGpPSDIeWb";
 
@@ -65,7 +63,7 @@ static int check_support(const struct gt_caps *caps, uv_loop_t *loop, const char
 {
     char *argv[] = {caps->perf, "stat", "-x,", "-e", (char *)event, "--", "true", NULL};
     struct gt_child child;
-    int rc = gt_tool_run(&child, loop, argv, CHECK_MS, err);
+    int rc = gt_perf_run(&child, loop, argv, err);
 
     if (rc < 0)
         return rc;
@@ -91,7 +89,7 @@ static int check_sampling(const struct gt_caps *caps, uv_loop_t *loop, const cha
     char *argv[] = {caps->perf, "record",    "-q", "-N",         "-B", "-c",   "1",
                     "-o",       "/dev/null", "-e", (char *)spec, "--", "true", NULL};
     struct gt_child child;
-    int rc = gt_tool_run(&child, loop, argv, CHECK_MS, err);
+    int rc = gt_perf_run(&child, loop, argv, err);
 
     if (rc < 0)
         return rc;

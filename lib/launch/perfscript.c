@@ -27,6 +27,8 @@ int gt_perfscript_start(const struct gt_perfscript *script, const struct gt_caps
         .stdio = stdio,
         .stdio_count = 3,
         .own_session = true,
+        .timeout_ms = gt_perf_timeout_ms(),
+        .renewed_by_output = true,
         .on_data = script->on_data,
         .on_done = script->on_done,
         .context = script->context,
@@ -54,11 +56,10 @@ int gt_perfscript_start(const struct gt_perfscript *script, const struct gt_caps
 void gt_perfscript_look(struct gt_perfscript *script, const struct gt_caps *caps,
                         uv_loop_t *loop)
 {
-    enum { LOOK_MS = 20000 };
     char *argv[] = {caps->perf, "evlist", "-v", "-i", (char *)script->data_path, NULL};
     struct gt_child child;
 
-    if (gt_tool_run(&child, loop, argv, LOOK_MS, NULL) < 0)
+    if (gt_perf_run(&child, loop, argv, NULL) < 0)
         return;
     /* Tracepoints and probes are of type 2; "PERIOD" is in every sample type with -P or a
      * frequency. */
@@ -77,6 +78,17 @@ int gt_perfscript_judge(const struct gt_child *child, const char *name, struct g
 {
     char complaint[256];
 
+    if (child->timed_out)
+        return gt_error_set(err, GT_ERR_CHILD,
+                            "perf script gave nothing for %llu s and was ended: what came "
+                            "later in %s was not read (set GILTRACER_PERF_TIMEOUT to more "
+                            "seconds)",
+                            (unsigned long long)gt_perf_timeout_ms() / 1000, name);
+    if (child->flooded)
+        return gt_error_set(err, GT_ERR_CHILD,
+                            "perf script did not stop writing messages and was ended: what came "
+                            "later in %s was not read",
+                            name);
     gt_child_complaint(child, complaint, sizeof(complaint));
     complaint[strcspn(complaint, "(")] = '\0'; /* perf's "(rerun with -v …)" */
     if (!gt_child_succeeded(child))

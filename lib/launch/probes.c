@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PERF_PROBE_TIMEOUT_MS = 30000, MAX_SWEPT = 32 };
+enum { MAX_SWEPT = 32 };
 
 int gt_probe_definition(const struct gt_probe_set *set, const struct gt_probe *probe,
                         struct gt_buf *text)
@@ -56,7 +56,7 @@ static int run_install(char *const *argv, const char *path, uv_loop_t *loop,
                        struct gt_error *err)
 {
     struct gt_child child;
-    int rc = gt_tool_run(&child, loop, argv, PERF_PROBE_TIMEOUT_MS, err);
+    int rc = gt_perf_run(&child, loop, argv, err);
 
     if (rc < 0)
         return rc;
@@ -119,7 +119,7 @@ int gt_probes_start_removal(const char *group, const struct gt_caps *caps, uv_lo
         .stdio = stdio,
         .stdio_count = 3,
         .own_session = true,
-        .timeout_ms = PERF_PROBE_TIMEOUT_MS,
+        .timeout_ms = gt_perf_timeout_ms(),
     };
     struct gt_strvec env;
     int rc;

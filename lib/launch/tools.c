@@ -75,6 +75,22 @@ int gt_tool_environment(struct gt_strvec *env)
     return 0;
 }
 
+/* It was stopped: say why. */
+static int give_up(const struct gt_child *child, char *const *argv, uint64_t timeout_ms,
+                   struct gt_error *err)
+{
+    const char *word = argv[1] ? argv[1] : "";
+
+    if (child->interrupted)
+        return gt_error_set(err, GT_ERR_CANCELLED, "%s %s was ended by a signal to this program",
+                            argv[0], word);
+    if (child->flooded)
+        return gt_error_set(err, GT_ERR_CHILD, "%s %s did not stop writing: it was ended",
+                            argv[0], word);
+    return gt_error_set(err, GT_ERR_CHILD, "%s %s did not end within %llu s", argv[0], word,
+                        (unsigned long long)timeout_ms / 1000);
+}
+
 int gt_tool_run(struct gt_child *child, uv_loop_t *loop, char *const *argv, uint64_t timeout_ms,
                 struct gt_error *err)
 {
@@ -98,10 +114,24 @@ int gt_tool_run(struct gt_child *child, uv_loop_t *loop, char *const *argv, uint
     spec.env = env.items;
     rc = gt_child_run(child, loop, &spec, err);
     gt_strvec_release(&env);
-    if (rc == 0 && child->timed_out) {
+    if (rc == 0 && (child->timed_out || child->flooded || child->interrupted)) {
         gt_child_release(child);
-        return gt_error_set(err, GT_ERR_CHILD, "%s %s did not end within %llu s", argv[0],
-                            argv[1] ? argv[1] : "", (unsigned long long)timeout_ms / 1000);
+        return give_up(child, argv, timeout_ms, err);
     }
     return rc;
+}
+
+uint64_t gt_perf_timeout_ms(void)
+{
+    enum { DEFAULT_S = 30, MAX_S = 3600 };
+    const char *text = getenv("GILTRACER_PERF_TIMEOUT");
+    long seconds = text ? strtol(text, NULL, 10) : 0;
+
+    return (uint64_t)(seconds > 0 && seconds <= MAX_S ? seconds : DEFAULT_S) * 1000;
+}
+
+int gt_perf_run(struct gt_child *child, uv_loop_t *loop, char *const *argv,
+                struct gt_error *err)
+{
+    return gt_tool_run(child, loop, argv, gt_perf_timeout_ms(), err);
 }

@@ -20,8 +20,17 @@ int gt_tool_environment(struct gt_strvec *env);
 
 /* Run argv to its end in that environment, in a session of its own, with stdout and stderr
  * captured. Returns as gt_child_run does, and GT_ERR_CHILD when it took longer than
- * `timeout_ms`: there is nothing to release then. */
+ * `timeout_ms` or did not stop writing, or GT_ERR_CANCELLED after gt_child_interrupt: there is
+ * nothing to release then. */
 int gt_tool_run(struct gt_child *child, uv_loop_t *loop, char *const *argv, uint64_t timeout_ms,
                 struct gt_error *err);
+
+/* The same for perf, which may take gt_perf_timeout_ms(). */
+int gt_perf_run(struct gt_child *child, uv_loop_t *loop, char *const *argv,
+                struct gt_error *err);
+
+/* How long perf may take to start, to end, or to give more text: GILTRACER_PERF_TIMEOUT, in
+ * seconds up to 3600; 30 s without it. */
+uint64_t gt_perf_timeout_ms(void);
 
 #endif

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ptrace.h>
 #include <unistd.h>
 
 enum { FLOOD_BYTES = 3 << 20 };
@@ -23,6 +24,51 @@ enum { FLOOD_BYTES = 3 << 20 };
 static uv_loop_t loop;
 static struct gt_error err;
 static char self[512];
+
+static int flood_for_ever(int fd)
+{
+    static char block[1 << 16];
+
+    memset(block, 'x', sizeof(block));
+    while (write(fd, block, sizeof(block)) > 0)
+        ;
+    return 0;
+}
+
+/* A process that ignores TERM, tells its pid, and keeps stdout open. */
+static int start_stubborn(void)
+{
+    int pid = fork();
+
+    if (pid)
+        return pid;
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN);
+    for (;;)
+        pause();
+}
+
+/* While a debugger does not care, its tracee is not reaped, whatever ends it. */
+static int be_traced(void)
+{
+    int self_pid = getpid(), ready[2];
+    char byte;
+
+    if (pipe(ready))
+        return 98;
+    if (fork() == 0) {
+        setsid();
+        if (ptrace(PTRACE_SEIZE, self_pid, NULL, NULL) == 0 && write(ready[1], "", 1) == 1)
+            sleep(15);
+        _exit(0);
+    }
+    if (read(ready[0], &byte, 1) != 1)
+        return 98;
+    printf("%d", self_pid);
+    fflush(stdout);
+    for (;;)
+        pause();
+}
 
 static int play(const char *role)
 {
@@ -51,6 +97,24 @@ static int play(const char *role)
             _exit(0);
         }
         return 0;
+    }
+    if (strcmp(role, "flood-stdout") == 0)
+        return flood_for_ever(1);
+    if (strcmp(role, "flood-stderr") == 0)
+        return flood_for_ever(2);
+    if (strcmp(role, "leave-a-flood") == 0)
+        return fork() ? 0 : flood_for_ever(1);
+    if (strcmp(role, "leave-a-stubborn") == 0) {
+        printf("%d", start_stubborn());
+        fflush(stdout);
+        pause();
+    }
+    if (strcmp(role, "traced") == 0)
+        return be_traced();
+    if (strcmp(role, "speak-slowly") == 0) { /* 8 times, for longer than its time-out */
+        for (int i = 0; i < 8 && write(1, "x", 1) == 1; i++)
+            usleep(150000);
+        pause();
     }
     if (strcmp(role, "crash") == 0)
         raise(SIGKILL);
@@ -200,6 +264,104 @@ static void test_reader_refuses(void **state)
     gt_child_release(&child);
 }
 
+/* --- children that are given up --- */
+
+static void test_flood_is_given_up(void **state)
+{
+    static const char *const roles[] = {"flood-stdout", "flood-stderr", "leave-a-flood"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++) {
+        struct gt_child child;
+
+        assert_int_equal(run_role(&child, roles[i], 0), GT_ERR_CHILD);
+        assert_non_null(strstr(err.message, "did not stop writing"));
+    }
+}
+
+static void run_captured(struct gt_child *child, const char *role, uint64_t timeout_ms,
+                         bool renewed)
+{
+    static const int stdio[] = {GT_CHILD_NULL, GT_CHILD_CAPTURE, GT_CHILD_CAPTURE};
+    char *argv[] = {self, (char *)role, NULL};
+    struct gt_child_spec spec = {
+        .file = self,
+        .argv = argv,
+        .stdio = stdio,
+        .stdio_count = 3,
+        .own_session = true,
+        .timeout_ms = timeout_ms,
+        .renewed_by_output = renewed,
+    };
+
+    assert_int_equal(gt_child_run(child, &loop, &spec, &err), 0);
+    assert_true(child->timed_out);
+}
+
+/* Output renews the time-out only where that was asked for. */
+static void test_progress_renews_the_timeout(void **state)
+{
+    struct gt_child child;
+
+    (void)state;
+    run_captured(&child, "speak-slowly", 1000, true);
+    assert_int_equal(child.out_text.length, 8);
+    gt_child_release(&child);
+    run_captured(&child, "speak-slowly", 1000, false);
+    assert_true(child.out_text.length < 8);
+    gt_child_release(&child);
+}
+
+/* What a child started and left behind is ended with it, also where it does not heed TERM. */
+static void test_whole_group_is_ended(void **state)
+{
+    int64_t start_ns = gt_now_ns();
+    struct gt_child child;
+    int pid;
+
+    (void)state;
+    run_captured(&child, "leave-a-stubborn", 200, false);
+    pid = atoi(child.out_text.data);
+    assert_true(pid > 1);
+    while (kill(pid, 0) == 0 && gt_now_ns() - start_ns < INT64_C(10) * GT_NS_PER_S)
+        usleep(1000);
+    assert_int_not_equal(kill(pid, 0), 0);
+    gt_child_release(&child);
+}
+
+static void test_child_that_cannot_be_ended_is_left(void **state)
+{
+    int64_t start_ns = gt_now_ns();
+    struct gt_child child;
+
+    (void)state;
+    run_captured(&child, "traced", 200, false);
+    assert_true(gt_now_ns() - start_ns < INT64_C(12) * GT_NS_PER_S);
+    assert_int_equal(child.term_signal, SIGKILL);
+    assert_int_equal(kill(atoi(child.out_text.data), 0), 0); /* still a zombie */
+    gt_child_release(&child);
+}
+
+static void on_interrupt(uv_timer_t *timer)
+{
+    gt_child_interrupt(timer->loop);
+    uv_close((uv_handle_t *)timer, NULL);
+}
+
+static void test_interrupt_ends_a_tool(void **state)
+{
+    int64_t start_ns = gt_now_ns();
+    struct gt_child child;
+    uv_timer_t timer;
+
+    (void)state;
+    uv_timer_init(&loop, &timer);
+    uv_timer_start(&timer, on_interrupt, 100, 0);
+    assert_int_equal(run_role(&child, "leave-a-stubborn", 60000), GT_ERR_CANCELLED);
+    assert_true(gt_now_ns() - start_ns < INT64_C(20) * GT_NS_PER_S);
+    gt_child_interrupt(&loop); /* there is none any more */
+}
+
 static void test_environment_is_plain(void **state)
 {
     struct gt_strvec env;
@@ -246,6 +408,12 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(test_pipe_held_by_others, setup, teardown),
         cmocka_unit_test_setup_teardown(test_streams_all, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reader_refuses, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_flood_is_given_up, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_progress_renews_the_timeout, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_whole_group_is_ended, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_child_that_cannot_be_ended_is_left, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_interrupt_ends_a_tool, setup, teardown),
         cmocka_unit_test(test_environment_is_plain),
         cmocka_unit_test(test_finds_tools),
     };
