@@ -2,6 +2,7 @@
 #include "common/sources.h"
 
 #include "common/console.h"
+#include "common/interrupt.h"
 #include "launch/input.h"
 
 #include <string.h>
@@ -37,21 +38,55 @@ static int feed(void *ingest, const char *data, size_t length, struct gt_error *
     return gt_ingest_feed(ingest, data, length, err);
 }
 
-int gt_sources_read(const char *input, struct gt_ingest *ingest, struct gt_error *damage,
-                    struct gt_error *err)
-{
-    return gt_input_read(input, feed, ingest, damage, err);
-}
-
 static int feed_probes(void *ingest, const char *data, size_t length, struct gt_error *err)
 {
     return gt_ingest_feed_probes(ingest, data, length, err);
 }
 
+static void limit(void *ingest, uint64_t most_events)
+{
+    gt_ingest_limit_text(ingest, most_events);
+}
+
+static void limit_probes(void *ingest, uint64_t most_events)
+{
+    gt_ingest_limit_probes(ingest, most_events);
+}
+
+static int read_input(const char *input, const struct gt_input_reader *reader,
+                      struct gt_error *damage, struct gt_error *err)
+{
+    int rc = gt_input_read(input, reader, damage, err);
+
+    if (rc == 0 && damage->code && gt_ingest_set_cut(reader->context, damage->message) < 0)
+        rc = gt_error_memory(err);
+    return rc;
+}
+
+int gt_sources_read(const char *input, struct gt_ingest *ingest, struct gt_error *damage,
+                    struct gt_error *err)
+{
+    const struct gt_input_reader reader = {
+        .on_text = feed,
+        .on_recording = limit,
+        .context = ingest,
+        .stop_fd = gt_interrupt_fd(),
+    };
+
+    return read_input(input, &reader, damage, err);
+}
+
 int gt_sources_read_probes(const char *input, struct gt_ingest *ingest, struct gt_error *damage,
                            struct gt_error *err)
 {
-    return gt_input_read(input, feed_probes, ingest, damage, err);
+    const struct gt_input_reader reader = {
+        .on_text = feed_probes,
+        .on_recording = limit_probes,
+        .context = ingest,
+        .stop_fd = gt_interrupt_fd(),
+    };
+
+    return read_input(input, &reader, damage, err);
 }
 
 const char *gt_sources_input_name(const char *input)

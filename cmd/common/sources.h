@@ -24,7 +24,8 @@ int gt_sources_add_agentlog(struct gt_sources *sources, const char *dir, unsigne
 int gt_sources_add_viztracer(struct gt_sources *sources, const char *path, bool alone,
                              struct gt_ingest *ingest, struct gt_error *err);
 
-/* Read perf's text out of `input` ("-": standard input); see gt_input_read. */
+/* Read perf's text out of `input` ("-": standard input); see gt_input_read. A signal ends it
+ * (common/interrupt.h). What is damaged is told in the report, too. */
 int gt_sources_read(const char *input, struct gt_ingest *ingest, struct gt_error *damage,
                     struct gt_error *err);
 

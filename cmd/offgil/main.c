@@ -5,12 +5,12 @@
 #include "base/options.h"
 #include "common/console.h"
 #include "common/exit_status.h"
+#include "common/interrupt.h"
 #include "common/sources.h"
 #include "ingest/ingest.h"
 #include "report/flame_folded.h"
 #include "report/svg.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -175,6 +175,7 @@ static int convert(const struct cli *cli, struct gt_ingest *ingest, struct gt_ou
     struct gt_flame flame;
     int rc = gt_sources_read(cli->input, ingest, &damage, err);
 
+    gt_interrupt_has_read();
     if (rc == 0)
         rc = gt_ingest_finish(ingest, damage.code ? NULL : err);
     if (rc < 0 && damage.code)
@@ -183,6 +184,8 @@ static int convert(const struct cli *cli, struct gt_ingest *ingest, struct gt_ou
         gt_say("%s", damage.message);
     if (rc == 0)
         rc = check_stacks(cli, gt_ingest_recorded(ingest)->timeline, err);
+    if (rc == 0 && gt_interrupt_abandoned())
+        rc = gt_error_set(err, GT_ERR_CANCELLED, "nothing was written: interrupted");
     if (rc < 0)
         return rc;
     rc = gt_flame_init(&flame, gt_ingest_recorded(ingest)->timeline, cli->state, cli->flags,
@@ -223,9 +226,10 @@ int main(int argc, char **argv)
     int rc;
 
     (void)argc;
-    signal(SIGPIPE, SIG_IGN);
     gt_console_init("offgil");
-    rc = gt_options_parse_all(table, argv, apply, take_operand, &cli, &err);
+    rc = gt_interrupt_watch("offgil", &err);
+    if (rc >= 0)
+        rc = gt_options_parse_all(table, argv, apply, take_operand, &cli, &err);
     if (rc >= 0 && cli.help) {
         print_help();
     } else if (rc >= 0 && cli.version) {
@@ -242,5 +246,7 @@ int main(int argc, char **argv)
     }
     if (rc < 0)
         gt_say("%s", err.message);
+    if (gt_interrupt_signal())
+        return GT_EXIT_SIGNAL + gt_interrupt_signal();
     return rc < 0 ? GT_EXIT_OURS : 0;
 }

@@ -4,12 +4,12 @@
 #include "base/strvec.h"
 #include "common/console.h"
 #include "common/exit_status.h"
+#include "common/interrupt.h"
 #include "common/outputs.h"
 #include "common/results.h"
 #include "common/sources.h"
 #include "ingest/ingest.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -214,6 +214,11 @@ static int open_sources(const struct cli *cli, struct gt_ingest *ingest,
     return rc;
 }
 
+static int abandon(struct gt_error *err)
+{
+    return gt_error_set(err, GT_ERR_CANCELLED, "no report: interrupted");
+}
+
 /* Read all sources into one recording. `damage`: what is wrong with the text that was read. */
 static int read_all(const struct cli *cli, struct gt_ingest *ingest, struct gt_sources *sources,
                     struct gt_error *damage, struct gt_error *err)
@@ -227,6 +232,9 @@ static int read_all(const struct cli *cli, struct gt_ingest *ingest, struct gt_s
         rc = gt_sources_read(cli->input, ingest, damage, err);
     if (rc < 0)
         return rc;
+    gt_interrupt_has_read();
+    if (gt_interrupt_abandoned())
+        return abandon(err);
     rc = gt_ingest_finish(ingest, &why);
     if (rc < 0 && cli->input && why.message[0])
         gt_error_set(err, why.code, "%s: %s", gt_sources_input_name(cli->input), why.message);
@@ -240,11 +248,16 @@ static int write_report(const struct cli *cli, const struct gt_report *report,
 {
     int rc;
 
+    if (gt_interrupt_abandoned())
+        return abandon(err);
     if (!cli->quiet)
         gt_outputs_print_table(report, cli->color);
     rc = gt_outputs_write_summary(outputs, report, err);
     for (size_t i = 0; i < outputs->count && rc == 0; i++)
-        rc = gt_outputs_write_file(outputs, i, report, cli->quiet, err);
+        rc = gt_interrupt_abandoned()
+                 ? gt_error_set(err, GT_ERR_CANCELLED,
+                                "interrupted: not every report was written")
+                 : gt_outputs_write_file(outputs, i, report, cli->quiet, err);
     return rc;
 }
 
@@ -274,7 +287,7 @@ static int convert(const struct cli *cli, struct gt_ingest *ingest, struct gt_ou
     struct gt_error damage = {0};
     int rc = read_all(cli, ingest, sources, &damage, err);
 
-    if (rc < 0 && damage.code)
+    if (rc < 0 && rc != GT_ERR_CANCELLED && damage.code)
         *err = damage; /* it says more than "nothing was understood" */
     if (rc < 0)
         return rc;
@@ -309,9 +322,10 @@ int main(int argc, char **argv)
     int rc;
 
     (void)argc;
-    signal(SIGPIPE, SIG_IGN);
     gt_console_init("perf2trace");
-    rc = parse(&cli, argv, &err);
+    rc = gt_interrupt_watch("perf2trace", &err);
+    if (rc >= 0)
+        rc = parse(&cli, argv, &err);
     if (rc >= 0 && cli.help)
         print_help();
     else if (rc >= 0 && cli.version)
@@ -321,5 +335,7 @@ int main(int argc, char **argv)
     if (rc < 0)
         gt_say("%s", err.message);
     gt_strvec_release(&cli.outputs);
+    if (gt_interrupt_signal())
+        return GT_EXIT_SIGNAL + gt_interrupt_signal();
     return rc < 0 ? GT_EXIT_OURS : 0;
 }

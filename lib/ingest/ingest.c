@@ -47,6 +47,7 @@ struct gt_ingest {
     int64_t ended_ns;                   /* of the program; 0: not known */
     bool expects_text;                  /* to have none is a failure */
     int64_t text_start_ns, text_end_ns; /* of the text's events; -1: none */
+    char *cut;                          /* out.cut */
     struct gt_error spool_error;        /* why a hit could not be kept; code 0: none */
     bool unseen_told; /* that processes without the agent are not seen any more */
 };
@@ -266,6 +267,19 @@ static int spool_event(void *context, const struct gt_event *event)
     return is_gates(event) ? 0 : gt_spool_put(ingest->spool, event, &ingest->spool_error);
 }
 
+static int cannot_feed(const struct gt_source *source, int rc, struct gt_error *err)
+{
+    if (rc != GT_ERR_FORMAT)
+        return gt_error_memory(err);
+    if (source->idle_bytes > GT_IDLE_MAX)
+        return gt_error_set(err, rc, "%d MiB of its text hold no event: the rest was not read",
+                            GT_IDLE_MAX >> 20);
+    return gt_error_set(err, rc,
+                        "its text holds more than %llu events, which is more than a recording "
+                        "of its size can: the rest was not read",
+                        (unsigned long long)source->most_events);
+}
+
 int gt_ingest_feed_probes(struct gt_ingest *ingest, const char *data, size_t length,
                           struct gt_error *err)
 {
@@ -279,7 +293,7 @@ int gt_ingest_feed_probes(struct gt_ingest *ingest, const char *data, size_t len
     if (rc < 0 && ingest->spool_error.code && err)
         *err = ingest->spool_error;
     else if (rc < 0)
-        gt_error_memory(err);
+        rc = cannot_feed(&ingest->probes, rc, err);
     return rc;
 }
 
@@ -427,6 +441,7 @@ void gt_ingest_free(struct gt_ingest *ingest)
     gt_source_release(&ingest->probes);
     gt_spool_free(ingest->spool);
     gt_pairing_free(ingest->pairing);
+    free(ingest->cut);
     free(ingest);
 }
 
@@ -438,7 +453,26 @@ int gt_ingest_feed(struct gt_ingest *ingest, const char *data, size_t length,
     if (rc < 0)
         return rc;
     rc = gt_source_feed(&ingest->source, data, length);
-    return rc < 0 ? gt_error_memory(err) : 0;
+    return rc < 0 ? cannot_feed(&ingest->source, rc, err) : 0;
+}
+
+void gt_ingest_limit_text(struct gt_ingest *ingest, uint64_t most_events)
+{
+    ingest->source.most_events = most_events;
+}
+
+void gt_ingest_limit_probes(struct gt_ingest *ingest, uint64_t most_events)
+{
+    ingest->probes.most_events = most_events;
+}
+
+int gt_ingest_set_cut(struct gt_ingest *ingest, const char *why)
+{
+    if (ingest->out.cut)
+        return 0;
+    ingest->cut = strdup(why);
+    ingest->out.cut = ingest->cut;
+    return ingest->cut ? 0 : GT_ERR_MEMORY;
 }
 
 void gt_ingest_set_target(struct gt_ingest *ingest, int32_t pid, int64_t ended_ns)

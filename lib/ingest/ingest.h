@@ -39,7 +39,9 @@ struct gt_ingest *gt_ingest_new(const struct gt_ingest_options *options, struct 
 void gt_ingest_free(struct gt_ingest *ingest);
 
 /* Take the next bytes of `perf script` text, cut anywhere. Lines that are not understood are
- * counted. If no line is, _finish fails. 0, or GT_ERR_MEMORY. */
+ * counted. If no line is, _finish fails. 0, GT_ERR_MEMORY; or GT_ERR_FORMAT: what comes is no
+ * recording any more (gt_source_feed). Nothing more is taken then; what was read before is
+ * right. */
 int gt_ingest_feed(struct gt_ingest *ingest, const char *data, size_t length,
                    struct gt_error *err);
 
@@ -51,6 +53,15 @@ int gt_ingest_feed(struct gt_ingest *ingest, const char *data, size_t length,
 int gt_ingest_feed_probes(struct gt_ingest *ingest, const char *data, size_t length,
                           struct gt_error *err);
 void gt_ingest_set_probes_out(struct gt_ingest *ingest, int64_t taken_out_ns);
+
+/* The text, or that of the probes' own recording, cannot have more events than this; 0: it may
+ * have any number. */
+void gt_ingest_limit_text(struct gt_ingest *ingest, uint64_t most_events);
+void gt_ingest_limit_probes(struct gt_ingest *ingest, uint64_t most_events);
+
+/* A recording was not read to its end; `why` is told in the report. The first one counts. 0 or
+ * GT_ERR_MEMORY. */
+int gt_ingest_set_cut(struct gt_ingest *ingest, const char *why);
 
 /* What to take from an agent's log, beside functions and the names of threading. */
 enum gt_agentlog_part {

@@ -342,18 +342,22 @@ void gt_child_release(struct gt_child *child)
     child->read_buffer = NULL;
 }
 
+void gt_child_wait(struct gt_child *child, uv_loop_t *loop)
+{
+    loop->data = child;
+    while (!child->done)
+        uv_run(loop, UV_RUN_ONCE);
+    loop->data = NULL;
+}
+
 int gt_child_run(struct gt_child *child, uv_loop_t *loop, const struct gt_child_spec *spec,
                  struct gt_error *err)
 {
     int rc = gt_child_spawn(child, loop, spec, err);
 
-    if (rc < 0)
-        return rc;
-    loop->data = child;
-    while (!child->done)
-        uv_run(loop, UV_RUN_ONCE);
-    loop->data = NULL;
-    return 0;
+    if (rc == 0)
+        gt_child_wait(child, loop);
+    return rc;
 }
 
 void gt_child_interrupt(uv_loop_t *loop)

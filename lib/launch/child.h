@@ -89,8 +89,12 @@ void gt_child_release(struct gt_child *child);
 int gt_child_run(struct gt_child *child, uv_loop_t *loop, const struct gt_child_spec *spec,
                  struct gt_error *err);
 
-/* Stop the child that gt_child_run waits for on this loop, if there is one: for a handler of
- * the loop that learns that the user wants to stop. */
+/* Run the loop until this child, which was started on it, is done. The loop's `data` as above.
+ */
+void gt_child_wait(struct gt_child *child, uv_loop_t *loop);
+
+/* Stop the child that gt_child_run or gt_child_wait waits for on this loop, if there is one:
+ * for a handler of the loop that learns that the user wants to stop. */
 void gt_child_interrupt(uv_loop_t *loop);
 
 /* Did it exit with status 0? */

@@ -7,10 +7,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <uv.h>
 #include <zlib.h>
@@ -22,46 +24,89 @@ struct input {
     int fd;
     char *block;
     size_t length; /* bytes in the block */
-    gt_input_fn on_text;
-    void *context;
+    bool stopped;  /* by the reader's stop_fd */
+    const struct gt_input_reader *reader;
     struct gt_error *damage, *err;
 };
 
-/* The next block: as much as comes at once. Its length, 0 at the end, or negative. */
+static void tell_stopped(struct input *input)
+{
+    input->stopped = true;
+    gt_error_set(input->damage, GT_ERR_CANCELLED,
+                 "%s was not read to its end, since that was interrupted: the report covers "
+                 "what was read",
+                 input->path);
+}
+
+/* Wait until the input has something, or its end. False: stop. */
+static bool wait_for_input(const struct input *input)
+{
+    struct pollfd pollers[] = {{input->reader->stop_fd, POLLIN, 0}, {input->fd, POLLIN, 0}};
+
+    while (poll(pollers, 2, -1) < 0 && (errno == EINTR || errno == EAGAIN))
+        ;
+    return !pollers[0].revents;
+}
+
+/* Read behind what is in the block. How many bytes; 0: the input ended, or reading was stopped;
+ * negative: error. */
+static ssize_t read_some(struct input *input)
+{
+    ssize_t got;
+
+    do {
+        if (!wait_for_input(input)) {
+            tell_stopped(input);
+            return 0;
+        }
+        got = read(input->fd, input->block + input->length, BLOCK_BYTES - input->length);
+    } while (got < 0 && (errno == EINTR || errno == EAGAIN));
+    if (got < 0)
+        return gt_error_errno(input->err, "cannot read %s", input->path);
+    input->length += (size_t)got;
+    return got;
+}
+
+/* The next block: as much as comes at once. 1, 0 at the end, or negative. */
 static int read_block(struct input *input)
 {
     ssize_t got;
 
-    do
-        got = read(input->fd, input->block, BLOCK_BYTES);
-    while (got < 0 && errno == EINTR);
-    if (got < 0)
-        return gt_error_errno(input->err, "cannot read %s", input->path);
-    input->length = (size_t)got;
-    return got > 0;
+    if (input->stopped)
+        return 0;
+    input->length = 0;
+    got = read_some(input);
+    return got < 0 ? (int)got : got > 0;
 }
 
 /* Read the first bytes, which say what the input is. A pipe may give them one by one. */
 static int read_head(struct input *input)
 {
-    input->length = 0;
-    while (input->length < 8) {
-        ssize_t got =
-            read(input->fd, input->block + input->length, BLOCK_BYTES - input->length);
+    ssize_t got = 1;
 
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return gt_error_errno(input->err, "cannot read %s", input->path);
-        if (got == 0)
-            break;
-        input->length += (size_t)got;
-    }
-    if (input->length == 0)
+    input->length = 0;
+    while (input->length < 8 && got > 0)
+        got = read_some(input);
+    if (got < 0)
+        return (int)got;
+    if (input->length == 0 && !input->stopped)
         return gt_error_set(input->err, GT_ERR_FORMAT,
                             "%s is empty: it should hold perf script text or perf.data",
                             input->path);
     return 0;
+}
+
+/* Hand text on: 0 or negative. What is no recording any more is damage: `damage` is set. */
+static int hand_on(struct input *input, const char *text, size_t length)
+{
+    struct gt_error why;
+    int rc = input->reader->on_text(input->reader->context, text, length, &why);
+
+    if (rc == GT_ERR_FORMAT)
+        gt_error_set(input->damage, rc, "%s: %s", input->path, why.message);
+    else if (rc < 0)
+        *input->err = why;
+    return rc;
 }
 
 static int read_plain(struct input *input)
@@ -69,11 +114,11 @@ static int read_plain(struct input *input)
     int rc;
 
     do {
-        rc = input->on_text(input->context, input->block, input->length, input->err);
+        rc = hand_on(input, input->block, input->length);
         if (rc == 0)
             rc = read_block(input);
     } while (rc > 0);
-    return rc;
+    return rc == GT_ERR_FORMAT ? 0 : rc;
 }
 
 /* Inflate one block. 1: more is wanted, 0: the stream ended in it, negative: error. */
@@ -95,8 +140,7 @@ static int inflate_block(struct input *input, z_stream *stream, char *text)
             return gt_error_set(input->damage, GT_ERR_FORMAT,
                                 "%s is damaged gzip: the report covers what comes before",
                                 input->path);
-        rc = input->on_text(input->context, text, INFLATED_BYTES - stream->avail_out,
-                            input->err);
+        rc = hand_on(input, text, INFLATED_BYTES - stream->avail_out);
         if (rc < 0)
             return rc;
     } while (stream->avail_in > 0 || stream->avail_out == 0);
@@ -123,7 +167,7 @@ static int read_gzip(struct input *input)
     free(text);
     if (more < 0)
         return input->damage->code ? 0 : more;
-    if (rc == 0 && more > 0)
+    if (rc == 0 && more > 0 && !input->stopped)
         gt_error_set(input->damage, GT_ERR_FORMAT,
                      "%s is truncated gzip: the report covers what it holds", input->path);
     return rc;
@@ -131,7 +175,10 @@ static int read_gzip(struct input *input)
 
 struct recording {
     struct input *input;
-    int rc;
+    const struct gt_caps *caps;
+    uv_loop_t loop;
+    uv_poll_t poller; /* of stop_fd */
+    int rc;           /* of handing text on */
     size_t bytes;
 };
 
@@ -140,9 +187,33 @@ static int on_script_data(void *context, const char *data, size_t length)
     struct recording *recording = context;
 
     recording->bytes += length;
-    recording->rc = recording->input->on_text(recording->input->context, data, length,
-                                              recording->input->err);
+    recording->rc = hand_on(recording->input, data, length);
     return recording->rc;
+}
+
+static void on_stop(uv_poll_t *poller, int status, int events)
+{
+    struct recording *recording = poller->data;
+
+    (void)status;
+    (void)events;
+    uv_poll_stop(poller);
+    tell_stopped(recording->input);
+    gt_child_interrupt(&recording->loop);
+}
+
+/* Returns 0 or negative; release it then, too. */
+static int watch_stop(struct recording *recording)
+{
+    int stop_fd = recording->input->reader->stop_fd;
+
+    recording->poller.data = recording;
+    if (stop_fd < 0)
+        return 0;
+    if (uv_poll_init(&recording->loop, &recording->poller, stop_fd))
+        return gt_error_memory(recording->input->err);
+    uv_poll_start(&recording->poller, UV_READABLE, on_stop);
+    return 0;
 }
 
 /*
@@ -170,33 +241,70 @@ static bool look_at_header(const struct input *input, struct gt_perfscript *scri
     return true;
 }
 
-static int run_script(struct input *input, const struct gt_caps *caps, uv_loop_t *loop,
-                      bool default_fields, bool *lacks_field)
+static int run_script(struct recording *recording, bool default_fields, bool *lacks_field)
 {
-    struct recording recording = {input, 0, 0};
+    struct input *input = recording->input;
     struct gt_perfscript script = {
         .data_path = input->path,
         .default_fields = default_fields,
         .on_data = on_script_data,
-        .context = &recording,
+        .context = recording,
     };
     struct gt_child child;
-    int rc;
+    int rc = 0;
 
     if (!default_fields && !look_at_header(input, &script))
-        gt_perfscript_look(&script, caps, loop);
-    rc = gt_perfscript_start(&script, caps, loop, &child, input->err);
-    if (rc < 0)
+        gt_perfscript_look(&script, recording->caps, &recording->loop);
+    if (!input->stopped)
+        rc =
+            gt_perfscript_start(&script, recording->caps, &recording->loop, &child, input->err);
+    if (input->stopped || rc < 0)
         return rc;
-    while (!child.done)
-        uv_run(loop, UV_RUN_ONCE);
-    *lacks_field = gt_perfscript_lacks_field(&child) && recording.bytes == 0;
-    if (recording.rc < 0)
-        rc = recording.rc;
-    else if (!*lacks_field)
+    gt_child_wait(&child, &recording->loop);
+    *lacks_field = gt_perfscript_lacks_field(&child) && recording->bytes == 0;
+    if (recording->rc == 0 && !input->stopped && !*lacks_field)
         gt_perfscript_judge(&child, input->path, input->damage);
     gt_child_release(&child);
-    if (rc == 0 && recording.bytes == 0 && input->damage->code) {
+    return recording->rc == GT_ERR_FORMAT ? 0 : recording->rc;
+}
+
+/*
+ * An upper bound: a record has 8 bytes at the least, unless it is compressed, or perf makes
+ * many out of one of a hardware trace. The header tells, as 256 bits of which features it has
+ * (perf's perf.data-file-format); a recording through a pipe, or one that was not ended, has
+ * none of them.
+ */
+static uint64_t most_events(const struct input *input)
+{
+    enum { RECORD_BYTES = 8, SLACK = 10000, LOOSE = 64, HEADER_BYTES = 104, FEATURES_AT = 72 };
+    const uint64_t unbounded = UINT64_C(1) << 18 | UINT64_C(1) << 27; /* AUXTRACE, COMPRESSED */
+    uint64_t size = 0, features = 0;
+    struct stat st;
+
+    if (fstat(input->fd, &st))
+        return 0;
+    if (pread(input->fd, &size, sizeof(size), 8) == (ssize_t)sizeof(size) &&
+        size == HEADER_BYTES &&
+        pread(input->fd, &features, sizeof(features), FEATURES_AT) ==
+            (ssize_t)sizeof(features) &&
+        features && !(features & unbounded))
+        return (uint64_t)st.st_size / RECORD_BYTES + SLACK;
+    return (uint64_t)st.st_size * LOOSE + SLACK;
+}
+
+static int run_scripts(struct recording *recording)
+{
+    struct input *input = recording->input;
+    bool lacks_field = false;
+    int rc = watch_stop(recording);
+
+    if (rc < 0)
+        return rc;
+    input->reader->on_recording(input->reader->context, most_events(input));
+    rc = run_script(recording, false, &lacks_field);
+    if (rc == 0 && lacks_field && !input->stopped)
+        rc = run_script(recording, true, &lacks_field);
+    if (rc == 0 && recording->bytes == 0 && input->damage->code && !input->stopped) {
         *input->err = *input->damage;
         rc = input->damage->code;
     }
@@ -205,30 +313,29 @@ static int run_script(struct input *input, const struct gt_caps *caps, uv_loop_t
 
 static int read_recording(struct input *input)
 {
-    bool lacks_field = false;
     struct gt_caps caps;
-    uv_loop_t loop;
+    struct recording recording = {.input = input, .caps = &caps};
     int rc;
 
     if (strcmp(input->path, "-") == 0)
         return gt_error_set(input->err, GT_ERR_USAGE,
                             "standard input is perf.data: name the file instead");
-    if (uv_loop_init(&loop))
+    if (uv_loop_init(&recording.loop))
         return gt_error_memory(input->err);
     gt_caps_init(&caps);
     /* To read a recording, only a perf program is needed. Find out all the machine's
      * capabilities only when there is none, for the reason. */
     caps.perf = gt_tool_find(getenv("GILTRACER_PERF") ? getenv("GILTRACER_PERF") : "perf");
-    rc = caps.perf ? 0 : gt_caps_probe(&caps, &loop, input->err);
+    rc = caps.perf ? 0 : gt_caps_probe(&caps, &recording.loop, input->err);
     if (rc == 0 && !caps.perf)
         rc = gt_error_set(input->err, GT_ERR_NOT_FOUND, "%s", caps.record_why);
     if (rc == 0)
-        rc = run_script(input, &caps, &loop, false, &lacks_field);
-    if (rc == 0 && lacks_field)
-        rc = run_script(input, &caps, &loop, true, &lacks_field);
+        rc = run_scripts(&recording);
     gt_caps_release(&caps);
-    uv_run(&loop, UV_RUN_DEFAULT);
-    uv_loop_close(&loop);
+    if (uv_handle_get_type((uv_handle_t *)&recording.poller) == UV_POLL)
+        uv_close((uv_handle_t *)&recording.poller, NULL);
+    uv_run(&recording.loop, UV_RUN_DEFAULT);
+    uv_loop_close(&recording.loop);
     return rc;
 }
 
@@ -246,14 +353,14 @@ static int read_any(struct input *input)
     return read_plain(input);
 }
 
-int gt_input_read(const char *path, gt_input_fn on_text, void *context, struct gt_error *damage,
-                  struct gt_error *err)
+int gt_input_read(const char *path, const struct gt_input_reader *reader,
+                  struct gt_error *damage, struct gt_error *err)
 {
+    struct gt_error found = {0};
     struct input input = {
         .path = path,
-        .on_text = on_text,
-        .context = context,
-        .damage = damage,
+        .reader = reader,
+        .damage = &found,
         .err = err,
     };
     int rc;
@@ -269,5 +376,7 @@ int gt_input_read(const char *path, gt_input_fn on_text, void *context, struct g
     free(input.block);
     if (input.fd != STDIN_FILENO)
         close(input.fd);
+    if (found.code && !damage->code)
+        *damage = found;
     return rc;
 }

@@ -7,16 +7,25 @@
 #include "base/error.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
-typedef int (*gt_input_fn)(void *context, const char *data, size_t length,
-                           struct gt_error *err);
+/* What is done with an input. */
+struct gt_input_reader {
+    /* Takes the next of its text. A negative result ends the reading: GT_ERR_FORMAT is damage,
+     * any other an error. */
+    int (*on_text)(void *context, const char *data, size_t length, struct gt_error *err);
+    /* It is perf.data that cannot hold more events than these; before its text. */
+    void (*on_recording)(void *context, uint64_t most_events);
+    void *context;
+    int stop_fd; /* reading ends when this can be read; -1: never */
+};
 
 /*
- * Read all of `path` ("-": standard input) and give its text to `on_text`. When the input ends
- * early or is damaged, `on_text` has got what could be read, `damage` says what is wrong, and
- * the result is 0.
+ * Read all of `path` ("-": standard input) and give its text to the reader. When the input ends
+ * early, is damaged, or reading is ended by `stop_fd`, the reader has got what could be read,
+ * `damage` says what is wrong unless it says something already, and the result is 0.
  */
-int gt_input_read(const char *path, gt_input_fn on_text, void *context, struct gt_error *damage,
-                  struct gt_error *err);
+int gt_input_read(const char *path, const struct gt_input_reader *reader,
+                  struct gt_error *damage, struct gt_error *err);
 
 #endif

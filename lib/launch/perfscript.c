@@ -85,10 +85,11 @@ int gt_perfscript_judge(const struct gt_child *child, const char *name, struct g
                             "seconds)",
                             (unsigned long long)gt_perf_timeout_ms() / 1000, name);
     if (child->flooded)
-        return gt_error_set(err, GT_ERR_CHILD,
-                            "perf script did not stop writing messages and was ended: what came "
-                            "later in %s was not read",
-                            name);
+        return gt_error_set(
+            err, GT_ERR_CHILD,
+            "perf script did not stop writing messages and was ended: what came "
+            "later in %s was not read",
+            name);
     gt_child_complaint(child, complaint, sizeof(complaint));
     complaint[strcspn(complaint, "(")] = '\0'; /* perf's "(rerun with -v …)" */
     if (!gt_child_succeeded(child))

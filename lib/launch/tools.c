@@ -82,8 +82,8 @@ static int give_up(const struct gt_child *child, char *const *argv, uint64_t tim
     const char *word = argv[1] ? argv[1] : "";
 
     if (child->interrupted)
-        return gt_error_set(err, GT_ERR_CANCELLED, "%s %s was ended by a signal to this program",
-                            argv[0], word);
+        return gt_error_set(err, GT_ERR_CANCELLED,
+                            "%s %s was ended by a signal to this program", argv[0], word);
     if (child->flooded)
         return gt_error_set(err, GT_ERR_CHILD, "%s %s did not stop writing: it was ended",
                             argv[0], word);

@@ -39,6 +39,7 @@ struct gt_recorded {
     uint32_t unseen;                /* processes that were not seen from then on */
     bool agent_sees_gil;            /* the GIL's events are the agent's */
     bool blind;                     /* the agent was to see the GIL, and ran in no process */
+    const char *cut;                /* why not all of it was read; NULL: all was */
     bool viztracer;                 /* a VizTracer trace was merged */
     uint32_t agent_cpus;            /* CPUs that the agent's process might use; 0: not known */
     /* The cost of the agent's recording, as it measured it; 0: not known. In ps: of an event of

@@ -216,6 +216,19 @@ static int say_quality(struct gt_report *report, struct gt_buf *text)
     return 0;
 }
 
+/* All the rest is of the part that was read. */
+static int say_cut(struct gt_report *report, struct gt_buf *text)
+{
+    const char *why = report->recorded->cut;
+
+    if (!why)
+        return 0;
+    return gt_findings_add(report, text,
+                           gt_buf_adds(text, "Not all of the recording was read: ") ||
+                               gt_buf_add_visible(text, why, strlen(why)) ||
+                               gt_buf_adds(text, "."));
+}
+
 /* What is known of the GIL. */
 static int say_gil(struct gt_report *report, struct gt_buf *text)
 {
@@ -227,11 +240,10 @@ static int say_gil(struct gt_report *report, struct gt_buf *text)
 int gt_findings_make(struct gt_report *report)
 {
     static gt_sentences *const in_order[] = {
-        say_gil,           gt_cost_say_dear, gt_machine_say_of_waiting,
-        gt_unseen_say,     gt_holes_say,     say_end,
-        gt_whatif_say,     say_futex,        gt_machine_say,
-        say_ready_holding, say_states,       gt_functions_say,
-        gt_cost_say,       gt_cost_say_perf, gt_sources_say,
+        say_gil,          say_cut,        gt_cost_say_dear,  gt_machine_say_of_waiting,
+        gt_unseen_say,    gt_holes_say,   say_end,           gt_whatif_say,
+        say_futex,        gt_machine_say, say_ready_holding, say_states,
+        gt_functions_say, gt_cost_say,    gt_cost_say_perf,  gt_sources_say,
         say_quality,
     };
     struct gt_buf text;

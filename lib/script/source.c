@@ -162,13 +162,24 @@ static int take_rest(struct gt_source *source, const char *data, size_t length, 
     return rc;
 }
 
+/* A piece was taken: can a recording go on like this? */
+static bool is_flood(struct gt_source *source, uint64_t events_before, size_t length)
+{
+    source->idle_bytes = source->event_lines == events_before ? source->idle_bytes + length : 0;
+    return source->idle_bytes > GT_IDLE_MAX ||
+           (source->most_events && source->event_lines > source->most_events);
+}
+
 int gt_source_feed(struct gt_source *source, const char *data, size_t length)
 {
     const char *end = data + length;
+    uint64_t events_before = source->event_lines;
     const char *newline;
     size_t taken;
     int rc = 0;
 
+    if (source->flooded)
+        return GT_ERR_FORMAT;
     if ((source->partial.length || source->skipping) && length) {
         rc = take_rest(source, data, length, &taken);
         data += taken;
@@ -182,7 +193,10 @@ int gt_source_feed(struct gt_source *source, const char *data, size_t length)
     }
     if (rc >= 0 && data < end)
         rc = take_rest(source, data, (size_t)(end - data), &taken);
-    return rc < 0 ? rc : 0;
+    if (rc < 0)
+        return rc;
+    source->flooded = is_flood(source, events_before, length);
+    return source->flooded ? GT_ERR_FORMAT : 0;
 }
 
 int gt_source_finish(struct gt_source *source)

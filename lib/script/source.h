@@ -12,7 +12,12 @@
 
 #include <stdbool.h>
 
-enum { GT_STACK_MAX = 256, GT_LINE_MAX = 1 << 20 };
+enum {
+    GT_STACK_MAX = 256,
+    GT_LINE_MAX = 1 << 20,
+    /* Text without a line that is an event. Between two that perf prints there is one stack. */
+    GT_IDLE_MAX = 256 << 20,
+};
 
 /* Takes one event, which is valid during the call. A negative result ends _feed and _finish. */
 typedef int gt_event_sink(void *context, const struct gt_event *event);
@@ -27,6 +32,9 @@ struct gt_source {
     uint64_t lines;
     uint64_t unknown_lines;
     uint64_t event_lines;
+    uint64_t most_events; /* the caller knows that there can be no more; 0: it does not */
+    uint64_t idle_bytes;  /* since the last piece of text with an event */
+    bool flooded;         /* nothing more is taken */
     /* The event whose stack is being read, and all that it points at. */
     bool pending; /* there is one */
     struct gt_event event;
@@ -44,7 +52,9 @@ void gt_source_init(struct gt_source *source, gt_event_sink *sink, void *context
                     bool want_stacks);
 void gt_source_release(struct gt_source *source);
 
-/* Take the next bytes. Returns 0, a negative result of the sink, or GT_ERR_MEMORY. */
+/* Take the next bytes. Returns 0, a negative result of the sink, GT_ERR_MEMORY; or, from then
+ * on, GT_ERR_FORMAT: what comes is no recording any more, it has no event in GT_IDLE_MAX bytes
+ * or more than `most_events`. */
 int gt_source_feed(struct gt_source *source, const char *data, size_t length);
 /* The text ends: a last line may have no newline. Returns as _feed. */
 int gt_source_finish(struct gt_source *source);

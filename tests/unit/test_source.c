@@ -2,6 +2,8 @@
 /* lib/script/source: the same events however the text is cut, whatever it holds. */
 #include "script/source.h"
 
+#include "base/error.h"
+
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -236,6 +238,87 @@ static void a_sink_that_refuses(void **state)
     }
 }
 
+/* Feed `data` until it is refused, at most so many bytes of it. Returns how many were taken. */
+static uint64_t feed_until_refused(struct gt_source *source, const char *data, size_t length,
+                                   uint64_t most)
+{
+    uint64_t taken = 0;
+
+    while (taken < most && gt_source_feed(source, data, length) == 0)
+        taken += length;
+    return taken;
+}
+
+static void what_cannot_be_a_recording_is_refused(void **state)
+{
+    static const char event[] =
+        "      python3.11 12/13 [001]  5.000000004: PERF_RECORD_LOST lost 16\n";
+    enum { BLOCK = 1 << 20 };
+    static struct gt_source source;
+    static struct log log;
+    char *block = malloc(BLOCK);
+
+    (void)state;
+    assert_non_null(block);
+    for (int lines = 0; lines < 2; lines++) { /* one line without end, and many */
+        memset(block, 'x', BLOCK);
+        if (lines)
+            block[100] = '\n';
+        memset(&log, 0, sizeof(log));
+        log.stop_after = -1;
+        gt_source_init(&source, write_down, &log, false);
+        assert_int_equal(gt_source_feed(&source, event, sizeof(event) - 1), 0);
+        assert_int_equal(
+            feed_until_refused(&source, block, BLOCK, (uint64_t)GT_IDLE_MAX + 2 * BLOCK),
+            GT_IDLE_MAX);
+        assert_int_equal(gt_source_feed(&source, event, sizeof(event) - 1), GT_ERR_FORMAT);
+        assert_int_equal(gt_source_finish(&source), 0);
+        assert_int_equal(source.event_lines, 1);
+        gt_source_release(&source);
+    }
+    free(block);
+}
+
+static void an_event_between_makes_it_a_recording(void **state)
+{
+    static const char event[] =
+        "\n      python3.11 12/13 [001]  5.000000004: PERF_RECORD_LOST lost 16\n";
+    enum { BLOCK = 16 << 20 };
+    static struct gt_source source;
+    static struct log log;
+    char *block = malloc(BLOCK);
+
+    (void)state;
+    assert_non_null(block);
+    memset(block, 'x', BLOCK);
+    log.stop_after = -1;
+    gt_source_init(&source, write_down, &log, false);
+    for (uint64_t fed = 0; fed <= (uint64_t)GT_IDLE_MAX + BLOCK; fed += BLOCK) {
+        if (fed == GT_IDLE_MAX / 2)
+            assert_int_equal(gt_source_feed(&source, event, sizeof(event) - 1), 0);
+        assert_int_equal(gt_source_feed(&source, block, BLOCK), 0);
+    }
+    gt_source_release(&source);
+    free(block);
+}
+
+static void more_events_than_there_can_be(void **state)
+{
+    static const char event[] =
+        "      python3.11 12/13 [001]  5.000000004: PERF_RECORD_LOST lost 16\n";
+    static struct gt_source source;
+    static struct log log;
+
+    (void)state;
+    memset(&log, 0, sizeof(log));
+    log.stop_after = -1;
+    gt_source_init(&source, write_down, &log, false);
+    source.most_events = 3;
+    assert_int_equal(feed_until_refused(&source, event, sizeof(event) - 1, 1000),
+                     3 * (sizeof(event) - 1));
+    gt_source_release(&source);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -246,6 +329,9 @@ int main(void)
         cmocka_unit_test(lines_without_end),
         cmocka_unit_test(zeros_and_bytes),
         cmocka_unit_test(a_sink_that_refuses),
+        cmocka_unit_test(what_cannot_be_a_recording_is_refused),
+        cmocka_unit_test(an_event_between_makes_it_a_recording),
+        cmocka_unit_test(more_events_than_there_can_be),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
