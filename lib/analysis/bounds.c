@@ -38,7 +38,8 @@ static int64_t longest_with(const struct gt_timeline *timeline, const struct gt_
         if (span->flags & GT_SPAN_CUT_START && length_ns > after_ns)
             after_ns = length_ns;
     }
-    return before_ns + after_ns + gt_lost_longest(lost, gil->start_ns, gil->end_ns);
+    return before_ns + after_ns + gt_lost_longest(lost, gil->start_ns, gil->end_ns) +
+           gt_unknown_longest(gil, thread);
 }
 
 void gt_bounds_add_thread(struct gt_bounded_times *times, const struct gt_timeline *timeline,

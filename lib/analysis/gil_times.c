@@ -22,6 +22,15 @@ int64_t gt_gil_wait_ns(const struct gt_gil *gil)
     return wait_ns;
 }
 
+int64_t gt_gil_lives_ns(const struct gt_gil *gil)
+{
+    int64_t lives_ns = 0;
+
+    for (uint32_t i = 0; i < gil->members.count; i++)
+        lives_ns = gt_add_ns(lives_ns, gt_gil_thread_at(gil, i)->lifetime_ns);
+    return lives_ns;
+}
+
 int64_t gt_gil_thread_lives_ns(const struct gt_gil *gil)
 {
     int64_t known_ns = 0;
@@ -44,11 +53,9 @@ bool gt_gil_is_mostly_unknown(const struct gt_gil *gil)
 bool gt_gil_hardly_waited(const struct gt_gil *gil)
 {
     enum { LITTLE_NS = 10000000, SHARE = 1000 };
-    int64_t wait_ns = gt_gil_wait_ns(gil), lifetime_ns = 0;
+    int64_t wait_ns = gt_gil_wait_ns(gil);
 
-    for (uint32_t i = 0; i < gil->members.count; i++)
-        lifetime_ns = gt_add_ns(lifetime_ns, gt_gil_thread_at(gil, i)->lifetime_ns);
-    return wait_ns < LITTLE_NS && wait_ns < lifetime_ns / SHARE;
+    return wait_ns < LITTLE_NS && wait_ns < gt_gil_lives_ns(gil) / SHARE;
 }
 
 bool gt_gil_lacks_returns(const struct gt_gil *gil)

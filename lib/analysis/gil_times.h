@@ -14,7 +14,8 @@ int64_t gt_gil_known_ns(const struct gt_gil *gil);
 /* All waiting for it, of all threads. */
 int64_t gt_gil_wait_ns(const struct gt_gil *gil);
 
-/* The lives of its threads, as far as they are known. */
+/* The lives of its threads; and as far as they are known. */
+int64_t gt_gil_lives_ns(const struct gt_gil *gil);
 int64_t gt_gil_thread_lives_ns(const struct gt_gil *gil);
 
 /* Is half of its life not known, or more? */

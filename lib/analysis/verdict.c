@@ -24,9 +24,18 @@ struct one {
     const struct gt_blockers *blockers;
 };
 
+static enum gt_bound level_of(double percent)
+{
+    if (percent >= BOUND_PERCENT)
+        return GT_BOUND_FULLY;
+    return percent >= PARTLY_PERCENT ? GT_BOUND_PARTLY : GT_BOUND_NOT;
+}
+
 static enum gt_bound bound_of(const struct gt_gil *gil, int64_t contended_ns)
 {
     double of_known = gt_percent(contended_ns, gt_gil_known_ns(gil));
+    /* If all who may have waited did. */
+    double at_most = gt_percent(contended_ns + gil->unsure_ns, gt_gil_known_ns(gil));
 
     /* Even if nobody waited in what was lost. */
     if (gt_percent(contended_ns, gt_gil_life_ns(gil)) >= BOUND_PERCENT)
@@ -37,7 +46,7 @@ static enum gt_bound bound_of(const struct gt_gil *gil, int64_t contended_ns)
         return GT_BOUND_FULLY;
     if (gt_gil_lacks_returns(gil))
         return GT_BOUND_NO_RETURNS;
-    return of_known >= PARTLY_PERCENT ? GT_BOUND_PARTLY : GT_BOUND_NOT;
+    return level_of(at_most) == level_of(of_known) ? level_of(of_known) : GT_BOUND_UNSURE;
 }
 
 /* A process may live, or execute another program, in mid-run. */
@@ -181,7 +190,8 @@ int gt_verdicts_init(struct gt_verdicts *verdicts, const struct gt_timeline *tim
         struct gt_verdict *verdict = &verdicts->list[verdicts->count];
 
         verdicts->life_ns = gt_add_ns(verdicts->life_ns, gt_gil_life_ns(one.gil));
-        verdicts->unknown_ns = gt_add_ns(verdicts->unknown_ns, one.gil->unknown_ns);
+        verdicts->unknown_ns =
+            gt_add_ns(verdicts->unknown_ns, one.gil->unknown_ns + one.gil->unsure_ns);
         *verdict = (struct gt_verdict){.gil = i, .wait_ns = gt_gil_wait_ns(one.gil)};
         if (verdict->wait_ns <= 0)
             continue;

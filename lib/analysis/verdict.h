@@ -18,6 +18,7 @@ enum gt_bound {
     GT_BOUND_PARTLY,
     GT_BOUND_FULLY,
     GT_BOUND_LOST,       /* not known: most of the run was lost */
+    GT_BOUND_UNSURE,     /* not known: after losses, too long of some threads */
     GT_BOUND_NO_RETURNS, /* not known: returns of take_gil are missing */
 };
 
@@ -45,7 +46,7 @@ struct gt_verdict {
     enum gt_interval_effect interval;
     int64_t wait_ns;      /* waiting of all its threads */
     int64_t lives_ns;     /* lives of its threads, as far as they are known */
-    int64_t contended_ns; /* time in which at least one of them waited */
+    int64_t contended_ns; /* time in which at least one of them waited, as far as known */
     bool hardly_waited; /* so little that it does not matter for whom: nothing below is found */
     uint32_t holder;   /* member that all together waited for longest; GT_NO_INDEX: not known */
     int64_t holder_ns; /* how long they waited for it */

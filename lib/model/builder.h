@@ -7,7 +7,8 @@
  * finds out which condition variables belong to a GIL, and gil.c turns the events of a GIL into
  * spans; futex.c and futex_holds.c do both from futex calls. calls.c, counters.c, holes.c,
  * marks.c, sched.c and sync.c each make one list of the timeline. finalize.c ends what is open,
- * cuts lost ranges out, checks the invariants and sums up.
+ * cuts lost ranges out (unknown.c finds what is not known after them), checks the invariants
+ * and sums up.
  *
  * Where building needs more than the timeline keeps, the struct that the timeline keeps is part
  * of a larger one here: gt_gil of gt_gil_state, gt_calls of gt_calls_state, gt_sched of
@@ -98,6 +99,10 @@ struct gt_intervals_state {
     int64_t lower_ns[GT_INTERVAL_RUN]; /* the last of these */
 };
 
+/* Of spans, beside enum gt_span_flags, until sums are made: the beginning, or the end, was
+ * inferred from what another event tells. */
+enum { GT_SPAN_INFERRED = 1 << 2, GT_SPAN_END_INFERRED = 1 << 3 };
+
 /* What a thread does with a GIL. */
 struct gt_gil_thread_state {
     uint32_t thread;
@@ -126,6 +131,7 @@ struct gt_gil_state {
     uint64_t transitions;   /* acquisitions and releases that were seen */
     uint64_t misfits;       /* how many of these did not alternate */
     uint32_t next;          /* the next GIL of its process; GT_NO_INDEX: it is the last */
+    bool owner_inferred;    /* that it acquired was inferred, from its release */
     bool distrusted;        /* it may be no GIL: it proves nothing about other candidates */
     bool closed;            /* its program ended, or the process executed another one */
 };
@@ -290,8 +296,6 @@ int gt_gil_function(struct gt_timeline *timeline, uint32_t thread,
 /* GT_EVENT_COND_WAIT: within take_gil it is a wait for the GIL. */
 int gt_gil_function_wait(struct gt_timeline *timeline, uint32_t thread,
                          const struct gt_event *event);
-/* The deadline of a `cond` event in CLOCK_MONOTONIC; 0: not known. */
-int64_t gt_gil_deadline_ns(const struct gt_timeline *timeline, const struct gt_event *event);
 /* The thread ended: end its waits and holds. */
 int gt_gil_thread_exit(struct gt_timeline *timeline, uint32_t thread, int64_t time_ns);
 /* The program ended: end all waits and holds. */
@@ -366,6 +370,9 @@ int gt_intervals_add(struct gt_intervals_state *state, int64_t time_ns, int64_t 
 /* No deadlines were recorded: find the interval out from gaps, which are sorted in place. */
 int gt_intervals_from_gaps(struct gt_intervals *intervals, int64_t *gaps_ns, size_t count);
 
+/* The deadline of a `cond` event in CLOCK_MONOTONIC; 0: not known. */
+int64_t gt_deadline_ns(const struct gt_timeline *timeline, const struct gt_event *event);
+
 /* lost.c. Sort lost ranges and merge those that touch. */
 int gt_lost_merge(struct gt_chunks *lost);
 
@@ -399,6 +406,11 @@ int gt_snapshot_feed(struct gt_timeline *timeline, const struct gt_event *event)
 int gt_sync_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event);
 int gt_sync_woke(struct gt_timeline *timeline, uint32_t waker, uint32_t woken, int64_t time_ns);
 void gt_sync_release(struct gt_timeline *timeline);
+
+/* unknown.c. Fill gt_gil.unknowns, after its spans were cut; they are not sorted yet. */
+int gt_unknown_find(const struct gt_timeline *timeline, struct gt_gil *gil);
+/* gt_gil.unsure_ns, after all spans are sorted. */
+int64_t gt_unknown_unwaited(const struct gt_gil *gil, const struct gt_chunks *lost);
 
 /* finalize.c */
 int gt_finalize(struct gt_timeline *timeline);

@@ -122,9 +122,15 @@ static int sort_by_end(struct gt_chunks *spans)
     return 0;
 }
 
-/* Append what remains of `span` outside the lost ranges. */
+/*
+ * Append what remains of `span` outside the lost ranges. That a hold began earlier than
+ * anything known of it was inferred from its end: of a loss that was told only later, it says
+ * nothing about the time before.
+ */
 static int cut_span(const struct gt_chunks *lost, struct gt_span span, struct gt_chunks *into)
 {
+    bool inferred = span.flags & (GT_SPAN_CUT_START | GT_SPAN_INFERRED);
+
     for (size_t i = gt_lost_after(lost, span.start_ns); i < lost->count; i++) {
         const struct gt_lost_range *range = gt_chunks_at(lost, i);
         struct gt_span before = span;
@@ -133,7 +139,7 @@ static int cut_span(const struct gt_chunks *lost, struct gt_span span, struct gt
             break;
         before.end_ns = range->start_ns;
         before.flags |= GT_SPAN_CUT_END;
-        if (push_cut(into, before))
+        if (!inferred && push_cut(into, before))
             return -1;
         span.start_ns = range->end_ns;
         span.flags |= GT_SPAN_CUT_START;
@@ -192,14 +198,15 @@ static struct gt_gil_thread *member_mutable(struct gt_gil *gil, uint32_t index)
 
 static void sum_spans(struct gt_gil *gil, bool waits)
 {
-    const struct gt_chunks *spans = waits ? &gil->waits : &gil->holds;
+    struct gt_chunks *spans = waits ? &gil->waits : &gil->holds;
     uint32_t thread = GT_NO_INDEX;
     struct gt_gil_thread *member = NULL;
 
     for (size_t i = 0; i < spans->count; i++) {
-        const struct gt_span *span = gt_span_at(spans, i);
+        struct gt_span *span = gt_span_mutable(spans, i);
         int64_t length_ns = span->end_ns - span->start_ns;
 
+        span->flags &= ~(uint32_t)(GT_SPAN_INFERRED | GT_SPAN_END_INFERRED);
         if (span->thread != thread) {
             thread = span->thread;
             member = member_mutable(gil, gt_hashmap_get(&gil->member_of, thread));
@@ -215,6 +222,17 @@ static void sum_spans(struct gt_gil *gil, bool waits)
             if (length_ns > member->longest_hold_ns)
                 member->longest_hold_ns = length_ns;
         }
+    }
+}
+
+/* After losses; what is lost within is added for every member. */
+static void sum_unknowns(struct gt_gil *gil, const struct gt_chunks *lost)
+{
+    for (size_t i = 0; i < gil->unknowns.count; i++) {
+        const struct gt_span *span = gt_span_at(&gil->unknowns, i);
+
+        member_mutable(gil, gt_hashmap_get(&gil->member_of, span->thread))->unknown_ns +=
+            span->end_ns - span->start_ns - gt_lost_within(lost, span->start_ns, span->end_ns);
     }
 }
 
@@ -296,11 +314,14 @@ static int finish_gil(struct gt_timeline *timeline, struct gt_gil *gil)
         return -1;
     clip_spans(timeline, gil, &gil->holds);
     clip_spans(timeline, gil, &gil->waits);
-    if (sort_by_end(&gil->waits) || learn_interval(gil))
+    if (sort_by_end(&gil->waits) || learn_interval(gil) || gt_unknown_find(timeline, gil) ||
+        sort_by_end(&gil->unknowns))
         return -1;
     sum_spans(gil, false);
     sum_spans(gil, true);
     gil->unknown_ns = gt_lost_within(lost, gil->start_ns, gil->end_ns);
+    gil->unsure_ns = gt_unknown_unwaited(gil, lost);
+    sum_unknowns(gil, lost);
     gil->defects.overlaps += count_overlaps(gil);
     add_defects(&timeline->quality, &gil->defects);
     for (uint32_t i = 0; i < gil->members.count; i++) {
@@ -313,7 +334,7 @@ static int finish_gil(struct gt_timeline *timeline, struct gt_gil *gil)
         if (end_ns > gil->end_ns)
             end_ns = gil->end_ns;
         member->lifetime_ns = end_ns > start_ns ? end_ns - start_ns : 0;
-        member->unknown_ns = gt_lost_within(lost, start_ns, end_ns);
+        member->unknown_ns += gt_lost_within(lost, start_ns, end_ns);
         if (member->hold_ns + member->wait_ns + member->unknown_ns > member->lifetime_ns)
             timeline->quality.accounting_errors++;
     }

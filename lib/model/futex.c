@@ -217,7 +217,7 @@ static int enter_wait(struct gt_timeline *timeline, uint32_t process, uint32_t t
     struct gt_candidate *candidate = find(timeline, process, address);
     bool block = event->kind == GT_EVENT_BLOCK_ENTER;
     bool timed = block ? event->cond.deadline_ns != 0 : event->futex.timed;
-    int64_t deadline_ns = block ? gt_gil_deadline_ns(timeline, event) : 0;
+    int64_t deadline_ns = block ? gt_deadline_ns(timeline, event) : 0;
 
     if (!candidate && !timed) {
         candidate = find_switch(timeline, process, address);
@@ -250,7 +250,7 @@ int gt_futex_deadline(struct gt_timeline *timeline, uint32_t thread,
                       const struct gt_event *event)
 {
     uint32_t process = gt_thread_at(timeline, thread)->process;
-    int64_t deadline_ns = timeline->saw_futex ? gt_gil_deadline_ns(timeline, event) : 0;
+    int64_t deadline_ns = timeline->saw_futex ? gt_deadline_ns(timeline, event) : 0;
     struct gt_candidate *candidate = NULL;
 
     if (deadline_ns)

@@ -7,10 +7,10 @@
  * recorded twice, or this is no GIL. Each such event is counted.
  *
  * Lost ranges are noted in the timeline only. A GIL and its members take them into account at
- * their next event, so that a thousand losses need not be noted in a thousand GILs.
+ * their next event.
  */
 
-/* When the first lost range began that is not among the first `seen` ones. */
+/* When the first lost range began that is not yet seen. */
 static int64_t lost_since_ns(const struct gt_timeline *timeline, uint32_t seen)
 {
     return ((const struct gt_lost_range *)gt_chunks_at(&timeline->lost, seen))->start_ns;
@@ -20,6 +20,7 @@ void gt_gil_release(struct gt_gil *gil)
 {
     gt_chunks_release(&gil->holds);
     gt_chunks_release(&gil->waits);
+    gt_chunks_release(&gil->unknowns);
     gt_chunks_release(&gil->members);
     gt_chunks_release(&gil->asks);
     gt_intervals_release(&gil->intervals);
@@ -61,6 +62,7 @@ uint32_t gt_gil_new(struct gt_timeline *timeline, uint32_t process, enum gt_gil_
     };
     gt_chunks_init(&state->gil.holds, sizeof(struct gt_span));
     gt_chunks_init(&state->gil.waits, sizeof(struct gt_span));
+    gt_chunks_init(&state->gil.unknowns, sizeof(struct gt_span));
     gt_chunks_init(&state->gil.members, sizeof(struct gt_gil_thread));
     gt_chunks_init(&state->gil.asks, sizeof(struct gt_ask));
     gt_hashmap_init(&state->gil.member_of);
@@ -168,6 +170,8 @@ static int end_hold(struct gt_timeline *timeline, struct gt_gil_state *state, in
     note_activity(timeline, state, member->thread, -1);
     if (time_ns < state->owner_since_ns)
         return 0;
+    if (state->owner_inferred)
+        flags |= GT_SPAN_INFERRED;
     return gt_gil_push(&state->gil.holds, member->thread, state->owner_since_ns, time_ns,
                        flags);
 }
@@ -177,6 +181,7 @@ static void begin_hold(struct gt_timeline *timeline, struct gt_gil_state *state,
 {
     state->owner = member;
     state->owner_since_ns = time_ns;
+    state->owner_inferred = false;
     note_activity(timeline, state, gt_gil_thread_state_at(state, member)->thread, +1);
 }
 
@@ -196,16 +201,40 @@ static int catch_up(struct gt_timeline *timeline, struct gt_gil_state *state)
     return end_hold(timeline, state, lost_since_ns(timeline, seen), GT_SPAN_CUT_END);
 }
 
+/* Did another thread hold the GIL at some time since this one entered take_gil? */
+static bool was_contended(const struct gt_gil_state *state, uint32_t at)
+{
+    const struct gt_gil_thread_state *member = gt_gil_thread_state_at(state, at);
+
+    if (member->enter_since_ns < 0)
+        return false;
+    return member->contended ||
+           (state->last_acquirer != at && state->last_acquired_ns > member->enter_since_ns);
+}
+
+/* A wait that function probes tell of counts from the call of take_gil, if it was one. */
+static void begin_function_wait(struct gt_gil_state *state, uint32_t at)
+{
+    struct gt_gil_thread_state *member = gt_gil_thread_state_at(state, at);
+
+    if (was_contended(state, at)) {
+        member->wait_since_ns = member->enter_since_ns;
+        state->waiting++;
+    }
+    member->enter_since_ns = -1;
+}
+
 /* Likewise, a thread that waited may not wait any more. */
 static int member_catch_up(const struct gt_timeline *timeline, struct gt_gil_state *state,
-                           struct gt_gil_thread_state *member)
+                           uint32_t at)
 {
+    struct gt_gil_thread_state *member = gt_gil_thread_state_at(state, at);
     uint32_t seen = member->lost_seen;
 
     member->lost_seen = (uint32_t)timeline->lost.count;
     if (seen == member->lost_seen)
         return 0;
-    member->enter_since_ns = -1;
+    begin_function_wait(state, at);
     return end_wait(state, member, lost_since_ns(timeline, seen), GT_SPAN_CUT_END);
 }
 
@@ -225,31 +254,17 @@ static uint32_t touch(struct gt_timeline *timeline, struct gt_gil_state *state, 
         *time_ns = state->now_ns;
     state->now_ns = *time_ns;
     at = gt_gil_thread_of(timeline, state, thread);
-    if (at == GT_NO_INDEX ||
-        member_catch_up(timeline, state, gt_gil_thread_state_at(state, at)))
+    if (at == GT_NO_INDEX || member_catch_up(timeline, state, at))
         return GT_NO_INDEX;
     return at;
 }
 
-/* The owner waits for the GIL: its release was not recorded. */
+/* The owner waits for the GIL, or another one has it: its release was not recorded. */
 static int end_unseen(struct gt_timeline *timeline, struct gt_gil_state *state, int64_t time_ns)
 {
     count_misfit(timeline, state);
     state->gil.defects.unmatched_takes++;
     return end_hold(timeline, state, time_ns, GT_SPAN_CUT_END);
-}
-
-int64_t gt_gil_deadline_ns(const struct gt_timeline *timeline, const struct gt_event *event)
-{
-    static const int64_t day_ns = (int64_t)86400 * 1000000000;
-    int64_t deadline_ns = event->cond.deadline_ns;
-
-    if (deadline_ns <= GT_NO_DEADLINE)
-        return 0;
-    if (deadline_ns > day_ns && deadline_ns - day_ns > event->time_ns)
-        deadline_ns =
-            timeline->builder->realtime_ns ? deadline_ns - timeline->builder->realtime_ns : 0;
-    return deadline_ns - day_ns < event->time_ns && deadline_ns > 0 ? deadline_ns : 0;
 }
 
 int gt_gil_ask(struct gt_gil *gil, struct gt_ask ask)
@@ -310,9 +325,7 @@ static int take_over(struct gt_timeline *timeline, uint32_t index, int64_t time_
     if (!suspect)
         return -1;
     *suspect = (struct gt_suspect){state->owner_since_ns, time_ns, index};
-    count_misfit(timeline, state);
-    state->gil.defects.unmatched_takes++;
-    return end_hold(timeline, state, time_ns, GT_SPAN_CUT_END);
+    return end_unseen(timeline, state, time_ns);
 }
 
 int gt_gil_acquired(struct gt_timeline *timeline, uint32_t index, uint32_t thread,
@@ -392,6 +405,8 @@ int gt_gil_released(struct gt_timeline *timeline, uint32_t index, uint32_t threa
         /* … unless it waited for it: then it is not known when it got it. */
         if (forget_wait(state, gt_gil_thread_state_at(state, at)) || since_ns > time_ns)
             since_ns = time_ns;
+        state->last_acquirer = at; /* it is known to have had it now */
+        state->last_acquired_ns = time_ns;
         rc = gt_gil_push(&state->gil.holds, thread, since_ns, time_ns, GT_SPAN_CUT_START);
     } else if (state->owner == GT_NO_INDEX && state->gil.holds.count &&
                gt_span_at(&state->gil.holds, state->gil.holds.count - 1)->thread == thread) {
@@ -406,22 +421,12 @@ int gt_gil_released(struct gt_timeline *timeline, uint32_t index, uint32_t threa
     return rc;
 }
 
-/* Did another thread hold the GIL at some time since this one entered take_gil? */
-static bool was_contended(const struct gt_gil_state *state, uint32_t at)
-{
-    const struct gt_gil_thread_state *member = gt_gil_thread_state_at(state, at);
-
-    if (member->enter_since_ns < 0)
-        return false;
-    return member->contended ||
-           (state->last_acquirer != at && state->last_acquired_ns > member->enter_since_ns);
-}
-
 /* A thread drops the GIL, and its take_gil was not seen to return (an optimised clone without
  * the probe). It has held the GIL since that became free, or since it entered take_gil,
  * whichever is later. It waited until then, or longer: the holder before it may not have been
  * seen, either. */
-static int infer_take(struct gt_timeline *timeline, struct gt_gil_state *state, uint32_t at)
+static int infer_take(struct gt_timeline *timeline, struct gt_gil_state *state, uint32_t at,
+                      int64_t time_ns)
 {
     struct gt_gil_thread_state *member = gt_gil_thread_state_at(state, at);
     const struct gt_span *last = gt_chunks_last(&state->gil.holds);
@@ -430,12 +435,18 @@ static int infer_take(struct gt_timeline *timeline, struct gt_gil_state *state, 
 
     if (last && since_ns < last->end_ns) /* a release that was not recorded, either */
         since_ns = last->end_ns;
+    if (state->owner != GT_NO_INDEX) /* nor was the release of who has it, as far as known */
+        since_ns = time_ns;
     state->gil.defects.returns_missing++;
     state->gil.takes++;
-    if (since_ns > enter_ns &&
-        gt_gil_push(&state->gil.waits, member->thread, enter_ns, since_ns, GT_SPAN_CUT_END))
+    if (since_ns > enter_ns && gt_gil_push(&state->gil.waits, member->thread, enter_ns,
+                                           since_ns, GT_SPAN_CUT_END | GT_SPAN_END_INFERRED))
+        return -1;
+    if (state->owner != GT_NO_INDEX &&
+        end_hold(timeline, state, since_ns, GT_SPAN_CUT_END | GT_SPAN_END_INFERRED))
         return -1;
     begin_hold(timeline, state, at, since_ns);
+    state->owner_inferred = true;
     return 0;
 }
 
@@ -466,20 +477,16 @@ int gt_gil_function(struct gt_timeline *timeline, uint32_t thread, const struct 
         if (state->owner == at && end_unseen(timeline, state, time_ns))
             return -1;
         member->enter_since_ns = time_ns;
-        /* A thread that asks for a free GIL does not wait. */
+        /* Who asks for a free GIL does not wait. */
         member->contended = state->owner != GT_NO_INDEX && state->owner != at;
         return 0;
     case GT_EVENT_TAKE_RETURN:
-        if (was_contended(state, at)) {
-            member->wait_since_ns = member->enter_since_ns;
-            state->waiting++;
-        }
-        member->enter_since_ns = -1;
+        begin_function_wait(state, at);
         state->gil.takes++;
         return gt_gil_acquired(timeline, owner->function_gil, thread, time_ns);
     case GT_EVENT_DROP_ENTER:
         if (state->owner != at && member->enter_since_ns >= 0 &&
-            infer_take(timeline, state, at))
+            infer_take(timeline, state, at, time_ns))
             return -1;
         member->enter_since_ns = -1;
         return gt_gil_released(timeline, owner->function_gil, thread, time_ns);
@@ -507,7 +514,7 @@ int gt_gil_function_wait(struct gt_timeline *timeline, uint32_t thread,
     member = gt_gil_thread_state_at(state, at);
     if (member->enter_since_ns < 0)
         return 0; /* for something else */
-    return note_wait(state, member, time_ns, gt_gil_deadline_ns(timeline, event),
+    return note_wait(state, member, time_ns, gt_deadline_ns(timeline, event),
                      member->asked_ns >= member->enter_since_ns);
 }
 
@@ -520,16 +527,12 @@ static int exit_from(struct gt_timeline *timeline, struct gt_gil_state *state, u
     if (at == GT_HASHMAP_NONE)
         return 0;
     member = gt_gil_thread_state_at(state, at);
-    if (catch_up(timeline, state) || member_catch_up(timeline, state, member))
+    if (catch_up(timeline, state) || member_catch_up(timeline, state, at))
         return -1;
     if (time_ns < state->now_ns)
         time_ns = state->now_ns;
     state->now_ns = time_ns;
-    if (was_contended(state, at)) {
-        member->wait_since_ns = member->enter_since_ns;
-        state->waiting++;
-    }
-    member->enter_since_ns = -1;
+    begin_function_wait(state, at);
     if (member->wait_since_ns >= 0)
         state->gil.defects.takes_without_return++;
     if (end_wait(state, member, time_ns, GT_SPAN_CUT_END))
@@ -555,10 +558,8 @@ int gt_gil_lose(struct gt_timeline *timeline, struct gt_gil_state *state, int64_
     if (catch_up(timeline, state))
         return -1;
     for (uint32_t i = 0; i < state->members.count; i++) {
-        struct gt_gil_thread_state *member = gt_gil_thread_state_at(state, i);
-
-        member->enter_since_ns = -1;
-        if (end_wait(state, member, start_ns, GT_SPAN_CUT_END))
+        begin_function_wait(state, i);
+        if (end_wait(state, gt_gil_thread_state_at(state, i), start_ns, GT_SPAN_CUT_END))
             return -1;
     }
     if (state->now_ns < end_ns)

@@ -197,7 +197,7 @@ int gt_gil_detect(struct gt_timeline *timeline, uint32_t thread, const struct gt
     uint32_t process = gt_thread_at(timeline, thread)->process;
     struct gt_thread_state *state;
     const struct gt_hashmap *cond_of = &gt_process_state_at(timeline, process)->cond_of;
-    int64_t deadline_ns = gt_gil_deadline_ns(timeline, event);
+    int64_t deadline_ns = gt_deadline_ns(timeline, event);
     struct gt_cond *cond;
     int rc;
 

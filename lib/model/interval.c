@@ -153,3 +153,16 @@ int64_t gt_interval_last(const struct gt_intervals *intervals)
 
     return last ? rounded(last->interval_ns) : GT_SWITCH_INTERVAL_NS;
 }
+
+int64_t gt_deadline_ns(const struct gt_timeline *timeline, const struct gt_event *event)
+{
+    static const int64_t day_ns = (int64_t)86400 * 1000000000;
+    int64_t deadline_ns = event->cond.deadline_ns;
+
+    if (deadline_ns <= GT_NO_DEADLINE)
+        return 0;
+    if (deadline_ns > day_ns && deadline_ns - day_ns > event->time_ns)
+        deadline_ns =
+            timeline->builder->realtime_ns ? deadline_ns - timeline->builder->realtime_ns : 0;
+    return deadline_ns - day_ns < event->time_ns && deadline_ns > 0 ? deadline_ns : 0;
+}

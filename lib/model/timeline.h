@@ -32,6 +32,7 @@
 #include "model/sched.h"
 #include "model/stacks.h"
 #include "model/sync.h"
+#include "model/unknown.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -100,7 +101,7 @@ struct gt_gil_thread {
     uint64_t holds;
     int64_t hold_ns;
     int64_t wait_ns;
-    int64_t unknown_ns; /* in lost ranges */
+    int64_t unknown_ns; /* in lost ranges, and after them until its own next event */
     int64_t lifetime_ns;
     int64_t longest_wait_ns;
     int64_t longest_hold_ns;
@@ -125,13 +126,17 @@ struct gt_gil {
     int64_t start_ns; /* of its program: the exec, or the start of the process */
     int64_t end_ns;
     int64_t unknown_ns; /* how much of that is in lost ranges */
+    int64_t unsure_ns;  /* how much of the rest nobody is known to wait, and somebody may */
     uint64_t address;   /* of the condition variable that waiters wait for; 0: of functions */
     uint64_t acquired;  /* of the condition variable that is signalled after an acquisition */
     enum gt_gil_origin source;
-    struct gt_chunks holds;   /* of struct gt_span, in the order of time; they never overlap */
-    struct gt_chunks waits;   /* of struct gt_span, in the order of their ends */
-    struct gt_chunks members; /* of struct gt_gil_thread, in the order of first use */
-    struct gt_chunks asks;    /* of struct gt_ask, in the order of time */
+    struct gt_chunks holds;    /* of struct gt_span, in the order of time; they never overlap */
+    struct gt_chunks waits;    /* of struct gt_span, in the order of their ends */
+    struct gt_chunks unknowns; /* of struct gt_span, in the order of their ends: after a loss,
+                                  what is not known of a thread (unknown.h). What is lost within
+                                  one is part of it */
+    struct gt_chunks members;  /* of struct gt_gil_thread, in the order of first use */
+    struct gt_chunks asks;     /* of struct gt_ask, in the order of time */
     struct gt_hashmap member_of; /* index of a thread → index in `members` */
     struct gt_intervals intervals;
     uint32_t image;         /* of its program: equal numbers are one program of one process */

@@ -27,8 +27,8 @@ enum {
 
 /* Everything of a span's record before its time is the same for one thread and kind. */
 struct member {
-    char head[2][192]; /* hold, wait */
-    size_t length[2];
+    char head[3][192]; /* hold, wait, not known */
+    size_t length[3];
 };
 
 struct writer {
@@ -46,7 +46,7 @@ struct writer {
     struct member *members;      /* of that GIL */
     const struct member *member; /* that the last span was of, … */
     uint32_t thread;             /* … and its thread */
-    bool waits;
+    enum gt_track_kind kind;     /* of the spans of that GIL */
     uint32_t next_track;
     const struct gt_counter *counter;
     uint64_t *by_thread, *by_process; /* its totals so far */
@@ -233,7 +233,7 @@ static int make_call_head(void *context, uint32_t index)
 
 static int begin_member(struct writer *writer, uint32_t gil_index, uint32_t index)
 {
-    static const char *const names[2] = {"GIL hold", "GIL wait"};
+    static const char *const names[3] = {"GIL hold", "GIL wait", "GIL unknown"};
     uint32_t number = writer->gil->number, track = writer->next_track++;
     uint32_t thread = gt_gil_thread_at(writer->gil, index)->thread;
     const struct gt_thread *of = gt_thread_at(writer->timeline, thread);
@@ -242,13 +242,13 @@ static int begin_member(struct writer *writer, uint32_t gil_index, uint32_t inde
 
     if (number)
         snprintf(suffix, sizeof(suffix), " GIL %u", number);
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 3; i++)
         member->length[i] = (size_t)snprintf(
             member->head[i], sizeof(member->head[i]),
-            "{\"ph\":\"X\",\"cat\":\"gil\",\"name\":\"%s\",\"pid\":%d,\"tid\":%u,"
+            "{\"ph\":\"X\",\"cat\":\"%s\",\"name\":\"%s\",\"pid\":%d,\"tid\":%u,"
             "\"args\":{\"tid\":%d,\"gil\":%u},\"ts\":",
-            names[i], gt_process_at(writer->timeline, of->process)->pid, track, of->tid,
-            gil_index);
+            i < 2 ? "gil" : "lost", names[i], gt_process_at(writer->timeline, of->process)->pid,
+            track, of->tid, gil_index);
     if (put_thread_name(writer, thread, track, suffix))
         return writer->stream.status;
     return put_sort_index(writer, thread, track, 1 + number % (TRACKS_PER_THREAD - 1));
@@ -265,7 +265,7 @@ static int begin_holds(struct writer *writer, uint32_t index)
         return status_of(writer, -1);
     writer->gil = gil;
     writer->thread = GT_NO_INDEX;
-    writer->waits = false;
+    writer->kind = GT_TRACK_HOLDS;
     for (uint32_t i = 0; rc == 0 && i < gil->members.count; i++)
         rc = begin_member(writer, index, i);
     return rc;
@@ -275,7 +275,14 @@ static int begin_holds(struct writer *writer, uint32_t index)
 static int begin_waits(struct writer *writer, uint32_t index)
 {
     (void)index;
-    writer->waits = true;
+    writer->kind = GT_TRACK_WAITS;
+    return 0;
+}
+
+static int begin_unknowns(struct writer *writer, uint32_t index)
+{
+    (void)index;
+    writer->kind = GT_TRACK_UNKNOWNS;
     return 0;
 }
 
@@ -283,7 +290,7 @@ static int put_span(void *context, const void *item)
 {
     struct writer *writer = context;
     const struct gt_span *span = item;
-    const bool waits = writer->waits;
+    const unsigned kind = writer->kind - GT_TRACK_HOLDS;
     const int64_t zero_ns = writer->zero_ns;
     const struct member *member;
     char *at = gt_stream_reserve(&writer->stream, sizeof(member->head[0]) + 96);
@@ -294,8 +301,8 @@ static int put_span(void *context, const void *item)
             &writer->members[gt_hashmap_get(&writer->gil->member_of, span->thread)];
     }
     member = writer->member;
-    memcpy(at, member->head[waits], member->length[waits]);
-    at = gt_put_us(at + member->length[waits], span->start_ns - zero_ns);
+    memcpy(at, member->head[kind], member->length[kind]);
+    at = gt_put_us(at + member->length[kind], span->start_ns - zero_ns);
     memcpy(at, ",\"dur\":", 7);
     at = gt_put_length_us(at + 7, span->start_ns - zero_ns, span->end_ns - zero_ns);
     memcpy(at, "},\n", 3);
@@ -456,9 +463,9 @@ static int put_sample(void *context, const void *item)
 static int begin_track(void *context, const struct gt_track *track)
 {
     static int (*const begins[GT_TRACKS])(struct writer *, uint32_t) = {
-        [GT_TRACK_HOLDS] = begin_holds,     [GT_TRACK_WAITS] = begin_waits,
-        [GT_TRACK_STATES] = begin_states,   [GT_TRACK_CALLS] = begin_calls,
-        [GT_TRACK_SAMPLES] = begin_samples,
+        [GT_TRACK_HOLDS] = begin_holds,       [GT_TRACK_WAITS] = begin_waits,
+        [GT_TRACK_UNKNOWNS] = begin_unknowns, [GT_TRACK_STATES] = begin_states,
+        [GT_TRACK_CALLS] = begin_calls,       [GT_TRACK_SAMPLES] = begin_samples,
     };
 
     return begins[track->kind] ? begins[track->kind](context, track->index) : 0;

@@ -36,7 +36,7 @@ struct page {
     /* The table at hand: */
     struct gt_pack *pack;
     int64_t previous_ns; /* from where its column of times goes on */
-    bool waits;          /* it is of these */
+    bool by_end;         /* its spans are in the order of their ends */
     const struct gt_gil *gil;
     uint32_t thread, member; /* of the span before */
 };
@@ -164,7 +164,10 @@ static int add_gil(void *context, uint32_t index)
          since_zero(page, gil->end_ns), gil->holds.count, gil->waits.count);
     for (uint32_t i = 0; i < gil->members.count; i++)
         ADDF(page, "%s%" PRIu32, i ? "," : "", gt_gil_thread_at(gil, i)->thread);
-    ADDF(page, "]}");
+    ADDF(page, "]");
+    if (gil->unknowns.count)
+        ADDF(page, ",\"unknowns\":%zu", gil->unknowns.count);
+    ADDF(page, "}");
     return page->rc;
 }
 
@@ -363,17 +366,18 @@ static int begin_table(void *context, const struct gt_track *track)
         const char *name;
         unsigned columns;
     } tables[GT_TRACKS] = {
-        [GT_TRACK_HOLDS] = {"holds", 3},      [GT_TRACK_WAITS] = {"waits", 3},
-        [GT_TRACK_STATES] = {"states", 3},    [GT_TRACK_CALLS] = {"calls", 4},
-        [GT_TRACK_SAMPLES] = {"counters", 3}, [GT_TRACK_MARKS] = {"marks", 4},
+        [GT_TRACK_HOLDS] = {"holds", 3},       [GT_TRACK_WAITS] = {"waits", 3},
+        [GT_TRACK_UNKNOWNS] = {"unknowns", 3}, [GT_TRACK_STATES] = {"states", 3},
+        [GT_TRACK_CALLS] = {"calls", 4},       [GT_TRACK_SAMPLES] = {"counters", 3},
+        [GT_TRACK_MARKS] = {"marks", 4},
     };
     struct page *page = context;
 
     gt_pack_begin(page->pack, tables[track->kind].name, track->index,
                   tables[track->kind].columns);
     page->previous_ns = 0;
-    page->waits = track->kind == GT_TRACK_WAITS;
-    if (track->kind == GT_TRACK_HOLDS || track->kind == GT_TRACK_WAITS) {
+    page->by_end = track->kind == GT_TRACK_WAITS || track->kind == GT_TRACK_UNKNOWNS;
+    if (track->kind == GT_TRACK_HOLDS || page->by_end) {
         page->gil = gt_gil_at(page->timeline, track->index);
         page->thread = GT_NO_INDEX;
     }
@@ -420,7 +424,7 @@ static int put_span(void *context, const void *item)
     if (end_ns < start_ns)
         end_ns = start_ns;
     gt_pack_put(page->pack, 0, (uint64_t)page->member << 2 | (span->flags & 3));
-    put_time(page, page->waits ? end_ns : start_ns);
+    put_time(page, page->by_end ? end_ns : start_ns);
     gt_pack_put(page->pack, 2, (uint64_t)(end_ns - start_ns));
     return end_row(page, end_ns);
 }

@@ -177,13 +177,14 @@ static json_t *gil_value(const struct gt_report *report, uint32_t index)
     const struct gt_process *process = gt_process_at(timeline, gil->process);
     int64_t zero_ns = gt_report_zero_ns(report), hold_ns = 0, wait_ns = 0;
     char address[24];
+    json_t *value;
 
     for (uint32_t i = 0; i < gil->members.count; i++) {
         hold_ns = gt_add_ns(hold_ns, gt_gil_thread_at(gil, i)->hold_ns);
         wait_ns = gt_add_ns(wait_ns, gt_gil_thread_at(gil, i)->wait_ns);
     }
     snprintf(address, sizeof(address), "0x%llx", (unsigned long long)gil->address);
-    return json_pack(
+    value = json_pack(
         "{s:i, s:i, s:o, s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "index",
         (int)index, "pid", process->pid, "process",
         gt_json_text(gt_intern_text(&timeline->names, gil->name),
@@ -193,6 +194,9 @@ static json_t *gil_value(const struct gt_report *report, uint32_t index)
         (json_int_t)(gil->end_ns - zero_ns), "hold_ns", (json_int_t)hold_ns, "wait_ns",
         (json_int_t)wait_ns, "violations", (json_int_t)gil->defects.overlaps, "handovers",
         (json_int_t)gil->handovers, "unknown_ns", (json_int_t)gil->unknown_ns);
+    if (gil->unsure_ns)
+        gt_json_set(&value, "unsure_ns", json_integer(gil->unsure_ns));
+    return value;
 }
 
 static json_t *quality_value(const struct gt_quality *quality)

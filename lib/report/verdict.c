@@ -7,6 +7,7 @@
 #include "report/labels.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* The verdict (analysis/verdict.h) in words: per GIL, those that were waited for most first. */
@@ -49,6 +50,10 @@ static const char *bound_text(enum gt_bound bound)
         return "GIL-bound";
     case GT_BOUND_LOST:
         return "Not known whether GIL-bound, since most of the run was lost";
+    case GT_BOUND_UNSURE:
+        return "Not known whether GIL-bound, since events were lost and it is not known what "
+               "some "
+               "threads did after that";
     case GT_BOUND_NO_RETURNS:
         return "Not known whether GIL-bound, since returns of take_gil are missing";
     }
@@ -68,24 +73,38 @@ static const char *shares_text(enum gt_shares_of of)
     return "";
 }
 
+/* "98.7%": never 100.0% of what is not known as a whole. */
+static double known_percent(int64_t known_ns, int64_t whole_ns)
+{
+    double percent = gt_percent(known_ns, whole_ns);
+
+    return percent > 99.9 ? 99.9 : percent;
+}
+
 static int say_bound(struct gt_report *report, const struct gt_verdict *verdict,
                      struct gt_buf *text)
 {
     const struct gt_gil *gil = gt_gil_at(report->timeline, verdict->gil);
-    char duration[32];
+    int64_t known_ns = gt_gil_known_ns(gil), whole_ns = gt_gil_lives_ns(gil);
+    char duration[32], known[32] = "", at_most[32] = "";
 
+    if (verdict->lives_ns < whole_ns)
+        snprintf(known, sizeof(known), "the known %.1f%% of ",
+                 known_percent(verdict->lives_ns, whole_ns));
+    if (gil->unsure_ns)
+        snprintf(at_most, sizeof(at_most), "%.1f%% to ",
+                 gt_percent(verdict->contended_ns, known_ns));
     return gt_findings_add(
         report, text,
         gt_buf_addf(text, "%s: threads of ", bound_text(verdict->bound)) ||
             name_process(report, gil, text) ||
             gt_buf_addf(text,
-                        " waited for the GIL %s%.1f%% of their time%s, %s in all. At "
-                        "least one of them waited during %.1f%% of %s.",
+                        " waited for the GIL %s%.1f%% of %stheir time, %s in all. At "
+                        "least one of them waited during %s%.1f%% of %s.",
                         gil->defects.returns_missing ? "at least " : "",
-                        gt_percent(verdict->wait_ns, verdict->lives_ns),
-                        gil->unknown_ns ? ", as far as it is known" : "",
-                        gt_duration_text(verdict->wait_ns, duration, sizeof(duration)),
-                        gt_percent(verdict->contended_ns, gt_gil_known_ns(gil)),
+                        gt_percent(verdict->wait_ns, verdict->lives_ns), known,
+                        gt_duration_text(verdict->wait_ns, duration, sizeof(duration)), at_most,
+                        gt_percent(verdict->contended_ns + gil->unsure_ns, known_ns),
                         shares_text(verdict->of)));
 }
 

@@ -90,6 +90,8 @@ static int walk_spans(const struct walk *walk)
         rc = walk_track(walk, GT_TRACK_HOLDS, i, &gil->holds, hook);
         if (rc == 0)
             rc = walk_track(walk, GT_TRACK_WAITS, i, &gil->waits, hook);
+        if (rc == 0 && gil->unknowns.count)
+            rc = walk_track(walk, GT_TRACK_UNKNOWNS, i, &gil->unknowns, hook);
     }
     return rc;
 }

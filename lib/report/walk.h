@@ -49,9 +49,10 @@ enum gt_part {
     GT_PART_STACKS,    /* stack: by which holding and waiting are summed up */
 
     /* Tracks: `track`, then the items, then `track_end`. */
-    GT_PART_SPANS,   /* span: of each GIL its holds, then its waits, even if there are none */
-    GT_PART_STATES,  /* state: of each thread that has some, where they are shown */
-    GT_PART_CALLS,   /* call: of each thread that has some */
+    GT_PART_SPANS,  /* span: of each GIL its holds, then its waits, even if there are none, then
+                       what is not known, if there is such */
+    GT_PART_STATES, /* state: of each thread that has some, where they are shown */
+    GT_PART_CALLS,  /* call: of each thread that has some */
     GT_PART_SAMPLES, /* sample: of each counter */
     GT_PART_MARKS,   /* mark: of all threads together */
 
@@ -61,6 +62,7 @@ enum gt_part {
 enum gt_track_kind {
     GT_TRACK_HOLDS,
     GT_TRACK_WAITS,
+    GT_TRACK_UNKNOWNS,
     GT_TRACK_STATES,
     GT_TRACK_CALLS,
     GT_TRACK_SAMPLES,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "whatif/estimate.h"
 
+#include "analysis/gil_times.h"
 #include "analysis/judgement.h"
 #include "base/nstime.h"
 #include "whatif/advice.h"
@@ -65,6 +66,22 @@ static bool has_holes(const struct gt_timeline *timeline, int64_t longest_ns)
     return false;
 }
 
+/* Nor for what threads did after a loss, until they were seen again. */
+static bool is_unknown_after(const struct gt_timeline *timeline)
+{
+    int64_t unknown_ns = 0, lives_ns = 0;
+
+    for (uint32_t i = 0; i < timeline->gils.count; i++) {
+        const struct gt_gil *gil = gt_gil_at(timeline, i);
+
+        lives_ns = gt_add_ns(lives_ns, gt_gil_lives_ns(gil));
+        if (gil->unknowns.count)
+            unknown_ns =
+                gt_add_ns(unknown_ns, gt_gil_lives_ns(gil) - gt_gil_thread_lives_ns(gil));
+    }
+    return unknown_ns > lives_ns / 100 * LOST_PERCENT;
+}
+
 static enum gt_whatif_gap find_gap(const struct gt_timeline *timeline)
 {
     size_t members = 0;
@@ -82,7 +99,7 @@ static enum gt_whatif_gap find_gap(const struct gt_timeline *timeline)
     if (timeline->stopped_ns >= 0)
         return GT_WHATIF_STOPPED;
     if (timeline->quality.lost_ns > length_ns / 100 * LOST_PERCENT ||
-        has_holes(timeline, length_ns / 100 * LOST_PERCENT))
+        is_unknown_after(timeline) || has_holes(timeline, length_ns / 100 * LOST_PERCENT))
         return GT_WHATIF_LOST;
     return ended(timeline) ? GT_WHATIF_OK : GT_WHATIF_PART;
 }

@@ -128,9 +128,10 @@ static int on_stack(void *context, const struct gt_profile *profile, uint32_t no
 static int on_track(void *context, const struct gt_track *track)
 {
     static const char *const names[GT_TRACKS] = {
-        [GT_TRACK_HOLDS] = "holds",     [GT_TRACK_WAITS] = "waits",
-        [GT_TRACK_STATES] = "states",   [GT_TRACK_CALLS] = "calls",
-        [GT_TRACK_SAMPLES] = "samples", [GT_TRACK_MARKS] = "marks",
+        [GT_TRACK_HOLDS] = "holds",       [GT_TRACK_WAITS] = "waits",
+        [GT_TRACK_UNKNOWNS] = "unknowns", [GT_TRACK_STATES] = "states",
+        [GT_TRACK_CALLS] = "calls",       [GT_TRACK_SAMPLES] = "samples",
+        [GT_TRACK_MARKS] = "marks",
     };
     struct notes *notes = context;
 
@@ -231,7 +232,8 @@ static void tracks_have_their_items_in_the_order_of_time(void **state)
     make(&made, GT_DETECT_GIL | GT_DETECT_SCHED);
     memcpy(hooks.order, tracks, sizeof(tracks));
     expect(&made, &hooks,
-           "begin0 holds0 span0 span0 span1 waits0 span1 states0 state1 states1 state5 state1 "
+           "begin0 holds0 span0 span0 span1 waits0 span1 unknowns0 span0 states0 state1 "
+           "states1 state5 state1 "
            "samples0 sample0 marks0 end0");
     drop(&made);
 }

@@ -194,6 +194,7 @@ export function readData(text) {
     const context = {members: gil.members.length, bits: 2};
     gil.holdSpans = new Rows(gil.holds, SPANS, spansOf, {...context, byStart: true});
     gil.waitSpans = new Rows(gil.waits, SPANS, spansOf, {...context, byStart: false});
+    gil.unknownSpans = new Rows(gil.unknowns ?? 0, SPANS, spansOf, {...context, byStart: false});
   }
   return data;
 }
@@ -201,7 +202,7 @@ export function readData(text) {
 /** The rows that a block belongs to; undefined of a later version's. */
 function rowsOf({gils, threads, counters, marks, flames}, {table, key}) {
   return {holds: gils[key]?.holdSpans, waits: gils[key]?.waitSpans,
-          states: threads[key]?.stateSpans, calls: threads[key]?.callSpans,
+          unknowns: gils[key]?.unknownSpans, states: threads[key]?.stateSpans, calls: threads[key]?.callSpans,
           counters: counters[key]?.values, marks,
           flame: flames.find(({state}) => state === key)?.values}[table];
 }

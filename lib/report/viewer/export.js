@@ -127,8 +127,10 @@ function* trackEvents(model, gil, track, numbers) {
 
 function* spanEvents(model, gil, track) {
   const {pid} = model.processes[gil.process];
-  for (const [name, spans] of [["GIL hold", gil.holdSpans], ["GIL wait", gil.waitSpans]]) {
-    const heads = gil.members.map((thread, member) => spanHead("gil", name, pid, track + member,
+  for (const [name, spans] of [["GIL hold", gil.holdSpans], ["GIL wait", gil.waitSpans],
+                               ["GIL unknown", gil.unknownSpans]]) {
+    const category = spans === gil.unknownSpans ? "lost" : "gil";
+    const heads = gil.members.map((thread, member) => spanHead(category, name, pid, track + member,
       {tid: model.threads[thread].tid, gil: gil.index}));
     for (let i = 0; i < spans.count; i++)
       yield spanEvent(heads[spans.member[i]], spans.start[i], spans.end[i]);

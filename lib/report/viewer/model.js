@@ -21,19 +21,20 @@ export function buildModel(data, summaries = []) {
   });
   processes.forEach((process, index) => {
     Object.assign(process, {index, title: shortName(process.name), gils: [],
-                            lost: lostOf(data, index)});
+                            lost: joined(lostOf(data, index))});
   });
   gils.forEach((gil, index) => {
     Object.assign(gil, {index, partial: summaries[index]?.source === "futex"});
     indexGil(gil);
     processes[gil.process].gils.push(gil);
-    gil.lanes = gil.members.map((thread, member) => makeLane(gil, member, threads[thread]));
+    gil.lanes = gil.members.map((thread, member) =>
+      makeLane(gil, member, threads[thread], processes[threads[thread].process].lost));
     for (const lane of gil.lanes)
       lane.thread.lanes.push(lane);
   });
   for (const thread of threads)
     if (thread.lanes.length === 0)
-      thread.lanes.push(makeLane(null, -1, thread));
+      thread.lanes.push(makeLane(null, -1, thread, processes[thread.process].lost));
   addCounters(counters, processes, (thread) => threads[thread].process);
   addCounters(counters, threads, (thread) => thread);
   addMarks(data.marks, threads);
@@ -50,15 +51,19 @@ export function buildModel(data, summaries = []) {
           hasStates: threads.some((thread) => thread.stateSpans)};
 }
 
-/** The intervals in which events of a process were lost or not recorded: they do not overlap. */
+/** The intervals in which events of a process were lost or not recorded. */
 function lostOf({lost, holes = []}, process) {
+  return [...lost, ...holes.filter(([, , owner]) => owner === process)];
+}
+
+/** The same time as intervals that do not overlap. */
+function joined(intervals) {
   let until = 0;
-  return [...lost, ...holes.filter(([, , owner]) => owner === process)]
-    .sort((a, b) => a[0] - b[0]).flatMap(([start, end]) => {
-      const from = Math.max(start, until);
-      until = Math.max(until, end);
-      return from < end ? [[from, end]] : [];
-    });
+  return intervals.sort((a, b) => a[0] - b[0]).flatMap(([start, end]) => {
+    const from = Math.max(start, until);
+    until = Math.max(until, end);
+    return from < end ? [[from, end]] : [];
+  });
 }
 
 export function isLost(ranges, from, to) {
@@ -92,12 +97,15 @@ function addCounters(counters, owners, ownerOf) {
       owners[i].counters.push({name: nameText(name), counts}));
 }
 
-/** The lane of a thread in a GIL, or of a thread that never used one (gil null). */
-function makeLane(gil, member, thread) {
+/** The lane of a thread in a GIL, or of a thread that never used one (gil null). After its process
+ * lost events, it is not known what it did until it is seen again: also `lost`. */
+function makeLane(gil, member, thread, lost) {
   const holds = gil?.holdTracks[member] ?? null;
   const waits = gil?.waitTracks[member] ?? null;
+  const unknown = gil?.unknownTracks?.[member];
   return {
     gil, member, thread, holds, waits,
+    lost: unknown?.count ? joined([...lost, ...unknown.intervals(0, Infinity)]) : lost,
     // A thread may have run another program before: its lane begins with the GIL.
     start: Math.max(thread.start_ns, gil?.start_ns ?? 0),
     end: Math.min(thread.end_ns, gil?.end_ns ?? Infinity),

@@ -131,8 +131,8 @@ export class Details {
     ].filter(Boolean);
   }
 
-  isLost({thread}, from, to) {
-    return isLost(this.model.processes[thread.process].lost, from, to);
+  isLost({lost}, from, to) {
+    return isLost(lost, from, to);
   }
 
   /** From a wait to the hold that blocked it longest. */

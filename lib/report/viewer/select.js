@@ -106,7 +106,7 @@ export function measureLane(model, lane, from, to) {
   const hold = measureTrack(lane.holds, start, end);
   const wait = measureTrack(lane.waits, start, end);
   let unknown = 0;
-  for (const [lost0, lost1] of model.processes[thread.process].lost)
+  for (const [lost0, lost1] of lane.lost)
     unknown += overlap(lost0, lost1, start, end);
   const lifetime = end - start, {index, tid, label, main} = thread;
   return {

@@ -231,8 +231,8 @@ export class Timeline {
   }
 
   paintLost(row) {
-    const process = row.gil?.process ?? row.lane?.thread.process ?? row.process?.index;
-    this.painter.lost(this.model.processes[process]?.lost ?? this.model.lost,
+    const process = row.gil?.process ?? row.process?.index;
+    this.painter.lost(row.lane?.lost ?? this.model.processes[process]?.lost ?? this.model.lost,
                       this.device(this.yOf(row) + row.height), this.device(this.yOf(row)));
   }
 

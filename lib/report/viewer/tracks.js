@@ -224,6 +224,8 @@ export function buildCallTracks(calls) {
 export function indexGil(gil) {
   gil.holdTracks = buildTracks(gil.holdSpans, gil.members.length);
   gil.waitTracks = buildTracks(gil.waitSpans, gil.members.length);
+  if (gil.unknownSpans?.count)
+    gil.unknownTracks = buildTracks(gil.unknownSpans, gil.members.length);
   gil.allHolds = gil.members.length > LAYERS ? buildWhole(gil.holdSpans) : null;
   gil.waiting = new Waiting(gil.waitSpans);
   // Threads that held longest come first in colours and layers.
