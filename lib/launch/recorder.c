@@ -3,9 +3,12 @@
 
 #include "launch/tools.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 void gt_recorder_init(struct gt_recorder *recorder, gt_recorder_fn on_ready,
                       gt_recorder_fn on_done, void *context)
@@ -36,16 +39,31 @@ static void on_child_done(void *context, struct gt_child *child)
     recorder->on_done(recorder->context, recorder);
 }
 
-static int spawn(struct gt_recorder *recorder, uv_loop_t *loop, char *const *argv,
+/* What an earlier run left there goes. */
+static int open_data(const char *path, struct gt_error *err)
+{
+    int fd;
+
+    if (unlink(path) && errno != ENOENT)
+        return gt_error_errno(err, "cannot remove the old %s", path);
+    fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    return fd < 0 ? gt_error_errno(err, "cannot make %s", path) : fd;
+}
+
+static int spawn(struct gt_recorder *recorder, uv_loop_t *loop, char *const *argv, int data,
                  struct gt_error *err)
 {
-    const int stdio[] = {GT_CHILD_NULL, GT_CHILD_CAPTURE, GT_CHILD_CAPTURE,
-                         recorder->control.child_ends[0], recorder->control.child_ends[1]};
+    const int stdio[] = {GT_CHILD_NULL,
+                         GT_CHILD_CAPTURE,
+                         GT_CHILD_CAPTURE,
+                         recorder->control.child_ends[0],
+                         recorder->control.child_ends[1],
+                         data};
     struct gt_child_spec spec = {
         .file = argv[0],
         .argv = argv,
         .stdio = stdio,
-        .stdio_count = 5,
+        .stdio_count = 6,
         .own_session = true,
         .on_done = on_child_done,
         .context = recorder,
@@ -63,21 +81,25 @@ static int spawn(struct gt_recorder *recorder, uv_loop_t *loop, char *const *arg
 }
 
 int gt_recorder_start(struct gt_recorder *recorder, const struct gt_caps *caps, uv_loop_t *loop,
-                      char *const *argv, struct gt_error *err)
+                      char *const *argv, const char *data_path, struct gt_error *err)
 {
-    int rc = gt_perfctl_open(&recorder->control, loop, on_ack, recorder, err);
+    int data = open_data(data_path, err);
+    int rc = data < 0 ? data : gt_perfctl_open(&recorder->control, loop, on_ack, recorder, err);
 
     if (rc < 0)
-        return rc;
+        goto out;
     recorder->stop_word =
         caps->perf_major > 5 || (caps->perf_major == 5 && caps->perf_minor >= 12);
-    rc = spawn(recorder, loop, argv, err);
+    rc = spawn(recorder, loop, argv, data, err);
     gt_perfctl_started(&recorder->control);
     recorder->spawned = rc == 0;
     recorder->done = rc < 0;
     /* Waits in the pipe until perf listens. */
     if (rc == 0)
         gt_perfctl_say(&recorder->control, "enable");
+out:
+    if (data >= 0)
+        close(data);
     return rc;
 }
 

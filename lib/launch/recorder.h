@@ -20,8 +20,9 @@ struct gt_recorder;
 
 typedef void (*gt_recorder_fn)(void *context, struct gt_recorder *recorder);
 
-/* perf finds its ends of the control pipes here (gt_plan_record_command). */
+/* perf finds its ends of the control pipes, and its file, here (gt_plan_record_command). */
 enum { GT_RECORDER_CONTROL_FD = 3, GT_RECORDER_ACK_FD = 4 };
+#define GT_RECORDER_DATA_PATH "/proc/self/fd/5"
 
 struct gt_recorder {
     struct gt_perfctl control;
@@ -39,9 +40,12 @@ struct gt_recorder {
 void gt_recorder_init(struct gt_recorder *recorder, gt_recorder_fn on_ready,
                       gt_recorder_fn on_done, void *context);
 
-/* Starts it with perf record's argument vector. After a failure there is still no process. */
+/* Starts it with perf record's argument vector. It records into a new file, `data_path`, which
+ * is made here, with giltracer's rights: perf, which may have more, is given the
+ * open file and no path that somebody could lead elsewhere. After a failure there is still no
+ * process. */
 int gt_recorder_start(struct gt_recorder *recorder, const struct gt_caps *caps, uv_loop_t *loop,
-                      char *const *argv, struct gt_error *err);
+                      char *const *argv, const char *data_path, struct gt_error *err);
 
 /* Have it write what it has, and end. Harmless when it is gone, or was told before. */
 void gt_recorder_stop(struct gt_recorder *recorder);
