@@ -31,6 +31,10 @@ TRACEFS = ("/sys/kernel/tracing", "/sys/kernel/debug/tracing")
 TIMEOUT_S = 90
 MARK = "GT_TEST_RUN"
 
+# Under sudo, too, all programs are root's, but for the tests of sudo.
+for name in ("SUDO_UID", "SUDO_GID", "SUDO_USER", "SUDO_COMMAND"):
+    os.environ.pop(name, None)
+
 sys.path.insert(0, str(HERE))
 import oracle  # noqa: E402
 

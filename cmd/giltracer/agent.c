@@ -36,6 +36,11 @@ static int find_agent(char *path, size_t size, struct gt_error *err)
 
         if (written <= 0 || (size_t)written >= size || access(path, R_OK))
             continue;
+        if (faccessat(AT_FDCWD, path, R_OK, AT_EACCESS)) /* by whom the program runs as */
+            return gt_error_set(err, GT_ERR_PERMISSION,
+                                "%s cannot be read by the user who called sudo (install "
+                                "giltracer where every user may go)",
+                                path);
         if (strpbrk(path, ": "))
             return gt_error_set(err, GT_ERR_UNSUPPORTED,
                                 "%s: the loader cannot preload a path with a space or a colon "

@@ -12,6 +12,7 @@
 enum {
     OPTION_OUTPUT = 1,
     OPTION_PYTHON,
+    OPTION_AS_ROOT,
     OPTION_GIL_DETECT,
     OPTION_GIL_SOURCE,
     OPTION_STATE_DETECT,
@@ -56,6 +57,8 @@ const struct gt_option gt_cli_table[] = {
      "run any command that ends up running Python"},
     {OPTION_PYTHON, 0, "python", "PATH", 0,
      "interpreter (default: that of $VIRTUAL_ENV, else python3)"},
+    {OPTION_AS_ROOT, 0, "as-root", NULL, 0,
+     "under sudo: run it as root, not as the user who called sudo"},
 
     {0, 0, NULL, NULL, 0, "What to record"},
     {OPTION_GIL_DETECT, 0, "gil-detect", NULL, GT_OPTION_NEGATABLE,
@@ -361,6 +364,9 @@ static int apply(void *context, const struct gt_option *option, const char *valu
         break;
     case OPTION_PYTHON:
         cli->python = value;
+        break;
+    case OPTION_AS_ROOT:
+        cli->as_root = true;
         break;
     case OPTION_KEEP:
         cli->keep = value;

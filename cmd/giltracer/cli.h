@@ -50,6 +50,7 @@ struct gt_cli {
     enum gt_gil_source gil_source;
     enum gt_color color;
     bool quiet, verbose;
+    bool as_root; /* also under sudo */
 };
 
 extern const struct gt_option gt_cli_table[];

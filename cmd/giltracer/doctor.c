@@ -70,17 +70,14 @@ static bool tell_interpreter(const struct gt_cli *cli, uv_loop_t *loop)
     return usable;
 }
 
-int gt_doctor(const struct gt_cli *cli)
+static bool tell_all(const struct gt_cli *cli, const struct gt_run_as *run_as, uv_loop_t *loop)
 {
     struct gt_caps caps;
     struct gt_error err;
-    uv_loop_t loop;
     bool usable;
 
-    if (uv_loop_init(&loop))
-        return 1;
     gt_caps_init(&caps);
-    if (gt_caps_probe(&caps, &loop, &err) < 0) {
+    if (gt_caps_probe(&caps, loop, &err) < 0) {
         gt_say("%s", err.message);
         usable = false;
     } else {
@@ -90,23 +87,40 @@ int gt_doctor(const struct gt_cli *cli)
         verdict("can install probes", !caps.install_why[0], caps.install_why);
         fact("probes of --setup", "%s", caps.shared_probes ? "installed" : "none");
         fact("probes of python:*", "%s", caps.installed_probes ? "installed" : "none");
-        usable = tell_interpreter(cli, &loop) && !caps.record_why[0] && !caps.trace_why[0] &&
+        if (run_as->name)
+            fact("programs run as", "%s", run_as->name);
+        usable = tell_interpreter(cli, loop) && !caps.record_why[0] && !caps.trace_why[0] &&
                  (!caps.install_why[0] || caps.shared_probes || caps.installed_probes);
         verdict("can see the GIL", usable, "see above");
     }
     gt_caps_release(&caps);
-    uv_run(&loop, UV_RUN_DEFAULT);
-    uv_loop_close(&loop);
+    uv_run(loop, UV_RUN_DEFAULT);
+    uv_loop_close(loop);
+    return usable;
+}
+
+int gt_doctor(const struct gt_cli *cli)
+{
+    struct gt_run_as run_as = {0};
+    struct gt_error err;
+    bool usable = false;
+    uv_loop_t loop;
+
+    if (gt_run_as_settle(&run_as, cli, &err) < 0)
+        gt_say("%s", err.message);
+    else if (uv_loop_init(&loop) == 0)
+        usable = tell_all(cli, &run_as, &loop);
+    gt_run_as_release(&run_as);
     return usable ? 0 : 1;
 }
 
 void gt_doctor_show_plan(const struct gt_plan *plan, const struct gt_caps *caps,
-                         const struct gt_interp *interp)
+                         const struct gt_interp *interp, const struct gt_run_as *run_as)
 {
     struct gt_buf text;
 
     gt_buf_init(&text);
-    if (gt_plan_print(plan, caps, interp, &text) == 0)
+    if (gt_plan_print(plan, caps, interp, &text) == 0 && gt_run_as_print(run_as, &text) == 0)
         gt_say_text(&text);
     gt_buf_release(&text);
 }

@@ -4,7 +4,7 @@
 #include "doctor.h"
 #include "launch/gate.h"
 #include "cli.h"
-#include "run.h"
+#include "repeat.h"
 #include "setup.h"
 
 #include <errno.h>
@@ -39,7 +39,7 @@ static int dispatch(const struct gt_cli *cli, const struct gt_inherited *inherit
     case GT_MODE_RUN:
         break;
     }
-    return gt_run(cli, inherited);
+    return gt_repeat(cli, inherited);
 }
 
 int main(int argc, char **argv)

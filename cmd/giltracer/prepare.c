@@ -131,6 +131,7 @@ static int start_ingest(struct gt_run_state *run, struct gt_error *err)
         .version = interp->major ? run->version : NULL,
         .gil_source = gt_gil_source_name(run->plan.gil_source),
         .host = run->host[0] ? run->host : NULL,
+        .user = run->run_as->name,
         .exit_status = -1,
         .started_unix_ns = -1,
         .switch_ns = -1,
@@ -176,6 +177,8 @@ int gt_prepare(struct gt_run_state *run, int *status, struct gt_error *err)
         rc = make_plan(run, err);
     if (rc == 0)
         rc = note_agent(run, err);
+    if (rc == 0 && gt_run_as_note(run->run_as, cli, &run->interp, &run->plan.notes))
+        rc = gt_error_memory(err);
     if (rc == 0)
         rc = gt_outputs_open(&run->outputs, gt_outputs_paths(&cli->outputs), cli->summary, err);
     if (rc == 0)

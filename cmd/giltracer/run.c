@@ -89,7 +89,7 @@ static int run_all(struct gt_run_state *run)
         if (!run->cli->quiet)
             gt_say_all(&run->plan.notes);
         if (run->cli->verbose)
-            gt_doctor_show_plan(&run->plan, &run->caps, &run->interp);
+            gt_doctor_show_plan(&run->plan, &run->caps, &run->interp, run->run_as);
         rc = gt_recording_install(run, &err);
     }
     if (run->signals.first) {
@@ -144,8 +144,8 @@ static void release(struct gt_run_state *run)
     uv_loop_close(&run->loop);
 }
 
-static int run_once(const struct gt_cli *cli, const struct gt_inherited *inherited,
-                    struct gt_checks *checks, bool last)
+int gt_run_once(const struct gt_cli *cli, const struct gt_inherited *inherited,
+                const struct gt_run_as *run_as, struct gt_checks *checks, bool last)
 {
     struct gt_run_state *run = calloc(1, sizeof(*run));
     int status;
@@ -157,6 +157,7 @@ static int run_once(const struct gt_cli *cli, const struct gt_inherited *inherit
     }
     run->cli = cli;
     run->inherited = inherited;
+    run->run_as = run_as;
     run->checks = checks;
     run->last = last;
     run->agent_files = (struct gt_agentlog_files){-1, -1};
@@ -169,24 +170,5 @@ static int run_once(const struct gt_cli *cli, const struct gt_inherited *inherit
     gt_progress_clear();
     release(run);
     free(run);
-    return status;
-}
-
-int gt_run(const struct gt_cli *cli, const struct gt_inherited *inherited)
-{
-    struct gt_checks checks;
-    struct gt_error err;
-    int status = 0;
-
-    if (gt_checks_init(&checks, cli, &err) < 0) {
-        gt_checks_refuse(&err);
-        status = GT_EXIT_OURS;
-    }
-    for (unsigned i = 1; status == 0 && i <= cli->repeat; i++) {
-        status = run_once(cli, inherited, &checks, i == cli->repeat);
-        if (status && i < cli->repeat)
-            gt_say("run %u of %u ended with status %d: no report", i, cli->repeat, status);
-    }
-    gt_checks_release(&checks);
     return status;
 }

@@ -22,6 +22,7 @@
 #include "agent.h"
 #include "checks.h"
 #include "cli.h"
+#include "run_as.h"
 #include "watch.h"
 
 #include <limits.h>
@@ -33,6 +34,7 @@ struct gt_run_state {
     /* Asked for. */
     const struct gt_cli *cli;
     const struct gt_inherited *inherited;
+    const struct gt_run_as *run_as;
     struct gt_checks *checks;
     bool last; /* of --repeat */
 

@@ -70,6 +70,13 @@ int gt_target_say_exec_failed(const char *program, int error)
     char *path = gt_tool_find(program);
     char loader[PATH_MAX];
 
+    if (error < 0) {
+        gt_say("cannot run %s: its process could not give root up for the user who called "
+               "sudo: %s (--as-root runs it as root)",
+               program, strerror(-error));
+        free(path);
+        return GT_EXIT_OURS;
+    }
     if (path && error == ENOENT && gt_elf_lacks_loader(path, loader, sizeof(loader)))
         gt_say("cannot run %s: its loader %s is not here", program, loader);
     else

@@ -19,6 +19,7 @@ struct gt_run_info {
     const char *version;     /* "CPython 3.11.7" */
     const char *gil_source;  /* "uprobes", "functions", …, or NULL when off */
     const char *host;        /* node name */
+    const char *user;        /* under sudo: whom the program ran as; NULL: without sudo */
     int64_t hit_ns;          /* measured cost of a hit of a probe; 0 or less: unknown */
     int64_t switch_ns; /* the same of recording that a thread leaves a CPU and comes back */
     unsigned budget_percent;  /* what recording may add to the run; 0: anything */

@@ -3,6 +3,7 @@
 
 #include "base/fs.h"
 #include "launch/child.h"
+#include "launch/rights.h"
 #include "launch/tools.h"
 
 #include <ctype.h>
@@ -286,7 +287,7 @@ static void judge(struct gt_caps *caps)
                "installing probes needs privilege (run as root)");
 }
 
-int gt_caps_probe(struct gt_caps *caps, uv_loop_t *loop, struct gt_error *err)
+static int probe_all(struct gt_caps *caps, uv_loop_t *loop, struct gt_error *err)
 {
     int rc = probe_perf(caps, loop, err);
 
@@ -303,6 +304,16 @@ int gt_caps_probe(struct gt_caps *caps, uv_loop_t *loop, struct gt_error *err)
         return rc;
     judge(caps);
     return 0;
+}
+
+int gt_caps_probe(struct gt_caps *caps, uv_loop_t *loop, struct gt_error *err)
+{
+    int rc;
+
+    gt_rights_raise();
+    rc = probe_all(caps, loop, err);
+    gt_rights_lower();
+    return rc;
 }
 
 uint32_t gt_caps_cpus(void)

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "launch/child.h"
 
+#include "launch/become.h"
 #include "launch/elf.h"
+#include "launch/gate.h"
+#include "launch/rights.h"
 
 #include <bsd/string.h>
 #include <errno.h>
@@ -283,11 +286,57 @@ static int cannot_run(const char *file, int error, struct gt_error *err)
                         "cannot run %s: %s", file, uv_strerror(error));
 }
 
+/* Where root is held back, only the privileged get it: others are the user's from their first
+ * instruction on. `command` keeps what `options` points to. 0 or libuv's error. */
+static int choose_rights(const struct gt_child_spec *spec, uv_process_options_t *options,
+                         struct gt_strvec *command, char *helper, size_t size)
+{
+    options->file = spec->file;
+    options->args = (char **)spec->argv;
+    if (spec->privileged || !gt_rights_identity())
+        return 0;
+    gt_gate_find(helper, size);
+    if (gt_strvec_push(command, GT_BECOME_NAME) ||
+        gt_strvec_push(command, gt_rights_identity()) || gt_strvec_push(command, spec->file) ||
+        gt_strvec_push_all(command, spec->argv))
+        return UV_ENOMEM;
+    options->file = helper;
+    options->args = command->items;
+    return 0;
+}
+
+static int spawn_process(struct gt_child *child, uv_loop_t *loop,
+                         const struct gt_child_spec *spec, uv_stdio_container_t *stdio)
+{
+    uv_process_options_t options = {
+        .env = (char **)spec->env,
+        .stdio = stdio,
+        .stdio_count = spec->stdio_count,
+        .flags = spec->own_session ? UV_PROCESS_DETACHED : 0,
+        .exit_cb = on_exit_status,
+    };
+    char helper[PATH_MAX];
+    struct gt_strvec command;
+    int rc;
+
+    gt_strvec_init(&command);
+    rc = choose_rights(spec, &options, &command, helper, sizeof(helper));
+    if (rc == 0) {
+        gt_rights_raise();
+        rc = uv_spawn(loop, &child->process, &options);
+        gt_rights_lower();
+        child->open_handles++;
+        if (rc)
+            close_handle((uv_handle_t *)&child->process);
+    }
+    gt_strvec_release(&command);
+    return rc;
+}
+
 int gt_child_spawn(struct gt_child *child, uv_loop_t *loop, const struct gt_child_spec *spec,
                    struct gt_error *err)
 {
     uv_stdio_container_t stdio[MAX_STDIO];
-    uv_process_options_t options = {0};
     int ends[2] = {-1, -1};
     int rc;
 
@@ -297,19 +346,8 @@ int gt_child_spawn(struct gt_child *child, uv_loop_t *loop, const struct gt_chil
     init_handles(child, loop, spec);
     child->read_buffer = malloc(READ_BYTES);
     rc = child->read_buffer ? fill_stdio(child, spec, stdio, ends) : UV_ENOMEM;
-    if (rc == 0) {
-        options.file = spec->file;
-        options.args = (char **)spec->argv;
-        options.env = (char **)spec->env;
-        options.stdio = stdio;
-        options.stdio_count = spec->stdio_count;
-        options.flags = spec->own_session ? UV_PROCESS_DETACHED : 0;
-        options.exit_cb = on_exit_status;
-        rc = uv_spawn(loop, &child->process, &options);
-        child->open_handles++;
-        if (rc)
-            close_handle((uv_handle_t *)&child->process);
-    }
+    if (rc == 0)
+        rc = spawn_process(child, loop, spec, stdio);
     for (int i = 0; i < 2; i++)
         if (ends[i] >= 0)
             close(ends[i]);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "launch/gate.h"
 
+#include "launch/become.h"
 #include "launch/gatekeeper.h"
 #include "launch/hitplace.h"
+#include "launch/rights.h"
 #include "launch/sentry.h"
 
 #include <errno.h>
@@ -56,14 +58,34 @@ int gt_gate_command(const struct gt_inherited *inherited, int go, int report,
               gt_strvec_pushf(argv, "%llx", hit ? (unsigned long long)hit->offset : 0) |
               gt_strvec_push(argv, hit ? hit->path : "") |
               gt_strvec_push(argv, hit && hit->switches ? "1" : "0") |
+              gt_strvec_push(argv, gt_rights_identity() ? gt_rights_identity() : "") |
               gt_strvec_push_all(argv, target);
     return failed ? -1 : 0;
+}
+
+void gt_gate_find(char *path, size_t size)
+{
+    ssize_t length = readlink("/proc/self/exe", path, size - 1);
+    char *slash;
+
+    path[length > 0 ? length : 0] = '\0';
+    slash = strrchr(path, '/');
+    if (!slash || (size_t)(slash + 2 - path) + strlen(GT_GATE_NAME) > size)
+        path[0] = '\0';
+    else
+        strcpy(slash + 1, GT_GATE_NAME);
+    if (access(path, X_OK))
+        strcpy(path, "/proc/self/exe");
 }
 
 bool gt_helper_main(int argc, char **argv, int *status)
 {
     if (argc > GT_GATE_FIXED_ARGS && strcmp(argv[0], GT_GATE_NAME) == 0) {
         *status = gt_gatekeeper_main(argv);
+        return true;
+    }
+    if (argc > GT_BECOME_FIXED_ARGS && strcmp(argv[0], GT_BECOME_NAME) == 0) {
+        *status = gt_become_main(argv);
         return true;
     }
     if (argc == 2 && strcmp(argv[0], GT_SENTRY_NAME) == 0) {

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * giltracer's executable is also two helper programs, told apart by argv[0].
+ * giltracer's executable is also three helper programs, told apart by argv[0].
  *
  * gate: the target's process before it is the target. It waits on a pipe until the gate is
- * opened, undoes what starting it changed (signal dispositions and mask, flags of descriptors
- * 0-2), and executes the target. perf attaches to it while it waits, so nothing is missed.
+ * opened, gives up root where the target is not to have it, undoes what starting it changed
+ * (signal dispositions and mask, flags of descriptors 0-2), and executes the target. perf
+ * attaches to it while it waits, so nothing is missed.
+ *
+ * become: becomes a user for good, and then another program (become.h).
  *
  * sentry: sees which signals were sent to the whole process group, and cleans up after a
  * giltracer that died (sentry.h).
@@ -44,6 +47,10 @@ struct gt_hit_place; /* launch/hitplace.h */
 int gt_gate_command(const struct gt_inherited *inherited, int go, int report,
                     const struct gt_hit_place *hit, char *const *target,
                     struct gt_strvec *argv);
+
+/* The path of the program that is gate and become: the static one beside this program; without
+ * it, this program itself. */
+void gt_gate_find(char *path, size_t size);
 
 /* If argv says that this process is a helper, run as that. The gate does not return when the
  * target was executed; else `status` is what main must return. False: this is no helper. */

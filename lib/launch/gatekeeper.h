@@ -12,16 +12,18 @@
 
 /* Arguments before those of the target: the gate's name, two descriptors, two signal sets,
  * flags of descriptors 0-2; and what to measure: function (enum gt_hit_function), offset, path,
- * "1" where switches are recorded. */
-enum { GT_GATE_FIXED_ARGS = 12 };
+ * "1" where switches are recorded; whom to become (become.h), "": nobody else. */
+enum { GT_GATE_FIXED_ARGS = 13 };
 
-/* What the gate reports before it executes the target. If that fails, an int follows: errno. */
+/* What the gate reports before it executes the target. If that fails, an int follows: errno;
+ * negative where it could not become the user. */
 struct gt_gate_report {
     int64_t hit_ns;    /* cost of a hit; -1: not known */
     int64_t switch_ns; /* of recording that a thread leaves its CPU and comes back; the same */
 };
 
-/* Wait, restore the state, execute the target. Returns the exit status when that fails. */
+/* Wait, become the user, restore the state, execute the target. Returns the exit status when
+ * that fails. */
 int gt_gatekeeper_main(char **argv);
 
 #endif

@@ -45,7 +45,7 @@ int gt_perfscript_start(const struct gt_perfscript *script, const struct gt_caps
     if (script->mappings)
         argv[argc++] = "--show-mmap-events";
     gt_strvec_init(&env);
-    rc = gt_tool_environment(&env) ? gt_error_memory(err) : 0;
+    rc = gt_tool_environment(false, &env) ? gt_error_memory(err) : 0;
     spec.env = env.items;
     if (rc == 0)
         rc = gt_child_spawn(child, loop, &spec, err);

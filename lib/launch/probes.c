@@ -4,6 +4,7 @@
 #include "base/fs.h"
 #include "base/strvec.h"
 #include "launch/owner.h"
+#include "launch/rights.h"
 #include "launch/tools.h"
 
 #include <bsd/stdlib.h>
@@ -118,6 +119,7 @@ int gt_probes_start_removal(const char *group, const struct gt_caps *caps, uv_lo
         .argv = argv,
         .stdio = stdio,
         .stdio_count = 3,
+        .privileged = true,
         .own_session = true,
         .timeout_ms = gt_perf_timeout_ms(),
     };
@@ -126,7 +128,7 @@ int gt_probes_start_removal(const char *group, const struct gt_caps *caps, uv_lo
 
     snprintf(pattern, sizeof(pattern), "%s:*", group);
     gt_strvec_init(&env);
-    rc = gt_tool_environment(&env) ? gt_error_memory(err) : 0;
+    rc = gt_tool_environment(true, &env) ? gt_error_memory(err) : 0;
     spec.env = env.items;
     if (rc == 0)
         rc = gt_child_spawn(child, loop, &spec, err);
@@ -144,8 +146,10 @@ void gt_probes_sweep(const struct gt_caps *caps, uv_loop_t *loop)
         return;
     snprintf(path, sizeof(path), "%s/uprobe_events", caps->tracefs);
     gt_buf_init(&text);
+    gt_rights_raise();
     if (gt_fs_read(path, &text, 4 << 20, NULL) < 0)
         text.length = 0;
+    gt_rights_lower();
     /* Lines are "p:GROUP/EVENT FILE:OFFSET …". */
     for (char *line = text.data; line && *line && swept < MAX_SWEPT;) {
         char group[GT_OWNER_SIZE];

@@ -64,6 +64,7 @@ static int spawn(struct gt_recorder *recorder, uv_loop_t *loop, char *const *arg
         .argv = argv,
         .stdio = stdio,
         .stdio_count = 6,
+        .privileged = true,
         .own_session = true,
         .on_done = on_child_done,
         .context = recorder,
@@ -72,7 +73,7 @@ static int spawn(struct gt_recorder *recorder, uv_loop_t *loop, char *const *arg
     int rc;
 
     gt_strvec_init(&env);
-    rc = gt_tool_environment(&env) ? gt_error_memory(err) : 0;
+    rc = gt_tool_environment(true, &env) ? gt_error_memory(err) : 0;
     spec.env = env.items;
     if (rc == 0)
         rc = gt_child_spawn(&recorder->child, loop, &spec, err);

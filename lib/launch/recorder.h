@@ -41,7 +41,7 @@ void gt_recorder_init(struct gt_recorder *recorder, gt_recorder_fn on_ready,
                       gt_recorder_fn on_done, void *context);
 
 /* Starts it with perf record's argument vector. It records into a new file, `data_path`, which
- * is made here, with giltracer's rights: perf, which may have more, is given the
+ * is made here, with giltracer's rights: perf, which may have more (rights.h), is given the
  * open file and no path that somebody could lead elsewhere. After a failure there is still no
  * process. */
 int gt_recorder_start(struct gt_recorder *recorder, const struct gt_caps *caps, uv_loop_t *loop,

@@ -4,6 +4,7 @@
 #include "base/nstime.h"
 #include "launch/cleanup.h"
 #include "launch/owner.h"
+#include "launch/rights.h"
 
 #include <bsd/string.h>
 #include <bsd/unistd.h>
@@ -60,7 +61,9 @@ int gt_sentry_start(struct gt_sentry *sentry, const sigset_t *signals, struct gt
      * alone, so clear it there. */
     if (ends[1] == SENTRY_FD)
         fcntl(ends[1], F_SETFD, 0);
+    gt_rights_raise(); /* or it would be neither root nor the user */
     rc = posix_spawn(&sentry->pid, "/proc/self/exe", &actions, &attributes, argv, environ);
+    gt_rights_lower();
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
     close(ends[1]);

@@ -57,7 +57,7 @@ struct gt_session_spec {
 
 struct gt_session_result {
     bool target_ran; /* the gate was opened */
-    int exec_errno;  /* the target could not be executed; 0: it was */
+    int exec_errno;  /* the target could not be executed (gt_target_exec_error); 0: it was */
     int pid;         /* the target's */
     int exit_status; /* the target's; -1: ended by term_signal, or never ran */
     int term_signal;

@@ -71,22 +71,6 @@ static int spawn(struct gt_target *target, uv_loop_t *loop, struct gt_child_spec
     return rc;
 }
 
-/* The static gate beside this program; without it, this program itself is run as the gate. */
-static void find_gate(char *path, size_t size)
-{
-    ssize_t length = readlink("/proc/self/exe", path, size - 1);
-    char *slash;
-
-    path[length > 0 ? length : 0] = '\0';
-    slash = strrchr(path, '/');
-    if (!slash || (size_t)(slash + 2 - path) + strlen(GT_GATE_NAME) > size)
-        path[0] = '\0';
-    else
-        strcpy(slash + 1, GT_GATE_NAME);
-    if (access(path, X_OK))
-        strcpy(path, "/proc/self/exe");
-}
-
 int gt_target_start(struct gt_target *target, uv_loop_t *loop, char *const *argv,
                     char *const *env, const struct gt_inherited *inherited,
                     const struct gt_hit_place *hit, gt_child_done_fn on_done, void *context,
@@ -96,6 +80,7 @@ int gt_target_start(struct gt_target *target, uv_loop_t *loop, char *const *argv
     struct gt_child_spec spec = {
         .file = path,
         .env = env,
+        .privileged = true, /* the gate gives it up */
         .on_done = on_done,
         .context = context,
     };
@@ -109,7 +94,7 @@ int gt_target_start(struct gt_target *target, uv_loop_t *loop, char *const *argv
         return gt_error_errno(err, "cannot make a pipe");
     }
     fcntl(report[0], F_SETFL, O_NONBLOCK);
-    find_gate(path, sizeof(path));
+    gt_gate_find(path, sizeof(path));
     rc = spawn(target, loop, &spec, argv, inherited, hit, go[0], report[1], err);
     close(go[0]);
     close(report[1]);

@@ -42,7 +42,8 @@ void gt_target_give_up(struct gt_target *target);
 struct gt_gate_report gt_target_costs(struct gt_target *target);
 
 /* The target has ended: returns the errno with which it could not be executed, 0 when it was.
- * Call it once. */
+ * Negative where it could not become the user whose it is
+ * to be. Call it once. */
 int gt_target_exec_error(struct gt_target *target);
 
 #endif

@@ -2,6 +2,7 @@
 #include "launch/tools.h"
 
 #include "launch/owner.h"
+#include "launch/rights.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -57,16 +58,20 @@ static bool is_replaced(const char *variable, const char *const *plain)
            strncmp(variable, GT_OWNER_VARIABLE "=", sizeof(GT_OWNER_VARIABLE)) == 0;
 }
 
-int gt_tool_environment(struct gt_strvec *env)
+int gt_tool_environment(bool privileged, struct gt_strvec *env)
 {
+    const char *home = privileged ? gt_rights_home() : NULL;
     static const char *const plain[] = {"LC_ALL=C",         "PERF_PAGER=cat",
                                         "PAGER=cat",        "PERF_CONFIG=/dev/null",
                                         "DEBUGINFOD_URLS=", NULL};
     char owner[GT_OWNER_SIZE];
 
     for (char **variable = environ; variable && *variable; variable++)
-        if (!is_replaced(*variable, plain) && gt_strvec_push(env, *variable))
+        if (!is_replaced(*variable, plain) && !(home && strncmp(*variable, "HOME=", 5) == 0) &&
+            gt_strvec_push(env, *variable))
             return -1;
+    if (home && gt_strvec_pushf(env, "HOME=%s", home))
+        return -1;
     for (size_t i = 0; plain[i]; i++)
         if (gt_strvec_push(env, plain[i]))
             return -1;
@@ -91,8 +96,8 @@ static int give_up(const struct gt_child *child, char *const *argv, uint64_t tim
                         (unsigned long long)timeout_ms / 1000);
 }
 
-int gt_tool_run(struct gt_child *child, uv_loop_t *loop, char *const *argv, uint64_t timeout_ms,
-                struct gt_error *err)
+static int run(struct gt_child *child, uv_loop_t *loop, char *const *argv, bool privileged,
+               uint64_t timeout_ms, struct gt_error *err)
 {
     static const int stdio[] = {GT_CHILD_NULL, GT_CHILD_CAPTURE, GT_CHILD_CAPTURE};
     struct gt_child_spec spec = {
@@ -100,6 +105,7 @@ int gt_tool_run(struct gt_child *child, uv_loop_t *loop, char *const *argv, uint
         .argv = argv,
         .stdio = stdio,
         .stdio_count = 3,
+        .privileged = privileged,
         .own_session = true,
         .timeout_ms = timeout_ms,
     };
@@ -107,7 +113,7 @@ int gt_tool_run(struct gt_child *child, uv_loop_t *loop, char *const *argv, uint
     int rc;
 
     gt_strvec_init(&env);
-    if (gt_tool_environment(&env)) {
+    if (gt_tool_environment(privileged, &env)) {
         gt_strvec_release(&env);
         return gt_error_memory(err);
     }
@@ -119,6 +125,12 @@ int gt_tool_run(struct gt_child *child, uv_loop_t *loop, char *const *argv, uint
         return give_up(child, argv, timeout_ms, err);
     }
     return rc;
+}
+
+int gt_tool_run(struct gt_child *child, uv_loop_t *loop, char *const *argv, uint64_t timeout_ms,
+                struct gt_error *err)
+{
+    return run(child, loop, argv, false, timeout_ms, err);
 }
 
 uint64_t gt_perf_timeout_ms(void)
@@ -133,5 +145,5 @@ uint64_t gt_perf_timeout_ms(void)
 int gt_perf_run(struct gt_child *child, uv_loop_t *loop, char *const *argv,
                 struct gt_error *err)
 {
-    return gt_tool_run(child, loop, argv, gt_perf_timeout_ms(), err);
+    return run(child, loop, argv, true, gt_perf_timeout_ms(), err);
 }

@@ -14,9 +14,10 @@ char *gt_tool_find(const char *name);
 /*
  * Append this process's environment, made plain for perf: C locale, no pager, no user
  * configuration (which may change formats), no look-ups on the network. It has the name of this
- * process in GT_OWNER_VARIABLE (owner.h). Returns 0 or -1.
+ * process in GT_OWNER_VARIABLE (owner.h). A privileged program has root's home, not that of a
+ * user whose program is traced under sudo. Returns 0 or -1.
  */
-int gt_tool_environment(struct gt_strvec *env);
+int gt_tool_environment(bool privileged, struct gt_strvec *env);
 
 /* Run argv to its end in that environment, in a session of its own, with stdout and stderr
  * captured. Returns as gt_child_run does, and GT_ERR_CHILD when it took longer than
@@ -25,7 +26,7 @@ int gt_tool_environment(struct gt_strvec *env);
 int gt_tool_run(struct gt_child *child, uv_loop_t *loop, char *const *argv, uint64_t timeout_ms,
                 struct gt_error *err);
 
-/* The same for perf, which may take gt_perf_timeout_ms(). */
+/* The same for perf, which may take gt_perf_timeout_ms(), and keeps root (gt_child_spec). */
 int gt_perf_run(struct gt_child *child, uv_loop_t *loop, char *const *argv,
                 struct gt_error *err);
 

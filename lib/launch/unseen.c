@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/fs.h"
+#include "launch/rights.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,5 +83,10 @@ static int look_at(int pid, const char *agent, int depth, struct gt_strvec *proc
 
 int gt_unseen_find(int root_pid, const char *agent, struct gt_strvec *processes)
 {
-    return look_at(root_pid, agent, 0, processes);
+    int rc;
+
+    gt_rights_raise(); /* its children may be another user's */
+    rc = look_at(root_pid, agent, 0, processes);
+    gt_rights_lower();
+    return rc;
 }

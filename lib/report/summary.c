@@ -38,12 +38,13 @@ static json_t *run_value(const struct gt_report *report)
     for (char *const *item = info->argv; item && *item; item++)
         gt_json_add(&argv, gt_json_text(*item, strlen(*item)));
     return json_pack(
-        "{s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:I, s:I}", "argv", argv,
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o*, s:b, s:o, s:o, s:o, s:o, s:I, s:I}", "argv", argv,
         "interpreter", optional_text(info->interpreter), "version",
         optional_text(info->version), "gil_source", optional_text(info->gil_source),
         "function_source", optional_text(function_source(report)), "host",
-        optional_text(info->host), "gil_enabled", info->gil_enabled, "exit_status",
-        optional_number(info->exit_status), "term_signal",
+        optional_text(info->host), "user", info->user ? optional_text(info->user) : NULL,
+        "gil_enabled", info->gil_enabled, "exit_status", optional_number(info->exit_status),
+        "term_signal",
         info->term_signal > 0 ? json_integer(info->term_signal) : json_integer(0), "root_pid",
         optional_number(info->root_pid), "started_unix_ns",
         optional_number(info->started_unix_ns), "start_ns",

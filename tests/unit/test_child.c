@@ -372,7 +372,7 @@ static void test_environment_is_plain(void **state)
     setenv("LC_NUMERIC", "de_DE.UTF-8", 1);
     setenv("PERF_CONFIG", "/etc/strange", 1);
     gt_strvec_init(&env);
-    assert_int_equal(gt_tool_environment(&env), 0);
+    assert_int_equal(gt_tool_environment(false, &env), 0);
     for (size_t i = 0; i < env.count; i++) {
         assert_null(strstr(env.items[i], "de_DE"));
         locale += strcmp(env.items[i], "LC_ALL=C") == 0;

@@ -44,6 +44,7 @@ function runFacts(summary) {
   return [
     ["Interpreter", run.version],
     ["Executable", run.interpreter],
+    ["Ran as", run.user],
     ["Ran for", run.wall_ns > 0 && durationText(run.wall_ns)],
     ["Ended with", ending(run)],
     ["Sources", sources(summary)],
