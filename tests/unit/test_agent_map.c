@@ -4,6 +4,7 @@
 #include "agent/map.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -68,6 +69,7 @@ static void test_keys_of_one_place_are_told_apart(void **state)
             keys[found++] = key;
     for (size_t i = 0; i < found; i++)
         assert_true(gt_agent_map_add(&map, keys[i], &values[i]));
+    assert_int_equal(map.now->capacity, 1024);
     for (size_t i = 0; i < found; i++)
         assert_ptr_equal(gt_agent_map_get(&map, keys[i]), &values[i]);
 }
@@ -126,15 +128,25 @@ static void test_who_was_lost_in_a_fork_adds_no_more(void **state)
 
 /* One thread adds while others read: a key that was found once is found with its value from
  * then on. */
-static void *read_all(void *stop)
+struct reading {
+    bool stop;
+    int begun; /* readers that have found the first key */
+};
+
+static void *read_all(void *context)
 {
+    struct reading *reading = context;
     size_t wrong = 0, seen = 0;
 
-    while (!__atomic_load_n((bool *)stop, __ATOMIC_ACQUIRE)) {
+    while (!__atomic_load_n(&reading->stop, __ATOMIC_ACQUIRE)) {
+        bool first = seen == 0;
+
         for (size_t i = 1; i <= seen; i++)
             wrong += gt_agent_map_get(&map, i) != &values[i];
         while (seen < MANY && gt_agent_map_get(&map, seen + 1))
             seen++;
+        if (first && seen)
+            __atomic_add_fetch(&reading->begun, 1, __ATOMIC_RELEASE);
     }
     return (void *)(uintptr_t)wrong;
 }
@@ -144,21 +156,23 @@ static void test_readers_find_what_was_added_before(void **state)
     enum { READERS = 3, KEYS = 2000 };
     struct gt_agent_slots *outgrown[8] = {NULL};
     pthread_t readers[READERS];
-    bool stop = false;
+    struct reading reading = {0};
     size_t count = 0;
     void *wrong;
 
     (void)state;
     for (int i = 0; i < READERS; i++)
-        assert_int_equal(pthread_create(&readers[i], NULL, read_all, &stop), 0);
+        assert_int_equal(pthread_create(&readers[i], NULL, read_all, &reading), 0);
     for (size_t i = 1; i <= KEYS; i++) {
         struct gt_agent_slots *before = map.now;
 
         assert_true(gt_agent_map_add(&map, i, &values[i]));
         if (before && before != map.now)
             outgrown[count++] = before;
+        while (i == 1 && __atomic_load_n(&reading.begun, __ATOMIC_ACQUIRE) < READERS)
+            sched_yield();
     }
-    __atomic_store_n(&stop, true, __ATOMIC_RELEASE);
+    __atomic_store_n(&reading.stop, true, __ATOMIC_RELEASE);
     for (int i = 0; i < READERS; i++) {
         assert_int_equal(pthread_join(readers[i], &wrong), 0);
         assert_null(wrong);

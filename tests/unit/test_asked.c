@@ -346,6 +346,29 @@ static void a_cpu_for_nine_tenths_needs_no_account_of_the_rest(void **state)
     check_run_for(90 * MS - 1, false);
 }
 
+/* Read from `first_ns` on, the hold is known until its end at 546 ms: asked for at 106, 440 ms.
+ */
+static void check_read_from(int64_t first_ns, bool known)
+{
+    struct gt_timeline *t = begin(546 * MS);
+    struct gt_blockers blockers;
+    const struct gt_blocker *row;
+
+    snapshot(t, first_ns, 11, 10, 50 * MS, 0, 0, 0);
+    snapshot(t, 546 * MS, 10, 10, 50 * MS + 546 * MS - first_ns, 0, 0, 0);
+    row = end(t, 546 * MS, &blockers);
+    assert_int_equal(row->kept, 1);
+    assert_int_equal(row->after.known, known);
+    release_all(t, &blockers);
+}
+
+static void snapshots_are_enough_that_leave_out_a_tenth(void **state)
+{
+    (void)state;
+    check_read_from(146 * MS, true); /* 40 of the 400 ms that they cover */
+    check_read_from(146 * MS + 1, false);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -361,6 +384,7 @@ int main(void)
         cmocka_unit_test(a_wait_before_its_deadline_is_no_request),
         cmocka_unit_test(the_scheduler_tells),
         cmocka_unit_test(states_are_enough_that_are_known_for_nine_tenths),
+        cmocka_unit_test(snapshots_are_enough_that_leave_out_a_tenth),
         cmocka_unit_test(a_cpu_for_nine_tenths_needs_no_account_of_the_rest),
     };
 

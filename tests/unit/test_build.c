@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* lib/analysis/build: small recordings in which the GIL was kept, and how long they would have
+/* lib/whatif/build: small recordings in which the GIL was kept, and how long they would have
  * taken if it had been released. Each depends on one thing that threads wait for in another. */
 #include "feed.h"
 
@@ -267,26 +267,26 @@ static void a_lock_stays_one(void **state)
     assert_between(lengths.released, 81, 83);
 }
 
-/* Three want a token each, one after another because of the GIL. */
-static struct lengths play_semaphore(int tokens)
+/* Three want a permit each, one after another because of the GIL. */
+static struct lengths play_semaphore(int permits)
 {
     return PLAY(
         4, BIRTH(0, 10), {0.1, 10, TAKES, 0, 0, 0, 0}, BIRTH(0.3, 11), ASK(0.4, 11),
-        BIRTH(0.5, 12), ASK(0.6, 12), {1, 10, MEETS, GT_EVENT_PERMIT_TAKEN, 1, OBJECT, tokens},
+        BIRTH(0.5, 12), ASK(0.6, 12), {1, 10, MEETS, GT_EVENT_PERMIT_TAKEN, 1, OBJECT, permits},
         {1, 10, CALLS, NATIVE, 0, 0, 0}, {41, 10, RETURNS, NATIVE, 0, 0, 0},
         MEET(41, 10, PERMIT_GIVEN, 41, OBJECT), DROP(41.1, 10), {41.1, 11, TAKES, 0, 0, 0, 0},
-        {41.2, 11, MEETS, GT_EVENT_PERMIT_TAKEN, 41.1, OBJECT, tokens},
+        {41.2, 11, MEETS, GT_EVENT_PERMIT_TAKEN, 41.1, OBJECT, permits},
         {41.2, 11, CALLS, NATIVE, 0, 0, 0}, {81, 11, RETURNS, NATIVE, 0, 0, 0},
         MEET(81, 11, PERMIT_GIVEN, 81, OBJECT), DROP(81.1, 11), DEATH(81.1, 11),
         {81.1, 12, TAKES, 0, 0, 0, 0},
-        {81.2, 12, MEETS, GT_EVENT_PERMIT_TAKEN, 81.1, OBJECT, tokens},
+        {81.2, 12, MEETS, GT_EVENT_PERMIT_TAKEN, 81.1, OBJECT, permits},
         {81.2, 12, CALLS, NATIVE, 0, 0, 0}, {121, 12, RETURNS, NATIVE, 0, 0, 0},
         MEET(121, 12, PERMIT_GIVEN, 121, OBJECT), DROP(121.1, 12), DEATH(121.1, 12),
         JOINS(41.2, 121.1, 12), {121.2, 10, TAKES, 0, 0, 0, 0}, DROP(121.9, 10),
         DEATH(122, 10));
 }
 
-static void a_semaphore_lets_in_as_many_as_it_has_tokens(void **state)
+static void a_semaphore_lets_in_as_many_as_it_has_permits(void **state)
 {
     (void)state;
     assert_between(play_semaphore(1).released, 121, 123);
@@ -636,7 +636,7 @@ int main(void)
         cmocka_unit_test(an_event_that_nobody_waited_for),
         cmocka_unit_test(nothing_but_the_gil),
         cmocka_unit_test(a_lock_stays_one),
-        cmocka_unit_test(a_semaphore_lets_in_as_many_as_it_has_tokens),
+        cmocka_unit_test(a_semaphore_lets_in_as_many_as_it_has_permits),
         cmocka_unit_test(a_queue_is_filled_bit_by_bit),
         cmocka_unit_test(who_waits_for_a_pipe_waits_for_who_writes),
         cmocka_unit_test(a_process_lives_on_while_its_parent_waits_for_the_gil),

@@ -221,8 +221,9 @@ static int count_function(void *context, const struct gt_elf_symbol *symbol)
     return 0;
 }
 
-/* Walk whatever opens; only crashes and reads out of bounds (sanitizers) can fail here. */
-static void walk(const char *path)
+/* Walk whatever opens; how many functions there are. Of a file that is damaged, only crashes
+ * and reads out of bounds (sanitizers) can fail here. */
+static size_t walk(const char *path)
 {
     char loader[64];
     struct gt_elf_symbol symbol;
@@ -230,11 +231,12 @@ static void walk(const char *path)
     size_t count = 0;
 
     if (gt_elf_open(&elf, path, NULL) < 0)
-        return;
+        return 0;
     gt_elf_each_function(&elf, count_function, &count, NULL);
     gt_elf_find_function(&elf, "pthread_cond_signal", &symbol, NULL);
     gt_elf_interpreter(&elf, loader, sizeof(loader), NULL);
     gt_elf_close(&elf);
+    return count;
 }
 
 static void write_file(const char *path, const void *data, size_t length)
@@ -248,15 +250,20 @@ static void write_file(const char *path, const void *data, size_t length)
 
 static void test_hostile_elf(void **state)
 {
+    enum { MAX_BYTES = 64 << 20 };
     char path[] = "/tmp/gt-test-elf-XXXXXX";
     int fd = mkstemp(path);
-    unsigned char *data = malloc(1 << 20);
+    unsigned char *data = malloc(MAX_BYTES);
     FILE *self = fopen("/proc/self/exe", "rbe");
-    size_t length = fread(data, 1, 1 << 20, self);
+    size_t length;
 
     (void)state;
-    assert_true(fd >= 0 && length > sizeof(Elf64_Ehdr));
+    assert_true(fd >= 0 && data && self);
+    length = fread(data, 1, MAX_BYTES, self);
+    assert_true(feof(self)); /* all of it: the tables are at the end */
     fclose(self);
+    write_file(path, data, length);
+    assert_true(walk(path) > 0); /* whole, it leads to all that is walked */
     for (size_t cut = 0; cut < 4096; cut += 61) {
         write_file(path, data, cut);
         walk(path);
