@@ -12,7 +12,7 @@
 enum { SHORT_NS = GT_AGENT_SHORT_US * 1000 };
 
 bool gt_agent_counter;
-uint64_t gt_agent_short_ticks = SHORT_NS;
+struct gt_agent_short gt_agent_short = {SHORT_NS};
 
 #if defined(__x86_64__)
 /* The kernel's choice of clock tells whether it found the counters of all CPUs in step. */
@@ -99,7 +99,7 @@ static uint64_t ticks_to_next(const struct gt_wire_control *control, struct gt_w
                    ? (double)(now.ticks - first_ticks) / (double)age_ns
                    : 1;
     if (age_ns > 1000000)
-        gt_agent_short_ticks = (uint64_t)(SHORT_NS * rate);
+        __atomic_store_n(&gt_agent_short.ticks, (uint64_t)(SHORT_NS * rate), __ATOMIC_RELAXED);
     return (uint64_t)((double)wait_ns * rate);
 }
 

@@ -16,9 +16,17 @@
 
 extern bool gt_agent_counter; /* ticks are those of the CPU's counter */
 
-/* About 50 µs: shorter times are not recorded. A guess until the clock's rate is known. */
-extern uint64_t gt_agent_short_ticks;
+/* Shorter times are not recorded. In ticks it is a guess until the clock's rate is known, which
+ * whoever makes an anchor finds out: threads read it meanwhile. */
 enum { GT_AGENT_SHORT_US = 50 };
+extern struct gt_agent_short {
+    uint64_t ticks;
+} gt_agent_short;
+
+static inline uint64_t gt_agent_short_ticks(void)
+{
+    return __atomic_load_n(&gt_agent_short.ticks, __ATOMIC_RELAXED);
+}
 
 static inline uint64_t gt_agent_monotonic_ns(void)
 {

@@ -105,7 +105,7 @@ void gt_agent_holder_asked(const void *cond)
     ticks = gt_agent_ticks();
     holder = gt_agent_thread_of_signal((uintptr_t)cond);
     if (holder && holder != self &&
-        (!holder->asked.ticks || ticks - holder->asked.ticks > GAPS * gt_agent_short_ticks)) {
+        (!holder->asked.ticks || ticks - holder->asked.ticks > GAPS * gt_agent_short_ticks())) {
         __atomic_store_n(&holder->asked.ticks, ticks, __ATOMIC_RELAXED);
         put(self, holder->listed.tid, faults_of(holder->listed.tid),
             call_of(holder->listed.tid));

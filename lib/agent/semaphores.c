@@ -45,7 +45,7 @@ void gt_agent_sem_wait_ended(const sem_t *semaphore, uint64_t began_ticks, bool 
         return;
     ticks = gt_agent_ticks_ordered();
     /* CPython also calls sem_wait for a semaphore that is free: that is no wait. */
-    if (ticks - began_ticks > gt_agent_short_ticks / 8)
+    if (ticks - began_ticks > gt_agent_short_ticks() / 8)
         record(self, taken ? GT_WIRE_SEM_TAKEN : GT_WIRE_SEM_GAVE_UP, semaphore, ticks,
                began_ticks);
     if (taken)
@@ -62,7 +62,8 @@ void gt_agent_sem_posts(const sem_t *semaphore)
         return;
     ticks = gt_agent_ticks_ordered();
     since = gt_agent_sem_slot_give(semaphore, self);
-    if ((since && ticks - since > gt_agent_short_ticks) || gt_agent_sem_slot_waiting(semaphore))
+    if ((since && ticks - since > gt_agent_short_ticks()) ||
+        gt_agent_sem_slot_waiting(semaphore))
         record(self, GT_WIRE_SEM_POST, semaphore, ticks, since);
     gt_agent_leave(self);
 }

@@ -9,7 +9,8 @@ enum { AWAY_US = 20 };
 /* Was it off its CPU since the last reading? */
 static bool was_away(const struct gt_agent_thread *self, uint64_t ticks, uint64_t us)
 {
-    uint64_t passed_us = (ticks - self->usage.ticks) * GT_AGENT_SHORT_US / gt_agent_short_ticks;
+    uint64_t passed_us =
+        (ticks - self->usage.ticks) * GT_AGENT_SHORT_US / gt_agent_short_ticks();
 
     return !self->usage.ticks || us - self->usage.us + AWAY_US < passed_us;
 }

@@ -21,7 +21,7 @@ void gt_agent_usage_note(struct gt_agent_thread *self, uint64_t ticks);
 static inline bool gt_agent_usage_if_due(struct gt_agent_thread *self, uint64_t ticks,
                                          unsigned gaps)
 {
-    bool due = GT_AGENT_UNLIKELY(ticks - self->usage.ticks > gaps * gt_agent_short_ticks);
+    bool due = GT_AGENT_UNLIKELY(ticks - self->usage.ticks > gaps * gt_agent_short_ticks());
 
     if (due)
         gt_agent_usage_note(self, ticks);

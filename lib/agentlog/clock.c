@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "agentlog/internal.h"
 
+#include "base/order.h"
+
 #include <stdlib.h>
 
 /* How far from all anchors a time may be. An agent adds one at the first record that comes a
@@ -15,7 +17,7 @@ static int by_ticks(const void *left, const void *right)
 {
     const struct gt_wire_anchor *a = left, *b = right;
 
-    return a->ticks < b->ticks ? -1 : a->ticks > b->ticks;
+    return gt_order_u64(a->ticks, b->ticks);
 }
 
 /* A rate that no counter has marks an anchor that was not written by an agent. */

@@ -2,6 +2,8 @@
 /* The file of all logs: which of its units are whose, and what they hold. */
 #include "agentlog/internal.h"
 
+#include "base/order.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,7 +80,7 @@ static int by_place(const void *left, const void *right)
         return a->chunk.thread < b->chunk.thread ? -1 : 1;
     if (a->chunk.copy != b->chunk.copy) /* 0, a slot, wraps around: the greatest */
         return a->chunk.copy - 1 < b->chunk.copy - 1 ? -1 : 1;
-    return a->number < b->number ? -1 : a->number > b->number;
+    return gt_order_u64(a->number, b->number);
 }
 
 /* The file is sparse: only what was written is looked at. */

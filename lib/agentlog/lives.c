@@ -2,6 +2,8 @@
 /* Births and ends: which threads make a process, how it began, and when it was last alive. */
 #include "agentlog/internal.h"
 
+#include "base/order.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,12 +32,7 @@ static int by_time(const void *left, const void *right)
         return a->ticks < b->ticks ? -1 : 1;
     if (a->rank != b->rank)
         return a->rank < b->rank ? -1 : 1;
-    return a->subject < b->subject ? -1 : a->subject > b->subject;
-}
-
-static int compare_u64(uint64_t a, uint64_t b)
-{
-    return a < b ? -1 : a > b;
+    return gt_order_u64(a->subject, b->subject);
 }
 
 static int by_process(const void *left, const void *right)
@@ -45,8 +42,8 @@ static int by_process(const void *left, const void *right)
     int order = a->pid != b->pid ? (a->pid < b->pid ? -1 : 1) : 0;
 
     if (!order)
-        order = compare_u64(a->process_ticks, b->process_ticks);
-    return order ? order : compare_u64(a->start_ticks, b->start_ticks);
+        order = gt_order_u64(a->process_ticks, b->process_ticks);
+    return order ? order : gt_order_u64(a->start_ticks, b->start_ticks);
 }
 
 static bool is_main(const struct gt_agentlog_thread *thread)

@@ -1,48 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "analysis/analysis.h"
 
-#include "base/nstime.h"
-#include "event/surroundings.h"
-
 #include <stdlib.h>
 
-/* How long threads ran, and were ready without a CPU, as far as that is known. */
-static void measure_cpus(const struct gt_crowd *crowd, const struct gt_surroundings *machine,
-                         struct gt_cost_measured *measured)
-{
-    int64_t running_ns = crowd->running_ns, ready_ns = crowd->ready_ns;
-
-    if (ready_ns < 0 && machine && machine->ready_ns >= 0) {
-        running_ns = machine->cpu_ns;
-        ready_ns = machine->ready_ns;
-    }
-    if (running_ns <= 0 || ready_ns < 0)
-        return;
-    measured->running_ns = running_ns;
-    measured->ready_ratio = (double)ready_ns / (double)running_ns;
-}
-
-/* The gate measured what a hit of a probe costs, the agent what the rest does. */
 static int estimate_cost(struct gt_analysis *analysis, const struct gt_recorded *recorded,
                          const struct gt_run_info *info, struct gt_error *err)
 {
-    struct gt_cost_measured measured = {.gil_events = recorded->gil_hits,
-                                        .call_ps = recorded->call_ps,
-                                        .c_call_ps = recorded->c_call_ps,
-                                        .code_permille = recorded->code_permille};
+    const struct gt_cost_measured measured = gt_cost_measure(recorded, info, &analysis->crowd);
 
-    measure_cpus(&analysis->crowd, info->surroundings, &measured);
     analysis->perf_cost = gt_perf_cost_find(recorded, info, measured.running_ns);
-    if (recorded->agent_sees_gil) {
-        int64_t hits_ps = info->hit_ns > 0 ? gt_times_ns(info->hit_ns, 1000) : 0;
-
-        measured.gil_event_ps = recorded->event_ps;
-        /* Where probes were hit as well, each event has its part of what all hits cost. */
-        if (recorded->gil_hits)
-            measured.gil_event_ps += (int64_t)((double)hits_ps * (double)recorded->probe_hits /
-                                               (double)recorded->gil_hits);
-    } else if (info->hit_ns > 0)
-        measured.gil_event_ps = gt_times_ns(info->hit_ns, 1000) + recorded->event_ps;
     return gt_cost_estimate(recorded->timeline, analysis->blockers, &measured, &analysis->cost,
                             err);
 }

@@ -2,6 +2,7 @@
 #include "analysis/blockers.h"
 
 #include "base/nstime.h"
+#include "base/order.h"
 
 #include <stdlib.h>
 
@@ -15,8 +16,8 @@ static int compare_rows(const void *a, const void *b)
     const struct ranked *left = a, *right = b;
 
     if (left->row.waiting_ns != right->row.waiting_ns)
-        return left->row.waiting_ns > right->row.waiting_ns ? -1 : 1;
-    return (left->index > right->index) - (left->index < right->index);
+        return gt_order(right->row.waiting_ns, left->row.waiting_ns);
+    return gt_order(left->index, right->index);
 }
 
 int gt_blockers_rank(struct gt_blockers *out)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "analysis/contention.h"
 
+#include "base/order.h"
+
 #include <stdlib.h>
 
 /* What one waiter waited for each holder, while its waits are looked at. */
@@ -61,7 +63,7 @@ static int compare_holders(const void *a, const void *b, void *context)
 
     if (ns[left] != ns[right])
         return ns[left] > ns[right] ? -1 : 1;
-    return (left > right) - (left < right);
+    return gt_order(left, right);
 }
 
 static int push(struct gt_contention *contention, uint32_t waiter, uint32_t holder, int64_t ns)

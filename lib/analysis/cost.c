@@ -2,6 +2,7 @@
 #include "analysis/cost.h"
 
 #include "base/nstime.h"
+#include "base/order.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
@@ -37,20 +38,13 @@ static void add(struct lengths *lengths, int64_t ns)
         lengths->ns[lengths->count++] = ns;
 }
 
-static int compare(const void *a, const void *b)
-{
-    int64_t one = *(const int64_t *)a, two = *(const int64_t *)b;
-
-    return one < two ? -1 : one > two;
-}
-
 /* The length of the shortest spans; -1: that says nothing. Frees the samples. */
 static int64_t shortest(struct lengths *lengths)
 {
     int64_t ns = -1;
 
     if (lengths->count >= SAMPLES_MIN) {
-        qsort(lengths->ns, lengths->count, sizeof(*lengths->ns), compare);
+        qsort(lengths->ns, lengths->count, sizeof(*lengths->ns), gt_order_of_ns);
         ns = lengths->ns[lengths->count / SHORTEST_SHARE];
         ns = ns < 0 ? 0 : ns;
     }

@@ -24,21 +24,9 @@
 #define GT_ANALYSIS_COST_H
 
 #include "analysis/blockers.h"
+#include "analysis/cost_measured.h"
 #include "base/error.h"
 #include "model/timeline.h"
-
-/* What was measured and counted; 0: it was not. */
-struct gt_cost_measured {
-    uint64_t gil_events;    /* of all condition variables: libraries use them, too */
-    int64_t gil_event_ps;   /* cost of recording one of them, by all that records it */
-    int64_t call_ps;        /* cost of a call of a Python function, with its return */
-    int64_t c_call_ps;      /* the same of a C function; 0: as of a Python function */
-    uint32_t code_permille; /* by how many thousandths Python code was slower while it was
-                               traced: CPython 3.11 then does without its faster instructions */
-    int64_t running_ns;     /* CPU time of the program's threads */
-    double ready_ratio; /* time that threads were ready and had no CPU, to the time that they
-                           had one. Where CPUs were shared, recording took longer by that */
-};
 
 struct gt_cost {
     uint64_t gil_events;               /* hits of probes, or events of the agent */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "analysis/sweep.h"
 
+#include "base/order.h"
+
 #include <stdlib.h>
 
 static int compare_starts(const void *a, const void *b, void *context)
@@ -9,7 +11,7 @@ static int compare_starts(const void *a, const void *b, void *context)
     int64_t left = gt_span_at(waits, *(const uint32_t *)a)->start_ns;
     int64_t right = gt_span_at(waits, *(const uint32_t *)b)->start_ns;
 
-    return (left > right) - (left < right);
+    return gt_order(left, right);
 }
 
 static int compare_ends(const void *a, const void *b, void *context)
@@ -18,7 +20,7 @@ static int compare_ends(const void *a, const void *b, void *context)
     int64_t left = gt_span_at(waits, *(const uint32_t *)a)->end_ns;
     int64_t right = gt_span_at(waits, *(const uint32_t *)b)->end_ns;
 
-    return (left > right) - (left < right);
+    return gt_order(left, right);
 }
 
 /* As a rule they are sorted, or nearly so. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "launch/hitcost.h"
 
+#include "base/order.h"
+
 #include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -51,13 +53,6 @@ static int64_t now_ns(void)
     return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 
-static int compare(const void *a, const void *b)
-{
-    int64_t one = *(const int64_t *)a, two = *(const int64_t *)b;
-
-    return one < two ? -1 : one > two;
-}
-
 /* One call. */
 static void hit(const void *code, enum gt_hit_function function)
 {
@@ -106,7 +101,7 @@ static int64_t typical_ns(const void *code, enum gt_hit_function function)
         do_something_else();
         times_ns[i] = time_ns(code, function);
     }
-    qsort(times_ns, HITS, sizeof(times_ns[0]), compare);
+    qsort(times_ns, HITS, sizeof(times_ns[0]), gt_order_of_ns);
     return times_ns[HITS * 3 / 4];
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "model/builder.h"
 
+#include "base/order.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -91,7 +93,7 @@ static int compare_ends(const void *a, const void *b)
 {
     const struct gt_span *left = a, *right = b;
 
-    return (left->end_ns > right->end_ns) - (left->end_ns < right->end_ns);
+    return gt_order(left->end_ns, right->end_ns);
 }
 
 static bool are_sorted_by_end(const struct gt_chunks *spans)
@@ -373,8 +375,8 @@ static int compare_gils(const void *a, const void *b)
     const struct gt_gil *right = &(*(struct gt_gil_state *const *)b)->gil;
 
     if (left->process != right->process)
-        return left->process < right->process ? -1 : 1;
-    return (left->number > right->number) - (left->number < right->number);
+        return gt_order(left->process, right->process);
+    return gt_order(left->number, right->number);
 }
 
 /* From the builder's list to the timeline's. 0 or -1. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "model/builder.h"
 
+#include "base/order.h"
+
 #include <stdbool.h>
 #include <stdlib.h>
 
@@ -98,18 +100,11 @@ int gt_intervals_add(struct gt_intervals_state *state, int64_t time_ns, int64_t 
     return 0;
 }
 
-static int compare(const void *a, const void *b)
-{
-    int64_t left = *(const int64_t *)a, right = *(const int64_t *)b;
-
-    return (left > right) - (left < right);
-}
-
 int gt_intervals_from_gaps(struct gt_intervals *intervals, int64_t *gaps_ns, size_t count)
 {
     size_t best = 0, best_at = 0;
 
-    qsort(gaps_ns, count, sizeof(*gaps_ns), compare);
+    qsort(gaps_ns, count, sizeof(*gaps_ns), gt_order_of_ns);
     for (size_t first = 0, after = 0; first < count; first++) {
         /* Waking up takes its time: what is a tenth longer is the same. */
         while (after < count && gaps_ns[after] - gaps_ns[first] <= gaps_ns[first] / 10)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "model/lost.h"
 
+#include "base/order.h"
 #include "model/builder.h"
 
 #include <stdlib.h>
@@ -26,40 +27,43 @@ static int64_t part_ns(const struct gt_lost_range *range, int64_t start_ns, int6
     return until_ns - from_ns;
 }
 
-int64_t gt_lost_within(const struct gt_chunks *lost, int64_t start_ns, int64_t end_ns)
+struct sum {
+    int64_t all_ns, longest_ns;
+};
+
+static struct sum sum_within(const struct gt_chunks *lost, int64_t start_ns, int64_t end_ns)
 {
-    int64_t sum_ns = 0;
+    struct sum sum = {0};
 
     for (size_t i = gt_lost_after(lost, start_ns); i < lost->count; i++) {
         const struct gt_lost_range *range = gt_chunks_at(lost, i);
+        int64_t ns;
 
         if (range->start_ns >= end_ns)
             break;
-        sum_ns += part_ns(range, start_ns, end_ns);
+        ns = part_ns(range, start_ns, end_ns);
+        sum.all_ns += ns;
+        if (ns > sum.longest_ns)
+            sum.longest_ns = ns;
     }
-    return sum_ns;
+    return sum;
+}
+
+int64_t gt_lost_within(const struct gt_chunks *lost, int64_t start_ns, int64_t end_ns)
+{
+    return sum_within(lost, start_ns, end_ns).all_ns;
 }
 
 int64_t gt_lost_longest(const struct gt_chunks *lost, int64_t start_ns, int64_t end_ns)
 {
-    int64_t longest_ns = 0;
-
-    for (size_t i = gt_lost_after(lost, start_ns); i < lost->count; i++) {
-        const struct gt_lost_range *range = gt_chunks_at(lost, i);
-
-        if (range->start_ns >= end_ns)
-            break;
-        if (part_ns(range, start_ns, end_ns) > longest_ns)
-            longest_ns = part_ns(range, start_ns, end_ns);
-    }
-    return longest_ns;
+    return sum_within(lost, start_ns, end_ns).longest_ns;
 }
 
 static int compare_ranges(const void *a, const void *b)
 {
     const struct gt_lost_range *left = a, *right = b;
 
-    return (left->start_ns > right->start_ns) - (left->start_ns < right->start_ns);
+    return gt_order(left->start_ns, right->start_ns);
 }
 
 int gt_lost_merge(struct gt_chunks *lost)

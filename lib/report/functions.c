@@ -2,6 +2,7 @@
 #include "report/sentences.h"
 
 #include "base/nstime.h"
+#include "base/order.h"
 #include "report/values.h"
 
 #include <stdlib.h>
@@ -25,7 +26,7 @@ static int by_calls(const void *left, const void *right)
 
     if (a->untraced_calls != b->untraced_calls)
         return a->untraced_calls > b->untraced_calls ? -1 : 1;
-    return a->name < b->name ? -1 : a->name > b->name;
+    return gt_order(a->name, b->name);
 }
 
 /* 0 or -1. Free `untraced`. */

@@ -3,6 +3,8 @@
 
 #include "report/internal.h"
 
+#include <stddef.h>
+
 struct walk {
     const struct gt_report *report;
     const struct gt_timeline *timeline;
@@ -96,30 +98,19 @@ static int walk_spans(const struct walk *walk)
     return rc;
 }
 
-static int walk_states(const struct walk *walk)
+/* A track for each thread that has items: `of_threads` has a struct by thread, in which they
+ * are a list at `offset`. */
+static int walk_threads(const struct walk *walk, enum gt_track_kind kind,
+                        const struct gt_chunks *of_threads, size_t offset, gt_item_hook *hook)
 {
     int rc = 0;
 
-    if (!gt_report_shows_states(walk->report))
-        return 0;
-    for (uint32_t i = 0; rc == 0 && i < walk->timeline->scheds.count; i++) {
-        const struct gt_chunks *spans = &gt_sched_of(walk->timeline, i)->spans;
+    for (uint32_t i = 0; rc == 0 && i < of_threads->count; i++) {
+        const char *thread = gt_chunks_at(of_threads, i);
+        const struct gt_chunks *items = (const void *)(thread + offset);
 
-        if (spans->count)
-            rc = walk_track(walk, GT_TRACK_STATES, i, spans, walk->hooks->state);
-    }
-    return rc;
-}
-
-static int walk_calls(const struct walk *walk)
-{
-    int rc = 0;
-
-    for (uint32_t i = 0; rc == 0 && i < walk->timeline->calls.count; i++) {
-        const struct gt_chunks *spans = &gt_calls_of(walk->timeline, i)->spans;
-
-        if (spans->count)
-            rc = walk_track(walk, GT_TRACK_CALLS, i, spans, walk->hooks->call);
+        if (items->count)
+            rc = walk_track(walk, kind, i, items, hook);
     }
     return rc;
 }
@@ -164,9 +155,13 @@ static int walk_part(const struct walk *walk, enum gt_part part)
     case GT_PART_SPANS:
         return walk_spans(walk);
     case GT_PART_STATES:
-        return walk_states(walk);
+        return gt_report_shows_states(walk->report)
+                   ? walk_threads(walk, GT_TRACK_STATES, &timeline->scheds,
+                                  offsetof(struct gt_sched, spans), hooks->state)
+                   : 0;
     case GT_PART_CALLS:
-        return walk_calls(walk);
+        return walk_threads(walk, GT_TRACK_CALLS, &timeline->calls,
+                            offsetof(struct gt_calls, spans), hooks->call);
     case GT_PART_SAMPLES:
         return walk_samples(walk);
     case GT_PART_MARKS:

@@ -3,6 +3,7 @@
 
 #include "base/hashmap.h"
 #include "base/nstime.h"
+#include "base/order.h"
 #include "whatif/call_end.h"
 #include "whatif/call_walk.h"
 #include "whatif/dep_sleeps.h"
@@ -122,8 +123,8 @@ static int compare_gave_ups(const void *a, const void *b)
     const struct gave_up *left = a, *right = b;
 
     if (left->thread != right->thread)
-        return left->thread < right->thread ? -1 : 1;
-    return (left->time_ns > right->time_ns) - (left->time_ns < right->time_ns);
+        return gt_order(left->thread, right->thread);
+    return gt_order(left->time_ns, right->time_ns);
 }
 
 static int find_gave_ups(struct clocks *clocks)

@@ -3,6 +3,7 @@
 
 #include "analysis/cpu.h"
 #include "base/nstime.h"
+#include "base/order.h"
 #include "whatif/call_end.h"
 
 #include <stdlib.h>
@@ -117,7 +118,7 @@ static int compare_times(const void *a, const void *b)
 {
     const struct writing *left = a, *right = b;
 
-    return (left->time_ns > right->time_ns) - (left->time_ns < right->time_ns);
+    return gt_order(left->time_ns, right->time_ns);
 }
 
 /* Calls that write, and calls that waited, of one thread. */

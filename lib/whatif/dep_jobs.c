@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "whatif/dep_jobs.h"
 
+#include "base/order.h"
 #include "whatif/call_walk.h"
 
 #include <stdlib.h>
@@ -259,12 +260,12 @@ static int compare_loops(const void *a, const void *b)
     const struct loop *left = a, *right = b;
 
     if (left->process != right->process)
-        return left->process < right->process ? -1 : 1;
+        return gt_order(left->process, right->process);
     if (left->function != right->function)
-        return left->function < right->function ? -1 : 1;
+        return gt_order(left->function, right->function);
     if (left->job != right->job)
-        return left->job < right->job ? -1 : 1;
-    return (left->thread > right->thread) - (left->thread < right->thread);
+        return gt_order(left->job, right->job);
+    return gt_order(left->thread, right->thread);
 }
 
 static bool next_group(const struct jobs *jobs, size_t *at, struct group *group)
@@ -351,8 +352,8 @@ static int compare_starts(const void *a, const void *b)
     const struct start *left = a, *right = b;
 
     if (left->time_ns != right->time_ns)
-        return left->time_ns < right->time_ns ? -1 : 1;
-    return (left->thread > right->thread) - (left->thread < right->thread);
+        return gt_order(left->time_ns, right->time_ns);
+    return gt_order(left->thread, right->thread);
 }
 
 static void find_starts(const struct jobs *jobs, const struct group *group,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "whatif/dep_list.h"
 
+#include "base/order.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,11 +67,11 @@ static int compare_sync_ops(const void *a, const void *b, void *context)
     uint32_t right_process = gt_thread_at(deps->timeline, right->thread)->process;
 
     if (left_process != right_process)
-        return left_process < right_process ? -1 : 1;
+        return gt_order(left_process, right_process);
     if (left->subject != right->subject)
-        return left->subject < right->subject ? -1 : 1;
+        return gt_order(left->subject, right->subject);
     if (left->time_ns != right->time_ns)
-        return left->time_ns < right->time_ns ? -1 : 1;
+        return gt_order(left->time_ns, right->time_ns);
     return *(const uint32_t *)a < *(const uint32_t *)b ? -1 : 1;
 }
 
@@ -113,7 +115,7 @@ static int compare_beginnings(const void *a, const void *b, void *context)
     int64_t left = gt_sync_op_began_ns(gt_deps_sync_op(context, *(const uint32_t *)a));
     int64_t right = gt_sync_op_began_ns(gt_deps_sync_op(context, *(const uint32_t *)b));
 
-    return (left > right) - (left < right);
+    return gt_order(left, right);
 }
 
 void gt_deps_sort_by_beginning(const struct gt_deps *deps, struct gt_dep_group *group)

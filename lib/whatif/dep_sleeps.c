@@ -2,6 +2,7 @@
 #include "whatif/dep_sleeps.h"
 
 #include "analysis/cpu.h"
+#include "base/order.h"
 
 #include <stdlib.h>
 
@@ -21,7 +22,7 @@ static int compare_by_end(const void *a, const void *b)
 {
     const struct gt_clock_sleep *left = a, *right = b;
 
-    return (left->end_ns > right->end_ns) - (left->end_ns < right->end_ns);
+    return gt_order(left->end_ns, right->end_ns);
 }
 
 static int compare_by_function(const void *a, const void *b)
@@ -29,9 +30,9 @@ static int compare_by_function(const void *a, const void *b)
     const struct gt_clock_sleep *left = a, *right = b;
 
     if (left->process != right->process)
-        return left->process < right->process ? -1 : 1;
+        return gt_order(left->process, right->process);
     if (left->function != right->function)
-        return left->function < right->function ? -1 : 1;
+        return gt_order(left->function, right->function);
     return compare_by_end(a, b);
 }
 
@@ -40,23 +41,16 @@ static int compare_by_call(const void *a, const void *b)
     const struct gt_clock_sleep *left = a, *right = b;
 
     if (left->thread != right->thread)
-        return left->thread < right->thread ? -1 : 1;
+        return gt_order(left->thread, right->thread);
     if (left->call != right->call)
-        return left->call < right->call ? -1 : 1;
+        return gt_order(left->call, right->call);
     return compare_by_end(a, b);
-}
-
-static int compare_times(const void *a, const void *b)
-{
-    int64_t left = *(const int64_t *)a, right = *(const int64_t *)b;
-
-    return (left > right) - (left < right);
 }
 
 /* From the tenth to the ninetieth percentile. */
 static int64_t spread_of(int64_t *values, size_t count)
 {
-    qsort(values, count, sizeof(*values), compare_times);
+    qsort(values, count, sizeof(*values), gt_order_of_ns);
     return values[count - 1 - count / 10] - values[count / 10];
 }
 
@@ -70,7 +64,7 @@ static int64_t fit_grid(const struct sleeps *sleeps, int64_t *values)
 
     for (size_t i = 0; i < count; i++)
         values[i] = sleeps->list[i + 1].end_ns - sleeps->list[i].end_ns;
-    qsort(values, count, sizeof(*values), compare_times);
+    qsort(values, count, sizeof(*values), gt_order_of_ns);
     period_ns = values[count / 2];
     if (period_ns <= 0)
         return 0;

@@ -4,6 +4,7 @@
 #include "analysis/gil_times.h"
 #include "analysis/judgement.h"
 #include "base/nstime.h"
+#include "base/order.h"
 #include "whatif/advice.h"
 #include "whatif/build.h"
 #include "whatif/simulator.h"
@@ -188,8 +189,8 @@ static int compare_candidates(const void *a, const void *b)
     const struct candidate *left = a, *right = b;
 
     if (left->waiting_ns != right->waiting_ns)
-        return left->waiting_ns > right->waiting_ns ? -1 : 1;
-    return (left->function > right->function) - (left->function < right->function);
+        return gt_order(right->waiting_ns, left->waiting_ns);
+    return gt_order(left->function, right->function);
 }
 
 /* Finds the functions that caused the most waiting by not giving the GIL up. The rows of a GIL

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "whatif/exits.h"
 
+#include "base/order.h"
+
 #include <stdlib.h>
 
 enum {
@@ -13,8 +15,8 @@ static int compare(const void *a, const void *b)
     const struct gt_exit *left = a, *right = b;
 
     if (left->process != right->process)
-        return left->process < right->process ? -1 : 1;
-    return (left->time_ns > right->time_ns) - (left->time_ns < right->time_ns);
+        return gt_order(left->process, right->process);
+    return gt_order(left->time_ns, right->time_ns);
 }
 
 int gt_exits_init(struct gt_exits *exits, const struct gt_timeline *timeline,

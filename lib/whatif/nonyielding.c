@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "whatif/nonyielding.h"
 
+#include "base/order.h"
+
 #include <stdlib.h>
 
 /* Nobody would release the GIL for a shorter call: taking it again costs more. */
@@ -11,8 +13,8 @@ static int compare(const void *a, const void *b)
     const struct gt_nonyielding_span *left = a, *right = b;
 
     if (left->thread != right->thread)
-        return left->thread < right->thread ? -1 : 1;
-    return (left->start_ns > right->start_ns) - (left->start_ns < right->start_ns);
+        return gt_order(left->thread, right->thread);
+    return gt_order(left->start_ns, right->start_ns);
 }
 
 /* As an array, in order, and what overlaps the one before it cut off. 0 or -1. */

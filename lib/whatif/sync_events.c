@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "whatif/sync_events.h"
 
+#include "base/order.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,7 +34,7 @@ static int compare_effects(const void *a, const void *b, void *context)
     int64_t left = effect_ns(gt_deps_sync_op(context, *(const uint32_t *)a));
     int64_t right = effect_ns(gt_deps_sync_op(context, *(const uint32_t *)b));
 
-    return (left > right) - (left < right);
+    return gt_order(left, right);
 }
 
 /* asyncio's loop looks at a future when it was told that it is done. A loop that has timers,

@@ -157,7 +157,7 @@ static void assert_recorded(enum gt_wire_kind kind, bool since)
     assert_int_equal(count() - recorded, since ? 2 : 1);
     if (since) {
         assert_int_equal(GT_WIRE_KIND(at->word), GT_WIRE_SINCE);
-        assert_true((at->word & GT_WIRE_VALUE_MASK) > gt_agent_short_ticks);
+        assert_true((at->word & GT_WIRE_VALUE_MASK) > gt_agent_short_ticks());
         assert_int_equal(at[0].ticks, at[1].ticks);
         at++;
     }
@@ -168,7 +168,7 @@ static void assert_recorded(enum gt_wire_kind kind, bool since)
 static void test_a_lock_had_for_a_moment_is_not_recorded(void **state)
 {
     (void)state;
-    gt_agent_short_ticks = UINT64_MAX / 2;
+    gt_agent_short.ticks = UINT64_MAX / 2;
     gt_agent_sem_taken(&semaphores[0]);
     gt_agent_sem_posts(&semaphores[0]);
     assert_int_equal(count(), recorded);
@@ -177,7 +177,7 @@ static void test_a_lock_had_for_a_moment_is_not_recorded(void **state)
 static void test_a_lock_had_for_long_is_recorded_as_it_is_given(void **state)
 {
     (void)state;
-    gt_agent_short_ticks = 50000;
+    gt_agent_short.ticks = 50000;
     gt_agent_sem_taken(&semaphores[0]);
     pass_time();
     gt_agent_sem_posts(&semaphores[0]);
@@ -197,7 +197,7 @@ static void test_a_wait_is_recorded_with_its_begin(void **state)
     uint64_t began_ticks = gt_agent_sem_wait_begins(&semaphores[0]);
 
     (void)state;
-    gt_agent_short_ticks = 50000;
+    gt_agent_short.ticks = 50000;
     pass_time();
     gt_agent_sem_wait_ended(&semaphores[0], began_ticks, true);
     assert_recorded(GT_WIRE_SEM_TAKEN, true);
@@ -210,7 +210,7 @@ static void test_a_wait_in_vain_takes_nothing(void **state)
     uint64_t began_ticks = gt_agent_sem_wait_begins(&semaphores[0]);
 
     (void)state;
-    gt_agent_short_ticks = 50000;
+    gt_agent_short.ticks = 50000;
     pass_time();
     gt_agent_sem_wait_ended(&semaphores[0], began_ticks, false);
     assert_recorded(GT_WIRE_SEM_GAVE_UP, true);
@@ -222,7 +222,7 @@ static void test_a_wait_for_a_free_one_is_none(void **state)
     uint64_t began_ticks = gt_agent_sem_wait_begins(&semaphores[0]);
 
     (void)state;
-    gt_agent_short_ticks = UINT64_MAX / 2;
+    gt_agent_short.ticks = UINT64_MAX / 2;
     gt_agent_sem_wait_ended(&semaphores[0], began_ticks, true);
     assert_int_equal(count(), recorded);
 }
