@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -182,6 +183,20 @@ int gt_agent_folder(const char *folder, char **path, struct gt_agentlog_files *f
     if (rc == 0 && old)
         rc = remove_old_logs(*path, err);
     return rc < 0 ? rc : make_files(*path, files, err);
+}
+
+void gt_agent_note_probes_out(const struct gt_agentlog_files *files, int64_t time_ns,
+                              bool rest_out)
+{
+    const uint64_t note[] = {(uint64_t)time_ns, rest_out};
+    ssize_t written;
+
+    _Static_assert(offsetof(struct gt_wire_control, rest_out) ==
+                       offsetof(struct gt_wire_control, probes_out_ns) + sizeof(note[0]),
+                   "both are written at once");
+    written = pwrite(files->control, note, sizeof(note),
+                     offsetof(struct gt_wire_control, probes_out_ns));
+    (void)written; /* this run knows */
 }
 
 static void trim(const struct gt_agentlog_files *files)

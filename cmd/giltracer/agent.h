@@ -35,6 +35,11 @@ int gt_agent_check(const struct gt_interp *interp, struct gt_error *err);
 int gt_agent_folder(const char *folder, char **path, struct gt_agentlog_files *files,
                     struct gt_error *err);
 
+/* Keep in the log, for who reads it later, when the probes were taken out, and whether nothing
+ * else was recorded from then on, either. */
+void gt_agent_note_probes_out(const struct gt_agentlog_files *files, int64_t time_ns,
+                              bool rest_out);
+
 /* Close the files. A log that is kept is cut to what is used; a process that still writes may
  * finish with that. */
 void gt_agent_close(struct gt_agentlog_files *files, bool keep);

@@ -30,11 +30,11 @@ static int on_probes_data(void *context, const char *data, size_t length)
     return gt_ingest_feed_probes(run->ingest, data, length, &run->report_error);
 }
 
-static bool probes_too_dear(void *context, int64_t hit_ns)
+static bool probes_too_dear(void *context, const struct gt_gate_report *costs)
 {
     struct gt_run_state *run = context;
 
-    if (!gt_meter_too_dear(&run->meter, hit_ns, gt_now_ns()))
+    if (!gt_meter_too_dear(&run->meter, costs, gt_now_ns()))
         return false;
     gt_planning_say_unseen(run->result.pid);
     return true;
@@ -60,7 +60,8 @@ static void on_target_end(void *context)
     run->info.root_pid = run->result.pid;
     run->info.started_unix_ns = run->result.started_unix_ns;
     gt_ingest_set_target(run->ingest, run->result.pid,
-                         run->plan.events.count ? run->result.ended_ns : 0);
+                         run->plan.events.count && !run->result.rest_out ? run->result.ended_ns
+                                                                         : 0);
 }
 
 /* The program has ended, or is about to be converted: what its agents wrote is complete. */
@@ -108,6 +109,11 @@ static void start_removal(void *context)
 
     if (run->result.target_ran) {
         gt_ingest_set_probes_out(run->ingest, run->result.probes_out_ns);
+        if (run->result.rest_out)
+            gt_ingest_set_rest_out(run->ingest);
+        if (run->result.probes_out_ns)
+            gt_agent_note_probes_out(&run->agent_files, run->result.probes_out_ns,
+                                     run->result.rest_out);
         merge_agentlog(run);
         merge_viztracer(run);
     }
@@ -175,9 +181,11 @@ int gt_recording_run(struct gt_run_state *run, struct gt_error *err)
     int rc;
 
     if (run->plan.two_sources)
-        run->meter = (struct gt_meter){.probes_path = run->probes_path,
-                                       .percent = run->info.budget_percent,
-                                       .control_fd = run->agent_files.control};
+        run->meter = (struct gt_meter){
+            .probes_path = run->probes_path,
+            .rest_path = gt_plan_rest_is_wanted(&run->plan) ? NULL : run->data_path,
+            .percent = run->info.budget_percent,
+            .control_fd = run->agent_files.control};
     gt_hit_place_find(&hit, &run->plan, run->interp.libc);
     run->started_ns = gt_now_ns();
     rc = gt_session_run(&run->loop, &spec, &run->result, err);

@@ -8,6 +8,7 @@
 #include "common/outputs.h"
 #include "common/results.h"
 #include "common/sources.h"
+#include "agentlog/agentlog.h"
 #include "ingest/ingest.h"
 
 #include <stdio.h>
@@ -199,6 +200,14 @@ static void print_help(void)
     gt_buf_release(&text);
 }
 
+/* What giltracer did to its recordings while the program ran. */
+static void use_note(struct gt_ingest *ingest, const struct gt_agentlog_quality *log)
+{
+    gt_ingest_set_probes_out(ingest, log->probes_out_ns);
+    if (log->probes_out_ns && log->rest_out)
+        gt_ingest_set_rest_out(ingest);
+}
+
 static int open_sources(const struct cli *cli, struct gt_ingest *ingest,
                         struct gt_sources *sources, struct gt_error *err)
 {
@@ -209,6 +218,8 @@ static int open_sources(const struct cli *cli, struct gt_ingest *ingest,
     if (cli->agent_log)
         rc = gt_sources_add_agentlog(sources, cli->agent_log, parts, ingest, err);
     gt_sources_say_warnings(sources->agentlog);
+    if (rc == 0 && cli->agent_log && cli->input)
+        use_note(ingest, gt_agentlog_quality(sources->agentlog));
     if (rc == 0 && cli->viztracer)
         rc = gt_sources_add_viztracer(sources, cli->viztracer, !cli->input, ingest, err);
     return rc;

@@ -120,7 +120,9 @@ struct gt_wire_control {
     uint64_t kept_units;       /* those that were taken when the log was kept; 0: it was not */
     uint64_t gil_calls;        /* events of the GIL in all processes, less those that each
                                   thread has not added yet (GT_WIRE_GIL_CALLS) */
-    uint64_t pad2[2];
+    uint64_t probes_out_ns;    /* the launcher took the probes out then (CLOCK_MONOTONIC); 0:
+                                  it did not */
+    uint64_t rest_out;         /* … and perf recorded nothing else from there on, either */
     struct gt_wire_stop stops[GT_WIRE_STOPS];
     struct gt_wire_anchor anchors[GT_WIRE_ANCHORS];
 };

@@ -141,6 +141,8 @@ static int read_control(struct gt_agentlog *log, int fd, int folder, uint64_t *u
     if (!rc) {
         *units = control->kept_units ? control->kept_units : control->units;
         log->quality.cpus = control->cpus <= MAX_CPUS ? control->cpus : 0;
+        log->quality.probes_out_ns = (int64_t)(control->probes_out_ns & INT64_MAX);
+        log->quality.rest_out = control->rest_out != 0;
         control->trouble[sizeof(control->trouble) - 1] = '\0';
         if (control->trouble[0])
             gt_agentlog_warn(log, "%s", control->trouble);

@@ -43,6 +43,8 @@ struct gt_agentlog_quality {
     int64_t call_ps;        /* of a call of a Python function, and its return */
     int64_t c_call_ps;      /* of a call of a C function, and its return */
     uint32_t code_permille; /* how much slower Python code was, calls not counted */
+    int64_t probes_out_ns;  /* the launcher took the probes out then; 0: it did not */
+    bool rest_out;          /* … and perf recorded nothing else from there on, either */
     int64_t stopped_ns; /* recording stopped as the logs reached their bound; -1: it did not */
 };
 

@@ -27,7 +27,7 @@ static enum gt_cheaper cheaper(const struct gt_cost *cost, const struct gt_recor
 
     if (traced_ns > gil_ns(cost))
         return recorded->viztracer ? GT_CHEAPER_NONE : GT_CHEAPER_NO_FUNCTIONS;
-    if (recorded->agent_sees_gil && !recorded->probe_hits)
+    if (recorded->agent_sees_gil && (!recorded->probe_hits || recorded->probes_out_ns))
         return GT_CHEAPER_FUTEX;
     return traced_ns > gil_ns(cost) / 4 ? GT_CHEAPER_AGENT_NO_FUNCTIONS : GT_CHEAPER_AGENT;
 }

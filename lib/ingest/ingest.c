@@ -12,7 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MERGED_MAX = 3 }; /* hits of probes, an agent's log, VizTracer's trace */
+enum {
+    MERGED_MAX = 3, /* hits of probes, an agent's log, VizTracer's trace */
+    CLOCKS_APART_NS = 1000000,
+};
 
 struct merged;
 
@@ -49,6 +52,7 @@ struct gt_ingest {
     int64_t text_start_ns, text_end_ns; /* of the text's events; -1: none */
     char *cut;                          /* out.cut */
     struct gt_error spool_error;        /* why a hit could not be kept; code 0: none */
+    bool rest_out;                      /* the text ends where the probes were taken out */
     bool unseen_told; /* that processes without the agent are not seen any more */
 };
 
@@ -79,7 +83,25 @@ static int feed(struct gt_ingest *ingest, const struct gt_event *event)
     return gt_timeline_feed(ingest->timeline, event) ? GT_ERR_MEMORY : 0;
 }
 
-static bool is_wanted(const struct merged *merged, const struct gt_event *event)
+/*
+ * Where text ends before the program does, the agents tell of lives. Their clock and perf's
+ * tell the same moment some microseconds apart: an exit that both have left out would be none,
+ * and one that both tell does no harm.
+ */
+static bool is_life_after_text(const struct gt_ingest *ingest, const struct gt_event *event)
+{
+    int64_t out_ns = ingest->out.probes_out_ns;
+
+    if (!ingest->rest_out)
+        return false;
+    if (event->kind == GT_EVENT_EXIT)
+        return event->time_ns >= out_ns - CLOCKS_APART_NS;
+    return event->time_ns >= out_ns && (event->kind != GT_EVENT_FORK ||
+                                        !gt_timeline_is_alive(ingest->timeline, event->tid));
+}
+
+static bool is_wanted(const struct gt_ingest *ingest, const struct merged *merged,
+                      const struct gt_event *event)
 {
     switch (gt_event_group(event->kind)) {
     case GT_EVENTS_FUNCTION:
@@ -95,7 +117,7 @@ static bool is_wanted(const struct merged *merged, const struct gt_event *event)
         return true;
     if (event->kind == GT_EVENT_LOST)
         return merged->parts & GT_AGENTLOG_GIL;
-    return merged->parts & GT_AGENTLOG_LIVES;
+    return merged->parts & GT_AGENTLOG_LIVES || is_life_after_text(ingest, event);
 }
 
 /* Have the source's next event at hand, unless it is used up. 0 or negative. */
@@ -121,7 +143,7 @@ static int take_plain(struct gt_ingest *ingest, const struct merged *from,
 {
     if (event->kind == GT_EVENT_STOPPED && !(from->parts & GT_AGENTLOG_GIL))
         event->stopped.gil = false;
-    return is_wanted(from, event) ? feed(ingest, event) : 0;
+    return is_wanted(ingest, from, event) ? feed(ingest, event) : 0;
 }
 
 /* Probes serve where the agent ends, as long as they are in. */
@@ -161,7 +183,7 @@ static int take_hit(struct gt_ingest *ingest, const struct merged *from, struct 
 static int tell_unseen(struct gt_ingest *ingest)
 {
     static const char why[] = "the probes were taken out, and it has no agent";
-    size_t count = gt_pairing_unseen_count(ingest->pairing);
+    size_t count = ingest->pairing ? gt_pairing_unseen_count(ingest->pairing) : 0;
     int rc = 0;
 
     ingest->unseen_told = true;
@@ -239,10 +261,23 @@ static int count(struct gt_ingest *ingest, const struct gt_event *event)
     return 0;
 }
 
+/* Of a text that ends before the program does: what came until perf had ended, and what would
+ * judge holders for a part of the run only. */
+static bool is_left_out(struct gt_ingest *ingest, const struct gt_event *event)
+{
+    if (!ingest->rest_out)
+        return false;
+    ingest->out.switches += event->kind == GT_EVENT_SWITCH_OUT;
+    return event->time_ns >= ingest->out.probes_out_ns ||
+           gt_event_group(event->kind) == GT_EVENTS_SCHED;
+}
+
 static int take_event(void *context, const struct gt_event *event)
 {
     struct gt_ingest *ingest = context;
 
+    if (is_left_out(ingest, event))
+        return 0;
     if (event->kind == GT_EVENT_EXEC && ingest->pairing)
         gt_pairing_exec(ingest->pairing, event->tid);
     if (ingest->merged_count && event->time_ns > 0) {
@@ -300,6 +335,11 @@ int gt_ingest_feed_probes(struct gt_ingest *ingest, const char *data, size_t len
 void gt_ingest_set_probes_out(struct gt_ingest *ingest, int64_t taken_out_ns)
 {
     ingest->out.probes_out_ns = taken_out_ns;
+}
+
+void gt_ingest_set_rest_out(struct gt_ingest *ingest)
+{
+    ingest->rest_out = true;
 }
 
 static int next_of_spool(void *source, struct gt_event *event, struct gt_error *err)

@@ -54,6 +54,10 @@ int gt_ingest_feed_probes(struct gt_ingest *ingest, const char *data, size_t len
                           struct gt_error *err);
 void gt_ingest_set_probes_out(struct gt_ingest *ingest, int64_t taken_out_ns);
 
+/* The text ends there, too, on purpose: the agents tell of lives from then on, and the
+ * scheduler's events, which were to judge holders by, are not used. Before the first text. */
+void gt_ingest_set_rest_out(struct gt_ingest *ingest);
+
 /* The text, or that of the probes' own recording, cannot have more events than this; 0: it may
  * have any number. */
 void gt_ingest_limit_text(struct gt_ingest *ingest, uint64_t most_events);

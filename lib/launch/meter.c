@@ -9,14 +9,13 @@
 
 enum {
     HIT_BYTES = 96,      /* of perf's data, at least: what a hit with two arguments takes */
+    SWITCH_BYTES = 280,  /* likewise: a thread that left its CPU and came back, and why */
     TYPICAL_NS = 10000,  /* of a hit, in a virtual machine */
     LEAST_NS = 10000000, /* of cost, before it is judged: a start is no run */
 };
 
-bool gt_probes_too_dear(uint64_t hits, int64_t hit_ns, int64_t elapsed_ns, unsigned percent)
+bool gt_cost_too_dear(double cost_ns, int64_t elapsed_ns, unsigned percent)
 {
-    double cost_ns = (double)hits * (double)hit_ns;
-
     return percent && cost_ns >= LEAST_NS &&
            100 * cost_ns > percent * ((double)elapsed_ns - cost_ns);
 }
@@ -37,16 +36,25 @@ static uint64_t counted_by_agents(int fd)
     return stopped_ticks || stops || troubles ? 0 : gil_calls;
 }
 
-bool gt_meter_too_dear(const struct gt_meter *meter, int64_t hit_ns, int64_t now_ns)
+/* How many records of `bytes` the file at `path` (NULL: none) may hold. */
+static double recorded(const char *path, int bytes)
 {
-    uint64_t hits = counted_by_agents(meter->control_fd), written = 0;
     struct stat st;
 
-    if (!hits)
+    return path && stat(path, &st) == 0 ? (double)st.st_size / bytes : 0;
+}
+
+bool gt_meter_too_dear(const struct gt_meter *meter, const struct gt_gate_report *costs,
+                       int64_t now_ns)
+{
+    double hits = (double)counted_by_agents(meter->control_fd);
+    double written = recorded(meter->probes_path, HIT_BYTES), cost_ns;
+
+    if (hits <= 0)
         return false;
-    if (stat(meter->probes_path, &st) == 0)
-        written = (uint64_t)st.st_size / HIT_BYTES;
-    return gt_probes_too_dear(written > hits ? written : hits,
-                              hit_ns >= 0 ? hit_ns : TYPICAL_NS, now_ns - meter->started_ns,
-                              meter->percent);
+    cost_ns = (written > hits ? written : hits) *
+              (double)(costs->hit_ns >= 0 ? costs->hit_ns : TYPICAL_NS);
+    if (costs->switch_ns > 0)
+        cost_ns += recorded(meter->rest_path, SWITCH_BYTES) * (double)costs->switch_ns;
+    return gt_cost_too_dear(cost_ns, now_ns - meter->started_ns, meter->percent);
 }

@@ -374,6 +374,11 @@ int gt_plan_make(struct gt_plan *plan, const struct gt_plan_request *request,
     return rc;
 }
 
+bool gt_plan_rest_is_wanted(const struct gt_plan *plan)
+{
+    return plan->show_states || plan->counters.count > 0;
+}
+
 int gt_plan_record_command(const struct gt_plan *plan, const struct gt_caps *caps, bool probes,
                            int pid, int control, int ack, const char *data_path,
                            struct gt_strvec *argv)

@@ -76,6 +76,10 @@ const char *gt_gil_source_name(enum gt_gil_source source);
 /* The source called `name`; GT_ERR_USAGE with the list of names. */
 int gt_gil_source_parse(const char *name, enum gt_gil_source *source, struct gt_error *err);
 
+/* Does `events` record what the user asked to see: states, counters? Else it serves the GIL, as
+ * probes do: the lives of threads, and what judges holders. */
+bool gt_plan_rest_is_wanted(const struct gt_plan *plan);
+
 /* Append perf record's argument vector, for `probe_events` alone or for `events`: it records
  * process `pid` into `data_path`, and has its control pipes (perfctl.h) at the fds `control`
  * and `ack`. Returns 0 or -1. */

@@ -135,18 +135,23 @@ static void on_tick(uv_timer_t *timer)
     session->spec->on_tick(session->spec->context, session->state);
 }
 
-/* What is left of a program's probes when they cost too much: the agent's events. */
+/* What is left of a program's probes when they cost too much: the agent's events. An event of
+ * perf, even one that never occurs, makes each switch of a thread dearer by a microsecond:
+ * what nobody asked for goes with the probes. */
 static void on_meter(uv_timer_t *timer)
 {
     struct session *session = timer->data;
     struct gt_recorder *probes = &session->recorders[PROBES];
+    struct gt_gate_report costs = gt_target_costs(&session->target);
 
     if (session->state != GT_SESSION_RUNNING || probes->done || probes->stopped) {
         uv_timer_stop(timer);
-    } else if (session->spec->probes_too_dear(session->spec->context,
-                                              gt_target_costs(&session->target).hit_ns)) {
+    } else if (session->spec->probes_too_dear(session->spec->context, &costs)) {
         session->result->probes_out_ns = gt_now_ns();
         gt_recorder_stop(probes);
+        session->result->rest_out = !gt_plan_rest_is_wanted(session->spec->plan);
+        if (session->result->rest_out)
+            gt_recorder_stop(&session->recorders[REST]);
     }
 }
 

@@ -43,9 +43,9 @@ struct gt_session_spec {
     uint64_t perf_timeout_ms;        /* for perf to get ready, and to end */
     gt_child_data_fn on_data;        /* perf script's text, while converting */
     gt_child_data_fn on_probes_data; /* that of the probes, before all of the other */
-    /* Asked every 50 ms while probes are recorded apart: shall they be taken out? `hit_ns` is
-     * the measured cost of a hit; -1: not known. May be NULL. */
-    bool (*probes_too_dear)(void *context, int64_t hit_ns);
+    /* Asked every 50 ms while probes are recorded apart: shall they be taken out? `costs` is
+     * what the gate measured. May be NULL. */
+    bool (*probes_too_dear)(void *context, const struct gt_gate_report *costs);
     void (*on_gate)(void *context, int pid); /* the target is about to run; may be NULL */
     void (*on_target_end)(void *context);    /* exit status and pid are known; may be NULL */
     void (*on_recorded)(void *context); /* perf record has ended, and no longer uses probes; may
@@ -64,6 +64,7 @@ struct gt_session_result {
     int64_t started_unix_ns;     /* wall clock when the gate opened */
     struct gt_gate_report costs; /* as the gate measured them */
     int64_t probes_out_ns; /* CLOCK_MONOTONIC when probes were taken out; 0: they were not */
+    bool rest_out;         /* and all other events with them */
     int64_t ended_ns;      /* CLOCK_MONOTONIC when the target had ended; 0: not yet */
     int cancelled;         /* signal that ended the session before the target ran; 0: none */
     bool recorded;         /* a recording was converted */

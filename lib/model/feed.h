@@ -38,6 +38,8 @@ int gt_timeline_feed(struct gt_timeline *timeline, const struct gt_event *event)
 
 /* Was the exit of the main thread of `pid` fed? */
 bool gt_timeline_saw_exit(const struct gt_timeline *timeline, int32_t pid);
+/* Is a thread with that tid known that has not ended? */
+bool gt_timeline_is_alive(const struct gt_timeline *timeline, int32_t tid);
 
 /* The recording ended before the program did: nothing is known from `from_ns` on until the end.
  */

@@ -268,6 +268,14 @@ int gt_task_exec(struct gt_timeline *timeline, uint32_t index, const struct gt_e
     return gt_name_from_exec(timeline, index, event);
 }
 
+bool gt_timeline_is_alive(const struct gt_timeline *timeline, int32_t tid)
+{
+    uint32_t index = gt_hashmap_get(&timeline->builder->thread_of, (uint32_t)tid);
+
+    return index != GT_HASHMAP_NONE &&
+           !(gt_thread_at(timeline, index)->flags & GT_THREAD_SAW_EXIT);
+}
+
 bool gt_timeline_saw_exit(const struct gt_timeline *timeline, int32_t pid)
 {
     for (uint32_t i = 0; i < timeline->threads.count; i++) {

@@ -94,6 +94,59 @@ def test_taken_out_at_any_time(number, folder):
     assert sources["agree"], sources
 
 
+LATER = """
+import os, threading, time
+null = os.open("/dev/null", os.O_RDONLY)
+def give_up(count):
+    for _ in range(count):
+        os.lseek(null, 0, 0)
+def in_threads(count):
+    threads = [threading.Thread(target=give_up, args=(count,)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+in_threads(150000)
+in_threads(700)
+if os.fork() == 0:
+    in_threads(300)
+    time.sleep(0.05)
+    os._exit(0)
+os.wait()
+"""
+
+
+def test_lives_go_on_without_perf(interpreter, folder):
+    """Threads and processes that begin after the probes were taken out."""
+    script = folder / "later.py"
+    script.write_text(LATER)
+    found = trace([script], folder, interpreter, ["--no-python-trace"])
+    assert found.summary["sources"]["probes_out_ns"], found.run
+    threads = {pid: [row for gil in found.summary["gils"] if gil["pid"] == pid
+                     for row in gil["threads"] if not row["main"]]
+               for pid in {gil["pid"] for gil in found.summary["gils"]}}
+    root = found.summary["run"]["root_pid"]
+    assert len(threads) == 2, harness.describe(found.summary)
+    out = found.summary["sources"]["probes_out_ns"]
+    holds = sorted(row["holds"] for row in threads.pop(root) if row["start_ns"] > out)
+    assert len(holds) >= 2 and all(700 < one <= 708 for one in holds[:2]), holds
+    (child,) = threads.values()
+    assert [300 < row["holds"] <= 308 for row in child] == [True, True], child
+    for row in child:
+        assert row["unknown_ns"] == 0 and row["end_ns"] - row["start_ns"] > 0, row
+        assert row["end_ns"] < found.summary["run"]["wall_ns"] - 40e6, (row, found.run)
+
+
+def test_states_that_were_asked_for_stay(folder):
+    found = traced(folder, an_interpreter(), [0.1, 150000, 2], "--state-detect")
+    assert found.summary["sources"]["probes_out_ns"], found.run
+    check_workers(found.summary, 150000, 2)
+    (gil,) = [gil for gil in found.summary["gils"] if len(gil["threads"]) > 2]
+    for row in gil["threads"]:
+        known = sum(state["ns"] for state in row["states"].values())
+        assert known > 0.95 * (row["end_ns"] - row["start_ns"]), row
+
+
 def test_a_process_without_the_agent_is_told_of(folder):
     """It was started without the environment that brings the agent."""
     python = an_interpreter()
@@ -122,9 +175,12 @@ def test_a_process_without_the_agent_goes_on_where_probes_stay(folder):
     assert 500 < row["holds"] <= 508 and row["unknown_ns"] == 0, found.run
 
 
-def test_a_kept_recording_gives_the_same_report(folder):
+@pytest.mark.parametrize("pairs, options", [(200, ["--overhead-budget", "0"]), (60000, [])],
+                         ids=["stay", "out"])
+def test_a_kept_recording_gives_the_same_report(pairs, options, folder):
     kept = folder / "kept"
-    found = traced(folder, an_interpreter(), [0, 200, 2], "--overhead-budget", "0", "--keep", kept)
+    found = traced(folder, an_interpreter(), [0, pairs, 2], *options, "--keep", kept)
+    assert (found.summary["sources"]["probes_out_ns"] is None) == bool(options), found.run
     again = folder / "again.json"
     run = harness.Run([harness.PERF2TRACE, kept / "perf.data", "--agent-log", kept / "agent",
                        "--probes", kept / "probes.data", "-o", again], folder).finish()
