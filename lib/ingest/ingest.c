@@ -5,6 +5,7 @@
 #include "base/nstime.h"
 #include "ingest/pairing.h"
 #include "ingest/spool.h"
+#include "ingest/wanted.h"
 #include "model/feed.h"
 #include "script/source.h"
 #include "viztracer/viztracer.h"
@@ -14,7 +15,6 @@
 
 enum {
     MERGED_MAX = 3, /* hits of probes, an agent's log, VizTracer's trace */
-    CLOCKS_APART_NS = 1000000,
 };
 
 struct merged;
@@ -62,62 +62,18 @@ static unsigned part_of(enum gt_event_kind kind)
     return gt_event_group(kind) == GT_EVENTS_GIL ? GT_DETECT_GIL : 0;
 }
 
-/* What the gate did to measure is not the program's. */
-static bool is_gates(const struct gt_event *event)
-{
-    return event->comm_length == sizeof(GT_GATE_NAME) - 1 &&
-           memcmp(event->comm, GT_GATE_NAME, event->comm_length) == 0;
-}
-
 static int feed(struct gt_ingest *ingest, const struct gt_event *event)
 {
     unsigned part = part_of(event->kind);
 
     if (part && !(ingest->options.detect & part))
         return 0;
-    if (part == GT_DETECT_GIL && is_gates(event))
+    if (part == GT_DETECT_GIL && gt_is_of_gate(event))
         return 0;
     ingest->out.gil_hits += part == GT_DETECT_GIL;
     ingest->out.switches += event->kind == GT_EVENT_SWITCH_OUT;
     ingest->out.counted += event->kind == GT_EVENT_COUNTER;
     return gt_timeline_feed(ingest->timeline, event) ? GT_ERR_MEMORY : 0;
-}
-
-/*
- * Where text ends before the program does, the agents tell of lives. Their clock and perf's
- * tell the same moment some microseconds apart: an exit that both have left out would be none,
- * and one that both tell does no harm.
- */
-static bool is_life_after_text(const struct gt_ingest *ingest, const struct gt_event *event)
-{
-    int64_t out_ns = ingest->out.probes_out_ns;
-
-    if (!ingest->rest_out)
-        return false;
-    if (event->kind == GT_EVENT_EXIT)
-        return event->time_ns >= out_ns - CLOCKS_APART_NS;
-    return event->time_ns >= out_ns && (event->kind != GT_EVENT_FORK ||
-                                        !gt_timeline_is_alive(ingest->timeline, event->tid));
-}
-
-static bool is_wanted(const struct gt_ingest *ingest, const struct merged *merged,
-                      const struct gt_event *event)
-{
-    switch (gt_event_group(event->kind)) {
-    case GT_EVENTS_FUNCTION:
-    case GT_EVENTS_MARK:
-    case GT_EVENTS_SYNC:
-        return true;
-    case GT_EVENTS_GIL:
-        return merged->parts & GT_AGENTLOG_GIL;
-    default:
-        break;
-    }
-    if (event->kind == GT_EVENT_COMM && event->new_name.by_threading)
-        return true;
-    if (event->kind == GT_EVENT_LOST)
-        return merged->parts & GT_AGENTLOG_GIL;
-    return merged->parts & GT_AGENTLOG_LIVES || is_life_after_text(ingest, event);
 }
 
 /* Have the source's next event at hand, unless it is used up. 0 or negative. */
@@ -143,7 +99,11 @@ static int take_plain(struct gt_ingest *ingest, const struct merged *from,
 {
     if (event->kind == GT_EVENT_STOPPED && !(from->parts & GT_AGENTLOG_GIL))
         event->stopped.gil = false;
-    return is_wanted(ingest, from, event) ? feed(ingest, event) : 0;
+    return gt_is_wanted_of_source(event, from->parts) ||
+                   (ingest->rest_out &&
+                    gt_is_life_after_text(event, ingest->out.probes_out_ns, ingest->timeline))
+               ? feed(ingest, event)
+               : 0;
 }
 
 /* Probes serve where the agent ends, as long as they are in. */
@@ -261,23 +221,14 @@ static int count(struct gt_ingest *ingest, const struct gt_event *event)
     return 0;
 }
 
-/* Of a text that ends before the program does: what came until perf had ended, and what would
- * judge holders for a part of the run only. */
-static bool is_left_out(struct gt_ingest *ingest, const struct gt_event *event)
-{
-    if (!ingest->rest_out)
-        return false;
-    ingest->out.switches += event->kind == GT_EVENT_SWITCH_OUT;
-    return event->time_ns >= ingest->out.probes_out_ns ||
-           gt_event_group(event->kind) == GT_EVENTS_SCHED;
-}
-
 static int take_event(void *context, const struct gt_event *event)
 {
     struct gt_ingest *ingest = context;
 
-    if (is_left_out(ingest, event))
+    if (ingest->rest_out && gt_is_left_out_of_text(event, ingest->out.probes_out_ns)) {
+        ingest->out.switches += event->kind == GT_EVENT_SWITCH_OUT; /* they cost all the same */
         return 0;
+    }
     if (event->kind == GT_EVENT_EXEC && ingest->pairing)
         gt_pairing_exec(ingest->pairing, event->tid);
     if (ingest->merged_count && event->time_ns > 0) {
@@ -299,7 +250,7 @@ static int spool_event(void *context, const struct gt_event *event)
     if (event->kind != GT_EVENT_COND_SIGNAL && event->kind != GT_EVENT_COND_WAIT &&
         event->kind != GT_EVENT_LOST)
         return 0;
-    return is_gates(event) ? 0 : gt_spool_put(ingest->spool, event, &ingest->spool_error);
+    return gt_is_of_gate(event) ? 0 : gt_spool_put(ingest->spool, event, &ingest->spool_error);
 }
 
 static int cannot_feed(const struct gt_source *source, int rc, struct gt_error *err)

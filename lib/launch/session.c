@@ -63,20 +63,6 @@ struct session {
 
 typedef enum gt_session_state (*action_fn)(struct session *session);
 
-void gt_session_result_init(struct gt_session_result *result)
-{
-    memset(result, 0, sizeof(*result));
-    result->exit_status = -1;
-    result->started_unix_ns = -1;
-    result->costs = (struct gt_gate_report){.hit_ns = -1, .switch_ns = -1};
-    gt_strvec_init(&result->warnings);
-}
-
-void gt_session_result_release(struct gt_session_result *result)
-{
-    gt_strvec_release(&result->warnings);
-}
-
 /* Callbacks only note what happened; gt_session_run acts on it, outside of them. */
 static void post(struct session *session, enum event event)
 {
