@@ -427,6 +427,8 @@ def check_summary(summary):
     if lossless:
         assert summary["quality"]["overlaps"] == 0, describe(summary)
     assert summary["quality"]["accounting_errors"] == 0, describe(summary)
+    for lost in summary["lost"]:
+        assert 0 <= lost["start_ns"] <= lost["end_ns"], lost
     for gil in summary["gils"]:
         for row in gil["threads"]:
             parts = [row[name] for name in ("hold_ns", "wait_ns", "free_ns", "unknown_ns")]

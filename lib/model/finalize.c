@@ -26,7 +26,8 @@ static void end_lives(struct gt_timeline *timeline)
     }
 }
 
-/* The timeline begins with the first thread, not with the gate, which ran before. */
+/* The timeline begins with the first thread, not with the gate, which ran before; or with the
+ * first process that could not be recorded from its start on, and so has no threads. */
 static void begin_with_life(struct gt_timeline *timeline)
 {
     int64_t start_ns = INT64_MAX;
@@ -34,6 +35,9 @@ static void begin_with_life(struct gt_timeline *timeline)
     for (uint32_t i = 0; i < timeline->threads.count; i++)
         if (gt_thread_at(timeline, i)->start_ns < start_ns)
             start_ns = gt_thread_at(timeline, i)->start_ns;
+    for (size_t i = 0; i < timeline->holes.count; i++)
+        if (gt_hole_at(&timeline->holes, i)->start_ns < start_ns)
+            start_ns = gt_hole_at(&timeline->holes, i)->start_ns;
     if (start_ns != INT64_MAX)
         timeline->start_ns = start_ns;
 }
