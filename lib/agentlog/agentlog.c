@@ -226,7 +226,9 @@ struct gt_agentlog *gt_agentlog_open(const char *dir, struct gt_error *err)
     files.control = gt_agentlog_open_file(folder, GT_WIRE_CONTROL_NAME);
     if (files.control >= 0)
         files.log = gt_agentlog_open_file(folder, GT_WIRE_LOG_NAME);
-    if (files.control < 0)
+    if (files.control < 0 && errno != ENOENT)
+        gt_error_errno(err, "cannot open %s/%s", dir, GT_WIRE_CONTROL_NAME);
+    else if (files.control < 0)
         no_agent(&why);
     else if (files.log < 0 && errno != ENOENT)
         gt_error_errno(err, "cannot open %s/%s", dir, GT_WIRE_LOG_NAME);

@@ -54,15 +54,17 @@ int gt_sentry_start(struct gt_sentry *sentry, const sigset_t *signals, struct gt
     posix_spawnattr_init(&attributes);
     posix_spawnattr_setsigmask(&attributes, signals);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-    posix_spawn_file_actions_adddup2(&actions, ends[1], SENTRY_FD);
-    for (int fd = 0; fd < 3; fd++)
-        posix_spawn_file_actions_addopen(&actions, fd, "/dev/null", O_RDWR, 0);
+    /* A helper without its end of the pair would wait for ever. */
+    rc = posix_spawn_file_actions_adddup2(&actions, ends[1], SENTRY_FD);
+    for (int fd = 0; fd < 3 && rc == 0; fd++)
+        rc = posix_spawn_file_actions_addopen(&actions, fd, "/dev/null", O_RDWR, 0);
     /* dup2 onto itself would keep close-on-exec: socketpair's ends are never 3 by luck
      * alone, so clear it there. */
     if (ends[1] == SENTRY_FD)
         fcntl(ends[1], F_SETFD, 0);
     gt_rights_raise(); /* or it would be neither root nor the user */
-    rc = posix_spawn(&sentry->pid, "/proc/self/exe", &actions, &attributes, argv, environ);
+    if (rc == 0)
+        rc = posix_spawn(&sentry->pid, "/proc/self/exe", &actions, &attributes, argv, environ);
     gt_rights_lower();
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);

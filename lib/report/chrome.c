@@ -225,7 +225,10 @@ static int make_call_head(void *context, uint32_t index)
                              gt_intern_length(names, called->file)) ||
              (called->line && gt_buf_addf(&head, ":%u", called->line)) ||
              gt_buf_adds(&head, "\"}");
-    writer->call_heads[index] = head.data;
+    if (failed) /* what has no memory yet cannot be freed */
+        gt_buf_release(&head);
+    else
+        writer->call_heads[index] = head.data;
     return status_of(writer, failed);
 }
 

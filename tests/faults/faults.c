@@ -118,9 +118,6 @@ typedef long call_fn(long, long, long, long, long, long);
     X(execve, exec, MINUS_ONE)                                                                 \
     X(pthread_create, thread, NUMBER)                                                          \
     X(epoll_create1, epoll, MINUS_ONE)                                                         \
-    X(epoll_ctl, epoll, MINUS_ONE)                                                             \
-    X(epoll_wait, epoll, MINUS_ONE)                                                            \
-    X(epoll_pwait, epoll, MINUS_ONE)                                                           \
     X(poll, poll, MINUS_ONE)                                                                   \
     X(waitpid, wait, MINUS_ONE)                                                                \
     X(getrlimit, rlimit, MINUS_ONE)                                                            \
@@ -166,7 +163,7 @@ static int match_object(struct dl_phdr_info *info, size_t size, void *data)
     struct fault *fault = data;
 
     (void)size;
-    if (!strstr(info->dlpi_name, fault->object))
+    if (!strstr(info->dlpi_name[0] ? info->dlpi_name : program, fault->object))
         return 0;
     for (int i = 0; i < info->dlpi_phnum; i++) {
         const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
