@@ -22,6 +22,7 @@ ROOT = HERE.parent
 BUILD = pathlib.Path(os.environ.get("GT_BUILD", ROOT / "build")).resolve()
 GILTRACER = BUILD / "giltracer"
 PERF2TRACE = BUILD / "perf2trace"
+OFFGIL = BUILD / "offgil"
 AGENT = BUILD / "libgiltracer-agent.so"
 FAULTS = BUILD / "libgt-faults.so"
 TARGETS = HERE / "targets"

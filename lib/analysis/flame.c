@@ -250,10 +250,14 @@ int gt_flame_init(struct gt_flame *flame, const struct gt_timeline *timeline,
     gt_intern_init(&flame->names);
     gt_hashmap_init(&flame->child_of);
     root = gt_chunks_push(&flame->nodes);
-    if (!root)
+    if (root) {
+        *root = (struct gt_flame_node){.first_child = GT_NO_INDEX, .next_sibling = GT_NO_INDEX};
+        root->name = gt_intern_add(&flame->names, "all", 3);
+    }
+    if (!root || root->name == UINT32_MAX) {
+        gt_flame_release(flame);
         return gt_error_memory(err);
-    *root = (struct gt_flame_node){.first_child = GT_NO_INDEX, .next_sibling = GT_NO_INDEX};
-    root->name = gt_intern_add(&flame->names, "all", 3);
+    }
     for (uint32_t i = 0; i < timeline->scheds.count; i++)
         if (add_thread(flame, timeline, i, state, flags)) {
             gt_flame_release(flame);

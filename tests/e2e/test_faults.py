@@ -3,16 +3,16 @@
 (tests/faults): the target's output and status stay its own, and what was lost is told."""
 import concurrent.futures
 import errno
+import json
 import os
 import pathlib
 import re
 import subprocess
-import sys
 import tempfile
 
 import harness
 import pytest
-from harness import AGENT, DEBIAN_PYTHON, FAULTS, PERF2TRACE, target
+from harness import AGENT, DEBIAN_PYTHON, FAULTS, GILTRACER, OFFGIL, PERF2TRACE, target
 
 STEPS = 5 * 300 + 5000 + 1  # calls of steady.py's function `step`
 MANY = 400  # no sweep may need more runs
@@ -128,3 +128,72 @@ def test_filters_of_functions_that_find_no_memory(folder):
     assert run.status == 7, run
     assert "functions are not traced: no memory for their filters" in run.err, run
     assert not any(harness.calls(harness.read_json(folder / "x.json"), "step"))
+
+
+# --- the three programs ---
+
+TEXT = "\n".join(
+    "python 7/%d [000] 1.%06d000: gil:wait: (1) cond=0x7000\n"
+    "python 7/%d [000] 1.%06d500: gil:signal: (1) cond=0x7000\n"
+    "python 7/%d [000] 1.%06d900: gil:signal: (1) cond=0x7058" %
+    (7 + (i + 1) % 2, i, 7 + i % 2, i, 7 + (i + 1) % 2, i) for i in range(60)) + "\n"
+CALLS = {"traceEvents": [
+    {"ph": "X", "cat": "fee", "pid": 7, "tid": 7 + i % 2, "ts": 1e6 + 10.0 * i, "dur": 5.0,
+     "name": "f%d (/x/y.py:%d)" % (i % 5, i % 5)} for i in range(10)],
+    "viztracer_metadata": {"baseTimestamp": 0}}
+PROGRAM_FAULTS = [("open", errno.EMFILE), ("read", errno.EIO), ("read", 0), ("write", errno.ENOSPC),
+                  ("write", 0), ("rename", errno.EXDEV), ("stat", errno.EACCES),
+                  ("strdup", errno.ENOMEM), ("calloc", errno.ENOMEM), ("realloc", errno.ENOMEM)]
+
+
+def report_or_a_line(done, output, program, statuses):
+    """A report that is whole, or at least one clear line and no report; no temporary file."""
+    printed = done.stderr.decode("utf-8", "replace")
+    own = [line for line in printed.splitlines() if line.startswith(program + ": ")]
+    if done.returncode not in statuses:
+        return "status %d: %s" % (done.returncode, printed[-500:])
+    if output.exists() and output.suffix == ".json":
+        harness.check_document(harness.read_json(output))
+    elif not output.exists() and not own:
+        return "no report, and not a word: " + printed[-500:]
+    left = [path.name for path in output.parent.iterdir()
+            if path != output and path.name not in ("fired", "inputs")]
+    return "left behind: %s" % left if left else None
+
+
+def in_program(program, words, name, statuses, part="*"):
+    """A run for Sweep, of a program with these words before those of its target."""
+    def run(sweep, n):
+        with tempfile.TemporaryDirectory(prefix="gt-faults-") as folder:
+            output, log = pathlib.Path(folder, name), pathlib.Path(folder, "fired")
+            env = dict(os.environ, LD_PRELOAD=str(FAULTS), GT_FAULTS_LOG=str(log), TMPDIR=folder,
+                       GT_FAULTS=sweep.text(program.name, part, n))
+            done = subprocess.run([str(program), "-o", str(output), *words], env=env, timeout=60,
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE)
+            return log.exists(), report_or_a_line(done, output, program.name, statuses)
+    return run
+
+
+def test_each_call_of_perf2trace_fails_once(folder):
+    (folder / "text").write_text(TEXT)
+    (folder / "calls.json").write_text(json.dumps(CALLS))
+    run = in_program(PERF2TRACE, [str(folder / "text"), "--viztracer", str(folder / "calls.json")],
+                     "x.json", (0, 125))
+    all_of([Sweep(fault, run) for fault in PROGRAM_FAULTS])
+
+
+def test_each_call_of_offgil_fails_once(folder):
+    (folder / "text").write_text("python 7 [000] 1.000000: sched:sched_switch: prev_comm=p prev_pid=7 "
+                                 "prev_prio=120 prev_state=S ==> next_comm=x next_pid=0 "
+                                 "next_prio=120\n\t1 sleep (/lib/libc.so.6)\n\n"
+                                 "python 7 [000] 1.100000: PERF_RECORD_SWITCH IN\n")
+    run = in_program(OFFGIL, ["--state", "S", str(folder / "text")], "x.svg", (0, 125))
+    all_of([Sweep(fault, run) for fault in PROGRAM_FAULTS])
+
+
+def test_allocations_fail_as_giltracer_starts_its_helper():
+    """Without its socket the helper waited for ever, and giltracer for it."""
+    run = in_program(GILTRACER, ["--gil-source", "agent", "-c", "pass"], "x.json", (0, 125),
+                     "libc.so")
+    all_of([Sweep(("realloc", errno.ENOMEM), run)])

@@ -8,11 +8,11 @@ import pytest
 
 import harness
 import recording
-from harness import DEBIAN_PYTHON, Interpreter, an_interpreter, ask_version, giltracer, target
+from harness import (DEBIAN_PYTHON, OFFGIL, Interpreter, an_interpreter, ask_version, giltracer,
+                     target)
 
 pytestmark = pytest.mark.needs_perf
 
-OFFGIL = harness.BUILD / "offgil"
 DEBIAN = Interpreter(DEBIAN_PYTHON, ask_version(DEBIAN_PYTHON))
 
 
