@@ -27,9 +27,8 @@ static bool is_import_system(const struct gt_timeline *timeline,
 {
     static const char prefix[] = "<frozen importlib.";
 
-    return gt_intern_length(&timeline->names, called->file) >= sizeof(prefix) - 1 &&
-           memcmp(gt_intern_text(&timeline->names, called->file), prefix, sizeof(prefix) - 1) ==
-               0;
+    return strncmp(gt_intern_text(&timeline->names, called->file), prefix,
+                   sizeof(prefix) - 1) == 0;
 }
 
 static void enter_c(struct gt_attribution *attribution, struct level *level,

@@ -44,6 +44,18 @@ static void delayed_waiters_do_not_tell(void **state)
     gt_intervals_release(&learned.intervals);
 }
 
+static void a_wait_until_now_tells_nothing(void **state)
+{
+    struct gt_intervals_state learned;
+
+    (void)state;
+    gt_intervals_init(&learned);
+    assert_int_equal(gt_intervals_add(&learned, MS, 0), 0);
+    assert_int_equal(learned.intervals.source, GT_INTERVAL_ASSUMED);
+    assert_int_equal(learned.intervals.list.count, 0);
+    gt_intervals_release(&learned.intervals);
+}
+
 static void changes_are_followed(void **state)
 {
     struct gt_intervals_state learned;
@@ -373,6 +385,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(delayed_waiters_do_not_tell),
+        cmocka_unit_test(a_wait_until_now_tells_nothing),
         cmocka_unit_test(changes_are_followed),
         cmocka_unit_test(gaps_must_agree),
         cmocka_unit_test(without_a_cpu_nobody_keeps),

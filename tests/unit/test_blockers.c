@@ -265,6 +265,41 @@ static void the_switch_interval_is_seen(void **state)
     gt_timeline_free(t);
 }
 
+/* 11 calls sorted, then main, and has the GIL when the process ends, or just until then. */
+static struct gt_blockers end_in_main(struct gt_timeline *t, bool releases)
+{
+    acquire(t, MS, 10, 11, A);
+    call(t, MS, 11, MAIN, true);
+    await(t, 2 * MS, 10, 10, A);
+    call(t, 3 * MS, 11, SORT, true);
+    for (int64_t ms = 7; ms < 95; ms += 5)
+        await(t, ms * MS, 10, 10, A);
+    call(t, 50 * MS, 11, SORT, false);
+    if (releases)
+        release(t, 95 * MS, 10, 11, A);
+    exit_task(t, 95 * MS, 10, 11);
+    exit_task(t, 95 * MS, 10, 10);
+    return end(t);
+}
+
+static void a_process_that_ends_while_others_wait_may_be_a_deadlock(void **state)
+{
+    for (int releases = 0; releases < 2; releases++) {
+        struct gt_timeline *t = begin();
+        struct gt_blockers blockers = end_in_main(t, releases);
+        const struct gt_blocker *row = blocker_of(t, &blockers, GT_DOING_PYTHON, "main");
+
+        (void)state;
+        assert_int_equal(row->kept, 1);
+        assert_int_equal(row->deadlock, !releases);
+        row = blocker_of(t, &blockers, GT_DOING_C, "sorted");
+        assert_int_equal(row->kept, 1);
+        assert_false(row->deadlock); /* it had returned */
+        gt_blockers_release(&blockers);
+        gt_timeline_free(t);
+    }
+}
+
 /* 11 asks in the very nanosecond in which sorted returns: it is main that was asked. */
 static void who_ends_as_the_request_comes_was_not_asked(void **state)
 {
@@ -303,6 +338,7 @@ int main(void)
         cmocka_unit_test(who_queues_again_and_again_is_named),
         cmocka_unit_test(the_switch_interval_is_seen),
         cmocka_unit_test(who_ends_as_the_request_comes_was_not_asked),
+        cmocka_unit_test(a_process_that_ends_while_others_wait_may_be_a_deadlock),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

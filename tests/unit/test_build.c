@@ -17,7 +17,7 @@
 
 static const uint64_t GIL = 0x7f0000001000, OBJECT = 0x7f0000002000, OTHER = 0x7f0000003000;
 
-enum function { NATIVE, POLL, SEND, SPAWN, WAITPID, PYTHON, CLOCK, SLEEP };
+enum function { NATIVE, POLL, SEND, SPAWN, WAITPID, PYTHON, CLOCK, SLEEP, LIBRARY, WRAPPER };
 
 /* What happens, at a time in ms. */
 enum what {
@@ -61,10 +61,14 @@ static struct gt_function function_of(int arg)
         [PYTHON] = {.id = PYTHON, .name = "work", .name_length = 4},
         [CLOCK] = {.id = CLOCK, .name = "time", .name_length = 4, .flags = GT_FUNCTION_C},
         [SLEEP] = {.id = SLEEP, .name = "sleep", .name_length = 5, .flags = GT_FUNCTION_C},
+        [LIBRARY] = {.id = LIBRARY, .name = "wait", .name_length = 4},
+        [WRAPPER] = {.id = WRAPPER, .name = "now", .name_length = 3},
     };
     struct gt_function function = functions[arg];
 
-    function.file = arg == CLOCK || arg == SLEEP ? "time" : "m";
+    function.file = arg == CLOCK || arg == SLEEP ? "time"
+                    : arg == LIBRARY             ? "/usr/lib/python3.11/queue.py"
+                                                 : "m";
     function.file_length = (uint32_t)strlen(function.file);
     return function;
 }
@@ -127,6 +131,7 @@ struct lengths {
     int64_t unchanged, released, without_gil;
     int64_t by_clock, shared; /* released, if what is guessed is so */
     bool guesses_clocks, guesses_jobs;
+    bool repeats_from_a_hold; /* the thread that goes on */
 };
 
 static int64_t length(const struct gt_build *build, struct gt_sim_rules rules)
@@ -136,6 +141,20 @@ static int64_t length(const struct gt_build *build, struct gt_sim_rules rules)
     assert_int_equal(gt_simulate(&build->workload, &rules, &result, NULL), 0);
     assert_false(result.stuck);
     return (result.end_ns + build->after_ns + MS / 2) / MS;
+}
+
+static bool repeats_from_a_hold(const struct gt_workload *workload)
+{
+    for (uint32_t i = 0; i < workload->threads.count; i++) {
+        const struct gt_workload_thread *thread = gt_workload_thread_at(workload, i);
+        const struct gt_step *step;
+
+        if (thread->goes_on_until == GT_WORKLOAD_NONE)
+            continue;
+        step = gt_chunks_at(&thread->steps, thread->repeats);
+        return step->kind == GT_STEP_RUN && step->what != GT_WORKLOAD_NONE;
+    }
+    return false;
 }
 
 static struct lengths play(const struct moment *moments, size_t count, double cores)
@@ -169,6 +188,7 @@ static struct lengths play(const struct moment *moments, size_t count, double co
         (struct gt_sim_rules){.cores = cores, .released_tag = 1, .jobs_are_shared = true});
     lengths.guesses_clocks = build.guesses_clocks;
     lengths.guesses_jobs = build.guesses_jobs;
+    lengths.repeats_from_a_hold = repeats_from_a_hold(&build.workload);
     gt_build_release(&build);
     gt_blockers_release(&blockers);
     gt_timeline_free(t);
@@ -395,6 +415,25 @@ static void who_never_ends_goes_on(void **state)
     assert_between(lengths.without_gil, 121, 125);
 }
 
+/* The same, but 11 first computes 20 ms without the GIL: that is not what it goes on with. */
+static void what_comes_before_the_first_hold_is_not_repeated(void **state)
+{
+    struct lengths lengths = PLAY(
+        2, BIRTH(0, 10), {0.1, 10, TAKES, 0, 0, 0, 0}, BIRTH(0.5, 11),
+        {0.6, 11, USAGE, 0, 0, 0, 0}, {1, 10, CALLS, NATIVE, 0, 0, 0},
+        {20.6, 11, USAGE, 20, 0, 0, 0}, ASK(20.6, 11), {41, 10, RETURNS, NATIVE, 0, 0, 0},
+        DROP(41.1, 10), {41.1, 11, TAKES, 0, 0, 0, 0}, {41.1, 11, CALLS, PYTHON, 0, 0, 0},
+        ASK(41.2, 10), DROP(46.2, 11), ASK(46.3, 11), KEEPS(46.3, 86.3, 10), DROP(86.4, 10),
+        {86.4, 11, TAKES, 0, 0, 0, 0}, ASK(86.5, 10), DROP(91.5, 11), ASK(91.6, 11),
+        KEEPS(91.6, 131.6, 10), DROP(131.7, 10), {131.7, 11, TAKES, 0, 0, 0, 0}, ASK(131.8, 10),
+        DROP(136.8, 11), {136.8, 10, TAKES, 0, 0, 0, 0}, ASK(136.9, 11), DEATH(137, 11),
+        {137.1, 10, CALLS, PYTHON, 0, 0, 0}, {137.5, 10, RETURNS, PYTHON, 0, 0, 0},
+        DROP(137.9, 10), DEATH(138, 10));
+
+    (void)state;
+    assert_true(lengths.repeats_from_a_hold);
+}
+
 /* --- written by a program --- */
 
 struct script {
@@ -443,8 +482,18 @@ static struct lengths end_script(struct script *script)
     return play(script->moments, script->count, 4);
 }
 
-/* In turn, each does `native` for 20 ms, and looks at the clock before, and at the end. */
-static struct lengths play_looks(int looks)
+static void look(struct script *script, int tid, bool wrapped)
+{
+    if (wrapped)
+        put(script, tid, CALLS, WRAPPER);
+    call(script, tid, CLOCK, 0);
+    if (wrapped)
+        put(script, tid, RETURNS, WRAPPER);
+}
+
+/* In turn, each does `native` for 20 ms, and looks at the clock before, and at the end: in
+ * `around`, or in a function of the program's that does little more. */
+static struct lengths play_looks(int looks, enum function around, bool wrapped)
 {
     struct script script;
 
@@ -454,13 +503,13 @@ static struct lengths play_looks(int looks)
 
         put(&script, tid, TAKES, 0);
         if (i < 2)
-            put(&script, tid, CALLS, PYTHON);
+            put(&script, tid, CALLS, (int)around);
         for (int at = 0; at < looks; at++)
-            call(&script, tid, CLOCK, 0);
+            look(&script, tid, wrapped);
         call(&script, tid, NATIVE, 20);
         if (i >= 10) {
-            call(&script, tid, CLOCK, 0);
-            put(&script, tid, RETURNS, PYTHON);
+            look(&script, tid, wrapped);
+            put(&script, tid, RETURNS, (int)around);
         }
         put(&script, tid, DROPS, 0);
         put(&script, tid, i >= 10 ? DIES : ASKS, 0);
@@ -470,14 +519,24 @@ static struct lengths play_looks(int looks)
 
 static void work_until_a_time_is_perhaps_as_long(void **state)
 {
-    struct lengths lengths = play_looks(1);
+    struct lengths lengths = play_looks(1, PYTHON, false);
 
     (void)state;
     assert_between(lengths.unchanged, 240, 243);
     assert_between(lengths.released, 120, 124);
     assert_true(lengths.guesses_clocks);
     assert_between(lengths.by_clock, 218, 243);
-    assert_false(play_looks(0).guesses_clocks);
+    assert_false(play_looks(0, PYTHON, false).guesses_clocks);
+}
+
+/* It is the program's function around that works until a time; the library has its own reasons
+ * to look. */
+static void who_looks_by_a_small_function_is_its_caller(void **state)
+{
+    (void)state;
+    assert_true(play_looks(1, PYTHON, true).guesses_clocks);
+    assert_false(play_looks(1, LIBRARY, true).guesses_clocks);
+    assert_false(play_looks(1, LIBRARY, false).guesses_clocks);
 }
 
 /* 12 sleeps until each 60 ms, and finds the GIL taken by 11 just before; or always as long. */
@@ -584,6 +643,30 @@ static void jobs_go_to_who_is_free(void **state)
     assert_between(lengths.shared, 99, 123);
 }
 
+/* 11 did `fewer` jobs, 12 did `more`. */
+static bool guesses_jobs_of(size_t fewer, size_t more)
+{
+    int tids[64];
+    double ms[64];
+    size_t count = fewer + more;
+
+    assert_true(count <= 64);
+    for (size_t i = 0; i < count; i++) {
+        tids[i] = i % 2 == 0 && i / 2 < fewer ? 11 : 12;
+        ms[i] = 10;
+    }
+    return play_jobs(tids, ms, count, count).guesses_jobs;
+}
+
+static void they_went_to_who_was_free_if_one_did_two_and_an_eighth_more(void **state)
+{
+    (void)state;
+    assert_false(guesses_jobs_of(2, 4));
+    assert_true(guesses_jobs_of(3, 4));
+    assert_false(guesses_jobs_of(16, 18));
+    assert_true(guesses_jobs_of(17, 19));
+}
+
 /* 12 left while 11 had more to do. */
 static void jobs_of_their_own_stay_so(void **state)
 {
@@ -642,9 +725,12 @@ int main(void)
         cmocka_unit_test(a_process_lives_on_while_its_parent_waits_for_the_gil),
         cmocka_unit_test(computing_needs_a_cpu_and_sleeping_does_not),
         cmocka_unit_test(who_never_ends_goes_on),
+        cmocka_unit_test(what_comes_before_the_first_hold_is_not_repeated),
         cmocka_unit_test(work_until_a_time_is_perhaps_as_long),
+        cmocka_unit_test(who_looks_by_a_small_function_is_its_caller),
         cmocka_unit_test(sleeps_that_end_on_a_grid_still_do),
         cmocka_unit_test(jobs_go_to_who_is_free),
+        cmocka_unit_test(they_went_to_who_was_free_if_one_did_two_and_an_eighth_more),
         cmocka_unit_test(jobs_of_their_own_stay_so),
         cmocka_unit_test(a_full_queue_makes_who_fills_it_wait),
     };

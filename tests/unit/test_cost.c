@@ -214,6 +214,47 @@ static void slower_code_counts_where_python_code_runs(void **state)
     assert_int_equal(cost.code_ns, 0);
 }
 
+static void call_of_c(struct gt_timeline *t, int64_t time_ns, bool enter)
+{
+    struct gt_function function = {
+        .id = 2, .name = "g", .name_length = 1, .file = "", .flags = GT_FUNCTION_C};
+    struct gt_event event = {.kind = enter ? GT_EVENT_CALL : GT_EVENT_RETURN,
+                             .time_ns = time_ns,
+                             .pid = 10,
+                             .tid = 10,
+                             .cpu = -1,
+                             .comm = "",
+                             .call.function = &function};
+
+    assert_int_equal(gt_timeline_feed(t, &event), 0);
+}
+
+/* A C function of 1.5 ms, of 3 in all; with or without a call of Python code in it. */
+static int64_t code_ns_with_c(bool calls_python)
+{
+    const struct gt_cost_measured measured = {
+        .gil_event_ps = 1000, .call_ps = 1000, .code_permille = 500};
+    struct gt_timeline *t = begin();
+
+    acquire(t, 10, 10, 10, A);
+    call_of_c(t, 1000010, true);
+    if (calls_python) {
+        call(t, 1000020, true);
+        call(t, 2500000, false);
+    }
+    call_of_c(t, 2500010, false);
+    release(t, 3000010, 10, 10, A);
+    acquire(t, 3000020, 10, 10, A);
+    return end_measured(t, &measured).code_ns;
+}
+
+static void c_functions_are_no_slower_unless_they_call_python_code(void **state)
+{
+    (void)state;
+    assert_in_range(code_ns_with_c(false), 499900, 500100); /* a third of the rest */
+    assert_in_range(code_ns_with_c(true), 999900, 1000100);
+}
+
 /* On CPUs that others use twice as much, it takes three times as long; not beyond the run. */
 static void shared_cpus_make_it_longer(void **state)
 {
@@ -303,6 +344,7 @@ int main(void)
         cmocka_unit_test(what_was_measured_is_believed),
         cmocka_unit_test(a_hold_is_never_shorter_than_an_event),
         cmocka_unit_test(slower_code_counts_where_python_code_runs),
+        cmocka_unit_test(c_functions_are_no_slower_unless_they_call_python_code),
         cmocka_unit_test(shared_cpus_make_it_longer),
         cmocka_unit_test(it_is_no_larger_part_of_the_run_than_of_the_cpu_time),
         cmocka_unit_test(threads_overlap_unless_they_contend),
