@@ -216,6 +216,36 @@ static int watch_stop(struct recording *recording)
     return 0;
 }
 
+/* What one perf_event_attr, of which `attr` is the first 32 bytes, says of its event's text. */
+static void look_at_attr(const uint64_t *attr, struct gt_perfscript *script)
+{
+    enum { SAMPLE_CALLCHAIN = 1 << 5 };
+
+    script->stacks |= (attr[3] & SAMPLE_CALLCHAIN) != 0;
+    script->counters |= attr[2] > 1; /* period or frequency */
+}
+
+/* A recording in the form for pipes begins with a record for each attribute. */
+static bool look_at_records(int fd, struct gt_perfscript *script)
+{
+    enum { HEADER_BYTES = 16, HEADER_ATTR = 64 };
+    off_t at = HEADER_BYTES;
+    bool any = false;
+    struct {
+        uint32_t type;
+        uint16_t misc, size;
+        uint64_t attr[4];
+    } record;
+
+    while (pread(fd, &record, sizeof(record), at) == (ssize_t)sizeof(record) &&
+           record.type == HEADER_ATTR && record.size >= sizeof(record)) {
+        look_at_attr(record.attr, script);
+        at += record.size;
+        any = true;
+    }
+    return any;
+}
+
 /*
  * Does the recording hold call chains, and counters of which not every event is a sample? Its
  * header says so (perf's perf.data-file-format: magic, size, attr_size, then offset and size of
@@ -224,19 +254,22 @@ static int watch_stop(struct recording *recording)
  */
 static bool look_at_header(const struct input *input, struct gt_perfscript *script)
 {
-    enum { SAMPLE_CALLCHAIN = 1 << 5, ATTRS_MAX = 4096 };
+    enum { ATTRS_MAX = 4096, PIPE_HEADER_BYTES = 16 };
     uint64_t head[5], attr[4]; /* up to perf_event_attr's sample_type */
 
     if (pread(input->fd, head, sizeof(head), 0) != (ssize_t)sizeof(head) ||
-        memcmp(head, "PERFILE2", 8) != 0 || head[2] < sizeof(attr) || head[2] > 4096 ||
-        head[4] / head[2] > ATTRS_MAX || head[4] < head[2])
+        memcmp(head, "PERFILE2", 8) != 0)
+        return false;
+    if (head[1] == PIPE_HEADER_BYTES)
+        return look_at_records(input->fd, script);
+    if (head[2] < sizeof(attr) || head[2] > 4096 || head[4] / head[2] > ATTRS_MAX ||
+        head[4] < head[2])
         return false;
     for (uint64_t at = 0; at + head[2] <= head[4]; at += head[2]) {
         if (pread(input->fd, attr, sizeof(attr), (off_t)(head[3] + at)) !=
             (ssize_t)sizeof(attr))
             return false;
-        script->stacks |= (attr[3] & SAMPLE_CALLCHAIN) != 0;
-        script->counters |= attr[2] > 1; /* period or frequency */
+        look_at_attr(attr, script);
     }
     return true;
 }

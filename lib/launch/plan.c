@@ -380,8 +380,7 @@ bool gt_plan_rest_is_wanted(const struct gt_plan *plan)
 }
 
 int gt_plan_record_command(const struct gt_plan *plan, const struct gt_caps *caps, bool probes,
-                           int pid, int control, int ack, const char *data_path,
-                           struct gt_strvec *argv)
+                           int pid, int control, int ack, struct gt_strvec *argv)
 {
     const struct gt_strvec *events = probes ? &plan->probe_events : &plan->events;
     /* -N and -B: no copies of binaries, no second pass over the data; nothing here needs
@@ -407,7 +406,9 @@ int gt_plan_record_command(const struct gt_plan *plan, const struct gt_caps *cap
         failed |= gt_strvec_push(argv, "-d");
     for (size_t i = 0; i < events->count; i++)
         failed |= gt_strvec_push(argv, "-e") | gt_strvec_push(argv, events->items[i]);
-    failed |= gt_strvec_push(argv, "-o") | gt_strvec_push(argv, data_path) |
+    /* In the form that it has for pipes: what perf has written can be read, whatever ends it.
+     */
+    failed |= gt_strvec_push(argv, "-o") | gt_strvec_push(argv, "-") |
               gt_strvec_push(argv, "-p") | gt_strvec_pushf(argv, "%d", pid);
     return failed ? -1 : 0;
 }

@@ -81,11 +81,10 @@ int gt_gil_source_parse(const char *name, enum gt_gil_source *source, struct gt_
 bool gt_plan_rest_is_wanted(const struct gt_plan *plan);
 
 /* Append perf record's argument vector, for `probe_events` alone or for `events`: it records
- * process `pid` into `data_path`, and has its control pipes (perfctl.h) at the fds `control`
- * and `ack`. Returns 0 or -1. */
+ * process `pid`, writes to its standard output, and has its control pipes (perfctl.h) at the
+ * fds `control` and `ack`. Returns 0 or -1. */
 int gt_plan_record_command(const struct gt_plan *plan, const struct gt_caps *caps, bool probes,
-                           int pid, int control, int ack, const char *data_path,
-                           struct gt_strvec *argv);
+                           int pid, int control, int ack, struct gt_strvec *argv);
 
 /* Append the plan as text for -v, one fact a line. Returns 0 or -1. */
 int gt_plan_print(const struct gt_plan *plan, const struct gt_caps *caps,

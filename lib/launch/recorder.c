@@ -27,6 +27,8 @@ static void on_ack(void *context)
     if (recorder->ready)
         return;
     recorder->ready = true;
+    /* Words that do nothing else: "ping" is as old as "stop". */
+    gt_perfctl_keep_flushing(&recorder->control, recorder->stop_word ? "ping" : "snapshot");
     recorder->on_ready(recorder->context, recorder);
 }
 
@@ -46,24 +48,20 @@ static int open_data(const char *path, struct gt_error *err)
 
     if (unlink(path) && errno != ENOENT)
         return gt_error_errno(err, "cannot remove the old %s", path);
-    fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     return fd < 0 ? gt_error_errno(err, "cannot make %s", path) : fd;
 }
 
 static int spawn(struct gt_recorder *recorder, uv_loop_t *loop, char *const *argv, int data,
                  struct gt_error *err)
 {
-    const int stdio[] = {GT_CHILD_NULL,
-                         GT_CHILD_CAPTURE,
-                         GT_CHILD_CAPTURE,
-                         recorder->control.child_ends[0],
-                         recorder->control.child_ends[1],
-                         data};
+    const int stdio[] = {GT_CHILD_NULL, data, GT_CHILD_CAPTURE, recorder->control.child_ends[0],
+                         recorder->control.child_ends[1]};
     struct gt_child_spec spec = {
         .file = argv[0],
         .argv = argv,
         .stdio = stdio,
-        .stdio_count = 6,
+        .stdio_count = 5,
         .privileged = true,
         .own_session = true,
         .on_done = on_child_done,
@@ -110,6 +108,7 @@ void gt_recorder_stop(struct gt_recorder *recorder)
     if (recorder->done || recorder->stopped)
         return;
     recorder->stopped = true;
+    gt_perfctl_stop_flushing(&recorder->control);
     if (recorder->stop_word)
         gt_perfctl_say(&recorder->control, "stop");
     else
@@ -126,6 +125,11 @@ bool gt_recorder_ended_well(const struct gt_recorder *recorder)
 {
     return gt_child_succeeded(&recorder->child) ||
            (recorder->stopped && recorder->child.term_signal == SIGTERM);
+}
+
+int64_t gt_recorder_written_ns(const struct gt_recorder *recorder)
+{
+    return gt_recorder_ended_well(recorder) ? INT64_MAX : recorder->control.written_ns;
 }
 
 void gt_recorder_complaint(const struct gt_recorder *recorder, char *text, size_t size)

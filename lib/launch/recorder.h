@@ -14,15 +14,15 @@
 #include "launch/perfctl.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <uv.h>
 
 struct gt_recorder;
 
 typedef void (*gt_recorder_fn)(void *context, struct gt_recorder *recorder);
 
-/* perf finds its ends of the control pipes, and its file, here (gt_plan_record_command). */
+/* perf finds its ends of the control pipes here (gt_plan_record_command). */
 enum { GT_RECORDER_CONTROL_FD = 3, GT_RECORDER_ACK_FD = 4 };
-#define GT_RECORDER_DATA_PATH "/proc/self/fd/5"
 
 struct gt_recorder {
     struct gt_perfctl control;
@@ -40,10 +40,15 @@ struct gt_recorder {
 void gt_recorder_init(struct gt_recorder *recorder, gt_recorder_fn on_ready,
                       gt_recorder_fn on_done, void *context);
 
-/* Starts it with perf record's argument vector. It records into a new file, `data_path`, which
- * is made here, with giltracer's rights: perf, which may have more (rights.h), is given the
- * open file and no path that somebody could lead elsewhere. After a failure there is still no
- * process. */
+/*
+ * Starts it with perf record's argument vector, which has it write to standard output: that is
+ * a new file, `data_path`, which is made here, with giltracer's rights. perf, which may have
+ * more (rights.h), is given no path that somebody could lead elsewhere. After a failure there
+ * is still no process.
+ *
+ * Until it is told to end it is asked 20 times a second to write what it has; so most of a
+ * recording is there when it is killed, or the disk is full.
+ */
 int gt_recorder_start(struct gt_recorder *recorder, const struct gt_caps *caps, uv_loop_t *loop,
                       char *const *argv, const char *data_path, struct gt_error *err);
 
@@ -56,6 +61,10 @@ void gt_recorder_kill(struct gt_recorder *recorder, uint64_t grace_ms);
 /* Of one that is done: it ended by itself, as perf does when every traced thread has, or as it
  * was told to. */
 bool gt_recorder_ended_well(const struct gt_recorder *recorder);
+
+/* Of one that is done: until when (CLOCK_MONOTONIC) all that it recorded is surely in the file;
+ * 0: not known. INT64_MAX: to the end, since it ended well. */
+int64_t gt_recorder_written_ns(const struct gt_recorder *recorder);
 
 /* And what it has to say, in one line of at most `size` - 1 bytes; "": nothing. */
 void gt_recorder_complaint(const struct gt_recorder *recorder, char *text, size_t size);

@@ -204,7 +204,7 @@ static int start_recorder(struct session *session, enum recorder_of which)
     gt_strvec_init(&argv);
     if (gt_plan_record_command(plan, session->spec->caps, which == PROBES,
                                session->target.child.pid, GT_RECORDER_CONTROL_FD,
-                               GT_RECORDER_ACK_FD, GT_RECORDER_DATA_PATH, &argv))
+                               GT_RECORDER_ACK_FD, &argv))
         rc = gt_error_memory(session->err);
     else
         rc = gt_recorder_start(&session->recorders[which], session->spec->caps, session->loop,
