@@ -161,9 +161,12 @@ static void stop_agents(int folder)
                        : openat(agent, GT_WIRE_CONTROL_NAME,
                                 O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     struct gt_wire_control *control = MAP_FAILED;
-    struct stat st;
+    struct stat st, own;
 
-    if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size >= (off_t)sizeof(*control))
+    /* Under sudo the folder is the user's, and this process is root: a file of anybody else's,
+     * under a second name, is not written. */
+    if (fd >= 0 && fstat(fd, &st) == 0 && fstat(folder, &own) == 0 && S_ISREG(st.st_mode) &&
+        st.st_uid == own.st_uid && st.st_nlink == 1 && st.st_size >= (off_t)sizeof(*control))
         control = mmap(NULL, sizeof(*control), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (control != MAP_FAILED) {
         __atomic_fetch_add(&control->units, UINT32_MAX, __ATOMIC_ACQ_REL);
