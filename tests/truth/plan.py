@@ -35,7 +35,7 @@ PROGRAMS = GIVE_WAY + list(CULPRITS)
 
 CONDITIONS = ["calm", "busy", "quota20", "quota150", "crowd", "hole"]
 HOLES = ["tmpfs", "limit", "setuid", "chroot", "close", "killed"]
-SOURCES = ["uprobes", "functions", "futex", "agent"]
+SOURCES = ["auto", "uprobes", "functions", "futex", "agent"]
 VARIANTS = ["functions", "plain", "states"]  # --python-trace, --no-python-trace, --state-detect
 VERSIONS = [(3, minor) for minor in range(6, 14)]
 INTERVALS = [None] * 7 + [0.0005, 0.02, 0.1]
