@@ -229,8 +229,8 @@ static int take_event(void *context, const struct gt_event *event)
         ingest->out.switches += event->kind == GT_EVENT_SWITCH_OUT; /* they cost all the same */
         return 0;
     }
-    if (event->kind == GT_EVENT_EXEC && ingest->pairing)
-        gt_pairing_exec(ingest->pairing, event->tid);
+    if ((event->kind == GT_EVENT_EXEC || event->kind == GT_EVENT_EXIT) && ingest->pairing)
+        gt_pairing_thread_ended(ingest->pairing, event->tid);
     if (ingest->merged_count && event->time_ns > 0) {
         if (ingest->text_start_ns < 0)
             ingest->text_start_ns = event->time_ns;

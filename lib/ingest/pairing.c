@@ -240,7 +240,7 @@ int gt_pairing_probe(struct gt_pairing *pairing, struct gt_event *event)
     return has_before;
 }
 
-void gt_pairing_exec(struct gt_pairing *pairing, int32_t tid)
+void gt_pairing_thread_ended(struct gt_pairing *pairing, int32_t tid)
 {
     struct thread *thread = thread_of(pairing, tid);
 

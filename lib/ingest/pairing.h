@@ -38,9 +38,9 @@ int gt_pairing_agent(struct gt_pairing *pairing, const struct gt_event *event,
  * no memory. */
 int gt_pairing_probe(struct gt_pairing *pairing, struct gt_event *event);
 
-/* What is known of threads ends: another program is executed (`tid`), or nothing more comes of
- * the agent of `pid` (0: of any). */
-void gt_pairing_exec(struct gt_pairing *pairing, int32_t tid);
+/* What is known of threads ends: `tid` executes another program, or exits and its number may be
+ * given to another; or nothing more comes of the agent of `pid` (0: of any). */
+void gt_pairing_thread_ended(struct gt_pairing *pairing, int32_t tid);
 void gt_pairing_stopped(struct gt_pairing *pairing, int32_t pid);
 
 /* Processes that only probes saw, in no order: the number of them, and the one at `index`. */

@@ -120,7 +120,7 @@ static void another_program_is_not_seen_until_its_agent_is(void **state)
 {
     (void)state;
     agent(100, COND);
-    gt_pairing_exec(pairing, TID);
+    gt_pairing_thread_ended(pairing, TID);
     assert_int_equal(hit(200, COND), 200);
     agent(300, COND);
     assert_int_equal(hit(312, COND), 0);
