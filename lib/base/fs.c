@@ -1,12 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/fs.h"
 
+#include "base/nstime.h"
+#include "base/path.h"
+
+#include <bsd/stdlib.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,22 +32,33 @@ bool gt_fs_is_private_name(const char *name)
 char *gt_fs_private_dir(struct gt_error *err)
 {
     const char *parent = getenv("TMPDIR");
-    char *path = NULL;
+    char *real = NULL, *path = NULL;
+    struct gt_error why;
+    int fd;
 
     if (!parent || parent[0] != '/')
         parent = "/tmp";
-    if (asprintf(&path, "%s/" PRIVATE_PREFIX PRIVATE_SUFFIX, parent) < 0) {
-        gt_error_memory(err);
+    fd = gt_path_open_stable(parent, false, &real, &why);
+    if (fd == GT_ERR_PERMISSION && strcmp(parent, "/tmp") != 0)
+        fd = gt_path_open_stable("/tmp", false, &real, &why);
+    if (fd < 0) {
+        gt_error_set(err, why.code,
+                     "cannot make a temporary folder: %s (set TMPDIR to another)", why.message);
         return NULL;
     }
-    if (!mkdtemp(path)) {
+    close(fd);
+    if (asprintf(&path, "%s/" PRIVATE_PREFIX PRIVATE_SUFFIX, real) < 0) {
+        path = NULL;
+        gt_error_memory(err);
+    } else if (!mkdtemp(path)) {
         gt_error_errno(err,
                        "cannot make a temporary folder in %s (set TMPDIR to a folder that "
                        "can be written)",
-                       parent);
+                       real);
         free(path);
-        return NULL;
+        path = NULL;
     }
+    free(real);
     return path;
 }
 
@@ -134,110 +153,351 @@ int gt_fs_read(const char *path, struct gt_buf *buf, size_t limit, struct gt_err
     return rc;
 }
 
+/* --- outputs --- */
+
 static void forget(struct gt_output *output)
 {
+    if (output->folder >= 0)
+        close(output->folder);
     free(output->path);
-    free(output->temporary);
     memset(output, 0, sizeof(*output));
     output->fd = -1;
+    output->folder = -1;
 }
 
-static int open_temporary(struct gt_output *output)
+/* Let some time pass, less when the descriptor (-1: there is none yet) takes bytes. 0, or
+ * negative when the wait is over: at `until_ns`, which says `late`, or since the user asked for
+ * it. */
+static int wait_a_moment(const struct gt_output *output, int64_t until_ns, const char *late,
+                         struct gt_error *err)
 {
-    /* O_EXCL: two runs with one output never share a temporary file, nor follow a link. */
-    for (int attempt = 0; attempt < 100; attempt++) {
-        free(output->temporary);
-        if (asprintf(&output->temporary, "%s.%d-%d.tmp", output->path, (int)getpid(), attempt) <
-            0) {
-            output->temporary = NULL;
-            errno = ENOMEM;
-            return -1;
-        }
-        output->fd =
-            open(output->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, 0666);
-        if (output->fd >= 0 || errno != EEXIST)
-            break;
+    enum { MOMENT_MS = 50 };
+    struct pollfd poller = {output->fd, POLLOUT, 0};
+
+    if (output->stop.asked && output->stop.asked(output->stop.context))
+        return gt_error_set(err, GT_ERR_CANCELLED, "interrupted, since nobody reads it");
+    if (gt_now_ns() >= until_ns)
+        return gt_error_set(err, GT_ERR_IO, "%s", late);
+    if (poll(&poller, 1, MOMENT_MS) > 0)
+        usleep(1000); /* some devices are always ready, and take nothing */
+    return 0;
+}
+
+static bool parse_descriptor(const char *path, int *number)
+{
+    static const struct {
+        const char *path;
+        int number; /* -1: it follows */
+    } names[] = {{"-", STDOUT_FILENO},
+                 {"/dev/stdout", STDOUT_FILENO},
+                 {"/dev/stderr", STDERR_FILENO},
+                 {"/dev/fd/", -1},
+                 {"/proc/self/fd/", -1}};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        size_t length = strlen(names[i].path);
+        const char *why = NULL;
+
+        *number = names[i].number;
+        if (*number >= 0 && strcmp(path, names[i].path) == 0)
+            return true;
+        if (*number >= 0 || strncmp(path, names[i].path, length) != 0)
+            continue;
+        *number = (int)strtonum(path + length, 0, INT_MAX, &why);
+        return !why;
     }
-    return output->fd < 0 ? -1 : 0;
+    return false;
 }
 
-/* A path that was no regular file a moment ago must not be one now: it would be overwritten in
- * place. */
-static int open_special(const char *path)
+/* Only what was handed to us: what we opened ourselves is close-on-exec. */
+static bool was_handed(int number)
 {
-    int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    int flags = fcntl(number, F_GETFL);
+
+    return flags >= 0 && !(fcntl(number, F_GETFD) & FD_CLOEXEC) && !(flags & O_PATH) &&
+           (flags & O_ACCMODE) != O_RDONLY;
+}
+
+/* A pipe or a terminal is opened anew, non-blocking: the open file is shared with others, whom
+ * that must not concern. */
+static int open_descriptor(struct gt_output *output, int number, struct gt_error *err)
+{
+    char path[32];
     struct stat st;
 
-    if (fd < 0 || (fstat(fd, &st) == 0 && !S_ISREG(st.st_mode)))
-        return fd;
-    close(fd);
-    errno = EEXIST;
-    return -1;
+    output->direct = true;
+    if (!was_handed(number) || fstat(number, &st))
+        return gt_error_set(err, GT_ERR_IO, "descriptor %d is not open for writing", number);
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", number);
+    if (S_ISFIFO(st.st_mode) || isatty(number))
+        output->fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+    if (output->fd >= 0)
+        return 0;
+    output->fd = fcntl(number, F_DUPFD_CLOEXEC, 3);
+    output->shared = !S_ISREG(st.st_mode);
+    return output->fd < 0 ? gt_error_errno(err, "descriptor %d", number) : 0;
+}
+
+/* What kind of special file may be written, by whom it was put there. `node` stands for it. */
+static int check_special(const struct gt_output *output, const struct stat *st,
+                         struct gt_error *err)
+{
+    if (S_ISSOCK(st->st_mode))
+        return gt_error_set(err, GT_ERR_UNSUPPORTED, "it is a socket");
+    /* A second name may have been given to it by anybody who can write the folder. */
+    if ((st->st_uid == geteuid() && st->st_nlink == 1) ||
+        !gt_path_others_can_write(output->folder))
+        return 0;
+    return gt_error_set(err, GT_ERR_PERMISSION,
+                        "it is a %s that another user may have put there",
+                        S_ISFIFO(st->st_mode) ? "FIFO" : "device");
+}
+
+/* What `node`, an O_PATH descriptor, stands for: nobody can put another thing in its place. */
+static int open_special(struct gt_output *output, int node, const struct stat *st,
+                        struct gt_error *err)
+{
+    int64_t until_ns = gt_now_ns() + GT_FIFO_OPEN_S * INT64_C(1000000000);
+    char path[32], late[96];
+    int rc = check_special(output, st, err);
+
+    output->direct = true;
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", node);
+    snprintf(late, sizeof(late),
+             "nobody opened this FIFO for reading within %d s: start its reader first",
+             GT_FIFO_OPEN_S);
+    while (rc == 0) {
+        output->fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+        if (output->fd >= 0)
+            return 0;
+        if (!S_ISFIFO(st->st_mode) || (errno != ENXIO && errno != EINTR))
+            return gt_error_errno(err, "it cannot be opened");
+        rc = wait_a_moment(output, until_ns, late, err);
+    }
+    return rc;
+}
+
+static void number_temporary(struct gt_output *output, int attempt)
+{
+    snprintf(output->temporary, sizeof(output->temporary), "giltracer-%d-%d.tmp", (int)getpid(),
+             attempt);
+}
+
+enum { ATTEMPTS = 100 };
+
+/* O_EXCL: two runs never share a temporary file, nor follow a link. */
+static int open_temporary(struct gt_output *output, struct gt_error *err)
+{
+    const int flags = O_WRONLY | O_CLOEXEC | O_NOFOLLOW;
+
+    if (access("/proc/self/fd", X_OK) == 0) /* or it could not be given a name */
+        output->fd = openat(output->folder, ".", O_TMPFILE | flags, 0666);
+    for (int i = 0; output->fd < 0 && i < ATTEMPTS; i++) {
+        number_temporary(output, i);
+        output->fd = openat(output->folder, output->temporary, O_CREAT | O_EXCL | flags, 0666);
+        if (output->fd < 0 && errno != EEXIST)
+            break;
+    }
+    if (output->fd >= 0)
+        return 0;
+    output->temporary[0] = '\0';
+    return gt_error_errno(err, "no file can be made in its folder");
+}
+
+/* What is there now, which renaming would replace. A file that we may not write is not
+ * replaced: that would work, and would not be what its owner meant. In a sticky folder it would
+ * not work. */
+static int check_old(const struct gt_output *output, const struct stat *st,
+                     struct gt_error *err)
+{
+    struct stat folder;
+
+    if (S_ISREG(st->st_mode) &&
+        faccessat(output->folder, output->name, W_OK, AT_EACCESS | AT_SYMLINK_NOFOLLOW))
+        return gt_error_errno(err, "it is there already");
+    if (geteuid() == 0 || st->st_uid == geteuid() || fstat(output->folder, &folder) ||
+        !(folder.st_mode & S_ISVTX) || folder.st_uid == geteuid())
+        return 0;
+    return gt_error_set(err, GT_ERR_PERMISSION, "one of that name belongs to another user");
+}
+
+static int open_in_folder(struct gt_output *output, struct gt_error *err)
+{
+    int node = openat(output->folder, output->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    struct stat st = {0};
+    int rc = 0;
+
+    if (node < 0 && errno == ENOENT)
+        return open_temporary(output, err);
+    if (node < 0 || fstat(node, &st)) {
+        rc = gt_error_errno(err, "it cannot be looked at");
+    } else if (S_ISDIR(st.st_mode)) {
+        errno = EISDIR;
+        rc = gt_error_errno(err, "there is something of that name");
+    } else if (S_ISREG(st.st_mode) || S_ISLNK(st.st_mode)) {
+        rc = check_old(output, &st, err);
+        if (rc == 0)
+            rc = open_temporary(output, err);
+    } else {
+        rc = open_special(output, node, &st, err);
+    }
+    if (node >= 0)
+        close(node);
+    return rc;
+}
+
+int gt_output_open_until(struct gt_output *output, const char *path, const struct gt_stop *stop,
+                         struct gt_error *err)
+{
+    struct gt_error why = {0};
+    int number, rc;
+
+    memset(output, 0, sizeof(*output));
+    output->fd = output->folder = -1;
+    if (stop)
+        output->stop = *stop;
+    output->path = strdup(path);
+    if (!output->path)
+        return gt_error_memory(err);
+    if (parse_descriptor(path, &number)) {
+        rc = open_descriptor(output, number, &why);
+    } else {
+        rc = output->folder = gt_path_open_parent(output->path, &output->name, &why);
+        if (rc >= 0)
+            rc = open_in_folder(output, &why);
+    }
+    if (rc >= 0)
+        return 0;
+    forget(output);
+    return gt_error_set(err, why.code, "cannot write %s: %s (choose another output with -o)",
+                        path, why.message);
 }
 
 int gt_output_open(struct gt_output *output, const char *path, struct gt_error *err)
 {
-    struct stat st;
+    return gt_output_open_until(output, path, NULL, err);
+}
+
+/* Write without waiting for a reader: EAGAIN. */
+static ssize_t write_some(const struct gt_output *output, const void *data, size_t length)
+{
+    struct pollfd poller = {output->fd, POLLOUT, 0};
+    ssize_t done;
+
+    if (!output->shared)
+        return write(output->fd, data, length);
+    done = send(output->fd, data, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (done >= 0 || errno != ENOTSOCK)
+        return done;
+    if (poll(&poller, 1, 0) == 0) {
+        errno = EAGAIN;
+        return -1;
+    }
+    /* A pipe with room takes so many bytes without blocking. A file takes any number. */
+    return write(output->fd, data, length < PIPE_BUF ? length : PIPE_BUF);
+}
+
+/* The descriptor takes nothing now: wait until it may, or *until_ns; 0: this wait begins. */
+static int wait_for_room(const struct gt_output *output, int64_t *until_ns,
+                         struct gt_error *err)
+{
+    struct gt_error why = {0};
+    char late[64];
     int rc;
 
-    memset(output, 0, sizeof(*output));
-    output->fd = -1;
-    output->path = strdup(path);
-    if (!output->path)
-        return gt_error_memory(err);
-    if (strcmp(path, "-") == 0) {
-        output->direct = true;
-        output->fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
-    } else if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
-        errno = EISDIR;
-    } else if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
-        output->direct = true;
-        output->fd = open_special(path);
-    } else if (stat(path, &st) == 0 && access(path, W_OK)) {
-        /* Renaming over a read-only file would work, and would not be what its owner meant. */
-    } else {
-        open_temporary(output);
-    }
-    if (output->fd >= 0)
-        return 0;
-    rc = gt_error_errno(err, "cannot write %s (choose another output with -o)", path);
-    free(output->temporary);
-    output->temporary = NULL;
-    forget(output);
-    return rc;
+    if (!*until_ns)
+        *until_ns = gt_now_ns() + GT_STALL_S * INT64_C(1000000000);
+    snprintf(late, sizeof(late), "its reader has read nothing for %d s", GT_STALL_S);
+    rc = wait_a_moment(output, *until_ns, late, &why);
+    return rc < 0
+               ? gt_error_set(err, why.code, "cannot write %s: %s", output->path, why.message)
+               : 0;
 }
 
 int gt_output_write(struct gt_output *output, const void *data, size_t length,
                     struct gt_error *err)
 {
+    int64_t until_ns = 0;
     const char *at = data;
 
     while (length > 0) {
-        ssize_t done = write(output->fd, at, length);
+        ssize_t done = write_some(output, at, length);
 
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done < 0)
+        if (done < 0 && errno == EAGAIN) {
+            int rc = wait_for_room(output, &until_ns, err);
+
+            if (rc < 0)
+                return rc;
+        } else if (done < 0 && errno != EINTR) {
             return gt_error_errno(err, "cannot write %s", output->path);
-        at += done;
-        length -= (size_t)done;
+        } else if (done > 0) {
+            until_ns = 0;
+            at += done;
+            length -= (size_t)done;
+        }
     }
     return 0;
 }
 
+/* Give the file without a name one beside its final name. 0, or -1 with errno. */
+static int name_temporary(struct gt_output *output)
+{
+    char path[32];
+    int failed = -1;
+
+    if (output->temporary[0])
+        return 0;
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", output->fd);
+    for (int i = 0; failed && i < ATTEMPTS; i++) {
+        number_temporary(output, i);
+        failed = linkat(AT_FDCWD, path, output->folder, output->temporary, AT_SYMLINK_FOLLOW);
+        if (failed && errno != EEXIST)
+            break;
+    }
+    if (failed)
+        output->temporary[0] = '\0';
+    return failed;
+}
+
+/* Others who can write the folder may have put another file in the place of ours. */
+static bool is_in_place(const struct gt_output *output, const struct stat *file)
+{
+    struct stat st;
+
+    return !gt_path_others_can_write(output->folder) ||
+           (fstatat(output->folder, output->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+            st.st_dev == file->st_dev && st.st_ino == file->st_ino);
+}
+
+static int put_in_place(struct gt_output *output, struct gt_error *err)
+{
+    struct stat st;
+    int fd = output->fd;
+
+    if (!output->direct && (name_temporary(output) || fstat(fd, &st)))
+        return gt_error_errno(err, "cannot write %s", output->path);
+    output->fd = -1;
+    if (close(fd))
+        return gt_error_errno(err, "cannot write %s", output->path);
+    if (output->direct)
+        return 0;
+    if (renameat(output->folder, output->temporary, output->folder, output->name))
+        return gt_error_errno(err, "cannot write %s", output->path);
+    output->temporary[0] = '\0';
+    if (is_in_place(output, &st))
+        return 0;
+    return gt_error_set(
+        err, GT_ERR_IO,
+        "cannot write %s: another user, who can write its folder, put something "
+        "else there",
+        output->path);
+}
+
 int gt_output_commit(struct gt_output *output, struct gt_error *err)
 {
-    int rc = 0;
+    int rc = put_in_place(output, err);
 
-    if (close(output->fd))
-        rc = gt_error_errno(err, "cannot write %s", output->path);
-    output->fd = -1;
-    if (rc == 0 && !output->direct && rename(output->temporary, output->path))
-        rc = gt_error_errno(err, "cannot rename %s to %s", output->temporary, output->path);
-    if (rc < 0)
-        gt_output_abandon(output);
-    else
-        forget(output);
+    gt_output_abandon(output); /* what is in place by now stays */
     return rc;
 }
 
@@ -245,7 +505,7 @@ void gt_output_abandon(struct gt_output *output)
 {
     if (output->fd >= 0)
         close(output->fd);
-    if (output->temporary)
-        unlink(output->temporary);
+    if (output->temporary[0])
+        unlinkat(output->folder, output->temporary, 0);
     forget(output);
 }

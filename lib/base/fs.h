@@ -10,8 +10,9 @@
 #include <stddef.h>
 
 /*
- * Make a new private (0700) folder under $TMPDIR or /tmp, "giltracer-XXXXXX". Returns its
- * malloc'd path, or NULL.
+ * Make a new private (0700) folder, "giltracer-XXXXXX", under $TMPDIR, or where that is unset,
+ * or gt_path_open_stable refuses it, under /tmp. Returns its malloc'd path, absolute and
+ * without links, or NULL.
  */
 char *gt_fs_private_dir(struct gt_error *err);
 
@@ -30,20 +31,47 @@ int gt_fs_remove_tree(const char *path, struct gt_error *err);
  */
 int gt_fs_read(const char *path, struct gt_buf *buf, size_t limit, struct gt_error *err);
 
+/* Something that may end a wait: asked some 20 times a second, true ends it. Without one (NULL)
+ * only time does. */
+struct gt_stop {
+    bool (*asked)(void *context);
+    void *context;
+};
+
 /*
- * An output file. It is opened before the target runs, so that a path that cannot be written is
- * found early. Until gt_output_commit renames it, it is a temporary file beside the final name
- * (O_CREAT|O_EXCL, mode 0666 & ~umask); gt_output_abandon unlinks that. A path that is not a
- * regular file (/dev/stdout, a FIFO) is opened as it is, and "-" is standard output.
+ * An output. It is opened before the target runs, so that a path that cannot be written is
+ * found early. By its path it is one of three:
+ *
+ *  - A descriptor that was handed to us: "-" and "/dev/stdout" are 1, "/dev/stderr" is 2,
+ *    "/dev/fd/N" and "/proc/self/fd/N" are N. It is written as it is, a file from where it
+ * stands.
+ *  - A special file: a FIFO or a device, not a link to one. It is written where it is ours, or
+ * where only root and we can have put it there (others cannot write its folder). A FIFO is
+ * given GT_FIFO_OPEN_S to find a reader.
+ *  - Any other: a file that appears whole or not at all. Until gt_output_commit puts it in the
+ * place of what is there by then, be that a link, it has no name (O_TMPFILE), or where the file
+ * system knows no such files, "giltracer-PID-N.tmp" beside it; mode 0666 & ~umask. Its folder
+ * is opened once (base/path.h), so that nobody can lead it elsewhere.
+ *
+ * Writing waits for a reader that does not read, GT_STALL_S at most.
  */
+enum { GT_FIFO_OPEN_S = 10, GT_STALL_S = 600 };
+
 struct gt_output {
-    int fd;          /* -1 when closed */
-    bool direct;     /* no temporary file, no rename */
-    char *path;      /* final name, owned */
-    char *temporary; /* owned, NULL when direct */
+    int fd;              /* -1 when closed */
+    bool direct;         /* no temporary file, no rename */
+    bool shared;         /* direct: others have this open file, too, so it stays blocking */
+    char *path;          /* as it was asked for, owned */
+    int folder;          /* of the final name; -1 when direct */
+    const char *name;    /* the final name, in `path`; NULL when direct */
+    char temporary[48];  /* in `folder`; "" when the file has no name */
+    struct gt_stop stop; /* ends a wait for a reader */
 };
 
 int gt_output_open(struct gt_output *output, const char *path, struct gt_error *err);
+/* The same; `stop` ends waiting, now and while it is written: GT_ERR_CANCELLED. */
+int gt_output_open_until(struct gt_output *output, const char *path, const struct gt_stop *stop,
+                         struct gt_error *err);
 /* Write all the bytes; a full disk or a closed pipe is an error that names the path. */
 int gt_output_write(struct gt_output *output, const void *data, size_t length,
                     struct gt_error *err);
