@@ -64,37 +64,31 @@ static int claim_folder(struct gt_run_state *run, struct gt_error *err)
 
 static int make_folder(struct gt_run_state *run, struct gt_error *err)
 {
-    const char *folder;
     int rc;
 
     gt_claim_sweep(); /* first of all, since it makes room */
     rc = gt_recording_dir_make(run->cli->keep, &run->folder, err);
-    folder = run->folder ? run->folder : run->cli->keep;
-    if (rc == 0 && run->folder)
+    if (rc == 0 && !run->cli->keep)
         rc = claim_folder(run, err);
-    if (rc == 0 && asprintf(&run->data_path, "%s/perf.data", folder) < 0) {
+    if (rc == 0 && asprintf(&run->data_path, "%s/perf.data", run->folder) < 0) {
         run->data_path = NULL;
         rc = gt_error_memory(err);
     }
-    if (rc == 0 && asprintf(&run->probes_path, "%s/probes.data", folder) < 0) {
+    if (rc == 0 && asprintf(&run->probes_path, "%s/probes.data", run->folder) < 0) {
         run->probes_path = NULL;
         rc = gt_error_memory(err);
     }
     if (rc == 0 && unlink(run->probes_path) && errno != ENOENT) /* an older one */
         rc = gt_error_errno(err, "cannot remove %s", run->probes_path);
     return rc == 0 && run->plan.agent
-               ? gt_agent_folder(folder, &run->agent_path, &run->agent_files, err)
+               ? gt_agent_folder(run->folder, &run->agent_path, &run->agent_files, err)
                : rc;
 }
 
 /* The folder is known: put VizTracer before the target, and tell it where to write. */
 static int use_viztracer(struct gt_run_state *run, struct gt_error *err)
 {
-    char folder[PATH_MAX];
-
-    if (!realpath(run->cli->keep ? run->cli->keep : run->folder, folder))
-        return gt_error_errno(err, "cannot resolve the folder of the recording");
-    if (asprintf(&run->viztracer_path, "%s/viztracer.json", folder) < 0) {
+    if (asprintf(&run->viztracer_path, "%s/viztracer.json", run->folder) < 0) {
         run->viztracer_path = NULL;
         return gt_error_memory(err);
     }

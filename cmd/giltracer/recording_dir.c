@@ -2,10 +2,10 @@
 #include "recording_dir.h"
 
 #include "base/fs.h"
+#include "base/path.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -25,42 +25,35 @@ static int check_room(const char *folder, struct gt_error *err)
                         folder);
 }
 
-static bool is_trusted(const struct stat *st)
+static int check_kept(int folder, struct gt_error *err)
 {
-    return st->st_uid == geteuid() || st->st_uid == 0;
+    if (gt_path_others_can_write(folder))
+        return gt_error_set(err, GT_ERR_PERMISSION,
+                            "another user can write into it, and could lead the recording "
+                            "elsewhere");
+    if (faccessat(folder, ".", W_OK | X_OK, AT_EACCESS))
+        return gt_error_errno(err, "it cannot be written into");
+    return 0;
 }
 
-/* The owner of a folder, or of a link to it, could lead the recording to a file that only this
- * user may write. */
-static int check_owner(const char *folder, struct gt_error *err)
+int gt_recording_dir_make(const char *keep, char **path, struct gt_error *err)
 {
-    struct stat itself, target;
-
-    if (lstat(folder, &itself) || stat(folder, &target))
-        return gt_error_errno(err, "cannot look at %s", folder);
-    if (is_trusted(&itself) && is_trusted(&target))
-        return 0;
-    return gt_error_set(err, GT_ERR_PERMISSION,
-                        "%s belongs to another user, who could lead the recording elsewhere "
-                        "(choose another folder with --keep)",
-                        folder);
-}
-
-int gt_recording_dir_make(const char *keep, char **own, struct gt_error *err)
-{
-    int rc;
+    struct gt_error why = {0};
+    int folder, rc;
 
     if (!keep) {
-        *own = gt_fs_private_dir(err);
-        return *own ? check_room(*own, err) : err ? err->code : GT_ERR_IO;
+        *path = gt_fs_private_dir(&why);
+        if (!*path)
+            return gt_error_set(err, why.code, "%s", why.message);
+        return check_room(*path, err);
     }
-    if (mkdir(keep, 0700) && errno != EEXIST)
-        return gt_error_errno(err, "cannot make the folder %s (choose another with --keep)",
-                              keep);
-    rc = check_owner(keep, err);
+    rc = folder = gt_path_open_stable(keep, true, path, &why);
+    if (folder >= 0) {
+        rc = check_kept(folder, &why);
+        close(folder);
+    }
     if (rc < 0)
-        return rc;
-    if (faccessat(AT_FDCWD, keep, W_OK | X_OK, AT_EACCESS))
-        return gt_error_errno(err, "cannot write into %s (choose another with --keep)", keep);
-    return check_room(keep, err);
+        return gt_error_set(err, rc, "cannot record into %s: %s (choose another with --keep)",
+                            keep, why.message);
+    return check_room(*path, err);
 }

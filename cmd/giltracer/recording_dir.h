@@ -5,9 +5,10 @@
 
 #include "base/error.h"
 
-/* Make the folder `keep`; when that is NULL, a private one, and set `*own` to its malloc'd
- * path. Checks that it belongs to nobody else, can be written into, and has room. 0 or
- * negative. */
-int gt_recording_dir_make(const char *keep, char **own, struct gt_error *err);
+/* Make the folder `keep`; when that is NULL, a private one. `*path` is set to its absolute
+ * path, malloc'd, also when only a later check failed. perf, the agent and VizTracer open files
+ * in it by that path, so nobody else may be able to lead it elsewhere, or to write into it;
+ * also checks that we can, and that there is room. 0 or negative. */
+int gt_recording_dir_make(const char *keep, char **path, struct gt_error *err);
 
 #endif

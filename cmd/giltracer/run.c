@@ -112,7 +112,7 @@ static void remove_folder(struct gt_run_state *run)
 
     if (run->claim.folder >= 0)
         rc = gt_claim_remove(&run->claim, &err);
-    else if (run->folder) /* it could not be claimed */
+    else if (run->folder && !run->cli->keep) /* it could not be claimed */
         rc = gt_fs_remove_tree(run->folder, &err);
     if (rc < 0)
         gt_say("%s", err.message);

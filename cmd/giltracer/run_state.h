@@ -50,7 +50,7 @@ struct gt_run_state {
     struct gt_run_info info;
     char version[64];
     char host[HOST_NAME_MAX + 1];
-    char *folder;                  /* ours alone, to be removed; NULL with --keep */
+    char *folder;                  /* of the recording; ours, to be removed, without --keep */
     struct gt_claim claim;         /* on that folder */
     char *data_path;               /* of perf.data */
     char *probes_path;             /* of what perf recorded of probes alone */
