@@ -213,6 +213,17 @@ class Run:
                 found.append(int(entry))
         return found
 
+    def has_opened_an_output(self):
+        """In the run's folder: a file without a name, or with one that ends in .tmp."""
+        paths = []
+        for name in os.listdir("/proc/%d/fd" % self.pid):
+            try:
+                paths.append(os.readlink("/proc/%d/fd/%s" % (self.pid, name)))
+            except OSError:
+                pass
+        return any(path.startswith("%s/" % self.folder) and path.endswith((" (deleted)", ".tmp"))
+                   for path in paths)
+
     def end_processes(self):
         for pid in self.processes():
             try:
@@ -228,6 +239,7 @@ class Run:
         left = ["process %d: %s" % (pid, command_of(pid)) for pid in self.processes()]
         left += ["probe " + line for line in probes() if probe_is_of(line, self.pid)]
         left += ["temporary " + str(path) for path in self.tmp.iterdir()]
+        left += ["temporary " + str(path) for path in self.folder.glob("*.tmp")]
         left += ["perf's cache " + str(path) for path in self.home.glob(".debug")]
         return left
 

@@ -9,7 +9,8 @@
 
 static const char *name = "";
 static int ends[2] = {-1, -1};
-static volatile sig_atomic_t first, interrupts, has_read;
+static volatile sig_atomic_t first, interrupts, all, reads, has_read;
+static int heeded; /* of all: they are not about what is waited for now */
 
 static void put(const char *text)
 {
@@ -21,11 +22,14 @@ static void on_signal(int number)
 {
     int error = errno;
 
+    all = all + 1;
     if (number == SIGINT)
         interrupts = interrupts + 1;
     if (!first) {
         first = number;
         (void)!write(ends[1], "", 1);
+    }
+    if (all == 1 && reads) {
         put(name);
         put(has_read ? ": the report is being written; Ctrl-C (SIGINT) once more ends without "
                        "it\n"
@@ -63,9 +67,28 @@ int gt_interrupt_signal(void)
     return first;
 }
 
+void gt_interrupt_reads(void)
+{
+    reads = 1;
+}
+
 void gt_interrupt_has_read(void)
 {
     has_read = 1;
+    heeded = all;
+}
+
+static bool came(void *context)
+{
+    (void)context;
+    return all > heeded;
+}
+
+const struct gt_stop *gt_interrupt_stop(void)
+{
+    static const struct gt_stop stop = {came, NULL};
+
+    return &stop;
 }
 
 bool gt_interrupt_abandoned(void)

@@ -8,6 +8,7 @@
 #define GT_COMMON_INTERRUPT_H
 
 #include "base/error.h"
+#include "base/fs.h"
 
 #include <stdbool.h>
 
@@ -21,8 +22,14 @@ int gt_interrupt_fd(void);
 /* The number of the first signal; 0: none came. */
 int gt_interrupt_signal(void);
 
+/* Reading begins: a signal before ends the program, and is not answered. */
+void gt_interrupt_reads(void);
+
 /* All was read: what a signal says from now on is that nothing is missing. */
 void gt_interrupt_has_read(void);
+
+/* Ends a wait for who reads an output, at the first signal before all was read, or since. */
+const struct gt_stop *gt_interrupt_stop(void);
 
 /* A SIGINT came after the first signal: nobody waits for a report any more. */
 bool gt_interrupt_abandoned(void);

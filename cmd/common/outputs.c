@@ -28,19 +28,20 @@ bool gt_outputs_show_estimates(char *const *paths, const char *summary, bool qui
     return !quiet || summary || gt_report_shows_estimates(paths);
 }
 
-static int open_file(struct gt_outputs *outputs, const char *path, struct gt_error *err)
+static int open_file(struct gt_outputs *outputs, const char *path, const struct gt_stop *stop,
+                     struct gt_error *err)
 {
     int rc = gt_report_format_of(path, &outputs->formats[outputs->count], err);
 
     if (rc == 0)
-        rc = gt_output_open(&outputs->files[outputs->count], path, err);
+        rc = gt_output_open_until(&outputs->files[outputs->count], path, stop, err);
     if (rc == 0)
         outputs->count++;
     return rc;
 }
 
 int gt_outputs_open(struct gt_outputs *outputs, char *const *paths, const char *summary,
-                    struct gt_error *err)
+                    const struct gt_stop *stop, struct gt_error *err)
 {
     size_t wanted = 0;
     int rc = 0;
@@ -52,10 +53,10 @@ int gt_outputs_open(struct gt_outputs *outputs, char *const *paths, const char *
     if (!outputs->files || !outputs->formats)
         return gt_error_memory(err);
     for (size_t i = 0; i < wanted && rc == 0; i++)
-        rc = open_file(outputs, paths[i], err);
+        rc = open_file(outputs, paths[i], stop, err);
     if (rc < 0 || !summary)
         return rc;
-    rc = gt_output_open(&outputs->summary, summary, err);
+    rc = gt_output_open_until(&outputs->summary, summary, stop, err);
     outputs->has_summary = rc == 0;
     return rc;
 }

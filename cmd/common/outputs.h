@@ -37,11 +37,11 @@ int gt_outputs_check(char *const *paths, struct gt_error *err);
  * printed unless `quiet`? */
 bool gt_outputs_show_estimates(char *const *paths, const char *summary, bool quiet);
 
-/* Open all, and the summary's file unless `summary` is NULL. 0 or negative; release it then,
- * too.
+/* Open all, and the summary's file unless `summary` is NULL. `stop` may be NULL, and ends a
+ * wait for a reader, now and while they are written. 0 or negative; release it then, too.
  */
 int gt_outputs_open(struct gt_outputs *outputs, char *const *paths, const char *summary,
-                    struct gt_error *err);
+                    const struct gt_stop *stop, struct gt_error *err);
 
 /* Write one file and make it appear; say so unless `quiet`. 0 or negative: it is abandoned. */
 int gt_outputs_write_file(struct gt_outputs *outputs, size_t index,

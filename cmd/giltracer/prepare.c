@@ -101,6 +101,24 @@ static int use_viztracer(struct gt_run_state *run, struct gt_error *err)
     return 0;
 }
 
+/* Signals end a wait for who reads an output. The program gets those that come while it runs.
+ */
+static bool is_interrupted(void *context)
+{
+    struct gt_run_state *run = context;
+
+    gt_signals_look(&run->signals);
+    return run->signals.endings > run->endings_heeded;
+}
+
+static int open_outputs(struct gt_run_state *run, struct gt_error *err)
+{
+    const struct gt_stop stop = {is_interrupted, run};
+
+    return gt_outputs_open(&run->outputs, gt_outputs_paths(&run->cli->outputs),
+                           run->cli->summary, &stop, err);
+}
+
 static int start_ingest(struct gt_run_state *run, struct gt_error *err)
 {
     struct gt_run_info *info = &run->info;
@@ -174,7 +192,7 @@ int gt_prepare(struct gt_run_state *run, int *status, struct gt_error *err)
     if (rc == 0 && gt_run_as_note(run->run_as, cli, &run->interp, &run->plan.notes))
         rc = gt_error_memory(err);
     if (rc == 0)
-        rc = gt_outputs_open(&run->outputs, gt_outputs_paths(&cli->outputs), cli->summary, err);
+        rc = open_outputs(run, err);
     if (rc == 0)
         rc = make_folder(run, err);
     if (rc == 0 && cli->viztracer)

@@ -18,8 +18,7 @@ int gt_reports_prepare(struct gt_results *results, struct gt_ingest *ingest,
 }
 
 void gt_reports_write(struct gt_outputs *outputs, const struct gt_results *results,
-                      const struct gt_cli *cli, const struct gt_signals *signals,
-                      uv_loop_t *loop)
+                      const struct gt_cli *cli, struct gt_signals *signals)
 {
     int interrupts = signals->interrupts;
     struct gt_error err;
@@ -29,7 +28,7 @@ void gt_reports_write(struct gt_outputs *outputs, const struct gt_results *resul
     if (gt_outputs_write_summary(outputs, results->report, &err) < 0)
         gt_say("%s", err.message);
     for (size_t i = 0; i < outputs->count; i++) {
-        uv_run(loop, UV_RUN_NOWAIT); /* signals that came while we wrote */
+        gt_signals_look(signals); /* those that came while we wrote */
         if (signals->interrupts > interrupts && signals->interrupts >= 2) {
             gt_say("interrupted: not every report was written");
             break;

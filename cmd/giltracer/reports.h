@@ -19,7 +19,6 @@ int gt_reports_prepare(struct gt_results *results, struct gt_ingest *ingest,
 /* Print the table and write all outputs; say what fails. A second SIGINT ends it between files,
  * and those not written are left to gt_outputs_release. */
 void gt_reports_write(struct gt_outputs *outputs, const struct gt_results *results,
-                      const struct gt_cli *cli, const struct gt_signals *signals,
-                      uv_loop_t *loop);
+                      const struct gt_cli *cli, struct gt_signals *signals);
 
 #endif

@@ -36,8 +36,10 @@ static void write_report(struct gt_run_state *run)
         return;
     }
     run->reported = true;
+    gt_signals_look(&run->signals);
+    run->endings_heeded = run->signals.endings;
     if (run->last)
-        gt_reports_write(&run->outputs, &run->results, run->cli, &run->signals, &run->loop);
+        gt_reports_write(&run->outputs, &run->results, run->cli, &run->signals);
 }
 
 /* The session is over: say what there is to say, and return the exit status. */
@@ -92,6 +94,7 @@ static int run_all(struct gt_run_state *run)
             gt_doctor_show_plan(&run->plan, &run->caps, &run->interp, run->run_as);
         rc = gt_recording_install(run, &err);
     }
+    gt_signals_look(&run->signals);
     if (run->signals.first) {
         gt_say("stopped by a signal before the program ran");
         return GT_EXIT_SIGNAL + run->signals.first;

@@ -42,6 +42,7 @@ struct gt_run_state {
     uv_loop_t loop;
     struct gt_signals signals;
     bool signals_started;
+    int endings_heeded; /* of signals.endings: those that came before a report is written */
     struct gt_caps caps;
     struct gt_interp interp;
     struct gt_plan plan;

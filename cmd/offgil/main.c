@@ -205,10 +205,12 @@ static int run(const struct cli *cli, struct gt_error *err)
     struct gt_sources sources = {0};
     struct gt_ingest *ingest;
     struct gt_output output;
-    int rc = gt_output_open(&output, cli->output ? cli->output : "-", err);
+    int rc = gt_output_open_until(&output, cli->output ? cli->output : "-", gt_interrupt_stop(),
+                                  err);
 
     if (rc < 0)
         return rc;
+    gt_interrupt_reads();
     ingest = gt_ingest_new(&options, err);
     rc = ingest ? open_sources(cli, ingest, &sources, err) : GT_ERR_MEMORY;
     if (rc == 0)

@@ -314,9 +314,11 @@ static int run(const struct cli *cli, struct gt_error *err)
     struct gt_outputs outputs = {0};
     struct gt_sources sources = {0};
     struct gt_ingest *ingest = NULL;
-    int rc = gt_outputs_open(&outputs, gt_outputs_paths(&cli->outputs), cli->summary, err);
+    int rc = gt_outputs_open(&outputs, gt_outputs_paths(&cli->outputs), cli->summary,
+                             gt_interrupt_stop(), err);
 
     if (rc == 0) {
+        gt_interrupt_reads();
         ingest = gt_ingest_new(&options, err);
         rc = ingest ? convert(cli, ingest, &outputs, &sources, err) : err->code;
     }

@@ -16,6 +16,8 @@ static void on_signal(uv_signal_t *handle, int number)
         signals->first = number;
     if (number == SIGINT)
         signals->interrupts++;
+    if (number != SIGUSR1 && number != SIGUSR2)
+        signals->endings++;
     if (signals->handler)
         signals->handler(signals->context, number, group);
 }
@@ -51,6 +53,19 @@ void gt_signals_listen(struct gt_signals *signals, gt_signal_fn handler, void *c
 {
     signals->handler = handler;
     signals->context = context;
+}
+
+/* Handles that do not keep the loop alive are not looked at by a loop that nothing else does.
+ */
+void gt_signals_look(struct gt_signals *signals)
+{
+    uv_handle_t *handle = (uv_handle_t *)&signals->handles[0];
+
+    if (signals->handle_count == 0)
+        return;
+    uv_ref(handle);
+    uv_run(handle->loop, UV_RUN_NOWAIT);
+    uv_unref(handle);
 }
 
 void gt_signals_stop(struct gt_signals *signals)

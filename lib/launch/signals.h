@@ -22,8 +22,9 @@ struct gt_signals {
     uv_signal_t handles[GT_SIGNALS_WATCHED];
     int handle_count;
     struct gt_sentry sentry;
-    int first;            /* number of the first signal that came; 0: none */
-    int interrupts;       /* SIGINTs so far */
+    int first;      /* number of the first signal that came; 0: none */
+    int interrupts; /* SIGINTs so far */
+    int endings;    /* signals so far that by default end a program, but for USR1 and USR2 */
     gt_signal_fn handler; /* called for each; NULL: signals are only counted */
     void *context;
 };
@@ -33,6 +34,8 @@ struct gt_signals {
 int gt_signals_start(struct gt_signals *signals, uv_loop_t *loop,
                      const struct gt_inherited *inherited, struct gt_error *err);
 void gt_signals_listen(struct gt_signals *signals, gt_signal_fn handler, void *context);
+/* Receive what has come by now. Not to be called by a callback of the loop. */
+void gt_signals_look(struct gt_signals *signals);
 /* Stop watching. The loop must run once more before the struct may be released. */
 void gt_signals_stop(struct gt_signals *signals);
 

@@ -133,7 +133,7 @@ def unread(run):
 
 def test_signal_before_anything_came(folder):
     run = perf2trace(["-q"], folder, stdin=subprocess.PIPE)
-    harness.wait_for(lambda: list(folder.glob("x.json*")) and not unread(run), "it did not begin")
+    harness.wait_for(lambda: run.has_opened_an_output() and not unread(run), "it did not begin")
     os.kill(run.pid, signal.SIGINT)
     run.process.wait(20)
     finished(run, folder, 130, False)
