@@ -20,6 +20,7 @@ enum {
     OPTION_KEEP_FRAMES,
     OPTION_EVENT,
     OPTION_FREQUENCY,
+    OPTION_BUFFER,
     OPTION_PERFETTO_STATES,
     OPTION_PYTHON_TRACE,
     OPTION_C_CALLS,
@@ -75,6 +76,8 @@ const struct gt_option gt_cli_table[] = {
      "count a perf event per thread (page-faults, cycles, …); may repeat"},
     {OPTION_FREQUENCY, 'F', "freq", "N", 0,
      "samples per second of hardware counters and clocks (default: 999)"},
+    {OPTION_BUFFER, 0, "buffer", "SIZE", 0,
+     "of perf, per CPU: a larger one loses less (default: up to 64M)"},
 
     {0, 0, NULL, NULL, 0, "Functions"},
     {OPTION_PYTHON_TRACE, 0, "python-trace", NULL, GT_OPTION_NEGATABLE,
@@ -218,14 +221,24 @@ static int set_duration(struct gt_cli *cli, const char *value, struct gt_error *
                       "a time such as 50us or 1ms", value, units, scales, err);
 }
 
-static int set_size(struct gt_cli *cli, const char *value, struct gt_error *err)
+static int set_size(char *text, size_t size, const char *option, const char *want,
+                    const char *value, struct gt_error *err)
 {
     static const char *const units[] = {"", "b", "k", "kb", "m", "mb", "g", "gb", NULL};
     static const double scales[] = {1, 1, 1024, 1024, 1 << 20, 1 << 20, 1 << 30, 1 << 30};
 
-    cli->agent.max_bytes = cli->max_log;
-    return set_scaled(cli->max_log, sizeof(cli->max_log), "--max-log-size",
-                      "a size such as 500M or 2G", value, units, scales, err);
+    return set_scaled(text, size, option, want, value, units, scales, err);
+}
+
+static int set_buffer(struct gt_cli *cli, const char *value, struct gt_error *err)
+{
+    static const char want[] = "a size such as 32M, of at most 1024G";
+    int rc = set_size(cli->buffer, sizeof(cli->buffer), "--buffer", want, value, err);
+
+    if (rc == 0 && (strtoull(cli->buffer, NULL, 10) == 0 ||
+                    strtoull(cli->buffer, NULL, 10) > UINT64_C(1) << 40))
+        rc = bad_value("--buffer", want, value, err);
+    return rc;
 }
 
 static int set_count(char *text, size_t size, const char **wanted, const char *option,
@@ -280,7 +293,9 @@ static int apply_agent(struct gt_cli *cli, int id, const char *value, bool on,
         rc = set_duration(cli, value, err);
         break;
     case OPTION_MAX_LOG:
-        rc = set_size(cli, value, err);
+        agent->max_bytes = cli->max_log;
+        rc = set_size(cli->max_log, sizeof(cli->max_log), "--max-log-size",
+                      "a size such as 500M or 2G", value, err);
         break;
     case OPTION_INCLUDE:
         rc = add_glob(&cli->include, &agent->include, value, err);
@@ -321,6 +336,9 @@ static int apply_recording(struct gt_cli *cli, int id, const char *value, bool o
         break;
     case OPTION_FREQUENCY:
         rc = set_frequency(cli, value, err);
+        break;
+    case OPTION_BUFFER:
+        rc = set_buffer(cli, value, err);
         break;
     default:
         return 0;

@@ -38,7 +38,7 @@ struct gt_cli {
     struct gt_strvec fail_if;       /* --fail-if */
     struct gt_buf include, exclude; /* globs, by newline */
     struct gt_agent_request agent;
-    char budget[16], max_depth[16], min_ns[24], max_log[24]; /* as decimal text */
+    char budget[16], max_depth[16], min_ns[24], max_log[24], buffer[24]; /* as decimal text */
     const char *python; /* these point into argv; NULL: not given */
     const char *keep;
     const char *summary;

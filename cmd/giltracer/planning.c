@@ -4,6 +4,8 @@
 #include "common/console.h"
 #include "launch/unseen.h"
 
+#include <stdlib.h>
+
 /* Functions are not traced where the GIL is seen from futex calls: that is chosen to cost
  * nothing. A command that cannot have the agent may start a Python that can. */
 void gt_planning_agent(struct gt_agent_request *agent, struct gt_error *why,
@@ -30,6 +32,7 @@ int gt_planning_make(struct gt_plan *plan, const struct gt_cli *cli,
         .call_graph = cli->call_graph,
         .counters = cli->counters.items,
         .frequency = cli->frequency,
+        .buffer_bytes = strtoull(cli->buffer, NULL, 10),
         .agent = agent->python_trace,
         .agent_possible = agent_possible,
         .target = target,

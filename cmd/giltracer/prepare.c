@@ -148,6 +148,11 @@ static int start_ingest(struct gt_run_state *run, struct gt_error *err)
         .started_unix_ns = -1,
         .switch_ns = -1,
         .budget_percent = (unsigned)strtoul(run->agent.budget, NULL, 10),
+        .buffer_bytes = gt_plan_buffer_bytes(&run->plan, &run->caps),
+        .buffer_most = run->plan.buffer_most,
+        .agent_instead = !run->agent_why.code && !run->plan.two_sources &&
+                         run->plan.gil_source != GT_GIL_AGENT &&
+                         run->plan.gil_source != GT_GIL_NONE,
         .root_pid = -1,
         .gil_enabled = interp->gil_enabled,
         .cpus = gt_caps_cpus(),

@@ -64,6 +64,7 @@ static int analyse(struct gt_analysis *analysis, const struct gt_recorded *recor
     analysis->states_seen = gt_states_seen(recorded);
     analysis->interference =
         gt_interference_find(timeline, &analysis->crowd, info->surroundings, analysis->wall_ns);
+    analysis->loss_remedy = gt_loss_remedy(timeline, info);
     analysis->cost_weight = gt_cost_weigh(&analysis->cost, recorded, analysis->wall_ns);
     return 0;
 }

@@ -18,6 +18,7 @@
 #include "analysis/coverage.h"
 #include "analysis/crowd.h"
 #include "analysis/interference.h"
+#include "analysis/loss_remedy.h"
 #include "analysis/verdict.h"
 #include "base/error.h"
 #include "model/recorded.h"
@@ -37,6 +38,7 @@ struct gt_analysis {
     struct gt_cost cost;                 /* what recording cost the program */
     struct gt_perf_cost perf_cost;       /* … beside the GIL's events and calls */
     struct gt_cost_weight cost_weight;
+    struct gt_loss_remedy loss_remedy; /* where events were lost */
 };
 
 /* Analyses what was recorded. `info->surroundings` is borrowed. Free the result with

@@ -23,6 +23,9 @@ struct gt_run_info {
     int64_t hit_ns;          /* measured cost of a hit of a probe; 0 or less: unknown */
     int64_t switch_ns; /* the same of recording that a thread leaves a CPU and comes back */
     unsigned budget_percent;  /* what recording may add to the run; 0: anything */
+    uint64_t buffer_bytes;    /* perf's, per CPU; 0: not known, or perf did not record */
+    uint64_t buffer_most;     /* what it could have been */
+    bool agent_instead;       /* the agent could have seen the GIL alone, and did not see it */
     int exit_status;          /* the target's, -1 unknown */
     int term_signal;          /* that ended it, 0 none */
     int64_t started_unix_ns;  /* wall clock when the gate opened, -1 unknown */

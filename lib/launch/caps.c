@@ -15,10 +15,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { CAP_BIT_SYS_ADMIN = 21, CAP_BIT_PERFMON = 38 };
+enum { CAP_BIT_IPC_LOCK = 14, CAP_BIT_SYS_ADMIN = 21, CAP_BIT_PERFMON = 38 };
 
 void gt_caps_init(struct gt_caps *caps)
 {
@@ -114,6 +115,33 @@ static long read_number(const char *path, long missing)
     return value;
 }
 
+/* How much memory is free, or would be at once. Kernels before 3.14 do not tell: then a quarter
+ * of all counts as free. */
+static uint64_t available_bytes(void)
+{
+    uint64_t pages = (uint64_t)sysconf(_SC_PHYS_PAGES), page = (uint64_t)sysconf(_SC_PAGESIZE);
+    unsigned long long kib = 0;
+    struct gt_buf text;
+    const char *line;
+
+    gt_buf_init(&text);
+    if (gt_fs_read("/proc/meminfo", &text, 65536, NULL) == 0 &&
+        (line = strstr(text.data, "MemAvailable:")))
+        kib = strtoull(line + strlen("MemAvailable:"), NULL, 10);
+    gt_buf_release(&text);
+    return kib ? (uint64_t)kib * 1024 : pages / 4 * page;
+}
+
+static void probe_locking(struct gt_caps *caps)
+{
+    struct rlimit limit = {0};
+
+    getrlimit(RLIMIT_MEMLOCK, &limit);
+    caps->memlock_bytes = limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX : limit.rlim_cur;
+    caps->mlock_kb = read_number("/proc/sys/kernel/perf_event_mlock_kb", 516);
+    caps->available_bytes = available_bytes();
+}
+
 static void probe_privilege(struct gt_caps *caps)
 {
     struct gt_buf text;
@@ -129,8 +157,8 @@ static void probe_privilege(struct gt_caps *caps)
     gt_buf_release(&text);
     caps->sys_admin = effective >> CAP_BIT_SYS_ADMIN & 1;
     caps->perfmon = caps->sys_admin || (effective >> CAP_BIT_PERFMON & 1);
+    caps->ipc_lock = effective >> CAP_BIT_IPC_LOCK & 1;
     caps->perf_event_paranoid = (int)read_number("/proc/sys/kernel/perf_event_paranoid", 4);
-    caps->mlock_kb = read_number("/proc/sys/kernel/perf_event_mlock_kb", 516);
     caps->cpu_count = (int)sysconf(_SC_NPROCESSORS_ONLN);
 }
 
@@ -294,6 +322,7 @@ static int probe_all(struct gt_caps *caps, uv_loop_t *loop, struct gt_error *err
     if (rc < 0)
         return rc;
     probe_privilege(caps);
+    probe_locking(caps);
     probe_sample_read(caps);
     rc = find_tracefs(caps, err);
     if (rc < 0)

@@ -17,13 +17,16 @@ struct gt_caps {
     char *perf;            /* path of the perf program; NULL: there is none */
     char perf_version[64]; /* "6.1.187" */
     int perf_major, perf_minor;
-    char *tracefs;           /* where it is mounted; NULL: it is not, or not visible to us */
-    int perf_event_paranoid; /* kernel.perf_event_paranoid; 4 when unknown */
-    long mlock_kb;           /* kernel.perf_event_mlock_kb */
-    int cpu_count;           /* online */
-    bool sys_admin;          /* CAP_SYS_ADMIN */
-    bool perfmon;            /* CAP_PERFMON, or CAP_SYS_ADMIN */
-    bool sample_read;        /* the kernel has PERF_SAMPLE_READ for inherited events (6.13) */
+    char *tracefs;            /* where it is mounted; NULL: it is not, or not visible to us */
+    int perf_event_paranoid;  /* kernel.perf_event_paranoid; 4 when unknown */
+    long mlock_kb;            /* kernel.perf_event_mlock_kb */
+    uint64_t memlock_bytes;   /* RLIMIT_MEMLOCK; UINT64_MAX: none */
+    uint64_t available_bytes; /* of memory, without swapping */
+    bool ipc_lock;            /* CAP_IPC_LOCK: no limit on locked memory */
+    int cpu_count;            /* online */
+    bool sys_admin;           /* CAP_SYS_ADMIN */
+    bool perfmon;             /* CAP_PERFMON, or CAP_SYS_ADMIN */
+    bool sample_read;         /* the kernel has PERF_SAMPLE_READ for inherited events (6.13) */
     bool shared_probes;      /* the probes of --setup exist: giltracer:signal, giltracer:wait */
     bool installed_probes;   /* python:take_gil… exist already */
     struct gt_buf installed; /* their names, one "group:event" a line */

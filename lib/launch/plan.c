@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "launch/plan.h"
 
+#include "launch/buffer.h"
 #include "launch/counters.h"
 #include "launch/owner.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <sys/param.h>
-#include <unistd.h>
 
 static const char *const source_names[] = {
     [GT_GIL_AUTO] = "auto",           [GT_GIL_NONE] = NULL,     [GT_GIL_UPROBES] = "uprobes",
@@ -302,24 +302,27 @@ static int choose_events(struct gt_plan *plan, const struct gt_caps *caps, struc
     return failed ? gt_error_memory(err) : 0;
 }
 
-/*
- * 16 MiB a CPU lost nothing on the most GIL-heavy programs, where perf's default lost
- * much; but it is locked memory, so many CPUs share a budget. Without privilege the kernel
- * sets a small limit, which perf knows best.
- */
-static unsigned choose_buffer(const struct gt_caps *caps)
+/* Is each use of the GIL recorded, or the stack of each sleep? */
+static bool is_heavy(const struct gt_plan *plan, bool probes)
 {
-    enum { WANTED_MIB = 16, LEAST_MIB = 1, TOTAL_MIB = 512 };
-    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-    long memory_mib = pages > 0 && page > 0 ? pages / ((1 << 20) / page) : 1024;
-    long budget = MIN(TOTAL_MIB, memory_mib / 16);
-    unsigned buffer = WANTED_MIB;
+    bool by_probes = plan->gil_source == GT_GIL_UPROBES || plan->gil_source == GT_GIL_FUNCTIONS;
 
-    if (!caps->perfmon && caps->perf_event_paranoid > -1)
-        return 0;
-    while (buffer > LEAST_MIB && (long)buffer * MAX(caps->cpu_count, 1) > budget)
-        buffer /= 2;
-    return buffer;
+    return probes || plan->stacks || (by_probes && !plan->two_sources);
+}
+
+static int choose_buffers(struct gt_plan *plan, const struct gt_plan_request *request,
+                          const struct gt_caps *caps, struct gt_error *err)
+{
+    struct gt_buffer_request wanted = {.bytes = request->buffer_bytes,
+                                       .heavy = is_heavy(plan, false),
+                                       .recorders = plan->probe_events.count ? 2 : 1};
+    int rc = gt_buffer_choose(&wanted, caps, &plan->buffer_bytes, err);
+
+    wanted.heavy = is_heavy(plan, true);
+    if (rc == 0)
+        rc = gt_buffer_choose(&wanted, caps, &plan->probe_buffer_bytes, err);
+    plan->buffer_most = gt_buffer_most(caps, wanted.recorders);
+    return rc;
 }
 
 static int note_interpreter(struct gt_plan *plan, const struct gt_interp *interp,
@@ -370,8 +373,15 @@ int gt_plan_make(struct gt_plan *plan, const struct gt_plan_request *request,
         rc = choose_events(plan, caps, err);
     if (rc == 0)
         rc = note_interpreter(plan, interp, err);
-    plan->buffer_mib = choose_buffer(caps);
-    return rc;
+    return rc < 0 ? rc : choose_buffers(plan, request, caps, err);
+}
+
+uint64_t gt_plan_buffer_bytes(const struct gt_plan *plan, const struct gt_caps *caps)
+{
+    uint64_t rest = plan->buffer_bytes ? plan->buffer_bytes : gt_buffer_of_perf(caps);
+    uint64_t probes = plan->probe_events.count ? plan->probe_buffer_bytes : 0;
+
+    return plan->events.count ? MAX(rest, probes) : 0;
 }
 
 bool gt_plan_rest_is_wanted(const struct gt_plan *plan)
@@ -383,6 +393,7 @@ int gt_plan_record_command(const struct gt_plan *plan, const struct gt_caps *cap
                            int pid, int control, int ack, struct gt_strvec *argv)
 {
     const struct gt_strvec *events = probes ? &plan->probe_events : &plan->events;
+    uint64_t buffer = probes ? plan->probe_buffer_bytes : plan->buffer_bytes;
     /* -N and -B: no copies of binaries, no second pass over the data; nothing here needs
      * build ids. */
     char *const fixed[] = {
@@ -392,8 +403,9 @@ int gt_plan_record_command(const struct gt_plan *plan, const struct gt_caps *cap
                  gt_strvec_push(argv, "--control") |
                  gt_strvec_pushf(argv, "fd:%d,%d", control, ack);
 
-    if (plan->buffer_mib)
-        failed |= gt_strvec_push(argv, "-m") | gt_strvec_pushf(argv, "%uM", plan->buffer_mib);
+    if (buffer)
+        failed |= gt_strvec_push(argv, "-m") |
+                  gt_strvec_pushf(argv, "%lluK", (unsigned long long)buffer / 1024);
     if (plan->states && !probes)
         failed |= gt_strvec_push(argv, "--switch-events");
     /* For all events: otherwise perf script 5.10 fails because some lack it. */
@@ -422,6 +434,24 @@ static int print_words(struct gt_buf *text, const char *label, char *const *word
     return failed | gt_buf_adds(text, "\n");
 }
 
+static int print_buffers(const struct gt_plan *plan, const struct gt_caps *caps,
+                         struct gt_buf *text)
+{
+    uint64_t rest = plan->buffer_bytes ? plan->buffer_bytes : gt_buffer_of_perf(caps);
+    char size[32];
+    int failed;
+
+    if (!plan->events.count)
+        return 0;
+    failed =
+        gt_buf_addf(text, "buffer:      %s per CPU%s", gt_buffer_text(rest, size, sizeof(size)),
+                    plan->buffer_bytes ? "" : " (perf's own choice)");
+    if (plan->probe_events.count && plan->probe_buffer_bytes)
+        failed |= gt_buf_addf(text, ", %s for probes",
+                              gt_buffer_text(plan->probe_buffer_bytes, size, sizeof(size)));
+    return failed | gt_buf_adds(text, "\n");
+}
+
 int gt_plan_print(const struct gt_plan *plan, const struct gt_caps *caps,
                   const struct gt_interp *interp, struct gt_buf *text)
 {
@@ -439,8 +469,7 @@ int gt_plan_print(const struct gt_plan *plan, const struct gt_caps *caps,
                           caps->perf_version) |
               gt_buf_addf(text, "GIL source:  %s%s\n", source ? source : "none",
                           plan->two_sources ? " and agent" : "") |
-              gt_buf_addf(text, "buffer:      %u MiB per CPU%s\n", plan->buffer_mib,
-                          plan->buffer_mib ? "" : " (perf's own choice)");
+              print_buffers(plan, caps, text);
     for (size_t i = 0; i < plan->probes.count; i++) {
         const struct gt_probe *probe = &plan->probes.probes[i];
 

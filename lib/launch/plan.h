@@ -20,6 +20,7 @@
 #include "launch/probe_sites.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 enum gt_gil_source {
     GT_GIL_AUTO, /* of requests only: the plan chooses */
@@ -47,7 +48,9 @@ struct gt_plan {
     struct gt_strvec env;          /* its whole environment then; empty: that of this process */
     struct gt_strvec target;       /* the target's argument vector */
     struct gt_strvec notes;        /* lines for the user */
-    unsigned buffer_mib;           /* of perf, per CPU; 0: perf's own choice */
+    uint64_t buffer_bytes;         /* of perf, per CPU; 0: perf's own choice (buffer.h) */
+    uint64_t probe_buffer_bytes;   /* the same of the perf record for probe_events */
+    uint64_t buffer_most;          /* what they could be at most */
 };
 
 /* What the command line asks for. Borrowed. */
@@ -58,6 +61,7 @@ struct gt_plan_request {
     bool call_graph;
     char *const *counters; /* events of -e, checked; NULL-terminated, or NULL */
     unsigned frequency;    /* of their samples, per second */
+    uint64_t buffer_bytes; /* --buffer; 0: as the plan chooses */
     bool agent;            /* needed whatever the GIL source: functions are traced */
     bool agent_possible;   /* it can be loaded into the interpreter */
     char *const *target;   /* NULL-terminated */
@@ -79,6 +83,10 @@ int gt_gil_source_parse(const char *name, enum gt_gil_source *source, struct gt_
 /* Does `events` record what the user asked to see: states, counters? Else it serves the GIL, as
  * probes do: the lives of threads, and what judges holders. */
 bool gt_plan_rest_is_wanted(const struct gt_plan *plan);
+
+/* The larger one of perf's buffers, per CPU, also where perf chooses; 0: perf does not record.
+ */
+uint64_t gt_plan_buffer_bytes(const struct gt_plan *plan, const struct gt_caps *caps);
 
 /* Append perf record's argument vector, for `probe_events` alone or for `events`: it records
  * process `pid`, writes to its standard output, and has its control pipes (perfctl.h) at the

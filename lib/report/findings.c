@@ -180,7 +180,8 @@ static int say_quality(struct gt_report *report, struct gt_buf *text)
                 "neither as waiting nor as holding.",
                 (unsigned long long)lost,
                 gt_duration_text(quality->lost_ns, duration, sizeof(duration)),
-                gt_percent(quality->lost_ns, report->analysis->wall_ns))))
+                gt_percent(quality->lost_ns, report->analysis->wall_ns)) ||
+                gt_lost_say_remedy(report, text)))
         return -1;
     if (quality->overlaps + quality->accounting_errors &&
         gt_findings_add(

@@ -35,4 +35,8 @@ static inline int64_t gt_report_zero_ns(const struct gt_report *report)
     return report->timeline->start_ns > 0 ? report->timeline->start_ns : 0;
 }
 
+/* Append a sentence, with a space before it: what would have kept perf from losing events
+ * (lost.c). 0 or -1. */
+int gt_lost_say_remedy(const struct gt_report *report, struct gt_buf *text);
+
 #endif

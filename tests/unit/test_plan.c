@@ -31,7 +31,9 @@ static int setup(void **state)
     caps.perf_major = 6;
     caps.perf_minor = 1;
     caps.cpu_count = 2;
-    caps.perfmon = caps.sys_admin = true;
+    caps.perfmon = caps.sys_admin = caps.ipc_lock = true;
+    caps.available_bytes = UINT64_C(16) << 30;
+    caps.mlock_kb = 516;
     interp.command = "python3";
     interp.libc = "/nonexistent/libc.so.6";
     interp.executable = "/nonexistent/python3";
@@ -231,21 +233,40 @@ static void test_record_command(void **state)
     gt_strvec_release(&argv);
 }
 
+static void test_each_use_of_the_gil_needs_a_larger_buffer(void **state)
+{
+    (void)state;
+    assert_int_equal(make(false, GT_GIL_AUTO), 0);
+    assert_int_equal(plan.buffer_bytes, 16 << 20);
+    gt_plan_release(&plan);
+    caps.shared_probes = true;
+    strcpy(caps.install_why, "needs root");
+    assert_int_equal(make(true, GT_GIL_UPROBES), 0);
+    assert_int_equal(plan.buffer_bytes, 64 << 20);
+    assert_int_equal(gt_plan_buffer_bytes(&plan, &caps), 64 << 20);
+    gt_plan_release(&plan);
+    agent_possible = true; /* apart from the scheduler's records */
+    assert_int_equal(make(true, GT_GIL_AUTO), 0);
+    assert_int_equal(plan.buffer_bytes, 16 << 20);
+    assert_int_equal(plan.probe_buffer_bytes, 64 << 20);
+    assert_int_equal(gt_plan_buffer_bytes(&plan, &caps), 64 << 20);
+}
+
 static void test_many_cpus_share_a_budget(void **state)
 {
     (void)state;
     caps.cpu_count = 4096;
     assert_int_equal(make(false, GT_GIL_AUTO), 0);
-    assert_true(plan.buffer_mib == 1);
+    assert_int_equal(plan.buffer_bytes, 0);
 }
 
 static void test_users_have_perfs_own_buffer(void **state)
 {
     (void)state;
-    caps.perfmon = caps.sys_admin = false;
+    caps.perfmon = caps.sys_admin = caps.ipc_lock = false;
     caps.perf_event_paranoid = 2;
     assert_int_equal(make(false, GT_GIL_AUTO), 0);
-    assert_int_equal(plan.buffer_mib, 0);
+    assert_int_equal(plan.buffer_bytes, 0);
 }
 
 static void test_a_build_without_gil_is_noted(void **state)
@@ -381,6 +402,7 @@ int main(void)
         TEST(test_installed_probes_cannot_be_recorded),
         TEST(test_missing_libc),
         TEST(test_record_command),
+        TEST(test_each_use_of_the_gil_needs_a_larger_buffer),
         TEST(test_many_cpus_share_a_budget),
         TEST(test_users_have_perfs_own_buffer),
         TEST(test_a_build_without_gil_is_noted),
