@@ -243,6 +243,8 @@ static int64_t code_ns_with_c(bool calls_python)
         call(t, 2500000, false);
     }
     call_of_c(t, 2500010, false);
+    call_of_c(t, 2500020, true); /* a short one, which comes after it and not in it */
+    call_of_c(t, 2500030, false);
     release(t, 3000010, 10, 10, A);
     acquire(t, 3000020, 10, 10, A);
     return end_measured(t, &measured).code_ns;
