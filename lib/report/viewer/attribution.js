@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Attribution of a stretch of time to the functions that a thread was in.
+// Which functions a thread was in.
 
 import {innermost} from "./flame.js";
 
 const MAX_STEPS = 200000; // calls looked at per question
 
-/** What a thread did in intervals of time ([from, to], in order): {id, python, ns} of innermost
- * functions and of the Python functions around them (indices, -1: none), the longest first. */
+// What a thread did in intervals ([from, to], in order): {id, python, ns} of innermost functions
+// and of the Python functions around them (indices, -1: none), the longest first.
 export function attributeTime(model, thread, intervals) {
   const {callSpans, callTracks} = thread;
   const rows = [{id: -1, python: -1, ns: 0}], rowOf = new Map();
@@ -28,7 +28,7 @@ export function attributeTime(model, thread, intervals) {
   return rows.filter(({ns}) => ns > 0).sort((a, b) => b.ns - a.ns);
 }
 
-/** "crunch (demo.py:12)", "C function time.sleep in poller (demo.py:35)". */
+// "crunch (demo.py:12)", "C function time.sleep in poller (demo.py:35)".
 export function attributionText(model, {id, python}) {
   if (id < 0)
     return "outside of all functions";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The tab "Blockers": functions ranked by the waiting that they caused. They are the summary's; for
-// a range, or where the summary has none, they are measured from the calls.
+// The tab "Blockers": functions by the waiting that they caused. They are the summary's; for a
+// range, or where it has none, they are measured from the calls.
 
 import {Measurement, make, makeTable, shareBar, textCell, valueCell} from "./dom.js";
 import {innermostCalls, OUTSIDE} from "./flame.js";
@@ -13,7 +13,7 @@ const BLOCKER_KINDS = {python: "Python", c: "C", gc: "GC", native: "native"};
 const BLOCKER_TITLES = ["Function", "Where", "Kind", "Others waited", "Share", "Times",
                         "Longest hold", "Held in all", "Called from"];
 
-/** Add to `rows` what one thread's functions did while it held one GIL, within [from, to). */
+// Add to `rows` what one thread's functions did while it held one GIL, within [from, to).
 async function measureFunctionsOf(lane, from, to, rows, task) {
   const {holds, thread: {callSpans: calls, callTracks}} = lane;
   for (const [id, start, end, , around] of innermostCalls(calls, from, to, callTracks)) {
@@ -27,7 +27,7 @@ async function measureFunctionsOf(lane, from, to, rows, task) {
   }
 }
 
-/** Add `ns` of a lane's hold `i` to a row; others waited for `waiting` ns meanwhile. */
+// Add `ns` of a lane's hold `i` to a row; others waited for `waiting` ns meanwhile.
 function addHold(row, lane, i, ns, waiting, caller) {
   row.total_hold_ns += ns;
   if (waiting <= 0)
@@ -47,7 +47,7 @@ function rowOf(rows, id) {
   return rows.get(id);
 }
 
-/** Rows like the summary's "blockers", largest first; null when the measurement is stale. */
+// Rows like the summary's "blockers", largest first; null when the measurement is stale.
 async function measureFunctions(model, from, to, task) {
   const rows = new Map();
   let all = 0;
@@ -63,7 +63,6 @@ async function measureFunctions(model, from, to, task) {
     .sort((a, b) => b.waiting_ns - a.waiting_ns).map((row) => summaryRow(model, row, all));
 }
 
-/** A row with the summary's keys. */
 function summaryRow(model, {id, callers, ...row}, all) {
   const {name = OUTSIDE, file = "", line = 0, kind = "native"} = model.functions[id] ?? {};
   callers.delete(-1);
@@ -72,8 +71,7 @@ function summaryRow(model, {id, callers, ...row}, all) {
           caller: model.functions[caller]?.where ?? ""};
 }
 
-/** The title of a row's function, by which a search finds its calls: the summary puts the module
- * before the names of C functions. */
+// The title of a row's function among the calls: the summary puts a C function's module before it.
 export function nameInCalls(model, row) {
   const name = nameText(row.function ?? "");
   return model.functions.find(({title, file}) =>
@@ -81,7 +79,7 @@ export function nameInCalls(model, row) {
 }
 
 export class Blockers {
-  /** `find` goes to the calls of a row's function. */
+  // `find` goes to the calls of a row's function.
   constructor(model, summary, find) {
     Object.assign(this, {model, find});
     this.given = [...summary.blockers].sort((a, b) => b.waiting_ns - a.waiting_ns);
@@ -93,7 +91,7 @@ export class Blockers {
     return this.traced || this.given.length > 0;
   }
 
-  /** The panel's content for a range, or for the whole run (null). */
+  // The panel's content for a range, or for the whole run (null).
   async table(range, task) {
     const measures = this.given.length === 0 || (range && this.traced);
     const {from, to} = range ?? {from: 0, to: Infinity};
@@ -109,7 +107,6 @@ export class Blockers {
                 rows.slice(0, MAX_FUNCTIONS).flatMap((row) => this.rows(row)))];
   }
 
-  /** A row, and the remedy where the GIL was kept although others asked for it. */
   rows(row) {
     const remedy = row.kept_cause && row.sentence ? [make("tr.remedy",
       make("td.text.hint", {colSpan: BLOCKER_TITLES.length},
@@ -135,11 +132,9 @@ export class Blockers {
       textCell(placeText({file: row.caller})));
   }
 
-  /** Which GIL a row of the summary is about, where there are several. */
   gilOf(row) {
     const gil = this.model.gils.length > 1 ? this.model.gils[row.gil] : undefined;
-    const process = gil && this.model.processes[gil.process];
-    return gil ? make("span.tid", `${process.pid}${
-      process.gils.length > 1 ? ` ${gilName(gil, this.model)}` : ""}`) : "";
+    return gil ? make("span.tid", `${gil.process.pid}${
+      gil.process.gils.length > 1 ? ` ${gilName(gil)}` : ""}`) : "";
   }
 }

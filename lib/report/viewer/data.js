@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Page data → typed arrays (SCHEMA.md, "Page data"). Nothing here allocates memory per span.
 
-/** Bytes of a base64 text, for browsers without Uint8Array.fromBase64. */
+// Bytes of a base64 text, for browsers without Uint8Array.fromBase64.
 export function decodeBase64(text) {
   let letters;
   try {
@@ -19,7 +19,7 @@ function fromBase64(text) {
   return Uint8Array.fromBase64 ? Uint8Array.fromBase64(text) : decodeBase64(text);
 }
 
-/** Without Blob or Response, which go through another process for each block. */
+// Without Blob or Response, which go through another process for each block.
 async function gunzip(bytes) {
   const stream = new DecompressionStream("gzip");
   const writer = stream.writable.getWriter();
@@ -44,7 +44,7 @@ async function gunzip(bytes) {
   return whole;
 }
 
-/** Read `count` varints from `bytes` at `at` into `out`; returns the index after them. */
+// Read `count` varints from `bytes` at `at` into `out`; returns the index after them.
 export function readVarints(bytes, at, count, out) {
   for (let i = 0; i < count; i++) {
     let byte = bytes[at++];
@@ -68,7 +68,7 @@ export function readVarints(bytes, at, count, out) {
   return at;
 }
 
-/** The columns of a block (SCHEMA.md) as Float64Arrays of `rows` values. */
+// The columns of a block (SCHEMA.md) as Float64Arrays of `rows` values.
 export function readColumns(bytes, rows) {
   const count = new Float64Array(1);
   let at = readVarints(bytes, 0, 1, count);
@@ -88,8 +88,8 @@ export function readColumns(bytes, rows) {
 export const CUT_START = 1;
 export const CUT_END = 2;
 
-/** Rows of a table as typed arrays, one per field. Times are ns since time zero. `decode` makes
- * fields of a block's columns, and needs `context`. */
+// Rows of a table as typed arrays, one per field; times are ns since time zero. `decode` makes
+// fields of a block's columns.
 class Rows {
   constructor(count, fields, decode, context) {
     Object.assign(this, {count, decode, context});
@@ -121,7 +121,7 @@ function damaged(what) {
   return new Error(`the page's data is damaged: ${what}`);
 }
 
-/** Times from the difference of each to the one before it. */
+// Times from the difference of each to the one before it.
 function timesOf(gaps) {
   let time = 0;
   return gaps.map((gap) => time += unzigzag(gap));
@@ -175,7 +175,6 @@ function framesOf([name, up, self], {frames}, first) {
   return {name, parent, self};
 }
 
-/** What the page holds besides spans; throws when it is missing or of another version. */
 export function readData(text) {
   const data = JSON.parse(text);
   if (data.schema !== 1)
@@ -193,21 +192,21 @@ export function readData(text) {
   for (const gil of data.gils) {
     const context = {members: gil.members.length, bits: 2};
     gil.holdSpans = new Rows(gil.holds, SPANS, spansOf, {...context, byStart: true});
-    gil.waitSpans = new Rows(gil.waits, SPANS, spansOf, {...context, byStart: false});
-    gil.unknownSpans = new Rows(gil.unknowns ?? 0, SPANS, spansOf, {...context, byStart: false});
+    gil.waitSpans = new Rows(gil.waits, SPANS, spansOf, context);
+    gil.unknownSpans = new Rows(gil.unknowns ?? 0, SPANS, spansOf, context);
   }
   return data;
 }
 
-/** The rows that a block belongs to; undefined of a later version's. */
+// The rows that a block belongs to; undefined of a later version's.
 function rowsOf({gils, threads, counters, marks, flames}, {table, key}) {
-  return {holds: gils[key]?.holdSpans, waits: gils[key]?.waitSpans,
-          unknowns: gils[key]?.unknownSpans, states: threads[key]?.stateSpans, calls: threads[key]?.callSpans,
-          counters: counters[key]?.values, marks,
+  const {holdSpans: holds, waitSpans: waits, unknownSpans: unknowns} = gils[key] ?? {};
+  const {stateSpans: states, callSpans: calls} = threads[key] ?? {};
+  return {holds, waits, unknowns, states, calls, counters: counters[key]?.values, marks,
           flame: flames.find(({state}) => state === key)?.values}[table];
 }
 
-/** Decode blocks ({table, key, rows, text()}) into the rows of `data`. */
+// Decode blocks ({table, key, rows, text()}) into the rows of `data`.
 export async function readBlocks(data, blocks) {
   const next = new Map();
   const inflated = [];

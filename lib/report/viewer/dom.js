@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Builds the document. Names come from the traced program, so that text is only ever set as text.
+// Builds the document. Names are the traced program's: text is only ever set as text.
 
-/** A new element: a tag with classes ("p.hint"), perhaps properties, and children: elements or
- * text. Properties are the DOM's, `data-…`, `aria-…`, `style` as {property: text}, handlers. */
+// A new element: a tag with classes ("p.hint"), perhaps properties (the DOM's, `data-…`, `aria-…`,
+// `style` as {property: text}, handlers), and children: elements or text.
 export function make(kind, ...children) {
   const [tag, ...classes] = kind.split(".");
   const element = document.createElement(tag);
@@ -24,8 +24,8 @@ export function make(kind, ...children) {
   return element;
 }
 
-/** A table. A title is a text, or a list of what its cell holds; it is aligned as the first row's
- * cell is. */
+// A table. A title is a text, or a list of what its cell holds; it is aligned as the first row's
+// cell is.
 export function makeTable(className, titles, rows) {
   const alignment = (i) => rows[0]?.cells[i].classList.contains("text") ? "text" : "";
   const cells = titles.map((title, i) =>
@@ -33,17 +33,16 @@ export function makeTable(className, titles, rows) {
   return make("table", {className}, make("thead", make("tr", ...cells)), make("tbody", ...rows));
 }
 
-/** A cell with a text about a value of its row. */
 export function valueCell(row, key, ...children) {
   return make("td", {"data-key": key, "data-value": row[key]}, ...children);
 }
 
-/** A cell with a text that may be too long for it. */
+// A cell with a text that may be too long for it.
 export function textCell(text, title = text) {
   return make("td.text.where", {title}, make("bdi", text));
 }
 
-/** A row of a list of facts. `name` is a text, or a list of elements. */
+// A row of a list of facts. `name` is a text, or a list of elements.
 export function makeFact(name, ...value) {
   return make("div", make("dt", ...[name].flat()), make("dd", ...value));
 }
@@ -57,7 +56,6 @@ export function byId(id) {
   return document.getElementById(id);
 }
 
-/** The colour, the name and the id of a lane's thread. */
 export function laneLabel(theme, {color, thread: {name, tid}}, idPrefix = "") {
   const style = {background: theme.ownerColor(color)};
   return [make("span.swatch", {"aria-hidden": "true", style}),
@@ -70,7 +68,7 @@ export function shareBar(share, className) {
               make(`span.fill.${className}`, {style: {width}}));
 }
 
-/** Give a canvas the pixels that a size in CSS pixels takes; returns the ratio of the two. */
+// Give a canvas the pixels that a size in CSS pixels takes; returns the ratio of the two.
 export function sizeCanvas(canvas, width, height) {
   const ratio = Math.min(2, window.devicePixelRatio || 1);
   const w = Math.max(1, Math.round(width * ratio)), h = Math.max(1, Math.round(height * ratio));
@@ -79,13 +77,13 @@ export function sizeCanvas(canvas, width, height) {
   return ratio;
 }
 
-/** Let the browser draw and take input, then go on. */
+// Let the browser draw and take input, then go on.
 export function nextTurn() {
   return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
-/** A measurement that may take long. Its loops give way to the page every 12 ms, and end when an
- * owner's newer measurement has made it stale: `if (task.due && await task.pause()) return`. */
+// A measurement whose loops give way to the page every 12 ms, and end when a newer one of the
+// owner's has made it stale: `if (task.due && await task.pause()) return`.
 export class Measurement {
   steps = 0;
   since = performance.now();

@@ -9,7 +9,7 @@ const PERFETTO = "https://ui.perfetto.dev";
 
 const number = new DataView(new ArrayBuffer(8));
 
-/** As gt_put_length_us of base/nstime.h, which says why. */
+// As gt_put_length_us of base/nstime.h, which says why.
 export function lengthText(start, end) {
   number.setFloat64(0, end / 1000);
   number.setUint8(7, number.getUint8(7) & 254);
@@ -20,8 +20,7 @@ export function lengthText(start, end) {
   return (sum - from).toFixed(Math.min(19, Math.max(3, Math.ceil((55 - exponent) * 0.30103))));
 }
 
-// Spans of the GIL, and states, do not nest with functions: they have tracks of their own below the
-// thread's, as in report/chrome.c.
+// Tracks of their own for what does not nest with functions, as in report/chrome.c.
 const TRACK_FIRST = 2 ** 30;
 const TRACK_LOST = TRACK_FIRST - 1;
 const TRACK_STATES = 2 ** 29; // + thread index
@@ -33,7 +32,7 @@ function metadata(name, pid, tid, args) {
 
 function numberThreads(model) {
   const counts = model.processes.map(() => 0);
-  return model.threads.map((thread) => ++counts[thread.process]);
+  return model.threads.map((thread) => ++counts[thread.process.index]);
 }
 
 function spanHead(cat, name, pid, tid, args) {
@@ -53,8 +52,7 @@ function* nameEvents(model, numbers) {
   for (const process of model.processes)
     yield metadata("process_name", process.pid, process.pid, {name: process.name});
   for (const {process, tid, label, index} of model.threads)
-    yield* trackNames(model.processes[process].pid, tid, label,
-                      numbers[index] * TRACKS_PER_THREAD);
+    yield* trackNames(process.pid, tid, label, numbers[index] * TRACKS_PER_THREAD);
 }
 
 function* lostEvents(model) {
@@ -72,7 +70,7 @@ function* lostEvents(model) {
 }
 
 function* callEvents(model, thread) {
-  const {pid} = model.processes[thread.process];
+  const {pid} = thread.process;
   const {count, start, end, function: id} = thread.callSpans;
   const heads = [];
   const headOf = ({kind, name, file, line}) =>
@@ -88,24 +86,24 @@ function* counterEvents(model, counter) {
   for (let i = 0; i < count; i++) {
     const {label, tid, process} = model.threads[thread[i]];
     yield JSON.stringify({
-      ph: "C", pid: model.processes[process].pid, ts: time[i] / 1000, name: counter.name,
+      ph: "C", pid: process.pid, ts: time[i] / 1000, name: counter.name,
       args: {[`${label} (${tid})`]: add(byThread, thread[i], period[i]),
              process: add(byProcess, process, period[i])},
     });
   }
 }
 
-function* markEvents({marks, texts, threads, processes}) {
+function* markEvents({marks, texts, threads}) {
   for (let i = 0; i < marks.count; i++) {
     const {tid, process} = threads[marks.thread[i]];
     yield `{${marks.series[i] ? '"ph":"C"' : '"ph":"i","s":"t"'},"cat":"program","pid":${
-      processes[process].pid},"tid":${tid},"ts":${marks.time[i] / 1000},"name":${
+      process.pid},"tid":${tid},"ts":${marks.time[i] / 1000},"name":${
       JSON.stringify(texts[marks.name[i]])},"args":${texts[marks.detail[i]] || "{}"}}`;
   }
 }
 
 function* stateEvents(model, thread, numbers) {
-  const {pid} = model.processes[thread.process], tid = TRACK_STATES + thread.index;
+  const {pid} = thread.process, tid = TRACK_STATES + thread.index;
   const spans = thread.stateSpans;
   yield* trackNames(pid, tid, `${thread.label} state`,
                     (numbers[thread.index] + 1) * TRACKS_PER_THREAD - 1);
@@ -117,7 +115,7 @@ function* stateEvents(model, thread, numbers) {
 }
 
 function* trackEvents(model, gil, track, numbers) {
-  const {pid} = model.processes[gil.process];
+  const {pid} = gil.process;
   for (const index of gil.members) {
     const suffix = gil.number ? ` GIL ${gil.number}` : " GIL";
     yield* trackNames(pid, track++, model.threads[index].label + suffix,
@@ -126,7 +124,7 @@ function* trackEvents(model, gil, track, numbers) {
 }
 
 function* spanEvents(model, gil, track) {
-  const {pid} = model.processes[gil.process];
+  const {pid} = gil.process;
   for (const [name, spans] of [["GIL hold", gil.holdSpans], ["GIL wait", gil.waitSpans],
                                ["GIL unknown", gil.unknownSpans]]) {
     const category = spans === gil.unknownSpans ? "lost" : "gil";
@@ -159,15 +157,14 @@ function* allEvents(model) {
   yield metadata("trace_config", 0, 0, {name: "giltracer"});
 }
 
-/** Are these more spans than a browser holds as text? */
+// Are these more spans than a browser holds as text?
 export function isLarge({gils, threads}) {
   const spans = [...gils.flatMap((gil) => [gil.holdSpans, gil.waitSpans]),
                  ...threads.flatMap((thread) => [thread.stateSpans, thread.callSpans])];
   return spans.reduce((sum, each) => sum + (each?.count ?? 0), 0) > MAX_SPANS_AS_TEXT;
 }
 
-/** The trace as a Blob; gives way to the page meanwhile. The summary stays JSON text: JavaScript
- * would round its largest numbers. */
+// The trace as a Blob. The summary stays text: JavaScript would round its largest numbers.
 export async function traceBlob(model, summary, gzipped) {
   const {readable, writable} = gzipped ? new CompressionStream("gzip") : new TransformStream();
   const blob = new Response(readable).blob();
@@ -197,7 +194,7 @@ export async function saveJson(model, summary) {
   setTimeout(() => URL.revokeObjectURL(href), 60000);
 }
 
-/** Hand the trace to Perfetto's page, which answers PING when it is ready. */
+// Hand the trace to Perfetto's page, which answers PING when it is ready.
 export async function openInPerfetto(model, summary, title) {
   const perfetto = window.open(PERFETTO, "_blank");
   if (!perfetto)

@@ -4,7 +4,7 @@
 import {durationText, matcher, percentText} from "./format.js";
 import {countBelow} from "./tracks.js";
 
-/** A tree of frames. Node 0 is the root; a node comes after its parent. */
+// A tree of frames. Node 0 is the root; a node comes after its parent.
 export class FlameTree {
   constructor(names) {
     this.names = names;   // texts, shared by trees
@@ -18,7 +18,6 @@ export class FlameTree {
     return this.name.length;
   }
 
-  /** The child of a node with a name; it is added when it is new. */
   child(parent, name) {
     const key = parent * this.names.length + name;
     let node = this.childOf.get(key);
@@ -35,7 +34,7 @@ export class FlameTree {
     return node === 0 ? "all" : this.names[this.name[node]];
   }
 
-  /** Sum up what is below each node, and list its children but empty ones, the longest first. */
+  // Sum up what is below each node, and list its children but empty ones, the longest first.
   finalize() {
     const {count, parent} = this;
     this.total = Float64Array.from(this.self);
@@ -52,7 +51,7 @@ export class FlameTree {
   }
 }
 
-/** The tree of recorded stacks (rows of FRAMES). `apart` keeps the threads of a process apart. */
+// The tree of recorded stacks (rows of FRAMES). `apart` keeps the threads of a process apart.
 export function stackTree(nodes, names, apart) {
   const tree = new FlameTree(names);
   const depth = new Uint16Array(nodes.count), at = new Uint32Array(nodes.count);
@@ -66,9 +65,9 @@ export function stackTree(nodes, names, apart) {
   return tree.finalize();
 }
 
-/** The stretches of a thread's innermost calls in [from, to): [node, start, end, call, the call
- * around it]. Outside of calls the last two are -1, and the node is `outside`; `open` makes a node
- * below another. `tracks`, one per depth, find the calls that are open at `from`. */
+// The stretches of a thread's innermost calls in [from, to): [node, start, end, call, the call
+// around it]. Outside of calls the last two are -1, and the node is `outside`; `open` makes a node
+// below another. `tracks`, one per depth, find the calls that are open at `from`.
 export function* innermost(calls, tracks, from, to, outside, open) {
   const stack = [{node: outside, id: -1, end: Infinity}];
   let at = from;
@@ -106,12 +105,12 @@ export function* innermost(calls, tracks, from, to, outside, open) {
   }
 }
 
-/** The same with functions instead of nodes, -1 outside. */
+// The same with functions instead of nodes, -1 outside.
 export function innermostCalls(calls, from, to, tracks) {
   return innermost(calls, tracks, from, to, -1, (parent, id) => id);
 }
 
-/** The waiting of others while a lane's thread held the GIL in [from, to). */
+// The waiting of others while a lane's thread held the GIL in [from, to).
 function causedIn({holds, gil: {waiting}}, from, to) {
   let sum = 0;
   for (let i = holds.firstAfter(from); i < holds.count && holds.start[i] < to; i++)
@@ -124,7 +123,6 @@ function overLanes(weigh) {
     sum + (lane.gil ? weigh(lane, from, to) : 0), 0);
 }
 
-/** The weight of a stretch of time, by what a graph shows. */
 const CALL_WEIGHTS = {
   time: (thread, from, to) => to - from,
   hold: overLanes((lane, from, to) => lane.holds.covered(from, to)),
@@ -134,8 +132,8 @@ const CALL_WEIGHTS = {
 
 export const OUTSIDE = "(no function recorded)";
 
-/** The tree of functions that were called, weighted by `what` (a key of CALL_WEIGHTS) within
- * [from, to). Null when the measurement has become stale. */
+// The tree of functions that were called, weighted by `what` (a key of CALL_WEIGHTS) within
+// [from, to). Null when the measurement has become stale.
 export async function callTree(model, what, apart, from, to, task) {
   const {functions, processes, threads} = model;
   const names = [...functions.map(({title, where}) => `${title} (${where})`), OUTSIDE,
@@ -145,7 +143,7 @@ export async function callTree(model, what, apart, from, to, task) {
   const weigh = CALL_WEIGHTS[what];
   const open = (parent, id) => tree.child(parent, id);
   for (const thread of threads) {
-    let head = tree.child(0, functions.length + 1 + thread.process);
+    let head = tree.child(0, functions.length + 1 + thread.process.index);
     if (apart)
       head = tree.child(head, functions.length + 1 + processes.length + thread.index);
     const start = Math.max(from, thread.start_ns), end = Math.min(to, thread.end_ns);
@@ -162,7 +160,7 @@ export async function callTree(model, what, apart, from, to, task) {
   return tree.finalize();
 }
 
-/** The nodes that a search finds, and their time; nodes below others are not counted again. */
+// The nodes that a search finds, and their time; nodes below others are not counted again.
 export function findFrames(tree, text) {
   const matches = tree.names.map(matcher(text) ?? (() => false));
   const found = new Set();
@@ -182,7 +180,7 @@ export function findFrames(tree, text) {
   return {found, ns};
 }
 
-/** "12.3 ms · 45.6% of all · 1.2 ms in itself" of a node. */
+// "12.3 ms · 45.6% of all · 1.2 ms in itself" of a node.
 export function figures(tree, node) {
   const all = tree.total[0], total = tree.total[node], self = tree.self[node];
   const share = all > 0 ? ` · ${percentText(total, all)}% of all` : "";
@@ -190,8 +188,8 @@ export function figures(tree, node) {
   return `${durationText(total)}${share}${own}`;
 }
 
-/** The boxes of a graph that is zoomed to `top`: [{node, depth, from, share, above}], at most
- * `limit`, the widest kept; `from` and `share` count in widths of the graph. */
+// The boxes of a graph that is zoomed to `top`: [{node, depth, from, share, above}], at most
+// `limit`, the widest kept; `from` and `share` count in widths of the graph.
 export function layBoxes(tree, top, least, limit) {
   const boxes = [];
   const path = [];

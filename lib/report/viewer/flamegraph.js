@@ -14,7 +14,7 @@ const CALL_TITLES = {time: "Time in functions", hold: "Holding the GIL",
 const STATE_TITLES = {"S(GIL)": "Asleep for the GIL · S(GIL)", "S": "Asleep · S",
                       "D": "Asleep, uninterruptible · D"};
 
-/** The graphs that a report has: [{key, title, group}], and the one to show first. */
+// The graphs that a report has: [{key, title, group}], and the one to show first.
 function kindsOf({flames, functions, stateNames, gils}) {
   const stacks = flames.map(({state, nodes}) => ({
     key: `state:${state}`, name: stateNames[state], nodes,
@@ -78,7 +78,7 @@ export class FlameGraph {
     this.show(this.interval);
   }
 
-  /** Make the graph of an interval. Recorded stacks are sums over the whole run. */
+  // Make the graph of an interval. Recorded stacks are sums over the whole run.
   async show(interval) {
     const task = new Measurement(this);
     this.interval = interval;
@@ -173,7 +173,7 @@ export class FlameGraph {
   }
 }
 
-/** Equal frames look alike: one of a few shades by name. */
+// Equal frames look alike: one of a few shades by name.
 function hueOf(title) {
   const hash = Array.from(title).reduce((sum, mark) => sum * 33 + mark.codePointAt(0) >>> 0, 5381);
   return 22 + hash % 6 * 4;

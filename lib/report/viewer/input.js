@@ -7,9 +7,9 @@ import {neighbour, threadSelection} from "./model.js";
 const CLICK_PIXELS = 4;
 const STEP = 0.15; // of the width, per key press
 
-/** Wheel, drag, pinch, click and double click on the lanes; drag on the ruler. */
+// Wheel, drag, pinch, click and double click on the lanes; drag on the ruler.
 export class Gestures {
-  /** `hover(event, at, press)` says what is at the pointer; `at` is null when it has left. */
+  // `hover(event, at, press)` says what is at the pointer; `at` is null when it has left.
   constructor(timeline, view, hover) {
     Object.assign(this, {timeline, view, hover, pointers: new Map(), press: null});
     const {canvas, ruler} = timeline;
@@ -138,7 +138,6 @@ export class Gestures {
   }
 }
 
-/** Select the next thread row down (1) or up (-1). */
 function stepThread(timeline, view, direction) {
   const rows = timeline.rows.filter((row) => row.kind === "thread");
   const at = rows.findIndex((row) => timeline.isSelected(row, view.selection));
@@ -148,7 +147,7 @@ function stepThread(timeline, view, direction) {
     view.set({selection: threadSelection(row.lane)});
 }
 
-/** All keys: [keys, what they do, for the help, and the action]. */
+// All keys: [keys, what they do, for the help, and the action].
 export function keyTable(model, view, timeline, actions) {
   const step = (kind, direction) => () => {
     const next = view.selection && neighbour(model, view.selection, kind, direction, view.from);
@@ -180,7 +179,7 @@ export function keyTable(model, view, timeline, actions) {
   ];
 }
 
-/** Keys act anywhere but where text is typed, and where a key means something already. */
+// Keys act anywhere but where text is typed, and where a key means something already.
 export function listenToKeys(table) {
   const actions = new Map(table.flatMap(([keys, , act]) => keys.map((key) => [key, act])));
   document.addEventListener("keydown", (event) => {

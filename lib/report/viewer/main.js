@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Connects the modules: decode the data, build the model, show it; redraw when the view changes.
+// Decodes the data, builds the model, shows it; redraws when the view changes.
 
 import {readDocument} from "./data.js";
 import {byId, make, makeFact, nextTurn, on} from "./dom.js";
@@ -60,7 +60,6 @@ class Page {
     this.draw();
   }
 
-  /** Note which fields changed; show the changes together in the next frame. */
   changed(changed) {
     if (!this.pending) {
       this.pending = new Set();
@@ -172,7 +171,6 @@ class Page {
         [i ? " " : "", make("kbd", name.replace("Arrow", "").replace("Escape", "Esc"))]), what)));
   }
 
-  /** Show a line at the pointer, and a sentence about what is there. */
   hover(event, at, press) {
     const {timeline} = this;
     timeline.cursor.hidden = !at;

@@ -1,41 +1,41 @@
 // SPDX-License-Identifier: MIT
-// The decoded page as one model: processes, threads and GILs that refer to each other, the lanes of
-// threads (a GIL's are in the order of its members), and the spans under a point.
+// The page as one model: processes, threads and GILs that refer to each other, the lanes of threads
+// (a GIL's in the order of its members), and the spans under a point.
 
 import {buildCallTracks, buildCounts, buildStates, buildWhole, countBelow, indexGil}
   from "./tracks.js";
 import {matcher, nameText, placeText, shortName} from "./format.js";
 
-/** Join what readDocument decoded with what the summary says of the GILs. A thread has a lane in
- * each GIL that it used. A GIL is `partial` when holds that nobody waited for are not known. */
+// Join the page's data with what the summary says of the GILs. A thread has a lane in each GIL that
+// it used. A GIL is `partial` when holds that nobody waited for are not known.
 export function buildModel(data, summaries = []) {
   const {processes, threads, gils, counters} = data;
   threads.forEach((thread, index) => {
     const {stateSpans, callSpans} = thread, name = nameText(thread.label);
     Object.assign(thread, {
-      index, name, title: thread.namesake ? `${name} (${thread.tid})` : name, lanes: [],
+      index, name, process: processes[thread.process], lanes: [],
+      title: thread.namesake ? `${name} (${thread.tid})` : name,
       stateTrack: stateSpans && buildWhole(stateSpans),
       stateTracks: stateSpans && buildStates(stateSpans, data.states),
       callTracks: callSpans && buildCallTracks(callSpans),
     });
   });
-  processes.forEach((process, index) => {
-    Object.assign(process, {index, title: shortName(process.name), gils: [],
-                            lost: joined(lostOf(data, index))});
-  });
+  processes.forEach((process, index) => Object.assign(process, {
+    index, title: shortName(process.name), gils: [], lost: joined(lostOf(data, index)),
+  }));
   gils.forEach((gil, index) => {
-    Object.assign(gil, {index, partial: summaries[index]?.source === "futex"});
+    Object.assign(gil, {index, partial: summaries[index]?.source === "futex",
+                        process: processes[gil.process]});
     indexGil(gil);
-    processes[gil.process].gils.push(gil);
-    gil.lanes = gil.members.map((thread, member) =>
-      makeLane(gil, member, threads[thread], processes[threads[thread].process].lost));
+    gil.process.gils.push(gil);
+    gil.lanes = gil.members.map((thread, member) => makeLane(gil, member, threads[thread]));
     for (const lane of gil.lanes)
       lane.thread.lanes.push(lane);
   });
   for (const thread of threads)
     if (thread.lanes.length === 0)
-      thread.lanes.push(makeLane(null, -1, thread, processes[thread.process].lost));
-  addCounters(counters, processes, (thread) => threads[thread].process);
+      thread.lanes.push(makeLane(null, -1, thread));
+  addCounters(counters, processes, (thread) => threads[thread].process.index);
   addCounters(counters, threads, (thread) => thread);
   addMarks(data.marks, threads);
   const functions = data.functions.map((info) => ({
@@ -51,12 +51,11 @@ export function buildModel(data, summaries = []) {
           hasStates: threads.some((thread) => thread.stateSpans)};
 }
 
-/** The intervals in which events of a process were lost or not recorded. */
 function lostOf({lost, holes = []}, process) {
   return [...lost, ...holes.filter(([, , owner]) => owner === process)];
 }
 
-/** The same time as intervals that do not overlap. */
+// The same time as intervals that do not overlap.
 function joined(intervals) {
   let until = 0;
   return intervals.sort((a, b) => a[0] - b[0]).flatMap(([start, end]) => {
@@ -70,7 +69,7 @@ export function isLost(ranges, from, to) {
   return ranges.some(([start, end]) => start < to && end > from);
 }
 
-/** Give each thread its marks: {time, id}, in the order of time. */
+// Give each thread its marks: {time, id}, in the order of time.
 function addMarks({count, time, thread, series}, threads) {
   const ids = threads.map(() => []);
   for (let i = 0; i < count; i++)
@@ -81,14 +80,14 @@ function addMarks({count, time, thread, series}, threads) {
   });
 }
 
-/** "name {detail}" of a thread's first mark near a time, or null. */
+// "name {detail}" of a thread's first mark near a time, or null.
 export function markText({marks: {name, detail}, texts}, {marks}, time, near_ns) {
   const i = countBelow(marks.time, time - near_ns), id = marks.id[i];
   return marks.time[i] <= time + near_ns
     ? nameText(`${texts[name[id]]} ${texts[detail[id]]}`).trim() : null;
 }
 
-/** Give each owner the counters that have samples of it: [{name, counts}]. */
+// Give each owner the counters that have samples of it: [{name, counts}].
 function addCounters(counters, owners, ownerOf) {
   for (const owner of owners)
     owner.counters = [];
@@ -97,9 +96,10 @@ function addCounters(counters, owners, ownerOf) {
       owners[i].counters.push({name: nameText(name), counts}));
 }
 
-/** The lane of a thread in a GIL, or of a thread that never used one (gil null). After its process
- * lost events, it is not known what it did until it is seen again: also `lost`. */
-function makeLane(gil, member, thread, lost) {
+// A thread's lane in a GIL; of a thread that never used one, gil is null. After a loss, it is not
+// known what it did until it is seen again: also `lost`.
+function makeLane(gil, member, thread) {
+  const {lost} = thread.process;
   const holds = gil?.holdTracks[member] ?? null;
   const waits = gil?.waitTracks[member] ?? null;
   const unknown = gil?.unknownTracks?.[member];
@@ -115,10 +115,9 @@ function makeLane(gil, member, thread, lost) {
   };
 }
 
-/** "GIL", or "GIL 2" where a process has more than one. */
-export function gilName(gil, model) {
-  const alone = model.processes[gil.process].gils.length === 1;
-  return alone ? "GIL" : `GIL ${gil.number}`;
+// "GIL", or "GIL 2" where a process has more than one.
+export function gilName({process, number}) {
+  return process.gils.length === 1 ? "GIL" : `GIL ${number}`;
 }
 
 const ORDERS = {
@@ -139,26 +138,22 @@ const STATES_ALONE = 18;  // the same where there is no GIL to show above it
 const BAR_ALONE = 6;      // and what is left of the bar
 const MAX_BAR_HEIGHT = 34;
 
-/** What a search for threads looks at. */
-export function laneText({thread}, {processes}) {
-  const {title, pid} = processes[thread.process];
-  return `${thread.name} ${thread.tid} ${title} ${pid}`;
+export function laneText({thread: {name, tid, process: {title, pid}}}) {
+  return `${name} ${tid} ${title} ${pid}`;
 }
 
-/** Processes with a GIL (or all, where none has one), and those without: shells, helpers. */
+// Processes with a GIL (or all, where none has one), and those without: shells, helpers.
 export function splitProcesses({processes, gils}) {
   const isMain = (process) => gils.length === 0 || process.gils.length > 0;
   return [processes.filter(isMain), processes.filter((process) => !isMain(process))];
 }
 
-/** How many levels of a lane's calls are shown, of at most `most`. */
 function callLevels(lane, most) {
   const {callTracks, lanes} = lane.thread;
   return callTracks && lanes[0] === lane ? Math.min(callTracks.length, most) : 0;
 }
 
-/** The parts of a thread's row, from the top, in pixels. States, calls and counters are drawn in
- * the first of its lanes. */
+// The parts of a thread's row, from the top, in pixels; the first of its lanes has all.
 function threadParts(model, lane, view) {
   const {thread} = lane;
   const first = thread.lanes[0] === lane;
@@ -168,7 +163,7 @@ function threadParts(model, lane, view) {
           counters: first && (few || view.unfolded) ? thread.counters : []};
 }
 
-/** Give the room that is left to levels of calls first, then to higher bars. */
+// Give the room that is left to levels of calls first, then to higher bars.
 function growThreads(rows, room, view) {
   const threads = rows.filter((row) => row.kind === "thread");
   const height = (row) => row.kind === "thread"
@@ -193,19 +188,19 @@ function growThreads(rows, room, view) {
   return rows;
 }
 
-/** The timeline's rows from the top, each with its place; `room` is the visible height. */
+// The timeline's rows from the top, each with its place; `room` is the visible height.
 export function layRows(model, view, room) {
   const rows = [];
   const matches = matcher(view.filter);
   const groups = model.processes.map(() => []);
   const add = (kind, fields) => rows.push({kind, height: ROW_HEIGHT[kind], ...fields});
   for (const thread of model.threads)
-    groups[thread.process].push(...thread.lanes);
+    groups[thread.process.index].push(...thread.lanes);
   const [main, others] = splitProcesses(model);
   const shown = view.others || matches ? [...main, ...others] : main;
   for (const process of shown) {
     const lanes = groups[process.index]
-      .filter((lane) => !matches || matches(laneText(lane, model))).sort(ORDERS[view.order]);
+      .filter((lane) => !matches || matches(laneText(lane))).sort(ORDERS[view.order]);
     if (lanes.length === 0)
       continue;
     add("process", {process, count: lanes.length});
@@ -234,19 +229,18 @@ function rowSelection(lane, kind, {start, end}, id) {
   return {...threadSelection(lane), kind, id, start: start[id], end: end[id]};
 }
 
-/** A selection of the hold or wait `id` of a GIL. */
 export function spanSelection(gil, kind, id) {
-  const spans = kind === "wait" ? gil.waitSpans : gil.holdSpans;
+  const spans = gil[`${kind}Spans`];
   return {...rowSelection(gil.lanes[spans.member[id]], kind, spans, id), flags: spans.flags[id]};
 }
 
-/** The lane of a thread in a GIL (any of its lanes when the GIL is null). */
+// The lane of a thread in a GIL (any of its lanes when the GIL is null).
 export function laneOf(model, thread, gil) {
   const {lanes} = model.threads[thread];
   return lanes.find((lane) => (lane.gil?.index ?? null) === gil) ?? lanes[0];
 }
 
-/** The longest span of a track that touches [from, to); looks at no more than `limit`. */
+// The longest span of a track that touches [from, to); looks at no more than `limit`.
 function longestIn(track, from, to, limit = 5000) {
   let best = -1, length = -1;
   const first = track.firstAfter(from);
@@ -259,16 +253,12 @@ function longestIn(track, from, to, limit = 5000) {
   return best;
 }
 
-function trackOf(lane, kind) {
-  return kind === "wait" ? lane.waits : lane.holds;
-}
-
 const PICKS = [[exactly, "hold"], [exactly, "wait"], [nearest, "wait"], [nearest, "hold"]];
 
-/** What is in a lane at a time, within `near_ns`: a wait or hold, else the free stretch. */
+// What is in a lane at a time, within `near_ns`: a wait or hold, else the free stretch.
 export function pick(lane, time, near_ns) {
   for (const [find, kind] of lane.gil ? PICKS : []) {
-    const track = trackOf(lane, kind), i = find(track, time, near_ns);
+    const track = lane[`${kind}s`], i = find(track, time, near_ns);
     if (i >= 0)
       return spanSelection(lane.gil, kind, track.id[i]);
   }
@@ -277,19 +267,18 @@ export function pick(lane, time, near_ns) {
   return {...threadSelection(lane), kind: "free", ...freeAround(lane, time)};
 }
 
-/** The span of a track at a time; -1 where there is none that is wide enough to hit. */
+// The span of a track at a time; -1 where there is none that is wide enough to hit.
 function exactly(track, time, near_ns) {
   const i = track.at(time);
   return i >= 0 && track.end(i) - track.start[i] > near_ns ? i : -1;
 }
 
-/** The same, or the longest one near. */
+// The same, or the longest one near.
 function nearest(track, time, near_ns) {
   const i = exactly(track, time, near_ns);
   return i >= 0 ? i : longestIn(track, time - near_ns, time + near_ns);
 }
 
-/** The call of a level at a time, or near; null where there is none. */
 export function pickCall(lane, level, time, near_ns) {
   const track = lane.thread.callTracks[level];
   const i = track ? nearest(track, time, near_ns) : -1;
@@ -302,7 +291,6 @@ export function callSelection(lane, id) {
           depth: calls.depth[id]};
 }
 
-/** The state of a thread at a time: a selection, or null where it is not known. */
 export function pickState(lane, time, near_ns) {
   const track = lane.thread.stateTrack;
   const i = nearest(track, time, near_ns);
@@ -313,7 +301,6 @@ export function pickState(lane, time, near_ns) {
           cpu: spans.member[id] - 1};
 }
 
-/** The stretch around `time` in which a thread neither holds nor waits. */
 function freeAround(lane, time) {
   let {start, end} = lane;
   for (const track of lane.gil ? [lane.holds, lane.waits] : []) {
@@ -326,19 +313,19 @@ function freeAround(lane, time) {
   return {start, end};
 }
 
-/** The next (+1) or previous (-1) hold or wait in a selection's lane, or null. */
+// The next (+1) or previous (-1) hold or wait in a selection's lane, or null.
 export function neighbour(model, selection, kind, direction, time) {
   const lane = laneOf(model, selection.thread, selection.gil);
   if (!lane.gil)
     return null;
-  const track = trackOf(lane, kind), at = selection.start ?? time;
+  const track = lane[`${kind}s`], at = selection.start ?? time;
   const below = countBelow(track.start, at);
   const i = direction < 0 ? below - 1
     : below < track.count && track.start[below] === at ? below + 1 : below;
   return i >= 0 && i < track.count ? spanSelection(lane.gil, kind, track.id[i]) : null;
 }
 
-/** The selection that a link asks for (readHash), or null. */
+// The selection that a link asks for (readHash), or null.
 export function findSelection(model, {tid, nth, gil, at}) {
   const thread = model.threads.filter((each) => each.tid === tid)[nth];
   if (!thread)
@@ -347,7 +334,7 @@ export function findSelection(model, {tid, nth, gil, at}) {
   return (at && findSpan(lane, at)) ?? threadSelection(lane);
 }
 
-/** What of a kind begins in a lane at a time, or is the next to begin; null where nothing is. */
+// What of a kind begins in a lane at a time, or is the next to begin; null where nothing is.
 function findSpan(lane, {kind, start}) {
   const {stateSpans, callSpans} = lane.thread;
   if (kind === "state")
@@ -358,6 +345,6 @@ function findSpan(lane, {kind, start}) {
   }
   if (!lane.gil || kind === "free")
     return lane.gil && pick(lane, start + 1, 0);
-  const track = trackOf(lane, kind), i = countBelow(track.start, start);
+  const track = lane[`${kind}s`], i = countBelow(track.start, start);
   return i < track.count ? spanSelection(lane.gil, kind, track.id[i]) : null;
 }

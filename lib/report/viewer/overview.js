@@ -12,7 +12,7 @@ const MAX_ROWS = 6; // GILs shown, those with most waiting first
 const EDGE_PIXELS = 6;
 const OWNERS_SHARE = 0.6; // of the height; the rest is the curve of waiters
 
-/** How many threads sleep for the GIL, from their states, where no GIL's events were recorded. */
+// How many threads sleep for the GIL, from their states, where no GIL's events were recorded.
 function asleepForGil({threads}) {
   const tracks = threads.flatMap(({stateTracks}) => stateTracks?.[FOR_THE_GIL] ?? []);
   const all = (timesOf) => Float64Array.from(tracks.flatMap((track) => [...timesOf(track)]));
@@ -21,8 +21,7 @@ function asleepForGil({threads}) {
 }
 
 export class Overview {
-  /** `utilization`: the summary's, of each GIL. `hover(event, text)` shows a text at the pointer;
-   * null when it has left. */
+  // `utilization`: the summary's, by GIL. `hover(event, text)`: null when the pointer has left.
   constructor(model, view, utilization, hover) {
     Object.assign(this, {model, view, utilization, hover});
     this.waitings = model.gils.length > 0 ? model.gils.map(({waiting}) => waiting)
@@ -42,7 +41,7 @@ export class Overview {
       .sort((a, b) => a.index - b.index);
   }
 
-  /** The picture of the run; needed only when the size or the colours change. */
+  // The picture of the run; needed only when the size or the colours change.
   paint() {
     const {canvas, painter, gils, theme} = this;
     const ratio = sizeCanvas(canvas, canvas.clientWidth, canvas.clientHeight);
@@ -53,8 +52,7 @@ export class Overview {
     gils.forEach((gil, i) => painter.owners(gil, i * row, row - (i < gils.length - 1 ? 2 : 0)));
     this.paintWaiters(owners + Math.round(3 * ratio), height, ratio);
     painter.lost(this.model.lost, height);
-    gils.forEach((gil, i) => painter.lost(this.model.processes[gil.process].lost,
-                                          i * row + row, i * row));
+    gils.forEach((gil, i) => painter.lost(gil.process.lost, i * row + row, i * row));
     painter.end(this.context);
   }
 
@@ -70,7 +68,7 @@ export class Overview {
     this.label(sum.some((value) => value > 0) ? most : 0);
   }
 
-  /** The utilization of the GIL that was contended most, and what the curve's height means. */
+  // The utilization of the GIL that was contended most, and what the curve's height means.
   label(most) {
     const [busiest] = [...this.utilization].sort((a, b) => b.contended - a.contended);
     const seen = this.gils.length > 0, which = this.utilization.length > 1 ? "busiest GIL " : "";
@@ -89,7 +87,6 @@ export class Overview {
     this.canvas.setAttribute("aria-label", Object.values(texts).join(" "));
   }
 
-  /** Who held and who waited at a moment of one or two pixels. */
   textAt(time) {
     const half = this.view.duration / this.canvas.clientWidth;
     const from = Math.max(0, time - half), to = Math.min(this.view.duration, time + half);
@@ -98,8 +95,7 @@ export class Overview {
       .map(({member, ns}) => ({ns, name: gil.lanes[member].thread.title})))
       .sort((a, b) => b.ns - a.ns).slice(0, 3)
       .map(({ns, name}) => `${name} ${percentText(ns, to - from)}%`);
-    const lost = this.gils.some(({process}) =>
-      isLost(this.model.processes[process].lost, from, to));
+    const lost = this.gils.some(({process}) => isLost(process.lost, from, to));
     const held = holders.length > 0 ? `held by ${holders.join(", ")}`
       : this.partial ? "" : "not held";
     return [timeText(time, half), held,
@@ -118,7 +114,6 @@ export class Overview {
     return this.view.duration * Math.min(1, Math.max(0, offsetX / this.canvas.clientWidth));
   }
 
-  /** What a press at the pointer drags: the window, one of its edges, or a new window. */
   gripAt(event) {
     const box = this.window.getBoundingClientRect();
     const whole = this.view.width >= this.view.duration * 0.999;

@@ -1,24 +1,22 @@
 // SPDX-License-Identifier: MIT
-// Draws lanes as pixels, in one buffer: the cost depends on the number of pixels, not of spans. A
-// pixel column of a thread's lane is a bar chart of that moment: from below, the share of holding
-// is solid and that of waiting hatched; the rest is a thin line. Zoomed in, they become boxes.
+// Draws lanes in one buffer: the cost depends on the number of pixels, not of spans. A pixel column
+// of a thread's lane is a bar chart of that moment: from below, the share of holding is solid and
+// that of waiting hatched; the rest is a thin line. Zoomed in, they become boxes.
 
 import {LAYERS, countBelow} from "./tracks.js";
 
 const HOLDS_PER_PIXEL = 4; // up to so many, the holds of many owners are drawn one by one
 
 export class Painter {
-  /** Start a picture of `width` × `height` device pixels of [from, to). */
+  // Start a picture of `width` × `height` device pixels of [from, to).
   begin(context, width, height, from, to, theme) {
     if (this.width !== width || this.height !== height) {
       this.image = context.createImageData(width, height);
       this.pixels = new Uint32Array(this.image.data.buffer);
-      this.hold = new Float32Array(width);
-      this.wait = new Float32Array(width);
-      this.level = new Float32Array(width);
+      for (const share of ["hold", "wait", "level"])
+        this[share] = new Float32Array(width);
       this.rows = new Int32Array(width);
-      this.width = width;
-      this.height = height;
+      Object.assign(this, {width, height});
     }
     this.from = from;
     this.step = (to - from) / width;
@@ -34,19 +32,19 @@ export class Painter {
     return Math.min(this.width, Math.max(0, Math.round((time - this.from) / this.step)));
   }
 
-  /** Rows [y, y + height) that lie on the picture, from x0 to x1, in one colour. */
+  // Rows [y, y + height) that lie on the picture, from x0 to x1, in one colour.
   fill(x0, x1, y, height, pixel) {
     const end = Math.min(this.height, y + height);
     for (let row = Math.max(0, y); row < end; row++)
       this.pixels.fill(pixel, row * this.width + x0, row * this.width + x1);
   }
 
-  /** The share of each pixel column that a track covers, into `this.hold` or another array. */
+  // The share of each pixel column that a track covers, into `this.hold` or another array.
   cover(track, shares = this.hold) {
     track.coverage(this.from, this.step, this.width, shares);
   }
 
-  /** The height of a bar for a share: whatever there is shows, be it ever so little. */
+  // The height of a bar for a share: whatever there is shows, be it ever so little.
   rowsOf(share, height, least = 1) {
     return share > 0 ? Math.max(least, Math.round(share * height)) : 0;
   }
@@ -61,7 +59,7 @@ export class Painter {
       this.pixels[row * this.width + x] = (x + row) % 6 < 3 ? dark : pale;
   }
 
-  /** A thread's lane: `y` and `height` of its bar, `line` the thickness of thin lines. */
+  // A thread's lane: `y` and `height` of its bar, `line` the thickness of thin lines.
   thread(lane, y, height, line) {
     const {pixels, ownerPixel} = this.theme;
     const x0 = this.x(lane.start), x1 = this.x(lane.end);
@@ -86,8 +84,8 @@ export class Painter {
     }
   }
 
-  /** One level of a thread's calls: as high as their share of the pixel's time, in the colour of
-   * the last function. The left edge of a box stays empty. */
+  // One level of a thread's calls: as high as their share of the pixel's time, in the colour of
+  // the last function. The left edge of a box stays empty.
   calls(track, calls, y, height, colorOf) {
     const {start, count} = track;
     this.cover(track);
@@ -106,9 +104,9 @@ export class Painter {
     }
   }
 
-  /** A thread's states as such bars, from below: running solid, ready without a CPU hatched, asleep
-   * for the GIL, uninterruptible dark; other sleep is a thin line. `alone`: there is no bar above
-   * that shows waits. */
+  // A thread's states as such bars, from below: running solid, ready without a CPU hatched, asleep
+  // for the GIL, uninterruptible dark; other sleep is a thin line. `alone`: no bar above shows
+  // waits.
   states(tracks, y, height, line, alone) {
     const {pixels} = this.theme;
     const looks = [[pixels.running, null], [pixels.runnable, pixels.panel],
@@ -133,8 +131,8 @@ export class Painter {
         this.column(x, y + (height - line >> 1), line, pixels.free);
   }
 
-  /** Who holds a GIL: owners as layers, as thick as their share of the pixel's time. Those that
-   * held longest in all lie below; where owners are many, the last ones share a layer. */
+  // Who holds a GIL: owners as layers, as thick as their share of the pixel's time. Those that
+  // held longest in all lie below; where owners are many, the last ones share a layer.
   owners(gil, y, height) {
     const {pixels, ownerPixel} = this.theme;
     this.fill(this.x(gil.start_ns), this.x(gil.end_ns), y, height, pixels.idle);
@@ -157,7 +155,7 @@ export class Painter {
     }
   }
 
-  /** The same with layers in the order of time; returns false when too many holds are in view. */
+  // The same with layers in the order of time; returns false when too many holds are in view.
   ownersInTurn(gil, y, height) {
     const {start, end, member} = gil.holdSpans;
     const first = gil.allHolds.firstAfter(this.from);
@@ -187,7 +185,7 @@ export class Painter {
     this.rows[x] = top;
   }
 
-  /** A curve of values over a hatched area, from 0 at the bottom to `most` at the top. */
+  // A curve of values over a hatched area, from 0 at the bottom to `most` at the top.
   curve(values, y, height, most, thickness, line = this.theme.pixels.wait,
         area = this.theme.pixels.waitPale) {
     let last = height;
@@ -201,7 +199,7 @@ export class Painter {
     }
   }
 
-  /** A counter's rate as a curve, scaled to its peak in view; returns the peak. */
+  // A counter's rate as a curve, scaled to its peak in view; returns the peak.
   counter(counts, y, height, line) {
     const {pixels} = this.theme;
     const most = counts.rates(this.from, this.step, this.width, this.level);
@@ -209,7 +207,6 @@ export class Painter {
     return most;
   }
 
-  /** Hatch the ranges in which events were lost, over whatever is drawn. */
   lost(ranges, bottom, top = 0) {
     const {pixels} = this.theme;
     const to = this.from + this.step * this.width;

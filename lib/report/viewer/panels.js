@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Explains what is selected: a wait, a hold, a stretch without the GIL, a call, a state, a thread,
-// or a range.
+// Explains what is selected.
 
 import {byId, laneLabel, make, makeFact, shareBar} from "./dom.js";
 import {attributeTime, attributionText} from "./attribution.js";
@@ -29,7 +28,7 @@ const STATE_MEANING = {
 };
 
 export class Details {
-  /** `utilization`: the summary's, of each GIL; it has the switch intervals. */
+  // `utilization`: the summary's, of each GIL; it has the switch intervals.
   constructor(model, view, utilization) {
     Object.assign(this, {model, view, utilization});
   }
@@ -48,7 +47,6 @@ export class Details {
                  "to measure a range. ", make("kbd", "?"), " shows all keys.")];
   }
 
-  /** Who held each GIL within a range; the tables tell the rest. */
   range({from, to}) {
     return [this.facts([["From", timeText(from, 1e3)], ["To", timeText(to, 1e3)],
                         ["Lasted", make("b", durationText(to - from))]]),
@@ -62,10 +60,9 @@ export class Details {
                  make("kbd", "Esc"), " drops it.")];
   }
 
-  /** "the GIL", or which one where there are several. */
+  // "the GIL", or which one where there are several.
   nameOf(gil) {
-    return this.model.gils.length === 1 ? "the GIL"
-      : `the ${gilName(gil, this.model)} of ${this.model.processes[gil.process].pid}`;
+    return this.model.gils.length === 1 ? "the GIL" : `the ${gilName(gil)} of ${gil.process.pid}`;
   }
 
   threadLink(lane, onclick) {
@@ -82,7 +79,7 @@ export class Details {
     const {start, end, flags = 0} = selection;
     return [
       ["Thread", this.threadLink(lane)],
-      this.model.gils.length > 1 && lane.gil && ["GIL", gilName(lane.gil, this.model)],
+      this.model.gils.length > 1 && lane.gil && ["GIL", gilName(lane.gil)],
       ["From", timeText(start, 1)],
       ["Lasted", make("b", durationText(end - start))],
       flags & CUT_START && ["Began", "before the recording, or where events were lost"],
@@ -90,7 +87,6 @@ export class Details {
     ];
   }
 
-  /** Threads by their times within [from, to), as bars; holders with the functions they were in. */
   ranking(gil, entries, from, to, className) {
     const item = ({member, ns}) => make("li", this.threadLink(gil.lanes[member]),
       make("span.number", shareText(ns, to - from)), shareBar(ns / (to - from), className),
@@ -101,7 +97,6 @@ export class Details {
                 more > 0 ? make("li.hint", `and ${more} more`) : null);
   }
 
-  /** The functions that a thread was in during intervals of time, the longest first. */
   attribution(thread, intervals) {
     const rows = attributeTime(this.model, thread, intervals);
     return rows.length === 0 ? null : make("ul.attribution",
@@ -121,7 +116,7 @@ export class Details {
       make("h3", holders.length ? "Who held the GIL meanwhile" : "Nobody was seen to hold it"),
       this.ranking(gil, holders, start, end, "hold"),
       rest > 0 ? make("p.hint", `For ${durationText(rest)} nobody held it: ${
-        this.isLost(lane, start, end) ? "events were lost, or " : ""
+        isLost(lane.lost, start, end) ? "events were lost, or " : ""
       }it was free, or on its way from one thread to the next.`) : null,
       main ? make("p", make("button", {
         id: "jump", onclick: () => this.jump(), "aria-keyshortcuts": "j",
@@ -131,11 +126,6 @@ export class Details {
     ].filter(Boolean);
   }
 
-  isLost({lost}, from, to) {
-    return isLost(lost, from, to);
-  }
-
-  /** From a wait to the hold that blocked it longest. */
   jump() {
     const {selection} = this.view;
     if (selection?.kind !== "wait")
@@ -175,7 +165,6 @@ export class Details {
     return parts;
   }
 
-  /** Whether the holder gave up the GIL by itself or was asked to, and how late. */
   endingWords({start, end}, gil, waiting, interval) {
     const alone = "The thread released it by itself: ";
     if (waiting.length === 0)
@@ -194,7 +183,7 @@ export class Details {
   }
 
   free(selection, lane) {
-    const unknown = this.isLost(lane, selection.start, selection.end);
+    const unknown = isLost(lane.lost, selection.start, selection.end);
     return [this.facts(this.spanFacts(selection, lane)),
       this.attribution(lane.thread, [[selection.start, selection.end]]) ?? "",
       make("p.hint", unknown
@@ -229,8 +218,7 @@ export class Details {
   }
 
   thread(selection, lane) {
-    const {thread, gil} = lane;
-    const process = this.model.processes[thread.process];
+    const {thread, gil} = lane, {process} = thread;
     const lifetime = lane.end - lane.start;
     const times = ({count}) => `, ${countText(count)} times`;
     const facts = [
@@ -247,7 +235,6 @@ export class Details {
       make("kbd", "{"), " ", make("kbd", "}"), " through its holds.")];
   }
 
-  /** A thread's time in each state, where states were recorded. */
   states(thread, lifetime) {
     const spans = thread.stateSpans;
     if (!spans)
@@ -261,7 +248,6 @@ export class Details {
         make("span.number", shareText(ns, lifetime)), shareBar(ns / lifetime, "free"))))];
   }
 
-  /** One line about a span at the pointer. */
   hoverText(selection) {
     const {kind, start, end, cpu, state} = selection;
     const lane = laneOf(this.model, selection.thread, selection.gil);

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-// Searches for threads by name, id or process, and for calls by function.
 
 import {byId, on} from "./dom.js";
 import {matcher} from "./format.js";
@@ -47,17 +46,17 @@ export class Search {
 
   find(text) {
     this.input.value = text;
-    const {model} = this, matches = matcher(text);
-    const lanes = !matches ? [] : model.threads.flatMap((thread) => thread.lanes)
-      .filter((lane) => matches(laneText(lane, model)))
-      .sort((a, b) => a.thread.process - b.thread.process);
+    const matches = matcher(text);
+    const lanes = !matches ? [] : this.model.threads.flatMap((thread) => thread.lanes)
+      .filter((lane) => matches(laneText(lane)))
+      .sort((a, b) => a.thread.process.index - b.thread.process.index);
     this.results = [...lanes.map((lane) => ({lane})), ...matches ? this.findCalls(matches) : []];
     this.at = -1;
     this.timeline.found = new Set(lanes);
     this.show();
   }
 
-  /** The calls of functions that match, in the order of time: [{thread, id}]. */
+  // The calls of functions that match, in the order of time: [{thread, id}].
   findCalls(matches) {
     const {functions, threads} = this.model;
     const matching = functions.map(({title, where}) => matches(`${title} ${where}`));
@@ -72,7 +71,6 @@ export class Search {
     return calls.sort((a, b) => start(a) - start(b));
   }
 
-  /** Select a call, open its level and bring it into sight. */
   selectCall({thread, id}) {
     const lane = laneOf(this.model, thread.index, null);
     const selection = callSelection(lane, id);

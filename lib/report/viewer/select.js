@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Measuring: what happened in an interval, and who held the GIL while others waited.
+// What happened in an interval.
 
 import {FOR_THE_GIL, countBelow} from "./tracks.js";
 import {Measurement} from "./dom.js";
@@ -8,7 +8,7 @@ function overlap(a0, a1, b0, b1) {
   return Math.max(0, Math.min(a1, b1) - Math.max(a0, b0));
 }
 
-/** The GIL's first hold that ends after `time`. */
+// The GIL's first hold that ends after `time`.
 export function firstHoldAfter(gil, time) {
   const {start, end} = gil.holdSpans;
   let i = countBelow(start, time);
@@ -17,8 +17,8 @@ export function firstHoldAfter(gil, time) {
   return i;
 }
 
-/** Add to `held` (ns per member) who held the GIL in [from, to): of few holds by walking them, of
- * many by each member's track. */
+// Add to `held` (ns per member) who held the GIL in [from, to): of few holds by walking them, of
+// many by each member's track.
 function addHolders(gil, from, to, held) {
   const {start, end, member} = gil.holdSpans;
   const first = firstHoldAfter(gil, from);
@@ -31,7 +31,7 @@ function addHolders(gil, from, to, held) {
     held[member[i]] += overlap(start[i], end[i], from, to);
 }
 
-/** Largest first: [{member, ns}] of the entries above zero. */
+// Largest first: [{member, ns}] of the entries above zero.
 export function rankEntries(values) {
   return Array.from(values, (ns, member) => ({member, ns}))
     .filter((entry) => entry.ns > 0).sort((a, b) => b.ns - a.ns);
@@ -51,8 +51,8 @@ export function waitersDuring(gil, from, to) {
   return rankEntries(gil.waitTracks.map((track) => track.covered(from, to)));
 }
 
-/** When a waiter asks a holder for the GIL: at the end of the first switch interval since it began
- * to wait in which nobody took the GIL. */
+// When a waiter asks for the GIL: at the end of the first switch interval of its wait in which
+// nobody took it.
 function askedAt(since, holdStart, interval) {
   const asked = Math.max(0, Math.ceil((holdStart - since) / interval));
   return since + (asked + 1) * interval;
@@ -62,8 +62,8 @@ function holdAt({holdSpans: {start, end, member}}, id) {
   return {id, member: member[id], start: start[id], end: end[id]};
 }
 
-/** How a hold ended: who was waiting, in the order in which they asked for the GIL (or would have
- * asked), and who took it next. */
+// How a hold ended: who waited, in the order in which they asked for the GIL (or would have), and
+// who took it next.
 export function endOfHold(gil, selection, interval) {
   const waiting = [];
   gil.waitTracks.forEach((track, member) => {
@@ -77,7 +77,7 @@ export function endOfHold(gil, selection, interval) {
   return {waiting, next: next < gil.holdSpans.count ? holdAt(gil, next) : null};
 }
 
-/** The longest hold within an interval: the arrow and the jump from a wait point at it. */
+// The longest hold within an interval.
 export function mainHold(gil, from, to) {
   const {start, end} = gil.holdSpans;
   let best = null;
@@ -99,7 +99,7 @@ function measureTrack(track, from, to) {
   return {ns: track.covered(from, to), count: i - first, longest};
 }
 
-/** A row of the table for [from, to), with the summary's keys. */
+// A row of the table for [from, to), with the summary's keys.
 export function measureLane(model, lane, from, to) {
   const {thread} = lane;
   const start = Math.max(from, lane.start), end = Math.max(start, Math.min(to, lane.end));
@@ -119,7 +119,6 @@ export function measureLane(model, lane, from, to) {
   };
 }
 
-/** How long each state of a table's row lasted within its time, with the table's keys. */
 export function measureStates(model, {thread, start_ns: from, end_ns: to}) {
   const tracks = model.threads[thread].stateTracks;
   if (!tracks)
@@ -130,8 +129,8 @@ export function measureStates(model, {thread, start_ns: from, end_ns: to}) {
           sleeping_ns: others.reduce((sum, ns) => sum + ns, 0), state_life_ns: to - from};
 }
 
-/** Who waits for whom in [from, to): of each waiter {member, ns, holders: [{member, ns}], nobody};
- * `nobody`: how long nobody held the GIL. Null when the measurement has become stale. */
+// Who waits for whom in [from, to): of each waiter {member, ns, holders: [{member, ns}], nobody:
+// how long nobody held the GIL}. Null when the measurement has become stale.
 export async function measureBlockers(gil, from, to, task = new Measurement()) {
   const waiters = [];
   for (let member = 0; member < gil.members.length; member++) {
@@ -152,7 +151,7 @@ export async function measureBlockers(gil, from, to, task = new Measurement()) {
   return waiters;
 }
 
-/** The `limit` longest spans of a kind in [from, to): ids, longest first. */
+// The `limit` longest spans of a kind in [from, to): ids, longest first.
 export function longestSpans(spans, from, to, limit) {
   const found = [];
   let least = 0;

@@ -31,7 +31,7 @@ const COLUMNS = [
 ];
 const BARS = {free_ns: "free", hold_ns: "hold", wait_ns: "wait", unknown_ns: "lost"};
 
-/** What a column's value is a share of: the time that is known, or that of all states. */
+// What a column's value is a share of: the time that is known, or that of all states.
 function wholeOf(row, key) {
   const states = ["running_ns", "runnable_ns", "sleeping_ns"].includes(key);
   const known = row.lifetime_ns - (key === "unknown_ns" ? 0 : row.unknown_ns ?? 0);
@@ -45,7 +45,7 @@ export class ThreadTable {
     this.sort = {key: null, down: true};
   }
 
-  /** The summary's [{gil, rows, …}] of the whole run. */
+  // The summary's [{gil, rows, …}] of the whole run.
   whole() {
     const {gils} = this.summary;
     return gils.length === 0 ? this.stateBlocks(0, Infinity) : gils.map((gil) => ({
@@ -54,13 +54,13 @@ export class ThreadTable {
     }));
   }
 
-  /** A row with its states; without its holds, where only those that were waited for are known. */
+  // A row with its states; without its holds, where only those that were waited for are known.
   complete(row, gil) {
     const unknown = gil?.partial ? {hold_ns: null, free_ns: null} : {};
     return {...row, ...measureStates(this.model, row), ...unknown};
   }
 
-  /** The same of each process, from the states, where no GIL's events were recorded. */
+  // The same of each process, from the states, where no GIL's events were recorded.
   stateBlocks(from, to) {
     const threads = this.summary.threads
       .filter(({thread}) => this.model.threads[thread].stateTracks)
@@ -70,25 +70,24 @@ export class ThreadTable {
     const known = this.summary.sched?.stacks || threads.some((row) => row.for_gil_ns > 0);
     return this.model.processes.map(({name, pid, index}) => ({
       gil: null, process: name, pid,
-      rows: threads.filter(({thread}) => this.model.threads[thread].process === index)
+      rows: threads.filter(({thread}) => this.model.threads[thread].process.index === index)
         .map((row) => ({...row, lifetime_ns: row.end_ns - row.start_ns,
                         wait_ns: known ? row.for_gil_ns : null})),
     })).filter(({rows}) => rows.length > 0);
   }
 
   measured({from, to}) {
-    const {gils, processes} = this.model;
+    const {gils} = this.model;
     return gils.length === 0 ? this.stateBlocks(from, to) : gils.map((gil) => {
-      const process = processes[gil.process];
       const rows = gil.lanes.map((lane) => measureLane(this.model, lane, from, to))
         .filter((row) => row.lifetime_ns > 0).map((row) => this.complete(row, gil));
       const sum = (key) => rows.reduce((ns, row) => ns + (row[key] ?? 0), 0);
-      return {gil, rows, process: process.name, pid: process.pid,
+      return {gil, rows, process: gil.process.name, pid: gil.process.pid,
               hold_ns: sum("hold_ns"), wait_ns: sum("wait_ns")};
     }).filter(({rows}) => rows.length > 0);
   }
 
-  /** While a range is dragged, it changes with each frame: show it when it rests. */
+  // A range that is dragged changes with each frame: show it when it rests.
   showSoon() {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.show(), 60);
@@ -106,7 +105,7 @@ export class ThreadTable {
       this.addBlockers(range, task);
   }
 
-  /** Who blocked whom in a range takes longer to measure: it is shown after the rest. */
+  // Who blocked whom in a range takes longer to measure: it is shown after the rest.
   async addBlockers({from, to}, task = new Measurement(this)) {
     for (const {gil, rows} of this.blocks.filter((block) => block.gil)) {
       const waiters = await measureBlockers(gil, from, to, task);
@@ -170,7 +169,7 @@ export class ThreadTable {
   body(block) {
     const {gil} = block;
     const held = gil?.partial ? "" : `held for ${durationText(block.hold_ns)}, `;
-    const sums = gil ? `, ${gilName(gil, this.model)}: ${held}waited for ${
+    const sums = gil ? `, ${gilName(gil)}: ${held}waited for ${
       durationText(block.wait_ns)}` : "";
     const title = make("th", {scope: "rowgroup", colSpan: this.columns.length,
                               className: "text"},

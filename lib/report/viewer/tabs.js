@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Tabs: blocking functions, who waits for whom, the longest waits and holds.
+// The tabs, but that of the threads.
 
 import {Blockers, nameInCalls} from "./blockers.js";
 import {attributeTime, attributionText} from "./attribution.js";
@@ -21,7 +21,7 @@ const TITLES = {threads: "Threads", blockers: "Blockers", whatif: "What if",
 const TABS = Object.keys(TITLES);
 
 export class Tabs {
-  /** `search` looks for a text among threads and functions. */
+  // `search` looks for a text among threads and functions.
   constructor(model, view, summary, search) {
     Object.assign(this, {model, view, counters: summary.counters, whatIf: summary.potential});
     this.build(view);
@@ -36,7 +36,6 @@ export class Tabs {
     on(byId("tabs"), {keydown: (event) => this.key(event)});
   }
 
-  /** The tabs, and their panels but that of the threads, which viewer.html has. */
   build(view) {
     byId("tabs").prepend(...TABS.map((tab) => make("button", {
       id: `tab-${tab}`, role: "tab", "aria-controls": `panel-${tab}`,
@@ -102,9 +101,8 @@ export class Tabs {
   }
 
   gilTitle(gil) {
-    const process = this.model.processes[gil.process];
-    return make("h2", make("bdi", process.title), ` (${process.pid}), ${
-      gilName(gil, this.model)}`);
+    const {title, pid} = gil.process;
+    return make("h2", make("bdi", title), ` (${pid}), ${gilName(gil)}`);
   }
 
   async matrices({from, to}, task) {
@@ -151,7 +149,6 @@ export class Tabs {
     }, ns > 0 ? durationText(ns) : "·");
   }
 
-  /** The summary's counts: while each thread held the GIL, waited for it, or did neither. */
   counterTables() {
     const columns = {total: "Total", holding: "Holding", waiting: "Waiting", free: "Neither",
                      holding_per_s: "Holding /s", waiting_per_s: "Waiting /s",
@@ -169,9 +166,9 @@ export class Tabs {
   }
 
   longest(tab, {from, to}) {
-    const kind = tab === "waits" ? "wait" : "hold";
+    const kind = tab.slice(0, -1); // wait, hold
     const found = this.model.gils.flatMap((gil) =>
-      longestSpans(kind === "wait" ? gil.waitSpans : gil.holdSpans, from, to, LONGEST)
+      longestSpans(gil[`${kind}Spans`], from, to, LONGEST)
         .map((id) => spanSelection(gil, kind, id)))
       .sort((a, b) => b.end - b.start - (a.end - a.start));
     if (found.length === 0)

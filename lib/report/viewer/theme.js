@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Colours for canvases, from the style sheet's variables, as CSS text and as pixels.
+// Colours for canvases, from the style sheet's variables.
 
 // Holds take these by rank. Waits have another colour, and are hatched.
 const OWNERS_LIGHT = ["#3f74b5", "#2f8f4e", "#8a63b8", "#b8921f", "#2e97a7", "#8b6b4a",
@@ -15,13 +15,13 @@ function toPixel(css) {
 function mixPixels(a, b, share) {
   let out = 0xff000000;
   for (const shift of [0, 8, 16]) {
-    const from = a >>> shift & 255, to = b >>> shift & 255;
-    out |= Math.round(from + (to - from) * share) << shift;
+    const from = a >>> shift & 255;
+    out |= Math.round(from + ((b >>> shift & 255) - from) * share) << shift;
   }
   return out >>> 0;
 }
 
-/** Read the current colours; again when the system's wish changes. */
+// The current colours.
 export function readTheme() {
   const dark = matchMedia("(prefers-color-scheme: dark)").matches &&
     !matchMedia("print").matches;

@@ -16,7 +16,7 @@ const RULER_HEIGHT = 24;
 const MARK_PIXELS = 4;   // half a mark's width
 const MAX_IN_VIEW = 2000; // spans of a lane; of more, none has a text
 
-/** Where a row's calls begin, from its top: below the bar and the states. */
+// Where a row's calls begin, from its top: below the bar and the states.
 function callsTop({bar, states}) {
   return bar + states - 1;
 }
@@ -46,7 +46,7 @@ export class Timeline {
     this.measure();
   }
 
-  /** Lay out the rows: after a change of the filter, the order, or what is collapsed. */
+  // After a change of the filter, the order, or what is collapsed.
   layOut() {
     this.rows = layRows(this.model, this.view, this.scroller.clientHeight);
     this.names.replaceChildren(...this.rows.map((row) => this.nameOf(row)));
@@ -77,7 +77,7 @@ export class Timeline {
   }
 
   gilName({gil}) {
-    return make("div.row.gil", make("span.name", `${gilName(gil, this.model)}: who holds it`));
+    return make("div.row.gil", make("span.name", `${gilName(gil)}: who holds it`));
   }
 
   othersName({count}) {
@@ -118,13 +118,13 @@ export class Timeline {
     return this.rows.find((row) => this.isSelected(row, {thread, gil}));
   }
 
-  /** Bring the selected thread's lane into sight: expand its process and scroll, where needed. */
+  // Bring the selected thread's lane into sight.
   revealRow(selection) {
     const {process} = this.model.threads[selection.thread];
     const {view, model} = this;
-    if (view.collapsed.has(process))
-      view.toggleProcess(process);
-    if (!view.others && splitProcesses(model)[1].some(({index}) => index === process))
+    if (view.collapsed.has(process.index))
+      view.toggleProcess(process.index);
+    if (!view.others && splitProcesses(model)[1].includes(process))
       view.set({others: true});
     const find = () => this.rowOf(selection.thread, selection.gil);
     if (!find())
@@ -137,7 +137,7 @@ export class Timeline {
       this.scroller.scrollTop = row.top - clientHeight / 3;
   }
 
-  /** Measure the room in CSS pixels: only once per drawing, since it costs a layout. */
+  // Measure the room in CSS pixels: only once per drawing, since it costs a layout.
   measure() {
     this.namesWidth = this.names.offsetWidth;
     this.width = Math.max(10, this.scroller.clientWidth - this.namesWidth);
@@ -157,14 +157,13 @@ export class Timeline {
     return (time - this.view.from) / this.view.width * this.width;
   }
 
-  /** The row at a height of the canvas, and how far below its top that is. */
+  // The row at a height of the canvas, and how far below its top that is.
   rowAt(y) {
     const at = y + this.scroller.scrollTop;
     const row = this.rows.find(({top, height}) => at >= top && at < top + height);
     return {row, below: at - row?.top};
   }
 
-  /** What is at a point of the canvas (CSS pixels): a selection, or null. */
   pickAt(x, y) {
     const {row, below} = this.rowAt(y), time = this.timeAt(x);
     const near = 1.5 * this.view.width / this.width;
@@ -184,7 +183,7 @@ export class Timeline {
     return pick(row.gil.lanes[holdSpans.member[i]], time, near);
   }
 
-  /** The mark, or the counter's rate, at a point of the canvas: a text, or null. */
+  // A text on the mark, or the counter, at a point; or null.
   noteAt(x, y) {
     const {row, below} = this.rowAt(y), time = this.timeAt(x);
     const near = MARK_PIXELS * this.view.width / this.width;
@@ -195,7 +194,6 @@ export class Timeline {
     return counter ? `${counter.name}: ${rateText(counter.counts.rateAt(time, near))}` : null;
   }
 
-  /** Where a row's top is in the canvas. */
   yOf(row) {
     return row.top - this.scroller.scrollTop;
   }
@@ -231,8 +229,7 @@ export class Timeline {
   }
 
   paintLost(row) {
-    const process = row.gil?.process ?? row.process?.index;
-    this.painter.lost(row.lane?.lost ?? this.model.processes[process]?.lost ?? this.model.lost,
+    this.painter.lost(row.lane?.lost ?? row.process?.lost ?? this.model.lost,
                       this.device(this.yOf(row) + row.height), this.device(this.yOf(row)));
   }
 
@@ -267,21 +264,21 @@ export class Timeline {
       this.device(top + i * COUNTER_HEIGHT) + line, this.device(COUNTER_HEIGHT - 1) - line, line));
   }
 
-  /** Call act(track, calls, y) for each level of calls that a row shows. */
+  // Call act(track, calls, y) for each level of calls that a row shows.
   eachCallLevel(row, act) {
     const {callTracks, callSpans} = row.lane.thread;
     for (let level = 0; (level + 1) * CALL_HEIGHT <= row.calls; level++)
       act(callTracks[level], callSpans, this.yOf(row) + callsTop(row) + level * CALL_HEIGHT);
   }
 
-  /** Call act(i) for the spans in view, from `first` on; for none where they are too many. */
+  // Call act(i) for the spans in view, from `first` on; for none where they are too many.
   eachInView({start}, first, act) {
     const last = countBelow(start, this.view.to, first);
     for (let i = first; i < last && last - first <= MAX_IN_VIEW; i++)
       act(i);
   }
 
-  /** The part of a box that is in view: [its left edge, its width]. */
+  // The part of a box that is in view: [its left edge, its width].
   boxOf(start, end) {
     const x = Math.max(0, this.xAt(start));
     return [x, Math.min(this.width, this.xAt(end)) - x];
@@ -305,14 +302,12 @@ export class Timeline {
     this.context.fillText(text, x + 4, y);
   }
 
-  /** Marks of the program: small arrows that point down. */
   drawMarks(row) {
     const {context} = this, {time} = row.lane.thread.marks;
-    const y = this.yOf(row) + 1;
-    const first = countBelow(time, this.view.from), last = countBelow(time, this.view.to);
+    const y = this.yOf(row) + 1, last = countBelow(time, this.view.to);
     context.fillStyle = this.theme.text;
     context.beginPath();
-    for (let i = first, end = -1; i < last; i++) {
+    for (let i = countBelow(time, this.view.from), end = -1; i < last; i++) {
       const x = this.xAt(time[i]);
       if (x - end < 1)
         continue; // the one before hides it
@@ -355,7 +350,7 @@ export class Timeline {
     });
   }
 
-  /** Write a word and the duration in a box that is wide enough, or the shorter text. */
+  // Write a word and the duration in a box that is wide enough, or the shorter text.
   label(start, end, y, word, shorter = durationText(end - start)) {
     const {context, theme} = this, hatched = word === "waits";
     const [left, room] = this.boxOf(start, end);
@@ -415,7 +410,6 @@ export class Timeline {
       this.drawArrow(selection, top + bar / 2);
   }
 
-  /** From the longest hold within a wait to the wait's lane. */
   drawArrow(selection, y) {
     const gil = this.model.gils[selection.gil];
     const hold = mainHold(gil, selection.start, selection.end);
@@ -451,14 +445,13 @@ export class Timeline {
     this.drawRange(context, RULER_HEIGHT);
     context.font = theme.font;
     context.textBaseline = "middle";
-    const step = tickStep(view.width / this.width * 110);
-    const minor = step / 5;
+    const step = tickStep(view.width / this.width * 110), minor = step / 5;
     context.fillStyle = theme.line;
     for (let i = Math.ceil(view.from / minor); i * minor <= view.to; i++)
       context.fillRect(this.xAt(i * minor), RULER_HEIGHT - 4, 1, 4);
+    context.fillStyle = theme.muted;
     for (let i = Math.ceil(view.from / step); i * step <= view.to; i++) {
       const x = this.xAt(i * step);
-      context.fillStyle = theme.muted;
       context.fillRect(x, RULER_HEIGHT - 8, 1, 8);
       const text = timeText(i * step, step, view.to);
       if (x + 4 + context.measureText(text).width <= this.width)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Tracks: what is drawn of spans at every zoom. A track keeps the starts of a thread's spans and
-// the running sum of their lengths: two binary searches give the time covered in an interval.
+// Tracks: the starts of a thread's spans and the running sum of their lengths. Two binary searches
+// give the time covered in an interval, at every zoom.
 
-/** The number of values in `sorted[0, length)` that are below `value`. */
+// The number of values in `sorted[0, length)` that are below `value`.
 export function countBelow(sorted, value, low = 0, high = sorted.length) {
   while (low < high) {
     const middle = (low + high) >>> 1;
@@ -14,13 +14,11 @@ export function countBelow(sorted, value, low = 0, high = sorted.length) {
   return low;
 }
 
-/** Non-overlapping spans of one thread, in the order of time. */
+// Non-overlapping spans of one thread, in the order of time. `sum`: of the lengths before span i;
+// `id`: index in the spans that it was built from.
 class Track {
   constructor(count, start, sum, id) {
-    this.count = count;
-    this.start = start; // Float64Array(count)
-    this.sum = sum;     // Float64Array(count + 1): of the lengths before span i
-    this.id = id;       // Uint32Array(count): index in the spans it was built from
+    Object.assign(this, {count, start, sum, id});
   }
 
   end(i) {
@@ -31,7 +29,7 @@ class Track {
     return this.sum[this.count];
   }
 
-  /** Time covered before `time`, given how many spans start before it. */
+  // Time covered before `time`, given how many spans start before it.
   coveredUpTo(below, time) {
     if (below === 0)
       return 0;
@@ -46,13 +44,13 @@ class Track {
       this.coveredUpTo(countBelow(this.start, from), from);
   }
 
-  /** The first span that ends after `time`. */
+  // The first span that ends after `time`.
   firstAfter(time) {
     const i = countBelow(this.start, time);
     return i > 0 && this.end(i - 1) > time ? i - 1 : i;
   }
 
-  /** The parts of spans that lie in [from, to): [[start, end]]. */
+  // The parts of spans that lie in [from, to): [[start, end]].
   intervals(from, to) {
     const found = [];
     for (let i = this.firstAfter(from); i < this.count && this.start[i] < to; i++)
@@ -60,13 +58,13 @@ class Track {
     return found;
   }
 
-  /** The span that covers `time`, or -1. */
+  // The span that covers `time`, or -1.
   at(time) {
     const i = countBelow(this.start, time + 1) - 1;
     return i >= 0 && this.end(i) > time ? i : -1;
   }
 
-  /** The share of each pixel that is covered: out[x] of [from + x·step, + step). */
+  // The share of each pixel that is covered: out[x] of [from + x·step, + step).
   coverage(from, step, width, out) {
     const {start, count} = this;
     let below = countBelow(start, from);
@@ -87,7 +85,7 @@ class Track {
   }
 }
 
-/** One track per member: views of arrays that all of them share. */
+// One track per member: views of arrays that all of them share.
 export function buildTracks({count, member, start: starts, end: ends}, members) {
   const first = new Uint32Array(members + 1); // where each member's spans begin
   for (let i = 0; i < count; i++)
@@ -111,7 +109,7 @@ export function buildTracks({count, member, start: starts, end: ends}, members) 
   });
 }
 
-/** The usual time between a thread's samples that stand for many events; 0: each event has one. */
+// The usual time between a thread's samples that stand for many events; 0: each event has one.
 function usualGap({time, thread, period}, ids) {
   const last = new Map(), gaps = [];
   for (const id of ids.some((each) => period[each] !== 1) ? ids : []) {
@@ -122,7 +120,7 @@ function usualGap({time, thread, period}, ids) {
   return known[known.length >> 1] ?? 0;
 }
 
-/** Samples of a counter as a running sum of events. */
+// Samples of a counter as a running sum of events.
 class Counts {
   constructor(samples, ids) {
     this.time = Float64Array.from(ids, (id) => samples.time[id]);
@@ -135,13 +133,13 @@ class Counts {
     return this.sum[countBelow(this.time, to)] - this.sum[countBelow(this.time, from)];
   }
 
-  /** Events per ns around a time; the interval is never shorter than that of one sample. */
+  // Events per ns around a time; the interval is never shorter than that of one sample.
   rateAt(time, near_ns) {
     const half = Math.max(near_ns, this.gap / 2);
     return this.between(time - half, time + half) / (2 * half);
   }
 
-  /** out[x]: their rate in that pixel; returns the highest of all. */
+  // out[x]: their rate in that pixel; returns the highest of all.
   rates(from, step, width, out) {
     let most = 0;
     for (let x = 0; x < width; x++) {
@@ -153,7 +151,7 @@ class Counts {
   }
 }
 
-/** The Counts of each of `groups` that has samples, by the group of their threads. */
+// The Counts of each of `groups` that has samples, by the group of their threads.
 export function buildCounts(samples, groups, groupOf) {
   const ids = Array.from({length: groups}, () => []);
   for (let i = 0; i < samples.count; i++)
@@ -161,7 +159,7 @@ export function buildCounts(samples, groups, groupOf) {
   return ids.map((list) => list.length > 0 ? new Counts(samples, list) : null);
 }
 
-/** How many threads wait, and the running sum of their waiting (an area: threads × time). */
+// How many threads wait, and the running sum of their waiting (an area: threads × time).
 export class Waiting {
   constructor({start, end}) {
     const starts = start.slice().sort(), ends = end.slice().sort(), count = start.length;
@@ -187,7 +185,7 @@ export class Waiting {
     return this.until(to) - this.until(from);
   }
 
-  /** out[x]: average number of waiters in that pixel. */
+  // out[x]: average number of waiters in that pixel.
   average(from, step, width, out) {
     for (let x = 0, before = this.until(from); x < width; x++) {
       const now = this.until(from + (x + 1) * step);
@@ -209,7 +207,7 @@ export function buildStates(spans, names) {
   return buildTracks({...spans, member}, STATE_KINDS);
 }
 
-/** So many owners have a layer each in a GIL's lane; the others share one. */
+// So many owners have a layer each in a GIL's lane; the others share one.
 export const LAYERS = 16;
 
 export function buildWhole(spans) {

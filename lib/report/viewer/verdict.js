@@ -18,7 +18,7 @@ function ending(run) {
 const GIL_SOURCES = {cond: "libc’s condition variables", futex: "futex calls",
                      functions: "probes of take_gil and drop_gil"};
 
-/** Where the GIL's events, the functions and the states came from. */
+// Where the GIL's events, the functions and the states came from.
 function sources({run, gils, sched, functions}) {
   const gil = run.gil_source ?? GIL_SOURCES[gils[0]?.source];
   const called = run.function_source ?? (functions ? "a trace" : null);
@@ -38,7 +38,7 @@ function costText({cost, run}) {
     percentText(cost.total_ns, run.wall_ns)}% of the run (${parts.join(", ")})`;
 }
 
-/** [name, text] of the run, without what is not known. */
+// [name, text] of the run, without what is not known.
 function runFacts(summary) {
   const {run, quality} = summary;
   return [
@@ -54,7 +54,6 @@ function runFacts(summary) {
   ].filter(([, text]) => text);
 }
 
-// Counts of defects of the recording that have no sentence among the findings.
 const DEFECTS = [
   ["unordered", "events were out of order"],
   ["duplicates", "events were recorded twice"],

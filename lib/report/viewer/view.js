@@ -36,7 +36,7 @@ export class View {
       listener(new Set(changed));
   }
 
-  /** Show an interval, moved into the run and made wide enough to see. */
+  // Show an interval, moved into the run and made wide enough to see.
   show(from, to) {
     const width = Math.min(this.duration, Math.max(MIN_WIDTH_NS, to - from));
     const middle = (from + to) / 2;
@@ -44,7 +44,6 @@ export class View {
     this.set({from: start, to: start + width});
   }
 
-  /** Make the interval `factor` times as wide; the time `at` stays where it is. */
   zoom(factor, at = (this.from + this.to) / 2) {
     const width = Math.min(this.duration, Math.max(MIN_WIDTH_NS, this.width * factor));
     const share = (at - this.from) / this.width;
@@ -52,11 +51,9 @@ export class View {
   }
 
   pan(by_ns) {
-    const from = Math.min(Math.max(0, this.from + by_ns), this.duration - this.width);
-    this.set({from, to: from + this.width});
+    this.show(this.from + by_ns, this.to + by_ns);
   }
 
-  /** Show the selected span or range with a margin around it; without one, the whole run. */
   fit() {
     const {selection, range} = this;
     if (selection?.end > selection?.start)
@@ -75,7 +72,6 @@ export class View {
     this.show(from - (to - from) * margin, to + (to - from) * margin);
   }
 
-  /** Bring a time into sight without zooming. */
   reveal(from, to) {
     if (to - from > this.width)
       this.showAround(from, to, 0.1);
@@ -104,7 +100,7 @@ function selectionToHash({thread: index, gil, kind, start}, {threads}) {
           gil: gil?.toString(), at: kind !== "thread" && `${kind}:${Math.round(start)}`};
 }
 
-/** The view as a link's fragment: "t=FROM-TO&thread=TID&…", in ns since time zero. */
+// The view as a link's fragment: "t=FROM-TO&thread=TID&…", in ns since time zero.
 export function viewToHash(view, model) {
   const {selection, range, tab, order, filter} = view;
   const fields = {t: roundSpan(view), ...selection && selectionToHash(selection, model),
@@ -120,7 +116,7 @@ function readInterval(text) {
     ? {from: Number(match[1]), to: Number(match[2])} : null;
 }
 
-/** What a fragment asks for; anything that is not understood is left out. */
+// What a fragment asks for; anything that is not understood is left out.
 export function readHash(hash) {
   const values = new URLSearchParams(hash.replace(/^#/, ""));
   const read = (name, pattern) => pattern.exec(values.get(name) ?? "") ?? [];

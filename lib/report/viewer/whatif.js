@@ -27,7 +27,6 @@ function estimateRow(estimate, find) {
         : [durationText(wall), " ", make("span.tid", `${speedup.toFixed(2)}×`)])));
 }
 
-/** The panel's content. `find` goes to the calls of an estimate's function. */
 export function whatIfContent(whatIf, find) {
   const {cores, error, estimates, assumptions, recorded_ns: recorded} = whatIf;
   if (estimates.length === 0)
