@@ -66,20 +66,21 @@ void gt_say_text(const struct gt_buf *text)
     put(text->data, text->length);
 }
 
+/* Without allocating: it must also be possible to say that memory is exhausted. */
 void gt_say(const char *format, ...)
 {
-    struct gt_buf line;
-    char text[2048];
+    char line[2048];
+    size_t length = (size_t)snprintf(line, sizeof(line) / 2, "%s: ", program_name);
     va_list args;
 
     va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
+    vsnprintf(line + length, sizeof(line) - 1 - length, format, args);
     va_end(args);
-    gt_text_make_visible(text);
-    gt_buf_init(&line);
-    gt_buf_addf(&line, "%s: %s\n", program_name, text);
-    gt_say_text(&line);
-    gt_buf_release(&line);
+    gt_text_make_visible(line + length);
+    length = strlen(line);
+    line[length++] = '\n';
+    gt_progress_clear();
+    put(line, length);
 }
 
 void gt_progress(const char *format, ...)

@@ -189,7 +189,8 @@ def test_each_call_of_offgil_fails_once(folder):
                                  "next_prio=120\n\t1 sleep (/lib/libc.so.6)\n\n"
                                  "python 7 [000] 1.100000: PERF_RECORD_SWITCH IN\n")
     run = in_program(OFFGIL, ["--state", "S", str(folder / "text")], "x.svg", (0, 125))
-    all_of([Sweep(fault, run) for fault in PROGRAM_FAULTS])
+    all_of([Sweep(fault, run) for fault in PROGRAM_FAULTS] +
+           [Sweep((name, errno.ENOMEM), run, True) for name in ("calloc", "realloc")])
 
 
 def test_allocations_fail_as_giltracer_starts_its_helper():
