@@ -21,6 +21,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <link.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -185,7 +186,7 @@ static void add_fault(const char *text)
     if (sscanf(text, "%63s %63s %63s %23s %d", of, fault->object, fault->function, count,
                &fault->error) != 5)
         return;
-    if (strcmp(of, "*") != 0 && strcmp(of, program) != 0)
+    if (fnmatch(of, program, 0))
         return;
     fault->first = strtol(count, NULL, 10);
     fault->last = strchr(count, '+') ? INT64_MAX : fault->first;

@@ -4,10 +4,7 @@
  * take for ever, and whatever can be read must keep the promises of the headers: the invariants
  * of timeline.h, blame that adds up, outputs that are well-formed and safe to look at.
  *
- *     cmake -S . -B build-fuzz -G Ninja -DGT_FUZZ=ON -DCMAKE_C_COMPILER=clang
- *     ninja -C build-fuzz
- *     build-fuzz/fuzz_source -dict=tests/fuzz/perf-script.dict NEW
- * tests/fuzz/corpus/fuzz_source
+ *     scripts/test --fuzz 10        each target for ten minutes, by libFuzzer (tests/fuzz/run)
  *
  * Without GT_FUZZ each target is a program that replays the files given to it, and CTest has it
  * replay its corpus.

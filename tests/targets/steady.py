@@ -2,6 +2,8 @@
 """A bit of everything that the agent records, in a tenth of a second: threads that contend, locks,
 calls by the ten thousand, a forked child, a garbage collection, a descriptor that is used.
 
+    steady.py [ROUNDS]      so often; 1
+
 Prints what it computed and which descriptors are open, and exits with status 7. Neither depends on
 anything but the program: whatever befalls those who record it, the output is this one.
 """
@@ -11,6 +13,7 @@ import queue
 import sys
 import threading
 
+ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 1
 jobs, results = queue.Queue(), []
 
 
@@ -36,7 +39,7 @@ def in_child():
     return sum(results) % 100
 
 
-def main():
+def play():
     threads = [threading.Thread(target=work, name="worker-%d" % i) for i in range(3)]
     for thread in threads:
         thread.start()
@@ -56,9 +59,15 @@ def main():
     status = os.waitpid(child, 0)[1]
     with open(os.devnull, "rb") as stream:
         stream.read(1)
+    return number, status >> 8
+
+
+def main():
+    for _ in range(ROUNDS):
+        number, status = play()
     fds = [int(name) for name in os.listdir("/proc/self/fd")]
     fds = [fd for fd in fds if os.path.exists("/proc/self/fd/%d" % fd)]  # listdir's own is gone
-    print("steady", sum(results), number, status >> 8, sorted(fds))
+    print("steady", sum(results), number, status, sorted(fds))
     sys.stdout.flush()
     return 7
 
