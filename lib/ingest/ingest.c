@@ -472,6 +472,12 @@ void gt_ingest_set_target(struct gt_ingest *ingest, int32_t pid, int64_t ended_n
     ingest->ended_ns = ended_ns;
 }
 
+void gt_ingest_set_range(struct gt_ingest *ingest, int64_t since_ns, int64_t until_ns,
+                         int64_t interval_ns)
+{
+    gt_timeline_set_range(ingest->timeline, since_ns, until_ns, interval_ns);
+}
+
 /* Text of which nothing was understood is some other file. */
 static int check_format(const struct gt_ingest *ingest, struct gt_error *err)
 {

@@ -94,6 +94,12 @@ void gt_ingest_set_viztracer(struct gt_ingest *ingest, struct gt_viztracer *trac
  * exit, nothing is known from the end of the text until then. Before _finish. */
 void gt_ingest_set_target(struct gt_ingest *ingest, int32_t pid, int64_t ended_ns);
 
+/* The recording began at `since_ns` while the program ran already, and ended at `until_ns`
+ * while it ran on; 0: neither. `interval_ns`: the switch interval when it began; 0: not known.
+ * Before any text. */
+void gt_ingest_set_range(struct gt_ingest *ingest, int64_t since_ns, int64_t until_ns,
+                         int64_t interval_ns);
+
 /* All sources were given. Builds the timeline. 0; GT_ERR_FORMAT: the text is empty, or not of
  * perf script, or the trace is of another run; or another error. */
 int gt_ingest_finish(struct gt_ingest *ingest, struct gt_error *err);

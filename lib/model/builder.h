@@ -3,12 +3,13 @@
  * Private to model/: what is needed while the timeline is built, and not afterwards.
  *
  * feed.c hands each event to the file that knows about its kind. tasks.c follows threads and
- * processes, thread_names.c their names, mapped.c which programs cannot be seen. gil_detect.c
- * finds out which condition variables belong to a GIL, and gil.c turns the events of a GIL into
- * spans; futex.c and futex_holds.c do both from futex calls. calls.c, counters.c, holes.c,
- * marks.c, sched.c and sync.c each make one list of the timeline. finalize.c ends what is open,
- * cuts lost ranges out (unknown.c finds what is not known after them), checks the invariants
- * and sums up.
+ * processes, earlier.c those that ran before the recording began (beginning.c says from when on
+ * they are known), thread_names.c their names, mapped.c which programs cannot be seen.
+ * gil_detect.c finds out which condition variables belong to a GIL, and gil.c turns the events
+ * of a GIL into spans; futex.c and futex_holds.c do both from futex calls. calls.c, counters.c,
+ * holes.c, marks.c, sched.c and sync.c each make one list of the timeline. finalize.c ends what
+ * is open, cuts lost ranges out (unknown.c finds what is not known after them), checks the
+ * invariants and sums up.
  *
  * Where building needs more than the timeline keeps, the struct that the timeline keeps is part
  * of a larger one here: gt_gil of gt_gil_state, gt_calls of gt_calls_state, gt_sched of
@@ -158,6 +159,16 @@ struct gt_suspect {
     uint32_t gil;     /* in builder.gils */
 };
 
+/* A thread that ran before. */
+struct gt_earlier {
+    int32_t pid, tid;
+    uint32_t number;      /* among the threads of its process, from 1 */
+    uint32_t comm;        /* interned; 0: not known */
+    uint32_t python_name; /* likewise: threading's */
+    uint32_t thread;      /* index, once it made an event; GT_NO_INDEX: it has not yet */
+    bool ended;           /* before the recording began */
+};
+
 /* A program, and what the files that it maps tell of it. */
 struct gt_image {
     uint32_t process;
@@ -195,10 +206,15 @@ struct gt_builder {
     int64_t lost_until_ns; /* the latest end of a lost range; they come in no order */
     int32_t recent_tid;    /* the last one looked up in thread_of; -1: none */
     uint32_t recent_thread;
-    uint32_t images;                /* how many programs ran, of all processes */
-    bool single_gil;                /* as in gt_timeline_new */
-    int64_t realtime_ns;            /* CLOCK_REALTIME minus CLOCK_MONOTONIC; 0: not known */
-    struct gt_chunks mapped;        /* of struct gt_image */
+    uint32_t images;              /* how many programs ran, of all processes */
+    bool single_gil;              /* as in gt_timeline_new */
+    int64_t since_ns;             /* earlier.c: when the recording began; 0: with the program */
+    int64_t until_ns;             /* and when it ended; INT64_MAX: with the program */
+    int64_t interval_ns;          /* the switch interval by then; 0: not known */
+    struct gt_chunks earlier;     /* of struct gt_earlier */
+    struct gt_hashmap earlier_of; /* tid → index in builder.earlier */
+    int64_t realtime_ns;          /* CLOCK_REALTIME minus CLOCK_MONOTONIC; 0: not known */
+    struct gt_chunks mapped;      /* of struct gt_image */
     const struct gt_probed *probed; /* may be NULL */
     struct gt_first_file first_files[GT_PROBED_MAX];
     bool saw_probed_file;             /* one was mapped: inodes of stat and of perf are alike */
@@ -255,7 +271,39 @@ int gt_task_exit(struct gt_timeline *timeline, const struct gt_event *event);
 /* The process of `thread` executes another program. */
 int gt_task_exec(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event);
 
-/* thread_names.c. GT_EVENT_COMM: */
+/* A life, or a name, of before the recording began. */
+int gt_task_earlier(struct gt_timeline *timeline, const struct gt_event *event);
+/* A thread which made no event, and is known from `known_ns` on; `comm` is interned, 0:
+ * not known. Its index, or GT_NO_INDEX. */
+uint32_t gt_thread_earlier(struct gt_timeline *timeline, int32_t pid, int32_t tid,
+                           uint32_t comm, int64_t known_ns);
+
+/* earlier.c */
+void gt_earlier_init(struct gt_timeline *timeline);
+void gt_earlier_release(struct gt_timeline *timeline);
+/* The one with this tid, or NULL. */
+struct gt_earlier *gt_earlier_of(const struct gt_timeline *timeline, int32_t tid);
+/* The same, added where there is none; NULL: memory is exhausted. */
+struct gt_earlier *gt_earlier_add(struct gt_timeline *timeline, uint32_t process, int32_t tid);
+/* The thread made its first event. */
+void gt_earlier_seen(struct gt_timeline *timeline, uint32_t thread);
+/* The tid belongs to a new thread. */
+void gt_earlier_replaced(struct gt_timeline *timeline, int32_t tid);
+/* Is it the tid of a thread that ran before, and made no event yet? */
+bool gt_earlier_is_unseen(const struct gt_timeline *timeline, int32_t tid);
+/* The thread releases a GIL of which no event came before. */
+void gt_earlier_held(struct gt_timeline *timeline, const struct gt_gil_state *state,
+                     uint32_t thread);
+
+/* beginning.c */
+int gt_beginning_finish(struct gt_timeline *timeline);
+
+/* thread_names.c. Intern a name; `*name` stays as it is when there are too many. */
+int gt_name_intern(struct gt_timeline *timeline, const char *text, uint32_t length,
+                   uint32_t *name);
+/* The comm of a thread that is known by nothing else, interned. */
+void gt_name_from_comm(struct gt_timeline *timeline, uint32_t thread, uint32_t comm);
+/* GT_EVENT_COMM: */
 int gt_name_from_event(struct gt_timeline *timeline, uint32_t thread,
                        const struct gt_event *event);
 /* Any other event: it carries the name of its thread, too. Text may have no COMM records, and

@@ -177,11 +177,31 @@ static void note_time(struct gt_timeline *timeline, const struct gt_event *event
         *last = event->time_ns;
 }
 
+/* An event of before the recording began. What is not recorded any more since then, is not now.
+ */
+static int feed_earlier(struct gt_timeline *timeline, const struct gt_event *event)
+{
+    struct gt_event copy = *event;
+
+    if (event->kind == GT_EVENT_MMAP)
+        return feed_mmap(timeline, event);
+    if (event->kind != GT_EVENT_UNTRACED && event->kind != GT_EVENT_STOPPED)
+        return gt_task_earlier(timeline, event);
+    copy.time_ns = timeline->builder->since_ns;
+    if (event->kind == GT_EVENT_UNTRACED)
+        copy.untraced.calls = 0; /* they were before, and cost the recording nothing */
+    return gt_timeline_feed(timeline, &copy);
+}
+
 int gt_timeline_feed(struct gt_timeline *timeline, const struct gt_event *event)
 {
     struct gt_builder *builder = timeline->builder;
     int rc = 0;
 
+    if (event->time_ns < builder->since_ns)
+        return feed_earlier(timeline, event);
+    if (event->time_ns > builder->until_ns)
+        return 0;
     timeline->quality.events++;
     if (event->time_ns <= 0) {
         /* Records that perf makes up for what ran before it began: names only. */

@@ -17,7 +17,7 @@ struct gt_probed;  /* event/probed_files.h */
 struct gt_timeline *gt_timeline_new(bool single_gil, struct gt_error *err);
 void gt_timeline_free(struct gt_timeline *timeline);
 
-/* Four settings, all optional, before the first event. Pointers are borrowed until _finish.
+/* Five settings, all optional, before the first event. Pointers are borrowed until _finish.
  *
  * Where the interpreter's file keeps its GIL: with GT_EVENT_MMAP, its address is known then. */
 void gt_timeline_set_runtime(struct gt_timeline *timeline, const struct gt_runtime *runtime);
@@ -28,6 +28,15 @@ void gt_timeline_set_realtime(struct gt_timeline *timeline, int64_t offset_ns);
 
 /* The files that have probes: with GT_EVENT_MMAP, it is known which programs are not seen. */
 void gt_timeline_set_probed(struct gt_timeline *timeline, const struct gt_probed *probed);
+
+/*
+ * The recording began at `since_ns`, while processes ran already (0: it began with the
+ * program), and was ended at `until_ns`, while they ran on (0: it was not). Of what was fed of
+ * times before, also of time 0 or less, only lives, names and mappings are taken; nothing of
+ * times after. `interval_ns`: the switch interval at the beginning; 0: not known.
+ */
+void gt_timeline_set_range(struct gt_timeline *timeline, int64_t since_ns, int64_t until_ns,
+                           int64_t interval_ns);
 
 /* A counter that was asked for, as the user names it ("page-faults:u"): it is shown even if
  * nothing is counted. 0, or -1: memory is exhausted. */

@@ -38,7 +38,7 @@ static void begin_with_life(struct gt_timeline *timeline)
     for (size_t i = 0; i < timeline->holes.count; i++)
         if (gt_hole_at(&timeline->holes, i)->start_ns < start_ns)
             start_ns = gt_hole_at(&timeline->holes, i)->start_ns;
-    if (start_ns != INT64_MAX)
+    if (start_ns != INT64_MAX && !timeline->builder->since_ns)
         timeline->start_ns = start_ns;
 }
 
@@ -447,6 +447,8 @@ static void name_processes(struct gt_timeline *timeline)
 
 int gt_finalize(struct gt_timeline *timeline)
 {
+    if (gt_beginning_finish(timeline))
+        return -1;
     end_lives(timeline);
     begin_with_life(timeline);
     count_cpus(timeline);

@@ -395,8 +395,10 @@ int gt_gil_released(struct gt_timeline *timeline, uint32_t index, uint32_t threa
         return 0;
     } else if (state->owner == GT_NO_INDEX && state->last_change_ns < state->known_since_ns) {
         /* The first event of this GIL: the thread has held it from the beginning, … */
-        int64_t since_ns = gt_thread_at(timeline, thread)->start_ns;
+        int64_t since_ns;
 
+        gt_earlier_held(timeline, state, thread);
+        since_ns = gt_thread_at(timeline, thread)->start_ns;
         state->transitions++;
         if (since_ns < state->known_since_ns)
             since_ns = state->known_since_ns;

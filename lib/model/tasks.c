@@ -112,10 +112,26 @@ static uint32_t new_thread_of_event(struct gt_timeline *timeline, const struct g
 {
     uint32_t process = event->pid > 0 ? gt_process_of_pid(timeline, event->pid, event->time_ns)
                                       : guess_process(timeline, event);
+    uint32_t index;
 
     if (process == GT_NO_INDEX)
         return GT_NO_INDEX;
-    return add_thread(timeline, process, event->tid, event->time_ns);
+    index = add_thread(timeline, process, event->tid, event->time_ns);
+    if (index != GT_NO_INDEX)
+        gt_earlier_seen(timeline, index);
+    return index;
+}
+
+uint32_t gt_thread_earlier(struct gt_timeline *timeline, int32_t pid, int32_t tid,
+                           uint32_t comm, int64_t known_ns)
+{
+    uint32_t process = gt_process_of_pid(timeline, pid, known_ns);
+    uint32_t index =
+        process == GT_NO_INDEX ? GT_NO_INDEX : add_thread(timeline, process, tid, known_ns);
+
+    if (index != GT_NO_INDEX && comm)
+        gt_name_from_comm(timeline, index, comm);
+    return index;
 }
 
 static int end_thread(struct gt_timeline *timeline, uint32_t index, int64_t time_ns)
@@ -190,7 +206,10 @@ static int note_forker(struct gt_timeline *timeline, const struct gt_event *even
     if (process == GT_NO_INDEX)
         return -1;
     index = add_thread(timeline, process, event->creator.tid, event->time_ns);
-    return index == GT_NO_INDEX ? -1 : 0;
+    if (index == GT_NO_INDEX)
+        return -1;
+    gt_earlier_seen(timeline, index);
+    return 0;
 }
 
 int gt_task_fork(struct gt_timeline *timeline, const struct gt_event *event)
@@ -200,6 +219,7 @@ int gt_task_fork(struct gt_timeline *timeline, const struct gt_event *event)
 
     if (note_forker(timeline, event))
         return -1;
+    gt_earlier_replaced(timeline, event->tid);
     creator = gt_hashmap_get(&builder->thread_of, (uint32_t)event->creator.tid);
     index = gt_hashmap_get(&builder->thread_of, (uint32_t)event->tid);
     if (index != GT_HASHMAP_NONE) {
@@ -230,7 +250,14 @@ int gt_task_exit(struct gt_timeline *timeline, const struct gt_event *event)
 {
     uint32_t index = gt_hashmap_get(&timeline->builder->thread_of, (uint32_t)event->tid);
 
-    return index == GT_HASHMAP_NONE ? 0 : end_thread(timeline, index, event->time_ns);
+    if (index == GT_HASHMAP_NONE) {
+        if (!gt_earlier_is_unseen(timeline, event->tid))
+            return 0;
+        index = new_thread_of_event(timeline, event);
+        if (index == GT_NO_INDEX)
+            return -1;
+    }
+    return end_thread(timeline, index, event->time_ns);
 }
 
 /* The process runs another program now: its GILs are gone, and so are its other threads. */
@@ -274,6 +301,80 @@ bool gt_timeline_is_alive(const struct gt_timeline *timeline, int32_t tid)
 
     return index != GT_HASHMAP_NONE &&
            !(gt_thread_at(timeline, index)->flags & GT_THREAD_SAW_EXIT);
+}
+
+static int fork_earlier(struct gt_timeline *timeline, const struct gt_event *event)
+{
+    struct gt_hashmap *process_of = &timeline->builder->process_of;
+    int64_t since_ns = timeline->builder->since_ns;
+    uint32_t process = gt_hashmap_get(process_of, (uint32_t)event->pid), parent;
+    const struct gt_earlier *creator;
+    struct gt_earlier *earlier;
+
+    if (process == GT_HASHMAP_NONE) {
+        parent = event->creator.pid > 0
+                     ? gt_hashmap_get(process_of, (uint32_t)event->creator.pid)
+                     : GT_NO_INDEX;
+        process = add_process(timeline, event->pid,
+                              event->pid == event->tid ? parent : GT_NO_INDEX, since_ns);
+    }
+    if (process == GT_NO_INDEX)
+        return -1;
+    earlier = gt_earlier_add(timeline, process, event->tid);
+    creator = event->creator.tid > 0 ? gt_earlier_of(timeline, event->creator.tid) : NULL;
+    if (earlier && creator)
+        earlier->comm = creator->comm;
+    return earlier ? 0 : -1;
+}
+
+static void exec_earlier(struct gt_timeline *timeline, uint32_t process)
+{
+    struct gt_process_state *state = gt_process_state_at(timeline, process);
+
+    state->runtime_start = state->runtime_end = 0;
+    state->mapped = GT_NO_INDEX;
+    state->image = timeline->builder->images++;
+    state->executed = true;
+}
+
+static int name_earlier(struct gt_timeline *timeline, const struct gt_event *event)
+{
+    uint32_t process = gt_process_of_pid(timeline, event->pid, timeline->builder->since_ns);
+    struct gt_earlier *earlier =
+        process == GT_NO_INDEX ? NULL : gt_earlier_add(timeline, process, event->tid);
+
+    if (!earlier)
+        return -1;
+    if (event->kind == GT_EVENT_EXEC)
+        exec_earlier(timeline, process);
+    if (gt_name_intern(timeline, event->new_name.text, event->new_name.length,
+                       event->new_name.by_threading ? &earlier->python_name : &earlier->comm))
+        return -1;
+    if (event->tid == event->pid && !event->new_name.by_threading)
+        gt_process_mutable(timeline, process)->name = earlier->comm;
+    return 0;
+}
+
+int gt_task_earlier(struct gt_timeline *timeline, const struct gt_event *event)
+{
+    struct gt_earlier *earlier;
+
+    if (event->pid <= 0 || event->tid <= 0)
+        return 0;
+    switch (event->kind) {
+    case GT_EVENT_FORK:
+        return fork_earlier(timeline, event);
+    case GT_EVENT_EXIT:
+        earlier = gt_earlier_of(timeline, event->tid);
+        if (earlier)
+            earlier->ended = true;
+        return 0;
+    case GT_EVENT_COMM:
+    case GT_EVENT_EXEC:
+        return name_earlier(timeline, event);
+    default:
+        return 0;
+    }
 }
 
 bool gt_timeline_saw_exit(const struct gt_timeline *timeline, int32_t pid)

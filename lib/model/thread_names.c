@@ -45,8 +45,8 @@ static struct name trimmed(const char *text, size_t length)
 
 /* Names are the target's to choose: both their length and their number are bounded. Too many
  * leave `*name` as it is. 0 or -1. */
-static int add_name(struct gt_timeline *timeline, const char *text, uint32_t length,
-                    uint32_t *name)
+int gt_name_intern(struct gt_timeline *timeline, const char *text, uint32_t length,
+                   uint32_t *name)
 {
     struct name cut = trimmed(text, length);
     uint32_t id;
@@ -78,16 +78,14 @@ int gt_name_of_file(struct gt_timeline *timeline, const struct gt_event *event, 
     return 0;
 }
 
-static int set_comm(struct gt_timeline *timeline, uint32_t index, const char *text,
-                    uint32_t length)
+void gt_name_from_comm(struct gt_timeline *timeline, uint32_t index, uint32_t comm)
 {
     struct gt_thread *thread = gt_thread_mutable(timeline, index);
     struct gt_process *process = gt_process_mutable(timeline, thread->process);
     struct gt_process_state *state = gt_process_state_at(timeline, thread->process);
     uint32_t before = thread->comm;
 
-    if (add_name(timeline, text, length, &thread->comm))
-        return -1;
+    thread->comm = comm;
     if (process->name == 0 || (state->name_is_threads && thread->flags & GT_THREAD_MAIN)) {
         process->name = thread->comm;
         state->name_is_threads = !(thread->flags & GT_THREAD_MAIN);
@@ -95,6 +93,16 @@ static int set_comm(struct gt_timeline *timeline, uint32_t index, const char *te
     if ((before && thread->comm != before) ||
         (state->name_is_threads && !(thread->flags & GT_THREAD_MAIN)))
         thread->flags |= GT_THREAD_OWN_COMM;
+}
+
+static int set_comm(struct gt_timeline *timeline, uint32_t index, const char *text,
+                    uint32_t length)
+{
+    uint32_t comm = gt_thread_at(timeline, index)->comm;
+
+    if (gt_name_intern(timeline, text, length, &comm))
+        return -1;
+    gt_name_from_comm(timeline, index, comm);
     return 0;
 }
 
@@ -102,8 +110,8 @@ int gt_name_from_event(struct gt_timeline *timeline, uint32_t index,
                        const struct gt_event *event)
 {
     if (event->new_name.by_threading)
-        return add_name(timeline, event->new_name.text, event->new_name.length,
-                        &gt_thread_mutable(timeline, index)->python_name);
+        return gt_name_intern(timeline, event->new_name.text, event->new_name.length,
+                              &gt_thread_mutable(timeline, index)->python_name);
     return set_comm(timeline, index, event->new_name.text, event->new_name.length);
 }
 
@@ -125,7 +133,7 @@ int gt_name_from_exec(struct gt_timeline *timeline, uint32_t index,
     struct gt_thread *thread = gt_thread_mutable(timeline, index);
     struct gt_process *process = gt_process_mutable(timeline, thread->process);
 
-    if (add_name(timeline, event->new_name.text, event->new_name.length, &process->name))
+    if (gt_name_intern(timeline, event->new_name.text, event->new_name.length, &process->name))
         return -1;
     gt_process_state_at(timeline, thread->process)->name_is_threads = false;
     thread->comm = process->name;

@@ -48,6 +48,7 @@ struct gt_timeline *gt_timeline_new(bool single_gil, struct gt_error *err)
     builder->single_gil = single_gil;
     timeline->builder = builder;
     gt_futex_init(timeline);
+    gt_earlier_init(timeline);
     return timeline;
 }
 
@@ -91,6 +92,7 @@ static void free_builder(struct gt_timeline *timeline)
     gt_chunks_release(&builder->mapped);
     gt_chunks_release(&builder->suspects);
     gt_futex_release(timeline);
+    gt_earlier_release(timeline);
     gt_hashmap_release(&builder->function_of);
     gt_hashmap_release(&builder->thread_of);
     gt_hashmap_release(&builder->process_of);
