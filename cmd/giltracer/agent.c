@@ -221,6 +221,16 @@ static void trim(const struct gt_agentlog_files *files)
     munmap(control, sizeof(*control));
 }
 
+/* Like a log that is full: an agent stops when it needs another unit. */
+void gt_agent_stop_all(const struct gt_agentlog_files *files)
+{
+    const uint64_t full = UINT64_MAX / 2;
+
+    if (files->control >= 0)
+        (void)!pwrite(files->control, &full, sizeof(full),
+                      offsetof(struct gt_wire_control, used_bytes));
+}
+
 void gt_agent_close(struct gt_agentlog_files *files, bool keep)
 {
     if (keep && files->control >= 0 && files->log >= 0)

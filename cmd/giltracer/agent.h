@@ -40,6 +40,9 @@ int gt_agent_folder(const char *folder, char **path, struct gt_agentlog_files *f
 void gt_agent_note_probes_out(const struct gt_agentlog_files *files, int64_t time_ns,
                               bool rest_out);
 
+/* The programs run on, and their agents shall not write any more. */
+void gt_agent_stop_all(const struct gt_agentlog_files *files);
+
 /* Close the files. A log that is kept is cut to what is used; a process that still writes may
  * finish with that. */
 void gt_agent_close(struct gt_agentlog_files *files, bool keep);

@@ -13,6 +13,10 @@ enum {
     OPTION_OUTPUT = 1,
     OPTION_PYTHON,
     OPTION_AS_ROOT,
+    OPTION_PID,
+    OPTION_DUMP,
+    OPTION_DELAY,
+    OPTION_DURATION,
     OPTION_GIL_DETECT,
     OPTION_GIL_SOURCE,
     OPTION_STATE_DETECT,
@@ -60,8 +64,13 @@ const struct gt_option gt_cli_table[] = {
      "interpreter (default: that of $VIRTUAL_ENV, else python3)"},
     {OPTION_AS_ROOT, 0, "as-root", NULL, 0,
      "under sudo: run it as root, not as the user who called sudo"},
+    {OPTION_PID, 0, "pid", "PID", 0, "none of these: record a process that runs already"},
 
     {0, 0, NULL, NULL, 0, "What to record"},
+    {OPTION_DELAY, 0, "delay", "TIME", 0,
+     "begin so much later: 500ms, 5s, 2m (default unit: s)"},
+    {OPTION_DURATION, 0, "duration", "TIME", 0,
+     "end after so long; the program runs on (default: to its end)"},
     {OPTION_GIL_DETECT, 0, "gil-detect", NULL, GT_OPTION_NEGATABLE,
      "who holds the GIL and who waits for it (default: yes)"},
     {OPTION_GIL_SOURCE, 0, "gil-source", "SOURCE", 0,
@@ -127,6 +136,7 @@ const struct gt_option gt_cli_table[] = {
 
 enum { DEFAULT_FREQUENCY = 999, MAX_FREQUENCY = 100000 };
 
+#define MAX_TIME_MS    UINT64_C(360000000)
 #define DEFAULT_BUDGET "15" /* percent */
 
 void gt_cli_init(struct gt_cli *cli)
@@ -219,6 +229,34 @@ static int set_duration(struct gt_cli *cli, const char *value, struct gt_error *
     cli->agent.min_ns = cli->min_ns;
     return set_scaled(cli->min_ns, sizeof(cli->min_ns), "--min-duration",
                       "a time such as 50us or 1ms", value, units, scales, err);
+}
+
+/* Of the recording. */
+static int set_time(uint64_t *ms, const char *option, const char *value, struct gt_error *err)
+{
+    static const char *const units[] = {"", "s", "ms", "m", "min", "h", NULL};
+    static const double scales[] = {1e3, 1e3, 1, 6e4, 6e4, 3.6e6};
+    char text[24];
+    int rc = set_scaled(text, sizeof(text), option, "a time such as 500ms, 5s or 2m", value,
+                        units, scales, err);
+
+    if (rc < 0)
+        return rc;
+    *ms = strtoull(text, NULL, 10);
+    if (*ms == 0 || *ms > MAX_TIME_MS)
+        return bad_value(option, "a time from 1ms to 100h", value, err);
+    return 0;
+}
+
+static int set_pid(struct gt_cli *cli, const char *value, struct gt_error *err)
+{
+    const char *why;
+    long long pid = strtonum(value, 1, INT32_MAX, &why);
+
+    if (why)
+        return bad_value("--pid", "the number of a process", value, err);
+    cli->pid = (int)pid;
+    return 0;
 }
 
 static int set_size(char *text, size_t size, const char *option, const char *want,
@@ -316,6 +354,18 @@ static int apply_recording(struct gt_cli *cli, int id, const char *value, bool o
     int rc = 0;
 
     switch (id) {
+    case OPTION_PID:
+        rc = set_pid(cli, value, err);
+        break;
+    case OPTION_DUMP:
+        cli->dump = true;
+        break;
+    case OPTION_DELAY:
+        rc = set_time(&cli->delay_ms, "--delay", value, err);
+        break;
+    case OPTION_DURATION:
+        rc = set_time(&cli->duration_ms, "--duration", value, err);
+        break;
     case OPTION_GIL_DETECT:
         cli->gil_detect = on;
         break;
@@ -420,6 +470,34 @@ static int apply(void *context, const struct gt_option *option, const char *valu
     return 0;
 }
 
+/* What is for programs that giltracer starts. */
+static int check_process(struct gt_cli *cli, struct gt_error *err)
+{
+    const char *what = NULL;
+
+    if (cli->words.count)
+        return gt_error_set(err, GT_ERR_USAGE,
+                            "--pid records a process that runs: name no program beside it");
+    if (cli->python)
+        what = "--python";
+    else if (cli->viztracer)
+        what = "--viztracer";
+    else if (cli->repeat > 1)
+        what = "--repeat";
+    else if (cli->agent.insist)
+        what = "--python-trace";
+    else if (cli->gil_source == GT_GIL_AGENT)
+        what = "--gil-source agent";
+    if (what)
+        return gt_error_set(err, GT_ERR_USAGE,
+                            "%s is for programs that giltracer starts, not for --pid", what);
+    if (cli->dump && (cli->delay_ms || cli->duration_ms))
+        return gt_error_set(err, GT_ERR_USAGE,
+                            "--dump tells of this moment: it takes no --delay or --duration");
+    cli->target = GT_TARGET_PROCESS;
+    return 0;
+}
+
 int gt_cli_parse(struct gt_cli *cli, char *const *argv, struct gt_error *err)
 {
     int at = gt_options_parse(gt_cli_table, argv, apply, cli, err);
@@ -439,6 +517,11 @@ int gt_cli_parse(struct gt_cli *cli, char *const *argv, struct gt_error *err)
         return gt_error_set(err, GT_ERR_USAGE,
                             "--keep-interpreter-frames is about the stacks of sleeps: add "
                             "--state-detect --call-graph");
+    if (cli->pid)
+        return check_process(cli, err);
+    if (cli->dump)
+        return gt_error_set(err, GT_ERR_USAGE,
+                            "--dump is about a process that runs: add --pid");
     if (cli->viztracer && cli->target == GT_TARGET_COMMAND)
         return gt_error_set(err, GT_ERR_USAGE,
                             "--viztracer runs a script, -m MODULE or -c CODE, not a command "
@@ -455,6 +538,7 @@ int gt_cli_help(struct gt_buf *text)
     static const char head[] =
         "usage: giltracer [options] script.py [args...]\n"
         "       giltracer [options] -m module [args...] | -c code [args...] | -- command ...\n"
+        "       giltracer [options] --pid PID [--duration TIME]\n"
         "\n"
         "Runs a Python program and reports who held the GIL, who waited for it, and on whom.\n";
     static const char tail[] =

@@ -27,6 +27,7 @@ enum gt_target_kind {
     GT_TARGET_MODULE,  /* words: module args… */
     GT_TARGET_CODE,    /* words: code args… */
     GT_TARGET_COMMAND, /* words: command args… */
+    GT_TARGET_PROCESS, /* no words: pid */
 };
 
 struct gt_cli {
@@ -43,7 +44,10 @@ struct gt_cli {
     const char *keep;
     const char *summary;
     const char *baseline;
-    unsigned repeat; /* runs of the target; at least 1 */
+    int pid;                        /* --pid; 0: not given */
+    bool dump;                      /* --dump: tell how it stands, and record nothing */
+    uint64_t delay_ms, duration_ms; /* 0: not given */
+    unsigned repeat;                /* runs of the target; at least 1 */
     const char *setup_group;
     bool gil_detect, state_detect, call_graph, keep_interpreter, perfetto_states, viztracer;
     unsigned frequency; /* -F: samples per second of each counter */

@@ -12,6 +12,11 @@ void gt_planning_agent(struct gt_agent_request *agent, struct gt_error *why,
                        const struct gt_cli *cli, const struct gt_interp *interp)
 {
     *agent = cli->agent;
+    if (cli->pid) {
+        agent->python_trace = false;
+        gt_error_set(why, GT_ERR_UNSUPPORTED, "the process runs already");
+        return;
+    }
     if (cli->viztracer || (cli->gil_source == GT_GIL_FUTEX && !agent->insist))
         agent->python_trace = false;
     if (gt_agent_check(interp, why) == 0)
@@ -35,6 +40,8 @@ int gt_planning_make(struct gt_plan *plan, const struct gt_cli *cli,
         .buffer_bytes = strtoull(cli->buffer, NULL, 10),
         .agent = agent->python_trace,
         .agent_possible = agent_possible,
+        .attach_pid = cli->pid,
+        .delayed = cli->delay_ms > 0,
         .target = target,
     };
 

@@ -4,6 +4,7 @@
 #include "base/nstime.h"
 #include "common/exit_status.h"
 #include "launch/counters.h"
+#include "launch/rights.h"
 #include "planning.h"
 #include "recording_dir.h"
 #include "target_check.h"
@@ -41,9 +42,12 @@ static int make_plan(struct gt_run_state *run, struct gt_error *err)
     int rc;
 
     gt_strvec_init(&target);
-    if (gt_target_command(&run->interp, run->cli, NULL, &target))
-        rc = gt_error_memory(err);
+    if (run->cli->pid)
+        rc = gt_running_words(&run->running, &target, err);
     else
+        rc =
+            gt_target_command(&run->interp, run->cli, NULL, &target) ? gt_error_memory(err) : 0;
+    if (rc == 0)
         rc = gt_planning_make(&run->plan, run->cli, &run->agent, !run->agent_why.code,
                               target.items, &run->caps, &run->interp, err);
     gt_strvec_release(&target);
@@ -158,13 +162,30 @@ static int start_ingest(struct gt_run_state *run, struct gt_error *err)
         .cpus = gt_caps_cpus(),
     };
     /* Without it, the GIL's futex calls are recognised by their pattern alone. */
-    if (run->plan.futex && gt_runtime_find(&run->runtime, interp, NULL) == 0)
+    if (run->plan.futex && gt_runtime_find(&run->runtime, interp, NULL) == 0) {
         options.runtime = &run->runtime;
+        if (run->cli->pid) /* perf names the file as the process maps it */
+            run->runtime.path = run->python.file->path;
+    }
     run->ingest = gt_ingest_new(&options, err);
     return run->ingest ? 0 : (err ? err->code : GT_ERR_MEMORY);
 }
 
 /* --- all of it --- */
+
+static int find_python(struct gt_run_state *run, int *status, struct gt_error *err)
+{
+    int rc;
+
+    if (!run->cli->pid)
+        return gt_target_find_interpreter(&run->interp, &run->loop, run->cli, status, err);
+    gt_rights_raise(); /* sudo gives the right to look at any process */
+    rc = gt_running_open(&run->running, run->cli->pid, err);
+    if (rc == 0)
+        rc = gt_python_find(&run->python, &run->interp, &run->running, err);
+    gt_rights_lower();
+    return rc;
+}
 
 /* Cheapest first. */
 int gt_prepare(struct gt_run_state *run, int *status, struct gt_error *err)
@@ -181,7 +202,7 @@ int gt_prepare(struct gt_run_state *run, int *status, struct gt_error *err)
     if (rc == 0)
         rc = gt_caps_probe(&run->caps, &run->loop, err);
     if (rc == 0)
-        rc = gt_target_find_interpreter(&run->interp, &run->loop, cli, status, err);
+        rc = find_python(run, status, err);
     if (rc < 0)
         return rc;
     *status = GT_EXIT_OURS;

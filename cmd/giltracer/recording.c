@@ -3,6 +3,7 @@
 
 #include "base/nstime.h"
 #include "common/console.h"
+#include "conclude.h"
 #include "launch/hitplace.h"
 #include "launch/probes.h"
 #include "launch/tools.h"
@@ -40,7 +41,7 @@ static bool probes_too_dear(void *context, const struct gt_gate_report *costs)
     return true;
 }
 
-static void on_gate(void *context, int pid)
+static void on_begin(void *context, int pid)
 {
     struct gt_run_state *run = context;
 
@@ -48,20 +49,29 @@ static void on_gate(void *context, int pid)
     gt_watch_start(&run->watch, pid);
 }
 
-static void on_target_end(void *context)
+static void on_end(void *context)
 {
     struct gt_run_state *run = context;
 
     gt_watch_end(&run->watch, &run->info);
     run->info.hit_ns = run->result.costs.hit_ns;
     run->info.switch_ns = run->result.costs.switch_ns;
-    run->info.exit_status = run->result.exit_status;
+    run->info.exit_status = run->result.exit_status; /* -1 while it runs on */
     run->info.term_signal = run->result.term_signal;
     run->info.root_pid = run->result.pid;
     run->info.started_unix_ns = run->result.started_unix_ns;
     gt_ingest_set_target(run->ingest, run->result.pid,
                          run->plan.events.count && !run->result.rest_out ? run->result.ended_ns
                                                                          : 0);
+    gt_ingest_set_range(run->ingest, run->result.since_ns, run->result.until_ns,
+                        run->interval_ns);
+}
+
+static void on_follow(void *context, int rc)
+{
+    struct gt_run_state *run = context;
+
+    gt_conclude(run, rc, run->failure);
 }
 
 /* The program has ended, or is about to be converted: what its agents wrote is complete. */
@@ -108,6 +118,8 @@ static void start_removal(void *context)
     struct gt_run_state *run = context;
 
     if (run->result.target_ran) {
+        if (run->result.until_ns && !run->result.ended_ns)
+            gt_agent_stop_all(&run->agent_files);
         gt_ingest_set_probes_out(run->ingest, run->result.probes_out_ns);
         if (run->result.rest_out)
             gt_ingest_set_rest_out(run->ingest);
@@ -161,7 +173,12 @@ int gt_recording_run(struct gt_run_state *run, struct gt_error *err)
 {
     struct gt_hit_place hit;
     struct gt_session_spec spec = {
-        .hit = &hit,
+        /* What is not recorded at the gate cannot be measured there. */
+        .hit = run->cli->delay_ms ? NULL : &hit,
+        .attach_pid = run->cli->pid,
+        .attach_pidfd = run->running.pidfd,
+        .delay_ms = run->cli->delay_ms,
+        .duration_ms = run->cli->duration_ms,
         .caps = &run->caps,
         .plan = &run->plan,
         .inherited = run->inherited,
@@ -172,14 +189,16 @@ int gt_recording_run(struct gt_run_state *run, struct gt_error *err)
         .probes_too_dear = run->plan.two_sources ? probes_too_dear : NULL,
         .perf_timeout_ms = gt_perf_timeout_ms(),
         .on_data = on_data,
-        .on_gate = on_gate,
-        .on_target_end = on_target_end,
+        .on_begin = on_begin,
+        .on_end = on_end,
+        .on_follow = on_follow,
         .on_recorded = start_removal,
         .on_tick = on_tick,
         .context = run,
     };
     int rc;
 
+    run->failure = err;
     if (run->plan.two_sources)
         run->meter = (struct gt_meter){
             .probes_path = run->probes_path,

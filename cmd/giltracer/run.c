@@ -4,66 +4,37 @@
 #include "base/fs.h"
 #include "common/console.h"
 #include "common/exit_status.h"
-#include "common/sources.h"
+#include "conclude.h"
 #include "doctor.h"
 #include "prepare.h"
 #include "recording.h"
-#include "reports.h"
 #include "run_state.h"
 #include "target_check.h"
+#include "viztracer/viztracer.h"
 
 #include <stdlib.h>
 #include <uv.h>
-
-static int make_report(struct gt_run_state *run, struct gt_error *err)
-{
-    int rc = gt_ingest_finish(run->ingest, err);
-
-    if (rc == 0)
-        rc = gt_reports_prepare(&run->results, run->ingest, &run->info, run->cli, err);
-    return rc == 0 ? gt_checks_take(run->checks, run->results.report, err) : rc;
-}
-
-static void write_report(struct gt_run_state *run)
-{
-    struct gt_error err;
-
-    if (run->agent_missed.code)
-        gt_say("%s", run->agent_missed.message);
-    gt_sources_say_warnings(run->agentlog);
-    if (make_report(run, &err) < 0) {
-        gt_say("no report: %s", err.message);
-        return;
-    }
-    run->reported = true;
-    gt_signals_look(&run->signals);
-    run->endings_heeded = run->signals.endings;
-    if (run->last)
-        gt_reports_write(&run->outputs, &run->results, run->cli, &run->signals);
-}
 
 /* The session is over: say what there is to say, and return the exit status. */
 static int conclude(struct gt_run_state *run, int rc, const struct gt_error *err)
 {
     const struct gt_session_result *result = &run->result;
 
-    gt_say_all(&result->warnings);
-    if (result->exec_errno)
-        return gt_target_say_exec_failed(run->plan.target.items[0], result->exec_errno);
-    if (!result->target_ran) {
+    if (!result->target_ran && !result->exec_errno) {
+        gt_say_all(&result->warnings);
         gt_say("%s", err->message);
         return result->cancelled ? GT_EXIT_SIGNAL + result->cancelled : GT_EXIT_OURS;
     }
-    if (rc < 0)
-        gt_say("no report: %s", err->message);
-    else if (result->abandoned)
-        gt_say("no report: interrupted");
-    else
-        write_report(run);
-    if (run->last)
-        gt_checks_say(run->checks, run->reported ? run->results.report : NULL);
-    if (result->term_signal || result->exit_status)
-        return result->term_signal ? GT_EXIT_SIGNAL + result->term_signal : result->exit_status;
+    gt_conclude(run, rc, err);
+    if (result->exec_errno)
+        return gt_target_say_exec_failed(run->plan.target.items[0], result->exec_errno);
+    if (result->term_signal)
+        return GT_EXIT_SIGNAL + result->term_signal;
+    /* The exit status of a process that was only watched is not ours. */
+    if (result->exit_status && !run->cli->pid)
+        return result->exit_status;
+    if (run->cli->pid && !run->reported)
+        return GT_EXIT_OURS;
     return gt_checks_status(run->checks);
 }
 
@@ -140,6 +111,7 @@ static void release(struct gt_run_state *run)
     gt_session_result_release(&run->result);
     gt_plan_release(&run->plan);
     gt_interp_release(&run->interp);
+    gt_running_release(&run->running);
     gt_caps_release(&run->caps);
     if (run->signals_started)
         gt_signals_stop(&run->signals);
@@ -163,6 +135,7 @@ int gt_run_once(const struct gt_cli *cli, const struct gt_inherited *inherited,
     run->run_as = run_as;
     run->checks = checks;
     run->last = last;
+    run->running.pidfd = -1;
     run->agent_files = (struct gt_agentlog_files){-1, -1};
     gt_claim_init(&run->claim);
     gt_caps_init(&run->caps);

@@ -4,6 +4,8 @@
 #define GILTRACER_RUN_STATE_H
 
 #include "agentlog/agentlog.h"
+#include "attach/python.h"
+#include "attach/running.h"
 #include "base/error.h"
 #include "base/strvec.h"
 #include "common/outputs.h"
@@ -45,6 +47,9 @@ struct gt_run_state {
     int endings_heeded; /* of signals.endings: those that came before a report is written */
     struct gt_caps caps;
     struct gt_interp interp;
+    struct gt_running running; /* with --pid: the process, … */
+    struct gt_python python;   /* … its interpreter, … */
+    int64_t interval_ns;       /* … and its switch interval; 0: not known */
     struct gt_plan plan;
     struct gt_runtime runtime;
     struct gt_outputs outputs;
@@ -79,6 +84,8 @@ struct gt_run_state {
     struct gt_error report_error; /* why feeding failed */
     struct gt_results results;
     bool reported;
+    const struct gt_error *failure; /* the session's; borrowed */
+    bool concluded;                 /* all was said, and the reports were written */
 };
 
 #endif

@@ -98,7 +98,7 @@ static bool defines_signal(const char *path)
  * Where pthread_cond_signal really is. Before glibc 2.34 libc only forwards to libpthread;
  * since then libpthread is an empty shell. musl has everything in its loader.
  */
-static int take_map(struct gt_interp *interp, const char *path, struct gt_error *err)
+int gt_interp_take_map(struct gt_interp *interp, const char *path, struct gt_error *err)
 {
     if (strncmp(last_part(path), "libpython", 9) == 0)
         return copy_text(&interp->libpython, path, err);
@@ -113,7 +113,7 @@ static int take_answer(struct gt_interp *interp, const char *item, bool *complet
                        struct gt_error *err)
 {
     if (strncmp(item, "map=", 4) == 0)
-        return take_map(interp, item + 4, err);
+        return gt_interp_take_map(interp, item + 4, err);
     if (strncmp(item, "implementation=", 15) == 0)
         return copy_text(&interp->implementation, item + 15, err);
     if (strncmp(item, "executable=", 11) == 0)

@@ -21,6 +21,8 @@ struct gt_interp {
     char *libc;              /* path of the file that holds pthread_cond_signal */
     int major, minor, micro; /* 0 when unknown */
     bool free_threaded;      /* built with Py_GIL_DISABLED */
+    int inside_pid;          /* paths are those below /proc/PID/root of this process, of another
+                                mount namespace; 0: they are ours */
     bool gil_enabled;        /* false only for a free-threaded build that runs without a GIL */
 };
 
@@ -43,6 +45,9 @@ int gt_interp_find(struct gt_interp *interp, uv_loop_t *loop, const char *named,
  */
 int gt_interp_of_command(struct gt_interp *interp, uv_loop_t *loop, const char *command,
                          struct gt_error *err);
+
+/* Note a file that it maps, if that is its libpython or its libc. */
+int gt_interp_take_map(struct gt_interp *interp, const char *path, struct gt_error *err);
 
 /* Parts of the above, pure, for tests. */
 

@@ -84,8 +84,8 @@ static int use_installed(struct gt_plan *plan, const struct gt_caps *caps, struc
  */
 static void add_second_source(struct gt_plan *plan, const struct gt_plan_request *request)
 {
-    if (request->gil_source != GT_GIL_AUTO || !request->agent_possible)
-        return;
+    if (request->gil_source != GT_GIL_AUTO || !request->agent_possible || request->delayed)
+        return; /* where one begins later than the other, they cannot be compared */
     plan->agent = true;
     plan->two_sources = true;
 }
@@ -256,14 +256,16 @@ static int choose_source(struct gt_plan *plan, const struct gt_plan_request *req
         if (request->gil_source != GT_GIL_UPROBES && caps->installed_probes)
             return use_installed(plan, caps, err);
     }
-    if (!installable && request->gil_source == GT_GIL_AUTO) {
+    if (!installable && request->gil_source == GT_GIL_AUTO && !request->attach_pid) {
         if (gt_strvec_pushf(&plan->notes, "the GIL is seen by an agent inside the program: %s",
                             why_not(caps)))
             return gt_error_memory(err);
         return use_agent(plan);
     }
     if (!installable)
-        return gt_error_set(err, GT_ERR_PERMISSION, "cannot see the GIL: %s", why_not(caps));
+        return gt_error_set(err, GT_ERR_PERMISSION, "cannot see the GIL%s: %s",
+                            request->attach_pid ? " of a process that runs already" : "",
+                            why_not(caps));
     if (request->gil_source == GT_GIL_FUNCTIONS) {
         int rc = gt_probes_plan_functions(&plan->probes, interp, err);
 
@@ -353,7 +355,8 @@ int gt_plan_make(struct gt_plan *plan, const struct gt_plan_request *request,
     int rc;
 
     plan->gil_source = GT_GIL_NONE;
-    plan->agent = request->agent;
+    plan->probes.inside_pid = interp->inside_pid;
+    plan->agent = request->agent && !request->attach_pid;
     if (caps->record_why[0] && needs_perf(request))
         return gt_error_set(err, GT_ERR_UNSUPPORTED, "%s", caps->record_why);
     if (gt_strvec_push_all(&plan->target, request->target))

@@ -64,6 +64,8 @@ struct gt_plan_request {
     uint64_t buffer_bytes; /* --buffer; 0: as the plan chooses */
     bool agent;            /* needed whatever the GIL source: functions are traced */
     bool agent_possible;   /* it can be loaded into the interpreter */
+    bool delayed;          /* the recording begins while the target runs already */
+    int attach_pid;        /* the target runs already; 0: it does not */
     char *const *target;   /* NULL-terminated */
 };
 

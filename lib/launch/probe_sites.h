@@ -24,7 +24,9 @@ struct gt_probe {
 
 struct gt_probe_set {
     char group[GT_OWNER_SIZE]; /* its owner's name */
-    struct gt_probe *probes;   /* owned */
+    int inside_pid; /* paths are those below /proc/PID/root of this process, of another mount
+                       namespace, which perf has to enter; 0: they are ours */
+    struct gt_probe *probes; /* owned */
     size_t count;
 };
 

@@ -11,6 +11,7 @@
 #include <bsd/string.h>
 #include <ctype.h>
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +29,21 @@ int gt_probe_definition(const struct gt_probe_set *set, const struct gt_probe *p
                        probe->argument ? " " : "", probe->argument ? probe->argument : "");
 }
 
+/* The path of a file as its own mount namespace names it, which perf enters: what comes after
+ * /proc/PID/root is below the process's root in there. */
+static int push_path(const struct gt_probe_set *set, const char *path, struct gt_strvec *argv)
+{
+    char prefix[48], root[PATH_MAX];
+    ssize_t length;
+
+    snprintf(prefix, sizeof(prefix), "/proc/%d/root", set->inside_pid);
+    if (!set->inside_pid || strncmp(path, prefix, strlen(prefix)) != 0)
+        return gt_strvec_push(argv, path);
+    length = readlink(prefix, root, sizeof(root) - 1);
+    root[length > 1 ? length : 0] = '\0';
+    return gt_strvec_pushf(argv, "%s%s", root, path + strlen(prefix));
+}
+
 /* `perf probe -x FILE -a … -a …` for the probes from `first` on that share its file; `next`
  * is the first that does not. */
 static int install_command(const struct gt_probe_set *set, const struct gt_caps *caps,
@@ -37,10 +53,13 @@ static int install_command(const struct gt_probe_set *set, const struct gt_caps 
     /* Without -f, perf refuses the name of an event that exists in any group, and so two runs
      * at the same time; with it, perf takes the next free name, "signal_1". */
     int failed = gt_strvec_push(argv, caps->perf) | gt_strvec_push(argv, "probe") |
-                 gt_strvec_push(argv, "-f") | gt_strvec_push(argv, "-x") |
-                 gt_strvec_push(argv, path);
+                 gt_strvec_push(argv, "-f");
     size_t i;
 
+    if (set->inside_pid)
+        failed |=
+            gt_strvec_push(argv, "--target-ns") | gt_strvec_pushf(argv, "%d", set->inside_pid);
+    failed |= gt_strvec_push(argv, "-x") | push_path(set, path, argv);
     for (i = first; i < set->count && strcmp(set->probes[i].path, path) == 0; i++) {
         struct gt_buf text;
 

@@ -80,7 +80,7 @@ static int spawn(struct gt_recorder *recorder, uv_loop_t *loop, char *const *arg
 }
 
 int gt_recorder_start(struct gt_recorder *recorder, const struct gt_caps *caps, uv_loop_t *loop,
-                      char *const *argv, const char *data_path, struct gt_error *err)
+                      char *const *argv, const char *data_path, bool held, struct gt_error *err)
 {
     int data = open_data(data_path, err);
     int rc = data < 0 ? data : gt_perfctl_open(&recorder->control, loop, on_ack, recorder, err);
@@ -95,11 +95,20 @@ int gt_recorder_start(struct gt_recorder *recorder, const struct gt_caps *caps, 
     recorder->done = rc < 0;
     /* Waits in the pipe until perf listens. */
     if (rc == 0)
-        gt_perfctl_say(&recorder->control, "enable");
+        gt_perfctl_say(&recorder->control, held ? "disable" : "enable");
 out:
     if (data >= 0)
         close(data);
     return rc;
+}
+
+void gt_recorder_enable(struct gt_recorder *recorder)
+{
+    if (recorder->done || recorder->stopped)
+        return;
+    recorder->ready = false;
+    gt_perfctl_stop_flushing(&recorder->control);
+    gt_perfctl_say(&recorder->control, "enable");
 }
 
 /* perf ends as well on TERM, and drains its buffers either way. */

@@ -28,7 +28,7 @@ struct gt_recorder {
     struct gt_perfctl control;
     struct gt_child child;
     bool spawned;
-    bool ready;     /* it records */
+    bool ready;     /* it records, or is held */
     bool done;      /* it is gone, and so are its pipes; true also before it was started */
     bool stopped;   /* it was told to end */
     bool stop_word; /* it knows the word "stop" (perf 5.12) */
@@ -43,14 +43,18 @@ void gt_recorder_init(struct gt_recorder *recorder, gt_recorder_fn on_ready,
 /*
  * Starts it with perf record's argument vector, which has it write to standard output: that is
  * a new file, `data_path`, which is made here, with giltracer's rights. perf, which may have
- * more (rights.h), is given no path that somebody could lead elsewhere. After a failure there
- * is still no process.
+ * more (rights.h), is given no path that somebody could lead elsewhere. `held`: it does not
+ * record yet, and on_ready says that it waits. After a failure there is still no process.
  *
  * Until it is told to end it is asked 20 times a second to write what it has; so most of a
  * recording is there when it is killed, or the disk is full.
  */
 int gt_recorder_start(struct gt_recorder *recorder, const struct gt_caps *caps, uv_loop_t *loop,
-                      char *const *argv, const char *data_path, struct gt_error *err);
+                      char *const *argv, const char *data_path, bool held,
+                      struct gt_error *err);
+
+/* Let one that is held record; on_ready is called again. */
+void gt_recorder_enable(struct gt_recorder *recorder);
 
 /* Have it write what it has, and end. Harmless when it is gone, or was told before. */
 void gt_recorder_stop(struct gt_recorder *recorder);

@@ -2,15 +2,13 @@
 #include "launch/session.h"
 
 #include "base/nstime.h"
-#include "launch/perfscript.h"
-#include "launch/recorder.h"
+#include "launch/conversion.h"
+#include "launch/recorders.h"
 #include "launch/target.h"
 
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
 
 enum {
     TICK_MS = 500,
@@ -27,12 +25,10 @@ enum event {
     EVENT_SCRIPT_DONE, /* a perf script is gone */
     EVENT_SIGNAL,      /* giltracer got a signal */
     EVENT_TIMEOUT,     /* perf takes too long */
+    EVENT_DELAYED,     /* the recording shall begin */
+    EVENT_OVER,        /* and end */
     EVENT_COUNT
 };
-
-/* Probes are recorded apart where they may have to be taken out before the end: they stay in
- * the program's way until the perf that recorded them has ended. Read in this order. */
-enum recorder_of { PROBES, REST, RECORDERS };
 
 struct session {
     uv_loop_t *loop;
@@ -42,17 +38,12 @@ struct session {
     int rc;               /* the first failure */
     unsigned pending;     /* events that came, as bits */
 
-    struct gt_recorder recorders[RECORDERS];
-    bool died[RECORDERS]; /* before its time, which the user knows */
-    struct gt_child script;
-    bool script_spawned;
-    enum recorder_of scripted; /* whose recording perf script reads */
+    struct gt_recorders recorders;
+    struct gt_conversion conversion;
     struct gt_target target;
-    uv_timer_t deadline, ticker, meter;
+    uv_timer_t deadline, ticker, meter, range;
     int timers_open;
     enum gt_session_state state;
-
-    uint64_t script_bytes; /* of text that perf script gave */
 
     struct {
         int number;
@@ -72,12 +63,9 @@ static void post(struct session *session, enum event event)
 static void on_ready(void *context, struct gt_recorder *recorder)
 {
     struct session *session = context;
-    bool all = true;
 
     (void)recorder;
-    for (int i = 0; i < RECORDERS; i++)
-        all &= !session->recorders[i].spawned || session->recorders[i].ready;
-    if (all)
+    if (gt_recorders_are_ready(&session->recorders))
         post(session, EVENT_READY);
 }
 
@@ -93,16 +81,6 @@ static void on_target_done(void *context, struct gt_child *child)
     post(context, EVENT_TARGET_DONE);
 }
 
-static int on_script_data(void *context, const char *data, size_t length)
-{
-    struct session *session = context;
-
-    session->script_bytes += length;
-    return session->scripted == PROBES
-               ? session->spec->on_probes_data(session->spec->context, data, length)
-               : session->spec->on_data(session->spec->context, data, length);
-}
-
 static void on_script_done(void *context, struct gt_child *child)
 {
     (void)child;
@@ -112,6 +90,16 @@ static void on_script_done(void *context, struct gt_child *child)
 static void on_deadline(uv_timer_t *timer)
 {
     post(timer->data, EVENT_TIMEOUT);
+}
+
+static void on_delayed(uv_timer_t *timer)
+{
+    post(timer->data, EVENT_DELAYED);
+}
+
+static void on_over(uv_timer_t *timer)
+{
+    post(timer->data, EVENT_OVER);
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -127,7 +115,7 @@ static void on_tick(uv_timer_t *timer)
 static void on_meter(uv_timer_t *timer)
 {
     struct session *session = timer->data;
-    struct gt_recorder *probes = &session->recorders[PROBES];
+    struct gt_recorder *probes = &session->recorders.of[GT_RECORDED_PROBES];
     struct gt_gate_report costs = gt_target_costs(&session->target);
 
     if (session->state != GT_SESSION_RUNNING || probes->done || probes->stopped) {
@@ -137,7 +125,7 @@ static void on_meter(uv_timer_t *timer)
         gt_recorder_stop(probes);
         session->result->rest_out = !gt_plan_rest_is_wanted(session->spec->plan);
         if (session->result->rest_out)
-            gt_recorder_stop(&session->recorders[REST]);
+            gt_recorder_stop(&session->recorders.of[GT_RECORDED_REST]);
     }
 }
 
@@ -178,63 +166,6 @@ static void start_deadline(struct session *session)
 
 /* --- starting the children --- */
 
-static bool all_done(const struct session *session)
-{
-    return session->recorders[PROBES].done && session->recorders[REST].done;
-}
-
-static bool any_spawned(const struct session *session)
-{
-    return session->recorders[PROBES].spawned || session->recorders[REST].spawned;
-}
-
-static const char *path_of(const struct session *session, enum recorder_of which)
-{
-    return which == PROBES ? session->spec->probes_path : session->spec->data_path;
-}
-
-static int start_recorder(struct session *session, enum recorder_of which)
-{
-    const struct gt_plan *plan = session->spec->plan;
-    struct gt_strvec argv;
-    int rc;
-
-    if (!(which == PROBES ? plan->probe_events : plan->events).count)
-        return 0;
-    gt_strvec_init(&argv);
-    if (gt_plan_record_command(plan, session->spec->caps, which == PROBES,
-                               session->target.child.pid, GT_RECORDER_CONTROL_FD,
-                               GT_RECORDER_ACK_FD, &argv))
-        rc = gt_error_memory(session->err);
-    else
-        rc = gt_recorder_start(&session->recorders[which], session->spec->caps, session->loop,
-                               argv.items, path_of(session, which), session->err);
-    gt_strvec_release(&argv);
-    return rc;
-}
-
-static int start_script(struct session *session)
-{
-    const struct gt_plan *plan = session->spec->plan;
-    bool rest = session->scripted == REST;
-    struct gt_perfscript script = {
-        .data_path = path_of(session, session->scripted),
-        .stacks = rest && plan->stacks,
-        .counters = rest && plan->counters.count > 0,
-        .mappings = rest && (plan->futex || gt_probed_is_known(&plan->probed)),
-        .on_data = on_script_data,
-        .on_done = on_script_done,
-        .context = session,
-    };
-    int rc;
-
-    session->script_spawned = false;
-    rc = gt_perfscript_start(&script, session->spec->caps, session->loop, &session->script,
-                             session->err);
-    session->script_spawned = rc == 0;
-    return rc;
-}
-
 /* --- actions: what an event means in a state --- */
 
 static enum gt_session_state ignore(struct session *session)
@@ -244,15 +175,10 @@ static enum gt_session_state ignore(struct session *session)
 
 static enum gt_session_state check_aborted(struct session *session)
 {
-    bool over = all_done(session) && (!session->target.spawned || session->target.child.done);
+    bool over = gt_recorders_are_done(&session->recorders) &&
+                (!session->target.spawned || session->target.child.done);
 
     return over ? GT_SESSION_DONE : GT_SESSION_ABORTING;
-}
-
-static void kill_recorders(struct session *session)
-{
-    for (int i = 0; i < RECORDERS; i++)
-        gt_recorder_kill(&session->recorders[i], GRACE_MS);
 }
 
 /* End the children. The gate ends when its pipe closes. A target that runs is not ended here:
@@ -261,37 +187,84 @@ static enum gt_session_state abort_all(struct session *session)
 {
     uv_timer_stop(&session->deadline);
     gt_target_give_up(&session->target);
-    kill_recorders(session);
+    gt_recorders_kill(&session->recorders, GRACE_MS);
     if (session->target.spawned)
         gt_child_stop(&session->target.child, GRACE_MS);
     return check_aborted(session);
 }
 
-static enum gt_session_state open_gate(struct session *session)
+/* All that is to record does. */
+static void begin(struct session *session)
 {
-    struct timespec now;
+    const struct gt_session_spec *spec = session->spec;
 
     uv_timer_stop(&session->deadline);
-    if (session->spec->on_gate)
-        session->spec->on_gate(session->spec->context, session->target.child.pid);
-    if (session->spec->on_tick)
+    if (spec->attach_pid || spec->delay_ms)
+        session->result->since_ns = gt_now_ns();
+    session->result->started_unix_ns = gt_realtime_ns();
+    if (spec->on_begin)
+        spec->on_begin(spec->context, gt_target_pid(&session->target));
+    if (spec->on_tick)
         uv_timer_start(&session->ticker, on_tick, FIRST_TICK_MS, TICK_MS);
-    if (session->spec->probes_too_dear && session->recorders[PROBES].spawned)
+    if (spec->probes_too_dear && session->recorders.of[GT_RECORDED_PROBES].spawned)
         uv_timer_start(&session->meter, on_meter, METER_MS, METER_MS);
-    clock_gettime(CLOCK_REALTIME, &now);
-    session->result->started_unix_ns = now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+    if (spec->duration_ms)
+        uv_timer_start(&session->range, on_over, spec->duration_ms, 0);
+}
+
+/* perf is there; with a delay, it does not record yet. */
+static enum gt_session_state open_gate(struct session *session)
+{
+    bool delayed = session->spec->delay_ms && !session->spec->attach_pid;
+
+    uv_timer_stop(&session->deadline);
+    if (delayed)
+        uv_timer_start(&session->range, on_delayed, session->spec->delay_ms, 0);
+    else
+        begin(session);
     session->result->target_ran = gt_target_let_go(&session->target);
     return GT_SESSION_RUNNING;
 }
 
+/* The delay is over while the target runs: perf shall record. */
+static enum gt_session_state record_now(struct session *session)
+{
+    if (gt_recorders_any(&session->recorders))
+        gt_recorders_enable(&session->recorders);
+    else
+        post(session, EVENT_READY);
+    return session->state;
+}
+
+static enum gt_session_state recording_began(struct session *session)
+{
+    if (!session->result->since_ns)
+        begin(session);
+    return session->state;
+}
+
+static enum gt_session_state start_recorders(struct session *session)
+{
+    bool held = session->spec->delay_ms && !session->spec->attach_pid;
+    int rc =
+        gt_recorders_start(&session->recorders, session->spec->plan, session->spec->caps,
+                           session->loop, gt_target_pid(&session->target), held, session->err);
+
+    fail_with(session, rc);
+    if (rc < 0)
+        return abort_all(session);
+    if (gt_recorders_any(&session->recorders))
+        start_deadline(session);
+    else
+        post(session, EVENT_READY); /* the agent alone records: nothing is to be waited for */
+    return GT_SESSION_STARTING;
+}
+
 static enum gt_session_state perf_failed_early(struct session *session)
 {
-    const struct gt_recorder *first = &session->recorders[PROBES];
     char complaint[512];
 
-    if (!first->spawned || !first->done)
-        first = &session->recorders[REST];
-    gt_recorder_complaint(first, complaint, sizeof(complaint));
+    gt_recorders_complaint(&session->recorders, complaint, sizeof(complaint));
     fail_with(session, gt_error_set(session->err, GT_ERR_CHILD,
                                     "perf record could not start%s%s (giltracer --doctor tells "
                                     "what this machine can do)",
@@ -313,48 +286,39 @@ static enum gt_session_state perf_stalled(struct session *session)
 static enum gt_session_state cancel(struct session *session)
 {
     session->result->cancelled = session->spec->signals->first;
-    fail_with(session, gt_error_set(session->err, GT_ERR_CANCELLED,
-                                    "stopped by a signal before the program ran"));
+    fail_with(session,
+              gt_error_set(session->err, GT_ERR_CANCELLED, "stopped by a signal before %s",
+                           session->spec->attach_pid ? "recording began" : "the program ran"));
     return abort_all(session);
 }
 
 /* The gate ended before it was opened: a signal to the whole group, or someone killed it. */
 static enum gt_session_state gate_ended(struct session *session)
 {
+    if (session->spec->attach_pid) {
+        fail_with(session, gt_error_set(session->err, GT_ERR_NOT_FOUND,
+                                        "process %d ended before it could be recorded",
+                                        session->spec->attach_pid));
+        return abort_all(session);
+    }
     session->result->cancelled = session->target.child.term_signal;
     fail_with(session, gt_error_set(session->err, GT_ERR_CANCELLED,
                                     "the program's process ended before it could start"));
     return abort_all(session);
 }
 
-static enum gt_session_state forward_signals(struct session *session)
+static void forward_signals(struct session *session)
 {
+    int pid = session->spec->attach_pid ? 0 : gt_target_pid(&session->target);
+
     for (int i = 0; i < session->signal_count; i++)
-        if (!session->signals[i].group && session->target.child.pid)
-            kill(session->target.child.pid, session->signals[i].number);
-    return session->state;
-}
-
-static void warn_of_death(struct session *session, enum recorder_of which)
-{
-    const struct gt_recorder *recorder = &session->recorders[which];
-    char complaint[256], text[512];
-
-    session->died[which] = true;
-    gt_recorder_complaint(recorder, complaint, sizeof(complaint));
-    snprintf(text, sizeof(text),
-             "perf record ended while the program ran%s%s: what came later is not recorded%s",
-             complaint[0] ? " - " : "", complaint,
-             strstr(complaint, "No space") ? " (set TMPDIR to a folder with more room)" : "");
-    warn(session, text);
+        if (!session->signals[i].group && pid)
+            kill(pid, session->signals[i].number);
 }
 
 static enum gt_session_state check_recorders(struct session *session)
 {
-    for (int i = 0; i < RECORDERS; i++)
-        if (session->recorders[i].spawned && session->recorders[i].done && !session->died[i] &&
-            !gt_recorder_ended_well(&session->recorders[i]))
-            warn_of_death(session, (enum recorder_of)i);
+    gt_recorders_warn(&session->recorders, &session->result->warnings);
     return session->state;
 }
 
@@ -363,42 +327,29 @@ static void note_target(struct session *session)
     const struct gt_child *target = &session->target.child;
 
     session->result->ended_ns = gt_now_ns();
+    if (session->spec->attach_pid)
+        return;
     session->result->term_signal = target->term_signal;
     session->result->exit_status = target->term_signal ? -1 : target->exit_status;
-    session->result->costs = gt_target_costs(&session->target);
     session->result->exec_errno = gt_target_exec_error(&session->target);
-    if (session->spec->on_target_end)
-        session->spec->on_target_end(session->spec->context);
 }
 
-static bool has_data(const struct session *session, enum recorder_of which)
+/* Nothing is left to do but to wait for a launched target that runs on. */
+static enum gt_session_state leave(struct session *session)
 {
-    struct stat st;
-
-    return session->recorders[which].spawned && stat(path_of(session, which), &st) == 0 &&
-           st.st_size > 0;
-}
-
-static enum gt_session_state wrote_nothing(struct session *session)
-{
-    char complaint[256];
-
-    gt_child_complaint(&session->recorders[REST].child, complaint, sizeof(complaint));
-    fail_with(session, gt_error_set(session->err, GT_ERR_CHILD, "perf record wrote nothing%s%s",
-                                    complaint[0] ? ": " : "", complaint));
-    return GT_SESSION_DONE;
+    if (session->spec->attach_pid || session->target.done)
+        return GT_SESSION_DONE;
+    if (session->spec->on_follow)
+        session->spec->on_follow(session->spec->context, session->rc);
+    return GT_SESSION_FOLLOWING;
 }
 
 static enum gt_session_state convert_next(struct session *session)
 {
-    int rc;
+    int rc = gt_conversion_next(&session->conversion, session->loop, session->err);
 
-    if (session->scripted == REST && session->recorders[REST].spawned &&
-        !has_data(session, REST))
-        return wrote_nothing(session);
-    rc = start_script(session);
-    fail_with(session, rc);
-    return rc < 0 ? GT_SESSION_DONE : GT_SESSION_CONVERTING;
+    fail_with(session, rc < 0 ? rc : 0);
+    return rc > 0 ? GT_SESSION_CONVERTING : leave(session);
 }
 
 static enum gt_session_state convert(struct session *session)
@@ -406,38 +357,73 @@ static enum gt_session_state convert(struct session *session)
     uv_timer_stop(&session->deadline);
     if (session->spec->on_recorded)
         session->spec->on_recorded(session->spec->context);
-    if (session->result->exec_errno || session->result->abandoned)
-        return GT_SESSION_DONE;
-    if (!any_spawned(session)) {
-        session->result->recorded = true;
-        return GT_SESSION_DONE;
-    }
-    session->scripted = has_data(session, PROBES) ? PROBES : REST;
-    return convert_next(session);
+    if (session->rc < 0 || session->result->exec_errno || session->result->abandoned)
+        return leave(session);
+    return gt_recorders_any(&session->recorders) ? convert_next(session) : leave(session);
+}
+
+static enum gt_session_state end_recording(struct session *session)
+{
+    uv_timer_stop(&session->range);
+    session->result->costs = gt_target_costs(&session->target);
+    if (session->spec->on_end)
+        session->spec->on_end(session->spec->context);
+    if (gt_recorders_are_done(&session->recorders))
+        return convert(session);
+    start_deadline(session);
+    gt_recorders_stop(&session->recorders);
+    return GT_SESSION_FLUSHING;
 }
 
 static enum gt_session_state target_ended(struct session *session)
 {
     note_target(session);
-    if (all_done(session))
-        return convert(session);
-    start_deadline(session);
-    for (int i = 0; i < RECORDERS; i++)
-        gt_recorder_stop(&session->recorders[i]);
-    return GT_SESSION_FLUSHING;
+    if (session->spec->delay_ms && !session->result->since_ns)
+        fail_with(session, gt_error_set(session->err, GT_ERR_NOT_FOUND,
+                                        "the program ended before --delay was over"));
+    return end_recording(session);
+}
+
+/* The recording is over, and its target has ended now. */
+static enum gt_session_state target_ended_later(struct session *session)
+{
+    note_target(session);
+    return session->state == GT_SESSION_FOLLOWING ? GT_SESSION_DONE : session->state;
+}
+
+/* While the target runs on. */
+static enum gt_session_state duration_over(struct session *session)
+{
+    session->result->until_ns = gt_now_ns();
+    return end_recording(session);
+}
+
+/* A signal is the target's, unless that runs without us: then it ends the recording. */
+static enum gt_session_state signalled(struct session *session)
+{
+    if (session->spec->attach_pid)
+        return duration_over(session);
+    forward_signals(session);
+    return session->state;
+}
+
+static enum gt_session_state signalled_following(struct session *session)
+{
+    forward_signals(session);
+    return session->state;
 }
 
 static enum gt_session_state perf_flushed(struct session *session)
 {
     check_recorders(session);
-    return all_done(session) ? convert(session) : session->state;
+    return gt_recorders_are_done(&session->recorders) ? convert(session) : session->state;
 }
 
 static enum gt_session_state perf_stalls_at_end(struct session *session)
 {
     warn(session, "perf record did not end when asked: the end of the run may be missing from "
                   "the report");
-    kill_recorders(session);
+    gt_recorders_kill(&session->recorders, GRACE_MS);
     return session->state;
 }
 
@@ -448,62 +434,53 @@ static bool gives_up(struct session *session)
     for (int i = 0; i < session->signal_count; i++)
         if (session->signals[i].number == SIGINT && session->spec->signals->interrupts >= 2)
             session->result->abandoned = true;
+    forward_signals(session);
     return session->result->abandoned;
 }
 
 static enum gt_session_state maybe_give_up_flushing(struct session *session)
 {
     if (gives_up(session))
-        kill_recorders(session);
+        gt_recorders_kill(&session->recorders, GRACE_MS);
     return session->state;
 }
 
 static enum gt_session_state maybe_give_up_converting(struct session *session)
 {
     if (gives_up(session))
-        gt_child_stop(&session->script, 0);
+        gt_conversion_stop(&session->conversion);
     return session->state;
 }
 
 static enum gt_session_state converted(struct session *session)
 {
-    struct gt_error why;
+    int rc;
 
     if (session->result->abandoned)
-        return GT_SESSION_DONE;
-    if (session->script.data_error) { /* on_data has told why */
-        fail_with(session, session->script.data_error);
-        return GT_SESSION_DONE;
-    }
-    if (gt_perfscript_judge(&session->script, "the recording", &why) == 0)
-        session->result->recorded |= session->scripted == REST;
-    else if (session->script_bytes > 0 || session->scripted == PROBES)
-        warn(session, why.message);
-    else
-        fail_with(session, gt_error_set(session->err, why.code, "%s", why.message));
-    if (session->scripted == REST)
-        return GT_SESSION_DONE;
-    gt_child_release(&session->script);
-    session->scripted = REST;
-    session->script_bytes = 0;
-    return convert_next(session);
+        return leave(session);
+    rc = gt_conversion_judge(&session->conversion, &session->result->warnings, session->err);
+    fail_with(session, rc);
+    return rc < 0 ? leave(session) : convert_next(session);
 }
 
-_Static_assert(EVENT_READY == 0 && EVENT_TIMEOUT == 5 && EVENT_COUNT == 6,
+_Static_assert(EVENT_READY == 0 && EVENT_OVER == 7 && EVENT_COUNT == 8,
                "each row below has one action per event, in their order");
 
 static const action_fn actions[GT_SESSION_STATES][EVENT_COUNT] = {
-    /* READY, PERF_DONE, TARGET_DONE, SCRIPT_DONE, SIGNAL, TIMEOUT */
+    /* READY, PERF_DONE, TARGET_DONE, SCRIPT_DONE, SIGNAL, TIMEOUT, DELAYED, OVER */
     [GT_SESSION_STARTING] = {open_gate, perf_failed_early, gate_ended, ignore, cancel,
-                             perf_stalled},
-    [GT_SESSION_RUNNING] = {ignore, check_recorders, target_ended, ignore, forward_signals,
-                            ignore},
-    [GT_SESSION_FLUSHING] = {ignore, perf_flushed, ignore, ignore, maybe_give_up_flushing,
-                             perf_stalls_at_end},
-    [GT_SESSION_CONVERTING] = {ignore, ignore, ignore, converted, maybe_give_up_converting,
-                               ignore},
-    [GT_SESSION_ABORTING] = {ignore, check_aborted, check_aborted, ignore, ignore, ignore},
-    [GT_SESSION_DONE] = {ignore, ignore, ignore, ignore, ignore, ignore},
+                             perf_stalled, start_recorders, ignore},
+    [GT_SESSION_RUNNING] = {recording_began, check_recorders, target_ended, ignore, signalled,
+                            ignore, record_now, duration_over},
+    [GT_SESSION_FLUSHING] = {ignore, perf_flushed, target_ended_later, ignore,
+                             maybe_give_up_flushing, perf_stalls_at_end, ignore, ignore},
+    [GT_SESSION_CONVERTING] = {ignore, ignore, target_ended_later, converted,
+                               maybe_give_up_converting, ignore, ignore, ignore},
+    [GT_SESSION_FOLLOWING] = {ignore, ignore, target_ended_later, ignore, signalled_following,
+                              ignore, ignore, ignore},
+    [GT_SESSION_ABORTING] = {ignore, check_aborted, check_aborted, ignore, ignore, ignore,
+                             ignore, ignore},
+    [GT_SESSION_DONE] = {ignore, ignore, ignore, ignore, ignore, ignore, ignore, ignore},
 };
 
 static void dispatch(struct session *session)
@@ -518,19 +495,15 @@ static void dispatch(struct session *session)
     }
 }
 
-/* The agent alone records: the gate opens at once, and nothing is converted. */
-static void without_perf(struct session *session)
-{
-    post(session, EVENT_READY);
-}
-
 static void init_timers(struct session *session)
 {
     uv_timer_init(session->loop, &session->deadline);
     uv_timer_init(session->loop, &session->ticker);
     uv_timer_init(session->loop, &session->meter);
-    session->deadline.data = session->ticker.data = session->meter.data = session;
-    session->timers_open = 3;
+    uv_timer_init(session->loop, &session->range);
+    session->deadline.data = session->ticker.data = session;
+    session->meter.data = session->range.data = session;
+    session->timers_open = 4;
 }
 
 static void close_all(struct session *session)
@@ -539,13 +512,39 @@ static void close_all(struct session *session)
     uv_close((uv_handle_t *)&session->deadline, on_timer_closed);
     uv_close((uv_handle_t *)&session->ticker, on_timer_closed);
     uv_close((uv_handle_t *)&session->meter, on_timer_closed);
+    uv_close((uv_handle_t *)&session->range, on_timer_closed);
     while (session->timers_open)
         uv_run(session->loop, UV_RUN_ONCE);
-    for (int i = 0; i < RECORDERS; i++)
-        gt_recorder_release(&session->recorders[i], session->loop);
-    gt_target_release(&session->target);
-    if (session->script_spawned)
-        gt_child_release(&session->script);
+    gt_recorders_release(&session->recorders, session->loop);
+    gt_target_release(&session->target, session->loop);
+    gt_conversion_release(&session->conversion);
+}
+
+static int start_target(struct session *session)
+{
+    const struct gt_session_spec *spec = session->spec;
+
+    if (spec->attach_pid)
+        return gt_target_attach(&session->target, session->loop, spec->attach_pid,
+                                spec->attach_pidfd, on_target_done, session, session->err);
+    return gt_target_start(&session->target, session->loop, spec->plan->target.items,
+                           spec->plan->env.count ? spec->plan->env.items : NULL,
+                           spec->inherited, spec->hit, on_target_done, session, session->err);
+}
+
+static enum gt_session_state start(struct session *session)
+{
+    const struct gt_session_spec *spec = session->spec;
+    int rc = start_target(session);
+
+    fail_with(session, rc);
+    if (rc < 0)
+        return abort_all(session);
+    session->result->pid = gt_target_pid(&session->target);
+    if (!spec->attach_pid || !spec->delay_ms)
+        return start_recorders(session);
+    uv_timer_start(&session->range, on_delayed, spec->delay_ms, 0);
+    return GT_SESSION_STARTING;
 }
 
 int gt_session_run(uv_loop_t *loop, const struct gt_session_spec *spec,
@@ -557,27 +556,21 @@ int gt_session_run(uv_loop_t *loop, const struct gt_session_spec *spec,
         .spec = spec,
         .result = result,
         .err = err ? err : &unwanted,
-        .state = GT_SESSION_STARTING,
+        .conversion = {.plan = spec->plan,
+                       .caps = spec->caps,
+                       .recorders = &session.recorders,
+                       .on_data = {spec->on_probes_data, spec->on_data},
+                       .data_context = spec->context,
+                       .on_done = on_script_done,
+                       .context = &session},
     };
 
     init_timers(&session);
-    for (int i = 0; i < RECORDERS; i++)
-        gt_recorder_init(&session.recorders[i], on_ready, on_perf_done, &session);
+    gt_recorders_init(&session.recorders, spec->probes_path, spec->data_path, on_ready,
+                      on_perf_done, &session);
     gt_signals_listen(spec->signals, on_signal, &session);
     gt_target_init(&session.target);
-    fail_with(&session, gt_target_start(&session.target, loop, spec->plan->target.items,
-                                        spec->plan->env.count ? spec->plan->env.items : NULL,
-                                        spec->inherited, spec->hit, on_target_done, &session,
-                                        session.err));
-    result->pid = session.target.spawned ? session.target.child.pid : 0;
-    for (int i = 0; session.rc == 0 && i < RECORDERS; i++)
-        fail_with(&session, start_recorder(&session, (enum recorder_of)i));
-    if (session.rc < 0)
-        session.state = abort_all(&session);
-    else if (any_spawned(&session))
-        start_deadline(&session);
-    else
-        without_perf(&session);
+    session.state = start(&session);
     while (session.state != GT_SESSION_DONE) {
         uv_run(loop, session.pending ? UV_RUN_NOWAIT : UV_RUN_ONCE);
         dispatch(&session);

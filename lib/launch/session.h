@@ -4,7 +4,12 @@
  * by a table of states and events (session.c).
  *
  *     STARTING ─ ack ─► RUNNING ─ target ended ─► FLUSHING ─ perf ended ─► CONVERTING ─► DONE
+ *         │               └─── duration over ───►┘        a launched target that runs ▼    ▲
+ *         │                                               on is followed to its end FOLLOWING
  *         └─ perf or gate fails, signal ─► ABORTING ─ both ended ─────────────────────────►┘
+ *
+ * The target is launched, or runs already (`attach_pid`). Such a process is never signalled,
+ * stopped or waited for: a signal to giltracer ends the recording.
  */
 #ifndef GT_LAUNCH_SESSION_H
 #define GT_LAUNCH_SESSION_H
@@ -27,6 +32,7 @@ enum gt_session_state {
     GT_SESSION_RUNNING,    /* the target runs, recorded or not */
     GT_SESSION_FLUSHING,   /* the target ended, perf writes what it has */
     GT_SESSION_CONVERTING, /* perf script runs */
+    GT_SESSION_FOLLOWING,  /* all is done but for the target, which runs on */
     GT_SESSION_ABORTING,   /* the session failed: its children are being ended */
     GT_SESSION_DONE,
     GT_SESSION_STATES
@@ -38,18 +44,26 @@ struct gt_session_spec {
     const struct gt_inherited *inherited;
     const struct gt_hit_place *hit; /* where the gate measures; may be NULL */
     struct gt_signals *signals;
-    const char *data_path;           /* where perf.data goes */
-    const char *probes_path;         /* and what probes recorded, where that is apart */
-    uint64_t perf_timeout_ms;        /* for perf to get ready, and to end */
-    gt_child_data_fn on_data;        /* perf script's text, while converting */
+    int attach_pid;           /* the target, where it runs already; 0: it is launched */
+    int attach_pidfd;         /* of it; -1: the kernel has none */
+    uint64_t delay_ms;        /* from its start, or from now on, until the recording begins */
+    uint64_t duration_ms;     /* of the recording; 0: to the target's end */
+    const char *data_path;    /* where perf.data goes */
+    const char *probes_path;  /* and what probes recorded, where that is apart */
+    uint64_t perf_timeout_ms; /* for perf to get ready, and to end */
+    gt_child_data_fn on_data; /* perf script's text, while converting */
     gt_child_data_fn on_probes_data; /* that of the probes, before all of the other */
     /* Asked every 50 ms while probes are recorded apart: shall they be taken out? `costs` is
      * what the gate measured. May be NULL. */
     bool (*probes_too_dear)(void *context, const struct gt_gate_report *costs);
-    void (*on_gate)(void *context, int pid); /* the target is about to run; may be NULL */
-    void (*on_target_end)(void *context);    /* exit status and pid are known; may be NULL */
+    void (*on_begin)(void *context, int pid); /* the recording begins; the target runs, or is
+                                                 about to; may be NULL */
+    void (*on_end)(void *context); /* the recording is over, since the target ended, or while
+                                      it runs on; may be NULL */
     void (*on_recorded)(void *context); /* perf record has ended, and no longer uses probes; may
                                            be NULL */
+    void (*on_follow)(void *context, int rc); /* all is done, and the result is what _run will
+                                                 return, but the target runs on; may be NULL */
     /* Called 50 ms after the start, then every 500 ms; may be NULL. */
     void (*on_tick)(void *context, enum gt_session_state state);
     void *context;
@@ -61,13 +75,14 @@ struct gt_session_result {
     int pid;         /* the target's */
     int exit_status; /* the target's; -1: ended by term_signal, or never ran */
     int term_signal;
-    int64_t started_unix_ns;     /* wall clock when the gate opened */
+    int64_t started_unix_ns; /* wall clock when the recording began */
+    int64_t since_ns; /* CLOCK_MONOTONIC when it began, if the target ran already; else 0 */
+    int64_t until_ns; /* the same when it ended, if the target ran on; else 0 */
     struct gt_gate_report costs; /* as the gate measured them */
     int64_t probes_out_ns; /* CLOCK_MONOTONIC when probes were taken out; 0: they were not */
     bool rest_out;         /* and all other events with them */
     int64_t ended_ns;      /* CLOCK_MONOTONIC when the target had ended; 0: not yet */
     int cancelled;         /* signal that ended the session before the target ran; 0: none */
-    bool recorded;         /* a recording was converted */
     bool abandoned;        /* the user did not want to wait for the report */
     struct gt_strvec warnings; /* what is missing from the report, a line each */
 };

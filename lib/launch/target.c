@@ -14,6 +14,9 @@ enum {
 void gt_target_init(struct gt_target *target)
 {
     target->spawned = target->told = false;
+    target->done = true;
+    target->attached = 0;
+    target->open_handles = 0;
     target->gate = target->report = -1;
     target->costs = (struct gt_gate_report){.hit_ns = -1, .switch_ns = -1};
 }
@@ -25,10 +28,26 @@ static void close_fd(int *fd)
     *fd = -1;
 }
 
-void gt_target_release(struct gt_target *target)
+static void on_closed(uv_handle_t *handle)
+{
+    struct gt_target *target = handle->data;
+
+    target->open_handles--;
+}
+
+static void stop_watching(struct gt_target *target)
+{
+    if (target->open_handles && !uv_is_closing((uv_handle_t *)&target->ended))
+        uv_close((uv_handle_t *)&target->ended, on_closed);
+}
+
+void gt_target_release(struct gt_target *target, uv_loop_t *loop)
 {
     close_fd(&target->gate);
     close_fd(&target->report);
+    stop_watching(target);
+    while (target->open_handles)
+        uv_run(loop, UV_RUN_ONCE);
     if (target->spawned)
         gt_child_release(&target->child);
     target->spawned = false;
@@ -71,6 +90,15 @@ static int spawn(struct gt_target *target, uv_loop_t *loop, struct gt_child_spec
     return rc;
 }
 
+static void on_child_done(void *context, struct gt_child *child)
+{
+    struct gt_target *target = context;
+
+    target->done = true;
+    if (target->on_done)
+        target->on_done(target->context, child);
+}
+
 int gt_target_start(struct gt_target *target, uv_loop_t *loop, char *const *argv,
                     char *const *env, const struct gt_inherited *inherited,
                     const struct gt_hit_place *hit, gt_child_done_fn on_done, void *context,
@@ -81,8 +109,8 @@ int gt_target_start(struct gt_target *target, uv_loop_t *loop, char *const *argv
         .file = path,
         .env = env,
         .privileged = true, /* the gate gives it up */
-        .on_done = on_done,
-        .context = context,
+        .on_done = on_child_done,
+        .context = target,
     };
     int go[2], report[2], rc;
 
@@ -95,20 +123,67 @@ int gt_target_start(struct gt_target *target, uv_loop_t *loop, char *const *argv
     }
     fcntl(report[0], F_SETFL, O_NONBLOCK);
     gt_gate_find(path, sizeof(path));
+    target->on_done = on_done;
+    target->context = context;
     rc = spawn(target, loop, &spec, argv, inherited, hit, go[0], report[1], err);
     close(go[0]);
     close(report[1]);
     target->gate = go[1];
     target->report = report[0];
     target->spawned = rc == 0;
+    target->done = rc < 0;
     return rc;
+}
+
+/* A pidfd can be read from when its process has ended. */
+static void on_ended(uv_poll_t *poll, int status, int events)
+{
+    struct gt_target *target = poll->data;
+
+    (void)status;
+    (void)events;
+    stop_watching(target);
+    target->done = true;
+    target->on_done(target->context, NULL);
+}
+
+int gt_target_attach(struct gt_target *target, uv_loop_t *loop, int pid, int pidfd,
+                     gt_child_done_fn on_done, void *context, struct gt_error *err)
+{
+    int rc = 0;
+
+    target->attached = pid;
+    target->done = false;
+    target->on_done = on_done;
+    target->context = context;
+    if (pidfd < 0)
+        return 0;
+    target->ended.data = target;
+    if (uv_poll_init(loop, &target->ended, pidfd))
+        return gt_error_set(err, GT_ERR_IO, "cannot watch process %d", pid);
+    target->open_handles = 1;
+    rc = uv_poll_start(&target->ended, UV_READABLE, on_ended);
+    if (rc)
+        return gt_error_set(err, GT_ERR_IO, "cannot watch process %d: %s", pid,
+                            uv_strerror(rc));
+    return 0;
+}
+
+int gt_target_pid(const struct gt_target *target)
+{
+    if (target->attached)
+        return target->done ? 0 : target->attached;
+    return target->spawned ? target->child.pid : 0;
 }
 
 bool gt_target_let_go(struct gt_target *target)
 {
     char byte = 'g';
-    bool told = write(target->gate, &byte, 1) == 1;
+    bool told;
 
+    if (target->attached)
+        return true;
+    told = write(target->gate, &byte, 1) == 1;
     close_fd(&target->gate);
     return told;
 }

@@ -180,7 +180,7 @@ static int say_charge(struct gt_blocker_text *text, const struct gt_blocker *row
     case GT_CHARGE_NO_FUNCTION:
         return gt_buf_addf(out,
                            "%s had the GIL during %s of waiting; which function it was in is "
-                           "not known (--python-trace tells).",
+                           "not known (a run with --python-trace tells).",
                            name, waiting);
     case GT_CHARGE_WAITED_FOR:
         return gt_buf_addf(out, "%s caused %s of waiting.", name, waiting);

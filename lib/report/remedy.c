@@ -145,7 +145,7 @@ static const char *remedy_text(enum gt_remedy remedy)
         return " The process ended while it had the GIL and others waited: possibly a "
                "deadlock.";
     case GT_REMEDY_TRACE:
-        return " Which function it was in is not known (--python-trace tells).";
+        return " Which function it was in is not known (a run with --python-trace tells).";
     case GT_REMEDY_COLLECT_LESS:
         return " The collector walks every container that is alive: gc.freeze() what is there "
                "for good, raise gc.set_threshold(), or collect while nobody waits.";

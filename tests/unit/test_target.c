@@ -37,7 +37,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    gt_target_release(&target);
+    gt_target_release(&target, &loop);
     return uv_loop_close(&loop);
 }
 

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+#include "conclude.h"
+
+#include "common/console.h"
+#include "common/sources.h"
+#include "reports.h"
+
+static int make_report(struct gt_run_state *run, struct gt_error *err)
+{
+    int rc = gt_ingest_finish(run->ingest, err);
+
+    if (rc == 0)
+        rc = gt_reports_prepare(&run->results, run->ingest, &run->info, run->cli, err);
+    return rc == 0 ? gt_checks_take(run->checks, run->results.report, err) : rc;
+}
+
+static void write_report(struct gt_run_state *run)
+{
+    struct gt_error err;
+
+    if (run->agent_missed.code)
+        gt_say("%s", run->agent_missed.message);
+    gt_sources_say_warnings(run->agentlog);
+    if (make_report(run, &err) < 0) {
+        gt_say("no report: %s", err.message);
+        return;
+    }
+    run->reported = true;
+    gt_signals_look(&run->signals);
+    run->endings_heeded = run->signals.endings;
+    if (run->last)
+        gt_reports_write(&run->outputs, &run->results, run->cli, &run->signals);
+}
+
+void gt_conclude(struct gt_run_state *run, int rc, const struct gt_error *err)
+{
+    const struct gt_session_result *result = &run->result;
+
+    if (run->concluded)
+        return;
+    run->concluded = true;
+    gt_say_all(&result->warnings);
+    if (result->exec_errno)
+        return;
+    if (rc < 0)
+        gt_say("no report: %s", err->message);
+    else if (result->abandoned)
+        gt_say("no report: interrupted");
+    else
+        write_report(run);
+    if (run->last)
+        gt_checks_say(run->checks, run->reported ? run->results.report : NULL);
+}

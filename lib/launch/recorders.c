@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+#include "launch/recorders.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+void gt_recorders_init(struct gt_recorders *recorders, const char *probes_path,
+                       const char *data_path, gt_recorder_fn on_ready, gt_recorder_fn on_done,
+                       void *context)
+{
+    memset(recorders, 0, sizeof(*recorders));
+    recorders->paths[GT_RECORDED_PROBES] = probes_path;
+    recorders->paths[GT_RECORDED_REST] = data_path;
+    for (int i = 0; i < GT_RECORDED_PARTS; i++)
+        gt_recorder_init(&recorders->of[i], on_ready, on_done, context);
+}
+
+static int start(struct gt_recorders *recorders, enum gt_recorded_part part,
+                 const struct gt_plan *plan, const struct gt_caps *caps, uv_loop_t *loop,
+                 int pid, bool held, struct gt_error *err)
+{
+    bool probes = part == GT_RECORDED_PROBES;
+    struct gt_strvec argv;
+    int rc;
+
+    if (!(probes ? plan->probe_events : plan->events).count)
+        return 0;
+    gt_strvec_init(&argv);
+    if (gt_plan_record_command(plan, caps, probes, pid, GT_RECORDER_CONTROL_FD,
+                               GT_RECORDER_ACK_FD, &argv))
+        rc = gt_error_memory(err);
+    else
+        rc = gt_recorder_start(&recorders->of[part], caps, loop, argv.items,
+                               recorders->paths[part], held, err);
+    gt_strvec_release(&argv);
+    return rc;
+}
+
+int gt_recorders_start(struct gt_recorders *recorders, const struct gt_plan *plan,
+                       const struct gt_caps *caps, uv_loop_t *loop, int pid, bool held,
+                       struct gt_error *err)
+{
+    int rc = 0;
+
+    for (int i = 0; rc == 0 && i < GT_RECORDED_PARTS; i++)
+        rc = start(recorders, (enum gt_recorded_part)i, plan, caps, loop, pid, held, err);
+    return rc;
+}
+
+void gt_recorders_enable(struct gt_recorders *recorders)
+{
+    for (int i = 0; i < GT_RECORDED_PARTS; i++)
+        gt_recorder_enable(&recorders->of[i]);
+}
+
+bool gt_recorders_any(const struct gt_recorders *recorders)
+{
+    return recorders->of[GT_RECORDED_PROBES].spawned || recorders->of[GT_RECORDED_REST].spawned;
+}
+
+bool gt_recorders_are_ready(const struct gt_recorders *recorders)
+{
+    bool all = true;
+
+    for (int i = 0; i < GT_RECORDED_PARTS; i++)
+        all &= !recorders->of[i].spawned || recorders->of[i].ready;
+    return all;
+}
+
+bool gt_recorders_are_done(const struct gt_recorders *recorders)
+{
+    return recorders->of[GT_RECORDED_PROBES].done && recorders->of[GT_RECORDED_REST].done;
+}
+
+bool gt_recorders_has_data(const struct gt_recorders *recorders, enum gt_recorded_part part)
+{
+    struct stat st;
+
+    return recorders->of[part].spawned && stat(recorders->paths[part], &st) == 0 &&
+           st.st_size > 0;
+}
+
+void gt_recorders_stop(struct gt_recorders *recorders)
+{
+    for (int i = 0; i < GT_RECORDED_PARTS; i++)
+        gt_recorder_stop(&recorders->of[i]);
+}
+
+void gt_recorders_kill(struct gt_recorders *recorders, uint64_t grace_ms)
+{
+    for (int i = 0; i < GT_RECORDED_PARTS; i++)
+        gt_recorder_kill(&recorders->of[i], grace_ms);
+}
+
+void gt_recorders_complaint(const struct gt_recorders *recorders, char *text, size_t size)
+{
+    const struct gt_recorder *first = &recorders->of[GT_RECORDED_PROBES];
+
+    if (!first->spawned || !first->done)
+        first = &recorders->of[GT_RECORDED_REST];
+    gt_recorder_complaint(first, text, size);
+}
+
+static int warn_of_death(struct gt_recorders *recorders, int part, struct gt_strvec *warnings)
+{
+    char complaint[256];
+
+    recorders->died[part] = true;
+    gt_recorder_complaint(&recorders->of[part], complaint, sizeof(complaint));
+    return gt_strvec_pushf(
+        warnings,
+        "perf record ended while the program ran%s%s: what came later is not recorded%s",
+        complaint[0] ? " - " : "", complaint,
+        strstr(complaint, "No space") ? " (set TMPDIR to a folder with more room)" : "");
+}
+
+int gt_recorders_warn(struct gt_recorders *recorders, struct gt_strvec *warnings)
+{
+    int failed = 0;
+
+    for (int i = 0; i < GT_RECORDED_PARTS; i++)
+        if (recorders->of[i].spawned && recorders->of[i].done && !recorders->died[i] &&
+            !gt_recorder_ended_well(&recorders->of[i]))
+            failed |= warn_of_death(recorders, i, warnings);
+    return failed;
+}
+
+void gt_recorders_release(struct gt_recorders *recorders, uv_loop_t *loop)
+{
+    for (int i = 0; i < GT_RECORDED_PARTS; i++)
+        gt_recorder_release(&recorders->of[i], loop);
+}
