@@ -7,10 +7,12 @@
 
 #include <limits.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
@@ -307,6 +309,93 @@ static void users_keep_to_their_folders_in_those_of_others(void **state)
     assert_int_equal(status, 0);
 }
 
+/* As anybody may in /tmp: what root wants to make is there first, is a link, or goes again. */
+static void plant_for_ever(volatile unsigned *moves)
+{
+    static const char *const targets[] = {"../precious", "../precious/within", "planted", ".."};
+    unsigned random = 1;
+
+    for (;; ++*moves) {
+        random = random * 1103515245 + 12345;
+        if (*moves % 64 == 0)
+            usleep(50); /* or root hardly gets to the folder */
+        switch (random >> 29) {
+        case 0:
+            mkdir("kept", 0777);
+            break;
+        case 1:
+            rename("kept", "planted");
+            break;
+        case 2:
+        case 3:
+            rmdir("kept");
+            break;
+        case 4:
+            symlink(targets[random >> 20 & 3], "new");
+            rename("new", "kept");
+            break;
+        case 5:
+            symlink(targets[random >> 20 & 3], "kept");
+            break;
+        default:
+            unlink("kept");
+        }
+    }
+}
+
+static pid_t start_planting(volatile unsigned *moves)
+{
+    pid_t parent = getpid(), pid = fork();
+
+    if (pid)
+        return pid;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (chdir("sticky") || setgid(NOBODY) || setuid(NOBODY) || getppid() != parent)
+        _exit(1);
+    plant_for_ever(moves);
+    _exit(1);
+}
+
+static void what_is_made_is_never_what_another_planted(void **state)
+{
+    volatile unsigned *moves =
+        mmap(NULL, sizeof(*moves), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    int made = 0, refused = 0;
+    char wanted[PATH_MAX];
+    pid_t pid;
+
+    require(geteuid() == 0, "root");
+    assert_int_equal(chmod(*state, 0755), 0);
+    make("precious", 0755);
+    make("precious/within", 0755);
+    make("sticky", 01777);
+    snprintf(wanted, sizeof(wanted), "%s/sticky/kept", (char *)*state);
+    pid = start_planting(moves);
+    for (int i = 0; i < 10000 || *moves < 10000; i++) {
+        struct stat st;
+        char *real;
+        int fd = gt_path_open_stable("sticky/kept", true, &real, NULL);
+
+        if (fd < 0) {
+            refused++;
+            continue;
+        }
+        made++;
+        assert_string_equal(real, wanted);
+        assert_int_equal(fstat(fd, &st), 0);
+        assert_int_equal(st.st_uid, 0);
+        assert_int_equal(st.st_mode & 07777, 0700);
+        assert_int_equal(rmdir(wanted), 0); /* it is still there: nobody else can remove it */
+        free(real);
+        close(fd);
+    }
+    kill(pid, SIGKILL);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    print_message("%u moves: %d made, %d refused\n", *moves, made, refused);
+    assert_true(made && refused);
+    munmap((void *)moves, sizeof(*moves));
+}
+
 /* In TMPDIR; root's in /tmp, where others could replace it there. */
 static void private_folders_go_where_they_stay(void **state)
 {
@@ -351,6 +440,7 @@ static int run_all(const char *name)
         TEST(folders_are_made_where_nobody_can_replace_them),
         TEST(folders_that_others_can_replace_are_refused),
         TEST(users_keep_to_their_folders_in_those_of_others),
+        TEST(what_is_made_is_never_what_another_planted),
         TEST(private_folders_go_where_they_stay),
 #undef TEST
     };
