@@ -4,6 +4,8 @@
 #include "common/console.h"
 #include "launch/tools.h"
 
+#include <sys/stat.h>
+
 enum { IMPORT_TIMEOUT_MS = 20000 };
 
 int gt_under_viztracer_check(const struct gt_interp *interp, uv_loop_t *loop,
@@ -42,7 +44,15 @@ int gt_under_viztracer_command(const struct gt_interp *interp, const struct gt_c
 struct gt_viztracer *gt_under_viztracer_open(const char *path)
 {
     struct gt_error damage = {0}, err;
-    struct gt_viztracer *trace = gt_viztracer_open(path, &damage, &err);
+    struct gt_viztracer *trace;
+    struct stat st;
+
+    /* The program may have put a FIFO there, which nobody writes to. */
+    if (lstat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+        gt_say("no functions: %s, where VizTracer was to write, is no file", path);
+        return NULL;
+    }
+    trace = gt_viztracer_open(path, &damage, &err);
 
     if (!trace && err.code == GT_ERR_NOT_FOUND)
         gt_say("no functions: VizTracer wrote no trace (it does so at the program's end, which "

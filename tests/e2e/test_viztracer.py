@@ -161,6 +161,15 @@ def test_killed_before_viztracer_wrote(folder):
     assert "VizTracer wrote no trace" in traced.run.err and traced.gil()["threads"]
 
 
+def test_fifo_in_place_of_viztracers_trace(folder):
+    """The program may write into the folder, too; nobody will ever write to this."""
+    code = ("import os, sys; words = sys.orig_argv; os.mkfifo(words[words.index('-o') + 1])\n"
+            "os._exit(5)")
+    traced = trace(["--viztracer", "-c", code], folder, DEBIAN, ["--gil-source", "agent"], status=5,
+                   env=STAND_IN)
+    assert "no functions" in traced.run.err and "is no file" in traced.run.err
+
+
 def test_interpreter_without_viztracer(folder):
     run = harness.giltracer(["--viztracer", "--python", DEBIAN.path, target("single")], folder)
     assert "has no VizTracer" in one_line_error(run, 125)
