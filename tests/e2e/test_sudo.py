@@ -219,6 +219,19 @@ def test_signals_reach_the_program(caller, home):
     assert (home / "x.json").stat().st_uid == caller.pw_uid
 
 
+def test_a_killed_giltracer_leaves_nothing(caller, home):
+    """The probes are root's to remove, the folder is the user's, and the program goes on."""
+    run = start(caller, home, "-q", "-o", "x.json", "-c",
+                "import os, time\nos.write(1, b'%d\\n' % os.getppid())\ntime.sleep(2)")
+    giltracer = int(run.process.stdout.readline())
+    assert any(harness.probe_is_of(line, giltracer) for line in harness.probes())
+    os.kill(giltracer, signal.SIGKILL)
+    run.finish()
+    harness.wait_for(lambda: not run.leftovers(), "something is left: %s" % run.leftovers(), 10)
+    assert not any(harness.probe_is_of(line, giltracer) for line in harness.probes())
+    assert not (home / "x.json").exists()
+
+
 @pytest.mark.parametrize("uid, gid, user, words", [
     ("x", "1", None, "SUDO_UID is 'x'"),
     ("1", None, None, "SUDO_GID is not set"),
