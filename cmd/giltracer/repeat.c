@@ -13,7 +13,10 @@ static int run_all(const struct gt_cli *cli, const struct gt_inherited *inherite
     int status = 0;
 
     if (gt_checks_init(&checks, cli, &err) < 0) {
-        gt_checks_refuse(&err);
+        if (err.code == GT_ERR_PERMISSION)
+            gt_run_as_refuse(run_as, &err);
+        else
+            gt_checks_refuse(&err);
         status = GT_EXIT_OURS;
     }
     for (unsigned i = 1; status == 0 && i <= cli->repeat; i++) {

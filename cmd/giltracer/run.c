@@ -71,7 +71,7 @@ static int run_all(struct gt_run_state *run)
         return GT_EXIT_SIGNAL + run->signals.first;
     }
     if (rc < 0) {
-        gt_say("%s", err.message);
+        gt_run_as_refuse(run->run_as, &err);
         return status;
     }
     rc = gt_recording_run(run, &err);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "run_as.h"
 
+#include "common/console.h"
 #include "launch/rights.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,6 +73,16 @@ int gt_run_as_note(const struct gt_run_as *run_as, const struct gt_cli *cli,
              add_interpreter(cli, interp, &text) | gt_strvec_push(notes, text.data);
     gt_buf_release(&text);
     return failed ? -1 : 0;
+}
+
+void gt_run_as_refuse(const struct gt_run_as *run_as, const struct gt_error *err)
+{
+    if (run_as->how == GT_SUDO_USER && !run_as->kept_root && err->code == GT_ERR_PERMISSION &&
+        strstr(err->message, strerror(EACCES)))
+        gt_say("%s; all files are opened as %s, who called sudo (--as-root: as root)",
+               err->message, run_as->name);
+    else
+        gt_say("%s", err->message);
 }
 
 int gt_run_as_print(const struct gt_run_as *run_as, struct gt_buf *text)

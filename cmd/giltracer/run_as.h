@@ -28,6 +28,11 @@ void gt_run_as_release(struct gt_run_as *run_as);
 int gt_run_as_note(const struct gt_run_as *run_as, const struct gt_cli *cli,
                    const struct gt_interp *interp, struct gt_strvec *notes);
 
+/* Say why there is no run; where something was not permitted, also with whose rights it was
+ * tried.
+ */
+void gt_run_as_refuse(const struct gt_run_as *run_as, const struct gt_error *err);
+
 /* Append a line to the plan that -v prints. Nothing without sudo. 0 or -1. */
 int gt_run_as_print(const struct gt_run_as *run_as, struct gt_buf *text);
 

@@ -175,6 +175,8 @@ def test_what_is_linked_to_roots_files(caller, home, secret):
     for options in refused:
         run = call(caller, home, *options, program)
         line = harness.one_line_error(run, 125)
+        told = "all files are opened as %s, who called sudo" % NAME in line
+        assert told == ("ermission" in line), line
         assert "ermission" in line or "not a folder that is yours" in line, run
     assert not os.path.exists("/root/new.json") and not os.path.exists("/root/" + NAME)
     run = call(caller, home, "-q", "-o", "out.json", "--summary", "sum.json", program)
