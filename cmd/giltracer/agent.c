@@ -186,12 +186,13 @@ int gt_agent_folder(const char *folder, char **path, struct gt_agentlog_files *f
 }
 
 void gt_agent_note_probes_out(const struct gt_agentlog_files *files, int64_t time_ns,
-                              bool rest_out)
+                              bool rest_out, bool perf_died)
 {
-    const uint64_t note[] = {(uint64_t)time_ns, rest_out};
+    const uint64_t note[] = {(uint64_t)time_ns, (rest_out ? GT_WIRE_REST_OUT : 0) |
+                                                    (perf_died ? GT_WIRE_PERF_DIED : 0)};
     ssize_t written;
 
-    _Static_assert(offsetof(struct gt_wire_control, rest_out) ==
+    _Static_assert(offsetof(struct gt_wire_control, perf_out) ==
                        offsetof(struct gt_wire_control, probes_out_ns) + sizeof(note[0]),
                    "both are written at once");
     written = pwrite(files->control, note, sizeof(note),

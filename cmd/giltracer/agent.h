@@ -35,10 +35,10 @@ int gt_agent_check(const struct gt_interp *interp, struct gt_error *err);
 int gt_agent_folder(const char *folder, char **path, struct gt_agentlog_files *files,
                     struct gt_error *err);
 
-/* Keep in the log, for who reads it later, when the probes were taken out, and whether nothing
- * else was recorded from then on, either. */
+/* Keep in the log, for who reads it later, until when the probes were recorded, whether nothing
+ * else was from then on, either, and whether that was since perf died. */
 void gt_agent_note_probes_out(const struct gt_agentlog_files *files, int64_t time_ns,
-                              bool rest_out);
+                              bool rest_out, bool perf_died);
 
 /* The programs run on, and their agents shall not write any more. */
 void gt_agent_stop_all(const struct gt_agentlog_files *files);

@@ -60,9 +60,6 @@ static void on_end(void *context)
     run->info.term_signal = run->result.term_signal;
     run->info.root_pid = run->result.pid;
     run->info.started_unix_ns = run->result.started_unix_ns;
-    gt_ingest_set_target(run->ingest, run->result.pid,
-                         run->plan.events.count && !run->result.rest_out ? run->result.ended_ns
-                                                                         : 0);
     gt_ingest_set_range(run->ingest, run->result.since_ns, run->result.until_ns,
                         run->interval_ns);
 }
@@ -113,6 +110,27 @@ static void merge_viztracer(struct gt_run_state *run)
         gt_ingest_set_viztracer(run->ingest, run->viztracer, run->viztracer_path);
 }
 
+/* What perf recorded, and until when. If perf died, agents that nobody ran do not go on. */
+static void tell_what_is_out(struct gt_run_state *run)
+{
+    struct gt_session_result *result = &run->result;
+
+    if (result->rest_out && result->perf_died && !run->agentlog) {
+        result->rest_out = false;
+        result->recorded_ns = result->probes_out_ns;
+    }
+    gt_ingest_set_probes_out(run->ingest, result->probes_out_ns, result->perf_died);
+    if (result->rest_out)
+        gt_ingest_set_rest_out(run->ingest);
+    if (result->probes_out_ns)
+        gt_agent_note_probes_out(&run->agent_files, result->probes_out_ns, result->rest_out,
+                                 result->perf_died);
+    gt_ingest_set_target(run->ingest, result->pid,
+                         run->plan.events.count && !result->rest_out ? result->ended_ns : 0);
+    gt_ingest_set_text_end(run->ingest, result->recorded_ns,
+                           result->ended_ns ? result->ended_ns : result->until_ns);
+}
+
 static void start_removal(void *context)
 {
     struct gt_run_state *run = context;
@@ -120,13 +138,8 @@ static void start_removal(void *context)
     if (run->result.target_ran) {
         if (run->result.until_ns && !run->result.ended_ns)
             gt_agent_stop_all(&run->agent_files);
-        gt_ingest_set_probes_out(run->ingest, run->result.probes_out_ns);
-        if (run->result.rest_out)
-            gt_ingest_set_rest_out(run->ingest);
-        if (run->result.probes_out_ns)
-            gt_agent_note_probes_out(&run->agent_files, run->result.probes_out_ns,
-                                     run->result.rest_out);
         merge_agentlog(run);
+        tell_what_is_out(run);
         merge_viztracer(run);
     }
     if (!run->probes_installed || run->removal_started)

@@ -203,7 +203,7 @@ static void print_help(void)
 /* What giltracer did to its recordings while the program ran. */
 static void use_note(struct gt_ingest *ingest, const struct gt_agentlog_quality *log)
 {
-    gt_ingest_set_probes_out(ingest, log->probes_out_ns);
+    gt_ingest_set_probes_out(ingest, log->probes_out_ns, log->perf_died);
     if (log->probes_out_ns && log->rest_out)
         gt_ingest_set_rest_out(ingest);
 }

@@ -99,6 +99,12 @@ struct gt_wire_stop {
 };
 
 /* All zeros are its valid first state: each process sets what is not set yet. */
+/* What else is to say where the probes were taken out. */
+enum gt_wire_perf_out {
+    GT_WIRE_REST_OUT = 1 << 0,  /* perf recorded nothing else from there on, either */
+    GT_WIRE_PERF_DIED = 1 << 1, /* the launcher did not do it: perf was killed, or failed */
+};
+
 struct gt_wire_control {
     uint64_t magic;
     uint32_t version;
@@ -122,7 +128,7 @@ struct gt_wire_control {
                                   thread has not added yet (GT_WIRE_GIL_CALLS) */
     uint64_t probes_out_ns;    /* the launcher took the probes out then (CLOCK_MONOTONIC); 0:
                                   it did not */
-    uint64_t rest_out;         /* … and perf recorded nothing else from there on, either */
+    uint64_t perf_out;         /* … enum gt_wire_perf_out */
     struct gt_wire_stop stops[GT_WIRE_STOPS];
     struct gt_wire_anchor anchors[GT_WIRE_ANCHORS];
 };

@@ -142,7 +142,8 @@ static int read_control(struct gt_agentlog *log, int fd, int folder, uint64_t *u
         *units = control->kept_units ? control->kept_units : control->units;
         log->quality.cpus = control->cpus <= MAX_CPUS ? control->cpus : 0;
         log->quality.probes_out_ns = (int64_t)(control->probes_out_ns & INT64_MAX);
-        log->quality.rest_out = control->rest_out != 0;
+        log->quality.rest_out = control->perf_out & GT_WIRE_REST_OUT;
+        log->quality.perf_died = control->perf_out & GT_WIRE_PERF_DIED;
         control->trouble[sizeof(control->trouble) - 1] = '\0';
         if (control->trouble[0])
             gt_agentlog_warn(log, "%s", control->trouble);

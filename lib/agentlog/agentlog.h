@@ -45,6 +45,7 @@ struct gt_agentlog_quality {
     uint32_t code_permille; /* how much slower Python code was, calls not counted */
     int64_t probes_out_ns;  /* the launcher took the probes out then; 0: it did not */
     bool rest_out;          /* … and perf recorded nothing else from there on, either */
+    bool perf_died;         /* … since perf was killed, or failed */
     int64_t stopped_ns; /* recording stopped as the logs reached their bound; -1: it did not */
 };
 

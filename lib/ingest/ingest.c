@@ -52,6 +52,8 @@ struct gt_ingest {
     int64_t text_start_ns, text_end_ns; /* of the text's events; -1: none */
     char *cut;                          /* out.cut */
     struct gt_error spool_error;        /* why a hit could not be kept; code 0: none */
+    int64_t recorded_ns;                /* the text is whole until then; 0: to its end */
+    int64_t recording_end_ns;           /* where it should have ended, if it is not */
     bool rest_out;                      /* the text ends where the probes were taken out */
     bool unseen_told; /* that processes without the agent are not seen any more */
 };
@@ -142,7 +144,8 @@ static int take_hit(struct gt_ingest *ingest, const struct merged *from, struct 
 /* Probes were taken out: of processes that only they saw nothing more is known. */
 static int tell_unseen(struct gt_ingest *ingest)
 {
-    static const char why[] = "the probes were taken out, and it has no agent";
+    const char *why = ingest->out.perf_died ? "perf was ended, and it has no agent"
+                                            : "the probes were taken out, and it has no agent";
     size_t count = ingest->pairing ? gt_pairing_unseen_count(ingest->pairing) : 0;
     int rc = 0;
 
@@ -154,7 +157,7 @@ static int tell_unseen(struct gt_ingest *ingest)
             .pid = gt_pairing_unseen(ingest->pairing, i),
             .tid = -1,
             .cpu = -1,
-            .stopped = {.why = why, .why_length = sizeof(why) - 1, .gil = true},
+            .stopped = {.why = why, .why_length = (uint32_t)strlen(why), .gil = true},
         };
 
         if (gt_timeline_saw_exit(ingest->timeline, event.pid))
@@ -283,9 +286,16 @@ int gt_ingest_feed_probes(struct gt_ingest *ingest, const char *data, size_t len
     return rc;
 }
 
-void gt_ingest_set_probes_out(struct gt_ingest *ingest, int64_t taken_out_ns)
+void gt_ingest_set_probes_out(struct gt_ingest *ingest, int64_t taken_out_ns, bool perf_died)
 {
     ingest->out.probes_out_ns = taken_out_ns;
+    ingest->out.perf_died = perf_died;
+}
+
+void gt_ingest_set_text_end(struct gt_ingest *ingest, int64_t recorded_ns, int64_t end_ns)
+{
+    ingest->recorded_ns = recorded_ns;
+    ingest->recording_end_ns = end_ns;
 }
 
 void gt_ingest_set_rest_out(struct gt_ingest *ingest)
@@ -545,7 +555,9 @@ int gt_ingest_finish(struct gt_ingest *ingest, struct gt_error *err)
     if (rc < 0)
         return gt_error_memory(err);
     take_costs(ingest);
-    if (ingest->ended_ns > 0 && !gt_timeline_saw_exit(timeline, ingest->root_pid))
+    if (ingest->recorded_ns)
+        gt_timeline_ended_early(timeline, ingest->recorded_ns, ingest->recording_end_ns);
+    else if (ingest->ended_ns > 0 && !gt_timeline_saw_exit(timeline, ingest->root_pid))
         gt_timeline_ended_early(timeline, recorded_ns, ingest->ended_ns);
     rc = ingest->expects_text ? check_format(ingest, err) : 0;
     if (rc == 0)

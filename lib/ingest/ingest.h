@@ -48,15 +48,21 @@ int gt_ingest_feed(struct gt_ingest *ingest, const char *data, size_t length,
 /*
  * Likewise of a recording of the GIL's probes alone, of which the agent saw the same calls: all
  * of it before the first gt_ingest_feed. `taken_out_ns`: when the probes were taken out, for
- * their cost; 0: they recorded to the end. Nothing but hits is taken from it.
+ * their cost, or where perf died, until when it recorded; 0: they recorded to the end. Nothing
+ * but hits is taken from it.
  */
 int gt_ingest_feed_probes(struct gt_ingest *ingest, const char *data, size_t length,
                           struct gt_error *err);
-void gt_ingest_set_probes_out(struct gt_ingest *ingest, int64_t taken_out_ns);
+void gt_ingest_set_probes_out(struct gt_ingest *ingest, int64_t taken_out_ns, bool perf_died);
 
-/* The text ends there, too, on purpose: the agents tell of lives from then on, and the
- * scheduler's events, which were to judge holders by, are not used. Before the first text. */
+/* The text ends there, too, on purpose or since perf died: the agents tell of lives from then
+ * on, and the scheduler's events, which were to judge holders by, are not used. Before the
+ * first text. */
 void gt_ingest_set_rest_out(struct gt_ingest *ingest);
+
+/* perf died (0: it did not): what the text has from then on is not all of it, and nothing is
+ * known from there until the recording was to end. */
+void gt_ingest_set_text_end(struct gt_ingest *ingest, int64_t recorded_ns, int64_t end_ns);
 
 /* The text, or that of the probes' own recording, cannot have more events than this; 0: it may
  * have any number. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "launch/recorders.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -102,28 +101,15 @@ void gt_recorders_complaint(const struct gt_recorders *recorders, char *text, si
     gt_recorder_complaint(first, text, size);
 }
 
-static int warn_of_death(struct gt_recorders *recorders, int part, struct gt_strvec *warnings)
+bool gt_recorders_died(struct gt_recorders *recorders, enum gt_recorded_part part)
 {
-    char complaint[256];
+    const struct gt_recorder *recorder = &recorders->of[part];
 
+    if (!recorder->spawned || !recorder->done || recorders->died[part] ||
+        gt_recorder_ended_well(recorder))
+        return false;
     recorders->died[part] = true;
-    gt_recorder_complaint(&recorders->of[part], complaint, sizeof(complaint));
-    return gt_strvec_pushf(
-        warnings,
-        "perf record ended while the program ran%s%s: what came later is not recorded%s",
-        complaint[0] ? " - " : "", complaint,
-        strstr(complaint, "No space") ? " (set TMPDIR to a folder with more room)" : "");
-}
-
-int gt_recorders_warn(struct gt_recorders *recorders, struct gt_strvec *warnings)
-{
-    int failed = 0;
-
-    for (int i = 0; i < GT_RECORDED_PARTS; i++)
-        if (recorders->of[i].spawned && recorders->of[i].done && !recorders->died[i] &&
-            !gt_recorder_ended_well(&recorders->of[i]))
-            failed |= warn_of_death(recorders, i, warnings);
-    return failed;
+    return true;
 }
 
 void gt_recorders_release(struct gt_recorders *recorders, uv_loop_t *loop)

@@ -7,7 +7,6 @@
 #ifndef GT_LAUNCH_RECORDERS_H
 #define GT_LAUNCH_RECORDERS_H
 
-#include "base/strvec.h"
 #include "launch/plan.h"
 #include "launch/recorder.h"
 
@@ -16,7 +15,7 @@ enum gt_recorded_part { GT_RECORDED_PROBES, GT_RECORDED_REST, GT_RECORDED_PARTS 
 
 struct gt_recorders {
     struct gt_recorder of[GT_RECORDED_PARTS];
-    bool died[GT_RECORDED_PARTS];         /* before its time, which the user knows */
+    bool died[GT_RECORDED_PARTS];         /* before its time, which was told */
     const char *paths[GT_RECORDED_PARTS]; /* of their data; borrowed */
 };
 
@@ -44,8 +43,8 @@ void gt_recorders_kill(struct gt_recorders *recorders, uint64_t grace_ms);
 /* What the one that ended first says, as gt_recorder_complaint. */
 void gt_recorders_complaint(const struct gt_recorders *recorders, char *text, size_t size);
 
-/* Append a line for each that ended before it was told to, once. Returns 0 or -1. */
-int gt_recorders_warn(struct gt_recorders *recorders, struct gt_strvec *warnings);
+/* Did it end before it was told to? True once. */
+bool gt_recorders_died(struct gt_recorders *recorders, enum gt_recorded_part part);
 
 /* They must be done. */
 void gt_recorders_release(struct gt_recorders *recorders, uv_loop_t *loop);

@@ -39,6 +39,7 @@ struct session {
     unsigned pending;     /* events that came, as bits */
 
     struct gt_recorders recorders;
+    int64_t opened_ns; /* when the recording began */
     struct gt_conversion conversion;
     struct gt_target target;
     uv_timer_t deadline, ticker, meter, range;
@@ -201,6 +202,7 @@ static void begin(struct session *session)
     uv_timer_stop(&session->deadline);
     if (spec->attach_pid || spec->delay_ms)
         session->result->since_ns = gt_now_ns();
+    session->opened_ns = gt_now_ns();
     session->result->started_unix_ns = gt_realtime_ns();
     if (spec->on_begin)
         spec->on_begin(spec->context, gt_target_pid(&session->target));
@@ -316,9 +318,20 @@ static void forward_signals(struct session *session)
             kill(pid, session->signals[i].number);
 }
 
+/* No probe is needed where agents go on alone. */
+static void take_death(struct session *session, enum gt_recorded_part part)
+{
+    if (gt_session_result_take_death(session->result, &session->recorders.of[part],
+                                     session->spec->plan, part == GT_RECORDED_REST,
+                                     session->opened_ns))
+        gt_recorder_stop(&session->recorders.of[GT_RECORDED_PROBES]);
+}
+
 static enum gt_session_state check_recorders(struct session *session)
 {
-    gt_recorders_warn(&session->recorders, &session->result->warnings);
+    for (int i = 0; i < GT_RECORDED_PARTS; i++)
+        if (gt_recorders_died(&session->recorders, (enum gt_recorded_part)i))
+            take_death(session, (enum gt_recorded_part)i);
     return session->state;
 }
 

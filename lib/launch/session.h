@@ -21,6 +21,7 @@
 #include "launch/gate.h"
 #include "launch/gatekeeper.h"
 #include "launch/plan.h"
+#include "launch/session_result.h"
 #include "launch/signals.h"
 
 #include <stdbool.h>
@@ -68,27 +69,6 @@ struct gt_session_spec {
     void (*on_tick)(void *context, enum gt_session_state state);
     void *context;
 };
-
-struct gt_session_result {
-    bool target_ran; /* the gate was opened */
-    int exec_errno;  /* the target could not be executed (gt_target_exec_error); 0: it was */
-    int pid;         /* the target's */
-    int exit_status; /* the target's; -1: ended by term_signal, or never ran */
-    int term_signal;
-    int64_t started_unix_ns; /* wall clock when the recording began */
-    int64_t since_ns; /* CLOCK_MONOTONIC when it began, if the target ran already; else 0 */
-    int64_t until_ns; /* the same when it ended, if the target ran on; else 0 */
-    struct gt_gate_report costs; /* as the gate measured them */
-    int64_t probes_out_ns; /* CLOCK_MONOTONIC when probes were taken out; 0: they were not */
-    bool rest_out;         /* and all other events with them */
-    int64_t ended_ns;      /* CLOCK_MONOTONIC when the target had ended; 0: not yet */
-    int cancelled;         /* signal that ended the session before the target ran; 0: none */
-    bool abandoned;        /* the user did not want to wait for the report */
-    struct gt_strvec warnings; /* what is missing from the report, a line each */
-};
-
-void gt_session_result_init(struct gt_session_result *result);
-void gt_session_result_release(struct gt_session_result *result);
 
 /*
  * Run the session on `loop`. Returns 0 when the target ran, whatever became of it (see

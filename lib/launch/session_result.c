@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "launch/session.h"
+#include "launch/session_result.h"
 
+#include <stdio.h>
 #include <string.h>
 
 void gt_session_result_init(struct gt_session_result *result)
@@ -15,4 +16,46 @@ void gt_session_result_init(struct gt_session_result *result)
 void gt_session_result_release(struct gt_session_result *result)
 {
     gt_strvec_release(&result->warnings);
+}
+
+static void take_earlier(int64_t *earliest_ns, int64_t time_ns)
+{
+    if (!*earliest_ns || time_ns < *earliest_ns)
+        *earliest_ns = time_ns;
+}
+
+/* What is left of perf is as good as taken out, for another reason than its cost. Lives, of
+ * which the rest tells, are the agents' from then on; threads' states and counters are not. */
+static bool leave_it_to_agents(struct gt_session_result *result, const struct gt_plan *plan,
+                               bool rest, int64_t written_ns)
+{
+    if (!plan->two_sources || (rest && gt_plan_rest_is_wanted(plan)))
+        return false;
+    take_earlier(&result->probes_out_ns, written_ns);
+    result->perf_died = true;
+    result->rest_out |= rest;
+    return true;
+}
+
+bool gt_session_result_take_death(struct gt_session_result *result,
+                                  const struct gt_recorder *recorder,
+                                  const struct gt_plan *plan, bool rest, int64_t opened_ns)
+{
+    int64_t written_ns = gt_recorder_written_ns(recorder);
+    char complaint[256], text[512];
+    bool agents_go_on;
+
+    if (written_ns < opened_ns)
+        written_ns = opened_ns;
+    agents_go_on = leave_it_to_agents(result, plan, rest, written_ns);
+    if (!agents_go_on)
+        take_earlier(&result->recorded_ns, written_ns);
+    gt_recorder_complaint(recorder, complaint, sizeof(complaint));
+    snprintf(text, sizeof(text), "perf record ended while the program ran%s%s: %s%s",
+             complaint[0] ? " - " : "", complaint,
+             agents_go_on ? "from there on the agent alone records"
+                          : "what came later is not recorded",
+             strstr(complaint, "No space") ? " (set TMPDIR to a folder with more room)" : "");
+    gt_strvec_push(&result->warnings, text);
+    return agents_go_on;
 }

@@ -36,12 +36,13 @@ struct gt_recorded {
     uint64_t probe_hits;            /* hits of probes that were recorded apart */
     struct gt_agreement agreement;  /* of two sources of the GIL's events */
     int64_t probes_out_ns;          /* when probes were taken out, for their cost; 0: never */
-    uint32_t unseen;                /* processes that were not seen from then on */
-    bool agent_sees_gil;            /* the GIL's events are the agent's */
-    bool blind;                     /* the agent was to see the GIL, and ran in no process */
-    const char *cut;                /* why not all of it was read; NULL: all was */
-    bool viztracer;                 /* a VizTracer trace was merged */
-    uint32_t agent_cpus;            /* CPUs that the agent's process might use; 0: not known */
+    bool perf_died;      /* … not for their cost: perf was killed then, or failed */
+    uint32_t unseen;     /* processes that were not seen from then on */
+    bool agent_sees_gil; /* the GIL's events are the agent's */
+    bool blind;          /* the agent was to see the GIL, and ran in no process */
+    const char *cut;     /* why not all of it was read; NULL: all was */
+    bool viztracer;      /* a VizTracer trace was merged */
+    uint32_t agent_cpus; /* CPUs that the agent's process might use; 0: not known */
     /* The cost of the agent's recording, as it measured it; 0: not known. In ps: of an event of
      * the GIL, of a call of a Python function, of a call of a C function. In thousandths: how
      * much slower Python code was, calls not counted. */

@@ -44,11 +44,16 @@ static int say_taken_out(struct gt_report *report, struct gt_buf *text)
 
     if (!recorded->probes_out_ns)
         return 0;
-    if (gt_buf_addf(text,
-                    "The probes were taken out after %s, since they cost more than "
-                    "--overhead-budget allows; from there on the agent alone recorded the GIL",
-                    gt_duration_text(recorded->probes_out_ns - gt_report_zero_ns(report),
-                                     duration, sizeof(duration))))
+    gt_duration_text(recorded->probes_out_ns - gt_report_zero_ns(report), duration,
+                     sizeof(duration));
+    if (recorded->perf_died
+            ? gt_buf_addf(text, "perf was ended after %s, before the program", duration)
+            : gt_buf_addf(text,
+                          "The probes were taken out after %s, since they cost more than "
+                          "--overhead-budget allows",
+                          duration))
+        return -1;
+    if (gt_buf_adds(text, "; from there on the agent alone recorded the GIL"))
         return -1;
     if (recorded->unseen &&
         gt_buf_addf(text, ", and nothing is known of the GIL of %u process%s without it",
@@ -80,12 +85,12 @@ json_t *gt_sources_value(const struct gt_report *report)
     if (!found->compared)
         return json_null();
     return json_pack(
-        "{s:b, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "agree", !found->differing,
-        "until_ns", (json_int_t)(found->until_ns - zero_ns), "probes_out_ns",
+        "{s:b, s:I, s:o, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "agree",
+        !found->differing, "until_ns", (json_int_t)(found->until_ns - zero_ns), "probes_out_ns",
         recorded->probes_out_ns ? json_integer(recorded->probes_out_ns - zero_ns) : json_null(),
-        "unseen_processes", (json_int_t)recorded->unseen, "threads", (json_int_t)found->threads,
-        "differing", (json_int_t)found->differing, "both", (json_int_t)found->both,
-        "agent_only", (json_int_t)found->agent_only, "probes_only",
-        (json_int_t)found->probes_only, "agent", side(&found->agent), "probes",
+        "perf_died", recorded->perf_died, "unseen_processes", (json_int_t)recorded->unseen,
+        "threads", (json_int_t)found->threads, "differing", (json_int_t)found->differing,
+        "both", (json_int_t)found->both, "agent_only", (json_int_t)found->agent_only,
+        "probes_only", (json_int_t)found->probes_only, "agent", side(&found->agent), "probes",
         side(&found->probes));
 }

@@ -41,7 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         gt_ingest_limit_probes(ingest, FEW);
     feed(ingest, data + 1, (size_t)(text - data - 1), true);
     if (data[0] & 1)
-        gt_ingest_set_probes_out(ingest, (int64_t)(data[0] >> 3) * 100000000);
+        gt_ingest_set_probes_out(ingest, (int64_t)(data[0] >> 3) * 100000000, data[0] & 1);
     if (data[0] & 4)
         gt_ingest_set_rest_out(ingest);
     if (text < data + size)
