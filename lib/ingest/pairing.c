@@ -33,6 +33,8 @@ struct newest {
     enum gt_event_kind kind;
     uint32_t slot; /* SLOTS: none */
     int64_t time_ns;
+    int64_t passed_ns;  /* since the one before … */
+    int64_t *before_ns; /* … to the sum of which it was added; NULL: there was none */
 };
 
 struct thread {
@@ -116,26 +118,48 @@ static uint32_t slot_of(struct thread *thread, uint64_t address)
     return i;
 }
 
+/* Count an event, and how long the one before it lasted. */
+static void count(struct thread *thread, int source, const struct newest *event, int sign)
+{
+    struct tally *now = &thread->slots[event->slot].of[source];
+
+    if (event->kind == GT_EVENT_COND_SIGNAL)
+        now->signals += (uint64_t)sign;
+    else
+        now->waits += (uint64_t)sign;
+    if (event->before_ns)
+        *event->before_ns += sign * event->passed_ns;
+}
+
 static void tally(struct thread *thread, int source, uint32_t slot,
                   const struct gt_event *event)
 {
+    const struct newest last = thread->newest[source];
     struct newest *newest = &thread->newest[source];
-    int64_t passed_ns = event->time_ns - newest->time_ns;
-    struct tally *now = &thread->slots[slot].of[source];
 
-    if (newest->slot < SLOTS) {
-        struct tally *before = &thread->slots[newest->slot].of[source];
+    *newest = (struct newest){.kind = event->kind,
+                              .slot = slot,
+                              .time_ns = event->time_ns,
+                              .passed_ns = event->time_ns - last.time_ns};
+    if (last.slot < SLOTS) {
+        struct tally *before = &thread->slots[last.slot].of[source];
 
-        if (newest->kind == GT_EVENT_COND_SIGNAL)
-            before->after_signal_ns += passed_ns;
-        else
-            before->after_wait_ns += passed_ns;
+        newest->before_ns = last.kind == GT_EVENT_COND_SIGNAL ? &before->after_signal_ns
+                                                              : &before->after_wait_ns;
     }
-    if (event->kind == GT_EVENT_COND_SIGNAL)
-        now->signals++;
-    else
-        now->waits++;
-    *newest = (struct newest){event->kind, slot, event->time_ns};
+    count(thread, source, newest, 1);
+}
+
+/* Nothing more comes of the thread, or is compared: a call that one source has seen the
+ * beginning of is left out, since the other had no time to. */
+static void settle(struct thread *thread)
+{
+    if (thread->pending && thread->newest[AGENT].slot < SLOTS)
+        count(thread, AGENT, &thread->newest[AGENT], -1);
+    if (thread->early && thread->newest[PROBES].slot < SLOTS)
+        count(thread, PROBES, &thread->newest[PROBES], -1);
+    thread->early = thread->pending = false;
+    thread->newest[AGENT].slot = thread->newest[PROBES].slot = SLOTS;
 }
 
 /* Hand on a hit that has no event of the agent's. */
@@ -244,8 +268,10 @@ void gt_pairing_thread_ended(struct gt_pairing *pairing, int32_t tid)
 {
     struct thread *thread = thread_of(pairing, tid);
 
-    if (thread)
-        thread->seen = thread->early = thread->pending = false;
+    if (!thread)
+        return;
+    settle(thread);
+    thread->seen = false;
 }
 
 void gt_pairing_stopped(struct gt_pairing *pairing, int32_t pid)
@@ -253,8 +279,10 @@ void gt_pairing_stopped(struct gt_pairing *pairing, int32_t pid)
     for (size_t i = 0; i < pairing->threads.count; i++) {
         struct thread *thread = gt_chunks_at(&pairing->threads, i);
 
-        if (pid == 0 || thread->pid == pid)
-            thread->seen = thread->early = thread->pending = false;
+        if (pid != 0 && thread->pid != pid)
+            continue;
+        settle(thread);
+        thread->seen = false;
     }
 }
 
@@ -329,7 +357,7 @@ static void add_thread(const struct thread *thread, const struct gt_timeline *ti
     agreement->differing += differs;
 }
 
-int gt_pairing_sum(const struct gt_pairing *pairing, const struct gt_timeline *timeline,
+int gt_pairing_sum(struct gt_pairing *pairing, const struct gt_timeline *timeline,
                    struct gt_agreement *agreement)
 {
     struct gt_hashmap gil_of;
@@ -338,8 +366,10 @@ int gt_pairing_sum(const struct gt_pairing *pairing, const struct gt_timeline *t
     *agreement = (struct gt_agreement){.compared = true, .until_ns = pairing->until_ns};
     gt_hashmap_init(&gil_of);
     rc = index_gils(timeline, &gil_of) ? GT_ERR_MEMORY : 0;
-    for (size_t i = 0; rc == 0 && i < pairing->threads.count; i++)
+    for (size_t i = 0; rc == 0 && i < pairing->threads.count; i++) {
+        settle(gt_chunks_at(&pairing->threads, i));
         add_thread(gt_chunks_at(&pairing->threads, i), timeline, &gil_of, agreement);
+    }
     gt_hashmap_release(&gil_of);
     return rc;
 }

@@ -47,8 +47,9 @@ void gt_pairing_stopped(struct gt_pairing *pairing, int32_t pid);
 size_t gt_pairing_unseen_count(const struct gt_pairing *pairing);
 int32_t gt_pairing_unseen(const struct gt_pairing *pairing, size_t index);
 
-/* How the two agree about the GILs of a finished timeline. 0 or negative. */
-int gt_pairing_sum(const struct gt_pairing *pairing, const struct gt_timeline *timeline,
+/* How the two agree about the GILs of a finished timeline; nothing more is given after it. A
+ * call that one of them saw as it ended, and the other not, is left out. 0 or negative. */
+int gt_pairing_sum(struct gt_pairing *pairing, const struct gt_timeline *timeline,
                    struct gt_agreement *agreement);
 
 #endif

@@ -215,6 +215,33 @@ static void a_hit_of_the_end_belongs_to_its_event(void **state)
     gt_timeline_free(timeline);
 }
 
+/* The probes go while a thread is between the two, or the clocks tell it so: of the last call
+ * one source has seen the beginning. */
+static void one_call_is_under_way_at_the_end(void **state)
+{
+    (void)state;
+    for (int source = 0; source < 2; source++) {
+        struct gt_timeline *timeline = gt_timeline_new(true, NULL);
+        struct gt_agreement found;
+
+        gt_pairing_free(pairing);
+        pairing = gt_pairing_new(INT64_MAX, NULL);
+        for (int i = 0; i < 20; i++) {
+            feed_both(timeline, 1000 + i * 1000, ACQUIRED, true, true);
+            feed_both(timeline, 1400 + i * 1000, COND, true, true);
+        }
+        feed_both(timeline, 21000, ACQUIRED, source == 0, source == 1);
+        assert_int_equal(gt_timeline_finish(timeline, NULL), 0);
+        assert_int_equal(gt_pairing_sum(pairing, timeline, &found), 0);
+        assert_int_equal(found.differing, 0);
+        assert_int_equal(found.both, 40);
+        assert_int_equal(found.agent.acquisitions, 20);
+        assert_int_equal(found.probes.acquisitions, 20);
+        assert_int_equal(found.agent.wait_ns + found.agent.hold_ns, 20 * 400);
+        gt_timeline_free(timeline);
+    }
+}
+
 static void the_agent_missed_one(void **state)
 {
     struct gt_agreement found = sum_of(false, true);
@@ -275,6 +302,7 @@ int main(void)
         PAIRED(sources_agree),
         PAIRED(sources_differ),
         PAIRED(a_hit_of_the_end_belongs_to_its_event),
+        PAIRED(one_call_is_under_way_at_the_end),
         PAIRED(the_agent_missed_one),
         cmocka_unit_test(the_spool_gives_back_what_was_put),
     };
