@@ -85,7 +85,7 @@ static int on_event(const char *event, PyObject *arguments, void *data)
     gt_agent_profile_announced = true;
     if (!strcmp(event, "cpython._PySys_ClearAuditHooks"))
         end();
-    if (!state || !gt_agent.recording)
+    if (!state || !gt_agent_is_recording())
         return 0;
     if (begins && gt_agent_interpreter_is_main(gt_agent_interpreter_of(state)))
         return 0;

@@ -21,7 +21,7 @@ void gt_agent_begin(void)
     } else {
         gt_agent.process_ticks = gt_agent_ticks_ordered();
         gt_agent_clock_anchor(gt_agent.control);
-        gt_agent.recording = true;
+        gt_agent_record(true);
     }
     errno = error;
 }

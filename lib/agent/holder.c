@@ -98,17 +98,18 @@ void gt_agent_holder_asked(const void *cond)
     int error = errno;
     struct gt_agent_thread *self = gt_agent_enter();
     struct gt_agent_thread *holder;
-    uint64_t ticks;
+    uint64_t ticks, last;
 
     if (!self)
         return;
     ticks = gt_agent_ticks();
     holder = gt_agent_thread_of_signal((uintptr_t)cond);
-    if (holder && holder != self &&
-        (!holder->asked.ticks || ticks - holder->asked.ticks > GAPS * gt_agent_short_ticks())) {
+    last = holder ? __atomic_load_n(&holder->asked.ticks, __ATOMIC_RELAXED) : 0;
+    if (holder && holder != self && (!last || ticks - last > GAPS * gt_agent_short_ticks())) {
+        int32_t tid = __atomic_load_n(&holder->listed.tid, __ATOMIC_RELAXED);
+
         __atomic_store_n(&holder->asked.ticks, ticks, __ATOMIC_RELAXED);
-        put(self, holder->listed.tid, faults_of(holder->listed.tid),
-            call_of(holder->listed.tid));
+        put(self, tid, faults_of(tid), call_of(tid));
     }
     gt_agent_leave(self);
     errno = error;

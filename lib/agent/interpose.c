@@ -134,12 +134,12 @@ static inline void record_signal(uint64_t cond)
          * system call, and the signal has not happened yet then. So read the time again. */
         if (gt_agent_usage_if_due(self, ticks, 1))
             ticks = gt_agent_ticks_in_order();
-        if (GT_AGENT_UNLIKELY(self->asked.ticks)) {
+        if (GT_AGENT_UNLIKELY(__atomic_load_n(&self->asked.ticks, __ATOMIC_RELAXED))) {
             gt_agent_holder_gives_up(self);
             ticks = gt_agent_ticks_in_order();
         }
-        self->signalled.cond = cond;
-        self->signalled.ticks = ticks;
+        __atomic_store_n(&self->signalled.cond, cond, __ATOMIC_RELAXED);
+        __atomic_store_n(&self->signalled.ticks, ticks, __ATOMIC_RELAXED);
         gt_agent_put(self, ticks, GT_WIRE_WORD(GT_WIRE_SIGNAL, cond));
         count_call(self);
         if (GT_AGENT_UNLIKELY(gt_agent_profiling))
@@ -193,7 +193,7 @@ static void find_late(void)
 {
     static unsigned attempts;
 
-    if (gt_agent_python.text_end || !gt_agent.recording || attempts >= LATE_ATTEMPTS)
+    if (gt_agent_python.text_end || !gt_agent_is_recording() || attempts >= LATE_ATTEMPTS)
         return;
     attempts++;
     if (gt_agent_python_find())
@@ -435,7 +435,7 @@ __attribute__((constructor)) static void start(void)
 {
     resolve();
     gt_agent_begin();
-    if (!gt_agent.recording || !gt_agent_python_find())
+    if (!gt_agent_is_recording() || !gt_agent_python_find())
         return;
     gt_agent_measure_event(
         use_as_python); /* first: later, a use of the GIL may start the tracing */

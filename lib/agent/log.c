@@ -124,7 +124,7 @@ char *gt_agent_reserve_slow(struct gt_agent_thread *self, enum gt_wire_stream st
     bool room = true;
 
     while (room && (size_t)(to->end - to->next) < bytes) {
-        if (!gt_agent.recording)
+        if (!gt_agent_is_recording())
             room = false;
         else if (!to->slot)
             room = gt_agent_new_slot(self, stream);

@@ -50,7 +50,8 @@ char *gt_agent_reserve_slow(struct gt_agent_thread *self, enum gt_wire_stream st
 
 static inline void gt_agent_anchor_if_due(uint64_t ticks)
 {
-    if (GT_AGENT_UNLIKELY(ticks >= gt_agent.control->next_anchor_ticks))
+    if (GT_AGENT_UNLIKELY(
+            ticks >= __atomic_load_n(&gt_agent.control->next_anchor_ticks, __ATOMIC_RELAXED)))
         gt_agent_clock_anchor(gt_agent.control);
 }
 

@@ -50,7 +50,7 @@ static void note_name(struct gt_agent_thread *self, struct gt_agent_thread *name
         bool usual = named->listed.tid == gt_agent.pid && !strcmp(text, "MainThread");
 
         if (hash != named->name.hash && !(usual && !named->name.hash)) {
-            note.id = (uint32_t)named->listed.tid;
+            note.id = (uint32_t)__atomic_load_n(&named->listed.tid, __ATOMIC_RELAXED);
             gt_agent_note(self, &note, text, (size_t)length, "", 0);
             named->name.hash = hash;
         }
@@ -145,7 +145,7 @@ void gt_agent_comm_changed(uint64_t ident, const char *name)
     struct gt_wire_note note = {.kind = GT_WIRE_NOTE_COMM, .ticks = gt_agent_ticks_ordered()};
 
     if (named) {
-        note.id = (uint32_t)named->listed.tid;
+        note.id = (uint32_t)__atomic_load_n(&named->listed.tid, __ATOMIC_RELAXED);
         gt_agent_note(self, &note, name, strnlen(name, COMM_BYTES), "", 0);
     }
     if (self)

@@ -19,7 +19,7 @@ void gt_agent_trouble(const char *text, int error)
 {
     struct gt_wire_control *control = gt_agent.control;
 
-    gt_agent.recording = false;
+    gt_agent_record(false);
     if (!control)
         return;
     __atomic_fetch_add(&control->troubles, 1, __ATOMIC_RELAXED);
@@ -40,7 +40,7 @@ bool gt_agent_take_bytes(size_t size)
         return true;
     __atomic_compare_exchange_n(&control->stopped_ticks, &none, gt_agent_ticks_ordered(), false,
                                 __ATOMIC_RELAXED, __ATOMIC_RELAXED);
-    gt_agent.recording = false;
+    gt_agent_record(false);
     return false;
 }
 
@@ -65,7 +65,7 @@ static void note_stop(struct gt_wire_control *control, uint64_t process_ticks, i
 
 void gt_agent_stop(int error)
 {
-    gt_agent.recording = false;
+    gt_agent_record(false);
     if (gt_agent.control && !__atomic_exchange_n(&gt_agent.stopped, true, __ATOMIC_ACQ_REL))
         note_stop(gt_agent.control, gt_agent.process_ticks, error);
 }

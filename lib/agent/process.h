@@ -18,7 +18,7 @@
 #include <sys/types.h>
 
 struct gt_agent {
-    bool recording;                  /* false: off, for good or not yet on */
+    bool recording;                  /* false: off, for good or not yet on; any thread stops */
     bool wipe_on_fork;               /* the kernel clears fork_guard in children */
     uint64_t *fork_guard;            /* 0 in a forked child that has not been set up */
     struct gt_wire_control *control; /* NULL: the agent has nothing to do in this process */
@@ -34,6 +34,16 @@ struct gt_agent {
 };
 
 extern struct gt_agent gt_agent;
+
+static inline bool gt_agent_is_recording(void)
+{
+    return __atomic_load_n(&gt_agent.recording, __ATOMIC_RELAXED);
+}
+
+static inline void gt_agent_record(bool recording)
+{
+    __atomic_store_n(&gt_agent.recording, recording, __ATOMIC_RELAXED);
+}
 
 /* Map the control file of the folder that the environment names, and agree with the run's other
  * processes on a clock. False: nothing is to be recorded. Preserves errno. */

@@ -59,7 +59,7 @@ static int begin(void *unused)
     bool done = true;
 
     (void)unused;
-    if (!gt_agent.recording)
+    if (!gt_agent_is_recording())
         return 0;
     api->PyErr_Fetch(&type, &value, &traceback);
     if (!gt_agent_interpreter_is_ready()) {

@@ -67,14 +67,6 @@ struct gt_agent_thread {
         uint64_t us;
         uint64_t sleeps;
     } usage;
-    struct { /* interpose.c: the condition variable that it signalled last, and when */
-        uint64_t cond;
-        uint64_t ticks;
-    } signalled;
-    struct {            /* holder.c; the waiter who takes the snapshot writes it */
-        uint64_t ticks; /* of the last snapshot of this thread, as it was asked for the GIL; 0:
-                           it was not asked since it acquired */
-    } asked;
     struct { /* trace.c */
         struct gt_agent_call
             *stack; /* open calls, GT_AGENT_STACK_BYTES; NULL until the first */
@@ -95,6 +87,15 @@ struct gt_agent_thread {
         uint64_t ident;               /* pthread_self() */
         struct gt_agent_thread *next; /* of all there ever were; only ever prepended to */
     } listed;
+    struct { /* interpose.c; others read it: the condition variable that it signalled last, and
+                when */
+        uint64_t cond;
+        uint64_t ticks;
+    } signalled;
+    struct {            /* holder.c; the waiter who takes the snapshot writes it */
+        uint64_t ticks; /* of the last snapshot of this thread, as it was asked for the GIL; 0:
+                           it was not asked since it acquired */
+    } asked;
     struct gt_agent_place places[GT_AGENT_PLACES]; /* monitoring.c */
 };
 

@@ -27,8 +27,11 @@ static pthread_key_t exit_key;
 static uint64_t no_guard = 1; /* stands in where the kernel cannot wipe */
 
 /* Destructors of thread-specific data run in rounds. Other destructors may still use the GIL
- * in this round, so the log is closed in the last one. */
-enum { LAST_EXIT_ROUND = 4 };
+ * in this round, so the log is closed in the last one. A test needs another number, since
+ * ThreadSanitizer's own destructor is in that round, too. */
+#ifndef GT_AGENT_LAST_EXIT_ROUND
+#define GT_AGENT_LAST_EXIT_ROUND 4
+#endif
 
 static void fill_header(struct gt_agent_thread *self, uint64_t ticks)
 {
@@ -74,6 +77,25 @@ static struct gt_agent_thread *claim_memory(void)
     return self;
 }
 
+/* Other threads may be looking. */
+static void list_as(struct gt_agent_thread *self, int32_t tid, uint64_t ident)
+{
+    __atomic_store_n(&self->listed.tid, tid, __ATOMIC_RELAXED);
+    __atomic_store_n(&self->listed.ident, ident, __ATOMIC_RELAXED);
+}
+
+static void forget_signals(struct gt_agent_thread *self)
+{
+    __atomic_store_n(&self->signalled.cond, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&self->signalled.ticks, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&self->asked.ticks, 0, __ATOMIC_RELAXED);
+}
+
+static bool is_live(const struct gt_agent_thread *thread)
+{
+    return __atomic_load_n(&thread->listed.live, __ATOMIC_ACQUIRE);
+}
+
 static struct gt_agent_thread *new_thread(void)
 {
     uint64_t ticks = gt_agent_ticks_ordered();
@@ -83,8 +105,7 @@ static struct gt_agent_thread *new_thread(void)
         gt_agent_stop(errno);
         return NULL;
     }
-    self->listed.tid = (int32_t)syscall(SYS_gettid);
-    self->listed.ident = (uint64_t)pthread_self();
+    list_as(self, (int32_t)syscall(SYS_gettid), (uint64_t)pthread_self());
     if (!gt_agent_new_slot(self, GT_WIRE_STREAM_GIL)) {
         __atomic_store_n(&self->listed.live, 0, __ATOMIC_RELEASE);
         return NULL;
@@ -103,8 +124,7 @@ static void become_child(void)
     gt_agent.parent_tid = forker ? forker->listed.tid : gt_agent.pid;
     gt_agent.pid = getpid();
     gt_agent.forked = true;
-    gt_agent.recording =
-        gt_agent.recording || gt_agent.stopped; /* the child may be able to write */
+    gt_agent_record(gt_agent_is_recording() || gt_agent.stopped); /* the child may be able to */
     gt_agent.stopped = false;
     gt_agent_self = NULL;
     threads = NULL; /* other threads' memory stays: a page each, and none of them is here */
@@ -168,8 +188,8 @@ static void close_log(struct gt_agent_thread *self)
         munmap(self->calls.stack, GT_AGENT_STACK_BYTES);
     /* Other threads may be reading what is listed: its link stays, and `live` changes last. */
     memset(self, 0, offsetof(struct gt_agent_thread, listed));
-    self->listed.tid = 0;
-    self->listed.ident = 0;
+    list_as(self, 0, 0);
+    forget_signals(self);
     __atomic_store_n(&self->listed.live, 0, __ATOMIC_RELEASE);
 }
 
@@ -182,7 +202,7 @@ static void thread_exit(void *value)
     if (!self || !*gt_agent.fork_guard)
         return;
     note_exit(self);
-    if (++self->life.exit_rounds < LAST_EXIT_ROUND) {
+    if (++self->life.exit_rounds < GT_AGENT_LAST_EXIT_ROUND) {
         pthread_setspecific(exit_key, self);
     } else {
         gone = true;
@@ -260,7 +280,8 @@ struct gt_agent_thread *gt_agent_thread_of_ident(uint64_t ident)
     struct gt_agent_thread *thread = __atomic_load_n(&threads, __ATOMIC_ACQUIRE);
 
     for (; thread; thread = thread->listed.next)
-        if (thread->listed.live && thread->listed.ident == ident)
+        if (is_live(thread) &&
+            __atomic_load_n(&thread->listed.ident, __ATOMIC_RELAXED) == ident)
             return thread;
     return NULL;
 }
@@ -276,8 +297,8 @@ struct gt_agent_thread *gt_agent_thread_of_signal(uint64_t cond)
         uint64_t signalled = __atomic_load_n(&thread->signalled.cond, __ATOMIC_RELAXED);
         uint64_t ticks = __atomic_load_n(&thread->signalled.ticks, __ATOMIC_RELAXED);
 
-        if (thread->listed.live && signalled &&
-            signalled - (cond - NEIGHBOUR) <= 2 * NEIGHBOUR && ticks > newest) {
+        if (is_live(thread) && signalled && signalled - (cond - NEIGHBOUR) <= 2 * NEIGHBOUR &&
+            ticks > newest) {
             newest = ticks;
             found = signalled == cond ? NULL : thread; /* it has released */
         }

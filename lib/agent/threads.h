@@ -27,7 +27,7 @@ static inline struct gt_agent_thread *gt_agent_enter(void)
 {
     struct gt_agent_thread *self = gt_agent_self;
 
-    if (GT_AGENT_UNLIKELY(!gt_agent.recording))
+    if (GT_AGENT_UNLIKELY(!gt_agent_is_recording()))
         return NULL;
     if (GT_AGENT_UNLIKELY(!self || self->life.busy || !*gt_agent.fork_guard))
         return gt_agent_enter_slow();
