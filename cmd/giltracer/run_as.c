@@ -16,18 +16,15 @@ int gt_run_as_settle(struct gt_run_as *run_as, const struct gt_cli *cli, struct 
 
     gt_sudo_user_init(&run_as->user);
     rc = gt_sudo_find(&run_as->how, &run_as->user, cli->as_root ? &senseless : err);
-    if (cli->as_root && (rc < 0 || run_as->how != GT_SUDO_NONE)) {
-        run_as->kept_root = true;
-        run_as->name = "root";
-        return 0;
-    }
-    if (rc < 0)
+    run_as->kept_root = cli->as_root && (rc < 0 || run_as->how != GT_SUDO_NONE);
+    if (rc < 0 && !cli->as_root)
         return rc;
-    if (run_as->how == GT_SUDO_ROOT_SHELL)
+    if (!cli->pid && (run_as->kept_root || run_as->how == GT_SUDO_ROOT_SHELL))
         run_as->name = "root";
-    if (run_as->how != GT_SUDO_USER)
+    if (run_as->kept_root || run_as->how != GT_SUDO_USER)
         return 0;
-    run_as->name = run_as->user.name;
+    if (!cli->pid)
+        run_as->name = run_as->user.name;
     return gt_rights_hold_back(&run_as->user, err);
 }
 
@@ -66,7 +63,7 @@ int gt_run_as_note(const struct gt_run_as *run_as, const struct gt_cli *cli,
     struct gt_buf text;
     int failed;
 
-    if (run_as->how != GT_SUDO_USER)
+    if (run_as->how != GT_SUDO_USER || !run_as->name)
         return 0;
     gt_buf_init(&text);
     failed = gt_buf_addf(&text, "the program runs as %s", run_as->name) |
@@ -80,7 +77,7 @@ void gt_run_as_refuse(const struct gt_run_as *run_as, const struct gt_error *err
     if (run_as->how == GT_SUDO_USER && !run_as->kept_root && err->code == GT_ERR_PERMISSION &&
         strstr(err->message, strerror(EACCES)))
         gt_say("%s; all files are opened as %s, who called sudo (--as-root: as root)",
-               err->message, run_as->name);
+               err->message, run_as->user.name);
     else
         gt_say("%s", err->message);
 }
@@ -90,14 +87,15 @@ int gt_run_as_print(const struct gt_run_as *run_as, struct gt_buf *text)
     const struct gt_sudo_user *user = &run_as->user;
     int failed;
 
-    if (!run_as->name)
+    if (!run_as->name && run_as->how != GT_SUDO_USER)
         return 0;
     if (run_as->kept_root)
         return gt_buf_adds(text, "user:        root (--as-root)\n");
     if (run_as->how == GT_SUDO_ROOT_SHELL)
         return gt_buf_adds(text, "user:        root (in a shell that sudo started)\n");
-    failed = gt_buf_addf(text, "user:        %s, who called sudo (uid %u, gid %u, groups",
-                         user->name, user->uid, user->gid);
+    failed = gt_buf_addf(text, "%s%s, who called sudo (uid %u, gid %u, groups",
+                         run_as->name ? "user:        " : "files:       of ", user->name,
+                         user->uid, user->gid);
     for (size_t i = 0; i < user->group_count; i++)
         failed |= gt_buf_addf(text, " %u", user->groups[i]);
     return failed | gt_buf_adds(text, "; --as-root keeps root)\n");

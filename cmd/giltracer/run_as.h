@@ -14,8 +14,9 @@
 struct gt_run_as {
     enum gt_sudo how;
     struct gt_sudo_user user;
-    bool kept_root;   /* by --as-root */
-    const char *name; /* of whom the program runs as; NULL: sudo has no part in it */
+    bool kept_root; /* by --as-root */
+    const char
+        *name; /* of whom the program runs as; NULL: sudo has no part in it, as with --pid */
 };
 
 /* Find out, and hold root back from now on where the program is to run as a user (rights.h). 0,

@@ -221,6 +221,23 @@ def test_signals_reach_the_program(caller, home):
     assert (home / "x.json").stat().st_uid == caller.pw_uid
 
 
+def test_a_process_of_another_user(caller, home):
+    """It runs as who it is; what is written is the caller's."""
+    program = subprocess.Popen(["/usr/bin/python3", target(home, "two_workers"), "5"], user="nobody")
+    try:
+        run = call(caller, home, "-v", "--duration", "500ms", "-o", "x.json", "--pid", program.pid)
+    finally:
+        program.kill()
+        program.wait()
+    assert run.status == 0, run
+    document = harness.read_json(home / "x.json")
+    harness.check_document(document)
+    assert document["giltracer"]["gils"] and "user" not in document["giltracer"]["run"]
+    assert (home / "x.json").stat().st_uid == caller.pw_uid
+    assert "files:       of %s, who called sudo" % NAME in run.err
+    assert "the program runs as" not in run.err
+
+
 def test_a_killed_giltracer_leaves_nothing(caller, home):
     """The probes are root's to remove, the folder is the user's, and the program goes on."""
     run = start(caller, home, "-q", "-o", "x.json", "-c",
