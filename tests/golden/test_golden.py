@@ -12,7 +12,7 @@ from case import CASES, lay_out, text, words
 
 # The oracle knows the probes of condition variables, where nothing is lost.
 ORACLES = [case for case in CASES if case.name not in (
-    "agent-log", "agent-log-no-space", "futex", "lost-events", "sub-interpreters")]
+    "agent-log", "agent-log-no-space", "futex", "lost-events", "sub-interpreters", "two-sources")]
 DIFFERENCES = 60
 
 
@@ -59,6 +59,14 @@ def test_summary_is_the_oracles(case, folder):
 def summary_of(name, folder):
     (case,) = [case for case in CASES if case.name == name]
     return convert(case, folder)["giltracer"]
+
+
+def test_two_sources_of_the_gil_are_one(folder):
+    """The agent saw no event that probes did not see; each is there once, at the agent's time."""
+    both = summary_of("two-sources", folder)
+    (sentence,) = [text for text in both["findings"] if text.startswith("Probes and agent agree")]
+    agreement = both["quality"]["gil_events"]
+    assert "the same %d acquisitions, releases and waits" % agreement in sentence, sentence
 
 
 def test_losses_are_counted_and_unknown(folder):
