@@ -218,19 +218,25 @@ static enum gt_check_result check(const struct gt_condition *condition,
     return low && high ? GT_BREACHED : low || high ? GT_UNJUDGED : GT_PASSED;
 }
 
+/* Breached, then not known, then passed; of the same, the greatest or least. */
+static bool is_nearer(const struct gt_condition *condition, const struct gt_checked *one,
+                      const struct gt_checked *other)
+{
+    if (one->result != other->result)
+        return other->result != GT_BREACHED && one->result != GT_PASSED;
+    return condition->below ? one->range.value < other->range.value
+                            : one->range.value > other->range.value;
+}
+
 /* A thread that matches: it counts if it is nearer to a breach than those before. */
 static void weigh(const struct gt_condition *condition, uint32_t thread,
                   const struct gt_condition_range *range, struct gt_checked *worst)
 {
-    enum gt_check_result own = check(condition, range);
-    bool first = worst->thread == UINT32_MAX;
+    const struct gt_checked own = {
+        .result = check(condition, range), .range = *range, .thread = thread};
 
-    /* Breached, then not known, then passed; of the same, the greatest or least. */
-    if (!first && (own == worst->result ? condition->below ? range->value >= worst->range.value
-                                                           : range->value <= worst->range.value
-                                        : worst->result == GT_BREACHED || own == GT_PASSED))
-        return;
-    *worst = (struct gt_checked){.result = own, .range = *range, .thread = thread};
+    if (worst->thread == UINT32_MAX || is_nearer(condition, &own, worst))
+        *worst = own;
 }
 
 static int check_threads(const struct gt_condition *condition,

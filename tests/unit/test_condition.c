@@ -150,12 +150,12 @@ static void check(const char *text, enum gt_check_result result)
     assert_int_equal(checked.result, result);
 }
 
-/* 200 ms of thread 1 are not known. */
-static void lose_some(void)
+/* 200 ms of a thread are not known. */
+static void lose_of(uint32_t thread)
 {
     *(struct gt_lost_range *)made_push(&t.lost) =
         (struct gt_lost_range){.start_ns = 700 * MS, .end_ns = 900 * MS};
-    made_member_at(gil, 1)->unknown_ns = 200 * MS;
+    made_member_at(gil, thread)->unknown_ns = 200 * MS;
 }
 
 static void the_limit_itself_is_no_breach_but_with_equal(void **state)
@@ -177,7 +177,7 @@ static void the_limit_itself_is_no_breach_but_with_equal(void **state)
 static void what_is_not_known_leaves_it_open(void **state)
 {
     (void)state;
-    lose_some(); /* between 400 and 600 ms of 2 s; 400 of what is known, 1.8 s */
+    lose_of(1); /* between 400 and 600 ms of 2 s; 400 of what is known, 1.8 s */
     check("wait > 19%", GT_BREACHED);
     check("wait > 25%", GT_UNJUDGED);
     assert_true(checked.range.low == 20 && checked.range.high == 30);
@@ -198,12 +198,30 @@ static void the_thread_nearest_to_a_breach_counts(void **state)
     threads_named = 1;
     check("thread(\"*\").wait > 20%", GT_PASSED);
     assert_int_equal(checked.thread, 0);
-    lose_some();
+    lose_of(1);
     threads_named = 3;
     check("thread(\"*\").wait > 40%", GT_UNJUDGED); /* 1 may have; 0 has not */
     assert_int_equal(checked.thread, 1);
     check("thread(\"*\").wait < 20%", GT_BREACHED); /* 0 has, whatever 1 has */
     assert_int_equal(checked.thread, 0);
+}
+
+/* Thread 0 waited 100 ms, or up to 300; thread 1 300, or up to 500: whichever comes first. */
+static void a_breach_counts_before_what_is_not_known_and_that_before_the_rest(void **state)
+{
+    (void)state;
+    threads_named = 3;
+    lose_of(0);
+    check("thread(\"*\").wait > 200ms", GT_BREACHED);
+    assert_int_equal(checked.thread, 1);
+    check("thread(\"*\").wait < 200ms", GT_UNJUDGED);
+    assert_int_equal(checked.thread, 0);
+    made_member_at(gil, 0)->unknown_ns = 0;
+    made_member_at(gil, 1)->unknown_ns = 200 * MS;
+    check("thread(\"*\").wait < 400ms", GT_BREACHED);
+    assert_int_equal(checked.thread, 0);
+    check("thread(\"*\").wait > 400ms", GT_UNJUDGED);
+    assert_int_equal(checked.thread, 1);
 }
 
 static void a_thread_that_was_not_seen_cannot_be_judged(void **state)
@@ -267,6 +285,7 @@ int main(void)
         TEST(the_limit_itself_is_no_breach_but_with_equal),
         TEST(what_is_not_known_leaves_it_open),
         TEST(the_thread_nearest_to_a_breach_counts),
+        TEST(a_breach_counts_before_what_is_not_known_and_that_before_the_rest),
         TEST(a_thread_that_was_not_seen_cannot_be_judged),
         TEST(a_blocker_is_set_against_all_lives),
         TEST(an_unknown_function_may_have_been_it_where_calls_are_missing),

@@ -150,6 +150,31 @@ static void check_xml(const char *xml)
                     !strncmp(at, "&amp;", 5) || !strncmp(at, "&quot;", 6));
 }
 
+/* The number of an attribute that comes next after `at`. */
+static double attribute(const char *at, const char *name)
+{
+    const char *found = strstr(at, name);
+
+    assert_non_null(found);
+    return strtod(found + strlen(name), NULL);
+}
+
+/* The outermost frames are below, the deepest on top; all within the picture. */
+static void check_heights(const char *svg, double frame_height)
+{
+    double height = attribute(svg, " height=\""), top = height, bottom = 0;
+
+    for (const char *at = svg; (at = strstr(at, "<rect x=")); at++) {
+        double y = attribute(at, " y=\"");
+
+        assert_true(attribute(at, " height=\"") <= frame_height);
+        top = y < top ? y : top;
+        bottom = y + frame_height > bottom ? y + frame_height : bottom;
+    }
+    assert_true(top >= 50); /* below the title and the legend */
+    assert_true(bottom > top && bottom <= height);
+}
+
 static void the_graph_is_well_formed(void **state)
 {
     struct gt_frame frames[] = {
@@ -171,6 +196,7 @@ static void the_graph_is_well_formed(void **state)
     gt_buf_init(&svg);
     assert_int_equal(gt_fs_read(path, &svg, 1 << 20, NULL), 0);
     check_xml(svg.data);
+    check_heights(svg.data, 17);
     assert_null(strstr(svg.data, "<script"));
     assert_non_null(strstr(svg.data, "&lt;script&gt;"));
     unlink(path);

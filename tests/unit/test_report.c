@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* lib/report: from text to the summary, Chrome JSON and the table; hostile names included. */
+#include "feed.h"
+
 #include "base/buf.h"
 #include "common/results.h"
 #include "ingest/ingest.h"
@@ -369,6 +371,41 @@ static void what_is_missing_is_not_said_to_be_unreported(void **state)
     }
 }
 
+/* Of two processes the agent's log has no end. */
+static void ends_that_are_not_known_are_told_together(void **state)
+{
+    struct gt_timeline *timeline = gt_timeline_new(false, NULL);
+    struct gt_recorded recorded = {.timeline = timeline, .detect = GT_DETECT_GIL};
+    struct gt_results made = {0};
+    struct gt_buf table;
+
+    (void)state;
+    for (int32_t pid = 20; pid <= 21; pid++) {
+        struct gt_event stopped = {.kind = GT_EVENT_STOPPED,
+                                   .time_ns = 200000 + pid,
+                                   .pid = pid,
+                                   .tid = -1,
+                                   .cpu = -1,
+                                   .comm = "",
+                                   .stopped = {"killed", 6, true, true}};
+
+        fork_task(timeline, 1000 + pid, pid, pid, 0);
+        acquire(timeline, 100000 + pid, pid, pid, 0x7000);
+        release(timeline, 101000 + pid, pid, pid, 0x7000);
+        assert_int_equal(gt_timeline_feed(timeline, &stopped), 0);
+        exit_task(timeline, 200000 + pid, pid, pid);
+    }
+    assert_int_equal(gt_timeline_finish(timeline, NULL), 0);
+    assert_int_equal(gt_results_make(&made, &recorded, &info, NULL, true, NULL), 0);
+    gt_buf_init(&table);
+    assert_int_equal(gt_report_print(made.report, false, &table), 0);
+    assert_non_null(strstr(table.data, "The end of process 20 and 1 more was not recorded "
+                                       "(killed, or still running)"));
+    gt_buf_release(&table);
+    gt_results_release(&made);
+    gt_timeline_free(timeline);
+}
+
 /* 400 threads wait for one, then take turns: each list is cut, and its sum is the wait. */
 static void of_many_holders_the_least_are_summed_up(void **state)
 {
@@ -535,6 +572,7 @@ int main(void)
         cmocka_unit_test(the_most_blocked_is_who_waited_most),
         cmocka_unit_test(a_short_life_is_not_the_run),
         cmocka_unit_test(what_is_missing_is_not_said_to_be_unreported),
+        cmocka_unit_test(ends_that_are_not_known_are_told_together),
         cmocka_unit_test(of_many_holders_the_least_are_summed_up),
         cmocka_unit_test(chrome_json_is_valid),
         cmocka_unit_test(a_full_disk_is_told),
