@@ -65,6 +65,8 @@ const struct gt_option gt_cli_table[] = {
     {OPTION_AS_ROOT, 0, "as-root", NULL, 0,
      "under sudo: run it as root, not as the user who called sudo"},
     {OPTION_PID, 0, "pid", "PID", 0, "none of these: record a process that runs already"},
+    {OPTION_DUMP, 0, "dump", NULL, 0,
+     "with --pid: tell where its threads stand now, and record nothing"},
 
     {0, 0, NULL, NULL, 0, "What to record"},
     {OPTION_DELAY, 0, "delay", "TIME", 0,
@@ -538,7 +540,7 @@ int gt_cli_help(struct gt_buf *text)
     static const char head[] =
         "usage: giltracer [options] script.py [args...]\n"
         "       giltracer [options] -m module [args...] | -c code [args...] | -- command ...\n"
-        "       giltracer [options] --pid PID [--duration TIME]\n"
+        "       giltracer [options] --pid PID [--duration TIME] | --pid PID --dump\n"
         "\n"
         "Runs a Python program and reports who held the GIL, who waited for it, and on whom.\n";
     static const char tail[] =

@@ -3,6 +3,7 @@
 
 #include "common/console.h"
 #include "common/sources.h"
+#include "dump.h"
 #include "reports.h"
 
 static int make_report(struct gt_run_state *run, struct gt_error *err)
@@ -32,6 +33,23 @@ static void write_report(struct gt_run_state *run)
         gt_reports_write(&run->outputs, &run->results, run->cli, &run->signals);
 }
 
+/* A process that hangs makes no events: say how it stands. */
+static void show_hang(const struct gt_run_state *run)
+{
+    const struct gt_recorded *recorded = gt_ingest_recorded(run->ingest);
+    struct gt_buf text;
+
+    if (!run->cli->pid || run->result.ended_ns || !run->reported ||
+        !(recorded->detect & GT_DETECT_GIL) || recorded->timeline->quality.gil_events)
+        return;
+    gt_buf_init(&text);
+    if (gt_dump_text(&text, &run->running, &run->python, NULL) == 0) {
+        gt_say("no thread took or gave the GIL meanwhile; this is how the process stands:");
+        gt_say_text(&text);
+    }
+    gt_buf_release(&text);
+}
+
 void gt_conclude(struct gt_run_state *run, int rc, const struct gt_error *err)
 {
     const struct gt_session_result *result = &run->result;
@@ -48,6 +66,7 @@ void gt_conclude(struct gt_run_state *run, int rc, const struct gt_error *err)
         gt_say("no report: interrupted");
     else
         write_report(run);
+    show_hang(run);
     if (run->last)
         gt_checks_say(run->checks, run->reported ? run->results.report : NULL);
 }

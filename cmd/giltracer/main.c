@@ -2,6 +2,7 @@
 #include "common/console.h"
 #include "common/exit_status.h"
 #include "doctor.h"
+#include "dump.h"
 #include "launch/gate.h"
 #include "cli.h"
 #include "repeat.h"
@@ -39,6 +40,8 @@ static int dispatch(const struct gt_cli *cli, const struct gt_inherited *inherit
     case GT_MODE_RUN:
         break;
     }
+    if (cli->dump)
+        return gt_dump_print(cli);
     return gt_repeat(cli, inherited);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "prepare.h"
 
+#include "attach/gil.h"
 #include "base/nstime.h"
 #include "common/exit_status.h"
 #include "launch/counters.h"
@@ -183,6 +184,8 @@ static int find_python(struct gt_run_state *run, int *status, struct gt_error *e
     rc = gt_running_open(&run->running, run->cli->pid, err);
     if (rc == 0)
         rc = gt_python_find(&run->python, &run->interp, &run->running, err);
+    if (rc == 0)
+        run->interval_ns = gt_gils_interval_ns(&run->running, &run->python);
     gt_rights_lower();
     return rc;
 }

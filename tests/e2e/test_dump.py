@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: MIT
+"""--pid --dump: who has the GIL of a program that hangs, who waits, where, and whether for ever."""
+import os
+import re
+import signal
+import subprocess
+import time
+
+import harness
+import pytest
+from harness import giltracer, one_line_error, require, target
+
+# What hangs.py does: who has the GIL (None: nobody), what it waits for, with whom it is in a
+# deadlock, and in which function it stands.
+HANGS = {
+    "asleep": ("holder", "is in clock_nanosleep", None),
+    "reading": ("holder", "is in read", None),
+    "spinning": ("holder", "runs", None),
+    "idle": (None, "", None),
+    "mutex": ("holder", r"waits for a mutex of C's that thread \d+ \(waiter\) has", "waiter"),
+    "dead": ("holder", "waits for a mutex of C's, and no thread that lives has it", None),
+    "chain": ("holder", r"waits for a mutex of C's that thread \d+ \(middle\) has", "waiter"),
+    "timed": ("holder", "waits for a lock, a condition or a thread", None),
+    "join": ("holder", r"waits for the end of thread \d+ \(holder\)", "holder"),
+    "crossed": (None, "", None),
+}
+
+
+class Hang:
+    def __init__(self, python, mode):
+        self.process = subprocess.Popen([str(python), target("hangs"), mode],
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                        start_new_session=True)
+        assert self.process.stdout.readline() == b"ready\n"
+        self.pid = self.process.pid
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self.process.kill()
+        self.process.communicate()
+
+
+def dump(pid, folder):
+    """What it says, as its first part and a dictionary of threads: tid → (name, lines)."""
+    began = time.monotonic()
+    run = giltracer(["--pid", pid, "--dump"], folder)
+    assert run.status == 0 and run.err == "", run
+    assert time.monotonic() - began < 5, run
+    head, *parts = run.out.decode().split("\n\n")
+    threads = {}
+    for part in parts:
+        tid, name = re.match(r"thread (\d+) \((.*?)\) ", part).groups()
+        threads[int(tid)] = (name, part)
+    return head, threads
+
+
+def dump_of_hang(hang, holder, folder):
+    """ "ready" comes before the last step, which nobody can tell of: until then whoever has the GIL
+    may have it, but when it has come to the hang, holder has it in each."""
+    last = []
+
+    def is_there():
+        last[:] = dump(hang.pid, folder)
+        return ("(%s) has the GIL" % holder if holder else "Nobody has the GIL") in last[0]
+    harness.wait_for(is_there, "it did not come to the hang")
+    time.sleep(0.05)
+    return dump(hang.pid, folder)
+
+
+def tid_named(threads, name):
+    return [tid for tid, (its, _) in threads.items() if its == name]
+
+
+def cases():
+    found = sorted((one for one in harness.interpreters() if one.at_least(3, 7)),
+                   key=lambda one: one.version)
+    always = {one.name for one in found[-1:]} | {
+        one.name for one in found if not one.has_symbols}
+    return [pytest.param(one, mode, id="%s-%s" % (one, mode),
+                         marks=[] if one.name in always else pytest.mark.long)
+            for one in found for mode in HANGS]
+
+
+@pytest.mark.parametrize("python, mode", cases())
+def test_hangs(python, mode, folder):
+    holder, does, deadlock = HANGS[mode]
+    with Hang(python.path, mode) as hang:
+        head, threads = dump_of_hang(hang, holder, folder)
+        assert hang.process.poll() is None
+    text = "\n\n".join([head, *(part for _, part in threads.values())])
+    if holder is None:
+        assert "Nobody has the GIL" in head, text
+        assert "waits for the GIL" not in text and "Deadlock" not in text, text
+        return
+    match = re.search(r"^thread (\d+) \(holder\) has the GIL, and %s; (\d+) threads? waits? for"
+                      % does, head, re.M)
+    assert match, text
+    # Of two threads of this name, the joined one was made last.
+    assert int(match.group(1)) == min(tid_named(threads, "holder")), text
+    waiting = [tid for tid, (_, part) in threads.items() if " waits for the GIL" in
+               part.splitlines()[0]]
+    assert len(waiting) == int(match.group(2)) >= 1, text
+    assert int(match.group(1)) not in waiting, text
+    assert ("Deadlock: " in head) == (deadlock is not None), text
+    if deadlock:
+        assert re.search(r"Deadlock: .*thread \d+ \(%s\), which waits for the GIL" % deadlock
+                         if mode != "mutex" else
+                         r"Deadlock: .*thread \d+ \(waiter\) has, which waits for the GIL",
+                         head), text
+    stack = threads[int(match.group(1))][1]
+    assert re.search(r"^    (%s|match|work|<lambda>).* \(.*hangs\.py:\d+\)$" % mode, stack, re.M), \
+        text
+
+
+@pytest.mark.parametrize("python", harness.newest(3, 7), ids=str)
+def test_lines_are_those_that_run(python, folder):
+    source = open(target("hangs")).read().splitlines()
+    with Hang(python.path, "asleep") as hang:
+        _, threads = dump_of_hang(hang, "holder", folder)
+    holder, = tid_named(threads, "holder")
+    line = int(re.search(r"<lambda>.*hangs\.py:(\d+)\)", threads[holder][1]).group(1))
+    assert "keeps.sleep(1000)" in source[line - 1]
+    main = threads[hang.pid][1]
+    assert [int(number) for number in re.findall(r"hangs\.py:(\d+)\)", main)][-1] in (
+        len(source) - 1, len(source)), main
+
+
+def test_a_stopped_process(folder):
+    with Hang(harness.DEBIAN_PYTHON, "asleep") as hang:
+        dump_of_hang(hang, "holder", folder)
+        os.kill(hang.pid, signal.SIGSTOP)
+        head, threads = dump(hang.pid, folder)
+        os.kill(hang.pid, signal.SIGCONT)
+    assert re.search(r"thread \d+ \(holder\) has the GIL, and is stopped by a signal", head), head
+    assert all("stopped" in part or "waits for the GIL" in part
+               for _, part in threads.values()), threads
+
+
+def test_a_program_that_moves_is_not_called_a_deadlock(folder):
+    """Threads take turns as fast as they can; whatever is said of the holder, it is no deadlock,
+    and the program goes on."""
+    code = ("import threading, time\n"
+            "def work():\n"
+            "    while True: time.sleep(0)\n"
+            "[threading.Thread(target=work, daemon=True).start() for i in range(4)]\n"
+            "print('ready', flush=True)\n"
+            "time.sleep(60)\n")
+    process = subprocess.Popen([harness.DEBIAN_PYTHON, "-c", code], stdout=subprocess.PIPE)
+    try:
+        assert process.stdout.readline() == b"ready\n"
+        for _ in range(10):
+            head, threads = dump(process.pid, folder)
+            assert "Deadlock" not in head and len(threads) == 5, head
+            assert "The GIL changed hands" in head, head
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_names_that_are_not_ascii(folder):
+    script = folder / "größe_é.py"
+    script.write_text("import time\ndef warte_länger_日本():\n    print('ready', flush=True)\n"
+                      "    time.sleep(60)\nwarte_länger_日本()\n", encoding="utf-8")
+    for python in harness.newest(3, 7) + [harness.Interpreter(harness.DEBIAN_PYTHON, (3, 7, 0))]:
+        process = subprocess.Popen([python.path, str(script)], stdout=subprocess.PIPE,
+                                   env=dict(os.environ, PYTHONUTF8="1"))
+        try:
+            assert process.stdout.readline() == b"ready\n"
+            time.sleep(0.1)
+            _, threads = dump(process.pid, folder)
+        finally:
+            process.kill()
+            process.communicate()
+        part = threads[process.pid][1]
+        assert "warte_länger_日本 (" in part and "größe_é.py:4)" in part, part
+
+
+def test_refusals_are_those_of_recording(folder):
+    other = subprocess.Popen(["sleep", "60"])
+    try:
+        line = one_line_error(giltracer(["--pid", other.pid, "--dump"], folder), 125)
+    finally:
+        other.kill()
+        other.wait()
+    assert "does not run Python" in line
+    require(None)
+
+
+@pytest.mark.needs_perf
+def test_a_recording_of_a_hang_tells_how_it_stands(folder):
+    with Hang(harness.DEBIAN_PYTHON, "idle") as hang:
+        run = giltracer(["--pid", hang.pid, "--duration", "300ms", "-o", folder / "x.json"], folder)
+    assert run.status == 0, run
+    assert "no thread took or gave the GIL meanwhile" in run.err, run
+    assert "Nobody has the GIL" in run.err and "hangs.py:" in run.err, run
