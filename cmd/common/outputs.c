@@ -78,24 +78,32 @@ int gt_outputs_write_file(struct gt_outputs *outputs, size_t index,
     return rc;
 }
 
+struct writing {
+    struct gt_output *output;
+    struct gt_error *err;
+};
+
+static int write_piece(void *context, const char *text, size_t length)
+{
+    struct writing *writing = context;
+
+    return gt_output_write(writing->output, text, length, writing->err);
+}
+
 int gt_outputs_write_summary(struct gt_outputs *outputs, const struct gt_report *report,
                              struct gt_error *err)
 {
-    struct gt_buf json;
+    struct writing writing = {&outputs->summary, err};
     int rc;
 
     if (!outputs->has_summary)
         return 0;
     outputs->has_summary = false;
-    gt_buf_init(&json);
-    rc = gt_report_summary(report, &json, err);
-    if (rc == 0)
-        rc = gt_output_write(&outputs->summary, json.data, json.length, err);
+    rc = gt_report_summary_to(report, write_piece, &writing, err);
     if (rc == 0)
         rc = gt_output_commit(&outputs->summary, err);
     else
         gt_output_abandon(&outputs->summary);
-    gt_buf_release(&json);
     return rc;
 }
 

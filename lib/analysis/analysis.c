@@ -13,6 +13,10 @@ static int estimate_cost(struct gt_analysis *analysis, const struct gt_recorded 
                             err);
 }
 
+enum {
+    KEPT_MAX = 256
+}; /* GILs: of more, what nobody waited for is found anew when it is written */
+
 static int analyse_gils(struct gt_analysis *analysis, const struct gt_timeline *timeline,
                         struct gt_error *err)
 {
@@ -34,6 +38,9 @@ static int analyse_gils(struct gt_analysis *analysis, const struct gt_timeline *
             return rc;
         analysis->convoys[i] =
             gt_convoy_find(gil, &analysis->contentions[i], &analysis->blockers[i]);
+        /* There may be as many as a server had requests. */
+        if (count > KEPT_MAX && !gil->waits.count)
+            gt_blockers_forget(&analysis->blockers[i]);
     }
     return gt_verdicts_init(&analysis->verdicts, timeline, analysis->contentions,
                             analysis->blockers, analysis->wall_ns, err);

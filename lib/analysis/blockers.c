@@ -59,7 +59,8 @@ struct walk {
 
 static uint32_t member_of(const struct walk *walk, uint32_t thread)
 {
-    return walk->member_of_threads[thread];
+    return walk->member_of_threads ? walk->member_of_threads[thread]
+                                   : gt_hashmap_get(&walk->gil->member_of, thread);
 }
 
 /* --- rows and cells --- */
@@ -524,12 +525,13 @@ static int walk_all(struct walk *walk)
 
 static int prepare(struct walk *walk)
 {
-    size_t count = walk->gil->members.count;
+    size_t count = walk->gil->members.count, threads = walk->timeline->threads.count;
+    bool few = threads < (count + 1) * 64;
 
     walk->pasts = calloc(count + 1, sizeof(*walk->pasts));
-    walk->member_of_threads =
-        calloc(walk->timeline->threads.count + 1, sizeof(*walk->member_of_threads));
-    if (!walk->pasts || !walk->member_of_threads)
+    if (few) /* but not for each of many GILs */
+        walk->member_of_threads = calloc(threads + 1, sizeof(*walk->member_of_threads));
+    if (!walk->pasts || (few && !walk->member_of_threads))
         return -1;
     for (size_t i = 0; i < RECENT; i++) {
         walk->recent[i].key = UINT64_MAX;
@@ -541,7 +543,8 @@ static int prepare(struct walk *walk)
         if (!gaps)
             return -1;
         *gaps = (struct gt_gaps){{0}};
-        walk->member_of_threads[gt_gil_thread_at(walk->gil, i)->thread] = i;
+        if (walk->member_of_threads)
+            walk->member_of_threads[gt_gil_thread_at(walk->gil, i)->thread] = i;
         walk->pasts[i].row = GT_NO_INDEX;
         walk->pasts[i].released_ns = walk->pasts[i].wait_end_ns = -1;
         gt_attribution_init(&walk->pasts[i].attribution, walk->timeline,
@@ -577,14 +580,15 @@ int gt_blockers_init(struct gt_blockers *blockers, const struct gt_timeline *tim
     gt_chunks_init(&blockers->cells, sizeof(struct gt_blocker_cell));
     gt_chunks_init(&blockers->gaps, sizeof(struct gt_gaps));
     gt_chunks_init(&blockers->kept, sizeof(struct gt_kept));
-    gt_utilization_init(&blockers->utilization, gil->start_ns, gil->end_ns);
+    rc = gt_utilization_init(&blockers->utilization, gil->start_ns, gil->end_ns);
     gt_asked_init(&walk.asked, timeline, gil);
     walk.asked_is_recorded = gt_asked_is_recorded(&walk.asked);
     gt_chunks_init(&walk.pending, sizeof(int64_t));
     gt_chunks_init(&walk.touched, sizeof(uint32_t));
     gt_hashmap_init(&walk.row_of);
     gt_hashmap_init(&walk.cell_of);
-    rc = prepare(&walk);
+    if (rc == 0)
+        rc = prepare(&walk);
     if (rc == 0)
         rc = walk_all(&walk);
     cleanup(&walk);

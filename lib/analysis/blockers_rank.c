@@ -62,6 +62,13 @@ void gt_blockers_release(struct gt_blockers *blockers)
     gt_utilization_release(&blockers->utilization);
 }
 
+void gt_blockers_forget(struct gt_blockers *blockers)
+{
+    gt_chunks_release(&blockers->rows);
+    gt_chunks_release(&blockers->gaps);
+    gt_utilization_forget(&blockers->utilization);
+}
+
 int64_t gt_gap_ns(const struct gt_blockers *blockers, enum gt_gap gap)
 {
     int64_t sum_ns = 0;

@@ -284,6 +284,8 @@ static double waiting_of(const struct share *share, const struct gt_gil *gil,
     double gil_ns = serial_gil_ns(share) * stretch, calls_ns = share->calls_ns * stretch;
     size_t first = 0;
 
+    if (utilization->total.idle_ns <= 0)
+        return 0;
     for (int i = 0; i < GT_UTILIZATION_SLICES; i++) {
         size_t next = i + 1 < GT_UTILIZATION_SLICES ? holds_before(gil, utilization, i + 1)
                                                     : gil->holds.count;

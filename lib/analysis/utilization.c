@@ -7,18 +7,27 @@
 
 enum { DIGIT_BITS = 11, DIGIT_MASK = (1 << DIGIT_BITS) - 1 };
 
-void gt_utilization_init(struct gt_utilization *utilization, int64_t start_ns, int64_t end_ns)
+int gt_utilization_init(struct gt_utilization *utilization, int64_t start_ns, int64_t end_ns)
 {
     int64_t length_ns = end_ns > start_ns ? end_ns - start_ns : 0;
 
     *utilization = (struct gt_utilization){.start_ns = start_ns,
                                            .slice_ns = length_ns / GT_UTILIZATION_SLICES + 1};
     gt_chunks_init(&utilization->latencies, sizeof(int64_t));
+    utilization->slices = calloc(GT_UTILIZATION_SLICES, sizeof(*utilization->slices));
+    return utilization->slices ? 0 : -1;
+}
+
+void gt_utilization_forget(struct gt_utilization *utilization)
+{
+    free(utilization->slices);
+    utilization->slices = NULL;
 }
 
 void gt_utilization_release(struct gt_utilization *utilization)
 {
     gt_chunks_release(&utilization->latencies);
+    gt_utilization_forget(utilization);
 }
 
 static int64_t start_of(const struct gt_utilization *utilization, size_t slice)

@@ -19,15 +19,18 @@ struct gt_utilization_slice {
 
 struct gt_utilization {
     int64_t start_ns, slice_ns; /* slice i is [start + i × slice, start + (i + 1) × slice) */
-    struct gt_utilization_slice slices[GT_UTILIZATION_SLICES];
+    struct gt_utilization_slice *slices; /* GT_UTILIZATION_SLICES; NULL: forgotten */
     struct gt_utilization_slice total;
     size_t at;                  /* private: slice of the newest addition */
     struct gt_chunks latencies; /* of int64_t: from the release until a woken waiter had the
                                    GIL; sorted */
 };
 
-void gt_utilization_init(struct gt_utilization *utilization, int64_t start_ns, int64_t end_ns);
+/* 0 or -1 (no memory); release it in either case. */
+int gt_utilization_init(struct gt_utilization *utilization, int64_t start_ns, int64_t end_ns);
 void gt_utilization_release(struct gt_utilization *utilization);
+/* Forget the slices; the rest stays. */
+void gt_utilization_forget(struct gt_utilization *utilization);
 
 /* In [from, until) so many threads waited, and `held`: somebody had the GIL. */
 void gt_utilization_add(struct gt_utilization *utilization, int64_t from_ns, int64_t until_ns,

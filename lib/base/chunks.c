@@ -9,12 +9,12 @@
 void gt_chunks_init(struct gt_chunks *list, size_t element_size)
 {
     memset(list, 0, sizeof(*list));
-    list->element_size = element_size;
+    list->element_size = (uint32_t)element_size;
 }
 
 void gt_chunks_release(struct gt_chunks *list)
 {
-    for (size_t i = 0; i < list->chunk_count; i++)
+    for (uint32_t i = 0; i < list->chunk_count; i++)
         free(list->chunks[i]);
     free(list->chunks);
     gt_chunks_init(list, list->element_size);
@@ -23,13 +23,13 @@ void gt_chunks_release(struct gt_chunks *list)
 /* The first chunk doubles until it is full size: a list of three elements costs little. */
 static int grow_first(struct gt_chunks *list)
 {
-    size_t room = list->last_room ? list->last_room * 2 : 8;
+    uint32_t room = list->first_room ? list->first_room * 2 : 1;
     unsigned char *chunk = reallocarray(list->chunks[0], room, list->element_size);
 
     if (!chunk)
         return -1;
     list->chunks[0] = chunk;
-    list->last_room = room;
+    list->first_room = room;
     return 0;
 }
 
@@ -38,7 +38,7 @@ static int add_chunk(struct gt_chunks *list)
     unsigned char *chunk = NULL;
 
     if (list->chunk_count == list->chunk_capacity) {
-        size_t capacity = list->chunk_capacity ? list->chunk_capacity * 2 : 4;
+        uint32_t capacity = list->chunk_capacity ? list->chunk_capacity * 2 : 1;
         unsigned char **chunks = reallocarray(list->chunks, capacity, sizeof(*chunks));
 
         if (!chunks)
@@ -61,7 +61,7 @@ void *gt_chunks_push(struct gt_chunks *list)
 
     if (chunk == list->chunk_count && add_chunk(list))
         return NULL;
-    if (chunk == 0 && list->count == list->last_room && grow_first(list))
+    if (chunk == 0 && list->count == list->first_room && grow_first(list))
         return NULL;
     return gt_chunks_at(list, list->count++);
 }

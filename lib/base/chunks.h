@@ -10,16 +10,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The first chunk is small, since most lists stay short; the following ones are full size. */
+/* The first chunk begins with room for one element, since of most lists there are many, and
+ * they stay short; the following chunks are full size. */
 enum { GT_CHUNK_SHIFT = 11, GT_CHUNK_ELEMENTS = 1 << GT_CHUNK_SHIFT };
 
 struct gt_chunks {
     unsigned char **chunks;
-    size_t chunk_count;
-    size_t chunk_capacity;
-    size_t count;        /* elements in all */
-    size_t element_size; /* bytes */
-    size_t last_room;    /* elements that fit in the last chunk (the first one grows) */
+    size_t count; /* elements in all */
+    uint32_t chunk_count;
+    uint32_t chunk_capacity;
+    uint32_t element_size; /* bytes */
+    uint32_t first_room;   /* elements that fit in the first chunk, which grows */
 };
 
 void gt_chunks_init(struct gt_chunks *list, size_t element_size);

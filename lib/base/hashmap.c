@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/auxv.h>
 
+enum { CAPACITY_FIRST = 2 }; /* of most maps there are many, with one or two keys each */
+
 void gt_hashmap_init(struct gt_hashmap *map)
 {
     memset(map, 0, sizeof(*map));
@@ -60,7 +62,9 @@ static int grow(struct gt_hashmap *map)
 {
     struct gt_hashmap bigger = {.count = map->count};
 
-    bigger.capacity = map->capacity ? map->capacity * 2 : 16;
+    if (map->capacity > UINT32_MAX / 2)
+        return -1;
+    bigger.capacity = map->capacity ? map->capacity * 2 : CAPACITY_FIRST;
     bigger.slots = calloc(bigger.capacity, sizeof(*bigger.slots));
     if (!bigger.slots)
         return -1;
@@ -82,7 +86,7 @@ int gt_hashmap_put(struct gt_hashmap *map, uint64_t key, uint32_t value)
         slot->value = value;
         return 0;
     }
-    if ((map->count + 1) * 4 > map->capacity * 3) {
+    if (((uint64_t)map->count + 1) * 4 > (uint64_t)map->capacity * 3) {
         if (grow(map))
             return -1;
         slot = find(map, key);

@@ -16,8 +16,8 @@ struct gt_hashmap {
         uint64_t key;
         uint32_t value; /* GT_HASHMAP_NONE in an empty slot */
     } * slots;
-    size_t count;
-    size_t capacity; /* a power of two, or 0 */
+    uint32_t count;
+    uint32_t capacity; /* a power of two, or 0 */
 };
 
 void gt_hashmap_init(struct gt_hashmap *map);

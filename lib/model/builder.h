@@ -97,7 +97,7 @@ struct gt_intervals_state {
         agreeing;           /* samples since the newest interval began; how many are near it */
     uint32_t lower_count;   /* how many of the newest samples, in a row, are lower than it */
     int64_t lower_since_ns; /* time of the first of these */
-    int64_t lower_ns[GT_INTERVAL_RUN]; /* the last of these */
+    int64_t *lower_ns;      /* GT_INTERVAL_RUN: the last of these; NULL: there were none */
 };
 
 /* Of spans, beside enum gt_span_flags, until sums are made: the beginning, or the end, was
@@ -325,6 +325,9 @@ int gt_names_finish(struct gt_timeline *timeline);
  */
 int gt_gil_detect(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event);
 
+/* There are no more events: forget what was remembered to detect GILs. */
+void gt_gil_detect_end(struct gt_timeline *timeline);
+
 /* gil.c. `gil` is an index in builder.gils. A new one; GT_NO_INDEX: memory is exhausted. */
 uint32_t gt_gil_new(struct gt_timeline *timeline, uint32_t process, enum gt_gil_origin source,
                     uint64_t address, uint64_t acquired);
@@ -413,6 +416,9 @@ int gt_holes_finish(struct gt_timeline *timeline);
 /* interval.c */
 void gt_intervals_init(struct gt_intervals_state *state);
 void gt_intervals_release(struct gt_intervals *intervals);
+void gt_intervals_state_release(struct gt_intervals_state *state);
+/* What was found out, which is the caller's then; the state begins anew. */
+struct gt_intervals gt_intervals_take(struct gt_intervals_state *state);
 /* A timed wait was called at `time_ns`, that is `left_ns` before its deadline. */
 int gt_intervals_add(struct gt_intervals_state *state, int64_t time_ns, int64_t left_ns);
 /* No deadlines were recorded: find the interval out from gaps, which are sorted in place. */

@@ -394,9 +394,8 @@ static int move_gil(struct gt_timeline *timeline, struct gt_gil_state *state)
         return -1;
     *gil = state->gil;
     gil->number = number;
-    gil->intervals = state->intervals.intervals;
+    gil->intervals = gt_intervals_take(&state->intervals);
     memset(&state->gil, 0, sizeof(state->gil));
-    gt_intervals_init(&state->intervals);
     for (uint32_t i = 0; i < state->members.count; i++) {
         struct gt_gil_thread *member = gt_chunks_push(&gil->members);
 
@@ -454,6 +453,7 @@ int gt_finalize(struct gt_timeline *timeline)
     count_cpus(timeline);
     if (gt_futex_finish(timeline))
         return -1;
+    gt_gil_detect_end(timeline);
     for (uint32_t i = 0; i < timeline->builder->gils.count; i++) {
         struct gt_gil_state *state = gt_gil_state_at(timeline, i);
 

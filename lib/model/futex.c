@@ -398,7 +398,7 @@ void gt_futex_release(struct gt_timeline *timeline)
 {
     for (uint32_t i = 0; i < timeline->builder->candidates.count; i++) {
         gt_chunks_release(&candidate_at(timeline, i)->entries);
-        gt_intervals_release(&candidate_at(timeline, i)->intervals.intervals);
+        gt_intervals_state_release(&candidate_at(timeline, i)->intervals);
         gt_hashmap_release(&candidate_at(timeline, i)->waited);
         gt_hashmap_release(&candidate_at(timeline, i)->woke);
     }

@@ -30,7 +30,7 @@ void gt_gil_release(struct gt_gil *gil)
 void gt_gil_state_release(struct gt_gil_state *state)
 {
     gt_gil_release(&state->gil);
-    gt_intervals_release(&state->intervals.intervals);
+    gt_intervals_state_release(&state->intervals);
     gt_chunks_release(&state->members);
 }
 

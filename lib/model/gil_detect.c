@@ -24,7 +24,7 @@ enum {
     /* Bounds for what a program could make us remember, far above what CPython does. */
     CONDS_MAX = 1 << 16, /* condition variables per program */
     GILS_MAX = 1 << 10,  /* open GILs per process */
-    PENDING_FIRST = 16,
+    PENDING_FIRST = 4,
 };
 
 static struct gt_cond *cond_at(const struct gt_timeline *timeline, uint32_t index)
@@ -234,4 +234,17 @@ int gt_gil_detect(struct gt_timeline *timeline, uint32_t thread, const struct gt
     if (state->owned)
         state->last_signal = 0; /* signalled while it holds a GIL: not an acquisition */
     return 0;
+}
+
+void gt_gil_detect_end(struct gt_timeline *timeline)
+{
+    for (uint32_t i = 0; i < timeline->builder->process_states.count; i++) {
+        struct gt_process_state *state = gt_process_state_at(timeline, i);
+
+        gt_hashmap_release(&state->cond_of);
+        gt_hashmap_release(&state->candidate_of);
+        free(state->pending);
+        state->pending = NULL;
+    }
+    gt_chunks_release(&timeline->builder->conds);
 }

@@ -28,6 +28,22 @@ void gt_intervals_release(struct gt_intervals *intervals)
     gt_chunks_release(&intervals->list);
 }
 
+void gt_intervals_state_release(struct gt_intervals_state *state)
+{
+    gt_intervals_release(&state->intervals);
+    free(state->lower_ns);
+    state->lower_ns = NULL;
+}
+
+struct gt_intervals gt_intervals_take(struct gt_intervals_state *state)
+{
+    struct gt_intervals intervals = state->intervals;
+
+    free(state->lower_ns);
+    gt_intervals_init(state);
+    return intervals;
+}
+
 static int64_t tolerance_ns(int64_t interval_ns)
 {
     return interval_ns / AGREE_SHARE > AGREE_NS ? interval_ns / AGREE_SHARE : AGREE_NS;
@@ -56,6 +72,10 @@ static int take_lower(struct gt_intervals_state *state, int64_t time_ns, int64_t
     uint32_t kept, near = 0;
     int64_t most_ns = 0;
 
+    if (!state->lower_ns)
+        state->lower_ns = calloc(GT_INTERVAL_RUN, sizeof(*state->lower_ns));
+    if (!state->lower_ns)
+        return -1;
     if (state->lower_count == 0)
         state->lower_since_ns = time_ns;
     state->lower_ns[state->lower_count++ % GT_INTERVAL_RUN] = left_ns;

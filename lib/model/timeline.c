@@ -71,11 +71,7 @@ static void free_builder(struct gt_timeline *timeline)
 {
     struct gt_builder *builder = timeline->builder;
 
-    for (uint32_t i = 0; i < builder->process_states.count; i++) {
-        gt_hashmap_release(&gt_process_state_at(timeline, i)->cond_of);
-        gt_hashmap_release(&gt_process_state_at(timeline, i)->candidate_of);
-        free(gt_process_state_at(timeline, i)->pending);
-    }
+    gt_gil_detect_end(timeline);
     for (uint32_t i = 0; i < builder->gils.count; i++)
         gt_gil_state_release(gt_gil_state_at(timeline, i));
     for (size_t i = 0; i < builder->calls.count; i++)
@@ -88,7 +84,6 @@ static void free_builder(struct gt_timeline *timeline)
     gt_chunks_release(&builder->scheds);
     gt_chunks_release(&builder->process_states);
     gt_chunks_release(&builder->thread_states);
-    gt_chunks_release(&builder->conds);
     gt_chunks_release(&builder->mapped);
     gt_chunks_release(&builder->suspects);
     gt_futex_release(timeline);

@@ -114,17 +114,25 @@ static int put_begin(void *context)
 {
     struct writer *writer = context;
 
-    gt_stream_adds(&writer->stream, "{\"displayTimeUnit\":\"ms\",\n");
+    gt_stream_adds(&writer->stream, "{\"displayTimeUnit\":\"ms\",\n\"giltracer\":");
     return writer->stream.status;
 }
 
-static int put_summary(void *context, const struct gt_buf *json)
+static int put_summary(void *context, const char *text, size_t length)
 {
     struct writer *writer = context;
 
-    gt_stream_adds(&writer->stream, "\"giltracer\":");
-    gt_stream_add(&writer->stream, json->data, json->length);
-    gt_stream_adds(&writer->stream, ",\n\"traceEvents\":[\n");
+    gt_stream_add(&writer->stream, text, length);
+    return writer->stream.status;
+}
+
+/* After the summary, which comes first, all are events. */
+static int put_part(void *context, enum gt_part part)
+{
+    struct writer *writer = context;
+
+    if (part == GT_PART_PROCESSES)
+        gt_stream_adds(&writer->stream, ",\n\"traceEvents\":[\n");
     return writer->stream.status;
 }
 
@@ -479,6 +487,7 @@ static const struct gt_hooks hooks = {
               GT_PART_STATES, GT_PART_SAMPLES, GT_PART_MARKS, GT_PART_FUNCTIONS, GT_PART_CALLS,
               GT_PART_SPANS},
     .begin = put_begin,
+    .part = put_part,
     .summary = put_summary,
     .process = put_process,
     .thread = put_thread,

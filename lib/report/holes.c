@@ -112,34 +112,44 @@ int gt_holes_say(struct gt_report *report, struct gt_buf *text)
     return rc;
 }
 
-json_t *gt_lost_value(const struct gt_report *report)
+static json_t *range_value(const struct gt_report *report, const struct gt_lost_range *range)
+{
+    int64_t zero_ns = gt_report_zero_ns(report);
+
+    return json_pack("{s:I, s:I, s:I}", "start_ns", (json_int_t)(range->start_ns - zero_ns),
+                     "end_ns", (json_int_t)(range->end_ns - zero_ns), "events",
+                     (json_int_t)range->events);
+}
+
+static json_t *hole_value(const struct gt_report *report, const struct gt_hole *hole)
 {
     const struct gt_timeline *timeline = report->timeline;
     int64_t zero_ns = gt_report_zero_ns(report);
-    json_t *list = json_array();
 
-    for (size_t i = 0; i < timeline->lost.count; i++) {
-        const struct gt_lost_range *range = gt_chunks_at(&timeline->lost, i);
+    return json_pack("{s:I, s:I, s:I, s:i, s:o}", "start_ns",
+                     (json_int_t)(hole->start_ns - zero_ns), "end_ns",
+                     (json_int_t)(hole->end_ns - zero_ns), "events", (json_int_t)hole->events,
+                     "pid", gt_process_at(timeline, hole->process)->pid, "why",
+                     hole->why ? gt_json_text(gt_intern_text(&timeline->names, hole->why),
+                                              gt_intern_length(&timeline->names, hole->why))
+                               : json_null());
+}
 
-        gt_json_add(&list, json_pack("{s:I, s:I, s:I}", "start_ns",
-                                     (json_int_t)(range->start_ns - zero_ns), "end_ns",
-                                     (json_int_t)(range->end_ns - zero_ns), "events",
-                                     (json_int_t)range->events));
+bool gt_lost_next(const struct gt_report *report, size_t *at, json_t **value)
+{
+    const struct gt_chunks *lost = &report->timeline->lost, *holes = &report->timeline->holes;
+
+    if (*at < lost->count) {
+        *value = range_value(report, gt_chunks_at(lost, (*at)++));
+        return true;
     }
-    for (size_t i = 0; i < timeline->holes.count; i++) {
-        const struct gt_hole *hole = gt_hole_at(&timeline->holes, i);
+    while (*at - lost->count < holes->count) {
+        const struct gt_hole *hole = gt_hole_at(holes, (*at)++ - lost->count);
 
         if (!hole->gil)
             continue;
-        gt_json_add(
-            &list,
-            json_pack("{s:I, s:I, s:I, s:i, s:o}", "start_ns",
-                      (json_int_t)(hole->start_ns - zero_ns), "end_ns",
-                      (json_int_t)(hole->end_ns - zero_ns), "events", (json_int_t)hole->events,
-                      "pid", gt_process_at(timeline, hole->process)->pid, "why",
-                      hole->why ? gt_json_text(gt_intern_text(&timeline->names, hole->why),
-                                               gt_intern_length(&timeline->names, hole->why))
-                                : json_null()));
+        *value = hole_value(report, hole);
+        return true;
     }
-    return list;
+    return false;
 }

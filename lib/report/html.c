@@ -257,7 +257,7 @@ static int add_hole(void *context, uint32_t index)
 static void add_names_head(struct page *page)
 {
     ADDF(page,
-         "<script type=\"application/json\" id=\"page-data\">{\"schema\":1,"
+         "</script>\n<script type=\"application/json\" id=\"page-data\">{\"schema\":1,"
          "\"generator\":\"giltracer " GT_VERSION "\",\"zero_ns\":%" PRId64
          ",\"duration_ns\":%" PRId64 ",\n",
          page->zero_ns, since_zero(page, page->timeline->end_ns));
@@ -290,6 +290,8 @@ static int begin_list(void *context, enum gt_part part)
 
     if (page->in_list)
         ADDF(page, "],\n");
+    if (part == GT_PART_SUMMARY)
+        ADDF(page, "<script type=\"application/json\" id=\"summary-data\">");
     if (part == GT_PART_PROCESSES)
         add_names_head(page);
     if (part == GT_PART_FUNCTIONS)
@@ -312,13 +314,11 @@ static int begin_page(void *context)
 }
 
 /* It holds no `<` (report.h), so nothing in it ends the element. */
-static int add_summary(void *context, const struct gt_buf *json)
+static int add_summary(void *context, const char *text, size_t length)
 {
     struct page *page = context;
 
-    ADDF(page, "<script type=\"application/json\" id=\"summary-data\">");
-    added(page, gt_buf_add(&page->text, json->data, json->length));
-    ADDF(page, "</script>\n");
+    added(page, gt_buf_add(&page->text, text, length));
     return page->rc;
 }
 

@@ -71,9 +71,15 @@ int gt_report_write(const struct gt_report *report, enum gt_report_format format
  * terminal. `color`: with escape sequences. 0 or -1 (no memory). */
 int gt_report_print(const struct gt_report *report, bool color, struct gt_buf *text);
 
-/* Append the summary as a JSON document: the key "giltracer" of SCHEMA.md. It has no `<`, `>`
- * or
- * `&`, so it may stand in a <script> as it is. 0 or negative. */
+/* Take a piece of text. 0 or negative, which ends the writing. */
+typedef int gt_emit(void *context, const char *text, size_t length);
+
+/* Write the summary as a JSON document: the key "giltracer" of SCHEMA.md. It has no `<`, `>` or
+ * `&`, so it may stand in a <script> as it is. 0; what `emit` returned; or GT_ERR_MEMORY, which
+ * alone is told in `err`. */
+int gt_report_summary_to(const struct gt_report *report, gt_emit *emit, void *context,
+                         struct gt_error *err);
+/* Append it to `json`. 0 or negative. */
 int gt_report_summary(const struct gt_report *report, struct gt_buf *json,
                       struct gt_error *err);
 

@@ -232,25 +232,15 @@ static json_t *counter_sum_value(const struct gt_report *report,
                      "waiting_per_s", rates.waiting_per_s, "free_per_s", rates.free_per_s);
 }
 
-static json_t *counters_value(const struct gt_report *report)
+/* Without its "threads", which are written one by one. */
+static json_t *counter_value(const struct gt_report *report, const struct gt_counter *counter)
 {
-    const struct gt_timeline *timeline = report->timeline;
-    json_t *list = json_array();
+    const struct gt_intern *names = &report->timeline->names;
 
-    for (size_t i = 0; i < timeline->counters.count; i++) {
-        const struct gt_counter *counter = gt_chunks_at(&timeline->counters, i);
-        json_t *threads = json_array();
-
-        for (size_t j = 0; j < counter->sums.count; j++)
-            gt_json_add(&threads, counter_sum_value(report, gt_chunks_at(&counter->sums, j)));
-        gt_json_add(&list,
-                    json_pack("{s:o, s:I, s:o}", "name",
-                              gt_json_text(gt_intern_text(&timeline->names, counter->name),
-                                           gt_intern_length(&timeline->names, counter->name)),
-                              "samples", (json_int_t)counter->samples.count, "threads",
-                              threads));
-    }
-    return list;
+    return json_pack("{s:o, s:I}", "name",
+                     gt_json_text(gt_intern_text(names, counter->name),
+                                  gt_intern_length(names, counter->name)),
+                     "samples", (json_int_t)counter->samples.count);
 }
 
 /* What was recorded of scheduling; null when nothing is shown of it. */
@@ -270,9 +260,17 @@ static json_t *sched_value(const struct gt_report *report)
  * text, and there may be as many threads as a server had requests.
  */
 struct sink {
-    struct gt_buf *json;
-    bool failed; /* jansson forgets some of its callback's failures */
+    gt_emit *emit;
+    void *context;
+    struct gt_buf text; /* not emitted yet */
+    int rc;             /* what emit returned; 0: nothing failed */
+    bool no_memory;     /* jansson forgets some of its callback's failures */
 };
+
+static bool has_failed(const struct sink *sink)
+{
+    return sink->no_memory || sink->rc < 0;
+}
 
 /* Jansson's output, with what could end an HTML <script> escaped (only strings hold it). */
 static int append(const char *text, size_t length, void *context)
@@ -280,77 +278,171 @@ static int append(const char *text, size_t length, void *context)
     struct sink *sink = context;
     const char *end = text + length;
 
-    while (text < end && !sink->failed) {
+    while (text < end && !sink->no_memory) {
         const char *stop = text;
 
         while (stop < end && *stop != '<' && *stop != '>' && *stop != '&')
             stop++;
-        sink->failed = gt_buf_add(sink->json, text, (size_t)(stop - text)) ||
-                       (stop < end && gt_buf_addf(sink->json, "\\u%04x", *stop));
+        sink->no_memory = gt_buf_add(&sink->text, text, (size_t)(stop - text)) ||
+                          (stop < end && gt_buf_addf(&sink->text, "\\u%04x", *stop));
         text = stop + 1;
     }
-    return sink->failed ? -1 : 0;
+    return sink->no_memory ? -1 : 0;
+}
+
+static void flush(struct sink *sink)
+{
+    if (!has_failed(sink) && sink->text.length)
+        sink->rc = sink->emit(sink->context, sink->text.data, sink->text.length);
+    gt_buf_reset(&sink->text);
 }
 
 /* `before`: what separates the value from the one before it. Takes the reference. */
 static void put(struct sink *sink, const char *before, json_t *value)
 {
-    if (!value || gt_buf_adds(sink->json, before) ||
+    enum { PIECE_BYTES = 1 << 16 };
+
+    if (sink->text.length >= PIECE_BYTES)
+        flush(sink);
+    if (!value || gt_buf_adds(&sink->text, before) ||
         json_dump_callback(value, append, sink,
                            JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(6)))
-        sink->failed = true;
+        sink->no_memory = true;
     json_decref(value);
 }
 
 static void put_text(struct sink *sink, const char *text)
 {
-    sink->failed = sink->failed || gt_buf_adds(sink->json, text);
+    sink->no_memory = sink->no_memory || gt_buf_adds(&sink->text, text);
+}
+
+/* An object that was just put goes on: with a list, under `key` (`,"key":[`). */
+static void reopen(struct sink *sink, const char *key)
+{
+    if (has_failed(sink))
+        return;
+    sink->text.length--;
+    put_text(sink, key);
 }
 
 static void put_gil(struct sink *sink, const struct gt_report *report, uint32_t index)
 {
     put(sink, index ? "," : "", gil_value(report, index));
-    if (sink->failed)
-        return;
-    sink->json->length--; /* open it again */
-    put_text(sink, ",\"threads\":[");
-    for (uint32_t i = 0; !sink->failed && i < gt_gil_at(report->timeline, index)->members.count;
-         i++)
+    reopen(sink, ",\"threads\":[");
+    for (uint32_t i = 0;
+         !has_failed(sink) && i < gt_gil_at(report->timeline, index)->members.count; i++)
         put(sink, i ? "," : "", member_value(report, index, i));
     put_text(sink, "]}");
 }
 
-int gt_report_summary(const struct gt_report *report, struct gt_buf *json, struct gt_error *err)
+static void put_counter(struct sink *sink, const struct gt_report *report, size_t index)
+{
+    const struct gt_counter *counter = gt_chunks_at(&report->timeline->counters, index);
+
+    put(sink, index ? "," : "", counter_value(report, counter));
+    reopen(sink, ",\"threads\":[");
+    for (size_t i = 0; !has_failed(sink) && i < counter->sums.count; i++)
+        put(sink, i ? "," : "", counter_sum_value(report, gt_chunks_at(&counter->sums, i)));
+    put_text(sink, "]}");
+}
+
+/* The items of what was made for each GIL, in one list. */
+static void put_of_gils(struct sink *sink, const struct gt_report *report,
+                        gt_gil_value *value_of)
+{
+    bool any = false;
+
+    for (uint32_t i = 0; !has_failed(sink) && i < report->timeline->gils.count; i++) {
+        json_t *items = value_of(report, i);
+
+        sink->no_memory = sink->no_memory || !items;
+        for (size_t k = 0; !has_failed(sink) && k < json_array_size(items); k++) {
+            put(sink, any ? "," : "", json_incref(json_array_get(items, k)));
+            any = true;
+        }
+        json_decref(items);
+    }
+}
+
+static void put_gils(struct sink *sink, const struct gt_report *report)
+{
+    put_text(sink, ",\"gils\":[");
+    for (uint32_t i = 0; !has_failed(sink) && i < report->timeline->gils.count; i++)
+        put_gil(sink, report, i);
+    put_text(sink, "],\"blockers\":[");
+    put_of_gils(sink, report, gt_summary_blockers);
+    put_text(sink, "],\"load\":[");
+    put_of_gils(sink, report, gt_summary_load);
+    put_text(sink, "]");
+}
+
+/* What is told in a list of pieces, as long as there are any. */
+static void put_lost(struct sink *sink, const struct gt_report *report)
+{
+    size_t at = 0;
+    json_t *value;
+
+    put_text(sink, ",\"lost\":[");
+    for (bool any = false; !has_failed(sink) && gt_lost_next(report, &at, &value); any = true)
+        put(sink, any ? "," : "", value);
+    put_text(sink, "]");
+}
+
+static void put_all(struct sink *sink, const struct gt_report *report)
 {
     const struct gt_timeline *timeline = report->timeline;
-    struct sink sink = {.json = json};
 
-    put_text(&sink, "{\"schema\":1");
-    put(&sink, ",\"generator\":", json_string("giltracer " GT_VERSION));
-    put(&sink, ",\"run\":", run_value(report));
-    put(&sink, ",\"cost\":", gt_cost_value(report));
-    put(&sink, ",\"sources\":", gt_sources_value(report));
-    put(&sink, ",\"machine\":", gt_machine_value(report));
-    put_text(&sink, ",\"findings\":[");
-    for (size_t i = 0; !sink.failed && i < report->findings.count; i++)
-        put(&sink, i ? "," : "", json_string(report->findings.items[i]));
-    put(&sink, "],\"sched\":", sched_value(report));
-    put(&sink, ",\"functions\":", gt_functions_value(report));
-    put(&sink, ",\"counters\":", counters_value(report));
-    put_text(&sink, ",\"gils\":[");
-    for (uint32_t i = 0; !sink.failed && i < timeline->gils.count; i++)
-        put_gil(&sink, report, i);
-    put(&sink, "],\"blockers\":", gt_summary_blockers(report));
-    put(&sink, ",\"load\":", gt_summary_load(report));
-    put(&sink, ",\"potential\":", gt_whatif_value(report));
+    put_text(sink, "{\"schema\":1");
+    put(sink, ",\"generator\":", json_string("giltracer " GT_VERSION));
+    put(sink, ",\"run\":", run_value(report));
+    put(sink, ",\"cost\":", gt_cost_value(report));
+    put(sink, ",\"sources\":", gt_sources_value(report));
+    put(sink, ",\"machine\":", gt_machine_value(report));
+    put_text(sink, ",\"findings\":[");
+    for (size_t i = 0; !has_failed(sink) && i < report->findings.count; i++)
+        put(sink, i ? "," : "", json_string(report->findings.items[i]));
+    put(sink, "],\"sched\":", sched_value(report));
+    put(sink, ",\"functions\":", gt_functions_value(report));
+    put_text(sink, ",\"counters\":[");
+    for (size_t i = 0; !has_failed(sink) && i < timeline->counters.count; i++)
+        put_counter(sink, report, i);
+    put_text(sink, "]");
+    put_gils(sink, report);
+    put(sink, ",\"potential\":", gt_whatif_value(report));
     if (report->metrics)
-        put(&sink, ",\"metrics\":", gt_metrics_value(report->metrics));
-    put_text(&sink, ",\"threads\":[");
-    for (uint32_t i = 0; !sink.failed && i < timeline->threads.count; i++)
-        put(&sink, i ? "," : "", thread_value(report, i));
-    put(&sink, "],\"lost\":", gt_lost_value(report));
-    put(&sink, ",\"unseen\":", gt_unseen_value(report));
-    put(&sink, ",\"quality\":", quality_value(&timeline->quality));
-    put_text(&sink, "}");
-    return sink.failed ? gt_error_memory(err) : 0;
+        put(sink, ",\"metrics\":", gt_metrics_value(report->metrics));
+    put_text(sink, ",\"threads\":[");
+    for (uint32_t i = 0; !has_failed(sink) && i < timeline->threads.count; i++)
+        put(sink, i ? "," : "", thread_value(report, i));
+    put_text(sink, "]");
+    put_lost(sink, report);
+    put(sink, ",\"unseen\":", gt_unseen_value(report));
+    put(sink, ",\"quality\":", quality_value(&timeline->quality));
+    put_text(sink, "}");
+    flush(sink);
+}
+
+int gt_report_summary_to(const struct gt_report *report, gt_emit *emit, void *context,
+                         struct gt_error *err)
+{
+    struct sink sink = {.emit = emit, .context = context};
+
+    gt_buf_init(&sink.text);
+    put_all(&sink, report);
+    gt_buf_release(&sink.text);
+    if (sink.rc < 0)
+        return sink.rc;
+    return sink.no_memory ? gt_error_memory(err) : 0;
+}
+
+static int add_piece(void *context, const char *text, size_t length)
+{
+    return gt_buf_add(context, text, length) ? GT_ERR_MEMORY : 0;
+}
+
+int gt_report_summary(const struct gt_report *report, struct gt_buf *json, struct gt_error *err)
+{
+    int rc = gt_report_summary_to(report, add_piece, json, err);
+
+    return rc < 0 ? gt_error_memory(err) : 0;
 }

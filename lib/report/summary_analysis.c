@@ -169,10 +169,10 @@ static json_t *intervals_value(const struct gt_report *report, const struct gt_g
     return list;
 }
 
-static json_t *load_value(const struct gt_report *report, uint32_t index)
+static json_t *load_value(const struct gt_report *report, uint32_t index,
+                          const struct gt_blockers *blockers)
 {
     const struct gt_gil *gil = gt_gil_at(report->timeline, index);
-    const struct gt_blockers *blockers = &report->analysis->blockers[index];
     const struct gt_utilization *load = &blockers->utilization;
     double life_ns = gt_gil_known_ns(gil) > 0 ? (double)gt_gil_known_ns(gil) : 1;
     struct gt_buf convoy;
@@ -199,20 +199,29 @@ static json_t *load_value(const struct gt_report *report, uint32_t index)
     return value;
 }
 
-json_t *gt_summary_blockers(const struct gt_report *report)
+json_t *gt_summary_blockers(const struct gt_report *report, uint32_t gil)
 {
     json_t *list = json_array();
 
-    for (uint32_t i = 0; i < report->timeline->gils.count; i++)
-        add_rows(report, i, &list);
+    add_rows(report, gil, &list);
     return list;
 }
 
-json_t *gt_summary_load(const struct gt_report *report)
+json_t *gt_summary_load(const struct gt_report *report, uint32_t gil)
 {
+    const struct gt_blockers *kept = &report->analysis->blockers[gil];
     json_t *list = json_array();
+    struct gt_blockers again;
 
-    for (uint32_t i = 0; i < report->timeline->gils.count; i++)
-        gt_json_add(&list, load_value(report, i));
+    if (kept->utilization.slices) {
+        gt_json_add(&list, load_value(report, gil, kept));
+        return list;
+    }
+    if (gt_blockers_init(&again, report->timeline, gil, NULL)) {
+        json_decref(list);
+        return NULL;
+    }
+    gt_json_add(&list, load_value(report, gil, &again));
+    gt_blockers_release(&again);
     return list;
 }

@@ -23,15 +23,21 @@ json_t *gt_json_label(const struct gt_report *report, uint32_t thread);
 /* The values of the summary's keys, as SCHEMA.md tells of them. NULL: no memory. */
 typedef json_t *gt_value(const struct gt_report *report);
 
-gt_value gt_summary_blockers; /* "blockers" */
-gt_value gt_summary_load;     /* "load" */
-gt_value gt_cost_value;       /* "cost" */
-gt_value gt_sources_value;    /* "sources" */
-gt_value gt_machine_value;    /* "machine" */
-gt_value gt_functions_value;  /* "functions" */
-gt_value gt_whatif_value;     /* "potential" */
-gt_value gt_lost_value;       /* "lost" */
-gt_value gt_unseen_value;     /* "unseen" */
+gt_value gt_cost_value;      /* "cost" */
+gt_value gt_sources_value;   /* "sources" */
+gt_value gt_machine_value;   /* "machine" */
+gt_value gt_functions_value; /* "functions" */
+gt_value gt_whatif_value;    /* "potential" */
+gt_value gt_unseen_value;    /* "unseen" */
+
+/* The items of a list that are of one GIL. */
+typedef json_t *gt_gil_value(const struct gt_report *report, uint32_t gil);
+
+gt_gil_value gt_summary_blockers; /* "blockers" */
+gt_gil_value gt_summary_load;     /* "load" */
+
+/* The item of "lost" at `*at`, which begins at 0 and is moved on. False: there are no more. */
+bool gt_lost_next(const struct gt_report *report, size_t *at, json_t **value);
 
 /* "metrics" */
 json_t *gt_metrics_value(const struct gt_metrics *metrics);

@@ -17,17 +17,9 @@ struct walk {
 
 static int walk_summary(const struct walk *walk)
 {
-    struct gt_buf json;
-    int rc;
-
     if (!walk->hooks->summary)
         return 0;
-    gt_buf_init(&json);
-    rc = gt_report_summary(walk->report, &json, walk->err);
-    if (rc == 0)
-        rc = walk->hooks->summary(walk->context, &json);
-    gt_buf_release(&json);
-    return rc;
+    return gt_report_summary_to(walk->report, walk->hooks->summary, walk->context, walk->err);
 }
 
 static int walk_list(const struct walk *walk, const struct gt_chunks *list, gt_index_hook *hook)

@@ -32,8 +32,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "model/timeline.h"
-
-struct gt_report; /* report/report.h */
+#include "report/report.h"
 
 enum gt_part {
     GT_PART_END, /* of an order */
@@ -86,7 +85,7 @@ struct gt_hooks {
     enum gt_part order[GT_PARTS]; /* each part at most once; GT_PART_END, or the array's end */
     int (*begin)(void *context);
     int (*part)(void *context, enum gt_part part); /* before each part, even an empty one */
-    int (*summary)(void *context, const struct gt_buf *json); /* gt_report_summary's */
+    gt_emit *summary;                              /* gt_report_summary_to's, piece by piece */
     gt_index_hook *process;
     gt_index_hook *thread;
     gt_index_hook *gil;
