@@ -84,6 +84,8 @@ static void add_process(struct gt_bounded_times *times, int64_t length_ns)
 
 void gt_bounds_add_unseen(struct gt_bounded_times *times, const struct gt_timeline *timeline)
 {
+    if (gt_left_out_any(&timeline->left_out)) /* nobody knows how much that is */
+        add_process(times, INT64_MAX / 4);
     for (size_t i = 0; i < timeline->holes.count; i++) {
         const struct gt_hole *hole = gt_hole_at(&timeline->holes, i);
 

@@ -7,9 +7,9 @@
  * they are known), thread_names.c their names, mapped.c which programs cannot be seen.
  * gil_detect.c finds out which condition variables belong to a GIL, and gil.c turns the events
  * of a GIL into spans; futex.c and futex_holds.c do both from futex calls. calls.c, counters.c,
- * holes.c, marks.c, sched.c and sync.c each make one list of the timeline. finalize.c ends what
- * is open, cuts lost ranges out (unknown.c finds what is not known after them), checks the
- * invariants and sums up.
+ * holes.c, marks.c, sched.c and sync.c each make one list of the timeline. limits.c says what
+ * is too much. finalize.c ends what is open, cuts lost ranges out (unknown.c finds what is not
+ * known after them), checks the invariants and sums up.
  *
  * Where building needs more than the timeline keeps, the struct that the timeline keeps is part
  * of a larger one here: gt_gil of gt_gil_state, gt_calls of gt_calls_state, gt_sched of
@@ -203,6 +203,8 @@ struct gt_builder {
     struct gt_hashmap guess_of;      /* address → process, where the text names no pids */
     int64_t *cpu_last_ns;            /* by CPU: its last event; -1: none */
     size_t cpu_count;
+    int64_t
+        left_out_ns; /* from then on, something was left out of no process in particular; -1 */
     int64_t lost_until_ns; /* the latest end of a lost range; they come in no order */
     int32_t recent_tid;    /* the last one looked up in thread_of; -1: none */
     uint32_t recent_thread;
@@ -266,6 +268,8 @@ static inline struct gt_span *gt_span_mutable(struct gt_chunks *spans, size_t in
  * GT_NO_INDEX: memory is exhausted. */
 uint32_t gt_process_of_pid(struct gt_timeline *timeline, int32_t pid, int64_t time_ns);
 uint32_t gt_thread_of_event(struct gt_timeline *timeline, const struct gt_event *event);
+/* Is the event the first one of its thread, or of its process, and are there too many? */
+bool gt_task_is_too_many(const struct gt_timeline *timeline, const struct gt_event *event);
 int gt_task_fork(struct gt_timeline *timeline, const struct gt_event *event);
 int gt_task_exit(struct gt_timeline *timeline, const struct gt_event *event);
 /* The process of `thread` executes another program. */
@@ -426,6 +430,13 @@ int gt_intervals_from_gaps(struct gt_intervals *intervals, int64_t *gaps_ns, siz
 
 /* The deadline of a `cond` event in CLOCK_MONOTONIC; 0: not known. */
 int64_t gt_deadline_ns(const struct gt_timeline *timeline, const struct gt_event *event);
+
+/* limits.c. The event is of a thread or process that is not kept. */
+int gt_limits_leave_out(struct gt_timeline *timeline, const struct gt_event *event);
+/* A GIL of the process is not kept. */
+int gt_limits_no_gil(struct gt_timeline *timeline, uint32_t process, int64_t time_ns);
+/* Join lost ranges, which are merged, where there are more than `most`. */
+void gt_limits_join(struct gt_timeline *timeline, struct gt_chunks *lost, size_t most);
 
 /* lost.c. Sort lost ranges and merge those that touch. */
 int gt_lost_merge(struct gt_chunks *lost);

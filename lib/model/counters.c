@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { COUNTERS_MAX = 64 }; /* hostile text could name a million */
-
 static struct gt_counter *counter_at(const struct gt_timeline *timeline, size_t index)
 {
     return gt_chunks_at(&timeline->counters, index);
@@ -64,7 +62,7 @@ static struct gt_counter *find_counter(struct gt_timeline *timeline, uint32_t na
     for (size_t i = 0; i < timeline->counters.count; i++)
         if (counter_at(timeline, i)->name == name)
             return counter_at(timeline, i);
-    *full = timeline->counters.count == COUNTERS_MAX;
+    *full = timeline->counters.count == GT_COUNTERS_MAX;
     counter = *full ? NULL : gt_chunks_push(&timeline->counters);
     if (!counter)
         return NULL;
@@ -96,8 +94,10 @@ int gt_counters_feed(struct gt_timeline *timeline, uint32_t thread,
     if (name == UINT32_MAX)
         return -1;
     counter = find_counter(timeline, name, &full);
-    if (full)
+    if (full) {
+        timeline->left_out.counts++;
         return 0;
+    }
     sample = counter ? gt_chunks_push(&counter->samples) : NULL;
     if (!sample)
         return -1;

@@ -105,6 +105,17 @@ static bool shows_running(const struct gt_event *event)
     }
 }
 
+static int feed_function(struct gt_timeline *timeline, uint32_t thread,
+                         const struct gt_event *event)
+{
+    uint32_t process = gt_thread_at(timeline, thread)->process;
+
+    if (gt_process_state_at(timeline, process)->function_gil == GT_NO_INDEX &&
+        timeline->builder->gils.count >= GT_GILS_MAX)
+        return gt_limits_no_gil(timeline, process, event->time_ns);
+    return gt_gil_function(timeline, thread, event);
+}
+
 static int feed_thread_event(struct gt_timeline *timeline, const struct gt_event *event)
 {
     uint32_t index = gt_thread_of_event(timeline, event);
@@ -128,7 +139,7 @@ static int feed_thread_event(struct gt_timeline *timeline, const struct gt_event
     case GT_EVENT_TAKE_RETURN:
     case GT_EVENT_DROP_ENTER:
     case GT_EVENT_DROP_RETURN:
-        return gt_gil_function(timeline, index, event);
+        return feed_function(timeline, index, event);
     case GT_EVENT_FUTEX_ENTER:
     case GT_EVENT_FUTEX_EXIT:
     case GT_EVENT_BLOCK_ENTER:
@@ -209,7 +220,9 @@ int gt_timeline_feed(struct gt_timeline *timeline, const struct gt_event *event)
             gt_hashmap_get(&builder->thread_of, (uint32_t)event->tid) == GT_HASHMAP_NONE)
             return 0;
     }
-    if (event->kind == GT_EVENT_LOST)
+    if (gt_task_is_too_many(timeline, event))
+        rc = gt_limits_leave_out(timeline, event);
+    else if (event->kind == GT_EVENT_LOST)
         rc =
             event->lost.of_process ? feed_lost_of(timeline, event) : feed_lost(timeline, event);
     else if (event->kind == GT_EVENT_FORK)

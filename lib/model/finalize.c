@@ -70,8 +70,10 @@ static int lose_from(struct gt_timeline *timeline, int64_t start_ns)
 static int finish_lost(struct gt_timeline *timeline)
 {
     if (lose_from(timeline, timeline->stopped_gil ? timeline->stopped_ns : -1) ||
-        lose_from(timeline, timeline->recorded_until_ns) || gt_lost_merge(&timeline->lost))
+        lose_from(timeline, timeline->recorded_until_ns) ||
+        lose_from(timeline, timeline->builder->left_out_ns) || gt_lost_merge(&timeline->lost))
         return -1;
+    gt_limits_join(timeline, &timeline->lost, GT_LOST_RANGES_MAX);
     for (size_t i = 0; i < timeline->lost.count; i++) {
         const struct gt_lost_range *range = gt_chunks_at(&timeline->lost, i);
 

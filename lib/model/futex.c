@@ -231,6 +231,8 @@ static int enter_wait(struct gt_timeline *timeline, uint32_t process, uint32_t t
     }
     if (!timed)
         return 0;
+    if (!candidate && timeline->builder->candidates.count >= GT_GILS_MAX)
+        return gt_limits_no_gil(timeline, process, event->time_ns);
     if (!candidate)
         candidate = add(timeline, process, address);
     if (!candidate || note(timeline, candidate, thread, GT_FUTEX_WAIT, event->time_ns) ||

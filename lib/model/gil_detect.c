@@ -115,7 +115,7 @@ static int replay(struct gt_timeline *timeline, uint32_t process,
 }
 
 static int make_gil(struct gt_timeline *timeline, uint32_t process, uint64_t released_address,
-                    uint64_t acquired_address)
+                    uint64_t acquired_address, int64_t time_ns)
 {
     struct gt_cond *released = find_cond(timeline, process, released_address);
     struct gt_cond *acquired = find_cond(timeline, process, acquired_address);
@@ -125,6 +125,8 @@ static int make_gil(struct gt_timeline *timeline, uint32_t process, uint64_t rel
     released = released && acquired ? find_cond(timeline, process, released_address) : NULL;
     if (!released)
         return -1;
+    if (timeline->builder->gils.count >= GT_GILS_MAX)
+        return gt_limits_no_gil(timeline, process, time_ns);
     gil = gt_gil_new(timeline, process, GT_GIL_FROM_COND, released_address, acquired_address);
     if (gil == GT_NO_INDEX)
         return -1;
@@ -135,7 +137,8 @@ static int make_gil(struct gt_timeline *timeline, uint32_t process, uint64_t rel
 }
 
 /* A forked child's GIL is where its parent's was. Returns 1 when that explained the address. */
-static int inherit(struct gt_timeline *timeline, uint32_t process, uint64_t address)
+static int inherit(struct gt_timeline *timeline, uint32_t process, uint64_t address,
+                   int64_t time_ns)
 {
     uint32_t parent = gt_process_at(timeline, process)->parent;
     const struct gt_cond *cond;
@@ -152,7 +155,7 @@ static int inherit(struct gt_timeline *timeline, uint32_t process, uint64_t addr
     if (cond->role == GT_COND_UNKNOWN)
         return 0;
     gil = &gt_gil_state_at(timeline, cond->gil)->gil;
-    return make_gil(timeline, process, gil->address, gil->acquired) ? -1 : 1;
+    return make_gil(timeline, process, gil->address, gil->acquired, time_ns) ? -1 : 1;
 }
 
 static bool has_cond_gil(const struct gt_timeline *timeline, uint32_t process)
@@ -209,13 +212,15 @@ int gt_gil_detect(struct gt_timeline *timeline, uint32_t thread, const struct gt
         return -1;
     if (cond->role != GT_COND_UNKNOWN)
         return act(timeline, cond, thread, event->kind, event->time_ns, deadline_ns);
-    rc = inherit(timeline, process, event->cond.address);
+    rc = inherit(timeline, process, event->cond.address, event->time_ns);
     if (rc < 0)
         return -1;
-    if (rc > 0)
-        return act(timeline, find_cond(timeline, process, event->cond.address), thread,
-                   event->kind, event->time_ns, deadline_ns);
-
+    if (rc > 0) {
+        cond = find_cond(timeline, process, event->cond.address);
+        return cond->role == GT_COND_UNKNOWN
+                   ? 0 /* it is not kept */
+                   : act(timeline, cond, thread, event->kind, event->time_ns, deadline_ns);
+    }
     if (remember(gt_process_state_at(timeline, process),
                  (struct gt_pending){event->time_ns, deadline_ns, event->cond.address, thread,
                                      event->kind}))
@@ -227,7 +232,7 @@ int gt_gil_detect(struct gt_timeline *timeline, uint32_t thread, const struct gt
         uint64_t acquired = state->last_signal;
 
         state->last_signal = 0;
-        return make_gil(timeline, process, event->cond.address, acquired);
+        return make_gil(timeline, process, event->cond.address, acquired, event->time_ns);
     }
     state->last_signal = event->cond.address;
     state->signal_activity = state->activity;

@@ -119,6 +119,8 @@ bool gt_holes_hide(const struct gt_timeline *timeline, uint32_t process,
     }
 }
 
+enum { COPIES_MAX = 256 };
+
 /* The list of lost ranges of a process with holes. It begins with those of all processes. NULL:
  * memory is exhausted. */
 static struct gt_chunks *own_list(struct gt_timeline *timeline, struct gt_process *process)
@@ -139,6 +141,9 @@ static struct gt_chunks *own_list(struct gt_timeline *timeline, struct gt_proces
             return NULL;
         *copy = *(struct gt_lost_range *)gt_chunks_at(&timeline->lost, i);
     }
+    /* Of so many processes that copies of all would be too much: from the first to the last. */
+    if (timeline->lost_of.count > COPIES_MAX && list->count > 1)
+        gt_limits_join(timeline, list, 1);
     return list;
 }
 
@@ -186,5 +191,5 @@ bool gt_is_whole(const struct gt_timeline *timeline)
     for (size_t i = 0; i < timeline->holes.count; i++)
         if (gt_hole_at(&timeline->holes, i)->gil)
             return false;
-    return timeline->lost.count == 0;
+    return timeline->lost.count == 0 && !gt_left_out_any(&timeline->left_out);
 }

@@ -161,6 +161,35 @@ static bool belongs_to(const struct gt_timeline *timeline, uint32_t thread, int3
            gt_process_state_at(timeline, process)->guessed;
 }
 
+bool gt_task_is_too_many(const struct gt_timeline *timeline, const struct gt_event *event)
+{
+    const struct gt_builder *builder = timeline->builder;
+    uint32_t thread;
+
+    /* A fork makes two: the thread that forks may be new as well. */
+    if (timeline->threads.count + 2 <= GT_THREADS_MAX &&
+        timeline->processes.count + 2 <= GT_PROCESSES_MAX)
+        return false;
+    switch (event->kind) {
+    case GT_EVENT_FORK:
+        return event->tid > 0;
+    case GT_EVENT_EXIT:
+    case GT_EVENT_MMAP:
+        return false;
+    case GT_EVENT_LOST:
+    case GT_EVENT_STOPPED:
+        return event->pid > 0 && (event->kind == GT_EVENT_STOPPED || event->lost.of_process) &&
+               gt_hashmap_get(&builder->process_of, (uint32_t)event->pid) == GT_HASHMAP_NONE;
+    default:
+        break;
+    }
+    if (event->tid <= 0)
+        return false;
+    thread = gt_hashmap_get(&builder->thread_of, (uint32_t)event->tid);
+    return thread == GT_HASHMAP_NONE ||
+           (event->pid > 0 && !belongs_to(timeline, thread, event->pid));
+}
+
 /* GT_NO_INDEX when memory is exhausted. */
 uint32_t gt_thread_of_event(struct gt_timeline *timeline, const struct gt_event *event)
 {

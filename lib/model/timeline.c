@@ -45,6 +45,7 @@ struct gt_timeline *gt_timeline_new(bool single_gil, struct gt_error *err)
     gt_hashmap_init(&builder->process_of);
     gt_hashmap_init(&builder->guess_of);
     builder->recent_tid = -1;
+    builder->left_out_ns = -1;
     builder->single_gil = single_gil;
     timeline->builder = builder;
     gt_futex_init(timeline);

@@ -26,6 +26,7 @@
 #include "model/counters.h"
 #include "model/holes.h"
 #include "model/interval.h"
+#include "model/limits.h"
 #include "model/lost.h"
 #include "model/marks.h"
 #include "model/quality.h"
@@ -189,6 +190,7 @@ struct gt_timeline {
     bool saw_futex;          /* futex calls were recorded */
     struct gt_intern names;
     struct gt_quality quality;
+    struct gt_left_out left_out;
     int64_t start_ns; /* of the first event, or the first life; -1: there was no event */
     int64_t end_ns;   /* of the last event */
 

@@ -241,10 +241,23 @@ static int say_gil(struct gt_report *report, struct gt_buf *text)
 int gt_findings_make(struct gt_report *report)
 {
     static gt_sentences *const in_order[] = {
-        say_gil,          say_cut,        gt_cost_say_dear,  gt_machine_say_of_waiting,
-        gt_unseen_say,    gt_holes_say,   say_end,           gt_whatif_say,
-        say_futex,        gt_machine_say, say_ready_holding, say_states,
-        gt_functions_say, gt_cost_say,    gt_cost_say_perf,  gt_sources_say,
+        say_gil,
+        say_cut,
+        gt_left_out_say,
+        gt_cost_say_dear,
+        gt_machine_say_of_waiting,
+        gt_unseen_say,
+        gt_holes_say,
+        say_end,
+        gt_whatif_say,
+        say_futex,
+        gt_machine_say,
+        say_ready_holding,
+        say_states,
+        gt_functions_say,
+        gt_cost_say,
+        gt_cost_say_perf,
+        gt_sources_say,
         say_quality,
     };
     struct gt_buf text;

@@ -37,6 +37,8 @@ gt_sentences gt_machine_say_of_waiting;
 gt_sentences gt_machine_say;
 /* unseen.c: what may have happened and was not recorded, though nothing was lost. */
 gt_sentences gt_unseen_say;
+/* left_out.c: what is not kept of a recording that names too much. */
+gt_sentences gt_left_out_say;
 /* holes.c: what is not known of single processes. */
 gt_sentences gt_holes_say;
 /* whatif.c: the estimate that is worth most. */

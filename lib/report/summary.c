@@ -418,6 +418,9 @@ static void put_all(struct sink *sink, const struct gt_report *report)
     put_lost(sink, report);
     put(sink, ",\"unseen\":", gt_unseen_value(report));
     put(sink, ",\"quality\":", quality_value(&timeline->quality));
+    if (gt_left_out_any(&timeline->left_out) || timeline->left_out.counts ||
+        timeline->left_out.lost_ranges)
+        put(sink, ",\"left_out\":", gt_left_out_value(report));
     put_text(sink, "}");
     flush(sink);
 }

@@ -29,6 +29,7 @@ gt_value gt_machine_value;   /* "machine" */
 gt_value gt_functions_value; /* "functions" */
 gt_value gt_whatif_value;    /* "potential" */
 gt_value gt_unseen_value;    /* "unseen" */
+gt_value gt_left_out_value;  /* "left_out" */
 
 /* The items of a list that are of one GIL. */
 typedef json_t *gt_gil_value(const struct gt_report *report, uint32_t gil);

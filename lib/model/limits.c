@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+#include "model/limits.h"
+
+#include "model/builder.h"
+
+static const char too_many_tasks[] =
+    "the recording has more threads or processes than are kept (65536 of each)";
+static const char too_many_gils[] = "the recording has more GILs than are kept (65536)";
+
+/* From now on, the use of the GIL in `process` is not known. */
+static int stop(struct gt_timeline *timeline, uint32_t process, int64_t time_ns,
+                const char *why, size_t length)
+{
+    struct gt_event event = {
+        .kind = GT_EVENT_STOPPED,
+        .time_ns = time_ns,
+        .pid = gt_process_at(timeline, process)->pid,
+        .tid = -1,
+        .cpu = -1,
+        .stopped = {.why = why, .why_length = (uint32_t)length, .gil = true},
+    };
+
+    return gt_holes_stopped(timeline, process, &event);
+}
+
+int gt_limits_leave_out(struct gt_timeline *timeline, const struct gt_event *event)
+{
+    int32_t pid = event->kind == GT_EVENT_FORK && event->pid == event->tid ? 0 : event->pid;
+    uint32_t process = pid > 0 ? gt_hashmap_get(&timeline->builder->process_of, (uint32_t)pid)
+                               : GT_HASHMAP_NONE;
+
+    timeline->left_out.events++;
+    if (process != GT_HASHMAP_NONE)
+        return stop(timeline, process, event->time_ns, too_many_tasks,
+                    sizeof(too_many_tasks) - 1);
+    /* Where the text names no pids, it may be of any process. */
+    if (event->pid <= 0 && timeline->builder->left_out_ns < 0)
+        timeline->builder->left_out_ns = event->time_ns;
+    return 0;
+}
+
+int gt_limits_no_gil(struct gt_timeline *timeline, uint32_t process, int64_t time_ns)
+{
+    timeline->left_out.gils++;
+    return stop(timeline, process, time_ns, too_many_gils, sizeof(too_many_gils) - 1);
+}
+
+/* Ranges are merged: sorted, and no two touch. Join each `step` neighbours. */
+static void join_each(struct gt_chunks *lost, size_t step)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < lost->count; i++) {
+        const struct gt_lost_range *range = gt_chunks_at(lost, i);
+        struct gt_lost_range *into = gt_chunks_at(lost, kept ? kept - 1 : 0);
+
+        if (i % step == 0) {
+            *(struct gt_lost_range *)gt_chunks_at(lost, kept++) = *range;
+            continue;
+        }
+        into->end_ns = range->end_ns;
+        into->events += range->events;
+    }
+    gt_chunks_truncate(lost, kept);
+}
+
+void gt_limits_join(struct gt_timeline *timeline, struct gt_chunks *lost, size_t most)
+{
+    size_t count = lost->count;
+
+    if (count <= most)
+        return;
+    join_each(lost, (count + most - 1) / most);
+    timeline->left_out.lost_ranges += count - lost->count;
+}
