@@ -435,11 +435,11 @@ int64_t gt_deadline_ns(const struct gt_timeline *timeline, const struct gt_event
 int gt_limits_leave_out(struct gt_timeline *timeline, const struct gt_event *event);
 /* A GIL of the process is not kept. */
 int gt_limits_no_gil(struct gt_timeline *timeline, uint32_t process, int64_t time_ns);
-/* Join lost ranges, which are merged, where there are more than `most`. */
-void gt_limits_join(struct gt_timeline *timeline, struct gt_chunks *lost, size_t most);
 
 /* lost.c. Sort lost ranges and merge those that touch. */
 int gt_lost_merge(struct gt_chunks *lost);
+/* Then join neighbours, where there are more than `most`, and count that. */
+void gt_lost_join(struct gt_timeline *timeline, struct gt_chunks *lost, size_t most);
 
 /* marks.c */
 int gt_marks_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event);

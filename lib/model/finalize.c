@@ -73,7 +73,7 @@ static int finish_lost(struct gt_timeline *timeline)
         lose_from(timeline, timeline->recorded_until_ns) ||
         lose_from(timeline, timeline->builder->left_out_ns) || gt_lost_merge(&timeline->lost))
         return -1;
-    gt_limits_join(timeline, &timeline->lost, GT_LOST_RANGES_MAX);
+    gt_lost_join(timeline, &timeline->lost, GT_LOST_RANGES_MAX);
     for (size_t i = 0; i < timeline->lost.count; i++) {
         const struct gt_lost_range *range = gt_chunks_at(&timeline->lost, i);
 

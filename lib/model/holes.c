@@ -143,7 +143,7 @@ static struct gt_chunks *own_list(struct gt_timeline *timeline, struct gt_proces
     }
     /* Of so many processes that copies of all would be too much: from the first to the last. */
     if (timeline->lost_of.count > COPIES_MAX && list->count > 1)
-        gt_limits_join(timeline, list, 1);
+        gt_lost_join(timeline, list, 1);
     return list;
 }
 

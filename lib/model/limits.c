@@ -44,32 +44,3 @@ int gt_limits_no_gil(struct gt_timeline *timeline, uint32_t process, int64_t tim
     timeline->left_out.gils++;
     return stop(timeline, process, time_ns, too_many_gils, sizeof(too_many_gils) - 1);
 }
-
-/* Ranges are merged: sorted, and no two touch. Join each `step` neighbours. */
-static void join_each(struct gt_chunks *lost, size_t step)
-{
-    size_t kept = 0;
-
-    for (size_t i = 0; i < lost->count; i++) {
-        const struct gt_lost_range *range = gt_chunks_at(lost, i);
-        struct gt_lost_range *into = gt_chunks_at(lost, kept ? kept - 1 : 0);
-
-        if (i % step == 0) {
-            *(struct gt_lost_range *)gt_chunks_at(lost, kept++) = *range;
-            continue;
-        }
-        into->end_ns = range->end_ns;
-        into->events += range->events;
-    }
-    gt_chunks_truncate(lost, kept);
-}
-
-void gt_limits_join(struct gt_timeline *timeline, struct gt_chunks *lost, size_t most)
-{
-    size_t count = lost->count;
-
-    if (count <= most)
-        return;
-    join_each(lost, (count + most - 1) / most);
-    timeline->left_out.lost_ranges += count - lost->count;
-}

@@ -3,6 +3,7 @@
 
 #include "report/flames.h"
 #include "report/pack.h"
+#include "report/page.h"
 #include "report/viewer.h"
 #include "report/walk.h"
 
@@ -28,6 +29,8 @@ struct page {
     struct gt_intern texts; /* of the marks */
     int64_t zero_ns;        /* times in the page count from here */
     int rc;
+    uint64_t bytes; /* written, but for the tables */
+    uint64_t most;  /* that it may have, if it is only measured */
 
     /* The list at hand: */
     bool in_list;
@@ -41,11 +44,25 @@ struct page {
     uint32_t thread, member; /* of the span before */
 };
 
+static uint64_t bytes_of(const struct page *page)
+{
+    return page->bytes + (page->pack ? gt_pack_bytes(page->pack) : 0);
+}
+
+/* What is only measured need not be measured beyond the limit. */
+static void stop_if_full(struct page *page)
+{
+    if (!page->output && page->rc == 0 && bytes_of(page) > page->most)
+        page->rc = GT_ERR_CANCELLED;
+}
+
 static void flush(struct page *page)
 {
-    if (page->rc == 0)
+    page->bytes += page->text.length;
+    if (page->rc == 0 && page->output)
         page->rc = gt_output_write(page->output, page->text.data, page->text.length, page->err);
     gt_buf_reset(&page->text);
+    stop_if_full(page);
 }
 
 /* Take note of a failed append; pass on what has gathered. */
@@ -389,6 +406,7 @@ static int end_table(void *context)
     struct page *page = context;
 
     page->rc = gt_pack_end(page->pack, page->err);
+    stop_if_full(page);
     return page->rc;
 }
 
@@ -405,6 +423,8 @@ static int end_row(struct page *page, int64_t next_ns)
 {
     page->previous_ns = next_ns;
     page->rc = gt_pack_end_row(page->pack, page->err);
+    if (gt_pack_rows(page->pack) == 0)
+        stop_if_full(page);
     return page->rc;
 }
 
@@ -511,14 +531,15 @@ static const struct gt_hooks tables_hooks = {
 
 /* --- the whole --- */
 
-int gt_html_write(const struct gt_report *report, struct gt_output *output,
-                  struct gt_error *err)
+int gt_page_write(const struct gt_report *report, struct gt_output *output, uint64_t most,
+                  uint64_t *bytes, struct gt_error *err)
 {
     struct page page = {
         .report = report,
         .timeline = report->timeline,
         .output = output,
         .err = err,
+        .most = most,
         .zero_ns = gt_report_zero_ns(report),
     };
     int rc = gt_flames_init(&page.flames, report, err);
@@ -529,9 +550,10 @@ int gt_html_write(const struct gt_report *report, struct gt_output *output,
         rc = gt_walk(report, &names_hooks, &page, err);
     if (rc == 0)
         rc = gt_walk(report, &tables_hooks, &page, err);
+    *bytes = bytes_of(&page);
     gt_pack_free(page.pack);
     gt_flames_release(&page.flames);
     gt_intern_release(&page.texts);
     gt_buf_release(&page.text);
-    return rc;
+    return rc == GT_ERR_CANCELLED && !output ? 0 : rc;
 }

@@ -19,7 +19,8 @@ enum {
 };
 
 struct gt_pack {
-    struct gt_output *output;
+    struct gt_output *output; /* NULL: only measure */
+    uint64_t bytes;           /* written */
     const char *table;
     uint32_t key;
     unsigned columns;
@@ -103,6 +104,11 @@ void gt_pack_put(struct gt_pack *pack, unsigned column, uint64_t value)
     pack->at[column] = put_varint(pack->at[column], value);
 }
 
+uint64_t gt_pack_bytes(const struct gt_pack *pack)
+{
+    return pack->bytes;
+}
+
 size_t gt_pack_rows(const struct gt_pack *pack)
 {
     return pack->rows;
@@ -171,6 +177,13 @@ static int squeeze_block(struct gt_pack *pack, size_t *length)
     return 0;
 }
 
+static int write_out(struct gt_pack *pack, const char *text, size_t length,
+                     struct gt_error *err)
+{
+    pack->bytes += length;
+    return pack->output ? gt_output_write(pack->output, text, length, err) : 0;
+}
+
 static int write_block(struct gt_pack *pack, struct gt_error *err)
 {
     static const char close[] = "</script>\n";
@@ -186,11 +199,11 @@ static int write_block(struct gt_pack *pack, struct gt_error *err)
              "<script type=\"application/octet-stream\" data-table=\"%s\" data-key=\"%u\" "
              "data-rows=\"%zu\">",
              pack->table, pack->key, pack->rows);
-    rc = gt_output_write(pack->output, open, strlen(open), err);
+    rc = write_out(pack, open, strlen(open), err);
     if (rc == 0)
-        rc = gt_output_write(pack->output, pack->text, (size_t)(end - pack->text), err);
+        rc = write_out(pack, pack->text, (size_t)(end - pack->text), err);
     if (rc == 0)
-        rc = gt_output_write(pack->output, close, sizeof(close) - 1, err);
+        rc = write_out(pack, close, sizeof(close) - 1, err);
     rewind_block(pack);
     return rc;
 }

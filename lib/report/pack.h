@@ -24,7 +24,8 @@ enum { GT_PACK_ROWS = 32768, GT_PACK_COLUMNS = 4 };
 
 struct gt_pack;
 
-/* A writer onto `output`, which must outlive it. NULL when memory is exhausted. */
+/* A writer onto `output`, which must outlive it; NULL: what is written is only measured. NULL
+ * when memory is exhausted. */
 struct gt_pack *gt_pack_new(struct gt_output *output, struct gt_error *err);
 void gt_pack_free(struct gt_pack *pack);
 
@@ -40,6 +41,9 @@ int gt_pack_end_row(struct gt_pack *pack, struct gt_error *err);
 
 /* Write what is left of the table; nothing when it has no rows. 0 or negative. */
 int gt_pack_end(struct gt_pack *pack, struct gt_error *err);
+
+/* Bytes written so far. */
+uint64_t gt_pack_bytes(const struct gt_pack *pack);
 
 /* Rows in the current block so far. */
 size_t gt_pack_rows(const struct gt_pack *pack);

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/* A page of a recording that is too large for one: it holds the beginning, and says so. */
+#include "base/buf.h"
+#include "common/results.h"
+#include "ingest/ingest.h"
+#include "report/page.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+enum { PROCESSES = 120, ROUNDS = 30 };
+
+static char *const command[] = {"python3", NULL};
+static const struct gt_run_info info = {
+    .argv = command, .started_unix_ns = -1, .root_pid = 12, .gil_enabled = true};
+static const struct gt_ingest_options options = {.detect = GT_DETECT_GIL | GT_DETECT_SCHED};
+static struct gt_ingest *ingest;
+static struct gt_results results;
+
+static void line(struct gt_buf *text, int pid, int tid, int64_t time_us, const char *what)
+{
+    assert_int_equal(gt_buf_addf(text, "py %d/%d [000] %d.%06d000: %s\n", pid, tid,
+                                 1 + (int)(time_us / 1000000), (int)(time_us % 1000000), what),
+                     0);
+}
+
+/* Processes begin one after the other, each with two threads that wait for each other. */
+static int make(void **state)
+{
+    struct gt_buf text;
+    int64_t time_us = 0;
+    char fork[64];
+
+    (void)state;
+    gt_buf_init(&text);
+    for (int i = 0; i < PROCESSES; i++) {
+        int pid = 1000 + 2 * i;
+
+        snprintf(fork, sizeof(fork), "PERF_RECORD_FORK(%d:%d):(%d:%d)", pid, pid + 1, pid, pid);
+        line(&text, pid, pid, time_us++, "gil:signal: (1) cond=0x7f0000001058");
+        line(&text, pid, pid, time_us++, "gil:signal: (1) cond=0x7f0000001000");
+        line(&text, pid, pid + 1, time_us++, fork);
+        for (int k = 0; k < ROUNDS; k++) {
+            int own = pid + k % 2, other = pid + (k + 1) % 2;
+
+            line(&text, pid, own, time_us++, "gil:signal: (1) cond=0x7f0000001058");
+            line(&text, pid, other, time_us++, "gil:wait: (1) cond=0x7f0000001000");
+            line(&text, pid, own, time_us++, "gil:signal: (1) cond=0x7f0000001000");
+            line(&text, pid, own, time_us++, "1 page-faults: ");
+        }
+    }
+    ingest = gt_ingest_new(&options, NULL);
+    assert_non_null(ingest);
+    assert_int_equal(gt_ingest_feed(ingest, text.data, text.length, NULL), 0);
+    assert_int_equal(gt_ingest_finish(ingest, NULL), 0);
+    assert_int_equal(
+        gt_results_make(&results, gt_ingest_recorded(ingest), &info, NULL, true, NULL), 0);
+    gt_buf_release(&text);
+    return 0;
+}
+
+static int drop(void **state)
+{
+    (void)state;
+    gt_results_release(&results);
+    gt_ingest_free(ingest);
+    return 0;
+}
+
+static void write_page(uint64_t most, struct gt_buf *page)
+{
+    char path[] = "/tmp/gt_page_XXXXXX";
+    struct gt_output output;
+    char piece[4096];
+    FILE *file;
+
+    assert_true(close(mkstemp(path)) == 0);
+    assert_int_equal(gt_output_open(&output, path, NULL), 0);
+    assert_int_equal(gt_page_write_within(results.report, &output, most, NULL), 0);
+    assert_int_equal(gt_output_commit(&output, NULL), 0);
+    file = fopen(path, "r");
+    assert_non_null(file);
+    gt_buf_init(page);
+    for (size_t got; (got = fread(piece, 1, sizeof(piece), file)) > 0;)
+        assert_int_equal(gt_buf_add(page, piece, got), 0);
+    fclose(file);
+    unlink(path);
+}
+
+/* The JSON of the element with this id. */
+static json_t *element(const struct gt_buf *page, const char *id)
+{
+    const char *start = strstr(page->data, id), *end;
+    json_t *value;
+
+    assert_non_null(start);
+    start = strchr(start, '>') + 1;
+    end = strstr(start, "</script>");
+    value = json_loadb(start, (size_t)(end - start), JSON_REJECT_DUPLICATES, NULL);
+    assert_non_null(value);
+    return value;
+}
+
+/* The rows of a table in all its blocks. */
+static json_int_t rows_of(const struct gt_buf *page, const char *table, size_t key)
+{
+    char head[96];
+    json_int_t rows = 0;
+
+    snprintf(head, sizeof(head), "data-table=\"%s\" data-key=\"%zu\" data-rows=\"", table, key);
+    for (const char *at = page->data; (at = strstr(at, head)); at++)
+        rows += strtol(at + strlen(head), NULL, 10);
+    return rows;
+}
+
+static json_int_t number(json_t *object, const char *key)
+{
+    return json_integer_value(json_object_get(object, key));
+}
+
+/* What the names announce is there, and refers to what is there. Returns the GILs. */
+static size_t check_names(const struct gt_buf *page, json_t *data)
+{
+    size_t threads = json_array_size(json_object_get(data, "threads")), i, k;
+    size_t processes = json_array_size(json_object_get(data, "processes"));
+    json_t *item, *member, *gils = json_object_get(data, "gils");
+
+    json_array_foreach(json_object_get(data, "threads"), i, item)
+        assert_true(number(item, "process") < (json_int_t)processes);
+    json_array_foreach(gils, i, item)
+    {
+        assert_true(number(item, "process") < (json_int_t)processes);
+        assert_int_equal(rows_of(page, "holds", i), number(item, "holds"));
+        assert_int_equal(rows_of(page, "waits", i), number(item, "waits"));
+        json_array_foreach(json_object_get(item, "members"), k, member)
+            assert_true(json_integer_value(member) < (json_int_t)threads);
+    }
+    json_array_foreach(json_object_get(data, "counters"), i, item)
+        assert_int_equal(rows_of(page, "counters", i), number(item, "samples"));
+    return json_array_size(gils);
+}
+
+static void all_is_there_where_it_fits(void **state)
+{
+    struct gt_buf page;
+    json_t *data, *summary;
+
+    (void)state;
+    write_page(UINT64_MAX, &page);
+    data = element(&page, "page-data");
+    summary = element(&page, "summary-data");
+    assert_int_equal(check_names(&page, data), PROCESSES);
+    assert_int_equal(json_array_size(json_object_get(data, "lost")), 0);
+    assert_null(strstr(page.data, "This page shows"));
+    json_decref(data);
+    json_decref(summary);
+    gt_buf_release(&page);
+}
+
+static void a_page_that_is_too_large_holds_the_beginning(void **state)
+{
+    struct gt_buf whole, page;
+    json_t *data, *summary, *lost;
+    size_t viewer, gils;
+
+    (void)state;
+    write_page(UINT64_MAX, &whole);
+    write_page(1, &page); /* nothing but the viewer fits, and that it says */
+    viewer = page.length;
+    assert_non_null(strstr(page.data, "This page shows the first"));
+    gt_buf_release(&page);
+    for (int part = 1; part <= 3; part++) {
+        uint64_t most = viewer + (whole.length - viewer) * (uint64_t)part / 4;
+
+        write_page(most, &page);
+        assert_true(page.length <= most);
+        assert_true(page.length - viewer >= (most - viewer) / 4);
+        data = element(&page, "page-data");
+        summary = element(&page, "summary-data");
+        gils = check_names(&page, data);
+        assert_true(gils > 0 && gils < PROCESSES);
+        assert_int_equal(json_array_size(json_object_get(summary, "gils")), gils);
+        assert_int_equal(json_array_size(json_object_get(summary, "load")), gils);
+        assert_int_equal(json_array_size(json_object_get(summary, "threads")),
+                         json_array_size(json_object_get(data, "threads")));
+        lost = json_array_get(json_object_get(data, "lost"), 0);
+        assert_int_equal(json_integer_value(json_array_get(lost, 1)),
+                         number(data, "duration_ns"));
+        assert_non_null(
+            strstr(json_string_value(json_array_get(json_object_get(summary, "findings"), 0)),
+                   "the JSON (-o x.json) has all of it"));
+        json_decref(data);
+        json_decref(summary);
+        gt_buf_release(&page);
+    }
+    gt_buf_release(&whole);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(all_is_there_where_it_fits),
+        cmocka_unit_test(a_page_that_is_too_large_holds_the_beginning),
+    };
+
+    return cmocka_run_group_tests(tests, make, drop);
+}
