@@ -220,6 +220,9 @@ struct gt_frame {
     uint64_t address;
 };
 
+/* lost.since_ns where nothing was recorded before the loss. */
+#define GT_SINCE_BEGINNING 1
+
 /* cond.deadline_ns of a wait whose deadline was not recorded. */
 #define GT_NO_DEADLINE 1
 
@@ -274,7 +277,7 @@ struct gt_event {
         /* LOST */
         struct {
             uint64_t events;
-            int64_t since_ns; /* 0: since the last event on cpu */
+            int64_t since_ns; /* 0: since the last event on cpu; or GT_SINCE_BEGINNING */
             bool of_process;  /* only events of pid were lost */
         } lost;
         /* STOPPED */

@@ -3,6 +3,7 @@
 
 #include "agentlog/agentlog.h"
 #include "base/nstime.h"
+#include "ingest/losses.h"
 #include "ingest/pairing.h"
 #include "ingest/spool.h"
 #include "ingest/wanted.h"
@@ -40,8 +41,9 @@ struct gt_ingest {
     struct gt_recorded out;
     struct merged merged[MERGED_MAX];
     size_t merged_count;
-    struct gt_source probes;    /* text of the probes' own recording */
-    struct gt_spool *spool;     /* … and what it holds; NULL: there is none */
+    struct gt_source probes;                    /* text of the probes' own recording */
+    struct gt_spool *spool;                     /* … and what it holds; NULL: there is none */
+    struct gt_losses text_losses, probe_losses; /* where there are two recordings */
     struct gt_pairing *pairing; /* of the spool and the agent's log; NULL: not of both */
     const struct gt_agentlog *agentlog; /* NULL: there is none */
     const struct gt_viztracer *viztracer;
@@ -49,7 +51,7 @@ struct gt_ingest {
     int32_t root_pid;
     int64_t ended_ns;                   /* of the program; 0: not known */
     bool expects_text;                  /* to have none is a failure */
-    int64_t text_start_ns, text_end_ns; /* of the text's events; -1: none */
+    int64_t seen_start_ns, seen_end_ns; /* of the text, or of the log in its place; -1: none */
     char *cut;                          /* out.cut */
     struct gt_error spool_error;        /* why a hit could not be kept; code 0: none */
     int64_t recorded_ns;                /* the text is whole until then; 0: to its end */
@@ -184,6 +186,14 @@ static int find_first(struct gt_ingest *ingest, struct merged **first)
     return 0;
 }
 
+static void note_time(struct gt_ingest *ingest, int64_t time_ns)
+{
+    if (ingest->seen_start_ns < 0 || time_ns < ingest->seen_start_ns)
+        ingest->seen_start_ns = time_ns;
+    if (time_ns > ingest->seen_end_ns)
+        ingest->seen_end_ns = time_ns;
+}
+
 /* Feed what was seen elsewhere before `until_ns`, the earliest first. */
 static int take_merged(struct gt_ingest *ingest, int64_t until_ns)
 {
@@ -197,6 +207,8 @@ static int take_merged(struct gt_ingest *ingest, int64_t until_ns)
         if (!first || first->event.time_ns >= until_ns)
             break;
         first->pending = false;
+        if (first->parts & GT_AGENTLOG_LIVES)
+            note_time(ingest, first->event.time_ns);
         if (first->take(ingest, first, &first->event) < 0)
             return GT_ERR_MEMORY;
     }
@@ -224,10 +236,16 @@ static int count(struct gt_ingest *ingest, const struct gt_event *event)
     return 0;
 }
 
+/* Beside another recording, each tells by itself since when its events are missing. */
 static int take_event(void *context, const struct gt_event *event)
 {
     struct gt_ingest *ingest = context;
+    struct gt_event told;
+    int lost = ingest->pairing ? gt_losses_note(&ingest->text_losses, event, &told) : 0;
 
+    if (lost < 0)
+        return GT_ERR_MEMORY;
+    event = lost ? &told : event;
     if (ingest->rest_out && gt_is_left_out_of_text(event, ingest->out.probes_out_ns)) {
         ingest->out.switches += event->kind == GT_EVENT_SWITCH_OUT; /* they cost all the same */
         return 0;
@@ -235,9 +253,7 @@ static int take_event(void *context, const struct gt_event *event)
     if ((event->kind == GT_EVENT_EXEC || event->kind == GT_EVENT_EXIT) && ingest->pairing)
         gt_pairing_thread_ended(ingest->pairing, event->tid);
     if (ingest->merged_count && event->time_ns > 0) {
-        if (ingest->text_start_ns < 0)
-            ingest->text_start_ns = event->time_ns;
-        ingest->text_end_ns = event->time_ns;
+        note_time(ingest, event->time_ns);
         if (take_merged(ingest, event->time_ns) < 0)
             return GT_ERR_MEMORY;
     }
@@ -249,9 +265,14 @@ static int take_event(void *context, const struct gt_event *event)
 static int spool_event(void *context, const struct gt_event *event)
 {
     struct gt_ingest *ingest = context;
+    struct gt_event told;
+    int rc = gt_losses_note(&ingest->probe_losses, event, &told);
 
-    if (event->kind != GT_EVENT_COND_SIGNAL && event->kind != GT_EVENT_COND_WAIT &&
-        event->kind != GT_EVENT_LOST)
+    if (rc < 0)
+        return GT_ERR_MEMORY;
+    if (rc > 0)
+        return gt_spool_put(ingest->spool, &told, &ingest->spool_error);
+    if (event->kind != GT_EVENT_COND_SIGNAL && event->kind != GT_EVENT_COND_WAIT)
         return 0;
     return gt_is_of_gate(event) ? 0 : gt_spool_put(ingest->spool, event, &ingest->spool_error);
 }
@@ -380,25 +401,6 @@ void gt_ingest_set_viztracer(struct gt_ingest *ingest, struct gt_viztracer *trac
         (struct merged){.take = take_plain, .next = next_of_viztracer, .source = trace};
 }
 
-/* Another run's, or of another clock? */
-static int check_viztracer(const struct gt_ingest *ingest, struct gt_error *err)
-{
-    const struct gt_viztracer_quality *quality;
-
-    if (!ingest->viztracer || ingest->text_start_ns < 0)
-        return 0;
-    quality = gt_viztracer_quality(ingest->viztracer);
-    if (quality->start_ns <= ingest->text_end_ns && quality->end_ns >= ingest->text_start_ns)
-        return 0;
-    return gt_error_set(
-        err, GT_ERR_FORMAT,
-        "%s is of another run, or of another clock: it covers %.3f s to %.3f s, the recording "
-        "%.3f s to %.3f s (record with perf record -k CLOCK_MONOTONIC)",
-        ingest->viztracer_name, (double)quality->start_ns / GT_NS_PER_S,
-        (double)quality->end_ns / GT_NS_PER_S, (double)ingest->text_start_ns / GT_NS_PER_S,
-        (double)ingest->text_end_ns / GT_NS_PER_S);
-}
-
 struct gt_ingest *gt_ingest_new(const struct gt_ingest_options *options, struct gt_error *err)
 {
     struct gt_ingest *ingest = calloc(1, sizeof(*ingest));
@@ -412,7 +414,7 @@ struct gt_ingest *gt_ingest_new(const struct gt_ingest_options *options, struct 
     ingest->out.probed = options->probed;
     ingest->root_pid = -1;
     ingest->expects_text = true;
-    ingest->text_start_ns = ingest->text_end_ns = -1;
+    ingest->seen_start_ns = ingest->seen_end_ns = -1;
     gt_source_init(&ingest->source, take_event, ingest, true);
     gt_source_init(&ingest->probes, spool_event, ingest, false);
     ingest->timeline = gt_timeline_new(options->single_gil, err);
@@ -441,6 +443,8 @@ void gt_ingest_free(struct gt_ingest *ingest)
     gt_source_release(&ingest->source);
     gt_source_release(&ingest->probes);
     gt_spool_free(ingest->spool);
+    gt_losses_release(&ingest->text_losses);
+    gt_losses_release(&ingest->probe_losses);
     gt_pairing_free(ingest->pairing);
     free(ingest->cut);
     free(ingest);
@@ -560,8 +564,9 @@ int gt_ingest_finish(struct gt_ingest *ingest, struct gt_error *err)
     else if (ingest->ended_ns > 0 && !gt_timeline_saw_exit(timeline, ingest->root_pid))
         gt_timeline_ended_early(timeline, recorded_ns, ingest->ended_ns);
     rc = ingest->expects_text ? check_format(ingest, err) : 0;
-    if (rc == 0)
-        rc = check_viztracer(ingest, err);
+    if (rc == 0 && ingest->viztracer && ingest->seen_start_ns >= 0)
+        rc = gt_viztracer_check_run(ingest->viztracer, ingest->viztracer_name,
+                                    ingest->seen_start_ns, ingest->seen_end_ns, err);
     if (rc < 0)
         return rc;
     timeline->quality.lines = ingest->source.lines;

@@ -37,14 +37,17 @@ static int feed_lost(struct gt_timeline *timeline, const struct gt_event *event)
     int64_t *last = cpu_slot(timeline->builder, event->cpu);
     int64_t from_ns = last && *last >= 0 ? *last : timeline->start_ns;
     struct gt_lost_range *range = gt_chunks_push(&timeline->lost);
+    struct gt_loss *loss = gt_chunks_push(&timeline->losses);
 
-    if (!range)
+    if (!range || !loss)
         return -1;
     if (event->lost.since_ns)
-        from_ns = event->lost.since_ns;
+        from_ns = event->lost.since_ns == GT_SINCE_BEGINNING ? timeline->start_ns
+                                                             : event->lost.since_ns;
     if (from_ns < 0 || from_ns > event->time_ns)
         from_ns = event->time_ns;
     *range = (struct gt_lost_range){from_ns, event->time_ns, event->lost.events};
+    *loss = (struct gt_loss){from_ns, event->time_ns, event->lost.events, event->cpu};
     if (timeline->builder->lost_until_ns < event->time_ns)
         timeline->builder->lost_until_ns = event->time_ns;
     timeline->quality.lost_events += event->lost.events;

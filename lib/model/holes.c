@@ -7,6 +7,7 @@
 
 void gt_holes_init(struct gt_timeline *timeline)
 {
+    gt_chunks_init(&timeline->losses, sizeof(struct gt_loss));
     gt_chunks_init(&timeline->holes, sizeof(struct gt_hole));
     gt_chunks_init(&timeline->lost_of, sizeof(struct gt_chunks));
 }
@@ -16,6 +17,7 @@ void gt_holes_release(struct gt_timeline *timeline)
     for (size_t i = 0; i < timeline->lost_of.count; i++)
         gt_chunks_release(gt_chunks_at(&timeline->lost_of, i));
     gt_chunks_release(&timeline->lost_of);
+    gt_chunks_release(&timeline->losses);
     gt_chunks_release(&timeline->holes);
 }
 

@@ -13,6 +13,13 @@
 
 struct gt_timeline;
 
+/* One loss, as perf told of it. */
+struct gt_loss {
+    int64_t start_ns, end_ns;
+    uint64_t events;
+    int32_t cpu; /* -1: not known */
+};
+
 /* Lists of these are in the order of time, and no two of a list touch. */
 struct gt_lost_range {
     int64_t start_ns;

@@ -167,6 +167,7 @@ struct gt_timeline {
     struct gt_chunks threads;   /* of struct gt_thread */
     struct gt_chunks gils;      /* of struct gt_gil, by process and number */
     struct gt_chunks lost;      /* of struct gt_lost_range: lost of all processes */
+    struct gt_chunks losses;    /* of struct gt_loss: the same one by one, as they came */
     struct gt_chunks holes;     /* of struct gt_hole: of single processes, as they came */
     struct gt_chunks lost_of;   /* for gt_lost_of: lists of struct gt_lost_range */
     struct gt_chunks unseen;    /* of struct gt_unseen */

@@ -80,6 +80,9 @@ static void find_names(struct cutter *cutter)
     while (cutter->gils < whole->gils.count &&
            gt_gil_at(whole, cutter->gils)->process < cutter->processes)
         cutter->gils++;
+    /* A process may have had others later. */
+    while (cutter->gils && gt_gil_at(whole, cutter->gils - 1)->start_ns >= cutter->until_ns)
+        cutter->gils--;
 }
 
 /* Spans in the order of their ends: those that end later come after all others, one per thread.
@@ -260,6 +263,8 @@ int gt_page_cut_init(struct gt_page_cut *cut, const struct gt_report *report, in
     find_names(&cutter);
     timeline->threads.count = cutter.threads;
     timeline->processes.count = cutter.processes;
+    timeline->losses.count =
+        before(&cutter, &timeline->losses, offsetof(struct gt_loss, end_ns));
     timeline->marks.count =
         before(&cutter, &timeline->marks, offsetof(struct gt_mark, time_ns));
     if (cut_lists_of_lists(&cutter) || cut_losses(&cutter))

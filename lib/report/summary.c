@@ -388,6 +388,29 @@ static void put_lost(struct sink *sink, const struct gt_report *report)
     put_text(sink, "]");
 }
 
+static json_t *loss_value(const struct gt_report *report, const struct gt_loss *loss)
+{
+    int64_t zero_ns = gt_report_zero_ns(report);
+
+    return json_pack("{s:o, s:I, s:I, s:I}", "cpu",
+                     loss->cpu >= 0 ? json_integer(loss->cpu) : json_null(), "start_ns",
+                     (json_int_t)(loss->start_ns - zero_ns), "end_ns",
+                     (json_int_t)(loss->end_ns - zero_ns), "events", (json_int_t)loss->events);
+}
+
+/* By CPU, where perf told of any. */
+static void put_losses(struct sink *sink, const struct gt_report *report)
+{
+    const struct gt_chunks *losses = &report->timeline->losses;
+
+    if (losses->count == 0)
+        return;
+    put_text(sink, ",\"losses\":[");
+    for (size_t i = 0; !has_failed(sink) && i < losses->count; i++)
+        put(sink, i ? "," : "", loss_value(report, gt_chunks_at(losses, i)));
+    put_text(sink, "]");
+}
+
 static void put_all(struct sink *sink, const struct gt_report *report)
 {
     const struct gt_timeline *timeline = report->timeline;
@@ -416,6 +439,7 @@ static void put_all(struct sink *sink, const struct gt_report *report)
         put(sink, i ? "," : "", thread_value(report, i));
     put_text(sink, "]");
     put_lost(sink, report);
+    put_losses(sink, report);
     put(sink, ",\"unseen\":", gt_unseen_value(report));
     put(sink, ",\"quality\":", quality_value(&timeline->quality));
     if (gt_left_out_any(&timeline->left_out) || timeline->left_out.counts ||

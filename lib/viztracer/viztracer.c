@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "viztracer/viztracer.h"
 
-#include "viztracer/internal.h"
+#include "base/nstime.h"
 #include "base/split.h"
+#include "viztracer/internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -136,4 +137,19 @@ void gt_viztracer_free(struct gt_viztracer *trace)
 const struct gt_viztracer_quality *gt_viztracer_quality(const struct gt_viztracer *trace)
 {
     return &trace->quality;
+}
+
+int gt_viztracer_check_run(const struct gt_viztracer *trace, const char *name, int64_t start_ns,
+                           int64_t end_ns, struct gt_error *err)
+{
+    const struct gt_viztracer_quality *quality = gt_viztracer_quality(trace);
+
+    if (quality->start_ns <= end_ns && quality->end_ns >= start_ns)
+        return 0;
+    return gt_error_set(
+        err, GT_ERR_FORMAT,
+        "%s is of another run, or of another clock: it covers %.3f s to %.3f s, the recording "
+        "%.3f s to %.3f s (record with perf record -k CLOCK_MONOTONIC)",
+        name, (double)quality->start_ns / GT_NS_PER_S, (double)quality->end_ns / GT_NS_PER_S,
+        (double)start_ns / GT_NS_PER_S, (double)end_ns / GT_NS_PER_S);
 }

@@ -47,4 +47,9 @@ int gt_viztracer_next(struct gt_viztracer *trace, struct gt_event *event, struct
 
 const struct gt_viztracer_quality *gt_viztracer_quality(const struct gt_viztracer *trace);
 
+/* Has the trace, which is called `name`, any time in common with a recording of the same run? 0
+ * or GT_ERR_FORMAT. After it was read. */
+int gt_viztracer_check_run(const struct gt_viztracer *trace, const char *name, int64_t start_ns,
+                           int64_t end_ns, struct gt_error *err);
+
 #endif

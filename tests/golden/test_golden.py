@@ -88,3 +88,30 @@ def test_a_full_disk_ends_what_is_known(folder):
     for row in summary["gils"][0]["threads"]:
         since_ns = max(row["start_ns"], lost["start_ns"])
         assert row["unknown_ns"] == max(0, row["end_ns"] - since_ns), row
+
+
+def with_viztracer(folder, time_us):
+    """perf2trace of an agent's log and a VizTracer trace with one call at that time, no text."""
+    (case,) = [case for case in CASES if case.name == "agent-log"]
+    alone = convert(case, folder)["giltracer"]
+    events = [{"ph": "X", "pid": alone["gils"][0]["pid"], "tid": alone["gils"][0]["pid"],
+               "ts": alone["run"]["start_ns"] / 1000 + time_us, "dur": 10, "cat": "fee",
+               "name": "only_in_viztracer (x.py:1)"}]
+    (folder / "viztracer.json").write_text(json.dumps(
+        {"traceEvents": events, "viztracer_metadata": {"version": "1.0.0"}}))
+    return alone, harness.Run([harness.PERF2TRACE, "--agent-log", "agent", "--viztracer",
+                               "viztracer.json", "-o", "both.json"], folder,
+                              stdin=subprocess.DEVNULL).finish()
+
+
+def test_functions_of_viztracer_leave_the_agents_gil_as_it_is(folder):
+    alone, run = with_viztracer(folder, 1000)
+    assert run.status == 0, run
+    both = harness.read_json(folder / "both.json")
+    assert both["giltracer"]["gils"] == alone["gils"]
+    assert any(event["name"] == "only_in_viztracer" for event in both["traceEvents"])
+
+
+def test_a_trace_of_another_run_than_the_agents_is_refused(folder):
+    _, run = with_viztracer(folder, 3600e6)
+    assert "is of another run" in harness.one_line_error(run, 125)
