@@ -211,6 +211,26 @@ def test_the_interpreter_is_asked_as_the_user(caller, home):
     assert len(asked) >= 4 and set(asked) == {str(caller.pw_uid)}, asked
 
 
+def test_perf_alone_is_roots(caller, home):
+    """What installs and records; what reads the recording, which the program could have written, is
+    not."""
+    perf = home / "perf"
+    perf.write_text("#!/bin/sh\necho $1 $(id -ru) $(id -u) $(id -g) $HOME >>%s/asked\nexec perf \"$@\"\n"
+                    % home)
+    perf.chmod(0o755)
+    (home / "asked").touch(0o666)
+    (home / "asked").chmod(0o666)
+    run = call(caller, home, "GILTRACER_PERF=%s" % perf, home.parent / "giltracer", "-q", "-o", "x.json",
+               "-e", "page-faults", target(home, "single"), program="/usr/bin/env")
+    assert run.status == 0, run
+    asked = {}
+    for word, *who in map(str.split, (home / "asked").read_text().splitlines()):
+        asked.setdefault(word, set()).add(" ".join(who))
+    root = {"0 0 0 " + pwd.getpwuid(0).pw_dir}
+    user = {"%d %d %d %s" % (caller.pw_uid, caller.pw_uid, caller.pw_gid, caller.pw_dir)}
+    assert asked == {"version": root, "stat": root, "probe": root, "record": root, "script": user}
+
+
 def test_signals_reach_the_program(caller, home):
     run = start(caller, home, "-q", "-o", "x.json", "-c",
                 "import os, signal, time\nos.write(1, b'%d\\n' % os.getppid())\ntime.sleep(60)")
