@@ -27,7 +27,8 @@ static void end_lives(struct gt_timeline *timeline)
 }
 
 /* The timeline begins with the first thread, not with the gate, which ran before; or with the
- * first process that could not be recorded from its start on, and so has no threads. */
+ * first process that could not be recorded from its start on, and so has no threads; or with a
+ * loss before them, which may have been of the program, too. */
 static void begin_with_life(struct gt_timeline *timeline)
 {
     int64_t start_ns = INT64_MAX;
@@ -38,6 +39,12 @@ static void begin_with_life(struct gt_timeline *timeline)
     for (size_t i = 0; i < timeline->holes.count; i++)
         if (gt_hole_at(&timeline->holes, i)->start_ns < start_ns)
             start_ns = gt_hole_at(&timeline->holes, i)->start_ns;
+    for (size_t i = 0; i < timeline->lost.count; i++) {
+        const struct gt_lost_range *range = gt_chunks_at(&timeline->lost, i);
+
+        if (range->start_ns < start_ns)
+            start_ns = range->start_ns;
+    }
     if (start_ns != INT64_MAX && !timeline->builder->since_ns)
         timeline->start_ns = start_ns;
 }

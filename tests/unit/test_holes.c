@@ -263,6 +263,32 @@ static void calls_alone_can_be_lost(void **state)
     gt_timeline_free(timeline);
 }
 
+/* The gate's events may have been lost, or the program's first. */
+static void what_was_lost_before_the_first_thread_is_not_before_the_run(void **state)
+{
+    struct gt_timeline *timeline = new_timeline();
+    struct gt_event lost = {.kind = GT_EVENT_LOST,
+                            .time_ns = 90,
+                            .pid = 10,
+                            .tid = 10,
+                            .cpu = 0,
+                            .comm = "",
+                            .lost = {.events = 3, .since_ns = 20}};
+
+    (void)state;
+    assert_non_null(timeline);
+    assert_int_equal(gt_timeline_feed(timeline, &lost), 0);
+    fork_task(timeline, 100, 10, 10, 0);
+    acquire(timeline, 105, 10, 10, GIL);
+    release(timeline, 200, 10, 10, GIL);
+    exit_task(timeline, 300, 10, 10);
+    assert_int_equal(gt_timeline_finish(timeline, NULL), 0);
+    assert_int_equal(timeline->start_ns, 20);
+    assert_int_equal(timeline->quality.lost_ns, 70);
+    assert_int_equal(gt_thread_at(timeline, 0)->start_ns, 100);
+    gt_timeline_free(timeline);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -270,6 +296,7 @@ int main(void)
         cmocka_unit_test(a_gap_is_of_one_process),
         cmocka_unit_test(an_exec_ends_a_hole),
         cmocka_unit_test(calls_alone_can_be_lost),
+        cmocka_unit_test(what_was_lost_before_the_first_thread_is_not_before_the_run),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
