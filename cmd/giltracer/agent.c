@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -89,12 +90,28 @@ static int check_program(const char *path, struct gt_error *err)
     return 0;
 }
 
+/* Of this process: the target finds the files as long as they must be. GT_ERR_IO. */
+static int check_file_limit(struct gt_error *err)
+{
+    const uint64_t least = GT_WIRE_CONTROL_BYTES + gt_wire_log_length(0);
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_FSIZE, &limit) || limit.rlim_cur >= least)
+        return 0;
+    return gt_error_set(err, GT_ERR_IO,
+                        "no file may be longer than %llu bytes, and its log needs %llu (raise "
+                        "ulimit -f)",
+                        (unsigned long long)limit.rlim_cur, (unsigned long long)least);
+}
+
 int gt_agent_check(const struct gt_interp *interp, struct gt_error *err)
 {
     char name[PATH_MAX];
     char *path;
     int rc = find_agent(name, sizeof(name), err);
 
+    if (rc == 0)
+        rc = check_file_limit(err);
     if (rc < 0)
         return rc;
     path = interp->executable ? strdup(interp->executable) : gt_tool_find(interp->command);
@@ -144,7 +161,24 @@ static int check_private(const char *path, struct gt_error *err)
     return 0;
 }
 
-static int make_files(const char *path, struct gt_agentlog_files *files, struct gt_error *err)
+/* What is too long for the file system, or a limit, is tried shorter. */
+static int give_lengths(const struct gt_agentlog_files *files, const char *max_bytes)
+{
+    uint64_t length =
+        gt_wire_log_length(max_bytes ? strtoull(max_bytes, NULL, 10) : GT_WIRE_DEFAULT_BYTES);
+
+    if (ftruncate(files->control, GT_WIRE_CONTROL_BYTES))
+        return -1;
+    while (ftruncate(files->log, (off_t)(length - length % GT_WIRE_CHUNK_BYTES))) {
+        length /= 2;
+        if ((errno != EFBIG && errno != EINVAL) || length < GT_WIRE_CHUNK_BYTES)
+            return -1;
+    }
+    return 0;
+}
+
+static int make_files(const char *path, const char *max_bytes, struct gt_agentlog_files *files,
+                      struct gt_error *err)
 {
     const int flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
     int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -154,14 +188,16 @@ static int make_files(const char *path, struct gt_agentlog_files *files, struct 
     files->log = openat(dir, GT_WIRE_LOG_NAME, flags, 0600);
     if (files->control < 0 || files->log < 0)
         rc = gt_error_errno(err, "cannot make the agent's files in %s", path);
+    else if (give_lengths(files, max_bytes) && check_file_limit(err) == 0)
+        rc = gt_error_errno(err, "cannot make the agent's files in %s so long", path);
     if (dir >= 0)
         close(dir);
     return rc;
 }
 
 /* Agents find it by an absolute path, whatever folder they work in. */
-int gt_agent_folder(const char *folder, char **path, struct gt_agentlog_files *files,
-                    struct gt_error *err)
+int gt_agent_folder(const char *folder, const char *max_bytes, char **path,
+                    struct gt_agentlog_files *files, struct gt_error *err)
 {
     char absolute[PATH_MAX];
     bool old = false;
@@ -182,7 +218,7 @@ int gt_agent_folder(const char *folder, char **path, struct gt_agentlog_files *f
     rc = check_private(*path, err);
     if (rc == 0 && old)
         rc = remove_old_logs(*path, err);
-    return rc < 0 ? rc : make_files(*path, files, err);
+    return rc < 0 ? rc : make_files(*path, max_bytes, files, err);
 }
 
 void gt_agent_note_probes_out(const struct gt_agentlog_files *files, int64_t time_ns,

@@ -26,14 +26,16 @@ struct gt_agent_request {
 
 /* Is the agent installed, and can it be loaded into this interpreter's programs? Returns 0, or
  * negative with the reason. An interpreter that is not known is taken for one that can load it.
- */
+ * GT_ERR_IO: no file may be so long as the log must be. */
 int gt_agent_check(const struct gt_interp *interp, struct gt_error *err);
 
 /* Make the agent's folder in `folder`, and set `*path` to its absolute, malloc'd path. Logs
  * that an earlier run left there are removed. New files are made and left open, for the caller
- * to close: so what agents write can be read whatever happens to the folder. */
-int gt_agent_folder(const char *folder, char **path, struct gt_agentlog_files *files,
-                    struct gt_error *err);
+ * to close: so what agents write can be read whatever happens to the folder. They have their
+ * full lengths, since the target may not be allowed to make files so long. `max_bytes` as in
+ * the request. */
+int gt_agent_folder(const char *folder, const char *max_bytes, char **path,
+                    struct gt_agentlog_files *files, struct gt_error *err);
 
 /* Keep in the log, for who reads it later, until when the probes were recorded, whether nothing
  * else was from then on, either, and whether that was since perf died. */

@@ -6,6 +6,7 @@
 #include "launch/elf.h"
 #include "launch/interp.h"
 #include "launch/probe_sites.h"
+#include "launch/tools.h"
 
 #include <stdarg.h>
 #include <stdio.h>

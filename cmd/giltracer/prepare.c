@@ -6,6 +6,7 @@
 #include "common/exit_status.h"
 #include "launch/counters.h"
 #include "launch/rights.h"
+#include "open_files.h"
 #include "planning.h"
 #include "recording_dir.h"
 #include "target_check.h"
@@ -19,8 +20,8 @@
 
 /* --- what to run --- */
 
-/* Functions are traced by default: why they cannot be matters only to a user who asked for
- * them. */
+/* Functions are traced by default: why they cannot be matters to a user who asked for them, or
+ * who can help it. */
 static int note_agent(struct gt_run_state *run, struct gt_error *err)
 {
     const char *what = NULL;
@@ -29,7 +30,7 @@ static int note_agent(struct gt_run_state *run, struct gt_error *err)
         return 0;
     if (run->plan.gil_source == GT_GIL_AGENT)
         what = "the agent cannot be loaded";
-    else if (run->agent.insist)
+    else if (run->agent.insist || run->agent_why.code == GT_ERR_IO)
         what = "functions are not traced";
     run->agent_noted = what != NULL;
     return what && gt_strvec_pushf(&run->plan.notes, "%s: %s", what, run->agent_why.message)
@@ -86,7 +87,8 @@ static int make_folder(struct gt_run_state *run, struct gt_error *err)
     if (rc == 0 && unlink(run->probes_path) && errno != ENOENT) /* an older one */
         rc = gt_error_errno(err, "cannot remove %s", run->probes_path);
     return rc == 0 && run->plan.agent
-               ? gt_agent_folder(run->folder, &run->agent_path, &run->agent_files, err)
+               ? gt_agent_folder(run->folder, run->agent.max_bytes, &run->agent_path,
+                                 &run->agent_files, err)
                : rc;
 }
 
@@ -204,6 +206,8 @@ int gt_prepare(struct gt_run_state *run, int *status, struct gt_error *err)
     rc = gt_outputs_check(gt_outputs_paths(&cli->outputs), err);
     if (rc == 0)
         rc = gt_caps_probe(&run->caps, &run->loop, err);
+    if (rc == 0)
+        gt_open_files_judge(cli, run->inherited, &run->caps);
     if (rc == 0)
         rc = find_python(run, status, err);
     if (rc < 0)

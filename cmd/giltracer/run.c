@@ -6,6 +6,8 @@
 #include "common/exit_status.h"
 #include "conclude.h"
 #include "doctor.h"
+#include "launch/tools.h"
+#include "open_files.h"
 #include "prepare.h"
 #include "recording.h"
 #include "run_state.h"
@@ -123,11 +125,14 @@ int gt_run_once(const struct gt_cli *cli, const struct gt_inherited *inherited,
                 const struct gt_run_as *run_as, struct gt_checks *checks, bool last)
 {
     struct gt_run_state *run = calloc(1, sizeof(*run));
-    int status;
+    struct gt_error err;
+    int status = run ? gt_open_files_check(cli, inherited, &err) : gt_error_memory(&err);
 
-    if (!run || uv_loop_init(&run->loop)) {
+    if (status == 0)
+        status = gt_loop_init(&run->loop, &err);
+    if (status < 0) {
         free(run);
-        gt_say("out of memory");
+        gt_say("%s", err.message);
         return GT_EXIT_OURS;
     }
     run->cli = cli;

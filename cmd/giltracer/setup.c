@@ -8,6 +8,7 @@
 #include "launch/caps.h"
 #include "launch/interp.h"
 #include "launch/probes.h"
+#include "launch/tools.h"
 
 #include <bsd/string.h>
 #include <errno.h>
@@ -149,9 +150,9 @@ static int open_machine(struct machine *machine, struct gt_error *err)
     gt_caps_init(&machine->caps);
     gt_interp_init(&machine->interp);
     gt_probe_set_init(&machine->probes);
-    machine->has_loop = uv_loop_init(&machine->loop) == 0;
+    machine->has_loop = gt_loop_init(&machine->loop, err) == 0;
     if (!machine->has_loop)
-        return gt_error_memory(err);
+        return err->code;
     strlcpy(machine->probes.group, GT_SHARED_GROUP, sizeof(machine->probes.group));
     return gt_caps_probe(&machine->caps, &machine->loop, err);
 }

@@ -8,6 +8,7 @@
 #include "common/interrupt.h"
 #include "common/sources.h"
 #include "ingest/ingest.h"
+#include "launch/limits.h"
 #include "report/flame_folded.h"
 #include "report/svg.h"
 
@@ -229,6 +230,8 @@ int main(int argc, char **argv)
 
     (void)argc;
     gt_console_init("offgil");
+    gt_limits_raise_open_files();
+    gt_limits_raise_file_bytes();
     rc = gt_interrupt_watch("offgil", &err);
     if (rc >= 0)
         rc = gt_options_parse_all(table, argv, apply, take_operand, &cli, &err);

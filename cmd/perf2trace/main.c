@@ -10,6 +10,7 @@
 #include "common/sources.h"
 #include "agentlog/agentlog.h"
 #include "ingest/ingest.h"
+#include "launch/limits.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -336,6 +337,8 @@ int main(int argc, char **argv)
 
     (void)argc;
     gt_console_init("perf2trace");
+    gt_limits_raise_open_files();
+    gt_limits_raise_file_bytes();
     rc = gt_interrupt_watch("perf2trace", &err);
     if (rc >= 0)
         rc = parse(&cli, argv, &err);

@@ -57,8 +57,22 @@ static bool write_zeros(int fd, uint64_t offset, size_t size)
     return true;
 }
 
+/* Would it make the file longer than it may be? The kernel answers that with SIGXFSZ, which
+ * ends the program. */
+static bool is_too_long(int fd, uint64_t length)
+{
+    struct stat st;
+
+    return length > gt_agent_file_limit() &&
+           (fstat(fd, &st) || st.st_size < 0 || length > (uint64_t)st.st_size);
+}
+
 bool gt_agent_file_allocate(int fd, uint64_t offset, size_t size)
 {
+    if (is_too_long(fd, offset + size)) {
+        errno = EFBIG;
+        return false;
+    }
     while (fallocate(fd, 0, (off_t)offset, (off_t)size)) {
         if (errno == EINTR)
             continue;

@@ -21,8 +21,9 @@ int gt_agent_file_open(const char *dir, const char *name, int flags);
 /* close(2), and errno stays as it was. */
 void gt_agent_file_close(int fd);
 
-/* Allocate disk space. It is done before the file is mapped, since a write to a mapped hole
- * raises SIGBUS when the disk is full. */
+/* Allocate disk space; it fails where the file would become longer than the process may make
+ * one. It is done before the file is mapped, since a write to a mapped hole raises SIGBUS when
+ * the disk is full. */
 bool gt_agent_file_allocate(int fd, uint64_t offset, size_t size);
 
 /* The length up to which a file may be written without raising SIGXFSZ. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "agent/measure.h"
 
+#include "agent/folder.h"
 #include "agent/python.h"
 #include "agent/threads.h"
 
@@ -88,9 +89,12 @@ static uint64_t typical_ns(gt_agent_use *use)
  * bytes in a slot. */
 static uint64_t copy_ps(const void *slot)
 {
-    int fd = open(gt_agent.dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     uint64_t ns = 0, start_ns;
+    int fd;
 
+    if (gt_agent_file_limit() < 2 * SCRATCH_BYTES)
+        return 0;
+    fd = open(gt_agent.dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (fd < 0)
         return 0;
     for (int i = 0; i < 2; i++) { /* the first one warms up */

@@ -100,8 +100,7 @@ static uint32_t usable_cpus(void)
 
 static bool map_control(void)
 {
-    size_t size = (sizeof(*gt_agent.control) + GT_WIRE_CHUNK_BYTES - 1) &
-                  ~(size_t)(GT_WIRE_CHUNK_BYTES - 1);
+    size_t size = GT_WIRE_CONTROL_BYTES;
     int fd = gt_agent_file_open(gt_agent.dir, GT_WIRE_CONTROL_NAME, O_CREAT);
     struct gt_wire_control *control = MAP_FAILED;
 
@@ -129,7 +128,7 @@ bool gt_agent_process_init(void)
 
     if (dir && gt_agent_folder_is_private(dir)) {
         strcpy(gt_agent.dir, dir);
-        gt_agent.max_bytes = max ? strtoull(max, NULL, 10) : UINT64_C(2) << 30;
+        gt_agent.max_bytes = max ? strtoull(max, NULL, 10) : GT_WIRE_DEFAULT_BYTES;
         gt_agent.pid = getpid();
         gt_agent.parent_pid = gt_agent.parent_tid = getppid();
         if (readlink("/proc/self/exe", gt_agent.program, sizeof(gt_agent.program) - 1) < 0)

@@ -16,10 +16,7 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
-enum {
-    ANCHOR_BYTES = GT_WIRE_CHUNK_BYTES, /* a page, of any size */
-    LEAST_UNITS = 64,
-};
+enum { ANCHOR_BYTES = GT_WIRE_CHUNK_BYTES }; /* a page, of any size */
 
 /* The file as it was when the process began. */
 static struct file {
@@ -67,13 +64,8 @@ static int open_log(void)
 /* The file is sparse. A file system, or a limit, may allow less. */
 static bool give_length(int fd, struct stat *st)
 {
-    uint64_t bytes = gt_agent.max_bytes < UINT64_MAX / GT_WIRE_SPARSE / 2
-                         ? gt_agent.max_bytes * GT_WIRE_SPARSE
-                         : UINT64_MAX / 2;
-    const uint64_t least = (uint64_t)LEAST_UNITS * GT_WIRE_CHUNK_BYTES;
+    uint64_t bytes = gt_wire_log_length(gt_agent.max_bytes);
 
-    if (bytes < least)
-        bytes = least;
     if (bytes > gt_agent_file_limit())
         bytes = gt_agent_file_limit();
     bytes -= bytes % GT_WIRE_CHUNK_BYTES;
@@ -116,6 +108,8 @@ uint64_t gt_agent_unit_take(size_t allocated)
     unit = __atomic_add_fetch(&gt_agent.control->units, 1, __ATOMIC_RELAXED);
     if (unit < file.units && unit < UINT32_MAX)
         return unit;
+    /* It was not taken: a log shorter than what was taken would seem to be cut. */
+    __atomic_sub_fetch(&gt_agent.control->units, 1, __ATOMIC_RELAXED);
     gt_agent_stop(0);
     return 0;
 }

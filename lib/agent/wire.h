@@ -133,6 +133,24 @@ struct gt_wire_control {
     struct gt_wire_anchor anchors[GT_WIRE_ANCHORS];
 };
 
+/* The length of the control file, in whole pages of any size. */
+#define GT_WIRE_CONTROL_BYTES                                                                  \
+    ((sizeof(struct gt_wire_control) + GT_WIRE_CHUNK_BYTES - 1) &                              \
+     ~(size_t)(GT_WIRE_CHUNK_BYTES - 1))
+
+/* What all logs of a run may take of the disk, where nothing else was said. */
+#define GT_WIRE_DEFAULT_BYTES (UINT64_C(2) << 30)
+
+/* The length of a log that may take so many bytes of the disk: it is sparse. */
+static inline uint64_t gt_wire_log_length(uint64_t max_bytes)
+{
+    const uint64_t least = UINT64_C(64) * GT_WIRE_CHUNK_BYTES;
+    uint64_t length = max_bytes < UINT64_MAX / GT_WIRE_SPARSE / 2 ? max_bytes * GT_WIRE_SPARSE
+                                                                  : UINT64_MAX / 2;
+
+    return length < least ? least : length;
+}
+
 enum gt_wire_stream {
     GT_WIRE_STREAM_GIL,
     GT_WIRE_STREAM_CALLS,

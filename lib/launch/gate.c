@@ -4,6 +4,7 @@
 #include "launch/become.h"
 #include "launch/gatekeeper.h"
 #include "launch/hitplace.h"
+#include "launch/limits.h"
 #include "launch/rights.h"
 #include "launch/sentry.h"
 
@@ -37,7 +38,11 @@ void gt_inherited_capture(struct gt_inherited *inherited)
             (void)!open("/dev/null", O_RDWR | O_CLOEXEC);
         }
     }
+    inherited->open_count = gt_limits_count_open();
+    inherited->open_files = gt_limits_raise_open_files();
+    inherited->file_bytes = gt_limits_raise_file_bytes();
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
     signal(SIGCHLD, SIG_DFL);
     sigemptyset(&set);
     sigaddset(&set, SIGCHLD);
@@ -59,6 +64,8 @@ int gt_gate_command(const struct gt_inherited *inherited, int go, int report,
               gt_strvec_push(argv, hit ? hit->path : "") |
               gt_strvec_push(argv, hit && hit->switches ? "1" : "0") |
               gt_strvec_push(argv, gt_rights_identity() ? gt_rights_identity() : "") |
+              gt_strvec_pushf(argv, "%llu", (unsigned long long)inherited->open_files) |
+              gt_strvec_pushf(argv, "%llu", (unsigned long long)inherited->file_bytes) |
               gt_strvec_push_all(argv, target);
     return failed ? -1 : 0;
 }

@@ -27,15 +27,19 @@ enum { GT_GATE_CLOSED = -1 };
 
 /* The state that giltracer was started with, and that the target must find again. */
 struct gt_inherited {
-    uint64_t ignored;   /* bit N-1: signal N was ignored */
-    uint64_t blocked;   /* bit N-1: signal N was blocked */
-    int stdio_flags[3]; /* F_GETFL of descriptors 0-2, or GT_GATE_CLOSED */
+    uint64_t ignored;    /* bit N-1: signal N was ignored */
+    uint64_t blocked;    /* bit N-1: signal N was blocked */
+    int stdio_flags[3];  /* F_GETFL of descriptors 0-2, or GT_GATE_CLOSED */
+    uint64_t open_files; /* soft limits: RLIMIT_NOFILE, */
+    uint64_t file_bytes; /* RLIMIT_FSIZE */
+    unsigned open_count; /* descriptors that were open */
 };
 
 /*
  * Note the state at the start of main, before anything changes it, and make it safe: closed
  * standard descriptors are opened on /dev/null, so that no file of ours gets their number;
- * SIGPIPE is ignored; SIGCHLD has its default action and is not blocked.
+ * SIGPIPE and SIGXFSZ are ignored; SIGCHLD has its default action and is not blocked; the soft
+ * limits of open files and of a file's length are as high as the hard ones allow.
  */
 void gt_inherited_capture(struct gt_inherited *inherited);
 

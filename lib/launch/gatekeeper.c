@@ -11,7 +11,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/param.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum { SIGNALS = 64, CLOSED = -1 /* GT_GATE_CLOSED */ };
@@ -34,6 +36,16 @@ static bool wait_to_go(int fd)
     return got == 1;
 }
 
+static void set_soft_limit(int resource, const char *text)
+{
+    struct rlimit limit;
+
+    if (getrlimit(resource, &limit))
+        return;
+    limit.rlim_cur = MIN((rlim_t)strtoull(text, NULL, 10), limit.rlim_max);
+    setrlimit(resource, &limit);
+}
+
 static void restore(char **argv)
 {
     uint64_t ignored = strtoull(argv[3], NULL, 16), blocked = strtoull(argv[4], NULL, 16);
@@ -47,10 +59,11 @@ static void restore(char **argv)
         else
             fcntl(fd, F_SETFL, flags);
     }
+    set_soft_limit(RLIMIT_NOFILE, argv[13]);
+    set_soft_limit(RLIMIT_FSIZE, argv[14]);
     sigemptyset(&set);
     for (int number = 1; number <= SIGNALS; number++) {
-        if (ignored >> (number - 1) & 1)
-            signal(number, SIG_IGN);
+        signal(number, ignored >> (number - 1) & 1 ? SIG_IGN : SIG_DFL);
         if (blocked >> (number - 1) & 1)
             sigaddset(&set, number);
     }
@@ -87,6 +100,7 @@ int gt_gatekeeper_main(char **argv)
     struct gt_gate_report told = {.hit_ns = -1, .switch_ns = -1};
     int64_t quiet_ns = -1;
 
+    signal(SIGPIPE, SIG_IGN); /* giltracer may be gone when this reports to it */
     fcntl(report, F_SETFD, FD_CLOEXEC);
     if (number_of(argv[11]))
         quiet_ns = gt_sleep_cpu_ns(); /* perf waits as well, or is about to start */

@@ -12,8 +12,9 @@
 
 /* Arguments before those of the target: the gate's name, two descriptors, two signal sets,
  * flags of descriptors 0-2; and what to measure: function (enum gt_hit_function), offset, path,
- * "1" where switches are recorded; whom to become (become.h), "": nobody else. */
-enum { GT_GATE_FIXED_ARGS = 13 };
+ * "1" where switches are recorded; whom to become (become.h), "": nobody else; the soft limits
+ * of open files and of a file's length. */
+enum { GT_GATE_FIXED_ARGS = 15 };
 
 /* What the gate reports before it executes the target. If that fails, an int follows: errno;
  * negative where it could not become the user. */

@@ -353,8 +353,9 @@ static int read_recording(struct input *input)
     if (strcmp(input->path, "-") == 0)
         return gt_error_set(input->err, GT_ERR_USAGE,
                             "standard input is perf.data: name the file instead");
-    if (uv_loop_init(&recording.loop))
-        return gt_error_memory(input->err);
+    rc = gt_loop_init(&recording.loop, input->err);
+    if (rc < 0)
+        return rc;
     gt_caps_init(&caps);
     /* To read a recording, only a perf program is needed. Find out all the machine's
      * capabilities only when there is none, for the reason. */

@@ -4,11 +4,13 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum {
     FDS_FROM = 64, /* descriptors below are the user's to pass on */
     FDS_TO = 250,
+    FDS_SPARE = 8, /* libuv needs some above ours to put them in their places */
 };
 
 void gt_target_init(struct gt_target *target)
@@ -62,11 +64,21 @@ static int free_fd(int from)
     return from;
 }
 
+/* Where few files may be open, the number is lower. */
+static int first_fd(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= FDS_FROM + FDS_SPARE)
+        return FDS_FROM;
+    return limit.rlim_cur > FDS_SPARE + 3 ? (int)limit.rlim_cur - FDS_SPARE : 3;
+}
+
 static int spawn(struct gt_target *target, uv_loop_t *loop, struct gt_child_spec *spec,
                  char *const *argv, const struct gt_inherited *inherited,
                  const struct gt_hit_place *hit, int go, int report, struct gt_error *err)
 {
-    int go_at = free_fd(FDS_FROM), report_at = free_fd(go_at + 1);
+    int go_at = free_fd(first_fd()), report_at = free_fd(go_at + 1);
     int stdio[FDS_TO + 2];
     struct gt_strvec words;
     int rc;

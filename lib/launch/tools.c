@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "launch/tools.h"
 
+#include "launch/limits.h"
+
 #include "launch/owner.h"
 #include "launch/rights.h"
 
@@ -146,4 +148,16 @@ int gt_perf_run(struct gt_child *child, uv_loop_t *loop, char *const *argv,
                 struct gt_error *err)
 {
     return run(child, loop, argv, true, gt_perf_timeout_ms(), err);
+}
+
+int gt_loop_init(uv_loop_t *loop, struct gt_error *err)
+{
+    /* Measured; where it is fewer, libuv may abort the process. */
+    enum { OPEN_WITH_A_TOOL = 15 };
+    int rc =
+        gt_limits_check_open(gt_limits_count_open() + OPEN_WITH_A_TOOL, "running perf", err);
+
+    if (rc == 0 && uv_loop_init(loop))
+        rc = gt_error_memory(err);
+    return rc;
 }

@@ -34,4 +34,8 @@ int gt_perf_run(struct gt_child *child, uv_loop_t *loop, char *const *argv,
  * seconds up to 3600; 30 s without it. */
 uint64_t gt_perf_timeout_ms(void);
 
+/* uv_loop_init. GT_ERR_UNSUPPORTED: this process may not have as many files open as it takes to
+ * run a tool. */
+int gt_loop_init(uv_loop_t *loop, struct gt_error *err);
+
 #endif
