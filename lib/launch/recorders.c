@@ -92,6 +92,23 @@ void gt_recorders_kill(struct gt_recorders *recorders, uint64_t grace_ms)
         gt_recorder_kill(&recorders->of[i], grace_ms);
 }
 
+bool gt_recorders_missed_threads(struct gt_recorders *recorders, uv_loop_t *loop)
+{
+    char complaint[256];
+
+    gt_recorders_complaint(recorders, complaint, sizeof(complaint));
+    if ((complaint[0] && !strstr(complaint, "Ignored open failure")) ||
+        !gt_recorders_are_done(recorders))
+        return false;
+    for (int i = 0; i < GT_RECORDED_PARTS; i++) {
+        struct gt_recorder *recorder = &recorders->of[i];
+
+        gt_recorder_release(recorder, loop);
+        gt_recorder_init(recorder, recorder->on_ready, recorder->on_done, recorder->context);
+    }
+    return true;
+}
+
 void gt_recorders_complaint(const struct gt_recorders *recorders, char *text, size_t size)
 {
     const struct gt_recorder *first = &recorders->of[GT_RECORDED_PROBES];

@@ -40,6 +40,12 @@ bool gt_recorders_has_data(const struct gt_recorders *recorders, enum gt_recorde
 void gt_recorders_stop(struct gt_recorders *recorders);
 void gt_recorders_kill(struct gt_recorders *recorders, uint64_t grace_ms);
 
+/* A perf that attaches to threads, of which some end before it has come to them, gives up
+ * without a word but that it ignored these (perf 6.1). Most programs have a moment in which
+ * none does. Is that so, of those that are done? Then they are as if they had not been started.
+ */
+bool gt_recorders_missed_threads(struct gt_recorders *recorders, uv_loop_t *loop);
+
 /* What the one that ended first says, as gt_recorder_complaint. */
 void gt_recorders_complaint(const struct gt_recorders *recorders, char *text, size_t size);
 

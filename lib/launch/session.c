@@ -16,6 +16,7 @@ enum {
     METER_MS = 50, /* between looks at what probes cost */
     GRACE_MS = 2000,
     SIGNAL_QUEUE = 32,
+    ATTEMPTS_MAX = 20,
 };
 
 enum event {
@@ -39,6 +40,7 @@ struct session {
     unsigned pending;     /* events that came, as bits */
 
     struct gt_recorders recorders;
+    int attempts;      /* to attach to a process that runs, which failed */
     int64_t opened_ns; /* when the recording began */
     struct gt_conversion conversion;
     struct gt_target target;
@@ -267,6 +269,10 @@ static enum gt_session_state perf_failed_early(struct session *session)
     char complaint[512];
 
     gt_recorders_complaint(&session->recorders, complaint, sizeof(complaint));
+    if (session->spec->attach_pid && !session->target.done &&
+        session->attempts++ < ATTEMPTS_MAX &&
+        gt_recorders_missed_threads(&session->recorders, session->loop))
+        return start_recorders(session);
     fail_with(session, gt_error_set(session->err, GT_ERR_CHILD,
                                     "perf record could not start%s%s (giltracer --doctor tells "
                                     "what this machine can do)",

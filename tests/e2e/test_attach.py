@@ -114,6 +114,18 @@ def test_children_that_it_makes_are_recorded(folder):
 
 
 @pytest.mark.needs_perf
+def test_threads_that_end_while_perf_attaches(folder):
+    """It gives up then, and is started again."""
+    tried = folder / "tried"
+    with an_attached("turns") as process:
+        traced = record(process, folder, "--duration", "300ms", env={
+            "GILTRACER_PERF": harness.FAKE_PERF, "GT_FAKE_PERF": "record-misses-threads",
+            "GT_FAKE_TARGET": tried})
+    assert tried.read_text() == "xxx"
+    assert len(traced.gil()["threads"]) >= 2, traced.run
+
+
+@pytest.mark.needs_perf
 def test_until_it_ends(folder):
     with an_attached("turns", "1.5") as process:
         traced = record(process, folder)
