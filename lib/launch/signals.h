@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <uv.h>
 
-enum { GT_SIGNALS_WATCHED = 6 };
+enum { GT_SIGNALS_WATCHED = 9, GT_SIGNALS_MAX = 64 };
 
 /* `group`: every process of giltracer's process group got it, and so did the target. */
 typedef void (*gt_signal_fn)(void *context, int number, bool group);
@@ -21,6 +21,8 @@ typedef void (*gt_signal_fn)(void *context, int number, bool group);
 struct gt_signals {
     uv_signal_t handles[GT_SIGNALS_WATCHED];
     int handle_count;
+    uv_async_t faults; /* brings those that also the kernel sends */
+    bool takes_faults;
     struct gt_sentry sentry;
     int first;      /* number of the first signal that came; 0: none */
     int interrupts; /* SIGINTs so far */
@@ -29,8 +31,12 @@ struct gt_signals {
     void *context;
 };
 
-/* Begin to watch INT, TERM, HUP, QUIT, USR1 and USR2, except those that were ignored when
- * giltracer was started: the target ignores these as well. */
+/*
+ * Begin to watch what by default ends a process, except what was ignored when giltracer was
+ * started: the target ignores that as well. What the kernel, or giltracer itself, sends for a
+ * fault of giltracer's (ABRT, SEGV, XCPU, …) is nobody else's: it ends giltracer, as if it were
+ * not watched, but for XFSZ, whose write fails. At most one struct watches at a time.
+ */
 int gt_signals_start(struct gt_signals *signals, uv_loop_t *loop,
                      const struct gt_inherited *inherited, struct gt_error *err);
 void gt_signals_listen(struct gt_signals *signals, gt_signal_fn handler, void *context);

@@ -2,6 +2,7 @@
 """giltracer dies at any moment: what it started, installed and wrote goes, and the program runs on."""
 import os
 import random
+import resource
 import signal
 import time
 
@@ -85,3 +86,32 @@ def test_the_next_run_leaves_alone_what_lives(folder):
     run.finish()
     assert run.status == 0 and not run.leftovers(), run
     harness.check_document(harness.read_json(output))
+
+
+@pytest.mark.parametrize("number", [signal.SIGALRM, signal.SIGXCPU, signal.SIGABRT, signal.SIGXFSZ,
+                                    signal.SIGSEGV])
+def test_what_would_kill_giltracer_is_for_the_program(number, folder):
+    """Whoever sends it to the command means the program: that ends, and there is a report."""
+    running, output = folder / "running", folder / "x.json"
+    code = ("import signal, time\nsignal.signal(%d, signal.SIG_DFL)\n"  # Python ignores XFSZ
+            "open(%r, 'w').close()\ntime.sleep(60)" % (number, str(running)))
+    run = harness.start(["-o", output, "-c", code], folder)
+    wait_for(running.exists, "the program never ran")
+    time.sleep(random.uniform(0, 0.3))
+    os.kill(run.pid, number)
+    run.finish()
+    assert run.status == 128 + number and not run.leftovers(), run
+    harness.check_document(harness.read_json(output))
+
+
+def test_a_fault_of_giltracers_own_leaves_nothing_either(folder):
+    """Its CPU time is up: the limit is set while it runs, and is not the program's."""
+    running = folder / "running"
+    code = "open(%r, 'w').close()\n%s" % (str(running), LONG_LIFE)
+    run = harness.start(["-o", folder / "x.json", "-c", code], folder)
+    wait_for(running.exists, "the program never ran")
+    resource.prlimit(run.pid, resource.RLIMIT_CPU, (0, resource.RLIM_INFINITY))
+    assert run.process.wait(20) == -signal.SIGXCPU
+    wait_until_nothing_is_left(run)
+    run.finish()
+    assert run.out == b"done\n", run
