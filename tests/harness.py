@@ -238,7 +238,8 @@ class Run:
             time.sleep(0.02)
         left = ["process %d: %s" % (pid, command_of(pid)) for pid in self.processes()]
         left += ["probe " + line for line in probes() if probe_is_of(line, self.pid)]
-        left += ["temporary " + str(path) for path in self.tmp.iterdir()]
+        left += ["temporary " + str(path) for path in self.tmp.iterdir()
+                 if "kept in %s," % path not in (self.err or "")]
         left += ["temporary " + str(path) for path in self.folder.glob("*.tmp")]
         left += ["perf's cache " + str(path) for path in self.home.glob(".debug")]
         return left

@@ -4,6 +4,7 @@
 #include "common/console.h"
 #include "common/sources.h"
 #include "dump.h"
+#include "recording.h"
 #include "reports.h"
 
 static int make_report(struct gt_run_state *run, struct gt_error *err)
@@ -15,6 +16,12 @@ static int make_report(struct gt_run_state *run, struct gt_error *err)
     return rc == 0 ? gt_checks_take(run->checks, run->results.report, err) : rc;
 }
 
+static void say_no_report(struct gt_run_state *run, const char *why)
+{
+    gt_say("no report: %s (the recording is kept in %s, for perf2trace)", why,
+           gt_recording_keep(run));
+}
+
 static void write_report(struct gt_run_state *run)
 {
     struct gt_error err;
@@ -23,14 +30,14 @@ static void write_report(struct gt_run_state *run)
         gt_say("%s", run->agent_missed.message);
     gt_sources_say_warnings(run->agentlog);
     if (make_report(run, &err) < 0) {
-        gt_say("no report: %s", err.message);
+        say_no_report(run, err.message);
         return;
     }
     run->reported = true;
     gt_signals_look(&run->signals);
     run->endings_heeded = run->signals.endings;
     if (run->last)
-        gt_reports_write(&run->outputs, &run->results, run->cli, &run->signals);
+        gt_reports_write(run);
 }
 
 /* A process that hangs makes no events: say how it stands. */
@@ -61,7 +68,7 @@ void gt_conclude(struct gt_run_state *run, int rc, const struct gt_error *err)
     if (result->exec_errno)
         return;
     if (rc < 0)
-        gt_say("no report: %s", err->message);
+        say_no_report(run, err->message);
     else if (result->abandoned)
         gt_say("no report: interrupted");
     else

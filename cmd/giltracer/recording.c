@@ -244,3 +244,13 @@ void gt_recording_remove_probes(struct gt_run_state *run)
                run->plan.probes.group);
     run->probes_installed = false;
 }
+
+const char *gt_recording_keep(struct gt_run_state *run)
+{
+    if (run->claim.folder >= 0) {
+        gt_sentry_entrust(&run->signals.sentry, NULL);
+        gt_claim_give_up(&run->claim);
+    }
+    run->kept = true;
+    return run->folder;
+}

@@ -19,4 +19,7 @@ int gt_recording_run(struct gt_run_state *run, struct gt_error *err);
  * run passes here. */
 void gt_recording_remove_probes(struct gt_run_state *run);
 
+/* There is no report: the recording, which nobody can make again, stays. Returns its place. */
+const char *gt_recording_keep(struct gt_run_state *run);
+
 #endif

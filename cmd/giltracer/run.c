@@ -88,7 +88,7 @@ static void remove_folder(struct gt_run_state *run)
 
     if (run->claim.folder >= 0)
         rc = gt_claim_remove(&run->claim, &err);
-    else if (run->folder && !run->cli->keep) /* it could not be claimed */
+    else if (run->folder && !run->cli->keep && !run->kept) /* it could not be claimed */
         rc = gt_fs_remove_tree(run->folder, &err);
     if (rc < 0)
         gt_say("%s", err.message);
@@ -106,7 +106,7 @@ static void release(struct gt_run_state *run)
     free(run->folder);
     free(run->data_path);
     free(run->probes_path);
-    gt_agent_close(&run->agent_files, run->cli->keep);
+    gt_agent_close(&run->agent_files, run->cli->keep || run->kept);
     free(run->agent_path);
     free(run->viztracer_path);
     gt_watch_release(&run->watch);

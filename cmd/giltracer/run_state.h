@@ -83,6 +83,7 @@ struct gt_run_state {
     struct gt_viztracer *viztracer;
     struct gt_error report_error; /* why feeding failed */
     struct gt_results results;
+    bool kept; /* the recording, since there is no report */
     bool reported;
     const struct gt_error *failure; /* the session's; borrowed */
     bool concluded;                 /* all was said, and the reports were written */

@@ -96,6 +96,14 @@ def test_recording_that_cannot_be_read(scenario, folder):
     line = one_line_error(run, 7)
     assert "no report" in line and line.isprintable(), run
     assert not list(folder.glob("x.json*"))
+    kept, = run.tmp.iterdir()
+    assert "kept in %s" % kept in line and (kept / "perf.data").stat().st_size > 0
+    made = harness.Run([harness.PERF2TRACE, kept / "perf.data", "-o", folder / "x.json"],
+                       folder).finish()
+    assert made.status == 0, made
+    giltracer(["-o", folder / "y.json", target("exits"), "code", "0"], folder,
+              env={"TMPDIR": run.tmp})
+    assert kept.exists(), "the next run took it for abandoned"
 
 
 def test_recording_that_is_cut_short(folder):

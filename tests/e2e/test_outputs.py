@@ -151,6 +151,8 @@ def test_full_disk_under_the_report(name, small_disk, folder):
     run = giltracer(["-q", "-o", small_disk / name, target("two_workers"), "0.3"], folder)
     line = one_line_error(run, 0)  # the program itself ended well
     assert "No space left" in line and name in line
+    kept, = run.tmp.iterdir()
+    assert "kept in %s" % kept in line
     assert [path.name for path in small_disk.iterdir()] == ["filler"]
 
 
