@@ -2,8 +2,8 @@
 """giltracer dies at any moment: what it started, installed and wrote goes, and the program runs on."""
 import os
 import random
-import resource
 import signal
+import subprocess
 import time
 
 import harness
@@ -104,14 +104,39 @@ def test_what_would_kill_giltracer_is_for_the_program(number, folder):
     harness.check_document(harness.read_json(output))
 
 
-def test_a_fault_of_giltracers_own_leaves_nothing_either(folder):
-    """Its CPU time is up: the limit is set while it runs, and is not the program's."""
-    running = folder / "running"
+FAULT = """
+#define _GNU_SOURCE
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+static void *fail(void *unused)
+{
+    while (access(getenv("GT_TEST_RUNNING"), F_OK))
+        usleep(1000);
+    %s;
+    return unused;
+}
+__attribute__((constructor)) static void begin(void)
+{
+    pthread_t thread;
+    if (strcmp(program_invocation_short_name, "giltracer") == 0)
+        pthread_create(&thread, NULL, fail, NULL);
+}
+"""
+
+
+@pytest.mark.parametrize("fault, number", [("*(volatile int *)0 = 1", signal.SIGSEGV),
+                                           ("abort()", signal.SIGABRT)], ids=["segv", "abort"])
+def test_a_fault_of_giltracers_own_ends_giltracer_alone(fault, number, folder):
+    running, source, library = folder / "running", folder / "fault.c", folder / "fault.so"
+    source.write_text(FAULT % fault)
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", str(library), str(source)], check=True)
     code = "open(%r, 'w').close()\n%s" % (str(running), LONG_LIFE)
-    run = harness.start(["-o", folder / "x.json", "-c", code], folder)
-    wait_for(running.exists, "the program never ran")
-    resource.prlimit(run.pid, resource.RLIMIT_CPU, (0, resource.RLIM_INFINITY))
-    assert run.process.wait(20) == -signal.SIGXCPU
+    run = harness.start(["-o", folder / "x.json", "-c", code], folder,
+                        env={"LD_PRELOAD": library, "GT_TEST_RUNNING": running})
+    assert run.process.wait(20) == -number
     wait_until_nothing_is_left(run)
     run.finish()
     assert run.out == b"done\n", run
