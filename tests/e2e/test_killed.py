@@ -20,7 +20,7 @@ def left(run):
              or "perf" in harness.command_of(pid).split(" ")[0]]
     return (["%d: %s" % (pid, harness.command_of(pid)) for pid in tools]
             + [line for line in harness.probes() if harness.probe_is_of(line, run.pid)]
-            + [str(path) for path in run.tmp.iterdir()])
+            + [str(path) for path in [*run.tmp.iterdir(), *run.folder.glob("*.tmp")]])
 
 
 def wait_until_nothing_is_left(run):
