@@ -36,7 +36,7 @@ SAN = re.compile(r"AddressSanitizer|runtime error:|corrupted|invalid pointer|dou
 
 class Stage:
     """What all runs share: a folder that every user may enter, with the programs, recordings to read,
-    and one folder for everybody's temporary files."""
+    and the folders of temporary files."""
 
     def __init__(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="gt-soak-"))
@@ -57,6 +57,7 @@ class Stage:
         self.expected = self.ask_target()
         self.record()
         self.pids = set()
+        self.faults = {}  # by the number of the run
 
     def environment(self):
         return dict(os.environ, TMPDIR=str(self.tmp), HOME=str(self.folder), LC_ALL="C.UTF-8",
@@ -80,7 +81,8 @@ class Stage:
     def words(self, mode, *options):
         program = str(self.programs / ("giltracer" if mode in kinds.LAUNCHER else mode))
         if mode in kinds.LAUNCHER:
-            return [program, "--python", harness.DEBIAN_PYTHON, *options, *self.target]
+            source = ["--gil-source", "agent"] if mode == "agent" else []
+            return [program, "--python", harness.DEBIAN_PYTHON, *source, *options, *self.target]
         words = [program, *options, str(self.kept / "perf.data")]
         if mode == "offgil":
             return [*words, "--state", "S", "--agent-log", str(self.kept / "agent")]
@@ -116,13 +118,15 @@ class Run:
     def __init__(self, stage, number, mode, fault):
         self.stage, self.mode, self.fault = stage, mode, fault
         self.folder = stage.folder / ("run-%d" % number)
+        self.tmp = stage.tmp / str(number)
+        stage.faults[str(number)] = "%s, %s" % (mode, fault)
         self.mark = "%s-%d" % (stage.mark, number)
         self.said = None
 
     def prepare(self):
         shutil.rmtree(str(self.folder), ignore_errors=True)
-        for path in (self.folder, self.folder / "out", self.folder / "tmp"):
-            path.mkdir()
+        for path in (self.folder, self.folder / "out", self.folder / "tmp", self.tmp):
+            path.mkdir(exist_ok=True)
             path.chmod(0o777)
         self.outputs = [self.folder / "out" / ("x" + ending) for ending in
                         ((".svg",) if self.mode == "offgil" else (".json", ".html"))]
@@ -145,7 +149,7 @@ class Run:
 
     def once(self):
         options = [word for path in self.outputs for word in ("-o", str(path))]
-        env = dict(self.stage.environment(), GT_TEST_RUN=self.mark)
+        env = dict(self.stage.environment(), GT_TEST_RUN=self.mark, TMPDIR=str(self.tmp))
         env.update(self.fault.environment(self.folder))
         try:
             process = subprocess.Popen(
@@ -287,7 +291,9 @@ def leftovers(stage, told):
     left = ["process %d: %s" % found for found in marked(stage.mark)]
     left += ["probe " + line for line in harness.probes()
              if any(harness.probe_is_of(line, pid) for pid in stage.pids)]
-    left += ["folder or file %s" % path for path in stage.tmp.iterdir() if str(path) not in told]
+    left += ["of run %s (%s): %s" % (place.name, stage.faults[place.name], path)
+             for place in stage.tmp.iterdir() if place.is_dir()
+             for path in place.iterdir() if str(path) not in told]
     left += ["file %s" % path for run in stage.folder.glob("run-*")
              for path in (run / "out").iterdir() if not re.fullmatch(r"x\.(json|html|svg)", path.name)]
     return left + list(descriptors(stage.folder))
