@@ -206,8 +206,8 @@ static int add_whole(struct gt_metrics *metrics, const struct gt_report *report)
         return -1;
     if (unknown_ns == 0)
         return 0;
-    return put(metrics, UNKNOWN, (double)unknown_ns / (double)(life_ns + unknown_ns), true,
-               false);
+    return put(metrics, UNKNOWN, (double)unknown_ns / ((double)life_ns + (double)unknown_ns),
+               true, false);
 }
 
 int gt_metrics_add(struct gt_metrics *metrics, const struct gt_report *report,

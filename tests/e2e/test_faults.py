@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import subprocess
 import tempfile
 
@@ -39,10 +40,10 @@ class Sweep:
         assert limit < MANY, "%s is called more than %d times" % (self.function, MANY)
 
 
-def steady(environment=None):
+def steady(environment=None, **more):
     done = subprocess.run([DEBIAN_PYTHON, target("steady")], stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, timeout=harness.TIMEOUT_S,
-                          env=dict(os.environ, **(environment or {})))
+                          env=dict(os.environ, **(environment or {})), **more)
     return done.returncode, done.stdout.decode("utf-8", "replace")
 
 
@@ -128,6 +129,24 @@ def test_filters_of_functions_that_find_no_memory(folder):
     assert run.status == 7, run
     assert "functions are not traced: no memory for their filters" in run.err, run
     assert not any(harness.calls(harness.read_json(folder / "x.json"), "step"))
+
+
+def test_a_log_that_is_full_is_not_damaged(folder):
+    """Those who found no unit in it had counted one, and it was taken for cut short: with probes
+    beside the agent, events of both were mixed then, and holds overlapped."""
+    (folder / "agent").mkdir(mode=0o700)
+    limit = 12 * 65536
+    got = steady({"LD_PRELOAD": str(AGENT), "GILTRACER_AGENT_DIR": str(folder / "agent"),
+                  "GILTRACER_AGENT_PYTHON": "1"},
+                 preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
+    assert got == steady()
+    done = subprocess.run([str(PERF2TRACE), "--agent-log", str(folder / "agent"), "-o",
+                           str(folder / "x.json")], stderr=subprocess.PIPE, timeout=60)
+    document = harness.read_json(folder / "x.json")
+    harness.check_document(document)
+    assert b"damaged" not in done.stderr, done.stderr
+    assert any("its file is full" in text for text in document["giltracer"]["findings"]), \
+        document["giltracer"]["findings"]
 
 
 # --- the three programs ---
