@@ -190,6 +190,10 @@ static int add_gils(struct gt_buf *text, const struct gt_dump *dump,
             failed |= gt_buf_addf(text, "Interpreter %zu: ", i);
         failed |= add_holder(text, dump, i);
     }
+    if (dump->others)
+        failed |= gt_buf_adds(text, "This is the main interpreter's GIL; there are other "
+                                    "interpreters, and whether these have their own is not "
+                                    "known.\n");
     if (dump->moves)
         failed |= gt_buf_adds(text, "The GIL changed hands while this was read: the program "
                                     "does not hang, --duration tells more.\n");

@@ -239,6 +239,15 @@ static int add_states(struct gt_dump *dump, const struct gt_running *running,
     return rc;
 }
 
+/* 3.12 has GILs of single interpreters, and nothing that says where. */
+static bool has_others(const struct gt_dump *dump, const struct gt_running *running)
+{
+    uint64_t first = gt_layout_first(&dump->layout, running), next = 0;
+
+    return first && !dump->layout.is_gil &&
+           gt_running_read(running, first + dump->layout.is_next, &next, sizeof(next)) && next;
+}
+
 static int take(struct gt_dump *dump, const struct gt_running *running,
                 const struct gt_python *python, struct gt_chunks *threads, struct gt_error *err)
 {
@@ -248,6 +257,7 @@ static int take(struct gt_dump *dump, const struct gt_running *running,
     gt_layout_find(&dump->layout, running, python);
     if (rc == 0)
         rc = gt_gils_find(&dump->gils, running, python, &dump->layout, threads, err);
+    dump->others = has_others(dump, running);
     for (int i = 1; rc == 0 && i <= LOOKS_MAX && !is_enough(dump, threads, i - 1); i++) {
         if (i > 1)
             nanosleep(&pause, NULL);

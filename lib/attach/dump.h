@@ -39,7 +39,8 @@ struct gt_dump {
     struct gt_layout layout;  /* `head` 0: not known, then there are no frames */
     struct gt_chunks gils;    /* of struct gt_gil_now; may be empty */
     struct gt_chunks threads; /* of struct gt_dump_thread */
-    bool moves; /* the GIL changed hands meanwhile: waits are those of one moment */
+    bool others; /* other interpreters may have GILs of their own, which are not known */
+    bool moves;  /* the GIL changed hands meanwhile: waits are those of one moment */
 };
 
 int gt_dump_take(struct gt_dump *dump, const struct gt_running *running,

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Recording what runs already (--pid), and a part of a run (--delay, --duration)."""
-import ctypes
 import os
 import pathlib
 import shutil
 import signal
 import subprocess
+import threading
 import time
+import urllib.request
 
 import harness
 import pytest
@@ -218,6 +219,43 @@ def test_a_pid_namespace_of_its_own(folder):
     assert run.status == 0, run
     gil, = harness.read_json(folder / "x.json")["giltracer"]["gils"]
     assert gil["pid"] == int(children.split()[0])
+
+
+@pytest.mark.needs_perf
+@pytest.mark.long
+def test_a_server_does_not_notice(folder):
+    """Threads begin and end with each request; each answer is right, and nothing is left behind."""
+    code = ("import http.server\n"
+            "class Handler(http.server.BaseHTTPRequestHandler):\n"
+            "    def do_GET(self):\n"
+            "        self.send_response(200)\n"
+            "        self.end_headers()\n"
+            "        self.wfile.write(b'%d' % sum(range(20000)))\n"
+            "    def log_message(self, *unused): pass\n"
+            "server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)\n"
+            "print('ready', flush=True)\n"
+            "print(server.server_port, flush=True)\n"
+            "server.serve_forever()\n")
+    with Target(harness.DEBIAN_PYTHON, "-c", code) as server:
+        url = "http://127.0.0.1:%d/" % int(server.process.stdout.readline())
+        answers, stop = [], threading.Event()
+
+        def ask():
+            while not stop.is_set():
+                answers.append(urllib.request.urlopen(url, timeout=10).read())
+
+        client = threading.Thread(target=ask)
+        client.start()
+        descriptors = len(os.listdir("/proc/%d/fd" % server.pid))
+        try:
+            for _ in range(20):
+                record(server, folder, "--duration", "200ms")
+        finally:
+            stop.set()
+            client.join()
+        assert server.process.poll() is None
+        assert len(os.listdir("/proc/%d/fd" % server.pid)) <= descriptors + 1
+    assert len(answers) > 100 and set(answers) == {b"199990000"}, set(answers)
 
 
 # --- part of a run -------------------------------------------------------------------------
