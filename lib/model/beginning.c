@@ -7,12 +7,12 @@
 /* The greatest switch interval that the process's GILs were seen to have; 0: not known. */
 static int64_t interval_of(const struct gt_timeline *timeline, int32_t pid)
 {
-    uint32_t process = gt_hashmap_get(&timeline->builder->process_of, (uint32_t)pid);
+    uint32_t process = gt_hashmap_get(&gt_builder_of(timeline)->process_of, (uint32_t)pid);
     int64_t greatest_ns = 0;
     uint32_t at;
 
-    if (timeline->builder->interval_ns)
-        return timeline->builder->interval_ns;
+    if (gt_builder_of(timeline)->interval_ns)
+        return gt_builder_of(timeline)->interval_ns;
     at = process == GT_HASHMAP_NONE ? GT_NO_INDEX
                                     : gt_process_state_at(timeline, process)->first_gil;
     for (; at != GT_NO_INDEX; at = gt_gil_state_at(timeline, at)->next) {
@@ -32,7 +32,7 @@ static int finish(struct gt_timeline *timeline, struct gt_earlier *earlier)
 {
     int64_t interval_ns = interval_of(timeline, earlier->pid);
     int64_t known_ns =
-        interval_ns ? gt_add_ns(timeline->builder->since_ns, interval_ns) : INT64_MAX;
+        interval_ns ? gt_add_ns(gt_builder_of(timeline)->since_ns, interval_ns) : INT64_MAX;
     struct gt_thread *thread;
     uint32_t added;
 
@@ -55,7 +55,7 @@ static int finish(struct gt_timeline *timeline, struct gt_earlier *earlier)
 
 int gt_beginning_finish(struct gt_timeline *timeline)
 {
-    struct gt_builder *builder = timeline->builder;
+    struct gt_builder *builder = gt_builder_of(timeline);
 
     if (builder->until_ns != INT64_MAX && timeline->end_ns < builder->until_ns)
         timeline->end_ns = builder->until_ns;

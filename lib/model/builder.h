@@ -23,6 +23,8 @@
 #include "event/probed_files.h"
 #include "model/feed.h"
 
+#include <stddef.h>
+
 enum gt_cond_role {
     GT_COND_UNKNOWN,
     GT_COND_RELEASED, /* waiters wait for it, and a release signals it: CPython's `cond` */
@@ -189,6 +191,7 @@ struct gt_first_file {
 };
 
 struct gt_builder {
+    struct gt_timeline timeline;     /* what is built; first, for gt_builder_of */
     struct gt_chunks process_states; /* of struct gt_process_state, by process index */
     struct gt_chunks thread_states;  /* of struct gt_thread_state, by thread index */
     struct gt_chunks gils;           /* of struct gt_gil_state */
@@ -223,22 +226,31 @@ struct gt_builder {
     const struct gt_runtime *runtime; /* may be NULL */
 };
 
+_Static_assert(offsetof(struct gt_builder, timeline) == 0, "gt_builder_of casts");
+
+/* The builder of a timeline that is not finished. It changes also where the timeline does not:
+ * it remembers what was looked up last. */
+static inline struct gt_builder *gt_builder_of(const struct gt_timeline *timeline)
+{
+    return (struct gt_builder *)timeline;
+}
+
 static inline struct gt_process_state *gt_process_state_at(const struct gt_timeline *timeline,
                                                            uint32_t process)
 {
-    return gt_chunks_at(&timeline->builder->process_states, process);
+    return gt_chunks_at(&gt_builder_of(timeline)->process_states, process);
 }
 
 static inline struct gt_thread_state *gt_thread_state_at(const struct gt_timeline *timeline,
                                                          uint32_t thread)
 {
-    return gt_chunks_at(&timeline->builder->thread_states, thread);
+    return gt_chunks_at(&gt_builder_of(timeline)->thread_states, thread);
 }
 
 static inline struct gt_gil_state *gt_gil_state_at(const struct gt_timeline *timeline,
                                                    uint32_t gil)
 {
-    return gt_chunks_at(&timeline->builder->gils, gil);
+    return gt_chunks_at(&gt_builder_of(timeline)->gils, gil);
 }
 
 static inline struct gt_gil_thread_state *

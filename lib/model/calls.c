@@ -11,7 +11,7 @@ const struct gt_calls *gt_calls_of(const struct gt_timeline *timeline, uint32_t 
 
 static struct gt_calls_state *state_of(const struct gt_timeline *timeline, uint32_t thread)
 {
-    const struct gt_chunks *states = &timeline->builder->calls;
+    const struct gt_chunks *states = &gt_builder_of(timeline)->calls;
 
     return thread < states->count ? gt_chunks_at(states, thread) : NULL;
 }
@@ -19,7 +19,7 @@ static struct gt_calls_state *state_of(const struct gt_timeline *timeline, uint3
 /* The thread's, made when new. */
 static struct gt_calls_state *get(struct gt_timeline *timeline, uint32_t thread)
 {
-    struct gt_chunks *states = &timeline->builder->calls;
+    struct gt_chunks *states = &gt_builder_of(timeline)->calls;
 
     while (states->count <= thread) {
         struct gt_calls_state *state = gt_chunks_push(states);
@@ -42,14 +42,14 @@ static struct gt_function_info *function_at(const struct gt_timeline *timeline, 
 /* Our index of the source's function; GT_NO_INDEX: no memory. */
 static uint32_t function_of(struct gt_timeline *timeline, const struct gt_function *function)
 {
-    uint32_t index = gt_hashmap_get(&timeline->builder->function_of, function->id);
+    uint32_t index = gt_hashmap_get(&gt_builder_of(timeline)->function_of, function->id);
     struct gt_function_info *called;
 
     if (index != GT_HASHMAP_NONE)
         return index;
     index = (uint32_t)timeline->functions.count;
     called = gt_chunks_push(&timeline->functions);
-    if (!called || gt_hashmap_put(&timeline->builder->function_of, function->id, index))
+    if (!called || gt_hashmap_put(&gt_builder_of(timeline)->function_of, function->id, index))
         return GT_NO_INDEX;
     *called = (struct gt_function_info){
         .name = gt_intern_add(&timeline->names, function->name, function->name_length),
@@ -170,7 +170,7 @@ static int untraced(struct gt_timeline *timeline, uint32_t function,
                     const struct gt_event *event)
 {
     function_at(timeline, function)->untraced_calls += event->untraced.calls;
-    for (uint32_t i = 0; i < timeline->builder->calls.count; i++) {
+    for (uint32_t i = 0; i < gt_builder_of(timeline)->calls.count; i++) {
         struct gt_calls_state *state = state_of(timeline, i);
         int open;
 
@@ -222,7 +222,7 @@ void gt_calls_state_release(struct gt_calls_state *state)
 
 int gt_calls_finish(struct gt_timeline *timeline)
 {
-    for (uint32_t i = 0; i < timeline->builder->calls.count; i++) {
+    for (uint32_t i = 0; i < gt_builder_of(timeline)->calls.count; i++) {
         struct gt_calls *calls = gt_chunks_push(&timeline->calls);
         struct gt_calls_state *state = state_of(timeline, i);
 

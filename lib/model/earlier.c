@@ -11,21 +11,21 @@
 
 void gt_earlier_init(struct gt_timeline *timeline)
 {
-    gt_chunks_init(&timeline->builder->earlier, sizeof(struct gt_earlier));
-    gt_hashmap_init(&timeline->builder->earlier_of);
-    timeline->builder->until_ns = INT64_MAX;
+    gt_chunks_init(&gt_builder_of(timeline)->earlier, sizeof(struct gt_earlier));
+    gt_hashmap_init(&gt_builder_of(timeline)->earlier_of);
+    gt_builder_of(timeline)->until_ns = INT64_MAX;
 }
 
 void gt_earlier_release(struct gt_timeline *timeline)
 {
-    gt_chunks_release(&timeline->builder->earlier);
-    gt_hashmap_release(&timeline->builder->earlier_of);
+    gt_chunks_release(&gt_builder_of(timeline)->earlier);
+    gt_hashmap_release(&gt_builder_of(timeline)->earlier_of);
 }
 
 void gt_timeline_set_range(struct gt_timeline *timeline, int64_t since_ns, int64_t until_ns,
                            int64_t interval_ns)
 {
-    struct gt_builder *builder = timeline->builder;
+    struct gt_builder *builder = gt_builder_of(timeline);
 
     if (until_ns > 0)
         builder->until_ns = until_ns;
@@ -38,15 +38,16 @@ void gt_timeline_set_range(struct gt_timeline *timeline, int64_t since_ns, int64
 
 struct gt_earlier *gt_earlier_of(const struct gt_timeline *timeline, int32_t tid)
 {
-    uint32_t index = gt_hashmap_get(&timeline->builder->earlier_of, (uint32_t)tid);
+    uint32_t index = gt_hashmap_get(&gt_builder_of(timeline)->earlier_of, (uint32_t)tid);
 
-    return index == GT_HASHMAP_NONE ? NULL : gt_chunks_at(&timeline->builder->earlier, index);
+    return index == GT_HASHMAP_NONE ? NULL
+                                    : gt_chunks_at(&gt_builder_of(timeline)->earlier, index);
 }
 
 struct gt_earlier *gt_earlier_add(struct gt_timeline *timeline, uint32_t process_index,
                                   int32_t tid)
 {
-    struct gt_builder *builder = timeline->builder;
+    struct gt_builder *builder = gt_builder_of(timeline);
     struct gt_process *process = gt_process_mutable(timeline, process_index);
     struct gt_earlier *earlier = gt_earlier_of(timeline, tid);
 
@@ -101,7 +102,7 @@ bool gt_earlier_is_unseen(const struct gt_timeline *timeline, int32_t tid)
 void gt_earlier_held(struct gt_timeline *timeline, const struct gt_gil_state *state,
                      uint32_t thread)
 {
-    int64_t since_ns = timeline->builder->since_ns;
+    int64_t since_ns = gt_builder_of(timeline)->since_ns;
     struct gt_thread *holder = gt_thread_mutable(timeline, thread);
 
     if (since_ns && state->known_since_ns == since_ns && !(holder->flags & GT_THREAD_SAW_START))

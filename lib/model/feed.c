@@ -34,7 +34,7 @@ static int64_t *cpu_slot(struct gt_builder *builder, int32_t cpu)
  * of that CPU and the record. */
 static int feed_lost(struct gt_timeline *timeline, const struct gt_event *event)
 {
-    int64_t *last = cpu_slot(timeline->builder, event->cpu);
+    int64_t *last = cpu_slot(gt_builder_of(timeline), event->cpu);
     int64_t from_ns = last && *last >= 0 ? *last : timeline->start_ns;
     struct gt_lost_range *range = gt_chunks_push(&timeline->lost);
     struct gt_loss *loss = gt_chunks_push(&timeline->losses);
@@ -48,8 +48,8 @@ static int feed_lost(struct gt_timeline *timeline, const struct gt_event *event)
         from_ns = event->time_ns;
     *range = (struct gt_lost_range){from_ns, event->time_ns, event->lost.events};
     *loss = (struct gt_loss){from_ns, event->time_ns, event->lost.events, event->cpu};
-    if (timeline->builder->lost_until_ns < event->time_ns)
-        timeline->builder->lost_until_ns = event->time_ns;
+    if (gt_builder_of(timeline)->lost_until_ns < event->time_ns)
+        gt_builder_of(timeline)->lost_until_ns = event->time_ns;
     timeline->quality.lost_events += event->lost.events;
     return 0; /* GILs and threads catch up when they are seen again */
 }
@@ -80,8 +80,9 @@ static int feed_lost_of(struct gt_timeline *timeline, const struct gt_event *eve
  * that lives. */
 static int feed_mmap(struct gt_timeline *timeline, const struct gt_event *event)
 {
-    const struct gt_runtime *runtime = timeline->builder->runtime;
-    uint32_t process = gt_hashmap_get(&timeline->builder->process_of, (uint32_t)event->pid);
+    const struct gt_runtime *runtime = gt_builder_of(timeline)->runtime;
+    uint32_t process =
+        gt_hashmap_get(&gt_builder_of(timeline)->process_of, (uint32_t)event->pid);
     uint64_t start, end;
 
     if (process == GT_HASHMAP_NONE)
@@ -114,7 +115,7 @@ static int feed_function(struct gt_timeline *timeline, uint32_t thread,
     uint32_t process = gt_thread_at(timeline, thread)->process;
 
     if (gt_process_state_at(timeline, process)->function_gil == GT_NO_INDEX &&
-        timeline->builder->gils.count >= GT_GILS_MAX)
+        gt_builder_of(timeline)->gils.count >= GT_GILS_MAX)
         return gt_limits_no_gil(timeline, process, event->time_ns);
     return gt_gil_function(timeline, thread, event);
 }
@@ -179,7 +180,7 @@ static int feed_thread_event(struct gt_timeline *timeline, const struct gt_event
 /* Times that go back, beyond what merging per-CPU buffers explains, are counted. */
 static void note_time(struct gt_timeline *timeline, const struct gt_event *event)
 {
-    int64_t *last = cpu_slot(timeline->builder, event->cpu);
+    int64_t *last = cpu_slot(gt_builder_of(timeline), event->cpu);
 
     if (timeline->start_ns < 0 || event->time_ns < timeline->start_ns)
         timeline->start_ns = event->time_ns;
@@ -201,7 +202,7 @@ static int feed_earlier(struct gt_timeline *timeline, const struct gt_event *eve
         return feed_mmap(timeline, event);
     if (event->kind != GT_EVENT_UNTRACED && event->kind != GT_EVENT_STOPPED)
         return gt_task_earlier(timeline, event);
-    copy.time_ns = timeline->builder->since_ns;
+    copy.time_ns = gt_builder_of(timeline)->since_ns;
     if (event->kind == GT_EVENT_UNTRACED)
         copy.untraced.calls = 0; /* they were before, and cost the recording nothing */
     return gt_timeline_feed(timeline, &copy);
@@ -209,7 +210,7 @@ static int feed_earlier(struct gt_timeline *timeline, const struct gt_event *eve
 
 int gt_timeline_feed(struct gt_timeline *timeline, const struct gt_event *event)
 {
-    struct gt_builder *builder = timeline->builder;
+    struct gt_builder *builder = gt_builder_of(timeline);
     int rc = 0;
 
     if (event->time_ns < builder->since_ns)

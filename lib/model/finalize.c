@@ -45,13 +45,13 @@ static void begin_with_life(struct gt_timeline *timeline)
         if (range->start_ns < start_ns)
             start_ns = range->start_ns;
     }
-    if (start_ns != INT64_MAX && !timeline->builder->since_ns)
+    if (start_ns != INT64_MAX && !gt_builder_of(timeline)->since_ns)
         timeline->start_ns = start_ns;
 }
 
 static void count_cpus(struct gt_timeline *timeline)
 {
-    const struct gt_builder *builder = timeline->builder;
+    const struct gt_builder *builder = gt_builder_of(timeline);
 
     for (size_t i = 0; i < builder->cpu_count; i++)
         if (builder->cpu_last_ns[i] >= 0)
@@ -78,7 +78,8 @@ static int finish_lost(struct gt_timeline *timeline)
 {
     if (lose_from(timeline, timeline->stopped_gil ? timeline->stopped_ns : -1) ||
         lose_from(timeline, timeline->recorded_until_ns) ||
-        lose_from(timeline, timeline->builder->left_out_ns) || gt_lost_merge(&timeline->lost))
+        lose_from(timeline, gt_builder_of(timeline)->left_out_ns) ||
+        gt_lost_merge(&timeline->lost))
         return -1;
     gt_lost_join(timeline, &timeline->lost, GT_LOST_RANGES_MAX);
     for (size_t i = 0; i < timeline->lost.count; i++) {
@@ -270,7 +271,7 @@ static uint64_t count_overlaps(const struct gt_gil *gil)
 /* Two holders at once count as an overlap, unless events were lost that could explain it. */
 static void judge_suspects(struct gt_timeline *timeline)
 {
-    const struct gt_chunks *suspects = &timeline->builder->suspects;
+    const struct gt_chunks *suspects = &gt_builder_of(timeline)->suspects;
 
     for (size_t i = 0; i < suspects->count; i++) {
         const struct gt_suspect *suspect = gt_chunks_at(suspects, i);
@@ -360,7 +361,7 @@ static int finish_gil(struct gt_timeline *timeline, struct gt_gil *gil)
  * variables tell of the same program's GIL, since these are exact. 0 or -1. */
 static int judge_gils(const struct gt_timeline *timeline, bool *drop)
 {
-    const struct gt_builder *builder = timeline->builder;
+    const struct gt_builder *builder = gt_builder_of(timeline);
     bool *exact = calloc((size_t)builder->images + 1, sizeof(*exact));
 
     if (!exact)
@@ -418,7 +419,7 @@ static int move_gil(struct gt_timeline *timeline, struct gt_gil_state *state)
 /* Keep the real ones, by process and in the order of appearance. */
 static int keep_gils(struct gt_timeline *timeline)
 {
-    size_t count = timeline->builder->gils.count, kept = 0;
+    size_t count = gt_builder_of(timeline)->gils.count, kept = 0;
     struct gt_gil_state **states = calloc(count ? count : 1, sizeof(struct gt_gil_state *));
     bool *drop = calloc(count ? count : 1, sizeof(*drop));
     int rc = states && drop ? judge_gils(timeline, drop) : -1;
@@ -463,7 +464,7 @@ int gt_finalize(struct gt_timeline *timeline)
     if (gt_futex_finish(timeline))
         return -1;
     gt_gil_detect_end(timeline);
-    for (uint32_t i = 0; i < timeline->builder->gils.count; i++) {
+    for (uint32_t i = 0; i < gt_builder_of(timeline)->gils.count; i++) {
         struct gt_gil_state *state = gt_gil_state_at(timeline, i);
 
         if (gt_gil_close(timeline, state, gt_process_at(timeline, state->gil.process)->end_ns))

@@ -50,7 +50,7 @@ enum {
 
 static struct gt_candidate *candidate_at(const struct gt_timeline *timeline, uint32_t index)
 {
-    return gt_chunks_at(&timeline->builder->candidates, index);
+    return gt_chunks_at(&gt_builder_of(timeline)->candidates, index);
 }
 
 static struct gt_candidate *find(const struct gt_timeline *timeline, uint32_t process,
@@ -65,8 +65,8 @@ static struct gt_candidate *find(const struct gt_timeline *timeline, uint32_t pr
 static struct gt_candidate *add(struct gt_timeline *timeline, uint32_t process,
                                 uint64_t address)
 {
-    uint32_t index = (uint32_t)timeline->builder->candidates.count;
-    struct gt_candidate *candidate = gt_chunks_push(&timeline->builder->candidates);
+    uint32_t index = (uint32_t)gt_builder_of(timeline)->candidates.count;
+    struct gt_candidate *candidate = gt_chunks_push(&gt_builder_of(timeline)->candidates);
     struct gt_process_state *state = gt_process_state_at(timeline, process);
 
     if (!candidate)
@@ -231,7 +231,7 @@ static int enter_wait(struct gt_timeline *timeline, uint32_t process, uint32_t t
     }
     if (!timed)
         return 0;
-    if (!candidate && timeline->builder->candidates.count >= GT_GILS_MAX)
+    if (!candidate && gt_builder_of(timeline)->candidates.count >= GT_GILS_MAX)
         return gt_limits_no_gil(timeline, process, event->time_ns);
     if (!candidate)
         candidate = add(timeline, process, address);
@@ -384,7 +384,7 @@ static bool seen_otherwise(const struct gt_timeline *timeline,
 
 int gt_futex_finish(struct gt_timeline *timeline)
 {
-    for (uint32_t i = 0; i < timeline->builder->candidates.count; i++) {
+    for (uint32_t i = 0; i < gt_builder_of(timeline)->candidates.count; i++) {
         struct gt_candidate *candidate = candidate_at(timeline, i);
         const struct gt_futex_entry *last = gt_chunks_last(&candidate->entries);
 
@@ -398,16 +398,16 @@ int gt_futex_finish(struct gt_timeline *timeline)
 
 void gt_futex_release(struct gt_timeline *timeline)
 {
-    for (uint32_t i = 0; i < timeline->builder->candidates.count; i++) {
+    for (uint32_t i = 0; i < gt_builder_of(timeline)->candidates.count; i++) {
         gt_chunks_release(&candidate_at(timeline, i)->entries);
         gt_intervals_state_release(&candidate_at(timeline, i)->intervals);
         gt_hashmap_release(&candidate_at(timeline, i)->waited);
         gt_hashmap_release(&candidate_at(timeline, i)->woke);
     }
-    gt_chunks_release(&timeline->builder->candidates);
+    gt_chunks_release(&gt_builder_of(timeline)->candidates);
 }
 
 void gt_futex_init(struct gt_timeline *timeline)
 {
-    gt_chunks_init(&timeline->builder->candidates, sizeof(struct gt_candidate));
+    gt_chunks_init(&gt_builder_of(timeline)->candidates, sizeof(struct gt_candidate));
 }

@@ -38,8 +38,8 @@ uint32_t gt_gil_new(struct gt_timeline *timeline, uint32_t process, enum gt_gil_
                     uint64_t address, uint64_t acquired)
 {
     struct gt_process_state *owner = gt_process_state_at(timeline, process);
-    uint32_t index = (uint32_t)timeline->builder->gils.count;
-    struct gt_gil_state *state = gt_chunks_push(&timeline->builder->gils);
+    uint32_t index = (uint32_t)gt_builder_of(timeline)->gils.count;
+    struct gt_gil_state *state = gt_chunks_push(&gt_builder_of(timeline)->gils);
 
     if (!state)
         return GT_NO_INDEX;
@@ -68,8 +68,8 @@ uint32_t gt_gil_new(struct gt_timeline *timeline, uint32_t process, enum gt_gil_
     gt_hashmap_init(&state->gil.member_of);
     gt_chunks_init(&state->members, sizeof(struct gt_gil_thread_state));
     gt_intervals_init(&state->intervals);
-    if (state->known_since_ns < timeline->builder->lost_until_ns)
-        state->known_since_ns = state->now_ns = timeline->builder->lost_until_ns;
+    if (state->known_since_ns < gt_builder_of(timeline)->lost_until_ns)
+        state->known_since_ns = state->now_ns = gt_builder_of(timeline)->lost_until_ns;
     owner->gil_count++;
     owner->saw_gil = owner->saw_gil || source != GT_GIL_FROM_FUTEX;
     if (owner->first_gil == GT_NO_INDEX)
@@ -193,8 +193,8 @@ static int catch_up(struct gt_timeline *timeline, struct gt_gil_state *state)
     state->lost_seen = (uint32_t)timeline->lost.count;
     if (seen == state->lost_seen)
         return 0;
-    if (state->now_ns < timeline->builder->lost_until_ns)
-        state->now_ns = timeline->builder->lost_until_ns;
+    if (state->now_ns < gt_builder_of(timeline)->lost_until_ns)
+        state->now_ns = gt_builder_of(timeline)->lost_until_ns;
     state->known_since_ns = state->now_ns;
     if (state->owner == GT_NO_INDEX)
         return 0;
@@ -320,7 +320,7 @@ int gt_gil_wait(struct gt_timeline *timeline, uint32_t index, uint32_t thread, i
 static int take_over(struct gt_timeline *timeline, uint32_t index, int64_t time_ns)
 {
     struct gt_gil_state *state = gt_gil_state_at(timeline, index);
-    struct gt_suspect *suspect = gt_chunks_push(&timeline->builder->suspects);
+    struct gt_suspect *suspect = gt_chunks_push(&gt_builder_of(timeline)->suspects);
 
     if (!suspect)
         return -1;

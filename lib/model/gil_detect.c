@@ -29,7 +29,7 @@ enum {
 
 static struct gt_cond *cond_at(const struct gt_timeline *timeline, uint32_t index)
 {
-    return gt_chunks_at(&timeline->builder->conds, index);
+    return gt_chunks_at(&gt_builder_of(timeline)->conds, index);
 }
 
 /* The process's cond at this address, made when new; NULL when memory is exhausted. */
@@ -46,12 +46,13 @@ static struct gt_cond *find_cond(struct gt_timeline *timeline, uint32_t process,
             return cond_at(timeline, state->recent[i]);
     index = gt_hashmap_get(&state->cond_of, address);
     if (index == GT_HASHMAP_NONE) {
-        index = (uint32_t)timeline->builder->conds.count;
-        cond = gt_chunks_push(&timeline->builder->conds);
+        index = (uint32_t)gt_builder_of(timeline)->conds.count;
+        cond = gt_chunks_push(&gt_builder_of(timeline)->conds);
         if (!cond || gt_hashmap_put(&state->cond_of, address, index))
             return NULL;
         *cond = (struct gt_cond){.address = address, .gil = GT_NO_INDEX};
-        if (state->guessed && gt_hashmap_put(&timeline->builder->guess_of, address, process))
+        if (state->guessed &&
+            gt_hashmap_put(&gt_builder_of(timeline)->guess_of, address, process))
             return NULL;
     }
     state->recent[1] = state->recent[0];
@@ -97,7 +98,7 @@ static int replay(struct gt_timeline *timeline, uint32_t process,
     struct gt_process_state *state = gt_process_state_at(timeline, process);
     uint32_t count = state->pending_count;
     uint32_t kept = count < state->pending_capacity ? count : state->pending_capacity;
-    int64_t lost_until_ns = timeline->builder->lost_until_ns;
+    int64_t lost_until_ns = gt_builder_of(timeline)->lost_until_ns;
 
     for (uint32_t i = count - kept; i != count; i++) {
         struct gt_pending *old = &state->pending[i % state->pending_capacity];
@@ -125,7 +126,7 @@ static int make_gil(struct gt_timeline *timeline, uint32_t process, uint64_t rel
     released = released && acquired ? find_cond(timeline, process, released_address) : NULL;
     if (!released)
         return -1;
-    if (timeline->builder->gils.count >= GT_GILS_MAX)
+    if (gt_builder_of(timeline)->gils.count >= GT_GILS_MAX)
         return gt_limits_no_gil(timeline, process, time_ns);
     gil = gt_gil_new(timeline, process, GT_GIL_FROM_COND, released_address, acquired_address);
     if (gil == GT_NO_INDEX)
@@ -184,7 +185,7 @@ static bool proves_gil(struct gt_timeline *timeline, uint32_t thread, struct gt_
         state->activity != state->signal_activity)
         return false;
     if (gt_process_state_at(timeline, process)->gil_count >= GILS_MAX ||
-        (timeline->builder->single_gil && has_cond_gil(timeline, process)))
+        (gt_builder_of(timeline)->single_gil && has_cond_gil(timeline, process)))
         return false;
     if (distance == GT_DISTANCE_X86_64 || distance == GT_DISTANCE_AARCH64)
         return true;
@@ -243,7 +244,7 @@ int gt_gil_detect(struct gt_timeline *timeline, uint32_t thread, const struct gt
 
 void gt_gil_detect_end(struct gt_timeline *timeline)
 {
-    for (uint32_t i = 0; i < timeline->builder->process_states.count; i++) {
+    for (uint32_t i = 0; i < gt_builder_of(timeline)->process_states.count; i++) {
         struct gt_process_state *state = gt_process_state_at(timeline, i);
 
         gt_hashmap_release(&state->cond_of);
@@ -251,5 +252,5 @@ void gt_gil_detect_end(struct gt_timeline *timeline)
         free(state->pending);
         state->pending = NULL;
     }
-    gt_chunks_release(&timeline->builder->conds);
+    gt_chunks_release(&gt_builder_of(timeline)->conds);
 }

@@ -44,7 +44,7 @@ static int lose_gils(struct gt_timeline *timeline, uint32_t process, int64_t sta
 
 static void end_calls(struct gt_timeline *timeline, uint32_t process, int64_t time_ns)
 {
-    for (uint32_t i = 0; i < timeline->builder->calls.count; i++)
+    for (uint32_t i = 0; i < gt_builder_of(timeline)->calls.count; i++)
         if (gt_thread_at(timeline, i)->process == process)
             gt_calls_ended(timeline, i, time_ns);
 }

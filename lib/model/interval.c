@@ -177,7 +177,8 @@ int64_t gt_deadline_ns(const struct gt_timeline *timeline, const struct gt_event
     if (deadline_ns <= GT_NO_DEADLINE)
         return 0;
     if (deadline_ns > day_ns && deadline_ns - day_ns > event->time_ns)
-        deadline_ns =
-            timeline->builder->realtime_ns ? deadline_ns - timeline->builder->realtime_ns : 0;
+        deadline_ns = gt_builder_of(timeline)->realtime_ns
+                          ? deadline_ns - gt_builder_of(timeline)->realtime_ns
+                          : 0;
     return deadline_ns - day_ns < event->time_ns && deadline_ns > 0 ? deadline_ns : 0;
 }

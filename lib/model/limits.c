@@ -26,16 +26,17 @@ static int stop(struct gt_timeline *timeline, uint32_t process, int64_t time_ns,
 int gt_limits_leave_out(struct gt_timeline *timeline, const struct gt_event *event)
 {
     int32_t pid = event->kind == GT_EVENT_FORK && event->pid == event->tid ? 0 : event->pid;
-    uint32_t process = pid > 0 ? gt_hashmap_get(&timeline->builder->process_of, (uint32_t)pid)
-                               : GT_HASHMAP_NONE;
+    uint32_t process = pid > 0
+                           ? gt_hashmap_get(&gt_builder_of(timeline)->process_of, (uint32_t)pid)
+                           : GT_HASHMAP_NONE;
 
     timeline->left_out.events++;
     if (process != GT_HASHMAP_NONE)
         return stop(timeline, process, event->time_ns, too_many_tasks,
                     sizeof(too_many_tasks) - 1);
     /* Where the text names no pids, it may be of any process. */
-    if (event->pid <= 0 && timeline->builder->left_out_ns < 0)
-        timeline->builder->left_out_ns = event->time_ns;
+    if (event->pid <= 0 && gt_builder_of(timeline)->left_out_ns < 0)
+        gt_builder_of(timeline)->left_out_ns = event->time_ns;
     return 0;
 }
 

@@ -53,9 +53,9 @@ static struct gt_image *image_of(struct gt_timeline *timeline, uint32_t process)
     struct gt_image *image;
 
     if (state->mapped != GT_NO_INDEX)
-        return gt_chunks_at(&timeline->builder->mapped, state->mapped);
-    state->mapped = (uint32_t)timeline->builder->mapped.count;
-    image = gt_chunks_push(&timeline->builder->mapped);
+        return gt_chunks_at(&gt_builder_of(timeline)->mapped, state->mapped);
+    state->mapped = (uint32_t)gt_builder_of(timeline)->mapped.count;
+    image = gt_chunks_push(&gt_builder_of(timeline)->mapped);
     if (image)
         *image = (struct gt_image){.process = process,
                                    .image = state->image,
@@ -67,7 +67,7 @@ static struct gt_image *image_of(struct gt_timeline *timeline, uint32_t process)
 static int note_file(struct gt_timeline *timeline, uint32_t process,
                      const struct gt_event *event, size_t index)
 {
-    struct gt_builder *builder = timeline->builder;
+    struct gt_builder *builder = gt_builder_of(timeline);
     const struct gt_probed_file *file = &builder->probed->files[index];
     struct gt_first_file *first = &builder->first_files[index];
     bool same_path = event->mapping.path_length == strlen(file->path) &&
@@ -92,7 +92,7 @@ static int note_file(struct gt_timeline *timeline, uint32_t process,
 
 int gt_mapped_feed(struct gt_timeline *timeline, uint32_t process, const struct gt_event *event)
 {
-    const struct gt_probed *probed = timeline->builder->probed;
+    const struct gt_probed *probed = gt_builder_of(timeline)->probed;
     bool python = is_python(event->mapping.path, event->mapping.path_length);
     bool libc = is_libc(event->mapping.path, event->mapping.path_length);
     struct gt_image *image;
@@ -147,7 +147,7 @@ static bool is_told(const struct gt_builder *builder)
 
 int gt_mapped_finish(struct gt_timeline *timeline)
 {
-    const struct gt_builder *builder = timeline->builder;
+    const struct gt_builder *builder = gt_builder_of(timeline);
 
     if (!builder->probed || !gt_probed_is_known(builder->probed) || !is_told(builder))
         return 0;

@@ -98,14 +98,14 @@ static struct gt_scheduling *catch_up(const struct gt_timeline *timeline,
 
 struct gt_scheduling *gt_scheduling_of(const struct gt_timeline *timeline, uint32_t thread)
 {
-    const struct gt_chunks *scheds = &timeline->builder->scheds;
+    const struct gt_chunks *scheds = &gt_builder_of(timeline)->scheds;
 
     return thread < scheds->count ? gt_chunks_at(scheds, thread) : NULL;
 }
 
 static struct gt_scheduling *get(struct gt_timeline *timeline, uint32_t thread)
 {
-    struct gt_chunks *scheds = &timeline->builder->scheds;
+    struct gt_chunks *scheds = &gt_builder_of(timeline)->scheds;
 
     while (scheds->count <= thread) {
         struct gt_scheduling *now = gt_chunks_push(scheds);
@@ -188,7 +188,7 @@ static int woken(struct gt_timeline *timeline, uint32_t thread, const struct gt_
         return -1;
     if (on_cpu_or_unknown(now) || is_ready(now->current.state))
         return 0; /* it had not left yet, or nothing is known */
-    waker = gt_hashmap_get(&timeline->builder->thread_of, (uint32_t)event->tid);
+    waker = gt_hashmap_get(&gt_builder_of(timeline)->thread_of, (uint32_t)event->tid);
     if (waker != GT_HASHMAP_NONE && gt_sync_woke(timeline, waker, thread, event->time_ns))
         return -1;
     return enter(now, GT_SCHED_WOKEN, -1, event->time_ns);
@@ -223,8 +223,9 @@ int gt_sched_other(struct gt_timeline *timeline, const struct gt_event *event)
 {
     bool is_switch = event->kind == GT_EVENT_SCHED_SWITCH;
     int32_t tid = is_switch ? event->switched.next_tid : event->woken_tid;
-    uint32_t other = tid > 0 ? gt_hashmap_get(&timeline->builder->thread_of, (uint32_t)tid)
-                             : GT_HASHMAP_NONE;
+    uint32_t other = tid > 0
+                         ? gt_hashmap_get(&gt_builder_of(timeline)->thread_of, (uint32_t)tid)
+                         : GT_HASHMAP_NONE;
 
     if (other == GT_HASHMAP_NONE)
         return 0; /* not one of ours */
@@ -281,7 +282,7 @@ int gt_sched_ended(struct gt_timeline *timeline, uint32_t thread, int64_t time_n
 
 int gt_sched_catch_up(struct gt_timeline *timeline)
 {
-    for (uint32_t i = 0; i < timeline->builder->scheds.count; i++)
+    for (uint32_t i = 0; i < gt_builder_of(timeline)->scheds.count; i++)
         if (!catch_up(timeline, gt_scheduling_of(timeline, i)))
             return -1;
     return 0;
@@ -427,7 +428,7 @@ int gt_sched_finish(struct gt_timeline *timeline)
 {
     if (!timeline->saw_sched)
         return 0; /* forks alone say nothing about what the threads did then */
-    for (uint32_t i = 0; i < timeline->builder->scheds.count; i++)
+    for (uint32_t i = 0; i < gt_builder_of(timeline)->scheds.count; i++)
         if (finish_thread(timeline, i))
             return -1;
     for (uint32_t i = 0; i < timeline->gils.count; i++)

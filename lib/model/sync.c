@@ -40,7 +40,7 @@ static void *push_of(struct gt_chunks *lists, uint32_t thread, size_t element_si
 int gt_snapshot_feed(struct gt_timeline *timeline, const struct gt_event *event)
 {
     uint32_t thread =
-        gt_hashmap_get(&timeline->builder->thread_of, (uint32_t)event->snapshot.tid);
+        gt_hashmap_get(&gt_builder_of(timeline)->thread_of, (uint32_t)event->snapshot.tid);
     const struct gt_snapshot *last;
     struct gt_snapshot *snapshot;
     int64_t time_ns = event->time_ns;
@@ -110,8 +110,8 @@ int gt_sync_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt_
     };
 
     if (event->kind == GT_EVENT_JOIN) {
-        op.subject =
-            gt_hashmap_get(&timeline->builder->thread_of, (uint32_t)event->sync.joined_tid);
+        op.subject = gt_hashmap_get(&gt_builder_of(timeline)->thread_of,
+                                    (uint32_t)event->sync.joined_tid);
         if (op.subject == GT_HASHMAP_NONE)
             return 0;
     }

@@ -10,7 +10,7 @@ static uint32_t add_process(struct gt_timeline *timeline, int32_t pid, uint32_t 
     uint32_t index = (uint32_t)timeline->processes.count;
     struct gt_process *process = gt_chunks_push(&timeline->processes);
     struct gt_process_state *state =
-        process ? gt_chunks_push(&timeline->builder->process_states) : NULL;
+        process ? gt_chunks_push(&gt_builder_of(timeline)->process_states) : NULL;
 
     if (!state)
         return GT_NO_INDEX;
@@ -30,14 +30,14 @@ static uint32_t add_process(struct gt_timeline *timeline, int32_t pid, uint32_t 
         .hole = GT_NO_INDEX,
         .mapped = GT_NO_INDEX,
         .image_start_ns = time_ns,
-        .image = timeline->builder->images++,
+        .image = gt_builder_of(timeline)->images++,
     };
     if (parent != GT_NO_INDEX) { /* a fork keeps its mappings */
         state->runtime_start = gt_process_state_at(timeline, parent)->runtime_start;
         state->runtime_end = gt_process_state_at(timeline, parent)->runtime_end;
     }
     gt_hashmap_init(&state->cond_of);
-    if (gt_hashmap_put(&timeline->builder->process_of, (uint32_t)pid, index))
+    if (gt_hashmap_put(&gt_builder_of(timeline)->process_of, (uint32_t)pid, index))
         return GT_NO_INDEX;
     return index;
 }
@@ -49,9 +49,9 @@ static uint32_t add_thread(struct gt_timeline *timeline, uint32_t process_index,
     uint32_t index = (uint32_t)timeline->threads.count;
     struct gt_thread *thread = gt_chunks_push(&timeline->threads);
     struct gt_thread_state *state =
-        thread ? gt_chunks_push(&timeline->builder->thread_states) : NULL;
+        thread ? gt_chunks_push(&gt_builder_of(timeline)->thread_states) : NULL;
 
-    if (!state || gt_hashmap_put(&timeline->builder->thread_of, (uint32_t)tid, index))
+    if (!state || gt_hashmap_put(&gt_builder_of(timeline)->thread_of, (uint32_t)tid, index))
         return GT_NO_INDEX;
     *thread = (struct gt_thread){
         .tid = tid,
@@ -67,13 +67,13 @@ static uint32_t add_thread(struct gt_timeline *timeline, uint32_t process_index,
     memset(state, 0, sizeof(*state));
     if (tid == process->pid)
         process->main_thread = index;
-    timeline->builder->recent_tid = -1;
+    gt_builder_of(timeline)->recent_tid = -1;
     return index;
 }
 
 uint32_t gt_process_of_pid(struct gt_timeline *timeline, int32_t pid, int64_t time_ns)
 {
-    uint32_t index = gt_hashmap_get(&timeline->builder->process_of, (uint32_t)pid);
+    uint32_t index = gt_hashmap_get(&gt_builder_of(timeline)->process_of, (uint32_t)pid);
 
     return index != GT_HASHMAP_NONE ? index : add_process(timeline, pid, GT_NO_INDEX, time_ns);
 }
@@ -85,7 +85,7 @@ uint32_t gt_process_of_pid(struct gt_timeline *timeline, int32_t pid, int64_t ti
  */
 static uint32_t guess_process(struct gt_timeline *timeline, const struct gt_event *event)
 {
-    struct gt_hashmap *guess_of = &timeline->builder->guess_of;
+    struct gt_hashmap *guess_of = &gt_builder_of(timeline)->guess_of;
     uint64_t key = event->kind == GT_EVENT_COND_SIGNAL || event->kind == GT_EVENT_COND_WAIT
                        ? event->cond.address
                        : 0;
@@ -163,7 +163,7 @@ static bool belongs_to(const struct gt_timeline *timeline, uint32_t thread, int3
 
 bool gt_task_is_too_many(const struct gt_timeline *timeline, const struct gt_event *event)
 {
-    const struct gt_builder *builder = timeline->builder;
+    const struct gt_builder *builder = gt_builder_of(timeline);
     uint32_t thread;
 
     /* A fork makes two: the thread that forks may be new as well. */
@@ -193,7 +193,7 @@ bool gt_task_is_too_many(const struct gt_timeline *timeline, const struct gt_eve
 /* GT_NO_INDEX when memory is exhausted. */
 uint32_t gt_thread_of_event(struct gt_timeline *timeline, const struct gt_event *event)
 {
-    struct gt_builder *builder = timeline->builder;
+    struct gt_builder *builder = gt_builder_of(timeline);
     uint32_t index;
 
     if (event->tid == builder->recent_tid) {
@@ -228,7 +228,7 @@ static int note_forker(struct gt_timeline *timeline, const struct gt_event *even
 
     if (event->creator.pid <= 0 || event->creator.tid <= 0)
         return 0;
-    index = gt_hashmap_get(&timeline->builder->thread_of, (uint32_t)event->creator.tid);
+    index = gt_hashmap_get(&gt_builder_of(timeline)->thread_of, (uint32_t)event->creator.tid);
     if (index != GT_HASHMAP_NONE)
         return gt_futex_left(timeline, index, event->time_ns);
     process = gt_process_of_pid(timeline, event->creator.pid, event->time_ns);
@@ -243,7 +243,7 @@ static int note_forker(struct gt_timeline *timeline, const struct gt_event *even
 
 int gt_task_fork(struct gt_timeline *timeline, const struct gt_event *event)
 {
-    struct gt_builder *builder = timeline->builder;
+    struct gt_builder *builder = gt_builder_of(timeline);
     uint32_t parent, process, index, creator;
 
     if (note_forker(timeline, event))
@@ -277,7 +277,7 @@ int gt_task_fork(struct gt_timeline *timeline, const struct gt_event *event)
 
 int gt_task_exit(struct gt_timeline *timeline, const struct gt_event *event)
 {
-    uint32_t index = gt_hashmap_get(&timeline->builder->thread_of, (uint32_t)event->tid);
+    uint32_t index = gt_hashmap_get(&gt_builder_of(timeline)->thread_of, (uint32_t)event->tid);
 
     if (index == GT_HASHMAP_NONE) {
         if (!gt_earlier_is_unseen(timeline, event->tid))
@@ -312,7 +312,7 @@ int gt_task_exec(struct gt_timeline *timeline, uint32_t index, const struct gt_e
     state->function_gil = state->mapped = GT_NO_INDEX;
     state->pending_count = 0;
     state->gil_count = 0;
-    state->image = timeline->builder->images++;
+    state->image = gt_builder_of(timeline)->images++;
     state->image_start_ns = event->time_ns;
     if (!state->executed && !had_gil && !(thread->flags & GT_THREAD_SAW_START)) {
         /* The process waited at the gate: the program's life begins here. */
@@ -326,7 +326,7 @@ int gt_task_exec(struct gt_timeline *timeline, uint32_t index, const struct gt_e
 
 bool gt_timeline_is_alive(const struct gt_timeline *timeline, int32_t tid)
 {
-    uint32_t index = gt_hashmap_get(&timeline->builder->thread_of, (uint32_t)tid);
+    uint32_t index = gt_hashmap_get(&gt_builder_of(timeline)->thread_of, (uint32_t)tid);
 
     return index != GT_HASHMAP_NONE &&
            !(gt_thread_at(timeline, index)->flags & GT_THREAD_SAW_EXIT);
@@ -334,8 +334,8 @@ bool gt_timeline_is_alive(const struct gt_timeline *timeline, int32_t tid)
 
 static int fork_earlier(struct gt_timeline *timeline, const struct gt_event *event)
 {
-    struct gt_hashmap *process_of = &timeline->builder->process_of;
-    int64_t since_ns = timeline->builder->since_ns;
+    struct gt_hashmap *process_of = &gt_builder_of(timeline)->process_of;
+    int64_t since_ns = gt_builder_of(timeline)->since_ns;
     uint32_t process = gt_hashmap_get(process_of, (uint32_t)event->pid), parent;
     const struct gt_earlier *creator;
     struct gt_earlier *earlier;
@@ -362,13 +362,14 @@ static void exec_earlier(struct gt_timeline *timeline, uint32_t process)
 
     state->runtime_start = state->runtime_end = 0;
     state->mapped = GT_NO_INDEX;
-    state->image = timeline->builder->images++;
+    state->image = gt_builder_of(timeline)->images++;
     state->executed = true;
 }
 
 static int name_earlier(struct gt_timeline *timeline, const struct gt_event *event)
 {
-    uint32_t process = gt_process_of_pid(timeline, event->pid, timeline->builder->since_ns);
+    uint32_t process =
+        gt_process_of_pid(timeline, event->pid, gt_builder_of(timeline)->since_ns);
     struct gt_earlier *earlier =
         process == GT_NO_INDEX ? NULL : gt_earlier_add(timeline, process, event->tid);
 

@@ -144,9 +144,9 @@ int gt_name_from_exec(struct gt_timeline *timeline, uint32_t index,
 
 void gt_name_from_creator(struct gt_timeline *timeline, uint32_t index, int32_t creator_tid)
 {
-    uint32_t creator =
-        creator_tid > 0 ? gt_hashmap_get(&timeline->builder->thread_of, (uint32_t)creator_tid)
-                        : GT_HASHMAP_NONE;
+    uint32_t creator = creator_tid > 0 ? gt_hashmap_get(&gt_builder_of(timeline)->thread_of,
+                                                        (uint32_t)creator_tid)
+                                       : GT_HASHMAP_NONE;
 
     if (creator != GT_HASHMAP_NONE && gt_thread_at(timeline, creator)->comm)
         gt_thread_mutable(timeline, index)->comm = gt_thread_at(timeline, creator)->comm;

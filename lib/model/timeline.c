@@ -5,15 +5,14 @@
 
 struct gt_timeline *gt_timeline_new(bool single_gil, struct gt_error *err)
 {
-    struct gt_timeline *timeline = calloc(1, sizeof(*timeline));
     struct gt_builder *builder = calloc(1, sizeof(*builder));
+    struct gt_timeline *timeline;
 
-    if (!timeline || !builder) {
-        free(timeline);
-        free(builder);
+    if (!builder) {
         gt_error_memory(err);
         return NULL;
     }
+    timeline = &builder->timeline;
     gt_chunks_init(&timeline->processes, sizeof(struct gt_process));
     gt_chunks_init(&timeline->threads, sizeof(struct gt_thread));
     gt_chunks_init(&timeline->gils, sizeof(struct gt_gil));
@@ -47,7 +46,6 @@ struct gt_timeline *gt_timeline_new(bool single_gil, struct gt_error *err)
     builder->recent_tid = -1;
     builder->left_out_ns = -1;
     builder->single_gil = single_gil;
-    timeline->builder = builder;
     gt_futex_init(timeline);
     gt_earlier_init(timeline);
     return timeline;
@@ -55,22 +53,23 @@ struct gt_timeline *gt_timeline_new(bool single_gil, struct gt_error *err)
 
 void gt_timeline_set_runtime(struct gt_timeline *timeline, const struct gt_runtime *runtime)
 {
-    timeline->builder->runtime = runtime;
+    gt_builder_of(timeline)->runtime = runtime;
 }
 
 void gt_timeline_set_realtime(struct gt_timeline *timeline, int64_t offset_ns)
 {
-    timeline->builder->realtime_ns = offset_ns;
+    gt_builder_of(timeline)->realtime_ns = offset_ns;
 }
 
 void gt_timeline_set_probed(struct gt_timeline *timeline, const struct gt_probed *probed)
 {
-    timeline->builder->probed = probed;
+    gt_builder_of(timeline)->probed = probed;
 }
 
-static void free_builder(struct gt_timeline *timeline)
+/* All but the timeline; it may have been released already. */
+static void release_builder(struct gt_timeline *timeline)
 {
-    struct gt_builder *builder = timeline->builder;
+    struct gt_builder *builder = gt_builder_of(timeline);
 
     gt_gil_detect_end(timeline);
     for (uint32_t i = 0; i < builder->gils.count; i++)
@@ -94,8 +93,7 @@ static void free_builder(struct gt_timeline *timeline)
     gt_hashmap_release(&builder->process_of);
     gt_hashmap_release(&builder->guess_of);
     free(builder->cpu_last_ns);
-    free(builder);
-    timeline->builder = NULL;
+    builder->cpu_last_ns = NULL;
 }
 
 void gt_timeline_drop_gils(struct gt_timeline *timeline)
@@ -110,8 +108,7 @@ void gt_timeline_free(struct gt_timeline *timeline)
     if (!timeline)
         return;
     gt_timeline_drop_gils(timeline);
-    if (timeline->builder)
-        free_builder(timeline);
+    release_builder(timeline);
     gt_chunks_release(&timeline->processes);
     gt_chunks_release(&timeline->threads);
     gt_chunks_release(&timeline->gils);
@@ -125,7 +122,7 @@ void gt_timeline_free(struct gt_timeline *timeline)
     gt_sync_release(timeline);
     gt_stacks_release(&timeline->stacks);
     gt_intern_release(&timeline->names);
-    free(timeline);
+    free(gt_builder_of(timeline));
 }
 
 void gt_timeline_ended_early(struct gt_timeline *timeline, int64_t from_ns, int64_t end_ns)
@@ -141,7 +138,7 @@ int gt_timeline_finish(struct gt_timeline *timeline, struct gt_error *err)
 {
     int rc = gt_finalize(timeline);
 
-    free_builder(timeline);
+    release_builder(timeline);
     return rc ? gt_error_memory(err) : 0;
 }
 

@@ -194,8 +194,6 @@ struct gt_timeline {
     struct gt_left_out left_out;
     int64_t start_ns; /* of the first event, or the first life; -1: there was no event */
     int64_t end_ns;   /* of the last event */
-
-    struct gt_builder *builder; /* private to model/; NULL once the timeline is built */
 };
 
 /* Did the waiter ask the holder to give the GIL up? */
