@@ -68,7 +68,7 @@ int gt_frames_states(struct gt_chunks *states, const struct gt_running *running,
 static bool is_ascii(const char *text, size_t length)
 {
     for (size_t i = 0; i < length; i++)
-        if (text[i] < 32 || text[i] == 127)
+        if (text[i] < 32 || text[i] >= 127) /* also where char has no sign */
             return false;
     return true;
 }

@@ -2,10 +2,12 @@
 /* Which line an instruction is of (Objects/codeobject.c, Objects/locations.md). */
 #include "attach/frames.h"
 
-static int lnotab(const unsigned char *table, size_t length, int first, int64_t offset)
+#include <limits.h>
+
+static int64_t lnotab(const unsigned char *table, size_t length, int first, int64_t offset)
 {
     int64_t address = 0;
-    int line = first;
+    int64_t line = first;
 
     for (size_t i = 0; i + 1 < length; i += 2) {
         address += table[i];
@@ -16,10 +18,10 @@ static int lnotab(const unsigned char *table, size_t length, int first, int64_t 
     return line;
 }
 
-static int ranges(const unsigned char *table, size_t length, int first, int64_t offset)
+static int64_t ranges(const unsigned char *table, size_t length, int first, int64_t offset)
 {
     int64_t end = 0;
-    int line = first;
+    int64_t line = first;
 
     for (size_t i = 0; i + 1 < length; i += 2) {
         int delta = (signed char)table[i + 1];
@@ -56,11 +58,11 @@ static int signed_variable(const unsigned char *table, size_t length, size_t *at
     return value & 1 ? -(int)(value >> 1) : (int)(value >> 1);
 }
 
-static int locations(const unsigned char *table, size_t length, int first, int64_t offset)
+static int64_t locations(const unsigned char *table, size_t length, int first, int64_t offset)
 {
     enum { ONE_LINE = 10, NO_COLUMNS = 13, LONG = 14, NONE = 15 };
     int64_t end = 0;
-    int line = first;
+    int64_t line = first;
 
     for (size_t at = 0; at < length;) {
         unsigned head = table[at++], code = head >> 3 & 15;
@@ -81,11 +83,15 @@ static int locations(const unsigned char *table, size_t length, int first, int64
 int gt_frames_line(enum gt_line_table kind, const unsigned char *table, size_t length,
                    int first, int64_t offset)
 {
+    int64_t line = first;
+
     if (offset < 0)
         return first;
     if (kind == GT_LINES_LNOTAB)
-        return lnotab(table, length, first, offset);
-    if (kind == GT_LINES_RANGES)
-        return ranges(table, length, first, offset);
-    return locations(table, length, first, offset);
+        line = lnotab(table, length, first, offset);
+    else if (kind == GT_LINES_RANGES)
+        line = ranges(table, length, first, offset);
+    else
+        line = locations(table, length, first, offset);
+    return line >= INT_MIN && line <= INT_MAX ? (int)line : 0;
 }

@@ -2,6 +2,7 @@
 /* attach/lines: which line an instruction is of, by tables as CPython makes them. */
 #include "attach/frames.h"
 
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -71,7 +72,7 @@ static void test_nonsense(void **state)
     (void)state;
     for (unsigned seed = 0; seed < 5000; seed++) {
         size_t length = seed % sizeof(table);
-        unsigned char *copy = malloc(length + 1);
+        unsigned char *copy = malloc(length ? length : 1);
 
         assert_non_null(copy);
         for (size_t i = 0; i < length; i++)
@@ -85,6 +86,19 @@ static void test_nonsense(void **state)
     }
 }
 
+/* No line is beyond what an int holds. */
+static void test_first_line_of_nonsense(void **state)
+{
+    static const unsigned char on[] = {4, 1, 4, 1}, back[] = {4, 0x81, 4, 0x81};
+    static const unsigned char far[] = {0x80 | 11 << 3, 3, 9};
+
+    (void)state;
+    assert_int_equal(gt_frames_line(GT_LINES_LNOTAB, on, sizeof(on), INT_MAX, 9), 0);
+    assert_int_equal(gt_frames_line(GT_LINES_RANGES, back, sizeof(back), INT_MIN, 5), 0);
+    assert_int_equal(gt_frames_line(GT_LINES_LOCATIONS, far, sizeof(far), INT_MAX, 0), 0);
+    assert_int_equal(gt_frames_line(GT_LINES_RANGES, on, sizeof(on), INT_MAX - 1, 0), INT_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -92,6 +106,7 @@ int main(void)
         cmocka_unit_test(test_ranges),
         cmocka_unit_test(test_locations),
         cmocka_unit_test(test_nonsense),
+        cmocka_unit_test(test_first_line_of_nonsense),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
