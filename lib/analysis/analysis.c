@@ -13,9 +13,8 @@ static int estimate_cost(struct gt_analysis *analysis, const struct gt_recorded 
                             err);
 }
 
-enum {
-    KEPT_MAX = 256
-}; /* GILs: of more, what nobody waited for is found anew when it is written */
+/* GILs: of more, what nobody waited for is found anew when it is written. */
+enum { KEPT_MAX = 256 };
 
 static int analyse_gils(struct gt_analysis *analysis, const struct gt_timeline *timeline,
                         struct gt_error *err)

@@ -99,8 +99,8 @@ int gt_blockers_init(struct gt_blockers *blockers, const struct gt_timeline *tim
                      uint32_t gil, struct gt_error *err);
 void gt_blockers_release(struct gt_blockers *blockers);
 
-/* Of a GIL that nobody waited for: forget all but the totals. gt_blockers_init finds it again.
- */
+/* Of a GIL that nobody waited for: forget all but the totals, which gt_blockers_init finds
+ * again. */
 void gt_blockers_forget(struct gt_blockers *blockers);
 
 /* Private to blockers.c, in blockers_rank.c: put the rows in order. 0 or -1. */

@@ -206,8 +206,7 @@ struct gt_builder {
     struct gt_hashmap guess_of;      /* address → process, where the text names no pids */
     int64_t *cpu_last_ns;            /* by CPU: its last event; -1: none */
     size_t cpu_count;
-    int64_t
-        left_out_ns; /* from then on, something was left out of no process in particular; -1 */
+    int64_t left_out_ns;   /* since when something was left out, of any process; -1: never */
     int64_t lost_until_ns; /* the latest end of a lost range; they come in no order */
     int32_t recent_tid;    /* the last one looked up in thread_of; -1: none */
     uint32_t recent_thread;

@@ -19,7 +19,7 @@ struct cutter {
     uint32_t threads, processes, gils; /* that there were until then */
 };
 
-/* An empty list, which is released with the cut. NULL: no memory. */
+/* The list is released with the cut. 0 or -1 (no memory). */
 static int own(struct gt_page_cut *cut, const struct gt_chunks *list)
 {
     if (cut->view_count == cut->view_capacity) {
@@ -35,7 +35,7 @@ static int own(struct gt_page_cut *cut, const struct gt_chunks *list)
     return 0;
 }
 
-/* Replace `list` by a copy of its first `count` elements, and what `more` says to add. */
+/* Replace `list` by a copy of its first `count` elements. */
 static int copy(struct cutter *cutter, struct gt_chunks *list, size_t count)
 {
     struct gt_chunks whole = *list;
@@ -54,6 +54,15 @@ static int copy(struct cutter *cutter, struct gt_chunks *list, size_t count)
         return -1;
     }
     return 0;
+}
+
+/* A new element of the list that was copied last. NULL: no memory. */
+static void *push(struct cutter *cutter, struct gt_chunks *list)
+{
+    void *element = gt_chunks_push(list);
+
+    cutter->cut->views[cutter->cut->view_count - 1] = *list;
+    return element;
 }
 
 static size_t before(const struct cutter *cutter, const struct gt_chunks *list, size_t offset)
@@ -102,12 +111,11 @@ static int cut_by_end(struct cutter *cutter, struct gt_chunks *spans)
             continue;
         span.end_ns = cutter->until_ns;
         span.flags |= GT_SPAN_CUT_END;
-        added = gt_chunks_push(spans);
+        added = push(cutter, spans);
         if (!added)
             return -1;
         *added = span;
     }
-    cutter->cut->views[cutter->cut->view_count - 1] = *spans;
     return 0;
 }
 
@@ -137,12 +145,11 @@ static int cut_counter(struct cutter *cutter, struct gt_counter *counter)
 
         if (sum->thread >= cutter->threads)
             continue;
-        added = gt_chunks_push(&counter->sums);
+        added = push(cutter, &counter->sums);
         if (!added)
             return -1;
         *added = *sum;
     }
-    cutter->cut->views[cutter->cut->view_count - 1] = counter->sums;
     return 0;
 }
 
@@ -206,8 +213,7 @@ static int cut_losses(struct cutter *cutter)
     if (copy(cutter, &timeline->lost,
              before(cutter, &timeline->lost, offsetof(struct gt_lost_range, start_ns))))
         return -1;
-    rest = gt_chunks_push(&timeline->lost);
-    cutter->cut->views[cutter->cut->view_count - 1] = timeline->lost;
+    rest = push(cutter, &timeline->lost);
     if (!rest)
         return -1;
     *rest = (struct gt_lost_range){cutter->until_ns, timeline->end_ns, 0};
@@ -219,12 +225,11 @@ static int cut_losses(struct cutter *cutter)
 
         if (hole->process >= cutter->processes || hole->start_ns >= cutter->until_ns)
             continue;
-        added = gt_chunks_push(&timeline->holes);
+        added = push(cutter, &timeline->holes);
         if (!added)
             return -1;
         *added = *hole;
     }
-    cutter->cut->views[cutter->cut->view_count - 1] = timeline->holes;
     return 0;
 }
 
