@@ -188,8 +188,10 @@ static int make_files(const char *path, const char *max_bytes, struct gt_agentlo
     files->log = openat(dir, GT_WIRE_LOG_NAME, flags, 0600);
     if (files->control < 0 || files->log < 0)
         rc = gt_error_errno(err, "cannot make the agent's files in %s", path);
-    else if (give_lengths(files, max_bytes) && check_file_limit(err) == 0)
-        rc = gt_error_errno(err, "cannot make the agent's files in %s so long", path);
+    else if (give_lengths(files, max_bytes))
+        rc = check_file_limit(err) < 0
+                 ? err->code
+                 : gt_error_errno(err, "cannot make the agent's files in %s so long", path);
     if (dir >= 0)
         close(dir);
     return rc;

@@ -62,6 +62,7 @@ static void a_cpu_that_is_none_tells_nothing(void **state)
 
     (void)state;
     assert_int_equal(gt_losses_note(&losses, &event, &told), 0);
+    assert_int_equal(losses.count, 0);
     event = (struct gt_event){.kind = GT_EVENT_LOST, .time_ns = 200, .cpu = -1};
     assert_int_equal(gt_losses_note(&losses, &event, &told), 1);
     assert_int_equal(told.lost.since_ns, GT_SINCE_BEGINNING);
