@@ -2,7 +2,6 @@
 #include "ingest/ingest.h"
 
 #include "agentlog/agentlog.h"
-#include "base/nstime.h"
 #include "ingest/losses.h"
 #include "ingest/pairing.h"
 #include "ingest/spool.h"

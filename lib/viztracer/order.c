@@ -110,7 +110,7 @@ int gt_viztracer_order(struct gt_viztracer *trace)
 static int open_call(struct gt_viztracer_thread *thread)
 {
     if (thread->open_count == thread->open_capacity) {
-        size_t room = thread->open_capacity ? thread->open_capacity * 2 : 32;
+        size_t room = thread->open_capacity ? thread->open_capacity * 2 : 2;
         void *grown = reallocarray(thread->open, room, sizeof(*thread->open));
 
         if (!grown)

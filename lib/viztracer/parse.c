@@ -105,7 +105,7 @@ static uint32_t function_of(struct gt_viztracer *trace, const char *text, size_t
 static int push_item(struct gt_viztracer_thread *thread, struct gt_viztracer_item item)
 {
     if (thread->count == thread->capacity) {
-        size_t room = thread->capacity ? thread->capacity + thread->capacity / 2 : 32;
+        size_t room = thread->capacity ? thread->capacity + thread->capacity / 2 : 2;
         void *grown = reallocarray(thread->items, room, sizeof(*thread->items));
 
         if (!grown)
