@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUFFER_WORDS = 2048 };
+/* All buffers together, but for the least of each: there may be tens of thousands of threads.
+ */
+enum { BUFFER_WORDS = 2048, BUFFER_WORDS_LEAST = 64, BUFFERS_WORDS = 1 << 22 };
 
 static uint32_t words_per_record(const struct gt_agentlog_cursor *cursor)
 {
@@ -22,6 +24,15 @@ static uint32_t count_written(const uint64_t *words, uint32_t records, uint32_t 
     return count;
 }
 
+static uint32_t buffer_words(const struct gt_agentlog *log)
+{
+    size_t words = BUFFERS_WORDS / (2 * log->thread_count + 1) & ~(size_t)1;
+
+    if (words > BUFFER_WORDS)
+        return BUFFER_WORDS;
+    return words < BUFFER_WORDS_LEAST ? BUFFER_WORDS_LEAST : (uint32_t)words;
+}
+
 static void note_gap(const struct gt_agentlog_thread *thread, struct gt_agentlog_cursor *cursor)
 {
     if (!cursor->gap_since)
@@ -33,10 +44,10 @@ static int refill(struct gt_agentlog *log, struct gt_agentlog_cursor *cursor,
                   struct gt_error *err)
 {
     const struct gt_agentlog_thread *thread = &log->threads[cursor->thread];
-    uint32_t size = words_per_record(cursor);
+    uint32_t size = words_per_record(cursor), room = buffer_words(log);
 
     if (!cursor->words)
-        cursor->words = malloc(BUFFER_WORDS * sizeof(*cursor->words));
+        cursor->words = malloc(room * sizeof(*cursor->words));
     if (!cursor->words)
         return gt_error_memory(err);
     cursor->position = 0;
@@ -45,7 +56,7 @@ static int refill(struct gt_agentlog *log, struct gt_agentlog_cursor *cursor,
         const struct gt_agentlog_chunk *chunk = &thread->chunks[cursor->chunk];
         bool mine = chunk->stream == cursor->stream;
         uint64_t left = (chunk->bytes - cursor->offset) / (size * sizeof(uint64_t));
-        uint32_t want = left < BUFFER_WORDS / size ? (uint32_t)left : BUFFER_WORDS / size;
+        uint32_t want = left < room / size ? (uint32_t)left : room / size;
 
         if (mine && chunk->gap && !cursor->offset)
             note_gap(thread, cursor);
