@@ -205,6 +205,8 @@ class IsKilled(Itself):
 
 
 class Crashes(Itself):
+    """Signals that kill who does nothing about them: giltracer hands on what is sent to it."""
+    hits_target = True
     signals = (signal.SIGSEGV, signal.SIGABRT, signal.SIGALRM, signal.SIGXCPU, signal.SIGBUS)
     kills = signals
 
@@ -354,7 +356,7 @@ class AgentCalls(Calls):
 KINDS = {
     "perf dies": PerfDies, "perf stops": PerfStops, "perf's calls": PerfCalls,
     "the helper dies": HelperDies, "the target dies": TargetDies, "interrupted": Interrupts,
-    "killed": IsKilled, "crashed": Crashes, "disk full": SmallDisk, "file's length": FileLimit,
+    "killed": IsKilled, "deadly signals": Crashes, "disk full": SmallDisk, "file's length": FileLimit,
     "descriptors": Descriptors, "writes": Writes, "allocations": Allocations,
     "other calls": OtherCalls, "the agent's calls": AgentCalls,
 }
