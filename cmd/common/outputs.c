@@ -48,8 +48,8 @@ int gt_outputs_open(struct gt_outputs *outputs, char *const *paths, const char *
 
     while (paths[wanted])
         wanted++;
-    outputs->files = calloc(wanted, sizeof(*outputs->files));
-    outputs->formats = calloc(wanted, sizeof(*outputs->formats));
+    outputs->files = calloc(wanted + 1, sizeof(*outputs->files));
+    outputs->formats = calloc(wanted + 1, sizeof(*outputs->formats));
     if (!outputs->files || !outputs->formats)
         return gt_error_memory(err);
     for (size_t i = 0; i < wanted && rc == 0; i++)

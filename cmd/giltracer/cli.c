@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli.h"
 
+#include "common/outputs.h"
 #include "report/metrics.h"
 
 #include <bsd/stdlib.h>
@@ -15,6 +16,7 @@ enum {
     OPTION_AS_ROOT,
     OPTION_PID,
     OPTION_DUMP,
+    OPTION_CONTROL_FD,
     OPTION_DELAY,
     OPTION_DURATION,
     OPTION_GIL_DETECT,
@@ -67,6 +69,8 @@ const struct gt_option gt_cli_table[] = {
     {OPTION_PID, 0, "pid", "PID", 0, "none of these: record a process that runs already"},
     {OPTION_DUMP, 0, "dump", NULL, 0,
      "with --pid: tell where its threads stand now, and record nothing"},
+    {OPTION_CONTROL_FD, 0, "control-fd", "N", 0,
+     "with --pid: for programs that record themselves (scripts/python)"},
 
     {0, 0, NULL, NULL, 0, "What to record"},
     {OPTION_DELAY, 0, "delay", "TIME", 0,
@@ -109,7 +113,7 @@ const struct gt_option gt_cli_table[] = {
      "run the program under VizTracer, and take functions from there"},
 
     {0, 0, NULL, NULL, 0, "What to write"},
-    {OPTION_OUTPUT, 'o', "output", "FILE", 0,
+    {OPTION_OUTPUT, 'o', "output", "FILE", GT_OPTION_NEGATABLE,
      "report: .html, .json[.gz], .folded, .pb.gz (pprof); repeatable"},
     {OPTION_PERFETTO_STATES, 0, "perfetto-states", NULL, 0,
      "JSON: states as ph:\"T\" records, for Perfetto"},
@@ -261,6 +265,30 @@ static int set_pid(struct gt_cli *cli, const char *value, struct gt_error *err)
     return 0;
 }
 
+static int set_control_fd(struct gt_cli *cli, const char *value, struct gt_error *err)
+{
+    const char *why;
+    long long fd = strtonum(value, 3, INT32_MAX, &why);
+
+    if (why)
+        return bad_value("--control-fd", "the number of a descriptor, 3 or more", value, err);
+    cli->control_fd = (int)fd;
+    return 0;
+}
+
+static int set_output(struct gt_cli *cli, const char *value, bool on, struct gt_error *err)
+{
+    cli->no_output = !on;
+    return on && gt_strvec_push(&cli->outputs, value) ? gt_error_memory(err) : 0;
+}
+
+char *const *gt_cli_outputs(const struct gt_cli *cli)
+{
+    static char *const none[] = {NULL};
+
+    return cli->no_output ? none : gt_outputs_paths(&cli->outputs);
+}
+
 static int set_size(char *text, size_t size, const char *option, const char *want,
                     const char *value, struct gt_error *err)
 {
@@ -362,6 +390,9 @@ static int apply_recording(struct gt_cli *cli, int id, const char *value, bool o
     case OPTION_DUMP:
         cli->dump = true;
         break;
+    case OPTION_CONTROL_FD:
+        rc = set_control_fd(cli, value, err);
+        break;
     case OPTION_DELAY:
         rc = set_time(&cli->delay_ms, "--delay", value, err);
         break;
@@ -416,7 +447,7 @@ static int apply(void *context, const struct gt_option *option, const char *valu
     case OPTION_COMMAND:
         return set_target(cli, GT_TARGET_COMMAND, NULL, err);
     case OPTION_OUTPUT:
-        return gt_strvec_push(&cli->outputs, value) ? gt_error_memory(err) : 0;
+        return set_output(cli, value, on, err);
     case OPTION_COLOR:
         return gt_color_parse(value, &cli->color, err);
     case OPTION_FAIL_IF:
@@ -500,6 +531,15 @@ static int check_process(struct gt_cli *cli, struct gt_error *err)
     return 0;
 }
 
+/* Whoever starts giltracer names it so, without looking at the options; the program does not
+ * see it. */
+static void take_default_python(struct gt_cli *cli)
+{
+    if (!cli->python)
+        cli->python = getenv("GILTRACER_PYTHON");
+    unsetenv("GILTRACER_PYTHON");
+}
+
 int gt_cli_parse(struct gt_cli *cli, char *const *argv, struct gt_error *err)
 {
     int at = gt_options_parse(gt_cli_table, argv, apply, cli, err);
@@ -521,6 +561,10 @@ int gt_cli_parse(struct gt_cli *cli, char *const *argv, struct gt_error *err)
                             "--state-detect --call-graph");
     if (cli->pid)
         return check_process(cli, err);
+    take_default_python(cli);
+    if (cli->control_fd)
+        return gt_error_set(err, GT_ERR_USAGE,
+                            "--control-fd is for a process that runs: add --pid");
     if (cli->dump)
         return gt_error_set(err, GT_ERR_USAGE,
                             "--dump is about a process that runs: add --pid");
@@ -532,35 +576,5 @@ int gt_cli_parse(struct gt_cli *cli, char *const *argv, struct gt_error *err)
         return gt_error_set(err, GT_ERR_USAGE,
                             "nothing to run: name a script, -m MODULE, -c CODE or -- COMMAND "
                             "(--help tells more)");
-    return 0;
-}
-
-int gt_cli_help(struct gt_buf *text)
-{
-    static const char head[] =
-        "usage: giltracer [options] script.py [args...]\n"
-        "       giltracer [options] -m module [args...] | -c code [args...] | -- command ...\n"
-        "       giltracer [options] --pid PID [--duration TIME] | --pid PID --dump\n"
-        "\n"
-        "Runs a Python program and reports who held the GIL, who waited for it, and on whom.\n";
-    static const char tail[] =
-        "\n"
-        "The program keeps its streams, signals and exit status. giltracer exits with 125 "
-        "when\n"
-        "it fails before the program runs, 126 when the program cannot be executed, 127 when "
-        "it\n"
-        "is not found.\n"
-        "\n"
-        "Environment: GILTRACER_PERF names the perf program, GILTRACER_PERF_TIMEOUT the "
-        "seconds\n"
-        "to wait for it (default 30), TMPDIR where recordings are kept meanwhile. "
-        "GILTRACER_CGROUP_ROOT\n"
-        "is for tests: a folder with proc/self/cgroup, proc/self/mountinfo and the groups that "
-        "they\n"
-        "name, to read CPU quotas from instead of the kernel's.\n";
-
-    if (gt_buf_adds(text, head) || gt_options_help(gt_cli_table, text) ||
-        gt_buf_adds(text, tail))
-        return -1;
     return 0;
 }

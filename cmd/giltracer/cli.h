@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* giltracer's command line. --help prints the table in cli.c. */
+/* giltracer's command line. --help (help.c) prints the table in cli.c. */
 #ifndef GILTRACER_CLI_H
 #define GILTRACER_CLI_H
 
@@ -45,6 +45,8 @@ struct gt_cli {
     const char *summary;
     const char *baseline;
     int pid;                        /* --pid; 0: not given */
+    int control_fd;                 /* --control-fd; 0: not given */
+    bool no_output;                 /* --no-output: reports are written to no file */
     bool dump;                      /* --dump: tell how it stands, and record nothing */
     uint64_t delay_ms, duration_ms; /* 0: not given */
     unsigned repeat;                /* runs of the target; at least 1 */
@@ -65,7 +67,7 @@ void gt_cli_release(struct gt_cli *cli);
 /* Parse the whole of argv. 0, or GT_ERR_USAGE with one line that says the remedy. */
 int gt_cli_parse(struct gt_cli *cli, char *const *argv, struct gt_error *err);
 
-/* Append the text of --help. Returns 0 or -1. */
-int gt_cli_help(struct gt_buf *text);
+/* Where reports are to be written: what -o named, NULL-terminated, borrowed. */
+char *const *gt_cli_outputs(const struct gt_cli *cli);
 
 #endif

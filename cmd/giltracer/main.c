@@ -3,8 +3,10 @@
 #include "common/exit_status.h"
 #include "doctor.h"
 #include "dump.h"
+#include "help.h"
 #include "launch/gate.h"
 #include "cli.h"
+#include "control.h"
 #include "repeat.h"
 #include "setup.h"
 
@@ -17,7 +19,7 @@ static int print_help(void)
     struct gt_buf text;
 
     gt_buf_init(&text);
-    if (gt_cli_help(&text) == 0)
+    if (gt_help_text(&text) == 0)
         fputs(text.data, stdout);
     gt_buf_release(&text);
     return 0;
@@ -45,6 +47,22 @@ static int dispatch(const struct gt_cli *cli, const struct gt_inherited *inherit
     return gt_repeat(cli, inherited);
 }
 
+static int detach_and_dispatch(const struct gt_cli *cli, const struct gt_inherited *inherited)
+{
+    struct gt_error err;
+    int status;
+
+    if (!cli->control_fd)
+        return dispatch(cli, inherited);
+    if (gt_control_detach(cli->control_fd, &err) < 0) {
+        gt_say("%s", err.message);
+        return GT_EXIT_OURS;
+    }
+    status = dispatch(cli, inherited);
+    gt_control_tell_end(cli->control_fd, status);
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     struct gt_inherited inherited;
@@ -61,7 +79,7 @@ int main(int argc, char **argv)
         gt_say("%s", err.message);
         status = GT_EXIT_OURS;
     } else {
-        status = dispatch(&cli, &inherited);
+        status = detach_and_dispatch(&cli, &inherited);
     }
     gt_cli_release(&cli);
     if (fflush(stdout)) {

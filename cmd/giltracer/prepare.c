@@ -122,8 +122,8 @@ static int open_outputs(struct gt_run_state *run, struct gt_error *err)
 {
     const struct gt_stop stop = {is_interrupted, run};
 
-    return gt_outputs_open(&run->outputs, gt_outputs_paths(&run->cli->outputs),
-                           run->cli->summary, &stop, err);
+    return gt_outputs_open(&run->outputs, gt_cli_outputs(run->cli), run->cli->summary, &stop,
+                           err);
 }
 
 static int start_ingest(struct gt_run_state *run, struct gt_error *err)
@@ -203,7 +203,7 @@ int gt_prepare(struct gt_run_state *run, int *status, struct gt_error *err)
     if (rc < 0)
         return rc;
     *status = GT_EXIT_OURS;
-    rc = gt_outputs_check(gt_outputs_paths(&cli->outputs), err);
+    rc = gt_outputs_check(gt_cli_outputs(cli), err);
     if (rc == 0)
         rc = gt_caps_probe(&run->caps, &run->loop, err);
     if (rc == 0)

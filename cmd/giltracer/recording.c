@@ -47,6 +47,7 @@ static void on_begin(void *context, int pid)
 
     run->meter.started_ns = gt_now_ns();
     gt_watch_start(&run->watch, pid);
+    gt_control_tell_recording(&run->control);
 }
 
 static void on_end(void *context)

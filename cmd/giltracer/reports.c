@@ -12,8 +12,7 @@ int gt_reports_prepare(struct gt_results *results, struct gt_ingest *ingest,
         .perfetto_states = cli->perfetto_states,
         .keep_interpreter_frames = cli->keep_interpreter,
     };
-    bool estimates =
-        gt_outputs_show_estimates(gt_outputs_paths(&cli->outputs), cli->summary, cli->quiet);
+    bool estimates = gt_outputs_show_estimates(gt_cli_outputs(cli), cli->summary, cli->quiet);
 
     return gt_results_make(results, gt_ingest_recorded(ingest), info, &options, estimates, err);
 }

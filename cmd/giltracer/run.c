@@ -59,6 +59,9 @@ static int run_all(struct gt_run_state *run)
     run->signals_started = rc == 0;
     gt_signals_listen(&run->signals, on_early_signal, run);
     if (rc == 0)
+        rc = gt_control_start(&run->control, run->cli->control_fd, &run->loop, &run->signals,
+                              &err);
+    if (rc == 0)
         rc = gt_prepare(run, &status, &err);
     if (rc == 0) {
         if (!run->cli->quiet)
@@ -115,6 +118,7 @@ static void release(struct gt_run_state *run)
     gt_interp_release(&run->interp);
     gt_running_release(&run->running);
     gt_caps_release(&run->caps);
+    gt_control_stop(&run->control);
     if (run->signals_started)
         gt_signals_stop(&run->signals);
     uv_run(&run->loop, UV_RUN_DEFAULT);

@@ -24,6 +24,7 @@
 #include "agent.h"
 #include "checks.h"
 #include "cli.h"
+#include "control.h"
 #include "run_as.h"
 #include "watch.h"
 
@@ -44,6 +45,7 @@ struct gt_run_state {
     uv_loop_t loop;
     struct gt_signals signals;
     bool signals_started;
+    struct gt_control control;
     int endings_heeded; /* of signals.endings: those that came before a report is written */
     struct gt_caps caps;
     struct gt_interp interp;

@@ -21,10 +21,8 @@ static struct {
     struct sigaction old[GT_SIGNALS_MAX + 1];
 } watch;
 
-static void receive(struct gt_signals *signals, int number)
+static void receive(struct gt_signals *signals, int number, bool group)
 {
-    bool group = gt_sentry_saw(&signals->sentry, number);
-
     if (!signals->first)
         signals->first = number;
     if (number == SIGINT)
@@ -37,16 +35,24 @@ static void receive(struct gt_signals *signals, int number)
 
 static void on_signal(uv_signal_t *handle, int number)
 {
-    receive(handle->data, number);
+    struct gt_signals *signals = handle->data;
+
+    receive(signals, number, gt_sentry_saw(&signals->sentry, number));
+}
+
+void gt_signals_take(struct gt_signals *signals, int number)
+{
+    receive(signals, number, false);
 }
 
 static void on_faults(uv_async_t *async)
 {
+    struct gt_signals *signals = async->data;
     uint64_t sent = __atomic_exchange_n(&watch.sent, 0, __ATOMIC_ACQ_REL);
 
     for (int i = 0; i < FAULTS; i++)
         if (sent >> (faults[i] - 1) & 1)
-            receive(async->data, faults[i]);
+            receive(signals, faults[i], gt_sentry_saw(&signals->sentry, faults[i]));
 }
 
 /* Runs anywhere: calls only what a signal handler may call. */

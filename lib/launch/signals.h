@@ -42,6 +42,8 @@ int gt_signals_start(struct gt_signals *signals, uv_loop_t *loop,
 void gt_signals_listen(struct gt_signals *signals, gt_signal_fn handler, void *context);
 /* Receive what has come by now. Not to be called by a callback of the loop. */
 void gt_signals_look(struct gt_signals *signals);
+/* Something else asks for what this signal asks for, as if it had come to giltracer alone. */
+void gt_signals_take(struct gt_signals *signals, int number);
 /* Stop watching. The loop must run once more before the struct may be released. */
 void gt_signals_stop(struct gt_signals *signals);
 

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "../../cmd/giltracer/cli.c"
+#include "../../cmd/giltracer/help.c"
 
 static struct gt_cli cli;
 static struct gt_error err;
@@ -120,7 +121,7 @@ static void test_refusals(void **state)
     refused(PARSE("--bogus", "x.py"), "unknown option --bogus");
     refused(PARSE("-Z", "x.py"), "unknown option -Z");
     refused(PARSE("--=x"), "unknown option --");
-    refused(PARSE("--no-output"), "unknown option --no-output");
+    refused(PARSE("--no-keep"), "unknown option --no-keep");
     refused(PARSE("-o"), "-o needs an argument");
     refused(PARSE("--keep"), "--keep needs an argument");
     refused(PARSE("--quiet=1", "x.py"), "takes no argument");
@@ -137,7 +138,7 @@ static void test_help_names_every_option(void **state)
 
     (void)state;
     gt_buf_init(&text);
-    assert_int_equal(gt_cli_help(&text), 0);
+    assert_int_equal(gt_help_text(&text), 0);
     for (const struct gt_option *option = gt_cli_table; option->help; option++) {
         assert_non_null(strstr(text.data, option->help));
         if (option->name)

@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: MIT
+"""Who holds the GIL and who waits for it, of the program that imports this.
+
+    with giltracer.trace("report.html") as report:
+        work()
+    print(report)
+
+trace() also decorates functions; start() and stop() do the same where no block fits. The program
+giltracer records this process as it does with --pid: it needs root, or the rights that `giltracer
+--setup` gives. Needs nothing but the standard library, of CPython 3.6 and later.
+"""
+from giltracer._report import Report
+from giltracer._session import TraceError
+from giltracer._trace import start, stop, trace
+
+__all__ = ["Report", "TraceError", "start", "stop", "trace"]
