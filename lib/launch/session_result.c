@@ -31,8 +31,8 @@ static bool leave_it_to_agents(struct gt_session_result *result, const struct gt
 {
     if (!plan->two_sources || (rest && gt_plan_rest_is_wanted(plan)))
         return false;
+    result->perf_died |= !result->probes_out_ns; /* or it was about to end, for its cost */
     take_earlier(&result->probes_out_ns, written_ns);
-    result->perf_died = true;
     result->rest_out |= rest;
     return true;
 }

@@ -79,7 +79,7 @@ def test_what_perf_recorded_until_it_was_killed_is_in_the_report(pace, folder):
                                    lambda words: "gt_" not in words, lambda words: True],
                          ids=["probes", "rest", "both"])
 def test_the_agent_goes_on_where_perf_ends(which, folder):
-    run, document = die(folder, [], which, 0.8, 2)
+    run, document = die(folder, ["--overhead-budget", 0], which, 0.8, 2)
     assert "from there on the agent alone recorded the GIL" in run.err, run
     assert last_use_s(document) > 1.9, run
     sources = document["giltracer"]["sources"]
@@ -106,7 +106,8 @@ def test_a_full_disk_ends_perf_and_not_the_report(small_disk, folder):
 
 def test_what_is_kept_of_a_perf_that_died_can_be_read(folder):
     kept = folder / "kept"
-    run, document = die(folder, ["--keep", kept], lambda words: True, 0.8, 1.6)
+    run, document = die(folder, ["--keep", kept, "--overhead-budget", 0], lambda words: True, 0.8,
+                        1.6)
     text = subprocess.run(["perf", "script", "-i", str(kept / "probes.data")], check=True,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE).stdout
     assert text.count(b":signal") > 100
