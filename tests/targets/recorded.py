@@ -96,7 +96,7 @@ def decorated():
     def generator():
         yield
 
-    results = [countdown(3), asyncio.get_event_loop_policy().new_event_loop().run_until_complete(
+    results = [countdown(3), asyncio.new_event_loop().run_until_complete(
         later())]
     tell(results=results, name=countdown.__name__, source=countdown.report.summary["run"]["gil_source"],
          wall_ns=later.report.summary["run"]["wall_ns"], generator=refusal(recorder, generator))

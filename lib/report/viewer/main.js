@@ -107,7 +107,8 @@ class Page {
     this.hashTimer = setTimeout(() => {
       const hash = `#${viewToHash(this.view, this.model)}`;
       this.ownHash = hash;
-      if (location.hash !== hash)
+      // A frame that a notebook filled (srcdoc) has no address of its own.
+      if (location.hash !== hash && location.protocol !== "about:")
         history.replaceState(null, "", hash);
     }, 150);
   }

@@ -8,9 +8,19 @@
 trace() also decorates functions; start() and stop() do the same where no block fits. The program
 giltracer records this process as it does with --pid: it needs root, or the rights that `giltracer
 --setup` gives. Needs nothing but the standard library, of CPython 3.6 and later.
+
+In IPython and notebooks: %load_ext giltracer, then %%giltracer above a cell.
 """
 from giltracer._report import Report
 from giltracer._session import TraceError
 from giltracer._trace import start, stop, trace
+
+
+def load_ipython_extension(shell):
+    """%load_ext giltracer calls it."""
+    from giltracer import _notebook  # which needs IPython
+
+    _notebook.load(shell)
+
 
 __all__ = ["Report", "TraceError", "start", "stop", "trace"]
