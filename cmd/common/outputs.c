@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "common/outputs.h"
 
+#include "common/earlier.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,13 +30,86 @@ bool gt_outputs_show_estimates(char *const *paths, const char *summary, bool qui
     return !quiet || summary || gt_report_shows_estimates(paths);
 }
 
+/* The name as the file is opened by. */
+static int expand(const struct gt_outputs *outputs, const char *name, struct gt_buf *path,
+                  struct gt_error *err)
+{
+    gt_buf_init(path);
+    if (outputs->expands)
+        return gt_name_expand(&outputs->names, name, path, err);
+    return gt_buf_adds(path, name) ? gt_error_memory(err) : 0;
+}
+
+int gt_outputs_expand(struct gt_outputs *outputs, char *const *paths, const char *summary,
+                      bool *no_rank, struct gt_error *err)
+{
+    struct gt_buf unused;
+    bool wants_rank = summary && gt_name_has(summary, 'n');
+    int rc = 0;
+
+    outputs->expands = true;
+    gt_names_init(&outputs->names);
+    for (; *paths && rc == 0; paths++) {
+        wants_rank |= gt_name_has(*paths, 'n');
+        rc = expand(outputs, *paths, &unused, err);
+        gt_buf_release(&unused);
+    }
+    if (rc == 0 && summary) {
+        rc = expand(outputs, summary, &unused, err);
+        gt_buf_release(&unused);
+    }
+    *no_rank = wants_rank && !outputs->names.has_rank;
+    return rc;
+}
+
+static int rename_file(const struct gt_outputs *outputs, struct gt_output *output,
+                       const char *asked, struct gt_error *err)
+{
+    struct gt_buf path;
+    int rc;
+
+    if (!gt_name_has(asked, 'p'))
+        return 0;
+    rc = expand(outputs, asked, &path, err);
+    if (rc == 0)
+        rc = gt_output_rename(output, path.data, err);
+    gt_buf_release(&path);
+    return rc;
+}
+
+int gt_outputs_set_pid(struct gt_outputs *outputs, int pid, struct gt_error *err)
+{
+    int rc = 0;
+
+    if (!outputs->expands)
+        return 0;
+    outputs->names.pid = pid;
+    for (size_t i = 0; i < outputs->count && rc == 0; i++)
+        rc = rename_file(outputs, &outputs->files[i], outputs->asked[i], err);
+    if (rc == 0 && outputs->has_summary)
+        rc = rename_file(outputs, &outputs->summary, outputs->asked_summary, err);
+    return rc;
+}
+
+static int open_one(const struct gt_outputs *outputs, struct gt_output *output,
+                    const char *name, const struct gt_stop *stop, struct gt_error *err)
+{
+    struct gt_buf path;
+    int rc = expand(outputs, name, &path, err);
+
+    if (rc == 0)
+        rc = gt_output_open_until(output, path.data, stop, err);
+    gt_buf_release(&path);
+    return rc;
+}
+
 static int open_file(struct gt_outputs *outputs, const char *path, const struct gt_stop *stop,
                      struct gt_error *err)
 {
     int rc = gt_report_format_of(path, &outputs->formats[outputs->count], err);
 
     if (rc == 0)
-        rc = gt_output_open_until(&outputs->files[outputs->count], path, stop, err);
+        rc = open_one(outputs, &outputs->files[outputs->count], path, stop, err);
     if (rc == 0)
         outputs->count++;
     return rc;
@@ -48,6 +123,8 @@ int gt_outputs_open(struct gt_outputs *outputs, char *const *paths, const char *
 
     while (paths[wanted])
         wanted++;
+    outputs->asked = paths;
+    outputs->asked_summary = summary;
     outputs->files = calloc(wanted + 1, sizeof(*outputs->files));
     outputs->formats = calloc(wanted + 1, sizeof(*outputs->formats));
     if (!outputs->files || !outputs->formats)
@@ -56,7 +133,7 @@ int gt_outputs_open(struct gt_outputs *outputs, char *const *paths, const char *
         rc = open_file(outputs, paths[i], stop, err);
     if (rc < 0 || !summary)
         return rc;
-    rc = gt_output_open_until(&outputs->summary, summary, stop, err);
+    rc = open_one(outputs, &outputs->summary, summary, stop, err);
     outputs->has_summary = rc == 0;
     return rc;
 }
@@ -68,6 +145,8 @@ int gt_outputs_write_file(struct gt_outputs *outputs, size_t index,
     char *path = strdup(output->path); /* committing releases the output */
     int rc = gt_report_write(report, outputs->formats[index], output, err);
 
+    if (rc == 0)
+        rc = gt_earlier_keep(output, report, quiet, err);
     if (rc == 0)
         rc = gt_output_commit(output, err);
     else
@@ -91,7 +170,7 @@ static int write_piece(void *context, const char *text, size_t length)
 }
 
 int gt_outputs_write_summary(struct gt_outputs *outputs, const struct gt_report *report,
-                             struct gt_error *err)
+                             bool quiet, struct gt_error *err)
 {
     struct writing writing = {&outputs->summary, err};
     int rc;
@@ -100,6 +179,8 @@ int gt_outputs_write_summary(struct gt_outputs *outputs, const struct gt_report 
         return 0;
     outputs->has_summary = false;
     rc = gt_report_summary_to(report, write_piece, &writing, err);
+    if (rc == 0)
+        rc = gt_earlier_keep(&outputs->summary, report, quiet, err);
     if (rc == 0)
         rc = gt_output_commit(&outputs->summary, err);
     else

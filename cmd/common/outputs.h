@@ -13,6 +13,7 @@
 #include "base/fs.h"
 #include "base/strvec.h"
 #include "common/console.h"
+#include "common/names.h"
 #include "report/report.h"
 
 #include <stdbool.h>
@@ -25,6 +26,10 @@ struct gt_outputs {
     size_t count;                   /* of files that are open */
     struct gt_output summary;
     bool has_summary; /* it is open */
+    struct gt_names names;
+    char *const *asked;        /* the files' names as they were asked for, and … */
+    const char *asked_summary; /* … the summary's; borrowed */
+    bool expands;              /* they have % */
 };
 
 /* The paths that -o named; where it named none, giltracer.html. NULL-terminated, borrowed. */
@@ -37,19 +42,28 @@ int gt_outputs_check(char *const *paths, struct gt_error *err);
  * printed unless `quiet`? */
 bool gt_outputs_show_estimates(char *const *paths, const char *summary, bool quiet);
 
+/* In the names given to gt_outputs_open from now on, % has a meaning (names.h). Where no rank
+ * is known and one is asked for, `*no_rank` is set. 0 or GT_ERR_USAGE. */
+int gt_outputs_expand(struct gt_outputs *outputs, char *const *paths, const char *summary,
+                      bool *no_rank, struct gt_error *err);
+
+/* The program is known: names with %p are complete. 0 or negative. */
+int gt_outputs_set_pid(struct gt_outputs *outputs, int pid, struct gt_error *err);
+
 /* Open all, and the summary's file unless `summary` is NULL. `stop` may be NULL, and ends a
  * wait for a reader, now and while they are written. 0 or negative; release it then, too.
  */
 int gt_outputs_open(struct gt_outputs *outputs, char *const *paths, const char *summary,
                     const struct gt_stop *stop, struct gt_error *err);
 
-/* Write one file and make it appear; say so unless `quiet`. 0 or negative: it is abandoned. */
+/* Write one file and make it appear; say so unless `quiet`. What another command left there is
+ * kept (earlier.h). 0 or negative: it is abandoned. */
 int gt_outputs_write_file(struct gt_outputs *outputs, size_t index,
                           const struct gt_report *report, bool quiet, struct gt_error *err);
 
 /* The same for the summary, where there is to be one. */
 int gt_outputs_write_summary(struct gt_outputs *outputs, const struct gt_report *report,
-                             struct gt_error *err);
+                             bool quiet, struct gt_error *err);
 
 /* Print the table and the findings to stderr. */
 void gt_outputs_print_table(const struct gt_report *report, enum gt_color color);

@@ -121,7 +121,16 @@ static bool is_interrupted(void *context)
 static int open_outputs(struct gt_run_state *run, struct gt_error *err)
 {
     const struct gt_stop stop = {is_interrupted, run};
+    bool no_rank = false;
+    int rc = gt_outputs_expand(&run->outputs, gt_cli_outputs(run->cli), run->cli->summary,
+                               &no_rank, err);
 
+    if (rc == 0 && no_rank &&
+        gt_strvec_push(&run->plan.notes, "%n is 0: no variable of the environment tells a rank "
+                                         "(OMPI_COMM_WORLD_RANK, PMI_RANK, SLURM_PROCID, …)"))
+        rc = gt_error_memory(err);
+    if (rc < 0)
+        return rc;
     return gt_outputs_open(&run->outputs, gt_cli_outputs(run->cli), run->cli->summary, &stop,
                            err);
 }

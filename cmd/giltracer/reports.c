@@ -36,7 +36,11 @@ void gt_reports_write(struct gt_run_state *run)
 
     if (!run->cli->quiet)
         gt_outputs_print_table(report, run->cli->color);
-    if (gt_outputs_write_summary(&run->outputs, report, &err) < 0)
+    if (gt_outputs_set_pid(&run->outputs, run->result.pid, &err) < 0) {
+        say_failed(run, &err);
+        return;
+    }
+    if (gt_outputs_write_summary(&run->outputs, report, run->cli->quiet, &err) < 0)
         say_failed(run, &err);
     for (size_t i = 0; i < run->outputs.count; i++) {
         gt_signals_look(signals); /* those that came while we wrote */

@@ -264,7 +264,7 @@ static int write_report(const struct cli *cli, const struct gt_report *report,
         return abandon(err);
     if (!cli->quiet)
         gt_outputs_print_table(report, cli->color);
-    rc = gt_outputs_write_summary(outputs, report, err);
+    rc = gt_outputs_write_summary(outputs, report, cli->quiet, err);
     for (size_t i = 0; i < outputs->count && rc == 0; i++)
         rc = gt_interrupt_abandoned()
                  ? gt_error_set(err, GT_ERR_CANCELLED,

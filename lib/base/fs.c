@@ -493,6 +493,53 @@ static int put_in_place(struct gt_output *output, struct gt_error *err)
         output->path);
 }
 
+int gt_output_rename(struct gt_output *output, const char *path, struct gt_error *err)
+{
+    const char *slash = strrchr(path, '/');
+    char *copy;
+
+    if (output->direct)
+        return 0;
+    copy = strdup(path);
+    if (!copy)
+        return gt_error_memory(err);
+    free(output->path);
+    output->path = copy;
+    output->name = slash ? copy + (slash + 1 - path) : copy;
+    return 0;
+}
+
+int gt_output_open_old(const struct gt_output *output)
+{
+    struct stat st;
+    int fd;
+
+    if (output->direct)
+        return -1;
+    fd = openat(output->folder, output->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd >= 0 && (fstat(fd, &st) || !S_ISREG(st.st_mode))) {
+        close(fd);
+        fd = -1;
+    }
+    return fd;
+}
+
+int gt_output_keep_old(const struct gt_output *output, struct gt_error *err)
+{
+    char *old;
+    int rc = 0;
+
+    if (asprintf(&old, "%s.old", output->name) < 0)
+        return gt_error_memory(err);
+    if (renameat(output->folder, output->name, output->folder, old) && errno != ENOENT)
+        rc = gt_error_errno(err,
+                            "cannot write %s: the report of another command that is there "
+                            "cannot be kept as %s",
+                            output->path, old);
+    free(old);
+    return rc;
+}
+
 int gt_output_commit(struct gt_output *output, struct gt_error *err)
 {
     int rc = put_in_place(output, err);

@@ -75,6 +75,14 @@ int gt_output_open_until(struct gt_output *output, const char *path, const struc
 /* Write all the bytes; a full disk or a closed pipe is an error that names the path. */
 int gt_output_write(struct gt_output *output, const void *data, size_t length,
                     struct gt_error *err);
+/* Give it another name in the same folder, before it is committed: of `path`, the last
+ * component is taken. Nothing happens to an output that is not a file. */
+int gt_output_rename(struct gt_output *output, const char *path, struct gt_error *err);
+/* Open for reading the regular file that committing would replace. -1: there is none that can
+ * be read. */
+int gt_output_open_old(const struct gt_output *output);
+/* Move what committing would replace to the same name with ".old" behind it. */
+int gt_output_keep_old(const struct gt_output *output, struct gt_error *err);
 /* Close the file, check that all was written, and rename it into place. The output is released,
  * also on failure. */
 int gt_output_commit(struct gt_output *output, struct gt_error *err);

@@ -190,7 +190,7 @@ class GiltracerMagics(Magics):
         path = _result_path(shell)
         # A cell may change the folder.
         absolute = os.path.abspath(path)
-        words.append("--output=" + absolute)
+        words.append("--output=" + absolute.replace("%", "%%"))
         shown = _Shown(shell, height)
         shown.begin()
         try:

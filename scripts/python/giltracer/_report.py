@@ -89,6 +89,8 @@ class Report:
         lines = said.splitlines()
         self.messages = [line[len("giltracer: "):] for line in lines
                          if line.startswith("giltracer: ")]
+        self.outputs = tuple(line[len("wrote "):] for line in self.messages
+                             if line.startswith("wrote "))
         self._text = "\n".join(line for line in lines
                                if not line.startswith("giltracer: ")).strip("\n")
 
