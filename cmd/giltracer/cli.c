@@ -546,6 +546,8 @@ int gt_cli_parse(struct gt_cli *cli, char *const *argv, struct gt_error *err)
 
     if (at < 0)
         return at;
+    if (!cli->pid)
+        take_default_python(cli);
     if (cli->mode != GT_MODE_RUN)
         return 0;
     if (cli->target == GT_TARGET_NONE && argv[at])
@@ -561,7 +563,6 @@ int gt_cli_parse(struct gt_cli *cli, char *const *argv, struct gt_error *err)
                             "--state-detect --call-graph");
     if (cli->pid)
         return check_process(cli, err);
-    take_default_python(cli);
     if (cli->control_fd)
         return gt_error_set(err, GT_ERR_USAGE,
                             "--control-fd is for a process that runs: add --pid");

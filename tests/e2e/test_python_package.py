@@ -184,6 +184,12 @@ def test_the_launcher_with_another_interpreter(folder):
     assert os.path.realpath(done.out.decode().split()[0]) == os.path.realpath(other.path)
 
 
+def test_what_this_interpreter_can_do(folder):
+    other = harness.interpreters()[0]
+    done = run(["-m", "giltracer", "--doctor"], folder, other.path)
+    assert os.path.realpath(other.path) in done.out.decode() + done.err, done
+
+
 # --- giltracer.auto ------------------------------------------------------------------------
 
 CHILD = ("import giltracer.auto, os, subprocess, sys\n"
