@@ -22,6 +22,29 @@ static void say_no_report(struct gt_run_state *run, const char *why)
            gt_recording_keep(run));
 }
 
+/* The report says why it is not of all that was recorded. */
+static void take_cut(struct gt_run_state *run)
+{
+    struct gt_error *cut = &run->result.cut;
+
+    if (run->report_error.code == GT_ERR_FORMAT) {
+        gt_error_set(cut, GT_ERR_FORMAT, "the recording: %s", run->report_error.message);
+        gt_say("%s", cut->message);
+    }
+    if (cut->code && gt_ingest_set_cut(run->ingest, cut->message) < 0)
+        gt_say(
+            "out of memory: the report does not say that it is not of all that was recorded");
+}
+
+/* Did the user, who was told how, abandon the report after the session, too? */
+static bool is_abandoned(struct gt_run_state *run)
+{
+    gt_signals_look(&run->signals);
+    run->result.abandoned |=
+        run->result.late_signal && run->signals.interrupts > run->interrupts_heeded;
+    return run->result.abandoned;
+}
+
 static void write_report(struct gt_run_state *run)
 {
     struct gt_error err;
@@ -33,8 +56,11 @@ static void write_report(struct gt_run_state *run)
         say_no_report(run, err.message);
         return;
     }
+    if (is_abandoned(run)) {
+        gt_say("no report: interrupted");
+        return;
+    }
     run->reported = true;
-    gt_signals_look(&run->signals);
     run->endings_heeded = run->signals.endings;
     if (run->last)
         gt_reports_write(run);
@@ -64,9 +90,11 @@ void gt_conclude(struct gt_run_state *run, int rc, const struct gt_error *err)
     if (run->concluded)
         return;
     run->concluded = true;
+    run->interrupts_heeded = run->signals.interrupts;
     gt_say_all(&result->warnings);
     if (result->exec_errno)
         return;
+    take_cut(run);
     if (rc < 0)
         say_no_report(run, err->message);
     else if (result->abandoned)

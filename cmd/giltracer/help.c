@@ -26,14 +26,15 @@ int gt_help_text(struct gt_buf *text)
         "as\n"
         "NAME.old.\n"
         "\n"
-        "Environment: GILTRACER_PERF names the perf program, GILTRACER_PERF_TIMEOUT the "
+        "Environment: GILTRACER_PERF names the perf program, GILTRACER_PERF_TIMEOUT how many "
         "seconds\n"
-        "to wait for it (default 30), TMPDIR where recordings are kept meanwhile, "
-        "GILTRACER_PYTHON\n"
-        "the interpreter where --python does not. GILTRACER_CGROUP_ROOT\n"
-        "is for tests: a folder with proc/self/cgroup, proc/self/mountinfo and the groups that "
-        "they\n"
-        "name, to read CPU quotas from instead of the kernel's.\n";
+        "it may take to start, to end or to give more text (default 30), TMPDIR where "
+        "recordings are\n"
+        "kept meanwhile, GILTRACER_PYTHON the interpreter where --python does not.\n"
+        "GILTRACER_CGROUP_ROOT is for tests: a folder with proc/self/cgroup,\n"
+        "proc/self/mountinfo and the groups that they name, to read CPU quotas from instead of "
+        "the\n"
+        "kernel's.\n";
 
     if (gt_buf_adds(text, head) || gt_options_help(gt_cli_table, text) ||
         gt_buf_adds(text, tail))

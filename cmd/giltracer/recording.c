@@ -5,6 +5,7 @@
 #include "common/console.h"
 #include "conclude.h"
 #include "launch/hitplace.h"
+#include "launch/perfscript.h"
 #include "launch/probes.h"
 #include "launch/tools.h"
 #include "planning.h"
@@ -136,6 +137,8 @@ static void start_removal(void *context)
 {
     struct gt_run_state *run = context;
 
+    gt_ingest_limit_text(run->ingest, gt_perfscript_most_events(run->data_path));
+    gt_ingest_limit_probes(run->ingest, gt_perfscript_most_events(run->probes_path));
     if (run->result.target_ran) {
         if (run->result.until_ns && !run->result.ended_ns)
             gt_agent_stop_all(&run->agent_files);
@@ -166,6 +169,18 @@ static void on_tick(void *context, enum gt_session_state state)
     else if (state == GT_SESSION_CONVERTING)
         gt_progress("giltracer: reading the recording, %.0f MB of text",
                     (double)run->text_bytes / 1e6);
+}
+
+static void on_late_signal(void *context, enum gt_session_state state)
+{
+    (void)context;
+    if (state == GT_SESSION_CONVERTING)
+        gt_say(
+            "reading ends here, and the report will be of what was read; Ctrl-C (SIGINT) once "
+            "more ends without it");
+    else
+        gt_say(
+            "perf record has not ended yet; Ctrl-C (SIGINT) once more ends without a report");
 }
 
 /* --- from installing the probes to removing them --- */
@@ -208,6 +223,7 @@ int gt_recording_run(struct gt_run_state *run, struct gt_error *err)
         .on_follow = on_follow,
         .on_recorded = start_removal,
         .on_tick = on_tick,
+        .on_late_signal = on_late_signal,
         .context = run,
     };
     int rc;
@@ -222,7 +238,7 @@ int gt_recording_run(struct gt_run_state *run, struct gt_error *err)
     gt_hit_place_find(&hit, &run->plan, run->interp.libc);
     run->started_ns = gt_now_ns();
     rc = gt_session_run(&run->loop, &spec, &run->result, err);
-    if (rc < 0 && run->report_error.code)
+    if (rc < 0 && run->report_error.code && run->report_error.code != GT_ERR_FORMAT)
         *err = run->report_error;
     return rc;
 }

@@ -46,7 +46,8 @@ struct gt_run_state {
     struct gt_signals signals;
     bool signals_started;
     struct gt_control control;
-    int endings_heeded; /* of signals.endings: those that came before a report is written */
+    int interrupts_heeded; /* of signals.interrupts: those that came before that */
+    int endings_heeded;    /* of signals.endings: those that came before a report is written */
     struct gt_caps caps;
     struct gt_interp interp;
     struct gt_running running; /* with --pid: the process, … */

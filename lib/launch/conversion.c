@@ -53,7 +53,7 @@ int gt_conversion_next(struct gt_conversion *conversion, uv_loop_t *loop, struct
     const struct gt_recorders *recorders = conversion->recorders;
     bool first = !conversion->spawned;
 
-    if (!first && conversion->part == GT_RECORDED_REST)
+    if (conversion->interrupted || (!first && conversion->part == GT_RECORDED_REST))
         return 0;
     gt_conversion_release(conversion);
     conversion->part = first && gt_recorders_has_data(recorders, GT_RECORDED_PROBES)
@@ -66,17 +66,38 @@ int gt_conversion_next(struct gt_conversion *conversion, uv_loop_t *loop, struct
 }
 
 int gt_conversion_judge(const struct gt_conversion *conversion, struct gt_strvec *warnings,
-                        struct gt_error *err)
+                        struct gt_error *cut, struct gt_error *err)
 {
     struct gt_error why;
+    int rc;
 
-    if (conversion->script.data_error) /* on_data has told why */
-        return conversion->script.data_error;
-    if (gt_perfscript_judge(&conversion->script, "the recording", &why) == 0)
+    if (conversion->interrupted)
+        rc = gt_error_set(
+            &why, GT_ERR_CANCELLED,
+            "reading the recording was interrupted: the report is of what was read");
+    else if (conversion->script.data_error == GT_ERR_FORMAT)
         return 0;
-    if (conversion->text_bytes == 0 && conversion->part == GT_RECORDED_REST)
+    else if (conversion->script.data_error) /* on_data has told why */
+        return conversion->script.data_error;
+    else
+        rc = gt_perfscript_judge(&conversion->script, "the recording", &why);
+    if (rc == 0)
+        return 0;
+    if (conversion->text_bytes == 0 && conversion->part == GT_RECORDED_REST &&
+        !conversion->interrupted)
         return gt_error_set(err, why.code, "%s", why.message);
+    if (!cut->code)
+        *cut = why;
     return gt_strvec_push(warnings, why.message) ? gt_error_memory(err) : 0;
+}
+
+void gt_conversion_interrupt(struct gt_conversion *conversion)
+{
+    enum { GRACE_MS = 2000 };
+
+    conversion->interrupted = true;
+    if (conversion->spawned)
+        gt_child_stop(&conversion->script, GRACE_MS);
 }
 
 void gt_conversion_stop(struct gt_conversion *conversion)

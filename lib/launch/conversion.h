@@ -31,16 +31,21 @@ struct gt_conversion {
     bool spawned;
     enum gt_recorded_part part;
     uint64_t text_bytes; /* that perf script gave of this part */
+    bool interrupted;
 };
 
-/* Start with the next part that there is. 1: perf script runs; 0: there was no other part;
- * negative: it could not be started, or perf record wrote nothing. */
+/* Start with the next part that there is. 1: perf script runs; 0: there is no other part to
+ * read; negative: it could not be started, or perf record wrote nothing. */
 int gt_conversion_next(struct gt_conversion *conversion, uv_loop_t *loop, struct gt_error *err);
 
 /* perf script is gone. Negative when the part is of no use. Text that is not whole is, with a
- * line in `warnings`. */
+ * line in `warnings`, the first of which is in `cut`; that on_data refused with GT_ERR_FORMAT,
+ * too, which on_data knows more of. */
 int gt_conversion_judge(const struct gt_conversion *conversion, struct gt_strvec *warnings,
-                        struct gt_error *err);
+                        struct gt_error *cut, struct gt_error *err);
+
+/* Read no more, soon: perf script is ended, and what it gave counts. */
+void gt_conversion_interrupt(struct gt_conversion *conversion);
 
 /* End perf script at once. */
 void gt_conversion_stop(struct gt_conversion *conversion);

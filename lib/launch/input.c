@@ -309,7 +309,7 @@ static int run_script(struct recording *recording, bool default_fields, bool *la
  */
 static uint64_t most_events(const struct input *input)
 {
-    enum { RECORD_BYTES = 8, SLACK = 10000, LOOSE = 64, HEADER_BYTES = 104, FEATURES_AT = 72 };
+    enum { RECORD_BYTES = 8, SLACK = 10000, LOOSE = 16, HEADER_BYTES = 104, FEATURES_AT = 72 };
     const uint64_t unbounded = UINT64_C(1) << 18 | UINT64_C(1) << 27; /* AUXTRACE, COMPRESSED */
     uint64_t size = 0, features = 0;
     struct stat st;

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 int gt_perfscript_start(const struct gt_perfscript *script, const struct gt_caps *caps,
                         uv_loop_t *loop, struct gt_child *child, struct gt_error *err)
@@ -51,6 +52,14 @@ int gt_perfscript_start(const struct gt_perfscript *script, const struct gt_caps
         rc = gt_child_spawn(child, loop, &spec, err);
     gt_strvec_release(&env);
     return rc;
+}
+
+uint64_t gt_perfscript_most_events(const char *data_path)
+{
+    enum { RECORD_BYTES = 8, SLACK = 10000 }; /* sizeof(struct perf_event_header) */
+    struct stat st;
+
+    return stat(data_path, &st) ? 0 : (uint64_t)st.st_size / RECORD_BYTES + SLACK;
 }
 
 void gt_perfscript_look(struct gt_perfscript *script, const struct gt_caps *caps,

@@ -27,6 +27,10 @@ struct gt_perfscript {
 void gt_perfscript_look(struct gt_perfscript *script, const struct gt_caps *caps,
                         uv_loop_t *loop);
 
+/* How many events perf script can print at the most of a recording by gt_plan_record_command: a
+ * record has 8 bytes at the least. 0: there is no such file. */
+uint64_t gt_perfscript_most_events(const char *data_path);
+
 /* Start perf script. The caller waits for the child and releases it. */
 int gt_perfscript_start(const struct gt_perfscript *script, const struct gt_caps *caps,
                         uv_loop_t *loop, struct gt_child *child, struct gt_error *err);

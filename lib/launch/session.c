@@ -20,11 +20,11 @@ enum {
 };
 
 enum event {
+    EVENT_SIGNAL,      /* giltracer got a signal: first, since it may be why the target ended */
     EVENT_READY,       /* all that is to record does */
     EVENT_PERF_DONE,   /* a perf record is gone */
     EVENT_TARGET_DONE, /* the target, or the gate, is gone */
     EVENT_SCRIPT_DONE, /* a perf script is gone */
-    EVENT_SIGNAL,      /* giltracer got a signal */
     EVENT_TIMEOUT,     /* perf takes too long */
     EVENT_DELAYED,     /* the recording shall begin */
     EVENT_OVER,        /* and end */
@@ -426,12 +426,6 @@ static enum gt_session_state signalled(struct session *session)
     return session->state;
 }
 
-static enum gt_session_state signalled_following(struct session *session)
-{
-    forward_signals(session);
-    return session->state;
-}
-
 static enum gt_session_state perf_flushed(struct session *session)
 {
     check_recorders(session);
@@ -446,28 +440,33 @@ static enum gt_session_state perf_stalls_at_end(struct session *session)
     return session->state;
 }
 
-/* The program has ended: a second SIGINT means that nobody waits for the report any more.
- * TERM and HUP let it be finished. */
-static bool gives_up(struct session *session)
+/* The recording is over. SIGINT, and SIGTERM where it is read, end that; a SIGINT after the
+ * user was told so means that nobody waits for the report any more. While the target that we
+ * started runs on, signals are its own. */
+static enum gt_session_state late_signals(struct session *session)
 {
-    for (int i = 0; i < session->signal_count; i++)
-        if (session->signals[i].number == SIGINT && session->spec->signals->interrupts >= 2)
-            session->result->abandoned = true;
+    struct gt_session_result *result = session->result;
+    bool reading = session->state == GT_SESSION_CONVERTING;
+    bool ours = session->spec->attach_pid || result->ended_ns;
+
+    for (int i = 0; ours && i < session->signal_count; i++) {
+        int number = session->signals[i].number;
+
+        if (number == SIGINT && result->late_signal) {
+            result->abandoned = true;
+        } else if (number == SIGINT || (number == SIGTERM && reading)) {
+            if (!result->late_signal && session->spec->on_late_signal)
+                session->spec->on_late_signal(session->spec->context, session->state);
+            if (reading)
+                gt_conversion_interrupt(&session->conversion);
+            result->late_signal = number;
+        }
+    }
     forward_signals(session);
-    return session->result->abandoned;
-}
-
-static enum gt_session_state maybe_give_up_flushing(struct session *session)
-{
-    if (gives_up(session))
-        gt_recorders_kill(&session->recorders, GRACE_MS);
-    return session->state;
-}
-
-static enum gt_session_state maybe_give_up_converting(struct session *session)
-{
-    if (gives_up(session))
+    if (result->abandoned && reading)
         gt_conversion_stop(&session->conversion);
+    else if (result->abandoned)
+        gt_recorders_kill(&session->recorders, GRACE_MS);
     return session->state;
 }
 
@@ -477,27 +476,28 @@ static enum gt_session_state converted(struct session *session)
 
     if (session->result->abandoned)
         return leave(session);
-    rc = gt_conversion_judge(&session->conversion, &session->result->warnings, session->err);
+    rc = gt_conversion_judge(&session->conversion, &session->result->warnings,
+                             &session->result->cut, session->err);
     fail_with(session, rc);
     return rc < 0 ? leave(session) : convert_next(session);
 }
 
-_Static_assert(EVENT_READY == 0 && EVENT_OVER == 7 && EVENT_COUNT == 8,
+_Static_assert(EVENT_SIGNAL == 0 && EVENT_READY == 1 && EVENT_OVER == 7 && EVENT_COUNT == 8,
                "each row below has one action per event, in their order");
 
 static const action_fn actions[GT_SESSION_STATES][EVENT_COUNT] = {
-    /* READY, PERF_DONE, TARGET_DONE, SCRIPT_DONE, SIGNAL, TIMEOUT, DELAYED, OVER */
-    [GT_SESSION_STARTING] = {open_gate, perf_failed_early, gate_ended, ignore, cancel,
+    /* SIGNAL, READY, PERF_DONE, TARGET_DONE, SCRIPT_DONE, TIMEOUT, DELAYED, OVER */
+    [GT_SESSION_STARTING] = {cancel, open_gate, perf_failed_early, gate_ended, ignore,
                              perf_stalled, start_recorders, ignore},
-    [GT_SESSION_RUNNING] = {recording_began, check_recorders, target_ended, ignore, signalled,
+    [GT_SESSION_RUNNING] = {signalled, recording_began, check_recorders, target_ended, ignore,
                             ignore, record_now, duration_over},
-    [GT_SESSION_FLUSHING] = {ignore, perf_flushed, target_ended_later, ignore,
-                             maybe_give_up_flushing, perf_stalls_at_end, ignore, ignore},
-    [GT_SESSION_CONVERTING] = {ignore, ignore, target_ended_later, converted,
-                               maybe_give_up_converting, ignore, ignore, ignore},
-    [GT_SESSION_FOLLOWING] = {ignore, ignore, target_ended_later, ignore, signalled_following,
-                              ignore, ignore, ignore},
-    [GT_SESSION_ABORTING] = {ignore, check_aborted, check_aborted, ignore, ignore, ignore,
+    [GT_SESSION_FLUSHING] = {late_signals, ignore, perf_flushed, target_ended_later, ignore,
+                             perf_stalls_at_end, ignore, ignore},
+    [GT_SESSION_CONVERTING] = {late_signals, ignore, ignore, target_ended_later, converted,
+                               ignore, ignore, ignore},
+    [GT_SESSION_FOLLOWING] = {late_signals, ignore, ignore, target_ended_later, ignore, ignore,
+                              ignore, ignore},
+    [GT_SESSION_ABORTING] = {ignore, ignore, check_aborted, check_aborted, ignore, ignore,
                              ignore, ignore},
     [GT_SESSION_DONE] = {ignore, ignore, ignore, ignore, ignore, ignore, ignore, ignore},
 };

@@ -52,7 +52,9 @@ struct gt_session_spec {
     const char *data_path;    /* where perf.data goes */
     const char *probes_path;  /* and what probes recorded, where that is apart */
     uint64_t perf_timeout_ms; /* for perf to get ready, and to end */
-    gt_child_data_fn on_data; /* perf script's text, while converting */
+    /* perf script's text, while converting. GT_ERR_FORMAT ends the reading of this recording,
+     * not of the other, and is no failure. */
+    gt_child_data_fn on_data;
     gt_child_data_fn on_probes_data; /* that of the probes, before all of the other */
     /* Asked every 50 ms while probes are recorded apart: shall they be taken out? `costs` is
      * what the gate measured. May be NULL. */
@@ -65,6 +67,10 @@ struct gt_session_spec {
                                            be NULL */
     void (*on_follow)(void *context, int rc); /* all is done, and the result is what _run will
                                                  return, but the target runs on; may be NULL */
+    /* The program has ended, or runs without us, and the first signal came that could end the
+     * wait for the report. FLUSHING: the next SIGINT abandons it. CONVERTING: this ends the
+     * reading, and the next SIGINT abandons the report. May be NULL. */
+    void (*on_late_signal)(void *context, enum gt_session_state state);
     /* Called 50 ms after the start, then every 500 ms; may be NULL. */
     void (*on_tick)(void *context, enum gt_session_state state);
     void *context;

@@ -3,6 +3,7 @@
 #ifndef GT_LAUNCH_SESSION_RESULT_H
 #define GT_LAUNCH_SESSION_RESULT_H
 
+#include "base/error.h"
 #include "base/strvec.h"
 #include "launch/gatekeeper.h"
 #include "launch/plan.h"
@@ -30,6 +31,8 @@ struct gt_session_result {
     int64_t ended_ns;      /* CLOCK_MONOTONIC when the target had ended; 0: not yet */
     int cancelled;         /* signal that ended the session before the target ran; 0: none */
     bool abandoned;        /* the user did not want to wait for the report */
+    int late_signal;       /* the last one that on_late_signal is about; 0: none came */
+    struct gt_error cut;   /* why not all of the recording was read; code 0: nothing to say */
     struct gt_strvec warnings; /* what is missing from the report, a line each */
 };
 

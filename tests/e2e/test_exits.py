@@ -124,10 +124,11 @@ def has_taken(pid, number):
 
 
 def test_second_interrupt_abandons_the_report_not_the_cleaning_up(folder):
-    """While perf script hangs, Ctrl-C ends giltracer; nothing of it stays but what is said."""
+    """While perf script hangs and heeds no signal, a second Ctrl-C ends giltracer; nothing of it
+    stays but what is said."""
     output, hangs = folder / "report.json", folder / "hangs"
     run = harness.start(["-o", output, target("exits"), "code", "0"], folder,
-                        env={"GILTRACER_PERF": harness.FAKE_PERF, "GT_FAKE_PERF": "script-hang",
+                        env={"GILTRACER_PERF": harness.FAKE_PERF, "GT_FAKE_PERF": "script-stall",
                              "GT_FAKE_HANGS": hangs})
     harness.wait_for(hangs.exists, "perf script never hung")
     os.kill(run.pid, signal.SIGINT)
