@@ -287,7 +287,7 @@ def descriptors(folder):
 
 
 def leftovers(stage, told):
-    """Of all runs; what a run said that it could not remove is left out."""
+    """Of all runs; what a run said that it kept, or could not remove, is left out."""
     left = ["process %d: %s" % found for found in marked(stage.mark)]
     left += ["probe " + line for line in harness.probes()
              if any(harness.probe_is_of(line, pid) for pid in stage.pids)]
@@ -362,7 +362,9 @@ def attempt(stage, number, mode, name, seed, table, told):
         except Exception as error:
             text = str(error) if isinstance(error, AssertionError) else traceback.format_exc()
             complaint = "run %d, %s, %s: %s: %s" % (number, mode, name, fault, text.strip()[-1500:])
-        told.update(re.findall(r"cannot remove (\S+?):", run.printed()))
+        told.update(re.findall(r"(?:cannot remove|kept in) (\S*/giltracer-\w{6})\b", run.printed()))
+        if fault.mutes:  # and what was to be said of them
+            told.update(str(path) for path in run.tmp.glob("giltracer-*"))
         if fault.reached or complaint or not fault.weaker():
             break
     if not name:
