@@ -278,7 +278,9 @@ class Calls(Fault):
         self.persists = "+" if self.random.random() < 0.3 else ""
 
     def weaker(self):
-        self.n = (self.n + 3) // 4
+        if self.n == 1:  # a function that is not called at all
+            self.choose()
+        self.n = (self.n + 7) // 8
         return True
 
     def program(self):

@@ -26,7 +26,7 @@ from soak import kinds
 
 TIMEOUT_S = 90
 GONE_S = 10
-ATTEMPTS = 4  # at a fault that was not reached
+ATTEMPTS = 8  # at a fault that was not reached
 NOBODY = 65534
 OUTCOMES = ("whole", "part lost", "no report", "refused", "ended")
 SAN = re.compile(r"AddressSanitizer|runtime error:|corrupted|invalid pointer|double free|Assertion")
