@@ -41,7 +41,7 @@ static void delayed_waiters_do_not_tell(void **state)
     assert_in_range(gt_interval_last(&learned.intervals), 20 * MS * 99 / 100, 20 * MS);
     assert_int_equal(gt_intervals_add(&learned, 300 * MS, -5), 0); /* no CPU until after it */
     assert_int_equal(learned.intervals.list.count, 1);
-    gt_intervals_release(&learned.intervals);
+    gt_intervals_state_release(&learned);
 }
 
 static void a_wait_until_now_tells_nothing(void **state)
@@ -53,7 +53,7 @@ static void a_wait_until_now_tells_nothing(void **state)
     assert_int_equal(gt_intervals_add(&learned, MS, 0), 0);
     assert_int_equal(learned.intervals.source, GT_INTERVAL_ASSUMED);
     assert_int_equal(learned.intervals.list.count, 0);
-    gt_intervals_release(&learned.intervals);
+    gt_intervals_state_release(&learned);
 }
 
 static void changes_are_followed(void **state)
@@ -70,7 +70,7 @@ static void changes_are_followed(void **state)
     assert_int_equal(gt_interval_at(&learned.intervals, 110 * MS), 20 * MS - 8000);
     assert_int_equal(gt_interval_at(&learned.intervals, 200 * MS), MS / 2 - 8000);
     assert_int_equal(gt_interval_at(&learned.intervals, 0), 5 * MS);
-    gt_intervals_release(&learned.intervals);
+    gt_intervals_state_release(&learned);
 }
 
 /* One wait that was repeated 77 us later is no interval; nor are gaps that do not agree. */
@@ -87,7 +87,7 @@ static void gaps_must_agree(void **state)
     assert_int_equal(gt_intervals_from_gaps(&learned.intervals, gaps_ns, 6), 0);
     assert_int_equal(learned.intervals.source, GT_INTERVAL_FROM_GAPS);
     assert_int_equal(gt_interval_last(&learned.intervals), 5 * MS);
-    gt_intervals_release(&learned.intervals);
+    gt_intervals_state_release(&learned);
 }
 
 /* --- what a holder did --- */
