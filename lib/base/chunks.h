@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An append-only sequence of fixed-size elements, kept in chunks that never move: growth
- * copies nothing and wastes at most one chunk, so memory per element is its size, also at
- * the peak, and pointers to elements stay valid until release.
+ * An append-only sequence of fixed-size elements, kept in chunks: growth copies the first chunk
+ * at most, and wastes at most one, so memory per element is its size, also at the peak.
+ * Elements move while there are fewer than GT_CHUNK_ELEMENTS, and never later.
  */
 #ifndef GT_BASE_CHUNKS_H
 #define GT_BASE_CHUNKS_H

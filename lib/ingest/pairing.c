@@ -33,8 +33,9 @@ struct newest {
     enum gt_event_kind kind;
     uint32_t slot; /* SLOTS: none */
     int64_t time_ns;
-    int64_t passed_ns;  /* since the one before … */
-    int64_t *before_ns; /* … to the sum of which it was added; NULL: there was none */
+    enum gt_event_kind before_kind; /* of the one before … */
+    uint32_t before_slot;           /* … SLOTS: there was none */
+    int64_t passed_ns;              /* since then */
 };
 
 struct thread {
@@ -127,26 +128,26 @@ static void count(struct thread *thread, int source, const struct newest *event,
         now->signals += (uint64_t)sign;
     else
         now->waits += (uint64_t)sign;
-    if (event->before_ns)
-        *event->before_ns += sign * event->passed_ns;
+    if (event->before_slot == SLOTS)
+        return;
+    now = &thread->slots[event->before_slot].of[source];
+    if (event->before_kind == GT_EVENT_COND_SIGNAL)
+        now->after_signal_ns += sign * event->passed_ns;
+    else
+        now->after_wait_ns += sign * event->passed_ns;
 }
 
 static void tally(struct thread *thread, int source, uint32_t slot,
                   const struct gt_event *event)
 {
-    const struct newest last = thread->newest[source];
     struct newest *newest = &thread->newest[source];
 
     *newest = (struct newest){.kind = event->kind,
                               .slot = slot,
                               .time_ns = event->time_ns,
-                              .passed_ns = event->time_ns - last.time_ns};
-    if (last.slot < SLOTS) {
-        struct tally *before = &thread->slots[last.slot].of[source];
-
-        newest->before_ns = last.kind == GT_EVENT_COND_SIGNAL ? &before->after_signal_ns
-                                                              : &before->after_wait_ns;
-    }
+                              .before_kind = newest->kind,
+                              .before_slot = newest->slot,
+                              .passed_ns = event->time_ns - newest->time_ns};
     count(thread, source, newest, 1);
 }
 
