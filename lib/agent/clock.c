@@ -47,6 +47,14 @@ static bool counter_is_trusted(void)
 }
 #endif
 
+uint64_t gt_agent_monotonic_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
 void gt_agent_clock_init(struct gt_wire_control *control)
 {
     uint32_t source = GT_WIRE_TICKS_UNKNOWN;
