@@ -156,6 +156,25 @@ def wait_for(condition, complaint, seconds=20):
 
 # --- running -------------------------------------------------------------------------------
 
+class Running:
+    """A program that runs already, and does not know of giltracer."""
+
+    def __init__(self, *words, **popen):
+        popen.setdefault("start_new_session", True)
+        popen.setdefault("stdin", subprocess.PIPE)
+        self.process = subprocess.Popen([str(word) for word in words], stdout=subprocess.PIPE,
+                                        **popen)
+        assert self.process.stdout.readline() == b"ready\n"
+        self.pid = self.process.pid
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self.process.kill()
+        self.process.communicate()
+
+
 class Run:
     """One run of a program: its ends, and what it left."""
 

@@ -11,31 +11,13 @@ import urllib.request
 
 import harness
 import pytest
-from harness import giltracer, one_line_error, require, row_named, start, target
+from harness import Running, giltracer, one_line_error, require, row_named, start, target
 
 LIBC = "/usr/lib/x86_64-linux-gnu/libc.so.6"
 
 
-class Target:
-    """A program that runs already, and does not know of giltracer."""
-
-    def __init__(self, *words, **popen):
-        popen.setdefault("start_new_session", True)
-        self.process = subprocess.Popen([str(word) for word in words], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, **popen)
-        assert self.process.stdout.readline() == b"ready\n"
-        self.pid = self.process.pid
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *unused):
-        self.process.kill()
-        self.process.communicate()
-
-
 def attached(python, *words, **popen):
-    return Target(python, target("attached"), *words, **popen)
+    return Running(python, target("attached"), *words, **popen)
 
 
 def an_attached(*words, **popen):
@@ -176,7 +158,7 @@ def test_another_mount_namespace(folder):
     require(None if os.path.exists(LIBC) else "the libc is elsewhere")
     shutil.copy(os.path.realpath(LIBC), copy)
     script = 'mount --bind "$1" %s && shift && exec "$@"' % LIBC
-    with Target("unshare", "-m", "sh", "-c", script, "-", copy, harness.DEBIAN_PYTHON,
+    with Running("unshare", "-m", "sh", "-c", script, "-", copy, harness.DEBIAN_PYTHON,
                 target("attached"), "turns") as process:
         traced = record(process, folder, "--duration", "1s")
     assert 400 <= ms(row_named(traced.gil(), "waiter")["wait_ns"]) <= 600, traced.run
@@ -197,7 +179,7 @@ def test_another_root(folder):
               'mount --bind /dev "$1/dev" && mount --bind "$2" "$1/tests" && '
               'mount --bind "$3" "$1%s" && exec chroot "$1" %s /tests/attached.py turns'
               % (LIBC, harness.DEBIAN_PYTHON))
-    with Target("unshare", "-m", "sh", "-c", script, "-", root, harness.TARGETS,
+    with Running("unshare", "-m", "sh", "-c", script, "-", root, harness.TARGETS,
                 copy) as process:
         traced = record(process, folder, "--duration", "1s")
     assert 400 <= ms(row_named(traced.gil(), "waiter")["wait_ns"]) <= 600, traced.run
@@ -236,7 +218,7 @@ def test_a_server_does_not_notice(folder):
             "print('ready', flush=True)\n"
             "print(server.server_port, flush=True)\n"
             "server.serve_forever()\n")
-    with Target(harness.DEBIAN_PYTHON, "-c", code) as server:
+    with Running(harness.DEBIAN_PYTHON, "-c", code) as server:
         url = "http://127.0.0.1:%d/" % int(server.process.stdout.readline())
         answers, stop = [], threading.Event()
 
@@ -357,7 +339,7 @@ def test_a_thread_of_a_process(folder):
 def test_python_2(folder):
     twos = harness.pyenv_pythons("2")
     require(None if twos else "no Python 2")
-    with Target(twos[0], "-uc", "print('ready')\nimport time; time.sleep(60)") as process:
+    with Running(twos[0], "-uc", "print('ready')\nimport time; time.sleep(60)") as process:
         assert "Python 2" in refused(folder, process.pid)
 
 
@@ -380,14 +362,14 @@ def test_musl_inside(folder):
             "m = mmap.mmap(f.fileno(), 4096, prot=mmap.PROT_READ | mmap.PROT_EXEC)\n"
             "print('ready', flush=True)\n"
             "time.sleep(60)\n")
-    with Target(harness.DEBIAN_PYTHON, "-c", code, folder / "ld-musl-x86_64.so.1") as process:
+    with Running(harness.DEBIAN_PYTHON, "-c", code, folder / "ld-musl-x86_64.so.1") as process:
         assert "musl" in refused(folder, process.pid)
 
 
 def test_an_interpreter_that_was_replaced(folder):
     python = folder / "python3"
     shutil.copy(os.path.realpath(harness.DEBIAN_PYTHON), python)
-    with Target(python, "-c", "print('ready', flush=True)\nimport time; time.sleep(60)") as process:
+    with Running(python, "-c", "print('ready', flush=True)\nimport time; time.sleep(60)") as process:
         python.unlink()
         assert "not on the disk any more" in refused(folder, process.pid)
 

@@ -26,20 +26,8 @@ HANGS = {
 }
 
 
-class Hang:
-    def __init__(self, python, mode):
-        self.process = subprocess.Popen([str(python), target("hangs"), mode],
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                        start_new_session=True)
-        assert self.process.stdout.readline() == b"ready\n"
-        self.pid = self.process.pid
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *unused):
-        self.process.kill()
-        self.process.communicate()
+def hang_in(python, mode):
+    return harness.Running(python, target("hangs"), mode, stdin=subprocess.DEVNULL)
 
 
 def dump(pid, folder):
@@ -86,7 +74,7 @@ def cases():
 @pytest.mark.parametrize("python, mode", cases())
 def test_hangs(python, mode, folder):
     holder, does, deadlock = HANGS[mode]
-    with Hang(python.path, mode) as hang:
+    with hang_in(python.path, mode) as hang:
         head, threads = dump_of_hang(hang, holder, folder)
         assert hang.process.poll() is None
     text = "\n\n".join([head, *(part for _, part in threads.values())])
@@ -117,7 +105,7 @@ def test_hangs(python, mode, folder):
 @pytest.mark.parametrize("python", harness.newest(3, 7), ids=str)
 def test_lines_are_those_that_run(python, folder):
     source = open(target("hangs")).read().splitlines()
-    with Hang(python.path, "asleep") as hang:
+    with hang_in(python.path, "asleep") as hang:
         _, threads = dump_of_hang(hang, "holder", folder)
     holder, = tid_named(threads, "holder")
     line = int(re.search(r"<lambda>.*hangs\.py:(\d+)\)", threads[holder][1]).group(1))
@@ -128,7 +116,7 @@ def test_lines_are_those_that_run(python, folder):
 
 
 def test_a_stopped_process(folder):
-    with Hang(harness.DEBIAN_PYTHON, "asleep") as hang:
+    with hang_in(harness.DEBIAN_PYTHON, "asleep") as hang:
         dump_of_hang(hang, "holder", folder)
         os.kill(hang.pid, signal.SIGSTOP)
         head, threads = dump(hang.pid, folder)
@@ -208,7 +196,7 @@ def test_refusals_are_those_of_recording(folder):
 
 @pytest.mark.needs_perf
 def test_a_recording_of_a_hang_tells_how_it_stands(folder):
-    with Hang(harness.DEBIAN_PYTHON, "idle") as hang:
+    with hang_in(harness.DEBIAN_PYTHON, "idle") as hang:
         run = giltracer(["--pid", hang.pid, "--duration", "300ms", "-o", folder / "x.json"], folder)
     assert run.status == 0, run
     assert "no thread took or gave the GIL meanwhile" in run.err, run
