@@ -63,6 +63,12 @@ def folder(tmp_path):
 
 
 @pytest.fixture
+def free_threaded():
+    """A CPython without a GIL."""
+    return harness.free_threaded()
+
+
+@pytest.fixture
 def public_folder():
     """A folder that every user may enter, with the programs copied into it."""
     path = pathlib.Path(tempfile.mkdtemp(prefix="gt-public-"))

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "common/console.h"
 
+#include "base/width.h"
+
+#include <bsd/stdlib.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 static const char *program_name = "";
@@ -24,6 +28,22 @@ bool gt_console_is_terminal(void)
     if (answer < 0)
         answer = isatty(STDERR_FILENO);
     return answer == 1;
+}
+
+size_t gt_console_width(void)
+{
+    enum { USUAL = 80, LEAST = 40 };
+    const char *columns = getenv("COLUMNS");
+    struct winsize size;
+    long long width = 0;
+
+    if (!gt_console_is_terminal())
+        return 0;
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0)
+        width = size.ws_col;
+    if (width == 0 && columns)
+        width = strtonum(columns, 0, INT16_MAX, NULL);
+    return width == 0 ? USUAL : width < LEAST ? LEAST : (size_t)width;
 }
 
 /* stderr is the target's, too, and may be non-blocking: wait for room, but not so long that
@@ -77,6 +97,7 @@ void gt_say(const char *format, ...)
     vsnprintf(line + length, sizeof(line) - 1 - length, format, args);
     va_end(args);
     gt_text_make_visible(line + length);
+    gt_text_wrap(line, gt_console_width());
     length = strlen(line);
     line[length++] = '\n';
     gt_progress_clear();
@@ -85,13 +106,14 @@ void gt_say(const char *format, ...)
 
 void gt_progress(const char *format, ...)
 {
+    size_t width = gt_console_width();
     char text[160];
     va_list args;
 
-    if (!gt_console_is_terminal())
+    if (!width)
         return;
     va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
+    vsnprintf(text, width < sizeof(text) ? width : sizeof(text), format, args);
     va_end(args);
     gt_progress_clear();
     put(text, strlen(text));

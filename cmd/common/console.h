@@ -8,6 +8,7 @@
 #include "base/strvec.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* The program whose messages these are; borrowed. Call it first. */
 void gt_console_init(const char *program);
@@ -20,12 +21,16 @@ void gt_say_all(const struct gt_strvec *lines);
 /* Write text as it is. */
 void gt_say_text(const struct gt_buf *text);
 
-/* Show one line that the next message or progress erases; only on a terminal. */
+/* Show one line that the next message or progress erases; only on a terminal, and only while no
+ * program of the user's writes to it: that would mix with what it draws. ASCII. */
 void gt_progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void gt_progress_clear(void);
 
 /* Is stderr a terminal? */
 bool gt_console_is_terminal(void);
+/* How many columns it has, for lines that are not to wrap; 0 where it is no terminal. gt_say
+ * keeps to that itself. */
+size_t gt_console_width(void);
 
 enum gt_color { GT_COLOR_AUTO, GT_COLOR_ALWAYS, GT_COLOR_NEVER };
 

@@ -53,28 +53,56 @@ static int read_beginning(int fd, struct gt_buf *text)
     return failed ? -1 : 0;
 }
 
+/* The command of the report that `output` would replace; empty: there is none. */
+static int find_theirs(const struct gt_output *output, struct gt_buf *command,
+                       struct gt_error *err)
+{
+    int fd = gt_output_open_old(output);
+
+    if (fd >= 0 && read_beginning(fd, command))
+        return gt_error_memory(err);
+    if (!command->length || !find_command(command))
+        gt_buf_reset(command);
+    return 0;
+}
+
+static int keep(const struct gt_output *output, bool quiet, struct gt_error *err)
+{
+    int rc = gt_output_keep_old(output, err);
+
+    if (rc == 0 && !quiet)
+        gt_say("kept the report of another command as %s.old", output->path);
+    return rc;
+}
+
 int gt_earlier_keep(const struct gt_output *output, const struct gt_report *report, bool quiet,
                     struct gt_error *err)
 {
-    int fd = gt_output_open_old(output);
     struct gt_buf theirs, ours;
-    int rc = 0;
+    int rc;
 
-    if (fd < 0)
-        return 0;
     gt_buf_init(&theirs);
     gt_buf_init(&ours);
-    if (read_beginning(fd, &theirs))
-        rc = gt_error_memory(err);
-    if (rc == 0 && theirs.length && find_command(&theirs)) {
+    rc = find_theirs(output, &theirs, err);
+    if (rc == 0 && theirs.length) {
         rc = gt_report_summary_to(report, add_piece, &ours, err);
-        if (rc == 0 && find_command(&ours) && strcmp(theirs.data, ours.data) != 0) {
-            rc = gt_output_keep_old(output, err);
-            if (rc == 0 && !quiet)
-                gt_say("kept the report of another command as %s.old", output->path);
-        }
+        if (rc == 0 && find_command(&ours) && strcmp(theirs.data, ours.data) != 0)
+            rc = keep(output, quiet, err);
     }
     gt_buf_release(&theirs);
     gt_buf_release(&ours);
+    return rc;
+}
+
+int gt_earlier_keep_any(const struct gt_output *output, bool quiet, struct gt_error *err)
+{
+    struct gt_buf theirs;
+    int rc;
+
+    gt_buf_init(&theirs);
+    rc = find_theirs(output, &theirs, err);
+    if (rc == 0 && theirs.length)
+        rc = keep(output, quiet, err);
+    gt_buf_release(&theirs);
     return rc;
 }

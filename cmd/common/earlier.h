@@ -17,4 +17,7 @@
 int gt_earlier_keep(const struct gt_output *output, const struct gt_report *report, bool quiet,
                     struct gt_error *err);
 
+/* The same, of an output that is no report: whatever report is there is kept. */
+int gt_earlier_keep_any(const struct gt_output *output, bool quiet, struct gt_error *err);
+
 #endif

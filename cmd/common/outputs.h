@@ -26,10 +26,13 @@ struct gt_outputs {
     size_t count;                   /* of files that are open */
     struct gt_output summary;
     bool has_summary; /* it is open */
+    bool has_lines;   /* the summary is appended to a file, as a line (base/append.h): */
+    int lines_fd;     /* -1: it is opened when the line is written, since its name has %p */
     struct gt_names names;
     char *const *asked;        /* the files' names as they were asked for, and … */
     const char *asked_summary; /* … the summary's; borrowed */
     bool expands;              /* they have % */
+    char *page;                /* the first page that was written; NULL: none was */
 };
 
 /* The paths that -o named; where it named none, giltracer.html. NULL-terminated, borrowed. */
@@ -61,12 +64,14 @@ int gt_outputs_open(struct gt_outputs *outputs, char *const *paths, const char *
 int gt_outputs_write_file(struct gt_outputs *outputs, size_t index,
                           const struct gt_report *report, bool quiet, struct gt_error *err);
 
-/* The same for the summary, where there is to be one. */
+/* The same for the summary, where there is to be one: a line, in one piece. To a file of lines
+ * it is appended. */
 int gt_outputs_write_summary(struct gt_outputs *outputs, const struct gt_report *report,
                              bool quiet, struct gt_error *err);
 
-/* Print the table and the findings to stderr. */
-void gt_outputs_print_table(const struct gt_report *report, enum gt_color color);
+/* Print the findings and the tables to stderr. On a terminal, where the program is not
+ * GIL-bound, the tables only with `all`. */
+void gt_outputs_print_table(const struct gt_report *report, enum gt_color color, bool all);
 
 /* Close and remove what was not written. Harmless when nothing is open. */
 void gt_outputs_release(struct gt_outputs *outputs);

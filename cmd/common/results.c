@@ -21,7 +21,7 @@ int gt_results_make(struct gt_results *results, const struct gt_recorded *record
     if (!results->analysis)
         return GT_ERR_MEMORY;
     if (estimates) {
-        int rc = gt_whatif_init(&results->whatif, recorded, results->analysis,
+        int rc = gt_whatif_init(&results->whatif, recorded, results->analysis, wanted.what_if,
                                 usable_cpus(info), err);
 
         if (rc < 0)

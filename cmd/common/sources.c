@@ -3,6 +3,8 @@
 
 #include "common/console.h"
 #include "common/interrupt.h"
+#include "common/recordings.h"
+#include "ingest/native_log.h"
 #include "launch/input.h"
 
 #include <string.h>
@@ -68,6 +70,7 @@ int gt_sources_read(const char *input, struct gt_ingest *ingest, struct gt_error
 {
     const struct gt_input_reader reader = {
         .on_text = feed,
+        .is_readable = gt_recording_is_readable,
         .on_recording = limit,
         .context = ingest,
         .stop_fd = gt_interrupt_fd(),
@@ -81,9 +84,39 @@ int gt_sources_read_probes(const char *input, struct gt_ingest *ingest, struct g
 {
     const struct gt_input_reader reader = {
         .on_text = feed_probes,
+        .is_readable = gt_recording_is_readable,
         .on_recording = limit_probes,
         .context = ingest,
         .stop_fd = gt_interrupt_fd(),
+    };
+
+    return read_input(input, &reader, damage, err);
+}
+
+static int feed_native(void *ingest, const char *data, size_t length, struct gt_error *err)
+{
+    struct gt_native_log *log = gt_ingest_native(ingest, err);
+
+    return log ? gt_native_log_feed(log, data, length, err) : GT_ERR_MEMORY;
+}
+
+static void limit_native(void *ingest, uint64_t most_events)
+{
+    struct gt_native_log *log = gt_ingest_native(ingest, NULL);
+
+    if (log)
+        gt_native_log_limit(log, most_events);
+}
+
+int gt_sources_read_native(const char *input, struct gt_ingest *ingest, struct gt_error *damage,
+                           struct gt_error *err)
+{
+    const struct gt_input_reader reader = {
+        .on_text = feed_native,
+        .on_recording = limit_native,
+        .context = ingest,
+        .stop_fd = gt_interrupt_fd(),
+        .not_inlined = true,
     };
 
     return read_input(input, &reader, damage, err);

@@ -33,6 +33,10 @@ int gt_sources_read(const char *input, struct gt_ingest *ingest, struct gt_error
 int gt_sources_read_probes(const char *input, struct gt_ingest *ingest, struct gt_error *damage,
                            struct gt_error *err);
 
+/* The same of native stacks that were recorded apart, which are read before the input, too. */
+int gt_sources_read_native(const char *input, struct gt_ingest *ingest, struct gt_error *damage,
+                           struct gt_error *err);
+
 /* How messages call that input. */
 const char *gt_sources_input_name(const char *input);
 

@@ -2,6 +2,7 @@
 #include "agent.h"
 
 #include "agent/wire.h"
+#include "base/nstime.h"
 #include "launch/elf.h"
 #include "launch/tools.h"
 
@@ -23,7 +24,7 @@
 extern char **environ;
 
 /* Beside our program, or where it is installed from there. */
-static int find_agent(char *path, size_t size, struct gt_error *err)
+int gt_agent_find(char *path, size_t size, struct gt_error *err)
 {
     static const char *const places[] = {"", "../lib/giltracer/", "../lib/"};
     char own[PATH_MAX];
@@ -91,7 +92,7 @@ static int check_program(const char *path, struct gt_error *err)
 }
 
 /* Of this process: the target finds the files as long as they must be. GT_ERR_IO. */
-static int check_file_limit(struct gt_error *err)
+int gt_agent_check_file_limit(struct gt_error *err)
 {
     const uint64_t least = GT_WIRE_CONTROL_BYTES + gt_wire_log_length(0);
     struct rlimit limit;
@@ -108,10 +109,10 @@ int gt_agent_check(const struct gt_interp *interp, struct gt_error *err)
 {
     char name[PATH_MAX];
     char *path;
-    int rc = find_agent(name, sizeof(name), err);
+    int rc = gt_agent_find(name, sizeof(name), err);
 
     if (rc == 0)
-        rc = check_file_limit(err);
+        rc = gt_agent_check_file_limit(err);
     if (rc < 0)
         return rc;
     path = interp->executable ? strdup(interp->executable) : gt_tool_find(interp->command);
@@ -177,11 +178,10 @@ static int give_lengths(const struct gt_agentlog_files *files, const char *max_b
     return 0;
 }
 
-static int make_files(const char *path, const char *max_bytes, struct gt_agentlog_files *files,
-                      struct gt_error *err)
+int gt_agent_files(int dir, const char *path, const char *max_bytes,
+                   struct gt_agentlog_files *files, struct gt_error *err)
 {
     const int flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
-    int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int rc = 0;
 
     files->control = openat(dir, GT_WIRE_CONTROL_NAME, flags, 0600);
@@ -189,9 +189,18 @@ static int make_files(const char *path, const char *max_bytes, struct gt_agentlo
     if (files->control < 0 || files->log < 0)
         rc = gt_error_errno(err, "cannot make the agent's files in %s", path);
     else if (give_lengths(files, max_bytes))
-        rc = check_file_limit(err) < 0
+        rc = gt_agent_check_file_limit(err) < 0
                  ? err->code
                  : gt_error_errno(err, "cannot make the agent's files in %s so long", path);
+    return rc;
+}
+
+static int make_files(const char *path, const char *max_bytes, struct gt_agentlog_files *files,
+                      struct gt_error *err)
+{
+    int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int rc = gt_agent_files(dir, path, max_bytes, files, err);
+
     if (dir >= 0)
         close(dir);
     return rc;
@@ -224,9 +233,10 @@ int gt_agent_folder(const char *folder, const char *max_bytes, char **path,
 }
 
 void gt_agent_note_probes_out(const struct gt_agentlog_files *files, int64_t time_ns,
-                              bool rest_out, bool perf_died)
+                              bool rest_out, bool rest_lost, bool perf_died)
 {
     const uint64_t note[] = {(uint64_t)time_ns, (rest_out ? GT_WIRE_REST_OUT : 0) |
+                                                    (rest_lost ? GT_WIRE_REST_LOST : 0) |
                                                     (perf_died ? GT_WIRE_PERF_DIED : 0)};
     ssize_t written;
 
@@ -236,6 +246,28 @@ void gt_agent_note_probes_out(const struct gt_agentlog_files *files, int64_t tim
     written = pwrite(files->control, note, sizeof(note),
                      offsetof(struct gt_wire_control, probes_out_ns));
     (void)written; /* this run knows */
+}
+
+static struct gt_wire_wall wall_of(const struct gt_clock_anchor *anchor)
+{
+    return (struct gt_wire_wall){anchor->monotonic_ns, anchor->realtime_ns, anchor->within_ns,
+                                 anchor->error_ns};
+}
+
+void gt_agent_note_clocks(const struct gt_agentlog_files *files, const struct gt_clocks *clocks)
+{
+    enum { FROM = offsetof(struct gt_wire_control, walls) };
+    struct gt_wire_control *control;
+
+    if (files->control < 0 || !(control = calloc(1, sizeof(*control))))
+        return; /* DIR/run.json tells, too */
+    control->walls[0] = wall_of(&clocks->first);
+    control->walls[1] = wall_of(&clocks->last);
+    control->shift_ns = gt_monotonic_shift_ns();
+    memcpy(control->boot_id, clocks->boot_id, sizeof(control->boot_id));
+    (void)!pwrite(files->control, (char *)control + FROM,
+                  offsetof(struct gt_wire_control, pad0) - FROM, FROM);
+    free(control);
 }
 
 static void trim(const struct gt_agentlog_files *files)
@@ -315,16 +347,61 @@ static int add_preload(struct gt_strvec *env, const char *agent)
                            old ? old : "");
 }
 
-static int add(struct gt_strvec *env, const char *name, const char *value)
+/* What the agent is told: a variable, or a line, "NAME=VALUE" for each of these. */
+static int each_setting(const struct gt_agent_request *request, const char *folder,
+                        int (*add)(void *to, const char *name, const char *value), void *to)
 {
-    return value ? gt_strvec_pushf(env, "%s=%s", name, value) : 0;
+    const struct {
+        const char *name, *value;
+    } settings[] = {
+        {GT_AGENT_ENV_DIR, folder},
+        {GT_AGENT_ENV_MAX_BYTES, request->max_bytes},
+        {GT_AGENT_ENV_PYTHON, "1"}, /* what follows is of functions */
+        {GT_AGENT_ENV_MAX_DEPTH, request->max_depth},
+        {GT_AGENT_ENV_MIN_NS, request->min_ns},
+        {GT_AGENT_ENV_INCLUDE, request->include},
+        {GT_AGENT_ENV_EXCLUDE, request->exclude},
+        {GT_AGENT_ENV_C_CALLS, request->c_calls ? "1" : "0"},
+        {GT_AGENT_ENV_BUDGET, request->budget},
+        {GT_AGENT_ENV_IMPORT, request->imports},
+    };
+    size_t count = request->python_trace ? sizeof(settings) / sizeof(settings[0]) : 2;
+    int failed = 0;
+
+    for (size_t i = 0; i < count; i++)
+        if (settings[i].value)
+            failed |= add(to, settings[i].name, settings[i].value);
+    return failed;
+}
+
+static int add_variable(void *to, const char *name, const char *value)
+{
+    return gt_strvec_pushf(to, "%s=%s", name, value);
+}
+
+/* A value of several lines has its name before each. */
+static int add_lines(void *to, const char *name, const char *value)
+{
+    int failed = 0;
+
+    for (size_t length; *value; value += length + (value[length] == '\n')) {
+        length = strcspn(value, "\n");
+        failed |= gt_buf_addf(to, "%s=%.*s\n", name, (int)length, value);
+    }
+    return failed;
+}
+
+int gt_agent_settings(const struct gt_agent_request *request, const char *folder,
+                      struct gt_buf *text)
+{
+    return each_setting(request, folder, add_lines, text);
 }
 
 int gt_agent_environment(const struct gt_agent_request *request, const char *folder,
                          struct gt_strvec *env, struct gt_error *err)
 {
     char agent[PATH_MAX];
-    int rc = find_agent(agent, sizeof(agent), err);
+    int rc = gt_agent_find(agent, sizeof(agent), err);
     int failed = 0;
 
     if (rc < 0)
@@ -332,16 +409,6 @@ int gt_agent_environment(const struct gt_agent_request *request, const char *fol
     for (char **entry = environ; *entry; entry++)
         if (!is_variable(*entry, "LD_PRELOAD") && strncmp(*entry, "GILTRACER_AGENT_", 16) != 0)
             failed |= gt_strvec_push(env, *entry);
-    failed |= add_preload(env, agent) | add(env, GT_AGENT_ENV_DIR, folder) |
-              add(env, GT_AGENT_ENV_MAX_BYTES, request->max_bytes);
-    if (request->python_trace)
-        failed |= add(env, GT_AGENT_ENV_PYTHON, "1") |
-                  add(env, GT_AGENT_ENV_MAX_DEPTH, request->max_depth) |
-                  add(env, GT_AGENT_ENV_MIN_NS, request->min_ns) |
-                  add(env, GT_AGENT_ENV_INCLUDE, request->include) |
-                  add(env, GT_AGENT_ENV_EXCLUDE, request->exclude) |
-                  add(env, GT_AGENT_ENV_C_CALLS, request->c_calls ? "1" : "0") |
-                  add(env, GT_AGENT_ENV_BUDGET, request->budget) |
-                  add(env, GT_AGENT_ENV_IMPORT, request->imports);
+    failed |= add_preload(env, agent) | each_setting(request, folder, add_variable, env);
     return failed ? gt_error_memory(err) : 0;
 }

@@ -4,8 +4,10 @@
 #define GILTRACER_AGENT_H
 
 #include "agentlog/agentlog.h"
+#include "base/buf.h"
 #include "base/error.h"
 #include "base/strvec.h"
+#include "event/clocks.h"
 #include "launch/interp.h"
 
 #include <stdbool.h>
@@ -24,6 +26,11 @@ struct gt_agent_request {
     const char *max_bytes;          /* of all logs */
 };
 
+/* The agent's path, which has no space and no colon. */
+int gt_agent_find(char *path, size_t size, struct gt_error *err);
+/* Can files be as long as the log must be? Else GT_ERR_IO. */
+int gt_agent_check_file_limit(struct gt_error *err);
+
 /* Is the agent installed, and can it be loaded into this interpreter's programs? Returns 0, or
  * negative with the reason. An interpreter that is not known is taken for one that can load it.
  * GT_ERR_IO: no file may be so long as the log must be. */
@@ -37,10 +44,22 @@ int gt_agent_check(const struct gt_interp *interp, struct gt_error *err);
 int gt_agent_folder(const char *folder, const char *max_bytes, char **path,
                     struct gt_agentlog_files *files, struct gt_error *err);
 
+/* The new files alone, in the folder open as `dir`; `path` is for messages. */
+int gt_agent_files(int dir, const char *path, const char *max_bytes,
+                   struct gt_agentlog_files *files, struct gt_error *err);
+
+/* Append what an agent that is loaded late is told, as lines (agent/late.h). 0 or -1. */
+int gt_agent_settings(const struct gt_agent_request *request, const char *folder,
+                      struct gt_buf *text);
+
+/* Write the clocks into the log, as far as they are known by now. */
+void gt_agent_note_clocks(const struct gt_agentlog_files *files,
+                          const struct gt_clocks *clocks);
+
 /* Keep in the log, for who reads it later, until when the probes were recorded, whether nothing
- * else was from then on, either, and whether that was since perf died. */
+ * else was from then on, either, whether that is missed, and whether it was since perf died. */
 void gt_agent_note_probes_out(const struct gt_agentlog_files *files, int64_t time_ns,
-                              bool rest_out, bool perf_died);
+                              bool rest_out, bool rest_lost, bool perf_died);
 
 /* The programs run on, and their agents shall not write any more. */
 void gt_agent_stop_all(const struct gt_agentlog_files *files);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli.h"
 
+#include "cli_options.h"
 #include "common/outputs.h"
 #include "report/metrics.h"
 
@@ -9,136 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-enum {
-    OPTION_OUTPUT = 1,
-    OPTION_PYTHON,
-    OPTION_AS_ROOT,
-    OPTION_PID,
-    OPTION_DUMP,
-    OPTION_CONTROL_FD,
-    OPTION_DELAY,
-    OPTION_DURATION,
-    OPTION_GIL_DETECT,
-    OPTION_GIL_SOURCE,
-    OPTION_STATE_DETECT,
-    OPTION_CALL_GRAPH,
-    OPTION_KEEP_FRAMES,
-    OPTION_EVENT,
-    OPTION_FREQUENCY,
-    OPTION_BUFFER,
-    OPTION_PERFETTO_STATES,
-    OPTION_PYTHON_TRACE,
-    OPTION_C_CALLS,
-    OPTION_MAX_DEPTH,
-    OPTION_MIN_DURATION,
-    OPTION_INCLUDE,
-    OPTION_EXCLUDE,
-    OPTION_BUDGET,
-    OPTION_IMPORT,
-    OPTION_MAX_LOG,
-    OPTION_VIZTRACER,
-    OPTION_KEEP,
-    OPTION_SUMMARY,
-    OPTION_FAIL_IF,
-    OPTION_BASELINE,
-    OPTION_REPEAT,
-    OPTION_QUIET,
-    OPTION_VERBOSE,
-    OPTION_COLOR,
-    OPTION_DOCTOR,
-    OPTION_SETUP,
-    OPTION_TEARDOWN,
-    OPTION_VERSION,
-    OPTION_HELP,
-    OPTION_MODULE,
-    OPTION_CODE,
-    OPTION_COMMAND,
-};
-
-const struct gt_option gt_cli_table[] = {
-    {0, 0, NULL, NULL, 0, "What to run (instead of a script)"},
-    {OPTION_MODULE, 'm', NULL, "MODULE", GT_OPTION_LAST, "run a module, as python -m does"},
-    {OPTION_CODE, 'c', NULL, "CODE", GT_OPTION_LAST, "run code, as python -c does"},
-    {OPTION_COMMAND, 0, "", "COMMAND", GT_OPTION_LAST,
-     "run any command that ends up running Python"},
-    {OPTION_PYTHON, 0, "python", "PATH", 0,
-     "interpreter (default: that of $VIRTUAL_ENV, else python3)"},
-    {OPTION_AS_ROOT, 0, "as-root", NULL, 0,
-     "under sudo: run it as root, not as the user who called sudo"},
-    {OPTION_PID, 0, "pid", "PID", 0, "none of these: record a process that runs already"},
-    {OPTION_DUMP, 0, "dump", NULL, 0,
-     "with --pid: tell where its threads stand now, and record nothing"},
-    {OPTION_CONTROL_FD, 0, "control-fd", "N", 0,
-     "with --pid: for programs that record themselves (scripts/python)"},
-
-    {0, 0, NULL, NULL, 0, "What to record"},
-    {OPTION_DELAY, 0, "delay", "TIME", 0,
-     "begin so much later: 500ms, 5s, 2m (default unit: s)"},
-    {OPTION_DURATION, 0, "duration", "TIME", 0,
-     "end after so long; the program runs on (default: to its end)"},
-    {OPTION_GIL_DETECT, 0, "gil-detect", NULL, GT_OPTION_NEGATABLE,
-     "who holds the GIL and who waits for it (default: yes)"},
-    {OPTION_GIL_SOURCE, 0, "gil-source", "SOURCE", 0,
-     "auto, uprobes, functions, futex (waits only), agent (no perf)"},
-    {OPTION_STATE_DETECT, 0, "state-detect", NULL, GT_OPTION_NEGATABLE,
-     "also when threads run, are ready, sleep, sleep for the GIL"},
-    {OPTION_CALL_GRAPH, 0, "call-graph", NULL, 0,
-     "with --state-detect: the stack of each sleep"},
-    {OPTION_KEEP_FRAMES, 0, "keep-interpreter-frames", NULL, 0,
-     "in these stacks: functions and the interpreter's frames"},
-    {OPTION_EVENT, 'e', "event", "EVENT", 0,
-     "count a perf event per thread (page-faults, cycles, …); may repeat"},
-    {OPTION_FREQUENCY, 'F', "freq", "N", 0,
-     "samples per second of hardware counters and clocks (default: 999)"},
-    {OPTION_BUFFER, 0, "buffer", "SIZE", 0,
-     "of perf, per CPU: a larger one loses less (default: up to 64M)"},
-
-    {0, 0, NULL, NULL, 0, "Functions"},
-    {OPTION_PYTHON_TRACE, 0, "python-trace", NULL, GT_OPTION_NEGATABLE,
-     "calls of Python and C functions (default: yes, with futex: no)"},
-    {OPTION_C_CALLS, 0, "c-calls", NULL, GT_OPTION_NEGATABLE,
-     "of C functions too (default: yes)"},
-    {OPTION_MAX_DEPTH, 0, "max-depth", "N", 0, "leave out deeper calls"},
-    {OPTION_MIN_DURATION, 0, "min-duration", "TIME", 0,
-     "leave out shorter calls: 50us, 1ms, … (default unit: us)"},
-    {OPTION_INCLUDE, 0, "include", "GLOB", 0, "only functions of these files; may repeat"},
-    {OPTION_EXCLUDE, 0, "exclude", "GLOB", 0, "not functions of these files; may repeat"},
-    {OPTION_BUDGET, 0, "overhead-budget", "PERCENT", 0,
-     "let go of probes and functions that cost more; 0: never (15)"},
-    {OPTION_IMPORT, 0, "import", "MOD,…", 0, "import these before tracing begins"},
-    {OPTION_MAX_LOG, 0, "max-log-size", "SIZE", 0,
-     "stop recording when the agent's logs reach this (default: 2G)"},
-    {OPTION_VIZTRACER, 0, "viztracer", NULL, 0,
-     "run the program under VizTracer, and take functions from there"},
-
-    {0, 0, NULL, NULL, 0, "What to write"},
-    {OPTION_OUTPUT, 'o', "output", "FILE", GT_OPTION_NEGATABLE,
-     "report: .html, .json[.gz], .folded, .pb.gz (pprof); repeatable"},
-    {OPTION_PERFETTO_STATES, 0, "perfetto-states", NULL, 0,
-     "JSON: states as ph:\"T\" records, for Perfetto"},
-    {OPTION_SUMMARY, 0, "summary", "FILE", 0, "write the summary as JSON"},
-    {OPTION_KEEP, 0, "keep", "DIR", 0, "keep the recording (perf.data) in this folder"},
-    {OPTION_QUIET, 'q', "quiet", NULL, 0, "print errors only"},
-    {OPTION_VERBOSE, 'v', "verbose", NULL, 0, "print the plan of the run"},
-    {OPTION_COLOR, 0, "color", "WHEN", GT_OPTION_NEGATABLE, "auto, always or never"},
-
-    {0, 0, NULL, NULL, 0, "For build and CI"},
-    {OPTION_FAIL_IF, 0, "fail-if", "EXPR", 0,
-     "exit with 3 if so, with 4 if not known: 'wait > 20%'; may repeat"},
-    {OPTION_BASELINE, 0, "baseline", "FILE", 0,
-     "compare with this summary of an earlier version"},
-    {OPTION_REPEAT, 0, "repeat", "N", 0, "run the program N times: median and spread"},
-
-    {0, 0, NULL, NULL, 0, "About this machine"},
-    {OPTION_DOCTOR, 0, "doctor", NULL, 0, "tell what can and cannot be recorded here, and why"},
-    {OPTION_SETUP, 0, "setup", "GROUP", 0,
-     "as root: let a group record, until --teardown or reboot"},
-    {OPTION_TEARDOWN, 0, "teardown", NULL, 0, "as root: undo --setup"},
-    {OPTION_VERSION, 0, "version", NULL, 0, "print the version"},
-    {OPTION_HELP, 'h', "help", NULL, 0, "print this"},
-    {0, 0, NULL, NULL, 0, NULL},
-};
 
 enum { DEFAULT_FREQUENCY = 999, MAX_FREQUENCY = 100000 };
 
@@ -152,13 +23,17 @@ void gt_cli_init(struct gt_cli *cli)
     gt_strvec_init(&cli->outputs);
     gt_strvec_init(&cli->counters);
     gt_strvec_init(&cli->fail_if);
+    gt_strvec_init(&cli->what_if);
+    gt_strvec_init(&cli->interpreter);
     cli->repeat = 1;
     gt_buf_init(&cli->include);
     gt_buf_init(&cli->exclude);
     cli->agent = (struct gt_agent_request){
         .python_trace = true, .c_calls = true, .budget = DEFAULT_BUDGET};
     cli->frequency = DEFAULT_FREQUENCY;
+    cli->native = true;
     cli->gil_detect = true;
+    gt_config_init(&cli->config);
 }
 
 void gt_cli_release(struct gt_cli *cli)
@@ -167,8 +42,11 @@ void gt_cli_release(struct gt_cli *cli)
     gt_strvec_release(&cli->outputs);
     gt_strvec_release(&cli->counters);
     gt_strvec_release(&cli->fail_if);
+    gt_strvec_release(&cli->what_if);
+    gt_strvec_release(&cli->interpreter);
     gt_buf_release(&cli->include);
     gt_buf_release(&cli->exclude);
+    gt_config_release(&cli->config);
 }
 
 static int set_target(struct gt_cli *cli, enum gt_target_kind kind, const char *word,
@@ -178,15 +56,16 @@ static int set_target(struct gt_cli *cli, enum gt_target_kind kind, const char *
     return word && gt_strvec_push(&cli->words, word) ? gt_error_memory(err) : 0;
 }
 
-static int set_frequency(struct gt_cli *cli, const char *text, struct gt_error *err)
+static int set_frequency(unsigned *frequency, const char *option, const char *text,
+                         struct gt_error *err)
 {
     const char *why;
     long long value = strtonum(text, 1, MAX_FREQUENCY, &why);
 
     if (why)
-        return gt_error_set(err, GT_ERR_USAGE, "-F takes samples per second, 1 to %d, not %s",
-                            MAX_FREQUENCY, text);
-    cli->frequency = (unsigned)value;
+        return gt_error_set(err, GT_ERR_USAGE, "%s takes samples per second, 1 to %d, not %s",
+                            option, MAX_FREQUENCY, text);
+    *frequency = (unsigned)value;
     return 0;
 }
 
@@ -282,11 +161,31 @@ static int set_output(struct gt_cli *cli, const char *value, bool on, struct gt_
     return on && gt_strvec_push(&cli->outputs, value) ? gt_error_memory(err) : 0;
 }
 
+static int add_interpreter_option(struct gt_cli *cli, const struct gt_option *option,
+                                  const char *value, struct gt_error *err)
+{
+    if (gt_strvec_pushf(&cli->interpreter, "-%c", option->letter) ||
+        (value && gt_strvec_push(&cli->interpreter, value)))
+        return gt_error_memory(err);
+    return 0;
+}
+
 char *const *gt_cli_outputs(const struct gt_cli *cli)
 {
     static char *const none[] = {NULL};
 
     return cli->no_output ? none : gt_outputs_paths(&cli->outputs);
+}
+
+const char *gt_cli_page(const struct gt_cli *cli)
+{
+    char *const *paths = gt_cli_outputs(cli);
+    enum gt_report_format format;
+
+    for (; *paths; paths++)
+        if (gt_report_format_of(*paths, &format, NULL) == 0 && format == GT_FORMAT_HTML)
+            return *paths;
+    return NULL;
 }
 
 static int set_size(char *text, size_t size, const char *option, const char *want,
@@ -409,16 +308,25 @@ static int apply_recording(struct gt_cli *cli, int id, const char *value, bool o
         cli->state_detect = on;
         break;
     case OPTION_CALL_GRAPH:
-        cli->call_graph = true;
+        cli->call_graph = on;
         break;
     case OPTION_KEEP_FRAMES:
-        cli->keep_interpreter = true;
+        cli->keep_interpreter = on;
+        break;
+    case OPTION_KEEP_SHORT_CALLS:
+        cli->keep_short_calls = on;
         break;
     case OPTION_EVENT:
         rc = gt_strvec_push(&cli->counters, value) ? gt_error_memory(err) : 0;
         break;
     case OPTION_FREQUENCY:
-        rc = set_frequency(cli, value, err);
+        rc = set_frequency(&cli->frequency, "-F", value, err);
+        break;
+    case OPTION_NATIVE:
+        cli->native = on;
+        break;
+    case OPTION_NATIVE_FREQUENCY:
+        rc = set_frequency(&cli->native_frequency, "--native-freq", value, err);
         break;
     case OPTION_BUFFER:
         rc = set_buffer(cli, value, err);
@@ -429,10 +337,39 @@ static int apply_recording(struct gt_cli *cli, int id, const char *value, bool o
     return rc < 0 ? rc : 1;
 }
 
-static int apply(void *context, const struct gt_option *option, const char *value, bool on,
-                 struct gt_error *err)
+/* What to write. */
+static void apply_writing(struct gt_cli *cli, int id, const char *value, bool on)
 {
-    struct gt_cli *cli = context;
+    switch (id) {
+    case OPTION_PERFETTO_STATES:
+        cli->perfetto_states = on;
+        break;
+    case OPTION_ALL_THREADS:
+        cli->all_threads = on;
+        break;
+    case OPTION_KEEP:
+        cli->keep = value;
+        break;
+    case OPTION_SUMMARY:
+        cli->summary = value;
+        break;
+    case OPTION_OPEN:
+        cli->open = true;
+        break;
+    case OPTION_QUIET:
+        cli->quiet = on;
+        break;
+    case OPTION_VERBOSE:
+        cli->verbose = on;
+        break;
+    default:
+        break;
+    }
+}
+
+int gt_cli_set(struct gt_cli *cli, const struct gt_option *option, const char *value, bool on,
+               struct gt_error *err)
+{
     int rc = apply_agent(cli, option->id, value, on, err);
 
     if (rc == 0)
@@ -448,17 +385,18 @@ static int apply(void *context, const struct gt_option *option, const char *valu
         return set_target(cli, GT_TARGET_COMMAND, NULL, err);
     case OPTION_OUTPUT:
         return set_output(cli, value, on, err);
+    case OPTION_INTERPRETER:
+        return add_interpreter_option(cli, option, value, err);
     case OPTION_COLOR:
         return gt_color_parse(value, &cli->color, err);
+    case OPTION_WHAT_IF:
+        return gt_strvec_push(&cli->what_if, value) ? gt_error_memory(err) : 0;
     case OPTION_FAIL_IF:
         return gt_strvec_push(&cli->fail_if, value) ? gt_error_memory(err) : 0;
     case OPTION_REPEAT:
         return set_repeat(cli, value, err);
     case OPTION_BASELINE:
         cli->baseline = value;
-        break;
-    case OPTION_PERFETTO_STATES:
-        cli->perfetto_states = true;
         break;
     case OPTION_VIZTRACER:
         cli->viztracer = true;
@@ -469,24 +407,15 @@ static int apply(void *context, const struct gt_option *option, const char *valu
     case OPTION_AS_ROOT:
         cli->as_root = true;
         break;
-    case OPTION_KEEP:
-        cli->keep = value;
-        break;
-    case OPTION_SUMMARY:
-        cli->summary = value;
-        break;
-    case OPTION_QUIET:
-        cli->quiet = true;
-        break;
-    case OPTION_VERBOSE:
-        cli->verbose = true;
-        break;
     case OPTION_SETUP:
         cli->setup_group = value;
         cli->mode = GT_MODE_SETUP;
         break;
     case OPTION_TEARDOWN:
         cli->mode = GT_MODE_TEARDOWN;
+        break;
+    case OPTION_NO_CONFIG:
+        cli->no_config = true;
         break;
     case OPTION_DOCTOR:
         cli->mode = GT_MODE_DOCTOR;
@@ -498,8 +427,32 @@ static int apply(void *context, const struct gt_option *option, const char *valu
         cli->mode = GT_MODE_HELP;
         break;
     default:
+        apply_writing(cli, option->id, value, on);
         break;
     }
+    return 0;
+}
+
+static int apply(void *context, const struct gt_option *option, const char *value, bool on,
+                 struct gt_error *err)
+{
+    struct gt_cli *cli = context;
+
+    cli->given[option->id] = true;
+    return gt_cli_set(cli, option, value, on, err);
+}
+
+int gt_cli_check_command(const struct gt_cli *cli, struct gt_error *err)
+{
+    if (cli->viztracer)
+        return gt_error_set(err, GT_ERR_USAGE,
+                            "--viztracer runs a script, -m MODULE or -c CODE, not a command "
+                            "(call viztracer in it, and merge with perf2trace --viztracer)");
+    if (cli->interpreter.count)
+        return gt_error_set(err, GT_ERR_USAGE,
+                            "%s is for the interpreter of a script, -m MODULE or -c CODE, not "
+                            "for a command: put it behind python there",
+                            cli->interpreter.items[0]);
     return 0;
 }
 
@@ -513,14 +466,14 @@ static int check_process(struct gt_cli *cli, struct gt_error *err)
                             "--pid records a process that runs: name no program beside it");
     if (cli->python)
         what = "--python";
+    else if (cli->interpreter.count)
+        what = cli->interpreter.items[0];
     else if (cli->viztracer)
         what = "--viztracer";
     else if (cli->repeat > 1)
         what = "--repeat";
-    else if (cli->agent.insist)
-        what = "--python-trace";
-    else if (cli->gil_source == GT_GIL_AGENT)
-        what = "--gil-source agent";
+    else if (cli->agent.imports)
+        what = "--import";
     if (what)
         return gt_error_set(err, GT_ERR_USAGE,
                             "%s is for programs that giltracer starts, not for --pid", what);
@@ -548,12 +501,19 @@ int gt_cli_parse(struct gt_cli *cli, char *const *argv, struct gt_error *err)
         return at;
     if (!cli->pid)
         take_default_python(cli);
+    if (cli->mode == GT_MODE_HELP)
+        cli->help_on = argv[at];
     if (cli->mode != GT_MODE_RUN)
         return 0;
     if (cli->target == GT_TARGET_NONE && argv[at])
         cli->target = GT_TARGET_SCRIPT;
-    if (gt_strvec_push_all(&cli->words, argv + at))
-        return gt_error_memory(err);
+    return gt_strvec_push_all(&cli->words, argv + at) ? gt_error_memory(err) : 0;
+}
+
+int gt_cli_check(struct gt_cli *cli, struct gt_error *err)
+{
+    if (cli->mode != GT_MODE_RUN)
+        return 0;
     if (cli->call_graph && !cli->state_detect)
         return gt_error_set(err, GT_ERR_USAGE,
                             "--call-graph keeps the stacks of sleeps: add --state-detect");
@@ -569,10 +529,11 @@ int gt_cli_parse(struct gt_cli *cli, char *const *argv, struct gt_error *err)
     if (cli->dump)
         return gt_error_set(err, GT_ERR_USAGE,
                             "--dump is about a process that runs: add --pid");
-    if (cli->viztracer && cli->target == GT_TARGET_COMMAND)
+    if (cli->open && !gt_cli_page(cli))
         return gt_error_set(err, GT_ERR_USAGE,
-                            "--viztracer runs a script, -m MODULE or -c CODE, not a command "
-                            "(call viztracer in it, and merge with perf2trace --viztracer)");
+                            "--open shows a page: let -o name one that ends in .html");
+    if (cli->target == GT_TARGET_COMMAND && gt_cli_check_command(cli, err) < 0)
+        return err ? err->code : GT_ERR_USAGE;
     if (!cli->words.count)
         return gt_error_set(err, GT_ERR_USAGE,
                             "nothing to run: name a script, -m MODULE, -c CODE or -- COMMAND "

@@ -2,6 +2,7 @@
 #include "conclude.h"
 
 #include "common/console.h"
+#include "common/run_file.h"
 #include "common/sources.h"
 #include "dump.h"
 #include "recording.h"
@@ -83,6 +84,16 @@ static void show_hang(const struct gt_run_state *run)
     gt_buf_release(&text);
 }
 
+/* For who reads the recording later. */
+static void keep_facts(const struct gt_run_state *run)
+{
+    struct gt_error err;
+
+    if ((run->cli->keep || run->kept) && run->run_path && run->result.target_ran &&
+        gt_run_file_write(run->run_path, &run->info, run->agentlog != NULL, &err) < 0)
+        gt_say("%s", err.message);
+}
+
 void gt_conclude(struct gt_run_state *run, int rc, const struct gt_error *err)
 {
     const struct gt_session_result *result = &run->result;
@@ -101,6 +112,7 @@ void gt_conclude(struct gt_run_state *run, int rc, const struct gt_error *err)
         gt_say("no report: interrupted");
     else
         write_report(run);
+    keep_facts(run);
     show_hang(run);
     if (run->last)
         gt_checks_say(run->checks, run->reported ? run->results.report : NULL);

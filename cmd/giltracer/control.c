@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "control.h"
 
+#include "base/buf.h"
+
+#include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -38,6 +43,61 @@ int gt_control_detach(int fd, struct gt_error *err)
 static void tell(int fd, const char *text)
 {
     (void)!send(fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static bool send_all(int fd, const char *data, size_t length)
+{
+    while (length) {
+        ssize_t sent = send(fd, data, length, MSG_NOSIGNAL);
+
+        if (sent < 0 && errno == EINTR)
+            continue;
+        if (sent <= 0)
+            return false;
+        data += sent;
+        length -= (size_t)sent;
+    }
+    return true;
+}
+
+/* A line without its end; false: there is none within some seconds. */
+static bool receive_line(int fd, char *line, size_t size)
+{
+    enum { ANSWER_MS = 20000 };
+    size_t length = 0;
+
+    while (length < size - 1) {
+        struct pollfd wait = {.fd = fd, .events = POLLIN};
+
+        if (poll(&wait, 1, ANSWER_MS) <= 0 || recv(fd, line + length, 1, 0) != 1)
+            return false;
+        if (line[length] == '\n')
+            break;
+        length++;
+    }
+    line[length] = '\0';
+    return true;
+}
+
+int gt_control_call(int fd, const char *symbol, const char *library, const char *settings,
+                    int *result, struct gt_error *err)
+{
+    char line[1024], *why;
+    struct gt_buf text;
+    bool sent;
+
+    gt_buf_init(&text);
+    sent = !gt_buf_addf(&text, "call %zu\n%s%c%s%c%s",
+                        strlen(symbol) + strlen(library) + strlen(settings) + 2, symbol, 0,
+                        library, 0, settings) &&
+           send_all(fd, text.data, text.length);
+    gt_buf_release(&text);
+    if (!sent || !receive_line(fd, line, sizeof(line)))
+        return gt_error_set(err, GT_ERR_CHILD, "the program does not load the agent");
+    *result = (int)strtol(line, &why, 10);
+    if (*result >= 0)
+        return 0;
+    return gt_error_set(err, GT_ERR_CHILD, "the program cannot load the agent:%s", why);
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events)

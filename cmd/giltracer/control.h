@@ -3,6 +3,9 @@
  * How a program that has itself recorded (scripts/python) and giltracer, started by it, speak:
  * by a pair of connected stream sockets, of which giltracer inherits one (--control-fd).
  *
+ *     giltracer: "call N\n" and N bytes, SYMBOL NUL LIBRARY NUL SETTINGS: load the agent, and
+ * call this function of it; the program: "RESULT\n", or "-1 WHY\n". It ends the agent itself,
+ *                before it ends the recording.
  *     giltracer: "recording\n" once everything that happens is recorded
  *     program:   closes or shuts down its end (or dies): the recording ends
  *     giltracer: "ended STATUS\n" when the reports are written, and closes
@@ -32,6 +35,11 @@ struct gt_control {
  * threads may run yet.
  */
 int gt_control_detach(int fd, struct gt_error *err);
+
+/* Have the program call that. 0 with the result; GT_ERR_CHILD: it could not, or does not
+ * answer. */
+int gt_control_call(int fd, const char *symbol, const char *library, const char *settings,
+                    int *result, struct gt_error *err);
 
 /* From now on the end of the program's side counts as a SIGINT. `fd` 0: do nothing. */
 int gt_control_start(struct gt_control *control, int fd, uv_loop_t *loop,

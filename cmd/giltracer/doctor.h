@@ -9,7 +9,7 @@
 #include "run_as.h"
 
 /* Print to stdout. Returns 0 when everything that a run needs is there, else 1. */
-int gt_doctor(const struct gt_cli *cli);
+int gt_doctor(struct gt_cli *cli);
 
 /* Print the plan to stderr. */
 void gt_doctor_show_plan(const struct gt_plan *plan, const struct gt_caps *caps,

@@ -175,13 +175,22 @@ static int add_holder(struct gt_buf *text, const struct gt_dump *dump, size_t in
     return failed | gt_buf_adds(text, ".\n") | add_deadlock(text, dump, index, holder);
 }
 
+static bool is_enabled(const struct gt_chunks *gils)
+{
+    for (size_t i = 0; i < gils->count; i++)
+        if (((const struct gt_gil_now *)gt_chunks_at(gils, i))->enabled)
+            return true;
+    return false;
+}
+
 static int add_gils(struct gt_buf *text, const struct gt_dump *dump,
                     const struct gt_python *python)
 {
     int failed = 0;
 
-    if (!dump->gils.count && python->free_threaded)
-        return gt_buf_adds(text, "This build has no GIL.\n");
+    if (python->free_threaded && !is_enabled(&dump->gils))
+        return gt_buf_adds(text, "There is no GIL: this is a free-threaded build, and nothing "
+                                 "switched it on.\n");
     if (!dump->gils.count)
         return gt_buf_adds(text, "Who has the GIL is not known: it was not found in the "
                                  "process's memory.\n");

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* What --help prints: the table of options (cli.c), and what is around it. */
 #ifndef GILTRACER_HELP_H
 #define GILTRACER_HELP_H
 
-#include "base/buf.h"
+#include "base/options_text.h"
 
-/* Append it. Returns 0 or -1. */
-int gt_help_text(struct gt_buf *text);
+/* What --help, the manual page and completions tell beside the table of options. */
+extern const struct gt_program_help gt_giltracer_help;
 
 #endif

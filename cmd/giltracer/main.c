@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "common/console.h"
 #include "common/exit_status.h"
+#include "common/help.h"
 #include "doctor.h"
 #include "dump.h"
 #include "help.h"
@@ -14,22 +15,21 @@
 #include <stdio.h>
 #include <string.h>
 
-static int print_help(void)
+static int print_help(const struct gt_cli *cli)
 {
-    struct gt_buf text;
+    struct gt_error err;
 
-    gt_buf_init(&text);
-    if (gt_help_text(&text) == 0)
-        fputs(text.data, stdout);
-    gt_buf_release(&text);
-    return 0;
+    if (gt_help_print(&gt_giltracer_help, cli->help_on, &err) == 0)
+        return 0;
+    gt_say("%s", err.message);
+    return GT_EXIT_OURS;
 }
 
-static int dispatch(const struct gt_cli *cli, const struct gt_inherited *inherited)
+static int dispatch(struct gt_cli *cli, const struct gt_inherited *inherited)
 {
     switch (cli->mode) {
     case GT_MODE_HELP:
-        return print_help();
+        return print_help(cli);
     case GT_MODE_VERSION:
         puts("giltracer " GT_VERSION);
         return 0;
@@ -47,7 +47,7 @@ static int dispatch(const struct gt_cli *cli, const struct gt_inherited *inherit
     return gt_repeat(cli, inherited);
 }
 
-static int detach_and_dispatch(const struct gt_cli *cli, const struct gt_inherited *inherited)
+static int detach_and_dispatch(struct gt_cli *cli, const struct gt_inherited *inherited)
 {
     struct gt_error err;
     int status;
@@ -63,6 +63,12 @@ static int detach_and_dispatch(const struct gt_cli *cli, const struct gt_inherit
     return status;
 }
 
+/* No file has a say in these (config.h). */
+static int check_early(struct gt_cli *cli, struct gt_error *err)
+{
+    return cli->dump || cli->control_fd ? gt_cli_check(cli, err) : 0;
+}
+
 int main(int argc, char **argv)
 {
     struct gt_inherited inherited;
@@ -75,7 +81,7 @@ int main(int argc, char **argv)
     gt_inherited_capture(&inherited);
     gt_console_init("giltracer");
     gt_cli_init(&cli);
-    if (gt_cli_parse(&cli, argv, &err) < 0) {
+    if (gt_cli_parse(&cli, argv, &err) < 0 || check_early(&cli, &err) < 0) {
         gt_say("%s", err.message);
         status = GT_EXIT_OURS;
     } else {

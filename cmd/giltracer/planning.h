@@ -5,6 +5,7 @@
 #define GILTRACER_PLANNING_H
 
 #include "agent.h"
+#include "attach/running.h"
 #include "base/error.h"
 #include "base/strvec.h"
 #include "launch/caps.h"
@@ -13,9 +14,10 @@
 #include "cli.h"
 
 /* What is asked of the agent: the command line's, less what cannot be. `why` says what hinders
- * it from being loaded; its code is 0 where nothing does. */
+ * it from being loaded; its code is 0 where nothing does. `running`: with --pid. */
 void gt_planning_agent(struct gt_agent_request *agent, struct gt_error *why,
-                       const struct gt_cli *cli, const struct gt_interp *interp);
+                       const struct gt_cli *cli, const struct gt_interp *interp,
+                       const struct gt_running *running);
 
 /* The plan of a run of `target`, which is NULL-terminated. 0 or negative. */
 int gt_planning_make(struct gt_plan *plan, const struct gt_cli *cli,

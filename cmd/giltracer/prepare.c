@@ -4,6 +4,7 @@
 #include "attach/gil.h"
 #include "base/nstime.h"
 #include "common/exit_status.h"
+#include "common/run_file.h"
 #include "launch/counters.h"
 #include "launch/rights.h"
 #include "open_files.h"
@@ -20,6 +21,13 @@
 
 /* --- what to run --- */
 
+/* Of a process that runs already, functions are traced where nothing else was said. */
+static bool wants_late(const struct gt_run_state *run)
+{
+    return run->cli->pid && run->cli->agent.python_trace &&
+           run->cli->gil_source != GT_GIL_FUTEX;
+}
+
 /* Functions are traced by default: why they cannot be matters to a user who asked for them, or
  * who can help it. */
 static int note_agent(struct gt_run_state *run, struct gt_error *err)
@@ -30,12 +38,29 @@ static int note_agent(struct gt_run_state *run, struct gt_error *err)
         return 0;
     if (run->plan.gil_source == GT_GIL_AGENT)
         what = "the agent cannot be loaded";
-    else if (run->agent.insist || run->agent_why.code == GT_ERR_IO)
+    else if (run->agent.insist || run->agent_why.code == GT_ERR_IO || wants_late(run))
         what = "functions are not traced";
     run->agent_noted = what != NULL;
     return what && gt_strvec_pushf(&run->plan.notes, "%s: %s", what, run->agent_why.message)
                ? gt_error_memory(err)
                : 0;
+}
+
+/* The GIL of a process that runs already is seen by perf or by the agent: why by neither. */
+static int check_source(const struct gt_run_state *run, int rc, struct gt_error *err)
+{
+    char why[sizeof(err->message)];
+
+    if (!run->cli->pid || !run->agent_why.code)
+        return rc;
+    if (rc == 0 && run->plan.gil_source == GT_GIL_AGENT)
+        return gt_error_set(err, run->agent_why.code, "%s", run->agent_why.message);
+    if (rc == GT_ERR_PERMISSION && run->cli->gil_source == GT_GIL_AUTO) {
+        snprintf(why, sizeof(why), "%s", err->message);
+        return gt_error_set(err, rc, "%.600s; nor is the agent loaded: %.300s", why,
+                            run->agent_why.message);
+    }
+    return rc;
 }
 
 static int make_plan(struct gt_run_state *run, struct gt_error *err)
@@ -53,7 +78,7 @@ static int make_plan(struct gt_run_state *run, struct gt_error *err)
         rc = gt_planning_make(&run->plan, run->cli, &run->agent, !run->agent_why.code,
                               target.items, &run->caps, &run->interp, err);
     gt_strvec_release(&target);
-    return rc;
+    return check_source(run, rc, err);
 }
 
 /* --- where to keep things --- */
@@ -68,6 +93,37 @@ static int claim_folder(struct gt_run_state *run, struct gt_error *err)
     return rc;
 }
 
+static int make_log(struct gt_run_state *run, struct gt_error *err)
+{
+    int rc;
+
+    if (!run->cli->pid)
+        return gt_agent_folder(run->folder, run->agent.max_bytes, &run->agent_path,
+                               &run->agent_files, err);
+    rc = gt_late_agent_prepare(&run->late, &run->running, run->folder, run->agent.max_bytes,
+                               &run->agent_path, &run->agent_files, err);
+    if (rc == 0 || run->plan.gil_source == GT_GIL_AGENT)
+        return rc;
+    run->plan.agent = false;
+    run->agent_noted = true;
+    return gt_strvec_pushf(&run->plan.notes, "functions are not traced: %s", err->message)
+               ? gt_error_memory(err)
+               : 0;
+}
+
+/* A file of the recording; an older one goes. 0 or negative. */
+static int name_data(struct gt_run_state *run, const char *name, char **path,
+                     struct gt_error *err)
+{
+    if (asprintf(path, "%s/%s", run->folder, name) < 0) {
+        *path = NULL;
+        return gt_error_memory(err);
+    }
+    if (unlink(*path) && errno != ENOENT)
+        return gt_error_errno(err, "cannot remove %s", *path);
+    return 0;
+}
+
 static int make_folder(struct gt_run_state *run, struct gt_error *err)
 {
     int rc;
@@ -76,20 +132,15 @@ static int make_folder(struct gt_run_state *run, struct gt_error *err)
     rc = gt_recording_dir_make(run->cli->keep, &run->folder, err);
     if (rc == 0 && !run->cli->keep)
         rc = claim_folder(run, err);
-    if (rc == 0 && asprintf(&run->data_path, "%s/perf.data", run->folder) < 0) {
-        run->data_path = NULL;
-        rc = gt_error_memory(err);
-    }
-    if (rc == 0 && asprintf(&run->probes_path, "%s/probes.data", run->folder) < 0) {
-        run->probes_path = NULL;
-        rc = gt_error_memory(err);
-    }
-    if (rc == 0 && unlink(run->probes_path) && errno != ENOENT) /* an older one */
-        rc = gt_error_errno(err, "cannot remove %s", run->probes_path);
-    return rc == 0 && run->plan.agent
-               ? gt_agent_folder(run->folder, run->agent.max_bytes, &run->agent_path,
-                                 &run->agent_files, err)
-               : rc;
+    if (rc == 0)
+        rc = name_data(run, GT_PERF_FILE, &run->data_path, err);
+    if (rc == 0)
+        rc = name_data(run, GT_PROBES_FILE, &run->probes_path, err);
+    if (rc == 0)
+        rc = name_data(run, GT_NATIVE_FILE, &run->native_path, err);
+    if (rc == 0)
+        rc = name_data(run, GT_RUN_FILE, &run->run_path, err);
+    return rc == 0 && run->plan.agent ? make_log(run, err) : rc;
 }
 
 /* The folder is known: put VizTracer before the target, and tell it where to write. */
@@ -146,6 +197,7 @@ static int start_ingest(struct gt_run_state *run, struct gt_error *err)
         .probed = &run->plan.probed,
         .realtime_ns = gt_realtime_ns() - gt_now_ns(),
         .single_gil = interp->major == 3 && interp->minor < 12,
+        .no_gil = !interp->gil_enabled,
     };
 
     if (interp->major)
@@ -160,6 +212,7 @@ static int start_ingest(struct gt_run_state *run, struct gt_error *err)
         .gil_source = gt_gil_source_name(run->plan.gil_source),
         .host = run->host[0] ? run->host : NULL,
         .user = run->run_as->name,
+        .config = run->cli->config.used,
         .exit_status = -1,
         .started_unix_ns = -1,
         .switch_ns = -1,
@@ -172,6 +225,7 @@ static int start_ingest(struct gt_run_state *run, struct gt_error *err)
         .root_pid = -1,
         .gil_enabled = interp->gil_enabled,
         .cpus = gt_caps_cpus(),
+        .clocks = &run->clocks,
     };
     /* Without it, the GIL's futex calls are recognised by their pattern alone. */
     if (run->plan.futex && gt_runtime_find(&run->runtime, interp, NULL) == 0) {
@@ -196,7 +250,8 @@ static int find_python(struct gt_run_state *run, int *status, struct gt_error *e
     if (rc == 0)
         rc = gt_python_find(&run->python, &run->interp, &run->running, err);
     if (rc == 0)
-        run->interval_ns = gt_gils_interval_ns(&run->running, &run->python);
+        run->interval_ns =
+            gt_gils_interval_ns(&run->running, &run->python, &run->interp.gil_enabled);
     gt_rights_lower();
     return rc;
 }
@@ -226,7 +281,8 @@ int gt_prepare(struct gt_run_state *run, int *status, struct gt_error *err)
     if (rc == 0 && cli->viztracer)
         rc = gt_under_viztracer_check(&run->interp, &run->loop, err);
     if (rc == 0)
-        gt_planning_agent(&run->agent, &run->agent_why, run->cli, &run->interp);
+        gt_planning_agent(&run->agent, &run->agent_why, run->cli, &run->interp,
+                          cli->pid ? &run->running : NULL);
     if (rc == 0)
         rc = make_plan(run, err);
     if (rc == 0)
@@ -239,7 +295,7 @@ int gt_prepare(struct gt_run_state *run, int *status, struct gt_error *err)
         rc = make_folder(run, err);
     if (rc == 0 && cli->viztracer)
         rc = use_viztracer(run, err);
-    if (rc == 0 && run->plan.agent)
+    if (rc == 0 && run->plan.agent && !cli->pid)
         rc = gt_agent_environment(&run->agent, run->agent_path, &run->plan.env, err);
     if (rc == 0)
         rc = start_ingest(run, err);

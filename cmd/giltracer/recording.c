@@ -3,16 +3,19 @@
 
 #include "base/nstime.h"
 #include "common/console.h"
+#include "common/recordings.h"
 #include "conclude.h"
+#include "ingest/native_log.h"
+#include "launch/clocks.h"
 #include "launch/hitplace.h"
 #include "launch/perfscript.h"
 #include "launch/probes.h"
 #include "launch/tools.h"
 #include "planning.h"
+#include "progress.h"
 #include "under_viztracer.h"
 
 #include <stdio.h>
-#include <sys/stat.h>
 
 /* --- what the session calls --- */
 
@@ -20,7 +23,6 @@ static int on_data(void *context, const char *data, size_t length)
 {
     struct gt_run_state *run = context;
 
-    run->text_bytes += length;
     return gt_ingest_feed(run->ingest, data, length, &run->report_error);
 }
 
@@ -28,8 +30,24 @@ static int on_probes_data(void *context, const char *data, size_t length)
 {
     struct gt_run_state *run = context;
 
-    run->text_bytes += length;
     return gt_ingest_feed_probes(run->ingest, data, length, &run->report_error);
+}
+
+static bool is_readable(void *context, const char *path)
+{
+    (void)context;
+    return gt_recording_is_readable(path);
+}
+
+static int on_native_data(void *context, const char *data, size_t length)
+{
+    struct gt_run_state *run = context;
+    struct gt_native_log *log = gt_ingest_native(run->ingest, &run->report_error);
+
+    if (!log)
+        return GT_ERR_MEMORY;
+    gt_native_log_limit(log, gt_perfscript_most_events(run->native_path));
+    return gt_native_log_feed(log, data, length, &run->report_error);
 }
 
 static bool probes_too_dear(void *context, const struct gt_gate_report *costs)
@@ -42,11 +60,40 @@ static bool probes_too_dear(void *context, const struct gt_gate_report *costs)
     return true;
 }
 
+/* Before perf records, which then does not see that. */
+static int on_attach(void *context, struct gt_error *err)
+{
+    struct gt_run_state *run = context;
+    int rc;
+
+    if (!run->plan.agent)
+        return 0;
+    rc = gt_late_agent_begin(&run->late, &run->agent, &run->running, &run->python, err);
+    if (rc == 0)
+        gt_outer_pids_look(&run->pids, &run->running);
+    if (rc == 0 || run->plan.gil_source == GT_GIL_AGENT)
+        return rc;
+    gt_say("functions are not traced: %s", err->message);
+    run->agent_noted = true;
+    return 0;
+}
+
+void gt_recording_end_agent(struct gt_run_state *run)
+{
+    struct gt_error err;
+
+    if (gt_late_agent_end(&run->late, &run->running, &run->python, &err) < 0)
+        gt_say("the agent stays in the process, and records nothing any more: %s", err.message);
+}
+
 static void on_begin(void *context, int pid)
 {
     struct gt_run_state *run = context;
 
     run->meter.started_ns = gt_now_ns();
+    gt_clocks_boot_id(run->clocks.boot_id);
+    gt_clocks_read(&run->clocks.first);
+    gt_agent_note_clocks(&run->agent_files, &run->clocks);
     gt_watch_start(&run->watch, pid);
     gt_control_tell_recording(&run->control);
 }
@@ -55,6 +102,12 @@ static void on_end(void *context)
 {
     struct gt_run_state *run = context;
 
+    run->late.loaded = run->late.loaded && !run->result.ended_ns;
+    if (run->late.loaded)
+        gt_outer_pids_look(&run->pids, &run->running);
+    gt_recording_end_agent(run);
+    gt_clocks_read(&run->clocks.last);
+    gt_agent_note_clocks(&run->agent_files, &run->clocks);
     gt_watch_end(&run->watch, &run->info);
     run->info.hit_ns = run->result.costs.hit_ns;
     run->info.switch_ns = run->result.costs.switch_ns;
@@ -87,6 +140,10 @@ static void merge_agentlog(struct gt_run_state *run)
         parts |= GT_AGENTLOG_GIL;
     if (!run->plan.events.count)
         parts |= GT_AGENTLOG_LIVES;
+    if (run->pids.differ) {
+        ends.outer = gt_outer_pid;
+        ends.context = &run->pids;
+    }
     ends.killed_pid = run->result.term_signal ? run->result.pid : 0;
     run->agentlog = gt_agentlog_open_files(&run->agent_files, &ends, &err);
     if (run->agentlog) {
@@ -123,10 +180,10 @@ static void tell_what_is_out(struct gt_run_state *run)
     }
     gt_ingest_set_probes_out(run->ingest, result->probes_out_ns, result->perf_died);
     if (result->rest_out)
-        gt_ingest_set_rest_out(run->ingest);
+        gt_ingest_set_rest_out(run->ingest, result->rest_lost);
     if (result->probes_out_ns)
         gt_agent_note_probes_out(&run->agent_files, result->probes_out_ns, result->rest_out,
-                                 result->perf_died);
+                                 result->rest_lost, result->perf_died);
     gt_ingest_set_target(run->ingest, result->pid,
                          run->plan.events.count && !result->rest_out ? result->ended_ns : 0);
     gt_ingest_set_text_end(run->ingest, result->recorded_ns,
@@ -155,20 +212,11 @@ static void start_removal(void *context)
 static void on_tick(void *context, enum gt_session_state state)
 {
     struct gt_run_state *run = context;
-    char elapsed[32];
-    struct stat st;
 
     if (state == GT_SESSION_RUNNING)
         gt_watch_look(&run->watch);
-    if (run->cli->quiet || !gt_console_is_terminal())
-        return;
-    gt_duration_text(gt_now_ns() - run->started_ns, elapsed, sizeof(elapsed));
-    if (state == GT_SESSION_RUNNING)
-        gt_progress("giltracer: recording, %s, %.1f MB", elapsed,
-                    stat(run->data_path, &st) ? 0.0 : (double)st.st_size / 1e6);
-    else if (state == GT_SESSION_CONVERTING)
-        gt_progress("giltracer: reading the recording, %.0f MB of text",
-                    (double)run->text_bytes / 1e6);
+    if (!run->cli->quiet)
+        gt_progress_show(run, state);
 }
 
 static void on_late_signal(void *context, enum gt_session_state state)
@@ -212,12 +260,16 @@ int gt_recording_run(struct gt_run_state *run, struct gt_error *err)
         .plan = &run->plan,
         .inherited = run->inherited,
         .signals = &run->signals,
-        .data_path = run->data_path,
-        .probes_path = run->probes_path,
-        .on_probes_data = on_probes_data,
+        .paths = {[GT_RECORDED_PROBES] = run->probes_path,
+                  [GT_RECORDED_NATIVE] = run->native_path,
+                  [GT_RECORDED_REST] = run->data_path},
         .probes_too_dear = run->plan.two_sources ? probes_too_dear : NULL,
         .perf_timeout_ms = gt_perf_timeout_ms(),
-        .on_data = on_data,
+        .on_data = {[GT_RECORDED_PROBES] = on_probes_data,
+                    [GT_RECORDED_NATIVE] = on_native_data,
+                    [GT_RECORDED_REST] = on_data},
+        .is_readable = is_readable,
+        .on_attach = run->cli->pid ? on_attach : NULL,
         .on_begin = on_begin,
         .on_end = on_end,
         .on_follow = on_follow,

@@ -22,4 +22,7 @@ void gt_recording_remove_probes(struct gt_run_state *run);
 /* There is no report: the recording, which nobody can make again, stays. Returns its place. */
 const char *gt_recording_keep(struct gt_run_state *run);
 
+/* The agent that was loaded into a process that runs on ends there. */
+void gt_recording_end_agent(struct gt_run_state *run);
+
 #endif

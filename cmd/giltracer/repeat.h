@@ -8,6 +8,6 @@
 
 /* Run the target as often as --repeat says, under sudo as the user who called it, and report.
  * Returns the exit status of giltracer; what there is to say is said. */
-int gt_repeat(const struct gt_cli *cli, const struct gt_inherited *inherited);
+int gt_repeat(struct gt_cli *cli, const struct gt_inherited *inherited);
 
 #endif

@@ -2,6 +2,7 @@
 #include "reports.h"
 
 #include "common/console.h"
+#include "open_page.h"
 #include "recording.h"
 
 int gt_reports_prepare(struct gt_results *results, struct gt_ingest *ingest,
@@ -9,7 +10,10 @@ int gt_reports_prepare(struct gt_results *results, struct gt_ingest *ingest,
                        struct gt_error *err)
 {
     const struct gt_report_options options = {
+        .what_if = cli->what_if.items,
         .perfetto_states = cli->perfetto_states,
+        .all_threads = cli->all_threads,
+        .keep_short_calls = cli->keep_short_calls,
         .keep_interpreter_frames = cli->keep_interpreter,
     };
     bool estimates = gt_outputs_show_estimates(gt_cli_outputs(cli), cli->summary, cli->quiet);
@@ -34,8 +38,10 @@ void gt_reports_write(struct gt_run_state *run)
     int interrupts = signals->interrupts;
     struct gt_error err;
 
-    if (!run->cli->quiet)
-        gt_outputs_print_table(report, run->cli->color);
+    if (!run->cli->quiet) {
+        gt_outputs_print_table(report, run->cli->color, run->cli->verbose);
+        gt_config_say(&run->cli->config);
+    }
     if (gt_outputs_set_pid(&run->outputs, run->result.pid, &err) < 0) {
         say_failed(run, &err);
         return;
@@ -51,4 +57,6 @@ void gt_reports_write(struct gt_run_state *run)
         if (gt_outputs_write_file(&run->outputs, i, report, run->cli->quiet, &err) < 0)
             say_failed(run, &err);
     }
+    if (run->cli->open && run->outputs.page && gt_open_page(run->outputs.page, &err) < 0)
+        gt_say("%s", err.message);
 }

@@ -6,6 +6,7 @@
 #include "common/exit_status.h"
 #include "conclude.h"
 #include "doctor.h"
+#include "launch/roots.h"
 #include "launch/tools.h"
 #include "open_files.h"
 #include "prepare.h"
@@ -14,7 +15,9 @@
 #include "target_check.h"
 #include "viztracer/viztracer.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <uv.h>
 
 /* The session is over: say what there is to say, and return the exit status. */
@@ -84,11 +87,24 @@ static int run_all(struct gt_run_state *run)
     return conclude(run, rc, &err);
 }
 
+/* Of a folder that is kept. */
+static void remove_roots(const char *path)
+{
+    int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (folder < 0)
+        return;
+    gt_roots_remove(folder);
+    close(folder);
+}
+
 static void remove_folder(struct gt_run_state *run)
 {
     struct gt_error err;
     int rc = 0;
 
+    if (run->folder)
+        remove_roots(run->folder);
     if (run->claim.folder >= 0)
         rc = gt_claim_remove(&run->claim, &err);
     else if (run->folder && !run->cli->keep && !run->kept) /* it could not be claimed */
@@ -100,6 +116,9 @@ static void remove_folder(struct gt_run_state *run)
 static void release(struct gt_run_state *run)
 {
     gt_recording_remove_probes(run);
+    gt_recording_end_agent(run);
+    gt_late_agent_release(&run->late);
+    gt_outer_pids_release(&run->pids);
     gt_outputs_release(&run->outputs);
     gt_results_release(&run->results);
     gt_ingest_free(run->ingest);
@@ -109,6 +128,8 @@ static void release(struct gt_run_state *run)
     free(run->folder);
     free(run->data_path);
     free(run->probes_path);
+    free(run->native_path);
+    free(run->run_path);
     gt_agent_close(&run->agent_files, run->cli->keep || run->kept);
     free(run->agent_path);
     free(run->viztracer_path);
@@ -145,6 +166,8 @@ int gt_run_once(const struct gt_cli *cli, const struct gt_inherited *inherited,
     run->checks = checks;
     run->last = last;
     run->running.pidfd = -1;
+    gt_outer_pids_init(&run->pids);
+    gt_late_agent_init(&run->late, run->cli->control_fd);
     run->agent_files = (struct gt_agentlog_files){-1, -1};
     gt_claim_init(&run->claim);
     gt_caps_init(&run->caps);

@@ -3,7 +3,7 @@
 #ifndef GILTRACER_RUN_H
 #define GILTRACER_RUN_H
 
-#include "checks.h"
+#include "common/checks.h"
 #include "cli.h"
 #include "launch/gate.h"
 #include "run_as.h"

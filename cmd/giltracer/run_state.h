@@ -8,6 +8,8 @@
 #include "attach/running.h"
 #include "base/error.h"
 #include "base/strvec.h"
+#include "event/clocks.h"
+#include "common/checks.h"
 #include "common/outputs.h"
 #include "common/results.h"
 #include "ingest/ingest.h"
@@ -22,9 +24,10 @@
 #include "launch/session.h"
 #include "launch/signals.h"
 #include "agent.h"
-#include "checks.h"
 #include "cli.h"
 #include "control.h"
+#include "late_agent.h"
+#include "outer_pids.h"
 #include "run_as.h"
 #include "watch.h"
 
@@ -59,15 +62,20 @@ struct gt_run_state {
     struct gt_run_info info;
     char version[64];
     char host[HOST_NAME_MAX + 1];
+    struct gt_clocks clocks;
     char *folder;                  /* of the recording; ours, to be removed, without --keep */
     struct gt_claim claim;         /* on that folder */
     char *data_path;               /* of perf.data */
     char *probes_path;             /* of what perf recorded of probes alone */
+    char *native_path;             /* likewise of native stacks */
+    char *run_path;                /* of what is kept beside them (common/run_file.h) */
     char *viztracer_path;          /* where VizTracer writes; NULL: it is not used */
     char *agent_path;              /* the agent's log folder; NULL: no agent */
     struct gt_agent_request agent; /* the command line's, less what is not possible */
     struct gt_error agent_why;     /* why it cannot be loaded; code 0: it can */
     bool agent_noted;              /* the user knows */
+    struct gt_late_agent late;     /* with --pid: the agent in the process, … */
+    struct gt_outer_pids pids;     /* … and what it calls itself */
 
     /* Recorded. */
     bool probes_installed, removal_started;
@@ -76,7 +84,6 @@ struct gt_run_state {
     struct gt_watch watch;
     struct gt_session_result result;
     int64_t started_ns;
-    uint64_t text_bytes;
 
     /* Read and reported. */
     struct gt_ingest *ingest;

@@ -57,7 +57,8 @@ int gt_target_command(const struct gt_interp *interp, const struct gt_cli *cli,
     if (viztracer_path)
         return gt_under_viztracer_command(interp, cli, viztracer_path, target);
     if (cli->target != GT_TARGET_COMMAND)
-        failed |= gt_strvec_push(target, interp->command);
+        failed |= gt_strvec_push(target, interp->command) |
+                  gt_strvec_push_all(target, cli->interpreter.items);
     if (cli->target == GT_TARGET_MODULE)
         failed |= gt_strvec_push(target, "-m");
     if (cli->target == GT_TARGET_CODE)

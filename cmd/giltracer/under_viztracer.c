@@ -31,9 +31,11 @@ int gt_under_viztracer_command(const struct gt_interp *interp, const struct gt_c
                                const char *path, struct gt_strvec *target)
 {
     char *const *words = cli->words.items;
-    int failed = gt_strvec_push(target, interp->command) | gt_strvec_push(target, "-m") |
-                 gt_strvec_push(target, "viztracer") | gt_strvec_push(target, "--quiet") |
-                 gt_strvec_push(target, "-o") | gt_strvec_push(target, path);
+    int failed = gt_strvec_push(target, interp->command) |
+                 gt_strvec_push_all(target, cli->interpreter.items) |
+                 gt_strvec_push(target, "-m") | gt_strvec_push(target, "viztracer") |
+                 gt_strvec_push(target, "--quiet") | gt_strvec_push(target, "-o") |
+                 gt_strvec_push(target, path);
 
     if (cli->target != GT_TARGET_SCRIPT)
         failed |= gt_strvec_push(target, cli->target == GT_TARGET_MODULE ? "-m" : "-c") |

@@ -5,6 +5,7 @@
 #include "base/options.h"
 #include "common/console.h"
 #include "common/exit_status.h"
+#include "common/help.h"
 #include "common/interrupt.h"
 #include "common/sources.h"
 #include "ingest/ingest.h"
@@ -20,6 +21,8 @@ enum {
     OPTION_OUTPUT = 1,
     OPTION_STATE,
     OPTION_THREADS,
+    OPTION_NATIVE,
+    OPTION_GIL,
     OPTION_AGENT_LOG,
     OPTION_VIZTRACER,
     OPTION_KEEP_FRAMES,
@@ -33,6 +36,10 @@ static const struct gt_option table[] = {
     {OPTION_STATE, 0, "state", "STATE", 0,
      "which state to weigh by: S(GIL) (the default), S, D, running, …"},
     {OPTION_THREADS, 0, "threads", NULL, 0, "keep threads apart"},
+    {OPTION_NATIVE, 0, "native", "FILE", 0,
+     "for running: DIR/native.data of giltracer --keep DIR, samples of native stacks"},
+    {OPTION_GIL, 0, "gil", "WHICH", 0,
+     "of these: only with the GIL (held), only without it (free)"},
     {OPTION_AGENT_LOG, 0, "agent-log", "DIR", 0,
      "functions from DIR/agent of giltracer --keep DIR instead of interpreter frames"},
     {OPTION_VIZTRACER, 0, "viztracer", "FILE", 0, "the same from VizTracer's JSON of that run"},
@@ -44,7 +51,7 @@ static const struct gt_option table[] = {
 };
 
 struct cli {
-    const char *input, *output, *state_name, *agent_log, *viztracer;
+    const char *input, *output, *state_name, *agent_log, *viztracer, *native;
     enum gt_sched_state state;
     unsigned flags; /* enum gt_flame_flags */
     bool version, help;
@@ -63,6 +70,14 @@ static int set_state(struct cli *cli, const char *name, struct gt_error *err)
                         name);
 }
 
+static int set_gil(struct cli *cli, const char *which, struct gt_error *err)
+{
+    if (strcmp(which, "held") != 0 && strcmp(which, "free") != 0)
+        return gt_error_set(err, GT_ERR_USAGE, "--gil takes held or free, not %s", which);
+    cli->flags |= which[0] == 'h' ? GT_FLAME_WITH_GIL : GT_FLAME_WITHOUT_GIL;
+    return 0;
+}
+
 static int apply(void *context, const struct gt_option *option, const char *value, bool on,
                  struct gt_error *err)
 {
@@ -72,6 +87,11 @@ static int apply(void *context, const struct gt_option *option, const char *valu
     switch (option->id) {
     case OPTION_STATE:
         return set_state(cli, value, err);
+    case OPTION_GIL:
+        return set_gil(cli, value, err);
+    case OPTION_NATIVE:
+        cli->native = value;
+        break;
     case OPTION_OUTPUT:
         cli->output = value;
         break;
@@ -110,24 +130,45 @@ static int take_operand(void *context, const char *word, struct gt_error *err)
     return 0;
 }
 
-static void print_help(void)
-{
-    struct gt_buf text;
+static const struct gt_option_values values[] = {
+    {"STATE", "S D running"},
+    {"FILE", NULL},
+    {"DIR", NULL},
+    {NULL, NULL},
+};
+static const struct gt_help_section sections[] = {{NULL, NULL}};
+static const struct gt_program_help help = {
+    .name = "offgil",
+    .version = GT_VERSION,
+    .summary = "show in which functions a Python program slept for its GIL",
+    .usage = "offgil [options] [FILE]\n",
+    .description = "Stacks of the time spent asleep for the GIL, from perf.data or saved perf "
+                   "script text. Record with: giltracer --state-detect --call-graph --keep DIR "
+                   "script.py",
+    .table = table,
+    .values = values,
+    .sections = sections,
+    .see_also = "giltracer(1), perf2trace(1)",
+};
 
-    gt_buf_init(&text);
-    gt_options_help(table, &text);
-    printf(
-        "usage: offgil [options] [FILE]\n\n"
-        "Stacks of the time spent asleep for the GIL, from perf.data or saved perf script\n"
-        "text. Record with: giltracer --state-detect --call-graph --keep DIR script.py\n\n%s",
-        text.data);
-    gt_buf_release(&text);
+/* Samples of native stacks are of threads that run, and nothing else tells of their stacks. */
+static int check_native(struct cli *cli, struct gt_error *err)
+{
+    if (!cli->native && cli->flags & (GT_FLAME_WITH_GIL | GT_FLAME_WITHOUT_GIL))
+        return gt_error_set(err, GT_ERR_USAGE,
+                            "--gil is about samples of native stacks: add --native FILE");
+    if (cli->native && cli->state_name && cli->state != GT_SCHED_RUNNING)
+        return gt_error_set(err, GT_ERR_USAGE,
+                            "--native has samples of threads that run: its --state is running");
+    if (cli->native)
+        cli->state = GT_SCHED_RUNNING;
+    return 0;
 }
 
 static int check_stacks(const struct cli *cli, const struct gt_timeline *timeline,
                         struct gt_error *err)
 {
-    if (timeline->saw_sched && timeline->saw_stacks)
+    if (cli->native || (timeline->saw_sched && timeline->saw_stacks))
         return 0;
     return gt_error_set(err, GT_ERR_FORMAT,
                         "%s holds no %s: record with giltracer --state-detect --call-graph "
@@ -163,7 +204,8 @@ static int open_sources(const struct cli *cli, struct gt_ingest *ingest,
     int rc = 0;
 
     if (cli->agent_log)
-        rc = gt_sources_add_agentlog(sources, cli->agent_log, 0, ingest, err);
+        rc = gt_sources_add_agentlog(sources, cli->agent_log, cli->native ? GT_AGENTLOG_GIL : 0,
+                                     ingest, err);
     if (rc == 0 && cli->viztracer)
         rc = gt_sources_add_viztracer(sources, cli->viztracer, false, ingest, err);
     return rc;
@@ -176,6 +218,8 @@ static int convert(const struct cli *cli, struct gt_ingest *ingest, struct gt_ou
     struct gt_flame flame;
     int rc = gt_sources_read(cli->input, ingest, &damage, err);
 
+    if (rc == 0 && cli->native)
+        rc = gt_sources_read_native(cli->native, ingest, &damage, err);
     gt_interrupt_has_read();
     if (rc == 0)
         rc = gt_ingest_finish(ingest, damage.code ? NULL : err);
@@ -236,11 +280,12 @@ int main(int argc, char **argv)
     if (rc >= 0)
         rc = gt_options_parse_all(table, argv, apply, take_operand, &cli, &err);
     if (rc >= 0 && cli.help) {
-        print_help();
+        rc = gt_help_print(&help, cli.input, &err);
     } else if (rc >= 0 && cli.version) {
         puts("offgil " GT_VERSION);
     } else if (rc >= 0) {
-        if (!cli.input && isatty(STDIN_FILENO))
+        rc = check_native(&cli, &err);
+        if (rc >= 0 && !cli.input && isatty(STDIN_FILENO))
             rc = gt_error_set(&err, GT_ERR_USAGE,
                               "no input: name perf.data or a file of perf script text (--help "
                               "tells more)");

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "agent/audit.h"
 
+#include "agent/codes.h"
 #include "agent/functions.h"
 #include "agent/gc.h"
+#include "agent/gil_switch.h"
 #include "agent/interpreters.h"
 #include "agent/monitoring.h"
 #include "agent/profile_hook.h"
@@ -17,20 +19,25 @@ static void (*on_end)(void);
  * in one of them: so request until it is the same. */
 static bool request_code_extra(void)
 {
+    static void *first; /* the interpreter that has it already */
+    void *here = gt_agent_interpreter_of(gt_agent_api.thread_state());
     ptrdiff_t index;
 
     if (gt_agent_code_extra < 0) {
-        gt_agent_code_extra = gt_agent_api.request_code_extra(NULL);
+        first = here;
+        gt_agent_code_extra = gt_agent_code_request_extra();
         return gt_agent_code_extra >= 0;
     }
+    if (here == first)
+        return true;
     do
-        index = gt_agent_api.request_code_extra(NULL);
+        index = gt_agent_code_request_extra();
     while (index >= 0 && index < gt_agent_code_extra);
     return index == gt_agent_code_extra;
 }
 
 /* Trace the functions of the interpreter that this thread is in. */
-static bool trace_here(void)
+bool gt_agent_audit_here(void)
 {
     if (!request_code_extra()) {
         gt_agent_say("functions are not traced: code objects have no room for more data of "
@@ -40,6 +47,16 @@ static bool trace_here(void)
     gt_agent_gc_start();
     return gt_agent_api.version >= 0x030c ? gt_agent_monitoring_start()
                                           : gt_agent_profile_start();
+}
+
+bool gt_agent_audit_stop(void)
+{
+    if (!gt_agent_interpreter_is_main(gt_agent_interpreter_of(gt_agent_api.thread_state())))
+        return false;
+    gt_agent_gc_stop();
+    gt_agent_monitoring_stop();
+    gt_agent_profile_stop();
+    return true;
 }
 
 /* A sub-interpreter does something: is it new, or this thread in it? */
@@ -60,13 +77,14 @@ static void look_at(void *interpreter)
         return;
     known = gt_agent_interpreter_add(id);
     if (known) /* else it is tried again at the next event */
-        known->traced = trace_here();
+        known->traced = gt_agent_audit_here();
 }
 
 /* Py_Finalize. */
 static void end(void)
 {
     gt_agent_code_extra = -1;
+    gt_agent_codes_forget();
     gt_agent_profile_announced = false; /* the hooks are gone */
     gt_agent_profile_end();
     on_end();
@@ -103,9 +121,15 @@ void gt_agent_audit_start(void (*ended)(void))
 {
     const struct gt_agent_api *api = &gt_agent_api;
 
+    struct gt_agent_thread *self = api->free_threaded ? gt_agent_enter() : NULL;
+
+    if (self) {
+        gt_agent_gil_begin(self);
+        gt_agent_leave(self);
+    }
     on_end = ended;
     gt_agent_interpreter_set_main(gt_agent_interpreter_of(api->thread_state()));
-    if (trace_here() && api->PySys_AddAuditHook && api->PyInterpreterState_GetID &&
+    if (gt_agent_audit_here() && api->PySys_AddAuditHook && api->PyInterpreterState_GetID &&
         api->PySys_AddAuditHook(on_event, NULL))
         api->PyErr_Clear();
 }

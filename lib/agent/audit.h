@@ -10,6 +10,15 @@
 #ifndef GT_AGENT_AUDIT_H
 #define GT_AGENT_AUDIT_H
 
+#include <stdbool.h>
+
+/* Trace functions in the interpreter that this thread is in, and nothing else: a hook for audit
+ * events could not be taken away. The GIL is held; the thread is outside of gt_agent_enter and
+ * _leave. False: it is not possible, and a message says why. */
+bool gt_agent_audit_here(void);
+/* No more of that. False: this thread is in another interpreter. */
+bool gt_agent_audit_stop(void);
+
 /* Trace functions in the main interpreter, which this thread is in, and in those that come
  * later. The GIL is held; the thread is outside of gt_agent_enter and _leave. `ended` is called
  * when the interpreter ends: a program that embeds Python may initialise it again. */

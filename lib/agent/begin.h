@@ -3,8 +3,9 @@
 #ifndef GT_AGENT_BEGIN_H
 #define GT_AGENT_BEGIN_H
 
-/* Begin to record, if the environment says where to. gt_agent.recording says whether it does;
- * on trouble the control file says why it does not. Preserves errno. */
-void gt_agent_begin(void);
+/* Make all ready to record if the settings say where to, and record unless gt_agent.attached.
+ * 0, or an errno: nothing is recorded, and the control file says why, if there is one.
+ * Preserves errno. */
+int gt_agent_begin(void);
 
 #endif

@@ -47,12 +47,27 @@ static bool counter_is_trusted(void)
 }
 #endif
 
+static uint64_t ns_of(const struct timespec *time)
+{
+    return (uint64_t)time->tv_sec * 1000000000u + (uint64_t)time->tv_nsec;
+}
+
 uint64_t gt_agent_monotonic_ns(void)
 {
     struct timespec now;
 
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    return ns_of(&now);
+}
+
+bool gt_agent_cpu_ns(uint64_t *ns)
+{
+    struct timespec used;
+
+    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used))
+        return false;
+    *ns = ns_of(&used);
+    return true;
 }
 
 void gt_agent_clock_init(struct gt_wire_control *control)

@@ -28,6 +28,24 @@ static inline uint64_t gt_agent_short_ticks(void)
     return __atomic_load_n(&gt_agent_short.ticks, __ATOMIC_RELAXED);
 }
 
+/* The CPU's counter. Only where gt_agent_counter says so. */
+static inline uint64_t gt_agent_read_counter(void)
+{
+#if defined(__x86_64__)
+    return __builtin_ia32_rdtsc();
+#elif defined(__aarch64__)
+    uint64_t ticks;
+
+    __asm__ volatile("mrs %0, cntvct_el0" : "=r"(ticks));
+    return ticks;
+#else
+    return 0;
+#endif
+}
+
+/* The thread's CPU time, into *ns. False: it cannot be read. */
+bool gt_agent_cpu_ns(uint64_t *ns);
+
 /* CLOCK_MONOTONIC. Not inline: what reads the counter instead needs no room for it. */
 uint64_t gt_agent_monotonic_ns(void);
 
@@ -35,37 +53,21 @@ uint64_t gt_agent_monotonic_ns(void);
  * inside one mutex are in the mutex's order. */
 static inline uint64_t gt_agent_ticks_ordered(void)
 {
+    if (!GT_AGENT_LIKELY(gt_agent_counter))
+        return gt_agent_monotonic_ns();
 #if defined(__x86_64__)
-    if (GT_AGENT_LIKELY(gt_agent_counter)) {
-        __builtin_ia32_lfence();
-        return __builtin_ia32_rdtsc();
-    }
+    __builtin_ia32_lfence();
 #elif defined(__aarch64__)
-    if (GT_AGENT_LIKELY(gt_agent_counter)) {
-        uint64_t ticks;
-
-        __asm__ volatile("isb; mrs %0, cntvct_el0" : "=r"(ticks) : : "memory");
-        return ticks;
-    }
+    __asm__ volatile("isb" : : : "memory");
 #endif
-    return gt_agent_monotonic_ns();
+    return gt_agent_read_counter();
 }
 
 /* The time without that order: for what only this thread sees. */
 static inline uint64_t gt_agent_ticks(void)
 {
-#if defined(__x86_64__)
-    if (GT_AGENT_LIKELY(gt_agent_counter))
-        return __builtin_ia32_rdtsc();
-#elif defined(__aarch64__)
-    if (GT_AGENT_LIKELY(gt_agent_counter)) {
-        uint64_t ticks;
-
-        __asm__ volatile("mrs %0, cntvct_el0" : "=r"(ticks));
-        return ticks;
-    }
-#endif
-    return gt_agent_monotonic_ns();
+    return GT_AGENT_LIKELY(gt_agent_counter) ? gt_agent_read_counter()
+                                             : gt_agent_monotonic_ns();
 }
 
 /* Agree with the run's other processes on the source of ticks. */

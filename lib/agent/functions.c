@@ -1,26 +1,34 @@
 /* SPDX-License-Identifier: MIT */
 #include "agent/functions.h"
 
+#include "agent/cells.h"
+#include "agent/codes.h"
 #include "agent/log.h"
+#include "agent/own_script.h"
+#include "agent/qualified.h"
 #include "agent/owner.h"
 #include "agent/map.h"
+#include "agent/settings.h"
 
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 ptrdiff_t gt_agent_code_extra = -1;
 size_t gt_agent_extra_offset;
 
 _Static_assert(GT_WIRE_MADE_BY_PYBIND11 <= UINT16_MAX, "a note's flags have 16 bits");
 
-static struct gt_agent_map by_text;   /* hash of name, file, line → function */
-static struct gt_agent_map by_method; /* hash of a PyMethodDef → function */
+static struct gt_agent_map by_text;         /* hash of name, file, line → function */
+static struct gt_agent_map by_method;       /* hash of a PyMethodDef → function */
+static struct gt_agent_function *functions; /* all; only ever prepended to */
 static bool skip_c;
 static char *includes; /* globs, each ended by NUL, the last one empty; NULL: all files */
 static char *excludes;
 
-/* A C structure's offsets: unchanged from 3.6 to 3.13. */
+/* For gt_agent_member: unchanged from 3.6 to 3.15. */
 enum {
     CFUNCTION_METHOD = 16, /* PyCFunctionObject.m_ml */
     CFUNCTION_SELF = 24,
@@ -45,9 +53,10 @@ static uint64_t hash_bytes(uint64_t hash, const char *data, size_t length)
 /* "a\nb" → "a\0b\0\0"; NULL for nothing. */
 static bool split_globs(const char *name, char **globs)
 {
-    const char *value = secure_getenv(name);
+    const char *value = gt_agent_setting(name);
     size_t length = value ? strlen(value) : 0;
 
+    free(*globs);
     *globs = length ? calloc(1, length + 2) : NULL;
     if (!*globs)
         return length == 0;
@@ -68,7 +77,7 @@ static bool matches(const char *globs, const char *file)
 
 bool gt_agent_functions_init(void)
 {
-    const char *c_calls = secure_getenv(GT_AGENT_ENV_C_CALLS);
+    const char *c_calls = gt_agent_setting(GT_AGENT_ENV_C_CALLS);
 
     skip_c = c_calls && !strcmp(c_calls, "0");
     return split_globs(GT_AGENT_ENV_INCLUDE, &includes) &&
@@ -111,6 +120,35 @@ static void say_no_memory(struct gt_agent_thread *self)
                                "recorded, and others answer for them");
 }
 
+/* Another thread may have been called the same function at the same time: then the result is
+ * its struct. Where one is adding for long, this one gets a second number later. */
+static struct gt_agent_function *publish(uint64_t key, struct gt_agent_function *function)
+{
+    enum { ATTEMPTS = 1000 };
+    struct gt_agent_function *known;
+
+    for (int i = 0; i < ATTEMPTS && !gt_agent_map_add(&by_text, key, function); i++)
+        syscall(SYS_sched_yield);
+    known = gt_agent_map_get(&by_text, key);
+    return known ? known : function;
+}
+
+static void list(struct gt_agent_function *function)
+{
+    function->next = __atomic_load_n(&functions, __ATOMIC_ACQUIRE);
+    while (!__atomic_compare_exchange_n(&functions, &function->next, function, true,
+                                        __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+        ;
+}
+
+void gt_agent_functions_renew(void)
+{
+    struct gt_agent_function *function = __atomic_load_n(&functions, __ATOMIC_ACQUIRE);
+
+    for (; function; function = function->next)
+        gt_agent_function_flag(function, GT_AGENT_STALE);
+}
+
 static struct gt_agent_function *intern(struct gt_agent_thread *self, struct text name,
                                         struct text file, uint32_t line, uint32_t wire_flags)
 {
@@ -120,27 +158,36 @@ static struct gt_agent_function *intern(struct gt_agent_thread *self, struct tex
                                          name.data, name.length),
                               file.data, file.length) |
                    1;
-    struct gt_agent_function *function = gt_agent_map_get(&by_text, key);
+    struct gt_agent_function *function = gt_agent_map_get(&by_text, key), *known;
 
-    if (function)
+    bool renewed = function != NULL;
+
+    if (function && !gt_agent_function_is_stale(function))
         return function;
-    function = calloc(1, sizeof(*function));
-    if (!function) {
+    if (!function && !(function = calloc(1, sizeof(*function)))) {
         say_no_memory(self);
         return NULL;
     }
+    function->calls = function->budget_ns = 0;
     function->id = __atomic_add_fetch(&gt_agent.control->next_function_id, 1, __ATOMIC_RELAXED);
     if (function->id > GT_WIRE_ID_MAX) {
-        function->flags |= GT_AGENT_SKIP;
+        __atomic_store_n(&function->flags, GT_AGENT_SKIP, __ATOMIC_RELEASE);
         if (function->id == GT_WIRE_ID_MAX + 1)
             gt_agent_message(self, "more than a million functions were called: later ones are "
                                    "not recorded");
         return function;
     }
+    __atomic_store_n(&function->flags, 0, __ATOMIC_RELEASE);
+    known = renewed ? function : publish(key, function);
+    if (known != function) {
+        free(function);
+        return known;
+    }
+    if (!renewed)
+        list(function);
     note.id = function->id;
     note.ticks = gt_agent_ticks();
     gt_agent_note(self, &note, name.data, name.length, file.data, file.length);
-    gt_agent_map_add(&by_text, key, function); /* else it gets a second number later */
     return function;
 }
 
@@ -270,28 +317,55 @@ static void note_sync_op(struct gt_agent_function *function, struct text name, s
     for (size_t i = 0; i < sizeof(sync_ops) / sizeof(sync_ops[0]); i++)
         if (name.length == strlen(sync_ops[i].name) && ends_with(name, sync_ops[i].name) &&
             ends_with(file, sync_ops[i].file)) {
-            function->flags |= GT_AGENT_SYNC | (sync_ops[i].tells ? GT_AGENT_TELLS : 0);
-            function->op = sync_ops[i].kind;
+            __atomic_store_n(&function->op, sync_ops[i].kind, __ATOMIC_RELAXED);
+            gt_agent_function_flag(function,
+                                   GT_AGENT_SYNC | (sync_ops[i].tells ? GT_AGENT_TELLS : 0));
         }
+}
+
+/* After its return a thread, or a process that multiprocessing spawned, has another name. */
+static bool gives_names(struct text name, struct text file)
+{
+    if (ends_with(file, "/multiprocessing/spawn.py"))
+        return name.length == 7 && ends_with(name, "prepare");
+    return ends_with(file, "/threading.py") &&
+           (ends_with(name, "Thread.name") || (name.length == 4 && ends_with(name, "name")));
 }
 
 static struct gt_agent_function *intern_code(struct gt_agent_thread *self, PyObject *code,
                                              PyObject *qualified)
 {
-    struct text name = text_of(qualified);
-    struct text file = text_of(code_attribute(code, "co_filename"));
-    struct gt_agent_function *function = intern(self, name, file, first_line(code), 0);
+    PyObject *path = code_attribute(code, "co_filename");
+    struct text name = text_of(qualified), file = text_of(path), shown = file;
+    bool own = gt_agent_own_script(code);
+    struct gt_agent_function *function;
+    char cell[32];
+
+    if (is_text(path) && gt_agent_cell_of(path, file.data, file.length, cell, sizeof(cell)))
+        shown = (struct text){cell, strlen(cell)};
+    function = own ? gt_agent_function_named(self, "script", GT_WIRE_OWN_FILE, 0)
+                   : intern(self, name, shown, first_line(code), 0);
 
     if (!function)
         return NULL;
-    if (is_filtered(file))
-        function->flags |= GT_AGENT_SKIP;
-    if (ends_with(file, "/threading.py") &&
-        (ends_with(name, "Thread.name") || (name.length == 4 && ends_with(name, "name"))))
-        function->flags |= GT_AGENT_NAMES;
+    if (own || is_filtered(file))
+        gt_agent_function_flag(function, GT_AGENT_SKIP);
+    if (gives_names(name, file))
+        gt_agent_function_flag(function, GT_AGENT_NAMES);
     note_sync_op(function, name, file);
-    attach(code, function);
+    if (gt_agent_api.free_threaded)
+        gt_agent_code_attach(code, function);
+    else
+        attach(code, function);
     return function;
+}
+
+/* Is its function known, and named in this recording? */
+static bool is_known(PyObject *code, void **extra)
+{
+    *extra = NULL;
+    return !gt_agent_api.get_code_extra(code, gt_agent_code_extra, extra) && *extra &&
+           !gt_agent_function_is_stale(*extra);
 }
 
 static bool names_code(struct text qualified, struct text name)
@@ -319,7 +393,7 @@ static void intern_definitions(struct gt_agent_thread *self, PyObject *code, int
         void *extra = NULL;
 
         if (!inner || gt_agent_type(inner) != gt_agent_api.PyCode_Type || !is_text(qualified) ||
-            gt_agent_api.get_code_extra(inner, gt_agent_code_extra, &extra) || extra)
+            is_known(inner, &extra))
             continue;
         if (!names_code(text_of(qualified), text_of(code_attribute(inner, "co_name"))))
             continue;
@@ -333,15 +407,23 @@ struct gt_agent_function *gt_agent_function_of_code_slow(struct gt_agent_thread 
 {
     const struct gt_agent_api *api = &gt_agent_api;
     bool knows_qualified = api->version >= 0x030b;
-    PyObject *type, *value, *traceback;
+    PyObject *type, *value, *traceback, *name, *qualified;
     void *extra = NULL;
     struct gt_agent_function *function;
 
-    if (!api->get_code_extra(code, gt_agent_code_extra, &extra) && extra)
+    if (api->free_threaded) {
+        function = gt_agent_code_function(code);
+        if (function && !gt_agent_function_is_stale(function))
+            return function;
+    } else if (is_known(code, &extra)) {
         return extra;
+    }
     api->PyErr_Fetch(&type, &value, &traceback);
-    function = intern_code(self, code,
-                           code_attribute(code, knows_qualified ? "co_qualname" : "co_name"));
+    name = code_attribute(code, knows_qualified ? "co_qualname" : "co_name");
+    qualified = gt_agent_qualified_of(code);
+    if (qualified && names_code(text_of(qualified), text_of(name)))
+        name = qualified;
+    function = intern_code(self, code, name);
     if (!knows_qualified)
         intern_definitions(self, code, 0);
     api->PyErr_Restore(type, value, traceback);
@@ -352,12 +434,12 @@ PyObject *gt_agent_object_of(PyObject *callable, PyObject *first)
 {
     if (gt_agent_type(callable) == gt_agent_api.PyMethodDescr_Type)
         return first;
-    return gt_agent_field(callable, CFUNCTION_SELF);
+    return gt_agent_member(callable, CFUNCTION_SELF);
 }
 
 static const char *type_name(const PyObject *type)
 {
-    const char *name = gt_agent_field(type, TYPE_NAME);
+    const char *name = gt_agent_member(type, TYPE_NAME);
     const char *dot = strrchr(name, '.');
 
     return dot ? dot + 1 : name;
@@ -370,8 +452,8 @@ static struct gt_agent_function *intern_method(struct gt_agent_thread *self, PyO
 {
     const struct gt_agent_api *api = &gt_agent_api;
     bool descriptor = gt_agent_type(callable) == api->PyMethodDescr_Type;
-    PyObject *module = descriptor ? NULL : gt_agent_field(callable, CFUNCTION_MODULE);
-    PyObject *owner = gt_agent_field(callable, descriptor ? DESCR_TYPE : CFUNCTION_SELF);
+    PyObject *module = descriptor ? NULL : gt_agent_member(callable, CFUNCTION_MODULE);
+    PyObject *owner = gt_agent_member(callable, descriptor ? DESCR_TYPE : CFUNCTION_SELF);
     struct gt_agent_function *function;
     struct text file = {"", 0};
     struct text name;
@@ -386,7 +468,7 @@ static struct gt_agent_function *intern_method(struct gt_agent_thread *self, PyO
     if (is_text(module)) {
         file = text_of(module);
     } else if (owner) {
-        const char *full = gt_agent_field(owner, TYPE_NAME);
+        const char *full = gt_agent_member(owner, TYPE_NAME);
 
         file.data = full;
         file.length = (size_t)(type_name(owner) - full);
@@ -414,6 +496,14 @@ static bool sets_hook(const struct gt_agent_method *method)
            (!strcmp(method->name, "setprofile") || !strcmp(method->name, "enable"));
 }
 
+/* _imp.create_dynamic, and what is like it: import_run_extension of 3.13 to 3.15 */
+static bool loads_module(const struct gt_agent_method *method)
+{
+    return gt_agent_api.free_threaded && method->name &&
+           (!strcmp(method->name, "create_dynamic") ||
+            !strcmp(method->name, "create_builtin") || !strcmp(method->name, "exec_dynamic"));
+}
+
 struct gt_agent_function *gt_agent_function_of_callable(struct gt_agent_thread *self,
                                                         PyObject *callable)
 {
@@ -426,19 +516,21 @@ struct gt_agent_function *gt_agent_function_of_callable(struct gt_agent_thread *
     if (skip_c)
         return NULL;
     if (type == api->PyCFunction_Type || type == api->PyCMethod_Type)
-        method = gt_agent_field(callable, CFUNCTION_METHOD);
+        method = gt_agent_member(callable, CFUNCTION_METHOD);
     else if (type == api->PyMethodDescr_Type)
-        method = gt_agent_field(callable, DESCR_METHOD);
+        method = gt_agent_member(callable, DESCR_METHOD);
     else
         return NULL;
     /* A definition may be freed and another made at its address: its members tell them apart.
      */
     key = ((uintptr_t)method * 31 + (uintptr_t)method->name) * 31 + (uintptr_t)method->function;
     function = gt_agent_map_get(&by_method, key | 1);
-    if (GT_AGENT_UNLIKELY(!function)) {
+    if (GT_AGENT_UNLIKELY(!function || gt_agent_function_is_stale(function))) {
         function = intern_method(self, callable, method);
         if (function) {
-            function->flags |= GT_AGENT_C | (sets_hook(method) ? GT_AGENT_HOOKS : 0);
+            gt_agent_function_flag(function, GT_AGENT_C |
+                                                 (sets_hook(method) ? GT_AGENT_HOOKS : 0) |
+                                                 (loads_module(method) ? GT_AGENT_LOADS : 0));
             gt_agent_map_add(&by_method, key | 1, function);
         }
     }

@@ -19,6 +19,8 @@ enum gt_agent_function_flags {
     GT_AGENT_HOOKS = 1 << 5, /* sets the profile hook */
     GT_AGENT_SYNC = 1 << 6,  /* a synchronisation operation: sync.h */
     GT_AGENT_TELLS = 1 << 7, /* which failed when it returns False */
+    GT_AGENT_STALE = 1 << 8, /* of a recording that has ended: this one has not named it yet */
+    GT_AGENT_LOADS = 1 << 9, /* loads a module of C: a GIL may come with it */
 };
 
 /* Lives as long as the process. Functions of the same name, file and line share one struct. */
@@ -29,10 +31,24 @@ struct gt_agent_function {
     uint64_t calls;
     uint64_t
         budget_ns; /* the process's CPU time when the function's share was last looked at */
+    struct gt_agent_function *next; /* of all */
 };
 
-/* Read the filters from the environment. False: there is no memory for them. */
+/* Other threads may set other flags of it at the same time. */
+static inline void gt_agent_function_flag(struct gt_agent_function *function, uint32_t flags)
+{
+    __atomic_fetch_or(&function->flags, flags, __ATOMIC_RELAXED);
+}
+
+static inline bool gt_agent_function_is_stale(const struct gt_agent_function *function)
+{
+    return function->flags & GT_AGENT_STALE;
+}
+
+/* Read the filters from the settings. False: there is no memory for them. */
 bool gt_agent_functions_init(void);
+/* Another recording begins: each function gets another number when it is called. */
+void gt_agent_functions_renew(void);
 /* Are calls of C functions recorded? */
 bool gt_agent_functions_want_c(void);
 
@@ -53,22 +69,25 @@ struct gt_agent_extras { /* _PyCodeObjectExtra */
     void *values[];
 };
 
-/* The function of a code object. NULL when memory is exhausted. The GIL is held. */
+/* The function of a code object. NULL when memory is exhausted. The thread may use Python. */
 static inline struct gt_agent_function *gt_agent_function_of_code(struct gt_agent_thread *self,
                                                                   PyObject *code)
 {
     if (GT_AGENT_LIKELY(gt_agent_extra_offset)) {
         const struct gt_agent_extras *extras = gt_agent_field(code, gt_agent_extra_offset);
 
-        if (extras && extras->count > gt_agent_code_extra &&
-            extras->values[gt_agent_code_extra])
-            return extras->values[gt_agent_code_extra];
+        if (extras && extras->count > gt_agent_code_extra) {
+            struct gt_agent_function *function = extras->values[gt_agent_code_extra];
+
+            if (GT_AGENT_LIKELY(function && !gt_agent_function_is_stale(function)))
+                return function;
+        }
     }
     return gt_agent_function_of_code_slow(self, code);
 }
 
 /* The function of a builtin function or method descriptor. NULL when `callable` is neither, or
- * when calls of C functions are not recorded. The GIL is held. */
+ * when calls of C functions are not recorded. The thread may use Python. */
 struct gt_agent_function *gt_agent_function_of_callable(struct gt_agent_thread *self,
                                                         PyObject *callable);
 

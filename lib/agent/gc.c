@@ -9,6 +9,7 @@
 enum { GENERATIONS = 3 };
 
 static struct gt_agent_function *runs[GENERATIONS];
+static PyObject *last; /* the callback that was started last; NULL: none */
 
 static int generation_of(PyObject *info)
 {
@@ -60,9 +61,25 @@ static void intern_runs(void)
     for (int i = 0; i < GENERATIONS; i++) {
         runs[i] = gt_agent_function_named(self, names[i], "gc", GT_WIRE_FUNCTION_GC);
         if (runs[i])
-            runs[i]->flags |= GT_AGENT_GC;
+            gt_agent_function_flag(runs[i], GT_AGENT_GC);
     }
     gt_agent_leave(self);
+}
+
+/* gc.callbacks, a new reference. */
+static PyObject *callbacks_list(void)
+{
+    const struct gt_agent_api *api = &gt_agent_api;
+    PyObject *gc = api->PyImport_ImportModule("gc");
+    PyObject *callbacks = gc ? api->PyObject_GetAttrString(gc, "callbacks") : NULL;
+
+    if (gc)
+        api->Py_DecRef(gc);
+    if (callbacks && gt_agent_type(callbacks) != api->PyList_Type) {
+        api->Py_DecRef(callbacks);
+        callbacks = NULL;
+    }
+    return callbacks;
 }
 
 void gt_agent_gc_start(void)
@@ -70,19 +87,36 @@ void gt_agent_gc_start(void)
     static struct gt_agent_method method = {"giltracer_gc", on_collection, GT_AGENT_VARARGS,
                                             NULL};
     const struct gt_agent_api *api = &gt_agent_api;
-    PyObject *gc = api->PyImport_ImportModule("gc");
-    PyObject *callbacks = gc ? api->PyObject_GetAttrString(gc, "callbacks") : NULL;
-    PyObject *callback;
+    PyObject *callbacks = callbacks_list();
+    PyObject *callback = callbacks ? api->PyCFunction_NewEx(&method, NULL, NULL) : NULL;
 
-    callback = callbacks ? api->PyCFunction_NewEx(&method, NULL, NULL) : NULL;
     intern_runs();
-    if (callback)
-        api->PyList_Append(callbacks, callback);
+    if (callback && !api->PyList_Append(callbacks, callback))
+        last = callback; /* only compared */
     if (callback)
         api->Py_DecRef(callback);
     if (callbacks)
         api->Py_DecRef(callbacks);
-    if (gc)
-        api->Py_DecRef(gc);
+    api->PyErr_Clear();
+}
+
+/* By identity: list.remove would call the target's own __eq__. */
+void gt_agent_gc_stop(void)
+{
+    const struct gt_agent_api *api = &gt_agent_api;
+    PyObject *callbacks = last ? callbacks_list() : NULL;
+
+    for (ptrdiff_t i = callbacks ? api->PyList_Size(callbacks) - 1 : -1; i >= 0; i--) {
+        PyObject *result;
+
+        if (api->PyList_GetItem(callbacks, i) != last)
+            continue;
+        result = api->PyObject_CallMethod(callbacks, "pop", "n", i);
+        if (result)
+            api->Py_DecRef(result);
+    }
+    last = NULL;
+    if (callbacks)
+        api->Py_DecRef(callbacks);
     api->PyErr_Clear();
 }

@@ -6,4 +6,7 @@
 /* Have the runs in this thread's interpreter recorded, by gc.callbacks. The GIL is held. */
 void gt_agent_gc_start(void);
 
+/* No more of this, where it was started last. The same interpreter, likewise. */
+void gt_agent_gc_stop(void);
+
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The libc calls that tell about the GIL, and the agent's start and end. It has no header: the
- * dynamic linker finds its functions by their names.
+ * dynamic linker finds its functions by their names, or a late agent by gt_agent_replaced.
  *
  * CPython's ceval_gil signals one condition variable as it drops the GIL and another as it
  * takes it, both inside the GIL's mutex, and waits on the first with a timeout
@@ -9,19 +9,21 @@
  * variables of other libraries have nothing to do with the GIL.
  */
 #include "agent/begin.h"
+#include "agent/gil_uses.h"
+#include "agent/got.h"
 #include "agent/holder.h"
 #include "agent/measure.h"
 #include "agent/names.h"
-#include "agent/profile_hook.h"
 #include "agent/python.h"
+#include "agent/root.h"
 #include "agent/semaphores.h"
 #include "agent/start.h"
 #include "agent/threads.h"
-#include "agent/usage.h"
 
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -50,8 +52,10 @@ typedef int sem_init_fn(sem_t *, int, unsigned);
 typedef int setname_fn(pthread_t, const char *);
 typedef int prctl_fn(int, ...);
 typedef int sem_fn(sem_t *);
+typedef int yield_fn(void);
 typedef int sem_timedwait_fn(sem_t *, const struct timespec *);
 typedef int sem_clockwait_fn(sem_t *, clockid_t, const struct timespec *);
+typedef int chroot_fn(const char *);
 typedef void exit_fn(int);
 typedef int execv_fn(const char *, char *const[]);
 typedef int execve_fn(const char *, char *const[], char *const[]);
@@ -65,8 +69,10 @@ static sem_init_fn *next_sem_init;
 static setname_fn *next_setname;
 static prctl_fn *next_prctl;
 static sem_fn *next_sem_wait, *next_sem_trywait, *next_sem_post;
+static yield_fn *next_yield;
 static sem_timedwait_fn *next_sem_timedwait;
 static sem_clockwait_fn *next_sem_clockwait;
+static chroot_fn *next_chroot;
 static exit_fn *next_exit;
 static execv_fn *next_execv;
 static execve_fn *next_execve;
@@ -76,116 +82,45 @@ static fexecve_fn *next_fexecve;
 #pragma weak dlvsym /* programs of musl get this object, too, when one of glibc starts them */
 #endif
 
-static void *next_cond(const char *name)
+static void *next_cond(void *scope, const char *name)
 {
     void *found = NULL;
 
 #ifdef COND_VERSION
     if (&dlvsym)
-        found = dlvsym(RTLD_NEXT, name, COND_VERSION);
+        found = dlvsym(scope, name, COND_VERSION);
 #endif
-    return found ? found : dlsym(RTLD_NEXT, name);
+    return found ? found : dlsym(scope, name);
 }
 
 /* Other libraries' constructors may call these functions before the agent's own has run. */
-static void resolve(void)
+static void resolve(void *scope)
 {
-    next_clockwait = (clockwait_fn *)dlsym(RTLD_NEXT, "pthread_cond_clockwait");
-    next_create = (create_fn *)dlsym(RTLD_NEXT, "pthread_create");
-    next_sem_init = (sem_init_fn *)dlsym(RTLD_NEXT, "sem_init");
-    next_setname = (setname_fn *)dlsym(RTLD_NEXT, "pthread_setname_np");
-    next_prctl = (prctl_fn *)dlsym(RTLD_NEXT, "prctl");
-    next_sem_wait = (sem_fn *)dlsym(RTLD_NEXT, "sem_wait");
-    next_sem_trywait = (sem_fn *)dlsym(RTLD_NEXT, "sem_trywait");
-    next_sem_post = (sem_fn *)dlsym(RTLD_NEXT, "sem_post");
-    next_sem_timedwait = (sem_timedwait_fn *)dlsym(RTLD_NEXT, "sem_timedwait");
-    next_sem_clockwait = (sem_clockwait_fn *)dlsym(RTLD_NEXT, "sem_clockwait");
-    next_exit = (exit_fn *)dlsym(RTLD_NEXT, "_exit");
-    next_execv = (execv_fn *)dlsym(RTLD_NEXT, "execv");
-    next_execve = (execve_fn *)dlsym(RTLD_NEXT, "execve");
-    next_fexecve = (fexecve_fn *)dlsym(RTLD_NEXT, "fexecve");
-    next_timedwait = (timedwait_fn *)next_cond("pthread_cond_timedwait");
-    __atomic_store_n(&next_signal, (signal_fn *)next_cond("pthread_cond_signal"),
+    next_clockwait = (clockwait_fn *)dlsym(scope, "pthread_cond_clockwait");
+    next_create = (create_fn *)dlsym(scope, "pthread_create");
+    next_sem_init = (sem_init_fn *)dlsym(scope, "sem_init");
+    next_setname = (setname_fn *)dlsym(scope, "pthread_setname_np");
+    next_prctl = (prctl_fn *)dlsym(scope, "prctl");
+    next_sem_wait = (sem_fn *)dlsym(scope, "sem_wait");
+    next_sem_trywait = (sem_fn *)dlsym(scope, "sem_trywait");
+    next_sem_post = (sem_fn *)dlsym(scope, "sem_post");
+    next_sem_timedwait = (sem_timedwait_fn *)dlsym(scope, "sem_timedwait");
+    next_sem_clockwait = (sem_clockwait_fn *)dlsym(scope, "sem_clockwait");
+    next_yield = (yield_fn *)dlsym(scope, "sched_yield");
+    next_chroot = (chroot_fn *)dlsym(scope, "chroot");
+    next_exit = (exit_fn *)dlsym(scope, "_exit");
+    next_execv = (execv_fn *)dlsym(scope, "execv");
+    next_execve = (execve_fn *)dlsym(scope, "execve");
+    next_fexecve = (fexecve_fn *)dlsym(scope, "fexecve");
+    next_timedwait = (timedwait_fn *)next_cond(scope, "pthread_cond_timedwait");
+    __atomic_store_n(&next_signal, (signal_fn *)next_cond(scope, "pthread_cond_signal"),
                      __ATOMIC_RELEASE);
 }
 
 static inline void resolve_once(void)
 {
     if (GT_AGENT_UNLIKELY(!next_signal))
-        resolve();
-}
-
-/* The launcher looks at the sum while the program runs: each of them may be a probe's hit. */
-static inline void count_call(struct gt_agent_thread *self)
-{
-    if (GT_AGENT_UNLIKELY(++self->gil.calls % GT_WIRE_GIL_CALLS == 0))
-        __atomic_fetch_add(&gt_agent.control->gil_calls, GT_WIRE_GIL_CALLS, __ATOMIC_RELAXED);
-}
-
-static inline void record_signal(uint64_t cond)
-{
-    struct gt_agent_thread *self = gt_agent_enter();
-    bool name_due = false;
-
-    if (self) {
-        uint64_t ticks = gt_agent_ticks_in_order();
-
-        /* The usage is read first: a thread whose time slice is used up loses its CPU in that
-         * system call, and the signal has not happened yet then. So read the time again. */
-        if (gt_agent_usage_if_due(self, ticks, 1))
-            ticks = gt_agent_ticks_in_order();
-        if (GT_AGENT_UNLIKELY(__atomic_load_n(&self->asked.ticks, __ATOMIC_RELAXED))) {
-            gt_agent_holder_gives_up(self);
-            ticks = gt_agent_ticks_in_order();
-        }
-        __atomic_store_n(&self->signalled.cond, cond, __ATOMIC_RELAXED);
-        __atomic_store_n(&self->signalled.ticks, ticks, __ATOMIC_RELAXED);
-        gt_agent_put(self, ticks, GT_WIRE_WORD(GT_WIRE_SIGNAL, cond));
-        count_call(self);
-        if (GT_AGENT_UNLIKELY(gt_agent_profiling))
-            gt_agent_profile_thread(self);
-        name_due = gt_agent_name_wanted(self);
-        gt_agent_leave(self);
-    }
-    if (GT_AGENT_UNLIKELY(name_due))
-        gt_agent_names_due();
-    if (GT_AGENT_UNLIKELY(gt_agent_start_due))
-        gt_agent_start_try();
-}
-
-static uint64_t ns_of(const struct timespec *time)
-{
-    return (uint64_t)time->tv_sec * 1000000000u + (uint64_t)time->tv_nsec;
-}
-
-/* How long it is until the deadline. CPython waits by CLOCK_MONOTONIC since 3.8, and by
- * CLOCK_REALTIME before: a deadline that is more than a day away is of the latter. */
-static uint64_t left_until(const struct timespec *deadline)
-{
-    enum { DAY_S = 86400 };
-    struct timespec now;
-    uint64_t end = ns_of(deadline);
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    if (deadline->tv_sec - DAY_S > now.tv_sec)
-        clock_gettime(CLOCK_REALTIME, &now);
-    return end > ns_of(&now) ? end - ns_of(&now) : 0;
-}
-
-static void record_wait(uint64_t cond, const struct timespec *deadline)
-{
-    struct gt_agent_thread *self = gt_agent_enter();
-    uint64_t ticks;
-
-    if (!self)
-        return;
-    ticks = gt_agent_ticks_in_order();
-    if (gt_agent_usage_if_due(self, ticks, 1))
-        ticks = gt_agent_ticks_in_order();
-    gt_agent_put(self, ticks, GT_WIRE_WORD(GT_WIRE_DEADLINE, left_until(deadline)));
-    gt_agent_put(self, ticks, GT_WIRE_WORD(GT_WIRE_WAIT, cond));
-    count_call(self);
-    gt_agent_leave(self);
+        resolve(RTLD_NEXT);
 }
 
 /* A program that embeds Python may load it at any time. */
@@ -208,6 +143,8 @@ EXPORT int sem_init(sem_t *semaphore, int shared, unsigned value)
     if (GT_AGENT_UNLIKELY(gt_agent_start_due) &&
         gt_agent_from_python(__builtin_return_address(0)))
         gt_agent_start_try();
+    if (gt_agent_from_python(__builtin_return_address(0)))
+        gt_agent_sem_made(semaphore);
     resolve_once();
     return next_sem_init(semaphore, shared, value);
 }
@@ -226,36 +163,61 @@ EXPORT int sem_trywait(sem_t *semaphore)
 EXPORT int sem_post(sem_t *semaphore)
 {
     resolve_once();
-    if (gt_agent_from_python(__builtin_return_address(0)))
-        gt_agent_sem_posts(semaphore);
+    if (gt_agent_from_python(__builtin_return_address(0))) {
+        if (GT_AGENT_UNLIKELY(gt_agent_sem_is_parking(semaphore, __builtin_frame_address(0))))
+            gt_agent_sem_own_post();
+        else
+            gt_agent_sem_posts(semaphore);
+    }
     return next_sem_post(semaphore);
+}
+
+/* Without waiting, before the call that waits: an event is recorded only of a real wait. A
+ * thread that parks may have posted its semaphore itself, over and over. */
+static bool take_at_once(sem_t *semaphore, bool parking)
+{
+    int saved = errno;
+
+    if (next_sem_trywait(semaphore)) {
+        errno = saved;
+        return false;
+    }
+    if (!parking)
+        gt_agent_sem_taken(semaphore);
+    return true;
 }
 
 EXPORT int sem_wait(sem_t *semaphore)
 {
+    bool parking = gt_agent_sem_is_parking(semaphore, __builtin_frame_address(0));
     uint64_t began;
     int rc;
 
     resolve_once();
     if (!gt_agent_from_python(__builtin_return_address(0)))
         return next_sem_wait(semaphore);
-    began = gt_agent_sem_wait_begins(semaphore);
+    if (take_at_once(semaphore, parking))
+        return 0;
+    began = gt_agent_sem_wait_begins(semaphore, parking);
     rc = next_sem_wait(semaphore);
-    gt_agent_sem_wait_ended(semaphore, began, rc == 0);
+    gt_agent_sem_wait_ended(semaphore, began, parking, rc == 0);
     return rc;
 }
 
 EXPORT int sem_timedwait(sem_t *restrict semaphore, const struct timespec *restrict deadline)
 {
+    bool parking = gt_agent_sem_is_parking(semaphore, __builtin_frame_address(0));
     uint64_t began;
     int rc;
 
     resolve_once();
     if (!gt_agent_from_python(__builtin_return_address(0)))
         return next_sem_timedwait(semaphore, deadline);
-    began = gt_agent_sem_wait_begins(semaphore);
+    if (take_at_once(semaphore, parking))
+        return 0;
+    began = gt_agent_sem_wait_begins(semaphore, parking);
     rc = next_sem_timedwait(semaphore, deadline);
-    gt_agent_sem_wait_ended(semaphore, began, rc == 0);
+    gt_agent_sem_wait_ended(semaphore, began, parking, rc == 0);
     return rc;
 }
 
@@ -263,6 +225,7 @@ EXPORT int sem_timedwait(sem_t *restrict semaphore, const struct timespec *restr
 EXPORT int sem_clockwait(sem_t *restrict semaphore, clockid_t clock,
                          const struct timespec *restrict deadline)
 {
+    bool parking = gt_agent_sem_is_parking(semaphore, __builtin_frame_address(0));
     uint64_t began;
     int rc;
 
@@ -273,17 +236,57 @@ EXPORT int sem_clockwait(sem_t *restrict semaphore, clockid_t clock,
     }
     if (!gt_agent_from_python(__builtin_return_address(0)))
         return next_sem_clockwait(semaphore, clock, deadline);
-    began = gt_agent_sem_wait_begins(semaphore);
+    if (take_at_once(semaphore, parking))
+        return 0;
+    began = gt_agent_sem_wait_begins(semaphore, parking);
     rc = next_sem_clockwait(semaphore, clock, deadline);
-    gt_agent_sem_wait_ended(semaphore, began, rc == 0);
+    gt_agent_sem_wait_ended(semaphore, began, parking, rc == 0);
     return rc;
+}
+
+static __attribute__((noinline)) int first_signal(pthread_cond_t *cond)
+{
+    resolve(RTLD_NEXT);
+    return next_signal(cond);
+}
+
+static __attribute__((noinline)) int record_and_signal(pthread_cond_t *cond)
+{
+    gt_agent_record_signal((uintptr_t)cond);
+    resolve_once();
+    return next_signal(cond);
+}
+
+static __attribute__((noinline)) int yield_timed(void)
+{
+    uint64_t began = gt_agent_ticks();
+    int rc = next_yield();
+
+    gt_agent_spun(began);
+    return rc;
+}
+
+/* A million times in a second, by a thread alone: most of them take nothing but these few
+ * steps.
+ */
+EXPORT int sched_yield(void)
+{
+    struct gt_agent_thread *self = gt_agent_self;
+
+    resolve_once();
+    if (self && gt_agent_from_lock(__builtin_return_address(0)) && !self->life.busy &&
+        GT_AGENT_UNLIKELY(self->spun.yields++ % GT_AGENT_SPINS_TIMED == 0))
+        return yield_timed();
+    return next_yield();
 }
 
 EXPORT int pthread_cond_signal(pthread_cond_t *cond)
 {
-    if (gt_agent_from_python(__builtin_return_address(0)))
-        record_signal((uintptr_t)cond);
-    resolve_once();
+    if (GT_AGENT_LIKELY(gt_agent_from_python(__builtin_return_address(0))) &&
+        !gt_agent_record_simple_signal((uintptr_t)cond))
+        return record_and_signal(cond);
+    if (GT_AGENT_UNLIKELY(!next_signal))
+        return first_signal(cond);
     return next_signal(cond);
 }
 
@@ -295,7 +298,7 @@ EXPORT int pthread_cond_timedwait(pthread_cond_t *restrict cond,
     int rc;
 
     if (record_it)
-        record_wait((uintptr_t)cond, deadline);
+        gt_agent_record_wait((uintptr_t)cond, deadline);
     resolve_once();
     rc = next_timedwait(cond, mutex, deadline);
     if (rc == ETIMEDOUT && record_it)
@@ -312,7 +315,7 @@ EXPORT int pthread_cond_clockwait(pthread_cond_t *restrict cond,
     int rc;
 
     if (record_it)
-        record_wait((uintptr_t)cond, deadline);
+        gt_agent_record_wait((uintptr_t)cond, deadline);
     resolve_once();
     rc = next_clockwait ? next_clockwait(cond, mutex, clock, deadline) : EINVAL;
     if (rc == ETIMEDOUT && record_it)
@@ -331,6 +334,9 @@ EXPORT int pthread_create(pthread_t *restrict thread, const pthread_attr_t *rest
 
     resolve_once();
     find_late();
+    /* A build without a GIL may make no other call of these before. */
+    if (GT_AGENT_UNLIKELY(gt_agent_start_due) && record_it)
+        gt_agent_start_try();
     rc = next_create(thread, attributes, start, argument);
     self = !rc && record_it ? gt_agent_enter() : NULL;
     if (self) {
@@ -367,6 +373,22 @@ EXPORT int prctl(int option, ...)
     rc = next_prctl(option, rest[0], rest[1], rest[2], rest[3]);
     if (!rc && option == PR_SET_NAME && gt_agent.pid == getpid()) /* not a vfork child's */
         gt_agent_comm_changed((uint64_t)pthread_self(), (const char *)rest[0]);
+    return rc;
+}
+
+/* By chroot(1), which then executes a program, or by the program itself. */
+EXPORT int chroot(const char *path)
+{
+    struct gt_agent_root root;
+    bool ours = gt_agent_process_is_ours();
+    int rc;
+
+    resolve_once();
+    if (ours)
+        gt_agent_root_before(&root, path);
+    rc = next_chroot(path);
+    if (ours)
+        gt_agent_root_after(&root, rc == 0);
     return rc;
 }
 
@@ -424,21 +446,77 @@ EXPORT int fexecve(int fd, char *const arguments[], char *const environment[])
 
 /* For measure.h: what pthread_cond_signal does for a call by CPython, without the call of
  * libc's own function, which may have probes. */
-static void use_as_python(void *cond)
+void gt_agent_use_as_python(void *cond)
 {
-    if (!gt_agent_from_python(__builtin_return_address(0)))
-        record_signal((uintptr_t)cond);
+    if (!gt_agent_from_python(__builtin_return_address(0)) &&
+        !gt_agent_record_simple_signal((uintptr_t)cond))
+        gt_agent_record_signal((uintptr_t)cond);
     resolve_once();
+}
+
+/* The functions above by names that are not interposed: theirs may lead to libc. */
+#define TEXT_(name) #name
+#define TEXT(name)  TEXT_(name)
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 9
+#define SAME(name) __attribute__((copy(name)))
+#else
+#define SAME(name)
+#endif
+#define OWN(name, next)                                                                        \
+    extern __typeof__(name) own_##name SAME(name)                                              \
+        __attribute__((alias(TEXT(name)), visibility("hidden")));
+#define OWNED(X)                                                                               \
+    X(pthread_cond_signal, next_signal)                                                        \
+    X(pthread_cond_timedwait, next_timedwait)                                                  \
+    X(pthread_cond_clockwait, next_clockwait)                                                  \
+    X(pthread_create, next_create)                                                             \
+    X(pthread_setname_np, next_setname)                                                        \
+    X(prctl, next_prctl)                                                                       \
+    X(sem_wait, next_sem_wait)                                                                 \
+    X(sem_trywait, next_sem_trywait)                                                           \
+    X(sem_post, next_sem_post)                                                                 \
+    X(sem_timedwait, next_sem_timedwait)                                                       \
+    X(sem_clockwait, next_sem_clockwait)                                                       \
+    X(sched_yield, next_yield)                                                                 \
+    X(_exit, next_exit)                                                                        \
+    X(_Exit, next_exit)                                                                        \
+    X(execv, next_execv)                                                                       \
+    X(execve, next_execve)                                                                     \
+    X(fexecve, next_fexecve)
+
+OWNED(OWN)
+
+#define ENTRY(name, next) {TEXT(name), (void *)own_##name, (void **)&(next)},
+const struct gt_agent_replaced gt_agent_replaced[] = {
+    OWNED(ENTRY){"dlopen", gt_agent_dlopen, &gt_agent_next_dlopen},
+    {NULL, NULL, NULL},
+};
+
+/* Whatever was preloaded is called by us, as we are called before libc. */
+static void resolve_late(void)
+{
+    gt_agent_next_dlopen = dlsym(RTLD_NEXT, "dlopen");
+    for (const struct gt_agent_replaced *one = gt_agent_replaced; one->name; one++) {
+        void *next = next_cond(RTLD_DEFAULT, one->name);
+
+        if (next && !gt_agent_in_executable(next))
+            *one->next = next;
+    }
 }
 
 __attribute__((constructor)) static void start(void)
 {
-    resolve();
-    gt_agent_begin();
-    if (!gt_agent_is_recording() || !gt_agent_python_find())
+    resolve(RTLD_NEXT);
+    gt_agent.late = gt_agent_loaded_late((void *)own_pthread_cond_signal, (void *)next_signal);
+    if (gt_agent.late) {
+        resolve_late();
+        return;
+    }
+    gt_agent.began = !gt_agent_begin();
+    if (!gt_agent.began || !gt_agent_is_recording() || !gt_agent_python_find())
         return;
     gt_agent_measure_event(
-        use_as_python); /* first: later, a use of the GIL may start the tracing */
+        gt_agent_use_as_python); /* first: later, a use of the GIL may start the tracing */
     gt_agent_start_init();
     /* The main thread's log begins with the program, so that its lifetime is whole. */
     struct gt_agent_thread *self = gt_agent_enter();

@@ -28,9 +28,8 @@ extern struct gt_agent_newest gt_agent_newest;
  * each time is later than the newest one so far. With several GILs in a process, a record of
  * one may move a record of another by the same nanoseconds.
  */
-static inline uint64_t gt_agent_ticks_in_order(void)
+static inline uint64_t gt_agent_in_order(uint64_t ticks)
 {
-    uint64_t ticks = gt_agent_ticks();
     uint64_t newest = __atomic_load_n(&gt_agent_newest.ticks, __ATOMIC_RELAXED);
 
     if (GT_AGENT_UNLIKELY(ticks <= newest))
@@ -39,12 +38,18 @@ static inline uint64_t gt_agent_ticks_in_order(void)
     return ticks;
 }
 
-/* Give a stream its slot; false when recording has stopped. The GIL's slot comes first: it
- * holds the thread's header, to which log.header points from then on. */
-bool gt_agent_new_slot(struct gt_agent_thread *self, enum gt_wire_stream stream);
+static inline uint64_t gt_agent_ticks_in_order(void)
+{
+    return gt_agent_in_order(gt_agent_ticks());
+}
 
-/* The next free `bytes` of a stream, in its emptied slot when that was full; NULL when
- * recording has stopped. Zeroed, contiguous. */
+/* Begin the log of a thread that has none, by its GIL slot, which holds the thread's header;
+ * false when recording has stopped. `comm` is what the kernel calls the thread, NULL: it is the
+ * calling one. */
+bool gt_agent_log_begin(struct gt_agent_thread *self, const char *comm);
+
+/* The next free `bytes` of a stream, in its emptied slot when that was full, or in a new log
+ * where the thread has none; NULL when recording has stopped. Zeroed, contiguous. */
 char *gt_agent_reserve_slow(struct gt_agent_thread *self, enum gt_wire_stream stream,
                             size_t bytes);
 
@@ -70,7 +75,73 @@ static inline void gt_agent_put(struct gt_agent_thread *self, uint64_t ticks, ui
     record->ticks = ticks;
     __atomic_store_n(&record->word, word, __ATOMIC_RELEASE);
     to->next = (char *)(record + 1);
+    self->log.run.next_cond = 0;
     gt_agent_anchor_if_due(ticks);
+}
+
+/* Append a signal for which the run's last record has no room, or that begins a run. */
+void gt_agent_put_signal_slow(struct gt_agent_thread *self, uint64_t ticks, uint64_t cond);
+
+/* Records that the beginning of a run takes: what it is of, and the signal. */
+enum { GT_AGENT_RUN_RECORDS = 3 };
+
+/* Is the time near enough to that of the run's last signal? */
+static inline bool gt_agent_is_near(const struct gt_agent_run *run, uint64_t ticks)
+{
+    return ticks - run->ticks - 1 < GT_WIRE_RUN_MASK;
+}
+
+/* Can the signal go on with the run? */
+static inline bool gt_agent_goes_on(const struct gt_agent_run *run, uint64_t ticks,
+                                    uint64_t cond)
+{
+    return GT_AGENT_LIKELY(run->next_cond == cond && gt_agent_is_near(run, ticks));
+}
+
+/* Is there room for a signal in the run's last record? Its last two bytes hold the kind. */
+static inline bool gt_agent_has_room(const struct gt_agent_run *run)
+{
+    return ((uintptr_t)run->next & (sizeof(struct gt_wire_record) - 1)) !=
+           sizeof(struct gt_wire_record) - sizeof(*run->next);
+}
+
+/* Begin the run's next record, which goes on; false where the slot has no room for that and for
+ * what the beginning of a run takes. */
+static inline bool gt_agent_put_run_on(struct gt_agent_thread *self)
+{
+    struct gt_agent_stream *to = &self->log.streams[GT_WIRE_STREAM_GIL];
+    struct gt_wire_record *record = (struct gt_wire_record *)(void *)to->next;
+
+    if (GT_AGENT_UNLIKELY((size_t)(to->end - to->next) <
+                          GT_AGENT_RUN_RECORDS * sizeof(*record)))
+        return false;
+    record->ticks = 0;
+    __atomic_store_n(&record->word, GT_WIRE_WORD(GT_WIRE_RUN_ON, 0), __ATOMIC_RELEASE);
+    to->next = (char *)(record + 1);
+    self->log.run.next = (uint16_t *)(void *)record;
+    return true;
+}
+
+/* Put a signal that goes on with the run into the run's last record. */
+static inline void gt_agent_put_on(struct gt_agent_run *run, uint64_t ticks, uint64_t cond)
+{
+    __atomic_store_n(run->next++, (uint16_t)(ticks - run->ticks), __ATOMIC_RELEASE);
+    run->ticks = ticks;
+    run->next_cond = run->conds[0] ^ run->conds[1] ^ cond;
+}
+
+/* Append the signal of a condition variable to the GIL's stream, in two bytes where that can be
+ * had: most of what recording costs is the copying of full slots. */
+static inline void gt_agent_put_signal(struct gt_agent_thread *self, uint64_t ticks,
+                                       uint64_t cond)
+{
+    struct gt_agent_run *run = &self->log.run;
+
+    if (!gt_agent_goes_on(run, ticks, cond) || !gt_agent_has_room(run)) {
+        gt_agent_put_signal_slow(self, ticks, cond);
+        return;
+    }
+    gt_agent_put_on(run, ticks, cond); /* anchors are due by the usage beside it, soon enough */
 }
 
 /* The calls stream needs room, or a new base for its ticks; false when there is none. */
@@ -101,7 +172,8 @@ void gt_agent_note(struct gt_agent_thread *self, const struct gt_wire_note *note
 /* Append a message for the user to the notes. */
 void gt_agent_message(struct gt_agent_thread *self, const char *text);
 
-/* Unmap the slots of a thread that ended. */
+/* Unmap the slots of a thread that ended, or that is not recorded any more; it may begin
+ * another log. */
 void gt_agent_log_close(struct gt_agent_thread *self);
 
 #endif

@@ -34,15 +34,9 @@ static struct gt_agent_slots *grow(const struct gt_agent_slots *old)
 bool gt_agent_map_add(struct gt_agent_map *map, uint64_t key, void *value)
 {
     struct gt_agent_slots *slots;
-    int32_t adding = 0;
 
-    if (!__atomic_compare_exchange_n(&map->adding, &adding, gt_agent.pid, false,
-                                     __ATOMIC_ACQUIRE, __ATOMIC_RELAXED) &&
-        adding == gt_agent.pid)
+    if (!gt_agent_try_lock(&map->adding))
         return false;
-    map->adding =
-        gt_agent
-            .pid; /* another pid there is that of a parent, whose thread is not in this child */
     slots = map->now;
     if (!slots || slots->count * 2 >= slots->capacity) {
         slots = grow(slots);
@@ -51,6 +45,11 @@ bool gt_agent_map_add(struct gt_agent_map *map, uint64_t key, void *value)
     }
     if (slots && !gt_agent_map_get(map, key))
         insert(slots, key, value);
-    __atomic_store_n(&map->adding, 0, __ATOMIC_RELEASE);
+    gt_agent_unlock(&map->adding);
     return slots != NULL;
+}
+
+void gt_agent_map_forget(struct gt_agent_map *map)
+{
+    __atomic_store_n(&map->now, NULL, __ATOMIC_RELEASE);
 }

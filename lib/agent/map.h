@@ -2,7 +2,8 @@
 /*
  * A map from 64-bit keys to pointers, which many threads may read while one adds. Readers take
  * no lock. A thread that wants to add gives up when another one is adding: so nothing here
- * waits, not even for a thread that a fork left in the parent. Nothing is ever removed.
+ * waits, not even for a thread that a fork left in the parent. Nothing is removed but all at
+ * once.
  */
 #ifndef GT_AGENT_MAP_H
 #define GT_AGENT_MAP_H
@@ -24,7 +25,7 @@ struct gt_agent_slots {
 
 struct gt_agent_map {
     struct gt_agent_slots *now; /* smaller ones are not freed: readers may be in them */
-    int32_t adding; /* the pid of the process in which a thread is adding, 0: none is */
+    int32_t adding;             /* gt_agent_try_lock: a thread is adding */
 };
 
 /* Where the search for a key begins, modulo the capacity: the middle bits of a Fibonacci hash.
@@ -56,5 +57,8 @@ static inline void *gt_agent_map_get(const struct gt_agent_map *map, uint64_t ke
 /* Add a value for a key that is not 0; one that it has stays. False when that is not possible
  * now. */
 bool gt_agent_map_add(struct gt_agent_map *map, uint64_t key, void *value);
+
+/* Forget all of it, when nobody adds. Readers may go on: its memory is not freed. */
+void gt_agent_map_forget(struct gt_agent_map *map);
 
 #endif

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "agent/measure.h"
 
-#include "agent/folder.h"
 #include "agent/python.h"
 #include "agent/threads.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -47,8 +45,6 @@ static void note_cost(enum gt_wire_cost what, uint64_t ps)
 /* A thread whose log is thrown away. */
 static struct gt_agent_thread scratch;
 
-static uint64_t copied_ps;
-
 /* How long it takes to do as programs do: give the GIL up, make a system call, take the GIL
  * back. NULL: the system calls alone. */
 static uint64_t pairs_ns(gt_agent_use *use)
@@ -56,7 +52,8 @@ static uint64_t pairs_ns(gt_agent_use *use)
     pthread_cond_t cond[2] = {PTHREAD_COND_INITIALIZER, PTHREAD_COND_INITIALIZER};
     uint64_t start_ns;
 
-    scratch.usage.ticks = 0; /* one reading of the usage is due, as in a program now and then */
+    /* One reading of the usage is due, as in a program now and then. */
+    scratch.usage.ticks = scratch.asked.quiet_until = 0;
     start_ns = gt_agent_monotonic_ns();
     for (int i = 0; i < EVENTS / 2; i++) {
         if (use)
@@ -85,29 +82,6 @@ static uint64_t typical_ns(gt_agent_use *use)
     return runs_ns[EVENT_RUNS * 3 / 4];
 }
 
-/* What copying full slots to the file costs per event, or per call with its return: each has 16
- * bytes in a slot. */
-static uint64_t copy_ps(const void *slot)
-{
-    uint64_t ns = 0, start_ns;
-    int fd;
-
-    if (gt_agent_file_limit() < 2 * SCRATCH_BYTES)
-        return 0;
-    fd = open(gt_agent.dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return 0;
-    for (int i = 0; i < 2; i++) { /* the first one warms up */
-        start_ns = gt_agent_monotonic_ns();
-        if (pwrite(fd, slot, SCRATCH_BYTES, (off_t)i * SCRATCH_BYTES) != SCRATCH_BYTES)
-            start_ns = UINT64_MAX;
-        ns = gt_agent_monotonic_ns();
-        ns = ns > start_ns ? ns - start_ns : 0;
-    }
-    close(fd);
-    return ns * PS_PER_NS / (SCRATCH_BYTES / sizeof(struct gt_wire_record));
-}
-
 void gt_agent_measure_event(gt_agent_use *use)
 {
     struct gt_agent_stream *to = &scratch.log.streams[GT_WIRE_STREAM_GIL];
@@ -125,11 +99,9 @@ void gt_agent_measure_event(gt_agent_use *use)
         with_ns = typical_ns(use);
         without_ns = typical_ns(NULL);
         gt_agent_self = self;
-        copied_ps = copy_ps(memory);
         munmap(memory, SCRATCH_BYTES);
-        note_cost(GT_WIRE_COST_EVENT,
-                  with_ns > without_ns ? (with_ns - without_ns) * PS_PER_NS / EVENTS + copied_ps
-                                       : 0);
+        if (with_ns > without_ns)
+            note_cost(GT_WIRE_COST_EVENT, (with_ns - without_ns) * PS_PER_NS / EVENTS);
     }
     errno = error;
 }
@@ -286,10 +258,9 @@ bool gt_agent_measure_after(void)
         return done;
     if (more_ns(traced_ns, PYTHON))
         note_cost(GT_WIRE_COST_CALL,
-                  more_ns(traced_ns, PYTHON) * PS_PER_NS / (CALLS + OWN_CALLS) + copied_ps);
+                  more_ns(traced_ns, PYTHON) * PS_PER_NS / (CALLS + OWN_CALLS));
     if (more_ns(traced_ns, C))
-        note_cost(GT_WIRE_COST_C_CALL,
-                  more_ns(traced_ns, C) * PS_PER_NS / (CALLS + OWN_CALLS) + copied_ps);
+        note_cost(GT_WIRE_COST_C_CALL, more_ns(traced_ns, C) * PS_PER_NS / (CALLS + OWN_CALLS));
     if (gt_agent_api.version <
         0x030c) /* sys.monitoring changes only the code that it watches */
         note_cost(GT_WIRE_COST_CODE, code_permille(traced_ns));

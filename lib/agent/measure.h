@@ -11,6 +11,7 @@
 
 /* Measure an event; `use` records one. It takes some 200 µs, before there are other threads. */
 typedef void gt_agent_use(void *cond);
+gt_agent_use gt_agent_use_as_python; /* interpose.c */
 void gt_agent_measure_event(gt_agent_use *use);
 
 /*

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "agent/monitoring.h"
 
+#include "agent/gil_switch.h"
 #include "agent/measure.h"
 #include "agent/names.h"
 #include "agent/sync.h"
@@ -173,6 +174,8 @@ static bool call_from(struct gt_agent_thread *self, PyObject *code, PyObject *of
     if (!callee)
         return other_call_from(self, place); /* a class, say */
     place->calls = 0;
+    if (GT_AGENT_UNLIKELY(callee->flags & GT_AGENT_LOADS))
+        gt_agent_gil_import_begins(self);
     return c_call_from(self, code, callee);
 }
 
@@ -201,6 +204,8 @@ static PyObject *end_call(PyObject *const *args, ptrdiff_t count, enum gt_wire_c
         if (GT_AGENT_UNLIKELY(callee->flags & GT_AGENT_SYNC) && kind == GT_WIRE_RETURN)
             gt_agent_sync_return(self, callee,
                                  gt_agent_object_of(args[2], count > 3 ? args[3] : NULL), NULL);
+        if (GT_AGENT_UNLIKELY(callee->flags & GT_AGENT_LOADS))
+            gt_agent_gil_imported(self, count > 3 ? args[3] : NULL);
         gt_agent_trace_return(self, callee, kind);
     }
     gt_agent_leave(self);
@@ -218,6 +223,9 @@ static PyObject *on_c_raise(PyObject *unused, PyObject *const *args, ptrdiff_t c
     (void)unused;
     return end_call(args, count, GT_WIRE_UNWIND);
 }
+
+/* The id of the first interpreter's tool; -1: none. */
+static int first_tool = -1;
 
 /* Events by the names of sys.monitoring.events. C_RETURN and C_RAISE come with CALL. */
 static struct {
@@ -279,8 +287,46 @@ static bool register_callback(PyObject *monitoring, PyObject *events, int tool, 
     return ok;
 }
 
+/* None instead of each callback, and the id is free again. */
+static void release_tool(PyObject *monitoring, PyObject *events, int tool)
+{
+    const struct gt_agent_api *api = &gt_agent_api;
+
+    done(api->PyObject_CallMethod(monitoring, "set_events", "ii", tool, 0));
+    for (unsigned i = 0; i < sizeof(callbacks) / sizeof(callbacks[0]); i++) {
+        PyObject *event = api->PyObject_GetAttrString(events, callbacks[i].event);
+
+        if (event) {
+            done(api->PyObject_CallMethod(monitoring, "register_callback", "iOO", tool, event,
+                                          none()));
+            api->Py_DecRef(event);
+        }
+    }
+    done(api->PyObject_CallMethod(monitoring, "free_tool_id", "i", tool));
+    api->PyErr_Clear();
+}
+
+void gt_agent_monitoring_stop(void)
+{
+    const struct gt_agent_api *api = &gt_agent_api;
+    PyObject *monitoring = api->PySys_GetObject("monitoring"); /* borrowed */
+    PyObject *events = NULL;
+
+    if (first_tool < 0)
+        return;
+    if (monitoring)
+        events = api->PyObject_GetAttrString(monitoring, "events");
+    if (events) {
+        release_tool(monitoring, events, first_tool);
+        api->Py_DecRef(events);
+    }
+    api->PyErr_Clear();
+    first_tool = -1;
+}
+
 bool gt_agent_monitoring_start(void)
 {
+    static bool again;
     const struct gt_agent_api *api = &gt_agent_api;
     PyObject *monitoring = api->PySys_GetObject("monitoring"); /* borrowed */
     PyObject *events = monitoring ? api->PyObject_GetAttrString(monitoring, "events") : NULL;
@@ -297,6 +343,13 @@ bool gt_agent_monitoring_start(void)
         if (!callbacks[i].of_c || gt_agent_functions_want_c())
             ok = register_callback(monitoring, events, tool, i, &mask);
     ok = ok && done(api->PyObject_CallMethod(monitoring, "set_events", "il", tool, mask));
+    if (ok && first_tool < 0 && again) /* what an earlier recording let go of */
+        done(api->PyObject_CallMethod(monitoring, "restart_events", NULL));
+    again = again || ok;
+    if (ok && first_tool < 0)
+        first_tool = tool;
+    else if (!ok && tool >= 0)
+        release_tool(monitoring, events, tool);
     if (events)
         api->Py_DecRef(events);
     api->PyErr_Clear();

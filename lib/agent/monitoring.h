@@ -12,4 +12,7 @@
  * and a message says why. */
 bool gt_agent_monitoring_start(void);
 
+/* No more of this, in the interpreter where it was started first. Likewise. */
+void gt_agent_monitoring_stop(void);
+
 #endif

@@ -2,6 +2,7 @@
 #include "agent/names.h"
 
 #include "agent/threads.h"
+#include "agent/title.h"
 
 #include <string.h>
 
@@ -9,15 +10,6 @@ enum {
     LOOKS = 256,     /* calls of a thread before it is taken to have no name */
     COMM_BYTES = 15, /* of a name: the kernel keeps no more */
 };
-
-static uint64_t hash_text(const char *text, size_t length)
-{
-    uint64_t hash = 0xcbf29ce484222325u;
-
-    while (length--)
-        hash = (hash ^ (unsigned char)*text++) * 0x100000001b3u;
-    return hash | 1;
-}
 
 /* threading._active, borrowed: ident → Thread. NULL unless the target uses threading. */
 static PyObject *active_threads(void)
@@ -45,7 +37,7 @@ static void note_name(struct gt_agent_thread *self, struct gt_agent_thread *name
     if (name && gt_agent_type(name) == api->PyUnicode_Type)
         text = api->PyUnicode_AsUTF8AndSize(name, &length);
     if (text) {
-        uint64_t hash = hash_text(text, (size_t)length);
+        uint64_t hash = gt_agent_text_hash(text, (size_t)length);
         /* The main thread is better known by its program. */
         bool usual = named->listed.tid == gt_agent.pid && !strcmp(text, "MainThread");
 
@@ -58,16 +50,6 @@ static void note_name(struct gt_agent_thread *self, struct gt_agent_thread *name
     if (name)
         api->Py_DecRef(name);
 }
-
-/* Both lookers leave the target's pending exception as it was. */
-#define KEEPING_ERROR(statement)                                                               \
-    do {                                                                                       \
-        PyObject *type, *value, *traceback;                                                    \
-        gt_agent_api.PyErr_Fetch(&type, &value, &traceback);                                   \
-        statement;                                                                             \
-        gt_agent_api.PyErr_Clear();                                                            \
-        gt_agent_api.PyErr_Restore(type, value, traceback);                                    \
-    } while (0)
 
 static bool look(struct gt_agent_thread *self)
 {
@@ -87,30 +69,39 @@ void gt_agent_names_look(struct gt_agent_thread *self)
 {
     bool found = false;
 
-    KEEPING_ERROR(found = look(self));
+    GT_AGENT_KEEPING_ERROR(found = look(self));
     if (found || ++self->name.looks == LOOKS)
         self->name.looks = UINT32_MAX;
 }
 
-static void update(struct gt_agent_thread *self)
+static void update_threads(struct gt_agent_thread *self)
 {
     const struct gt_agent_api *api = &gt_agent_api;
     PyObject *active = active_threads();
+    PyObject *copy = active ? api->PyDict_Copy(active) : NULL; /* other threads change it */
     PyObject *ident, *thread;
     ptrdiff_t position = 0;
 
-    while (active && api->PyDict_Next(active, &position, &ident, &thread)) {
+    while (copy && api->PyDict_Next(copy, &position, &ident, &thread)) {
         struct gt_agent_thread *named =
             gt_agent_thread_of_ident(api->PyLong_AsUnsignedLong(ident));
 
         if (named)
             note_name(self, named, thread);
     }
+    if (copy)
+        api->Py_DecRef(copy);
+}
+
+static void update(struct gt_agent_thread *self)
+{
+    gt_agent_role_look(self);
+    update_threads(self);
 }
 
 void gt_agent_names_update(struct gt_agent_thread *self)
 {
-    KEEPING_ERROR(update(self));
+    GT_AGENT_KEEPING_ERROR(update(self));
 }
 
 static uint32_t pending;

@@ -3,6 +3,7 @@
 
 #include "agent/clock.h"
 #include "agent/folder.h"
+#include "agent/settings.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +14,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-struct gt_agent gt_agent;
+static struct gt_agent_guard no_guard = {.known = 1}; /* where the kernel cannot clear it */
+struct gt_agent gt_agent = {.guard = &no_guard};
 
 void gt_agent_trouble(const char *text, int error)
 {
@@ -106,8 +108,9 @@ static bool map_control(void)
 
     if (fd < 0)
         return false;
-    if (gt_agent_file_allocate(fd, 0, size))
-        control = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (gt_agent_file_allocate(fd, 0, size)) /* the address is the same each time */
+        control = mmap(gt_agent.control, size, PROT_READ | PROT_WRITE,
+                       MAP_SHARED | (gt_agent.control ? MAP_FIXED : 0), fd, 0);
     gt_agent_file_close(fd);
     if (control == MAP_FAILED)
         return false;
@@ -119,12 +122,11 @@ static bool map_control(void)
     return true;
 }
 
-bool gt_agent_process_init(void)
+int gt_agent_process_init(void)
 {
-    const char *dir = secure_getenv(GT_AGENT_ENV_DIR);
-    const char *max = secure_getenv(GT_AGENT_ENV_MAX_BYTES);
-    int error = errno;
-    bool mapped = false;
+    const char *dir = gt_agent_setting(GT_AGENT_ENV_DIR);
+    const char *max = gt_agent_setting(GT_AGENT_ENV_MAX_BYTES);
+    int error = errno, rc = EINVAL;
 
     if (dir && gt_agent_folder_is_private(dir)) {
         strcpy(gt_agent.dir, dir);
@@ -133,10 +135,17 @@ bool gt_agent_process_init(void)
         gt_agent.parent_pid = gt_agent.parent_tid = getppid();
         if (readlink("/proc/self/exe", gt_agent.program, sizeof(gt_agent.program) - 1) < 0)
             gt_agent.program[0] = '\0';
-        mapped = map_control();
+        gt_agent.stopped = gt_agent.forked = false;
+        rc = map_control() ? 0 : errno;
     }
-    if (mapped)
+    if (!rc)
         gt_agent_clock_init(gt_agent.control);
     errno = error;
-    return mapped;
+    return rc;
+}
+
+void gt_agent_process_end(void)
+{
+    mmap(gt_agent.control, GT_WIRE_CONTROL_BYTES, PROT_READ | PROT_WRITE,
+         MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 }

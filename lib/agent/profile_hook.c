@@ -249,6 +249,29 @@ void gt_agent_profile_end(void)
     life++;
 }
 
+static void unhook(char *state)
+{
+    char *tracing = tracing_of(state);
+    void *none = NULL;
+
+    memcpy(state + layout->profile_function, &none, sizeof(none));
+    if (tracing && !gt_agent_field(state, layout->trace_function))
+        memset(tracing, 0, layout->tracing_bytes);
+}
+
+/* Other threads may be making or deleting thread states of theirs only with the GIL. */
+void gt_agent_profile_stop(void)
+{
+    const struct gt_agent_api *api = &gt_agent_api;
+    void *interpreter = gt_agent_interpreter_of(api->thread_state());
+    char *state = layout ? api->PyInterpreterState_ThreadHead(interpreter) : NULL;
+
+    for (; state; state = api->PyThreadState_Next(state))
+        if (is_hooked(state))
+            unhook(state);
+    gt_agent_profile_end();
+}
+
 /* The first time: does PyEval_SetProfile write where the layout says? */
 static bool layout_is_right(char *state)
 {
@@ -293,6 +316,7 @@ bool gt_agent_profile_start(void)
         return gt_agent_profiling;
     }
     gt_agent_profiling = layout_is_right(state);
+    gt_agent_not_simple();
     if (!gt_agent_profiling)
         gt_agent_say("this interpreter's thread state is laid out in an unknown way: functions "
                      "are traced in the main thread only");

@@ -33,4 +33,7 @@ void gt_agent_profile_changes(void *state);
 /* The interpreter ends, and all thread states with it. */
 void gt_agent_profile_end(void);
 
+/* Take the hook away from all threads that have it. The GIL is held. */
+void gt_agent_profile_stop(void);
+
 #endif

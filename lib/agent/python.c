@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <string.h>
 
+enum { FREE_THREADED_HEAD = 16 }; /* ob_tid and ob_ref_shared, and two words for one */
+
 struct gt_agent_python gt_agent_python;
 
 struct search {
@@ -61,7 +63,7 @@ bool gt_agent_python_find(void)
 
 struct gt_agent_api gt_agent_api;
 
-static void *symbol(const char *name)
+void *gt_agent_python_symbol(const char *name)
 {
     return dlsym(gt_agent_python.handle, name);
 }
@@ -90,33 +92,39 @@ bool gt_agent_api_load(void)
     if (!gt_agent_python.text_end)
         return false;
 #define X(result, name, arguments)                                                             \
-    *(void **)&api->name = symbol(#name);                                                      \
+    *(void **)&api->name = gt_agent_python_symbol(#name);                                      \
     complete = complete && api->name;
     GT_AGENT_API(X)
 #undef X
 #define X(name)                                                                                \
-    api->name = symbol(#name);                                                                 \
+    api->name = gt_agent_python_symbol(#name);                                                 \
     complete = complete && api->name;
     GT_AGENT_OBJECTS(X)
 #undef X
-    renamed = symbol("PyUnstable_Code_GetExtra") != NULL;
-    *(void **)&api->request_code_extra = symbol(
+    renamed = gt_agent_python_symbol("PyUnstable_Code_GetExtra") != NULL;
+    *(void **)&api->request_code_extra = gt_agent_python_symbol(
         renamed ? "PyUnstable_Eval_RequestCodeExtraIndex" : "_PyEval_RequestCodeExtraIndex");
     *(void **)&api->get_code_extra =
-        symbol(renamed ? "PyUnstable_Code_GetExtra" : "_PyCode_GetExtra");
+        gt_agent_python_symbol(renamed ? "PyUnstable_Code_GetExtra" : "_PyCode_GetExtra");
     *(void **)&api->set_code_extra =
-        symbol(renamed ? "PyUnstable_Code_SetExtra" : "_PyCode_SetExtra");
-    api->PyCMethod_Type = symbol("PyCMethod_Type");
-    *(void **)&api->PyThreadState_GetInterpreter = symbol("PyThreadState_GetInterpreter");
-    *(void **)&api->PyInterpreterState_GetID = symbol("PyInterpreterState_GetID");
-    *(void **)&api->PySys_AddAuditHook = symbol("PySys_AddAuditHook");
-    *(void **)&api->thread_state = symbol("PyThreadState_GetUnchecked"); /* 3.13+ */
+        gt_agent_python_symbol(renamed ? "PyUnstable_Code_SetExtra" : "_PyCode_SetExtra");
+    api->PyMutex_Lock = gt_agent_python_symbol("PyMutex_Lock");
+    api->PyCMethod_Type = gt_agent_python_symbol("PyCMethod_Type");
+    *(void **)&api->PyThreadState_GetInterpreter =
+        gt_agent_python_symbol("PyThreadState_GetInterpreter");
+    *(void **)&api->PyInterpreterState_GetID =
+        gt_agent_python_symbol("PyInterpreterState_GetID");
+    *(void **)&api->PySys_AddAuditHook = gt_agent_python_symbol("PySys_AddAuditHook");
+    *(void **)&api->thread_state =
+        gt_agent_python_symbol("PyThreadState_GetUnchecked"); /* 3.13+ */
     if (!api->thread_state)
-        *(void **)&api->thread_state = symbol("_PyThreadState_UncheckedGet");
+        *(void **)&api->thread_state = gt_agent_python_symbol("_PyThreadState_UncheckedGet");
     if (!complete || !api->thread_state || !api->request_code_extra || !api->get_code_extra ||
         !api->set_code_extra)
         return false;
-    /* Free-threaded and some debug builds have another layout of objects. */
+    api->free_threaded = strstr(api->Py_GetVersion(), "free-threading build") != NULL;
+    api->longer_head = api->free_threaded ? FREE_THREADED_HEAD : 0;
+    /* Some debug builds have another layout of objects. */
     if (gt_agent_type(api->PyType_Type) != api->PyType_Type)
         return false;
     version = parse_version(api->Py_GetVersion());

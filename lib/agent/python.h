@@ -75,8 +75,11 @@ enum gt_agent_method_flags {
     X(PyObject *, PyObject_CallMethod, (PyObject *, const char *, const char *, ...))          \
     X(PyObject *, PyDict_GetItemString, (PyObject *, const char *))                            \
     X(PyObject *, PyDict_GetItem, (PyObject *, PyObject *))                                    \
+    X(PyObject *, PyDict_Copy, (PyObject *))                                                   \
     X(int, PyDict_Next, (PyObject *, ptrdiff_t *, PyObject **, PyObject **))                   \
     X(int, PyList_Append, (PyObject *, PyObject *))                                            \
+    X(ptrdiff_t, PyList_Size, (PyObject *))                                                    \
+    X(PyObject *, PyList_GetItem, (PyObject *, ptrdiff_t))                                     \
     X(ptrdiff_t, PyTuple_Size, (PyObject *))                                                   \
     X(PyObject *, PyTuple_GetItem, (PyObject *, ptrdiff_t))                                    \
     X(const char *, PyUnicode_AsUTF8AndSize, (PyObject *, ptrdiff_t *))                        \
@@ -87,6 +90,8 @@ enum gt_agent_method_flags {
     X(PyObject *, PyFunction_GetCode, (PyObject *))                                            \
     X(void, PyEval_SetProfile, (gt_agent_profile *, PyObject *))                               \
     X(void *, PyGILState_GetThisThreadState, (void))                                           \
+    X(void *, PyInterpreterState_ThreadHead, (void *))                                         \
+    X(void *, PyThreadState_Next, (void *))                                                    \
     X(PyObject *, PyEval_GetLocals, (void))
 
 /* The types and objects that are used: X(name). */
@@ -97,6 +102,7 @@ enum gt_agent_method_flags {
     X(PyUnicode_Type)                                                                          \
     X(PyTuple_Type)                                                                            \
     X(PyDict_Type)                                                                             \
+    X(PyList_Type)                                                                             \
     X(PyType_Type)                                                                             \
     X(PyModule_Type)                                                                           \
     X(PyFunction_Type)                                                                         \
@@ -120,23 +126,47 @@ struct gt_agent_api {
     int64_t (*PyInterpreterState_GetID)(void *);         /* 3.7+ */
     int (*PySys_AddAuditHook)(gt_agent_audit *, void *); /* 3.8+ */
     int version; /* 0x030b for 3.11; 0: not loaded, or not of use */
+    /* A build without a GIL: several threads are in the agent's hooks at once, and an object's
+     * head is 16 bytes longer (Include/object.h, Py_GIL_DISABLED). */
+    bool free_threaded;
+    size_t longer_head;
+    const char *PyMutex_Lock; /* 3.13+, else NULL: where lock.c is */
 };
 
 extern struct gt_agent_api gt_agent_api;
 
+/* Something that the interpreter exports; NULL: it does not. */
+void *gt_agent_python_symbol(const char *name);
+
+/* Is the return address in lock.c, which spins before it parks? Its functions are a few KiB. */
+static inline bool gt_agent_from_lock(const void *return_address)
+{
+    enum { NEAR = 8192 };
+    uintptr_t there = (uintptr_t)gt_agent_api.PyMutex_Lock;
+
+    return there && (uintptr_t)return_address - (there - NEAR) < 2 * NEAR;
+}
+
 /* Fill gt_agent_api; false when this interpreter is too old, or lacks any of it. */
 bool gt_agent_api_load(void);
-
-/* Py_TYPE: the second word of every object, in all builds that gt_agent_api_load admits. */
-static inline PyObject *gt_agent_type(const PyObject *object)
-{
-    return ((PyObject *const *)(const void *)object)[1];
-}
 
 /* A pointer inside a structure of CPython's. */
 static inline void *gt_agent_field(const void *structure, size_t offset)
 {
     return *(void *const *)(const void *)((const char *)structure + offset);
+}
+
+/* A pointer inside an object; `offset` is that of builds with a GIL. */
+static inline void *gt_agent_member(const void *object, size_t offset)
+{
+    return gt_agent_field(object, gt_agent_api.longer_head + offset);
+}
+
+/* Py_TYPE: the last word of every object's head, in all builds that gt_agent_api_load admits.
+ */
+static inline PyObject *gt_agent_type(const PyObject *object)
+{
+    return gt_agent_member(object, sizeof(void *));
 }
 
 /* The interpreter of a thread state: the third word of it, until there was a function. */
@@ -151,5 +181,15 @@ static inline void *gt_agent_interpreter_of(void *state)
  * __getattr__ and the like, which may be code of the target's. NULL with an error set when
  * there is none. */
 PyObject *gt_agent_attribute(PyObject *object, const char *name);
+
+/* Run a statement that leaves the target's pending exception as it was. */
+#define GT_AGENT_KEEPING_ERROR(statement)                                                      \
+    do {                                                                                       \
+        PyObject *type, *value, *traceback;                                                    \
+        gt_agent_api.PyErr_Fetch(&type, &value, &traceback);                                   \
+        statement;                                                                             \
+        gt_agent_api.PyErr_Clear();                                                            \
+        gt_agent_api.PyErr_Restore(type, value, traceback);                                    \
+    } while (0)
 
 #endif

@@ -13,9 +13,10 @@
 enum { GT_AGENT_SEM_SLOT_BITS = 12 };
 
 struct gt_agent_sem_slot {
-    const void *semaphore; /* taken last; NULL: given since */
-    const void *owner;     /* the thread that took it, … */
-    uint64_t ticks;        /* … and when */
+    const void *semaphore;  /* taken last; NULL: given since */
+    const void *owner;      /* the thread that took it, … */
+    uint64_t ticks;         /* … and when */
+    const void *waited_for; /* a wait for it was recorded last; NULL: it is another one since */
     uint32_t waiting;
 };
 
@@ -55,6 +56,34 @@ static inline uint64_t gt_agent_sem_slot_give(const void *semaphore, const void 
     return since;
 }
 
+/* The thread that took the semaphore last, and did not give it since; NULL: not known. */
+static inline const void *gt_agent_sem_slot_owner(const void *semaphore)
+{
+    const struct gt_agent_sem_slot *slot = gt_agent_sem_slot_of(semaphore);
+    const void *owner = __atomic_load_n(&slot->owner, __ATOMIC_RELAXED);
+
+    return __atomic_load_n(&slot->semaphore, __ATOMIC_ACQUIRE) == semaphore ? owner : NULL;
+}
+
+/* A wait for the semaphore is recorded. */
+static inline void gt_agent_sem_slot_recorded(const void *semaphore)
+{
+    __atomic_store_n(&gt_agent_sem_slot_of(semaphore)->waited_for, semaphore, __ATOMIC_RELAXED);
+}
+
+/* A new semaphore begins there. Was a wait recorded for the one that it replaces? */
+static inline int gt_agent_sem_slot_renew(const void *semaphore)
+{
+    struct gt_agent_sem_slot *slot = gt_agent_sem_slot_of(semaphore);
+    const void *expected = semaphore;
+
+    if (__atomic_load_n(&slot->semaphore, __ATOMIC_RELAXED) == semaphore)
+        __atomic_store_n(&slot->semaphore, NULL, __ATOMIC_RELAXED);
+    return __atomic_load_n(&slot->waited_for, __ATOMIC_RELAXED) == semaphore &&
+           __atomic_compare_exchange_n(&slot->waited_for, &expected, NULL, 0, __ATOMIC_RELAXED,
+                                       __ATOMIC_RELAXED);
+}
+
 /* A thread begins to wait for the semaphore, or ends to. */
 static inline void gt_agent_sem_slot_wait(const void *semaphore)
 {
@@ -77,5 +106,8 @@ static inline uint32_t gt_agent_sem_slot_waiting(const void *semaphore)
 
 /* Empty all slots: in a forked child nobody waits. */
 void gt_agent_sem_slots_reset(void);
+
+/* Forget who took which: some were given unseen. */
+void gt_agent_sem_slots_forget(void);
 
 #endif

@@ -9,6 +9,13 @@
  */
 void gt_agent_start_init(void);
 
+/* Begin now, where the agent is attached to a program that runs already. The GIL is held.
+ * False: functions are not wanted, or cannot be traced. */
+bool gt_agent_start_late(void);
+/* What tracing costs is known then; the exception of a signal handler that ran meanwhile is
+ * raised in the main thread. */
+void gt_agent_start_measured(void);
+
 /* Tracing waits for that moment. */
 extern bool gt_agent_start_due;
 

@@ -20,6 +20,16 @@ struct gt_agent_stream {
     char *end; /* of the space that is allocated in it */
 };
 
+/* The run of signals that the next one may go on with (GT_WIRE_RUN). */
+struct gt_agent_run {
+    uint16_t *next;     /* where its signal goes; at the end of a record: there is no room */
+    uint64_t next_cond; /* the condition variable that it must be of; 0: none goes on */
+    uint64_t ticks;     /* of the last signal */
+    uint64_t alone;     /* the last one that did not go on with a run */
+    uint64_t conds[2];  /* first and second, as told in the stream … */
+    uint32_t turn;      /* … at this gt_agent_thread.log.turn; 0: not yet */
+};
+
 /* One open call. */
 struct gt_agent_call {
     char *end; /* of its word: equal to the stream's next while it is the last one */
@@ -42,6 +52,16 @@ struct gt_agent_place {
 
 enum { GT_AGENT_PLACES = 64 };
 
+/* Calls of a function that are not added to its own count yet. */
+struct gt_agent_counted {
+    struct gt_agent_function *function;
+    uint32_t calls;
+};
+
+enum { GT_AGENT_COUNTED = 64 };
+
+struct gt_agent_function; /* functions.h */
+
 struct gt_agent_thread {
     struct { /* log.c */
         struct gt_agent_stream streams[GT_WIRE_STREAMS];
@@ -49,13 +69,15 @@ struct gt_agent_thread {
         uint32_t turn;                 /* changes whenever a slot is new, or emptied */
         uint32_t unit;                 /* of the GIL's slot: the thread's number in the log */
         uint64_t calls_base;           /* high bits of the ticks in the calls stream */
+        struct gt_agent_run run;
     } log;
     struct {       /* threads.c */
         bool busy; /* inside the agent: a signal handler's events are dropped, not mixed in */
         uint32_t exit_rounds; /* of thread-specific destructors, seen so far */
     } life;
-    struct {            /* interpose.c */
-        uint32_t calls; /* of libc that are events of the GIL */
+    struct {              /* interpose.c */
+        uint32_t calls;   /* of libc that are events of the GIL */
+        uint32_t counted; /* those of them that gt_wire_control.gil_calls has */
     } gil;
     struct { /* names.c; the one who notes a name for another thread writes its hash */
         uint32_t signals; /* uses of the GIL, while the thread has no name */
@@ -80,9 +102,25 @@ struct gt_agent_thread {
         void *owner;   /* the thread state that `state` is about */
         bool told;     /* the user knows that the target has the hook */
     } profile;
+    struct {            /* gil_switch.c */
+        uint32_t depth; /* modules of C that are being loaded, one by the other */
+        uint32_t on_at; /* the first of these that began with a GIL; 0: none */
+    } loads;
+    struct { /* semaphores.c: what was not recorded yet */
+        uint64_t ticks;
+        uint32_t yields, own_posts;
+    } spun;
+    struct {            /* lock_types.c: the last object's lock that it waited for */
+        uintptr_t lock; /* 0: none */
+        const void *type;
+        uint32_t id;
+    } locked;
     struct { /* threads.c; what other threads read. The fields above are zeroed for each thread
                 that takes over this memory, those from here on are not. */
-        uint32_t live; /* 0: its thread ended, the next one may take this memory */
+        uint32_t live; /* 0: its thread ended, the next one may take this memory; 2: its log is
+                          being closed */
+        uint32_t
+            expected; /* another thread began the log of this tid, which has not come yet */
         int32_t tid;
         uint64_t ident;               /* pthread_self() */
         struct gt_agent_thread *next; /* of all there ever were; only ever prepended to */
@@ -95,8 +133,12 @@ struct gt_agent_thread {
     struct {            /* holder.c; the waiter who takes the snapshot writes it */
         uint64_t ticks; /* of the last snapshot of this thread, as it was asked for the GIL; 0:
                            it was not asked since it acquired */
+        uint64_t asleep_at;   /* its CPU time in ns as its sleep was noted; 0: none was */
+        uint64_t quiet_until; /* ticks: until then this thread has nothing to do at a signal but
+                                 to record it; 0 from when it is asked, which others write */
     } asked;
-    struct gt_agent_place places[GT_AGENT_PLACES]; /* monitoring.c */
+    struct gt_agent_place places[GT_AGENT_PLACES];     /* monitoring.c */
+    struct gt_agent_counted counted[GT_AGENT_COUNTED]; /* trace.c */
 };
 
 #endif

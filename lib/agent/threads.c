@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "agent/threads.h"
 
+#include "agent/ending.h"
 #include "agent/sem_slots.h"
+#include "agent/semaphores.h"
+#include "agent/title.h"
+#include "agent/units.h"
 #include "agent/usage.h"
 
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -24,7 +29,7 @@ static __thread bool gone __attribute__((tls_model("initial-exec")));
 
 static struct gt_agent_thread *threads;
 static pthread_key_t exit_key;
-static uint64_t no_guard = 1; /* stands in where the kernel cannot wipe */
+static uint32_t unrecorded; /* events of this process while recording is off */
 
 /* Destructors of thread-specific data run in rounds. Other destructors may still use the GIL
  * in this round, so the log is closed in the last one. A test needs another number, since
@@ -33,24 +38,7 @@ static uint64_t no_guard = 1; /* stands in where the kernel cannot wipe */
 #define GT_AGENT_LAST_EXIT_ROUND 4
 #endif
 
-static void fill_header(struct gt_agent_thread *self, uint64_t ticks)
-{
-    struct gt_wire_thread *header = self->log.header;
-
-    header->version = GT_WIRE_VERSION;
-    header->flags = gt_agent.forked ? GT_WIRE_FORKED : 0;
-    header->pid = gt_agent.pid;
-    header->tid = self->listed.tid;
-    header->parent_pid = gt_agent.parent_pid;
-    header->parent_tid = gt_agent.parent_tid;
-    header->process_ticks = gt_agent.process_ticks;
-    header->start_ticks = ticks;
-    header->slots[GT_WIRE_STREAM_GIL] = self->log.unit;
-    header->ident = self->listed.ident;
-    prctl(PR_GET_NAME, header->comm);
-    memcpy(header->program, gt_agent.program, sizeof(header->program));
-    __atomic_store_n(&header->magic, GT_WIRE_MAGIC_THREAD, __ATOMIC_RELEASE);
-}
+enum { FREE, LIVE, CLOSING }; /* gt_agent_thread.listed.live */
 
 /* Memory of a thread that ended, or new. It is mapped, not malloc'd: malloc may be the
  * target's own. */
@@ -59,9 +47,9 @@ static struct gt_agent_thread *claim_memory(void)
     struct gt_agent_thread *self;
 
     for (self = __atomic_load_n(&threads, __ATOMIC_ACQUIRE); self; self = self->listed.next) {
-        uint32_t free_now = 0;
+        uint32_t free_now = FREE;
 
-        if (__atomic_compare_exchange_n(&self->listed.live, &free_now, 1, false,
+        if (__atomic_compare_exchange_n(&self->listed.live, &free_now, LIVE, false,
                                         __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
             return self;
     }
@@ -69,7 +57,7 @@ static struct gt_agent_thread *claim_memory(void)
         mmap(NULL, sizeof(*self), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (self == MAP_FAILED)
         return NULL;
-    self->listed.live = 1;
+    self->listed.live = LIVE;
     self->listed.next = __atomic_load_n(&threads, __ATOMIC_ACQUIRE);
     while (!__atomic_compare_exchange_n(&threads, &self->listed.next, self, true,
                                         __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
@@ -89,29 +77,80 @@ static void forget_signals(struct gt_agent_thread *self)
     __atomic_store_n(&self->signalled.cond, 0, __ATOMIC_RELAXED);
     __atomic_store_n(&self->signalled.ticks, 0, __ATOMIC_RELAXED);
     __atomic_store_n(&self->asked.ticks, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&self->asked.quiet_until, 0, __ATOMIC_RELAXED);
 }
 
 static bool is_live(const struct gt_agent_thread *thread)
 {
-    return __atomic_load_n(&thread->listed.live, __ATOMIC_ACQUIRE);
+    return __atomic_load_n(&thread->listed.live, __ATOMIC_ACQUIRE) != FREE;
 }
 
+/* Only one thread at a time closes a log: its own as it ends, or the one that detaches. */
+static void begin_closing(struct gt_agent_thread *self)
+{
+    uint32_t live = LIVE;
+
+    while (!__atomic_compare_exchange_n(&self->listed.live, &live, CLOSING, false,
+                                        __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+        live = LIVE;
+        sched_yield();
+    }
+}
+
+static void end_closing(struct gt_agent_thread *self, uint32_t live)
+{
+    __atomic_store_n(&self->listed.live, live, __ATOMIC_RELEASE);
+}
+
+static bool take_expected(struct gt_agent_thread *thread)
+{
+    uint32_t expected = 1;
+
+    return __atomic_compare_exchange_n(&thread->listed.expected, &expected, 0, false,
+                                       __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}
+
+/* The log that was begun for a thread of this tid. */
+static struct gt_agent_thread *find_expected(int32_t tid)
+{
+    struct gt_agent_thread *thread = __atomic_load_n(&threads, __ATOMIC_ACQUIRE);
+
+    for (; thread; thread = thread->listed.next)
+        if (__atomic_load_n(&thread->listed.expected, __ATOMIC_ACQUIRE) &&
+            __atomic_load_n(&thread->listed.tid, __ATOMIC_RELAXED) == tid &&
+            take_expected(thread))
+            return thread;
+    return NULL;
+}
+
+/* This thread's memory, from here to its end. NULL: there is none. */
 static struct gt_agent_thread *new_thread(void)
 {
-    uint64_t ticks = gt_agent_ticks_ordered();
-    struct gt_agent_thread *self = claim_memory();
+    int32_t tid = (int32_t)syscall(SYS_gettid);
+    struct gt_agent_thread *self = gt_agent.attached ? find_expected(tid) : NULL;
 
-    if (!self) {
-        gt_agent_stop(errno);
-        return NULL;
-    }
-    list_as(self, (int32_t)syscall(SYS_gettid), (uint64_t)pthread_self());
-    if (!gt_agent_new_slot(self, GT_WIRE_STREAM_GIL)) {
-        __atomic_store_n(&self->listed.live, 0, __ATOMIC_RELEASE);
-        return NULL;
-    }
-    fill_header(self, ticks);
+    if (!self && (self = claim_memory()))
+        list_as(self, tid, (uint64_t)pthread_self());
+    if (self)
+        pthread_setspecific(exit_key, self);
+    gt_agent_self = self;
     return self;
+}
+
+struct gt_agent_thread *gt_agent_thread_here(void)
+{
+    return gt_agent_self ? gt_agent_self : new_thread();
+}
+
+struct gt_agent_thread *gt_agent_thread_expect(int32_t tid, uint64_t ident, const char *comm)
+{
+    struct gt_agent_thread *thread = gt_agent_thread_of_ident(ident);
+
+    if (!thread && (thread = claim_memory())) {
+        list_as(thread, tid, ident);
+        __atomic_store_n(&thread->listed.expected, 1, __ATOMIC_RELEASE);
+    }
+    return thread && gt_agent_log_begin(thread, comm) ? thread : NULL;
 }
 
 /* This is a child made by fork: the parent's logs are not its own, so it begins anew. */
@@ -128,36 +167,72 @@ static void become_child(void)
     gt_agent.stopped = false;
     gt_agent_self = NULL;
     threads = NULL; /* other threads' memory stays: a page each, and none of them is here */
-    *gt_agent.fork_guard = 1;
+    *gt_agent.guard = (struct gt_agent_guard){.known = 1};
     gt_agent_sem_slots_reset();
+    unrecorded = 0;
+}
+
+/* It was forked while another thread of its parent's attached the agent. That thread is not
+ * here, and nothing has been changed yet but that files are mapped. */
+static void drop_attachment(void)
+{
+    gt_agent.preparer = NULL;
+    gt_agent.attached = gt_agent.files_open = false;
+    gt_agent_units_release();
+    gt_agent_process_end();
 }
 
 static void fork_child(void)
 {
     if (gt_agent.control && gt_agent.pid != getpid())
         become_child();
+    if (gt_agent.preparer)
+        drop_attachment();
+}
+
+/* The log is full, or closed: now nothing else leads to the end. */
+static void look_for_the_end(void)
+{
+    enum { LOOK_EVERY = 64 };
+
+    if (gt_agent.attached &&
+        __atomic_add_fetch(&unrecorded, 1, __ATOMIC_RELAXED) % LOOK_EVERY == 0)
+        gt_agent_ending_look();
 }
 
 struct gt_agent_thread *gt_agent_enter_slow(void)
 {
-    struct gt_agent_thread *self;
+    struct gt_agent_thread *self = gt_agent_self;
+    bool known = self != NULL;
     int error = errno;
 
-    if (!*gt_agent.fork_guard)
+    if (!gt_agent_is_recording()) {
+        look_for_the_end();
+        if (!self || self != gt_agent.preparer || self->life.busy)
+            return NULL;
+        self->life.busy = true;
+        return self;
+    }
+    if (!gt_agent.guard->known)
         become_child();
     self = gt_agent_self;
     if (self && self->life.busy) {
-        self->log.header->dropped++;
+        if (self->log.header)
+            self->log.header->dropped++;
         return NULL;
     }
-    if (!self && !gone) {
-        self = new_thread();
-        gt_agent_self = self;
-        if (self)
-            pthread_setspecific(exit_key, self);
-    }
+    if (!self && !gone && !(self = new_thread()))
+        gt_agent_stop(errno);
     if (self)
         self->life.busy = true;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    if (self &&
+        (!gt_agent_is_recording() || (!self->log.header && !gt_agent_log_begin(self, NULL)))) {
+        self->life.busy = false;
+        self = NULL;
+    }
+    if (self && !known) /* whoever began its log may not have been able to read it */
+        prctl(PR_GET_NAME, self->log.header->comm);
     errno = error;
     return self;
 }
@@ -176,21 +251,32 @@ static void note_exit(struct gt_agent_thread *self)
 {
     uint64_t ticks = gt_agent_ticks_ordered();
 
+    if (!self->log.header)
+        return;
     self->log.header->exit_ticks = ticks;
+    gt_agent_spun_note(self, ticks);
     if (!self->life.exit_rounds)
         gt_agent_usage_note(self, ticks);
 }
 
+/* All that is of its log. */
 static void close_log(struct gt_agent_thread *self)
 {
+    const size_t rest = offsetof(struct gt_agent_thread, gil);
+
     gt_agent_log_close(self);
     if (self->calls.stack)
         munmap(self->calls.stack, GT_AGENT_STACK_BYTES);
-    /* Other threads may be reading what is listed: its link stays, and `live` changes last. */
-    memset(self, 0, offsetof(struct gt_agent_thread, listed));
-    list_as(self, 0, 0);
+    memset((char *)self + rest, 0, offsetof(struct gt_agent_thread, listed) - rest);
     forget_signals(self);
-    __atomic_store_n(&self->listed.live, 0, __ATOMIC_RELEASE);
+}
+
+/* Other threads may be reading what is listed: its link stays, and `live` changes last. */
+static void free_memory(struct gt_agent_thread *self)
+{
+    memset(&self->life, 0, sizeof(self->life));
+    list_as(self, 0, 0);
+    end_closing(self, FREE);
 }
 
 static void thread_exit(void *value)
@@ -199,24 +285,69 @@ static void thread_exit(void *value)
     int error = errno;
 
     (void)value;
-    if (!self || !*gt_agent.fork_guard)
+    if (!self || !gt_agent.guard->known)
         return;
+    begin_closing(self);
     note_exit(self);
     if (++self->life.exit_rounds < GT_AGENT_LAST_EXIT_ROUND) {
+        end_closing(self, LIVE);
         pthread_setspecific(exit_key, self);
     } else {
         gone = true;
         gt_agent_self = NULL;
         close_log(self);
+        free_memory(self);
     }
     errno = error;
 }
 
+/* Is it outside of gt_agent_enter and _leave? Recording is off, so that it stays so. */
+static bool is_idle(const struct gt_agent_thread *thread, uint64_t patience_ns)
+{
+    const struct timespec moment = {0, 100000};
+    uint64_t end_ns = gt_agent_monotonic_ns() + patience_ns;
+
+    while (__atomic_load_n(&thread->life.busy, __ATOMIC_ACQUIRE)) {
+        if (gt_agent_monotonic_ns() > end_ns)
+            return false;
+        nanosleep(&moment, NULL);
+    }
+    return true;
+}
+
+bool gt_agent_threads_close(void)
+{
+    enum { PATIENCE_NS = 50000000 };
+    const struct timespec drained = {0, 200000};
+    struct gt_agent_thread *thread;
+    bool all = true;
+
+    /* A thread that sees that recording is on has stored `busy` before that, in its CPU's
+     * buffer of stores at least, which is empty in less than a microsecond. */
+    nanosleep(&drained, NULL);
+    for (thread = __atomic_load_n(&threads, __ATOMIC_ACQUIRE); thread;
+         thread = thread->listed.next) {
+        if (!is_live(thread) || !thread->log.header)
+            continue;
+        if (!is_idle(thread, all ? PATIENCE_NS : 0)) {
+            all = false;
+            continue;
+        }
+        begin_closing(thread);
+        close_log(thread);
+        if (take_expected(thread))
+            free_memory(thread);
+        else
+            end_closing(thread, LIVE);
+    }
+    return all;
+}
+
 /* False in a vfork child, say, which could not execute, or where nothing is recorded: then no
  * process of the agent's ends here. */
-static bool is_ours(void)
+bool gt_agent_process_is_ours(void)
 {
-    return gt_agent.control && *gt_agent.fork_guard && gt_agent.pid == getpid();
+    return gt_agent.control && gt_agent.guard->known && gt_agent.pid == getpid();
 }
 
 static void note_process_end(uint32_t flags)
@@ -226,7 +357,8 @@ static void note_process_end(uint32_t flags)
     /* A thread without a log may end a process that has logs. */
     if (!self && __atomic_load_n(&threads, __ATOMIC_ACQUIRE) && (self = gt_agent_enter()))
         gt_agent_leave(self);
-    if (self) {
+    if (self && self->log.header) {
+        gt_agent_title_look(self);
         note_exit(self);
         self->log.header->flags |= flags;
     }
@@ -236,7 +368,7 @@ void gt_agent_process_exit(void)
 {
     int error = errno;
 
-    if (is_ours()) {
+    if (gt_agent_process_is_ours()) {
         note_process_end(GT_WIRE_ENDED);
         gt_agent_clock_anchor(gt_agent.control);
     }
@@ -253,7 +385,7 @@ static bool is_python(const char *program)
 bool gt_agent_process_execs(const char *program)
 {
     int error = errno;
-    bool ours = is_ours();
+    bool ours = gt_agent_process_is_ours();
 
     if (ours) {
         note_process_end(GT_WIRE_ENDED | GT_WIRE_EXECED);
@@ -269,7 +401,7 @@ void gt_agent_process_goes_on(void)
     struct gt_agent_thread *self = gt_agent_self;
 
     gt_agent_forget_unseen();
-    if (!self)
+    if (!self || !self->log.header)
         return;
     self->log.header->flags &= ~(uint32_t)(GT_WIRE_ENDED | GT_WIRE_EXECED);
     self->log.header->exit_ticks = 0;
@@ -330,15 +462,18 @@ static int watch_forks(void)
 
 bool gt_agent_threads_init(void)
 {
+    static bool done;
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    uint64_t *guard =
-        mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    struct gt_agent_guard *guard;
 
-    gt_agent.fork_guard = &no_guard;
+    if (done)
+        return true;
+    guard = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (guard != MAP_FAILED && !madvise(guard, page, MADV_WIPEONFORK)) {
-        gt_agent.fork_guard = guard;
+        gt_agent.guard = guard;
         gt_agent.wipe_on_fork = true;
-        *guard = 1;
+        guard->known = 1;
     }
-    return !pthread_key_create(&exit_key, thread_exit) && !watch_forks();
+    done = !pthread_key_create(&exit_key, thread_exit) && !watch_forks();
+    return done;
 }

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "agent/trace.h"
 
+#include "agent/ending.h"
+#include "agent/settings.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,10 +22,11 @@ struct gt_agent_limits gt_agent_limits = {.max_depth = GT_AGENT_STACK_CALLS};
 static uint64_t budget_percent;
 static double saved_ns;    /* of budget, less what was spent */
 static uint64_t budget_ns; /* of CPU time, when saved_ns was right */
+static int32_t budgeting;  /* gt_agent_try_lock of these two */
 
 static uint64_t number_of(const char *name, uint64_t otherwise)
 {
-    const char *text = secure_getenv(name);
+    const char *text = gt_agent_setting(name);
 
     return text && *text ? strtoull(text, NULL, 10) : otherwise;
 }
@@ -48,8 +52,8 @@ void gt_agent_trace_init(void)
 
     if (gt_agent_counter && now_ns > first->time_ns && now_ticks > first->ticks)
         ticks_per_ns = (double)(now_ticks - first->ticks) / (double)(now_ns - first->time_ns);
-    if (limit < GT_AGENT_STACK_CALLS)
-        gt_agent_limits.max_depth = (uint32_t)limit;
+    gt_agent_limits.max_depth =
+        limit < GT_AGENT_STACK_CALLS ? (uint32_t)limit : GT_AGENT_STACK_CALLS;
     gt_agent_limits.min_ticks =
         (uint64_t)((double)number_of(GT_AGENT_ENV_MIN_NS, 0) * ticks_per_ns);
     budget_percent = number_of(GT_AGENT_ENV_BUDGET, 0);
@@ -57,6 +61,7 @@ void gt_agent_trace_init(void)
     saved_ns = FIRST_NS * (double)budget_percent / 100;
     /* Before 3.12 a function that is not recorded costs as much as one that is. */
     gt_agent_limits.budget = budget_percent && gt_agent_api.version >= 0x030c;
+    gt_agent_limits.at_once = gt_agent_api.free_threaded;
 }
 
 bool gt_agent_make_room(struct gt_agent_thread *self)
@@ -78,26 +83,51 @@ bool gt_agent_make_room(struct gt_agent_thread *self)
     return true;
 }
 
+void gt_agent_trace_open(struct gt_agent_thread *thread,
+                         const struct gt_agent_function *function, uint64_t ticks)
+{
+    struct gt_agent_call *call;
+
+    if (thread->calls.depth == thread->calls.room && !gt_agent_make_room(thread))
+        return;
+    call = &thread->calls.stack[thread->calls.depth++];
+    call->id = function->id;
+    call->ticks = ticks;
+    call->recorded = thread->calls.depth <= gt_agent_limits.max_depth &&
+                     gt_agent_put_call(thread, ticks, GT_WIRE_CALL, function->id);
+    call->end = NULL; /* it is not to be taken back for being short */
+    call->turn = thread->log.turn;
+}
+
 /* The budget for the time between two moments, in ns of tracing. */
 static double budget_of(uint64_t from_ns, uint64_t to_ns)
 {
     return to_ns > from_ns ? (double)(to_ns - from_ns) * (double)budget_percent / 100 : 0;
 }
 
+static void switch_off(struct gt_agent_thread *self, struct gt_agent_function *function,
+                       uint64_t ticks)
+{
+    struct gt_wire_note note = {
+        .kind = GT_WIRE_NOTE_UNTRACED,
+        .ticks = ticks,
+        .id = function->id,
+        .count = __atomic_load_n(&function->calls, __ATOMIC_RELAXED),
+    };
+
+    gt_agent_function_flag(function, GT_AGENT_OFF);
+    gt_agent_note(self, &note, "", 0, "", 0);
+}
+
 /* The budget grows with CPU time, and the calls of all functions spend it. When it is used up,
  * a function is switched off whose latest calls spent more than a small share of what the
  * budget grew by meanwhile. */
-bool gt_agent_over_budget(struct gt_agent_thread *self, struct gt_agent_function *function,
-                          uint64_t ticks)
+static bool is_over_budget(struct gt_agent_function *function)
 {
     const double limit_ns = SAVED_NS * (double)budget_percent / 100;
     const double spent_ns = GT_AGENT_BUDGET_CALLS * COST_NS;
     uint64_t now_ns = cpu_time_ns();
     double share_ns = budget_of(function->budget_ns, now_ns) / SMALL_SHARE;
-    struct gt_wire_note note = {.kind = GT_WIRE_NOTE_UNTRACED,
-                                .ticks = ticks,
-                                .id = function->id,
-                                .count = function->calls};
 
     saved_ns += budget_of(budget_ns, now_ns) - spent_ns;
     budget_ns = now_ns;
@@ -110,9 +140,48 @@ bool gt_agent_over_budget(struct gt_agent_thread *self, struct gt_agent_function
         return false; /* a small one: switched off only when the debt is as large as the limit
                        */
     saved_ns = 0;
-    function->flags |= GT_AGENT_OFF;
-    gt_agent_note(self, &note, "", 0, "", 0);
     return true;
+}
+
+bool gt_agent_over_budget(struct gt_agent_thread *self, struct gt_agent_function *function,
+                          uint64_t ticks)
+{
+    bool over;
+
+    if (!gt_agent_try_lock(&budgeting))
+        return false; /* without a GIL, another thread looks at another function */
+    over = is_over_budget(function);
+    gt_agent_unlock(&budgeting);
+    if (over)
+        switch_off(self, function, ticks);
+    return over;
+}
+
+/* Add the calls that a thread counted apart. Is the function's share to be looked at? */
+static bool add_calls(struct gt_agent_function *function, uint32_t calls)
+{
+    uint64_t before = __atomic_fetch_add(&function->calls, calls, __ATOMIC_RELAXED);
+
+    return before / GT_AGENT_BUDGET_CALLS != (before + calls) / GT_AGENT_BUDGET_CALLS;
+}
+
+bool gt_agent_count_apart(struct gt_agent_thread *self, struct gt_agent_function *function,
+                          uint64_t ticks)
+{
+    struct gt_agent_counted *counted = &self->counted[function->id % GT_AGENT_COUNTED];
+    struct gt_agent_function *other = counted->function;
+    uint32_t calls = counted->calls;
+
+    gt_agent_ending_look(); /* there may be no GIL, whose uses lead to it elsewhere */
+    if (other == function) {
+        counted->calls = 0;
+        return add_calls(function, calls);
+    }
+    *counted = (struct gt_agent_counted){function, 1};
+    if (other && add_calls(other, calls) && gt_agent_limits.budget &&
+        !(other->flags & GT_AGENT_OFF))
+        gt_agent_over_budget(self, other, ticks);
+    return false;
 }
 
 void gt_agent_close_calls(struct gt_agent_thread *self, uint64_t ticks)

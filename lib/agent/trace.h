@@ -22,6 +22,7 @@ struct gt_agent_limits {
     uint64_t min_ticks; /* calls shorter than this are left out */
     uint32_t max_depth; /* and those deeper than this */
     bool budget;        /* there is one */
+    bool at_once;       /* threads call functions at the same time: there is no GIL */
 };
 
 extern struct gt_agent_limits gt_agent_limits;
@@ -42,6 +43,27 @@ bool gt_agent_make_room(struct gt_agent_thread *self);
  * is none of this id. */
 bool gt_agent_unwind_to(struct gt_agent_thread *self, uint32_t id);
 
+/* gt_agent_count_call of a thread that counts the calls of another function there, or many. */
+bool gt_agent_count_apart(struct gt_agent_thread *self, struct gt_agent_function *function,
+                          uint64_t ticks);
+
+/* Count a call. Is the function's share of the budget to be looked at? Threads that run at the
+ * same time count apart: a counter of all would go from one CPU's cache to the other's at each
+ * call. */
+GT_AGENT_HOT bool gt_agent_count_call(struct gt_agent_thread *self,
+                                      struct gt_agent_function *function, uint64_t ticks)
+{
+    struct gt_agent_counted *counted;
+
+    if (GT_AGENT_LIKELY(!gt_agent_limits.at_once))
+        return ++function->calls % GT_AGENT_BUDGET_CALLS == 0;
+    counted = &self->counted[function->id % GT_AGENT_COUNTED];
+    if (GT_AGENT_LIKELY(counted->function == function) &&
+        GT_AGENT_LIKELY(++counted->calls < GT_AGENT_BUDGET_CALLS / 4))
+        return false;
+    return gt_agent_count_apart(self, function, ticks);
+}
+
 /* Record a call. False when the function is recorded no more: the hook need not report it. */
 GT_AGENT_HOT bool gt_agent_trace_call(struct gt_agent_thread *self,
                                       struct gt_agent_function *function,
@@ -51,10 +73,8 @@ GT_AGENT_HOT bool gt_agent_trace_call(struct gt_agent_thread *self,
     struct gt_agent_call *call;
 
     gt_agent_usage_if_due(self, ticks, GT_AGENT_CALL_GAPS);
-    function->calls++;
-    if (gt_agent_limits.budget &&
-        GT_AGENT_UNLIKELY(function->calls % GT_AGENT_BUDGET_CALLS == 0) &&
-        gt_agent_over_budget(self, function, ticks))
+    if (GT_AGENT_UNLIKELY(gt_agent_count_call(self, function, ticks)) &&
+        gt_agent_limits.budget && gt_agent_over_budget(self, function, ticks))
         return false;
     if (GT_AGENT_UNLIKELY(self->calls.depth == self->calls.room) && !gt_agent_make_room(self))
         return true;
@@ -67,6 +87,10 @@ GT_AGENT_HOT bool gt_agent_trace_call(struct gt_agent_thread *self,
     call->turn = self->log.turn;
     return true;
 }
+
+/* Record a call that began before the recording did, of any thread's that does not run. */
+void gt_agent_trace_open(struct gt_agent_thread *thread,
+                         const struct gt_agent_function *function, uint64_t ticks);
 
 /* Record the ends of all open calls: their returns will not be seen. */
 void gt_agent_close_calls(struct gt_agent_thread *self, uint64_t ticks);

@@ -99,6 +99,12 @@ bool gt_agent_units_init(void)
     return true;
 }
 
+void gt_agent_units_release(void)
+{
+    munmap(file.anchor, ANCHOR_BYTES);
+    memset(&file, 0, sizeof(file));
+}
+
 uint64_t gt_agent_unit_take(size_t allocated)
 {
     uint64_t unit;

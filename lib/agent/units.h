@@ -22,6 +22,9 @@
 /* Make the file, or find it, and map its first page. */
 bool gt_agent_units_init(void);
 
+/* Unmap that page: no thread uses a unit any more. */
+void gt_agent_units_release(void);
+
 /* Take a unit that nobody has, and count its first `allocated` bytes against the run's bound.
  * 0: there is none, and recording has stopped. */
 uint64_t gt_agent_unit_take(size_t allocated);

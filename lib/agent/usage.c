@@ -2,7 +2,6 @@
 #include "agent/usage.h"
 
 #include <sys/resource.h>
-#include <time.h>
 
 enum { AWAY_US = 20 };
 
@@ -19,15 +18,14 @@ static bool was_away(const struct gt_agent_thread *self, uint64_t ticks, uint64_
  */
 void gt_agent_usage_note(struct gt_agent_thread *self, uint64_t ticks)
 {
-    struct timespec cpu;
     struct rusage usage;
     uint64_t us;
 
-    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu)) {
+    if (!gt_agent_cpu_ns(&us)) {
         self->usage.ticks = ticks;
         return;
     }
-    us = (uint64_t)cpu.tv_sec * 1000000u + (uint64_t)cpu.tv_nsec / 1000u;
+    us /= 1000u;
     if (was_away(self, ticks, us) && !getrusage(RUSAGE_THREAD, &usage))
         self->usage.sleeps = (uint64_t)usage.ru_nvcsw;
     self->usage.ticks = ticks;

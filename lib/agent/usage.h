@@ -17,11 +17,18 @@ enum { GT_AGENT_CALL_GAPS = 16 };
 /* Take a reading at `ticks`, and record it. */
 void gt_agent_usage_note(struct gt_agent_thread *self, uint64_t ticks);
 
-/* The same, if the last one is at least `gaps` short times ago. True when it took one. */
+/* Is the last one at least `gaps` short times ago? */
+static inline bool gt_agent_usage_is_due(const struct gt_agent_thread *self, uint64_t ticks,
+                                         unsigned gaps)
+{
+    return GT_AGENT_UNLIKELY(ticks - self->usage.ticks > gaps * gt_agent_short_ticks());
+}
+
+/* Take a reading if it is due. True when it took one. */
 static inline bool gt_agent_usage_if_due(struct gt_agent_thread *self, uint64_t ticks,
                                          unsigned gaps)
 {
-    bool due = GT_AGENT_UNLIKELY(ticks - self->usage.ticks > gaps * gt_agent_short_ticks());
+    bool due = gt_agent_usage_is_due(self, ticks, gaps);
 
     if (due)
         gt_agent_usage_note(self, ticks);

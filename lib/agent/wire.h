@@ -63,8 +63,14 @@
 #define GT_AGENT_ENV_BUDGET    "GILTRACER_AGENT_BUDGET"    /* percent; 3.12+; 0: none */
 #define GT_AGENT_ENV_IMPORT    "GILTRACER_AGENT_IMPORT"    /* a,b: import these first */
 
+/* What a late agent exports (agent/late.h). */
+#define GT_AGENT_ATTACH "gt_agent_attach"
+#define GT_AGENT_DETACH "gt_agent_detach"
+
 #define GT_WIRE_CONTROL_NAME "control"
 #define GT_WIRE_LOG_NAME     "log"
+#define GT_WIRE_LIBRARY_NAME "libgiltracer-agent.so" /* in another root: agent/root.h */
+#define GT_WIRE_ROOTS_NAME   "roots"                 /* may not be there: agent/root.h */
 
 enum {
     GT_WIRE_CHUNK_BYTES = 64 * 1024, /* a multiple of every page's size */
@@ -88,6 +94,12 @@ struct gt_wire_anchor {
     uint64_t ticks;
 };
 
+/* One moment on the machine's CLOCK_MONOTONIC and on CLOCK_REALTIME; zeros: not written. */
+struct gt_wire_wall {
+    int64_t monotonic_ns, realtime_ns;
+    int64_t within_ns, error_ns; /* as in struct gt_clock_anchor (event/clocks.h) */
+};
+
 /* A process records nothing from then on. `ticks` is stored last; 0 means not written. */
 struct gt_wire_stop {
     uint64_t ticks;
@@ -103,6 +115,7 @@ struct gt_wire_stop {
 enum gt_wire_perf_out {
     GT_WIRE_REST_OUT = 1 << 0,  /* perf recorded nothing else from there on, either */
     GT_WIRE_PERF_DIED = 1 << 1, /* the launcher did not do it: perf was killed, or failed */
+    GT_WIRE_REST_LOST = 1 << 2, /* what the user wanted of it is known until then */
 };
 
 struct gt_wire_control {
@@ -115,7 +128,14 @@ struct gt_wire_control {
     char trouble[240];          /* why the first agent switched itself off; "": none did */
     uint32_t cpus;              /* how many the first process may use; 0: not known */
     uint32_t stop_count;        /* above GT_WIRE_STOPS: recording stopped for all */
-    uint64_t pad0[25];
+    uint32_t owned;             /* whoever attached the agent keeps this file locked (flock) */
+    uint32_t over;              /* the process that it was attached in has been detached from */
+    struct gt_wire_wall walls[2]; /* as the launcher's recording began, and as it ended */
+    int64_t
+        shift_ns; /* what the time namespace adds to CLOCK_MONOTONIC, in anchors and ticks */
+    char boot_id[40]; /* /proc/sys/kernel/random/boot_id, with a NUL; "": not known */
+    uint64_t pad0[7];
+    uint64_t copied_ns[3]; /* CPU time that copying full slots took, by stream */
     /* These are written more often, and have a cache line of their own. */
     uint64_t used_bytes; /* of all logs */
     uint64_t
@@ -170,9 +190,10 @@ struct gt_wire_chunk {
 };
 
 enum gt_wire_thread_flags {
-    GT_WIRE_FORKED = 1 << 0, /* its process was forked by parent_pid/parent_tid */
-    GT_WIRE_ENDED = 1 << 1,  /* its process ended at exit_ticks, by this thread */
-    GT_WIRE_EXECED = 1 << 2, /* it executed another program then */
+    GT_WIRE_FORKED = 1 << 0,   /* its process was forked by parent_pid/parent_tid */
+    GT_WIRE_ENDED = 1 << 1,    /* its process ended at exit_ticks, by this thread */
+    GT_WIRE_EXECED = 1 << 2,   /* it executed another program then */
+    GT_WIRE_ATTACHED = 1 << 3, /* the thread was there when the agent was attached */
 };
 
 /* Follows struct gt_wire_chunk in the GIL's slot. */
@@ -206,7 +227,8 @@ enum gt_wire_kind {
     GT_WIRE_USAGE = 4,       /* the thread's CPU time so far: GT_WIRE_USAGE_VALUE */
     GT_WIRE_SEM_TAKEN = 5,   /* waited for the semaphore at value, and took it */
     GT_WIRE_SEM_GAVE_UP = 6, /* waited, and did not take it: timeout, or a signal */
-    GT_WIRE_SEM_POST = 7,    /* gives it, while somebody waits, or after holding it for long */
+    GT_WIRE_SEM_POST = 7,    /* gives it, while somebody waits, or after holding it for long; of
+                                one    where another thread parks, what it parks for goes before */
     GT_WIRE_QUEUE_GET = 8,   /* got an item out of the queue at value */
     GT_WIRE_QUEUE_PUT = 9,   /* put one in */
     GT_WIRE_BARRIER = 10,    /* came through the barrier at value */
@@ -224,7 +246,47 @@ enum gt_wire_kind {
     GT_WIRE_ON_CPU = 19,   /* it was on a CPU for value ns so far, */
     GT_WIRE_READY = 20,    /* it was ready without a CPU for value - 1 ns (0: not known), */
     GT_WIRE_SNAPSHOT = 21, /* and it is the thread GT_WIRE_SNAPSHOT_TID(value) */
+
+    /* Uses of a GIL that nobody else wants come in millions per second. Signals of its two
+     * condition variables in turn are one run of records, each signal but the first 16 bits:
+     * how many ticks it came after the one before; 0: it has not come yet. */
+    GT_WIRE_FIRST = 22,  /* in this chunk, runs begin with the condition variable at value, */
+    GT_WIRE_SECOND = 23, /* and the other one is at value */
+    GT_WIRE_RUN = 24,    /* a signal of the first one; value: 3 more */
+    GT_WIRE_RUN_ON =
+        25, /* the run goes on: ticks: 4 more, value: 3 more. Always the next record */
+
+    GT_WIRE_SEM_WAITS = 32, /* begins to wait for the semaphore, or mutex of C's, at value */
+    GT_WIRE_SEM_NEW = 33,   /* makes a semaphore at value, where another one was waited for */
+    /* What else is known of the next record: */
+    GT_WIRE_OWNER = 34,  /* the thread of this tid has what is waited for */
+    GT_WIRE_PARKED = 35, /* the semaphore is where a thread parks that waits for value, a
+                            mutex of CPython's */
+    GT_WIRE_PARKED_FOR_EVENT = 36, /* the same for an event of CPython's */
+    GT_WIRE_NATIVE = 37,           /* it is a mutex of C's */
+    GT_WIRE_PARKED_TO_ATTACH = 38, /* the same as 36, for a word of the thread's own state: all
+                                      threads but one were stopped */
+    GT_WIRE_LOCK_TYPE = 39,        /* what is waited for is the lock of an object whose type has
+                                      the note with this id */
+    GT_WIRE_SPUN = 40, /* it called sched_yield, since a mutex of CPython's was not free, since
+                          the last such record: GT_WIRE_SPUN_VALUE; the ticks are estimated */
+    GT_WIRE_OWN_POSTS = 41, /* value times since the last such record it gave, as it was about
+                               to park for a lock, that lock itself: no wait is recorded */
 };
+
+#define GT_WIRE_SPUN_VALUE(ticks, times)                                                       \
+    ((uint64_t)((times)&0xffff) << 40 |                                                        \
+     ((ticks) < GT_WIRE_SPUN_MASK ? (ticks) : GT_WIRE_SPUN_MASK))
+#define GT_WIRE_SPUN_MASK         ((UINT64_C(1) << 40) - 1)
+#define GT_WIRE_SPUN_TICKS(value) ((value)&GT_WIRE_SPUN_MASK)
+#define GT_WIRE_SPUN_TIMES(value) ((value) >> 40)
+
+/* The lowest 16 bits come first, and in memory everything is in the order of time. */
+#define GT_WIRE_RUN_BITS        16
+#define GT_WIRE_RUN_MASK        ((UINT64_C(1) << GT_WIRE_RUN_BITS) - 1)
+#define GT_WIRE_RUN_IN_TICKS    4
+#define GT_WIRE_RUN_IN_VALUE    3
+#define GT_WIRE_RUN_AT(word, i) ((word) >> (i)*GT_WIRE_RUN_BITS & GT_WIRE_RUN_MASK)
 
 /* Its page faults that waited for a disk so far (they wrap around), and the system call that it
  * is in, plus 1 (0: none, or not known). */
@@ -284,6 +346,17 @@ enum gt_wire_note_kind {
     GT_WIRE_NOTE_MESSAGE = 4, /* name: one line for the user */
     GT_WIRE_NOTE_COMM = 5,    /* thread `id` (a tid) is called name, says the kernel */
     GT_WIRE_NOTE_COST = 6,    /* what `id` (enum gt_wire_cost) costs: count picoseconds */
+    GT_WIRE_NOTE_COMMAND = 7, /* name: the command line of the process from now on, as it is in
+                                 memory: arguments end with NUL */
+    GT_WIRE_NOTE_ROLE = 8,    /* name: what multiprocessing calls the process */
+    GT_WIRE_NOTE_GIL = 9,   /* of a build without a GIL: there is one from now on (count 1), or
+                               none (0); name: the module whose import brought it, if known */
+    GT_WIRE_NOTE_TYPE = 10, /* id, of the same numbers as functions; name: "module.Class" */
+    GT_WIRE_NOTE_ASLEEP = 11, /* thread `id` (a tid), which has the GIL, is asleep in a system
+                                 call, number count - 1; name: its stack, the innermost frame
+                                 first. A frame is the address in its file, in hexadecimal, and,
+                                 where the file is not that of the frame before, a blank and its
+                                 path ("": the program itself); it ends with NUL */
 };
 
 enum gt_wire_cost {
@@ -297,6 +370,10 @@ enum gt_wire_cost {
 /* The file of the functions that the agent itself calls to measure: they are not the target's.
  */
 #define GT_WIRE_OWN_FILE "<giltracer>"
+
+/* A variable of the scripts by which the agent is loaded (agent/module.c): they are not the
+ * target's either. */
+#define GT_WIRE_OWN_VARIABLE "giltracer_symbol"
 
 enum gt_wire_function_flags {
     GT_WIRE_FUNCTION_C = 1 << 0,  /* of C; file is the module's name */

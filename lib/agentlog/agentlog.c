@@ -2,6 +2,8 @@
 #include "agentlog/agentlog.h"
 #include "agentlog/internal.h"
 
+#include "base/nstime.h"
+
 #include <bsd/string.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +19,11 @@ enum {
 const struct gt_agentlog_quality *gt_agentlog_quality(const struct gt_agentlog *log)
 {
     return &log->quality;
+}
+
+const struct gt_clocks *gt_agentlog_clocks(const struct gt_agentlog *log)
+{
+    return &log->clocks;
 }
 
 static bool earlier(const struct gt_agentlog_cursor *a, const struct gt_agentlog_cursor *b)
@@ -101,8 +108,13 @@ static int take_stops(struct gt_agentlog *log, const struct gt_wire_control *con
     if (!log->stops)
         return gt_error_memory(err);
     for (uint32_t i = 0; i < count; i++)
-        if (control->stops[i].ticks && control->stops[i].pid > 0)
-            log->stops[log->stop_count++] = control->stops[i];
+        if (control->stops[i].ticks && control->stops[i].pid > 0) {
+            struct gt_wire_stop *stop = &log->stops[log->stop_count++];
+
+            *stop = control->stops[i];
+            stop->pid = gt_agentlog_outer(log, stop->pid);
+            stop->parent_pid = gt_agentlog_outer(log, stop->parent_pid);
+        }
     return 0;
 }
 
@@ -125,6 +137,38 @@ static int check_control(const struct gt_wire_control *control, ssize_t got, boo
     return 0;
 }
 
+static struct gt_clock_anchor anchor_of(const struct gt_wire_wall *wall)
+{
+    return (struct gt_clock_anchor){.monotonic_ns = wall->monotonic_ns,
+                                    .realtime_ns = wall->realtime_ns,
+                                    .within_ns = wall->within_ns,
+                                    .error_ns = wall->error_ns};
+}
+
+static void take_clocks(struct gt_clocks *clocks, const struct gt_wire_control *control)
+{
+    _Static_assert(sizeof(control->boot_id) == sizeof(clocks->boot_id), "it is copied whole");
+    if (control->version != GT_WIRE_VERSION)
+        return;
+    clocks->first = anchor_of(&control->walls[0]);
+    clocks->last = anchor_of(&control->walls[1]);
+    memcpy(clocks->boot_id, control->boot_id, sizeof(clocks->boot_id));
+    clocks->boot_id[sizeof(clocks->boot_id) - 1] = '\0';
+}
+
+static int64_t ns_of(uint64_t told)
+{
+    return told < GT_TIME_MOST_NS ? (int64_t)told : 0; /* damaged */
+}
+
+static void take_copied(struct gt_agentlog *log, const struct gt_wire_control *control)
+{
+    if (control->version != GT_WIRE_VERSION)
+        return;
+    log->quality.gil_copied_ns = ns_of(control->copied_ns[GT_WIRE_STREAM_GIL]);
+    log->quality.calls_copied_ns = ns_of(control->copied_ns[GT_WIRE_STREAM_CALLS]);
+}
+
 /* `units`: of the log, that were taken. Version 3 has a `folder` instead, which log keeps. */
 static int read_control(struct gt_agentlog *log, int fd, int folder, uint64_t *units,
                         struct gt_error *err)
@@ -139,10 +183,13 @@ static int read_control(struct gt_agentlog *log, int fd, int folder, uint64_t *u
     if (!rc)
         rc = gt_agentlog_clock_init(&log->clock, control, err);
     if (!rc) {
+        take_clocks(&log->clocks, control);
         *units = control->kept_units ? control->kept_units : control->units;
         log->quality.cpus = control->cpus <= MAX_CPUS ? control->cpus : 0;
+        take_copied(log, control);
         log->quality.probes_out_ns = (int64_t)(control->probes_out_ns & INT64_MAX);
         log->quality.rest_out = control->perf_out & GT_WIRE_REST_OUT;
+        log->quality.rest_lost = control->perf_out & GT_WIRE_REST_LOST;
         log->quality.perf_died = control->perf_out & GT_WIRE_PERF_DIED;
         control->trouble[sizeof(control->trouble) - 1] = '\0';
         if (control->trouble[0])
@@ -180,6 +227,7 @@ static struct gt_agentlog *open_log(const struct gt_agentlog_files *files, int f
     }
     gt_chunks_init(&log->functions, sizeof(struct gt_function));
     gt_hashmap_init(&log->function_of);
+    gt_hashmap_init(&log->type_of);
     gt_intern_init(&log->texts);
     gt_strvec_init(&log->warnings);
     if (ends)
@@ -245,6 +293,26 @@ struct gt_agentlog *gt_agentlog_open(const char *dir, struct gt_error *err)
     return log;
 }
 
+int gt_agentlog_read_clocks(const char *dir, struct gt_clocks *clocks, struct gt_error *err)
+{
+    struct gt_wire_control *control = calloc(1, sizeof(*control));
+    int folder = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = folder >= 0 ? gt_agentlog_open_file(folder, GT_WIRE_CONTROL_NAME) : -1;
+    ssize_t got = control && fd >= 0 ? pread(fd, control, sizeof(*control), 0) : -1;
+    int rc = control ? check_control(control, got, false, err) : gt_error_memory(err);
+
+    if (fd < 0)
+        rc = gt_error_errno(err, "cannot open %s/%s", dir, GT_WIRE_CONTROL_NAME);
+    if (rc == 0)
+        take_clocks(clocks, control);
+    if (fd >= 0)
+        close(fd);
+    if (folder >= 0)
+        close(folder);
+    free(control);
+    return rc;
+}
+
 void gt_agentlog_free(struct gt_agentlog *log)
 {
     if (!log)
@@ -260,6 +328,7 @@ void gt_agentlog_free(struct gt_agentlog *log)
     gt_agentlog_clock_release(&log->clock);
     gt_chunks_release(&log->functions);
     gt_hashmap_release(&log->function_of);
+    gt_hashmap_release(&log->type_of);
     gt_intern_release(&log->texts);
     gt_strvec_release(&log->warnings);
     free(log->stops);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "agentlog/internal.h"
 
+#include "base/nstime.h"
 #include "base/order.h"
 
 #include <stdlib.h>
@@ -53,6 +54,14 @@ static void bound(struct gt_agentlog_clock *clock)
         clock->greatest = last->ticks + slack;
 }
 
+/* A damaged one is of no use. */
+static int64_t shift_of(const struct gt_wire_control *control)
+{
+    int64_t shift_ns = control->version == GT_WIRE_VERSION ? control->shift_ns : 0;
+
+    return shift_ns > -GT_TIME_MOST_NS && shift_ns < GT_TIME_MOST_NS ? shift_ns : 0;
+}
+
 int gt_agentlog_clock_init(struct gt_agentlog_clock *clock,
                            const struct gt_wire_control *control, struct gt_error *err)
 {
@@ -62,9 +71,12 @@ int gt_agentlog_clock_init(struct gt_agentlog_clock *clock,
 
     if (!anchors)
         return gt_error_memory(err);
-    for (size_t i = 0; i < GT_WIRE_ANCHORS; i++)
-        if (control->anchors[i].ticks && control->anchors[i].time_ns < INT64_MAX / 2)
-            anchors[found++] = control->anchors[i];
+    clock->shift_ns = shift_of(control);
+    for (size_t i = 0; i < GT_WIRE_ANCHORS; i++) {
+        anchors[found] = control->anchors[i];
+        anchors[found].time_ns -= (uint64_t)clock->shift_ns;
+        found += anchors[found].ticks && anchors[found].time_ns < INT64_MAX / 2;
+    }
     qsort(anchors, found, sizeof(*anchors), by_ticks);
     for (size_t i = 0; i < found; i++) {
         bool last = i + 1 == found;
@@ -133,8 +145,10 @@ int64_t gt_agentlog_ns(struct gt_agentlog_clock *clock, uint64_t ticks)
     size_t last = clock->count - 1;
     size_t segment;
 
+    if (clock->monotonic && ticks <= INT64_MAX / 2)
+        return (int64_t)ticks > clock->shift_ns ? (int64_t)ticks - clock->shift_ns : 0;
     if (clock->monotonic)
-        return ticks > INT64_MAX / 2 ? INT64_MAX / 2 : (int64_t)ticks;
+        return INT64_MAX / 2;
     if (clock->count == 1) /* killed within microseconds: any rate will do */
         return (int64_t)anchors[0].time_ns;
     if (ticks <= anchors[0].ticks)

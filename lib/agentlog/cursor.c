@@ -74,27 +74,91 @@ static int refill(struct gt_agentlog *log, struct gt_agentlog_cursor *cursor,
     return 0;
 }
 
-/* Take the time of the record at hand; false when it is but a base for those that follow. */
+/* How many ticks the nth signal of a run's record comes after the one before; 0: there is none,
+ * or it is no such record. */
+static uint64_t run_step(const uint64_t *record, uint32_t n)
+{
+    unsigned kind = GT_WIRE_KIND(record[1]);
+
+    if (kind == GT_WIRE_RUN && n <= GT_WIRE_RUN_IN_VALUE) /* its first one is at its ticks */
+        return n ? GT_WIRE_RUN_AT(record[1], n - 1) : 0;
+    if (kind != GT_WIRE_RUN_ON || n >= GT_WIRE_RUN_IN_TICKS + GT_WIRE_RUN_IN_VALUE)
+        return 0;
+    return n < GT_WIRE_RUN_IN_TICKS ? GT_WIRE_RUN_AT(record[0], n)
+                                    : GT_WIRE_RUN_AT(record[1], n - GT_WIRE_RUN_IN_TICKS);
+}
+
+/* A signal of a run. False: the record has none, since its thread was killed just then. */
+static bool decode_run(struct gt_agentlog_cursor *cursor, const uint64_t *record,
+                       uint64_t *ticks)
+{
+    bool first = GT_WIRE_KIND(record[1]) == GT_WIRE_RUN && !cursor->part;
+    uint64_t step = run_step(record, cursor->part);
+
+    if (!first && !step)
+        return false;
+    cursor->run_second = !first && !cursor->run_second;
+    cursor->run_ticks = first ? record[0] : cursor->run_ticks + step;
+    cursor->word = GT_WIRE_WORD(GT_WIRE_SIGNAL, cursor->conds[cursor->run_second]);
+    *ticks = cursor->run_ticks;
+    return true;
+}
+
+/* As decode. A run without a beginning stays as it is: it makes no sense. */
+static bool decode_gil(struct gt_agentlog_cursor *cursor, uint64_t *ticks)
+{
+    const uint64_t *record = cursor->words + 2 * cursor->position;
+    unsigned kind = GT_WIRE_KIND(record[1]);
+
+    *ticks = record[0];
+    cursor->word = record[1];
+    if (kind == GT_WIRE_FIRST || kind == GT_WIRE_SECOND) {
+        cursor->conds[kind - GT_WIRE_FIRST] = record[1] & GT_WIRE_VALUE_MASK;
+        return false;
+    }
+    if ((kind == GT_WIRE_RUN && cursor->conds[0] && cursor->conds[1]) ||
+        (kind == GT_WIRE_RUN_ON && cursor->run_ticks))
+        return decode_run(cursor, record, ticks);
+    cursor->run_ticks = 0;
+    return true;
+}
+
+static bool decode_call(struct gt_agentlog_cursor *cursor, uint64_t *ticks)
+{
+    cursor->word = cursor->words[cursor->position];
+    if (GT_WIRE_CALL_KIND(cursor->word) == GT_WIRE_BASE) {
+        cursor->base = cursor->word & GT_WIRE_BASE_TICKS & ~GT_WIRE_TICK_MASK;
+        return false;
+    }
+    *ticks = cursor->base | (cursor->word & GT_WIRE_TICK_MASK);
+    return true;
+}
+
+/* Take the time of the record at hand; false when it but tells about those that follow. */
 static bool decode(const struct gt_agentlog_clock *clock, struct gt_agentlog_cursor *cursor)
 {
+    bool gil = cursor->stream == GT_WIRE_STREAM_GIL;
     uint64_t ticks;
 
-    if (cursor->stream == GT_WIRE_STREAM_GIL) {
-        ticks = cursor->words[2 * cursor->position];
-        cursor->word = cursor->words[2 * cursor->position + 1];
-    } else {
-        cursor->word = cursor->words[cursor->position];
-        if (GT_WIRE_CALL_KIND(cursor->word) == GT_WIRE_BASE) {
-            cursor->base = cursor->word & GT_WIRE_BASE_TICKS & ~GT_WIRE_TICK_MASK;
-            return false;
-        }
-        ticks = cursor->base | (cursor->word & GT_WIRE_TICK_MASK);
-    }
+    if (!(gil ? decode_gil(cursor, &ticks) : decode_call(cursor, &ticks)))
+        return false;
     /* A thread's records are in order; a damaged one must not disturb other threads'. */
     cursor->absurd = !gt_agentlog_is_time(clock, ticks);
     if (ticks > cursor->ticks && !cursor->absurd)
         cursor->ticks = ticks;
     return true;
+}
+
+/* Go on in the buffer: to the next signal of a run's record, or to the next record. */
+static void advance(struct gt_agentlog_cursor *cursor)
+{
+    if (cursor->stream == GT_WIRE_STREAM_GIL && cursor->position < cursor->count &&
+        run_step(cursor->words + 2 * cursor->position, cursor->part + 1)) {
+        cursor->part++;
+        return;
+    }
+    cursor->part = 0;
+    cursor->position++;
 }
 
 static int settle(struct gt_agentlog *log, struct gt_agentlog_cursor *cursor,
@@ -121,6 +185,7 @@ void gt_agentlog_cursor_close(struct gt_agentlog_cursor *cursor)
     cursor->chunk = 0;
     cursor->offset = 0;
     cursor->position = 0;
+    cursor->part = 0;
     cursor->count = 0;
 }
 
@@ -138,7 +203,7 @@ int gt_agentlog_cursor_next(struct gt_agentlog *log, struct gt_agentlog_cursor *
                             struct gt_error *err)
 {
     if (cursor->words)
-        cursor->position++;
+        advance(cursor);
     return settle(log, cursor, err);
 }
 
@@ -152,56 +217,34 @@ int gt_agentlog_cursor_skip(struct gt_agentlog *log, struct gt_agentlog_cursor *
     cursor->offset = 0;
     cursor->count = 0;
     cursor->position = 0;
+    cursor->part = 0;
     return settle(log, cursor, err);
 }
 
-/* Calls are found in turn: the last chunk's ticks depend on the bases in it. */
-static uint64_t last_call(struct gt_agentlog *log, const struct gt_agentlog_thread *thread,
-                          const struct gt_agentlog_chunk *chunk)
+/* Records are decoded in turn: the last one's ticks depend on those before it in its chunk. */
+static uint64_t last_of(struct gt_agentlog *log, const struct gt_agentlog_thread *thread,
+                        const struct gt_agentlog_chunk *chunk)
 {
-    struct gt_agentlog_cursor cursor = {.stream = GT_WIRE_STREAM_CALLS};
+    struct gt_agentlog_cursor cursor = {.stream = chunk->stream};
+    uint32_t size = words_per_record(&cursor);
     uint64_t words[BUFFER_WORDS];
 
-    for (uint64_t at = 0; at + sizeof(uint64_t) <= chunk->bytes;) {
-        uint64_t left = (chunk->bytes - at) / sizeof(uint64_t);
-        uint32_t want = left < BUFFER_WORDS ? (uint32_t)left : BUFFER_WORDS;
+    for (uint64_t at = 0; at + size * sizeof(uint64_t) <= chunk->bytes;) {
+        uint64_t left = (chunk->bytes - at) / (size * sizeof(uint64_t));
+        uint32_t want = left < BUFFER_WORDS / size ? (uint32_t)left : BUFFER_WORDS / size;
 
-        if (!gt_agentlog_read(log, thread, words, want * sizeof(uint64_t), chunk->offset + at))
+        if (!gt_agentlog_read(log, thread, words, want * size * sizeof(uint64_t),
+                              chunk->offset + at))
             break;
         cursor.words = words;
-        cursor.count = count_written(words, want, 1);
-        for (cursor.position = 0; cursor.position < cursor.count; cursor.position++)
+        cursor.count = count_written(words, want, size);
+        for (cursor.position = 0; cursor.position < cursor.count; advance(&cursor))
             decode(&log->clock, &cursor);
         if (cursor.count < want)
             break;
-        at += want * sizeof(uint64_t);
+        at += want * size * sizeof(uint64_t);
     }
     return cursor.ticks;
-}
-
-/* GIL records are packed and of one form: a binary search finds where they end. */
-static uint64_t last_gil(struct gt_agentlog *log, const struct gt_agentlog_thread *thread,
-                         const struct gt_agentlog_chunk *chunk)
-{
-    uint64_t low = 0, high = chunk->bytes / sizeof(struct gt_wire_record);
-    struct gt_wire_record record;
-
-    while (low < high) {
-        uint64_t middle = low + (high - low) / 2;
-
-        if (!gt_agentlog_read(log, thread, &record, sizeof(record),
-                              chunk->offset + middle * sizeof(record)))
-            return 0;
-        if (record.word)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    while (low-- > 0 && gt_agentlog_read(log, thread, &record, sizeof(record),
-                                         chunk->offset + low * sizeof(record)))
-        if (gt_agentlog_is_time(&log->clock, record.ticks))
-            return record.ticks;
-    return 0;
 }
 
 uint64_t gt_agentlog_last_ticks(struct gt_agentlog *log,
@@ -209,11 +252,8 @@ uint64_t gt_agentlog_last_ticks(struct gt_agentlog *log,
 {
     for (size_t i = thread->chunk_count; i-- > 0;) {
         const struct gt_agentlog_chunk *chunk = &thread->chunks[i];
-        uint64_t ticks = 0;
+        uint64_t ticks = chunk->stream == stream ? last_of(log, thread, chunk) : 0;
 
-        if (chunk->stream == stream)
-            ticks = stream == GT_WIRE_STREAM_GIL ? last_gil(log, thread, chunk)
-                                                 : last_call(log, thread, chunk);
         if (ticks)
             return ticks;
     }

@@ -37,18 +37,20 @@ static void process_start(struct gt_agentlog *log, const struct gt_agentlog_proc
     int32_t pid = process->pid;
     struct gt_event *event;
 
-    if (process->exec_of == UINT32_MAX) {
+    /* Neither fork nor exec was seen of one to which the agent was attached. */
+    if (process->exec_of == UINT32_MAX && !(process->origin.flags & GT_WIRE_ATTACHED)) {
         event = queue_event(log, GT_EVENT_FORK, at, pid, pid);
         event->creator.pid = process->origin.parent_pid;
         event->creator.tid = process->origin.parent_tid;
     }
-    if (!(process->origin.flags & GT_WIRE_FORKED))
+    if (!(process->origin.flags & (GT_WIRE_FORKED | GT_WIRE_ATTACHED)))
         queue_name(log, GT_EVENT_EXEC, at, pid, pid,
                    process->comm ? process->comm : process->program);
     queue_name(log, GT_EVENT_COMM, at, pid, pid, process->comm);
 }
 
-/* A thread is born when its creator says so, at the latest when its log begins. */
+/* A thread is born when its creator says so, at the latest when its log begins, or was there
+ * already. */
 static void thread_start(struct gt_agentlog *log, struct gt_agentlog_thread *thread,
                          uint64_t ticks, int32_t creator)
 {
@@ -58,9 +60,11 @@ static void thread_start(struct gt_agentlog *log, struct gt_agentlog_thread *thr
     if (thread->born)
         return;
     thread->born = true;
-    event = queue_event(log, GT_EVENT_FORK, ticks, header->pid, header->tid);
-    event->creator.pid = header->pid;
-    event->creator.tid = creator;
+    if (!(header->flags & GT_WIRE_ATTACHED)) {
+        event = queue_event(log, GT_EVENT_FORK, ticks, header->pid, header->tid);
+        event->creator.pid = header->pid;
+        event->creator.tid = creator;
+    }
     queue_name(log, GT_EVENT_COMM, ticks, header->pid, header->tid, thread->comm);
 }
 
@@ -79,6 +83,45 @@ static void thread_created(struct gt_agentlog *log, const struct gt_agentlog_thr
             return;
         }
     }
+}
+
+/* The frames of GT_WIRE_NOTE_ASLEEP, into log->frames; returns how many. `program` stands for
+ * what has no path. */
+static uint32_t read_frames(struct gt_agentlog *log, uint32_t stack, uint32_t program)
+{
+    const char *at = gt_intern_text(&log->texts, stack);
+    const char *end = at + gt_intern_length(&log->texts, stack);
+    const char *path = gt_intern_text(&log->texts, program);
+    uint32_t count = 0;
+
+    for (; at < end && count < GT_AGENTLOG_FRAMES_MAX; at += strlen(at) + 1) {
+        char *after;
+        uint64_t address = strtoull(at, &after, 16);
+
+        if (after == at || (*after && *after != ' '))
+            break;
+        if (*after)
+            path = after[1] ? after + 1 : gt_intern_text(&log->texts, program);
+        log->frames[count++] = (struct gt_frame){
+            .symbol = "",
+            .dso = path,
+            .dso_length = (uint32_t)strlen(path),
+            .address = address,
+        };
+    }
+    return count;
+}
+
+static void deliver_sleep(struct gt_agentlog *log, const struct gt_agentlog_mark *mark)
+{
+    const struct gt_agentlog_thread *thread = &log->threads[mark->subject];
+    struct gt_event *event =
+        queue_event(log, GT_EVENT_ASLEEP, mark->ticks, thread->header.pid, thread->header.tid);
+
+    event->asleep.tid = mark->tid;
+    event->asleep.call = mark->calls < UINT16_MAX ? (uint16_t)mark->calls : 0;
+    event->frames = log->frames;
+    event->frame_count = read_frames(log, mark->text, log->processes[thread->process].program);
 }
 
 static void deliver_mark(struct gt_agentlog *log, const struct gt_agentlog_mark *mark)
@@ -102,11 +145,22 @@ static void deliver_mark(struct gt_agentlog *log, const struct gt_agentlog_mark 
     case GT_MARK_NAME:
         event = queue_name(log, GT_EVENT_COMM, mark->ticks, pid, mark->tid, mark->text);
         event->new_name.by_threading = mark->by_threading;
+        event->new_name.is_command = mark->is_command;
+        event->new_name.is_role = mark->is_role;
         break;
     case GT_MARK_UNTRACED:
         event = queue_event(log, GT_EVENT_UNTRACED, mark->ticks, pid, thread->header.tid);
         event->untraced.calls = mark->calls;
         event->untraced.function = gt_agentlog_function(log, (uint32_t)mark->tid);
+        break;
+    case GT_MARK_GIL:
+        event = queue_event(log, GT_EVENT_GIL_SWITCH, mark->ticks, pid, thread->header.tid);
+        event->gil_switch.on = mark->on;
+        event->gil_switch.module = gt_intern_text(&log->texts, mark->text);
+        event->gil_switch.length = (uint32_t)gt_intern_length(&log->texts, mark->text);
+        break;
+    case GT_MARK_ASLEEP:
+        deliver_sleep(log, mark);
         break;
     case GT_MARK_STOPPED:
         event = queue_event(log, GT_EVENT_STOPPED, mark->ticks, 0, -1);
@@ -154,6 +208,52 @@ static uint64_t unwrap(uint64_t before, uint64_t now, unsigned bits)
     return before + ((now - before) & ((UINT64_C(1) << bits) - 1));
 }
 
+/* What is known of the wait that the next record begins. False: it is no such record. */
+static bool note_wait(struct gt_agentlog_thread *thread, unsigned kind, uint64_t value)
+{
+    switch (kind) {
+    case GT_WIRE_OWNER:
+        thread->owner = value <= INT32_MAX ? (int32_t)value : 0;
+        return true;
+    case GT_WIRE_PARKED:
+    case GT_WIRE_PARKED_FOR_EVENT:
+    case GT_WIRE_PARKED_TO_ATTACH:
+        thread->wait_for = kind == GT_WIRE_PARKED             ? GT_WAIT_FOR_MUTEX
+                           : kind == GT_WIRE_PARKED_FOR_EVENT ? GT_WAIT_FOR_EVENT
+                                                              : GT_WAIT_FOR_ATTACH;
+        thread->parked_for = value;
+        return true;
+    case GT_WIRE_LOCK_TYPE:
+        thread->lock_type = value <= UINT32_MAX ? (uint32_t)value : 0;
+        return true;
+    case GT_WIRE_NATIVE:
+        thread->wait_for = GT_WAIT_FOR_NATIVE;
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* What was noted goes to the wait, or to the post that ends the wait of a parked thread. */
+static void take_noted(const struct gt_agentlog *log, struct gt_agentlog_thread *thread,
+                       struct gt_event *event)
+{
+    uint32_t type = gt_hashmap_get(&log->type_of, thread->lock_type);
+
+    if (event->kind == GT_EVENT_SEM_WAITS)
+        event->sync.joined_tid = thread->owner;
+    if (event->kind == GT_EVENT_SEM_WAITS || event->kind == GT_EVENT_SEM_POST) {
+        event->sync.left = thread->wait_for;
+        event->sync.lock = thread->parked_for;
+    }
+    if (event->kind == GT_EVENT_SEM_WAITS && thread->lock_type && type != GT_HASHMAP_NONE)
+        event->sync.type = gt_intern_text(&log->texts, type);
+    thread->owner = 0;
+    thread->lock_type = 0;
+    thread->wait_for = GT_WAIT_FOR_SEMAPHORE;
+    thread->parked_for = 0;
+}
+
 /* What threads do without the GIL. False: no such record. */
 static bool deliver_sync(struct gt_agentlog *log, struct gt_agentlog_thread *thread,
                          unsigned kind, uint64_t ticks, uint64_t value)
@@ -170,6 +270,8 @@ static bool deliver_sync(struct gt_agentlog *log, struct gt_agentlog_thread *thr
         [GT_WIRE_SYNC_EVENT_SEEN] = GT_EVENT_SYNC_EVENT_SEEN,
         [GT_WIRE_PERMIT_TAKEN] = GT_EVENT_PERMIT_TAKEN,
         [GT_WIRE_PERMIT_GIVEN] = GT_EVENT_PERMIT_GIVEN,
+        [GT_WIRE_SEM_WAITS] = GT_EVENT_SEM_WAITS,
+        [GT_WIRE_SEM_NEW] = GT_EVENT_SEM_NEW,
     };
     const struct gt_agentlog_thread *joined = NULL;
     struct gt_event *event;
@@ -182,6 +284,8 @@ static bool deliver_sync(struct gt_agentlog *log, struct gt_agentlog_thread *thr
         thread->left = value < UINT32_MAX ? (uint32_t)value : 0;
         return true;
     }
+    if (note_wait(thread, kind, value))
+        return true;
     if (kind >= sizeof(kinds) / sizeof(kinds[0]) || !kinds[kind])
         return false;
     if (kind == GT_WIRE_JOIN && !(joined = thread_of_ident(log, thread, ticks, value)))
@@ -193,6 +297,7 @@ static bool deliver_sync(struct gt_agentlog *log, struct gt_agentlog_thread *thr
         event->sync.since_ns = gt_agentlog_ns(&log->clock, thread->since_ticks);
     event->sync.left = thread->left;
     thread->since_ticks = thread->left = 0;
+    take_noted(log, thread, event);
     return true;
 }
 
@@ -222,13 +327,29 @@ static void deliver_wait(struct gt_agentlog *log, struct gt_agentlog_thread *thr
     thread->left_ns = 0;
 }
 
+static void deliver_spun(struct gt_agentlog *log, struct gt_agentlog_thread *thread,
+                         unsigned kind, uint64_t ticks, uint64_t value)
+{
+    struct gt_event *event =
+        queue_event(log, GT_EVENT_SPUN, ticks, thread->header.pid, thread->header.tid);
+    uint64_t spun = kind == GT_WIRE_SPUN ? GT_WIRE_SPUN_TICKS(value) : 0;
+
+    if (kind == GT_WIRE_OWN_POSTS)
+        event->spun.own_posts = value;
+    else
+        event->spun.yields = GT_WIRE_SPUN_TIMES(value);
+    if (spun < ticks && gt_agentlog_is_time(&log->clock, ticks - spun))
+        event->spun.ns =
+            gt_agentlog_ns(&log->clock, ticks) - gt_agentlog_ns(&log->clock, ticks - spun);
+}
+
 static void deliver_snapshot(struct gt_agentlog *log, struct gt_agentlog_thread *thread,
                              uint64_t ticks, uint64_t value)
 {
     struct gt_event *event =
         queue_event(log, GT_EVENT_SNAPSHOT, ticks, thread->header.pid, thread->header.tid);
 
-    event->snapshot.tid = GT_WIRE_SNAPSHOT_TID(value);
+    event->snapshot.tid = gt_agentlog_outer(log, GT_WIRE_SNAPSHOT_TID(value));
     event->snapshot.cpu_ns = (int64_t)thread->cpu_ns;
     event->snapshot.ready_ns = (int64_t)thread->ready_ns - 1; /* -1: not known, here too */
     event->snapshot.faults = (uint16_t)GT_WIRE_SNAPSHOT_FAULTS(value);
@@ -260,6 +381,10 @@ static bool deliver_gil(struct gt_agentlog *log, const struct gt_agentlog_cursor
         return true;
     case GT_WIRE_SNAPSHOT:
         deliver_snapshot(log, thread, cursor->ticks, value);
+        return true;
+    case GT_WIRE_SPUN:
+    case GT_WIRE_OWN_POSTS:
+        deliver_spun(log, thread, kind, cursor->ticks, value);
         return true;
     case GT_WIRE_WAIT:
         deliver_wait(log, thread, cursor->ticks, value);

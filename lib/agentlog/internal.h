@@ -22,6 +22,7 @@ struct gt_agentlog_clock {
     size_t count;
     size_t last;              /* the segment of the last conversion: the next one is near */
     bool monotonic;           /* ticks are ns of CLOCK_MONOTONIC */
+    int64_t shift_ns;         /* what the agents' time namespace adds to that */
     uint64_t least, greatest; /* bounds of the ticks that an agent of this run can have read */
 };
 
@@ -56,12 +57,16 @@ struct gt_agentlog_thread {
     /* What some records say about the next one; 0: nothing. */
     uint64_t since_ticks; /* GT_WIRE_SINCE */
     uint32_t left;        /* GT_WIRE_LEFT */
-    uint64_t left_ns;     /* GT_WIRE_DEADLINE, plus 1 */
-    uint64_t cpu_ns;      /* GT_WIRE_ON_CPU */
-    uint64_t ready_ns;    /* GT_WIRE_READY, plus 1 */
-    bool born;            /* its GT_EVENT_FORK was delivered, or will not be */
-    bool damaged;         /* some of it is missing, or makes no sense */
-    bool cut;             /* its end is missing: it is not known until when it was written */
+    uint32_t wait_for;    /* GT_WIRE_PARKED …: enum gt_wait_for */
+    int32_t owner;        /* GT_WIRE_OWNER */
+    uint32_t lock_type;   /* GT_WIRE_LOCK_TYPE */
+    uint64_t parked_for;
+    uint64_t left_ns;  /* GT_WIRE_DEADLINE, plus 1 */
+    uint64_t cpu_ns;   /* GT_WIRE_ON_CPU */
+    uint64_t ready_ns; /* GT_WIRE_READY, plus 1 */
+    bool born;         /* its GT_EVENT_FORK was delivered, or will not be */
+    bool damaged;      /* some of it is missing, or makes no sense */
+    bool cut;          /* its end is missing: it is not known until when it was written */
 };
 
 /* A program that a process runs. */
@@ -92,7 +97,10 @@ struct gt_agentlog_mark {
     uint32_t text;     /* interned */
     int32_t tid;       /* or a pid, or the id of a function */
     bool by_threading; /* threading gave the name */
+    bool is_command;   /* the name is the process's command line */
+    bool is_role;      /* … what multiprocessing calls it */
     bool by_end;       /* recording stopped as the process ended */
+    bool on;           /* there is a GIL */
     uint64_t calls;
 };
 
@@ -102,6 +110,9 @@ enum gt_agentlog_rank {
     GT_MARK_THREAD_START,  /* subject: thread */
     GT_MARK_NAME,          /* subject: the thread that noted it; tid; text; by_threading */
     GT_MARK_UNTRACED, /* subject: the thread that noted it; tid: id of the function; calls */
+    GT_MARK_GIL,      /* subject: the thread that noted it; on; text: the module */
+    GT_MARK_ASLEEP,   /* subject: the thread that noted it; tid; calls: of the system; text: the
+                         stack as the note has it */
     GT_MARK_STOPPED,
     GT_MARK_UNSEEN,          /* tid: a process without a log; text: why */
     GT_MARK_PROCESS_STOPPED, /* subject: process; text: why; by_end */
@@ -120,18 +131,25 @@ struct gt_agentlog_cursor {
     uint64_t offset;    /* in its records: of what comes after the buffer */
     uint64_t *words;    /* the buffer; NULL before the first record is wanted, and at the end */
     uint64_t base;      /* of calls: the high bits of the ticks */
+    uint64_t conds[2];  /* of the GIL: whose signals a GT_WIRE_RUN holds; 0: not told */
+    uint64_t run_ticks; /* of the run's last signal; 0: no run is at hand */
+    bool run_second;    /* … was of the second one */
     uint64_t gap_since; /* from then to the record at hand, a part of the stream is missing; 0:
                            no part is */
     uint32_t count;     /* records in the buffer */
     uint32_t position;  /* of the record at hand */
+    uint32_t part;      /* of a record of a run: which of its signals is at hand */
     bool absurd;        /* its time is not believed: `ticks` is of the record before */
 };
+
+enum { GT_AGENTLOG_FRAMES_MAX = 64 };
 
 struct gt_agentlog {
     int file;          /* of the records; of version 3: the file that was read last */
     uint32_t file_now; /* of version 3: its interned name */
     int folder;        /* of version 3: that of the files; -1: another version */
     struct gt_agentlog_clock clock;
+    struct gt_clocks clocks;
     struct gt_wire_stop *stops; /* as in the control file */
     uint32_t stop_count;
     const char
@@ -150,9 +168,11 @@ struct gt_agentlog {
     size_t heap_count;
     struct gt_chunks functions;    /* of struct gt_function */
     struct gt_hashmap function_of; /* id → index */
+    struct gt_hashmap type_of;     /* id of a type → its name, interned */
     struct gt_intern texts;
     struct gt_strvec warnings;
     struct gt_agentlog_quality quality;
+    struct gt_frame frames[GT_AGENTLOG_FRAMES_MAX]; /* of the event of a sleep */
     struct gt_event queue[4]; /* events of one mark or record that are still to be delivered */
     unsigned queue_count;
     unsigned queue_next;
@@ -229,6 +249,12 @@ uint64_t gt_agentlog_last_ticks(struct gt_agentlog *log,
 int gt_agentlog_read_notes(struct gt_agentlog *log, uint32_t thread, struct gt_error *err);
 /* The function with an id. If its note is lost, it is one that is called so. */
 const struct gt_function *gt_agentlog_function(const struct gt_agentlog *log, uint32_t id);
+
+/* The number by which the caller knows the process or thread. */
+static inline int32_t gt_agentlog_outer(const struct gt_agentlog *log, int32_t number)
+{
+    return log->ends.outer ? log->ends.outer(log->ends.context, number) : number;
+}
 
 /* lives.c. Group threads into processes, add marks for their beginnings and ends, sort the
  * marks. */

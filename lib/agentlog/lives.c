@@ -100,7 +100,7 @@ static void find_exec(struct gt_agentlog *log, size_t index)
     struct gt_agentlog_process *before = index ? process - 1 : NULL;
 
     if (!before || before->pid != process->pid || (before->exited && !before->execed) ||
-        process->origin.flags & GT_WIRE_FORKED)
+        process->origin.flags & (GT_WIRE_FORKED | GT_WIRE_ATTACHED))
         return;
     process->exec_of = (uint32_t)(index - 1);
     before->replaced = before->exited = true;

@@ -74,13 +74,26 @@ static void take_cost(struct gt_agentlog *log, const struct gt_wire_note *note)
         log->quality.code_permille = (uint32_t)note->count;
 }
 
+/* Of an object whose lock is waited for. */
+static int add_type(struct gt_agentlog *log, const struct gt_wire_note *note, const char *text,
+                    struct gt_error *err)
+{
+    uint32_t name = gt_intern_add(&log->texts, text, note->name_length);
+
+    if (name == UINT32_MAX || (note->id && gt_hashmap_put(&log->type_of, note->id, name)))
+        return gt_error_memory(err);
+    return 0;
+}
+
 static int take_note(struct gt_agentlog *log, uint32_t thread, const struct gt_wire_note *note,
                      const char *text, struct gt_error *err)
 {
     struct gt_agentlog_mark mark = {.ticks = note->ticks, .subject = thread};
 
     if ((note->kind == GT_WIRE_NOTE_NAME || note->kind == GT_WIRE_NOTE_COMM ||
-         note->kind == GT_WIRE_NOTE_UNTRACED) &&
+         note->kind == GT_WIRE_NOTE_UNTRACED || note->kind == GT_WIRE_NOTE_GIL ||
+         note->kind == GT_WIRE_NOTE_COMMAND || note->kind == GT_WIRE_NOTE_ROLE ||
+         note->kind == GT_WIRE_NOTE_ASLEEP) &&
         !gt_agentlog_is_time(&log->clock, note->ticks))
         return 1; /* damaged */
     switch (note->kind) {
@@ -88,9 +101,14 @@ static int take_note(struct gt_agentlog *log, uint32_t thread, const struct gt_w
         return add_function(log, note, text, err);
     case GT_WIRE_NOTE_NAME:
     case GT_WIRE_NOTE_COMM:
+    case GT_WIRE_NOTE_COMMAND:
+    case GT_WIRE_NOTE_ROLE:
         mark.rank = GT_MARK_NAME;
         mark.by_threading = note->kind == GT_WIRE_NOTE_NAME;
-        mark.tid = (int32_t)note->id;
+        mark.is_command = note->kind == GT_WIRE_NOTE_COMMAND;
+        mark.is_role = note->kind == GT_WIRE_NOTE_ROLE;
+        mark.tid = mark.is_command || mark.is_role ? log->threads[thread].header.pid
+                                                   : gt_agentlog_outer(log, (int32_t)note->id);
         mark.text = gt_intern_add(&log->texts, text, note->name_length);
         if (mark.text == UINT32_MAX)
             return gt_error_memory(err);
@@ -99,6 +117,23 @@ static int take_note(struct gt_agentlog *log, uint32_t thread, const struct gt_w
         mark.rank = GT_MARK_UNTRACED;
         mark.calls = note->count;
         mark.tid = (int32_t)note->id;
+        return gt_agentlog_mark(log, &mark, err);
+    case GT_WIRE_NOTE_GIL:
+        mark.rank = GT_MARK_GIL;
+        mark.on = note->count != 0;
+        mark.text = gt_intern_add(&log->texts, text, note->name_length);
+        if (mark.text == UINT32_MAX)
+            return gt_error_memory(err);
+        return gt_agentlog_mark(log, &mark, err);
+    case GT_WIRE_NOTE_TYPE:
+        return add_type(log, note, text, err);
+    case GT_WIRE_NOTE_ASLEEP:
+        mark.rank = GT_MARK_ASLEEP;
+        mark.tid = gt_agentlog_outer(log, (int32_t)note->id);
+        mark.calls = note->count;
+        mark.text = gt_intern_add(&log->texts, text, note->name_length);
+        if (mark.text == UINT32_MAX)
+            return gt_error_memory(err);
         return gt_agentlog_mark(log, &mark, err);
     case GT_WIRE_NOTE_MESSAGE:
         gt_agentlog_warn(log, "process %d: %.*s", log->threads[thread].header.pid,

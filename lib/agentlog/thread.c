@@ -89,6 +89,14 @@ static void check_exit(const struct gt_agentlog *log, struct gt_agentlog_thread 
     thread->damaged = true;
 }
 
+static void renumber(const struct gt_agentlog *log, struct gt_wire_thread *header)
+{
+    header->pid = gt_agentlog_outer(log, header->pid);
+    header->tid = gt_agentlog_outer(log, header->tid);
+    header->parent_pid = gt_agentlog_outer(log, header->parent_pid);
+    header->parent_tid = gt_agentlog_outer(log, header->parent_tid);
+}
+
 int gt_agentlog_end_thread(struct gt_agentlog *log, struct gt_agentlog_parts *parts,
                            struct gt_error *err)
 {
@@ -98,6 +106,7 @@ int gt_agentlog_end_thread(struct gt_agentlog *log, struct gt_agentlog_parts *pa
     log->thread_count++;
     log->quality.threads++;
     check_exit(log, thread);
+    renumber(log, &thread->header);
     thread->damaged |= parts->missing || parts->headless || parts->cut;
     thread->cut = is_cut(log, parts);
     thread->last_ticks = header->start_ticks;

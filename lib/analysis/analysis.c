@@ -16,16 +16,51 @@ static int estimate_cost(struct gt_analysis *analysis, const struct gt_recorded 
 /* GILs: of more, what nobody waited for is found anew when it is written. */
 enum { KEPT_MAX = 256 };
 
+/* When anybody wanted a GIL, and when most. 0 or -1. */
+static int find_times(struct gt_analysis *analysis, const struct gt_timeline *timeline,
+                      uint32_t index)
+{
+    const struct gt_gil *gil = gt_gil_at(timeline, index);
+    struct gt_covers covers;
+    int rc;
+
+    if (!gil->waits.count)
+        return 0;
+    gt_covers_init(&covers);
+    rc = gt_covers_add_gil(&covers, timeline, gil, false);
+    gt_covers_sort(&covers);
+    if (rc == 0)
+        rc = gt_contended_init(&analysis->contended[index], timeline, gil, &covers);
+    if (rc == 0)
+        rc = gt_worst_find(&analysis->worsts[index], timeline, index, &covers);
+    gt_covers_release(&covers);
+    return rc;
+}
+
+/* What is kept of each GIL. 0 or -1. */
+static int make_lists(struct gt_analysis *analysis, size_t count)
+{
+    analysis->gil_count = count;
+    analysis->contentions = calloc(count + 1, sizeof(*analysis->contentions));
+    analysis->blockers = calloc(count + 1, sizeof(*analysis->blockers));
+    analysis->natives = calloc(count + 1, sizeof(*analysis->natives));
+    analysis->sleeps = calloc(count + 1, sizeof(*analysis->sleeps));
+    analysis->convoys = calloc(count + 1, sizeof(*analysis->convoys));
+    analysis->contended = calloc(count + 1, sizeof(*analysis->contended));
+    analysis->worsts = calloc(count + 1, sizeof(*analysis->worsts));
+    return analysis->contentions && analysis->blockers && analysis->natives &&
+                   analysis->sleeps && analysis->convoys && analysis->contended &&
+                   analysis->worsts
+               ? 0
+               : -1;
+}
+
 static int analyse_gils(struct gt_analysis *analysis, const struct gt_timeline *timeline,
                         struct gt_error *err)
 {
     size_t count = timeline->gils.count;
 
-    analysis->gil_count = count;
-    analysis->contentions = calloc(count + 1, sizeof(*analysis->contentions));
-    analysis->blockers = calloc(count + 1, sizeof(*analysis->blockers));
-    analysis->convoys = calloc(count + 1, sizeof(*analysis->convoys));
-    if (!analysis->contentions || !analysis->blockers || !analysis->convoys)
+    if (make_lists(analysis, count))
         return gt_error_memory(err);
     for (uint32_t i = 0; i < count; i++) {
         const struct gt_gil *gil = gt_gil_at(timeline, i);
@@ -33,6 +68,14 @@ static int analyse_gils(struct gt_analysis *analysis, const struct gt_timeline *
 
         if (rc == 0)
             rc = gt_blockers_init(&analysis->blockers[i], timeline, i, err);
+        if (rc == 0)
+            rc =
+                gt_native_init(&analysis->natives[i], timeline, i, &analysis->blockers[i], err);
+        if (rc == 0)
+            rc = gt_native_init_sleeps(&analysis->sleeps[i], timeline, &analysis->blockers[i],
+                                       err);
+        if (rc == 0 && find_times(analysis, timeline, i))
+            rc = gt_error_memory(err);
         if (rc < 0)
             return rc;
         analysis->convoys[i] =
@@ -61,7 +104,14 @@ static int analyse(struct gt_analysis *analysis, const struct gt_recorded *recor
     measure_run(analysis, timeline);
     rc = analyse_gils(analysis, timeline, err);
     if (rc == 0)
+        rc = gt_locks_find(&analysis->locks, timeline, analysis->wall_ns, err);
+    if (rc == 0)
+        rc = gt_blocked_find(&analysis->blocked, timeline, err);
+    if (rc == 0)
         rc = gt_crowd_init(&analysis->crowd, timeline, analysis->blockers, err);
+    if (rc == 0 && (gt_parallel_find(&analysis->parallel, timeline, info) ||
+                    gt_stops_find(&analysis->stops, timeline)))
+        rc = gt_error_memory(err);
     if (rc == 0)
         rc = estimate_cost(analysis, recorded, info, err);
     if (rc < 0)
@@ -98,9 +148,22 @@ void gt_analysis_free(struct gt_analysis *analysis)
         gt_contention_release(&analysis->contentions[i]);
     for (size_t i = 0; analysis->blockers && i < analysis->gil_count; i++)
         gt_blockers_release(&analysis->blockers[i]);
+    gt_locks_found_release(&analysis->locks);
+    gt_blocked_release(&analysis->blocked);
+    for (size_t i = 0; analysis->natives && i < analysis->gil_count; i++)
+        gt_native_release(&analysis->natives[i]);
+    for (size_t i = 0; analysis->sleeps && i < analysis->gil_count; i++)
+        gt_native_release(&analysis->sleeps[i]);
+    gt_stops_found_release(&analysis->stops);
     gt_verdicts_release(&analysis->verdicts);
     free(analysis->contentions);
     free(analysis->blockers);
+    free(analysis->natives);
+    free(analysis->sleeps);
+    for (size_t i = 0; analysis->contended && i < analysis->gil_count; i++)
+        gt_contended_release(&analysis->contended[i]);
+    free(analysis->contended);
+    free(analysis->worsts);
     free(analysis->convoys);
     free(analysis);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "analysis/blockers.h"
 
+#include "analysis/charges.h"
+#include "analysis/members.h"
 #include "analysis/sweep.h"
 #include "base/nstime.h"
 
@@ -13,6 +15,7 @@ struct past {
     int64_t released_ns;                /* end of its last hold; -1: none */
     uint32_t row, call;                 /* what it did then; GT_NO_INDEX */
     int64_t wait_start_ns, wait_end_ns; /* its last wait that ended by getting it */
+    const struct gt_span *wait;         /* that goes on; NULL: none */
 };
 
 /* A stretch of one hold in which one call answers. */
@@ -35,11 +38,10 @@ struct walk {
     struct gt_sweep sweep;
     struct gt_asked asked;
     bool asked_is_recorded;
-    struct past *pasts;          /* by member */
-    uint32_t *member_of_threads; /* by thread */
+    struct past *pasts; /* by member */
+    struct gt_members members;
+    struct gt_charges charges; /* keys: gaps, then rows */
     struct gt_hashmap row_of, cell_of;
-    struct gt_chunks pending; /* of int64_t, by row: of the stretch of time at hand */
-    struct gt_chunks touched; /* of uint32_t: rows that are pending */
     struct known {
         struct gt_doing doing;
         uint32_t thread, row; /* GT_NO_INDEX: none */
@@ -51,7 +53,9 @@ struct walk {
     struct stretch stretch;
     /* The hold, or the gap before `next`, that is being walked. */
     const struct gt_span *hold, *next;
-    uint32_t member;  /* the holder's */
+    uint32_t member; /* the holder's */
+    size_t oldest,
+        latest;       /* cursors: the first wait that goes on, and that began in the hold */
     int64_t asked_ns; /* somebody asked for it first; INT64_MAX: nobody did */
     bool unknown;     /* the gap */
     size_t lost_at;
@@ -59,13 +63,24 @@ struct walk {
 
 static uint32_t member_of(const struct walk *walk, uint32_t thread)
 {
-    return walk->member_of_threads ? walk->member_of_threads[thread]
-                                   : gt_hashmap_get(&walk->gil->member_of, thread);
+    return gt_members_of(&walk->members, thread);
+}
+
+static void change_wait(void *context, const struct gt_span *wait, bool begins)
+{
+    struct walk *walk = context;
+    uint32_t member = member_of(walk, wait->thread);
+
+    walk->pasts[member].wait = begins ? wait : NULL;
+    if (begins)
+        gt_charges_begin(&walk->charges, member);
+    else
+        gt_charges_end(&walk->charges, member);
 }
 
 /* --- rows and cells --- */
 
-static uint64_t key_of(const struct gt_doing *doing, uint32_t thread)
+uint64_t gt_blocker_key(const struct gt_doing *doing, uint32_t thread)
 {
     switch (doing->kind) {
     case GT_DOING_UNKNOWN:
@@ -83,11 +98,9 @@ static uint32_t new_row(struct walk *walk, const struct gt_doing *doing, uint32_
 {
     uint32_t index = (uint32_t)walk->out->rows.count;
     struct gt_blocker *row = gt_chunks_push(&walk->out->rows);
-    int64_t *pending = gt_chunks_push(&walk->pending);
 
-    if (!row || !pending || gt_hashmap_put(&walk->row_of, key_of(doing, thread), index))
+    if (!row || gt_hashmap_put(&walk->row_of, gt_blocker_key(doing, thread), index))
         return GT_NO_INDEX;
-    *pending = 0;
     *row =
         (struct gt_blocker){.doing = *doing,
                             .interval_ns = walk->out->interval_ns,
@@ -104,7 +117,7 @@ static uint32_t row_of(struct walk *walk, const struct gt_doing *doing, uint32_t
         known->doing.function == doing->function && known->doing.caller == doing->caller &&
         known->thread == thread)
         return known->row;
-    known->row = gt_hashmap_get(&walk->row_of, key_of(doing, thread));
+    known->row = gt_hashmap_get(&walk->row_of, gt_blocker_key(doing, thread));
     if (known->row == GT_HASHMAP_NONE)
         known->row = new_row(walk, doing, thread);
     known->doing = *doing;
@@ -117,7 +130,7 @@ static struct gt_blocker *row_at(const struct walk *walk, uint32_t row)
     return gt_chunks_at(&walk->out->rows, row);
 }
 
-static int charge(struct walk *walk, uint32_t waiter, uint32_t row, int64_t ns)
+static int add_to_cell(struct walk *walk, uint32_t waiter, uint32_t row, int64_t ns)
 {
     uint64_t key = (uint64_t)waiter << 32 | row;
     size_t place = (waiter * 8 + row) % RECENT;
@@ -127,7 +140,7 @@ static int charge(struct walk *walk, uint32_t waiter, uint32_t row, int64_t ns)
 
     if (index == GT_HASHMAP_NONE && walk->out->cells.count >= GT_CELLS_MAX &&
         waiter != GT_NO_INDEX)
-        return charge(walk, GT_NO_INDEX, row, ns);
+        return add_to_cell(walk, GT_NO_INDEX, row, ns);
     if (index == GT_HASHMAP_NONE) {
         index = (uint32_t)walk->out->cells.count;
         cell = gt_chunks_push(&walk->out->cells);
@@ -139,51 +152,32 @@ static int charge(struct walk *walk, uint32_t waiter, uint32_t row, int64_t ns)
     walk->recent[place].cell = index;
     cell = gt_chunks_at(&walk->out->cells, index);
     cell->ns = gt_add_ns(cell->ns, ns);
-    row_at(walk, row)->waiting_ns = gt_add_ns(row_at(walk, row)->waiting_ns, ns);
+    return 0;
+}
+
+/* What `charges` charges a waiter with. */
+static int charge(void *context, uint32_t waiter, uint32_t key, int64_t ns)
+{
+    struct walk *walk = context;
+    struct gt_gaps *gaps;
+
+    if (key >= GT_GAPS)
+        return add_to_cell(walk, waiter, key - GT_GAPS, ns);
+    gaps = gt_chunks_at(&walk->out->gaps, waiter);
+    gaps->ns[key] = gt_add_ns(gaps->ns[key], ns);
     return 0;
 }
 
 static int charge_waiters(struct walk *walk, uint32_t row, int64_t ns)
 {
     size_t waiters = walk->sweep.active_count;
+    int64_t sum_ns = gt_times_ns(ns, waiters);
 
-    if (waiters > GT_CELL_WAITERS_MAX)
-        return charge(walk, GT_NO_INDEX, row, gt_times_ns(ns, waiters));
-    for (size_t i = 0; i < waiters; i++)
-        if (charge(walk, member_of(walk, gt_sweep_wait(&walk->sweep, i)->thread), row, ns))
-            return -1;
-    return 0;
-}
-
-/* Charge each waiter the time that the stretch spent in each row. */
-static int settle(struct walk *walk)
-{
-    int rc = 0;
-
-    for (size_t i = 0; rc == 0 && i < walk->touched.count; i++) {
-        uint32_t row = *(uint32_t *)gt_chunks_at(&walk->touched, i);
-        int64_t *ns = gt_chunks_at(&walk->pending, row);
-
-        rc = charge_waiters(walk, row, *ns);
-        *ns = 0;
-    }
-    gt_chunks_truncate(&walk->touched, 0);
-    return rc;
-}
-
-static int add_pending(struct walk *walk, uint32_t row, int64_t ns)
-{
-    int64_t *pending = gt_chunks_at(&walk->pending, row);
-
-    if (*pending == 0) {
-        uint32_t *touched = gt_chunks_push(&walk->touched);
-
-        if (!touched)
-            return -1;
-        *touched = row;
-    }
-    *pending += ns;
-    return 0;
+    if (waiters == 0)
+        return 0;
+    row_at(walk, row)->waiting_ns = gt_add_ns(row_at(walk, row)->waiting_ns, sum_ns);
+    return waiters > GT_CELL_WAITERS_MAX ? add_to_cell(walk, GT_NO_INDEX, row, sum_ns)
+                                         : gt_charges_add(&walk->charges, GT_GAPS + row, ns);
 }
 
 /* --- holds --- */
@@ -191,20 +185,15 @@ static int add_pending(struct walk *walk, uint32_t row, int64_t ns)
 /* Where requests were not recorded: when the first one was due. A waiter asks when an interval
  * has passed in which nobody took the GIL. A thread that waited before the hold began may have
  * begun an interval just before it, and then waits for a second one. */
-static int64_t due_ns(const struct walk *walk)
+static int64_t due_ns(struct walk *walk)
 {
-    int64_t interval_ns = walk->out->interval_ns, first_ns = INT64_MAX;
+    int64_t interval_ns = walk->out->interval_ns, start_ns = walk->hold->start_ns;
+    int64_t oldest_ns = gt_sweep_earliest_ns(&walk->sweep, &walk->oldest, INT64_MIN);
+    int64_t latest_ns = gt_sweep_earliest_ns(&walk->sweep, &walk->latest, start_ns);
+    int64_t second_ns = gt_add_ns(start_ns, gt_times_ns(interval_ns, 2));
 
-    for (size_t i = 0; i < walk->sweep.active_count; i++) {
-        int64_t start_ns = gt_sweep_wait(&walk->sweep, i)->start_ns;
-        int64_t ns = start_ns > walk->hold->start_ns
-                         ? gt_add_ns(start_ns, interval_ns)
-                         : gt_add_ns(walk->hold->start_ns, gt_times_ns(interval_ns, 2));
-
-        if (ns < first_ns)
-            first_ns = ns;
-    }
-    return first_ns;
+    latest_ns = latest_ns < INT64_MAX ? gt_add_ns(latest_ns, interval_ns) : INT64_MAX;
+    return oldest_ns <= start_ns && second_ns < latest_ns ? second_ns : latest_ns;
 }
 
 /* Did it go on without looking for a request? An interpreter that runs looks within
@@ -289,8 +278,12 @@ static int judge_stretch(struct walk *walk, struct gt_blocker *row, int64_t end_
     kept = gt_chunks_push(&walk->out->kept);
     if (!kept)
         return -1;
-    *kept =
-        (struct gt_kept){stretch->start_ns, end_ns, asked_ns, walk->hold->thread, stretch->row};
+    *kept = (struct gt_kept){.start_ns = stretch->start_ns,
+                             .end_ns = end_ns,
+                             .asked_ns = asked_ns,
+                             .sleep_ns = after.sleep_ns,
+                             .thread = walk->hold->thread,
+                             .row = stretch->row};
     return 0;
 }
 
@@ -348,13 +341,11 @@ static int charge_hold(void *context, int64_t from_ns, int64_t until_ns)
         if (begin_stretch(walk, row, doing->call, from_ns))
             return -1;
         walk->stretch.waited_for = walk->stretch.waited_for || waiters > 0;
-        if (stop_ns == until_ns && walk->touched.count == 0) /* as a rule */
-            return charge_waiters(walk, row, until_ns - from_ns);
-        if (waiters && add_pending(walk, row, stop_ns - from_ns))
+        if (charge_waiters(walk, row, stop_ns - from_ns))
             return -1;
         from_ns = stop_ns;
     }
-    return settle(walk);
+    return 0;
 }
 
 /* It released the GIL in a C function and got it back within the same call: that call is
@@ -407,13 +398,12 @@ static int walk_hold(struct walk *walk)
 /* The wait of the thread that gets the GIL at the end of the gap; NULL: it did not wait. */
 static const struct gt_span *winner(const struct walk *walk)
 {
-    for (size_t i = 0; walk->next && i < walk->sweep.active_count; i++) {
-        const struct gt_span *wait = gt_sweep_wait(&walk->sweep, i);
+    const struct gt_span *wait;
 
-        if (wait->thread == walk->next->thread && wait->end_ns == walk->next->start_ns)
-            return wait;
-    }
-    return NULL;
+    if (!walk->next)
+        return NULL;
+    wait = walk->pasts[member_of(walk, walk->next->thread)].wait;
+    return wait && wait->end_ns == walk->next->start_ns ? wait : NULL;
 }
 
 /* How long in [from, until) the thread was ready to run and had no CPU. */
@@ -435,7 +425,7 @@ static int64_t ready_within(const struct walk *walk, uint32_t thread, int64_t fr
             break;
         if (end_ns > begin_ns &&
             (span->state == GT_SCHED_PREEMPTED || span->state == GT_SCHED_WOKEN))
-            sum_ns += end_ns - begin_ns;
+            sum_ns = gt_add_ns(sum_ns, end_ns - begin_ns);
     }
     return sum_ns;
 }
@@ -450,14 +440,11 @@ static int charge_gap(void *context, int64_t from_ns, int64_t until_ns)
     gt_utilization_add(&walk->out->utilization, from_ns, until_ns, walk->sweep.active_count, 0);
     if (gap == GT_GAP_HANDOVER && walk->timeline->saw_sched)
         no_cpu_ns = ready_within(walk, wait->thread, from_ns, until_ns);
-    for (size_t i = 0; i < walk->sweep.active_count; i++) {
-        uint32_t waiter = member_of(walk, gt_sweep_wait(&walk->sweep, i)->thread);
-        struct gt_gaps *gaps = gt_chunks_at(&walk->out->gaps, waiter);
-
-        gaps->ns[gap] += length_ns - no_cpu_ns;
-        gaps->ns[GT_GAP_NO_CPU] += no_cpu_ns;
-    }
-    return 0;
+    if (walk->sweep.active_count == 0)
+        return 0;
+    if (no_cpu_ns && gt_charges_add(&walk->charges, GT_GAP_NO_CPU, no_cpu_ns))
+        return -1;
+    return gt_charges_add(&walk->charges, gap, length_ns - no_cpu_ns);
 }
 
 static bool was_lost(struct walk *walk, int64_t from_ns, int64_t until_ns)
@@ -525,13 +512,11 @@ static int walk_all(struct walk *walk)
 
 static int prepare(struct walk *walk)
 {
-    size_t count = walk->gil->members.count, threads = walk->timeline->threads.count;
-    bool few = threads < (count + 1) * 64;
+    size_t count = walk->gil->members.count;
 
     walk->pasts = calloc(count + 1, sizeof(*walk->pasts));
-    if (few) /* but not for each of many GILs */
-        walk->member_of_threads = calloc(threads + 1, sizeof(*walk->member_of_threads));
-    if (!walk->pasts || (few && !walk->member_of_threads))
+    if (!walk->pasts || gt_members_init(&walk->members, walk->gil) ||
+        gt_charges_init(&walk->charges, count, charge, walk))
         return -1;
     for (size_t i = 0; i < RECENT; i++) {
         walk->recent[i].key = UINT64_MAX;
@@ -543,14 +528,12 @@ static int prepare(struct walk *walk)
         if (!gaps)
             return -1;
         *gaps = (struct gt_gaps){{0}};
-        if (walk->member_of_threads)
-            walk->member_of_threads[gt_gil_thread_at(walk->gil, i)->thread] = i;
         walk->pasts[i].row = GT_NO_INDEX;
         walk->pasts[i].released_ns = walk->pasts[i].wait_end_ns = -1;
         gt_attribution_init(&walk->pasts[i].attribution, walk->timeline,
                             gt_gil_thread_at(walk->gil, i)->thread);
     }
-    return gt_sweep_init(&walk->sweep, walk->gil);
+    return gt_sweep_init(&walk->sweep, walk->gil, change_wait, walk);
 }
 
 static void cleanup(struct walk *walk)
@@ -558,18 +541,16 @@ static void cleanup(struct walk *walk)
     for (uint32_t i = 0; walk->pasts && i < walk->gil->members.count; i++)
         gt_attribution_release(&walk->pasts[i].attribution);
     free(walk->pasts);
-    free(walk->member_of_threads);
+    gt_members_release(&walk->members);
+    gt_charges_release(&walk->charges);
     gt_sweep_release(&walk->sweep);
     gt_hashmap_release(&walk->row_of);
     gt_hashmap_release(&walk->cell_of);
-    gt_chunks_release(&walk->pending);
-    gt_chunks_release(&walk->touched);
 }
 
-int gt_blockers_init(struct gt_blockers *blockers, const struct gt_timeline *timeline,
-                     uint32_t gil_index, struct gt_error *err)
+int gt_blockers_of(struct gt_blockers *blockers, const struct gt_timeline *timeline,
+                   const struct gt_gil *gil, struct gt_error *err)
 {
-    const struct gt_gil *gil = gt_gil_at(timeline, gil_index);
     struct walk walk = {.out = blockers, .timeline = timeline, .gil = gil};
     int rc;
 
@@ -583,14 +564,14 @@ int gt_blockers_init(struct gt_blockers *blockers, const struct gt_timeline *tim
     rc = gt_utilization_init(&blockers->utilization, gil->start_ns, gil->end_ns);
     gt_asked_init(&walk.asked, timeline, gil);
     walk.asked_is_recorded = gt_asked_is_recorded(&walk.asked);
-    gt_chunks_init(&walk.pending, sizeof(int64_t));
-    gt_chunks_init(&walk.touched, sizeof(uint32_t));
     gt_hashmap_init(&walk.row_of);
     gt_hashmap_init(&walk.cell_of);
     if (rc == 0)
         rc = prepare(&walk);
     if (rc == 0)
         rc = walk_all(&walk);
+    if (rc == 0)
+        rc = gt_charges_finish(&walk.charges);
     cleanup(&walk);
     if (rc == 0 && gt_blockers_rank(blockers) == 0 &&
         gt_utilization_finish(&blockers->utilization) == 0)

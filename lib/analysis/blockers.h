@@ -77,6 +77,7 @@ struct gt_blocker_cell {
 struct gt_kept {
     int64_t start_ns, end_ns;
     int64_t asked_ns;
+    int64_t sleep_ns; /* of the time after that: asleep, as far as known */
     uint32_t thread, row;
 };
 
@@ -86,17 +87,18 @@ struct gt_gaps {
 
 struct gt_blockers {
     struct gt_chunks rows;  /* of struct gt_blocker; that with the most waiting first */
-    struct gt_chunks cells; /* of struct gt_blocker_cell; in no order */
+    struct gt_chunks cells; /* of struct gt_blocker_cell; by row, then by waiter */
     struct gt_chunks gaps;  /* of struct gt_gaps, by member */
     struct gt_chunks kept;  /* of struct gt_kept, in the order of time */
     int64_t interval_ns;    /* the switch interval, as it was last */
     struct gt_utilization utilization;
 };
 
-/* Of one GIL. Takes time in proportion to its spans, to the calls of its holders, and, at each
- * change, to the threads that wait. 0 or negative. */
-int gt_blockers_init(struct gt_blockers *blockers, const struct gt_timeline *timeline,
-                     uint32_t gil, struct gt_error *err);
+/* Of one GIL, or of a lock, which is described like one (model/locks.h). Takes time in
+ * proportion to its spans and to the calls of its holders (charges.h says what threads that
+ * wait add to it). 0 or negative. */
+int gt_blockers_of(struct gt_blockers *blockers, const struct gt_timeline *timeline,
+                   const struct gt_gil *gil, struct gt_error *err);
 void gt_blockers_release(struct gt_blockers *blockers);
 
 /* Of a GIL that nobody waited for: forget all but the totals, which gt_blockers_init finds
@@ -106,17 +108,37 @@ void gt_blockers_forget(struct gt_blockers *blockers);
 /* Private to blockers.c, in blockers_rank.c: put the rows in order. 0 or -1. */
 int gt_blockers_rank(struct gt_blockers *blockers);
 
+/* Of the GIL with this index. */
+static inline int gt_blockers_init(struct gt_blockers *blockers,
+                                   const struct gt_timeline *timeline, uint32_t gil,
+                                   struct gt_error *err)
+{
+    return gt_blockers_of(blockers, timeline, gt_gil_at(timeline, gil), err);
+}
+
 static inline const struct gt_blocker *gt_blocker_at(const struct gt_blockers *blockers,
                                                      size_t index)
 {
     return gt_chunks_at(&blockers->rows, index);
 }
 
+static inline const struct gt_blocker_cell *
+gt_blocker_cell_at(const struct gt_blockers *blockers, size_t index)
+{
+    return gt_chunks_at(&blockers->cells, index);
+}
+
+/* The row's cells: *count of them, from the returned index on. */
+size_t gt_blocker_cells_of(const struct gt_blockers *blockers, uint32_t row, size_t *count);
+
 static inline const struct gt_gaps *gt_gaps_at(const struct gt_blockers *blockers,
                                                size_t member)
 {
     return gt_chunks_at(&blockers->gaps, member);
 }
+
+/* Equal where what a thread does is charged to the same row. */
+uint64_t gt_blocker_key(const struct gt_doing *doing, uint32_t thread);
 
 /* What all waiters waited in one kind of gap. */
 int64_t gt_gap_ns(const struct gt_blockers *blockers, enum gt_gap gap);

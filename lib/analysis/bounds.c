@@ -2,6 +2,7 @@
 #include "analysis/bounds.h"
 
 #include "base/nstime.h"
+#include "model/locks.h"
 
 void gt_bounds_add(struct gt_bounds *sum, int64_t ns, int64_t more_ns)
 {
@@ -38,8 +39,9 @@ static int64_t longest_with(const struct gt_timeline *timeline, const struct gt_
         if (span->flags & GT_SPAN_CUT_START && length_ns > after_ns)
             after_ns = length_ns;
     }
-    return before_ns + after_ns + gt_lost_longest(lost, gil->start_ns, gil->end_ns) +
-           gt_unknown_longest(gil, thread);
+    return gt_add_ns(gt_add_ns(before_ns, after_ns),
+                     gt_add_ns(gt_lost_longest(lost, gil->start_ns, gil->end_ns),
+                               gt_unknown_longest(gil, thread)));
 }
 
 void gt_bounds_add_thread(struct gt_bounded_times *times, const struct gt_timeline *timeline,
@@ -59,6 +61,8 @@ void gt_bounds_add_thread(struct gt_bounded_times *times, const struct gt_timeli
     }
     gt_bounds_add(&times->wait, member->wait_ns, wait_more_ns);
     gt_bounds_add(&times->hold, member->hold_ns, hold_more_ns);
+    gt_bounds_add(&times->lock_wait, gt_lock_wait_of(timeline, member->thread), unknown_ns);
+    gt_bounds_add(&times->stopped, gt_stopped_of(timeline, member->thread), unknown_ns);
     if (unknown_ns) {
         int64_t longest_ns = longest_with(timeline, gil, &gil->waits, member->thread);
 
@@ -72,10 +76,46 @@ void gt_bounds_add_thread(struct gt_bounded_times *times, const struct gt_timeli
     times->unknown_ns = gt_add_ns(times->unknown_ns, unknown_ns);
 }
 
+bool gt_bounds_is_without_gil(const struct gt_timeline *timeline, uint32_t thread)
+{
+    uint32_t process = gt_thread_at(timeline, thread)->process;
+
+    bool python = gt_calls_of(timeline, thread) != NULL;
+
+    if (gt_gil_use(timeline, process) != GT_GIL_NEVER)
+        return false;
+    for (uint32_t i = 0; i < timeline->gils.count; i++) {
+        const struct gt_gil *gil = gt_gil_at(timeline, i);
+
+        if (gil->process != process)
+            continue;
+        if (gt_hashmap_get(&gil->member_of, thread) != GT_HASHMAP_NONE)
+            return false;
+        python = true; /* other programs that it started are none */
+    }
+    return python;
+}
+
+void gt_bounds_add_without_gil(struct gt_bounded_times *times,
+                               const struct gt_timeline *timeline, uint32_t thread)
+{
+    const struct gt_thread *life = gt_thread_at(timeline, thread);
+    int64_t life_ns = life->end_ns - life->start_ns;
+    int64_t unknown_ns =
+        gt_lost_within(gt_lost_of(timeline, life->process), life->start_ns, life->end_ns);
+
+    gt_bounds_add(&times->lock_wait, gt_lock_wait_of(timeline, thread), unknown_ns);
+    gt_bounds_add(&times->stopped, gt_stopped_of(timeline, thread), unknown_ns);
+    times->lifetime_ns = gt_add_ns(times->lifetime_ns, life_ns);
+    times->unknown_ns = gt_add_ns(times->unknown_ns, unknown_ns);
+}
+
 static void add_process(struct gt_bounded_times *times, int64_t length_ns)
 {
     gt_bounds_add(&times->wait, 0, length_ns);
     gt_bounds_add(&times->hold, 0, length_ns);
+    gt_bounds_add(&times->lock_wait, 0, length_ns);
+    gt_bounds_add(&times->stopped, 0, length_ns);
     take_longest(&times->longest_wait, 0, length_ns);
     take_longest(&times->longest_hold, 0, length_ns);
     times->lifetime_ns = gt_add_ns(times->lifetime_ns, length_ns);

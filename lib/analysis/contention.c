@@ -1,117 +1,178 @@
 /* SPDX-License-Identifier: MIT */
 #include "analysis/contention.h"
 
+#include "analysis/charges.h"
+#include "analysis/members.h"
+#include "analysis/sweep.h"
+#include "base/nstime.h"
 #include "base/order.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-/* What one waiter waited for each holder, while its waits are looked at. */
-struct tally {
-    int64_t *ns;       /* by member; 0 but for those in `holders` */
-    uint32_t *holders; /* in the order of first sight */
-    size_t count;
-    int64_t nobody_ns;
-    size_t near; /* a hold about where the last wait was */
+/* The number of pairs grows with the square of the members: waiters are looked at in groups,
+ * each in one walk over the holds. */
+enum { PAIRS = 1 << 20 };
+
+/* One group of waiters. */
+struct walk {
+    struct gt_contention *out;
+    const struct gt_gil *gil;
+    struct gt_members members;
+    struct gt_sweep sweep;
+    struct gt_charges charges; /* keys: positions in `holders` */
+    uint32_t first, count;     /* its members */
+    uint32_t *holders;         /* that anyone of the group waited for */
+    uint32_t holder_count;
+    uint32_t *key_of;     /* by member: its position in `holders`, plus 1; 0: none */
+    int64_t *ns;          /* by waiter of the group and key */
+    int64_t *wait_ns;     /* by waiter of the group */
+    struct gt_blame *row; /* of one waiter */
+    uint32_t key;         /* of the hold at hand */
 };
 
-/* Index of the first hold that ends after `time_ns`, likely at `near` or soon after it; holds
- * never overlap, so their ends are in order. */
-static size_t first_hold_after(const struct gt_gil *gil, size_t near, int64_t time_ns)
+static int64_t *cell(const struct walk *walk, uint32_t waiter, uint32_t key)
 {
-    enum { SOON = 8 };
-    size_t low = 0;
-
-    if (near < gil->holds.count &&
-        (near == 0 || gt_span_at(&gil->holds, near - 1)->end_ns <= time_ns)) {
-        low = near;
-        for (size_t i = 0; i < SOON && low < gil->holds.count; i++, low++)
-            if (gt_span_at(&gil->holds, low)->end_ns > time_ns)
-                return low;
-    }
-    return gt_chunks_first_after(&gil->holds, low, offsetof(struct gt_span, end_ns), time_ns);
+    return &walk->ns[(size_t)waiter * walk->gil->members.count + key];
 }
 
-/* A waiter's waits come in the order of time. */
-static void add_wait(struct tally *tally, const struct gt_gil *gil, const struct gt_span *wait)
+static int charge(void *context, uint32_t waiter, uint32_t key, int64_t ns)
 {
-    size_t at = first_hold_after(gil, tally->near, wait->start_ns);
+    struct walk *walk = context;
 
-    tally->near = at;
-    tally->nobody_ns += wait->end_ns - wait->start_ns;
-    for (; at < gil->holds.count; at++) {
-        const struct gt_span *hold = gt_span_at(&gil->holds, at);
-        int64_t from_ns = hold->start_ns > wait->start_ns ? hold->start_ns : wait->start_ns;
-        int64_t until_ns = hold->end_ns < wait->end_ns ? hold->end_ns : wait->end_ns;
-        uint32_t holder;
-
-        if (hold->start_ns >= wait->end_ns)
-            break;
-        if (until_ns <= from_ns)
-            continue;
-        holder = gt_hashmap_get(&gil->member_of, hold->thread);
-        if (tally->ns[holder] == 0)
-            tally->holders[tally->count++] = holder;
-        tally->ns[holder] += until_ns - from_ns;
-        tally->nobody_ns -= until_ns - from_ns;
-    }
-}
-
-static int compare_holders(const void *a, const void *b, void *context)
-{
-    const int64_t *ns = context;
-    uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
-
-    if (ns[left] != ns[right])
-        return ns[left] > ns[right] ? -1 : 1;
-    return gt_order(left, right);
-}
-
-static int push(struct gt_contention *contention, uint32_t waiter, uint32_t holder, int64_t ns)
-{
-    struct gt_blame *blame;
-
-    if (ns == 0)
-        return 0;
-    blame = gt_chunks_push(&contention->blames);
-    if (!blame)
-        return -1;
-    *blame = (struct gt_blame){waiter, holder, ns};
+    *cell(walk, waiter, key) += ns;
     return 0;
 }
 
-/* The waiter's blames; the tally is empty again. 0 or -1. */
-static int settle(struct gt_contention *contention, uint32_t waiter, size_t max,
-                  struct tally *tally)
+static void change_wait(void *context, const struct gt_span *wait, bool begins)
 {
-    int64_t others_ns = 0;
+    struct walk *walk = context;
+    uint32_t waiter = gt_members_of(&walk->members, wait->thread) - walk->first;
+
+    if (begins)
+        gt_charges_begin(&walk->charges, waiter);
+    else
+        gt_charges_end(&walk->charges, waiter);
+}
+
+static int charge_hold(void *context, int64_t from_ns, int64_t until_ns)
+{
+    struct walk *walk = context;
+
+    if (walk->sweep.active_count == 0)
+        return 0;
+    return gt_charges_add(&walk->charges, walk->key, until_ns - from_ns);
+}
+
+static uint32_t key_of(struct walk *walk, const struct gt_span *hold)
+{
+    uint32_t holder = gt_members_of(&walk->members, hold->thread);
+
+    if (walk->key_of[holder] == 0) {
+        walk->holders[walk->holder_count++] = holder;
+        walk->key_of[holder] = walk->holder_count;
+    }
+    return walk->key_of[holder] - 1;
+}
+
+static int walk_holds(struct walk *walk)
+{
+    const struct gt_chunks *holds = &walk->gil->holds;
+
+    for (size_t at = 0; at < holds->count; at++) {
+        const struct gt_span *hold = gt_span_at(holds, at);
+
+        if (gt_sweep_is_empty(&walk->sweep, hold->end_ns)) {
+            if (walk->sweep.next_start_ns == INT64_MAX)
+                break;
+            at = gt_chunks_first_after(holds, at, offsetof(struct gt_span, end_ns),
+                                       walk->sweep.next_start_ns);
+            if (at == holds->count)
+                break;
+            hold = gt_span_at(holds, at);
+        }
+        walk->key = key_of(walk, hold);
+        if (gt_sweep_advance(&walk->sweep, hold->start_ns, hold->end_ns, charge_hold, walk))
+            return -1;
+    }
+    return gt_charges_finish(&walk->charges);
+}
+
+/* --- the blames of a group --- */
+
+static int compare_blames(const void *a, const void *b)
+{
+    const struct gt_blame *left = a, *right = b;
+
+    if (left->ns != right->ns)
+        return left->ns > right->ns ? -1 : 1;
+    return gt_order(left->holder, right->holder);
+}
+
+static int push(struct gt_contention *contention, struct gt_blame blame)
+{
+    struct gt_blame *pushed = blame.ns ? gt_chunks_push(&contention->blames) : NULL;
+
+    if (pushed)
+        *pushed = blame;
+    return blame.ns && !pushed ? -1 : 0;
+}
+
+/* The waiter's blames; its row of the table is empty again. */
+static int settle(struct walk *walk, uint32_t waiter, size_t max)
+{
+    uint32_t member = walk->first + waiter;
+    int64_t others_ns = 0, nobody_ns = walk->wait_ns[waiter];
+    size_t count = 0;
     int rc = 0;
 
-    qsort_r(tally->holders, tally->count, sizeof(*tally->holders), compare_holders, tally->ns);
-    for (size_t i = 0; i < tally->count; i++) {
-        uint32_t holder = tally->holders[i];
+    for (uint32_t key = 0; key < walk->holder_count; key++) {
+        int64_t *ns = cell(walk, waiter, key);
 
+        if (*ns)
+            walk->row[count++] = (struct gt_blame){member, walk->holders[key], *ns};
+        nobody_ns -= *ns;
+        *ns = 0;
+    }
+    qsort(walk->row, count, sizeof(*walk->row), compare_blames);
+    for (size_t i = 0; i < count; i++) {
         if (i < max && rc == 0)
-            rc = push(contention, waiter, holder, tally->ns[holder]);
+            rc = push(walk->out, walk->row[i]);
         else
-            others_ns += tally->ns[holder];
-        tally->ns[holder] = 0;
+            others_ns = gt_add_ns(others_ns, walk->row[i].ns);
     }
     if (rc == 0)
-        rc = push(contention, waiter, GT_OTHERS, others_ns);
+        rc = push(walk->out, (struct gt_blame){member, GT_OTHERS, others_ns});
     if (rc == 0)
-        rc = push(contention, waiter, GT_NO_INDEX, tally->nobody_ns);
-    tally->count = 0;
-    tally->nobody_ns = 0;
+        rc = push(walk->out, (struct gt_blame){member, GT_NO_INDEX, nobody_ns});
     return rc;
 }
 
-/* The indices of the waits, by waiter; those of member m end at ends[m]. */
-static void group_waits(const struct gt_gil *gil, uint32_t *waits, size_t *ends)
+static int settle_all(struct walk *walk)
 {
+    enum { LEAST = 16 };
+    size_t members = walk->gil->members.count;
+    size_t max = PAIRS / members > LEAST ? PAIRS / members : LEAST;
+    int rc = 0;
+
+    for (uint32_t waiter = 0; rc == 0 && waiter < walk->count; waiter++)
+        rc = settle(walk, waiter, max);
+    for (uint32_t key = 0; key < walk->holder_count; key++)
+        walk->key_of[walk->holders[key]] = 0;
+    walk->holder_count = 0;
+    return rc;
+}
+
+/* --- all groups --- */
+
+/* Waits are grouped by waiter, in their order; those of member m end at ends[m]. */
+static void group_waits(const struct walk *walk, uint32_t *waits, size_t *ends)
+{
+    const struct gt_gil *gil = walk->gil;
     size_t sum = 0;
 
     for (size_t i = 0; i < gil->waits.count; i++)
-        ends[gt_hashmap_get(&gil->member_of, gt_span_at(&gil->waits, i)->thread)]++;
+        ends[gt_members_of(&walk->members, gt_span_at(&gil->waits, i)->thread)]++;
     for (size_t member = 0; member < gil->members.count; member++) {
         size_t count = ends[member];
 
@@ -119,22 +180,60 @@ static void group_waits(const struct gt_gil *gil, uint32_t *waits, size_t *ends)
         sum += count;
     }
     for (uint32_t i = 0; i < gil->waits.count; i++)
-        waits[ends[gt_hashmap_get(&gil->member_of, gt_span_at(&gil->waits, i)->thread)]++] = i;
+        waits[ends[gt_members_of(&walk->members, gt_span_at(&gil->waits, i)->thread)]++] = i;
 }
 
-static int charge_all(struct gt_contention *contention, const struct gt_gil *gil,
-                      struct tally *tally, uint32_t *waits, size_t *ends)
+static void sum_waits(const struct walk *walk, const uint32_t *waits, size_t count)
 {
-    enum { PAIRS = 1 << 20, LEAST = 16 };
-    size_t members = gil->members.count, at = 0;
-    size_t max = members && PAIRS / members > LEAST ? PAIRS / members : LEAST;
+    memset(walk->wait_ns, 0, walk->count * sizeof(*walk->wait_ns));
+    for (size_t i = 0; i < count; i++) {
+        const struct gt_span *wait = gt_span_at(&walk->gil->waits, waits[i]);
+        uint32_t waiter = gt_members_of(&walk->members, wait->thread) - walk->first;
+
+        walk->wait_ns[waiter] = gt_add_ns(walk->wait_ns[waiter], wait->end_ns - wait->start_ns);
+    }
+}
+
+/* The waits of walk->count members from walk->first on. */
+static int charge_group(struct walk *walk, const uint32_t *waits, size_t count)
+{
+    int rc;
+
+    if (count == 0)
+        return 0;
+    sum_waits(walk, waits, count);
+    rc = gt_charges_init(&walk->charges, walk->count, charge, walk);
+    if (rc == 0)
+        rc = gt_sweep_init_some(&walk->sweep, walk->gil, waits, count, change_wait, walk);
+    if (rc == 0)
+        rc = walk_holds(walk);
+    if (rc == 0)
+        rc = settle_all(walk);
+    gt_charges_release(&walk->charges);
+    gt_sweep_release(&walk->sweep);
+    return rc;
+}
+
+static int charge_all(struct walk *walk, uint32_t *waits, size_t *ends)
+{
+    uint32_t members = (uint32_t)walk->gil->members.count;
+    uint32_t most = PAIRS / members > 1 ? PAIRS / members : 1;
+    size_t done = 0;
     int rc = 0;
 
-    group_waits(gil, waits, ends);
-    for (uint32_t waiter = 0; rc == 0 && waiter < members; waiter++) {
-        for (; at < ends[waiter]; at++)
-            add_wait(tally, gil, gt_span_at(&gil->waits, waits[at]));
-        rc = settle(contention, waiter, max, tally);
+    most = most < members ? most : members;
+    walk->holders = calloc(members, sizeof(*walk->holders));
+    walk->key_of = calloc(members, sizeof(*walk->key_of));
+    walk->ns = calloc((size_t)most * members, sizeof(*walk->ns));
+    walk->wait_ns = calloc(most, sizeof(*walk->wait_ns));
+    walk->row = calloc(members, sizeof(*walk->row));
+    if (!walk->holders || !walk->key_of || !walk->ns || !walk->wait_ns || !walk->row)
+        return -1;
+    group_waits(walk, waits, ends);
+    for (; rc == 0 && walk->first < members; walk->first += walk->count) {
+        walk->count = members - walk->first < most ? members - walk->first : most;
+        rc = charge_group(walk, waits + done, ends[walk->first + walk->count - 1] - done);
+        done = ends[walk->first + walk->count - 1];
     }
     return rc;
 }
@@ -142,20 +241,22 @@ static int charge_all(struct gt_contention *contention, const struct gt_gil *gil
 int gt_contention_init(struct gt_contention *contention, const struct gt_gil *gil,
                        struct gt_error *err)
 {
-    size_t members = gil->members.count;
+    struct walk walk = {.out = contention, .gil = gil};
     uint32_t *waits = calloc(gil->waits.count + 1, sizeof(*waits));
-    size_t *ends = calloc(members + 1, sizeof(*ends));
-    struct tally tally = {.ns = calloc(members + 1, sizeof(*tally.ns)),
-                          .holders = calloc(members + 1, sizeof(*tally.holders))};
-    int rc = -1;
+    size_t *ends = calloc(gil->members.count + 1, sizeof(*ends));
+    int rc = waits && ends ? gt_members_init(&walk.members, gil) : -1;
 
     gt_chunks_init(&contention->blames, sizeof(struct gt_blame));
-    if (waits && ends && tally.ns && tally.holders)
-        rc = charge_all(contention, gil, &tally, waits, ends);
+    if (rc == 0 && gil->waits.count)
+        rc = charge_all(&walk, waits, ends);
+    gt_members_release(&walk.members);
     free(waits);
     free(ends);
-    free(tally.ns);
-    free(tally.holders);
+    free(walk.holders);
+    free(walk.key_of);
+    free(walk.ns);
+    free(walk.wait_ns);
+    free(walk.row);
     if (rc) {
         gt_contention_release(contention);
         return gt_error_memory(err);

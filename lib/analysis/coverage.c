@@ -44,10 +44,13 @@ static enum gt_no_gil why_no_gil(const struct gt_recorded *recorded,
 static void add_sleeps(struct gt_no_gil_found *found, const struct gt_timeline *timeline)
 {
     for (uint32_t i = 0; i < timeline->scheds.count; i++) {
-        const int64_t *state_ns = gt_sched_of(timeline, i)->state_ns;
+        const struct gt_sched *sched = gt_sched_of(timeline, i);
         const struct gt_thread *thread = gt_thread_at(timeline, i);
-        int64_t ns = state_ns[GT_SCHED_SLEEPING_GIL] + state_ns[GT_SCHED_OFF_CPU_GIL];
+        int64_t ns;
 
+        if (!sched)
+            continue;
+        ns = sched->state_ns[GT_SCHED_SLEEPING_GIL] + sched->state_ns[GT_SCHED_OFF_CPU_GIL];
         found->asleep_ns = gt_add_ns(found->asleep_ns, ns);
         found->lives_ns = gt_add_ns(found->lives_ns, thread->end_ns - thread->start_ns);
         if (ns > found->thread_ns) {

@@ -28,15 +28,6 @@ static int note_waiting(void *context, int64_t from_ns, int64_t until_ns)
     return 0;
 }
 
-/* While nobody holds it, the blockers' gaps tell. */
-static int skip_gap(void *context, int64_t from_ns, int64_t until_ns)
-{
-    (void)context;
-    (void)from_ns;
-    (void)until_ns;
-    return 0;
-}
-
 /* What the holder did from the first wait to the hold's end holds for all that waited. */
 static void judge(struct walk *walk, const struct gt_span *hold)
 {
@@ -58,24 +49,18 @@ static void judge(struct walk *walk, const struct gt_span *hold)
                                                  (double)share.ready_ns / (double)length_ns));
 }
 
+/* While nobody holds it, the blockers' gaps tell. */
 static int walk_holds(struct walk *walk, const struct gt_gil *gil)
 {
-    int64_t at_ns = gt_sweep_first_ns(&walk->sweep);
-
     for (size_t i = 0; i < gil->holds.count; i++) {
         const struct gt_span *hold = gt_span_at(&gil->holds, i);
 
         if (gt_sweep_is_empty(&walk->sweep, hold->end_ns))
             continue;
-        if (hold->start_ns > at_ns &&
-            gt_sweep_advance(&walk->sweep, at_ns, hold->start_ns, skip_gap, walk))
-            return -1;
-        at_ns = hold->start_ns > at_ns ? hold->start_ns : at_ns;
         walk->first_wait_ns = INT64_MAX;
         walk->waiting_ns = 0;
-        if (gt_sweep_advance(&walk->sweep, at_ns, hold->end_ns, note_waiting, walk))
+        if (gt_sweep_advance(&walk->sweep, hold->start_ns, hold->end_ns, note_waiting, walk))
             return -1;
-        at_ns = hold->end_ns > at_ns ? hold->end_ns : at_ns;
         judge(walk, hold);
     }
     return 0;
@@ -84,7 +69,7 @@ static int walk_holds(struct walk *walk, const struct gt_gil *gil)
 static int add_gil(struct walk *walk, uint32_t index, const struct gt_blockers *blockers)
 {
     const struct gt_gil *gil = gt_gil_at(walk->timeline, index);
-    int failed = gt_sweep_init(&walk->sweep, gil);
+    int failed = gt_sweep_init(&walk->sweep, gil, NULL, NULL);
 
     /* A thread may use several GILs: each walk begins at its beginning. */
     for (uint32_t i = 0; i < gil->members.count; i++) {
@@ -115,7 +100,7 @@ static void sum_states(struct gt_crowd *crowd, const struct gt_timeline *timelin
 {
     crowd->ready_ns = crowd->running_ns = timeline->saw_reasons ? 0 : -1;
     for (uint32_t i = 0; timeline->saw_reasons && i < timeline->scheds.count; i++) {
-        const int64_t *ns = gt_sched_of(timeline, i)->state_ns;
+        const int64_t *ns = gt_sched_at(timeline, i)->state_ns;
 
         crowd->ready_ns = gt_add_ns(crowd->ready_ns, ns[GT_SCHED_PREEMPTED]);
         crowd->ready_ns = gt_add_ns(crowd->ready_ns, ns[GT_SCHED_WOKEN]);

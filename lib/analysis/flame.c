@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "analysis/flame.h"
 
+#include "analysis/active.h"
 #include "base/nstime.h"
 
+#include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* A frame's name must not break the format: ';' separates frames, a newline stacks. */
@@ -54,7 +57,8 @@ static uint32_t child(struct gt_flame *flame, uint32_t parent, uint32_t name)
     return index;
 }
 
-/* "symbol", "symbol_[k]" of the kernel, "[python3.11]" of a stripped file. */
+/* "symbol", "symbol_[k]" of the kernel, "[python3.11]" of a stripped file, or
+ * "python3.11+0x1c40" where the function's place in it is known. */
 static uint32_t frame_name(struct gt_flame *flame, const struct gt_stacks *stacks,
                            uint32_t frame)
 {
@@ -65,10 +69,14 @@ static uint32_t frame_name(struct gt_flame *flame, const struct gt_stacks *stack
 
     if (strncmp(dso, "[kernel", 7) == 0)
         return add_name(flame, symbol, strlen(symbol), "_[k]");
-    if (strcmp(symbol, "[unknown]") != 0 && symbol[0])
+    if (strcmp(symbol, "[unknown]") != 0 && symbol[0] && symbol[0] != '+')
         return add_name(flame, symbol, strlen(symbol), "");
     if (!dso[0] || dso[0] == '[')
         return add_name(flame, "[unknown]", 9, "");
+    if (symbol[0] == '+') {
+        snprintf(text, sizeof(text), "%s%s", slash ? slash + 1 : dso, symbol);
+        return add_name(flame, text, strlen(text), "");
+    }
     snprintf(text, sizeof(text), "[%s]", slash ? slash + 1 : dso);
     return add_name(flame, text, strlen(text), "");
 }
@@ -90,52 +98,13 @@ static uint32_t head_of(struct gt_flame *flame, const struct gt_timeline *timeli
     return child(flame, at, add_name(flame, label, length, ""));
 }
 
-/* Goes forward through the life of a thread, and knows which functions it is in. */
-struct active {
-    const struct gt_calls *calls; /* NULL: none were traced */
-    size_t next;                  /* the first span that was not looked at */
-    struct gt_chunks open;        /* of uint32_t: indices of the spans around now */
-};
-
-static const struct gt_call_span *open_span(const struct active *active, size_t index)
-{
-    return gt_chunks_at(&active->calls->spans,
-                        *(const uint32_t *)gt_chunks_at(&active->open, index));
-}
-
-static void close_until(struct active *active, int64_t time_ns)
-{
-    while (active->open.count && open_span(active, active->open.count - 1)->end_ns <= time_ns)
-        gt_chunks_truncate(&active->open, active->open.count - 1);
-}
-
-/* Go on to `time_ns`, which never decreases. 0 or -1. */
-static int advance(struct active *active, int64_t time_ns)
-{
-    for (; active->calls && active->next < active->calls->spans.count; active->next++) {
-        const struct gt_call_span *span = gt_chunks_at(&active->calls->spans, active->next);
-        uint32_t *open;
-
-        if (span->start_ns > time_ns)
-            break;
-        close_until(active, span->start_ns);
-        open = gt_chunks_push(&active->open);
-        if (!open)
-            return -1;
-        *open = (uint32_t)active->next;
-    }
-    if (active->calls)
-        close_until(active, time_ns);
-    return 0;
-}
-
 /* Adds the functions below the node `at`; returns the innermost one's node. */
 static uint32_t add_functions(struct gt_flame *flame, const struct gt_timeline *timeline,
-                              const struct active *active, uint32_t at)
+                              const struct gt_active *active, uint32_t at)
 {
     for (size_t i = 0; i < active->open.count && i < GT_FLAME_PYTHON_MAX; i++) {
         const struct gt_function_info *called =
-            gt_chunks_at(&timeline->functions, open_span(active, i)->function);
+            gt_chunks_at(&timeline->functions, gt_active_span(active, i)->function);
 
         if (at == GT_NO_INDEX)
             break;
@@ -146,64 +115,38 @@ static uint32_t add_functions(struct gt_flame *flame, const struct gt_timeline *
     return at;
 }
 
-static bool is_interpreter(const struct gt_stacks *stacks, uint32_t frame)
+/* Add `ns` in a stack of `stacks`, below the node `head`. */
+static int add_stack(struct gt_flame *flame, const struct gt_timeline *timeline, uint32_t head,
+                     const struct gt_stacks *stacks, uint32_t stack, int64_t ns,
+                     const struct gt_active *active, unsigned flags)
 {
-    const char *dso = gt_stacks_dso(stacks, frame);
-
-    return gt_stacks_is_python(dso, strlen(dso));
-}
-
-/* How many of the frames, which come with the innermost first, are inside the functions: all up
- * to the outermost one of the interpreter, or all. The start of the program, alone outside
- * libc's frames, does not count as such a frame. */
-static uint32_t place_of_functions(const struct gt_stacks *stacks, const uint32_t *frames,
-                                   uint32_t count)
-{
-    uint32_t first = count;
-
-    for (uint32_t i = count; i-- > 0;) {
-        if (!is_interpreter(stacks, frames[i]))
-            continue;
-        if (i + 1 < count || (i > 0 && is_interpreter(stacks, frames[i - 1])))
-            return i + 1;
-        first = i + 1;
-    }
-    return first;
-}
-
-static int add_span(struct gt_flame *flame, const struct gt_timeline *timeline, uint32_t head,
-                    const struct gt_state_span *span, const struct active *active,
-                    unsigned flags)
-{
-    const struct gt_stacks *stacks = &timeline->stacks;
     uint32_t count, at = head;
-    const uint32_t *frames = gt_stacks_frames(stacks, span->stack, &count);
+    const uint32_t *frames = gt_stacks_frames(stacks, stack, &count);
     bool merge = active->open.count > 0;
-    uint32_t place = place_of_functions(stacks, frames, count);
+    uint32_t place = gt_active_place(stacks, frames, count);
 
     flame->spans++;
-    flame->spans_unstacked += span->stack == 0;
+    flame->spans_unstacked += stack == 0;
     for (uint32_t left = count; at != GT_NO_INDEX; left--) {
         if (merge && left == place)
             at = add_functions(flame, timeline, active, at);
         if (left == 0 || at == GT_NO_INDEX)
             break;
         if (!merge || flags & GT_FLAME_KEEP_INTERPRETER ||
-            !is_interpreter(stacks, frames[left - 1]))
+            !gt_active_is_interpreter(stacks, frames[left - 1]))
             at = child(flame, at, frame_name(flame, stacks, frames[left - 1]));
     }
     if (at == GT_NO_INDEX)
         return -1;
-    gt_flame_at(flame, at)->self_ns =
-        gt_add_ns(gt_flame_at(flame, at)->self_ns, span->end_ns - span->start_ns);
+    gt_flame_at(flame, at)->self_ns = gt_add_ns(gt_flame_at(flame, at)->self_ns, ns);
     return 0;
 }
 
 static int add_thread(struct gt_flame *flame, const struct gt_timeline *timeline,
                       uint32_t thread, enum gt_sched_state state, unsigned flags)
 {
-    const struct gt_sched *sched = gt_sched_of(timeline, thread);
-    struct active active = {.calls = gt_calls_of(timeline, thread)};
+    const struct gt_sched *sched = gt_sched_at(timeline, thread);
+    struct gt_active active;
     uint32_t head;
     int rc = 0;
 
@@ -212,17 +155,84 @@ static int add_thread(struct gt_flame *flame, const struct gt_timeline *timeline
     head = head_of(flame, timeline, thread, flags);
     if (head == GT_NO_INDEX)
         return -1;
-    gt_chunks_init(&active.open, sizeof(uint32_t));
+    gt_active_init(&active, timeline, thread);
     for (size_t i = 0; i < sched->spans.count && rc == 0; i++) {
         const struct gt_state_span *span = gt_chunks_at(&sched->spans, i);
 
         if (span->state != state)
             continue;
-        rc = advance(&active, span->start_ns);
+        rc = gt_active_advance(&active, span->start_ns);
         if (rc == 0)
-            rc = add_span(flame, timeline, head, span, &active, flags);
+            rc = add_stack(flame, timeline, head, &timeline->stacks, span->stack,
+                           span->end_ns - span->start_ns, &active, flags);
     }
-    gt_chunks_release(&active.open);
+    gt_active_release(&active);
+    return rc;
+}
+
+static bool has_gil(const struct gt_timeline *timeline, const struct gt_native_sample *sample)
+{
+    for (uint32_t i = 0; i < timeline->gils.count; i++) {
+        const struct gt_chunks *holds = &gt_gil_at(timeline, i)->holds;
+        size_t at =
+            gt_chunks_first_after(holds, 0, offsetof(struct gt_span, end_ns), sample->time_ns);
+        const struct gt_span *hold = at < holds->count ? gt_span_at(holds, at) : NULL;
+
+        if (hold && hold->thread == sample->thread && hold->start_ns <= sample->time_ns)
+            return true;
+    }
+    return false;
+}
+
+static bool is_left_out(const struct gt_timeline *timeline,
+                        const struct gt_native_sample *sample, unsigned flags)
+{
+    if (!(flags & (GT_FLAME_WITH_GIL | GT_FLAME_WITHOUT_GIL)))
+        return false;
+    return has_gil(timeline, sample) == ((flags & GT_FLAME_WITHOUT_GIL) != 0);
+}
+
+/* Samples come in the order of time, those of all threads together. */
+static int add_samples(struct gt_flame *flame, const struct gt_timeline *timeline,
+                       unsigned flags)
+{
+    size_t threads = timeline->threads.count;
+    struct gt_active *actives = calloc(threads + 1, sizeof(*actives));
+    uint32_t *heads = calloc(threads + 1, sizeof(*heads)); /* 0, the root: not made yet */
+    int rc = actives && heads ? 0 : -1;
+
+    for (size_t i = 0; rc == 0 && i < threads; i++)
+        gt_active_init(&actives[i], timeline, (uint32_t)i);
+    for (size_t i = 0; rc == 0 && i < timeline->native.count; i++) {
+        const struct gt_native_sample *sample = gt_chunks_at(&timeline->native, i);
+        uint32_t thread = sample->thread;
+
+        if (is_left_out(timeline, sample, flags))
+            continue;
+        if (!heads[thread])
+            heads[thread] = head_of(flame, timeline, thread, flags);
+        rc =
+            heads[thread] == GT_NO_INDEX || gt_active_advance(&actives[thread], sample->time_ns)
+                ? -1
+                : add_stack(flame, timeline, heads[thread], &timeline->native_stacks,
+                            sample->stack, sample->weight_ns, &actives[thread], flags);
+    }
+    for (size_t i = 0; actives && i < threads; i++)
+        gt_active_release(&actives[i]);
+    free(actives);
+    free(heads);
+    return rc;
+}
+
+static int add_all(struct gt_flame *flame, const struct gt_timeline *timeline,
+                   enum gt_sched_state state, unsigned flags)
+{
+    int rc = 0;
+
+    if (state == GT_SCHED_RUNNING && timeline->saw_native)
+        return add_samples(flame, timeline, flags);
+    for (uint32_t i = 0; rc == 0 && i < timeline->scheds.count; i++)
+        rc = add_thread(flame, timeline, i, state, flags);
     return rc;
 }
 
@@ -258,11 +268,10 @@ int gt_flame_init(struct gt_flame *flame, const struct gt_timeline *timeline,
         gt_flame_release(flame);
         return gt_error_memory(err);
     }
-    for (uint32_t i = 0; i < timeline->scheds.count; i++)
-        if (add_thread(flame, timeline, i, state, flags)) {
-            gt_flame_release(flame);
-            return gt_error_memory(err);
-        }
+    if (add_all(flame, timeline, state, flags)) {
+        gt_flame_release(flame);
+        return gt_error_memory(err);
+    }
     sum_up(flame);
     return 0;
 }

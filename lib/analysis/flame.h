@@ -37,6 +37,9 @@ struct gt_flame {
 enum gt_flame_flags {
     GT_FLAME_BY_THREAD = 1 << 0, /* a frame with the thread's label below the process's */
     GT_FLAME_KEEP_INTERPRETER = 1 << 1, /* the interpreter's frames stay, below the functions */
+    /* Of samples of native stacks: only those with a GIL, only those without one. */
+    GT_FLAME_WITH_GIL = 1 << 2,
+    GT_FLAME_WITHOUT_GIL = 1 << 3,
 };
 
 /*
@@ -44,6 +47,9 @@ enum gt_flame_flags {
  * (gt_calls), the functions that a thread was in when the state began take the place of the
  * interpreter's frames: they stand where the outermost of these was, or outermost where the
  * stack has none. Frames of C libraries and of the kernel keep their places. 0 or negative.
+ *
+ * Of threads that run no stack is known but by samples: where native stacks were sampled, these
+ * are added up for GT_SCHED_RUNNING, each with the CPU time that it stands for.
  */
 int gt_flame_init(struct gt_flame *flame, const struct gt_timeline *timeline,
                   enum gt_sched_state state, unsigned flags, struct gt_error *err);

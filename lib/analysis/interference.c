@@ -79,7 +79,7 @@ static enum gt_waiting_by_machine judge_waiting(const struct gt_interference *fo
 static void sum_ready_holding(struct gt_interference *found, const struct gt_timeline *timeline)
 {
     for (uint32_t i = 0; i < timeline->scheds.count; i++) {
-        const struct gt_sched *sched = gt_sched_of(timeline, i);
+        const struct gt_sched *sched = gt_sched_at(timeline, i);
 
         found->ready_holding_count += sched->ready_holding_count;
         found->ready_holding_ns = gt_add_ns(found->ready_holding_ns, sched->ready_holding_ns);

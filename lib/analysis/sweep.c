@@ -46,23 +46,32 @@ static int64_t end_of(const struct gt_sweep *sweep, size_t at)
                                   : INT64_MAX;
 }
 
-int gt_sweep_init(struct gt_sweep *sweep, const struct gt_gil *gil)
+static bool takes_time(const struct gt_chunks *waits, uint32_t index)
+{
+    return gt_span_at(waits, index)->end_ns > gt_span_at(waits, index)->start_ns;
+}
+
+int gt_sweep_init_some(struct gt_sweep *sweep, const struct gt_gil *gil, const uint32_t *some,
+                       size_t count, gt_sweep_change_fn change, void *context)
 {
     const struct gt_chunks *waits = &gil->waits;
-    size_t count = waits->count;
 
-    *sweep = (struct gt_sweep){.gil = gil};
+    *sweep = (struct gt_sweep){
+        .gil = gil, .now_ns = INT64_MIN, .change = change, .context = context};
     sweep->starts = calloc(count + 1, sizeof(*sweep->starts));
     sweep->ends = calloc(count + 1, sizeof(*sweep->ends));
     if (!sweep->starts || !sweep->ends) {
         gt_sweep_release(sweep);
         return -1;
     }
-    for (uint32_t i = 0; i < count; i++)
-        if (gt_span_at(waits, i)->end_ns > gt_span_at(waits, i)->start_ns) {
-            sweep->starts[sweep->wait_count] = i;
-            sweep->ends[sweep->wait_count++] = i;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t index = some ? some[i] : (uint32_t)i;
+
+        if (takes_time(waits, index)) {
+            sweep->starts[sweep->wait_count] = index;
+            sweep->ends[sweep->wait_count++] = index;
         }
+    }
     sort(sweep->starts, sweep->wait_count, waits, compare_starts);
     sort(sweep->ends, sweep->wait_count, waits, compare_ends);
     sweep->next_start_ns = start_of(sweep, 0);
@@ -70,53 +79,51 @@ int gt_sweep_init(struct gt_sweep *sweep, const struct gt_gil *gil)
     return 0;
 }
 
+int gt_sweep_init(struct gt_sweep *sweep, const struct gt_gil *gil, gt_sweep_change_fn change,
+                  void *context)
+{
+    return gt_sweep_init_some(sweep, gil, NULL, gil->waits.count, change, context);
+}
+
 void gt_sweep_release(struct gt_sweep *sweep)
 {
     free(sweep->starts);
     free(sweep->ends);
-    free(sweep->active);
     *sweep = (struct gt_sweep){0};
 }
 
-static int begin(struct gt_sweep *sweep, const struct gt_span *wait)
+static void change(const struct gt_sweep *sweep, uint32_t wait, bool begins)
 {
-    if (sweep->active_count == sweep->active_capacity) {
-        size_t capacity = sweep->active_capacity ? sweep->active_capacity * 2 : 16;
-        const struct gt_span **grown = reallocarray(sweep->active, capacity, sizeof(*grown));
-
-        if (!grown)
-            return -1;
-        sweep->active = grown;
-        sweep->active_capacity = capacity;
-    }
-    sweep->active[sweep->active_count++] = wait;
-    return 0;
-}
-
-static void end(struct gt_sweep *sweep, const struct gt_span *wait)
-{
-    for (size_t i = 0; i < sweep->active_count; i++)
-        if (sweep->active[i] == wait) {
-            sweep->active[i] = sweep->active[--sweep->active_count];
-            return;
-        }
+    if (sweep->change)
+        sweep->change(sweep->context, gt_span_at(&sweep->gil->waits, wait), begins);
 }
 
 /* What began or ended until `time_ns`. Every wait begins before it ends. */
-static int catch_up(struct gt_sweep *sweep, int64_t time_ns)
+static void catch_up(struct gt_sweep *sweep, int64_t time_ns)
 {
-    const struct gt_chunks *waits = &sweep->gil->waits;
+    while (sweep->next_start_ns <= time_ns || sweep->next_end_ns <= time_ns) {
+        if (sweep->next_end_ns <= sweep->next_start_ns) {
+            sweep->active_count--;
+            change(sweep, sweep->ends[sweep->next_end], false);
+            sweep->next_end_ns = end_of(sweep, ++sweep->next_end);
+        } else {
+            sweep->active_count++;
+            change(sweep, sweep->starts[sweep->next_start], true);
+            sweep->next_start_ns = start_of(sweep, ++sweep->next_start);
+        }
+    }
+    sweep->now_ns = time_ns;
+}
 
-    while (sweep->next_start_ns <= time_ns) {
-        if (begin(sweep, gt_span_at(waits, sweep->starts[sweep->next_start])))
-            return -1;
-        sweep->next_start_ns = start_of(sweep, ++sweep->next_start);
+int64_t gt_sweep_earliest_ns(const struct gt_sweep *sweep, size_t *cursor, int64_t after_ns)
+{
+    for (; *cursor < sweep->next_start; ++*cursor) {
+        const struct gt_span *wait = gt_span_at(&sweep->gil->waits, sweep->starts[*cursor]);
+
+        if (wait->start_ns > after_ns && wait->end_ns > sweep->now_ns)
+            return wait->start_ns;
     }
-    while (sweep->next_end_ns <= time_ns) {
-        end(sweep, gt_span_at(waits, sweep->ends[sweep->next_end]));
-        sweep->next_end_ns = end_of(sweep, ++sweep->next_end);
-    }
-    return 0;
+    return INT64_MAX;
 }
 
 int gt_sweep_advance(struct gt_sweep *sweep, int64_t from_ns, int64_t until_ns,
@@ -125,8 +132,7 @@ int gt_sweep_advance(struct gt_sweep *sweep, int64_t from_ns, int64_t until_ns,
     while (from_ns < until_ns) {
         int64_t stop_ns = until_ns;
 
-        if (catch_up(sweep, from_ns))
-            return -1;
+        catch_up(sweep, from_ns);
         if (sweep->next_start_ns < stop_ns)
             stop_ns = sweep->next_start_ns;
         if (sweep->next_end_ns < stop_ns)

@@ -69,22 +69,17 @@ static enum gt_interval_effect interval_effect(const struct gt_gil *gil)
     return GT_INTERVAL_ANOTHER;
 }
 
-/* The first blame of a waiter is the largest of a thread. */
-static struct gt_blame most_blocked(const struct one *one)
+/* Who waited for whom for longest. The first blame of a waiter is its largest of a thread. */
+static struct gt_blame largest_pair(const struct one *one)
 {
     struct gt_blame pair = {0};
-    int64_t most_ns = 0;
 
     for (uint32_t i = 0; i < one->gil->members.count; i++) {
         size_t count, first = gt_contention_of(one->contention, i, &count);
+        const struct gt_blame *blame = count ? gt_blame_at(one->contention, first) : NULL;
 
-        if (gt_gil_thread_at(one->gil, i)->wait_ns <= most_ns)
-            continue;
-        most_ns = gt_gil_thread_at(one->gil, i)->wait_ns;
-        pair = count ? *gt_blame_at(one->contention, first) : (struct gt_blame){0};
-        if (pair.holder >= one->gil->members.count)
-            pair.ns = 0;
-        pair.waiter = i;
+        if (blame && blame->holder < one->gil->members.count && blame->ns > pair.ns)
+            pair = *blame;
     }
     return pair;
 }
@@ -148,7 +143,7 @@ static int judge(const struct one *one, struct gt_verdict *verdict, int64_t wall
     choose_rows(one, verdict);
     if (gt_gil_is_mostly_unknown(one->gil))
         return 0;
-    verdict->pair = most_blocked(one);
+    verdict->pair = largest_pair(one);
     return find_holder(one, verdict);
 }
 

@@ -50,8 +50,7 @@ struct gt_verdict {
     bool hardly_waited; /* so little that it does not matter for whom: nothing below is found */
     uint32_t holder;   /* member that all together waited for longest; GT_NO_INDEX: not known */
     int64_t holder_ns; /* how long they waited for it */
-    struct gt_blame pair; /* the member that waited longest, and whom it waited for longest;
-                             ns 0: for nobody in particular */
+    struct gt_blame pair; /* who waited for whom for longest; ns 0: for nobody in particular */
     uint32_t top_row;     /* row of blockers that was waited for most; GT_NO_INDEX: its function
                              is not known */
     uint32_t rows[GT_VERDICT_ROWS]; /* rows that kept the GIL, or queued for it again and again,

@@ -14,9 +14,11 @@ enum {
     SKIPPED_MAX = 1000, /* frames that are no function's */
     TABLE_MAX = 1 << 20,
     TEXT_MAX = 400,
-    TYPE_AT = 8,   /* PyObject.ob_type, with a GIL */
-    NAME_AT = 24,  /* PyTypeObject.tp_name */
-    LENGTH_AT = 16 /* of strings and bytes */
+    /* In objects, after what their heads are longer by. */
+    TYPE_AT = 8,    /* PyObject.ob_type */
+    NAME_AT = 24,   /* PyTypeObject.tp_name */
+    LENGTH_AT = 16, /* of strings and bytes */
+    BYTES_AT = 32,  /* PyBytesObject.ob_sval */
 };
 
 static uint64_t word_of(const struct gt_running *running, uint64_t address)
@@ -113,18 +115,18 @@ static int add_wide(struct gt_buf *text, const unsigned char *data, size_t count
 static bool read_text(const struct gt_frames_walk *walk, uint64_t address, struct gt_buf *text)
 {
     const struct gt_layout *layout = walk->layout;
+    const uint64_t length_at = address + layout->longer_head + LENGTH_AT;
     char data[TEXT_MAX * 4 + 1];
     uint64_t length = 0;
     uint32_t state = 0;
     unsigned width;
 
-    if (!address || !gt_running_read(walk->running, address + LENGTH_AT, &length, 8) ||
-        length > TEXT_MAX)
+    if (!address || !gt_running_read(walk->running, length_at, &length, 8) || length > TEXT_MAX)
         return false;
     if (gt_running_read(walk->running, address + layout->ascii, data, (size_t)length + 1) &&
         data[length] == '\0' && is_ascii(data, (size_t)length))
         return gt_buf_add(text, data, (size_t)length) == 0;
-    if (!gt_running_read(walk->running, address + LENGTH_AT + 16, &state, sizeof(state)))
+    if (!gt_running_read(walk->running, length_at + 16, &state, sizeof(state)))
         return false;
     width = state >> 2 & 7;
     if (width != 1 && width != 2 && width != 4)
@@ -152,17 +154,33 @@ void gt_frames_start(struct gt_frames_walk *walk, const struct gt_running *runni
 /* Is the object of the type that is called "code"? */
 static bool is_code(struct gt_frames_walk *walk, uint64_t object)
 {
-    uint64_t type = word_of(walk->running, object + TYPE_AT), name;
+    uint64_t head = walk->layout->longer_head, name;
+    uint64_t type = word_of(walk->running, object + head + TYPE_AT);
     char text[5];
 
     if (type && type == walk->code_type)
         return true;
-    name = type ? word_of(walk->running, type + NAME_AT) : 0;
+    name = type ? word_of(walk->running, type + head + NAME_AT) : 0;
     if (!name || !gt_running_read(walk->running, name, text, sizeof(text)) ||
         memcmp(text, "code", 5) != 0)
         return false;
     walk->code_type = type;
     return true;
+}
+
+/* Where the bytecode is that the frame runs. Without a GIL, from 3.14 on, threads have copies:
+ * _PyCodeArray {size, entries}. */
+static uint64_t bytecode_of(const struct gt_frames_walk *walk, uint64_t code)
+{
+    const struct gt_layout *layout = walk->layout;
+    uint64_t copies = layout->co_tlbc ? word_of(walk->running, code + layout->co_tlbc) : 0;
+    int32_t index = 0;
+
+    if (copies &&
+        gt_running_read(walk->running, walk->at + layout->f_tlbc, &index, sizeof(index)) &&
+        index > 0 && (uint64_t)index < word_of(walk->running, copies))
+        return word_of(walk->running, copies + 8 * ((uint64_t)index + 1));
+    return code + layout->co_code;
 }
 
 static int64_t instruction_of(const struct gt_frames_walk *walk, uint64_t code)
@@ -172,7 +190,7 @@ static int64_t instruction_of(const struct gt_frames_walk *walk, uint64_t code)
 
     if (!layout->instr_is_index)
         return (int64_t)(word_of(walk->running, walk->at + layout->f_instr) -
-                         (code + layout->co_code));
+                         bytecode_of(walk, code));
     if (!gt_running_read(walk->running, walk->at + layout->f_instr, &index, sizeof(index)))
         return -1;
     return layout->lines == GT_LINES_RANGES ? (int64_t)index * 2 : index;
@@ -180,9 +198,9 @@ static int64_t instruction_of(const struct gt_frames_walk *walk, uint64_t code)
 
 static int line_of(const struct gt_frames_walk *walk, uint64_t code)
 {
-    enum { BYTES_AT = 32 };
+    uint64_t head = walk->layout->longer_head;
     uint64_t table = word_of(walk->running, code + walk->layout->co_lines);
-    uint64_t length = table ? word_of(walk->running, table + LENGTH_AT) : 0;
+    uint64_t length = table ? word_of(walk->running, table + head + LENGTH_AT) : 0;
     int32_t first = 0;
     unsigned char *data;
     int line = 0;
@@ -191,7 +209,7 @@ static int line_of(const struct gt_frames_walk *walk, uint64_t code)
         !table || length > TABLE_MAX)
         return 0;
     data = malloc((size_t)length + 1);
-    if (data && gt_running_read(walk->running, table + BYTES_AT, data, (size_t)length))
+    if (data && gt_running_read(walk->running, table + head + BYTES_AT, data, (size_t)length))
         line = gt_frames_line(walk->layout->lines, data, (size_t)length, first,
                               instruction_of(walk, code));
     free(data);

@@ -125,10 +125,18 @@ static struct gt_gil_now *add(struct gt_chunks *gils, uint64_t interpreter, uint
     return gil;
 }
 
-/* Its interval, too, is read here: it lies before the holder in every version. */
-static void read_interval(struct gt_gil_now *gil, const struct gt_running *running)
+/* Its interval, too, is read here: it lies before the holder in every version; and before that,
+ * in builds without a GIL, whether there is one: INT_MAX, unless it is only for a moment. */
+static void read_settings(struct gt_gil_now *gil, const struct gt_running *running,
+                          const struct gt_python *python)
 {
     uint64_t interval_us;
+    int32_t enabled = INT32_MAX;
+
+    if (python->free_threaded &&
+        !gt_running_read(running, gil->holder - 2 * HOLDER_AT, &enabled, sizeof(enabled)))
+        enabled = 0;
+    gil->enabled = enabled == INT32_MAX;
 
     if (gt_running_read(running, gil->holder - HOLDER_AT, &interval_us, sizeof(interval_us)) &&
         interval_us >= 1 && interval_us <= UINT64_C(3600000000))
@@ -150,7 +158,8 @@ static int search(struct gt_chunks *gils, const struct gt_running *running,
         uint64_t address = python->runtime + at;
 
         if (has_shape(data + at) &&
-            gt_thread_of_state(running, python, threads, word_at(data + at, HOLDER_AT)) &&
+            (address == python->gil ||
+             gt_thread_of_state(running, python, threads, word_at(data + at, HOLDER_AT))) &&
             !add(gils, 0, address + HOLDER_AT, address + LOCKED_AT)) {
             free(data);
             return gt_error_memory(err);
@@ -197,11 +206,12 @@ int gt_gils_find(struct gt_chunks *gils, const struct gt_running *running,
     else if (python->runtime)
         rc = search(gils, running, python, threads, err);
     for (size_t i = 0; rc == 0 && i < gils->count; i++)
-        read_interval(gt_chunks_at(gils, i), running);
+        read_settings(gt_chunks_at(gils, i), running, python);
     return rc;
 }
 
-int64_t gt_gils_interval_ns(const struct gt_running *running, const struct gt_python *python)
+int64_t gt_gils_interval_ns(const struct gt_running *running, struct gt_python *python,
+                            bool *enabled)
 {
     struct gt_chunks gils, threads;
     struct gt_layout layout;
@@ -216,6 +226,9 @@ int64_t gt_gils_interval_ns(const struct gt_running *running, const struct gt_py
             const struct gt_gil_now *gil = gt_chunks_at(&gils, i);
 
             greatest_ns = MAX(greatest_ns, gil->interval_ns);
+            if (!gil->interpreter)
+                python->gil = gil->holder - HOLDER_AT;
+            *enabled = *enabled || gil->enabled;
         }
     gt_chunks_release(&gils);
     gt_chunks_release(&threads);

@@ -35,6 +35,7 @@ struct gt_gil_now {
     uint64_t locked;
     uint64_t cond;
     int64_t interval_ns; /* the switch interval; 0: not known */
+    bool enabled;        /* false in a build without a GIL, as long as nothing switched it on */
     enum gt_gil_known known;
     int holder_tid;  /* when held: as we see it */
     uint64_t turns;  /* how often it went from one thread to another */
@@ -47,8 +48,11 @@ int gt_gils_find(struct gt_chunks *gils, const struct gt_running *running,
                  const struct gt_python *python, const struct gt_layout *layout,
                  const struct gt_chunks *threads, struct gt_error *err);
 
-/* The greatest switch interval of the process's GILs now; 0: it could not be read. */
-int64_t gt_gils_interval_ns(const struct gt_running *running, const struct gt_python *python);
+/* The greatest switch interval of the process's GILs now; 0: it could not be read. Where the
+ * GIL was looked for, `python` keeps its place: a last holder that has ended hides it.
+ * `*enabled` is set if one of them is in use, in a build without a GIL. */
+int64_t gt_gils_interval_ns(const struct gt_running *running, struct gt_python *python,
+                            bool *enabled);
 
 /* Who has it now? */
 void gt_gil_look(struct gt_gil_now *gil, const struct gt_running *running,

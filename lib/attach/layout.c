@@ -144,7 +144,7 @@ static const struct words {
      26, 40, 41, 42, 44, 48, 50, 51, 52, 56, 92, 111},
 };
 
-enum { WORDS_MAX = 128, STATE_MAX = 1 << 24, OFFSET_MAX = 1 << 22 };
+enum { FREE_THREADED = 2, WORDS_MAX = 128, STATE_MAX = 1 << 24, OFFSET_MAX = 1 << 22 };
 
 static bool are_offsets(const uint64_t *all, const struct words *at)
 {
@@ -162,6 +162,18 @@ static bool are_offsets(const uint64_t *all, const struct words *at)
            all[at->gil] < all[at->gil_holder] && all[at->gil_holder] < all[at->gil_locked] &&
            all[at->gil_locked] < all[at->is_size] && all[at->ts_frame] < all[at->ts_size] &&
            all[at->ts_next] < all[at->ts_size] && all[at->ascii] < 256;
+}
+
+/* From 3.14 on: stackpointer and tlbc_index follow a frame's owner, co_tlbc follows co_code. */
+static void take_words_without_gil(struct gt_layout *layout, const uint64_t *all,
+                                   const struct words *at)
+{
+    layout->longer_head = 16;
+    if (at->minor < 14 || all[at->f_owner + 2] > OFFSET_MAX ||
+        all[at->co_code + 1] > OFFSET_MAX)
+        return;
+    layout->f_tlbc = all[at->f_owner + 2];
+    layout->co_tlbc = all[at->co_code + 1];
 }
 
 static bool take_words(struct gt_layout *layout, const uint64_t *all, const struct words *at)
@@ -193,7 +205,30 @@ static bool take_words(struct gt_layout *layout, const uint64_t *all, const stru
         .lines = GT_LINES_LOCATIONS,
         .tagged = true,
     };
+    if (all[FREE_THREADED] == 1)
+        take_words_without_gil(layout, all, at);
     return true;
+}
+
+/* struct _debugger_support is the last one, since 3.14: eval_breaker, remote_debugger_support,
+ * remote_debugging_enabled, debugger_pending_call, debugger_script_path and its size. */
+static void take_support(struct gt_layout *layout, const uint64_t *all, const struct words *at)
+{
+    enum { SUPPORT_WORDS = 6, PATH_SIZE_MAX = 1 << 16 };
+    const uint64_t *support = all + at->count - SUPPORT_WORDS;
+    uint64_t state = all[at->ts_size];
+
+    if (at->minor < 14 || support[0] > state - 8 || support[2] > all[at->is_size] - 4 ||
+        support[1] > state || support[3] > state || support[4] > state ||
+        support[5] > PATH_SIZE_MAX || support[1] + support[3] + 4 > state ||
+        support[1] + support[4] + support[5] > state)
+        return;
+    layout->eval_breaker = support[0];
+    layout->remote_support = support[1];
+    layout->remote_enabled = support[2];
+    layout->pending = support[3];
+    layout->script_path = support[4];
+    layout->script_size = support[5];
 }
 
 static bool read_offsets(struct gt_layout *layout, const struct gt_running *running,
@@ -201,9 +236,12 @@ static bool read_offsets(struct gt_layout *layout, const struct gt_running *runn
 {
     uint64_t all[WORDS_MAX];
 
-    return gt_running_read(running, python->runtime, all, (size_t)at->count * 8) &&
-           memcmp(all, "xdebugpy", 8) == 0 &&
-           all[1] >> 16 == (uint64_t)(3 << 8 | python->minor) && take_words(layout, all, at);
+    if (!gt_running_read(running, python->runtime, all, (size_t)at->count * 8) ||
+        memcmp(all, "xdebugpy", 8) != 0 || all[1] >> 16 != (uint64_t)(3 << 8 | python->minor) ||
+        !take_words(layout, all, at))
+        return false;
+    take_support(layout, all, at);
+    return true;
 }
 
 bool gt_layout_find(struct gt_layout *layout, const struct gt_running *running,

@@ -33,7 +33,12 @@ struct gt_layout {
     uint64_t f_previous, f_code, f_instr;
     int64_t f_owner; /* -1: there is none */
     uint64_t co_filename, co_name, co_first, co_lines, co_code;
-    uint64_t ascii, compact; /* sizes of a string's header */
+    uint64_t ascii, compact;  /* sizes of a string's header */
+    uint64_t longer_head;     /* an object's head has 16 bytes more without a GIL */
+    uint64_t f_tlbc, co_tlbc; /* copies of bytecode, and a frame's; co_tlbc 0: there are none */
+    /* Remote debugging (remote.h): in PyThreadState, in the structure that is there at
+     * remote_support, and in PyInterpreterState. script_size 0: there is none. */
+    uint64_t eval_breaker, remote_support, pending, script_path, script_size, remote_enabled;
     enum gt_line_table lines;
     bool instr_is_index; /* f_instr: a number of bytes, or (3.10) of instructions; else an
                             address */

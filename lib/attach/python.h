@@ -17,6 +17,7 @@ struct gt_python {
     bool free_threaded;
     uint64_t runtime, runtime_size;    /* _PyRuntime in its memory; 0: there is none (3.6) */
     uint64_t variables, variables_end; /* of the file that _PyRuntime is in */
+    uint64_t gil;                      /* where its GIL was found once (gil.h); 0: nowhere */
     uint64_t current; /* _PyThreadState_Current (3.6): the holder's; 0: it is not exported */
     const struct gt_mapping *file; /* the interpreter's, of the process; borrowed */
 };

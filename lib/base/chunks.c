@@ -99,3 +99,25 @@ size_t gt_chunks_first_after(const struct gt_chunks *list, size_t low, size_t of
 {
     return first(list, low, offset, time_ns, true);
 }
+
+int gt_chunks_sort(struct gt_chunks *list, int (*compare)(const void *, const void *))
+{
+    size_t size = list->element_size, ordered = 1;
+    unsigned char *copy;
+
+    while (ordered < list->count &&
+           compare(gt_chunks_at(list, ordered - 1), gt_chunks_at(list, ordered)) <= 0)
+        ordered++;
+    if (ordered >= list->count)
+        return 0;
+    copy = reallocarray(NULL, list->count, size);
+    if (!copy)
+        return -1;
+    for (size_t i = 0; i < list->count; i++)
+        memcpy(copy + i * size, gt_chunks_at(list, i), size);
+    qsort(copy, list->count, size, compare);
+    for (size_t i = 0; i < list->count; i++)
+        memcpy(gt_chunks_at(list, i), copy + i * size, size);
+    free(copy);
+    return 0;
+}

@@ -53,6 +53,10 @@ size_t gt_chunks_first_from(const struct gt_chunks *list, size_t low, size_t off
 size_t gt_chunks_first_after(const struct gt_chunks *list, size_t low, size_t offset,
                              int64_t time_ns);
 
+/* Put the elements in the order of `compare`, as qsort does. Where they are in order already,
+ * they are only looked at. 0, or -1: no memory for a copy of all, and nothing is changed. */
+int gt_chunks_sort(struct gt_chunks *list, int (*compare)(const void *, const void *));
+
 /* Forget all elements from `count` on; keeps memory. */
 static inline void gt_chunks_truncate(struct gt_chunks *list, size_t count)
 {

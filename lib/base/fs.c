@@ -122,33 +122,39 @@ int gt_fs_remove_tree(const char *path, struct gt_error *err)
     return 0;
 }
 
-int gt_fs_read(const char *path, struct gt_buf *buf, size_t limit, struct gt_error *err)
+int gt_fs_read_from(int fd, const char *path, struct gt_buf *buf, size_t limit,
+                    struct gt_error *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     size_t total = 0;
-    int rc = 0;
 
-    if (fd < 0)
-        return gt_error_errno(err, "cannot open %s", path);
     while (total < limit) {
         size_t want = limit - total < 65536 ? limit - total : 65536;
         ssize_t got;
 
-        if (gt_buf_reserve(buf, want)) {
-            rc = gt_error_memory(err);
-            break;
-        }
+        if (gt_buf_reserve(buf, want))
+            return gt_error_memory(err);
         got = read(fd, buf->data + buf->length, want);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
-            rc = gt_error_errno(err, "cannot read %s", path);
-        if (got <= 0)
+            return gt_error_errno(err, "cannot read %s", path);
+        if (got == 0)
             break;
         buf->length += (size_t)got;
         buf->data[buf->length] = '\0';
         total += (size_t)got;
     }
+    return 0;
+}
+
+int gt_fs_read(const char *path, struct gt_buf *buf, size_t limit, struct gt_error *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    int rc;
+
+    if (fd < 0)
+        return gt_error_errno(err, "cannot open %s", path);
+    rc = gt_fs_read_from(fd, path, buf, limit, err);
     close(fd);
     return rc;
 }

@@ -30,6 +30,9 @@ int gt_fs_remove_tree(const char *path, struct gt_error *err);
 /* Append a whole file, of at most `limit` bytes, to `buf`. Files of /proc can be read as well.
  */
 int gt_fs_read(const char *path, struct gt_buf *buf, size_t limit, struct gt_error *err);
+/* The same of what is open already; `path` is for messages. */
+int gt_fs_read_from(int fd, const char *path, struct gt_buf *buf, size_t limit,
+                    struct gt_error *err);
 
 /* Something that may end a wait: asked some 20 times a second, true ends it. Without one (NULL)
  * only time does. */

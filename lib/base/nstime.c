@@ -2,9 +2,11 @@
 #include "base/nstime.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static int64_t ns_of_clock(clockid_t clock)
 {
@@ -14,9 +16,38 @@ static int64_t ns_of_clock(clockid_t clock)
     return (int64_t)now.tv_sec * GT_NS_PER_S + now.tv_nsec;
 }
 
+/* What is told there is of the namespace that children will be in: as a rule the same one. */
+static int64_t read_shift_ns(void)
+{
+    FILE *file = fopen("/proc/self/timens_offsets", "re");
+    char own[64] = "", childrens[64] = "";
+    long long seconds = 0, ns = 0;
+    bool told = file && fscanf(file, "monotonic %lld %lld", &seconds, &ns) == 2;
+
+    if (file)
+        fclose(file);
+    if (!told || readlink("/proc/self/ns/time", own, sizeof(own) - 1) < 0 ||
+        readlink("/proc/self/ns/time_for_children", childrens, sizeof(childrens) - 1) < 0 ||
+        strcmp(own, childrens) != 0)
+        return 0;
+    return (int64_t)seconds * GT_NS_PER_S + ns;
+}
+
+int64_t gt_monotonic_shift_ns(void)
+{
+    static int64_t shift_ns = INT64_MIN; /* not asked yet */
+    int64_t known_ns = __atomic_load_n(&shift_ns, __ATOMIC_RELAXED);
+
+    if (known_ns == INT64_MIN) {
+        known_ns = read_shift_ns();
+        __atomic_store_n(&shift_ns, known_ns, __ATOMIC_RELAXED);
+    }
+    return known_ns;
+}
+
 int64_t gt_now_ns(void)
 {
-    return ns_of_clock(CLOCK_MONOTONIC);
+    return ns_of_clock(CLOCK_MONOTONIC) - gt_monotonic_shift_ns();
 }
 
 int64_t gt_realtime_ns(void)
@@ -35,13 +66,27 @@ char *gt_duration_text(int64_t duration_ns, char *text, size_t size)
     if (duration_ns < GT_NS_PER_US)
         snprintf(text, size, "%s%d ns", sign, (int)duration_ns);
     else if (duration_ns < GT_NS_PER_MS)
-        snprintf(text, size, "%s%.1f us", sign, value / GT_NS_PER_US);
+        snprintf(text, size, "%s%.1f \xc2\xb5s", sign, value / GT_NS_PER_US);
     else if (duration_ns < GT_NS_PER_S)
         snprintf(text, size, "%s%.1f ms", sign, value / GT_NS_PER_MS);
     else if (duration_ns < (int64_t)3600 * GT_NS_PER_S)
         snprintf(text, size, "%s%.2f s", sign, value / GT_NS_PER_S);
     else
         snprintf(text, size, "%s%.2f h", sign, value / GT_NS_PER_S / 3600);
+    return text;
+}
+
+char *gt_moment_text(int64_t time_ns, char *text, size_t size)
+{
+    int64_t hundredths = time_ns < 0 ? 0 : time_ns / (GT_NS_PER_S / 100);
+    int64_t seconds = hundredths / 100, minutes = seconds / 60;
+
+    if (minutes < 60)
+        snprintf(text, size, "%02d:%02d.%02d", (int)minutes, (int)(seconds % 60),
+                 (int)(hundredths % 100));
+    else
+        snprintf(text, size, "%02lld:%02d:%02d.%02d", (long long)(minutes / 60),
+                 (int)(minutes % 60), (int)(seconds % 60), (int)(hundredths % 100));
     return text;
 }
 

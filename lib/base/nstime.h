@@ -10,8 +10,16 @@
 #define GT_NS_PER_MS 1000000
 #define GT_NS_PER_S  1000000000
 
-/* CLOCK_MONOTONIC now. */
+/* No machine has been up for so long, 18 years: a later time is damage. Sums of some times that
+ * are not later do not overflow. */
+#define GT_TIME_MOST_NS (INT64_MAX / 16)
+
+/* CLOCK_MONOTONIC now, of the machine, which perf uses, too: a time namespace adds nothing to
+ * it (time_namespaces(7)). */
 int64_t gt_now_ns(void);
+
+/* What the time namespace that we are in adds to CLOCK_MONOTONIC. Asks /proc once. */
+int64_t gt_monotonic_shift_ns(void);
 
 /* CLOCK_REALTIME now. */
 int64_t gt_realtime_ns(void);
@@ -48,6 +56,10 @@ static inline double gt_percent(int64_t part_ns, int64_t whole_ns)
 
 /* For people: "850 ns", "5.2 ms", "12.3 s". Writes at most `size` bytes, returns `text`. */
 char *gt_duration_text(int64_t duration_ns, char *text, size_t size);
+
+/* For people, a point in time, from 0 on: "00:04.02", "01:59:03.50". Writes at most `size`
+ * bytes, returns `text`. */
+char *gt_moment_text(int64_t time_ns, char *text, size_t size);
 
 /* For machines, fast: microseconds with three decimals ("1234.567"), without the decimals
  * when they are zero, with '-' when negative. Needs 24 bytes; writes no NUL; returns the end.

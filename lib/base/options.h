@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Command lines as data: one struct gt_option per option; parsing, --help, the manual page
- * and shell completions come from the same table.
+ * and shell completions (options_text.h) come from the same table.
  *
  * To add an option: 1. an entry in the program's table; 2. a case for its id in the
  * program's callback. Nothing else knows options.
@@ -17,6 +17,9 @@
 enum gt_option_flags {
     GT_OPTION_NEGATABLE = 1 << 0, /* --no-NAME exists too */
     GT_OPTION_LAST = 1 << 1,      /* the words after it (and its argument) are the target's */
+    GT_OPTION_COMMON = 1 << 2,    /* one of those that fit on the first screen of help */
+    GT_OPTION_CONFIG = 1 << 3,    /* a configuration file may set it */
+    GT_OPTION_MANY = 1 << 4,      /* may be given several times */
 };
 
 struct gt_option {
@@ -46,7 +49,15 @@ typedef int (*gt_operand_fn)(void *context, const char *word, struct gt_error *e
 int gt_options_parse_all(const struct gt_option *table, char *const *argv, gt_option_fn apply,
                          gt_operand_fn operand, void *context, struct gt_error *err);
 
-/* Append the table as text for --help. Returns 0 or -1. */
-int gt_options_help(const struct gt_option *table, struct gt_buf *text);
+/* The option of that long name; NULL: none. */
+const struct gt_option *gt_options_find(const struct gt_option *table, const char *name,
+                                        size_t length);
+/* The option that was probably meant by this long name; NULL: none is close to it. */
+const struct gt_option *gt_options_like(const struct gt_option *table, const char *name,
+                                        size_t length);
+
+/* Append the table as text for --help, in lines of 80 columns: all of it, or without headings
+ * those that are COMMON. Returns 0 or -1. */
+int gt_options_help(const struct gt_option *table, bool common, struct gt_buf *text);
 
 #endif

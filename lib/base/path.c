@@ -335,3 +335,83 @@ int gt_path_open_stable(const char *path, bool make, char **real, struct gt_erro
     *real = strndup(found, (size_t)length);
     return finish(&walk, *real ? 0 : gt_error_memory(err));
 }
+
+/* --- what only root and we can have written --- */
+
+/* Go to the folder of the file that `path` names from where the walk is, and to no other. */
+static int go_to_parent(struct walk *walk, const char *path, char name[NAME_MAX + 1],
+                        struct gt_error *err)
+{
+    const char *last = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+    char folder[PATH_MAX];
+    int rc;
+
+    if (names_folder(last) || strlen(last) > NAME_MAX || strlen(path) >= sizeof(folder)) {
+        errno = names_folder(last) ? EISDIR : ENAMETOOLONG;
+        return fail(walk->at, NULL, err);
+    }
+    snprintf(name, NAME_MAX + 1, "%s", last);
+    snprintf(folder, sizeof(folder), "%.*s", (int)(last - path), path);
+    rc = *folder ? go(walk, folder, err) : 0;
+    if (rc == 0 && gt_path_others_can_write(walk->at))
+        return refuse_folder(walk->at, "belongs to another user, or can be written by one",
+                             err);
+    return rc;
+}
+
+/* Is it a link, which was followed to the folder and the name that it says? 1: no. */
+static int follow_last(struct walk *walk, char name[NAME_MAX + 1], struct gt_error *err)
+{
+    char target[PATH_MAX];
+    ssize_t length = readlinkat(walk->at, name, target, sizeof(target) - 1);
+    struct stat st;
+
+    if (length < 0 && errno == EINVAL)
+        return 1;
+    if (length > 0 && ++walk->links > LINKS_MAX) {
+        errno = ELOOP;
+        length = -1;
+    }
+    if (length <= 0 || fstatat(walk->at, name, &st, AT_SYMLINK_NOFOLLOW))
+        return fail(walk->at, name, err);
+    if (!is_trusted(st.st_uid))
+        return refuse_link(walk->at, name, err);
+    target[length] = '\0';
+    return go_to_parent(walk, target, name, err);
+}
+
+static int open_last(struct walk *walk, const char *name, struct gt_error *err)
+{
+    const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+    char path[PATH_MAX + NAME_MAX + 2];
+    int fd = openat(walk->at, name, flags);
+    struct stat st;
+
+    if (fd < 0)
+        return fail(walk->at, name, err);
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && !gt_path_others_can_write(fd))
+        return fd;
+    close(fd);
+    return gt_error_set(err, GT_ERR_PERMISSION, "%s %s", path_of(walk->at, name, path),
+                        S_ISREG(st.st_mode)
+                            ? "belongs to another user, or can be written by one"
+                            : "is no regular file");
+}
+
+int gt_path_open_trusted(const char *path, struct gt_error *err)
+{
+    struct walk walk = {.at = -1, .stable = geteuid() == 0};
+    char name[NAME_MAX + 1];
+    char *absolute = make_absolute(path, err);
+    int rc = absolute ? go_to_parent(&walk, absolute, name, err) : GT_ERR_NOT_FOUND;
+
+    while (rc == 0)
+        rc = follow_last(&walk, name, err);
+    if (rc > 0)
+        rc = open_last(&walk, name, err);
+    free(absolute);
+    free(walk.rest);
+    if (walk.at >= 0)
+        close(walk.at);
+    return rc;
+}

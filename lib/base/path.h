@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Paths of what is written, opened component by component and by descriptor, so that nobody can
- * lead a privileged process elsewhere with a link, however fast he changes it.
+ * Paths of what is written, and of configuration that is read, opened component by component
+ * and by descriptor, so that nobody can lead a privileged process elsewhere with a link,
+ * however fast he changes it.
  *
  * A link on the way is followed where root or we own it and nobody else can write the folder
  * that it lies in (linked homes are common); any other is refused. Folders are entered whoever
@@ -35,8 +36,18 @@ int gt_path_open_parent(const char *path, const char **name, struct gt_error *er
  */
 int gt_path_open_stable(const char *path, bool make, char **real, struct gt_error *err);
 
-/* Can anybody but root and us put something into this folder? A group of our own number counts
- * as us (useradd gives each user such a group), unless the folder has an access control list.
+/*
+ * Open for reading a regular file that only root and we can have written: it belongs to one of
+ * us, and so does its folder, and nobody else can write either. The file may be a link, by the
+ * same rule for each folder on the way; for root, folders are as in gt_path_open_stable. A
+ * descriptor; GT_ERR_NOT_FOUND: there is no file of that name; GT_ERR_PERMISSION: somebody else
+ * can have written it, or it is not ours to read; or negative.
+ */
+int gt_path_open_trusted(const char *path, struct gt_error *err);
+
+/* Can anybody but root and us put something into this folder, or write this file? A group of
+ * our own number counts as us (useradd gives each user such a group), unless the folder has an
+ * access control list.
  */
 bool gt_path_others_can_write(int folder);
 

@@ -60,7 +60,7 @@ int gt_strvec_pushf(struct gt_strvec *vec, const char *format, ...)
 
 int gt_strvec_push_all(struct gt_strvec *vec, char *const *items)
 {
-    for (; *items; items++)
+    for (; items && *items; items++)
         if (gt_strvec_push(vec, *items))
             return -1;
     return 0;

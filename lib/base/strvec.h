@@ -18,7 +18,7 @@ void gt_strvec_release(struct gt_strvec *vec);
 int gt_strvec_push(struct gt_strvec *vec, const char *text);
 int gt_strvec_pushf(struct gt_strvec *vec, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-/* Append copies of all of a NULL-terminated array. */
+/* Append copies of all of a NULL-terminated array, which may be NULL. */
 int gt_strvec_push_all(struct gt_strvec *vec, char *const *items);
 
 #endif

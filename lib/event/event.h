@@ -32,6 +32,9 @@ enum gt_event_kind {
     GT_EVENT_DROP_ENTER,
     GT_EVENT_DROP_RETURN,
 
+    /* A build without a GIL has one from now on, or has none: `gil_switch`. */
+    GT_EVENT_GIL_SWITCH,
+
     /* The futex system call: `futex`, `result`. */
     GT_EVENT_FUTEX_ENTER,
     GT_EVENT_FUTEX_EXIT,
@@ -87,10 +90,24 @@ enum gt_event_kind {
     GT_EVENT_SYNC_EVENT_SEEN, /* it found one set, perhaps after waiting */
     GT_EVENT_PERMIT_TAKEN,    /* it took a permit of a semaphore of threading */
     GT_EVENT_PERMIT_GIVEN,    /* it gave one */
+    GT_EVENT_SEM_WAITS,       /* it begins to wait for a semaphore, or for a mutex of C's; ends
+                                 with SEM_TAKEN, SEM_GAVE_UP or SEM_RETURN: `sync` */
+    GT_EVENT_SEM_NEW,         /* it makes a semaphore where there was another: `sync` */
+    GT_EVENT_SEM_RETURN,      /* its wait ended: `result` */
+
+    GT_EVENT_SPUN, /* it spun for locks, or gave what it was to park for: `spun` */
 
     /* The CPU time that a thread which holds the GIL has had, read by that thread, or by one
      * that waits for the GIL: `snapshot`. */
     GT_EVENT_SNAPSHOT,
+
+    /* Where pid/tid was: its stack was recorded on its own, by a clock: `sample`. */
+    GT_EVENT_SAMPLE,
+
+    /* Where a thread that has the GIL is asleep, noted by pid/tid, which waits for it.
+     * Addresses of its frames are as the headers of their files count, and name nothing yet:
+     * `asleep`. */
+    GT_EVENT_ASLEEP,
 
     GT_EVENT_KINDS
 };
@@ -139,6 +156,7 @@ static inline enum gt_event_group gt_event_group(enum gt_event_kind kind)
         return GT_EVENTS_SCHED;
     case GT_EVENT_COUNTER:
         return GT_EVENTS_COUNTER;
+    case GT_EVENT_GIL_SWITCH:
     case GT_EVENT_CALL:
     case GT_EVENT_RETURN:
     case GT_EVENT_UNTRACED:
@@ -159,7 +177,13 @@ static inline enum gt_event_group gt_event_group(enum gt_event_kind kind)
     case GT_EVENT_SYNC_EVENT_SEEN:
     case GT_EVENT_PERMIT_TAKEN:
     case GT_EVENT_PERMIT_GIVEN:
+    case GT_EVENT_SEM_WAITS:
+    case GT_EVENT_SEM_NEW:
+    case GT_EVENT_SEM_RETURN:
+    case GT_EVENT_SPUN:
     case GT_EVENT_SNAPSHOT:
+    case GT_EVENT_SAMPLE:
+    case GT_EVENT_ASLEEP:
         return GT_EVENTS_SYNC;
     case GT_EVENT_OTHER:
     case GT_EVENT_KINDS:
@@ -211,6 +235,15 @@ struct gt_function {
     const char *file;
 };
 
+/* What a thread waits for that waits for a semaphore. */
+enum gt_wait_for {
+    GT_WAIT_FOR_SEMAPHORE, /* for it: up to 3.13 a lock of CPython's is one */
+    GT_WAIT_FOR_MUTEX,     /* parked, for a mutex of one byte of CPython's */
+    GT_WAIT_FOR_EVENT,     /* parked, for an event; or, as far as is known, for the next */
+    GT_WAIT_FOR_ATTACH,    /* parked, until a thread that stopped all others lets them go on */
+    GT_WAIT_FOR_NATIVE,    /* for a mutex of C's, which is no semaphore */
+};
+
 /* One frame of a stack. Its strings are slices of a buffer of the source. */
 struct gt_frame {
     const char *symbol; /* without offset; empty: not known */
@@ -225,6 +258,9 @@ struct gt_frame {
 
 /* cond.deadline_ns of a wait whose deadline was not recorded. */
 #define GT_NO_DEADLINE 1
+
+/* sync.since_ns of SEM_POST, from a source that does not see semaphores being taken. */
+#define GT_NOT_SEEN (-1)
 
 /* Strings and stacks are valid while the event is handed over, unless its source says more. */
 struct gt_event {
@@ -264,6 +300,8 @@ struct gt_event {
             const char *text;
             uint32_t length;
             bool by_threading; /* Python's threading gave it: better than the kernel's name */
+            bool is_command;   /* COMM: the command line of pid, arguments end with NUL */
+            bool is_role;      /* COMM: what multiprocessing calls pid */
         } new_name;
         /* MMAP */
         struct {
@@ -280,6 +318,12 @@ struct gt_event {
             int64_t since_ns; /* 0: since the last event on cpu; or GT_SINCE_BEGINNING */
             bool of_process;  /* only events of pid were lost */
         } lost;
+        /* GIL_SWITCH */
+        struct {
+            const char *module; /* whose import switched it on; empty: not known */
+            uint32_t length;
+            bool on;
+        } gil_switch;
         /* STOPPED */
         struct {
             const char *why;
@@ -321,12 +365,23 @@ struct gt_event {
         /* SEM_TAKEN to PERMIT_GIVEN */
         struct {
             uint64_t object;    /* its address */
-            int64_t since_ns;   /* when it began to wait; SEM_POST: since when it had the
-                                   semaphore;   0: not known */
+            int64_t since_ns;   /* when it began to wait; 0: not known. SEM_POST: since when it
+                                   had the semaphore; 0: it was not known to have it, GT_NOT_SEEN:
+                                   who takes one is not recorded */
             uint32_t left;      /* QUEUE_PUT: items in the queue, PERMIT_TAKEN: permits that are
-                                   left;      plus 1; 0: not known, or any number */
-            int32_t joined_tid; /* JOIN */
+                                   left, plus 1; 0: not known, or any number. SEM_WAITS: enum
+                                   gt_wait_for */
+            int32_t joined_tid; /* JOIN; SEM_WAITS: who has it; 0: not known */
+            uint64_t lock;    /* SEM_WAITS, of a thread that parks: what it waits for. SEM_POST:
+                                 what another thread parks for there; 0: not known */
+            const char *type; /* SEM_WAITS: that of the object whose lock it is; NULL: not
+                                 known. Valid as long as the source */
         } sync;
+        /* SPUN: since the last such event */
+        struct {
+            uint64_t yields, own_posts;
+            int64_t ns;
+        } spun;
         /* SNAPSHOT */
         struct {
             int32_t tid;     /* of the thread that it is about */
@@ -335,6 +390,17 @@ struct gt_event {
             int64_t cpu_ns;   /* on a CPU */
             int64_t ready_ns; /* ready to run, without a CPU; -1: not known */
         } snapshot;
+        /* SAMPLE */
+        struct {
+            uint32_t stack;    /* in gt_timeline.native_stacks */
+            int64_t weight_ns; /* the time on a CPU that it stands for */
+        } sample;
+        /* ASLEEP */
+        struct {
+            int32_t tid;    /* of the thread that it is about */
+            uint16_t call;  /* the system call that it is in, plus 1 */
+            uint32_t stack; /* in gt_timeline.native_stacks, once ingest has named the frames */
+        } asleep;
     };
 };
 /* Parsers clear it and sources copy it for every event. */

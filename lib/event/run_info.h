@@ -9,7 +9,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct gt_clocks;       /* event/clocks.h */
 struct gt_surroundings; /* event/surroundings.h */
+
+/* A file that options were read from, beside the command line. */
+struct gt_run_config {
+    const char *file;     /* its absolute path; NULL: the end of the list */
+    char *const *options; /* their long names, NULL-terminated */
+};
 
 /* Strings and pointers are borrowed for as long as the report lives. Any may be NULL, and any
  * number -1, when it is not known (perf2trace knows little). */
@@ -34,7 +41,9 @@ struct gt_run_info {
     double usable_cpus;       /* the same, less where a quota says so (0.2, 1.5); 0 unknown */
     bool usable_cpus_changed; /* while it ran: no one number is right */
     bool gil_enabled;         /* false on a free-threaded build that runs without a GIL */
+    const struct gt_run_config *config;         /* which of them are in force; NULL: none */
     const struct gt_surroundings *surroundings; /* what the machine did to it; NULL: unknown */
+    const struct gt_clocks *clocks; /* the wall clock beside the recording's; NULL: unknown */
 };
 
 #endif

@@ -2,8 +2,12 @@
 #include "ingest/ingest.h"
 
 #include "agentlog/agentlog.h"
+#include "event/probed_files.h"
+#include "ingest/agent_costs.h"
 #include "ingest/losses.h"
+#include "ingest/native_log.h"
 #include "ingest/pairing.h"
+#include "ingest/sleep_stack.h"
 #include "ingest/spool.h"
 #include "ingest/wanted.h"
 #include "model/feed.h"
@@ -13,12 +17,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    MERGED_MAX = 3, /* hits of probes, an agent's log, VizTracer's trace */
-};
+enum { MERGED_MAX = 3 }; /* hits of probes, an agent's log, VizTracer's trace */
 
 struct merged;
-
 /* Feed a source's event; 0 or negative. */
 typedef int take_fn(struct gt_ingest *ingest, const struct merged *from,
                     struct gt_event *event);
@@ -40,8 +41,10 @@ struct gt_ingest {
     struct gt_recorded out;
     struct merged merged[MERGED_MAX];
     size_t merged_count;
-    struct gt_source probes;                    /* text of the probes' own recording */
-    struct gt_spool *spool;                     /* … and what it holds; NULL: there is none */
+    struct gt_source probes;      /* text of the probes' own recording */
+    struct gt_spool *spool;       /* … and what it holds; NULL: there is none */
+    struct gt_native_log *native; /* NULL: there is none */
+    struct gt_sleep_stacks sleep_stacks;
     struct gt_losses text_losses, probe_losses; /* where there are two recordings */
     struct gt_pairing *pairing; /* of the spool and the agent's log; NULL: not of both */
     const struct gt_agentlog *agentlog; /* NULL: there is none */
@@ -102,6 +105,9 @@ static int take_plain(struct gt_ingest *ingest, const struct merged *from,
 {
     if (event->kind == GT_EVENT_STOPPED && !(from->parts & GT_AGENTLOG_GIL))
         event->stopped.gil = false;
+    if (event->kind == GT_EVENT_ASLEEP &&
+        gt_sleep_stack_name(&ingest->sleep_stacks, &ingest->timeline->native_stacks, event))
+        return GT_ERR_MEMORY;
     return gt_is_wanted_of_source(event, from->parts) ||
                    (ingest->rest_out &&
                     gt_is_life_after_text(event, ingest->out.probes_out_ns, ingest->timeline))
@@ -241,11 +247,12 @@ static int take_event(void *context, const struct gt_event *event)
     struct gt_ingest *ingest = context;
     struct gt_event told;
     int lost = ingest->pairing ? gt_losses_note(&ingest->text_losses, event, &told) : 0;
+    int64_t out_ns = ingest->out.probes_out_ns;
 
     if (lost < 0)
         return GT_ERR_MEMORY;
     event = lost ? &told : event;
-    if (ingest->rest_out && gt_is_left_out_of_text(event, ingest->out.probes_out_ns)) {
+    if (ingest->rest_out && gt_is_left_out_of_text(event, out_ns, ingest->timeline)) {
         ingest->out.switches += event->kind == GT_EVENT_SWITCH_OUT; /* they cost all the same */
         return 0;
     }
@@ -276,19 +283,6 @@ static int spool_event(void *context, const struct gt_event *event)
     return gt_is_of_gate(event) ? 0 : gt_spool_put(ingest->spool, event, &ingest->spool_error);
 }
 
-static int cannot_feed(const struct gt_source *source, int rc, struct gt_error *err)
-{
-    if (rc != GT_ERR_FORMAT)
-        return gt_error_memory(err);
-    if (source->idle_bytes > GT_IDLE_MAX)
-        return gt_error_set(err, rc, "%d MiB of its text hold no event: the rest was not read",
-                            GT_IDLE_MAX >> 20);
-    return gt_error_set(err, rc,
-                        "its text holds more than %llu events, which is more than a recording "
-                        "of its size can: the rest was not read",
-                        (unsigned long long)source->most_events);
-}
-
 int gt_ingest_feed_probes(struct gt_ingest *ingest, const char *data, size_t length,
                           struct gt_error *err)
 {
@@ -302,8 +296,15 @@ int gt_ingest_feed_probes(struct gt_ingest *ingest, const char *data, size_t len
     if (rc < 0 && ingest->spool_error.code && err)
         *err = ingest->spool_error;
     else if (rc < 0)
-        rc = cannot_feed(&ingest->probes, rc, err);
+        rc = gt_source_failed(&ingest->probes, rc, err);
     return rc;
+}
+
+struct gt_native_log *gt_ingest_native(struct gt_ingest *ingest, struct gt_error *err)
+{
+    if (!ingest->native)
+        ingest->native = gt_native_log_new(ingest->timeline, err);
+    return ingest->native;
 }
 
 void gt_ingest_set_probes_out(struct gt_ingest *ingest, int64_t taken_out_ns, bool perf_died)
@@ -318,9 +319,11 @@ void gt_ingest_set_text_end(struct gt_ingest *ingest, int64_t recorded_ns, int64
     ingest->recording_end_ns = end_ns;
 }
 
-void gt_ingest_set_rest_out(struct gt_ingest *ingest)
+void gt_ingest_set_rest_out(struct gt_ingest *ingest, bool wanted)
 {
     ingest->rest_out = true;
+    if (wanted)
+        gt_timeline_states_ended(ingest->timeline, ingest->out.probes_out_ns);
 }
 
 static int next_of_spool(void *source, struct gt_event *event, struct gt_error *err)
@@ -337,8 +340,9 @@ static int begin_pairing(struct gt_ingest *ingest, struct gt_error *err)
     if (!ingest->spool || ingest->pairing)
         return 0;
     rc = gt_source_finish(&ingest->probes);
-    if (rc == 0)
-        rc = gt_spool_rewind(ingest->spool, err);
+    if (rc < 0)
+        return gt_source_failed(&ingest->probes, rc, err);
+    rc = gt_spool_rewind(ingest->spool, err);
     if (rc < 0)
         return rc;
     ingest->pairing = gt_pairing_new(until_ns ? until_ns : gt_spool_end_ns(ingest->spool), err);
@@ -363,8 +367,7 @@ void gt_ingest_set_agentlog(struct gt_ingest *ingest, struct gt_agentlog *log, u
 {
     const struct gt_agentlog_quality *quality = gt_agentlog_quality(log);
 
-    if (parts)
-        gt_ingest_expect_no_text(ingest);
+    ingest->expects_text &= !parts;
     ingest->agentlog = log;
     ingest->out.agent_sees_gil = parts & GT_AGENTLOG_GIL;
     ingest->out.blind = parts & GT_AGENTLOG_GIL && !quality->threads;
@@ -375,8 +378,7 @@ void gt_ingest_set_agentlog(struct gt_ingest *ingest, struct gt_agentlog *log, u
 
 void gt_ingest_lack_agentlog(struct gt_ingest *ingest, unsigned parts)
 {
-    if (parts)
-        gt_ingest_expect_no_text(ingest);
+    ingest->expects_text &= !parts;
     ingest->out.agent_sees_gil = ingest->out.blind = parts & GT_AGENTLOG_GIL;
 }
 
@@ -409,19 +411,22 @@ struct gt_ingest *gt_ingest_new(const struct gt_ingest_options *options, struct 
         return NULL;
     }
     ingest->options = *options;
+    gt_sleep_stacks_init(&ingest->sleep_stacks);
     ingest->out.detect = options->detect;
     ingest->out.probed = options->probed;
     ingest->root_pid = -1;
     ingest->expects_text = true;
     ingest->seen_start_ns = ingest->seen_end_ns = -1;
     gt_source_init(&ingest->source, take_event, ingest, true);
+    ingest->source.mappings =
+        options->runtime || (options->probed && gt_probed_is_known(options->probed));
     gt_source_init(&ingest->probes, spool_event, ingest, false);
-    ingest->timeline = gt_timeline_new(options->single_gil, err);
-    ingest->out.timeline = ingest->timeline;
+    ingest->out.timeline = ingest->timeline = gt_timeline_new(options->single_gil, err);
     if (!ingest->timeline) {
         gt_ingest_free(ingest);
         return NULL;
     }
+    ingest->timeline->no_gil = options->no_gil;
     gt_timeline_set_runtime(ingest->timeline, options->runtime);
     gt_timeline_set_probed(ingest->timeline, options->probed);
     gt_timeline_set_realtime(ingest->timeline, options->realtime_ns);
@@ -441,6 +446,8 @@ void gt_ingest_free(struct gt_ingest *ingest)
     gt_timeline_free(ingest->timeline);
     gt_source_release(&ingest->source);
     gt_source_release(&ingest->probes);
+    gt_native_log_free(ingest->native);
+    gt_sleep_stacks_release(&ingest->sleep_stacks);
     gt_spool_free(ingest->spool);
     gt_losses_release(&ingest->text_losses);
     gt_losses_release(&ingest->probe_losses);
@@ -457,7 +464,7 @@ int gt_ingest_feed(struct gt_ingest *ingest, const char *data, size_t length,
     if (rc < 0)
         return rc;
     rc = gt_source_feed(&ingest->source, data, length);
-    return rc < 0 ? cannot_feed(&ingest->source, rc, err) : 0;
+    return rc < 0 ? gt_source_failed(&ingest->source, rc, err) : 0;
 }
 
 void gt_ingest_limit_text(struct gt_ingest *ingest, uint64_t most_events)
@@ -474,8 +481,7 @@ int gt_ingest_set_cut(struct gt_ingest *ingest, const char *why)
 {
     if (ingest->out.cut)
         return 0;
-    ingest->cut = strdup(why);
-    ingest->out.cut = ingest->cut;
+    ingest->out.cut = ingest->cut = strdup(why);
     return ingest->cut ? 0 : GT_ERR_MEMORY;
 }
 
@@ -510,20 +516,6 @@ static int check_format(const struct gt_ingest *ingest, struct gt_error *err)
                         (unsigned long long)source->lines);
 }
 
-/* What the agent measured, after all of its log was taken. */
-static void take_costs(struct gt_ingest *ingest)
-{
-    const struct gt_agentlog_quality *agent;
-
-    if (!ingest->agentlog)
-        return;
-    agent = gt_agentlog_quality(ingest->agentlog);
-    ingest->out.event_ps = agent->event_ps;
-    ingest->out.call_ps = agent->call_ps;
-    ingest->out.c_call_ps = agent->c_call_ps;
-    ingest->out.code_permille = agent->code_permille;
-}
-
 /* Who saw the GIL, and how far two that did agree. */
 static int sum_up_sources(struct gt_ingest *ingest, struct gt_error *err)
 {
@@ -552,12 +544,11 @@ int gt_ingest_finish(struct gt_ingest *ingest, struct gt_error *err)
         return rc;
     rc = gt_source_finish(&ingest->source);
     if (rc < 0)
-        return gt_error_memory(err);
+        return gt_source_failed(&ingest->source, rc, err);
     recorded_ns = timeline->end_ns;
     rc = take_merged(ingest, INT64_MAX);
-    if (rc < 0)
+    if (rc < 0 || (ingest->native && gt_native_log_place(ingest->native)))
         return gt_error_memory(err);
-    take_costs(ingest);
     if (ingest->recorded_ns)
         gt_timeline_ended_early(timeline, ingest->recorded_ns, ingest->recording_end_ns);
     else if (ingest->ended_ns > 0 && !gt_timeline_saw_exit(timeline, ingest->root_pid))
@@ -571,15 +562,24 @@ int gt_ingest_finish(struct gt_ingest *ingest, struct gt_error *err)
     timeline->quality.lines = ingest->source.lines;
     timeline->quality.unparsed_lines = ingest->source.unknown_lines;
     rc = gt_timeline_finish(timeline, err);
+    if (rc == 0)
+        rc = sum_up_sources(ingest, err);
     if (rc < 0)
         return rc;
-    rc = sum_up_sources(ingest, err);
-    if (rc < 0)
-        return rc;
+    if (ingest->agentlog)
+        gt_take_agent_costs(&ingest->out, gt_agentlog_quality(ingest->agentlog));
     /* Asked for states only: what is known of the GIL has marked the sleeps for it. */
     if (!(ingest->options.detect & GT_DETECT_GIL))
         gt_timeline_drop_gils(timeline);
     return 0;
+}
+
+struct gt_timeline *gt_ingest_take_timeline(struct gt_ingest *ingest)
+{
+    struct gt_timeline *timeline = ingest->timeline;
+
+    ingest->timeline = NULL;
+    return timeline;
 }
 
 const struct gt_recorded *gt_ingest_recorded(const struct gt_ingest *ingest)

@@ -19,14 +19,16 @@
 #include <stddef.h>
 
 struct gt_agentlog;
-struct gt_probed;  /* event/probed_files.h */
-struct gt_runtime; /* event/pyruntime.h */
+struct gt_native_log; /* native_log.h */
+struct gt_probed;     /* event/probed_files.h */
+struct gt_runtime;    /* event/pyruntime.h */
 struct gt_viztracer;
 
 /* All pointers are borrowed until _free. They may be NULL. */
 struct gt_ingest_options {
     unsigned detect;                  /* enum gt_detect */
     bool single_gil;                  /* processes have one GIL (CPython before 3.12) */
+    bool no_gil;                      /* of a build without a GIL, which has none now */
     const struct gt_runtime *runtime; /* where the interpreter keeps its GIL */
     const struct gt_probed *probed;   /* the files with probes */
     int64_t realtime_ns;              /* CLOCK_REALTIME minus CLOCK_MONOTONIC; 0: not known */
@@ -38,7 +40,8 @@ struct gt_ingest;
 struct gt_ingest *gt_ingest_new(const struct gt_ingest_options *options, struct gt_error *err);
 void gt_ingest_free(struct gt_ingest *ingest);
 
-/* Take the next bytes of `perf script` text, cut anywhere. Lines that are not understood are
+/* Take the next bytes of `perf script` text, or of a recording that a check by
+ * script/perfdata.h let pass, cut anywhere. Lines that are not understood are
  * counted. If no line is, _finish fails. 0, GT_ERR_MEMORY; or GT_ERR_FORMAT: what comes is no
  * recording any more (gt_source_feed). Nothing more is taken then; what was read before is
  * right. */
@@ -55,10 +58,15 @@ int gt_ingest_feed_probes(struct gt_ingest *ingest, const char *data, size_t len
                           struct gt_error *err);
 void gt_ingest_set_probes_out(struct gt_ingest *ingest, int64_t taken_out_ns, bool perf_died);
 
+/* What takes the text of native stacks that were recorded apart (native_log.h), before or after
+ * the other text. It belongs to `ingest`. NULL: no memory. */
+struct gt_native_log *gt_ingest_native(struct gt_ingest *ingest, struct gt_error *err);
+
 /* The text ends there, too, on purpose or since perf died: the agents tell of lives from then
- * on, and the scheduler's events, which were to judge holders by, are not used. Before the
- * first text. */
-void gt_ingest_set_rest_out(struct gt_ingest *ingest);
+ * on. The scheduler's events, which were to judge holders by, are not used, unless the user
+ * wanted them (`wanted`): then states are not known from there on. After
+ * gt_ingest_set_probes_out, and before the first text. */
+void gt_ingest_set_rest_out(struct gt_ingest *ingest, bool wanted);
 
 /* perf died (0: it did not): what the text has from then on is not all of it, and nothing is
  * known from there until the recording was to end. */
@@ -109,6 +117,10 @@ void gt_ingest_set_range(struct gt_ingest *ingest, int64_t since_ns, int64_t unt
 /* All sources were given. Builds the timeline. 0; GT_ERR_FORMAT: the text is empty, or not of
  * perf script, or the trace is of another run; or another error. */
 int gt_ingest_finish(struct gt_ingest *ingest, struct gt_error *err);
+
+/* Take the timeline, after _finish: it is the caller's then, and nothing is left to do but
+ * _free. */
+struct gt_timeline *gt_ingest_take_timeline(struct gt_ingest *ingest);
 
 /* What was built, after _finish. It belongs to `ingest`. */
 const struct gt_recorded *gt_ingest_recorded(const struct gt_ingest *ingest);

@@ -3,6 +3,7 @@
 
 #include "base/chunks.h"
 #include "base/hashmap.h"
+#include "base/nstime.h"
 
 #include <stdlib.h>
 
@@ -33,6 +34,7 @@ struct newest {
     enum gt_event_kind kind;
     uint32_t slot; /* SLOTS: none */
     int64_t time_ns;
+    int64_t deadline_ns;            /* of a wait, as the event has it */
     enum gt_event_kind before_kind; /* of the one before … */
     uint32_t before_slot;           /* … SLOTS: there was none */
     int64_t passed_ns;              /* since then */
@@ -145,6 +147,7 @@ static void tally(struct thread *thread, int source, uint32_t slot,
     *newest = (struct newest){.kind = event->kind,
                               .slot = slot,
                               .time_ns = event->time_ns,
+                              .deadline_ns = event->cond.deadline_ns,
                               .before_kind = newest->kind,
                               .before_slot = newest->slot,
                               .passed_ns = event->time_ns - newest->time_ns};
@@ -208,6 +211,14 @@ int gt_pairing_agent(struct gt_pairing *pairing, const struct gt_event *event,
     return has_missed;
 }
 
+/* Each wait has a deadline of its own. */
+static bool is_same_wait(const struct newest *before, const struct gt_event *event)
+{
+    if (event->cond.deadline_ns > GT_NO_DEADLINE)
+        return event->cond.deadline_ns == before->deadline_ns;
+    return event->time_ns - before->time_ns <= REPEATED_NS;
+}
+
 /* The kernel may record a hit twice: when the thread lost its CPU in the middle of it. */
 static bool is_repeated(const struct thread *thread, const struct gt_event *event,
                         uint32_t slot)
@@ -215,8 +226,18 @@ static bool is_repeated(const struct thread *thread, const struct gt_event *even
     const struct newest *before = &thread->newest[PROBES];
 
     return !thread->pending && before->slot == slot && before->kind == event->kind &&
-           (event->kind == GT_EVENT_COND_SIGNAL ||
-            event->time_ns - before->time_ns <= REPEATED_NS);
+           (event->kind == GT_EVENT_COND_SIGNAL || is_same_wait(before, event));
+}
+
+/* A wait whose time is over and that took a signal all the same signals the condition again,
+ * from within libc (__condvar_cancel_waiting in glibc's nptl/pthread_cond_wait.c). Whoever
+ * waits for the GIL does not have it, and gives none up. */
+static bool is_of_wait(const struct thread *thread, const struct gt_event *event, uint32_t slot)
+{
+    const struct newest *before = &thread->newest[PROBES];
+
+    return !thread->pending && event->kind == GT_EVENT_COND_SIGNAL && before->slot == slot &&
+           before->kind == GT_EVENT_COND_WAIT;
 }
 
 static int note_unseen(struct gt_pairing *pairing, int32_t pid)
@@ -248,7 +269,7 @@ int gt_pairing_probe(struct gt_pairing *pairing, struct gt_event *event)
     /* The last event of the agent's that is compared may have its hit just after. */
     if (slot == SLOTS || (event->time_ns > pairing->until_ns && !thread->pending))
         return 0;
-    if (is_repeated(thread, event, slot))
+    if (is_repeated(thread, event, slot) || is_of_wait(thread, event, slot))
         return 0;
     if (thread->early)
         has_before = give_up_early(thread, &before);
@@ -330,13 +351,14 @@ static void add_slot(const struct slot *slot, const struct gt_gil *gil,
     if (slot->address == gil->acquired) {
         agreement->agent.acquisitions += agent->signals;
         agreement->probes.acquisitions += probes->signals;
-        agreement->agent.hold_ns += agent->after_signal_ns;
-        agreement->probes.hold_ns += probes->after_signal_ns;
+        agreement->agent.hold_ns = gt_add_ns(agreement->agent.hold_ns, agent->after_signal_ns);
+        agreement->probes.hold_ns =
+            gt_add_ns(agreement->probes.hold_ns, probes->after_signal_ns);
     } else {
         agreement->agent.releases += agent->signals;
         agreement->probes.releases += probes->signals;
-        agreement->agent.wait_ns += agent->after_wait_ns;
-        agreement->probes.wait_ns += probes->after_wait_ns;
+        agreement->agent.wait_ns = gt_add_ns(agreement->agent.wait_ns, agent->after_wait_ns);
+        agreement->probes.wait_ns = gt_add_ns(agreement->probes.wait_ns, probes->after_wait_ns);
     }
 }
 

@@ -19,7 +19,8 @@ bool gt_is_wanted_of_source(const struct gt_event *event, unsigned parts)
     default:
         break;
     }
-    if (event->kind == GT_EVENT_COMM && event->new_name.by_threading)
+    if (event->kind == GT_EVENT_COMM &&
+        (event->new_name.by_threading || event->new_name.is_command || event->new_name.is_role))
         return true;
     if (event->kind == GT_EVENT_LOST)
         return parts & GT_AGENTLOG_GIL;
@@ -38,7 +39,9 @@ bool gt_is_life_after_text(const struct gt_event *event, int64_t out_ns,
            (event->kind != GT_EVENT_FORK || !gt_timeline_is_alive(timeline, event->tid));
 }
 
-bool gt_is_left_out_of_text(const struct gt_event *event, int64_t out_ns)
+bool gt_is_left_out_of_text(const struct gt_event *event, int64_t out_ns,
+                            const struct gt_timeline *timeline)
 {
-    return event->time_ns >= out_ns || gt_event_group(event->kind) == GT_EVENTS_SCHED;
+    return event->time_ns >= out_ns || (timeline->states_until_ns == INT64_MAX &&
+                                        gt_event_group(event->kind) == GT_EVENTS_SCHED);
 }

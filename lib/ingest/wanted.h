@@ -26,8 +26,9 @@ bool gt_is_wanted_of_source(const struct gt_event *event, unsigned parts);
 bool gt_is_life_after_text(const struct gt_event *event, int64_t out_ns,
                            const struct gt_timeline *timeline);
 
-/* Of such a text: what came until perf had ended, and what would judge holders for a part of
- * the run only. */
-bool gt_is_left_out_of_text(const struct gt_event *event, int64_t out_ns);
+/* Of such a text: what came until perf had ended, and, unless the user wants states, what would
+ * judge holders for a part of the run only. */
+bool gt_is_left_out_of_text(const struct gt_event *event, int64_t out_ns,
+                            const struct gt_timeline *timeline);
 
 #endif

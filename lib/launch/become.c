@@ -138,7 +138,12 @@ static int complain(const char *file, int error, int status)
 int gt_become_main(char **argv)
 {
     const char *file = argv[2];
-    int error = gt_become(argv[1]);
+    int error = 0;
+
+    if (strcmp(argv[1], GT_BECOME_WITHOUT_SYSLOG) == 0)
+        prctl(PR_CAPBSET_DROP, CAP_SYSLOG, 0, 0, 0);
+    else
+        error = gt_become(argv[1]);
 
     if (error)
         return complain(file, error, 125);

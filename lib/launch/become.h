@@ -13,6 +13,10 @@
 /* argv[0] of the helper that becomes a user and then a program:
  * GT_BECOME_NAME IDENTITY FILE ARGV… */
 #define GT_BECOME_NAME "giltracer-become"
+/* An IDENTITY: the same user, but CAP_SYSLOG is given up, so that the kernel does not tell
+ * where its functions are. perf record would read them all, three times (60 ms), to name what
+ * is not recorded. Where it cannot be given up, the program is executed all the same. */
+#define GT_BECOME_WITHOUT_SYSLOG "without-syslog"
 enum { GT_BECOME_FIXED_ARGS = 3 };
 
 /*

@@ -2,6 +2,7 @@
 #include "launch/caps.h"
 
 #include "base/fs.h"
+#include "launch/cache.h"
 #include "launch/child.h"
 #include "launch/rights.h"
 #include "launch/tools.h"
@@ -70,6 +71,22 @@ void gt_caps_read_perf_version(struct gt_caps *caps, const char *text)
     }
 }
 
+static const char kind_of_answer[] = "perf";
+
+/* Distributions have a script in perf's place, which finds one for the kernel that runs. */
+static bool recall_version(struct gt_caps *caps)
+{
+    struct gt_buf answer;
+    bool known;
+
+    gt_buf_init(&answer);
+    known = gt_cache_is_binary(caps->perf) && gt_cache_get(kind_of_answer, caps->perf, &answer);
+    if (known)
+        gt_caps_read_perf_version(caps, answer.data);
+    gt_buf_release(&answer);
+    return known;
+}
+
 static int probe_perf(struct gt_caps *caps, uv_loop_t *loop, struct gt_error *err)
 {
     const char *named = getenv("GILTRACER_PERF");
@@ -86,6 +103,8 @@ static int probe_perf(struct gt_caps *caps, uv_loop_t *loop, struct gt_error *er
                  named && *named ? named : "perf");
         return 0;
     }
+    if (recall_version(caps))
+        return 0;
     argv[0] = caps->perf;
     rc = gt_perf_run(&child, loop, argv, &why);
     if (rc == GT_ERR_MEMORY)
@@ -98,6 +117,9 @@ static int probe_perf(struct gt_caps *caps, uv_loop_t *loop, struct gt_error *er
         return 0;
     }
     gt_caps_read_perf_version(caps, child.out_text.data);
+    if (gt_child_succeeded(&child) && !caps->record_why[0] && gt_cache_is_binary(caps->perf))
+        gt_cache_put(kind_of_answer, caps->perf, NULL, 0, child.out_text.data,
+                     child.out_text.length);
     gt_child_release(&child);
     return 0;
 }

@@ -291,14 +291,17 @@ static int cannot_run(const char *file, int error, struct gt_error *err)
 static int choose_rights(const struct gt_child_spec *spec, uv_process_options_t *options,
                          struct gt_strvec *command, char *helper, size_t size)
 {
+    const char *identity = spec->privileged ? NULL : gt_rights_identity();
+
+    if (spec->privileged && spec->without_syslog)
+        identity = GT_BECOME_WITHOUT_SYSLOG;
     options->file = spec->file;
     options->args = (char **)spec->argv;
-    if (spec->privileged || !gt_rights_identity())
+    if (!identity)
         return 0;
     gt_gate_find(helper, size);
-    if (gt_strvec_push(command, GT_BECOME_NAME) ||
-        gt_strvec_push(command, gt_rights_identity()) || gt_strvec_push(command, spec->file) ||
-        gt_strvec_push_all(command, spec->argv))
+    if (gt_strvec_push(command, GT_BECOME_NAME) || gt_strvec_push(command, identity) ||
+        gt_strvec_push(command, spec->file) || gt_strvec_push_all(command, spec->argv))
         return UV_ENOMEM;
     options->file = helper;
     options->args = command->items;
@@ -413,6 +416,24 @@ bool gt_child_succeeded(const struct gt_child *child)
     return child->exited && child->exit_status == 0 && child->term_signal == 0;
 }
 
+/* Of perf's paragraph on names of the kernel's functions, which are not recorded: a warning,
+ * also where perf ends for another reason that it does not tell. */
+static bool is_of_kernel_names(const char *line)
+{
+    static const char *const parts[] = {
+        "kernel map",       "kernel address maps",
+        "kptr_restrict",    "Samples in kernel",
+        "vmlinux",          "relocation was applied",
+        "kernel reference", "Symbol resolution may be skewed",
+        "/proc/kallsyms",
+    };
+
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+        if (strcasestr(line, parts[i]))
+            return true;
+    return false;
+}
+
 /* How much a line of perf's stderr says: from 0, nothing, to 3. "Error:" alone stands before
  * the line that says most; "Error: Failed to add events." comes after it. */
 static int weight_of(const char *line)
@@ -420,7 +441,8 @@ static int weight_of(const char *line)
     static const char *const hints[] = {"error", "fail", "cannot", "denied", "incompatible"};
 
     /* "[ perf record: Woken up … ]", "'trace' not valid for hardware events. Ignoring." */
-    if (!*line || line[0] == '[' || strstr(line, "Ignoring.") || strcmp(line, "Error:") == 0)
+    if (!*line || line[0] == '[' || strstr(line, "Ignoring.") || strcmp(line, "Error:") == 0 ||
+        is_of_kernel_names(line))
         return 0;
     if (strstr(line, "Failed to add events"))
         return 1;

@@ -39,6 +39,7 @@ struct gt_child_spec {
     const int *stdio;         /* fds, or GT_CHILD_… */
     int stdio_count;          /* at least 3 */
     bool privileged;          /* keeps root where giltracer holds it back (rights.h) */
+    bool without_syslog;      /* and a privileged one has no CAP_SYSLOG (become.h) */
     bool own_session;         /* so that the terminal's signals do not reach it */
     uint64_t timeout_ms;      /* stop the child after that long; 0: never */
     bool renewed_by_output;   /* … after its stdout gave nothing for that long */

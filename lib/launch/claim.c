@@ -3,6 +3,7 @@
 
 #include "base/fs.h"
 #include "launch/owner.h"
+#include "launch/roots.h"
 
 #include <bsd/string.h>
 #include <dirent.h>
@@ -98,6 +99,8 @@ int gt_claim_remove(struct gt_claim *claim, struct gt_error *err)
 {
     int rc = 0;
 
+    if (claim->folder >= 0)
+        gt_roots_remove(claim->folder);
     if (claim->folder >= 0)
         rc = gt_fs_remove_folder(claim->parent, claim->name, claim->folder, err);
     gt_claim_close(claim);

@@ -280,6 +280,7 @@ static int run_script(struct recording *recording, bool default_fields, bool *la
     struct gt_perfscript script = {
         .data_path = input->path,
         .default_fields = default_fields,
+        .not_inlined = input->reader->not_inlined,
         .on_data = on_script_data,
         .context = recording,
     };
@@ -381,7 +382,10 @@ static int read_any(struct input *input)
         return rc;
     if (input->length >= 8 &&
         (memcmp(input->block, "PERFILE2", 8) == 0 || memcmp(input->block, "2ELIFREP", 8) == 0))
-        return read_recording(input);
+        return input->fd != STDIN_FILENO && input->reader->is_readable &&
+                       input->reader->is_readable(input->path)
+                   ? read_plain(input)
+                   : read_recording(input);
     if (input->length >= 2 && memcmp(input->block, "\x1f\x8b", 2) == 0)
         return read_gzip(input);
     return read_plain(input);

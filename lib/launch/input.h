@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Recordings that were made before: perf.data (through perf script), text, or gzipped text. The
- * first bytes tell which it is. */
+/* Recordings that were made before: perf.data (as it is, or through perf script), text, or
+ * gzipped text. The first bytes tell which it is. */
 #ifndef GT_LAUNCH_INPUT_H
 #define GT_LAUNCH_INPUT_H
 
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /* What is done with an input. */
@@ -14,10 +16,14 @@ struct gt_input_reader {
     /* Takes the next of its text. A negative result ends the reading: GT_ERR_FORMAT is damage,
      * any other an error. */
     int (*on_text)(void *context, const char *data, size_t length, struct gt_error *err);
-    /* It is perf.data that cannot hold more events than these; before its text. */
+    /* Can on_text take this perf.data as it is? NULL: it cannot. */
+    bool (*is_readable)(const char *path);
+    /* It goes through perf script and is perf.data that cannot hold more events than these;
+     * before its text. */
     void (*on_recording)(void *context, uint64_t most_events);
     void *context;
-    int stop_fd; /* reading ends when this can be read; -1: never */
+    int stop_fd;      /* reading ends when this can be read; -1: never */
+    bool not_inlined; /* of call chains: without the functions that were inlined */
 };
 
 /*

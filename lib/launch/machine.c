@@ -4,9 +4,9 @@
 #include "base/buf.h"
 #include "base/fs.h"
 #include "base/nstime.h"
+#include "launch/schedstat.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +16,6 @@
 enum {
     STAT_BYTES = 4 << 20, /* of /proc/stat, which has a line per CPU, and one of interrupts */
     TASKS_MAX = 512,      /* threads that are read: more would slow the program down */
-    SCHEDSTAT_BYTES = 96,
 };
 
 struct task_times {
@@ -86,25 +85,15 @@ static int64_t read_steal(const struct gt_machine *machine)
 
 /* --- ready without a CPU --- */
 
-/* A thread's schedstat. False: it is gone, or the kernel does not count. */
+/* False: the thread is gone, or the kernel does not count. */
 static bool read_times(int folder, const char *tid, struct task_times *times)
 {
-    char path[64], text[SCHEDSTAT_BYTES];
-    unsigned long long cpu_ns, ready_ns;
-    ssize_t length;
-    int fd;
+    struct gt_schedstat of;
 
-    snprintf(path, sizeof(path), "%.20s/schedstat", tid);
-    fd = openat(folder, path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
+    if (!gt_schedstat_read(folder, tid, &of) || of.cpu_ns == 0 || of.cpu_ns > INT64_MAX ||
+        of.ready_ns > INT64_MAX)
         return false;
-    length = read(fd, text, sizeof(text) - 1);
-    close(fd);
-    text[length > 0 ? length : 0] = '\0';
-    if (sscanf(text, "%llu %llu", &cpu_ns, &ready_ns) != 2 || cpu_ns == 0 ||
-        cpu_ns > INT64_MAX || ready_ns > INT64_MAX)
-        return false;
-    *times = (struct task_times){(int64_t)cpu_ns, (int64_t)ready_ns};
+    *times = (struct task_times){(int64_t)of.cpu_ns, (int64_t)of.ready_ns};
     return true;
 }
 

@@ -13,7 +13,7 @@ int gt_perfscript_start(const struct gt_perfscript *script, const struct gt_caps
 {
     static const int stdio[] = {GT_CHILD_NULL, GT_CHILD_CAPTURE, GT_CHILD_CAPTURE};
     char fields[80];
-    char *argv[12] = {caps->perf,
+    char *argv[13] = {caps->perf,
                       "script",
                       "-i",
                       (char *)script->data_path,
@@ -43,6 +43,8 @@ int gt_perfscript_start(const struct gt_perfscript *script, const struct gt_caps
         argv[argc++] = "-F";
         argv[argc++] = fields;
     }
+    if (script->not_inlined) /* that asks addr2line, which takes ten times as long */
+        argv[argc++] = "--no-inline";
     if (script->mappings)
         argv[argc++] = "--show-mmap-events";
     gt_strvec_init(&env);

@@ -16,6 +16,7 @@ struct gt_perfscript {
     bool stacks;           /* print call chains */
     bool counters;         /* print periods */
     bool mappings;         /* print PERF_RECORD_MMAP2: where files were mapped */
+    bool not_inlined;      /* of call chains: without the functions that were inlined */
     bool default_fields;   /* for recordings that lack a field which would be selected */
     gt_child_data_fn on_data;
     gt_child_done_fn on_done; /* may be NULL */

@@ -14,6 +14,12 @@ static const char *const source_names[] = {
     [GT_GIL_FUNCTIONS] = "functions", [GT_GIL_FUTEX] = "futex", [GT_GIL_AGENT] = "agent",
 };
 
+enum {
+    /* Four times what comes between two of the 20 flushes in a second at 99 samples, and no
+     * more than an ordinary user may lock beside another perf (buffer.c). */
+    NATIVE_BUFFER_BYTES = 128 * 1024,
+};
+
 enum { SOURCE_COUNT = sizeof(source_names) / sizeof(source_names[0]) };
 _Static_assert(SOURCE_COUNT == GT_GIL_AGENT + 1, "each source has a name here");
 
@@ -40,6 +46,7 @@ void gt_plan_init(struct gt_plan *plan)
     gt_probe_set_init(&plan->probes);
     gt_strvec_init(&plan->events);
     gt_strvec_init(&plan->probe_events);
+    gt_strvec_init(&plan->native_events);
     gt_strvec_init(&plan->counters);
     gt_strvec_init(&plan->env);
     gt_strvec_init(&plan->target);
@@ -51,6 +58,7 @@ void gt_plan_release(struct gt_plan *plan)
     gt_probe_set_release(&plan->probes);
     gt_strvec_release(&plan->events);
     gt_strvec_release(&plan->probe_events);
+    gt_strvec_release(&plan->native_events);
     gt_strvec_release(&plan->counters);
     gt_strvec_release(&plan->env);
     gt_strvec_release(&plan->target);
@@ -84,7 +92,8 @@ static int use_installed(struct gt_plan *plan, const struct gt_caps *caps, struc
  */
 static void add_second_source(struct gt_plan *plan, const struct gt_plan_request *request)
 {
-    if (request->gil_source != GT_GIL_AUTO || !request->agent_possible || request->delayed)
+    if (request->gil_source != GT_GIL_AUTO || !request->agent_possible || request->delayed ||
+        request->attach_pid)
         return; /* where one begins later than the other, they cannot be compared */
     plan->agent = true;
     plan->two_sources = true;
@@ -160,9 +169,9 @@ static bool judges_holders(const struct gt_plan *plan)
 static int choose_states(struct gt_plan *plan, const struct gt_plan_request *request,
                          const struct gt_caps *caps, struct gt_error *err)
 {
-    static const char *const events[] = {"sched:sched_wakeup", "sched:sched_wakeup_new",
-                                         "sched:sched_process_fork",
-                                         "sched:sched_process_exit"};
+    /* Lives are in perf's own records. Each tracepoint takes 40 ms where perf ends: the kernel
+     * waits until no CPU is in it. */
+    static const char *const events[] = {"sched:sched_wakeup", "sched:sched_wakeup_new"};
     int rc;
 
     if (!request->state_detect && !judges_holders(plan))
@@ -256,16 +265,20 @@ static int choose_source(struct gt_plan *plan, const struct gt_plan_request *req
         if (request->gil_source != GT_GIL_UPROBES && caps->installed_probes)
             return use_installed(plan, caps, err);
     }
-    if (!installable && request->gil_source == GT_GIL_AUTO && !request->attach_pid) {
+    if (!installable && request->gil_source == GT_GIL_AUTO &&
+        (!request->attach_pid || request->agent_possible)) {
         if (gt_strvec_pushf(&plan->notes, "the GIL is seen by an agent inside the program: %s",
                             why_not(caps)))
             return gt_error_memory(err);
         return use_agent(plan);
     }
     if (!installable)
-        return gt_error_set(err, GT_ERR_PERMISSION, "cannot see the GIL%s: %s",
+        return gt_error_set(err, GT_ERR_PERMISSION, "cannot see the GIL%s: %s%s",
                             request->attach_pid ? " of a process that runs already" : "",
-                            why_not(caps));
+                            why_not(caps),
+                            request->attach_pid || !request->agent_possible
+                                ? ""
+                                : "; --gil-source agent needs no privilege");
     if (request->gil_source == GT_GIL_FUNCTIONS) {
         int rc = gt_probes_plan_functions(&plan->probes, interp, err);
 
@@ -304,6 +317,32 @@ static int choose_events(struct gt_plan *plan, const struct gt_caps *caps, struc
     return failed ? gt_error_memory(err) : 0;
 }
 
+/*
+ * Samples of the stacks of whoever runs, by a clock and in user mode: an ordinary user may have
+ * them. They have a perf of their own, which can fail, or end, and take nothing else with it.
+ * The stack's innermost part is enough: what matters is inside the call that Python made. Of
+ * several frequencies one is enabled at a time (recorders.h).
+ */
+static int choose_native(struct gt_plan *plan, const struct gt_plan_request *request,
+                         const struct gt_caps *caps, struct gt_error *err)
+{
+    /* Before perf 5.12 nobody can tell it which of its events to record. */
+    bool by_name = caps->perf_major > 5 || (caps->perf_major == 5 && caps->perf_minor >= 12);
+    unsigned hz = request->native_frequency;
+
+    if (!hz || plan->gil_source == GT_GIL_NONE || caps->record_why[0])
+        return 0;
+    plan->native_asked = request->native_asked;
+    for (int i = 0; i < (by_name ? GT_NATIVE_STEPS : 1) && hz; i++, hz /= 4) {
+        plan->native_hz[i] = hz;
+        if (gt_strvec_pushf(&plan->native_events,
+                            "cpu-clock/call-graph=dwarf,stack-size=%d,freq=%u,name=native-%u/u",
+                            GT_NATIVE_STACK_BYTES, hz, hz))
+            return gt_error_memory(err);
+    }
+    return 0;
+}
+
 /* Is each use of the GIL recorded, or the stack of each sleep? */
 static bool is_heavy(const struct gt_plan *plan, bool probes)
 {
@@ -333,8 +372,8 @@ static int note_interpreter(struct gt_plan *plan, const struct gt_interp *interp
     if (interp->gil_enabled || plan->gil_source == GT_GIL_NONE)
         return 0;
     return gt_strvec_push(&plan->notes,
-                          "this Python is a free-threaded build: it has no GIL unless "
-                          "PYTHON_GIL=1 or an extension module enables it")
+                          "this Python is a free-threaded build: the report tells how parallel "
+                          "its threads ran, and of a GIL should an import switch one on")
                ? gt_error_memory(err)
                : 0;
 }
@@ -356,7 +395,8 @@ int gt_plan_make(struct gt_plan *plan, const struct gt_plan_request *request,
 
     plan->gil_source = GT_GIL_NONE;
     plan->probes.inside_pid = interp->inside_pid;
-    plan->agent = request->agent && !request->attach_pid;
+    plan->agent = request->agent;
+    plan->late = request->attach_pid != 0;
     if (caps->record_why[0] && needs_perf(request))
         return gt_error_set(err, GT_ERR_UNSUPPORTED, "%s", caps->record_why);
     if (gt_strvec_push_all(&plan->target, request->target))
@@ -375,6 +415,8 @@ int gt_plan_make(struct gt_plan *plan, const struct gt_plan_request *request,
     if (rc == 0)
         rc = choose_events(plan, caps, err);
     if (rc == 0)
+        rc = choose_native(plan, request, caps, err);
+    if (rc == 0)
         rc = note_interpreter(plan, interp, err);
     return rc < 0 ? rc : choose_buffers(plan, request, caps, err);
 }
@@ -392,11 +434,28 @@ bool gt_plan_rest_is_wanted(const struct gt_plan *plan)
     return plan->show_states || plan->counters.count > 0;
 }
 
-int gt_plan_record_command(const struct gt_plan *plan, const struct gt_caps *caps, bool probes,
-                           int pid, int control, int ack, struct gt_strvec *argv)
+const struct gt_strvec *gt_plan_events_of(const struct gt_plan *plan,
+                                          enum gt_recorded_part part)
 {
-    const struct gt_strvec *events = probes ? &plan->probe_events : &plan->events;
-    uint64_t buffer = probes ? plan->probe_buffer_bytes : plan->buffer_bytes;
+    switch (part) {
+    case GT_RECORDED_PROBES:
+        return &plan->probe_events;
+    case GT_RECORDED_NATIVE:
+        return &plan->native_events;
+    default:
+        return &plan->events;
+    }
+}
+
+int gt_plan_record_command(const struct gt_plan *plan, const struct gt_caps *caps,
+                           enum gt_recorded_part part, int pid, int control, int ack,
+                           struct gt_strvec *argv)
+{
+    const struct gt_strvec *events = gt_plan_events_of(plan, part);
+    bool rest = part == GT_RECORDED_REST;
+    uint64_t buffer = part == GT_RECORDED_PROBES   ? plan->probe_buffer_bytes
+                      : part == GT_RECORDED_NATIVE ? NATIVE_BUFFER_BYTES
+                                                   : plan->buffer_bytes;
     /* -N and -B: no copies of binaries, no second pass over the data; nothing here needs
      * build ids. */
     char *const fixed[] = {
@@ -409,15 +468,15 @@ int gt_plan_record_command(const struct gt_plan *plan, const struct gt_caps *cap
     if (buffer)
         failed |= gt_strvec_push(argv, "-m") |
                   gt_strvec_pushf(argv, "%lluK", (unsigned long long)buffer / 1024);
-    if (plan->states && !probes)
+    if (plan->states && rest)
         failed |= gt_strvec_push(argv, "--switch-events");
     /* For all events: otherwise perf script 5.10 fails because some lack it. */
     failed |= gt_strvec_push(argv, "--sample-cpu");
-    if (plan->counters.count && !probes)
+    if (plan->counters.count && rest)
         failed |= gt_strvec_push(argv, "-P");
     /* -d records where data is mapped, too: perf's unwinder looks for the lowest mapping of a
      * library, which is not the executable one. */
-    if (plan->stacks && !probes)
+    if ((plan->stacks && rest) || part == GT_RECORDED_NATIVE)
         failed |= gt_strvec_push(argv, "-d");
     for (size_t i = 0; i < events->count; i++)
         failed |= gt_strvec_push(argv, "-e") | gt_strvec_push(argv, events->items[i]);
@@ -484,8 +543,11 @@ int gt_plan_print(const struct gt_plan *plan, const struct gt_caps *caps,
     failed |= print_words(text, "events:     ", plan->events.items);
     if (plan->probe_events.count)
         failed |= print_words(text, "apart:      ", plan->probe_events.items);
+    if (plan->native_events.count)
+        failed |= print_words(text, "native:     ", plan->native_events.items);
     if (plan->agent)
-        failed |= gt_buf_adds(text, "agent:       preloaded\n");
+        failed |=
+            gt_buf_addf(text, "agent:       %s\n", plan->late ? "loaded late" : "preloaded");
     if (plan->states)
         failed |= gt_buf_addf(text, "states:      switch records%s\n",
                               plan->stacks ? ", stacks of sleeps" : "");

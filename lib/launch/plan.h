@@ -22,6 +22,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* GT_NATIVE_STACK_BYTES: of each sample of a native stack. GT_NATIVE_STEPS: frequencies, of
+ * which one is sampled with at a time: each is a quarter of the one before. */
+enum { GT_NATIVE_STACK_BYTES = 8192, GT_NATIVE_STEPS = 4 };
+
 enum gt_gil_source {
     GT_GIL_AUTO, /* of requests only: the plan chooses */
     GT_GIL_NONE,
@@ -42,7 +46,8 @@ struct gt_plan {
     bool show_states;              /* … and is to be shown, not only to judge holders by */
     bool stacks;                   /* with stacks */
     bool futex;                    /* waits for condition variables are recorded */
-    bool agent;                    /* the target is started with the agent preloaded */
+    bool agent;                    /* the agent is in the target: preloaded, … */
+    bool late;                     /* … or loaded while it runs */
     bool two_sources;              /* the GIL is seen by probes and by the agent */
     struct gt_strvec counters;     /* the user's own events, as perf script will name them */
     struct gt_strvec env;          /* its whole environment then; empty: that of this process */
@@ -51,6 +56,10 @@ struct gt_plan {
     uint64_t buffer_bytes;         /* of perf, per CPU; 0: perf's own choice (buffer.h) */
     uint64_t probe_buffer_bytes;   /* the same of the perf record for probe_events */
     uint64_t buffer_most;          /* what they could be at most */
+    struct gt_strvec native_events; /* for a perf record of its own: samples of native stacks */
+    /* Of these, per second: at first, and in turn where that is too often; 0: no more. */
+    unsigned native_hz[GT_NATIVE_STEPS];
+    bool native_asked; /* the user wants them, whatever they cost */
 };
 
 /* What the command line asks for. Borrowed. */
@@ -59,14 +68,16 @@ struct gt_plan_request {
     bool gil_detect;
     bool state_detect;
     bool call_graph;
-    char *const *counters; /* events of -e, checked; NULL-terminated, or NULL */
-    unsigned frequency;    /* of their samples, per second */
-    uint64_t buffer_bytes; /* --buffer; 0: as the plan chooses */
-    bool agent;            /* needed whatever the GIL source: functions are traced */
-    bool agent_possible;   /* it can be loaded into the interpreter */
-    bool delayed;          /* the recording begins while the target runs already */
-    int attach_pid;        /* the target runs already; 0: it does not */
-    char *const *target;   /* NULL-terminated */
+    char *const *counters;     /* events of -e, checked; NULL-terminated, or NULL */
+    unsigned frequency;        /* of their samples, per second */
+    uint64_t buffer_bytes;     /* --buffer; 0: as the plan chooses */
+    unsigned native_frequency; /* of samples of native stacks, per second; 0: none */
+    bool native_asked;         /* the user chose it */
+    bool agent;                /* needed whatever the GIL source: functions are traced */
+    bool agent_possible;       /* it can be loaded into the interpreter */
+    bool delayed;              /* the recording begins while the target runs already */
+    int attach_pid;            /* the target runs already; 0: it does not */
+    char *const *target;       /* NULL-terminated */
 };
 
 void gt_plan_init(struct gt_plan *plan);
@@ -90,11 +101,24 @@ bool gt_plan_rest_is_wanted(const struct gt_plan *plan);
  */
 uint64_t gt_plan_buffer_bytes(const struct gt_plan *plan, const struct gt_caps *caps);
 
-/* Append perf record's argument vector, for `probe_events` alone or for `events`: it records
- * process `pid`, writes to its standard output, and has its control pipes (perfctl.h) at the
- * fds `control` and `ack`. Returns 0 or -1. */
-int gt_plan_record_command(const struct gt_plan *plan, const struct gt_caps *caps, bool probes,
-                           int pid, int control, int ack, struct gt_strvec *argv);
+/* What one perf record is for: each has the events of its own list. They are read in this
+ * order. */
+enum gt_recorded_part {
+    GT_RECORDED_PROBES,
+    GT_RECORDED_REST,
+    GT_RECORDED_NATIVE,
+    GT_RECORDED_PARTS
+};
+
+const struct gt_strvec *gt_plan_events_of(const struct gt_plan *plan,
+                                          enum gt_recorded_part part);
+
+/* Append perf record's argument vector for one part: it records process `pid`, writes to its
+ * standard output, and has its control pipes (perfctl.h) at the fds `control` and `ack`.
+ * Returns 0 or -1. */
+int gt_plan_record_command(const struct gt_plan *plan, const struct gt_caps *caps,
+                           enum gt_recorded_part part, int pid, int control, int ack,
+                           struct gt_strvec *argv);
 
 /* Append the plan as text for -v, one fact a line. Returns 0 or -1. */
 int gt_plan_print(const struct gt_plan *plan, const struct gt_caps *caps,

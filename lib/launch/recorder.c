@@ -15,6 +15,7 @@ void gt_recorder_init(struct gt_recorder *recorder, gt_recorder_fn on_ready,
 {
     memset(recorder, 0, sizeof(*recorder));
     recorder->done = true;
+    strcpy(recorder->enable_word, "enable");
     recorder->on_ready = on_ready;
     recorder->on_done = on_done;
     recorder->context = context;
@@ -63,6 +64,7 @@ static int spawn(struct gt_recorder *recorder, uv_loop_t *loop, char *const *arg
         .stdio = stdio,
         .stdio_count = 5,
         .privileged = true,
+        .without_syslog = recorder->without_syslog,
         .own_session = true,
         .on_done = on_child_done,
         .context = recorder,
@@ -95,7 +97,7 @@ int gt_recorder_start(struct gt_recorder *recorder, const struct gt_caps *caps, 
     recorder->done = rc < 0;
     /* Waits in the pipe until perf listens. */
     if (rc == 0)
-        gt_perfctl_say(&recorder->control, held ? "disable" : "enable");
+        gt_perfctl_say(&recorder->control, held ? "disable" : recorder->enable_word);
 out:
     if (data >= 0)
         close(data);
@@ -108,7 +110,7 @@ void gt_recorder_enable(struct gt_recorder *recorder)
         return;
     recorder->ready = false;
     gt_perfctl_stop_flushing(&recorder->control);
-    gt_perfctl_say(&recorder->control, "enable");
+    gt_perfctl_say(&recorder->control, recorder->enable_word);
 }
 
 /* perf ends as well on TERM, and drains its buffers either way. */

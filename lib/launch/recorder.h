@@ -28,10 +28,12 @@ struct gt_recorder {
     struct gt_perfctl control;
     struct gt_child child;
     bool spawned;
-    bool ready;     /* it records, or is held */
-    bool done;      /* it is gone, and so are its pipes; true also before it was started */
-    bool stopped;   /* it was told to end */
-    bool stop_word; /* it knows the word "stop" (perf 5.12) */
+    bool ready;          /* it records, or is held */
+    bool done;           /* it is gone, and so are its pipes; true also before it was started */
+    bool stopped;        /* it was told to end */
+    bool without_syslog; /* the caller's: nothing of the kernel is to be named (become.h) */
+    bool stop_word;      /* it knows the word "stop" (perf 5.12) */
+    char enable_word[32]; /* that has it record; "enable", unless it is set before the start */
     gt_recorder_fn on_ready, on_done;
     void *context;
 };

@@ -16,7 +16,6 @@ enum {
     METER_MS = 50, /* between looks at what probes cost */
     GRACE_MS = 2000,
     SIGNAL_QUEUE = 32,
-    ATTEMPTS_MAX = 20,
 };
 
 enum event {
@@ -24,7 +23,7 @@ enum event {
     EVENT_READY,       /* all that is to record does */
     EVENT_PERF_DONE,   /* a perf record is gone */
     EVENT_TARGET_DONE, /* the target, or the gate, is gone */
-    EVENT_SCRIPT_DONE, /* a perf script is gone */
+    EVENT_SCRIPT_DONE, /* a part of the recording was read */
     EVENT_TIMEOUT,     /* perf takes too long */
     EVENT_DELAYED,     /* the recording shall begin */
     EVENT_OVER,        /* and end */
@@ -40,7 +39,6 @@ struct session {
     unsigned pending;     /* events that came, as bits */
 
     struct gt_recorders recorders;
-    int attempts;      /* to attach to a process that runs, which failed */
     int64_t opened_ns; /* when the recording began */
     struct gt_conversion conversion;
     struct gt_target target;
@@ -84,9 +82,8 @@ static void on_target_done(void *context, struct gt_child *child)
     post(context, EVENT_TARGET_DONE);
 }
 
-static void on_script_done(void *context, struct gt_child *child)
+static void on_script_done(void *context)
 {
-    (void)child;
     post(context, EVENT_SCRIPT_DONE);
 }
 
@@ -109,6 +106,9 @@ static void on_tick(uv_timer_t *timer)
 {
     struct session *session = timer->data;
 
+    if (session->state == GT_SESSION_RUNNING)
+        gt_recorders_thin_native(&session->recorders, &session->target, session->opened_ns,
+                                 &session->result->warnings);
     session->spec->on_tick(session->spec->context, session->state);
 }
 
@@ -157,19 +157,10 @@ static void fail_with(struct session *session, int rc)
         session->rc = rc;
 }
 
-static void warn(struct session *session, const char *text)
-{
-    gt_strvec_push(&session->result->warnings, text);
-}
-
 static void start_deadline(struct session *session)
 {
     uv_timer_start(&session->deadline, on_deadline, session->spec->perf_timeout_ms, 0);
 }
-
-/* --- starting the children --- */
-
-/* --- actions: what an event means in a state --- */
 
 static enum gt_session_state ignore(struct session *session)
 {
@@ -196,12 +187,21 @@ static enum gt_session_state abort_all(struct session *session)
     return check_aborted(session);
 }
 
-/* All that is to record does. */
+/* No probe is needed where agents go on alone. */
+static void take_death(struct session *session, enum gt_recorded_part part)
+{
+    if (gt_session_result_take_death(session->result, &session->recorders.of[part],
+                                     session->spec->plan, part, session->opened_ns))
+        gt_recorder_stop(&session->recorders.of[GT_RECORDED_PROBES]);
+}
+
 static void begin(struct session *session)
 {
     const struct gt_session_spec *spec = session->spec;
 
     uv_timer_stop(&session->deadline);
+    if (session->recorders.died[GT_RECORDED_NATIVE])
+        take_death(session, GT_RECORDED_NATIVE);
     if (spec->attach_pid || spec->delay_ms)
         session->result->since_ns = gt_now_ns();
     session->opened_ns = gt_now_ns();
@@ -249,11 +249,14 @@ static enum gt_session_state recording_began(struct session *session)
 
 static enum gt_session_state start_recorders(struct session *session)
 {
-    bool held = session->spec->delay_ms && !session->spec->attach_pid;
-    int rc =
-        gt_recorders_start(&session->recorders, session->spec->plan, session->spec->caps,
-                           session->loop, gt_target_pid(&session->target), held, session->err);
+    const struct gt_session_spec *spec = session->spec;
+    bool first = spec->on_attach && !session->recorders.attempts;
+    int rc = first ? spec->on_attach(spec->context, session->err) : 0;
 
+    if (rc == 0)
+        rc = gt_recorders_start(&session->recorders, spec->plan, spec->caps, session->loop,
+                                gt_target_pid(&session->target),
+                                spec->delay_ms && !spec->attach_pid, session->err);
     fail_with(session, rc);
     if (rc < 0)
         return abort_all(session);
@@ -266,13 +269,18 @@ static enum gt_session_state start_recorders(struct session *session)
 
 static enum gt_session_state perf_failed_early(struct session *session)
 {
+    enum gt_retry retry = session->spec->attach_pid && !session->target.done
+                              ? gt_recorders_retry(&session->recorders, session->loop)
+                              : GT_RETRY_NO;
     char complaint[512];
 
+    if (retry != GT_RETRY_NO)
+        return retry == GT_RETRY_NOW ? start_recorders(session) : session->state;
+    if (gt_recorders_give_up_native(&session->recorders)) {
+        on_ready(session, NULL);
+        return session->state;
+    }
     gt_recorders_complaint(&session->recorders, complaint, sizeof(complaint));
-    if (session->spec->attach_pid && !session->target.done &&
-        session->attempts++ < ATTEMPTS_MAX &&
-        gt_recorders_missed_threads(&session->recorders, session->loop))
-        return start_recorders(session);
     fail_with(session, gt_error_set(session->err, GT_ERR_CHILD,
                                     "perf record could not start%s%s (giltracer --doctor tells "
                                     "what this machine can do)",
@@ -322,15 +330,6 @@ static void forward_signals(struct session *session)
     for (int i = 0; i < session->signal_count; i++)
         if (!session->signals[i].group && pid)
             kill(pid, session->signals[i].number);
-}
-
-/* No probe is needed where agents go on alone. */
-static void take_death(struct session *session, enum gt_recorded_part part)
-{
-    if (gt_session_result_take_death(session->result, &session->recorders.of[part],
-                                     session->spec->plan, part == GT_RECORDED_REST,
-                                     session->opened_ns))
-        gt_recorder_stop(&session->recorders.of[GT_RECORDED_PROBES]);
 }
 
 static enum gt_session_state check_recorders(struct session *session)
@@ -434,8 +433,9 @@ static enum gt_session_state perf_flushed(struct session *session)
 
 static enum gt_session_state perf_stalls_at_end(struct session *session)
 {
-    warn(session, "perf record did not end when asked: the end of the run may be missing from "
-                  "the report");
+    gt_strvec_push(&session->result->warnings,
+                   "perf record did not end when asked: the end of the run may be missing from "
+                   "the report");
     gt_recorders_kill(&session->recorders, GRACE_MS);
     return session->state;
 }
@@ -578,15 +578,15 @@ int gt_session_run(uv_loop_t *loop, const struct gt_session_spec *spec,
         .conversion = {.plan = spec->plan,
                        .caps = spec->caps,
                        .recorders = &session.recorders,
-                       .on_data = {spec->on_probes_data, spec->on_data},
+                       .on_data = spec->on_data,
+                       .is_readable = spec->is_readable,
                        .data_context = spec->context,
                        .on_done = on_script_done,
                        .context = &session},
     };
 
     init_timers(&session);
-    gt_recorders_init(&session.recorders, spec->probes_path, spec->data_path, on_ready,
-                      on_perf_done, &session);
+    gt_recorders_init(&session.recorders, spec->paths, on_ready, on_perf_done, &session);
     gt_signals_listen(spec->signals, on_signal, &session);
     gt_target_init(&session.target);
     session.state = start(&session);

@@ -32,7 +32,7 @@ enum gt_session_state {
     GT_SESSION_STARTING,   /* perf starts, the target waits at its gate */
     GT_SESSION_RUNNING,    /* the target runs, recorded or not */
     GT_SESSION_FLUSHING,   /* the target ended, perf writes what it has */
-    GT_SESSION_CONVERTING, /* perf script runs */
+    GT_SESSION_CONVERTING, /* the recording is read */
     GT_SESSION_FOLLOWING,  /* all is done but for the target, which runs on */
     GT_SESSION_ABORTING,   /* the session failed: its children are being ended */
     GT_SESSION_DONE,
@@ -45,20 +45,23 @@ struct gt_session_spec {
     const struct gt_inherited *inherited;
     const struct gt_hit_place *hit; /* where the gate measures; may be NULL */
     struct gt_signals *signals;
-    int attach_pid;           /* the target, where it runs already; 0: it is launched */
-    int attach_pidfd;         /* of it; -1: the kernel has none */
-    uint64_t delay_ms;        /* from its start, or from now on, until the recording begins */
-    uint64_t duration_ms;     /* of the recording; 0: to the target's end */
-    const char *data_path;    /* where perf.data goes */
-    const char *probes_path;  /* and what probes recorded, where that is apart */
-    uint64_t perf_timeout_ms; /* for perf to get ready, and to end */
-    /* perf script's text, while converting. GT_ERR_FORMAT ends the reading of this recording,
-     * not of the other, and is no failure. */
-    gt_child_data_fn on_data;
-    gt_child_data_fn on_probes_data; /* that of the probes, before all of the other */
+    int attach_pid;       /* the target, where it runs already; 0: it is launched */
+    int attach_pidfd;     /* of it; -1: the kernel has none */
+    uint64_t delay_ms;    /* from its start, or from now on, until the recording begins */
+    uint64_t duration_ms; /* of the recording; 0: to the target's end */
+    const char *paths[GT_RECORDED_PARTS]; /* where the data of each perf record goes */
+    uint64_t perf_timeout_ms;             /* for perf to get ready, and to end */
+    /* A recording where `is_readable` says so of its file, else perf script's text of it, while
+     * converting. GT_ERR_FORMAT ends the reading of this recording,
+     * not of the others, and is no failure. */
+    gt_child_data_fn on_data[GT_RECORDED_PARTS];
+    bool (*is_readable)(void *context, const char *path);
     /* Asked every 50 ms while probes are recorded apart: shall they be taken out? `costs` is
      * what the gate measured. May be NULL. */
     bool (*probes_too_dear)(void *context, const struct gt_gate_report *costs);
+    /* The recording is about to begin, of a process that runs already: once. Negative, with the
+     * reason, ends the session. May be NULL. */
+    int (*on_attach)(void *context, struct gt_error *err);
     void (*on_begin)(void *context, int pid); /* the recording begins; the target runs, or is
                                                  about to; may be NULL */
     void (*on_end)(void *context); /* the recording is over, since the target ended, or while

@@ -24,6 +24,7 @@ struct gt_session_result {
     struct gt_gate_report costs; /* as the gate measured them */
     int64_t probes_out_ns; /* CLOCK_MONOTONIC when probes were taken out; 0: they were not */
     bool rest_out;         /* and all other events with them */
+    bool rest_lost;        /* what the user wanted of these is known until then */
     bool perf_died;        /* that was not done for their cost: somebody, or a full disk, ended
                               what recorded them; what it recorded until then is there */
     int64_t recorded_ns;   /* CLOCK_MONOTONIC until when perf recorded, if it died and nothing
@@ -40,13 +41,14 @@ void gt_session_result_init(struct gt_session_result *result);
 void gt_session_result_release(struct gt_session_result *result);
 
 /*
- * A perf record ended before it was told to: note until when it recorded, and warn. `rest`: it
- * recorded all but probes, which have one of their own. `opened_ns` (CLOCK_MONOTONIC): when the
- * program began. True: agents record the GIL as well, and go on alone from there; no perf is
- * needed for that any more.
+ * A perf record ended before it was told to: note until when it recorded, and warn. That of
+ * native stacks takes nothing else with it. `opened_ns` (CLOCK_MONOTONIC): when the program
+ * began; 0: not yet. True: agents record the GIL as well, and go on alone from there; no perf
+ * is needed for that any more.
  */
 bool gt_session_result_take_death(struct gt_session_result *result,
                                   const struct gt_recorder *recorder,
-                                  const struct gt_plan *plan, bool rest, int64_t opened_ns);
+                                  const struct gt_plan *plan, enum gt_recorded_part part,
+                                  int64_t opened_ns);
 
 #endif

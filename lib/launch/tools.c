@@ -6,6 +6,7 @@
 #include "launch/owner.h"
 #include "launch/rights.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,20 +20,19 @@ static bool is_program(const char *path)
 {
     struct stat st;
 
-    return stat(path, &st) == 0 && S_ISREG(st.st_mode) &&
-           faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0;
+    if (stat(path, &st) == 0 && S_ISREG(st.st_mode) &&
+        faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0)
+        return true;
+    if (errno != EIO && errno != ENOMEM && errno != ESTALE && errno != ETIMEDOUT)
+        errno = ENOENT; /* nor is what may not be executed: a shell goes on, too */
+    return false;
 }
 
-char *gt_tool_find(const char *name)
+/* What is found, or NULL and errno. */
+static char *search(const char *name, const char *path)
 {
-    const char *path = getenv("PATH");
+    int error = ENOENT;
 
-    if (!*name)
-        return NULL;
-    if (strchr(name, '/'))
-        return is_program(name) ? strdup(name) : NULL;
-    if (!path)
-        path = "/usr/local/bin:/usr/bin:/bin";
     while (true) {
         size_t length = strcspn(path, ":");
         char *candidate = NULL;
@@ -41,11 +41,26 @@ char *gt_tool_find(const char *name)
             return NULL;
         if (is_program(candidate))
             return candidate;
+        error = errno == ENOENT ? error : errno;
         free(candidate);
         if (!path[length])
-            return NULL;
+            break;
         path += length + 1;
     }
+    errno = error;
+    return NULL;
+}
+
+char *gt_tool_find(const char *name)
+{
+    const char *path = getenv("PATH");
+
+    errno = ENOENT;
+    if (!*name)
+        return NULL;
+    if (strchr(name, '/'))
+        return is_program(name) ? strdup(name) : NULL;
+    return search(name, path ? path : "/usr/local/bin:/usr/bin:/bin");
 }
 
 static bool is_replaced(const char *variable, const char *const *plain)

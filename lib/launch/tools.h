@@ -8,7 +8,8 @@
 #include "launch/child.h"
 
 /* The malloc'd path of the program `name`, which is searched on PATH unless it holds a slash.
- * NULL when there is no executable file of that name. */
+ * NULL when there is no executable file of that name: errno is ENOENT, or says why that is not
+ * known. */
 char *gt_tool_find(const char *name);
 
 /*

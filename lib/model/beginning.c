@@ -39,11 +39,11 @@ static int finish(struct gt_timeline *timeline, struct gt_earlier *earlier)
     if (earlier->thread == GT_NO_INDEX) {
         if (known_ns >= timeline->end_ns)
             return 0;
-        added =
-            gt_thread_earlier(timeline, earlier->pid, earlier->tid, earlier->comm, known_ns);
+        added = gt_thread_earlier(timeline, earlier->pid, earlier->tid, known_ns);
         if (added == GT_NO_INDEX)
             return -1;
-        gt_earlier_seen(timeline, added);
+        if (gt_earlier_seen(timeline, added))
+            return -1;
     }
     thread = gt_thread_mutable(timeline, earlier->thread);
     if (!thread->python_name)

@@ -7,9 +7,10 @@
  * they are known), thread_names.c their names, mapped.c which programs cannot be seen.
  * gil_detect.c finds out which condition variables belong to a GIL, and gil.c turns the events
  * of a GIL into spans; futex.c and futex_holds.c do both from futex calls. calls.c, counters.c,
- * holes.c, marks.c, sched.c and sync.c each make one list of the timeline. limits.c says what
- * is too much. finalize.c ends what is open, cuts lost ranges out (unknown.c finds what is not
- * known after them), checks the invariants and sums up.
+ * holes.c, marks.c, sched.c and sync.c each make one list of the timeline. lock_ops.c notes who
+ * waits for which lock, and locks.c makes holds and waits of it (lock_parked.c those of locks
+ * of one byte). limits.c says what is too much. finalize.c ends what is open, cuts lost ranges
+ * out (unknown.c finds what is not known after them), checks the invariants and sums up.
  *
  * Where building needs more than the timeline keeps, the struct that the timeline keeps is part
  * of a larger one here: gt_gil of gt_gil_state, gt_calls of gt_calls_state, gt_sched of
@@ -22,6 +23,7 @@
 
 #include "event/probed_files.h"
 #include "model/feed.h"
+#include "model/locks.h"
 
 #include <stddef.h>
 
@@ -145,6 +147,7 @@ struct gt_calls_state {
     struct gt_chunks open; /* of uint32_t: indices of spans that are open, the innermost last */
     struct gt_hashmap open_of; /* function → how often it is open, if counts_open */
     bool counts_open;          /* since the stack was deep */
+    size_t earlier_count;      /* so many were open when the recording began, the first ones */
 };
 
 /* The scheduler states of a thread. */
@@ -164,11 +167,12 @@ struct gt_suspect {
 /* A thread that ran before. */
 struct gt_earlier {
     int32_t pid, tid;
-    uint32_t number;      /* among the threads of its process, from 1 */
-    uint32_t comm;        /* interned; 0: not known */
-    uint32_t python_name; /* likewise: threading's */
-    uint32_t thread;      /* index, once it made an event; GT_NO_INDEX: it has not yet */
-    bool ended;           /* before the recording began */
+    uint32_t number;             /* among the threads of its process, from 1 */
+    uint32_t comm;               /* interned; 0: not known */
+    uint32_t python_name;        /* likewise: threading's */
+    uint32_t thread;             /* index, once it made an event; GT_NO_INDEX: it has not yet */
+    bool ended;                  /* before the recording began */
+    struct gt_calls_state calls; /* those that are open, until the thread makes an event */
 };
 
 /* A program, and what the files that it maps tell of it. */
@@ -190,6 +194,38 @@ struct gt_first_file {
     bool known;
 };
 
+/* What a thread waits for, from GT_EVENT_SEM_WAITS on. */
+struct gt_lock_waiting {
+    int64_t since_ns;   /* 0: it does not wait */
+    uint64_t semaphore; /* or mutex of C's */
+    uint64_t lock;      /* the same, or what the thread parks for */
+    enum gt_wait_for wait_for;
+    uint32_t type; /* of the object whose lock it is, as in struct gt_lock */
+    size_t losses; /* so many had been noted by then */
+};
+
+enum gt_lock_op_kind {
+    GT_LOCK_OP_PARKS, /* it begins to wait for a mutex of one byte */
+    GT_LOCK_OP_OWNED, /* `thread` has it, as `waiter` begins to wait */
+    GT_LOCK_OP_TAKEN, /* it waited since since_ns, and got it */
+    GT_LOCK_OP_GAVE_UP,
+    GT_LOCK_OP_OPEN,   /* it still waited as it ended */
+    GT_LOCK_OP_POST,   /* since_ns as in struct gt_event */
+    GT_LOCK_OP_RENEWED /* from now on another lock has that address */
+};
+
+/* 40 bytes. */
+struct gt_lock_op {
+    int64_t time_ns;
+    int64_t since_ns;
+    uint64_t lock;
+    uint32_t thread;
+    uint32_t waiter;   /* OWNED; POST: who parks there; else GT_NO_INDEX */
+    uint32_t type;     /* of the object whose lock it is, as in struct gt_lock */
+    uint16_t kind;     /* enum gt_lock_op_kind */
+    uint16_t wait_for; /* enum gt_wait_for */
+};
+
 struct gt_builder {
     struct gt_timeline timeline;     /* what is built; first, for gt_builder_of */
     struct gt_chunks process_states; /* of struct gt_process_state, by process index */
@@ -204,6 +240,9 @@ struct gt_builder {
     struct gt_hashmap thread_of;     /* tid → thread index */
     struct gt_hashmap process_of;    /* pid → process index */
     struct gt_hashmap guess_of;      /* address → process, where the text names no pids */
+    struct gt_chunks lock_ops;       /* of struct gt_lock_op, as they came */
+    struct gt_chunks lock_waiting;   /* of struct gt_lock_waiting, by thread; may be shorter */
+    struct gt_hashmap parked_of;     /* process and semaphore → thread that parks there */
     int64_t *cpu_last_ns;            /* by CPU: its last event; -1: none */
     size_t cpu_count;
     int64_t left_out_ns;   /* since when something was left out, of any process; -1: never */
@@ -286,22 +325,26 @@ int gt_task_exit(struct gt_timeline *timeline, const struct gt_event *event);
 /* The process of `thread` executes another program. */
 int gt_task_exec(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event);
 
-/* A life, or a name, of before the recording began. */
+/* A life, a name, or a call, of before the recording began. */
 int gt_task_earlier(struct gt_timeline *timeline, const struct gt_event *event);
-/* A thread which made no event, and is known from `known_ns` on; `comm` is interned, 0:
- * not known. Its index, or GT_NO_INDEX. */
+/* A thread which made no event, and is known from `known_ns` on. Its index, or GT_NO_INDEX. */
 uint32_t gt_thread_earlier(struct gt_timeline *timeline, int32_t pid, int32_t tid,
-                           uint32_t comm, int64_t known_ns);
+                           int64_t known_ns);
 
 /* earlier.c */
 void gt_earlier_init(struct gt_timeline *timeline);
 void gt_earlier_release(struct gt_timeline *timeline);
 /* The one with this tid, or NULL. */
 struct gt_earlier *gt_earlier_of(const struct gt_timeline *timeline, int32_t tid);
-/* The same, added where there is none; NULL: memory is exhausted. */
+/* It runs another program. */
+void gt_earlier_forget_calls(struct gt_earlier *earlier);
+/* The one with this tid, added where there is none; NULL: memory is exhausted. */
 struct gt_earlier *gt_earlier_add(struct gt_timeline *timeline, uint32_t process, int32_t tid);
-/* The thread made its first event. */
-void gt_earlier_seen(struct gt_timeline *timeline, uint32_t thread);
+/* The thread made its first event: it has the name that the kernel had for it, and the calls
+ * that were open are its own from its start on. */
+int gt_earlier_seen(struct gt_timeline *timeline, uint32_t thread);
+/* GT_EVENT_UNTRACED of before the recording began. */
+int gt_earlier_untraced(struct gt_timeline *timeline, const struct gt_event *event);
 /* The tid belongs to a new thread. */
 void gt_earlier_replaced(struct gt_timeline *timeline, int32_t tid);
 /* Is it the tid of a thread that ran before, and made no event yet? */
@@ -320,6 +363,9 @@ int gt_name_intern(struct gt_timeline *timeline, const char *text, uint32_t leng
 void gt_name_from_comm(struct gt_timeline *timeline, uint32_t thread, uint32_t comm);
 /* GT_EVENT_COMM: */
 int gt_name_from_event(struct gt_timeline *timeline, uint32_t thread,
+                       const struct gt_event *event);
+/* Of these, what the process is. */
+int gt_name_of_process(struct gt_timeline *timeline, uint32_t process,
                        const struct gt_event *event);
 /* Any other event: it carries the name of its thread, too. Text may have no COMM records, and
  * those of threads that ran before the recording come before anything else is known. */
@@ -404,7 +450,16 @@ int gt_mapped_finish(struct gt_timeline *timeline);
 int gt_calls_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event);
 /* End all calls of the thread. */
 void gt_calls_ended(struct gt_timeline *timeline, uint32_t thread, int64_t time_ns);
+/* Of before the recording began: what is open is kept in `state`. */
+int gt_calls_feed_earlier(struct gt_timeline *timeline, struct gt_calls_state *state,
+                          const struct gt_event *event);
+/* They are the thread's, which is new: open since its start. `earlier` is empty then. */
+int gt_calls_adopt(struct gt_timeline *timeline, uint32_t thread,
+                   struct gt_calls_state *earlier);
 int gt_calls_finish(struct gt_timeline *timeline);
+/* After that: fill gt_calls.lowest, for gt_calls_innermost_at and gt_calls_python_at. */
+int gt_calls_index(struct gt_timeline *timeline);
+void gt_calls_state_init(struct gt_calls_state *state);
 void gt_calls_state_release(struct gt_calls_state *state);
 void gt_calls_release(struct gt_timeline *timeline);
 
@@ -447,10 +502,23 @@ int gt_limits_leave_out(struct gt_timeline *timeline, const struct gt_event *eve
 /* A GIL of the process is not kept. */
 int gt_limits_no_gil(struct gt_timeline *timeline, uint32_t process, int64_t time_ns);
 
-/* lost.c. Sort lost ranges and merge those that touch. */
-int gt_lost_merge(struct gt_chunks *lost);
-/* Then join neighbours, where there are more than `most`, and count that. */
+/* lost.c. After gt_lost_merge: join neighbours, where there are more than `most`, and count
+ * that. */
 void gt_lost_join(struct gt_timeline *timeline, struct gt_chunks *lost, size_t most);
+
+/* gil_switch.c */
+int gt_gil_switch_feed(struct gt_timeline *timeline, uint32_t thread,
+                       const struct gt_event *event);
+/* A member that waits signals that the GIL is released. In a build without a GIL, that which
+ * there is while an extension is loaded may be off again: take_gil does so, and returns without
+ * it. */
+bool gt_gil_switched_off(const struct gt_timeline *timeline, const struct gt_gil_state *state,
+                         uint32_t at);
+/* A GIL that was switched on in mid-run begins then. */
+int gt_gil_switch_cut(const struct gt_timeline *timeline, struct gt_gil *gil);
+
+/* stops.c. After gt_lock_ops_end: fill gt_timeline.stops and stopped. */
+int gt_stops_finish(struct gt_timeline *timeline);
 
 /* marks.c */
 int gt_marks_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event);
@@ -474,11 +542,33 @@ int gt_sched_catch_up(struct gt_timeline *timeline);
 int gt_sched_finish(struct gt_timeline *timeline);
 void gt_sched_release(struct gt_timeline *timeline);
 
+/* lock_ops.c */
+void gt_locks_init(struct gt_timeline *timeline);
+void gt_locks_release(struct gt_timeline *timeline);
+/* GT_EVENT_SEM_…: `*lock` is the address of the lock that it is about, 0: of none that is
+ * known. */
+int gt_lock_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event,
+                 uint64_t *lock);
+int gt_lock_spun(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event);
+/* End the waits that go on, after the lives of threads are known. */
+int gt_lock_ops_end(struct gt_timeline *timeline);
+
+/* locks.c. After GILs and calls are final: fill gt_timeline.locks. */
+int gt_locks_finish(struct gt_timeline *timeline);
+
+/* lock_kind.c. Does the thread wait there, for a mutex of one byte, until another thread tells
+ * it something? */
+bool gt_lock_is_for_news(const struct gt_timeline *timeline, const struct gt_lock_op *wait);
+/* Is it a lock, which threads take and give, or do they tell each other something
+ * by it? The ops of one lock, in the order of time. */
+bool gt_lock_is_lock(const struct gt_timeline *timeline, const struct gt_lock_op *const *ops,
+                     size_t count);
+
 /* sync.c */
 void gt_sync_init(struct gt_timeline *timeline);
 int gt_usage_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event);
 int gt_snapshot_feed(struct gt_timeline *timeline, const struct gt_event *event);
-/* Any of GT_EVENT_SEM_TAKEN to GT_EVENT_PERMIT_GIVEN. */
+/* Any of GT_EVENT_SEM_TAKEN to GT_EVENT_SEM_RETURN. */
 int gt_sync_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event);
 int gt_sync_woke(struct gt_timeline *timeline, uint32_t waker, uint32_t woken, int64_t time_ns);
 void gt_sync_release(struct gt_timeline *timeline);

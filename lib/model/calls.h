@@ -9,6 +9,7 @@
 
 #include "base/chunks.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* A function. Its names are the target's: any bytes. */
@@ -38,14 +39,33 @@ struct gt_call_span {
     uint16_t flags;
 };
 
+enum { GT_CALLS_BLOCK = 1024 };
+
 /* One thread's calls. */
 struct gt_calls {
-    struct gt_chunks spans; /* of struct gt_call_span */
+    struct gt_chunks spans;  /* of struct gt_call_span */
+    struct gt_chunks lowest; /* of uint32_t: the least depth in each GT_CALLS_BLOCK calls; may
+                                be empty */
 };
 
 struct gt_timeline;
 
 /* The calls of a thread; NULL: none were recorded. */
 const struct gt_calls *gt_calls_of(const struct gt_timeline *timeline, uint32_t thread);
+
+/* The innermost function, as an index, that the thread was in at that time. UINT32_MAX: none is
+ * known. */
+uint32_t gt_calls_innermost_at(const struct gt_timeline *timeline, uint32_t thread,
+                               int64_t time_ns);
+
+/* Since when the thread was in the C function that it was in at that time; INT64_MAX: it was in
+ * none, or that is not known. */
+int64_t gt_calls_in_c_since(const struct gt_timeline *timeline, uint32_t thread,
+                            int64_t time_ns);
+
+/* The innermost Python function, as an index, that the thread was in at that time; `program`:
+ * that is no part of threading, queue or the import system. UINT32_MAX: none is known. */
+uint32_t gt_calls_python_at(const struct gt_timeline *timeline, uint32_t thread,
+                            int64_t time_ns, bool program);
 
 #endif

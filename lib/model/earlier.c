@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A recording that begins while its processes run already. What happened before is not of the
- * recording: only which processes and threads there are by then. Such a thread is known from
- * its first event on. One that waits for a GIL calls its timed wait again when the switch
- * interval is over; so one that makes no event for as long as that does not wait, and its life
- * is known from there on. One that releases a GIL of which no event came before has held it
- * since the recording began.
+ * recording: only which processes and threads there are by then, and which calls are open in
+ * them. Such a thread is known from its first event on. One that waits for a GIL calls its
+ * timed wait again when the switch interval is over; so one that makes no event for as long as
+ * that does not wait, and its life is known from there on. One that releases a GIL of which no
+ * event came before has held it since the recording began.
  */
 #include "model/builder.h"
 
@@ -18,7 +18,11 @@ void gt_earlier_init(struct gt_timeline *timeline)
 
 void gt_earlier_release(struct gt_timeline *timeline)
 {
-    gt_chunks_release(&gt_builder_of(timeline)->earlier);
+    struct gt_chunks *all = &gt_builder_of(timeline)->earlier;
+
+    for (size_t i = 0; i < all->count; i++)
+        gt_calls_state_release(&((struct gt_earlier *)gt_chunks_at(all, i))->calls);
+    gt_chunks_release(all);
     gt_hashmap_release(&gt_builder_of(timeline)->earlier_of);
 }
 
@@ -44,6 +48,12 @@ struct gt_earlier *gt_earlier_of(const struct gt_timeline *timeline, int32_t tid
                                     : gt_chunks_at(&gt_builder_of(timeline)->earlier, index);
 }
 
+void gt_earlier_forget_calls(struct gt_earlier *earlier)
+{
+    gt_calls_state_release(&earlier->calls);
+    gt_calls_state_init(&earlier->calls);
+}
+
 struct gt_earlier *gt_earlier_add(struct gt_timeline *timeline, uint32_t process_index,
                                   int32_t tid)
 {
@@ -57,12 +67,16 @@ struct gt_earlier *gt_earlier_add(struct gt_timeline *timeline, uint32_t process
                                        (uint32_t)builder->earlier.count - 1))
             return NULL;
         *earlier = (struct gt_earlier){.pid = -1};
+        gt_calls_state_init(&earlier->calls);
     }
-    if (earlier->pid != process->pid || earlier->ended) /* the tid is another thread's by now */
+    if (earlier->pid != process->pid || earlier->ended) { /* it is another thread's by now */
+        gt_earlier_forget_calls(earlier);
         *earlier = (struct gt_earlier){.pid = process->pid,
                                        .tid = tid,
                                        .number = ++process->thread_count,
-                                       .thread = GT_NO_INDEX};
+                                       .thread = GT_NO_INDEX,
+                                       .calls = earlier->calls};
+    }
     return earlier;
 }
 
@@ -73,17 +87,34 @@ static struct gt_earlier *find_unseen(const struct gt_timeline *timeline, int32_
     return earlier && !earlier->ended && earlier->thread == GT_NO_INDEX ? earlier : NULL;
 }
 
-void gt_earlier_seen(struct gt_timeline *timeline, uint32_t thread)
+int gt_earlier_seen(struct gt_timeline *timeline, uint32_t thread)
 {
     struct gt_thread *seen = gt_thread_mutable(timeline, thread);
     struct gt_process *process = gt_process_mutable(timeline, seen->process);
     struct gt_earlier *earlier = find_unseen(timeline, seen->tid);
 
     if (!earlier || earlier->pid != process->pid)
-        return;
+        return 0;
     earlier->thread = thread;
     process->thread_count--; /* it was counted before */
     seen->number = earlier->number;
+    if (earlier->comm)
+        gt_name_from_comm(timeline, thread, earlier->comm);
+    return gt_calls_adopt(timeline, thread, &earlier->calls);
+}
+
+int gt_earlier_untraced(struct gt_timeline *timeline, const struct gt_event *event)
+{
+    const struct gt_chunks *all = &gt_builder_of(timeline)->earlier;
+
+    for (size_t i = 0; i < all->count; i++) {
+        struct gt_earlier *earlier = gt_chunks_at(all, i);
+
+        if (earlier->pid == event->pid &&
+            gt_calls_feed_earlier(timeline, &earlier->calls, event))
+            return -1;
+    }
+    return 0;
 }
 
 void gt_earlier_replaced(struct gt_timeline *timeline, int32_t tid)

@@ -2,6 +2,7 @@
 /* One event: to whom it belongs, and which part of the model it is for. */
 #include "model/feed.h"
 
+#include "base/nstime.h"
 #include "event/pyruntime.h"
 #include "model/builder.h"
 
@@ -153,6 +154,8 @@ static int feed_thread_event(struct gt_timeline *timeline, const struct gt_event
     case GT_EVENT_RETURN:
     case GT_EVENT_UNTRACED:
         return gt_calls_feed(timeline, index, event);
+    case GT_EVENT_GIL_SWITCH:
+        return gt_gil_switch_feed(timeline, index, event);
     case GT_EVENT_INSTANT:
     case GT_EVENT_SERIES:
         return gt_marks_feed(timeline, index, event);
@@ -168,8 +171,12 @@ static int feed_thread_event(struct gt_timeline *timeline, const struct gt_event
         return gt_sched_feed(timeline, index, event);
     case GT_EVENT_USAGE:
         return gt_usage_feed(timeline, index, event);
+    case GT_EVENT_SPUN:
+        return gt_lock_spun(timeline, index, event);
     case GT_EVENT_SNAPSHOT:
         return gt_snapshot_feed(timeline, event);
+    case GT_EVENT_ASLEEP:
+        return gt_native_sleep_feed(timeline, event);
     default:
         if (gt_event_group(event->kind) == GT_EVENTS_SYNC)
             return gt_sync_feed(timeline, index, event);
@@ -200,11 +207,9 @@ static int feed_earlier(struct gt_timeline *timeline, const struct gt_event *eve
 
     if (event->kind == GT_EVENT_MMAP)
         return feed_mmap(timeline, event);
-    if (event->kind != GT_EVENT_UNTRACED && event->kind != GT_EVENT_STOPPED)
+    if (event->kind != GT_EVENT_STOPPED)
         return gt_task_earlier(timeline, event);
     copy.time_ns = gt_builder_of(timeline)->since_ns;
-    if (event->kind == GT_EVENT_UNTRACED)
-        copy.untraced.calls = 0; /* they were before, and cost the recording nothing */
     return gt_timeline_feed(timeline, &copy);
 }
 
@@ -213,9 +218,11 @@ int gt_timeline_feed(struct gt_timeline *timeline, const struct gt_event *event)
     struct gt_builder *builder = gt_builder_of(timeline);
     int rc = 0;
 
+    if (event->kind == GT_EVENT_SAMPLE) /* it tells nothing of the rest */
+        return gt_native_feed(timeline, event);
     if (event->time_ns < builder->since_ns)
         return feed_earlier(timeline, event);
-    if (event->time_ns > builder->until_ns)
+    if (event->time_ns > builder->until_ns || event->time_ns > GT_TIME_MOST_NS)
         return 0;
     timeline->quality.events++;
     if (event->time_ns <= 0) {

@@ -54,6 +54,10 @@ bool gt_timeline_is_alive(const struct gt_timeline *timeline, int32_t tid);
  */
 void gt_timeline_ended_early(struct gt_timeline *timeline, int64_t from_ns, int64_t end_ns);
 
+/* The scheduler's events end then, before the other ones: states are not known from there on.
+ * Before the first event. */
+void gt_timeline_states_ended(struct gt_timeline *timeline, int64_t from_ns);
+
 /* No more events: end what is open, cut lost ranges out, check the invariants, sum up. 0, or
  * GT_ERR_MEMORY. */
 int gt_timeline_finish(struct gt_timeline *timeline, struct gt_error *err);

@@ -103,39 +103,14 @@ static int push_cut(struct gt_chunks *into, struct gt_span span)
     return 0;
 }
 
+/* Spans lie in the order of their ends. Three things break it: waits that a loss ended are
+ * noted when their thread is seen again; a lost range cuts a long wait in two; and what reached
+ * beyond a life was cut. */
 static int compare_ends(const void *a, const void *b)
 {
     const struct gt_span *left = a, *right = b;
 
     return gt_order(left->end_ns, right->end_ns);
-}
-
-static bool are_sorted_by_end(const struct gt_chunks *spans)
-{
-    for (size_t i = 1; i < spans->count; i++)
-        if (gt_span_at(spans, i)->end_ns < gt_span_at(spans, i - 1)->end_ns)
-            return false;
-    return true;
-}
-
-/* Three things break the order of ends: waits that a loss ended are noted when their thread is
- * seen again; a lost range cuts a long wait in two; and what reached beyond a life was cut. */
-static int sort_by_end(struct gt_chunks *spans)
-{
-    struct gt_span *sorted;
-
-    if (are_sorted_by_end(spans))
-        return 0;
-    sorted = calloc(spans->count, sizeof(*sorted));
-    if (!sorted)
-        return -1;
-    for (size_t i = 0; i < spans->count; i++)
-        sorted[i] = *gt_span_at(spans, i);
-    qsort(sorted, spans->count, sizeof(*sorted), compare_ends);
-    for (size_t i = 0; i < spans->count; i++)
-        *gt_span_mutable(spans, i) = sorted[i];
-    free(sorted);
-    return 0;
 }
 
 /*
@@ -326,12 +301,16 @@ static int finish_gil(struct gt_timeline *timeline, struct gt_gil *gil)
 {
     const struct gt_chunks *lost = gt_lost_of(timeline, gil->process);
 
-    if (cut_spans(lost, &gil->holds) || cut_spans(lost, &gil->waits))
+    if (gt_gil_switch_cut(timeline, gil) || cut_spans(lost, &gil->holds) ||
+        cut_spans(lost, &gil->waits))
         return -1;
     clip_spans(timeline, gil, &gil->holds);
     clip_spans(timeline, gil, &gil->waits);
-    if (sort_by_end(&gil->waits) || learn_interval(gil) || gt_unknown_find(timeline, gil) ||
-        sort_by_end(&gil->unknowns))
+    if (gt_chunks_sort(&gil->waits, compare_ends) || learn_interval(gil) ||
+        gt_unknown_find(timeline, gil))
+        return -1;
+    clip_spans(timeline, gil, &gil->unknowns);
+    if (gt_chunks_sort(&gil->unknowns, compare_ends))
         return -1;
     sum_spans(gil, false);
     sum_spans(gil, true);
@@ -483,5 +462,7 @@ int gt_finalize(struct gt_timeline *timeline)
         return -1;
     if (gt_calls_finish(timeline) || gt_names_finish(timeline) || gt_sched_finish(timeline))
         return -1;
-    return gt_counters_finish(timeline);
+    return gt_locks_finish(timeline) || gt_stops_finish(timeline)
+               ? -1
+               : gt_counters_finish(timeline);
 }

@@ -390,6 +390,8 @@ int gt_gil_released(struct gt_timeline *timeline, uint32_t index, uint32_t threa
     if (state->owner == at) {
         state->transitions++;
         rc = end_hold(timeline, state, time_ns, 0);
+    } else if (gt_gil_switched_off(timeline, state, at)) {
+        return end_wait(state, gt_gil_thread_state_at(state, at), time_ns, 0);
     } else if (is_passed_on(state, at)) {
         state->gil.defects.passed_signals++;
         return 0;
@@ -580,6 +582,8 @@ int gt_gil_close(struct gt_timeline *timeline, struct gt_gil_state *state, int64
         return -1;
     state->closed = true;
     state->gil.name = gt_process_at(timeline, state->gil.process)->name;
+    state->gil.command = gt_process_at(timeline, state->gil.process)->command;
+    state->gil.role = gt_process_at(timeline, state->gil.process)->role;
     if (time_ns < state->now_ns)
         time_ns = state->now_ns; /* as in touch() */
     state->gil.end_ns = time_ns;

@@ -16,6 +16,7 @@ enum {
                                  is given to another thread */
     GT_PROCESSES_MAX = 1 << 16,
     GT_GILS_MAX = 1 << 16,       /* of all programs, and as many that futex calls may tell of */
+    GT_LOCKS_MAX = 1 << 16,      /* that threads waited for */
     GT_COUNTERS_MAX = 64,        /* events of -e */
     GT_LOST_RANGES_MAX = 1 << 13 /* of more, neighbours are joined: what lies between two of
                                     them is taken for lost */
@@ -25,6 +26,7 @@ struct gt_left_out {
     uint64_t events;      /* of threads and processes that are not kept */
     uint64_t gils;        /* how often the GIL of a program was not kept */
     uint64_t counts;      /* of counters that are not kept */
+    uint64_t locks;       /* how many are not kept */
     uint64_t lost_ranges; /* that were joined with the one before */
 };
 

@@ -4,8 +4,6 @@
 #include "base/order.h"
 #include "model/builder.h"
 
-#include <stdlib.h>
-
 const struct gt_chunks *gt_lost_of(const struct gt_timeline *timeline, uint32_t process)
 {
     uint32_t list = gt_process_at(timeline, process)->lost_list;
@@ -68,29 +66,22 @@ static int compare_ranges(const void *a, const void *b)
 
 int gt_lost_merge(struct gt_chunks *lost)
 {
-    size_t count = lost->count;
-    struct gt_lost_range *ranges, *into;
     size_t kept = 0;
 
-    if (count == 0)
-        return 0;
-    ranges = calloc(count, sizeof(*ranges));
-    if (!ranges)
+    if (gt_chunks_sort(lost, compare_ranges))
         return -1;
-    for (size_t i = 0; i < count; i++)
-        ranges[i] = *(struct gt_lost_range *)gt_chunks_at(lost, i);
-    qsort(ranges, count, sizeof(*ranges), compare_ranges);
-    for (size_t i = 0; i < count; i++) {
-        into = kept ? gt_chunks_at(lost, kept - 1) : NULL;
-        if (into && ranges[i].start_ns <= into->end_ns) {
-            if (ranges[i].end_ns > into->end_ns)
-                into->end_ns = ranges[i].end_ns;
-            into->events += ranges[i].events;
+    for (size_t i = 0; i < lost->count; i++) {
+        struct gt_lost_range range = *(struct gt_lost_range *)gt_chunks_at(lost, i);
+        struct gt_lost_range *into = kept ? gt_chunks_at(lost, kept - 1) : NULL;
+
+        if (into && range.start_ns <= into->end_ns) {
+            if (range.end_ns > into->end_ns)
+                into->end_ns = range.end_ns;
+            into->events += range.events;
         } else {
-            *(struct gt_lost_range *)gt_chunks_at(lost, kept++) = ranges[i];
+            *(struct gt_lost_range *)gt_chunks_at(lost, kept++) = range;
         }
     }
-    free(ranges);
     gt_chunks_truncate(lost, kept);
     return 0;
 }

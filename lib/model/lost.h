@@ -35,4 +35,7 @@ size_t gt_lost_after(const struct gt_chunks *lost, int64_t time_ns);
 /* The longest part of [start_ns, end_ns] that is lost as a whole. */
 int64_t gt_lost_longest(const struct gt_chunks *lost, int64_t start_ns, int64_t end_ns);
 
+/* Sort lost ranges and merge those that touch. 0, or -1 when memory is exhausted. */
+int gt_lost_merge(struct gt_chunks *lost);
+
 #endif

@@ -26,6 +26,25 @@ struct gt_agreement {
     } agent, probes;
 };
 
+/* How exactly the clocks of several recordings were aligned (ingest/align.h). */
+struct gt_alignment {
+    uint32_t machines; /* or boots: 1: all have one clock, and the rest is 0 */
+    int64_t error_ns;  /* what two of them saw at once is so far apart at most, as far as the
+                          kernels know their clocks */
+    uint32_t unknown;  /* machines whose clock was not synchronised: nobody knows how wrong it
+                          is */
+    double drift_ppm;  /* the largest difference in rate, between a machine's monotonic clock
+                          and its wall clock; it is accounted for */
+    int64_t set_ns;    /* the largest change of a wall clock that somebody set meanwhile; part
+                          of error_ns */
+    uint64_t barriers; /* collective calls that all of them made together, and that their clocks
+                          agree with; 0: none are known (ingest/barriers.h) */
+    bool barriers_all; /* … of all machines */
+    int64_t barriers_error_ns; /* by these, clocks are so far apart at most */
+    int64_t moved_ns; /* a wall clock disagreed with them, and its recordings were moved
+                         by that, at most */
+};
+
 struct gt_recorded {
     const struct gt_timeline *timeline;
     const struct gt_probed *probed; /* the files with probes (event/probed_files.h), or NULL */
@@ -48,6 +67,8 @@ struct gt_recorded {
      * much slower Python code was, calls not counted. */
     int64_t event_ps, call_ps, c_call_ps;
     uint32_t code_permille;
+    uint32_t reports; /* recordings that were read from reports (tracejson/tracejson.h) */
+    const struct gt_alignment *alignment; /* of several recordings; NULL: it is of one */
 };
 
 #endif

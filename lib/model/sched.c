@@ -35,9 +35,18 @@ enum gt_sched_state gt_sched_state_of(const char *name)
     return GT_SCHED_STATES;
 }
 
+const struct gt_sched *gt_sched_at(const struct gt_timeline *timeline, uint32_t thread)
+{
+    return gt_chunks_at(&timeline->scheds, thread);
+}
+
 const struct gt_sched *gt_sched_of(const struct gt_timeline *timeline, uint32_t thread)
 {
-    return thread < timeline->scheds.count ? gt_chunks_at(&timeline->scheds, thread) : NULL;
+    const struct gt_sched *sched =
+        thread < timeline->scheds.count ? gt_chunks_at(&timeline->scheds, thread) : NULL;
+
+    /* Of several recordings, some may have states, and others none. */
+    return sched && (sched->spans.count || !timeline->recordings.count) ? sched : NULL;
 }
 
 void gt_sched_within(const struct gt_sched *sched, int64_t from_ns, int64_t until_ns,
@@ -240,6 +249,8 @@ int gt_sched_seen(struct gt_timeline *timeline, uint32_t thread, const struct gt
 
     if (!now)
         return -1;
+    if (event->time_ns >= timeline->states_until_ns)
+        return 0;
     if (now->current.state == GT_SCHED_RUNNING)
         return 0;
     /* Without switch records nothing else tells that it came back. Events of the switch
@@ -255,7 +266,9 @@ int gt_sched_started(struct gt_timeline *timeline, uint32_t thread, int64_t time
 {
     struct gt_scheduling *now = get(timeline, thread);
 
-    return now ? enter(now, GT_SCHED_WOKEN, -1, time_ns) : -1;
+    if (!now)
+        return -1;
+    return time_ns < timeline->states_until_ns ? enter(now, GT_SCHED_WOKEN, -1, time_ns) : 0;
 }
 
 void gt_sched_restart(struct gt_timeline *timeline, uint32_t thread)
@@ -276,6 +289,8 @@ int gt_sched_ended(struct gt_timeline *timeline, uint32_t thread, int64_t time_n
         return 0;
     if (!catch_up(timeline, now))
         return -1;
+    if (time_ns >= timeline->states_until_ns)
+        return 0;
     came_back_unseen(now); /* who ends runs */
     return enter(now, GT_SCHED_NONE, -1, time_ns);
 }
@@ -410,6 +425,8 @@ static int finish_thread(struct gt_timeline *timeline, uint32_t thread)
 {
     struct gt_scheduling *now = gt_scheduling_of(timeline, thread);
     struct gt_sched *sched = gt_chunks_push(&timeline->scheds);
+    int64_t end_ns = gt_thread_at(timeline, thread)->end_ns;
+    int64_t until_ns = timeline->states_until_ns;
 
     if (!sched)
         return -1;
@@ -417,7 +434,7 @@ static int finish_thread(struct gt_timeline *timeline, uint32_t thread)
     /* Who was ready to run did run, whether that was seen or not. */
     if (!timeline->saw_switch_records && is_ready(now->current.state))
         now->current.state = GT_SCHED_NONE;
-    if (enter(now, GT_SCHED_NONE, -1, gt_thread_at(timeline, thread)->end_ns))
+    if (enter(now, GT_SCHED_NONE, -1, end_ns < until_ns ? end_ns : until_ns))
         return -1;
     *sched = now->sched;
     gt_chunks_init(&now->sched.spans, sizeof(struct gt_state_span)); /* handed over */

@@ -70,6 +70,8 @@ enum gt_sched_state gt_sched_state_of(const char *name);
 
 /* The states of a thread; NULL: none were recorded. */
 const struct gt_sched *gt_sched_of(const struct gt_timeline *timeline, uint32_t thread);
+/* For all of `timeline->scheds` in turn: never NULL, and without spans where there are none. */
+const struct gt_sched *gt_sched_at(const struct gt_timeline *timeline, uint32_t thread);
 
 /* Add how long the thread was in each state within [from_ns, until_ns) to `state_ns`. */
 void gt_sched_within(const struct gt_sched *sched, int64_t from_ns, int64_t until_ns,

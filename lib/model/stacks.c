@@ -8,6 +8,7 @@ void gt_stacks_init(struct gt_stacks *stacks)
     gt_intern_init(&stacks->names);
     gt_intern_init(&stacks->frames);
     gt_intern_init(&stacks->stacks);
+    gt_hashmap_init(&stacks->build_of);
 }
 
 void gt_stacks_release(struct gt_stacks *stacks)
@@ -15,6 +16,7 @@ void gt_stacks_release(struct gt_stacks *stacks)
     gt_intern_release(&stacks->names);
     gt_intern_release(&stacks->frames);
     gt_intern_release(&stacks->stacks);
+    gt_hashmap_release(&stacks->build_of);
 }
 
 static uint32_t add_frame(struct gt_stacks *stacks, const struct gt_frame *frame)
@@ -63,6 +65,24 @@ const char *gt_stacks_symbol(const struct gt_stacks *stacks, uint32_t frame)
 const char *gt_stacks_dso(const struct gt_stacks *stacks, uint32_t frame)
 {
     return gt_intern_text(&stacks->names, frame_at(stacks, frame)->dso);
+}
+
+int gt_stacks_set_build(struct gt_stacks *stacks, const char *dso, size_t length,
+                        const char *build_id)
+{
+    uint32_t file = gt_intern_add(&stacks->names, dso, length);
+    uint32_t build = gt_intern_add(&stacks->names, build_id, strlen(build_id));
+
+    if (file == UINT32_MAX || build == UINT32_MAX)
+        return -1;
+    return gt_hashmap_put(&stacks->build_of, file, build);
+}
+
+const char *gt_stacks_build(const struct gt_stacks *stacks, uint32_t frame)
+{
+    uint32_t build = gt_hashmap_get(&stacks->build_of, frame_at(stacks, frame)->dso);
+
+    return build == GT_HASHMAP_NONE ? "" : gt_intern_text(&stacks->names, build);
 }
 
 static bool symbol_starts(const struct gt_frame *frame, const char *word)

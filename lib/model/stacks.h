@@ -7,15 +7,17 @@
 #ifndef GT_MODEL_STACKS_H
 #define GT_MODEL_STACKS_H
 
+#include "base/hashmap.h"
 #include "base/intern.h"
 #include "event/event.h"
 
 #include <stdbool.h>
 
 struct gt_stacks {
-    struct gt_intern names;  /* symbols and files */
-    struct gt_intern frames; /* pairs of name ids: struct gt_stack_frame */
-    struct gt_intern stacks; /* arrays of uint32_t frame ids */
+    struct gt_intern names;     /* symbols and files */
+    struct gt_intern frames;    /* pairs of name ids: struct gt_stack_frame */
+    struct gt_intern stacks;    /* arrays of uint32_t frame ids */
+    struct gt_hashmap build_of; /* id of a file's name → that of its build-id */
 };
 
 struct gt_stack_frame {
@@ -35,6 +37,12 @@ const uint32_t *gt_stacks_frames(const struct gt_stacks *stacks, uint32_t stack,
 /* The symbol and the file of a frame; "": not known. */
 const char *gt_stacks_symbol(const struct gt_stacks *stacks, uint32_t frame);
 const char *gt_stacks_dso(const struct gt_stacks *stacks, uint32_t frame);
+
+/* Which build of a file it is, in hexadecimal. 0 or -1. */
+int gt_stacks_set_build(struct gt_stacks *stacks, const char *dso, size_t length,
+                        const char *build_id);
+/* The build-id of a frame's file; "": not known. */
+const char *gt_stacks_build(const struct gt_stacks *stacks, uint32_t frame);
 
 /* Is this file a Python interpreter or libpython? By its name alone: it may be deleted, or in a
  * container. */

@@ -85,6 +85,13 @@ static int add(struct gt_timeline *timeline, struct gt_sync_op op)
     return 0;
 }
 
+static bool is_of_lock(enum gt_event_kind kind)
+{
+    return kind == GT_EVENT_SEM_TAKEN || kind == GT_EVENT_SEM_GAVE_UP ||
+           kind == GT_EVENT_SEM_POST || kind == GT_EVENT_SEM_WAITS ||
+           kind == GT_EVENT_SEM_NEW || kind == GT_EVENT_SEM_RETURN;
+}
+
 int gt_sync_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event)
 {
     static const uint16_t kinds[GT_EVENT_KINDS] = {
@@ -100,6 +107,7 @@ int gt_sync_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt_
         [GT_EVENT_PERMIT_TAKEN] = GT_SYNC_PERMIT_TAKEN,
         [GT_EVENT_PERMIT_GIVEN] = GT_SYNC_PERMIT_GIVEN,
     };
+    uint64_t lock = event->sync.object;
     struct gt_sync_op op = {
         .time_ns = event->time_ns,
         .since_ns = event->sync.since_ns,
@@ -109,6 +117,12 @@ int gt_sync_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt_
         .left = event->sync.left <= UINT16_MAX ? (uint16_t)event->sync.left : 0,
     };
 
+    if (is_of_lock(event->kind)) {
+        if (gt_lock_feed(timeline, thread, event, &lock))
+            return -1;
+        if (!lock || event->kind > GT_EVENT_PERMIT_GIVEN)
+            return 0;
+    }
     if (event->kind == GT_EVENT_JOIN) {
         op.subject = gt_hashmap_get(&gt_builder_of(timeline)->thread_of,
                                     (uint32_t)event->sync.joined_tid);

@@ -16,8 +16,10 @@ static uint32_t add_process(struct gt_timeline *timeline, int32_t pid, uint32_t 
         return GT_NO_INDEX;
     *process = (struct gt_process){
         .pid = pid,
+        .own_pid = pid,
         .parent = parent,
         .name = parent == GT_NO_INDEX ? 0 : gt_process_at(timeline, parent)->name,
+        .command = parent == GT_NO_INDEX ? 0 : gt_process_at(timeline, parent)->command,
         .main_thread = GT_NO_INDEX,
         .start_ns = time_ns,
         .end_ns = -1,
@@ -117,21 +119,15 @@ static uint32_t new_thread_of_event(struct gt_timeline *timeline, const struct g
     if (process == GT_NO_INDEX)
         return GT_NO_INDEX;
     index = add_thread(timeline, process, event->tid, event->time_ns);
-    if (index != GT_NO_INDEX)
-        gt_earlier_seen(timeline, index);
-    return index;
+    return index == GT_NO_INDEX || gt_earlier_seen(timeline, index) ? GT_NO_INDEX : index;
 }
 
 uint32_t gt_thread_earlier(struct gt_timeline *timeline, int32_t pid, int32_t tid,
-                           uint32_t comm, int64_t known_ns)
+                           int64_t known_ns)
 {
     uint32_t process = gt_process_of_pid(timeline, pid, known_ns);
-    uint32_t index =
-        process == GT_NO_INDEX ? GT_NO_INDEX : add_thread(timeline, process, tid, known_ns);
 
-    if (index != GT_NO_INDEX && comm)
-        gt_name_from_comm(timeline, index, comm);
-    return index;
+    return process == GT_NO_INDEX ? GT_NO_INDEX : add_thread(timeline, process, tid, known_ns);
 }
 
 static int end_thread(struct gt_timeline *timeline, uint32_t index, int64_t time_ns)
@@ -235,10 +231,7 @@ static int note_forker(struct gt_timeline *timeline, const struct gt_event *even
     if (process == GT_NO_INDEX)
         return -1;
     index = add_thread(timeline, process, event->creator.tid, event->time_ns);
-    if (index == GT_NO_INDEX)
-        return -1;
-    gt_earlier_seen(timeline, index);
-    return 0;
+    return index == GT_NO_INDEX ? -1 : gt_earlier_seen(timeline, index);
 }
 
 int gt_task_fork(struct gt_timeline *timeline, const struct gt_event *event)
@@ -320,6 +313,7 @@ int gt_task_exec(struct gt_timeline *timeline, uint32_t index, const struct gt_e
         gt_sched_restart(timeline, index);
     }
     state->executed = true;
+    process->command = process->role = 0;
     gt_holes_resume(timeline, process_index, event->time_ns);
     return gt_name_from_exec(timeline, index, event);
 }
@@ -375,14 +369,28 @@ static int name_earlier(struct gt_timeline *timeline, const struct gt_event *eve
 
     if (!earlier)
         return -1;
-    if (event->kind == GT_EVENT_EXEC)
+    if (event->new_name.is_command || event->new_name.is_role)
+        return gt_name_of_process(timeline, process, event);
+    if (event->kind == GT_EVENT_EXEC) {
         exec_earlier(timeline, process);
+        gt_earlier_forget_calls(earlier);
+    }
     if (gt_name_intern(timeline, event->new_name.text, event->new_name.length,
                        event->new_name.by_threading ? &earlier->python_name : &earlier->comm))
         return -1;
     if (event->tid == event->pid && !event->new_name.by_threading)
         gt_process_mutable(timeline, process)->name = earlier->comm;
     return 0;
+}
+
+static int call_earlier(struct gt_timeline *timeline, const struct gt_event *event)
+{
+    uint32_t process =
+        gt_process_of_pid(timeline, event->pid, gt_builder_of(timeline)->since_ns);
+    struct gt_earlier *earlier =
+        process == GT_NO_INDEX ? NULL : gt_earlier_add(timeline, process, event->tid);
+
+    return earlier ? gt_calls_feed_earlier(timeline, &earlier->calls, event) : -1;
 }
 
 int gt_task_earlier(struct gt_timeline *timeline, const struct gt_event *event)
@@ -402,6 +410,11 @@ int gt_task_earlier(struct gt_timeline *timeline, const struct gt_event *event)
     case GT_EVENT_COMM:
     case GT_EVENT_EXEC:
         return name_earlier(timeline, event);
+    case GT_EVENT_CALL:
+    case GT_EVENT_RETURN:
+        return call_earlier(timeline, event);
+    case GT_EVENT_UNTRACED:
+        return gt_earlier_untraced(timeline, event);
     default:
         return 0;
     }

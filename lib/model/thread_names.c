@@ -15,6 +15,7 @@
 
 enum {
     NAME_MAX_BYTES = 64,
+    COMMAND_MAX_BYTES = 1024,
     NAMES_MAX = 1 << 16, /* a program that renames its threads for ever */
     COMM_BYTES = 15,     /* what the kernel keeps of a name */
 };
@@ -58,6 +59,26 @@ int gt_name_intern(struct gt_timeline *timeline, const char *text, uint32_t leng
     if (id == UINT32_MAX)
         return -1;
     *name = id;
+    return 0;
+}
+
+int gt_name_of_process(struct gt_timeline *timeline, uint32_t index,
+                       const struct gt_event *event)
+{
+    struct gt_process *process = gt_process_mutable(timeline, index);
+    uint32_t length = event->new_name.length;
+    uint32_t id;
+
+    if (gt_intern_count(&timeline->names) >= NAMES_MAX)
+        return 0;
+    id = gt_intern_add(&timeline->names, event->new_name.text,
+                       length < COMMAND_MAX_BYTES ? length : COMMAND_MAX_BYTES);
+    if (id == UINT32_MAX)
+        return -1;
+    if (event->new_name.is_command)
+        process->command = id;
+    else
+        process->role = id;
     return 0;
 }
 
@@ -109,6 +130,8 @@ static int set_comm(struct gt_timeline *timeline, uint32_t index, const char *te
 int gt_name_from_event(struct gt_timeline *timeline, uint32_t index,
                        const struct gt_event *event)
 {
+    if (event->new_name.is_command || event->new_name.is_role)
+        return gt_name_of_process(timeline, gt_thread_at(timeline, index)->process, event);
     if (event->new_name.by_threading)
         return gt_name_intern(timeline, event->new_name.text, event->new_name.length,
                               &gt_thread_mutable(timeline, index)->python_name);

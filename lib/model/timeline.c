@@ -13,6 +13,7 @@ struct gt_timeline *gt_timeline_new(bool single_gil, struct gt_error *err)
         return NULL;
     }
     timeline = &builder->timeline;
+    gt_chunks_init(&timeline->recordings, sizeof(struct gt_recording));
     gt_chunks_init(&timeline->processes, sizeof(struct gt_process));
     gt_chunks_init(&timeline->threads, sizeof(struct gt_thread));
     gt_chunks_init(&timeline->gils, sizeof(struct gt_gil));
@@ -23,11 +24,20 @@ struct gt_timeline *gt_timeline_new(bool single_gil, struct gt_error *err)
     gt_chunks_init(&timeline->functions, sizeof(struct gt_function_info));
     gt_chunks_init(&timeline->calls, sizeof(struct gt_calls));
     gt_chunks_init(&timeline->marks, sizeof(struct gt_mark));
+    gt_chunks_init(&timeline->gil_switches, sizeof(struct gt_gil_switch));
+    gt_chunks_init(&timeline->stops, sizeof(struct gt_world_stop));
+    gt_chunks_init(&timeline->stopped, sizeof(struct gt_span));
+    gt_chunks_init(&timeline->stopped_sums, sizeof(int64_t));
     timeline->recorded_until_ns = -1;
+    timeline->states_until_ns = INT64_MAX;
     timeline->stopped_ns = -1;
     gt_chunks_init(&timeline->counters, sizeof(struct gt_counter));
     gt_sync_init(timeline);
+    gt_locks_init(timeline);
     gt_stacks_init(&timeline->stacks);
+    gt_stacks_init(&timeline->native_stacks);
+    gt_chunks_init(&timeline->native, sizeof(struct gt_native_sample));
+    gt_chunks_init(&timeline->native_sleeps, sizeof(struct gt_native_sleep));
     gt_intern_init(&timeline->names);
     timeline->start_ns = -1;
     timeline->end_ns = -1;
@@ -86,6 +96,9 @@ static void release_builder(struct gt_timeline *timeline)
     gt_chunks_release(&builder->thread_states);
     gt_chunks_release(&builder->mapped);
     gt_chunks_release(&builder->suspects);
+    gt_chunks_release(&builder->lock_ops);
+    gt_chunks_release(&builder->lock_waiting);
+    gt_hashmap_release(&builder->parked_of);
     gt_futex_release(timeline);
     gt_earlier_release(timeline);
     gt_hashmap_release(&builder->function_of);
@@ -109,6 +122,7 @@ void gt_timeline_free(struct gt_timeline *timeline)
         return;
     gt_timeline_drop_gils(timeline);
     release_builder(timeline);
+    gt_chunks_release(&timeline->recordings);
     gt_chunks_release(&timeline->processes);
     gt_chunks_release(&timeline->threads);
     gt_chunks_release(&timeline->gils);
@@ -118,9 +132,17 @@ void gt_timeline_free(struct gt_timeline *timeline)
     gt_sched_release(timeline);
     gt_calls_release(timeline);
     gt_chunks_release(&timeline->marks);
+    gt_chunks_release(&timeline->gil_switches);
+    gt_chunks_release(&timeline->stops);
+    gt_chunks_release(&timeline->stopped);
+    gt_chunks_release(&timeline->stopped_sums);
     gt_counters_release(timeline);
     gt_sync_release(timeline);
+    gt_locks_release(timeline);
     gt_stacks_release(&timeline->stacks);
+    gt_stacks_release(&timeline->native_stacks);
+    gt_chunks_release(&timeline->native);
+    gt_chunks_release(&timeline->native_sleeps);
     gt_intern_release(&timeline->names);
     free(gt_builder_of(timeline));
 }
@@ -132,6 +154,11 @@ void gt_timeline_ended_early(struct gt_timeline *timeline, int64_t from_ns, int6
     timeline->recorded_until_ns = from_ns;
     if (timeline->end_ns < end_ns)
         timeline->end_ns = end_ns;
+}
+
+void gt_timeline_states_ended(struct gt_timeline *timeline, int64_t from_ns)
+{
+    timeline->states_until_ns = from_ns;
 }
 
 int gt_timeline_finish(struct gt_timeline *timeline, struct gt_error *err)

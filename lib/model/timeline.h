@@ -24,14 +24,17 @@
 #include "base/intern.h"
 #include "model/calls.h"
 #include "model/counters.h"
+#include "model/gil_switch.h"
 #include "model/holes.h"
 #include "model/interval.h"
 #include "model/limits.h"
 #include "model/lost.h"
 #include "model/marks.h"
+#include "model/native.h"
 #include "model/quality.h"
 #include "model/sched.h"
 #include "model/stacks.h"
+#include "model/stops.h"
 #include "model/sync.h"
 #include "model/unknown.h"
 
@@ -43,9 +46,14 @@
 /* A process, from its fork to its exit. It stays the same process when it executes another
  * program. */
 struct gt_process {
-    int32_t pid;
-    uint32_t parent; /* index of the process that forked it, or GT_NO_INDEX */
-    uint32_t name;   /* interned: of its last program that had a GIL, or else of its last one */
+    int32_t pid;     /* in the outputs; of several recordings no two processes have the same */
+    int32_t own_pid; /* the number that its machine, or pid namespace, gave it */
+    uint32_t recording; /* index in gt_timeline.recordings, where there are any */
+    uint32_t parent;    /* index of the process that forked it, or GT_NO_INDEX */
+    uint32_t name; /* interned: of its last program that had a GIL, or else of its last one */
+    uint32_t command; /* interned: its command line, or what it calls itself; arguments end
+                         with NUL; 0: not known */
+    uint32_t role;    /* interned: what multiprocessing calls it; 0: nothing, or not known */
     uint32_t main_thread; /* index, or GT_NO_INDEX when it was never seen */
     uint32_t thread_count;
     uint32_t lost_list; /* for gt_lost_of: its list in gt_timeline.lost_of, plus 1; 0: none */
@@ -84,6 +92,7 @@ enum gt_gil_origin {
 enum gt_span_flags {
     GT_SPAN_CUT_START = 1 << 0, /* it began earlier: before the recording, or in a lost range */
     GT_SPAN_CUT_END = 1 << 1,   /* exit, exec, a loss or the end of the recording ended it */
+    GT_SPAN_GAVE_UP = 1 << 4,   /* a wait for a lock, which the thread did not get: time-out */
 };
 
 /* One hold or one wait. 24 bytes. */
@@ -123,6 +132,8 @@ struct gt_ask {
 struct gt_gil {
     uint32_t process;
     uint32_t name;    /* interned: of its program */
+    uint32_t command; /* … as in its process, when the program ended */
+    uint32_t role;
     uint32_t number;  /* counts the GILs of its process (sub-interpreters, exec), from 0 */
     int64_t start_ns; /* of its program: the exec, or the start of the process */
     int64_t end_ns;
@@ -162,33 +173,59 @@ struct gt_unseen {
     uint32_t file; /* interned: the libc, or interpreter, that it uses; 0: none, or not known */
 };
 
+/* One of several recordings whose timelines were put together (append.h). */
+struct gt_recording {
+    uint32_t name; /* interned: what it is called; names of its processes begin with that */
+    uint32_t host; /* interned: node name; 0: not known */
+    uint32_t first_process, process_count;
+    bool no_gil; /* as in struct gt_timeline */
+};
+
 struct gt_timeline {
-    struct gt_chunks processes; /* of struct gt_process */
-    struct gt_chunks threads;   /* of struct gt_thread */
-    struct gt_chunks gils;      /* of struct gt_gil, by process and number */
-    struct gt_chunks lost;      /* of struct gt_lost_range: lost of all processes */
-    struct gt_chunks losses;    /* of struct gt_loss: the same one by one, as they came */
-    struct gt_chunks holes;     /* of struct gt_hole: of single processes, as they came */
-    struct gt_chunks lost_of;   /* for gt_lost_of: lists of struct gt_lost_range */
-    struct gt_chunks unseen;    /* of struct gt_unseen */
+    struct gt_chunks recordings; /* of struct gt_recording; empty: it is of one */
+    struct gt_chunks processes;  /* of struct gt_process */
+    struct gt_chunks threads;    /* of struct gt_thread */
+    struct gt_chunks gils;       /* of struct gt_gil, by process and number */
+    struct gt_chunks lost;       /* of struct gt_lost_range: lost of all processes */
+    struct gt_chunks losses;     /* of struct gt_loss: the same one by one, as they came */
+    struct gt_chunks holes;      /* of struct gt_hole: of single processes, as they came */
+    struct gt_chunks lost_of;    /* for gt_lost_of: lists of struct gt_lost_range */
+    struct gt_chunks unseen;     /* of struct gt_unseen */
     struct gt_chunks scheds;    /* of struct gt_sched, by thread; may be shorter than threads */
     struct gt_chunks functions; /* of struct gt_function_info */
     struct gt_chunks calls;     /* of struct gt_calls, by thread, likewise */
     struct gt_chunks marks;     /* of struct gt_mark */
-    int64_t recorded_until_ns;  /* the recording ended before the program did; -1: it did not */
-    int64_t stopped_ns;         /* a source stopped recording; -1: none did */
-    struct gt_chunks counters;  /* of struct gt_counter */
-    struct gt_chunks usages;    /* for gt_usages_of */
+    struct gt_chunks stops;     /* of struct gt_world_stop, in the order of their starts */
+    struct gt_chunks stopped;   /* of struct gt_span: threads stopped, as gt_stop.first says */
+    struct gt_chunks stopped_sums; /* for gt_stopped_of */
+    struct gt_chunks gil_switches; /* of struct gt_gil_switch */
+    int64_t recorded_until_ns; /* the recording ended before the program did; -1: it did not */
+    int64_t states_until_ns;   /* threads' states are known until then; INT64_MAX: to the end */
+    int64_t stopped_ns;        /* a source stopped recording; -1: none did */
+    struct gt_chunks counters; /* of struct gt_counter */
+    struct gt_chunks usages;   /* for gt_usages_of */
     struct gt_chunks snapshots; /* for gt_snapshots_of */
     struct gt_chunks sync_ops;  /* of struct gt_sync_op, as they came */
-    struct gt_stacks stacks;    /* of threads that went to sleep, where recorded */
-    uint32_t cpu_count;         /* the highest CPU that an event names, plus 1; 0: none does */
-    bool stopped_gil;           /* the source that stopped was that of the GIL's events */
-    bool saw_sched;             /* scheduling was recorded */
+    struct gt_chunks locks;     /* of struct gt_lock (locks.h), by process */
+    struct gt_chunks
+        lock_spins; /* of struct gt_lock_spins (locks.h), by thread, may be shorter */
+    struct gt_chunks lock_waits; /* of int64_t, by thread, likewise shorter: how long it waited
+                                    for locks */
+    struct gt_stacks stacks;     /* of threads that went to sleep, where recorded */
+    struct gt_chunks native;     /* of struct gt_native_sample, in the order of time */
+    struct gt_chunks native_sleeps; /* of struct gt_native_sleep, likewise */
+    struct gt_stacks native_stacks; /* of these */
+    uint64_t native_unplaced;       /* samples of threads that are not known */
+    uint32_t cpu_count;      /* the highest CPU that an event names, plus 1; 0: none does */
+    bool stopped_gil;        /* the source that stopped was that of the GIL's events */
+    bool saw_sched;          /* scheduling was recorded */
     bool saw_switch_records; /* PERF_RECORD_SWITCH was: when threads came on a CPU, exactly */
     bool saw_reasons;        /* sched_switch was: why threads left a CPU */
     bool saw_stacks;         /* sched_switch had stacks */
     bool saw_futex;          /* futex calls were recorded */
+    bool saw_native;         /* native stacks were sampled */
+    bool no_gil; /* the programs are of a build without a GIL, as far as nothing else
+                    is known (gil_switch.h) */
     struct gt_intern names;
     struct gt_quality quality;
     struct gt_left_out left_out;
@@ -209,6 +246,12 @@ static inline const struct gt_process *gt_process_at(const struct gt_timeline *t
                                                      uint32_t index)
 {
     return gt_chunks_at(&timeline->processes, index);
+}
+
+static inline const struct gt_recording *gt_recording_at(const struct gt_timeline *timeline,
+                                                         uint32_t index)
+{
+    return gt_chunks_at(&timeline->recordings, index);
 }
 
 static inline const struct gt_thread *gt_thread_at(const struct gt_timeline *timeline,

@@ -4,12 +4,16 @@
 #include "analysis/gil_times.h"
 #include "base/nstime.h"
 #include "report/blocks.h"
+#include "report/grid.h"
 #include "report/labels.h"
+#include "report/native.h"
 #include "report/remedy.h"
+#include "report/shown.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-enum { BLOCKERS_MAX = 8 }; /* printed, per GIL */
+enum { BLOCKERS_MAX = 8, SEVERAL_MAX = 4 }; /* printed of a GIL; of each of several */
 
 static const struct gt_function_info *called_at(const struct gt_report *report,
                                                 uint32_t function)
@@ -263,78 +267,164 @@ const char *gt_blocker_text_short_file(const struct gt_report *report, const cha
     return strncmp(file, own, length) == 0 && file[length] == '/' ? file + length + 1 : file;
 }
 
-static int put_row(const struct gt_report *report, const struct gt_blocker *row,
-                   int64_t wait_ns, struct gt_buf *out)
+enum { COLUMNS = 8, FUNCTION_COLUMN = 5 };
+
+int gt_blocker_text_add_place(const struct gt_report *report,
+                              const struct gt_blocker_text *text, struct gt_grid *grid)
 {
+    struct gt_buf where;
+    int rc = 0;
+
+    gt_buf_init(&where);
+    if (text->file.length)
+        rc = gt_buf_addf(&where, "%s:%u", gt_blocker_text_short_file(report, text->file.data),
+                         text->line);
+    if (rc == 0 && text->caller.length)
+        rc = gt_buf_addf(&where, "%s(%s)", where.length ? " " : "", text->caller.data);
+    if (rc == 0)
+        rc = gt_grid_add_buf(grid, &where);
+    gt_buf_release(&where);
+    return rc;
+}
+
+static int add_line(const struct gt_buf *line, struct gt_grid *grid)
+{
+    int rc = 0;
+
+    for (int i = 0; rc == 0 && line->length && i < COLUMNS; i++)
+        rc = i == FUNCTION_COLUMN ? gt_grid_add_buf(grid, line) : gt_grid_add(grid, "%s", "");
+    return rc;
+}
+
+/* In lines of their own: where in native code it was, and where it slept. */
+static int add_native(const struct gt_report *report, uint32_t gil, uint32_t row, bool kept,
+                      struct gt_grid *grid)
+{
+    struct gt_buf line;
+    int rc;
+
+    gt_buf_init(&line);
+    rc = gt_native_say(report, gil, row, kept, &line) || add_line(&line, grid);
+    gt_buf_reset(&line);
+    if (rc == 0)
+        rc = gt_native_say_asleep(report, gil, row, &line) || add_line(&line, grid);
+    gt_buf_release(&line);
+    return rc ? -1 : 0;
+}
+
+static int add_row(const struct gt_report *report, uint32_t gil, uint32_t index,
+                   int64_t wait_ns, struct gt_grid *grid)
+{
+    const struct gt_blocker *row = gt_blocker_at(&report->analysis->blockers[gil], index);
     struct gt_blocker_text text;
     char waiting[32], longest[32];
     int rc;
 
     if (gt_blocker_text_init(&text, report, row))
         return -1;
-    rc = gt_buf_addf(out, "%10s  %5.1f%%  %8llu  %12s  %-6s  %s",
-                     gt_duration_text(row->waiting_ns, waiting, sizeof(waiting)),
-                     gt_percent(row->waiting_ns, wait_ns), (unsigned long long)row->count,
-                     gt_duration_text(row->longest_hold_ns, longest, sizeof(longest)),
-                     text.kind, text.function.data);
-    if (rc == 0 && text.file.length)
-        rc = gt_buf_addf(out, "  %s:%u", gt_blocker_text_short_file(report, text.file.data),
-                         text.line);
-    if (rc == 0 && text.caller.length)
-        rc = gt_buf_addf(out, " (%s)", text.caller.data);
-    if (rc == 0)
-        rc = gt_buf_adds(out, !text.cause        ? "\n"
-                              : row->after.known ? "  does not release\n"
-                                                 : "  may not release\n");
+    gt_duration_text(row->waiting_ns, waiting, sizeof(waiting));
+    gt_duration_text(row->longest_hold_ns, longest, sizeof(longest));
+    rc = gt_grid_add(grid, "%s", waiting) ||
+         gt_grid_add(grid, "%.1f%%", gt_percent(row->waiting_ns, wait_ns)) ||
+         gt_grid_add(grid, "%llu", (unsigned long long)row->count) ||
+         gt_grid_add(grid, "%s", longest) || gt_grid_add(grid, "%s", text.kind) ||
+         gt_grid_add_buf(grid, &text.function) ||
+         gt_blocker_text_add_place(report, &text, grid) ||
+         gt_grid_add(grid, "%s",
+                     !text.cause        ? ""
+                     : row->after.known ? "does not release"
+                                        : "may not release") ||
+         add_native(report, gil, index, text.cause != NULL, grid);
     gt_blocker_text_release(&text);
-    return rc;
+    return rc ? -1 : 0;
 }
 
-static int put_gap(const struct gt_blockers *blockers, enum gt_gap gap, const char *name,
-                   int64_t wait_ns, struct gt_buf *out)
+static int add_gap(const struct gt_blockers *blockers, enum gt_gap gap, const char *name,
+                   int64_t wait_ns, struct gt_grid *grid)
 {
     int64_t ns = gt_gap_ns(blockers, gap);
     char duration[32];
 
     if (!gt_gap_is_notable(ns, wait_ns))
         return 0;
-    return gt_buf_addf(out, "%10s  %5.1f%%  %8s  %12s  %-6s  %s\n",
-                       gt_duration_text(ns, duration, sizeof(duration)),
-                       gt_percent(ns, wait_ns), "", "", "-", name);
+    return gt_grid_add(grid, "%s", gt_duration_text(ns, duration, sizeof(duration))) ||
+                   gt_grid_add(grid, "%.1f%%", gt_percent(ns, wait_ns)) ||
+                   gt_grid_add(grid, "%s", "") || gt_grid_add(grid, "%s", "") ||
+                   gt_grid_add(grid, "-") || gt_grid_add(grid, "%s", name) ||
+                   gt_grid_add(grid, "%s", "") || gt_grid_add(grid, "%s", "")
+               ? -1
+               : 0;
 }
 
-static int put_gil(const struct gt_report *report, uint32_t gil, struct gt_buf *out)
+static int add_rows(const struct gt_report *report, uint32_t gil, size_t most,
+                    struct gt_grid *grid)
 {
     const struct gt_blockers *blockers = &report->analysis->blockers[gil];
     int64_t wait_ns = gt_gil_wait_ns(gt_gil_at(report->timeline, gil));
     size_t notable = gt_blockers_notable(blockers, wait_ns);
 
-    if (gt_report_title(report, "Blockers", gil, out) ||
-        gt_buf_adds(out, "   waiting   share     times  longest hold  kind    function\n"
-                         "----------  ------  --------  ------------  ------  ----------\n"))
-        return -1;
-    for (size_t i = 0; i < notable && i < BLOCKERS_MAX; i++)
-        if (put_row(report, gt_blocker_at(blockers, i), wait_ns, out))
+    for (uint32_t i = 0; i < notable && i < most; i++)
+        if (add_row(report, gil, i, wait_ns, grid))
             return -1;
-    if (put_gap(blockers, GT_GAP_HANDOVER, "hand-over: released, and being woken", wait_ns,
-                out) ||
-        put_gap(blockers, GT_GAP_NO_CPU, "hand-over: awake, without a CPU", wait_ns, out) ||
-        put_gap(blockers, GT_GAP_UNTAKEN, "released, and not yet taken", wait_ns, out) ||
-        put_gap(blockers, GT_GAP_UNKNOWN, "not known who held", wait_ns, out))
-        return -1;
-    return gt_buf_adds(out, "\n");
+    return add_gap(blockers, GT_GAP_HANDOVER, "free: the next thread was still waking up",
+                   wait_ns, grid) ||
+                   add_gap(blockers, GT_GAP_NO_CPU,
+                           "free: the next thread was awake, without a CPU", wait_ns, grid) ||
+                   add_gap(blockers, GT_GAP_UNTAKEN, "free: nobody had taken it yet", wait_ns,
+                           grid) ||
+                   add_gap(blockers, GT_GAP_UNKNOWN, "not known who held", wait_ns, grid)
+               ? -1
+               : 0;
 }
 
-int gt_blocker_text_print(const struct gt_report *report, struct gt_buf *text)
+static int put_gil(const struct gt_report *report, uint32_t gil, size_t most,
+                   const struct gt_print_options *how, struct gt_buf *out)
 {
-    enum { GILS_MAX = 8 };
-    const struct gt_timeline *timeline = report->timeline;
+    static const struct gt_grid_column columns[COLUMNS] = {
+        {"waiting", 0},
+        {"share", 0},
+        {"times", GT_GRID_SPARE},
+        {"longest hold", 0},
+        {"kind", GT_GRID_LEFT | GT_GRID_SPARE},
+        {"function", GT_GRID_LEFT | GT_GRID_NAME},
+        {"where", GT_GRID_LEFT | GT_GRID_NAME},
+        {"", GT_GRID_LEFT | GT_GRID_SPARE}, /* a sentence says so, too */
+    };
+    struct gt_grid grid;
+    int rc = gt_report_title(report, "Blockers", gil, out);
 
-    if (timeline->functions.count == 0)
+    gt_grid_init(&grid, columns, COLUMNS);
+    if (rc == 0)
+        rc = add_rows(report, gil, most, &grid);
+    if (rc == 0)
+        rc = gt_grid_print(&grid, how, out);
+    gt_grid_release(&grid);
+    return rc ? rc : gt_buf_adds(out, "\n");
+}
+
+/* How many of the GILs, those that were waited for longest first, have a block. */
+static size_t count_told(const struct gt_report *report, const uint32_t *gils)
+{
+    size_t told = gt_shown_waited_for(report->timeline, gils);
+
+    return told <= GT_SHOWN_GILS || report->options.all_threads ? told : 1;
+}
+
+int gt_blocker_text_print(const struct gt_report *report, const struct gt_print_options *how,
+                          struct gt_buf *text)
+{
+    uint32_t *gils;
+    size_t told;
+    int rc = 0;
+
+    if (report->timeline->functions.count == 0)
         return 0; /* the table tells all that is known */
-    for (uint32_t i = 0; i < timeline->gils.count && i < GILS_MAX; i++)
-        if (gt_gil_at(timeline, i)->waits.count &&
-            !gt_gil_hardly_waited(gt_gil_at(timeline, i)) && put_gil(report, i, text))
-            return -1;
-    return 0;
+    gils = gt_shown_gils(report->timeline);
+    if (!gils)
+        return -1;
+    told = count_told(report, gils);
+    for (size_t i = 0; rc == 0 && i < told; i++)
+        rc = put_gil(report, gils[i], told > 1 ? SEVERAL_MAX : BLOCKERS_MAX, how, text);
+    free(gils);
+    return rc;
 }

@@ -5,6 +5,7 @@
 #define GT_REPORT_BLOCKER_TEXT_H
 
 #include "analysis/judgement.h"
+#include "report/grid.h"
 #include "report/internal.h"
 
 struct gt_blocker_text {
@@ -28,6 +29,10 @@ void gt_blocker_text_release(struct gt_blocker_text *text);
 /* A short form of the path, for a line on a terminal: of installed code the module's file, of
  * the program's own what is below the working directory. Points into `file`. */
 const char *gt_blocker_text_short_file(const struct gt_report *report, const char *file);
+
+/* A cell with where to look: "json/decoder.py:343 (JSONDecoder.decode)". 0 or -1. */
+int gt_blocker_text_add_place(const struct gt_report *report,
+                              const struct gt_blocker_text *text, struct gt_grid *grid);
 
 /* Append a sentence on the convoy that the threads of a GIL form, where they do. 0 or -1. */
 int gt_convoy_say(const struct gt_report *report, uint32_t gil, struct gt_buf *text);

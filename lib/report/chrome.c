@@ -2,7 +2,9 @@
 #include "report/writers.h"
 
 #include "base/nstime.h"
+#include "report/blocked.h"
 #include "report/labels.h"
+#include "report/short_calls.h"
 #include "report/stream.h"
 #include "report/walk.h"
 
@@ -21,8 +23,9 @@
 enum {
     TRACK_FIRST = 1 << 30, /* above every tid (at most 2^22), below 2^31 */
     TRACK_LOST = TRACK_FIRST - 1,
-    TRACK_STATES = 1 << 29, /* + thread index */
-    TRACKS_PER_THREAD = 8,  /* room in the sort order */
+    TRACK_STATES = 1 << 29,  /* + thread index */
+    TRACK_BLOCKED = 1 << 28, /* + thread index */
+    TRACKS_PER_THREAD = 8,   /* room in the sort order */
 };
 
 /* Everything of a span's record before its time is the same for one thread and kind. */
@@ -38,6 +41,8 @@ struct writer {
     struct gt_stream stream;
     struct gt_buf line, label; /* of the record at hand */
     char **call_heads;         /* by function: everything of a call's record that is its */
+    struct gt_short_calls plan;
+    struct gt_call_runs runs;
 
     /* Of the track at hand: */
     char head[96]; /* everything of a record that is the same for all */
@@ -46,7 +51,7 @@ struct writer {
     struct member *members;      /* of that GIL */
     const struct member *member; /* that the last span was of, … */
     uint32_t thread;             /* … and its thread */
-    enum gt_track_kind kind;     /* of the spans of that GIL */
+    enum gt_track_kind kind;
     uint32_t next_track;
     const struct gt_counter *counter;
     uint64_t *by_thread, *by_process; /* its totals so far */
@@ -60,7 +65,7 @@ static int status_of(struct writer *writer, int failed)
     return writer->stream.status;
 }
 
-/* Write the record that was put together in `line`. */
+/* Write what was put together in `line`. */
 static int put_line(struct writer *writer, int failed)
 {
     if (!failed)
@@ -82,30 +87,22 @@ static int put_name(struct writer *writer, const char *what, int32_t pid, uint32
                                 gt_buf_addf(line, "%s\"}},\n", suffix));
 }
 
-/* A thread's name on one of its tracks. */
-static int put_thread_name(struct writer *writer, uint32_t thread, uint32_t tid,
-                           const char *suffix)
-{
-    const struct gt_timeline *timeline = writer->timeline;
-    char label[64];
-    size_t length = gt_timeline_thread_label(timeline, thread, label, sizeof(label));
-
-    return put_name(writer, "thread_name",
-                    gt_process_at(timeline, gt_thread_at(timeline, thread)->process)->pid, tid,
-                    label, length, suffix);
-}
-
-/* `place` among the thread's tracks. */
-static int put_sort_index(struct writer *writer, uint32_t thread, uint32_t tid, uint32_t place)
+/* One of a thread's tracks: its name, and its `place` among them. */
+static int put_track(struct writer *writer, uint32_t thread, uint32_t tid, const char *suffix,
+                     uint32_t place)
 {
     const struct gt_thread *of = gt_thread_at(writer->timeline, thread);
+    int32_t pid = gt_process_at(writer->timeline, of->process)->pid;
+    char label[64];
+    size_t length = gt_timeline_thread_label(writer->timeline, thread, label, sizeof(label));
 
+    if (put_name(writer, "thread_name", pid, tid, label, length, suffix))
+        return writer->stream.status;
     return put_line(writer, gt_buf_addf(&writer->line,
                                         "{\"ph\":\"M\",\"name\":\"thread_sort_index\","
                                         "\"pid\":%d,\"tid\":%u,"
                                         "\"args\":{\"sort_index\":%u}},\n",
-                                        gt_process_at(writer->timeline, of->process)->pid, tid,
-                                        of->number * TRACKS_PER_THREAD + place));
+                                        pid, tid, of->number * TRACKS_PER_THREAD + place));
 }
 
 /* --- lists --- */
@@ -130,10 +127,14 @@ static int put_summary(void *context, const char *text, size_t length)
 static int put_part(void *context, enum gt_part part)
 {
     struct writer *writer = context;
+    const struct gt_short_calls *plan = &writer->plan;
 
-    if (part == GT_PART_PROCESSES)
-        gt_stream_adds(&writer->stream, ",\n\"traceEvents\":[\n");
-    return writer->stream.status;
+    if (part != GT_PART_PROCESSES)
+        return writer->stream.status;
+    return put_line(writer,
+                    (plan->limit_ns && gt_buf_addf(&writer->line, GT_SHORT_CALLS_KEY,
+                                                   plan->calls, plan->runs, plan->limit_ns)) ||
+                        gt_buf_adds(&writer->line, ",\n\"traceEvents\":[\n"));
 }
 
 /* A last element without a comma, so that every line above may end in one. */
@@ -161,10 +162,9 @@ static int put_process(void *context, uint32_t index)
 static int put_thread(void *context, uint32_t index)
 {
     struct writer *writer = context;
-    uint32_t tid = (uint32_t)gt_thread_at(writer->timeline, index)->tid;
-    int rc = put_thread_name(writer, index, tid, "");
 
-    return rc == 0 ? put_sort_index(writer, index, tid, 0) : rc;
+    return put_track(writer, index, (uint32_t)gt_thread_at(writer->timeline, index)->tid, "",
+                     0);
 }
 
 static int put_lost_range(struct writer *writer, int32_t pid, int64_t start_ns, int64_t end_ns,
@@ -218,9 +218,7 @@ static int make_call_head(void *context, uint32_t index)
     struct writer *writer = context;
     const struct gt_intern *names = &writer->timeline->names;
     const struct gt_function_info *called = gt_chunks_at(&writer->timeline->functions, index);
-    const char *category = called->flags & GT_FUNCTION_GC  ? "gc"
-                           : called->flags & GT_FUNCTION_C ? "c"
-                                                           : "python";
+    const char *category = gt_function_kind_name(called);
     struct gt_buf head;
     int failed;
 
@@ -260,9 +258,7 @@ static int begin_member(struct writer *writer, uint32_t gil_index, uint32_t inde
             "\"args\":{\"tid\":%d,\"gil\":%u},\"ts\":",
             i < 2 ? "gil" : "lost", names[i], gt_process_at(writer->timeline, of->process)->pid,
             track, of->tid, gil_index);
-    if (put_thread_name(writer, thread, track, suffix))
-        return writer->stream.status;
-    return put_sort_index(writer, thread, track, 1 + number % (TRACKS_PER_THREAD - 1));
+    return put_track(writer, thread, track, suffix, 1 + number % (TRACKS_PER_THREAD - 1));
 }
 
 static int begin_holds(struct writer *writer, uint32_t index)
@@ -276,25 +272,9 @@ static int begin_holds(struct writer *writer, uint32_t index)
         return status_of(writer, -1);
     writer->gil = gil;
     writer->thread = GT_NO_INDEX;
-    writer->kind = GT_TRACK_HOLDS;
     for (uint32_t i = 0; rc == 0 && i < gil->members.count; i++)
         rc = begin_member(writer, index, i);
     return rc;
-}
-
-/* Of the same GIL. */
-static int begin_waits(struct writer *writer, uint32_t index)
-{
-    (void)index;
-    writer->kind = GT_TRACK_WAITS;
-    return 0;
-}
-
-static int begin_unknowns(struct writer *writer, uint32_t index)
-{
-    (void)index;
-    writer->kind = GT_TRACK_UNKNOWNS;
-    return 0;
 }
 
 static int put_span(void *context, const void *item)
@@ -347,11 +327,7 @@ static int begin_states(struct writer *writer, uint32_t index)
     writer->head_length = (size_t)snprintf(
         writer->head, sizeof(writer->head), "\",\"pid\":%d,\"tid\":%u,\"args\":{",
         gt_process_at(writer->timeline, thread->process)->pid, tid);
-    if (perfetto)
-        return 0;
-    if (put_thread_name(writer, index, tid, " state"))
-        return writer->stream.status;
-    return put_sort_index(writer, index, tid, TRACKS_PER_THREAD - 1);
+    return perfetto ? 0 : put_track(writer, index, tid, " state", TRACKS_PER_THREAD - 1);
 }
 
 static int put_state(void *context, const void *item)
@@ -374,33 +350,89 @@ static int put_state(void *context, const void *item)
     return writer->stream.status;
 }
 
-/* --- the calls of a thread --- */
+/* --- the calls of a thread, its waits for locks, and stops --- */
 
-static int begin_calls(struct writer *writer, uint32_t index)
+static void begin_spans(struct writer *writer, uint32_t index, uint32_t tid)
 {
     const struct gt_thread *thread = gt_thread_at(writer->timeline, index);
 
     writer->head_length =
-        (size_t)snprintf(writer->head, sizeof(writer->head), ",\"pid\":%d,\"tid\":%d,\"ts\":",
-                         gt_process_at(writer->timeline, thread->process)->pid, thread->tid);
+        (size_t)snprintf(writer->head, sizeof(writer->head), ",\"pid\":%d,\"tid\":%u,\"ts\":",
+                         gt_process_at(writer->timeline, thread->process)->pid, tid);
+}
+
+static int begin_calls(struct writer *writer, uint32_t index)
+{
+    begin_spans(writer, index, (uint32_t)gt_thread_at(writer->timeline, index)->tid);
     return 0;
+}
+
+static int begin_blocked(struct writer *writer, uint32_t index)
+{
+    begin_spans(writer, index, TRACK_BLOCKED + index);
+    return put_track(writer, index, TRACK_BLOCKED + index, " locks", TRACKS_PER_THREAD - 2);
+}
+
+/* Where and when: what comes after what it is. */
+static int put_where(struct writer *writer, int64_t start_ns, int64_t end_ns)
+{
+    const int64_t zero_ns = writer->zero_ns;
+    char *at = gt_stream_reserve(&writer->stream, sizeof(writer->head) + 96);
+
+    memcpy(at, writer->head, writer->head_length);
+    at = gt_put_us(at + writer->head_length, start_ns - zero_ns);
+    at = gt_put_length_us(stpcpy(at, ",\"dur\":"), start_ns - zero_ns, end_ns - zero_ns);
+    gt_stream_advance(&writer->stream, stpcpy(at, "},\n"));
+    return writer->stream.status;
+}
+
+static int put_run(struct writer *writer, const struct gt_call_run *run)
+{
+    char *at = gt_stream_reserve(&writer->stream, 192);
+
+    at = stpcpy(at, "{\"ph\":\"X\",\"cat\":\"short\",\"name\":\"short calls\",\"args\":{"
+                    "\"calls\":");
+    at = gt_put_us(stpcpy(gt_put_u64(at, run->calls), ",\"inside_us\":"), run->inside_ns);
+    gt_stream_advance(&writer->stream, stpcpy(at, "}"));
+    return put_where(writer, run->start_ns, run->end_ns);
+}
+
+static int put_blocked(void *context, const void *item)
+{
+    struct writer *writer = context;
+    const struct gt_blocked_span *span = item;
+
+    if (put_line(writer, gt_blocked_record(writer->report, span, &writer->line)))
+        return writer->stream.status;
+    return put_where(writer, span->start_ns, span->end_ns);
 }
 
 static int put_call(void *context, const void *item)
 {
     struct writer *writer = context;
     const struct gt_call_span *span = item;
-    const int64_t zero_ns = writer->zero_ns;
-    char *at;
+    struct gt_call_run before;
+    bool kept = true;
+    int rc = writer->plan.limit_ns ? gt_call_runs_take(&writer->runs, span, &kept, &before) : 0;
 
+    if (rc < 0)
+        return status_of(writer, rc);
+    if (rc > 0)
+        put_run(writer, &before);
+    if (!kept)
+        return writer->stream.status;
     gt_stream_adds(&writer->stream, writer->call_heads[span->function]);
-    at = gt_stream_reserve(&writer->stream, sizeof(writer->head) + 96);
-    memcpy(at, writer->head, writer->head_length);
-    at = gt_put_us(at + writer->head_length, span->start_ns - zero_ns);
-    at = gt_put_length_us(stpcpy(at, ",\"dur\":"), span->start_ns - zero_ns,
-                          span->end_ns - zero_ns);
-    gt_stream_advance(&writer->stream, stpcpy(at, "},\n"));
-    return writer->stream.status;
+    return put_where(writer, span->start_ns, span->end_ns);
+}
+
+/* Of calls, the last may have been short. */
+static int end_track(void *context)
+{
+    struct writer *writer = context;
+    struct gt_call_run last;
+
+    return gt_call_runs_end(&writer->runs, &last) ? put_run(writer, &last)
+                                                  : writer->stream.status;
 }
 
 /* --- what the program recorded itself, and counters --- */
@@ -471,21 +503,23 @@ static int put_sample(void *context, const void *item)
 
 /* --- the whole --- */
 
+/* The waits for a GIL, and what is not known, come after its holds. */
 static int begin_track(void *context, const struct gt_track *track)
 {
     static int (*const begins[GT_TRACKS])(struct writer *, uint32_t) = {
-        [GT_TRACK_HOLDS] = begin_holds,       [GT_TRACK_WAITS] = begin_waits,
-        [GT_TRACK_UNKNOWNS] = begin_unknowns, [GT_TRACK_STATES] = begin_states,
-        [GT_TRACK_CALLS] = begin_calls,       [GT_TRACK_SAMPLES] = begin_samples,
+        [GT_TRACK_HOLDS] = begin_holds,     [GT_TRACK_STATES] = begin_states,
+        [GT_TRACK_BLOCKED] = begin_blocked, [GT_TRACK_CALLS] = begin_calls,
+        [GT_TRACK_SAMPLES] = begin_samples,
     };
 
+    ((struct writer *)context)->kind = track->kind;
     return begins[track->kind] ? begins[track->kind](context, track->index) : 0;
 }
 
 static const struct gt_hooks hooks = {
     .order = {GT_PART_SUMMARY, GT_PART_PROCESSES, GT_PART_THREADS, GT_PART_LOST, GT_PART_HOLES,
-              GT_PART_STATES, GT_PART_SAMPLES, GT_PART_MARKS, GT_PART_FUNCTIONS, GT_PART_CALLS,
-              GT_PART_SPANS},
+              GT_PART_STATES, GT_PART_BLOCKED, GT_PART_SAMPLES, GT_PART_MARKS,
+              GT_PART_FUNCTIONS, GT_PART_CALLS, GT_PART_SPANS},
     .begin = put_begin,
     .part = put_part,
     .summary = put_summary,
@@ -495,8 +529,10 @@ static const struct gt_hooks hooks = {
     .lost = put_lost,
     .hole = put_hole,
     .track = begin_track,
+    .track_end = end_track,
     .span = put_span,
     .state = put_state,
+    .blocked = put_blocked,
     .call = put_call,
     .sample = put_sample,
     .mark = put_mark,
@@ -511,6 +547,7 @@ static void release(struct writer *writer)
     free(writer->members);
     free(writer->by_thread);
     free(writer->by_process);
+    gt_call_runs_release(&writer->runs);
     gt_buf_release(&writer->line);
     gt_buf_release(&writer->label);
 }
@@ -530,6 +567,9 @@ static int write_trace(const struct gt_report *report, bool gzip, struct gt_outp
     gt_buf_init(&writer.line);
     gt_buf_init(&writer.label);
     writer.call_heads = calloc(timeline->functions.count + 1, sizeof(*writer.call_heads));
+    if (!gzip)
+        status_of(&writer, gt_short_calls_plan(report, &writer.plan));
+    gt_call_runs_init(&writer.runs, writer.plan.limit_ns);
     if (status_of(&writer, !writer.call_heads) == 0)
         rc = gt_walk(report, &hooks, &writer, err);
     status = gt_stream_finish(&writer.stream, err);

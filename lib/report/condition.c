@@ -74,6 +74,21 @@ static int matches_blocker(void *context, const struct gt_blocker *row)
     return result;
 }
 
+/* A lock is called like the function in which threads wait for it, or like the type of the
+ * object whose lock it is. */
+static int matches_lock(void *context, const struct gt_lock_row *row)
+{
+    const struct matcher *matcher = context;
+    const struct gt_blocker as = {
+        .doing = {.kind = GT_DOING_PYTHON, .function = row->function, .caller = GT_NO_INDEX}};
+
+    if (row->type != GT_NO_INDEX &&
+        !fnmatch(matcher->glob, gt_intern_text(&matcher->report->timeline->names, row->type),
+                 0))
+        return 1;
+    return row->function == GT_NO_INDEX ? 0 : matches_blocker(context, &as);
+}
+
 /* --- what is said --- */
 
 static int put_value(const struct gt_condition *condition, double value, struct gt_buf *text)
@@ -93,6 +108,18 @@ static int put_thread(const struct gt_report *report, uint32_t thread, struct gt
     return gt_buf_adds(text, " of ") ? -1 : gt_report_label(report, thread, text);
 }
 
+/* When the worst window begins. */
+static int put_moment(const struct gt_report *report, int64_t start_ns, struct gt_buf *text)
+{
+    char moment[32];
+
+    if (start_ns < 0)
+        return 0;
+    return gt_buf_addf(
+        text, " from %s on",
+        gt_moment_text(start_ns - gt_report_zero_ns(report), moment, sizeof(moment)));
+}
+
 /* A breach, or why it cannot be judged. 0 or -1. */
 static int say(const struct gt_report *report, const struct gt_condition *condition,
                const char *source, const struct gt_checked *checked, struct gt_buf *text)
@@ -101,14 +128,17 @@ static int say(const struct gt_report *report, const struct gt_condition *condit
 
     if (gt_buf_adds(text, checked->result == GT_BREACHED ? "breached: "
                           : checked->blind ? "cannot be judged, since nothing was recorded: "
-                                           : "cannot be judged: ") ||
+                          : checked->no_locks
+                              ? "cannot be judged, since waits for locks were not recorded: "
+                              : "cannot be judged: ") ||
         gt_buf_add_visible(text, source, strlen(source)))
         return -1;
-    if (checked->blind)
+    if (checked->blind || checked->no_locks)
         return 0;
     if (checked->result == GT_BREACHED)
         return gt_buf_adds(text, ": it is ") || put_value(condition, range->value, text) ||
-               put_thread(report, checked->thread, text);
+               put_thread(report, checked->thread, text) ||
+               put_moment(report, checked->start_ns, text);
     if (condition->what == GT_WHAT_THREAD && checked->thread == UINT32_MAX)
         return gt_buf_adds(text, ": no such thread was seen, and part of the run was not "
                                  "recorded");
@@ -122,10 +152,11 @@ int gt_report_check(const struct gt_report *report, const struct gt_condition *c
                     const char *source, struct gt_buf *text)
 {
     struct matcher matcher = {report, condition->glob};
-    const struct gt_condition_names names = {matches_thread, matches_blocker, &matcher};
+    const struct gt_condition_names names = {matches_thread, matches_blocker, matches_lock,
+                                             &matcher};
     struct gt_checked checked;
-    int rc = gt_condition_check(condition, report->recorded, report->analysis->blockers, &names,
-                                &checked);
+    int rc = gt_condition_check(condition, report->recorded, report->analysis->blockers,
+                                &report->analysis->locks, &names, &checked);
 
     if (rc == 0 && checked.result != GT_PASSED &&
         say(report, condition, source, &checked, text))

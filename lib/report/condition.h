@@ -9,8 +9,8 @@
 
 /* Judge the finished report: an enum gt_check_result, or a negative gt_err. Unless it passed,
  * `text` gets a line that says by how much, or why not; `source` is the condition as it was
- * written. A thread's GLOB matches its label; a blocker's matches "name", and "module.name"
- * with as much of the module's path as the GLOB has dots. */
+ * written. A thread's GLOB matches its label; a blocker's, or a lock's, matches "name", and
+ * "module.name" with as much of the module's path as the GLOB has dots. */
 int gt_report_check(const struct gt_report *report, const struct gt_condition *condition,
                     const char *source, struct gt_buf *text);
 

@@ -3,13 +3,16 @@
 
 #include "base/nstime.h"
 #include "report/blocks.h"
+#include "report/grid.h"
 #include "report/labels.h"
+#include "report/shown.h"
 
+#include <stdint.h>
 #include <stdio.h>
 
 /* The table of counters, below the threads': a line per thread, a block per event. */
 
-enum { ROWS_MAX = 32, BLOCKS_MAX = 16 };
+enum { BLOCKS_MAX = 16 };
 
 static double per_second(uint64_t count, int64_t ns)
 {
@@ -51,65 +54,89 @@ static const char *short_number(double value, char *text, size_t size)
     return text;
 }
 
-static int put_part(uint64_t count, double rate, struct gt_buf *text)
+enum { COLUMNS = 9 };
+
+static int add_part(uint64_t count, double rate, struct gt_grid *grid)
 {
     char number[16], speed[16];
 
-    return gt_buf_addf(text, "%9s %7s/s  ", short_number((double)count, number, sizeof(number)),
-                       short_number(rate, speed, sizeof(speed)));
+    return gt_grid_add(grid, "%s", short_number((double)count, number, sizeof(number))) ||
+                   gt_grid_add(grid, "%s/s", short_number(rate, speed, sizeof(speed)))
+               ? -1
+               : 0;
 }
 
-static int put_row(const struct gt_report *report, const struct gt_counter_sum *sum,
-                   struct gt_buf *text)
+static int add_row(const struct gt_report *report, const struct gt_counter_sum *sum,
+                   struct gt_grid *grid)
 {
     const struct gt_timeline *timeline = report->timeline;
     struct gt_counter_rates rates;
+    struct gt_buf label;
     char total[16];
+    int rc;
 
     gt_counter_rates(timeline, sum, &rates);
-    if (gt_buf_addf(text, "%-9d  %9s  ", gt_thread_at(timeline, sum->thread)->tid,
-                    short_number((double)sum->total, total, sizeof(total))) ||
-        put_part(sum->holding, rates.holding_per_s, text) ||
-        put_part(sum->waiting, rates.waiting_per_s, text) ||
-        put_part(rates.free, rates.free_per_s, text) ||
-        gt_report_label(report, sum->thread, text))
+    if (gt_grid_add(grid, "%d", gt_thread_at(timeline, sum->thread)->tid) ||
+        gt_grid_add(grid, "%s", short_number((double)sum->total, total, sizeof(total))) ||
+        add_part(sum->holding, rates.holding_per_s, grid) ||
+        add_part(sum->waiting, rates.waiting_per_s, grid) ||
+        add_part(rates.free, rates.free_per_s, grid))
         return -1;
-    return gt_buf_adds(text, "\n");
+    gt_buf_init(&label);
+    rc = gt_report_label(report, sum->thread, &label);
+    if (rc == 0)
+        rc = gt_grid_add_buf(grid, &label);
+    gt_buf_release(&label);
+    return rc;
+}
+
+static int put_title(const struct gt_report *report, const struct gt_counter *counter,
+                     struct gt_buf *text)
+{
+    const struct gt_intern *names = &report->timeline->names;
+
+    return gt_buf_adds(text, "Counts of ") ||
+                   gt_buf_add_visible(text, gt_intern_text(names, counter->name),
+                                      gt_intern_length(names, counter->name)) ||
+                   gt_buf_adds(text, ":\n\n")
+               ? -1
+               : 0;
 }
 
 static int put_block(const struct gt_report *report, const struct gt_counter *counter,
-                     struct gt_buf *text)
+                     const struct gt_print_options *how, struct gt_buf *text)
 {
-    const struct gt_timeline *timeline = report->timeline;
-    size_t rows = counter->sums.count < ROWS_MAX ? counter->sums.count : ROWS_MAX;
+    static const struct gt_grid_column columns[COLUMNS] = {
+        {"TID", GT_GRID_LEFT}, {"total", 0},          {"holding the GIL", 0},
+        {"per second", 0},     {"waiting for it", 0}, {"per second", 0},
+        {"neither", 0},        {"per second", 0},     {"thread", GT_GRID_LEFT | GT_GRID_NAME},
+    };
+    size_t most = report->options.all_threads ? SIZE_MAX : GT_SHOWN_ROWS;
+    size_t rows = counter->sums.count < most ? counter->sums.count : most;
+    struct gt_grid grid;
+    int rc = put_title(report, counter, text);
 
-    if (gt_buf_adds(text, "Counts of ") ||
-        gt_buf_add_visible(text, gt_intern_text(&timeline->names, counter->name),
-                           gt_intern_length(&timeline->names, counter->name)) ||
-        gt_buf_adds(text, ":\n\n"
-                          "TID            total        holding the GIL        waiting for it  "
-                          "           neither  thread\n"
-                          "---------  ---------  -------------------  -------------------  "
-                          "-------------------  ----------\n"))
-        return -1;
-    if (rows == 0 && gt_buf_adds(text, "(none)\n"))
-        return -1;
-    for (size_t i = 0; i < rows; i++)
-        if (put_row(report, gt_chunks_at(&counter->sums, i), text))
-            return -1;
-    if (rows < counter->sums.count &&
-        gt_buf_addf(text, "… and %zu more threads, in the report.\n",
-                    counter->sums.count - rows))
-        return -1;
-    return gt_buf_adds(text, "\n");
+    gt_grid_init(&grid, columns, COLUMNS);
+    for (size_t i = 0; rc == 0 && i < rows; i++)
+        rc = add_row(report, gt_chunks_at(&counter->sums, i), &grid);
+    if (rc == 0)
+        rc = gt_grid_print(&grid, how, text);
+    gt_grid_release(&grid);
+    if (rc == 0 && rows == 0)
+        rc = gt_buf_adds(text, "(none)\n");
+    if (rc == 0 && rows < counter->sums.count)
+        rc = gt_buf_addf(text, "… and %zu more threads (--all-threads)\n",
+                         counter->sums.count - rows);
+    return rc ? rc : gt_buf_adds(text, "\n");
 }
 
-int gt_counters_print(const struct gt_report *report, struct gt_buf *text)
+int gt_counters_print(const struct gt_report *report, const struct gt_print_options *how,
+                      struct gt_buf *text)
 {
     const struct gt_chunks *counters = &report->timeline->counters;
 
     for (size_t i = 0; i < counters->count && i < BLOCKS_MAX; i++)
-        if (put_block(report, gt_chunks_at(counters, i), text))
+        if (put_block(report, gt_chunks_at(counters, i), how, text))
             return -1;
     return 0;
 }

@@ -66,9 +66,7 @@ static int say_ready_holding(struct gt_report *report, struct gt_buf *text)
         return 0;
     return gt_findings_add(
         report, text,
-        gt_buf_addf(text,
-                    "%llu time%s, %s in all, a thread had the GIL and was ready to run but "
-                    "had no CPU.",
+        gt_buf_addf(text, "The GIL's holder was off the CPU %llu time%s (%s): too few CPUs.",
                     (unsigned long long)found->ready_holding_count,
                     found->ready_holding_count == 1 ? "" : "s",
                     gt_duration_text(found->ready_holding_ns, duration, sizeof(duration))));
@@ -230,42 +228,70 @@ static int say_cut(struct gt_report *report, struct gt_buf *text)
                                gt_buf_adds(text, "."));
 }
 
-/* What is known of the GIL. */
+/* What is known of the GIL, or of doing without. */
 static int say_gil(struct gt_report *report, struct gt_buf *text)
 {
-    if (report->recorded->detect & GT_DETECT_GIL && report->timeline->gils.count)
+    if (gt_parallel_say(report, text))
+        return -1;
+    if (report->recorded->detect & GT_DETECT_GIL && gt_any_gil(report->timeline))
         return gt_verdict_say(report, text);
+    if (report->analysis->parallel.verdict != GT_PARALLEL_NONE)
+        return 0;
     return say_without_gil(report, text);
+}
+
+/* Where the GIL does not matter: the verdicts themselves, and what limits them. */
+static int keep_essential(struct gt_report *report, size_t from, bool verdicts)
+{
+    for (size_t i = from; i < report->findings.count; i++) {
+        const char *sentence = report->findings.items[i];
+
+        if ((!verdicts || i == from || strncmp(sentence, "Not GIL-bound", 13) == 0) &&
+            gt_strvec_push(&report->essential, sentence))
+            return -1;
+    }
+    return 0;
 }
 
 int gt_findings_make(struct gt_report *report)
 {
-    static gt_sentences *const in_order[] = {
-        say_gil,
-        say_cut,
-        gt_left_out_say,
-        gt_cost_say_dear,
-        gt_machine_say_of_waiting,
-        gt_unseen_say,
-        gt_holes_say,
-        say_end,
-        gt_whatif_say,
-        say_futex,
-        gt_machine_say,
-        say_ready_holding,
-        say_states,
-        gt_functions_say,
-        gt_cost_say,
-        gt_cost_say_perf,
-        gt_sources_say,
-        say_quality,
+    static const struct {
+        gt_sentences *say;
+        bool essential;
+    } in_order[] = {
+        {say_gil, true},
+        {gt_locks_say, true},
+        {gt_stops_say, true},
+        {say_cut, true},
+        {gt_left_out_say, true},
+        {gt_recordings_say, true},
+        {gt_cost_say_dear, false},
+        {gt_machine_say_of_waiting, false},
+        {gt_unseen_say, true},
+        {gt_holes_say, true},
+        {say_end, true},
+        {gt_whatif_say, false},
+        {say_futex, true},
+        {gt_machine_say, false},
+        {say_ready_holding, false},
+        {say_states, true},
+        {gt_functions_say, false},
+        {gt_cost_say, false},
+        {gt_cost_say_perf, false},
+        {gt_sources_say, false},
+        {say_quality, true},
     };
     struct gt_buf text;
     int rc = 0;
 
     gt_buf_init(&text);
-    for (size_t i = 0; rc == 0 && i < sizeof(in_order) / sizeof(in_order[0]); i++)
-        rc = in_order[i](report, &text);
+    for (size_t i = 0; rc == 0 && i < sizeof(in_order) / sizeof(in_order[0]); i++) {
+        size_t before = report->findings.count;
+
+        rc = in_order[i].say(report, &text);
+        if (rc == 0 && in_order[i].essential)
+            rc = keep_essential(report, before, in_order[i].say == say_gil);
+    }
     gt_buf_release(&text);
     return rc;
 }

@@ -9,7 +9,7 @@ static unsigned stacked_states(const struct gt_timeline *timeline)
     unsigned states = 0;
 
     for (uint32_t i = 0; timeline->saw_stacks && i < timeline->scheds.count; i++) {
-        const struct gt_sched *sched = gt_sched_of(timeline, i);
+        const struct gt_sched *sched = gt_sched_at(timeline, i);
 
         for (size_t j = 0; j < sched->spans.count; j++) {
             const struct gt_state_span *span = gt_chunks_at(&sched->spans, j);

@@ -3,6 +3,7 @@
 
 #include "base/nstime.h"
 #include "report/labels.h"
+#include "report/native.h"
 #include "report/walk.h"
 
 #include <string.h>
@@ -29,7 +30,7 @@ static int put_stack(const struct gt_report *report, const struct gt_profile *pr
     const struct gt_timeline *timeline = report->timeline;
     const struct gt_thread *thread =
         gt_thread_at(timeline, gt_profile_at(profile, index)->thread);
-    uint32_t name = gt_process_at(timeline, thread->process)->name, path[GT_PROFILE_DEPTH_MAX];
+    uint32_t name = gt_process_at(timeline, thread->process)->name, path[GT_PROFILE_STACK_MAX];
     size_t depth = 0, from = text->length;
 
     if (gt_buf_add_visible(text, gt_intern_text(&timeline->names, name),
@@ -44,12 +45,15 @@ static int put_stack(const struct gt_report *report, const struct gt_profile *pr
     clean(text, from);
     for (size_t at = index; gt_profile_at(profile, at)->parent != GT_NO_INDEX;
          at = gt_profile_at(profile, at)->parent)
-        path[depth++] = gt_profile_at(profile, at)->function;
+        path[depth++] = (uint32_t)at;
     while (depth-- > 0) {
+        const struct gt_profile_node *node = gt_profile_at(profile, path[depth]);
+
         if (gt_buf_adds(text, ";"))
             return -1;
         from = text->length;
-        if (gt_report_function(report, path[depth], text))
+        if (node->native == GT_NO_INDEX ? gt_report_function(report, node->function, text)
+                                        : gt_native_name(report, node->native, text))
             return -1;
         clean(text, from);
     }
@@ -65,7 +69,7 @@ static int put_line(struct writer *writer, const struct gt_profile *profile, uin
         return 0;
     if (put_stack(writer->report, profile, node, text))
         return -1;
-    return gt_buf_addf(text, ";[GIL %s] %lld\n", what,
+    return gt_buf_addf(text, ";[%s] %lld\n", what,
                        (long long)((ns + GT_NS_PER_US - 1) / GT_NS_PER_US));
 }
 
@@ -75,8 +79,9 @@ static int put_lines(void *context, const struct gt_profile *profile, uint32_t i
     const struct gt_profile_node *node = gt_profile_at(profile, index);
 
     gt_buf_reset(&writer->text);
-    if (put_line(writer, profile, index, "wait", node->wait_ns) ||
-        put_line(writer, profile, index, "hold", node->hold_ns))
+    if (put_line(writer, profile, index, "GIL wait", node->wait_ns) ||
+        put_line(writer, profile, index, "GIL hold", node->hold_ns) ||
+        put_line(writer, profile, index, "lock wait", node->lock_ns))
         return gt_error_memory(writer->err);
     if (!writer->text.length)
         return 0;

@@ -15,7 +15,7 @@ static int name(const struct gt_report *report, const struct gt_hole *hole, stru
     const struct gt_timeline *timeline = report->timeline;
     const struct gt_process *process = gt_process_at(timeline, hole->process);
 
-    return gt_buf_addf(text, "rocess %d", process->pid) ||
+    return gt_buf_addf(text, "rocess %d", process->own_pid) ||
            (process->name &&
             (gt_buf_adds(text, " (") ||
              gt_buf_add_visible(text, gt_intern_text(&timeline->names, process->name),

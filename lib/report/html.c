@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "report/writers.h"
 
+#include "analysis/analysis.h"
+#include "report/blocked.h"
+#include "report/facts.h"
 #include "report/flames.h"
 #include "report/pack.h"
 #include "report/page.h"
+#include "report/slices.h"
 #include "report/viewer.h"
 #include "report/walk.h"
 
@@ -96,15 +100,6 @@ static void add_viewer(struct page *page, const char *name)
             added(page, gt_buf_add(&page->text, file->data, file->length));
 }
 
-/* An index, or null. */
-static void add_index(struct page *page, uint32_t index)
-{
-    if (index == GT_NO_INDEX)
-        ADDF(page, "null");
-    else
-        ADDF(page, "%" PRIu32, index);
-}
-
 /* One of the timeline's names. */
 static void add_interned(struct page *page, uint32_t id)
 {
@@ -131,26 +126,23 @@ static int add_process(void *context, uint32_t index)
     ADDF(page, "{\"pid\":%" PRId32 ",\"name\":", process->pid);
     add_interned(page, process->name);
     ADDF(page, ",\"parent\":");
-    add_index(page, process->parent);
+    if (process->parent == GT_NO_INDEX)
+        ADDF(page, "null");
+    else
+        ADDF(page, "%" PRIu32, process->parent);
     ADDF(page, ",\"start_ns\":%" PRId64 ",\"end_ns\":%" PRId64 "}",
          since_zero(page, process->start_ns), since_zero(page, process->end_ns));
     return page->rc;
-}
-
-/* Rows that the thread's table of states will have. */
-static size_t states_of(const struct page *page, uint32_t thread)
-{
-    const struct gt_sched *sched =
-        gt_report_shows_states(page->report) ? gt_sched_of(page->timeline, thread) : NULL;
-
-    return sched ? sched->spans.count : 0;
 }
 
 static int add_thread(void *context, uint32_t index)
 {
     struct page *page = context;
     const struct gt_thread *thread = gt_thread_at(page->timeline, index);
+    const struct gt_sched *sched =
+        gt_report_shows_states(page->report) ? gt_sched_of(page->timeline, index) : NULL;
     const struct gt_calls *calls = gt_calls_of(page->timeline, index);
+    const struct gt_chunks *blocked = gt_blocked_of(&page->report->analysis->blocked, index);
     char label[LABEL_BYTES];
     size_t length = gt_timeline_thread_label(page->timeline, index, label, sizeof(label));
 
@@ -160,11 +152,15 @@ static int add_thread(void *context, uint32_t index)
     add_json_text(page, label, length < sizeof(label) ? length : sizeof(label) - 1);
     ADDF(page,
          ",\"main\":%s,\"namesake\":%s,\"start_ns\":%" PRId64 ",\"end_ns\":%" PRId64
-         ",\"states\":%zu,\"calls\":%zu}",
+         ",\"states\":%zu,\"calls\":%zu",
          thread->flags & GT_THREAD_MAIN ? "true" : "false",
          thread->flags & GT_THREAD_NAMESAKE ? "true" : "false",
          since_zero(page, thread->start_ns), since_zero(page, thread->end_ns),
-         states_of(page, index), calls ? calls->spans.count : 0);
+         sched ? sched->spans.count : 0, calls ? calls->spans.count : 0);
+    ADDF(page, ",\"blocked\":%zu", blocked ? blocked->count : 0);
+    if (calls)
+        added(page, gt_levels_json(calls, &page->text));
+    ADDF(page, "}");
     return page->rc;
 }
 
@@ -199,9 +195,7 @@ static int add_function(void *context, uint32_t index)
     ADDF(page, ",\"file\":");
     add_interned(page, called->file);
     ADDF(page, ",\"line\":%" PRIu32 ",\"kind\":\"%s\"}", called->line,
-         called->flags & GT_FUNCTION_GC  ? "gc"
-         : called->flags & GT_FUNCTION_C ? "c"
-                                         : "python");
+         gt_function_kind_name(called));
     return page->rc;
 }
 
@@ -214,6 +208,22 @@ static int add_counter(void *context, uint32_t index)
     ADDF(page, "{\"name\":");
     add_interned(page, counter->name);
     ADDF(page, ",\"samples\":%zu}", counter->samples.count);
+    return page->rc;
+}
+
+static int add_lock(void *context, uint32_t index)
+{
+    struct page *page = context;
+    const struct gt_lock *lock = gt_lock_at(page->timeline, index);
+
+    separate(page);
+    ADDF(page, "{\"kind\":\"%s\",\"holds\":%zu", gt_lock_kind_name(lock->kind),
+         lock->as.holds.count);
+    if (lock->type != GT_NO_INDEX) {
+        ADDF(page, ",\"type\":");
+        add_interned(page, lock->type);
+    }
+    ADDF(page, "}");
     return page->rc;
 }
 
@@ -240,7 +250,8 @@ static int add_texts(void *context)
 {
     struct page *page = context;
 
-    ADDF(page, "\"marks\":%zu,\n\"texts\":[", page->timeline->marks.count);
+    ADDF(page, "\"stops\":%zu,\"marks\":%zu,\n\"texts\":[", page->timeline->stops.count,
+         page->timeline->marks.count);
     for (uint32_t i = 0; i < gt_intern_count(&page->texts); i++) {
         ADDF(page, "%s", i ? ",\n" : "");
         add_json_text(page, gt_intern_text(&page->texts, i), gt_intern_length(&page->texts, i));
@@ -276,8 +287,9 @@ static void add_names_head(struct page *page)
     ADDF(page,
          "</script>\n<script type=\"application/json\" id=\"page-data\">{\"schema\":1,"
          "\"generator\":\"giltracer " GT_VERSION "\",\"zero_ns\":%" PRId64
-         ",\"duration_ns\":%" PRId64 ",\n",
-         page->zero_ns, since_zero(page, page->timeline->end_ns));
+         ",\"duration_ns\":%" PRId64 ",\"rows\":%" PRIu64 ",\n",
+         page->zero_ns, since_zero(page, page->timeline->end_ns), gt_page_rows(page->timeline));
+    added(page, gt_facts_json(page->report, &page->text));
 }
 
 static void add_state_names(struct page *page)
@@ -288,12 +300,6 @@ static void add_state_names(struct page *page)
     ADDF(page, "],\n");
 }
 
-static void add_flames(struct page *page)
-{
-    added(page, gt_flames_json(&page->flames, &page->text));
-    ADDF(page, ",\n");
-}
-
 /* Closes the list before, and opens the next. */
 static int begin_list(void *context, enum gt_part part)
 {
@@ -301,7 +307,7 @@ static int begin_list(void *context, enum gt_part part)
         [GT_PART_PROCESSES] = "processes", [GT_PART_THREADS] = "threads",
         [GT_PART_GILS] = "gils",           [GT_PART_FUNCTIONS] = "functions",
         [GT_PART_COUNTERS] = "counters",   [GT_PART_LOST] = "lost",
-        [GT_PART_HOLES] = "holes",
+        [GT_PART_HOLES] = "holes",         [GT_PART_LOCKS] = "locks",
     };
     struct page *page = context;
 
@@ -314,7 +320,8 @@ static int begin_list(void *context, enum gt_part part)
     if (part == GT_PART_FUNCTIONS)
         add_state_names(page);
     if (part == GT_PART_MARKS)
-        add_flames(page);
+        added(page,
+              gt_flames_json(&page->flames, &page->text) || gt_buf_adds(&page->text, ",\n"));
     page->in_list = keys[part] != NULL;
     page->separator = "";
     if (page->in_list)
@@ -350,7 +357,8 @@ static int end_names(void *context)
 
 static const struct gt_hooks names_hooks = {
     .order = {GT_PART_SUMMARY, GT_PART_PROCESSES, GT_PART_THREADS, GT_PART_GILS,
-              GT_PART_FUNCTIONS, GT_PART_COUNTERS, GT_PART_MARKS, GT_PART_LOST, GT_PART_HOLES},
+              GT_PART_FUNCTIONS, GT_PART_COUNTERS, GT_PART_MARKS, GT_PART_LOCKS, GT_PART_LOST,
+              GT_PART_HOLES},
     .begin = begin_page,
     .part = begin_list,
     .summary = add_summary,
@@ -359,6 +367,7 @@ static const struct gt_hooks names_hooks = {
     .gil = add_gil,
     .function = add_function,
     .counter = add_counter,
+    .lock = add_lock,
     .lost = add_lost,
     .hole = add_hole,
     .mark = take_texts,
@@ -367,13 +376,15 @@ static const struct gt_hooks names_hooks = {
 };
 
 /* --- the tables --- */
-
 static int begin_tables(void *context)
 {
     struct page *page = context;
 
     page->pack = gt_pack_new(page->output, page->err);
-    page->rc = page->pack ? 0 : GT_ERR_MEMORY;
+    page->rc =
+        page->pack ? gt_slices_write(page->report, page->pack, page->err) : GT_ERR_MEMORY;
+    add_viewer(page, "script.html");
+    flush(page);
     return page->rc;
 }
 
@@ -383,10 +394,11 @@ static int begin_table(void *context, const struct gt_track *track)
         const char *name;
         unsigned columns;
     } tables[GT_TRACKS] = {
-        [GT_TRACK_HOLDS] = {"holds", 3},       [GT_TRACK_WAITS] = {"waits", 3},
-        [GT_TRACK_UNKNOWNS] = {"unknowns", 3}, [GT_TRACK_STATES] = {"states", 3},
-        [GT_TRACK_CALLS] = {"calls", 4},       [GT_TRACK_SAMPLES] = {"counters", 3},
-        [GT_TRACK_MARKS] = {"marks", 4},
+        [GT_TRACK_BLOCKED] = {"blocked", 4},  [GT_TRACK_LOCK_HOLDS] = {"lock-holds", 3},
+        [GT_TRACK_STOPS] = {"stops", 5},      [GT_TRACK_HOLDS] = {"holds", 3},
+        [GT_TRACK_WAITS] = {"waits", 3},      [GT_TRACK_UNKNOWNS] = {"unknowns", 3},
+        [GT_TRACK_STATES] = {"states", 3},    [GT_TRACK_CALLS] = {"calls", 4},
+        [GT_TRACK_SAMPLES] = {"counters", 3}, [GT_TRACK_MARKS] = {"marks", 4},
     };
     struct page *page = context;
 
@@ -394,10 +406,10 @@ static int begin_table(void *context, const struct gt_track *track)
                   tables[track->kind].columns);
     page->previous_ns = 0;
     page->by_end = track->kind == GT_TRACK_WAITS || track->kind == GT_TRACK_UNKNOWNS;
-    if (track->kind == GT_TRACK_HOLDS || page->by_end) {
+    page->gil = NULL;
+    if (page->by_end || track->kind == GT_TRACK_HOLDS)
         page->gil = gt_gil_at(page->timeline, track->index);
-        page->thread = GT_NO_INDEX;
-    }
+    page->thread = GT_NO_INDEX;
     return 0;
 }
 
@@ -428,6 +440,18 @@ static int end_row(struct page *page, int64_t next_ns)
     return page->rc;
 }
 
+/* A span by its start and length. Its end. */
+static int64_t put_times(struct page *page, int64_t start_ns, int64_t end_ns)
+{
+    int64_t since_ns = since_zero(page, start_ns), until_ns = since_zero(page, end_ns);
+
+    if (until_ns < since_ns)
+        until_ns = since_ns;
+    put_time(page, since_ns);
+    gt_pack_put(page->pack, 2, (uint64_t)(until_ns - since_ns));
+    return until_ns;
+}
+
 /* Spans follow each other closely, in the order of their starts (holds) or ends (waits):
  * the second column is the difference of that time to the end of the span before. */
 static int put_span(void *context, const void *item)
@@ -439,7 +463,8 @@ static int put_span(void *context, const void *item)
 
     if (span->thread != page->thread) {
         page->thread = span->thread;
-        page->member = gt_hashmap_get(&page->gil->member_of, span->thread);
+        page->member =
+            page->gil ? gt_hashmap_get(&page->gil->member_of, span->thread) : span->thread;
     }
     if (end_ns < start_ns)
         end_ns = start_ns;
@@ -453,44 +478,57 @@ static int put_state(void *context, const void *item)
 {
     struct page *page = context;
     const struct gt_state_span *span = item;
-    int64_t start_ns = since_zero(page, span->start_ns);
-    int64_t end_ns = since_zero(page, span->end_ns);
     unsigned cpu = span->cpu == UINT16_MAX ? 0 : span->cpu + 1U;
 
-    if (end_ns < start_ns)
-        end_ns = start_ns;
     gt_pack_put(page->pack, 0, (uint64_t)cpu << 4 | span->state);
-    put_time(page, start_ns);
-    gt_pack_put(page->pack, 2, (uint64_t)(end_ns - start_ns));
-    return end_row(page, end_ns);
+    return end_row(page, put_times(page, span->start_ns, span->end_ns));
+}
+
+/* A page that was cut may not have the hold. */
+static int put_blocked(void *context, const void *item)
+{
+    struct page *page = context;
+    const struct gt_blocked_span *span = item;
+    bool had = span->kind == GT_BLOCKED_LOCK &&
+               span->hold < gt_lock_at(page->timeline, span->what)->as.holds.count;
+
+    gt_pack_put(page->pack, 0,
+                (uint64_t)span->what << 4 | (unsigned)span->kind << 2 | (span->flags & 3));
+    gt_pack_put(page->pack, 3, had ? (uint64_t)span->hold + 1 : 0);
+    return end_row(page, put_times(page, span->start_ns, span->end_ns));
+}
+
+static int put_stop(void *context, const void *item)
+{
+    struct page *page = context;
+    const struct gt_world_stop *stop = item;
+
+    gt_pack_put(page->pack, 0, stop->thread);
+    gt_pack_put(page->pack, 3, (uint64_t)(stop->all_ns - stop->start_ns));
+    gt_pack_put(page->pack, 4, stop->count);
+    return end_row(page, put_times(page, stop->start_ns, stop->end_ns));
 }
 
 static int put_call(void *context, const void *item)
 {
     struct page *page = context;
     const struct gt_call_span *span = item;
-    int64_t start_ns = since_zero(page, span->start_ns);
-    int64_t end_ns = since_zero(page, span->end_ns);
 
-    if (end_ns < start_ns)
-        end_ns = start_ns;
     gt_pack_put(page->pack, 0, span->function);
-    put_time(page, start_ns);
-    gt_pack_put(page->pack, 2, (uint64_t)(end_ns - start_ns));
+    put_times(page, span->start_ns, span->end_ns);
     gt_pack_put(page->pack, 3, (uint64_t)span->depth << 4 | (span->flags & 15));
-    return end_row(page, start_ns);
+    return end_row(page, since_zero(page, span->start_ns));
 }
 
 static int put_sample(void *context, const void *item)
 {
     struct page *page = context;
     const struct gt_counter_sample *sample = item;
-    int64_t time_ns = since_zero(page, sample->time_ns);
 
     gt_pack_put(page->pack, 0, sample->thread);
-    put_time(page, time_ns);
+    put_time(page, since_zero(page, sample->time_ns));
     gt_pack_put(page->pack, 2, sample->period);
-    return end_row(page, time_ns);
+    return end_row(page, since_zero(page, sample->time_ns));
 }
 
 static int put_mark(void *context, const void *item)
@@ -517,11 +555,14 @@ static int end_page(void *context)
 }
 
 static const struct gt_hooks tables_hooks = {
-    .order = {GT_PART_SPANS, GT_PART_STATES, GT_PART_CALLS, GT_PART_SAMPLES, GT_PART_MARKS},
+    .order = {GT_PART_SPANS, GT_PART_SAMPLES, GT_PART_MARKS, GT_PART_STATES, GT_PART_BLOCKED,
+              GT_PART_LOCK_HOLDS, GT_PART_STOPS, GT_PART_CALLS},
     .begin = begin_tables,
     .track = begin_table,
     .span = put_span,
     .state = put_state,
+    .blocked = put_blocked,
+    .stop = put_stop,
     .call = put_call,
     .sample = put_sample,
     .mark = put_mark,

@@ -19,7 +19,8 @@ struct gt_report {
     struct gt_report_options options;
     const struct gt_metrics *metrics; /* of several runs; NULL: none were taken */
 
-    struct gt_strvec findings; /* sentences, valid UTF-8, safe for a terminal */
+    struct gt_strvec findings;  /* sentences, valid UTF-8, safe for a terminal */
+    struct gt_strvec essential; /* of them, those to tell where the GIL does not matter */
 };
 
 /* Were thread states recorded, and asked for? Otherwise they only serve to judge holders of the
@@ -29,10 +30,25 @@ static inline bool gt_report_shows_states(const struct gt_report *report)
     return report->timeline->saw_sched && report->recorded->detect & GT_DETECT_SCHED;
 }
 
+/* NULL: functions were not traced. */
+static inline const char *gt_report_function_source(const struct gt_report *report)
+{
+    return report->timeline->functions.count == 0 ? NULL
+           : report->recorded->viztracer          ? "viztracer"
+                                                  : "agent";
+}
+
 /* Time zero of every output. */
 static inline int64_t gt_report_zero_ns(const struct gt_report *report)
 {
     return report->timeline->start_ns > 0 ? report->timeline->start_ns : 0;
+}
+
+static inline const char *gt_function_kind_name(const struct gt_function_info *function)
+{
+    return function->flags & GT_FUNCTION_GC  ? "gc"
+           : function->flags & GT_FUNCTION_C ? "c"
+                                             : "python";
 }
 
 /* Append a sentence, with a space before it: what would have kept perf from losing events

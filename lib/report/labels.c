@@ -37,20 +37,25 @@ int gt_report_function(const struct gt_report *report, uint32_t function, struct
                               gt_intern_length(&timeline->names, called->name));
 }
 
+int gt_report_gil(const struct gt_report *report, uint32_t index, struct gt_buf *text)
+{
+    const struct gt_gil *gil = gt_gil_at(report->timeline, index);
+
+    return gt_report_process(report, index, text) ||
+                   gt_buf_addf(text, " (pid %d), GIL %u",
+                               gt_process_at(report->timeline, gil->process)->own_pid,
+                               gil->number)
+               ? -1
+               : 0;
+}
+
 int gt_report_title(const struct gt_report *report, const char *what, uint32_t index,
                     struct gt_buf *text)
 {
-    const struct gt_timeline *timeline = report->timeline;
-    const struct gt_gil *gil = gt_gil_at(timeline, index);
-    const struct gt_process *process = gt_process_at(timeline, gil->process);
-
     if (gt_buf_adds(text, what))
         return -1;
-    if (timeline->gils.count > 1 &&
-        (gt_buf_adds(text, " of ") ||
-         gt_buf_add_visible(text, gt_intern_text(&timeline->names, gil->name),
-                            gt_intern_length(&timeline->names, gil->name)) ||
-         gt_buf_addf(text, " (pid %d), GIL %u", process->pid, gil->number)))
+    if (report->timeline->gils.count > 1 &&
+        (gt_buf_adds(text, " of ") || gt_report_gil(report, index, text)))
         return -1;
     return gt_buf_adds(text, ":\n\n");
 }

@@ -21,6 +21,14 @@ int gt_report_label(const struct gt_report *report, uint32_t thread, struct gt_b
 /* A function's name: "module.name" of a function of C, but "sorted" of a builtin. */
 int gt_report_function(const struct gt_report *report, uint32_t function, struct gt_buf *text);
 
+/* What the process of a GIL is called (process_label.c): "server.py --port 80", "gunicorn:
+ * worker [app]", "pool.py [ForkPoolWorker-3]"; where its command line is not known, its
+ * kernel's name.
+ */
+int gt_report_process(const struct gt_report *report, uint32_t gil, struct gt_buf *text);
+/* "NAME (pid 12), GIL 0" */
+int gt_report_gil(const struct gt_report *report, uint32_t gil, struct gt_buf *text);
+
 /* The title of a table, and an empty line: "WHAT:", or "WHAT of NAME (pid 12), GIL 0:" where
  * there are several GILs. */
 int gt_report_title(const struct gt_report *report, const char *what, uint32_t gil,

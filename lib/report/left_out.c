@@ -34,6 +34,13 @@ int gt_left_out_say(struct gt_report *report, struct gt_buf *text)
                                     "were left out.",
                                     GT_COUNTERS_MAX, (unsigned long long)left_out->counts)))
         return -1;
+    if (left_out->locks &&
+        gt_findings_add(report, text,
+                        gt_buf_addf(text,
+                                    "No more than %d locks are kept: what was waited for %llu "
+                                    "others was left out.",
+                                    GT_LOCKS_MAX, (unsigned long long)left_out->locks)))
+        return -1;
     if (!left_out->lost_ranges)
         return 0;
     return gt_findings_add(
@@ -47,7 +54,8 @@ json_t *gt_left_out_value(const struct gt_report *report)
 {
     const struct gt_left_out *left_out = &report->timeline->left_out;
 
-    return json_pack("{s:I, s:I, s:I, s:I}", "events", (json_int_t)left_out->events, "gils",
-                     (json_int_t)left_out->gils, "counts", (json_int_t)left_out->counts,
-                     "lost_ranges", (json_int_t)left_out->lost_ranges);
+    return json_pack("{s:I, s:I, s:I, s:I, s:I}", "events", (json_int_t)left_out->events,
+                     "gils", (json_int_t)left_out->gils, "counts", (json_int_t)left_out->counts,
+                     "locks", (json_int_t)left_out->locks, "lost_ranges",
+                     (json_int_t)left_out->lost_ranges);
 }

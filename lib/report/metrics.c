@@ -2,6 +2,7 @@
 #include "report/metrics.h"
 
 #include "analysis/change.h"
+#include "analysis/worst_range.h"
 #include "base/nstime.h"
 #include "report/blocker_text.h"
 #include "report/labels.h"
@@ -180,6 +181,70 @@ static int add_blockers(struct gt_metrics *metrics, const struct gt_report *repo
     return rc;
 }
 
+/* Only where there is any, so that metrics of runs without it are what they were. */
+static int add_locks(struct gt_metrics *metrics, const struct gt_report *report)
+{
+    const struct gt_locks_found *found = &report->analysis->locks;
+    int rc = 0;
+
+    if (found->wait_ns == 0)
+        return 0;
+    rc = put(metrics, "lock_wait", (double)found->wait_ns, false, false);
+    for (size_t i = 0; rc == 0 && i < found->rows.count && i < BLOCKERS_MAX; i++) {
+        const struct gt_lock_row *row = gt_lock_row_at(found, i);
+        struct gt_buf name;
+
+        gt_buf_init(&name);
+        rc = row->function == GT_NO_INDEX ? gt_buf_adds(&name, "(not known where)")
+                                          : gt_report_function(report, row->function, &name);
+        if (rc == 0)
+            rc = put_of(metrics, "lock", name.data, "waiting", (double)row->wait_ns);
+        gt_buf_release(&name);
+    }
+    return rc;
+}
+
+/* Likewise. */
+static int add_stops(struct gt_metrics *metrics, const struct gt_report *report)
+{
+    const struct gt_stops_found *found = &report->analysis->stops;
+
+    if (found->lost_ns == 0 || found->lives_ns == 0)
+        return 0;
+    return put(metrics, "stopped", (double)found->lost_ns / (double)found->lives_ns, true,
+               false);
+}
+
+static bool is_there(const struct gt_metrics *metrics, const char *name)
+{
+    for (uint32_t id = 1; id <= metrics->list.count; id++)
+        if (strcmp(gt_intern_text(&metrics->names, id), name) == 0)
+            return true;
+    return false;
+}
+
+/* Which part of their lives threads waited in the worst windows, of the lengths that are
+ * shorter than the first run; of all runs, so that none counts as one without waiting. */
+static int add_worst(struct gt_metrics *metrics, const struct gt_report *report)
+{
+    double percents[GT_WORST_LENGTHS];
+
+    if (gt_worst_waits(percents, report->timeline, gt_worst_lengths_ns, GT_WORST_LENGTHS))
+        return -1;
+    for (int i = 0; i < GT_WORST_LENGTHS; i++) {
+        int64_t length_ns = gt_worst_lengths_ns[i];
+        char name[32];
+
+        snprintf(name, sizeof(name), "worst(%gs).wait", (double)length_ns / GT_NS_PER_S);
+        if (metrics->runs > 1 ? !is_there(metrics, name)
+                              : length_ns >= report->analysis->wall_ns)
+            continue;
+        if (put(metrics, name, percents[i] / 100, true, false))
+            return -1;
+    }
+    return 0;
+}
+
 static int add_whole(struct gt_metrics *metrics, const struct gt_report *report)
 {
     const struct gt_timeline *timeline = report->timeline;
@@ -220,7 +285,13 @@ int gt_metrics_add(struct gt_metrics *metrics, const struct gt_report *report,
     metrics->runs++;
     rc = add_whole(metrics, report);
     if (rc == 0)
+        rc = add_worst(metrics, report);
+    if (rc == 0)
         rc = add_threads(metrics, report);
+    if (rc == 0)
+        rc = add_locks(metrics, report);
+    if (rc == 0)
+        rc = add_stops(metrics, report);
     for (uint32_t i = 0; rc == 0 && i < report->timeline->gils.count; i++)
         rc = add_blockers(metrics, report, i);
     for (size_t i = 0; rc == 0 && i < metrics->list.count; i++)

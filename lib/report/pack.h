@@ -20,7 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { GT_PACK_ROWS = 32768, GT_PACK_COLUMNS = 4 };
+enum { GT_PACK_ROWS = 32768, GT_PACK_COLUMNS = 5 };
 
 struct gt_pack;
 

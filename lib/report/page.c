@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "report/page.h"
 
+#include "model/locks.h"
 #include "report/page_cut.h"
+#include "report/slices.h"
 #include "report/writers.h"
 
 #define PAGE_BYTES_MAX ((uint64_t)60000000)
@@ -11,23 +13,12 @@
 static bool may_take(const struct gt_timeline *timeline, uint64_t most)
 {
     enum { ROW_BYTES = 40, NAME_BYTES = 6000 };
-    uint64_t rows = timeline->marks.count + timeline->lost.count + timeline->holes.count;
+    uint64_t rows = gt_page_rows(timeline) + timeline->lost.count + timeline->holes.count;
     uint64_t names = timeline->threads.count + timeline->processes.count +
                      timeline->gils.count + timeline->functions.count +
                      gt_intern_count(&timeline->names) / 4 +
                      gt_intern_count(&timeline->stacks.stacks);
 
-    for (uint32_t i = 0; i < timeline->gils.count; i++) {
-        const struct gt_gil *gil = gt_gil_at(timeline, i);
-
-        rows += gil->holds.count + gil->waits.count + gil->unknowns.count;
-    }
-    for (uint32_t i = 0; i < timeline->scheds.count; i++)
-        rows += gt_sched_of(timeline, i)->spans.count;
-    for (uint32_t i = 0; i < timeline->calls.count; i++)
-        rows += gt_calls_of(timeline, i)->spans.count;
-    for (size_t i = 0; i < timeline->counters.count; i++)
-        rows += ((struct gt_counter *)gt_chunks_at(&timeline->counters, i))->samples.count;
     return rows * ROW_BYTES + names * NAME_BYTES > most;
 }
 

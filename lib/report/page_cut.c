@@ -153,6 +153,65 @@ static int cut_counter(struct cutter *cutter, struct gt_counter *counter)
     return 0;
 }
 
+/* Pauses that were asked for until then. */
+static void cut_stops(struct cutter *cutter, struct gt_chunks *stops)
+{
+    size_t count = before(cutter, stops, offsetof(struct gt_world_stop, start_ns)), kept = 0;
+
+    while (kept < count &&
+           ((struct gt_world_stop *)gt_chunks_at(stops, kept))->thread < cutter->threads)
+        kept++;
+    stops->count = kept;
+}
+
+/* Of what waits were for, those are left out that the page has not. */
+static int cut_blocked(struct cutter *cutter)
+{
+    const struct gt_timeline *timeline = &cutter->cut->timeline;
+    struct gt_chunks *threads = &cutter->cut->analysis.blocked.threads;
+
+    if (copy(cutter, threads,
+             threads->count < cutter->threads ? threads->count : cutter->threads))
+        return -1;
+    for (size_t i = 0; i < threads->count; i++) {
+        struct gt_chunks *spans = gt_chunks_at(threads, i), whole = *spans;
+        size_t count = before(cutter, spans, offsetof(struct gt_blocked_span, start_ns));
+
+        if (copy(cutter, spans, 0))
+            return -1;
+        for (size_t k = 0; k < count; k++) {
+            struct gt_blocked_span span = *gt_blocked_at(&whole, k), *added;
+
+            if (span.kind != GT_BLOCKED_LOCK && span.what >= timeline->stops.count)
+                continue;
+            added = push(cutter, spans);
+            if (!added)
+                return -1;
+            *added = span;
+        }
+    }
+    return 0;
+}
+
+static int cut_locks(struct cutter *cutter)
+{
+    struct gt_timeline *timeline = &cutter->cut->timeline;
+
+    if (copy(cutter, &timeline->locks, timeline->locks.count))
+        return -1;
+    for (size_t i = 0; i < timeline->locks.count; i++) {
+        struct gt_chunks *holds =
+            &((struct gt_lock *)gt_chunks_at(&timeline->locks, i))->as.holds;
+        size_t count = before(cutter, holds, offsetof(struct gt_span, start_ns)), kept = 0;
+
+        while (kept < count && gt_span_at(holds, kept)->thread < cutter->threads)
+            kept++;
+        holds->count = kept;
+    }
+    cut_stops(cutter, &timeline->stops);
+    return cut_blocked(cutter);
+}
+
 static int cut_lists_of_lists(struct cutter *cutter)
 {
     struct gt_timeline *timeline = &cutter->cut->timeline;
@@ -261,8 +320,13 @@ int gt_page_cut_init(struct gt_page_cut *cut, const struct gt_report *report, in
     struct gt_timeline *timeline = &cut->timeline;
 
     *cut = (struct gt_page_cut){
-        .report = *report, .recorded = *report->recorded, .timeline = *report->timeline};
+        .report = *report,
+        .recorded = *report->recorded,
+        .timeline = *report->timeline,
+        .analysis = *report->analysis,
+    };
     cut->recorded.timeline = cut->report.timeline = timeline;
+    cut->report.analysis = &cut->analysis;
     cut->report.recorded = &cut->recorded;
     gt_strvec_init(&cut->report.findings);
     find_names(&cutter);
@@ -272,7 +336,7 @@ int gt_page_cut_init(struct gt_page_cut *cut, const struct gt_report *report, in
         before(&cutter, &timeline->losses, offsetof(struct gt_loss, end_ns));
     timeline->marks.count =
         before(&cutter, &timeline->marks, offsetof(struct gt_mark, time_ns));
-    if (cut_lists_of_lists(&cutter) || cut_losses(&cutter))
+    if (cut_lists_of_lists(&cutter) || cut_locks(&cutter) || cut_losses(&cutter))
         return gt_error_memory(err);
     timeline->functions.count = functions_used(timeline);
     return say_cut(cut, report, until_ns) ? gt_error_memory(err) : 0;

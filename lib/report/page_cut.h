@@ -7,6 +7,7 @@
 #ifndef GT_REPORT_PAGE_CUT_H
 #define GT_REPORT_PAGE_CUT_H
 
+#include "analysis/analysis.h"
 #include "report/internal.h"
 
 /* Shares the lists of the report that it was cut from, as far as they go. */
@@ -14,6 +15,7 @@ struct gt_page_cut {
     struct gt_report report;
     struct gt_recorded recorded;
     struct gt_timeline timeline;
+    struct gt_analysis analysis;
     struct gt_chunks *views; /* lists that end in a chunk of their own, to be released */
     size_t view_count, view_capacity;
 };

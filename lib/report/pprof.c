@@ -2,7 +2,9 @@
 #include "report/writers.h"
 
 #include "base/nstime.h"
+#include "model/locks.h"
 #include "report/labels.h"
+#include "report/native.h"
 #include "report/stream.h"
 #include "report/walk.h"
 
@@ -55,6 +57,7 @@ struct writer {
     struct gt_stream stream;
     struct gt_intern strings; /* id 0 is "", as the format wants it */
     bool failed;              /* to add one */
+    bool has_locks;           /* threads waited for locks: these have a value of their own */
     struct gt_buf out, message, inner;
 };
 
@@ -122,33 +125,46 @@ static int put_labels(struct writer *writer, uint32_t index)
                               gt_intern_length(&timeline->names, process->name));
     const char *host = writer->report->info->host;
 
+    if (timeline->recordings.count) {
+        const struct gt_recording *recording = gt_recording_at(timeline, process->recording);
+
+        host = recording->host ? gt_intern_text(&timeline->names, recording->host) : NULL;
+        if (put_label(writer, "recording",
+                      word(writer, gt_intern_text(&timeline->names, recording->name)), 0))
+            return -1;
+    }
     if (host && put_label(writer, "host", word(writer, host), 0))
         return -1;
-    if (put_label(writer, "pid", 0, process->pid) || put_label(writer, "tid", 0, thread->tid) ||
+    if (put_label(writer, "pid", 0, process->own_pid) ||
+        put_label(writer, "tid", 0, thread->tid) ||
         put_label(writer, "thread", label_of(writer, index), 0))
         return -1;
     return command ? put_label(writer, "command", command, 0) : 0;
 }
 
-/* Locations 1… are the functions, then come the threads. */
+/* Locations 1… are the functions, then come the threads, then native functions. */
 static uint64_t location_of(const struct writer *writer, const struct gt_profile_node *node)
 {
-    return node->parent != GT_NO_INDEX
-               ? (uint64_t)node->function + 1
-               : writer->report->timeline->functions.count + node->thread + 1;
+    const struct gt_timeline *timeline = writer->report->timeline;
+
+    if (node->native != GT_NO_INDEX)
+        return timeline->functions.count + timeline->threads.count + node->native + 1;
+    return node->parent != GT_NO_INDEX ? (uint64_t)node->function + 1
+                                       : timeline->functions.count + node->thread + 1;
 }
 
 static int put_sample(struct writer *writer, const struct gt_profile *profile, uint32_t index)
 {
     const struct gt_profile_node *node = gt_profile_at(profile, index);
-    uint64_t values[] = {(uint64_t)node->wait_ns, (uint64_t)node->hold_ns, node->holds};
+    uint64_t values[] = {(uint64_t)node->wait_ns, (uint64_t)node->hold_ns, node->holds,
+                         (uint64_t)node->lock_ns};
 
     for (uint32_t at = index; at != GT_NO_INDEX; at = gt_profile_at(profile, at)->parent)
         if (put_varint(&writer->inner, location_of(writer, gt_profile_at(profile, at))))
             return -1;
     if (put_message(&writer->message, 1, &writer->inner))
         return -1;
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < (writer->has_locks ? 4 : 3); i++)
         if (put_varint(&writer->inner, values[i]))
             return -1;
     if (put_message(&writer->message, 2, &writer->inner) || put_labels(writer, node->thread))
@@ -190,9 +206,11 @@ static int begin(void *context)
     struct writer *writer = context;
 
     if (word(writer, "") != 0 || put_sample_type(writer, "wait", "nanoseconds") ||
-        put_sample_type(writer, "hold", "nanoseconds"))
+        put_sample_type(writer, "hold", "nanoseconds") ||
+        put_sample_type(writer, "count", "count"))
         return gt_error_memory(writer->err);
-    return flush(writer, put_sample_type(writer, "count", "count"));
+    return flush(writer,
+                 writer->has_locks ? put_sample_type(writer, "lock", "nanoseconds") : 0);
 }
 
 static int put_stack(void *context, const struct gt_profile *profile, uint32_t index)
@@ -200,7 +218,7 @@ static int put_stack(void *context, const struct gt_profile *profile, uint32_t i
     const struct gt_profile_node *node = gt_profile_at(profile, index);
     struct writer *writer = context;
 
-    if (!node->wait_ns && !node->hold_ns)
+    if (!node->wait_ns && !node->hold_ns && !node->lock_ns && !node->holds)
         return 0;
     return flush(writer, put_sample(writer, profile, index));
 }
@@ -232,6 +250,30 @@ static int put_thread(void *context, uint32_t index)
                  put_location(writer, functions + index + 1, label_of(writer, index), 0, 0));
 }
 
+/* All of them: a frame is one function in one file. */
+static int put_natives(struct writer *writer)
+{
+    const struct gt_timeline *timeline = writer->report->timeline;
+    uint64_t before = timeline->functions.count + timeline->threads.count;
+    int rc = 0;
+
+    for (uint32_t i = 0; rc == 0 && i < gt_intern_count(&timeline->native_stacks.frames); i++) {
+        struct gt_buf name;
+
+        if (gt_intern_length(&timeline->native_stacks.frames, i) == 0)
+            continue; /* the empty text, which is there from the beginning */
+        gt_buf_init(&name);
+        rc = flush(writer,
+                   gt_native_name(writer->report, i, &name) ||
+                       put_location(writer, before + i + 1,
+                                    string(writer, name.data ? name.data : "", name.length),
+                                    word(writer, gt_stacks_dso(&timeline->native_stacks, i)),
+                                    0));
+        gt_buf_release(&name);
+    }
+    return rc;
+}
+
 static int end(void *context)
 {
     struct writer *writer = context;
@@ -244,7 +286,13 @@ static int end(void *context)
         return gt_error_memory(writer->err);
     if (length_ns > 0 && put_number(&writer->out, 10, (uint64_t)length_ns))
         return gt_error_memory(writer->err);
-    rc = flush(writer, put_number(&writer->out, 14, word(writer, "wait")));
+    if (put_number(
+            &writer->out, 14,
+            word(writer, writer->has_locks && !report->timeline->gils.count ? "lock" : "wait")))
+        return gt_error_memory(writer->err);
+    rc = flush(writer, 0);
+    if (rc == 0)
+        rc = put_natives(writer);
     return rc == 0 ? put_strings(writer) : rc;
 }
 
@@ -260,7 +308,8 @@ static const struct gt_hooks hooks = {
 int gt_pprof_write(const struct gt_report *report, struct gt_output *output,
                    struct gt_error *err)
 {
-    struct writer writer = {.report = report, .err = err};
+    struct writer writer = {
+        .report = report, .err = err, .has_locks = gt_lock_wait_ns(report->timeline) > 0};
     int rc = gt_stream_init(&writer.stream, output, true, err), status;
 
     if (rc < 0)

@@ -4,8 +4,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 
-/* NULL: its name says nothing. */
-static const char *call_name(uint32_t number)
+const char *gt_call_name(uint32_t call)
 {
     static const struct {
         long number;
@@ -45,7 +44,7 @@ static const char *call_name(uint32_t number)
     };
 
     for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
-        if (calls[i].number == (long)number)
+        if (call && calls[i].number == (long)call - 1)
             return calls[i].name;
     return NULL;
 }
@@ -118,7 +117,7 @@ static int say_call(const struct gt_blocker_text *text, const struct gt_report *
 
 static int say_slept(const struct gt_blocker *row, struct gt_buf *out)
 {
-    const char *call = row->after.call ? call_name(row->after.call - 1) : NULL;
+    const char *call = gt_call_name(row->after.call);
 
     return gt_buf_adds(out, " It slept with the GIL") ||
            (call &&

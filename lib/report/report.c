@@ -27,6 +27,7 @@ struct gt_report *gt_report_new(const struct gt_recorded *recorded,
     if (options)
         report->options = *options;
     gt_strvec_init(&report->findings);
+    gt_strvec_init(&report->essential);
     if (gt_findings_make(report) == 0)
         return report;
     gt_report_free(report);
@@ -39,6 +40,7 @@ void gt_report_free(struct gt_report *report)
     if (!report)
         return;
     gt_strvec_release(&report->findings);
+    gt_strvec_release(&report->essential);
     free(report);
 }
 

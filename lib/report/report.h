@@ -25,8 +25,13 @@ struct gt_report_options {
     /* On the terminal, the paths of files below this folder are shortened by it. NULL: none.
      * Borrowed until _free. */
     const char *working_dir;
+    /* Functions that estimates are asked about (whatif/estimate.h); ends with NULL, and is
+     * borrowed likewise. NULL: none. */
+    char *const *what_if;
     bool perfetto_states;         /* trace JSON: thread states are ph:"T" records */
+    bool keep_short_calls;        /* trace JSON: each call, however large that is */
     bool keep_interpreter_frames; /* page: stacks of sleeps show them below the functions */
+    bool all_threads;             /* printed: every process and thread, each for itself */
 };
 
 struct gt_analysis; /* analysis/analysis.h */
@@ -67,9 +72,17 @@ bool gt_report_shows_estimates(char *const *paths);
 int gt_report_write(const struct gt_report *report, enum gt_report_format format,
                     struct gt_output *output, struct gt_error *err);
 
-/* Append the summary table, further tables, and the findings in sentences, as text for a
- * terminal. `color`: with escape sequences. 0 or -1 (no memory). */
-int gt_report_print(const struct gt_report *report, bool color, struct gt_buf *text);
+/* How text for people is wanted. All zeros: as for a file. */
+struct gt_print_options {
+    size_t width; /* columns of the terminal, which no line exceeds; 0: lines may be long */
+    bool color;   /* with escape sequences */
+    bool brief;   /* no tables where the program is not GIL-bound and nothing else was asked */
+};
+
+/* Append the findings in sentences, the summary table and further tables. 0 or -1 (no memory).
+ */
+int gt_report_print(const struct gt_report *report, const struct gt_print_options *how,
+                    struct gt_buf *text);
 
 /* Take a piece of text. 0 or negative, which ends the writing. */
 typedef int gt_emit(void *context, const char *text, size_t length);

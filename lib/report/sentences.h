@@ -24,6 +24,16 @@ typedef int gt_sentences(struct gt_report *report, struct gt_buf *text);
 
 /* verdict.c: is the program GIL-bound, who blocked whom most, and what kept the GIL. */
 gt_sentences gt_verdict_say;
+/* worst.c: when a GIL was waited for most, where that is materially worse than the whole; for
+ * the verdict on that GIL. And the sentence alone. 0 or -1. */
+int gt_worst_say(struct gt_report *report, uint32_t gil, struct gt_buf *text);
+int gt_worst_text(const struct gt_report *report, uint32_t gil, struct gt_buf *text);
+/* locks.c: which lock was waited for most, where that is more than for GILs. */
+gt_sentences gt_locks_say;
+/* stops.c: what stopped all threads, where that matters. */
+gt_sentences gt_stops_say;
+/* parallel.c: how parallel a run without a GIL was, and when a GIL came on. */
+gt_sentences gt_parallel_say;
 /* cost.c: what recording cost, where that is so much that what else is told is of another run
  * than the program's own; and where it is less, but not little. */
 gt_sentences gt_cost_say_dear;
@@ -39,6 +49,8 @@ gt_sentences gt_machine_say;
 gt_sentences gt_unseen_say;
 /* left_out.c: what is not kept of a recording that names too much. */
 gt_sentences gt_left_out_say;
+/* recordings.c: of which several recordings it is, and how exactly their clocks agree. */
+gt_sentences gt_recordings_say;
 /* holes.c: what is not known of single processes. */
 gt_sentences gt_holes_say;
 /* whatif.c: the estimate that is worth most. */

@@ -3,6 +3,8 @@
 
 #include "base/nstime.h"
 #include "report/counters.h"
+#include "report/labels.h"
+#include "report/run_json.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -12,44 +14,15 @@
 /* The "giltracer" object: SCHEMA.md says what each key means. Jansson steals the references
  * of `_new` values and treats NULL as failure, so allocation failures surface at the end. */
 
-static json_t *optional_text(const char *text)
-{
-    return text ? gt_json_text(text, strlen(text)) : json_null();
-}
-
-static json_t *optional_number(int64_t value)
-{
-    return value >= 0 ? json_integer(value) : json_null();
-}
-
-static const char *function_source(const struct gt_report *report)
-{
-    return report->timeline->functions.count == 0 ? NULL
-           : report->recorded->viztracer          ? "viztracer"
-                                                  : "agent";
-}
-
 static json_t *run_value(const struct gt_report *report)
 {
-    const struct gt_run_info *info = report->info;
-    const struct gt_timeline *timeline = report->timeline;
-    json_t *argv = json_array();
+    int64_t zero_ns = gt_report_zero_ns(report), end_ns = report->timeline->end_ns;
+    json_t *value = gt_run_json(report->info);
 
-    for (char *const *item = info->argv; item && *item; item++)
-        gt_json_add(&argv, gt_json_text(*item, strlen(*item)));
-    return json_pack(
-        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o*, s:b, s:o, s:o, s:o, s:o, s:I, s:I}", "argv", argv,
-        "interpreter", optional_text(info->interpreter), "version",
-        optional_text(info->version), "gil_source", optional_text(info->gil_source),
-        "function_source", optional_text(function_source(report)), "host",
-        optional_text(info->host), "user", info->user ? optional_text(info->user) : NULL,
-        "gil_enabled", info->gil_enabled, "exit_status", optional_number(info->exit_status),
-        "term_signal",
-        info->term_signal > 0 ? json_integer(info->term_signal) : json_integer(0), "root_pid",
-        optional_number(info->root_pid), "started_unix_ns",
-        optional_number(info->started_unix_ns), "start_ns",
-        (json_int_t)gt_report_zero_ns(report), "wall_ns",
-        (json_int_t)(timeline->end_ns > 0 ? timeline->end_ns - gt_report_zero_ns(report) : 0));
+    gt_json_set(&value, "function_source", gt_json_optional(gt_report_function_source(report)));
+    gt_json_set(&value, "start_ns", json_integer(zero_ns));
+    gt_json_set(&value, "wall_ns", json_integer(end_ns > 0 ? end_ns - zero_ns : 0));
+    return value;
 }
 
 /* Whom each waiter waited for grows with the square of the threads: of thousands, each lists
@@ -91,7 +64,7 @@ static json_t *blamed_value(const struct gt_report *report, uint32_t gil_index, 
         if (blame->holder == GT_NO_INDEX)
             nobody_ns = blame->ns;
         else if (blame->holder == GT_OTHERS || i >= max)
-            others_ns += blame->ns;
+            others_ns = gt_add_ns(others_ns, blame->ns);
         else
             gt_json_add(&list, blame_value(report, gt_gil_thread_at(gil, blame->holder)->thread,
                                            NULL, blame->ns, wait_ns));
@@ -130,6 +103,10 @@ static json_t *thread_value(const struct gt_report *report, uint32_t index)
                   (thread->flags & GT_THREAD_SAW_START) != 0, "saw_exit",
                   (thread->flags & GT_THREAD_SAW_EXIT) != 0);
 
+    if (value && gt_lock_wait_of(timeline, index))
+        gt_json_set(&value, "lock_wait_ns", json_integer(gt_lock_wait_of(timeline, index)));
+    if (value && gt_stopped_of(timeline, index))
+        gt_json_set(&value, "stopped_ns", json_integer(gt_stopped_of(timeline, index)));
     if (value && sched && gt_report_shows_states(report)) {
         gt_json_set(&value, "states", states_value(sched));
         gt_json_set(&value, "ready_holding_ns", json_integer(sched->ready_holding_ns));
@@ -146,14 +123,17 @@ static json_t *member_value(const struct gt_report *report, uint32_t gil_index, 
     int64_t free_ns =
         member->lifetime_ns - member->hold_ns - member->wait_ns - member->unknown_ns;
     json_t *value = thread_value(report, member->thread);
+    struct gt_contended_member contended =
+        gt_contended_of(&report->analysis->contended[gil_index], index);
     json_t *sums = json_pack(
-        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "lifetime_ns",
+        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "lifetime_ns",
         (json_int_t)member->lifetime_ns, "hold_ns", (json_int_t)member->hold_ns, "wait_ns",
         (json_int_t)member->wait_ns, "free_ns", (json_int_t)free_ns, "unknown_ns",
         (json_int_t)member->unknown_ns, "holds", (json_int_t)member->holds, "waits",
         (json_int_t)member->waits, "longest_wait_ns", (json_int_t)member->longest_wait_ns,
-        "longest_hold_ns", (json_int_t)member->longest_hold_ns, "blocked_by",
-        blamed_value(report, gil_index, index));
+        "longest_hold_ns", (json_int_t)member->longest_hold_ns, "contended_ns",
+        (json_int_t)contended.ns, "contended_hold_ns", (json_int_t)contended.hold_ns,
+        "blocked_by", blamed_value(report, gil_index, index));
 
     if (!value || !sums || json_object_update(value, sums)) {
         json_decref(value);
@@ -168,6 +148,43 @@ static const char *source_name(enum gt_gil_origin source)
     return source == GT_GIL_FROM_COND    ? "cond"
            : source == GT_GIL_FROM_FUTEX ? "futex"
                                          : "functions";
+}
+
+/* What the process is, as far as that is known. */
+static void set_process(const struct gt_report *report, uint32_t index, json_t **value)
+{
+    const struct gt_timeline *timeline = report->timeline;
+    const struct gt_gil *gil = gt_gil_at(timeline, index);
+    const char *at = gt_intern_text(&timeline->names, gil->command);
+    const char *end = at + gt_intern_length(&timeline->names, gil->command);
+    const struct gt_process *process = gt_process_at(timeline, gil->process);
+    uint32_t parent = process->parent;
+    json_t *words = json_array();
+    struct gt_buf title;
+
+    if (process->own_pid != process->pid)
+        gt_json_set(value, "own_pid", json_integer(process->own_pid));
+    if (timeline->recordings.count)
+        gt_json_set(value, "recording", json_integer(process->recording));
+    if (parent != GT_NO_INDEX)
+        gt_json_set(value, "parent_pid", json_integer(gt_process_at(timeline, parent)->pid));
+    for (; at < end; at += strnlen(at, (size_t)(end - at)) + 1)
+        gt_json_add(&words, gt_json_text(at, strnlen(at, (size_t)(end - at))));
+    if (gil->role)
+        gt_json_set(value, "role",
+                    gt_json_text(gt_intern_text(&timeline->names, gil->role),
+                                 gt_intern_length(&timeline->names, gil->role)));
+    if (!gil->command) {
+        json_decref(words);
+        return;
+    }
+    gt_json_set(value, "command", words);
+    gt_buf_init(&title);
+    gt_json_set(value, "title",
+                gt_report_process(report, index, &title)
+                    ? NULL
+                    : json_stringn(title.length ? title.data : "", title.length));
+    gt_buf_release(&title);
 }
 
 /* Without its "threads", which are written one by one. */
@@ -186,15 +203,17 @@ static json_t *gil_value(const struct gt_report *report, uint32_t index)
     }
     snprintf(address, sizeof(address), "0x%llx", (unsigned long long)gil->address);
     value = json_pack(
-        "{s:i, s:i, s:o, s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "index",
+        "{s:i, s:i, s:o, s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "index",
         (int)index, "pid", process->pid, "process",
         gt_json_text(gt_intern_text(&timeline->names, gil->name),
                      gt_intern_length(&timeline->names, gil->name)),
         "number", (int)gil->number, "address", address, "source", source_name(gil->source),
         "start_ns", (json_int_t)(gil->start_ns - zero_ns), "end_ns",
         (json_int_t)(gil->end_ns - zero_ns), "hold_ns", (json_int_t)hold_ns, "wait_ns",
-        (json_int_t)wait_ns, "violations", (json_int_t)gil->defects.overlaps, "handovers",
+        (json_int_t)wait_ns, "contended_ns", (json_int_t)report->analysis->contended[index].ns,
+        "violations", (json_int_t)gil->defects.overlaps, "handovers",
         (json_int_t)gil->handovers, "unknown_ns", (json_int_t)gil->unknown_ns);
+    set_process(report, index, &value);
     if (gil->unsure_ns)
         gt_json_set(&value, "unsure_ns", json_integer(gil->unsure_ns));
     return value;
@@ -325,6 +344,15 @@ static void reopen(struct sink *sink, const char *key)
     put_text(sink, key);
 }
 
+/* Takes the reference. */
+static void put_groups(struct sink *sink, json_t *groups)
+{
+    if (groups && json_array_size(groups) == 0)
+        json_decref(groups);
+    else
+        put(sink, ",\"groups\":", groups);
+}
+
 static void put_gil(struct sink *sink, const struct gt_report *report, uint32_t index)
 {
     put(sink, index ? "," : "", gil_value(report, index));
@@ -332,7 +360,9 @@ static void put_gil(struct sink *sink, const struct gt_report *report, uint32_t 
     for (uint32_t i = 0;
          !has_failed(sink) && i < gt_gil_at(report->timeline, index)->members.count; i++)
         put(sink, i ? "," : "", member_value(report, index, i));
-    put_text(sink, "]}");
+    put_text(sink, "]");
+    put_groups(sink, gt_summary_groups(report, index));
+    put_text(sink, "}");
 }
 
 static void put_counter(struct sink *sink, const struct gt_report *report, size_t index)
@@ -373,6 +403,8 @@ static void put_gils(struct sink *sink, const struct gt_report *report)
     put_of_gils(sink, report, gt_summary_blockers);
     put_text(sink, "],\"load\":[");
     put_of_gils(sink, report, gt_summary_load);
+    put_text(sink, "],\"worst\":[");
+    put_of_gils(sink, report, gt_summary_worst);
     put_text(sink, "]");
 }
 
@@ -418,19 +450,28 @@ static void put_all(struct sink *sink, const struct gt_report *report)
     put_text(sink, "{\"schema\":1");
     put(sink, ",\"generator\":", json_string("giltracer " GT_VERSION));
     put(sink, ",\"run\":", run_value(report));
+    if (timeline->recordings.count)
+        put(sink, ",\"recordings\":", gt_recordings_value(report));
     put(sink, ",\"cost\":", gt_cost_value(report));
     put(sink, ",\"sources\":", gt_sources_value(report));
     put(sink, ",\"machine\":", gt_machine_value(report));
     put_text(sink, ",\"findings\":[");
     for (size_t i = 0; !has_failed(sink) && i < report->findings.count; i++)
         put(sink, i ? "," : "", json_string(report->findings.items[i]));
-    put(sink, "],\"sched\":", sched_value(report));
+    put_text(sink, "]");
+    if (gt_parallel_is_told(report))
+        put(sink, ",\"parallel\":", gt_parallel_value(report));
+    put(sink, ",\"sched\":", sched_value(report));
     put(sink, ",\"functions\":", gt_functions_value(report));
     put_text(sink, ",\"counters\":[");
     for (size_t i = 0; !has_failed(sink) && i < timeline->counters.count; i++)
         put_counter(sink, report, i);
     put_text(sink, "]");
     put_gils(sink, report);
+    if (report->analysis->locks.rows.count)
+        put(sink, ",\"locks\":", gt_locks_value(report));
+    if (report->analysis->stops.count)
+        put(sink, ",\"stops\":", gt_stops_value(report));
     put(sink, ",\"potential\":", gt_whatif_value(report));
     if (report->metrics)
         put(sink, ",\"metrics\":", gt_metrics_value(report->metrics));
@@ -443,7 +484,7 @@ static void put_all(struct sink *sink, const struct gt_report *report)
     put(sink, ",\"unseen\":", gt_unseen_value(report));
     put(sink, ",\"quality\":", quality_value(&timeline->quality));
     if (gt_left_out_any(&timeline->left_out) || timeline->left_out.counts ||
-        timeline->left_out.lost_ranges)
+        timeline->left_out.locks || timeline->left_out.lost_ranges)
         put(sink, ",\"left_out\":", gt_left_out_value(report));
     put_text(sink, "}");
     flush(sink);

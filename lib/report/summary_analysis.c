@@ -4,6 +4,7 @@
 #include "analysis/gil_times.h"
 #include "base/nstime.h"
 #include "report/blocker_text.h"
+#include "report/native.h"
 
 #include <string.h>
 
@@ -23,14 +24,14 @@ static json_t *waiters_value(const struct gt_report *report, uint32_t gil_index,
     const struct gt_gil *gil = gt_gil_at(report->timeline, gil_index);
     const struct gt_blockers *blockers = &report->analysis->blockers[gil_index];
     struct part parts[PARTS_MAX + 1];
-    size_t count = 0;
+    size_t count = 0, cells, first = gt_blocker_cells_of(blockers, row, &cells);
     json_t *list = json_array();
 
-    for (size_t i = 0; i < blockers->cells.count; i++) {
-        const struct gt_blocker_cell *cell = gt_chunks_at(&blockers->cells, i);
+    for (size_t i = first; i < first + cells; i++) {
+        const struct gt_blocker_cell *cell = gt_blocker_cell_at(blockers, i);
         size_t at = count;
 
-        if (cell->blocker != row || cell->waiter == GT_NO_INDEX)
+        if (cell->waiter == GT_NO_INDEX)
             continue;
         for (; at > 0 && parts[at - 1].ns < cell->ns; at--)
             parts[at] = parts[at - 1];
@@ -82,6 +83,10 @@ static json_t *row_value(const struct gt_report *report, uint32_t gil, uint32_t 
         (json_int_t)row->retake_wait_ns, "waiters", waiters_value(report, gil, index));
     gt_json_set(&value, "thread",
                 strcmp(text.kind, "native") ? json_null() : json_integer(row->thread));
+    if (report->timeline->saw_native)
+        gt_json_set(&value, "native", gt_native_value(report, gil, index));
+    if (report->timeline->native_sleeps.count)
+        gt_json_set(&value, "asleep", gt_native_asleep_value(report, gil, index));
     gt_blocker_text_release(&text);
     return value;
 }

@@ -85,9 +85,9 @@ static int say_program(struct gt_report *report, const struct gt_unseen *unseen,
                        struct gt_buf *text)
 {
     size_t more = count_same(report, unseen) - 1;
-    int failed =
-        gt_buf_adds(text, "The GIL of ") || add_text(report, unseen->name, text) ||
-        gt_buf_addf(text, " (pid %d", gt_process_at(report->timeline, unseen->process)->pid);
+    int failed = gt_buf_adds(text, "The GIL of ") || add_text(report, unseen->name, text) ||
+                 gt_buf_addf(text, " (pid %d",
+                             gt_process_at(report->timeline, unseen->process)->own_pid);
 
     if (!failed && more)
         failed = gt_buf_addf(text, ", and %zu more of that name", more);

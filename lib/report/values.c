@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "report/values.h"
 
+#include <string.h>
+
 /* Append to a list that becomes NULL when that fails, so that whoever packs it fails too. */
 void gt_json_add(json_t **list, json_t *value)
 {
@@ -28,6 +30,11 @@ json_t *gt_json_text(const char *data, size_t length)
         value = json_stringn(clean.data, clean.length);
     gt_buf_release(&clean);
     return value;
+}
+
+json_t *gt_json_optional(const char *text)
+{
+    return text ? gt_json_text(text, strlen(text)) : json_null();
 }
 
 json_t *gt_json_label(const struct gt_report *report, uint32_t thread)

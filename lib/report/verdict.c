@@ -12,7 +12,7 @@
 
 /* The verdict (analysis/verdict.h) in words: per GIL, those that were waited for most first. */
 
-enum { GILS_MAX = 4 }; /* that are spoken of one by one */
+enum { GILS_MAX = 3 }; /* are spoken of one by one; of more only the first one is */
 
 static int name_process(const struct gt_report *report, const struct gt_gil *gil,
                         struct gt_buf *text)
@@ -27,7 +27,8 @@ static int name_process(const struct gt_report *report, const struct gt_gil *gil
         length -= (size_t)(slash + 1 - name);
         name = slash + 1;
     }
-    if (gt_buf_add_visible(text, name, length) || gt_buf_addf(text, " (pid %d)", process->pid))
+    if (gt_buf_add_visible(text, name, length) ||
+        gt_buf_addf(text, " (pid %d)", process->own_pid))
         return -1;
     return gil->number ? gt_buf_addf(text, ", GIL %u", gil->number) : 0;
 }
@@ -81,6 +82,23 @@ static double known_percent(int64_t known_ns, int64_t whole_ns)
     return percent > 99.9 ? 99.9 : percent;
 }
 
+/* Where that is less than half of the time: which part of it they waited while one of them did.
+ * 0 or -1. */
+static int put_contended(const struct gt_report *report, const struct gt_verdict *verdict,
+                         struct gt_buf *text)
+{
+    const struct gt_gil *gil = gt_gil_at(report->timeline, verdict->gil);
+    const struct gt_contended *contended = &report->analysis->contended[verdict->gil];
+    int64_t lives_ns = 0;
+
+    for (uint32_t i = 0; i < gil->members.count; i++)
+        lives_ns = gt_add_ns(lives_ns, gt_contended_of(contended, i).ns);
+    if (verdict->hardly_waited || contended->ns > gt_gil_known_ns(gil) / 2)
+        return 0;
+    return gt_buf_addf(text, ", and then they waited %.1f%% of their time",
+                       gt_percent(verdict->wait_ns, lives_ns));
+}
+
 static int say_bound(struct gt_report *report, const struct gt_verdict *verdict,
                      struct gt_buf *text)
 {
@@ -100,12 +118,13 @@ static int say_bound(struct gt_report *report, const struct gt_verdict *verdict,
             name_process(report, gil, text) ||
             gt_buf_addf(text,
                         " waited for the GIL %s%.1f%% of %stheir time, %s in all. At "
-                        "least one of them waited during %s%.1f%% of %s.",
+                        "least one of them waited during %s%.1f%% of %s",
                         gil->defects.returns_missing ? "at least " : "",
                         gt_percent(verdict->wait_ns, verdict->lives_ns), known,
                         gt_duration_text(verdict->wait_ns, duration, sizeof(duration)), at_most,
                         gt_percent(verdict->contended_ns + gil->unsure_ns, known_ns),
-                        shares_text(verdict->of)));
+                        shares_text(verdict->of)) ||
+            put_contended(report, verdict, text) || gt_buf_adds(text, "."));
 }
 
 /* How long each request waits, where that is not CPython's default. */
@@ -185,15 +204,15 @@ static int say_most(struct gt_report *report, const struct gt_verdict *verdict,
     return gt_findings_add(
         report, text,
         name_member(report, gil, verdict->holder, text) ||
-            gt_buf_addf(text,
-                        " held it during %.*f%% of the waiting, more than any "
-                        "other. Most blocked: ",
-                        small, gt_percent(verdict->holder_ns, verdict->wait_ns)) ||
-            name_member(report, gil, pair->waiter, text) ||
-            (pair->ns && (gt_buf_addf(text, ", %s by ",
-                                      gt_duration_text(pair->ns, duration, sizeof(duration))) ||
-                          name_member(report, gil, pair->holder, text))) ||
-            gt_buf_adds(text, ".") || say_function(report, verdict, text));
+            gt_buf_addf(text, " held the GIL for %.*f%% of this waiting, the most.", small,
+                        gt_percent(verdict->holder_ns, verdict->wait_ns)) ||
+            (pair->ns &&
+             (gt_buf_adds(text, " Largest pair: ") ||
+              name_member(report, gil, pair->waiter, text) ||
+              gt_buf_addf(text, " waited %s for ",
+                          gt_duration_text(pair->ns, duration, sizeof(duration))) ||
+              name_member(report, gil, pair->holder, text) || gt_buf_adds(text, "."))) ||
+            say_function(report, verdict, text));
 }
 
 static int say_row(struct gt_report *report, const struct gt_blocker *row, struct gt_buf *text)
@@ -225,7 +244,8 @@ static int say_blockers(struct gt_report *report, const struct gt_verdict *verdi
 static int say_gil(struct gt_report *report, const struct gt_verdict *verdict,
                    struct gt_buf *text)
 {
-    if (say_bound(report, verdict, text) || say_interval(report, verdict, text))
+    if (say_bound(report, verdict, text) || gt_worst_say(report, verdict->gil, text) ||
+        say_interval(report, verdict, text))
         return -1;
     if (verdict->hardly_waited)
         return 0;
@@ -234,15 +254,17 @@ static int say_gil(struct gt_report *report, const struct gt_verdict *verdict,
     return say_blockers(report, verdict, text);
 }
 
-/* Those that are not spoken of one by one. */
-static int say_rest(struct gt_report *report, const struct gt_verdicts *verdicts,
+/* Those from `first` on, which are not spoken of one by one. */
+static int say_rest(struct gt_report *report, const struct gt_verdicts *verdicts, size_t first,
                     struct gt_buf *text)
 {
-    size_t count = verdicts->count - GILS_MAX;
+    size_t count = verdicts->count - first;
     int64_t wait_ns = 0;
     char duration[32];
 
-    for (size_t i = GILS_MAX; i < verdicts->count; i++)
+    if (count == 0)
+        return 0;
+    for (size_t i = first; i < verdicts->count; i++)
         wait_ns = gt_add_ns(wait_ns, verdicts->list[i].wait_ns);
     return gt_findings_add(report, text,
                            gt_buf_addf(text, "%zu more GIL%s waited for, %s in all.", count,
@@ -287,13 +309,12 @@ static int say_without_waits(struct gt_report *report, const struct gt_verdicts 
 int gt_verdict_say(struct gt_report *report, struct gt_buf *text)
 {
     const struct gt_verdicts *verdicts = &report->analysis->verdicts;
-    int rc = 0;
+    size_t told = verdicts->count <= GILS_MAX ? verdicts->count : 1;
 
     if (verdicts->count == 0)
-        rc = say_without_waits(report, verdicts, text);
-    for (size_t i = 0; rc == 0 && i < verdicts->count && i < GILS_MAX; i++)
-        rc = say_gil(report, &verdicts->list[i], text);
-    if (rc == 0 && verdicts->count > GILS_MAX)
-        rc = say_rest(report, verdicts, text);
-    return rc;
+        return say_without_waits(report, verdicts, text);
+    for (size_t i = 0; i < told; i++)
+        if (say_gil(report, &verdicts->list[i], text))
+            return -1;
+    return say_rest(report, verdicts, told, text);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "report/walk.h"
 
+#include "analysis/analysis.h"
 #include "report/internal.h"
 
 #include <stddef.h>
@@ -50,7 +51,7 @@ static int walk_stacks(const struct walk *walk)
 
     if (!walk->hooks->stack)
         return 0;
-    rc = gt_profile_init(&profile, walk->timeline, walk->err);
+    rc = gt_profile_init(&profile, walk->timeline, &walk->report->analysis->blocked, walk->err);
     if (rc < 0)
         return rc;
     for (uint32_t i = 0; rc == 0 && i < profile.nodes.count; i++)
@@ -107,6 +108,24 @@ static int walk_threads(const struct walk *walk, enum gt_track_kind kind,
     return rc;
 }
 
+static int walk_lock_holds(const struct walk *walk)
+{
+    const struct gt_hooks *hooks = walk->hooks;
+    struct gt_track track = {GT_TRACK_LOCK_HOLDS, 0, 0};
+    int rc;
+
+    for (size_t i = 0; i < walk->timeline->locks.count; i++)
+        track.count += gt_lock_at(walk->timeline, i)->as.holds.count;
+    rc = hooks->track ? hooks->track(walk->context, &track) : 0;
+    for (size_t i = 0; hooks->span && i < walk->timeline->locks.count; i++) {
+        const struct gt_chunks *holds = &gt_lock_at(walk->timeline, i)->as.holds;
+
+        for (size_t k = 0; rc == 0 && k < holds->count; k++)
+            rc = hooks->span(walk->context, gt_span_at(holds, k));
+    }
+    return rc == 0 && hooks->track_end ? hooks->track_end(walk->context) : rc;
+}
+
 static int walk_samples(const struct walk *walk)
 {
     const struct gt_chunks *counters = &walk->timeline->counters;
@@ -138,6 +157,8 @@ static int walk_part(const struct walk *walk, enum gt_part part)
         return walk_list(walk, &timeline->functions, hooks->function);
     case GT_PART_COUNTERS:
         return walk_list(walk, &timeline->counters, hooks->counter);
+    case GT_PART_LOCKS:
+        return walk_list(walk, &timeline->locks, hooks->lock);
     case GT_PART_LOST:
         return walk_list(walk, &timeline->lost, hooks->lost);
     case GT_PART_HOLES:
@@ -150,6 +171,15 @@ static int walk_part(const struct walk *walk, enum gt_part part)
         return gt_report_shows_states(walk->report)
                    ? walk_threads(walk, GT_TRACK_STATES, &timeline->scheds,
                                   offsetof(struct gt_sched, spans), hooks->state)
+                   : 0;
+    case GT_PART_BLOCKED:
+        return walk_threads(walk, GT_TRACK_BLOCKED, &walk->report->analysis->blocked.threads, 0,
+                            hooks->blocked);
+    case GT_PART_LOCK_HOLDS:
+        return timeline->locks.count ? walk_lock_holds(walk) : 0;
+    case GT_PART_STOPS:
+        return timeline->stops.count
+                   ? walk_track(walk, GT_TRACK_STOPS, 0, &timeline->stops, hooks->stop)
                    : 0;
     case GT_PART_CALLS:
         return walk_threads(walk, GT_TRACK_CALLS, &timeline->calls,

@@ -43,6 +43,7 @@ enum gt_part {
     GT_PART_GILS,      /* gil */
     GT_PART_FUNCTIONS, /* function */
     GT_PART_COUNTERS,  /* counter */
+    GT_PART_LOCKS,     /* lock */
     GT_PART_LOST,      /* lost: what everybody lost */
     GT_PART_HOLES,     /* hole: where the GIL of one process is not known */
     GT_PART_STACKS,    /* stack: by which holding and waiting are summed up */
@@ -51,9 +52,12 @@ enum gt_part {
     GT_PART_SPANS,  /* span: of each GIL its holds, then its waits, even if there are none, then
                        what is not known, if there is such */
     GT_PART_STATES, /* state: of each thread that has some, where they are shown */
-    GT_PART_CALLS,  /* call: of each thread that has some */
-    GT_PART_SAMPLES, /* sample: of each counter */
-    GT_PART_MARKS,   /* mark: of all threads together */
+    GT_PART_BLOCKED,    /* blocked: of each thread that waited for locks, or was stopped */
+    GT_PART_LOCK_HOLDS, /* span: of all locks together, one lock after the other */
+    GT_PART_STOPS,      /* stop: of all threads together */
+    GT_PART_CALLS,      /* call: of each thread that has some */
+    GT_PART_SAMPLES,    /* sample: of each counter */
+    GT_PART_MARKS,      /* mark: of all threads together */
 
     GT_PARTS
 };
@@ -63,6 +67,9 @@ enum gt_track_kind {
     GT_TRACK_WAITS,
     GT_TRACK_UNKNOWNS,
     GT_TRACK_STATES,
+    GT_TRACK_BLOCKED,
+    GT_TRACK_LOCK_HOLDS,
+    GT_TRACK_STOPS,
     GT_TRACK_CALLS,
     GT_TRACK_SAMPLES,
     GT_TRACK_MARKS,
@@ -71,7 +78,7 @@ enum gt_track_kind {
 
 struct gt_track {
     enum gt_track_kind kind;
-    uint32_t index; /* of the GIL, thread or counter whose it is; 0 of marks */
+    uint32_t index; /* of the GIL, thread or counter whose it is; 0 where it is of all */
     size_t count;   /* of items on it */
 };
 
@@ -91,15 +98,18 @@ struct gt_hooks {
     gt_index_hook *gil;
     gt_index_hook *function;
     gt_index_hook *counter;
+    gt_index_hook *lock;
     gt_index_hook *lost;
     gt_index_hook *hole;
     int (*stack)(void *context, const struct gt_profile *profile, uint32_t node);
     int (*track)(void *context, const struct gt_track *track);
-    gt_item_hook *span;   /* struct gt_span */
-    gt_item_hook *state;  /* struct gt_state_span */
-    gt_item_hook *call;   /* struct gt_call_span */
-    gt_item_hook *sample; /* struct gt_counter_sample */
-    gt_item_hook *mark;   /* struct gt_mark */
+    gt_item_hook *span;    /* struct gt_span */
+    gt_item_hook *state;   /* struct gt_state_span */
+    gt_item_hook *blocked; /* struct gt_blocked_span */
+    gt_item_hook *stop;    /* struct gt_world_stop */
+    gt_item_hook *call;    /* struct gt_call_span */
+    gt_item_hook *sample;  /* struct gt_counter_sample */
+    gt_item_hook *mark;    /* struct gt_mark */
     int (*track_end)(void *context);
     int (*end)(void *context); /* not after a failure */
 };

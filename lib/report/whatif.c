@@ -2,10 +2,13 @@
 #include "report/sentences.h"
 
 #include "base/nstime.h"
+#include "base/width.h"
 #include "report/blocker_text.h"
 #include "report/blocks.h"
+#include "report/grid.h"
 #include "report/values.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* What it would be worth, in words, in the summary, and as a table: SCHEMA.md says what each
@@ -40,6 +43,8 @@ static const char *reason_of(const struct gt_whatif *whatif)
                "all recorded";
     case GT_WHATIF_LEFT_OUT:
         return "this build does without estimates";
+    case GT_WHATIF_SEVERAL:
+        return "several recordings are on one timeline (make a report of each for estimates)";
     case GT_WHATIF_CPUS:
         return "how many CPUs the program might use changed while it ran";
     }
@@ -66,9 +71,11 @@ static int add_condition(const struct gt_estimate *estimate,
 {
     switch (estimate->kind) {
     case GT_ESTIMATE_RECORDED:
-        return gt_buf_adds(text, "nothing but the number of cores changed");
+        return gt_buf_adds(text, "as it is");
     case GT_ESTIMATE_FUNCTION:
-        if (add_subject(blame, text) || gt_buf_adds(text, " released the GIL"))
+        if (add_subject(blame, text) ||
+            gt_buf_adds(text, estimate->asked ? ", with all that it calls, released the GIL"
+                                              : " released the GIL"))
             return -1;
         return estimate->gils > 1
                    ? gt_buf_addf(text, " in each of %u processes", estimate->gils)
@@ -92,6 +99,8 @@ static const char *why_not(enum gt_withheld withheld)
     case GT_WITHHELD_JOBS:
         return "whether any thread takes the next job, or each has jobs of its own, was not "
                "recorded";
+    case GT_WITHHELD_UNSEEN_FUNCTION:
+        return "no call of a function of that name, and no native sample of one, was recorded";
     case GT_WITHHELD_SLOWED:
         return "Python code of this version is slower while it is traced, by a large part of "
                "that length";
@@ -110,14 +119,16 @@ static int say(const struct gt_report *report, const struct gt_estimate *estimat
 {
     const struct gt_whatif *whatif = report->whatif;
     const char *traced = whatif->of_traced_run ? "traced " : "";
+    bool as_it_is = estimate->kind == GT_ESTIMATE_RECORDED;
     char wall[32], recorded[32];
     uint32_t best = estimate->best_cores;
 
     if (estimate->wall_ns < 0)
-        return gt_buf_adds(text, "How long the run would take if ") ||
+        return gt_buf_addf(text, "How long the run would take %s", as_it_is ? "" : "if ") ||
                add_condition(estimate, blame, text) ||
                gt_buf_addf(text, " is not known: %s.", why_not(estimate->withheld));
-    if (gt_buf_adds(text, "If ") || add_condition(estimate, blame, text) ||
+    if (gt_buf_adds(text, as_it_is ? "As it is" : "If ") ||
+        (!as_it_is && add_condition(estimate, blame, text)) ||
         gt_buf_addf(text, ", the %srun would take about %s instead of %s", traced,
                     gt_duration_text(estimate->wall_ns, wall, sizeof(wall)),
                     gt_duration_text(whatif->recorded_ns, recorded, sizeof(recorded))))
@@ -137,6 +148,8 @@ static int blame_of(const struct gt_report *report, const struct gt_estimate *es
     *blame = (struct gt_blocker_text){0};
     if (estimate->kind != GT_ESTIMATE_FUNCTION)
         return 0;
+    if (estimate->asked)
+        return gt_buf_add_visible(&blame->function, estimate->asked, strlen(estimate->asked));
     return gt_blocker_text_init(
         blame, report,
         gt_blocker_at(&report->analysis->blockers[estimate->gil], estimate->row));
@@ -159,25 +172,29 @@ int gt_whatif_say(struct gt_report *report, struct gt_buf *text)
 
 /* --- the table --- */
 
-static int put_row(const struct gt_report *report, const struct gt_estimate *estimate,
-                   struct gt_buf *out)
+static int add_row(const struct gt_report *report, const struct gt_estimate *estimate,
+                   struct gt_grid *grid)
 {
     const struct gt_whatif *whatif = report->whatif;
     struct gt_blocker_text blame;
+    struct gt_buf condition;
     char wall[32];
-    int rc = 0;
+    int rc;
 
     if (blame_of(report, estimate, &blame))
         return -1;
+    gt_buf_init(&condition);
+    rc = add_condition(estimate, &blame, &condition);
+    if (rc == 0)
+        rc = gt_grid_add_buf(grid, &condition);
     for (uint32_t i = 0; rc == 0 && i < whatif->core_counts; i++)
-        rc = gt_buf_addf(out, "%10s  ",
+        rc = gt_grid_add(grid, "%s",
                          estimate->by_cores_ns[i] < 0
                              ? "?"
                              : gt_duration_text(estimate->by_cores_ns[i], wall, sizeof(wall)));
-    if (rc == 0)
-        rc = add_condition(estimate, &blame, out);
     gt_blocker_text_release(&blame);
-    return rc == 0 ? gt_buf_adds(out, "\n") : rc;
+    gt_buf_release(&condition);
+    return rc;
 }
 
 /* Why there are question marks, once each, and what the rest rests on. */
@@ -200,43 +217,76 @@ static int put_notes(const struct gt_report *report, struct gt_buf *out)
                        "take as long as they did.\n\n");
 }
 
-static int put_head(const struct gt_whatif *whatif, struct gt_buf *out)
+static int put_title(const struct gt_whatif *whatif, struct gt_buf *out)
 {
     char recorded[32];
 
-    if (gt_buf_addf(
-            out,
-            "Estimated length of the %srun (%s on %g core%s; its replay is %.1f%% off):\n\n",
-            whatif->of_traced_run ? "traced " : "",
-            gt_duration_text(whatif->recorded_ns, recorded, sizeof(recorded)), whatif->cores,
-            whatif->cores == 1 ? "" : "s", 100 * gt_whatif_error(whatif)))
-        return -1;
-    for (uint32_t i = 0; i < whatif->core_counts; i++)
-        if (gt_buf_addf(out, "%5.3g core%s  ", whatif->core_count[i],
-                        whatif->core_count[i] == 1 ? " " : "s"))
-            return -1;
-    if (gt_buf_adds(out, "if\n"))
-        return -1;
-    for (uint32_t i = 0; i < whatif->core_counts; i++)
-        if (gt_buf_adds(out, "----------  "))
-            return -1;
-    return gt_buf_adds(out, "----------\n");
+    return gt_buf_addf(out,
+                       "Estimated length of the %srun (%s on %g core%s; the model reproduces "
+                       "the recorded run to %.1f%%):\n\n",
+                       whatif->of_traced_run ? "traced " : "",
+                       gt_duration_text(whatif->recorded_ns, recorded, sizeof(recorded)),
+                       whatif->cores, whatif->cores == 1 ? "" : "s",
+                       100 * gt_whatif_error(whatif));
 }
 
-int gt_whatif_print(const struct gt_report *report, struct gt_buf *out)
+static int put_table(const struct gt_report *report, const struct gt_print_options *how,
+                     struct gt_buf *out)
 {
     const struct gt_whatif *whatif = report->whatif;
+    struct gt_grid_column columns[1 + GT_WHATIF_CORES] = {{"if", GT_GRID_LEFT | GT_GRID_NAME}};
+    char heads[GT_WHATIF_CORES][24];
+    struct gt_grid grid;
+    int rc = 0;
+
+    for (uint32_t i = 0; i < whatif->core_counts; i++) {
+        snprintf(heads[i], sizeof(heads[i]), "%g core%s", whatif->core_count[i],
+                 whatif->core_count[i] == 1 ? "" : "s");
+        columns[1 + i].head = heads[i];
+    }
+    gt_grid_init(&grid, columns, 1 + whatif->core_counts);
+    for (size_t i = 0; rc == 0 && i < whatif->estimates.count; i++)
+        rc = add_row(report, gt_estimate_at(whatif, i), &grid);
+    if (rc == 0)
+        rc = gt_grid_print(&grid, how, out);
+    gt_grid_release(&grid);
+    return rc ? rc : gt_buf_adds(out, "\n");
+}
+
+/* Who would look for estimates learns why there are none. */
+static int put_reason(const struct gt_report *report, struct gt_buf *out)
+{
+    const struct gt_verdicts *verdicts = &report->analysis->verdicts;
+    const char *reason = reason_of(report->whatif);
+
+    if (!verdicts->count || verdicts->list[0].bound == GT_BOUND_NOT)
+        return 0;
+    return gt_buf_addf(out, "What-if: nothing is estimated%s%s.\n\n", reason ? ": " : "",
+                       reason ? reason : ", since nothing that was tried shortens the run");
+}
+
+int gt_whatif_print(const struct gt_report *report, const struct gt_print_options *how,
+                    struct gt_buf *out)
+{
+    const struct gt_whatif *whatif = report->whatif;
+    size_t start = out->length;
+    int rc;
 
     if (!whatif->worth_a_table)
-        return 0;
-    if (put_head(whatif, out))
+        rc = put_reason(report, out);
+    else
+        rc = put_title(whatif, out);
+    if (rc == 0 && out->length > start)
+        gt_text_wrap(out->data + start, how->width);
+    if (rc || !whatif->worth_a_table)
+        return rc;
+    if (put_table(report, how, out))
         return -1;
-    for (size_t i = 0; i < whatif->estimates.count; i++)
-        if (put_row(report, gt_estimate_at(whatif, i), out))
-            return -1;
-    if (gt_buf_adds(out, "\n"))
-        return -1;
-    return put_notes(report, out);
+    start = out->length;
+    rc = put_notes(report, out);
+    if (rc == 0)
+        gt_text_wrap(out->data + start, how->width);
+    return rc;
 }
 
 /* --- the summary --- */
@@ -273,9 +323,13 @@ static json_t *cores_value(const struct gt_whatif *whatif, const struct gt_estim
 static json_t *withheld_value(enum gt_withheld withheld)
 {
     static const char *const names[GT_WITHHELD_COUNT] = {
-        [GT_WITHHELD_STUCK] = "order",   [GT_WITHHELD_CLOCK] = "clock",
-        [GT_WITHHELD_UNSEEN] = "unseen", [GT_WITHHELD_JOBS] = "jobs",
-        [GT_WITHHELD_SLOWED] = "slowed", [GT_WITHHELD_BUSY] = "busy",
+        [GT_WITHHELD_STUCK] = "order",
+        [GT_WITHHELD_CLOCK] = "clock",
+        [GT_WITHHELD_UNSEEN] = "unseen",
+        [GT_WITHHELD_JOBS] = "jobs",
+        [GT_WITHHELD_SLOWED] = "slowed",
+        [GT_WITHHELD_BUSY] = "busy",
+        [GT_WITHHELD_UNSEEN_FUNCTION] = "absent",
     };
 
     return names[withheld] ? json_string(names[withheld]) : json_null();
@@ -305,17 +359,17 @@ static json_t *estimate_value(const struct gt_report *report,
     if (blame_of(report, estimate, &blame))
         return NULL;
     if (say(report, estimate, &blame, &sentence) == 0)
-        value = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o}", "if",
-                          names[estimate->kind], "gil",
-                          of_function ? json_integer(estimate->gil) : json_null(), "function",
-                          text_or_null(&blame.function), "file", text_or_null(&blame.file),
-                          "line", blame.line ? json_integer(blame.line) : json_null(), "caller",
-                          text_or_null(&blame.caller), "kept_cause",
-                          blame.cause ? json_string(blame.cause) : json_null(), "wall_ns",
-                          wall_value(whatif, estimate->wall_ns), "speedup",
-                          speedup_value(whatif, estimate->wall_ns), "by_cores",
-                          cores_value(whatif, estimate), "sentence", sentence.data, "withheld",
-                          withheld_value(estimate->withheld));
+        value = json_pack(
+            "{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o}", "if",
+            names[estimate->kind], "gil",
+            of_function && !estimate->asked ? json_integer(estimate->gil) : json_null(),
+            "function", text_or_null(&blame.function), "file", text_or_null(&blame.file),
+            "line", blame.line ? json_integer(blame.line) : json_null(), "caller",
+            text_or_null(&blame.caller), "kept_cause",
+            blame.cause ? json_string(blame.cause) : json_null(), "wall_ns",
+            wall_value(whatif, estimate->wall_ns), "speedup",
+            speedup_value(whatif, estimate->wall_ns), "by_cores", cores_value(whatif, estimate),
+            "sentence", sentence.data, "withheld", withheld_value(estimate->withheld));
     gt_blocker_text_release(&blame);
     gt_buf_release(&sentence);
     return value;

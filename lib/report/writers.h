@@ -21,11 +21,12 @@ gt_writer gt_chrome_write_gzip;
 gt_writer gt_html_write;
 
 /* Of holding and waiting by stack, as folded text (flamegraph.pl, inferno, speedscope):
- * `process;thread;function;…;[GIL wait] <µs>`, and the same of [GIL hold]. */
+ * `process;thread;function;…;[GIL wait] <µs>`, and the same of [GIL hold] and [lock wait]. */
 gt_writer gt_folded_write;
 
 /* The same as a gzip-compressed profile.proto (Pyroscope, Parca, go tool pprof, speedscope):
- * sample types wait and hold (nanoseconds) and count; labels host, pid, tid, thread, command.
+ * sample types wait and hold (nanoseconds) and count, and lock (nanoseconds) where threads
+ * waited for locks; labels host, pid, tid, thread, command.
  */
 gt_writer gt_pprof_write;
 

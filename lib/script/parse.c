@@ -146,14 +146,14 @@ static bool is_return_text(const char *at, const char *end)
 }
 
 /* Probe names are given by people and by perf (`_1`, `__return`): look for the words. Where a
- * name is taken, perf's own is `take_gil_2` on the return, too: there only the text tells. */
-static enum gt_event_class classify(const char *name, size_t length, const char *at,
-                                    const char *end)
+ * name is taken, perf's own is `take_gil_2` on the return, too: there only `on_return` tells.
+ */
+enum gt_event_class gt_classify_event(const char *name, size_t length, bool on_return)
 {
     const char *colon = memchr(name, ':', length);
     const char *event = colon ? colon + 1 : name;
     size_t rest = length - (size_t)(event - name);
-    bool is_return = has(event, rest, "__return") || is_return_text(at, end);
+    bool is_return = on_return || has(event, rest, "__return");
 
     if (!colon || is_modifiers(event, rest))
         return GT_CLASS_COUNTER;
@@ -218,10 +218,10 @@ static enum gt_event_class class_of(struct gt_parser *parser, const char *text, 
                ? gt_chunks_push(&parser->names)
                : NULL;
     if (!name)
-        return classify(text, length, at, end);
+        return gt_classify_event(text, length, is_return_text(at, end));
     memcpy(name->text, text, length);
     name->length = (uint32_t)length;
-    name->event_class = classify(text, length, at, end);
+    name->event_class = gt_classify_event(text, length, is_return_text(at, end));
     parser->recent = parser->names.count - 1;
     return name->event_class;
 }

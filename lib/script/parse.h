@@ -18,6 +18,8 @@
 #include "base/chunks.h"
 #include "event/event.h"
 
+#include <stdbool.h>
+
 enum gt_line_kind {
     GT_LINE_EVENT,   /* `event` is filled */
     GT_LINE_FRAME,   /* `frame` is filled: it belongs to the stack of the event before */
@@ -57,6 +59,13 @@ struct gt_parser {
     struct gt_chunks names; /* of struct gt_event_name; few */
     size_t recent;          /* index of the one that was used last */
 };
+
+/* Takes one event, which is valid during the call. A negative result ends the reading. */
+typedef int gt_event_sink(void *context, const struct gt_event *event);
+
+/* What an event of this name ("group:name", or "page-faults") is. `on_return`: it is known to
+ * be a probe on a function's return. */
+enum gt_event_class gt_classify_event(const char *name, size_t length, bool on_return);
 
 void gt_parser_init(struct gt_parser *parser);
 void gt_parser_release(struct gt_parser *parser);

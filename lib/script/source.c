@@ -2,6 +2,7 @@
 #include "script/source.h"
 
 #include "base/error.h"
+#include "script/perfdata.h"
 
 #include <string.h>
 
@@ -22,6 +23,7 @@ void gt_source_release(struct gt_source *source)
     gt_parser_release(&source->parser);
     gt_buf_release(&source->partial);
     gt_buf_release(&source->text);
+    gt_perfdata_free(source->data);
 }
 
 /* Copy a slice into `text` and note where, since the buffer may move until the end. */
@@ -170,7 +172,22 @@ static bool is_flood(struct gt_source *source, uint64_t events_before, size_t le
            (source->most_events && source->event_lines > source->most_events);
 }
 
-int gt_source_feed(struct gt_source *source, const char *data, size_t length)
+/* Is it a recording? 0, or GT_ERR_MEMORY. */
+static int begin(struct gt_source *source, const char *bytes, size_t length)
+{
+    if (source->begun || !gt_perfdata_begins(bytes, length))
+        return 0;
+    source->data = gt_perfdata_new(source->sink, source->context, source->mappings);
+    return source->data ? 0 : GT_ERR_MEMORY;
+}
+
+static int count_lines(struct gt_source *source, int rc)
+{
+    source->lines = source->event_lines = gt_perfdata_lines(source->data);
+    return rc;
+}
+
+static int feed_text(struct gt_source *source, const char *data, size_t length)
 {
     const char *end = data + length;
     uint64_t events_before = source->event_lines;
@@ -199,10 +216,23 @@ int gt_source_feed(struct gt_source *source, const char *data, size_t length)
     return source->flooded ? GT_ERR_FORMAT : 0;
 }
 
+int gt_source_feed(struct gt_source *source, const char *data, size_t length)
+{
+    int rc = begin(source, data, length);
+
+    source->begun = true;
+    if (rc < 0)
+        return rc;
+    return source->data ? count_lines(source, gt_perfdata_feed(source->data, data, length))
+                        : feed_text(source, data, length);
+}
+
 int gt_source_finish(struct gt_source *source)
 {
     int rc = 0;
 
+    if (source->data)
+        return count_lines(source, gt_perfdata_finish(source->data));
     if (source->partial.length && !source->skipping)
         rc = take_line(source, source->partial.data,
                        source->partial.data + source->partial.length);
@@ -210,4 +240,20 @@ int gt_source_finish(struct gt_source *source)
     if (rc >= 0)
         rc = complete(source);
     return rc < 0 ? rc : 0;
+}
+
+int gt_source_failed(const struct gt_source *source, int rc, struct gt_error *err)
+{
+    if (rc == GT_ERR_UNSUPPORTED)
+        return gt_error_set(err, GT_ERR_FORMAT,
+                            "only perf script can read all of it: the rest was not read");
+    if (rc != GT_ERR_FORMAT)
+        return gt_error_memory(err);
+    if (source->idle_bytes > GT_IDLE_MAX)
+        return gt_error_set(err, rc, "%d MiB of its text hold no event: the rest was not read",
+                            GT_IDLE_MAX >> 20);
+    return gt_error_set(err, rc,
+                        "its text holds more than %llu events, which is more than a recording "
+                        "of its size can: the rest was not read",
+                        (unsigned long long)source->most_events);
 }

@@ -3,11 +3,15 @@
  * Turns `perf script` text, in pieces that are cut anywhere, into events with their stacks.
  * Memory: one line (lines over 1 MiB are counted and skipped) and one stack. This source cannot
  * see the calls of Python functions.
+ *
+ * Instead of the text it takes the recording itself, if that is one of perfdata.h: the first
+ * piece tells, and must hold GT_PERFDATA_MAGIC_BYTES then.
  */
 #ifndef GT_SCRIPT_SOURCE_H
 #define GT_SCRIPT_SOURCE_H
 
 #include "base/buf.h"
+#include "base/error.h"
 #include "script/parse.h"
 
 #include <stdbool.h>
@@ -19,8 +23,7 @@ enum {
     GT_IDLE_MAX = 256 << 20,
 };
 
-/* Takes one event, which is valid during the call. A negative result ends _feed and _finish. */
-typedef int gt_event_sink(void *context, const struct gt_event *event);
+struct gt_perfdata; /* script/perfdata.h */
 
 struct gt_source {
     struct gt_parser parser;
@@ -32,9 +35,12 @@ struct gt_source {
     uint64_t lines;
     uint64_t unknown_lines;
     uint64_t event_lines;
-    uint64_t most_events; /* the caller knows that there can be no more; 0: it does not */
-    uint64_t idle_bytes;  /* since the last piece of text with an event */
-    bool flooded;         /* nothing more is taken */
+    uint64_t most_events;     /* the caller knows that there can be no more; 0: it does not */
+    uint64_t idle_bytes;      /* since the last piece of text with an event */
+    bool flooded;             /* nothing more is taken */
+    bool begun;               /* a piece was taken */
+    bool mappings;            /* of a recording: as perf script with --show-mmap-events */
+    struct gt_perfdata *data; /* it is a recording; NULL: it is text */
     /* The event whose stack is being read, and all that it points at. */
     bool pending; /* there is one */
     struct gt_event event;
@@ -54,9 +60,12 @@ void gt_source_release(struct gt_source *source);
 
 /* Take the next bytes. Returns 0, a negative result of the sink, GT_ERR_MEMORY; or, from then
  * on, GT_ERR_FORMAT: what comes is no recording any more, it has no event in GT_IDLE_MAX bytes
- * or more than `most_events`. */
+ * or more than `most_events`; or GT_ERR_UNSUPPORTED: as gt_perfdata_feed. */
 int gt_source_feed(struct gt_source *source, const char *data, size_t length);
 /* The text ends: a last line may have no newline. Returns as _feed. */
 int gt_source_finish(struct gt_source *source);
+
+/* Say why _feed or _finish failed with `rc`, which is returned. */
+int gt_source_failed(const struct gt_source *source, int rc, struct gt_error *err);
 
 #endif

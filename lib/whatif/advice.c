@@ -44,9 +44,11 @@ static const struct gt_estimate *find_told(const struct gt_whatif *whatif)
     return best;
 }
 
-/* That it is not known what would happen is worth it, too. */
+/* That it is not known what would happen is worth it, too, and what somebody asked for. */
 static bool is_worth_a_table(const struct gt_whatif *whatif, const struct gt_estimate *estimate)
 {
+    if (estimate->asked)
+        return true;
     if (estimate->withheld != GT_WITHHELD_NOT && estimate->withheld != GT_WITHHELD_STUCK)
         return true;
     for (uint32_t i = 0; i < whatif->core_counts; i++)

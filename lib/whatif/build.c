@@ -386,7 +386,8 @@ static int build_all(struct gt_step_builder *builder, int64_t *last_ns)
 }
 
 /* What the steps are built from. */
-static int prepare(struct gt_step_builder *builder, const struct gt_tag *tags, double cores)
+static int prepare(struct gt_step_builder *builder, const struct gt_tag *tags,
+                   const struct gt_chunks *native, double cores)
 {
     const struct gt_timeline *timeline = builder->timeline;
     size_t threads = timeline->threads.count;
@@ -397,7 +398,7 @@ static int prepare(struct gt_step_builder *builder, const struct gt_tag *tags, d
         return -1;
     if (add_threads(builder) || add_gils(builder))
         return -1;
-    if (gt_nonyielding_init(&builder->nonyielding, timeline, builder->blockers, tags) ||
+    if (gt_nonyielding_init(&builder->nonyielding, timeline, builder->blockers, tags, native) ||
         gt_cpu_load_init(&builder->cpu_load, timeline, cores) ||
         gt_exits_init(&builder->exits, timeline, builder->replayed))
         return -1;
@@ -415,8 +416,8 @@ static void cleanup(struct gt_step_builder *builder)
 }
 
 int gt_build_init(struct gt_build *build, const struct gt_timeline *timeline,
-                  const struct gt_blockers *blockers, const struct gt_tag *tags, double cores,
-                  struct gt_error *err)
+                  const struct gt_blockers *blockers, const struct gt_tag *tags,
+                  const struct gt_chunks *native, double cores, struct gt_error *err)
 {
     struct gt_step_builder builder = {.workload = &build->workload,
                                       .grain_ns = grain_of(timeline),
@@ -426,7 +427,7 @@ int gt_build_init(struct gt_build *build, const struct gt_timeline *timeline,
     int rc;
 
     gt_workload_init(&build->workload);
-    rc = prepare(&builder, tags, cores);
+    rc = prepare(&builder, tags, native, cores);
     if (rc == 0)
         rc = build_all(&builder, &last_ns);
     build->after_ns = timeline->end_ns - last_ns;

@@ -25,11 +25,11 @@ struct gt_build {
     bool guesses_order, guesses_jobs, guesses_clocks, misses_clocks; /* as in dep_list.h */
 };
 
-/* `blockers` by GIL, `tags` by function. `cores` is how many CPUs the recorded program had. 0
- * or negative. */
+/* `blockers` by GIL; `tags` and `native` as gt_nonyielding_init has them. `cores` is how many
+ * CPUs the recorded program had. 0 or negative. */
 int gt_build_init(struct gt_build *build, const struct gt_timeline *timeline,
-                  const struct gt_blockers *blockers, const struct gt_tag *tags, double cores,
-                  struct gt_error *err);
+                  const struct gt_blockers *blockers, const struct gt_tag *tags,
+                  const struct gt_chunks *native, double cores, struct gt_error *err);
 void gt_build_release(struct gt_build *build);
 
 #endif

@@ -7,6 +7,8 @@
 #include "base/order.h"
 #include "whatif/advice.h"
 #include "whatif/build.h"
+#include "whatif/candidates.h"
+#include "whatif/named.h"
 #include "whatif/simulator.h"
 
 #include <stdlib.h>
@@ -16,23 +18,12 @@ enum {
     ERROR_PERCENT = 10,  /* a replay that is farther off is not believed */
     LOST_PERCENT = 2,    /* nor is a recording of which more is lost */
     UNKNOWN_PERCENT = 5, /* of the run's length */
-    CALLS_MIN = 5,       /* with fewer, all may have been preempted */
     WORTH_PERCENT = 98,  /* a function that would leave more of the run is of no interest */
-    LEAST_PERCENT = 1,   /* of all waiting: functions that caused less are not asked about */
     GUESS_PERCENT = 10,  /* two guesses lead to lengths that differ by more: withheld */
     BUSY_PERCENT = 25,   /* of the run, without a CPU though with the GIL: withheld */
     SLOWED_PERCENT = 8,  /* the untraced run is shorter than an estimate by more: withheld */
     ORDER_PERCENT = 45,  /* an event loop's order may matter by more: withheld; else … */
     ORDER_PART = 3,      /* … the loop is taken to gain one part in so many of that */
-};
-
-/* A function that kept the GIL, in all its rows, of all processes. */
-struct candidate {
-    uint32_t function, gil, row;
-    uint32_t gils, last_gil;
-    int64_t waiting_ns, row_ns;
-    int64_t kept_hold_ns, asked_hold_ns;
-    bool kept; /* it was seen to keep the GIL */
 };
 
 struct asking {
@@ -42,8 +33,8 @@ struct asking {
     struct gt_build build;
     bool guesses_jobs; /* the workload does, and the guess fits the recorded run */
     int64_t alone_ns;  /* from the beginning until a second thread had a GIL */
-    struct candidate candidates[GT_BUILD_FUNCTIONS];
-    size_t candidate_count;
+    struct gt_candidates candidates;
+    char *const *asked; /* names; NULL: none */
 };
 
 /* --- can it be told at all? --- */
@@ -90,6 +81,8 @@ static enum gt_whatif_gap find_gap(const struct gt_timeline *timeline)
 
     if (timeline->gils.count == 0)
         return GT_WHATIF_NO_GIL;
+    if (timeline->recordings.count)
+        return GT_WHATIF_SEVERAL;
     for (uint32_t i = 0; i < timeline->gils.count; i++) {
         members += gt_gil_at(timeline, i)->members.count;
         if (gt_gil_at(timeline, i)->source == GT_GIL_FROM_FUTEX)
@@ -107,120 +100,7 @@ static enum gt_whatif_gap find_gap(const struct gt_timeline *timeline)
 
 /* --- functions to ask about --- */
 
-static int64_t waiting_of(const struct asking *asking)
-{
-    int64_t sum_ns = 0;
-
-    for (uint32_t i = 0; i < asking->timeline->gils.count; i++) {
-        const struct gt_gil *gil = gt_gil_at(asking->timeline, i);
-
-        for (uint32_t m = 0; m < gil->members.count; m++)
-            sum_ns = gt_add_ns(sum_ns, gt_gil_thread_at(gil, m)->wait_ns);
-    }
-    return sum_ns;
-}
-
-/* Recording makes it slow to start a thread: perf opens its events anew for each thread. */
-static bool starts_threads(const struct asking *asking, const struct gt_blocker *row)
-{
-    const struct gt_function_info *called =
-        gt_chunks_at(&asking->timeline->functions, row->doing.function);
-
-    return strncmp(gt_intern_text(&asking->timeline->names, called->name), "start_", 6) == 0 &&
-           strcmp(gt_intern_text(&asking->timeline->names, called->file), "_thread") == 0;
-}
-
-/*
- * Does it keep the GIL, and might it release it? Not the collector, and not an import. That a C
- * function keeps the GIL is seen where a call outlasts the switch interval. Of shorter calls it
- * is assumed where most are not too short to release the GIL for, and none was seen to release
- * it.
- */
-static bool is_candidate(const struct asking *asking, const struct gt_blocker *row)
-{
-    if (row->waiting_ns <= 0)
-        return false;
-    if (row->doing.kind == GT_DOING_C)
-        return gt_blocker_keeps(row) ||
-               (!row->retakes && row->count >= CALLS_MIN && row->long_count * 2 >= row->count &&
-                !starts_threads(asking, row));
-    return row->doing.kind == GT_DOING_PYTHON && gt_blocker_keeps(row);
-}
-
-/* Each process numbers its functions by itself. */
-static bool is_same_function(const struct gt_timeline *timeline, uint32_t one, uint32_t two)
-{
-    const struct gt_function_info *left = gt_chunks_at(&timeline->functions, one);
-    const struct gt_function_info *right = gt_chunks_at(&timeline->functions, two);
-
-    return one == two || (left->name == right->name && left->file == right->file &&
-                          left->line == right->line && left->flags == right->flags);
-}
-
-static void note_candidate(const struct gt_timeline *timeline, struct candidate *all,
-                           size_t *count, uint32_t gil, uint32_t row,
-                           const struct gt_blocker *blocker)
-{
-    struct candidate *one = all;
-
-    while (one < all + *count &&
-           !is_same_function(timeline, one->function, blocker->doing.function))
-        one++;
-    if (one == all + *count) {
-        *one = (struct candidate){
-            .function = blocker->doing.function, .row_ns = -1, .last_gil = GT_NO_INDEX};
-        ++*count;
-    }
-    one->gils += one->last_gil != gil;
-    one->last_gil = gil;
-    if (blocker->waiting_ns > one->row_ns) {
-        one->row_ns = blocker->waiting_ns;
-        one->gil = gil;
-        one->row = row;
-    }
-    one->kept = one->kept || gt_blocker_keeps(blocker);
-    one->waiting_ns = gt_add_ns(one->waiting_ns, blocker->waiting_ns);
-    one->kept_hold_ns = gt_add_ns(one->kept_hold_ns, blocker->kept_hold_ns);
-    one->asked_hold_ns = gt_add_ns(one->asked_hold_ns, blocker->asked_hold_ns);
-}
-
-static int compare_candidates(const void *a, const void *b)
-{
-    const struct candidate *left = a, *right = b;
-
-    if (left->waiting_ns != right->waiting_ns)
-        return gt_order(right->waiting_ns, left->waiting_ns);
-    return gt_order(left->function, right->function);
-}
-
-/* Finds the functions that caused the most waiting by not giving the GIL up. The rows of a GIL
- * come with the most waiting first: the first few dozen hold them all. 0 or -1. */
-static int find_candidates(struct asking *asking)
-{
-    enum { ROWS_MAX = 64 };
-    size_t gils = asking->timeline->gils.count, count = 0;
-    struct candidate *all = calloc(gils * ROWS_MAX + 1, sizeof(*all));
-    int64_t least_ns = waiting_of(asking) / 100 * LEAST_PERCENT;
-
-    if (!all)
-        return -1;
-    for (uint32_t gil = 0; gil < gils; gil++) {
-        const struct gt_blockers *blockers = &asking->blockers[gil];
-
-        for (uint32_t row = 0; row < blockers->rows.count && row < ROWS_MAX; row++)
-            if (is_candidate(asking, gt_blocker_at(blockers, row)))
-                note_candidate(asking->timeline, all, &count, gil, row,
-                               gt_blocker_at(blockers, row));
-    }
-    qsort(all, count, sizeof(*all), compare_candidates);
-    for (size_t i = 0; i < count && i < GT_BUILD_FUNCTIONS && all[i].waiting_ns >= least_ns;
-         i++)
-        asking->candidates[asking->candidate_count++] = all[i];
-    free(all);
-    return 0;
-}
-
-static struct gt_tag tag_of(const struct candidate *candidate, size_t index)
+static struct gt_tag tag_of(const struct gt_candidate *candidate, size_t index)
 {
     return (struct gt_tag){
         .tag = (uint16_t)(index + 1),
@@ -260,13 +140,42 @@ static int build_workload(struct asking *asking, struct gt_error *err)
     if (!tags)
         return gt_error_memory(err);
     for (uint32_t f = 0; f < asking->timeline->functions.count; f++)
-        for (size_t i = 0; i < asking->candidate_count; i++)
-            if (is_same_function(asking->timeline, asking->candidates[i].function, f))
-                tags[f] = tag_of(&asking->candidates[i], i);
-    rc = gt_build_init(&asking->build, asking->timeline, asking->blockers, tags,
+        for (size_t i = 0; i < asking->candidates.count; i++)
+            if (gt_candidate_is_same(asking->timeline, asking->candidates.list[i].function, f))
+                tags[f] = tag_of(&asking->candidates.list[i], i);
+    rc = gt_build_init(&asking->build, asking->timeline, asking->blockers, tags, NULL,
                        asking->out->cores, err);
     free(tags);
     return rc;
+}
+
+enum { NAMED = 1 }; /* its tag */
+
+/* Another workload, in which only the function of that name has a tag: one may call another. 1,
+ * 0: nobody was seen in it, or negative. */
+static int build_named(struct asking *asking, const char *name, struct gt_build *build,
+                       struct gt_error *err)
+{
+    struct gt_tag *tags = calloc(asking->timeline->functions.count + 1, sizeof(*tags));
+    struct gt_chunks native;
+    bool seen = false;
+    int rc = 0;
+
+    gt_chunks_init(&native, sizeof(struct gt_nonyielding_span));
+    for (uint32_t f = 0; tags && f < asking->timeline->functions.count; f++)
+        if (gt_named_is(asking->timeline, f, name)) {
+            tags[f] = (struct gt_tag){.tag = NAMED, .whole = true};
+            seen = true;
+        }
+    if (!tags || gt_named_spans(asking->timeline, name, NAMED, &native))
+        rc = gt_error_memory(err);
+    seen |= native.count > 0;
+    if (rc == 0 && seen)
+        rc = gt_build_init(build, asking->timeline, asking->blockers, tags, &native,
+                           asking->out->cores, err);
+    gt_chunks_release(&native);
+    free(tags);
+    return rc ? rc : seen;
 }
 
 /* --- asking --- */
@@ -286,7 +195,7 @@ static int replay(struct asking *asking, const struct gt_sim_rules *rules, struc
 
     if (rc < 0)
         return rc;
-    *found = (struct found){.wall_ns = result.end_ns + asking->build.after_ns,
+    *found = (struct found){.wall_ns = gt_add_ns(result.end_ns, asking->build.after_ns),
                             .crowd = result.crowd};
     if (result.stuck)
         *found = (struct found){.wall_ns = -1, .withheld = GT_WITHHELD_STUCK};
@@ -428,6 +337,22 @@ static int estimate(struct asking *asking, struct gt_sim_rules rules,
     return 0;
 }
 
+/* Nobody was seen in it. */
+static int withhold_unseen(struct gt_whatif *whatif, struct gt_estimate estimate,
+                           struct gt_error *err)
+{
+    struct gt_estimate *added = gt_chunks_push(&whatif->estimates);
+
+    if (!added)
+        return gt_error_memory(err);
+    estimate.wall_ns = -1;
+    for (uint32_t i = 0; i < GT_WHATIF_CORES; i++)
+        estimate.by_cores_ns[i] = -1;
+    estimate.withheld = GT_WITHHELD_UNSEEN_FUNCTION;
+    *added = estimate;
+    return 0;
+}
+
 /* With as many cores as were asked about. */
 static int64_t shortest_ns(const struct gt_whatif *whatif, size_t index)
 {
@@ -441,8 +366,8 @@ static int ask_of_functions(struct asking *asking, struct gt_error *err)
     struct gt_whatif *out = asking->out;
     int rc = 0;
 
-    for (size_t i = 0; rc == 0 && i < asking->candidate_count; i++) {
-        const struct candidate *candidate = &asking->candidates[i];
+    for (size_t i = 0; rc == 0 && i < asking->candidates.count; i++) {
+        const struct gt_candidate *candidate = &asking->candidates.list[i];
         size_t index = out->estimates.count;
 
         rc = estimate(asking, (struct gt_sim_rules){.released_tag = (uint16_t)(i + 1)},
@@ -458,6 +383,27 @@ static int ask_of_functions(struct asking *asking, struct gt_error *err)
     return rc;
 }
 
+/* Those that are asked about by name, whatever comes of it. */
+static int ask_of_named(struct asking *asking, struct gt_error *err)
+{
+    struct gt_build build = asking->build;
+    int rc = 0;
+
+    for (char *const *name = asking->asked; rc >= 0 && name && *name; name++) {
+        struct gt_estimate one = {.kind = GT_ESTIMATE_FUNCTION, .asked = *name, .gils = 1};
+
+        rc = build_named(asking, *name, &asking->build, err);
+        if (rc > 0) {
+            rc = estimate(asking, (struct gt_sim_rules){.released_tag = NAMED}, one, err);
+            gt_build_release(&asking->build);
+        } else if (rc == 0) {
+            rc = withhold_unseen(asking->out, one, err);
+        }
+        asking->build = build;
+    }
+    return rc;
+}
+
 static int ask_all(struct asking *asking, struct gt_error *err)
 {
     int rc = estimate(asking, (struct gt_sim_rules){0},
@@ -468,6 +414,8 @@ static int ask_all(struct asking *asking, struct gt_error *err)
     if (rc == 0 && asking->out->estimates.count > 2)
         rc = estimate(asking, (struct gt_sim_rules){.released_all = true},
                       (struct gt_estimate){.kind = GT_ESTIMATE_FUNCTIONS}, err);
+    if (rc == 0)
+        rc = ask_of_named(asking, err);
     return rc ? rc
               : estimate(asking, (struct gt_sim_rules){.no_gil = true},
                          (struct gt_estimate){.kind = GT_ESTIMATE_NO_GIL}, err);
@@ -492,7 +440,9 @@ static int ask(struct asking *asking, struct gt_error *err)
     struct gt_whatif *out = asking->out;
     struct gt_sim_rules rules = {.cores = out->cores};
     struct found found, shared;
-    int rc = find_candidates(asking) ? gt_error_memory(err) : build_workload(asking, err);
+    int rc = gt_candidates_find(&asking->candidates, asking->timeline, asking->blockers)
+                 ? gt_error_memory(err)
+                 : build_workload(asking, err);
 
     if (rc < 0)
         return rc;
@@ -530,11 +480,12 @@ static double cores_of(const struct gt_recorded *recorded, double usable_cpus)
 }
 
 int gt_whatif_init(struct gt_whatif *whatif, const struct gt_recorded *recorded,
-                   const struct gt_analysis *analysis, double usable_cpus, struct gt_error *err)
+                   const struct gt_analysis *analysis, char *const *asked, double usable_cpus,
+                   struct gt_error *err)
 {
     const struct gt_timeline *timeline = recorded->timeline;
     struct asking asking = {
-        .out = whatif, .timeline = timeline, .blockers = analysis->blockers};
+        .out = whatif, .timeline = timeline, .blockers = analysis->blockers, .asked = asked};
     bool changed = usable_cpus < 0;
     double cores = changed ? timeline->cpu_count : cores_of(recorded, usable_cpus);
     int rc;

@@ -17,11 +17,13 @@
 #include "analysis/analysis.h"
 #include "whatif/result.h"
 
-/* `usable_cpus` is how many CPUs the program could use, as a quota allows (1.5, say). 0: not
- * known; then those count that the agent or the recording saw. Negative: the number changed
- * while the program ran. Returns 0 or negative. */
+/* `asked`: names of functions that are asked about with everything under them (named.h), which
+ * ends with NULL and outlives the estimates; NULL: none. `usable_cpus` is how many CPUs the
+ * program could use, as a quota allows (1.5, say). 0: not known; then those count that the
+ * agent or the recording saw. Negative: the number changed while the program ran. Returns 0 or
+ * negative. */
 int gt_whatif_init(struct gt_whatif *whatif, const struct gt_recorded *recorded,
-                   const struct gt_analysis *analysis, double usable_cpus,
+                   const struct gt_analysis *analysis, char *const *asked, double usable_cpus,
                    struct gt_error *err);
 void gt_whatif_release(struct gt_whatif *whatif);
 

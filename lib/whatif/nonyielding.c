@@ -167,7 +167,8 @@ static int leave_until(struct walk *walk, int64_t time_ns)
     return 0;
 }
 
-/* C functions that are called by one that is asked about count as part of it. */
+/* C functions that are called by one that is asked about count as part of it, and all functions
+ * by one of which everything counts. */
 static int enter(struct walk *walk, const struct gt_call_span *span)
 {
     const struct gt_function_info *called =
@@ -177,7 +178,7 @@ static int enter(struct walk *walk, const struct gt_call_span *span)
                           called->flags & GT_FUNCTION_C};
     struct level *level;
 
-    if (inner.of_c && outer && outer->of_c && outer->tag.tag)
+    if (outer && (outer->tag.whole || (inner.of_c && outer->of_c && outer->tag.tag)))
         inner.tag = outer->tag;
     level = gt_chunks_push(&walk->stack);
     if (!level)
@@ -232,8 +233,65 @@ static int add_calls(struct gt_chunks *added, const struct gt_timeline *timeline
     return rc;
 }
 
+/* --- native functions --- */
+
+/* The first of the thread's spans that ends after `time_ns`. */
+static size_t first_after(const struct gt_nonyielding *spans, uint32_t thread, int64_t time_ns)
+{
+    size_t low = spans->first[thread], high = spans->first[thread + 1];
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (spans->list[middle].end_ns <= time_ns)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* Add what of the span is outside the native ones. 0 or -1. */
+static int add_outside(struct gt_chunks *added, struct gt_nonyielding_span span,
+                       const struct gt_nonyielding *native)
+{
+    for (size_t i = first_after(native, span.thread, span.start_ns);
+         i < native->first[span.thread + 1] && native->list[i].start_ns < span.end_ns; i++) {
+        struct gt_nonyielding_span before = span;
+
+        before.end_ns = native->list[i].start_ns;
+        if (add(added, before))
+            return -1;
+        span.start_ns = native->list[i].end_ns;
+    }
+    return add(added, span);
+}
+
+/* Native spans take the place of what was there. */
+static int put_native(struct gt_nonyielding *spans, const struct gt_chunks *list,
+                      size_t threads)
+{
+    struct gt_nonyielding native, old = *spans;
+    struct gt_chunks added;
+    int rc = arrange(&native, list, threads);
+
+    gt_chunks_init(&added, sizeof(struct gt_nonyielding_span));
+    for (size_t i = 0; rc == 0 && i < old.count; i++)
+        rc = add_outside(&added, old.list[i], &native);
+    for (size_t i = 0; rc == 0 && i < native.count; i++)
+        rc = add(&added, native.list[i]);
+    if (rc == 0)
+        rc = arrange(spans, &added, threads);
+    gt_nonyielding_release(&native);
+    if (rc == 0)
+        gt_nonyielding_release(&old);
+    gt_chunks_release(&added);
+    return rc;
+}
+
 int gt_nonyielding_init(struct gt_nonyielding *spans, const struct gt_timeline *timeline,
-                        const struct gt_blockers *blockers, const struct gt_tag *tags)
+                        const struct gt_blockers *blockers, const struct gt_tag *tags,
+                        const struct gt_chunks *native)
 {
     struct gt_nonyielding kept = {0};
     struct gt_chunks added;
@@ -248,6 +306,8 @@ int gt_nonyielding_init(struct gt_nonyielding *spans, const struct gt_timeline *
         rc = add(&added, kept.list[i]);
     if (rc == 0)
         rc = arrange(spans, &added, timeline->threads.count);
+    if (rc == 0 && native && native->count)
+        rc = put_native(spans, native, timeline->threads.count);
     gt_nonyielding_release(&kept);
     gt_chunks_release(&added);
     return rc;

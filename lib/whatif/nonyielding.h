@@ -21,6 +21,7 @@ struct gt_tag {
     /* Of a Python function: of its holding while it was asked to give the GIL up, how much was
      * in non-yielding holds. */
     float kept_share;
+    bool whole; /* everything under it counts, Python code, too */
 };
 
 /* Sorted by thread and start; those of one thread do not overlap. */
@@ -30,9 +31,11 @@ struct gt_nonyielding {
     size_t *first; /* by thread, and one more */
 };
 
-/* `blockers` by GIL; `tags` by function. 0 or -1. */
+/* `blockers` by GIL; `tags` by function; `native`: further spans, of struct gt_nonyielding_span
+ * in any order, which take the place of others; NULL: none. 0 or -1. */
 int gt_nonyielding_init(struct gt_nonyielding *spans, const struct gt_timeline *timeline,
-                        const struct gt_blockers *blockers, const struct gt_tag *tags);
+                        const struct gt_blockers *blockers, const struct gt_tag *tags,
+                        const struct gt_chunks *native);
 void gt_nonyielding_release(struct gt_nonyielding *spans);
 
 #endif

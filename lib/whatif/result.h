@@ -20,6 +20,7 @@ enum gt_whatif_gap {
     GT_WHATIF_STUCK,      /* the replay ends in threads that wait for one another */
     GT_WHATIF_UNFAITHFUL, /* it finds another length than was recorded */
     GT_WHATIF_LEFT_OUT,   /* this build makes no estimates (without/) */
+    GT_WHATIF_SEVERAL,    /* it is of several recordings */
     GT_WHATIF_CPUS,       /* the number of CPUs that it might use changed while it ran */
 };
 
@@ -42,12 +43,15 @@ enum gt_withheld {
     GT_WITHHELD_SLOWED, /* Python code was slower because it was traced, by a large part of it
                          */
     GT_WITHHELD_BUSY, /* without the GIL; threads that had it had no CPU for much of the run */
+    GT_WITHHELD_UNSEEN_FUNCTION, /* nobody was seen in the function that was asked about */
     GT_WITHHELD_COUNT,
 };
 
 struct gt_estimate {
     enum gt_estimate_kind kind;
     uint32_t gil, row; /* of GT_ESTIMATE_FUNCTION: its row that caused the most waiting */
+    const char *asked; /* the same: the name by which it was asked about, with everything under
+                          it; NULL: it was not, and is that of the row */
     uint32_t gils;     /* the same: on how many GILs the function was waited for */
     int64_t wall_ns;   /* on the recorded number of cores; -1: not known */
     int64_t by_cores_ns[GT_WHATIF_CORES];

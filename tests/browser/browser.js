@@ -2,12 +2,13 @@
 // Debian's Chromium, and a page in it that must not complain and must not use the network.
 
 import assert from "node:assert/strict";
-import {existsSync} from "node:fs";
+import {existsSync, readFileSync} from "node:fs";
 import {pathToFileURL} from "node:url";
+import {gunzipSync} from "node:zlib";
 import {chromium} from "playwright-core";
 
-const CHROMIUM = ["/usr/bin/chromium", "/usr/bin/chromium-browser"].find(existsSync);
-const ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
+export const CHROMIUM = ["/usr/bin/chromium", "/usr/bin/chromium-browser"].find(existsSync);
+export const ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
                    "--no-first-run", "--disable-background-networking",
                    "--disable-component-update", "--disable-sync"];
 
@@ -16,13 +17,20 @@ export async function launch() {
     return chromium.launch({executablePath: CHROMIUM, args: ARGUMENTS});
 }
 
+/** The trace that a page saved, which is gzipped where it is large. */
+export async function savedTrace(download) {
+    const bytes = readFileSync(await download.path());
+    return JSON.parse(bytes[0] === 0x1f ? gunzipSync(bytes) : bytes);
+}
+
 /** Close what a test opened: pages left open take time from those that follow. */
 export async function closePages(browser) {
     await Promise.all((browser?.contexts() ?? []).map((context) => context.close()));
 }
 
-/** Open a page with the network cut. `check()` fails on any complaint or request. */
-export async function open(browser, {html, hash = "", width = 1440, height = 900, dark = false}) {
+/** Open any page with the network cut. `check()` fails on any complaint or request. */
+export async function openAny(browser, {html, hash = "", width = 1440, height = 900,
+                                        dark = false}) {
     const context = await browser.newContext({
         viewport: {width, height}, colorScheme: dark ? "dark" : "light", acceptDownloads: true,
     });
@@ -37,16 +45,22 @@ export async function open(browser, {html, hash = "", width = 1440, height = 900
             complaints.push(`request: ${request.url()}`);
     });
     await page.goto(pathToFileURL(html).href + hash);
+    page.check = () => assert.deepEqual(complaints, []);
+    /** Wait until changes of the view are drawn. */
+    page.settled = () => page.evaluate(() => new Promise((resolve) =>
+        requestAnimationFrame(() => requestAnimationFrame(resolve))));
+    return page;
+}
+
+/** Open a report's page, likewise. */
+export async function open(browser, options) {
+    const page = await openAny(browser, options);
     await page.waitForFunction(() =>
         document.getElementById("app").dataset.state !== "loading", null, {timeout: 60000});
-    page.check = () => assert.deepEqual(complaints, []);
     page.state = () => page.evaluate(() => {
         const {from, to, range, selection, tab, order, filter} = window.giltracer.view;
         return {from, to, range, selection, tab, order, filter};
     });
-    /** Wait until changes of the view are drawn. */
-    page.settled = () => page.evaluate(() => new Promise((resolve) =>
-        requestAnimationFrame(() => requestAnimationFrame(resolve))));
     return page;
 }
 

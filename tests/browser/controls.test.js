@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import {join} from "node:path";
 import {after, afterEach, before, test} from "node:test";
 import {closePages, launch, open, press} from "./browser.js";
-import {contended, makePage, shots, twoProcesses} from "./fixtures.js";
+import {contended, makePage, Recording, shots, twoProcesses} from "./fixtures.js";
 
 let browser, small, wide, several;
 
@@ -154,11 +154,11 @@ test("a click selects what is there, and the panel explains it", async () => {
         const {waitSpans, members} = model.gils[0];
         let best = 0;
         for (let i = 0; i < waitSpans.count; i++)
-            if (waitSpans.end[i] - waitSpans.start[i] > waitSpans.end[best] - waitSpans.start[best])
+            if (waitSpans.lengthOf(i) > waitSpans.lengthOf(best))
                 best = i;
-        view.showAround(waitSpans.start[best], waitSpans.end[best], 0.5);
+        view.showAround(waitSpans.start[best], waitSpans.endOf(best), 0.5);
         const row = page.timeline.rowOf(members[waitSpans.member[best]], 0);
-        return {y: row.top + row.height / 2, start: waitSpans.start[best], end: waitSpans.end[best]};
+        return {y: row.top + row.height / 2, start: waitSpans.start[best], end: waitSpans.endOf(best)};
     });
     await page.settled();
     const box = await page.locator("#spans").boundingBox();
@@ -271,6 +271,30 @@ test("links restore the view, and follow it", async () => {
         each.check();
 });
 
+test("the sentence on the worst stretch leads there", async () => {
+    const recording = new Recording(); // two idle seconds, then all want the GIL
+    recording.acquire(100);
+    recording.release(100);
+    recording.time += 2e9;
+    const made = await makePage("worst", contended({threads: 4, turns: 200, recording}).text());
+    const [{stretch, sentence}] = made.trace().giltracer.worst;
+    const page = await open(browser, {html: made.html});
+    const link = page.locator("#findings a");
+    assert.equal(await link.textContent(), sentence);
+    await link.click();
+    await page.waitForFunction(() => window.giltracer.view.range);
+    const {from, to, range} = await page.state();
+    assert.deepEqual([range.from, range.to], [stretch.start_ns, stretch.end_ns]);
+    assert.ok(Math.abs(from - range.from) <= 1 && Math.abs(to - range.to) <= 1);
+    await page.waitForFunction(() =>
+        document.getElementById("table-scope").textContent.startsWith("Selected range"));
+    const waited = await page.locator("#threads-table td[data-key=wait_ns]").evaluateAll((cells) =>
+        cells.reduce((sum, cell) => sum + Number(cell.dataset.value), 0));
+    assert.equal(waited, stretch.wait_ns);
+    await page.screenshot({path: join(shots, "worst.png")});
+    page.check();
+});
+
 test("each tab has its content, and a click there goes to the span", async () => {
     const page = await open(browser, {html: several.html});
     const {giltracer: summary} = several.trace();
@@ -301,6 +325,8 @@ test("each tab has its content, and a click there goes to the span", async () =>
 
 test("the table sorts, is used by keyboard, and leads to the thread", async () => {
     const page = await open(browser, {html: wide.html});
+    for (const kind of await page.locator("#threads-table tr[data-kind] button").all())
+        await kind.click();
     await page.locator("#threads-table th:nth-child(5) button").press("Enter");
     const values = await page.evaluate(() => [...document.querySelectorAll("#threads-table tr")]
         .filter((row) => row.dataset.thread).map((row) => {

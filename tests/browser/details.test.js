@@ -101,7 +101,7 @@ const select = (page, kind, i) => page.evaluate(([what, index]) => {
     const spans = what === "wait" ? gil.waitSpans : gil.holdSpans;
     const member = spans.member[index];
     view.set({selection: {kind: what, gil: 0, member, thread: gil.members[member], id: index,
-                          start: spans.start[index], end: spans.end[index], flags: 0}});
+                          start: spans.start[index], end: spans.endOf(index), flags: 0}});
     view.fit();
 }, [kind, i]).then(() => page.settled());
 
@@ -160,10 +160,11 @@ test("a wait tells what its holders were doing, with file and line", async (t) =
     const page = await open(browser, {html: program.html});
     const longest = await page.evaluate(() => { // of those for the threads that crunch
         const [gil] = window.giltracer.model.gils;
-        const {start, end, count} = gil.waitSpans;
+        const {waitSpans: spans} = gil;
         const main = gil.lanes.find(({thread}) => thread.main);
-        const length = (i) => main.holds.covered(start[i], end[i]) > 0 ? 0 : end[i] - start[i];
-        return Array.from({length: count}, (_, i) => i).sort((a, b) => length(b) - length(a))[0];
+        const length = (i) => main.holds.covered(spans.start[i], spans.endOf(i)) > 0 ? 0
+            : spans.lengthOf(i);
+        return Array.from({length: spans.count}, (_, i) => i).sort((a, b) => length(b) - length(a))[0];
     });
     await select(page, "wait", longest);
     await page.screenshot({path: join(shots, "wait-functions.png")});
@@ -255,5 +256,30 @@ test("moments that the program recorded are drawn and told", async () => {
     const box = await page.locator("#spans").boundingBox();
     await page.mouse.move(box.x + at.x + 2, box.y + at.y);
     assert.equal(await page.locator("#tip").textContent(), 'began </script> {"x":"<!--","y":[1]}');
+    page.check();
+});
+
+test("threads of one kind are one row, which opens by a click", async () => {
+    const names = [...Array(30).keys()].map((i) => `worker-${i + 1}`);
+    const record = contended({threads: 30, turns: 90, names: [...names.slice(0, 29), "other"]});
+    const page = await open(browser, await makePage("kinds", record.text()));
+    const rows = page.locator("#threads-table tr[data-thread]");
+    const kind = page.locator("#threads-table tr[data-kind]");
+    const shown = await rows.count();
+    assert.equal(await kind.count(), 1);
+    assert.match(await kind.textContent(), /▸ worker-\* × 29/);
+    const button = kind.locator("button");
+    await button.focus();
+    await page.keyboard.press("Enter");
+    assert.equal(await rows.count(), shown + 29);
+    assert.equal(await button.getAttribute("aria-expanded"), "true");
+    const [sum, ...waits] = await page.evaluate(() => [...document.querySelectorAll(
+        "#threads-table tr[data-kind] td[data-key=wait_ns], " +
+        "#threads-table tr[data-kind] ~ tr[data-thread] td[data-key=wait_ns]")]
+        .filter((cell) => cell.closest("tr").cells[0].textContent.includes("worker-"))
+        .map((cell) => Number(cell.dataset.value)));
+    assert.equal(waits.reduce((a, b) => a + b, 0), sum);
+    await button.click();
+    assert.equal(await rows.count(), shown);
     page.check();
 });

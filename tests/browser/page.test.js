@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import {readFileSync, writeFileSync} from "node:fs";
 import {join} from "node:path";
 import {after, afterEach, before, test} from "node:test";
-import {closePages, launch, open, press} from "./browser.js";
+import {closePages, launch, open, press, savedTrace} from "./browser.js";
 import {Recording, contended, folder, lossy, makePage, scheduled, shots, traceProgram, twoProcesses}
     from "./fixtures.js";
 import {require} from "./tests.js";
@@ -49,7 +49,7 @@ test("each page opens without complaint, request or script of its data", async (
 test("what a page holds besides its data is small", () => {
     const html = readFileSync(small.html, "utf8");
     const own = html.replace(/<script (?:type="application\/|id=)[^>]*>[^<]*<\/script>\n/g, "");
-    assert.ok(own.length < html.length && own.includes('<script type="module">'));
+    assert.ok(own.length < html.length && own.includes('<script>"use strict";'));
     const bytes = Buffer.byteLength(own);
     assert.ok(bytes < 200_000, `${bytes} bytes`);
 });
@@ -127,6 +127,8 @@ test("the verdict and the table are the summary, and measuring gives it again", 
     for (const made of [small, lost, wide, hostile, several, states]) {
         const {giltracer: summary} = made.trace();
         const page = await open(browser, {html: made.html});
+        for (const kind of await page.locator("#threads-table tr[data-kind] button").all())
+            await kind.click();
         const shown = await page.evaluate(() => ({
             headline: document.getElementById("headline").textContent,
             findings: [...document.querySelectorAll("#findings li")].map((e) => e.textContent),
@@ -148,6 +150,8 @@ test("the verdict and the table are the summary, and measuring gives it again", 
             for (const key of ["lifetime_ns", "free_ns", "hold_ns", "wait_ns", "longest_wait_ns",
                                "longest_hold_ns", "holds", "waits"])
                 assert.equal(Number(cells[key].value), row[key], key);
+            assert.equal(cells.wanted_ns.text,
+                         (100 * row.wait_ns / Math.max(1, row.contended_ns)).toFixed(1));
             for (const key of ["free_ns", "hold_ns", "wait_ns"])
                 assert.equal(cells[key].text, (100 * row[key] /
                     (row.lifetime_ns - row.unknown_ns)).toFixed(1));
@@ -166,7 +170,8 @@ test("the verdict and the table are the summary, and measuring gives it again", 
         summary.gils.forEach((gil, i) => gil.threads.forEach((row, j) => {
             const measured = blocks[i][j];
             for (const key of ["tid", "lifetime_ns", "hold_ns", "wait_ns", "holds", "waits",
-                               "longest_wait_ns", "longest_hold_ns", "unknown_ns", "free_ns"])
+                               "longest_wait_ns", "longest_hold_ns", "unknown_ns", "free_ns",
+                               "contended_ns"])
                 assert.equal(measured[key], row[key], `${key} of ${row.tid}`);
             assert.deepEqual(new Map((measured.blocked_by ?? []).map((each) => [each.thread, each.ns])),
                              new Map(row.blocked_by.map((each) => [each.thread, each.ns])));
@@ -203,7 +208,7 @@ test("states of threads are drawn, explained, linked and saved", async () => {
         for (let i = 0; spans && i < spans.count; i++) {
             const name = window.giltracer.model.stateNames[spans.flags[i]];
             sums[name] ??= {ns: 0, count: 0};
-            sums[name].ns += spans.end[i] - spans.start[i];
+            sums[name].ns += spans.lengthOf(i);
             sums[name].count++;
         }
         return sums;
@@ -216,9 +221,9 @@ test("states of threads are drawn, explained, linked and saved", async () => {
         const {page, view, model} = window.giltracer;
         const spans = model.threads[0].stateSpans;
         const i = spans.flags.findIndex((state) => model.stateNames[state] === "D");
-        view.showAround(spans.start[i], spans.end[i], 1);
+        view.showAround(spans.start[i], spans.endOf(i), 1);
         const row = page.timeline.rowOf(0, 0);
-        return {y: row.top + row.height - 6, start: spans.start[i], end: spans.end[i]};
+        return {y: row.top + row.height - 6, start: spans.start[i], end: spans.endOf(i)};
     });
     await page.settled();
     const box = await page.locator("#spans").boundingBox();
@@ -233,7 +238,7 @@ test("states of threads are drawn, explained, linked and saved", async () => {
     assert.deepEqual((await again.state()).selection, selection);
     const waiting = page.waitForEvent("download");
     await page.locator("#save").click();
-    const saved = JSON.parse(readFileSync(await (await waiting).path(), "utf8"));
+    const saved = await savedTrace(await waiting);
     const sched = (events) => events.filter((event) => event.cat === "sched")
         .map((event) => JSON.stringify(Object.entries(event).sort())).sort();
     assert.deepEqual(sched(saved.traceEvents), sched(traceEvents));
@@ -309,7 +314,7 @@ test("counters are drawn as curves, listed and saved", async () => {
         threads.map((each) => each.total)));
     const waiting = page.waitForEvent("download");
     await page.locator("#save").click();
-    const saved = JSON.parse(readFileSync(await (await waiting).path(), "utf8"));
+    const saved = await savedTrace(await waiting);
     const counts = (events) => events.filter((event) => event.ph === "C");
     assert.ok(counts(traceEvents).length > 20);
     assert.deepEqual(counts(saved.traceEvents), counts(traceEvents));
@@ -364,7 +369,7 @@ test("calls are drawn, found, explained and saved", async (t) => {
         window.giltracer.model.functions.some(({title}) => title.includes("<img src=x"))));
     const waiting = page.waitForEvent("download");
     await page.locator("#save").click();
-    const saved = JSON.parse(readFileSync(await (await waiting).path(), "utf8"));
+    const saved = await savedTrace(await waiting);
     const calls = (events) => events.filter(({cat}) => ["python", "c", "gc"].includes(cat))
         .map((event) => JSON.stringify(Object.entries(event).sort())).sort();
     assert.ok(calls(traceEvents).length > 400);
@@ -383,9 +388,9 @@ test("saved JSON holds the same spans, names and summary", async () => {
     const waiting = page.waitForEvent("download");
     await page.locator("#save").click();
     const download = await waiting;
-    assert.deepEqual(await page.evaluate(() => window.said), ["Writing… false", "Writing… true"]);
+    assert.deepEqual(await page.evaluate(() => window.said), ["Writing, 00% false", "Writing, 00% true"]);
     assert.equal(download.suggestedFilename(), "several.json");
-    const saved = JSON.parse(readFileSync(await download.path(), "utf8"));
+    const saved = await savedTrace(download);
     const written = several.trace();
     const sorted = (trace) => trace.traceEvents.filter((event) => event.name !== "trace_config")
         .map((event) => JSON.stringify(Object.entries(event).sort())).sort();
@@ -433,7 +438,7 @@ test("a narrow window scrolls down, not sideways", async () => {
 test("long words wrap, and labels that are paths show their last part", async () => {
     const path = `/opt/${"very-long-name/".repeat(12)}python3.12`;
     const html = readFileSync(small.html, "utf8")
-        .replace(/"interpreter":null/, `"interpreter":${JSON.stringify(path)}`)
+        .replace(/"facts":\[/, `"facts":[["Executable",${JSON.stringify(path)}],`)
         .replace(/("processes":\[\{"pid":\d+,"name":)"[^"]*"/, `$1${JSON.stringify(path)}`);
     const made = join(folder, "paths.html");
     writeFileSync(made, html);

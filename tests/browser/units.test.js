@@ -16,15 +16,16 @@ writeFileSync(join(modules, "package.json"), '{"type":"module"}');
 const load = (name) => import(join(modules, name));
 
 const {decodeBase64, readBlocks, readColumns, readData, readVarints} = await load("data.js");
-const {Waiting, buildCallTracks, buildCounts, buildTracks, countBelow, indexGil} =
+const {buildCounts, buildTracks, countBelow, curveOf, indexGil, waitersOf} =
     await load("tracks.js");
-const {durationText, nameText, percentText, tickStep, timeText} = await load("format.js");
+const {durationText, nameText, percentText, tickStep, timeText} = await load("dom.js");
 const {View, readHash, viewToHash, MIN_WIDTH_NS} = await load("view.js");
 const {CALL_HEIGHT, buildModel, layRows} = await load("model.js");
 const {isLarge, lengthText, traceBlob} = await load("export.js");
-const {attributeTime, attributionText} = await load("attribution.js");
+const {attributeTime, attributionText} = await load("flame.js");
 const {FlameTree, findFrames, innermostCalls, layBoxes, stackTree} =
     await load("flame.js");
+const {nativeText} = await load("lists.js");
 const {endOfHold, holdersDuring, longestSpans, measureBlockers, measureLane, measureStates,
        waitersDuring} = await load("select.js");
 
@@ -52,6 +53,14 @@ test("threads of one name are called with their tid", () => {
         frames: [], flames: [], duration_ns: 9, states: [],
     });
     assert.deepEqual(threads.map(({title}) => title), ["w (5)", "w (6)", "w"]);
+});
+
+test("a way into native code has its share, and of few samples their number", () => {
+    const way = [{function: "burn", samples: 12, ns: 120}, {function: "deep", samples: 9, ns: 90}];
+    assert.equal(nativeText({native: {samples: 12, ns: 120, way}}), "burn → deep 75.0%");
+    assert.equal(nativeText({native: {samples: 9, ns: 90, way}}), "burn → deep 9 of 9 samples");
+    assert.equal(nativeText({native: {samples: 0, ns: 0, way: []}}), "");
+    assert.equal(nativeText({}), "");
 });
 
 test("the page's code is small, and safe inside a page", () => {
@@ -136,8 +145,21 @@ function block(table, key, columns) {
     const bytes = [varint(columns.length), ...bodies.map((body) => varint(body.length)),
                    ...bodies].flat();
     return {table, key, rows: columns[0].length,
-            text: () => gzipSync(Buffer.from(bytes)).toString("base64")};
+            text: gzipSync(Buffer.from(bytes)).toString("base64")};
 }
+
+async function readAll(data, blocks) {
+    for await (const _ of readBlocks(data, blocks))
+        ;
+}
+
+/** Rows as they are when all of them are decoded. */
+function rows({start, end, ...fields}) {
+    return {count: start.length, start, ...fields, startOf: (i) => start[i], endOf: (i) => end[i],
+            lengthOf: (i) => end[i] - start[i], each: (act) => start.forEach((_, i) => act(i))};
+}
+
+const endsOf = (spans) => Array.from(spans.start, (_, i) => spans.endOf(i));
 
 const NAMES = {
     schema: 1, zero_ns: 5, duration_ns: 1000, lost: [], functions: [], counters: [], flames: [],
@@ -150,7 +172,7 @@ const NAMES = {
 
 test("blocks become spans; each starts anew; unknown tables are skipped", async () => {
     const data = readData(JSON.stringify(NAMES));
-    await readBlocks(data, [
+    await readAll(data, [
         block("holds", 0, [[0, 4 + 2], [20, 10], [30, 40]]),
         block("future", 0, [[1]]),
         block("holds", 0, [[0], [400], [50]]),
@@ -158,19 +180,19 @@ test("blocks become spans; each starts anew; unknown tables are skipped", async 
     ]);
     const {holdSpans, waitSpans} = data.gils[0];
     assert.deepEqual([...holdSpans.start], [10, 45, 200]);
-    assert.deepEqual([...holdSpans.end], [40, 85, 250]);
+    assert.deepEqual(endsOf(holdSpans), [40, 85, 250]);
     assert.deepEqual([...holdSpans.member], [0, 1, 0]);
     assert.deepEqual([...holdSpans.flags], [0, 2, 0]);
-    assert.deepEqual([waitSpans.start[0], waitSpans.end[0]], [12, 45]);
+    assert.deepEqual([waitSpans.start[0], waitSpans.endOf(0)], [12, 45]);
 });
 
 test("damaged blocks are refused", async () => {
     const fresh = () => readData(JSON.stringify(NAMES));
-    await assert.rejects(readBlocks(fresh(), [block("holds", 0, [[8], [0], [1]])]), /no thread/);
-    await assert.rejects(readBlocks(fresh(), [block("waits", 0, [[0, 0], [0, 0], [1, 1]])]),
+    await assert.rejects(readAll(fresh(), [block("holds", 0, [[8], [0], [1]])]), /no thread/);
+    await assert.rejects(readAll(fresh(), [block("waits", 0, [[0, 0], [0, 0], [1, 1]])]),
                          /more spans/);
-    await assert.rejects(readBlocks(fresh(), [{table: "holds", key: 0, rows: 1,
-                                               text: () => "AAAA"}]));
+    await assert.rejects(readAll(fresh(), [{table: "holds", key: 0, rows: 1,
+                                               text: "AAAA"}]));
     assert.throws(() => readData('{"schema":2}'), /version 2/);
 });
 
@@ -189,14 +211,14 @@ function randomGil(seed, members = 4, turns = 400) {
         freeAt[member] = time;
     }
     waits.sort((a, b) => a[2] - b[2]);
-    const spans = (list) => ({
-        count: list.length, member: Uint32Array.from(list, (each) => each[0]),
+    const spans = (list) => rows({
+        member: Uint32Array.from(list, (each) => each[0]),
         start: Float64Array.from(list, (each) => each[1]),
         end: Float64Array.from(list, (each) => each[2]), flags: new Uint8Array(list.length),
     });
     const gil = {index: 0, process: 0, number: 0, start_ns: 0, end_ns: 1e9,
                  members: Array.from({length: members}, (_, i) => i),
-                 holdSpans: spans(holds), waitSpans: spans(waits)};
+                 holdSpans: spans(holds), waitSpans: spans(waits), unknownSpans: spans([])};
     indexGil(gil);
     return {gil, holds, waits, end: Math.max(...freeAt)};
 }
@@ -238,19 +260,33 @@ test("coverage, picking and measuring agree with counting by hand", async () => 
 
 test("waiters are counted, on average and at a moment", () => {
     const {gil, waits, end} = randomGil(3);
-    const waiting = new Waiting(gil.waitSpans);
+    const waiting = waitersOf([gil.waitSpans]);
     const width = 50, out = new Float32Array(width), step = end / width;
-    waiting.average(0, step, width, out);
+    waiting.coverage(0, step, width, out);
     out.forEach((value, x) => {
         const area = waits.reduce((sum, each) => sum + overlap(each, x * step, (x + 1) * step), 0);
         assert.ok(Math.abs(value - area / step) < 1e-3);
     });
 });
 
+test("how long anybody waited is the union of all waits", () => {
+    const {gil, waits, end} = randomGil(11), {contended} = waitersOf([gil.waitSpans]);
+    const next = random(14);
+    for (let i = 0; i < 100; i++) {
+        const from = Math.floor(next() * end), to = from + Math.floor(next() * (end - from));
+        let until = from, sum = 0;
+        for (const [, start, stop] of [...waits].sort((a, b) => a[1] - b[1])) {
+            sum += Math.max(0, Math.min(stop, to) - Math.max(start, until));
+            until = Math.max(until, Math.min(stop, to));
+        }
+        assert.ok(Math.abs(contended.between(from, to) - sum) < 1e-3);
+    }
+});
+
 test("the longest spans are found", () => {
     const {gil, holds, end} = randomGil(5);
     const lengths = longestSpans(gil.holdSpans, 0, end, 10)
-        .map((id) => gil.holdSpans.end[id] - gil.holdSpans.start[id]);
+        .map((id) => gil.holdSpans.lengthOf(id));
     const expected = holds.map(([, start, stop]) => stop - start).sort((a, b) => b - a).slice(0, 10);
     assert.deepEqual(lengths, expected);
 });
@@ -260,23 +296,32 @@ test("searches: countBelow, spans at a time, tracks of members without spans", (
     const {gil} = randomGil(6);
     const track = gil.holdTracks[0];
     for (let i = 0; i < track.count; i++) {
-        assert.equal(track.at(track.start[i]), i);
-        assert.equal(track.firstAfter(track.start[i]), i);
-        assert.notEqual(track.at(track.end(i)), i);
+        assert.equal(track.at(track.startOf(i)), i);
+        assert.equal(track.firstAfter(track.startOf(i)), i);
+        assert.notEqual(track.at(track.endOf(i)), i);
     }
-    const none = buildTracks({count: 0, member: [], start: [], end: []}, 2);
+    const none = buildTracks(rows({member: [], start: [], end: []}), {length: 2});
     assert.equal(none[1].covered(0, 100), 0);
     assert.equal(none[1].at(5), -1);
 });
 
 test("a range's row clips to the thread's and the GIL's life, and to what was lost", async () => {
     const data = readData(JSON.stringify({...NAMES, lost: [[60, 80, 9]]}));
-    await readBlocks(data, [block("holds", 0, [[0, 4, 0], [20, 10, 230], [30, 40, 50]]),
+    await readAll(data, [block("holds", 0, [[0, 4, 0], [20, 10, 230], [30, 40, 50]]),
                              block("waits", 0, [[4], [90], [33]])]);
     const model = buildModel(data);
     const row = measureLane(model, model.threads[0].lanes[0], 20, 220);
     assert.deepEqual([row.lifetime_ns, row.hold_ns, row.wait_ns, row.unknown_ns, row.holds,
                       row.longest_hold_ns], [200, 20 + 20, 0, 20, 2, 20]);
+    assert.equal(row.contended_ns, 45 - 20); // the other waited until then
+});
+
+test("while it is not known what a thread did, it does not matter who waited", async () => {
+    const data = readData(JSON.stringify({...NAMES, lost: [[30, 40, 9]]}));
+    await readAll(data, [block("waits", 0, [[4], [90], [33]])]);
+    const {lanes: [lane]} = buildModel(data).threads[0];
+    assert.deepEqual([measureLane(null, lane, 0, 220), measureLane(null, lane, 35, 42)]
+        .map((row) => row.contended_ns), [33 - 10, 2]);
 });
 
 test("the view stays within the run and keeps what is under the pointer", () => {
@@ -317,15 +362,15 @@ test("links say the view and are read back; nonsense is left out", () => {
 
 test("waiting in an interval is counted exactly", () => {
     const {gil, waits, end} = randomGil(12);
-    const area = new Waiting(gil.waitSpans);
+    const area = waitersOf([gil.waitSpans]);
     const next = random(13);
     for (let i = 0; i < 200; i++) {
         const from = Math.floor(next() * end), to = from + Math.floor(next() * (end - from));
         assert.equal(area.between(from, to),
                      waits.reduce((sum, each) => sum + overlap(each, from, to), 0));
     }
-    assert.equal(new Waiting({start: new Float64Array(0), end: new Float64Array(0), count: 0})
-        .between(0, 9), 0);
+    assert.equal(waitersOf([]).between(0, 9), 0);
+    assert.equal(waitersOf([]).contended.between(0, 9), 0);
 });
 
 /** Random calls that nest: [start, end, depth], in the order of their starts. */
@@ -345,11 +390,10 @@ test("the innermost call of each moment is found", () => {
     for (let seed = 1; seed <= 20; seed++) {
         const list = [];
         randomCalls(random(seed), 10, 700, 0, list);
-        const calls = {count: list.length, start: list.map((each) => each[0]),
-                       end: list.map((each) => each[1]), depth: list.map((each) => each[2]),
-                       function: list.map((_, i) => i)};
+        const calls = rows({start: list.map((each) => each[0]), end: list.map((each) => each[1]),
+                            depth: list.map((each) => each[2]), function: list.map((_, i) => i)});
         const from = 5 + seed * 3, to = 720 - seed * 11, seen = [], around = [];
-        const tracks = buildCallTracks(calls);
+        const tracks = buildTracks(calls, {length: 6}, (i) => calls.depth[i]);
         assert.deepEqual([...innermostCalls(calls, from, to, tracks)],
                          [...innermostCalls(calls, from, to)]);
         for (const [id, start, end, call, outer] of innermostCalls(calls, from, to)) {
@@ -382,30 +426,31 @@ test("a tree of frames sums up, joins threads, is searched once and laid in its 
     const {found, ns} = findFrames(joined, "F");
     assert.deepEqual([[...found], ns], [[2, 3], 70]);
     assert.equal(findFrames(joined, " ").found.size, 0);
-    const {boxes} = layBoxes(joined, 2, 0, 100);
-    assert.deepEqual(boxes.map(({node, depth, above}) => [node, depth, above]),
+    const boxes = layBoxes(joined, 2, 0, 100);
+    assert.deepEqual(boxes.map(({node, depth, above}) => [node, depth, above === true]),
                      [[0, 0, true], [1, 1, true], [2, 2, false], [3, 3, false]]);
     assert.ok(Math.abs(boxes[3].share - 40 / 70) < 1e-9);
     const wide = new FlameTree(Array.from({length: 500}, (_, i) => `f${i}`));
     for (let i = 0; i < 500; i++)
         wide.self[wide.child(0, i)] = i + 1;
     const laid = layBoxes(wide.finalize(), 0, 0, 101);
-    assert.deepEqual([laid.boxes.length, laid.hidden], [101, 400]);
-    assert.ok(laid.boxes.slice(1).every(({node}) => wide.self[node] > 400));
+    assert.equal(laid.length, 101);
+    assert.ok(laid.slice(1).every(({node}) => wide.self[node] > 400));
 });
 
 /** A model of two threads with calls, states, counters and marks, by hand. */
 async function richModel(waits = [[4], [90], [33]]) {
     const data = readData(JSON.stringify({
         ...NAMES, gils: [{...NAMES.gils[0], waits: waits[0].length}],
-        threads: NAMES.threads.map((thread, i) => ({...thread, calls: i ? 0 : 4, states: i ? 5 : 0})),
+        threads: NAMES.threads.map((thread, i) => ({...thread, calls: i ? 0 : 4, levels: [1, 3],
+                                                       states: i ? 5 : 0})),
         states: ["", "running", "runnable (woken)", "S", "S(GIL)"],
         functions: [{name: "main", file: "/a/b/app.py", line: 3, kind: "python"},
                     {name: "sleep", file: "time", line: 0, kind: "c"},
                     {name: "gc.collect generation 0", file: "gc", line: 0, kind: "gc"}],
         counters: [{name: "faults", samples: 2}], marks: 2, texts: ["", "hello", '{"x":1}'],
     }));
-    await readBlocks(data, [
+    await readAll(data, [
         block("holds", 0, [[0, 4 + 2], [20, 10], [30, 40]]), // 10–40 and 45–85
         block("holds", 0, [[0], [400], [50]]),               // 200–250
         block("waits", 0, waits),
@@ -427,14 +472,14 @@ test("a trace is the same gzipped, and is so where it is large", async () => {
     assert.deepEqual(giltracer, {schema: 1});
     assert.equal(traceEvents.filter(({cat}) => cat === "gil").length, 3 + 1);
     assert.ok(!isLarge(model));
-    model.gils[0].waitSpans.count = 2_000_001;
+    model.gils[0].waitSpans.total = 2_000_001;
     assert.ok(isLarge(model));
 });
 
 test("what a thread did is told by function, C function and caller", async () => {
     const model = await richModel();
     const [thread] = model.threads; // main 5–265: sleep 20–30, collect 40–50, sleep 50–150
-    const intervals = model.gils[0].holdTracks[0].intervals(0, 230);
+    const intervals = [...model.gils[0].holdTracks[0].parts(0, 230)].map(([a, b]) => [a, b]);
     assert.deepEqual(intervals, [[10, 40], [200, 230]]);
     const rows = attributeTime(model, thread, intervals);
     assert.deepEqual(rows, [{id: 0, python: 0, ns: 50}, {id: 1, python: 0, ns: 10}]);
@@ -496,7 +541,7 @@ test("counters and marks are their thread's; rows hold all of a thread", async (
         assert.equal(row.top, i === 0 ? 0 : rows[i - 1].top + rows[i - 1].height);
     const [first, second] = rows.filter(({kind}) => kind === "thread");
     assert.equal(first.calls, 2 * CALL_HEIGHT); // as deep as it is
-    assert.ok(second.states > 0 && first.states === 0);
+    assert.deepEqual([first, second].map(({strips}) => strips.map(({kind}) => kind)), [[], ["state"]]);
     assert.equal(first.height, first.bar + first.calls + 16);
-    assert.equal(second.height, second.bar + second.states + 16);
+    assert.equal(second.height, second.bar + second.strips[0].height + 16);
 });

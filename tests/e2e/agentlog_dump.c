@@ -30,7 +30,10 @@ static const char *const names[GT_EVENT_KINDS] = {
     [GT_EVENT_SYNC_EVENT_SEEN] = "event-seen",
     [GT_EVENT_PERMIT_TAKEN] = "permit-taken",
     [GT_EVENT_PERMIT_GIVEN] = "permit-given",
+    [GT_EVENT_SEM_WAITS] = "sem-waits",
+    [GT_EVENT_SEM_NEW] = "sem-new",
     [GT_EVENT_SNAPSHOT] = "snapshot",
+    [GT_EVENT_ASLEEP] = "asleep",
 };
 
 static void print_function(const struct gt_function *function, uint32_t flags, uint64_t calls)
@@ -74,6 +77,9 @@ static void print_event(const struct gt_event *event)
         break;
     case GT_EVENT_SNAPSHOT:
         printf(" %" PRIx64, event->snapshot.cpu_ns);
+        break;
+    case GT_EVENT_ASLEEP:
+        printf(" %d %u", event->asleep.tid, event->frame_count);
         break;
     case GT_EVENT_EXIT:
         printf(" 0");

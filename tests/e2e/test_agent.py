@@ -661,11 +661,11 @@ for t in threads: t.join()
 
 
 def test_size_is_bounded(agent):
-    code = "import os\nfor _ in range(100000): os.stat('/')\n"
+    code = "import os\nfor _ in range(200000): os.stat('/')\n"
     log = agent.run(NEWEST, code, max_bytes=512 * 1024)
     assert log.quality["bytes"] <= 512 * 1024
     assert log.quality["stopped"] > 0 and len(log.of("stopped")) == 1
-    assert 1000 < len(log.of("signal")) < 40000
+    assert 20000 < len(log.of("signal")) < 300000  # of 400,000; most take two bytes
 
 
 @pytest.mark.needs_root
@@ -735,7 +735,7 @@ def test_damaged_logs(agent):
 
 
 def test_truncated_log_gives_what_was_there(agent):
-    agent.run(NEWEST, "import os\nfor _ in range(5000): os.stat('/')\n")
+    agent.run(NEWEST, "import os\nfor _ in range(300000): os.stat('/')\n")
     whole = agent.log()
     path = agent.trim()
     data = path.read_bytes()

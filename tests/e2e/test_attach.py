@@ -5,12 +5,11 @@ import pathlib
 import shutil
 import signal
 import subprocess
-import threading
 import time
-import urllib.request
 
 import harness
 import pytest
+from attaching import record, some_interpreters
 from harness import Running, giltracer, one_line_error, require, row_named, start, target
 
 LIBC = "/usr/lib/x86_64-linux-gnu/libc.so.6"
@@ -24,25 +23,6 @@ def an_attached(*words, **popen):
     return attached(harness.an_interpreter(3, 7).path, *words, **popen)
 
 
-def record(process, folder, *options, status=0, **more):
-    """Record it, and check the report as any other."""
-    output = folder / "attached.json"
-    run = giltracer(["--pid", process.pid, "-o", output, *options], folder, **more)
-    assert run.status == status, run
-    document = harness.read_json(output)
-    harness.check_document(document)
-    return harness.Traced(run, document)
-
-
-def some_interpreters():
-    """The oldest, the newest, and the distribution's, which is stripped; the rest with --long."""
-    found = sorted(harness.interpreters(), key=lambda one: one.version)
-    some = {one.name for one in found[:1] + found[-1:]} | {
-        one.name for one in found if not one.has_symbols}
-    return [pytest.param(one, id=str(one), marks=[] if one.name in some else pytest.mark.long)
-            for one in found]
-
-
 def ms(ns):
     return ns / 1e6
 
@@ -54,7 +34,7 @@ def ms(ns):
 @pytest.mark.parametrize("python", some_interpreters())
 def test_turns_that_began_long_before(python, folder):
     with attached(python.path, "turns") as process:
-        traced = record(process, folder, "--duration", "1s")
+        traced = record(process.pid, folder, "--duration", "1s")
         assert process.process.poll() is None
     gil = traced.gil()
     holder, waiter = row_named(gil, "holder"), row_named(gil, "waiter")
@@ -69,10 +49,12 @@ def test_turns_that_began_long_before(python, folder):
 @pytest.mark.timing
 def test_who_holds_it_at_the_first_moment_is_known_by_the_release(folder):
     with an_attached("once") as process:
-        run = start(["--pid", process.pid, "-o", folder / "x.json", "-v", "--duration", "2500ms"],
-                    folder)
+        # Without the agent, which would wait for the GIL before the recording begins.
+        run = start(["--pid", process.pid, "-o", folder / "x.json", "-v", "--duration", "2500ms",
+                     "--no-python-trace"], folder)
         # The hold begins before perf records, and ends while it does.
-        harness.wait_for(lambda: harness.probes(), "no probes came")
+        harness.wait_for(lambda: any(harness.probe_is_of(line, run.pid)
+                                     for line in harness.probes()), "no probes came")
         process.process.stdin.write(b"\n")
         process.process.stdin.flush()
         run.finish()
@@ -89,7 +71,7 @@ def test_who_holds_it_at_the_first_moment_is_known_by_the_release(folder):
 @pytest.mark.needs_perf
 def test_children_that_it_makes_are_recorded(folder):
     with an_attached("children") as process:
-        traced = record(process, folder, "--duration", "1s")
+        traced = record(process.pid, folder, "--duration", "1s")
     gils = traced.summary["gils"]
     assert {gil["pid"] for gil in gils} > {process.pid}, harness.describe(traced.summary)
     children = [gil for gil in gils if gil["pid"] != process.pid]
@@ -101,7 +83,7 @@ def test_threads_that_end_while_perf_attaches(folder):
     """It gives up then, and is started again."""
     tried = folder / "tried"
     with an_attached("turns") as process:
-        traced = record(process, folder, "--duration", "300ms", env={
+        traced = record(process.pid, folder, "--no-native", "--duration", "300ms", env={
             "GILTRACER_PERF": harness.FAKE_PERF, "GT_FAKE_PERF": "record-misses-threads",
             "GT_FAKE_TARGET": tried})
     assert tried.read_text() == "xxx"
@@ -111,7 +93,7 @@ def test_threads_that_end_while_perf_attaches(folder):
 @pytest.mark.needs_perf
 def test_until_it_ends(folder):
     with an_attached("turns", "1.5") as process:
-        traced = record(process, folder)
+        traced = record(process.pid, folder)
         assert process.process.wait(5) == 7
     assert "GIL-bound" in traced.run.err
 
@@ -136,7 +118,7 @@ def test_an_interrupt_ends_the_recording_and_not_the_program(folder):
                          ids=" ".join)
 def test_the_same_options(options, folder):
     with an_attached("turns") as process:
-        traced = record(process, folder, "--duration", "500ms", *options)
+        traced = record(process.pid, folder, "--duration", "500ms", *options)
     assert ms(traced.gil()["wait_ns"]) > 50, harness.describe(traced.summary)
     names = {event["name"] for event in traced.document["traceEvents"]}
     assert ("context-switches" in names) == ("context-switches" in options), names
@@ -147,7 +129,7 @@ def test_functions_of_the_interpreter_as_the_source(folder):
     pythons = harness.newest(3, 7, symbols=True)
     require(None if pythons else "no interpreter with symbols")
     with attached(pythons[0].path, "turns") as process:
-        traced = record(process, folder, "--duration", "1s", "--gil-source", "functions")
+        traced = record(process.pid, folder, "--duration", "1s", "--gil-source", "functions")
     assert ms(row_named(traced.gil(), "waiter")["wait_ns"]) > 300
 
 
@@ -160,7 +142,7 @@ def test_another_mount_namespace(folder):
     script = 'mount --bind "$1" %s && shift && exec "$@"' % LIBC
     with Running("unshare", "-m", "sh", "-c", script, "-", copy, harness.DEBIAN_PYTHON,
                 target("attached"), "turns") as process:
-        traced = record(process, folder, "--duration", "1s")
+        traced = record(process.pid, folder, "--duration", "1s")
     assert 400 <= ms(row_named(traced.gil(), "waiter")["wait_ns"]) <= 600, traced.run
 
 
@@ -181,7 +163,7 @@ def test_another_root(folder):
               % (LIBC, harness.DEBIAN_PYTHON))
     with Running("unshare", "-m", "sh", "-c", script, "-", root, harness.TARGETS,
                 copy) as process:
-        traced = record(process, folder, "--duration", "1s")
+        traced = record(process.pid, folder, "--duration", "1s")
     assert 400 <= ms(row_named(traced.gil(), "waiter")["wait_ns"]) <= 600, traced.run
 
 
@@ -203,46 +185,10 @@ def test_a_pid_namespace_of_its_own(folder):
     assert gil["pid"] == int(children.split()[0])
 
 
-@pytest.mark.needs_perf
-@pytest.mark.long
-def test_a_server_does_not_notice(folder):
-    """Threads begin and end with each request; each answer is right, and nothing is left behind."""
-    code = ("import http.server\n"
-            "class Handler(http.server.BaseHTTPRequestHandler):\n"
-            "    def do_GET(self):\n"
-            "        self.send_response(200)\n"
-            "        self.end_headers()\n"
-            "        self.wfile.write(b'%d' % sum(range(20000)))\n"
-            "    def log_message(self, *unused): pass\n"
-            "server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)\n"
-            "print('ready', flush=True)\n"
-            "print(server.server_port, flush=True)\n"
-            "server.serve_forever()\n")
-    with Running(harness.DEBIAN_PYTHON, "-c", code) as server:
-        url = "http://127.0.0.1:%d/" % int(server.process.stdout.readline())
-        answers, stop = [], threading.Event()
-
-        def ask():
-            while not stop.is_set():
-                answers.append(urllib.request.urlopen(url, timeout=10).read())
-
-        client = threading.Thread(target=ask)
-        client.start()
-        descriptors = len(os.listdir("/proc/%d/fd" % server.pid))
-        try:
-            for _ in range(20):
-                record(server, folder, "--duration", "200ms")
-        finally:
-            stop.set()
-            client.join()
-        assert server.process.poll() is None
-        assert len(os.listdir("/proc/%d/fd" % server.pid)) <= descriptors + 1
-    assert len(answers) > 100 and set(answers) == {b"199990000"}, set(answers)
-
-
 # --- part of a run -------------------------------------------------------------------------
 
 @pytest.mark.needs_perf
+@pytest.mark.timing
 @pytest.mark.parametrize("options", [(), ("--gil-source", "agent")],
                          ids=lambda options: options[-1] if options else "auto")
 def test_a_duration_ends_the_recording_and_not_the_program(options, folder):
@@ -398,8 +344,7 @@ def test_another_users_process(folder, tmp_path_factory):
     (["--pid", "1", "--python", "python3"], "--python"),
     (["--pid", "1", "--viztracer"], "--viztracer"),
     (["--pid", "1", "--repeat", "3"], "--repeat"),
-    (["--pid", "1", "--python-trace"], "--python-trace"),
-    (["--pid", "1", "--gil-source", "agent"], "--gil-source agent"),
+    (["--pid", "1", "--import", "json"], "--import"),
     (["--duration", "0", "-c", "1"], "--duration takes"),
     (["--duration", "-1s", "-c", "1"], "--duration takes"),
     (["--delay", "soon", "-c", "1"], "--delay takes"),

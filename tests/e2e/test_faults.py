@@ -16,7 +16,7 @@ import pytest
 from harness import AGENT, DEBIAN_PYTHON, FAULTS, GILTRACER, OFFGIL, PERF2TRACE, target
 
 STEPS = 5 * 300 + 5000 + 1  # calls of steady.py's function `step`
-MANY = 400  # no sweep may need more runs
+MANY = 600  # no sweep may need more runs
 
 
 class Sweep:
@@ -192,6 +192,14 @@ def in_program(program, words, name, statuses, part="*"):
                                   stderr=subprocess.PIPE)
             return log.exists(), report_or_a_line(done, output, program.name, statuses)
     return run
+
+
+def test_an_error_is_not_taken_for_an_interpreter_that_is_not_there(folder):
+    done = subprocess.run([str(GILTRACER), "--python", DEBIAN_PYTHON, "-c", "pass"], cwd=str(folder),
+                          env=dict(os.environ, LD_PRELOAD=str(FAULTS),
+                                   GT_FAULTS="giltracer %s stat 1+ %d" % (GILTRACER.name, errno.EIO)),
+                          stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    assert done.returncode == 125 and b"Input/output error" in done.stderr, done
 
 
 def test_each_call_of_perf2trace_fails_once(folder):

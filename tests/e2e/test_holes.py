@@ -83,7 +83,7 @@ def check_hole(summary, text, pid, truth):
 @pytest.mark.needs_root
 @pytest.mark.timing
 def test_full_disk(small_disk, folder):
-    run = start([*AGENT, "--no-python-trace", "--summary", folder / "s.json", "-o",
+    run = start([*AGENT, "--no-native", "--no-python-trace", "--summary", folder / "s.json", "-o",
                  folder / "x.html", target("faults_of_logs"), "fill"], folder, small_disk)
     summary, truth = harness.read_json(folder / "s.json"), truths(run)
     root = summary["run"]["root_pid"]

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The truth about known programs, on every interpreter there is."""
+import re
+
 import harness
 import pytest
 from harness import row_named, share, target, trace
@@ -84,8 +86,8 @@ def test_sub_interpreters_have_their_own_gils(python, folder):
         assert gil["wait_ns"] == 0, harness.describe(traced.summary)
         busy = max(gil["threads"], key=lambda row: row["hold_ns"])
         assert busy["hold_ns"] > 250e6 and not busy["main"], harness.describe(traced.summary)
-    blocks = [line for line in traced.run.err.splitlines() if line.startswith("PID ")]
-    assert len(blocks) == 3, traced.run
+    blocks = re.findall(r"^subinterpreters\.py \(pid (\d+)\), GIL (\d+):$", traced.run.err, re.M)
+    assert blocks == [(str(gil["pid"]), str(gil["number"])) for gil in gils], traced.run
 
 
 @pytest.mark.parametrize("python", harness.newest(3, 7, symbols=True), ids=str)

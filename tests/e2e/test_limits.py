@@ -154,7 +154,7 @@ def test_perf2trace_tells_what_it_needs(folder):
 
     def convert(name, number):
         return harness.Run([PERF2TRACE, "-q", "-o", folder / "x.json", name], folder,
-                           **open_files(number)).finish()
+                           env={"GILTRACER_PERF": "/usr/bin/perf"}, **open_files(number)).finish()
 
     line = harness.one_line_error(convert(data, 12), 125)
     enough = int(re.search(r"needs (\d+) \(raise ulimit -n\)", line).group(1))

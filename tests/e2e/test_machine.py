@@ -210,7 +210,7 @@ def costs(folder, kind, count, *options):
 @pytest.mark.timing
 def test_hits_are_measured_and_are_none_of_the_programs(folder):
     kept = folder / "kept"
-    options = ["--gil-source", "uprobes", "--no-python-trace", "--keep", kept]
+    options = ["--gil-source", "uprobes", "--no-python-trace", "--no-native", "--keep", kept]
     traced, more_ns = costs(folder, "give_up", 100000, *options)
     cost = traced.summary["cost"]
     assert cost["gil_measured"] and cost["gil_events"] >= 200000, cost

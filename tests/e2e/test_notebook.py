@@ -6,9 +6,11 @@ import os
 import re
 import subprocess
 import sys
+import threading
 
 import harness
 import pytest
+from attaching import is_recorded, record
 
 PACKAGE = harness.ROOT / "scripts" / "python"
 
@@ -165,6 +167,37 @@ def test_plain_ipython(folder):
                           env=dict(environment(), IPYTHONDIR=str(folder / "ipython")), timeout=60)
     text = done.stdout.decode()
     assert done.returncode == 0 and "got 42" in text, text
-    assert "Summary of threads" in text and "waiter" in text and "<" not in text, text
+    assert "Summary of threads" in text and "waiter" in text and "</" not in text, text
     path = re.search(r"The whole report: (giltracer-results/\S+)", text).group(1)
     assert (folder / path).exists()
+
+
+@pytest.mark.timing
+def test_a_kernel_that_runs_already(folder):
+    """From outside, by its pid, while it executes a cell: functions have the cell's name, and the
+    kernel answers as before."""
+    harness.require(why_no_kernel())
+    from jupyter_client.manager import start_new_kernel
+
+    manager, client = start_new_kernel(kernel_name="python3", cwd=str(folder))
+    try:
+        reply = client.execute_interactive(HOLDING + "pid = os.getpid()\n", store_history=True,
+                                           timeout=30)
+        assert reply["content"]["status"] == "ok", reply
+        replies = []
+        pid = manager.provisioner.pid
+        busy = threading.Thread(target=lambda: replies.append(client.execute_interactive(
+            "answer = work(20)", store_history=True, timeout=60)))
+        busy.start()
+        traced = record(pid, folder, "--gil-source", "agent", "--duration", "1s")
+        busy.join()
+        after = client.execute_interactive("assert answer == 42", timeout=30)
+        assert [one["content"]["status"] for one in replies + [after]] == ["ok", "ok"], replies
+        assert not is_recorded(pid)
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+    first = traced.summary["blockers"][0]
+    assert (first["function"], first["file"], first["line"]) == ("work", "Cell [1]", 7), first
+    waiter = harness.row_named(traced.gil(), "waiter")
+    assert waiter["wait_ns"] > 0.5e9, harness.describe(traced.summary)

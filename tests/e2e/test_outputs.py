@@ -37,6 +37,26 @@ def test_default_output_is_a_page_in_the_current_folder(folder):
     assert "Content-Security-Policy" in page
 
 
+@pytest.mark.parametrize("python", harness.newest(3, 12), ids=str)
+def test_trace_of_very_many_calls_stays_in_proportion(python, folder):
+    """Short ones are put together, and each is counted; that is said before the file is written."""
+    output, count = folder / "x.json", 1700000
+    run = giltracer(["--gil-source", "agent", "--overhead-budget", "0", "--no-c-calls",
+                     "--python", python.path, "-o", output, target("shortcalls"),
+                     str(count)], folder)
+    assert run.status == 0 and output.stat().st_size <= 200e6, run
+    document = harness.read_json(output)
+    harness.check_document(document)
+    told = document["short_calls"]
+    runs = [event for event in document["traceEvents"] if event.get("cat") == "short"]
+    calls = [event for event in document["traceEvents"] if event.get("cat") == "python"]
+    assert len(runs) == told["spans"] and sum(run["args"]["calls"] for run in runs) == told["calls"]
+    assert count * 1.01 <= told["calls"] + len(calls) <= count * 1.01 + 20000
+    assert all(event["dur"] * 1000 >= told["shorter_than_ns"] - 1 for event in calls)
+    assert run.err.index("%d calls shorter than" % told["calls"]) < run.err.index("wrote")
+    assert "--keep-short-calls" in run.err and "GB" in run.err
+
+
 def test_trace_is_what_viewers_read(folder):
     """Names of processes and threads, one track per thread's GIL spans, times from zero."""
     output = folder / "x.json"
@@ -85,7 +105,7 @@ def test_run_is_described(folder):
 def test_table_has_the_promised_form(folder):
     run = giltracer(["-o", folder / "x.json", target("two_workers"), "0.4"], folder)
     lines = run.err.splitlines()
-    head = next(i for i, line in enumerate(lines) if line.startswith("PID "))
+    head = next(i for i, line in enumerate(lines) if line.startswith("TID "))
     for word in ("total(us)", "no gil%", "has gil%", "gil wait%", "longest wait", "blocked by"):
         assert word in lines[head], lines[head]
     assert set(lines[head + 1]) <= {"-", " "}

@@ -24,7 +24,7 @@ def recording(tmp_path_factory):
     folder = tmp_path_factory.mktemp("recording")
     kept = folder / "kept"
     traced = harness.trace([target("two_workers"), "0.4"], folder, options=["--gil-source", "uprobes", "--keep", kept, "--no-python-trace"])
-    (data,) = [path for path in kept.rglob("*") if path.is_file() and
+    (data,) = [path for path in kept.rglob("*") if path.is_file() and path.name != "native.data" and
                path.read_bytes()[:7] == b"PERFILE"]
     return data, traced.summary
 
@@ -48,6 +48,32 @@ def test_file_gives_the_same_report(words, recording, folder):
     harness.check_document(document)
     assert without_run(document["giltracer"]) == without_run(summary)
     assert "Summary of threads" in run.err
+
+
+def reports(data, folder, **more):
+    """Of one recording, the table and each output, but for the page, which is made of the same."""
+    outputs = [folder / name for name in ("x.json", "x.folded", "x.summary.json")]
+    run = perf2trace([data, "-o", outputs[0], "-o", outputs[1], "--summary", outputs[2]], folder,
+                     **more)
+    assert run.status == 0, run
+    return [run.err, *(output.read_bytes() for output in outputs)]
+
+
+@pytest.mark.parametrize("options, script", [
+    ([], ["two_workers", "0.2"]),
+    (["--state-detect", "--gil-source", "uprobes"], ["forks"]),
+    (["--gil-source", "futex"], ["two_workers", "0.2"]),
+    (["--gil-source", "uprobes", "--buffer", "64K"], ["cycles", "30000", "8"])],
+    ids=["both", "states", "futex", "lost"])
+def test_recording_is_read_as_perf_script_reads_it(options, script, folder):
+    """Without perf, and with the one that GILTRACER_PERF names."""
+    kept = folder / "kept"
+    harness.trace([target(script[0]), *script[1:]], folder,
+                  options=[*options, "--keep", kept, "--no-python-trace"])
+    nowhere = {"PATH": str(folder)}
+    for data in set(kept.glob("*.data")) - {kept / "native.data"}:  # stacks are perf's to unwind
+        assert reports(data, folder, env=nowhere) == reports(
+            data, folder, env={"GILTRACER_PERF": "/usr/bin/perf"})
 
 
 @pytest.mark.parametrize("words", [["gil"], ["gil", "-"]], ids=["gil", "gil -"])
@@ -96,7 +122,7 @@ def test_truncated_recording(length, recording, folder):
     cut.write_bytes(data[:length])
     run = perf2trace([cut, "-o", output], folder)
     if run.status == 0:
-        harness.check_document(harness.read_json(output))
+        harness.check_document(harness.read_json(output), cut=True)
         assert any(line.startswith("perf2trace:") for line in run.err.splitlines()), run
     else:
         line = one_line_error(run, 125)

@@ -75,6 +75,7 @@ def test_what_perf_recorded_until_it_was_killed_is_in_the_report(pace, folder):
         assert 1.7 < known_s < 3 and row["unknown_ns"] > 1e9, harness.describe(summary)
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("which", [lambda words: "gt_" in words,
                                    lambda words: "gt_" not in words, lambda words: True],
                          ids=["probes", "rest", "both"])
@@ -87,6 +88,24 @@ def test_the_agent_goes_on_where_perf_ends(which, folder):
     assert 0.3e9 < sources["probes_out_ns"] < 2e9, sources
     for row in document["giltracer"]["gils"][0]["threads"]:
         assert row["unknown_ns"] == 0, harness.describe(document["giltracer"])
+
+
+@pytest.mark.timing
+def test_states_are_known_until_perf_ends_and_the_gil_to_the_end(folder):
+    """The agent's log is whole, so only what perf alone records is unknown."""
+    run, document = die(folder, ["--overhead-budget", 0, "--state-detect"],
+                        lambda words: "gt_" not in words, 0.8, 2)
+    assert "neither states nor counters are known" in run.err, run
+    assert last_use_s(document) > 1.9, run
+    summary = document["giltracer"]
+    out_ns = summary["sources"]["probes_out_ns"]
+    for row in summary["gils"][0]["threads"]:
+        assert row["unknown_ns"] == 0, harness.describe(summary)
+    workers = [thread for thread in summary["threads"] if not thread["main"]]
+    assert len(workers) == 2, workers
+    for thread in workers:
+        known_ns = sum(state["ns"] for state in thread["states"].values())
+        assert 0.2e9 < known_ns <= out_ns - thread["start_ns"], (thread, out_ns)
 
 
 @pytest.mark.needs_root

@@ -132,21 +132,64 @@ def test_the_end_of_the_program_ends_the_recording(folder):
     assert harness.read_json(folder / "x.json")["giltracer"]["gils"]
 
 
-@pytest.mark.needs_root
-def test_without_the_right_to_record(public_folder):
+def as_nobody(public_folder, code):
     shutil.copytree(str(PACKAGE / "giltracer"), str(public_folder / "giltracer-package" / "giltracer"))
-    code = ("import giltracer\n"
-            "try:\n    with giltracer.trace():\n        print('ran')\n"
-            "except giltracer.TraceError as error:\n    print(error)\n")
     done = subprocess.run(
         ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups",
          harness.DEBIAN_PYTHON, "-c", code], cwd=str(public_folder), stdout=subprocess.PIPE,
         env=dict(os.environ, PYTHONPATH=str(public_folder / "giltracer-package"), HOME="/tmp",
                  GILTRACER=str(public_folder / "giltracer")))
-    said = done.stdout.decode()
-    for part in ("python -m giltracer", "as root", "giltracer --setup"):
+    return done.stdout.decode()
+
+
+@pytest.mark.needs_root
+def test_without_the_right_to_record(public_folder):
+    """Nor with an agent that could do without."""
+    (public_folder / harness.AGENT.name).unlink()
+    said = as_nobody(public_folder, "import giltracer\n"
+                     "try:\n    with giltracer.trace():\n        print('ran')\n"
+                     "except giltracer.TraceError as error:\n    print(error)\n")
+    for part in ("python -m giltracer", "as root", "giltracer --setup", "the agent"):
         assert part in said, said
     assert "ran" not in said.split()
+
+
+@pytest.mark.needs_root
+def test_an_ordinary_user_records_by_the_agent(public_folder):
+    said = as_nobody(public_folder, "import giltracer\n"
+                     "def work():\n    return sum(range(1000))\n"
+                     "with giltracer.trace('x.json') as report:\n    work()\n"
+                     "print(report.summary['run']['gil_source'], 'ran')\n")
+    assert said == "agent ran\n"
+    document = harness.read_json(public_folder / "x.json")
+    harness.check_document(document)
+    assert list(harness.calls(document, "work"))
+
+
+def test_the_program_loads_the_agent_itself(folder):
+    """Without ptrace, which is not for a program that filters its system calls: it might be ended."""
+    done = run(["-c", """
+import ctypes, giltracer
+libc = ctypes.CDLL(None)
+class Program(ctypes.Structure):
+    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_void_p)]
+allow = ctypes.create_string_buffer(bytes([6, 0, 0, 0, 0, 0, 0xff, 0x7f]))
+program = Program(1, ctypes.addressof(allow))
+assert libc.prctl(38, 1, 0, 0, 0) == 0                      # PR_SET_NO_NEW_PRIVS
+assert libc.prctl(22, 2, ctypes.byref(program), 0, 0) == 0  # PR_SET_SECCOMP, a filter
+def work():
+    return sum(range(1000))
+for name in ("x.json", "y.json"):
+    with giltracer.trace(name, gil_source="agent"):
+        work()
+"""], folder)
+    assert done.status == 0 and done.err == "", done
+    for name in ("x.json", "y.json"):
+        document = harness.read_json(folder / name)
+        harness.check_document(document)
+        assert list(harness.calls(document, "work"))
+        shown = json.dumps(document["traceEvents"])
+        assert "_session.py" not in shown and "trace.__enter__" not in shown
 
 
 def test_no_giltracer(folder):

@@ -64,9 +64,16 @@ def test_broken_pipe_is_the_targets_affair(folder):
     assert got.status == 1 and "BrokenPipeError" in got.err
 
 
-def closed_descriptors():
-    for fd in range(3):
-        os.close(fd)
+# Starts a program with a descriptor as number 3, and none before it.
+WITH_ONE_DESCRIPTOR = """import os, sys
+fd = int(sys.argv[1])
+if fd != 3:
+    os.dup2(fd, 3)
+    os.close(fd)
+for fd in range(3):
+    os.close(fd)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
 
 
 def test_closed_standard_descriptors_stay_closed(folder):
@@ -74,17 +81,16 @@ def test_closed_standard_descriptors_stay_closed(folder):
     report = folder / "fds"
     fd = os.open(str(report), os.O_WRONLY | os.O_CREAT, 0o600)
     os.set_inheritable(fd, True)
-    if fd != 3:
-        os.dup2(fd, 3, inheritable=True)
     for argv in ([PYTHON, target("streams"), "closed"],
                  [str(harness.GILTRACER), "-q", "--python", PYTHON, "-o",
                   str(folder / "report.json"), target("streams"), "closed"]):
         os.ftruncate(fd, 0)
         os.lseek(fd, 0, os.SEEK_SET)
-        run = harness.Run(argv, folder, pass_fds=(3,), preexec_fn=closed_descriptors,
-                          stdin=None, stdout=None, stderr=None).finish()
+        run = harness.Run([PYTHON, "-c", WITH_ONE_DESCRIPTOR, str(fd), *argv], folder,
+                          pass_fds=(fd,), stdin=None, stdout=None, stderr=None).finish()
         assert run.status == 0 and not run.leftovers()
         assert report.read_text() == "closed closed closed", argv
+    os.close(fd)
     assert (folder / "report.json").exists()
 
 

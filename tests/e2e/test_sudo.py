@@ -291,3 +291,17 @@ def test_doctor_says_who(caller, home):
     assert run.status == 0, run
     assert "programs run as       %s\n" % NAME in run.out.decode()
     assert "can see the GIL       yes" in run.out.decode()
+
+
+def test_options_in_files_are_the_callers(caller, home):
+    project = home / "pyproject.toml"
+    project.write_text("[tool.giltracer]\nmax-depth = 9\n")
+    os.chown(str(project), caller.pw_uid, caller.pw_gid)
+    words = ("--gil-source", "agent", "-o", "x.json", "-c", "pass")
+    run = call(caller, home, *words)
+    assert run.status == 0, run
+    assert json.loads((home / "x.json").read_text())["giltracer"]["run"]["config"] == [
+        {"file": str(project), "options": ["max-depth"]}]
+    run = call(caller, home, "--as-root", *words)  # whose file it is not
+    assert run.status == 0 and "%s is not read: " % project in run.err, run
+    assert "config" not in json.loads((home / "x.json").read_text())["giltracer"]["run"]

@@ -151,7 +151,7 @@ def test_a_process_without_the_agent_is_told_of(folder):
     """It was started without the environment that brings the agent."""
     python = an_interpreter()
     found = traced(folder, python, [0.1, 150000, 1, python.path, target("late_loop"), 1.5, 3000,
-                                    1])
+                                    1], "--overhead-budget", "1")
     sources = found.summary["sources"]
     assert sources["probes_out_ns"] and sources["unseen_processes"] == 1, found.run
     check_workers(found.summary, 150000, 1)

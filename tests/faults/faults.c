@@ -7,8 +7,9 @@
  * In processes whose program is called PROGRAM, the N-th call of FUNCTION by code of OBJECT
  * fails with the number ERRNO. PROGRAM is the base name of the file that is executed, OBJECT a
  * part of the path of the object that calls; either may be `*`. `N+` makes all later calls
- * fail, too. The number 0 shortens a read or a write to its half instead. Calls are counted per
- * process; those that libc makes of itself are not seen, except of malloc and its like.
+ * fail, too. The number 0 shortens a read or a write to its half instead; 1000 + N ends the
+ * process by signal N there. Calls are counted per process; those that libc makes of itself are
+ * not seen, except of malloc and its like.
  *
  * Each failure is appended to the file GT_FAULTS_LOG as "PROGRAM PID FUNCTION N", if that is
  * set.
@@ -31,7 +32,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { FAULTS = 4, NAME = 64 };
+enum { FAULTS = 4, NAME = 64, KILLED = 1000 };
 
 enum how {
     MINUS_ONE, /* is returned, and errno set */
@@ -120,6 +121,9 @@ typedef long call_fn(long, long, long, long, long, long);
     X(pthread_create, thread, NUMBER)                                                          \
     X(epoll_create1, epoll, MINUS_ONE)                                                         \
     X(poll, poll, MINUS_ONE)                                                                   \
+    X(ptrace, ptrace, MINUS_ONE)                                                               \
+    X(process_vm_readv, process_vm, MINUS_ONE)                                                 \
+    X(process_vm_writev, process_vm, MINUS_ONE)                                                \
     X(waitpid, wait, MINUS_ONE)                                                                \
     X(getrlimit, rlimit, MINUS_ONE)                                                            \
     X(getrlimit64, rlimit, MINUS_ONE)                                                          \
@@ -253,6 +257,8 @@ static int failure(const char *function, const void *caller)
             continue;
         if (count == fault->first)
             tell(fault, count);
+        if (fault->error > KILLED)
+            syscall(SYS_kill, syscall(SYS_getpid), fault->error - KILLED);
         return fault->error;
     }
     return -1;

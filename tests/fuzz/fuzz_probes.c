@@ -43,7 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (data[0] & 1)
         gt_ingest_set_probes_out(ingest, (int64_t)(data[0] >> 3) * 100000000, data[0] & 1);
     if (data[0] & 4)
-        gt_ingest_set_rest_out(ingest);
+        gt_ingest_set_rest_out(ingest, size & 1);
     if (text < data + size)
         feed(ingest, text + 1, (size_t)(data + size - text - 1), false);
     gt_ingest_set_target(ingest, info.root_pid, 0);

@@ -258,31 +258,41 @@ void check_report(struct gt_ingest *ingest, const struct gt_run_info *info,
                   const struct gt_report_options *options)
 {
     struct gt_error err = {0};
+
+    if (gt_ingest_finish(ingest, &err) < 0)
+        must(err.code == GT_ERR_FORMAT && err.message[0], "no reason for having no report");
+    else
+        check_recorded(gt_ingest_recorded(ingest), info, options);
+}
+
+void check_recorded(const struct gt_recorded *recorded, const struct gt_run_info *info,
+                    const struct gt_report_options *options)
+{
+    struct gt_error err = {0};
     struct gt_results results = {0};
     struct gt_report *report;
     struct gt_metrics metrics;
     struct gt_buf text;
 
-    if (gt_ingest_finish(ingest, &err) < 0) {
-        must(err.code == GT_ERR_FORMAT && err.message[0], "no reason for having no report");
-        return;
-    }
-    must(gt_results_make(&results, gt_ingest_recorded(ingest), info, options, true, &err) == 0,
-         "out of memory");
+    must(gt_results_make(&results, recorded, info, options, true, &err) == 0, "out of memory");
     report = results.report;
-    check_timeline(gt_ingest_recorded(ingest)->timeline);
+    check_timeline(recorded->timeline);
     gt_metrics_init(&metrics);
     must(gt_metrics_add(&metrics, report, &err) == 0, err.message);
     gt_report_set_metrics(report, &metrics);
     gt_buf_init(&text);
-    must(gt_report_print(report, false, &text) == 0, "out of memory");
+    must(gt_report_print(report, &(struct gt_print_options){0}, &text) == 0, "out of memory");
+    check_lines(text.data, text.length);
+    gt_buf_reset(&text);
+    must(gt_report_print(report, &(struct gt_print_options){.width = 80}, &text) == 0,
+         "out of memory");
     check_lines(text.data, text.length);
     gt_buf_reset(&text);
     must(gt_report_summary(report, &text, &err) == 0, err.message);
     check_json(text.data, text.length);
     gt_buf_release(&text);
     write_outputs(report);
-    write_flames(gt_ingest_recorded(ingest)->timeline);
+    write_flames(recorded->timeline);
     judge(report, &metrics);
     gt_metrics_release(&metrics);
     gt_results_release(&results);

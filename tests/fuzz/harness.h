@@ -36,4 +36,8 @@ char *text_of(const uint8_t *data, size_t size);
 void check_report(struct gt_ingest *ingest, const struct gt_run_info *info,
                   const struct gt_report_options *options);
 
+/* The same of a recording that is finished already. */
+void check_recorded(const struct gt_recorded *recorded, const struct gt_run_info *info,
+                    const struct gt_report_options *options);
+
 #endif

@@ -52,9 +52,9 @@ def close_all():
     os.closerange(3, 4096)
 
 
-def fill():
-    """Some megabytes of records."""
-    for _ in range(100000):
+def fill(uses=100000):
+    """Two records of the GIL for each use."""
+    for _ in range(uses):
         os.stat("/")
 
 
@@ -76,8 +76,10 @@ def everything():
 
 def main(fault):
     phase("before")
-    (everything if fault == "everything" else fill if fault == "fill" else FAULTS[fault])()
-    if fault != "fill":
+    if fault == "fill":
+        fill(1000000)  # some megabytes
+    else:
+        (everything if fault == "everything" else FAULTS[fault])()
         fill()
     phase("after")
     child = os.fork()

@@ -168,7 +168,7 @@ class Checker:
                 self.complain("wrong", "%s never slept, said: %.0f ms", row["function"],
                               asleep / MS)
             if sleeper and row.get("kept_known") and asleep is not None and \
-                    asleep < 0.5 * row["kept_ns"] - slack:
+                    asleep < 0.5 * (row["kept_ns"] - row.get("kept_ready_ns", 0)) - slack:
                 self.complain("wrong", "%s slept all the time, said: %.0f of %.0f ms",
                               row["function"], asleep / MS, row["kept_ns"] / MS)
 
@@ -208,7 +208,7 @@ class Checker:
                 self.beat[3] < 100 * MS or kept < 0.6 * self.beat[3]:
             return
         for sentence in self.sentences:
-            name, found, _ = sentence.partition(" held it during ")
+            name, found, _ = sentence.partition(" held the GIL for ")
             if found and not any(sentence.startswith(label) for label in self.labels):
                 self.complain("false-sentence", "not the keeper: %s", sentence)
 
@@ -232,12 +232,14 @@ class Checker:
                               load["switch_interval_ns"] / MS)
 
     def cost(self):
-        """Recording cannot have cost more than all that the program used and waited."""
+        """Recording cannot have cost more than all that the program used and waited, for the GIL or,
+        where CPUs were shared, for a CPU."""
         total = self.summary["cost"]["total_ns"]
         waits = sum(gil["wait_ns"] for gil in self.summary["gils"])
-        if total is not None and self.log.cpu_ns and total > 1.1 * self.log.cpu_ns + waits:
-            self.complain("false-sentence", "cost %.0f ms of %.0f ms CPU and %.0f ms of waiting",
-                          total / MS, self.log.cpu_ns / MS, waits / MS)
+        ready = self.summary["machine"]["ready_ns"] or 0
+        if total is not None and self.log.cpu_ns and total > 1.1 * self.log.cpu_ns + waits + ready:
+            self.complain("false-sentence", "cost %.0f ms of %.0f ms CPU, %.0f ms of waiting and %.0f ms "
+                          "without a CPU", total / MS, self.log.cpu_ns / MS, waits / MS, ready / MS)
 
     def table(self):
         """The terminal says what the summary says."""

@@ -73,7 +73,7 @@ static inline int name_task(struct gt_timeline *timeline, enum gt_event_kind kin
                              .tid = tid,
                              .cpu = -1,
                              .comm = "",
-                             .new_name = {name, (uint32_t)strlen(name), false}};
+                             .new_name = {.text = name, .length = (uint32_t)strlen(name)}};
 
     return gt_timeline_feed(timeline, &event);
 }
@@ -163,6 +163,46 @@ static inline const char *broken_invariant(const struct gt_timeline *timeline)
             return "members and spans disagree";
     }
     return NULL;
+}
+
+/* A synchronisation operation. */
+static inline int feed_sync(struct gt_timeline *timeline, enum gt_event_kind kind,
+                            int64_t time_ns, int32_t pid, int32_t tid, uint64_t object,
+                            int64_t since_ns, uint32_t left, int32_t owner, uint64_t lock)
+{
+    struct gt_event event = {.kind = kind,
+                             .time_ns = time_ns,
+                             .pid = pid,
+                             .tid = tid,
+                             .cpu = -1,
+                             .comm = "",
+                             .sync = {.object = object,
+                                      .since_ns = since_ns,
+                                      .left = left,
+                                      .joined_tid = owner,
+                                      .lock = lock}};
+
+    return gt_timeline_feed(timeline, &event);
+}
+
+/* A timeline of one process, whose threads are numbered from its pid to before `tids`. */
+static inline struct gt_timeline *begin_process(int32_t pid, int32_t tids)
+{
+    struct gt_timeline *timeline = gt_timeline_new(false, NULL);
+
+    fork_task(timeline, 1, pid, pid, 0);
+    for (int32_t tid = pid + 1; tid < tids; tid++)
+        fork_task(timeline, 2, pid, tid, pid);
+    return timeline;
+}
+
+/* All its threads end then. 0: it is finished. */
+static inline int end_process(struct gt_timeline *timeline, int32_t pid, int32_t tids,
+                              int64_t end_ns)
+{
+    for (int32_t tid = tids; tid-- > pid;)
+        exit_task(timeline, end_ns, pid, tid);
+    return gt_timeline_finish(timeline, NULL);
 }
 
 #endif

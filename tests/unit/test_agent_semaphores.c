@@ -187,19 +187,21 @@ static void test_a_lock_had_for_long_is_recorded_as_it_is_given(void **state)
 static void test_a_lock_given_while_somebody_waits_is_recorded(void **state)
 {
     (void)state;
-    gt_agent_sem_wait_begins(&semaphores[0]); /* as another thread does */
+    gt_agent_sem_wait_begins(&semaphores[0], false); /* as another thread does */
     gt_agent_sem_posts(&semaphores[0]);
+    recorded++; /* that it waits */
     assert_recorded(GT_WIRE_SEM_POST, false);
 }
 
 static void test_a_wait_is_recorded_with_its_begin(void **state)
 {
-    uint64_t began_ticks = gt_agent_sem_wait_begins(&semaphores[0]);
+    uint64_t began_ticks = gt_agent_sem_wait_begins(&semaphores[0], false);
 
     (void)state;
     gt_agent_short.ticks = 50000;
     pass_time();
-    gt_agent_sem_wait_ended(&semaphores[0], began_ticks, true);
+    gt_agent_sem_wait_ended(&semaphores[0], began_ticks, false, true);
+    recorded++;
     assert_recorded(GT_WIRE_SEM_TAKEN, true);
     assert_int_equal(gt_agent_sem_slot_waiting(&semaphores[0]), 0);
     assert_true(gt_agent_sem_slot_give(&semaphores[0], gt_agent_self) > began_ticks);
@@ -207,24 +209,76 @@ static void test_a_wait_is_recorded_with_its_begin(void **state)
 
 static void test_a_wait_in_vain_takes_nothing(void **state)
 {
-    uint64_t began_ticks = gt_agent_sem_wait_begins(&semaphores[0]);
+    uint64_t began_ticks = gt_agent_sem_wait_begins(&semaphores[0], false);
 
     (void)state;
     gt_agent_short.ticks = 50000;
     pass_time();
-    gt_agent_sem_wait_ended(&semaphores[0], began_ticks, false);
+    gt_agent_sem_wait_ended(&semaphores[0], began_ticks, false, false);
+    recorded++;
     assert_recorded(GT_WIRE_SEM_GAVE_UP, true);
     assert_int_equal(gt_agent_sem_slot_give(&semaphores[0], gt_agent_self), 0);
 }
 
-static void test_a_wait_for_a_free_one_is_none(void **state)
+/* A thread parks: two words before its semaphore, on its own stack, say for what. */
+static void test_parking_tells_the_lock(void **state)
 {
-    uint64_t began_ticks = gt_agent_sem_wait_begins(&semaphores[0]);
+    struct {
+        uintptr_t argument, lock;
+        sem_t semaphore;
+    } parked = {1, 0x7f001234567b, {{0}}};
+    const struct gt_wire_record *at = records() + recorded;
 
     (void)state;
-    gt_agent_short.ticks = UINT64_MAX / 2;
-    gt_agent_sem_wait_ended(&semaphores[0], began_ticks, true);
+    gt_agent_sem_wait_begins(&parked.semaphore, true);
+    parked.argument = 0;
+    gt_agent_sem_wait_begins(&parked.semaphore, true);
+    assert_int_equal(count() - recorded, 4);
+    assert_true(at[0].word == GT_WIRE_WORD(GT_WIRE_PARKED, 0x7f001234567b));
+    assert_true(at[1].word == GT_WIRE_WORD(GT_WIRE_SEM_WAITS, (uintptr_t)&parked.semaphore));
+    assert_int_equal(GT_WIRE_KIND(at[2].word), GT_WIRE_PARKED_FOR_EVENT);
+}
+
+static void test_only_what_is_on_the_own_stack_is_parking(void **state)
+{
+    const sem_t *heap = malloc(sizeof(*heap));
+    sem_t near;
+
+    (void)state;
+    assert_true(gt_agent_sem_is_parking(&near, __builtin_frame_address(0)) ||
+                (const char *)&near < (const char *)__builtin_frame_address(0));
+    assert_true(gt_agent_sem_is_parking((const sem_t *)0x7f0000000100, (void *)0x7f0000000000));
+    assert_false(
+        gt_agent_sem_is_parking((const sem_t *)0x7f0000000000, (void *)0x7f0000000100));
+    assert_false(gt_agent_sem_is_parking(heap, __builtin_frame_address(0)));
+    free((void *)heap);
+}
+
+static void test_a_wait_names_who_has_the_lock(void **state)
+{
+    const struct gt_wire_record *at = records() + recorded;
+
+    (void)state;
+    gt_agent_sem_taken(&semaphores[0]);
+    gt_agent_sem_wait_begins(&semaphores[0], false);
+    assert_int_equal(count() - recorded, 2);
+    assert_true(at[0].word == GT_WIRE_WORD(GT_WIRE_OWNER, (uint32_t)gt_agent_self->listed.tid));
+    gt_agent_mutex_wait_begins(&semaphores[0], 4711);
+    assert_true(at[2].word == GT_WIRE_WORD(GT_WIRE_OWNER, 4711));
+    assert_int_equal(GT_WIRE_KIND(at[3].word), GT_WIRE_NATIVE);
+    assert_int_equal(GT_WIRE_KIND(at[4].word), GT_WIRE_SEM_WAITS);
+}
+
+static void test_a_new_one_in_the_place_of_one_that_was_waited_for_is_told(void **state)
+{
+    (void)state;
+    gt_agent_sem_made(&semaphores[0]);
     assert_int_equal(count(), recorded);
+    gt_agent_sem_wait_begins(&semaphores[0], false);
+    recorded = count();
+    gt_agent_sem_made(&semaphores[0]);
+    gt_agent_sem_made(&semaphores[0]);
+    assert_recorded(GT_WIRE_SEM_NEW, false);
 }
 
 static void test_locks_inside_of_the_agent_are_no_loss(void **state)
@@ -234,7 +288,7 @@ static void test_locks_inside_of_the_agent_are_no_loss(void **state)
     (void)state;
     assert_non_null(self);
     gt_agent_sem_taken(&semaphores[0]);
-    gt_agent_sem_wait_begins(&semaphores[1]);
+    gt_agent_sem_wait_begins(&semaphores[1], false);
     gt_agent_sem_posts(&semaphores[1]);
     gt_agent_leave(self);
     assert_int_equal(count(), recorded);
@@ -257,7 +311,11 @@ int main(void)
         cmocka_unit_test_setup(test_a_lock_given_while_somebody_waits_is_recorded, begin_test),
         cmocka_unit_test_setup(test_a_wait_is_recorded_with_its_begin, begin_test),
         cmocka_unit_test_setup(test_a_wait_in_vain_takes_nothing, begin_test),
-        cmocka_unit_test_setup(test_a_wait_for_a_free_one_is_none, begin_test),
+        cmocka_unit_test_setup(test_parking_tells_the_lock, begin_test),
+        cmocka_unit_test_setup(test_a_wait_names_who_has_the_lock, begin_test),
+        cmocka_unit_test_setup(test_a_new_one_in_the_place_of_one_that_was_waited_for_is_told,
+                               begin_test),
+        cmocka_unit_test(test_only_what_is_on_the_own_stack_is_parking),
         cmocka_unit_test_setup(test_locks_inside_of_the_agent_are_no_loss, begin_test),
     };
     int failed = cmocka_run_group_tests_name("table", table, NULL, NULL);

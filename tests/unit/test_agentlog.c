@@ -539,6 +539,43 @@ static struct gt_event find_event(struct gt_agentlog *log, enum gt_event_kind ki
     return event;
 }
 
+/* What is left of a run whose thread was killed: a record that has no signal yet. The next
+ * chunk begins with a run that nobody told the condition variables of: it makes no sense. */
+static void test_runs_of_signals(void **state)
+{
+    const int64_t ns[] = {0, 500, 1000, 1500, 2000, 34767, 34768, 34769};
+    struct draft *draft = new_draft(7, 7, 2000000000, 2000000000);
+    struct gt_agentlog_quality quality;
+    struct gt_agentlog *log;
+    struct gt_event event;
+
+    (void)state;
+    write_control(new_control());
+    add_gil(draft, 2000000000, GT_WIRE_FIRST, COND);
+    add_gil(draft, 2000000000, GT_WIRE_SECOND, ACQUIRED);
+    add_gil(draft, 2000000000, GT_WIRE_RUN, UINT64_C(1000) << 32 | 1000 << 16 | 1000);
+    add_gil(draft, UINT64_C(2) << 48 | UINT64_C(2) << 32 | UINT64_C(65534) << 16 | 1000,
+            GT_WIRE_RUN_ON, 0);
+    add_gil(draft, 0, GT_WIRE_RUN_ON, 0);
+    write_draft(draft, 0);
+    log = open_log();
+    for (size_t i = 0; i < sizeof(ns) / sizeof(ns[0]); i++) {
+        event = find_event(log, GT_EVENT_COND_SIGNAL);
+        assert_int_equal(event.time_ns, 10000000000 + ns[i]);
+        assert_true(event.cond.address == (i % 2 ? ACQUIRED : COND));
+    }
+    gt_agentlog_free(log);
+
+    draft = new_draft(8, 8, 2000000000, 2000000000);
+    add_gil(draft, 2000000000, GT_WIRE_RUN, 1000);
+    write_draft(draft, 0);
+    draft = new_draft(9, 9, 2000000000, 2000000000);
+    add_gil(draft, 0, GT_WIRE_RUN_ON, 1000);
+    write_draft(draft, 0);
+    assert_int_equal(count_events(GT_EVENT_COND_SIGNAL, &quality), 8);
+    assert_int_equal(quality.damaged, 2);
+}
+
 static void test_processes_that_could_not_go_on(void **state)
 {
     struct draft *draft = new_draft(7, 7, 2000000000, 2000000000);
@@ -786,6 +823,7 @@ int main(void)
         TEST(test_names_messages_and_stop),
         TEST(test_a_kept_log_that_is_cut),
         TEST(test_cut_and_senseless_logs),
+        TEST(test_runs_of_signals),
         TEST(test_copies_come_before_the_slot),
         TEST(test_gaps_are_told),
         TEST(test_refuses_what_is_no_log),

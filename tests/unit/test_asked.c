@@ -10,6 +10,7 @@
 #include <cmocka.h>
 #include <stdlib.h>
 
+#include "analysis/native.h"
 #include "analysis/blockers.h"
 #include "analysis/judgement.h"
 #include "feed.h"
@@ -146,6 +147,24 @@ static const struct gt_blocker *end(struct gt_timeline *t, int64_t time_ns,
     assert_int_equal(gt_timeline_finish(t, NULL), 0);
     assert_int_equal(gt_blockers_init(blockers, t, 0, NULL), 0);
     return gt_blocker_at(blockers, 0);
+}
+
+static void asleep(struct gt_timeline *t, int64_t time_ns, const char *symbol)
+{
+    struct gt_frame frame = {.symbol = symbol,
+                             .symbol_length = (uint32_t)strlen(symbol),
+                             .dso = "/lib/libx.so",
+                             .dso_length = 12};
+    struct gt_event event = {
+        .kind = GT_EVENT_ASLEEP,
+        .time_ns = time_ns,
+        .pid = 10,
+        .tid = 11,
+        .cpu = -1,
+        .comm = "",
+        .asleep = {.tid = 10, .call = 8, .stack = gt_stacks_add(&t->native_stacks, &frame, 1)}};
+
+    assert_int_equal(gt_timeline_feed(t, &event), 0);
 }
 
 static void release_all(struct gt_timeline *t, struct gt_blockers *blockers)
@@ -381,6 +400,40 @@ static void snapshots_are_enough_that_leave_out_a_tenth(void **state)
     check_read_from(146 * MS + 1, false);
 }
 
+/* 10 sleeps from the request at 106 ms to the release, 80 ms, in two functions; how long it
+ * slept is divided among what was seen. */
+static void check_sleeps(int64_t seen_ns)
+{
+    struct gt_timeline *t = begin(180 * MS);
+    struct gt_blockers blockers;
+    struct gt_native sleeps;
+    struct gt_native_way way;
+
+    snapshot(t, seen_ns, 11, 10, 50 * MS, 0, 0, 8);
+    asleep(t, seen_ns, "first");
+    snapshot(t, 166 * MS, 11, 10, 50 * MS, 0, 0, 8);
+    asleep(t, 166 * MS, "second");
+    snapshot(t, 186 * MS, 10, 10, 50 * MS, 0, 0, 0);
+    asleep(t, 195 * MS, "later");
+    end(t, 186 * MS, &blockers);
+    assert_int_equal(gt_native_init_sleeps(&sleeps, t, &blockers, NULL), 0);
+    assert_int_equal(gt_native_way(&sleeps, 0, &way), 0);
+    assert_int_equal(way.all.samples, 2);
+    assert_in_range(way.all.weight_ns, 79 * MS, 80 * MS);
+    assert_int_equal(way.count, 1);
+    assert_string_equal(gt_stacks_symbol(&t->native_stacks, way.steps[0].frame), "first");
+    assert_in_range(way.steps[0].inclusive.weight_ns, 59 * MS, 61 * MS);
+    gt_native_release(&sleeps);
+    release_all(t, &blockers);
+}
+
+static void sleeps_with_the_gil_have_stacks(void **state)
+{
+    (void)state;
+    check_sleeps(106 * MS);
+    check_sleeps(103 * MS); /* who looked lost its CPU before it asked */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -389,6 +442,7 @@ int main(void)
         cmocka_unit_test(changes_are_followed),
         cmocka_unit_test(gaps_must_agree),
         cmocka_unit_test(without_a_cpu_nobody_keeps),
+        cmocka_unit_test(sleeps_with_the_gil_have_stacks),
         cmocka_unit_test(a_cpu_for_a_part_is_enough),
         cmocka_unit_test(who_sleeps_keeps),
         cmocka_unit_test(a_sleep_in_which_nobody_can_ask_is_none),

@@ -7,6 +7,7 @@
 #include "base/hashmap.h"
 #include "base/intern.h"
 #include "base/nstime.h"
+#include "base/order.h"
 #include "base/strvec.h"
 
 #include <dirent.h>
@@ -172,6 +173,35 @@ static void chunks_keep_their_elements(void **state)
     gt_chunks_release(&list);
     assert_int_equal(list.count, 0);
     assert_int_equal(list.element_size, sizeof(uint32_t));
+}
+
+static int by_last_digit(const void *a, const void *b)
+{
+    return gt_order(*(const uint32_t *)a % 10, *(const uint32_t *)b % 10);
+}
+
+/* Few, and over the ends of chunks: all are there, in order. */
+static void chunks_are_sorted(void **state)
+{
+    const uint32_t counts[] = {0, 1, 7, GT_CHUNK_ELEMENTS + 3, 3 * GT_CHUNK_ELEMENTS};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        uint64_t sum = 0, all = (uint64_t)counts[i] * (counts[i] + 1) / 2;
+        struct gt_chunks list;
+
+        gt_chunks_init(&list, sizeof(uint32_t));
+        for (uint32_t j = counts[i]; j > 0; j--)
+            *(uint32_t *)gt_chunks_push(&list) = j;
+        assert_int_equal(gt_chunks_sort(&list, by_last_digit), 0);
+        assert_int_equal(list.count, counts[i]);
+        for (uint32_t j = 0; j < counts[i]; j++)
+            sum += *(uint32_t *)gt_chunks_at(&list, j);
+        assert_int_equal(sum, all);
+        for (uint32_t j = 1; j < counts[i]; j++)
+            assert_true(by_last_digit(gt_chunks_at(&list, j - 1), gt_chunks_at(&list, j)) <= 0);
+        gt_chunks_release(&list);
+    }
 }
 
 static void hashmap_finds_what_was_put(void **state)
@@ -502,6 +532,7 @@ int main(void)
         cmocka_unit_test(text_is_made_visible_in_place),
         cmocka_unit_test(strvec_is_an_argument_vector),
         cmocka_unit_test(chunks_keep_their_elements),
+        cmocka_unit_test(chunks_are_sorted),
         cmocka_unit_test(hashmap_finds_what_was_put),
         cmocka_unit_test(hashmap_withstands_chosen_keys),
         cmocka_unit_test(intern_stores_once),

@@ -177,7 +177,7 @@ static struct lengths play(const struct moment *moments, size_t count, double co
 
         tags[i].tag = strcmp(gt_intern_text(&t->names, called->name), "native") == 0;
     }
-    assert_int_equal(gt_build_init(&build, t, &blockers, tags, cores, NULL), 0);
+    assert_int_equal(gt_build_init(&build, t, &blockers, tags, NULL, cores, NULL), 0);
     lengths.unchanged = length(&build, (struct gt_sim_rules){.cores = cores});
     lengths.released = length(&build, (struct gt_sim_rules){.cores = cores, .released_tag = 1});
     lengths.without_gil = length(&build, (struct gt_sim_rules){.cores = cores, .no_gil = true});

@@ -35,7 +35,16 @@ static void conditions_are_parsed(void **state)
     assert_int_equal(condition.field, GT_FIELD_HOLD);
     assert_string_equal(condition.glob, "worker-*");
     assert_true(condition.below && condition.limit == 2e9);
+    condition = parse("worst(2s).wait > 50%");
+    assert_int_equal(condition.what, GT_WHAT_ALL);
+    assert_int_equal(condition.field, GT_FIELD_WAIT);
+    assert_int_equal(condition.worst_ns, 2000 * MS);
+    condition = parse("thread(\"w\") . worst( 1.5 ms ).hold > 1ms");
+    assert_int_equal(condition.what, GT_WHAT_THREAD);
+    assert_int_equal(condition.field, GT_FIELD_HOLD);
+    assert_int_equal(condition.worst_ns, 3 * MS / 2);
     condition = parse("blocker(\"json.*\") > 5%");
+    assert_int_equal(condition.worst_ns, 0);
     assert_int_equal(condition.what, GT_WHAT_BLOCKER);
     assert_string_equal(condition.glob, "json.*");
 }
@@ -70,6 +79,13 @@ static void the_caret_is_under_the_spot(void **state)
     check_refused("thread(\"w\") > 1%", 12);
     check_refused("thread(\"w\").name > 1%", 12);
     check_refused("wait > 20% or hold > 5%", 11);
+    check_refused("worst.wait > 5%", 5);
+    check_refused("worst(2).wait > 5%", 7);
+    check_refused("worst(0s).wait > 5%", 6);
+    check_refused("worst(2s) > 5%", 10);
+    check_refused("worst(2s).longest_wait > 5ms", 10);
+    check_refused("worst(2s).worst(1s).wait > 5%", 10);
+    check_refused("thread(\"w\").worst(x).wait > 5%", 18);
 }
 
 static void a_refusal_is_three_lines_of_visible_text(void **state)
@@ -92,6 +108,7 @@ static struct gt_timeline t;
 static struct gt_gil *gil;
 static struct gt_recorded recorded;
 static struct gt_blockers blockers;
+static struct gt_locks_found locks;
 static struct gt_checked checked;
 static unsigned threads_named; /* a bit per thread that the GLOB matches */
 static enum gt_doing_kind doing_named;
@@ -109,6 +126,8 @@ static int begin(void **state)
     made_blockers(&blockers);
     made_row(&blockers, GT_DOING_PYTHON, 300 * MS);
     made_row(&blockers, GT_DOING_UNKNOWN, 100 * MS);
+    gt_chunks_init(&locks.rows, sizeof(struct gt_lock_row));
+    gt_chunks_init(&t.locks, sizeof(struct gt_lock));
     threads_named = 0;
     doing_named = GT_DOING_PYTHON;
     return 0;
@@ -117,6 +136,10 @@ static int begin(void **state)
 static int end(void **state)
 {
     (void)state;
+    gt_locks_found_release(&locks);
+    gt_chunks_release(&t.locks);
+    gt_chunks_release(&t.lock_waits);
+    gt_chunks_release(&t.usages);
     made_blockers_release(&blockers);
     made_release(&t);
     return 0;
@@ -134,6 +157,12 @@ static int names_blocker(void *context, const struct gt_blocker *row)
     return row->doing.kind == doing_named;
 }
 
+static int names_lock(void *context, const struct gt_lock_row *row)
+{
+    (void)context;
+    return row->function == 1;
+}
+
 static int no_memory(void *context, uint32_t thread)
 {
     (void)context;
@@ -143,10 +172,11 @@ static int no_memory(void *context, uint32_t thread)
 
 static void check(const char *text, enum gt_check_result result)
 {
-    const struct gt_condition_names names = {names_thread, names_blocker, NULL};
+    const struct gt_condition_names names = {names_thread, names_blocker, names_lock, NULL};
     struct gt_condition condition = parse(text);
 
-    assert_int_equal(gt_condition_check(&condition, &recorded, &blockers, &names, &checked), 0);
+    assert_int_equal(
+        gt_condition_check(&condition, &recorded, &blockers, &locks, &names, &checked), 0);
     assert_int_equal(checked.result, result);
 }
 
@@ -224,6 +254,56 @@ static void a_breach_counts_before_what_is_not_known_and_that_before_the_rest(vo
     assert_int_equal(checked.thread, 1);
 }
 
+static void add_wait(uint32_t thread, int64_t start_ns, int64_t end_ns)
+{
+    *(struct gt_span *)made_push(&gil->waits) =
+        (struct gt_span){.start_ns = start_ns, .end_ns = end_ns, .thread = thread};
+}
+
+/* Thread 0 waits 100 ms at 200 ms, thread 1 from 200 to 500 ms; both live for 1 s. */
+static void the_worst_window_has_a_share_of_its_own(void **state)
+{
+    (void)state;
+    ((struct gt_thread *)made_push(&t.threads))->end_ns = 1000 * MS;
+    *(struct gt_thread *)gt_chunks_at(&t.threads, 1) =
+        (struct gt_thread){.tid = 11, .end_ns = 1000 * MS};
+    t.end_ns = 1000 * MS;
+    add_wait(0, 200 * MS, 300 * MS);
+    add_wait(1, 200 * MS, 500 * MS);
+    check("worst(100ms).wait >= 100%", GT_BREACHED);
+    assert_int_equal(checked.start_ns, 200 * MS);
+    check("worst(300ms).wait > 66%", GT_BREACHED); /* 400 of 600 ms */
+    check("worst(300ms).wait > 67%", GT_PASSED);
+    check("worst(300ms).wait >= 400ms", GT_BREACHED);
+    check("worst(2s).wait >= 20%", GT_BREACHED); /* the whole run */
+    check("worst(2s).wait > 20%", GT_PASSED);
+    threads_named = 3;
+    check("thread(\"*\").worst(300ms).wait >= 100%", GT_BREACHED);
+    assert_int_equal(checked.thread, 1);
+    threads_named = 1;
+    check("thread(\"*\").worst(300ms).wait > 33%", GT_BREACHED);
+    check("thread(\"*\").worst(300ms).wait > 34%", GT_PASSED);
+    assert_int_equal(checked.start_ns, 0); /* the first that has all of it */
+    check("wait > 20%", GT_PASSED);
+    assert_int_equal(checked.start_ns, -1);
+}
+
+static void what_is_lost_may_be_the_worst(void **state)
+{
+    (void)state;
+    the_worst_window_has_a_share_of_its_own(state);
+    lose_of(1); /* both, for 200 ms from 700 ms on */
+    made_member_at(gil, 0)->unknown_ns = 200 * MS;
+    check("worst(300ms).wait > 66%", GT_BREACHED); /* there is one, whatever was lost */
+    check("worst(300ms).wait > 67%", GT_PASSED);   /* 400 of 600 ms there, too */
+    check("worst(200ms).wait > 75%", GT_UNJUDGED); /* 300 of 400 ms is known, and may be all */
+    assert_true(checked.range.low == 75 && checked.range.high == 100);
+    check("worst(200ms).wait < 75%", GT_PASSED);
+    check("worst(200ms).wait > 400ms", GT_PASSED);
+    check("worst(200ms).wait > 350ms", GT_UNJUDGED);
+    assert_true(checked.range.low == 300e6 && checked.range.high == 400e6);
+}
+
 static void a_thread_that_was_not_seen_cannot_be_judged(void **state)
 {
     (void)state;
@@ -254,6 +334,33 @@ static void an_unknown_function_may_have_been_it_where_calls_are_missing(void **
     check("blocker(\"f\") > 400ms", GT_PASSED);
 }
 
+/* The threads waited for locks, of their 2 s, for 150 ms: 100 ms in function 1, the rest
+ * somewhere. */
+static void locks_are_set_against_all_lives(void **state)
+{
+    (void)state;
+    check("lock_wait > 5%", GT_UNJUDGED); /* nobody looked */
+    assert_true(checked.no_locks);
+    gt_chunks_init(&t.usages, sizeof(struct gt_chunks));
+    gt_chunks_init(made_push(&t.usages), sizeof(struct gt_usage));
+    check("lock_wait > 0%", GT_PASSED);
+    gt_chunks_init(&t.lock_waits, sizeof(int64_t));
+    *(int64_t *)made_push(&t.lock_waits) = 150 * MS;
+    check("lock_wait > 7%", GT_BREACHED);
+    check("lock_wait > 7.5%", GT_PASSED);
+    check("lock_wait >= 150ms", GT_BREACHED);
+    threads_named = 2;
+    check("thread(\"w\").lock_wait > 0%", GT_PASSED);
+    *(struct gt_lock_row *)made_push(&locks.rows) =
+        (struct gt_lock_row){.function = 1, .wait_ns = 100 * MS};
+    check("lock(\"f\") > 4%", GT_BREACHED);
+    check("lock(\"f\") > 5%", GT_PASSED);
+    *(struct gt_lock_row *)made_push(&locks.rows) =
+        (struct gt_lock_row){.function = GT_NO_INDEX, .wait_ns = 50 * MS};
+    check("lock(\"f\") > 5%", GT_UNJUDGED);
+    check("lock(\"f\") > 8%", GT_PASSED);
+}
+
 static void nothing_is_judged_of_what_was_not_recorded(void **state)
 {
     (void)state;
@@ -266,12 +373,13 @@ static void nothing_is_judged_of_what_was_not_recorded(void **state)
 
 static void names_that_cannot_be_made_are_an_error(void **state)
 {
-    const struct gt_condition_names names = {no_memory, names_blocker, NULL};
+    const struct gt_condition_names names = {no_memory, names_blocker, names_lock, NULL};
     struct gt_condition condition = parse("thread(\"w\").wait > 5%");
 
     (void)state;
-    assert_int_equal(gt_condition_check(&condition, &recorded, &blockers, &names, &checked),
-                     GT_ERR_MEMORY);
+    assert_int_equal(
+        gt_condition_check(&condition, &recorded, &blockers, &locks, &names, &checked),
+        GT_ERR_MEMORY);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -286,9 +394,12 @@ int main(void)
         TEST(what_is_not_known_leaves_it_open),
         TEST(the_thread_nearest_to_a_breach_counts),
         TEST(a_breach_counts_before_what_is_not_known_and_that_before_the_rest),
+        TEST(the_worst_window_has_a_share_of_its_own),
+        TEST(what_is_lost_may_be_the_worst),
         TEST(a_thread_that_was_not_seen_cannot_be_judged),
         TEST(a_blocker_is_set_against_all_lives),
         TEST(an_unknown_function_may_have_been_it_where_calls_are_missing),
+        TEST(locks_are_set_against_all_lives),
         TEST(nothing_is_judged_of_what_was_not_recorded),
         TEST(names_that_cannot_be_made_are_an_error),
     };

@@ -91,6 +91,7 @@ static void a_profile_of_a_deep_stack(void **state)
 {
     enum { DEPTH = 3 * GT_PROFILE_DEPTH_MAX };
     struct gt_timeline *timeline = gt_timeline_new(false, NULL);
+    struct gt_blocked blocked;
     struct gt_profile profile;
     int64_t hold_ns = 0, longest = 0;
 
@@ -103,7 +104,8 @@ static void a_profile_of_a_deep_stack(void **state)
         release(timeline, 10 * i + 15, 1, 1, 0x7000);
     }
     assert_int_equal(gt_timeline_finish(timeline, NULL), 0);
-    assert_int_equal(gt_profile_init(&profile, timeline, NULL), 0);
+    assert_int_equal(gt_blocked_find(&blocked, timeline, NULL), 0);
+    assert_int_equal(gt_profile_init(&profile, timeline, &blocked, NULL), 0);
     assert_int_equal(profile.nodes.count, 1 + DEPTH); /* no function is lost */
     for (size_t i = 0; i < profile.nodes.count; i++) {
         int64_t depth = 0;
@@ -116,6 +118,7 @@ static void a_profile_of_a_deep_stack(void **state)
     assert_int_equal(longest, GT_PROFILE_DEPTH_MAX);
     assert_int_equal(hold_ns, gt_gil_thread_at(gt_gil_at(timeline, 0), 0)->hold_ns);
     gt_profile_release(&profile);
+    gt_blocked_release(&blocked);
     gt_timeline_free(timeline);
 }
 

@@ -163,6 +163,8 @@ static int write_all(const struct gt_report *report, struct gt_error *err)
     return 0;
 }
 
+static const struct gt_print_options colored = {.color = true, .width = 80};
+
 static int convert(const struct gt_buf *text, struct gt_buf *result, struct gt_error *err)
 {
     const struct gt_ingest_options options = {.detect = GT_DETECT_GIL | GT_DETECT_SCHED};
@@ -179,7 +181,7 @@ static int convert(const struct gt_buf *text, struct gt_buf *result, struct gt_e
         rc = gt_results_make(&results, gt_ingest_recorded(ingest), &info, NULL, true, err);
     if (rc == 0)
         rc = gt_report_summary(results.report, result, err);
-    if (rc == 0 && gt_report_print(results.report, true, result))
+    if (rc == 0 && gt_report_print(results.report, &colored, result))
         rc = gt_error_memory(err);
     if (rc == 0)
         rc = write_all(results.report, err);

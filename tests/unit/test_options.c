@@ -7,6 +7,8 @@
 #include <cmocka.h>
 
 #include "../../cmd/giltracer/cli.c"
+#include "../../cmd/giltracer/cli_options.c"
+#include "../../cmd/giltracer/config.c"
 #include "../../cmd/giltracer/help.c"
 
 static struct gt_cli cli;
@@ -27,7 +29,14 @@ static int teardown(void **state)
     return 0;
 }
 
-#define PARSE(...) gt_cli_parse(&cli, (char *[]){"giltracer", __VA_ARGS__, NULL}, &err)
+static int parse_all(char *const *argv)
+{
+    int rc = gt_cli_parse(&cli, argv, &err);
+
+    return rc < 0 ? rc : gt_cli_check(&cli, &err);
+}
+
+#define PARSE(...) parse_all((char *[]){"giltracer", __VA_ARGS__, NULL})
 
 static void test_stops_at_the_script(void **state)
 {
@@ -126,6 +135,10 @@ static void test_refusals(void **state)
     refused(PARSE("--keep"), "--keep needs an argument");
     refused(PARSE("--quiet=1", "x.py"), "takes no argument");
     refused(PARSE("--no-color=x", "x.py"), "takes no argument");
+    refused(PARSE("--gil-sorce", "agent", "x.py"), "did you mean --gil-source?");
+    refused(PARSE("--xyz", "x.py"), "unknown option --xyz (--help");
+    refused(PARSE("-O", "--", "ls"), "-O is for the interpreter");
+    refused(PARSE("-O", "--pid", "1"), "-O is for programs that giltracer starts");
     refused(PARSE("--gil-source", "magic", "x.py"), "auto, uprobes, functions");
     refused(PARSE("--color", "blue", "x.py"), "auto, always or never");
     refused(PARSE("-m"), "-m needs an argument");
@@ -138,12 +151,22 @@ static void test_help_names_every_option(void **state)
 
     (void)state;
     gt_buf_init(&text);
-    assert_int_equal(gt_help_text(&text), 0);
+    assert_int_equal(gt_help_make(&gt_giltracer_help, "all", &text, NULL), 0);
     for (const struct gt_option *option = gt_cli_table; option->help; option++) {
-        assert_non_null(strstr(text.data, option->help));
+        char begins[24];
+
+        snprintf(begins, sizeof(begins), "%.20s", option->help); /* long ones are wrapped */
+        assert_non_null(strstr(text.data, begins));
         if (option->name)
             assert_non_null(strstr(text.data, option->name));
     }
+    gt_buf_reset(&text);
+    assert_int_equal(gt_help_make(&gt_giltracer_help, NULL, &text, NULL), 0);
+    for (const struct gt_option *option = gt_cli_table; option->help; option++)
+        if (option->name && *option->name)
+            assert_int_equal(strstr(text.data, option->help) != NULL,
+                             (option->flags & GT_OPTION_COMMON) != 0);
+    assert_int_equal(gt_help_make(&gt_giltracer_help, "tea", &text, NULL), GT_ERR_USAGE);
     gt_buf_release(&text);
 }
 

@@ -24,11 +24,29 @@ static const struct gt_ingest_options options = {.detect = GT_DETECT_GIL | GT_DE
 static struct gt_ingest *ingest;
 static struct gt_results results;
 
+enum { LATE = 20, FIRST_LATE = 2000 }; /* threads of a name of their own, by their tid */
+
 static void line(struct gt_buf *text, int pid, int tid, int64_t time_us, const char *what)
 {
-    assert_int_equal(gt_buf_addf(text, "py %d/%d [000] %d.%06d000: %s\n", pid, tid,
+    char name[32] = "py";
+
+    if (tid >= FIRST_LATE)
+        snprintf(name, sizeof(name), "late-%d", tid - FIRST_LATE);
+    assert_int_equal(gt_buf_addf(text, "%s %d/%d [000] %d.%06d000: %s\n", name, pid, tid,
                                  1 + (int)(time_us / 1000000), (int)(time_us % 1000000), what),
                      0);
+}
+
+/* Releases the text. */
+static void convert(struct gt_buf *text)
+{
+    ingest = gt_ingest_new(&options, NULL);
+    assert_non_null(ingest);
+    assert_int_equal(gt_ingest_feed(ingest, text->data, text->length, NULL), 0);
+    assert_int_equal(gt_ingest_finish(ingest, NULL), 0);
+    assert_int_equal(
+        gt_results_make(&results, gt_ingest_recorded(ingest), &info, NULL, true, NULL), 0);
+    gt_buf_release(text);
 }
 
 /* Processes begin one after the other, each with two threads that wait for each other. */
@@ -56,13 +74,40 @@ static int make(void **state)
             line(&text, pid, own, time_us++, "1 page-faults: ");
         }
     }
-    ingest = gt_ingest_new(&options, NULL);
-    assert_non_null(ingest);
-    assert_int_equal(gt_ingest_feed(ingest, text.data, text.length, NULL), 0);
-    assert_int_equal(gt_ingest_finish(ingest, NULL), 0);
-    assert_int_equal(
-        gt_results_make(&results, gt_ingest_recorded(ingest), &info, NULL, true, NULL), 0);
-    gt_buf_release(&text);
+    convert(&text);
+    return 0;
+}
+
+/* Two threads take turns for a second; then many others, of a kind that was not there, wait. */
+static int make_late(void **state)
+{
+    enum { STEPS = 60 };
+    struct gt_buf text;
+    int64_t time_us = 0;
+    char what[96];
+
+    (void)state;
+    gt_buf_init(&text);
+    line(&text, 1000, 1001, time_us++, "PERF_RECORD_FORK(1000:1001):(1000:1000)");
+    for (int i = 0; i < 2000; i++) {
+        line(&text, 1000, 1000 + i % 2, time_us += 250, "gil:signal: (1) cond=0x7f0000001058");
+        line(&text, 1000, 1000 + i % 2, time_us += 250, "gil:signal: (1) cond=0x7f0000001000");
+    }
+    for (int i = 0; i < LATE; i++) {
+        snprintf(what, sizeof(what), "PERF_RECORD_FORK(1000:%d):(1000:1000)", FIRST_LATE + i);
+        line(&text, 1000, FIRST_LATE + i, time_us++, what);
+        if (i)
+            line(&text, 1000, FIRST_LATE + i, time_us++, "gil:wait: (1) cond=0x7f0000001000");
+    }
+    for (int i = 0; i < STEPS; i++) {
+        line(&text, 1000, FIRST_LATE + i % LATE, time_us++,
+             "gil:signal: (1) cond=0x7f0000001058");
+        line(&text, 1000, FIRST_LATE + i % LATE, time_us += 5000,
+             "gil:signal: (1) cond=0x7f0000001000");
+        line(&text, 1000, FIRST_LATE + i % LATE, time_us++,
+             "gil:wait: (1) cond=0x7f0000001000");
+    }
+    convert(&text);
     return 0;
 }
 
@@ -203,12 +248,42 @@ static void a_page_that_is_too_large_holds_the_beginning(void **state)
     gt_buf_release(&whole);
 }
 
+static void the_worst_stretch_may_be_of_threads_that_are_not_in_the_page(void **state)
+{
+    struct gt_buf whole, page;
+    json_t *data, *summary, *worst, *stretch;
+    size_t most;
+
+    (void)state;
+    write_page(UINT64_MAX, &whole);
+    write_page(1, &page);
+    most = page.length + (whole.length - page.length) / 2;
+    gt_buf_release(&page);
+    write_page(most, &page);
+    data = element(&page, "page-data");
+    summary = element(&page, "summary-data");
+    assert_int_equal(json_array_size(json_object_get(data, "threads")), 2);
+    worst = json_array_get(json_object_get(summary, "worst"), 0);
+    stretch = json_object_get(worst, "stretch");
+    assert_string_equal(json_string_value(json_object_get(stretch, "waiters")),
+                        "late-* (20 threads)");
+    assert_non_null(strstr(json_string_value(json_object_get(worst, "sentence")),
+                           ", late-* (20 threads) waited for the GIL "));
+    json_decref(data);
+    json_decref(summary);
+    gt_buf_release(&page);
+    gt_buf_release(&whole);
+}
+
+#define TEST(name, make) cmocka_unit_test_setup_teardown(name, make, drop)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(all_is_there_where_it_fits),
-        cmocka_unit_test(a_page_that_is_too_large_holds_the_beginning),
+        TEST(all_is_there_where_it_fits, make),
+        TEST(a_page_that_is_too_large_holds_the_beginning, make),
+        TEST(the_worst_stretch_may_be_of_threads_that_are_not_in_the_page, make_late),
     };
 
-    return cmocka_run_group_tests(tests, make, drop);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

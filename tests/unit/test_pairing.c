@@ -116,6 +116,46 @@ static void a_hit_is_recorded_twice(void **state)
     assert_int_equal(agent(6000000, ACQUIRED), 0);
 }
 
+/* Where the thread had no CPU for long between the two: one call has one deadline. */
+static void a_wait_is_recorded_twice(void **state)
+{
+    struct gt_event by_agent = call(GT_EVENT_COND_WAIT, 100, COND), missed;
+    struct gt_event first = by_agent, again, next;
+
+    (void)state;
+    first.time_ns = 112;
+    first.cond.deadline_ns = 5000100;
+    again = first;
+    again.time_ns = 3000000;
+    next = first;
+    next.time_ns = 3000900;
+    next.cond.deadline_ns = 8000000;
+    assert_int_equal(gt_pairing_agent(pairing, &by_agent, &missed), 0);
+    assert_int_equal(gt_pairing_probe(pairing, &first), 0);
+    assert_int_equal(gt_pairing_probe(pairing, &again), 0);
+    assert_int_equal(gt_pairing_probe(pairing, &next), 0);
+    assert_int_equal(agent(6000000, ACQUIRED), 1); /* the last one belongs to no event of it */
+}
+
+static void libc_signals_within_its_wait(void **state)
+{
+    struct gt_event by_agent = call(GT_EVENT_COND_WAIT, 300, COND), missed;
+    struct gt_event by_probe = by_agent;
+
+    (void)state;
+    agent(100, ACQUIRED);
+    hit(112, ACQUIRED);
+    agent(200, COND);
+    hit(212, COND);
+    by_probe.time_ns = 312;
+    assert_int_equal(gt_pairing_agent(pairing, &by_agent, &missed), 0);
+    assert_int_equal(gt_pairing_probe(pairing, &by_probe), 0);
+    assert_int_equal(hit(5000000, COND), 0);
+    assert_int_equal(agent(5001000, ACQUIRED), 0);
+    assert_int_equal(hit(5001012, ACQUIRED), 0);
+    assert_int_equal(agent(5002000, COND), 0);
+}
+
 static void another_program_is_not_seen_until_its_agent_is(void **state)
 {
     (void)state;
@@ -309,6 +349,8 @@ int main(void)
         PAIRED(what_the_agent_missed_is_handed_on),
         PAIRED(a_hit_may_come_before_its_event),
         PAIRED(a_hit_is_recorded_twice),
+        PAIRED(a_wait_is_recorded_twice),
+        PAIRED(libc_signals_within_its_wait),
         PAIRED(another_program_is_not_seen_until_its_agent_is),
         PAIRED(probes_serve_where_the_agent_ends),
         PAIRED(sources_agree),

@@ -396,6 +396,74 @@ static void what_is_made_is_never_what_another_planted(void **state)
     munmap((void *)moves, sizeof(*moves));
 }
 
+static void trusted(const char *path)
+{
+    struct gt_error err = {0};
+    int fd = gt_path_open_trusted(path, &err);
+
+    if (fd < 0)
+        fail_msg("%s: %s", path, err.message);
+    close(fd);
+}
+
+static void untrusted(const char *path, int code, const char *word)
+{
+    struct gt_error err = {0};
+
+    assert_int_equal(gt_path_open_trusted(path, &err), code);
+    if (!strstr(err.message, word))
+        fail_msg("%s: %s", path, err.message);
+}
+
+static void what_only_root_and_we_wrote_is_read(void **state)
+{
+    (void)state;
+    make("ours", 0755);
+    touch("ours/file");
+    trusted("ours/file");
+    trusted("./ours/../ours/file");
+    assert_int_equal(symlink("ours/file", "link"), 0);
+    trusted("link");
+    assert_int_equal(symlink("../link", "ours/back"), 0);
+    trusted("ours/back");
+    assert_int_equal(symlink("loop", "loop"), 0);
+    untrusted("loop", GT_ERR_IO, strerror(ELOOP));
+    assert_int_equal(symlink("nowhere", "dangling"), 0);
+    untrusted("dangling", GT_ERR_NOT_FOUND, "nowhere");
+    untrusted("missing/file", GT_ERR_NOT_FOUND, "missing");
+    untrusted("ours", GT_ERR_PERMISSION, "is no regular file");
+    assert_int_equal(mkfifo("ours/fifo", 0600), 0);
+    untrusted("ours/fifo", GT_ERR_PERMISSION, "is no regular file");
+    assert_int_equal(chmod("ours/file", 0666), 0);
+    untrusted("ours/file", GT_ERR_PERMISSION, "file belongs to another user, or can be");
+    untrusted("link", GT_ERR_PERMISSION, "file belongs to another user, or can be");
+}
+
+static void what_others_can_have_written_is_not(void **state)
+{
+    (void)state;
+    require(geteuid() == 0, "root");
+    make("ours", 0755);
+    touch("ours/file");
+    make("open", 01777);
+    touch("open/file");
+    untrusted("open/file", GT_ERR_PERMISSION, "open belongs to another user, or can be");
+    touch("ours/theirs");
+    assert_int_equal(chown("ours/theirs", NOBODY, NOBODY), 0);
+    untrusted("ours/theirs", GT_ERR_PERMISSION, "theirs belongs to another user");
+    make("theirs", 0755);
+    touch("theirs/file");
+    assert_int_equal(chown("theirs", NOBODY, NOBODY), 0);
+    untrusted("theirs/file", GT_ERR_PERMISSION, "belongs to another user");
+    assert_int_equal(symlink("ours/file", "planted"), 0);
+    assert_int_equal(lchown("planted", NOBODY, NOBODY), 0);
+    untrusted("planted", GT_ERR_PERMISSION, "the link");
+    assert_int_equal(symlink("../ours/file", "open/link"), 0);
+    untrusted("open/link", GT_ERR_PERMISSION, "open belongs to another user, or can be");
+    assert_int_equal(symlink("open/link", "indirect"), 0);
+    untrusted("indirect", GT_ERR_PERMISSION, "open belongs to another user, or can be");
+}
+
 /* In TMPDIR; root's in /tmp, where others could replace it there. */
 static void private_folders_go_where_they_stay(void **state)
 {
@@ -441,6 +509,8 @@ static int run_all(const char *name)
         TEST(folders_that_others_can_replace_are_refused),
         TEST(users_keep_to_their_folders_in_those_of_others),
         TEST(what_is_made_is_never_what_another_planted),
+        TEST(what_only_root_and_we_wrote_is_read),
+        TEST(what_others_can_have_written_is_not),
         TEST(private_folders_go_where_they_stay),
 #undef TEST
     };

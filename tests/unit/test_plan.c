@@ -70,7 +70,7 @@ static void test_nothing_to_detect(void **state)
     assert_string_equal(plan.target.items[1], "x.py");
 }
 
-enum { STATES = 5 }; /* tracepoints of the scheduler, to judge holders by */
+enum { STATES = 3 }; /* tracepoints of the scheduler, to judge holders by */
 
 static bool has_event(const char *event)
 {
@@ -222,7 +222,8 @@ static void test_record_command(void **state)
     (void)state;
     assert_int_equal(make(false, GT_GIL_AUTO), 0);
     gt_strvec_init(&argv);
-    assert_int_equal(gt_plan_record_command(&plan, &caps, false, 42, 3, 4, &argv), 0);
+    assert_int_equal(gt_plan_record_command(&plan, &caps, GT_RECORDED_REST, 42, 3, 4, &argv),
+                     0);
     assert_string_equal(argv.items[0], "perf");
     assert_string_equal(argv.items[1], "record");
     assert_true(has_word(&argv, "fd:3,4"));

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* lib/report: from text to the summary, Chrome JSON and the table; hostile names included. */
+#include "base/nstime.h"
+#include "base/width.h"
 #include "feed.h"
 
 #include "base/buf.h"
 #include "common/results.h"
 #include "ingest/ingest.h"
+#include "report/internal.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,6 +20,8 @@
 #include <cmocka.h>
 #include <jansson.h>
 #include <zlib.h>
+
+static const struct gt_print_options for_file = {0}, colored = {.color = true};
 
 /* 13 waits 300 us for 12, then holds 100 us; its name is made to break out of anything. */
 static const char text[] =
@@ -201,10 +207,11 @@ static void the_verdict_says_whether_and_who(void **state)
     (void)state;
     /* 0.3 of 2 ms somebody waited; 0.3 of 1.9 + 0.6 ms of lives; all for main. */
     assert_non_null(strstr(findings, "Partly GIL-bound: threads of python3 (pid 12) waited for "
-                                     "the GIL 11.5% of their time, 300.0 us in all. At least "
-                                     "one of them waited during 15.0% of the run.\n"));
-    assert_non_null(strstr(findings, "main held it during 100% of the waiting, more than any "
-                                     "other. Most blocked: </script>\"?[m, 300.0 us by "
+                                     "the GIL 11.5% of their time, 300.0 µs in all. At least "
+                                     "one of them waited during 15.0% of the run, and then "
+                                     "they waited 50.0% of their time.\n"));
+    assert_non_null(strstr(findings, "main held the GIL for 100% of this waiting, the most. "
+                                     "Largest pair: </script>\"?[m waited 300.0 µs for "
                                      "main.\n"));
     assert_true(strstr(findings, "GIL-bound") < strstr(findings, "exit status 7"));
     free(findings);
@@ -219,7 +226,7 @@ static void the_verdict_says_whether_and_who(void **state)
     assert_non_null(strstr(findings, "the program is not GIL-bound"));
     assert_non_null(strstr(findings,
                            "Recording itself cost the program about 1.6 ms (80% of "
-                           "the run): 400 events of the GIL at 4.0 us. The verdict is "
+                           "the run): 400 events of the GIL at 4.0 µs. The verdict is "
                            "of the traced run; --gil-source agent records for "
                            "less.\n"));
     free(findings);
@@ -289,7 +296,7 @@ static char *findings_of_steps(const struct step *steps, size_t count)
 }
 
 /* Thread 2 waits 200 us each for three; thread 4 waits 500 us, for one. */
-static void the_most_blocked_is_who_waited_most(void **state)
+static void the_largest_pair_is_not_who_waited_most(void **state)
 {
     static const struct step steps[] = {
         {1, 12, TAKE},    {2, 12, DROP},    {3, 12, TAKE},   {10, 13, WAIT},  {210, 12, DROP},
@@ -300,8 +307,8 @@ static void the_most_blocked_is_who_waited_most(void **state)
     char *findings = findings_of_steps(steps, sizeof(steps) / sizeof(steps[0]));
 
     (void)state;
-    assert_non_null(strstr(findings, "main held it during 64% of the waiting"));
-    assert_non_null(strstr(findings, "Most blocked: thread 2, 200.0 us by main."));
+    assert_non_null(strstr(findings, "main held the GIL for 64% of this waiting, the most."));
+    assert_non_null(strstr(findings, "Largest pair: thread 4 waited 500.0 µs for main."));
     free(findings);
 }
 
@@ -398,12 +405,44 @@ static void ends_that_are_not_known_are_told_together(void **state)
     assert_int_equal(gt_timeline_finish(timeline, NULL), 0);
     assert_int_equal(gt_results_make(&made, &recorded, &info, NULL, true, NULL), 0);
     gt_buf_init(&table);
-    assert_int_equal(gt_report_print(made.report, false, &table), 0);
+    assert_int_equal(gt_report_print(made.report, &for_file, &table), 0);
     assert_non_null(strstr(table.data, "The end of process 20 and 1 more was not recorded "
                                        "(killed, or still running)"));
     gt_buf_release(&table);
     gt_results_release(&made);
     gt_timeline_free(timeline);
+}
+
+static size_t count_lines(const char *printed)
+{
+    size_t lines = 0;
+
+    for (; (printed = strchr(printed, '\n')); printed++)
+        lines++;
+    return lines;
+}
+
+static void check_that_a_kind_has_one_row(struct gt_report *report)
+{
+    struct gt_report_options all = report->options, few = report->options;
+    struct gt_buf table;
+
+    gt_buf_init(&table);
+    assert_int_equal(gt_report_print(report, &for_file, &table), 0);
+    assert_non_null(strstr(table.data, "\n(400) "));
+    assert_non_null(strstr(table.data, "71.5 to 100.0"));
+    assert_non_null(strstr(table.data, "  thread *\n"));
+    assert_null(strstr(table.data, "\n13 "));
+    assert_true(count_lines(table.data) < 20);
+    gt_buf_reset(&table);
+    all.all_threads = true;
+    report->options = all;
+    assert_int_equal(gt_report_print(report, &for_file, &table), 0);
+    assert_non_null(strstr(table.data, "\n13 "));
+    assert_non_null(strstr(table.data, "\n412 "));
+    assert_null(strstr(table.data, "\n(400) "));
+    report->options = few;
+    gt_buf_release(&table);
 }
 
 /* 400 threads wait for one, then take turns: each list is cut, and its sum is the wait. */
@@ -457,6 +496,7 @@ static void of_many_holders_the_least_are_summed_up(void **state)
     }
     assert_true(most == 250 || most == 251); /* 100000 by threads, (others) and (nobody) */
     json_decref(root);
+    check_that_a_kind_has_one_row(report);
     gt_buf_release(&lines);
     gt_buf_release(&json);
     drop();
@@ -513,22 +553,128 @@ static void the_table_is_for_people(void **state)
 
     (void)state;
     gt_buf_init(&table);
-    assert_int_equal(gt_report_print(report, false, &table), 0);
+    assert_int_equal(gt_report_print(report, &for_file, &table), 0);
     assert_null(strchr(table.data, '\x1b')); /* neither ours nor the thread's */
     assert_non_null(strstr(table.data, "Summary of threads:"));
     assert_non_null(strstr(table.data, "\n12* "));
     assert_non_null(strstr(table.data, "\n13  "));
     assert_non_null(strstr(table.data, " 600.0 ")); /* total(us) */
     assert_non_null(strstr(table.data, " 50.0"));   /* gil wait% */
-    assert_non_null(strstr(table.data, "300.0 us"));
+    assert_non_null(strstr(table.data, "300.0 µs"));
     assert_non_null(strstr(table.data, "main (100%)"));
     assert_non_null(strstr(table.data, "exit status 7"));
     gt_buf_reset(&table);
-    assert_int_equal(gt_report_print(report, true, &table), 0);
+    assert_int_equal(gt_report_print(report, &colored, &table), 0);
     assert_non_null(strstr(table.data, "\x1b[31m"));
     assert_null(strstr(table.data, "\"\x1b[m"));
     gt_buf_release(&table);
     drop();
+}
+
+/* No line is wider than the terminal, and the verdict comes first. */
+static void the_table_fits_the_terminal(void **state)
+{
+    struct gt_report *report = make_report(text, sizeof(text) - 1);
+    struct gt_buf table;
+
+    (void)state;
+    gt_buf_init(&table);
+    for (size_t width = 60; width < 140; width += 5) {
+        const struct gt_print_options how = {.width = width};
+
+        gt_buf_reset(&table);
+        assert_int_equal(gt_report_print(report, &how, &table), 0);
+        assert_ptr_equal(strstr(table.data, "Partly GIL-bound"), table.data);
+        for (char *line = strtok(table.data, "\n"); line; line = strtok(NULL, "\n"))
+            if (gt_text_width(line, strlen(line)) > width)
+                fail_msg("%zu columns: %s", width, line);
+    }
+    gt_buf_release(&table);
+    drop();
+}
+
+static void put_line(struct gt_buf *lines, int64_t time_ns, int tid, const char *what)
+{
+    assert_int_equal(gt_buf_addf(lines, "   python3    12/%-5d [000] %5d.%09d: %s\n", tid,
+                                 (int)(time_ns / GT_NS_PER_S), (int)(time_ns % GT_NS_PER_S),
+                                 what),
+                     0);
+}
+
+static void put_cond(struct gt_buf *lines, int64_t time_ns, int tid, const char *event,
+                     int address)
+{
+    char what[64];
+
+    snprintf(what, sizeof(what), "gil:%s: (7f00) cond=%#x", event, address);
+    put_line(lines, time_ns, tid, what);
+}
+
+/* Of ten seconds, one thread waits for another from the fourth on, for so many stretches of 50
+ * ms; then nothing is known for so many seconds. */
+static void make_idle(struct gt_buf *lines, int stretches, int lost_s)
+{
+    enum { COND = 0x1000, ACQUIRED = 0x1058, STRETCH_NS = 50000000 };
+    int64_t now_ns = 4 * (int64_t)GT_NS_PER_S;
+
+    put_line(lines, 1, 13, "PERF_RECORD_FORK(12:13):(12:12)");
+    for (int i = 0; i < stretches; i++) {
+        put_cond(lines, now_ns, 12 + i % 2, "signal", ACQUIRED);
+        put_cond(lines, now_ns + 1000000, 13 - i % 2, "wait", COND);
+        now_ns += STRETCH_NS;
+        put_cond(lines, now_ns, 12 + i % 2, "signal", COND);
+    }
+    now_ns += lost_s * (int64_t)GT_NS_PER_S;
+    if (lost_s)
+        put_line(lines, now_ns, 12, "PERF_RECORD_LOST lost 9");
+    for (int i = 0; i < 2; i++) { /* each is seen again */
+        put_cond(lines, ++now_ns, 12 + (stretches + i) % 2, "signal", ACQUIRED);
+        put_cond(lines, ++now_ns, 12 + (stretches + i) % 2, "signal", COND);
+    }
+    put_line(lines, 10 * (int64_t)GT_NS_PER_S, 13, "PERF_RECORD_EXIT(12:13):(12:12)");
+    put_line(lines, 10 * (int64_t)GT_NS_PER_S, 12, "PERF_RECORD_EXIT(12:12):(12:12)");
+}
+
+/* What a person at a terminal gets of it. Free it. */
+static char *printed(int stretches, int lost_s)
+{
+    const struct gt_print_options how = {.brief = true};
+    struct gt_buf lines, table;
+
+    gt_buf_init(&lines);
+    gt_buf_init(&table);
+    make_idle(&lines, stretches, lost_s);
+    assert_int_equal(gt_report_print(make_report(lines.data, lines.length), &how, &table), 0);
+    gt_buf_release(&lines);
+    drop();
+    return table.data;
+}
+
+/* 0.2 of 10 s are not GIL-bound, and they are told. */
+static void a_bad_moment_is_told_where_the_whole_is_good(void **state)
+{
+    char *table = printed(4, 0);
+
+    (void)state;
+    assert_non_null(strstr(table, "Not GIL-bound: "));
+    assert_non_null(strstr(table, ", and then they waited 50.0% of their time.\n"));
+    assert_non_null(strstr(table,
+                           "\nWorst stretch: in the 199.0 ms from 00:04.00, 2 threads "
+                           "waited for the GIL 49.2% of their time. The stretch has 100.0% of "
+                           "all waiting for it, in 2.0% of the time.\n"));
+    assert_non_null(strstr(table, "Summary of threads:"));
+    free(table);
+    table = printed(1, 0); /* for 49 ms */
+    assert_non_null(strstr(table, "Not GIL-bound: "));
+    assert_null(strstr(table, "Worst stretch"));
+    assert_null(strstr(table, "Summary of threads:"));
+    free(table);
+    table = printed(4, 1);
+    assert_non_null(strstr(table, " of all known waiting for it, in "));
+    free(table);
+    table = printed(4, 4); /* what is lost may have been as bad */
+    assert_null(strstr(table, "Worst stretch"));
+    free(table);
 }
 
 static void endings_name_formats(void **state)
@@ -569,7 +715,7 @@ int main(void)
         cmocka_unit_test(the_summary_is_json_with_the_numbers),
         cmocka_unit_test(the_verdict_says_whether_and_who),
         cmocka_unit_test(what_was_lost_is_no_proof),
-        cmocka_unit_test(the_most_blocked_is_who_waited_most),
+        cmocka_unit_test(the_largest_pair_is_not_who_waited_most),
         cmocka_unit_test(a_short_life_is_not_the_run),
         cmocka_unit_test(what_is_missing_is_not_said_to_be_unreported),
         cmocka_unit_test(ends_that_are_not_known_are_told_together),
@@ -577,6 +723,8 @@ int main(void)
         cmocka_unit_test(chrome_json_is_valid),
         cmocka_unit_test(a_full_disk_is_told),
         cmocka_unit_test(the_table_is_for_people),
+        cmocka_unit_test(the_table_fits_the_terminal),
+        cmocka_unit_test(a_bad_moment_is_told_where_the_whole_is_good),
         cmocka_unit_test(endings_name_formats),
         cmocka_unit_test(text_of_something_else),
     };

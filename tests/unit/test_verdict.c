@@ -144,7 +144,7 @@ static void an_interval_is_told_where_it_is_not_the_default(void **state)
     assert_int_equal(first_verdict().interval, GT_INTERVAL_ANOTHER);
 }
 
-static void names_whom_all_waited_for_and_who_waited_most(void **state)
+static void names_whom_all_waited_for_and_the_largest_pair(void **state)
 {
     struct gt_verdict verdict;
     struct gt_gil *gil = made_gil_at(&t, 0);
@@ -160,9 +160,9 @@ static void names_whom_all_waited_for_and_who_waited_most(void **state)
     verdict = first_verdict();
     assert_int_equal(verdict.holder, 0);
     assert_true(verdict.holder_ns == 350 * MS);
-    assert_int_equal(verdict.pair.waiter, 2);
-    assert_int_equal(verdict.pair.holder, 3);
-    assert_true(verdict.pair.ns == 160 * MS);
+    assert_int_equal(verdict.pair.waiter, 3);
+    assert_int_equal(verdict.pair.holder, 0);
+    assert_true(verdict.pair.ns == 250 * MS);
     assert_true(verdict.wait_ns == 650 * MS && verdict.lives_ns == 4000 * MS);
     gil->unknown_ns = 500 * MS; /* of the rest, nobody knows */
     assert_int_equal(first_verdict().holder, GT_NO_INDEX);
@@ -285,7 +285,7 @@ int main(void)
         TEST(withheld_where_half_of_the_returns_are_missing),
         TEST(shares_are_of_what_is_known),
         TEST(an_interval_is_told_where_it_is_not_the_default),
-        TEST(names_whom_all_waited_for_and_who_waited_most),
+        TEST(names_whom_all_waited_for_and_the_largest_pair),
         TEST(of_little_waiting_no_more_is_told),
         TEST(rows_are_told_that_keep_the_gil_or_queue_again_and_again),
         TEST(the_function_waited_for_most_is_the_first_if_one_is_known),

@@ -1,65 +1,31 @@
 // SPDX-License-Identifier: MIT
 // Page data → typed arrays (SCHEMA.md, "Page data"). Nothing here allocates memory per span.
 
-// Bytes of a base64 text, for browsers without Uint8Array.fromBase64.
+import {nextTurn} from "./dom.js";
+
 export function decodeBase64(text) {
-  let letters;
   try {
-    letters = atob(text);
+    return Uint8Array.fromBase64?.(text) ??
+      Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)); // older browsers
   } catch {
     throw damaged("not base64");
   }
-  const bytes = new Uint8Array(letters.length);
-  for (let i = 0; i < bytes.length; i++)
-    bytes[i] = letters.charCodeAt(i);
-  return bytes;
 }
 
-function fromBase64(text) {
-  return Uint8Array.fromBase64 ? Uint8Array.fromBase64(text) : decodeBase64(text);
-}
-
-// Without Blob or Response, which go through another process for each block.
 async function gunzip(bytes) {
-  const stream = new DecompressionStream("gzip");
-  const writer = stream.writable.getWriter();
-  // An error here is thrown by read() as well: report it once.
+  const {readable, writable} = new DecompressionStream("gzip"), writer = writable.getWriter();
+  // An error here is thrown by the reader as well: report it once.
   writer.write(bytes).catch(() => {});
   writer.close().catch(() => {});
-  const chunks = [];
-  let length = 0;
-  for (const reader = stream.readable.getReader(); ;) {
-    const {value, done} = await reader.read();
-    if (done)
-      break;
-    chunks.push(value);
-    length += value.length;
-  }
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, at);
-    at += chunk.length;
-  }
-  return whole;
+  return new Uint8Array(await new Response(readable).arrayBuffer());
 }
 
-// Read `count` varints from `bytes` at `at` into `out`; returns the index after them.
 export function readVarints(bytes, at, count, out) {
   for (let i = 0; i < count; i++) {
-    let byte = bytes[at++];
-    let value = byte & 127;
-    if (byte > 127) {
+    let byte = bytes[at++], value = byte & 127;
+    for (let scale = 128; byte > 127; scale *= 128) {
       byte = bytes[at++];
-      value |= (byte & 127) << 7;
-      if (byte > 127) {
-        byte = bytes[at++];
-        value |= (byte & 127) << 14;
-        for (let scale = 2097152; byte > 127; scale *= 128) {
-          byte = bytes[at++];
-          value += (byte & 127) * scale;
-        }
-      }
+      value += (byte & 127) * scale;
     }
     out[i] = value;
   }
@@ -68,7 +34,9 @@ export function readVarints(bytes, at, count, out) {
   return at;
 }
 
-// The columns of a block (SCHEMA.md) as Float64Arrays of `rows` values.
+const spare = []; // of the columns of the block before
+
+// The columns of a block (SCHEMA.md) as Float64Arrays of `rows` values: until the next block is read.
 export function readColumns(bytes, rows) {
   const count = new Float64Array(1);
   let at = readVarints(bytes, 0, 1, count);
@@ -76,7 +44,10 @@ export function readColumns(bytes, rows) {
   at = readVarints(bytes, at, lengths.length, lengths);
   const columns = [];
   for (const length of lengths) {
-    const column = new Float64Array(rows);
+    const i = columns.length;
+    if (!(spare[i]?.length >= rows))
+      spare[i] = new Float64Array(rows);
+    const column = spare[i].subarray(0, rows);
     if (readVarints(bytes, at, rows, column) !== at + length)
       throw damaged("a column has another length");
     columns.push(column);
@@ -88,29 +59,71 @@ export function readColumns(bytes, rows) {
 export const CUT_START = 1;
 export const CUT_END = 2;
 
-// Rows of a table as typed arrays, one per field; times are ns since time zero. `decode` makes
-// fields of a block's columns.
-class Rows {
-  constructor(count, fields, decode, context) {
-    Object.assign(this, {count, decode, context});
-    for (const [name, type] of Object.entries(fields))
-      this[name] = new type(count);
+const LONG = 2 ** 32 - 1; // ns: longer spans have their lengths apart
+
+const TYPES = {
+  start: Float64Array, length: Uint32Array, time: Float64Array,
+  flags: Uint8Array, // of spans CUT_START and CUT_END; of a thread's states the state
+  member: Uint32Array, // of states the CPU + 1
+  thread: Uint32Array, period: Float64Array, // how many events a sample stands for
+  series: Uint8Array, name: Uint32Array, detail: Uint32Array, // of a mark; series: 0 is a moment
+  parent: Int32Array, self: Float64Array, // of frames: each comes after its parent (-1: the root)
+  hold: Int32Array, until: Float64Array, stopped: Uint32Array, // of waits for locks, and pauses
+};
+
+// Rows of a table, as far as they are decoded: a typed array per field; times are ns since time zero.
+// `decode` makes fields of a block's columns. Calls are in the order of their starts, and nest.
+export class Rows {
+  count = 0;
+  long = new Map();
+  acts = [];
+  all = {};
+
+  constructor(total, decode, context, types = TYPES) {
+    Object.assign(this, {total, decode, context, types});
+    this.push(Array(5).fill(new Float64Array(0)));
+  }
+
+  push(columns) {
+    const first = this.count, fields = this.decode(columns, this.context, first);
+    this.count += columns[0].length;
+    if (this.count > this.total)
+      throw damaged("more spans than announced");
+    fields.length?.forEach((ns, i, lengths) => {
+      if (ns >= LONG) {
+        this.long.set(first + i, ns);
+        lengths[i] = LONG;
+      }
+    });
+    for (const [name, values] of Object.entries(fields)) {
+      this.all[name] ??= new this.types[name](this.total);
+      this.all[name].set(values, first);
+      this[name] = this.all[name].subarray(0, this.count);
+    }
+    for (const act of this.acts)
+      for (let i = first; i < this.count; i++)
+        act(i);
+  }
+
+  // Call act(i) for each row, and for each that is still to come.
+  each(act) {
+    for (let i = 0; i < this.count; i++)
+      act(i);
+    this.acts.push(act);
+  }
+
+  startOf(i) {
+    return this.start[i];
+  }
+
+  lengthOf(i) {
+    return this.length[i] < LONG ? this.length[i] : this.long.get(i);
+  }
+
+  endOf(i) {
+    return this.start[i] + this.lengthOf(i);
   }
 }
-
-const TIMES = {start: Float64Array, end: Float64Array};
-// Of one GIL and kind: `flags` are CUT_START and CUT_END. Of one thread's states: `member` is the
-// CPU + 1, `flags` the state.
-const SPANS = {...TIMES, member: Uint32Array, flags: Uint8Array};
-// Of one thread, in the order of their starts: they nest.
-const CALLS = {...TIMES, function: Uint32Array, depth: Uint16Array};
-// Of one counter; `period`: how many events a sample stands for.
-const SAMPLES = {time: Float64Array, thread: Uint32Array, period: Float64Array};
-// What the program recorded itself: `series` is 1 for numbers, 0 for a moment.
-const MARKS = {time: Float64Array, thread: Uint32Array, series: Uint8Array, name: Uint32Array,
-               detail: Uint32Array};
-// Frames of a flame graph: each comes after its parent (-1: the root).
-const FRAMES = {name: Uint32Array, parent: Int32Array, self: Float64Array};
 
 function unzigzag(value) {
   const half = Math.floor(value / 2);
@@ -121,10 +134,14 @@ function damaged(what) {
   return new Error(`the page's data is damaged: ${what}`);
 }
 
-// Times from the difference of each to the one before it.
+function change(column, act) {
+  column.forEach((value, i) => { column[i] = act(value, i); });
+  return column;
+}
+
 function timesOf(gaps) {
   let time = 0;
-  return gaps.map((gap) => time += unzigzag(gap));
+  return change(gaps, (gap) => time += unzigzag(gap));
 }
 
 function check(column, limit, what) {
@@ -132,26 +149,37 @@ function check(column, limit, what) {
     throw damaged(what);
 }
 
-// From a block's columns to its rows' fields; `first` is the index of its first row.
-
 function spansOf([who, gap, length], {byStart, members, bits}) {
-  const start = new Float64Array(who.length), end = new Float64Array(who.length);
-  for (let i = 0, previous = 0; i < who.length; i++) {
-    const time = previous + unzigzag(gap[i]);
+  let previous = 0;
+  const flags = who.map((value) => value & (1 << bits) - 1);
+  const start = change(gap, (each, i) => {
+    const time = previous + unzigzag(each);
     previous = byStart ? time + length[i] : time;
-    start[i] = previous - length[i];
-    end[i] = previous;
-  }
-  const member = who.map((value) => value >>> bits);
+    return previous - length[i];
+  });
+  const member = change(who, (value) => value >>> bits);
   check(member, members, "a span of no thread");
-  return {start, end, member, flags: who.map((value) => value & (1 << bits) - 1)};
+  return {start, length, member, flags};
 }
 
-function callsOf([id, gap, length, depth], {functions}) {
-  check(id, functions.length, "a call of no function");
-  const start = timesOf(gap);
-  return {start, end: start.map((time, i) => time + length[i]), function: id,
-          depth: depth.map((value) => value >>> 4)};
+// `member` is the lock or the pause, `flags` the kind × 4 + CUT_…, `hold` one of lockHolds; -1: none.
+function blockedOf(columns, {locks, stops, ...context}) {
+  const {member, flags, ...times} = spansOf(columns, context);
+  if (member.some((what, i) => what >= (flags[i] < 4 ? locks.length : stops)))
+    throw damaged("a wait for no lock");
+  return {...times, member, flags, hold: change(columns[3], (nth, i) =>
+    nth > 0 ? locks[member[i]].first + nth - 1 : -1)};
+}
+
+// `member` is the thread that asked, `until` how long it took until all had stopped.
+function stopsOf(columns, context) {
+  return {...spansOf(columns, context), until: columns[3], stopped: columns[4]};
+}
+
+function callsOf([id, gap, length, depth], {functions, levels}) {
+  check(id, functions, "a call of no function");
+  check(depth, levels.length * 16, "a call of no level");
+  return {start: timesOf(gap), length, function: id, depth: change(depth, (value) => value >>> 4)};
 }
 
 function samplesOf([thread, gap, period], {threads}) {
@@ -179,70 +207,78 @@ export function readData(text) {
   const data = JSON.parse(text);
   if (data.schema !== 1)
     throw new Error(`the page's data is of version ${data.schema}, this viewer reads 1`);
-  for (const thread of data.threads) {
-    const {states, calls} = thread, context = {byStart: true, members: Infinity, bits: 4};
-    thread.stateSpans = states > 0 ? new Rows(states, SPANS, spansOf, context) : null;
-    thread.callSpans = calls > 0 ? new Rows(calls, CALLS, callsOf, data) : null;
+  const {threads, locks = [], stops = 0} = data, context = {byStart: true, members: threads.length};
+  const holds = locks.reduce((first, lock) => first + Object.assign(lock, {first}).holds, 0);
+  Object.assign(data, {locks, lockHolds: new Rows(holds, spansOf, {...context, bits: 2}),
+                       stops: new Rows(stops, stopsOf, {...context, bits: 0})});
+  for (const thread of threads) {
+    const {states, calls, levels, blocked = 0} = thread, functions = data.functions.length;
+    const types = {...TYPES, function: functions > 65536 ? Uint32Array : Uint16Array,
+                   depth: levels?.length > 256 ? Uint16Array : Uint8Array};
+    const any = {...context, members: Infinity, bits: 4};
+    thread.stateSpans = states > 0 ? new Rows(states, spansOf, any) : null;
+    thread.blockedSpans = blocked > 0 ? new Rows(blocked, blockedOf, {...any, locks, stops}) : null;
+    thread.callSpans = calls > 0 ? new Rows(calls, callsOf, {functions, levels}, types) : null;
   }
   for (const counter of data.counters)
-    counter.values = new Rows(counter.samples, SAMPLES, samplesOf, data);
+    counter.values = new Rows(counter.samples, samplesOf, data);
   for (const flame of data.flames)
-    flame.values = new Rows(flame.nodes, FRAMES, framesOf, data);
-  data.marks = new Rows(data.marks, MARKS, marksOf, data);
+    flame.values = new Rows(flame.nodes, framesOf, data);
+  data.marks = new Rows(data.marks, marksOf, data);
+  data.waiters = new Series();
   for (const gil of data.gils) {
     const context = {members: gil.members.length, bits: 2};
-    gil.holdSpans = new Rows(gil.holds, SPANS, spansOf, {...context, byStart: true});
-    gil.waitSpans = new Rows(gil.waits, SPANS, spansOf, context);
-    gil.unknownSpans = new Rows(gil.unknowns ?? 0, SPANS, spansOf, context);
+    gil.holdSpans = new Rows(gil.holds, spansOf, {...context, byStart: true});
+    gil.waitSpans = new Rows(gil.waits, spansOf, context);
+    gil.unknownSpans = new Rows(gil.unknowns ?? 0, spansOf, context);
+    gil.slices = new Series();
   }
   return data;
 }
 
-// The rows that a block belongs to; undefined of a later version's.
-function rowsOf({gils, threads, counters, marks, flames}, {table, key}) {
-  const {holdSpans: holds, waitSpans: waits, unknownSpans: unknowns} = gils[key] ?? {};
-  const {stateSpans: states, callSpans: calls} = threads[key] ?? {};
-  return {holds, waits, unknowns, states, calls, counters: counters[key]?.values, marks,
-          flame: flames.find(({state}) => state === key)?.values}[table];
-}
-
-// Decode blocks ({table, key, rows, text()}) into the rows of `data`.
-export async function readBlocks(data, blocks) {
-  const next = new Map();
-  const inflated = [];
-  const inflate = async (block) => gunzip(fromBase64(block.text()));
-  for (let i = 0; i < blocks.length; i++) {
-    const {rows} = blocks[i], target = rowsOf(data, blocks[i]);
-    // While this block is stored, the next two are inflated.
-    for (let ahead = i; ahead < Math.min(i + 3, blocks.length); ahead++) {
-      inflated[ahead] ??= inflate(blocks[ahead]);
-      inflated[ahead].catch(() => {}); // an error is thrown by the await below
-    }
-    const bytes = await inflated[i];
-    delete inflated[i];
-    if (!target)
-      continue;
-    const first = next.get(target) ?? 0;
-    if (first + rows > target.count)
-      throw damaged("more spans than announced");
-    const fields = target.decode(readColumns(bytes, rows), target.context, first);
-    for (const [name, values] of Object.entries(fields))
-      target[name].set(values, first);
-    next.set(target, first + rows);
+// Blocks of which each is a whole: their columns.
+class Series extends Array {
+  push(columns) {
+    super.push(columns.map((column) => column.slice()));
   }
 }
 
-export async function readDocument() {
-  const text = (id) => document.getElementById(id)?.textContent || "{}";
-  const data = readData(text("page-data"));
-  const summaryText = text("summary-data");
-  const blocks = [...document.querySelectorAll("script[data-table]")].map((element) => {
-    const {table, key, rows} = element.dataset;
-    return {table, key: Number(key), rows: Number(rows), text: () => {
+function targetOf({gils, threads, counters, flames, ...data}, {table, key}) {
+  const {holdSpans: holds, waitSpans: waits, unknownSpans: unknowns, slices} = gils[key] ?? {};
+  const {stateSpans: states, blockedSpans: blocked, callSpans: calls} = threads[key] ?? {};
+  const {waiters, marks, stops, lockHolds} = data;
+  return {holds, waits, unknowns, slices, waiters, states, blocked, calls, stops, marks,
+          "lock-holds": lockHolds, counters: counters[key]?.values,
+          flame: flames.find(({state}) => state === key)?.values}[table];
+}
+
+export async function* readBlocks(data, blocks) {
+  for await (const block of blocks) {
+    const bytes = await gunzip(decodeBase64(block.text));
+    targetOf(data, block)?.push(readColumns(bytes, block.rows));
+    yield block;
+  }
+}
+
+// The document's blocks, as they arrive.
+export async function* documentBlocks() {
+  for (;;) {
+    const element = document.querySelector("script[data-table]");
+    const isWhole = document.readyState !== "loading";
+    if (element && (isWhole || element.nextElementSibling)) {
+      const {dataset: {table, key, rows}, textContent: text} = element;
       element.remove();
-      return element.textContent;
-    }};
-  });
-  await readBlocks(data, blocks);
-  return {data, summary: JSON.parse(summaryText), summaryText};
+      yield {table, key: Number(key), rows: Number(rows), text};
+    } else if (isWhole) {
+      return;
+    } else {
+      await nextTurn();
+    }
+  }
+}
+
+export function readDocument() {
+  const text = (id) => document.getElementById(id)?.textContent || "{}";
+  const summaryText = text("summary-data");
+  return {data: readData(text("page-data")), summary: JSON.parse(summaryText), summaryText};
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Builds the document. Names are the traced program's: text is only ever set as text.
+// Builds the document, and makes text of numbers and names. Names are the traced program's: text is
+// only ever set as text.
 
 // A new element: a tag with classes ("p.hint"), perhaps properties (the DOM's, `data-…`, `aria-…`,
-// `style` as {property: text}, handlers), and children: elements or text.
+// `style` as {property: text}, handlers), and children.
 export function make(kind, ...children) {
   const [tag, ...classes] = kind.split(".");
   const element = document.createElement(tag);
@@ -24,8 +25,7 @@ export function make(kind, ...children) {
   return element;
 }
 
-// A table. A title is a text, or a list of what its cell holds; it is aligned as the first row's
-// cell is.
+// A table. A title is a text, or a list; it is aligned as the first row's cell is.
 export function makeTable(className, titles, rows) {
   const alignment = (i) => rows[0]?.cells[i].classList.contains("text") ? "text" : "";
   const cells = titles.map((title, i) =>
@@ -33,16 +33,23 @@ export function makeTable(className, titles, rows) {
   return make("table", {className}, make("thead", make("tr", ...cells)), make("tbody", ...rows));
 }
 
-export function valueCell(row, key, ...children) {
-  return make("td", {"data-key": key, "data-value": row[key]}, ...children);
+export function valueCell(row, key, textOf = durationText) {
+  const value = row[key];
+  return make("td", {"data-key": key, "data-value": value}, value === undefined ? "" : textOf(value));
 }
 
-// A cell with a text that may be too long for it.
+export function shareCell(share, className) {
+  return make("td", shareBar(share, className), make("span.number", `${percentText(share, 1)}%`));
+}
+
+export function linkCell(name, ...more) {
+  return make("td.text.where", make("button.link", make("bdi", name)), ...more);
+}
+
 export function textCell(text, title = text) {
   return make("td.text.where", {title}, make("bdi", text));
 }
 
-// A row of a list of facts. `name` is a text, or a list of elements.
 export function makeFact(name, ...value) {
   return make("div", make("dt", ...[name].flat()), make("dd", ...value));
 }
@@ -68,7 +75,7 @@ export function shareBar(share, className) {
               make(`span.fill.${className}`, {style: {width}}));
 }
 
-// Give a canvas the pixels that a size in CSS pixels takes; returns the ratio of the two.
+// Returns how many pixels a CSS pixel has.
 export function sizeCanvas(canvas, width, height) {
   const ratio = Math.min(2, window.devicePixelRatio || 1);
   const w = Math.max(1, Math.round(width * ratio)), h = Math.max(1, Math.round(height * ratio));
@@ -77,7 +84,6 @@ export function sizeCanvas(canvas, width, height) {
   return ratio;
 }
 
-// Let the browser draw and take input, then go on.
 export function nextTurn() {
   return new Promise((resolve) => setTimeout(resolve, 0));
 }
@@ -106,4 +112,90 @@ export class Measurement {
     this.since = performance.now();
     return this.stale;
   }
+}
+
+const UNITS = [
+  [3600e9, "h", 2],
+  [1e9, "s", 2],
+  [1e6, "ms", 1],
+  [1e3, "µs", 1],
+];
+
+// A length of time for people: "850 ns", "5.2 ms", "12.30 s", "1.50 h" (as base/nstime.h).
+export function durationText(ns) {
+  for (const [size, unit, decimals] of UNITS)
+    if (Math.abs(ns) >= size)
+      return `${(ns / size).toFixed(decimals)} ${unit}`;
+  return `${Math.round(ns)} ns`;
+}
+
+// A point in time, with the decimals that a distance of `step_ns` asks for, in the unit of the last
+// one, `most_ns`.
+export function timeText(ns, step_ns, most_ns = ns) {
+  const [size, unit] = most_ns >= 1e9 ? [1e9, "s"] : [1e6, "ms"];
+  const decimals = Math.min(9, Math.max(0, Math.ceil(Math.log10(size / step_ns) - 1e-9)));
+  return `${(ns / size).toFixed(Math.min(decimals, Math.log10(size)))} ${unit}`;
+}
+
+export function percentText(part, whole) {
+  return whole > 0 ? (100 * part / whole).toFixed(1) : "–";
+}
+
+export function shareText(ns, whole) {
+  return `${durationText(ns)} · ${percentText(ns, whole)}%`;
+}
+
+export function pluralText(count, what) {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
+}
+
+export function countText(count) {
+  return String(count).replace(/\B(?=(\d{3})+$)/g, "\u202f");
+}
+
+// Events per ns as a rate for people: "12 k/s".
+export function rateText(per_ns) {
+  const rate = per_ns * 1e9;
+  const sizes = [[1e9, "\u202fG"], [1e6, "\u202fM"], [1e3, "\u202fk"]];
+  const [size, unit] = sizes.find(([least]) => rate >= least) ?? [1, ""];
+  return `${(rate / size).toFixed(rate / size >= 100 || size === 1 ? 0 : 1)}${unit}/s`;
+}
+
+// A distance of ticks: 1, 2 or 5 times a power of ten, at least `least_ns`.
+export function tickStep(least_ns) {
+  const power = 10 ** Math.floor(Math.log10(Math.max(least_ns, 1)));
+  for (const factor of [1, 2, 5])
+    if (factor * power >= least_ns)
+      return factor * power;
+  return 10 * power;
+}
+
+const INVISIBLE = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+
+// A name from the traced program; what could disturb the text around it made visible.
+export function nameText(name) {
+  return String(name ?? "").replace(INVISIBLE, (mark) => {
+    const code = mark.charCodeAt(0);
+    return code < 0x20 ? String.fromCharCode(0x2400 + code) : "\ufffd";
+  });
+}
+
+export function shortName(name) {
+  const text = nameText(name);
+  return text.slice(text.replace(/\/+$/, "").lastIndexOf("/") + 1);
+}
+
+// "file.py:12", with the last `parts` of a path; "" without a file.
+export function placeText({file, line}, parts = 1) {
+  const short = nameText(file).split("/").slice(-parts).join("/");
+  return file && line > 0 ? `${short}:${line}` : short;
+}
+
+// What a search for words asks: does a text hold all of them? Null without words.
+export function matcher(search) {
+  const words = search.toLowerCase().split(/\s+/).filter(Boolean);
+  return words.length === 0 ? null : (text) => {
+    const low = text.toLowerCase();
+    return words.every((word) => low.includes(word));
+  };
 }

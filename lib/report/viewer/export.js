@@ -23,7 +23,7 @@ export function lengthText(start, end) {
 // Tracks of their own for what does not nest with functions, as in report/chrome.c.
 const TRACK_FIRST = 2 ** 30;
 const TRACK_LOST = TRACK_FIRST - 1;
-const TRACK_STATES = 2 ** 29; // + thread index
+const TRACK_STATES = 2 ** 29, TRACK_BLOCKED = 2 ** 28; // + thread index
 const TRACKS_PER_THREAD = 8;
 
 function metadata(name, pid, tid, args) {
@@ -69,14 +69,18 @@ function* lostEvents(model) {
   }
 }
 
-function* callEvents(model, thread) {
-  const {pid} = thread.process;
-  const {count, start, end, function: id} = thread.callSpans;
+function* spanEvents(spans, keyOf, headOf) {
   const heads = [];
-  const headOf = ({kind, name, file, line}) =>
-    spanHead(kind, name, pid, thread.tid, {file: line ? `${file}:${line}` : file});
-  for (let i = 0; i < count; i++)
-    yield spanEvent(heads[id[i]] ??= headOf(model.functions[id[i]]), start[i], end[i]);
+  for (let i = 0; i < spans.count; i++)
+    yield spanEvent(heads[keyOf(i)] ??= headOf(i), spans.start[i], spans.endOf(i));
+}
+
+function callEvents({functions}, {callSpans, process: {pid}, tid}) {
+  const {function: id} = callSpans;
+  return spanEvents(callSpans, (i) => id[i], (i) => {
+    const {kind, name, file, line} = functions[id[i]];
+    return spanHead(kind, name, pid, tid, {file: line ? `${file}:${line}` : file});
+  });
 }
 
 function* counterEvents(model, counter) {
@@ -104,14 +108,31 @@ function* markEvents({marks, texts, threads}) {
 
 function* stateEvents(model, thread, numbers) {
   const {pid} = thread.process, tid = TRACK_STATES + thread.index;
-  const spans = thread.stateSpans;
+  const {flags, member} = thread.stateSpans;
   yield* trackNames(pid, tid, `${thread.label} state`,
                     (numbers[thread.index] + 1) * TRACKS_PER_THREAD - 1);
-  for (let i = 0; i < spans.count; i++) {
-    const name = model.stateNames[spans.flags[i]], cpu = spans.member[i] - 1;
-    const args = name === "running" && cpu >= 0 ? {cpu} : {};
-    yield spanEvent(spanHead("sched", name, pid, tid, args), spans.start[i], spans.end[i]);
-  }
+  yield* spanEvents(thread.stateSpans, (i) => member[i] * 16 + flags[i], (i) => {
+    const name = model.stateNames[flags[i]], cpu = member[i] - 1;
+    return spanHead("sched", name, pid, tid, name === "running" && cpu >= 0 ? {cpu} : {});
+  });
+}
+
+function* blockedEvents({threads, locks, lockHolds, stops}, thread, numbers) {
+  const {index, label, process: {pid}, blockedSpans: spans} = thread;
+  const {member, flags, hold} = spans;
+  const track = TRACK_BLOCKED + index;
+  const named = (of) => `${threads[of].label} (${threads[of].tid})`;
+  const heads = [
+    (i, lock) => spanHead("lock", "lock wait", pid, track, {
+      lock, kind: locks[lock].kind, type: locks[lock].type, ...hold[i] >= 0 && {had_by: named(lockHolds.member[hold[i]])},
+    }),
+    (i, stop) => spanHead("stop", "stopped", pid, track, {by: named(stops.member[stop])}),
+    (i, stop) => spanHead("stop", "stops all threads", pid, track, {
+      threads: stops.stopped[stop], until_ns: stops.until[stop],
+    })];
+  yield* trackNames(pid, track, `${label} locks`,
+                    (numbers[index] + 1) * TRACKS_PER_THREAD - 2);
+  yield* spanEvents(spans, (i) => i, (i) => heads[flags[i] >> 2](i, member[i]));
 }
 
 function* trackEvents(model, gil, track, numbers) {
@@ -123,15 +144,11 @@ function* trackEvents(model, gil, track, numbers) {
   }
 }
 
-function* spanEvents(model, gil, track) {
-  const {pid} = gil.process;
-  for (const [name, spans] of [["GIL hold", gil.holdSpans], ["GIL wait", gil.waitSpans],
-                               ["GIL unknown", gil.unknownSpans]]) {
-    const category = spans === gil.unknownSpans ? "lost" : "gil";
-    const heads = gil.members.map((thread, member) => spanHead(category, name, pid, track + member,
-      {tid: model.threads[thread].tid, gil: gil.index}));
-    for (let i = 0; i < spans.count; i++)
-      yield spanEvent(heads[spans.member[i]], spans.start[i], spans.end[i]);
+function* gilEvents({threads}, {index, members, process: {pid}, ...gil}, track) {
+  for (const [kind, category] of [["hold", "gil"], ["wait", "gil"], ["unknown", "lost"]]) {
+    const spans = gil[`${kind}Spans`], {member} = spans;
+    yield* spanEvents(spans, (i) => member[i], (i) => spanHead(category, `GIL ${kind}`, pid,
+      track + member[i], {tid: threads[members[member[i]]].tid, gil: index}));
   }
 }
 
@@ -144,6 +161,9 @@ function* allEvents(model) {
     if (thread.stateSpans)
       yield* stateEvents(model, thread, numbers);
   for (const thread of model.threads)
+    if (thread.blockedSpans)
+      yield* blockedEvents(model, thread, numbers);
+  for (const thread of model.threads)
     if (thread.callSpans)
       yield* callEvents(model, thread);
   for (const counter of model.counters)
@@ -151,32 +171,45 @@ function* allEvents(model) {
   yield* markEvents(model);
   for (const gil of model.gils) {
     yield* trackEvents(model, gil, track, numbers);
-    yield* spanEvents(model, gil, track);
+    yield* gilEvents(model, gil, track);
     track += gil.members.length;
   }
   yield metadata("trace_config", 0, 0, {name: "giltracer"});
 }
 
-// Are these more spans than a browser holds as text?
-export function isLarge({gils, threads}) {
+function countSpans({gils, threads}) {
   const spans = [...gils.flatMap((gil) => [gil.holdSpans, gil.waitSpans]),
-                 ...threads.flatMap((thread) => [thread.stateSpans, thread.callSpans])];
-  return spans.reduce((sum, each) => sum + (each?.count ?? 0), 0) > MAX_SPANS_AS_TEXT;
+                 ...threads.flatMap(({stateSpans, blockedSpans, callSpans}) =>
+                   [stateSpans, blockedSpans, callSpans])];
+  return spans.reduce((sum, each) => sum + (each?.total ?? 0), 0);
 }
 
-// The trace as a Blob. The summary stays text: JavaScript would round its largest numbers.
-export async function traceBlob(model, summary, gzipped) {
+export function isLarge(model) {
+  return countSpans(model) > MAX_SPANS_AS_TEXT;
+}
+
+// The trace as a Blob; null where `goOn`, which is told what share is written, is false. The summary
+// stays text: JavaScript would round its largest numbers.
+export async function traceBlob(model, summary, gzipped, goOn = () => true) {
   const {readable, writable} = gzipped ? new CompressionStream("gzip") : new TransformStream();
   const blob = new Response(readable).blob();
-  const writer = writable.getWriter(), encoder = new TextEncoder();
-  let text = '{"displayTimeUnit":"ms","traceEvents":[\n', separator = "";
+  const writer = writable.getWriter(), encoder = new TextEncoder(), all = countSpans(model);
+  let text = '{"displayTimeUnit":"ms","traceEvents":[\n', separator = "", written = 0;
+  while (model.loading && goOn(0))
+    await nextTurn();
   for (const event of allEvents(model)) {
     text += separator + event;
     separator = ",\n";
-    if (text.length >= PART_CHARACTERS) {
-      await writer.write(encoder.encode(text));
-      await nextTurn();
-      text = "";
+    written++;
+    if (text.length < PART_CHARACTERS)
+      continue;
+    await writer.write(encoder.encode(text));
+    await nextTurn();
+    text = "";
+    if (!goOn(Math.min(1, written / all))) {
+      blob.catch(() => {});
+      writer.abort();
+      return null;
     }
   }
   await writer.write(encoder.encode(`${text}\n],"giltracer":${summary}}\n`));
@@ -184,11 +217,28 @@ export async function traceBlob(model, summary, gzipped) {
   return blob;
 }
 
+let saving = null;
+
+// A second click, while the first one is at work, cancels it.
 export async function saveJson(model, summary) {
-  const large = isLarge(model), status = byId("status");
-  Object.assign(status, {textContent: "Writing…", hidden: false});
-  const href = URL.createObjectURL(await traceBlob(model, summary, large));
-  status.hidden = true;
+  const task = saving ? null : {}, button = byId("save"), status = byId("status");
+  saving = task;
+  if (!task)
+    return;
+  const tell = (share) => {
+    Object.assign(status, {textContent: `Writing, ${Math.floor(share * 10)}0%`, hidden: false});
+    return saving === task;
+  };
+  const {textContent} = button, large = isLarge(model);
+  button.textContent = "Cancel";
+  tell(0);
+  const blob = await traceBlob(model, summary, large, tell);
+  button.textContent = textContent;
+  status.hidden = !model.loading;
+  if (!blob)
+    return;
+  saving = null;
+  const href = URL.createObjectURL(blob);
   const file = location.pathname.split("/").at(-1).replace(/\.html?$/, "") || "giltracer";
   make("a", {href, download: `${decodeURIComponent(file)}.json${large ? ".gz" : ""}`}).click();
   setTimeout(() => URL.revokeObjectURL(href), 60000);

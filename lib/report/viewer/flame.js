@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Flame graphs as data: trees of frames with times, from recorded stacks or from calls.
+// Which functions threads were in, and flame graphs as data: trees of frames with times, from recorded
+// stacks or from calls.
 
-import {durationText, matcher, percentText} from "./format.js";
+import {durationText, matcher, percentText} from "./dom.js";
 import {countBelow} from "./tracks.js";
+
+const MAX_STEPS = 200000; // calls that attributeTime looks at
 
 // A tree of frames. Node 0 is the root; a node comes after its parent.
 export class FlameTree {
@@ -34,7 +37,6 @@ export class FlameTree {
     return node === 0 ? "all" : this.names[this.name[node]];
   }
 
-  // Sum up what is below each node, and list its children but empty ones, the longest first.
   finalize() {
     const {count, parent} = this;
     this.total = Float64Array.from(this.self);
@@ -65,9 +67,9 @@ export function stackTree(nodes, names, apart) {
   return tree.finalize();
 }
 
-// The stretches of a thread's innermost calls in [from, to): [node, start, end, call, the call
-// around it]. Outside of calls the last two are -1, and the node is `outside`; `open` makes a node
-// below another. `tracks`, one per depth, find the calls that are open at `from`.
+// A thread's innermost calls in [from, to): [node, start, end, call, the call around it]. Outside of
+// calls the last two are -1, the node `outside`; `open` makes a node below another. `tracks`, one
+// per depth, find the calls open at `from`.
 export function* innermost(calls, tracks, from, to, outside, open) {
   const stack = [{node: outside, id: -1, end: Infinity}];
   let at = from;
@@ -79,7 +81,7 @@ export function* innermost(calls, tracks, from, to, outside, open) {
   };
   const enter = (id) => {
     const {node, end} = stack.at(-1);
-    stack.push({node: open(node, calls.function[id]), id, end: Math.min(calls.end[id], end)});
+    stack.push({node: open(node, calls.function[id]), id, end: Math.min(calls.endOf(id), end)});
   };
   for (const track of tracks ?? []) {
     const i = track.at(from);
@@ -105,16 +107,48 @@ export function* innermost(calls, tracks, from, to, outside, open) {
   }
 }
 
-// The same with functions instead of nodes, -1 outside.
 export function innermostCalls(calls, from, to, tracks) {
   return innermost(calls, tracks, from, to, -1, (parent, id) => id);
 }
 
-// The waiting of others while a lane's thread held the GIL in [from, to).
+// What a thread did in intervals ([from, to], in order): {id, python, ns} of innermost functions and
+// the Python ones around them (indices, -1: none), longest first.
+export function attributeTime(model, thread, intervals) {
+  const {callSpans, callTracks} = thread;
+  const rows = [{id: -1, python: -1, ns: 0}], rowOf = new Map();
+  const open = (around, id) => {
+    const python = model.functions[id].kind === "python" ? id : rows[around].python;
+    const key = id * (model.functions.length + 1) + python + 1;
+    if (!rowOf.has(key))
+      rowOf.set(key, rows.push({id, python, ns: 0}) - 1);
+    return rowOf.get(key);
+  };
+  let steps = 0;
+  for (const [from, to] of callSpans ? intervals : []) {
+    for (const [row, start, end] of innermost(callSpans, callTracks, from, to, 0, open)) {
+      rows[row].ns += end - start;
+      if (++steps > MAX_STEPS)
+        break;
+    }
+  }
+  return rows.filter(({ns}) => ns > 0).sort((a, b) => b.ns - a.ns);
+}
+
+export function attributionText(model, {id, python}) {
+  if (id < 0)
+    return "outside of all functions";
+  const {kind, title, where} = model.functions[id];
+  if (id === python)
+    return `${title} (${where})`;
+  const around = model.functions[python];
+  const place = around ? ` in ${around.title} (${around.where})` : "";
+  return `${kind === "gc" ? "" : `C function ${where ? `${where}.` : ""}`}${title}${place}`;
+}
+
 function causedIn({holds, gil: {waiting}}, from, to) {
   let sum = 0;
-  for (let i = holds.firstAfter(from); i < holds.count && holds.start[i] < to; i++)
-    sum += waiting.between(Math.max(from, holds.start[i]), Math.min(to, holds.end(i)));
+  for (const hold of holds.parts(from, to))
+    sum += waiting.between(...hold);
   return sum;
 }
 
@@ -180,7 +214,6 @@ export function findFrames(tree, text) {
   return {found, ns};
 }
 
-// "12.3 ms · 45.6% of all · 1.2 ms in itself" of a node.
 export function figures(tree, node) {
   const all = tree.total[0], total = tree.total[node], self = tree.self[node];
   const share = all > 0 ? ` · ${percentText(total, all)}% of all` : "";
@@ -188,8 +221,8 @@ export function figures(tree, node) {
   return `${durationText(total)}${share}${own}`;
 }
 
-// The boxes of a graph that is zoomed to `top`: [{node, depth, from, share, above}], at most
-// `limit`, the widest kept; `from` and `share` count in widths of the graph.
+// The boxes of a graph zoomed to `top`: [{node, depth, from, share, above}], at most `limit`, the
+// widest; `from` and `share` in widths of the graph.
 export function layBoxes(tree, top, least, limit) {
   const boxes = [];
   const path = [];
@@ -197,13 +230,11 @@ export function layBoxes(tree, top, least, limit) {
     path.unshift(tree.parent[node]);
   path.forEach((node, depth) => boxes.push({node, depth, from: 0, share: 1, above: true}));
   const whole = Math.max(1, tree.total[top]);
-  let level = [{node: top, depth: path.length, from: 0, share: 1, above: false}];
-  let hidden = 0;
+  let level = [{node: top, depth: path.length, from: 0, share: 1}];
   while (level.length > 0) {
     const room = Math.max(0, limit - boxes.length);
     if (level.length > room) {
       const widest = new Set([...level].sort((a, b) => b.share - a.share).slice(0, room));
-      hidden += level.length - room;
       level = level.filter((box) => widest.has(box));
     }
     boxes.push(...level);
@@ -213,13 +244,11 @@ export function layBoxes(tree, top, least, limit) {
       for (const child of tree.children[node]) {
         const share = tree.total[child] / whole;
         if (share >= least)
-          below.push({node: child, depth: depth + 1, from: at, share, above: false});
-        else
-          hidden++;
+          below.push({node: child, depth: depth + 1, from: at, share});
         at += share;
       }
     }
     level = below;
   }
-  return {boxes, hidden};
+  return boxes;
 }

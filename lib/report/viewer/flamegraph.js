@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: MIT
 // The tab "Flame graph": a tree of frames as boxes, the outermost on top. A click zooms.
 
-import {Measurement, make, on} from "./dom.js";
-import {shareText} from "./format.js";
+import {make, Measurement, on, shareText} from "./dom.js";
 import {callTree, figures, findFrames, layBoxes, stackTree} from "./flame.js";
 
-const ROW = 18;          // pixels of a level
-const MIN_PIXELS = 2;  // of a box
+const ROW = 18, MIN_PIXELS = 2; // heights of levels, widths of boxes
 const MAX_BOXES = 3000;
 
 const CALL_TITLES = {time: "Time in functions", hold: "Holding the GIL",
@@ -14,10 +12,9 @@ const CALL_TITLES = {time: "Time in functions", hold: "Holding the GIL",
 const STATE_TITLES = {"S(GIL)": "Asleep for the GIL · S(GIL)", "S": "Asleep · S",
                       "D": "Asleep, uninterruptible · D"};
 
-// The graphs that a report has: [{key, title, group}], and the one to show first.
 function kindsOf({flames, functions, stateNames, gils}) {
-  const stacks = flames.map(({state, nodes}) => ({
-    key: `state:${state}`, name: stateNames[state], nodes,
+  const stacks = flames.map(({state, values}) => ({
+    key: `state:${state}`, name: stateNames[state], nodes: values,
     title: STATE_TITLES[stateNames[state]] ?? stateNames[state], group: "By recorded stack",
   }));
   const calls = Object.entries(CALL_TITLES)
@@ -41,16 +38,17 @@ export class FlameGraph {
   }
 
   build() {
-    this.figure = make("span.flame-figure", {role: "status"});
-    this.matches = make("span.hint");
-    this.scope = make("span.hint");
-    this.boxes = make("div.flame", {role: "tree", "aria-label": "Flame graph"});
-    this.reset = make("button", {hidden: true, onclick: () => this.zoom(0)}, "Whole graph");
+    Object.assign(this, {
+      figure: make("span.flame-figure", {role: "status"}), matches: make("span.hint"),
+      scope: make("span.hint"),
+      boxes: make("div.flame", {role: "tree", "aria-label": "Flame graph"}),
+      reset: make("button", {hidden: true, onclick: () => this.zoom(0)}, "Whole graph"),
+    });
     this.panel.replaceChildren(make("div.flame-tools", this.selector(),
       make("label", make("input", {type: "checkbox", id: "flame-threads",
         onchange: ({target}) => this.choose({apart: target.checked})}), " separate threads"),
       make("input", {type: "search", id: "flame-search", placeholder: "Find frames",
-        "aria-label": "Find frames", spellcheck: false, autocomplete: "off",
+        "aria-label": "Find frames", autocomplete: "off",
         oninput: ({target}) => this.find(target.value)}),
       this.matches, this.reset, this.scope), this.figure, this.boxes);
     on(this.boxes, {
@@ -154,9 +152,9 @@ export class FlameGraph {
       return;
     }
     const laid = layBoxes(tree, this.top, MIN_PIXELS / Math.max(100, this.width), MAX_BOXES);
-    const deepest = laid.boxes.reduce((most, {depth}) => Math.max(most, depth), 0);
+    const deepest = laid.reduce((most, {depth}) => Math.max(most, depth), 0);
     boxes.style.height = `${(deepest + 1) * ROW}px`;
-    boxes.replaceChildren(...laid.boxes.map((box) => this.box(box)));
+    boxes.replaceChildren(...laid.map((box) => this.box(box)));
     this.hover(null);
   }
 
@@ -175,6 +173,5 @@ export class FlameGraph {
 
 // Equal frames look alike: one of a few shades by name.
 function hueOf(title) {
-  const hash = Array.from(title).reduce((sum, mark) => sum * 33 + mark.codePointAt(0) >>> 0, 5381);
-  return 22 + hash % 6 * 4;
+  return 22 + [...title].reduce((sum, mark) => sum + mark.codePointAt(0), 0) % 6 * 4;
 }

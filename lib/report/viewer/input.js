@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
-// Gestures and keys become changes of the view.
+// Gestures, keys and the search become changes of the view.
 
-import {on} from "./dom.js";
-import {neighbour, threadSelection} from "./model.js";
+import {byId, matcher, on} from "./dom.js";
+import {CALL_HEIGHT, callSelection, laneOf, laneText, neighbour, threadSelection} from "./model.js";
 
 const CLICK_PIXELS = 4;
 const STEP = 0.15; // of the width, per key press
+const MAX_CALLS = 100000; // that a search lists
 
-// Wheel, drag, pinch, click and double click on the lanes; drag on the ruler.
 export class Gestures {
   // `hover(event, at, press)` says what is at the pointer; `at` is null when it has left.
   constructor(timeline, view, hover) {
@@ -18,7 +18,7 @@ export class Gestures {
     on(ruler, {
       pointerdown: (event) => {
         if (event.button === 0)
-          this.startRange(event, ruler);
+          this.startRange(event);
       },
       pointermove: (event) => this.moveRange(event),
       pointerup: (event) => {
@@ -27,12 +27,11 @@ export class Gestures {
         this.press = null;
       },
     });
-    const release = (event) => this.release(event);
     on(canvas, {
       pointerdown: (event) => this.start(event),
       pointermove: (event) => this.move(event),
-      pointerup: release,
-      pointercancel: release,
+      pointerup: (event) => this.release(event),
+      pointercancel: (event) => this.release(event),
       pointerleave: (event) => hover(event, null, this.press),
       dblclick: () => {
         if (view.selection && view.selection.kind !== "thread")
@@ -64,9 +63,9 @@ export class Gestures {
                      this.timeline.timeAt(event.offsetX));
   }
 
-  startRange(event, element) {
+  startRange(event) {
     this.press = {kind: "range", at: this.timeline.timeAt(event.offsetX), x: event.clientX};
-    element.setPointerCapture(event.pointerId);
+    event.target.setPointerCapture(event.pointerId);
   }
 
   moveRange(event) {
@@ -86,7 +85,7 @@ export class Gestures {
     if (pointers.size === 2) {
       this.press = {kind: "pinch", ...this.pinch()};
     } else if (event.shiftKey) {
-      this.startRange(event, canvas);
+      this.startRange(event);
     } else {
       this.press = {kind: "pan", first: event, last: event, moved: false};
       canvas.setPointerCapture(event.pointerId);
@@ -141,8 +140,7 @@ export class Gestures {
 function stepThread(timeline, view, direction) {
   const rows = timeline.rows.filter((row) => row.kind === "thread");
   const at = rows.findIndex((row) => timeline.isSelected(row, view.selection));
-  const row = rows[at < 0 ? (direction > 0 ? 0 : rows.length - 1)
-    : Math.min(rows.length - 1, Math.max(0, at + direction))];
+  const row = rows.at(at < 0 && direction < 0 ? -1 : Math.max(0, at + direction)) ?? rows.at(-1);
   if (row)
     view.set({selection: threadSelection(row.lane)});
 }
@@ -163,10 +161,9 @@ export function keyTable(model, view, timeline, actions) {
     [["ArrowDown"], "next thread", () => stepThread(timeline, view, 1)],
     [["f"], "fit the selection, or the whole run", () => view.fit()],
     [["Home", "0"], "the whole run", () => view.fitAll()],
-    [["["], "previous wait of the thread", step("wait", -1)],
-    [["]"], "next wait of the thread", step("wait", 1)],
-    [["{"], "previous hold of the thread", step("hold", -1)],
-    [["}"], "next hold of the thread", step("hold", 1)],
+    ...[["[", "wait", -1], ["]", "wait", 1], ["{", "hold", -1], ["}", "hold", 1]].map(
+      ([key, kind, by]) => [[key], `${by < 0 ? "previous" : "next"} ${kind} of the thread`,
+                            step(kind, by)]),
     [["e"], "all levels of calls, or the outermost ones",
      () => view.set({unfolded: !view.unfolded})],
     [["/"], "search threads and functions", actions.search],
@@ -184,7 +181,8 @@ export function listenToKeys(table) {
   const actions = new Map(table.flatMap(([keys, , act]) => keys.map((key) => [key, act])));
   document.addEventListener("keydown", (event) => {
     const {target, key} = event;
-    const typing = target.closest?.("input, select, textarea, dialog, [role=tablist]");
+    const typing = target.closest?.("input, textarea, dialog") ||
+      target.closest?.("select") && /^[\w ]|^Arrow|^Home$/.test(key);
     const inTable = target.closest?.("#upper") && /^Arrow|^Home$/.test(key);
     const act = actions.get(key);
     if (!act || typing || inTable || event.ctrlKey || event.metaKey || event.altKey)
@@ -192,4 +190,96 @@ export function listenToKeys(table) {
     event.preventDefault();
     act();
   });
+}
+
+export class Search {
+  constructor(model, view, timeline) {
+    Object.assign(this, {model, view, timeline});
+    this.input = byId("search");
+    this.results = []; // {lane} of threads, then {thread, id} of calls
+    this.at = -1;
+    on(this.input, {input: () => this.find(this.input.value), keydown: (event) => this.key(event)});
+    on(byId("search-next"), {click: () => this.next(1)});
+    on(byId("search-previous"), {click: () => this.next(-1)});
+  }
+
+  key({key, shiftKey}) {
+    if (key === "Enter")
+      this.next(shiftKey ? -1 : 1);
+    if (key !== "Escape")
+      return;
+    this.find("");
+    this.input.blur();
+  }
+
+  focus() {
+    this.input.focus();
+    this.input.select();
+  }
+
+  start(name) {
+    this.find(name);
+    const {functions} = this.model;
+    const first = (fits) => this.results.findIndex(({id, thread}) =>
+      id >= 0 && fits(functions[thread.callSpans.function[id]].title));
+    const exact = first((title) => title === name);
+    this.at = (exact < 0 ? Math.max(0, first(() => true)) : exact) - 1;
+    this.next(1);
+  }
+
+  find(text) {
+    this.input.value = text;
+    const matches = matcher(text);
+    const lanes = !matches ? [] : this.model.threads.flatMap((thread) => thread.lanes)
+      .filter((lane) => matches(laneText(lane)))
+      .sort((a, b) => a.thread.process.index - b.thread.process.index);
+    this.results = [...lanes.map((lane) => ({lane})), ...matches ? this.findCalls(matches) : []];
+    this.at = -1;
+    this.timeline.found = new Set(lanes);
+    this.show();
+  }
+
+  findCalls(matches) {
+    const {functions, threads} = this.model;
+    const matching = functions.map(({title, where}) => matches(`${title} ${where}`));
+    const calls = [];
+    for (const thread of matching.includes(true) ? threads : []) {
+      const {count, function: functionOf} = thread.callSpans ?? {count: 0};
+      for (let id = 0; id < count && calls.length < MAX_CALLS; id++)
+        if (matching[functionOf[id]])
+          calls.push({thread, id});
+    }
+    const start = ({thread, id}) => thread.callSpans.start[id];
+    return calls.sort((a, b) => start(a) - start(b));
+  }
+
+  selectCall({thread, id}) {
+    const lane = laneOf(this.model, thread.index, null);
+    const selection = callSelection(lane, id);
+    const row = this.timeline.rowOf(thread.index, lane.gil?.index ?? null);
+    if (row && (selection.depth + 1) * CALL_HEIGHT > row.calls)
+      this.view.set({unfolded: true});
+    this.view.go(selection);
+  }
+
+  next(direction) {
+    const {length} = this.results;
+    if (length === 0)
+      return;
+    this.at = this.at < 0 && direction < 0 ? length - 1 : (this.at + direction + length) % length;
+    const {lane, ...call} = this.results[this.at];
+    if (lane)
+      this.view.set({selection: threadSelection(lane)});
+    else
+      this.selectCall(call);
+    this.show();
+  }
+
+  show() {
+    const {input, at, results: {length}} = this;
+    byId("search-count").textContent = input.value === "" ? ""
+      : `${at < 0 ? "" : `${at + 1} of `}${length}${
+        length >= MAX_CALLS ? "+" : ""}${this.model.loading ? " so far" : ""}`;
+    this.timeline.markSelected();
+  }
 }

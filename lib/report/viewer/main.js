@@ -1,21 +1,20 @@
 // SPDX-License-Identifier: MIT
 // Decodes the data, builds the model, shows it; redraws when the view changes.
 
-import {readDocument} from "./data.js";
-import {byId, make, makeFact, nextTurn, on} from "./dom.js";
-import {durationText} from "./format.js";
+import {documentBlocks, readBlocks, readDocument} from "./data.js";
+import {byId, durationText, make, makeFact, nameText, nextTurn, on} from "./dom.js";
 import {openInPerfetto, saveJson} from "./export.js";
-import {Gestures, keyTable, listenToKeys} from "./input.js";
-import {buildModel, findSelection} from "./model.js";
+import {Gestures, keyTable, listenToKeys, Search} from "./input.js";
+import {buildModel, complete, findSelection} from "./model.js";
 import {Overview} from "./overview.js";
+import {readTheme} from "./paint.js";
 import {Details} from "./panels.js";
-import {Search} from "./search.js";
 import {ThreadTable} from "./table.js";
 import {Tabs} from "./tabs.js";
-import {readTheme} from "./theme.js";
 import {Timeline} from "./timeline.js";
-import {showVerdict} from "./verdict.js";
 import {readHash, View, viewToHash} from "./view.js";
+
+const SLICE_MS = 10, TOLD_MS = 200; // of decoding, until others have their turn, and its progress is told
 
 class Page {
   constructor(model, summary, summaryText) {
@@ -30,8 +29,9 @@ class Page {
   }
 
   start() {
-    const {gils, lost, holes, hasStates} = this.model;
-    const legend = {gil: gils.length > 0, lost: lost.length + holes.length > 0, states: hasStates};
+    const {gils, lost, holes, hasStates, hasLocks, hasStops} = this.model;
+    const legend = {gil: gils.length > 0, lost: lost.length + holes.length > 0, states: hasStates,
+                    locks: hasLocks, stops: hasStops};
     for (const [part, present] of Object.entries(legend))
       byId(`${part}-legend`).hidden = !present;
     if (gils.some(({partial}) => partial))
@@ -41,6 +41,25 @@ class Page {
     this.followHash();
     this.view.onChange((changed) => this.changed(changed));
     this.listen();
+    this.showAll();
+    performance.mark("giltracer-drawn");
+  }
+
+  // So much of all is decoded.
+  progress(share) {
+    byId("status").textContent = `Decoding, ${Math.floor(share * 100)}%: until it is done, figures of ${
+      ""}ranges, selections and calls are of what is decoded.`;
+    this.changed([]);
+  }
+
+  complete() {
+    const {model, view, search} = this;
+    model.loading = false;
+    complete(model);
+    if (!view.selection)
+      view.set({selection: findSelection(model, readHash(this.asked))});
+    if (search.input.value)
+      search.find(search.input.value);
     this.showAll();
   }
 
@@ -114,12 +133,12 @@ class Page {
   }
 
   followHash() {
-    const asked = readHash(location.hash);
+    const asked = readHash(this.asked = location.hash);
     const {view, model} = this;
     if (asked.interval)
       view.show(asked.interval.from, asked.interval.to);
     view.set({
-      range: asked.range, selection: findSelection(model, asked),
+      range: asked.range, selection: asked.at && model.loading ? null : findSelection(model, asked),
       tab: this.tabs.has(asked.tab) ? asked.tab : "threads",
       order: asked.order ?? "start", filter: asked.filter ?? "",
     });
@@ -134,7 +153,7 @@ class Page {
     const keys = keyTable(model, view, timeline, {
       search: () => this.search.focus(),
       findNext: (direction) => this.search.next(direction),
-      jump: () => this.details.jump(), help,
+      jump: () => byId("jump")?.click(), help,
     });
     listenToKeys(keys);
     this.fillHelp(keys);
@@ -196,17 +215,57 @@ class Page {
   }
 }
 
+function showVerdict(summary, {command, facts, defects}) {
+  if (command) {
+    byId("command").textContent = byId("command").title = nameText(command);
+    document.title = `${nameText(command)} – giltracer`;
+  }
+  const {findings: [first, ...rest], worst = []} = summary;
+  const item = (text) => {
+    const at = worst.find(({sentence}) => sentence === text)?.stretch;
+    const span = `${at?.start_ns}-${at?.end_ns}`, name = nameText(text);
+    return make("li", at ? make("a", {href: `#t=${span}&range=${span}`}, name) : name);
+  };
+  byId("headline").textContent = nameText(first);
+  byId("findings").replaceChildren(...rest.map(item));
+  byId("facts").replaceChildren(...facts.map(([name, text]) =>
+    makeFact(name, {title: nameText(text)}, nameText(text))));
+  byId("defects").hidden = defects.length === 0;
+  byId("defect-list").replaceChildren(...defects.map((text) => make("li", text)));
+  byId("generator").textContent = summary.generator;
+}
+
 async function start() {
   const status = byId("status");
   try {
-    const {data, summary, summaryText} = await readDocument();
-    showVerdict(summary);
+    const {data, summary, summaryText} = readDocument();
+    showVerdict(summary, data);
     await nextTurn();
-    const page = new Page(buildModel(data, summary.gils), summary, summaryText);
+    let page = null, rows = 0, since = performance.now(), told = since;
+    const show = (loading) => {
+      const model = {...buildModel(data, summary.gils), loading};
+      page = new Page(model, summary, summaryText);
+      window.giltracer = {view: page.view, model: page.model, summary, page};
+      page.start();
+    };
+    for await (const block of readBlocks(data, documentBlocks())) {
+      rows += block.rows;
+      if (block.table === "waiters")
+        show(true);
+      if (performance.now() - since < SLICE_MS)
+        continue;
+      if (page && since - told > TOLD_MS) {
+        page.progress(rows / data.rows);
+        told = since;
+      }
+      await nextTurn();
+      since = performance.now();
+    }
+    if (page)
+      page.complete();
+    else
+      show(false);
     byId("app").dataset.state = "ready";
-    page.start();
-    performance.mark("giltracer-drawn");
-    window.giltracer = {view: page.view, model: page.model, summary, page};
     status.hidden = true;
   } catch (error) {
     byId("app").dataset.state = "failed";

@@ -1,23 +1,27 @@
 // SPDX-License-Identifier: MIT
-// The page as one model: processes, threads and GILs that refer to each other, the lanes of threads
-// (a GIL's in the order of its members), and the spans under a point.
+// The page as one model: processes, threads, GILs, the lanes of threads (a GIL's in the order of its
+// members), and the spans under a point.
 
-import {buildCallTracks, buildCounts, buildStates, buildWhole, countBelow, indexGil}
+import {matcher, nameText, placeText, shortName} from "./dom.js";
+import {Rows} from "./data.js";
+import {buildBlocked, buildCounts, buildStates, buildTracks, buildWhole, countBelow, indexGil}
   from "./tracks.js";
-import {matcher, nameText, placeText, shortName} from "./format.js";
 
-// Join the page's data with what the summary says of the GILs. A thread has a lane in each GIL that
-// it used. A GIL is `partial` when holds that nobody waited for are not known.
+// Join the page's data with the summary's GILs. A thread has a lane in each GIL that it used. A GIL
+// is `partial` when holds that nobody waited for are not known.
 export function buildModel(data, summaries = []) {
-  const {processes, threads, gils, counters} = data;
+  const {processes, threads, gils} = data;
   threads.forEach((thread, index) => {
-    const {stateSpans, callSpans} = thread, name = nameText(thread.label);
+    const {stateSpans, blockedSpans, callSpans} = thread, name = nameText(thread.label);
     Object.assign(thread, {
       index, name, process: processes[thread.process], lanes: [],
       title: thread.namesake ? `${name} (${thread.tid})` : name,
       stateTrack: stateSpans && buildWhole(stateSpans),
       stateTracks: stateSpans && buildStates(stateSpans, data.states),
-      callTracks: callSpans && buildCallTracks(callSpans),
+      blockedTrack: blockedSpans && buildWhole(blockedSpans),
+      blockedTracks: blockedSpans && buildBlocked(blockedSpans),
+      callTracks: callSpans &&
+        buildTracks(callSpans, thread.levels, (i) => callSpans.depth[i]),
     });
   });
   processes.forEach((process, index) => Object.assign(process, {
@@ -26,29 +30,58 @@ export function buildModel(data, summaries = []) {
   gils.forEach((gil, index) => {
     Object.assign(gil, {index, partial: summaries[index]?.source === "futex",
                         process: processes[gil.process]});
-    indexGil(gil);
+    const rows = summaries[index]?.threads;
+    indexGil(gil, rows);
     gil.process.gils.push(gil);
-    gil.lanes = gil.members.map((thread, member) => makeLane(gil, member, threads[thread]));
+    gil.lanes = gil.members.map((thread, member) =>
+      makeLane(gil, member, threads[thread], rows?.[member]));
     for (const lane of gil.lanes)
       lane.thread.lanes.push(lane);
   });
   for (const thread of threads)
     if (thread.lanes.length === 0)
       thread.lanes.push(makeLane(null, -1, thread));
-  addCounters(counters, processes, (thread) => threads[thread].process.index);
-  addCounters(counters, threads, (thread) => thread);
-  addMarks(data.marks, threads);
   const functions = data.functions.map((info) => ({
     ...info, title: nameText(info.name), where: placeText(info, 2),
   }));
-  return {processes, threads, gils, functions, counters,
-          marks: data.marks, texts: data.texts,
-          lost: data.lost, holes: data.holes ?? [], duration: data.duration_ns,
-          stateNames: data.states,
-          frames: data.frames.map(nameText),
-          flames: data.flames.map(({state, values}) => ({state, nodes: values})),
-          countedThreads: threads.filter((thread) => thread.counters.length > 0).length,
-          hasStates: threads.some((thread) => thread.stateSpans)};
+  const model = {...data, functions, holes: data.holes ?? [], duration: data.duration_ns,
+                 stateNames: data.states, frames: data.frames.map(nameText),
+                 hasStates: threads.some((thread) => thread.stateSpans),
+                 hasStops: data.stops?.total > 0, hasLocks: data.locks?.length > 0};
+  complete(model);
+  return model;
+}
+
+// A lock as if it were a GIL of the threads that had it; made when it is looked at.
+export function lockAsGil({locks, lockHolds: all, threads, loading}, index) {
+  const lock = locks[index], {first, holds: total} = lock;
+  if (lock.lanes && !loading)
+    return lock;
+  const [start, had] = [all.start, all.member].map((each) => each.subarray(first, first + total));
+  const length = Float64Array.from(start, (_, i) => all.lengthOf(first + i));
+  const members = [...new Set(had)], places = new Map(members.map((thread, i) => [thread, i]));
+  const rows = (count) => new Rows(count, (fields) => ({
+    start: fields[0], length: fields[1], member: fields[2],
+  }));
+  Object.assign(lock, {index, members, lanes: members.map((thread) => threads[thread].lanes[0]),
+                       holdSpans: rows(total), waitSpans: rows(0), unknownSpans: rows(0)});
+  lock.holdSpans.push([start, length, had.map((each) => places.get(each))]);
+  indexGil(lock);
+  return lock;
+}
+
+// What is made of all rows: losses of lanes, and the counters and marks of processes and threads.
+export function complete(model) {
+  const {counters, processes, threads, gils} = model;
+  for (const lane of gils.flatMap(({lanes}) => lanes)) {
+    const unknown = lane.gil.unknownTracks[lane.member], {lost} = lane.thread.process;
+    if (unknown.count > 0)
+      lane.lost = joined([...lost, ...unknown.parts(0, Infinity)]);
+  }
+  addCounters(counters, processes, (thread) => threads[thread].process.index);
+  addCounters(counters, threads, (thread) => thread);
+  addMarks(model.marks, threads);
+  model.countedThreads = threads.filter((thread) => thread.counters.length > 0).length;
 }
 
 function lostOf({lost, holes = []}, process) {
@@ -69,7 +102,6 @@ export function isLost(ranges, from, to) {
   return ranges.some(([start, end]) => start < to && end > from);
 }
 
-// Give each thread its marks: {time, id}, in the order of time.
 function addMarks({count, time, thread, series}, threads) {
   const ids = threads.map(() => []);
   for (let i = 0; i < count; i++)
@@ -80,14 +112,12 @@ function addMarks({count, time, thread, series}, threads) {
   });
 }
 
-// "name {detail}" of a thread's first mark near a time, or null.
 export function markText({marks: {name, detail}, texts}, {marks}, time, near_ns) {
   const i = countBelow(marks.time, time - near_ns), id = marks.id[i];
   return marks.time[i] <= time + near_ns
     ? nameText(`${texts[name[id]]} ${texts[detail[id]]}`).trim() : null;
 }
 
-// Give each owner the counters that have samples of it: [{name, counts}].
 function addCounters(counters, owners, ownerOf) {
   for (const owner of owners)
     owner.counters = [];
@@ -98,24 +128,21 @@ function addCounters(counters, owners, ownerOf) {
 
 // A thread's lane in a GIL; of a thread that never used one, gil is null. After a loss, it is not
 // known what it did until it is seen again: also `lost`.
-function makeLane(gil, member, thread) {
+function makeLane(gil, member, thread, row) {
   const {lost} = thread.process;
   const holds = gil?.holdTracks[member] ?? null;
   const waits = gil?.waitTracks[member] ?? null;
-  const unknown = gil?.unknownTracks?.[member];
   return {
-    gil, member, thread, holds, waits,
-    lost: unknown?.count ? joined([...lost, ...unknown.intervals(0, Infinity)]) : lost,
+    gil, member, thread, holds, waits, lost,
     // A thread may have run another program before: its lane begins with the GIL.
     start: Math.max(thread.start_ns, gil?.start_ns ?? 0),
     end: Math.min(thread.end_ns, gil?.end_ns ?? Infinity),
-    hold_ns: holds?.total ?? 0,
-    wait_ns: waits?.total ?? 0,
+    hold_ns: row?.hold_ns ?? holds?.total ?? 0,
+    wait_ns: row?.wait_ns ?? waits?.total ?? 0,
     color: gil ? gil.colorOf[member] : -1,
   };
 }
 
-// "GIL", or "GIL 2" where a process has more than one.
 export function gilName({process, number}) {
   return process.gils.length === 1 ? "GIL" : `GIL ${number}`;
 }
@@ -130,19 +157,17 @@ const ORDERS = {
 const ROW_HEIGHT = {process: 22, gil: 36, thread: 22, counter: 26, others: 22};
 export const CALL_HEIGHT = 14; // of each level of calls
 export const COUNTER_HEIGHT = 16; // of each of a thread's own
-// Levels of calls shown of each thread, where there is room for them.
 const CALL_LEVELS_MIN = 4, CALL_LEVELS_FEW = 6, CALL_LEVELS_MAX = 12, CALL_LEVELS_UNFOLDED = 40;
 const FEW_THREADS = 6;
-const STATES_HEIGHT = 9;  // of the strip below a thread's bar, when states were recorded
-const STATES_ALONE = 18;  // the same where there is no GIL to show above it
-const BAR_ALONE = 6;      // and what is left of the bar
+const STRIP_HEIGHT = 9; // of what is below a thread's bar: what blocked it, its states
+const STRIP_ALONE = 18; // the same where there is no GIL to show above it
+const BAR_ALONE = 6;    // and what is left of the bar
 const MAX_BAR_HEIGHT = 34;
 
 export function laneText({thread: {name, tid, process: {title, pid}}}) {
   return `${name} ${tid} ${title} ${pid}`;
 }
 
-// Processes with a GIL (or all, where none has one), and those without: shells, helpers.
 export function splitProcesses({processes, gils}) {
   const isMain = (process) => gils.length === 0 || process.gils.length > 0;
   return [processes.filter(isMain), processes.filter((process) => !isMain(process))];
@@ -153,21 +178,23 @@ function callLevels(lane, most) {
   return callTracks && lanes[0] === lane ? Math.min(callTracks.length, most) : 0;
 }
 
-// The parts of a thread's row, from the top, in pixels; the first of its lanes has all.
 function threadParts(model, lane, view) {
-  const {thread} = lane;
-  const first = thread.lanes[0] === lane;
-  const states = first && thread.stateSpans ? lane.gil ? STATES_HEIGHT : STATES_ALONE : 0;
-  const few = model.countedThreads <= FEW_THREADS;
-  return {bar: states && !lane.gil ? BAR_ALONE : ROW_HEIGHT.thread, states, calls: 0,
+  const {thread} = lane, first = thread.lanes[0] === lane;
+  const few = model.countedThreads <= FEW_THREADS, height = lane.gil ? STRIP_HEIGHT : STRIP_ALONE;
+  const strips = ["blocked", "state"].filter((kind) => first && thread[`${kind}Spans`])
+    .map((kind, i) => ({kind, height, below: i * height}));
+  return {bar: strips.length > 0 && !lane.gil ? BAR_ALONE : ROW_HEIGHT.thread, strips, calls: 0,
           counters: first && (few || view.unfolded) ? thread.counters : []};
 }
 
-// Give the room that is left to levels of calls first, then to higher bars.
+export function callsTop({bar, strips}) {
+  return bar + strips.reduce((sum, {height}) => sum + height, 0) - 1;
+}
+
 function growThreads(rows, room, view) {
   const threads = rows.filter((row) => row.kind === "thread");
   const height = (row) => row.kind === "thread"
-    ? row.bar + row.states + row.calls + row.counters.length * COUNTER_HEIGHT : row.height;
+    ? callsTop(row) + 1 + row.calls + row.counters.length * COUNTER_HEIGHT : row.height;
   const left = () => room - rows.reduce((sum, row) => sum + height(row), 0);
   const withCalls = threads.filter(({lane}) => callLevels(lane, 1) > 0);
   const least = withCalls.length <= FEW_THREADS ? CALL_LEVELS_FEW : CALL_LEVELS_MIN;
@@ -188,7 +215,6 @@ function growThreads(rows, room, view) {
   return rows;
 }
 
-// The timeline's rows from the top, each with its place; `room` is the visible height.
 export function layRows(model, view, room) {
   const rows = [];
   const matches = matcher(view.filter);
@@ -225,8 +251,8 @@ export function threadSelection({gil, member, thread}) {
   return {kind: "thread", gil: gil?.index ?? null, member, thread: thread.index};
 }
 
-function rowSelection(lane, kind, {start, end}, id) {
-  return {...threadSelection(lane), kind, id, start: start[id], end: end[id]};
+function rowSelection(lane, kind, spans, id) {
+  return {...threadSelection(lane), kind, id, start: spans.start[id], end: spans.endOf(id)};
 }
 
 export function spanSelection(gil, kind, id) {
@@ -234,23 +260,9 @@ export function spanSelection(gil, kind, id) {
   return {...rowSelection(gil.lanes[spans.member[id]], kind, spans, id), flags: spans.flags[id]};
 }
 
-// The lane of a thread in a GIL (any of its lanes when the GIL is null).
 export function laneOf(model, thread, gil) {
   const {lanes} = model.threads[thread];
   return lanes.find((lane) => (lane.gil?.index ?? null) === gil) ?? lanes[0];
-}
-
-// The longest span of a track that touches [from, to); looks at no more than `limit`.
-function longestIn(track, from, to, limit = 5000) {
-  let best = -1, length = -1;
-  const first = track.firstAfter(from);
-  for (let i = first; i < track.count && track.start[i] < to && i < first + limit; i++) {
-    if (track.end(i) - track.start[i] > length) {
-      best = i;
-      length = track.end(i) - track.start[i];
-    }
-  }
-  return best;
 }
 
 const PICKS = [[exactly, "hold"], [exactly, "wait"], [nearest, "wait"], [nearest, "hold"]];
@@ -270,13 +282,12 @@ export function pick(lane, time, near_ns) {
 // The span of a track at a time; -1 where there is none that is wide enough to hit.
 function exactly(track, time, near_ns) {
   const i = track.at(time);
-  return i >= 0 && track.end(i) - track.start[i] > near_ns ? i : -1;
+  return i >= 0 && track.endOf(i) - track.startOf(i) > near_ns ? i : -1;
 }
 
-// The same, or the longest one near.
-function nearest(track, time, near_ns) {
+export function nearest(track, time, near_ns) {
   const i = exactly(track, time, near_ns);
-  return i >= 0 ? i : longestIn(track, time - near_ns, time + near_ns);
+  return i >= 0 ? i : track.mainIn(time - near_ns, time + near_ns, 5000);
 }
 
 export function pickCall(lane, level, time, near_ns) {
@@ -291,41 +302,39 @@ export function callSelection(lane, id) {
           depth: calls.depth[id]};
 }
 
-export function pickState(lane, time, near_ns) {
-  const track = lane.thread.stateTrack;
-  const i = nearest(track, time, near_ns);
-  if (i < 0)
-    return null;
-  const spans = lane.thread.stateSpans, id = track.id[i];
-  return {...rowSelection(lane, "state", spans, id), state: spans.flags[id],
-          cpu: spans.member[id] - 1};
+export function pickStrip({thread}, kind, time, near_ns) {
+  const i = nearest(thread[`${kind}Track`], time, near_ns);
+  return i < 0 ? null : rowSelection(thread.lanes[0], kind, thread[`${kind}Spans`], i);
+}
+
+// That a thread had a lock.
+export function hadSelection({lockHolds, threads}, id) {
+  return rowSelection(threads[lockHolds.member[id]].lanes[0], "had", lockHolds, id);
 }
 
 function freeAround(lane, time) {
   let {start, end} = lane;
   for (const track of lane.gil ? [lane.holds, lane.waits] : []) {
-    const i = countBelow(track.start, time);
+    const i = track.below(time);
     if (i > 0)
-      start = Math.max(start, track.end(i - 1));
+      start = Math.max(start, track.endOf(i - 1));
     if (i < track.count)
-      end = Math.min(end, track.start[i]);
+      end = Math.min(end, track.startOf(i));
   }
   return {start, end};
 }
 
-// The next (+1) or previous (-1) hold or wait in a selection's lane, or null.
 export function neighbour(model, selection, kind, direction, time) {
   const lane = laneOf(model, selection.thread, selection.gil);
   if (!lane.gil)
     return null;
   const track = lane[`${kind}s`], at = selection.start ?? time;
-  const below = countBelow(track.start, at);
+  const below = track.below(at);
   const i = direction < 0 ? below - 1
-    : below < track.count && track.start[below] === at ? below + 1 : below;
+    : below < track.count && track.startOf(below) === at ? below + 1 : below;
   return i >= 0 && i < track.count ? spanSelection(lane.gil, kind, track.id[i]) : null;
 }
 
-// The selection that a link asks for (readHash), or null.
 export function findSelection(model, {tid, nth, gil, at}) {
   const thread = model.threads.filter((each) => each.tid === tid)[nth];
   if (!thread)
@@ -336,15 +345,15 @@ export function findSelection(model, {tid, nth, gil, at}) {
 
 // What of a kind begins in a lane at a time, or is the next to begin; null where nothing is.
 function findSpan(lane, {kind, start}) {
-  const {stateSpans, callSpans} = lane.thread;
-  if (kind === "state")
-    return stateSpans && pickState(lane, start, 0);
+  const {callSpans} = lane.thread;
+  if (kind === "state" || kind === "blocked")
+    return lane.thread[`${kind}Spans`] && pickStrip(lane, kind, start, 0);
   if (kind === "call") {
     const id = callSpans && countBelow(callSpans.start, start);
     return id < callSpans?.count ? callSelection(lane, id) : null;
   }
   if (!lane.gil || kind === "free")
     return lane.gil && pick(lane, start + 1, 0);
-  const track = lane[`${kind}s`], i = countBelow(track.start, start);
+  const track = lane[`${kind}s`], i = track.below(start);
   return i < track.count ? spanSelection(lane.gil, kind, track.id[i]) : null;
 }

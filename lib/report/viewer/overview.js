@@ -1,38 +1,46 @@
 // SPDX-License-Identifier: MIT
 // The whole run: owners by colour, waiters as a curve, and the part in view as a window.
 
-import {byId, on, sizeCanvas} from "./dom.js";
-import {percentText, timeText} from "./format.js";
-import {Waiting, FOR_THE_GIL} from "./tracks.js";
+import {byId, on, percentText, sizeCanvas, timeText} from "./dom.js";
 import {isLost} from "./model.js";
 import {Painter} from "./paint.js";
 import {holdersDuring} from "./select.js";
+import {curveOf, FOR_THE_GIL, waitersOf} from "./tracks.js";
 
 const MAX_ROWS = 6; // GILs shown, those with most waiting first
 const EDGE_PIXELS = 6;
 const OWNERS_SHARE = 0.6; // of the height; the rest is the curve of waiters
 
-// How many threads sleep for the GIL, from their states, where no GIL's events were recorded.
-function asleepForGil({threads}) {
-  const tracks = threads.flatMap(({stateTracks}) => stateTracks?.[FOR_THE_GIL] ?? []);
-  const all = (timesOf) => Float64Array.from(tracks.flatMap((track) => [...timesOf(track)]));
-  return new Waiting({start: all((track) => track.start),
-                    end: all((track) => track.start.map((_, i) => track.end(i)))});
+// A GIL for the painter, of slices alone.
+function sliced(gil, duration) {
+  const tracks = [];
+  for (const [[who], shares] of gil.slices)
+    tracks[who] = curveOf(shares, duration);
+  return {...gil, holdSpans: null, allHolds: tracks[0], holdTracks: tracks.slice(1)};
 }
 
 export class Overview {
-  // `utilization`: the summary's, by GIL. `hover(event, text)`: null when the pointer has left.
+  // `hover(event, text)`: null when the pointer has left.
   constructor(model, view, utilization, hover) {
     Object.assign(this, {model, view, utilization, hover});
-    this.waitings = model.gils.length > 0 ? model.gils.map(({waiting}) => waiting)
-      : [asleepForGil(model)];
     this.canvas = byId("overview-canvas");
     this.context = this.canvas.getContext("2d", {alpha: false});
     this.window = byId("overview-window");
     this.painter = new Painter();
-    this.gils = this.busiest();
+    const {waiters: [slices], duration} = model;
+    this.curve = slices && curveOf(slices[1], duration);
+    this.gils = slices ? model.gils.filter((gil) => gil.slices.length > 0) : this.busiest();
+    this.pictures = slices ? this.gils.map((gil) => sliced(gil, duration)) : this.gils;
     this.partial = this.gils.some(({partial}) => partial);
     this.listen();
+  }
+
+  // How many threads wait; from their states, where no GIL's events were recorded.
+  get waitings() {
+    const {gils, threads} = this.model;
+    this.asleep ??= gils.length > 0 ? null : waitersOf(
+      threads.flatMap(({stateTracks}) => stateTracks?.[FOR_THE_GIL] ?? []));
+    return this.asleep ? [this.asleep] : gils.map(({waiting}) => waiting);
   }
 
   busiest() {
@@ -41,7 +49,6 @@ export class Overview {
       .sort((a, b) => a.index - b.index);
   }
 
-  // The picture of the run; needed only when the size or the colours change.
   paint() {
     const {canvas, painter, gils, theme} = this;
     const ratio = sizeCanvas(canvas, canvas.clientWidth, canvas.clientHeight);
@@ -49,7 +56,8 @@ export class Overview {
     painter.begin(this.context, width, height, 0, this.view.duration, theme);
     const owners = gils.length > 0 ? Math.round(height * OWNERS_SHARE) : 0;
     const row = Math.floor(owners / Math.max(1, gils.length));
-    gils.forEach((gil, i) => painter.owners(gil, i * row, row - (i < gils.length - 1 ? 2 : 0)));
+    this.pictures.forEach((gil, i) =>
+      painter.owners(gil, i * row, row - (i < gils.length - 1 ? 2 : 0)));
     this.paintWaiters(owners + Math.round(3 * ratio), height, ratio);
     painter.lost(this.model.lost, height);
     gils.forEach((gil, i) => painter.lost(gil.process.lost, i * row + row, i * row));
@@ -59,8 +67,8 @@ export class Overview {
   paintWaiters(top, bottom, ratio) {
     const {width} = this.painter;
     const sum = new Float32Array(width), one = new Float32Array(width);
-    for (const waiting of this.waitings) {
-      waiting.average(0, this.view.duration / width, width, one);
+    for (const waiting of this.curve ? [this.curve] : this.waitings) {
+      waiting.coverage(0, this.view.duration / width, width, one);
       one.forEach((value, x) => { sum[x] += value; });
     }
     const most = Math.max(1, Math.ceil(sum.reduce((a, b) => Math.max(a, b), 0) - 0.01));
@@ -68,33 +76,32 @@ export class Overview {
     this.label(sum.some((value) => value > 0) ? most : 0);
   }
 
-  // The utilization of the GIL that was contended most, and what the curve's height means.
   label(most) {
     const [busiest] = [...this.utilization].sort((a, b) => b.contended - a.contended);
     const seen = this.gils.length > 0, which = this.utilization.length > 1 ? "busiest GIL " : "";
     const held = this.partial ? "holds that were " : `held ${percentText(busiest?.held, 1)}%, `;
     const waiting = seen ? "below: threads that wait" : "asleep for the GIL";
     const texts = {
-      "overview-title": seen ? "Who holds the GIL" : "Whole run",
-      "overview-utilization": busiest ? `${which}${held}waited for ${
-        percentText(busiest.contended, 1)}%` : "",
-      "overview-most": most > 0 ? `${waiting}, up to ${most}`
-        : seen ? "nobody waits" : "no GIL was seen",
+      title: seen ? "Who holds the GIL" : "Whole run",
+      utilization: busiest ? `${which}${held}waited for ${percentText(busiest.contended, 1)}%` : "",
+      most: most > 0 ? `${waiting}, up to ${most}` : seen ? "nobody waits" : "no GIL was seen",
     };
     for (const [id, text] of Object.entries(texts))
-      byId(id).textContent = text;
+      byId(`overview-${id}`).textContent = text;
     byId("overview-most").className = most > 0 ? "waits" : "hint";
     this.canvas.setAttribute("aria-label", Object.values(texts).join(" "));
   }
 
   textAt(time) {
     const half = this.view.duration / this.canvas.clientWidth;
+    if (this.model.loading)
+      return timeText(time, half);
     const from = Math.max(0, time - half), to = Math.min(this.view.duration, time + half);
     const waited = this.waitings.reduce((sum, waiting) => sum + waiting.between(from, to), 0);
     const holders = this.gils.flatMap((gil) => holdersDuring(gil, from, to)
-      .map(({member, ns}) => ({ns, name: gil.lanes[member].thread.title})))
-      .sort((a, b) => b.ns - a.ns).slice(0, 3)
-      .map(({ns, name}) => `${name} ${percentText(ns, to - from)}%`);
+      .map(({member, ns}) => ({ns, text: `${gil.lanes[member].thread.title} ${
+        percentText(ns, to - from)}%`}))).sort((a, b) => b.ns - a.ns).slice(0, 3)
+      .map(({text}) => text);
     const lost = this.gils.some(({process}) => isLost(process.lost, from, to));
     const held = holders.length > 0 ? `held by ${holders.join(", ")}`
       : this.partial ? "" : "not held";
@@ -152,7 +159,6 @@ export class Overview {
         }
       },
       pointerup: (event) => {
-        // A click without a drag brings that moment to the middle.
         if (grip?.kind === "new" && !moved(event))
           this.view.pan(grip.fixed - (this.view.from + this.view.to) / 2);
         grip = null;

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT
-// Draws lanes in one buffer: the cost depends on the number of pixels, not of spans. A pixel column
-// of a thread's lane is a bar chart of that moment: from below, the share of holding is solid and
-// that of waiting hatched; the rest is a thin line. Zoomed in, they become boxes.
+// Draws lanes in one buffer, at a cost of pixels, not of spans. A pixel column of a thread's lane is
+// a bar: from below, holding is solid, waiting hatched, the rest a thin line. Zoomed in: boxes. Colours
+// are the style sheet's variables.
 
-import {LAYERS, countBelow} from "./tracks.js";
+import {LAYERS} from "./tracks.js";
 
 const HOLDS_PER_PIXEL = 4; // up to so many, the holds of many owners are drawn one by one
 
 export class Painter {
-  // Start a picture of `width` × `height` device pixels of [from, to).
   begin(context, width, height, from, to, theme) {
     if (this.width !== width || this.height !== height) {
       this.image = context.createImageData(width, height);
@@ -32,19 +31,16 @@ export class Painter {
     return Math.min(this.width, Math.max(0, Math.round((time - this.from) / this.step)));
   }
 
-  // Rows [y, y + height) that lie on the picture, from x0 to x1, in one colour.
   fill(x0, x1, y, height, pixel) {
     const end = Math.min(this.height, y + height);
     for (let row = Math.max(0, y); row < end; row++)
       this.pixels.fill(pixel, row * this.width + x0, row * this.width + x1);
   }
 
-  // The share of each pixel column that a track covers, into `this.hold` or another array.
   cover(track, shares = this.hold) {
     track.coverage(this.from, this.step, this.width, shares);
   }
 
-  // The height of a bar for a share: whatever there is shows, be it ever so little.
   rowsOf(share, height, least = 1) {
     return share > 0 ? Math.max(least, Math.round(share * height)) : 0;
   }
@@ -59,86 +55,81 @@ export class Painter {
       this.pixels[row * this.width + x] = (x + row) % 6 < 3 ? dark : pale;
   }
 
-  // A thread's lane: `y` and `height` of its bar, `line` the thickness of thin lines.
   thread(lane, y, height, line) {
     const {pixels, ownerPixel} = this.theme;
     const x0 = this.x(lane.start), x1 = this.x(lane.end);
     const middle = y + Math.floor((height - line) / 2);
     this.fill(x0, Math.max(x1, Math.min(x0 + 1, this.width)), middle, line, pixels.free);
-    if (!lane.gil)
-      return;
-    this.cover(lane.holds);
-    this.cover(lane.waits, this.wait);
-    const owner = ownerPixel(lane.color);
-    for (let x = 0; x < this.width; x++) {
-      let held = this.rowsOf(this.hold[x], height, line);
-      let waited = this.rowsOf(this.wait[x], height, line);
-      const over = Math.max(0, held + waited - height);
-      if (held > waited)
-        held -= over;
-      else
-        waited -= over;
-      this.column(x, y + height - held, held, owner);
-      this.hatchedColumn(x, y + height - held - waited, waited, pixels.wait,
-                         pixels.waitPale);
+    if (lane.gil)
+      this.stacked([[lane.holds, ownerPixel(lane.color)],
+                    [lane.waits, pixels.wait, pixels.waitPale]], y, height, line);
+  }
+
+  // Tracks on each other, each as high as its share of a pixel's time; hatched where it has a second
+  // colour. Whatever there is shows, on `least` rows of what is below.
+  stacked(layers, y, height, least = 1) {
+    this.rows.fill(0); // taken so far
+    for (const [track, pixel, pale = pixel] of layers.filter(([{count}]) => count > 0)) {
+      this.cover(track);
+      for (let x = 0; x < this.width; x++) {
+        const room = Math.max(least, height - this.rows[x]);
+        const rows = Math.min(room, this.rowsOf(this.hold[x], height, least));
+        const top = Math.max(0, height - this.rows[x] - rows);
+        this.rows[x] = Math.min(height, this.rows[x] + rows);
+        this.hatchedColumn(x, y + top, rows, pixel, pale);
+      }
     }
   }
 
   // One level of a thread's calls: as high as their share of the pixel's time, in the colour of
   // the last function. The left edge of a box stays empty.
   calls(track, calls, y, height, colorOf) {
-    const {start, count} = track;
+    const {count} = track;
     this.cover(track);
-    let below = countBelow(start, this.from);
+    let below = track.below(this.from);
     for (let x = 0; x < this.width; x++) {
       const to = this.from + (x + 1) * this.step;
       const first = below;
-      if (below < count && start[below] < to)
-        below = countBelow(start, to, below);
+      if (below < count && track.startOf(below) < to)
+        below = track.below(to, below);
       if (this.hold[x] <= 0 || below === 0)
         continue;
       const rows = this.rowsOf(this.hold[x], height);
-      const edge = below > first && this.step * 3 < track.end(below - 1) - start[below - 1];
+      const edge = below > first && this.step * 3 < track.endOf(below - 1) - track.startOf(below - 1);
       const pixel = edge ? this.theme.pixels.panel : colorOf(calls.function[track.id[below - 1]]);
       this.column(x, y + height - rows, rows, pixel);
     }
   }
 
-  // A thread's states as such bars, from below: running solid, ready without a CPU hatched, asleep
-  // for the GIL, uninterruptible dark; other sleep is a thin line. `alone`: no bar above shows
-  // waits.
-  states(tracks, y, height, line, alone) {
+  // A thread's states likewise: running solid, ready without a CPU hatched, asleep for the GIL,
+  // uninterruptible dark; other sleep thin. `alone`: no bar above shows waits.
+  state(tracks, y, height, line, alone) {
     const {pixels} = this.theme;
-    const looks = [[pixels.running, null], [pixels.runnable, pixels.panel],
-                   [pixels.blocked, null],
-                   alone ? [pixels.wait, pixels.waitPale] : [pixels.waitPale, null]];
-    this.rows.fill(0); // taken so far
-    for (const kind of [0, 1, 3, 2]) {
-      const [pixel, pale] = looks[kind];
-      if (tracks[kind].count === 0)
-        continue;
-      this.cover(tracks[kind]);
-      for (let x = 0; x < this.width; x++) {
-        const rows = this.rowsOf(this.hold[x], height);
-        const top = Math.max(0, height - this.rows[x] - rows);
-        this.rows[x] = Math.min(height, this.rows[x] + rows);
-        this.hatchedColumn(x, y + top, rows, pixel, pale ?? pixel);
-      }
-    }
-    this.cover(tracks[4]);
+    const [running, ready, blocked, forGil, asleep] = tracks;
+    this.stacked([[running, pixels.running], [ready, pixels.runnable, pixels.panel],
+                  alone ? [forGil, pixels.wait, pixels.waitPale] : [forGil, pixels.waitPale],
+                  [blocked, pixels.blocked]], y, height);
+    this.cover(asleep);
     for (let x = 0; x < this.width; x++)
       if (this.hold[x] > 0 && this.rows[x] <= height / 2)
         this.column(x, y + (height - line >> 1), line, pixels.free);
   }
 
-  // Who holds a GIL: owners as layers, as thick as their share of the pixel's time. Those that
-  // held longest in all lie below; where owners are many, the last ones share a layer.
+  // Hatched: nobody is known to have had the lock, or the thread stopped the others.
+  blocked([had, unknown, stopped, stops], y, height) {
+    const {lock, lockPale, stop, stopPale} = this.theme.pixels;
+    this.stacked([[had, lock], [unknown, lock, lockPale], [stops, stop, stopPale],
+                  [stopped, stop]], y, height);
+  }
+
+  // Who holds a GIL: owners as layers, as thick as their share of the pixel's time. Who held longest
+  // lies below; where owners are many, the last share a layer.
   owners(gil, y, height) {
     const {pixels, ownerPixel} = this.theme;
     this.fill(this.x(gil.start_ns), this.x(gil.end_ns), y, height, pixels.idle);
     this.level.fill(0);
     this.rows.fill(0);
-    if (gil.ranked.length > LAYERS && this.ownersInTurn(gil, y, height))
+    if (gil.holdSpans && gil.ranked.length > LAYERS && this.ownersInTurn(gil, y, height))
       return;
     this.wait.fill(0); // the share that the layers cover, to find that of the others
     for (const member of gil.ranked.slice(0, LAYERS)) {
@@ -155,19 +146,15 @@ export class Painter {
     }
   }
 
-  // The same with layers in the order of time; returns false when too many holds are in view.
-  ownersInTurn(gil, y, height) {
-    const {start, end, member} = gil.holdSpans;
-    const first = gil.allHolds.firstAfter(this.from);
-    const last = countBelow(start, this.from + this.step * this.width, first);
-    if (last - first > HOLDS_PER_PIXEL * this.width)
+  ownersInTurn({allHolds, holdSpans, colorOf}, y, height) {
+    const {from, step, width} = this, to = from + step * width;
+    if (allHolds.below(to) - allHolds.firstAfter(from) > HOLDS_PER_PIXEL * width)
       return false;
-    for (let i = first; i < last; i++) {
-      const pixel = this.theme.ownerPixel(gil.colorOf[member[i]]);
-      const from = Math.max(0, (start[i] - this.from) / this.step);
-      const to = Math.min(this.width, (end[i] - this.from) / this.step);
-      for (let x = Math.floor(from); x < to; x++)
-        this.stack(x, Math.min(to, x + 1) - Math.max(from, x), y, height, pixel);
+    for (const [start, end, i] of allHolds.parts(from, to)) {
+      const pixel = this.theme.ownerPixel(colorOf[holdSpans.member[i]]);
+      const first = (start - from) / step, last = (end - from) / step;
+      for (let x = Math.floor(first); x < last; x++)
+        this.stack(x, Math.min(last, x + 1) - Math.max(first, x), y, height, pixel);
     }
     return true;
   }
@@ -185,7 +172,6 @@ export class Painter {
     this.rows[x] = top;
   }
 
-  // A curve of values over a hatched area, from 0 at the bottom to `most` at the top.
   curve(values, y, height, most, thickness, line = this.theme.pixels.wait,
         area = this.theme.pixels.waitPale) {
     let last = height;
@@ -199,7 +185,6 @@ export class Painter {
     }
   }
 
-  // A counter's rate as a curve, scaled to its peak in view; returns the peak.
   counter(counts, y, height, line) {
     const {pixels} = this.theme;
     const most = counts.rates(this.from, this.step, this.width, this.level);
@@ -220,4 +205,49 @@ export class Painter {
             this.pixels[y * this.width + x] = pixels.lost;
     }
   }
+}
+
+// Holds take these by rank. Waits have another colour, and are hatched.
+const OWNERS_LIGHT = ["#3f74b5", "#2f8f4e", "#8a63b8", "#b8921f", "#2e97a7", "#8b6b4a",
+                      "#5f6fd0", "#7c9a2d", "#697b8c", "#1f8f82", "#a9804a", "#4f93dd"];
+const OWNERS_DARK = ["#5b94d6", "#49ad69", "#a883d6", "#d1ac3c", "#4bb4c4", "#ab8962",
+                     "#8490ea", "#9aba48", "#8a9cad", "#3fb0a2", "#c49c64", "#74b0f2"];
+
+function toPixel(css) {
+  const [r, g, b] = [1, 3, 5].map((at) => parseInt(css.slice(at, at + 2), 16));
+  return (0xff000000 | b << 16 | g << 8 | r) >>> 0; // little-endian RGBA
+}
+
+function mixPixels(a, b, share) {
+  let out = 0xff000000;
+  for (const shift of [0, 8, 16]) {
+    const from = a >>> shift & 255;
+    out |= Math.round(from + ((b >>> shift & 255) - from) * share) << shift;
+  }
+  return out >>> 0;
+}
+
+export function readTheme() {
+  const dark = matchMedia("(prefers-color-scheme: dark)").matches &&
+    !matchMedia("print").matches;
+  const style = getComputedStyle(document.documentElement);
+  const css = (name) => style.getPropertyValue(`--${name}`).trim();
+  const color = (name) => css(name).match(/#\w+/g)[dark ? 1 : 0]; // of light-dark(…)
+  const theme = {dark, owners: dark ? OWNERS_DARK : OWNERS_LIGHT, pixels: {}};
+  for (const name of ["text", "muted", "line", "wait", "free", "accent", "lost", "panel",
+                      "idle", "page", "running", "runnable", "blocked", "counter", "lock", "stop"]) {
+    theme[name] = color(name);
+    theme.pixels[name] = toPixel(theme[name]);
+  }
+  const owners = theme.owners.map(toPixel);
+  for (const name of ["wait", "lock", "stop"])
+    theme.pixels[`${name}Pale`] = mixPixels(theme.pixels.panel, theme.pixels[name],
+                                            dark ? 0.38 : 0.3);
+  theme.font = "11px " + css("font");
+  theme.ownerColor = (rank) => rank < 0 ? theme.free : theme.owners[rank % theme.owners.length];
+  // Functions take pale colours, on which text can be read, by number.
+  const pale = owners.map((pixel) => mixPixels(theme.pixels.panel, pixel, 0.42));
+  theme.functionPixel = (number) => pale[number * 7 % pale.length];
+  theme.ownerPixel = (rank) => owners[rank % owners.length];
+  return theme;
 }

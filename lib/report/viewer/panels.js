@@ -1,34 +1,35 @@
 // SPDX-License-Identifier: MIT
 // Explains what is selected.
 
-import {byId, laneLabel, make, makeFact, shareBar} from "./dom.js";
-import {attributeTime, attributionText} from "./attribution.js";
-import {countText, durationText, shareText, timeText} from "./format.js";
-import {gilName, isLost, laneOf, spanSelection, threadSelection} from "./model.js";
 import {CUT_END, CUT_START} from "./data.js";
-import {endOfHold, holdersDuring, mainHold, rankEntries, sumOf, waitersDuring} from "./select.js";
+import {byId, countText, durationText, laneLabel, make, makeFact, nameText, pluralText, shareBar,
+        shareText, timeText} from "./dom.js";
+import {attributeTime, attributionText} from "./flame.js";
+import {gilName, isLost, laneOf, lockAsGil, spanSelection, threadSelection} from "./model.js";
+import {blockerOf, endOfHold, holdersDuring, rankEntries, sumOf, waitersDuring} from "./select.js";
 
 const FUNCTIONS_EACH = 3; // of each holder
 const MAX_HOLDERS = 12;
 
 const TITLES_OF_KINDS = {
   wait: "Wait for the GIL", hold: "Hold of the GIL", free: "Without the GIL", call: "Call",
+  had: "Hold of a lock",
   state: "State of the thread", thread: "Thread", range: "Selected range", nothing: "Details",
 };
 
-const STATE_MEANING = {
-  "running": "On a CPU.",
-  "runnable (preempted)": "Ready to run; another task took its CPU.",
-  "runnable (woken)": "Ready to run, woken or new; it has no CPU yet.",
-  "S": "Asleep until something happens: I/O, a lock, a timer.",
-  "S(GIL)": "Asleep until it gets the GIL.",
-  "D": "Uninterruptible sleep in the kernel: mostly disk I/O.",
-  "off CPU": "Gave up its CPU; the reason was not recorded.",
-  "off CPU (GIL)": "Gave up its CPU to wait for the GIL.",
-};
+const BLOCKED_TITLES = ["Wait for a lock", "Stopped", "Stops all threads"];
+// Has this browser shown the guide? Where nothing can be kept, the page is always new.
+function isNew(seen) {
+  try {
+    if (seen)
+      localStorage.setItem("giltracer", "seen");
+    return !localStorage.getItem("giltracer");
+  } catch {
+    return true;
+  }
+}
 
 export class Details {
-  // `utilization`: the summary's, of each GIL; it has the switch intervals.
   constructor(model, view, utilization) {
     Object.assign(this, {model, view, utilization});
   }
@@ -37,13 +38,17 @@ export class Details {
     const {selection, range} = this.view;
     const title = byId("details-title"), body = byId("details-body");
     const kind = selection?.kind ?? (range ? "range" : "nothing");
+    isNew(kind !== "nothing");
     const lane = selection && laneOf(this.model, selection.thread, selection.gil);
-    title.textContent = TITLES_OF_KINDS[kind];
+    title.textContent = TITLES_OF_KINDS[kind] ?? BLOCKED_TITLES[this.blockedKind(selection)];
     body.replaceChildren(...this[kind](selection ?? range, lane));
   }
 
   nothing() {
-    return [make("p.hint", "Click a wait, a hold or a thread. Drag on the ruler, or with Shift, ",
+    const guide = byId("guide").cloneNode(true);
+    guide.removeAttribute("id");
+    return [...isNew() ? [guide] : [],
+            make("p.hint", "Click a wait, a hold or a thread. Drag on the ruler, or with Shift, ",
                  "to measure a range. ", make("kbd", "?"), " shows all keys.")];
   }
 
@@ -60,7 +65,6 @@ export class Details {
                  make("kbd", "Esc"), " drops it.")];
   }
 
-  // "the GIL", or which one where there are several.
   nameOf(gil) {
     return this.model.gils.length === 1 ? "the GIL" : `the ${gilName(gil)} of ${gil.process.pid}`;
   }
@@ -91,7 +95,7 @@ export class Details {
     const item = ({member, ns}) => make("li", this.threadLink(gil.lanes[member]),
       make("span.number", shareText(ns, to - from)), shareBar(ns / (to - from), className),
       className === "hold" ? this.attribution(gil.lanes[member].thread,
-        gil.holdTracks[member].intervals(from, to)) : null);
+        gil.holdTracks[member].parts(from, to)) : null);
     const more = entries.length - MAX_HOLDERS;
     return make("ol.ranking", ...entries.slice(0, MAX_HOLDERS).map(item),
                 more > 0 ? make("li.hint", `and ${more} more`) : null);
@@ -105,35 +109,71 @@ export class Details {
         make("span.number", ` ${durationText(row.ns)}`))));
   }
 
-  wait(selection, lane) {
-    const {gil} = lane, {start, end} = selection;
+  wait(selection, lane, gil = lane.gil, known = "nobody held it") {
+    const {thread, start, end} = selection;
     const holders = holdersDuring(gil, start, end)
-      .filter(({member}) => member !== selection.member);
+      .filter(({member}) => gil.members[member] !== thread);
     const rest = end - start - sumOf(holders);
-    const main = mainHold(gil, start, end);
     return [
       this.facts(this.spanFacts(selection, lane)),
-      make("h3", holders.length ? "Who held the GIL meanwhile" : "Nobody was seen to hold it"),
+      make("h3", holders.length ? `Who held ${gil.kind ? "it" : "the GIL"} meanwhile`
+        : "Nobody was seen to hold it"),
       this.ranking(gil, holders, start, end, "hold"),
-      rest > 0 ? make("p.hint", `For ${durationText(rest)} nobody held it: ${
+      rest > 0 ? make("p.hint", `For ${durationText(rest)} ${known}: ${
         isLost(lane.lost, start, end) ? "events were lost, or " : ""
       }it was free, or on its way from one thread to the next.`) : null,
-      main ? make("p", make("button", {
-        id: "jump", onclick: () => this.jump(), "aria-keyshortcuts": "j",
-      }, "Jump to the longest hold"), make("span.hint",
-        ` ${durationText(main.end - main.start)} by ${
-          gil.lanes[main.member].thread.title}`)) : null,
+      this.jumpButton(selection, "Jump to the longest hold"),
     ].filter(Boolean);
   }
 
-  jump() {
-    const {selection} = this.view;
-    if (selection?.kind !== "wait")
-      return;
-    const gil = this.model.gils[selection.gil];
-    const main = mainHold(gil, selection.start, selection.end);
-    if (main)
-      this.view.go(spanSelection(gil, "hold", main.id));
+  jumpButton(selection, text) {
+    const to = blockerOf(this.model, selection);
+    return to && make("p", make("button", {
+      id: "jump", onclick: () => this.view.go(to), "aria-keyshortcuts": "j",
+    }, text), make("span.hint", ` ${durationText(to.end - to.start)} by ${
+      this.model.threads[to.thread].title}`));
+  }
+
+  blockedKind({thread, id}) {
+    return this.model.threads[thread].blockedSpans.flags[id] >> 2;
+  }
+
+  lockFact(index) {
+    const {kind, type} = this.model.locks[index];
+    return ["Lock", make("bdi", nameText(type ?? (kind === "native" ? "mutex of C’s" : "lock"))),
+            `, number ${index}`];
+  }
+
+  blocked(selection, lane) {
+    const {model} = this, {id, start, end} = selection, {member, flags} = lane.thread.blockedSpans;
+    const kind = flags[id] >> 2;
+    if (kind === 0) {
+      const [facts, ...rest] = this.wait({...selection, flags: flags[id]}, lane,
+        lockAsGil(model, member[id]), "it is not known who held it");
+      facts.prepend(makeFact(...this.lockFact(member[id])));
+      return [facts, this.attribution(lane.thread, [[start, end]]) ?? "", ...rest];
+    }
+    const {stops} = model, i = member[id], asker = model.threads[stops.member[i]];
+    const asked = [[stops.start[i], stops.endOf(i)]];
+    return [this.facts([
+      ...this.spanFacts(selection, lane), kind === 1 && ["Asked by", this.threadLink(asker.lanes[0])],
+      ["Had to stop", pluralText(stops.stopped[i], "thread")],
+      ["Until all had", durationText(stops.until[i])]]),
+    make("h3", "What asked for it"), this.attribution(asker, asked) ?? "",
+    this.jumpButton(selection, "Jump to who asked") ?? ""];
+  }
+
+  had(selection, lane) {
+    const {threads, locks} = this.model, {id, start, end} = selection;
+    const index = locks.findLastIndex(({first}) => first <= id);
+    const waiters = rankEntries(threads.map(({blockedTrack, blockedSpans: spans}) =>
+      [...blockedTrack?.parts(start, end) ?? []].reduce((sum, [from, to, i]) =>
+        sum + (spans.flags[i] < 4 && spans.member[i] === index ? to - from : 0), 0)));
+    return [this.facts([this.lockFact(index), ...this.spanFacts(selection, lane),
+                        ["Cost others", make("b", durationText(sumOf(waiters)))]]),
+            this.attribution(lane.thread, [[start, end]]) ?? "",
+            make("h3", "Who waited meanwhile"),
+            this.ranking({lanes: threads.map(({lanes}) => lanes[0])}, waiters, start, end, "wait")];
   }
 
   hold(selection, lane) {
@@ -206,14 +246,19 @@ export class Details {
                         ...this.spanFacts(selection, lane), ...gil])];
   }
 
+  stateOf({thread, id}) {
+    const {flags, member} = this.model.threads[thread].stateSpans;
+    const {stateNames, meanings} = this.model, state = flags[id];
+    return {name: stateNames[state] ?? "unknown", meaning: meanings[state], cpu: member[id] - 1};
+  }
+
   state(selection, lane) {
-    const {cpu, state} = selection;
-    const name = this.model.stateNames[state] ?? "unknown";
+    const {name, meaning, cpu} = this.stateOf(selection);
     return [
       this.facts([["State", make("b", name)],
                   cpu >= 0 && ["CPU", `${name === "running" ? "" : "last on "}${cpu}`],
                   ...this.spanFacts(selection, lane)]),
-      make("p.hint", STATE_MEANING[name] ?? ""),
+      make("p.hint", meaning),
     ];
   }
 
@@ -230,26 +275,24 @@ export class Details {
               times(lane.holds)],
       gil && ["Waited", shareText(lane.wait_ns, lifetime), times(lane.waits)],
     ];
-    return [this.facts(facts), ...this.states(thread, lifetime), make("p.hint",
-      make("kbd", "["), " ", make("kbd", "]"), " step through its waits, ",
-      make("kbd", "{"), " ", make("kbd", "}"), " through its holds.")];
+    return [this.facts(facts), ...this.states(thread, lifetime)];
   }
 
   states(thread, lifetime) {
     const spans = thread.stateSpans;
     if (!spans)
       return [];
-    const {stateNames} = this.model, sums = new Float64Array(stateNames.length);
+    const {stateNames, meanings} = this.model, sums = new Float64Array(stateNames.length);
     for (let i = 0; i < spans.count; i++)
-      sums[spans.flags[i]] += spans.end[i] - spans.start[i];
+      sums[spans.flags[i]] += spans.lengthOf(i);
     return [make("h3", "Its states"), make("ol.ranking",
       ...rankEntries(sums).map(({member, ns}) => make("li",
-        make("span", {title: STATE_MEANING[stateNames[member]] ?? ""}, stateNames[member]),
+        make("span", {title: meanings[member]}, stateNames[member]),
         make("span.number", shareText(ns, lifetime)), shareBar(ns / lifetime, "free"))))];
   }
 
   hoverText(selection) {
-    const {kind, start, end, cpu, state} = selection;
+    const {kind, start, end} = selection;
     const lane = laneOf(this.model, selection.thread, selection.gil);
     const {title: name} = lane.thread, length = durationText(end - start);
     switch (kind) {
@@ -257,11 +300,20 @@ export class Details {
     case "free": return `${name} ${lane.gil?.partial ? "does not wait" : "without the GIL"} for ${
       length}`;
     case "hold": return `${name} holds for ${length}`;
-    case "state": return `${name}: ${this.model.stateNames[state]} for ${length}${
-      cpu >= 0 ? `, CPU ${cpu}` : ""}`;
+    case "state": {
+      const {name: state, cpu} = this.stateOf(selection);
+      return `${name}: ${state} for ${length}${cpu >= 0 ? `, CPU ${cpu}` : ""}`;
+    }
+    case "had": return `${name} has a lock for ${length}`;
     case "call": {
       const {title, where} = this.model.functions[selection.function];
       return `${title} (${where}) for ${length}`;
+    }
+    case "blocked": {
+      const by = blockerOf(this.model, selection), who = by && this.model.threads[by.thread].title;
+      return [`waits for a lock for ${length}${who ? `, mostly for ${who}` : ""}`,
+              `is stopped for ${length}, by ${who}`, `stops all others for ${length}`]
+        .map((text) => `${name} ${text}`)[this.blockedKind(selection)];
     }
     default: {
       const [first] = holdersDuring(lane.gil, start, end);

@@ -1,37 +1,21 @@
 // SPDX-License-Identifier: MIT
 // What happened in an interval.
 
-import {FOR_THE_GIL, countBelow} from "./tracks.js";
 import {Measurement} from "./dom.js";
-
-function overlap(a0, a1, b0, b1) {
-  return Math.max(0, Math.min(a1, b1) - Math.max(a0, b0));
-}
-
-// The GIL's first hold that ends after `time`.
-export function firstHoldAfter(gil, time) {
-  const {start, end} = gil.holdSpans;
-  let i = countBelow(start, time);
-  while (i > 0 && end[i - 1] > time)
-    i--;
-  return i;
-}
+import {hadSelection, laneOf, pickStrip, spanSelection} from "./model.js";
+import {FOR_THE_GIL} from "./tracks.js";
 
 // Add to `held` (ns per member) who held the GIL in [from, to): of few holds by walking them, of
 // many by each member's track.
 function addHolders(gil, from, to, held) {
-  const {start, end, member} = gil.holdSpans;
-  const first = firstHoldAfter(gil, from);
-  const last = countBelow(start, to, first);
-  if (last - first > 24 * gil.members.length) {
+  const {allHolds, holdSpans: {member}} = gil, first = allHolds.firstAfter(from);
+  if (allHolds.below(to, first) - first > 24 * gil.members.length)
     gil.holdTracks.forEach((track, who) => { held[who] += track.covered(from, to); });
-    return;
-  }
-  for (let i = first; i < last; i++)
-    held[member[i]] += overlap(start[i], end[i], from, to);
+  else
+    for (const [start, end, i] of allHolds.parts(from, to))
+      held[member[i]] += end - start;
 }
 
-// Largest first: [{member, ns}] of the entries above zero.
 export function rankEntries(values) {
   return Array.from(values, (ns, member) => ({member, ns}))
     .filter((entry) => entry.ns > 0).sort((a, b) => b.ns - a.ns);
@@ -58,8 +42,8 @@ function askedAt(since, holdStart, interval) {
   return since + (asked + 1) * interval;
 }
 
-function holdAt({holdSpans: {start, end, member}}, id) {
-  return {id, member: member[id], start: start[id], end: end[id]};
+export function holdAt({holdSpans: spans}, id) {
+  return {id, member: spans.member[id], start: spans.start[id], end: spans.endOf(id)};
 }
 
 // How a hold ended: who waited, in the order in which they asked for the GIL (or would have), and
@@ -69,45 +53,50 @@ export function endOfHold(gil, selection, interval) {
   gil.waitTracks.forEach((track, member) => {
     const i = track.at(selection.end - 1);
     if (i >= 0 && member !== selection.member)
-      waiting.push({member, since: track.start[i],
-                    asked: askedAt(track.start[i], selection.start, interval)});
+      waiting.push({member, since: track.startOf(i),
+                    asked: askedAt(track.startOf(i), selection.start, interval)});
   });
   waiting.sort((a, b) => a.asked - b.asked);
   const next = selection.id + 1;
   return {waiting, next: next < gil.holdSpans.count ? holdAt(gil, next) : null};
 }
 
-// The longest hold within an interval.
-export function mainHold(gil, from, to) {
-  const {start, end} = gil.holdSpans;
-  let best = null;
-  const first = firstHoldAfter(gil, from);
-  const last = Math.min(countBelow(start, to, first), first + 100000);
-  for (let i = first; i < last; i++) {
-    const ns = overlap(start[i], end[i], from, to);
-    if (ns > 0 && (!best || ns > best.ns))
-      best = {...holdAt(gil, i), ns};
+function mainHold(gil, from, to) {
+  const i = gil.allHolds.mainIn(from, to);
+  return i < 0 ? null : holdAt(gil, i);
+}
+
+export function blockerOf(model, {kind, thread, gil: index, id, start, end}) {
+  if (kind === "wait") {
+    const gil = model.gils[index], main = mainHold(gil, start, end);
+    return main && spanSelection(gil, "hold", main.id);
   }
-  return best;
+  const {hold, member, flags} = kind === "blocked" ? model.threads[thread].blockedSpans : {};
+  if (!flags || flags[id] >= 8)
+    return null;
+  if (flags[id] < 4)
+    return hold[id] < 0 ? null : hadSelection(model, hold[id]);
+  const {stops} = model, asker = laneOf(model, stops.member[member[id]], null);
+  return pickStrip(asker, "blocked", stops.start[member[id]], 0);
 }
 
 function measureTrack(track, from, to) {
-  const first = track.firstAfter(from);
-  let longest = 0, i = first;
-  for (; i < track.count && track.start[i] < to; i++)
-    longest = Math.max(longest, overlap(track.start[i], track.end(i), from, to));
-  return {ns: track.covered(from, to), count: i - first, longest};
+  let longest = 0, count = 0;
+  for (const [start, end] of track.parts(from, to)) {
+    longest = Math.max(longest, end - start);
+    count++;
+  }
+  return {ns: track.covered(from, to), count, longest};
 }
 
-// A row of the table for [from, to), with the summary's keys.
 export function measureLane(model, lane, from, to) {
   const {thread} = lane;
   const start = Math.max(from, lane.start), end = Math.max(start, Math.min(to, lane.end));
   const hold = measureTrack(lane.holds, start, end);
   const wait = measureTrack(lane.waits, start, end);
-  let unknown = 0;
-  for (const [lost0, lost1] of lane.lost)
-    unknown += overlap(lost0, lost1, start, end);
+  const lost = (measure) => lane.lost.reduce((sum, [a, b]) =>
+    sum + Math.max(0, measure(Math.max(a, start), Math.min(b, end))), 0);
+  const unknown = lost((a, b) => b - a), {contended} = lane.gil.waiting;
   const lifetime = end - start, {index, tid, label, main} = thread;
   return {
     thread: index, tid, label, main,
@@ -116,12 +105,13 @@ export function measureLane(model, lane, from, to) {
     free_ns: Math.max(0, lifetime - hold.ns - wait.ns - unknown),
     holds: hold.count, waits: wait.count,
     longest_hold_ns: hold.longest, longest_wait_ns: wait.longest,
+    contended_ns: contended.between(start, end) - lost((a, b) => contended.between(a, b)),
   };
 }
 
 export function measureStates(model, {thread, start_ns: from, end_ns: to}) {
   const tracks = model.threads[thread].stateTracks;
-  if (!tracks)
+  if (!tracks || model.loading)
     return {};
   const [running, runnable, ...others] = tracks.map((track) => track.covered(from, to));
   return {running_ns: running, runnable_ns: runnable,
@@ -129,8 +119,14 @@ export function measureStates(model, {thread, start_ns: from, end_ns: to}) {
           sleeping_ns: others.reduce((sum, ns) => sum + ns, 0), state_life_ns: to - from};
 }
 
-// Who waits for whom in [from, to): of each waiter {member, ns, holders: [{member, ns}], nobody:
-// how long nobody held the GIL}. Null when the measurement has become stale.
+export function measureBlocked(model, {thread, start_ns: from, end_ns: to}) {
+  const [had, unknown, stopped] = (model.threads[thread].blockedTracks ?? [])
+    .map((track) => track.covered(from, to));
+  return {lock_wait_ns: had + unknown || 0, stopped_ns: stopped ?? 0};
+}
+
+// Who waits for whom in [from, to): of each waiter {member, ns, holders: [{member, ns}], nobody: how
+// long nobody held the GIL}. Null when it has become stale.
 export async function measureBlockers(gil, from, to, task = new Measurement()) {
   const waiters = [];
   for (let member = 0; member < gil.members.length; member++) {
@@ -139,8 +135,8 @@ export async function measureBlockers(gil, from, to, task = new Measurement()) {
     if (ns === 0)
       continue;
     const held = new Float64Array(gil.members.length);
-    for (let i = track.firstAfter(from); i < track.count && track.start[i] < to; i++) {
-      addHolders(gil, Math.max(from, track.start[i]), Math.min(to, track.end(i)), held);
+    for (const [start, end] of track.parts(from, to)) {
+      addHolders(gil, start, end, held);
       if (task.due && await task.pause())
         return null;
     }
@@ -151,13 +147,12 @@ export async function measureBlockers(gil, from, to, task = new Measurement()) {
   return waiters;
 }
 
-// The `limit` longest spans of a kind in [from, to): ids, longest first.
 export function longestSpans(spans, from, to, limit) {
   const found = [];
   let least = 0;
   for (let i = 0; i < spans.count; i++) {
-    const ns = spans.end[i] - spans.start[i];
-    if (ns <= least || spans.end[i] <= from || spans.start[i] >= to)
+    const ns = spans.lengthOf(i);
+    if (ns <= least || spans.endOf(i) <= from || spans.start[i] >= to)
       continue;
     found.push({id: i, ns});
     if (found.length >= 2 * limit) {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // The table of threads: the summary's of the whole run, or measured for the selected range.
 
-import {Measurement, byId, laneLabel, make, shareBar, valueCell} from "./dom.js";
-import {countText, durationText, nameText, percentText, shortName} from "./format.js";
+import {byId, countText, durationText, laneLabel, make, Measurement, nameText, percentText,
+        shareBar, shortName, valueCell} from "./dom.js";
 import {gilName, laneOf, threadSelection} from "./model.js";
-import {measureBlockers, measureLane, measureStates} from "./select.js";
+import {measureBlocked, measureBlockers, measureLane, measureStates} from "./select.js";
 
 const sawGil = ({gils}) => gils.length > 0, sawStates = ({hasStates}) => hasStates;
 const sawHolds = ({gils}) => gils.some(({partial}) => !partial);
@@ -15,6 +15,8 @@ const SHARES = [
   ["wait_ns", "GIL wait %", "waiting for the GIL"],
   ["unknown_ns", "Unknown %", "in which events were lost",
    ({lost, holes}) => lost.length > 0 || holes.some(([start, end]) => end > start)],
+  ["lock_wait_ns", "Lock wait %", "waiting for locks", ({hasLocks}) => hasLocks],
+  ["stopped_ns", "Stopped %", "stopped by another thread", ({hasStops}) => hasStops],
   ["running_ns", "Running %", "on a CPU", sawStates],
   ["runnable_ns", "Runnable %", "ready to run, without a CPU", sawStates],
   ["sleeping_ns", "Sleeping %", "asleep or blocked: it gave up its CPU", sawStates],
@@ -23,16 +25,25 @@ const COLUMNS = [
   ["label", "Thread", "Name and thread id; ★ is a main thread"],
   ["lifetime_ns", "Lifetime", "From its start to its end, as far as recorded"],
   ...SHARES,
+  ["wanted_ns", "While wanted %", "Share of the time in which anybody wanted the GIL that it waited",
+   sawGil, true],
   ["longest_wait_ns", "Longest wait", "Its longest wait for the GIL", sawGil],
   ["blocked_by", "Blocked by", "Who held the GIL while it waited, share of its waiting", sawGil],
   ["waits", "Waits", "How often it had to wait", sawGil],
   ["holds", "Holds", "How often it took the GIL", sawGil],
   ["longest_hold_ns", "Longest hold", "The longest time for which it held the GIL", sawGil],
 ];
-const BARS = {free_ns: "free", hold_ns: "hold", wait_ns: "wait", unknown_ns: "lost"};
+const FEW_ROWS = 20; // of a GIL: each thread has one
+const BARS = {free_ns: "free", hold_ns: "hold", wait_ns: "wait", unknown_ns: "lost",
+              lock_wait_ns: "lock", stopped_ns: "stop"};
 
-// What a column's value is a share of: the time that is known, or that of all states.
+function isOutside({gils}, {stateTracks, blockedTracks, lanes}) {
+  return gils.length === 0 ? stateTracks ?? blockedTracks : blockedTracks && !lanes[0].gil;
+}
+
 function wholeOf(row, key) {
+  if (key === "wanted_ns")
+    return Math.max(1, row.contended_ns);
   const states = ["running_ns", "runnable_ns", "sleeping_ns"].includes(key);
   const known = row.lifetime_ns - (key === "unknown_ns" ? 0 : row.unknown_ns ?? 0);
   return Math.max(1, states ? row.state_life_ns : known);
@@ -43,27 +54,27 @@ export class ThreadTable {
     Object.assign(this, {model, view, summary});
     this.columns = COLUMNS.filter(([, , , has]) => !has || has(model));
     this.sort = {key: null, down: true};
+    this.open = new Set(); // kinds of threads whose rows are shown
   }
 
-  // The summary's [{gil, rows, …}] of the whole run.
   whole() {
     const {gils} = this.summary;
-    return gils.length === 0 ? this.stateBlocks(0, Infinity) : gils.map((gil) => ({
+    return [...gils.map((gil) => ({
       ...gil, gil: this.model.gils[gil.index],
       rows: gil.threads.map((row) => this.complete(row, this.model.gils[gil.index])),
-    }));
+    })), ...this.stateBlocks(0, Infinity)];
   }
 
   // A row with its states; without its holds, where only those that were waited for are known.
   complete(row, gil) {
     const unknown = gil?.partial ? {hold_ns: null, free_ns: null} : {};
-    return {...row, ...measureStates(this.model, row), ...unknown};
+    const {model} = this;
+    return {...row, wanted_ns: row.contended_ns && row.wait_ns, ...measureStates(model, row), ...measureBlocked(model, row), ...unknown};
   }
 
-  // The same of each process, from the states, where no GIL's events were recorded.
   stateBlocks(from, to) {
     const threads = this.summary.threads
-      .filter(({thread}) => this.model.threads[thread].stateTracks)
+      .filter(({thread}) => isOutside(this.model, this.model.threads[thread]))
       .map((row) => ({...row, start_ns: Math.max(from, row.start_ns),
                       end_ns: Math.min(to, row.end_ns)}))
       .filter((row) => row.end_ns > row.start_ns).map((row) => this.complete(row, null));
@@ -78,13 +89,13 @@ export class ThreadTable {
 
   measured({from, to}) {
     const {gils} = this.model;
-    return gils.length === 0 ? this.stateBlocks(from, to) : gils.map((gil) => {
+    return [...gils.map((gil) => {
       const rows = gil.lanes.map((lane) => measureLane(this.model, lane, from, to))
         .filter((row) => row.lifetime_ns > 0).map((row) => this.complete(row, gil));
       const sum = (key) => rows.reduce((ns, row) => ns + (row[key] ?? 0), 0);
       return {gil, rows, process: gil.process.name, pid: gil.process.pid,
               hold_ns: sum("hold_ns"), wait_ns: sum("wait_ns")};
-    }).filter(({rows}) => rows.length > 0);
+    }).filter(({rows}) => rows.length > 0), ...this.stateBlocks(from, to)];
   }
 
   // A range that is dragged changes with each frame: show it when it rests.
@@ -94,8 +105,7 @@ export class ThreadTable {
   }
 
   show() {
-    const {range} = this.view;
-    const task = new Measurement(this);
+    const {range} = this.view, task = new Measurement(this);
     this.blocks = range ? this.measured(range) : this.whole();
     byId("table-scope").textContent = range
       ? `Selected range of ${durationText(range.to - range.from)}` : "Whole run";
@@ -105,7 +115,6 @@ export class ThreadTable {
       this.addBlockers(range, task);
   }
 
-  // Who blocked whom in a range takes longer to measure: it is shown after the rest.
   async addBlockers({from, to}, task = new Measurement(this)) {
     for (const {gil, rows} of this.blocks.filter((block) => block.gil)) {
       const waiters = await measureBlockers(gil, from, to, task);
@@ -150,8 +159,8 @@ export class ThreadTable {
     const same = this.sort.key === key;
     this.sort = {key, down: same ? !this.sort.down : key !== "label"};
     this.render();
-    byId("threads-table").querySelector(`th:nth-child(${
-      this.columns.findIndex(([name]) => name === key) + 1}) button`).focus();
+    byId("threads-table").querySelectorAll("th button")[
+      this.columns.findIndex(([name]) => name === key)].focus();
   }
 
   sorted(rows) {
@@ -162,22 +171,61 @@ export class ThreadTable {
     const value = (row) => key === "label" ? nameText(row.label).toLowerCase()
       : key === "blocked_by" ? row.blocked_by?.[0]?.ns ?? 0
         : share ? row[key] / wholeOf(row, key) : row[key] ?? -1;
-    const compare = (a, b) => (value(a) > value(b) ? 1 : value(a) < value(b) ? -1 : 0);
-    return [...rows].sort((a, b) => (down ? -compare(a, b) : compare(a, b)));
+    const sign = down ? -1 : 1;
+    return [...rows].sort((a, b) => value(a) > value(b) ? sign : value(a) < value(b) ? -sign : 0);
   }
 
   body(block) {
     const {gil} = block;
     const held = gil?.partial ? "" : `held for ${durationText(block.hold_ns)}, `;
-    const sums = gil ? `, ${gilName(gil)}: ${held}waited for ${
-      durationText(block.wait_ns)}` : "";
-    const title = make("th", {scope: "rowgroup", colSpan: this.columns.length,
-                              className: "text"},
-      make("bdi", {title: nameText(block.process)}, shortName(block.process)),
+    const sums = gil ? `, ${gilName(gil)}: ${held}waited for ${durationText(block.wait_ns)}` : "";
+    const title = make("th.text", {scope: "rowgroup", colSpan: this.columns.length},
+      make("bdi", {title: block.command?.join(" ") ?? nameText(block.process)},
+           block.title ?? shortName(block.process)),
       ` (${block.pid})${sums}`,
       block.violations > 0 ? `, ${block.violations} violations` : "");
-    return make("tbody", make("tr.group", title),
-                ...this.sorted(block.rows).map((row) => this.row(row, gil)));
+    const rows = this.sorted(this.grouped(block)).flatMap((row) =>
+      !row.members ? [this.row(row, gil)]
+        : [this.kindRow(row), ...this.open.has(row.key)
+          ? this.sorted(row.members).map((each) => this.row(each, gil)) : []]);
+    return make("tbody", make("tr.group", title), ...rows);
+  }
+
+  grouped({rows, gil}) {
+    const groups = gil && rows.length > FEW_ROWS ? this.summary.gils[gil.index].groups ?? [] : [];
+    const groupOf = new Map(groups.flatMap((each) => each.threads.map((i) => [i, each])));
+    const sums = new Map();
+    return rows.flatMap((row) => {
+      const group = groupOf.get(row.thread), sum = sums.get(group);
+      if (!group)
+        return [row];
+      if (!sum) {
+        const {kind, blocked_by} = group, key = `${gil.index} ${kind}`;
+        sums.set(group, {...row, label: kind, key, members: [row],
+                         blocked_by: this.view.range ? null
+                           : blocked_by.map((each) => ({...each, label: each.kind}))});
+        return [sums.get(group)];
+      }
+      sum.members.push(row);
+      for (const [key, value] of Object.entries(row))
+        if (key.startsWith("longest"))
+          sum[key] = Math.max(sum[key], value);
+        else if (typeof value === "number")
+          sum[key] += value;
+      return [];
+    });
+  }
+
+  kindRow(row) {
+    const open = this.open.has(row.key);
+    const toggle = () => {
+      this.open[open ? "delete" : "add"](row.key);
+      this.render();
+    };
+    return make("tr", {"data-kind": row.label, onclick: toggle},
+      make("td.text", make("button.link", {"aria-expanded": String(open)}, open ? "▾ " : "▸ ",
+        make("bdi.name", nameText(row.label)), make("span.tid", ` × ${row.members.length}`))),
+      ...this.columns.slice(1).map((column) => this.cell(column, row)));
   }
 
   row(row, gil) {
@@ -199,8 +247,8 @@ export class ThreadTable {
       return make("td", {"data-key": key, "data-value": value, title: durationText(value)},
         BARS[key] ? shareBar(value / wholeOf(row, key), BARS[key]) : null,
         make("span.number", percentText(value, wholeOf(row, key))));
-    const text = !key.endsWith("_ns") ? countText(value) : value > 0 ? durationText(value) : "–";
-    return valueCell(row, key, text);
+    return valueCell(row, key, !key.endsWith("_ns") ? countText
+      : (ns) => ns > 0 ? durationText(ns) : "–");
   }
 
   blockedCell(list) {

@@ -1,35 +1,32 @@
 // SPDX-License-Identifier: MIT
 // The tabs, but that of the threads.
 
-import {Blockers, nameInCalls} from "./blockers.js";
-import {attributeTime, attributionText} from "./attribution.js";
-import {Measurement, byId, laneLabel, make, makeTable, nextTurn, on, textCell, valueCell}
-  from "./dom.js";
+import {byId, countText, durationText, laneLabel, make, makeTable, Measurement, nameText, nextTurn,
+        on, percentText, textCell, timeText, valueCell} from "./dom.js";
+import {attributeTime, attributionText} from "./flame.js";
 import {FlameGraph} from "./flamegraph.js";
-import {countText, durationText, nameText, percentText, timeText} from "./format.js";
+import {Blockers, locksContent, nameInCalls, whatIfContent} from "./lists.js";
 import {gilName, spanSelection} from "./model.js";
-import {whatIfContent} from "./whatif.js";
-import {holdersDuring, longestSpans, measureBlockers, rankEntries, sumOf, waitersDuring}
-  from "./select.js";
+import {holdersDuring, longestSpans, measureBlockers, rankEntries,
+        sumOf, waitersDuring} from "./select.js";
 
-const LONGEST = 100;      // rows in a list of spans
-const MATRIX_THREADS = 40; // rows and columns of a matrix, by most waiting and holding
+const LONGEST = 100, MATRIX_THREADS = 40; // rows in a list of spans, and in a matrix
 
-const TITLES = {threads: "Threads", blockers: "Blockers", whatif: "What if",
+const TITLES = {threads: "Threads", blockers: "Blockers", locks: "Locks", whatif: "What if",
                 matrix: "Who waits for whom", flame: "Flame graph", waits: "Long waits",
                 holds: "Long holds", counters: "Counters"};
 const TABS = Object.keys(TITLES);
 
 export class Tabs {
-  // `search` looks for a text among threads and functions.
   constructor(model, view, summary, search) {
-    Object.assign(this, {model, view, counters: summary.counters, whatIf: summary.potential});
+    Object.assign(this, {model, view, counters: summary.counters, whatIf: summary.potential,
+                         locks: summary.locks});
     this.build(view);
     this.find = (row) => search(nameInCalls(model, row));
     this.flame = new FlameGraph(model, byId("panel-flame"), view);
     this.blockers = new Blockers(model, summary, this.find);
     const present = {counters: this.counters.length > 0, flame: this.flame.present,
-                     blockers: this.blockers.present};
+                     blockers: this.blockers.present, locks: Boolean(this.locks)};
     for (const [tab, has] of Object.entries(present))
       byId(`tab-${tab}`).hidden = !has;
     this.shown = null; // the tab and the range whose content was made last
@@ -68,7 +65,7 @@ export class Tabs {
       byId(`tab-${each}`).tabIndex = each === tab ? 0 : -1;
       byId(`panel-${each}`).hidden = each !== tab;
     }
-    const key = `${tab} ${range?.from} ${range?.to}`;
+    const {loading} = this.model, key = `${tab} ${range?.from} ${range?.to} ${loading}`;
     if (tab === "threads" || key === this.shown)
       return;
     this.shown = key;
@@ -87,6 +84,7 @@ export class Tabs {
     await nextTurn();
     const contents = {
       blockers: () => this.blockers.table(this.view.range, task),
+      locks: () => locksContent(this.locks, this.model.threads, this.find),
       whatif: () => whatIfContent(this.whatIf, this.find),
       matrix: () => this.matrices(interval, task),
       counters: () => this.counterTables(),
@@ -150,10 +148,10 @@ export class Tabs {
   }
 
   counterTables() {
-    const columns = {total: "Total", holding: "Holding", waiting: "Waiting", free: "Neither",
-                     holding_per_s: "Holding /s", waiting_per_s: "Waiting /s",
-                     free_per_s: "Neither /s"};
-    const titles = ["Thread", ...Object.values(columns)];
+    const kinds = ["holding", "waiting", "free"];
+    const keys = ["total", ...kinds, ...kinds.map((kind) => `${kind}_per_s`)];
+    const titles = ["Thread", "Total", "Holding", "Waiting", "Neither", "Holding /s", "Waiting /s",
+                    "Neither /s"];
     const number = (value) => typeof value !== "number" ? "–"
       : Number.isInteger(value) || value >= 1000 ? countText(Math.round(value))
         : value.toFixed(1);
@@ -161,7 +159,7 @@ export class Tabs {
       make("h2", make("bdi", nameText(name))),
       makeTable("list", titles, threads.map((row) => make("tr",
         make("td.text", make("bdi", nameText(row.label)), make("span.tid", row.tid)),
-        ...Object.keys(columns).map((key) => valueCell(row, key, number(row[key])))))),
+        ...keys.map((key) => valueCell(row, key, number))))),
     ]);
   }
 
@@ -182,17 +180,17 @@ export class Tabs {
   }
 
   spanRow(selection, columns) {
-    const {kind, gil: index, member, start, end} = selection, gil = this.model.gils[index];
+    const {thread, start, end} = selection, {lanes: [lane]} = this.model.threads[thread];
     const jump = () => {
       this.view.set({selection});
       this.view.fit();
     };
     return make("tr", {onclick: jump},
-      make("td.text", make("button.link", ...this.name(gil, member))),
-      make("td", {"data-value": end - start}, durationText(end - start)),
+      make("td.text", make("button.link", ...laneLabel(this.theme, lane))),
+      valueCell({ns: end - start}, "ns"),
       make("td", timeText(start, 1e4, this.view.duration)),
-      this.partners(kind, gil, start, end),
-      columns > 4 ? this.function(gil.lanes[member].thread, start, end) : null);
+      this.partners(selection),
+      columns > 4 ? this.function(lane.thread, start, end) : null);
   }
 
   function(thread, from, to) {
@@ -200,7 +198,8 @@ export class Tabs {
     return textCell(first ? attributionText(this.model, first) : "–");
   }
 
-  partners(kind, gil, start, end) {
+  partners(selection) {
+    const {kind, gil: index, start, end} = selection, gil = this.model.gils[index];
     if (kind === "hold") {
       const cost = sumOf(waitersDuring(gil, start, end));
       return make("td.text", cost > 0 ? `${durationText(cost)} of waiting` : "–");

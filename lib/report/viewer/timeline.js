@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT
 // The timeline: names on the left, lanes in one canvas, a ruler above.
 
-import {byId, laneLabel, make, sizeCanvas} from "./dom.js";
-import {durationText, nameText, percentText, pluralText, rateText, tickStep, timeText}
-  from "./format.js";
-import {CALL_HEIGHT, COUNTER_HEIGHT, gilName, layRows, markText, pick, pickCall,
-        pickState, splitProcesses, threadSelection} from "./model.js";
+import {byId, durationText, laneLabel, make, nameText, percentText, pluralText, rateText,
+        sizeCanvas, tickStep, timeText} from "./dom.js";
+import {CALL_HEIGHT, callsTop, COUNTER_HEIGHT, gilName, layRows, markText, nearest, pick, pickCall,
+        pickStrip, spanSelection, splitProcesses, threadSelection} from "./model.js";
 import {Painter} from "./paint.js";
-import {FOR_THE_GIL, countBelow} from "./tracks.js";
-import {firstHoldAfter, mainHold} from "./select.js";
+import {blockerOf} from "./select.js";
+import {countBelow, FOR_THE_GIL} from "./tracks.js";
 
 const BAR_INSET = 3;     // CSS pixels above and below a bar
 const LABEL_PIXELS = 44; // a narrower box has no text
@@ -16,21 +15,16 @@ const RULER_HEIGHT = 24;
 const MARK_PIXELS = 4;   // half a mark's width
 const MAX_IN_VIEW = 2000; // spans of a lane; of more, none has a text
 
-// Where a row's calls begin, from its top: below the bar and the states.
-function callsTop({bar, states}) {
-  return bar + states - 1;
-}
-
 function countersTop(row) {
   return callsTop(row) + row.calls;
 }
 
-function waitText(lane) {
+function waitText(lane, loading) {
   const lifetime = lane.end - lane.start;
   if (lane.gil)
     return `${percentText(lane.wait_ns, lifetime)}% wait`;
   const ns = lane.thread.stateTracks?.[FOR_THE_GIL].total;
-  return ns > 0 ? `${percentText(ns, lifetime)}% S(GIL)` : "no GIL use";
+  return loading ? "" : ns > 0 ? `${percentText(ns, lifetime)}% S(GIL)` : "no GIL use";
 }
 
 export class Timeline {
@@ -46,7 +40,6 @@ export class Timeline {
     this.measure();
   }
 
-  // After a change of the filter, the order, or what is collapsed.
   layOut() {
     this.rows = layRows(this.model, this.view, this.scroller.clientHeight);
     this.names.replaceChildren(...this.rows.map((row) => this.nameOf(row)));
@@ -95,7 +88,7 @@ export class Timeline {
     return make("button.row.thread", {
       title: `${thread.name} (${thread.tid})`,
       onclick: () => this.view.set({selection: threadSelection(lane)}),
-    }, ...laneLabel(this.theme, lane), make("span.stat", waitText(lane)),
+    }, ...laneLabel(this.theme, lane), make("span.stat", waitText(lane, this.model.loading)),
     ...row.counters.map(({name}, i) => make("span.strip",
       {style: {top: `${countersTop(row) + i * COUNTER_HEIGHT}px`}}, make("bdi", name))));
   }
@@ -118,10 +111,8 @@ export class Timeline {
     return this.rows.find((row) => this.isSelected(row, {thread, gil}));
   }
 
-  // Bring the selected thread's lane into sight.
   revealRow(selection) {
-    const {process} = this.model.threads[selection.thread];
-    const {view, model} = this;
+    const {view, model} = this, {process} = model.threads[selection.thread];
     if (view.collapsed.has(process.index))
       view.toggleProcess(process.index);
     if (!view.others && splitProcesses(model)[1].includes(process))
@@ -157,7 +148,6 @@ export class Timeline {
     return (time - this.view.from) / this.view.width * this.width;
   }
 
-  // The row at a height of the canvas, and how far below its top that is.
   rowAt(y) {
     const at = y + this.scroller.scrollTop;
     const row = this.rows.find(({top, height}) => at >= top && at < top + height);
@@ -170,20 +160,17 @@ export class Timeline {
     if (row?.kind === "thread") {
       const level = Math.floor((below - callsTop(row)) / CALL_HEIGHT);
       const inCalls = level >= 0 && (level + 1) * CALL_HEIGHT <= row.calls;
-      const inStates = row.states > 0 && below > row.bar - BAR_INSET;
+      const strip = row.strips.findLast((each) => below > row.bar - BAR_INSET + each.below);
       return (inCalls ? pickCall(row.lane, level, time, near) : null) ??
-        (inStates ? pickState(row.lane, time, near) : null) ?? pick(row.lane, time, near);
+        (strip ? pickStrip(row.lane, strip.kind, time, near) : null) ??
+        pick(row.lane, time, near);
     }
     if (row?.kind !== "gil")
       return null;
-    const i = firstHoldAfter(row.gil, time);
-    const {holdSpans} = row.gil;
-    if (i >= holdSpans.count || holdSpans.start[i] > time + near)
-      return null;
-    return pick(row.gil.lanes[holdSpans.member[i]], time, near);
+    const i = nearest(row.gil.allHolds, time, near);
+    return i < 0 ? null : spanSelection(row.gil, "hold", i);
   }
 
-  // A text on the mark, or the counter, at a point; or null.
   noteAt(x, y) {
     const {row, below} = this.rowAt(y), time = this.timeAt(x);
     const near = MARK_PIXELS * this.view.width / this.width;
@@ -251,12 +238,12 @@ export class Timeline {
   }
 
   paintThread(row, y, inset, line) {
-    const {lane, states} = row;
+    const {lane, strips} = row;
     const bar = this.device(row.bar);
-    this.painter.thread(lane, y + inset, bar - 2 * inset - (states > 0 ? line : 0), line);
-    if (states > 0)
-      this.painter.states(lane.thread.stateTracks, y + bar - inset, this.device(states), line,
-                          !lane.gil);
+    this.painter.thread(lane, y + inset, bar - 2 * inset - (strips.length > 0 ? line : 0), line);
+    for (const {kind, below, height} of strips)
+      this.painter[kind](lane.thread[`${kind}Tracks`], y + bar - inset + this.device(below),
+                         this.device(height), line, !lane.gil);
     this.eachCallLevel(row, (track, calls, top) => this.painter.calls(
       track, calls, this.device(top), this.device(CALL_HEIGHT - 1), this.theme.functionPixel));
     const top = this.yOf(row) + countersTop(row);
@@ -264,21 +251,19 @@ export class Timeline {
       this.device(top + i * COUNTER_HEIGHT) + line, this.device(COUNTER_HEIGHT - 1) - line, line));
   }
 
-  // Call act(track, calls, y) for each level of calls that a row shows.
   eachCallLevel(row, act) {
     const {callTracks, callSpans} = row.lane.thread;
     for (let level = 0; (level + 1) * CALL_HEIGHT <= row.calls; level++)
       act(callTracks[level], callSpans, this.yOf(row) + callsTop(row) + level * CALL_HEIGHT);
   }
 
-  // Call act(i) for the spans in view, from `first` on; for none where they are too many.
-  eachInView({start}, first, act) {
-    const last = countBelow(start, this.view.to, first);
+  eachInView(track, act) {
+    const first = track.firstAfter(this.view.from);
+    const last = track.below(this.view.to, first);
     for (let i = first; i < last && last - first <= MAX_IN_VIEW; i++)
       act(i);
   }
 
-  // The part of a box that is in view: [its left edge, its width].
   boxOf(start, end) {
     const x = Math.max(0, this.xAt(start));
     return [x, Math.min(this.width, this.xAt(end)) - x];
@@ -287,9 +272,9 @@ export class Timeline {
   labelCalls(row) {
     this.context.fillStyle = this.theme.text;
     this.eachCallLevel(row, (track, calls, top) =>
-      this.eachInView(track, track.firstAfter(this.view.from), (i) => {
+      this.eachInView(track, (i) => {
         const {title} = this.model.functions[calls.function[track.id[i]]];
-        this.labelCall(track.start[i], track.end(i), title, top + CALL_HEIGHT / 2);
+        this.labelCall(track.startOf(i), track.endOf(i), title, top + CALL_HEIGHT / 2);
       }));
   }
 
@@ -338,27 +323,22 @@ export class Timeline {
 
   labelLane(lane, y) {
     for (const [track, word] of [[lane.holds, "holds"], [lane.waits, "waits"]])
-      this.eachInView(track, track.firstAfter(this.view.from), (i) =>
-        this.label(track.start[i], track.end(i), y, word));
+      this.eachInView(track, (i) => this.label(track.startOf(i), track.endOf(i), y, word));
   }
 
   labelOwners(gil, y) {
-    const {start, end, member} = gil.holdSpans;
-    this.eachInView(gil.holdSpans, firstHoldAfter(gil, this.view.from), (i) => {
-      const {name, title} = gil.lanes[member[i]].thread;
-      this.label(start[i], end[i], y, title, name);
+    this.eachInView(gil.allHolds, (i) => {
+      const {member, start, end} = holdAt(gil, i), {name, title} = gil.lanes[member].thread;
+      this.label(start, end, y, title, name);
     });
   }
 
-  // Write a word and the duration in a box that is wide enough, or the shorter text.
   label(start, end, y, word, shorter = durationText(end - start)) {
     const {context, theme} = this, hatched = word === "waits";
     const [left, room] = this.boxOf(start, end);
-    if (room < LABEL_PIXELS)
-      return;
     const widthOf = (text) => context.measureText(text).width;
-    const texts = [`${word} ${durationText(end - start)}`, shorter];
-    const text = texts.find((each) => widthOf(each) <= room - 10);
+    const text = room >= LABEL_PIXELS && [`${word} ${durationText(end - start)}`, shorter]
+      .find((each) => widthOf(each) <= room - 10);
     if (!text)
       return;
     const width = widthOf(text), x = left + (room - width) / 2;
@@ -375,12 +355,11 @@ export class Timeline {
     if (!range)
       return;
     const x0 = this.xAt(range.from), x1 = this.xAt(range.to);
-    context.globalAlpha = 0.13;
     context.fillStyle = this.theme.accent;
-    context.fillRect(x0, 0, x1 - x0, height);
-    context.globalAlpha = 1;
-    context.fillRect(x0 - 0.5, 0, 1, height);
-    context.fillRect(x1 - 0.5, 0, 1, height);
+    for (const [alpha, x, width] of [[0.13, x0, x1 - x0], [1, x0 - 0.5, 1], [1, x1 - 0.5, 1]]) {
+      context.globalAlpha = alpha;
+      context.fillRect(x, 0, width, height);
+    }
   }
 
   drawSelection() {
@@ -399,22 +378,21 @@ export class Timeline {
     }
     const x0 = Math.max(-5, this.xAt(selection.start));
     const x1 = Math.min(this.width + 5, Math.max(this.xAt(selection.end), x0 + 3));
-    const {bar, states} = row, {kind, depth} = selection;
+    const {bar, strips} = row, {kind, depth} = selection;
     if (kind === "call" && (depth + 1) * CALL_HEIGHT > row.calls)
       return; // its level is not shown
-    const [y, height] = kind === "state" ? [top + bar - 4, states + 3]
+    const strip = strips.find((each) => each.kind === kind);
+    const [y, height] = strip ? [top + bar - 4 + strip.below, strip.height + 3]
       : kind !== "call" ? [top + 1, bar - 3]
         : [top + callsTop(row) + depth * CALL_HEIGHT - 1, CALL_HEIGHT + 1];
     context.strokeRect(x0 - 1, y, x1 - x0 + 2, height);
-    if (kind === "wait")
-      this.drawArrow(selection, top + bar / 2);
+    this.drawArrow(selection, y + height / 2);
   }
 
   drawArrow(selection, y) {
-    const gil = this.model.gils[selection.gil];
-    const hold = mainHold(gil, selection.start, selection.end);
-    const row = hold && this.rowOf(gil.members[hold.member], gil.index);
-    if (!row)
+    const hold = blockerOf(this.model, selection);
+    const row = hold && this.rowOf(hold.thread, hold.gil);
+    if (!row || row.lane.thread.index === selection.thread)
       return;
     const {context} = this;
     const from = Math.max(hold.start, selection.start, this.view.from);

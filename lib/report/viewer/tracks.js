@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Tracks: the starts of a thread's spans and the running sum of their lengths. Two binary searches
-// give the time covered in an interval, at every zoom.
+// Tracks: a thread's spans, and their lengths' running sum: two binary searches give the time covered.
 
-// The number of values in `sorted[0, length)` that are below `value`.
-export function countBelow(sorted, value, low = 0, high = sorted.length) {
+// The number of values in `sorted`, or at `places` of it, that are below `value`.
+export function countBelow(sorted, value, low = 0, high = sorted.length, places = null) {
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if (sorted[middle] < value)
+    if (sorted[places ? places[middle] : middle] < value)
       low = middle + 1;
     else
       high = middle;
@@ -14,70 +13,97 @@ export function countBelow(sorted, value, low = 0, high = sorted.length) {
   return low;
 }
 
-// Non-overlapping spans of one thread, in the order of time. `sum`: of the lengths before span i;
-// `id`: index in the spans that it was built from.
+const STRIDE = 16; // spans from one sum to the next
+
+// Non-overlapping spans (indices of `spans`, in the order of time), which may still be growing.
 class Track {
-  constructor(count, start, sum, id) {
-    Object.assign(this, {count, start, sum, id});
+  count = 0;
+  total = 0;
+  sums = []; // of the lengths before every 16th
+
+  constructor(spans, room = 0) {
+    this.spans = spans;
+    this.id = new Uint32Array(room);
   }
 
-  end(i) {
-    return this.start[i] + this.sum[i + 1] - this.sum[i];
+  add(id) {
+    if (this.count === this.id.length) {
+      const more = new Uint32Array(2 * this.count || STRIDE);
+      more.set(this.id);
+      this.id = more;
+    }
+    if (this.count % STRIDE === 0)
+      this.sums.push(this.total);
+    this.id[this.count++] = id;
+    this.total += this.spans.lengthOf(id);
   }
 
-  get total() {
-    return this.sum[this.count];
+  startOf(i) {
+    return this.spans.start[this.id[i]];
   }
 
-  // Time covered before `time`, given how many spans start before it.
+  endOf(i) {
+    return this.spans.endOf(this.id[i]);
+  }
+
+  below(time, low = 0, high = this.count) {
+    return countBelow(this.spans.start, time, low, high, this.id);
+  }
+
   coveredUpTo(below, time) {
     if (below === 0)
       return 0;
-    const i = below - 1;
-    return this.sum[i] + Math.min(time - this.start[i], this.sum[below] - this.sum[i]);
+    const last = below - 1;
+    let i = last - last % STRIDE, sum = this.sums[i / STRIDE];
+    for (; i < last; i++)
+      sum += this.spans.lengthOf(this.id[i]);
+    return sum + Math.min(time, this.endOf(last)) - this.startOf(last);
   }
 
   covered(from, to) {
     if (to <= from)
       return 0;
-    return this.coveredUpTo(countBelow(this.start, to), to) -
-      this.coveredUpTo(countBelow(this.start, from), from);
+    return this.coveredUpTo(this.below(to), to) - this.coveredUpTo(this.below(from), from);
   }
 
-  // The first span that ends after `time`.
   firstAfter(time) {
-    const i = countBelow(this.start, time);
-    return i > 0 && this.end(i - 1) > time ? i - 1 : i;
+    const i = this.below(time);
+    return i > 0 && this.endOf(i - 1) > time ? i - 1 : i;
   }
 
-  // The parts of spans that lie in [from, to): [[start, end]].
-  intervals(from, to) {
-    const found = [];
-    for (let i = this.firstAfter(from); i < this.count && this.start[i] < to; i++)
-      found.push([Math.max(from, this.start[i]), Math.min(to, this.end(i))]);
-    return found;
+  // The parts of spans that lie in [from, to): [start, end, i].
+  *parts(from, to) {
+    for (let i = this.firstAfter(from); i < this.count && this.startOf(i) < to; i++)
+      yield [Math.max(from, this.startOf(i)), Math.min(to, this.endOf(i)), i];
   }
 
-  // The span that covers `time`, or -1.
+  // The span that has most of [from, to), of the first so many; -1: there is none.
+  mainIn(from, to, limit = 100000) {
+    let best = -1, most = -1;
+    for (const [start, end, i] of this.parts(from, to)) {
+      if (end - start > most)
+        [best, most] = [i, end - start];
+      if (--limit === 0)
+        break;
+    }
+    return best;
+  }
+
   at(time) {
-    const i = countBelow(this.start, time + 1) - 1;
-    return i >= 0 && this.end(i) > time ? i : -1;
+    const i = this.below(time + 1) - 1;
+    return i >= 0 && this.endOf(i) > time ? i : -1;
   }
 
-  // The share of each pixel that is covered: out[x] of [from + x·step, + step).
   coverage(from, step, width, out) {
-    const {start, count} = this;
-    let below = countBelow(start, from);
+    const {count} = this;
+    let below = this.below(from);
     let before = this.coveredUpTo(below, from);
     for (let x = 0; x < width; x++) {
       const to = from + (x + 1) * step;
-      if (below < count && start[below] < to) {
-        // Gallop, then search: the next pixel's spans are mostly near.
-        let jump = 1;
-        while (below + jump < count && start[below + jump] < to)
-          jump *= 2;
-        below = countBelow(start, to, below + (jump >> 1), Math.min(below + jump, count));
-      }
+      let jump = 1; // the next pixel's spans are mostly near
+      while (below + jump < count && this.startOf(below + jump) < to)
+        jump *= 2;
+      below = this.below(to, below, Math.min(below + jump, count));
       const now = this.coveredUpTo(below, to);
       out[x] = (now - before) / step;
       before = now;
@@ -85,28 +111,11 @@ class Track {
   }
 }
 
-// One track per member: views of arrays that all of them share.
-export function buildTracks({count, member, start: starts, end: ends}, members) {
-  const first = new Uint32Array(members + 1); // where each member's spans begin
-  for (let i = 0; i < count; i++)
-    first[member[i] + 1]++;
-  for (let m = 0; m < members; m++)
-    first[m + 1] += first[m];
-  const start = new Float64Array(count), sum = new Float64Array(count + members);
-  const id = new Uint32Array(count);
-  const next = first.slice(), total = new Float64Array(members); // index, running sum
-  for (let i = 0; i < count; i++) {
-    const m = member[i], at = next[m]++;
-    start[at] = starts[i];
-    total[m] += ends[i] - starts[i];
-    sum[at + m + 1] = total[m];
-    id[at] = i;
-  }
-  return Array.from(total, (_, m) => {
-    const from = first[m], to = first[m + 1];
-    return new Track(to - from, start.subarray(from, to),
-                     sum.subarray(from + m, to + m + 1), id.subarray(from, to));
-  });
+// Tracks of spans, also of those to come; `rooms`: how many each will have, where that is known.
+export function buildTracks(spans, {length, ...rooms}, keyOf = (i) => spans.member[i]) {
+  const tracks = Array.from({length}, (_, i) => new Track(spans, rooms[i]));
+  spans.each((i) => tracks[keyOf(i)].add(i));
+  return tracks;
 }
 
 // The usual time between a thread's samples that stand for many events; 0: each event has one.
@@ -120,7 +129,6 @@ function usualGap({time, thread, period}, ids) {
   return known[known.length >> 1] ?? 0;
 }
 
-// Samples of a counter as a running sum of events.
 class Counts {
   constructor(samples, ids) {
     this.time = Float64Array.from(ids, (id) => samples.time[id]);
@@ -139,7 +147,6 @@ class Counts {
     return this.between(time - half, time + half) / (2 * half);
   }
 
-  // out[x]: their rate in that pixel; returns the highest of all.
   rates(from, step, width, out) {
     let most = 0;
     for (let x = 0; x < width; x++) {
@@ -151,7 +158,6 @@ class Counts {
   }
 }
 
-// The Counts of each of `groups` that has samples, by the group of their threads.
 export function buildCounts(samples, groups, groupOf) {
   const ids = Array.from({length: groups}, () => []);
   for (let i = 0; i < samples.count; i++)
@@ -159,40 +165,51 @@ export function buildCounts(samples, groups, groupOf) {
   return ids.map((list) => list.length > 0 ? new Counts(samples, list) : null);
 }
 
-// How many threads wait, and the running sum of their waiting (an area: threads × time).
-export class Waiting {
-  constructor({start, end}) {
-    const starts = start.slice().sort(), ends = end.slice().sort(), count = start.length;
-    this.time = new Float64Array(2 * count);      // of starts and ends
-    this.area = new Float64Array(2 * count);      // until each of them
-    this.waiters = new Int32Array(2 * count + 1); // between two of them
-    for (let i = 0, j = 0, k = 0; k < 2 * count; k++) {
-      const isEnd = i === count || ends[j] <= starts[i];
-      this.time[k] = isEnd ? ends[j++] : starts[i++];
-      this.waiters[k + 1] = this.waiters[k] + (isEnd ? -1 : 1);
-      if (k > 0)
-        this.area[k] = this.area[k - 1] +
-          this.waiters[k] * (this.time[k] - this.time[k - 1]);
-    }
+// A curve, by its area until points in time, between which it is even.
+class Curve {
+  constructor(time, area) {
+    Object.assign(this, {time, area});
   }
 
   until(time) {
-    const i = countBelow(this.time, time);
-    return i === 0 ? 0 : this.area[i - 1] + this.waiters[i] * (time - this.time[i - 1]);
+    const {time: times, area} = this, i = countBelow(times, time);
+    if (i === 0 || i === times.length)
+      return area[i - 1] ?? 0;
+    const height = (area[i] - area[i - 1]) / (times[i] - times[i - 1]);
+    return area[i - 1] + height * (time - times[i - 1]);
   }
 
   between(from, to) {
     return this.until(to) - this.until(from);
   }
 
-  // out[x]: average number of waiters in that pixel.
-  average(from, step, width, out) {
-    for (let x = 0, before = this.until(from); x < width; x++) {
-      const now = this.until(from + (x + 1) * step);
-      out[x] = (now - before) / step;
-      before = now;
-    }
+  // out[x]: the average of that pixel.
+  coverage(from, step, width, out) {
+    for (let x = 0; x < width; x++)
+      out[x] = this.between(from + x * step, from + (x + 1) * step) / step;
   }
+}
+
+// From hundredths in equal slices of the run.
+export function curveOf(values, duration) {
+  const width = duration / values.length, area = [0];
+  values.forEach((value, i) => area.push(area[i] + value / 100 * width));
+  return new Curve(area.map((_, i) => i * width), area);
+}
+
+export function waitersOf(list) {
+  const times = (of) => Float64Array.from(list.flatMap((each) =>
+    Array.from({length: each.count}, (_, i) => each[of](i)))).sort();
+  const starts = times("startOf"), ends = times("endOf"), count = starts.length;
+  const [time, area, any] = [0, 0, 0].map(() => new Float64Array(2 * count));
+  for (let i = 0, j = 0, k = 0; k < 2 * count; k++) {
+    const waiters = i - j, isEnd = i === count || ends[j] <= starts[i];
+    time[k] = isEnd ? ends[j++] : starts[i++];
+    const ns = waiters && time[k] - time[k - 1];
+    area[k] = (area[k - 1] ?? 0) + waiters * ns;
+    any[k] = (any[k - 1] ?? 0) + ns;
+  }
+  return Object.assign(new Curve(time, area), {contended: new Curve(time, any)});
 }
 
 // Kinds of states: running, ready, uninterruptible, asleep for the GIL, asleep, others.
@@ -203,31 +220,34 @@ const KIND_OF_NAME = new Map([["running", 0], ["runnable (preempted)", 1],
                               ["off CPU (GIL)", 3], ["S", 4], ["off CPU", 4]]);
 
 export function buildStates(spans, names) {
-  const member = Uint8Array.from(spans.flags, (state) => KIND_OF_NAME.get(names[state]) ?? 5);
-  return buildTracks({...spans, member}, STATE_KINDS);
+  const kinds = names.map((name) => KIND_OF_NAME.get(name) ?? 5);
+  return buildTracks(spans, {length: STATE_KINDS}, (i) => kinds[spans.flags[i]] ?? 5);
 }
 
-// So many owners have a layer each in a GIL's lane; the others share one.
+// A lock that a thread is known to have had, another lock, a stop, a stop of the others.
+export function buildBlocked(spans) {
+  return buildTracks(spans, {length: 4}, (i) =>
+    spans.flags[i] >= 4 ? (spans.flags[i] >> 2) + 1 : spans.hold[i] < 0 ? 1 : 0);
+}
+
 export const LAYERS = 16;
 
 export function buildWhole(spans) {
-  return buildTracks({...spans, member: new Uint8Array(spans.count)}, 1)[0];
+  return buildTracks(spans, [spans.total], () => 0)[0];
 }
 
-export function buildCallTracks(calls) {
-  const levels = calls.depth.reduce((most, each) => Math.max(most, each + 1), 1);
-  return buildTracks({...calls, member: calls.depth}, levels);
-}
-
-export function indexGil(gil) {
-  gil.holdTracks = buildTracks(gil.holdSpans, gil.members.length);
-  gil.waitTracks = buildTracks(gil.waitSpans, gil.members.length);
-  if (gil.unknownSpans?.count)
-    gil.unknownTracks = buildTracks(gil.unknownSpans, gil.members.length);
-  gil.allHolds = gil.members.length > LAYERS ? buildWhole(gil.holdSpans) : null;
-  gil.waiting = new Waiting(gil.waitSpans);
-  // Threads that held longest come first in colours and layers.
-  const held = gil.holdTracks.map((track) => track.total);
+// `rows`: the summary's, of its members.
+export function indexGil(gil, rows) {
+  const {holdSpans, waitSpans, unknownSpans} = gil;
+  const own = {length: gil.members.length};
+  gil.holdTracks = buildTracks(holdSpans, own);
+  gil.waitTracks = buildTracks(waitSpans, own);
+  gil.unknownTracks = buildTracks(unknownSpans, own);
+  gil.allHolds = buildWhole(holdSpans);
+  let waiting = null;
+  Object.defineProperty(gil, "waiting", {get: () =>
+    waiting?.time.length === 2 * waitSpans.count ? waiting : waiting = waitersOf([waitSpans])});
+  const held = gil.holdTracks.map((track, member) => rows?.[member].hold_ns ?? track.total);
   gil.ranked = held.map((_, member) => member).sort((a, b) => held[b] - held[a] || a - b);
   gil.colorOf = [];
   gil.ranked.forEach((member, rank) => { gil.colorOf[member] = rank + 5 * gil.index; });

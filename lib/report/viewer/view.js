@@ -6,14 +6,14 @@ export const MIN_WIDTH_NS = 200;
 export class View {
   constructor(duration_ns) {
     this.duration = Math.max(duration_ns, MIN_WIDTH_NS);
-    this.from = 0;             // ns since time zero
+    this.from = 0; // ns since time zero
     this.to = this.duration;
-    this.range = null;         // {from, to} that was dragged, or null
-    this.selection = null;     // {kind: "thread"|"wait"|"hold"|"free"|"state"|"call", gil, …}
+    this.range = null; // {from, to} that was dragged, or null
+    this.selection = null; // {kind: that of Details, thread, gil, …}
     this.collapsed = new Set(); // indices of processes
-    this.unfolded = false;     // show all levels of calls
-    this.others = false;       // show processes without a GIL
-    this.order = "start";      // of threads: start, wait, hold, name
+    this.unfolded = false; // all levels of calls
+    this.others = false; // processes without a GIL
+    this.order = "start";
     this.filter = "";
     this.tab = "threads";
     this.listeners = [];
@@ -36,7 +36,6 @@ export class View {
       listener(new Set(changed));
   }
 
-  // Show an interval, moved into the run and made wide enough to see.
   show(from, to) {
     const width = Math.min(this.duration, Math.max(MIN_WIDTH_NS, to - from));
     const middle = (from + to) / 2;
@@ -116,12 +115,11 @@ function readInterval(text) {
     ? {from: Number(match[1]), to: Number(match[2])} : null;
 }
 
-// What a fragment asks for; anything that is not understood is left out.
 export function readHash(hash) {
   const values = new URLSearchParams(hash.replace(/^#/, ""));
   const read = (name, pattern) => pattern.exec(values.get(name) ?? "") ?? [];
   const [, tid, nth = 0] = read("thread", /^(\d{1,10})(?:\.(\d{1,6}))?$/);
-  const [, kind, start] = read("at", /^(wait|hold|free|state|call):(\d{1,16})$/);
+  const [, kind, start] = read("at", /^(wait|hold|free|state|blocked|call):(\d{1,16})$/);
   const [gil] = read("gil", /^\d{1,6}$/);
   const [tab = null] = read("tab", /^[a-z]{1,20}$/);
   const [order] = read("order", /^(start|wait|hold|name)$/);

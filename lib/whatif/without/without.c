@@ -4,11 +4,13 @@
 #include "whatif/estimate.h"
 
 int gt_whatif_init(struct gt_whatif *whatif, const struct gt_recorded *recorded,
-                   const struct gt_analysis *analysis, double usable_cpus, struct gt_error *err)
+                   const struct gt_analysis *analysis, char *const *asked, double usable_cpus,
+                   struct gt_error *err)
 {
     const struct gt_timeline *timeline = recorded->timeline;
 
     (void)analysis;
+    (void)asked;
     (void)err;
     *whatif = (struct gt_whatif){.gap = GT_WHATIF_LEFT_OUT,
                                  .cores = usable_cpus > 0 ? usable_cpus : 1,

@@ -6,8 +6,8 @@
     print(report)
 
 trace() also decorates functions; start() and stop() do the same where no block fits. The program
-giltracer records this process as it does with --pid: it needs root, or the rights that `giltracer
---setup` gives. Needs nothing but the standard library, of CPython 3.6 and later.
+giltracer records this process as it does with --pid: as root, with the rights that `giltracer
+--setup` gives, or where its user may trace it by ptrace. Needs nothing but the standard library, of CPython 3.6 and later.
 
 In IPython and notebooks: %load_ext giltracer, then %%giltracer above a cell.
 """

@@ -38,11 +38,16 @@ def find():
     (as it is built, or installed), or on PATH. None: there is none."""
     named = os.environ.get("GILTRACER", "")
     here = os.path.dirname(os.path.abspath(__file__))
-    scripts = os.path.dirname(os.path.dirname(here))
+    above = [here]
+    for _ in range(4):
+        above.append(os.path.dirname(above[-1]))
     # giltracer.mk exports GILTRACER=1: that is no path.
     candidates = [named] if os.sep in named else []
     candidates += [os.path.join(here, "giltracer"),
-                   os.path.join(os.path.dirname(scripts), "build", "giltracer")]
+                   os.path.join(above[3], "build", "giltracer"),  # of scripts/python/giltracer
+                   os.path.join(above[1], "bin", "giltracer"),  # pip install --target
+                   # PREFIX/lib/python3.N/site-packages, PREFIX/share/giltracer/python
+                   os.path.join(above[4], "bin", "giltracer")]
     for path in candidates:
         if os.path.isfile(path) and os.access(path, os.X_OK):
             return os.path.abspath(path)

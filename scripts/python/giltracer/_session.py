@@ -10,7 +10,7 @@ import socket
 import subprocess
 import tempfile
 
-from giltracer import _program
+from giltracer import _agent, _program
 
 REMEDY = ("without these rights: start the program by `python -m giltracer`, which needs none; "
           "otherwise run it as root, or have root run `giltracer --setup GROUP` once")
@@ -33,6 +33,7 @@ class Session:
         self.pid = os.getpid()
         self._received = b""
         self._socket = self._messages = self._summary = None
+        self._agent = None  # the library, while it records in this process
         try:
             self._open(program)
         except BaseException:  # an interrupt, too
@@ -46,7 +47,7 @@ class Session:
         self._socket.setblocking(True)  # whatever socket.setdefaulttimeout says
         with theirs:
             status = self._call(program, theirs)
-        if status == 0 and self._line() == "recording":
+        if status == 0 and self._serve() == "recording":
             return
         raise TraceError(self._why())
 
@@ -63,6 +64,34 @@ class Session:
                                     env=environment).wait()
         except OSError as error:
             raise TraceError("cannot run %s: %s" % (program, error))
+
+    def _serve(self):
+        """Load the agent, if giltracer asks for it; what it says then."""
+        line = self._line()
+        while line.startswith("call "):
+            symbol, library, settings = self._take(int(line[len("call "):])).split(b"\0")
+            result, why = _agent.call(symbol, library, settings)
+            if result == 0 and symbol == _agent.ATTACH:
+                self._agent = library
+            self._socket.sendall(("%d %s\n" % (result, why.replace("\n", " "))).encode(
+                "utf-8", "replace"))
+            line = self._line()
+        return line
+
+    def _take(self, count):
+        while len(self._received) < count:
+            data = self._socket.recv(65536)
+            if not data:
+                return b"\0\0"
+            self._received += data
+        data, self._received = self._received[:count], self._received[count:]
+        return data
+
+    def _end_agent(self):
+        """Not in a forked child, where the agent goes on for as long as it may."""
+        library, self._agent = self._agent, None
+        if library and self.pid == os.getpid():
+            _agent.call(_agent.DETACH, library)
 
     def _line(self):
         """What giltracer says next; "" when it has gone."""
@@ -87,6 +116,7 @@ class Session:
     def finish(self):
         """End the recording, wait for the reports: (summary, what giltracer said)."""
         try:
+            self._end_agent()
             try:
                 self._socket.shutdown(socket.SHUT_WR)
             except OSError:  # giltracer has gone: its duration is over, or it was killed
@@ -102,6 +132,7 @@ class Session:
 
     def forget(self):
         """Close all. Where giltracer records still, that ends it, but not in a forked child."""
+        self._end_agent()
         for one in (self._socket, self._messages, self._summary):
             if one:
                 one.close()

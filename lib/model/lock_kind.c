@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/* Which semaphores are locks. */
+#include "model/builder.h"
+
+#include "event/event.h"
+
+#include <string.h>
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t length = strlen(text), rest = strlen(end);
+
+    return length >= rest && strcmp(text + length - rest, end) == 0;
+}
+
+/* Does the function of threading wait for the end of a thread? */
+static bool is_join(const struct gt_timeline *timeline, const struct gt_function_info *called)
+{
+    const char *name = gt_intern_text(&timeline->names, called->name);
+
+    return ends_with(gt_intern_text(&timeline->names, called->file), "/threading.py") &&
+           (ends_with(name, "_wait_for_tstate_lock") || ends_with(name, "_shutdown") ||
+            ends_with(name, "Thread.join"));
+}
+
+/* Of Condition.wait, which takes a new lock twice, and in the end the condition's own again.
+ * What a mutex of one byte is for only its waiter's function tells: that it is made, or taken
+ * while it is free, makes no call. */
+bool gt_lock_is_for_news(const struct gt_timeline *timeline, const struct gt_lock_op *wait)
+{
+    uint32_t python = gt_calls_python_at(timeline, wait->thread, wait->since_ns, false);
+    uint32_t called = gt_calls_innermost_at(timeline, wait->thread, wait->since_ns);
+    const struct gt_function_info *function;
+
+    if (python == GT_NO_INDEX || called == GT_NO_INDEX)
+        return false;
+    function = gt_chunks_at(&timeline->functions, python);
+    if (!ends_with(gt_intern_text(&timeline->names, function->name), "Condition.wait") ||
+        !ends_with(gt_intern_text(&timeline->names, function->file), "/threading.py"))
+        return false;
+    function = gt_chunks_at(&timeline->functions, called);
+    return !ends_with(gt_intern_text(&timeline->names, function->name), "_acquire_restore");
+}
+
+/* Is it known in which function a thread waits? */
+static bool is_traced(const struct gt_timeline *timeline, const struct gt_lock_op *op)
+{
+    return (op->kind == GT_LOCK_OP_TAKEN || op->kind == GT_LOCK_OP_GAVE_UP ||
+            op->kind == GT_LOCK_OP_OPEN) &&
+           gt_calls_innermost_at(timeline, op->thread, op->since_ns) != GT_NO_INDEX;
+}
+
+/* How many times the thread had the GIL that began, and ended, within this time. */
+static size_t uses_within(const struct gt_timeline *timeline, uint32_t thread, int64_t from_ns,
+                          int64_t until_ns)
+{
+    size_t count = 0;
+
+    for (uint32_t i = 0; i < timeline->gils.count; i++) {
+        const struct gt_chunks *holds = &gt_gil_at(timeline, i)->holds;
+        size_t at = gt_chunks_first_from(holds, 0, offsetof(struct gt_span, start_ns), from_ns);
+
+        if (gt_gil_at(timeline, i)->process != gt_thread_at(timeline, thread)->process)
+            continue;
+        for (; at < holds->count && gt_span_at(holds, at)->end_ns < until_ns; at++)
+            count += gt_span_at(holds, at)->thread == thread;
+    }
+    return count;
+}
+
+/* Up to 3.12 each thread has a lock for its whole life, for others to join it: it takes it in
+ * its first use of the GIL, or soon after, and gives it in its last. */
+static bool is_of_whole_life(const struct gt_timeline *timeline, const struct gt_lock_op *post)
+{
+    enum { FIRST_USES = 2, NEAR_NS = 20000000, NEAR_PART = 10 };
+    const struct gt_thread *thread = gt_thread_at(timeline, post->thread);
+    int64_t near_ns = (thread->end_ns - thread->start_ns) / NEAR_PART;
+
+    if (near_ns > NEAR_NS)
+        near_ns = NEAR_NS;
+    return post->since_ns - thread->start_ns < near_ns &&
+           thread->end_ns - post->time_ns < near_ns &&
+           uses_within(timeline, post->thread, thread->start_ns, post->since_ns) <=
+               FIRST_USES &&
+           uses_within(timeline, post->thread, post->time_ns, thread->end_ns + 1) == 0;
+}
+
+static bool is_for_joins(const struct gt_timeline *timeline,
+                         const struct gt_lock_op *const *ops, size_t count)
+{
+    bool posted = false;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct gt_lock_op *op = ops[i];
+        uint32_t called;
+
+        posted |= op->kind == GT_LOCK_OP_POST;
+        if (op->kind == GT_LOCK_OP_POST || op->kind == GT_LOCK_OP_OWNED)
+            continue;
+        called = gt_calls_python_at(timeline, op->thread, op->since_ns, false);
+        if (called != GT_NO_INDEX)
+            return is_join(timeline, gt_chunks_at(&timeline->functions, called));
+    }
+    for (size_t i = 0; i < count; i++)
+        if (ops[i]->kind == GT_LOCK_OP_POST && is_of_whole_life(timeline, ops[i]))
+            return true;
+    return !posted; /* it may be for one */
+}
+
+bool gt_lock_is_lock(const struct gt_timeline *timeline, const struct gt_lock_op *const *ops,
+                     size_t count)
+{
+    uint32_t taker = GT_NO_INDEX;
+    uint64_t own = 0, foreign = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct gt_lock_op *op = ops[i];
+        bool mutex = op->wait_for == GT_WAIT_FOR_MUTEX;
+
+        if (op->wait_for == GT_WAIT_FOR_EVENT || op->wait_for == GT_WAIT_FOR_ATTACH ||
+            op->wait_for == GT_WAIT_FOR_NATIVE)
+            return op->wait_for == GT_WAIT_FOR_NATIVE;
+        if (mutex && is_traced(timeline, op))
+            return true; /* waits for news are not among them */
+        if (op->kind == GT_LOCK_OP_TAKEN)
+            taker = op->thread;
+        if (op->kind == GT_LOCK_OP_OWNED)
+            *(op->waiter == op->thread ? &foreign : &own) += 1;
+        if (op->kind != GT_LOCK_OP_POST)
+            continue;
+        own += op->since_ns > 0 || ((op->since_ns < 0 || mutex) && op->thread == taker);
+        foreign += op->since_ns == 0 && !mutex;
+    }
+    return own > foreign &&
+           (ops[0]->wait_for == GT_WAIT_FOR_MUTEX || !is_for_joins(timeline, ops, count));
+}

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: MIT
+"""What a person sees: the terminal is the program's while it runs, and what giltracer prints then
+fits into it."""
+import re
+import subprocess
+import time
+
+import harness
+import pytest
+import terminal
+from harness import DEBIAN_PYTHON, GILTRACER, PERF2TRACE, target
+
+DRAWS = """
+import curses, time
+def draw(screen):
+    curses.curs_set(0)
+    for step in range(12):
+        screen.addstr(3, 4, "[" + "#" * step + "." * (11 - step) + "]")
+        screen.refresh()
+        time.sleep(0.1)
+curses.wrapper(draw)
+print("done", end="")
+"""
+BOUND = """
+import threading
+def work():
+    for _ in range(2_000_000): pass
+threads = [threading.Thread(target=work, name="受付-%d-with-quite-a-long-name" % i) for i in range(4)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
+
+
+def traced(folder, *words, **more):
+    return terminal.run([GILTRACER, "-o", "x.html", *words], folder, **more)
+
+
+def test_what_the_program_draws_is_what_it_draws_alone(folder):
+    program = folder / "draws.py"
+    program.write_text(DRAWS)
+    alone = terminal.run([DEBIAN_PYTHON, program], folder)
+    assert alone.status == 0 and alone.raw.endswith(b"done"), alone
+    got = traced(folder, program)
+    assert got.status == 0 and got.raw.startswith(alone.raw), (alone.raw, got.raw)
+    assert b"recording" not in got.raw[:len(alone.raw) + 1]
+
+
+@pytest.mark.timing
+def test_no_row_is_wrapped_where_the_gil_matters(folder):
+    program = folder / "bound.py"
+    program.write_text(BOUND)
+    got = traced(folder, "--state-detect", "-e", "page-faults", program)
+    assert got.status == 0 and terminal.width(got.widest()) <= 80, got.widest()
+    lines = got.lines()
+    verdict = next(i for i, line in enumerate(lines) if "GIL-bound:" in line)
+    assert lines[verdict].startswith("GIL-bound:"), got
+    assert verdict < lines.index("Summary of threads:") < lines.index("Blockers:"), got
+    heads = [line for line in lines if line.startswith("TID ")]
+    assert len(heads) >= 2 and "blocked by" in heads[0] and "running%" in "".join(heads), heads
+    assert re.search(r"\x1b\[31mGIL-bound\x1b\[0m:", got.raw.decode()), "the verdict has a colour"
+
+
+def test_columns_align_with_any_name(folder):
+    program = folder / "bound.py"
+    program.write_text(BOUND)
+    lines = traced(folder, program).lines()
+    head = next(i for i, line in enumerate(lines) if line.startswith("TID "))
+    places = [m.start() for m in re.finditer("-+", lines[head + 1])]
+    for line in lines[head + 2:lines.index("", head)]:
+        before = next(i for i in range(len(line) + 1) if terminal.width(line[:i]) >= places[-1])
+        assert line[before - 2:before] == "  " and line[before] != " ", (places, line)
+
+
+def test_three_lines_are_enough_where_it_does_not(folder):
+    got = traced(folder, "-c", "print('out')")
+    assert got.status == 0, got
+    out, *own = got.lines()
+    assert out == "out" and len(own) == 3 and "not GIL-bound" in own[0], got
+    assert own[-1].startswith("giltracer: wrote "), got
+    loud = traced(folder, "--verbose", "-o", "y.html", "-c", "print('out')")
+    assert "Summary of threads:" in loud.text, loud
+
+
+def test_no_color(folder):
+    got = traced(folder, "-c", "pass", NO_COLOR="1")
+    assert got.status == 0 and not re.search(rb"\x1b\[\d*m", got.raw), got.raw
+    assert re.search(rb"\x1b\[32mNo thread", traced(folder, "-c", "pass").raw)
+
+
+def watched(pid, folder, screen):
+    return screen.finish(screen.start([GILTRACER, "-o", "x.html", "--gil-source", "uprobes",
+                                       "--duration", "1s", "--pid", pid], folder))
+
+
+def test_progress_is_shown_where_the_program_is_elsewhere(folder):
+    harness.require(harness.why_no_perf())
+    with harness.Running(DEBIAN_PYTHON, target("attached"), "work", "2") as program:
+        got = watched(program.pid, folder, terminal.Terminal())
+    assert got.status == 0, got
+    assert re.search(r"recording, \d of 1 s, [\d.]+ MB", got.text), got.text
+
+
+def test_progress_is_not_shown_on_the_terminal_of_another_process(folder):
+    harness.require(harness.why_no_perf())
+    screen = terminal.Terminal()
+    process = screen.start([DEBIAN_PYTHON, "-c", "import time; time.sleep(30)"], folder)
+    other = None
+    try:
+        time.sleep(0.3)
+        argv = [str(GILTRACER), "-o", str(folder / "x.html"), "--gil-source", "uprobes",
+                "--duration", "1s", "--pid", str(process.pid)]
+        other = subprocess.run(argv, stdin=screen.slave, stdout=screen.slave, stderr=screen.slave,
+                               cwd=str(folder))
+    finally:
+        process.kill()
+        got = screen.finish(process)
+    assert other.returncode == 0, got
+    assert "recording," not in got.text, got.text
+
+
+def test_reading_has_an_end(folder):
+    """Percent of the recording, and never less than before."""
+    harness.require(harness.why_no_perf())
+    got = traced(folder, "--gil-source", "uprobes", "--no-python-trace", target("gilloop"), "200000",
+                 GILTRACER_PERF="/usr/bin/perf")
+    found = [int(each) for each in re.findall(r"reading the recording, (\d+)%", got.text)]
+    assert found == sorted(found) and all(each <= 100 for each in found), found
+    assert found, got.text
+
+
+def test_perf2trace_fits_too(folder):
+    harness.require(harness.why_no_perf())
+    program = folder / "bound.py"
+    program.write_text(BOUND)
+    harness.giltracer(["--keep", folder / "kept", "-o", folder / "x.json", program], folder)
+    got = terminal.run([PERF2TRACE, folder / "kept" / "perf.data", "--agent-log",
+                        folder / "kept" / "agent", "-o", folder / "y.html"], folder)
+    assert got.status == 0 and terminal.width(got.widest()) <= 80, got
