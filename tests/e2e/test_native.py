@@ -300,7 +300,7 @@ def test_what_takes_too_much_is_sampled_less_often(folder):
     """20,000 samples a second: after 32 MiB, or when perf has used 1% of the time, a quarter of it."""
     python = MEASURED[-1]
     module = build(python, folder)
-    traced = trace([target("deep"), module, "burn", "4"], folder, python, frequency(20000))
+    traced = trace([target("deep"), module, "burn", "10"], folder, python, frequency(20000))
     native = blocker(traced, "deep.burn")["native"]
     assert native["self"]["function"] == "deep_burn", native
     assert native["ns"] > 1.5 * native["samples"] * 1e9 / 20000, native
