@@ -17,6 +17,11 @@ void gt_agent_record_signal(uint64_t cond);
 /* Record that the thread begins to wait, until `deadline` at the latest. */
 void gt_agent_record_wait(uint64_t cond, const struct timespec *deadline);
 
+static inline uint64_t gt_agent_signalled_ticks(const struct gt_agent_thread *self)
+{
+    return __atomic_load_n(&self->signalled.ticks, __ATOMIC_RELAXED);
+}
+
 static inline void gt_agent_note_signal(struct gt_agent_thread *self, uint64_t ticks,
                                         uint64_t cond)
 {
@@ -27,9 +32,9 @@ static inline void gt_agent_note_signal(struct gt_agent_thread *self, uint64_t t
 
 /* Is there room for a signal that goes on with the run, or can the run's next record begin? Of
  * every few of these one is counted. */
-static inline bool gt_agent_makes_room(struct gt_agent_thread *self)
+static inline bool gt_agent_makes_room(struct gt_agent_thread *self, bool brief)
 {
-    return gt_agent_has_room(&self->log.run) ||
+    return gt_agent_has_room(&self->log.run, brief) ||
            (self->gil.calls - self->gil.counted < GT_WIRE_GIL_CALLS &&
             gt_agent_put_run_on(self));
 }
@@ -49,12 +54,14 @@ static inline bool gt_agent_record_simple_signal(uint64_t cond)
     run = &self->log.run;
     if (GT_AGENT_LIKELY(run->next_cond == cond &&
                         __atomic_load_n(&gt_agent.guard->simple, __ATOMIC_RELAXED))) {
-        uint64_t ticks = gt_agent_in_order(gt_agent_read_counter());
+        uint64_t newest = gt_agent_newest_ticks();
+        uint64_t ticks = gt_agent_after(newest, gt_agent_read_counter());
+        bool brief = gt_agent_is_short(run, ticks) && newest == gt_agent_signalled_ticks(self);
 
         if (GT_AGENT_LIKELY(ticks <=
                                 __atomic_load_n(&self->asked.quiet_until, __ATOMIC_RELAXED) &&
-                            gt_agent_is_near(run, ticks) && gt_agent_makes_room(self))) {
-            gt_agent_put_on(run, ticks, cond);
+                            gt_agent_is_near(run, ticks) && gt_agent_makes_room(self, brief))) {
+            gt_agent_put_on(run, ticks, cond, brief);
             gt_agent_note_signal(self, ticks, cond);
             done = true;
         }

@@ -28,8 +28,9 @@ _Static_assert(sizeof(((struct gt_wire_thread *)0)->slots) / sizeof(uint32_t) ==
 _Static_assert(sizeof(struct gt_wire_note) == 40, "notes have no padding");
 _Static_assert(GT_WIRE_STREAMS < 4, "gt_wire_thread.copies has two bits for a stream, plus 1");
 _Static_assert(GT_WIRE_RUN_ON < 1 << 8, "a record's kind has 8 bits");
-_Static_assert(GT_WIRE_RUN_IN_VALUE *GT_WIRE_RUN_BITS <= 56, "a run's signals must fit");
-_Static_assert(GT_WIRE_RUN_IN_TICKS *GT_WIRE_RUN_BITS <= 64, "a run's signals must fit");
+_Static_assert(GT_WIRE_RUN_BYTES == sizeof(struct gt_wire_record) - 1, "the last is the kind");
+_Static_assert((unsigned)GT_AGENT_RUN_SHIFT <= GT_WIRE_RUN_SHIFT_MAX,
+               "readers shift by no more");
 _Static_assert(GT_WIRE_BASE < 1 << 4, "a call's kind has 4 bits");
 
 /* A page of the mapping must not reach beyond what is allocated. */
@@ -227,7 +228,7 @@ void gt_agent_put_signal_slow(struct gt_agent_thread *self, uint64_t ticks, uint
     const size_t needed = GT_AGENT_RUN_RECORDS * sizeof(struct gt_wire_record);
 
     if (gt_agent_goes_on(run, ticks, cond) && gt_agent_put_run_on(self)) {
-        gt_agent_put_on(run, ticks, cond);
+        gt_agent_put_on(run, ticks, cond, false);
         return;
     }
     /* From here on it may be another chunk. */
@@ -237,8 +238,8 @@ void gt_agent_put_signal_slow(struct gt_agent_thread *self, uint64_t ticks, uint
     if (tell_conds(self, ticks, cond)) {
         char *record = to->next;
 
-        gt_agent_put(self, ticks, GT_WIRE_WORD(GT_WIRE_RUN, 0));
-        run->next = (uint16_t *)(void *)(record + sizeof(ticks));
+        gt_agent_put(self, ticks, GT_WIRE_WORD(GT_WIRE_RUN, GT_AGENT_RUN_SHIFT));
+        run->next = (uint8_t *)record + GT_WIRE_RUN_BEGINS;
         run->next_cond = run->conds[1];
         run->ticks = ticks;
     } else {

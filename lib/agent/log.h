@@ -15,6 +15,8 @@
 #include "agent/process.h"
 #include "agent/thread.h"
 
+#include <string.h>
+
 /* Ticks of the newest of all threads' GIL records, in a cache line of its own. */
 struct gt_agent_newest {
     _Alignas(64) uint64_t ticks;
@@ -28,10 +30,14 @@ extern struct gt_agent_newest gt_agent_newest;
  * each time is later than the newest one so far. With several GILs in a process, a record of
  * one may move a record of another by the same nanoseconds.
  */
-static inline uint64_t gt_agent_in_order(uint64_t ticks)
+static inline uint64_t gt_agent_newest_ticks(void)
 {
-    uint64_t newest = __atomic_load_n(&gt_agent_newest.ticks, __ATOMIC_RELAXED);
+    return __atomic_load_n(&gt_agent_newest.ticks, __ATOMIC_RELAXED);
+}
 
+/* The same where the newest one is known. */
+static inline uint64_t gt_agent_after(uint64_t newest, uint64_t ticks)
+{
     if (GT_AGENT_UNLIKELY(ticks <= newest))
         ticks = newest + 1;
     __atomic_store_n(&gt_agent_newest.ticks, ticks, __ATOMIC_RELAXED);
@@ -40,7 +46,9 @@ static inline uint64_t gt_agent_in_order(uint64_t ticks)
 
 static inline uint64_t gt_agent_ticks_in_order(void)
 {
-    return gt_agent_in_order(gt_agent_ticks());
+    uint64_t ticks = gt_agent_ticks();
+
+    return gt_agent_after(gt_agent_newest_ticks(), ticks);
 }
 
 /* Begin the log of a thread that has none, by its GIL slot, which holds the thread's header;
@@ -85,10 +93,18 @@ void gt_agent_put_signal_slow(struct gt_agent_thread *self, uint64_t ticks, uint
 /* Records that the beginning of a run takes: what it is of, and the signal. */
 enum { GT_AGENT_RUN_RECORDS = 3 };
 
+/* Short times are counted in these: some 6 ns of a CPU's counter, which is what reading it
+ * varies by. Of a counter that is slower, and has no cycles, each tick is. */
+#if defined(__x86_64__)
+enum { GT_AGENT_RUN_SHIFT = 4 };
+#else
+enum { GT_AGENT_RUN_SHIFT = 0 };
+#endif
+
 /* Is the time near enough to that of the run's last signal? */
 static inline bool gt_agent_is_near(const struct gt_agent_run *run, uint64_t ticks)
 {
-    return ticks - run->ticks - 1 < GT_WIRE_RUN_MASK;
+    return ticks - run->ticks - 1 < GT_WIRE_RUN_LONG - 1;
 }
 
 /* Can the signal go on with the run? */
@@ -98,11 +114,19 @@ static inline bool gt_agent_goes_on(const struct gt_agent_run *run, uint64_t tic
     return GT_AGENT_LIKELY(run->next_cond == cond && gt_agent_is_near(run, ticks));
 }
 
-/* Is there room for a signal in the run's last record? Its last two bytes hold the kind. */
-static inline bool gt_agent_has_room(const struct gt_agent_run *run)
+/* Does it take one byte? Only where no other thread recorded a signal since the run's last one:
+ * what is rounded down then comes after no other thread's record that it came before. */
+static inline bool gt_agent_is_short(const struct gt_agent_run *run, uint64_t ticks)
 {
-    return ((uintptr_t)run->next & (sizeof(struct gt_wire_record) - 1)) !=
-           sizeof(struct gt_wire_record) - sizeof(*run->next);
+    return ((ticks - run->ticks) >> GT_AGENT_RUN_SHIFT) - 1 < GT_WIRE_RUN_SHORT - 1;
+}
+
+/* Is there room for a signal in the run's last record? */
+static inline bool gt_agent_has_room(const struct gt_agent_run *run, bool brief)
+{
+    uintptr_t at = (uintptr_t)run->next & (sizeof(struct gt_wire_record) - 1);
+
+    return at < GT_WIRE_RUN_BYTES - (brief ? 0U : 1U);
 }
 
 /* Begin the run's next record, which goes on; false where the slot has no room for that and for
@@ -118,15 +142,28 @@ static inline bool gt_agent_put_run_on(struct gt_agent_thread *self)
     record->ticks = 0;
     __atomic_store_n(&record->word, GT_WIRE_WORD(GT_WIRE_RUN_ON, 0), __ATOMIC_RELEASE);
     to->next = (char *)(record + 1);
-    self->log.run.next = (uint16_t *)(void *)record;
+    self->log.run.next = (uint8_t *)record;
     return true;
 }
 
 /* Put a signal that goes on with the run into the run's last record. */
-static inline void gt_agent_put_on(struct gt_agent_run *run, uint64_t ticks, uint64_t cond)
+static inline void gt_agent_put_on(struct gt_agent_run *run, uint64_t ticks, uint64_t cond,
+                                   bool brief)
 {
-    __atomic_store_n(run->next++, (uint16_t)(ticks - run->ticks), __ATOMIC_RELEASE);
-    run->ticks = ticks;
+    uint64_t step = ticks - run->ticks;
+
+    __atomic_signal_fence(__ATOMIC_RELEASE);
+    if (GT_AGENT_LIKELY(brief)) {
+        *run->next++ = (uint8_t)(step >> GT_AGENT_RUN_SHIFT);
+        run->ticks += step >> GT_AGENT_RUN_SHIFT << GT_AGENT_RUN_SHIFT;
+    } else {
+        uint16_t bytes = (uint16_t)(GT_WIRE_RUN_SHORT | step % GT_WIRE_RUN_SHORT |
+                                    step / GT_WIRE_RUN_SHORT << 8);
+
+        memcpy(run->next, &bytes, sizeof(bytes)); /* at once, or in part where it was killed */
+        run->next += sizeof(bytes);
+        run->ticks = ticks;
+    }
     run->next_cond = run->conds[0] ^ run->conds[1] ^ cond;
 }
 
@@ -137,11 +174,12 @@ static inline void gt_agent_put_signal(struct gt_agent_thread *self, uint64_t ti
 {
     struct gt_agent_run *run = &self->log.run;
 
-    if (!gt_agent_goes_on(run, ticks, cond) || !gt_agent_has_room(run)) {
+    if (!gt_agent_goes_on(run, ticks, cond) || !gt_agent_has_room(run, false)) {
         gt_agent_put_signal_slow(self, ticks, cond);
         return;
     }
-    gt_agent_put_on(run, ticks, cond); /* anchors are due by the usage beside it, soon enough */
+    gt_agent_put_on(run, ticks, cond, false); /* anchors are due by the usage beside it, soon
+                                                 enough */
 }
 
 /* The calls stream needs room, or a new base for its ticks; false when there is none. */

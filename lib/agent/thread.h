@@ -22,7 +22,7 @@ struct gt_agent_stream {
 
 /* The run of signals that the next one may go on with (GT_WIRE_RUN). */
 struct gt_agent_run {
-    uint16_t *next;     /* where its signal goes; at the end of a record: there is no room */
+    uint8_t *next;      /* where its signal goes; at the end of a record: there is no room */
     uint64_t next_cond; /* the condition variable that it must be of; 0: none goes on */
     uint64_t ticks;     /* of the last signal */
     uint64_t alone;     /* the last one that did not go on with a run */

@@ -248,13 +248,17 @@ enum gt_wire_kind {
     GT_WIRE_SNAPSHOT = 21, /* and it is the thread GT_WIRE_SNAPSHOT_TID(value) */
 
     /* Uses of a GIL that nobody else wants come in millions per second. Signals of its two
-     * condition variables in turn are one run of records, each signal but the first 16 bits:
-     * how many ticks it came after the one before; 0: it has not come yet. */
+     * condition variables in turn are one run of records, each signal but the first one or two
+     * of the bytes that a record has before its kind: how long it came after the one before, as
+     * the run tells that one's time. Bytes: 0: it has not come yet, or is in the next record;
+     * below 128: that many ticks, shifted left by the run's shift, and a remainder that the
+     * next one is longer by; else its lower 7 bits, and 8 higher ones in the next byte: ticks.
+     */
     GT_WIRE_FIRST = 22,  /* in this chunk, runs begin with the condition variable at value, */
     GT_WIRE_SECOND = 23, /* and the other one is at value */
-    GT_WIRE_RUN = 24,    /* a signal of the first one; value: 3 more */
-    GT_WIRE_RUN_ON =
-        25, /* the run goes on: ticks: 4 more, value: 3 more. Always the next record */
+    GT_WIRE_RUN = 24,    /* a signal of the first one; value: the shift in its lowest byte, then
+                            6 bytes of more */
+    GT_WIRE_RUN_ON = 25, /* the run goes on: 15 bytes. Always the next record */
 
     GT_WIRE_SEM_WAITS = 32, /* begins to wait for the semaphore, or mutex of C's, at value */
     GT_WIRE_SEM_NEW = 33,   /* makes a semaphore at value, where another one was waited for */
@@ -281,12 +285,12 @@ enum gt_wire_kind {
 #define GT_WIRE_SPUN_TICKS(value) ((value)&GT_WIRE_SPUN_MASK)
 #define GT_WIRE_SPUN_TIMES(value) ((value) >> 40)
 
-/* The lowest 16 bits come first, and in memory everything is in the order of time. */
-#define GT_WIRE_RUN_BITS        16
-#define GT_WIRE_RUN_MASK        ((UINT64_C(1) << GT_WIRE_RUN_BITS) - 1)
-#define GT_WIRE_RUN_IN_TICKS    4
-#define GT_WIRE_RUN_IN_VALUE    3
-#define GT_WIRE_RUN_AT(word, i) ((word) >> (i)*GT_WIRE_RUN_BITS & GT_WIRE_RUN_MASK)
+/* Bytes in their order in memory, which is that of time. */
+#define GT_WIRE_RUN_BYTES     15
+#define GT_WIRE_RUN_BEGINS    9 /* in the record of the first signal */
+#define GT_WIRE_RUN_SHORT     (UINT64_C(1) << 7)
+#define GT_WIRE_RUN_LONG      (UINT64_C(1) << 15)
+#define GT_WIRE_RUN_SHIFT_MAX 15
 
 /* Its page faults that waited for a disk so far (they wrap around), and the system call that it
  * is in, plus 1 (0: none, or not known). */

@@ -74,18 +74,32 @@ static int refill(struct gt_agentlog *log, struct gt_agentlog_cursor *cursor,
     return 0;
 }
 
-/* How many ticks the nth signal of a run's record comes after the one before; 0: there is none,
- * or it is no such record. */
-static uint64_t run_step(const uint64_t *record, uint32_t n)
+/* A signal of a run's record. */
+struct step {
+    uint64_t ticks; /* how long it came after the one before; 0: there is none */
+    uint32_t bytes; /* that it takes */
+};
+
+static uint64_t byte_of(const uint64_t *record, uint32_t at)
+{
+    return record[at / 8] >> at % 8 * 8 & 0xff;
+}
+
+/* The one at a byte of a record that is of a run, or is not. */
+static struct step step_at(const struct gt_agentlog_cursor *cursor, const uint64_t *record,
+                           uint32_t at)
 {
     unsigned kind = GT_WIRE_KIND(record[1]);
+    uint64_t byte = at < GT_WIRE_RUN_BYTES ? byte_of(record, at) : 0;
 
-    if (kind == GT_WIRE_RUN && n <= GT_WIRE_RUN_IN_VALUE) /* its first one is at its ticks */
-        return n ? GT_WIRE_RUN_AT(record[1], n - 1) : 0;
-    if (kind != GT_WIRE_RUN_ON || n >= GT_WIRE_RUN_IN_TICKS + GT_WIRE_RUN_IN_VALUE)
-        return 0;
-    return n < GT_WIRE_RUN_IN_TICKS ? GT_WIRE_RUN_AT(record[0], n)
-                                    : GT_WIRE_RUN_AT(record[1], n - GT_WIRE_RUN_IN_TICKS);
+    if (!byte || (kind != GT_WIRE_RUN && kind != GT_WIRE_RUN_ON))
+        return (struct step){0};
+    if (byte < GT_WIRE_RUN_SHORT)
+        return (struct step){byte << cursor->run_shift, 1};
+    if (at + 1 == GT_WIRE_RUN_BYTES)
+        return (struct step){0};
+    return (struct step){byte % GT_WIRE_RUN_SHORT | byte_of(record, at + 1) * GT_WIRE_RUN_SHORT,
+                         2};
 }
 
 /* A signal of a run. False: the record has none, since its thread was killed just then. */
@@ -93,12 +107,14 @@ static bool decode_run(struct gt_agentlog_cursor *cursor, const uint64_t *record
                        uint64_t *ticks)
 {
     bool first = GT_WIRE_KIND(record[1]) == GT_WIRE_RUN && !cursor->part;
-    uint64_t step = run_step(record, cursor->part);
+    struct step step = first ? (struct step){0} : step_at(cursor, record, cursor->part);
 
-    if (!first && !step)
+    if (!first && !step.ticks)
         return false;
+    if (first)
+        cursor->run_shift = (uint32_t)(record[1] & GT_WIRE_RUN_SHIFT_MAX);
     cursor->run_second = !first && !cursor->run_second;
-    cursor->run_ticks = first ? record[0] : cursor->run_ticks + step;
+    cursor->run_ticks = first ? record[0] : cursor->run_ticks + step.ticks;
     cursor->word = GT_WIRE_WORD(GT_WIRE_SIGNAL, cursor->conds[cursor->run_second]);
     *ticks = cursor->run_ticks;
     return true;
@@ -149,16 +165,24 @@ static bool decode(const struct gt_agentlog_clock *clock, struct gt_agentlog_cur
     return true;
 }
 
+/* Where the signal after the one at hand is in the record; 0: there is none. */
+static uint32_t next_part(const struct gt_agentlog_cursor *cursor, const uint64_t *record)
+{
+    bool first = GT_WIRE_KIND(record[1]) == GT_WIRE_RUN && !cursor->part;
+    uint32_t next =
+        first ? GT_WIRE_RUN_BEGINS : cursor->part + step_at(cursor, record, cursor->part).bytes;
+
+    return next > cursor->part && step_at(cursor, record, next).ticks ? next : 0;
+}
+
 /* Go on in the buffer: to the next signal of a run's record, or to the next record. */
 static void advance(struct gt_agentlog_cursor *cursor)
 {
-    if (cursor->stream == GT_WIRE_STREAM_GIL && cursor->position < cursor->count &&
-        run_step(cursor->words + 2 * cursor->position, cursor->part + 1)) {
-        cursor->part++;
-        return;
-    }
-    cursor->part = 0;
-    cursor->position++;
+    bool gil = cursor->stream == GT_WIRE_STREAM_GIL && cursor->position < cursor->count;
+
+    cursor->part = gil ? next_part(cursor, cursor->words + 2 * cursor->position) : 0;
+    if (!cursor->part)
+        cursor->position++;
 }
 
 static int settle(struct gt_agentlog *log, struct gt_agentlog_cursor *cursor,

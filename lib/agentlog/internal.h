@@ -138,7 +138,8 @@ struct gt_agentlog_cursor {
                            no part is */
     uint32_t count;     /* records in the buffer */
     uint32_t position;  /* of the record at hand */
-    uint32_t part;      /* of a record of a run: which of its signals is at hand */
+    uint32_t part;      /* of a record of a run: the byte of the signal at hand; 0: its first */
+    uint32_t run_shift; /* of the run's short steps */
     bool absurd;        /* its time is not believed: `ticks` is of the record before */
 };
 

@@ -539,11 +539,25 @@ static struct gt_event find_event(struct gt_agentlog *log, enum gt_event_kind ki
     return event;
 }
 
+static uint64_t bytes_of(const unsigned char *bytes, size_t count)
+{
+    uint64_t word = 0;
+
+    for (size_t i = 0; i < count; i++)
+        word |= (uint64_t)bytes[i] << 8 * i;
+    return word;
+}
+
 /* What is left of a run whose thread was killed: a record that has no signal yet. The next
  * chunk begins with a run that nobody told the condition variables of: it makes no sense. */
 static void test_runs_of_signals(void **state)
 {
-    const int64_t ns[] = {0, 500, 1000, 1500, 2000, 34767, 34768, 34769};
+    /* 1000 ticks each; then 10 and 127 times 16, 1000, 32767, and 2: the last byte has no room
+     */
+    static const unsigned char first[] = {4, 232, 7, 232, 7, 232, 7};
+    static const unsigned char second[15] = {10, 127, 232, 7, 255, 255, 130, 0};
+    static const unsigned char cut[15] = {[0] = 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 255};
+    const int64_t ns[] = {0, 500, 1000, 1500, 1580, 2596, 3096, 19479, 19480, 19488};
     struct draft *draft = new_draft(7, 7, 2000000000, 2000000000);
     struct gt_agentlog_quality quality;
     struct gt_agentlog *log;
@@ -553,9 +567,9 @@ static void test_runs_of_signals(void **state)
     write_control(new_control());
     add_gil(draft, 2000000000, GT_WIRE_FIRST, COND);
     add_gil(draft, 2000000000, GT_WIRE_SECOND, ACQUIRED);
-    add_gil(draft, 2000000000, GT_WIRE_RUN, UINT64_C(1000) << 32 | 1000 << 16 | 1000);
-    add_gil(draft, UINT64_C(2) << 48 | UINT64_C(2) << 32 | UINT64_C(65534) << 16 | 1000,
-            GT_WIRE_RUN_ON, 0);
+    add_gil(draft, 2000000000, GT_WIRE_RUN, bytes_of(first, 7));
+    add_gil(draft, bytes_of(second, 8), GT_WIRE_RUN_ON, bytes_of(second + 8, 7));
+    add_gil(draft, bytes_of(cut, 8), GT_WIRE_RUN_ON, bytes_of(cut + 8, 7));
     add_gil(draft, 0, GT_WIRE_RUN_ON, 0);
     write_draft(draft, 0);
     log = open_log();
@@ -572,7 +586,7 @@ static void test_runs_of_signals(void **state)
     draft = new_draft(9, 9, 2000000000, 2000000000);
     add_gil(draft, 0, GT_WIRE_RUN_ON, 1000);
     write_draft(draft, 0);
-    assert_int_equal(count_events(GT_EVENT_COND_SIGNAL, &quality), 8);
+    assert_int_equal(count_events(GT_EVENT_COND_SIGNAL, &quality), 9 + 14);
     assert_int_equal(quality.damaged, 2);
 }
 
