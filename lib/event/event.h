@@ -282,6 +282,7 @@ struct gt_event {
             int64_t deadline_ns; /* of a wait, in CLOCK_MONOTONIC, or (CPython before 3.8) in
                                     CLOCK_REALTIME; 0: COND_WAIT's was not recorded, BLOCK_ENTER
                                     has none */
+            uint64_t mutex;      /* of a wait: its address; 0: it was not recorded */
         } cond;
         /* FUTEX_ENTER */
         struct {

@@ -35,6 +35,7 @@ void gt_probe_set_release(struct gt_probe_set *set)
 struct arguments {
     const char *cond;  /* of a function */
     const char *wait;  /* of one that waits until a deadline, its third argument */
+    const char *block; /* the same, with the mutex, its second one */
     const char *futex; /* of the system call */
 };
 
@@ -42,9 +43,13 @@ static const struct arguments *arguments_of(uint16_t machine)
 {
     static const struct arguments x86_64 = {"cond=%di:x64",
                                             "cond=%di:x64 sec=+0(%dx):s64 nsec=+8(%dx):s64",
+                                            "cond=%di:x64 sec=+0(%dx):s64 nsec=+8(%dx):s64 "
+                                            "mutex=%si:x64",
                                             "uaddr=%di:x64 op=%si:x32"};
     static const struct arguments aarch64 = {"cond=%x0:x64",
                                              "cond=%x0:x64 sec=+0(%x2):s64 nsec=+8(%x2):s64",
+                                             "cond=%x0:x64 sec=+0(%x2):s64 nsec=+8(%x2):s64 "
+                                             "mutex=%x1:x64",
                                              "uaddr=%x0:x64 op=%x1:x32"};
 
     return machine == EM_X86_64 ? &x86_64 : machine == EM_AARCH64 ? &aarch64 : NULL;
@@ -77,10 +82,11 @@ static struct gt_probe *add_probe(struct gt_probe_set *set, const char *path, ui
 
 static const char timedwait[] = "pthread_cond_timedwait";
 
+/* Fetches `argument`. */
 static int plan_libc_probe(struct gt_probe_set *set, const struct gt_elf *elf,
-                           const char *function, const char *event, struct gt_error *err)
+                           const char *function, const char *event, const char *argument,
+                           struct gt_error *err)
 {
-    bool timed = strcmp(function, timedwait) == 0;
     uint8_t code[GT_INSN_WINDOW];
     struct gt_elf_symbol symbol;
     struct gt_probe *probe;
@@ -94,8 +100,7 @@ static int plan_libc_probe(struct gt_probe_set *set, const struct gt_elf *elf,
     probe = add_probe(set, elf->path, symbol.offset, event, 0, err);
     if (!probe)
         return GT_ERR_MEMORY;
-    probe->argument = timed ? arguments_of(elf->header.e_machine)->wait
-                            : arguments_of(elf->header.e_machine)->cond;
+    probe->argument = argument;
     return 0;
 }
 
@@ -145,13 +150,15 @@ static int plan_futex_calls(struct gt_probe_set *set, const struct gt_elf *elf,
     return 0;
 }
 
-static int open_libc(struct gt_elf *elf, const char *libc, struct gt_error *err)
+static int open_libc(struct gt_elf *elf, const char *libc, const struct arguments **arguments,
+                     struct gt_error *err)
 {
     int rc = gt_elf_open(elf, libc, err);
 
     if (rc < 0)
         return rc;
-    if (arguments_of(elf->header.e_machine))
+    *arguments = arguments_of(elf->header.e_machine);
+    if (*arguments)
         return 0;
     gt_elf_close(elf);
     return gt_error_set(err, GT_ERR_UNSUPPORTED,
@@ -161,44 +168,48 @@ static int open_libc(struct gt_elf *elf, const char *libc, struct gt_error *err)
 
 int gt_probes_plan_libc(struct gt_probe_set *set, const char *libc, struct gt_error *err)
 {
+    const struct arguments *arguments;
     struct gt_elf elf;
-    int rc = open_libc(&elf, libc, err);
+    int rc = open_libc(&elf, libc, &arguments, err);
 
     if (rc < 0)
         return rc;
-    rc = plan_libc_probe(set, &elf, "pthread_cond_signal", "signal", err);
+    rc = plan_libc_probe(set, &elf, "pthread_cond_signal", "signal", arguments->cond, err);
     if (rc == 0)
-        rc = plan_libc_probe(set, &elf, timedwait, "wait", err);
+        rc = plan_libc_probe(set, &elf, timedwait, "wait", arguments->wait, err);
     gt_elf_close(&elf);
     return rc;
 }
 
 int gt_probes_plan_wait(struct gt_probe_set *set, const char *libc, struct gt_error *err)
 {
+    const struct arguments *arguments;
     struct gt_elf elf;
-    int rc = open_libc(&elf, libc, err);
+    int rc = open_libc(&elf, libc, &arguments, err);
 
     if (rc < 0)
         return rc;
-    rc = plan_libc_probe(set, &elf, timedwait, "wait", err);
+    rc = plan_libc_probe(set, &elf, timedwait, "wait", arguments->block, err);
     gt_elf_close(&elf);
     return rc;
 }
 
 int gt_probes_plan_contended(struct gt_probe_set *set, const char *libc, struct gt_error *err)
 {
+    const struct arguments *arguments;
     struct gt_elf elf;
-    int rc = open_libc(&elf, libc, err);
+    int rc = open_libc(&elf, libc, &arguments, err);
 
     if (rc < 0)
         return rc;
     rc = plan_futex_calls(set, &elf, "pthread_cond_signal", "contended_wake", err);
     if (rc == 0)
-        rc = plan_libc_probe(set, &elf, timedwait, "contended_wait", err);
+        rc = plan_libc_probe(set, &elf, timedwait, "contended_wait", arguments->block, err);
     if (rc == 0)
         rc = plan_libc_return(set, &elf, timedwait, "contended_wait", err);
     if (rc == 0)
-        rc = plan_libc_probe(set, &elf, "pthread_cond_wait", "contended_block", err);
+        rc = plan_libc_probe(set, &elf, "pthread_cond_wait", "contended_block", arguments->cond,
+                             err);
     gt_elf_close(&elf);
     return rc;
 }

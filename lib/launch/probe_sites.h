@@ -43,7 +43,8 @@ void gt_probes_forget(struct gt_probe_set *set);
  * "cond", and "wait" also the deadline, as "sec" and "nsec". */
 int gt_probes_plan_libc(struct gt_probe_set *set, const char *libc, struct gt_error *err);
 
-/* "wait" alone, beside a source that tells of the GIL but not of deadlines. */
+/* "wait" alone, beside a source that tells of the GIL but not of deadlines; it fetches the
+ * mutex's address, too, as "mutex": where it lies tells whether it may be a GIL's. */
 int gt_probes_plan_wait(struct gt_probe_set *set, const char *libc, struct gt_error *err);
 
 /*
@@ -52,8 +53,8 @@ int gt_probes_plan_wait(struct gt_probe_set *set, const char *libc, struct gt_er
  *
  *     contended_wake    the system calls of pthread_cond_signal, which it makes when somebody
  *                       waits; fetches "uaddr" and "op"
- *     contended_wait    pthread_cond_timedwait, "cond" and the deadline; and its return,
- * "result" contended_block   pthread_cond_wait, "cond"
+ *     contended_wait    pthread_cond_timedwait, "cond", the deadline, and "mutex"; and its
+ * return, "result" contended_block   pthread_cond_wait, "cond"
  *
  * GT_ERR_NOT_FOUND when the code of this libc is not understood.
  */

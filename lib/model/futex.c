@@ -19,8 +19,8 @@
  * the consumers of a queue are not its producers. Both words must have been used: CPython's
  * locks, which may be waited for and released in the same way, are semaphores and have one
  * word. And where the _PyRuntime is known, its neighbours must have been used, the mutex at
- * A+48 or `switch_cond` at A+88 or 96, lest a C library's condition variable passes for a
- * sub-interpreter's GIL.
+ * A+48, which waits tell or somebody slept for, or `switch_cond` at A+88 or 96, lest a C
+ * library's condition variable passes for a sub-interpreter's GIL.
  *
  * Where only one thread ever waits nobody passes it on. Then forced switching tells: who has
  * just woken a waiter sleeps on `switch_cond` until that one has acquired.
@@ -184,6 +184,14 @@ static struct gt_candidate *find_mutex(const struct gt_timeline *timeline, uint3
     return candidate;
 }
 
+/* A wait told the mutex: it lies where a GIL's does, or it does not. */
+static void note_mutex(struct gt_candidate *candidate, const struct gt_event *event)
+{
+    for (size_t i = 0; event->cond.mutex && i < MUTEX_DISTANCES; i++)
+        if (event->cond.mutex == candidate->address + mutex_distances[i])
+            candidate->used_neighbour = true;
+}
+
 /* Does who takes the GIL use this: a word or the address of the condition variable, of
  * switch_cond, or the mutex? */
 static bool is_of_taking(uint64_t address, uint64_t word)
@@ -242,6 +250,8 @@ static int enter_wait(struct gt_timeline *timeline, uint32_t process, uint32_t t
         return -1;
     if (gt_hashmap_get(&candidate->woke, thread) != GT_HASHMAP_NONE)
         candidate->passed_on = true;
+    if (block)
+        note_mutex(candidate, event);
     candidate->used_words |= words;
     candidate->words_fit |= !block;
     state->futex_wait = state->futex_loop = address;
@@ -261,6 +271,7 @@ int gt_futex_deadline(struct gt_timeline *timeline, uint32_t thread,
         candidate = find(timeline, process, event->cond.address - WORD_MOVED);
     if (!candidate)
         return 0;
+    note_mutex(candidate, event);
     return gt_intervals_add(&candidate->intervals, event->time_ns,
                             deadline_ns - event->time_ns);
 }

@@ -421,6 +421,14 @@ static int64_t parse_deadline(const char *at, const char *end)
     return seconds * 1000000000 + rest;
 }
 
+/* The deadline, and the mutex: "… mutex=0xa5b8f8"; each is 0 when it is not there. */
+static void parse_wait(const char *at, const char *end, struct gt_event *event)
+{
+    event->cond.deadline_ns = parse_deadline(at, end);
+    if (!parse_key(at, end, " mutex=0x", &event->cond.mutex))
+        event->cond.mutex = 0;
+}
+
 static void parse_class(enum gt_event_class event_class, const char *at, const char *end,
                         struct gt_event *event)
 {
@@ -432,7 +440,7 @@ static void parse_class(enum gt_event_class event_class, const char *at, const c
         if (!parse_address(at, end, event))
             event->kind = GT_EVENT_OTHER; /* a probe without its argument tells nothing */
         else if (event_class == GT_CLASS_COND_WAIT)
-            event->cond.deadline_ns = parse_deadline(at, end);
+            parse_wait(at, end, event);
         break;
     case GT_CLASS_TAKE_ENTER:
         event->kind = GT_EVENT_TAKE_ENTER;
@@ -471,8 +479,10 @@ static void parse_class(enum gt_event_class event_class, const char *at, const c
     case GT_CLASS_CONTENDED_WAIT:
     case GT_CLASS_CONTENDED_BLOCK:
         event->kind = parse_address(at, end, event) ? GT_EVENT_BLOCK_ENTER : GT_EVENT_OTHER;
-        if (event_class == GT_CLASS_CONTENDED_WAIT)
-            event->cond.deadline_ns = MAX(parse_deadline(at, end), (int64_t)GT_NO_DEADLINE);
+        if (event_class == GT_CLASS_CONTENDED_WAIT) {
+            parse_wait(at, end, event);
+            event->cond.deadline_ns = MAX(event->cond.deadline_ns, (int64_t)GT_NO_DEADLINE);
+        }
         break;
     case GT_CLASS_CONTENDED_RETURN:
         event->kind =

@@ -10,7 +10,7 @@
 #include <sys/param.h>
 
 /* The values of each class, by the names that giltracer's probes and the kernel give them. */
-enum { ADDRESS, SECONDS, NANOSECONDS };        /* of a condition variable's */
+enum { ADDRESS, SECONDS, NANOSECONDS, MUTEX }; /* of a condition variable's */
 enum { STATE, NEXT_TID };                      /* of sched_switch */
 enum { FUTEX_ADDRESS, FUTEX_OPERATION, TIME }; /* of a futex call */
 
@@ -135,6 +135,14 @@ static void read_states(struct gt_tracepoint *tracepoint, struct text format)
 }
 
 /* Probes that people made may have other arguments, in any order: perf script prints them. */
+static bool read_mutex(struct gt_tracepoint *tracepoint, const struct text *format)
+{
+    struct gt_tracepoint_value *mutex = &tracepoint->values[MUTEX];
+
+    return !find(format, " mutex=0x") ||
+           (find_value(*format, "mutex", mutex) && mutex->size == 8);
+}
+
 static bool read_condition(struct gt_tracepoint *tracepoint, const struct text *format)
 {
     struct gt_tracepoint_value *values = tracepoint->values;
@@ -148,7 +156,7 @@ static bool read_condition(struct gt_tracepoint *tracepoint, const struct text *
            (find_value(*format, "sec", &values[SECONDS]) &&
             find_value(*format, "nsec", &values[NANOSECONDS]) && values[SECONDS].size == 8 &&
             values[SECONDS].is_signed && values[NANOSECONDS].size == 8 &&
-            values[NANOSECONDS].is_signed);
+            values[NANOSECONDS].is_signed && read_mutex(tracepoint, format));
 }
 
 static bool read_values(struct gt_tracepoint *tracepoint, const struct text *format)
@@ -364,6 +372,8 @@ static void take_condition(const struct gt_tracepoint *tracepoint, const unsigne
         return;
     }
     event->cond.address = value_of(&tracepoint->values[ADDRESS], raw);
+    if (tracepoint->values[MUTEX].size)
+        event->cond.mutex = value_of(&tracepoint->values[MUTEX], raw);
     if (class == GT_CLASS_COND_WAIT)
         event->cond.deadline_ns = deadline_of(tracepoint, raw);
     else if (class == GT_CLASS_CONTENDED_WAIT)

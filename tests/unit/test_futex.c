@@ -47,13 +47,18 @@ static void call(int64_t time_ns, int32_t tid, uint64_t address, uint32_t op, bo
                                  .futex = {address, op, timed}});
 }
 
-/* As libc tells it. */
-static void blocks(int64_t time_ns, int32_t tid)
+/* As libc tells it: with which mutex, where that is not 0. */
+static void blocks_with(uint64_t mutex, int64_t time_ns, int32_t tid)
 {
     feed_event((struct gt_event){.kind = GT_EVENT_BLOCK_ENTER,
                                  .time_ns = time_ns,
                                  .tid = tid,
-                                 .cond = {COND, GT_NO_DEADLINE}});
+                                 .cond = {COND, GT_NO_DEADLINE, mutex}});
+}
+
+static void blocks(int64_t time_ns, int32_t tid)
+{
+    blocks_with(0, time_ns, tid);
 }
 
 /* The call returns: GT_EVENT_FUTEX_EXIT, or GT_EVENT_BLOCK_EXIT. */
@@ -282,6 +287,61 @@ static void outside_of_it_neighbours_must_tell(void **state)
     wakes(80 * MS, 8, MUTEX + 0x10000);
     tick(timeline, 90 * MS, 7, 8, 0);
     assert_true(only_gil()->address == COND + 0x10000);
+}
+
+/* Nobody ever slept for the mutex; where it lies is what waits tell. */
+static void told_with_mutex(uint64_t mutex, size_t gils)
+{
+    gt_timeline_set_runtime(timeline, &runtime);
+    tick(timeline, 1, 7, 7, 0);
+    map_runtime(3, runtime.path, 0x411000);
+    for (int i = 0; i < 4; i++) {
+        int32_t holder = i % 2 ? 9 : 8, waiter = i % 2 ? 8 : 9;
+        int64_t time_ns = (10 + 5 * i) * MS;
+
+        blocks_with(mutex, time_ns + US, waiter);
+        wakes(time_ns + 5 * MS, holder, WORD + (i % 2 ? 4 : 0));
+        ends(GT_EVENT_BLOCK_EXIT, time_ns + 5 * MS + 10, waiter, 0);
+    }
+    tick(timeline, 40 * MS, 7, 8, 0);
+    assert_int_equal(gt_timeline_finish(timeline, NULL), 0);
+    assert_int_equal(timeline->gils.count, gils);
+}
+
+static void the_mutex_of_its_waits_tells(void **state)
+{
+    (void)state;
+    told_with_mutex(MUTEX, 1);
+}
+
+static void a_mutex_elsewhere_is_no_gils(void **state)
+{
+    (void)state;
+    told_with_mutex(MUTEX + 8 * 20, 0);
+}
+
+static void a_mutex_before_it_is_no_gils(void **state)
+{
+    (void)state;
+    told_with_mutex(COND - 40, 0);
+}
+
+/* Beside the system calls, what tells deadlines tells it. */
+static void the_mutex_beside_the_calls_tells(void **state)
+{
+    (void)state;
+    gt_timeline_set_runtime(timeline, &runtime);
+    tick(timeline, 1, 7, 7, 0);
+    map_runtime(3, runtime.path, 0x411000);
+    for (int i = 0; i < 2; i++) {
+        feed_event((struct gt_event){.kind = GT_EVENT_COND_WAIT,
+                                     .time_ns = (9 + 20 * i) * MS,
+                                     .tid = 9,
+                                     .cond = {COND, (14 + 20 * i) * MS, MUTEX}});
+        ping_pong((10 + 20 * i) * MS, WORD);
+    }
+    tick(timeline, 60 * MS, 7, 8, 0);
+    assert_true(only_gil()->address == COND);
 }
 
 static void a_wait_goes_on_for_the_mutex(void **state)
@@ -625,6 +685,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_queue_is_none, setup, teardown),
         cmocka_unit_test_setup_teardown(in_the_runtime_it_needs_no_pattern, setup, teardown),
         cmocka_unit_test_setup_teardown(outside_of_it_neighbours_must_tell, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_mutex_of_its_waits_tells, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_mutex_elsewhere_is_no_gils, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_mutex_before_it_is_no_gils, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_mutex_beside_the_calls_tells, setup, teardown),
         cmocka_unit_test_setup_teardown(a_wait_goes_on_for_the_mutex, setup, teardown),
         cmocka_unit_test_setup_teardown(the_interval_passed_and_it_waits_again, setup,
                                         teardown),

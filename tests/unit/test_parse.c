@@ -507,6 +507,16 @@ static void probes_of_the_futex_source(void **state)
                      GT_LINE_EVENT);
     assert_int_equal(event.kind, GT_EVENT_BLOCK_ENTER);
     assert_true(event.cond.address == 0xa5b8d0 && event.cond.deadline_ns == GT_NO_DEADLINE);
+    assert_true(event.cond.mutex == 0);
+    assert_int_equal(parse(TASK "gt_1_2_3:contended_wait: (7f90ee4feeb8) cond=0xa5b8d0 "
+                                "sec=2560 nsec=313198719 mutex=0xa5b900"),
+                     GT_LINE_EVENT);
+    assert_true(event.cond.mutex == 0xa5b900 && event.cond.deadline_ns == 2560313198719);
+    assert_int_equal(parse(TASK "gt_1_2_3:wait: (7f90ee4feeb8) cond=0xa5b8d0 sec=1 nsec=2 "
+                                "mutex=0xa5b900"),
+                     GT_LINE_EVENT);
+    assert_int_equal(event.kind, GT_EVENT_COND_WAIT);
+    assert_true(event.cond.mutex == 0xa5b900 && event.cond.deadline_ns == 1000000002);
     assert_int_equal(parse(TASK "gt_1_2_3:contended_block: (7f90ee4feeb8) cond=0xa5b928"),
                      GT_LINE_EVENT);
     assert_int_equal(event.kind, GT_EVENT_BLOCK_ENTER);

@@ -30,6 +30,14 @@ static const char OTHER_FORMAT[] =
     "\tfield:unsigned long __probe_ip;\toffset:8;\tsize:8;\tsigned:0;\n"
     "\tfield:u64 number;\toffset:16;\tsize:8;\tsigned:0;\n\n"
     "print fmt: \"(%lx) number=%Lu\", REC->__probe_ip, REC->number\n";
+static const char WAIT_FORMAT[] =
+    "name: wait\nID: 700\nformat:\n"
+    "\tfield:unsigned long __probe_ip;\toffset:8;\tsize:8;\tsigned:0;\n"
+    "\tfield:u64 cond;\toffset:16;\tsize:8;\tsigned:0;\n"
+    "\tfield:s64 sec;\toffset:24;\tsize:8;\tsigned:1;\n"
+    "\tfield:s64 nsec;\toffset:32;\tsize:8;\tsigned:1;\n"
+    "\tfield:u64 mutex;\toffset:40;\tsize:8;\tsigned:0;\n\n"
+    "print fmt: \"(%lx) cond=0x%Lx sec=%Ld nsec=%Ld mutex=0x%Lx\", REC->__probe_ip\n";
 static const char SWITCH_FORMAT[] =
     "name: sched_switch\nID: 316\nformat:\n"
     "\tfield:char prev_comm[16];\toffset:8;\tsize:16;\tsigned:0;\n"
@@ -306,6 +314,24 @@ static void records_of_all_cpus_come_in_the_order_of_time(void **state)
     gt_buf_release(&to);
 }
 
+static void a_wait_has_its_deadline_and_mutex(void **state)
+{
+    struct gt_buf to = begin(WAIT_FORMAT);
+    uint64_t raw[6] = {SIGNAL_ID, 0x7f00, 0xa0, 3, 500, 0xd0};
+    struct seen seen = {.count = 0};
+
+    (void)state;
+    sample(&to, 1001, 10, 100, raw, sizeof(raw));
+    assert_int_equal(feed(&to, 64, &seen), 0);
+    assert_int_equal(seen.events[0].kind, GT_EVENT_COND_WAIT);
+    assert_int_equal(seen.events[0].cond.address, 0xa0);
+    assert_int_equal(seen.events[0].cond.deadline_ns, 3000000500);
+    assert_int_equal(seen.events[0].cond.mutex, 0xd0);
+    sample(&to, 1001, 10, 200, raw, 40); /* the mutex is missing */
+    assert_int_equal(feed(&to, 64, NULL), GT_ERR_UNSUPPORTED);
+    gt_buf_release(&to);
+}
+
 /* Each of these is for perf script, and checking finds it. */
 static void what_it_cannot_read_is_refused(void **state)
 {
@@ -374,6 +400,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(records_of_all_cpus_come_in_the_order_of_time),
+        cmocka_unit_test(a_wait_has_its_deadline_and_mutex),
         cmocka_unit_test(what_it_cannot_read_is_refused),
         cmocka_unit_test(damage_does_no_harm),
     };
