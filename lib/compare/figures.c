@@ -422,8 +422,9 @@ static void compare_values(struct gt_figure_row *row)
         for (unsigned which = 0; which < GT_SIDES; which++)
             if (!figure->runs[which])
                 figure->runs[which] = 1;
-        figure->change = gt_change_between(&figure->side[GT_BEFORE], figure->runs[GT_BEFORE],
-                                           &figure->side[GT_AFTER], figure->runs[GT_AFTER]);
+        figure->change =
+            gt_change_between(&figure->side[GT_BEFORE], figure->runs[GT_BEFORE],
+                              &figure->side[GT_AFTER], figure->runs[GT_AFTER], figure->share);
     }
 }
 
@@ -537,13 +538,11 @@ char *gt_figure_text(const struct gt_figure *figure, double value, char *text, s
 enum gt_figure_change gt_figure_judge(const struct gt_figure *figure)
 {
     static const enum gt_figure_change changes[] = {
-        [GT_CHANGE_UNKNOWN] = GT_FIGURE_UNKNOWN,
-        [GT_CHANGE_NOISE] = GT_FIGURE_NOISE,
-        [GT_CHANGE_MORE] = GT_FIGURE_MORE,
+        [GT_CHANGE_UNKNOWN] = GT_FIGURE_UNKNOWN, [GT_CHANGE_SAME] = GT_FIGURE_SAME,
+        [GT_CHANGE_NOISE] = GT_FIGURE_NOISE,     [GT_CHANGE_MORE] = GT_FIGURE_MORE,
         [GT_CHANGE_LESS] = GT_FIGURE_LESS,
     };
     const struct gt_spread *before = &figure->side[GT_BEFORE], *after = &figure->side[GT_AFTER];
-    const double least = figure->share ? 0.005 : 0; /* of the time: no change worth a line */
     char old[32], new[32];
 
     if ((before->median == 0 && after->median == 0) ||
@@ -551,7 +550,5 @@ enum gt_figure_change gt_figure_judge(const struct gt_figure *figure)
         return GT_FIGURE_TOO_SMALL;
     gt_figure_text(figure, before->median, old, sizeof(old));
     gt_figure_text(figure, after->median, new, sizeof(new));
-    return strcmp(old, new) == 0 || fabs(figure->change.by) < least
-               ? GT_FIGURE_SAME
-               : changes[figure->change.kind];
+    return strcmp(old, new) == 0 ? GT_FIGURE_SAME : changes[figure->change.kind];
 }

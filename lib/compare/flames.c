@@ -215,7 +215,7 @@ static int put_legend(const struct gt_comparison *comparison, struct gt_buf *htm
 
     return gt_buf_addf(html, text,
                        known ? ""
-                             : " Of one run on each side, noise is not known: colours may be "
+                             : " Of so few runs, noise is not known: colours may be "
                                "noise.");
 }
 

@@ -71,7 +71,7 @@ static int put_wait(struct saying *saying, const struct gt_figure *figure)
         break;
     case GT_FIGURE_UNKNOWN:
         snprintf(line, sizeof(line),
-                 "Threads waited for the GIL %s %s. Of one run on each side it is not known "
+                 "Threads waited for the GIL %s %s. Of so few runs it is not known "
                  "whether that is noise: record them with --repeat 5.",
                  before, both);
         break;
@@ -259,9 +259,8 @@ int gt_verdict_put(const struct gt_comparison *comparison, bool as_html, struct 
     if (known && (put_figures(&saying, "What changed", CHANGED, LINES_MAX) ||
                   put_figures(&saying, "What differs, and may be noise", UNSURE, LINES_MAX)))
         return -1;
-    if (!known &&
-        put_figures(&saying, "What differs (one run on each side: noise is not known)", UNSURE,
-                    LINES_MAX))
+    if (!known && put_figures(&saying, "What differs (of so few runs noise is not known)",
+                              UNSURE, LINES_MAX))
         return -1;
     if (put_figures(&saying,
                     known ? "What did not change, or within the noise" : "What is the same",

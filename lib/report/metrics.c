@@ -399,16 +399,15 @@ static const struct gt_metric *same_in(struct gt_metrics *other,
     return id == UINT32_MAX || id > known ? NULL : metric_at(other, id - 1);
 }
 
-static const char *change_text(enum gt_change_kind kind)
+/* Of what reads alike nobody is told that it is more. */
+static const char *change_text(enum gt_change_kind kind, const char *before, const char *now)
 {
     static const char *const texts[] = {
-        [GT_CHANGE_UNKNOWN] = "?",
-        [GT_CHANGE_NOISE] = "noise",
-        [GT_CHANGE_MORE] = "more",
-        [GT_CHANGE_LESS] = "less",
+        [GT_CHANGE_UNKNOWN] = "?", [GT_CHANGE_SAME] = "same", [GT_CHANGE_NOISE] = "noise",
+        [GT_CHANGE_MORE] = "more", [GT_CHANGE_LESS] = "less",
     };
 
-    return texts[kind];
+    return texts[strcmp(before, now) ? kind : GT_CHANGE_SAME];
 }
 
 /* Nothing of what is too small on both sides. 0 or -1. */
@@ -417,7 +416,9 @@ static int put_difference(const struct gt_metrics *before, const struct gt_metri
 {
     const struct gt_metric *is = metric_at(after, index);
     struct gt_spread old = spread_of(was), new = spread_of(is);
-    struct gt_change change = gt_change_between(&old, before->runs, &new, after->runs);
+    struct gt_change change =
+        gt_change_between(&old, before->runs, &new, after->runs, is->share);
+    bool noise_known = gt_change_noise_is_known(before->runs, after->runs);
     char old_text[32], new_text[32], by[32], noise[32];
 
     if (!gt_spread_matters(&old, was->share) && !gt_spread_matters(&new, is->share))
@@ -427,8 +428,8 @@ static int put_difference(const struct gt_metrics *before, const struct gt_metri
     value_text(is, fabs(change.by), by, sizeof(by));
     value_text(is, change.noise, noise, sizeof(noise));
     if (gt_buf_addf(text, "%10s  %10s  %s%9s  %10s  %-5s  ", old_text, new_text,
-                    change.by < 0 ? "-" : "+", by,
-                    change.kind == GT_CHANGE_UNKNOWN ? "?" : noise, change_text(change.kind)))
+                    change.by < 0 ? "-" : "+", by, noise_known ? noise : "?",
+                    change_text(change.kind, old_text, new_text)))
         return -1;
     return put_name(after, index, text);
 }

@@ -61,7 +61,7 @@ def test_repeat_and_baseline(folder):
     assert metrics["runs"] == 3
     wait = next(one for one in metrics["list"] if one["name"] == "wait")
     assert 0 < wait["least"] <= wait["median"] <= wait["greatest"] < 1
-    run = giltracer(["-o", folder / "x.json", "--baseline", before,
+    run = giltracer(["-o", folder / "x.json", "--baseline", before, "--repeat", "3",
                      target("culprits"), "release"], folder)
     assert run.status == 0, run
     rows = {line.split("  ")[-1].strip(): line for line in run.err.splitlines()}
