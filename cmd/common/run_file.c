@@ -5,11 +5,13 @@
 #include "base/fs.h"
 #include "base/nstime.h"
 #include "report/run_json.h"
+#include "report/values.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { SCHEMA = 1, BYTES_MAX = 1 << 20 };
 
@@ -26,14 +28,53 @@ static int write_text(const char *path, const char *text, struct gt_error *err)
     return rc;
 }
 
+static const char *const recorded_files[] = {GT_PERF_FILE, GT_PROBES_FILE, GT_NATIVE_FILE};
+
+enum { RECORDED_FILES = sizeof(recorded_files) / sizeof(recorded_files[0]) };
+
+/* How long the folder's part of a path is, with the slash. */
+static int folder_length(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? (int)(slash - path) + 1 : 0;
+}
+
+/* Of the file of that name beside `path`; -1: there is none. */
+static int64_t bytes_beside(const char *path, const char *name)
+{
+    struct stat st;
+    char *file;
+    int rc;
+
+    if (asprintf(&file, "%.*s%s", folder_length(path), path, name) < 0)
+        return -1;
+    rc = stat(file, &st);
+    free(file);
+    return rc == 0 && S_ISREG(st.st_mode) ? (int64_t)st.st_size : -1;
+}
+
+static json_t *lengths_value(const char *path)
+{
+    json_t *value = json_object();
+
+    for (int i = 0; i < RECORDED_FILES; i++) {
+        int64_t bytes = bytes_beside(path, recorded_files[i]);
+
+        if (bytes >= 0)
+            gt_json_set(&value, recorded_files[i], json_integer(bytes));
+    }
+    return value;
+}
+
 int gt_run_file_write(const char *path, const struct gt_run_info *info, bool agent,
                       struct gt_error *err)
 {
     json_t *value =
-        json_pack("{s:i, s:s, s:b, s:o, s:{s:I, s:I, s:i}}", "schema", SCHEMA, "generator",
-                  "giltracer " GT_VERSION, "agent", agent, "run", gt_run_json(info), "costs",
-                  "hit_ns", (json_int_t)info->hit_ns, "switch_ns", (json_int_t)info->switch_ns,
-                  "budget_percent", (int)info->budget_percent);
+        json_pack("{s:i, s:s, s:b, s:o, s:o, s:{s:I, s:I, s:i}}", "schema", SCHEMA, "generator",
+                  "giltracer " GT_VERSION, "agent", agent, "run", gt_run_json(info), "bytes",
+                  lengths_value(path), "costs", "hit_ns", (json_int_t)info->hit_ns, "switch_ns",
+                  (json_int_t)info->switch_ns, "budget_percent", (int)info->budget_percent);
     char *text = value ? json_dumps(value, JSON_INDENT(1)) : NULL;
     int rc = text ? write_text(path, text, err) : gt_error_memory(err);
 
@@ -144,26 +185,69 @@ static int take_document(struct gt_run_file *file, const json_t *document, const
     return rc;
 }
 
+/* *document: NULL where it is no JSON. 0 or negative. */
+static int load(const char *path, json_t **document, struct gt_error *err)
+{
+    struct gt_buf text;
+    int rc;
+
+    *document = NULL;
+    gt_buf_init(&text);
+    rc = gt_fs_read(path, &text, BYTES_MAX, err);
+    if (rc == 0)
+        *document = json_loadb(text.data, text.length, JSON_ALLOW_NUL, NULL);
+    gt_buf_release(&text);
+    return rc;
+}
+
 int gt_run_file_read(struct gt_run_file *file, const char *dir, struct gt_error *err)
 {
     json_t *document = NULL;
-    struct gt_buf text;
     char *path;
     int rc;
 
     if (asprintf(&path, "%s/" GT_RUN_FILE, dir) < 0)
         path = NULL;
-    gt_buf_init(&text);
     file->info = unknown;
-    rc = path ? gt_fs_read(path, &text, BYTES_MAX, err) : gt_error_memory(err);
-    if (rc == 0)
-        document = json_loadb(text.data, text.length, JSON_ALLOW_NUL, NULL);
+    rc = path ? load(path, &document, err) : gt_error_memory(err);
     if (rc == 0)
         rc = take_document(file, document, path, err);
     json_decref(document);
-    gt_buf_release(&text);
     free(path);
     return rc;
+}
+
+/* Of a file beside that run's; -1: not known. */
+static int64_t bytes_recorded(const char *path, const char *name)
+{
+    json_t *document = NULL;
+    int64_t bytes = -1;
+    char *run;
+
+    if (asprintf(&run, "%.*s" GT_RUN_FILE, folder_length(path), path) < 0)
+        return -1;
+    if (load(run, &document, NULL) == 0)
+        bytes = number_of(json_object_get(document, "bytes"), name, -1);
+    json_decref(document);
+    free(run);
+    return bytes;
+}
+
+void gt_run_file_check_length(const char *path, struct gt_error *damage)
+{
+    const char *name = path + folder_length(path);
+    int64_t recorded = -1, bytes = -1;
+
+    for (int i = 0; i < RECORDED_FILES; i++)
+        if (strcmp(name, recorded_files[i]) == 0) {
+            recorded = bytes_recorded(path, name);
+            bytes = bytes_beside(path, name);
+        }
+    if (bytes >= 0 && bytes < recorded)
+        gt_error_set(damage, GT_ERR_FORMAT,
+                     "%s has %lld of the %lld bytes that were recorded: the report covers what "
+                     "it holds",
+                     path, (long long)bytes, (long long)recorded);
 }
 
 void gt_run_file_release(struct gt_run_file *file)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What is kept beside a recording: DIR/run.json of --keep DIR, which says what ran and by which
- * clocks ("run" of lib/report/SCHEMA.md).
+ * clocks ("run" of lib/report/SCHEMA.md), and how long the files beside it are.
  */
 #ifndef GT_COMMON_RUN_FILE_H
 #define GT_COMMON_RUN_FILE_H
@@ -29,7 +29,8 @@ struct gt_run_file {
     bool agent; /* an agent's log belongs to the recording */
 };
 
-/* Write it. `agent`: DIR/agent is of this run. 0 or negative. */
+/* Write it, when the files beside it are as they are to stay. `agent`: DIR/agent is of this
+ * run. 0 or negative. */
 int gt_run_file_write(const char *path, const struct gt_run_info *info, bool agent,
                       struct gt_error *err);
 
@@ -40,6 +41,10 @@ int gt_run_file_read(struct gt_run_file *file, const char *dir, struct gt_error 
 /* Take what ran from "run" of a summary, or of the file. Its reference is taken; it may be of
  * any kind. 0 or GT_ERR_MEMORY. */
 int gt_run_file_take(struct gt_run_file *file, json_t *run, struct gt_error *err);
+
+/* Is `path`, one of the files beside such a one, shorter than it was? Then `damage` says so:
+ * nothing in a recording tells where it ends. It stays as it is where that is not known. */
+void gt_run_file_check_length(const char *path, struct gt_error *damage);
 
 void gt_run_file_release(struct gt_run_file *file);
 

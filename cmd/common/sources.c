@@ -4,6 +4,7 @@
 #include "common/console.h"
 #include "common/interrupt.h"
 #include "common/recordings.h"
+#include "common/run_file.h"
 #include "ingest/native_log.h"
 #include "launch/input.h"
 
@@ -60,6 +61,8 @@ static int read_input(const char *input, const struct gt_input_reader *reader,
 {
     int rc = gt_input_read(input, reader, damage, err);
 
+    if (rc == 0 && !damage->code)
+        gt_run_file_check_length(input, damage);
     if (rc == 0 && damage->code && gt_ingest_set_cut(reader->context, damage->message) < 0)
         rc = gt_error_memory(err);
     return rc;

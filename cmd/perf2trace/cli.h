@@ -7,6 +7,7 @@
 #include "common/console.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct cli {
     struct gt_strvec outputs, what_if, fail_if;
@@ -14,6 +15,8 @@ struct cli {
     const char *summary, *baseline;
     const char *input; /* path or "-"; NULL: none */
     const char *viztracer, *agent_log, *probes, *native;
+    int32_t root_pid; /* of a recording that tells it: the command's, and … */
+    int64_t ended_ns; /* … by when it had ended; 0: not known */
     bool gil_of_agent;
     bool of_giltracer; /* what it left, whose parts need no names: a folder, or several */
     bool more_follow;  /* this is one of several recordings, and not the last one */

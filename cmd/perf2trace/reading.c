@@ -35,6 +35,16 @@ int abandon(struct gt_error *err)
     return gt_error_set(err, GT_ERR_CANCELLED, "no report: interrupted");
 }
 
+/* perf ends after the command: where its exit is missing, more is. */
+static void use_end(const struct cli *cli, struct gt_ingest *ingest,
+                    const struct gt_sources *sources)
+{
+    bool rest_out = sources->agentlog && gt_agentlog_quality(sources->agentlog)->rest_out;
+
+    if (cli->input && cli->ended_ns && !rest_out)
+        gt_ingest_set_target(ingest, cli->root_pid, cli->ended_ns);
+}
+
 /* Read all sources into one recording. `damage`: what is wrong with the text that was read. */
 static int read_all(const struct cli *cli, struct gt_ingest *ingest, struct gt_sources *sources,
                     struct gt_error *damage, struct gt_error *err)
@@ -42,6 +52,8 @@ static int read_all(const struct cli *cli, struct gt_ingest *ingest, struct gt_s
     struct gt_error why = {0};
     int rc = open_sources(cli, ingest, sources, err);
 
+    if (rc == 0)
+        use_end(cli, ingest, sources);
     if (rc == 0 && cli->probes)
         rc = gt_sources_read_probes(cli->probes, ingest, damage, err);
     if (rc == 0 && cli->native)

@@ -167,6 +167,14 @@ void recording_release(struct recording *recording)
     *recording = (struct recording){0};
 }
 
+/* The clocks were read for the last time as soon as the command had ended, or recording had. */
+static int64_t ended_ns(const struct gt_run_file *file)
+{
+    bool ended = file->info.exit_status >= 0 || file->info.term_signal > 0;
+
+    return ended && file->info.root_pid > 0 ? file->clocks.last.monotonic_ns : 0;
+}
+
 void recording_use(const struct recording *recording, struct cli *cli)
 {
     const char *source = recording->file.info.gil_source;
@@ -175,6 +183,8 @@ void recording_use(const struct recording *recording, struct cli *cli)
     cli->agent_log = recording->agent;
     cli->probes = recording->agent && recording->perf ? recording->probes : NULL;
     cli->native = recording->native;
+    cli->root_pid = recording->file.info.root_pid;
+    cli->ended_ns = ended_ns(&recording->file);
     cli->gil_of_agent = recording->agent && (!recording->perf || cli->probes ||
                                              (source && strcmp(source, "agent") == 0));
 }

@@ -55,9 +55,10 @@ static int make_lists(struct gt_analysis *analysis, size_t count)
                : -1;
 }
 
-static int analyse_gils(struct gt_analysis *analysis, const struct gt_timeline *timeline,
+static int analyse_gils(struct gt_analysis *analysis, const struct gt_recorded *recorded,
                         struct gt_error *err)
 {
+    const struct gt_timeline *timeline = recorded->timeline;
     size_t count = timeline->gils.count;
 
     if (make_lists(analysis, count))
@@ -84,7 +85,7 @@ static int analyse_gils(struct gt_analysis *analysis, const struct gt_timeline *
         if (count > KEPT_MAX && !gil->waits.count)
             gt_blockers_forget(&analysis->blockers[i]);
     }
-    return gt_verdicts_init(&analysis->verdicts, timeline, analysis->contentions,
+    return gt_verdicts_init(&analysis->verdicts, recorded, analysis->contentions,
                             analysis->blockers, analysis->wall_ns, err);
 }
 
@@ -102,7 +103,7 @@ static int analyse(struct gt_analysis *analysis, const struct gt_recorded *recor
     int rc;
 
     measure_run(analysis, timeline);
-    rc = analyse_gils(analysis, timeline, err);
+    rc = analyse_gils(analysis, recorded, err);
     if (rc == 0)
         rc = gt_locks_find(&analysis->locks, timeline, analysis->wall_ns, err);
     if (rc == 0)

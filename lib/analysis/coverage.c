@@ -27,7 +27,7 @@ static enum gt_no_gil why_no_gil(const struct gt_recorded *recorded,
 
     if (!info->gil_enabled)
         return futex ? GT_NO_GIL_FREE_THREADED_FUTEX : GT_NO_GIL_FREE_THREADED;
-    if (futex && !gt_is_whole(timeline))
+    if (futex && (recorded->cut || timeline->is_part || !gt_is_whole(timeline)))
         return GT_NO_GIL_FUTEX_PARTLY;
     if (futex && recorded->probed && !timeline->unseen.count)
         return GT_NO_GIL_FUTEX_NO_WAIT;

@@ -50,12 +50,16 @@ static enum gt_bound bound_of(const struct gt_gil *gil, int64_t contended_ns)
 }
 
 /* A process may live, or execute another program, in mid-run. */
-static enum gt_shares_of shares_of(const struct gt_gil *gil, int64_t wall_ns)
+static enum gt_shares_of shares_of(const struct gt_gil *gil, const struct gt_recorded *recorded,
+                                   int64_t wall_ns)
 {
     if (gil->unknown_ns)
         return GT_SHARES_OF_KNOWN;
-    return gt_percent(gt_gil_life_ns(gil), wall_ns) >= WHOLE_PERCENT ? GT_SHARES_OF_RUN
-                                                                     : GT_SHARES_OF_PROGRAM;
+    if (recorded->cut)
+        return GT_SHARES_OF_READ;
+    if (gt_percent(gt_gil_life_ns(gil), wall_ns) < WHOLE_PERCENT)
+        return GT_SHARES_OF_PROGRAM;
+    return recorded->timeline->is_part ? GT_SHARES_OF_PART : GT_SHARES_OF_RUN;
 }
 
 static enum gt_interval_effect interval_effect(const struct gt_gil *gil)
@@ -129,12 +133,13 @@ static void choose_rows(const struct one *one, struct gt_verdict *verdict)
         verdict->top_row = 0;
 }
 
-static int judge(const struct one *one, struct gt_verdict *verdict, int64_t wall_ns)
+static int judge(const struct one *one, struct gt_verdict *verdict,
+                 const struct gt_recorded *recorded, int64_t wall_ns)
 {
     verdict->contended_ns = one->blockers->utilization.total.contended_ns;
     verdict->lives_ns = gt_gil_thread_lives_ns(one->gil);
     verdict->bound = bound_of(one->gil, verdict->contended_ns);
-    verdict->of = shares_of(one->gil, wall_ns);
+    verdict->of = shares_of(one->gil, recorded, wall_ns);
     verdict->interval = interval_effect(one->gil);
     verdict->holder = verdict->top_row = GT_NO_INDEX;
     verdict->hardly_waited = gt_gil_hardly_waited(one->gil);
@@ -157,8 +162,9 @@ static int by_waiting(const void *left, const void *right)
 }
 
 static enum gt_no_waits judge_no_waits(const struct gt_verdicts *verdicts,
-                                       const struct gt_timeline *timeline)
+                                       const struct gt_recorded *recorded)
 {
+    const struct gt_timeline *timeline = recorded->timeline;
     int64_t unknown_ns = verdicts->unknown_ns;
     uint64_t takes;
 
@@ -166,15 +172,18 @@ static enum gt_no_waits judge_no_waits(const struct gt_verdicts *verdicts,
         return GT_NO_WAITS_LOST;
     if (gt_returns_missing(timeline, &takes))
         return GT_NO_WAITS_NO_RETURNS;
-    if (!gt_is_whole(timeline))
+    if (recorded->cut || !gt_is_whole(timeline))
         return unknown_ns ? GT_NO_WAITS_PARTLY : GT_NO_WAITS_NOT_WHOLE;
-    return timeline->unseen.count ? GT_NO_WAITS_UNSEEN : GT_NO_WAITS_AT_ALL;
+    if (timeline->unseen.count)
+        return GT_NO_WAITS_UNSEEN;
+    return timeline->is_part ? GT_NO_WAITS_IN_PART : GT_NO_WAITS_AT_ALL;
 }
 
-int gt_verdicts_init(struct gt_verdicts *verdicts, const struct gt_timeline *timeline,
+int gt_verdicts_init(struct gt_verdicts *verdicts, const struct gt_recorded *recorded,
                      const struct gt_contention *contentions,
                      const struct gt_blockers *blockers, int64_t wall_ns, struct gt_error *err)
 {
+    const struct gt_timeline *timeline = recorded->timeline;
     size_t gils = timeline->gils.count;
 
     *verdicts = (struct gt_verdicts){.list = calloc(gils + 1, sizeof(*verdicts->list))};
@@ -190,12 +199,12 @@ int gt_verdicts_init(struct gt_verdicts *verdicts, const struct gt_timeline *tim
         *verdict = (struct gt_verdict){.gil = i, .wait_ns = gt_gil_wait_ns(one.gil)};
         if (verdict->wait_ns <= 0)
             continue;
-        if (judge(&one, verdict, wall_ns))
+        if (judge(&one, verdict, recorded, wall_ns))
             return gt_error_memory(err);
         verdicts->count++;
     }
     qsort(verdicts->list, verdicts->count, sizeof(*verdicts->list), by_waiting);
-    verdicts->no_waits = judge_no_waits(verdicts, timeline);
+    verdicts->no_waits = judge_no_waits(verdicts, recorded);
     return 0;
 }
 

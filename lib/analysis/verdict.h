@@ -12,6 +12,7 @@
 #include "analysis/blockers.h"
 #include "analysis/contention.h"
 #include "base/error.h"
+#include "model/recorded.h"
 
 enum gt_bound {
     GT_BOUND_NOT,
@@ -27,6 +28,8 @@ enum gt_shares_of {
     GT_SHARES_OF_RUN,     /* the run: the GIL lived almost as long */
     GT_SHARES_OF_PROGRAM, /* the life of the program whose GIL it is */
     GT_SHARES_OF_KNOWN,   /* what is known of that */
+    GT_SHARES_OF_READ,    /* what was read of a recording that was cut */
+    GT_SHARES_OF_PART,    /* the part of the run that was to be recorded */
 };
 
 /* How the switch interval, where it is not the default, changes how long requests wait. */
@@ -66,6 +69,7 @@ enum gt_no_waits {
     GT_NO_WAITS_NOT_WHOLE,  /* not all is known, nor is it known how much is not */
     GT_NO_WAITS_PARTLY,     /* a part is not known */
     GT_NO_WAITS_UNSEEN,     /* there are programs whose GIL was not seen */
+    GT_NO_WAITS_IN_PART,    /* only a part of the run was to be recorded */
 };
 
 struct gt_verdicts {
@@ -78,7 +82,7 @@ struct gt_verdicts {
 
 /* `contentions` and `blockers` by GIL; `wall_ns` is the length of the run. 0 or negative;
  * release it in either case. */
-int gt_verdicts_init(struct gt_verdicts *verdicts, const struct gt_timeline *timeline,
+int gt_verdicts_init(struct gt_verdicts *verdicts, const struct gt_recorded *recorded,
                      const struct gt_contention *contentions,
                      const struct gt_blockers *blockers, int64_t wall_ns, struct gt_error *err);
 void gt_verdicts_release(struct gt_verdicts *verdicts);

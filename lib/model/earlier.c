@@ -31,6 +31,7 @@ void gt_timeline_set_range(struct gt_timeline *timeline, int64_t since_ns, int64
 {
     struct gt_builder *builder = gt_builder_of(timeline);
 
+    timeline->is_part = since_ns > 0 || until_ns > 0;
     if (until_ns > 0)
         builder->until_ns = until_ns;
     if (since_ns <= 0)

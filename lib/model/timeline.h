@@ -200,6 +200,7 @@ struct gt_timeline {
     struct gt_chunks stopped_sums; /* for gt_stopped_of */
     struct gt_chunks gil_switches; /* of struct gt_gil_switch */
     int64_t recorded_until_ns; /* the recording ended before the program did; -1: it did not */
+    bool is_part;              /* recording was to begin later, or to end before the program */
     int64_t states_until_ns;   /* threads' states are known until then; INT64_MAX: to the end */
     int64_t stopped_ns;        /* a source stopped recording; -1: none did */
     struct gt_chunks counters; /* of struct gt_counter */

@@ -8,6 +8,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* The verdict (analysis/verdict.h) in words: per GIL, those that were waited for most first. */
@@ -70,6 +71,10 @@ static const char *shares_text(enum gt_shares_of of)
         return "that program's life";
     case GT_SHARES_OF_KNOWN:
         return "that";
+    case GT_SHARES_OF_READ:
+        return "what was read";
+    case GT_SHARES_OF_PART:
+        return "what was recorded";
     }
     return "";
 }
@@ -127,6 +132,22 @@ static int say_bound(struct gt_report *report, const struct gt_verdict *verdict,
             put_contended(report, verdict, text) || gt_buf_adds(text, "."));
 }
 
+/* Waiters tell a little less than what was set: the roundest number within a hundredth. */
+static double set_interval_s(int64_t interval_ns)
+{
+    enum { DIGITS_MAX = 6 };
+    double seconds = (double)interval_ns / GT_NS_PER_S, rounded = seconds;
+    char text[32];
+
+    for (int digits = 1; digits < DIGITS_MAX; digits++) {
+        snprintf(text, sizeof(text), "%.*e", digits - 1, seconds);
+        rounded = strtod(text, NULL);
+        if (fabs(rounded - seconds) <= seconds / 100)
+            break;
+    }
+    return rounded;
+}
+
 /* How long each request waits, where that is not CPython's default. */
 static int say_interval(struct gt_report *report, const struct gt_verdict *verdict,
                         struct gt_buf *text)
@@ -151,7 +172,7 @@ static int say_interval(struct gt_report *report, const struct gt_verdict *verdi
         return gt_findings_add(report, text, gt_buf_adds(text, ", as the waits tell."));
     return gt_findings_add(report, text,
                            gt_buf_addf(text, ": this program set sys.setswitchinterval(%g)%s.",
-                                       round((double)interval_ns / 1e4) / 1e5,
+                                       set_interval_s(interval_ns),
                                        changed ? ", the last of several" : ""));
 }
 
@@ -288,6 +309,8 @@ static const char *no_waits_text(enum gt_no_waits no_waits)
         return "No wait for the GIL was seen, but not all is known";
     case GT_NO_WAITS_UNSEEN:
         return "No thread that was seen waited for the GIL.";
+    case GT_NO_WAITS_IN_PART:
+        return "No thread waited for the GIL while the program was recorded.";
     }
     return "";
 }

@@ -219,6 +219,21 @@ def test_a_delay_leaves_out_the_beginning(options, folder):
 
 
 @pytest.mark.needs_perf
+@pytest.mark.parametrize("source", ["uprobes", "futex", "agent"])
+def test_of_what_was_not_to_be_recorded_nothing_is_said(source, folder):
+    """Two threads contend, but only after the part that is recorded."""
+    code = ("import threading, time\ntime.sleep(1)\n"
+            "def work():\n end = time.monotonic() + 0.2\n while time.monotonic() < end: pass\n"
+            "one = threading.Thread(target=work); one.start(); work(); one.join()\n")
+    run = start(["--duration", "400ms", "--gil-source", source, "--no-python-trace",
+                 "-o", folder / "x.json", "-c", code], folder)
+    run.finish()
+    assert run.status == 0, run
+    findings = harness.read_json(folder / "x.json")["giltracer"]["findings"]
+    assert not any("ever waited" in one or "% of the run" in one for one in findings), findings
+
+
+@pytest.mark.needs_perf
 def test_a_program_that_ends_before_the_delay(folder):
     run = giltracer(["--delay", "30s", "-o", folder / "x.json", target("attached"), "idle", "0.2"],
                     folder)

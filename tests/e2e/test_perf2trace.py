@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The converter on what was recorded before: files, pipes, and files that are broken."""
 import os
+import shutil
+import struct
 import subprocess
 
 import harness
@@ -127,6 +129,47 @@ def test_truncated_recording(length, recording, folder):
     else:
         line = one_line_error(run, 125)
         assert "cut.data" in line and not output.exists()
+
+
+def cut_between_records(path, share):
+    """Shorten a recording to about so much of it, at the end of one of its records."""
+    data, at = path.read_bytes(), 16
+    while at < share * len(data):
+        kind, _, size = struct.unpack_from("<IHH", data, at)
+        if kind == 66:  # HEADER_TRACING_DATA, whose data follow
+            size += (struct.unpack_from("<I", data, at + 8)[0] + 7) & ~7
+        at += size
+    assert at < len(data)
+    path.write_bytes(data[:at])
+    return at, len(data)
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["folder", "file"])
+@pytest.mark.parametrize("share", [0.5, 0.99])
+def test_cut_where_a_record_ends(share, whole, recording, folder):
+    """Nothing in the file tells: what giltracer wrote beside it does."""
+    kept = folder / "kept"
+    shutil.copytree(str(recording[0].parent), str(kept))
+    data = kept / recording[0].name
+    bytes_left, bytes_all = cut_between_records(data, share)
+    run = perf2trace([kept if whole else data, "-o", folder / "x.json"], folder)
+    assert run.status == 0, run
+    document = harness.read_json(folder / "x.json")
+    harness.check_document(document, cut=True)
+    told = "%s has %d of the %d bytes that were recorded" % (data, bytes_left, bytes_all)
+    assert told in run.err, run.err
+    findings = document["giltracer"]["findings"]
+    assert any(told in one for one in findings), findings
+    assert not any("% of the run" in one for one in findings), findings
+    if whole and share < 0.9:  # the end of the program is known, and that it was not recorded
+        assert document["giltracer"]["lost"], findings
+
+
+def test_a_whole_recording_is_not_called_cut(recording, folder):
+    run = perf2trace([recording[0].parent, "-o", folder / "x.json"], folder)
+    document = harness.read_json(folder / "x.json")
+    assert run.status == 0 and "bytes that were recorded" not in run.err, run.err
+    assert not document["giltracer"]["lost"]
 
 
 @pytest.mark.parametrize("offset, value", [(8, b"\xff" * 8), (104, b"\0" * 64), (4096, b"\xff" * 4096)],

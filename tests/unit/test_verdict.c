@@ -6,6 +6,7 @@
 #include "analysis/verdict.h"
 
 static struct gt_timeline t;
+static struct gt_recorded recorded;
 static struct gt_contention contentions[2];
 static struct gt_blockers blockers[2];
 
@@ -14,6 +15,7 @@ static int begin(void **state)
 {
     (void)state;
     made_init(&t);
+    recorded = (struct gt_recorded){.timeline = &t};
     for (int i = 0; i < 2; i++) {
         struct gt_gil *gil = made_gil(&t, 1000 * MS);
 
@@ -50,7 +52,8 @@ static struct gt_verdicts judge(int64_t wall_ns, struct gt_verdict *first)
 {
     struct gt_verdicts verdicts;
 
-    assert_int_equal(gt_verdicts_init(&verdicts, &t, contentions, blockers, wall_ns, NULL), 0);
+    assert_int_equal(
+        gt_verdicts_init(&verdicts, &recorded, contentions, blockers, wall_ns, NULL), 0);
     if (verdicts.count)
         *first = verdicts.list[0];
     return verdicts;
@@ -121,10 +124,15 @@ static void shares_are_of_what_is_known(void **state)
     (void)state;
     wait_for(0, 500 * MS);
     assert_int_equal(first_verdict().of, GT_SHARES_OF_RUN);
+    t.is_part = true;
+    assert_int_equal(first_verdict().of, GT_SHARES_OF_PART);
+    t.is_part = false;
     made_gil_at(&t, 0)->end_ns = 950 * MS; /* it began later, or ended before */
     assert_int_equal(first_verdict().of, GT_SHARES_OF_RUN);
     made_gil_at(&t, 0)->end_ns--;
     assert_int_equal(first_verdict().of, GT_SHARES_OF_PROGRAM);
+    recorded.cut = "short";
+    assert_int_equal(first_verdict().of, GT_SHARES_OF_READ);
     made_gil_at(&t, 0)->unknown_ns = 1;
     assert_int_equal(first_verdict().of, GT_SHARES_OF_KNOWN);
 }
@@ -262,6 +270,12 @@ static void no_wait_says_something_only_where_all_is_known(void **state)
 
     (void)state;
     assert_int_equal(no_waits(), GT_NO_WAITS_AT_ALL);
+    t.is_part = true;
+    assert_int_equal(no_waits(), GT_NO_WAITS_IN_PART);
+    t.is_part = false;
+    recorded.cut = "short";
+    assert_int_equal(no_waits(), GT_NO_WAITS_NOT_WHOLE);
+    recorded.cut = NULL;
     *(struct gt_unseen *)made_push(&t.unseen) = (struct gt_unseen){0};
     assert_int_equal(no_waits(), GT_NO_WAITS_UNSEEN);
     hole = made_push(&t.holes);
