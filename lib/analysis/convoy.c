@@ -52,7 +52,9 @@ struct gt_convoy gt_convoy_find(const struct gt_gil *gil,
         int64_t blamed_ns;
         uint32_t holder = top_of(contention, i, &blamed_ns);
 
-        if (!is_in_convoy(gil, i, blockers->interval_ns, holder, blamed_ns) || convoy.count++)
+        if (!is_in_convoy(gil, i, blockers->interval_ns, holder, blamed_ns))
+            continue;
+        if ((convoy.count && holder != convoy.holder) || convoy.count++)
             continue;
         convoy.waiter = i;
         convoy.holder = holder;

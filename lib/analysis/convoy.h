@@ -12,7 +12,7 @@
 
 /* One GIL's. */
 struct gt_convoy {
-    uint32_t count;  /* threads that wait in it; 0: there is none */
+    uint32_t count;  /* threads that wait in it, behind the same one; 0: there is none */
     uint32_t waiter; /* the first of them: member of the GIL … */
     uint32_t holder; /* … and the one that it waits behind */
     int64_t wait_ns; /* what the waiter waits on average, … */

@@ -8,6 +8,7 @@ enum {
     STEAL_PERCENT = 2,     /* of the CPUs' time, from where it matters */
     READY_PERCENT = 10,    /* of the run's length */
     THROTTLED_PERCENT = 1, /* the same */
+    HOLDING_PERCENT = 1,   /* the same, of holders that had no CPU */
     MUCH_PERCENT = 10,     /* of the run's length: enough waiting for a verdict to rest on it */
     WAITING_PERCENT = 20,  /* of the waiting: from here on it may be the machine's doing */
     THROTTLED_MATTERS = 10, /* of the run's length, where it is not known what holders did */
@@ -76,7 +77,8 @@ static enum gt_waiting_by_machine judge_waiting(const struct gt_interference *fo
 }
 
 /* Ready to run, with the GIL, and no CPU: everybody waits for the scheduler. */
-static void sum_ready_holding(struct gt_interference *found, const struct gt_timeline *timeline)
+static void sum_ready_holding(struct gt_interference *found, const struct gt_timeline *timeline,
+                              int64_t wall_ns)
 {
     for (uint32_t i = 0; i < timeline->scheds.count; i++) {
         const struct gt_sched *sched = gt_sched_at(timeline, i);
@@ -84,6 +86,8 @@ static void sum_ready_holding(struct gt_interference *found, const struct gt_tim
         found->ready_holding_count += sched->ready_holding_count;
         found->ready_holding_ns = gt_add_ns(found->ready_holding_ns, sched->ready_holding_ns);
     }
+    found->ready_holding_matters =
+        gt_percent(found->ready_holding_ns, wall_ns) >= HOLDING_PERCENT;
 }
 
 struct gt_interference gt_interference_find(const struct gt_timeline *timeline,
@@ -99,6 +103,6 @@ struct gt_interference gt_interference_find(const struct gt_timeline *timeline,
     }
     find_ready(&found, crowd, machine, wall_ns);
     found.waiting = judge_waiting(&found, crowd, wall_ns);
-    sum_ready_holding(&found, timeline);
+    sum_ready_holding(&found, timeline, wall_ns);
     return found;
 }

@@ -37,6 +37,7 @@ struct gt_interference {
     enum gt_waiting_by_machine waiting;
     uint64_t ready_holding_count; /* as one of these a thread had the GIL: how often, … */
     int64_t ready_holding_ns;     /* … and for how long */
+    bool ready_holding_matters;   /* an interrupt now and then does not */
 };
 
 /* `machine`: NULL: not known. It must outlive the result. `wall_ns` is the length of the run.

@@ -141,7 +141,9 @@ static enum gt_charge charge_of_python(const struct gt_blocker *row)
 {
     if (row->requested == 0)
         return GT_CHARGE_NOT_ASKED;
-    return row->unclear > row->requested / 2 ? GT_CHARGE_NOT_RECORDED : GT_CHARGE_GAVE_UP;
+    if ((row->kept + row->unclear) * 2 <= row->requested)
+        return GT_CHARGE_GAVE_UP;
+    return row->kept > row->unclear ? GT_CHARGE_GAVE_UP_LATE : GT_CHARGE_NOT_RECORDED;
 }
 
 static enum gt_charge charge_of(const struct gt_blocker *row)

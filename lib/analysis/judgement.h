@@ -57,7 +57,8 @@ enum gt_charge {
     GT_CHARGE_WAITED_FOR,   /* it was waited for */
     GT_CHARGE_NOT_ASKED,    /* nobody waited long enough to ask it for the GIL */
     GT_CHARGE_NOT_RECORDED, /* whether it had a CPU after a request: mostly not recorded */
-    GT_CHARGE_GAVE_UP,      /* Python code that gave the GIL up as it was asked to */
+    GT_CHARGE_GAVE_UP,      /* Python code that gave the GIL up as it was asked to, as a rule */
+    GT_CHARGE_GAVE_UP_LATE, /* … a millisecond or more later, as a rule: too short to matter */
 };
 
 struct gt_judgement {

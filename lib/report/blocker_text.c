@@ -171,7 +171,25 @@ static int say_gave_up(struct gt_blocker_text *text, const struct gt_blocker *ro
     return gt_buf_adds(out, "): do less there, or do it in another process.");
 }
 
-static int say_charge(struct gt_blocker_text *text, const struct gt_blocker *row)
+/* Seldom and not for long: no reason to call it a culprit. */
+static int say_gave_up_late(struct gt_blocker_text *text, const struct gt_blocker *row,
+                            const char *waiting)
+{
+    char longest[32];
+
+    return gt_buf_addf(
+        &text->sentence,
+        "%s caused %s of waiting; it was asked for the GIL %llu time%s, and gave it up after "
+        "%s "
+        "at most%s.",
+        text->function.data, waiting, (unsigned long long)row->requested,
+        row->requested == 1 ? "" : "s",
+        gt_duration_text(row->longest_kept_ns, longest, sizeof(longest)),
+        text->judgement.rest_unknown ? " (whether it had a CPU each time is not known)" : "");
+}
+
+static int say_charge(struct gt_blocker_text *text, const struct gt_report *report,
+                      const struct gt_blocker *row)
 {
     const char *name = text->function.data;
     struct gt_buf *out = &text->sentence;
@@ -184,8 +202,8 @@ static int say_charge(struct gt_blocker_text *text, const struct gt_blocker *row
     case GT_CHARGE_NO_FUNCTION:
         return gt_buf_addf(out,
                            "%s had the GIL during %s of waiting; which function it was in is "
-                           "not known (a run with --python-trace tells).",
-                           name, waiting);
+                           "not known%s.",
+                           name, waiting, gt_remedy_for_tracing(report));
     case GT_CHARGE_WAITED_FOR:
         return gt_buf_addf(out, "%s caused %s of waiting.", name, waiting);
     case GT_CHARGE_NOT_ASKED:
@@ -200,6 +218,8 @@ static int say_charge(struct gt_blocker_text *text, const struct gt_blocker *row
                            name, waiting);
     case GT_CHARGE_GAVE_UP:
         return say_gave_up(text, row, waiting);
+    case GT_CHARGE_GAVE_UP_LATE:
+        return say_gave_up_late(text, row, waiting);
     }
     return 0;
 }
@@ -232,7 +252,7 @@ int gt_blocker_text_init(struct gt_blocker_text *text, const struct gt_report *r
     if (rc == 0 && text->judgement.requeues)
         rc = say_requeuer(text, row);
     if (rc == 0)
-        rc = say_charge(text, row);
+        rc = say_charge(text, report, row);
     if (rc)
         gt_blocker_text_release(text);
     return rc;

@@ -62,14 +62,16 @@ static int say_ready_holding(struct gt_report *report, struct gt_buf *text)
     const struct gt_interference *found = &report->analysis->interference;
     char duration[32];
 
-    if (found->ready_holding_count == 0)
+    if (!found->ready_holding_matters)
         return 0;
     return gt_findings_add(
         report, text,
-        gt_buf_addf(text, "The GIL's holder was off the CPU %llu time%s (%s): too few CPUs.",
+        gt_buf_addf(text, "The GIL's holder was off the CPU %llu time%s (%s): %s.",
                     (unsigned long long)found->ready_holding_count,
                     found->ready_holding_count == 1 ? "" : "s",
-                    gt_duration_text(found->ready_holding_ns, duration, sizeof(duration))));
+                    gt_duration_text(found->ready_holding_ns, duration, sizeof(duration)),
+                    found->quota_matters ? "by the quota, or for too few CPUs"
+                                         : "too few CPUs"));
 }
 
 static int say_states(struct gt_report *report, struct gt_buf *text)

@@ -126,12 +126,18 @@ static int say_slept(const struct gt_blocker *row, struct gt_buf *out)
            gt_buf_adds(out, ". ");
 }
 
+const char *gt_remedy_for_tracing(const struct gt_report *report)
+{
+    return report->timeline->functions.count ? "" : " (a run with --python-trace tells)";
+}
+
 /* Those that are told with no name in them. */
 static const char *remedy_text(enum gt_remedy remedy)
 {
     switch (remedy) {
     case GT_REMEDY_NONE:
     case GT_REMEDY_WAIT_OF_CALL:
+    case GT_REMEDY_TRACE:
         break;
     case GT_REMEDY_DEADLOCK_ASLEEP:
         return "The process ended while it did, and others waited: possibly a deadlock, of a "
@@ -143,8 +149,6 @@ static const char *remedy_text(enum gt_remedy remedy)
     case GT_REMEDY_DEADLOCK:
         return " The process ended while it had the GIL and others waited: possibly a "
                "deadlock.";
-    case GT_REMEDY_TRACE:
-        return " Which function it was in is not known (a run with --python-trace tells).";
     case GT_REMEDY_COLLECT_LESS:
         return " The collector walks every container that is alive: gc.freeze() what is there "
                "for good, raise gc.set_threshold(), or collect while nobody waits.";
@@ -172,6 +176,9 @@ int gt_remedy_say(struct gt_blocker_text *text, const struct gt_report *report,
         return -1;
     if (gt_buf_adds(out, remedy_text(remedy)))
         return -1;
+    if (remedy == GT_REMEDY_TRACE)
+        return gt_buf_addf(out, " Which function it was in is not known%s.",
+                           gt_remedy_for_tracing(report));
     if (remedy == GT_REMEDY_WAIT_OF_CALL)
         return say_call(text, report, row, "the wait", out);
     if (remedy == GT_REMEDY_WORK_OF_CALL)

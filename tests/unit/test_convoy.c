@@ -65,6 +65,22 @@ static void all_that_wait_so_are_counted(void **state)
     assert_int_equal(find().waiter, 1);
 }
 
+/* They are said to be behind the same one. */
+static void who_waits_for_another_is_not_counted(void **state)
+{
+    struct gt_gil *gil = made_gil_at(&t, 0);
+    struct gt_gil_thread *other = made_member(gil, 90 * MS, MS);
+
+    (void)state;
+    made_member(gil, 0, 900 * MS);
+    other->waits = 30;
+    other->holds = 30;
+    made_blame(&contention, 2, 3, 90 * MS);
+    assert_int_equal(find().count, 1);
+    assert_int_equal(find().waiter, 1);
+    assert_int_equal(find().holder, 0);
+}
+
 static void few_waits_are_none(void **state)
 {
     (void)state;
@@ -130,6 +146,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_convoy_has_a_waiter_and_a_holder),
         TEST(all_that_wait_so_are_counted),
+        TEST(who_waits_for_another_is_not_counted),
         TEST(few_waits_are_none),
         TEST(short_waits_are_none),
         TEST(who_computes_is_in_none),

@@ -144,6 +144,18 @@ static void who_had_the_gil_and_no_cpu_is_summed_up(void **state)
     assert_true(find().ready_holding_ns == 6 * MS);
 }
 
+static void holders_without_a_cpu_matter_from_a_hundredth_of_the_run_on(void **state)
+{
+    struct gt_sched *sched = made_push(&t.scheds);
+
+    (void)state;
+    assert_false(find().ready_holding_matters);
+    *sched = (struct gt_sched){.ready_holding_ns = 10 * MS - 1, .ready_holding_count = 99};
+    assert_false(find().ready_holding_matters);
+    sched->ready_holding_ns++;
+    assert_true(find().ready_holding_matters);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -157,6 +169,7 @@ int main(void)
         TEST(of_little_waiting_it_is_not_asked),
         TEST(where_holders_are_not_known_it_may_be_the_machines_doing),
         TEST(who_had_the_gil_and_no_cpu_is_summed_up),
+        TEST(holders_without_a_cpu_matter_from_a_hundredth_of_the_run_on),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -290,6 +290,22 @@ static void python_code_is_charged_with_what_is_known_of_it(void **state)
     assert_true(judge().rest_unknown);
 }
 
+/* Once, for 12 ms: no culprit, and yet it did not give the GIL up as it was asked to. */
+static void what_gave_it_up_late_is_not_said_to_have_given_it_up(void **state)
+{
+    (void)state;
+    row->doing.kind = GT_DOING_PYTHON;
+    row->after = (struct gt_after){.known = true, .total_ns = 12 * MS, .run_ns = 12 * MS};
+    row->longest_work_ns = row->longest_kept_ns = 12 * MS;
+    row->requested = row->kept = 1;
+    assert_int_equal(judge().cause, GT_CAUSE_NONE);
+    assert_int_equal(judge().charge, GT_CHARGE_GAVE_UP_LATE);
+    row->requested = 2;
+    assert_int_equal(judge().charge, GT_CHARGE_GAVE_UP);
+    row->unclear = 1;
+    assert_int_equal(judge().charge, GT_CHARGE_NOT_RECORDED);
+}
+
 static void others_are_charged_with_the_waiting(void **state)
 {
     (void)state;
@@ -335,6 +351,7 @@ int main(void)
         TEST(who_releases_it_mostly_is_told_so),
         TEST(who_queues_again_and_again_is_told_so),
         TEST(python_code_is_charged_with_what_is_known_of_it),
+        TEST(what_gave_it_up_late_is_not_said_to_have_given_it_up),
         TEST(others_are_charged_with_the_waiting),
         TEST(rows_and_gaps_are_listed_from_a_share_on),
     };
