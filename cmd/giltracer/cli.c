@@ -514,13 +514,15 @@ int gt_cli_check(struct gt_cli *cli, struct gt_error *err)
 {
     if (cli->mode != GT_MODE_RUN)
         return 0;
-    if (cli->call_graph && !cli->state_detect)
+    if (cli->call_graph && !cli->state_detect && !cli->counters.count)
         return gt_error_set(err, GT_ERR_USAGE,
-                            "--call-graph keeps the stacks of sleeps: add --state-detect");
+                            "--call-graph keeps the stacks of sleeps and of events: add "
+                            "--state-detect, or -e EVENT");
     if (cli->keep_interpreter && !cli->call_graph)
-        return gt_error_set(err, GT_ERR_USAGE,
-                            "--keep-interpreter-frames is about the stacks of sleeps: add "
-                            "--state-detect --call-graph");
+        return gt_error_set(
+            err, GT_ERR_USAGE,
+            "--keep-interpreter-frames is about the stacks of sleeps and events: "
+            "add --call-graph, and --state-detect or -e EVENT");
     if (cli->pid)
         return check_process(cli, err);
     if (cli->control_fd)

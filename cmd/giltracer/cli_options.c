@@ -44,7 +44,7 @@ const struct gt_option gt_cli_table[] = {
      GT_OPTION_NEGATABLE | GT_OPTION_COMMON | GT_OPTION_CONFIG,
      "also when threads run, are ready and sleep"},
     {OPTION_CALL_GRAPH, 0, "call-graph", NULL, GT_OPTION_NEGATABLE | GT_OPTION_CONFIG,
-     "with --state-detect: the stack of each sleep"},
+     "with --state-detect: the stack of each sleep; with -e: of each event"},
     {OPTION_KEEP_FRAMES, 0, "keep-interpreter-frames", NULL,
      GT_OPTION_NEGATABLE | GT_OPTION_CONFIG,
      "in these stacks: functions and the interpreter's frames"},

@@ -277,7 +277,8 @@ int gt_prepare(struct gt_run_state *run, int *status, struct gt_error *err)
     if (rc < 0)
         return rc;
     *status = GT_EXIT_OURS;
-    rc = gt_counters_check(&run->caps, &run->loop, cli->counters.items, cli->frequency, err);
+    rc = gt_counters_check(&run->caps, &run->loop, cli->counters.items, cli->frequency,
+                           cli->call_graph, err);
     if (rc == 0 && cli->viztracer)
         rc = gt_under_viztracer_check(&run->interp, &run->loop, err);
     if (rc == 0)

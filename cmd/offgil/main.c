@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* offgil: where threads slept, from a recording, as folded stacks or a flame graph. */
+/* offgil: where threads slept, ran, or met with events, from a recording, as folded stacks or a
+ * flame graph. */
 #include "analysis/flame.h"
 #include "base/fs.h"
 #include "base/options.h"
@@ -11,6 +12,7 @@
 #include "ingest/ingest.h"
 #include "launch/limits.h"
 #include "report/flame_folded.h"
+#include "report/flame_pprof.h"
 #include "report/svg.h"
 
 #include <stdio.h>
@@ -22,6 +24,7 @@ enum {
     OPTION_STATE,
     OPTION_THREADS,
     OPTION_NATIVE,
+    OPTION_EVENT,
     OPTION_GIL,
     OPTION_AGENT_LOG,
     OPTION_VIZTRACER,
@@ -32,14 +35,18 @@ enum {
 
 static const struct gt_option table[] = {
     {OPTION_OUTPUT, 'o', "output", "FILE", 0,
-     "write folded stacks there, or a flame graph if it ends in .svg (default: stdout)"},
+     "write folded stacks there, or a flame graph if it ends in .svg, a profile of pprof's if "
+     "in "
+     ".pb.gz (default: stdout)"},
     {OPTION_STATE, 0, "state", "STATE", 0,
      "which state to weigh by: S(GIL) (the default), S, D, running, …"},
     {OPTION_THREADS, 0, "threads", NULL, 0, "keep threads apart"},
     {OPTION_NATIVE, 0, "native", "FILE", 0,
      "for running: DIR/native.data of giltracer --keep DIR, samples of native stacks"},
+    {OPTION_EVENT, 'e', "event", "NAME", 0,
+     "by events instead, which giltracer -e NAME --call-graph recorded"},
     {OPTION_GIL, 0, "gil", "WHICH", 0,
-     "of these: only with the GIL (held), only without it (free)"},
+     "of samples and events: only with the GIL (held), only without it (free)"},
     {OPTION_AGENT_LOG, 0, "agent-log", "DIR", 0,
      "functions from DIR/agent of giltracer --keep DIR instead of interpreter frames"},
     {OPTION_VIZTRACER, 0, "viztracer", "FILE", 0, "the same from VizTracer's JSON of that run"},
@@ -51,7 +58,7 @@ static const struct gt_option table[] = {
 };
 
 struct cli {
-    const char *input, *output, *state_name, *agent_log, *viztracer, *native;
+    const char *input, *output, *state_name, *agent_log, *viztracer, *native, *event;
     enum gt_sched_state state;
     unsigned flags; /* enum gt_flame_flags */
     bool version, help;
@@ -91,6 +98,9 @@ static int apply(void *context, const struct gt_option *option, const char *valu
         return set_gil(cli, value, err);
     case OPTION_NATIVE:
         cli->native = value;
+        break;
+    case OPTION_EVENT:
+        cli->event = value;
         break;
     case OPTION_OUTPUT:
         cli->output = value;
@@ -140,11 +150,11 @@ static const struct gt_help_section sections[] = {{NULL, NULL}};
 static const struct gt_program_help help = {
     .name = "offgil",
     .version = GT_VERSION,
-    .summary = "show in which functions a Python program slept for its GIL",
+    .summary = "show in which functions a Python program slept for its GIL, or ran",
     .usage = "offgil [options] [FILE]\n",
     .description = "Stacks of the time spent asleep for the GIL, from perf.data or saved perf "
                    "script text. Record with: giltracer --state-detect --call-graph --keep DIR "
-                   "script.py",
+                   "script.py. With --native of the time on a CPU, with --event of events.",
     .table = table,
     .values = values,
     .sections = sections,
@@ -154,9 +164,13 @@ static const struct gt_program_help help = {
 /* Samples of native stacks are of threads that run, and nothing else tells of their stacks. */
 static int check_native(struct cli *cli, struct gt_error *err)
 {
-    if (!cli->native && cli->flags & (GT_FLAME_WITH_GIL | GT_FLAME_WITHOUT_GIL))
+    if (cli->event && (cli->native || cli->state_name))
         return gt_error_set(err, GT_ERR_USAGE,
-                            "--gil is about samples of native stacks: add --native FILE");
+                            "one graph is of one thing: --event, --native, or --state");
+    if (!cli->native && !cli->event && cli->flags & (GT_FLAME_WITH_GIL | GT_FLAME_WITHOUT_GIL))
+        return gt_error_set(err, GT_ERR_USAGE,
+                            "--gil is about samples and events: add --native FILE, or --event "
+                            "NAME");
     if (cli->native && cli->state_name && cli->state != GT_SCHED_RUNNING)
         return gt_error_set(err, GT_ERR_USAGE,
                             "--native has samples of threads that run: its --state is running");
@@ -168,7 +182,7 @@ static int check_native(struct cli *cli, struct gt_error *err)
 static int check_stacks(const struct cli *cli, const struct gt_timeline *timeline,
                         struct gt_error *err)
 {
-    if (cli->native || (timeline->saw_sched && timeline->saw_stacks))
+    if (cli->native || cli->event || (timeline->saw_sched && timeline->saw_stacks))
         return 0;
     return gt_error_set(err, GT_ERR_FORMAT,
                         "%s holds no %s: record with giltracer --state-detect --call-graph "
@@ -177,18 +191,61 @@ static int check_stacks(const struct cli *cli, const struct gt_timeline *timelin
                         timeline->saw_sched ? "stacks" : "thread states");
 }
 
+/* Of the events, of all processes; *counter is theirs. */
+static int find_event(const struct cli *cli, const struct gt_timeline *timeline,
+                      uint32_t *counter, struct gt_error *err)
+{
+    for (*counter = 0; *counter < timeline->counters.count; ++*counter) {
+        const struct gt_counter *each = gt_chunks_at(&timeline->counters, *counter);
+
+        if (strcmp(gt_intern_text(&timeline->names, each->name), cli->event) != 0)
+            continue;
+        if (each->stacked || !each->samples.count)
+            return 0;
+        return gt_error_set(err, GT_ERR_FORMAT,
+                            "the events %s of %s have no stacks: record with giltracer -e %s "
+                            "--call-graph --keep DIR",
+                            cli->event, gt_sources_input_name(cli->input), cli->event);
+    }
+    return gt_error_set(err, GT_ERR_FORMAT,
+                        "%s holds no event %s: record with giltracer -e %s --call-graph --keep "
+                        "DIR",
+                        gt_sources_input_name(cli->input), cli->event, cli->event);
+}
+
+static int make_flame(const struct cli *cli, const struct gt_timeline *timeline,
+                      struct gt_flame *flame, struct gt_error *err)
+{
+    uint32_t counter;
+    int rc;
+
+    if (!cli->event)
+        return gt_flame_init(flame, timeline, cli->state, cli->flags, err);
+    rc = find_event(cli, timeline, &counter, err);
+    return rc < 0 ? rc : gt_flame_init_counter(flame, timeline, counter, cli->flags, err);
+}
+
+static bool is_named(const struct cli *cli, const char *ending)
+{
+    size_t length = cli->output ? strlen(cli->output) : 0, end = strlen(ending);
+
+    return length > end && strcmp(cli->output + length - end, ending) == 0;
+}
+
 static int write_flame(const struct cli *cli, const struct gt_flame *flame,
                        struct gt_output *output, struct gt_error *err)
 {
-    size_t length = cli->output ? strlen(cli->output) : 0;
+    const char *what = cli->event ? cli->event : gt_sched_state_name(cli->state);
     char title[96];
     struct gt_buf folded;
     int rc;
 
-    if (length > 4 && strcmp(cli->output + length - 4, ".svg") == 0) {
-        snprintf(title, sizeof(title), "Time in state %s", gt_sched_state_name(cli->state));
+    if (is_named(cli, ".svg")) {
+        snprintf(title, sizeof(title), "%s %s", cli->event ? "Events" : "Time in state", what);
         return gt_svg_write(flame, title, output, err);
     }
+    if (is_named(cli, ".pb.gz"))
+        return gt_flame_pprof_write(flame, what, output, err);
     gt_buf_init(&folded);
     rc = gt_flame_folded(flame, &folded)
              ? gt_error_memory(err)
@@ -204,8 +261,9 @@ static int open_sources(const struct cli *cli, struct gt_ingest *ingest,
     int rc = 0;
 
     if (cli->agent_log)
-        rc = gt_sources_add_agentlog(sources, cli->agent_log, cli->native ? GT_AGENTLOG_GIL : 0,
-                                     ingest, err);
+        rc = gt_sources_add_agentlog(sources, cli->agent_log,
+                                     cli->native || cli->event ? GT_AGENTLOG_GIL : 0, ingest,
+                                     err);
     if (rc == 0 && cli->viztracer)
         rc = gt_sources_add_viztracer(sources, cli->viztracer, false, ingest, err);
     return rc;
@@ -233,12 +291,13 @@ static int convert(const struct cli *cli, struct gt_ingest *ingest, struct gt_ou
         rc = gt_error_set(err, GT_ERR_CANCELLED, "nothing was written: interrupted");
     if (rc < 0)
         return rc;
-    rc = gt_flame_init(&flame, gt_ingest_recorded(ingest)->timeline, cli->state, cli->flags,
-                       err);
+    rc = make_flame(cli, gt_ingest_recorded(ingest)->timeline, &flame, err);
     if (rc < 0)
         return rc;
-    if (flame.spans == 0)
+    if (flame.spans == 0 && !cli->event)
         gt_say("no thread was ever in state %s", gt_sched_state_name(cli->state));
+    if (flame.spans == 0 && cli->event)
+        gt_say("%s did not occur", cli->event);
     rc = write_flame(cli, &flame, output, err);
     gt_flame_release(&flame);
     return rc < 0 ? rc : gt_output_commit(output, err);

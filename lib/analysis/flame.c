@@ -115,10 +115,11 @@ static uint32_t add_functions(struct gt_flame *flame, const struct gt_timeline *
     return at;
 }
 
-/* Add `ns` in a stack of `stacks`, below the node `head`. */
-static int add_stack(struct gt_flame *flame, const struct gt_timeline *timeline, uint32_t head,
-                     const struct gt_stacks *stacks, uint32_t stack, int64_t ns,
-                     const struct gt_active *active, unsigned flags)
+/* Add `ns` in a stack of `stacks`, below the node `head`. Which node counts them; GT_NO_INDEX:
+ * no memory. */
+static uint32_t add_stack(struct gt_flame *flame, const struct gt_timeline *timeline,
+                          uint32_t head, const struct gt_stacks *stacks, uint32_t stack,
+                          int64_t ns, const struct gt_active *active, unsigned flags)
 {
     uint32_t count, at = head;
     const uint32_t *frames = gt_stacks_frames(stacks, stack, &count);
@@ -136,10 +137,9 @@ static int add_stack(struct gt_flame *flame, const struct gt_timeline *timeline,
             !gt_active_is_interpreter(stacks, frames[left - 1]))
             at = child(flame, at, frame_name(flame, stacks, frames[left - 1]));
     }
-    if (at == GT_NO_INDEX)
-        return -1;
-    gt_flame_at(flame, at)->self_ns = gt_add_ns(gt_flame_at(flame, at)->self_ns, ns);
-    return 0;
+    if (at != GT_NO_INDEX)
+        gt_flame_at(flame, at)->self_ns = gt_add_ns(gt_flame_at(flame, at)->self_ns, ns);
+    return at;
 }
 
 static int add_thread(struct gt_flame *flame, const struct gt_timeline *timeline,
@@ -162,15 +162,41 @@ static int add_thread(struct gt_flame *flame, const struct gt_timeline *timeline
         if (span->state != state)
             continue;
         rc = gt_active_advance(&active, span->start_ns);
-        if (rc == 0)
-            rc = add_stack(flame, timeline, head, &timeline->stacks, span->stack,
-                           span->end_ns - span->start_ns, &active, flags);
+        if (rc == 0 && add_stack(flame, timeline, head, &timeline->stacks, span->stack,
+                                 span->end_ns - span->start_ns, &active, flags) == GT_NO_INDEX)
+            rc = -1;
     }
     gt_active_release(&active);
     return rc;
 }
 
-static bool has_gil(const struct gt_timeline *timeline, const struct gt_native_sample *sample)
+/* A sample of a native stack, or an event. */
+struct sample {
+    int64_t time_ns, weight;
+    uint32_t thread, stack;
+};
+
+/* Where samples come from, and the stacks that they name. */
+struct samples {
+    const struct gt_chunks *list;
+    const struct gt_stacks *stacks;
+    bool events; /* of struct gt_counter_sample, not gt_native_sample */
+};
+
+static struct sample sample_at(const struct samples *samples, size_t index)
+{
+    const struct gt_native_sample *sample = gt_chunks_at(samples->list, index);
+    const struct gt_counter_sample *event = gt_chunks_at(samples->list, index);
+
+    if (!samples->events)
+        return (struct sample){sample->time_ns, sample->weight_ns, sample->thread,
+                               sample->stack};
+    return (struct sample){event->time_ns,
+                           event->period < INT64_MAX ? (int64_t)event->period : INT64_MAX,
+                           event->thread, event->stack};
+}
+
+static bool has_gil(const struct gt_timeline *timeline, const struct sample *sample)
 {
     for (uint32_t i = 0; i < timeline->gils.count; i++) {
         const struct gt_chunks *holds = &gt_gil_at(timeline, i)->holds;
@@ -184,17 +210,30 @@ static bool has_gil(const struct gt_timeline *timeline, const struct gt_native_s
     return false;
 }
 
-static bool is_left_out(const struct gt_timeline *timeline,
-                        const struct gt_native_sample *sample, unsigned flags)
+static bool is_left_out(const struct gt_timeline *timeline, const struct sample *sample,
+                        unsigned flags)
 {
     if (!(flags & (GT_FLAME_WITH_GIL | GT_FLAME_WITHOUT_GIL)))
         return false;
     return has_gil(timeline, sample) == ((flags & GT_FLAME_WITHOUT_GIL) != 0);
 }
 
+static int add_sample(struct gt_flame *flame, const struct gt_timeline *timeline,
+                      const struct gt_stacks *stacks, const struct sample *sample,
+                      uint32_t head, struct gt_active *active, unsigned flags)
+{
+    uint32_t *node = gt_chunks_push(&flame->sampled);
+
+    if (!node || head == GT_NO_INDEX || gt_active_advance(active, sample->time_ns))
+        return -1;
+    *node =
+        add_stack(flame, timeline, head, stacks, sample->stack, sample->weight, active, flags);
+    return *node == GT_NO_INDEX ? -1 : 0;
+}
+
 /* Samples come in the order of time, those of all threads together. */
 static int add_samples(struct gt_flame *flame, const struct gt_timeline *timeline,
-                       unsigned flags)
+                       const struct samples *samples, unsigned flags)
 {
     size_t threads = timeline->threads.count;
     struct gt_active *actives = calloc(threads + 1, sizeof(*actives));
@@ -203,19 +242,16 @@ static int add_samples(struct gt_flame *flame, const struct gt_timeline *timelin
 
     for (size_t i = 0; rc == 0 && i < threads; i++)
         gt_active_init(&actives[i], timeline, (uint32_t)i);
-    for (size_t i = 0; rc == 0 && i < timeline->native.count; i++) {
-        const struct gt_native_sample *sample = gt_chunks_at(&timeline->native, i);
-        uint32_t thread = sample->thread;
+    for (size_t i = 0; rc == 0 && i < samples->list->count; i++) {
+        const struct sample sample = sample_at(samples, i);
+        uint32_t thread = sample.thread;
 
-        if (is_left_out(timeline, sample, flags))
+        if (is_left_out(timeline, &sample, flags))
             continue;
         if (!heads[thread])
             heads[thread] = head_of(flame, timeline, thread, flags);
-        rc =
-            heads[thread] == GT_NO_INDEX || gt_active_advance(&actives[thread], sample->time_ns)
-                ? -1
-                : add_stack(flame, timeline, heads[thread], &timeline->native_stacks,
-                            sample->stack, sample->weight_ns, &actives[thread], flags);
+        rc = add_sample(flame, timeline, samples->stacks, &sample, heads[thread],
+                        &actives[thread], flags);
     }
     for (size_t i = 0; actives && i < threads; i++)
         gt_active_release(&actives[i]);
@@ -227,10 +263,11 @@ static int add_samples(struct gt_flame *flame, const struct gt_timeline *timelin
 static int add_all(struct gt_flame *flame, const struct gt_timeline *timeline,
                    enum gt_sched_state state, unsigned flags)
 {
+    const struct samples samples = {&timeline->native, &timeline->native_stacks, false};
     int rc = 0;
 
     if (state == GT_SCHED_RUNNING && timeline->saw_native)
-        return add_samples(flame, timeline, flags);
+        return add_samples(flame, timeline, &samples, flags);
     for (uint32_t i = 0; rc == 0 && i < timeline->scheds.count; i++)
         rc = add_thread(flame, timeline, i, state, flags);
     return rc;
@@ -250,25 +287,27 @@ static void sum_up(struct gt_flame *flame)
     }
 }
 
-int gt_flame_init(struct gt_flame *flame, const struct gt_timeline *timeline,
-                  enum gt_sched_state state, unsigned flags, struct gt_error *err)
+static int init_empty(struct gt_flame *flame)
 {
     struct gt_flame_node *root;
 
     memset(flame, 0, sizeof(*flame));
     gt_chunks_init(&flame->nodes, sizeof(struct gt_flame_node));
+    gt_chunks_init(&flame->sampled, sizeof(uint32_t));
     gt_intern_init(&flame->names);
     gt_hashmap_init(&flame->child_of);
     root = gt_chunks_push(&flame->nodes);
-    if (root) {
-        *root = (struct gt_flame_node){.first_child = GT_NO_INDEX, .next_sibling = GT_NO_INDEX};
-        root->name = gt_intern_add(&flame->names, "all", 3);
-    }
-    if (!root || root->name == UINT32_MAX) {
-        gt_flame_release(flame);
-        return gt_error_memory(err);
-    }
-    if (add_all(flame, timeline, state, flags)) {
+    if (!root)
+        return -1;
+    *root = (struct gt_flame_node){.first_child = GT_NO_INDEX, .next_sibling = GT_NO_INDEX};
+    root->name = gt_intern_add(&flame->names, "all", 3);
+    return root->name == UINT32_MAX ? -1 : 0;
+}
+
+/* All was added, or `failed`. */
+static int complete(struct gt_flame *flame, int failed, struct gt_error *err)
+{
+    if (failed) {
         gt_flame_release(flame);
         return gt_error_memory(err);
     }
@@ -276,9 +315,27 @@ int gt_flame_init(struct gt_flame *flame, const struct gt_timeline *timeline,
     return 0;
 }
 
+int gt_flame_init(struct gt_flame *flame, const struct gt_timeline *timeline,
+                  enum gt_sched_state state, unsigned flags, struct gt_error *err)
+{
+    return complete(flame, init_empty(flame) || add_all(flame, timeline, state, flags), err);
+}
+
+int gt_flame_init_counter(struct gt_flame *flame, const struct gt_timeline *timeline,
+                          uint32_t counter, unsigned flags, struct gt_error *err)
+{
+    const struct gt_counter *events = gt_chunks_at(&timeline->counters, counter);
+    const struct samples samples = {&events->samples, &timeline->event_stacks, true};
+    int failed = init_empty(flame);
+
+    flame->counts = true;
+    return complete(flame, failed || add_samples(flame, timeline, &samples, flags), err);
+}
+
 void gt_flame_release(struct gt_flame *flame)
 {
     gt_chunks_release(&flame->nodes);
+    gt_chunks_release(&flame->sampled);
     gt_intern_release(&flame->names);
     gt_hashmap_release(&flame->child_of);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Time in a state, by stack: a tree whose root is everything and whose leaves are the
- * innermost frames. Made from the stacks that were recorded when threads went to sleep.
+ * Time in a state, or events, by stack: a tree whose root is everything and whose leaves are
+ * the innermost frames. Made from the stacks that were recorded when threads went to sleep, of
+ * samples of native stacks, and of events (-e with --call-graph).
  */
 #ifndef GT_ANALYSIS_FLAME_H
 #define GT_ANALYSIS_FLAME_H
@@ -20,7 +21,7 @@ struct gt_flame_node {
     uint32_t parent;
     uint32_t first_child; /* children are chained, GT_NO_INDEX ends */
     uint32_t next_sibling;
-    int64_t total_ns; /* with everything below */
+    int64_t total_ns; /* with everything below; of events their number */
     int64_t self_ns;
     uint32_t depth; /* the root's is 0 */
 };
@@ -32,12 +33,15 @@ struct gt_flame {
     uint32_t max_depth;
     uint64_t spans;           /* in the state */
     uint64_t spans_unstacked; /* of these, those without a stack */
+    /* Of samples of stacks: uint32_t, the node that each one counts for, in their order. */
+    struct gt_chunks sampled;
+    bool counts; /* what is added up are events, not nanoseconds */
 };
 
 enum gt_flame_flags {
     GT_FLAME_BY_THREAD = 1 << 0, /* a frame with the thread's label below the process's */
     GT_FLAME_KEEP_INTERPRETER = 1 << 1, /* the interpreter's frames stay, below the functions */
-    /* Of samples of native stacks: only those with a GIL, only those without one. */
+    /* Of samples and events: only those with a GIL, only those without one. */
     GT_FLAME_WITH_GIL = 1 << 2,
     GT_FLAME_WITHOUT_GIL = 1 << 3,
 };
@@ -53,6 +57,9 @@ enum gt_flame_flags {
  */
 int gt_flame_init(struct gt_flame *flame, const struct gt_timeline *timeline,
                   enum gt_sched_state state, unsigned flags, struct gt_error *err);
+/* The same of the events of one counter, each of which stands for its period. */
+int gt_flame_init_counter(struct gt_flame *flame, const struct gt_timeline *timeline,
+                          uint32_t counter, unsigned flags, struct gt_error *err);
 void gt_flame_release(struct gt_flame *flame);
 
 static inline struct gt_flame_node *gt_flame_at(const struct gt_flame *flame, uint32_t index)

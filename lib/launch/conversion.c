@@ -28,9 +28,9 @@ static int start_script(struct gt_conversion *conversion, uv_loop_t *loop, struc
     bool native = conversion->part == GT_RECORDED_NATIVE;
     struct gt_perfscript script = {
         .data_path = conversion->recorders->paths[conversion->part],
-        .stacks = native || (rest && plan->stacks),
+        .stacks = native || (rest && (plan->stacks || plan->counter_stacks)),
         .counters = native || (rest && plan->counters.count > 0),
-        .not_inlined = native,
+        .not_inlined = native || (rest && plan->not_inlined),
         .mappings = rest && (plan->futex || gt_probed_is_known(&plan->probed)),
         .on_data = on_data,
         .on_done = on_script_done,

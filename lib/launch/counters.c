@@ -3,6 +3,7 @@
 
 #include "launch/tools.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* What may follow the colon of an event that is not a tracepoint. */
@@ -24,23 +25,48 @@ static bool is_software(const char *event)
     return false;
 }
 
-int gt_counter_spec(const char *event, unsigned frequency, struct gt_buf *spec)
+bool gt_counter_is_tracepoint(const char *event)
 {
-    const char *slash = strrchr(event, '/');
     const char *colon = strchr(event, ':');
 
-    if (is_software(event) || strstr(event, "freq=") || strstr(event, "period="))
+    return !strchr(event, '/') && colon && strspn(colon + 1, modifiers) != strlen(colon + 1);
+}
+
+/* "cycles:u" → "cycles/TERMS/u", "cpu/event=0x3c/u" → "cpu/event=0x3c,TERMS/u". */
+static int add_terms(const char *event, const char *terms, struct gt_buf *spec)
+{
+    const char *slash = strchr(event, '/'), *last = strrchr(event, '/');
+    const char *colon = strrchr(event, ':'); /* of modifiers */
+
+    if (gt_counter_is_tracepoint(event) && colon == strchr(event, ':'))
+        colon = NULL;
+    if (!terms[0] || (slash && slash == last))
         return gt_buf_adds(spec, event);
-    if (slash && slash != strchr(event, '/')) { /* "cpu/event=0x3c/u" */
-        if (gt_buf_add(spec, event, (size_t)(slash - event)))
-            return -1;
-        return gt_buf_addf(spec, ",freq=%u%s", frequency, slash);
-    }
-    if (slash || (colon && strspn(colon + 1, modifiers) != strlen(colon + 1)))
-        return gt_buf_adds(spec, event);
-    if (gt_buf_add(spec, event, colon ? (size_t)(colon - event) : strlen(event)))
-        return -1;
-    return gt_buf_addf(spec, "/freq=%u/%s", frequency, colon ? colon + 1 : "");
+    if (slash)
+        return gt_buf_add(spec, event, (size_t)(last - event)) ||
+                       gt_buf_addf(spec, "%s%s%s", last == slash + 1 ? "" : ",", terms, last)
+                   ? -1
+                   : 0;
+    return gt_buf_add(spec, event, colon ? (size_t)(colon - event) : strlen(event)) ||
+                   gt_buf_addf(spec, "/%s/%s", terms, colon ? colon + 1 : "")
+               ? -1
+               : 0;
+}
+
+int gt_counter_spec(const char *event, unsigned frequency, bool stacks, struct gt_buf *spec)
+{
+    bool each = is_software(event) || gt_counter_is_tracepoint(event);
+    bool sampled = !each && !strstr(event, "freq=") && !strstr(event, "period=");
+    char terms[96] = "";
+    size_t length = 0;
+
+    if (sampled)
+        length = (size_t)snprintf(terms, sizeof(terms), "freq=%u", frequency);
+    if (stacks && !strstr(event, "call-graph="))
+        snprintf(terms + length, sizeof(terms) - length, "%scall-graph=dwarf,stack-size=%d",
+                 length ? "," : "",
+                 each ? GT_COUNTER_STACK_BYTES : GT_COUNTER_SAMPLE_STACK_BYTES);
+    return add_terms(event, terms, spec);
 }
 
 int gt_counter_shown(const char *event, struct gt_buf *name)
@@ -102,7 +128,7 @@ static int check_sampling(const struct gt_caps *caps, uv_loop_t *loop, const cha
 }
 
 static int check(const struct gt_caps *caps, uv_loop_t *loop, const char *event,
-                 unsigned frequency, struct gt_error *err)
+                 unsigned frequency, bool stacks, struct gt_error *err)
 {
     bool terms = strchr(event, '/') != NULL;
     struct gt_buf spec;
@@ -115,8 +141,9 @@ static int check(const struct gt_caps *caps, uv_loop_t *loop, const char *event,
         return gt_error_set(err, GT_ERR_USAGE, "%s is not one event: give each its own -e",
                             event[0] ? event : "(an empty name)");
     gt_buf_init(&spec);
-    rc = gt_counter_spec(event, frequency, &spec) ? gt_error_memory(err)
-                                                  : check_support(caps, loop, event, err);
+    rc = gt_counter_spec(event, frequency, stacks, &spec)
+             ? gt_error_memory(err)
+             : check_support(caps, loop, event, err);
     if (rc == 0)
         rc = check_sampling(caps, loop, event, spec.data, err);
     gt_buf_release(&spec);
@@ -124,11 +151,11 @@ static int check(const struct gt_caps *caps, uv_loop_t *loop, const char *event,
 }
 
 int gt_counters_check(const struct gt_caps *caps, uv_loop_t *loop, char *const *events,
-                      unsigned frequency, struct gt_error *err)
+                      unsigned frequency, bool stacks, struct gt_error *err)
 {
     int rc = 0;
 
     for (; rc == 0 && events && *events; events++)
-        rc = check(caps, loop, *events, frequency, err);
+        rc = check(caps, loop, *events, frequency, stacks, err);
     return rc;
 }

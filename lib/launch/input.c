@@ -219,9 +219,12 @@ static int watch_stop(struct recording *recording)
 /* What one perf_event_attr, of which `attr` is the first 32 bytes, says of its event's text. */
 static void look_at_attr(const uint64_t *attr, struct gt_perfscript *script)
 {
-    enum { SAMPLE_CALLCHAIN = 1 << 5 };
+    enum { SAMPLE_CALLCHAIN = 1 << 5, TYPE_TRACEPOINT = 2 };
+    bool stacks = (attr[3] & SAMPLE_CALLCHAIN) != 0;
 
-    script->stacks |= (attr[3] & SAMPLE_CALLCHAIN) != 0;
+    script->stacks |= stacks;
+    /* Not the stacks of sleeps, but those of samples and page faults, which are many. */
+    script->not_inlined |= stacks && (uint32_t)attr[0] != TYPE_TRACEPOINT;
     script->counters |= attr[2] > 1; /* period or frequency */
 }
 

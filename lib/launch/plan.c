@@ -187,7 +187,7 @@ static int choose_states(struct gt_plan *plan, const struct gt_plan_request *req
                                caps->trace_why)
                    ? gt_error_memory(err)
                    : 0;
-    plan->stacks = request->call_graph;
+    plan->stacks = request->call_graph && request->state_detect;
     if (!request->gil_detect && !plan->stacks) {
         plan->futex = true;
         rc = push_futex_events(plan, err);
@@ -218,7 +218,8 @@ static bool is_planned(const struct gt_plan *plan, const char *event)
     return false;
 }
 
-static int add_counter(struct gt_plan *plan, const char *event, unsigned frequency)
+static int add_counter(struct gt_plan *plan, const char *event,
+                       const struct gt_plan_request *request)
 {
     struct gt_buf text;
     int failed;
@@ -227,9 +228,10 @@ static int add_counter(struct gt_plan *plan, const char *event, unsigned frequen
     failed = gt_counter_shown(event, &text) || gt_strvec_push(&plan->counters, text.data);
     gt_buf_reset(&text);
     if (!failed && !is_planned(plan, event))
-        failed = gt_counter_spec(event, frequency, &text) ||
+        failed = gt_counter_spec(event, request->frequency, request->call_graph, &text) ||
                  gt_strvec_push(&plan->events, text.data);
     gt_buf_release(&text);
+    plan->not_inlined |= request->call_graph && !gt_counter_is_tracepoint(event);
     return failed ? -1 : 0;
 }
 
@@ -343,12 +345,12 @@ static int choose_native(struct gt_plan *plan, const struct gt_plan_request *req
     return 0;
 }
 
-/* Is each use of the GIL recorded, or the stack of each sleep? */
+/* Is each use of the GIL recorded, or the stack of each sleep, or event? */
 static bool is_heavy(const struct gt_plan *plan, bool probes)
 {
     bool by_probes = plan->gil_source == GT_GIL_UPROBES || plan->gil_source == GT_GIL_FUNCTIONS;
 
-    return probes || plan->stacks || (by_probes && !plan->two_sources);
+    return probes || plan->stacks || plan->counter_stacks || (by_probes && !plan->two_sources);
 }
 
 static int choose_buffers(struct gt_plan *plan, const struct gt_plan_request *request,
@@ -410,8 +412,9 @@ int gt_plan_make(struct gt_plan *plan, const struct gt_plan_request *request,
         rc = choose_states(plan, request, caps, err);
     plan->probed.any_glibc = plan->futex && !plan->probes.count;
     for (size_t i = 0; rc == 0 && request->counters && request->counters[i]; i++)
-        if (add_counter(plan, request->counters[i], request->frequency))
+        if (add_counter(plan, request->counters[i], request))
             rc = gt_error_memory(err);
+    plan->counter_stacks = request->call_graph && plan->counters.count > 0;
     if (rc == 0)
         rc = choose_events(plan, caps, err);
     if (rc == 0)
@@ -476,7 +479,7 @@ int gt_plan_record_command(const struct gt_plan *plan, const struct gt_caps *cap
         failed |= gt_strvec_push(argv, "-P");
     /* -d records where data is mapped, too: perf's unwinder looks for the lowest mapping of a
      * library, which is not the executable one. */
-    if ((plan->stacks && rest) || part == GT_RECORDED_NATIVE)
+    if (((plan->stacks || plan->counter_stacks) && rest) || part == GT_RECORDED_NATIVE)
         failed |= gt_strvec_push(argv, "-d");
     for (size_t i = 0; i < events->count; i++)
         failed |= gt_strvec_push(argv, "-e") | gt_strvec_push(argv, events->items[i]);

@@ -45,17 +45,19 @@ struct gt_plan {
     bool states;                   /* scheduling is recorded: switch records at least … */
     bool show_states;              /* … and is to be shown, not only to judge holders by */
     bool stacks;                   /* with stacks */
-    bool futex;                    /* waits for condition variables are recorded */
-    bool agent;                    /* the agent is in the target: preloaded, … */
-    bool late;                     /* … or loaded while it runs */
-    bool two_sources;              /* the GIL is seen by probes and by the agent */
-    struct gt_strvec counters;     /* the user's own events, as perf script will name them */
-    struct gt_strvec env;          /* its whole environment then; empty: that of this process */
-    struct gt_strvec target;       /* the target's argument vector */
-    struct gt_strvec notes;        /* lines for the user */
-    uint64_t buffer_bytes;         /* of perf, per CPU; 0: perf's own choice (buffer.h) */
-    uint64_t probe_buffer_bytes;   /* the same of the perf record for probe_events */
-    uint64_t buffer_most;          /* what they could be at most */
+    bool counter_stacks;           /* events of -e with stacks */
+    bool not_inlined;            /* … so many that perf need not ask for inlined functions */
+    bool futex;                  /* waits for condition variables are recorded */
+    bool agent;                  /* the agent is in the target: preloaded, … */
+    bool late;                   /* … or loaded while it runs */
+    bool two_sources;            /* the GIL is seen by probes and by the agent */
+    struct gt_strvec counters;   /* the user's own events, as perf script will name them */
+    struct gt_strvec env;        /* its whole environment then; empty: that of this process */
+    struct gt_strvec target;     /* the target's argument vector */
+    struct gt_strvec notes;      /* lines for the user */
+    uint64_t buffer_bytes;       /* of perf, per CPU; 0: perf's own choice (buffer.h) */
+    uint64_t probe_buffer_bytes; /* the same of the perf record for probe_events */
+    uint64_t buffer_most;        /* what they could be at most */
     struct gt_strvec native_events; /* for a perf record of its own: samples of native stacks */
     /* Of these, per second: at first, and in turn where that is too often; 0: no more. */
     unsigned native_hz[GT_NATIVE_STEPS];

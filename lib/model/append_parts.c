@@ -185,7 +185,8 @@ static int move_locks(struct gt_move *move)
 
 /* --- lists of the whole recording --- */
 
-static int move_counter(struct gt_move *move, struct gt_counter *counter)
+static int move_counter(struct gt_move *move, struct gt_counter *counter,
+                        const uint32_t *stacks)
 {
     struct gt_chunks *list = &move->to->counters;
     uint32_t name = gt_move_name(move, counter->name);
@@ -196,6 +197,7 @@ static int move_counter(struct gt_move *move, struct gt_counter *counter)
 
         sample->time_ns = gt_move_ns(move, sample->time_ns);
         sample->thread = gt_move_index(sample->thread, move->threads);
+        sample->stack = stacks[sample->stack];
     }
     for (size_t i = 0; i < counter->sums.count; i++) {
         struct gt_counter_sum *sum = gt_chunks_at(&counter->sums, i);
@@ -206,6 +208,8 @@ static int move_counter(struct gt_move *move, struct gt_counter *counter)
         to = gt_chunks_at(list, i);
         to = to->name == name ? to : NULL;
     }
+    if (to)
+        to->stacked |= counter->stacked;
     if (to)
         return gt_move_all(&to->samples, &counter->samples) ||
                        gt_move_all(&to->sums, &counter->sums)
@@ -220,10 +224,15 @@ static int move_counter(struct gt_move *move, struct gt_counter *counter)
 
 static int move_counters(struct gt_move *move)
 {
-    for (size_t i = 0; i < move->from->counters.count; i++)
-        if (move_counter(move, gt_chunks_at(&move->from->counters, i)))
-            return -1;
-    return 0;
+    struct gt_chunks *from = &move->from->counters;
+    uint32_t *stacks =
+        from->count ? move_stacks(&move->to->event_stacks, &move->from->event_stacks) : NULL;
+    int rc = !stacks && from->count ? -1 : 0;
+
+    for (size_t i = 0; !rc && i < from->count; i++)
+        rc = move_counter(move, gt_chunks_at(from, i), stacks);
+    free(stacks);
+    return rc;
 }
 
 static int move_stops(struct gt_move *move)

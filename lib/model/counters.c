@@ -12,42 +12,50 @@ static struct gt_counter *counter_at(const struct gt_timeline *timeline, size_t 
     return gt_chunks_at(&timeline->counters, index);
 }
 
-/* Write the name of a counter into `clean` without `term`, the last one between its slashes. */
-static int remove_term(const char *text, const char *end, const char *term,
-                       struct gt_buf *clean)
+/* Did -F or --call-graph add this term? They come last. */
+static bool is_added(const char *term)
 {
-    const char *slash = memchr(text, '/', (size_t)(end - text));
-    const char *last = memrchr(text, '/', (size_t)(end - text));
+    return strncmp(term, "freq=", 5) == 0 || strncmp(term, "call-graph=dwarf,", 17) == 0 ||
+           strncmp(term, "stack-size=", 11) == 0;
+}
 
-    if (gt_buf_add(clean, text, (size_t)(term - 1 - text)))
-        return -1;
-    if (term != slash + 1)
-        return gt_buf_add(clean, last, (size_t)(end - last));
-    if (last + 1 == end) /* no modifiers follow */
-        return 0;
-    if (gt_buf_adds(clean, ":"))
-        return -1;
-    return gt_buf_add(clean, last + 1, (size_t)(end - last - 1));
+/* Where the terms between the slashes end that the user gave. */
+static const char *end_of_given(const char *slash, const char *last)
+{
+    while (last > slash + 1) {
+        const char *comma = memrchr(slash + 1, ',', (size_t)(last - slash - 1));
+        const char *term = comma ? comma + 1 : slash + 1;
+
+        if (!is_added(term))
+            break;
+        last = comma ? comma : slash + 1;
+    }
+    return last;
 }
 
 /*
  * perf shows what it was asked for: "cycles/freq=999/u" is cycles:u. "cpu/event=0x3c,freq=999/"
- * is a name of its own: only what -F added is taken away.
+ * is a name of its own: only what -F and --call-graph added is taken away.
  */
 static uint32_t intern_name(struct gt_timeline *timeline, const char *text, size_t length)
 {
     const char *slash = memchr(text, '/', length);
     const char *last = slash ? memrchr(text, '/', length) : NULL;
-    const char *term = slash ? memmem(slash + 1, (size_t)(last - slash), "freq=", 5) : NULL;
+    const char *given = slash ? end_of_given(slash, last) : NULL;
+    size_t rest = slash ? (size_t)(text + length - last - 1) : 0;
     uint32_t name = UINT32_MAX;
     struct gt_buf clean;
+    int failed;
 
-    /* It must be a term, and the last one. */
-    if (!term || memchr(term, ',', (size_t)(last - term)) ||
-        (term != slash + 1 && term[-1] != ','))
+    if (given == last)
         return gt_intern_add(&timeline->names, text, length);
     gt_buf_init(&clean);
-    if (remove_term(text, text + length, term, &clean) == 0)
+    if (given > slash + 1)
+        failed = gt_buf_add(&clean, text, (size_t)(given - text)) || gt_buf_adds(&clean, "/");
+    else
+        failed = gt_buf_add(&clean, text, (size_t)(slash - text)) ||
+                 (rest && gt_buf_adds(&clean, ":"));
+    if (!failed && gt_buf_add(&clean, last + 1, rest) == 0)
         name = gt_intern_add(&timeline->names, clean.data, clean.length);
     gt_buf_release(&clean);
     return name;
@@ -104,7 +112,11 @@ int gt_counters_feed(struct gt_timeline *timeline, uint32_t thread,
     *sample = (struct gt_counter_sample){.time_ns = event->time_ns,
                                          .period = event->period ? event->period : 1,
                                          .thread = thread};
-    return 0;
+    if (!event->frame_count)
+        return 0;
+    counter->stacked = true;
+    sample->stack = gt_stacks_add(&timeline->event_stacks, event->frames, event->frame_count);
+    return sample->stack == UINT32_MAX ? -1 : 0;
 }
 
 /* A GIL's waits by member: those of one thread are disjoint and in the order of time. */

@@ -9,12 +9,14 @@
 
 #include "base/chunks.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct gt_counter_sample {
     int64_t time_ns;
     uint64_t period;
     uint32_t thread;
+    uint32_t stack; /* in gt_timeline.event_stacks; 0: none was recorded */
 };
 
 /* The sums of one counter over one thread. */
@@ -30,6 +32,7 @@ struct gt_counter {
     uint32_t name;            /* interned in gt_timeline.names: "page-faults", "cycles:u" */
     struct gt_chunks samples; /* of struct gt_counter_sample, in the order of time */
     struct gt_chunks sums;    /* of struct gt_counter_sum, one per thread with a sample */
+    bool stacked;             /* samples have stacks */
 };
 
 #endif

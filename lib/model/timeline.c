@@ -36,6 +36,7 @@ struct gt_timeline *gt_timeline_new(bool single_gil, struct gt_error *err)
     gt_locks_init(timeline);
     gt_stacks_init(&timeline->stacks);
     gt_stacks_init(&timeline->native_stacks);
+    gt_stacks_init(&timeline->event_stacks);
     gt_chunks_init(&timeline->native, sizeof(struct gt_native_sample));
     gt_chunks_init(&timeline->native_sleeps, sizeof(struct gt_native_sleep));
     gt_intern_init(&timeline->names);
@@ -141,6 +142,7 @@ void gt_timeline_free(struct gt_timeline *timeline)
     gt_locks_release(timeline);
     gt_stacks_release(&timeline->stacks);
     gt_stacks_release(&timeline->native_stacks);
+    gt_stacks_release(&timeline->event_stacks);
     gt_chunks_release(&timeline->native);
     gt_chunks_release(&timeline->native_sleeps);
     gt_intern_release(&timeline->names);

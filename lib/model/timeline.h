@@ -216,6 +216,7 @@ struct gt_timeline {
     struct gt_chunks native;     /* of struct gt_native_sample, in the order of time */
     struct gt_chunks native_sleeps; /* of struct gt_native_sleep, likewise */
     struct gt_stacks native_stacks; /* of these */
+    struct gt_stacks event_stacks;  /* of the samples of counters */
     uint64_t native_unplaced;       /* samples of threads that are not known */
     uint32_t cpu_count;      /* the highest CPU that an event names, plus 1; 0: none does */
     bool stopped_gil;        /* the source that stopped was that of the GIL's events */

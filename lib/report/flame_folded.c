@@ -21,7 +21,9 @@ int gt_flame_folded(const struct gt_flame *flame, struct gt_buf *text)
                 (depth && gt_buf_adds(text, ";")))
                 return -1;
         if (gt_buf_addf(text, " %lld\n",
-                        (long long)((node->self_ns + GT_NS_PER_US - 1) / GT_NS_PER_US)))
+                        (long long)(flame->counts
+                                        ? node->self_ns
+                                        : (node->self_ns + GT_NS_PER_US - 1) / GT_NS_PER_US)))
             return -1;
     }
     return 0;

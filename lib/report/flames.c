@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "report/flames.h"
 
-#include <string.h>
-
 /* The states that have a stack, as bits. */
 static unsigned stacked_states(const struct gt_timeline *timeline)
 {
@@ -37,37 +35,60 @@ static int share_names(struct gt_flames *flames, const struct gt_flame *graph)
     return 0;
 }
 
+/* The one of the list at `index`, and its names. */
+static int add_graph(struct gt_flames *flames, unsigned index, unsigned flags,
+                     struct gt_error *err)
+{
+    const struct gt_timeline *timeline = flames->report->timeline;
+    struct gt_flame *graph = &flames->graphs[index];
+    int rc = index < GT_SCHED_STATES
+                 ? gt_flame_init(graph, timeline, (enum gt_sched_state)index, flags, err)
+                 : gt_flame_init_counter(graph, timeline, index - GT_SCHED_STATES, flags, err);
+
+    if (rc < 0)
+        return rc;
+    flames->present[index] = true;
+    return share_names(flames, graph) ? gt_error_memory(err) : 0;
+}
+
 int gt_flames_init(struct gt_flames *flames, const struct gt_report *report,
                    struct gt_error *err)
 {
     const struct gt_timeline *timeline = report->timeline;
-    unsigned states = gt_report_shows_states(report) ? stacked_states(timeline) : 0;
+    unsigned states = (gt_report_shows_states(report) ? stacked_states(timeline) : 0) |
+                      (timeline->native.count ? 1U << GT_SCHED_RUNNING : 0);
     unsigned flags = GT_FLAME_BY_THREAD |
                      (report->options.keep_interpreter_frames ? GT_FLAME_KEEP_INTERPRETER : 0);
+    int rc = 0;
 
-    memset(flames, 0, sizeof(*flames));
+    *flames = (struct gt_flames){.report = report};
     gt_intern_init(&flames->names);
-    for (unsigned i = 0; i < GT_SCHED_STATES; i++) {
-        int rc;
-
-        if (!(states & 1U << i))
-            continue;
-        rc = gt_flame_init(&flames->graphs[i], timeline, (enum gt_sched_state)i, flags, err);
-        if (rc < 0)
-            return rc;
-        flames->present[i] = true;
-        if (share_names(flames, &flames->graphs[i]))
-            return gt_error_memory(err);
-    }
-    return 0;
+    for (unsigned i = 0; rc == 0 && i < GT_SCHED_STATES; i++)
+        if (states & 1U << i)
+            rc = add_graph(flames, i, flags, err);
+    for (unsigned i = 0; rc == 0 && i < timeline->counters.count; i++)
+        if (((struct gt_counter *)gt_chunks_at(&timeline->counters, i))->stacked)
+            rc = add_graph(flames, GT_SCHED_STATES + i, flags, err);
+    return rc;
 }
 
 void gt_flames_release(struct gt_flames *flames)
 {
-    for (unsigned i = 0; i < GT_SCHED_STATES; i++)
+    for (unsigned i = 0; i < GT_FLAMES_MAX; i++)
         if (flames->present[i])
             gt_flame_release(&flames->graphs[i]);
     gt_intern_release(&flames->names);
+}
+
+static int graph_json(const struct gt_flame *graph, unsigned index, struct gt_buf *json)
+{
+    if (gt_buf_addf(json, "{\"state\":%u,\"nodes\":%zu,\"spans\":%llu,\"unstacked\":%llu",
+                    index, graph->nodes.count - 1, (unsigned long long)graph->spans,
+                    (unsigned long long)graph->spans_unstacked) ||
+        (graph->sampled.count && gt_buf_addf(json, ",\"samples\":%zu", graph->sampled.count)) ||
+        (graph->counts && gt_buf_addf(json, ",\"counter\":%u", index - GT_SCHED_STATES)))
+        return -1;
+    return gt_buf_adds(json, "}");
 }
 
 int gt_flames_json(const struct gt_flames *flames, struct gt_buf *json)
@@ -76,15 +97,10 @@ int gt_flames_json(const struct gt_flames *flames, struct gt_buf *json)
 
     if (gt_buf_adds(json, "\"flames\":["))
         return -1;
-    for (unsigned i = 0; i < GT_SCHED_STATES; i++) {
-        const struct gt_flame *graph = &flames->graphs[i];
-
+    for (unsigned i = 0; i < GT_FLAMES_MAX; i++) {
         if (!flames->present[i])
             continue;
-        if (gt_buf_addf(json,
-                        "%s{\"state\":%u,\"nodes\":%zu,\"spans\":%llu,\"unstacked\":%llu}",
-                        separator, i, graph->nodes.count - 1, (unsigned long long)graph->spans,
-                        (unsigned long long)graph->spans_unstacked))
+        if (gt_buf_adds(json, separator) || graph_json(&flames->graphs[i], i, json))
             return -1;
         separator = ",\n";
     }
@@ -116,15 +132,64 @@ static int write_graph(struct gt_flames *flames, const struct gt_flame *graph,
     return rc == 0 ? gt_pack_end(pack, err) : rc;
 }
 
+struct sample {
+    int64_t time_ns;
+    uint64_t weight;
+    uint32_t thread;
+};
+
+static struct sample sample_at(const struct gt_timeline *timeline, unsigned index, size_t i)
+{
+    const struct gt_native_sample *sample;
+    const struct gt_counter_sample *event;
+
+    if (index < GT_SCHED_STATES) {
+        sample = gt_chunks_at(&timeline->native, i);
+        return (struct sample){sample->time_ns, (uint64_t)sample->weight_ns, sample->thread};
+    }
+    event = gt_chunks_at(
+        &((struct gt_counter *)gt_chunks_at(&timeline->counters, index - GT_SCHED_STATES))
+             ->samples,
+        i);
+    return (struct sample){event->time_ns, event->period, event->thread};
+}
+
+/* Each with the row of its node: all that there are in the timeline, in the order of time. */
+static int write_samples(const struct gt_flames *flames, unsigned index, struct gt_pack *pack,
+                         struct gt_error *err)
+{
+    const struct gt_chunks *nodes = &flames->graphs[index].sampled;
+    int64_t zero_ns = gt_report_zero_ns(flames->report), previous_ns = 0;
+    int rc = 0;
+
+    gt_pack_begin(pack, "samples", index, 4);
+    for (size_t i = 0; rc == 0 && i < nodes->count; i++) {
+        struct sample sample = sample_at(flames->report->timeline, index, i);
+        int64_t time_ns = sample.time_ns < zero_ns ? 0 : sample.time_ns - zero_ns;
+
+        if (gt_pack_rows(pack) == 0)
+            previous_ns = 0;
+        gt_pack_put(pack, 0, sample.thread);
+        gt_pack_put(pack, 1, gt_zigzag(time_ns - previous_ns));
+        gt_pack_put(pack, 2, sample.weight);
+        gt_pack_put(pack, 3, *(const uint32_t *)gt_chunks_at(nodes, i) - 1U);
+        previous_ns = time_ns;
+        rc = gt_pack_end_row(pack, err);
+    }
+    return rc == 0 ? gt_pack_end(pack, err) : rc;
+}
+
 int gt_flames_write(struct gt_flames *flames, struct gt_pack *pack, struct gt_error *err)
 {
     int rc = 0;
 
-    for (unsigned i = 0; rc == 0 && i < GT_SCHED_STATES; i++) {
+    for (unsigned i = 0; rc == 0 && i < GT_FLAMES_MAX; i++) {
         if (!flames->present[i])
             continue;
         gt_pack_begin(pack, "flame", i, 3);
         rc = write_graph(flames, &flames->graphs[i], pack, err);
+        if (rc == 0 && flames->graphs[i].sampled.count)
+            rc = write_samples(flames, i, pack, err);
     }
     return rc;
 }

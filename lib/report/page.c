@@ -17,7 +17,9 @@ static bool may_take(const struct gt_timeline *timeline, uint64_t most)
     uint64_t names = timeline->threads.count + timeline->processes.count +
                      timeline->gils.count + timeline->functions.count +
                      gt_intern_count(&timeline->names) / 4 +
-                     gt_intern_count(&timeline->stacks.stacks);
+                     gt_intern_count(&timeline->stacks.stacks) +
+                     gt_intern_count(&timeline->native_stacks.stacks) +
+                     gt_intern_count(&timeline->event_stacks.stacks);
 
     return rows * ROW_BYTES + names * NAME_BYTES > most;
 }

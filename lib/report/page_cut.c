@@ -245,6 +245,17 @@ static int cut_lists_of_lists(struct cutter *cutter)
     return 0;
 }
 
+static void cut_native(struct cutter *cutter, struct gt_chunks *samples)
+{
+    size_t count = before(cutter, samples, offsetof(struct gt_native_sample, time_ns)),
+           kept = 0;
+
+    while (kept < count &&
+           ((struct gt_native_sample *)gt_chunks_at(samples, kept))->thread < cutter->threads)
+        kept++;
+    samples->count = kept;
+}
+
 /* Functions that are called later are not named. */
 static size_t functions_used(const struct gt_timeline *timeline)
 {
@@ -336,6 +347,7 @@ int gt_page_cut_init(struct gt_page_cut *cut, const struct gt_report *report, in
         before(&cutter, &timeline->losses, offsetof(struct gt_loss, end_ns));
     timeline->marks.count =
         before(&cutter, &timeline->marks, offsetof(struct gt_mark, time_ns));
+    cut_native(&cutter, &timeline->native);
     if (cut_lists_of_lists(&cutter) || cut_locks(&cutter) || cut_losses(&cutter))
         return gt_error_memory(err);
     timeline->functions.count = functions_used(timeline);

@@ -5,51 +5,13 @@
 #include "model/locks.h"
 #include "report/labels.h"
 #include "report/native.h"
+#include "report/protobuf.h"
 #include "report/stream.h"
 #include "report/walk.h"
 
 #include <string.h>
 
-/*
- * A small writer of protocol buffers: fields are appended to a gt_buf; messages within
- * messages are built in a buffer of their own first. Field numbers are profile.proto's.
- */
-
-enum { VARINT = 0, BYTES = 2 }; /* wire types */
-
-static int put_varint(struct gt_buf *out, uint64_t value)
-{
-    char bytes[10];
-    size_t length = 0;
-
-    for (; value >= 0x80; value >>= 7)
-        bytes[length++] = (char)(value | 0x80);
-    bytes[length++] = (char)value;
-    return gt_buf_add(out, bytes, length);
-}
-
-static int put_number(struct gt_buf *out, unsigned field, uint64_t value)
-{
-    if (put_varint(out, field << 3 | VARINT))
-        return -1;
-    return put_varint(out, value);
-}
-
-static int put_bytes(struct gt_buf *out, unsigned field, const char *data, size_t length)
-{
-    if (put_varint(out, field << 3 | BYTES) || put_varint(out, length))
-        return -1;
-    return gt_buf_add(out, data ? data : "", length);
-}
-
-/* Append `message` as a field, and empty it. */
-static int put_message(struct gt_buf *out, unsigned field, struct gt_buf *message)
-{
-    int rc = put_bytes(out, field, message->data, message->length);
-
-    gt_buf_reset(message);
-    return rc;
-}
+/* Field numbers are those of profile.proto. */
 
 struct writer {
     const struct gt_report *report;
@@ -92,19 +54,19 @@ static int flush(struct writer *writer, int failed)
 
 static int put_sample_type(struct writer *writer, const char *type, const char *unit)
 {
-    if (put_number(&writer->message, 1, word(writer, type)) ||
-        put_number(&writer->message, 2, word(writer, unit)))
+    if (gt_protobuf_number(&writer->message, 1, word(writer, type)) ||
+        gt_protobuf_number(&writer->message, 2, word(writer, unit)))
         return -1;
-    return put_message(&writer->out, 1, &writer->message);
+    return gt_protobuf_message(&writer->out, 1, &writer->message);
 }
 
 static int put_label(struct writer *writer, const char *key, uint32_t text, int64_t number)
 {
-    if (put_number(&writer->inner, 1, word(writer, key)) ||
-        (text ? put_number(&writer->inner, 2, text)
-              : put_number(&writer->inner, 3, (uint64_t)number)))
+    if (gt_protobuf_number(&writer->inner, 1, word(writer, key)) ||
+        (text ? gt_protobuf_number(&writer->inner, 2, text)
+              : gt_protobuf_number(&writer->inner, 3, (uint64_t)number)))
         return -1;
-    return put_message(&writer->message, 3, &writer->inner);
+    return gt_protobuf_message(&writer->message, 3, &writer->inner);
 }
 
 static uint32_t label_of(struct writer *writer, uint32_t thread)
@@ -160,16 +122,17 @@ static int put_sample(struct writer *writer, const struct gt_profile *profile, u
                          (uint64_t)node->lock_ns};
 
     for (uint32_t at = index; at != GT_NO_INDEX; at = gt_profile_at(profile, at)->parent)
-        if (put_varint(&writer->inner, location_of(writer, gt_profile_at(profile, at))))
+        if (gt_protobuf_varint(&writer->inner, location_of(writer, gt_profile_at(profile, at))))
             return -1;
-    if (put_message(&writer->message, 1, &writer->inner))
+    if (gt_protobuf_message(&writer->message, 1, &writer->inner))
         return -1;
     for (size_t i = 0; i < (writer->has_locks ? 4 : 3); i++)
-        if (put_varint(&writer->inner, values[i]))
+        if (gt_protobuf_varint(&writer->inner, values[i]))
             return -1;
-    if (put_message(&writer->message, 2, &writer->inner) || put_labels(writer, node->thread))
+    if (gt_protobuf_message(&writer->message, 2, &writer->inner) ||
+        put_labels(writer, node->thread))
         return -1;
-    return put_message(&writer->out, 2, &writer->message);
+    return gt_protobuf_message(&writer->out, 2, &writer->message);
 }
 
 /* A location and its function, of the same id. */
@@ -178,15 +141,16 @@ static int put_location(struct writer *writer, uint64_t id, uint32_t name, uint3
 {
     struct gt_buf *message = &writer->message;
 
-    if (put_number(&writer->inner, 1, id) || put_number(&writer->inner, 2, line) ||
-        put_number(message, 1, id) || put_message(message, 4, &writer->inner) ||
-        put_message(&writer->out, 4, message))
+    if (gt_protobuf_number(&writer->inner, 1, id) ||
+        gt_protobuf_number(&writer->inner, 2, line) || gt_protobuf_number(message, 1, id) ||
+        gt_protobuf_message(message, 4, &writer->inner) ||
+        gt_protobuf_message(&writer->out, 4, message))
         return -1;
-    if (put_number(message, 1, id) || put_number(message, 2, name) ||
-        put_number(message, 3, name) || put_number(message, 4, file) ||
-        put_number(message, 5, line))
+    if (gt_protobuf_number(message, 1, id) || gt_protobuf_number(message, 2, name) ||
+        gt_protobuf_number(message, 3, name) || gt_protobuf_number(message, 4, file) ||
+        gt_protobuf_number(message, 5, line))
         return -1;
-    return put_message(&writer->out, 5, message);
+    return gt_protobuf_message(&writer->out, 5, message);
 }
 
 static int put_strings(struct writer *writer)
@@ -194,7 +158,8 @@ static int put_strings(struct writer *writer)
     int rc = 0;
 
     for (uint32_t i = 0; rc == 0 && i < gt_intern_count(&writer->strings); i++)
-        rc = flush(writer, put_bytes(&writer->out, 6, gt_intern_text(&writer->strings, i),
+        rc = flush(writer,
+                   gt_protobuf_bytes(&writer->out, 6, gt_intern_text(&writer->strings, i),
                                      gt_intern_length(&writer->strings, i)));
     return rc;
 }
@@ -282,11 +247,11 @@ static int end(void *context)
     int rc;
 
     if (report->info->started_unix_ns > 0 &&
-        put_number(&writer->out, 9, (uint64_t)report->info->started_unix_ns))
+        gt_protobuf_number(&writer->out, 9, (uint64_t)report->info->started_unix_ns))
         return gt_error_memory(writer->err);
-    if (length_ns > 0 && put_number(&writer->out, 10, (uint64_t)length_ns))
+    if (length_ns > 0 && gt_protobuf_number(&writer->out, 10, (uint64_t)length_ns))
         return gt_error_memory(writer->err);
-    if (put_number(
+    if (gt_protobuf_number(
             &writer->out, 14,
             word(writer, writer->has_locks && !report->timeline->gils.count ? "lock" : "wait")))
         return gt_error_memory(writer->err);

@@ -26,7 +26,7 @@ struct slicer {
 
 uint64_t gt_page_rows(const struct gt_timeline *timeline)
 {
-    uint64_t rows = timeline->marks.count;
+    uint64_t rows = timeline->marks.count + timeline->native.count;
 
     for (uint32_t i = 0; i < timeline->gils.count; i++) {
         const struct gt_gil *gil = gt_gil_at(timeline, i);

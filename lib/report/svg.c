@@ -59,6 +59,16 @@ static void color_of(const char *name, char *color, size_t size)
              kernel ? 45u : 72u, 66 + hash / 64 % 14);
 }
 
+/* "5.2 ms", or of events "1200". */
+static const char *figure_of(const struct gt_flame *flame, int64_t total, char *text,
+                             size_t size)
+{
+    if (!flame->counts)
+        return gt_duration_text(total, text, size);
+    snprintf(text, size, "%lld", (long long)total);
+    return text;
+}
+
 static int put_node(const struct gt_flame *flame, uint32_t index, double x, double width,
                     double height, struct gt_buf *line)
 {
@@ -67,16 +77,16 @@ static int put_node(const struct gt_flame *flame, uint32_t index, double x, doub
     double y = height - BOTTOM - (double)(node->depth + 1) * ROW;
     double share = 100.0 * (double)node->total_ns / (double)gt_flame_at(flame, 0)->total_ns;
     size_t shown = fitting(name, width);
-    char color[40], duration[32];
+    char color[40], figure[32];
 
     color_of(name, color, sizeof(color));
-    gt_duration_text(node->total_ns, duration, sizeof(duration));
+    figure_of(flame, node->total_ns, figure, sizeof(figure));
     if (gt_buf_adds(line, "<g><title>") || add_text(line, name, strlen(name)) ||
         gt_buf_addf(
             line,
             " (%s, %.2f%%)</title><rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%d\" "
             "fill=\"%s\" rx=\"1\"/>",
-            duration, share, x, y, width, ROW - 1, color))
+            figure, share, x, y, width, ROW - 1, color))
         return -1;
     if (shown && (gt_buf_addf(line, "<text x=\"%.1f\" y=\"%.1f\">", x + 3, y + 13) ||
                   add_text(line, name, shown) ||
@@ -121,9 +131,9 @@ static int put_tree(const struct gt_flame *flame, double height, struct gt_strea
 static int put_head(const struct gt_flame *flame, const char *title, double height,
                     struct gt_buf *head)
 {
-    char duration[32];
+    char figure[32];
 
-    gt_duration_text(gt_flame_at(flame, 0)->total_ns, duration, sizeof(duration));
+    figure_of(flame, gt_flame_at(flame, 0)->total_ns, figure, sizeof(figure));
     if (gt_buf_addf(head,
                     "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%.0f\" "
                     "viewBox=\"0 0 %d %.0f\" font-family=\"Verdana,DejaVu Sans,sans-serif\" "
@@ -136,7 +146,7 @@ static int put_head(const struct gt_flame *flame, const char *title, double heig
             head,
             "</text>\n<text x=\"%d\" y=\"44\" fill=\"#555\">%s in all; the innermost call "
             "is on top; hover for figures</text>\n",
-            MARGIN, duration))
+            MARGIN, figure))
         return -1;
     return 0;
 }

@@ -207,10 +207,10 @@ export function* heavyText(events) {
     yield record.text();
 }
 
-/** Make a page, and the JSON's summary, of perf script text (a string or chunks). */
-export async function makePage(name, text, mode = "gil") {
+/** Make a page, and the JSON's summary, of perf script text (a string or chunks), by further options. */
+export async function makePage(name, text, mode = "gil", options = []) {
     const html = join(folder, `${name}.html`), json = join(folder, `${name}.json`);
-    const child = spawn(perf2trace, ["-q", "-o", html, "-o", json, mode],
+    const child = spawn(perf2trace, ["-q", ...options, "-o", html, "-o", json, mode],
                         {stdio: ["pipe", "inherit", "inherit"]});
     const ended = once(child, "exit");
     for (const chunk of typeof text === "string" ? [text] : text)

@@ -37,6 +37,54 @@ function stacked() {
     return record.text();
 }
 
+const MS = 1_000_000;
+
+/** 101 has the GIL for 122 ms while 102 waits, then 102 for 122 ms, while 101 runs without it; then 101
+ * for 2 ms. With samples of their stacks, each 10 ms; and when the holds begin. */
+function sampled() {
+    const record = new Recording(), samples = new Recording(), starts = [];
+    const sample = (tid, ...names) => {
+        samples.time = record.time;
+        samples.line(tid, `${10 * MS} cpu-clock:u: `);
+        samples.lines.push(...names.map((name, i) =>
+            `\t${(0x1000 + i * 16).toString(16)} ${name} (/usr/lib/deep.so)\n`), "\n");
+    };
+    const hold = (tid, act) => {
+        record.acquire(tid);
+        starts.push(record.time);
+        record.time += MS;
+        act();
+        record.time += MS;
+        record.release(tid);
+        record.time += MS;
+    };
+    for (const tid of [101, 102])
+        record.fork(tid);
+    for (let i = 0; i < 50; i++) {
+        record.acquire(100);
+        record.time += 1500;
+        record.release(100);
+        record.time += 8500;
+    }
+    hold(101, () => {
+        record.wait(102);
+        for (let i = 0; i < 12; i++) {
+            record.time += 10 * MS;
+            sample(101, i % 4 ? "burn" : "parse", "outer");
+        }
+    });
+    hold(102, () => {
+        for (let i = 0; i < 12; i++) {
+            record.time += 10 * MS;
+            if (i < 3)
+                sample(102, "parse", "outer");
+            sample(101, "away");
+        }
+    });
+    hold(101, () => {});
+    return {text: record.text(), native: samples.text(), starts};
+}
+
 const CALLS = `
 import threading
 def crunch(n):
@@ -63,7 +111,7 @@ afterEach(() => closePages(browser));
 after(() => browser?.close());
 
 /** The graph that is shown, as offgil writes it. */
-const folded = (page) => page.evaluate(() => {
+const folded = (page, unit = 1000) => page.evaluate((each) => {
     const {tree} = window.giltracer.page.tabs.flame;
     const lines = [];
     for (let i = 1; i < tree.count; i++) {
@@ -72,13 +120,14 @@ const folded = (page) => page.evaluate(() => {
         const path = [];
         for (let node = i; node > 0; node = tree.parent[node])
             path.unshift(tree.title(node));
-        lines.push(`${path.join(";")} ${Math.ceil(tree.self[i] / 1000)}`);
+        lines.push(`${path.join(";")} ${Math.ceil(tree.self[i] / each)}`);
     }
     return lines.sort();
-});
+}, unit);
 
-const offgil = (...words) => execFileSync(join(binaryDir, "offgil"),
-    [...words, join(folder, "stacks.txt")], {encoding: "utf8"}).split("\n").filter(Boolean).sort();
+const foldedBy = (...words) => execFileSync(join(binaryDir, "offgil"), words, {encoding: "utf8"})
+    .split("\n").filter(Boolean).sort();
+const offgil = (...words) => foldedBy(...words, join(folder, "stacks.txt"));
 
 async function show(page, what) {
     await page.locator("#flame-what").selectOption(what);
@@ -107,6 +156,105 @@ test("the page's graph is offgil's, for each state, joined and apart", async () 
         assert.deepEqual(await folded(page), offgil("--threads", "--state", name), name);
         await page.locator("#flame-threads").uncheck();
     }
+    page.check();
+});
+
+test("samples of stacks: of all, with the GIL, without it, of a range, and of one hold", async () => {
+    const {text, native, starts} = sampled();
+    const recorded = join(folder, "sampled.txt"), samples = join(folder, "sampled-native.txt");
+    writeFileSync(recorded, text);
+    writeFileSync(samples, native);
+    const {html} = await makePage("sampled", text, "gil", ["--native", samples]);
+    const page = await open(browser, {html, hash: "#tab=flame"});
+    await page.locator("#panel-flame .frame").first().waitFor();
+    const options = {time: [], held: ["--gil", "held"], free: ["--gil", "free"]};
+    const {key} = await page.evaluate(() => window.giltracer.page.tabs.flame.kinds
+        .find(({title}) => title === "Running"));
+    for (const [what, words] of Object.entries(options)) {
+        await show(page, key.replace("time", what));
+        const lines = await folded(page);
+        assert.deepEqual(lines, foldedBy("--native", samples, ...words, recorded), what);
+        assert.equal(lines.length, {time: 3, held: 2, free: 1}[what], lines);
+    }
+    await show(page, key);
+    await page.evaluate((from) => window.giltracer.view.set({range: {from, to: from + 25e6}}), starts[0]);
+    await page.settled();
+    assert.deepEqual(await page.evaluate(() => {
+        const {tree: {few, samples}} = window.giltracer.page.tabs.flame;
+        return {few, samples};
+    }), {few: true, samples: 2});
+    page.check();
+
+    const details = page.locator("#details-body");
+    const select = async (tid, start) => {
+        await page.evaluate((hash) => { location.hash = hash; }, `#thread=${tid}&gil=0&at=hold:${start}`);
+        await page.settled();
+        assert.equal((await page.state()).selection.start, start);
+        return details.locator("h3").first().textContent();
+    };
+    assert.equal(await select(101, starts[0]), "Its stack, in 12 samples");
+    await details.locator(".frame").first().waitFor();
+    await page.settled();
+    assert.deepEqual(await details.locator(".frame").allTextContents(), ["all", "outer", "burn", "parse"]);
+    const figure = () => details.locator(".flame-figure").textContent();
+    await details.locator(".frame", {hasText: "burn"}).hover();
+    assert.equal(await figure(), "burn · 90.0 ms · 75.0% of all");
+    await page.screenshot({path: join(shots, "hold-flame.png")});
+    await details.locator(".frame", {hasText: "burn"}).click();
+    await page.settled();
+    assert.equal(await details.locator(".frame.above").count(), 2);
+    await page.keyboard.press("Escape");
+    await page.settled();
+    assert.equal(await details.locator(".frame.above").count(), 0);
+    assert.equal(await select(102, starts[1]), "Its stack, in 3 samples");
+    await details.locator(".frame", {hasText: "parse"}).hover();
+    assert.equal(await figure(), "parse · 3 of 3 samples");
+    assert.equal(await select(101, starts[2]), "Its stack, in 0 samples");
+    assert.equal(await details.locator(".flame").count(), 0);
+    page.check();
+});
+
+test("events with stacks have graphs by their number", async () => {
+    const record = new Recording();
+    const fault = (tid, ...names) => {
+        record.time += MS;
+        record.line(tid, "3 page-faults: ");
+        record.lines.push(...names.map((name, i) =>
+            `\t${(0x1000 + i * 16).toString(16)} ${name} (/usr/lib/deep.so)\n`), "\n");
+    };
+    record.fork(101);
+    for (let i = 0; i < 50; i++) {
+        record.acquire(100);
+        record.time += 1500;
+        record.release(100);
+        record.time += 8500;
+    }
+    record.acquire(101);
+    for (let i = 0; i < 12; i++)
+        fault(101, i % 4 ? "burn" : "parse", "outer");
+    record.time += MS;
+    record.release(101);
+    for (let i = 0; i < 12; i++)
+        fault(101, "away");
+    const saved = join(folder, "events.txt");
+    writeFileSync(saved, record.text());
+    const {html} = await makePage("events", record.text(), "all");
+    const page = await open(browser, {html, hash: "#tab=flame"});
+    await page.locator(".frame").first().waitFor();
+    const kinds = await page.evaluate(() => window.giltracer.page.tabs.flame.kinds
+        .map(({key, title}) => ({key, title})));
+    assert.deepEqual(kinds.map(({title}) => title),
+                     ["page-faults", "page-faults with the GIL", "page-faults without it"]);
+    const words = [[], ["--gil", "held"], ["--gil", "free"]];
+    for (const [i, {key}] of kinds.entries()) {
+        await show(page, key);
+        const lines = await folded(page, 1);
+        assert.deepEqual(lines, foldedBy("--event", "page-faults", ...words[i], saved));
+        assert.equal(lines.length, [3, 2, 1][i]);
+    }
+    await show(page, kinds[1].key);
+    await page.locator(".frame", {hasText: "burn"}).hover();
+    assert.equal(await page.locator(".flame-figure").textContent(), "burn · 27 · 75.0% of all");
     page.check();
 });
 

@@ -23,7 +23,7 @@ const {View, readHash, viewToHash, MIN_WIDTH_NS} = await load("view.js");
 const {CALL_HEIGHT, buildModel, layRows} = await load("model.js");
 const {isLarge, lengthText, traceBlob} = await load("export.js");
 const {attributeTime, attributionText} = await load("flame.js");
-const {FlameTree, findFrames, innermostCalls, layBoxes, stackTree} =
+const {FlameTree, figures, findFrames, innermostCalls, layBoxes, sampleTree, stackTree} =
     await load("flame.js");
 const {nativeText} = await load("lists.js");
 const {endOfHold, holdersDuring, longestSpans, measureBlockers, measureLane, measureStates,
@@ -102,6 +102,22 @@ test("embedding takes comments and indentation for what they are", () => {
     for (const name of readdirSync(viewerFolder).filter((each) => each.endsWith(".js"))) {
         assert.deepEqual(misread(readFileSync(join(viewerFolder, name), "utf8")), [], name);
     }
+});
+
+test("samples make a tree of those that are wanted, and few are counted", () => {
+    const values = {count: 4, parent: [-1, 0, 1, 2], name: [0, 1, 2, 3], self: [0, 0, 0, 0]};
+    const samples = {time: Float64Array.from({length: 24}, (_, i) => i * 10),
+                     thread: Array.from({length: 24}, (_, i) => i % 2), period: Array(24).fill(5),
+                     node: Array.from({length: 24}, (_, i) => i < 12 ? 3 : 2)};
+    const names = ["process", "t1", "f", "g"];
+    const make = (from, to) => sampleTree({values, samples}, names, 0, from, to, (who) => who === 0);
+    const many = make(0, 240), few = make(40, 150);
+    assert.deepEqual([many.samples, many.few, [...many.total]], [12, false, [60, 60, 30]]);
+    assert.deepEqual(many.name.slice(1).map((name) => names[name]), ["f", "g"]);
+    assert.equal(figures(many, 1), "60 ns · 100.0% of all · 30 ns in itself");
+    assert.deepEqual([few.samples, few.few, [...few.total]], [6, true, [6, 6, 4]]);
+    assert.equal(figures(few, 2), "4 of 6 samples");
+    assert.equal(make(10, 20).samples, 0);
 });
 
 test("durations and times read as the terminal's", () => {
@@ -417,9 +433,9 @@ test("a tree of frames sums up, joins threads, is searched once and laid in its 
     const nodes = {count: 6, parent: [-1, 0, 1, 0, 3, 4], name: [0, 1, 3, 2, 3, 4],
                    self: [0, 5, 10, 0, 20, 40]};
     const names = ["process", "t1", "t2", "f", "f inner"];
-    const apart = stackTree(nodes, names, true);
+    const apart = stackTree(nodes, names, 2);
     assert.deepEqual([...apart.total], [75, 75, 15, 10, 60, 60, 40]);
-    const joined = stackTree(nodes, names, false);
+    const joined = stackTree(nodes, names, 1);
     assert.deepEqual(joined.name, [-1, 0, 3, 4]);
     assert.deepEqual([...joined.total], [75, 75, 70, 40]);
     assert.deepEqual([joined.self[1], joined.self[2]], [5, 30]);

@@ -10,6 +10,7 @@ import harness
 import recording
 from harness import (DEBIAN_PYTHON, OFFGIL, Interpreter, an_interpreter, ask_version, giltracer,
                      target)
+from test_profiles import Pprof
 
 pytestmark = pytest.mark.needs_perf
 
@@ -145,3 +146,54 @@ def blind(folder, sched):
     run = recording.record(folder, DEBIAN, ["-c", "import time; time.sleep(0.1)"], probes=False,
                            sched=sched)
     return run.path
+
+
+TOUCH = """
+import hashlib, mmap, threading
+PAGES = 4000
+
+def touch():
+    memory = mmap.mmap(-1, PAGES * 4096)
+    for page in range(PAGES):
+        memory[page * 4096] = 1
+
+def digest(memory):
+    hashlib.sha256(memory).digest()
+
+touch()
+digest(mmap.mmap(-1, PAGES * 4096))
+"""
+
+
+def test_where_events_happen_and_whether_with_the_gil(folder):
+    """Pages that are touched for the first time: by Python code, and without the GIL by OpenSSL."""
+    program = folder / "touch.py"
+    program.write_text(TOUCH)
+    run = giltracer(["--python", DEBIAN.path, "-e", "page-faults", "--call-graph", "--keep", "kept", "-o",
+                     "x.json", str(program)], folder)
+    assert run.status == 0, run
+    words = ["--event", "page-faults", "--agent-log", folder / "kept" / "agent", folder / "kept" / "perf.data"]
+    shares = {}
+    for which in ("all", "held", "free"):
+        done = offgil(*([] if which == "all" else ["--gil", which]), *words)
+        assert done.status == 0, done.err
+        stacks = folded(done.out)
+        shares[which] = {name: sum(count for frames, count in stacks.items() if name in frames)
+                         for name in ("touch", "digest")}
+        shares[which]["sum"] = sum(stacks.values())
+    (counter,) = harness.read_json(folder / "x.json")["giltracer"]["counters"]
+    assert counter["name"] == "page-faults"
+    assert sum(row["total"] for row in counter["threads"]) == shares["all"]["sum"]
+    assert shares["held"]["sum"] + shares["free"]["sum"] == shares["all"]["sum"]
+    assert 4000 <= shares["held"]["touch"] < 4200 and shares["free"]["touch"] < 40, shares
+    assert shares["free"]["digest"] > 900 and shares["held"]["digest"] < 100, shares
+    output = folder / "faults.svg"
+    assert offgil("-o", output, *words).status == 0
+    assert "page-faults" in output.read_text()
+    assert offgil("-o", folder / "faults.pb.gz", *words).status == 0
+    profile = Pprof(folder / "faults.pb.gz")
+    assert profile.types == [("page-faults", "count")]
+    assert {tuple(reversed(stack)): values[0] for stack, values, _ in profile.samples} == \
+        dict(folded(offgil(*words).out))
+    again = offgil("--event", "cycles", folder / "kept" / "perf.data")
+    assert "holds no event cycles" in refused(again)

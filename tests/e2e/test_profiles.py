@@ -56,7 +56,7 @@ class Pprof:
                 location = dict(fields(value))
                 self.locations[location[1]] = dict(fields(location[4]))[1]
         self.samples = [self.sample(value) for number, value in message if number == 2]
-        self.duration_ns = dict(message)[10]
+        self.duration_ns = dict(message).get(10)
 
     def sample(self, data):
         parts = list(fields(data))

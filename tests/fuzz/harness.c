@@ -9,6 +9,7 @@
 #include "report/condition.h"
 #include "report/metrics.h"
 #include "report/flame_folded.h"
+#include "report/flame_pprof.h"
 #include "report/svg.h"
 
 #include <jansson.h>
@@ -212,25 +213,39 @@ static void write_outputs(struct gt_report *report)
     }
 }
 
+/* Releases the graph. */
+static void write_flame(struct gt_flame *flame)
+{
+    struct gt_output output = memory_output();
+    struct gt_buf folded;
+
+    gt_buf_init(&folded);
+    must(gt_flame_folded(flame, &folded) == 0 &&
+             gt_svg_write(flame, "title", &output, NULL) == 0,
+         "no flame graph");
+    check_lines(folded.data, folded.length);
+    check_output(&output, check_markup);
+    output = memory_output();
+    must(gt_flame_pprof_write(flame, "title", &output, NULL) == 0, "no profile");
+    check_output(&output, no_check);
+    gt_buf_release(&folded);
+    gt_flame_release(flame);
+}
+
 /* What offgil makes. */
 static void write_flames(const struct gt_timeline *timeline)
 {
     static const enum gt_sched_state states[] = {GT_SCHED_SLEEPING_GIL, GT_SCHED_SLEEPING};
+    struct gt_flame flame;
 
     for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
-        struct gt_output output = memory_output();
-        struct gt_flame flame;
-        struct gt_buf folded;
-
-        gt_buf_init(&folded);
-        must(gt_flame_init(&flame, timeline, states[i], GT_FLAME_BY_THREAD, NULL) == 0 &&
-                 gt_flame_folded(&flame, &folded) == 0 &&
-                 gt_svg_write(&flame, "title", &output, NULL) == 0,
+        must(gt_flame_init(&flame, timeline, states[i], GT_FLAME_BY_THREAD, NULL) == 0,
              "no flame graph");
-        check_lines(folded.data, folded.length);
-        check_output(&output, check_markup);
-        gt_buf_release(&folded);
-        gt_flame_release(&flame);
+        write_flame(&flame);
+    }
+    for (uint32_t i = 0; i < timeline->counters.count; i++) {
+        must(gt_flame_init_counter(&flame, timeline, i, 0, NULL) == 0, "no flame graph");
+        write_flame(&flame);
     }
 }
 

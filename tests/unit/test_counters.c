@@ -91,8 +91,9 @@ static void charged_to_holding_and_waiting(void **state)
 static void named_as_the_user_did(void **state)
 {
     static const char *const names[] = {
-        "page-faults",      "cycles:u",  "cpu/event=0x3c/",      "cycles",
-        "cpu/event=0x3c/u", "freq=1/x/", "cycles/freq=1,name=x/"};
+        "page-faults",          "cycles:u",  "cpu/event=0x3c/",       "cycles",
+        "cpu/event=0x3c/u",     "freq=1/x/", "cycles/freq=1,name=x/", "page-faults:u",
+        "cycles/call-graph=fp/"};
 
     (void)state;
     count(1, 8, "page-faults/freq=999/", 1);
@@ -104,9 +105,13 @@ static void named_as_the_user_did(void **state)
     count(7, 8, "cpu/event=0x3c,freq=999/u", 1);
     count(8, 8, "freq=1/x/", 1);
     count(9, 8, "cycles/freq=1,name=x/", 1);
+    count(10, 8, "page-faults/call-graph=dwarf,stack-size=2048/u", 1);
+    count(11, 8, "cycles/freq=9,call-graph=dwarf,stack-size=8192/", 1);
+    count(12, 8, "cpu/event=0x3c,freq=9,call-graph=dwarf,stack-size=8192/u", 1);
+    count(13, 8, "cycles/call-graph=fp,freq=9/", 1);
     assert_int_equal(gt_timeline_finish(timeline, NULL), 0);
-    assert_int_equal(timeline->counters.count, 7);
-    for (size_t i = 0; i < 7; i++) {
+    assert_int_equal(timeline->counters.count, 9);
+    for (size_t i = 0; i < 9; i++) {
         const struct gt_counter *counter = gt_chunks_at(&timeline->counters, i);
 
         assert_string_equal(gt_intern_text(&timeline->names, counter->name), names[i]);

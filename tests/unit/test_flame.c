@@ -284,6 +284,49 @@ static void functions_take_the_interpreters_place(void **state)
                  "python;main;futex 10\n");
 }
 
+/* Page faults of a thread, the second one with the GIL. */
+static void events_are_counted(void **state)
+{
+    struct gt_frame frames[] = {frame("touch", "/x.so"), frame("eval", "/bin/python3")};
+    struct gt_event event = {.kind = GT_EVENT_COUNTER,
+                             .pid = 7,
+                             .tid = 7,
+                             .comm = "python",
+                             .comm_length = 6,
+                             .name = "page-faults/call-graph=dwarf,stack-size=2048/",
+                             .name_length = 45,
+                             .frames = frames,
+                             .frame_count = 2,
+                             .period = 3};
+    struct gt_flame flame;
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        event.time_ns = 1000 + i * 1000;
+        event.period = (uint64_t)i + 1;
+        event.frame_count = i < 2 ? 2 : 0;
+        if (i == 1)
+            acquire(timeline, 1500, 7, 7, 0x7f0000001000);
+        if (i == 2)
+            release(timeline, 2500, 7, 7, 0x7f0000001000);
+        assert_int_equal(gt_timeline_feed(timeline, &event), 0);
+    }
+    assert_int_equal(gt_timeline_finish(timeline, NULL), 0);
+    assert_int_equal(timeline->counters.count, 1);
+    assert_int_equal(gt_flame_init_counter(&flame, timeline, 0, 0, NULL), 0);
+    assert_int_equal(gt_flame_folded(&flame, &text), 0);
+    assert_string_equal(text.data, "python 3\npython;eval;touch 3\n");
+    assert_int_equal(flame.spans, 3);
+    assert_int_equal(flame.spans_unstacked, 1);
+    assert_int_equal(flame.sampled.count, 3);
+    gt_flame_release(&flame);
+    gt_buf_reset(&text);
+    assert_int_equal(gt_flame_init_counter(&flame, timeline, 0, GT_FLAME_WITH_GIL, NULL), 0);
+    assert_int_equal(gt_flame_folded(&flame, &text), 0);
+    assert_string_equal(text.data, "python;eval;touch 2\n");
+    gt_flame_release(&flame);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -292,6 +335,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_graph_is_well_formed, setup, teardown),
         cmocka_unit_test_setup_teardown(functions_take_the_interpreters_place, setup, teardown),
         cmocka_unit_test_setup_teardown(deeper_than_any_stack, setup, teardown),
+        cmocka_unit_test_setup_teardown(events_are_counted, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

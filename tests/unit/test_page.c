@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "common/results.h"
 #include "ingest/ingest.h"
+#include "ingest/native_log.h"
 #include "report/page.h"
 
 #include <setjmp.h>
@@ -37,27 +38,36 @@ static void line(struct gt_buf *text, int pid, int tid, int64_t time_us, const c
                      0);
 }
 
-/* Releases the text. */
-static void convert(struct gt_buf *text)
+/* Releases the texts. */
+static void convert(struct gt_buf *text, struct gt_buf *native)
 {
     ingest = gt_ingest_new(&options, NULL);
     assert_non_null(ingest);
     assert_int_equal(gt_ingest_feed(ingest, text->data, text->length, NULL), 0);
+    if (native) {
+        struct gt_native_log *log = gt_ingest_native(ingest, NULL);
+
+        assert_non_null(log);
+        assert_int_equal(gt_native_log_feed(log, native->data, native->length, NULL), 0);
+        gt_buf_release(native);
+    }
     assert_int_equal(gt_ingest_finish(ingest, NULL), 0);
     assert_int_equal(
         gt_results_make(&results, gt_ingest_recorded(ingest), &info, NULL, true, NULL), 0);
     gt_buf_release(text);
 }
 
-/* Processes begin one after the other, each with two threads that wait for each other. */
+/* Processes begin one after the other, each with two threads that wait for each other; of one
+ * of them the stack is sampled. */
 static int make(void **state)
 {
-    struct gt_buf text;
+    struct gt_buf text, native;
     int64_t time_us = 0;
     char fork[64];
 
     (void)state;
     gt_buf_init(&text);
+    gt_buf_init(&native);
     for (int i = 0; i < PROCESSES; i++) {
         int pid = 1000 + 2 * i;
 
@@ -73,8 +83,9 @@ static int make(void **state)
             line(&text, pid, own, time_us++, "gil:signal: (1) cond=0x7f0000001000");
             line(&text, pid, own, time_us++, "1 page-faults: ");
         }
+        line(&native, pid, pid + 1, time_us, "10 cpu-clock:u: \n\t1000 inner (/x.so)\n");
     }
-    convert(&text);
+    convert(&text, &native);
     return 0;
 }
 
@@ -107,7 +118,7 @@ static int make_late(void **state)
         line(&text, 1000, FIRST_LATE + i % LATE, time_us++,
              "gil:wait: (1) cond=0x7f0000001000");
     }
-    convert(&text);
+    convert(&text, NULL);
     return 0;
 }
 
@@ -189,6 +200,13 @@ static size_t check_names(const struct gt_buf *page, json_t *data)
     }
     json_array_foreach(json_object_get(data, "counters"), i, item)
         assert_int_equal(rows_of(page, "counters", i), number(item, "samples"));
+    json_array_foreach(json_object_get(data, "flames"), i, item)
+    {
+        size_t state = (size_t)number(item, "state");
+
+        assert_int_equal(rows_of(page, "flame", state), number(item, "nodes"));
+        assert_int_equal(rows_of(page, "samples", state), number(item, "samples"));
+    }
     return json_array_size(gils);
 }
 
@@ -202,6 +220,7 @@ static void all_is_there_where_it_fits(void **state)
     data = element(&page, "page-data");
     summary = element(&page, "summary-data");
     assert_int_equal(check_names(&page, data), PROCESSES);
+    assert_int_equal(rows_of(&page, "samples", GT_SCHED_RUNNING), PROCESSES);
     assert_int_equal(json_array_size(json_object_get(data, "lost")), 0);
     assert_null(strstr(page.data, "This page shows"));
     json_decref(data);
@@ -231,6 +250,7 @@ static void a_page_that_is_too_large_holds_the_beginning(void **state)
         summary = element(&page, "summary-data");
         gils = check_names(&page, data);
         assert_true(gils > 0 && gils < PROCESSES);
+        assert_in_range(rows_of(&page, "samples", GT_SCHED_RUNNING), gils - 1, gils);
         assert_int_equal(json_array_size(json_object_get(summary, "gils")), gils);
         assert_int_equal(json_array_size(json_object_get(summary, "load")), gils);
         assert_int_equal(json_array_size(json_object_get(summary, "threads")),

@@ -295,12 +295,39 @@ static void check_counter(const char *event, const char *spec, const char *shown
     struct gt_buf text;
 
     gt_buf_init(&text);
-    assert_int_equal(gt_counter_spec(event, 99, &text), 0);
+    assert_int_equal(gt_counter_spec(event, 99, false, &text), 0);
     assert_string_equal(text.data, spec);
     gt_buf_reset(&text);
     assert_int_equal(gt_counter_shown(event, &text), 0);
     assert_string_equal(text.data, shown);
     gt_buf_release(&text);
+}
+
+static void check_stacked(const char *event, const char *spec)
+{
+    struct gt_buf text;
+
+    gt_buf_init(&text);
+    assert_int_equal(gt_counter_spec(event, 99, true, &text), 0);
+    assert_string_equal(text.data, spec);
+    gt_buf_release(&text);
+}
+
+static void test_counters_with_stacks(void **state)
+{
+    (void)state;
+    check_stacked("cycles", "cycles/freq=99,call-graph=dwarf,stack-size=8192/");
+    check_stacked("cycles:u", "cycles/freq=99,call-graph=dwarf,stack-size=8192/u");
+    check_stacked("cpu/event=0x3c/u",
+                  "cpu/event=0x3c,freq=99,call-graph=dwarf,stack-size=8192/u");
+    check_stacked("cycles/period=5/", "cycles/period=5,call-graph=dwarf,stack-size=8192/");
+    check_stacked("cycles/call-graph=fp/", "cycles/call-graph=fp,freq=99/");
+    check_stacked("page-faults:u", "page-faults/call-graph=dwarf,stack-size=2048/u");
+    check_stacked("cs", "cs/call-graph=dwarf,stack-size=2048/");
+    check_stacked("syscalls:sys_enter_write",
+                  "syscalls:sys_enter_write/call-graph=dwarf,stack-size=2048/");
+    check_stacked("syscalls:sys_enter_write:u",
+                  "syscalls:sys_enter_write/call-graph=dwarf,stack-size=2048/u");
 }
 
 static void test_counters(void **state)
@@ -332,11 +359,12 @@ static void test_counters_of_what_is_recorded(void **state)
     assert_int_equal(gt_plan_make(&plan, &request, &caps, &interp, &err), 0);
     for (size_t i = 0; i < plan.events.count; i++) {
         switches += strncmp(plan.events.items[i], "sched:sched_switch", 18) == 0;
-        faults += strcmp(plan.events.items[i], "page-faults") == 0;
+        faults += strncmp(plan.events.items[i], "page-faults/call-graph=", 23) == 0;
     }
     assert_int_equal(switches, 1);
     assert_int_equal(faults, 1);
     assert_int_equal(plan.counters.count, 2);
+    assert_true(plan.stacks && plan.counter_stacks);
 }
 
 static void test_probe_names(void **state)
@@ -409,6 +437,7 @@ int main(void)
         TEST(test_a_build_without_gil_is_noted),
         TEST(test_perf_versions),
         cmocka_unit_test(test_counters),
+        cmocka_unit_test(test_counters_with_stacks),
         TEST(test_counters_of_what_is_recorded),
         cmocka_unit_test(test_probe_names),
         cmocka_unit_test(test_sources),

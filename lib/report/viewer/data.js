@@ -56,8 +56,7 @@ export function readColumns(bytes, rows) {
   return columns;
 }
 
-export const CUT_START = 1;
-export const CUT_END = 2;
+export const CUT_START = 1, CUT_END = 2;
 
 const LONG = 2 ** 32 - 1; // ns: longer spans have their lengths apart
 
@@ -65,14 +64,15 @@ const TYPES = {
   start: Float64Array, length: Uint32Array, time: Float64Array,
   flags: Uint8Array, // of spans CUT_START and CUT_END; of a thread's states the state
   member: Uint32Array, // of states the CPU + 1
-  thread: Uint32Array, period: Float64Array, // how many events a sample stands for
+  thread: Uint32Array, period: Float64Array, // how many events, or ns, a sample stands for
+  node: Uint32Array, // where a sample's stack ends
   series: Uint8Array, name: Uint32Array, detail: Uint32Array, // of a mark; series: 0 is a moment
   parent: Int32Array, self: Float64Array, // of frames: each comes after its parent (-1: the root)
   hold: Int32Array, until: Float64Array, stopped: Uint32Array, // of waits for locks, and pauses
 };
 
-// Rows of a table, as far as they are decoded: a typed array per field; times are ns since time zero.
-// `decode` makes fields of a block's columns. Calls are in the order of their starts, and nest.
+// Rows of a table, as far as decoded: a typed array per field, which `decode` makes of a block's columns;
+// times are ns since time zero.
 export class Rows {
   count = 0;
   long = new Map();
@@ -182,9 +182,10 @@ function callsOf([id, gap, length, depth], {functions, levels}) {
   return {start: timesOf(gap), length, function: id, depth: change(depth, (value) => value >>> 4)};
 }
 
-function samplesOf([thread, gap, period], {threads}) {
+function samplesOf([thread, gap, period, node = []], {threads, nodes}) {
   check(thread, threads.length, "a sample of no thread");
-  return {time: timesOf(gap), thread, period};
+  check(node, nodes, "a sample of no stack");
+  return {time: timesOf(gap), thread, period, node};
 }
 
 function marksOf([who, gap, name, detail], {threads, texts}) {
@@ -222,8 +223,11 @@ export function readData(text) {
   }
   for (const counter of data.counters)
     counter.values = new Rows(counter.samples, samplesOf, data);
-  for (const flame of data.flames)
-    flame.values = new Rows(flame.nodes, framesOf, data);
+  for (const flame of data.flames) {
+    const {nodes, samples = 0} = flame;
+    flame.values = new Rows(nodes, framesOf, data);
+    flame.samples = new Rows(samples, samplesOf, {threads, nodes});
+  }
   data.marks = new Rows(data.marks, marksOf, data);
   data.waiters = new Series();
   for (const gil of data.gils) {
@@ -246,10 +250,10 @@ class Series extends Array {
 function targetOf({gils, threads, counters, flames, ...data}, {table, key}) {
   const {holdSpans: holds, waitSpans: waits, unknownSpans: unknowns, slices} = gils[key] ?? {};
   const {stateSpans: states, blockedSpans: blocked, callSpans: calls} = threads[key] ?? {};
-  const {waiters, marks, stops, lockHolds} = data;
+  const {waiters, marks, stops, lockHolds} = data, flame = flames.find(({state}) => state === key);
   return {holds, waits, unknowns, slices, waiters, states, blocked, calls, stops, marks,
           "lock-holds": lockHolds, counters: counters[key]?.values,
-          flame: flames.find(({state}) => state === key)?.values}[table];
+          flame: flame?.values, samples: flame?.samples}[table];
 }
 
 export async function* readBlocks(data, blocks) {

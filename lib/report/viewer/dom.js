@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Builds the document, and makes text of numbers and names. Names are the traced program's: text is
-// only ever set as text.
+// Builds the document, and makes text of numbers and names. Text is only ever set as text.
+
+export const {ceil, floor, max, min, round} = Math;
 
 // A new element: a tag with classes ("p.hint"), perhaps properties (the DOM's, `data-…`, `aria-…`,
 // `style` as {property: text}, handlers), and children.
@@ -25,7 +26,7 @@ export function make(kind, ...children) {
   return element;
 }
 
-// A table. A title is a text, or a list; it is aligned as the first row's cell is.
+// A title is a text, or a list; it is aligned as the first row's cell is.
 export function makeTable(className, titles, rows) {
   const alignment = (i) => rows[0]?.cells[i].classList.contains("text") ? "text" : "";
   const cells = titles.map((title, i) =>
@@ -70,15 +71,14 @@ export function laneLabel(theme, {color, thread: {name, tid}}, idPrefix = "") {
 }
 
 export function shareBar(share, className) {
-  const width = `${(100 * Math.min(1, Math.max(0, share))).toFixed(2)}%`;
+  const width = `${(100 * min(1, max(0, share))).toFixed(2)}%`;
   return make("span.bar", {"aria-hidden": "true"},
               make(`span.fill.${className}`, {style: {width}}));
 }
 
-// Returns how many pixels a CSS pixel has.
 export function sizeCanvas(canvas, width, height) {
-  const ratio = Math.min(2, window.devicePixelRatio || 1);
-  const w = Math.max(1, Math.round(width * ratio)), h = Math.max(1, Math.round(height * ratio));
+  const ratio = min(2, window.devicePixelRatio || 1);
+  const w = max(1, round(width * ratio)), h = max(1, round(height * ratio));
   if (canvas.width !== w || canvas.height !== h)
     Object.assign(canvas, {width: w, height: h});
   return ratio;
@@ -126,15 +126,15 @@ export function durationText(ns) {
   for (const [size, unit, decimals] of UNITS)
     if (Math.abs(ns) >= size)
       return `${(ns / size).toFixed(decimals)} ${unit}`;
-  return `${Math.round(ns)} ns`;
+  return `${round(ns)} ns`;
 }
 
 // A point in time, with the decimals that a distance of `step_ns` asks for, in the unit of the last
 // one, `most_ns`.
 export function timeText(ns, step_ns, most_ns = ns) {
   const [size, unit] = most_ns >= 1e9 ? [1e9, "s"] : [1e6, "ms"];
-  const decimals = Math.min(9, Math.max(0, Math.ceil(Math.log10(size / step_ns) - 1e-9)));
-  return `${(ns / size).toFixed(Math.min(decimals, Math.log10(size)))} ${unit}`;
+  const decimals = min(9, max(0, ceil(Math.log10(size / step_ns) - 1e-9)));
+  return `${(ns / size).toFixed(min(decimals, Math.log10(size)))} ${unit}`;
 }
 
 export function percentText(part, whole) {
@@ -163,7 +163,7 @@ export function rateText(per_ns) {
 
 // A distance of ticks: 1, 2 or 5 times a power of ten, at least `least_ns`.
 export function tickStep(least_ns) {
-  const power = 10 ** Math.floor(Math.log10(Math.max(least_ns, 1)));
+  const power = 10 ** floor(Math.log10(max(least_ns, 1)));
   for (const factor of [1, 2, 5])
     if (factor * power >= least_ns)
       return factor * power;

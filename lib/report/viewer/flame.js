@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Which functions threads were in, and flame graphs as data: trees of frames with times, from recorded
-// stacks or from calls.
+// Which functions threads were in, and flame graphs as data: trees of frames with times.
 
-import {durationText, matcher, percentText} from "./dom.js";
+import {countText, durationText, matcher, max, min, percentText, pluralText} from "./dom.js";
 import {countBelow} from "./tracks.js";
 
 const MAX_STEPS = 200000; // calls that attributeTime looks at
@@ -53,18 +52,30 @@ export class FlameTree {
   }
 }
 
-// The tree of recorded stacks (rows of FRAMES). `apart` keeps the threads of a process apart.
-export function stackTree(nodes, names, apart) {
+// The tree of recorded stacks, with frames for processes and threads (`heads`: 2), processes (1), or
+// neither.
+export function stackTree(nodes, names, heads) {
   const tree = new FlameTree(names);
   const depth = new Uint16Array(nodes.count), at = new Uint32Array(nodes.count);
   for (let i = 0; i < nodes.count; i++) {
     const above = nodes.parent[i]; // -1: the root
     depth[i] = above < 0 ? 1 : depth[above] + 1;
     const parent = above < 0 ? 0 : at[above];
-    at[i] = depth[i] === 2 && !apart ? parent : tree.child(parent, nodes.name[i]);
+    at[i] = depth[i] > heads && depth[i] < 3 ? parent : tree.child(parent, nodes.name[i]);
     tree.self[at[i]] += nodes.self[i];
   }
   return tree.finalize();
+}
+
+// That of the samples in [from, to) that are `wanted`, by what they stand for; few are counted.
+export function sampleTree({values, samples, counter}, names, heads, from, to, wanted) {
+  const {time, thread, period, node} = samples, self = new Float64Array(values.count);
+  const ids = [...time.keys()].filter((i) =>
+    time[i] >= from && time[i] < to && wanted(thread[i], time[i])), few = ids.length < 10;
+  for (const i of ids)
+    self[node[i]] += few ? 1 : period[i];
+  return Object.assign(stackTree({...values, self}, names, heads),
+    {few, samples: ids.length, text: counter === undefined ? durationText : countText});
 }
 
 // A thread's innermost calls in [from, to): [node, start, end, call, the call around it]. Outside of
@@ -74,14 +85,14 @@ export function* innermost(calls, tracks, from, to, outside, open) {
   const stack = [{node: outside, id: -1, end: Infinity}];
   let at = from;
   const stretch = (until) => {
-    const end = Math.min(until, to), {node, id} = stack.at(-1);
+    const end = min(until, to), {node, id} = stack.at(-1);
     const found = end > at ? [node, at, end, id, stack.at(-2)?.id ?? -1] : null;
-    at = Math.max(at, end);
+    at = max(at, end);
     return found;
   };
   const enter = (id) => {
     const {node, end} = stack.at(-1);
-    stack.push({node: open(node, calls.function[id]), id, end: Math.min(calls.endOf(id), end)});
+    stack.push({node: open(node, calls.function[id]), id, end: min(calls.endOf(id), end)});
   };
   for (const track of tracks ?? []) {
     const i = track.at(from);
@@ -89,12 +100,12 @@ export function* innermost(calls, tracks, from, to, outside, open) {
       break;
     enter(track.id[i]);
   }
-  let id = tracks ? Math.max(stack.at(-1).id + 1, countBelow(calls.start, from)) : 0;
+  let id = tracks ? max(stack.at(-1).id + 1, countBelow(calls.start, from)) : 0;
   for (let start = 0; start < Infinity; id++) {
     start = id < calls?.count && calls.start[id] < to ? calls.start[id] : Infinity; // the next call
     const depth = start < Infinity ? calls.depth[id] : 0;
     while (stack.length > 1 && (stack.length - 1 > depth || stack.at(-1).end <= start)) {
-      const found = stretch(Math.min(stack.at(-1).end, start));
+      const found = stretch(min(stack.at(-1).end, start));
       if (found)
         yield found;
       stack.pop();
@@ -180,7 +191,7 @@ export async function callTree(model, what, apart, from, to, task) {
     let head = tree.child(0, functions.length + 1 + thread.process.index);
     if (apart)
       head = tree.child(head, functions.length + 1 + processes.length + thread.index);
-    const start = Math.max(from, thread.start_ns), end = Math.min(to, thread.end_ns);
+    const start = max(from, thread.start_ns), end = min(to, thread.end_ns);
     const {callSpans, callTracks} = thread;
     for (const [node, a, b] of innermost(callSpans, callTracks, start, end, head, open)) {
       if (node !== head)
@@ -216,9 +227,11 @@ export function findFrames(tree, text) {
 
 export function figures(tree, node) {
   const all = tree.total[0], total = tree.total[node], self = tree.self[node];
-  const share = all > 0 ? ` · ${percentText(total, all)}% of all` : "";
-  const own = self > 0 && self < total ? ` · ${durationText(self)} in itself` : "";
-  return `${durationText(total)}${share}${own}`;
+  if (tree.few)
+    return `${total} of ${pluralText(all, "sample")}`;
+  const {text = durationText} = tree, share = all > 0 ? ` · ${percentText(total, all)}% of all` : "";
+  const own = self > 0 && self < total ? ` · ${text(self)} in itself` : "";
+  return `${text(total)}${share}${own}`;
 }
 
 // The boxes of a graph zoomed to `top`: [{node, depth, from, share, above}], at most `limit`, the
@@ -229,10 +242,10 @@ export function layBoxes(tree, top, least, limit) {
   for (let node = top; node > 0; node = tree.parent[node])
     path.unshift(tree.parent[node]);
   path.forEach((node, depth) => boxes.push({node, depth, from: 0, share: 1, above: true}));
-  const whole = Math.max(1, tree.total[top]);
+  const whole = max(1, tree.total[top]);
   let level = [{node: top, depth: path.length, from: 0, share: 1}];
   while (level.length > 0) {
-    const room = Math.max(0, limit - boxes.length);
+    const room = max(0, limit - boxes.length);
     if (level.length > room) {
       const widest = new Set([...level].sort((a, b) => b.share - a.share).slice(0, room));
       level = level.filter((box) => widest.has(box));

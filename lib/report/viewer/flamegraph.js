@@ -1,56 +1,43 @@
 // SPDX-License-Identifier: MIT
-// The tab "Flame graph": a tree of frames as boxes, the outermost on top. A click zooms.
+// Flame graphs: a tree of frames as boxes, the outermost on top. A click zooms.
 
-import {make, Measurement, on, shareText} from "./dom.js";
-import {callTree, figures, findFrames, layBoxes, stackTree} from "./flame.js";
+import {make, Measurement, nameText, on, percentText} from "./dom.js";
+import {callTree, figures, findFrames, layBoxes, sampleTree, stackTree} from "./flame.js";
 
 const ROW = 18, MIN_PIXELS = 2; // heights of levels, widths of boxes
 const MAX_BOXES = 3000;
 
 const CALL_TITLES = {time: "Time in functions", hold: "Holding the GIL",
                      wait: "Waiting for the GIL", caused: "Making others wait"};
+const SAMPLE_TITLES = {time: "", held: " with the GIL", free: " without it"};
 const STATE_TITLES = {"S(GIL)": "Asleep for the GIL · S(GIL)", "S": "Asleep · S",
                       "D": "Asleep, uninterruptible · D"};
 
-function kindsOf({flames, functions, stateNames, gils}) {
-  const stacks = flames.map(({state, values}) => ({
-    key: `state:${state}`, name: stateNames[state], nodes: values,
-    title: STATE_TITLES[stateNames[state]] ?? stateNames[state], group: "By recorded stack",
-  }));
-  const calls = Object.entries(CALL_TITLES)
-    .filter(([what]) => functions.length > 0 && (what === "time" || gils.length > 0))
-    .map(([what, title]) => ({key: `calls:${what}`, what, title, group: "By Python function"}));
+function kindsOf({flames, functions, stateNames, gils, counters}) {
+  const each = (titles, group, prefix, of = "", flame = null) => Object.entries(titles)
+    .filter(([what]) => what === "time" || gils.length > 0)
+    .map(([what, title]) => ({key: `${prefix}:${what}`, what, title: of + title, group, flame}));
+  const stacks = flames.flatMap((flame) => {
+    const {state, values: nodes, samples} = flame, name = stateNames[state];
+    return samples.total > 0 ? each(SAMPLE_TITLES, "By sampled stack", `samples${state}`,
+      nameText(counters[flame.counter]?.name ?? "Running"), flame)
+      : [{key: `state:${state}`, name, nodes, title: STATE_TITLES[name] ?? name,
+          group: "By recorded stack"}];
+  });
+  const calls = functions.length > 0 ? each(CALL_TITLES, "By Python function", "calls") : [];
   const kinds = [...stacks, ...calls];
   const first = kinds.find(({name, what}) => name === "S(GIL)" || what === "wait");
-  return {kinds, first: (first ?? kinds[0])?.key};
+  return {kinds, key: (first ?? kinds[0])?.key};
 }
 
-export class FlameGraph {
-  constructor(model, panel, view) {
-    Object.assign(this, {model, panel, view}, kindsOf(model));
-    Object.assign(this, {key: this.first, apart: false, words: "", tree: null});
-    if (this.kinds.length > 0)
-      this.build();
-  }
-
-  get present() {
-    return this.kinds.length > 0;
-  }
-
-  build() {
+// The boxes, and a line above them: drawn when they come into the page.
+export class Boxes {
+  constructor(tree) {
     Object.assign(this, {
-      figure: make("span.flame-figure", {role: "status"}), matches: make("span.hint"),
-      scope: make("span.hint"),
+      tree, top: 0, found: new Set(), figure: make("span.flame-figure", {role: "status"}),
       boxes: make("div.flame", {role: "tree", "aria-label": "Flame graph"}),
-      reset: make("button", {hidden: true, onclick: () => this.zoom(0)}, "Whole graph"),
+      reset: make("button", {onclick: () => this.zoom(0)}, "Whole graph"),
     });
-    this.panel.replaceChildren(make("div.flame-tools", this.selector(),
-      make("label", make("input", {type: "checkbox", id: "flame-threads",
-        onchange: ({target}) => this.choose({apart: target.checked})}), " separate threads"),
-      make("input", {type: "search", id: "flame-search", placeholder: "Find frames",
-        "aria-label": "Find frames", autocomplete: "off",
-        oninput: ({target}) => this.find(target.value)}),
-      this.matches, this.reset, this.scope), this.figure, this.boxes);
     on(this.boxes, {
       pointerover: ({target}) => this.hover(target), focusin: ({target}) => this.hover(target),
       pointerleave: () => this.hover(null), keydown: (event) => this.step(event),
@@ -60,46 +47,6 @@ export class FlameGraph {
       if (this.tree && this.boxes.clientWidth > 0 && this.boxes.clientWidth !== this.width)
         this.draw();
     }).observe(this.boxes);
-  }
-
-  selector() {
-    const groups = [...new Set(this.kinds.map(({group}) => group))];
-    return make("select", {id: "flame-what", "aria-label": "Time to show",
-      onchange: ({target}) => this.choose({key: target.value})},
-    ...groups.map((label) => make("optgroup", {label}, ...this.kinds
-      .filter(({group}) => group === label).map(({key, title}) =>
-        make("option", {value: key, selected: key === this.key}, title)))));
-  }
-
-  choose(fields) {
-    Object.assign(this, fields);
-    this.show(this.interval);
-  }
-
-  // Make the graph of an interval. Recorded stacks are sums over the whole run.
-  async show(interval) {
-    const task = new Measurement(this);
-    this.interval = interval;
-    const kind = this.kinds.find(({key}) => key === this.key);
-    const {model, apart} = this;
-    this.figure.textContent = "Measuring…";
-    const tree = kind.nodes ? stackTree(kind.nodes, model.frames, apart)
-      : await callTree(model, kind.what, apart, interval.from, interval.to, task);
-    if (task.stale || !tree)
-      return;
-    this.tree = tree;
-    this.scope.textContent = kind.nodes && this.view.range ? "of the whole run" : "";
-    this.top = 0;
-    this.find(this.words);
-  }
-
-  find(words) {
-    this.words = words;
-    const {found, ns} = findFrames(this.tree, words);
-    this.found = found;
-    this.matches.textContent = words.trim() === "" ? ""
-      : `${found.size} found, ${shareText(ns, this.tree.total[0])}`;
-    this.draw();
   }
 
   zoom(node) {
@@ -168,6 +115,62 @@ export class FlameGraph {
       style: {"--hue": hueOf(title), "top": `${depth * ROW}px`,
               "left": `${(100 * from).toFixed(4)}%`, "width": `${(100 * share).toFixed(4)}%`},
     }, share * this.width > 24 ? make("bdi", title) : "");
+  }
+}
+
+export class FlameGraph extends Boxes {
+  constructor(model, panel, view) {
+    super(null);
+    Object.assign(this, {model, view, apart: false, words: "", matches: make("span.hint"),
+      scope: make("span.hint")}, kindsOf(model));
+    panel.replaceChildren(make("div.flame-tools", this.selector(),
+      make("label", make("input", {type: "checkbox", id: "flame-threads",
+        onchange: ({target}) => this.choose({apart: target.checked})}), " separate threads"),
+      make("input", {type: "search", id: "flame-search", placeholder: "Find frames",
+        "aria-label": "Find frames", autocomplete: "off",
+        oninput: ({target}) => this.find(target.value)}),
+      this.matches, this.reset, this.scope), this.figure, this.boxes);
+  }
+
+  selector() {
+    return make("select", {id: "flame-what", "aria-label": "Time to show",
+      onchange: ({target}) => this.choose({key: target.value})},
+    ...Array.from(Map.groupBy(this.kinds, ({group}) => group), ([label, kinds]) =>
+      make("optgroup", {label}, ...kinds.map(({key, title}) =>
+        make("option", {value: key, selected: key === this.key}, title)))));
+  }
+
+  choose(fields) {
+    Object.assign(this, fields);
+    this.show(this.interval);
+  }
+
+  // Make the graph of an interval. Recorded stacks are sums over the whole run.
+  async show(interval) {
+    const task = new Measurement(this), {model, apart} = this, {from, to} = interval;
+    this.interval = interval;
+    const {nodes, flame, what} = this.kinds.find(({key}) => key === this.key);
+    this.figure.textContent = "Measuring…";
+    const wanted = (thread, time) => what === "time" || (what === "held") ===
+      model.threads[thread].lanes.some(({holds}) => holds?.at(time) >= 0);
+    const tree = nodes ? stackTree(nodes, model.frames, 1 + apart)
+      : flame ? sampleTree(flame, model.frames, 1 + apart, from, to, wanted)
+        : await callTree(model, what, apart, from, to, task);
+    if (task.stale || !tree)
+      return;
+    this.tree = tree;
+    this.scope.textContent = nodes && this.view.range ? "of the whole run" : "";
+    this.top = 0;
+    this.find(this.words);
+  }
+
+  find(words) {
+    this.words = words;
+    const {found, ns} = findFrames(this.tree, words);
+    this.found = found;
+    this.matches.textContent = words.trim() === "" ? ""
+      : `${found.size} found, ${percentText(ns, this.tree.total[0])}%`;
+    this.draw();
   }
 }
 

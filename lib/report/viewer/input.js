@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Gestures, keys and the search become changes of the view.
 
-import {byId, matcher, on} from "./dom.js";
-import {CALL_HEIGHT, callSelection, laneOf, laneText, neighbour, threadSelection} from "./model.js";
+import {byId, matcher, max, min, on} from "./dom.js";
+import {CALL_HEIGHT, callSelection, laneOf, laneText, neighbour} from "./model.js";
 
 const CLICK_PIXELS = 4;
 const STEP = 0.15; // of the width, per key press
@@ -72,8 +72,8 @@ export class Gestures {
     const {press, view} = this;
     if (press?.kind !== "range" || this.isClick(event, press.x))
       return;
-    const time = Math.min(view.duration, Math.max(0, this.timeline.timeAt(event.offsetX)));
-    view.set({range: {from: Math.min(press.at, time), to: Math.max(press.at, time)}});
+    const time = min(view.duration, max(0, this.timeline.timeAt(event.offsetX)));
+    view.set({range: {from: min(press.at, time), to: max(press.at, time)}});
   }
 
   start(event) {
@@ -114,7 +114,7 @@ export class Gestures {
 
   pinch() {
     const [a, b] = [...this.pointers.values()];
-    return {distance: Math.max(10, Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY)),
+    return {distance: max(10, Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY)),
             middle: (a.clientX + b.clientX) / 2};
   }
 
@@ -140,9 +140,9 @@ export class Gestures {
 function stepThread(timeline, view, direction) {
   const rows = timeline.rows.filter((row) => row.kind === "thread");
   const at = rows.findIndex((row) => timeline.isSelected(row, view.selection));
-  const row = rows.at(at < 0 && direction < 0 ? -1 : Math.max(0, at + direction)) ?? rows.at(-1);
+  const row = rows.at(at < 0 && direction < 0 ? -1 : max(0, at + direction)) ?? rows.at(-1);
   if (row)
-    view.set({selection: threadSelection(row.lane)});
+    view.select(row.lane);
 }
 
 // All keys: [keys, what they do, for the help, and the action].
@@ -223,7 +223,7 @@ export class Search {
     const first = (fits) => this.results.findIndex(({id, thread}) =>
       id >= 0 && fits(functions[thread.callSpans.function[id]].title));
     const exact = first((title) => title === name);
-    this.at = (exact < 0 ? Math.max(0, first(() => true)) : exact) - 1;
+    this.at = (exact < 0 ? max(0, first(() => true)) : exact) - 1;
     this.next(1);
   }
 
@@ -254,7 +254,7 @@ export class Search {
   }
 
   selectCall({thread, id}) {
-    const lane = laneOf(this.model, thread.index, null);
+    const lane = laneOf(this.model, {thread: thread.index});
     const selection = callSelection(lane, id);
     const row = this.timeline.rowOf(thread.index, lane.gil?.index ?? null);
     if (row && (selection.depth + 1) * CALL_HEIGHT > row.calls)
@@ -269,7 +269,7 @@ export class Search {
     this.at = this.at < 0 && direction < 0 ? length - 1 : (this.at + direction + length) % length;
     const {lane, ...call} = this.results[this.at];
     if (lane)
-      this.view.set({selection: threadSelection(lane)});
+      this.view.select(lane);
     else
       this.selectCall(call);
     this.show();

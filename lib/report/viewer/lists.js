@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// The tabs of what the summary lists: functions by the waiting that they caused (of a range, or where
-// it has none, from the calls), locks by what had them, estimates and what they assume.
+// The tabs of what the summary lists: functions by the waiting that they caused (of a range from the
+// calls), locks by what had them, estimates.
 
-import {countText, durationText, linkCell, make, makeTable, nameText, percentText, placeText,
-        pluralText, shareCell, textCell, valueCell} from "./dom.js";
+import {countText, durationText, linkCell, make, makeTable, max, min, nameText, percentText,
+        placeText, pluralText, shareCell, textCell, valueCell} from "./dom.js";
 import {innermostCalls, OUTSIDE} from "./flame.js";
 import {gilName} from "./model.js";
 
@@ -29,7 +29,7 @@ function addHold(row, lane, i, ns, waiting, caller) {
   if (waiting <= 0)
     return;
   row.waiting_ns += waiting;
-  row.longest_hold_ns = Math.max(row.longest_hold_ns, ns);
+  row.longest_hold_ns = max(row.longest_hold_ns, ns);
   if (row.hold !== i || row.lane !== lane) // a hold that was not counted yet
     row.count++;
   Object.assign(row, {hold: i, lane});
@@ -49,7 +49,7 @@ async function measureFunctions(model, from, to, task) {
   for (const gil of model.gils) {
     all += gil.waitTracks.reduce((sum, track) => sum + track.covered(from, to), 0);
     for (const lane of gil.lanes)
-      await measureFunctionsOf(lane, Math.max(from, lane.start), Math.min(to, lane.end), rows,
+      await measureFunctionsOf(lane, max(from, lane.start), min(to, lane.end), rows,
                                task);
     if (task.stale)
       return null;
@@ -62,7 +62,7 @@ function summaryRow(model, {id, callers, ...row}, all) {
   const {name = OUTSIDE, file = "", line = 0, kind = "native"} = model.functions[id] ?? {};
   callers.delete(-1);
   const [caller] = [...callers].sort((a, b) => b[1] - a[1])[0] ?? [];
-  return {...row, function: name, file, line, kind, share: row.waiting_ns / Math.max(1, all),
+  return {...row, function: name, file, line, kind, share: row.waiting_ns / max(1, all),
           caller: model.functions[caller]?.where ?? ""};
 }
 
@@ -147,7 +147,6 @@ function lockRow({name, place, kind = "", ns, share, ...more}, find) {
     textCell(more.waiters?.map(({label}) => nameText(label)).join(", ") ?? ""));
 }
 
-// What had the lock, and who waited for whom.
 function partsOf(lock, threads, find) {
   const gaps = [["given: the next thread was still waking up", lock.handover_ns],
                 ["not known who had it", lock.unknown_ns]];
@@ -168,7 +167,7 @@ export function locksContent({wait_ns: all, rows}, threads, find) {
       ...lock, name: nameText(lock.function ?? "(not known where)"), place: placeText(lock),
       kind: (lock.locks > 1 ? `${lock.locks} × ` : "") + nameText(lock.type ?? LOCK_KINDS[lock.kind]),
       ns: lock.wait_ns,
-      share: lock.wait_ns / Math.max(1, all),
+      share: lock.wait_ns / max(1, all),
     }, lock.function ? () => find(lock) : undefined), ...partsOf(lock, threads, find)]))];
 }
 

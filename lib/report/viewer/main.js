@@ -45,7 +45,6 @@ class Page {
     performance.mark("giltracer-drawn");
   }
 
-  // So much of all is decoded.
   progress(share) {
     byId("status").textContent = `Decoding, ${Math.floor(share * 100)}%: until it is done, figures of ${
       ""}ranges, selections and calls are of what is decoded.`;

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The page as one model: processes, threads, GILs, the lanes of threads (a GIL's in the order of its
-// members), and the spans under a point.
+// The page as one model: processes, threads, GILs, the lanes of threads, and the spans under a point.
 
-import {matcher, nameText, placeText, shortName} from "./dom.js";
+import {floor, matcher, max, min, nameText, placeText, shortName} from "./dom.js";
 import {Rows} from "./data.js";
 import {buildBlocked, buildCounts, buildStates, buildTracks, buildWhole, countBelow, indexGil}
   from "./tracks.js";
@@ -92,8 +91,8 @@ function lostOf({lost, holes = []}, process) {
 function joined(intervals) {
   let until = 0;
   return intervals.sort((a, b) => a[0] - b[0]).flatMap(([start, end]) => {
-    const from = Math.max(start, until);
-    until = Math.max(until, end);
+    const from = max(start, until);
+    until = max(until, end);
     return from < end ? [[from, end]] : [];
   });
 }
@@ -135,8 +134,8 @@ function makeLane(gil, member, thread, row) {
   return {
     gil, member, thread, holds, waits, lost,
     // A thread may have run another program before: its lane begins with the GIL.
-    start: Math.max(thread.start_ns, gil?.start_ns ?? 0),
-    end: Math.min(thread.end_ns, gil?.end_ns ?? Infinity),
+    start: max(thread.start_ns, gil?.start_ns ?? 0),
+    end: min(thread.end_ns, gil?.end_ns ?? Infinity),
     hold_ns: row?.hold_ns ?? holds?.total ?? 0,
     wait_ns: row?.wait_ns ?? waits?.total ?? 0,
     color: gil ? gil.colorOf[member] : -1,
@@ -175,7 +174,7 @@ export function splitProcesses({processes, gils}) {
 
 function callLevels(lane, most) {
   const {callTracks, lanes} = lane.thread;
-  return callTracks && lanes[0] === lane ? Math.min(callTracks.length, most) : 0;
+  return callTracks && lanes[0] === lane ? min(callTracks.length, most) : 0;
 }
 
 function threadParts(model, lane, view) {
@@ -198,16 +197,16 @@ function growThreads(rows, room, view) {
   const left = () => room - rows.reduce((sum, row) => sum + height(row), 0);
   const withCalls = threads.filter(({lane}) => callLevels(lane, 1) > 0);
   const least = withCalls.length <= FEW_THREADS ? CALL_LEVELS_FEW : CALL_LEVELS_MIN;
-  const fit = Math.floor(left() / (Math.max(1, withCalls.length) * CALL_HEIGHT));
+  const fit = floor(left() / (max(1, withCalls.length) * CALL_HEIGHT));
   const levels = view.unfolded ? CALL_LEVELS_UNFOLDED
-    : Math.min(CALL_LEVELS_MAX, Math.max(least, fit));
+    : min(CALL_LEVELS_MAX, max(least, fit));
   for (const row of withCalls)
     row.calls = callLevels(row.lane, levels) * CALL_HEIGHT;
-  const more = Math.floor(Math.max(0, left()) / Math.max(1, threads.length));
+  const more = floor(max(0, left()) / max(1, threads.length));
   let top = 0;
   for (const row of rows) {
     if (row.kind === "thread" && row.bar >= ROW_HEIGHT.thread)
-      row.bar = Math.min(MAX_BAR_HEIGHT, row.bar + more);
+      row.bar = min(MAX_BAR_HEIGHT, row.bar + more);
     row.top = top;
     row.height = height(row);
     top += row.height;
@@ -260,7 +259,7 @@ export function spanSelection(gil, kind, id) {
   return {...rowSelection(gil.lanes[spans.member[id]], kind, spans, id), flags: spans.flags[id]};
 }
 
-export function laneOf(model, thread, gil) {
+export function laneOf(model, {thread, gil = null}) {
   const {lanes} = model.threads[thread];
   return lanes.find((lane) => (lane.gil?.index ?? null) === gil) ?? lanes[0];
 }
@@ -307,7 +306,6 @@ export function pickStrip({thread}, kind, time, near_ns) {
   return i < 0 ? null : rowSelection(thread.lanes[0], kind, thread[`${kind}Spans`], i);
 }
 
-// That a thread had a lock.
 export function hadSelection({lockHolds, threads}, id) {
   return rowSelection(threads[lockHolds.member[id]].lanes[0], "had", lockHolds, id);
 }
@@ -317,29 +315,33 @@ function freeAround(lane, time) {
   for (const track of lane.gil ? [lane.holds, lane.waits] : []) {
     const i = track.below(time);
     if (i > 0)
-      start = Math.max(start, track.endOf(i - 1));
+      start = max(start, track.endOf(i - 1));
     if (i < track.count)
-      end = Math.min(end, track.startOf(i));
+      end = min(end, track.startOf(i));
   }
   return {start, end};
 }
 
+function nthSpan({gil, ...lane}, kind, i) {
+  const {count, id} = lane[`${kind}s`];
+  return i >= 0 && i < count ? spanSelection(gil, kind, id[i]) : null;
+}
+
 export function neighbour(model, selection, kind, direction, time) {
-  const lane = laneOf(model, selection.thread, selection.gil);
+  const lane = laneOf(model, selection);
   if (!lane.gil)
     return null;
   const track = lane[`${kind}s`], at = selection.start ?? time;
   const below = track.below(at);
-  const i = direction < 0 ? below - 1
-    : below < track.count && track.startOf(below) === at ? below + 1 : below;
-  return i >= 0 && i < track.count ? spanSelection(lane.gil, kind, track.id[i]) : null;
+  return nthSpan(lane, kind, direction < 0 ? below - 1
+    : below < track.count && track.startOf(below) === at ? below + 1 : below);
 }
 
 export function findSelection(model, {tid, nth, gil, at}) {
   const thread = model.threads.filter((each) => each.tid === tid)[nth];
   if (!thread)
     return null;
-  const lane = laneOf(model, thread.index, gil ?? thread.lanes[0].gil?.index ?? null);
+  const lane = laneOf(model, {thread: thread.index, gil: gil ?? thread.lanes[0].gil?.index});
   return (at && findSpan(lane, at)) ?? threadSelection(lane);
 }
 
@@ -354,6 +356,5 @@ function findSpan(lane, {kind, start}) {
   }
   if (!lane.gil || kind === "free")
     return lane.gil && pick(lane, start + 1, 0);
-  const track = lane[`${kind}s`], i = track.below(start);
-  return i < track.count ? spanSelection(lane.gil, kind, track.id[i]) : null;
+  return nthSpan(lane, kind, lane[`${kind}s`].below(start));
 }

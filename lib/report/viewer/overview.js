@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // The whole run: owners by colour, waiters as a curve, and the part in view as a window.
 
-import {byId, on, percentText, sizeCanvas, timeText} from "./dom.js";
+import {byId, ceil, floor, max, min, on, percentText, round, sizeCanvas, timeText} from "./dom.js";
 import {isLost} from "./model.js";
 import {Painter} from "./paint.js";
-import {holdersDuring} from "./select.js";
+import {byNs, holdersDuring} from "./select.js";
 import {curveOf, FOR_THE_GIL, waitersOf} from "./tracks.js";
 
 const MAX_ROWS = 6; // GILs shown, those with most waiting first
@@ -54,11 +54,11 @@ export class Overview {
     const ratio = sizeCanvas(canvas, canvas.clientWidth, canvas.clientHeight);
     const {width, height} = canvas;
     painter.begin(this.context, width, height, 0, this.view.duration, theme);
-    const owners = gils.length > 0 ? Math.round(height * OWNERS_SHARE) : 0;
-    const row = Math.floor(owners / Math.max(1, gils.length));
+    const owners = gils.length > 0 ? round(height * OWNERS_SHARE) : 0;
+    const row = floor(owners / max(1, gils.length));
     this.pictures.forEach((gil, i) =>
       painter.owners(gil, i * row, row - (i < gils.length - 1 ? 2 : 0)));
-    this.paintWaiters(owners + Math.round(3 * ratio), height, ratio);
+    this.paintWaiters(owners + round(3 * ratio), height, ratio);
     painter.lost(this.model.lost, height);
     gils.forEach((gil, i) => painter.lost(gil.process.lost, i * row + row, i * row));
     painter.end(this.context);
@@ -71,8 +71,8 @@ export class Overview {
       waiting.coverage(0, this.view.duration / width, width, one);
       one.forEach((value, x) => { sum[x] += value; });
     }
-    const most = Math.max(1, Math.ceil(sum.reduce((a, b) => Math.max(a, b), 0) - 0.01));
-    this.painter.curve(sum, top, bottom - top, most, Math.round(ratio));
+    const most = max(1, ceil(sum.reduce((a, b) => max(a, b), 0) - 0.01));
+    this.painter.curve(sum, top, bottom - top, most, round(ratio));
     this.label(sum.some((value) => value > 0) ? most : 0);
   }
 
@@ -96,11 +96,11 @@ export class Overview {
     const half = this.view.duration / this.canvas.clientWidth;
     if (this.model.loading)
       return timeText(time, half);
-    const from = Math.max(0, time - half), to = Math.min(this.view.duration, time + half);
+    const from = max(0, time - half), to = min(this.view.duration, time + half);
     const waited = this.waitings.reduce((sum, waiting) => sum + waiting.between(from, to), 0);
     const holders = this.gils.flatMap((gil) => holdersDuring(gil, from, to)
       .map(({member, ns}) => ({ns, text: `${gil.lanes[member].thread.title} ${
-        percentText(ns, to - from)}%`}))).sort((a, b) => b.ns - a.ns).slice(0, 3)
+        percentText(ns, to - from)}%`}))).sort(byNs).slice(0, 3)
       .map(({text}) => text);
     const lost = this.gils.some(({process}) => isLost(process.lost, from, to));
     const held = holders.length > 0 ? `held by ${holders.join(", ")}`
@@ -118,7 +118,7 @@ export class Overview {
   }
 
   timeAt({offsetX}) {
-    return this.view.duration * Math.min(1, Math.max(0, offsetX / this.canvas.clientWidth));
+    return this.view.duration * min(1, max(0, offsetX / this.canvas.clientWidth));
   }
 
   gripAt(event) {
@@ -155,7 +155,7 @@ export class Overview {
           this.view.pan(time - grip.last);
           grip.last = time;
         } else if (grip.kind === "edge" || moved(event)) {
-          this.view.show(Math.min(grip.fixed, time), Math.max(grip.fixed, time));
+          this.view.show(grip.fixed, time);
         }
       },
       pointerup: (event) => {

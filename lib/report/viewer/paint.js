@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Draws lanes in one buffer, at a cost of pixels, not of spans. A pixel column of a thread's lane is
-// a bar: from below, holding is solid, waiting hatched, the rest a thin line. Zoomed in: boxes. Colours
-// are the style sheet's variables.
+// a bar: from below, holding is solid, waiting hatched, the rest a thin line.
 
+import {floor, max, min, round} from "./dom.js";
 import {LAYERS} from "./tracks.js";
 
 const HOLDS_PER_PIXEL = 4; // up to so many, the holds of many owners are drawn one by one
@@ -28,12 +28,12 @@ export class Painter {
   }
 
   x(time) {
-    return Math.min(this.width, Math.max(0, Math.round((time - this.from) / this.step)));
+    return min(this.width, max(0, round((time - this.from) / this.step)));
   }
 
   fill(x0, x1, y, height, pixel) {
-    const end = Math.min(this.height, y + height);
-    for (let row = Math.max(0, y); row < end; row++)
+    const end = min(this.height, y + height);
+    for (let row = max(0, y); row < end; row++)
       this.pixels.fill(pixel, row * this.width + x0, row * this.width + x1);
   }
 
@@ -42,7 +42,7 @@ export class Painter {
   }
 
   rowsOf(share, height, least = 1) {
-    return share > 0 ? Math.max(least, Math.round(share * height)) : 0;
+    return share > 0 ? max(least, round(share * height)) : 0;
   }
 
   column(x, y, height, pixel) {
@@ -50,16 +50,16 @@ export class Painter {
   }
 
   hatchedColumn(x, y, height, dark, pale) {
-    const end = Math.min(this.height, y + height);
-    for (let row = Math.max(0, y); row < end; row++)
+    const end = min(this.height, y + height);
+    for (let row = max(0, y); row < end; row++)
       this.pixels[row * this.width + x] = (x + row) % 6 < 3 ? dark : pale;
   }
 
   thread(lane, y, height, line) {
     const {pixels, ownerPixel} = this.theme;
     const x0 = this.x(lane.start), x1 = this.x(lane.end);
-    const middle = y + Math.floor((height - line) / 2);
-    this.fill(x0, Math.max(x1, Math.min(x0 + 1, this.width)), middle, line, pixels.free);
+    const middle = y + floor((height - line) / 2);
+    this.fill(x0, max(x1, min(x0 + 1, this.width)), middle, line, pixels.free);
     if (lane.gil)
       this.stacked([[lane.holds, ownerPixel(lane.color)],
                     [lane.waits, pixels.wait, pixels.waitPale]], y, height, line);
@@ -72,10 +72,10 @@ export class Painter {
     for (const [track, pixel, pale = pixel] of layers.filter(([{count}]) => count > 0)) {
       this.cover(track);
       for (let x = 0; x < this.width; x++) {
-        const room = Math.max(least, height - this.rows[x]);
-        const rows = Math.min(room, this.rowsOf(this.hold[x], height, least));
-        const top = Math.max(0, height - this.rows[x] - rows);
-        this.rows[x] = Math.min(height, this.rows[x] + rows);
+        const room = max(least, height - this.rows[x]);
+        const rows = min(room, this.rowsOf(this.hold[x], height, least));
+        const top = max(0, height - this.rows[x] - rows);
+        this.rows[x] = min(height, this.rows[x] + rows);
         this.hatchedColumn(x, y + top, rows, pixel, pale);
       }
     }
@@ -141,7 +141,7 @@ export class Painter {
     if (gil.ranked.length > LAYERS) {
       this.cover(gil.allHolds);
       for (let x = 0; x < this.width; x++)
-        this.hold[x] = Math.max(0, this.hold[x] - this.wait[x] - 1e-4);
+        this.hold[x] = max(0, this.hold[x] - this.wait[x] - 1e-4);
       this.layer(y, height, pixels.free);
     }
   }
@@ -153,8 +153,8 @@ export class Painter {
     for (const [start, end, i] of allHolds.parts(from, to)) {
       const pixel = this.theme.ownerPixel(colorOf[holdSpans.member[i]]);
       const first = (start - from) / step, last = (end - from) / step;
-      for (let x = Math.floor(first); x < last; x++)
-        this.stack(x, Math.min(last, x + 1) - Math.max(first, x), y, height, pixel);
+      for (let x = floor(first); x < last; x++)
+        this.stack(x, min(last, x + 1) - max(first, x), y, height, pixel);
     }
     return true;
   }
@@ -167,7 +167,7 @@ export class Painter {
 
   stack(x, share, y, height, pixel) {
     this.level[x] += share;
-    const top = Math.min(height, Math.max(1, Math.round(this.level[x] * height)));
+    const top = min(height, max(1, round(this.level[x] * height)));
     this.column(x, y + height - top, top - this.rows[x], pixel);
     this.rows[x] = top;
   }
@@ -176,11 +176,11 @@ export class Painter {
         area = this.theme.pixels.waitPale) {
     let last = height;
     for (let x = 0; x < this.width; x++) {
-      const rows = Math.round(Math.min(1, values[x] / most) * height);
-      const at = values[x] > 0 ? height - Math.max(rows, thickness) : height;
+      const rows = round(min(1, values[x] / most) * height);
+      const at = values[x] > 0 ? height - max(rows, thickness) : height;
       this.hatchedColumn(x, y + at, height - at, area, this.theme.pixels.panel);
       if (at < height || last < height)
-        this.column(x, y + Math.min(at, last), Math.max(thickness, Math.abs(at - last)), line);
+        this.column(x, y + min(at, last), max(thickness, Math.abs(at - last)), line);
       last = at;
     }
   }
@@ -198,9 +198,9 @@ export class Painter {
     for (const [start, end] of ranges) {
       if (end < this.from || start > to)
         continue;
-      const x0 = this.x(start), x1 = Math.max(x0 + 2, this.x(end));
-      for (let y = Math.max(0, top); y < Math.min(bottom, this.height); y++)
-        for (let x = x0; x < Math.min(x1, this.width); x++)
+      const x0 = this.x(start), x1 = max(x0 + 2, this.x(end));
+      for (let y = max(0, top); y < min(bottom, this.height); y++)
+        for (let x = x0; x < min(x1, this.width); x++)
           if (x === x0 || x === x1 - 1 || (x - y & 7) < 2)
             this.pixels[y * this.width + x] = pixels.lost;
     }
@@ -222,7 +222,7 @@ function mixPixels(a, b, share) {
   let out = 0xff000000;
   for (const shift of [0, 8, 16]) {
     const from = a >>> shift & 255;
-    out |= Math.round(from + ((b >>> shift & 255) - from) * share) << shift;
+    out |= round(from + ((b >>> shift & 255) - from) * share) << shift;
   }
   return out >>> 0;
 }

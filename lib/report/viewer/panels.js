@@ -4,8 +4,9 @@
 import {CUT_END, CUT_START} from "./data.js";
 import {byId, countText, durationText, laneLabel, make, makeFact, nameText, pluralText, shareBar,
         shareText, timeText} from "./dom.js";
-import {attributeTime, attributionText} from "./flame.js";
-import {gilName, isLost, laneOf, lockAsGil, spanSelection, threadSelection} from "./model.js";
+import {attributeTime, attributionText, sampleTree} from "./flame.js";
+import {Boxes} from "./flamegraph.js";
+import {gilName, isLost, laneOf, lockAsGil} from "./model.js";
 import {blockerOf, endOfHold, holdersDuring, rankEntries, sumOf, waitersDuring} from "./select.js";
 
 const FUNCTIONS_EACH = 3; // of each holder
@@ -39,7 +40,7 @@ export class Details {
     const title = byId("details-title"), body = byId("details-body");
     const kind = selection?.kind ?? (range ? "range" : "nothing");
     isNew(kind !== "nothing");
-    const lane = selection && laneOf(this.model, selection.thread, selection.gil);
+    const lane = selection && laneOf(this.model, selection);
     title.textContent = TITLES_OF_KINDS[kind] ?? BLOCKED_TITLES[this.blockedKind(selection)];
     body.replaceChildren(...this[kind](selection ?? range, lane));
   }
@@ -71,7 +72,7 @@ export class Details {
 
   threadLink(lane, onclick) {
     return make("button.link", {
-      onclick: onclick ?? (() => this.view.set({selection: threadSelection(lane)})),
+      onclick: onclick ?? (() => this.view.select(lane)),
     }, ...laneLabel(this.theme, lane));
   }
 
@@ -92,13 +93,17 @@ export class Details {
   }
 
   ranking(gil, entries, from, to, className) {
-    const item = ({member, ns}) => make("li", this.threadLink(gil.lanes[member]),
-      make("span.number", shareText(ns, to - from)), shareBar(ns / (to - from), className),
-      className === "hold" ? this.attribution(gil.lanes[member].thread,
+    const item = ({member, ns}) => this.ranked(this.threadLink(gil.lanes[member]), ns, to - from,
+      className, className === "hold" ? this.attribution(gil.lanes[member].thread,
         gil.holdTracks[member].parts(from, to)) : null);
     const more = entries.length - MAX_HOLDERS;
     return make("ol.ranking", ...entries.slice(0, MAX_HOLDERS).map(item),
                 more > 0 ? make("li.hint", `and ${more} more`) : null);
+  }
+
+  ranked(what, ns, whole, className, ...more) {
+    return make("li", what, make("span.number", shareText(ns, whole)),
+                shareBar(ns / whole, className), ...more);
   }
 
   attribution(thread, intervals) {
@@ -184,11 +189,23 @@ export class Details {
       this.facts([...this.spanFacts(selection, lane),
                   waited > 0 && ["Cost others", make("b", durationText(waited))]]),
       this.attribution(lane.thread, [[start, end]]),
+      ...this.sampled(selection),
       make("h3", "How it ended"),
       ...this.ending(selection, gil),
       make("h3", waiters.length ? "Who waited meanwhile" : "Nobody waited meanwhile"),
       this.ranking(gil, waiters, start, end, "wait"),
     ].filter(Boolean);
+  }
+
+  // The hold's own flame graph.
+  sampled({thread, start, end}) {
+    const {flames, frames} = this.model, flame = flames.find(({samples, counter}) => samples.total > 0 && counter === undefined);
+    if (!flame)
+      return [];
+    const tree = sampleTree(flame, frames, 0, start, end, (who) => who === thread);
+    const {figure, boxes} = new Boxes(tree);
+    return [make("h3", `Its stack, in ${pluralText(tree.samples, "sample")}`),
+            ...tree.samples > 0 ? [figure, boxes] : []];
   }
 
   ending(selection, gil) {
@@ -200,8 +217,7 @@ export class Details {
     const parts = [make("p", {id: "ending"}, ...words)];
     if (next)
       parts.push(make("p", `${durationText(next.start - selection.end)} later taken by `,
-        this.threadLink(gil.lanes[next.member], () =>
-          this.view.go(spanSelection(gil, "hold", next.id)))));
+        this.threadLink(gil.lanes[next.member], () => this.view.go(next))));
     return parts;
   }
 
@@ -286,40 +302,30 @@ export class Details {
     for (let i = 0; i < spans.count; i++)
       sums[spans.flags[i]] += spans.lengthOf(i);
     return [make("h3", "Its states"), make("ol.ranking",
-      ...rankEntries(sums).map(({member, ns}) => make("li",
-        make("span", {title: meanings[member]}, stateNames[member]),
-        make("span.number", shareText(ns, lifetime)), shareBar(ns / lifetime, "free"))))];
+      ...rankEntries(sums).map(({member, ns}) => this.ranked(
+        make("span", {title: meanings[member]}, stateNames[member]), ns, lifetime, "free")))];
   }
 
   hoverText(selection) {
-    const {kind, start, end} = selection;
-    const lane = laneOf(this.model, selection.thread, selection.gil);
-    const {title: name} = lane.thread, length = durationText(end - start);
-    switch (kind) {
-    case "thread": return `${name} did not run Python then`;
-    case "free": return `${name} ${lane.gil?.partial ? "does not wait" : "without the GIL"} for ${
-      length}`;
-    case "hold": return `${name} holds for ${length}`;
-    case "state": {
-      const {name: state, cpu} = this.stateOf(selection);
-      return `${name}: ${state} for ${length}${cpu >= 0 ? `, CPU ${cpu}` : ""}`;
-    }
-    case "had": return `${name} has a lock for ${length}`;
-    case "call": {
-      const {title, where} = this.model.functions[selection.function];
-      return `${title} (${where}) for ${length}`;
-    }
-    case "blocked": {
-      const by = blockerOf(this.model, selection), who = by && this.model.threads[by.thread].title;
-      return [`waits for a lock for ${length}${who ? `, mostly for ${who}` : ""}`,
-              `is stopped for ${length}, by ${who}`, `stops all others for ${length}`]
-        .map((text) => `${name} ${text}`)[this.blockedKind(selection)];
-    }
-    default: {
-      const [first] = holdersDuring(lane.gil, start, end);
-      return `${name} waits for ${length}${
-        first ? `, mostly for ${lane.gil.lanes[first.member].thread.title}` : ""}`;
-    }
-    }
+    const {kind, start, end} = selection, {model} = this, {gil, thread} = laneOf(model, selection);
+    const length = `for ${durationText(end - start)}`;
+    const mostly = (who) => who ? `, mostly for ${who.title}` : "";
+    const by = () => model.threads[blockerOf(model, selection)?.thread];
+    const texts = {
+      thread: () => " did not run Python then", hold: () => ` holds ${length}`,
+      free: () => ` ${gil?.partial ? "does not wait" : "without the GIL"} ${length}`,
+      state: ({name, cpu} = this.stateOf(selection)) =>
+        `: ${name} ${length}${cpu >= 0 ? `, CPU ${cpu}` : ""}`,
+      had: () => ` has a lock ${length}`,
+      blocked: () => [` waits for a lock ${length}${mostly(by())}`,
+                      ` is stopped ${length}, by ${by()?.title}`, ` stops all others ${length}`][
+        this.blockedKind(selection)],
+      wait: ([first] = holdersDuring(gil, start, end)) =>
+        ` waits ${length}${mostly(first && gil.lanes[first.member].thread)}`,
+    };
+    if (texts[kind])
+      return thread.title + texts[kind]();
+    const {title, where} = model.functions[selection.function];
+    return `${title} (${where}) ${length}`;
   }
 }

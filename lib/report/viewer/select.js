@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What happened in an interval.
 
-import {Measurement} from "./dom.js";
+import {ceil, max, Measurement, min} from "./dom.js";
 import {hadSelection, laneOf, pickStrip, spanSelection} from "./model.js";
 import {FOR_THE_GIL} from "./tracks.js";
 
@@ -16,9 +16,11 @@ function addHolders(gil, from, to, held) {
       held[member[i]] += end - start;
 }
 
+export const byNs = (a, b) => b.ns - a.ns;
+
 export function rankEntries(values) {
   return Array.from(values, (ns, member) => ({member, ns}))
-    .filter((entry) => entry.ns > 0).sort((a, b) => b.ns - a.ns);
+    .filter(({ns}) => ns > 0).sort(byNs);
 }
 
 export function sumOf(entries) {
@@ -38,16 +40,11 @@ export function waitersDuring(gil, from, to) {
 // When a waiter asks for the GIL: at the end of the first switch interval of its wait in which
 // nobody took it.
 function askedAt(since, holdStart, interval) {
-  const asked = Math.max(0, Math.ceil((holdStart - since) / interval));
+  const asked = max(0, ceil((holdStart - since) / interval));
   return since + (asked + 1) * interval;
 }
 
-export function holdAt({holdSpans: spans}, id) {
-  return {id, member: spans.member[id], start: spans.start[id], end: spans.endOf(id)};
-}
-
-// How a hold ended: who waited, in the order in which they asked for the GIL (or would have), and
-// who took it next.
+// How a hold ended: who waited, in the order in which they asked (or would have), and who took it next.
 export function endOfHold(gil, selection, interval) {
   const waiting = [];
   gil.waitTracks.forEach((track, member) => {
@@ -58,32 +55,27 @@ export function endOfHold(gil, selection, interval) {
   });
   waiting.sort((a, b) => a.asked - b.asked);
   const next = selection.id + 1;
-  return {waiting, next: next < gil.holdSpans.count ? holdAt(gil, next) : null};
-}
-
-function mainHold(gil, from, to) {
-  const i = gil.allHolds.mainIn(from, to);
-  return i < 0 ? null : holdAt(gil, i);
+  return {waiting, next: next < gil.holdSpans.count ? spanSelection(gil, "hold", next) : null};
 }
 
 export function blockerOf(model, {kind, thread, gil: index, id, start, end}) {
   if (kind === "wait") {
-    const gil = model.gils[index], main = mainHold(gil, start, end);
-    return main && spanSelection(gil, "hold", main.id);
+    const gil = model.gils[index], i = gil.allHolds.mainIn(start, end);
+    return i < 0 ? null : spanSelection(gil, "hold", i);
   }
   const {hold, member, flags} = kind === "blocked" ? model.threads[thread].blockedSpans : {};
   if (!flags || flags[id] >= 8)
     return null;
   if (flags[id] < 4)
     return hold[id] < 0 ? null : hadSelection(model, hold[id]);
-  const {stops} = model, asker = laneOf(model, stops.member[member[id]], null);
+  const {stops} = model, asker = laneOf(model, {thread: stops.member[member[id]]});
   return pickStrip(asker, "blocked", stops.start[member[id]], 0);
 }
 
 function measureTrack(track, from, to) {
   let longest = 0, count = 0;
   for (const [start, end] of track.parts(from, to)) {
-    longest = Math.max(longest, end - start);
+    longest = max(longest, end - start);
     count++;
   }
   return {ns: track.covered(from, to), count, longest};
@@ -91,18 +83,18 @@ function measureTrack(track, from, to) {
 
 export function measureLane(model, lane, from, to) {
   const {thread} = lane;
-  const start = Math.max(from, lane.start), end = Math.max(start, Math.min(to, lane.end));
+  const start = max(from, lane.start), end = max(start, min(to, lane.end));
   const hold = measureTrack(lane.holds, start, end);
   const wait = measureTrack(lane.waits, start, end);
   const lost = (measure) => lane.lost.reduce((sum, [a, b]) =>
-    sum + Math.max(0, measure(Math.max(a, start), Math.min(b, end))), 0);
+    sum + max(0, measure(max(a, start), min(b, end))), 0);
   const unknown = lost((a, b) => b - a), {contended} = lane.gil.waiting;
   const lifetime = end - start, {index, tid, label, main} = thread;
   return {
     thread: index, tid, label, main,
     start_ns: start, end_ns: end, lifetime_ns: lifetime,
-    hold_ns: hold.ns, wait_ns: wait.ns, unknown_ns: Math.min(unknown, lifetime),
-    free_ns: Math.max(0, lifetime - hold.ns - wait.ns - unknown),
+    hold_ns: hold.ns, wait_ns: wait.ns, unknown_ns: min(unknown, lifetime),
+    free_ns: max(0, lifetime - hold.ns - wait.ns - unknown),
     holds: hold.count, waits: wait.count,
     longest_hold_ns: hold.longest, longest_wait_ns: wait.longest,
     contended_ns: contended.between(start, end) - lost((a, b) => contended.between(a, b)),
@@ -142,7 +134,7 @@ export async function measureBlockers(gil, from, to, task = new Measurement()) {
     }
     held[member] = 0;
     const holders = rankEntries(held);
-    waiters.push({member, ns, holders, nobody: Math.max(0, ns - sumOf(holders))});
+    waiters.push({member, ns, holders, nobody: max(0, ns - sumOf(holders))});
   }
   return waiters;
 }
@@ -156,10 +148,10 @@ export function longestSpans(spans, from, to, limit) {
       continue;
     found.push({id: i, ns});
     if (found.length >= 2 * limit) {
-      found.sort((a, b) => b.ns - a.ns);
+      found.sort(byNs);
       found.length = limit;
       least = found[limit - 1].ns;
     }
   }
-  return found.sort((a, b) => b.ns - a.ns).slice(0, limit).map((each) => each.id);
+  return found.sort(byNs).slice(0, limit).map((each) => each.id);
 }

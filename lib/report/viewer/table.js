@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The table of threads: the summary's of the whole run, or measured for the selected range.
 
-import {byId, countText, durationText, laneLabel, make, Measurement, nameText, percentText,
-        shareBar, shortName, valueCell} from "./dom.js";
-import {gilName, laneOf, threadSelection} from "./model.js";
+import {byId, countText, durationText, laneLabel, make, max, Measurement, min, nameText,
+        percentText, shareBar, shortName, valueCell} from "./dom.js";
+import {gilName, laneOf} from "./model.js";
 import {measureBlocked, measureBlockers, measureLane, measureStates} from "./select.js";
 
 const sawGil = ({gils}) => gils.length > 0, sawStates = ({hasStates}) => hasStates;
@@ -43,10 +43,10 @@ function isOutside({gils}, {stateTracks, blockedTracks, lanes}) {
 
 function wholeOf(row, key) {
   if (key === "wanted_ns")
-    return Math.max(1, row.contended_ns);
+    return max(1, row.contended_ns);
   const states = ["running_ns", "runnable_ns", "sleeping_ns"].includes(key);
   const known = row.lifetime_ns - (key === "unknown_ns" ? 0 : row.unknown_ns ?? 0);
-  return Math.max(1, states ? row.state_life_ns : known);
+  return max(1, states ? row.state_life_ns : known);
 }
 
 export class ThreadTable {
@@ -75,8 +75,8 @@ export class ThreadTable {
   stateBlocks(from, to) {
     const threads = this.summary.threads
       .filter(({thread}) => isOutside(this.model, this.model.threads[thread]))
-      .map((row) => ({...row, start_ns: Math.max(from, row.start_ns),
-                      end_ns: Math.min(to, row.end_ns)}))
+      .map((row) => ({...row, start_ns: max(from, row.start_ns),
+                      end_ns: min(to, row.end_ns)}))
       .filter((row) => row.end_ns > row.start_ns).map((row) => this.complete(row, null));
     const known = this.summary.sched?.stacks || threads.some((row) => row.for_gil_ns > 0);
     return this.model.processes.map(({name, pid, index}) => ({
@@ -209,7 +209,7 @@ export class ThreadTable {
       sum.members.push(row);
       for (const [key, value] of Object.entries(row))
         if (key.startsWith("longest"))
-          sum[key] = Math.max(sum[key], value);
+          sum[key] = max(sum[key], value);
         else if (typeof value === "number")
           sum[key] += value;
       return [];
@@ -229,8 +229,8 @@ export class ThreadTable {
   }
 
   row(row, gil) {
-    const lane = laneOf(this.model, row.thread, gil?.index ?? null);
-    const select = () => this.view.set({selection: threadSelection(lane)});
+    const lane = laneOf(this.model, {thread: row.thread, gil: gil?.index});
+    const select = () => this.view.select(lane);
     return make("tr", {"data-thread": row.thread, "data-gil": gil?.index, onclick: select},
       make("td.text", make("button.link",
         ...laneLabel(this.theme, lane, row.main ? "★ " : ""))),

@@ -7,8 +7,8 @@ import {attributeTime, attributionText} from "./flame.js";
 import {FlameGraph} from "./flamegraph.js";
 import {Blockers, locksContent, nameInCalls, whatIfContent} from "./lists.js";
 import {gilName, spanSelection} from "./model.js";
-import {holdersDuring, longestSpans, measureBlockers, rankEntries,
-        sumOf, waitersDuring} from "./select.js";
+import {byNs, holdersDuring, longestSpans, measureBlockers, rankEntries, sumOf, waitersDuring}
+  from "./select.js";
 
 const LONGEST = 100, MATRIX_THREADS = 40; // rows in a list of spans, and in a matrix
 
@@ -25,7 +25,7 @@ export class Tabs {
     this.find = (row) => search(nameInCalls(model, row));
     this.flame = new FlameGraph(model, byId("panel-flame"), view);
     this.blockers = new Blockers(model, summary, this.find);
-    const present = {counters: this.counters.length > 0, flame: this.flame.present,
+    const present = {counters: this.counters.length > 0, flame: this.flame.kinds.length > 0,
                      blockers: this.blockers.present, locks: Boolean(this.locks)};
     for (const [tab, has] of Object.entries(present))
       byId(`tab-${tab}`).hidden = !has;
@@ -69,7 +69,7 @@ export class Tabs {
     if (tab === "threads" || key === this.shown)
       return;
     this.shown = key;
-    const interval = range ?? {from: 0, to: this.view.duration};
+    const interval = range ?? {from: 0, to: Infinity};
     if (tab === "flame")
       this.flame.show(interval);
     else
@@ -123,7 +123,7 @@ export class Tabs {
       caused[member] += ns;
       most = Math.max(most, ns);
     }
-    const rows = [...waiters].sort((a, b) => b.ns - a.ns).slice(0, MATRIX_THREADS);
+    const rows = [...waiters].sort(byNs).slice(0, MATRIX_THREADS);
     const columns = rankEntries(caused).slice(0, MATRIX_THREADS);
     const names = columns.map(({member}) => this.name(gil, member));
     const body = rows.map((row) => {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // The timeline: names on the left, lanes in one canvas, a ruler above.
 
-import {byId, durationText, laneLabel, make, nameText, percentText, pluralText, rateText,
-        sizeCanvas, tickStep, timeText} from "./dom.js";
+import {byId, ceil, durationText, floor, laneLabel, make, max, min, nameText, percentText,
+        pluralText, rateText, round, sizeCanvas, tickStep, timeText} from "./dom.js";
 import {CALL_HEIGHT, callsTop, COUNTER_HEIGHT, gilName, layRows, markText, nearest, pick, pickCall,
-        pickStrip, spanSelection, splitProcesses, threadSelection} from "./model.js";
+        pickStrip, spanSelection, splitProcesses} from "./model.js";
 import {Painter} from "./paint.js";
 import {blockerOf} from "./select.js";
 import {countBelow, FOR_THE_GIL} from "./tracks.js";
@@ -87,7 +87,7 @@ export class Timeline {
     const {lane} = row, {thread} = lane;
     return make("button.row.thread", {
       title: `${thread.name} (${thread.tid})`,
-      onclick: () => this.view.set({selection: threadSelection(lane)}),
+      onclick: () => this.view.select(lane),
     }, ...laneLabel(this.theme, lane), make("span.stat", waitText(lane, this.model.loading)),
     ...row.counters.map(({name}, i) => make("span.strip",
       {style: {top: `${countersTop(row) + i * COUNTER_HEIGHT}px`}}, make("bdi", name))));
@@ -131,8 +131,8 @@ export class Timeline {
   // Measure the room in CSS pixels: only once per drawing, since it costs a layout.
   measure() {
     this.namesWidth = this.names.offsetWidth;
-    this.width = Math.max(10, this.scroller.clientWidth - this.namesWidth);
-    this.height = Math.max(1, this.scroller.clientHeight);
+    this.width = max(10, this.scroller.clientWidth - this.namesWidth);
+    this.height = max(1, this.scroller.clientHeight);
   }
 
   fits() {
@@ -158,7 +158,7 @@ export class Timeline {
     const {row, below} = this.rowAt(y), time = this.timeAt(x);
     const near = 1.5 * this.view.width / this.width;
     if (row?.kind === "thread") {
-      const level = Math.floor((below - callsTop(row)) / CALL_HEIGHT);
+      const level = floor((below - callsTop(row)) / CALL_HEIGHT);
       const inCalls = level >= 0 && (level + 1) * CALL_HEIGHT <= row.calls;
       const strip = row.strips.findLast((each) => below > row.bar - BAR_INSET + each.below);
       return (inCalls ? pickCall(row.lane, level, time, near) : null) ??
@@ -177,7 +177,7 @@ export class Timeline {
     if (row?.kind === "thread" && below <= MARK_PIXELS * 2)
       return markText(this.model, row.lane.thread, time, near);
     const counter = row?.counter ??
-      row?.counters?.[Math.floor((below - countersTop(row)) / COUNTER_HEIGHT)];
+      row?.counters?.[floor((below - countersTop(row)) / COUNTER_HEIGHT)];
     return counter ? `${counter.name}: ${rateText(counter.counts.rateAt(time, near))}` : null;
   }
 
@@ -186,7 +186,7 @@ export class Timeline {
   }
 
   device(length) {
-    return Math.round(length * this.ratio);
+    return round(length * this.ratio);
   }
 
   draw() {
@@ -222,7 +222,7 @@ export class Timeline {
 
   paintRow(row) {
     const {painter, theme} = this;
-    const line = Math.max(1, this.device(1));
+    const line = max(1, this.device(1));
     const y = this.device(this.yOf(row)), height = this.device(row.height);
     const inset = this.device(BAR_INSET);
     if (row.kind === "process" || row.kind === "others")
@@ -265,8 +265,8 @@ export class Timeline {
   }
 
   boxOf(start, end) {
-    const x = Math.max(0, this.xAt(start));
-    return [x, Math.min(this.width, this.xAt(end)) - x];
+    const x = max(0, this.xAt(start));
+    return [x, min(this.width, this.xAt(end)) - x];
   }
 
   labelCalls(row) {
@@ -282,8 +282,8 @@ export class Timeline {
     const [x, width] = this.boxOf(start, end);
     if (width < 30)
       return;
-    const letters = Math.floor((width - 6) / 6.2);
-    const text = title.length > letters ? `${title.slice(0, Math.max(1, letters - 1))}…` : title;
+    const letters = floor((width - 6) / 6.2);
+    const text = title.length > letters ? `${title.slice(0, max(1, letters - 1))}…` : title;
     this.context.fillText(text, x + 4, y);
   }
 
@@ -328,7 +328,8 @@ export class Timeline {
 
   labelOwners(gil, y) {
     this.eachInView(gil.allHolds, (i) => {
-      const {member, start, end} = holdAt(gil, i), {name, title} = gil.lanes[member].thread;
+      const {thread, start, end} = spanSelection(gil, "hold", i);
+      const {name, title} = this.model.threads[thread];
       this.label(start, end, y, title, name);
     });
   }
@@ -376,8 +377,8 @@ export class Timeline {
       context.strokeRect(1, top + 1, this.width - 2, row.height - 3);
       return;
     }
-    const x0 = Math.max(-5, this.xAt(selection.start));
-    const x1 = Math.min(this.width + 5, Math.max(this.xAt(selection.end), x0 + 3));
+    const x0 = max(-5, this.xAt(selection.start));
+    const x1 = min(this.width + 5, max(this.xAt(selection.end), x0 + 3));
     const {bar, strips} = row, {kind, depth} = selection;
     if (kind === "call" && (depth + 1) * CALL_HEIGHT > row.calls)
       return; // its level is not shown
@@ -395,8 +396,8 @@ export class Timeline {
     if (!row || row.lane.thread.index === selection.thread)
       return;
     const {context} = this;
-    const from = Math.max(hold.start, selection.start, this.view.from);
-    const to = Math.min(hold.end, selection.end, this.view.to);
+    const from = max(hold.start, selection.start, this.view.from);
+    const to = min(hold.end, selection.end, this.view.to);
     if (to <= from)
       return;
     this.arrow = {from: row.lane, to: this.rowOf(selection.thread, selection.gil).lane};
@@ -417,25 +418,25 @@ export class Timeline {
 
   drawRuler() {
     const {theme, view, ratio, rulerContext: context} = this;
+    const fill = (color, x, y, width, height) => {
+      context.fillStyle = color;
+      context.fillRect(x, y, width, height);
+    };
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.fillStyle = theme.panel;
-    context.fillRect(0, 0, this.width, RULER_HEIGHT);
+    fill(theme.panel, 0, 0, this.width, RULER_HEIGHT);
     this.drawRange(context, RULER_HEIGHT);
     context.font = theme.font;
     context.textBaseline = "middle";
     const step = tickStep(view.width / this.width * 110), minor = step / 5;
-    context.fillStyle = theme.line;
-    for (let i = Math.ceil(view.from / minor); i * minor <= view.to; i++)
-      context.fillRect(this.xAt(i * minor), RULER_HEIGHT - 4, 1, 4);
-    context.fillStyle = theme.muted;
-    for (let i = Math.ceil(view.from / step); i * step <= view.to; i++) {
+    for (let i = ceil(view.from / minor); i * minor <= view.to; i++)
+      fill(theme.line, this.xAt(i * minor), RULER_HEIGHT - 4, 1, 4);
+    for (let i = ceil(view.from / step); i * step <= view.to; i++) {
       const x = this.xAt(i * step);
-      context.fillRect(x, RULER_HEIGHT - 8, 1, 8);
+      fill(theme.muted, x, RULER_HEIGHT - 8, 1, 8);
       const text = timeText(i * step, step, view.to);
       if (x + 4 + context.measureText(text).width <= this.width)
         context.fillText(text, x + 4, RULER_HEIGHT / 2 - 1);
     }
-    context.fillStyle = theme.line;
-    context.fillRect(0, RULER_HEIGHT - 1, this.width, 1);
+    fill(theme.line, 0, RULER_HEIGHT - 1, this.width, 1);
   }
 }

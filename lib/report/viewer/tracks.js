@@ -183,7 +183,6 @@ class Curve {
     return this.until(to) - this.until(from);
   }
 
-  // out[x]: the average of that pixel.
   coverage(from, step, width, out) {
     for (let x = 0; x < width; x++)
       out[x] = this.between(from + x * step, from + (x + 1) * step) / step;
@@ -236,7 +235,6 @@ export function buildWhole(spans) {
   return buildTracks(spans, [spans.total], () => 0)[0];
 }
 
-// `rows`: the summary's, of its members.
 export function indexGil(gil, rows) {
   const {holdSpans, waitSpans, unknownSpans} = gil;
   const own = {length: gil.members.length};

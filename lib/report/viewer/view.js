@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 // The state that gestures, keys and links change, and that the page shows.
 
+import {max, min, round} from "./dom.js";
+import {threadSelection} from "./model.js";
+
 export const MIN_WIDTH_NS = 200;
 
 export class View {
   constructor(duration_ns) {
-    this.duration = Math.max(duration_ns, MIN_WIDTH_NS);
+    this.duration = max(duration_ns, MIN_WIDTH_NS);
     this.from = 0; // ns since time zero
     this.to = this.duration;
     this.range = null; // {from, to} that was dragged, or null
@@ -36,15 +39,19 @@ export class View {
       listener(new Set(changed));
   }
 
+  select(lane) {
+    this.set({selection: threadSelection(lane)});
+  }
+
   show(from, to) {
-    const width = Math.min(this.duration, Math.max(MIN_WIDTH_NS, to - from));
+    const width = min(this.duration, max(MIN_WIDTH_NS, Math.abs(to - from)));
     const middle = (from + to) / 2;
-    const start = Math.min(Math.max(0, middle - width / 2), this.duration - width);
+    const start = min(max(0, middle - width / 2), this.duration - width);
     this.set({from: start, to: start + width});
   }
 
   zoom(factor, at = (this.from + this.to) / 2) {
-    const width = Math.min(this.duration, Math.max(MIN_WIDTH_NS, this.width * factor));
+    const width = min(this.duration, max(MIN_WIDTH_NS, this.width * factor));
     const share = (at - this.from) / this.width;
     this.show(at - share * width, at - share * width + width);
   }
@@ -91,12 +98,12 @@ export class View {
   }
 }
 
-const roundSpan = ({from, to}) => `${Math.round(from)}-${Math.round(to)}`;
+const roundSpan = ({from, to}) => `${round(from)}-${round(to)}`;
 
 function selectionToHash({thread: index, gil, kind, start}, {threads}) {
   const thread = threads[index], reused = threads.filter(({tid}) => tid === thread.tid);
   return {thread: `${thread.tid}${reused.length > 1 ? `.${reused.indexOf(thread)}` : ""}`,
-          gil: gil?.toString(), at: kind !== "thread" && `${kind}:${Math.round(start)}`};
+          gil: gil?.toString(), at: kind !== "thread" && `${kind}:${round(start)}`};
 }
 
 // The view as a link's fragment: "t=FROM-TO&thread=TID&…", in ns since time zero.
