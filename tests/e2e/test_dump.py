@@ -201,3 +201,46 @@ def test_a_recording_of_a_hang_tells_how_it_stands(folder):
     assert run.status == 0, run
     assert "no thread took or gave the GIL meanwhile" in run.err, run
     assert "Nobody has the GIL" in run.err and "hangs.py:" in run.err, run
+
+
+WORDS = {True: "named", None: "not known", False: "wrong"}
+
+
+def is_right(head, threads, holder):
+    """Of one dump: True, None where who has the GIL is not known, False."""
+    if "Who has the GIL is not known" in head:
+        return None
+    if holder is None:
+        return "Nobody has the GIL" in head
+    named = re.search(r"^thread (\d+) \((.*?)\) has the GIL", head, re.M)
+    return bool(named) and named.group(2) == holder and int(named.group(1)) == min(
+        tid_named(threads, holder))
+
+
+def count_of_dumps(hang, mode, folder, times=10):
+    """Of a program that has come to its hang: how often it was told right, wrong, and not."""
+    holder, _, deadlock = HANGS[mode]
+    dump_of_hang(hang, holder, folder)
+    counts, took = dict.fromkeys(WORDS.values(), 0), []
+    for _ in range(times):
+        began = time.monotonic()
+        head, threads = dump(hang.pid, folder)
+        took.append(time.monotonic() - began)
+        counts[WORDS[is_right(head, threads, holder)]] += 1
+        assert "Deadlock" not in head or deadlock, head
+    assert sorted(took)[times // 2] < 1, took
+    return counts
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("python", sorted((one for one in harness.interpreters()
+                                           if one.at_least(3, 7)), key=lambda one: one.version),
+                         ids=str)
+def test_how_often_it_is_not_known(python, folder):
+    """Never a wrong one, of ten looks at each of the ten hangs. How often none is named is printed."""
+    counts = {}
+    for mode in HANGS:
+        with hang_in(python.path, mode) as hang:
+            counts[mode] = count_of_dumps(hang, mode, folder)
+    print(python, counts)
+    assert not any(one["wrong"] for one in counts.values()), counts
