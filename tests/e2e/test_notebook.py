@@ -1,33 +1,15 @@
 # SPDX-License-Identifier: MIT
 """%giltracer and %%giltracer, in a real kernel and in plain IPython."""
 import html
-import importlib.util
 import os
 import re
 import subprocess
-import sys
 import threading
 
 import harness
 import pytest
 from attaching import is_recorded, record
-
-PACKAGE = harness.ROOT / "scripts" / "python"
-
-HOLDING = """
-import ctypes, os, threading, time
-libc = ctypes.PyDLL(None)
-def waiter():
-    libc.prctl(15, b"waiter", 0, 0, 0)
-    while True:
-        time.sleep(0.001)
-def work(times=3):
-    for _ in range(times):
-        libc.usleep(100000)
-        time.sleep(0.01)
-    return 6 * 7
-threading.Thread(target=waiter, daemon=True).start()
-"""
+from notebooks import HOLDING, environment, execute, lacking
 
 CELLS = {
     "load": "%load_ext giltracer",
@@ -48,14 +30,7 @@ CELLS = {
 
 
 def why_no_kernel():
-    lacking = [name for name in ("ipykernel", "nbclient", "nbformat")
-               if importlib.util.find_spec(name) is None]
-    return "%s: not installed for %s" % (", ".join(lacking), sys.executable) if lacking else None
-
-
-def environment():
-    return dict(os.environ, PYTHONPATH=str(PACKAGE), GILTRACER=str(harness.GILTRACER),
-                PYTHONDONTWRITEBYTECODE="1")
+    return lacking() or None
 
 
 @pytest.fixture(scope="module")
@@ -64,19 +39,9 @@ def notebook(tmp_path_factory):
     harness.require(harness.why_no_perf())
     harness.require(why_no_kernel())
     import nbformat
-    from nbclient import NotebookClient
 
     folder = tmp_path_factory.mktemp("notebook")
-    made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text)
-                                           for text in CELLS.values()])
-    old = dict(os.environ)
-    os.environ.update(environment())
-    try:
-        NotebookClient(made, timeout=60, kernel_name="python3", allow_errors=True,
-                       resources={"metadata": {"path": str(folder)}}).execute()
-    finally:
-        os.environ.clear()
-        os.environ.update(old)
+    made = execute(CELLS.values(), folder, harness.GILTRACER)
     nbformat.write(made, str(folder / "executed.ipynb"))
     return folder, {name: cell["outputs"] for name, cell in zip(CELLS, made["cells"])}
 
@@ -164,7 +129,7 @@ def test_plain_ipython(folder):
                                       "os._exit(0)\n")
     done = subprocess.run([harness.DEBIAN_PYTHON, "-m", "IPython", "--colors=NoColor", "plain.ipy"],
                           cwd=str(folder), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          env=dict(environment(), IPYTHONDIR=str(folder / "ipython")), timeout=60)
+                          env=dict(environment(harness.GILTRACER), IPYTHONDIR=str(folder / "ipython")), timeout=60)
     text = done.stdout.decode()
     assert done.returncode == 0 and "got 42" in text, text
     assert "Summary of threads" in text and "waiter" in text and "</" not in text, text
