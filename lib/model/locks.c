@@ -222,6 +222,17 @@ static struct gt_lock *new_lock(struct gt_timeline *timeline, const struct gt_lo
     return lock;
 }
 
+/* That a semaphore is another one from now on may not have been recorded: then its posts say
+ * nothing of what it was for before. */
+static bool is_for_news(const struct gt_timeline *timeline, const struct gt_lock_op *op)
+{
+    bool waits = op->wait_for == GT_WAIT_FOR_MUTEX
+                     ? op->kind != GT_LOCK_OP_POST
+                     : op->wait_for == GT_WAIT_FOR_SEMAPHORE && ends_wait(op);
+
+    return waits && gt_lock_is_for_news(timeline, op);
+}
+
 /* Leave out waits for news, and what ended them. How many are left. */
 static size_t without_news(const struct gt_timeline *timeline, const struct gt_lock_op **ops,
                            size_t count)
@@ -233,8 +244,7 @@ static size_t without_news(const struct gt_timeline *timeline, const struct gt_l
         const struct gt_lock_op *wait = ops[i];
 
         ops[left++] = wait;
-        if (wait->wait_for != GT_WAIT_FOR_MUTEX || wait->kind == GT_LOCK_OP_POST ||
-            !gt_lock_is_for_news(timeline, wait))
+        if (!is_for_news(timeline, wait))
             continue;
         left--;
         if (wait->kind == GT_LOCK_OP_PARKS)

@@ -166,6 +166,32 @@ static void news_is_no_lock(void **state)
     end(t, &found);
 }
 
+/* Slots for semaphores are few: that a lock has the address later is not always recorded. */
+static void news_is_no_lock_where_a_lock_has_its_address_later(void **state)
+{
+    const struct gt_function wait = {1, 10, 0, 14, 13, "Condition.wait", "/threading.py"};
+    const struct gt_function acquire_it = {2, 0, GT_FUNCTION_C, 7, 7, "acquire", "_thread"};
+    struct gt_timeline *t = begin();
+    struct gt_locks_found found;
+
+    (void)state;
+    call(t, GT_EVENT_CALL, 900, 12, &wait);
+    call(t, GT_EVENT_CALL, 950, 12, &acquire_it);
+    waits(t, 1000, 12, ADDRESS, 12);
+    posts(t, 5000, 11, ADDRESS, 0);
+    ends(t, 5100, 12, ADDRESS, 1000, true);
+    call(t, GT_EVENT_RETURN, 5200, 12, &acquire_it);
+    call(t, GT_EVENT_RETURN, 5300, 12, &wait);
+    for (int i = 0; i < 4; i++)
+        posts(t, 5700 + 50 * i, 12, ADDRESS, 5690 + 50 * i);
+    waits(t, 6000, 13, ADDRESS, 12);
+    posts(t, 9000, 12, ADDRESS, 5900);
+    ends(t, 9300, 13, ADDRESS, 6000, true);
+    found = finish(t, 20000000);
+    assert_int_equal(only_row(&found)->wait_ns, 3300);
+    end(t, &found);
+}
+
 /* From 3.14 on the locks by which Condition.wait waits make no call but for that: their
  * waiter's function tells. */
 static void condition_wait_waits_for_news_and_then_for_its_lock(void **state)
@@ -759,6 +785,7 @@ int main(void)
         cmocka_unit_test(a_lock_is_charged_to_who_has_it),
         cmocka_unit_test(news_is_no_lock),
         cmocka_unit_test(a_join_is_no_lock),
+        cmocka_unit_test(news_is_no_lock_where_a_lock_has_its_address_later),
         cmocka_unit_test(condition_wait_waits_for_news_and_then_for_its_lock),
         cmocka_unit_test(the_function_that_waits_is_found),
         cmocka_unit_test(parked_waits_are_of_one_lock),
