@@ -108,8 +108,8 @@ static int set_scaled(char *text, size_t size, const char *option, const char *w
 
 static int set_duration(struct gt_cli *cli, const char *value, struct gt_error *err)
 {
-    static const char *const units[] = {"", "us", "ns", "ms", "s", NULL};
-    static const double scales[] = {1e3, 1e3, 1, 1e6, 1e9};
+    static const char *const units[] = {"", "us", "µs", "ns", "ms", "s", NULL};
+    static const double scales[] = {1e3, 1e3, 1e3, 1, 1e6, 1e9};
 
     cli->agent.min_ns = cli->min_ns;
     return set_scaled(cli->min_ns, sizeof(cli->min_ns), "--min-duration",

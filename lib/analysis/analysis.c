@@ -118,6 +118,7 @@ static int analyse(struct gt_analysis *analysis, const struct gt_recorded *recor
     if (rc < 0)
         return rc;
     analysis->no_gil = gt_no_gil_find(recorded, info);
+    analysis->beginning = gt_beginning_find(timeline);
     analysis->states_seen = gt_states_seen(recorded);
     analysis->interference =
         gt_interference_find(timeline, &analysis->crowd, info->surroundings, analysis->wall_ns);

@@ -45,6 +45,7 @@ struct gt_analysis {
     struct gt_blocked blocked;         /* each of these waits, and of the stops */
     struct gt_verdicts verdicts;       /* on the GILs */
     struct gt_no_gil_found no_gil;     /* where there is no GIL to judge */
+    struct gt_beginning beginning;     /* before any */
     struct gt_parallel parallel;       /* without a GIL */
     struct gt_stops_found stops;       /* what stopped all threads */
     enum gt_states_seen states_seen;

@@ -84,7 +84,7 @@ static int take_glob(struct parser *parser, struct gt_condition *condition)
 static const struct {
     const char *name;
     double scale;
-} units[] = {{"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}};
+} units[] = {{"ns", 1}, {"us", 1e3}, {"µs", 1e3}, {"ms", 1e6}, {"s", 1e9}};
 
 /* A number without its unit. */
 static int take_number(struct parser *parser, double *number)

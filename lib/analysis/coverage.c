@@ -78,6 +78,28 @@ struct gt_no_gil_found gt_no_gil_find(const struct gt_recorded *recorded,
     return found;
 }
 
+/* --- the beginning --- */
+
+struct gt_beginning gt_beginning_find(const struct gt_timeline *timeline)
+{
+    enum { LEAST_NS = GT_NS_PER_S / 10, PART = 10 /* one in so many of the run */ };
+    int64_t start_ns = timeline->start_ns > 0 ? timeline->start_ns : 0;
+    struct gt_beginning found = {GT_NO_INDEX, INT64_MAX};
+
+    for (uint32_t i = 0; i < timeline->gils.count; i++) {
+        const struct gt_gil *gil = gt_gil_at(timeline, i);
+
+        if (gil->start_ns - start_ns < found.ns)
+            found = (struct gt_beginning){i, gil->start_ns - start_ns};
+    }
+    /* Where a GIL came on later, its program ran before: analysis/parallel tells of that. */
+    if (found.gil != GT_NO_INDEX &&
+        (found.ns < LEAST_NS || found.ns < (timeline->end_ns - start_ns) / PART ||
+         gt_gil_switch_of(timeline, gt_gil_at(timeline, found.gil)->process)))
+        found.gil = GT_NO_INDEX;
+    return found;
+}
+
 /* --- scheduling --- */
 
 enum gt_states_seen gt_states_seen(const struct gt_recorded *recorded)

@@ -37,6 +37,16 @@ struct gt_no_gil_found {
 struct gt_no_gil_found gt_no_gil_find(const struct gt_recorded *recorded,
                                       const struct gt_run_info *info);
 
+/* --- the beginning --- */
+
+/* What ran before the first program that has a GIL: a shell that started it, say. */
+struct gt_beginning {
+    uint32_t gil; /* that program's first; GT_NO_INDEX: there is little before it */
+    int64_t ns;   /* from the start of the recording until it came */
+};
+
+struct gt_beginning gt_beginning_find(const struct gt_timeline *timeline);
+
 /* --- scheduling --- */
 
 enum gt_states_seen {

@@ -26,7 +26,7 @@ static const char *cheaper(enum gt_cheaper cheaper)
     return NULL;
 }
 
-/* "1041475 events of the GIL at 1.2 us, 30 calls at 70 ns". */
+/* "1041475 events of the GIL at 1.2 µs, 30 calls at 70 ns". */
 static int say_parts(const struct gt_cost *cost, struct gt_buf *text)
 {
     bool gil = cost->gil_events && cost->gil_event_ns >= 0;
@@ -55,7 +55,7 @@ static int say_rest(const struct gt_report *report, struct gt_buf *text)
         return -1;
     if (!report->analysis->cost_weight.handovers_matter)
         return 0;
-    return gt_buf_addf(text, ", and %s of hand-overs that these caused",
+    return gt_buf_addf(text, ", and %s of waits for the GIL that these caused",
                        gt_duration_text(cost->waiting_ns, duration, sizeof(duration)));
 }
 

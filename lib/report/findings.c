@@ -46,9 +46,8 @@ static int say_futex(struct gt_report *report, struct gt_buf *text)
             return gt_findings_add(
                 report, text,
                 gt_buf_addf(text,
-                            "The futex source sees waits, hand-overs and who "
-                            "released; holds that nobody waited for are not "
-                            "measured%s.",
+                            "The futex source sees waits, and who released the GIL; "
+                            "holds that nobody waited for are not measured%s.",
                             report->timeline->counters.count
                                 ? ", and what was counted in them stands under "
                                   "neither"
@@ -217,6 +216,27 @@ static int say_quality(struct gt_report *report, struct gt_buf *text)
     return 0;
 }
 
+/* Why nothing is seen at the beginning of the timeline. */
+static int say_beginning(struct gt_report *report, struct gt_buf *text)
+{
+    const struct gt_beginning *beginning = &report->analysis->beginning;
+    char duration[32];
+
+    if (beginning->gil == GT_NO_INDEX)
+        return 0;
+    return gt_findings_add(
+        report, text,
+        gt_buf_addf(text,
+                    "No program with a GIL was seen in the first %s (%.0f%% of the run): ",
+                    gt_duration_text(beginning->ns, duration, sizeof(duration)),
+                    gt_percent(beginning->ns, report->analysis->wall_ns)) ||
+            gt_report_process(report, beginning->gil, text) ||
+            gt_buf_addf(text, " (pid %d) came then.",
+                        gt_process_at(report->timeline,
+                                      gt_gil_at(report->timeline, beginning->gil)->process)
+                            ->own_pid));
+}
+
 /* All the rest is of the part that was read. */
 static int say_cut(struct gt_report *report, struct gt_buf *text)
 {
@@ -269,6 +289,7 @@ int gt_findings_make(struct gt_report *report)
         {gt_recordings_say, true},
         {gt_cost_say_dear, false},
         {gt_machine_say_of_waiting, false},
+        {say_beginning, false}, /* the timeline has nothing there */
         {gt_unseen_say, true},
         {gt_holes_say, true},
         {say_end, true},

@@ -47,7 +47,7 @@ static void choose_columns(const struct table *table, struct gt_grid_column colu
     bool states = table->states;
     const struct gt_grid_column chosen[COLUMNS] = {
         {"TID", GT_GRID_LEFT | GT_GRID_NAME}, /* or whose threads follow */
-        {"total(us)", 0},
+        {"total(µs)", 0},
         {"no gil%\xe2\x9c\x85", 0},
         {"has gil%\xe2\x9d\x97", 0},
         {"gil wait%\xe2\x9d\x8c", 0},

@@ -35,12 +35,11 @@ static const char *reason_of(const struct gt_whatif *whatif)
         return "what threads did without the GIL was not recorded: trace functions (the "
                "default), or add --state-detect";
     case GT_WHATIF_STUCK:
-        return "the replay ends in threads that wait for one another: what they wait for is "
-               "not "
-               "all recorded";
+        return "the model ends in threads that wait for one another: what they wait for is "
+               "not all recorded";
     case GT_WHATIF_UNFAITHFUL:
-        return "the replay of the recorded run finds another length: what it depends on is not "
-               "all recorded";
+        return "the model does not reproduce the length of the recorded run: what that depends "
+               "on is not all recorded";
     case GT_WHATIF_LEFT_OUT:
         return "this build does without estimates";
     case GT_WHATIF_SEVERAL:

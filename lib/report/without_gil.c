@@ -19,7 +19,7 @@ static void choose_columns(const struct gt_timeline *timeline,
     bool states = timeline->saw_sched, waits = timeline->usages.count > 0;
     const struct gt_grid_column chosen[COLUMNS] = {
         {"TID", GT_GRID_LEFT},
-        {"total(us)", 0},
+        {"total(µs)", 0},
         {states ? "running%" : NULL, 0},
         {states ? "runnable%" : NULL, 0},
         {states ? "sleeping%" : NULL, 0},

@@ -106,7 +106,7 @@ def test_table_has_the_promised_form(folder):
     run = giltracer(["-o", folder / "x.json", target("two_workers"), "0.4"], folder)
     lines = run.err.splitlines()
     head = next(i for i, line in enumerate(lines) if line.startswith("TID "))
-    for word in ("total(us)", "no gil%", "has gil%", "gil wait%", "longest wait", "blocked by"):
+    for word in ("total(µs)", "no gil%", "has gil%", "gil wait%", "longest wait", "blocked by"):
         assert word in lines[head], lines[head]
     assert set(lines[head + 1]) <= {"-", " "}
     rows = lines[head + 2:lines.index("", head)]

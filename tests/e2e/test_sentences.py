@@ -66,6 +66,19 @@ def test_python_3_6_has_no_gil_at_first(python, folder):
         "No GIL was seen: CPython 3.6 has none until it starts a second thread."
 
 
+@pytest.mark.parametrize("how", ["exec", ""])
+def test_an_empty_beginning_is_explained(how, folder):
+    python = harness.an_interpreter(3, 7).path
+    shell = "sleep 1; %s %s -c pass; true" % (how, python)
+    traced = trace(["--", "sh", "-c", shell], folder, options=["-o", folder / "x.html"])
+    (told,) = [each for each in traced.summary["findings"] if "No program with a GIL" in each]
+    assert re.fullmatch(r"No program with a GIL was seen in the first 1\.\d\d s "
+                        r"\(\d\d% of the run\): python.* \(pid \d+\) came then\.", told), told
+    assert told in (folder / "x.html").read_text()
+    alone = trace(["-c", "pass"], folder, harness.an_interpreter(3, 7)).summary["findings"]
+    assert not [each for each in alone if "No program with a GIL" in each]
+
+
 EXECS = """
 import os, threading
 thread = threading.Thread(target=sum, args=(range(1000),))

@@ -30,6 +30,8 @@ static void conditions_are_parsed(void **state)
     condition = parse("longest_wait>=1.5ms");
     assert_int_equal(condition.field, GT_FIELD_LONGEST_WAIT);
     assert_true(!condition.percent && condition.or_equal && condition.limit == 1.5e6);
+    assert_true(parse("hold > 850.5us").limit == 850500);  /* as it is typed … */
+    assert_true(parse("hold > 850.5 µs").limit == 850500); /* … and as reports write it */
     condition = parse(" thread( 'worker-*' ) . hold < 2 s ");
     assert_int_equal(condition.what, GT_WHAT_THREAD);
     assert_int_equal(condition.field, GT_FIELD_HOLD);

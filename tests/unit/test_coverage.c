@@ -174,6 +174,27 @@ static void what_is_missing_is_summed_up(void **state)
     assert_int_equal(gt_lost_by_all(&t), 15);
 }
 
+static void other_programs_may_have_run_before(void **state)
+{
+    struct gt_beginning found;
+
+    (void)state;
+    t.start_ns = 500 * MS;
+    t.end_ns = 1500 * MS;
+    assert_int_equal(gt_beginning_find(&t).gil, GT_NO_INDEX);
+    made_gil(&t, MS)->start_ns = 900 * MS;
+    found = gt_beginning_find(&t);
+    assert_true(found.gil == 0 && found.ns == 400 * MS);
+    made_gil(&t, MS)->start_ns = 600 * MS;
+    found = gt_beginning_find(&t);
+    assert_true(found.gil == 1 && found.ns == 100 * MS);
+    t.end_ns += MS; /* now it is less than a tenth */
+    assert_int_equal(gt_beginning_find(&t).gil, GT_NO_INDEX);
+    t.end_ns = 900 * MS; /* less than 0.1 s */
+    made_gil(&t, MS)->start_ns = 599 * MS;
+    assert_int_equal(gt_beginning_find(&t).gil, GT_NO_INDEX);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -188,6 +209,7 @@ int main(void)
         TEST(a_hole_matters_unless_it_ended_with_the_process),
         TEST(threads_and_calls_may_be_missing),
         TEST(what_is_missing_is_summed_up),
+        TEST(other_programs_may_have_run_before),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

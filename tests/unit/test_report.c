@@ -558,7 +558,7 @@ static void the_table_is_for_people(void **state)
     assert_non_null(strstr(table.data, "Summary of threads:"));
     assert_non_null(strstr(table.data, "\n12* "));
     assert_non_null(strstr(table.data, "\n13  "));
-    assert_non_null(strstr(table.data, " 600.0 ")); /* total(us) */
+    assert_non_null(strstr(table.data, " 600.0 ")); /* total(µs) */
     assert_non_null(strstr(table.data, " 50.0"));   /* gil wait% */
     assert_non_null(strstr(table.data, "300.0 µs"));
     assert_non_null(strstr(table.data, "main (100%)"));
