@@ -8,6 +8,7 @@ import struct
 import subprocess
 import termios
 import threading
+import time
 import unicodedata
 
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()=>78][0-9A-B]?")
@@ -65,7 +66,7 @@ class Terminal:
     def __init__(self, columns=80, rows=24):
         self.master, self.slave = pty.openpty()
         size_of(self.slave, columns, rows)
-        self.parts = []
+        self.parts, self.answered = [], 0
         self.reader = threading.Thread(target=read_all, args=(self.master, self.parts), daemon=True)
         self.reader.start()
 
@@ -76,6 +77,15 @@ class Terminal:
         return subprocess.Popen([str(word) for word in argv], stdin=self.slave, stdout=self.slave,
                                 stderr=self.slave, cwd=str(folder), env=own,
                                 preexec_fn=own_terminal)
+
+    def answer(self, prompt, text, timeout=60):
+        """Type a text where the program asks for it: after what it has shown until now."""
+        deadline = time.monotonic() + timeout
+        while not b"".join(self.parts)[self.answered:].endswith(prompt.encode()):
+            assert time.monotonic() < deadline, b"".join(self.parts)
+            time.sleep(0.01)
+        self.answered = len(b"".join(self.parts))
+        os.write(self.master, text.encode())
 
     def finish(self, process, timeout=60):
         try:

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 static const char *program_name = "";
-static bool progress_shown;
+static bool progress_shown, progress_off;
 
 void gt_console_init(const char *program)
 {
@@ -104,16 +104,24 @@ void gt_say(const char *format, ...)
     put(line, length);
 }
 
+void gt_progress_never(void)
+{
+    progress_off = true;
+}
+
 void gt_progress(const char *format, ...)
 {
-    size_t width = gt_console_width();
+    size_t width = gt_console_width(), begun;
     char text[160];
     va_list args;
 
-    if (!width)
+    if (!width || progress_off)
         return;
+    width = width < sizeof(text) ? width : sizeof(text);
+    begun = (size_t)snprintf(text, width, "%s: ", program_name);
     va_start(args, format);
-    vsnprintf(text, width < sizeof(text) ? width : sizeof(text), format, args);
+    if (begun < width)
+        vsnprintf(text + begun, width - begun, format, args);
     va_end(args);
     gt_progress_clear();
     put(text, strlen(text));

@@ -21,10 +21,13 @@ void gt_say_all(const struct gt_strvec *lines);
 /* Write text as it is. */
 void gt_say_text(const struct gt_buf *text);
 
-/* Show one line that the next message or progress erases; only on a terminal, and only while no
- * program of the user's writes to it: that would mix with what it draws. ASCII. */
+/* Show one line, "PROGRAM: …", that the next message or progress erases; only on a terminal,
+ * and only while no program of the user's writes to it: that would mix with what it draws.
+ * ASCII. */
 void gt_progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void gt_progress_clear(void);
+/* From now on none is shown. */
+void gt_progress_never(void);
 
 /* Is stderr a terminal? */
 bool gt_console_is_terminal(void);

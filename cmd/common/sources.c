@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "common/sources.h"
 
+#include "base/nstime.h"
 #include "common/console.h"
 #include "common/interrupt.h"
 #include "common/recordings.h"
@@ -56,11 +57,27 @@ static void limit_probes(void *ingest, uint64_t most_events)
     gt_ingest_limit_probes(ingest, most_events);
 }
 
+/* Not of what takes no time, nor so often that it costs any. */
+static void show_progress(double share)
+{
+    enum { AFTER_NS = 300 * GT_NS_PER_MS, EACH_NS = 100 * GT_NS_PER_MS };
+    static int64_t next_ns;
+    int64_t now_ns = gt_now_ns();
+
+    if (next_ns == 0)
+        next_ns = now_ns + AFTER_NS;
+    if (now_ns < next_ns)
+        return;
+    next_ns = now_ns + EACH_NS;
+    gt_progress("reading the recording, %.0f%%", share < 1 ? 100 * share : 100);
+}
+
 static int read_input(const char *input, const struct gt_input_reader *reader,
                       struct gt_error *damage, struct gt_error *err)
 {
     int rc = gt_input_read(input, reader, damage, err);
 
+    gt_progress_clear();
     if (rc == 0 && !damage->code)
         gt_run_file_check_length(input, damage);
     if (rc == 0 && damage->code && gt_ingest_set_cut(reader->context, damage->message) < 0)
@@ -75,6 +92,7 @@ int gt_sources_read(const char *input, struct gt_ingest *ingest, struct gt_error
         .on_text = feed,
         .is_readable = gt_recording_is_readable,
         .on_recording = limit,
+        .on_progress = show_progress,
         .context = ingest,
         .stop_fd = gt_interrupt_fd(),
     };
@@ -89,6 +107,7 @@ int gt_sources_read_probes(const char *input, struct gt_ingest *ingest, struct g
         .on_text = feed_probes,
         .is_readable = gt_recording_is_readable,
         .on_recording = limit_probes,
+        .on_progress = show_progress,
         .context = ingest,
         .stop_fd = gt_interrupt_fd(),
     };
@@ -117,6 +136,7 @@ int gt_sources_read_native(const char *input, struct gt_ingest *ingest, struct g
     const struct gt_input_reader reader = {
         .on_text = feed_native,
         .on_recording = limit_native,
+        .on_progress = show_progress,
         .context = ingest,
         .stop_fd = gt_interrupt_fd(),
         .not_inlined = true,

@@ -66,10 +66,10 @@ static void show_recording(const struct gt_run_state *run)
     double size = stat(run->data_path, &st) ? 0.0 : (double)st.st_size / 1e6;
 
     if (run->cli->duration_ms)
-        gt_progress("giltracer: recording, %.0f of %.0f s, %.1f MB", (double)elapsed_ns / 1e9,
-                    all_s, size);
+        gt_progress("recording, %.0f of %.0f s, %.1f MB", (double)elapsed_ns / 1e9, all_s,
+                    size);
     else
-        gt_progress("giltracer: recording, %.0f s, %.1f MB", (double)elapsed_ns / 1e9, size);
+        gt_progress("recording, %.0f s, %.1f MB", (double)elapsed_ns / 1e9, size);
 }
 
 /* Events come in the order of time: how far they are in the time of the recording is how much
@@ -82,11 +82,11 @@ static void show_reading(const struct gt_run_state *run)
     double percent;
 
     if (end_ns <= start_ns || read_ns < start_ns) {
-        gt_progress("giltracer: reading the recording");
+        gt_progress("reading the recording");
         return;
     }
     percent = gt_percent(read_ns - start_ns, end_ns - start_ns);
-    gt_progress("giltracer: reading the recording, %.0f%%", percent > 100 ? 100 : percent);
+    gt_progress("reading the recording, %.0f%%", percent > 100 ? 100 : percent);
 }
 
 void gt_progress_show(const struct gt_run_state *run, enum gt_session_state state)

@@ -488,6 +488,8 @@ int main(int argc, char **argv)
     rc = gt_interrupt_watch("perf2trace", &err);
     if (rc >= 0)
         rc = parse(&cli, argv, &err);
+    if (cli.quiet || (cli.stacks && isatty(STDOUT_FILENO))) /* these come as it is read */
+        gt_progress_never();
     if (rc >= 0 && cli.help)
         rc = gt_help_print(&help, cli.operands && !cli.input ? "all" : cli.input, &err);
     else if (rc >= 0 && cli.version)

@@ -24,6 +24,7 @@ struct input {
     int fd;
     char *block;
     size_t length; /* bytes in the block */
+    off_t size;    /* of the file; 0: not known */
     bool stopped;  /* by the reader's stop_fd */
     const struct gt_input_reader *reader;
     struct gt_error *damage, *err;
@@ -74,6 +75,8 @@ static int read_block(struct input *input)
 
     if (input->stopped)
         return 0;
+    if (input->reader->on_progress && input->size > 0)
+        input->reader->on_progress((double)lseek(input->fd, 0, SEEK_CUR) / (double)input->size);
     input->length = 0;
     got = read_some(input);
     return got < 0 ? (int)got : got > 0;
@@ -404,6 +407,7 @@ int gt_input_read(const char *path, const struct gt_input_reader *reader,
         .damage = &found,
         .err = err,
     };
+    struct stat st;
     int rc;
 
     if (strcmp(path, "-") == 0)
@@ -412,6 +416,8 @@ int gt_input_read(const char *path, const struct gt_input_reader *reader,
         input.fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (input.fd < 0)
         return gt_error_errno(err, "cannot open %s", path);
+    if (fstat(input.fd, &st) == 0 && S_ISREG(st.st_mode))
+        input.size = st.st_size;
     input.block = malloc(BLOCK_BYTES);
     rc = input.block ? read_any(&input) : gt_error_memory(err);
     free(input.block);

@@ -21,6 +21,9 @@ struct gt_input_reader {
     /* It goes through perf script and is perf.data that cannot hold more events than these;
      * before its text. */
     void (*on_recording)(void *context, uint64_t most_events);
+    /* So much of the file was taken, from 0 to 1, after each piece of it. Not of what comes
+     * through perf script or a pipe. NULL: nobody asks. */
+    void (*on_progress)(double share);
     void *context;
     int stop_fd;      /* reading ends when this can be read; -1: never */
     bool not_inlined; /* of call chains: without the functions that were inlined */

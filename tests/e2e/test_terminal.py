@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What a person sees: the terminal is the program's while it runs, and what giltracer prints then
 fits into it."""
+import gzip
 import re
 import subprocess
 import time
@@ -21,6 +22,19 @@ def draw(screen):
 curses.wrapper(draw)
 print("done", end="")
 """
+BAR = """
+import sys, time
+for step in range(25):
+    print("\\r%3d%% [%-24s]" % (step * 4, "#" * step), end="", flush=True)
+    time.sleep(0.06)
+print("\\ndone", end="")
+"""
+ASKS = """
+import pdb
+value = 6 * 7
+pdb.set_trace()
+print("done", end="")
+"""
 BOUND = """
 import threading
 def work():
@@ -35,14 +49,26 @@ def traced(folder, *words, **more):
     return terminal.run([GILTRACER, "-o", "x.html", *words], folder, **more)
 
 
-def test_what_the_program_draws_is_what_it_draws_alone(folder):
+@pytest.mark.parametrize("draws, answers", [
+    (DRAWS, []), (BAR, []), (ASKS, [("(Pdb) ", "p value\n"), ("(Pdb) ", "c\n")])],
+    ids=["curses", "progress bar", "pdb"])
+def test_what_the_program_draws_is_what_it_draws_alone(draws, answers, folder):
     program = folder / "draws.py"
-    program.write_text(DRAWS)
-    alone = terminal.run([DEBIAN_PYTHON, program], folder)
+    program.write_text(draws)
+    alone = answered([DEBIAN_PYTHON, program], folder, answers)
     assert alone.status == 0 and alone.raw.endswith(b"done"), alone
-    got = traced(folder, program)
+    assert b"42" in alone.raw or not answers, alone
+    got = answered([GILTRACER, "-o", "x.html", "--python", DEBIAN_PYTHON, program], folder, answers)
     assert got.status == 0 and got.raw.startswith(alone.raw), (alone.raw, got.raw)
     assert b"recording" not in got.raw[:len(alone.raw) + 1]
+
+
+def answered(argv, folder, answers):
+    screen = terminal.Terminal()
+    process = screen.start(argv, folder)
+    for prompt, answer in answers:
+        screen.answer(prompt, answer)
+    return screen.finish(process)
 
 
 @pytest.mark.timing
@@ -126,6 +152,23 @@ def test_reading_has_an_end(folder):
     found = [int(each) for each in re.findall(r"reading the recording, (\d+)%", got.text)]
     assert found == sorted(found) and all(each <= 100 for each in found), found
     assert found, got.text
+
+
+@pytest.mark.parametrize("name", ["long.txt", "long.txt.gz"])
+def test_perf2trace_tells_how_far_it_is(name, folder):
+    """Text of a million events, of one thread that takes and gives the GIL."""
+    with (gzip.open if name.endswith(".gz") else open)(str(folder / name), "wt") as text:
+        for i in range(0, 1_000_000, 50_000):
+            text.write("".join("python3 7/7 [000] %d.%09d: gil:signal: (0) cond=0x%x\n"
+                               % (1 + k // 100_000, k % 100_000 * 10_000, 0x1000 + 88 * (k % 2 == 0))
+                               for k in range(i, i + 50_000)))
+    for words, told in [([], True), (["-q"], False)]:
+        got = terminal.run([PERF2TRACE, *words, name, "-o", "x.json"], folder)
+        found = [int(each) for each in
+                 re.findall(r"perf2trace: reading the recording, (\d+)%", got.text)]
+        assert got.status == 0 and bool(found) == told, got
+        assert found == sorted(found) and all(each <= 100 for each in found), found
+        assert "reading" not in "".join(got.lines()), got
 
 
 def test_perf2trace_fits_too(folder):
