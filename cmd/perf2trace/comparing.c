@@ -17,6 +17,16 @@
 
 static const char default_output[] = "giltracer-diff.html";
 
+static const char page_begins[] = "<!DOCTYPE html";
+/* The summary of a page stands behind this, and has no '<' (report/SCHEMA.md). */
+static const char summary_begins[] = "id=\"summary-data\">";
+
+/* Where in a page the reading is. */
+struct page_reader {
+    size_t matched; /* of summary_begins */
+    bool ended;     /* the summary did */
+};
+
 /* gzread passes on what is not compressed. */
 static gzFile open_report(const char *path)
 {
@@ -26,6 +36,12 @@ static gzFile open_report(const char *path)
     if (!file && fd >= 0)
         close(fd);
     return file;
+}
+
+static bool is_page(const char *begins, size_t length)
+{
+    return length >= sizeof(page_begins) - 1 &&
+           memcmp(begins, page_begins, sizeof(page_begins) - 1) == 0;
 }
 
 bool gt_comparing_is_report(const char *path)
@@ -44,7 +60,7 @@ bool gt_comparing_is_report(const char *path)
         blanks++;
     if (file)
         gzclose_r(file);
-    return blanks < got && first[blanks] == '{';
+    return blanks < got && (first[blanks] == '{' || is_page(first, (size_t)got));
 }
 
 int gt_comparing_check(const struct gt_strvec *outputs, struct gt_error *err)
@@ -61,21 +77,47 @@ int gt_comparing_check(const struct gt_strvec *outputs, struct gt_error *err)
     return 0;
 }
 
+/* What of this piece of a page is its summary. */
+static const char *summary_in(struct page_reader *reader, const char *piece, size_t size,
+                              size_t *length)
+{
+    enum { WHOLE = sizeof(summary_begins) - 1 };
+    const char *at = piece, *end = piece + size, *after;
+
+    for (; at < end && reader->matched < WHOLE; at++)
+        reader->matched = *at == summary_begins[reader->matched] ? reader->matched + 1
+                                                                 : *at == *summary_begins;
+    after = at < end ? memchr(at, '<', (size_t)(end - at)) : NULL;
+    reader->ended = after != NULL;
+    *length = (size_t)((after ? after : end) - at);
+    return at;
+}
+
 static int feed_all(gzFile file, struct gt_side *side, const char *path, struct gt_error *err)
 {
     enum { PIECE_BYTES = 1 << 18 };
     char *piece = malloc(PIECE_BYTES);
     int got = 1, rc = piece ? 0 : gt_error_memory(err);
+    struct page_reader reader = {0};
+    bool first = true, page = false;
 
-    while (rc == 0 && got > 0) {
+    while (rc == 0 && got > 0 && !reader.ended) {
+        const char *part = piece;
+        size_t length;
+
         got = gzread(file, piece, PIECE_BYTES);
+        length = got > 0 ? (size_t)got : 0;
+        page = first ? is_page(piece, length) : page;
+        first = false;
+        if (page)
+            part = summary_in(&reader, piece, length, &length);
         if (gt_interrupt_signal())
             rc = gt_error_set(err, GT_ERR_CANCELLED, "no page: interrupted");
         else if (got < 0)
             rc =
                 gt_error_set(err, GT_ERR_IO, "cannot read %s: it is damaged, or no file", path);
         else
-            rc = gt_side_feed(side, piece, (size_t)got, err);
+            rc = gt_side_feed(side, part, length, err);
     }
     free(piece);
     return rc;

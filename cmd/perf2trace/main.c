@@ -71,7 +71,7 @@ static const struct gt_option table[] = {
     {OPTION_FAIL_IF, 0, "fail-if", "EXPR", 0,
      "exit with 3 if it holds: 'wait > 20%'; repeatable, see giltracer --help all"},
     {OPTION_BASELINE, 0, "baseline", "FILE", GT_OPTION_COMMON,
-     "compare with an earlier report's JSON; of a report's JSON: a page"},
+     "compare with an earlier report's JSON; two reports: a page"},
     {OPTION_SUMMARY, 0, "summary", "FILE", GT_OPTION_COMMON,
      "write the summary as a line of JSON; append it to .jsonl"},
     {OPTION_QUIET, 'q', "quiet", NULL, GT_OPTION_COMMON, "print errors only"},
@@ -286,8 +286,8 @@ static const struct gt_program_help help = {
                    "come onto one timeline, also of several machines, by the clocks that they "
                    "keep. `stacks` prints "
                    "samples of native stacks as perf script does, with the Python functions in "
-                   "them. --baseline makes a page of what differs between the JSON of two "
-                   "reports.",
+                   "them. --baseline makes a page of what differs between two reports: their "
+                   "JSON, or pages, which are compared without timelines and stacks.",
     .table = table,
     .values = values,
     .sections = sections,

@@ -21,6 +21,7 @@ def reports(tmp_path_factory):
     for kind in ("hold", "release"):
         run = giltracer(["--gil-source", "agent", "-q", "--repeat", "2", "-o",
                          folder / (kind + ".json"), "--summary", folder / (kind + ".summary"),
+                         "-o", folder / (kind + ".html"),
                          target("culprits"), kind], folder)
         assert run.status == 0, run
     return folder
@@ -67,6 +68,19 @@ def test_summaries_and_gzip_are_read(reports, folder):
     run = compared(reports / "hold.summary", "after.json.gz", folder, "-q", "-o", "diff.html")
     assert run.status == 0 and not run.err, run
     assert "not summaries" in (folder / "diff.html").read_text()
+
+
+def test_pages_are_read(reports, folder):
+    """As their summaries, whatever they hold beside."""
+    told = {}
+    for kind in ("summary", "html"):
+        run = compared(reports / ("hold." + kind), reports / ("release." + kind), folder)
+        assert run.status == 0, run
+        told[kind] = lists_of(run.err)
+    assert told["html"] == told["summary"] and told["html"]["What changed"], told
+    (folder / "no.html").write_text("<!DOCTYPE html>\n<html>id=\"summary-data\"> </html>")
+    run = compared("no.html", reports / "hold.html", folder, "-o", "no-diff.html")
+    assert "no.html" in one_line_error(run, 125) and not (folder / "no-diff.html").exists()
 
 
 def test_single_runs_do_not_claim_a_change(reports, folder):
