@@ -43,6 +43,7 @@ LONG = {"comparing", "formats", "running"}
 PORT = "8000"  # in the pages; the tests take a free one
 COLUMNS = 160
 LEFT_OUT = "…"
+HANGS_S = 300  # a command that takes longer hangs; the slowest one takes some ten seconds
 # Options that are other programs', or of scripts/.
 OTHERS = {"--signal", "--ns", "--show-task-events", "--format", "--install", "--chdir", "--time",
           "--no-index", "--del"}
@@ -193,7 +194,7 @@ class Reader:
                                    env=dict(os.environ, **self.env), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                    stderr=subprocess.STDOUT, start_new_session=True)
         try:
-            out = process.communicate(timeout=90)[0].decode(errors="replace")
+            out = process.communicate(timeout=HANGS_S)[0].decode(errors="replace")
         finally:
             end_group(process.pid)
         assert process.returncode == 0, "%s:%d:\n%s" % (block.page, block.line, out)
@@ -254,7 +255,7 @@ class Reader:
         screen = terminal.Terminal(COLUMNS)
         process = screen.start(["bash", "-c", script], self.folder, **self.env)
         try:
-            got = screen.finish(process, 90)
+            got = screen.finish(process, HANGS_S)
         finally:
             end_group(process.pid)
         printed = [terminal.Shown(0, part.encode()).lines() for part in got.text.split("\036")[:-1]]

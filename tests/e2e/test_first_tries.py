@@ -70,6 +70,28 @@ def test_options_of_the_interpreter(words, folder):
     assert run.status == 0 and run.out.decode().split(" ", 1)[1] == "1 True []\n", run
 
 
+FLAGS = """import sys
+print(sys.flags.optimize, sys.stdout.write_through, sys.flags.dont_write_bytecode, sys.flags.isolated,
+      sys.flags.ignore_environment, sys.flags.no_user_site, sys.flags.no_site, sys.flags.dev_mode,
+      sys.warnoptions, sys.flags.verbose, sys.flags.quiet)
+"""
+
+
+@pytest.mark.parametrize("words", [["-O"], ["-OO"], ["-u"], ["-B"], ["-I"], ["-E"], ["-s"], ["-S"],
+                                   ["-X", "dev"], ["-Xdev"], ["-W", "error"], ["-Werror"]],
+                         ids=" ".join)
+def test_each_option_of_the_interpreter(words, folder):
+    """What it does untraced; what it does not do to giltracer, whose own letters mean what they did."""
+    (folder / "x.py").write_text(FLAGS)
+    python = harness.an_interpreter(3, 8).path
+    alone, without = [subprocess.run([python, *more, "x.py"], cwd=str(folder), stdout=subprocess.PIPE,
+                                     check=True).stdout for more in (words, [])]
+    assert alone != without
+    for own in (["--python", python, *words], [*words, "--python", python], [python, *words]):
+        run = tried(["-q", "--gil-source", "agent", *own, "x.py"], folder)
+        assert run.status == 0 and run.out == alone and run.err == "", run
+
+
 def test_options_of_the_interpreter_are_not_a_commands(folder):
     line = one_line_error(tried(["-O", "--", "ls"], folder), 125)
     assert "-O" in line and "command" in line
@@ -84,6 +106,47 @@ def test_what_was_meant(folder):
     assert "did you mean --state-detect?" in line
     line = one_line_error(tried(["--nonsensical", "x.py"], folder), 125)
     assert "did you mean" not in line
+
+
+def test_lengths_of_time_as_reports_write_them(folder):
+    (folder / "x.py").write_text("print(1)\n")
+    run = tried(["--min-duration", "50.5µs", "--fail-if", "longest_wait > 1 µs", "x.py"], folder)
+    assert run.status == 0 and run.out == b"1\n", run
+
+
+TESTS = "def test_one(): pass\ndef test_two(): print('words')\n"
+
+
+@pytest.mark.parametrize("words, alone", [
+    (["mytool", "-O", "b c"], ["mytool", "-O", "b c"]),
+    (["longtool"], ["longtool"]),
+    (["x.py", "-v"], [DEBIAN_PYTHON, "x.py", "-v"]),
+    (["-O", "x.py"], [DEBIAN_PYTHON, "-O", "x.py"]),
+    (["python3", "-OO", "x.py"], ["python3", "-OO", "x.py"]),
+    (["-m", "x", "1"], [DEBIAN_PYTHON, "-m", "x", "1"]),
+    (["-c", SHOW, "1"], [DEBIAN_PYTHON, "-c", SHOW, "1"]),
+    (["--", "sh", "-c", "mytool; exec longtool"], ["sh", "-c", "mytool; exec longtool"]),
+    (["pytest", "-p", "no:cacheprovider", "test_x.py"], ["pytest", "-p", "no:cacheprovider", "test_x.py"]),
+], ids=lambda words: " ".join(words).split("\n")[0])
+def test_first_tries_on_a_terminal(words, alone, environment, folder):
+    """The program's terminal holds what it holds untraced; below it is what giltracer tells."""
+    (folder / "x.py").write_text(SHOW)
+    (folder / "test_x.py").write_text(TESTS)
+    env = dict(PATH="/usr/bin:/bin:%s/bin" % environment, PYTHONDONTWRITEBYTECODE="1")
+    if "python3" not in words and words[0] != "pytest":
+        env["PATH"] = "%s/bin:/usr/bin:/bin" % environment
+    want = terminal.run(alone, folder, **env)
+    own = ["--python", DEBIAN_PYTHON] if alone[0] == DEBIAN_PYTHON else []
+    got = terminal.run([GILTRACER, "-o", "x.html", *own, *words], folder, **env)
+    assert want.status == got.status == 0 and want.text.strip(), (want, got)
+    shown = unpadded(got.raw)
+    assert shown.startswith(unpadded(want.raw)), (want.raw, got.raw)
+    assert b"giltracer: wrote " in shown[len(unpadded(want.raw)):], got
+
+
+def unpadded(raw):
+    """Without how long it took, and what is laid out around that."""
+    return re.sub(rb"=+", b"=", re.sub(rb"\d+\.\d+s", b"", raw))
 
 
 def browser(folder, name="browser"):
@@ -176,6 +239,15 @@ def test_doctor_fits_and_begins_with_what_will_be_used(folder):
     assert got.status == 0 and terminal.width(got.widest()) <= 80, got
     assert got.text.startswith("giltracer script.py sees the GIL by "), got
     assert re.search("^agent +yes, no privilege needed$", got.text, re.M), got
+
+
+@pytest.mark.needs_root
+def test_doctor_fits_for_an_ordinary_user(public_folder):
+    got = terminal.run(["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups",
+                        public_folder / "giltracer", "--python", DEBIAN_PYTHON, "--doctor"],
+                       public_folder, HOME=str(public_folder))
+    assert got.status == 0 and terminal.width(got.widest()) <= 80, got
+    assert "What more could be had:" in got.text, got
 
 
 @pytest.mark.needs_root
