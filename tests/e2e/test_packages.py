@@ -15,7 +15,7 @@ import pytest
 
 PACKAGE = harness.ROOT / "scripts" / "package"
 MIRROR = "http://deb.debian.org/debian"
-SUITES = ["bookworm", "trixie", "sid"]
+SUITES = ["bookworm", "trixie", "sid", "bullseye"]
 WAITS = """
 import threading
 def work():
@@ -74,6 +74,45 @@ def test_installed_below_a_prefix(installed, folder):
     found = run(harness.DEBIAN_PYTHON, "-c", "from giltracer import _program; print(_program.find())",
                 env={"PYTHONPATH": str(installed / "share/giltracer/python"), "PATH": "/usr/bin:/bin"})
     assert found.strip() == str(installed / "bin/giltracer")
+
+
+def version():
+    """Where it is written down."""
+    text = (harness.ROOT / "CMakeLists.txt").read_text()
+    return re.search(r"^project\(giltracer VERSION (\S+)", text, re.M).group(1)
+
+
+def test_the_version_is_in_one_place(installed):
+    """All else has it from there, and what a document shows of it is not older."""
+    for name in ("giltracer", "perf2trace", "offgil"):
+        assert run(installed / "bin" / name, "--version") == "%s %s\n" % (name, version())
+        manual = (installed / "share/man/man1" / (name + ".1")).read_text()
+        assert '"giltracer %s"' % version() in manual.split("\n")[0]
+    listed = run("git", "-C", harness.ROOT, "ls-files", "cmd", "lib", "scripts", "README.md")
+    for path in listed.splitlines():
+        if path.endswith(".png"):
+            continue
+        text = (harness.ROOT / path).read_text(encoding="utf-8")
+        assert path.endswith(".md") or version() not in text, path
+        shown = re.findall(r"\bgiltracer[- ](\d+\.\d+\.\d+)", text)
+        assert not shown or set(shown) == {version()}, (path, shown)
+
+
+def test_the_debian_package(folder):
+    """Of this build, unpacked: what it holds works, and it names what it needs."""
+    run("cpack", "-G", "DEB", "--config", harness.BUILD / "CPackConfig.cmake", "-B", folder)
+    (package,) = folder.glob("*.deb")
+    assert package.name.startswith("giltracer_%s_" % version()), package
+    fields = run("dpkg-deb", "-f", package)
+    assert re.search("^Version: %s$" % re.escape(version()), fields, re.M), fields
+    for need in ("libc6", "libuv1", "libjansson4", "libbsd0", "zlib1g"):
+        assert re.search(r"^Depends:.*\b%s" % need, fields, re.M), fields
+    run("dpkg-deb", "-x", package, folder / "root")
+    (folder / "waits.py").write_text(WAITS)
+    run(folder / "root/usr/bin/giltracer", "--gil-source", "agent", "--python", harness.DEBIAN_PYTHON,
+        "-o", "x.json", "waits.py", cwd=str(folder))
+    check_report(folder / "x.json")
+    check_documents(folder / "root/usr/share/doc/giltracer")
 
 
 def make_wheel(stage, output):
@@ -169,43 +208,84 @@ def test_an_old_pip_refuses_clearly(python, portable, folder):
     assert done.returncode != 0 and b"is not a supported wheel on this platform" in done.stdout
 
 
+class Distribution:
+    """A fresh folder of a distribution, with Python, a clone of this repository, and its own /proc."""
+
+    def __init__(self, root, suite):
+        self.root = root
+        run("debootstrap", "--variant=minbase", "--include=python3", suite, root, MIRROR)
+        shutil.copy("/etc/resolv.conf", str(root / "etc/resolv.conf"))
+        # A mirror's index may be old.
+        (root / "etc/apt/apt.conf.d/99old").write_text('Acquire::Check-Valid-Until "false";\n')
+        run("git", "clone", "-q", harness.ROOT, root / "clone")
+        (root / "waits.py").write_text(WAITS)
+        run("mount", "-t", "proc", "proc", root / "proc")
+
+    def remove(self):
+        run("umount", "-l", self.root / "proc")
+        shutil.rmtree(str(self.root))
+
+    def run(self, *words):
+        env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root",
+               "DEBIAN_FRONTEND": "noninteractive"}
+        return run("chroot", self.root, *words, env=env)
+
+    def install(self, *packages):
+        self.run("apt-get", "update")
+        self.run("apt-get", "install", "-y", "--no-install-recommends", *packages)
+
+    def check(self, program):
+        """It works where it is, and knows the truth of a program."""
+        self.run(program, "--gil-source", "agent", "-o", "/x.json", "/waits.py")
+        check_report(self.root / "x.json")
+        (self.root / "x.json").unlink()
+
+
 @pytest.fixture(scope="module", params=SUITES)
 def distribution(request, tmp_path_factory):
-    """A fresh folder of a distribution, with Python and its /proc."""
-    root = tmp_path_factory.mktemp(request.param) / "root"
     harness.require(None if shutil.which("debootstrap") else "debootstrap is not installed")
-    run("debootstrap", "--variant=minbase", "--include=python3", request.param, root, MIRROR)
-    shutil.copy("/etc/resolv.conf", str(root / "etc/resolv.conf"))
-    run("mount", "-t", "proc", "proc", root / "proc")
-    (root / "waits.py").write_text(WAITS)
-    yield root
-    run("umount", "-l", root / "proc")
-    shutil.rmtree(str(root))
-
-
-def trace_there(root, program):
-    run("chroot", root, program, "--gil-source", "agent", "-o", "/x.json", "/waits.py",
-        env={"PATH": "/usr/bin:/bin", "HOME": "/root"})
-    check_report(root / "x.json")
-    (root / "x.json").unlink()
+    one = Distribution(tmp_path_factory.mktemp(request.param) / "root", request.param)
+    yield one
+    one.remove()
 
 
 @pytest.mark.long
 @pytest.mark.needs_root
-def test_on_a_fresh_distribution(distribution, portable, folder):
-    """The tarball, unpacked; and the Debian package that is built there."""
-    run("tar", "-xzf", portable[0], "-C", distribution / "opt")
-    (unpacked,) = (distribution / "opt").iterdir()
-    trace_there(distribution, "/opt/%s/bin/giltracer" % unpacked.name)
+def test_the_tarball_on_a_fresh_distribution(distribution, portable):
+    run("tar", "-xzf", portable[0], "-C", distribution.root / "opt")
+    (unpacked,) = (distribution.root / "opt").iterdir()
+    distribution.check("/opt/%s/bin/giltracer" % unpacked.name)
     shutil.rmtree(str(unpacked))
-    clone = distribution / "clone"
-    run("git", "clone", "-q", harness.ROOT, clone)
-    (clone / "go").write_text(
-        "set -e; cd /clone; apt-get update; apt-get install -y --no-install-recommends git gcc "
-        "libc6-dev cmake ninja-build pkg-config libuv1-dev libjansson-dev libbsd-dev zlib1g-dev "
-        "file dpkg-dev; scripts/package deb --output /made; apt-get install -y /made/*.deb\n")
-    env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root",
-           "DEBIAN_FRONTEND": "noninteractive"}
-    run("chroot", distribution, "sh", "/clone/go", env=env)
-    trace_there(distribution, "/usr/bin/giltracer")
-    run("chroot", distribution, "python3", "-c", "import giltracer")
+
+
+@pytest.mark.long
+@pytest.mark.needs_root
+def test_quickstart_on_a_fresh_distribution(distribution):
+    """The first of README's commands, with nothing installed by hand."""
+    told = distribution.run("/clone/scripts/quickstart")
+    assert "setup: installing" in told and "Tracing /clone/tests/targets/demo.py" in told, told
+    assert (distribution.root / "giltracer.html").exists(), told
+    distribution.check("/clone/build/giltracer")
+
+
+@pytest.mark.long
+@pytest.mark.needs_root
+def test_packages_on_a_fresh_distribution(distribution, portable):
+    """The Debian package that is built there, what was built for it installed by CMake, and the
+    wheel."""
+    distribution.install(
+        "git", "gcc", "libc6-dev", "cmake", "ninja-build", "pkg-config", "libuv1-dev",
+        "libjansson-dev", "libbsd-dev", "zlib1g-dev", "file", "dpkg-dev", "python3-venv")
+    distribution.run("/clone/scripts/package", "deb", "--output", "/made")
+    (package,) = (distribution.root / "made").glob("*.deb")
+    distribution.run("apt-get", "install", "-y", "/made/" + package.name)
+    distribution.check("/usr/bin/giltracer")
+    distribution.run("python3", "-c", "import giltracer")
+    distribution.run("apt-get", "remove", "-y", "giltracer")
+    assert not (distribution.root / "usr/bin/giltracer").exists()
+    distribution.run("cmake", "--install", "/made/deb", "--prefix", "/usr/local")
+    distribution.check("/usr/local/bin/giltracer")
+    shutil.copy(str(portable[1]), str(distribution.root))
+    distribution.run("python3", "-m", "venv", "/venv")
+    distribution.run("/venv/bin/pip", "install", "--no-index", "/" + portable[1].name)
+    distribution.check("/venv/bin/giltracer")
