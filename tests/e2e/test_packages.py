@@ -4,6 +4,7 @@ import base64
 import csv
 import hashlib
 import io
+import json
 import pathlib
 import re
 import shutil
@@ -166,6 +167,26 @@ def test_the_wheel(python, installed, folder):
     assert make_wheel(installed, folder / "again").read_bytes() == wheel.read_bytes()
     check_record(wheel)
     check_in_environment(python, wheel, folder)
+
+
+CELLS = ["%load_ext giltracer", "%%giltracer --height 300\nsum(range(1000000))"]
+
+
+@pytest.mark.needs_perf
+@pytest.mark.parametrize("python", with_pip()[-1:], ids=str)
+def test_the_wheel_in_a_notebook(python, installed, folder):
+    """Where IPython is: in an environment of the distribution's Python, which has it here."""
+    wheel = make_wheel(installed, folder)
+    run(python.path, "-m", "venv", folder / "pip")
+    run(harness.DEBIAN_PYTHON, "-m", "venv", "--without-pip", "--system-site-packages", folder / "venv")
+    run(folder / "pip/bin/pip", "--python", folder / "venv", "install", "-q", "--no-index", wheel)
+    cells = [{"cell_type": "code", "metadata": {}, "source": text, "outputs": [],
+              "execution_count": None} for text in CELLS]
+    (folder / "cells.ipynb").write_text(
+        json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 4}))
+    out = run(folder / "venv/bin/python", "-m", "IPython", "--colors=NoColor", "cells.ipynb",
+              cwd=str(folder), env={"PATH": "/usr/bin:/bin", "HOME": str(folder)})
+    assert "Error" not in out and "GIL" in out and "499999500000" in out, out
 
 
 # --- as they are given away: minutes, and the network --------------------------------------
