@@ -57,19 +57,17 @@ static void limit_probes(void *ingest, uint64_t most_events)
     gt_ingest_limit_probes(ingest, most_events);
 }
 
-/* Not of what takes no time, nor so often that it costs any. */
+/* Not so often that it costs anything, and not of what is read at once. */
 static void show_progress(double share)
 {
-    enum { AFTER_NS = 300 * GT_NS_PER_MS, EACH_NS = 100 * GT_NS_PER_MS };
+    enum { EACH_NS = 100 * GT_NS_PER_MS };
     static int64_t next_ns;
     int64_t now_ns = gt_now_ns();
 
-    if (next_ns == 0)
-        next_ns = now_ns + AFTER_NS;
-    if (now_ns < next_ns)
+    if (share >= 1 || now_ns < next_ns)
         return;
     next_ns = now_ns + EACH_NS;
-    gt_progress("reading the recording, %.0f%%", share < 1 ? 100 * share : 100);
+    gt_progress("reading the recording, %.0f%%", 100 * share);
 }
 
 static int read_input(const char *input, const struct gt_input_reader *reader,

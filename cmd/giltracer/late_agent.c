@@ -23,6 +23,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifndef SYS_openat2 /* glibc before 2.32 */
+#define SYS_openat2 __NR_openat2
+#endif
+
 enum { STATUS_BYTES = 1 << 16, HEAD_BYTES = 4096 };
 
 void gt_late_agent_init(struct gt_late_agent *agent, int control_fd)

@@ -286,8 +286,8 @@ static const struct gt_program_help help = {
                    "come onto one timeline, also of several machines, by the clocks that they "
                    "keep. `stacks` prints "
                    "samples of native stacks as perf script does, with the Python functions in "
-                   "them. --baseline makes a page of what differs between two reports: their "
-                   "JSON, or pages, which are compared without timelines and stacks.",
+                   "them. --baseline makes a page of what differs between two reports (JSON, "
+                   "or pages).",
     .table = table,
     .values = values,
     .sections = sections,

@@ -302,6 +302,13 @@ static int find_installed(struct gt_caps *caps, struct gt_error *err)
     return 0;
 }
 
+/* perf mounts tracefs itself when it may, where there is a place for it. In a root without /sys
+ * there is none. */
+static bool has_place_for_tracefs(void)
+{
+    return access("/sys/kernel/tracing", F_OK) == 0 || access("/sys/kernel/debug", F_OK) == 0;
+}
+
 static void judge(struct gt_caps *caps)
 {
     char path[128];
@@ -309,8 +316,11 @@ static void judge(struct gt_caps *caps)
     if (faccessat(AT_FDCWD, "/proc/sys/kernel/perf_event_paranoid", F_OK, AT_EACCESS))
         refuse(caps->record_why, sizeof(caps->record_why),
                "this kernel has no perf events (CONFIG_PERF_EVENTS)");
-    /* perf mounts tracefs itself when it may. */
-    if (!caps->tracefs && !caps->sys_admin)
+    if (!caps->tracefs && !has_place_for_tracefs())
+        refuse(caps->trace_why, sizeof(caps->trace_why),
+               "tracefs is not mounted, and there is no /sys/kernel/tracing to mount it on "
+               "(mount -t sysfs sysfs /sys)");
+    else if (!caps->tracefs && !caps->sys_admin)
         snprintf(caps->trace_why, sizeof(caps->trace_why),
                  "tracefs (/sys/kernel/tracing) cannot be read without privilege (run as root, "
                  "or have root run: giltracer --setup GROUP)");
@@ -320,7 +330,7 @@ static void judge(struct gt_caps *caps)
                  "root, or have root run: giltracer --setup GROUP)",
                  caps->perf_event_paranoid);
     if (!caps->tracefs) {
-        if (!caps->sys_admin)
+        if (caps->trace_why[0])
             refuse(caps->install_why, sizeof(caps->install_why), caps->trace_why);
         return;
     }

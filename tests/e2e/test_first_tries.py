@@ -84,11 +84,13 @@ def test_each_option_of_the_interpreter(words, folder):
     """What it does untraced; what it does not do to giltracer, whose own letters mean what they did."""
     (folder / "x.py").write_text(FLAGS)
     python = harness.an_interpreter(3, 8).path
+    unset = {"PYTHONUNBUFFERED": "", "PYTHONDONTWRITEBYTECODE": ""}
     alone, without = [subprocess.run([python, *more, "x.py"], cwd=str(folder), stdout=subprocess.PIPE,
-                                     check=True).stdout for more in (words, [])]
+                                     env=dict(os.environ, **unset), check=True).stdout
+                      for more in (words, [])]
     assert alone != without
     for own in (["--python", python, *words], [*words, "--python", python], [python, *words]):
-        run = tried(["-q", "--gil-source", "agent", *own, "x.py"], folder)
+        run = tried(["-q", "--gil-source", "agent", *own, "x.py"], folder, **unset)
         assert run.status == 0 and run.out == alone and run.err == "", run
 
 
@@ -106,6 +108,19 @@ def test_what_was_meant(folder):
     assert "did you mean --state-detect?" in line
     line = one_line_error(tried(["--nonsensical", "x.py"], folder), 125)
     assert "did you mean" not in line
+
+
+@pytest.mark.needs_root
+def test_where_there_is_no_place_for_tracefs(folder):
+    """A root without /sys, as debootstrap leaves it: the agent sees the GIL, and doctor says why."""
+    (folder / "x.py").write_text("print(1)\n")
+    there = ["unshare", "-m", "sh", "-c", "mount -t tmpfs none /sys && exec \"$@\"", "sh", GILTRACER,
+             "--python", DEBIAN_PYTHON]
+    run = harness.Run([*there, "-o", folder / "x.json", "x.py"], folder).finish()
+    assert run.status == 0 and run.out == b"1\n", run
+    assert harness.read_json(folder / "x.json")["giltracer"]["run"]["gil_source"] == "agent"
+    told = harness.Run([*there, "--doctor"], folder).finish()
+    assert told.status == 0 and b"no /sys/kernel/tracing to mount it on" in told.out, told
 
 
 def test_lengths_of_time_as_reports_write_them(folder):
