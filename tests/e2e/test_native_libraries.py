@@ -13,13 +13,17 @@ from harness import target, trace
 
 DEBIAN = harness.Interpreter(harness.DEBIAN_PYTHON, harness.ask_version(harness.DEBIAN_PYTHON))
 SYMBOLS = [one for one in harness.newest(3, 8, symbols=True)]
-# Who keeps the GIL: (the blocker, what one step of the way must be, in which library).
+# Who has the GIL: (the blocker, what one step of the way must be, in which library).
 KEEPS = {
     # npysort/quicksort.cpp, timsort.cpp: functions of the extension, which is stripped.
     "numpy": (r".*sort|numpy_sort.*", r"_multiarray_umath.*\+0x[0-9a-f]+|npy_.*sort.*",
               r"_multiarray_umath"),
     # zlib's compress.c: compress2 → deflate → deflate_slow → longest_match (the last two are static).
     "zlib": (r".*compress|zlib_deflate", r"compress2|deflate", r"libz\."),
+    # cursor_type.c: curs_fetchall → _psyco_curs_buildrow_fill, which asks libpq for each value, and
+    # typecast.c's functions, of the extension, which is stripped.
+    "psycopg2": (r".*fetchall|psycopg2_fetch.*", r"PQget(value|length|isnull)|_psycopg\..*\+0x[0-9a-f]+",
+                 r"_psycopg|libpq\."),
 }
 # Who gives it up: (what must be in the stacks without the GIL, and never in those with it).
 RELEASES = {
@@ -38,19 +42,20 @@ def module_is_there(name):
     harness.require(None if done.returncode == 0 else "no module " + module)
 
 
-def steps_of(traced):
-    """All steps of the ways of rows that keep the GIL, with the blocker's name."""
+def steps_of(traced, kept=True):
+    """All steps of the ways of rows that keep the GIL, or of all rows, with the blocker's name."""
     return [(row["function"], step["function"], pathlib.Path(step["library"] or "").name)
             for row in traced.summary["blockers"] for step in row["native"]["way"]
-            if row["kept_cause"]]
+            if row["kept_cause"] or not kept]
 
 
-def check_keeps(name, folder, python=DEBIAN):
+def check_keeps(name, folder, python=DEBIAN, kept=True, env=None):
     blocker, function, library = KEEPS[name]
-    traced = trace([target("libraries"), name], folder, python)
-    steps = steps_of(traced)
+    traced = trace([target("libraries"), name], folder, python, env=env)
+    steps = steps_of(traced, kept)
     assert any(re.fullmatch(blocker, one) and re.fullmatch(function, two) and re.match(library, three)
                for one, two, three in steps), (steps, traced.run)
+    return traced
 
 
 @pytest.mark.needs_perf
@@ -135,3 +140,16 @@ def test_libpq_sleeps_with_the_gil(postgres, folder):
     assert rows[0]["asleep"]["ns"] < 1.05 * 0.9e9, rows[0]
     assert abs(rows[0]["asleep"]["ns"] + rows[0]["kept_ready_ns"] - rows[0]["kept_ns"]) < \
         0.05 * rows[0]["kept_ns"], rows[0]
+
+
+@pytest.mark.long
+@pytest.mark.needs_root
+@pytest.mark.needs_perf
+@pytest.mark.timing
+def test_psycopg2_makes_rows_with_the_gil_and_waits_without_it(postgres, folder):
+    """pqpath.c: pq_execute gives the GIL up around PQexec. Rows are made with it, and between them others
+    get it."""
+    module_is_there("psycopg2")
+    traced = check_keeps("psycopg2", folder, kept=False, env={"PGHOST": str(postgres)})
+    assert not any(row.get("asleep") for row in traced.summary["blockers"]), traced.run
+    assert not any(re.match(r"PQ(exec|getResult)", two) for _, two, _ in steps_of(traced, False)), traced.run

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Libraries at work for about a second of CPU time, while another thread waits for the GIL.
 
-    libraries.py h5py|sqlite3|lxml|numpy|re|zlib|libpq
+    libraries.py h5py|sqlite3|lxml|numpy|re|zlib|psycopg2|libpq
 
 numpy (objects sorted), re (backtracking), zlib (by ctypes.PyDLL) keep the GIL; h5py (compressed chunks),
-sqlite3 (rows sorted) and lxml (a document parsed) give it up. `libpq` sleeps with the GIL, in a server
-that answers after 0.3 s: PGHOST names its folder.
+sqlite3 (rows sorted) and lxml (a document parsed) give it up. psycopg2 gives it up while it waits for its
+server, and has it while it makes rows. `libpq` sleeps with the GIL, in a server that answers after
+0.3 s: PGHOST names its folder.
 """
 import ctypes
 import ctypes.util
@@ -78,6 +79,18 @@ def zlib_deflate():
     for_a_second(compress)
 
 
+def psycopg2_fetch():
+    import psycopg2
+    cursor = psycopg2.connect(host=os.environ["PGHOST"], user="postgres", dbname="postgres").cursor()
+    cursor.execute("select pg_sleep(0.3)")
+    cursor.execute("create temporary table t as select i, 'text ' || i from generate_series(1, 200000) i")
+
+    def fetch():
+        cursor.execute("select * from t")
+        cursor.fetchall()
+    for_a_second(fetch)
+
+
 def libpq_sleep():
     library = ctypes.PyDLL(ctypes.util.find_library("pq"))
     library.PQconnectdb.restype = library.PQexec.restype = ctypes.c_void_p
@@ -89,7 +102,7 @@ def libpq_sleep():
 
 
 ways = {"h5py": h5py_read, "sqlite3": sqlite3_sort, "lxml": lxml_parse, "numpy": numpy_sort,
-        "re": re_backtrack, "zlib": zlib_deflate, "libpq": libpq_sleep}
+        "re": re_backtrack, "zlib": zlib_deflate, "psycopg2": psycopg2_fetch, "libpq": libpq_sleep}
 thread = threading.Thread(target=waiter)
 thread.start()
 try:
