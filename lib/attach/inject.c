@@ -255,7 +255,7 @@ static bool enter(struct worker *worker)
 {
     struct gt_stub_context context = context_of(worker);
     struct user_regs_struct regs = worker->before;
-    uint64_t all = ~UINT64_C(0);
+    uint64_t all = GT_STUB_MASK;
 
     if (!code_is_there(worker) &&
         !write_code(worker->tid, worker->request->place->code, gt_stub_begin, gt_stub_bytes()))
@@ -394,18 +394,23 @@ static void inject(struct worker *worker)
 {
     const struct gt_injection_request *request = worker->request;
     enum gt_point point;
-    bool stopped;
+    bool mended, entered, stopped;
 
     if (trace(PTRACE_GETREGS, worker->tid, NULL, (uintptr_t)&worker->before) ||
         trace(PTRACE_GETSIGMASK, worker->tid, (void *)sizeof(worker->mask),
               (uintptr_t)&worker->mask))
         return;
+    mended = gt_point_mend(request->running, request->ends, &worker->before);
     point = gt_point_of(request->running, worker->tid, request->inner_tid,
                         request->place->restorer, &worker->before);
-    if (point == GT_POINT_NONE || (point == GT_POINT_RUNNING && !request->pending))
-        return;
-    keep_vectors(worker);
-    if (!enter(worker))
+    entered = point != GT_POINT_NONE && (point != GT_POINT_RUNNING || request->pending);
+    if (entered) {
+        keep_vectors(worker);
+        entered = enter(worker);
+    }
+    if (!entered && mended)
+        trace(PTRACE_SETREGS, worker->tid, NULL, (uintptr_t)&worker->before);
+    if (!entered)
         return;
     worker->result->outcome = GT_INJECTED_GONE;
     stopped = follow(worker, point);

@@ -33,6 +33,7 @@ struct gt_injection_request {
     int tid, inner_tid;                  /* of the thread */
     bool alone;                          /* there is no other thread */
     bool pending;                        /* a pending call will do */
+    bool ends; /* it waits in a call that will end with EINTR (GT_WAIT_ENDS) */
 };
 
 struct gt_injection {

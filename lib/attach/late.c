@@ -2,6 +2,7 @@
 #include "attach/late.h"
 
 #include "attach/inject.h"
+#include "attach/safe_point.h"
 #include "base/buf.h"
 #include "base/fs.h"
 #include "base/nstime.h"
@@ -20,6 +21,7 @@ enum {
     POLL_NS = 500000,
     REFUSALS = 20,
     ROUND_POLLS = 8,      /* between looks at all threads */
+    RESTARTING_MS = 700,  /* until a thread is used whose call ends by that */
     ENTERED_MS = 10000,   /* for the function, once it is called */
     LEAST_LEFT_MS = 1000, /* that a thread lingers, for its region to be written, … */
     FRESH_MS = 100,       /* … and how old that reading may be */
@@ -161,7 +163,7 @@ static int take_injection(struct attempt *attempt, const struct gt_injection *in
 }
 
 static int try_thread(struct attempt *attempt, const struct gt_running_thread *thread,
-                      bool alone, bool pending)
+                      bool alone, bool pending, bool ends)
 {
     const struct gt_injection_request request = {
         .running = attempt->running,
@@ -172,6 +174,7 @@ static int try_thread(struct attempt *attempt, const struct gt_running_thread *t
         .inner_tid = thread->inner_tid,
         .alone = alone,
         .pending = pending,
+        .ends = ends,
     };
     struct gt_injection injection;
     int rc = gt_inject(&injection, &request, attempt->err);
@@ -185,24 +188,39 @@ static bool may_use(const struct attempt *attempt, const struct gt_running_threa
     return attempt->python->minor > 6 || thread->tid == attempt->running->pid;
 }
 
-/* First those that are blocked; then, if none will do, the main thread if it runs. */
-static int try_all(struct attempt *attempt, const struct gt_chunks *threads)
+/* Those that are blocked in calls of which that becomes. */
+static int try_blocked(struct attempt *attempt, const struct gt_chunks *threads,
+                       enum gt_wait wanted)
 {
-    const bool alone = threads->count == 1;
     int rc = 0;
 
     for (size_t i = 0; i < threads->count && rc == 0; i++) {
         const struct gt_running_thread *thread = gt_chunks_at(threads, i);
 
-        if (thread->state == 'S' && may_use(attempt, thread) && gt_now_ns() < attempt->until_ns)
-            rc = try_thread(attempt, thread, alone, false);
+        if (thread->state == 'S' && may_use(attempt, thread) &&
+            gt_point_wait(attempt->running, thread) == wanted &&
+            gt_now_ns() < attempt->until_ns)
+            rc =
+                try_thread(attempt, thread, threads->count == 1, false, wanted == GT_WAIT_ENDS);
     }
+    return rc;
+}
+
+/* First those that are blocked; then, if none will do, the main thread if it runs. A call that
+ * would end is used only where nothing else comes for a while. */
+static int try_all(struct attempt *attempt, const struct gt_chunks *threads)
+{
+    const int64_t left_ns = attempt->until_ns - gt_now_ns();
+    int rc = try_blocked(attempt, threads, GT_WAIT_RESTARTS);
+
     for (size_t i = 0; i < threads->count && rc == 0 && !attempt->at; i++) {
         const struct gt_running_thread *thread = gt_chunks_at(threads, i);
 
         if (thread->tid == attempt->running->pid && thread->state == 'R')
-            rc = try_thread(attempt, thread, alone, true);
+            rc = try_thread(attempt, thread, threads->count == 1, true, false);
     }
+    if (rc == 0 && left_ns < (GT_LATE_WAIT_MS - RESTARTING_MS) * (int64_t)GT_NS_PER_MS)
+        rc = try_blocked(attempt, threads, GT_WAIT_ENDS);
     return rc;
 }
 
@@ -236,17 +254,20 @@ static bool read_head(const struct attempt *attempt, uint64_t at, struct gt_stub
            head->magic == GT_STUB_MAGIC;
 }
 
-/*
- * Let the thread of the region end, or the pending call do nothing. Nothing may be written
- * where the region was, since that may be the program's by now: its thread lingers for as long
- * as it says, after its last state.
- */
-static void cancel(const struct attempt *attempt, uint64_t at)
+static void write_word(const struct attempt *attempt, uint64_t at, uint32_t value)
 {
-    const uint32_t yes = 1;
-    struct iovec local = {(void *)&yes, sizeof(yes)};
-    struct iovec remote = {(void *)(uintptr_t)(at + offsetof(struct gt_stub_region, cancelled)),
-                           sizeof(yes)};
+    struct iovec local = {&value, sizeof(value)};
+    struct iovec remote = {(void *)(uintptr_t)at, sizeof(value)};
+
+    (void)!process_vm_writev(attempt->running->pid, &local, 1, &remote, 1, 0);
+}
+
+/*
+ * Set a word of the region. Nothing may be written where the region was, since that may be the
+ * program's by now: its thread lingers for as long as it says, after its last state.
+ */
+static void tell(const struct attempt *attempt, uint64_t at, size_t word)
+{
     struct gt_stub_region head;
     int64_t read_ns;
 
@@ -256,7 +277,13 @@ static void cancel(const struct attempt *attempt, uint64_t at)
             (head.state >= GT_STUB_CALLED && head.left_ms < LEAST_LEFT_MS))
             return;
     } while (gt_now_ns() - read_ns > FRESH_MS * GT_NS_PER_MS);
-    (void)!process_vm_writev(attempt->running->pid, &local, 1, &remote, 1, 0);
+    write_word(attempt, at + word, 1);
+}
+
+/* Let the thread of the region end, or the pending call do nothing. */
+static void cancel(const struct attempt *attempt, uint64_t at)
+{
+    tell(attempt, at, offsetof(struct gt_stub_region, cancelled));
 }
 
 static int no_point(const struct attempt *attempt)
@@ -301,11 +328,15 @@ static int look(struct attempt *attempt, int64_t *entered_ns)
     }
     if (head.state == GT_STUB_FAILED)
         return not_loaded(attempt);
+    if (head.state == GT_STUB_DROPPED && !head.result) { /* just when it was withdrawn */
+        cancel(attempt, attempt->at);
+        attempt->at = 0;
+        *entered_ns = 0;
+        return 0;
+    }
     if (head.state == GT_STUB_DROPPED)
-        return head.result ? gt_error_set(attempt->err, GT_ERR_CHILD,
-                                          "process %d cannot make a thread: %s",
-                                          attempt->running->pid, strerror(head.result))
-                           : no_point(attempt);
+        return gt_error_set(attempt->err, GT_ERR_CHILD, "process %d cannot make a thread: %s",
+                            attempt->running->pid, strerror(head.result));
     if (head.state == GT_STUB_ENTERED && !*entered_ns)
         *entered_ns = gt_now_ns();
     if (head.state >= GT_STUB_BEGAN)
@@ -322,19 +353,38 @@ static int expire(struct attempt *attempt, int64_t entered_ns)
     return no_point(attempt);
 }
 
+/* A thread that could be made later is held. The function is called once: by that one only if
+ * the pending call, which it takes the place of, will not do it any more. */
+static void choose(struct attempt *attempt, uint64_t pending)
+{
+    const uint64_t held = attempt->at;
+    struct gt_stub_region head;
+
+    tell(attempt, pending, offsetof(struct gt_stub_region, withdrawn));
+    if (read_head(attempt, pending, &head) &&
+        (head.state == GT_STUB_ENTERED || head.state == GT_STUB_CALLED)) {
+        attempt->at = pending;
+        cancel(attempt, held);
+        return;
+    }
+    write_word(attempt, held + offsetof(struct gt_stub_region, held), 0);
+    attempt->told->pending = false;
+    cancel(attempt, pending);
+}
+
 /* A pending call is asked for once: it may come late, but other threads may be blocked before.
  */
 static int try_again(struct attempt *attempt)
 {
     uint64_t before = attempt->at;
-    int rc = try_round(attempt);
+    int rc;
 
-    if (rc > 0 && before) {
-        attempt->told->pending = false;
-        cancel(attempt, before);
-    } else if (rc > 0) {
+    attempt->region->held = before != 0;
+    rc = try_round(attempt);
+    if (rc > 0 && before)
+        choose(attempt, before);
+    else if (rc > 0)
         attempt->told->pending = attempt->is_pending;
-    }
     return rc < 0 ? rc : 0;
 }
 
@@ -369,6 +419,7 @@ static bool copy(char *to, size_t size, const char *text)
 static int fill_region(struct attempt *attempt, const struct gt_late_call *call)
 {
     *attempt->region = attempt->place.pattern;
+    attempt->region->in_memory = call->in_memory;
     if (copy(attempt->region->path, GT_STUB_PATH, call->path) &&
         copy(attempt->region->symbol, GT_STUB_SYMBOL, call->symbol) &&
         copy(attempt->region->settings, GT_STUB_SETTINGS, call->settings))

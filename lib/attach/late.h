@@ -20,9 +20,14 @@
 enum { GT_LATE_WAIT_MS = 2000 }; /* for a thread to be where it can be used */
 
 struct gt_late_call {
-    const char *path;     /* of the library, as the process names it; absolute */
+    /* Of the library, as the process names it; absolute, or the DT_SONAME of one that it has.
+     */
+    const char *path;
     const char *symbol;   /* int symbol(const char *settings) */
     const char *settings; /* "" or lines */
+    /* Load a copy of the file that the process makes in memory (memfd_create), as nothing can
+     * be loaded from the file's folder. Each time, that is a further library. */
+    bool in_memory;
 };
 
 struct gt_late_told {

@@ -39,10 +39,10 @@ struct gt_stub_call {
 enum gt_stub_state {
     GT_STUB_NOTHING, /* there is none yet */
     GT_STUB_BEGAN,   /* it runs: it loads the agent, and waits for the GIL */
-    GT_STUB_ENTERED, /* it is in the agent's function */
+    GT_STUB_ENTERED, /* it has the GIL, and is about to call the function, or in it */
     GT_STUB_CALLED,  /* that returned `result` */
     GT_STUB_FAILED,  /* the library, or the function, is missing: `message` */
-    GT_STUB_DROPPED, /* it saw that it was cancelled */
+    GT_STUB_DROPPED, /* it saw that it was cancelled, or withdrawn */
 };
 
 struct gt_stub_region {
@@ -58,7 +58,10 @@ struct gt_stub_region {
     uint64_t ensure, release, create; /* of the GIL: PyGILState_*; PyEval_InitThreads or 0 */
     uint64_t start;                   /* gt_stub_thread in the process */
     uint64_t thread;                  /* the pthread_t of the new one */
-    uint64_t dlopen_mode;
+    uint32_t dlopen_mode;
+    uint32_t in_memory; /* load a copy of the library that is in no folder */
+    uint32_t held;      /* another may come first: wait before the function is called */
+    uint32_t withdrawn; /* another does it: do not call the function; looked at after ENTERED */
     struct gt_stub_call calls[GT_STUB_CALLS];
     char path[GT_STUB_PATH];
     char symbol[GT_STUB_SYMBOL];

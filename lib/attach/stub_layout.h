@@ -9,7 +9,12 @@
 #define GT_STUB_STACK        0xa000
 #define GT_STUB_MAGIC        0x42555447 /* "GTUB" */
 #define GT_STUB_LINGER_MS    3000       /* for giltracer to read its last state */
+#define GT_STUB_HELD_MS      1000       /* … and to decide which of two goes on */
 #define GT_STUB_RED_ZONE     128
+/* The signals that are blocked in the new thread, as the program's are not its business, and
+ * meanwhile in the one that makes it: all but libc's SIGSETXID (33), which setuid() and its
+ * like wait for in each thread. */
+#define GT_STUB_MASK 0xfffffffeffffffff
 
 /* enum gt_stub_state */
 #define GT_STUB_BEGAN_   1
@@ -37,12 +42,15 @@
 #define OFFSET_START          104
 #define OFFSET_THREAD         112
 #define OFFSET_DLOPEN_MODE    120
-#define OFFSET_CALLS          128
+#define OFFSET_IN_MEMORY      124
+#define OFFSET_HELD           128
+#define OFFSET_WITHDRAWN      132
+#define OFFSET_CALLS          136
 #define GT_STUB_CALL_BYTES    40
-#define OFFSET_PATH           328
-#define OFFSET_SYMBOL         4424
-#define OFFSET_MESSAGE        4488
+#define OFFSET_PATH           336
+#define OFFSET_SYMBOL         4432
+#define OFFSET_MESSAGE        4496
 #define GT_STUB_MESSAGE_LAST  511
-#define OFFSET_SETTINGS       5000
+#define OFFSET_SETTINGS       5008
 
 #endif

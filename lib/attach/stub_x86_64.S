@@ -4,11 +4,15 @@
 
 #include "attach/stub_layout.h"
 
+#define SYS_open           2
+#define SYS_close          3
 #define SYS_mmap           9
 #define SYS_munmap         11
 #define SYS_rt_sigprocmask 14
 #define SYS_nanosleep      35
 #define SYS_getpid         39
+#define SYS_sendfile       40
+#define SYS_memfd_create   319
 
         .section .rodata
         .globl  gt_stub_begin, gt_stub_end, gt_stub_entry, gt_stub_mapped, gt_stub_marked
@@ -110,6 +114,7 @@ gt_stub_marked:
 /* A pending call, in the main thread, between two bytecodes. */
 gt_stub_pending:
         push    %rbx
+        sub     $16, %rsp               /* the mask as it was, and the one of the new thread */
         mov     %rdi, %rbx
         cmpl    $0, OFFSET_CANCELLED(%rbx)
         jne     .Lpending_drop
@@ -118,11 +123,27 @@ gt_stub_pending:
         jz      .Lpending_thread
         call    *%rax
 .Lpending_thread:
+        mov     $GT_STUB_MASK, %rax     /* which the new thread inherits */
+        mov     %rax, 8(%rsp)
+        mov     $SYS_rt_sigprocmask, %eax
+        mov     $2, %edi                /* SIG_SETMASK */
+        lea     8(%rsp), %rsi
+        mov     %rsp, %rdx
+        mov     $8, %r10d
+        syscall
         lea     OFFSET_THREAD(%rbx), %rdi
         xor     %esi, %esi
         mov     OFFSET_START(%rbx), %rdx
         mov     %rbx, %rcx
         call    *OFFSET_PTHREAD_CREATE(%rbx)
+        mov     %eax, 8(%rsp)
+        mov     $SYS_rt_sigprocmask, %eax
+        mov     $2, %edi
+        mov     %rsp, %rsi
+        xor     %edx, %edx
+        mov     $8, %r10d
+        syscall
+        mov     8(%rsp), %eax
         test    %eax, %eax
         jz      .Lpending_done
         mov     %eax, OFFSET_RESULT(%rbx)
@@ -136,14 +157,21 @@ gt_stub_pending:
         syscall
 .Lpending_done:
         xor     %eax, %eax
+        add     $16, %rsp
         pop     %rbx
         ret
 
-/* The new thread, which nobody joins: r12 what PyGILState_Ensure returned, r13 its last state. */
+/*
+ * The new thread, which nobody joins: r12 what PyGILState_Ensure returned, r13 its last state.
+ * Until then r12 is the file of the library in memory, -1 where there is none, and r14 the
+ * library's name; first its file.
+ */
 gt_stub_thread:
         push    %rbx
         push    %r12
         push    %r13
+        push    %r14
+        push    %r15
         mov     %rdi, %rbx
         movl    $GT_STUB_BEGAN_, OFFSET_STATE(%rbx)
         call    *OFFSET_PTHREAD_SELF(%rbx)
@@ -153,23 +181,92 @@ gt_stub_thread:
         cmpl    $0, OFFSET_CANCELLED(%rbx)
         jne     .Ltell
         mov     $GT_STUB_FAILED_, %r13d
-        lea     OFFSET_PATH(%rbx), %rdi
+        lea     OFFSET_PATH(%rbx), %r14
+        mov     $-1, %r12d
+        cmpl    $0, OFFSET_IN_MEMORY(%rbx)
+        je      .Lload
+        mov     $SYS_open, %eax
+        mov     %r14, %rdi
+        mov     $0x80000, %esi          /* to read, closed on exec */
+        xor     %edx, %edx
+        syscall
+        mov     %eax, %r14d
+        test    %eax, %eax
+        js      .Ltell
+        mov     $SYS_memfd_create, %eax
+        lea     .Lname(%rip), %rdi
+        mov     $1, %esi                /* closed on exec */
+        syscall
+        mov     %eax, %r12d
+.Lfill: mov     $SYS_sendfile, %eax     /* fails where there is no such file */
+        mov     %r12d, %edi
+        mov     %r14d, %esi
+        xor     %edx, %edx
+        mov     $0x1000000, %r10d
+        syscall
+        test    %rax, %rax
+        jg      .Lfill
+        mov     %rax, %r15
+        mov     $SYS_close, %eax
+        mov     %r14d, %edi
+        syscall
+        lea     OFFSET_PATH+24(%rbx), %r14
+        movb    $0, (%r14)
+        mov     %r12d, %eax
+        mov     $10, %ecx
+.Ldigit:
+        xor     %edx, %edx
+        div     %ecx
+        add     $'0', %dl
+        dec     %r14
+        mov     %dl, (%r14)
+        test    %eax, %eax
+        jnz     .Ldigit
+        sub     $14, %r14
+        movabs  $0x65732f636f72702f, %rax /* /proc/self/fd/ */
+        mov     %rax, (%r14)
+        movl    $0x662f666c, 8(%r14)
+        movw    $0x2f64, 12(%r14)
+        xor     %eax, %eax
+        test    %r15, %r15
+        js      .Lloaded
+.Lload: mov     %r14, %rdi
         mov     OFFSET_DLOPEN_MODE(%rbx), %esi
         call    *OFFSET_DLOPEN(%rbx)
-        test    %rax, %rax
+.Lloaded:
+        mov     %rax, %r14
+        mov     $SYS_close, %eax
+        mov     %r12d, %edi             /* or nothing */
+        test    %edi, %edi
+        js      .Lclosed
+        syscall
+.Lclosed:
+        test    %r14, %r14
         jz      .Lcomplain
-        mov     %rax, %rdi
+        mov     %r14, %rdi
         lea     OFFSET_SYMBOL(%rbx), %rsi
         call    *OFFSET_DLSYM(%rbx)
         test    %rax, %rax
         jz      .Lcomplain
         mov     %rax, %r12
+        mov     $GT_STUB_DROPPED_, %r13d
+        mov     $GT_STUB_HELD_MS, %r14d
+.Lheld: cmpl    $0, OFFSET_HELD(%rbx)
+        je      .Lensure
+        cmpl    $0, OFFSET_CANCELLED(%rbx)
+        jne     .Ltell
+        call    .Lmoment
+        dec     %r14d
+        jz      .Ltell
+        jmp     .Lheld
+.Lensure:
         call    *OFFSET_ENSURE(%rbx)
         xchg    %r12, %rax
-        mov     $GT_STUB_DROPPED_, %r13d
-        cmpl    $0, OFFSET_CANCELLED(%rbx)
-        jne     .Lrelease
         movl    $GT_STUB_ENTERED_, OFFSET_STATE(%rbx)
+        mfence                          /* who withdraws it reads that after it wrote this */
+        mov     OFFSET_CANCELLED(%rbx), %ecx
+        or      OFFSET_WITHDRAWN(%rbx), %ecx
+        jnz     .Lrelease
         lea     OFFSET_SETTINGS(%rbx), %rdi
         call    *%rax
         mov     %eax, OFFSET_RESULT(%rbx)
@@ -196,21 +293,14 @@ gt_stub_thread:
 .Ltell: mov     $GT_STUB_LINGER_MS, %r12d
         mov     %r12d, OFFSET_LEFT_MS(%rbx)
         mov     %r13d, OFFSET_STATE(%rbx)
-        sub     $16, %rsp
 .Llinger:
         cmpl    $0, OFFSET_CANCELLED(%rbx)
         jne     .Lheard
         mov     %r12d, OFFSET_LEFT_MS(%rbx)
-        movq    $0, (%rsp)
-        movq    $1000000, 8(%rsp)
-        mov     %rsp, %rdi
-        xor     %esi, %esi
-        mov     $SYS_nanosleep, %eax
-        syscall
+        call    .Lmoment
         dec     %r12d
         jnz     .Llinger
 .Lheard:
-        add     $16, %rsp
         lock decl OFFSET_REFERENCES(%rbx)
         jnz     .Lover
         mov     %rbx, %rdi
@@ -218,10 +308,25 @@ gt_stub_thread:
         mov     $SYS_munmap, %eax
         syscall
 .Lover: xor     %eax, %eax
+        pop     %r15
+        pop     %r14
         pop     %r13
         pop     %r12
         pop     %rbx
         ret
+
+/* Sleep for a millisecond. */
+.Lmoment:
+        sub     $24, %rsp
+        movq    $0, (%rsp)
+        movq    $1000000, 8(%rsp)
+        mov     %rsp, %rdi
+        xor     %esi, %esi
+        mov     $SYS_nanosleep, %eax
+        syscall
+        add     $24, %rsp
+        ret
+.Lname: .asciz  "libgiltracer-agent.so"
         .balign 8
 gt_stub_end:
 

@@ -27,7 +27,7 @@ int main(int argc, char **argv)
     if (rc == 0)
         rc = gt_late_check(&running, false, &err);
     for (int i = 0; rc == 0 && i < times; i++) {
-        const struct gt_late_call call = {argv[2], argv[3], argv[4]};
+        const struct gt_late_call call = {argv[2], argv[3], argv[4], false};
         struct gt_late_told told;
 
         rc = gt_late_do(&told, &call, &running, &python, &err);

@@ -27,7 +27,7 @@ int main(int argc, char **argv)
     if (rc == 0)
         rc = gt_python_find(&python, &interp, &running, &err);
     if (rc == 0) {
-        const struct gt_late_call call = {argv[2], argv[3], argv[4]};
+        const struct gt_late_call call = {argv[2], argv[3], argv[4], false};
 
         rc = gt_remote_do(&told, &call, folder, argv[6], &running, &python, &err);
     }

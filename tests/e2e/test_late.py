@@ -16,8 +16,9 @@ from unharmed import Unharmed
 
 CALL = harness.BUILD / "late_call"
 LIBRARY = harness.BUILD / "libgt-late.so"
-BLOCKED = ("event", "sleep", "pause", "accept", "join", "lock", "read")
-RUNNING = ("spin", "spins", "allocates", "calls")
+BLOCKED = ("event", "sleep", "pause", "accept", "join", "lock", "read", "epoll", "sigwait", "polled",
+           "received", "loop")
+RUNNING = ("spin", "spins", "allocates", "calls", "masked")
 
 
 def call(process, symbol, settings="", times=1, library=LIBRARY, **popen):
@@ -37,8 +38,15 @@ def threads(process):
     return len(os.listdir("/proc/%d/task" % process.pid))
 
 
-@pytest.mark.parametrize("mode", BLOCKED + RUNNING)
-@pytest.mark.parametrize("python", some_interpreters((3, 8)))
+def places():
+    """On 3.6 the main thread alone can be used, and its call with a timeout would end."""
+    return [pytest.param(python, mode, id="%s-%s" % (python, mode), marks=one.marks)
+            for one in some_interpreters((3, 8)) for python in one.values
+            for mode in BLOCKED + RUNNING
+            if python.at_least(3, 7) or mode not in ("polled", "received")]
+
+
+@pytest.mark.parametrize("python, mode", places())
 def test_wherever_the_threads_are(python, mode, folder):
     counted = folder / "counted"
     with Running(python.path, target("blocked"), mode) as process:
@@ -54,6 +62,15 @@ def test_wherever_the_threads_are(python, mode, folder):
             assert mode in RUNNING or not told[0]["pending"], told
         harness.wait_for(lambda: mode == "spins" or threads(process) <= max(before, 2),
                          "the thread stays")
+        assert process.process.poll() is None
+        process.process.kill()
+        assert process.process.stdout.read() == b""
+
+
+def test_the_thread_that_does_it_takes_no_signal_of_the_program_s(folder):
+    with Running(harness.DEBIAN_PYTHON, target("blocked"), "masked") as process:
+        status, told, err = call(process, "late_count", folder / "counted", 100)
+        assert status == 0 and [one["result"] for one in told] == [0] * 100, err
         assert process.process.poll() is None
         process.process.kill()
         assert process.process.stdout.read() == b""

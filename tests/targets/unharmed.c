@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
+#include <sys/epoll.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -145,5 +146,15 @@ int unharmed_read(int fd)
 
     keep_signals_off();
     (void)!read(fd, &byte, 1);
+    return __LINE__;
+}
+
+/* The kernel itself restarts this one for nobody. */
+int unharmed_epoll(void)
+{
+    struct epoll_event event;
+
+    keep_signals_off();
+    (void)!epoll_wait(epoll_create1(0), &event, 1, -1);
     return __LINE__;
 }

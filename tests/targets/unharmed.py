@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Notices when it is not left alone: unharmed.py OBJECT [SECONDS [alone]]
 
-OBJECT was made from unharmed.c. Threads compute in C's registers, sleep, wait for signals, and read
-what never comes; the main thread computes in Python, and looks at sys.gettrace, sys.getprofile, and
+OBJECT was made from unharmed.c. Threads compute in C's registers, sleep, wait for signals, and for
+what never comes, in read and epoll_wait; the main thread computes in Python, and looks at sys.gettrace, sys.getprofile, and
 that its own timer's signals come. `alone`: it has that thread only, which computes in C, too. Says "ready", and after SECONDS "unharmed", or what was wrong.
 """
 import ctypes
@@ -29,6 +29,10 @@ def read():
     wrong.append("read returned: line %d" % lib.unharmed_read(os.pipe()[0]))
 
 
+def epoll():
+    wrong.append("epoll_wait returned: line %d" % lib.unharmed_epoll())
+
+
 def compute():
     return sum(i * i % 7 for i in range(2000)), repr(1 / 3.0)
 
@@ -37,7 +41,8 @@ signal.signal(signal.SIGALRM, lambda *unused: ticks.append(1))
 checks = [] if alone else [threading.Thread(target=check, args=(name,)) for name in
           ("unharmed_registers", "unharmed_sleeps", "unharmed_pauses")]
 if not alone:
-    threading.Thread(target=read, daemon=True).start()
+    for waits in (read, epoll):
+        threading.Thread(target=waits, daemon=True).start()
 for one in checks:
     one.start()
 print("ready", flush=True)
