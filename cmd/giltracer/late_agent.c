@@ -111,9 +111,10 @@ static int open_inside(const struct gt_running *running, const char *path)
     return fd;
 }
 
-/* A private folder of the owner's in `place`. False: not there. */
+/* A private folder of the owner's in `place`; `forbidden`: ST_RDONLY, and perhaps ST_NOEXEC.
+ * False: not there. */
 static bool make_inside(struct gt_late_agent *agent, const struct gt_running *running,
-                        const char *place, const struct owner *owner)
+                        const char *place, unsigned long forbidden, const struct owner *owner)
 {
     struct statvfs fs;
     int parent = open_inside(running, place);
@@ -122,7 +123,7 @@ static bool make_inside(struct gt_late_agent *agent, const struct gt_running *ru
         return false;
     snprintf(agent->name, sizeof(agent->name), "giltracer-%08x%08x", arc4random(),
              arc4random());
-    if (fstatvfs(parent, &fs) == 0 && !(fs.f_flag & (ST_NOEXEC | ST_RDONLY)) &&
+    if (fstatvfs(parent, &fs) == 0 && !(fs.f_flag & forbidden) &&
         mkdirat(parent, agent->name, 0700) == 0) {
         agent->folder =
             openat(parent, agent->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
@@ -180,13 +181,32 @@ static bool read_head(const char *path, unsigned char head[HEAD_BYTES])
     return all;
 }
 
+static bool is_same_head(const struct gt_running *running, const struct gt_mapping *mapping,
+                         const unsigned char ours[HEAD_BYTES])
+{
+    unsigned char its[HEAD_BYTES];
+
+    return gt_running_read(running, mapping->start, its, HEAD_BYTES) &&
+           memcmp(ours, its, HEAD_BYTES) == 0;
+}
+
+/* The beginning of an agent that was loaded from memory, where its DT_SONAME is its only name.
+ */
+static bool is_in_memory(const struct gt_mapping *mapping)
+{
+    static const char name[] = "/memfd:" GT_AGENT_NAME;
+
+    return !mapping->offset && strncmp(mapping->path, name, sizeof(name) - 1) == 0;
+}
+
 /* An agent that an earlier recording loaded is used again, if it is the same: the file's first
  * page, which has its build id, says so. The loader goes by the name. */
 static bool find_loaded(struct gt_late_agent *agent, const struct gt_running *running,
                         const char *library)
 {
     static const char gone[] = " (deleted)";
-    unsigned char ours[HEAD_BYTES], its[HEAD_BYTES];
+    unsigned char ours[HEAD_BYTES];
+    unsigned in_memory = 0;
 
     if (!read_head(library, ours))
         return false;
@@ -195,16 +215,18 @@ static bool find_loaded(struct gt_late_agent *agent, const struct gt_running *ru
         const char *name = strstr(mapping->path, "/" GT_AGENT_NAME);
         size_t length = strlen(mapping->path), tail = sizeof(gone) - 1;
 
-        if (!name || mapping->offset ||
-            !gt_running_read(running, mapping->start, its, HEAD_BYTES) ||
-            memcmp(ours, its, HEAD_BYTES) != 0)
+        if (is_in_memory(mapping))
+            in_memory += is_same_head(running, mapping, ours) ? 1 : 2;
+        if (!name || mapping->offset || !is_same_head(running, mapping, ours))
             continue;
         if (length > tail && strcmp(mapping->path + length - tail, gone) == 0)
             length -= tail;
         snprintf(agent->library, sizeof(agent->library), "%.*s", (int)length, mapping->path);
         return true;
     }
-    return false;
+    if (in_memory == 1) /* where there are several, another might answer to the name */
+        snprintf(agent->library, sizeof(agent->library), GT_AGENT_NAME);
+    return in_memory == 1;
 }
 
 /* Is there another file loaded by this name, as after an upgrade? */
@@ -222,17 +244,21 @@ static int prepare_inside(struct gt_late_agent *agent, const struct gt_running *
                           const char *library, const struct owner *owner, struct gt_error *err)
 {
     static const char *const places[] = {"/tmp", "/var/tmp", "/dev/shm", "/run"};
+    const size_t count = sizeof(places) / sizeof(places[0]);
+    struct statvfs fs;
     int rc = 0;
 
-    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]) && agent->folder < 0; i++)
-        make_inside(agent, running, places[i], owner);
+    for (size_t i = 0; i < 2 * count && agent->folder < 0; i++)
+        make_inside(agent, running, places[i % count],
+                    i < count ? ST_RDONLY | ST_NOEXEC : ST_RDONLY, owner);
     if (agent->folder < 0)
         return gt_error_set(err, GT_ERR_PERMISSION,
-                            "no folder of process %d can be written, and loaded from (/tmp, "
-                            "/var/tmp, /dev/shm, /run)",
+                            "no folder of process %d can be written (/tmp, /var/tmp, /dev/shm, "
+                            "/run)",
                             running->pid);
     if (agent->library[0]) /* loaded already */
         return 0;
+    agent->in_memory = fstatvfs(agent->folder, &fs) != 0 || fs.f_flag & ST_NOEXEC;
     rc = copy_library(agent, library, owner, err);
     snprintf(agent->library, sizeof(agent->library), "%.*s/%s", PATH_MAX / 2, agent->inside,
              GT_AGENT_NAME);
@@ -357,7 +383,9 @@ static int inject(const struct gt_late_agent *agent, const struct gt_late_call *
                   const struct gt_running *running, const struct gt_python *python,
                   struct gt_late_told *told, struct gt_error *err)
 {
-    int folder = gt_remote_is_there(python) ? open_inside(running, agent->inside) : -1;
+    int folder = gt_remote_is_there(python) && !wanted->in_memory
+                     ? open_inside(running, agent->inside)
+                     : -1;
     int rc = GT_ERR_UNSUPPORTED;
     struct gt_error why = {0};
 
@@ -371,11 +399,11 @@ static int inject(const struct gt_late_agent *agent, const struct gt_late_call *
     return rc < 0 && why.code && err ? combine(&why, err) : rc;
 }
 
-static int call(const struct gt_late_agent *agent, const char *symbol, const char *settings,
+static int call(struct gt_late_agent *agent, const char *symbol, const char *settings,
                 const struct gt_running *running, const struct gt_python *python, int *result,
                 struct gt_error *err)
 {
-    const struct gt_late_call wanted = {agent->library, symbol, settings};
+    const struct gt_late_call wanted = {agent->library, symbol, settings, agent->in_memory};
     struct gt_late_told told = {0};
     int rc;
 
@@ -384,12 +412,16 @@ static int call(const struct gt_late_agent *agent, const char *symbol, const cha
                                err);
     rc = inject(agent, &wanted, running, python, &told, err);
     *result = told.result;
+    if (rc == 0 && agent->in_memory) { /* from now on it is there */
+        agent->in_memory = false;
+        snprintf(agent->library, sizeof(agent->library), GT_AGENT_NAME);
+    }
     return rc;
 }
 
 /* Where it is busy there for a moment, as with what a giltracer began that was killed: again.
  */
-static int call_until_done(const struct gt_late_agent *agent, const char *symbol,
+static int call_until_done(struct gt_late_agent *agent, const char *symbol,
                            const char *settings, const struct gt_running *running,
                            const struct gt_python *python, int *result, struct gt_error *err)
 {

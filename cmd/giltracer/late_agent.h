@@ -9,7 +9,8 @@
  *
  * The process must be able to open the library and the folder by their names. Where it is of
  * another user, or has another root or other mounts, both are in a folder that is made for it
- * in its own /tmp, or another place where it may load from.
+ * in its own /tmp, or another place where it may load from. Where there is no such place, as in
+ * a container whose only folder to write to is /dev/shm, it loads a copy that is in no folder.
  */
 #ifndef GILTRACER_LATE_AGENT_H
 #define GILTRACER_LATE_AGENT_H
@@ -29,8 +30,9 @@ struct gt_late_agent {
     char name[32];      /* of `folder` in `parent` */
     char inside[PATH_MAX];  /* the log's folder, as the process names it */
     char library[PATH_MAX]; /* the library, likewise */
-    bool loaded;            /* the agent records, or did and has not been ended */
-    int control_fd;         /* the process is asked by this socket; 0: it is not */
+    bool in_memory; /* nothing can be loaded from the folder: the process copies the library */
+    bool loaded;    /* the agent records, or did and has not been ended */
+    int control_fd; /* the process is asked by this socket; 0: it is not */
 };
 
 void gt_late_agent_init(struct gt_late_agent *agent, int control_fd);

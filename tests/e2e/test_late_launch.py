@@ -169,6 +169,38 @@ def test_another_root(folder):
     assert traced.summary["blockers"][0]["function"] == "keep", traced.run
 
 
+@pytest.mark.needs_root
+@pytest.mark.parametrize("python", harness.newest(3, 6) + [
+    harness.Interpreter(harness.DEBIAN_PYTHON, (3, 7, 0))], ids=str)
+def test_where_nothing_can_be_loaded_from_a_folder(python, folder):
+    """As in a container that cannot be written to but for /dev/shm: the library is in memory, once."""
+    script = ("for place in /tmp /var/tmp /run; do mount -t tmpfs -o ro none $place || exit; done; "
+              'mount -t tmpfs -o noexec none /dev/shm && exec "$@"')
+    code = pathlib.Path(target("attached")).read_text()
+    with Running("unshare", "-m", "sh", "-c", script, "-", python.path, "-c", code,
+                 "turns") as process:
+        files = what_is_left(process.pid)[1]
+        for _ in range(3):
+            traced = record(process.pid, folder, *AGENT_ALONE[:-1], "300ms")
+            assert traced.summary["blockers"][0]["function"] == "keep", traced.run
+        assert not os.listdir("/proc/%d/root/dev/shm" % process.pid)
+        assert what_is_left(process.pid)[1] == files
+        maps = pathlib.Path("/proc/%d/maps" % process.pid).read_text().splitlines()
+        agents = [line.split()[4] for line in maps if "/memfd:libgiltracer-agent.so" in line]
+        assert agents and len(set(agents)) == 1, maps
+
+
+@pytest.mark.needs_root
+def test_where_no_folder_can_be_written(folder):
+    script = ("for place in /tmp /var/tmp /run /dev/shm; do mount -t tmpfs -o ro none $place || exit; "
+              'done; exec "$@"')
+    code = pathlib.Path(target("blocked")).read_text()
+    with Running("unshare", "-m", "sh", "-c", script, "-", harness.DEBIAN_PYTHON, "-c", code,
+                 "sleep") as process:
+        line = refused(process, folder)
+    assert "no folder of process %d can be written (/tmp, /var/tmp, /dev/shm, /run)" % process.pid in line
+
+
 @pytest.mark.needs_perf
 @pytest.mark.parametrize("options", [("--gil-source", "agent"), ()], ids=["agent", "probes"])
 def test_a_pid_namespace_of_its_own(options, folder):
