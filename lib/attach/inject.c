@@ -180,10 +180,14 @@ static bool add_gil(const struct worker *worker, struct gt_stub_region *region, 
     has = current != 0;
     if (has && !request->alone)
         return true; /* somebody else has it, so there is one */
+    /* It may be on its way between others, and this thread in the middle of waiting for it. */
+    if (!request->alone)
+        region->calls[(*count)++] =
+            (struct gt_stub_call){.function = request->place->threads_initialized, .skip = 3};
     region->calls[(*count)++].function = region->ensure;
     region->calls[(*count)++].function = region->create;
     region->calls[(*count)++] = (struct gt_stub_call){
-        region->release, {has ? 0 : 1}}; /* PyGILState_LOCKED : _UNLOCKED */
+        region->release, {has ? 0 : 1}, 0}; /* PyGILState_LOCKED : _UNLOCKED */
     return true;
 }
 
@@ -207,10 +211,10 @@ static bool fill(struct worker *worker, uint64_t at, enum gt_point point)
             return false;
         region.create = 0;
         region.calls[count] =
-            (struct gt_stub_call){region.pthread_create, {thread, 0, region.start, at}};
+            (struct gt_stub_call){region.pthread_create, {thread, 0, region.start, at}, 0};
     } else {
-        region.calls[count] = (struct gt_stub_call){worker->request->place->add_pending,
-                                                    {in_code(worker, gt_stub_pending), at}};
+        region.calls[count] = (struct gt_stub_call){
+            worker->request->place->add_pending, {in_code(worker, gt_stub_pending), at}, 0};
     }
     worker->result->region = at;
     worker->filled = write_memory(worker->tid, at, &region, sizeof(region)) &&

@@ -126,11 +126,15 @@ static int find_python(struct gt_place *place, const struct gt_running *running,
         to->ensure = function_in(&elf, python->file, "PyGILState_Ensure");
         to->release = function_in(&elf, python->file, "PyGILState_Release");
         place->add_pending = function_in(&elf, python->file, "Py_AddPendingCall");
-        if (python->minor == 6) /* from 3.7 on the GIL is always there */
+        if (python->minor == 6) { /* from 3.7 on the GIL is always there */
             to->create = function_in(&elf, python->file, "PyEval_InitThreads");
+            place->threads_initialized =
+                function_in(&elf, python->file, "PyEval_ThreadsInitialized");
+        }
         gt_elf_close(&elf);
     }
-    if (to->ensure && to->release && place->add_pending && (python->minor > 6 || to->create))
+    if (to->ensure && to->release && place->add_pending &&
+        (python->minor > 6 || (to->create && place->threads_initialized)))
         return 0;
     return gt_error_set(err, GT_ERR_UNSUPPORTED,
                         "the interpreter of process %d exports no PyGILState_Ensure and "

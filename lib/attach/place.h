@@ -16,6 +16,7 @@
 struct gt_place {
     uint64_t code;                 /* where the stub goes */
     uint64_t add_pending;          /* Py_AddPendingCall */
+    uint64_t threads_initialized;  /* PyEval_ThreadsInitialized of 3.6; else 0 */
     uint64_t restorer;             /* libc's return from signal handlers; 0: not found */
     struct gt_stub_region pattern; /* with the functions, and nothing else */
 };

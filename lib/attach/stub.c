@@ -29,6 +29,7 @@ AT(path, OFFSET_PATH);
 AT(symbol, OFFSET_SYMBOL);
 AT(message, OFFSET_MESSAGE);
 AT(settings, OFFSET_SETTINGS);
+_Static_assert(offsetof(struct gt_stub_call, skip) == OFFSET_CALL_SKIP, "skip");
 _Static_assert(sizeof(struct gt_stub_call) == GT_STUB_CALL_BYTES, "as the loop there steps");
 _Static_assert(sizeof(struct gt_stub_context) == 18 * 8, "as is popped there");
 _Static_assert(GT_STUB_MESSAGE == GT_STUB_MESSAGE_LAST + 1, "as is copied there");

@@ -22,7 +22,7 @@
 
 enum {
     GT_STUB_XSAVE_BYTES = GT_STUB_STACK - GT_STUB_XSAVE,
-    GT_STUB_CALLS = 5,
+    GT_STUB_CALLS = 6,
     GT_STUB_PATH = 4096,
     GT_STUB_SYMBOL = 64,
     GT_STUB_MESSAGE = 512,
@@ -33,6 +33,7 @@ enum {
 struct gt_stub_call {
     uint64_t function;
     uint64_t arguments[4];
+    uint64_t skip; /* so many calls after it, where it does not return 0 */
 };
 
 /* How far the thread that the stub made has come. */

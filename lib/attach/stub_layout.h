@@ -46,11 +46,12 @@
 #define OFFSET_HELD           128
 #define OFFSET_WITHDRAWN      132
 #define OFFSET_CALLS          136
-#define GT_STUB_CALL_BYTES    40
-#define OFFSET_PATH           336
-#define OFFSET_SYMBOL         4432
-#define OFFSET_MESSAGE        4496
+#define GT_STUB_CALL_BYTES    48
+#define OFFSET_CALL_SKIP      40
+#define OFFSET_PATH           424
+#define OFFSET_SYMBOL         4520
+#define OFFSET_MESSAGE        4584
 #define GT_STUB_MESSAGE_LAST  511
-#define OFFSET_SETTINGS       5008
+#define OFFSET_SETTINGS       5096
 
 #endif

@@ -64,7 +64,11 @@ gt_stub_mapped:                         /* giltracer fills it now */
         mov     32(%rbp), %rcx
         call    *%rax
         mov     %eax, %r15d
-        add     $GT_STUB_CALL_BYTES, %rbp
+        test    %eax, %eax
+        jz      .Lnext
+        imul    $GT_STUB_CALL_BYTES, OFFSET_CALL_SKIP(%rbp), %rax
+        add     %rax, %rbp
+.Lnext: add     $GT_STUB_CALL_BYTES, %rbp
         jmp     .Lcall
 .Lcalled:
         mov     %r14d, (%r13)
