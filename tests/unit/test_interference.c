@@ -149,6 +149,7 @@ static void holders_without_a_cpu_matter_from_a_hundredth_of_the_run_on(void **s
     struct gt_sched *sched = made_push(&t.scheds);
 
     (void)state;
+    *sched = (struct gt_sched){0};
     assert_false(find().ready_holding_matters);
     *sched = (struct gt_sched){.ready_holding_ns = 10 * MS - 1, .ready_holding_count = 99};
     assert_false(find().ready_holding_matters);
