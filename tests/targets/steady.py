@@ -40,7 +40,8 @@ def in_child():
 
 
 def play():
-    threads = [threading.Thread(target=work, name="worker-%d" % i) for i in range(3)]
+    threads = [threading.Thread(target=work, name="worker-%d" % i,
+                                daemon=True) for i in range(3)]
     for thread in threads:
         thread.start()
     for number in range(5):
