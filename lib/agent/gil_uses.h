@@ -56,7 +56,7 @@ static inline bool gt_agent_record_simple_signal(uint64_t cond)
                         __atomic_load_n(&gt_agent.guard->simple, __ATOMIC_RELAXED))) {
         uint64_t newest = gt_agent_newest_ticks();
         uint64_t ticks = gt_agent_after(newest, gt_agent_read_counter());
-        bool brief = gt_agent_is_short(run, ticks) && newest == gt_agent_signalled_ticks(self);
+        bool brief = gt_agent_is_brief(run, ticks) && newest == gt_agent_signalled_ticks(self);
 
         if (GT_AGENT_LIKELY(ticks <=
                                 __atomic_load_n(&self->asked.quiet_until, __ATOMIC_RELAXED) &&

@@ -23,19 +23,19 @@ struct gt_agent_newest {
 };
 extern struct gt_agent_newest gt_agent_newest;
 
-/*
- * The time of a GIL record. The CPU may read its counter ahead of the mutex that is taken just
- * before, and a fence against that would cost as much as all the rest. So what two threads
- * record inside one mutex is brought into the mutex's order by the memory that it protects:
- * each time is later than the newest one so far. With several GILs in a process, a record of
- * one may move a record of another by the same nanoseconds.
- */
 static inline uint64_t gt_agent_newest_ticks(void)
 {
     return __atomic_load_n(&gt_agent_newest.ticks, __ATOMIC_RELAXED);
 }
 
-/* The same where the newest one is known. */
+/*
+ * The time of a GIL record, where `newest` is known, and `ticks` was read. The CPU may read its
+ * counter ahead of the mutex that is taken just before, and a fence against that would cost as
+ * much as all the rest. So what two threads record inside one mutex is brought into the mutex's
+ * order by the memory that it protects: each time is later than the newest one so far. With
+ * several GILs in a process, a record of one may move a record of another by the same
+ * nanoseconds.
+ */
 static inline uint64_t gt_agent_after(uint64_t newest, uint64_t ticks)
 {
     if (GT_AGENT_UNLIKELY(ticks <= newest))
@@ -44,6 +44,7 @@ static inline uint64_t gt_agent_after(uint64_t newest, uint64_t ticks)
     return ticks;
 }
 
+/* The same from the clock. */
 static inline uint64_t gt_agent_ticks_in_order(void)
 {
     uint64_t ticks = gt_agent_ticks();
@@ -114,9 +115,9 @@ static inline bool gt_agent_goes_on(const struct gt_agent_run *run, uint64_t tic
     return GT_AGENT_LIKELY(run->next_cond == cond && gt_agent_is_near(run, ticks));
 }
 
-/* Does it take one byte? Only where no other thread recorded a signal since the run's last one:
- * what is rounded down then comes after no other thread's record that it came before. */
-static inline bool gt_agent_is_short(const struct gt_agent_run *run, uint64_t ticks)
+/* Can it take one byte, and be rounded down? Whoever asks also knows that no other thread
+ * recorded a signal since the run's last one: else it might come before that. */
+static inline bool gt_agent_is_brief(const struct gt_agent_run *run, uint64_t ticks)
 {
     return ((ticks - run->ticks) >> GT_AGENT_RUN_SHIFT) - 1 < GT_WIRE_RUN_SHORT - 1;
 }

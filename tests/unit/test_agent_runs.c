@@ -73,7 +73,7 @@ static bool put_brief(struct gt_agent_thread *self, uint64_t ticks, uint64_t con
 {
     struct gt_agent_run *run = &self->log.run;
 
-    if (!gt_agent_goes_on(run, ticks, cond) || !gt_agent_is_short(run, ticks) ||
+    if (!gt_agent_goes_on(run, ticks, cond) || !gt_agent_is_brief(run, ticks) ||
         !(gt_agent_has_room(run, true) || gt_agent_put_run_on(self)))
         return false;
     gt_agent_put_on(run, ticks, cond, true);
