@@ -46,29 +46,30 @@ static uint32_t root_of(struct gt_profile *profile, uint32_t thread)
                : index;
 }
 
-static uint32_t child_of(struct gt_profile *profile, uint32_t parent, uint32_t function)
+/* The node that `parent` has for `number` in `children`, which is made where there is none. */
+static uint32_t child_in(struct gt_profile *profile, struct gt_hashmap *children,
+                         uint32_t parent, uint32_t number, uint32_t function)
 {
-    uint64_t key = (uint64_t)parent << 32 | function;
-    uint32_t index = gt_hashmap_get(&profile->child_of, key);
+    uint64_t key = (uint64_t)parent << 32 | number;
+    uint32_t index = gt_hashmap_get(children, key);
 
     if (index != GT_HASHMAP_NONE)
         return index;
     index = new_node(profile, parent, function, gt_profile_at(profile, parent)->thread);
-    return index == GT_NO_INDEX || gt_hashmap_put(&profile->child_of, key, index) ? GT_NO_INDEX
-                                                                                  : index;
+    return index == GT_NO_INDEX || gt_hashmap_put(children, key, index) ? GT_NO_INDEX : index;
+}
+
+static uint32_t child_of(struct gt_profile *profile, uint32_t parent, uint32_t function)
+{
+    return child_in(profile, &profile->child_of, parent, function, function);
 }
 
 static uint32_t native_child_of(struct gt_profile *profile, uint32_t parent, uint32_t frame)
 {
-    uint64_t key = (uint64_t)parent << 32 | frame;
-    uint32_t index = gt_hashmap_get(&profile->native_child_of, key);
+    uint32_t index = child_in(profile, &profile->native_child_of, parent, frame, GT_NO_INDEX);
 
-    if (index != GT_HASHMAP_NONE)
-        return index;
-    index = new_node(profile, parent, GT_NO_INDEX, gt_profile_at(profile, parent)->thread);
-    if (index == GT_NO_INDEX || gt_hashmap_put(&profile->native_child_of, key, index))
-        return GT_NO_INDEX;
-    gt_profile_at(profile, index)->native = frame;
+    if (index != GT_NO_INDEX)
+        gt_profile_at(profile, index)->native = frame;
     return index;
 }
 
