@@ -124,9 +124,8 @@ static int put_block(const struct gt_report *report, const struct gt_counter *co
     gt_grid_release(&grid);
     if (rc == 0 && rows == 0)
         rc = gt_buf_adds(text, "(none)\n");
-    if (rc == 0 && rows < counter->sums.count)
-        rc = gt_buf_addf(text, "… and %zu more threads (--all-threads)\n",
-                         counter->sums.count - rows);
+    if (rc == 0)
+        rc = gt_shown_put_left(counter->sums.count, rows, text);
     return rc ? rc : gt_buf_adds(text, "\n");
 }
 

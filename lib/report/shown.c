@@ -160,3 +160,10 @@ void gt_shown_release(struct gt_shown *shown)
     free(shown->order);
     *shown = (struct gt_shown){0};
 }
+
+int gt_shown_put_left(size_t rows, size_t most, struct gt_buf *text)
+{
+    return rows > most
+               ? gt_buf_addf(text, "… and %zu more threads (--all-threads)\n", rows - most)
+               : 0;
+}

@@ -50,4 +50,8 @@ int gt_shown_init(struct gt_shown *shown, const struct gt_report *report, uint32
                   size_t most);
 void gt_shown_release(struct gt_shown *shown);
 
+/* A line that tells of the rows of threads that are left out, if any are. 0 or -1 (no memory).
+ */
+int gt_shown_put_left(size_t rows, size_t most, struct gt_buf *text);
+
 #endif

@@ -510,8 +510,8 @@ static int put_state_block(const struct table *table, struct gt_buf *text)
     if (rc == 0)
         rc = gt_grid_print(&grid, table->how, text);
     gt_grid_release(&grid);
-    if (rc == 0 && rows > most)
-        rc = gt_buf_addf(text, "… and %zu more threads (--all-threads)\n", rows - most);
+    if (rc == 0)
+        rc = gt_shown_put_left(rows, most, text);
     return rc ? rc : gt_buf_adds(text, "\n");
 }
 

@@ -95,7 +95,7 @@ int gt_without_gil_print(const struct gt_report *report, const struct gt_print_o
     if (rc == 0 && rows)
         rc = gt_buf_adds(text, "Threads without a GIL:\n\n") || gt_grid_print(&grid, how, text);
     gt_grid_release(&grid);
-    if (rc == 0 && rows > most)
-        rc = gt_buf_addf(text, "… and %zu more threads (--all-threads)\n", rows - most);
+    if (rc == 0)
+        rc = gt_shown_put_left(rows, most, text);
     return rc || (rows && gt_buf_adds(text, "\n")) ? -1 : 0;
 }
