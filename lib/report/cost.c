@@ -2,6 +2,7 @@
 #include "report/sentences.h"
 
 #include "base/nstime.h"
+#include "report/labels.h"
 #include "report/values.h"
 
 #include <string.h>
@@ -76,9 +77,9 @@ static int add(const struct gt_report *report, enum gt_cost_level level, struct 
     const struct gt_cost *cost = &report->analysis->cost;
     char total[32];
 
-    if (gt_buf_addf(text, "Recording itself cost the program about %s (%.0f%% of the run): ",
+    if (gt_buf_addf(text, "Recording itself cost the program about %s (%.0f%% of %s): ",
                     gt_duration_text(cost->total_ns, total, sizeof(total)),
-                    report->analysis->cost_weight.percent) ||
+                    report->analysis->cost_weight.percent, gt_report_whole(report)) ||
         say_parts(cost, text) || say_rest(report, text) || gt_buf_adds(text, "."))
         return -1;
     return level == GT_COST_DEAR ? say_dear(report, text) : 0;

@@ -4,6 +4,7 @@
 #include "analysis/analysis.h"
 #include "base/nstime.h"
 #include "report/internal.h"
+#include "report/labels.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -87,9 +88,10 @@ static int add_cost(const struct gt_report *report, struct gt_buf *text)
 
     if (cost->total_ns < 0)
         return 0;
-    return gt_buf_addf(text, "about %s, %.1f%% of the run (",
+    return gt_buf_addf(text, "about %s, %.1f%% of %s (",
                        gt_duration_text(cost->total_ns, duration, sizeof(duration)),
-                       gt_percent(cost->total_ns, report->analysis->wall_ns)) ||
+                       gt_percent(cost->total_ns, report->analysis->wall_ns),
+                       gt_report_whole(report)) ||
                    add_part(text, cost->gil_events, cost->gil_event_ns, "GIL events",
                             &separator) ||
                    add_part(text, cost->calls, cost->call_ns, "calls", &separator) ||

@@ -226,10 +226,10 @@ static int say_beginning(struct gt_report *report, struct gt_buf *text)
         return 0;
     return gt_findings_add(
         report, text,
-        gt_buf_addf(text,
-                    "No program with a GIL was seen in the first %s (%.0f%% of the run): ",
+        gt_buf_addf(text, "No program with a GIL was seen in the first %s (%.0f%% of %s): ",
                     gt_duration_text(beginning->ns, duration, sizeof(duration)),
-                    gt_percent(beginning->ns, report->analysis->wall_ns)) ||
+                    gt_percent(beginning->ns, report->analysis->wall_ns),
+                    gt_report_whole(report)) ||
             gt_report_process(report, beginning->gil, text) ||
             gt_buf_addf(text, " (pid %d) came then.",
                         gt_process_at(report->timeline,

@@ -49,6 +49,13 @@ int gt_report_gil(const struct gt_report *report, uint32_t index, struct gt_buf 
                : 0;
 }
 
+const char *gt_report_whole(const struct gt_report *report)
+{
+    if (report->recorded->cut)
+        return "what was read";
+    return report->timeline->is_part ? "what was recorded" : "the run";
+}
+
 int gt_report_title(const struct gt_report *report, const char *what, uint32_t index,
                     struct gt_buf *text)
 {

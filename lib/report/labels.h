@@ -29,6 +29,10 @@ int gt_report_process(const struct gt_report *report, uint32_t gil, struct gt_bu
 /* "NAME (pid 12), GIL 0" */
 int gt_report_gil(const struct gt_report *report, uint32_t gil, struct gt_buf *text);
 
+/* What shares of the whole time are of: "the run"; "what was recorded", if that was to begin
+ * later or to end earlier; "what was read" of a recording that was cut. */
+const char *gt_report_whole(const struct gt_report *report);
+
 /* The title of a table, and an empty line: "WHAT:", or "WHAT of NAME (pid 12), GIL 0:" where
  * there are several GILs. */
 int gt_report_title(const struct gt_report *report, const char *what, uint32_t gil,

@@ -324,8 +324,9 @@ static int say_without_waits(struct gt_report *report, const struct gt_verdicts 
     if (!failed && verdicts->no_waits == GT_NO_WAITS_NOT_WHOLE)
         failed = gt_buf_adds(text, ".");
     if (!failed && verdicts->no_waits == GT_NO_WAITS_PARTLY)
-        failed = gt_buf_addf(text, ": %.1f%% of the run is not.",
-                             gt_percent(verdicts->unknown_ns, verdicts->life_ns));
+        failed = gt_buf_addf(text, ": %.1f%% of %s is not.",
+                             gt_percent(verdicts->unknown_ns, verdicts->life_ns),
+                             gt_report_whole(report));
     return gt_findings_add(report, text, failed);
 }
 

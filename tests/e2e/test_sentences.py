@@ -79,6 +79,14 @@ def test_an_empty_beginning_is_explained(how, folder):
     assert not [each for each in alone if "No program with a GIL" in each]
 
 
+def test_shares_of_a_part_are_not_of_the_run(folder):
+    python = harness.an_interpreter(3, 7).path
+    shell = "sleep 1; exec %s -c 'import time; time.sleep(3)'" % python
+    traced = trace(["--", "sh", "-c", shell], folder, options=["--duration", "2s"])
+    (told,) = [each for each in traced.summary["findings"] if "No program with a GIL" in each]
+    assert re.search(r"first 1\.\d\d s \(\d\d% of what was recorded\)", told), told
+
+
 EXECS = """
 import os, threading
 thread = threading.Thread(target=sum, args=(range(1000),))
