@@ -38,6 +38,7 @@ for name in ("SUDO_UID", "SUDO_GID", "SUDO_USER", "SUDO_COMMAND"):
 
 sys.path.insert(0, str(HERE))
 import oracle  # noqa: E402
+import told  # noqa: E402
 import worst  # noqa: E402
 
 
@@ -465,6 +466,7 @@ def check_document(document, cut=False):
             assert "tid" in event or event["ph"] == "C", event  # counters are a process's
     check_nesting(document)
     worst.check(document)
+    told.check(summary)
 
 
 def check_nesting(document):

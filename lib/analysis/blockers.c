@@ -468,6 +468,7 @@ static int walk_gap(struct walk *walk, const struct gt_span *before, int64_t fro
     struct past *past;
 
     walk->unknown = walk->gil->source == GT_GIL_FROM_FUTEX || !before ||
+                    (walk->gil->source == GT_GIL_IS_LOCK && !walk->next) ||
                     before->flags & GT_SPAN_CUT_END ||
                     (walk->next && walk->next->flags & GT_SPAN_CUT_START) ||
                     was_lost(walk, from_ns, until_ns);

@@ -205,7 +205,7 @@ static struct gt_lock *new_lock(struct gt_timeline *timeline, const struct gt_lo
                .start_ns = gt_process_at(timeline, process)->start_ns,
                .end_ns = gt_process_at(timeline, process)->end_ns,
                .address = op->lock,
-               .source = GT_GIL_FROM_COND},
+               .source = GT_GIL_IS_LOCK},
         .kind = op->wait_for == GT_WAIT_FOR_NATIVE  ? GT_LOCK_NATIVE
                 : op->wait_for == GT_WAIT_FOR_MUTEX ? GT_LOCK_MUTEX
                                                     : GT_LOCK_SEMAPHORE,

@@ -87,6 +87,7 @@ enum gt_gil_origin {
     GT_GIL_FROM_COND,      /* its condition variables: exact */
     GT_GIL_FROM_FUTEX,     /* futex calls: holds that nobody waited for are not seen */
     GT_GIL_FROM_FUNCTIONS, /* take_gil and drop_gil: waits include the cost of the probes */
+    GT_GIL_IS_LOCK,        /* it is a lock (locks.h), of which not all holds are seen */
 };
 
 enum gt_span_flags {

@@ -26,6 +26,9 @@ int gt_convoy_say(const struct gt_report *report, uint32_t gil_index, struct gt_
                     convoy->count == 2 ? "; so does %u more thread" : "; so do %u more threads",
                     convoy->count - 1))
         return -1;
+    /* Who has no CPU gives nothing up, by whatever interval, and another process has none. */
+    if (report->analysis->interference.waiting != GT_WAITING_NOT_BY_MACHINE)
+        return gt_buf_adds(text, ".");
     return gt_buf_adds(text, convoy->interval_helps
                                  ? ". A smaller sys.setswitchinterval(), or computing in "
                                    "another process, shortens it."

@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+enum { NOTABLE_PART = 10 }; /* what is less than the tenth part of a sum needs no words */
+
 /* What recording cost the program, in words and in the summary. */
 
 /* The options that record for less; NULL: none. */
@@ -44,6 +46,22 @@ static int say_parts(const struct gt_cost *cost, struct gt_buf *text)
     return 0;
 }
 
+/* The parts are those of all threads, each by itself. The program may have run longer by more
+ * than their sum, where CPUs were shared, or by less (analysis/cost.h). */
+static int say_difference(const struct gt_cost *cost, struct gt_buf *text)
+{
+    int64_t more_ns = cost->total_ns - cost->cpu_ns;
+    char duration[32];
+
+    if (more_ns > cost->total_ns / NOTABLE_PART)
+        return gt_buf_addf(text, ", %s of waits for a CPU meanwhile",
+                           gt_duration_text(more_ns, duration, sizeof(duration)));
+    if (-more_ns > cost->total_ns / NOTABLE_PART)
+        return gt_buf_addf(text, ": %s in all threads together",
+                           gt_duration_text(cost->cpu_ns, duration, sizeof(duration)));
+    return 0;
+}
+
 /* Beside the calls. */
 static int say_rest(const struct gt_report *report, struct gt_buf *text)
 {
@@ -54,10 +72,11 @@ static int say_rest(const struct gt_report *report, struct gt_buf *text)
         gt_buf_addf(text, ", %s by Python code that is slower while it is traced",
                     gt_duration_text(cost->code_ns, duration, sizeof(duration))))
         return -1;
-    if (!report->analysis->cost_weight.handovers_matter)
-        return 0;
-    return gt_buf_addf(text, ", and %s of waits for the GIL that these caused",
-                       gt_duration_text(cost->waiting_ns, duration, sizeof(duration)));
+    if (report->analysis->cost_weight.handovers_matter &&
+        gt_buf_addf(text, ", %s of waits for the GIL that these caused",
+                    gt_duration_text(cost->waiting_ns, duration, sizeof(duration))))
+        return -1;
+    return say_difference(cost, text);
 }
 
 static int say_dear(const struct gt_report *report, struct gt_buf *text)

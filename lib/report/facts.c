@@ -43,6 +43,7 @@ static const char *gil_source(const struct gt_report *report)
     case GT_GIL_FROM_FUTEX:
         return "futex calls";
     case GT_GIL_FROM_FUNCTIONS:
+    case GT_GIL_IS_LOCK: /* no GIL is */
         break;
     }
     return "probes of take_gil and drop_gil";

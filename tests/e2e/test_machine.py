@@ -104,6 +104,16 @@ def test_a_quota_and_its_throttling_are_told(folder, quota_group, source):
 
 
 @pytest.mark.timing
+def test_under_a_quota_no_interval_and_no_process_is_advised(folder, quota_group):
+    """Another process has no more of the quota, and who is stopped gives nothing up."""
+    traced, _ = within(quota_group(20), [target("convoy")], folder,
+                       options=["--gil-source", "agent"])
+    assert "machine's doing" in traced.run.err, traced.run
+    told = [load["convoy"] for load in traced.summary["load"] if load["convoy"]]
+    assert not [each for each in told if "interval" in each or "process" in each], told
+
+
+@pytest.mark.timing
 def test_one_who_moves_into_a_group_is_found_there(folder, quota_group):
     group = quota_group(20)
     code = "open(%r, 'w').write('0')\n" % str(group / "cgroup.procs") + BUSY % 0.2

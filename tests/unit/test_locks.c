@@ -475,6 +475,29 @@ static void who_had_it_while_one_gave_up_is_unknown(void **state)
     end(t, &found);
 }
 
+/* That nobody is seen to have it later does not mean that it is free. */
+static void who_had_it_after_the_last_known_hold_is_unknown(void **state)
+{
+    struct gt_timeline *t = begin();
+    struct gt_locks_found found;
+    const struct gt_lock_row *row;
+
+    (void)state;
+    waits(t, 6000, 13, ADDRESS, 12);
+    posts(t, 9000, 12, ADDRESS, 5600);
+    ends(t, 9300, 13, ADDRESS, 6000, true);
+    posts(t, 9500, 13, ADDRESS, 9300);
+    waits(t, 10000, 12, ADDRESS, 0);
+    ends(t, 12000, 12, ADDRESS, 10000, false);
+    found = finish(t, 20000);
+    row = only_row(&found);
+    assert_int_equal(row->gave_up, 1);
+    assert_int_equal(row->charged_ns, 3000);
+    assert_int_equal(row->handover_ns, 300);
+    assert_int_equal(row->unknown_ns, 2000);
+    end(t, &found);
+}
+
 /* Of a mutex of C's it is read who has it; that it is given is not recorded. */
 static void a_mutex_of_c_names_its_owner(void **state)
 {
@@ -795,6 +818,7 @@ int main(void)
         cmocka_unit_test(who_is_let_go_on_before_it_waits_ends_a_hold),
         cmocka_unit_test(what_threads_spun_is_summed),
         cmocka_unit_test(who_had_it_while_one_gave_up_is_unknown),
+        cmocka_unit_test(who_had_it_after_the_last_known_hold_is_unknown),
         cmocka_unit_test(a_mutex_of_c_names_its_owner),
         cmocka_unit_test(sums_are_exact_whatever_happens),
     };
