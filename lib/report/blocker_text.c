@@ -125,7 +125,7 @@ static int say_requeuer(struct gt_blocker_text *text, const struct gt_blocker *r
     return gt_buf_addf(
         &text->sentence,
         "%s%s released the GIL %llu times, for %s in all, and waited %s to get it "
-        "back: fewer of these calls would wait less often, or a process where nobody computes.",
+        "back: make fewer of these calls, or make them in another process.",
         text->sentence.length ? " " : "", text->function.data, (unsigned long long)row->retakes,
         gt_duration_text(row->away_ns, away, sizeof(away)),
         gt_duration_text(row->retake_wait_ns, waited, sizeof(waited)));

@@ -9,6 +9,7 @@
 #include "report/grid.h"
 #include "report/labels.h"
 #include "report/sentences.h"
+#include "report/shown.h"
 #include "report/values.h"
 
 #include <string.h>
@@ -191,9 +192,8 @@ int gt_locks_print(const struct gt_report *report, const struct gt_print_options
     if (rc == 0)
         rc = gt_buf_adds(text, "Locks:\n\n") || gt_grid_print(&grid, how, text);
     gt_grid_release(&grid);
-    if (rc == 0 && found->rows.count > ROWS_MAX)
-        rc =
-            gt_buf_addf(text, "… and %zu more, in the report.\n", found->rows.count - ROWS_MAX);
+    if (rc == 0)
+        rc = gt_shown_put_more(found->rows.count, ROWS_MAX, text);
     return rc || gt_buf_adds(text, "\n") ? -1 : 0;
 }
 

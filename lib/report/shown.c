@@ -167,3 +167,8 @@ int gt_shown_put_left(size_t rows, size_t most, struct gt_buf *text)
                ? gt_buf_addf(text, "… and %zu more threads (--all-threads)\n", rows - most)
                : 0;
 }
+
+int gt_shown_put_more(size_t rows, size_t most, struct gt_buf *text)
+{
+    return rows > most ? gt_buf_addf(text, "… and %zu more, in the report.\n", rows - most) : 0;
+}

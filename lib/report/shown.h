@@ -53,5 +53,7 @@ void gt_shown_release(struct gt_shown *shown);
 /* A line that tells of the rows of threads that are left out, if any are. 0 or -1 (no memory).
  */
 int gt_shown_put_left(size_t rows, size_t most, struct gt_buf *text);
+/* The same of rows that no option shows, but that the report has. */
+int gt_shown_put_more(size_t rows, size_t most, struct gt_buf *text);
 
 #endif

@@ -6,6 +6,7 @@
 #include "report/blocks.h"
 #include "report/grid.h"
 #include "report/sentences.h"
+#include "report/shown.h"
 #include "report/values.h"
 
 enum { ROWS_MAX = 5, JSON_ROWS_MAX = 64, JSON_STOPS_MAX = 2000, COLUMNS = 8 };
@@ -57,6 +58,8 @@ int gt_stops_print(const struct gt_report *report, const struct gt_print_options
     if (rc == 0)
         rc = gt_buf_adds(text, "Stops of all threads:\n\n") || gt_grid_print(&grid, how, text);
     gt_grid_release(&grid);
+    if (rc == 0)
+        rc = gt_shown_put_more(found->rows.count, ROWS_MAX, text);
     return rc || gt_buf_adds(text, "\n") ? -1 : 0;
 }
 

@@ -89,6 +89,29 @@ def overlapping(stops):
         ends[thread] = end
 
 
+COLLECTORS = """
+import gc, threading
+keep = [[number] for number in range(200000)]
+ended = threading.Event()
+def compute():
+    while not ended.is_set():
+        for _ in range(1000): pass
+worker = threading.Thread(target=compute)
+worker.start()
+for number in range(8):
+    exec("def collect_%d():\\n gc.collect()" % number)
+    for _ in range(3): globals()["collect_%d" % number]()
+ended.set(); worker.join()
+"""
+
+
+def test_what_stops_are_left_out_of_the_table_is_told(folder, free_threaded):
+    traced = trace(["-c", COLLECTORS], folder, free_threaded, ["--gil-source", "agent"])
+    rows = len(traced.summary["stops"]["rows"])
+    assert rows >= 8 and "Stops of all threads:" in traced.run.err, traced.run
+    assert "… and %d more, in the report.\n" % (rows - 5) in traced.run.err, traced.run.err
+
+
 @pytest.mark.timing
 def test_what_the_collector_stopped_is_what_the_program_measured(folder, free_threaded):
     traced, times, nanoseconds = trace_stops("collect", folder, free_threaded,
