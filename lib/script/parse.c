@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "script/parse.h"
 
+#include "script/prefix.h"
 #include "script/text.h"
 
 #include <linux/futex.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/param.h>
-
-enum {
-    COMM_WIDTH = 16, /* perf pads to "%16s"; the kernel's names have at most 15 bytes */
-};
 
 void gt_parser_init(struct gt_parser *parser)
 {
@@ -21,96 +18,6 @@ void gt_parser_init(struct gt_parser *parser)
 void gt_parser_release(struct gt_parser *parser)
 {
     gt_chunks_release(&parser->names);
-}
-
-/* "1325.092496680:" or "1325.092496:" → the position after the colon, or NULL. */
-static inline const char *read_time(const char *at, const char *end, int64_t *time_ns)
-{
-    int64_t seconds, fraction;
-    const char *dot = read_number(at, end, &seconds);
-    const char *stop;
-
-    if (!dot || dot == end || *dot != '.' || seconds > INT64_MAX / 1000000000 - 1)
-        return NULL;
-    stop = read_number(dot + 1, end, &fraction);
-    if (!stop || stop == end || *stop != ':')
-        return NULL;
-    switch (stop - dot - 1) {
-    case 9:
-        break;
-    case 6:
-        fraction *= 1000;
-        break;
-    case 3:
-        fraction *= 1000000;
-        break;
-    default:
-        return NULL;
-    }
-    *time_ns = seconds * 1000000000 + fraction;
-    return stop + 1;
-}
-
-/* " 12744/12744 [001]  1325.085011065:" with its optional parts → what follows, or NULL. */
-static const char *read_head(const char *at, const char *end, struct gt_event *event)
-{
-    int64_t first, second = 0, cpu = -1;
-
-    at = read_signed(skip_spaces(at, end), end, &first);
-    if (!at || at == end)
-        return NULL;
-    if (*at == '/') {
-        at = read_signed(at + 1, end, &second);
-        if (!at || at == end)
-            return NULL;
-        event->pid = (int32_t)first;
-        event->tid = (int32_t)second;
-    } else if (at[0] == ' ' && at + 2 < end && at[1] == '-' && is_digit(at[2])) {
-        at = read_signed(at + 1, end, &second); /* ":-1 -1", of a thread that is gone */
-        if (!at)
-            return NULL;
-        event->pid = (int32_t)first;
-        event->tid = (int32_t)second;
-    } else {
-        event->pid = 0;
-        event->tid = (int32_t)first;
-    }
-    if (at == end || *at != ' ' || !is_id(first) || !is_id(second))
-        return NULL;
-    at = skip_spaces(at, end);
-    if (at < end && *at == '[') {
-        at = read_signed(at + 1, end, &cpu);
-        if (!at || at == end || *at != ']' || !is_id(cpu))
-            return NULL;
-        at = skip_spaces(at + 1, end);
-    }
-    event->cpu = cpu < 0 ? -1 : (int32_t)cpu;
-    return read_time(at, end, &event->time_ns);
-}
-
-/* Comm and head. Returns what follows the time, or NULL. */
-static const char *read_prefix(const char *line, const char *end, struct gt_event *event)
-{
-    const char *at = NULL, *comm, *stop;
-
-    if (end - line > COMM_WIDTH && line[COMM_WIDTH] == ' ')
-        at = read_head(line + COMM_WIDTH, end, event);
-    stop = line + COMM_WIDTH;
-    if (!at) {
-        /* Not padded (lines with stacks), or no comm at all: the last place that fits. */
-        const char *last = end - line > COMM_WIDTH ? line + COMM_WIDTH : end;
-
-        for (stop = last; stop >= line && !at; stop--)
-            if (stop == line || stop[-1] != ' ' || stop == last)
-                at = *stop == ' ' || stop == line ? read_head(stop, end, event) : NULL;
-        stop++;
-        if (!at)
-            return NULL;
-    }
-    comm = skip_spaces(line, stop);
-    event->comm = comm;
-    event->comm_length = (uint32_t)(stop - comm);
-    return at;
 }
 
 /* "cycles:u", "cpu-clock:ppp": what perf prints after an event's name are modifiers. */
@@ -248,7 +155,7 @@ static const char *find_arrow(const char *at, const char *end, const char **next
     const char *stop = memrchr(at, '=', (size_t)(end - at));
     bool keys = stop && stop - at > 10 && memcmp(stop - 10, " next_prio", 10) == 0;
     const char *mark = keys ? " ==> next_comm=" : " ==> ";
-    ptrdiff_t room = (ptrdiff_t)strlen(mark) + COMM_WIDTH - 1;
+    ptrdiff_t room = (ptrdiff_t)strlen(mark) + GT_COMM_WIDTH - 1;
 
     stop = memrchr(at, keys ? '=' : ':', (size_t)((keys ? stop : end) - at));
     if (!stop)
@@ -541,6 +448,29 @@ static bool parse_frame(const char *at, const char *end, struct gt_frame *frame)
     return true;
 }
 
+static bool ends_name(const char *colon, const char *end)
+{
+    return colon + 1 == end || colon[1] == ' ';
+}
+
+/* The colon after an event's name, which may hold others; NULL: there is none. Most often it is
+ * that of the event before. */
+static const char *end_of_name(const struct gt_parser *parser, const char *name,
+                               const char *end)
+{
+    const struct gt_event_name *recent =
+        parser->recent < parser->names.count ? name_at(parser, parser->recent) : NULL;
+    const char *stop = name;
+
+    if (recent && (size_t)(end - name) > recent->length && name[recent->length] == ':' &&
+        ends_name(name + recent->length, end) &&
+        memcmp(name, recent->text, recent->length) == 0)
+        return name + recent->length;
+    while ((stop = memchr(stop, ':', (size_t)(end - stop))) && !ends_name(stop, end))
+        stop++;
+    return stop;
+}
+
 /* After the time: an optional period, the event's name, its text. */
 static enum gt_line_kind parse_event(struct gt_parser *parser, const char *at, const char *end,
                                      struct gt_event *event, struct gt_frame *frame)
@@ -559,9 +489,7 @@ static enum gt_line_kind parse_event(struct gt_parser *parser, const char *at, c
     name = at;
     if (end - name > 12 && memcmp(name, "PERF_RECORD_", 12) == 0)
         return gt_parse_record(name + 12, end, event);
-    for (stop = name; (stop = memchr(stop, ':', (size_t)(end - stop))); stop++)
-        if (stop + 1 == end || stop[1] == ' ')
-            break;
+    stop = end_of_name(parser, name, end);
     if (!stop || stop == name)
         return GT_LINE_UNKNOWN;
     event->name = name;
@@ -588,7 +516,7 @@ enum gt_line_kind gt_parse_line(struct gt_parser *parser, const char *line, cons
     if (*line == '\t' && parse_frame(line, end, frame))
         return GT_LINE_FRAME;
     memset(event, 0, sizeof(*event));
-    after = read_prefix(line, end, event);
+    after = gt_prefix_read(&parser->prefixes, line, end, event);
     if (after)
         return parse_event(parser, after, end, event, frame);
     if (*line == '#')

@@ -17,6 +17,7 @@
 
 #include "base/chunks.h"
 #include "event/event.h"
+#include "script/prefix.h"
 
 #include <stdbool.h>
 
@@ -58,6 +59,7 @@ struct gt_event_name {
 struct gt_parser {
     struct gt_chunks names; /* of struct gt_event_name; few */
     size_t recent;          /* index of the one that was used last */
+    struct gt_prefixes prefixes;
 };
 
 /* Takes one event, which is valid during the call. A negative result ends the reading. */

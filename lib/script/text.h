@@ -8,6 +8,7 @@
 
 #include "script/parse.h"
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -21,11 +22,50 @@ static inline bool is_digit(char c)
     return (unsigned char)(c - '0') < 10;
 }
 
+/* Eight bytes at once: lines are padded with many spaces, and half of their bytes are digits.
+ */
+static inline uint64_t eight_bytes(const char *at)
+{
+    uint64_t bytes;
+
+    memcpy(&bytes, at, sizeof(bytes));
+    return le64toh(bytes);
+}
+
 static inline const char *skip_spaces(const char *at, const char *end)
 {
+    for (; end - at >= 8; at += 8) {
+        uint64_t others = eight_bytes(at) ^ UINT64_C(0x2020202020202020);
+
+        if (others)
+            return at + __builtin_ctzll(others) / 8;
+    }
     while (at < end && *at == ' ')
         at++;
     return at;
+}
+
+/* Of eight bytes, how many at the beginning are digits: 0x30 to 0x39. Of no other byte both the
+ * high half is 3, and the low half is below 16 with 6 added. */
+static inline unsigned digits_of(uint64_t bytes)
+{
+    const uint64_t high = UINT64_C(0xf0f0f0f0f0f0f0f0), zeros = UINT64_C(0x3030303030303030);
+    uint64_t others =
+        ((bytes ^ zeros) | (((bytes & ~high) + UINT64_C(0x0606060606060606)))) & high;
+
+    return others ? (unsigned)__builtin_ctzll(others) / 8 : 8;
+}
+
+/* The number that `digits` of the bytes make, 1 to 8: pairs, then fours, then all. */
+static inline uint32_t decimal_of(uint64_t bytes, unsigned digits)
+{
+    uint64_t sum = (bytes & UINT64_C(0x0f0f0f0f0f0f0f0f)) << (64 - 8 * digits);
+
+    sum = sum * 10 + (sum >> 8);
+    sum = ((sum & UINT64_C(0x000000ff000000ff)) * (100 + (UINT64_C(1000000) << 32)) +
+           ((sum >> 16) & UINT64_C(0x000000ff000000ff)) * (1 + (UINT64_C(10000) << 32))) >>
+          32;
+    return (uint32_t)sum;
 }
 
 /* Decimal digits; NULL when there are none, or too many. */
@@ -34,6 +74,19 @@ static inline const char *read_number(const char *at, const char *end, int64_t *
     const char *start = at;
     int64_t sum = 0;
 
+    if (end - at >= 8) {
+        uint64_t bytes = eight_bytes(at);
+        unsigned digits = digits_of(bytes);
+
+        if (digits == 0)
+            return NULL;
+        sum = decimal_of(bytes, digits);
+        at += digits;
+        if (digits < 8) {
+            *value = sum;
+            return at;
+        }
+    }
     for (; at < end && is_digit(*at) && at - start <= DIGITS_MAX; at++)
         sum = sum * 10 + (*at - '0');
     *value = sum;
@@ -56,11 +109,56 @@ static inline bool is_id(int64_t value)
     return value >= -1 && value <= INT32_MAX;
 }
 
+/* In each byte whether it is not 0: 0x10 if any of the high half's bits is set. */
+static inline uint64_t any_high_bit(uint64_t bytes)
+{
+    return (bytes | bytes >> 1 | bytes >> 2 | bytes >> 3) & UINT64_C(0x1010101010101010);
+}
+
+/* Of eight bytes, how many at the beginning are digits or small letters up to f (0x61 to 0x66).
+ */
+static inline unsigned hex_digits_of(uint64_t bytes)
+{
+    const uint64_t low = bytes & UINT64_C(0x0f0f0f0f0f0f0f0f);
+    uint64_t no_digit =
+        (bytes ^ UINT64_C(0x3030303030303030)) | (low + UINT64_C(0x0606060606060606));
+    uint64_t no_letter = (bytes ^ UINT64_C(0x6060606060606060)) |
+                         (low + UINT64_C(0x0909090909090909)) |
+                         (~(low + UINT64_C(0x0f0f0f0f0f0f0f0f)) & UINT64_C(0x1010101010101010));
+    uint64_t others = any_high_bit(no_digit & UINT64_C(0xf0f0f0f0f0f0f0f0)) &
+                      any_high_bit(no_letter & UINT64_C(0xf0f0f0f0f0f0f0f0));
+
+    return others ? (unsigned)__builtin_ctzll(others) / 8 : 8;
+}
+
+/* The number that `digits` of the bytes make, 1 to 8: pairs, then fours, then all. */
+static inline uint32_t hex_of(uint64_t bytes, unsigned digits)
+{
+    uint64_t letters = bytes >> 6 & UINT64_C(0x0101010101010101);
+    uint64_t sum = ((bytes & UINT64_C(0x0f0f0f0f0f0f0f0f)) + letters * 9) << (64 - 8 * digits);
+
+    sum = (sum << 4 | sum >> 8) & UINT64_C(0x00ff00ff00ff00ff);
+    sum = (sum << 8 | sum >> 16) & UINT64_C(0x0000ffff0000ffff);
+    return (uint32_t)(sum << 16 | sum >> 32);
+}
+
 static inline const char *read_hex(const char *at, const char *end, uint64_t *value)
 {
     const char *start = at;
     uint64_t sum = 0;
 
+    while (end - at >= 8) {
+        uint64_t bytes = eight_bytes(at);
+        unsigned digits = hex_digits_of(bytes);
+
+        if (digits)
+            sum = sum << 4 * digits | hex_of(bytes, digits);
+        at += digits;
+        if (digits < 8) {
+            *value = sum;
+            return at > start && at - start <= 16 ? at : NULL;
+        }
+    }
     for (; at < end; at++) {
         char c = *at;
         unsigned digit;
