@@ -347,7 +347,6 @@ def why_no_mpi():
     return None if done.returncode == 0 else "mpi4py is not installed (python3-mpi4py)"
 
 
-@pytest.mark.long
 def test_barriers_tell_that_a_wall_clock_is_off(tmp_path):
     require(why_no_mpi())
     (tmp_path / "job.py").write_text(JOB)
@@ -371,5 +370,6 @@ def test_barriers_tell_that_a_wall_clock_is_off(tmp_path):
                      for of in (events, trace(tmp_path / "truth.json")[1]))
     assert len(passed) == len(truth) == 60
     offs = [at - true - (passed[0] - truth[0]) for at, true in zip(passed, truth)]
-    assert max(map(abs, offs)) * 1000 <= summary["recordings"]["barriers_error_ns"]
-    assert 249e6 < summary["recordings"]["moved_ns"] < 251e6
+    error_ns = summary["recordings"]["barriers_error_ns"]  # of ranks that had no CPU it is more
+    assert max(map(abs, offs)) * 1000 <= error_ns < 100e6
+    assert abs(summary["recordings"]["moved_ns"] - 250e6) <= error_ns
