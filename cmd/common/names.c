@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "common/names.h"
 
+#include "base/fs.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,18 +14,52 @@
 static const char *const rank_variables[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK",
                                              "MV2_COMM_WORLD_RANK", "SLURM_PROCID"};
 
-static bool find_rank(char *rank, size_t size)
+static bool find_rank(const char *(*get)(const void *context, const char *name),
+                      const void *context, char rank[GT_RANK_SIZE])
 {
     for (size_t i = 0; i < sizeof(rank_variables) / sizeof(rank_variables[0]); i++) {
-        const char *value = getenv(rank_variables[i]);
+        const char *value = get(context, rank_variables[i]);
         size_t length = value ? strspn(value, "0123456789") : 0;
 
-        if (length == 0 || length >= size || value[length])
+        if (length == 0 || length >= GT_RANK_SIZE || value[length])
             continue;
         memcpy(rank, value, length + 1);
         return true;
     }
     return false;
+}
+
+static const char *get_own(const void *context, const char *name)
+{
+    (void)context;
+    return getenv(name);
+}
+
+static const char *get_of(const void *context, const char *name)
+{
+    const struct gt_buf *environment = context;
+    const char *end = environment->data + environment->length;
+    size_t length = strlen(name);
+
+    for (const char *entry = environment->data; entry < end; entry += strlen(entry) + 1)
+        if (strncmp(entry, name, length) == 0 && entry[length] == '=')
+            return entry + length + 1;
+    return NULL;
+}
+
+bool gt_names_rank_of(int pid, char rank[GT_RANK_SIZE])
+{
+    enum { ENVIRONMENT_BYTES = 4 << 20 };
+    struct gt_buf environment;
+    char path[64];
+    bool found;
+
+    snprintf(path, sizeof(path), "/proc/%d/environ", pid);
+    gt_buf_init(&environment);
+    found = gt_fs_read(path, &environment, ENVIRONMENT_BYTES, NULL) == 0 &&
+            environment.length && find_rank(get_of, &environment, rank);
+    gt_buf_release(&environment);
+    return found;
 }
 
 /* Any text may be set as a host's name. */
@@ -49,7 +85,7 @@ void gt_names_init(struct gt_names *names)
     if (!localtime_r(&now, &local) ||
         !strftime(names->time, sizeof(names->time), "%Y%m%d-%H%M%S", &local))
         snprintf(names->time, sizeof(names->time), "%lld", (long long)now);
-    names->has_rank = find_rank(names->rank, sizeof(names->rank));
+    names->has_rank = find_rank(get_own, NULL, names->rank);
     if (!names->has_rank)
         snprintf(names->rank, sizeof(names->rank), "0");
 }

@@ -18,16 +18,22 @@
 #include <limits.h>
 #include <stdbool.h>
 
+enum { GT_RANK_SIZE = 12 }; /* digits, and a NUL */
+
 struct gt_names {
     int pid; /* 0: not known yet */
     char host[HOST_NAME_MAX + 1];
     char time[32];
-    char rank[12];
+    char rank[GT_RANK_SIZE];
     bool has_rank; /* false: nobody gave one, and `rank` is "0" */
 };
 
 /* What is known of this process, now. */
 void gt_names_init(struct gt_names *names);
+
+/* The rank of a process that runs, by the environment that it was started with. False: it tells
+ * none, or cannot be read. */
+bool gt_names_rank_of(int pid, char rank[GT_RANK_SIZE]);
 
 /* Does the name have that letter behind a percent sign? */
 bool gt_name_has(const char *name, char letter);

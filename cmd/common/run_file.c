@@ -136,6 +136,16 @@ static int take_argv(struct gt_run_file *file, const json_t *list)
     return 0;
 }
 
+static void take_rank(struct gt_run_file *file, const json_t *run)
+{
+    int64_t rank = number_of(run, "rank", -1);
+
+    if (rank < 0 || rank > INT32_MAX)
+        return;
+    snprintf(file->rank, sizeof(file->rank), "%lld", (long long)rank);
+    file->info.rank = file->rank;
+}
+
 static const struct gt_run_info unknown = {
     .exit_status = -1, .started_unix_ns = -1, .root_pid = -1, .gil_enabled = true};
 
@@ -158,6 +168,10 @@ int gt_run_file_take(struct gt_run_file *file, json_t *run, struct gt_error *err
     info->root_pid = (int32_t)number_of(run, "root_pid", -1);
     info->started_unix_ns = number_of(run, "started_unix_ns", -1);
     take_clocks(file, json_object_get(run, "clocks"));
+    take_rank(file, run);
+    if (gt_user_labels_add_json(&file->labels, json_object_get(run, "labels"), err) < 0)
+        return GT_ERR_MEMORY;
+    info->labels = file->labels.list;
     return take_argv(file, json_object_get(run, "argv")) ? gt_error_memory(err) : 0;
 }
 
@@ -217,6 +231,21 @@ int gt_run_file_read(struct gt_run_file *file, const char *dir, struct gt_error 
     return rc;
 }
 
+int gt_run_file_read_beside(struct gt_run_file *file, const char *path, struct gt_error *err)
+{
+    char *folder;
+    int rc;
+
+    file->info = unknown;
+    if (strcmp(path, "-") == 0)
+        return gt_error_set(err, GT_ERR_NOT_FOUND, "standard input is in no folder");
+    if (asprintf(&folder, "%.*s.", folder_length(path), path) < 0)
+        return gt_error_memory(err);
+    rc = gt_run_file_read(file, folder, err);
+    free(folder);
+    return rc;
+}
+
 /* Of a file beside that run's; -1: not known. */
 static int64_t bytes_recorded(const char *path, const char *name)
 {
@@ -254,5 +283,6 @@ void gt_run_file_release(struct gt_run_file *file)
 {
     json_decref(file->value);
     gt_strvec_release(&file->argv);
+    gt_user_labels_release(&file->labels);
     *file = (struct gt_run_file){0};
 }

@@ -8,6 +8,8 @@
 
 #include "base/error.h"
 #include "base/strvec.h"
+#include "common/names.h"
+#include "common/user_labels.h"
 #include "event/clocks.h"
 #include "event/run_info.h"
 
@@ -26,6 +28,8 @@ struct gt_run_file {
     struct gt_clocks clocks; /* of info.clocks */
     json_t *value;           /* the strings are of it */
     struct gt_strvec argv;
+    struct gt_user_labels labels;
+    char rank[GT_RANK_SIZE];
     bool agent; /* an agent's log belongs to the recording */
 };
 
@@ -37,6 +41,9 @@ int gt_run_file_write(const char *path, const struct gt_run_info *info, bool age
 /* Read it from the folder of a recording. GT_ERR_NOT_FOUND: there is none, `info` says that
  * nothing is known; GT_ERR_FORMAT. Release it in any case. */
 int gt_run_file_read(struct gt_run_file *file, const char *dir, struct gt_error *err);
+
+/* The same of the folder that the file `path` is in; of "-", there is none. */
+int gt_run_file_read_beside(struct gt_run_file *file, const char *path, struct gt_error *err);
 
 /* Take what ran from "run" of a summary, or of the file. Its reference is taken; it may be of
  * any kind. 0 or GT_ERR_MEMORY. */

@@ -44,6 +44,7 @@ void gt_cli_release(struct gt_cli *cli)
     gt_strvec_release(&cli->fail_if);
     gt_strvec_release(&cli->what_if);
     gt_strvec_release(&cli->interpreter);
+    gt_user_labels_release(&cli->labels);
     gt_buf_release(&cli->include);
     gt_buf_release(&cli->exclude);
     gt_config_release(&cli->config);
@@ -389,6 +390,8 @@ int gt_cli_set(struct gt_cli *cli, const struct gt_option *option, const char *v
         return add_interpreter_option(cli, option, value, err);
     case OPTION_COLOR:
         return gt_color_parse(value, &cli->color, err);
+    case OPTION_LABEL:
+        return gt_user_labels_add(&cli->labels, value, err);
     case OPTION_WHAT_IF:
         return gt_strvec_push(&cli->what_if, value) ? gt_error_memory(err) : 0;
     case OPTION_FAIL_IF:

@@ -9,6 +9,7 @@
 #include "base/strvec.h"
 #include "cli_options.h"
 #include "common/console.h"
+#include "common/user_labels.h"
 #include "config.h"
 #include "launch/plan.h"
 
@@ -41,6 +42,7 @@ struct gt_cli {
     struct gt_strvec fail_if;       /* --fail-if */
     struct gt_strvec what_if;       /* --what-if */
     struct gt_strvec interpreter;   /* -O, -X OPT and so on: the interpreter's own options */
+    struct gt_user_labels labels;   /* --label */
     struct gt_buf include, exclude; /* globs, by newline */
     struct gt_agent_request agent;
     char budget[16], max_depth[16], min_ns[24], max_log[24], buffer[24]; /* as decimal text */

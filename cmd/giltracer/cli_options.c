@@ -94,6 +94,8 @@ const struct gt_option gt_cli_table[] = {
      "estimate it without the GIL, and all that it calls; repeatable"},
     {OPTION_SUMMARY, 0, "summary", "FILE", GT_OPTION_COMMON,
      "write the summary as JSON; to .jsonl append a line"},
+    {OPTION_LABEL, 0, "label", "KEY=VALUE", GT_OPTION_CONFIG | GT_OPTION_MANY,
+     "in profiles and summary: service=checkout; may repeat"},
     {OPTION_KEEP, 0, "keep", "DIR", GT_OPTION_COMMON,
      "keep the recording, and parts of stacks, there"},
     {OPTION_QUIET, 'q', "quiet", NULL,

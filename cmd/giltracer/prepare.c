@@ -186,6 +186,19 @@ static int open_outputs(struct gt_run_state *run, struct gt_error *err)
                            err);
 }
 
+/* Of the program: it has this environment, or that in which it was started. */
+static const char *find_rank(struct gt_run_state *run)
+{
+    bool found;
+
+    if (!run->cli->pid)
+        return run->outputs.names.has_rank ? run->outputs.names.rank : NULL;
+    gt_rights_raise(); /* as to find out which Python it is */
+    found = gt_names_rank_of(run->cli->pid, run->rank);
+    gt_rights_lower();
+    return found ? run->rank : NULL;
+}
+
 static int start_ingest(struct gt_run_state *run, struct gt_error *err)
 {
     struct gt_run_info *info = &run->info;
@@ -212,6 +225,8 @@ static int start_ingest(struct gt_run_state *run, struct gt_error *err)
         .gil_source = gt_gil_source_name(run->plan.gil_source),
         .host = run->host[0] ? run->host : NULL,
         .user = run->run_as->name,
+        .labels = run->cli->labels.list,
+        .rank = find_rank(run),
         .config = run->cli->config.used,
         .exit_status = -1,
         .started_unix_ns = -1,

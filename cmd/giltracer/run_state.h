@@ -62,6 +62,7 @@ struct gt_run_state {
     struct gt_run_info info;
     char version[64];
     char host[HOST_NAME_MAX + 1];
+    char rank[GT_RANK_SIZE]; /* with --pid: the process's */
     struct gt_clocks clocks;
     char *folder;                  /* of the recording; ours, to be removed, without --keep */
     struct gt_claim claim;         /* on that folder */

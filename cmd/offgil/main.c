@@ -8,7 +8,9 @@
 #include "common/exit_status.h"
 #include "common/help.h"
 #include "common/interrupt.h"
+#include "common/run_file.h"
 #include "common/sources.h"
+#include "common/user_labels.h"
 #include "ingest/ingest.h"
 #include "launch/limits.h"
 #include "report/flame_folded.h"
@@ -29,6 +31,7 @@ enum {
     OPTION_AGENT_LOG,
     OPTION_VIZTRACER,
     OPTION_KEEP_FRAMES,
+    OPTION_LABEL,
     OPTION_VERSION,
     OPTION_HELP
 };
@@ -50,6 +53,8 @@ static const struct gt_option table[] = {
     {OPTION_VIZTRACER, 0, "viztracer", "FILE", 0, "the same from VizTracer's JSON of that run"},
     {OPTION_KEEP_FRAMES, 0, "keep-interpreter-frames", NULL, 0,
      "functions and interpreter frames"},
+    {OPTION_LABEL, 0, "label", "KEY=VALUE", GT_OPTION_MANY,
+     "in a profile of pprof's: service=checkout; may repeat"},
     {OPTION_VERSION, 0, "version", NULL, 0, "print the version"},
     {OPTION_HELP, 'h', "help", NULL, 0, "print this"},
     {0, 0, NULL, NULL, 0, NULL},
@@ -59,6 +64,7 @@ struct cli {
     const char *input, *output, *state_name, *agent_log, *viztracer, *native, *event;
     enum gt_sched_state state;
     unsigned flags; /* enum gt_flame_flags */
+    struct gt_user_labels labels;
     bool version, help;
 };
 
@@ -94,6 +100,8 @@ static int apply(void *context, const struct gt_option *option, const char *valu
         return set_state(cli, value, err);
     case OPTION_GIL:
         return set_gil(cli, value, err);
+    case OPTION_LABEL:
+        return gt_user_labels_add(&cli->labels, value, err);
     case OPTION_NATIVE:
         cli->native = value;
         break;
@@ -159,6 +167,22 @@ static const struct gt_program_help help = {
     .see_also = "giltracer(1), perf2trace(1)",
 };
 
+static bool is_named(const struct cli *cli, const char *ending)
+{
+    size_t length = cli->output ? strlen(cli->output) : 0, end = strlen(ending);
+
+    return length > end && strcmp(cli->output + length - end, ending) == 0;
+}
+
+/* Labels are of profiles: folded stacks and pictures have no place for them. */
+static int check_labels(const struct cli *cli, struct gt_error *err)
+{
+    if (!cli->labels.count || is_named(cli, ".pb.gz"))
+        return 0;
+    return gt_error_set(err, GT_ERR_USAGE,
+                        "--label is for a profile of pprof's: add -o FILE.pb.gz");
+}
+
 /* Samples of native stacks are of threads that run, and nothing else tells of their stacks. */
 static int check_native(struct cli *cli, struct gt_error *err)
 {
@@ -214,24 +238,44 @@ static int find_event(const struct cli *cli, const struct gt_timeline *timeline,
 static int make_flame(const struct cli *cli, const struct gt_timeline *timeline,
                       struct gt_flame *flame, struct gt_error *err)
 {
+    unsigned flags = cli->flags | (is_named(cli, ".pb.gz") ? GT_FLAME_APART : 0);
     uint32_t counter;
     int rc;
 
     if (!cli->event)
-        return gt_flame_init(flame, timeline, cli->state, cli->flags, err);
+        return gt_flame_init(flame, timeline, cli->state, flags, err);
     rc = find_event(cli, timeline, &counter, err);
-    return rc < 0 ? rc : gt_flame_init_counter(flame, timeline, counter, cli->flags, err);
+    return rc < 0 ? rc : gt_flame_init_counter(flame, timeline, counter, flags, err);
 }
 
-static bool is_named(const struct cli *cli, const char *ending)
+/* What ran is told beside the input, where giltracer --keep left it. */
+static int write_profile(const struct cli *cli, const struct gt_flame *flame, const char *what,
+                         const struct gt_timeline *timeline, struct gt_output *output,
+                         struct gt_error *err)
 {
-    size_t length = cli->output ? strlen(cli->output) : 0, end = strlen(ending);
+    struct gt_run_file file = {0};
+    struct gt_user_labels labels = {0};
+    struct gt_error why = {0};
+    struct gt_run_info info;
+    int rc = gt_run_file_read_beside(&file, cli->input, &why);
 
-    return length > end && strcmp(cli->output + length - end, ending) == 0;
+    if (rc < 0 && rc != GT_ERR_NOT_FOUND)
+        gt_say("%s: what it tells is left out of the labels", why.message);
+    rc = gt_user_labels_add_list(&labels, cli->labels.list, err);
+    if (rc == 0)
+        rc = gt_user_labels_add_list(&labels, file.labels.list, err);
+    info = file.info;
+    info.labels = labels.list;
+    if (rc == 0)
+        rc = gt_flame_pprof_write(flame, what, timeline, &info, output, err);
+    gt_user_labels_release(&labels);
+    gt_run_file_release(&file);
+    return rc;
 }
 
 static int write_flame(const struct cli *cli, const struct gt_flame *flame,
-                       struct gt_output *output, struct gt_error *err)
+                       const struct gt_timeline *timeline, struct gt_output *output,
+                       struct gt_error *err)
 {
     const char *what = cli->event ? cli->event : gt_sched_state_name(cli->state);
     char title[96];
@@ -243,7 +287,7 @@ static int write_flame(const struct cli *cli, const struct gt_flame *flame,
         return gt_svg_write(flame, title, output, err);
     }
     if (is_named(cli, ".pb.gz"))
-        return gt_flame_pprof_write(flame, what, output, err);
+        return write_profile(cli, flame, what, timeline, output, err);
     gt_buf_init(&folded);
     rc = gt_flame_folded(flame, &folded)
              ? gt_error_memory(err)
@@ -296,7 +340,7 @@ static int convert(const struct cli *cli, struct gt_ingest *ingest, struct gt_ou
         gt_say("no thread was ever in state %s", gt_sched_state_name(cli->state));
     if (flame.spans == 0 && cli->event)
         gt_say("%s did not occur", cli->event);
-    rc = write_flame(cli, &flame, output, err);
+    rc = write_flame(cli, &flame, gt_ingest_recorded(ingest)->timeline, output, err);
     gt_flame_release(&flame);
     return rc < 0 ? rc : gt_output_commit(output, err);
 }
@@ -342,6 +386,8 @@ int main(int argc, char **argv)
         puts("offgil " GT_VERSION);
     } else if (rc >= 0) {
         rc = check_native(&cli, &err);
+        if (rc >= 0)
+            rc = check_labels(&cli, &err);
         if (rc >= 0 && !cli.input && isatty(STDIN_FILENO))
             rc = gt_error_set(&err, GT_ERR_USAGE,
                               "no input: name perf.data or a file of perf script text (--help "
@@ -353,6 +399,7 @@ int main(int argc, char **argv)
     }
     if (rc < 0)
         gt_say("%s", err.message);
+    gt_user_labels_release(&cli.labels);
     if (gt_interrupt_signal())
         return GT_EXIT_SIGNAL + gt_interrupt_signal();
     return rc < 0 ? GT_EXIT_OURS : 0;

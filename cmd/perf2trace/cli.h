@@ -5,12 +5,14 @@
 
 #include "base/strvec.h"
 #include "common/console.h"
+#include "common/user_labels.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 struct cli {
     struct gt_strvec outputs, what_if, fail_if;
+    struct gt_user_labels labels;
     struct gt_strvec inputs; /* recordings, where there are several, or a folder */
     const char *summary, *baseline;
     const char *input; /* path or "-"; NULL: none */

@@ -32,6 +32,7 @@ enum {
     OPTION_NATIVE,
     OPTION_GIL_SOURCE,
     OPTION_SUMMARY,
+    OPTION_LABEL,
     OPTION_KEEP_FRAMES,
     OPTION_KEEP_SHORT_CALLS,
     OPTION_PERFETTO_STATES,
@@ -74,6 +75,8 @@ static const struct gt_option table[] = {
      "compare with an earlier report's JSON; two reports: a page"},
     {OPTION_SUMMARY, 0, "summary", "FILE", GT_OPTION_COMMON,
      "write the summary as a line of JSON; append it to .jsonl"},
+    {OPTION_LABEL, 0, "label", "KEY=VALUE", GT_OPTION_MANY,
+     "in profiles and summary: service=checkout; may repeat"},
     {OPTION_QUIET, 'q', "quiet", NULL, GT_OPTION_COMMON, "print errors only"},
     {OPTION_COLOR, 0, "color", "WHEN", GT_OPTION_NEGATABLE, "auto, always or never"},
     {OPTION_VERSION, 0, "version", NULL, GT_OPTION_COMMON, "print the version"},
@@ -115,6 +118,8 @@ static int apply(void *context, const struct gt_option *option, const char *valu
     case OPTION_NATIVE:
         cli->native = value;
         break;
+    case OPTION_LABEL:
+        return gt_user_labels_add(&cli->labels, value, err);
     case OPTION_SUMMARY:
         cli->summary = value;
         break;
@@ -208,10 +213,11 @@ static int check_recordings(const struct cli *cli, struct gt_error *err)
 static int check_comparison(const struct cli *cli, struct gt_error *err)
 {
     if (cli->viztracer || cli->agent_log || cli->probes || cli->native || cli->summary ||
-        cli->stacks || cli->what_if.count || cli->fail_if.count)
+        cli->stacks || cli->what_if.count || cli->fail_if.count || cli->labels.count)
         return gt_error_set(err, GT_ERR_USAGE,
                             "%s is a report, which is compared with another one: options on "
-                            "recordings, --summary, --what-if and --fail-if have no use there",
+                            "recordings, --summary, --label, --what-if and --fail-if have no "
+                            "use there",
                             cli->input);
     return gt_comparing_check(&cli->outputs, err);
 }
@@ -344,8 +350,11 @@ static int write_all(const struct cli *cli, const struct gt_recorded *recorded,
 static int convert(const struct cli *cli, const struct recording *recording,
                    struct gt_outputs *outputs, struct gt_checks *checks, struct gt_error *err)
 {
-    static const struct gt_run_info unknown = {
-        .exit_status = -1, .started_unix_ns = -1, .root_pid = -1, .gil_enabled = true};
+    const struct gt_run_info unknown = {.exit_status = -1,
+                                        .started_unix_ns = -1,
+                                        .root_pid = -1,
+                                        .gil_enabled = true,
+                                        .labels = cli->labels.list};
     const struct gt_ingest_options options =
         recording ? recording_options(recording, cli->detect)
                   : (struct gt_ingest_options){.detect = cli->detect};
@@ -369,6 +378,8 @@ static int convert_folder(const struct cli *cli, struct gt_outputs *outputs,
     int rc = recording_find(&recording, cli->input, err);
 
     recording_use(&recording, &named);
+    if (rc == 0)
+        rc = recording_label(&recording, &cli->labels, err);
     if (rc == 0)
         rc = convert(&named, &recording, outputs, checks, err);
     recording_release(&recording);
@@ -504,6 +515,7 @@ int main(int argc, char **argv)
     gt_strvec_release(&cli.what_if);
     gt_strvec_release(&cli.fail_if);
     gt_strvec_release(&cli.inputs);
+    gt_user_labels_release(&cli.labels);
     if (gt_interrupt_signal())
         return GT_EXIT_SIGNAL + gt_interrupt_signal();
     return rc < 0 ? GT_EXIT_OURS : status;

@@ -54,6 +54,8 @@ static int find_all(struct merging *merging, const struct cli *cli, struct gt_er
         struct recording *recording = &merging->list[merging->count++];
         int rc = recording_find(recording, cli->inputs.items[i], err);
 
+        if (rc == 0)
+            rc = recording_label(recording, &cli->labels, err);
         if (rc < 0)
             return rc;
         for (size_t j = 0; j < i; j++)
@@ -123,6 +125,41 @@ static bool are_same(const char *a, const char *b)
     return a == b || (a && b && strcmp(a, b) == 0);
 }
 
+static bool has_label(const struct gt_label *list, const struct gt_label *label)
+{
+    for (; list->key; list++)
+        if (strcmp(list->key, label->key) == 0)
+            return strcmp(list->value, label->value) == 0;
+    return false;
+}
+
+/* Whose each recording is, and the labels that all have. */
+static int identify(struct merging *merging, struct gt_error *err)
+{
+    struct gt_run_identity *identities = calloc(merging->count + 1, sizeof(*identities));
+    const struct gt_label *first = merging->list[0].file.labels.list;
+    int rc = 0;
+
+    if (!identities)
+        return gt_error_memory(err);
+    merging->identities = identities;
+    for (size_t i = 0; i < merging->count; i++) {
+        const struct gt_run_info *info = &merging->list[i].file.info;
+
+        identities[i] = (struct gt_run_identity){info->labels, info->rank, info->root_pid};
+    }
+    for (; rc == 0 && first->key; first++) {
+        const struct gt_label one[] = {*first, {NULL, NULL}};
+        size_t have = 1;
+
+        while (have < merging->count && has_label(identities[have].labels, first))
+            have++;
+        if (have == merging->count)
+            rc = gt_user_labels_add_list(&merging->labels, one, err);
+    }
+    return rc;
+}
+
 /* What all of them have in common. */
 static void sum_up(struct merging *merging)
 {
@@ -130,6 +167,9 @@ static void sum_up(struct merging *merging)
 
     *info = merging->list[0].file.info;
     info->argv = NULL;
+    info->rank = NULL;
+    info->labels = merging->labels.list;
+    info->identities = merging->identities;
     info->clocks = NULL;
     info->exit_status = info->root_pid = -1;
     info->term_signal = 0;
@@ -158,6 +198,8 @@ int merging_read(struct merging *merging, const struct cli *cli, struct gt_error
     int rc = find_all(merging, cli, err);
 
     if (rc == 0)
+        rc = identify(merging, err);
+    if (rc == 0)
         rc = align(merging, &aligned, &alignment, err);
     if (rc == 0) {
         merging->merge = gt_merge_new(&alignment, err);
@@ -184,5 +226,7 @@ void merging_release(struct merging *merging)
     for (size_t i = 0; i < merging->count; i++)
         recording_release(&merging->list[i]);
     free(merging->list);
+    free(merging->identities);
+    gt_user_labels_release(&merging->labels);
     *merging = (struct merging){0};
 }

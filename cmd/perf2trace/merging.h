@@ -15,6 +15,8 @@
 struct merging {
     struct recording *list;
     size_t count;
+    struct gt_run_identity *identities; /* of each of them */
+    struct gt_user_labels labels;       /* that all of them have */
     struct gt_merge *merge;
     const struct gt_recorded *recorded; /* the result, … */
     struct gt_run_info info;            /* … and what is known of the run */

@@ -107,6 +107,22 @@ static int find_name(struct recording *recording, struct gt_error *err)
     return recording->name ? 0 : gt_error_memory(err);
 }
 
+int recording_label(struct recording *recording, const struct gt_user_labels *given,
+                    struct gt_error *err)
+{
+    struct gt_run_file *file = &recording->file;
+    struct gt_user_labels recorded = file->labels;
+    int rc;
+
+    file->labels = (struct gt_user_labels){0};
+    rc = gt_user_labels_add_list(&file->labels, given->list, err);
+    if (rc == 0)
+        rc = gt_user_labels_add_list(&file->labels, recorded.list, err);
+    file->info.labels = file->labels.list;
+    gt_user_labels_release(&recorded);
+    return rc;
+}
+
 static bool is_report(const char *path)
 {
     enum gt_report_format format;

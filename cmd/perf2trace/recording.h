@@ -27,6 +27,11 @@ bool recording_is_folder(const char *path);
 int recording_find(struct recording *recording, const char *path, struct gt_error *err);
 void recording_release(struct recording *recording);
 
+/* Of the labels that it was recorded with, those that were `given` now go before. 0 or
+ * negative. */
+int recording_label(struct recording *recording, const struct gt_user_labels *given,
+                    struct gt_error *err);
+
 /* Have it read as if its parts had been named one by one. Both are borrowed. */
 void recording_use(const struct recording *recording, struct cli *cli);
 struct gt_ingest_options recording_options(const struct recording *recording, unsigned detect);

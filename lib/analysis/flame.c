@@ -28,11 +28,10 @@ static uint32_t add_name(struct gt_flame *flame, const char *text, size_t length
     return id;
 }
 
-/* The child of `parent` that has this name; it is made where it is new. GT_NO_INDEX: no memory.
- */
-static uint32_t child(struct gt_flame *flame, uint32_t parent, uint32_t name)
+/* The child of `parent` that `key` tells from others; it is made where it is new. GT_NO_INDEX:
+ * no memory. */
+static uint32_t child_by(struct gt_flame *flame, uint64_t key, uint32_t parent, uint32_t name)
 {
-    uint64_t key = (uint64_t)parent << 32 | name;
     uint32_t index = gt_hashmap_get(&flame->child_of, key);
     struct gt_flame_node *node;
 
@@ -50,10 +49,26 @@ static uint32_t child(struct gt_flame *flame, uint32_t parent, uint32_t name)
         .first_child = GT_NO_INDEX,
         .next_sibling = gt_flame_at(flame, parent)->first_child,
         .depth = gt_flame_at(flame, parent)->depth + 1,
+        .thread = gt_flame_at(flame, parent)->thread,
     };
     gt_flame_at(flame, parent)->first_child = index;
     if (node->depth > flame->max_depth)
         flame->max_depth = node->depth;
+    return index;
+}
+
+static uint32_t child(struct gt_flame *flame, uint32_t parent, uint32_t name)
+{
+    return child_by(flame, (uint64_t)parent << 32 | name, parent, name);
+}
+
+/* The child of the root that is this thread's alone: no node is a parent of that index. */
+static uint32_t child_of_thread(struct gt_flame *flame, uint32_t thread, uint32_t name)
+{
+    uint32_t index = child_by(flame, (uint64_t)GT_NO_INDEX << 32 | thread, 0, name);
+
+    if (index != GT_NO_INDEX)
+        gt_flame_at(flame, index)->thread = thread;
     return index;
 }
 
@@ -85,10 +100,11 @@ static uint32_t head_of(struct gt_flame *flame, const struct gt_timeline *timeli
                         uint32_t thread_index, unsigned flags)
 {
     const struct gt_thread *thread = gt_thread_at(timeline, thread_index);
-    uint32_t name = gt_process_at(timeline, thread->process)->name;
-    uint32_t at = child(flame, 0,
-                        add_name(flame, gt_intern_text(&timeline->names, name),
-                                 gt_intern_length(&timeline->names, name), ""));
+    uint32_t process = gt_process_at(timeline, thread->process)->name;
+    uint32_t name = add_name(flame, gt_intern_text(&timeline->names, process),
+                             gt_intern_length(&timeline->names, process), "");
+    uint32_t at = flags & GT_FLAME_APART ? child_of_thread(flame, thread_index, name)
+                                         : child(flame, 0, name);
     char label[64];
     size_t length;
 
@@ -299,7 +315,8 @@ static int init_empty(struct gt_flame *flame)
     root = gt_chunks_push(&flame->nodes);
     if (!root)
         return -1;
-    *root = (struct gt_flame_node){.first_child = GT_NO_INDEX, .next_sibling = GT_NO_INDEX};
+    *root = (struct gt_flame_node){
+        .first_child = GT_NO_INDEX, .next_sibling = GT_NO_INDEX, .thread = GT_NO_INDEX};
     root->name = gt_intern_add(&flame->names, "all", 3);
     return root->name == UINT32_MAX ? -1 : 0;
 }

@@ -23,7 +23,8 @@ struct gt_flame_node {
     uint32_t next_sibling;
     int64_t total_ns; /* with everything below; of events their number */
     int64_t self_ns;
-    uint32_t depth; /* the root's is 0 */
+    uint32_t depth;  /* the root's is 0 */
+    uint32_t thread; /* with GT_FLAME_APART: whose it is, GT_NO_INDEX of the root */
 };
 
 struct gt_flame {
@@ -44,6 +45,7 @@ enum gt_flame_flags {
     /* Of samples and events: only those with a GIL, only those without one. */
     GT_FLAME_WITH_GIL = 1 << 2,
     GT_FLAME_WITHOUT_GIL = 1 << 3,
+    GT_FLAME_APART = 1 << 4, /* no two threads share a node, whatever they are called */
 };
 
 /*

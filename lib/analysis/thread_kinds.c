@@ -3,6 +3,7 @@
 
 #include "base/nstime.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,18 +32,28 @@ size_t gt_thread_kind_of_name(char *name, size_t length)
     return length - (end - start) + 1;
 }
 
+size_t gt_thread_group_name(const struct gt_timeline *timeline, uint32_t thread, char *text,
+                            size_t size)
+{
+    if (gt_thread_at(timeline, thread)->flags & GT_THREAD_MAIN)
+        return (size_t)snprintf(text, size, "main");
+    return gt_thread_kind_of_name(text, gt_timeline_thread_label(timeline, thread, text, size));
+}
+
 /* UINT32_MAX: no memory. */
 static uint32_t kind_of_thread(struct gt_intern *names, const struct gt_timeline *timeline,
                                uint32_t thread)
 {
     char name[NAME_SIZE + 1];
-    size_t length = gt_timeline_thread_label(timeline, thread, name + 1, NAME_SIZE);
+    size_t length;
 
     if (gt_thread_at(timeline, thread)->flags & GT_THREAD_MAIN) {
+        length = gt_timeline_thread_label(timeline, thread, name + 1, NAME_SIZE);
         name[0] = '\0'; /* no other thread's name begins so */
         return gt_intern_add(names, name, length + 1);
     }
-    return gt_intern_add(names, name + 1, gt_thread_kind_of_name(name + 1, length));
+    length = gt_thread_group_name(timeline, thread, name, NAME_SIZE);
+    return gt_intern_add(names, name, length);
 }
 
 static void add_member(struct gt_thread_kind *kind, const struct gt_gil_thread *member)

@@ -46,6 +46,11 @@ struct gt_thread_kinds {
  * In place, NUL-terminated as before; returns the length. */
 size_t gt_thread_kind_of_name(char *name, size_t length);
 
+/* What threads of this one's kind are called, in any process: "ThreadPoolExecutor-0_*". Written
+ * to `text`; returns the length. The main thread is "main", whatever its name is. */
+size_t gt_thread_group_name(const struct gt_timeline *timeline, uint32_t thread, char *text,
+                            size_t size);
+
 /* 0 or negative (no memory); release it in either case. */
 int gt_thread_kinds_init(struct gt_thread_kinds *kinds, const struct gt_timeline *timeline,
                          const struct gt_gil *gil, struct gt_error *err);

@@ -18,6 +18,19 @@ struct gt_run_config {
     char *const *options; /* their long names, NULL-terminated */
 };
 
+/* What the user says that a run belongs to (--label KEY=VALUE). */
+struct gt_label {
+    const char *key; /* NULL: the end of the list */
+    const char *value;
+};
+
+/* By what a run is known among many. */
+struct gt_run_identity {
+    const struct gt_label *labels; /* NULL: none */
+    const char *rank; /* in a parallel job, in decimal digits; NULL: none is known */
+    int32_t root_pid; /* the process that has it; -1 unknown */
+};
+
 /* Strings and pointers are borrowed for as long as the report lives. Any may be NULL, and any
  * number -1, when it is not known (perf2trace knows little). */
 struct gt_run_info {
@@ -41,6 +54,10 @@ struct gt_run_info {
     double usable_cpus;       /* the same, less where a quota says so (0.2, 1.5); 0 unknown */
     bool usable_cpus_changed; /* while it ran: no one number is right */
     bool gil_enabled;         /* false on a free-threaded build that runs without a GIL */
+    const struct gt_label *labels; /* NULL: none */
+    const char *rank; /* of the target in a parallel job, in decimal digits; NULL: unknown */
+    /* Of several recordings, by their index in the timeline; NULL: it is of one. */
+    const struct gt_run_identity *identities;
     const struct gt_run_config *config;         /* which of them are in force; NULL: none */
     const struct gt_surroundings *surroundings; /* what the machine did to it; NULL: unknown */
     const struct gt_clocks *clocks; /* the wall clock beside the recording's; NULL: unknown */

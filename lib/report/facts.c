@@ -139,6 +139,18 @@ static int add_host(const struct gt_report *report, struct gt_buf *text)
     return report->info->host ? gt_buf_adds(text, report->info->host) : 0;
 }
 
+/* "service=checkout, zone=a, rank 3" */
+static int add_labels(const struct gt_report *report, struct gt_buf *text)
+{
+    const struct gt_run_info *info = report->info;
+
+    for (const struct gt_label *label = info->labels; label && label->key; label++)
+        if (gt_buf_addf(text, "%s%s=%s", text->length ? ", " : "", label->key, label->value))
+            return -1;
+    return info->rank ? gt_buf_addf(text, "%srank %s", text->length ? ", " : "", info->rank)
+                      : 0;
+}
+
 static int add_length(const struct gt_report *report, struct gt_buf *text)
 {
     int64_t wall_ns = report->analysis->wall_ns;
@@ -162,11 +174,17 @@ static int add_facts(const struct gt_report *report, struct gt_buf *json)
         const char *name;
         int (*add)(const struct gt_report *report, struct gt_buf *text);
     } facts[] = {
-        {"Interpreter", add_version}, {"Executable", add_interpreter},
-        {"Ran as", add_user},         {"Ran for", add_length},
-        {"Ended with", add_ending},   {"Sources", add_sources},
-        {"Recording cost", add_cost}, {"Events", add_events},
-        {"Host", add_host},           {"Options of files", add_config},
+        {"Interpreter", add_version},
+        {"Executable", add_interpreter},
+        {"Ran as", add_user},
+        {"Ran for", add_length},
+        {"Ended with", add_ending},
+        {"Sources", add_sources},
+        {"Recording cost", add_cost},
+        {"Events", add_events},
+        {"Host", add_host},
+        {"Labels", add_labels},
+        {"Options of files", add_config},
     };
     const char *separator = "";
     struct gt_buf text;

@@ -6,6 +6,7 @@
 #include "report/labels.h"
 #include "report/native.h"
 #include "report/protobuf.h"
+#include "report/sample_labels.h"
 #include "report/stream.h"
 #include "report/walk.h"
 
@@ -19,7 +20,8 @@ struct writer {
     struct gt_stream stream;
     struct gt_intern strings; /* id 0 is "", as the format wants it */
     bool failed;              /* to add one */
-    bool has_locks;           /* threads waited for locks: these have a value of their own */
+    struct gt_sample_labels labels;
+    bool has_locks; /* threads waited for locks: these have a value of their own */
     struct gt_buf out, message, inner;
 };
 
@@ -60,10 +62,17 @@ static int put_sample_type(struct writer *writer, const char *type, const char *
     return gt_protobuf_message(&writer->out, 1, &writer->message);
 }
 
-static int put_label(struct writer *writer, const char *key, uint32_t text, int64_t number)
+/* A text has an id that is not 0, unless it is empty: then it is no label. */
+static int put_label(void *context, const char *key, const char *text, size_t length,
+                     int64_t number)
 {
+    struct writer *writer = context;
+    uint32_t id = text ? string(writer, text, length) : 0;
+
+    if (text && !id)
+        return 0;
     if (gt_protobuf_number(&writer->inner, 1, word(writer, key)) ||
-        (text ? gt_protobuf_number(&writer->inner, 2, text)
+        (text ? gt_protobuf_number(&writer->inner, 2, id)
               : gt_protobuf_number(&writer->inner, 3, (uint64_t)number)))
         return -1;
     return gt_protobuf_message(&writer->message, 3, &writer->inner);
@@ -76,32 +85,6 @@ static uint32_t label_of(struct writer *writer, uint32_t thread)
         gt_timeline_thread_label(writer->report->timeline, thread, label, sizeof(label));
 
     return string(writer, label, length);
-}
-
-static int put_labels(struct writer *writer, uint32_t index)
-{
-    const struct gt_timeline *timeline = writer->report->timeline;
-    const struct gt_thread *thread = gt_thread_at(timeline, index);
-    const struct gt_process *process = gt_process_at(timeline, thread->process);
-    uint32_t command = string(writer, gt_intern_text(&timeline->names, process->name),
-                              gt_intern_length(&timeline->names, process->name));
-    const char *host = writer->report->info->host;
-
-    if (timeline->recordings.count) {
-        const struct gt_recording *recording = gt_recording_at(timeline, process->recording);
-
-        host = recording->host ? gt_intern_text(&timeline->names, recording->host) : NULL;
-        if (put_label(writer, "recording",
-                      word(writer, gt_intern_text(&timeline->names, recording->name)), 0))
-            return -1;
-    }
-    if (host && put_label(writer, "host", word(writer, host), 0))
-        return -1;
-    if (put_label(writer, "pid", 0, process->own_pid) ||
-        put_label(writer, "tid", 0, thread->tid) ||
-        put_label(writer, "thread", label_of(writer, index), 0))
-        return -1;
-    return command ? put_label(writer, "command", command, 0) : 0;
 }
 
 /* Locations 1… are the functions, then come the threads, then native functions. */
@@ -130,7 +113,7 @@ static int put_sample(struct writer *writer, const struct gt_profile *profile, u
         if (gt_protobuf_varint(&writer->inner, values[i]))
             return -1;
     if (gt_protobuf_message(&writer->message, 2, &writer->inner) ||
-        put_labels(writer, node->thread))
+        gt_sample_labels_put(&writer->labels, node->thread, put_label, writer))
         return -1;
     return gt_protobuf_message(&writer->out, 2, &writer->message);
 }
@@ -283,7 +266,10 @@ int gt_pprof_write(const struct gt_report *report, struct gt_output *output,
     gt_buf_init(&writer.out);
     gt_buf_init(&writer.message);
     gt_buf_init(&writer.inner);
-    rc = gt_walk(report, &hooks, &writer, err);
+    rc = gt_sample_labels_init(&writer.labels, report->timeline, report->info, err);
+    if (rc == 0)
+        rc = gt_walk(report, &hooks, &writer, err);
+    gt_sample_labels_release(&writer.labels);
     status = gt_stream_finish(&writer.stream, err);
     gt_intern_release(&writer.strings);
     gt_buf_release(&writer.out);

@@ -2,6 +2,7 @@
 #include "report/sentences.h"
 
 #include "base/nstime.h"
+#include "report/run_json.h"
 #include "report/values.h"
 
 #include <stdio.h>
@@ -98,19 +99,28 @@ int gt_recordings_say(struct gt_report *report, struct gt_buf *text)
                                say_reports(report->recorded->reports, text));
 }
 
-static json_t *recording_value(const struct gt_timeline *timeline, uint32_t index)
+static json_t *recording_value(const struct gt_report *report, uint32_t index)
 {
+    const struct gt_timeline *timeline = report->timeline;
+    const struct gt_run_identity *identities = report->info->identities;
     const struct gt_recording *recording = gt_recording_at(timeline, index);
     const struct gt_intern *names = &timeline->names;
 
-    return json_pack("{s:o, s:o, s:i}", "name",
-                     gt_json_text(gt_intern_text(names, recording->name),
-                                  gt_intern_length(names, recording->name)),
-                     "host",
-                     recording->host ? gt_json_text(gt_intern_text(names, recording->host),
-                                                    gt_intern_length(names, recording->host))
-                                     : json_null(),
-                     "processes", (int)recording->process_count);
+    json_t *value =
+        json_pack("{s:o, s:o, s:i}", "name",
+                  gt_json_text(gt_intern_text(names, recording->name),
+                               gt_intern_length(names, recording->name)),
+                  "host",
+                  recording->host ? gt_json_text(gt_intern_text(names, recording->host),
+                                                 gt_intern_length(names, recording->host))
+                                  : json_null(),
+                  "processes", (int)recording->process_count);
+
+    if (identities && identities[index].rank)
+        gt_json_set(&value, "rank", gt_rank_json(identities[index].rank));
+    if (identities && identities[index].labels && identities[index].labels->key)
+        gt_json_set(&value, "labels", gt_labels_json(identities[index].labels));
+    return value;
 }
 
 json_t *gt_recordings_value(const struct gt_report *report)
@@ -119,7 +129,7 @@ json_t *gt_recordings_value(const struct gt_report *report)
     json_t *list = json_array();
 
     for (uint32_t i = 0; i < report->timeline->recordings.count; i++)
-        gt_json_add(&list, recording_value(report->timeline, i));
+        gt_json_add(&list, recording_value(report, i));
     return json_pack(
         "{s:o, s:i, s:i, s:I, s:i, s:f, s:I, s:I, s:I, s:I}", "list", list, "reports",
         (int)report->recorded->reports, "machines", (int)alignment->machines, "error_ns",

@@ -4,6 +4,7 @@
 #include "event/clocks.h"
 #include "report/values.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static json_t *optional_number(int64_t value)
@@ -42,6 +43,20 @@ static json_t *config_value(const struct gt_run_config *config)
     return list;
 }
 
+json_t *gt_labels_json(const struct gt_label *labels)
+{
+    json_t *value = json_object();
+
+    for (; labels && labels->key; labels++)
+        gt_json_set(&value, labels->key, gt_json_text(labels->value, strlen(labels->value)));
+    return value;
+}
+
+json_t *gt_rank_json(const char *rank)
+{
+    return json_integer(strtoll(rank, NULL, 10));
+}
+
 json_t *gt_run_json(const struct gt_run_info *info)
 {
     const struct gt_clocks *clocks = info->clocks;
@@ -58,6 +73,10 @@ json_t *gt_run_json(const struct gt_run_info *info)
                       "term_signal", info->term_signal > 0 ? info->term_signal : 0, "root_pid",
                       optional_number(info->root_pid), "started_unix_ns",
                       optional_number(info->started_unix_ns));
+    if (info->rank)
+        gt_json_set(&value, "rank", gt_rank_json(info->rank));
+    if (info->labels && info->labels->key)
+        gt_json_set(&value, "labels", gt_labels_json(info->labels));
     if (info->config && info->config->file)
         gt_json_set(&value, "config", config_value(info->config));
     if (clocks)

@@ -10,4 +10,8 @@
 /* NULL: no memory. */
 json_t *gt_run_json(const struct gt_run_info *info);
 
+/* "labels" and "rank" of it. */
+json_t *gt_labels_json(const struct gt_label *labels);
+json_t *gt_rank_json(const char *rank);
+
 #endif

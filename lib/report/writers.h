@@ -26,7 +26,7 @@ gt_writer gt_folded_write;
 
 /* The same as a gzip-compressed profile.proto (Pyroscope, Parca, go tool pprof, speedscope):
  * sample types wait and hold (nanoseconds) and count, and lock (nanoseconds) where threads
- * waited for locks; labels host, pid, tid, thread, command.
+ * waited for locks; labels as in sample_labels.h.
  */
 gt_writer gt_pprof_write;
 

@@ -34,7 +34,7 @@ README = harness.ROOT / "README.md"
 DOCS = harness.ROOT / "scripts" / "docs"
 PAGES = [README, *sorted(DOCS.glob("*.md"))]
 TEXTS = {"README.md": 1, "running.md": 1}
-NOT_RUN = {"README.md": 1, "install.md": 1, "containers.md": 2, "clusters.md": 1, "ci.md": 1,
+NOT_RUN = {"README.md": 1, "install.md": 1, "containers.md": 2, "clusters.md": 3, "ci.md": 1,
            "formats.md": 1}
 RUN = {"console", "sh", "python", "makefile", "toml", "ipython"}
 TARGETS = ("server", "hangs", "crowded", "parallel", "processes", "attached")
@@ -46,7 +46,10 @@ LEFT_OUT = "…"
 HANGS_S = 300  # a command that takes longer hangs; the slowest one takes some ten seconds
 # Options that are other programs', or of scripts/.
 OTHERS = {"--signal", "--ns", "--show-task-events", "--format", "--install", "--chdir", "--time",
-          "--no-index", "--del"}
+          "--no-index", "--del",
+          # of profilecli, curl and parca-push
+          "--url", "--extra-labels", "--json", "--remote-store-address", "--remote-store-insecure",
+          "--labels"}
 
 Block = collections.namedtuple("Block", "page line language long why text")
 

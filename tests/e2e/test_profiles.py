@@ -99,7 +99,7 @@ def test_pprof_is_the_report(profiles):
     labels = found[0][2]
     sort = next(row for row in summary["blockers"] if row["function"] == "sorted")
     assert values[1] >= 0.99 * sort["waiting_ns"] and values[0] == 0
-    assert labels["pid"] == gil["pid"] and labels["host"] == summary["run"]["host"]
+    assert labels["pid"] == str(gil["pid"]) and labels["host"] == summary["run"]["host"]
     assert profile.duration_ns == summary["run"]["wall_ns"]
 
 

@@ -214,8 +214,11 @@ static void write_outputs(struct gt_report *report)
 }
 
 /* Releases the graph. */
-static void write_flame(struct gt_flame *flame)
+static void write_flame(struct gt_flame *flame, const struct gt_timeline *timeline)
 {
+    static const struct gt_label labels[] = {{"service", "checkout"}, {NULL, NULL}};
+    static const struct gt_run_info info = {
+        .host = "node", .rank = "3", .root_pid = 7, .labels = labels};
     struct gt_output output = memory_output();
     struct gt_buf folded;
 
@@ -226,7 +229,8 @@ static void write_flame(struct gt_flame *flame)
     check_lines(folded.data, folded.length);
     check_output(&output, check_markup);
     output = memory_output();
-    must(gt_flame_pprof_write(flame, "title", &output, NULL) == 0, "no profile");
+    must(gt_flame_pprof_write(flame, "title", timeline, &info, &output, NULL) == 0,
+         "no profile");
     check_output(&output, no_check);
     gt_buf_release(&folded);
     gt_flame_release(flame);
@@ -239,13 +243,17 @@ static void write_flames(const struct gt_timeline *timeline)
     struct gt_flame flame;
 
     for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+        must(gt_flame_init(&flame, timeline, states[i], GT_FLAME_APART, NULL) == 0,
+             "no flame graph");
+        write_flame(&flame, timeline);
         must(gt_flame_init(&flame, timeline, states[i], GT_FLAME_BY_THREAD, NULL) == 0,
              "no flame graph");
-        write_flame(&flame);
+        write_flame(&flame, timeline);
     }
     for (uint32_t i = 0; i < timeline->counters.count; i++) {
-        must(gt_flame_init_counter(&flame, timeline, i, 0, NULL) == 0, "no flame graph");
-        write_flame(&flame);
+        must(gt_flame_init_counter(&flame, timeline, i, GT_FLAME_APART, NULL) == 0,
+             "no flame graph");
+        write_flame(&flame, timeline);
     }
 }
 

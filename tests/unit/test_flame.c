@@ -327,6 +327,50 @@ static void events_are_counted(void **state)
     gt_flame_release(&flame);
 }
 
+/* Of two threads that are called the same, and sleep in the same function. */
+static void threads_are_kept_apart_for_labels(void **state)
+{
+    struct gt_frame frames[] = {frame("main", "/bin/python3")};
+    int64_t ns[] = {0, 0};
+    struct gt_flame flame;
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct gt_event event = {.kind = GT_EVENT_SCHED_SWITCH,
+                                 .time_ns = 1000 + i,
+                                 .pid = 7 + i,
+                                 .tid = 7 + i,
+                                 .comm = "python",
+                                 .comm_length = 6,
+                                 .frames = frames,
+                                 .frame_count = 1,
+                                 .switched.state = GT_STATE_SLEEPING};
+
+        assert_int_equal(gt_timeline_feed(timeline, &event), 0);
+    }
+    for (int i = 0; i < 2; i++) {
+        struct gt_event event = {.kind = GT_EVENT_SWITCH_IN,
+                                 .time_ns = 3000 + 2000 * i,
+                                 .pid = 7 + i,
+                                 .tid = 7 + i,
+                                 .comm = "python",
+                                 .comm_length = 6};
+
+        assert_int_equal(gt_timeline_feed(timeline, &event), 0);
+    }
+    assert_int_equal(gt_timeline_finish(timeline, NULL), 0);
+    check_folded(0, "python;main 6\n");
+    assert_int_equal(gt_flame_init(&flame, timeline, GT_SCHED_SLEEPING, GT_FLAME_APART, NULL),
+                     0);
+    assert_int_equal(gt_flame_at(&flame, 0)->thread, GT_NO_INDEX);
+    for (uint32_t i = 1; i < flame.nodes.count; i++)
+        ns[gt_flame_at(&flame, i)->thread] += gt_flame_at(&flame, i)->self_ns;
+    assert_int_equal(ns[0], 2000);
+    assert_int_equal(ns[1], 3999);
+    assert_int_equal(gt_flame_at(&flame, 0)->total_ns, 5999);
+    gt_flame_release(&flame);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -336,6 +380,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(functions_take_the_interpreters_place, setup, teardown),
         cmocka_unit_test_setup_teardown(deeper_than_any_stack, setup, teardown),
         cmocka_unit_test_setup_teardown(events_are_counted, setup, teardown),
+        cmocka_unit_test_setup_teardown(threads_are_kept_apart_for_labels, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
