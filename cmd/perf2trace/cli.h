@@ -13,14 +13,14 @@
 struct cli {
     struct gt_strvec outputs, what_if, fail_if;
     struct gt_user_labels labels;
-    struct gt_strvec inputs; /* recordings, where there are several, or a folder */
+    struct gt_strvec inputs; /* recordings, where there are several, a folder or a report */
     const char *summary, *baseline;
     const char *input; /* path or "-"; NULL: none */
     const char *viztracer, *agent_log, *probes, *native;
     int32_t root_pid; /* of a recording that tells it: the command's, and … */
     int64_t ended_ns; /* … by when it had ended; 0: not known */
     bool gil_of_agent;
-    bool of_giltracer; /* what it left, whose parts need no names: a folder, or several */
+    bool of_giltracer; /* what it left, whose parts need no names, or several of these */
     bool more_follow;  /* this is one of several recordings, and not the last one */
     unsigned detect;   /* enum gt_report_detect; 0: not given */
     bool compares;     /* no recording, but a report, with the baseline */

@@ -190,20 +190,25 @@ static int take_operand(void *context, const char *word, struct gt_error *err)
 /* Recordings as giltracer left them, whose parts need no names. */
 static bool are_recordings(const struct cli *cli)
 {
-    return cli->inputs.count > 1 || (cli->input && recording_is_folder(cli->input));
+    return cli->inputs.count > 1 ||
+           (cli->input && (recording_is_folder(cli->input) || recording_is_report(cli->input)));
 }
 
 static int check_recordings(const struct cli *cli, struct gt_error *err)
 {
     if (cli->agent_log || cli->probes || cli->native || cli->viztracer || cli->gil_of_agent)
         return gt_error_set(err, GT_ERR_USAGE,
-                            "%s: a folder of --keep says itself what belongs to the recording: "
+                            "%s: it says itself what belongs to the recording: "
                             "leave out --agent-log, --probes, --native, --viztracer and "
                             "--gil-source, or name its files one by one",
                             cli->input);
     if (cli->stacks && cli->outputs.count > 1)
         return gt_error_set(err, GT_ERR_USAGE, "stacks are written to one output, not %zu",
                             cli->outputs.count);
+    if (recording_is_report(cli->input) && (cli->stacks || cli->what_if.count))
+        return gt_error_set(err, GT_ERR_USAGE,
+                            "%s takes a recording: %s is a report, which holds less",
+                            cli->stacks ? "stacks" : "--what-if", cli->input);
     if (cli->inputs.count > 1 && (cli->stacks || cli->what_if.count))
         return gt_error_set(err, GT_ERR_USAGE, "%s is of one recording: name one, not %zu",
                             cli->stacks ? "stacks" : "--what-if", cli->inputs.count);
@@ -288,7 +293,8 @@ static const struct gt_program_help help = {
              "perf2trace --baseline before.json after.json -o diff.html\n",
     .description = "Makes a report of perf.data, or of saved or piped perf script text (also "
                    ".gz); of an agent's log or VizTracer's JSON also alone. Of DIR, a "
-                   "folder of giltracer --keep or an agent's log, it takes all parts. Several "
+                   "folder of giltracer --keep or an agent's log, it takes all parts; a "
+                   "report (.json, .json.gz) is read, too. Several "
                    "come onto one timeline, also of several machines, by the clocks that they "
                    "keep. `stacks` prints "
                    "samples of native stacks as perf script does, with the Python functions in "
@@ -452,7 +458,7 @@ static int run(const struct cli *cli, struct gt_checks *checks, struct gt_error 
         gt_interrupt_reads();
         if (!cli->of_giltracer)
             rc = convert(cli, NULL, &outputs, checks, err);
-        else if (cli->inputs.count == 1)
+        else if (cli->inputs.count == 1 && recording_is_folder(cli->input))
             rc = convert_folder(cli, &outputs, checks, err);
         else
             rc = convert_several(cli, &outputs, checks, err);

@@ -123,7 +123,7 @@ int recording_label(struct recording *recording, const struct gt_user_labels *gi
     return rc;
 }
 
-static bool is_report(const char *path)
+bool recording_is_report(const char *path)
 {
     enum gt_report_format format;
 
@@ -158,7 +158,7 @@ int recording_find(struct recording *recording, const char *path, struct gt_erro
     recording->path = path;
     if (access(path, F_OK))
         return gt_error_errno(err, "cannot open %s", path);
-    if (!recording_is_folder(path) && !is_report(path))
+    if (!recording_is_folder(path) && !recording_is_report(path))
         return gt_error_set(err, GT_ERR_USAGE,
                             "%s does not keep its clocks: several recordings are read from the "
                             "folders of giltracer --keep, agents' logs, and reports (.json, "

@@ -21,6 +21,7 @@ struct recording {
 
 /* Is it the name of one, as far as that can be seen? Of nothing, no. */
 bool recording_is_folder(const char *path);
+bool recording_is_report(const char *path);
 
 /* Find out what is in it. Starts as all zeros; release it also after a failure. 0 or negative.
  */

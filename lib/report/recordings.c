@@ -14,6 +14,8 @@ static int say_alignment(const struct gt_alignment *alignment, size_t count,
 {
     char duration[32];
 
+    if (count == 1)
+        return gt_buf_adds(text, "This is of one recording.");
     if (alignment->machines == 1)
         return gt_buf_addf(
             text,
@@ -74,10 +76,15 @@ static int say_barriers(const struct gt_alignment *alignment, struct gt_buf *tex
     return gt_buf_adds(text, ".");
 }
 
-static int say_reports(uint32_t reports, struct gt_buf *text)
+static int say_reports(uint32_t reports, size_t count, struct gt_buf *text)
 {
     if (!reports)
         return 0;
+    if (count == 1)
+        return gt_buf_adds(text,
+                           " It was read from a report, which holds no requests for the GIL, "
+                           "stacks, waits for locks, counters nor marks: it is not told who "
+                           "does not release the GIL.");
     return gt_buf_addf(text,
                        " %u of them %s read from %s, which %s no requests for the GIL, stacks, "
                        "waits for locks, counters nor marks: of these it is not told who does "
@@ -96,7 +103,7 @@ int gt_recordings_say(struct gt_report *report, struct gt_buf *text)
     return gt_findings_add(report, text,
                            say_alignment(alignment, count, text) ||
                                say_rates(alignment, text) || say_barriers(alignment, text) ||
-                               say_reports(report->recorded->reports, text));
+                               say_reports(report->recorded->reports, count, text));
 }
 
 static json_t *recording_value(const struct gt_report *report, uint32_t index)

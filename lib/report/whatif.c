@@ -43,7 +43,8 @@ static const char *reason_of(const struct gt_whatif *whatif)
     case GT_WHATIF_LEFT_OUT:
         return "this build does without estimates";
     case GT_WHATIF_SEVERAL:
-        return "several recordings are on one timeline (make a report of each for estimates)";
+        return "it is of several recordings, or was read from a report (make a report of each "
+               "recording for estimates)";
     case GT_WHATIF_CPUS:
         return "how many CPUs the program might use changed while it ran";
     }

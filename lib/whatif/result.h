@@ -20,7 +20,7 @@ enum gt_whatif_gap {
     GT_WHATIF_STUCK,      /* the replay ends in threads that wait for one another */
     GT_WHATIF_UNFAITHFUL, /* it finds another length than was recorded */
     GT_WHATIF_LEFT_OUT,   /* this build makes no estimates (without/) */
-    GT_WHATIF_SEVERAL,    /* it is of several recordings */
+    GT_WHATIF_SEVERAL,    /* it is of several recordings, or of a report */
     GT_WHATIF_CPUS,       /* the number of CPUs that it might use changed while it ran */
 };
 

@@ -373,3 +373,35 @@ def test_barriers_tell_that_a_wall_clock_is_off(tmp_path):
     error_ns = summary["recordings"]["barriers_error_ns"]  # of ranks that had no CPU it is more
     assert max(map(abs, offs)) * 1000 <= error_ns < 100e6
     assert abs(summary["recordings"]["moved_ns"] - 250e6) <= error_ns
+
+
+# --- a report alone ----------------------------------------------------------------------------
+
+def test_a_report_alone(tmp_path):
+    summary = record(tmp_path / "kept", "-o", str(tmp_path / "one.json.gz"), script="""
+import threading, time
+def spin():
+    end = time.monotonic() + 0.1
+    while time.monotonic() < end: pass
+threads = [threading.Thread(target=spin) for _ in range(2)]
+[one.start() for one in threads]
+[one.join() for one in threads]
+""")
+    said = perf2trace(tmp_path / "one.json.gz", "-o", tmp_path / "again.json")
+    again, _ = trace(tmp_path / "again.json")
+    check_parts(again)
+    gil, same = summary["gils"][0], again["gils"][0]
+    assert gil["wait_ns"] == same["wait_ns"] > 0 and len(gil["threads"]) == len(same["threads"])
+    assert [one["name"] for one in again["recordings"]["list"]] == ["one"]
+    assert "This is of one recording. It was read from a report, which holds no requests" in said
+    assert "nothing is estimated: it is of several recordings, or was read from a report" in said
+    for words, part in [(["--what-if", "spin"], "--what-if takes a recording"),
+                        (["stacks"], "stacks takes a recording"),
+                        (["--viztracer", "x.json"], "leave out --agent-log")]:
+        options, inputs = (words, []) if words[0].startswith("--") else ([], words)
+        assert part in perf2trace(*options, *inputs, tmp_path / "one.json.gz", "-o",
+                                  tmp_path / "none.json", status=125)
+    (tmp_path / "other.json").write_text('{"traceEvents": []}')
+    assert "no report of giltracer's" in perf2trace(tmp_path / "other.json", "-o",
+                                                    tmp_path / "none.json", status=125)
+    assert not (tmp_path / "none.json").exists()

@@ -75,6 +75,7 @@ def test_installed_below_a_prefix(installed, folder):
     found = run(harness.DEBIAN_PYTHON, "-c", "from giltracer import _program; print(_program.find())",
                 env={"PYTHONPATH": str(installed / "share/giltracer/python"), "PATH": "/usr/bin:/bin"})
     assert found.strip() == str(installed / "bin/giltracer")
+    assert (installed / "share/giltracer/python/giltracer/dask.py").exists()
 
 
 def version():
@@ -126,6 +127,7 @@ def check_record(wheel):
         (metadata,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
         assert "](scripts/" not in archive.read(metadata).decode()
         assert any(name.endswith("/scripts/docs/report.md") for name in archive.namelist())
+        assert {"giltracer/dask.py", "giltracer/_dask_worker.py"} <= set(archive.namelist())
         (record,) = [name for name in archive.namelist() if name.endswith(".dist-info/RECORD")]
         rows = {row[0]: row[1:] for row in csv.reader(io.StringIO(archive.read(record).decode()))}
         assert sorted(rows) == sorted(archive.namelist())

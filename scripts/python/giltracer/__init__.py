@@ -9,7 +9,7 @@ trace() also decorates functions; start() and stop() do the same where no block 
 giltracer records this process as it does with --pid: as root, with the rights that `giltracer
 --setup` gives, or where its user may trace it by ptrace. Needs nothing but the standard library, of CPython 3.6 and later.
 
-In IPython and notebooks: %load_ext giltracer, then %%giltracer above a cell.
+The workers of a Dask cluster: giltracer.dask. In IPython and notebooks: %load_ext giltracer, then %%giltracer above a cell.
 """
 from giltracer._report import Report
 from giltracer._session import TraceError

@@ -33,6 +33,14 @@ _NOT_OPTIONS = {
 }
 
 
+def find_beside(name):
+    """The path of another of its programs: beside giltracer, or on PATH. None: there is none."""
+    path = os.path.join(os.path.dirname(find() or ""), name)
+    if os.path.isabs(path) and os.path.isfile(path) and os.access(path, os.X_OK):
+        return path
+    return shutil.which(name)
+
+
 def find():
     """The path of giltracer: $GILTRACER where that is the path of a program, beside this package
     (as it is built, or installed), or on PATH. None: there is none."""
@@ -82,11 +90,16 @@ def _output_words(output):
     return ["--output=" + path]
 
 
-def words(outputs, options):
-    """The words of giltracer's command line: --state-detect for state_detect=True,
+def option_words(options):
+    """Options on giltracer's command line: --state-detect for state_detect=True,
     --no-python-trace for python_trace=False, -e twice for e=["cycles", "page-faults"]."""
-    found = [word for name, value in sorted(options.items())
-             for word in _option_words(name, value)]
-    for output in outputs:
-        found += _output_words(output)
-    return found if outputs else found + ["--no-output"]
+    return [word for name, value in sorted(options.items())
+            for word in _option_words(name, value)]
+
+
+def output_words(outputs):
+    return [word for output in outputs for word in _output_words(output)]
+
+
+def words(outputs, options):
+    return option_words(options) + (output_words(outputs) or ["--no-output"])

@@ -94,6 +94,10 @@ class Report:
         self._text = "\n".join(line for line in lines
                                if not line.startswith("giltracer: ")).strip("\n")
 
+    def _abandon(self):
+        self._why = "it was given up"
+        self._session.forget()
+
     @property
     def summary(self):
         if self._filled is None:

@@ -24,12 +24,13 @@ class Session:
     """One recording. Made by the process that is recorded; in a child that it forks it is nothing
     but a descriptor, which `forget` closes."""
 
-    def __init__(self, words):
+    def __init__(self, words, temporary=None):
         program = _program.find()
         if not program:
             raise TraceError("the program giltracer is not found: put it on PATH, or name it in "
                              "the environment as GILTRACER=/path/of/giltracer")
         self.words = words
+        self._temporary = temporary  # the folder of what giltracer keeps for the time being
         self.pid = os.getpid()
         self._received = b""
         self._socket = self._messages = self._summary = None
@@ -58,6 +59,8 @@ class Session:
         # A giltracer.auto that is set for children is not for this one.
         environment = {name: value for name, value in os.environ.items()
                        if name != "GILTRACER_AUTO"}
+        if self._temporary:
+            environment["TMPDIR"] = self._temporary
         try:
             return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                     stderr=self._messages, pass_fds=fds, close_fds=True,
