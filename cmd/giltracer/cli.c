@@ -3,6 +3,7 @@
 
 #include "cli_options.h"
 #include "common/outputs.h"
+#include "metrics.h"
 #include "report/metrics.h"
 
 #include <bsd/stdlib.h>
@@ -354,6 +355,9 @@ static void apply_writing(struct gt_cli *cli, int id, const char *value, bool on
     case OPTION_SUMMARY:
         cli->summary = value;
         break;
+    case OPTION_METRICS:
+        cli->metrics = value;
+        break;
     case OPTION_OPEN:
         cli->open = true;
         break;
@@ -526,6 +530,8 @@ int gt_cli_check(struct gt_cli *cli, struct gt_error *err)
             err, GT_ERR_USAGE,
             "--keep-interpreter-frames is about the stacks of sleeps and events: "
             "add --call-graph, and --state-detect or -e EVENT");
+    if (cli->metrics && gt_metrics_check_options(cli, err) < 0)
+        return err ? err->code : GT_ERR_USAGE;
     if (cli->pid)
         return check_process(cli, err);
     if (cli->control_fd)

@@ -50,6 +50,7 @@ struct gt_cli {
     const char *keep;
     const char *summary;
     const char *baseline;
+    const char *metrics;            /* --metrics: an address, or a file */
     int pid;                        /* --pid; 0: not given */
     int control_fd;                 /* --control-fd; 0: not given */
     bool no_output;                 /* --no-output: reports are written to no file */

@@ -96,6 +96,8 @@ const struct gt_option gt_cli_table[] = {
      "write the summary as JSON; to .jsonl append a line"},
     {OPTION_LABEL, 0, "label", "KEY=VALUE", GT_OPTION_CONFIG | GT_OPTION_MANY,
      "in profiles and summary: service=checkout; may repeat"},
+    {OPTION_METRICS, 0, "metrics", "WHERE", GT_OPTION_COMMON,
+     "no report, but counters for Prometheus: :PORT, FILE"},
     {OPTION_KEEP, 0, "keep", "DIR", GT_OPTION_COMMON,
      "keep the recording, and parts of stacks, there"},
     {OPTION_QUIET, 'q', "quiet", NULL,

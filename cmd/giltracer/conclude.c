@@ -98,7 +98,7 @@ void gt_conclude(struct gt_run_state *run, int rc, const struct gt_error *err)
 {
     const struct gt_session_result *result = &run->result;
 
-    if (run->concluded)
+    if (run->concluded || run->metrics)
         return;
     run->concluded = true;
     run->interrupts_heeded = run->signals.interrupts;

@@ -7,6 +7,7 @@
 #include "common/run_file.h"
 #include "launch/counters.h"
 #include "launch/rights.h"
+#include "metrics/windows.h"
 #include "open_files.h"
 #include "planning.h"
 #include "recording_dir.h"
@@ -199,6 +200,22 @@ static const char *find_rank(struct gt_run_state *run)
     return found ? run->rank : NULL;
 }
 
+static int start_metrics(struct gt_run_state *run, const struct gt_ingest_options *ingest,
+                         struct gt_error *err)
+{
+    const struct gt_windows_options options = {
+        .single_gil = ingest->single_gil,
+        .runtime = ingest->runtime,
+        .probed = ingest->probed,
+        .realtime_ns = ingest->realtime_ns,
+        .interval_ns = run->interval_ns,
+    };
+
+    run->metrics =
+        gt_metrics_start(&run->loop, run->cli->metrics, run->cli->quiet, &options, err);
+    return run->metrics ? 0 : GT_ERR_IO;
+}
+
 static int start_ingest(struct gt_run_state *run, struct gt_error *err)
 {
     struct gt_run_info *info = &run->info;
@@ -249,7 +266,9 @@ static int start_ingest(struct gt_run_state *run, struct gt_error *err)
             run->runtime.path = run->python.file->path;
     }
     run->ingest = gt_ingest_new(&options, err);
-    return run->ingest ? 0 : (err ? err->code : GT_ERR_MEMORY);
+    if (!run->ingest)
+        return err ? err->code : GT_ERR_MEMORY;
+    return run->cli->metrics ? start_metrics(run, &options, err) : 0;
 }
 
 /* --- all of it --- */

@@ -95,6 +95,9 @@ static void on_begin(void *context, int pid)
     gt_clocks_read(&run->clocks.first);
     gt_agent_note_clocks(&run->agent_files, &run->clocks);
     gt_watch_start(&run->watch, pid);
+    if (run->metrics)
+        gt_metrics_begin(run->metrics, run->result.perf_pid,
+                         run->cli->pid || run->cli->delay_ms);
     gt_control_tell_recording(&run->control);
 }
 
@@ -103,6 +106,8 @@ static void on_end(void *context)
     struct gt_run_state *run = context;
 
     run->late.loaded = run->late.loaded && !run->result.ended_ns;
+    if (run->metrics)
+        gt_metrics_expect_end(run->metrics);
     if (run->late.loaded)
         gt_outer_pids_look(&run->pids, &run->running);
     gt_recording_end_agent(run);
@@ -194,6 +199,7 @@ static void start_removal(void *context)
 {
     struct gt_run_state *run = context;
 
+    gt_metrics_finish(run->metrics);
     gt_ingest_limit_text(run->ingest, gt_perfscript_most_events(run->data_path));
     gt_ingest_limit_probes(run->ingest, gt_perfscript_most_events(run->probes_path));
     if (run->result.target_ran) {
@@ -263,6 +269,7 @@ int gt_recording_run(struct gt_run_state *run, struct gt_error *err)
         .paths = {[GT_RECORDED_PROBES] = run->probes_path,
                   [GT_RECORDED_NATIVE] = run->native_path,
                   [GT_RECORDED_REST] = run->data_path},
+        .stream = gt_metrics_stream(run->metrics),
         .probes_too_dear = run->plan.two_sources ? probes_too_dear : NULL,
         .perf_timeout_ms = gt_perf_timeout_ms(),
         .on_data = {[GT_RECORDED_PROBES] = on_probes_data,
@@ -290,6 +297,7 @@ int gt_recording_run(struct gt_run_state *run, struct gt_error *err)
     gt_hit_place_find(&hit, &run->plan, run->interp.libc);
     run->started_ns = gt_now_ns();
     rc = gt_session_run(&run->loop, &spec, &run->result, err);
+    gt_metrics_finish(run->metrics); /* it failed */
     if (rc < 0 && run->report_error.code && run->report_error.code != GT_ERR_FORMAT)
         *err = run->report_error;
     return rc;

@@ -38,7 +38,7 @@ static int conclude(struct gt_run_state *run, int rc, const struct gt_error *err
     /* The exit status of a process that was only watched is not ours. */
     if (result->exit_status && !run->cli->pid)
         return result->exit_status;
-    if (run->cli->pid && !run->reported)
+    if (run->cli->pid && !run->reported && !run->metrics)
         return GT_EXIT_OURS;
     return gt_checks_status(run->checks);
 }
@@ -117,6 +117,7 @@ static void release(struct gt_run_state *run)
 {
     gt_recording_remove_probes(run);
     gt_recording_end_agent(run);
+    gt_metrics_stop(run->metrics);
     gt_late_agent_release(&run->late);
     gt_outer_pids_release(&run->pids);
     gt_outputs_release(&run->outputs);

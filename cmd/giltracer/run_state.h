@@ -27,6 +27,7 @@
 #include "cli.h"
 #include "control.h"
 #include "late_agent.h"
+#include "metrics.h"
 #include "outer_pids.h"
 #include "run_as.h"
 #include "watch.h"
@@ -75,6 +76,7 @@ struct gt_run_state {
     struct gt_agent_request agent; /* the command line's, less what is not possible */
     struct gt_error agent_why;     /* why it cannot be loaded; code 0: it can */
     bool agent_noted;              /* the user knows */
+    struct gt_metrics *metrics;    /* --metrics; else NULL */
     struct gt_late_agent late;     /* with --pid: the agent in the process, … */
     struct gt_outer_pids pids;     /* … and what it calls itself */
 

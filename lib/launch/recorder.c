@@ -15,6 +15,7 @@ void gt_recorder_init(struct gt_recorder *recorder, gt_recorder_fn on_ready,
 {
     memset(recorder, 0, sizeof(*recorder));
     recorder->done = true;
+    recorder->stream = -1;
     strcpy(recorder->enable_word, "enable");
     recorder->on_ready = on_ready;
     recorder->on_done = on_done;
@@ -84,7 +85,8 @@ static int spawn(struct gt_recorder *recorder, uv_loop_t *loop, char *const *arg
 int gt_recorder_start(struct gt_recorder *recorder, const struct gt_caps *caps, uv_loop_t *loop,
                       char *const *argv, const char *data_path, bool held, struct gt_error *err)
 {
-    int data = open_data(data_path, err);
+    bool streams = recorder->stream >= 0;
+    int data = streams ? recorder->stream : open_data(data_path, err);
     int rc = data < 0 ? data : gt_perfctl_open(&recorder->control, loop, on_ack, recorder, err);
 
     if (rc < 0)
@@ -99,7 +101,7 @@ int gt_recorder_start(struct gt_recorder *recorder, const struct gt_caps *caps, 
     if (rc == 0)
         gt_perfctl_say(&recorder->control, held ? "disable" : recorder->enable_word);
 out:
-    if (data >= 0)
+    if (data >= 0 && !streams)
         close(data);
     return rc;
 }

@@ -31,6 +31,7 @@ struct gt_recorder {
     bool ready;          /* it records, or is held */
     bool done;           /* it is gone, and so are its pipes; true also before it was started */
     bool stopped;        /* it was told to end */
+    int stream;          /* the caller's: a pipe that its data goes into; -1: into a file */
     bool without_syslog; /* the caller's: nothing of the kernel is to be named (become.h) */
     bool stop_word;      /* it knows the word "stop" (perf 5.12) */
     char enable_word[32]; /* that has it record; "enable", unless it is set before the start */
@@ -46,7 +47,8 @@ void gt_recorder_init(struct gt_recorder *recorder, gt_recorder_fn on_ready,
  * Starts it with perf record's argument vector, which has it write to standard output: that is
  * a new file, `data_path`, which is made here, with giltracer's rights. perf, which may have
  * more (rights.h), is given no path that somebody could lead elsewhere. `held`: it does not
- * record yet, and on_ready says that it waits. After a failure there is still no process.
+ * record yet, and on_ready says that it waits. After a failure there is still no process. With
+ * a `stream`, which the caller closes, there is no file.
  *
  * Until it is told to end it is asked 20 times a second to write what it has; so most of a
  * recording is there when it is killed, or the disk is full.

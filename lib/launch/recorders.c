@@ -30,6 +30,8 @@ static int start(struct gt_recorders *recorders, enum gt_recorded_part part,
     int rc;
 
     recorders->plan = plan;
+    if (part == GT_RECORDED_REST && recorders->stream)
+        recorders->of[part].stream = *recorders->stream;
     recorders->of[part].without_syslog =
         part != GT_RECORDED_REST || (!plan->stacks && !plan->counters.count);
     if (!gt_plan_events_of(plan, part)->count)

@@ -17,6 +17,8 @@ struct gt_recorders {
     bool died[GT_RECORDED_PARTS];         /* before its time, which was told */
     int attempts;                         /* to attach to a process that runs, which failed */
     bool retrying;                        /* the last of these is being ended */
+    const int *stream;                    /* the caller's: a pipe for what is not recorded
+                                             apart; NULL: a file */
     const struct gt_plan *plan;           /* borrowed, once they are started */
     unsigned native_step;                 /* of gt_plan.native_hz, */
     int64_t native_looked_ns;             /* since when, … */

@@ -134,9 +134,7 @@ static void on_meter(uv_timer_t *timer)
 
 static void on_timer_closed(uv_handle_t *handle)
 {
-    struct session *session = handle->data;
-
-    session->timers_open--;
+    ((struct session *)handle->data)->timers_open--;
 }
 
 static void on_signal(void *context, int number, bool group)
@@ -205,6 +203,7 @@ static void begin(struct session *session)
     if (spec->attach_pid || spec->delay_ms)
         session->result->since_ns = gt_now_ns();
     session->opened_ns = gt_now_ns();
+    session->result->perf_pid = session->recorders.of[GT_RECORDED_REST].child.pid;
     session->result->started_unix_ns = gt_realtime_ns();
     if (spec->on_begin)
         spec->on_begin(spec->context, gt_target_pid(&session->target));
@@ -375,7 +374,8 @@ static enum gt_session_state convert(struct session *session)
     uv_timer_stop(&session->deadline);
     if (session->spec->on_recorded)
         session->spec->on_recorded(session->spec->context);
-    if (session->rc < 0 || session->result->exec_errno || session->result->abandoned)
+    if (session->rc < 0 || session->result->exec_errno || session->result->abandoned ||
+        session->spec->stream)
         return leave(session);
     return gt_recorders_any(&session->recorders) ? convert_next(session) : leave(session);
 }
@@ -587,6 +587,7 @@ int gt_session_run(uv_loop_t *loop, const struct gt_session_spec *spec,
 
     init_timers(&session);
     gt_recorders_init(&session.recorders, spec->paths, on_ready, on_perf_done, &session);
+    session.recorders.stream = spec->stream;
     gt_signals_listen(spec->signals, on_signal, &session);
     gt_target_init(&session.target);
     session.state = start(&session);

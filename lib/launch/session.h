@@ -50,7 +50,9 @@ struct gt_session_spec {
     uint64_t delay_ms;    /* from its start, or from now on, until the recording begins */
     uint64_t duration_ms; /* of the recording; 0: to the target's end */
     const char *paths[GT_RECORDED_PARTS]; /* where the data of each perf record goes */
-    uint64_t perf_timeout_ms;             /* for perf to get ready, and to end */
+    const int *stream; /* a pipe into which the data of GT_RECORDED_REST goes instead: nothing
+                          of it is read here; NULL: none */
+    uint64_t perf_timeout_ms; /* for perf to get ready, and to end */
     /* A recording where `is_readable` says so of its file, else perf script's text of it, while
      * converting. GT_ERR_FORMAT ends the reading of this recording,
      * not of the others, and is no failure. */

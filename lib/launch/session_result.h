@@ -16,6 +16,7 @@ struct gt_session_result {
     bool target_ran; /* the gate was opened */
     int exec_errno;  /* the target could not be executed (gt_target_exec_error); 0: it was */
     int pid;         /* the target's */
+    int perf_pid;    /* of what records all that is not recorded apart, as it began; 0: none */
     int exit_status; /* the target's; -1: ended by term_signal, or never ran */
     int term_signal;
     int64_t started_unix_ns; /* wall clock when the recording began */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "report/labels.h"
+#include "report/process_label.h"
 
 #include "report/internal.h"
+#include "report/labels.h"
 
 #include <string.h>
 
@@ -107,7 +108,7 @@ static int add_words(struct words words, struct gt_buf *text)
     return rc ? -1 : 0;
 }
 
-static int add_command(const char *command, size_t length, struct gt_buf *text)
+int gt_command_label(const char *command, size_t length, struct gt_buf *text)
 {
     struct words words = {command, command + length};
     struct words code;
@@ -158,8 +159,8 @@ int gt_report_process(const struct gt_report *report, uint32_t index, struct gt_
     if (gil->command && timeline->recordings.count && add_recording(timeline, gil, text))
         return -1;
     from = text->length;
-    if (gil->command && add_command(gt_intern_text(names, gil->command),
-                                    gt_intern_length(names, gil->command), text))
+    if (gil->command && gt_command_label(gt_intern_text(names, gil->command),
+                                         gt_intern_length(names, gil->command), text))
         return -1;
     if (text->length == from)
         text->length = start;

@@ -492,6 +492,21 @@ int gt_perfdata_feed(struct gt_perfdata *data, const char *bytes, size_t length)
     return rc;
 }
 
+int gt_perfdata_flush(struct gt_perfdata *data)
+{
+    return end_round(data, true);
+}
+
+void gt_perfdata_forget_names(struct gt_perfdata *data)
+{
+    enum { MANY = 1 << 16 };
+
+    if (data->comms.names.count < MANY)
+        return;
+    gt_comms_release(&data->comms);
+    gt_comms_init(&data->comms);
+}
+
 int gt_perfdata_finish(struct gt_perfdata *data)
 {
     if (data->at != data->start + data->length)

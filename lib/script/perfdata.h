@@ -44,6 +44,15 @@ int gt_perfdata_feed(struct gt_perfdata *data, const char *bytes, size_t length)
 /* The recording ends. As _feed; a record that is not whole is GT_ERR_UNSUPPORTED. */
 int gt_perfdata_finish(struct gt_perfdata *data);
 
+/*
+ * Of a recording that does not end. _flush: nothing has come for so long that nothing older can
+ * come any more: hand over what waits for the end of its round. As _feed. _forget_names: the
+ * names of threads that are kept for gt_event.comm, when there are many, of which most have
+ * ended.
+ */
+int gt_perfdata_flush(struct gt_perfdata *data);
+void gt_perfdata_forget_names(struct gt_perfdata *data);
+
 /* How many lines perf script would have printed so far. */
 uint64_t gt_perfdata_lines(const struct gt_perfdata *data);
 

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+#include "metrics/registry.h"
+
+#include "base/buf.h"
+
+#include <string.h>
+
+static void init_process(struct gt_metrics_process *process, int32_t pid)
+{
+    *process = (struct gt_metrics_process){.pid = pid};
+    strcpy(process->groups[GT_METRICS_GROUPS_MAX].name, "other");
+}
+
+void gt_registry_init(struct gt_registry *registry)
+{
+    memset(registry, 0, sizeof(*registry));
+    init_process(&registry->other, 0);
+    strcpy(registry->other.label, "other");
+}
+
+void gt_registry_release(struct gt_registry *registry)
+{
+    gt_sums_release(&registry->newest);
+}
+
+/* A number that is used anew is another process, but its counters are of one series if it is
+ * called the same. */
+static struct gt_metrics_process *process_of(struct gt_registry *registry,
+                                             const struct gt_process_names *names,
+                                             gt_process_label_fn label, void *context)
+{
+    struct gt_metrics_process *process;
+    int32_t pid = names->pid;
+    char text[GT_METRICS_LABEL_SIZE] = "";
+
+    for (size_t i = 0; i < registry->count; i++)
+        if (registry->processes[i].pid == pid && !registry->processes[i].ended_ns)
+            return &registry->processes[i];
+    label(context, names, text, sizeof(text));
+    text[sizeof(text) - 1] = '\0';
+    gt_text_make_visible(text);
+    for (size_t i = 0; i < registry->count; i++) {
+        process = &registry->processes[i];
+        if (process->pid != pid || strcmp(process->label, text) != 0)
+            continue;
+        process->ended_ns = 0;
+        return process;
+    }
+    if (registry->count == GT_METRICS_PROCESSES_MAX) {
+        registry->has_other = true;
+        return &registry->other;
+    }
+    process = &registry->processes[registry->count++];
+    init_process(process, pid);
+    strcpy(process->label, text);
+    return process;
+}
+
+static struct gt_metrics_group *group_of(struct gt_registry *registry,
+                                         struct gt_metrics_process *process, const char *name)
+{
+    struct gt_metrics_group *group = &process->groups[GT_METRICS_GROUPS_MAX];
+
+    for (size_t i = 0; i < process->group_count; i++)
+        if (strcmp(process->groups[i].name, name) == 0)
+            return &process->groups[i];
+    if (!process->pid || process->group_count == GT_METRICS_GROUPS_MAX ||
+        registry->group_total == GT_METRICS_ALL_GROUPS_MAX) {
+        process->has_other = true;
+        return group;
+    }
+    registry->group_total++;
+    group = &process->groups[process->group_count++];
+    *group = (struct gt_metrics_group){0};
+    strcpy(group->name, name);
+    return group;
+}
+
+static void add_process(struct gt_registry *registry, struct gt_metrics_process *process,
+                        const struct gt_process_sums *sums)
+{
+    process->handovers += sums->handovers;
+    process->contended_ns += sums->contended_ns;
+    process->unknown_ns += sums->unknown_ns;
+    for (size_t i = 0; i < sums->group_count; i++) {
+        const struct gt_group_sums *from = &sums->groups[i];
+        struct gt_metrics_group *group = group_of(registry, process, from->name);
+
+        group->waits += from->waits;
+        group->wait_ns += from->wait_ns;
+        group->held_ns += from->held_ns;
+        if (i == sums->first_holder && process->pid)
+            group->held_ns += process->pending_ns;
+        if (group->longest_wait_ns < from->longest_wait_ns)
+            group->longest_wait_ns = from->longest_wait_ns;
+    }
+    if (sums->holds_known)
+        process->pending_ns = sums->last_ns;
+    else
+        process->pending_ns += sums->first_ns;
+}
+
+static void forget_longest(struct gt_metrics_process *process)
+{
+    for (size_t i = 0; i <= GT_METRICS_GROUPS_MAX; i++)
+        process->groups[i].longest_wait_ns = 0;
+}
+
+int gt_registry_add(struct gt_registry *registry, const struct gt_window *window,
+                    gt_process_label_fn label, void *context, struct gt_error *err)
+{
+    struct gt_sums sums;
+    int rc = gt_sums_make(&sums, window->timeline, window->since_ns, window->until_ns,
+                          &registry->newest, err);
+
+    if (rc < 0) {
+        gt_sums_release(&sums);
+        return rc;
+    }
+    for (size_t i = 0; i < registry->count; i++)
+        forget_longest(&registry->processes[i]);
+    forget_longest(&registry->other);
+    for (size_t i = 0; i < sums.count; i++) {
+        const struct gt_process_sums *from = &sums.processes[i];
+        const struct gt_intern *texts = &window->timeline->names;
+        const struct gt_process_names names = {
+            .pid = from->pid,
+            .name = gt_intern_text(texts, from->name),
+            .command = gt_intern_text(texts, from->command),
+            .command_length = gt_intern_length(texts, from->command),
+        };
+
+        add_process(registry, process_of(registry, &names, label, context), from);
+    }
+    registry->recorded_ns += window->until_ns - window->since_ns + window->dropped_ns;
+    registry->lost_ns += sums.lost_ns + window->dropped_ns;
+    registry->events += window->events;
+    registry->lost_events += window->lost_events;
+    gt_sums_release(&registry->newest);
+    registry->newest = sums;
+    return 0;
+}
+
+void gt_registry_sweep(struct gt_registry *registry, const struct gt_lives *lives,
+                       int64_t now_ns)
+{
+    for (size_t i = registry->count; i-- > 0;) {
+        struct gt_metrics_process *process = &registry->processes[i];
+
+        if (!process->ended_ns && !gt_lives_has(lives, process->pid))
+            process->ended_ns = now_ns;
+        if (!process->ended_ns || now_ns - process->ended_ns < GT_METRICS_KEEP_NS)
+            continue;
+        registry->group_total -= process->group_count;
+        registry->count--;
+        memmove(process, process + 1, (registry->count - i) * sizeof(*process));
+    }
+}
