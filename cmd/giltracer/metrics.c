@@ -403,12 +403,13 @@ const int *gt_metrics_stream(const struct gt_metrics *metrics)
     return metrics ? &metrics->stream : NULL;
 }
 
-void gt_metrics_begin(struct gt_metrics *metrics, int perf_pid, bool attached)
+void gt_metrics_begin(struct gt_metrics *metrics, int pid, int perf_pid, bool attached)
 {
     if (metrics->stream >= 0)
         close(metrics->stream); /* perf has its own */
     metrics->stream = -1;
     metrics->perf_pid = perf_pid;
+    metrics->registry.root_pid = pid;
     metrics->came_ns = metrics->until_ns = gt_now_ns();
     metrics->begun = true;
     if (gt_windows_begin(&metrics->windows, metrics->until_ns, attached) < 0) {

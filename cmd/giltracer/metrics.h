@@ -30,8 +30,9 @@ struct gt_metrics *gt_metrics_start(uv_loop_t *loop, const char *where, bool qui
 /* The end of a pipe that perf writes its data into. */
 const int *gt_metrics_stream(const struct gt_metrics *metrics);
 
-/* perf, process `perf_pid`, records from now on. `attached`: the program runs already. */
-void gt_metrics_begin(struct gt_metrics *metrics, int perf_pid, bool attached);
+/* perf, process `perf_pid`, records process `pid` from now on. `attached`: the program runs
+ * already. */
+void gt_metrics_begin(struct gt_metrics *metrics, int pid, int perf_pid, bool attached);
 
 /* The recording ends, and perf is about to, too: that is no failure. */
 void gt_metrics_expect_end(struct gt_metrics *metrics);

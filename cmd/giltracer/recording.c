@@ -96,7 +96,7 @@ static void on_begin(void *context, int pid)
     gt_agent_note_clocks(&run->agent_files, &run->clocks);
     gt_watch_start(&run->watch, pid);
     if (run->metrics)
-        gt_metrics_begin(run->metrics, run->result.perf_pid,
+        gt_metrics_begin(run->metrics, pid, run->result.perf_pid,
                          run->cli->pid || run->cli->delay_ms);
     gt_control_tell_recording(&run->control);
 }

@@ -27,6 +27,7 @@ void gt_registry_release(struct gt_registry *registry)
  * called the same. */
 static struct gt_metrics_process *process_of(struct gt_registry *registry,
                                              const struct gt_process_names *names,
+                                             const struct gt_lives *lives,
                                              gt_process_label_fn label, void *context)
 {
     struct gt_metrics_process *process;
@@ -36,6 +37,10 @@ static struct gt_metrics_process *process_of(struct gt_registry *registry,
     for (size_t i = 0; i < registry->count; i++)
         if (registry->processes[i].pid == pid && !registry->processes[i].ended_ns)
             return &registry->processes[i];
+    if (lives && pid != registry->root_pid && !gt_lives_has(lives, pid)) {
+        registry->has_other = true;
+        return &registry->other;
+    }
     label(context, names, text, sizeof(text));
     text[sizeof(text) - 1] = '\0';
     gt_text_make_visible(text);
@@ -130,7 +135,8 @@ int gt_registry_add(struct gt_registry *registry, const struct gt_window *window
             .command_length = gt_intern_length(texts, from->command),
         };
 
-        add_process(registry, process_of(registry, &names, label, context), from);
+        add_process(registry, process_of(registry, &names, window->lives, label, context),
+                    from);
     }
     registry->recorded_ns += window->until_ns - window->since_ns + window->dropped_ns;
     registry->lost_ns += sums.lost_ns + window->dropped_ns;

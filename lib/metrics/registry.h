@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What has been counted so far, by process and group of threads. It is bounded, whatever runs:
- * processes and groups beyond the limits share the one called "other". What ended is kept for
+ * processes and groups beyond the limits share the one called "other". So do processes that end
+ * within a stretch: who forks all the time makes no series without end. What ended is kept for
  * GT_METRICS_KEEP_NS, so that it is scraped once more, and then goes. A counter never becomes
  * less as long as it is there.
  */
@@ -49,6 +50,8 @@ struct gt_registry {
     bool has_other;
     struct gt_metrics_process other;
     size_t group_total;
+    int32_t
+        root_pid; /* the program's: it has series of its own, however short it runs; 0: none */
     int64_t recorded_ns, lost_ns;
     uint64_t events, lost_events;
     struct gt_sums newest; /* of the newest stretch */

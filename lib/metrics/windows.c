@@ -127,6 +127,7 @@ static int end(struct gt_windows *windows, int64_t until_ns)
         .dropped_ns = windows->skipped_ns,
         .events = windows->events,
         .lost_events = windows->lost_events,
+        .lives = &windows->lives,
     };
     int64_t stopped_ns = windows->stopped_ns;
     int rc = gt_timeline_finish(windows->timeline, &windows->error);

@@ -29,6 +29,7 @@ struct gt_window {
     int64_t since_ns, until_ns;
     int64_t dropped_ns; /* before or behind it, and not known: there were too many events */
     uint64_t events, lost_events;
+    const struct gt_lives *lives; /* as it ends; NULL: not known */
 };
 typedef int (*gt_window_fn)(void *context, const struct gt_window *window,
                             struct gt_error *err);

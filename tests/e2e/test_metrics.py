@@ -178,7 +178,7 @@ def test_a_process_that_runs_already_goes_on(folder):
 def test_children_are_processes_of_their_own(folder):
     code = ("import os, threading, time\n"
             "def work():\n"
-            "    end = time.monotonic() + 2.2\n"
+            "    end = time.monotonic() + 2.8\n"
             "    while time.monotonic() < end: sum(range(1000))\n"
             "pid = os.fork()\n"
             "threads = [threading.Thread(target=work) for _ in range(2)]\n"
@@ -195,6 +195,27 @@ def test_children_are_processes_of_their_own(folder):
             waited[dict(labels)["pid"], dict(labels)["process"]] += value
     assert len(waited) == 2 and {name for _, name in waited} == {"forks.py"}, samples
     assert all(value > 0.3 for value in waited.values()), waited
+
+
+def test_children_that_end_at_once_make_no_series(folder):
+    code = ("import os, threading, time\n"
+            "def work():\n"
+            "    end = time.monotonic() + 0.05\n"
+            "    while time.monotonic() < end: sum(range(1000))\n"
+            "end = time.monotonic() + 2.5\n"
+            "while time.monotonic() < end:\n"
+            "    pid = os.fork()\n"
+            "    threads = [threading.Thread(target=work) for _ in range(3)]\n"
+            "    [one.start() for one in threads]\n"
+            "    [one.join() for one in threads]\n"
+            "    if not pid: os._exit(0)\n"
+            "    os.waitpid(pid, 0)\n")
+    run = giltracer(["--metrics", folder / "x.prom", "-c", code], folder)
+    assert run.status == 0, run
+    samples = read((folder / "x.prom").read_text())
+    assert len({dict(labels)["pid"] for _, labels in samples if "pid" in dict(labels)}) <= 3, samples
+    assert total(samples, "gil_handovers_total", pid="", process="other") > 10
+    assert total(samples, "gil_handovers_total") > total(samples, "gil_handovers_total", pid="")
 
 
 def test_a_name_may_be_anything(folder):

@@ -202,6 +202,24 @@ static void groups_and_processes_are_bounded(void **state)
     assert_shown("gil_handovers_total{pid=\"\",process=\"other\"} 138\n");
 }
 
+static void what_ends_at_once_is_another(void **state)
+{
+    struct gt_lives lives;
+    struct gt_window window = {.timeline = &t, .until_ns = 1000 * MS, .lives = &lives};
+
+    (void)state;
+    gt_lives_init(&lives);
+    span(&made_gil_at(&t, 0)->waits, add_thread(0, "waiter"), 100, 200);
+    assert_int_equal(gt_registry_add(&registry, &window, label, NULL, NULL), 0);
+    assert_int_equal(registry.count, 0);
+    assert_shown("gil_handovers_total{pid=\"\",process=\"other\"} 1\n");
+    registry.root_pid = 10;
+    assert_int_equal(gt_registry_add(&registry, &window, label, NULL, NULL), 0);
+    assert_shown("gil_handovers_total{pid=\"10\",process=\"app.py 10\"} 1\n");
+    assert_shown("gil_handovers_total{pid=\"\",process=\"other\"} 1\n");
+    gt_lives_release(&lives);
+}
+
 static void what_ended_goes_later(void **state)
 {
     struct gt_lives lives;
@@ -256,6 +274,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(names_are_escaped_and_visible, begin, end),
         cmocka_unit_test_setup_teardown(names_that_look_equal_are_one_group, begin, end),
         cmocka_unit_test_setup_teardown(groups_and_processes_are_bounded, begin, end),
+        cmocka_unit_test_setup_teardown(what_ends_at_once_is_another, begin, end),
         cmocka_unit_test_setup_teardown(what_ended_goes_later, begin, end),
         cmocka_unit_test_setup_teardown(two_forms_of_text, begin, end),
     };
