@@ -64,20 +64,25 @@ char *gt_fs_private_dir(struct gt_error *err)
 
 static int remove_entry(int parent, const char *name, int depth);
 
+/* Closes it. What we leave behind must go also where there is no memory, which opendir takes.
+ */
 static int empty_folder(int fd, int depth)
 {
-    DIR *folder = fdopendir(fd);
-    struct dirent *entry;
+    _Alignas(struct dirent64) char entries[2048]; /* a name has 255 bytes at most */
+    ssize_t got;
     int rc = 0;
 
-    if (!folder) {
-        close(fd);
-        return -1;
+    while (rc == 0 && (got = getdents64(fd, entries, sizeof(entries))) != 0) {
+        rc = got < 0 ? -1 : 0;
+        for (ssize_t at = 0; rc == 0 && at < got;) {
+            const struct dirent64 *entry = (const void *)(entries + at);
+
+            if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+                rc = remove_entry(fd, entry->d_name, depth);
+            at += entry->d_reclen;
+        }
     }
-    while (rc == 0 && (entry = readdir(folder)))
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            rc = remove_entry(fd, entry->d_name, depth);
-    closedir(folder);
+    close(fd);
     return rc;
 }
 

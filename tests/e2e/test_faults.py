@@ -225,3 +225,22 @@ def test_allocations_fail_as_giltracer_starts_its_helper():
     run = in_program(GILTRACER, ["--gil-source", "agent", "-c", "pass"], "x.json", (0, 125),
                      "libc.so")
     all_of([Sweep(("realloc", errno.ENOMEM), run)])
+
+
+def test_no_folder_stays_where_libc_finds_no_memory(tmp_path):
+    """Unless its recording is kept, which is said."""
+    failed = 0
+    for first in range(100, 420, 10):
+        place = tmp_path / str(first)
+        place.mkdir()
+        done = subprocess.run([str(GILTRACER), "-q", "--gil-source", "agent", "--python", DEBIAN_PYTHON,
+                               "-o", str(tmp_path / "x.json"), target("costs"), "give_up", "10"],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                              timeout=harness.TIMEOUT_S,
+                              env=dict(os.environ, LD_PRELOAD=str(FAULTS), TMPDIR=str(place),
+                                       GT_FAULTS="giltracer libc.so malloc %d+ %d" % (first,
+                                                                                      errno.ENOMEM)))
+        printed = done.stderr.decode("utf-8", "replace")
+        failed += "memory" in printed
+        assert not [path for path in place.iterdir() if str(path) not in printed], (first, printed)
+    assert failed >= 10, failed
