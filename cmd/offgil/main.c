@@ -38,11 +38,10 @@ enum {
 
 static const struct gt_option table[] = {
     {OPTION_OUTPUT, 'o', "output", "FILE", 0,
-     "write folded stacks there, or a flame graph if it ends in .svg, a profile of pprof's if "
-     "in "
-     ".pb.gz (default: stdout)"},
+     "folded stacks; .svg: a flame graph; .pb.gz: a profile of pprof's (default: folded "
+     "stacks to stdout)"},
     {OPTION_STATE, 0, "state", "STATE", 0,
-     "which state to weigh by: S(GIL) (the default), S, D, running, …"},
+     "time in which state: S(GIL) (default), S, D, running"},
     {OPTION_THREADS, 0, "threads", NULL, 0, "keep threads apart"},
     {OPTION_NATIVE, 0, "native", "FILE", 0,
      "for running: DIR/native.data of giltracer --keep DIR, samples of native stacks"},

@@ -73,6 +73,8 @@ static int empty_folder(int fd, int depth)
     int rc = 0;
 
     while (rc == 0 && (got = getdents64(fd, entries, sizeof(entries))) != 0) {
+        if (got < 0 && errno == ENOENT)
+            break; /* it is removed already: that is its end */
         rc = got < 0 ? -1 : 0;
         for (ssize_t at = 0; rc == 0 && at < got;) {
             const struct dirent64 *entry = (const void *)(entries + at);

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import signal
 import subprocess
 import time
@@ -29,9 +30,18 @@ def call(process, symbol, settings="", times=1, library=LIBRARY, **popen):
         done.stderr.decode()
 
 
+def slept(process):
+    """How often its main thread has gone to sleep, if it sleeps."""
+    status = pathlib.Path("/proc/%d/status" % process.pid).read_text()
+    return "\nState:\tS" in status and \
+        int(re.search("\nvoluntary_ctxt_switches:\t(.*)", status).group(1))
+
+
 def is_asleep(process):
-    stat = pathlib.Path("/proc/%d/stat" % process.pid).read_text()
-    return stat.rsplit(")", 1)[1].split()[0] == "S"
+    """For good: starting a thread sleeps for a moment, too."""
+    before = slept(process)
+    time.sleep(0.05)
+    return before and slept(process) == before
 
 
 def threads(process):
