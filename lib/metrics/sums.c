@@ -53,14 +53,9 @@ static size_t find_group(struct gt_process_sums *process, const char *name)
 static void name_group(const struct gt_timeline *timeline, uint32_t thread,
                        char name[GT_GROUP_NAME_SIZE])
 {
-    size_t length;
-
-    if (gt_thread_at(timeline, thread)->flags & GT_THREAD_MAIN) {
-        strcpy(name, "main");
+    gt_thread_group_name(timeline, thread, name, GT_GROUP_NAME_SIZE - 16);
+    if (gt_thread_at(timeline, thread)->flags & GT_THREAD_MAIN)
         return;
-    }
-    length = gt_timeline_thread_label(timeline, thread, name, GT_GROUP_NAME_SIZE - 16);
-    gt_thread_kind_of_name(name, length);
     gt_text_make_visible(name); /* so that equal labels are one group */
     if (strcmp(name, "main") == 0 || strcmp(name, "other") == 0)
         strcat(name, " (thread)");

@@ -112,9 +112,6 @@ static enum gt_event_class class_of(struct gt_parser *parser, const char *text, 
 {
     struct gt_event_name *name;
 
-    if (parser->recent < parser->names.count &&
-        same_name(name_at(parser, parser->recent), text, length))
-        return name_at(parser, parser->recent)->event_class;
     for (size_t i = 0; i < parser->names.count; i++)
         if (same_name(name_at(parser, i), text, length)) {
             parser->recent = i;
@@ -453,28 +450,35 @@ static bool ends_name(const char *colon, const char *end)
     return colon + 1 == end || colon[1] == ' ';
 }
 
-/* The colon after an event's name, which may hold others; NULL: there is none. Most often it is
- * that of the event before. */
-static const char *end_of_name(const struct gt_parser *parser, const char *name,
-                               const char *end)
+/* The colon after an event's name, which may hold others; NULL: there is none. */
+static const char *end_of_name(const char *name, const char *end)
 {
-    const struct gt_event_name *recent =
-        parser->recent < parser->names.count ? name_at(parser, parser->recent) : NULL;
     const char *stop = name;
 
-    if (recent && (size_t)(end - name) > recent->length && name[recent->length] == ':' &&
-        ends_name(name + recent->length, end) &&
-        memcmp(name, recent->text, recent->length) == 0)
-        return name + recent->length;
     while ((stop = memchr(stop, ':', (size_t)(end - stop))) && !ends_name(stop, end))
         stop++;
     return stop;
+}
+
+/* The name of the event before, if this one has it, too, as most have; else NULL. */
+static const struct gt_event_name *same_as_before(const struct gt_parser *parser,
+                                                  const char *name, const char *end)
+{
+    const struct gt_event_name *recent =
+        parser->recent < parser->names.count ? name_at(parser, parser->recent) : NULL;
+
+    return recent && (size_t)(end - name) > recent->length && name[recent->length] == ':' &&
+                   ends_name(name + recent->length, end) &&
+                   same_name(recent, name, recent->length)
+               ? recent
+               : NULL;
 }
 
 /* After the time: an optional period, the event's name, its text. */
 static enum gt_line_kind parse_event(struct gt_parser *parser, const char *at, const char *end,
                                      struct gt_event *event, struct gt_frame *frame)
 {
+    const struct gt_event_name *known;
     const char *name, *stop, *after;
     int64_t period = 0, number;
 
@@ -489,13 +493,16 @@ static enum gt_line_kind parse_event(struct gt_parser *parser, const char *at, c
     name = at;
     if (end - name > 12 && memcmp(name, "PERF_RECORD_", 12) == 0)
         return gt_parse_record(name + 12, end, event);
-    stop = end_of_name(parser, name, end);
+    known = same_as_before(parser, name, end);
+    stop = known ? name + known->length : end_of_name(name, end);
     if (!stop || stop == name)
         return GT_LINE_UNKNOWN;
     event->name = name;
     event->name_length = (uint32_t)(stop - name);
     at = skip_spaces(stop + 1, end);
-    parse_class(class_of(parser, name, (size_t)(stop - name), at, end), at, end, event);
+    parse_class(known ? known->event_class
+                      : class_of(parser, name, (size_t)(stop - name), at, end),
+                at, end, event);
     if (event->kind != GT_EVENT_COUNTER)
         return GT_LINE_EVENT;
     event->period = (uint64_t)period;

@@ -78,13 +78,11 @@ static inline const char *read_number(const char *at, const char *end, int64_t *
         uint64_t bytes = eight_bytes(at);
         unsigned digits = digits_of(bytes);
 
-        if (digits == 0)
-            return NULL;
-        sum = decimal_of(bytes, digits);
+        sum = digits ? decimal_of(bytes, digits) : 0;
         at += digits;
         if (digits < 8) {
             *value = sum;
-            return at;
+            return digits ? at : NULL;
         }
     }
     for (; at < end && is_digit(*at) && at - start <= DIGITS_MAX; at++)
