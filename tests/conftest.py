@@ -13,7 +13,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import harness  # noqa: E402
 
-pytest_plugins = ["timing"]
+pytest_plugins = ["limits", "timing"]
 
 # Whoever starts tests in the background may have these ignored; programs would inherit that.
 for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM):

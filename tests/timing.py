@@ -12,6 +12,8 @@ import time
 import pytest
 from _pytest.runner import runtestprotocol
 
+import limits
+
 ATTEMPTS = 3
 RUN = []  # the timing tests that were run
 REPEATED = []  # (test, what failed, how busy the machine was)
@@ -45,7 +47,7 @@ def pytest_runtest_protocol(item, nextitem):
     for number in range(ATTEMPTS):
         reports, busy = attempt(item, nextitem)
         failed = [report for report in reports if report.failed]
-        if not failed or number == ATTEMPTS - 1:
+        if not failed or number == ATTEMPTS - 1 or limits.took_too_long(failed[0]):
             break
         REPEATED.append((item.nodeid, failed[0].longreprtext, busy))
         item._initrequest()  # new fixtures

@@ -22,6 +22,7 @@ import time
 import traceback
 
 import harness
+import processes
 from soak import kinds
 
 TIMEOUT_S = 90
@@ -169,7 +170,7 @@ class Run:
         deadline = time.monotonic() + TIMEOUT_S
         while process.poll() is None:
             if time.monotonic() > deadline:
-                doing = [" ".join(kinds.words_of(pid)) for pid in kinds.descendants(process.pid)]
+                doing = [" ".join(processes.words_of(pid)) for pid in processes.descendants(process.pid)]
                 end(self.mark)
                 process.kill()
                 process.wait()
@@ -259,9 +260,9 @@ def marked(mark):
                 found = ("%s=%s" % (harness.MARK, mark)).encode() in stream.read()
         except OSError:
             continue
-        state = kinds.stat_of(int(entry))
+        state = processes.stat_of(int(entry))
         if found and state and state[1] not in "ZX":
-            yield int(entry), " ".join(kinds.words_of(int(entry)))
+            yield int(entry), " ".join(processes.words_of(int(entry)))
 
 
 def end(mark):
@@ -310,18 +311,28 @@ def wait_until_gone(stage, told):
 
 # --- many ------------------------------------------------------------------------------------
 
-def plan(options):
+def plan(options, table):
     """(number, mode, name of the fault or None, seed), for ever or options.runs times. Kinds follow
-    each other in a random order, each as often as the others."""
+    each other in a random order, each as often as the others. Not each fault is reached: after
+    options.runs there are more of those kinds that were not, so often, until each was options.least
+    times, or was tried as often again as it had been."""
     choose = random.Random(options.seed)
-    order = []
+    order, planned = [], collections.Counter()
     for number in itertools.count() if options.minutes else range(options.runs):
         name = None
         if choose.random() < options.share:
             order = order or choose.sample(sorted(kinds.KINDS), len(kinds.KINDS))
             name = order.pop()
+            planned[name] += 1
         kind = kinds.KINDS[name] if name else kinds.Fault
         yield number, choose.choice(kind.modes), name, choose.randrange(2**32)
+    for name in sorted(planned):
+        choose = random.Random("%d %s" % (options.seed, name))
+        for more in range(planned[name]):
+            if table.tried[name] >= options.least:
+                break
+            number += 1
+            yield number, choose.choice(kinds.KINDS[name].modes), name, choose.randrange(2**32)
 
 
 class Table:
@@ -385,7 +396,7 @@ def last_run(stage, table):
 def soak(options, stage):
     table, told = Table(), set()
     until = time.monotonic() + 60 * options.minutes if options.minutes else None
-    runs = plan(options)
+    runs = plan(options, table)
     lock = threading.Lock()
 
     def worker():
@@ -412,10 +423,14 @@ def main():
     parser.add_argument("--minutes", type=float, default=0)
     parser.add_argument("--runs", type=int, default=100)
     parser.add_argument("--jobs", type=int, default=max(2, os.cpu_count() or 1))
+    parser.add_argument("--least", type=int, help="faults that were reached, of each kind; one for "
+                        "each 50 runs")
     parser.add_argument("--share", type=float, default=1 / 3, help="of the runs that have a fault")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--only", help="this kind of fault, or these: a,b")
     options = parser.parse_args()
+    if options.least is None:
+        options.least = options.runs // 50
     reason = harness.why_no_perf()
     if reason:
         raise SystemExit("soak: cannot run here: " + reason)
