@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "common/names.h"
 
-#include "base/fs.h"
+#include "base/environ.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,27 +37,16 @@ static const char *get_own(const void *context, const char *name)
 
 static const char *get_of(const void *context, const char *name)
 {
-    const struct gt_buf *environment = context;
-    const char *end = environment->data + environment->length;
-    size_t length = strlen(name);
-
-    for (const char *entry = environment->data; entry < end; entry += strlen(entry) + 1)
-        if (strncmp(entry, name, length) == 0 && entry[length] == '=')
-            return entry + length + 1;
-    return NULL;
+    return gt_environ_find(context, name);
 }
 
 bool gt_names_rank_of(int pid, char rank[GT_RANK_SIZE])
 {
-    enum { ENVIRONMENT_BYTES = 4 << 20 };
     struct gt_buf environment;
-    char path[64];
     bool found;
 
-    snprintf(path, sizeof(path), "/proc/%d/environ", pid);
     gt_buf_init(&environment);
-    found = gt_fs_read(path, &environment, ENVIRONMENT_BYTES, NULL) == 0 &&
-            environment.length && find_rank(get_of, &environment, rank);
+    found = gt_environ_read(pid, &environment) == 0 && find_rank(get_of, &environment, rank);
     gt_buf_release(&environment);
     return found;
 }

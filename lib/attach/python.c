@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "attach/python.h"
 
-#include "base/fs.h"
+#include "base/environ.h"
 #include "launch/elf.h"
 
 #include <ctype.h>
@@ -12,7 +12,7 @@
 #include <sys/param.h>
 #include <unistd.h>
 
-enum { VARIABLES_BYTES = 16 << 20, ENVIRON_BYTES = 4 << 20 };
+enum { VARIABLES_BYTES = 16 << 20 };
 
 static const char *last_part(const char *path)
 {
@@ -276,17 +276,15 @@ static bool is_pypy(const struct gt_running *running)
 /* A build without a GIL may still be run with one. */
 static bool wants_gil(const struct gt_running *running)
 {
-    struct gt_buf text;
-    char path[64];
-    bool wanted = false;
+    struct gt_buf entries;
+    const char *value = NULL;
+    bool wanted;
 
-    snprintf(path, sizeof(path), "/proc/%d/environ", running->pid);
-    gt_buf_init(&text);
-    if (gt_fs_read(path, &text, ENVIRON_BYTES, NULL) == 0)
-        for (const char *entry = text.data; entry < text.data + text.length;
-             entry += strlen(entry) + 1)
-            wanted |= strcmp(entry, "PYTHON_GIL=1") == 0;
-    gt_buf_release(&text);
+    gt_buf_init(&entries);
+    if (gt_environ_read(running->pid, &entries) == 0)
+        value = gt_environ_find(&entries, "PYTHON_GIL");
+    wanted = value && strcmp(value, "1") == 0;
+    gt_buf_release(&entries);
     return wanted;
 }
 

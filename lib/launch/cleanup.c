@@ -3,6 +3,7 @@
 
 #include "agent/wire.h"
 #include "base/buf.h"
+#include "base/environ.h"
 #include "base/fs.h"
 #include "base/nstime.h"
 #include "launch/owner.h"
@@ -24,7 +25,6 @@ enum {
     LOOK_MS = 50,
     POLITE_MS = 2000, /* tools are asked to end, then killed */
     GIVE_UP_MS = 5000,
-    ENVIRONMENT_LIMIT = 8 << 20,
     PROBES_LIMIT = 4 << 20,
 };
 
@@ -43,30 +43,26 @@ static int64_t ms_since(int64_t start_ns)
 /* --- tools --- */
 
 /* Does it have the variable, as giltracer set it? */
-static bool is_tool(pid_t pid, const char *variable)
+static bool is_tool(pid_t pid, const char *owner)
 {
-    size_t length = strlen(variable) + 1; /* with its NUL */
-    struct gt_buf text;
-    bool found = false;
-    char path[64];
+    struct gt_buf entries;
+    const char *value = NULL;
+    bool found;
 
-    snprintf(path, sizeof(path), "/proc/%d/environ", (int)pid);
-    gt_buf_init(&text);
-    if (gt_fs_read(path, &text, ENVIRONMENT_LIMIT, NULL) == 0 && text.length)
-        for (const char *at = text.data; !found && at < text.data + text.length;
-             at += strlen(at) + 1)
-            found = (size_t)(text.data + text.length - at) >= length &&
-                    memcmp(at, variable, length) == 0;
-    gt_buf_release(&text);
+    gt_buf_init(&entries);
+    if (gt_environ_read(pid, &entries) == 0)
+        value = gt_environ_find(&entries, GT_OWNER_VARIABLE);
+    found = value && strcmp(value, owner) == 0;
+    gt_buf_release(&entries);
     return found;
 }
 
 /* The descriptor is that of the process which is looked at: its number may be another's soon.
  */
-static bool signal_if_tool(pid_t pid, const char *variable, int number)
+static bool signal_if_tool(pid_t pid, const char *owner, int number)
 {
     int fd = (int)syscall(SYS_pidfd_open, pid, 0);
-    bool is_one = is_tool(pid, variable);
+    bool is_one = is_tool(pid, owner);
 
     if (is_one && fd >= 0)
         syscall(SYS_pidfd_send_signal, fd, number, NULL, 0);
@@ -77,7 +73,7 @@ static bool signal_if_tool(pid_t pid, const char *variable, int number)
     return is_one;
 }
 
-static bool signal_tools(const char *variable, int number)
+static bool signal_tools(const char *owner, int number)
 {
     DIR *dir = opendir("/proc");
     struct dirent *entry;
@@ -87,7 +83,7 @@ static bool signal_tools(const char *variable, int number)
         pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
 
         if (pid > 0 && pid != getpid())
-            any |= signal_if_tool(pid, variable, number);
+            any |= signal_if_tool(pid, owner, number);
     }
     if (dir)
         closedir(dir);
@@ -97,11 +93,9 @@ static bool signal_tools(const char *variable, int number)
 /* perf uses the probes until it has ended. */
 static void end_tools(const char *owner)
 {
-    char variable[sizeof(GT_OWNER_VARIABLE) + GT_OWNER_SIZE];
     int64_t start_ns = gt_now_ns();
 
-    snprintf(variable, sizeof(variable), GT_OWNER_VARIABLE "=%s", owner);
-    while (signal_tools(variable, ms_since(start_ns) < POLITE_MS ? SIGTERM : SIGKILL) &&
+    while (signal_tools(owner, ms_since(start_ns) < POLITE_MS ? SIGTERM : SIGKILL) &&
            ms_since(start_ns) < GIVE_UP_MS)
         pause_ms(LOOK_MS);
 }
