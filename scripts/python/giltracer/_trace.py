@@ -50,36 +50,34 @@ def _begin(words, outputs, temporary=None):
     return report
 
 
-def _end(report):
-    """Also by who did not begin it, which is in a forked child nothing to end."""
+def _end_by(report, act):
+    """Also for who did not begin it, which is in a forked child nothing to end. Returns why it cannot
+    be ended, else None."""
     process = _this_process()
     if report._pid != process.pid:
-        return
+        return None
     with process.lock:
         if process.owner is not report or report._ending:
-            raise TraceError("this recording has ended already, or is about to")
+            return "has ended already, or is about to"
         if report._session is None:
-            raise TraceError("this recording has not begun yet: wait until start() returns")
+            return "has not begun yet: wait until start() returns"
         report._ending = True
     try:
-        report._finish()
+        act()
     finally:
         process.owner = None
+    return None
+
+
+def _end(report):
+    why_not = _end_by(report, report._finish)
+    if why_not:
+        raise TraceError("this recording " + why_not)
 
 
 def _drop(report):
     """End it, and write nothing: giltracer finds that nobody waits."""
-    process = _this_process()
-    if report._pid != process.pid:
-        return
-    with process.lock:
-        if process.owner is not report or report._ending:
-            return
-        report._ending = True
-    try:
-        report._abandon()
-    finally:
-        process.owner = None
+    _end_by(report, report._abandon)
 
 
 class trace:
