@@ -406,7 +406,7 @@ static int put_gil(const struct gt_report *report, uint32_t gil, size_t most,
         {"times", GT_GRID_SPARE},
         {"longest hold", 0},
         {"kind", GT_GRID_LEFT | GT_GRID_SPARE},
-        {"function", GT_GRID_LEFT | GT_GRID_NAME},
+        {"function", GT_GRID_LEFT | GT_GRID_NAME | GT_GRID_OPEN},
         {"where", GT_GRID_LEFT | GT_GRID_NAME},
         {"", GT_GRID_LEFT | GT_GRID_SPARE}, /* a sentence says so, too */
     };

@@ -86,7 +86,7 @@ static bool is_open(const struct gt_grid *grid, char *const *cells, size_t colum
     for (size_t i = column + 1; i < grid->count; i++)
         if (*cells[i])
             return false;
-    return column + 1 < grid->count;
+    return grid->columns[column].flags & GT_GRID_OPEN;
 }
 
 static size_t head_width(const struct layout *layout, size_t column)

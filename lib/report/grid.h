@@ -4,9 +4,8 @@
  *
  * Where a width is given that it does not fit into, heads take two lines, columns that can be
  * spared go, names are shortened in the middle, and columns that still have no room go into a
- * further block of lines, which repeats the first and the last column. A name whose row is
- * empty behind it may take all of that room. To add a column: its head in the caller's list,
- * and a cell in each row.
+ * further block of lines, which repeats the first and the last column. To add a column: its
+ * head in the caller's list, and a cell in each row.
  */
 #ifndef GT_REPORT_GRID_H
 #define GT_REPORT_GRID_H
@@ -21,6 +20,7 @@ enum gt_grid_flags {
     GT_GRID_LEFT = 1 << 0,  /* aligned to the left */
     GT_GRID_NAME = 1 << 1,  /* may be shortened */
     GT_GRID_SPARE = 1 << 2, /* left out where there is no room */
+    GT_GRID_OPEN = 1 << 3,  /* takes all of a row that is empty behind it, whatever its width */
 };
 
 struct gt_grid_column {

@@ -177,7 +177,7 @@ int gt_locks_print(const struct gt_report *report, const struct gt_print_options
         {"times", GT_GRID_SPARE},
         {"longest wait", 0},
         {"kind", GT_GRID_LEFT | GT_GRID_SPARE},
-        {"waited for in, had by", GT_GRID_LEFT | GT_GRID_NAME},
+        {"waited for in, had by", GT_GRID_LEFT | GT_GRID_NAME | GT_GRID_OPEN},
         {"where", GT_GRID_LEFT | GT_GRID_NAME},
     };
     const struct gt_locks_found *found = &report->analysis->locks;

@@ -43,7 +43,7 @@ int gt_stops_print(const struct gt_report *report, const struct gt_print_options
         {"until all were", GT_GRID_SPARE},
         {"longest", GT_GRID_SPARE},
         {"kind", GT_GRID_LEFT | GT_GRID_SPARE},
-        {"asked for in", GT_GRID_LEFT | GT_GRID_NAME},
+        {"asked for in", GT_GRID_LEFT | GT_GRID_NAME | GT_GRID_OPEN},
         {"where", GT_GRID_LEFT | GT_GRID_NAME},
     };
     const struct gt_stops_found *found = &report->analysis->stops;

@@ -46,7 +46,7 @@ static void choose_columns(const struct table *table, struct gt_grid_column colu
 {
     bool states = table->states;
     const struct gt_grid_column chosen[COLUMNS] = {
-        {"TID", GT_GRID_LEFT | GT_GRID_NAME}, /* or whose threads follow */
+        {"TID", GT_GRID_LEFT | GT_GRID_NAME | GT_GRID_OPEN}, /* or whose threads follow */
         {"total(µs)", 0},
         {"no gil%\xe2\x9c\x85", 0},
         {"has gil%\xe2\x9d\x97", 0},

@@ -98,6 +98,46 @@ def test_columns_align_with_any_name(folder):
         assert line[before - 2:before] == "  " and line[before] != " ", (places, line)
 
 
+LONG_NAMES = """
+import threading
+def acquire_a_connection_from_the_pool_with_retry():
+    for _ in range(2_000_000): pass
+def serve():
+    acquire_a_connection_from_the_pool_with_retry()
+def count_and_count_again():
+    for _ in range(2_000_000): pass
+threads = [threading.Thread(target=work) for work in (serve, serve, count_and_count_again)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
+
+
+def blockers(folder, columns):
+    """Where its columns begin, how wide the table is, and its rows."""
+    lines = terminal.run([PERF2TRACE, "x.json", "-o", "again.json"], folder, columns=columns).lines()
+    at = next(i for i in range(lines.index("Blockers:"), len(lines)) if lines[i].startswith("---"))
+    starts = [match.start() for match in re.finditer("-+", lines[at])]
+    return starts, len(lines[at]), lines[at + 1:lines.index("", at)]
+
+
+def test_names_of_blockers_have_the_room_that_there_is(folder):
+    program = folder / "service.py"
+    program.write_text(LONG_NAMES)
+    harness.giltracer(["-o", folder / "x.json", program], folder)
+    name, place = "acquire_a_connection_from_the_pool_with_retry", "service.py:3 (serve)"
+    _, whole, rows = blockers(folder, 300)
+    assert any(name in row and row.rstrip().endswith(place) for row in rows), rows
+    for columns in (80, 90, 100, 110, 120, 140, 160, 200):
+        (*_, function, where), used, rows = blockers(folder, columns)
+        assert used <= columns and all(terminal.width(row) <= columns for row in rows), rows
+        cut = any("…" in row for row in rows)
+        assert not cut or used == columns, (columns, used, rows)
+        assert columns < whole or not cut, (columns, whole, rows)
+        row = next(row for row in rows if "with_retry" in row)
+        assert where - function >= 20 and row[where:].startswith("service.py:3"), (columns, rows)
+        assert cut or name in row, (columns, rows)
+
+
 def test_three_lines_are_enough_where_it_does_not(folder):
     got = traced(folder, "-c", "print('out')")
     assert got.status == 0, got
