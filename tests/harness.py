@@ -27,6 +27,7 @@ AGENT = BUILD / "libgiltracer-agent.so"
 FAULTS = BUILD / "libgt-faults.so"
 TARGETS = HERE / "targets"
 FAKE_PERF = HERE / "fake" / "perf"
+FAKE_BROWSER = HERE / "fake" / "browser"
 DEBIAN_PYTHON = "/usr/bin/python3"
 TRACEFS = ("/sys/kernel/tracing", "/sys/kernel/debug/tracing")
 TIMEOUT_S = 90

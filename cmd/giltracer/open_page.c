@@ -14,16 +14,20 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* The malloc'd path of what shows pages; NULL: there is nothing. */
+/* The malloc'd path of what shows pages; NULL: there is nothing. $BROWSER lists what may be
+ * there, by colons; "%s" stands for the page. */
 static char *find_browser(void)
 {
     const char *named = getenv("BROWSER");
-    char first[256];
     char *found = NULL;
 
-    if (named && *named) { /* a list; "%s" stands for the page */
+    while (named && *named && !found) {
+        size_t length = strcspn(named, ":");
+        char first[256];
+
         snprintf(first, sizeof(first), "%.*s", (int)strcspn(named, ": %"), named);
         found = gt_tool_find(first);
+        named += length + (named[length] == ':');
     }
     return found ? found : gt_tool_find("xdg-open");
 }

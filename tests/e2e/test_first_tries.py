@@ -7,7 +7,8 @@ import subprocess
 import harness
 import pytest
 import terminal
-from harness import DEBIAN_PYTHON, GILTRACER, OFFGIL, PERF2TRACE, giltracer, one_line_error, wait_for
+from harness import (DEBIAN_PYTHON, FAKE_BROWSER, GILTRACER, OFFGIL, PERF2TRACE, giltracer,
+                     one_line_error, wait_for)
 
 SHOW = "import sys; print(sys.prefix, sys.flags.optimize, sys.flags.dev_mode, sys.argv[1:])\n"
 PROGRAMS = [GILTRACER, PERF2TRACE, OFFGIL]
@@ -164,21 +165,46 @@ def unpadded(raw):
     return re.sub(rb"=+", b"=", re.sub(rb"\d+\.\d+s", b"", raw))
 
 
-def browser(folder, name="browser"):
-    path = folder / name
-    path.write_text("#!/bin/sh\necho \"$@\" > '%s/opened.tmp2'\nmv '%s/opened.tmp2' '%s/opened'\n"
-                    % (folder, folder, folder))
-    path.chmod(0o755)
-    return path
+def opened(folder):
+    """What the fake browser found."""
+    wait_for((folder / "opened.json").exists, "nothing was opened")
+    return harness.read_json(folder / "opened.json")
 
 
 def test_open_shows_the_page(folder):
     run = giltracer(["--open", "-o", "x.json", "-o", "x-%p.html", "-c", "import os; print(os.getpid())"],
-                    folder, env={"BROWSER": "%s %%s" % browser(folder)})
+                    folder, env={"BROWSER": "%s %%s" % FAKE_BROWSER})
     assert run.status == 0, run
-    wait_for((folder / "opened").exists, "nothing was opened")
     want = os.path.realpath(folder / ("x-%s.html" % run.out.decode().strip()))
-    assert (folder / "opened").read_text() == want + "\n"
+    found = opened(folder)
+    assert found["arguments"] == [want] and found["whole"], found
+
+
+def test_open_leaves_the_terminal_to_who_sits_there(folder):
+    """It is not waited for, and neither writes to the terminal nor is ended with it."""
+    (folder / "stay").touch()
+    name = "$(id) 'a\" b.html"
+    got = terminal.run([GILTRACER, "--open", "-o", name, "-c", "print('out'); raise SystemExit(3)"],
+                       folder, BROWSER="there-is-none:%s" % FAKE_BROWSER)
+    found = opened(folder)
+    assert got.status == 3 and got.lines()[0] == "out", got
+    assert "cannot show" not in got.text, got
+    assert found["arguments"] == [os.path.realpath(folder / name)], found
+    assert set(found["descriptors"].values()) == {"/dev/null"}, found
+    assert sorted(found["descriptors"]) == ["0", "1", "2"], found
+    assert not found["terminal"] and found["blocked"] == 0 and found["whole"], found
+    os.kill(found["pid"], 0)  # it is there after giltracer has gone, and its terminal with it
+    (folder / "stay").unlink()
+    wait_for(lambda: not os.path.exists("/proc/%d" % found["pid"]), "the browser stayed")
+
+
+def test_open_without_a_browser_of_ones_own(folder):
+    """What the desktop opens pages with."""
+    (folder / "xdg-open").symlink_to(FAKE_BROWSER)
+    run = giltracer(["--open", "-q", "-o", "x.html", "-c", "pass"], folder,
+                    env={"BROWSER": None, "PATH": "%s:%s" % (folder, os.environ["PATH"])})
+    assert run.status == 0 and run.err == "", run
+    assert opened(folder)["arguments"] == [os.path.realpath(folder / "x.html")]
 
 
 def test_open_says_what_is_missing(folder):

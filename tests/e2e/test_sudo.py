@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.needs_perf, pytest.mark.needs_root]
 
 NAME = "gtsudo%d" % os.getpid()
 RULES = pathlib.Path("/etc/sudoers.d", NAME)
-KEPT = "TMPDIR,%s,PYTHONDONTWRITEBYTECODE" % harness.MARK
+KEPT = "TMPDIR,%s,PYTHONDONTWRITEBYTECODE,BROWSER" % harness.MARK
 
 
 @pytest.fixture(scope="module")
@@ -62,12 +62,12 @@ def groups_of(caller):
     return sorted({caller.pw_gid, grp.getgrnam(NAME + "x").gr_gid})
 
 
-def start(caller, home, *words, program=None):
+def start(caller, home, *words, program=None, **env):
     """sudo giltracer WORDS, called by the user in the home."""
     umask = os.umask(0)  # for the folders that are made for a run
     try:
         return harness.Run(["sudo", "-n", "--preserve-env=" + KEPT, program or home.parent / "giltracer", *words], home,
-                           env={"VIRTUAL_ENV": None}, user=caller.pw_uid, group=caller.pw_gid,
+                           env=dict(env, VIRTUAL_ENV=None), user=caller.pw_uid, group=caller.pw_gid,
                            extra_groups=groups_of(caller))
     finally:
         os.umask(umask)
@@ -130,6 +130,18 @@ def test_states_stacks_and_counters(caller, home):
     summary = harness.read_json(home / "x.json")["giltracer"]
     assert summary["sched"]["reasons"] and summary["sched"]["distinct_stacks"] > 1
     assert summary["counters"][0]["name"] == "page-faults"
+
+
+def test_the_page_is_opened_by_the_user(caller, home):
+    """Root's browser could write anywhere."""
+    browser = shutil.copy(str(harness.FAKE_BROWSER), str(home.parent))
+    run = call(caller, home, "--open", "-o", "x.html", "-c", "pass", BROWSER=browser)
+    harness.wait_for((home / "opened.json").exists, "nothing was opened: %s" % run)
+    found = harness.read_json(home / "opened.json")
+    assert run.status == 0 and found["arguments"] == [os.path.realpath(home / "x.html")], run
+    assert found["uids"] == [caller.pw_uid] * 3 and found["gids"] == [caller.pw_gid] * 3, found
+    assert found["groups"] == groups_of(caller) and not any(found["capabilities"]), found
+    assert found["home"] == caller.pw_dir and sorted(found["descriptors"]) == ["0", "1", "2"], found
 
 
 def test_as_root(caller, home):
