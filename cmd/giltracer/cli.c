@@ -135,15 +135,35 @@ static int set_time(uint64_t *ms, const char *option, const char *value, struct 
     return 0;
 }
 
-static int set_pid(struct gt_cli *cli, const char *value, struct gt_error *err)
+static int add_pid(struct gt_cli *cli, const char *value, struct gt_error *err)
 {
     const char *why;
     long long pid = strtonum(value, 1, INT32_MAX, &why);
 
     if (why)
         return bad_value("--pid", "the number of a process", value, err);
-    cli->pid = (int)pid;
+    for (size_t i = 0; i < cli->pid_count; i++)
+        if (cli->pids[i] == (int)pid)
+            return 0;
+    if (cli->pid_count == GT_CLI_PIDS_MAX)
+        return gt_error_set(err, GT_ERR_USAGE,
+                            "--pid takes %d processes (start another giltracer for more)",
+                            GT_CLI_PIDS_MAX);
+    cli->pids[cli->pid_count++] = (int)pid;
+    cli->pid = cli->pids[0];
     return 0;
+}
+
+/* "12", or "12,34". */
+static int add_pids(struct gt_cli *cli, const char *value, struct gt_error *err)
+{
+    char *words = strdup(value), *rest = words;
+    int rc = words ? 0 : gt_error_memory(err);
+
+    while (rc == 0 && rest)
+        rc = add_pid(cli, strsep(&rest, ","), err);
+    free(words);
+    return rc;
 }
 
 static int set_control_fd(struct gt_cli *cli, const char *value, struct gt_error *err)
@@ -286,7 +306,10 @@ static int apply_recording(struct gt_cli *cli, int id, const char *value, bool o
 
     switch (id) {
     case OPTION_PID:
-        rc = set_pid(cli, value, err);
+        rc = add_pids(cli, value, err);
+        break;
+    case OPTION_MATCH:
+        cli->match = value;
         break;
     case OPTION_DUMP:
         cli->dump = true;
@@ -466,11 +489,22 @@ int gt_cli_check_command(const struct gt_cli *cli, struct gt_error *err)
 /* What is for programs that giltracer starts. */
 static int check_process(struct gt_cli *cli, struct gt_error *err)
 {
-    const char *what = NULL;
+    const char *option = cli->match ? "--match" : "--pid", *what = NULL;
 
     if (cli->words.count)
         return gt_error_set(err, GT_ERR_USAGE,
-                            "--pid records a process that runs: name no program beside it");
+                            "%s records a process that runs: name no program beside it",
+                            option);
+    if (!cli->metrics && (cli->match || cli->pid_count > 1))
+        return gt_error_set(err, GT_ERR_USAGE,
+                            "%s goes with --metrics only: a report is of one process, with its "
+                            "children",
+                            cli->match ? "--match" : "more than one --pid");
+    if (cli->match && (cli->pid || !cli->match[0]))
+        return gt_error_set(err, GT_ERR_USAGE,
+                            cli->pid ? "--match finds processes by what they are called: name "
+                                       "no --pid beside it"
+                                     : "--match: name a program, or a pattern: 'worker-*'");
     if (cli->python)
         what = "--python";
     else if (cli->interpreter.count)
@@ -483,7 +517,8 @@ static int check_process(struct gt_cli *cli, struct gt_error *err)
         what = "--import";
     if (what)
         return gt_error_set(err, GT_ERR_USAGE,
-                            "%s is for programs that giltracer starts, not for --pid", what);
+                            "%s is for programs that giltracer starts, not for %s", what,
+                            option);
     if (cli->dump && (cli->delay_ms || cli->duration_ms))
         return gt_error_set(err, GT_ERR_USAGE,
                             "--dump tells of this moment: it takes no --delay or --duration");
@@ -506,7 +541,7 @@ int gt_cli_parse(struct gt_cli *cli, char *const *argv, struct gt_error *err)
 
     if (at < 0)
         return at;
-    if (!cli->pid)
+    if (!cli->pid && !cli->match)
         take_default_python(cli);
     if (cli->mode == GT_MODE_HELP)
         cli->help_on = argv[at];
@@ -532,7 +567,7 @@ int gt_cli_check(struct gt_cli *cli, struct gt_error *err)
             "add --call-graph, and --state-detect or -e EVENT");
     if (cli->metrics && gt_metrics_check_options(cli, err) < 0)
         return err ? err->code : GT_ERR_USAGE;
-    if (cli->pid)
+    if (cli->pid || cli->match)
         return check_process(cli, err);
     if (cli->control_fd)
         return gt_error_set(err, GT_ERR_USAGE,

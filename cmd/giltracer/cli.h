@@ -30,8 +30,10 @@ enum gt_target_kind {
     GT_TARGET_MODULE,  /* words: module args… */
     GT_TARGET_CODE,    /* words: code args… */
     GT_TARGET_COMMAND, /* words: command args… */
-    GT_TARGET_PROCESS, /* no words: pid */
+    GT_TARGET_PROCESS, /* no words: pid, or match */
 };
+
+enum { GT_CLI_PIDS_MAX = 32 };
 
 struct gt_cli {
     enum gt_mode mode;
@@ -50,8 +52,11 @@ struct gt_cli {
     const char *keep;
     const char *summary;
     const char *baseline;
-    const char *metrics;            /* --metrics: an address, or a file */
-    int pid;                        /* --pid; 0: not given */
+    const char *metrics;       /* --metrics: an address, or a file */
+    const char *match;         /* --match: a pattern for processes */
+    int pid;                   /* --pid, the first of … */
+    int pids[GT_CLI_PIDS_MAX]; /* … all of them; 0: not given */
+    size_t pid_count;
     int control_fd;                 /* --control-fd; 0: not given */
     bool no_output;                 /* --no-output: reports are written to no file */
     bool dump;                      /* --dump: tell how it stands, and record nothing */

@@ -15,6 +15,8 @@ const struct gt_option gt_cli_table[] = {
      "under sudo: run it as root, not as the user who called sudo"},
     {OPTION_PID, 0, "pid", "PID", GT_OPTION_COMMON,
      "a process that runs already; --dump: how it stands"},
+    {OPTION_MATCH, 0, "match", "NAME", 0,
+     "with --metrics: all processes called so, that come and go ('worker*')"},
     {OPTION_DUMP, 0, "dump", NULL, 0,
      "with --pid: tell where its threads stand now, and record nothing"},
     {OPTION_CONTROL_FD, 0, "control-fd", "N", 0,

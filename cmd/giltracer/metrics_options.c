@@ -3,7 +3,10 @@
 #include "cli.h"
 #include "metrics.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+
+enum { FOLLOWED_BUFFER_BYTES = 1 << 20 }; /* of each perf, per CPU */
 
 static const char *excluded_by(const struct gt_cli *cli)
 {
@@ -52,6 +55,8 @@ int gt_metrics_check_options(struct gt_cli *cli, struct gt_error *err)
     if (!cli->metrics[0])
         return gt_error_set(err, GT_ERR_USAGE,
                             "--metrics: name where: ADDRESS:PORT, :PORT or a file");
+    if ((cli->match || cli->pid_count > 1) && !cli->buffer[0]) /* there may be many */
+        snprintf(cli->buffer, sizeof(cli->buffer), "%d", FOLLOWED_BUFFER_BYTES);
     cli->gil_source = GT_GIL_FUTEX;
     cli->no_output = true;
     cli->native = false;

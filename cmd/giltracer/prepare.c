@@ -211,9 +211,8 @@ static int start_metrics(struct gt_run_state *run, const struct gt_ingest_option
         .interval_ns = run->interval_ns,
     };
 
-    run->metrics =
-        gt_metrics_start(&run->loop, run->cli->metrics, run->cli->quiet, &options, err);
-    return run->metrics ? 0 : GT_ERR_IO;
+    run->metrics = gt_metrics_start(&run->loop, run->cli->metrics, run->cli->quiet, err);
+    return run->metrics ? gt_metrics_record(run->metrics, &options, err) : GT_ERR_IO;
 }
 
 static int start_ingest(struct gt_run_state *run, struct gt_error *err)

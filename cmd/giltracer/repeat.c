@@ -4,6 +4,7 @@
 #include "common/console.h"
 #include "common/exit_status.h"
 #include "first_word.h"
+#include "follow.h"
 #include "run.h"
 
 static int run_all(const struct gt_cli *cli, const struct gt_inherited *inherited,
@@ -46,6 +47,8 @@ int gt_repeat(struct gt_cli *cli, const struct gt_inherited *inherited)
         gt_run_as_refuse(&run_as, &err);
     else if (gt_first_word_settle(cli, &status, &err) < 0)
         gt_run_as_refuse(&run_as, &err);
+    else if (gt_follow_is_asked(cli))
+        status = gt_follow(cli, inherited, &run_as);
     else
         status = run_all(cli, inherited, &run_as);
     gt_run_as_release(&run_as);

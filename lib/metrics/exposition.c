@@ -9,6 +9,9 @@ enum level { OF_SELF, OF_PROCESS, OF_GROUP }; /* which labels it has */
 enum metric {
     BUILD,
     RECORDING,
+    FOLLOWED,
+    UNFOLLOWED,
+    RESTARTS,
     RECORDED,
     LOST,
     LOST_EVENTS,
@@ -35,7 +38,13 @@ static const struct family {
 } families[] = {
     {BUILD, INFO, OF_SELF, "giltracer_build", NULL, "The version of giltracer"},
     {RECORDING, GAUGE, OF_SELF, "giltracer_recording", NULL,
-     "1 while perf records, 0 once it has ended before the program"},
+     "1 while perf records, 0 once one has ended before its process"},
+    {FOLLOWED, GAUGE, OF_SELF, "giltracer_followed_processes", NULL,
+     "Processes that a perf of their own records; their children are counted, too"},
+    {UNFOLLOWED, GAUGE, OF_SELF, "giltracer_unfollowed_processes", NULL,
+     "Processes that are to be followed and are not: there are too many, or perf failed"},
+    {RESTARTS, COUNTER, OF_SELF, "giltracer_perf_restarts", NULL,
+     "How often perf ended before its process and was started again"},
     {RECORDED, COUNTER, OF_SELF, "giltracer_recorded_seconds", "seconds",
      "Time that was evaluated, lost parts included"},
     {LOST, COUNTER, OF_SELF, "giltracer_lost_seconds", "seconds",
@@ -128,6 +137,12 @@ static int add_of_self(struct gt_buf *text, const struct family *family,
         return gt_buf_addf(text, "%s_info{version=\"%s\"} 1\n", name, GT_VERSION);
     case RECORDING:
         return failed | add_count(text, self->recording);
+    case FOLLOWED:
+        return failed | add_count(text, self->followed);
+    case UNFOLLOWED:
+        return failed | add_count(text, self->unfollowed);
+    case RESTARTS:
+        return failed | add_count(text, self->perf_restarts);
     case RECORDED:
         return failed | add_seconds(text, registry->recorded_ns);
     case LOST:

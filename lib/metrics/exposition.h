@@ -22,6 +22,8 @@ struct gt_metrics_self {
     bool recording;
     int64_t own_cpu_ns, perf_cpu_ns;
     uint64_t resident_bytes;
+    unsigned followed, unfollowed; /* processes: recorded by a perf each, and left out */
+    uint64_t perf_restarts;
     int64_t until_unix_ns; /* all before is counted; 0: nothing is yet */
 };
 

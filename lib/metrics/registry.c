@@ -18,14 +18,11 @@ void gt_registry_init(struct gt_registry *registry)
     strcpy(registry->other.label, "other");
 }
 
-void gt_registry_release(struct gt_registry *registry)
-{
-    gt_sums_release(&registry->newest);
-}
-
 /* A number that is used anew is another process, but its counters are of one series if it is
- * called the same. */
+ * called the same. NULL: another source counts this process, and what this one says would count
+ * twice. */
 static struct gt_metrics_process *process_of(struct gt_registry *registry,
+                                             const struct gt_registry_source *source,
                                              const struct gt_process_names *names,
                                              const struct gt_lives *lives,
                                              gt_process_label_fn label, void *context)
@@ -35,9 +32,9 @@ static struct gt_metrics_process *process_of(struct gt_registry *registry,
     char text[GT_METRICS_LABEL_SIZE] = "";
 
     for (size_t i = 0; i < registry->count; i++)
-        if (registry->processes[i].pid == pid && !registry->processes[i].ended_ns)
-            return &registry->processes[i];
-    if (lives && pid != registry->root_pid && !gt_lives_has(lives, pid)) {
+        if (registry->processes[i].pid == pid && registry->processes[i].source)
+            return registry->processes[i].source == source ? &registry->processes[i] : NULL;
+    if (lives && pid != source->root_pid && !gt_lives_has(lives, pid)) {
         registry->has_other = true;
         return &registry->other;
     }
@@ -49,6 +46,7 @@ static struct gt_metrics_process *process_of(struct gt_registry *registry,
         if (process->pid != pid || strcmp(process->label, text) != 0)
             continue;
         process->ended_ns = 0;
+        process->source = source;
         return process;
     }
     if (registry->count == GT_METRICS_PROCESSES_MAX) {
@@ -57,6 +55,7 @@ static struct gt_metrics_process *process_of(struct gt_registry *registry,
     }
     process = &registry->processes[registry->count++];
     init_process(process, pid);
+    process->source = source;
     strcpy(process->label, text);
     return process;
 }
@@ -111,20 +110,32 @@ static void forget_longest(struct gt_metrics_process *process)
         process->groups[i].longest_wait_ns = 0;
 }
 
-int gt_registry_add(struct gt_registry *registry, const struct gt_window *window,
-                    gt_process_label_fn label, void *context, struct gt_error *err)
+/* Longest waits are those of the newest stretch; that of "other" is of many sources'. */
+static void forget_older(struct gt_registry *registry, const struct gt_registry_source *source,
+                         int64_t until_ns)
+{
+    for (size_t i = 0; i < registry->count; i++)
+        if (registry->processes[i].source == source)
+            forget_longest(&registry->processes[i]);
+    if (until_ns - registry->other_since_ns < GT_WINDOW_NS)
+        return;
+    forget_longest(&registry->other);
+    registry->other_since_ns = until_ns;
+}
+
+int gt_registry_add(struct gt_registry *registry, struct gt_registry_source *source,
+                    const struct gt_window *window, gt_process_label_fn label, void *context,
+                    struct gt_error *err)
 {
     struct gt_sums sums;
     int rc = gt_sums_make(&sums, window->timeline, window->since_ns, window->until_ns,
-                          &registry->newest, err);
+                          &source->newest, err);
 
     if (rc < 0) {
         gt_sums_release(&sums);
         return rc;
     }
-    for (size_t i = 0; i < registry->count; i++)
-        forget_longest(&registry->processes[i]);
-    forget_longest(&registry->other);
+    forget_older(registry, source, window->until_ns);
     for (size_t i = 0; i < sums.count; i++) {
         const struct gt_process_sums *from = &sums.processes[i];
         const struct gt_intern *texts = &window->timeline->names;
@@ -135,27 +146,57 @@ int gt_registry_add(struct gt_registry *registry, const struct gt_window *window
             .command_length = gt_intern_length(texts, from->command),
         };
 
-        add_process(registry, process_of(registry, &names, window->lives, label, context),
-                    from);
+        struct gt_metrics_process *process =
+            process_of(registry, source, &names, window->lives, label, context);
+
+        if (process)
+            add_process(registry, process, from);
     }
     registry->recorded_ns += window->until_ns - window->since_ns + window->dropped_ns;
     registry->lost_ns += sums.lost_ns + window->dropped_ns;
     registry->events += window->events;
     registry->lost_events += window->lost_events;
-    gt_sums_release(&registry->newest);
-    registry->newest = sums;
+    gt_sums_release(&source->newest);
+    source->newest = sums;
     return 0;
 }
 
-void gt_registry_sweep(struct gt_registry *registry, const struct gt_lives *lives,
-                       int64_t now_ns)
+static void note_end(struct gt_metrics_process *process, int64_t now_ns)
+{
+    process->ended_ns = now_ns;
+    process->source = NULL;
+}
+
+void gt_registry_sweep(struct gt_registry *registry, const struct gt_registry_source *source,
+                       const struct gt_lives *lives, int64_t now_ns)
+{
+    for (size_t i = 0; i < registry->count; i++) {
+        struct gt_metrics_process *process = &registry->processes[i];
+
+        if (process->source == source && !gt_lives_has(lives, process->pid))
+            note_end(process, now_ns);
+    }
+}
+
+void gt_registry_end_source(struct gt_registry *registry, struct gt_registry_source *source,
+                            int64_t now_ns)
+{
+    for (size_t i = 0; i < registry->count; i++)
+        if (registry->processes[i].source == source)
+            note_end(&registry->processes[i], now_ns);
+    gt_sums_release(&source->newest);
+}
+
+void gt_registry_expire(struct gt_registry *registry, int64_t now_ns)
 {
     for (size_t i = registry->count; i-- > 0;) {
         struct gt_metrics_process *process = &registry->processes[i];
 
-        if (!process->ended_ns && !gt_lives_has(lives, process->pid))
-            process->ended_ns = now_ns;
-        if (!process->ended_ns || now_ns - process->ended_ns < GT_METRICS_KEEP_NS)
+        if (process->source)
+            continue;
+        if (now_ns - process->ended_ns >= GT_WINDOW_NS)
+            forget_longest(process);
+        if (now_ns - process->ended_ns < GT_METRICS_KEEP_NS)
             continue;
         registry->group_total -= process->group_count;
         registry->count--;

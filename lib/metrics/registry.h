@@ -4,7 +4,8 @@
  * processes and groups beyond the limits share the one called "other". So do processes that end
  * within a stretch: who forks all the time makes no series without end. What ended is kept for
  * GT_METRICS_KEEP_NS, so that it is scraped once more, and then goes. A counter never becomes
- * less as long as it is there.
+ * less as long as it is there. Each perf that records is a source of its own. A
+ * process that two of them record is counted of the one that came first, while that lasts.
  */
 #ifndef GT_METRICS_REGISTRY_H
 #define GT_METRICS_REGISTRY_H
@@ -32,8 +33,16 @@ struct gt_metrics_group {
     int64_t longest_wait_ns; /* in the newest stretch */
 };
 
+/* One stream of stretches. Starts as all zeros. */
+struct gt_registry_source {
+    int32_t
+        root_pid; /* the program's: it has series of its own, however short it runs; 0: none */
+    struct gt_sums newest; /* of the newest stretch */
+};
+
 struct gt_metrics_process {
-    int32_t pid; /* 0: all others */
+    int32_t pid;                             /* 0: all others */
+    const struct gt_registry_source *source; /* NULL: it has ended */
     char label[GT_METRICS_LABEL_SIZE];
     int64_t ended_ns; /* seen to have ended; 0: it has not */
     uint64_t handovers;
@@ -49,16 +58,14 @@ struct gt_registry {
     size_t count; /* without "other", which is behind them */
     bool has_other;
     struct gt_metrics_process other;
+    int64_t other_since_ns; /* the longest wait of "other" is of the time from then on */
     size_t group_total;
-    int32_t
-        root_pid; /* the program's: it has series of its own, however short it runs; 0: none */
-    int64_t recorded_ns, lost_ns;
+    int64_t recorded_ns, lost_ns; /* of all sources */
     uint64_t events, lost_events;
-    struct gt_sums newest; /* of the newest stretch */
 };
 
+/* Nothing is allocated but what sources hold. */
 void gt_registry_init(struct gt_registry *registry);
-void gt_registry_release(struct gt_registry *registry);
 
 /* What is known of a process. */
 struct gt_process_names {
@@ -71,12 +78,21 @@ struct gt_process_names {
 typedef void (*gt_process_label_fn)(void *context, const struct gt_process_names *names,
                                     char *label, size_t size);
 
-/* A stretch of time is over: add what happened in it. 0 or negative. */
-int gt_registry_add(struct gt_registry *registry, const struct gt_window *window,
-                    gt_process_label_fn label, void *context, struct gt_error *err);
+/* A stretch of time of this source is over: add what happened in it. 0 or negative. */
+int gt_registry_add(struct gt_registry *registry, struct gt_registry_source *source,
+                    const struct gt_window *window, gt_process_label_fn label, void *context,
+                    struct gt_error *err);
 
-/* Look which processes have ended by `now_ns`; those that ended long ago go. */
-void gt_registry_sweep(struct gt_registry *registry, const struct gt_lives *lives,
-                       int64_t now_ns);
+/* Look which processes of the source have ended by `now_ns`. */
+void gt_registry_sweep(struct gt_registry *registry, const struct gt_registry_source *source,
+                       const struct gt_lives *lives, int64_t now_ns);
+
+/* The source has ended, and all of its processes, as far as can be seen. Frees what it holds.
+ */
+void gt_registry_end_source(struct gt_registry *registry, struct gt_registry_source *source,
+                            int64_t now_ns);
+
+/* What ended long before `now_ns` goes. */
+void gt_registry_expire(struct gt_registry *registry, int64_t now_ns);
 
 #endif

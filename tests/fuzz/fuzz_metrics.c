@@ -80,7 +80,6 @@ static void check_names(const char *name, size_t size)
         gt_buf_release(&text);
     }
     memset(process, 0, sizeof(*process));
-    gt_registry_release(&registry);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -11,6 +11,7 @@
 
 static struct gt_timeline t;
 static struct gt_registry registry;
+static struct gt_registry_source source;
 static struct gt_metrics_self self;
 static struct gt_buf text;
 
@@ -24,6 +25,7 @@ static int begin(void **state)
     ((struct gt_process *)gt_chunks_at(&t.processes, 0))->own_pid = 10;
     gt_hashmap_init(&made_gil(&t, 1000 * MS)->member_of);
     gt_registry_init(&registry);
+    source = (struct gt_registry_source){0};
     self = (struct gt_metrics_self){.recording = true};
     gt_buf_init(&text);
     return 0;
@@ -36,7 +38,7 @@ static int end(void **state)
         gt_hashmap_release(&made_gil_at(&t, i)->member_of);
     gt_intern_release(&t.names);
     made_release(&t);
-    gt_registry_release(&registry);
+    gt_registry_end_source(&registry, &source, 0);
     gt_buf_release(&text);
     return 0;
 }
@@ -87,7 +89,7 @@ static void add(int64_t since_ms, int64_t until_ms, void *called)
     const struct gt_window window = {
         .timeline = &t, .since_ns = since_ms * MS, .until_ns = until_ms * MS};
 
-    assert_int_equal(gt_registry_add(&registry, &window, label, called, NULL), 0);
+    assert_int_equal(gt_registry_add(&registry, &source, &window, label, called, NULL), 0);
 }
 
 static const char *show(bool open_metrics)
@@ -210,14 +212,20 @@ static void what_ends_at_once_is_another(void **state)
     (void)state;
     gt_lives_init(&lives);
     span(&made_gil_at(&t, 0)->waits, add_thread(0, "waiter"), 100, 200);
-    assert_int_equal(gt_registry_add(&registry, &window, label, NULL, NULL), 0);
+    assert_int_equal(gt_registry_add(&registry, &source, &window, label, NULL, NULL), 0);
     assert_int_equal(registry.count, 0);
     assert_shown("gil_handovers_total{pid=\"\",process=\"other\"} 1\n");
-    registry.root_pid = 10;
-    assert_int_equal(gt_registry_add(&registry, &window, label, NULL, NULL), 0);
+    source.root_pid = 10;
+    assert_int_equal(gt_registry_add(&registry, &source, &window, label, NULL, NULL), 0);
     assert_shown("gil_handovers_total{pid=\"10\",process=\"app.py 10\"} 1\n");
     assert_shown("gil_handovers_total{pid=\"\",process=\"other\"} 1\n");
     gt_lives_release(&lives);
+}
+
+static void sweep(const struct gt_lives *lives, int64_t now_ns)
+{
+    gt_registry_sweep(&registry, &source, lives, now_ns);
+    gt_registry_expire(&registry, now_ns);
 }
 
 static void what_ended_goes_later(void **state)
@@ -231,22 +239,47 @@ static void what_ended_goes_later(void **state)
     assert_int_equal(gt_lives_note(&lives, &event), 0);
     span(&made_gil_at(&t, 0)->waits, add_thread(0, "waiter"), 100, 200);
     add(0, 1000, NULL);
-    gt_registry_sweep(&registry, &lives, 1000 * MS);
-    gt_registry_sweep(&registry, &lives, 1000 * MS + 2 * GT_METRICS_KEEP_NS);
+    sweep(&lives, 1000 * MS);
+    sweep(&lives, 1000 * MS + 2 * GT_METRICS_KEEP_NS);
     assert_int_equal(registry.count, 1);
     event.kind = GT_EVENT_EXIT;
     gt_lives_note(&lives, &event);
-    gt_registry_sweep(&registry, &lives, 2000 * MS);
-    gt_registry_sweep(&registry, &lives, 2000 * MS + GT_METRICS_KEEP_NS - 1);
+    sweep(&lives, 2000 * MS);
+    sweep(&lives, 2000 * MS + GT_METRICS_KEEP_NS - 1);
     assert_int_equal(registry.count, 1);
     /* Its number is used anew, under the same name: the counter goes on. */
     add(0, 1000, NULL);
     assert_int_equal(registry.processes[0].groups[0].wait_ns, 200 * MS);
-    gt_registry_sweep(&registry, &lives, 3000 * MS);
-    gt_registry_sweep(&registry, &lives, 3000 * MS + GT_METRICS_KEEP_NS);
+    sweep(&lives, 3000 * MS);
+    sweep(&lives, 3000 * MS + GT_METRICS_KEEP_NS);
     assert_int_equal(registry.count, 0);
     assert_int_equal(registry.group_total, 0);
     gt_lives_release(&lives);
+}
+
+/* The one that came first counts it, until it has ended. */
+static void two_sources_count_nothing_twice(void **state)
+{
+    struct gt_registry_source second = {0};
+    const struct gt_window window = {.timeline = &t, .until_ns = 1000 * MS};
+
+    (void)state;
+    span(&made_gil_at(&t, 0)->waits, add_thread(0, "waiter"), 100, 200);
+    add(0, 1000, NULL);
+    assert_int_equal(gt_registry_add(&registry, &second, &window, label, NULL, NULL), 0);
+    assert_int_equal(registry.count, 1);
+    assert_shown("gil_handovers_total{pid=\"10\",process=\"app.py 10\"} 1\n");
+    gt_registry_end_source(&registry, &source, 1000 * MS);
+    assert_int_equal(gt_registry_add(&registry, &second, &window, label, NULL, NULL), 0);
+    assert_shown("gil_handovers_total{pid=\"10\",process=\"app.py 10\"} 2\n");
+    assert_shown("giltracer_recorded_seconds_total 3.000000000\n");
+    /* What ended is there for a while, but does not wait any more. */
+    gt_registry_end_source(&registry, &second, 1000 * MS);
+    gt_registry_expire(&registry, 1000 * MS + GT_WINDOW_NS - 1);
+    assert_int_equal(registry.processes[0].groups[0].longest_wait_ns, 100 * MS);
+    gt_registry_expire(&registry, 1000 * MS + GT_WINDOW_NS);
+    assert_int_equal(registry.processes[0].groups[0].longest_wait_ns, 0);
+    assert_int_equal(registry.count, 1);
 }
 
 static void two_forms_of_text(void **state)
@@ -276,6 +309,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(groups_and_processes_are_bounded, begin, end),
         cmocka_unit_test_setup_teardown(what_ends_at_once_is_another, begin, end),
         cmocka_unit_test_setup_teardown(what_ended_goes_later, begin, end),
+        cmocka_unit_test_setup_teardown(two_sources_count_nothing_twice, begin, end),
         cmocka_unit_test_setup_teardown(two_forms_of_text, begin, end),
     };
 

@@ -30,6 +30,7 @@ static const uint64_t word = 0x490180 + 40; /* of a GIL in it, as mapped */
 
 static struct gt_windows windows;
 static struct gt_registry registry;
+static struct gt_registry_source source;
 static int stretches;
 
 static void label(void *context, const struct gt_process_names *names, char *text, size_t size)
@@ -42,7 +43,7 @@ static int on_window(void *context, const struct gt_window *window, struct gt_er
 {
     (void)context;
     stretches++;
-    return gt_registry_add(&registry, window, label, NULL, err);
+    return gt_registry_add(&registry, &source, window, label, NULL, err);
 }
 
 static void take(struct gt_event event)
@@ -105,6 +106,7 @@ static int begin(void **state)
     (void)state;
     stretches = 0;
     gt_registry_init(&registry);
+    source = (struct gt_registry_source){0};
     gt_windows_init(&windows, &options, on_window, NULL);
     name(0, 7, "program");
     name(0, 8, "waiter");
@@ -123,7 +125,7 @@ static int end(void **state)
 {
     (void)state;
     gt_windows_release(&windows);
-    gt_registry_release(&registry);
+    gt_registry_end_source(&registry, &source, 0);
     return 0;
 }
 
@@ -255,7 +257,7 @@ static void names_are_those_of_who_lives(void **state)
     assert_true(gt_lives_has(&windows.lives, 7) && gt_lives_has(&windows.lives, 9));
     assert_false(gt_lives_has(&windows.lives, 500));
     assert_true(windows.lives.capacity < 1000);
-    gt_registry_sweep(&registry, &windows.lives, 4 * S);
+    gt_registry_sweep(&registry, &source, &windows.lives, 4 * S);
 }
 
 int main(void)
