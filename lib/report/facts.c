@@ -235,6 +235,35 @@ static int add_command(const struct gt_report *report, struct gt_buf *json)
     return rc ? -1 : 0;
 }
 
+/* What recording cost, in a few words: they are in view however much there is to tell. What is
+ * dear has a sentence, too. */
+static int add_cost_line(const struct gt_report *report, struct gt_buf *json)
+{
+    const struct gt_cost *cost = &report->analysis->cost;
+    const struct gt_perf_cost *perf = &report->analysis->perf_cost;
+    const char *separator = "Recording cost ";
+
+    if (gt_buf_adds(json, "\"cost\":\""))
+        return -1;
+    if (cost->total_ns >= 0) {
+        if (gt_buf_addf(json, "%s%.1f%% of %s", separator,
+                        gt_percent(cost->total_ns, report->analysis->wall_ns),
+                        gt_report_whole(report)))
+            return -1;
+        separator = "; ";
+    }
+    if (perf->states_dear) {
+        if (gt_buf_addf(json, "%s%.0f%% of the CPU time for the scheduler", separator,
+                        perf->states_percent))
+            return -1;
+        separator = ", ";
+    }
+    if (perf->counters_dear &&
+        gt_buf_addf(json, "%s%.0f%% of the CPU time for -e", separator, perf->counters_percent))
+        return -1;
+    return gt_buf_adds(json, "\",\n");
+}
+
 static int add_defects(const struct gt_report *report, struct gt_buf *json)
 {
     const struct gt_quality *quality = &report->timeline->quality;
@@ -284,7 +313,8 @@ static int add_meanings(struct gt_buf *json)
 
 int gt_facts_json(const struct gt_report *report, struct gt_buf *json)
 {
-    return add_command(report, json) || add_facts(report, json) || add_defects(report, json) ||
+    return add_command(report, json) || add_facts(report, json) ||
+                   add_cost_line(report, json) || add_defects(report, json) ||
                    add_meanings(json)
                ? -1
                : 0;

@@ -93,6 +93,35 @@ test("keys work after any click", async () => {
     page.check();
 });
 
+/** Drag a file, or a text, over an element of the page and drop it: which of the two it took. */
+function drop(page, selector, name) {
+    return page.locator(selector).first().evaluate((element, file) => {
+        const dataTransfer = new DataTransfer();
+        if (file)
+            dataTransfer.items.add(new File(["{}"], file));
+        else
+            dataTransfer.setData("text/plain", "some words");
+        return ["dragover", "drop"].filter((type) => !element.dispatchEvent(
+            new DragEvent(type, {dataTransfer, bubbles: true, cancelable: true})));
+    }, name);
+}
+
+test("a file that is dropped does not take the page's place: how reports are compared is told", async () => {
+    const page = await open(browser, {html: pages.small});
+    const status = page.locator("#status");
+    assert.deepEqual(await drop(page, "#search", null), []); // words may be dropped where words go
+    assert.ok(!await status.isVisible());
+    for (const selector of ["#spans", "#verdict", "#search"])
+        assert.deepEqual(await drop(page, selector, "<img src=x onerror=alert(1)>.json"),
+                         ["dragover", "drop"], selector);
+    assert.match(await status.textContent(), /perf2trace --baseline before\.json after\.json -o diff\.html/);
+    assert.equal(await status.evaluate((element) => element.children.length), 0);
+    assert.deepEqual(await violations(page), []);
+    await press(page, "?"); // and by the keyboard
+    assert.ok((await page.locator("#help").innerText()).includes(await status.textContent()));
+    page.check();
+});
+
 test("who is new is told where to begin, once; in the help ever after", async () => {
     const page = await open(browser, {html: pages.small});
     const guide = page.locator("#details ul");

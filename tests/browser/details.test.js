@@ -143,6 +143,7 @@ test("the verdict tells what ran, from which sources, and what recording cost", 
     const facts = await page.locator("#facts").textContent();
     assert.match(facts, /SourcesGIL: libc’s condition variables/);
     assert.match(facts, /Recording costabout 613\.4 µs, 3\.5% of the run \(408 GIL events at 1\.5 µs\)/);
+    assert.equal(await page.locator("#cost").textContent(), "Recording cost 3.5% of the run");
     const {held, contended: waited} = summary.load[0];
     const label = `held ${(100 * held).toFixed(1)}%, waited for ${(100 * waited).toFixed(1)}%`;
     assert.equal(await page.locator("#overview-utilization").textContent(), label);
@@ -152,6 +153,27 @@ test("the verdict tells what ran, from which sources, and what recording cost", 
     await page.mouse.move(box.x + box.width * share, box.y + 20);
     assert.match(await page.locator("#tip").textContent(), /held by thread 2 100\.0% · 1\.0 waiting/);
     page.check();
+});
+
+test("what recording cost is in view, however much there is to tell", async () => {
+    const html = join(folder, "told.html");
+    const many = Array.from({length: 30}, (_, i) => `"sentence ${i}"`).join(",");
+    writeFileSync(html, readFileSync(late.html, "utf8").replace('"findings":[', `$&"first",${many},`));
+    for (const width of [900, 1400, 2560]) {
+        const page = await open(browser, {html, width, height: 900});
+        const last = await page.locator("#findings li").last().boundingBox();
+        const verdict = await page.locator("#verdict").boundingBox();
+        assert.ok(width < 1400 || last.y > verdict.y + verdict.height, "all of it is in view anyway");
+        const box = await page.locator("#cost").boundingBox();
+        assert.ok(box.width > 100 && box.height < 30 && box.x + box.width < width && box.y < 100, width);
+        const hidden = await page.locator("#cost").evaluate((cost) => {
+            const {left, right, top, bottom} = cost.getBoundingClientRect();
+            return [left + 1, right - 1].some((x) =>
+                document.elementFromPoint(x, (top + bottom) / 2) !== cost);
+        });
+        assert.ok(!hidden, `something lies upon it at ${width}`);
+        page.check();
+    }
 });
 
 test("a wait tells what its holders were doing, with file and line", async (t) => {

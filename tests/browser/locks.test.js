@@ -149,7 +149,7 @@ test("without a GIL, stops are told with who asked for them, and saved", async (
     const {selection} = await page.state();
     assert.equal(selection.thread, kinds.stops.thread);
     assert.equal(await page.locator("#details-title").textContent(), "Stops all threads");
-    assert.ok(await page.locator("#stops-legend .key").isVisible());
+    assert.ok(await page.locator("#legend .key.stop").isVisible());
     assert.ok(await page.locator('#threads-table td[data-key="stopped_ns"]').first().isVisible());
     const [download] = await Promise.all([page.waitForEvent("download"), page.click("#save")]);
     const own = ({cat}) => cat === "stop";
@@ -161,7 +161,7 @@ test("without a GIL, stops are told with who asked for them, and saved", async (
 test("where nobody waited for a lock there is no such tab", async () => {
     const page = await open(browser, {html: small.html, hash: "#tab=locks"});
     assert.ok(!await page.locator("#tab-locks").isVisible());
-    assert.ok(!await page.locator("#locks-legend .key").first().isVisible());
+    assert.equal(await page.locator("#legend .key.lock").count(), 0);
     assert.equal(await page.locator("#threads-table th", {hasText: "Lock wait"}).count(), 0);
     assert.equal((await page.state()).tab, "threads");
     page.check();

@@ -69,7 +69,7 @@ test("what is not recorded has no key in the legend, and no claim about it", asy
     const page = await open(browser, {html});
     assert.match(await page.locator("#overview .label").textContent(), /holds that were waited for \d/);
     assert.doesNotMatch(await page.locator("#overview .label").textContent(), /held/);
-    assert.equal(await page.locator("#neither").textContent(), "not waiting");
+    assert.equal(await page.locator("#legend span:has(> .free)").textContent(), "not waiting");
     await page.evaluate(() => {
         const {view, page: {timeline}} = window.giltracer;
         const {lane} = timeline.rows.find((row) => row.kind === "thread");
@@ -215,7 +215,7 @@ test("states of threads are drawn, explained, linked and saved", async () => {
     }));
     assert.ok(Object.keys(sums[0]).length >= 3, "fewer than three states");
     assert.deepEqual(sums, summary.threads.map((thread) => thread.states));
-    assert.ok(await page.locator("#states-legend span").first().isVisible());
+    assert.ok(await page.locator("#legend .key.running").isVisible());
 
     const at = await page.evaluate(() => {
         const {page, view, model} = window.giltracer;

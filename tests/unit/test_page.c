@@ -4,6 +4,7 @@
 #include "common/results.h"
 #include "ingest/ingest.h"
 #include "ingest/native_log.h"
+#include "report/facts.h"
 #include "report/page.h"
 
 #include <setjmp.h>
@@ -295,6 +296,39 @@ static void the_worst_stretch_may_be_of_threads_that_are_not_in_the_page(void **
     gt_buf_release(&whole);
 }
 
+static void costs(int64_t total_ns, bool states, bool counters, const char *wanted)
+{
+    struct gt_analysis *analysis = results.analysis;
+    struct gt_buf json;
+
+    analysis->cost.total_ns = total_ns;
+    analysis->perf_cost.states_dear = states;
+    analysis->perf_cost.counters_dear = counters;
+    gt_buf_init(&json);
+    assert_int_equal(gt_facts_json(results.report, &json), 0);
+    assert_non_null(strstr(json.data, wanted));
+    gt_buf_release(&json);
+}
+
+static void what_recording_cost_is_told_in_a_few_words(void **state)
+{
+    struct gt_analysis *analysis = results.analysis;
+
+    (void)state;
+    analysis->perf_cost.states_percent = 12;
+    analysis->perf_cost.counters_percent = 7;
+    costs(-1, false, false, "\"cost\":\"\",");
+    costs(analysis->wall_ns / 40, false, false, "\"cost\":\"Recording cost 2.5% of the run\",");
+    costs(
+        analysis->wall_ns / 40, true, false,
+        "\"cost\":\"Recording cost 2.5% of the run; 12% of the CPU time for the scheduler\",");
+    costs(-1, true, true,
+          "\"cost\":\"Recording cost 12% of the CPU time for the scheduler, 7% of the CPU time "
+          "for "
+          "-e\",");
+    costs(-1, false, true, "\"cost\":\"Recording cost 7% of the CPU time for -e\",");
+}
+
 #define TEST(name, make) cmocka_unit_test_setup_teardown(name, make, drop)
 
 int main(void)
@@ -302,6 +336,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(all_is_there_where_it_fits, make),
         TEST(a_page_that_is_too_large_holds_the_beginning, make),
+        TEST(what_recording_cost_is_told_in_a_few_words, make_late),
         TEST(the_worst_stretch_may_be_of_threads_that_are_not_in_the_page, make_late),
     };
 

@@ -112,7 +112,8 @@ export class Boxes {
         this.found.has(node) ? " found" : ""}`, role: "treeitem", "data-node": node,
       "aria-label": `${title}, ${figures(this.tree, node)}`,
       "aria-level": depth + 1, tabIndex: node === this.top ? 0 : -1,
-      style: {"--hue": hueOf(title), "top": `${depth * ROW}px`,
+      // Equal frames look alike: one of a few shades by name.
+      style: {"--hue": 22 + [...title].reduce((sum, mark) => sum + mark.codePointAt(0), 0) % 6 * 4, "top": `${depth * ROW}px`,
               "left": `${(100 * from).toFixed(4)}%`, "width": `${(100 * share).toFixed(4)}%`},
     }, share * this.width > 24 ? make("bdi", title) : "");
   }
@@ -172,9 +173,4 @@ export class FlameGraph extends Boxes {
       : `${found.size} found, ${percentText(ns, this.tree.total[0])}%`;
     this.draw();
   }
-}
-
-// Equal frames look alike: one of a few shades by name.
-function hueOf(title) {
-  return 22 + [...title].reduce((sum, mark) => sum + mark.codePointAt(0), 0) % 6 * 4;
 }

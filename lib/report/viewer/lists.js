@@ -177,11 +177,6 @@ const CONDITIONS = {
   "no-gil": "there were no GIL (free-threaded build)",
 };
 
-function reasonText({reason, replayed_ns: simulated, recorded_ns: recorded}) {
-  const found = ` (${durationText(simulated)} instead of ${durationText(recorded)})`;
-  return `Nothing is estimated: ${nameText(reason)}${simulated > 0 ? found : ""}.`;
-}
-
 function estimateRow(estimate, find) {
   const {function: name, file, by_cores: byCores, sentence} = estimate;
   return make("tr", {title: sentence, onclick: name === null ? null : () => find(estimate)},
@@ -194,15 +189,17 @@ function estimateRow(estimate, find) {
 }
 
 export function whatIfContent(whatIf, find) {
-  const {cores, error, estimates, assumptions, recorded_ns: recorded} = whatIf;
+  const {cores, error, estimates, assumptions, recorded_ns, replayed_ns, reason} = whatIf;
+  const recorded = durationText(recorded_ns);
   if (estimates.length === 0)
-    return [make("p.hint", {id: "no-estimates"}, reasonText(whatIf))];
+    return [make("p.hint", {id: "no-estimates"}, `Nothing is estimated: ${nameText(reason)}${
+      replayed_ns > 0 ? ` (${durationText(replayed_ns)} instead of ${recorded})` : ""}.`)];
   const on = pluralText(cores, "core");
   const titles = ["If", "Where", ...estimates[0].by_cores.map((each) =>
     each.cores === cores ? make("b", `${on}, as recorded`) : pluralText(each.cores, "core"))];
   return [
     make("p.hint", {id: "whatif-scope"}, `Estimated length of the whole run, which took ${
-      durationText(recorded)} on ${on}. The run is replayed under other rules; the model ` +
+      recorded} on ${on}. The run is replayed under other rules; the model ` +
       `reproduces the recorded run to ${(100 * Math.abs(error)).toFixed(1)}%.`),
     makeTable("list", titles, estimates.map((each) => estimateRow(each, find))),
     ...estimates.filter(({wall_ns: wall}) => wall === null).map(({sentence}) =>

@@ -5,7 +5,7 @@ import {documentBlocks, readBlocks, readDocument} from "./data.js";
 import {byId, durationText, make, makeFact, nameText, nextTurn, on} from "./dom.js";
 import {openInPerfetto, saveJson} from "./export.js";
 import {Gestures, keyTable, listenToKeys, Search} from "./input.js";
-import {buildModel, complete, findSelection} from "./model.js";
+import {buildModel, complete, findSelection, ORDERS} from "./model.js";
 import {Overview} from "./overview.js";
 import {readTheme} from "./paint.js";
 import {Details} from "./panels.js";
@@ -14,6 +14,11 @@ import {Tabs} from "./tabs.js";
 import {Timeline} from "./timeline.js";
 import {readHash, View, viewToHash} from "./view.js";
 
+const GESTURES = [
+  ["Wheel, pinch", "zoom at the pointer"], ["Drag, Shift+wheel", "move"],
+  ["Drag on the ruler, Shift+drag", "select a range: the tables are measured for it"],
+  ["Click, double click", "select, fit"],
+];
 const SLICE_MS = 10, TOLD_MS = 200; // of decoding, until others have their turn, and its progress is told
 
 class Page {
@@ -29,20 +34,33 @@ class Page {
   }
 
   start() {
-    const {gils, lost, holes, hasStates, hasLocks, hasStops} = this.model;
-    const legend = {gil: gils.length > 0, lost: lost.length + holes.length > 0, states: hasStates,
-                    locks: hasLocks, stops: hasStops};
-    for (const [part, present] of Object.entries(legend))
-      byId(`${part}-legend`).hidden = !present;
-    if (gils.some(({partial}) => partial))
-      byId("neither").textContent = "not waiting";
+    this.explain(this.model);
     byId("unfold").hidden = this.model.functions.length === 0;
+    byId("order").append(...Object.keys(ORDERS).map((value) =>
+      make("option", {value}, `by ${value}`)));
     this.applyTheme();
     this.followHash();
     this.view.onChange((changed) => this.changed(changed));
     this.listen();
     this.showAll();
     performance.mark("giltracer-drawn");
+  }
+
+  // The colours of what was recorded.
+  explain({gils, lost, holes, hasStates, hasLocks, hasStops}) {
+    const keys = {
+      ...gils.length > 0 && {
+        hold: "holds the GIL", wait: "waits for it",
+        free: gils.some(({partial}) => partial) ? "not waiting" : "neither",
+      },
+      ...hasLocks && {lock: "waits for a lock", unknown: "that nobody is known to have"},
+      ...hasStops && {stop: "stopped"},
+      ...lost.length + holes.length > 0 && {lost: "events lost"},
+      ...hasStates && {running: "on a CPU", runnable: "ready, no CPU",
+                       blocked: "blocked in the kernel", asleep: "asleep"},
+    };
+    byId("legend").prepend(...Object.entries(keys).map(([key, text]) =>
+      make("span", make(`i.key.${key}`), text)));
   }
 
   progress(share) {
@@ -155,7 +173,10 @@ class Page {
       jump: () => byId("jump")?.click(), help,
     });
     listenToKeys(keys);
-    this.fillHelp(keys);
+    byId("gestures").append(...GESTURES.map((each) => makeFact(...each)));
+    byId("help-keys").append(...keys.map(([names, what]) => makeFact(
+      names.flatMap((name, i) =>
+        [i ? " " : "", make("kbd", name.replace("Arrow", "").replace("Escape", "Esc"))]), what)));
     const clicks = {
       "help-button": help, "save": () => saveJson(model, summaryText),
       "perfetto": () => openInPerfetto(model, summaryText, document.title),
@@ -164,6 +185,15 @@ class Page {
     };
     for (const [id, click] of Object.entries(clicks))
       on(byId(id), {click});
+    // The browser would show the file in place of this page.
+    const refuse = (event) => {
+      if (!event.dataTransfer.types.includes("Files"))
+        return;
+      event.preventDefault();
+      if (event.type === "drop")
+        Object.assign(byId("status"), {textContent: byId("comparing").textContent, hidden: false});
+    };
+    on(window, {dragover: refuse, drop: refuse});
     on(byId("order"), {change: ({target}) => view.set({order: target.value})});
     on(byId("filter"), {input: ({target}) => view.set({filter: target.value})});
     on(timeline.scroller, {scroll: () => this.changed([])});
@@ -182,12 +212,6 @@ class Page {
       if (location.hash !== this.ownHash)
         this.followHash();
     }});
-  }
-
-  fillHelp(keys) {
-    byId("help-keys").replaceChildren(...keys.map(([names, what]) => makeFact(
-      names.flatMap((name, i) =>
-        [i ? " " : "", make("kbd", name.replace("Arrow", "").replace("Escape", "Esc"))]), what)));
   }
 
   hover(event, at, press) {
@@ -214,7 +238,7 @@ class Page {
   }
 }
 
-function showVerdict(summary, {command, facts, defects}) {
+function showVerdict(summary, {command, facts, defects, cost}) {
   if (command) {
     byId("command").textContent = byId("command").title = nameText(command);
     document.title = `${nameText(command)} – giltracer`;
@@ -225,6 +249,7 @@ function showVerdict(summary, {command, facts, defects}) {
     const span = `${at?.start_ns}-${at?.end_ns}`, name = nameText(text);
     return make("li", at ? make("a", {href: `#t=${span}&range=${span}`}, name) : name);
   };
+  byId("cost").textContent = cost;
   byId("headline").textContent = nameText(first);
   byId("findings").replaceChildren(...rest.map(item));
   byId("facts").replaceChildren(...facts.map(([name, text]) =>

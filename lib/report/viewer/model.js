@@ -146,7 +146,7 @@ export function gilName({process, number}) {
   return process.gils.length === 1 ? "GIL" : `GIL ${number}`;
 }
 
-const ORDERS = {
+export const ORDERS = {
   start: (a, b) => a.thread.start_ns - b.thread.start_ns || a.thread.index - b.thread.index,
   wait: (a, b) => b.wait_ns - a.wait_ns,
   hold: (a, b) => b.hold_ns - a.hold_ns,

@@ -45,11 +45,7 @@ export class Painter {
     return share > 0 ? max(least, round(share * height)) : 0;
   }
 
-  column(x, y, height, pixel) {
-    this.hatchedColumn(x, y, height, pixel, pixel);
-  }
-
-  hatchedColumn(x, y, height, dark, pale) {
+  column(x, y, height, dark, pale = dark) {
     const end = min(this.height, y + height);
     for (let row = max(0, y); row < end; row++)
       this.pixels[row * this.width + x] = (x + row) % 6 < 3 ? dark : pale;
@@ -76,7 +72,7 @@ export class Painter {
         const rows = min(room, this.rowsOf(this.hold[x], height, least));
         const top = max(0, height - this.rows[x] - rows);
         this.rows[x] = min(height, this.rows[x] + rows);
-        this.hatchedColumn(x, y + top, rows, pixel, pale);
+        this.column(x, y + top, rows, pixel, pale);
       }
     }
   }
@@ -178,7 +174,7 @@ export class Painter {
     for (let x = 0; x < this.width; x++) {
       const rows = round(min(1, values[x] / most) * height);
       const at = values[x] > 0 ? height - max(rows, thickness) : height;
-      this.hatchedColumn(x, y + at, height - at, area, this.theme.pixels.panel);
+      this.column(x, y + at, height - at, area, this.theme.pixels.panel);
       if (at < height || last < height)
         this.column(x, y + min(at, last), max(thickness, Math.abs(at - last)), line);
       last = at;

@@ -108,7 +108,7 @@ export class Details {
 
   attribution(thread, intervals) {
     const rows = attributeTime(this.model, thread, intervals);
-    return rows.length === 0 ? null : make("ul.attribution",
+    return rows.length === 0 ? "" : make("ul.attribution",
       ...rows.slice(0, FUNCTIONS_EACH).map((row) => make("li",
         make("bdi", attributionText(this.model, row)),
         make("span.number", ` ${durationText(row.ns)}`))));
@@ -156,7 +156,7 @@ export class Details {
       const [facts, ...rest] = this.wait({...selection, flags: flags[id]}, lane,
         lockAsGil(model, member[id]), "it is not known who held it");
       facts.prepend(makeFact(...this.lockFact(member[id])));
-      return [facts, this.attribution(lane.thread, [[start, end]]) ?? "", ...rest];
+      return [facts, this.attribution(lane.thread, [[start, end]]), ...rest];
     }
     const {stops} = model, i = member[id], asker = model.threads[stops.member[i]];
     const asked = [[stops.start[i], stops.endOf(i)]];
@@ -164,7 +164,7 @@ export class Details {
       ...this.spanFacts(selection, lane), kind === 1 && ["Asked by", this.threadLink(asker.lanes[0])],
       ["Had to stop", pluralText(stops.stopped[i], "thread")],
       ["Until all had", durationText(stops.until[i])]]),
-    make("h3", "What asked for it"), this.attribution(asker, asked) ?? "",
+    make("h3", "What asked for it"), this.attribution(asker, asked),
     this.jumpButton(selection, "Jump to who asked") ?? ""];
   }
 
@@ -176,7 +176,7 @@ export class Details {
         sum + (spans.flags[i] < 4 && spans.member[i] === index ? to - from : 0), 0)));
     return [this.facts([this.lockFact(index), ...this.spanFacts(selection, lane),
                         ["Cost others", make("b", durationText(sumOf(waiters)))]]),
-            this.attribution(lane.thread, [[start, end]]) ?? "",
+            this.attribution(lane.thread, [[start, end]]),
             make("h3", "Who waited meanwhile"),
             this.ranking({lanes: threads.map(({lanes}) => lanes[0])}, waiters, start, end, "wait")];
   }
@@ -241,7 +241,7 @@ export class Details {
   free(selection, lane) {
     const unknown = isLost(lane.lost, selection.start, selection.end);
     return [this.facts(this.spanFacts(selection, lane)),
-      this.attribution(lane.thread, [[selection.start, selection.end]]) ?? "",
+      this.attribution(lane.thread, [[selection.start, selection.end]]),
       make("p.hint", unknown
         ? "Events were lost here (hatched): it is not known what the thread did."
         : !lane.gil ? "This thread did not use a GIL while it was recorded."

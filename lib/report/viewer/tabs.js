@@ -98,19 +98,15 @@ export class Tabs {
     return laneLabel(this.theme, gil.lanes[member]);
   }
 
-  gilTitle(gil) {
-    const {title, pid} = gil.process;
-    return make("h2", make("bdi", title), ` (${pid}), ${gilName(gil)}`);
-  }
-
   async matrices({from, to}, task) {
     const content = [];
     for (const gil of this.model.gils) {
-      const waiters = await measureBlockers(gil, from, to, task);
+      const waiters = await measureBlockers(gil, from, to, task), {title, pid} = gil.process;
       if (!waiters)
         return [];
       if (waiters.length > 0)
-        content.push(this.gilTitle(gil), this.matrix(gil, waiters));
+        content.push(make("h2", make("bdi", title), ` (${pid}), ${gilName(gil)}`),
+                     this.matrix(gil, waiters));
     }
     return content.length ? content
       : [make("p.hint", "No thread waited for another here.")];

@@ -200,7 +200,8 @@ export class Timeline {
     for (const row of visible)
       this.paintRow(row);
     for (const row of visible)
-      this.paintLost(row);
+      painter.lost(row.lane?.lost ?? row.process?.lost ?? this.model.lost,
+                   this.device(this.yOf(row) + row.height), this.device(this.yOf(row)));
     painter.end(context);
     context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
     this.drawTexts(visible);
@@ -213,11 +214,6 @@ export class Timeline {
     if (canvas.clientWidth !== width || canvas.clientHeight !== height)
       Object.assign(canvas.style, {width: `${width}px`, height: `${height}px`});
     return sizeCanvas(canvas, width, height);
-  }
-
-  paintLost(row) {
-    this.painter.lost(row.lane?.lost ?? row.process?.lost ?? this.model.lost,
-                      this.device(this.yOf(row) + row.height), this.device(this.yOf(row)));
   }
 
   paintRow(row) {
@@ -316,14 +312,11 @@ export class Timeline {
         this.drawMarks(row);
       if (row.kind === "gil")
         this.labelOwners(row.gil, y);
-      else if (row.kind === "thread" && row.lane.gil)
-        this.labelLane(row.lane, y);
+      for (const word of row.lane?.gil ? ["holds", "waits"] : []) {
+        const track = row.lane[word];
+        this.eachInView(track, (i) => this.label(track.startOf(i), track.endOf(i), y, word));
+      }
     }
-  }
-
-  labelLane(lane, y) {
-    for (const [track, word] of [[lane.holds, "holds"], [lane.waits, "waits"]])
-      this.eachInView(track, (i) => this.label(track.startOf(i), track.endOf(i), y, word));
   }
 
   labelOwners(gil, y) {
