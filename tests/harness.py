@@ -39,6 +39,7 @@ for name in ("SUDO_UID", "SUDO_GID", "SUDO_USER", "SUDO_COMMAND"):
 
 sys.path.insert(0, str(HERE))
 import oracle  # noqa: E402
+import processes  # noqa: E402
 import told  # noqa: E402
 import worst  # noqa: E402
 
@@ -248,7 +249,7 @@ class Run:
             out, err = self.process.communicate(data, timeout)
         except subprocess.TimeoutExpired:
             self.end_processes()
-            out, err = self.process.communicate()
+            out, err = self.process.communicate(timeout=20)
             raise AssertionError("still running after %d s: %s\n%s" %
                                  (timeout, self.argv, (err or b"").decode(errors="replace")))
         self.out, self.err = out, (err or b"").decode("utf-8", "replace")
@@ -258,20 +259,7 @@ class Run:
 
     def processes(self):
         """Pids that carry this run's mark and still live."""
-        found = []
-        for entry in os.listdir("/proc"):
-            if not entry.isdigit():
-                continue
-            try:
-                with open("/proc/%s/environ" % entry, "rb") as stream:
-                    marked = self.mark.encode() in stream.read()
-                with open("/proc/%s/stat" % entry) as stream:
-                    zombie = stream.read().rsplit(")", 1)[1].split()[0] == "Z"
-            except OSError:
-                continue
-            if marked and not zombie:
-                found.append(int(entry))
-        return found
+        return list(processes.marked(self.mark.encode()))
 
     def has_opened_an_output(self):
         """In the run's folder: a file without a name, or with one that ends in .tmp."""
@@ -285,11 +273,7 @@ class Run:
                    for path in paths)
 
     def end_processes(self):
-        for pid in self.processes():
-            try:
-                os.kill(pid, 9)
-            except OSError:
-                pass
+        processes.end(self.processes())
 
     def leftovers(self):
         """What a run must not leave: processes, probe groups, temporary files, perf's cache."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Who runs below a process, as /proc tells."""
+"""Who runs below a process, or was started by it and has lost its parent since, as /proc tells."""
 import glob
 import os
 
@@ -37,11 +37,25 @@ def words_of(pid):
         return []
 
 
-def end_descendants(root):
+def marked(mark):
+    """Who lives whose environment has these bytes, but for the caller."""
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit() or int(entry) == os.getpid():
+            continue
+        try:
+            with open("/proc/%s/environ" % entry, "rb") as stream:
+                found = mark in stream.read()
+        except OSError:
+            continue
+        if found and (stat_of(int(entry)) or (0, "X"))[1] not in "ZX":
+            yield int(entry)
+
+
+def end(pids):
     """With SIGKILL; what they were."""
     ended = []
-    for pid in descendants(root):
-        ended.append(" ".join(words_of(pid)))
+    for pid in pids:
+        ended.append(" ".join(words_of(pid)).strip())
         try:
             os.kill(pid, 9)
         except OSError:

@@ -91,10 +91,13 @@ int gt_barriers_find(const struct gt_timeline *timeline, struct gt_chunks *passi
 /* One boot's passings, on the common clock: when the last of its processes entered, and when
  * the first one left. */
 struct boot {
-    struct gt_passing *passings;
-    bool fixed, placed;
+    struct gt_passing *passings; /* NULL: it made none */
+    bool fixed;
     int64_t moved_ns;
 };
+
+enum { BOOTS_MAX = 1024 };     /* the web of them is as large as its square */
+#define FAR_NS (INT64_MAX / 4) /* as good as no limit; two of them can be added */
 
 static const struct gt_passing *passing_at(const struct gt_barred *recording, size_t index)
 {
@@ -135,70 +138,118 @@ static int take(struct boot *boot, const struct gt_barred *recording, size_t cal
     return 0;
 }
 
-/* By how much the one clock may be moved against the other: from and until. */
-static void bound(const struct boot *boot, const struct boot *other, size_t calls,
-                  int64_t *from_ns, int64_t *until_ns)
+static int64_t difference_ns(int64_t ns, int64_t other_ns)
 {
-    for (size_t i = 0; i < calls; i++) {
-        int64_t least_ns = other->passings[i].start_ns - boot->passings[i].end_ns;
-        int64_t most_ns = other->passings[i].end_ns - boot->passings[i].start_ns;
+    int64_t difference;
 
-        *from_ns = least_ns > *from_ns ? least_ns : *from_ns;
-        *until_ns = most_ns < *until_ns ? most_ns : *until_ns;
-    }
+    if (__builtin_sub_overflow(ns, other_ns, &difference))
+        return ns > other_ns ? FAR_NS : -FAR_NS;
+    return difference > FAR_NS ? FAR_NS : difference < -FAR_NS ? -FAR_NS : difference;
 }
 
-/* Give the boot its place among those that have theirs. False: calls contradict each other. */
-static bool place(const struct boot *boots, size_t boot_count, struct boot *boot, size_t calls)
+/* How much further than the other the one may be moved: it must have entered each call when the
+ * other leaves it. */
+static int64_t most_ns(const struct boot *boot, const struct boot *other, size_t calls)
 {
-    int64_t from_ns = INT64_MIN, until_ns = INT64_MAX;
+    int64_t least_ns = boot->fixed && other->fixed ? 0 : FAR_NS;
 
-    for (size_t i = 0; i < boot_count; i++)
-        if (boots[i].placed)
-            bound(boot, &boots[i], calls, &from_ns, &until_ns);
-    boot->placed = true;
-    if (from_ns == INT64_MIN || (from_ns <= 0 && until_ns >= 0))
-        return true; /* the first one, or it agrees */
-    if (from_ns > until_ns || boot->fixed)
-        return false;
-    boot->moved_ns = from_ns + (until_ns - from_ns) / 2;
     for (size_t i = 0; i < calls; i++) {
-        boot->passings[i].start_ns += boot->moved_ns;
-        boot->passings[i].end_ns += boot->moved_ns;
+        int64_t room_ns = difference_ns(other->passings[i].end_ns, boot->passings[i].start_ns);
+
+        least_ns = room_ns < least_ns ? room_ns : least_ns;
     }
+    return least_ns;
+}
+
+/* The same of all pairs, `most[i * count + j]`, by way of others, too (Floyd and Warshall):
+ * then whoever is placed within the limits to those that are leaves room for the rest. False:
+ * calls contradict each other. */
+static bool limit(struct boot *const *boots, size_t count, size_t calls, int64_t *most)
+{
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < count; j++)
+            most[i * count + j] = i == j ? 0 : most_ns(boots[i], boots[j], calls);
+    for (size_t via = 0; via < count; via++)
+        for (size_t i = 0; i < count; i++)
+            for (size_t j = 0; j < count; j++) {
+                int64_t way_ns = most[i * count + via] + most[via * count + j];
+
+                way_ns = way_ns < -FAR_NS ? -FAR_NS : way_ns;
+                if (way_ns < most[i * count + j])
+                    most[i * count + j] = way_ns;
+            }
+    for (size_t i = 0; i < count; i++)
+        if (most[i * count + i] < 0)
+            return false;
     return true;
 }
 
+/* Give each its place: where it is, if it may stay there, else in the middle of what it may.
+ * Those come first that cannot be moved. */
+static void place(struct boot *const *boots, size_t count, const int64_t *most)
+{
+    for (size_t i = 0; i < count; i++) {
+        int64_t from_ns = -FAR_NS, until_ns = FAR_NS;
+
+        for (size_t j = 0; j < i; j++) {
+            int64_t least = boots[j]->moved_ns - most[j * count + i];
+            int64_t furthest = boots[j]->moved_ns + most[i * count + j];
+
+            from_ns = least > from_ns ? least : from_ns;
+            until_ns = furthest < until_ns ? furthest : until_ns;
+        }
+        if (from_ns > 0 || until_ns < 0)
+            boots[i]->moved_ns = from_ns + (until_ns - from_ns) / 2;
+    }
+}
+
 /* How far any two may be apart, where they have their places now. */
-static int64_t error_of(const struct boot *boots, size_t boot_count, size_t calls)
+static int64_t error_of(struct boot *const *boots, size_t count, const int64_t *most)
 {
     int64_t worst_ns = 0;
 
-    for (size_t i = 0; i < boot_count; i++)
-        for (size_t j = 0; boots[i].placed && j < i; j++) {
-            int64_t from_ns = INT64_MIN, until_ns = INT64_MAX;
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < count; j++) {
+            int64_t room_ns = most[i * count + j] - (boots[i]->moved_ns - boots[j]->moved_ns);
 
-            if (!boots[j].placed)
-                continue;
-            bound(&boots[i], &boots[j], calls, &from_ns, &until_ns);
-            worst_ns = -from_ns > worst_ns ? -from_ns : worst_ns;
-            worst_ns = until_ns > worst_ns ? until_ns : worst_ns;
+            worst_ns = room_ns > worst_ns ? room_ns : worst_ns;
         }
     return worst_ns;
 }
 
-/* Those first that cannot be moved. False: calls contradict each other. */
-static bool place_all(struct boot *boots, size_t boot_count, size_t calls,
-                      struct gt_alignment *alignment)
+/* Those that made calls, the ones first that cannot be moved. How many. */
+static size_t list_boots(struct boot *boots, size_t count, struct boot **list)
 {
+    size_t listed = 0;
+
     for (int fixed = 1; fixed >= 0; fixed--)
-        for (size_t i = 0; i < boot_count; i++)
-            if (boots[i].passings && boots[i].fixed == (fixed == 1) &&
-                !place(boots, boot_count, &boots[i], calls))
-                return false;
-    alignment->barriers = calls;
-    alignment->barriers_error_ns = error_of(boots, boot_count, calls);
-    return true;
+        for (size_t i = 0; i < count; i++)
+            if (boots[i].passings && boots[i].fixed == (fixed == 1))
+                list[listed++] = &boots[i];
+    return listed;
+}
+
+/* 1: they have their places; 0: nothing is known of them; -1: no memory. */
+static int place_all(struct boot *boots, size_t boot_count, size_t calls,
+                     struct gt_alignment *alignment)
+{
+    struct boot **list = malloc((boot_count + 1) * sizeof(*list));
+    size_t count = list ? list_boots(boots, boot_count, list) : 0;
+    int64_t *most = NULL;
+    int rc = list ? 0 : -1;
+
+    if (count > 1 && count <= BOOTS_MAX) {
+        most = malloc(count * count * sizeof(*most));
+        rc = !most ? -1 : limit(list, count, calls, most);
+    }
+    if (rc == 1) {
+        place(list, count, most);
+        alignment->barriers = calls;
+        alignment->barriers_error_ns = error_of(list, count, most);
+    }
+    free(most);
+    free(list);
+    return rc;
 }
 
 static void move(struct gt_barred *recordings, size_t count, const struct boot *boots,
@@ -217,7 +268,7 @@ static void move(struct gt_barred *recordings, size_t count, const struct boot *
 int gt_barriers_align(struct gt_barred *recordings, size_t count,
                       struct gt_alignment *alignment)
 {
-    size_t calls = count_of(recordings, count), boot_count = 0, with = 0;
+    size_t calls = count_of(recordings, count), boot_count = 0;
     struct boot *boots;
     int rc = 0;
 
@@ -231,14 +282,14 @@ int gt_barriers_align(struct gt_barred *recordings, size_t count,
         if (recordings[i].passings->count)
             rc = take(&boots[recordings[i].boot], &recordings[i], calls);
     }
-    for (size_t i = 0; i < boot_count; i++)
-        with += boots[i].passings != NULL;
-    if (!rc && with > 1 && place_all(boots, boot_count, calls, alignment)) {
+    if (!rc && calls)
+        rc = place_all(boots, boot_count, calls, alignment);
+    if (rc == 1) {
         alignment->barriers_all = true;
         move(recordings, count, boots, alignment);
     }
     for (size_t i = 0; i < boot_count; i++)
         free(boots[i].passings);
     free(boots);
-    return rc;
+    return rc < 0 ? rc : 0;
 }

@@ -34,7 +34,8 @@ struct gt_barred {
 };
 
 /* Move clocks that disagree with what was seen together, and say in `alignment` how far they
- * agree now. Where calls contradict each other nothing changes. 0, or -1: no memory. */
+ * agree now. Where calls contradict each other, or more than 1,024 boots made any, nothing
+ * changes. Time and memory by the square of boots. 0, or -1: no memory. */
 int gt_barriers_align(struct gt_barred *recordings, size_t count,
                       struct gt_alignment *alignment);
 

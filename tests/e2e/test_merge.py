@@ -9,7 +9,7 @@ import subprocess
 import time
 
 import pytest
-from harness import DEBIAN_PYTHON, GILTRACER, PERF2TRACE, TARGETS, require, why_no_perf
+from harness import DEBIAN_PYTHON, GILTRACER, PERF2TRACE, TARGETS, Run, require, why_no_perf
 
 
 def why_no_time_namespace():
@@ -352,9 +352,10 @@ def test_barriers_tell_that_a_wall_clock_is_off(tmp_path):
     (tmp_path / "job.py").write_text(JOB)
     record_rank = ('exec "$@" --keep rank$OMPI_COMM_WORLD_RANK -o rank$OMPI_COMM_WORLD_RANK.json '
                    "job.py")
-    subprocess.run(["mpirun", "--allow-run-as-root", "--oversubscribe", "-n", "3", "sh", "-c",
-                    record_rank, "sh", str(GILTRACER), "-q", "--python", DEBIAN_PYTHON, "--gil-source",
-                    "agent", "--no-native"], cwd=str(tmp_path), check=True, timeout=80)
+    done = Run(["mpirun", "--allow-run-as-root", "--oversubscribe", "-n", "3", "sh", "-c", record_rank,
+                "sh", GILTRACER, "-q", "--python", DEBIAN_PYTHON, "--gil-source", "agent", "--no-native"],
+               tmp_path).finish(timeout=200)
+    assert done.status == 0, done
     ranks = [tmp_path / f"rank{i}" for i in range(3)]
     perf2trace("-q", *ranks, "-o", tmp_path / "truth.json")
     for rank, off_ns in ((1, 3 * 10**6), (2, -250 * 10**6)):

@@ -171,7 +171,7 @@ class Run:
         while process.poll() is None:
             if time.monotonic() > deadline:
                 doing = [" ".join(processes.words_of(pid)) for pid in processes.descendants(process.pid)]
-                end(self.mark)
+                processes.end(marked(self.mark))
                 process.kill()
                 process.wait()
                 raise AssertionError("still running after %d s, with %s:\n%s" % (
@@ -251,26 +251,7 @@ class Run:
 # --- what is left ----------------------------------------------------------------------------
 
 def marked(mark):
-    """Processes whose environment has it: (pid, command)."""
-    for entry in os.listdir("/proc"):
-        if not entry.isdigit() or int(entry) == os.getpid():
-            continue
-        try:
-            with open("/proc/%s/environ" % entry, "rb") as stream:
-                found = ("%s=%s" % (harness.MARK, mark)).encode() in stream.read()
-        except OSError:
-            continue
-        state = processes.stat_of(int(entry))
-        if found and state and state[1] not in "ZX":
-            yield int(entry), " ".join(processes.words_of(int(entry)))
-
-
-def end(mark):
-    for pid, _ in marked(mark):
-        try:
-            os.kill(pid, 9)
-        except OSError:
-            pass
+    return processes.marked(("%s=%s" % (harness.MARK, mark)).encode())
 
 
 def descriptors(folder):
@@ -289,7 +270,7 @@ def descriptors(folder):
 
 def leftovers(stage, told):
     """Of all runs; what a run said that it kept, or could not remove, is left out."""
-    left = ["process %d: %s" % found for found in marked(stage.mark)]
+    left = ["process %d: %s" % (pid, " ".join(processes.words_of(pid))) for pid in marked(stage.mark)]
     left += ["probe " + line for line in harness.probes()
              if any(harness.probe_is_of(line, pid) for pid in stage.pids)]
     left += ["of run %s (%s): %s" % (place.name, stage.faults[place.name], path)
@@ -443,7 +424,7 @@ def main():
     try:
         table, left = soak(options, stage)
     finally:
-        end(stage.mark)
+        processes.end(marked(stage.mark))
         stage.release()
     faults = len(table.complaints) + len(left)
     print("%d runs, %d with a fault that was reached, %d complaints" % (

@@ -112,6 +112,50 @@ static void test_what_contradicts_is_not_used(void **state)
     release(&ranks);
 }
 
+static int64_t random_below(uint64_t *state, int64_t below)
+{
+    *state = *state * 6364136223846793005u + 1442695040888963407u;
+    return (int64_t)((*state >> 33) % (uint64_t)below);
+}
+
+/* Calls that take long and differ: where a clock is put must leave room for the next one, and
+ * the true places are within the error that is told. */
+static void test_whatever_is_true_can_be_placed(void **unused)
+{
+    uint64_t state = 7;
+
+    (void)unused;
+    for (int trial = 0; trial < 2000; trial++) {
+        struct ranks ranks;
+        struct gt_alignment alignment;
+        int64_t off_ns[RANKS], all_in_ns = 0;
+
+        for (int i = 0; i < RANKS; i++)
+            off_ns[i] = random_below(&state, 300000) - 150000;
+        make(&ranks, off_ns);
+        for (size_t call = 0; call < CALLS; call++) {
+            all_in_ns += 1000000;
+            for (int i = 0; i < RANKS; i++) {
+                struct gt_passing *passing = gt_chunks_at(&ranks.passings[i], call);
+
+                passing->start_ns = all_in_ns - random_below(&state, 90000) + off_ns[i];
+                passing->end_ns = all_in_ns + random_below(&state, 90000) + off_ns[i];
+            }
+        }
+        ranks.barred[trial % RANKS].fixed = trial % 2;
+        alignment = align(&ranks);
+        assert_int_equal(alignment.barriers, CALLS);
+        for (int i = 0; i < RANKS; i++)
+            for (int j = 0; j < i; j++) {
+                int64_t wrong_ns =
+                    ranks.maps[i].to_ns + off_ns[i] - (ranks.maps[j].to_ns + off_ns[j]);
+
+                assert_in_range(llabs(wrong_ns), 0, alignment.barriers_error_ns);
+            }
+        release(&ranks);
+    }
+}
+
 /* One that has its place already is what others are moved to. */
 static void test_what_is_fixed_stays(void **state)
 {
@@ -138,6 +182,7 @@ int main(void)
         cmocka_unit_test(test_what_agrees_stays),
         cmocka_unit_test(test_a_clock_that_is_off_is_moved),
         cmocka_unit_test(test_what_contradicts_is_not_used),
+        cmocka_unit_test(test_whatever_is_true_can_be_placed),
         cmocka_unit_test(test_what_is_fixed_stays),
     };
 
