@@ -46,16 +46,32 @@ bool gt_follow_is_asked(const struct gt_cli *cli)
 
 /* --- which processes --- */
 
-/* It began as a descendant of a followed one, which perf has gone over to. */
-static bool is_inherited(const struct gt_follower *follower, struct gt_process_stat process)
+static const struct gt_follower *follower_of(const struct follow *follow, int pid)
+{
+    for (int i = 0; i < FOLLOWED_MAX; i++)
+        if (follow->followers[i].state != GT_FOLLOWER_FREE &&
+            follow->followers[i].process.pid == pid)
+            return &follow->followers[i];
+    return NULL;
+}
+
+/* Did it begin as a descendant of a followed one, with nobody between them who is older than
+ * the recording? Then perf has gone over to it. */
+static bool is_inherited(const struct follow *follow, struct gt_process_stat process)
 {
     enum { DEPTH_MAX = 64 };
+    uint64_t oldest = process.start;
 
-    for (int i = 0; i < DEPTH_MAX && process.start > follower->begun_ticks; i++) {
-        if (process.parent == follower->process.pid)
+    for (int i = 0; i < DEPTH_MAX && process.parent > 1; i++) {
+        const struct gt_follower *follower = follower_of(follow, process.parent);
+
+        if (follower && follower->state == GT_FOLLOWER_RECORDING &&
+            oldest > follower->begun_ticks)
             return true;
-        if (process.parent <= 1 || !gt_process_look(process.parent, &process))
+        if (!gt_process_look(process.parent, &process))
             return false;
+        if (process.start < oldest)
+            oldest = process.start;
     }
     return false;
 }
@@ -63,18 +79,14 @@ static bool is_inherited(const struct gt_follower *follower, struct gt_process_s
 /* Is it recorded already? Fork records tell of those whose parents have ended. */
 static bool is_followed(const struct follow *follow, const struct gt_process_stat *process)
 {
-    for (int i = 0; i < FOLLOWED_MAX; i++) {
-        const struct gt_follower *follower = &follow->followers[i];
+    const struct gt_follower *own = follower_of(follow, process->pid);
 
-        if (follower->state == GT_FOLLOWER_FREE)
-            continue;
-        if (follower->process.pid == process->pid && follower->process.start == process->start)
+    if ((own && own->process.start == process->start) || is_inherited(follow, *process))
+        return true;
+    for (int i = 0; i < FOLLOWED_MAX; i++)
+        if (follow->followers[i].state == GT_FOLLOWER_RECORDING &&
+            gt_counting_has(&follow->followers[i].counting, process->pid))
             return true;
-        if (follower->state == GT_FOLLOWER_RECORDING &&
-            (is_inherited(follower, *process) ||
-             gt_counting_has(&follower->counting, process->pid)))
-            return true;
-    }
     return false;
 }
 

@@ -271,6 +271,7 @@ static void look_dead(struct gt_follower *follower, struct gt_follow_common *com
 {
     bool again = follower->attempts > 0 && follower->attempts < ATTEMPTS_MAX;
     struct gt_error err;
+    int rc;
 
     if (gt_now_ns() - follower->since_ns < (again ? ATTEMPT_NS : RESTART_NS))
         return;
@@ -279,8 +280,13 @@ static void look_dead(struct gt_follower *follower, struct gt_follow_common *com
         return;
     }
     common->restarts += !again;
-    enter(follower,
-          open_all(follower, common, &err) < 0 ? GT_FOLLOWER_DEAD : GT_FOLLOWER_STARTING);
+    rc = open_all(follower, common, &err);
+    if (rc == 0)
+        enter(follower, GT_FOLLOWER_STARTING);
+    else if (rc == GT_ERR_UNSUPPORTED) /* it has executed something else */
+        enter(follower, GT_FOLLOWER_FREE);
+    else
+        enter(follower, GT_FOLLOWER_DEAD);
 }
 
 void gt_follower_act(struct gt_follower *follower, struct gt_follow_common *common)

@@ -123,6 +123,34 @@ static void forget_older(struct gt_registry *registry, const struct gt_registry_
     registry->other_since_ns = until_ns;
 }
 
+static void forget_process(struct gt_registry *registry, size_t index)
+{
+    struct gt_metrics_process *process = &registry->processes[index];
+
+    registry->group_total -= process->group_count;
+    registry->count--;
+    memmove(process, process + 1, (registry->count - index) * sizeof(*process));
+}
+
+/* Where a limit is reached, what ended longest ago makes room. */
+static void make_room(struct gt_registry *registry, int64_t now_ns)
+{
+    while (registry->count == GT_METRICS_PROCESSES_MAX ||
+           registry->group_total == GT_METRICS_ALL_GROUPS_MAX) {
+        size_t oldest = registry->count;
+
+        for (size_t i = 0; i < registry->count; i++)
+            if (!registry->processes[i].source &&
+                (oldest == registry->count ||
+                 registry->processes[i].ended_ns < registry->processes[oldest].ended_ns))
+                oldest = i;
+        if (oldest == registry->count ||
+            now_ns - registry->processes[oldest].ended_ns < GT_METRICS_KEEP_LEAST_NS)
+            return;
+        forget_process(registry, oldest);
+    }
+}
+
 int gt_registry_add(struct gt_registry *registry, struct gt_registry_source *source,
                     const struct gt_window *window, gt_process_label_fn label, void *context,
                     struct gt_error *err)
@@ -136,6 +164,7 @@ int gt_registry_add(struct gt_registry *registry, struct gt_registry_source *sou
         return rc;
     }
     forget_older(registry, source, window->until_ns);
+    make_room(registry, window->until_ns);
     for (size_t i = 0; i < sums.count; i++) {
         const struct gt_process_sums *from = &sums.processes[i];
         const struct gt_intern *texts = &window->timeline->names;
@@ -198,8 +227,6 @@ void gt_registry_expire(struct gt_registry *registry, int64_t now_ns)
             forget_longest(process);
         if (now_ns - process->ended_ns < GT_METRICS_KEEP_NS)
             continue;
-        registry->group_total -= process->group_count;
-        registry->count--;
-        memmove(process, process + 1, (registry->count - i) * sizeof(*process));
+        forget_process(registry, i);
     }
 }

@@ -3,7 +3,8 @@
  * What has been counted so far, by process and group of threads. It is bounded, whatever runs:
  * processes and groups beyond the limits share the one called "other". So do processes that end
  * within a stretch: who forks all the time makes no series without end. What ended is kept for
- * GT_METRICS_KEEP_NS, so that it is scraped once more, and then goes. A counter never becomes
+ * GT_METRICS_KEEP_NS, so that it is scraped once more, and then goes; sooner where a limit is
+ * reached. A counter never becomes
  * less as long as it is there. Each perf that records is a source of its own. A
  * process that two of them record is counted of the one that came first, while that lasts.
  */
@@ -25,6 +26,8 @@ enum {
     GT_METRICS_LABEL_SIZE = 96,
 };
 #define GT_METRICS_KEEP_NS INT64_C(300000000000)
+/* … and so long at least where others want its place. */
+#define GT_METRICS_KEEP_LEAST_NS INT64_C(60000000000)
 
 struct gt_metrics_group {
     char name[GT_GROUP_NAME_SIZE]; /* any bytes */

@@ -204,6 +204,15 @@ static void groups_and_processes_are_bounded(void **state)
     assert_shown("gil_handovers_total{pid=\"\",process=\"other\"} 138\n");
 }
 
+static size_t count_in(int32_t pid)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < registry.count; i++)
+        count += registry.processes[i].pid == pid;
+    return count;
+}
+
 static void what_ends_at_once_is_another(void **state)
 {
     struct gt_lives lives;
@@ -255,6 +264,34 @@ static void what_ended_goes_later(void **state)
     assert_int_equal(registry.count, 0);
     assert_int_equal(registry.group_total, 0);
     gt_lives_release(&lives);
+}
+
+/* All but one have ended when another process comes. */
+static void what_ended_makes_room(void **state)
+{
+    struct gt_registry_source second = {0};
+
+    (void)state;
+    for (int32_t pid = 1000; pid < 1100; pid++) {
+        uint32_t gil = add_process(pid);
+
+        span(&made_gil_at(&t, gil)->waits, add_thread(gil, "worker"), 100, 110);
+    }
+    add(0, 1000, NULL);
+    assert_int_equal(registry.count, GT_METRICS_PROCESSES_MAX);
+    gt_registry_end_source(&registry, &source, 1000 * MS);
+    for (uint32_t i = 0; i < t.processes.count; i++) /* who still runs */
+        ((struct gt_process *)gt_chunks_at(&t.processes, i))->own_pid = 2000;
+    for (int late = 0; late < 2; late++) {
+        const struct gt_window window = {
+            .timeline = &t, .until_ns = 1000 * MS + GT_METRICS_KEEP_LEAST_NS - 1 + late};
+
+        assert_int_equal(
+            gt_registry_add(&registry, &second, &window, label, (void *)"b.py ", NULL), 0);
+        assert_int_equal(count_in(2000), late);
+    }
+    assert_int_equal(registry.count, GT_METRICS_PROCESSES_MAX);
+    gt_registry_end_source(&registry, &second, 0);
 }
 
 /* The one that came first counts it, until it has ended. */
@@ -309,6 +346,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(groups_and_processes_are_bounded, begin, end),
         cmocka_unit_test_setup_teardown(what_ends_at_once_is_another, begin, end),
         cmocka_unit_test_setup_teardown(what_ended_goes_later, begin, end),
+        cmocka_unit_test_setup_teardown(what_ended_makes_room, begin, end),
         cmocka_unit_test_setup_teardown(two_sources_count_nothing_twice, begin, end),
         cmocka_unit_test_setup_teardown(two_forms_of_text, begin, end),
     };
