@@ -2,7 +2,8 @@
 """Tests that depend on time, marked `timing`: the only ones that are repeated.
 
 They say how a machine's time is shared, which other work on it makes untrue for a moment. One that
-fails is run again, with new fixtures, twice at most, and must pass then. What was repeated is
+fails is run again, with new fixtures, twice at most, and must pass then; first it is waited for
+that others take less than a quarter of a CPU, for five minutes in all. What was repeated is
 printed with its failure and with the CPU time that others took meanwhile; scripts/test counts it,
 and fails when there was more than a handful. A test without the mark is never repeated.
 """
@@ -15,7 +16,10 @@ from _pytest.runner import runtestprotocol
 import limits
 
 ATTEMPTS = 3
+BUSY = 0.25  # CPUs
+PATIENCE_S = 300  # for all tests
 RUN = []  # the timing tests that were run
+WAITED = [0]  # seconds, until others did nothing
 REPEATED = []  # (test, what failed, how busy the machine was)
 
 
@@ -27,6 +31,18 @@ def cpu_seconds():
     spent = (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
     times = os.times()
     return spent, times.user + times.system + times.children_user + times.children_system
+
+
+def wait_until_calm():
+    """Without this process and its children, which are waited for."""
+    while WAITED[0] < PATIENCE_S:
+        before, began = cpu_seconds(), time.monotonic()
+        time.sleep(0.5)
+        spent, ours = (now - then for now, then in zip(cpu_seconds(), before))
+        took = time.monotonic() - began
+        if spent - ours < BUSY * took:
+            return
+        WAITED[0] += took
 
 
 def attempt(item, nextitem):
@@ -51,6 +67,7 @@ def pytest_runtest_protocol(item, nextitem):
             break
         REPEATED.append((item.nodeid, failed[0].longreprtext, busy))
         item._initrequest()  # new fixtures
+        wait_until_calm()
     for report in reports:
         if report.failed:
             report.sections.append(("machine", busy))
@@ -66,4 +83,6 @@ def pytest_terminal_summary(terminalreporter):
     for name, text, busy in REPEATED:
         terminalreporter.write_line(text)
         terminalreporter.write_line("timing test repeated: %s (%s)" % (name, busy))
+    if WAITED[0]:
+        terminalreporter.write_line("waited %.0f s until others did less" % WAITED[0])
     terminalreporter.write_line("timing tests run: %d" % len(RUN))
