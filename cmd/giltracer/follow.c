@@ -127,7 +127,7 @@ static bool found(void *context, const struct gt_process_stat *process, const ch
         return false;
     rc = gt_follower_start(follower, &follow->common, process, label, &err);
     follow->started += rc == 0;
-    if (rc == 0 || rc == GT_ERR_NOT_FOUND || follow->told_refused)
+    if (rc == 0 || rc == GT_ERR_NOT_FOUND || follow->signals.first || follow->told_refused)
         return true;
     follow->told_refused = true;
     gt_say("a process that matches is not followed: %s (this is told of the first one only)",
@@ -314,7 +314,6 @@ static int run(struct follow *follow, const struct gt_inherited *inherited,
                const struct gt_run_as *run_as)
 {
     struct gt_error err = {0};
-    bool started;
     int rc = gt_signals_start(&follow->signals, &follow->loop, inherited, &err);
 
     if (rc < 0) {
@@ -326,16 +325,17 @@ static int run(struct follow *follow, const struct gt_inherited *inherited,
     follow->timer.data = follow;
     follow->timer_open = true;
     rc = start(follow, inherited, &err);
-    started = rc == 0;
-    if (started) {
+    if (rc == 0) {
         rc = record(follow, &err);
         end_all(follow);
         gt_metrics_finish(follow->common.metrics);
     }
-    if (rc < 0)
+    if (rc < 0 && follow->signals.first)
+        gt_say("stopped by a signal before anything was recorded");
+    else if (rc < 0)
         gt_run_as_refuse(run_as, &err);
     release(follow);
-    if (!started && follow->signals.first)
+    if (rc < 0 && follow->signals.first)
         return GT_EXIT_SIGNAL + follow->signals.first;
     return rc < 0 ? GT_EXIT_OURS : 0;
 }

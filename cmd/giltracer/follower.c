@@ -74,10 +74,10 @@ static int install_probes(struct gt_probed_libcs *libcs, const struct gt_plan *p
             "its libc would be the %dth that probes are put into (start another "
             "giltracer for it)",
             GT_PROBED_LIBCS_MAX + 1);
-    strlcpy(libcs->group, plan->probes.group, sizeof(libcs->group));
     rc = gt_probes_install(&plan->probes, common->caps, common->loop, err);
     if (rc < 0)
         return rc;
+    strlcpy(libcs->group, plan->probes.group, sizeof(libcs->group));
     libcs->list[libcs->count].device = file.st_dev;
     libcs->list[libcs->count++].inode = file.st_ino;
     return 0;

@@ -172,7 +172,7 @@ def test_children_are_counted_once(folder, turns):
         try:
             for child in children:
                 wait_until(port, has_waited(child, 0.5), "a child is not counted")
-            time.sleep(3)  # it is looked for others each second
+            time.sleep(1.5)  # it is looked for others each second
             samples = scrape(port)
             assert perfs_of(run).keys() == {parent.pid}
             assert total(samples, "followed_processes") == 1
@@ -185,9 +185,9 @@ def test_children_are_counted_once(folder, turns):
 
 
 def test_a_perf_that_dies_is_started_again(folder, turns):
-    run = start(["--metrics", ":0", "--match", "turns.*"], folder)
-    port = port_of(run)
     with turns(100, 100) as one:
+        run = start(["--metrics", ":0", "--pid", one.pid], folder)
+        port = port_of(run)
         before = wait_until(port, has_waited(one.pid), "it was not found")
         os.kill(perfs_of(run)[one.pid], signal.SIGKILL)
         dead = wait_until(port, lambda now: total(now, "recording") == 0, "it still records")
@@ -197,8 +197,7 @@ def test_a_perf_that_dies_is_started_again(folder, turns):
         check_grows(before, after)
         assert total(after, "perf_restarts_total") == 1 and total(after, "recording") == 1
         assert pids_in(after) == {str(one.pid)}
-    run.process.terminate()
-    finish(run, 0)
+    finish(run, 0)  # the process has ended
     assert run.err.count("has ended before it") == 1 and run.err.count("\n") == 1, run
 
 

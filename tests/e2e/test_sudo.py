@@ -270,6 +270,19 @@ def test_a_process_of_another_user(caller, home):
     assert "the program runs as" not in run.err
 
 
+def test_metrics_of_anybodys_processes(caller, home):
+    """Root's is found by what it is called; the file is the user's."""
+    (home / "attached-by-root.py").write_text(target(home, "attached").read_text())
+    with harness.Running("/usr/bin/python3", home / "attached-by-root.py", "turns"):
+        run = call(caller, home, "--metrics", "x.prom", "--match", "attached-by-*", "--duration", "5s")
+    assert run.status == 0 and run.err == "", run
+    path = home / "x.prom"
+    assert path.stat().st_uid == caller.pw_uid
+    waited = [float(line.split()[-1]) for line in path.read_text().split("\n")
+              if line.startswith("giltracer_gil_wait_seconds_total{") and 'group="waiter"' in line]
+    assert len(waited) == 1 and waited[0] > 0.2, path.read_text()
+
+
 def test_a_killed_giltracer_leaves_nothing(caller, home):
     """The probes are root's to remove, the folder is the user's, and the program goes on."""
     run = start(caller, home, "-q", "-o", "x.json", "-c",
