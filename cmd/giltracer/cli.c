@@ -3,6 +3,7 @@
 
 #include "cli_options.h"
 #include "common/outputs.h"
+#include "flight.h"
 #include "metrics.h"
 #include "report/metrics.h"
 
@@ -166,14 +167,15 @@ static int add_pids(struct gt_cli *cli, const char *value, struct gt_error *err)
     return rc;
 }
 
-static int set_control_fd(struct gt_cli *cli, const char *value, struct gt_error *err)
+static int set_number(int *number, const char *option, const char *want, int least,
+                      const char *value, struct gt_error *err)
 {
     const char *why;
-    long long fd = strtonum(value, 3, INT32_MAX, &why);
+    long long given = strtonum(value, least, INT32_MAX, &why);
 
     if (why)
-        return bad_value("--control-fd", "the number of a descriptor, 3 or more", value, err);
-    cli->control_fd = (int)fd;
+        return bad_value(option, want, value, err);
+    *number = (int)given;
     return 0;
 }
 
@@ -315,13 +317,17 @@ static int apply_recording(struct gt_cli *cli, int id, const char *value, bool o
         cli->dump = true;
         break;
     case OPTION_CONTROL_FD:
-        rc = set_control_fd(cli, value, err);
+        rc = set_number(&cli->control_fd, "--control-fd",
+                        "the number of a descriptor, 3 or more", 3, value, err);
         break;
     case OPTION_DELAY:
         rc = set_time(&cli->delay_ms, "--delay", value, err);
         break;
     case OPTION_DURATION:
         rc = set_time(&cli->duration_ms, "--duration", value, err);
+        break;
+    case OPTION_KEEP_LAST:
+        rc = set_time(&cli->keep_last_ms, "--keep-last", value, err);
         break;
     case OPTION_GIL_DETECT:
         cli->gil_detect = on;
@@ -444,6 +450,10 @@ int gt_cli_set(struct gt_cli *cli, const struct gt_option *option, const char *v
     case OPTION_TEARDOWN:
         cli->mode = GT_MODE_TEARDOWN;
         break;
+    case OPTION_SNAPSHOT:
+        cli->mode = GT_MODE_SNAPSHOT;
+        return set_number(&cli->snapshot_pid, "--snapshot", "the number of a process", 1, value,
+                          err);
     case OPTION_NO_CONFIG:
         cli->no_config = true;
         break;
@@ -566,6 +576,8 @@ int gt_cli_check(struct gt_cli *cli, struct gt_error *err)
             "--keep-interpreter-frames is about the stacks of sleeps and events: "
             "add --call-graph, and --state-detect or -e EVENT");
     if (cli->metrics && gt_metrics_check_options(cli, err) < 0)
+        return err ? err->code : GT_ERR_USAGE;
+    if (cli->keep_last_ms && gt_flight_check_options(cli, err) < 0)
         return err ? err->code : GT_ERR_USAGE;
     if (cli->pid || cli->match)
         return check_process(cli, err);

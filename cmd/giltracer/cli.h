@@ -20,6 +20,7 @@ enum gt_mode {
     GT_MODE_DOCTOR,
     GT_MODE_SETUP,
     GT_MODE_TEARDOWN,
+    GT_MODE_SNAPSHOT,
     GT_MODE_HELP,
     GT_MODE_VERSION
 };
@@ -61,6 +62,8 @@ struct gt_cli {
     bool no_output;                 /* --no-output: reports are written to no file */
     bool dump;                      /* --dump: tell how it stands, and record nothing */
     uint64_t delay_ms, duration_ms; /* 0: not given */
+    uint64_t keep_last_ms;          /* --keep-last; 0: not given */
+    int snapshot_pid;               /* --snapshot */
     unsigned repeat;                /* runs of the target; at least 1 */
     const char *setup_group;
     bool gil_detect, state_detect, call_graph, keep_interpreter, perfetto_states, viztracer;

@@ -19,6 +19,8 @@ const struct gt_option gt_cli_table[] = {
      "with --metrics: all processes called so, that come and go ('worker*')"},
     {OPTION_DUMP, 0, "dump", NULL, 0,
      "with --pid: tell where its threads stand now, and record nothing"},
+    {OPTION_SNAPSHOT, 0, "snapshot", "PID", 0,
+     "have the giltracer --keep-last that records this process write a report"},
     {OPTION_CONTROL_FD, 0, "control-fd", "N", 0,
      "with --pid: for programs that record themselves (scripts/python)"},
 
@@ -38,6 +40,8 @@ const struct gt_option gt_cli_table[] = {
      "begin so much later: 500ms, 5s, 2m (default unit: s)"},
     {OPTION_DURATION, 0, "duration", "TIME", GT_OPTION_COMMON | GT_OPTION_CONFIG,
      "record no longer: 500ms, 5s, 2m; the program runs on"},
+    {OPTION_KEEP_LAST, 0, "keep-last", "TIME", 0,
+     "record without end, keep so much: 30s, 5m; report on SIGUSR2"},
     {OPTION_GIL_DETECT, 0, "gil-detect", NULL, GT_OPTION_NEGATABLE | GT_OPTION_CONFIG,
      "who holds the GIL and who waits for it (default: yes)"},
     {OPTION_GIL_SOURCE, 0, "gil-source", "SOURCE", GT_OPTION_COMMON | GT_OPTION_CONFIG,

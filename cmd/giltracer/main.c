@@ -4,6 +4,7 @@
 #include "common/help.h"
 #include "doctor.h"
 #include "dump.h"
+#include "flight.h"
 #include "help.h"
 #include "launch/gate.h"
 #include "cli.h"
@@ -39,6 +40,8 @@ static int dispatch(struct gt_cli *cli, const struct gt_inherited *inherited)
         return gt_setup(cli);
     case GT_MODE_TEARDOWN:
         return gt_teardown();
+    case GT_MODE_SNAPSHOT:
+        return gt_flight_ask(cli);
     case GT_MODE_RUN:
         break;
     }

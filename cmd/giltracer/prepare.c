@@ -327,6 +327,8 @@ int gt_prepare(struct gt_run_state *run, int *status, struct gt_error *err)
         rc = open_outputs(run, err);
     if (rc == 0)
         rc = make_folder(run, err);
+    if (rc == 0 && cli->keep_last_ms)
+        rc = gt_flight_prepare(run, err);
     if (rc == 0 && cli->viztracer)
         rc = use_viztracer(run, err);
     if (rc == 0 && run->plan.agent && !cli->pid)

@@ -98,7 +98,24 @@ static void on_begin(void *context, int pid)
     if (run->metrics)
         gt_metrics_begin(run->metrics, pid, run->result.perf_pid,
                          run->cli->pid || run->cli->delay_ms);
+    gt_flight_begin(run->flight);
     gt_control_tell_recording(&run->control);
+}
+
+/* What is known of the run by now. */
+static void take_result(struct gt_run_state *run)
+{
+    gt_clocks_read(&run->clocks.last);
+    gt_agent_note_clocks(&run->agent_files, &run->clocks);
+    gt_watch_end(&run->watch, &run->info);
+    run->info.hit_ns = run->result.costs.hit_ns;
+    run->info.switch_ns = run->result.costs.switch_ns;
+    run->info.exit_status = run->result.exit_status; /* -1 while it runs on */
+    run->info.term_signal = run->result.term_signal;
+    run->info.root_pid = run->result.pid;
+    run->info.started_unix_ns = run->result.started_unix_ns;
+    gt_ingest_set_range(run->ingest, run->result.since_ns, run->result.until_ns,
+                        run->interval_ns);
 }
 
 static void on_end(void *context)
@@ -111,17 +128,10 @@ static void on_end(void *context)
     if (run->late.loaded)
         gt_outer_pids_look(&run->pids, &run->running);
     gt_recording_end_agent(run);
-    gt_clocks_read(&run->clocks.last);
-    gt_agent_note_clocks(&run->agent_files, &run->clocks);
-    gt_watch_end(&run->watch, &run->info);
-    run->info.hit_ns = run->result.costs.hit_ns;
-    run->info.switch_ns = run->result.costs.switch_ns;
-    run->info.exit_status = run->result.exit_status; /* -1 while it runs on */
-    run->info.term_signal = run->result.term_signal;
-    run->info.root_pid = run->result.pid;
-    run->info.started_unix_ns = run->result.started_unix_ns;
-    gt_ingest_set_range(run->ingest, run->result.since_ns, run->result.until_ns,
-                        run->interval_ns);
+    if (run->flight)
+        run->result.since_ns = gt_flight_end(
+            run->flight, run->result.ended_ns ? run->result.ended_ns : gt_now_ns());
+    take_result(run);
 }
 
 static void on_follow(void *context, int rc)
@@ -193,6 +203,13 @@ static void tell_what_is_out(struct gt_run_state *run)
                          run->plan.events.count && !result->rest_out ? result->ended_ns : 0);
     gt_ingest_set_text_end(run->ingest, result->recorded_ns,
                            result->ended_ns ? result->ended_ns : result->until_ns);
+}
+
+void gt_recording_read_agents(struct gt_run_state *run)
+{
+    take_result(run);
+    merge_agentlog(run);
+    tell_what_is_out(run);
 }
 
 static void start_removal(void *context)

@@ -22,6 +22,10 @@ void gt_recording_remove_probes(struct gt_run_state *run);
 /* There is no report: the recording, which nobody can make again, stays. Returns its place. */
 const char *gt_recording_keep(struct gt_run_state *run);
 
+/* The recording goes on, and run->agent_files are a copy of what is kept of it: read them, as
+ * of run->result. */
+void gt_recording_read_agents(struct gt_run_state *run);
+
 /* The agent that was loaded into a process that runs on ends there. */
 void gt_recording_end_agent(struct gt_run_state *run);
 

@@ -118,6 +118,7 @@ static void release(struct gt_run_state *run)
     gt_recording_remove_probes(run);
     gt_recording_end_agent(run);
     gt_metrics_stop(run->metrics);
+    gt_flight_release(run->flight);
     gt_late_agent_release(&run->late);
     gt_outer_pids_release(&run->pids);
     gt_outputs_release(&run->outputs);

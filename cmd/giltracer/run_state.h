@@ -26,6 +26,7 @@
 #include "agent.h"
 #include "cli.h"
 #include "control.h"
+#include "flight.h"
 #include "late_agent.h"
 #include "metrics.h"
 #include "outer_pids.h"
@@ -77,6 +78,7 @@ struct gt_run_state {
     struct gt_error agent_why;     /* why it cannot be loaded; code 0: it can */
     bool agent_noted;              /* the user knows */
     struct gt_metrics *metrics;    /* --metrics; else NULL */
+    struct gt_flight *flight;      /* --keep-last; else NULL */
     struct gt_late_agent late;     /* with --pid: the agent in the process, … */
     struct gt_outer_pids pids;     /* … and what it calls itself */
 

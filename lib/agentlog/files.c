@@ -33,7 +33,7 @@ struct share {
     struct gt_agentlog_parts parts;
 };
 
-static bool is_chunk(const struct gt_wire_chunk *chunk)
+bool gt_agentlog_is_chunk(const struct gt_wire_chunk *chunk)
 {
     return chunk->magic == GT_WIRE_MAGIC_CHUNK && chunk->stream < GT_WIRE_STREAMS &&
            chunk->data_offset >= sizeof(*chunk) && chunk->data_offset <= 4096 &&
@@ -54,7 +54,7 @@ static int take_unit(const struct gt_agentlog *log, struct units *units, uint32_
         units->senseless++;
         return 0;
     }
-    if (!is_chunk(&unit.chunk)) {
+    if (!gt_agentlog_is_chunk(&unit.chunk)) {
         units->senseless += unit.chunk.magic != 0; /* one of zeros was never used */
         return 0;
     }

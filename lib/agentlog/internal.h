@@ -218,7 +218,9 @@ void gt_agentlog_lose(struct gt_agentlog_parts *parts, size_t missing);
 int gt_agentlog_end_thread(struct gt_agentlog *log, struct gt_agentlog_parts *parts,
                            struct gt_error *err);
 
-/* files.c. Read the headers, chunks and notes of all threads. `taken` units of the file are in
+/* files.c. Can it be the head of a unit? */
+bool gt_agentlog_is_chunk(const struct gt_wire_chunk *chunk);
+/* Read the headers, chunks and notes of all threads. `taken` units of the file are in
  * use. */
 int gt_agentlog_read_threads(struct gt_agentlog *log, uint64_t taken, struct gt_error *err);
 

@@ -23,6 +23,10 @@ static struct {
 
 static void receive(struct gt_signals *signals, int number, bool group)
 {
+    if (signals->kept && number == signals->kept) {
+        signals->on_kept(signals->kept_context);
+        return;
+    }
     if (!signals->first)
         signals->first = number;
     if (number == SIGINT)
@@ -134,6 +138,14 @@ void gt_signals_listen(struct gt_signals *signals, gt_signal_fn handler, void *c
 {
     signals->handler = handler;
     signals->context = context;
+}
+
+void gt_signals_keep(struct gt_signals *signals, int number, void (*on_kept)(void *context),
+                     void *context)
+{
+    signals->kept = number;
+    signals->on_kept = on_kept;
+    signals->kept_context = context;
 }
 
 /* Handles that do not keep the loop alive are not looked at by a loop that nothing else does.

@@ -29,6 +29,9 @@ struct gt_signals {
     int endings;    /* signals so far that by default end a program, but for USR1 and USR2 */
     gt_signal_fn handler; /* called for each; NULL: signals are only counted */
     void *context;
+    int kept; /* gt_signals_keep */
+    void (*on_kept)(void *context);
+    void *kept_context;
 };
 
 /*
@@ -40,6 +43,10 @@ struct gt_signals {
 int gt_signals_start(struct gt_signals *signals, uv_loop_t *loop,
                      const struct gt_inherited *inherited, struct gt_error *err);
 void gt_signals_listen(struct gt_signals *signals, gt_signal_fn handler, void *context);
+/* That signal is meant for giltracer itself from now on: it is neither counted nor handed to
+ * the handler. 0: none is. */
+void gt_signals_keep(struct gt_signals *signals, int number, void (*on_kept)(void *context),
+                     void *context);
 /* Receive what has come by now. Not to be called by a callback of the loop. */
 void gt_signals_look(struct gt_signals *signals);
 /* Something else asks for what this signal asks for, as if it had come to giltracer alone. */

@@ -9,6 +9,7 @@
 #include "../../cmd/giltracer/cli.c"
 #include "../../cmd/giltracer/cli_options.c"
 #include "../../cmd/giltracer/config.c"
+#include "../../cmd/giltracer/flight_options.c"
 #include "../../cmd/giltracer/metrics_options.c"
 #include "base/fs.h"
 

@@ -10,6 +10,7 @@
 #include "../../cmd/giltracer/cli_options.c"
 #include "../../cmd/giltracer/config.c"
 #include "../../cmd/giltracer/help.c"
+#include "../../cmd/giltracer/flight_options.c"
 #include "../../cmd/giltracer/metrics_options.c"
 
 static struct gt_cli cli;

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/* --snapshot: which giltracer is asked, and asking it. */
+#include "base/buf.h"
+#include "base/fs.h"
+#include "cli.h"
+#include "common/console.h"
+#include "common/exit_status.h"
+#include "flight.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TEXT_MAX = 1 << 20, ANCESTORS_MAX = 64 };
+
+/* Of /proc/PID/NAME, as text that ends with NUL; false: it cannot be read. */
+static bool read_of(int pid, const char *name, struct gt_buf *text)
+{
+    char path[64];
+
+    snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+    gt_buf_init(text);
+    if (gt_fs_read(path, text, TEXT_MAX, NULL) == 0 && text->length)
+        return true;
+    gt_buf_release(text);
+    return false;
+}
+
+/* The signal by which it is asked would end a process that does not expect it. */
+static bool expects_signal(int pid)
+{
+    unsigned long long caught = 0;
+    struct gt_buf text;
+    const char *at;
+
+    if (!read_of(pid, "status", &text))
+        return false;
+    at = strstr(text.data, "\nSigCgt:");
+    if (at)
+        caught = strtoull(at + sizeof("\nSigCgt:") - 1, NULL, 16);
+    gt_buf_release(&text);
+    return caught >> (SIGUSR2 - 1) & 1;
+}
+
+/* giltracer takes the option from its command line alone. */
+static bool is_recorder(int pid)
+{
+    static const char option[] = "--keep-last";
+    struct gt_buf words;
+    const char *slash;
+    bool named, found = false;
+
+    if (!read_of(pid, "cmdline", &words))
+        return false;
+    slash = strrchr(words.data, '/');
+    named = strcmp(slash ? slash + 1 : words.data, "giltracer") == 0;
+    for (size_t at = 0; named && !found && at < words.length; at += strlen(words.data + at) + 1)
+        found = strncmp(words.data + at, option, sizeof(option) - 1) == 0;
+    gt_buf_release(&words);
+    return found && expects_signal(pid);
+}
+
+/* 0: not known. */
+static int parent_of(int pid)
+{
+    struct gt_buf text;
+    const char *after;
+    int parent = 0;
+
+    if (!read_of(pid, "stat", &text))
+        return 0;
+    after = strrchr(text.data, ')');
+    if (!after || sscanf(after + 1, " %*c %d", &parent) != 1)
+        parent = 0;
+    gt_buf_release(&text);
+    return parent;
+}
+
+int gt_flight_ask(const struct gt_cli *cli)
+{
+    int pid = cli->snapshot_pid;
+
+    for (int i = 0; i < ANCESTORS_MAX && pid > 0 && !is_recorder(pid); i++)
+        pid = parent_of(pid);
+    if (pid <= 0 || !is_recorder(pid)) {
+        gt_say("process %d is not recorded by a giltracer --keep-last, nor is it one",
+               cli->snapshot_pid);
+        return GT_EXIT_OURS;
+    }
+    if (kill(pid, SIGUSR2)) {
+        gt_say("cannot ask giltracer, process %d, for a report: %s", pid, strerror(errno));
+        return GT_EXIT_OURS;
+    }
+    return 0;
+}

@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: MIT
+"""--keep-last: each report is of the last moments before it was asked for, whole, and of nothing
+before; the recording goes on, and its log does not grow."""
+import glob
+import json
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+from harness import (GILTRACER, calls, check_document, giltracer, one_line_error,
+                     start, target, wait_for)
+
+KEEP = 2.0
+LATE = 0.3  # giltracer gets the signal
+
+
+class Flight:
+    """A run with --keep-last of the phases, whose lines are read as they come."""
+
+    def __init__(self, tmp_path, *options, seconds=0.7, program=None):
+        self.run = start(["--keep-last", "%gs" % KEEP, *options, "-o", "r.json",
+                          program or target("phases"), seconds], tmp_path)
+        self.folder, self.began = tmp_path, {}
+        self.reader = threading.Thread(target=self.read, daemon=True)
+        self.reader.start()
+
+    def read(self):
+        for line in self.run.process.stdout:
+            number, moment = line.split()
+            self.began[int(number)] = float(moment)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        if self.run.process.poll() is None:
+            self.run.end_processes()
+
+    def wait_for_phase(self, number):
+        wait_for(lambda: number in self.began or self.run.process.poll() is not None,
+                 "phase %d did not begin" % number, 60)
+        assert self.run.process.poll() is None, self.run.process.stderr.read()
+
+    def program(self):
+        return int(subprocess.run(["pgrep", "-f", "-P", str(self.run.pid), "phases.py"],
+                                  capture_output=True, text=True, check=True).stdout.split()[0])
+
+    def log_bytes(self):
+        found = glob.glob(str(self.run.tmp / "giltracer-*" / "agent" / "log"))
+        return os.stat(found[0]).st_blocks * 512 if found else 0
+
+    def report(self, number):
+        path = self.folder / ("r-%d.json" % number)
+        wait_for(path.exists, "no %s" % path, 60)
+        return json.loads(path.read_text())
+
+    def end(self):
+        os.kill(self.program(), signal.SIGTERM)
+        ended = time.monotonic()
+        self.reader.join()
+        self.run.finish()
+        assert self.run.status == 128 + signal.SIGTERM, self.run
+        assert not self.run.leftovers()
+        return json.loads((self.folder / "r.json").read_text()), ended
+
+    def check(self, document, asked, at_latest):
+        """It is of the moments before it was asked for, between these two (CLOCK_MONOTONIC), and of
+        the phases of these moments."""
+        check_document(document)
+        gil, = document["giltracer"]["gils"]
+        length = max(row["lifetime_ns"] for row in gil["threads"]) / 1e9
+        assert KEEP - 0.2 < length <= KEEP
+        seen = {int(row["label"].split("-")[0]) for row in gil["threads"] if "-" in row["label"]}
+        numbers = sorted(self.began)
+        ends = dict(zip(numbers, [self.began[number] for number in numbers[1:]] + [float("inf")]))
+        for number in numbers:
+            surely = min(ends[number], asked) - max(self.began[number], at_latest - KEEP)
+            maybe = min(ends[number], at_latest) - max(self.began[number], asked - KEEP)
+            assert number in seen or surely < 0.1, (number, seen)
+            assert number not in seen or maybe > -0.1, (number, seen)
+        held = sum(row["hold_ns"] for row in gil["threads"]) / 1e9
+        assert held > 0.5 * length, "three threads never let go of it"
+        return gil
+
+
+@pytest.mark.timing
+def test_reports_are_of_the_last_moments(tmp_path):
+    with Flight(tmp_path, "--no-c-calls") as flight:
+        flight.wait_for_phase(14)  # what is of the first ones was taken out by then
+        for number in range(1, 4):
+            asked = time.monotonic()
+            if number == 2:
+                os.kill(flight.run.pid, signal.SIGUSR2)
+            else:
+                subprocess.run([GILTRACER, "--snapshot", str(flight.program())], check=True)
+            at_latest = time.monotonic() + LATE
+            document = flight.report(number)
+            flight.check(document, asked, at_latest)
+            assert document["giltracer"]["run"]["exit_status"] is None
+            # It was called before, and goes on: what it called is inside it.
+            outer = [call for call in calls(document, "outer")]
+            assert outer and outer[0]["dur"] > (KEEP - 0.2) * 1e6, outer
+        last, ended = flight.end()
+        flight.check(last, ended, ended + LATE)
+        assert re.findall(r"wrote (\S+)", flight.run.err) == ["r-1.json", "r-2.json", "r-3.json",
+                                                             "r.json"], flight.run
+
+
+# The main thread takes and drops the GIL, in calls that are recorded, too: some 20 MB/s.
+CYCLES = """
+import os
+print("0 0", flush=True)
+zero = os.open("/dev/zero", os.O_RDONLY)
+while True: os.read(zero, 1)
+"""
+
+
+def test_the_log_does_not_grow_beyond_its_bound(tmp_path):
+    """What is kept is shorter then, and the recording goes on."""
+    (tmp_path / "phases.py").write_text(CYCLES)
+    with Flight(tmp_path, "--max-log-size", "64M", "--overhead-budget", "0",
+                program=tmp_path / "phases.py") as flight:
+        flight.wait_for_phase(0)
+        sizes = []
+        for _ in range(50):
+            time.sleep(0.1)
+            sizes.append(flight.log_bytes())
+        assert 32 << 20 < max(sizes) < 64 << 20, sizes
+        last, _ = flight.end()
+    check_document(last)
+    gil, = last["giltracer"]["gils"]
+    assert not last["giltracer"]["lost"] and not last["giltracer"]["quality"]["lost_ns"]
+    assert sum(row["holds"] for row in gil["threads"]) > 100000
+
+
+@pytest.mark.timing
+def test_many_reports(tmp_path):
+    """They are whole, and the newest ones stay."""
+    with Flight(tmp_path, "--no-python-trace", seconds=0.2) as flight:
+        flight.wait_for_phase(1)
+        for number in range(1, 26):
+            asked = time.monotonic()
+            os.kill(flight.run.pid, signal.SIGUSR2)
+            at_latest = time.monotonic() + LATE
+            document = flight.report(number)
+            check_document(document)
+        flight.check(document, asked, at_latest)
+        names = {name for name in os.listdir(tmp_path) if name.startswith("r-")}
+        assert names == {"r-%d.json" % number for number in range(6, 26)}
+        flight.end()
+
+
+def resident_bytes(pid):
+    with open("/proc/%d/statm" % pid) as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+
+# Threads and processes that come and go: one that ends, one that is killed.
+COMINGS = """
+import os, signal, threading, time
+print("0 0", flush=True)
+while True:
+    threads = [threading.Thread(target=sum, args=(range(10),)) for _ in range(8)]
+    [one.start() for one in threads]
+    [one.join() for one in threads]
+    time.sleep(0.05)
+    for kill in (False, True):
+        child = os.fork()
+        if not child:
+            sum(range(10))
+            if kill: os.kill(os.getpid(), signal.SIGKILL)
+            os._exit(0)
+        os.waitpid(child, 0)
+"""
+
+
+def test_what_comes_and_goes_leaves_nothing(tmp_path):
+    (tmp_path / "phases.py").write_text(COMINGS)
+    with Flight(tmp_path, program=tmp_path / "phases.py") as flight:
+        flight.wait_for_phase(0)
+        sizes = []
+        for _ in range(14):
+            time.sleep(1)
+            sizes.append((flight.log_bytes(), resident_bytes(flight.run.pid)))
+        log, memory = zip(*sizes)
+        assert log[9] > 1 << 20, "nothing was written"
+        assert max(log[11:]) < 1.3 * max(log[7:10]), log
+        assert max(memory) < 64 << 20, memory
+        last, _ = flight.end()
+        check_document(last)
+        assert len(last["giltracer"]["gils"]) > 1
+        # Of those that were killed before, nothing is told.
+        assert sum(one["start_ns"] == 0 for one in last["giltracer"]["lost"]) < 20, last["giltracer"]["lost"]
+
+
+@pytest.mark.parametrize("options, said", [
+    (["--metrics", ":0"], "--metrics"),
+    (["--repeat", "2"], "--repeat"),
+    (["--gil-source", "uprobes"], "--gil-source agent"),
+    (["-o", "-"], "-o -"),
+    (["--keep", "there"], "--keep"),
+    (["--keep-last", "1ms"], "a second"),
+    (["--max-log-size", "8M"], "64M"),
+])
+def test_what_does_not_go_with_it(tmp_path, options, said):
+    run = giltracer(["--keep-last", "2s", *options, "-c", "pass"], tmp_path)
+    assert said in one_line_error(run, 125)
+
+
+def test_who_is_not_recorded_is_not_asked(tmp_path):
+    """The signal would end a process that does not expect it."""
+    run = giltracer(["--snapshot", os.getpid()], tmp_path)
+    assert "is not recorded" in one_line_error(run, 125)
