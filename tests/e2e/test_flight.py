@@ -11,7 +11,7 @@ import threading
 import time
 
 import pytest
-from harness import (GILTRACER, calls, check_document, giltracer, one_line_error,
+from harness import (GILTRACER, ROOT, calls, check_document, giltracer, one_line_error,
                      start, target, wait_for)
 
 KEEP = 2.0
@@ -215,3 +215,25 @@ def test_who_is_not_recorded_is_not_asked(tmp_path):
     """The signal would end a process that does not expect it."""
     run = giltracer(["--snapshot", os.getpid()], tmp_path)
     assert "is not recorded" in one_line_error(run, 125)
+
+
+SNAPSHOT = """
+import giltracer, os, sys, time
+sum(range(1000))
+if sys.argv[1:]: time.sleep(0.5)
+try:
+    giltracer.snapshot()
+except giltracer.TraceError as error:
+    print(error)
+while sys.argv[1:] and not os.path.exists("r-1.json"): time.sleep(0.01)
+"""
+
+
+def test_the_program_asks(tmp_path):
+    """Where it is recorded so; elsewhere it is told that it is not."""
+    env = {"PYTHONPATH": str(ROOT / "scripts" / "python"), "GILTRACER": str(GILTRACER)}
+    run = giltracer(["--keep-last", "2s", "-o", "r.json", "-c", SNAPSHOT, "wait"], tmp_path, env=env)
+    assert run.status == 0 and run.out == b"", run
+    check_document(json.loads((tmp_path / "r-1.json").read_text()))
+    run = giltracer(["--gil-source", "agent", "-o", "other.json", "-c", SNAPSHOT], tmp_path, env=env)
+    assert run.status == 0 and b"is not recorded by" in run.out, run

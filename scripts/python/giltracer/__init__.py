@@ -13,6 +13,7 @@ The workers of a Dask cluster: giltracer.dask. In IPython and notebooks: %load_e
 """
 from giltracer._report import Report
 from giltracer._session import TraceError
+from giltracer._snapshot import snapshot
 from giltracer._trace import start, stop, trace
 
 
@@ -23,4 +24,4 @@ def load_ipython_extension(shell):
     _notebook.load(shell)
 
 
-__all__ = ["Report", "TraceError", "start", "stop", "trace"]
+__all__ = ["Report", "TraceError", "snapshot", "start", "stop", "trace"]
