@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,9 +29,18 @@ enum {
                         what happened before is written */
 };
 
+/* Room that is given back, in a thread of libuv: meanwhile the end of the program is seen. */
+struct punching {
+    uv_work_t work;
+    int log; /* its own */
+    struct gt_ring_holes holes;
+    struct gt_flight *flight; /* NULL: that is gone */
+};
+
 struct gt_flight {
     struct gt_run_state *run;
     struct gt_ring *ring;
+    struct punching *punching; /* NULL: nothing is given back now */
     uv_timer_t timer;
     bool ticking, failed;
     int64_t swept_ns;
@@ -84,6 +94,14 @@ static uint64_t log_bytes_max(const struct gt_run_state *run)
 {
     return run->agent.max_bytes ? strtoull(run->agent.max_bytes, NULL, 10)
                                 : GT_WIRE_DEFAULT_BYTES;
+}
+
+/* Others write there, too, and a report is made from a copy. */
+static uint64_t room_bytes(const char *folder)
+{
+    struct statvfs fs;
+
+    return statvfs(folder, &fs) ? UINT64_MAX : (uint64_t)fs.f_bavail * fs.f_frsize / 3;
 }
 
 /* It is never used twice, and what was taken out takes no room. */
@@ -250,6 +268,46 @@ static void look_at_writer(struct gt_flight *flight, int options)
     flight->writer = 0;
 }
 
+/* --- room that is given back --- */
+
+static void punch(uv_work_t *work)
+{
+    struct punching *punching = work->data;
+
+    gt_ring_punch(punching->log, &punching->holes);
+}
+
+static void on_punched(uv_work_t *work, int status)
+{
+    struct punching *punching = work->data;
+
+    (void)status;
+    if (punching->flight)
+        punching->flight->punching = NULL;
+    close(punching->log);
+    free(punching);
+}
+
+/* Where there is no thread for it, it is done here. */
+static void give_back(struct gt_flight *flight)
+{
+    struct gt_ring_holes holes = gt_ring_take_holes(flight->ring);
+    struct punching *punching = holes.count ? calloc(1, sizeof(*punching)) : NULL;
+    int log = punching ? fcntl(flight->run->agent_files.log, F_DUPFD_CLOEXEC, 0) : -1;
+
+    if (log >= 0) {
+        *punching = (struct punching){.log = log, .holes = holes, .flight = flight};
+        punching->work.data = punching;
+        if (uv_queue_work(&flight->run->loop, &punching->work, punch, on_punched) == 0) {
+            flight->punching = punching;
+            return;
+        }
+        close(log);
+    }
+    free(punching);
+    gt_ring_punch(flight->run->agent_files.log, &holes);
+}
+
 /* --- the clock --- */
 
 static void sweep(struct gt_flight *flight, int64_t now_ns)
@@ -261,6 +319,7 @@ static void sweep(struct gt_flight *flight, int64_t now_ns)
         flight->failed = true;
     }
     flight->swept_ns = now_ns;
+    give_back(flight);
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -269,8 +328,8 @@ static void on_tick(uv_timer_t *timer)
     int64_t now_ns = gt_now_ns(), until_ns = flight->asked_ns;
     struct gt_error err;
 
-    if (now_ns - flight->swept_ns >= (int64_t)SWEEP_MS * GT_NS_PER_MS ||
-        gt_ring_is_large(flight->ring))
+    if (!flight->punching && (now_ns - flight->swept_ns >= (int64_t)SWEEP_MS * GT_NS_PER_MS ||
+                              gt_ring_is_large(flight->ring)))
         sweep(flight, now_ns);
     look_at_writer(flight, WNOHANG);
     if (flight->writer || !until_ns || now_ns - until_ns < (int64_t)SETTLE_MS * GT_NS_PER_MS)
@@ -298,6 +357,7 @@ int gt_flight_prepare(struct gt_run_state *run, struct gt_error *err)
         .files = run->agent_files,
         .keep_ns = (int64_t)run->cli->keep_last_ms * GT_NS_PER_MS,
         .max_bytes = log_bytes_max(run),
+        .room_bytes = room_bytes(run->folder),
         .is_writer = is_writer,
         .is_alive = gt_agent_is_alive,
         .context = flight,
@@ -365,6 +425,8 @@ void gt_flight_release(struct gt_flight *flight)
         return;
     stop_ticking(flight);
     look_at_writer(flight, 0);
+    if (flight->punching)
+        flight->punching->flight = NULL;
     gt_ring_free(flight->ring);
     gt_flight_names_release(&flight->names);
     free(flight);

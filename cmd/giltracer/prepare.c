@@ -130,7 +130,7 @@ static int make_folder(struct gt_run_state *run, struct gt_error *err)
     int rc;
 
     gt_claim_sweep(); /* first of all, since it makes room */
-    rc = gt_recording_dir_make(run->cli->keep, &run->folder, err);
+    rc = gt_recording_dir_make(run->cli->keep, run->cli->keep_last_ms > 0, &run->folder, err);
     if (rc == 0 && !run->cli->keep)
         rc = claim_folder(run, err);
     if (rc == 0)

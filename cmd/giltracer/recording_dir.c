@@ -6,10 +6,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+
+#define MEMORY "/dev/shm"
 
 /* perf fails without a message when it cannot even write its header. */
 static int check_room(const char *folder, struct gt_error *err)
@@ -36,13 +41,29 @@ static int check_kept(int folder, struct gt_error *err)
     return 0;
 }
 
-int gt_recording_dir_make(const char *keep, char **path, struct gt_error *err)
+/* Where taking parts out of a file waits for no disk, as others do who write that file. */
+static const char *memory_folder(void)
+{
+    const uint64_t least_bytes = UINT64_C(512) << 20;
+    struct statvfs room;
+    struct statfs fs;
+
+    if (getenv("TMPDIR") || statfs(MEMORY, &fs) || fs.f_type != TMPFS_MAGIC ||
+        statvfs(MEMORY, &room) || (uint64_t)room.f_bavail * room.f_frsize < least_bytes ||
+        access(MEMORY, W_OK | X_OK))
+        return NULL;
+    return MEMORY;
+}
+
+int gt_recording_dir_make(const char *keep, bool in_memory, char **path, struct gt_error *err)
 {
     struct gt_error why = {0};
+    const char *memory;
     int folder, rc;
 
     if (!keep) {
-        *path = gt_fs_private_dir(&why);
+        memory = in_memory ? memory_folder() : NULL;
+        *path = memory ? gt_fs_private_dir_in(memory, &why) : gt_fs_private_dir(&why);
         if (!*path)
             return gt_error_set(err, why.code, "%s", why.message);
         return check_room(*path, err);

@@ -4,6 +4,7 @@
 #include "agentlog/internal.h"
 #include "agentlog/ring_internal.h"
 #include "base/nstime.h"
+#include "base/order.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -22,10 +23,53 @@ enum {
  * written since the last one. */
 #define MARGIN_NS (INT64_C(5) * GT_NS_PER_S)
 
-static int punch(const struct gt_ring *ring, uint32_t unit)
+static int punch_units(int log, uint32_t first, uint32_t count)
 {
-    return fallocate(ring->options.files.log, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                     (off_t)unit * GT_WIRE_CHUNK_BYTES, GT_WIRE_CHUNK_BYTES);
+    return fallocate(log, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                     (off_t)first * GT_WIRE_CHUNK_BYTES, (off_t)count * GT_WIRE_CHUNK_BYTES);
+}
+
+/* Later, as one of the holes; at once where there is no memory. */
+static void punch(struct gt_ring *ring, uint32_t unit)
+{
+    struct gt_ring_holes *holes = &ring->holes;
+    void *grown =
+        gt_ring_grow(holes->list, holes->count, &holes->capacity, sizeof(*holes->list));
+
+    if (grown) {
+        holes->list = grown;
+        holes->list[holes->count++] = unit;
+    } else {
+        punch_units(ring->options.files.log, unit, 1);
+    }
+}
+
+struct gt_ring_holes gt_ring_take_holes(struct gt_ring *ring)
+{
+    struct gt_ring_holes holes = ring->holes;
+
+    ring->holes = (struct gt_ring_holes){0};
+    return holes;
+}
+
+static int by_number(const void *one, const void *other)
+{
+    return gt_order(*(const uint32_t *)one, *(const uint32_t *)other);
+}
+
+void gt_ring_punch(int log, struct gt_ring_holes *holes)
+{
+    const uint32_t *units = holes->list;
+
+    if (holes->count)
+        qsort(holes->list, holes->count, sizeof(*holes->list), by_number);
+    for (size_t i = 0, next; i < holes->count; i = next) {
+        for (next = i + 1; next < holes->count && units[next] - units[next - 1] <= 1;)
+            next++;
+        punch_units(log, units[i], units[next - 1] - units[i] + 1);
+    }
+    free(holes->list);
+    *holes = (struct gt_ring_holes){0};
 }
 
 struct gt_ring *gt_ring_new(const struct gt_ring_options *options, struct gt_error *err)
@@ -47,7 +91,7 @@ struct gt_ring *gt_ring_new(const struct gt_ring_options *options, struct gt_err
         return NULL;
     }
     ring->file_units = (uint64_t)st.st_size / GT_WIRE_CHUNK_BYTES;
-    if (ring->file_units < 2 || punch(ring, 1)) {
+    if (ring->file_units < 2 || punch_units(options->files.log, 1, 1)) {
         gt_error_errno(err, "nothing can be taken out of a file in this file system, as "
                             "recording without end needs (set TMPDIR to a folder of another)");
         gt_ring_free(ring);
@@ -67,6 +111,7 @@ void gt_ring_free(struct gt_ring *ring)
     free(ring->notes);
     for (size_t i = 0; i < ring->thread_count; i++)
         free(ring->threads[i].calls.open);
+    free(ring->holes.list);
     free(ring->pending);
     free(ring->threads);
     free(ring->processes);
@@ -303,7 +348,8 @@ static int take_out_slots(struct gt_ring *ring, const struct gt_ring_thread *thr
             continue;
         if (i == GT_WIRE_STREAM_NOTES)
             rc = gt_ring_keep_notes(ring, header.slots[i], thread, err);
-        punch(ring, header.slots[i]);
+        if (header.slots[i] != thread->unit)
+            punch(ring, header.slots[i]);
     }
     punch(ring, thread->unit);
     return rc;
@@ -348,7 +394,11 @@ uint64_t gt_ring_bytes(const struct gt_ring *ring)
 
 static uint64_t most_bytes(const struct gt_ring *ring)
 {
-    return ring->options.max_bytes / 100 * LOG_SHARE_PERCENT;
+    uint64_t bytes = ring->options.max_bytes;
+
+    if (bytes > ring->options.room_bytes)
+        bytes = ring->options.room_bytes;
+    return bytes / 100 * LOG_SHARE_PERCENT;
 }
 
 bool gt_ring_is_large(const struct gt_ring *ring)
@@ -366,24 +416,21 @@ static void tell_used(struct gt_ring *ring, uint64_t bytes)
 
 int gt_ring_sweep(struct gt_ring *ring, int64_t now_ns, struct gt_error *err)
 {
-    uint64_t most = most_bytes(ring);
+    uint64_t bytes = gt_ring_bytes(ring), most = most_bytes(ring);
     int64_t before_ns = now_ns - ring->options.keep_ns - MARGIN_NS;
-    uint64_t bytes;
     int rc = gt_ring_discover(ring, now_ns, err);
 
+    tell_used(ring, bytes);
     if (rc == 0)
         note_ends(ring, now_ns);
     if (rc == 0)
         rc = take_out_units(ring, before_ns, 0, err);
     if (rc == 0)
         rc = take_out_threads(ring, before_ns, err);
-    bytes = gt_ring_bytes(ring);
-    if (rc == 0 && bytes > most) {
+    /* Of what is old, nobody knows yet how much room it takes. */
+    if (rc == 0 && !ring->holes.count && bytes > most)
         rc = take_out_units(ring, before_ns, (size_t)((bytes - most) / GT_WIRE_CHUNK_BYTES) + 1,
                             err);
-        bytes = gt_ring_bytes(ring);
-    }
-    tell_used(ring, bytes);
     return rc;
 }
 

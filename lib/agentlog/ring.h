@@ -4,7 +4,8 @@
  * taken out of the file, which becomes a hole there, and what is kept can be copied at any time
  * while agents write.
  *
- *     gt_ring_new → gt_ring_sweep, now and then; gt_ring_copy, whenever asked → gt_ring_free
+ *     gt_ring_new → gt_ring_sweep, now and then, and gt_ring_punch of what it took out;
+ *     gt_ring_copy, whenever asked → gt_ring_free
  *
  * A copy of a slot (agent/wire.h) goes once it was there for as long as is to be kept, since
  * all that it holds is older than that; so do all units of a thread that ended, or whose
@@ -20,6 +21,7 @@
 #include "base/error.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct gt_ring;
@@ -27,7 +29,9 @@ struct gt_ring;
 struct gt_ring_options {
     struct gt_agentlog_files files; /* open for reading and writing; borrowed */
     int64_t keep_ns;
-    uint64_t max_bytes; /* of the log: above three quarters of that, younger units go, too */
+    uint64_t max_bytes;  /* of the log, where agents stop */
+    uint64_t room_bytes; /* that it may take. Above three quarters of that, and of max_bytes,
+                            younger units go, too */
     /* Is that the number by which we know a process that writes this log, or that has ended
      * already? It says so itself, and may be in a pid namespace of its own. */
     bool (*is_writer)(void *context, int32_t pid, int32_t parent_pid);
@@ -40,8 +44,22 @@ struct gt_ring *gt_ring_new(const struct gt_ring_options *options, struct gt_err
 void gt_ring_free(struct gt_ring *ring);
 
 /* Look at what was written since, and take out what is old: about once in a second. `now_ns`:
- * CLOCK_MONOTONIC of this process. 0 or GT_ERR_MEMORY. */
+ * CLOCK_MONOTONIC of this process. Where the log is too large, younger units go, too, once
+ * holes of old ones were punched. 0 or GT_ERR_MEMORY. */
 int gt_ring_sweep(struct gt_ring *ring, int64_t now_ns, struct gt_error *err);
+
+/* Units that were taken out, whose room the file still has. */
+struct gt_ring_holes {
+    uint32_t *list; /* heap */
+    size_t count, capacity;
+};
+
+/* Hand over those that came together since the last time. */
+struct gt_ring_holes gt_ring_take_holes(struct gt_ring *ring);
+
+/* Give their room back, and free the list. A file system that is busy takes seconds: in any
+ * thread; the ring is not looked at. */
+void gt_ring_punch(int log, struct gt_ring_holes *holes);
 
 /* It must not grow for long without a sweep: at its bound, agents stop. */
 bool gt_ring_is_large(const struct gt_ring *ring);

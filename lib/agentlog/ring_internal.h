@@ -63,6 +63,7 @@ struct gt_ring {
     size_t unit_count, unit_capacity;
     struct gt_ring_note *notes;
     size_t note_count, note_capacity, note_bytes;
+    struct gt_ring_holes holes;
     int64_t since_ns; /* of what was older, some is gone before its time */
 };
 

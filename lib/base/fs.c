@@ -32,13 +32,16 @@ bool gt_fs_is_private_name(const char *name)
 char *gt_fs_private_dir(struct gt_error *err)
 {
     const char *parent = getenv("TMPDIR");
+
+    return gt_fs_private_dir_in(parent && parent[0] == '/' ? parent : "/tmp", err);
+}
+
+char *gt_fs_private_dir_in(const char *parent, struct gt_error *err)
+{
     char *real = NULL, *path = NULL;
     struct gt_error why;
-    int fd;
+    int fd = gt_path_open_stable(parent, false, &real, &why);
 
-    if (!parent || parent[0] != '/')
-        parent = "/tmp";
-    fd = gt_path_open_stable(parent, false, &real, &why);
     if (fd == GT_ERR_PERMISSION && strcmp(parent, "/tmp") != 0)
         fd = gt_path_open_stable("/tmp", false, &real, &why);
     if (fd < 0) {

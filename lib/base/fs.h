@@ -15,6 +15,8 @@
  * without links, or NULL.
  */
 char *gt_fs_private_dir(struct gt_error *err);
+/* The same under that folder, or under /tmp where it is refused. */
+char *gt_fs_private_dir_in(const char *parent, struct gt_error *err);
 
 /* Could it be the name of such a folder, without its path? */
 bool gt_fs_is_private_name(const char *name);

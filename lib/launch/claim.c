@@ -184,4 +184,5 @@ void gt_claim_sweep(void)
     if (parent && parent[0] == '/')
         sweep_in(parent);
     sweep_in("/tmp");
+    sweep_in("/dev/shm");
 }

@@ -32,9 +32,9 @@ void gt_claim_give_up(struct gt_claim *claim);
 /* Close the descriptors. A claim that neither was removed nor given up is abandoned. */
 void gt_claim_close(struct gt_claim *claim);
 
-/* Remove what killed runs left in $TMPDIR and /tmp, as far as it surely is that: nothing else
- * is opened but folders, to be looked at, and no link is followed. Failures are not told: the
- * next run tries again. */
+/* Remove what killed runs left in $TMPDIR, /tmp and /dev/shm, as far as it surely is that:
+ * nothing else is opened but folders, to be looked at, and no link is followed. Failures are
+ * not told: the next run tries again. */
 void gt_claim_sweep(void);
 
 #endif

@@ -90,12 +90,15 @@ static void check_copy(struct gt_ring *ring, int64_t since_ns)
     close_files(&files);
 }
 
-static void sweep(struct gt_ring *ring, int64_t second)
+static void sweep(struct gt_ring *ring, int log, int64_t second)
 {
+    struct gt_ring_holes holes;
     int64_t now_ns = second * GT_NS_PER_S;
     struct gt_error err = {0};
 
     must(gt_ring_sweep(ring, now_ns, &err) == 0, "out of memory");
+    holes = gt_ring_take_holes(ring);
+    gt_ring_punch(log, &holes);
     must(gt_ring_bytes(ring) <= (uint64_t)FILE_UNITS * GT_WIRE_CHUNK_BYTES, "it grew");
     check_copy(ring, gt_ring_since_ns(ring, now_ns));
 }
@@ -113,20 +116,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         &(struct gt_ring_options){.files = files,
                                   .keep_ns = GT_NS_PER_S,
                                   .max_bytes = (uint64_t)FILE_UNITS / 2 * GT_WIRE_CHUNK_BYTES,
+                                  .room_bytes = UINT64_MAX,
                                   .is_writer = is_some_writer,
                                   .is_alive = is_alive},
         &err);
     must(ring != NULL, "no ring");
     for (; unit <= first && input.size; unit++)
         put(files.log, &input, PIECE_BYTES, unit * GT_WIRE_CHUNK_BYTES);
-    sweep(ring, 1);
+    sweep(ring, files.log, 1);
     for (; unit <= UNITS_MAX && input.size; unit++)
         put(files.log, &input, PIECE_BYTES, unit * GT_WIRE_CHUNK_BYTES);
-    sweep(ring, 2);
-    sweep(ring, 5);
-    sweep(ring, 9);
-    sweep(ring, 100); /* nothing is new */
-    sweep(ring, 200); /* who has ended is gone */
+    sweep(ring, files.log, 2);
+    sweep(ring, files.log, 5);
+    sweep(ring, files.log, 9);
+    sweep(ring, files.log, 100); /* nothing is new */
+    sweep(ring, files.log, 200); /* who has ended is gone */
     gt_ring_free(ring);
     close_files(&files);
     return 0;
