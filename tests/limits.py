@@ -6,7 +6,7 @@ Each step as a whole has a limit, too (scripts/test).
 """
 import contextlib
 import os
-import signal
+import threading
 import time
 import uuid
 
@@ -41,16 +41,23 @@ def end_what_is_left():
 
 @contextlib.contextmanager
 def limited(item, seconds):
+    """By a thread: a test of pytest-xdist may run in any. Whoever waits for a process that was ended
+    goes on then, and fails."""
     limit = LONG_S if item.get_closest_marker("long") else seconds
+    over, ended = threading.Event(), []
 
-    def ended(*_):
-        doing = processes.end(ours())  # first: their pipes are waited for
-        pytest.fail(SAYS % (limit, "; ".join(doing) or "no process"))
-    before = signal.signal(signal.SIGALRM, ended)
-    signal.setitimer(signal.ITIMER_REAL, limit, AGAIN_S)
+    def watch():
+        left = limit
+        while not over.wait(left):
+            ended.append("; ".join(processes.end(ours())) or "no process")
+            left = AGAIN_S
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
     yield
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    signal.signal(signal.SIGALRM, before)
+    over.set()
+    watcher.join()
+    if ended:
+        pytest.fail(SAYS % (limit, ended[0]))
 
 
 @pytest.hookimpl(hookwrapper=True)
