@@ -5,6 +5,7 @@
 #include "base/nstime.h"
 #include "launch/elf.h"
 #include "launch/tools.h"
+#include "process_stat.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -316,19 +317,9 @@ void gt_agent_close(struct gt_agentlog_files *files, bool keep)
 /* A zombie, for which its parent has not waited yet, is not alive. */
 bool gt_agent_is_alive(int32_t pid)
 {
-    char path[32], text[512] = "";
-    const char *state;
-    ssize_t got;
-    int fd;
+    struct gt_process_stat stat;
 
-    snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    got = read(fd, text, sizeof(text) - 1);
-    close(fd);
-    state = got > 0 ? strrchr(text, ')') : NULL;
-    return state && !strchr("ZX", state[1] ? state[2] : 'X');
+    return gt_process_look(pid, &stat);
 }
 
 static bool is_variable(const char *entry, const char *name)

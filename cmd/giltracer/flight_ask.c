@@ -6,6 +6,7 @@
 #include "common/console.h"
 #include "common/exit_status.h"
 #include "flight.h"
+#include "process_stat.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -62,28 +63,13 @@ static bool is_recorder(int pid)
     return found && expects_signal(pid);
 }
 
-/* 0: not known. */
-static int parent_of(int pid)
-{
-    struct gt_buf text;
-    const char *after;
-    int parent = 0;
-
-    if (!read_of(pid, "stat", &text))
-        return 0;
-    after = strrchr(text.data, ')');
-    if (!after || sscanf(after + 1, " %*c %d", &parent) != 1)
-        parent = 0;
-    gt_buf_release(&text);
-    return parent;
-}
-
 int gt_flight_ask(const struct gt_cli *cli)
 {
     int pid = cli->snapshot_pid;
+    struct gt_process_stat stat;
 
     for (int i = 0; i < ANCESTORS_MAX && pid > 0 && !is_recorder(pid); i++)
-        pid = parent_of(pid);
+        pid = gt_process_look(pid, &stat) ? stat.parent : 0;
     if (pid <= 0 || !is_recorder(pid)) {
         gt_say("process %d is not recorded by a giltracer --keep-last, nor is it one",
                cli->snapshot_pid);

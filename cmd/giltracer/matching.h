@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "metrics/registry.h"
+#include "process_stat.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,17 +21,7 @@ enum {
     GT_MATCHING_ROUNDS = 8, /* in so many a process that was looked at is looked at again */
 };
 
-/* A process now. Its number alone may be another's later; with `start` it is not. */
-struct gt_process_stat {
-    int pid, parent;
-    uint64_t start; /* clock ticks since boot, /proc/PID/stat field 22 */
-};
-
-/* False: there is none, or it has ended (a zombie). */
-bool gt_process_look(int pid, struct gt_process_stat *stat);
-/* Is it still that process? */
-bool gt_process_is_there(const struct gt_process_stat *stat);
-/* Now, in the clock of `start`. */
+/* Now, in the clock of gt_process_stat.start. */
 uint64_t gt_process_ticks(void);
 
 /* Does the pattern match such a label? */

@@ -26,11 +26,6 @@ enum {
     THREADS = 4,
 };
 
-struct input {
-    const uint8_t *data;
-    size_t size;
-};
-
 static int open_file(const char *dir, const char *name)
 {
     char path[256];
@@ -40,16 +35,6 @@ static int open_file(const char *dir, const char *name)
     fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     must(fd >= 0, "cannot write a log");
     return fd;
-}
-
-/* The next `size` bytes, where there are so many. */
-static void put(int fd, struct input *input, size_t size, size_t at)
-{
-    if (size > input->size)
-        size = input->size;
-    must(pwrite(fd, input->data, size, (off_t)at) == (ssize_t)size, "cannot write a log");
-    input->data += size;
-    input->size -= size;
 }
 
 static void write_files_v3(const char *dir, int control, struct input *input)

@@ -19,21 +19,6 @@
 
 enum { STOPS = 2, ANCHORS = 4, PIECE_BYTES = 2048, UNITS_MAX = 32, FILE_UNITS = 64 };
 
-struct input {
-    const uint8_t *data;
-    size_t size;
-};
-
-/* The next `size` bytes, where there are so many. */
-static void put(int fd, struct input *input, size_t size, size_t at)
-{
-    if (size > input->size)
-        size = input->size;
-    must(pwrite(fd, input->data, size, (off_t)at) == (ssize_t)size, "cannot write a log");
-    input->data += size;
-    input->size -= size;
-}
-
 static struct gt_agentlog_files new_files(off_t log_bytes)
 {
     struct gt_agentlog_files files = {memfd_create("control", MFD_CLOEXEC),

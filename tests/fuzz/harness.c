@@ -36,6 +36,15 @@ static int memory_file(int *fd)
     return *fd;
 }
 
+void put(int fd, struct input *input, size_t size, size_t at)
+{
+    if (size > input->size)
+        size = input->size;
+    must(pwrite(fd, input->data, size, (off_t)at) == (ssize_t)size, "cannot write a log");
+    input->data += size;
+    input->size -= size;
+}
+
 const char *file_of(const uint8_t *data, size_t size)
 {
     static char path[64];

@@ -25,6 +25,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* Else the input is a finding. */
 void must(bool holds, const char *what);
 
+/* What is left of an input that is cut into the files of a log. */
+struct input {
+    const uint8_t *data;
+    size_t size;
+};
+
+/* Write the next `size` bytes, where there are so many, into the file there. */
+void put(int fd, struct input *input, size_t size, size_t at);
+
 /* The path of a file that holds these bytes, until the next call. */
 const char *file_of(const uint8_t *data, size_t size);
 
