@@ -27,11 +27,11 @@ test("a notebook shows the table, and the page in its frame", async (t) => {
     const page = await openAny(browser, {html: join(folder, "notebook.html"), height: 1400});
     const link = await page.locator("a[href^='giltracer-results/']").getAttribute("href");
     assert.deepEqual(readdirSync(join(folder, "giltracer-results")), [link.split("/")[1]]);
-    assert.ok(await page.locator("td", {hasText: "waiter"}).first().isVisible());
+    await page.locator("td", {hasText: "waiter"}).first().waitFor();
     const frame = page.frames().find((one) => one !== page.mainFrame());
     await frame.waitForFunction(() => document.getElementById("app")?.dataset.state === "ready", null,
         {timeout: 60000});
-    assert.ok(await frame.locator("#threads-table", {hasText: "waiter"}).isVisible());
+    await frame.locator("#threads-table", {hasText: "waiter"}).waitFor();
     const size = await page.locator("iframe").boundingBox();
     assert.ok(size.height === 500 && size.width > 1000, JSON.stringify(size));
     // Its timeline is drawn, and its controls work.
@@ -45,7 +45,8 @@ test("a notebook shows the table, and the page in its frame", async (t) => {
     const tab = frame.locator("[role=tab][aria-selected=false]").first();
     const name = await tab.textContent();
     await tab.click();
-    assert.equal(await frame.locator("[role=tab][aria-selected=true]").first().textContent(), name);
+    // Drawn with the next frame of the browser, so waited for.
+    await frame.locator("[role=tab][aria-selected=true]", {hasText: name}).waitFor();
     await page.screenshot({path: join(shots, "notebook.png"), fullPage: true});
     page.check();
 });
