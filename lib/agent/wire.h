@@ -110,7 +110,6 @@ struct gt_wire_stop {
     int32_t pad;
 };
 
-/* All zeros are its valid first state: each process sets what is not set yet. */
 /* What else is to say where the probes were taken out. */
 enum gt_wire_perf_out {
     GT_WIRE_REST_OUT = 1 << 0,  /* perf recorded nothing else from there on, either */
@@ -118,6 +117,7 @@ enum gt_wire_perf_out {
     GT_WIRE_REST_LOST = 1 << 2, /* what the user wanted of it is known until then */
 };
 
+/* All zeros are its valid first state: each process sets what is not set yet. */
 struct gt_wire_control {
     uint64_t magic;
     uint32_t version;
