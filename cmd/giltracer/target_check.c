@@ -21,12 +21,14 @@ int gt_target_check(const char *script, int *status, struct gt_error *err)
     char inside[PATH_MAX];
     struct stat st;
 
-    *status = GT_EXIT_NOT_FOUND;
+    *status = GT_EXIT_NOT_EXECUTABLE;
     if (strcmp(script, "-") == 0)
         return 0;
-    if (stat(script, &st))
+    if (stat(script, &st)) {
+        if (errno == ENOENT || errno == ENOTDIR)
+            *status = GT_EXIT_NOT_FOUND;
         return gt_error_errno(err, "cannot open the script %s", script);
-    *status = GT_EXIT_NOT_EXECUTABLE;
+    }
     if (faccessat(AT_FDCWD, script, R_OK, AT_EACCESS))
         return gt_error_errno(err, "cannot read the script %s", script);
     snprintf(inside, sizeof(inside), "%s/__main__.py", script);
