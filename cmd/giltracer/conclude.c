@@ -32,6 +32,15 @@ static void take_cut(struct gt_run_state *run)
         gt_error_set(cut, GT_ERR_FORMAT, "the recording: %s", run->report_error.message);
         gt_say("%s", cut->message);
     }
+    if (run->agent_unread.code) {
+        if (!cut->code)
+            gt_error_set(cut, run->agent_unread.code, "nothing of the agent's log: %s",
+                         run->agent_unread.message);
+        gt_say(
+            "nothing of the agent's log could be read: %s; the report is of all the rest (the "
+            "recording is kept in %s, for perf2trace)",
+            run->agent_unread.message, gt_recording_keep(run));
+    }
     if (cut->code && gt_ingest_set_cut(run->ingest, cut->message) < 0)
         gt_say(
             "out of memory: the report does not say that it is not of all that was recorded");
@@ -90,7 +99,8 @@ static void keep_facts(const struct gt_run_state *run)
     struct gt_error err;
 
     if ((run->cli->keep || run->kept) && run->run_path && run->result.target_ran &&
-        gt_run_file_write(run->run_path, &run->info, run->agentlog != NULL, &err) < 0)
+        gt_run_file_write(run->run_path, &run->info,
+                          run->agentlog != NULL || run->agent_unread.code, &err) < 0)
         gt_say("%s", err.message);
 }
 

@@ -207,7 +207,8 @@ static _Noreturn void write_report(struct gt_flight *flight,
     run->result.since_ns = since_of(flight, until_ns);
     run->result.until_ns = until_ns;
     gt_recording_read_agents(run);
-    rc = make_report(run, &err);
+    err = run->agent_unread;
+    rc = err.code ? err.code : make_report(run, &err);
     if (rc == 0)
         rc = write_files(flight, &err);
     if (rc < 0)

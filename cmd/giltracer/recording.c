@@ -149,7 +149,7 @@ static void merge_agentlog(struct gt_run_state *run)
     struct gt_error err;
     unsigned parts = 0;
 
-    if (!run->agent_path || run->agentlog)
+    if (!run->agent_path)
         return;
     if (run->plan.gil_source == GT_GIL_AGENT || run->plan.two_sources)
         parts |= GT_AGENTLOG_GIL;
@@ -166,6 +166,10 @@ static void merge_agentlog(struct gt_run_state *run)
         return;
     }
     gt_ingest_lack_agentlog(run->ingest, parts);
+    if (err.code != GT_ERR_NOT_FOUND) {
+        run->agent_unread = err;
+        return;
+    }
     if (run->agent_why.code)
         gt_error_set(&err, run->agent_why.code, "the agent was not loaded: %s",
                      run->agent_why.message);
@@ -177,7 +181,7 @@ static void merge_agentlog(struct gt_run_state *run)
 
 static void merge_viztracer(struct gt_run_state *run)
 {
-    if (!run->viztracer_path || run->viztracer)
+    if (!run->viztracer_path)
         return;
     run->viztracer = gt_under_viztracer_open(run->viztracer_path);
     if (run->viztracer)
@@ -212,7 +216,17 @@ void gt_recording_read_agents(struct gt_run_state *run)
     tell_what_is_out(run);
 }
 
-static void start_removal(void *context)
+static void start_removal(struct gt_run_state *run)
+{
+    if (!run->probes_installed || run->removal_started)
+        return;
+    run->removal_started = gt_probes_start_removal(run->plan.probes.group, &run->caps,
+                                                   &run->loop, &run->removal, NULL) == 0;
+}
+
+/* What was recorded beside perf is merged with what it recorded, which comes next; meanwhile
+ * the probes are removed. */
+static void on_recorded(void *context)
 {
     struct gt_run_state *run = context;
 
@@ -226,10 +240,7 @@ static void start_removal(void *context)
         tell_what_is_out(run);
         merge_viztracer(run);
     }
-    if (!run->probes_installed || run->removal_started)
-        return;
-    run->removal_started = gt_probes_start_removal(run->plan.probes.group, &run->caps,
-                                                   &run->loop, &run->removal, NULL) == 0;
+    start_removal(run);
 }
 
 static void on_tick(void *context, enum gt_session_state state)
@@ -297,7 +308,7 @@ int gt_recording_run(struct gt_run_state *run, struct gt_error *err)
         .on_begin = on_begin,
         .on_end = on_end,
         .on_follow = on_follow,
-        .on_recorded = start_removal,
+        .on_recorded = on_recorded,
         .on_tick = on_tick,
         .on_late_signal = on_late_signal,
         .context = run,

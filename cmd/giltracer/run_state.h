@@ -95,6 +95,7 @@ struct gt_run_state {
     struct gt_agentlog_files agent_files;
     struct gt_agentlog *agentlog;
     struct gt_error agent_missed; /* why there is no log; code 0: nothing to say */
+    struct gt_error agent_unread; /* why the log that there is was not read; code 0: it was */
     struct gt_viztracer *viztracer;
     struct gt_error report_error; /* why feeding failed */
     struct gt_results results;

@@ -143,7 +143,10 @@ static int say_without_gil(struct gt_report *report, struct gt_buf *text)
     if (found->why == GT_NO_GIL_SILENT)
         return 0;
     if (found->why != GT_NO_GIL_ASLEEP)
-        return gt_findings_add(report, text, gt_buf_adds(text, no_gil_text(found->why)));
+        return gt_findings_add(report, text,
+                               gt_buf_adds(text, report->recorded->cut
+                                                     ? "No GIL was seen in what was read."
+                                                     : no_gil_text(found->why)));
     return gt_findings_add(
         report, text,
         gt_buf_addf(text, "Threads slept for the GIL %.1f%% of their time, %s in all; longest ",

@@ -200,6 +200,12 @@ def test_an_error_is_not_taken_for_an_interpreter_that_is_not_there(folder):
                                    GT_FAULTS="giltracer %s stat 1+ %d" % (GILTRACER.name, errno.EIO)),
                           stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
     assert done.returncode == 125 and b"Input/output error" in done.stderr, done
+    for number, status in ((errno.EIO, 126), (errno.ENOENT, 127)):
+        done = subprocess.run([str(GILTRACER), "--python", DEBIAN_PYTHON, target("steady")],
+                              cwd=str(folder), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                              env=dict(os.environ, LD_PRELOAD=str(FAULTS),
+                                       GT_FAULTS="giltracer %s stat 2+ %d" % (GILTRACER.name, number)))
+        assert done.returncode == status and b"cannot open the script" in done.stderr, done
 
 
 def test_each_call_of_perf2trace_fails_once(folder):
@@ -225,6 +231,47 @@ def test_allocations_fail_as_giltracer_starts_its_helper():
     run = in_program(GILTRACER, ["--gil-source", "agent", "-c", "pass"], "x.json", (0, 125),
                      "libc.so")
     all_of([Sweep(("realloc", errno.ENOMEM), run)])
+
+
+def without_memory(folder, n):
+    """What giltracer prints and reports where its n-th calloc fails as it reads."""
+    place = folder / str(n)
+    place.mkdir()
+    done = subprocess.run([str(GILTRACER), "-q", "--python", DEBIAN_PYTHON, "-o", str(place / "x.json"),
+                           target("steady")], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                          timeout=harness.TIMEOUT_S,
+                          env=dict(os.environ, LD_PRELOAD=str(FAULTS), TMPDIR=str(place),
+                                   GT_FAULTS="giltracer giltracer calloc %d %d" % (n, errno.ENOMEM)))
+    return done.stderr.decode("utf-8", "replace"), harness.read_json(place / "x.json") \
+        if (place / "x.json").exists() else None
+
+
+def test_a_log_that_cannot_be_read_is_told_and_kept(folder):
+    """What was recorded beside it makes a report all the same; the log was read a second time, after
+    all of that, and its events came out of order."""
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(lambda n: without_memory(folder, n), range(8, 36)))
+    unread = []
+    for printed, document in found:
+        if not document:
+            assert "out of memory" in printed, printed
+            continue
+        harness.check_document(document)
+        summary = document["giltracer"]
+        assert summary["quality"]["unordered"] == 0, summary["quality"]
+        calls = sum(1 for _ in harness.calls(document, "step", "steady"))
+        if "nothing of the agent's log" in printed:
+            assert calls == 0 and summary["quality"]["gil_events"] > 50, summary["quality"]
+            assert any("nothing of the agent's log: out of memory" in text
+                       for text in summary["findings"]), summary["findings"]
+            unread.append(re.search(r"kept in (\S+),", printed).group(1))
+        else:
+            assert calls == STEPS, (calls, printed)
+    assert len(unread) >= 3, found
+    done = subprocess.run([str(PERF2TRACE), unread[0], "-o", str(folder / "x.json")],
+                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    assert done.returncode == 0, done
+    assert sum(1 for _ in harness.calls(harness.read_json(folder / "x.json"), "step", "steady")) == STEPS
 
 
 def test_no_folder_stays_where_libc_finds_no_memory(tmp_path):
