@@ -431,5 +431,7 @@ def test_alerts_dashboard_and_documents_name_what_there_is(folder):
     for text in (shown, alerts):
         named = set(re.findall(r"giltracer_\w+", text))
         assert named and named <= metrics, named - metrics
+    own = {name for name in metrics if re.search("process|restart|recording", name)}
+    assert len(own) >= 4 and own <= set(re.findall(r"giltracer_\w+", shown)), own
     rows = set(re.findall(r"^\| `(giltracer_\w+)` \|", DOCS.read_text(), re.M))
     assert rows == metrics, rows ^ metrics
