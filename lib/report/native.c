@@ -78,20 +78,40 @@ static int add_step(const struct gt_report *report, const struct gt_native_way *
            gt_buf_adds(out, ")");
 }
 
+/* Of steps without names, one after the other in one library, only the last says something:
+ * where it led to. */
+static bool is_told(const struct gt_report *report, const struct gt_native_way *way, uint32_t i)
+{
+    uint32_t frame = way->steps[i].frame;
+
+    return i + 1 == way->count || !is_nameless(report, frame) ||
+           !is_nameless(report, way->steps[i + 1].frame) ||
+           strcmp(file_name(report, frame), file_name(report, way->steps[i + 1].frame)) != 0;
+}
+
 /* The first steps and the last ones. */
 static int add_steps(const struct gt_report *report, const struct gt_native_way *way,
                      struct gt_buf *out)
 {
     enum { FIRST = 2, LAST = 3 };
+    uint32_t told = 0, at = 0;
+    bool left_out = false;
 
+    for (uint32_t i = 0; i < way->count; i++)
+        told += is_told(report, way, i);
     for (uint32_t i = 0; i < way->count; i++) {
-        if (i && gt_buf_adds(out, " \xe2\x86\x92 "))
-            return -1;
-        if (i == FIRST && way->count > FIRST + LAST + 1) {
-            i = way->count - LAST;
-            if (gt_buf_adds(out, "\xe2\x80\xa6 \xe2\x86\x92 "))
-                return -1;
+        bool is_one = is_told(report, way, i);
+
+        if (!is_one || (told > FIRST + LAST + 1 && at >= FIRST && at < told - LAST)) {
+            at += is_one;
+            left_out = true;
+            continue;
         }
+        if (at++ && gt_buf_adds(out, " \xe2\x86\x92 "))
+            return -1;
+        if (left_out && gt_buf_adds(out, "\xe2\x80\xa6 \xe2\x86\x92 "))
+            return -1;
+        left_out = false;
         if (add_step(report, way, i, out))
             return -1;
     }
@@ -139,6 +159,12 @@ static bool leaves_interpreter(const struct gt_report *report, const struct gt_n
     return false;
 }
 
+/* Of giltracer itself, whose cost is told elsewhere. */
+static bool is_own(const struct gt_report *report, uint32_t frame)
+{
+    return strcmp(file_name(report, frame), "libgiltracer-agent.so") == 0;
+}
+
 static bool was_seen_asleep(const struct gt_report *report, uint32_t gil, uint32_t row)
 {
     const struct gt_chunks *rows = &report->analysis->sleeps[gil].rows;
@@ -162,7 +188,9 @@ int gt_native_say(const struct gt_report *report, uint32_t gil, uint32_t row, bo
         return kept && kind == GT_DOING_C && !was_seen_asleep(report, gil, row)
                    ? gt_buf_adds(out, "no native sample in it")
                    : 0;
-    self = self_counts(&way) && kind != GT_DOING_PYTHON;
+    while (way.count && is_own(report, way.steps[way.count - 1].frame))
+        way.count--;
+    self = self_counts(&way) && kind != GT_DOING_PYTHON && !is_own(report, way.self);
     if ((!way.count && !self) || kind == GT_DOING_GC ||
         (kind == GT_DOING_PYTHON && !leaves_interpreter(report, &way)))
         return 0;

@@ -71,6 +71,37 @@ def test_static_functions_of_a_stripped_library_are_places_in_it(folder):
                            stdout=subprocess.PIPE, check=True).stdout.decode()
     begins = {int(match, 16) for match in re.findall(r"FDE .*pc=([0-9a-f]+)\.\.", table)}
     assert {int(name.split("+0x")[1], 16) for name in found[-4:]} <= begins, (found, begins)
+    # For people only the last of them: where it led to.
+    line = next(line for line in traced.run.err.splitlines() if found[-1] in line)
+    assert re.search(r"… → deep\.so\+0x[0-9a-f]+ \d+", line) and line.count("deep.so+") == 1, line
+
+
+CALLING = """
+import threading, time
+def key(item):
+    pass
+def call():
+    for _ in range(20):
+        list(map(key, range(50000)))
+threads = [threading.Thread(target=call) for _ in range(2)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
+
+
+@pytest.mark.needs_perf
+def test_what_records_is_not_what_holds(folder):
+    """Samples of the agent's own code, called for each of a million calls: JSON has them as they are,
+    where they are the most."""
+    seen = 0
+    for number in range(2):
+        (folder / str(number)).mkdir()
+        traced = trace(["-c", CALLING], folder / str(number), MEASURED[0], frequency(999))
+        natives = [row["native"] for row in traced.summary["blockers"] if row["native"]]
+        seen += any("libgiltracer-agent" in (step["library"] or "") for native in natives
+                    for step in native["way"] + [native["self"]] if step)
+        assert "libgiltracer-agent" not in traced.run.err, traced.run.err
+    assert seen, natives
 
 
 @pytest.mark.needs_perf
