@@ -7,22 +7,34 @@
 
 #include <stdlib.h>
 
-int gt_checks_init(struct gt_checks *checks, const struct gt_checks_asked *asked,
-                   struct gt_error *err)
+/* NULL-terminated texts, or NULL. */
+static int parse_all(struct gt_condition **conditions, const char *option, char *const *texts,
+                     struct gt_error *err)
 {
     size_t count = 0;
     int rc = 0;
 
-    while (asked->fail_if && asked->fail_if[count])
+    while (texts && texts[count])
         count++;
+    *conditions = calloc(count + 1, sizeof(**conditions));
+    if (!*conditions)
+        return gt_error_memory(err);
+    for (size_t i = 0; rc == 0 && i < count; i++)
+        rc = gt_condition_parse(&(*conditions)[i], option, texts[i], err);
+    return rc;
+}
+
+int gt_checks_init(struct gt_checks *checks, const struct gt_checks_asked *asked,
+                   struct gt_error *err)
+{
+    int rc;
+
     *checks = (struct gt_checks){.asked = *asked};
     gt_metrics_init(&checks->metrics);
     gt_metrics_init(&checks->baseline);
-    checks->conditions = calloc(count + 1, sizeof(*checks->conditions));
-    if (!checks->conditions)
-        return gt_error_memory(err);
-    for (size_t i = 0; rc == 0 && i < count; i++)
-        rc = gt_condition_parse(&checks->conditions[i], asked->fail_if[i], err);
+    rc = parse_all(&checks->conditions, "--fail-if", asked->fail_if, err);
+    if (rc == 0)
+        rc = parse_all(&checks->when, "--when", asked->when, err);
     if (rc == 0 && asked->baseline)
         rc = gt_baseline_read(&checks->baseline, asked->baseline, err);
     return rc;
@@ -41,6 +53,7 @@ void gt_checks_refuse(const char *program, const struct gt_error *err)
 void gt_checks_release(struct gt_checks *checks)
 {
     free(checks->conditions);
+    free(checks->when);
     gt_metrics_release(&checks->metrics);
     gt_metrics_release(&checks->baseline);
 }
@@ -86,7 +99,7 @@ static void judge_one(struct gt_checks *checks, size_t index, const struct gt_re
     else if (rc < 0)
         gt_say("cannot be judged: %s: out of memory", source);
     else if (rc != GT_PASSED)
-        gt_say("%s", text.data);
+        gt_say("%s%s", rc == GT_BREACHED ? "breached: " : "", text.data);
     checks->breached = checks->breached || rc == GT_BREACHED;
     checks->unjudged = checks->unjudged || (rc != GT_PASSED && rc != GT_BREACHED);
     gt_buf_release(&text);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What is said of a run beyond its table: --fail-if, --baseline, and the median of --repeat. */
+/* What is said of a run beyond its table: --fail-if, --baseline, and the median of --repeat;
+ * and the conditions of --when, which are judged while it runs. */
 #ifndef GT_COMMON_CHECKS_H
 #define GT_COMMON_CHECKS_H
 
@@ -13,6 +14,7 @@
 /* What was asked for; borrowed. */
 struct gt_checks_asked {
     char *const *fail_if; /* conditions; NULL-terminated, or NULL: none */
+    char *const *when;    /* likewise */
     const char *baseline; /* NULL: none */
     unsigned runs;        /* of which medians are told, where it is more than 1 */
     bool quiet;
@@ -21,6 +23,7 @@ struct gt_checks_asked {
 struct gt_checks {
     struct gt_checks_asked asked;
     struct gt_condition *conditions; /* one per asked.fail_if */
+    struct gt_condition *when;       /* one per asked.when */
     struct gt_metrics metrics;       /* of all runs so far */
     struct gt_metrics baseline;
     bool breached; /* a condition holds */

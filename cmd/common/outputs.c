@@ -209,7 +209,8 @@ int gt_outputs_write_file(struct gt_outputs *outputs, size_t index,
     else
         gt_output_abandon(output);
     if (rc == 0 && !quiet && path && strcmp(path, "-") != 0)
-        gt_say("wrote %s", path);
+        gt_say("wrote %s%s%s", path, outputs->because ? " because " : "",
+               outputs->because ? outputs->because : "");
     if (rc == 0 && outputs->formats[index] == GT_FORMAT_HTML && !outputs->page)
         outputs->page = path;
     else

@@ -32,6 +32,7 @@ struct gt_outputs {
     char *const *asked;        /* the files' names as they were asked for, and … */
     const char *asked_summary; /* … the summary's; borrowed */
     bool expands;              /* they have % */
+    const char *because;       /* why there is a report, said behind its name; NULL: nothing */
     char *page;                /* the first page that was written; NULL: none was */
 };
 

@@ -18,15 +18,20 @@ enum { DEFAULT_FREQUENCY = 999, MAX_FREQUENCY = 100000 };
 #define MAX_TIME_MS    UINT64_C(360000000)
 #define DEFAULT_BUDGET "15" /* percent */
 
+static void with_lists(struct gt_cli *cli, void (*call)(struct gt_strvec *list))
+{
+    struct gt_strvec *const lists[] = {&cli->words,      &cli->outputs, &cli->counters,
+                                       &cli->fail_if,    &cli->what_if, &cli->when,
+                                       &cli->interpreter};
+
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+        call(lists[i]);
+}
+
 void gt_cli_init(struct gt_cli *cli)
 {
     memset(cli, 0, sizeof(*cli));
-    gt_strvec_init(&cli->words);
-    gt_strvec_init(&cli->outputs);
-    gt_strvec_init(&cli->counters);
-    gt_strvec_init(&cli->fail_if);
-    gt_strvec_init(&cli->what_if);
-    gt_strvec_init(&cli->interpreter);
+    with_lists(cli, gt_strvec_init);
     cli->repeat = 1;
     gt_buf_init(&cli->include);
     gt_buf_init(&cli->exclude);
@@ -40,12 +45,7 @@ void gt_cli_init(struct gt_cli *cli)
 
 void gt_cli_release(struct gt_cli *cli)
 {
-    gt_strvec_release(&cli->words);
-    gt_strvec_release(&cli->outputs);
-    gt_strvec_release(&cli->counters);
-    gt_strvec_release(&cli->fail_if);
-    gt_strvec_release(&cli->what_if);
-    gt_strvec_release(&cli->interpreter);
+    with_lists(cli, gt_strvec_release);
     gt_user_labels_release(&cli->labels);
     gt_buf_release(&cli->include);
     gt_buf_release(&cli->exclude);
@@ -347,9 +347,6 @@ static int apply_recording(struct gt_cli *cli, int id, const char *value, bool o
     case OPTION_KEEP_SHORT_CALLS:
         cli->keep_short_calls = on;
         break;
-    case OPTION_EVENT:
-        rc = gt_strvec_push(&cli->counters, value) ? gt_error_memory(err) : 0;
-        break;
     case OPTION_FREQUENCY:
         rc = set_frequency(&cli->frequency, "-F", value, err);
         break;
@@ -425,6 +422,10 @@ int gt_cli_set(struct gt_cli *cli, const struct gt_option *option, const char *v
         return gt_color_parse(value, &cli->color, err);
     case OPTION_LABEL:
         return gt_user_labels_add(&cli->labels, value, err);
+    case OPTION_EVENT:
+        return gt_strvec_push(&cli->counters, value) ? gt_error_memory(err) : 0;
+    case OPTION_WHEN:
+        return gt_strvec_push(&cli->when, value) ? gt_error_memory(err) : 0;
     case OPTION_WHAT_IF:
         return gt_strvec_push(&cli->what_if, value) ? gt_error_memory(err) : 0;
     case OPTION_FAIL_IF:
@@ -575,9 +576,8 @@ int gt_cli_check(struct gt_cli *cli, struct gt_error *err)
             err, GT_ERR_USAGE,
             "--keep-interpreter-frames is about the stacks of sleeps and events: "
             "add --call-graph, and --state-detect or -e EVENT");
-    if (cli->metrics && gt_metrics_check_options(cli, err) < 0)
-        return err ? err->code : GT_ERR_USAGE;
-    if (cli->keep_last_ms && gt_flight_check_options(cli, err) < 0)
+    if ((cli->metrics && gt_metrics_check_options(cli, err) < 0) ||
+        gt_flight_check_options(cli, err) < 0)
         return err ? err->code : GT_ERR_USAGE;
     if (cli->pid || cli->match)
         return check_process(cli, err);

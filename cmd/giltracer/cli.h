@@ -63,6 +63,7 @@ struct gt_cli {
     bool dump;                      /* --dump: tell how it stands, and record nothing */
     uint64_t delay_ms, duration_ms; /* 0: not given */
     uint64_t keep_last_ms;          /* --keep-last; 0: not given */
+    struct gt_strvec when;          /* --when */
     int snapshot_pid;               /* --snapshot */
     unsigned repeat;                /* runs of the target; at least 1 */
     const char *setup_group;

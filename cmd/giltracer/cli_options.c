@@ -42,6 +42,8 @@ const struct gt_option gt_cli_table[] = {
      "record no longer: 500ms, 5s, 2m; the program runs on"},
     {OPTION_KEEP_LAST, 0, "keep-last", "TIME", 0,
      "record without end, keep so much: 30s, 5m; report on SIGUSR2"},
+    {OPTION_WHEN, 0, "when", "EXPR", GT_OPTION_MANY,
+     "with --keep-last: report when that becomes so ('wait > 20%'); looks each half TIME"},
     {OPTION_GIL_DETECT, 0, "gil-detect", NULL, GT_OPTION_NEGATABLE | GT_OPTION_CONFIG,
      "who holds the GIL and who waits for it (default: yes)"},
     {OPTION_GIL_SOURCE, 0, "gil-source", "SOURCE", GT_OPTION_COMMON | GT_OPTION_CONFIG,

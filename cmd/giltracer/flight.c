@@ -6,6 +6,7 @@
 #include "base/nstime.h"
 #include "common/console.h"
 #include "flight_names.h"
+#include "flight_when.h"
 #include "recording.h"
 #include "reports.h"
 #include "run_state.h"
@@ -44,9 +45,13 @@ struct gt_flight {
     uv_timer_t timer;
     bool ticking, failed;
     int64_t swept_ns;
-    int64_t asked_ns; /* a report is wanted that ends then; 0: none is */
-    pid_t writer;     /* a process that writes a report; 0: none does */
-    struct gt_flight_names names;
+    int64_t wanted_ns; /* a report, or a look for --when, is wanted that ends then; 0: none */
+    bool asked;        /* a report is: somebody asked */
+    pid_t writer;      /* a process that writes a report, or looks; 0: none does */
+    int64_t writer_until_ns; /* what it writes ends then, … */
+    bool writer_looks;       /* … and is written where --when has it so */
+    unsigned reports;        /* that were written */
+    struct gt_flight_when when;
 };
 
 /* --- the log --- */
@@ -170,31 +175,91 @@ static int64_t since_of(const struct gt_flight *flight, int64_t until_ns)
 
 /* --- a report, in a process of its own --- */
 
-static int make_report(struct gt_run_state *run, struct gt_error *err)
+/* Of looks that fail one after another, the first one is told of. */
+static void say_failed(const struct gt_flight *flight, const char *why)
 {
-    int rc = gt_ingest_finish(run->ingest, err);
-
-    return rc < 0 ? rc
-                  : gt_reports_prepare(&run->results, run->ingest, &run->info, run->cli, err);
+    if (!flight->writer_looks || !flight->when.failed)
+        gt_say("no report of the last moments: %s (the recording goes on)", why);
 }
 
-static int write_files(struct gt_flight *flight, struct gt_error *err)
+/* The newest reports of a run stay. */
+static int remove_older(const struct gt_flight *flight, unsigned number, struct gt_error *err)
 {
-    struct gt_run_state *run = flight->run;
-    struct gt_outputs outputs = {.names = run->outputs.names, .expands = true};
+    struct gt_flight_names names;
     int rc;
 
+    if (number <= GT_FLIGHT_REPORTS)
+        return 0;
+    rc = gt_flight_names_init(&names, flight->run, number - GT_FLIGHT_REPORTS, err);
+    if (rc == 0)
+        rc = gt_flight_names_remove(&names, flight->run, err);
+    gt_flight_names_release(&names);
+    return rc;
+}
+
+static int write_files(const struct gt_flight *flight, const char *because,
+                       struct gt_error *err)
+{
+    struct gt_run_state *run = flight->run;
+    struct gt_outputs outputs = {
+        .names = run->outputs.names, .expands = true, .because = because};
+    unsigned number = flight->reports + 1;
+    struct gt_flight_names names;
+    int rc = gt_flight_names_init(&names, run, number, err);
+
     outputs.names.pid = run->result.pid;
-    rc = gt_outputs_open(&outputs, flight->names.paths.items, flight->names.summary, NULL, err);
+    if (rc == 0)
+        rc = remove_older(flight, number, err);
+    if (rc == 0)
+        rc = gt_outputs_open(&outputs, names.paths.items, names.summary, NULL, err);
     if (rc == 0)
         rc = gt_outputs_write_summary(&outputs, run->results.report, run->cli->quiet, err);
     for (size_t i = 0; i < outputs.count && rc == 0; i++)
         rc = gt_outputs_write_file(&outputs, i, run->results.report, run->cli->quiet, err);
     gt_outputs_release(&outputs);
+    gt_flight_names_release(&names);
     return rc;
 }
 
-/* Nothing of this comes back to the process that records. */
+/* A look without estimates, which take longest, and are not judged. An enum gt_flight_outcome,
+ * or negative. */
+static int look(const struct gt_flight *flight, int64_t until_ns, struct gt_buf *why,
+                struct gt_error *err)
+{
+    struct gt_run_state *run = flight->run;
+    int rc = gt_results_make(&run->results, gt_ingest_recorded(run->ingest), &run->info, NULL,
+                             false, err);
+
+    if (rc == 0)
+        rc = gt_flight_when_judge(&flight->when, run->results.report, until_ns, why, err);
+    if (rc == GT_FLIGHT_UNJUDGED && !flight->when.told)
+        gt_say("--when: %s", why->data);
+    gt_results_release(&run->results);
+    return rc;
+}
+
+/* The report, of the log that run->agent_files are; likewise. */
+static int make_report(const struct gt_flight *flight, int64_t until_ns, struct gt_error *err)
+{
+    struct gt_run_state *run = flight->run;
+    struct gt_buf why;
+    int rc;
+
+    gt_buf_init(&why);
+    gt_recording_read_agents(run);
+    *err = run->agent_unread;
+    rc = err->code ? err->code : gt_ingest_finish(run->ingest, err);
+    if (rc == 0 && flight->writer_looks)
+        rc = look(flight, until_ns, &why, err);
+    if (rc == GT_FLIGHT_WROTE)
+        rc = gt_reports_prepare(&run->results, run->ingest, &run->info, run->cli, err);
+    if (rc == GT_FLIGHT_WROTE)
+        rc = write_files(flight, flight->writer_looks ? why.data : NULL, err);
+    gt_buf_release(&why);
+    return rc;
+}
+
+/* Nothing of this comes back to the process that records, but the exit status. */
 static _Noreturn void write_report(struct gt_flight *flight,
                                    const struct gt_agentlog_files *files, int64_t until_ns)
 {
@@ -206,14 +271,10 @@ static _Noreturn void write_report(struct gt_flight *flight,
     run->agent_files = *files;
     run->result.since_ns = since_of(flight, until_ns);
     run->result.until_ns = until_ns;
-    gt_recording_read_agents(run);
-    err = run->agent_unread;
-    rc = err.code ? err.code : make_report(run, &err);
-    if (rc == 0)
-        rc = write_files(flight, &err);
+    rc = make_report(flight, until_ns, &err);
     if (rc < 0)
-        gt_say("no report of the last moments: %s (the recording goes on)", err.message);
-    _exit(rc < 0);
+        say_failed(flight, err.message);
+    _exit(rc < 0 ? GT_FLIGHT_FAILED : rc);
 }
 
 /* The signals that giltracer gets are not this process's. */
@@ -230,13 +291,11 @@ static pid_t fork_writer(void)
     return child;
 }
 
-static int start_report(struct gt_flight *flight, int64_t until_ns, struct gt_error *err)
+static int start_writer(struct gt_flight *flight, int64_t until_ns, struct gt_error *err)
 {
     struct gt_agentlog_files files;
-    int rc = gt_flight_names_next(&flight->names, flight->run, err);
+    int rc = copy_kept(flight, &files, until_ns, err);
 
-    if (rc == 0)
-        rc = copy_kept(flight, &files, until_ns, err);
     if (rc < 0)
         return rc;
     flight->writer = fork_writer();
@@ -250,9 +309,33 @@ static int start_report(struct gt_flight *flight, int64_t until_ns, struct gt_er
     return rc;
 }
 
+static void take_outcome(struct gt_flight *flight, enum gt_flight_outcome outcome)
+{
+    if (outcome == GT_FLIGHT_WROTE)
+        flight->reports++;
+    if (flight->writer_looks)
+        gt_flight_when_take(&flight->when, outcome, flight->writer_until_ns, gt_now_ns());
+}
+
+/* What was wanted: it ends with flight->wanted_ns. */
+static void start_report(struct gt_flight *flight)
+{
+    struct gt_error err;
+
+    flight->writer_until_ns = flight->wanted_ns;
+    flight->writer_looks = !flight->asked;
+    flight->wanted_ns = 0;
+    flight->asked = false;
+    if (start_writer(flight, flight->writer_until_ns, &err) == 0)
+        return;
+    say_failed(flight, err.message);
+    take_outcome(flight, GT_FLIGHT_FAILED);
+}
+
 static void look_at_writer(struct gt_flight *flight, int options)
 {
     int status = 0;
+    char why[64];
     pid_t got;
 
     if (!flight->writer)
@@ -262,11 +345,12 @@ static void look_at_writer(struct gt_flight *flight, int options)
     while (got < 0 && errno == EINTR);
     if (got == 0)
         return;
-    if (got > 0 && WIFSIGNALED(status))
-        gt_say("no report of the last moments: signal %d ended what wrote it (the recording "
-               "goes on)",
-               WTERMSIG(status));
     flight->writer = 0;
+    if (got > 0 && WIFSIGNALED(status)) {
+        snprintf(why, sizeof(why), "signal %d ended what wrote it", WTERMSIG(status));
+        say_failed(flight, why);
+    }
+    take_outcome(flight, got > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : GT_FLIGHT_FAILED);
 }
 
 /* --- room that is given back --- */
@@ -323,32 +407,40 @@ static void sweep(struct gt_flight *flight, int64_t now_ns)
     give_back(flight);
 }
 
+/* A report, or a look, that ends now. */
+static void want(struct gt_flight *flight, int64_t now_ns)
+{
+    flight->wanted_ns = now_ns;
+    gt_ring_want_clocks(flight->ring);
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct gt_flight *flight = timer->data;
-    int64_t now_ns = gt_now_ns(), until_ns = flight->asked_ns;
-    struct gt_error err;
+    int64_t now_ns = gt_now_ns();
 
     if (!flight->punching && (now_ns - flight->swept_ns >= (int64_t)SWEEP_MS * GT_NS_PER_MS ||
                               gt_ring_is_large(flight->ring)))
         sweep(flight, now_ns);
     look_at_writer(flight, WNOHANG);
-    if (flight->writer || !until_ns || now_ns - until_ns < (int64_t)SETTLE_MS * GT_NS_PER_MS)
+    if (flight->writer)
         return;
-    flight->asked_ns = 0;
-    if (start_report(flight, until_ns, &err) < 0)
-        gt_say("no report of the last moments: %s (the recording goes on)", err.message);
+    if (!flight->wanted_ns && gt_flight_when_is_due(&flight->when, now_ns))
+        want(flight, now_ns);
+    if (flight->wanted_ns && now_ns - flight->wanted_ns >= (int64_t)SETTLE_MS * GT_NS_PER_MS)
+        start_report(flight);
 }
 
-/* While a report is written, or about to be, others who ask get one together. */
+/* While a report is written, or about to be, others who ask get one together. A look that was
+ * about to be comes after it. */
 static void on_asked(void *context)
 {
     struct gt_flight *flight = context;
 
-    if (!flight->ticking || flight->asked_ns)
+    if (!flight->ticking || flight->asked)
         return;
-    flight->asked_ns = gt_now_ns();
-    gt_ring_want_clocks(flight->ring);
+    flight->asked = true;
+    want(flight, gt_now_ns());
 }
 
 int gt_flight_prepare(struct gt_run_state *run, struct gt_error *err)
@@ -368,7 +460,7 @@ int gt_flight_prepare(struct gt_run_state *run, struct gt_error *err)
         return gt_error_memory(err);
     run->flight = flight;
     flight->run = run;
-    gt_flight_names_init(&flight->names);
+    gt_flight_when_init(&flight->when, run->checks, options.keep_ns);
     lengthen(run->agent_files.log);
     flight->ring = gt_ring_new(&options, err);
     if (!flight->ring)
@@ -384,6 +476,7 @@ void gt_flight_begin(struct gt_flight *flight)
     uv_timer_init(&flight->run->loop, &flight->timer);
     flight->timer.data = flight;
     flight->ticking = true;
+    gt_flight_when_begin(&flight->when, gt_now_ns());
     uv_timer_start(&flight->timer, on_tick, TICK_MS, TICK_MS);
     uv_unref((uv_handle_t *)&flight->timer);
 }
@@ -429,6 +522,5 @@ void gt_flight_release(struct gt_flight *flight)
     if (flight->punching)
         flight->punching->flight = NULL;
     gt_ring_free(flight->ring);
-    gt_flight_names_release(&flight->names);
     free(flight);
 }

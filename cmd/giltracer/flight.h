@@ -2,7 +2,8 @@
 /*
  * --keep-last: the agents record without end, what is older than the time that is kept is taken
  * out of their log, and a report of the rest is written when somebody asks, by a process of its
- * own, while the recording goes on. Another one is of the last moments, when the program ends.
+ * own, while the recording goes on; with --when, also when a condition becomes true
+ * (flight_when.h). Another one is of the last moments, when the program ends.
  *
  *     gt_flight_prepare → gt_flight_begin, as the recording begins → gt_flight_end, when it is
  *     over → gt_flight_release
@@ -21,7 +22,8 @@ struct gt_run_state;
 /* Reports of one run that are there at a time, for each output: older ones are removed. */
 enum { GT_FLIGHT_REPORTS = 20 };
 
-/* Do the other options go with it? Sets those that follow from it. 0 or GT_ERR_USAGE. */
+/* Do the other options go with --keep-last, where it is given, and --when with it? Sets those
+ * that follow from it. 0 or GT_ERR_USAGE. */
 int gt_flight_check_options(struct gt_cli *cli, struct gt_error *err);
 
 /* The log's files were made, the program does not run yet: give them length for months, and

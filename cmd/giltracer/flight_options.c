@@ -46,6 +46,12 @@ int gt_flight_check_options(struct gt_cli *cli, struct gt_error *err)
     enum { LEAST_MS = 1000, LEAST_LOG_BYTES = 64 << 20 };
     const char *other = given_beside(cli);
 
+    if (!cli->keep_last_ms)
+        return cli->when.count
+                   ? gt_error_set(err, GT_ERR_USAGE,
+                                  "--when has the last moments written when a condition "
+                                  "becomes true: add --keep-last TIME")
+                   : 0;
     if (other)
         return gt_error_set(err, GT_ERR_USAGE,
                             "--keep-last keeps the newest part of what the agent records in a "

@@ -11,6 +11,7 @@ static int run_all(const struct gt_cli *cli, const struct gt_inherited *inherite
                    const struct gt_run_as *run_as)
 {
     const struct gt_checks_asked asked = {.fail_if = cli->fail_if.items,
+                                          .when = cli->when.items,
                                           .baseline = cli->baseline,
                                           .runs = cli->repeat,
                                           .quiet = cli->quiet};

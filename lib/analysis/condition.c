@@ -16,7 +16,7 @@
 /* --- parsing --- */
 
 struct parser {
-    const char *text, *at;
+    const char *option, *text, *at;
     struct gt_error *err;
 };
 
@@ -24,7 +24,8 @@ struct parser {
 static int fail(const struct parser *parser, const char *want)
 {
     enum { SHOWN_MAX = 400 };
-    int rc = gt_error_set(parser->err, GT_ERR_USAGE, "--fail-if: %s is expected here", want);
+    int rc = gt_error_set(parser->err, GT_ERR_USAGE, "%s: %s is expected here", parser->option,
+                          want);
     size_t spot = (size_t)(parser->at - parser->text);
     char shown[SHOWN_MAX + 1];
     size_t length;
@@ -207,9 +208,10 @@ static int take_limit(struct parser *parser, struct gt_condition *condition)
     return fail(parser, is_share ? "a unit (%, ns, us, ms or s)" : "a unit (ns, us, ms or s)");
 }
 
-int gt_condition_parse(struct gt_condition *condition, const char *text, struct gt_error *err)
+int gt_condition_parse(struct gt_condition *condition, const char *option, const char *text,
+                       struct gt_error *err)
 {
-    struct parser parser = {text, text, err};
+    struct parser parser = {option, text, text, err};
     int rc;
 
     *condition = (struct gt_condition){0};
@@ -227,7 +229,7 @@ int gt_condition_parse(struct gt_condition *condition, const char *text, struct 
     rc = take_limit(&parser, condition);
     skip_space(&parser);
     if (rc == 0 && *parser.at)
-        rc = fail(&parser, "the end (give --fail-if again for a further condition)");
+        rc = fail(&parser, "the end (give the option again for a further condition)");
     return rc;
 }
 

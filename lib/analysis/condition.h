@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Conditions on a report, for --fail-if: `wait > 20%`, `longest_wait > 50ms`,
+ * Conditions on a report, for --fail-if and --when: `wait > 20%`, `longest_wait > 50ms`,
  * `thread("worker-*").wait >= 1s`, `blocker("json.*") > 5%`, `lock_wait > 5%`,
  * `lock("Cache.put") > 2%`, `worst(2s).wait > 50%`.
  *
@@ -49,8 +49,10 @@ struct gt_condition {
     double limit;
 };
 
-/* GT_ERR_USAGE: the message is followed by two lines, the text and a caret under the spot. */
-int gt_condition_parse(struct gt_condition *condition, const char *text, struct gt_error *err);
+/* `option` is what gave the text: "--fail-if". GT_ERR_USAGE: the message names it, and is
+ * followed by two lines, the text and a caret under the spot. */
+int gt_condition_parse(struct gt_condition *condition, const char *option, const char *text,
+                       struct gt_error *err);
 
 enum gt_check_result { GT_PASSED, GT_BREACHED, GT_UNJUDGED };
 

@@ -126,7 +126,7 @@ static int say(const struct gt_report *report, const struct gt_condition *condit
 {
     const struct gt_condition_range *range = &checked->range;
 
-    if (gt_buf_adds(text, checked->result == GT_BREACHED ? "breached: "
+    if (gt_buf_adds(text, checked->result == GT_BREACHED ? ""
                           : checked->blind ? "cannot be judged, since nothing was recorded: "
                           : checked->no_locks
                               ? "cannot be judged, since waits for locks were not recorded: "

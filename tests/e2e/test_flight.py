@@ -205,6 +205,88 @@ def test_what_comes_and_goes_leaves_nothing(tmp_path):
         assert sum(one["start_ns"] == 0 for one in last["giltracer"]["lost"]) < 20, last["giltracer"]["lost"]
 
 
+CALM, CONTENDED, WINDOW = 6.0, 3.6, 4.0
+
+
+@pytest.mark.timing
+def test_a_report_when_a_condition_becomes_true(tmp_path):
+    """One of each contention, none of the calm. By construction three of four threads wait two thirds
+    of it: the condition holds where it fills half of the window, at two looks in each."""
+    run = start(["--keep-last", "%gs" % WINDOW, "--when", "wait > 99%", "--when", "wait > 25%",
+                 "--fail-if", "wait < 10%", "--no-python-trace", "-o", "r.json",
+                 target("bouts"), CALM, CONTENDED, 2], tmp_path)
+    starts = [float(run.process.stdout.readline().split()[1]) for _ in range(2)]
+    for number, contended in enumerate(starts, 1):
+        path = tmp_path / ("r-%d.json" % number)
+        wait_for(path.exists, "no %s" % path, 30)
+        assert WINDOW / 2 < time.monotonic() - contended < CONTENDED + WINDOW / 2
+        document = json.loads(path.read_text())
+        check_document(document)
+        gil, = document["giltracer"]["gils"]
+        held = sum(row["hold_ns"] for row in gil["threads"] if row["label"].startswith("worker")) / 1e9
+        assert 0.4 * WINDOW < held <= CONTENDED
+    run.finish()
+    # The last moments are calm.
+    assert run.status == 3 and "breached: wait < 10%" in run.err, run
+    assert re.findall(r"wrote (\S+)(?: because (.*): it is )?", run.err) == [
+        ("r-1.json", "wait > 25%"), ("r-2.json", "wait > 25%"), ("r.json", "")], run
+    assert not run.leftovers()
+
+
+def test_a_condition_that_is_never_true(tmp_path):
+    """Who asks meanwhile has a report."""
+    run = start(["--keep-last", "1s", "--when", "wait > 99%", "-o", "r.json", target("bouts"), 0.2, 4, 1],
+                tmp_path)
+    run.process.stdout.readline()
+    for number in range(1, 4):
+        os.kill(run.pid, signal.SIGUSR2)
+        wait_for((tmp_path / ("r-%d.json" % number)).exists, "no report %d" % number)
+    run.finish()
+    assert run.status == 0, run
+    assert re.findall(r"wrote (.*)", run.err) == ["r-1.json", "r-2.json", "r-3.json", "r.json"], run
+
+
+def test_many_reports_by_a_condition_and_by_a_signal(tmp_path):
+    """None is lost, and the newest ones stay."""
+    run = start(["--keep-last", "1s", "--when", "hold >= 0%", "--no-python-trace", "-o", "r.json",
+                 target("bouts"), 0, 60, 1], tmp_path)
+    for number in range(1, 26):
+        wait_for((tmp_path / ("r-%d.json" % number)).exists, "no report %d" % number, 30)
+        if number % 3:
+            os.kill(run.pid, signal.SIGUSR2)
+    program = int(subprocess.run(["pgrep", "-f", "-P", str(run.pid), "bouts.py"], capture_output=True,
+                                 text=True, check=True).stdout.split()[0])
+    os.kill(program, signal.SIGTERM)
+    run.finish()
+    wrote = re.findall(r"wrote r-(\d+).json( because hold >= 0%)?", run.err)
+    last = len(wrote)
+    assert [int(number) for number, _ in wrote] == list(range(1, last + 1)) and last >= 25, run
+    assert sum(bool(because) for _, because in wrote) >= 8, run
+    assert sum(not because for _, because in wrote) >= 8, run
+    names = {name for name in os.listdir(tmp_path) if name.startswith("r-")}
+    assert names == {"r-%d.json" % number for number in range(last - 19, last + 1)}
+    for name in names:
+        check_document(json.loads((tmp_path / name).read_text()))
+
+
+def test_what_is_not_known_is_not_true(tmp_path):
+    """No Python ran: zero would be less than half. It is told once."""
+    run = giltracer(["--keep-last", "1s", "--when", "wait < 50%", "-o", "r.json", "--", "sleep", "4"],
+                    tmp_path)
+    assert run.status == 0 and run.err.count("--when: cannot be judged") == 1, run
+    assert not list(tmp_path.glob("r-*")), run
+
+
+@pytest.mark.parametrize("options, said", [
+    (["--when", "wait > 20%"], "--keep-last"),
+    (["--keep-last", "2s", "--when", "wait >"], "--when: a number is expected here"),
+    (["--keep-last", "2s", "--when", "latency > 2s"], "--when: wait, hold, "),
+])
+def test_what_is_no_condition(tmp_path, options, said):
+    run = giltracer([*options, "-c", "print('ran')"], tmp_path)
+    assert run.status == 125 and said in run.err and run.out == b"", run
+
+
 @pytest.mark.parametrize("options, said", [
     (["--metrics", ":0"], "--metrics"),
     (["--repeat", "2"], "--repeat"),

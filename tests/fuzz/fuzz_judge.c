@@ -43,7 +43,7 @@ static void check_condition(const struct gt_report *report, const char *text)
     struct gt_error err = {0};
     struct gt_buf said;
 
-    if (gt_condition_parse(&condition, text, &err) < 0) {
+    if (gt_condition_parse(&condition, "--fail-if", text, &err) < 0) {
         must(err.code == GT_ERR_USAGE && strchr(err.message, '^'), "refused without a caret");
         return;
     }

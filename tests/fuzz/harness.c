@@ -277,7 +277,7 @@ static void judge(struct gt_report *report, const struct gt_metrics *metrics)
     for (size_t i = 0; i < sizeof(conditions) / sizeof(conditions[0]); i++) {
         struct gt_condition condition;
 
-        must(gt_condition_parse(&condition, conditions[i], NULL) == 0 &&
+        must(gt_condition_parse(&condition, "--fail-if", conditions[i], NULL) == 0 &&
                  gt_report_check(report, &condition, conditions[i], &text) >= 0 &&
                  gt_buf_adds(&text, "\n") == 0,
              "cannot be judged");

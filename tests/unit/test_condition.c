@@ -13,7 +13,7 @@ static struct gt_condition parse(const char *text)
     struct gt_condition condition;
     struct gt_error err = {0};
 
-    if (gt_condition_parse(&condition, text, &err) < 0)
+    if (gt_condition_parse(&condition, "--fail-if", text, &err) < 0)
         fail_msg("%s", err.message);
     return condition;
 }
@@ -58,7 +58,7 @@ static void check_refused(const char *text, int at)
     struct gt_error err = {0};
     const char *line;
 
-    assert_int_equal(gt_condition_parse(&condition, text, &err), GT_ERR_USAGE);
+    assert_int_equal(gt_condition_parse(&condition, "--fail-if", text, &err), GT_ERR_USAGE);
     line = strrchr(err.message, '\n');
     assert_non_null(line);
     assert_int_equal(strlen(line + 1), 4 + (size_t)at + 1);
@@ -97,10 +97,10 @@ static void a_refusal_is_three_lines_of_visible_text(void **state)
     struct gt_error err = {0};
 
     (void)state;
-    assert_int_equal(gt_condition_parse(&condition, text, &err), GT_ERR_USAGE);
+    assert_int_equal(gt_condition_parse(&condition, "--fail-if", text, &err), GT_ERR_USAGE);
     assert_string_equal(strchr(err.message, '\n'), "\n    wait?[2J?> 1%\n        ^");
     memset(text, ' ', sizeof(text) - 1);
-    assert_int_equal(gt_condition_parse(&condition, text, &err), GT_ERR_USAGE);
+    assert_int_equal(gt_condition_parse(&condition, "--fail-if", text, &err), GT_ERR_USAGE);
     assert_int_equal(err.message[strlen(err.message) - 1], '^');
 }
 
