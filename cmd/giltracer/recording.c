@@ -145,6 +145,7 @@ static void on_follow(void *context, int rc)
 static void merge_agentlog(struct gt_run_state *run)
 {
     struct gt_agentlog_ends ends = {.killed_ns = run->result.ended_ns,
+                                    .since_ns = run->result.since_ns,
                                     .is_alive = gt_agent_is_alive};
     struct gt_error err;
     unsigned parts = 0;

@@ -57,6 +57,7 @@ struct gt_agentlog_quality {
 struct gt_agentlog_ends {
     int32_t killed_pid; /* the process that a signal ended; 0: none */
     int64_t killed_ns;
+    int64_t since_ns; /* threads that ended before then may have been left out of the log */
     bool (*is_alive)(int32_t pid); /* does it still run? NULL: not known */
     /* The number by which the caller knows a process or thread that calls itself so, in a pid
      * namespace of its own. All others here are such. NULL: the same. */

@@ -68,12 +68,16 @@ static void thread_start(struct gt_agentlog *log, struct gt_agentlog_thread *thr
     queue_name(log, GT_EVENT_COMM, ticks, header->pid, header->tid, thread->comm);
 }
 
-/* The thread of this process whose log began first after it was created with that ident. */
+/* The thread of this process whose log began first after it was created with that ident. Where
+ * the thread was left out, that is a later one, of the same ident: so that only those are told
+ * of that were created since none was. */
 static void thread_created(struct gt_agentlog *log, const struct gt_agentlog_thread *creator,
                            uint64_t ticks, uint64_t ident)
 {
     const struct gt_agentlog_process *process = &log->processes[creator->process];
 
+    if (gt_agentlog_ns(&log->clock, ticks) < log->ends.since_ns)
+        return;
     for (uint32_t i = 0; i < process->thread_count; i++) {
         struct gt_agentlog_thread *thread = &log->threads[process->first_thread + i];
 

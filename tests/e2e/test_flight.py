@@ -86,6 +86,9 @@ class Flight:
             maybe = min(ends[number], at_latest) - max(self.began[number], asked - KEEP)
             assert number in seen or surely < 0.1, (number, seen)
             assert number not in seen or maybe > -0.1, (number, seen)
+            lives = [row["lifetime_ns"] / 1e9 for row in gil["threads"]
+                     if row["label"].startswith("%d-" % number)]
+            assert all(life < maybe + 0.1 for life in lives), "lived before it was born: %d" % number
         held = sum(row["hold_ns"] for row in gil["threads"]) / 1e9
         assert held > 0.5 * length, "three threads never let go of it"
         return gil
