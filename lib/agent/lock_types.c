@@ -33,12 +33,12 @@ enum {
     NAME_MAX_BYTES = 256,
 };
 
-/* Is the memory mapped? The kernel reads the first argument before it finds that the second one
- * makes no sense. */
-static bool is_mapped_at(uintptr_t address)
+/* The kernel reads the second argument before it finds that the first one makes no sense. */
+bool gt_agent_is_mapped(uintptr_t address)
 {
-    return syscall(SYS_rt_sigprocmask, ~0, address & ~(uintptr_t)7, NULL, 8) == 0 ||
-           errno != EFAULT;
+    return address >= 8 && /* below, no set is given */
+           (syscall(SYS_rt_sigprocmask, ~0, address & ~(uintptr_t)7, NULL, 8) == 0 ||
+            errno != EFAULT);
 }
 
 static bool is_mapped(const void *memory, size_t bytes)
@@ -49,7 +49,7 @@ static bool is_mapped(const void *memory, size_t bytes)
     if (!from || last < from || from % sizeof(void *))
         return false;
     for (uintptr_t at = from; at <= last; at = (at | (PAGE - 1)) + 1)
-        if (!is_mapped_at(at))
+        if (!gt_agent_is_mapped(at))
             return false;
     return true;
 }
@@ -79,7 +79,7 @@ static size_t copy_name(const char *from, char *name, size_t size)
     for (; length < size; length++) {
         uintptr_t at = (uintptr_t)from + length;
 
-        if ((length == 0 || at % PAGE == 0) && !is_mapped_at(at))
+        if ((length == 0 || at % PAGE == 0) && !gt_agent_is_mapped(at))
             return 0;
         name[length] = from[length];
         if (!name[length])
@@ -107,7 +107,7 @@ static const char *text_of(const void *object, size_t *length)
         gt_agent_type(object) != gt_agent_api.PyUnicode_Type)
         return NULL;
     *length = (uintptr_t)gt_agent_member(object, TEXT_LENGTH);
-    if (*length >= NAME_MAX_BYTES || !is_mapped_at((uintptr_t)text + *length))
+    if (*length >= NAME_MAX_BYTES || !gt_agent_is_mapped((uintptr_t)text + *length))
         return NULL;
     return is_identifier(text, *length) ? text : NULL;
 }

@@ -14,6 +14,9 @@
 /* The id of the type's name, which is noted when it is new; 0: not known, or no object's. */
 uint32_t gt_agent_lock_type(struct gt_agent_thread *self, uint64_t ticks, uintptr_t lock);
 
+/* Is there memory at this address? Takes a system call. */
+bool gt_agent_is_mapped(uintptr_t address);
+
 /* Another log begins: note all names anew. */
 void gt_agent_lock_types_forget(void);
 

@@ -43,14 +43,28 @@ static bool is_of_own_state(uintptr_t word)
 }
 
 /* struct wait_entry { void *park_arg; uintptr_t addr; sem_t sema; … } of parking_lot.c, on this
- * thread's own stack: a PyMutex has an argument, an event has none. */
+ * thread's own stack: a PyMutex has an argument, an event has none. A get from a SimpleQueue
+ * (_queuemodule.c) has one, too, but parks on a bool, whose value is 1; of a PyMutex the bit of
+ * _Py_HAS_PARKED is set while somebody waits (pycore_lock.h). Other semaphores of the
+ * interpreter's stack have anything before them (_PyRawMutex_LockSlow), and are no mutex
+ * either. */
+static enum gt_wire_kind kind_of_parking(const sem_t *semaphore)
+{
+    enum { HAS_PARKED = 2 };
+    const uintptr_t *words = (const uintptr_t *)semaphore;
+
+    if (!words[-2])
+        return is_of_own_state(words[-1]) ? GT_WIRE_PARKED_TO_ATTACH : GT_WIRE_PARKED_FOR_EVENT;
+    return gt_agent_is_mapped(words[-1]) &&
+                   __atomic_load_n((const uint8_t *)words[-1], __ATOMIC_RELAXED) & HAS_PARKED
+               ? GT_WIRE_PARKED
+               : GT_WIRE_PARKED_FOR_EVENT;
+}
+
 static void put_parked(struct gt_agent_thread *self, uint64_t ticks, const sem_t *semaphore)
 {
     const uintptr_t *words = (const uintptr_t *)semaphore;
-    enum gt_wire_kind kind = words[-2]                    ? GT_WIRE_PARKED
-                             : is_of_own_state(words[-1]) ? GT_WIRE_PARKED_TO_ATTACH
-                                                          : GT_WIRE_PARKED_FOR_EVENT;
-
+    enum gt_wire_kind kind = kind_of_parking(semaphore);
     uint32_t type = kind == GT_WIRE_PARKED ? gt_agent_lock_type(self, ticks, words[-1]) : 0;
 
     gt_agent_spun_note(self, ticks);

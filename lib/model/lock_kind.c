@@ -85,6 +85,36 @@ static bool is_of_whole_life(const struct gt_timeline *timeline, const struct gt
            uses_within(timeline, post->thread, post->time_ns, thread->end_ns + 1) == 0;
 }
 
+/* Or it took the lock late, since it had to wait for the GIL again and again. Of a lock that
+ * threads take in turns, not all waits are for one of them, which gives it as the last that it
+ * does. */
+static bool is_of_one_that_ended(const struct gt_timeline *timeline,
+                                 const struct gt_lock_op *const *ops, size_t count)
+{
+    const struct gt_lock_op *post = NULL;
+    uint32_t owner = GT_NO_INDEX;
+
+    for (size_t i = 0; i < count; i++) {
+        if (ops[i]->kind != GT_LOCK_OP_OWNED)
+            continue;
+        if (owner != GT_NO_INDEX && owner != ops[i]->thread)
+            return false;
+        owner = ops[i]->thread;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (ops[i]->kind != GT_LOCK_OP_POST || ops[i]->thread != owner)
+            continue;
+        if (post)
+            return false;
+        post = ops[i];
+    }
+    return post &&
+           uses_within(timeline, owner, gt_thread_at(timeline, owner)->start_ns,
+                       post->time_ns) > 0 &&
+           uses_within(timeline, owner, post->time_ns,
+                       gt_thread_at(timeline, owner)->end_ns + 1) == 0;
+}
+
 static bool is_for_joins(const struct gt_timeline *timeline,
                          const struct gt_lock_op *const *ops, size_t count)
 {
@@ -104,7 +134,36 @@ static bool is_for_joins(const struct gt_timeline *timeline,
     for (size_t i = 0; i < count; i++)
         if (ops[i]->kind == GT_LOCK_OP_POST && is_of_whole_life(timeline, ops[i]))
             return true;
-    return !posted; /* it may be for one */
+    return !posted /* it may be for one */ || is_of_one_that_ended(timeline, ops, count);
+}
+
+/* A thread that waits for what it has itself waits for another one to give it: for an item of a
+ * queue (_queue.SimpleQueue), or for news. Those that wait beside it do so, too, though they
+ * wait for what a thread has, and give it to each other when there is something to get. That
+ * was most of the waiting, if a lock had the address before. */
+static bool is_mostly_for_news(const struct gt_lock_op *const *ops, size_t count)
+{
+    int64_t news_ns = 0, rest_ns = 0, until_ns = INT64_MIN;
+    const struct gt_lock_op *own =
+        NULL; /* the wait of the thread that has it, while it lasts */
+
+    for (size_t i = 0; i < count; i++) {
+        const struct gt_lock_op *op = ops[i];
+        bool ends = op->kind == GT_LOCK_OP_TAKEN || op->kind == GT_LOCK_OP_GAVE_UP ||
+                    op->kind == GT_LOCK_OP_OPEN;
+
+        if (own && own->thread == (op->kind == GT_LOCK_OP_OWNED ? op->waiter : op->thread)) {
+            if (ends && own->since_ns == op->since_ns)
+                until_ns = op->time_ns;
+            own = NULL;
+        }
+        if (op->kind == GT_LOCK_OP_OWNED && op->waiter == op->thread)
+            own = op;
+        if (ends)
+            *(own || until_ns > op->since_ns ? &news_ns : &rest_ns) +=
+                op->time_ns - op->since_ns;
+    }
+    return news_ns > rest_ns;
 }
 
 bool gt_lock_is_lock(const struct gt_timeline *timeline, const struct gt_lock_op *const *ops,
@@ -131,6 +190,6 @@ bool gt_lock_is_lock(const struct gt_timeline *timeline, const struct gt_lock_op
         own += op->since_ns > 0 || ((op->since_ns < 0 || mutex) && op->thread == taker);
         foreign += op->since_ns == 0 && !mutex;
     }
-    return own > foreign &&
+    return own > foreign && !is_mostly_for_news(ops, count) &&
            (ops[0]->wait_for == GT_WAIT_FOR_MUTEX || !is_for_joins(timeline, ops, count));
 }

@@ -99,6 +99,17 @@ def test_who_waits_for_news_waits_for_no_lock(what, python, folder):
     assert "Locks:\n" not in traced.run.err
 
 
+@pytest.mark.parametrize("functions", ["--python-trace", "--no-python-trace"])
+@pytest.mark.parametrize("python", PYTHONS, ids=lambda one: one.name)
+def test_who_has_nothing_to_do_waits_for_no_lock(python, functions, folder):
+    """Threads of a pool get jobs from a queue, and give each other what they wait for there."""
+    traced, rows, _ = run("idle", folder, python, functions)
+    lives = sum(thread["end_ns"] - thread["start_ns"] for thread in traced.summary["threads"])
+    assert lives > 3e9
+    assert sum(row["wait_ns"] for row in rows) < 0.01 * lives, rows
+    assert not any("ock-bound" in finding for finding in traced.summary["findings"])
+
+
 @pytest.mark.timing
 def test_locks_that_are_given_up_and_addresses_that_are_used_anew(folder):
     _, rows, truth = run("timeout", folder, PYTHONS[-1])

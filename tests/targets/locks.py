@@ -7,13 +7,16 @@
     locks.py queue       a consumer waits for items: news, no lock
     locks.py join        the main thread joins a thread that sleeps: news, no lock
     locks.py event       a thread waits for an event: news, no lock
+    locks.py idle        pools, queues, timers and a log's listener that mostly have nothing to do
     locks.py timeout     a thread gives a lock up after 50 ms, four times
     locks.py reused      locks of one address, one after the other
     locks.py own         4 threads with a lock of their own each
 
 Prints as JSON what the threads measured themselves: how long each waited, in ns.
 """
+import concurrent.futures
 import json
+import logging.handlers
 import queue
 import sys
 import threading
@@ -106,6 +109,51 @@ def event():
     run(named(1, one.wait) + [threading.Thread(target=lambda: (time.sleep(0.3), one.set()))])
 
 
+def use_pool():
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        for _ in range(4):
+            list(pool.map(sum, [range(20000)] * 8))
+            time.sleep(0.1)
+
+
+def use_simple_queue():
+    items = queue.SimpleQueue()
+    threads = named(3, take_items, items)
+    for thread in threads:
+        thread.start()
+    for _ in range(4):
+        time.sleep(0.1)
+        for _ in range(6):
+            items.put(1)
+    for _ in threads:
+        items.put(None)
+    for thread in threads:
+        thread.join()
+
+
+def use_timers(left=4):
+    if left:
+        timer = threading.Timer(0.1, use_timers, (left - 1,))
+        timer.start()
+        timer.join()
+
+
+def use_listener():
+    records = queue.Queue()
+    listener = logging.handlers.QueueListener(records)
+    listener.start()
+    for _ in range(4):
+        time.sleep(0.1)
+        records.put(logging.makeLogRecord({}))
+    listener.stop()
+
+
+def idle():
+    uses = [use_pool, use_timers, use_listener]
+    uses += [use_simple_queue] if hasattr(queue, "SimpleQueue") else []
+    run([threading.Thread(target=use) for use in uses])
+
+
 def give_up(lock):
     for _ in range(4):
         timed(lambda: lock.acquire(timeout=0.05))
@@ -144,5 +192,5 @@ def own():
 
 if __name__ == "__main__":
     {"held": held, "rlock": rlock, "condition": condition, "queue": of_queue, "join": join,
-     "event": event, "timeout": timeout, "reused": reused, "own": own}[sys.argv[1]]()
+     "idle": idle, "event": event, "timeout": timeout, "reused": reused, "own": own}[sys.argv[1]]()
     print(json.dumps(waited))

@@ -166,6 +166,47 @@ static void news_is_no_lock(void **state)
     end(t, &found);
 }
 
+/* _queue.SimpleQueue: who gets has it and waits for what it has; those that wait beside it give
+ * it to each other where there is an item. Threads 12 and 13 wait for 11's items. */
+static void who_waits_for_a_queue_waits_for_no_lock(void **state)
+{
+    struct gt_timeline *t = begin();
+    struct gt_locks_found found;
+
+    (void)state;
+    for (int64_t at = 1000; at < 200000; at += 20000) {
+        waits(t, at + 10, 13, ADDRESS, 12);
+        waits(t, at + 50, 12, ADDRESS, 12);
+        posts(t, at + 10000, 11, ADDRESS, 0);
+        ends(t, at + 10100, 13, ADDRESS, at + 10, true);
+        posts(t, at + 10200, 13, ADDRESS, at + 10100);
+        ends(t, at + 10300, 12, ADDRESS, at + 50, true);
+        waits(t, at + 10400, 13, ADDRESS, 12); /* for a moment, as one waits for a lock */
+        posts(t, at + 10900, 12, ADDRESS, at + 10300);
+        ends(t, at + 11000, 13, ADDRESS, at + 10400, true);
+        posts(t, at + 11900, 13, ADDRESS, at + 11000);
+    }
+    found = finish(t, 20000000);
+    assert_int_equal(found.rows.count, 0);
+    end(t, &found);
+}
+
+/* A timer's: nobody gives what it waits for. */
+static void news_that_does_not_come_is_no_lock(void **state)
+{
+    struct gt_timeline *t = begin();
+    struct gt_locks_found found;
+
+    (void)state;
+    waits(t, 1000, 12, ADDRESS, 12);
+    ends(t, 101000, 12, ADDRESS, 1000, false);
+    posts(t, 101100, 12, ADDRESS, 900);
+    posts(t, 150000, 11, ADDRESS, 140000); /* of a lock that has the address later */
+    found = finish(t, 20000000);
+    assert_int_equal(found.rows.count, 0);
+    end(t, &found);
+}
+
 /* Slots for semaphores are few: that a lock has the address later is not always recorded. */
 static void news_is_no_lock_where_a_lock_has_its_address_later(void **state)
 {
@@ -808,6 +849,8 @@ int main(void)
         cmocka_unit_test(a_lock_is_charged_to_who_has_it),
         cmocka_unit_test(news_is_no_lock),
         cmocka_unit_test(a_join_is_no_lock),
+        cmocka_unit_test(who_waits_for_a_queue_waits_for_no_lock),
+        cmocka_unit_test(news_that_does_not_come_is_no_lock),
         cmocka_unit_test(news_is_no_lock_where_a_lock_has_its_address_later),
         cmocka_unit_test(condition_wait_waits_for_news_and_then_for_its_lock),
         cmocka_unit_test(the_function_that_waits_is_found),
