@@ -290,7 +290,7 @@ static int add_defects(const struct gt_report *report, struct gt_buf *json)
     return gt_buf_adds(json, "],\n");
 }
 
-static int add_meanings(struct gt_buf *json)
+static int add_states(struct gt_buf *json)
 {
     static const char *const meanings[GT_SCHED_STATES] = {
         [GT_SCHED_NONE] = "",
@@ -304,8 +304,12 @@ static int add_meanings(struct gt_buf *json)
         [GT_SCHED_OFF_CPU] = "Gave up its CPU; the reason was not recorded.",
         [GT_SCHED_OFF_CPU_GIL] = "Gave up its CPU to wait for the GIL.",
     };
-    int rc = gt_buf_adds(json, "\"meanings\":[");
+    int rc = gt_buf_adds(json, "\"states\":[");
 
+    for (int i = 0; rc == 0 && i < GT_SCHED_STATES; i++)
+        rc = gt_buf_addf(json, "%s\"%s\"", i ? "," : "",
+                         gt_sched_state_name((enum gt_sched_state)i));
+    rc = rc || gt_buf_adds(json, "],\n\"meanings\":[");
     for (int i = 0; rc == 0 && i < GT_SCHED_STATES; i++)
         rc = gt_buf_addf(json, "%s\"%s\"", i ? "," : "", meanings[i]);
     return rc || gt_buf_adds(json, "],\n") ? -1 : 0;
@@ -314,8 +318,7 @@ static int add_meanings(struct gt_buf *json)
 int gt_facts_json(const struct gt_report *report, struct gt_buf *json)
 {
     return add_command(report, json) || add_facts(report, json) ||
-                   add_cost_line(report, json) || add_defects(report, json) ||
-                   add_meanings(json)
+                   add_cost_line(report, json) || add_defects(report, json) || add_states(json)
                ? -1
                : 0;
 }

@@ -7,8 +7,8 @@
 
 struct gt_report; /* report/report.h */
 
-/* Append members of a JSON object, each with a comma: "command", "facts", "cost", "defects" and
- * "meanings" of SCHEMA.md. 0 or -1 (no memory). */
+/* Append members of a JSON object, each with a comma: "command", "facts", "cost", "defects",
+ * "states" and "meanings" of SCHEMA.md. 0 or -1 (no memory). */
 int gt_facts_json(const struct gt_report *report, struct gt_buf *json);
 
 #endif

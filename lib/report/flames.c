@@ -91,6 +91,14 @@ static int graph_json(const struct gt_flame *graph, unsigned index, struct gt_bu
     return gt_buf_adds(json, "}");
 }
 
+bool gt_flames_any(const struct gt_flames *flames)
+{
+    for (unsigned i = 0; i < GT_FLAMES_MAX; i++)
+        if (flames->present[i])
+            return true;
+    return false;
+}
+
 int gt_flames_json(const struct gt_flames *flames, struct gt_buf *json)
 {
     const char *separator = "";

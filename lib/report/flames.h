@@ -30,6 +30,8 @@ int gt_flames_init(struct gt_flames *flames, const struct gt_report *report,
                    struct gt_error *err);
 void gt_flames_release(struct gt_flames *flames);
 
+bool gt_flames_any(const struct gt_flames *flames);
+
 /* Append `"flames":[…],"frames":[…]` (SCHEMA.md, "Names"). 0 or -1. */
 int gt_flames_json(const struct gt_flames *flames, struct gt_buf *json);
 

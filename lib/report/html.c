@@ -5,6 +5,7 @@
 #include "report/blocked.h"
 #include "report/facts.h"
 #include "report/flames.h"
+#include "report/legend.h"
 #include "report/pack.h"
 #include "report/page.h"
 #include "report/slices.h"
@@ -289,15 +290,8 @@ static void add_names_head(struct page *page)
          "\"generator\":\"giltracer " GT_VERSION "\",\"zero_ns\":%" PRId64
          ",\"duration_ns\":%" PRId64 ",\"rows\":%" PRIu64 ",\n",
          page->zero_ns, since_zero(page, page->timeline->end_ns), gt_page_rows(page->timeline));
-    added(page, gt_facts_json(page->report, &page->text));
-}
-
-static void add_state_names(struct page *page)
-{
-    ADDF(page, "\"states\":[");
-    for (int i = 0; i < GT_SCHED_STATES; i++)
-        ADDF(page, "%s\"%s\"", i ? "," : "", gt_sched_state_name((enum gt_sched_state)i));
-    ADDF(page, "],\n");
+    added(page, gt_facts_json(page->report, &page->text) ||
+                    gt_legend_json(page->report, gt_flames_any(&page->flames), &page->text));
 }
 
 /* Closes the list before, and opens the next. */
@@ -317,8 +311,6 @@ static int begin_list(void *context, enum gt_part part)
         ADDF(page, "<script type=\"application/json\" id=\"summary-data\">");
     if (part == GT_PART_PROCESSES)
         add_names_head(page);
-    if (part == GT_PART_FUNCTIONS)
-        add_state_names(page);
     if (part == GT_PART_MARKS)
         added(page,
               gt_flames_json(&page->flames, &page->text) || gt_buf_adds(&page->text, ",\n"));

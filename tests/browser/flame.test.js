@@ -401,7 +401,8 @@ test("the summary's own blockers come first", async () => {
     const made = join(folder, "given.html");
     const text = JSON.stringify([kept, given]).replaceAll("<", "\\u003c");
     writeFileSync(made, html.replace(/"blockers":\[\],/, "")
-        .replace(/(id="summary-data">\{)/, `$1"blockers":${text},`));
+        .replace(/(id="summary-data">\{)/, `$1"blockers":${text},`)
+        .replace('["whatif",', '["blockers","Blockers"],["whatif",'));
     const page = await open(browser, {html: made, hash: "#tab=blockers"});
     await page.locator(".blockers tbody tr").first().waitFor();
     const cells = await page.locator(".blockers tbody td").allTextContents();

@@ -353,7 +353,7 @@ test("the view stays within the run and keeps what is under the pointer", () => 
         view.zoom(3, 5e7);
     assert.deepEqual([view.from, view.to], [0, 1e9]);
     const changes = [];
-    view.onChange((changed) => changes.push(...changed));
+    view.onChange = (changed) => changes.push(...changed);
     view.set({tab: view.tab});
     view.set({tab: "matrix"});
     assert.deepEqual(changes, ["tab"]);

@@ -5,6 +5,7 @@
 #include "ingest/ingest.h"
 #include "ingest/native_log.h"
 #include "report/facts.h"
+#include "report/legend.h"
 #include "report/page.h"
 
 #include <setjmp.h>
@@ -329,6 +330,63 @@ static void what_recording_cost_is_told_in_a_few_words(void **state)
     costs(-1, false, true, "\"cost\":\"Recording cost 7% of the CPU time for -e\",");
 }
 
+/* The first texts of the rows of a list, each behind a blank. */
+static void keys_of(const json_t *words, const char *list, struct gt_buf *keys)
+{
+    const json_t *row;
+    size_t i;
+
+    gt_buf_init(keys);
+    json_array_foreach(json_object_get(words, list), i, row) assert_int_equal(
+        gt_buf_addf(keys, " %s", json_string_value(json_array_get(row, 0))), 0);
+}
+
+static void words(bool flames, const char *tabs, const char *columns, const char *legend,
+                  const char *neither)
+{
+    const char *const lists[] = {"tabs", "columns", "legend"},
+                      *wanted[] = {tabs, columns, legend};
+    struct gt_buf json, keys;
+    json_t *all;
+
+    gt_buf_init(&json);
+    assert_int_equal(gt_buf_adds(&json, "{"), 0);
+    assert_int_equal(gt_legend_json(results.report, flames, &json), 0);
+    assert_int_equal(gt_buf_adds(&json, "\"end\":0}"), 0);
+    all = json_loadb(json.data, json.length, 0, NULL);
+    assert_non_null(all);
+    assert_non_null(strstr(json.data, neither));
+    for (int i = 0; i < 3; i++) {
+        keys_of(all, lists[i], &keys);
+        assert_string_equal(keys.data, wanted[i]);
+        gt_buf_release(&keys);
+    }
+    assert_int_equal(json_array_size(json_object_get(all, "guide")), 5);
+    json_decref(all);
+    gt_buf_release(&json);
+}
+
+static void what_is_shown_is_what_was_recorded(void **state)
+{
+    const struct gt_timeline *timeline = gt_ingest_recorded(ingest)->timeline;
+
+    (void)state;
+    words(
+        true, " threads blockers whatif matrix flame waits holds counters compare",
+        " label lifetime_ns free_ns hold_ns wait_ns wanted_ns longest_wait_ns blocked_by waits "
+        "holds longest_hold_ns",
+        " hold wait free", "[\"free\",\"neither\"]");
+    for (uint32_t i = 0; i < timeline->gils.count; i++) {
+        struct gt_gil *gil = gt_chunks_at(&timeline->gils, i);
+
+        gil->source = GT_GIL_FROM_FUTEX;
+    }
+    words(false, " threads blockers whatif matrix waits holds counters compare",
+          " label lifetime_ns wait_ns wanted_ns longest_wait_ns blocked_by waits holds "
+          "longest_hold_ns",
+          " hold wait free", "[\"free\",\"not waiting\"]");
+}
+
 #define TEST(name, make) cmocka_unit_test_setup_teardown(name, make, drop)
 
 int main(void)
@@ -337,6 +395,7 @@ int main(void)
         TEST(all_is_there_where_it_fits, make),
         TEST(a_page_that_is_too_large_holds_the_beginning, make),
         TEST(what_recording_cost_is_told_in_a_few_words, make_late),
+        TEST(what_is_shown_is_what_was_recorded, make),
         TEST(the_worst_stretch_may_be_of_threads_that_are_not_in_the_page, make_late),
     };
 

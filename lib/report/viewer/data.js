@@ -12,12 +12,8 @@ export function decodeBase64(text) {
   }
 }
 
-async function gunzip(bytes) {
-  const {readable, writable} = new DecompressionStream("gzip"), writer = writable.getWriter();
-  // An error here is thrown by the reader as well: report it once.
-  writer.write(bytes).catch(() => {});
-  writer.close().catch(() => {});
-  return new Uint8Array(await new Response(readable).arrayBuffer());
+export function gunzip(stream) {
+  return stream.pipeThrough(new DecompressionStream("gzip"));
 }
 
 export function readVarints(bytes, at, count, out) {
@@ -210,33 +206,40 @@ export function readData(text) {
     throw new Error(`the page's data is of version ${data.schema}, this viewer reads 1`);
   const {threads, locks = [], stops = 0} = data, context = {byStart: true, members: threads.length};
   const holds = locks.reduce((first, lock) => first + Object.assign(lock, {first}).holds, 0);
-  Object.assign(data, {locks, lockHolds: new Rows(holds, spansOf, {...context, bits: 2}),
-                       stops: new Rows(stops, stopsOf, {...context, bits: 0})});
-  for (const thread of threads) {
+  const tables = {}, put = (table, key, rows) => tables[`${table} ${key}`] = rows;
+  const rowsOf = (table, key, ...how) => put(table, key, new Rows(...how));
+  Object.assign(data, {
+    tables, locks, lockHolds: rowsOf("lock-holds", 0, holds, spansOf, {...context, bits: 2}),
+    stops: rowsOf("stops", 0, stops, stopsOf, {...context, bits: 0}),
+    marks: rowsOf("marks", 0, data.marks, marksOf, data), waiters: put("waiters", 0, new Series()),
+  });
+  threads.forEach((thread, i) => {
     const {states, calls, levels, blocked = 0} = thread, functions = data.functions.length;
     const types = {...TYPES, function: functions > 65536 ? Uint32Array : Uint16Array,
                    depth: levels?.length > 256 ? Uint16Array : Uint8Array};
     const any = {...context, members: Infinity, bits: 4};
-    thread.stateSpans = states > 0 ? new Rows(states, spansOf, any) : null;
-    thread.blockedSpans = blocked > 0 ? new Rows(blocked, blockedOf, {...any, locks, stops}) : null;
-    thread.callSpans = calls > 0 ? new Rows(calls, callsOf, {functions, levels}, types) : null;
-  }
-  for (const counter of data.counters)
-    counter.values = new Rows(counter.samples, samplesOf, data);
+    Object.assign(thread, {
+      stateSpans: states > 0 ? rowsOf("states", i, states, spansOf, any) : null,
+      blockedSpans: blocked > 0
+        ? rowsOf("blocked", i, blocked, blockedOf, {...any, locks, stops}) : null,
+      callSpans: calls > 0 ? rowsOf("calls", i, calls, callsOf, {functions, levels}, types) : null,
+    });
+  });
+  data.counters.forEach((counter, i) => {
+    counter.values = rowsOf("counters", i, counter.samples, samplesOf, data);
+  });
   for (const flame of data.flames) {
-    const {nodes, samples = 0} = flame;
-    flame.values = new Rows(nodes, framesOf, data);
-    flame.samples = new Rows(samples, samplesOf, {threads, nodes});
+    const {nodes, samples = 0, state} = flame;
+    flame.values = rowsOf("flame", state, nodes, framesOf, data);
+    flame.samples = rowsOf("samples", state, samples, samplesOf, {threads, nodes});
   }
-  data.marks = new Rows(data.marks, marksOf, data);
-  data.waiters = new Series();
-  for (const gil of data.gils) {
+  data.gils.forEach((gil, i) => {
     const context = {members: gil.members.length, bits: 2};
-    gil.holdSpans = new Rows(gil.holds, spansOf, {...context, byStart: true});
-    gil.waitSpans = new Rows(gil.waits, spansOf, context);
-    gil.unknownSpans = new Rows(gil.unknowns ?? 0, spansOf, context);
-    gil.slices = new Series();
-  }
+    gil.holdSpans = rowsOf("holds", i, gil.holds, spansOf, {...context, byStart: true});
+    gil.waitSpans = rowsOf("waits", i, gil.waits, spansOf, context);
+    gil.unknownSpans = rowsOf("unknowns", i, gil.unknowns ?? 0, spansOf, context);
+    gil.slices = put("slices", i, new Series());
+  });
   return data;
 }
 
@@ -247,19 +250,11 @@ class Series extends Array {
   }
 }
 
-function targetOf({gils, threads, counters, flames, ...data}, {table, key}) {
-  const {holdSpans: holds, waitSpans: waits, unknownSpans: unknowns, slices} = gils[key] ?? {};
-  const {stateSpans: states, blockedSpans: blocked, callSpans: calls} = threads[key] ?? {};
-  const {waiters, marks, stops, lockHolds} = data, flame = flames.find(({state}) => state === key);
-  return {holds, waits, unknowns, slices, waiters, states, blocked, calls, stops, marks,
-          "lock-holds": lockHolds, counters: counters[key]?.values,
-          flame: flame?.values, samples: flame?.samples}[table];
-}
-
 export async function* readBlocks(data, blocks) {
   for await (const block of blocks) {
-    const bytes = await gunzip(decodeBase64(block.text));
-    targetOf(data, block)?.push(readColumns(bytes, block.rows));
+    const stream = gunzip(new Response(decodeBase64(block.text)).body);
+    const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
+    data.tables[`${block.table} ${block.key}`]?.push(readColumns(bytes, block.rows));
     yield block;
   }
 }

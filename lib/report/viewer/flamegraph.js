@@ -10,10 +10,7 @@ const MAX_BOXES = 3000;
 const CALL_TITLES = {time: "Time in functions", hold: "Holding the GIL",
                      wait: "Waiting for the GIL", caused: "Making others wait"};
 const SAMPLE_TITLES = {time: "", held: " with the GIL", free: " without it"};
-const STATE_TITLES = {"S(GIL)": "Asleep for the GIL · S(GIL)", "S": "Asleep · S",
-                      "D": "Asleep, uninterruptible · D"};
-
-function kindsOf({flames, functions, stateNames, gils, counters}) {
+function kindsOf({flames, functions, stateNames, meanings, gils, counters}) {
   const each = (titles, group, prefix, of = "", flame = null) => Object.entries(titles)
     .filter(([what]) => what === "time" || gils.length > 0)
     .map(([what, title]) => ({key: `${prefix}:${what}`, what, title: of + title, group, flame}));
@@ -21,7 +18,7 @@ function kindsOf({flames, functions, stateNames, gils, counters}) {
     const {state, values: nodes, samples} = flame, name = stateNames[state];
     return samples.total > 0 ? each(SAMPLE_TITLES, "By sampled stack", `samples${state}`,
       nameText(counters[flame.counter]?.name ?? "Running"), flame)
-      : [{key: `state:${state}`, name, nodes, title: STATE_TITLES[name] ?? name,
+      : [{key: `state:${state}`, name, nodes, title: `${name}: ${meanings[state]}`,
           group: "By recorded stack"}];
   });
   const calls = functions.length > 0 ? each(CALL_TITLES, "By Python function", "calls") : [];

@@ -5,7 +5,7 @@
 import {countText, durationText, linkCell, make, makeTable, max, min, nameText, percentText,
         placeText, pluralText, shareCell, textCell, valueCell} from "./dom.js";
 import {innermostCalls, OUTSIDE} from "./flame.js";
-import {gilName} from "./model.js";
+import {gilName, lockTitle} from "./model.js";
 
 const MAX_FUNCTIONS = 200, MOST_PAIRS = 6;
 
@@ -91,10 +91,6 @@ export class Blockers {
       model.gils.some((gil) => gil.waitSpans.total > 0);
   }
 
-  get present() {
-    return this.traced || this.given.length > 0;
-  }
-
   async table(range, task) {
     const measures = this.given.length === 0 || (range && this.traced);
     const {from, to} = range ?? {from: 0, to: Infinity};
@@ -135,7 +131,6 @@ export class Blockers {
   }
 }
 
-const LOCK_KINDS = {semaphore: "lock", mutex: "lock", native: "mutex of C’s"};
 const LOCK_TITLES = ["Waited for in, had by", "Where", "Kind, caller", "Waited", "Share", "Times",
                 "Longest wait", "Who waited"];
 
@@ -165,7 +160,7 @@ export function locksContent({wait_ns: all, rows}, threads, find) {
                "meanwhile. A click finds the function’s calls."),
     makeTable("list locks", LOCK_TITLES, rows.flatMap((lock) => [lockRow({
       ...lock, name: nameText(lock.function ?? "(not known where)"), place: placeText(lock),
-      kind: (lock.locks > 1 ? `${lock.locks} × ` : "") + nameText(lock.type ?? LOCK_KINDS[lock.kind]),
+      kind: (lock.locks > 1 ? `${lock.locks} × ` : "") + lockTitle(lock),
       ns: lock.wait_ns,
       share: lock.wait_ns / max(1, all),
     }, lock.function ? () => find(lock) : undefined), ...partsOf(lock, threads, find)]))];

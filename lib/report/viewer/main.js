@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Decodes the data, builds the model, shows it; redraws when the view changes.
 
+import {comparison} from "./compare.js";
 import {documentBlocks, readBlocks, readDocument} from "./data.js";
 import {byId, durationText, make, makeFact, nameText, nextTurn, on} from "./dom.js";
 import {openInPerfetto, saveJson} from "./export.js";
@@ -30,37 +31,23 @@ class Page {
     this.table = new ThreadTable(model, view, summary);
     this.search = new Search(model, view, timeline);
     this.tabs = new Tabs(model, view, summary, (text) => this.search.start(text));
+    this.compare = comparison(summary, view);
     this.pending = null; // names of fields of the view that changed since the last frame
   }
 
   start() {
-    this.explain(this.model);
+    const {legend, guide} = this.model;
+    byId("legend").prepend(...legend.map(([key, text]) => make("span", make(`i.key.${key}`), text)));
+    byId("guide").append(...guide.map((text) => make("li", text)));
     byId("unfold").hidden = this.model.functions.length === 0;
     byId("order").append(...Object.keys(ORDERS).map((value) =>
       make("option", {value}, `by ${value}`)));
     this.applyTheme();
     this.followHash();
-    this.view.onChange((changed) => this.changed(changed));
+    this.view.onChange = (changed) => this.changed(changed);
     this.listen();
     this.showAll();
     performance.mark("giltracer-drawn");
-  }
-
-  // The colours of what was recorded.
-  explain({gils, lost, holes, hasStates, hasLocks, hasStops}) {
-    const keys = {
-      ...gils.length > 0 && {
-        hold: "holds the GIL", wait: "waits for it",
-        free: gils.some(({partial}) => partial) ? "not waiting" : "neither",
-      },
-      ...hasLocks && {lock: "waits for a lock", unknown: "that nobody is known to have"},
-      ...hasStops && {stop: "stopped"},
-      ...lost.length + holes.length > 0 && {lost: "events lost"},
-      ...hasStates && {running: "on a CPU", runnable: "ready, no CPU",
-                       blocked: "blocked in the kernel", asleep: "asleep"},
-    };
-    byId("legend").prepend(...Object.entries(keys).map(([key, text]) =>
-      make("span", make(`i.key.${key}`), text)));
   }
 
   progress(share) {
@@ -186,14 +173,15 @@ class Page {
     for (const [id, click] of Object.entries(clicks))
       on(byId(id), {click});
     // The browser would show the file in place of this page.
-    const refuse = (event) => {
-      if (!event.dataTransfer.types.includes("Files"))
+    const take = (event) => {
+      const {types, files} = event.dataTransfer;
+      if (!types.includes("Files"))
         return;
       event.preventDefault();
       if (event.type === "drop")
-        Object.assign(byId("status"), {textContent: byId("comparing").textContent, hidden: false});
+        this.compare(files);
     };
-    on(window, {dragover: refuse, drop: refuse});
+    on(window, {dragover: take, drop: take});
     on(byId("order"), {change: ({target}) => view.set({order: target.value})});
     on(byId("filter"), {input: ({target}) => view.set({filter: target.value})});
     on(timeline.scroller, {scroll: () => this.changed([])});

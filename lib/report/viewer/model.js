@@ -44,9 +44,7 @@ export function buildModel(data, summaries = []) {
     ...info, title: nameText(info.name), where: placeText(info, 2),
   }));
   const model = {...data, functions, holes: data.holes ?? [], duration: data.duration_ns,
-                 stateNames: data.states, frames: data.frames.map(nameText),
-                 hasStates: threads.some((thread) => thread.stateSpans),
-                 hasStops: data.stops?.total > 0, hasLocks: data.locks?.length > 0};
+                 stateNames: data.states, frames: data.frames.map(nameText)};
   complete(model);
   return model;
 }
@@ -67,6 +65,10 @@ export function lockAsGil({locks, lockHolds: all, threads, loading}, index) {
   lock.holdSpans.push([start, length, had.map((each) => places.get(each))]);
   indexGil(lock);
   return lock;
+}
+
+export function lockTitle({kind, type}) {
+  return nameText(type ?? (kind === "native" ? "mutex of C’s" : "lock"));
 }
 
 // What is made of all rows: losses of lanes, and the counters and marks of processes and threads.

@@ -2,11 +2,11 @@
 // Explains what is selected.
 
 import {CUT_END, CUT_START} from "./data.js";
-import {byId, countText, durationText, laneLabel, make, makeFact, nameText, pluralText, shareBar,
-        shareText, timeText} from "./dom.js";
+import {byId, countText, durationText, laneLabel, make, makeFact, pluralText, shareBar, shareText,
+        timeText} from "./dom.js";
 import {attributeTime, attributionText, sampleTree} from "./flame.js";
 import {Boxes} from "./flamegraph.js";
-import {gilName, isLost, laneOf, lockAsGil} from "./model.js";
+import {gilName, isLost, laneOf, lockAsGil, lockTitle} from "./model.js";
 import {blockerOf, endOfHold, holdersDuring, rankEntries, sumOf, waitersDuring} from "./select.js";
 
 const FUNCTIONS_EACH = 3; // of each holder
@@ -144,9 +144,7 @@ export class Details {
   }
 
   lockFact(index) {
-    const {kind, type} = this.model.locks[index];
-    return ["Lock", make("bdi", nameText(type ?? (kind === "native" ? "mutex of C’s" : "lock"))),
-            `, number ${index}`];
+    return ["Lock", make("bdi", lockTitle(this.model.locks[index])), `, number ${index}`];
   }
 
   blocked(selection, lane) {

@@ -6,53 +6,19 @@ import {byId, countText, durationText, laneLabel, make, max, Measurement, min, n
 import {gilName, laneOf} from "./model.js";
 import {measureBlocked, measureBlockers, measureLane, measureStates} from "./select.js";
 
-const sawGil = ({gils}) => gils.length > 0, sawStates = ({hasStates}) => hasStates;
-const sawHolds = ({gils}) => gils.some(({partial}) => !partial);
-// [key, title, meaning, which reports have it, whether it is a share of the lifetime]
-const SHARES = [
-  ["free_ns", "No GIL %", "without the GIL, not waiting for it", sawHolds],
-  ["hold_ns", "Has GIL %", "holding the GIL", sawHolds],
-  ["wait_ns", "GIL wait %", "waiting for the GIL"],
-  ["unknown_ns", "Unknown %", "in which events were lost",
-   ({lost, holes}) => lost.length > 0 || holes.some(([start, end]) => end > start)],
-  ["lock_wait_ns", "Lock wait %", "waiting for locks", ({hasLocks}) => hasLocks],
-  ["stopped_ns", "Stopped %", "stopped by another thread", ({hasStops}) => hasStops],
-  ["running_ns", "Running %", "on a CPU", sawStates],
-  ["runnable_ns", "Runnable %", "ready to run, without a CPU", sawStates],
-  ["sleeping_ns", "Sleeping %", "asleep or blocked: it gave up its CPU", sawStates],
-].map(([key, title, what, has]) => [key, title, `Share of its lifetime ${what}`, has, true]);
-const COLUMNS = [
-  ["label", "Thread", "Name and thread id; ★ is a main thread"],
-  ["lifetime_ns", "Lifetime", "From its start to its end, as far as recorded"],
-  ...SHARES,
-  ["wanted_ns", "While wanted %", "Share of the time in which anybody wanted the GIL that it waited",
-   sawGil, true],
-  ["longest_wait_ns", "Longest wait", "Its longest wait for the GIL", sawGil],
-  ["blocked_by", "Blocked by", "Who held the GIL while it waited, share of its waiting", sawGil],
-  ["waits", "Waits", "How often it had to wait", sawGil],
-  ["holds", "Holds", "How often it took the GIL", sawGil],
-  ["longest_hold_ns", "Longest hold", "The longest time for which it held the GIL", sawGil],
-];
 const FEW_ROWS = 20; // of a GIL: each thread has one
-const BARS = {free_ns: "free", hold_ns: "hold", wait_ns: "wait", unknown_ns: "lost",
-              lock_wait_ns: "lock", stopped_ns: "stop"};
-
 function isOutside({gils}, {stateTracks, blockedTracks, lanes}) {
   return gils.length === 0 ? stateTracks ?? blockedTracks : blockedTracks && !lanes[0].gil;
 }
 
 function wholeOf(row, key) {
-  if (key === "wanted_ns")
-    return max(1, row.contended_ns);
-  const states = ["running_ns", "runnable_ns", "sleeping_ns"].includes(key);
-  const known = row.lifetime_ns - (key === "unknown_ns" ? 0 : row.unknown_ns ?? 0);
-  return max(1, states ? row.state_life_ns : known);
+  return max(1, key === "known_ns" ? row.lifetime_ns - (row.unknown_ns ?? 0) : row[key]);
 }
 
 export class ThreadTable {
   constructor(model, view, summary) {
     Object.assign(this, {model, view, summary});
-    this.columns = COLUMNS.filter(([, , , has]) => !has || has(model));
+    this.columns = model.columns; // [key, title, meaning, key of what it is a share of, colour]
     this.sort = {key: null, down: true};
     this.open = new Set(); // kinds of threads whose rows are shown
   }
@@ -167,10 +133,10 @@ export class ThreadTable {
     const {key, down} = this.sort;
     if (!key)
       return rows;
-    const share = COLUMNS.find(([name]) => name === key)[4];
+    const whole = this.columns.find(([name]) => name === key)[3];
     const value = (row) => key === "label" ? nameText(row.label).toLowerCase()
       : key === "blocked_by" ? row.blocked_by?.[0]?.ns ?? 0
-        : share ? row[key] / wholeOf(row, key) : row[key] ?? -1;
+        : whole ? row[key] / wholeOf(row, whole) : row[key] ?? -1;
     const sign = down ? -1 : 1;
     return [...rows].sort((a, b) => value(a) > value(b) ? sign : value(a) < value(b) ? -sign : 0);
   }
@@ -237,16 +203,16 @@ export class ThreadTable {
       ...this.columns.slice(1).map((column) => this.cell(column, row)));
   }
 
-  cell([key, , , , share], row) {
+  cell([key, , , whole, colour], row) {
     const value = row[key];
     if (key === "blocked_by")
       return this.blockedCell(value);
     if (typeof value !== "number")
       return make("td", "–");
-    if (share)
+    if (whole)
       return make("td", {"data-key": key, "data-value": value, title: durationText(value)},
-        BARS[key] ? shareBar(value / wholeOf(row, key), BARS[key]) : null,
-        make("span.number", percentText(value, wholeOf(row, key))));
+        colour ? shareBar(value / wholeOf(row, whole), colour) : null,
+        make("span.number", percentText(value, wholeOf(row, whole))));
     return valueCell(row, key, !key.endsWith("_ns") ? countText
       : (ns) => ns > 0 ? durationText(ns) : "–");
   }

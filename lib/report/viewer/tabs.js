@@ -12,46 +12,37 @@ import {byNs, holdersDuring, longestSpans, measureBlockers, rankEntries, sumOf, 
 
 const LONGEST = 100, MATRIX_THREADS = 40; // rows in a list of spans, and in a matrix
 
-const TITLES = {threads: "Threads", blockers: "Blockers", locks: "Locks", whatif: "What if",
-                matrix: "Who waits for whom", flame: "Flame graph", waits: "Long waits",
-                holds: "Long holds", counters: "Counters"};
-const TABS = Object.keys(TITLES);
-
 export class Tabs {
   constructor(model, view, summary, search) {
     Object.assign(this, {model, view, counters: summary.counters, whatIf: summary.potential,
-                         locks: summary.locks});
+                         locks: summary.locks, tabs: model.tabs.map(([tab]) => tab)});
     this.build(view);
     this.find = (row) => search(nameInCalls(model, row));
-    this.flame = new FlameGraph(model, byId("panel-flame"), view);
+    this.flame = this.has("flame") && new FlameGraph(model, byId("panel-flame"), view);
     this.blockers = new Blockers(model, summary, this.find);
-    const present = {counters: this.counters.length > 0, flame: this.flame.kinds.length > 0,
-                     blockers: this.blockers.present, locks: Boolean(this.locks)};
-    for (const [tab, has] of Object.entries(present))
-      byId(`tab-${tab}`).hidden = !has;
     this.shown = null; // the tab and the range whose content was made last
     on(byId("tabs"), {keydown: (event) => this.key(event)});
   }
 
   build(view) {
-    byId("tabs").prepend(...TABS.map((tab) => make("button", {
+    byId("tabs").prepend(...this.model.tabs.map(([tab, title]) => make("button", {
       id: `tab-${tab}`, role: "tab", "aria-controls": `panel-${tab}`,
       onclick: () => view.set({tab}),
-    }, TITLES[tab])));
-    byId("answers").append(...TABS.slice(1).map((tab) => make("div.panel", {
+    }, title)));
+    byId("answers").append(...this.tabs.slice(1).map((tab) => make("div.panel", {
       id: `panel-${tab}`, role: "tabpanel", "aria-labelledby": `tab-${tab}`, tabIndex: 0,
     })));
   }
 
   has(tab) {
-    return TABS.includes(tab) && !byId(`tab-${tab}`).hidden;
+    return this.tabs.includes(tab);
   }
 
   key(event) {
     const step = {ArrowLeft: -1, ArrowRight: 1}[event.key];
     if (!step)
       return;
-    const tabs = TABS.filter((each) => this.has(each));
+    const {tabs} = this;
     const tab = tabs[(tabs.indexOf(this.view.tab) + step + tabs.length) % tabs.length];
     this.view.set({tab});
     byId(`tab-${tab}`).focus();
@@ -60,13 +51,13 @@ export class Tabs {
 
   show() {
     const {tab, range} = this.view;
-    for (const each of TABS) {
+    for (const each of this.tabs) {
       byId(`tab-${each}`).setAttribute("aria-selected", each === tab);
       byId(`tab-${each}`).tabIndex = each === tab ? 0 : -1;
       byId(`panel-${each}`).hidden = each !== tab;
     }
     const {loading} = this.model, key = `${tab} ${range?.from} ${range?.to} ${loading}`;
-    if (tab === "threads" || key === this.shown)
+    if (["threads", "compare"].includes(tab) || key === this.shown)
       return;
     this.shown = key;
     const interval = range ?? {from: 0, to: Infinity};

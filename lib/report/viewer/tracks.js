@@ -212,15 +212,12 @@ export function waitersOf(list) {
 }
 
 // Kinds of states: running, ready, uninterruptible, asleep for the GIL, asleep, others.
-const STATE_KINDS = 6;
+const STATE_KINDS = [/^running$/, /^runnable/, /^D$/, /GIL/, /^(S|off CPU)$/, /^/];
 export const FOR_THE_GIL = 3;
-const KIND_OF_NAME = new Map([["running", 0], ["runnable (preempted)", 1],
-                              ["runnable (woken)", 1], ["D", 2], ["S(GIL)", 3],
-                              ["off CPU (GIL)", 3], ["S", 4], ["off CPU", 4]]);
 
 export function buildStates(spans, names) {
-  const kinds = names.map((name) => KIND_OF_NAME.get(name) ?? 5);
-  return buildTracks(spans, {length: STATE_KINDS}, (i) => kinds[spans.flags[i]] ?? 5);
+  const kinds = names.map((name) => STATE_KINDS.findIndex((kind) => kind.test(name)));
+  return buildTracks(spans, STATE_KINDS, (i) => kinds[spans.flags[i]] ?? 5);
 }
 
 // A lock that a thread is known to have had, another lock, a stop, a stop of the others.

@@ -19,15 +19,11 @@ export class View {
     this.order = "start";
     this.filter = "";
     this.tab = "threads";
-    this.listeners = [];
+    this.onChange = null; // is told the names of what changed
   }
 
   get width() {
     return this.to - this.from;
-  }
-
-  onChange(listener) {
-    this.listeners.push(listener);
   }
 
   set(fields) {
@@ -35,8 +31,7 @@ export class View {
     if (changed.length === 0)
       return;
     Object.assign(this, fields);
-    for (const listener of this.listeners)
-      listener(new Set(changed));
+    this.onChange?.(changed);
   }
 
   select(lane) {
