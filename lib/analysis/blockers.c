@@ -1,74 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-#include "analysis/blockers.h"
+#include "analysis/blockers_walk.h"
 
-#include "analysis/charges.h"
-#include "analysis/members.h"
-#include "analysis/sweep.h"
 #include "base/nstime.h"
 
 #include <stdlib.h>
 
-/* What is remembered of a member from one hold to the next. */
-struct past {
-    struct gt_attribution attribution;
-    size_t sched_at;                    /* first state that did not end yet */
-    int64_t released_ns;                /* end of its last hold; -1: none */
-    uint32_t row, call;                 /* what it did then; GT_NO_INDEX */
-    int64_t wait_start_ns, wait_end_ns; /* its last wait that ended by getting it */
-    const struct gt_span *wait;         /* that goes on; NULL: none */
-};
-
-/* A stretch of one hold in which one call answers. */
-struct stretch {
-    int64_t start_ns;
-    uint32_t row, call;
-    uint64_t inner_calls; /* of the attribution, when it began */
-    bool waited_for;
-};
-
-enum {
-    RECENT = 64,
-    LOOKS_NS = 1000000, /* who runs has looked for a request by then */
-};
-
-struct walk {
-    struct gt_blockers *out;
-    const struct gt_timeline *timeline;
-    const struct gt_gil *gil;
-    struct gt_sweep sweep;
-    struct gt_asked asked;
-    bool asked_is_recorded;
-    struct past *pasts; /* by member */
-    struct gt_members members;
-    struct gt_charges charges; /* keys: gaps, then rows */
-    struct gt_hashmap row_of, cell_of;
-    struct known {
-        struct gt_doing doing;
-        uint32_t thread, row; /* GT_NO_INDEX: none */
-    } known[RECENT];          /* cache of row_of */
-    struct {
-        uint64_t key;
-        uint32_t cell;
-    } recent[RECENT]; /* cache of cell_of */
-    struct stretch stretch;
-    /* The hold, or the gap before `next`, that is being walked. */
-    const struct gt_span *hold, *next;
-    uint32_t member; /* the holder's */
-    size_t oldest,
-        latest;       /* cursors: the first wait that goes on, and that began in the hold */
-    int64_t asked_ns; /* somebody asked for it first; INT64_MAX: nobody did */
-    bool unknown;     /* the gap */
-    size_t lost_at;
-};
-
-static uint32_t member_of(const struct walk *walk, uint32_t thread)
+static uint32_t member_of(const struct gt_blockers_walk *walk, uint32_t thread)
 {
     return gt_members_of(&walk->members, thread);
 }
 
 static void change_wait(void *context, const struct gt_span *wait, bool begins)
 {
-    struct walk *walk = context;
+    struct gt_blockers_walk *walk = context;
     uint32_t member = member_of(walk, wait->thread);
 
     walk->pasts[member].wait = begins ? wait : NULL;
@@ -94,7 +38,8 @@ uint64_t gt_blocker_key(const struct gt_doing *doing, uint32_t thread)
     }
 }
 
-static uint32_t new_row(struct walk *walk, const struct gt_doing *doing, uint32_t thread)
+static uint32_t new_row(struct gt_blockers_walk *walk, const struct gt_doing *doing,
+                        uint32_t thread)
 {
     uint32_t index = (uint32_t)walk->out->rows.count;
     struct gt_blocker *row = gt_chunks_push(&walk->out->rows);
@@ -109,9 +54,10 @@ static uint32_t new_row(struct walk *walk, const struct gt_doing *doing, uint32_
 }
 
 /* The row of what `thread` does; GT_NO_INDEX: no memory. */
-static uint32_t row_of(struct walk *walk, const struct gt_doing *doing, uint32_t thread)
+static uint32_t row_of(struct gt_blockers_walk *walk, const struct gt_doing *doing,
+                       uint32_t thread)
 {
-    struct known *known = &walk->known[(doing->function + doing->kind + thread) % RECENT];
+    struct known *known = &walk->known[(doing->function + doing->kind + thread) % GT_RECENT];
 
     if (known->row != GT_NO_INDEX && known->doing.kind == doing->kind &&
         known->doing.function == doing->function && known->doing.caller == doing->caller &&
@@ -125,15 +71,15 @@ static uint32_t row_of(struct walk *walk, const struct gt_doing *doing, uint32_t
     return known->row;
 }
 
-static struct gt_blocker *row_at(const struct walk *walk, uint32_t row)
+static struct gt_blocker *row_at(const struct gt_blockers_walk *walk, uint32_t row)
 {
     return gt_chunks_at(&walk->out->rows, row);
 }
 
-static int add_to_cell(struct walk *walk, uint32_t waiter, uint32_t row, int64_t ns)
+static int add_to_cell(struct gt_blockers_walk *walk, uint32_t waiter, uint32_t row, int64_t ns)
 {
     uint64_t key = (uint64_t)waiter << 32 | row;
-    size_t place = (waiter * 8 + row) % RECENT;
+    size_t place = (waiter * 8 + row) % GT_RECENT;
     bool known = walk->recent[place].key == key;
     uint32_t index = known ? walk->recent[place].cell : gt_hashmap_get(&walk->cell_of, key);
     struct gt_blocker_cell *cell;
@@ -158,7 +104,7 @@ static int add_to_cell(struct walk *walk, uint32_t waiter, uint32_t row, int64_t
 /* What `charges` charges a waiter with. */
 static int charge(void *context, uint32_t waiter, uint32_t key, int64_t ns)
 {
-    struct walk *walk = context;
+    struct gt_blockers_walk *walk = context;
     struct gt_gaps *gaps;
 
     if (key >= GT_GAPS)
@@ -168,7 +114,7 @@ static int charge(void *context, uint32_t waiter, uint32_t key, int64_t ns)
     return 0;
 }
 
-static int charge_waiters(struct walk *walk, uint32_t row, int64_t ns)
+static int charge_waiters(struct gt_blockers_walk *walk, uint32_t row, int64_t ns)
 {
     size_t waiters = walk->sweep.active_count;
     int64_t sum_ns = gt_times_ns(ns, waiters);
@@ -182,149 +128,9 @@ static int charge_waiters(struct walk *walk, uint32_t row, int64_t ns)
 
 /* --- holds --- */
 
-/* Where requests were not recorded: when the first one was due. A waiter asks when an interval
- * has passed in which nobody took the GIL. A thread that waited before the hold began may have
- * begun an interval just before it, and then waits for a second one. */
-static int64_t due_ns(struct walk *walk)
-{
-    int64_t interval_ns = walk->out->interval_ns, start_ns = walk->hold->start_ns;
-    int64_t oldest_ns = gt_sweep_earliest_ns(&walk->sweep, &walk->oldest, INT64_MIN);
-    int64_t latest_ns = gt_sweep_earliest_ns(&walk->sweep, &walk->latest, start_ns);
-    int64_t second_ns = gt_add_ns(start_ns, gt_times_ns(interval_ns, 2));
-
-    latest_ns = latest_ns < INT64_MAX ? gt_add_ns(latest_ns, interval_ns) : INT64_MAX;
-    return oldest_ns <= start_ns && second_ns < latest_ns ? second_ns : latest_ns;
-}
-
-/* Did it go on without looking for a request? An interpreter that runs looks within
- * microseconds of CPU time. Where it is not known what the holder did, it may have had no CPU.
- */
-static bool went_on(const struct walk *walk, const struct gt_blocker *row,
-                    const struct gt_after *after)
-{
-    int64_t interval_ns = walk->out->interval_ns;
-
-    if (after->known)
-        return after->run_ns + after->sleep_ns >= LOOKS_NS;
-    return after->total_ns >=
-           (row->doing.kind == GT_DOING_PYTHON ? gt_times_ns(interval_ns, 2) : interval_ns / 5);
-}
-
-static void add_after(struct gt_blocker *row, const struct gt_after *after)
-{
-    struct gt_after *sum = &row->after;
-
-    sum->total_ns = gt_add_ns(sum->total_ns, after->total_ns);
-    if (after->known)
-        row->known_ns = gt_add_ns(row->known_ns, after->total_ns);
-    sum->known = row->known_ns >= sum->total_ns / 2;
-    sum->run_ns = gt_add_ns(sum->run_ns, after->run_ns);
-    sum->ready_ns = gt_add_ns(sum->ready_ns, after->ready_ns);
-    sum->sleep_ns = gt_add_ns(sum->sleep_ns, after->sleep_ns);
-    sum->stopped_ns = gt_add_ns(sum->stopped_ns, after->stopped_ns);
-    sum->paging_ns = gt_add_ns(sum->paging_ns, after->paging_ns);
-    sum->call = after->call && after->sleep_ns ? after->call : sum->call;
-}
-
-static int64_t greater(int64_t one, int64_t other)
-{
-    return one > other ? one : other;
-}
-
-/* Did the process end, by a signal as a rule, while its thread slept with the GIL and others
- * waited? A program that ends normally does so while its main thread has the GIL, too, but
- * works. */
-static bool ended_in_it(const struct walk *walk, int64_t end_ns, const struct gt_after *after)
-{
-    const struct gt_timeline *timeline = walk->timeline;
-    const struct gt_thread *thread = gt_thread_at(timeline, walk->hold->thread);
-
-    return walk->hold->flags & GT_SPAN_CUT_END && end_ns == walk->hold->end_ns &&
-           end_ns >= thread->end_ns && thread->flags & GT_THREAD_SAW_EXIT &&
-           (after->known ? after->sleep_ns > after->total_ns / 2
-                         : !(thread->flags & GT_THREAD_MAIN));
-}
-
-/* Did the stretch go on although a waiter had asked for the GIL? Then it does not give it up.
- */
-static int judge_stretch(struct walk *walk, struct gt_blocker *row, int64_t end_ns)
-{
-    enum { LOOP_CALLS = 16 };
-    const struct stretch *stretch = &walk->stretch;
-    int64_t length_ns = end_ns - stretch->start_ns;
-    int64_t asked_ns = walk->asked_is_recorded ? walk->asked_ns : due_ns(walk);
-    struct gt_after after;
-    struct gt_kept *kept;
-
-    asked_ns = greater(asked_ns, stretch->start_ns);
-    if (asked_ns >= end_ns)
-        return 0;
-    row->requested++;
-    row->asked_hold_ns = gt_add_ns(row->asked_hold_ns, length_ns);
-    gt_asked_after(&walk->asked, walk->hold, asked_ns, end_ns, &after);
-    if (!went_on(walk, row, &after)) {
-        row->unclear += !after.known && after.total_ns >= LOOKS_NS;
-        return 0;
-    }
-    row->kept++;
-    add_after(row, &after);
-    row->deadlock = ended_in_it(walk, end_ns, &after);
-    row->kept_hold_ns = gt_add_ns(row->kept_hold_ns, length_ns);
-    row->longest_kept_ns = greater(row->longest_kept_ns, after.total_ns);
-    row->longest_work_ns = greater(row->longest_work_ns, after.run_ns + after.sleep_ns);
-    row->longest_held_ns = greater(row->longest_held_ns, length_ns);
-    row->kept_in_loops +=
-        walk->pasts[walk->member].attribution.inner_calls > stretch->inner_calls + LOOP_CALLS;
-    kept = gt_chunks_push(&walk->out->kept);
-    if (!kept)
-        return -1;
-    *kept = (struct gt_kept){.start_ns = stretch->start_ns,
-                             .end_ns = end_ns,
-                             .asked_ns = asked_ns,
-                             .sleep_ns = after.sleep_ns,
-                             .thread = walk->hold->thread,
-                             .row = stretch->row};
-    return 0;
-}
-
-static int end_stretch(struct walk *walk, int64_t time_ns)
-{
-    const struct stretch *stretch = &walk->stretch;
-    int64_t length_ns = time_ns - stretch->start_ns;
-    struct gt_blocker *row;
-
-    if (stretch->row == GT_NO_INDEX)
-        return 0;
-    row = row_at(walk, stretch->row);
-    row->total_hold_ns = gt_add_ns(row->total_hold_ns, length_ns);
-    if (!stretch->waited_for)
-        return 0;
-    row->count++;
-    row->long_count += length_ns >= GT_BLOCKER_LONG_NS;
-    row->waited_hold_ns = gt_add_ns(row->waited_hold_ns, length_ns);
-    if (length_ns > row->longest_hold_ns)
-        row->longest_hold_ns = length_ns;
-    return judge_stretch(walk, row, time_ns);
-}
-
-static int begin_stretch(struct walk *walk, uint32_t row, uint32_t call, int64_t time_ns)
-{
-    if (walk->stretch.row == row && walk->stretch.call == call)
-        return 0;
-    if (end_stretch(walk, time_ns))
-        return -1;
-    walk->stretch = (struct stretch){
-        .start_ns = time_ns,
-        .row = row,
-        .call = call,
-        .inner_calls = walk->pasts[walk->member].attribution.inner_calls,
-    };
-    return 0;
-}
-
 static int charge_hold(void *context, int64_t from_ns, int64_t until_ns)
 {
-    struct walk *walk = context;
+    struct gt_blockers_walk *walk = context;
     size_t waiters = walk->sweep.active_count;
 
     gt_utilization_add(&walk->out->utilization, from_ns, until_ns, waiters, 1);
@@ -338,7 +144,7 @@ static int charge_hold(void *context, int64_t from_ns, int64_t until_ns)
             return -1;
         if (stop_ns > until_ns)
             stop_ns = until_ns;
-        if (begin_stretch(walk, row, doing->call, from_ns))
+        if (gt_stretch_begin(walk, row, doing, from_ns))
             return -1;
         walk->stretch.waited_for = walk->stretch.waited_for || waiters > 0;
         if (charge_waiters(walk, row, stop_ns - from_ns))
@@ -350,7 +156,7 @@ static int charge_hold(void *context, int64_t from_ns, int64_t until_ns)
 
 /* It released the GIL in a C function and got it back within the same call: that call is
  * charged with it. */
-static int note_retake(struct walk *walk, struct past *past)
+static int note_retake(struct gt_blockers_walk *walk, struct gt_past *past)
 {
     int64_t start_ns = walk->hold->start_ns, wait_ns = 0, until_ns;
     const struct gt_doing *doing;
@@ -375,17 +181,17 @@ static int note_retake(struct walk *walk, struct past *past)
     return 0;
 }
 
-static int walk_hold(struct walk *walk)
+static int walk_hold(struct gt_blockers_walk *walk)
 {
-    struct past *past = &walk->pasts[walk->member];
+    struct gt_past *past = &walk->pasts[walk->member];
     int64_t start_ns = walk->hold->start_ns, end_ns = walk->hold->end_ns;
 
-    walk->stretch = (struct stretch){.row = GT_NO_INDEX};
+    walk->stretch.row = GT_NO_INDEX;
     walk->asked_ns = gt_asked_first_ns(&walk->asked, walk->hold);
     if (note_retake(walk, past) ||
         gt_sweep_advance(&walk->sweep, start_ns, end_ns, charge_hold, walk))
         return -1;
-    if (end_stretch(walk, end_ns))
+    if (gt_stretch_end(walk, end_ns))
         return -1;
     past->released_ns = end_ns;
     past->row = walk->stretch.row;
@@ -396,7 +202,7 @@ static int walk_hold(struct walk *walk)
 /* --- gaps --- */
 
 /* The wait of the thread that gets the GIL at the end of the gap; NULL: it did not wait. */
-static const struct gt_span *winner(const struct walk *walk)
+static const struct gt_span *winner(const struct gt_blockers_walk *walk)
 {
     const struct gt_span *wait;
 
@@ -407,11 +213,11 @@ static const struct gt_span *winner(const struct walk *walk)
 }
 
 /* How long in [from, until) the thread was ready to run and had no CPU. */
-static int64_t ready_within(const struct walk *walk, uint32_t thread, int64_t from_ns,
-                            int64_t until_ns)
+static int64_t ready_within(const struct gt_blockers_walk *walk, uint32_t thread,
+                            int64_t from_ns, int64_t until_ns)
 {
     const struct gt_sched *sched = gt_sched_of(walk->timeline, thread);
-    struct past *past = &walk->pasts[member_of(walk, thread)];
+    struct gt_past *past = &walk->pasts[member_of(walk, thread)];
     int64_t sum_ns = 0;
 
     for (size_t i = past->sched_at; sched && i < sched->spans.count; i++) {
@@ -432,7 +238,7 @@ static int64_t ready_within(const struct walk *walk, uint32_t thread, int64_t fr
 
 static int charge_gap(void *context, int64_t from_ns, int64_t until_ns)
 {
-    struct walk *walk = context;
+    struct gt_blockers_walk *walk = context;
     const struct gt_span *wait = winner(walk);
     int64_t length_ns = until_ns - from_ns, no_cpu_ns = 0;
     enum gt_gap gap = walk->unknown ? GT_GAP_UNKNOWN : wait ? GT_GAP_HANDOVER : GT_GAP_UNTAKEN;
@@ -447,7 +253,7 @@ static int charge_gap(void *context, int64_t from_ns, int64_t until_ns)
     return gt_charges_add(&walk->charges, gap, length_ns - no_cpu_ns);
 }
 
-static bool was_lost(struct walk *walk, int64_t from_ns, int64_t until_ns)
+static bool was_lost(struct gt_blockers_walk *walk, int64_t from_ns, int64_t until_ns)
 {
     const struct gt_chunks *lost = gt_lost_of(walk->timeline, walk->gil->process);
     const struct gt_lost_range *range = NULL;
@@ -461,11 +267,11 @@ static bool was_lost(struct walk *walk, int64_t from_ns, int64_t until_ns)
 }
 
 /* From the end of `before` (NULL: the beginning) to the start of walk->next (NULL: the end). */
-static int walk_gap(struct walk *walk, const struct gt_span *before, int64_t from_ns,
-                    int64_t until_ns)
+static int walk_gap(struct gt_blockers_walk *walk, const struct gt_span *before,
+                    int64_t from_ns, int64_t until_ns)
 {
     const struct gt_span *wait;
-    struct past *past;
+    struct gt_past *past;
 
     walk->unknown = walk->gil->source == GT_GIL_FROM_FUTEX || !before ||
                     (walk->gil->source == GT_GIL_IS_LOCK && !walk->next) ||
@@ -489,7 +295,7 @@ static int walk_gap(struct walk *walk, const struct gt_span *before, int64_t fro
 
 /* --- all of it --- */
 
-static int walk_all(struct walk *walk)
+static int walk_all(struct gt_blockers_walk *walk)
 {
     const struct gt_chunks *holds = &walk->gil->holds;
     const struct gt_span *before = NULL;
@@ -511,7 +317,7 @@ static int walk_all(struct walk *walk)
     return walk_gap(walk, before, now_ns, gt_sweep_last_ns(&walk->sweep));
 }
 
-static int prepare(struct walk *walk)
+static int prepare(struct gt_blockers_walk *walk)
 {
     size_t count = walk->gil->members.count;
 
@@ -519,7 +325,7 @@ static int prepare(struct walk *walk)
     if (!walk->pasts || gt_members_init(&walk->members, walk->gil) ||
         gt_charges_init(&walk->charges, count, charge, walk))
         return -1;
-    for (size_t i = 0; i < RECENT; i++) {
+    for (size_t i = 0; i < GT_RECENT; i++) {
         walk->recent[i].key = UINT64_MAX;
         walk->known[i].row = GT_NO_INDEX;
     }
@@ -537,7 +343,7 @@ static int prepare(struct walk *walk)
     return gt_sweep_init(&walk->sweep, walk->gil, change_wait, walk);
 }
 
-static void cleanup(struct walk *walk)
+static void cleanup(struct gt_blockers_walk *walk)
 {
     for (uint32_t i = 0; walk->pasts && i < walk->gil->members.count; i++)
         gt_attribution_release(&walk->pasts[i].attribution);
@@ -552,7 +358,7 @@ static void cleanup(struct walk *walk)
 int gt_blockers_of(struct gt_blockers *blockers, const struct gt_timeline *timeline,
                    const struct gt_gil *gil, struct gt_error *err)
 {
-    struct walk walk = {.out = blockers, .timeline = timeline, .gil = gil};
+    struct gt_blockers_walk walk = {.out = blockers, .timeline = timeline, .gil = gil};
     int rc;
 
     *blockers = (struct gt_blockers){

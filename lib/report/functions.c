@@ -87,10 +87,9 @@ static int say_extent(struct gt_report *report, const struct extent *extent,
     return gt_findings_add(
         report, text,
         gt_buf_addf(text,
-                    "From %llu places in the code that called Python functions "
-                    "thousands of times running, later calls of C functions are not "
-                    "recorded.",
-                    (unsigned long long)extent->places));
+                    "%llu place%s in the code called Python functions thousands of times "
+                    "running: C functions that are called there later are not recorded.",
+                    (unsigned long long)extent->places, extent->places == 1 ? "" : "s"));
 }
 
 static int say_stopped(struct gt_report *report, struct gt_buf *text)

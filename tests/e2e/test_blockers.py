@@ -53,6 +53,23 @@ def test_culprit_is_ranked_first(name, python, folder):
     assert any(first["sentence"] == finding for finding in summary["findings"])
 
 
+@pytest.mark.parametrize("python", PYTHONS, ids=[one.name for one in PYTHONS])
+@pytest.mark.timing
+def test_a_culprit_in_which_the_collector_runs(python, folder):
+    """Up to 3.11 that is in the midst of the operation, hundreds of times: it goes on afterwards."""
+    traced = trace([target("culprits"), "json", "collecting"], folder, python=python,
+                   options=("--python-trace",))
+    truth_ns = int(traced.run.out)
+    check_sums(traced.summary)
+    rows = traced.summary["blockers"]
+    row = next(row for row in rows if "JSONDecoder.raw_decode" in row["function"])
+    collector = sum(one["waiting_ns"] for one in rows if one["kind"] == "gc")
+    assert row["kept_cause"] == "operation" and row["kept"] == 2, row
+    assert abs(row["waiting_ns"] + collector - truth_ns) < 0.1 * truth_ns, (row, collector, truth_ns)
+    assert row["kept_ns"] < row["waiting_ns"] * 1.02, row
+    assert any("JSONDecoder.raw_decode kept the GIL" in text for text in traced.summary["findings"])
+
+
 @pytest.mark.timing
 def test_a_call_that_releases_is_not_blamed(folder):
     summary, _ = culprit("release", folder, None)

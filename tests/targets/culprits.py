@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """One thread does something that keeps the GIL, another wants it for exactly that time.
 
-    culprits.py hold|release|regex|json|sort|collect|import
+    culprits.py hold|release|regex|json|sort|collect|import [collecting]
+
+"collecting": the garbage collector runs in between, as it does in most programs.
 
 The handshake is that of holder.py: the wanting thread blocks in os.read, without the GIL; the
 culprit writes to the pipe through PyDLL, which keeps the GIL, and does its deed a few bytecodes
@@ -85,14 +87,15 @@ def wait_for_reader(rounds):
             asleep = ") S " in stream.read()
 
 
-def main(name):
+def main(name, collecting=False):
     deeds = {"hold": hold, "release": release, "regex": regex, "json": parse, "sort": sort,
              "collect": collect, "import": load}
     deed = deeds[name]
     sys.meta_path.insert(0, FromMemory())
     if name == "collect":
         collect.__defaults__[0].extend([[number] for number in range(2000000)])
-    gc.disable()
+    if not collecting:
+        gc.disable()
     write = ctypes.PyDLL(None).write
     write.argtypes = [ctypes.c_int, ctypes.c_char_p, ctypes.c_size_t]
     ctypes.CDLL(None).usleep(1)
@@ -109,4 +112,4 @@ def main(name):
     print(int(sum(back - written for written, back in zip(WRITTEN, BACK)) * 1e9))
 
 
-main(sys.argv[1])
+main(*sys.argv[1:])

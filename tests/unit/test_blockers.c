@@ -189,6 +189,47 @@ static void collections_and_imports_answer_for_themselves(void **state)
     gt_timeline_free(t);
 }
 
+/* One operation goes on around them, and does not look for requests: Python code would. */
+static void an_operation_goes_on_after_a_collection(void **state)
+{
+    for (int looks = 0; looks < 2; looks++) {
+        struct gt_timeline *t = begin();
+        struct gt_blockers blockers;
+        const struct gt_blocker *row;
+        int64_t asks_ns = MS;
+
+        (void)state;
+        acquire(t, MS, 10, 10, A);
+        call(t, MS, 10, MAIN, true);
+        for (int i = 0; i < 20; i++) { /* 2 ms of it, and 1 ms of the collector */
+            for (; asks_ns < (3 + 3 * i) * MS; asks_ns += 5 * MS + 15000)
+                await(t, asks_ns, 10, 11, A);
+            call(t, (3 + 3 * i) * MS, 10, COLLECT, true);
+            call(t, (4 + 3 * i) * MS, 10, COLLECT, false);
+            if (looks) {
+                call(t, (4 + 3 * i) * MS + 1000, 10, KEY, true);
+                call(t, (4 + 3 * i) * MS + 2000, 10, KEY, false);
+            }
+        }
+        release(t, 61 * MS, 10, 10, A);
+        acquire(t, 61 * MS, 10, 11, A);
+        blockers = end(t);
+        row = blocker_of(t, &blockers, GT_DOING_PYTHON, "main");
+        assert_int_equal(gt_blocker_keeps(row), !looks);
+        assert_int_equal(row->total_hold_ns, 40 * MS - 19 * 1000 * looks);
+        assert_int_equal(row->waiting_ns, row->total_hold_ns);
+        assert_int_equal(blocker_of(t, &blockers, GT_DOING_GC, NULL)->total_hold_ns, 20 * MS);
+        if (!looks) {
+            assert_int_equal(row->count, 1);
+            assert_int_equal(row->kept, 1);
+            assert_int_equal(row->longest_hold_ns, 40 * MS);
+            assert_true(row->longest_kept_ns > 30 * MS && row->longest_kept_ns < 40 * MS);
+        }
+        gt_blockers_release(&blockers);
+        gt_timeline_free(t);
+    }
+}
+
 /* 11 waits though nobody holds: 10 takes the GIL once more, unasked; then it is 11's turn. */
 static void gaps_are_told_apart(void **state)
 {
@@ -334,6 +375,7 @@ int main(void)
         cmocka_unit_test(a_part_of_a_thread_is_enough),
         cmocka_unit_test(a_c_function_answers_for_those_it_calls),
         cmocka_unit_test(collections_and_imports_answer_for_themselves),
+        cmocka_unit_test(an_operation_goes_on_after_a_collection),
         cmocka_unit_test(gaps_are_told_apart),
         cmocka_unit_test(who_queues_again_and_again_is_named),
         cmocka_unit_test(the_switch_interval_is_seen),

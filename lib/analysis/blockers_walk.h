@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/* Private to blockers.c and blockers_stretch.c: the walk along the holds of one GIL. */
+#ifndef GT_ANALYSIS_BLOCKERS_WALK_H
+#define GT_ANALYSIS_BLOCKERS_WALK_H
+
+#include "analysis/blockers.h"
+#include "analysis/charges.h"
+#include "analysis/members.h"
+#include "analysis/sweep.h"
+
+/* What is remembered of a member from one hold to the next. */
+struct gt_past {
+    struct gt_attribution attribution;
+    size_t sched_at;                    /* first state that did not end yet */
+    int64_t released_ns;                /* end of its last hold; -1: none */
+    uint32_t row, call;                 /* what it did then; GT_NO_INDEX */
+    int64_t wait_start_ns, wait_end_ns; /* its last wait that ended by getting it */
+    const struct gt_span *wait;         /* that goes on; NULL: none */
+};
+
+/* A stretch of one hold in which one call answers. */
+struct gt_stretch {
+    int64_t start_ns;
+    uint32_t row, call;
+    uint64_t inner_calls; /* of the attribution, when it began */
+    bool waited_for;
+};
+
+/* Runs of the garbage collector: how long, and what was done in them after a request. */
+struct gt_gc_runs {
+    int64_t ns;
+    struct gt_after after;
+};
+
+/* What the garbage collector did within a stretch. It runs in the midst of an operation: that
+ * goes on afterwards, while Python code would have looked for requests. */
+struct gt_gc_within {
+    struct gt_stretch of;     /* while the collector runs: the stretch that it is in, … */
+    int64_t paused_ns;        /* which was left then; row GT_NO_INDEX: it is in none */
+    struct gt_gc_runs now;    /* of its runs since then */
+    struct gt_gc_runs before; /* that the stretch went on after */
+    bool runs;                /* gt_blockers_walk.stretch is a run of it */
+};
+
+enum { GT_RECENT = 64 };
+
+struct gt_blockers_walk {
+    struct gt_blockers *out;
+    const struct gt_timeline *timeline;
+    const struct gt_gil *gil;
+    struct gt_sweep sweep;
+    struct gt_asked asked;
+    bool asked_is_recorded;
+    struct gt_past *pasts; /* by member */
+    struct gt_members members;
+    struct gt_charges charges; /* keys: gaps, then rows */
+    struct gt_hashmap row_of, cell_of;
+    struct known {
+        struct gt_doing doing;
+        uint32_t thread, row; /* GT_NO_INDEX: none */
+    } known[GT_RECENT];       /* cache of row_of */
+    struct {
+        uint64_t key;
+        uint32_t cell;
+    } recent[GT_RECENT]; /* cache of cell_of */
+    struct gt_stretch stretch;
+    struct gt_gc_within gc;
+    /* The hold, or the gap before `next`, that is being walked. */
+    const struct gt_span *hold, *next;
+    uint32_t member; /* the holder's */
+    size_t oldest,
+        latest;       /* cursors: the first wait that goes on, and that began in the hold */
+    int64_t asked_ns; /* somebody asked for it first; INT64_MAX: nobody did */
+    bool unknown;     /* the gap */
+    size_t lost_at;
+};
+
+/* From `time_ns` on this row's doing answers. 0, or -1 without memory. */
+int gt_stretch_begin(struct gt_blockers_walk *walk, uint32_t row, const struct gt_doing *doing,
+                     int64_t time_ns);
+
+/* The hold ends. 0, or -1 without memory. */
+int gt_stretch_end(struct gt_blockers_walk *walk, int64_t time_ns);
+
+#endif
