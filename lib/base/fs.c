@@ -11,6 +11,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <stdint.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -485,21 +486,43 @@ static bool is_in_place(const struct gt_output *output, const struct stat *file)
             st.st_dev == file->st_dev && st.st_ino == file->st_ino);
 }
 
+/* Of the file that is complete. 0, or -1 with errno. */
+static int close_file(struct gt_output *output)
+{
+    int fd = output->fd;
+
+    output->fd = -1;
+    return close(fd);
+}
+
+/* In between it has a name that nobody would remove: what ends this process waits. 0, or -1
+ * with errno. */
+static int give_name(struct gt_output *output, struct stat *st)
+{
+    sigset_t all, before;
+    int failed, error;
+
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
+    failed = name_temporary(output) || fstat(output->fd, st) || close_file(output) ||
+             renameat(output->folder, output->temporary, output->folder, output->name);
+    error = errno;
+    if (failed && output->temporary[0])
+        unlinkat(output->folder, output->temporary, 0);
+    output->temporary[0] = '\0';
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    errno = error;
+    return failed ? -1 : 0;
+}
+
 static int put_in_place(struct gt_output *output, struct gt_error *err)
 {
     struct stat st;
-    int fd = output->fd;
 
-    if (!output->direct && (name_temporary(output) || fstat(fd, &st)))
-        return gt_error_errno(err, "cannot write %s", output->path);
-    output->fd = -1;
-    if (close(fd))
+    if (output->direct ? close_file(output) : give_name(output, &st))
         return gt_error_errno(err, "cannot write %s", output->path);
     if (output->direct)
         return 0;
-    if (renameat(output->folder, output->temporary, output->folder, output->name))
-        return gt_error_errno(err, "cannot write %s", output->path);
-    output->temporary[0] = '\0';
     if (is_in_place(output, &st))
         return 0;
     return gt_error_set(

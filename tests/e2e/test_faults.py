@@ -8,6 +8,7 @@ import os
 import pathlib
 import re
 import resource
+import signal
 import subprocess
 import tempfile
 
@@ -231,6 +232,22 @@ def test_allocations_fail_as_giltracer_starts_its_helper():
     run = in_program(GILTRACER, ["--gil-source", "agent", "-c", "pass"], "x.json", (0, 125),
                      "libc.so")
     all_of([Sweep(("realloc", errno.ENOMEM), run)])
+
+
+@pytest.mark.parametrize("number", [signal.SIGALRM, signal.SIGXCPU, signal.SIGTERM])
+@pytest.mark.parametrize("n", [1, 2])
+def test_no_name_that_nobody_removes_stays(folder, number, n):
+    """A signal that ends the program as it gives a report its name."""
+    (folder / "text").write_text(TEXT)
+    (folder / "x.json").write_text("{}")
+    done = subprocess.run([str(PERF2TRACE), "-q", "-o", str(folder / "x.json"), str(folder / "text")],
+                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=60,
+                          env=dict(os.environ, LD_PRELOAD=str(FAULTS), GT_FAULTS="perf2trace * rename "
+                                   "%d %d" % (n, 1000 + number), GT_FAULTS_LOG=str(folder / "fired")))
+    assert (folder / "fired").exists(), done
+    assert done.returncode in (-number, 125, 128 + number), done
+    left = {path.name for path in folder.iterdir()} - {"text", "fired", "x.json", "x.json.old"}
+    assert not left, (left, done)
 
 
 def without_memory(folder, n):
