@@ -208,13 +208,14 @@ def test_what_comes_and_goes_leaves_nothing(tmp_path):
         assert sum(one["start_ns"] == 0 for one in last["giltracer"]["lost"]) < 20, last["giltracer"]["lost"]
 
 
-CALM, CONTENDED, WINDOW = 6.0, 3.6, 4.0
+CALM, CONTENDED, WINDOW = 6.0, 2.4, 4.0
 
 
 @pytest.mark.timing
 def test_a_report_when_a_condition_becomes_true(tmp_path):
-    """One of each contention, none of the calm. By construction three of four threads wait two thirds
-    of it: the condition holds where it fills half of the window, at two looks in each."""
+    """One of each contention, none of the calm. By construction three threads wait two thirds of it,
+    and a fourth, which may not be seen, does nothing: the condition holds where contention fills from
+    1.5 or 2 s on of a window, so for 2.4 to 3.4 s. There are looks each 2 s: one or two of them."""
     run = start(["--keep-last", "%gs" % WINDOW, "--when", "wait > 99%", "--when", "wait > 25%",
                  "--fail-if", "wait < 10%", "--no-python-trace", "-o", "r.json",
                  target("bouts"), CALM, CONTENDED, 2], tmp_path)
@@ -222,12 +223,12 @@ def test_a_report_when_a_condition_becomes_true(tmp_path):
     for number, contended in enumerate(starts, 1):
         path = tmp_path / ("r-%d.json" % number)
         wait_for(path.exists, "no %s" % path, 30)
-        assert WINDOW / 2 < time.monotonic() - contended < CONTENDED + WINDOW / 2
+        assert 0.35 * WINDOW < time.monotonic() - contended < CONTENDED + WINDOW
         document = json.loads(path.read_text())
         check_document(document)
         gil, = document["giltracer"]["gils"]
         held = sum(row["hold_ns"] for row in gil["threads"] if row["label"].startswith("worker")) / 1e9
-        assert 0.4 * WINDOW < held <= CONTENDED
+        assert 0.33 * WINDOW < held <= CONTENDED
     run.finish()
     # The last moments are calm.
     assert run.status == 3 and "breached: wait < 10%" in run.err, run
