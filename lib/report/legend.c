@@ -25,89 +25,88 @@ enum {
     STACKS = 1 << 10,   /* or calls */
     BLOCKERS = 1 << 11, /* somebody waited for a function, or may be seen to in a range */
     LOCK_WAITS = 1 << 12,
+    WHOLE_HOLDS = 1 << 13, /* GILs, and all holds of each */
 };
 
 #define SHARE "Share of its lifetime "
 
-static const struct {
-    unsigned of;
-    const char *key, *title, *meaning;
-    const char *whole;  /* what it is a share of; NULL: it is none */
-    const char *colour; /* of its bar; NULL: it has none */
-} columns[] = {
-    {ANY, "label", "Thread", "Name and thread id; \xe2\x98\x85 is a main thread", NULL, NULL},
-    {ANY, "lifetime_ns", "Lifetime", "From its start to its end, as far as recorded", NULL,
-     NULL},
-    {ALL_HOLDS, "free_ns", "No GIL %", SHARE "without the GIL, not waiting for it", "known_ns",
-     "free"},
-    {ALL_HOLDS, "hold_ns", "Has GIL %", SHARE "holding the GIL", "known_ns", "hold"},
-    {ANY, "wait_ns", "GIL wait %", SHARE "waiting for the GIL", "known_ns", "wait"},
-    {UNKNOWN, "unknown_ns", "Unknown %", SHARE "in which events were lost", "lifetime_ns",
-     "lost"},
-    {LOCKS, "lock_wait_ns", "Lock wait %", SHARE "waiting for locks", "known_ns", "lock"},
-    {STOPS, "stopped_ns", "Stopped %", SHARE "stopped by another thread", "known_ns", "stop"},
-    {STATES, "running_ns", "Running %", SHARE "on a CPU", "state_life_ns", NULL},
-    {STATES, "runnable_ns", "Runnable %", SHARE "ready to run, without a CPU", "state_life_ns",
-     NULL},
-    {STATES, "sleeping_ns", "Sleeping %", SHARE "asleep or blocked: it gave up its CPU",
-     "state_life_ns", NULL},
-    {GIL, "wanted_ns", "While wanted %",
-     "Share of the time in which anybody wanted the GIL that it waited", "contended_ns", NULL},
-    {GIL, "longest_wait_ns", "Longest wait", "Its longest wait for the GIL", NULL, NULL},
-    {GIL, "blocked_by", "Blocked by", "Who held the GIL while it waited, share of its waiting",
-     NULL, NULL},
-    {GIL, "waits", "Waits", "How often it had to wait", NULL, NULL},
-    {GIL, "holds", "Holds", "How often it took the GIL", NULL, NULL},
-    {GIL, "longest_hold_ns", "Longest hold", "The longest time for which it held the GIL", NULL,
-     NULL},
+/* What the page shows of it. */
+struct word {
+    unsigned of;          /* where there is one of these */
+    const char *texts[6]; /* up to the first NULL */
 };
 
-static const struct {
-    unsigned of;
-    const char *key, *title;
-} tabs[] = {
-    {ANY, "threads", "Threads"},           {BLOCKERS, "blockers", "Blockers"},
-    {LOCK_WAITS, "locks", "Locks"},        {ANY, "whatif", "What if"},
-    {ANY, "matrix", "Who waits for whom"}, {STACKS, "flame", "Flame graph"},
-    {ANY, "waits", "Long waits"},          {ANY, "holds", "Long holds"},
-    {COUNTERS, "counters", "Counters"},    {ANY, "compare", "Compare"},
+/* Key, title, meaning; what it is a share of, if any; the colour of its bar, if any. */
+static const struct word columns[] = {
+    {ANY, {"label", "Thread", "Name and thread id; \xe2\x98\x85 is a main thread"}},
+    {ANY, {"lifetime_ns", "Lifetime", "From its start to its end, as far as recorded"}},
+    {ALL_HOLDS,
+     {"free_ns", "No GIL %", SHARE "without the GIL, not waiting for it", "known_ns", "free"}},
+    {ALL_HOLDS, {"hold_ns", "Has GIL %", SHARE "holding the GIL", "known_ns", "hold"}},
+    {ANY, {"wait_ns", "GIL wait %", SHARE "waiting for the GIL", "known_ns", "wait"}},
+    {UNKNOWN,
+     {"unknown_ns", "Unknown %", SHARE "in which events were lost", "lifetime_ns", "lost"}},
+    {LOCKS, {"lock_wait_ns", "Lock wait %", SHARE "waiting for locks", "known_ns", "lock"}},
+    {STOPS, {"stopped_ns", "Stopped %", SHARE "stopped by another thread", "known_ns", "stop"}},
+    {STATES, {"running_ns", "Running %", SHARE "on a CPU", "state_life_ns"}},
+    {STATES,
+     {"runnable_ns", "Runnable %", SHARE "ready to run, without a CPU", "state_life_ns"}},
+    {STATES,
+     {"sleeping_ns", "Sleeping %", SHARE "asleep or blocked: it gave up its CPU",
+      "state_life_ns"}},
+    {GIL,
+     {"wanted_ns", "While wanted %",
+      "Share of the time in which anybody wanted the GIL that it waited", "contended_ns"}},
+    {GIL, {"longest_wait_ns", "Longest wait", "Its longest wait for the GIL"}},
+    {GIL,
+     {"blocked_by", "Blocked by", "Who held the GIL while it waited, share of its waiting"}},
+    {GIL, {"waits", "Waits", "How often it had to wait"}},
+    {GIL, {"holds", "Holds", "How often it took the GIL"}},
+    {GIL, {"longest_hold_ns", "Longest hold", "The longest time for which it held the GIL"}},
 };
 
-static const struct {
-    unsigned of, but; /* not where there is this */
-    const char *key, *text;
-} colours[] = {
-    {GIL, 0, "hold", "holds the GIL"},
-    {GIL, 0, "wait", "waits for it"},
-    {GIL, SOME_HOLDS, "free", "neither"},
-    {SOME_HOLDS, 0, "free", "not waiting"},
-    {LOCKS, 0, "lock", "waits for a lock"},
-    {LOCKS, 0, "unknown", "that nobody is known to have"},
-    {STOPS, 0, "stop", "stopped"},
-    {LOST, 0, "lost", "events lost"},
-    {STATES, 0, "running", "on a CPU"},
-    {STATES, 0, "runnable", "ready, no CPU"},
-    {STATES, 0, "blocked", "blocked in the kernel"},
-    {STATES, 0, "asleep", "asleep"},
+/* Key, title. */
+static const struct word tabs[] = {
+    {ANY, {"threads", "Threads"}},           {BLOCKERS, {"blockers", "Blockers"}},
+    {LOCK_WAITS, {"locks", "Locks"}},        {ANY, {"whatif", "What if"}},
+    {ANY, {"matrix", "Who waits for whom"}}, {STACKS, {"flame", "Flame graph"}},
+    {ANY, {"waits", "Long waits"}},          {ANY, {"holds", "Long holds"}},
+    {COUNTERS, {"counters", "Counters"}},    {ANY, {"compare", "Compare"}},
 };
 
-static const struct {
-    unsigned of;
-    const char *text;
-} guide[] = {
-    {GIL, "In a hold a thread has the GIL and runs Python code; in a wait it could run, but "
-          "another has the GIL."},
+/* Key, text. */
+static const struct word colours[] = {
+    {GIL, {"hold", "holds the GIL"}},
+    {GIL, {"wait", "waits for it"}},
+    {WHOLE_HOLDS, {"free", "neither"}},
+    {SOME_HOLDS, {"free", "not waiting"}},
+    {LOCKS, {"lock", "waits for a lock"}},
+    {LOCKS, {"unknown", "that nobody is known to have"}},
+    {STOPS, {"stop", "stopped"}},
+    {LOST, {"lost", "events lost"}},
+    {STATES, {"running", "on a CPU"}},
+    {STATES, {"runnable", "ready, no CPU"}},
+    {STATES, {"blocked", "blocked in the kernel"}},
+    {STATES, {"asleep", "asleep"}},
+};
+
+/* A sentence for new readers. */
+static const struct word guide[] = {
+    {GIL,
+     {"In a hold a thread has the GIL and runs Python code; in a wait it could run, but "
+      "another has the GIL."}},
     {ANY,
-     "The red curve above the lanes shows how many threads wait: where it is high, the GIL "
-     "costs time."},
+     {"The red curve above the lanes shows how many threads wait: where it is high, the GIL "
+      "costs time."}},
     {GIL,
-     "\u201cBlocked by\u201d names the thread that had the GIL for most of a thread\u2019s "
-     "waiting."},
+     {"\u201cBlocked by\u201d names the thread that had the GIL for most of a thread\u2019s "
+      "waiting."}},
     {GIL,
-     "A holder is asked for the GIL after the switch interval (5 ms by default), and keeps "
-     "it while it is in C code."},
-    {GIL, "Read the verdict first; then click a wait: it tells who had the GIL meanwhile, and "
-          "where."},
+     {"A holder is asked for the GIL after the switch interval (5 ms by default), and keeps "
+      "it while it is in C code."}},
+    {GIL,
+     {"Read the verdict first; then click a wait: it tells who had the GIL meanwhile, and "
+      "where."}},
 };
 
 static unsigned losses(const struct gt_report *report)
@@ -159,6 +158,7 @@ static unsigned recorded(const struct gt_report *report, bool flames)
     for (uint32_t i = 0; i < timeline->gils.count; i++)
         of |= GIL |
               (gt_gil_at(timeline, i)->source == GT_GIL_FROM_FUTEX ? SOME_HOLDS : ALL_HOLDS);
+    of |= (of & (GIL | SOME_HOLDS)) == GIL ? WHOLE_HOLDS : 0;
     of |= timeline->locks.count ? LOCKS : 0;
     of |= timeline->stops.count ? STOPS : 0;
     of |= has_states(report) ? STATES : 0;
@@ -169,75 +169,27 @@ static unsigned recorded(const struct gt_report *report, bool flames)
     return of;
 }
 
-/* `["a","b"]`, after `separator`, of the texts before the first NULL. */
-static int add_texts(const char *separator, const char *const *texts, struct gt_buf *json)
+/* `"a"`, or `["a","b"]` of several. */
+static int add_texts(const char *const *texts, struct gt_buf *json)
 {
-    int rc = gt_buf_addf(json, "%s[", separator);
+    int rc = gt_buf_addf(json, "%s\"%s\"", texts[1] ? "[" : "", texts[0]);
 
-    for (int i = 0; rc == 0 && texts[i]; i++)
-        rc = gt_buf_addf(json, "%s\"%s\"", i ? "," : "", texts[i]);
-    return rc || gt_buf_adds(json, "]") ? -1 : 0;
+    for (int i = 1; rc == 0 && texts[i]; i++)
+        rc = gt_buf_addf(json, ",\"%s\"", texts[i]);
+    return rc || (texts[1] && gt_buf_adds(json, "]")) ? -1 : 0;
 }
 
-static int add_tabs(unsigned of, struct gt_buf *json)
-{
-    const char *separator = "\"tabs\":[";
-
-    for (size_t i = 0; i < COUNT_OF(tabs); i++) {
-        const char *const texts[] = {tabs[i].key, tabs[i].title, NULL};
-
-        if (!(tabs[i].of & of))
-            continue;
-        if (add_texts(separator, texts, json))
-            return -1;
-        separator = ",";
-    }
-    return gt_buf_adds(json, "],\n");
-}
-
-static int add_columns(unsigned of, struct gt_buf *json)
-{
-    const char *separator = "\"columns\":[";
-
-    for (size_t i = 0; i < COUNT_OF(columns); i++) {
-        const char *const texts[] = {columns[i].key,   columns[i].title,  columns[i].meaning,
-                                     columns[i].whole, columns[i].colour, NULL};
-
-        if (!(columns[i].of & of))
-            continue;
-        if (add_texts(separator, texts, json))
-            return -1;
-        separator = ",\n";
-    }
-    return gt_buf_adds(json, "],\n");
-}
-
-static int add_legend(unsigned of, struct gt_buf *json)
+static int add_words(const char *name, const struct word *words, size_t count, unsigned of,
+                     struct gt_buf *json)
 {
     const char *separator = "";
 
-    if (gt_buf_adds(json, "\"legend\":["))
+    if (gt_buf_addf(json, "\"%s\":[", name))
         return -1;
-    for (size_t i = 0; i < COUNT_OF(colours); i++) {
-        const char *const texts[] = {colours[i].key, colours[i].text, NULL};
-
-        if (!(colours[i].of & of) || colours[i].but & of)
+    for (size_t i = 0; i < count; i++) {
+        if (!(words[i].of & of))
             continue;
-        if (add_texts(separator, texts, json))
-            return -1;
-        separator = ",";
-    }
-    return gt_buf_adds(json, "],\n");
-}
-
-static int add_guide(unsigned of, struct gt_buf *json)
-{
-    const char *separator = "\"guide\":[";
-
-    for (size_t i = 0; i < COUNT_OF(guide); i++) {
-        if (!(guide[i].of & of))
-            continue;
-        if (gt_buf_addf(json, "%s\"%s\"", separator, guide[i].text))
+        if (gt_buf_adds(json, separator) || add_texts(words[i].texts, json))
             return -1;
         separator = ",\n";
     }
@@ -248,8 +200,10 @@ int gt_legend_json(const struct gt_report *report, bool flames, struct gt_buf *j
 {
     unsigned of = recorded(report, flames);
 
-    return add_tabs(of, json) || add_columns(of, json) || add_legend(of, json) ||
-                   add_guide(of, json)
+    return add_words("tabs", tabs, COUNT_OF(tabs), of, json) ||
+                   add_words("columns", columns, COUNT_OF(columns), of, json) ||
+                   add_words("legend", colours, COUNT_OF(colours), of, json) ||
+                   add_words("guide", guide, COUNT_OF(guide), of, json)
                ? -1
                : 0;
 }
