@@ -114,43 +114,42 @@ static int keep(struct gt_blockers_walk *walk, const struct gt_kept *kept)
 }
 
 /* Did the stretch go on although a waiter had asked for the GIL? Then it does not give it up.
- */
+ * `after`: what it did from then on; left as it is where nobody asked. */
 static int judge(struct gt_blockers_walk *walk, const struct gt_stretch *stretch,
-                 const struct gt_gc_runs *gc, int64_t end_ns)
+                 const struct gt_gc_runs *gc, int64_t end_ns, struct gt_after *after)
 {
     enum { LOOP_CALLS = 16 };
     struct gt_blocker *row = gt_chunks_at(&walk->out->rows, stretch->row);
     int64_t length_ns = end_ns - stretch->start_ns - gc->ns, asked_ns;
-    struct gt_after after;
 
-    if (!after_request(walk, stretch, end_ns, &asked_ns, &after))
+    if (!after_request(walk, stretch, end_ns, &asked_ns, after))
         return 0;
-    take_gc_out(gc, &after);
+    take_gc_out(gc, after);
     row->requested++;
     row->asked_hold_ns = gt_add_ns(row->asked_hold_ns, length_ns);
-    if (!went_on(walk, row, &after)) {
-        row->unclear += !after.known && after.total_ns >= LOOKS_NS;
+    if (!went_on(walk, row, after)) {
+        row->unclear += !after->known && after->total_ns >= LOOKS_NS;
         return 0;
     }
     row->kept++;
-    add_after(row, &after);
-    row->deadlock = ended_in_it(walk, end_ns, &after);
+    add_after(row, after);
+    row->deadlock = ended_in_it(walk, end_ns, after);
     row->kept_hold_ns = gt_add_ns(row->kept_hold_ns, length_ns);
-    row->longest_kept_ns = greater(row->longest_kept_ns, after.total_ns);
-    row->longest_work_ns = greater(row->longest_work_ns, after.run_ns + after.sleep_ns);
+    row->longest_kept_ns = greater(row->longest_kept_ns, after->total_ns);
+    row->longest_work_ns = greater(row->longest_work_ns, after->run_ns + after->sleep_ns);
     row->longest_held_ns = greater(row->longest_held_ns, length_ns);
     row->kept_in_loops +=
         walk->pasts[walk->member].attribution.inner_calls > stretch->inner_calls + LOOP_CALLS;
     return keep(walk, &(struct gt_kept){.start_ns = stretch->start_ns,
                                         .end_ns = end_ns,
                                         .asked_ns = asked_ns,
-                                        .sleep_ns = after.sleep_ns,
+                                        .sleep_ns = after->sleep_ns,
                                         .thread = walk->hold->thread,
                                         .row = stretch->row});
 }
 
 static int finish(struct gt_blockers_walk *walk, const struct gt_stretch *stretch,
-                  const struct gt_gc_runs *gc, int64_t end_ns)
+                  const struct gt_gc_runs *gc, int64_t end_ns, struct gt_after *after)
 {
     int64_t length_ns = end_ns - stretch->start_ns - gc->ns;
     struct gt_blocker *row;
@@ -165,7 +164,7 @@ static int finish(struct gt_blockers_walk *walk, const struct gt_stretch *stretc
     row->long_count += length_ns >= GT_BLOCKER_LONG_NS;
     row->waited_hold_ns = gt_add_ns(row->waited_hold_ns, length_ns);
     row->longest_hold_ns = greater(row->longest_hold_ns, length_ns);
-    return judge(walk, stretch, gc, end_ns);
+    return judge(walk, stretch, gc, end_ns, after);
 }
 
 /* --- the collector --- */
@@ -187,11 +186,10 @@ static int end_gc(struct gt_blockers_walk *walk, int64_t time_ns)
 {
     const struct gt_stretch *run = &walk->stretch;
     struct gt_after after = {0};
-    int64_t asked_ns;
 
-    if (finish(walk, run, &no_runs, time_ns))
+    if (finish(walk, run, &no_runs, time_ns, &after))
         return -1;
-    if (run->waited_for && after_request(walk, run, time_ns, &asked_ns, &after) && !after.known)
+    if (!after.known)
         after.run_ns = after.total_ns; /* rather the collector's than the operation's */
     add_runs(&walk->gc.now, time_ns - run->start_ns, &after);
     return 0;
@@ -201,7 +199,8 @@ static int end_operation(struct gt_blockers_walk *walk, const struct gt_stretch 
                          int64_t time_ns)
 {
     struct gt_gc_within *gc = &walk->gc;
-    int rc = finish(walk, stretch, &gc->before, time_ns);
+    struct gt_after after;
+    int rc = finish(walk, stretch, &gc->before, time_ns, &after);
 
     if (gc->before.ns)
         gc->before = no_runs;

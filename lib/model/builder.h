@@ -226,6 +226,12 @@ struct gt_lock_op {
     uint16_t wait_for; /* enum gt_wait_for */
 };
 
+static inline bool gt_lock_ends_wait(const struct gt_lock_op *op)
+{
+    return op->kind == GT_LOCK_OP_TAKEN || op->kind == GT_LOCK_OP_GAVE_UP ||
+           op->kind == GT_LOCK_OP_OPEN;
+}
+
 struct gt_builder {
     struct gt_timeline timeline;     /* what is built; first, for gt_builder_of */
     struct gt_chunks process_states; /* of struct gt_process_state, by process index */

@@ -45,8 +45,7 @@ bool gt_lock_is_for_news(const struct gt_timeline *timeline, const struct gt_loc
 /* Is it known in which function a thread waits? */
 static bool is_traced(const struct gt_timeline *timeline, const struct gt_lock_op *op)
 {
-    return (op->kind == GT_LOCK_OP_TAKEN || op->kind == GT_LOCK_OP_GAVE_UP ||
-            op->kind == GT_LOCK_OP_OPEN) &&
+    return gt_lock_ends_wait(op) &&
            gt_calls_innermost_at(timeline, op->thread, op->since_ns) != GT_NO_INDEX;
 }
 
@@ -68,6 +67,13 @@ static size_t uses_within(const struct gt_timeline *timeline, uint32_t thread, i
     return count;
 }
 
+/* Is it in its thread's last use of the GIL? */
+static bool is_given_last(const struct gt_timeline *timeline, const struct gt_lock_op *post)
+{
+    return uses_within(timeline, post->thread, post->time_ns,
+                       gt_thread_at(timeline, post->thread)->end_ns + 1) == 0;
+}
+
 /* Up to 3.12 each thread has a lock for its whole life, for others to join it: it takes it in
  * its first use of the GIL, or soon after, and gives it in its last. */
 static bool is_of_whole_life(const struct gt_timeline *timeline, const struct gt_lock_op *post)
@@ -82,7 +88,7 @@ static bool is_of_whole_life(const struct gt_timeline *timeline, const struct gt
            thread->end_ns - post->time_ns < near_ns &&
            uses_within(timeline, post->thread, thread->start_ns, post->since_ns) <=
                FIRST_USES &&
-           uses_within(timeline, post->thread, post->time_ns, thread->end_ns + 1) == 0;
+           is_given_last(timeline, post);
 }
 
 /* Or it took the lock late, since it had to wait for the GIL again and again. Of a lock that
@@ -111,8 +117,7 @@ static bool is_of_one_that_ended(const struct gt_timeline *timeline,
     return post &&
            uses_within(timeline, owner, gt_thread_at(timeline, owner)->start_ns,
                        post->time_ns) > 0 &&
-           uses_within(timeline, owner, post->time_ns,
-                       gt_thread_at(timeline, owner)->end_ns + 1) == 0;
+           is_given_last(timeline, post);
 }
 
 static bool is_for_joins(const struct gt_timeline *timeline,
@@ -144,13 +149,11 @@ static bool is_for_joins(const struct gt_timeline *timeline,
 static bool is_mostly_for_news(const struct gt_lock_op *const *ops, size_t count)
 {
     int64_t news_ns = 0, rest_ns = 0, until_ns = INT64_MIN;
-    const struct gt_lock_op *own =
-        NULL; /* the wait of the thread that has it, while it lasts */
+    const struct gt_lock_op *own = NULL; /* while the thread that has it waits: since when */
 
     for (size_t i = 0; i < count; i++) {
         const struct gt_lock_op *op = ops[i];
-        bool ends = op->kind == GT_LOCK_OP_TAKEN || op->kind == GT_LOCK_OP_GAVE_UP ||
-                    op->kind == GT_LOCK_OP_OPEN;
+        bool ends = gt_lock_ends_wait(op);
 
         if (own && own->thread == (op->kind == GT_LOCK_OP_OWNED ? op->waiter : op->thread)) {
             if (ends && own->since_ns == op->since_ns)

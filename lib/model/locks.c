@@ -155,16 +155,12 @@ static void lose(struct gt_making *making, int64_t until_ns)
     }
 }
 
-static bool ends_wait(const struct gt_lock_op *op)
-{
-    return op->kind == GT_LOCK_OP_TAKEN || op->kind == GT_LOCK_OP_GAVE_UP ||
-           op->kind == GT_LOCK_OP_OPEN;
-}
-
 static int follow(struct gt_making *making, const struct gt_lock_op *op)
 {
     if (making->lock->kind == GT_LOCK_MUTEX)
-        return (ends_wait(op) && add_wait(making, op)) || gt_parked_follow(making, op) ? -1 : 0;
+        return (gt_lock_ends_wait(op) && add_wait(making, op)) || gt_parked_follow(making, op)
+                   ? -1
+                   : 0;
     switch ((enum gt_lock_op_kind)op->kind) {
     case GT_LOCK_OP_OWNED:
         return see_owner(making, op);
@@ -186,7 +182,7 @@ static int follow(struct gt_making *making, const struct gt_lock_op *op)
 static bool any_wait(const struct gt_lock_op *const *ops, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        if (ends_wait(ops[i]))
+        if (gt_lock_ends_wait(ops[i]))
             return true;
     return false;
 }
@@ -228,7 +224,7 @@ static bool is_for_news(const struct gt_timeline *timeline, const struct gt_lock
 {
     bool waits = op->wait_for == GT_WAIT_FOR_MUTEX
                      ? op->kind != GT_LOCK_OP_POST
-                     : op->wait_for == GT_WAIT_FOR_SEMAPHORE && ends_wait(op);
+                     : op->wait_for == GT_WAIT_FOR_SEMAPHORE && gt_lock_ends_wait(op);
 
     return waits && gt_lock_is_for_news(timeline, op);
 }
