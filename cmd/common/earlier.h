@@ -9,7 +9,7 @@
 #define GT_COMMON_EARLIER_H
 
 #include "base/error.h"
-#include "base/fs.h"
+#include "base/output.h"
 #include "report/report.h"
 
 /* Keep what `output`, which is complete, will replace, if it is another command's, and say so

@@ -8,7 +8,7 @@
 #define GT_COMMON_INTERRUPT_H
 
 #include "base/error.h"
-#include "base/fs.h"
+#include "base/output.h"
 
 #include <stdbool.h>
 

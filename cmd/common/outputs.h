@@ -10,7 +10,7 @@
 #define GT_COMMON_OUTPUTS_H
 
 #include "base/error.h"
-#include "base/fs.h"
+#include "base/output.h"
 #include "base/strvec.h"
 #include "common/console.h"
 #include "common/names.h"

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "counting.h"
 
-#include "base/fs.h"
 #include "base/nstime.h"
 #include "process_labels.h"
 

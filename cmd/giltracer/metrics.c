@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "metrics.h"
 
-#include "base/fs.h"
+#include "base/output.h"
 #include "base/nstime.h"
 #include "common/console.h"
 #include "counting.h"

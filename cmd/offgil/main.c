@@ -2,7 +2,7 @@
 /* offgil: where threads slept, ran, or met with events, from a recording, as folded stacks or a
  * flame graph. */
 #include "analysis/flame.h"
-#include "base/fs.h"
+#include "base/output.h"
 #include "base/options.h"
 #include "common/console.h"
 #include "common/exit_status.h"

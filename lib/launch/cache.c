@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "launch/cache.h"
 
-#include "base/fs.h"
 #include "launch/rights.h"
 
 #include <errno.h>

@@ -4,7 +4,7 @@
 #define GT_REPORT_FLAME_PPROF_H
 
 #include "analysis/flame.h"
-#include "base/fs.h"
+#include "base/output.h"
 #include "event/run_info.h"
 #include "model/timeline.h"
 

@@ -15,7 +15,7 @@
 #define GT_REPORT_PACK_H
 
 #include "base/error.h"
-#include "base/fs.h"
+#include "base/output.h"
 
 #include <stddef.h>
 #include <stdint.h>

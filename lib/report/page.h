@@ -4,7 +4,7 @@
 #define GT_REPORT_PAGE_H
 
 #include "base/error.h"
-#include "base/fs.h"
+#include "base/output.h"
 
 #include <stdint.h>
 

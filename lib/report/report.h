@@ -13,7 +13,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
-#include "base/fs.h"
+#include "base/output.h"
 #include "event/run_info.h"
 
 #include <stdbool.h>

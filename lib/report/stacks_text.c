@@ -2,6 +2,7 @@
 #include "report/stacks_text.h"
 
 #include "analysis/active.h"
+#include "base/buf.h"
 #include "base/nstime.h"
 
 #include <stdlib.h>

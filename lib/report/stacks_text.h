@@ -9,7 +9,7 @@
 #define GT_REPORT_STACKS_TEXT_H
 
 #include "base/error.h"
-#include "base/fs.h"
+#include "base/output.h"
 #include "model/timeline.h"
 
 /* `keep_interpreter`: the interpreter's frames stay, below the functions. 0 or negative. */

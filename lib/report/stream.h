@@ -9,7 +9,7 @@
 #define GT_REPORT_STREAM_H
 
 #include "base/error.h"
-#include "base/fs.h"
+#include "base/output.h"
 
 #include <stdbool.h>
 #include <stddef.h>

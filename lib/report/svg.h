@@ -4,7 +4,7 @@
 #define GT_REPORT_SVG_H
 
 #include "analysis/flame.h"
-#include "base/fs.h"
+#include "base/output.h"
 
 /* Write the whole of it; the caller commits `output`. `title` is UTF-8. Frames narrower than a
  * tenth of a pixel are left out. 0 or negative. */

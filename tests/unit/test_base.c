@@ -4,6 +4,7 @@
 #include "base/chunks.h"
 #include "base/error.h"
 #include "base/fs.h"
+#include "base/output.h"
 #include "base/hashmap.h"
 #include "base/intern.h"
 #include "base/nstime.h"

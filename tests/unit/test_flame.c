@@ -8,6 +8,7 @@
 
 #include "analysis/flame.h"
 #include "base/fs.h"
+#include "base/output.h"
 #include "feed.h"
 #include "report/flame_folded.h"
 #include "report/svg.h"

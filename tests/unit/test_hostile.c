@@ -11,6 +11,7 @@
 #include "analysis/contention.h"
 #include "analysis/profile.h"
 #include "base/fs.h"
+#include "base/output.h"
 #include "base/nstime.h"
 #include "launch/elf.h"
 #include "common/baseline.h"

@@ -2,6 +2,7 @@
 /* Outputs that others plant something at, or do not read; as they are, and on a kernel without
  * openat2 and O_TMPFILE. */
 #include "base/fs.h"
+#include "base/output.h"
 
 #include "base/nstime.h"
 #include "old_kernel.h"

@@ -2,6 +2,7 @@
 /* Packed tables (report/pack.h), read back by the rules of SCHEMA.md, and the page around them.
  */
 #include "base/fs.h"
+#include "base/output.h"
 #include "common/results.h"
 #include "model/feed.h"
 #include "report/pack.h"
