@@ -82,6 +82,7 @@ struct gt_ring *gt_ring_new(const struct gt_ring_options *options, struct gt_err
         return NULL;
     }
     ring->options = *options;
+    gt_hashmap_init(&ring->ids_of_run);
     ring->control = mmap(NULL, GT_WIRE_CONTROL_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED,
                          options->files.control, 0);
     if (ring->control == MAP_FAILED || fstat(options->files.log, &st)) {
@@ -106,9 +107,7 @@ void gt_ring_free(struct gt_ring *ring)
         return;
     if (ring->control)
         munmap(ring->control, GT_WIRE_CONTROL_BYTES);
-    for (size_t i = 0; i < ring->note_count; i++)
-        free(ring->notes[i].note);
-    free(ring->notes);
+    gt_ring_release_notes(ring);
     for (size_t i = 0; i < ring->thread_count; i++)
         free(ring->threads[i].calls.open);
     free(ring->holes.list);

@@ -4,6 +4,7 @@
 #include "agentlog/internal.h"
 #include "agentlog/ring_internal.h"
 #include "base/nstime.h"
+#include "base/order.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -140,13 +141,30 @@ static int write_notes(struct copying *to, struct placed *placed, char *data, si
     return write_unit(to, to->next++, data, err);
 }
 
+/* A note, and the thread that it is copied to. */
+struct heir {
+    struct placed *thread; /* NULL: there is none */
+    const struct gt_wire_note *note;
+    size_t number; /* in the order in which they were kept */
+};
+
+static int by_thread(const void *left, const void *right)
+{
+    const struct heir *one = left, *other = right;
+    int order = gt_order_u64((uintptr_t)one->thread, (uintptr_t)other->thread);
+
+    return order ? order : gt_order_u64(one->number, other->number);
+}
+
 /* The notes of a process go to the first of its threads that is placed; those of a process that
- * is not there any more, to the first thread of all. False: no memory. */
-static bool find_heirs(const struct copying *to, const struct placed **heirs)
+ * is not there any more, to the first thread of all. By threads. False: no memory. */
+static bool find_heirs(const struct copying *to, struct heir *heirs)
 {
     const struct gt_ring *ring = to->ring;
-    const struct placed **of = calloc(ring->process_count + 1, sizeof(*of));
-    const struct placed *first = NULL;
+    const struct gt_ring_notes *all[] = {&ring->notes_of_run, &ring->notes};
+    struct placed **of = calloc(ring->process_count + 1, sizeof(struct placed *));
+    struct placed *first = NULL;
+    size_t count = 0;
 
     if (!of)
         return false;
@@ -159,39 +177,39 @@ static bool find_heirs(const struct copying *to, const struct placed **heirs)
             continue;
         of[process - ring->processes] = first = &to->threads[i];
     }
-    for (size_t i = 0; i < ring->note_count; i++) {
-        const struct gt_ring_process *process = gt_ring_process(ring, ring->notes[i].process);
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+        for (size_t at = 0; at < all[i]->count; at++, count++) {
+            const struct gt_ring_note *one = &all[i]->list[at];
+            const struct gt_ring_process *process = gt_ring_process(ring, one->process);
+            struct placed *heir = process ? of[process - ring->processes] : NULL;
 
-        heirs[i] = process ? of[process - ring->processes] : NULL;
-        heirs[i] = heirs[i] ? heirs[i] : first;
-    }
+            heirs[count] = (struct heir){heir ? heir : first, one->note, count};
+        }
+    qsort(heirs, count, sizeof(*heirs), by_thread);
     free(of);
     return true;
 }
 
 static int copy_notes(struct copying *to, struct gt_error *err)
 {
-    const struct gt_ring *ring = to->ring;
+    const size_t count = to->ring->notes_of_run.count + to->ring->notes.count;
+    size_t length = sizeof(struct gt_wire_chunk);
     char *data = to->slots[GT_WIRE_STREAM_NOTES];
-    const struct placed **heirs = calloc(ring->note_count + 1, sizeof(struct placed *));
+    struct heir *heirs = calloc(count + 1, sizeof(*heirs));
     int rc = heirs && find_heirs(to, heirs) ? 0 : gt_error_memory(err);
 
-    for (size_t at = 0; at < to->thread_count && rc == 0; at++) {
-        struct placed *placed = &to->threads[at];
-        size_t length = sizeof(struct gt_wire_chunk);
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        const struct gt_wire_note *note = heirs[i].note;
+        bool is_last = heirs[i + 1].thread != heirs[i].thread; /* a zero is behind the last */
 
-        for (size_t i = 0; i < ring->note_count && rc == 0; i++) {
-            const struct gt_wire_note *note = ring->notes[i].note;
-
-            if (heirs[i] != placed)
-                continue;
-            if (length + note->size > GT_WIRE_CHUNK_BYTES)
-                rc = write_notes(to, placed, data, &length, err);
-            memcpy(data + length, note, note->size);
-            length += note->size;
-        }
-        if (rc == 0 && length > sizeof(struct gt_wire_chunk))
-            rc = write_notes(to, placed, data, &length, err);
+        if (!heirs[i].thread)
+            continue;
+        if (length + note->size > GT_WIRE_CHUNK_BYTES)
+            rc = write_notes(to, heirs[i].thread, data, &length, err);
+        memcpy(data + length, note, note->size);
+        length += note->size;
+        if (rc == 0 && is_last)
+            rc = write_notes(to, heirs[i].thread, data, &length, err);
     }
     free(heirs);
     return rc;

@@ -5,6 +5,7 @@
 
 #include "agent/wire.h"
 #include "agentlog/ring.h"
+#include "base/hashmap.h"
 
 #include <stddef.h>
 
@@ -44,8 +45,13 @@ struct gt_ring_unit {
 
 /* A note that stays. */
 struct gt_ring_note {
-    uint32_t process; /* number */
-    struct gt_wire_note *note;
+    uint32_t process;          /* number */
+    struct gt_wire_note *note; /* owned */
+};
+
+struct gt_ring_notes {
+    struct gt_ring_note *list;
+    size_t count, capacity;
 };
 
 struct gt_ring {
@@ -61,8 +67,10 @@ struct gt_ring {
     uint32_t next_process;
     struct gt_ring_unit *units; /* in the order in which they were seen */
     size_t unit_count, unit_capacity;
-    struct gt_ring_note *notes;
-    size_t note_count, note_capacity, note_bytes;
+    struct gt_ring_notes notes_of_run; /* whatever becomes of the process that wrote them */
+    struct gt_hashmap ids_of_run;      /* their kinds and ids: one of each is kept */
+    struct gt_ring_notes notes;
+    size_t note_bytes;
     struct gt_ring_holes holes;
     int64_t since_ns; /* of what was older, some is gone before its time */
 };
@@ -89,5 +97,6 @@ int gt_ring_keep_notes(struct gt_ring *ring, uint32_t unit, const struct gt_ring
                        struct gt_error *err);
 /* The thread is not kept any more, and maybe its process neither (`threads` is 0 then). */
 void gt_ring_forget_names(struct gt_ring *ring, const struct gt_ring_thread *thread);
+void gt_ring_release_notes(struct gt_ring *ring);
 
 #endif

@@ -24,19 +24,17 @@ static bool is_name(unsigned kind)
 /* Stacks of sleeps are of their moment, messages were of theirs. */
 static bool stays(unsigned kind)
 {
-    return is_of_run(kind) || is_name(kind) || kind == GT_WIRE_NOTE_UNTRACED ||
-           kind == GT_WIRE_NOTE_COMMAND || kind == GT_WIRE_NOTE_ROLE ||
-           kind == GT_WIRE_NOTE_GIL;
+    return is_name(kind) || kind == GT_WIRE_NOTE_UNTRACED || kind == GT_WIRE_NOTE_COMMAND ||
+           kind == GT_WIRE_NOTE_ROLE || kind == GT_WIRE_NOTE_GIL;
 }
 
 static bool is_same(const struct gt_ring_note *one, uint32_t process,
                     const struct gt_wire_note *note)
 {
-    bool by_id =
-        is_of_run(note->kind) || is_name(note->kind) || note->kind == GT_WIRE_NOTE_UNTRACED;
+    bool by_id = is_name(note->kind) || note->kind == GT_WIRE_NOTE_UNTRACED;
 
     return one->note->kind == note->kind && (!by_id || one->note->id == note->id) &&
-           (is_of_run(note->kind) || one->process == process);
+           one->process == process;
 }
 
 /* A name of a thread that is gone is of no use. */
@@ -48,38 +46,70 @@ static bool is_there(const struct gt_ring *ring, uint32_t process, int32_t tid)
     return false;
 }
 
-static int keep(struct gt_ring *ring, uint32_t process, const struct gt_wire_note *note,
-                struct gt_error *err)
+static int add(struct gt_ring *ring, struct gt_ring_notes *notes, uint32_t process,
+               const struct gt_wire_note *note, struct gt_error *err)
 {
     struct gt_wire_note *copy;
     void *grown;
 
-    if (!stays(note->kind) ||
-        (is_name(note->kind) && !is_there(ring, process, (int32_t)note->id)))
-        return 0;
-    for (size_t i = 0; i < ring->note_count; i++) {
-        if (!is_same(&ring->notes[i], process, note))
-            continue;
-        if (is_of_run(note->kind))
-            return 0;
-        ring->note_bytes -= ring->notes[i].note->size;
-        free(ring->notes[i].note);
-        ring->notes[i] = ring->notes[--ring->note_count];
-        break;
-    }
     if (ring->note_bytes + note->size > NOTES_BYTES_MAX)
         return 0; /* it is called "(name lost)" */
-    grown =
-        gt_ring_grow(ring->notes, ring->note_count, &ring->note_capacity, sizeof(*ring->notes));
+    grown = gt_ring_grow(notes->list, notes->count, &notes->capacity, sizeof(*notes->list));
     copy = grown ? malloc(note->size) : NULL;
     if (grown)
-        ring->notes = grown;
+        notes->list = grown;
     if (!copy)
         return gt_error_memory(err);
     memcpy(copy, note, note->size);
-    ring->notes[ring->note_count++] = (struct gt_ring_note){process, copy};
+    notes->list[notes->count++] = (struct gt_ring_note){process, copy};
     ring->note_bytes += note->size;
     return 0;
+}
+
+static void drop(struct gt_ring *ring, struct gt_ring_note *one)
+{
+    ring->note_bytes -= one->note->size;
+    free(one->note);
+}
+
+/* There may be hundreds of thousands: they are found by their ids. */
+static int keep_of_run(struct gt_ring *ring, uint32_t process, const struct gt_wire_note *note,
+                       struct gt_error *err)
+{
+    const uint64_t key = (uint64_t)note->kind << 32 | note->id;
+
+    if (gt_hashmap_get(&ring->ids_of_run, key) != GT_HASHMAP_NONE)
+        return 0;
+    if (gt_hashmap_put(&ring->ids_of_run, key, 0))
+        return gt_error_memory(err);
+    return add(ring, &ring->notes_of_run, process, note, err);
+}
+
+/* The newest one stays. */
+static int keep_of_process(struct gt_ring *ring, uint32_t process,
+                           const struct gt_wire_note *note, struct gt_error *err)
+{
+    struct gt_ring_notes *notes = &ring->notes;
+
+    for (size_t i = 0; i < notes->count; i++) {
+        if (!is_same(&notes->list[i], process, note))
+            continue;
+        drop(ring, &notes->list[i]);
+        notes->list[i] = notes->list[--notes->count];
+        break;
+    }
+    return add(ring, notes, process, note, err);
+}
+
+static int keep(struct gt_ring *ring, uint32_t process, const struct gt_wire_note *note,
+                struct gt_error *err)
+{
+    if (is_of_run(note->kind))
+        return keep_of_run(ring, process, note, err);
+    if (!stays(note->kind) ||
+        (is_name(note->kind) && !is_there(ring, process, (int32_t)note->id)))
+        return 0;
+    return keep_of_process(ring, process, note, err);
 }
 
 int gt_ring_keep_notes(struct gt_ring *ring, uint32_t unit, const struct gt_ring_thread *thread,
@@ -112,20 +142,29 @@ int gt_ring_keep_notes(struct gt_ring *ring, uint32_t unit, const struct gt_ring
 void gt_ring_forget_names(struct gt_ring *ring, const struct gt_ring_thread *thread)
 {
     const struct gt_ring_process *process = gt_ring_process(ring, thread->process);
+    struct gt_ring_notes *notes = &ring->notes;
     size_t kept = 0;
 
-    for (size_t i = 0; i < ring->note_count; i++) {
-        struct gt_ring_note *one = &ring->notes[i];
-        bool goes = one->process == thread->process &&
-                    ((is_name(one->note->kind) && (int32_t)one->note->id == thread->tid) ||
-                     (!process && !is_of_run(one->note->kind)));
+    for (size_t i = 0; i < notes->count; i++) {
+        struct gt_ring_note *one = &notes->list[i];
 
-        if (goes) {
-            ring->note_bytes -= one->note->size;
-            free(one->note);
-        } else {
-            ring->notes[kept++] = *one;
-        }
+        if (one->process == thread->process &&
+            (!process || (is_name(one->note->kind) && (int32_t)one->note->id == thread->tid)))
+            drop(ring, one);
+        else
+            notes->list[kept++] = *one;
     }
-    ring->note_count = kept;
+    notes->count = kept;
+}
+
+void gt_ring_release_notes(struct gt_ring *ring)
+{
+    struct gt_ring_notes *all[] = {&ring->notes_of_run, &ring->notes};
+
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        for (size_t at = 0; at < all[i]->count; at++)
+            free(all[i]->list[at].note);
+        free(all[i]->list);
+    }
+    gt_hashmap_release(&ring->ids_of_run);
 }
