@@ -197,12 +197,11 @@ static int remove_older(const struct gt_flight *flight, unsigned number, struct 
     return rc;
 }
 
-static int write_files(const struct gt_flight *flight, const char *because,
-                       struct gt_error *err)
+static int write_files(const struct gt_flight *flight, struct gt_error *err)
 {
     struct gt_run_state *run = flight->run;
     struct gt_outputs outputs = {
-        .names = run->outputs.names, .expands = true, .because = because};
+        .names = run->outputs.names, .expands = true, .because = run->info.because};
     unsigned number = flight->reports + 1;
     struct gt_flight_names names;
     int rc = gt_flight_names_init(&names, run, number, err);
@@ -251,10 +250,11 @@ static int make_report(const struct gt_flight *flight, int64_t until_ns, struct 
     rc = err->code ? err->code : gt_ingest_finish(run->ingest, err);
     if (rc == 0 && flight->writer_looks)
         rc = look(flight, until_ns, &why, err);
+    run->info.because = flight->writer_looks ? why.data : NULL;
     if (rc == GT_FLIGHT_WROTE)
         rc = gt_reports_prepare(&run->results, run->ingest, &run->info, run->cli, err);
     if (rc == GT_FLIGHT_WROTE)
-        rc = write_files(flight, flight->writer_looks ? why.data : NULL, err);
+        rc = write_files(flight, err);
     gt_buf_release(&why);
     return rc;
 }

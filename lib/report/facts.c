@@ -134,6 +134,11 @@ static int add_config(const struct gt_report *report, struct gt_buf *text)
     return 0;
 }
 
+static int add_because(const struct gt_report *report, struct gt_buf *text)
+{
+    return report->info->because ? gt_buf_adds(text, report->info->because) : 0;
+}
+
 static int add_host(const struct gt_report *report, struct gt_buf *text)
 {
     return report->info->host ? gt_buf_adds(text, report->info->host) : 0;
@@ -174,17 +179,12 @@ static int add_facts(const struct gt_report *report, struct gt_buf *json)
         const char *name;
         int (*add)(const struct gt_report *report, struct gt_buf *text);
     } facts[] = {
-        {"Interpreter", add_version},
-        {"Executable", add_interpreter},
-        {"Ran as", add_user},
-        {"Ran for", add_length},
-        {"Ended with", add_ending},
-        {"Sources", add_sources},
-        {"Recording cost", add_cost},
-        {"Events", add_events},
-        {"Host", add_host},
-        {"Labels", add_labels},
-        {"Options of files", add_config},
+        {"Interpreter", add_version},     {"Executable", add_interpreter},
+        {"Written because", add_because}, {"Ran as", add_user},
+        {"Ran for", add_length},          {"Ended with", add_ending},
+        {"Sources", add_sources},         {"Recording cost", add_cost},
+        {"Events", add_events},           {"Host", add_host},
+        {"Labels", add_labels},           {"Options of files", add_config},
     };
     const char *separator = "";
     struct gt_buf text;

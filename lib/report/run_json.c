@@ -73,6 +73,8 @@ json_t *gt_run_json(const struct gt_run_info *info)
                       "term_signal", info->term_signal > 0 ? info->term_signal : 0, "root_pid",
                       optional_number(info->root_pid), "started_unix_ns",
                       optional_number(info->started_unix_ns));
+    if (info->because)
+        gt_json_set(&value, "because", gt_json_text(info->because, strlen(info->because)));
     if (info->rank)
         gt_json_set(&value, "rank", gt_rank_json(info->rank));
     if (info->labels && info->labels->key)

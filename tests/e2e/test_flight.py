@@ -269,8 +269,10 @@ def test_many_reports_by_a_condition_and_by_a_signal(tmp_path):
     assert sum(not because for _, because in wrote) >= 8, run
     names = {name for name in os.listdir(tmp_path) if name.startswith("r-")}
     assert names == {"r-%d.json" % number for number in range(last - 19, last + 1)}
-    for name in names:
-        check_document(json.loads((tmp_path / name).read_text()))
+    for number, because in wrote[-20:]:
+        document = json.loads((tmp_path / ("r-%s.json" % number)).read_text())
+        check_document(document)
+        assert document["giltracer"]["run"].get("because", "").startswith("hold >= 0%: it is ") == bool(because)
 
 
 def test_what_is_not_known_is_not_true(tmp_path):
