@@ -30,7 +30,8 @@ static int find_times(struct gt_analysis *analysis, const struct gt_timeline *ti
     rc = gt_covers_add_gil(&covers, timeline, gil, false);
     gt_covers_sort(&covers);
     if (rc == 0)
-        rc = gt_contended_init(&analysis->contended[index], timeline, gil, &covers);
+        rc = gt_contended_init(&analysis->contended[index], timeline, gil,
+                               &analysis->blockers[index], &covers);
     if (rc == 0)
         rc = gt_worst_find(&analysis->worsts[index], timeline, index, &covers);
     gt_covers_release(&covers);
@@ -109,7 +110,7 @@ static int analyse(struct gt_analysis *analysis, const struct gt_recorded *recor
     if (rc == 0)
         rc = gt_blocked_find(&analysis->blocked, timeline, err);
     if (rc == 0)
-        rc = gt_crowd_init(&analysis->crowd, timeline, analysis->blockers, err);
+        analysis->crowd = gt_crowd_find(timeline, analysis->blockers);
     if (rc == 0 && (gt_parallel_find(&analysis->parallel, timeline, info) ||
                     gt_stops_find(&analysis->stops, timeline)))
         rc = gt_error_memory(err);

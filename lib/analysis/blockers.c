@@ -121,6 +121,7 @@ static int charge_waiters(struct gt_blockers_walk *walk, uint32_t row, int64_t n
 
     if (waiters == 0)
         return 0;
+    walk->waiting_ns = gt_add_ns(walk->waiting_ns, sum_ns);
     row_at(walk, row)->waiting_ns = gt_add_ns(row_at(walk, row)->waiting_ns, sum_ns);
     return waiters > GT_CELL_WAITERS_MAX ? add_to_cell(walk, GT_NO_INDEX, row, sum_ns)
                                          : gt_charges_add(&walk->charges, GT_GAPS + row, ns);
@@ -134,6 +135,13 @@ static int charge_hold(void *context, int64_t from_ns, int64_t until_ns)
     size_t waiters = walk->sweep.active_count;
 
     gt_utilization_add(&walk->out->utilization, from_ns, until_ns, waiters, 1);
+    if (waiters) {
+        struct gt_gaps *gaps = gt_chunks_at(&walk->out->gaps, walk->member);
+
+        gaps->contended_hold_ns += until_ns - from_ns;
+        if (walk->first_wait_ns == INT64_MAX)
+            walk->first_wait_ns = from_ns;
+    }
     while (from_ns < until_ns) {
         int64_t stop_ns;
         const struct gt_doing *doing =
@@ -181,18 +189,42 @@ static int note_retake(struct gt_blockers_walk *walk, struct gt_past *past)
     return 0;
 }
 
+/* What the holder did from the first wait to the hold's end holds for all that waited. */
+static void judge_cpu(struct gt_blockers_walk *walk, struct gt_cpu *cpu)
+{
+    int64_t length_ns = walk->hold->end_ns - walk->first_wait_ns;
+    struct gt_blockers *out = walk->out;
+    struct gt_cpu_share share;
+
+    if (length_ns <= 0)
+        return;
+    gt_cpu_between(cpu, walk->first_wait_ns, walk->hold->end_ns, &share);
+    /* Readings cannot tell sleep from what else was in the stretch once it slept at all. */
+    if (!share.known || (!cpu->sched && share.sleep_ns > length_ns / 10))
+        return;
+    out->cpu_known_ns = gt_add_ns(out->cpu_known_ns, walk->waiting_ns);
+    if (share.ready_ns)
+        out->no_cpu_ns =
+            gt_add_ns(out->no_cpu_ns, gt_ns_of((double)walk->waiting_ns *
+                                               (double)share.ready_ns / (double)length_ns));
+}
+
 static int walk_hold(struct gt_blockers_walk *walk)
 {
     struct gt_past *past = &walk->pasts[walk->member];
     int64_t start_ns = walk->hold->start_ns, end_ns = walk->hold->end_ns;
 
     walk->stretch.row = GT_NO_INDEX;
+    walk->first_wait_ns = INT64_MAX;
+    walk->waiting_ns = 0;
     walk->asked_ns = gt_asked_first_ns(&walk->asked, walk->hold);
     if (note_retake(walk, past) ||
         gt_sweep_advance(&walk->sweep, start_ns, end_ns, charge_hold, walk))
         return -1;
     if (gt_stretch_end(walk, end_ns))
         return -1;
+    if (walk->first_wait_ns != INT64_MAX)
+        judge_cpu(walk, &past->cpu);
     past->released_ns = end_ns;
     past->row = walk->stretch.row;
     past->call = walk->stretch.call;
@@ -201,15 +233,20 @@ static int walk_hold(struct gt_blockers_walk *walk)
 
 /* --- gaps --- */
 
+/* The wait that ends with the gap, of the thread that gets the GIL then; NULL: there is none.
+ */
+static const struct gt_span *wait_for_next(const struct gt_blockers_walk *walk)
+{
+    const struct gt_span *wait = walk->pasts[member_of(walk, walk->next->thread)].wait;
+
+    return wait && wait->end_ns == walk->next->start_ns ? wait : NULL;
+}
+
 /* The wait of the thread that gets the GIL at the end of the gap; NULL: it did not wait. */
 static const struct gt_span *winner(const struct gt_blockers_walk *walk)
 {
-    const struct gt_span *wait;
-
-    if (!walk->next)
-        return NULL;
-    wait = walk->pasts[member_of(walk, walk->next->thread)].wait;
-    return wait && wait->end_ns == walk->next->start_ns ? wait : NULL;
+    return walk->next && walk->sweep.next_end_ns <= walk->next->start_ns ? wait_for_next(walk)
+                                                                         : NULL;
 }
 
 /* How long in [from, until) the thread was ready to run and had no CPU. */
@@ -255,11 +292,10 @@ static int charge_gap(void *context, int64_t from_ns, int64_t until_ns)
 
 static bool was_lost(struct gt_blockers_walk *walk, int64_t from_ns, int64_t until_ns)
 {
-    const struct gt_chunks *lost = gt_lost_of(walk->timeline, walk->gil->process);
     const struct gt_lost_range *range = NULL;
 
-    for (; walk->lost_at < lost->count; walk->lost_at++) {
-        range = gt_chunks_at(lost, walk->lost_at);
+    for (; walk->lost_at < walk->lost->count; walk->lost_at++) {
+        range = gt_chunks_at(walk->lost, walk->lost_at);
         if (range->end_ns > from_ns)
             return range->start_ns < until_ns;
     }
@@ -301,10 +337,13 @@ static int walk_all(struct gt_blockers_walk *walk)
     const struct gt_span *before = NULL;
     int64_t now_ns = gt_sweep_first_ns(&walk->sweep);
 
-    for (size_t i = 0; i < holds->count; i++) {
-        walk->next = gt_span_at(holds, i);
-        if (walk_gap(walk, before, now_ns, walk->next->start_ns))
+    for (size_t i = 0; i <= holds->count; i++) {
+        walk->next = i < holds->count ? gt_span_at(holds, i) : NULL;
+        if (walk_gap(walk, before, now_ns,
+                     walk->next ? walk->next->start_ns : gt_sweep_last_ns(&walk->sweep)))
             return -1;
+        if (!walk->next)
+            break;
         walk->hold = walk->next;
         walk->member = member_of(walk, walk->hold->thread);
         if (walk_hold(walk))
@@ -313,8 +352,7 @@ static int walk_all(struct gt_blockers_walk *walk)
         if (before->end_ns > now_ns)
             now_ns = before->end_ns;
     }
-    walk->next = NULL;
-    return walk_gap(walk, before, now_ns, gt_sweep_last_ns(&walk->sweep));
+    return 0;
 }
 
 static int prepare(struct gt_blockers_walk *walk)
@@ -330,15 +368,16 @@ static int prepare(struct gt_blockers_walk *walk)
         walk->known[i].row = GT_NO_INDEX;
     }
     for (uint32_t i = 0; i < count; i++) {
+        uint32_t thread = gt_gil_thread_at(walk->gil, i)->thread;
         struct gt_gaps *gaps = gt_chunks_push(&walk->out->gaps);
 
         if (!gaps)
             return -1;
-        *gaps = (struct gt_gaps){{0}};
+        *gaps = (struct gt_gaps){.contended_hold_ns = 0};
         walk->pasts[i].row = GT_NO_INDEX;
         walk->pasts[i].released_ns = walk->pasts[i].wait_end_ns = -1;
-        gt_attribution_init(&walk->pasts[i].attribution, walk->timeline,
-                            gt_gil_thread_at(walk->gil, i)->thread);
+        gt_attribution_init(&walk->pasts[i].attribution, walk->timeline, thread);
+        gt_cpu_init(&walk->pasts[i].cpu, walk->timeline, thread);
     }
     return gt_sweep_init(&walk->sweep, walk->gil, change_wait, walk);
 }
@@ -358,7 +397,10 @@ static void cleanup(struct gt_blockers_walk *walk)
 int gt_blockers_of(struct gt_blockers *blockers, const struct gt_timeline *timeline,
                    const struct gt_gil *gil, struct gt_error *err)
 {
-    struct gt_blockers_walk walk = {.out = blockers, .timeline = timeline, .gil = gil};
+    struct gt_blockers_walk walk = {.out = blockers,
+                                    .timeline = timeline,
+                                    .gil = gil,
+                                    .lost = gt_lost_of(timeline, gil->process)};
     int rc;
 
     *blockers = (struct gt_blockers){

@@ -81,8 +81,10 @@ struct gt_kept {
     uint32_t thread, row;
 };
 
+/* Of one member. */
 struct gt_gaps {
-    int64_t ns[GT_GAPS];
+    int64_t ns[GT_GAPS];       /* that it waited in gaps of each kind */
+    int64_t contended_hold_ns; /* that it held the GIL while anybody waited */
 };
 
 struct gt_blockers {
@@ -91,6 +93,9 @@ struct gt_blockers {
     struct gt_chunks gaps;  /* of struct gt_gaps, by member */
     struct gt_chunks kept;  /* of struct gt_kept, in the order of time */
     int64_t interval_ns;    /* the switch interval, as it was last */
+    int64_t
+        cpu_known_ns;  /* of the waiting while it was held: it is known what the holder did, */
+    int64_t no_cpu_ns; /* … and of that, while the holder was ready and had no CPU */
     struct gt_utilization utilization;
 };
 

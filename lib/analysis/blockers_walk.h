@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* Private to blockers.c and blockers_stretch.c: the walk along the holds of one GIL. */
+/* Private to blockers.c, blockers_stretch.c and blockers_request.c: the walk along the holds of
+ * one GIL. */
 #ifndef GT_ANALYSIS_BLOCKERS_WALK_H
 #define GT_ANALYSIS_BLOCKERS_WALK_H
 
 #include "analysis/blockers.h"
 #include "analysis/charges.h"
+#include "analysis/cpu.h"
 #include "analysis/members.h"
 #include "analysis/sweep.h"
 
 /* What is remembered of a member from one hold to the next. */
 struct gt_past {
     struct gt_attribution attribution;
+    struct gt_cpu cpu;
     size_t sched_at;                    /* first state that did not end yet */
     int64_t released_ns;                /* end of its last hold; -1: none */
     uint32_t row, call;                 /* what it did then; GT_NO_INDEX */
@@ -65,15 +68,25 @@ struct gt_blockers_walk {
     } recent[GT_RECENT]; /* cache of cell_of */
     struct gt_stretch stretch;
     struct gt_gc_within gc;
+    struct gt_after after; /* what the stretch that was judged last did after a request */
     /* The hold, or the gap before `next`, that is being walked. */
     const struct gt_span *hold, *next;
-    uint32_t member; /* the holder's */
+    uint32_t member;       /* the holder's */
+    int64_t first_wait_ns; /* in the hold; INT64_MAX: nobody waited yet */
+    int64_t waiting_ns;    /* in it, of all */
     size_t oldest,
         latest;       /* cursors: the first wait that goes on, and that began in the hold */
     int64_t asked_ns; /* somebody asked for it first; INT64_MAX: nobody did */
     bool unknown;     /* the gap */
+    const struct gt_chunks *lost; /* of the GIL's process: struct gt_lost_range */
     size_t lost_at;
 };
+
+/* The stretch ends at `end_ns`. Did it go on although a waiter had asked for the GIL? Then it
+ * does not give it up. `gc`: what of it was the collector's. If it was asked, walk->after
+ * becomes what it did from then on. 0, or -1 without memory. */
+int gt_request_judge(struct gt_blockers_walk *walk, const struct gt_stretch *stretch,
+                     const struct gt_gc_runs *gc, int64_t end_ns);
 
 /* From `time_ns` on this row's doing answers. 0, or -1 without memory. */
 int gt_stretch_begin(struct gt_blockers_walk *walk, uint32_t row, const struct gt_doing *doing,

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "analysis/charges.h"
 
-#include "base/nstime.h"
-
 #include <stdlib.h>
 #include <string.h>
 
@@ -132,7 +130,7 @@ static int change_sides(struct gt_charges *charges, uint32_t index)
     return rc;
 }
 
-static int make_key(struct gt_charges *charges, uint32_t key)
+int gt_charges_make_key(struct gt_charges *charges, uint32_t key)
 {
     if (key >= charges->key_capacity) {
         uint32_t capacity = key < UINT32_MAX / 4 ? key * 2 + 16 : UINT32_MAX;
@@ -148,12 +146,8 @@ static int make_key(struct gt_charges *charges, uint32_t key)
     return 0;
 }
 
-int gt_charges_add(struct gt_charges *charges, uint32_t key, int64_t ns)
+int gt_charges_settle(struct gt_charges *charges, uint32_t key, int64_t ns)
 {
-    if (key >= charges->key_count && make_key(charges, key))
-        return -1;
-    charges->sums[key] = gt_add_ns(charges->sums[key], ns);
-    charges->stretches++;
     for (size_t i = 0; i < charges->exception_count;) {
         uint32_t index = charges->exceptions[i];
         struct gt_charged *member = &charges->members[index];

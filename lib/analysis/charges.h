@@ -12,6 +12,8 @@
 #ifndef GT_ANALYSIS_CHARGES_H
 #define GT_ANALYSIS_CHARGES_H
 
+#include "base/nstime.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -41,8 +43,20 @@ void gt_charges_release(struct gt_charges *charges);
 void gt_charges_begin(struct gt_charges *charges, uint32_t member);
 void gt_charges_end(struct gt_charges *charges, uint32_t member);
 
-/* Charge `ns` to all members that wait. Keys are small numbers. 0 or -1. */
-int gt_charges_add(struct gt_charges *charges, uint32_t key, int64_t ns);
+/* Private: have sums up to this key; charge `ns` to the exceptions. 0 or -1. */
+int gt_charges_make_key(struct gt_charges *charges, uint32_t key);
+int gt_charges_settle(struct gt_charges *charges, uint32_t key, int64_t ns);
+
+/* Charge `ns` to all members that wait. Keys are small numbers. 0 or -1. Inline, since as a
+ * rule there is no exception. */
+static inline int gt_charges_add(struct gt_charges *charges, uint32_t key, int64_t ns)
+{
+    if (key >= charges->key_count && gt_charges_make_key(charges, key))
+        return -1;
+    charges->sums[key] = gt_add_ns(charges->sums[key], ns);
+    charges->stretches++;
+    return charges->exception_count ? gt_charges_settle(charges, key, ns) : 0;
+}
 
 /* Charge what is still to be charged; the last call. 0 or -1. */
 int gt_charges_finish(struct gt_charges *charges);

@@ -10,7 +10,6 @@ struct joined {
         int64_t before_ns; /* of all stretches before */
     } * stretches;
     size_t count;
-    size_t at; /* the first that ended at the time that was asked for last, or later */
 };
 
 static int join(struct joined *joined, const struct gt_cover *waits)
@@ -39,19 +38,11 @@ static int join(struct joined *joined, const struct gt_cover *waits)
     return 0;
 }
 
-/* The first stretch that ends at a time or later. As a rule, times are asked for one after the
- * other. */
-static size_t first_from(struct joined *joined, int64_t time_ns)
+/* The first stretch that ends at a time or later. */
+static size_t first_from(const struct joined *joined, int64_t time_ns)
 {
-    enum { NEAR = 8 };
     size_t low = 0, high = joined->count;
 
-    if (joined->at > 0 && joined->stretches[joined->at - 1].end_ns < time_ns) {
-        low = joined->at;
-        for (size_t i = 0; i < NEAR && low < high; i++, low++)
-            if (joined->stretches[low].end_ns >= time_ns)
-                return joined->at = low;
-    }
     while (low < high) {
         size_t middle = low + (high - low) / 2;
 
@@ -60,11 +51,11 @@ static size_t first_from(struct joined *joined, int64_t time_ns)
         else
             high = middle;
     }
-    return joined->at = low;
+    return low;
 }
 
 /* How much of all stretches comes before a time. */
-static int64_t before_ns(struct joined *joined, int64_t time_ns)
+static int64_t before_ns(const struct joined *joined, int64_t time_ns)
 {
     size_t index = first_from(joined, time_ns);
     const struct stretch *at = &joined->stretches[index]; /* behind the last is the sum */
@@ -73,18 +64,14 @@ static int64_t before_ns(struct joined *joined, int64_t time_ns)
            (index < joined->count && time_ns > at->start_ns ? time_ns - at->start_ns : 0);
 }
 
-static int64_t within_ns(struct joined *joined, int64_t start_ns, int64_t end_ns)
+static int64_t within_ns(const struct joined *joined, int64_t start_ns, int64_t end_ns)
 {
-    int64_t start_before_ns;
-
-    if (start_ns >= end_ns)
-        return 0;
-    start_before_ns = before_ns(joined, start_ns);
-    return before_ns(joined, end_ns) - start_before_ns;
+    return start_ns < end_ns ? before_ns(joined, end_ns) - before_ns(joined, start_ns) : 0;
 }
 
 static void measure(struct gt_contended *contended, const struct gt_timeline *timeline,
-                    const struct gt_members *members, struct joined *joined)
+                    const struct gt_members *members, const struct gt_blockers *blockers,
+                    const struct joined *joined)
 {
     const struct gt_gil *gil = members->gil;
 
@@ -93,6 +80,7 @@ static void measure(struct gt_contended *contended, const struct gt_timeline *ti
             gt_cover_life(timeline, gil, gt_gil_thread_at(gil, i)->thread);
 
         contended->members[i].ns = within_ns(joined, life.start_ns, life.end_ns);
+        contended->members[i].hold_ns = gt_gaps_at(blockers, i)->contended_hold_ns;
     }
     for (size_t i = 0; i < gil->unknowns.count; i++) {
         const struct gt_span *span = gt_span_at(&gil->unknowns, i);
@@ -100,16 +88,11 @@ static void measure(struct gt_contended *contended, const struct gt_timeline *ti
         contended->members[gt_members_of(members, span->thread)].ns -=
             within_ns(joined, span->start_ns, span->end_ns);
     }
-    for (size_t i = 0; i < gil->holds.count; i++) {
-        const struct gt_span *span = gt_span_at(&gil->holds, i);
-
-        contended->members[gt_members_of(members, span->thread)].hold_ns +=
-            within_ns(joined, span->start_ns, span->end_ns);
-    }
 }
 
 int gt_contended_init(struct gt_contended *contended, const struct gt_timeline *timeline,
-                      const struct gt_gil *gil, const struct gt_covers *covers)
+                      const struct gt_gil *gil, const struct gt_blockers *blockers,
+                      const struct gt_covers *covers)
 {
     struct joined joined = {0};
     struct gt_members members = {0};
@@ -126,7 +109,7 @@ int gt_contended_init(struct gt_contended *contended, const struct gt_timeline *
         rc = gt_members_init(&members, gil);
     if (rc == 0) {
         contended->ns = joined.stretches[joined.count].before_ns;
-        measure(contended, timeline, &members, &joined);
+        measure(contended, timeline, &members, blockers, &joined);
     }
     gt_members_release(&members);
     free(joined.stretches);

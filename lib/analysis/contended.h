@@ -11,6 +11,7 @@
 #ifndef GT_ANALYSIS_CONTENDED_H
 #define GT_ANALYSIS_CONTENDED_H
 
+#include "analysis/blockers.h"
 #include "analysis/covers.h"
 
 struct gt_contended_member {
@@ -23,10 +24,11 @@ struct gt_contended {
     struct gt_contended_member *members; /* by member; NULL: nobody waited */
 };
 
-/* `covers` are of the waits for that GIL, sorted. 0 or -1 (no memory); release it in either
- * case. */
+/* `blockers` are of that GIL, `covers` of the waits for it, sorted. 0 or -1 (no memory);
+ * release it in either case. */
 int gt_contended_init(struct gt_contended *contended, const struct gt_timeline *timeline,
-                      const struct gt_gil *gil, const struct gt_covers *covers);
+                      const struct gt_gil *gil, const struct gt_blockers *blockers,
+                      const struct gt_covers *covers);
 void gt_contended_release(struct gt_contended *contended);
 
 static inline struct gt_contended_member gt_contended_of(const struct gt_contended *contended,

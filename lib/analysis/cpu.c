@@ -88,28 +88,29 @@ static void by_readings(struct gt_cpu *cpu, int64_t from_ns, int64_t until_ns,
 static void by_states(struct gt_cpu *cpu, int64_t from_ns, int64_t until_ns,
                       struct gt_cpu_share *share)
 {
-    int64_t known_ns = 0;
+    const struct gt_chunks *spans = &cpu->sched->spans;
+    int64_t unknown_ns = until_ns - from_ns;
 
-    for (size_t i = cpu->at; i < cpu->sched->spans.count; i++) {
-        const struct gt_state_span *span = gt_chunks_at(&cpu->sched->spans, i);
+    for (size_t i = cpu->at; i < spans->count; i++) {
+        const struct gt_state_span *span = gt_chunks_at(spans, i);
         int64_t start_ns = span->start_ns > from_ns ? span->start_ns : from_ns;
         int64_t end_ns = span->end_ns < until_ns ? span->end_ns : until_ns;
 
+        if (end_ns > start_ns) {
+            unknown_ns -= end_ns - start_ns;
+            if (span->state == GT_SCHED_RUNNING)
+                share->run_ns += end_ns - start_ns;
+            else if (span->state == GT_SCHED_PREEMPTED || span->state == GT_SCHED_WOKEN)
+                share->ready_ns += end_ns - start_ns;
+            else
+                share->sleep_ns += end_ns - start_ns;
+        }
         if (span->end_ns <= from_ns)
             cpu->at = i + 1;
-        if (span->start_ns >= until_ns)
+        if (span->end_ns >= until_ns)
             break;
-        if (end_ns <= start_ns)
-            continue;
-        known_ns += end_ns - start_ns;
-        if (span->state == GT_SCHED_RUNNING)
-            share->run_ns += end_ns - start_ns;
-        else if (span->state == GT_SCHED_PREEMPTED || span->state == GT_SCHED_WOKEN)
-            share->ready_ns += end_ns - start_ns;
-        else
-            share->sleep_ns += end_ns - start_ns;
     }
-    share->known = until_ns - from_ns - known_ns <= (until_ns - from_ns) / 10;
+    share->known = 10 * unknown_ns <= until_ns - from_ns;
 }
 
 void gt_cpu_between(struct gt_cpu *cpu, int64_t from_ns, int64_t until_ns,

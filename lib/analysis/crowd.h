@@ -9,7 +9,6 @@
 #define GT_ANALYSIS_CROWD_H
 
 #include "analysis/blockers.h"
-#include "base/error.h"
 #include "model/timeline.h"
 
 struct gt_crowd {
@@ -21,8 +20,8 @@ struct gt_crowd {
     int64_t running_ns; /* that threads were on a CPU; likewise */
 };
 
-/* `blockers` by GIL. 0 or negative. */
-int gt_crowd_init(struct gt_crowd *crowd, const struct gt_timeline *timeline,
-                  const struct gt_blockers *blockers, struct gt_error *err);
+/* `blockers` by GIL. */
+struct gt_crowd gt_crowd_find(const struct gt_timeline *timeline,
+                              const struct gt_blockers *blockers);
 
 #endif

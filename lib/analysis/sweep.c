@@ -98,8 +98,8 @@ static void change(const struct gt_sweep *sweep, uint32_t wait, bool begins)
         sweep->change(sweep->context, gt_span_at(&sweep->gil->waits, wait), begins);
 }
 
-/* What began or ended until `time_ns`. Every wait begins before it ends. */
-static void catch_up(struct gt_sweep *sweep, int64_t time_ns)
+/* Every wait begins before it ends. */
+void gt_sweep_catch_up(struct gt_sweep *sweep, int64_t time_ns)
 {
     while (sweep->next_start_ns <= time_ns || sweep->next_end_ns <= time_ns) {
         if (sweep->next_end_ns <= sweep->next_start_ns) {
@@ -112,7 +112,6 @@ static void catch_up(struct gt_sweep *sweep, int64_t time_ns)
             sweep->next_start_ns = start_of(sweep, ++sweep->next_start);
         }
     }
-    sweep->now_ns = time_ns;
 }
 
 int64_t gt_sweep_earliest_ns(const struct gt_sweep *sweep, size_t *cursor, int64_t after_ns)
@@ -124,24 +123,6 @@ int64_t gt_sweep_earliest_ns(const struct gt_sweep *sweep, size_t *cursor, int64
             return wait->start_ns;
     }
     return INT64_MAX;
-}
-
-int gt_sweep_advance(struct gt_sweep *sweep, int64_t from_ns, int64_t until_ns,
-                     gt_sweep_fn stretch, void *context)
-{
-    while (from_ns < until_ns) {
-        int64_t stop_ns = until_ns;
-
-        catch_up(sweep, from_ns);
-        if (sweep->next_start_ns < stop_ns)
-            stop_ns = sweep->next_start_ns;
-        if (sweep->next_end_ns < stop_ns)
-            stop_ns = sweep->next_end_ns;
-        if (stretch(context, from_ns, stop_ns))
-            return -1;
-        from_ns = stop_ns;
-    }
-    return 0;
 }
 
 int64_t gt_sweep_first_ns(const struct gt_sweep *sweep)

@@ -34,10 +34,31 @@ int gt_sweep_init_some(struct gt_sweep *sweep, const struct gt_gil *gil, const u
                        size_t count, gt_sweep_change_fn change, void *context);
 void gt_sweep_release(struct gt_sweep *sweep);
 
+/* Private: note what began or ended until `time_ns`. */
+void gt_sweep_catch_up(struct gt_sweep *sweep, int64_t time_ns);
+
 /* Go from `from_ns`, where the last call ended or later, to `until_ns`. Waits that end at
- * `until_ns` are still active then. */
-int gt_sweep_advance(struct gt_sweep *sweep, int64_t from_ns, int64_t until_ns,
-                     gt_sweep_fn stretch, void *context);
+ * `until_ns` are still active then. Inline, since most holds are one stretch: the caller's
+ * function becomes part of its loop. */
+static inline int gt_sweep_advance(struct gt_sweep *sweep, int64_t from_ns, int64_t until_ns,
+                                   gt_sweep_fn stretch, void *context)
+{
+    while (from_ns < until_ns) {
+        int64_t stop_ns = until_ns;
+
+        if (sweep->next_start_ns <= from_ns || sweep->next_end_ns <= from_ns)
+            gt_sweep_catch_up(sweep, from_ns);
+        sweep->now_ns = from_ns;
+        if (sweep->next_start_ns < stop_ns)
+            stop_ns = sweep->next_start_ns;
+        if (sweep->next_end_ns < stop_ns)
+            stop_ns = sweep->next_end_ns;
+        if (stretch(context, from_ns, stop_ns))
+            return -1;
+        from_ns = stop_ns;
+    }
+    return 0;
+}
 
 /* When the first wait begins, and the last one ends. */
 int64_t gt_sweep_first_ns(const struct gt_sweep *sweep);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "analysis/utilization.h"
 
-#include "base/nstime.h"
-
 #include <stdlib.h>
 
 enum { DIGIT_BITS = 11, DIGIT_MASK = (1 << DIGIT_BITS) - 1 };
@@ -35,39 +33,19 @@ static int64_t start_of(const struct gt_utilization *utilization, size_t slice)
     return utilization->start_ns + (int64_t)slice * utilization->slice_ns;
 }
 
-/* As a rule it is the one of the time before, or the next one. */
-static size_t slice_of(struct gt_utilization *utilization, int64_t time_ns)
+/* As a rule it is the next one. */
+void gt_utilization_go_to(struct gt_utilization *utilization, int64_t time_ns)
 {
-    while (utilization->at + 1 < GT_UTILIZATION_SLICES &&
-           time_ns >= start_of(utilization, utilization->at + 1))
-        utilization->at++;
-    while (utilization->at > 0 && time_ns < start_of(utilization, utilization->at))
-        utilization->at--;
-    return utilization->at;
-}
+    size_t at = utilization->at;
 
-static void add(struct gt_utilization_slice *slice, int64_t ns, size_t waiters, int held)
-{
-    slice->held_ns += held ? ns : 0;
-    slice->contended_ns += waiters ? ns : 0;
-    slice->waiting_ns = gt_add_ns(slice->waiting_ns, gt_times_ns(ns, waiters));
-    slice->idle_ns += waiters && !held ? ns : 0;
-}
-
-void gt_utilization_add(struct gt_utilization *utilization, int64_t from_ns, int64_t until_ns,
-                        size_t waiters, int held)
-{
-    size_t first = slice_of(utilization, from_ns), last = slice_of(utilization, until_ns - 1);
-
-    add(&utilization->total, until_ns - from_ns, waiters, held);
-    for (size_t i = first; i <= last; i++) {
-        int64_t end_ns = start_of(utilization, i + 1);
-
-        if (i == last || end_ns > until_ns)
-            end_ns = until_ns;
-        add(&utilization->slices[i], end_ns - from_ns, waiters, held);
-        from_ns = end_ns;
-    }
+    while (at + 1 < GT_UTILIZATION_SLICES && time_ns >= start_of(utilization, at + 1))
+        at++;
+    while (at > 0 && time_ns < start_of(utilization, at))
+        at--;
+    utilization->at = at;
+    utilization->at_start_ns = at > 0 ? start_of(utilization, at) : INT64_MIN;
+    utilization->at_end_ns =
+        at + 1 < GT_UTILIZATION_SLICES ? start_of(utilization, at + 1) : INT64_MAX;
 }
 
 int gt_utilization_handover(struct gt_utilization *utilization, int64_t time_ns,
@@ -78,9 +56,23 @@ int gt_utilization_handover(struct gt_utilization *utilization, int64_t time_ns,
     if (!latency)
         return -1;
     *latency = latency_ns;
-    utilization->slices[slice_of(utilization, time_ns)].handovers++;
-    utilization->total.handovers++;
+    gt_utilization_at(utilization, time_ns)->handovers++;
     return 0;
+}
+
+static void sum_slices(struct gt_utilization *utilization)
+{
+    struct gt_utilization_slice *total = &utilization->total;
+
+    for (size_t i = 0; i < GT_UTILIZATION_SLICES; i++) {
+        const struct gt_utilization_slice *slice = &utilization->slices[i];
+
+        total->held_ns += slice->held_ns;
+        total->contended_ns += slice->contended_ns;
+        total->waiting_ns = gt_add_ns(total->waiting_ns, slice->waiting_ns);
+        total->idle_ns += slice->idle_ns;
+        total->handovers += slice->handovers;
+    }
 }
 
 /* One pass of a radix sort, by the digit at `shift`. */
@@ -103,6 +95,7 @@ int gt_utilization_finish(struct gt_utilization *utilization)
     int64_t *memory = calloc(2 * count + 1, sizeof(*memory)), longest_ns = 0;
     int64_t *sorted = memory, *other;
 
+    sum_slices(utilization);
     if (!memory)
         return -1;
     other = memory + count;

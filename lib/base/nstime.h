@@ -37,7 +37,9 @@ static inline int64_t gt_times_ns(int64_t ns, uint64_t count)
 {
     int64_t product_ns;
 
-    return __builtin_mul_overflow(ns, count, &product_ns) ? INT64_MAX : product_ns;
+    if (count > INT64_MAX || __builtin_mul_overflow(ns, (int64_t)count, &product_ns))
+        return ns ? INT64_MAX : 0;
+    return product_ns;
 }
 
 /* A calculated time, rounded towards zero; the greatest or least time where it does not fit. */

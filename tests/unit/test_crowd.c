@@ -66,7 +66,7 @@ static struct gt_crowd end(struct gt_timeline *t, bool scheduling, int64_t off_n
     exit_task(t, 130 * MS, 10, 10);
     assert_int_equal(gt_timeline_finish(t, NULL), 0);
     assert_int_equal(gt_blockers_init(&blockers, t, 0, NULL), 0);
-    assert_int_equal(gt_crowd_init(&crowd, t, &blockers, NULL), 0);
+    crowd = gt_crowd_find(t, &blockers);
     gt_blockers_release(&blockers);
     gt_timeline_free(t);
     return crowd;

@@ -346,13 +346,15 @@ static void check_contended(const struct gt_contended *contended)
 static void check_gil(const struct gt_gil *gil)
 {
     struct gt_contended contended;
+    struct gt_blockers blockers;
     struct gt_worst worst = {0};
     struct gt_covers covers;
 
     gt_covers_init(&covers);
     assert_int_equal(gt_covers_add_gil(&covers, &t, gil, false), 0);
     gt_covers_sort(&covers);
-    assert_int_equal(gt_contended_init(&contended, &t, gil, &covers), 0);
+    assert_int_equal(gt_blockers_of(&blockers, &t, gil, NULL), 0);
+    assert_int_equal(gt_contended_init(&contended, &t, gil, &blockers, &covers), 0);
     assert_int_equal(gt_worst_find(&worst, &t, 0, &covers), 0);
     check_contended(&contended);
     if (gil->waits.count) {
@@ -361,6 +363,7 @@ static void check_gil(const struct gt_gil *gil)
         check_kind(&worst.stretch);
     }
     gt_contended_release(&contended);
+    gt_blockers_release(&blockers);
     gt_covers_release(&covers);
 }
 
