@@ -249,6 +249,15 @@ static const char *why_not(const struct gt_caps *caps)
                                 : caps->install_why;
 }
 
+/* A build without a GIL calls take_gil, too: it returns at once, as if it had taken one. */
+static int refuse_functions(struct gt_error *err)
+{
+    return gt_error_set(err, GT_ERR_UNSUPPORTED,
+                        "cannot see the GIL by --gil-source functions: this Python is a "
+                        "free-threaded build, which calls take_gil without a GIL, too; "
+                        "auto, uprobes and agent can");
+}
+
 static int choose_source(struct gt_plan *plan, const struct gt_plan_request *request,
                          const struct gt_caps *caps, const struct gt_interp *interp,
                          struct gt_error *err)
@@ -261,10 +270,13 @@ static int choose_source(struct gt_plan *plan, const struct gt_plan_request *req
         return use_futex(plan, caps, interp, installable, err);
     if (request->gil_source == GT_GIL_AGENT)
         return use_agent(plan);
+    if (request->gil_source == GT_GIL_FUNCTIONS && !interp->gil_enabled)
+        return refuse_functions(err);
     if (!installable && !caps->trace_why[0]) {
         if (request->gil_source != GT_GIL_FUNCTIONS && caps->shared_probes)
             return use_shared(plan, request, err);
-        if (request->gil_source != GT_GIL_UPROBES && caps->installed_probes)
+        if (request->gil_source != GT_GIL_UPROBES && caps->installed_probes &&
+            interp->gil_enabled)
             return use_installed(plan, caps, err);
     }
     if (!installable && request->gil_source == GT_GIL_AUTO &&

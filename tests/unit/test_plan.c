@@ -270,24 +270,45 @@ static void test_users_have_perfs_own_buffer(void **state)
     assert_int_equal(plan.buffer_bytes, 0);
 }
 
-static void test_a_build_without_gil_is_noted(void **state)
+static void build_without_gil(void)
 {
-    struct gt_buf text;
-
-    (void)state;
     interp.free_threaded = true;
     interp.gil_enabled = false;
     interp.implementation = "cpython";
     strcpy(caps.install_why, "needs root");
     caps.installed_probes = true;
     gt_buf_adds(&caps.installed, "python:take_gil\n");
+}
+
+static void test_a_build_without_gil_is_noted(void **state)
+{
+    struct gt_buf text;
+
+    (void)state;
+    build_without_gil();
     assert_int_equal(make(true, GT_GIL_AUTO), 0);
     assert_int_equal(plan.notes.count, 2);
     assert_non_null(strstr(plan.notes.items[1], "free-threaded"));
     gt_buf_init(&text);
     assert_int_equal(gt_plan_print(&plan, &caps, &interp, &text), 0);
-    assert_non_null(strstr(text.data, "functions"));
+    assert_non_null(strstr(text.data, "agent"));
     gt_buf_release(&text);
+}
+
+/* It calls take_gil without taking one. */
+static void test_a_build_without_gil_is_not_seen_by_functions(void **state)
+{
+    (void)state;
+    build_without_gil();
+    assert_int_equal(make(true, GT_GIL_AUTO), 0);
+    assert_int_equal(plan.gil_source, GT_GIL_AGENT);
+    gt_plan_release(&plan);
+    assert_int_equal(make(true, GT_GIL_FUNCTIONS), GT_ERR_UNSUPPORTED);
+    assert_non_null(strstr(err.message, "free-threaded"));
+    gt_plan_release(&plan);
+    interp.gil_enabled = true; /* PYTHON_GIL=1 */
+    assert_int_equal(make(true, GT_GIL_FUNCTIONS), 0);
+    assert_int_equal(plan.gil_source, GT_GIL_FUNCTIONS);
 }
 
 static void check_counter(const char *event, const char *spec, const char *shown)
@@ -435,6 +456,7 @@ int main(void)
         TEST(test_many_cpus_share_a_budget),
         TEST(test_users_have_perfs_own_buffer),
         TEST(test_a_build_without_gil_is_noted),
+        TEST(test_a_build_without_gil_is_not_seen_by_functions),
         TEST(test_perf_versions),
         cmocka_unit_test(test_counters),
         cmocka_unit_test(test_counters_with_stacks),
