@@ -137,6 +137,7 @@ static const char *remedy_text(enum gt_remedy remedy)
     switch (remedy) {
     case GT_REMEDY_NONE:
     case GT_REMEDY_WAIT_OF_CALL:
+    case GT_REMEDY_WORK_OF_CALL:
     case GT_REMEDY_TRACE:
         break;
     case GT_REMEDY_DEADLOCK_ASLEEP:
@@ -157,8 +158,6 @@ static const char *remedy_text(enum gt_remedy remedy)
     case GT_REMEDY_SPLIT_LOOP:
         return " It is a loop in C of many short calls, which never comes back to the "
                "interpreter: cut its input into pieces, or move it to another process.";
-    case GT_REMEDY_WORK_OF_CALL:
-        return " It does not release the GIL. ";
     case GT_REMEDY_SMALLER:
         return " One operation, or a C function that is not traced, ran there without "
                "releasing the GIL: make it smaller, or move it to another process.";
@@ -182,6 +181,8 @@ int gt_remedy_say(struct gt_blocker_text *text, const struct gt_report *report,
     if (remedy == GT_REMEDY_WAIT_OF_CALL)
         return say_call(text, report, row, "the wait", out);
     if (remedy == GT_REMEDY_WORK_OF_CALL)
-        return say_call(text, report, row, "the work", out);
+        return gt_buf_addf(out, " It does not release the GIL%s. ",
+                           row->retakes ? " for a part of what it does" : "") ||
+               say_call(text, report, row, "the work", out);
     return 0;
 }

@@ -179,6 +179,29 @@ def test_of_python_itself_nothing_is_to_be_released(folder):
     assert "It is a part of Python: give it less" in summary["blockers"][0]["sentence"]
 
 
+PARTLY = """
+import itertools, threading, time
+ended = threading.Event()
+def beat():
+    while not ended.is_set():
+        for _ in range(1000): pass
+def work():
+    for _ in range(3):
+        any(itertools.chain(map(time.sleep, [0.01] * 5), itertools.repeat(0, 30000000)))
+    ended.set()
+threads = [threading.Thread(target=one, name=one.__name__) for one in (beat, work)]
+[one.start() for one in threads], [one.join() for one in threads]
+"""
+
+
+def test_a_call_that_releases_a_part_of_the_time_is_not_said_to_release_never(folder):
+    summary = trace(["-c", PARTLY], folder, python=harness.an_interpreter(3, 8),
+                    options=["--gil-source", "agent"]).summary
+    row = next(row for row in summary["blockers"] if row["function"] == "any")
+    assert row["kept_cause"] == "call" and row["retakes"] == 15, row
+    assert "It does not release the GIL for a part of what it does." in row["sentence"], row
+
+
 @pytest.mark.parametrize("source", ["agent", "uprobes"])
 @pytest.mark.timing
 def test_who_sleeps_with_the_gil_is_said_to_sleep_and_in_what(source, folder):
