@@ -147,11 +147,12 @@ static int say_came(struct gt_report *report, struct gt_buf *text)
 
 /* A thread that has a lock and takes it again deeper within gives it as it is about to park for
  * it (nested critical sections): after 40 calls, as of any lock. */
-static bool are_mostly_own(const struct gt_lock_spins *spins)
+static uint64_t own_yields(const struct gt_lock_spins *spins)
 {
     enum { BEFORE_PARKING = 40 };
 
-    return spins->own_posts > spins->yields / BEFORE_PARKING / 2;
+    return spins->own_posts < spins->yields / BEFORE_PARKING ? spins->own_posts * BEFORE_PARKING
+                                                             : spins->yields;
 }
 
 /* Not all of it ran: the CPU may have gone to another thread meanwhile. */
@@ -159,22 +160,29 @@ static int say_spins(struct gt_report *report, struct gt_buf *text)
 {
     enum { NOTABLE_PART = 100 };
     const struct gt_lock_spins spins = gt_lock_spins_of(report->timeline);
+    uint64_t own = own_yields(&spins);
     char duration[32];
 
     if (report->analysis->parallel.verdict == GT_PARALLEL_NONE ||
         spins.ns < report->analysis->wall_ns / NOTABLE_PART || spins.ns <= 0)
         return 0;
+    if (gt_buf_addf(text,
+                    "Before they wait for a lock, threads call sched_yield, 40 times at most: "
+                    "that was %llu times, about %s in all, and is no part of the waits.",
+                    (unsigned long long)spins.yields,
+                    gt_duration_text(spins.ns, duration, sizeof(duration))))
+        return gt_findings_add(report, text, -1);
     return gt_findings_add(
         report, text,
-        gt_buf_addf(text,
-                    "Before they wait for a lock, threads call sched_yield, 40 times at most: "
-                    "that was %llu times, about %s in all, and is no part of the waits.%s",
-                    (unsigned long long)spins.yields,
-                    gt_duration_text(spins.ns, duration, sizeof(duration)),
-                    are_mostly_own(&spins)
-                        ? " Most of it was for locks that the thread itself had (CPython's "
-                          "critical sections within each other)."
-                        : ""));
+        own < spins.yields / 2
+            ? 0
+            : gt_buf_addf(text,
+                          own < spins.yields
+                              ? " %llu of these calls were for locks that the thread itself "
+                                "had (CPython's critical sections within each other)."
+                              : " All these calls were for locks that the thread itself had "
+                                "(CPython's critical sections within each other).",
+                          (unsigned long long)own));
 }
 
 int gt_parallel_say(struct gt_report *report, struct gt_buf *text)
