@@ -22,15 +22,6 @@ void gt_attribution_release(struct gt_attribution *attribution)
     gt_chunks_release(&attribution->stack);
 }
 
-static bool is_import_system(const struct gt_timeline *timeline,
-                             const struct gt_function_info *called)
-{
-    static const char prefix[] = "<frozen importlib.";
-
-    return strncmp(gt_intern_text(&timeline->names, called->file), prefix,
-                   sizeof(prefix) - 1) == 0;
-}
-
 static void enter_c(struct gt_attribution *attribution, struct level *level,
                     const struct level *outer)
 {
@@ -49,7 +40,7 @@ static void enter_python(const struct gt_attribution *attribution, struct level 
         gt_chunks_at(&attribution->timeline->functions, level->doing.function);
 
     level->doing.kind = GT_DOING_PYTHON;
-    if (!is_import_system(attribution->timeline, called)) {
+    if (!gt_is_import_system(attribution->timeline, called)) {
         level->python = level->doing.function;
     } else if (outer && outer->doing.kind == GT_DOING_IMPORT) {
         level->doing = outer->doing;

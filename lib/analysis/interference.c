@@ -3,6 +3,7 @@
 
 #include "base/nstime.h"
 #include "event/surroundings.h"
+#include "model/gil_switch.h"
 
 enum {
     STEAL_PERCENT = 2,     /* of the CPUs' time, from where it matters */
@@ -80,6 +81,8 @@ static enum gt_waiting_by_machine judge_waiting(const struct gt_interference *fo
 static void sum_ready_holding(struct gt_interference *found, const struct gt_timeline *timeline,
                               int64_t wall_ns)
 {
+    if (timeline->gils.count && !gt_any_gil(timeline))
+        return;
     for (uint32_t i = 0; i < timeline->scheds.count; i++) {
         const struct gt_sched *sched = gt_sched_at(timeline, i);
 

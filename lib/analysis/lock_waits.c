@@ -6,6 +6,7 @@
 #include "analysis/sweep.h"
 #include "base/nstime.h"
 #include "base/order.h"
+#include "model/gil_switch.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -68,9 +69,20 @@ static int add_pair(struct gt_chunks *pairs, uint32_t waiter, uint32_t holder, i
 
 /* --- which row a lock belongs to --- */
 
-/* The function in which most of its waits were. */
-static uint32_t function_of(const struct gt_timeline *timeline, const struct gt_lock *lock)
+/* Is it the import system itself that waits there, for a module that another thread imports? */
+static bool is_importing(const struct gt_timeline *timeline, const struct gt_span *wait)
 {
+    uint32_t called = gt_calls_python_at(timeline, wait->thread, wait->start_ns, false);
+
+    return called != GT_NO_INDEX &&
+           gt_is_import_system(timeline, gt_chunks_at(&timeline->functions, called));
+}
+
+/* The function in which most of its waits were, and whether most were for an import. */
+static uint32_t function_of(const struct gt_timeline *timeline, const struct gt_lock *lock,
+                            bool *of_imports)
+{
+    int64_t imports_ns = 0, all_ns = 0;
     uint32_t functions[8], best = GT_NO_INDEX;
     int64_t sums_ns[8], best_ns = 0;
     size_t count = 0, step = lock->as.waits.count / ASKED_WAITS + 1;
@@ -78,8 +90,12 @@ static uint32_t function_of(const struct gt_timeline *timeline, const struct gt_
     for (size_t i = 0; i < lock->as.waits.count; i += step) {
         const struct gt_span *wait = gt_span_at(&lock->as.waits, i);
         uint32_t function = gt_calls_python_at(timeline, wait->thread, wait->start_ns, true);
+        int64_t wait_ns = wait->end_ns - wait->start_ns;
         size_t at = 0;
 
+        all_ns = gt_add_ns(all_ns, wait_ns);
+        if (is_importing(timeline, wait))
+            imports_ns = gt_add_ns(imports_ns, wait_ns);
         while (at < count && functions[at] != function)
             at++;
         if (at == count && count == sizeof(functions) / sizeof(functions[0]))
@@ -88,8 +104,9 @@ static uint32_t function_of(const struct gt_timeline *timeline, const struct gt_
             functions[count] = function;
             sums_ns[count++] = 0;
         }
-        sums_ns[at] = gt_add_ns(sums_ns[at], wait->end_ns - wait->start_ns);
+        sums_ns[at] = gt_add_ns(sums_ns[at], wait_ns);
     }
+    *of_imports = imports_ns > all_ns / 2;
     for (size_t i = 0; i < count; i++)
         if (sums_ns[i] > best_ns) {
             best_ns = sums_ns[i];
@@ -104,13 +121,15 @@ static struct gt_lock_row *row_of(struct gt_locks_found *found,
                                   const struct gt_timeline *timeline,
                                   const struct gt_lock *lock)
 {
-    uint32_t function = function_of(timeline, lock);
+    bool of_imports;
+    uint32_t function = function_of(timeline, lock, &of_imports);
     struct gt_lock_row *row;
 
     for (size_t i = 0; i < found->rows.count && function != GT_NO_INDEX; i++) {
         row = gt_chunks_at(&found->rows, i);
-        if (row->function == function && row->kind == lock->kind && row->type == lock->type &&
-            row->process == lock->as.process)
+        if (row->function == function && row->process == lock->as.process &&
+            row->of_imports == of_imports &&
+            (of_imports || (row->kind == lock->kind && row->type == lock->type)))
             return row;
     }
     row = gt_chunks_push(&found->rows);
@@ -118,7 +137,8 @@ static struct gt_lock_row *row_of(struct gt_locks_found *found,
         return NULL;
     *row = (struct gt_lock_row){.process = lock->as.process,
                                 .kind = lock->kind,
-                                .type = lock->type,
+                                .type = of_imports ? GT_NO_INDEX : lock->type,
+                                .of_imports = of_imports,
                                 .function = function,
                                 .longest_thread = GT_NO_INDEX,
                                 .deadlock = {GT_NO_INDEX, GT_NO_INDEX}};
@@ -371,8 +391,9 @@ int gt_locks_find(struct gt_locks_found *found, const struct gt_timeline *timeli
     *found = (struct gt_locks_found){.wait_ns = gt_lock_wait_ns(timeline)};
     gt_chunks_init(&found->rows, sizeof(struct gt_lock_row));
     for (uint32_t i = 0; i < timeline->gils.count; i++)
-        found->gil_wait_ns =
-            gt_add_ns(found->gil_wait_ns, gt_gil_wait_ns(gt_gil_at(timeline, i)));
+        if (!gt_gil_is_momentary(timeline, gt_gil_at(timeline, i)))
+            found->gil_wait_ns =
+                gt_add_ns(found->gil_wait_ns, gt_gil_wait_ns(gt_gil_at(timeline, i)));
     found->matter =
         found->wait_ns > found->gil_wait_ns && found->wait_ns > wall_ns / MATTERS_PART;
     return find_rows(found, timeline) ? gt_error_memory(err) : 0;

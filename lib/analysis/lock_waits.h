@@ -29,6 +29,7 @@ struct gt_lock_row {
     enum gt_lock_kind kind;
     uint32_t type;     /* of the objects whose locks they are, as in struct gt_lock */
     uint32_t function; /* in which threads wait for it: an index, GT_NO_INDEX: not known */
+    bool of_imports;   /* the import system's, of any kind: another thread imports the module */
     uint64_t locks;    /* how many */
     uint64_t waits, gave_up;
     int64_t wait_ns, longest_ns;
@@ -47,7 +48,7 @@ struct gt_lock_row {
 struct gt_locks_found {
     struct gt_chunks rows; /* of struct gt_lock_row; that with the most waiting first */
     int64_t wait_ns;       /* of all */
-    int64_t gil_wait_ns;   /* for all GILs */
+    int64_t gil_wait_ns;   /* for all GILs that are more than momentary */
     bool matter;           /* they were waited for longer than GILs, and not for a moment */
 };
 

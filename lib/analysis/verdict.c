@@ -5,6 +5,7 @@
 #include "analysis/gil_times.h"
 #include "analysis/judgement.h"
 #include "base/nstime.h"
+#include "model/gil_switch.h"
 
 #include <stdlib.h>
 
@@ -197,7 +198,7 @@ int gt_verdicts_init(struct gt_verdicts *verdicts, const struct gt_recorded *rec
         verdicts->unknown_ns =
             gt_add_ns(verdicts->unknown_ns, one.gil->unknown_ns + one.gil->unsure_ns);
         *verdict = (struct gt_verdict){.gil = i, .wait_ns = gt_gil_wait_ns(one.gil)};
-        if (verdict->wait_ns <= 0)
+        if (verdict->wait_ns <= 0 || gt_gil_is_momentary(timeline, one.gil))
             continue;
         if (judge(&one, verdict, recorded, wall_ns))
             return gt_error_memory(err);

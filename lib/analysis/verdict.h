@@ -41,7 +41,7 @@ enum gt_interval_effect {
 
 enum { GT_VERDICT_ROWS = 3 }; /* rows of blockers that are told of, at most */
 
-/* On one GIL that was waited for. */
+/* On one GIL that was waited for, and is more than momentary (model/gil_switch.h). */
 struct gt_verdict {
     uint32_t gil;
     enum gt_bound bound;

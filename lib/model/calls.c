@@ -90,13 +90,22 @@ int64_t gt_calls_in_c_since(const struct gt_timeline *timeline, uint32_t thread,
     return called && called->flags & GT_FUNCTION_C ? span->start_ns : INT64_MAX;
 }
 
+bool gt_is_import_system(const struct gt_timeline *timeline,
+                         const struct gt_function_info *called)
+{
+    static const char prefix[] = "<frozen importlib.";
+
+    return strncmp(gt_intern_text(&timeline->names, called->file), prefix,
+                   sizeof(prefix) - 1) == 0;
+}
+
 static bool is_for_threads(const struct gt_timeline *timeline,
                            const struct gt_function_info *called)
 {
     const char *file = gt_intern_text(&timeline->names, called->file);
 
     return ends_with(file, "/threading.py") || ends_with(file, "/queue.py") ||
-           strncmp(file, "<frozen importlib.", 18) == 0;
+           gt_is_import_system(timeline, called);
 }
 
 uint32_t gt_calls_python_at(const struct gt_timeline *timeline, uint32_t thread,

@@ -63,6 +63,10 @@ uint32_t gt_calls_innermost_at(const struct gt_timeline *timeline, uint32_t thre
 int64_t gt_calls_in_c_since(const struct gt_timeline *timeline, uint32_t thread,
                             int64_t time_ns);
 
+/* Is it a Python function of what carries out import statements? */
+bool gt_is_import_system(const struct gt_timeline *timeline,
+                         const struct gt_function_info *called);
+
 /* The innermost Python function, as an index, that the thread was in at that time; `program`:
  * that is no part of threading, queue or the import system. UINT32_MAX: none is known. */
 uint32_t gt_calls_python_at(const struct gt_timeline *timeline, uint32_t thread,

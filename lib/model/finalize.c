@@ -2,6 +2,7 @@
 #include "model/builder.h"
 
 #include "base/order.h"
+#include "model/gil_switch.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -318,7 +319,9 @@ static int finish_gil(struct gt_timeline *timeline, struct gt_gil *gil)
     gil->unsure_ns = gt_unknown_unwaited(gil, lost);
     sum_unknowns(gil, lost);
     gil->defects.overlaps += count_overlaps(gil);
-    add_defects(&timeline->quality, &gil->defects);
+    /* A GIL that is switched on and off for a moment is had by who never took it. */
+    if (!gt_gil_is_momentary(timeline, gil))
+        add_defects(&timeline->quality, &gil->defects);
     for (uint32_t i = 0; i < gil->members.count; i++) {
         struct gt_gil_thread *member = member_mutable(gil, i);
         const struct gt_thread *thread = gt_thread_at(timeline, member->thread);

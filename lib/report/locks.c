@@ -104,12 +104,16 @@ static int add_gap(int64_t ns, int64_t wait_ns, const char *name, struct gt_grid
                : 0;
 }
 
-/* " (3 locks: list)" */
+/* " (3 locks: list)", " (3 locks: imports)" */
 static int add_which(const struct gt_report *report, const struct gt_lock_row *row,
                      struct gt_buf *text)
 {
     bool several = row->locks > 1, typed = row->type != GT_NO_INDEX;
 
+    if (row->of_imports)
+        return several
+                   ? gt_buf_addf(text, " (%llu locks: imports)", (unsigned long long)row->locks)
+                   : gt_buf_adds(text, " (imports)");
     if (!several && !typed)
         return 0;
     return gt_buf_adds(text, " (") ||
@@ -214,6 +218,10 @@ static int name_objects(const struct gt_report *report, const struct gt_lock_row
 {
     const char *what = row->kind == GT_LOCK_NATIVE ? "mutex of C's" : "lock";
 
+    if (row->of_imports)
+        return row->locks > 1 ? gt_buf_addf(text, "%llu locks of the import system",
+                                            (unsigned long long)row->locks)
+                              : gt_buf_adds(text, "a lock of the import system");
     if (row->type != GT_NO_INDEX && !is_of_threading(report, row))
         return (row->locks > 1 ? gt_buf_addf(text, "the locks of %llu objects of type ",
                                              (unsigned long long)row->locks)
@@ -272,6 +280,8 @@ static const char *bound_text(const struct gt_report *report, const struct gt_lo
 {
     int64_t wall_ns = report->analysis->wall_ns;
 
+    if (report->analysis->parallel.verdict != GT_PARALLEL_NONE)
+        return "Threads"; /* that is the verdict */
     return row->contended_ns >= wall_ns / 2    ? "Lock-bound: threads"
            : row->contended_ns >= wall_ns / 10 ? "Partly lock-bound: threads"
                                                : "Threads";
@@ -295,13 +305,24 @@ static int say_most(struct gt_report *report, struct gt_buf *text)
 static int say_remedy(struct gt_report *report, struct gt_buf *text)
 {
     const struct gt_lock_row *row = gt_lock_row_at(&report->analysis->locks, 0);
+    bool several = row->locks > 1;
 
     if (row->kind == GT_LOCK_NATIVE || row->contended_ns < report->analysis->wall_ns / 10)
         return 0;
+    if (row->of_imports)
+        return gt_findings_add(
+            report, text,
+            gt_buf_addf(text,
+                        "One thread imports a module, and the others that import it wait: "
+                        "import %s before threads start.",
+                        several ? "them" : "it"));
     return gt_findings_add(
         report, text,
-        gt_buf_adds(text, "What need not be done under that lock can be done before or after "
-                          "it; what it guards can be split, with a lock for each part."));
+        gt_buf_addf(text,
+                    "What need not be done under %s can be done before or after %s; what %s "
+                    "can be split, with a lock for each part.",
+                    several ? "these locks" : "that lock", several ? "them" : "it",
+                    several ? "they guard" : "it guards"));
 }
 
 /* All others wait with it. */
@@ -413,7 +434,8 @@ static json_t *row_value(const struct gt_report *report, const struct gt_lock_ro
     gt_buf_init(&name);
     if (!function || gt_report_function(report, row->function, &name) == 0)
         value = json_pack(
-            "{s:s, s:o, s:o, s:o, s:o, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
+            "{s:s, s:o, s:o, s:o, s:o, s:b, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
+            "s:I, "
             "s:I, "
             "s:o, s:o, s:o}",
             "kind", gt_lock_kind_name(row->kind), "type",
@@ -425,16 +447,16 @@ static json_t *row_value(const struct gt_report *report, const struct gt_lock_ro
             function ? gt_json_text(gt_intern_text(&report->timeline->names, function->file),
                                     gt_intern_length(&report->timeline->names, function->file))
                      : json_null(),
-            "line", function ? json_integer(function->line) : json_null(), "pid",
-            gt_process_at(report->timeline, row->process)->pid, "locks", (json_int_t)row->locks,
-            "waits", (json_int_t)row->waits, "gave_up", (json_int_t)row->gave_up, "wait_ns",
-            (json_int_t)row->wait_ns, "longest_wait_ns", (json_int_t)row->longest_ns,
-            "charged_ns", (json_int_t)row->charged_ns, "handover_ns",
-            (json_int_t)row->handover_ns, "unknown_ns", (json_int_t)row->unknown_ns,
-            "contended_ns", (json_int_t)row->contended_ns, "with_gil",
-            (json_int_t)row->with_gil, "with_gil_ns", (json_int_t)row->with_gil_ns, "holders",
-            holders_value(report, row), "waiters", pairs_value(report, &row->waiters), "pairs",
-            pairs_value(report, &row->pairs));
+            "line", function ? json_integer(function->line) : json_null(), "imports",
+            row->of_imports, "pid", gt_process_at(report->timeline, row->process)->pid, "locks",
+            (json_int_t)row->locks, "waits", (json_int_t)row->waits, "gave_up",
+            (json_int_t)row->gave_up, "wait_ns", (json_int_t)row->wait_ns, "longest_wait_ns",
+            (json_int_t)row->longest_ns, "charged_ns", (json_int_t)row->charged_ns,
+            "handover_ns", (json_int_t)row->handover_ns, "unknown_ns",
+            (json_int_t)row->unknown_ns, "contended_ns", (json_int_t)row->contended_ns,
+            "with_gil", (json_int_t)row->with_gil, "with_gil_ns", (json_int_t)row->with_gil_ns,
+            "holders", holders_value(report, row), "waiters",
+            pairs_value(report, &row->waiters), "pairs", pairs_value(report, &row->pairs));
     gt_buf_release(&name);
     return value;
 }

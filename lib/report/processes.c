@@ -3,6 +3,7 @@
 
 #include "analysis/gil_times.h"
 #include "base/nstime.h"
+#include "model/gil_switch.h"
 #include "report/grid.h"
 #include "report/labels.h"
 #include "report/shown.h"
@@ -77,6 +78,21 @@ static int add_name(const struct gt_report *report, uint32_t index, struct gt_gr
     return rc ? -1 : 0;
 }
 
+/* A build without a GIL, which only imports of extensions used for a moment. */
+static int add_without(const struct gt_timeline *timeline, uint32_t process,
+                       struct gt_grid *grid)
+{
+    size_t threads = 0;
+
+    for (uint32_t i = 0; i < timeline->threads.count; i++)
+        threads += gt_thread_at(timeline, i)->process == process;
+    return gt_grid_add(grid, "%zu", threads) || gt_grid_add(grid, "-") ||
+                   gt_grid_add(grid, "-") || gt_grid_add(grid, "-") || gt_grid_add(grid, "-") ||
+                   gt_grid_add(grid, "no GIL")
+               ? -1
+               : 0;
+}
+
 /* `verdict` may be NULL: nobody waited. */
 static int add_row(const struct gt_report *report, uint32_t index,
                    const struct gt_verdict *verdict, struct gt_grid *grid)
@@ -86,8 +102,14 @@ static int add_row(const struct gt_report *report, uint32_t index,
     int64_t longest_ns = longest_wait_ns(gil);
     char duration[32];
 
-    if (gt_grid_add(grid, "%d", process->own_pid) ||
-        gt_grid_add(grid, "%zu", gil->members.count) ||
+    if (gt_grid_add(grid, "%d", process->own_pid))
+        return -1;
+    if (gt_gil_is_momentary(report->timeline, gil))
+        return add_without(report->timeline, gil->process, grid) ||
+                       add_name(report, index, grid)
+                   ? -1
+                   : 0;
+    if (gt_grid_add(grid, "%zu", gil->members.count) ||
         add_shares(gil, &report->analysis->blockers[index].utilization.total, grid) ||
         gt_grid_add(grid, "%s",
                     longest_ns ? gt_duration_text(longest_ns, duration, sizeof(duration))

@@ -3,6 +3,7 @@
 
 #include "analysis/gil_times.h"
 #include "base/nstime.h"
+#include "model/gil_switch.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -23,6 +24,14 @@ static int by_waiting(const void *left, const void *right)
     return a->index < b->index ? -1 : a->index > b->index;
 }
 
+/* That of a moment comes last: of it no more is told than that it is none. */
+static int64_t shown_wait_ns(const struct gt_timeline *timeline, uint32_t index)
+{
+    const struct gt_gil *gil = gt_gil_at(timeline, index);
+
+    return gt_gil_is_momentary(timeline, gil) ? -1 : gt_gil_wait_ns(gil);
+}
+
 uint32_t *gt_shown_gils(const struct gt_timeline *timeline)
 {
     size_t count = timeline->gils.count;
@@ -31,7 +40,7 @@ uint32_t *gt_shown_gils(const struct gt_timeline *timeline)
 
     if (places && gils) {
         for (uint32_t i = 0; i < count; i++)
-            places[i] = (struct place){gt_gil_wait_ns(gt_gil_at(timeline, i)), i};
+            places[i] = (struct place){shown_wait_ns(timeline, i), i};
         qsort(places, count, sizeof(*places), by_waiting);
         for (uint32_t i = 0; i < count; i++)
             gils[i] = places[i].index;
@@ -48,7 +57,8 @@ size_t gt_shown_waited_for(const struct gt_timeline *timeline, const uint32_t *g
     size_t count = 0;
 
     while (count < timeline->gils.count && gt_gil_at(timeline, gils[count])->waits.count &&
-           !gt_gil_hardly_waited(gt_gil_at(timeline, gils[count])))
+           !gt_gil_hardly_waited(gt_gil_at(timeline, gils[count])) &&
+           !gt_gil_is_momentary(timeline, gt_gil_at(timeline, gils[count])))
         count++;
     return count;
 }

@@ -3,6 +3,7 @@
 #include "report/values.h"
 
 #include "base/nstime.h"
+#include "model/gil_switch.h"
 
 /* Who saw the GIL's events: the probes, the agent, or both, and how far these agree. */
 
@@ -17,7 +18,7 @@ static int say_agreement(struct gt_report *report, struct gt_buf *text)
     const struct gt_agreement *found = &report->recorded->agreement;
     unsigned long long all = found->both + found->agent_only + found->probes_only;
 
-    if (!found->compared || !all)
+    if (!found->compared || !all || !gt_any_gil(report->timeline))
         return 0;
     if (!found->differing)
         return gt_findings_add(

@@ -215,3 +215,54 @@ def test_cpythons_own_tests_end_as_without_the_agent(folder, free_threaded, name
     expected = outcomes(plain.stderr.decode(errors="replace"))
     assert len(expected) > 5, plain.stderr[-2000:]
     assert outcomes(run.err) == expected and run.status == plain.returncode, run
+
+
+def test_functions_do_not_tell_whether_there_is_a_gil(folder, free_threaded):
+    run = giltracer(["--gil-source", "functions", "--python", free_threaded.path, "-c", "pass"],
+                    folder)
+    assert run.status == 125 and "calls take_gil without a GIL" in run.err, run
+
+
+IMPORTERS = """
+import sys, threading
+sys.path.insert(0, sys.argv[1])
+started = threading.Barrier(4)
+def load():
+    started.wait()
+    import slow_to_import
+threads = [threading.Thread(target=load, name="importer-%d" % i) for i in range(4)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+import _testcapi, _ctypes, _decimal, _sqlite3, _elementtree
+"""
+
+
+@pytest.mark.parametrize("source", ["agent", pytest.param("auto", marks=pytest.mark.needs_perf)])
+def test_nothing_is_said_of_the_gil_that_imports_switch_on_and_off(source, folder, free_threaded):
+    (folder / "slow_to_import.py").write_text("import time, _json, _struct\ntime.sleep(0.5)\n")
+    (folder / "x.py").write_text(IMPORTERS)
+    traced = trace([folder / "x.py", folder], folder, free_threaded, ["--gil-source", source])
+    findings = traced.summary["findings"]
+    assert not any("the GIL" in text or "counterpart" in text for text in findings), findings
+    assert "Blockers:" not in traced.run.err and "Summary of threads" not in traced.run.err
+    # One verdict, and that the lock is the import's.
+    assert sum("ock-bound" in text for text in findings) == 1, findings
+    assert any("of the import system taken in load" in text for text in findings), findings
+    assert any(text.startswith("One thread imports a module") for text in findings), findings
+    (row, *_) = traced.summary["locks"]["rows"]
+    assert row["imports"] and row["waits"] >= 3 and row["wait_ns"] > 1e9, row
+
+
+def test_processes_without_a_gil_are_not_told_as_if_they_had_one(folder, free_threaded):
+    code = ("import subprocess, sys, threading\n"
+            "def run(): subprocess.run([sys.executable, '-c', 'import _ctypes'])\n"
+            "threads = [threading.Thread(target=run) for _ in range(2)]\n"
+            "for thread in threads: thread.start()\n"
+            "for thread in threads: thread.join()\n")
+    traced = trace(["-c", code], folder, free_threaded, ["--gil-source", "agent"])
+    table = traced.run.err.split("Processes:\n\n")[1].split("\n\n")[0].splitlines()[2:]
+    assert len(table) == 3, table
+    for row in table:
+        assert re.search(r"^\d+ +\d+ +- +- +- +- +no GIL ", row), row
+    threads = {row.split()[1] for row in table}
+    assert threads == {"1", "3"}, table
