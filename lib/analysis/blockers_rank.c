@@ -5,6 +5,7 @@
 #include "base/order.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct ranked {
     struct gt_blocker row;
@@ -20,36 +21,71 @@ static int compare_rows(const void *a, const void *b)
     return gt_order(left->index, right->index);
 }
 
-static int compare_cells(const void *a, const void *b)
-{
-    const struct gt_blocker_cell *left = a, *right = b;
+/* --- cells --- */
 
-    if (left->blocker != right->blocker)
-        return gt_order(left->blocker, right->blocker);
-    return gt_order(left->waiter, right->waiter);
+/* GT_NO_INDEX, all others, comes last. */
+static size_t by_waiter(const struct gt_blocker_cell *cell, size_t members)
+{
+    return cell->waiter < members ? cell->waiter : members;
 }
 
-/* What was charged and taken back leaves an empty cell. */
-static int sort_cells(struct gt_chunks *cells, const uint32_t *new_of)
+static size_t by_row(const struct gt_blocker_cell *cell, size_t rows)
 {
-    struct gt_blocker_cell *sorted = calloc(cells->count + 1, sizeof(*sorted));
+    (void)rows;
+    return cell->blocker;
+}
+
+/* One pass of a counting sort, which leaves those of one key in their order. `places` has room
+ * for `keys` + 2 numbers. */
+static void sort_by(size_t (*key)(const struct gt_blocker_cell *, size_t), size_t keys,
+                    const struct gt_blocker_cell *from, struct gt_blocker_cell *to,
+                    size_t count, size_t *places)
+{
+    memset(places, 0, (keys + 2) * sizeof(*places));
+    for (size_t i = 0; i < count; i++)
+        places[key(&from[i], keys) + 1]++;
+    for (size_t i = 0; i < keys; i++)
+        places[i + 1] += places[i];
+    for (size_t i = 0; i < count; i++)
+        to[places[key(&from[i], keys)]++] = from[i];
+}
+
+/* Numbered anew. What was charged and taken back leaves an empty cell. */
+static size_t copy_cells(struct gt_blocker_cell *copies, const struct gt_chunks *cells,
+                         const uint32_t *new_of)
+{
     size_t count = 0;
 
-    if (!sorted)
-        return -1;
     for (size_t i = 0; i < cells->count; i++) {
         const struct gt_blocker_cell *cell = gt_chunks_at(cells, i);
 
         if (cell->ns)
-            sorted[count++] =
+            copies[count++] =
                 (struct gt_blocker_cell){cell->waiter, new_of[cell->blocker], cell->ns};
     }
-    qsort(sorted, count, sizeof(*sorted), compare_cells);
-    gt_chunks_truncate(cells, count);
-    for (size_t i = 0; i < count; i++)
-        *(struct gt_blocker_cell *)gt_chunks_at(cells, i) = sorted[i];
-    free(sorted);
-    return 0;
+    return count;
+}
+
+/* There may be as many as pairs of threads, so they are not compared with each other. */
+static int sort_cells(struct gt_blockers *out, const uint32_t *new_of)
+{
+    size_t rows = out->rows.count, members = out->gaps.count;
+    size_t room = out->cells.count + 1, count;
+    struct gt_blocker_cell *cells = calloc(2 * room, sizeof(*cells));
+    size_t *places = calloc((rows > members ? rows : members) + 2, sizeof(*places));
+    int rc = cells && places ? 0 : -1;
+
+    if (rc == 0) {
+        count = copy_cells(cells, &out->cells, new_of);
+        sort_by(by_waiter, members, cells, cells + room, count, places);
+        sort_by(by_row, rows, cells + room, cells, count, places);
+        gt_chunks_truncate(&out->cells, count);
+        for (size_t i = 0; i < count; i++)
+            *(struct gt_blocker_cell *)gt_chunks_at(&out->cells, i) = cells[i];
+    }
+    free(cells);
+    free(places);
+    return rc;
 }
 
 int gt_blockers_rank(struct gt_blockers *out)
@@ -71,7 +107,7 @@ int gt_blockers_rank(struct gt_blockers *out)
         *(struct gt_blocker *)gt_chunks_at(&out->rows, i) = rows[i].row;
         new_of[rows[i].index] = i;
     }
-    rc = sort_cells(&out->cells, new_of);
+    rc = sort_cells(out, new_of);
     for (size_t i = 0; i < out->kept.count; i++) {
         struct gt_kept *kept = gt_chunks_at(&out->kept, i);
 

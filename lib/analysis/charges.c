@@ -90,7 +90,8 @@ static int settle_in(struct gt_charges *charges, struct gt_charged *member)
 {
     if (charges->before_count + charges->key_count > BEFORE_MAX)
         return 0;
-    member->before = calloc((size_t)charges->key_count + 1, sizeof(*member->before));
+    member->before =
+        reallocarray(NULL, (size_t)charges->key_count + 1, sizeof(*member->before));
     if (!member->before)
         return -1;
     memcpy(member->before, charges->sums, charges->key_count * sizeof(*member->before));
