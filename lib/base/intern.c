@@ -28,11 +28,6 @@ static uint64_t hash_of(const char *data, size_t length)
     return hash ^ (hash >> 32);
 }
 
-static struct gt_interned *at(const struct gt_intern *table, uint32_t id)
-{
-    return gt_chunks_at(&table->strings, id - 1);
-}
-
 static int grow(struct gt_intern *table)
 {
     size_t count = table->bucket_count ? table->bucket_count * 2 : 64;
@@ -41,7 +36,7 @@ static int grow(struct gt_intern *table)
     if (!buckets)
         return -1;
     for (uint32_t id = 1; id <= table->strings.count; id++) {
-        struct gt_interned *string = at(table, id);
+        struct gt_interned *string = gt_intern_at(table, id);
         uint32_t *bucket = &buckets[string->hash & (count - 1)];
 
         string->next = *bucket;
@@ -68,7 +63,7 @@ uint32_t gt_intern_add(struct gt_intern *table, const char *data, size_t length)
         return UINT32_MAX;
     bucket = &table->buckets[hash & (table->bucket_count - 1)];
     for (uint32_t id = *bucket; id; id = string->next) {
-        string = at(table, id);
+        string = gt_intern_at(table, id);
         if (string->hash == hash && string->length == length &&
             memcmp(string->data, data, length) == 0)
             return id;
@@ -85,16 +80,6 @@ uint32_t gt_intern_add(struct gt_intern *table, const char *data, size_t length)
         .data = copy, .length = (uint32_t)length, .next = *bucket, .hash = hash};
     *bucket = (uint32_t)table->strings.count;
     return *bucket;
-}
-
-const char *gt_intern_text(const struct gt_intern *table, uint32_t id)
-{
-    return id ? at(table, id)->data : "";
-}
-
-size_t gt_intern_length(const struct gt_intern *table, uint32_t id)
-{
-    return id ? at(table, id)->length : 0;
 }
 
 size_t gt_intern_count(const struct gt_intern *table)

@@ -28,9 +28,21 @@ void gt_intern_release(struct gt_intern *table);
 /* The id of `data`, adding a copy when it is new; UINT32_MAX when memory is exhausted. */
 uint32_t gt_intern_add(struct gt_intern *table, const char *data, size_t length);
 
+/* Private: of an id that is not 0. */
+static inline struct gt_interned *gt_intern_at(const struct gt_intern *table, uint32_t id)
+{
+    return gt_chunks_at(&table->strings, id - 1);
+}
+
 /* The string of an id that gt_intern_add returned; "" for id 0. */
-const char *gt_intern_text(const struct gt_intern *table, uint32_t id);
-size_t gt_intern_length(const struct gt_intern *table, uint32_t id);
+static inline const char *gt_intern_text(const struct gt_intern *table, uint32_t id)
+{
+    return id ? gt_intern_at(table, id)->data : "";
+}
+static inline size_t gt_intern_length(const struct gt_intern *table, uint32_t id)
+{
+    return id ? gt_intern_at(table, id)->length : 0;
+}
 /* How many ids exist, the empty string's included. */
 size_t gt_intern_count(const struct gt_intern *table);
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/nstime.h"
 
-#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -96,26 +95,28 @@ static const char digit_pairs[] = "0001020304050607080910111213141516171819"
                                   "6061626364656667686970717273747576777879"
                                   "8081828384858687888990919293949596979899";
 
+static size_t digits_of(uint64_t value)
+{
+    size_t digits = 1;
+
+    for (; value >= 10000; value /= 10000)
+        digits += 4;
+    return digits + (value >= 10) + (value >= 100) + (value >= 1000);
+}
+
 char *gt_put_u64(char *at, uint64_t value)
 {
-    char text[20];
-    char *p = text + sizeof(text);
-    size_t length;
+    char *end = at + digits_of(value), *p = end;
 
-    while (value >= 100) {
+    for (; value >= 100; value /= 100) {
         p -= 2;
         memcpy(p, digit_pairs + value % 100 * 2, 2);
-        value /= 100;
     }
-    if (value >= 10) {
-        p -= 2;
-        memcpy(p, digit_pairs + value * 2, 2);
-    } else {
-        *--p = (char)('0' + value);
-    }
-    length = (size_t)(text + sizeof(text) - p);
-    memcpy(at, p, length);
-    return at + length;
+    if (value >= 10)
+        memcpy(at, digit_pairs + value * 2, 2);
+    else
+        *at = (char)('0' + value);
+    return end;
 }
 
 char *gt_put_us(char *at, int64_t time_ns)
@@ -159,15 +160,43 @@ static double sum_for(int64_t end_ns)
     return end;
 }
 
+enum { DECIMALS_LEAST = 3, DECIMALS_MOST = 19 }; /* 10^19 is below 2^64 */
+
+/* Of a double above 0, which is its mantissa × 2^-shift. */
+struct parts {
+    int64_t mantissa; /* 53 bits */
+    int shift;
+};
+
+static struct parts parts_of(double value)
+{
+    uint64_t bits;
+
+    memcpy(&bits, &value, sizeof(bits));
+    return (struct parts){(int64_t)((bits & ((UINT64_C(1) << 52) - 1)) | UINT64_C(1) << 52),
+                          1075 - (int)(bits >> 52)};
+}
+
 /* Decimals that tell a length apart from those that miss the sum: a quarter of its last bit. */
 static int decimals_for(double sum)
 {
-    enum { LEAST = 3, MOST = 19 }; /* 10^19 is below 2^64 */
-    int exponent, decimals;
+    int decimals = ((parts_of(sum).shift + 2) * 30103 + 99999) / 100000; /* log10(2) */
 
-    frexp(sum, &exponent);
-    decimals = (int)ceil((55 - exponent) * 0.30103);
-    return decimals < LEAST ? LEAST : decimals > MOST ? MOST : decimals;
+    return decimals < DECIMALS_LEAST  ? DECIMALS_LEAST
+           : decimals > DECIMALS_MOST ? DECIMALS_MOST
+                                      : decimals;
+}
+
+/* What `length_ns` is longer by than `length`, in units of 1/scale ns; halves are rounded down,
+ * as by JavaScript's toFixed. */
+static int64_t excess_of(int64_t length_ns, double length, uint64_t scale)
+{
+    struct parts parts = parts_of(length);
+    __int128 excess_ns = ((__int128)length_ns << parts.shift) -
+                         (__int128)parts.mantissa * GT_NS_PER_US; /* times 2^shift */
+
+    return -(int64_t)((((__int128)1 << (parts.shift - 1)) - excess_ns * (__int128)scale) >>
+                      parts.shift);
 }
 
 /* "12.3450678", of so many decimals, without the zeros at the end. */
@@ -193,8 +222,7 @@ char *gt_put_length_us(char *at, int64_t start_ns, int64_t end_ns)
     int64_t length_ns = end_ns - start_ns;
     double start = read_us(start_ns), sum = sum_for(end_ns), length = sum - start;
     uint64_t scale = 1, whole, fraction;
-    long double excess; /* what the length is too long by, in units of its last decimal */
-    int64_t less;
+    int64_t less; /* what the length is too long by, in units of its last decimal */
     int decimals;
 
     if (start_ns < 0 || start + read_us(length_ns) == sum)
@@ -202,12 +230,9 @@ char *gt_put_length_us(char *at, int64_t start_ns, int64_t end_ns)
     if (length <= 0)
         return gt_put_us(at, 0);
     decimals = decimals_for(sum);
-    for (int i = 3; i < decimals; i++)
+    for (int i = DECIMALS_LEAST; i < decimals; i++)
         scale *= 10;
-    /* Both terms have at most 63 bits, and are almost equal: the difference is exact. */
-    excess = ((long double)length_ns - (long double)length * GT_NS_PER_US) * (long double)scale;
-    less = llrintl(excess);
-    less -= (long double)less - excess == 0.5L; /* halves: as JavaScript's toFixed */
+    less = excess_of(length_ns, length, scale);
     whole = (uint64_t)length_ns / GT_NS_PER_US;
     fraction = (uint64_t)length_ns % GT_NS_PER_US * scale;
     scale *= GT_NS_PER_US; /* of what is below a us */

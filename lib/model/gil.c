@@ -83,13 +83,12 @@ uint32_t gt_gil_new(struct gt_timeline *timeline, uint32_t process, enum gt_gil_
 uint32_t gt_gil_thread_of(const struct gt_timeline *timeline, struct gt_gil_state *state,
                           uint32_t thread)
 {
-    uint32_t index;
+    uint32_t index = state->owner != GT_NO_INDEX ? state->owner : state->last_acquirer;
     struct gt_gil_thread_state *member;
 
-    /* Every second event is one of the owner. */
-    if (state->owner != GT_NO_INDEX &&
-        gt_gil_thread_state_at(state, state->owner)->thread == thread)
-        return state->owner;
+    /* Most events are of the owner, or of who has just been it. */
+    if (index != GT_NO_INDEX && gt_gil_thread_state_at(state, index)->thread == thread)
+        return index;
     index = gt_hashmap_get(&state->gil.member_of, thread);
     if (index != GT_HASHMAP_NONE)
         return index;

@@ -309,6 +309,11 @@ static struct gt_sched *sched_mutable(struct gt_timeline *timeline, uint32_t thr
     return thread < timeline->scheds.count ? gt_chunks_at(&timeline->scheds, thread) : NULL;
 }
 
+static const struct gt_state_span *state_at(const struct gt_sched *sched, size_t index)
+{
+    return gt_chunks_at(&sched->spans, index);
+}
+
 /* The first span that ends after `time_ns`. */
 static size_t first_after(const struct gt_sched *sched, int64_t time_ns)
 {
@@ -346,13 +351,23 @@ static void mark_waits(struct gt_timeline *timeline, const struct gt_gil *gil)
 /* How often and how long threads held the GIL, ready to run, without a CPU. */
 static void count_ready_holding(struct gt_timeline *timeline, const struct gt_gil *gil)
 {
+    struct gt_sched *sched = NULL;
+    uint32_t thread = GT_NO_INDEX;
+    size_t first = 0; /* state that ends after the start of the hold */
+
     for (size_t i = 0; i < gil->holds.count; i++) {
         const struct gt_span *hold = gt_span_at(&gil->holds, i);
-        struct gt_sched *sched = sched_mutable(timeline, hold->thread);
 
-        for (size_t at = sched ? first_after(sched, hold->start_ns) : 0;
-             sched && at < sched->spans.count; at++) {
-            const struct gt_state_span *span = gt_chunks_at(&sched->spans, at);
+        if (hold->thread != thread) {
+            thread = hold->thread;
+            sched = sched_mutable(timeline, thread);
+            first = sched ? first_after(sched, hold->start_ns) : 0;
+        }
+        while (sched && first < sched->spans.count &&
+               state_at(sched, first)->end_ns <= hold->start_ns)
+            first++;
+        for (size_t at = first; sched && at < sched->spans.count; at++) {
+            const struct gt_state_span *span = state_at(sched, at);
             int64_t from_ns = span->start_ns > hold->start_ns ? span->start_ns : hold->start_ns;
             int64_t until_ns = span->end_ns < hold->end_ns ? span->end_ns : hold->end_ns;
 

@@ -20,6 +20,10 @@ struct slicer {
     const struct gt_timeline *timeline;
     int64_t zero_ns;
     double width_ns; /* of a slice */
+    /* The slice in which the span before ended, and its bounds: the next one lies in it, too,
+     * as a rule. */
+    size_t at;
+    int64_t at_from_ns, at_to_ns;
     struct gt_pack *pack;
     struct gt_error *err;
 };
@@ -60,11 +64,18 @@ static size_t slice_of(const struct slicer *slicer, int64_t time_ns)
     return slice < 1 ? 0 : slice >= GT_SLICES ? GT_SLICES - 1 : (size_t)slice;
 }
 
-static void add_span(const struct slicer *slicer, int64_t *sums, int64_t start_ns,
-                     int64_t end_ns)
+static void add_span(struct slicer *slicer, int64_t *sums, int64_t start_ns, int64_t end_ns)
 {
-    size_t last = slice_of(slicer, end_ns);
+    size_t last;
 
+    if (start_ns > slicer->at_from_ns && start_ns < end_ns && end_ns < slicer->at_to_ns) {
+        sums[slicer->at] = gt_add_ns(sums[slicer->at], end_ns - start_ns);
+        return;
+    }
+    last = slice_of(slicer, end_ns);
+    slicer->at = last;
+    slicer->at_from_ns = bound(slicer, last);
+    slicer->at_to_ns = bound(slicer, last + 1);
     for (size_t i = slice_of(slicer, start_ns); i <= last; i++) {
         int64_t from_ns = bound(slicer, i), to_ns = bound(slicer, i + 1);
 
@@ -141,7 +152,7 @@ static int put_owners(const struct slicer *slicer, uint32_t gil, const uint32_t 
     return 0;
 }
 
-static int write_gil(const struct slicer *slicer, uint32_t index)
+static int write_gil(struct slicer *slicer, uint32_t index)
 {
     const struct gt_gil *gil = gt_gil_at(slicer->timeline, index);
     uint32_t ranked[GT_SLICES_OWNERS + 1], thread = GT_NO_INDEX, member = 0;
@@ -192,7 +203,7 @@ static bool is_shown(const struct gt_timeline *timeline, uint32_t index)
     return before < GT_SLICES_GILS;
 }
 
-static void add_waits(const struct slicer *slicer, int64_t *sums)
+static void add_waits(struct slicer *slicer, int64_t *sums)
 {
     for (uint32_t i = 0; i < slicer->timeline->gils.count; i++) {
         const struct gt_chunks *waits = &gt_gil_at(slicer->timeline, i)->waits;
@@ -203,7 +214,7 @@ static void add_waits(const struct slicer *slicer, int64_t *sums)
     }
 }
 
-static void add_sleeps(const struct slicer *slicer, int64_t *sums)
+static void add_sleeps(struct slicer *slicer, int64_t *sums)
 {
     for (uint32_t i = 0; i < slicer->timeline->scheds.count; i++) {
         const struct gt_chunks *spans = &gt_sched_at(slicer->timeline, i)->spans;
@@ -217,7 +228,7 @@ static void add_sleeps(const struct slicer *slicer, int64_t *sums)
     }
 }
 
-static int write_waiters(const struct slicer *slicer, bool states)
+static int write_waiters(struct slicer *slicer, bool states)
 {
     int64_t sums[GT_SLICES] = {0};
     uint64_t values[GT_SLICES];

@@ -107,33 +107,27 @@ static inline bool is_id(int64_t value)
     return value >= -1 && value <= INT32_MAX;
 }
 
-/* In each byte whether it is not 0: 0x10 if any of the high half's bits is set. */
-static inline uint64_t any_high_bit(uint64_t bytes)
+/* The low four bits of each byte are what it is worth as a hexadecimal digit. `*digits`: how
+ * many of the eight bytes, at the beginning, are digits or small letters up to f. */
+static inline uint64_t hex_values_of(uint64_t bytes, unsigned *digits)
 {
-    return (bytes | bytes >> 1 | bytes >> 2 | bytes >> 3) & UINT64_C(0x1010101010101010);
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t letters = bytes >> 6 & ones;
+    uint64_t values = (bytes & 15 * ones) + letters * 9;
+    uint64_t above_nine = (values + 6 * ones) >> 4 & ones;
+    /* What a digit of such a value looks like: is it that? */
+    uint64_t others =
+        (bytes ^ (values + '0' * ones + above_nine * ('a' - '0' - 10))) | (values & 16 * ones);
+
+    *digits = others ? (unsigned)__builtin_ctzll(others) / 8 : 8;
+    return values;
 }
 
-/* Of eight bytes, how many at the beginning are digits or small letters up to f (0x61 to 0x66).
+/* The number that the first `digits` of the values make, 1 to 8: pairs, then fours, then all.
  */
-static inline unsigned hex_digits_of(uint64_t bytes)
+static inline uint32_t hex_of(uint64_t values, unsigned digits)
 {
-    const uint64_t low = bytes & UINT64_C(0x0f0f0f0f0f0f0f0f);
-    uint64_t no_digit =
-        (bytes ^ UINT64_C(0x3030303030303030)) | (low + UINT64_C(0x0606060606060606));
-    uint64_t no_letter = (bytes ^ UINT64_C(0x6060606060606060)) |
-                         (low + UINT64_C(0x0909090909090909)) |
-                         (~(low + UINT64_C(0x0f0f0f0f0f0f0f0f)) & UINT64_C(0x1010101010101010));
-    uint64_t others = any_high_bit(no_digit & UINT64_C(0xf0f0f0f0f0f0f0f0)) &
-                      any_high_bit(no_letter & UINT64_C(0xf0f0f0f0f0f0f0f0));
-
-    return others ? (unsigned)__builtin_ctzll(others) / 8 : 8;
-}
-
-/* The number that `digits` of the bytes make, 1 to 8: pairs, then fours, then all. */
-static inline uint32_t hex_of(uint64_t bytes, unsigned digits)
-{
-    uint64_t letters = bytes >> 6 & UINT64_C(0x0101010101010101);
-    uint64_t sum = ((bytes & UINT64_C(0x0f0f0f0f0f0f0f0f)) + letters * 9) << (64 - 8 * digits);
+    uint64_t sum = values << (64 - 8 * digits);
 
     sum = (sum << 4 | sum >> 8) & UINT64_C(0x00ff00ff00ff00ff);
     sum = (sum << 8 | sum >> 16) & UINT64_C(0x0000ffff0000ffff);
@@ -146,11 +140,11 @@ static inline const char *read_hex(const char *at, const char *end, uint64_t *va
     uint64_t sum = 0;
 
     while (end - at >= 8) {
-        uint64_t bytes = eight_bytes(at);
-        unsigned digits = hex_digits_of(bytes);
+        unsigned digits;
+        uint64_t values = hex_values_of(eight_bytes(at), &digits);
 
         if (digits)
-            sum = sum << 4 * digits | hex_of(bytes, digits);
+            sum = sum << 4 * digits | hex_of(values, digits);
         at += digits;
         if (digits < 8) {
             *value = sum;
