@@ -64,15 +64,24 @@ GT_AGENT_HOT bool gt_agent_count_call(struct gt_agent_thread *self,
     return gt_agent_count_apart(self, function, ticks);
 }
 
+/* The time of a call or return. The usage is read first, where it is due: a thread whose time
+ * slice is used up loses its CPU in that system call, which what it did until then is charged
+ * with, and not the function that it is about to call. */
+GT_AGENT_HOT uint64_t gt_agent_trace_ticks(struct gt_agent_thread *self)
+{
+    uint64_t ticks = gt_agent_ticks();
+
+    return gt_agent_usage_if_due(self, ticks, GT_AGENT_CALL_GAPS) ? gt_agent_ticks() : ticks;
+}
+
 /* Record a call. False when the function is recorded no more: the hook need not report it. */
 GT_AGENT_HOT bool gt_agent_trace_call(struct gt_agent_thread *self,
                                       struct gt_agent_function *function,
                                       enum gt_wire_call_kind kind)
 {
-    uint64_t ticks = gt_agent_ticks();
+    uint64_t ticks = gt_agent_trace_ticks(self);
     struct gt_agent_call *call;
 
-    gt_agent_usage_if_due(self, ticks, GT_AGENT_CALL_GAPS);
     if (GT_AGENT_UNLIKELY(gt_agent_count_call(self, function, ticks)) &&
         gt_agent_limits.budget && gt_agent_over_budget(self, function, ticks))
         return false;
@@ -101,10 +110,9 @@ GT_AGENT_HOT void gt_agent_trace_return(struct gt_agent_thread *self,
                                         enum gt_wire_call_kind kind)
 {
     struct gt_agent_stream *calls = &self->log.streams[GT_WIRE_STREAM_CALLS];
-    uint64_t ticks = gt_agent_ticks();
+    uint64_t ticks = gt_agent_trace_ticks(self);
     const struct gt_agent_call *call;
 
-    gt_agent_usage_if_due(self, ticks, GT_AGENT_CALL_GAPS);
     if (GT_AGENT_UNLIKELY(self->calls.skipped)) {
         self->calls.skipped--;
         return;

@@ -168,6 +168,23 @@ def lifetimes(log):
     return {key: ended[key] - born[key] for key in born}
 
 
+TINY_CALLS = """
+for _ in range(300):
+    for number in range(100000): pass
+    str(number).encode()
+"""
+
+
+@every_python
+def test_who_loses_its_cpu_as_its_usage_is_read_loses_it_before_what_it_calls(agent, python):
+    """That system call is where a used up time slice ends: what is called then is no part of it."""
+    log = agent.run(python, TINY_CALLS, python=1)
+    encodes = [e for e in log.events if e.kind == "call" and " str.encode|" in e.rest]
+    read = {e.ns for e in log.events if e.kind == "usage"}
+    assert len(encodes) >= 300 and len(read) > 100, (len(encodes), len(read))
+    assert not read & {e.ns for e in encodes}
+
+
 TWO_THREADS = """
 import threading, time
 both = threading.Barrier(2)
