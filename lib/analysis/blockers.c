@@ -53,11 +53,17 @@ static uint32_t new_row(struct gt_blockers_walk *walk, const struct gt_doing *do
     return index;
 }
 
+static struct known *known_of(struct gt_blockers_walk *walk, const struct gt_doing *doing,
+                              uint32_t thread)
+{
+    return &walk->known[(doing->function + doing->kind + thread) % GT_RECENT];
+}
+
 /* The row of what `thread` does; GT_NO_INDEX: no memory. */
 static uint32_t row_of(struct gt_blockers_walk *walk, const struct gt_doing *doing,
                        uint32_t thread)
 {
-    struct known *known = &walk->known[(doing->function + doing->kind + thread) % GT_RECENT];
+    struct known *known = known_of(walk, doing, thread);
 
     if (known->row != GT_NO_INDEX && known->doing.kind == doing->kind &&
         known->doing.function == doing->function && known->doing.caller == doing->caller &&
@@ -68,6 +74,7 @@ static uint32_t row_of(struct gt_blockers_walk *walk, const struct gt_doing *doi
         known->row = new_row(walk, doing, thread);
     known->doing = *doing;
     known->thread = thread;
+    known->caller = GT_HASHMAP_NONE;
     return known->row;
 }
 
@@ -129,6 +136,32 @@ static int charge_waiters(struct gt_blockers_walk *walk, uint32_t row, int64_t n
 
 /* --- holds --- */
 
+/* A Python function is one row, whoever called it. 0 or -1. */
+static int note_caller(struct gt_blockers_walk *walk, uint32_t row,
+                       const struct gt_doing *doing, int64_t ns)
+{
+    struct known *known = known_of(walk, doing, walk->hold->thread);
+    uint64_t key = (uint64_t)row << 32 | doing->caller;
+    struct gt_caller_sum *sum;
+
+    if (known->caller == GT_HASHMAP_NONE)
+        known->caller = gt_hashmap_get(&walk->caller_of, key);
+    if (known->caller == GT_HASHMAP_NONE) {
+        known->caller = (uint32_t)walk->callers.count;
+        sum = gt_chunks_push(&walk->callers);
+        if (!sum || gt_hashmap_put(&walk->caller_of, key, known->caller))
+            return -1;
+        *sum = (struct gt_caller_sum){.row = row, .caller = doing->caller};
+    }
+    sum = gt_chunks_at(&walk->callers, known->caller);
+    sum->waiting_ns = gt_add_ns(sum->waiting_ns, ns);
+    if (sum->waiting_ns > row_at(walk, row)->caller_ns) {
+        row_at(walk, row)->caller_ns = sum->waiting_ns;
+        row_at(walk, row)->doing.caller = doing->caller;
+    }
+    return 0;
+}
+
 static int charge_hold(void *context, int64_t from_ns, int64_t until_ns)
 {
     struct gt_blockers_walk *walk = context;
@@ -156,6 +189,9 @@ static int charge_hold(void *context, int64_t from_ns, int64_t until_ns)
             return -1;
         walk->stretch.waited_for = walk->stretch.waited_for || waiters > 0;
         if (charge_waiters(walk, row, stop_ns - from_ns))
+            return -1;
+        if (waiters && doing->kind == GT_DOING_PYTHON &&
+            note_caller(walk, row, doing, gt_times_ns(stop_ns - from_ns, waiters)))
             return -1;
         from_ns = stop_ns;
     }
@@ -392,6 +428,8 @@ static void cleanup(struct gt_blockers_walk *walk)
     gt_sweep_release(&walk->sweep);
     gt_hashmap_release(&walk->row_of);
     gt_hashmap_release(&walk->cell_of);
+    gt_hashmap_release(&walk->caller_of);
+    gt_chunks_release(&walk->callers);
 }
 
 int gt_blockers_of(struct gt_blockers *blockers, const struct gt_timeline *timeline,
@@ -415,6 +453,8 @@ int gt_blockers_of(struct gt_blockers *blockers, const struct gt_timeline *timel
     walk.asked_is_recorded = gt_asked_is_recorded(&walk.asked);
     gt_hashmap_init(&walk.row_of);
     gt_hashmap_init(&walk.cell_of);
+    gt_hashmap_init(&walk.caller_of);
+    gt_chunks_init(&walk.callers, sizeof(struct gt_caller_sum));
     if (rc == 0)
         rc = prepare(&walk);
     if (rc == 0)

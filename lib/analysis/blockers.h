@@ -32,14 +32,16 @@ enum gt_gap {
 #define GT_BLOCKER_LONG_NS ((int64_t)50000)
 
 struct gt_blocker {
-    struct gt_doing doing;   /* .call means nothing here */
-    int64_t interval_ns;     /* the GIL's switch interval, as it was last */
-    uint32_t thread;         /* of GT_DOING_UNKNOWN: the holder; else GT_NO_INDEX */
-    int64_t waiting_ns;      /* charged to it, over all waiters */
-    uint64_t count;          /* stretches of holding in it while a thread waited */
-    uint64_t long_count;     /* of these, those of GT_BLOCKER_LONG_NS or more */
-    int64_t total_hold_ns;   /* of all stretches of holding, waited for or not */
-    int64_t waited_hold_ns;  /* of those that a thread waited for */
+    struct gt_doing doing;  /* .call means nothing here; .caller, of a Python function, which is
+                               one row whoever called it, is who did for most of the waiting */
+    int64_t interval_ns;    /* the GIL's switch interval, as it was last */
+    uint32_t thread;        /* of GT_DOING_UNKNOWN: the holder; else GT_NO_INDEX */
+    int64_t waiting_ns;     /* charged to it, over all waiters */
+    int64_t caller_ns;      /* private: of it, while doing.caller had called it */
+    uint64_t count;         /* stretches of holding in it while a thread waited */
+    uint64_t long_count;    /* of these, those of GT_BLOCKER_LONG_NS or more */
+    int64_t total_hold_ns;  /* of all stretches of holding, waited for or not */
+    int64_t waited_hold_ns; /* of those that a thread waited for */
     int64_t longest_hold_ns; /* the longest of these */
     uint64_t requested;      /* of these, in how many a waiter asked for the GIL */
     int64_t asked_hold_ns;   /* the lengths of those */

@@ -45,6 +45,12 @@ struct gt_gc_within {
     bool runs;                /* gt_blockers_walk.stretch is a run of it */
 };
 
+/* How much was waited for a Python function while this one had called it. */
+struct gt_caller_sum {
+    uint32_t row, caller;
+    int64_t waiting_ns;
+};
+
 enum { GT_RECENT = 64 };
 
 struct gt_blockers_walk {
@@ -57,10 +63,13 @@ struct gt_blockers_walk {
     struct gt_past *pasts; /* by member */
     struct gt_members members;
     struct gt_charges charges; /* keys: gaps, then rows */
-    struct gt_hashmap row_of, cell_of;
+    struct gt_hashmap row_of, cell_of, caller_of;
+    struct gt_chunks
+        callers; /* of struct gt_caller_sum: by row of a Python function, and caller */
     struct known {
         struct gt_doing doing;
         uint32_t thread, row; /* GT_NO_INDEX: none */
+        uint32_t caller;      /* in `callers`; GT_HASHMAP_NONE: not looked up yet */
     } known[GT_RECENT];       /* cache of row_of */
     struct {
         uint64_t key;

@@ -16,7 +16,7 @@ static const uint64_t A = 0x7f0000001000;
 
 #define MS ((int64_t)GT_NS_PER_MS)
 
-enum { MAIN = 1, SORT, KEY, COLLECT, IMPORT, BODY, WRITE };
+enum { MAIN = 1, SORT, KEY, COLLECT, IMPORT, BODY, WRITE, OTHER };
 
 static void call(struct gt_timeline *t, int64_t time_ns, int32_t tid, uint32_t id, bool enter)
 {
@@ -31,6 +31,7 @@ static void call(struct gt_timeline *t, int64_t time_ns, int32_t tid, uint32_t i
         [IMPORT] = {"_find_and_load", "<frozen importlib._bootstrap>", 0},
         [BODY] = {"<module>", "b.py", 0},
         [WRITE] = {"write", "posix", GT_FUNCTION_C},
+        [OTHER] = {"other", "a.py", 0},
     };
     struct gt_function function = {.id = id,
                                    .line = id,
@@ -158,6 +159,50 @@ static void a_c_function_answers_for_those_it_calls(void **state)
     assert_int_equal(gt_utilization_percentile(&blockers.utilization, 50), MS);
     gt_blockers_release(&blockers);
     gt_timeline_free(t);
+}
+
+/* main calls other, then <module> does: 11 waits in both for `in_main` and `in_module`. */
+static uint32_t caller_of_other(int64_t in_main, int64_t in_module, struct gt_timeline **t)
+{
+    int64_t now = 3 * MS;
+    struct gt_blockers blockers;
+    uint32_t caller;
+
+    *t = begin();
+    acquire(*t, MS, 10, 10, A);
+    await(*t, 2 * MS, 10, 11, A);
+    call(*t, now, 10, MAIN, true);
+    call(*t, now, 10, OTHER, true);
+    call(*t, now += in_main, 10, OTHER, false);
+    call(*t, now, 10, BODY, true);
+    call(*t, now, 10, OTHER, true);
+    call(*t, now += in_module, 10, OTHER, false);
+    release(*t, now + MS, 10, 10, A);
+    acquire(*t, now + 2 * MS, 10, 11, A);
+    release(*t, now + 3 * MS, 10, 11, A);
+    blockers = end(*t);
+    assert_int_equal(blocker_of(*t, &blockers, GT_DOING_PYTHON, "other")->waiting_ns,
+                     in_main + in_module);
+    caller = blocker_of(*t, &blockers, GT_DOING_PYTHON, "other")->doing.caller;
+    gt_blockers_release(&blockers);
+    return caller;
+}
+
+/* Not the one that called it first. */
+static void a_python_function_is_shown_with_who_called_it_most(void **state)
+{
+    const int64_t times[][2] = {{8 * MS, MS}, {MS, 8 * MS}};
+    const char *const names[] = {"main", "<module>"};
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct gt_timeline *t;
+        uint32_t caller = caller_of_other(times[i][0], times[i][1], &t);
+        const struct gt_function_info *function = gt_chunks_at(&t->functions, caller);
+
+        assert_string_equal(gt_intern_text(&t->names, function->name), names[i]);
+        gt_timeline_free(t);
+    }
 }
 
 /* A collection strikes in sorted; an import runs a module's body; each answers for itself. */
@@ -374,6 +419,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_part_of_a_thread_is_enough),
         cmocka_unit_test(a_c_function_answers_for_those_it_calls),
+        cmocka_unit_test(a_python_function_is_shown_with_who_called_it_most),
         cmocka_unit_test(collections_and_imports_answer_for_themselves),
         cmocka_unit_test(an_operation_goes_on_after_a_collection),
         cmocka_unit_test(gaps_are_told_apart),
