@@ -4,10 +4,12 @@
 #include "analysis/coverage.h"
 #include "analysis/gil_times.h"
 #include "analysis/judgement.h"
+#include "analysis/thread_kinds.h"
 #include "base/nstime.h"
 #include "model/gil_switch.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     BOUND_PERCENT = 50,  /* of the time somebody waits: the program is bound by the GIL … */
@@ -20,6 +22,7 @@ enum {
 
 /* What the verdict on one GIL is made from. */
 struct one {
+    const struct gt_timeline *timeline;
     const struct gt_gil *gil;
     const struct gt_contention *contention;
     const struct gt_blockers *blockers;
@@ -89,18 +92,47 @@ static struct gt_blame largest_pair(const struct one *one)
     return pair;
 }
 
+/* Of many threads of one kind none may stand out, though all of them together do. Those without
+ * a name are of no kind. `sums_ns` by member. 0 or -1. */
+static int find_kind(const struct one *one, const int64_t *sums_ns, struct gt_verdict *verdict)
+{
+    struct gt_thread_kinds kinds;
+    int64_t least_ns = gt_times_ns(verdict->holder_ns, GT_KIND_GROUP);
+    int rc = gt_thread_kinds_init(&kinds, one->timeline, one->gil, NULL);
+
+    for (uint32_t k = 0; rc == 0 && k < kinds.count; k++) {
+        const struct gt_thread_kind *kind = &kinds.list[k];
+        int64_t sum_ns = 0;
+
+        for (uint32_t i = 0; i < kind->count; i++)
+            sum_ns = gt_add_ns(sum_ns, sums_ns[kinds.members[kind->first + i]]);
+        if (kind->count < GT_KIND_GROUP || sum_ns <= least_ns ||
+            strcmp(gt_thread_kind_name(&kinds, k), "thread *") == 0)
+            continue;
+        least_ns = verdict->holder_ns = sum_ns;
+        verdict->holder = kinds.members[kind->first];
+        verdict->holders = kind->count;
+    }
+    gt_thread_kinds_release(&kinds);
+    return rc;
+}
+
 /* Whom all together waited for longest. 0 or -1. */
 static int find_holder(const struct one *one, struct gt_verdict *verdict)
 {
     const struct gt_chunks *blames = &one->contention->blames;
     size_t members = one->gil->members.count;
     int64_t *sums = calloc(members + 1, sizeof(*sums));
+    bool all_known = true;
+    int rc = 0;
 
     if (!sums)
         return -1;
+    verdict->holders = 1;
     for (size_t i = 0; i < blames->count; i++) {
         const struct gt_blame *blame = gt_blame_at(one->contention, i);
 
+        all_known = all_known && blame->holder != GT_OTHERS;
         if (blame->holder >= members) /* nobody, or many */
             continue;
         sums[blame->holder] = gt_add_ns(sums[blame->holder], blame->ns);
@@ -109,8 +141,10 @@ static int find_holder(const struct one *one, struct gt_verdict *verdict)
             verdict->holder = blame->holder;
         }
     }
+    if (all_known)
+        rc = find_kind(one, sums, verdict);
     free(sums);
-    return 0;
+    return rc;
 }
 
 static bool is_told(const struct gt_blocker *row, int64_t wait_ns)
@@ -191,7 +225,7 @@ int gt_verdicts_init(struct gt_verdicts *verdicts, const struct gt_recorded *rec
     if (!verdicts->list)
         return gt_error_memory(err);
     for (uint32_t i = 0; i < gils; i++) {
-        struct one one = {gt_gil_at(timeline, i), &contentions[i], &blockers[i]};
+        struct one one = {timeline, gt_gil_at(timeline, i), &contentions[i], &blockers[i]};
         struct gt_verdict *verdict = &verdicts->list[verdicts->count];
 
         verdicts->life_ns = gt_add_ns(verdicts->life_ns, gt_gil_life_ns(one.gil));

@@ -2,6 +2,7 @@
 #include "report/sentences.h"
 
 #include "analysis/gil_times.h"
+#include "analysis/thread_kinds.h"
 #include "base/nstime.h"
 #include "report/blocker_text.h"
 #include "report/labels.h"
@@ -39,6 +40,24 @@ static int name_member(const struct gt_report *report, uint32_t gil, uint32_t me
 {
     return gt_report_label(
         report, gt_gil_thread_at(gt_gil_at(report->timeline, gil), member)->thread, text);
+}
+
+/* "search", "worker-* (4 threads)" */
+static int name_holder(const struct gt_report *report, const struct gt_verdict *verdict,
+                       struct gt_buf *text)
+{
+    const struct gt_gil *gil = gt_gil_at(report->timeline, verdict->gil);
+    char name[64];
+    size_t length;
+
+    if (verdict->holders == 1)
+        return name_member(report, verdict->gil, verdict->holder, text);
+    length = gt_thread_group_name(
+        report->timeline, gt_gil_thread_at(gil, verdict->holder)->thread, name, sizeof(name));
+    return gt_buf_add_visible(text, name, length) ||
+                   gt_buf_addf(text, " (%u threads)", verdict->holders)
+               ? -1
+               : 0;
 }
 
 static const char *bound_text(enum gt_bound bound)
@@ -155,11 +174,14 @@ static int say_interval(struct gt_report *report, const struct gt_verdict *verdi
     const struct gt_gil *gil = gt_gil_at(report->timeline, verdict->gil);
     int64_t interval_ns = gt_interval_last(&gil->intervals);
     bool changed = gil->intervals.list.count > 1;
+    bool is_told = gil->intervals.source != GT_INTERVAL_FROM_GAPS;
+    double set_s = set_interval_s(interval_ns);
     char duration[32];
 
     if (verdict->interval == GT_INTERVAL_USUAL)
         return 0;
-    gt_duration_text(interval_ns, duration, sizeof(duration));
+    gt_duration_text(is_told ? gt_ns_of(set_s * GT_NS_PER_S) : interval_ns, duration,
+                     sizeof(duration));
     if (gt_buf_addf(text,
                     verdict->interval == GT_INTERVAL_LONGER
                         ? "Each request for the GIL waits up to %s before the holder is told, "
@@ -168,12 +190,11 @@ static int say_interval(struct gt_report *report, const struct gt_verdict *verdi
                           "switch interval %s %s",
                     duration, changed ? "became" : "is", duration))
         return -1;
-    if (gil->intervals.source == GT_INTERVAL_FROM_GAPS)
+    if (!is_told)
         return gt_findings_add(report, text, gt_buf_adds(text, ", as the waits tell."));
     return gt_findings_add(report, text,
                            gt_buf_addf(text, ": this program set sys.setswitchinterval(%g)%s.",
-                                       set_interval_s(interval_ns),
-                                       changed ? ", the last of several" : ""));
+                                       set_s, changed ? ", the last of several" : ""));
 }
 
 /* The function that all waited for most, where functions were recorded. */
@@ -218,16 +239,17 @@ static int say_most(struct gt_report *report, const struct gt_verdict *verdict,
     uint32_t gil = verdict->gil;
     const struct gt_blame *pair = &verdict->pair;
     bool small = verdict->holder_ns < verdict->wait_ns / 10; /* it gets a decimal */
+    bool pair_matters = verdict->holders == 1 || pair->ns >= verdict->wait_ns / 10;
     char duration[32];
 
     if (verdict->holder == GT_NO_INDEX)
         return 0;
     return gt_findings_add(
         report, text,
-        name_member(report, gil, verdict->holder, text) ||
+        name_holder(report, verdict, text) ||
             gt_buf_addf(text, " held the GIL for %.*f%% of this waiting, the most.", small,
                         gt_percent(verdict->holder_ns, verdict->wait_ns)) ||
-            (pair->ns &&
+            (pair->ns && pair_matters &&
              (gt_buf_adds(text, " Largest pair: ") ||
               name_member(report, gil, pair->waiter, text) ||
               gt_buf_addf(text, " waited %s for ",

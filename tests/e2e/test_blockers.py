@@ -220,5 +220,5 @@ def test_the_switch_interval_is_told_where_it_is_not_the_default(source, folder)
     load = summary["load"][0]
     assert load["switch_interval_source"] == "deadlines", load
     assert 19.6e6 < load["switch_interval_ns"] < 20.4e6, load
-    assert any("this program set sys.setswitchinterval(0.02)" in one
+    assert any("the switch interval is 20.0 ms: this program set sys.setswitchinterval(0.02)" in one
                for one in summary["findings"]), summary["findings"]

@@ -5,6 +5,8 @@
 #include "analysis/gil_times.h"
 #include "analysis/verdict.h"
 
+#include <stdio.h>
+
 static struct gt_timeline t;
 static struct gt_recorded recorded;
 static struct gt_contention contentions[2];
@@ -15,6 +17,7 @@ static int begin(void **state)
 {
     (void)state;
     made_init(&t);
+    gt_intern_init(&t.names);
     recorded = (struct gt_recorded){.timeline = &t};
     for (int i = 0; i < 2; i++) {
         struct gt_gil *gil = made_gil(&t, 1000 * MS);
@@ -34,6 +37,7 @@ static int end(void **state)
         gt_chunks_release(&contentions[i].blames);
         made_blockers_release(&blockers[i]);
     }
+    gt_intern_release(&t.names);
     made_release(&t);
     return 0;
 }
@@ -176,6 +180,41 @@ static void names_whom_all_waited_for_and_the_largest_pair(void **state)
     assert_int_equal(first_verdict().holder, GT_NO_INDEX);
 }
 
+/* Of four workers none stands out, but all of them do. */
+static void many_of_one_kind_are_named_together(void **state)
+{
+    struct gt_verdict verdict;
+    struct gt_gil *gil = made_gil_at(&t, 0);
+
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        uint32_t thread = (uint32_t)t.threads.count;
+        char name[16];
+        int length = snprintf(name, sizeof(name), "worker-%d", i);
+
+        *(struct gt_thread *)made_push(&t.threads) =
+            (struct gt_thread){.tid = 100 + i,
+                               .number = thread + 1,
+                               .end_ns = 1000 * MS,
+                               .python_name = gt_intern_add(&t.names, name, (size_t)length)};
+        made_member(gil, 0, 0)->thread = thread;
+        made_blame(&contentions[0], 1, (uint32_t)gil->members.count - 1, 80 * MS);
+    }
+    made_member_at(gil, 1)->wait_ns = 420 * MS;
+    made_blame(&contentions[0], 1, 0, 100 * MS);
+    verdict = first_verdict();
+    assert_int_equal(verdict.holders, 4);
+    assert_true(verdict.holder_ns == 320 * MS);
+    assert_int_equal(verdict.holder, 2);
+    made_blame(&contentions[0], 1, 0, 10 * MS); /* one that stands out is named itself */
+    verdict = first_verdict();
+    assert_int_equal(verdict.holders, 1);
+    assert_int_equal(verdict.holder, 0);
+    made_blame(&contentions[0], 3, GT_OTHERS, MS); /* then the sum is not known */
+    made_blame(&contentions[0], 4, 5, 250 * MS);
+    assert_int_equal(first_verdict().holders, 1);
+}
+
 static void of_little_waiting_no_more_is_told(void **state)
 {
     (void)state;
@@ -300,6 +339,7 @@ int main(void)
         TEST(shares_are_of_what_is_known),
         TEST(an_interval_is_told_where_it_is_not_the_default),
         TEST(names_whom_all_waited_for_and_the_largest_pair),
+        TEST(many_of_one_kind_are_named_together),
         TEST(of_little_waiting_no_more_is_told),
         TEST(rows_are_told_that_keep_the_gil_or_queue_again_and_again),
         TEST(the_function_waited_for_most_is_the_first_if_one_is_known),
