@@ -83,7 +83,8 @@ static void show_hang(const struct gt_run_state *run)
     struct gt_buf text;
 
     if (!run->cli->pid || run->result.ended_ns || !run->reported ||
-        !(recorded->detect & GT_DETECT_GIL) || recorded->timeline->quality.gil_events)
+        !(recorded->detect & GT_DETECT_GIL) || recorded->timeline->quality.gil_events ||
+        recorded->timeline->no_gil)
         return;
     gt_buf_init(&text);
     if (gt_dump_text(&text, &run->running, &run->python, NULL) == 0) {

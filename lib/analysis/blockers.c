@@ -4,6 +4,7 @@
 #include "base/nstime.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static uint32_t member_of(const struct gt_blockers_walk *walk, uint32_t thread)
 {
@@ -198,6 +199,16 @@ static int charge_hold(void *context, int64_t from_ns, int64_t until_ns)
     return 0;
 }
 
+/* A lock, or an item of a SimpleQueue: it does nothing meanwhile but wait for another thread,
+ * which wants the GIL, too. Fewer of such calls, or another process, are no remedy. */
+static bool waits_for_threads(const struct gt_timeline *timeline, uint32_t function)
+{
+    const struct gt_function_info *called = gt_chunks_at(&timeline->functions, function);
+    const char *module = gt_intern_text(&timeline->names, called->file);
+
+    return strcmp(module, "_thread") == 0 || strcmp(module, "_queue") == 0;
+}
+
 /* It released the GIL in a C function and got it back within the same call: that call is
  * charged with it. */
 static int note_retake(struct gt_blockers_walk *walk, struct gt_past *past)
@@ -214,7 +225,7 @@ static int note_retake(struct gt_blockers_walk *walk, struct gt_past *past)
     doing = gt_attribution_at(&past->attribution, start_ns, &until_ns);
     if (!doing)
         return -1;
-    if (doing->call != past->call)
+    if (doing->call != past->call || waits_for_threads(walk->timeline, row->doing.function))
         return 0;
     if (past->wait_end_ns == start_ns && past->wait_start_ns >= past->released_ns)
         wait_ns = start_ns - past->wait_start_ns;

@@ -73,6 +73,14 @@ def test_a_process_without_a_gil_is_looked_at_while_it_runs(folder, free_threade
     assert "(%s:" % target("attached") in run.err + run.out.decode(), run
 
 
+def test_a_process_without_a_gil_is_not_said_to_hang_since_none_took_it(folder, free_threaded):
+    with Running(free_threaded.path, target("attached"), "turns") as running:
+        run = giltracer(["--pid", running.pid, "--duration", "300ms", "--gil-source", "agent",
+                         "--no-output"], folder)
+    assert run.status == 0 and "Threads without a GIL" in run.err, run
+    assert "no thread took or gave" not in run.err, run
+
+
 def trace_stops(mode, folder, python, options=()):
     traced = trace([target("parallel"), mode, "0.5"], folder, python,
                    ["--gil-source", "agent", *options])

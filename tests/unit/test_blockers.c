@@ -16,7 +16,7 @@ static const uint64_t A = 0x7f0000001000;
 
 #define MS ((int64_t)GT_NS_PER_MS)
 
-enum { MAIN = 1, SORT, KEY, COLLECT, IMPORT, BODY, WRITE, OTHER };
+enum { MAIN = 1, SORT, KEY, COLLECT, IMPORT, BODY, WRITE, OTHER, LOCK };
 
 static void call(struct gt_timeline *t, int64_t time_ns, int32_t tid, uint32_t id, bool enter)
 {
@@ -32,6 +32,7 @@ static void call(struct gt_timeline *t, int64_t time_ns, int32_t tid, uint32_t i
         [BODY] = {"<module>", "b.py", 0},
         [WRITE] = {"write", "posix", GT_FUNCTION_C},
         [OTHER] = {"other", "a.py", 0},
+        [LOCK] = {"lock.acquire", "_thread", GT_FUNCTION_C},
     };
     struct gt_function function = {.id = id,
                                    .line = id,
@@ -298,35 +299,56 @@ static void gaps_are_told_apart(void **state)
     gt_timeline_free(t);
 }
 
-/* 11 writes, a microsecond each, and queues for 4 ms behind 10 every time. */
-static void who_queues_again_and_again_is_named(void **state)
+enum { TIMES = 60 };
+
+/* 11 calls it, which takes a microsecond without the GIL, and queues for 4 ms behind 10 every
+ * time. */
+static struct gt_blockers queue_again(struct gt_timeline *t, uint32_t id)
 {
-    enum { TIMES = 60 };
-    struct gt_timeline *t = begin();
-    struct gt_blockers blockers;
-    const struct gt_blocker *row;
     int64_t now_ns = MS;
 
-    (void)state;
     acquire(t, now_ns, 10, 11, A);
     for (int i = 0; i < TIMES; i++) {
-        call(t, now_ns + 1000, 11, WRITE, true);
+        call(t, now_ns + 1000, 11, id, true);
         release(t, now_ns + 2000, 10, 11, A);
         acquire(t, now_ns + 2500, 10, 10, A);
         await(t, now_ns + 3000, 10, 11, A);
         release(t, now_ns + 4 * MS, 10, 10, A);
         now_ns += 4 * MS + 3000;
         acquire(t, now_ns, 10, 11, A);
-        call(t, now_ns + 500, 11, WRITE, false);
+        call(t, now_ns + 500, 11, id, false);
     }
     release(t, now_ns + 600, 10, 11, A);
-    blockers = end(t);
-    row = blocker_of(t, &blockers, GT_DOING_C, "write");
+    return end(t);
+}
+
+static void who_queues_again_and_again_is_named(void **state)
+{
+    struct gt_timeline *t = begin();
+    struct gt_blockers blockers = queue_again(t, WRITE);
+    const struct gt_blocker *row = blocker_of(t, &blockers, GT_DOING_C, "write");
+
+    (void)state;
     assert_int_equal(row->retakes, TIMES);
     assert_int_equal(row->contended, TIMES);
     assert_int_equal(row->away_ns, TIMES * 1000);
     assert_int_equal(row->retake_wait_ns, TIMES * 4 * MS);
     assert_true(gt_blocker_is_requeuer(row));
+    gt_blockers_release(&blockers);
+    gt_timeline_free(t);
+}
+
+/* Threads that pass work to each other could not do it with fewer calls. */
+static void who_waits_for_another_thread_does_not_queue_again(void **state)
+{
+    struct gt_timeline *t = begin();
+    struct gt_blockers blockers = queue_again(t, LOCK);
+    const struct gt_blocker *row = blocker_of(t, &blockers, GT_DOING_C, "lock.acquire");
+
+    (void)state;
+    assert_int_equal(row->retakes, 0);
+    assert_false(gt_blocker_is_requeuer(row));
+    assert_false(gt_blocker_releases_mostly(row));
     gt_blockers_release(&blockers);
     gt_timeline_free(t);
 }
@@ -424,6 +446,7 @@ int main(void)
         cmocka_unit_test(an_operation_goes_on_after_a_collection),
         cmocka_unit_test(gaps_are_told_apart),
         cmocka_unit_test(who_queues_again_and_again_is_named),
+        cmocka_unit_test(who_waits_for_another_thread_does_not_queue_again),
         cmocka_unit_test(the_switch_interval_is_seen),
         cmocka_unit_test(who_ends_as_the_request_comes_was_not_asked),
         cmocka_unit_test(a_process_that_ends_while_others_wait_may_be_a_deadlock),
