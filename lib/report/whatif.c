@@ -114,22 +114,31 @@ static const char *why_not(enum gt_withheld withheld)
     }
 }
 
+/* "run", "traced run", and of a recording that is a part of one "recorded part of the run". */
+static const char *run_text(const struct gt_report *report, bool traced)
+{
+    if (report->timeline->is_part)
+        return traced ? "traced part of the run" : "recorded part of the run";
+    return traced ? "traced run" : "run";
+}
+
 static int say(const struct gt_report *report, const struct gt_estimate *estimate,
                const struct gt_blocker_text *blame, struct gt_buf *text)
 {
     const struct gt_whatif *whatif = report->whatif;
-    const char *traced = whatif->of_traced_run ? "traced " : "";
+    const char *run = run_text(report, whatif->of_traced_run);
     bool as_it_is = estimate->kind == GT_ESTIMATE_RECORDED;
     char wall[32], recorded[32];
     uint32_t best = estimate->best_cores;
 
     if (estimate->wall_ns < 0)
-        return gt_buf_addf(text, "How long the run would take %s", as_it_is ? "" : "if ") ||
+        return gt_buf_addf(text, "How long the %s would take %s", run_text(report, false),
+                           as_it_is ? "" : "if ") ||
                add_condition(estimate, blame, text) ||
                gt_buf_addf(text, " is not known: %s.", why_not(estimate->withheld));
     if (gt_buf_adds(text, as_it_is ? "As it is" : "If ") ||
         (!as_it_is && add_condition(estimate, blame, text)) ||
-        gt_buf_addf(text, ", the %srun would take about %s instead of %s", traced,
+        gt_buf_addf(text, ", the %s would take about %s instead of %s", run,
                     gt_duration_text(estimate->wall_ns, wall, sizeof(wall)),
                     gt_duration_text(whatif->recorded_ns, recorded, sizeof(recorded))))
         return -1;
@@ -217,14 +226,15 @@ static int put_notes(const struct gt_report *report, struct gt_buf *out)
                        "take as long as they did.\n\n");
 }
 
-static int put_title(const struct gt_whatif *whatif, struct gt_buf *out)
+static int put_title(const struct gt_report *report, struct gt_buf *out)
 {
+    const struct gt_whatif *whatif = report->whatif;
     char recorded[32];
 
     return gt_buf_addf(out,
-                       "Estimated length of the %srun (%s on %g core%s; the model reproduces "
+                       "Estimated length of the %s (%s on %g core%s; the model reproduces "
                        "the recorded run to %.1f%%):\n\n",
-                       whatif->of_traced_run ? "traced " : "",
+                       run_text(report, whatif->of_traced_run),
                        gt_duration_text(whatif->recorded_ns, recorded, sizeof(recorded)),
                        whatif->cores, whatif->cores == 1 ? "" : "s",
                        100 * gt_whatif_error(whatif));
@@ -275,7 +285,7 @@ int gt_whatif_print(const struct gt_report *report, const struct gt_print_option
     if (!whatif->worth_a_table)
         rc = put_reason(report, out);
     else
-        rc = put_title(whatif, out);
+        rc = put_title(report, out);
     if (rc == 0 && out->length > start)
         gt_text_wrap(out->data + start, how->width);
     if (rc || !whatif->worth_a_table)

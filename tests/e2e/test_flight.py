@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 
+import harness
 import pytest
 from harness import (GILTRACER, ROOT, calls, check_document, giltracer, one_line_error,
                      start, target, wait_for)
@@ -333,3 +334,22 @@ def test_the_program_asks(tmp_path):
     check_document(json.loads((tmp_path / "r-1.json").read_text()))
     run = giltracer(["--gil-source", "agent", "-o", "other.json", "-c", SNAPSHOT], tmp_path, env=env)
     assert run.status == 0 and b"is not recorded by" in run.out, run
+
+
+TWO_WORKERS = """
+import threading
+def work():
+    for _ in range(60):
+        for _ in range(1000000): pass
+threads = [threading.Thread(target=work) for _ in range(2)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
+
+
+def test_estimates_are_not_said_to_be_of_the_run(folder):
+    run = giltracer(["--python", harness.an_interpreter(3, 12).path, "--verbose", "--gil-source",
+                     "agent", "--keep-last", "1s", "--no-output", "-c", TWO_WORKERS], folder)
+    assert run.status == 0, run
+    assert re.search(r"^Estimated length of the (recorded|traced) part of the run \(", run.err,
+                     re.M), run.err
