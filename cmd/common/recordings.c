@@ -49,3 +49,23 @@ bool gt_recording_is_readable(const char *path)
         close(fd);
     return readable;
 }
+
+int gt_recording_read(int fd, int (*take)(void *context, const char *data, size_t length),
+                      void *context, struct gt_error *err)
+{
+    char *block = malloc(BLOCK_BYTES);
+    int rc = block ? 0 : gt_error_memory(err);
+    ssize_t got = 1;
+
+    if (rc == 0 && lseek(fd, 0, SEEK_SET))
+        rc = gt_error_errno(err, "cannot read the recording");
+    while (rc == 0 && got > 0) {
+        got = read_block(fd, block);
+        if (got < 0)
+            rc = gt_error_errno(err, "cannot read the recording");
+        else if (got > 0)
+            rc = take(context, block, (size_t)got);
+    }
+    free(block);
+    return rc;
+}

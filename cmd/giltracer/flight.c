@@ -1,50 +1,38 @@
 /* SPDX-License-Identifier: MIT */
 #include "flight.h"
 
-#include "agent/wire.h"
-#include "agentlog/ring.h"
 #include "base/nstime.h"
 #include "common/console.h"
+#include "flight_kept.h"
 #include "flight_names.h"
 #include "flight_when.h"
 #include "recording.h"
 #include "reports.h"
+#include "launch/recorders.h"
 #include "run_state.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 enum {
     TICK_MS = 100,
-    SWEEP_MS = 500,
     SETTLE_MS = 150, /* from the moment that a report is to end with until it is made: by then
-                        what happened before is written */
-};
-
-/* Room that is given back, in a thread of libuv: meanwhile the end of the program is seen. */
-struct punching {
-    uv_work_t work;
-    int log; /* its own */
-    struct gt_ring_holes holes;
-    struct gt_flight *flight; /* NULL: that is gone */
+                        what happened before is written by agents */
+    PATIENCE_MS = 4000, /* … and by perf, which says so */
+    NOT_WRITTEN = -1,   /* in the place of that moment */
 };
 
 struct gt_flight {
     struct gt_run_state *run;
-    struct gt_ring *ring;
-    struct punching *punching; /* NULL: nothing is given back now */
+    struct gt_flight_kept *kept;
     uv_timer_t timer;
-    bool ticking, failed;
-    int64_t swept_ns;
+    bool ticking, over;
     int64_t wanted_ns; /* a report, or a look for --when, is wanted that ends then; 0: none */
     bool asked;        /* a report is: somebody asked */
     pid_t writer;      /* a process that writes a report, or looks; 0: none does */
@@ -53,125 +41,6 @@ struct gt_flight {
     unsigned reports;        /* that were written */
     struct gt_flight_when when;
 };
-
-/* --- the log --- */
-
-static bool maps_log(const struct gt_flight *flight, int32_t pid)
-{
-    char path[64], line[4096];
-    struct stat st;
-    unsigned long inode;
-    bool found = false;
-    FILE *maps;
-
-    snprintf(path, sizeof(path), "/proc/%d/maps", pid);
-    if (fstat(flight->run->agent_files.log, &st) || !(maps = fopen(path, "re")))
-        return false;
-    while (!found && fgets(line, sizeof(line), maps))
-        found = sscanf(line, "%*s %*s %*s %*s %lu", &inode) == 1 && inode == st.st_ino;
-    fclose(maps);
-    return found;
-}
-
-/* Are a process's children in the pid namespace that we are in? */
-static bool children_are_ours(int32_t pid)
-{
-    char path[64], theirs[64] = "", ours[64] = "";
-
-    snprintf(path, sizeof(path), "/proc/%d/ns/pid_for_children", pid);
-    return readlink(path, theirs, sizeof(theirs) - 1) > 0 &&
-           readlink("/proc/self/ns/pid", ours, sizeof(ours) - 1) > 0 &&
-           strcmp(theirs, ours) == 0;
-}
-
-/* One that ended before we looked was its parent's child. */
-static bool is_writer(void *context, int32_t pid, int32_t parent_pid)
-{
-    const struct gt_flight *flight = context;
-
-    if (gt_agent_is_alive(pid))
-        return maps_log(flight, pid);
-    return children_are_ours(parent_pid) &&
-           (parent_pid == getpid() || maps_log(flight, parent_pid));
-}
-
-static uint64_t log_bytes_max(const struct gt_run_state *run)
-{
-    return run->agent.max_bytes ? strtoull(run->agent.max_bytes, NULL, 10)
-                                : GT_WIRE_DEFAULT_BYTES;
-}
-
-/* Others write there, too, and a report is made from a copy. */
-static uint64_t room_bytes(const char *folder)
-{
-    struct statvfs fs;
-
-    return statvfs(folder, &fs) ? UINT64_MAX : (uint64_t)fs.f_bavail * fs.f_frsize / 3;
-}
-
-/* It is never used twice, and what was taken out takes no room. */
-static void lengthen(int log)
-{
-    off_t length = (off_t)UINT32_MAX * GT_WIRE_CHUNK_BYTES;
-    struct stat st;
-
-    if (fstat(log, &st))
-        return;
-    while (length > st.st_size && ftruncate(log, length))
-        length = length / 2 / GT_WIRE_CHUNK_BYTES * GT_WIRE_CHUNK_BYTES;
-}
-
-/* Files without a name, for the copy of what is kept. */
-static int make_files(const struct gt_run_state *run, struct gt_agentlog_files *files,
-                      struct gt_error *err)
-{
-    int *const both[] = {&files->control, &files->log};
-    char path[4096];
-
-    *files = (struct gt_agentlog_files){-1, -1};
-    for (int i = 0; i < 2; i++) {
-        snprintf(path, sizeof(path), "%s/snapshot", run->folder);
-        *both[i] = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-        if (*both[i] < 0)
-            return gt_error_errno(err, "cannot make a file for the report in %s", run->folder);
-        unlink(path);
-    }
-    return 0;
-}
-
-static void close_files(struct gt_agentlog_files *files)
-{
-    if (files->control >= 0)
-        close(files->control);
-    if (files->log >= 0)
-        close(files->log);
-    *files = (struct gt_agentlog_files){-1, -1};
-}
-
-/* What is kept, until then. 0 or negative: `files` are none. */
-static int copy_kept(struct gt_flight *flight, struct gt_agentlog_files *files,
-                     int64_t until_ns, struct gt_error *err)
-{
-    int rc = gt_ring_sweep(flight->ring, gt_now_ns(), err);
-
-    flight->swept_ns = gt_now_ns();
-    *files = (struct gt_agentlog_files){-1, -1};
-    if (rc == 0)
-        rc = make_files(flight->run, files, err);
-    if (rc == 0)
-        rc = gt_ring_copy(flight->ring, files, gt_ring_since_ns(flight->ring, until_ns), err);
-    if (rc < 0)
-        close_files(files);
-    return rc;
-}
-
-/* 0: the program began later. */
-static int64_t since_of(const struct gt_flight *flight, int64_t until_ns)
-{
-    int64_t since_ns = gt_ring_since_ns(flight->ring, until_ns);
-
-    return since_ns > flight->run->clocks.first.monotonic_ns ? since_ns : 0;
-}
 
 /* --- a report, in a process of its own --- */
 
@@ -237,8 +106,21 @@ static int look(const struct gt_flight *flight, int64_t until_ns, struct gt_buf 
     return rc;
 }
 
-/* The report, of the log that run->agent_files are; likewise. */
-static int make_report(const struct gt_flight *flight, int64_t until_ns, struct gt_error *err)
+/* What perf recorded, in the order in which a session reads it. */
+static int read_perf(struct gt_run_state *run, const struct gt_flight_files *files,
+                     struct gt_error *err)
+{
+    int rc = 0;
+
+    for (int i = 0; rc == 0 && i < GT_RECORDED_PARTS; i++)
+        if (files->perf[i] >= 0)
+            rc = gt_recording_read_perf(run, (enum gt_recorded_part)i, files->perf[i], err);
+    return rc;
+}
+
+/* The report, of these files; likewise. */
+static int make_report(const struct gt_flight *flight, const struct gt_flight_files *files,
+                       int64_t until_ns, struct gt_error *err)
 {
     struct gt_run_state *run = flight->run;
     struct gt_buf why;
@@ -247,7 +129,9 @@ static int make_report(const struct gt_flight *flight, int64_t until_ns, struct 
     gt_buf_init(&why);
     gt_recording_read_agents(run);
     *err = run->agent_unread;
-    rc = err->code ? err->code : gt_ingest_finish(run->ingest, err);
+    rc = err->code ? err->code : read_perf(run, files, err);
+    if (rc == 0)
+        rc = gt_ingest_finish(run->ingest, err);
     if (rc == 0 && flight->writer_looks)
         rc = look(flight, until_ns, &why, err);
     run->info.because = flight->writer_looks ? why.data : NULL;
@@ -259,19 +143,35 @@ static int make_report(const struct gt_flight *flight, int64_t until_ns, struct 
     return rc;
 }
 
+/* Where perf ended before all that is kept, agents alone have recorded it; false: nothing has.
+ */
+static bool perf_has_any(struct gt_run_state *run)
+{
+    struct gt_session_result *result = &run->result;
+
+    if (result->rest_out && result->probes_out_ns <= result->since_ns)
+        gt_recording_leave_to_agents(run);
+    if (!result->recorded_ns || result->recorded_ns > result->since_ns)
+        return true;
+    result->recorded_ns = result->since_ns;
+    return false;
+}
+
 /* Nothing of this comes back to the process that records, but the exit status. */
 static _Noreturn void write_report(struct gt_flight *flight,
-                                   const struct gt_agentlog_files *files, int64_t until_ns)
+                                   const struct gt_flight_files *files, int64_t until_ns)
 {
     struct gt_run_state *run = flight->run;
     struct gt_error err = {0};
     int rc;
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    run->agent_files = *files;
-    run->result.since_ns = since_of(flight, until_ns);
+    run->agent_files = files->agent;
+    run->result.since_ns = gt_flight_kept_since_ns(flight->kept, until_ns);
     run->result.until_ns = until_ns;
-    rc = make_report(flight, until_ns, &err);
+    rc = perf_has_any(run)
+             ? make_report(flight, files, until_ns, &err)
+             : gt_error_set(&err, GT_ERR_CHILD, "perf record ended before they began");
     if (rc < 0)
         say_failed(flight, err.message);
     _exit(rc < 0 ? GT_FLIGHT_FAILED : rc);
@@ -293,8 +193,8 @@ static pid_t fork_writer(void)
 
 static int start_writer(struct gt_flight *flight, int64_t until_ns, struct gt_error *err)
 {
-    struct gt_agentlog_files files;
-    int rc = copy_kept(flight, &files, until_ns, err);
+    struct gt_flight_files files;
+    int rc = gt_flight_kept_copy(flight->kept, &files, until_ns, err);
 
     if (rc < 0)
         return rc;
@@ -305,7 +205,7 @@ static int start_writer(struct gt_flight *flight, int64_t until_ns, struct gt_er
         flight->writer = 0;
         rc = gt_error_errno(err, "cannot make a process that writes it");
     }
-    close_files(&files);
+    gt_flight_files_close(&files);
     return rc;
 }
 
@@ -326,7 +226,9 @@ static void start_report(struct gt_flight *flight)
     flight->writer_looks = !flight->asked;
     flight->wanted_ns = 0;
     flight->asked = false;
-    if (start_writer(flight, flight->writer_until_ns, &err) == 0)
+    if (flight->writer_until_ns == NOT_WRITTEN)
+        gt_error_set(&err, GT_ERR_CHILD, "perf record does not answer");
+    else if (start_writer(flight, flight->writer_until_ns, &err) == 0)
         return;
     say_failed(flight, err.message);
     take_outcome(flight, GT_FLIGHT_FAILED);
@@ -353,65 +255,36 @@ static void look_at_writer(struct gt_flight *flight, int options)
     take_outcome(flight, got > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : GT_FLIGHT_FAILED);
 }
 
-/* --- room that is given back --- */
-
-static void punch(uv_work_t *work)
-{
-    struct punching *punching = work->data;
-
-    gt_ring_punch(punching->log, &punching->holes);
-}
-
-static void on_punched(uv_work_t *work, int status)
-{
-    struct punching *punching = work->data;
-
-    (void)status;
-    if (punching->flight)
-        punching->flight->punching = NULL;
-    close(punching->log);
-    free(punching);
-}
-
-/* Where there is no thread for it, it is done here. */
-static void give_back(struct gt_flight *flight)
-{
-    struct gt_ring_holes holes = gt_ring_take_holes(flight->ring);
-    struct punching *punching = holes.count ? calloc(1, sizeof(*punching)) : NULL;
-    int log = punching ? fcntl(flight->run->agent_files.log, F_DUPFD_CLOEXEC, 0) : -1;
-
-    if (log >= 0) {
-        *punching = (struct punching){.log = log, .holes = holes, .flight = flight};
-        punching->work.data = punching;
-        if (uv_queue_work(&flight->run->loop, &punching->work, punch, on_punched) == 0) {
-            flight->punching = punching;
-            return;
-        }
-        close(log);
-    }
-    free(punching);
-    gt_ring_punch(flight->run->agent_files.log, &holes);
-}
-
 /* --- the clock --- */
-
-static void sweep(struct gt_flight *flight, int64_t now_ns)
-{
-    struct gt_error err;
-
-    if (gt_ring_sweep(flight->ring, now_ns, &err) < 0 && !flight->failed) {
-        gt_say("%s: older parts of the log are not taken out", err.message);
-        flight->failed = true;
-    }
-    flight->swept_ns = now_ns;
-    give_back(flight);
-}
 
 /* A report, or a look, that ends now. */
 static void want(struct gt_flight *flight, int64_t now_ns)
 {
     flight->wanted_ns = now_ns;
-    gt_ring_want_clocks(flight->ring);
+    gt_flight_kept_expect_copy(flight->kept);
+}
+
+static int64_t since_of(const struct gt_flight *flight, int64_t until_ns)
+{
+    return until_ns - (int64_t)flight->run->cli->keep_last_ms * GT_NS_PER_MS;
+}
+
+/* Is all written that was recorded until what is wanted is to end? If perf does not answer, it
+ * ends where that is known. */
+static bool is_settled(struct gt_flight *flight, int64_t now_ns)
+{
+    const struct gt_recorders *recorders = flight->run->result.recorders;
+    int64_t written_ns = recorders ? gt_recorders_written_ns(recorders) : INT64_MAX;
+    int64_t waited_ns = now_ns - flight->wanted_ns;
+
+    if (waited_ns < (int64_t)SETTLE_MS * GT_NS_PER_MS)
+        return false;
+    if (written_ns >= flight->wanted_ns)
+        return true;
+    if (waited_ns < (int64_t)PATIENCE_MS * GT_NS_PER_MS)
+        return false;
+    flight->wanted_ns = written_ns > since_of(flight, now_ns) ? written_ns : NOT_WRITTEN;
+    return true;
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -419,15 +292,13 @@ static void on_tick(uv_timer_t *timer)
     struct gt_flight *flight = timer->data;
     int64_t now_ns = gt_now_ns();
 
-    if (!flight->punching && (now_ns - flight->swept_ns >= (int64_t)SWEEP_MS * GT_NS_PER_MS ||
-                              gt_ring_is_large(flight->ring)))
-        sweep(flight, now_ns);
+    gt_flight_kept_sweep(flight->kept, now_ns);
     look_at_writer(flight, WNOHANG);
     if (flight->writer)
         return;
     if (!flight->wanted_ns && gt_flight_when_is_due(&flight->when, now_ns))
         want(flight, now_ns);
-    if (flight->wanted_ns && now_ns - flight->wanted_ns >= (int64_t)SETTLE_MS * GT_NS_PER_MS)
+    if (flight->wanted_ns && is_settled(flight, now_ns))
         start_report(flight);
 }
 
@@ -446,24 +317,15 @@ static void on_asked(void *context)
 int gt_flight_prepare(struct gt_run_state *run, struct gt_error *err)
 {
     struct gt_flight *flight = calloc(1, sizeof(*flight));
-    struct gt_ring_options options = {
-        .files = run->agent_files,
-        .keep_ns = (int64_t)run->cli->keep_last_ms * GT_NS_PER_MS,
-        .max_bytes = log_bytes_max(run),
-        .room_bytes = room_bytes(run->folder),
-        .is_writer = is_writer,
-        .is_alive = gt_agent_is_alive,
-        .context = flight,
-    };
 
     if (!flight)
         return gt_error_memory(err);
     run->flight = flight;
     flight->run = run;
-    gt_flight_when_init(&flight->when, run->checks, options.keep_ns);
-    lengthen(run->agent_files.log);
-    flight->ring = gt_ring_new(&options, err);
-    if (!flight->ring)
+    gt_flight_when_init(&flight->when, run->checks,
+                        (int64_t)run->cli->keep_last_ms * GT_NS_PER_MS);
+    flight->kept = gt_flight_kept_new(run, err);
+    if (!flight->kept)
         return err ? err->code : GT_ERR_IO;
     gt_signals_keep(&run->signals, SIGUSR2, on_asked, flight);
     return 0;
@@ -476,6 +338,7 @@ void gt_flight_begin(struct gt_flight *flight)
     uv_timer_init(&flight->run->loop, &flight->timer);
     flight->timer.data = flight;
     flight->ticking = true;
+    gt_flight_kept_begin(flight->kept);
     gt_flight_when_begin(&flight->when, gt_now_ns());
     uv_timer_start(&flight->timer, on_tick, TICK_MS, TICK_MS);
     uv_unref((uv_handle_t *)&flight->timer);
@@ -489,28 +352,26 @@ static void stop_ticking(struct gt_flight *flight)
     gt_signals_keep(&flight->run->signals, 0, NULL, NULL);
 }
 
-int64_t gt_flight_end(struct gt_flight *flight, int64_t ended_ns)
+void gt_flight_end(struct gt_flight *flight, int64_t ended_ns)
 {
-    struct gt_agentlog_files files, *own;
-    struct gt_error err;
-    int64_t since_ns;
+    struct gt_run_state *run;
 
-    if (!flight || !flight->ring)
-        return 0;
+    if (!flight || flight->over)
+        return;
+    run = flight->run;
+    flight->over = true;
     stop_ticking(flight);
     look_at_writer(flight, 0);
-    own = &flight->run->agent_files;
-    since_ns = since_of(flight, ended_ns);
-    if (copy_kept(flight, &files, ended_ns, &err) == 0) {
-        gt_agent_stop_all(own);
-        close_files(own);
-        *own = files;
-    } else {
-        gt_say("%s: the report is of what could be read of the log", err.message);
-    }
-    gt_ring_free(flight->ring);
-    flight->ring = NULL;
-    return since_ns;
+    run->result.since_ns = gt_flight_kept_since_ns(flight->kept, ended_ns);
+    gt_flight_kept_end_agents(flight->kept, ended_ns);
+}
+
+void gt_flight_end_perf(struct gt_flight *flight)
+{
+    if (!flight)
+        return;
+    perf_has_any(flight->run);
+    gt_flight_kept_end_perf(flight->kept);
 }
 
 void gt_flight_release(struct gt_flight *flight)
@@ -519,8 +380,6 @@ void gt_flight_release(struct gt_flight *flight)
         return;
     stop_ticking(flight);
     look_at_writer(flight, 0);
-    if (flight->punching)
-        flight->punching->flight = NULL;
-    gt_ring_free(flight->ring);
+    gt_flight_kept_free(flight->kept);
     free(flight);
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * --keep-last: the agents record without end, what is older than the time that is kept is taken
- * out of their log, and a report of the rest is written when somebody asks, by a process of its
- * own, while the recording goes on; with --when, also when a condition becomes true
- * (flight_when.h). Another one is of the last moments, when the program ends.
+ * --keep-last: the agents and perf record without end, what is older than the time that is kept
+ * is taken out of what they write (flight_kept.h), and a report of the rest is written when
+ * somebody asks, by a process of its own, while the recording goes on; with --when, also when a
+ * condition becomes true (flight_when.h). Another one is of the last moments, when the program
+ * ends.
  *
  *     gt_flight_prepare → gt_flight_begin, as the recording begins → gt_flight_end, when it is
- *     over → gt_flight_release
+ *     over → gt_flight_end_perf, when perf has ended → gt_flight_release
  */
 #ifndef GILTRACER_FLIGHT_H
 #define GILTRACER_FLIGHT_H
@@ -33,9 +34,12 @@ int gt_flight_prepare(struct gt_run_state *run, struct gt_error *err);
 /* The program runs, or is about to. NULL is fine, here and below. */
 void gt_flight_begin(struct gt_flight *flight);
 
-/* The recording is over: nothing is asked for any more, and run->agent_files are now a log of
- * what is kept alone. Since when that is; 0: since the program began. */
-int64_t gt_flight_end(struct gt_flight *flight, int64_t ended_ns);
+/* The recording is over since then: nothing is asked for any more, and run->agent_files are now
+ * a log of what is kept alone. Since when that is, is in run->result. */
+void gt_flight_end(struct gt_flight *flight, int64_t ended_ns);
+
+/* perf has ended: likewise its files. Before anything is read. */
+void gt_flight_end_perf(struct gt_flight *flight);
 
 /* Wait for the reports that are being written, and free all. The loop must run once more. */
 void gt_flight_release(struct gt_flight *flight);

@@ -20,7 +20,7 @@ static const char *given_beside(const struct gt_cli *cli)
         {cli->pid > 0, "--pid"},
         {cli->delay_ms > 0, "--delay"},
         {cli->duration_ms > 0, "--duration"},
-        {cli->state_detect, "--state-detect"},
+        {cli->call_graph, "--call-graph"},
         {cli->counters.count > 0, "-e"},
         {cli->native_frequency > 0, "--native-freq"},
         {!cli->gil_detect, "--no-gil-detect"},
@@ -54,13 +54,9 @@ int gt_flight_check_options(struct gt_cli *cli, struct gt_error *err)
                    : 0;
     if (other)
         return gt_error_set(err, GT_ERR_USAGE,
-                            "--keep-last keeps the newest part of what the agent records in a "
+                            "--keep-last keeps the newest part of what is recorded of a "
                             "program that giltracer starts, so it does not go with %s",
                             other);
-    if (cli->gil_source != GT_GIL_AUTO && cli->gil_source != GT_GIL_AGENT)
-        return gt_error_set(
-            err, GT_ERR_USAGE,
-            "--keep-last records by the agent: name --gil-source agent, or none");
     if (cli->keep_last_ms < LEAST_MS)
         return gt_error_set(err, GT_ERR_USAGE, "--keep-last takes a second or more");
     if (cli->agent.max_bytes && strtoull(cli->agent.max_bytes, NULL, 10) < LEAST_LOG_BYTES)
@@ -73,7 +69,6 @@ int gt_flight_check_options(struct gt_cli *cli, struct gt_error *err)
             "--keep-last writes several reports, each to a file of its own: let "
             "%s name a file",
             other);
-    cli->gil_source = GT_GIL_AGENT;
     cli->native = false;
     return 0;
 }

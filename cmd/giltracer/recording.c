@@ -23,14 +23,17 @@ static int on_data(void *context, const char *data, size_t length)
 {
     struct gt_run_state *run = context;
 
-    return gt_ingest_feed(run->ingest, data, length, &run->report_error);
+    return run->left_to_agents ? 0
+                               : gt_ingest_feed(run->ingest, data, length, &run->report_error);
 }
 
 static int on_probes_data(void *context, const char *data, size_t length)
 {
     struct gt_run_state *run = context;
 
-    return gt_ingest_feed_probes(run->ingest, data, length, &run->report_error);
+    return run->left_to_agents
+               ? 0
+               : gt_ingest_feed_probes(run->ingest, data, length, &run->report_error);
 }
 
 static bool is_readable(void *context, const char *path)
@@ -128,9 +131,7 @@ static void on_end(void *context)
     if (run->late.loaded)
         gt_outer_pids_look(&run->pids, &run->running);
     gt_recording_end_agent(run);
-    if (run->flight)
-        run->result.since_ns = gt_flight_end(
-            run->flight, run->result.ended_ns ? run->result.ended_ns : gt_now_ns());
+    gt_flight_end(run->flight, run->result.ended_ns ? run->result.ended_ns : gt_now_ns());
     take_result(run);
 }
 
@@ -154,7 +155,7 @@ static void merge_agentlog(struct gt_run_state *run)
         return;
     if (run->plan.gil_source == GT_GIL_AGENT || run->plan.two_sources)
         parts |= GT_AGENTLOG_GIL;
-    if (!run->plan.events.count)
+    if (!run->plan.events.count || run->left_to_agents)
         parts |= GT_AGENTLOG_LIVES;
     if (run->pids.differ) {
         ends.outer = gt_outer_pid;
@@ -205,7 +206,9 @@ static void tell_what_is_out(struct gt_run_state *run)
         gt_agent_note_probes_out(&run->agent_files, result->probes_out_ns, result->rest_out,
                                  result->rest_lost, result->perf_died);
     gt_ingest_set_target(run->ingest, result->pid,
-                         run->plan.events.count && !result->rest_out ? result->ended_ns : 0);
+                         run->plan.events.count && !result->rest_out && !run->left_to_agents
+                             ? result->ended_ns
+                             : 0);
     gt_ingest_set_text_end(run->ingest, result->recorded_ns,
                            result->ended_ns ? result->ended_ns : result->until_ns);
 }
@@ -215,6 +218,28 @@ void gt_recording_read_agents(struct gt_run_state *run)
     take_result(run);
     merge_agentlog(run);
     tell_what_is_out(run);
+}
+
+int gt_recording_read_perf(struct gt_run_state *run, enum gt_recorded_part part, int fd,
+                           struct gt_error *err)
+{
+    int rc =
+        gt_recording_read(fd, part == GT_RECORDED_PROBES ? on_probes_data : on_data, run, err);
+
+    if (rc < 0 && run->report_error.code)
+        *err = run->report_error;
+    return rc;
+}
+
+void gt_recording_leave_to_agents(struct gt_run_state *run)
+{
+    struct gt_session_result *result = &run->result;
+
+    run->left_to_agents = true;
+    run->info.gil_source = gt_gil_source_name(GT_GIL_AGENT);
+    result->rest_out = result->rest_lost; /* that is not known in any of it */
+    result->probes_out_ns = result->rest_lost ? result->since_ns : 0;
+    result->perf_died &= result->rest_lost;
 }
 
 static void start_removal(struct gt_run_state *run)
@@ -232,6 +257,7 @@ static void on_recorded(void *context)
     struct gt_run_state *run = context;
 
     gt_metrics_finish(run->metrics);
+    gt_flight_end_perf(run->flight);
     gt_ingest_limit_text(run->ingest, gt_perfscript_most_events(run->data_path));
     gt_ingest_limit_probes(run->ingest, gt_perfscript_most_events(run->probes_path));
     if (run->result.target_ran) {

@@ -79,6 +79,7 @@ struct gt_run_state {
     bool agent_noted;              /* the user knows */
     struct gt_metrics *metrics;    /* --metrics; else NULL */
     struct gt_flight *flight;      /* --keep-last; else NULL */
+    bool left_to_agents;           /* with it: perf ended before all that is kept */
     struct gt_late_agent late;     /* with --pid: the agent in the process, … */
     struct gt_outer_pids pids;     /* … and what it calls itself */
 

@@ -50,6 +50,7 @@ struct gt_ingest {
     const struct gt_agentlog *agentlog; /* NULL: there is none */
     const struct gt_viztracer *viztracer;
     const char *viztracer_name;
+    int64_t since_ns, until_ns; /* of the recording, as gt_ingest_set_range has them */
     int32_t root_pid;
     int64_t ended_ns;                   /* of the program; 0: not known */
     bool expects_text;                  /* to have none is a failure */
@@ -280,7 +281,9 @@ static int spool_event(void *context, const struct gt_event *event)
         return gt_spool_put(ingest->spool, &told, &ingest->spool_error);
     if (event->kind != GT_EVENT_COND_SIGNAL && event->kind != GT_EVENT_COND_WAIT)
         return 0;
-    return gt_is_of_gate(event) ? 0 : gt_spool_put(ingest->spool, event, &ingest->spool_error);
+    return event->time_ns < ingest->since_ns || gt_is_of_gate(event)
+               ? 0
+               : gt_spool_put(ingest->spool, event, &ingest->spool_error);
 }
 
 int gt_ingest_feed_probes(struct gt_ingest *ingest, const char *data, size_t length,
@@ -345,7 +348,11 @@ static int begin_pairing(struct gt_ingest *ingest, struct gt_error *err)
     rc = gt_spool_rewind(ingest->spool, err);
     if (rc < 0)
         return rc;
-    ingest->pairing = gt_pairing_new(until_ns ? until_ns : gt_spool_end_ns(ingest->spool), err);
+    if (!until_ns)
+        until_ns = gt_spool_end_ns(ingest->spool);
+    if (ingest->until_ns && ingest->until_ns < until_ns)
+        until_ns = ingest->until_ns;
+    ingest->pairing = gt_pairing_new(ingest->since_ns, until_ns, err);
     if (!ingest->pairing)
         return GT_ERR_MEMORY;
     for (size_t i = 0; i < ingest->merged_count; i++)
@@ -494,6 +501,8 @@ void gt_ingest_set_target(struct gt_ingest *ingest, int32_t pid, int64_t ended_n
 void gt_ingest_set_range(struct gt_ingest *ingest, int64_t since_ns, int64_t until_ns,
                          int64_t interval_ns)
 {
+    ingest->since_ns = since_ns;
+    ingest->until_ns = until_ns;
     gt_timeline_set_range(ingest->timeline, since_ns, until_ns, interval_ns);
 }
 

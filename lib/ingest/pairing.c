@@ -42,23 +42,24 @@ struct newest {
 
 struct thread {
     int32_t pid, tid;
-    bool seen;    /* by the agent, in this program */
-    bool pending; /* the agent's newest event waits for its hit */
-    bool early;   /* `hit` waits for its event */
+    bool seen;     /* by the agent, in this program */
+    bool compared; /* both have seen a call since pairing->since_ns */
+    bool pending;  /* the agent's newest event waits for its hit */
+    bool early;    /* `hit` waits for its event */
     struct gt_event hit;
     struct newest newest[SOURCES];
     struct slot slots[SLOTS];
 };
 
 struct gt_pairing {
-    int64_t until_ns;
+    int64_t since_ns, until_ns;
     struct gt_chunks threads; /* of struct thread */
     struct gt_hashmap of_tid; /* → index */
     struct gt_chunks unseen;  /* of int32_t: pids */
     struct gt_hashmap is_unseen;
 };
 
-struct gt_pairing *gt_pairing_new(int64_t until_ns, struct gt_error *err)
+struct gt_pairing *gt_pairing_new(int64_t since_ns, int64_t until_ns, struct gt_error *err)
 {
     struct gt_pairing *pairing = calloc(1, sizeof(*pairing));
 
@@ -66,6 +67,7 @@ struct gt_pairing *gt_pairing_new(int64_t until_ns, struct gt_error *err)
         gt_error_memory(err);
         return NULL;
     }
+    pairing->since_ns = since_ns;
     pairing->until_ns = until_ns;
     gt_chunks_init(&pairing->threads, sizeof(struct thread));
     gt_chunks_init(&pairing->unseen, sizeof(int32_t));
@@ -104,7 +106,7 @@ static struct thread *make_thread(struct gt_pairing *pairing, int32_t pid, int32
     thread = gt_chunks_push(&pairing->threads);
     if (!thread)
         return NULL;
-    *thread = (struct thread){.pid = pid, .tid = tid};
+    *thread = (struct thread){.pid = pid, .tid = tid, .compared = pairing->since_ns <= 0};
     thread->newest[AGENT].slot = thread->newest[PROBES].slot = SLOTS;
     return thread;
 }
@@ -154,6 +156,23 @@ static void tally(struct thread *thread, int source, uint32_t slot,
     count(thread, source, newest, 1);
 }
 
+/* Where the recordings begin while the program runs, one of them may have a call whose other
+ * half lies before: they are compared from the first call on that both have. */
+static struct newest first_of(const struct gt_event *event, uint32_t slot)
+{
+    return (struct newest){
+        .kind = event->kind, .slot = slot, .time_ns = event->time_ns, .before_slot = SLOTS};
+}
+
+static bool begins(const struct gt_pairing *pairing, const struct thread *thread,
+                   const struct gt_event *hit, uint32_t slot)
+{
+    const struct newest *agent = &thread->newest[AGENT];
+
+    return agent->slot == slot && agent->kind == hit->kind &&
+           agent->time_ns >= pairing->since_ns;
+}
+
 /* Nothing more comes of the thread, or is compared: a call that one source has seen the
  * beginning of is left out, since the other had no time to. */
 static void settle(struct thread *thread)
@@ -200,6 +219,10 @@ int gt_pairing_agent(struct gt_pairing *pairing, const struct gt_event *event,
     slot = slot_of(thread, event->cond.address);
     if (slot == SLOTS || event->time_ns > pairing->until_ns)
         return 0;
+    if (!thread->compared) {
+        thread->newest[AGENT] = first_of(event, slot);
+        return 0;
+    }
     if (thread->pending && thread->newest[AGENT].slot < SLOTS)
         thread->slots[thread->newest[AGENT].slot].agent_only++;
     thread->pending = true;
@@ -269,6 +292,14 @@ int gt_pairing_probe(struct gt_pairing *pairing, struct gt_event *event)
     /* The last event of the agent's that is compared may have its hit just after. */
     if (slot == SLOTS || (event->time_ns > pairing->until_ns && !thread->pending))
         return 0;
+    if (!thread->compared) {
+        thread->compared = begins(pairing, thread, event, slot);
+        if (thread->compared) {
+            count(thread, AGENT, &thread->newest[AGENT], 1);
+            tally(thread, PROBES, slot, event);
+        }
+        return 0;
+    }
     if (is_repeated(thread, event, slot) || is_of_wait(thread, event, slot))
         return 0;
     if (thread->early)

@@ -25,8 +25,9 @@
 
 struct gt_pairing;
 
-/* `until_ns`: probes recorded until then. Free with gt_pairing_free. */
-struct gt_pairing *gt_pairing_new(int64_t until_ns, struct gt_error *err);
+/* Probes recorded until `until_ns`; what came before `since_ns` (0: all counts) is not
+ * compared. Free with gt_pairing_free. */
+struct gt_pairing *gt_pairing_new(int64_t since_ns, int64_t until_ns, struct gt_error *err);
 void gt_pairing_free(struct gt_pairing *pairing);
 
 /* An event of the agent's, of any kind, before it is handed on. If that is due, `missed` is a

@@ -216,6 +216,19 @@ bool gt_recorders_has_data(const struct gt_recorders *recorders, enum gt_recorde
            st.st_size > 0;
 }
 
+int64_t gt_recorders_written_ns(const struct gt_recorders *recorders)
+{
+    int64_t earliest_ns = INT64_MAX;
+
+    for (int i = 0; i < GT_RECORDED_PARTS; i++) {
+        const struct gt_recorder *recorder = &recorders->of[i];
+
+        if (recorder->spawned && !recorder->done && recorder->control.written_ns < earliest_ns)
+            earliest_ns = recorder->control.written_ns;
+    }
+    return earliest_ns;
+}
+
 void gt_recorders_stop(struct gt_recorders *recorders)
 {
     for (int i = 0; i < GT_RECORDED_PARTS; i++)

@@ -60,6 +60,10 @@ bool gt_recorders_are_ready(const struct gt_recorders *recorders); /* all that w
 bool gt_recorders_are_done(const struct gt_recorders *recorders);
 bool gt_recorders_has_data(const struct gt_recorders *recorders, enum gt_recorded_part part);
 
+/* Until when (CLOCK_MONOTONIC) all that those record which are there is in their files; 0: not
+ * known; INT64_MAX: none is there. */
+int64_t gt_recorders_written_ns(const struct gt_recorders *recorders);
+
 /* As gt_recorder_stop and _kill, for all. */
 void gt_recorders_stop(struct gt_recorders *recorders);
 void gt_recorders_kill(struct gt_recorders *recorders, uint64_t grace_ms);

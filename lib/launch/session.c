@@ -112,9 +112,8 @@ static void on_tick(uv_timer_t *timer)
     session->spec->on_tick(session->spec->context, session->state);
 }
 
-/* What is left of a program's probes when they cost too much: the agent's events. An event of
- * perf, even one that never occurs, makes each switch of a thread dearer by a microsecond:
- * what nobody asked for goes with the probes. */
+/* The agent's events stay. An event of perf, even one that never occurs, makes each switch of a
+ * thread dearer by a microsecond: what nobody asked for goes with the probes. */
 static void on_meter(uv_timer_t *timer)
 {
     struct session *session = timer->data;
@@ -173,8 +172,7 @@ static enum gt_session_state check_aborted(struct session *session)
     return over ? GT_SESSION_DONE : GT_SESSION_ABORTING;
 }
 
-/* End the children. The gate ends when its pipe closes. A target that runs is not ended here:
- * this is not called then. */
+/* End the children. The gate ends when its pipe closes; no target runs by then. */
 static enum gt_session_state abort_all(struct session *session)
 {
     uv_timer_stop(&session->deadline);
@@ -183,6 +181,12 @@ static enum gt_session_state abort_all(struct session *session)
     if (session->target.spawned)
         gt_child_stop(&session->target.child, GRACE_MS);
     return check_aborted(session);
+}
+
+static enum gt_session_state fail(struct session *session, int rc)
+{
+    fail_with(session, rc);
+    return abort_all(session);
 }
 
 /* No probe is needed where agents go on alone. */
@@ -256,9 +260,8 @@ static enum gt_session_state start_recorders(struct session *session)
         rc = gt_recorders_start(&session->recorders, spec->plan, spec->caps, session->loop,
                                 gt_target_pid(&session->target),
                                 spec->delay_ms && !spec->attach_pid, session->err);
-    fail_with(session, rc);
     if (rc < 0)
-        return abort_all(session);
+        return fail(session, rc);
     if (gt_recorders_any(&session->recorders))
         start_deadline(session);
     else
@@ -280,46 +283,42 @@ static enum gt_session_state perf_failed_early(struct session *session)
         return session->state;
     }
     gt_recorders_complaint(&session->recorders, complaint, sizeof(complaint));
-    fail_with(session, gt_error_set(session->err, GT_ERR_CHILD,
-                                    "perf record could not start%s%s (giltracer --doctor tells "
-                                    "what this machine can do)",
-                                    complaint[0] ? ": " : "", complaint));
-    return abort_all(session);
+    return fail(session,
+                gt_error_set(session->err, GT_ERR_CHILD,
+                             "perf record could not start%s%s (giltracer --doctor tells "
+                             "what this machine can do)",
+                             complaint[0] ? ": " : "", complaint));
 }
 
 static enum gt_session_state perf_stalled(struct session *session)
 {
-    fail_with(session,
-              gt_error_set(session->err, GT_ERR_CHILD,
-                           "perf record did not get ready within %llu s (try again on "
-                           "a less busy machine, or set GILTRACER_PERF_TIMEOUT to more "
-                           "seconds)",
-                           (unsigned long long)session->spec->perf_timeout_ms / 1000));
-    return abort_all(session);
+    return fail(
+        session,
+        gt_error_set(session->err, GT_ERR_CHILD,
+                     "perf record did not get ready within %llu s (try again on a "
+                     "less busy machine, or set GILTRACER_PERF_TIMEOUT to more seconds)",
+                     (unsigned long long)session->spec->perf_timeout_ms / 1000));
 }
 
 static enum gt_session_state cancel(struct session *session)
 {
     session->result->cancelled = session->spec->signals->first;
-    fail_with(session,
-              gt_error_set(session->err, GT_ERR_CANCELLED, "stopped by a signal before %s",
-                           session->spec->attach_pid ? "recording began" : "the program ran"));
-    return abort_all(session);
+    return fail(
+        session,
+        gt_error_set(session->err, GT_ERR_CANCELLED, "stopped by a signal before %s",
+                     session->spec->attach_pid ? "recording began" : "the program ran"));
 }
 
 /* The gate ended before it was opened: a signal to the whole group, or someone killed it. */
 static enum gt_session_state gate_ended(struct session *session)
 {
-    if (session->spec->attach_pid) {
-        fail_with(session, gt_error_set(session->err, GT_ERR_NOT_FOUND,
-                                        "process %d ended before it could be recorded",
-                                        session->spec->attach_pid));
-        return abort_all(session);
-    }
+    if (session->spec->attach_pid)
+        return fail(session, gt_error_set(session->err, GT_ERR_NOT_FOUND,
+                                          "process %d ended before it could be recorded",
+                                          session->spec->attach_pid));
     session->result->cancelled = session->target.child.term_signal;
-    fail_with(session, gt_error_set(session->err, GT_ERR_CANCELLED,
-                                    "the program's process ended before it could start"));
-    return abort_all(session);
+    return fail(session, gt_error_set(session->err, GT_ERR_CANCELLED,
+                                      "the program's process ended before it could start"));
 }
 
 static void forward_signals(struct session *session)
@@ -556,9 +555,8 @@ static enum gt_session_state start(struct session *session)
     const struct gt_session_spec *spec = session->spec;
     int rc = start_target(session);
 
-    fail_with(session, rc);
     if (rc < 0)
-        return abort_all(session);
+        return fail(session, rc);
     session->result->pid = gt_target_pid(&session->target);
     if (!spec->attach_pid || !spec->delay_ms)
         return start_recorders(session);
@@ -588,6 +586,7 @@ int gt_session_run(uv_loop_t *loop, const struct gt_session_spec *spec,
     init_timers(&session);
     gt_recorders_init(&session.recorders, spec->paths, on_ready, on_perf_done, &session);
     session.recorders.stream = spec->stream;
+    result->recorders = &session.recorders;
     gt_signals_listen(spec->signals, on_signal, &session);
     gt_target_init(&session.target);
     session.state = start(&session);
@@ -595,6 +594,7 @@ int gt_session_run(uv_loop_t *loop, const struct gt_session_spec *spec,
         uv_run(loop, session.pending ? UV_RUN_NOWAIT : UV_RUN_ONCE);
         dispatch(&session);
     }
+    result->recorders = NULL;
     close_all(&session);
     return session.rc;
 }

@@ -12,8 +12,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct gt_recorders; /* launch/recorders.h */
+
 struct gt_session_result {
-    bool target_ran; /* the gate was opened */
+    const struct gt_recorders *recorders; /* while the session runs; else NULL */
+    bool target_ran;                      /* the gate was opened */
     int exec_errno;  /* the target could not be executed (gt_target_exec_error); 0: it was */
     int pid;         /* the target's */
     int perf_pid;    /* of what records all that is not recorded apart, as it began; 0: none */

@@ -10,7 +10,7 @@
 #define GT_METRICS_WINDOWS_H
 
 #include "base/error.h"
-#include "metrics/lives.h"
+#include "event/lives.h"
 #include "model/feed.h"
 
 #include <stdbool.h>

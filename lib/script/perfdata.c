@@ -11,38 +11,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Records that perf adds to the kernel's (tools/lib/perf/include/perf/event.h). */
-enum {
-    HEADER_ATTR = 64,
-    HEADER_EVENT_TYPE,
-    HEADER_TRACING_DATA,
-    HEADER_BUILD_ID,
-    FINISHED_ROUND,
-    ID_INDEX,
-    THREAD_MAP = 73,
-    CPU_MAP,
-    EVENT_UPDATE = 78,
-    TIME_CONV,
-    HEADER_FEATURE,
-    FINISHED_INIT = 82,
-};
-
 enum {
     HEADER_BYTES = 8,
     ATTR_SAMPLE_TYPE_AT = 24, /* in struct perf_event_attr */
-    ATTR_FLAGS_AT = 40,
-    ATTR_SAMPLE_ID_ALL = 1 << 18, /* of the flags */
     ATTRS_MAX = 256,
 };
 
-/* What each record ends with, and a sample has, too. The same of all events: else it would take
- * the id of each record to know where they are. */
-#define COMMON                                                                                 \
-    (PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_ID | PERF_SAMPLE_STREAM_ID |             \
-     PERF_SAMPLE_CPU | PERF_SAMPLE_IDENTIFIER)
-#define NEEDED (PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_CPU)
 #define READABLE                                                                               \
-    (COMMON | PERF_SAMPLE_IP | PERF_SAMPLE_ADDR | PERF_SAMPLE_PERIOD | PERF_SAMPLE_RAW)
+    (PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_ID | PERF_SAMPLE_STREAM_ID |             \
+     PERF_SAMPLE_CPU | PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_IP | PERF_SAMPLE_ADDR |            \
+     PERF_SAMPLE_PERIOD | PERF_SAMPLE_RAW)
 
 struct attr {
     uint64_t config, sample_type;
@@ -63,6 +41,7 @@ struct gt_perfdata {
     uint64_t round_at;
     struct gt_rounds rounds;
     struct gt_comms comms;
+    struct gt_perfform form;
     struct attr attrs[ATTRS_MAX];
     uint32_t attr_count;
     struct gt_hashmap attr_of; /* id → its attribute */
@@ -120,16 +99,16 @@ static int take_attr(struct gt_perfdata *data, const unsigned char *body, size_t
 {
     struct attr *attr = &data->attrs[data->attr_count];
     size_t size = length >= 64 ? gt_u32_at(body + 4) : 0;
+    int rc;
 
     if (size < 64 || size > length || data->attr_count == ATTRS_MAX)
         return GT_ERR_UNSUPPORTED;
+    rc = gt_perfform_take_attr(&data->form, body, length);
+    if (rc < 0)
+        return rc;
     *attr = (struct attr){.type = gt_u32_at(body),
                           .config = gt_u64_at(body + 8),
                           .sample_type = gt_u64_at(body + ATTR_SAMPLE_TYPE_AT)};
-    if (!(gt_u64_at(body + ATTR_FLAGS_AT) & ATTR_SAMPLE_ID_ALL) ||
-        (attr->sample_type & NEEDED) != NEEDED ||
-        ((attr->sample_type ^ data->attrs[0].sample_type) & (COMMON | PERF_SAMPLE_IP)))
-        return GT_ERR_UNSUPPORTED;
     for (; size + 8 <= length; size += 8)
         if (gt_hashmap_put(&data->attr_of, gt_u64_at(body + size), data->attr_count))
             return GT_ERR_MEMORY;
@@ -229,33 +208,6 @@ static int read_event(struct gt_perfdata *data, struct gt_record *record)
 
 /* --- the other records --- */
 
-/* All records but samples end with the common values of the first attribute. */
-static bool read_end(const struct gt_perfdata *data, struct gt_record *record)
-{
-    static const uint64_t order[] = {PERF_SAMPLE_IDENTIFIER, PERF_SAMPLE_CPU,
-                                     PERF_SAMPLE_STREAM_ID,  PERF_SAMPLE_ID,
-                                     PERF_SAMPLE_TIME,       PERF_SAMPLE_TID};
-    const unsigned char *end = record->body + record->length;
-
-    for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
-        if (!(data->attrs[0].sample_type & order[i]))
-            continue;
-        if (end - record->body < 8)
-            return false;
-        end -= 8;
-        if (order[i] == PERF_SAMPLE_CPU) {
-            record->event.cpu = gt_i32_at(end);
-        } else if (order[i] == PERF_SAMPLE_TIME) {
-            record->event.time_ns = (int64_t)gt_u64_at(end);
-        } else if (order[i] == PERF_SAMPLE_TID) {
-            record->event.pid = gt_i32_at(end);
-            record->event.tid = gt_i32_at(end + 4);
-        }
-    }
-    record->length = (size_t)(end - record->body);
-    return true;
-}
-
 /* What it says of the names of threads. */
 static int take_name(struct gt_perfdata *data, const struct gt_event *event)
 {
@@ -272,7 +224,8 @@ static int take_name(struct gt_perfdata *data, const struct gt_event *event)
 /* 1: it is an event; 0: nothing of it is printed; negative: error. */
 static int read_other(struct gt_perfdata *data, struct gt_record *record)
 {
-    int rc = read_end(data, record) ? gt_sideband_read(record) : GT_ERR_UNSUPPORTED;
+    int rc = gt_perfform_read_end(&data->form, record) ? gt_sideband_read(record)
+                                                       : GT_ERR_UNSUPPORTED;
 
     if (rc > 0 && record->event.kind == GT_EVENT_MMAP && !data->mappings)
         return 0;
@@ -345,24 +298,10 @@ static void shrink(struct gt_perfdata *data)
 /* The kernel's records wait for their time; those without one are delivered at once. */
 static int queue(struct gt_perfdata *data, const unsigned char *bytes, size_t size)
 {
-    struct gt_record record = {
-        .type = gt_u32_at(bytes), .body = bytes + HEADER_BYTES, .length = size - HEADER_BYTES};
-    uint64_t time_ns, type = data->attrs[0].sample_type;
-    /* After the identifier, the address and the thread. */
-    size_t at =
-        8 * ((type & PERF_SAMPLE_IDENTIFIER) != 0) + 8 * ((type & PERF_SAMPLE_IP) != 0) + 8;
+    uint64_t time_ns;
 
-    if (data->attr_count == 0)
+    if (!gt_perfform_time(&data->form, bytes, size, &time_ns))
         return GT_ERR_UNSUPPORTED;
-    if (record.type != PERF_RECORD_SAMPLE) {
-        if (!read_end(data, &record))
-            return GT_ERR_UNSUPPORTED;
-        time_ns = (uint64_t)record.event.time_ns;
-    } else {
-        if (record.length < at + 8)
-            return GT_ERR_UNSUPPORTED;
-        time_ns = gt_u64_at(record.body + at);
-    }
     if (!data->sink || time_ns == 0 || time_ns == UINT64_MAX)
         return deliver(data, data->at);
     return gt_rounds_add(&data->rounds, time_ns, data->at) ? GT_ERR_MEMORY : 0;
@@ -399,41 +338,31 @@ static bool is_silent(uint32_t type)
     case PERF_RECORD_BPF_EVENT:
     case PERF_RECORD_CGROUP:
     case PERF_RECORD_TEXT_POKE:
-    case HEADER_EVENT_TYPE:
-    case HEADER_BUILD_ID:
-    case ID_INDEX:
-    case THREAD_MAP:
-    case CPU_MAP:
-    case EVENT_UPDATE:
-    case TIME_CONV:
-    case HEADER_FEATURE:
-    case FINISHED_INIT:
+    case GT_PERF_HEADER_EVENT_TYPE:
+    case GT_PERF_HEADER_BUILD_ID:
+    case GT_PERF_ID_INDEX:
+    case GT_PERF_THREAD_MAP:
+    case GT_PERF_CPU_MAP:
+    case GT_PERF_EVENT_UPDATE:
+    case GT_PERF_TIME_CONV:
+    case GT_PERF_HEADER_FEATURE:
+    case GT_PERF_FINISHED_INIT:
         return true;
     default:
         return false;
     }
 }
 
-/* How long the record at data->at is; 0: it is not whole yet; negative: it has no form. */
+/* How long the record at data->at is; 0: it is not whole yet; negative: it has no form, or its
+ * round is too long. */
 static int64_t whole_size(const struct gt_perfdata *data, const unsigned char *bytes,
                           size_t left)
 {
-    uint64_t size;
-    uint16_t own;
+    int64_t size = gt_perfform_size(bytes, left);
 
-    if (left < HEADER_BYTES)
-        return 0;
-    memcpy(&own, bytes + 6, sizeof(own));
-    size = own;
-    if (gt_u32_at(bytes) == HEADER_TRACING_DATA) {
-        if (left < 12)
-            return 0;
-        size += ((uint64_t)gt_u32_at(bytes + 8) + 7) & ~UINT64_C(7);
-    }
-    if (own < HEADER_BYTES || size > GT_PERFDATA_ROUND_MAX ||
-        data->at + size - data->round_at > GT_PERFDATA_ROUND_MAX)
+    if (data->at - data->round_at + (uint64_t)(size > 0 ? size : 0) > GT_PERFDATA_ROUND_MAX)
         return GT_ERR_UNSUPPORTED;
-    return left < size ? 0 : (int64_t)size;
+    return size;
 }
 
 static int take_record(struct gt_perfdata *data, const unsigned char *bytes, size_t size)
@@ -443,12 +372,12 @@ static int take_record(struct gt_perfdata *data, const unsigned char *bytes, siz
     if (is_event(type))
         return queue(data, bytes, size);
     switch (type) {
-    case FINISHED_ROUND:
+    case GT_PERF_FINISHED_ROUND:
         data->round_at = data->at;
         return end_round(data, false);
-    case HEADER_ATTR:
+    case GT_PERF_HEADER_ATTR:
         return take_attr(data, bytes + HEADER_BYTES, size - HEADER_BYTES);
-    case HEADER_TRACING_DATA:
+    case GT_PERF_HEADER_TRACING_DATA:
         return size < 16 ? GT_ERR_UNSUPPORTED
                          : take_tracing_data(data, bytes + 16, gt_u32_at(bytes + 8));
     default:

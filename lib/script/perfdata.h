@@ -18,15 +18,11 @@
 #define GT_SCRIPT_PERFDATA_H
 
 #include "script/parse.h"
+#include "script/perfform.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-enum {
-    GT_PERFDATA_MAGIC_BYTES = 16, /* that gt_perfdata_begins needs */
-    GT_PERFDATA_ROUND_MAX = 256 << 20,
-};
 
 struct gt_perfdata;
 

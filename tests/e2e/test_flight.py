@@ -1,103 +1,23 @@
 # SPDX-License-Identifier: MIT
 """--keep-last: each report is of the last moments before it was asked for, whole, and of nothing
 before; the recording goes on, and its log does not grow."""
-import glob
 import json
 import os
 import re
 import signal
 import subprocess
-import threading
 import time
 
 import harness
 import pytest
+from flights import KEEP, LATE, Flight
 from harness import (GILTRACER, ROOT, calls, check_document, giltracer, one_line_error,
                      start, target, wait_for)
-
-KEEP = 2.0
-LATE = 0.3  # giltracer gets the signal
-
-
-class Flight:
-    """A run with --keep-last of the phases, whose lines are read as they come."""
-
-    def __init__(self, tmp_path, *options, seconds=0.7, program=None, env=None):
-        self.run = start(["--keep-last", "%gs" % KEEP, *options, "-o", "r.json",
-                          program or target("phases"), seconds], tmp_path, env=env)
-        self.folder, self.began = tmp_path, {}
-        self.reader = threading.Thread(target=self.read, daemon=True)
-        self.reader.start()
-
-    def read(self):
-        for line in self.run.process.stdout:
-            number, moment = line.split()
-            self.began[int(number)] = float(moment)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *unused):
-        if self.run.process.poll() is None:
-            self.run.end_processes()
-
-    def wait_for_phase(self, number):
-        wait_for(lambda: number in self.began or self.run.process.poll() is not None,
-                 "phase %d did not begin" % number, 60)
-        assert self.run.process.poll() is None, self.run.process.stderr.read()
-
-    def program(self):
-        return int(subprocess.run(["pgrep", "-f", "-P", str(self.run.pid), "phases.py"],
-                                  capture_output=True, text=True, check=True).stdout.split()[0])
-
-    def log(self):
-        found = {os.path.realpath(path) for path in glob.glob("/proc/%d/fd/*" % self.run.pid)}
-        return next((path for path in found if path.endswith("/agent/log")), None)
-
-    def log_bytes(self):
-        log = self.log()
-        return os.stat(log).st_blocks * 512 if log else 0
-
-    def report(self, number):
-        path = self.folder / ("r-%d.json" % number)
-        wait_for(path.exists, "no %s" % path, 60)
-        return json.loads(path.read_text())
-
-    def end(self):
-        os.kill(self.program(), signal.SIGTERM)
-        ended = time.monotonic()
-        self.reader.join()
-        self.run.finish()
-        assert self.run.status == 128 + signal.SIGTERM, self.run
-        assert not self.run.leftovers()
-        return json.loads((self.folder / "r.json").read_text()), ended
-
-    def check(self, document, asked, at_latest):
-        """It is of the moments before it was asked for, between these two (CLOCK_MONOTONIC), and of
-        the phases of these moments."""
-        check_document(document)
-        gil, = document["giltracer"]["gils"]
-        length = max(row["lifetime_ns"] for row in gil["threads"]) / 1e9
-        assert KEEP - 0.2 < length <= KEEP
-        seen = {int(row["label"].split("-")[0]) for row in gil["threads"] if "-" in row["label"]}
-        numbers = sorted(self.began)
-        ends = dict(zip(numbers, [self.began[number] for number in numbers[1:]] + [float("inf")]))
-        for number in numbers:
-            surely = min(ends[number], asked) - max(self.began[number], at_latest - KEEP)
-            maybe = min(ends[number], at_latest) - max(self.began[number], asked - KEEP)
-            assert number in seen or surely < 0.1, (number, seen)
-            assert number not in seen or maybe > -0.1, (number, seen)
-            lives = [row["lifetime_ns"] / 1e9 for row in gil["threads"]
-                     if row["label"].startswith("%d-" % number)]
-            assert all(life < maybe + 0.1 for life in lives), "lived before it was born: %d" % number
-        held = sum(row["hold_ns"] for row in gil["threads"]) / 1e9
-        assert held > 0.5 * length, "three threads never let go of it"
-        return gil
 
 
 @pytest.mark.timing
 def test_reports_are_of_the_last_moments(tmp_path):
-    with Flight(tmp_path, "--no-c-calls") as flight:
+    with Flight(tmp_path, "--gil-source", "agent", "--no-c-calls") as flight:
         flight.wait_for_phase(14)  # what is of the first ones was taken out by then
         for number in range(1, 4):
             asked = time.monotonic()
@@ -130,7 +50,7 @@ while True: os.read(zero, 1)
 def test_the_log_does_not_grow_beyond_its_bound(tmp_path):
     """What is kept is shorter then, and the recording goes on."""
     (tmp_path / "phases.py").write_text(CYCLES)
-    with Flight(tmp_path, "--max-log-size", "64M", "--overhead-budget", "0",
+    with Flight(tmp_path, "--gil-source", "agent", "--max-log-size", "64M", "--overhead-budget", "0",
                 program=tmp_path / "phases.py") as flight:
         flight.wait_for_phase(0)
         sizes = []
@@ -190,7 +110,8 @@ while True:
 def test_what_comes_and_goes_leaves_nothing(tmp_path):
     """Nor do those who write wait for a disk that is busy, as it is taken out: it is in memory."""
     (tmp_path / "phases.py").write_text(COMINGS)
-    with Flight(tmp_path, program=tmp_path / "phases.py", env={"TMPDIR": None}) as flight:
+    with Flight(tmp_path, "--gil-source", "agent", program=tmp_path / "phases.py",
+                env={"TMPDIR": None}) as flight:
         flight.wait_for_phase(0)
         sizes, folder = [], flight.log()
         assert re.fullmatch(r"/dev/shm/giltracer-\w{6}/agent/log", folder), folder
@@ -297,7 +218,9 @@ def test_what_is_no_condition(tmp_path, options, said):
 @pytest.mark.parametrize("options, said", [
     (["--metrics", ":0"], "--metrics"),
     (["--repeat", "2"], "--repeat"),
-    (["--gil-source", "uprobes"], "--gil-source agent"),
+    (["--state-detect", "--call-graph"], "--call-graph"),
+    (["-e", "page-faults"], "-e"),
+    (["--native-freq", "99"], "--native-freq"),
     (["-o", "-"], "-o -"),
     (["--keep", "there"], "--keep"),
     (["--keep-last", "1ms"], "a second"),

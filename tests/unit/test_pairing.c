@@ -18,7 +18,7 @@ static struct gt_pairing *pairing;
 static int setup(void **state)
 {
     (void)state;
-    pairing = gt_pairing_new(INT64_MAX, NULL);
+    pairing = gt_pairing_new(0, INT64_MAX, NULL);
     return pairing ? 0 : -1;
 }
 
@@ -243,7 +243,7 @@ static void a_hit_of_the_end_belongs_to_its_event(void **state)
 
     (void)state;
     gt_pairing_free(pairing);
-    pairing = gt_pairing_new(40405, NULL);
+    pairing = gt_pairing_new(0, 40405, NULL);
     for (int i = 0; i < 50; i++) {
         feed_both(timeline, 1000 + i * 1000, ACQUIRED, true, true);
         feed_both(timeline, 1400 + i * 1000, COND, true, true);
@@ -253,6 +253,33 @@ static void a_hit_of_the_end_belongs_to_its_event(void **state)
     assert_int_equal(found.differing, 0);
     assert_int_equal(found.both, 80);
     gt_timeline_free(timeline);
+}
+
+/* The recordings begin while the program runs: of a call one of them has its half alone, and
+ * what came before is not compared. */
+static void what_came_before_is_not_compared(void **state)
+{
+    (void)state;
+    for (int begins = 10000; begins <= 10420; begins += 10) {
+        struct gt_timeline *timeline = gt_timeline_new(true, NULL);
+        struct gt_agreement found;
+
+        gt_pairing_free(pairing);
+        pairing = gt_pairing_new(begins, INT64_MAX, NULL);
+        for (int i = 0; i < 50; i++) {
+            int at = 1000 + i * 1000;
+
+            feed_both(timeline, at, ACQUIRED, true, at + 10 >= begins);
+            feed_both(timeline, at + 400, COND, true, at + 410 >= begins);
+        }
+        assert_int_equal(gt_timeline_finish(timeline, NULL), 0);
+        assert_int_equal(gt_pairing_sum(pairing, timeline, &found), 0);
+        assert_int_equal(found.differing, 0);
+        assert_int_equal(found.agent_only + found.probes_only, 0);
+        assert_in_range(found.both, 80, 82);
+        assert_int_equal(gt_pairing_unseen_count(pairing), 0);
+        gt_timeline_free(timeline);
+    }
 }
 
 /* The agent sees so many other threads. */
@@ -276,7 +303,7 @@ static void one_call_is_under_way_at_the_end(void **state)
         struct gt_agreement found;
 
         gt_pairing_free(pairing);
-        pairing = gt_pairing_new(INT64_MAX, NULL);
+        pairing = gt_pairing_new(0, INT64_MAX, NULL);
         for (int i = 0; i < 20; i++) {
             feed_both(timeline, 1000 + i * 1000, ACQUIRED, true, true);
             feed_both(timeline, 1400 + i * 1000, COND, true, true);
@@ -356,6 +383,7 @@ int main(void)
         PAIRED(sources_agree),
         PAIRED(sources_differ),
         PAIRED(a_hit_of_the_end_belongs_to_its_event),
+        PAIRED(what_came_before_is_not_compared),
         PAIRED(one_call_is_under_way_at_the_end),
         PAIRED(the_agent_missed_one),
         cmocka_unit_test(the_spool_gives_back_what_was_put),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "metrics/lives.h"
+#include "event/lives.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -4,8 +4,8 @@
  * map: what a timeline must know of before its first event (model/earlier.c). Of those that
  * ended nothing is kept, so it is as large as what runs.
  */
-#ifndef GT_METRICS_LIVES_H
-#define GT_METRICS_LIVES_H
+#ifndef GT_EVENT_LIVES_H
+#define GT_EVENT_LIVES_H
 
 #include "base/hashmap.h"
 #include "event/event.h"
