@@ -118,6 +118,16 @@ static uint32_t flags_of(const struct gt_timeline *timeline, const struct gt_blo
     return function->flags;
 }
 
+static uint64_t calls_of(const struct gt_timeline *timeline, const struct gt_blocker *row)
+{
+    const struct gt_function_info *function;
+
+    if (row->doing.function >= timeline->functions.count)
+        return UINT64_MAX;
+    function = gt_chunks_at(&timeline->functions, row->doing.function);
+    return function->calls + function->untraced_calls;
+}
+
 static enum gt_owner owner_of(uint32_t flags)
 {
     if (flags & GT_FUNCTION_OF_PYTHON)
@@ -182,6 +192,7 @@ struct gt_judgement gt_judge_blocker(const struct gt_timeline *timeline,
         .slept = slept(row),
         .releases = gt_blocker_releases_mostly(row) && row->waiting_ns,
         .requeues = gt_blocker_is_requeuer(row),
+        .fewer_calls_help = row->retakes / 2 <= calls_of(timeline, row),
         .rest_unknown = row->unclear || (row->kept && !after->known),
     };
 

@@ -70,6 +70,8 @@ struct gt_judgement {
     bool slept;    /* it slept with the GIL for longer than it worked */
     bool releases; /* it was waited for, though it works without the GIL for the most part */
     bool requeues; /* gt_blocker_is_requeuer */
+    bool fewer_calls_help; /* it does so once or twice in a call; else, as a loop of events or a
+                              cursor does, again and again in one */
     enum gt_charge charge;
     bool rest_unknown; /* GT_CHARGE_GAVE_UP: what it did the other times is not known */
 };

@@ -120,15 +120,16 @@ static int say_kept(struct gt_blocker_text *text, const struct gt_report *report
 
 static int say_requeuer(struct gt_blocker_text *text, const struct gt_blocker *row)
 {
+    bool fewer = text->judgement.fewer_calls_help;
     char waited[32], away[32];
 
     return gt_buf_addf(
         &text->sentence,
-        "%s%s released the GIL %llu times, for %s in all, and waited %s to get it "
-        "back: make fewer of these calls, or make them in another process.",
+        "%s%s released the GIL %llu times%s, for %s in all, and waited %s to get it back%s.",
         text->sentence.length ? " " : "", text->function.data, (unsigned long long)row->retakes,
-        gt_duration_text(row->away_ns, away, sizeof(away)),
-        gt_duration_text(row->retake_wait_ns, waited, sizeof(waited)));
+        fewer ? "" : " within its calls", gt_duration_text(row->away_ns, away, sizeof(away)),
+        gt_duration_text(row->retake_wait_ns, waited, sizeof(waited)),
+        fewer ? ": make fewer of these calls, or make them in another process" : "");
 }
 
 /* It releases the GIL for the most of what it does, and holds it for a part. */

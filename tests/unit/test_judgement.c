@@ -268,6 +268,22 @@ static void who_queues_again_and_again_is_told_so(void **state)
     assert_false(judge().requeues);
 }
 
+/* A loop of events is one call. */
+static void fewer_calls_help_only_who_makes_many(void **state)
+{
+    struct gt_function_info *function = made_push(&t.functions);
+
+    (void)state;
+    *function = (struct gt_function_info){.calls = 100};
+    row->doing.function = 0;
+    row->retakes = 201;
+    assert_true(judge().fewer_calls_help);
+    row->retakes++;
+    assert_false(judge().fewer_calls_help);
+    function->untraced_calls = 1;
+    assert_true(judge().fewer_calls_help);
+}
+
 static void python_code_is_charged_with_what_is_known_of_it(void **state)
 {
     (void)state;
@@ -350,6 +366,7 @@ int main(void)
         TEST(parts_are_told_from_a_tenth_on),
         TEST(who_releases_it_mostly_is_told_so),
         TEST(who_queues_again_and_again_is_told_so),
+        TEST(fewer_calls_help_only_who_makes_many),
         TEST(python_code_is_charged_with_what_is_known_of_it),
         TEST(what_gave_it_up_late_is_not_said_to_have_given_it_up),
         TEST(others_are_charged_with_the_waiting),
