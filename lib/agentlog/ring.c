@@ -267,6 +267,13 @@ static int take_out(struct gt_ring *ring, const struct gt_ring_unit *unit, struc
     return rc;
 }
 
+/* What is gone was recorded until then: it may be asked for by a report that ends earlier. */
+static void note_gone(struct gt_ring *ring, int64_t seen_ns)
+{
+    if (seen_ns > ring->since_ns)
+        ring->since_ns = seen_ns;
+}
+
 /* Those that are there for too long, or are of no thread; and the `more` oldest ones. */
 static int take_out_units(struct gt_ring *ring, int64_t before_ns, size_t more,
                           struct gt_error *err)
@@ -279,8 +286,8 @@ static int take_out_units(struct gt_ring *ring, int64_t before_ns, size_t more,
         bool old = unit->seen_ns < before_ns;
 
         if (rc == 0 && (old || i < more || !gt_ring_thread(ring, unit->thread))) {
-            if (!old && i < more && unit->seen_ns > ring->since_ns)
-                ring->since_ns = unit->seen_ns;
+            if (old || i < more)
+                note_gone(ring, unit->seen_ns);
             rc = take_out(ring, unit, err);
         } else {
             ring->units[kept++] = *unit;
@@ -375,6 +382,7 @@ static int take_out_threads(struct gt_ring *ring, int64_t before_ns, struct gt_e
             ring->threads[kept++] = thread;
             continue;
         }
+        note_gone(ring, thread.ended_ns);
         rc = take_out_slots(ring, &thread, err);
         drop_process(ring, thread.process);
         gt_ring_forget_names(ring, &thread);

@@ -374,6 +374,23 @@ static void calls_that_are_open_stay_open(void **state)
     free_recording(recording);
 }
 
+/* A report may be made later than it ends. */
+static void of_what_went_nothing_is_said_to_be_known(void **state)
+{
+    struct recording *recording = new_recording(FILE_UNITS);
+    struct thread thread = new_thread(recording, 100, 100, SECOND);
+
+    (void)state;
+    sweep(recording, 1);
+    put_call(&thread, 2 * SECOND, 1);
+    sweep(recording, 3);
+    assert_int_equal(gt_ring_since_ns(recording->ring, 4 * SECOND), 2 * SECOND);
+    sweep(recording, OLD_S);
+    assert_int_equal(gt_ring_since_ns(recording->ring, 4 * SECOND), 3 * SECOND);
+    assert_int_equal(gt_ring_since_ns(recording->ring, OLD_S * SECOND), 18 * SECOND);
+    free_recording(recording);
+}
+
 static void what_is_young_goes_where_there_is_no_room(void **state)
 {
     enum { ROOM = 40 };
@@ -401,6 +418,7 @@ int main(void)
         cmocka_unit_test(functions_have_names_after_their_process_ended),
         cmocka_unit_test(threads_that_are_there_have_their_newest_names),
         cmocka_unit_test(calls_that_are_open_stay_open),
+        cmocka_unit_test(of_what_went_nothing_is_said_to_be_known),
         cmocka_unit_test(what_is_young_goes_where_there_is_no_room),
     };
 
