@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 
-from harness import check_document, start, target, wait_for
+from harness import an_interpreter, check_document, start, target, wait_for
 
 KEEP = 2.0
 LATE = 0.3  # giltracer gets the signal
@@ -21,11 +21,11 @@ class Flight:
         self.run = start(["--keep-last", "%gs" % KEEP, *options, "-o", "r.json",
                           program or target("phases"), seconds], tmp_path, env=env)
         self.folder, self.began = tmp_path, {}
-        self.reader = threading.Thread(target=self.read, daemon=True)
+        self.reader = threading.Thread(target=self.read, args=(self.run.process.stdout,), daemon=True)
         self.reader.start()
 
-    def read(self):
-        for line in self.run.process.stdout:
+    def read(self, lines):
+        for line in lines:
             number, moment = line.split()
             self.began[int(number)] = float(moment)
 
@@ -89,3 +89,33 @@ class Flight:
         held = sum(row["hold_ns"] for row in gil["threads"]) / 1e9
         assert held > 0.5 * length, "three threads never let go of it"
         return gil
+
+
+class AttachedFlight(Flight):
+    """The phases ran before; --keep-last records them by their number."""
+
+    def __init__(self, tmp_path, *options, python=None, seconds=0.7):
+        self.process = subprocess.Popen([python or an_interpreter(3, 7).path, target("phases"), str(seconds)],
+                                        stdout=subprocess.PIPE)
+        self.folder, self.began = tmp_path, {}
+        self.reader = threading.Thread(target=self.read, args=(self.process.stdout,), daemon=True)
+        self.reader.start()
+        self.run = start(["--pid", self.process.pid, "--keep-last", "%gs" % KEEP, *options, "-o", "r.json"],
+                         tmp_path)
+
+    def __exit__(self, *unused):
+        super().__exit__()
+        self.process.kill()
+        self.process.wait()
+
+    def program(self):
+        return self.process.pid
+
+    def end(self):
+        """The recording: the program runs on."""
+        self.run.process.send_signal(signal.SIGINT)
+        ended = time.monotonic()
+        self.run.finish()
+        assert self.run.status == 0 and self.process.poll() is None, self.run
+        assert not self.run.leftovers()
+        return json.loads((self.folder / "r.json").read_text()), ended

@@ -6,9 +6,9 @@
 #include "flight_kept.h"
 #include "flight_names.h"
 #include "flight_when.h"
+#include "launch/recorders.h"
 #include "recording.h"
 #include "reports.h"
-#include "launch/recorders.h"
 #include "run_state.h"
 
 #include <errno.h>
@@ -25,7 +25,6 @@ enum {
     SETTLE_MS = 150, /* from the moment that a report is to end with until it is made: by then
                         what happened before is written by agents */
     PATIENCE_MS = 4000, /* … and by perf, which says so */
-    NOT_WRITTEN = -1,   /* in the place of that moment */
 };
 
 struct gt_flight {
@@ -35,6 +34,7 @@ struct gt_flight {
     bool ticking, over;
     int64_t wanted_ns; /* a report, or a look for --when, is wanted that ends then; 0: none */
     bool asked;        /* a report is: somebody asked */
+    bool unanswered;   /* perf does not say that it has written anything of it */
     pid_t writer;      /* a process that writes a report, or looks; 0: none does */
     int64_t writer_until_ns; /* what it writes ends then, … */
     bool writer_looks;       /* … and is written where --when has it so */
@@ -222,11 +222,13 @@ static void start_report(struct gt_flight *flight)
 {
     struct gt_error err;
 
+    if (flight->run->late.loaded)
+        gt_outer_pids_look(&flight->run->pids, &flight->run->running);
     flight->writer_until_ns = flight->wanted_ns;
     flight->writer_looks = !flight->asked;
     flight->wanted_ns = 0;
     flight->asked = false;
-    if (flight->writer_until_ns == NOT_WRITTEN)
+    if (flight->unanswered)
         gt_error_set(&err, GT_ERR_CHILD, "perf record does not answer");
     else if (start_writer(flight, flight->writer_until_ns, &err) == 0)
         return;
@@ -277,13 +279,16 @@ static bool is_settled(struct gt_flight *flight, int64_t now_ns)
     int64_t written_ns = recorders ? gt_recorders_written_ns(recorders) : INT64_MAX;
     int64_t waited_ns = now_ns - flight->wanted_ns;
 
+    flight->unanswered = false;
     if (waited_ns < (int64_t)SETTLE_MS * GT_NS_PER_MS)
         return false;
     if (written_ns >= flight->wanted_ns)
         return true;
     if (waited_ns < (int64_t)PATIENCE_MS * GT_NS_PER_MS)
         return false;
-    flight->wanted_ns = written_ns > since_of(flight, now_ns) ? written_ns : NOT_WRITTEN;
+    flight->unanswered = written_ns <= since_of(flight, now_ns);
+    if (!flight->unanswered)
+        flight->wanted_ns = written_ns;
     return true;
 }
 

@@ -8,6 +8,7 @@
 #include "flight.h"
 #include "process_stat.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -63,14 +64,67 @@ static bool is_recorder(int pid)
     return found && expects_signal(pid);
 }
 
-int gt_flight_ask(const struct gt_cli *cli)
+/* Does its command line say that it records that process? */
+static bool names_process(int recorder, int pid)
 {
-    int pid = cli->snapshot_pid;
+    static const char option[] = "--pid";
+    const size_t length = sizeof(option) - 1;
+    struct gt_buf words;
+    bool found = false, next = false;
+
+    if (!read_of(recorder, "cmdline", &words))
+        return false;
+    for (size_t at = 0; !found && at < words.length; at += strlen(words.data + at) + 1) {
+        const char *word = words.data + at;
+
+        found = next && atoi(word) == pid;
+        next = strcmp(word, option) == 0;
+        found |= strncmp(word, option, length) == 0 && word[length] == '=' &&
+                 atoi(word + length + 1) == pid;
+    }
+    gt_buf_release(&words);
+    return found;
+}
+
+/* Who records a process that ran before; 0: nobody. */
+static int find_recorder(int pid)
+{
+    DIR *processes = opendir("/proc");
+    struct dirent *entry;
+    int found = 0;
+
+    while (processes && !found && (entry = readdir(processes)) != NULL) {
+        int other = atoi(entry->d_name);
+
+        if (other > 0 && is_recorder(other) && names_process(other, pid))
+            found = other;
+    }
+    if (processes)
+        closedir(processes);
+    return found;
+}
+
+/* The giltracer that records the process, which started it or one of its ancestors, or records
+ * one of these, or is it; 0: none. */
+static int recorder_of(int pid)
+{
     struct gt_process_stat stat;
 
-    for (int i = 0; i < ANCESTORS_MAX && pid > 0 && !is_recorder(pid); i++)
+    for (int i = 0; i < ANCESTORS_MAX && pid > 0; i++) {
+        int recorder = is_recorder(pid) ? pid : find_recorder(pid);
+
+        if (recorder)
+            return recorder;
         pid = gt_process_look(pid, &stat) ? stat.parent : 0;
-    if (pid <= 0 || !is_recorder(pid)) {
+    }
+    return 0;
+}
+
+int gt_flight_ask(const struct gt_cli *cli)
+{
+    int pid = recorder_of(cli->snapshot_pid);
+
+    if (!pid) {
         gt_say("process %d is not recorded by a giltracer --keep-last, nor is it one",
                cli->snapshot_pid);
         return GT_EXIT_OURS;

@@ -102,14 +102,21 @@ static uint64_t most_bytes(const struct gt_run_state *run)
                                 : GT_WIRE_DEFAULT_BYTES;
 }
 
-/* Others write there, too, and a report is made from a copy. */
-static uint64_t room_bytes(const struct gt_run_state *run)
+static unsigned parts_of(const struct gt_run_state *run)
 {
-    unsigned files = run->agent_files.log >= 0;
-    struct statvfs fs;
+    unsigned count = 0;
 
     for (int i = 0; i < GT_RECORDED_PARTS; i++)
-        files += is_recorded(run, (enum gt_recorded_part)i);
+        count += is_recorded(run, (enum gt_recorded_part)i);
+    return count;
+}
+
+/* For each file. Others write there, too, and a report is made from a copy. */
+static uint64_t room_bytes(const struct gt_run_state *run)
+{
+    unsigned files = parts_of(run) + (run->agent_files.log >= 0);
+    struct statvfs fs;
+
     return files == 0 || statvfs(run->folder, &fs)
                ? UINT64_MAX
                : (uint64_t)fs.f_bavail * fs.f_frsize / 3 / files;
@@ -206,7 +213,7 @@ static int start_ring(struct gt_flight_kept *kept, struct gt_error *err)
 struct gt_flight_kept *gt_flight_kept_new(struct gt_run_state *run, struct gt_error *err)
 {
     struct gt_flight_kept *kept = calloc(1, sizeof(*kept));
-    int rc;
+    int rc = 0;
 
     if (!kept) {
         gt_error_memory(err);
@@ -216,7 +223,10 @@ struct gt_flight_kept *gt_flight_kept_new(struct gt_run_state *run, struct gt_er
     kept->room_bytes = room_bytes(run);
     for (int i = 0; i < GT_RECORDED_PARTS; i++)
         kept->perf[i] = -1;
-    rc = run->agent_files.log >= 0 ? start_ring(kept, err) : check_punching(run, err);
+    if (run->agent_files.log >= 0)
+        rc = start_ring(kept, err);
+    if (rc == 0 && parts_of(run))
+        rc = check_punching(run, err);
     if (rc < 0) {
         gt_flight_kept_free(kept);
         return NULL;
@@ -419,7 +429,8 @@ int64_t gt_flight_kept_since_ns(const struct gt_flight_kept *kept, int64_t until
         if (ring && gt_perf_ring_since_ns(ring, until_ns) > since_ns)
             since_ns = gt_perf_ring_since_ns(ring, until_ns);
     }
-    return since_ns > kept->run->clocks.first.monotonic_ns ? since_ns : 0;
+    return since_ns > kept->run->clocks.first.monotonic_ns ? since_ns
+                                                           : kept->run->result.since_ns;
 }
 
 /* --- the end --- */

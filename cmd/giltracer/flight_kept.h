@@ -41,7 +41,8 @@ int gt_flight_kept_copy(struct gt_flight_kept *kept, struct gt_flight_files *fil
                         int64_t until_ns, struct gt_error *err);
 void gt_flight_files_close(struct gt_flight_files *files);
 
-/* Since when all of what was recorded until then is kept; 0: the program began later. */
+/* Since when all of what was recorded until then is kept; run->result.since_ns where that is
+ * all of the recording. */
 int64_t gt_flight_kept_since_ns(const struct gt_flight_kept *kept, int64_t until_ns);
 
 /* The recording is over since then: run->agent_files are now a log of what is kept alone. */

@@ -17,7 +17,6 @@ static const char *given_beside(const struct gt_cli *cli)
         {cli->repeat > 1, "--repeat"},
         {cli->viztracer, "--viztracer"},
         {cli->dump, "--dump"},
-        {cli->pid > 0, "--pid"},
         {cli->delay_ms > 0, "--delay"},
         {cli->duration_ms > 0, "--duration"},
         {cli->call_graph, "--call-graph"},
@@ -54,8 +53,8 @@ int gt_flight_check_options(struct gt_cli *cli, struct gt_error *err)
                    : 0;
     if (other)
         return gt_error_set(err, GT_ERR_USAGE,
-                            "--keep-last keeps the newest part of what is recorded of a "
-                            "program that giltracer starts, so it does not go with %s",
+                            "--keep-last records one program without end, and keeps the newest "
+                            "part of that: it does not go with %s",
                             other);
     if (cli->keep_last_ms < LEAST_MS)
         return gt_error_set(err, GT_ERR_USAGE, "--keep-last takes a second or more");

@@ -221,6 +221,7 @@ def test_what_is_no_condition(tmp_path, options, said):
     (["--state-detect", "--call-graph"], "--call-graph"),
     (["-e", "page-faults"], "-e"),
     (["--native-freq", "99"], "--native-freq"),
+    (["--duration", "2s"], "--duration"),
     (["-o", "-"], "-o -"),
     (["--keep", "there"], "--keep"),
     (["--keep-last", "1ms"], "a second"),

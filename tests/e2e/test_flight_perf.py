@@ -8,7 +8,7 @@ import subprocess
 import time
 
 import pytest
-from flights import KEEP, LATE, Flight
+from flights import KEEP, LATE, AttachedFlight, Flight
 from harness import GILTRACER, check_document, giltracer, one_line_error, start, target, wait_for
 
 pytestmark = pytest.mark.needs_perf
@@ -43,6 +43,54 @@ def test_reports_are_of_the_last_moments(source, tmp_path):
         flight.check(last, ended, ended + ENDS, ENDS)
         if source == "both":
             check_agreement(last)
+
+
+ATTACHED = {"agent": ["--gil-source", "agent", "--no-c-calls"], **SOURCES}
+
+
+@pytest.mark.timing
+@pytest.mark.parametrize("source", ["agent", "uprobes", "futex", "states"])
+def test_of_what_runs_already(source, tmp_path):
+    """By its number, and who asks names that."""
+    with AttachedFlight(tmp_path, *ATTACHED[source]) as flight:
+        wait_for(lambda: any(one > 3 for one in flight.began), "no phases")
+        first = max(flight.began)
+        flight.wait_for_phase(first + 14)
+        for number in (1, 2):
+            asked = time.monotonic()
+            subprocess.run([GILTRACER, "--snapshot", str(flight.program())], check=True)
+            flight.check(flight.report(number), asked, asked + LATE)
+        last, ended = flight.end()
+        flight.check(last, ended, ended + ENDS, ENDS)
+        assert last["giltracer"]["run"]["exit_status"] is None
+
+
+@pytest.mark.parametrize("source", ["agent", "uprobes"])
+def test_the_recording_began_a_moment_ago(source, tmp_path):
+    """It is all that there is."""
+    with AttachedFlight(tmp_path, "--keep-last", "1m", *ATTACHED[source]) as flight:
+        wait_for(lambda: flight.log() or flight.log("/perf.data"), "it does not begin")
+        time.sleep(2)
+        os.kill(flight.run.pid, signal.SIGUSR2)
+        document = flight.report(1)
+        check_document(document)
+        assert 1.5e9 < document["giltracer"]["run"]["wall_ns"] < 20e9
+        assert sum(row["holds"] for gil in document["giltracer"]["gils"] for row in gil["threads"]) > 10
+        flight.end()
+
+
+@pytest.mark.parametrize("source", ["agent", "uprobes"])
+def test_what_runs_already_ends(source, tmp_path):
+    """Its exit status is not giltracer's; the last report is of its end."""
+    with AttachedFlight(tmp_path, *ATTACHED[source]) as flight:
+        wait_for(lambda: flight.log() or flight.log("/perf.data"), "it does not begin")
+        flight.wait_for_phase(max(flight.began) + 5)
+        flight.process.terminate()
+        flight.run.finish()
+        assert flight.run.status == 0 and not flight.run.leftovers(), flight.run
+        document = json.loads((tmp_path / "r.json").read_text())
+        check_document(document)
+        assert (KEEP - ENDS) * 1e9 < document["giltracer"]["run"]["wall_ns"] <= KEEP * 1e9 + 1e6
 
 
 class Holds:
