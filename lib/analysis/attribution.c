@@ -87,17 +87,15 @@ static void leave_until(struct gt_attribution *attribution, int64_t time_ns)
         gt_chunks_truncate(&attribution->stack, attribution->stack.count - 1);
 }
 
-const struct gt_doing *gt_attribution_at(struct gt_attribution *attribution, int64_t time_ns,
-                                         int64_t *until_ns)
+const struct gt_doing gt_doing_unknown = {GT_DOING_UNKNOWN, GT_NO_INDEX, GT_NO_INDEX,
+                                          GT_NO_INDEX};
+
+const struct gt_doing *gt_attribution_by_calls(struct gt_attribution *attribution,
+                                               int64_t time_ns, int64_t *until_ns)
 {
-    static const struct gt_doing unknown = {GT_DOING_UNKNOWN, GT_NO_INDEX, GT_NO_INDEX,
-                                            GT_NO_INDEX};
     const struct gt_call_span *next = NULL;
     const struct level *level;
 
-    *until_ns = INT64_MAX;
-    if (!attribution->calls)
-        return &unknown;
     for (; attribution->next < attribution->calls->spans.count; attribution->next++) {
         next = gt_chunks_at(&attribution->calls->spans, attribution->next);
         if (next->start_ns > time_ns)
@@ -113,5 +111,5 @@ const struct gt_doing *gt_attribution_at(struct gt_attribution *attribution, int
         *until_ns = level->end_ns;
     if (next && next->start_ns < *until_ns)
         *until_ns = next->start_ns;
-    return level ? &level->doing : &unknown;
+    return level ? &level->doing : &gt_doing_unknown;
 }

@@ -42,10 +42,22 @@ void gt_attribution_init(struct gt_attribution *attribution, const struct gt_tim
                          uint32_t thread);
 void gt_attribution_release(struct gt_attribution *attribution);
 
+/* What is done by a thread of which no call is known. */
+extern const struct gt_doing gt_doing_unknown;
+
+/* Private: by the thread's calls. */
+const struct gt_doing *gt_attribution_by_calls(struct gt_attribution *attribution,
+                                               int64_t time_ns, int64_t *until_ns);
+
 /* What the thread does at `time_ns`, which must not be before that of the last call. The result
  * is valid until the next call. *until_ns: no call of the thread begins or ends until then.
  * NULL: memory is exhausted. */
-const struct gt_doing *gt_attribution_at(struct gt_attribution *attribution, int64_t time_ns,
-                                         int64_t *until_ns);
+static inline const struct gt_doing *gt_attribution_at(struct gt_attribution *attribution,
+                                                       int64_t time_ns, int64_t *until_ns)
+{
+    *until_ns = INT64_MAX;
+    return attribution->calls ? gt_attribution_by_calls(attribution, time_ns, until_ns)
+                              : &gt_doing_unknown;
+}
 
 #endif

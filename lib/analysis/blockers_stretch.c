@@ -71,15 +71,13 @@ static int end_operation(struct gt_blockers_walk *walk, const struct gt_stretch 
 
 /* --- all of them --- */
 
-int gt_stretch_begin(struct gt_blockers_walk *walk, uint32_t row, const struct gt_doing *doing,
-                     int64_t time_ns)
+int gt_stretch_change(struct gt_blockers_walk *walk, uint32_t row, const struct gt_doing *doing,
+                      int64_t time_ns)
 {
     struct gt_stretch *stretch = &walk->stretch;
     struct gt_gc_within *gc = &walk->gc;
     bool collects = doing->kind == GT_DOING_GC;
 
-    if (stretch->row == row && stretch->call == doing->call)
-        return 0;
     if (gc->runs) {
         if (end_gc(walk, time_ns))
             return -1;
@@ -96,15 +94,10 @@ int gt_stretch_begin(struct gt_blockers_walk *walk, uint32_t row, const struct g
         gc->of = *stretch;
         gc->paused_ns = time_ns;
         gc->now = no_runs;
-    } else if (stretch->row != GT_NO_INDEX && end_operation(walk, stretch, time_ns)) {
+    } else if (end_operation(walk, stretch, time_ns)) {
         return -1;
     }
-    *stretch = (struct gt_stretch){
-        .start_ns = time_ns,
-        .row = row,
-        .call = doing->call,
-        .inner_calls = walk->pasts[walk->member].attribution.inner_calls,
-    };
+    gt_stretch_set(walk, row, doing, time_ns);
     return 0;
 }
 

@@ -97,9 +97,36 @@ struct gt_blockers_walk {
 int gt_request_judge(struct gt_blockers_walk *walk, const struct gt_stretch *stretch,
                      const struct gt_gc_runs *gc, int64_t end_ns);
 
-/* From `time_ns` on this row's doing answers. 0, or -1 without memory. */
-int gt_stretch_begin(struct gt_blockers_walk *walk, uint32_t row, const struct gt_doing *doing,
-                     int64_t time_ns);
+/* Private: this row's doing answers from `time_ns` on. */
+static inline void gt_stretch_set(struct gt_blockers_walk *walk, uint32_t row,
+                                  const struct gt_doing *doing, int64_t time_ns)
+{
+    walk->stretch = (struct gt_stretch){
+        .start_ns = time_ns,
+        .row = row,
+        .call = doing->call,
+        .inner_calls = walk->pasts[walk->member].attribution.inner_calls,
+    };
+}
+
+/* Private: a stretch ends, or the collector begins. */
+int gt_stretch_change(struct gt_blockers_walk *walk, uint32_t row, const struct gt_doing *doing,
+                      int64_t time_ns);
+
+/* From `time_ns` on this row's doing answers. 0, or -1 without memory. Inline, since most holds
+ * are one stretch. */
+static inline int gt_stretch_begin(struct gt_blockers_walk *walk, uint32_t row,
+                                   const struct gt_doing *doing, int64_t time_ns)
+{
+    const struct gt_stretch *stretch = &walk->stretch;
+
+    if (stretch->row == row && stretch->call == doing->call)
+        return 0;
+    if (stretch->row != GT_NO_INDEX || doing->kind == GT_DOING_GC)
+        return gt_stretch_change(walk, row, doing, time_ns);
+    gt_stretch_set(walk, row, doing, time_ns);
+    return 0;
+}
 
 /* The hold ends. 0, or -1 without memory. */
 int gt_stretch_end(struct gt_blockers_walk *walk, int64_t time_ns);

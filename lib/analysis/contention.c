@@ -78,6 +78,7 @@ static uint32_t key_of(struct walk *walk, const struct gt_span *hold)
 static int walk_holds(struct walk *walk)
 {
     const struct gt_chunks *holds = &walk->gil->holds;
+    uint32_t holder = GT_NO_INDEX;
 
     for (size_t at = 0; at < holds->count; at++) {
         const struct gt_span *hold = gt_span_at(holds, at);
@@ -91,7 +92,10 @@ static int walk_holds(struct walk *walk)
                 break;
             hold = gt_span_at(holds, at);
         }
-        walk->key = key_of(walk, hold);
+        if (hold->thread != holder) {
+            holder = hold->thread;
+            walk->key = key_of(walk, hold);
+        }
         if (gt_sweep_advance(&walk->sweep, hold->start_ns, hold->end_ns, charge_hold, walk))
             return -1;
     }
