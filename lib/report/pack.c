@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
 /*
  * Columns of times are noise in their low bits: Huffman coding takes a tenth to a third off
@@ -17,32 +16,6 @@ enum {
     HEAD_BYTES = (1 + GT_PACK_COLUMNS) * VARINT_MAX_BYTES,
     PAYLOAD_BYTES = HEAD_BYTES + GT_PACK_COLUMNS * COLUMN_BYTES,
 };
-
-struct gt_pack {
-    struct gt_output *output; /* NULL: only measure */
-    uint64_t bytes;           /* written */
-    const char *table;
-    uint32_t key;
-    unsigned columns;
-    size_t rows;
-    unsigned char *column[GT_PACK_COLUMNS]; /* COLUMN_BYTES each: a block never overflows */
-    unsigned char *at[GT_PACK_COLUMNS];     /* where the next varint goes */
-    unsigned char *squeezed;
-    size_t squeezed_capacity;
-    char *text;
-    z_stream stream;
-    bool stream_ready;
-};
-
-static unsigned char *put_varint(unsigned char *at, uint64_t value)
-{
-    while (value >= 0x80) {
-        *at++ = (unsigned char)(value | 0x80);
-        value >>= 7;
-    }
-    *at++ = (unsigned char)value;
-    return at;
-}
 
 struct gt_pack *gt_pack_new(struct gt_output *output, struct gt_error *err)
 {
@@ -99,19 +72,9 @@ void gt_pack_begin(struct gt_pack *pack, const char *table, uint32_t key, unsign
     rewind_block(pack);
 }
 
-void gt_pack_put(struct gt_pack *pack, unsigned column, uint64_t value)
-{
-    pack->at[column] = put_varint(pack->at[column], value);
-}
-
 uint64_t gt_pack_bytes(const struct gt_pack *pack)
 {
     return pack->bytes;
-}
-
-size_t gt_pack_rows(const struct gt_pack *pack)
-{
-    return pack->rows;
 }
 
 /* One piece of the block through the compressor; there is always room (deflateBound). */
@@ -158,10 +121,10 @@ static int squeeze_column(struct gt_pack *pack, unsigned column)
 static int squeeze_block(struct gt_pack *pack, size_t *length)
 {
     unsigned char head[HEAD_BYTES];
-    unsigned char *end = put_varint(head, pack->columns);
+    unsigned char *end = gt_varint(head, pack->columns);
 
     for (unsigned i = 0; i < pack->columns; i++)
-        end = put_varint(end, (uint64_t)(pack->at[i] - pack->column[i]));
+        end = gt_varint(end, (uint64_t)(pack->at[i] - pack->column[i]));
     if (deflateReset(&pack->stream) != Z_OK)
         return -1;
     pack->stream.next_out = pack->squeezed;

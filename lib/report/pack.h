@@ -17,12 +17,40 @@
 #include "base/error.h"
 #include "base/output.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <zlib.h>
 
 enum { GT_PACK_ROWS = 32768, GT_PACK_COLUMNS = 5 };
 
-struct gt_pack;
+/* Its fields are private. They stand here since a row is put without a call for each value. */
+struct gt_pack {
+    struct gt_output *output; /* NULL: only measure */
+    uint64_t bytes;           /* written */
+    const char *table;
+    uint32_t key;
+    unsigned columns;
+    size_t rows;
+    unsigned char *column[GT_PACK_COLUMNS]; /* COLUMN_BYTES each: a block never overflows */
+    unsigned char *at[GT_PACK_COLUMNS];     /* where the next varint goes */
+    unsigned char *squeezed;
+    size_t squeezed_capacity;
+    char *text;
+    z_stream stream;
+    bool stream_ready;
+};
+
+/* Seven bits in each byte, the low ones first. Returns the end. */
+static inline unsigned char *gt_varint(unsigned char *at, uint64_t value)
+{
+    while (value >= 0x80) {
+        *at++ = (unsigned char)(value | 0x80);
+        value >>= 7;
+    }
+    *at++ = (unsigned char)value;
+    return at;
+}
 
 /* A writer onto `output`, which must outlive it; NULL: what is written is only measured. NULL
  * when memory is exhausted. */
@@ -34,7 +62,10 @@ void gt_pack_free(struct gt_pack *pack);
 void gt_pack_begin(struct gt_pack *pack, const char *table, uint32_t key, unsigned columns);
 
 /* The next value of one column: exactly one per column and row. */
-void gt_pack_put(struct gt_pack *pack, unsigned column, uint64_t value);
+static inline void gt_pack_put(struct gt_pack *pack, unsigned column, uint64_t value)
+{
+    pack->at[column] = gt_varint(pack->at[column], value);
+}
 
 /* The row is complete. Writes the block when it is full. 0 or negative. */
 int gt_pack_end_row(struct gt_pack *pack, struct gt_error *err);
@@ -46,7 +77,10 @@ int gt_pack_end(struct gt_pack *pack, struct gt_error *err);
 uint64_t gt_pack_bytes(const struct gt_pack *pack);
 
 /* Rows in the current block so far. */
-size_t gt_pack_rows(const struct gt_pack *pack);
+static inline size_t gt_pack_rows(const struct gt_pack *pack)
+{
+    return pack->rows;
+}
 
 /* Small numbers of either sign become small unsigned ones: 0, -1, 1, -2 → 0, 1, 2, 3. */
 static inline uint64_t gt_zigzag(int64_t value)
