@@ -33,6 +33,14 @@ static bool is_loop(const struct gt_stacks *stacks, uint32_t frame)
            (starts(symbol, "_PyEval_EvalFrameDefault") || starts(symbol, "PyEval_EvalFrame"));
 }
 
+/* Memory for data: no function is there, and the stack was misread (in the vdso, say). */
+static bool is_data(const struct gt_stacks *stacks, uint32_t frame)
+{
+    const char *dso = gt_stacks_dso(stacks, frame);
+
+    return strcmp(dso, "[heap]") == 0 || strcmp(dso, "[stack]") == 0;
+}
+
 /* Does it only lead from one function to another (Objects/call.c, methodobject.c,
  * descrobject.c, typeobject.c; Modules/_ctypes/callproc.c)? */
 static bool only_leads(const struct gt_stacks *stacks, uint32_t frame)
@@ -46,6 +54,8 @@ static bool only_leads(const struct gt_stacks *stacks, uint32_t frame)
     const char *file = file_of(gt_stacks_dso(stacks, frame));
     size_t length = strlen(symbol);
 
+    if (is_data(stacks, frame))
+        return true;
     /* pybind11.h: dispatcher, and what initialize makes of each function. */
     if (starts(symbol, "pybind11::cpp_function::"))
         return true;

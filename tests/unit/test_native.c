@@ -82,6 +82,15 @@ static void test_what_only_leads_is_left_out(void **state)
     PATH("walk", "walk", LIBRARY, "walk", LIBRARY, "walk", LIBRARY, LOOP);
 }
 
+/* As perf's unwinding of the vdso gives it. */
+static void test_no_function_is_in_memory_for_data(void **state)
+{
+    (void)state;
+    PATH("clock_gettime > __vdso_clock_gettime", "__vdso_clock_gettime", "[vdso]",
+         "clock_gettime", LIBRARY, "", "[heap]", LOOP);
+    PATH("", "", "[stack]", LOOP);
+}
+
 static void test_the_dispatcher_of_pybind11_only_leads(void **state)
 {
     (void)state;
@@ -320,6 +329,7 @@ int main(void)
         cmocka_unit_test(test_the_way_begins_inside_the_loop),
         cmocka_unit_test(test_only_the_stack_inside_a_callback_counts),
         cmocka_unit_test(test_what_only_leads_is_left_out),
+        cmocka_unit_test(test_no_function_is_in_memory_for_data),
         cmocka_unit_test(test_the_dispatcher_of_pybind11_only_leads),
         cmocka_unit_test(test_what_has_no_name_leads_where_a_name_follows),
         cmocka_unit_test(test_a_stack_that_ends_early_is_taken_up_to_the_interpreter),
