@@ -12,6 +12,7 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 import uuid
 
 import pytest
@@ -253,6 +254,38 @@ def test_signals_reach_the_program(caller, home):
     os.kill(giltracer, signal.SIGTERM)
     run.finish()
     assert run.status == 128 + signal.SIGTERM and not run.leftovers(), run
+    assert (home / "x.json").stat().st_uid == caller.pw_uid
+
+
+@pytest.mark.parametrize("of", ["own", "another's"])
+def test_the_last_moments(caller, home, of):
+    """perf's file is the user's as all files are, and parts of it are taken out; reports are, too."""
+    words = ["--keep-last", "1s", "--gil-source", "uprobes", "--no-python-trace", "-o", "x.json"]
+    phases = [target(home, "phases"), "0.2"]
+    program = subprocess.Popen(["/usr/bin/python3", *phases], user="nobody", stdout=subprocess.PIPE)
+    try:
+        run = start(caller, home, *words, *(["--pid", program.pid] if of != "own" else phases))
+        lines = run.process.stdout if of == "own" else program.stdout
+        began, seen = time.monotonic(), b""
+        for number in (1, 2):
+            while time.monotonic() < began + 5 * number or not seen:
+                seen = lines.readline()
+            found = subprocess.run(["pgrep", "-x", "giltracer", "-P", str(run.pid)], capture_output=True,
+                                   text=True, check=True).stdout.split()
+            asked = call(caller, home, "--snapshot", found[0])
+            assert asked.status == 0, asked
+            path = home / ("x-%d.json" % number)
+            harness.wait_for(path.exists, "no report %d" % number)
+            document = harness.read_json(path)
+            harness.check_document(document)
+            assert document["giltracer"]["gils"] and path.stat().st_uid == caller.pw_uid
+            assert 0.8e9 < document["giltracer"]["run"]["wall_ns"] <= 1e9
+        os.kill(int(found[0]), signal.SIGTERM)
+        run.finish()
+    finally:
+        program.kill()
+        program.wait()
+    assert run.status == (0 if of != "own" else 128 + signal.SIGTERM) and not run.leftovers(), run
     assert (home / "x.json").stat().st_uid == caller.pw_uid
 
 
