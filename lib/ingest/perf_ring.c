@@ -6,6 +6,7 @@
 #include "event/lives.h"
 #include "script/perfdata.h"
 #include "script/perfform.h"
+#include "script/rounds.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,11 +29,13 @@ enum {
 struct gt_perf_ring {
     struct gt_perf_ring_options options;
     struct gt_perfform form;
-    struct gt_lives lives; /* as of `cut` */
-    struct gt_buf head;    /* what the recording says of itself before `cut` */
-    uint64_t cut;          /* what is kept begins there, with a round; 0: nothing was read */
-    uint64_t punched;      /* until there the file is a hole, or about to be */
-    int64_t since_ns;      /* of the newest record that was taken out; 0: none was */
+    struct gt_lives lives;   /* as of `cut`, but for … */
+    struct gt_rounds rounds; /* … what waits for its time: a round has the CPUs in turn, … */
+    struct gt_buf waiting;   /* … and the records, one after another */
+    struct gt_buf head;      /* what the recording says of itself before `cut` */
+    uint64_t cut;            /* what is kept begins there, with a round; 0: nothing was read */
+    uint64_t punched;        /* until there the file is a hole, or about to be */
+    int64_t since_ns;        /* of the newest record that was taken out; 0: none was */
     /* The first round that is kept, as far as it was looked at. */
     uint64_t looked;   /* the next record */
     bool whole;        /* it ends there */
@@ -58,6 +61,7 @@ struct gt_perf_ring *gt_perf_ring_new(const struct gt_perf_ring_options *options
     ring->options = *options;
     ring->capacity = BLOCK_BYTES;
     gt_buf_init(&ring->head);
+    gt_buf_init(&ring->waiting);
     gt_lives_init(&ring->lives);
     ring->lives.runtime_path = options->runtime_path;
     return ring;
@@ -68,6 +72,8 @@ void gt_perf_ring_free(struct gt_perf_ring *ring)
     if (!ring)
         return;
     gt_lives_release(&ring->lives);
+    gt_rounds_release(&ring->rounds);
+    gt_buf_release(&ring->waiting);
     gt_buf_release(&ring->head);
     free(ring->block);
     free(ring);
@@ -194,24 +200,77 @@ static int look_at_round(struct gt_perf_ring *ring, struct gt_error *err)
     return 1;
 }
 
+static int apply(struct gt_perf_ring *ring, const unsigned char *record, size_t size,
+                 struct gt_error *err)
+{
+    struct gt_event event;
+    int rc = gt_perfform_life(&ring->form, record, size, &event);
+
+    return rc > 0 && gt_lives_note(&ring->lives, &event) ? gt_error_memory(err) : 0;
+}
+
+/* The records that wait behind those that may go. */
+static int keep_waiting(struct gt_perf_ring *ring, size_t gone, struct gt_error *err)
+{
+    struct gt_buf kept;
+    int failed = 0;
+
+    gt_rounds_drop(&ring->rounds, gone);
+    gt_buf_init(&kept);
+    for (size_t i = 0; i < ring->rounds.count; i++) {
+        const char *record = ring->waiting.data + ring->rounds.queue[i].offset;
+        size_t left = ring->waiting.length - (size_t)ring->rounds.queue[i].offset;
+
+        ring->rounds.queue[i].offset = kept.length;
+        failed |= gt_buf_add(&kept, record,
+                             (size_t)gt_perfform_size((const unsigned char *)record, left));
+    }
+    gt_buf_release(&ring->waiting);
+    ring->waiting = kept;
+    return failed ? gt_error_memory(err) : 0;
+}
+
+/* A round is over: what nothing older can follow is so. */
+static int end_round(struct gt_perf_ring *ring, struct gt_error *err)
+{
+    size_t count = gt_rounds_end(&ring->rounds, 0);
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        const unsigned char *record =
+            (unsigned char *)ring->waiting.data + ring->rounds.queue[i].offset;
+        size_t left = ring->waiting.length - (size_t)ring->rounds.queue[i].offset;
+
+        rc = apply(ring, record, (size_t)gt_perfform_size(record, left), err);
+    }
+    return rc < 0 || !count ? rc : keep_waiting(ring, count, err);
+}
+
 /* What later records refer to. */
 static int remember(struct gt_perf_ring *ring, const unsigned char *record, size_t size,
                     struct gt_error *err)
 {
     uint32_t type = gt_perfform_type(record);
     struct gt_event event;
-    int rc;
+    uint64_t time_ns;
 
     if (type == GT_PERF_FINISHED_ROUND)
-        return 0;
+        return end_round(ring, err);
     if (type >= KERNEL_TYPES) {
         if (ring->head.length + size > HEAD_MOST)
             return gt_error_set(err, GT_ERR_UNSUPPORTED,
                                 "perf tells more of its recording than is remembered");
         return gt_buf_add(&ring->head, record, size) ? gt_error_memory(err) : 0;
     }
-    rc = gt_perfform_life(&ring->form, record, size, &event);
-    return rc > 0 && gt_lives_note(&ring->lives, &event) ? gt_error_memory(err) : 0;
+    if (gt_perfform_life(&ring->form, record, size, &event) <= 0 ||
+        !gt_perfform_time(&ring->form, record, size, &time_ns))
+        return 0;
+    if (time_ns == 0) /* perf made it up, of before it recorded */
+        return apply(ring, record, size, err);
+    return gt_rounds_add(&ring->rounds, time_ns, ring->waiting.length) ||
+                   gt_buf_add(&ring->waiting, record, size)
+               ? gt_error_memory(err)
+               : 0;
 }
 
 static int take_out_round(struct gt_perf_ring *ring, struct gt_error *err)
@@ -351,7 +410,8 @@ int gt_perf_ring_copy(struct gt_perf_ring *ring, int to, struct gt_error *err)
     ring->length = 0;
     gt_buf_init(&copying.bytes);
     if (gt_buf_add(&copying.bytes, ring->head.data, ring->head.length) ||
-        gt_lives_tell(&ring->lives, add_life, &copying) < 0)
+        gt_lives_tell(&ring->lives, add_life, &copying) < 0 ||
+        gt_buf_add(&copying.bytes, ring->waiting.data, ring->waiting.length))
         rc = gt_error_memory(err);
     if (rc >= 0)
         rc = copy_rounds(ring, &copying, err);

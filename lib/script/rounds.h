@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Private to script/: puts the records of a recording in the order of time, as perf does
- * (its ordered-events.c). */
+/* Puts the records of a recording in the order of time, as perf does (its ordered-events.c). */
 #ifndef GT_SCRIPT_ROUNDS_H
 #define GT_SCRIPT_ROUNDS_H
 

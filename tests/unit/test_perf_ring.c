@@ -143,7 +143,8 @@ static int take(void *context, const struct gt_event *event)
     if (event->kind == GT_EVENT_COMM || event->kind == GT_EVENT_MMAP)
         snprintf(texts[event_count], sizeof(texts[0]), "%.*s", (int)length, text);
     else
-        texts[event_count][0] = '\0';
+        snprintf(texts[event_count], sizeof(texts[0]), "%.*s", (int)event->comm_length,
+                 event->comm);
     events[event_count++] = *event;
     return 0;
 }
@@ -274,8 +275,11 @@ static void test_what_is_old_goes(void **state)
     sweep((8 + KEEP_S + MARGIN_S) * S + 1);
     copy();
     assert_int_equal(count(GT_EVENT_SWITCH_IN), 3);
-    assert_int_equal(count(GT_EVENT_EXIT) + count(GT_EVENT_FORK) + count(GT_EVENT_EXEC), 0);
-    assert_int_equal(count(GT_EVENT_COMM), 4);
+    /* Of the newest round that went, what may be older is still told as it was recorded. */
+    assert_int_equal(count(GT_EVENT_FORK) + count(GT_EVENT_EXEC), 0);
+    assert_int_equal(count(GT_EVENT_EXIT), 1);
+    assert_int_equal(find(GT_EVENT_EXIT, 3, "ended")->time_ns, 8 * S);
+    assert_int_equal(count(GT_EVENT_COMM), 5);
     assert_non_null(find(GT_EVENT_COMM, 1, "python3"));
     assert_non_null(find(GT_EVENT_COMM, 2, "python3"));
     assert_non_null(find(GT_EVENT_COMM, 9, "python3"));
@@ -290,9 +294,50 @@ static void test_what_is_old_goes(void **state)
         assert_int_equal(event->mapping.device, 8 << 20 | 1);
     }
     for (size_t i = 0; i < event_count; i++)
-        assert_true(events[i].kind == GT_EVENT_SWITCH_IN || events[i].time_ns == 0);
+        assert_true(events[i].kind == GT_EVENT_SWITCH_IN || events[i].kind == GT_EVENT_EXIT ||
+                    events[i].time_ns == 0);
     assert_int_equal(gt_perf_ring_since_ns(ring, 10 * S), 8 * S + 1);
     assert_int_equal(gt_perf_ring_since_ns(ring, 40 * S), 30 * S);
+}
+
+/* A round has the records of one CPU after those of another, and the next one may begin
+ * earlier. */
+static void test_the_newest_name_counts(void **state)
+{
+    (void)state;
+    begins();
+    named(0, 1, 1, "gate", false);
+    named(3 * S, 1, 1, "python3", true);
+    mapped(3 * S + 1, 1, "/usr/bin/python3.11", 0x1000);
+    runs(4 * S, 1);
+    named(2 * S, 1, 1, "gate", true);
+    mapped(2 * S + 1, 1, "/usr/lib/libc.so.6", 0x2000);
+    lives(PERF_RECORD_FORK, 4 * S, 1, 2, 1, 1);
+    round_ends();
+    named(4 * S - 1, 1, 1, "other", false); /* before the thread was made */
+    runs(5 * S, 1);
+    round_ends();
+    runs(30 * S, 1);
+    round_ends();
+    for (int turn = 0; turn < 2; turn++) { /* the first round alone is taken out, then both */
+        sweep((4 + turn + KEEP_S + MARGIN_S) * S + 1);
+        copy();
+        assert_int_equal(count(GT_EVENT_SWITCH_IN), 2 - turn);
+        assert_non_null(find(GT_EVENT_SWITCH_IN, 1, "other"));
+        assert_null(find(GT_EVENT_SWITCH_IN, 1, "gate"));
+        assert_null(find(GT_EVENT_SWITCH_IN, 1, "python3"));
+    }
+    round_ends(); /* one that is empty: nothing waits any more */
+    runs(50 * S, 1);
+    round_ends();
+    sweep(40 * S);
+    sweep(80 * S);
+    copy();
+    assert_int_equal(count(GT_EVENT_COMM), 2);
+    assert_non_null(find(GT_EVENT_COMM, 1, "other"));
+    assert_non_null(find(GT_EVENT_COMM, 2, "other"));
+    assert_int_equal(count(GT_EVENT_MMAP), 1);
+    assert_non_null(find(GT_EVENT_MMAP, 1, "/usr/bin/python3.11"));
 }
 
 /* What perf has written in part is not copied; later it is there. */
@@ -406,6 +451,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_before_anything_is_written, setup, teardown),
         cmocka_unit_test_setup_teardown(test_nothing_is_old, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_is_old_goes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_the_newest_name_counts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_last_record_is_not_whole, setup, teardown),
         cmocka_unit_test_setup_teardown(test_it_takes_no_more_room, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_is_no_recording, setup, teardown),
