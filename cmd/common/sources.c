@@ -93,6 +93,7 @@ int gt_sources_read(const char *input, struct gt_ingest *ingest, struct gt_error
         .on_progress = show_progress,
         .context = ingest,
         .stop_fd = gt_interrupt_fd(),
+        .mappings = true,
     };
 
     return read_input(input, &reader, damage, err);

@@ -81,6 +81,10 @@ static const char *shows(const struct gt_plan *plan)
         return plan->two_sources
                    ? "uprobes on libc and the agent, which are compared: each take, wait and "
                      "release of the GIL, exactly, and who had a CPU meanwhile"
+               : plan->probed.locks
+                   ? "uprobes on libc: each take, wait and release of the GIL, exactly, and "
+                     "who "
+                     "waits for which lock"
                    : "uprobes on libc: each take, wait and release of the GIL, exactly";
     case GT_GIL_AGENT:
         return "the agent inside the program: each take, wait and release of the GIL, exactly";
@@ -171,6 +175,7 @@ static void tell_interpreter(const struct gt_interp *interp)
     fact("libpython", "%s", interp->libpython ? interp->libpython : "linked statically");
     fact("libc", "%s", interp->libc);
     verdict("  for uprobes", gt_probes_plan_libc(&set, interp->libc, &err) == 0, err.message);
+    verdict("  for locks", gt_probes_plan_locks(&set, interp, &err) == 0, err.message);
     verdict("  for functions", gt_probes_plan_functions(&set, interp, &err) == 0, err.message);
     gt_probe_set_release(&set);
 }

@@ -452,17 +452,19 @@ static int add_blockers(struct gt_bounds *wait, const struct gt_blockers *blocke
     return 0;
 }
 
-/* Waits for locks, and stops, are recorded by the agent alone, which always records usage, too.
- */
+/* Waits for locks are recorded by probes, or by the agent, which always records usage, too;
+ * stops by the agent alone. */
 static bool is_about_locks(const struct gt_condition *condition)
 {
     return condition->what == GT_WHAT_LOCK || condition->field == GT_FIELD_LOCK_WAIT ||
            condition->field == GT_FIELD_STOPPED;
 }
 
-static bool sees_locks(const struct gt_timeline *timeline)
+static bool sees_locks(const struct gt_timeline *timeline, const struct gt_condition *condition)
 {
-    return timeline->usages.count > 0 || timeline->locks.count > 0;
+    if (condition->field == GT_FIELD_STOPPED)
+        return timeline->usages.count > 0 || timeline->stops.count > 0;
+    return timeline->usages.count > 0 || timeline->locks.count > 0 || timeline->probed_locks;
 }
 
 /* What was waited for those locks, of the lives of all threads. 0 or negative. */
@@ -522,7 +524,7 @@ int gt_condition_check(const struct gt_condition *condition, const struct gt_rec
         checked->blind = true;
         return 0;
     }
-    if (is_about_locks(condition) && !sees_locks(timeline)) {
+    if (is_about_locks(condition) && !sees_locks(timeline, condition)) {
         checked->result = GT_UNJUDGED;
         checked->no_locks = true;
         return 0;

@@ -286,21 +286,25 @@ static int measure(struct gt_parallel *parallel, const struct gt_timeline *timel
     return 0;
 }
 
-/* Only the agent records waits for locks and stops, and always usage, too. They are of whole
- * lives: where a GIL came on, it is not known how much of them was before. */
+/* The agent records waits for locks and stops, and always usage, too; probes record waits for
+ * locks. They are of whole lives: where a GIL came on, it is not known how much of them was
+ * before. */
 static void add_waits(struct gt_parallel *parallel, const struct gt_timeline *timeline,
                       const bool *chosen)
 {
-    if (!timeline->usages.count)
+    if (!timeline->usages.count && !timeline->probed_locks)
         return;
     for (size_t i = 0; i < timeline->gil_switches.count; i++)
         if (((const struct gt_gil_switch *)gt_chunks_at(&timeline->gil_switches, i))->on)
             return;
-    parallel->locked_ns = parallel->stopped_ns = 0;
+    parallel->locked_ns = 0;
+    parallel->stopped_ns = timeline->usages.count ? 0 : -1;
     for (uint32_t i = 0; i < timeline->threads.count; i++)
         if (chosen[i]) {
             parallel->locked_ns = gt_add_ns(parallel->locked_ns, gt_lock_wait_of(timeline, i));
-            parallel->stopped_ns = gt_add_ns(parallel->stopped_ns, gt_stopped_of(timeline, i));
+            if (parallel->stopped_ns >= 0)
+                parallel->stopped_ns =
+                    gt_add_ns(parallel->stopped_ns, gt_stopped_of(timeline, i));
         }
 }
 

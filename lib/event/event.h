@@ -259,7 +259,11 @@ struct gt_frame {
 /* cond.deadline_ns of a wait whose deadline was not recorded. */
 #define GT_NO_DEADLINE 1
 
-/* sync.since_ns of SEM_POST, from a source that does not see semaphores being taken. */
+/* How many addresses sync.callers has. */
+enum { GT_CALLERS = 25 };
+
+/* sync.since_ns of SEM_WAITS and SEM_POST, from a source that does not see semaphores being
+ * taken. */
 #define GT_NOT_SEEN (-1)
 
 /* Strings and stacks are valid while the event is handed over, unless its source says more. */
@@ -310,8 +314,9 @@ struct gt_event {
             uint64_t offset; /* in the file */
             uint64_t inode;  /* 0: inode and device are not known */
             const char *path;
-            uint32_t path_length;
             uint32_t device; /* GT_DEVICE (event/probed_files.h) */
+            uint16_t path_length;
+            uint16_t pages; /* of 4 KiB; UINT16_MAX: or more */
         } mapping;
         /* LOST */
         struct {
@@ -365,10 +370,17 @@ struct gt_event {
         } usage;
         /* SEM_TAKEN to PERMIT_GIVEN */
         struct {
-            uint64_t object;    /* its address */
-            int64_t since_ns;   /* when it began to wait; 0: not known. SEM_POST: since when it
-                                   had the semaphore; 0: it was not known to have it, GT_NOT_SEEN:
-                                   who takes one is not recorded */
+            uint64_t object; /* its address */
+            union {
+                int64_t since_ns; /* when it began to wait; 0: not known. SEM_POST: since when
+                                     it had the semaphore; 0: it was not known to have it,
+                                     GT_NOT_SEEN: who takes one without waiting is not recorded.
+                                     SEM_WAITS: 0, or GT_NOT_SEEN */
+                /* SEM_WAITS of a probe, before it is fed to the model: GT_CALLERS addresses.
+                 * Where the call came from, and what lies on the stack: anything, the places
+                 * where those callers were called among it. 0: not recorded */
+                const uint64_t *callers;
+            };
             uint32_t left;      /* QUEUE_PUT: items in the queue, PERMIT_TAKEN: permits that are
                                    left, plus 1; 0: not known, or any number. SEM_WAITS: enum
                                    gt_wait_for */
@@ -376,7 +388,7 @@ struct gt_event {
             uint64_t lock;    /* SEM_WAITS, of a thread that parks: what it waits for. SEM_POST:
                                  what another thread parks for there; 0: not known */
             const char *type; /* SEM_WAITS: that of the object whose lock it is; NULL: not
-                                 known. Valid as long as the source */
+                                 known */
         } sync;
         /* SPUN: since the last such event */
         struct {

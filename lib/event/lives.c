@@ -293,7 +293,7 @@ static int tell_one(const struct gt_life *life,
                         .inode = mapping->inode,
                         .device = mapping->device,
                         .path = mapping->path,
-                        .path_length = (uint32_t)strlen(mapping->path)},
+                        .path_length = (uint16_t)strlen(mapping->path)},
         };
         rc = take(context, &event);
     }

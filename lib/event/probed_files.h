@@ -22,9 +22,11 @@ struct gt_probed {
         uint64_t inode;
         uint32_t device;
     } files[GT_PROBED_MAX];
-    size_t count;     /* 0: there are no probes, or it is not known where they are */
-    bool interpreter; /* the files belong to an interpreter; else to a libc */
-    bool any_glibc;   /* there are no probes: every glibc is seen, and no other libc */
+    size_t count;       /* 0: there are no probes, or it is not known where they are */
+    bool interpreter;   /* the files belong to an interpreter; else to a libc */
+    bool any_glibc;     /* there are no probes: every glibc is seen, and no other libc */
+    bool locks;         /* waits for locks are seen, too */
+    const char *python; /* the file with the interpreter's code; borrowed; NULL: not known */
 };
 
 /* Is it known which processes the recording sees? */

@@ -7,6 +7,7 @@
 #include "ingest/losses.h"
 #include "ingest/native_log.h"
 #include "ingest/pairing.h"
+#include "ingest/semaphores.h"
 #include "ingest/sleep_stack.h"
 #include "ingest/spool.h"
 #include "ingest/wanted.h"
@@ -45,6 +46,7 @@ struct gt_ingest {
     struct gt_spool *spool;       /* … and what it holds; NULL: there is none */
     struct gt_native_log *native; /* NULL: there is none */
     struct gt_sleep_stacks sleep_stacks;
+    struct gt_semaphores semaphores;
     struct gt_losses text_losses, probe_losses; /* where there are two recordings */
     struct gt_pairing *pairing; /* of the spool and the agent's log; NULL: not of both */
     const struct gt_agentlog *agentlog; /* NULL: there is none */
@@ -247,7 +249,7 @@ static int take_event(void *context, const struct gt_event *event)
 {
     struct gt_ingest *ingest = context;
     struct gt_event told;
-    int lost = ingest->pairing ? gt_losses_note(&ingest->text_losses, event, &told) : 0;
+    int lost = ingest->pairing ? gt_losses_note(&ingest->text_losses, event, &told) : 0, rc;
     int64_t out_ns = ingest->out.probes_out_ns;
 
     if (lost < 0)
@@ -264,7 +266,10 @@ static int take_event(void *context, const struct gt_event *event)
         if (take_merged(ingest, event->time_ns) < 0)
             return GT_ERR_MEMORY;
     }
-    return count(ingest, event) < 0 ? GT_ERR_MEMORY : feed(ingest, event);
+    if (count(ingest, event) < 0)
+        return GT_ERR_MEMORY;
+    rc = gt_semaphores_filter(&ingest->semaphores, &event, &told);
+    return rc > 0 ? feed(ingest, event) : rc;
 }
 
 /* --- the probes' own recording --- */
@@ -419,14 +424,14 @@ struct gt_ingest *gt_ingest_new(const struct gt_ingest_options *options, struct 
     }
     ingest->options = *options;
     gt_sleep_stacks_init(&ingest->sleep_stacks);
+    gt_semaphores_init(&ingest->semaphores, options->probed ? options->probed->python : NULL);
     ingest->out.detect = options->detect;
     ingest->out.probed = options->probed;
     ingest->root_pid = -1;
     ingest->expects_text = true;
     ingest->seen_start_ns = ingest->seen_end_ns = -1;
     gt_source_init(&ingest->source, take_event, ingest, true);
-    ingest->source.mappings =
-        options->runtime || (options->probed && gt_probed_is_known(options->probed));
+    ingest->source.mappings = true;
     gt_source_init(&ingest->probes, spool_event, ingest, false);
     ingest->out.timeline = ingest->timeline = gt_timeline_new(options->single_gil, err);
     if (!ingest->timeline) {
@@ -455,6 +460,7 @@ void gt_ingest_free(struct gt_ingest *ingest)
     gt_source_release(&ingest->probes);
     gt_native_log_free(ingest->native);
     gt_sleep_stacks_release(&ingest->sleep_stacks);
+    gt_semaphores_release(&ingest->semaphores);
     gt_spool_free(ingest->spool);
     gt_losses_release(&ingest->text_losses);
     gt_losses_release(&ingest->probe_losses);
@@ -506,25 +512,6 @@ void gt_ingest_set_range(struct gt_ingest *ingest, int64_t since_ns, int64_t unt
     gt_timeline_set_range(ingest->timeline, since_ns, until_ns, interval_ns);
 }
 
-/* Text of which nothing was understood is some other file. */
-static int check_format(const struct gt_ingest *ingest, struct gt_error *err)
-{
-    const struct gt_source *source = &ingest->source;
-
-    if (source->event_lines > 0)
-        return 0;
-    if (source->unknown_lines == 0)
-        return gt_error_set(
-            err, GT_ERR_FORMAT,
-            "this is not the output of perf script: it is empty (did perf script "
-            "fail, or record nothing?)");
-    return gt_error_set(err, GT_ERR_FORMAT,
-                        "this is not the output of perf script: none of its %llu lines has the "
-                        "form of an event (record with `perf script --ns -F "
-                        "comm,pid,tid,cpu,time,event,trace --show-task-events`)",
-                        (unsigned long long)source->lines);
-}
-
 /* Who saw the GIL, and how far two that did agree. */
 static int sum_up_sources(struct gt_ingest *ingest, struct gt_error *err)
 {
@@ -562,12 +549,15 @@ int gt_ingest_finish(struct gt_ingest *ingest, struct gt_error *err)
         gt_timeline_ended_early(timeline, ingest->recorded_ns, ingest->recording_end_ns);
     else if (ingest->ended_ns > 0 && !gt_timeline_saw_exit(timeline, ingest->root_pid))
         gt_timeline_ended_early(timeline, recorded_ns, ingest->ended_ns);
-    rc = ingest->expects_text ? check_format(ingest, err) : 0;
+    rc = ingest->expects_text ? gt_source_check(&ingest->source, err) : 0;
     if (rc == 0 && ingest->viztracer && ingest->seen_start_ns >= 0)
         rc = gt_viztracer_check_run(ingest->viztracer, ingest->viztracer_name,
                                     ingest->seen_start_ns, ingest->seen_end_ns, err);
     if (rc < 0)
         return rc;
+    ingest->out.gil_hits += ingest->semaphores.hits; /* each costs what one of the GIL does */
+    timeline->probed_locks = ingest->semaphores.hits > 0 ||
+                             (ingest->options.probed && ingest->options.probed->locks);
     timeline->quality.lines = ingest->source.lines;
     timeline->quality.unparsed_lines = ingest->source.unknown_lines;
     rc = gt_timeline_finish(timeline, err);

@@ -31,7 +31,7 @@ static int start_script(struct gt_conversion *conversion, uv_loop_t *loop, struc
         .stacks = native || (rest && (plan->stacks || plan->counter_stacks)),
         .counters = native || (rest && plan->counters.count > 0),
         .not_inlined = native || (rest && plan->not_inlined),
-        .mappings = rest && (plan->futex || gt_probed_is_known(&plan->probed)),
+        .mappings = rest,
         .on_data = on_data,
         .on_done = on_script_done,
         .context = conversion,

@@ -287,6 +287,7 @@ static int run_script(struct recording *recording, bool default_fields, bool *la
         .data_path = input->path,
         .default_fields = default_fields,
         .not_inlined = input->reader->not_inlined,
+        .mappings = input->reader->mappings,
         .on_data = on_script_data,
         .context = recording,
     };

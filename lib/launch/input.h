@@ -27,6 +27,7 @@ struct gt_input_reader {
     void *context;
     int stop_fd;      /* reading ends when this can be read; -1: never */
     bool not_inlined; /* of call chains: without the functions that were inlined */
+    bool mappings;    /* with PERF_RECORD_MMAP2: where files were mapped */
 };
 
 /*

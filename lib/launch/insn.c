@@ -101,3 +101,54 @@ size_t gt_insn_futex_calls(uint16_t machine, const uint8_t *code, size_t length,
     }
     return count;
 }
+
+size_t gt_insn_behind_test(uint16_t machine, const uint8_t *code, size_t length)
+{
+    static const uint8_t begins[] = {0x85, 0xd2, 0x78}; /* test %edx,%edx; js */
+
+    return machine == EM_X86_64 && length >= sizeof(begins) &&
+                   memcmp(code, begins, sizeof(begins)) == 0
+               ? 2
+               : 0;
+}
+
+size_t gt_insn_jumps_out(uint16_t machine, const uint8_t *code, size_t length, uint64_t at,
+                         uint64_t *targets, size_t max)
+{
+    enum { JUMP = 0xe9, JUMP_BYTES = 5 };
+    size_t count = 0;
+
+    for (size_t i = 0; machine == EM_X86_64 && i + JUMP_BYTES <= length; i++) {
+        uint64_t target;
+        int32_t distance;
+
+        if (code[i] != JUMP)
+            continue;
+        memcpy(&distance, code + i + 1, sizeof(distance));
+        target = at + i + JUMP_BYTES + (uint64_t)(int64_t)distance;
+        if (target - at < length)
+            continue;
+        if (count < max)
+            targets[count] = target;
+        count++;
+    }
+    return count;
+}
+
+/* movabs $1 << 32 into a register; lock xadd of it to memory. */
+bool gt_insn_is_slow_wait(uint16_t machine, const uint8_t *code, size_t length)
+{
+    static const uint8_t waiter[] = {0, 0, 0, 0, 1, 0, 0, 0};
+    static const uint8_t add[] = {0xf0, 0x48, 0x0f, 0xc1},
+                         add_extended[] = {0xf0, 0x4c, 0x0f, 0xc1};
+    const uint8_t *constant = memmem(code, length, waiter, sizeof(waiter)), *after;
+    size_t rest;
+
+    if (machine != EM_X86_64 || !is_cheap(code, length) || !constant || constant - code < 2 ||
+        (constant[-2] & 0xfe) != 0x48 || (constant[-1] & 0xf8) != 0xb8)
+        return false;
+    after = constant + sizeof(waiter);
+    rest = length - (size_t)(after - code);
+    return memmem(after, rest, add, sizeof(add)) ||
+           memmem(after, rest, add_extended, sizeof(add_extended));
+}

@@ -10,6 +10,7 @@
 #ifndef GT_LAUNCH_INSN_H
 #define GT_LAUNCH_INSN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,5 +34,23 @@ size_t gt_insn_cheapest(uint16_t machine, const uint8_t *code, size_t length);
  */
 size_t gt_insn_futex_calls(uint16_t machine, const uint8_t *code, size_t length,
                            uint64_t *offsets, size_t max);
+
+/* The place to probe in glibc's sem_init, which begins with a test of its third argument and a
+ * jump: that jump is emulated, and nothing comes back to it. 0: its entry. */
+size_t gt_insn_behind_test(uint16_t machine, const uint8_t *code, size_t length);
+
+/*
+ * Where glibc's sem_wait, sem_timedwait or sem_clockwait, `length` bytes at file offset `at`,
+ * goes on when the semaphore is not free: a function of its own, without a symbol, that begins
+ * with the registers and the stack of the call. `code` are those bytes. Writes the file offsets
+ * of the jumps out of the function, of which some may be none; returns how many there are, and
+ * the first `max` are written. x86-64 only: elsewhere there are none.
+ */
+size_t gt_insn_jumps_out(uint16_t machine, const uint8_t *code, size_t length, uint64_t at,
+                         uint64_t *targets, size_t max);
+
+/* Is it such a function, whose first bytes are these? It begins with a push, and adds 1 << 32,
+ * a waiter, to the semaphore's value. Known of glibc 2.36 and 2.43. */
+bool gt_insn_is_slow_wait(uint16_t machine, const uint8_t *code, size_t length);
 
 #endif

@@ -111,6 +111,22 @@ static int use_shared(struct gt_plan *plan, const struct gt_plan_request *reques
                : 0;
 }
 
+/*
+ * Waits for locks, where no agent tells of them: but for sem_init, nothing but contention comes
+ * to these probes (probe_sites.h). With a libc that is not understood the GIL is seen alone.
+ */
+static int plan_locks(struct gt_plan *plan, const struct gt_interp *interp,
+                      struct gt_error *err)
+{
+    size_t count = plan->probes.count;
+    int rc = plan->agent ? 0 : gt_probes_plan_locks(&plan->probes, interp, NULL);
+
+    if (rc == 0 || rc == GT_ERR_MEMORY)
+        return rc == 0 ? 0 : gt_error_memory(err);
+    gt_probes_cut(&plan->probes, count);
+    return 0;
+}
+
 static int push_event(struct gt_plan *plan, const char *event, struct gt_error *err)
 {
     return gt_strvec_push(&plan->events, event) ? gt_error_memory(err) : 0;
@@ -263,6 +279,7 @@ static int choose_source(struct gt_plan *plan, const struct gt_plan_request *req
                          struct gt_error *err)
 {
     bool installable = !caps->record_why[0] && !caps->install_why[0] && !caps->trace_why[0];
+    int rc;
 
     if (!request->gil_detect)
         return 0;
@@ -294,8 +311,7 @@ static int choose_source(struct gt_plan *plan, const struct gt_plan_request *req
                                 ? ""
                                 : "; --gil-source agent needs no privilege");
     if (request->gil_source == GT_GIL_FUNCTIONS) {
-        int rc = gt_probes_plan_functions(&plan->probes, interp, err);
-
+        rc = gt_probes_plan_functions(&plan->probes, interp, err);
         plan->gil_source = GT_GIL_FUNCTIONS;
         if (rc == 0)
             plan_deadlines(plan, interp);
@@ -303,7 +319,8 @@ static int choose_source(struct gt_plan *plan, const struct gt_plan_request *req
     }
     plan->gil_source = GT_GIL_UPROBES;
     add_second_source(plan, request);
-    return gt_probes_plan_libc(&plan->probes, interp->libc, err);
+    rc = gt_probes_plan_libc(&plan->probes, interp->libc, err);
+    return rc < 0 ? rc : plan_locks(plan, interp, err);
 }
 
 /*

@@ -25,6 +25,12 @@ void gt_probes_forget(struct gt_probe_set *set)
     set->count = 0;
 }
 
+void gt_probes_cut(struct gt_probe_set *set, size_t count)
+{
+    while (set->count > count)
+        free(set->probes[--set->count].path);
+}
+
 void gt_probe_set_release(struct gt_probe_set *set)
 {
     gt_probes_forget(set);
@@ -33,10 +39,11 @@ void gt_probe_set_release(struct gt_probe_set *set)
 
 /* What probes fetch, as the calling conventions pass it. */
 struct arguments {
-    const char *cond;  /* of a function */
-    const char *wait;  /* of one that waits until a deadline, its third argument */
-    const char *block; /* the same, with the mutex, its second one */
-    const char *futex; /* of the system call */
+    const char *cond;      /* of a function */
+    const char *wait;      /* of one that waits until a deadline, its third argument */
+    const char *block;     /* the same, with the mutex, its second one */
+    const char *futex;     /* of the system call */
+    const char *semaphore; /* of a function */
 };
 
 static const struct arguments *arguments_of(uint16_t machine)
@@ -45,12 +52,12 @@ static const struct arguments *arguments_of(uint16_t machine)
                                             "cond=%di:x64 sec=+0(%dx):s64 nsec=+8(%dx):s64",
                                             "cond=%di:x64 sec=+0(%dx):s64 nsec=+8(%dx):s64 "
                                             "mutex=%si:x64",
-                                            "uaddr=%di:x64 op=%si:x32"};
+                                            "uaddr=%di:x64 op=%si:x32", "sem=%di:x64"};
     static const struct arguments aarch64 = {"cond=%x0:x64",
                                              "cond=%x0:x64 sec=+0(%x2):s64 nsec=+8(%x2):s64",
                                              "cond=%x0:x64 sec=+0(%x2):s64 nsec=+8(%x2):s64 "
                                              "mutex=%x1:x64",
-                                             "uaddr=%x0:x64 op=%x1:x32"};
+                                             "uaddr=%x0:x64 op=%x1:x32", "sem=%x0:x64"};
 
     return machine == EM_X86_64 ? &x86_64 : machine == EM_AARCH64 ? &aarch64 : NULL;
 }
@@ -123,7 +130,8 @@ static int plan_libc_return(struct gt_probe_set *set, const struct gt_elf *elf,
 }
 
 static int plan_futex_calls(struct gt_probe_set *set, const struct gt_elf *elf,
-                            const char *function, const char *event, struct gt_error *err)
+                            const char *function, const char *event, const char *argument,
+                            struct gt_error *err)
 {
     enum { CODE_BYTES = 4096, MAX_CALLS = 8 };
     uint8_t code[CODE_BYTES];
@@ -145,7 +153,7 @@ static int plan_futex_calls(struct gt_probe_set *set, const struct gt_elf *elf,
 
         if (!probe)
             return GT_ERR_MEMORY;
-        probe->argument = arguments_of(elf->header.e_machine)->futex;
+        probe->argument = argument;
     }
     return 0;
 }
@@ -202,7 +210,8 @@ int gt_probes_plan_contended(struct gt_probe_set *set, const char *libc, struct 
 
     if (rc < 0)
         return rc;
-    rc = plan_futex_calls(set, &elf, "pthread_cond_signal", "contended_wake", err);
+    rc = plan_futex_calls(set, &elf, "pthread_cond_signal", "contended_wake", arguments->futex,
+                          err);
     if (rc == 0)
         rc = plan_libc_probe(set, &elf, timedwait, "contended_wait", arguments->block, err);
     if (rc == 0)
@@ -210,6 +219,188 @@ int gt_probes_plan_contended(struct gt_probe_set *set, const char *libc, struct 
     if (rc == 0)
         rc = plan_libc_probe(set, &elf, "pthread_cond_wait", "contended_block", arguments->cond,
                              err);
+    gt_elf_close(&elf);
+    return rc;
+}
+
+/* --- locks --- */
+
+/* Of a semaphore: itself, the stack, its value, whether processes share it, where the call came
+ * from; and, as if it lay in the wait_entry of a thread that parks (parking_lot.c), what for,
+ * the argument, and the lock's own byte. Each has at most 62 characters, which the kernel
+ * limits. */
+#define SEMAPHORE(first, stack, caller)                                                        \
+    "sem=%" first ":x64 sp=%" stack ":x64 value=+0(%" first "):x32 shared=+8(%" first          \
+    "):x32 caller=" caller ":x64 lock=-8(%" first "):x64 arg=-16(%" first                      \
+    "):x64 bits=+0(-8(%" first ")):x8"
+
+/* Of an object whose type is at this place: the flags of its type's type, the name of that
+ * one's type, which tell whether it is a type at all, and the beginning of the type's name. As
+ * words, since a text could be anything. Places in a type are those of a head of 16 bytes; a
+ * free-threaded build's has 16 more. */
+#define TYPE(prefix, type, own, name, flags)                                                   \
+    " " prefix "flags=+" flags "(+" own "(" type ")):x64 " prefix "meta=+0(+" name "(+" own    \
+    "(+" own "(" type ")))):x64 " prefix "name0=+0(+" name "(" type ")):x64 " prefix           \
+    "name1=+8(+" name "(" type ")):x64 " prefix "name2=+16(+" name "(" type ")):x64 " prefix   \
+    "name3=+24(+" name "(" type ")):x64"
+#define TYPE_GIL(prefix, type)  TYPE(prefix, type, "8", "24", "168")
+#define TYPE_FREE(prefix, type) TYPE(prefix, type, "24", "40", "184")
+
+/* Who called the callers: told by what lies on the stack. */
+#define WORD(number, offset) " s" #number "=+" #offset "(%sp):x64"
+#define STACK                                                                                  \
+    WORD(0, 0)                                                                                 \
+    WORD(1, 8)                                                                                 \
+    WORD(2, 16)                                                                                \
+    WORD(3, 24)                                                                                \
+    WORD(4, 32)                                                                                \
+    WORD(5, 40)                                                                                \
+    WORD(6, 48)                                                                                \
+    WORD(7, 56)                                                                                \
+    WORD(8, 64)                                                                                \
+    WORD(9, 72)                                                                                \
+    WORD(10, 80)                                                                               \
+    WORD(11, 88)                                                                               \
+    WORD(12, 96)                                                                               \
+    WORD(13, 104)                                                                              \
+    WORD(14, 112)                                                                              \
+    WORD(15, 120)                                                                              \
+    WORD(16, 128)                                                                              \
+    WORD(17, 136)                                                                              \
+    WORD(18, 144)                                                                              \
+    WORD(19, 152)                                                                              \
+    WORD(20, 160)                                                                              \
+    WORD(21, 168)                                                                              \
+    WORD(22, 176)                                                                              \
+    WORD(23, 184)
+
+/* The lock is a byte of an object's head ("o"), or the whole of an object ("w"). */
+#define OF_OBJECT(first)  TYPE_FREE("o", "+14(-8(%" first "))")
+#define WHOLE_GIL(first)  TYPE_GIL("w", "-8(-8(%" first "))")
+#define WHOLE_FREE(first) TYPE_FREE("w", "-8(-8(%" first "))")
+#define X86_64            SEMAPHORE("di", "sp", "+0(%sp)")
+#define AARCH64           SEMAPHORE("x0", "sp", "%x30")
+
+/* Include/internal/pycore_lock.h, Include/object.h of 3.13 to 3.15. */
+static const char *arguments_of_wait(uint16_t machine, const struct gt_interp *interp)
+{
+    bool known = interp->major == 3;
+
+    if (!known || interp->minor < 13)
+        return machine == EM_X86_64 ? X86_64 STACK : AARCH64 STACK;
+    if (known && interp->minor >= 14 && interp->free_threaded)
+        return machine == EM_X86_64 ? X86_64 OF_OBJECT("di") WHOLE_FREE("di")
+                                    : AARCH64 OF_OBJECT("x0") WHOLE_FREE("x0");
+    if (known && interp->minor >= 14)
+        return machine == EM_X86_64 ? X86_64 WHOLE_GIL("di") : AARCH64 WHOLE_GIL("x0");
+    if (known && interp->minor == 13 && interp->free_threaded)
+        return machine == EM_X86_64 ? X86_64 OF_OBJECT("di") : AARCH64 OF_OBJECT("x0");
+    return machine == EM_X86_64 ? X86_64 : AARCH64;
+}
+
+/* Where it finds that it has to wait; its entry, where that place is not known. */
+static uint64_t find_wait(const struct gt_elf *elf, const struct gt_elf_symbol *function)
+{
+    enum { CODE_BYTES = 512, MAX_JUMPS = 8 };
+    uint16_t machine = elf->header.e_machine;
+    uint8_t code[CODE_BYTES], slow[64];
+    uint64_t targets[MAX_JUMPS], found = function->offset;
+    size_t length =
+        gt_elf_read(elf, function->offset, code, MIN(sizeof(code), function->size_bytes));
+    size_t count =
+        gt_insn_jumps_out(machine, code, length, function->offset, targets, MAX_JUMPS);
+
+    for (size_t i = 0; i < count && i < MAX_JUMPS; i++)
+        if (gt_insn_is_slow_wait(machine, slow,
+                                 gt_elf_read(elf, targets[i], slow, sizeof(slow))))
+            found = targets[i];
+    return found;
+}
+
+static int plan_waits(struct gt_probe_set *set, const struct gt_elf *elf, const char *argument,
+                      struct gt_error *err)
+{
+    static const char *const functions[] = {"sem_wait", "sem_timedwait", "sem_clockwait"};
+    unsigned number = 0;
+
+    for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
+        struct gt_elf_symbol function;
+        int rc = gt_elf_find_function(elf, functions[i], &function, err);
+
+        if (rc == GT_ERR_NOT_FOUND && number > 0)
+            continue; /* sem_clockwait is younger than the others */
+        if (rc < 0)
+            return rc;
+        for (int on_return = 0; on_return <= 1; on_return++) {
+            struct gt_probe *probe = add_probe(set, elf->path, find_wait(elf, &function),
+                                               "semaphore_wait", number, err);
+
+            if (!probe)
+                return GT_ERR_MEMORY;
+            probe->on_return = on_return;
+            probe->argument = on_return ? "result=$retval:x32" : argument;
+        }
+        number++;
+    }
+    return 0;
+}
+
+static int plan_made(struct gt_probe_set *set, const struct gt_elf *elf, const char *argument,
+                     struct gt_error *err)
+{
+    uint8_t code[GT_INSN_WINDOW];
+    struct gt_elf_symbol function;
+    struct gt_probe *probe;
+    size_t length;
+    int rc = gt_elf_find_function(elf, "sem_init", &function, err);
+
+    if (rc < 0)
+        return rc;
+    length = gt_elf_read(elf, function.offset, code, sizeof(code));
+    probe =
+        add_probe(set, elf->path,
+                  function.offset + gt_insn_behind_test(elf->header.e_machine, code, length),
+                  "semaphore_made", 0, err);
+    if (!probe)
+        return GT_ERR_MEMORY;
+    probe->argument = argument;
+    return 0;
+}
+
+/* Up to 3.12 a SimpleQueue waits as a lock does, and is told by its module's file. */
+static int check_queue(const struct gt_interp *interp, struct gt_error *err)
+{
+    const char *path = interp->libpython ? interp->libpython : interp->executable;
+    struct gt_elf_symbol symbol;
+    struct gt_elf elf;
+    int rc;
+
+    if (interp->major != 3 || interp->minor >= 13 || !path || gt_elf_open(&elf, path, NULL) < 0)
+        return 0;
+    rc = gt_elf_find_function(&elf, "PyInit__queue", &symbol, NULL);
+    gt_elf_close(&elf);
+    return rc == 0 ? gt_error_set(err, GT_ERR_UNSUPPORTED,
+                                  "%s has queues built in, which cannot be told from its locks",
+                                  path)
+                   : 0;
+}
+
+int gt_probes_plan_locks(struct gt_probe_set *set, const struct gt_interp *interp,
+                         struct gt_error *err)
+{
+    const struct arguments *arguments;
+    struct gt_elf elf;
+    int rc = check_queue(interp, err);
+
+    if (rc == 0)
+        rc = open_libc(&elf, interp->libc, &arguments, err);
+    if (rc < 0)
+        return rc;
+    rc = plan_futex_calls(set, &elf, "sem_post", "semaphore_give", arguments->semaphore, err);
+    if (rc == 0)
+        rc = plan_waits(set, &elf, arguments_of_wait(elf.header.e_machine, interp), err);
+    if (rc == 0 && !(interp->major == 3 && interp->minor >= 14))
+        rc = plan_made(set, &elf, arguments->semaphore, err);
     gt_elf_close(&elf);
     return rc;
 }

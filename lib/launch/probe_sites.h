@@ -36,6 +36,9 @@ void gt_probe_set_release(struct gt_probe_set *set);
 /* Remove all probes from the set; the group stays. */
 void gt_probes_forget(struct gt_probe_set *set);
 
+/* Remove all but the first `count`. */
+void gt_probes_cut(struct gt_probe_set *set, size_t count);
+
 /* The functions below add to the set. They return 0 or a negative error; then the set may hold
  * some of their probes. */
 
@@ -59,6 +62,23 @@ int gt_probes_plan_wait(struct gt_probe_set *set, const char *libc, struct gt_er
  * GT_ERR_NOT_FOUND when the code of this libc is not understood.
  */
 int gt_probes_plan_contended(struct gt_probe_set *set, const char *libc, struct gt_error *err);
+
+/*
+ * Waits for locks of CPython's, which are semaphores of libc, and what ends them. But for the
+ * last, a thread that need not wait does not come there, and it costs it nothing:
+ *
+ *     semaphore_wait   the functions of libc that wait for a semaphore, behind the place where
+ *                      they have found that it is not free: fetches what lock_probe.h of script
+ *                      reads; and their return, "result"
+ *     semaphore_give   the system call by which sem_post wakes a waiter, "sem"
+ *     semaphore_made   sem_init, "sem": what lay there before is another one from now on. Not
+ *                      from Python 3.14 on, where no lock is a semaphore on the heap
+ *
+ * GT_ERR_NOT_FOUND when the code of this libc is not understood, GT_ERR_UNSUPPORTED where the
+ * interpreter's locks cannot be told from its queues.
+ */
+int gt_probes_plan_locks(struct gt_probe_set *set, const struct gt_interp *interp,
+                         struct gt_error *err);
 
 /* Entry and return of every clone of take_gil, entry of every clone of drop_gil.
  * GT_ERR_NOT_FOUND when the interpreter is stripped or has them only inlined. */

@@ -29,9 +29,12 @@ static void add(struct gt_probed *probed, const char *path)
 void gt_probed_find(struct gt_probed *probed, const struct gt_probe_set *probes,
                     const struct gt_interp *interp)
 {
-    *probed = (struct gt_probed){0};
-    for (size_t i = 0; i < probes->count; i++)
+    *probed = (struct gt_probed){.python = interp->libpython ? interp->libpython
+                                                             : interp->executable};
+    for (size_t i = 0; i < probes->count; i++) {
         probed->interpreter |= strcmp(probes->probes[i].path, interp->libc) != 0;
+        probed->locks |= strcmp(probes->probes[i].event, "semaphore_wait") == 0;
+    }
     for (size_t i = 0; i < probes->count && probed->count < GT_PROBED_MAX; i++) {
         const char *path = probes->probes[i].path;
 

@@ -216,6 +216,8 @@ int gt_windows_take(struct gt_windows *windows, const struct gt_event *event)
         rc = next(windows);
     if (rc < 0)
         return rc;
+    if (gt_event_group(event->kind) == GT_EVENTS_SYNC)
+        return 0; /* not counted, and what they point at is not kept */
     if (!windows->timeline)
         return gt_lives_note(&windows->lives, event) ? gt_error_memory(&windows->error) : 0;
     if (event->kind == GT_EVENT_LOST)

@@ -212,6 +212,7 @@ static void add_facts(struct gt_move *move)
     to->saw_sched |= from->saw_sched;
     to->saw_switch_records |= from->saw_switch_records;
     to->saw_reasons |= from->saw_reasons;
+    to->probed_locks |= from->probed_locks;
     to->saw_stacks |= from->saw_stacks;
     to->saw_futex |= from->saw_futex;
     to->saw_native |= from->saw_native;

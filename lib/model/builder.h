@@ -200,12 +200,14 @@ struct gt_lock_waiting {
     uint64_t semaphore; /* or mutex of C's */
     uint64_t lock;      /* the same, or what the thread parks for */
     enum gt_wait_for wait_for;
+    bool unseen;   /* who takes the semaphore without waiting is not recorded */
     uint32_t type; /* of the object whose lock it is, as in struct gt_lock */
     size_t losses; /* so many had been noted by then */
 };
 
 enum gt_lock_op_kind {
-    GT_LOCK_OP_PARKS, /* it begins to wait for a mutex of one byte */
+    GT_LOCK_OP_PARKS, /* it begins to wait, or to sleep again, for what is not free: a mutex of
+                         one byte, or a semaphore that others may take unseen */
     GT_LOCK_OP_OWNED, /* `thread` has it, as `waiter` begins to wait */
     GT_LOCK_OP_TAKEN, /* it waited since since_ns, and got it */
     GT_LOCK_OP_GAVE_UP,
@@ -555,6 +557,8 @@ void gt_locks_release(struct gt_timeline *timeline);
  * known. */
 int gt_lock_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event,
                  uint64_t *lock);
+/* The thread sleeps: if for a semaphore, then that is not free. */
+int gt_lock_sleeps(struct gt_timeline *timeline, uint32_t thread, int64_t time_ns);
 int gt_lock_spun(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event);
 /* End the waits that go on, after the lives of threads are known. */
 int gt_lock_ops_end(struct gt_timeline *timeline);
@@ -565,6 +569,9 @@ int gt_locks_finish(struct gt_timeline *timeline);
 /* lock_kind.c. Does the thread wait there, for a mutex of one byte, until another thread tells
  * it something? */
 bool gt_lock_is_for_news(const struct gt_timeline *timeline, const struct gt_lock_op *wait);
+/* Is it a semaphore of which it is not recorded who takes it without waiting? The ops of one
+ * lock, in the order of time. */
+bool gt_lock_is_unseen(const struct gt_lock_op *const *ops, size_t count);
 /* Is it a lock, which threads take and give, or do they tell each other something
  * by it? The ops of one lock, in the order of time. */
 bool gt_lock_is_lock(const struct gt_timeline *timeline, const struct gt_lock_op *const *ops,

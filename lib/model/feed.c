@@ -165,9 +165,13 @@ static int feed_thread_event(struct gt_timeline *timeline, const struct gt_event
         return gt_task_exec(timeline, index, event);
     case GT_EVENT_COMM:
         return gt_name_from_event(timeline, index, event);
+    case GT_EVENT_SWITCH_OUT:
+        if (!(event->switched.state & GT_STATE_RUNNABLE) &&
+            gt_lock_sleeps(timeline, index, event->time_ns))
+            return -1;
+        return gt_sched_feed(timeline, index, event);
     case GT_EVENT_SCHED_SWITCH:
     case GT_EVENT_SWITCH_IN:
-    case GT_EVENT_SWITCH_OUT:
         return gt_sched_feed(timeline, index, event);
     case GT_EVENT_USAGE:
         return gt_usage_feed(timeline, index, event);

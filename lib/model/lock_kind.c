@@ -84,7 +84,7 @@ static bool is_of_whole_life(const struct gt_timeline *timeline, const struct gt
 
     if (near_ns > NEAR_NS)
         near_ns = NEAR_NS;
-    return post->since_ns - thread->start_ns < near_ns &&
+    return post->since_ns > 0 && post->since_ns - thread->start_ns < near_ns &&
            thread->end_ns - post->time_ns < near_ns &&
            uses_within(timeline, post->thread, thread->start_ns, post->since_ns) <=
                FIRST_USES &&
@@ -169,6 +169,105 @@ static bool is_mostly_for_news(const struct gt_lock_op *const *ops, size_t count
     return news_ns > rest_ns;
 }
 
+bool gt_lock_is_unseen(const struct gt_lock_op *const *ops, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (ops[i]->kind == GT_LOCK_OP_PARKS)
+            return ops[i]->wait_for == GT_WAIT_FOR_SEMAPHORE;
+    return false;
+}
+
+/* Had the thread a GIL at any time from then until then? Where too many others had, it may have
+ * had it. */
+static bool had_gil(const struct gt_timeline *timeline, uint32_t thread, int64_t from_ns,
+                    int64_t until_ns)
+{
+    enum { LOOKED_AT = 1 << 10 };
+
+    for (uint32_t i = 0; i < timeline->gils.count; i++) {
+        const struct gt_chunks *holds = &gt_gil_at(timeline, i)->holds;
+        size_t at =
+            gt_chunks_first_after(holds, 0, offsetof(struct gt_span, start_ns), until_ns);
+
+        if (gt_gil_at(timeline, i)->process != gt_thread_at(timeline, thread)->process)
+            continue;
+        for (size_t n = 0; at-- > 0 && gt_span_at(holds, at)->end_ns >= from_ns; n++)
+            if (n == LOOKED_AT || gt_span_at(holds, at)->thread == thread)
+                return true;
+    }
+    return false;
+}
+
+/* What is known of a semaphore that may be taken unseen, while threads wait for it. */
+struct passing {
+    size_t waiting;    /* how many do */
+    uint32_t taker;    /* got it after waiting, and did not give it yet; GT_NO_INDEX: nobody */
+    int64_t given_ns;  /* it was given, and nobody is known to have got it; 0: not so */
+    int64_t locked_ns; /* somebody has it since then or earlier, but later than given_ns; 0 */
+    size_t given, contrary; /* how often who had it gave it; and what no lock allows */
+};
+
+static void pass_post(struct passing *passing, const struct gt_timeline *timeline,
+                      const struct gt_lock_op *op)
+{
+    if (passing->taker != GT_NO_INDEX)
+        *(op->thread == passing->taker ? &passing->given : &passing->contrary) += 1;
+    else if (passing->locked_ns && had_gil(timeline, op->thread, op->time_ns, op->time_ns) &&
+             !had_gil(timeline, op->thread, passing->given_ns, passing->locked_ns))
+        passing->contrary++;
+    passing->taker = GT_NO_INDEX;
+    passing->given_ns = op->time_ns;
+    passing->locked_ns = 0;
+}
+
+static void pass_wait(struct passing *passing, const struct gt_lock_op *op)
+{
+    if (op->time_ns == op->since_ns) {
+        passing->contrary += op->thread == passing->taker;
+        passing->waiting++;
+    }
+    if (passing->given_ns && !passing->locked_ns)
+        passing->locked_ns = op->time_ns;
+}
+
+static void pass_end(struct passing *passing, const struct gt_lock_op *op)
+{
+    passing->waiting -= passing->waiting > 0;
+    if (op->kind == GT_LOCK_OP_TAKEN) {
+        passing->taker = op->thread;
+        passing->given_ns = passing->locked_ns = 0;
+    }
+    if (passing->waiting > 0)
+        return;
+    passing->taker = GT_NO_INDEX;
+    passing->given_ns = passing->locked_ns = 0;
+}
+
+/*
+ * Is it news, though threads pass on what they waited for? Who gets a lock has it until it
+ * gives it, which is seen while another one waits. If, meanwhile, it begins to wait itself, or
+ * another thread gives the semaphore, that is no lock; nor if one gives it, with the GIL, that
+ * had not the GIL from when it was given before to when it was not free any more. Such threads
+ * wait for items of a queue, and pass on that there are more. A few may be of a lock, which is
+ * given in the moment between finding it taken and waiting for it.
+ */
+static bool is_passed_on(const struct gt_timeline *timeline,
+                         const struct gt_lock_op *const *ops, size_t count)
+{
+    enum { FEW = 8 }; /* one of so many */
+    struct passing passing = {.taker = GT_NO_INDEX};
+
+    for (size_t i = 0; i < count; i++) {
+        if (ops[i]->kind == GT_LOCK_OP_PARKS)
+            pass_wait(&passing, ops[i]);
+        else if (ops[i]->kind == GT_LOCK_OP_POST)
+            pass_post(&passing, timeline, ops[i]);
+        else if (gt_lock_ends_wait(ops[i]))
+            pass_end(&passing, ops[i]);
+    }
+    return passing.contrary > passing.given / FEW;
+}
+
 bool gt_lock_is_lock(const struct gt_timeline *timeline, const struct gt_lock_op *const *ops,
                      size_t count)
 {
@@ -194,5 +293,6 @@ bool gt_lock_is_lock(const struct gt_timeline *timeline, const struct gt_lock_op
         foreign += op->since_ns == 0 && !mutex;
     }
     return own > foreign && !is_mostly_for_news(ops, count) &&
+           !(gt_lock_is_unseen(ops, count) && is_passed_on(timeline, ops, count)) &&
            (ops[0]->wait_for == GT_WAIT_FOR_MUTEX || !is_for_joins(timeline, ops, count));
 }

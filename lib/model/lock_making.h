@@ -30,10 +30,14 @@ struct gt_making {
     int64_t held_until_ns; /* end of the last hold */
     const struct gt_chunks *lost;
     size_t lost_at; /* first that does not end before the last op */
+    bool unseen;    /* it is a semaphore that others may take unseen … */
+    size_t waiting; /* … how many wait for it, … */
+    bool unwatched; /* … nobody did for a moment since it was taken: it may have been given */
     /* Of a lock of one byte: */
     struct gt_chunks parkings; /* of struct gt_parking, by member */
     size_t parked;             /* how many park */
-    int64_t locked_ns;         /* one thread has had it since then; INT64_MAX: not known */
+    int64_t locked_ns;         /* one thread has had it since then; INT64_MAX: not known. Of a
+                                  semaphore, too */
     int64_t given_ns;          /* it was given, or may have been */
     bool unclear, lossy; /* somebody may have had it since the last hold while another waited */
 };

@@ -89,6 +89,7 @@ static int begin_wait(struct gt_timeline *timeline, uint32_t thread,
         .lock = parks ? event->sync.lock : event->sync.object,
         .wait_for = event->sync.left <= GT_WAIT_FOR_NATIVE ? (enum gt_wait_for)event->sync.left
                                                            : GT_WAIT_FOR_SEMAPHORE,
+        .unseen = !parks && event->sync.since_ns == GT_NOT_SEEN,
         .type = GT_NO_INDEX,
         .losses = timeline->losses.count,
     };
@@ -102,7 +103,7 @@ static int begin_wait(struct gt_timeline *timeline, uint32_t thread,
     if (parks && gt_hashmap_put(&builder->parked_of,
                                 parked_key(timeline, thread, event->sync.object), thread))
         return -1;
-    if (waiting->wait_for == GT_WAIT_FOR_MUTEX &&
+    if ((waiting->wait_for == GT_WAIT_FOR_MUTEX || waiting->unseen) &&
         add_op(timeline, GT_LOCK_OP_PARKS, thread, event->time_ns, waiting))
         return -1;
     return event->sync.joined_tid > 0
@@ -191,6 +192,18 @@ int gt_lock_feed(struct gt_timeline *timeline, uint32_t thread, const struct gt_
     default:
         return add_op(timeline, GT_LOCK_OP_RENEWED, thread, event->time_ns, &renewed);
     }
+}
+
+int gt_lock_sleeps(struct gt_timeline *timeline, uint32_t thread, int64_t time_ns)
+{
+    const struct gt_chunks *all = &gt_builder_of(timeline)->lock_waiting;
+    const struct gt_lock_waiting *waiting =
+        thread < all->count ? gt_chunks_at(all, thread) : NULL;
+
+    if (!waiting || !waiting->since_ns || !waiting->unseen ||
+        waiting->losses != timeline->losses.count)
+        return 0;
+    return add_op(timeline, GT_LOCK_OP_PARKS, thread, time_ns, waiting);
 }
 
 int gt_lock_spun(struct gt_timeline *timeline, uint32_t thread, const struct gt_event *event)

@@ -23,12 +23,38 @@ static int forget_having(struct gt_making *making)
                : 0;
 }
 
+/*
+ * Where it is not recorded who takes a semaphore without waiting, who gives it had it all the
+ * time from when a thread began to wait for it, or went to sleep again: it was not free then,
+ * and what gives it while one waits is recorded (lock_parked.c, of locks of one byte, rests on
+ * the same). A thread that got it after waiting has had it since then if others waited all the
+ * time.
+ */
+static int give_unseen(struct gt_making *making, const struct gt_lock_op *op)
+{
+    const struct gt_having had = making->having;
+    bool began = had.thread == op->thread && had.began && !making->unwatched;
+    int64_t start_ns = began                             ? had.since_ns
+                       : making->locked_ns < op->time_ns ? making->locked_ns
+                                                         : op->time_ns;
+
+    making->locked_ns = INT64_MAX;
+    if (!began && forget_having(making))
+        return -1;
+    making->having.thread = GT_NO_INDEX;
+    return gt_making_hold(making, op->thread, start_ns, op->time_ns,
+                          began ? 0 : GT_SPAN_CUT_START);
+}
+
 static int give(struct gt_making *making, const struct gt_lock_op *op)
 {
     const struct gt_having had = making->having;
     bool is_owner = had.thread == op->thread;
     int64_t start_ns = op->since_ns > 0 ? op->since_ns : is_owner ? had.since_ns : op->time_ns;
     bool began = op->since_ns > 0 || (is_owner && had.began);
+
+    if (op->since_ns == GT_NOT_SEEN)
+        return give_unseen(making, op);
 
     if ((!is_owner || op->since_ns > had.since_ns) && forget_having(making))
         return -1;
@@ -53,7 +79,27 @@ static int take(struct gt_making *making, const struct gt_lock_op *op)
         return -1;
     }
     making->having = (struct gt_having){op->thread, op->time_ns, 0, true};
+    making->locked_ns = INT64_MAX;
+    making->unwatched = false;
     return 0;
+}
+
+/* Who had it may give it, and another one take it, while nobody waits. */
+static void stop_waiting(struct gt_making *making)
+{
+    if (making->waiting > 0)
+        making->waiting--;
+    if (making->waiting > 0)
+        return;
+    making->unwatched = true;
+    making->locked_ns = INT64_MAX;
+}
+
+static void begin_waiting(struct gt_making *making, const struct gt_lock_op *op)
+{
+    making->waiting += op->since_ns == op->time_ns;
+    if (op->time_ns < making->locked_ns)
+        making->locked_ns = op->time_ns;
 }
 
 static int see_owner(struct gt_making *making, const struct gt_lock_op *op)
@@ -148,6 +194,8 @@ static void lose(struct gt_making *making, int64_t until_ns)
         if (range->start_ns >= until_ns)
             return;
         gt_parked_lose(making, range);
+        making->waiting = 0;
+        making->unwatched = true;
         if (making->having.thread != GT_NO_INDEX && range->end_ns > making->having.since_ns)
             making->having.thread = GT_NO_INDEX;
         if (range->end_ns >= until_ns)
@@ -165,14 +213,21 @@ static int follow(struct gt_making *making, const struct gt_lock_op *op)
     case GT_LOCK_OP_OWNED:
         return see_owner(making, op);
     case GT_LOCK_OP_TAKEN:
-        return add_wait(making, op) || take(making, op) ? -1 : 0;
+        if (add_wait(making, op) || take(making, op))
+            return -1;
+        stop_waiting(making);
+        return 0;
     case GT_LOCK_OP_GAVE_UP:
     case GT_LOCK_OP_OPEN:
-        making->having.still_ns = op->time_ns;
+        if (!making->unseen || !making->unwatched)
+            making->having.still_ns = op->time_ns;
+        stop_waiting(making);
         return add_wait(making, op);
     case GT_LOCK_OP_POST:
         return give(making, op);
     case GT_LOCK_OP_PARKS:
+        begin_waiting(making, op);
+        break;
     case GT_LOCK_OP_RENEWED:
         break;
     }
@@ -271,6 +326,7 @@ static int make(struct gt_timeline *timeline, const struct gt_lock_op **ops, siz
     making.held_until_ns = INT64_MIN;
     gt_parked_init(&making);
     making.lost = gt_lost_of(timeline, gt_thread_at(timeline, ops[0]->thread)->process);
+    making.unseen = gt_lock_is_unseen(ops, count);
     making.lock = new_lock(timeline, ops[0]);
     if (!making.lock)
         return -1;

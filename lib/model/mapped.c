@@ -7,6 +7,7 @@
  * perf; there, the first file that is mapped at the probed path is taken for it.
  */
 #include "event/probed_files.h"
+#include "event/python_file.h"
 #include "model/builder.h"
 
 #include <string.h>
@@ -24,20 +25,6 @@ static void last_part(const char **path, size_t *length)
         *length -= (size_t)(slash + 1 - *path);
         *path = slash + 1;
     }
-}
-
-/* "python3.11", "python3-dbg", "libpython3.8.so.1.0" */
-static bool is_python(const char *path, size_t length)
-{
-    last_part(&path, &length);
-    if (starts(path, length, "libpython3"))
-        return true;
-    if (!starts(path, length, "python"))
-        return false;
-    for (size_t i = 6; i < length; i++)
-        if (!strchr("0123456789.dmtu", path[i]) || !path[i])
-            return length - i == 4 && memcmp(path + i, "-dbg", 4) == 0;
-    return true;
 }
 
 static bool is_libc(const char *path, size_t length)
@@ -93,7 +80,7 @@ static int note_file(struct gt_timeline *timeline, uint32_t process,
 int gt_mapped_feed(struct gt_timeline *timeline, uint32_t process, const struct gt_event *event)
 {
     const struct gt_probed *probed = gt_builder_of(timeline)->probed;
-    bool python = is_python(event->mapping.path, event->mapping.path_length);
+    bool python = gt_is_python_file(event->mapping.path, event->mapping.path_length);
     bool libc = is_libc(event->mapping.path, event->mapping.path_length);
     struct gt_image *image;
 

@@ -227,6 +227,7 @@ struct gt_timeline {
     bool saw_stacks;         /* sched_switch had stacks */
     bool saw_futex;          /* futex calls were recorded */
     bool saw_native;         /* native stacks were sampled */
+    bool probed_locks;       /* waits for locks were recorded by probes */
     bool no_gil; /* the programs are of a build without a GIL, as far as nothing else
                     is known (gil_switch.h) */
     struct gt_intern names;

@@ -15,16 +15,16 @@ enum { COLUMNS = 8 };
 static void choose_columns(const struct gt_timeline *timeline,
                            struct gt_grid_column columns[COLUMNS])
 {
-    /* Only the agent records waits for locks and stops, and always usage, too. */
-    bool states = timeline->saw_sched, waits = timeline->usages.count > 0;
+    /* The agent records waits for locks and stops, and always usage, too. */
+    bool states = timeline->saw_sched, agent = timeline->usages.count > 0;
     const struct gt_grid_column chosen[COLUMNS] = {
         {"TID", GT_GRID_LEFT},
         {"total(µs)", 0},
         {states ? "running%" : NULL, 0},
         {states ? "runnable%" : NULL, 0},
         {states ? "sleeping%" : NULL, 0},
-        {waits ? "lock wait%" : NULL, 0},
-        {waits ? "stopped%" : NULL, 0},
+        {agent || timeline->probed_locks ? "lock wait%" : NULL, 0},
+        {agent ? "stopped%" : NULL, 0},
         {"thread", GT_GRID_LEFT | GT_GRID_NAME},
     };
 

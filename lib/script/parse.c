@@ -82,6 +82,12 @@ enum gt_event_class gt_classify_event(const char *name, size_t length, bool on_r
         return is_return ? GT_CLASS_CONTENDED_RETURN : GT_CLASS_CONTENDED_WAIT;
     if (starts(event, rest, "contended_block"))
         return GT_CLASS_CONTENDED_BLOCK;
+    if (starts(event, rest, "semaphore_wait"))
+        return is_return ? GT_CLASS_SEMAPHORE_RETURN : GT_CLASS_SEMAPHORE_WAIT;
+    if (starts(event, rest, "semaphore_give"))
+        return GT_CLASS_SEMAPHORE_GIVE;
+    if (starts(event, rest, "semaphore_made"))
+        return GT_CLASS_SEMAPHORE_MADE;
     if (has(event, rest, "take_gil"))
         return is_return ? GT_CLASS_TAKE_RETURN : GT_CLASS_TAKE_ENTER;
     if (has(event, rest, "drop_gil"))
@@ -333,8 +339,19 @@ static void parse_wait(const char *at, const char *end, struct gt_event *event)
         event->cond.mutex = 0;
 }
 
-static void parse_class(enum gt_event_class event_class, const char *at, const char *end,
-                        struct gt_event *event)
+/* "(7f90…) sem=0x7f…" */
+static bool parse_semaphore(const char *at, const char *end, enum gt_event_class event_class,
+                            struct gt_event *event)
+{
+    bool given = event_class == GT_CLASS_SEMAPHORE_GIVE;
+
+    event->kind = given ? GT_EVENT_SEM_POST : GT_EVENT_SEM_NEW;
+    event->sync.since_ns = given ? GT_NOT_SEEN : 0;
+    return parse_key(at, end, " sem=0x", &event->sync.object);
+}
+
+static void parse_class(struct gt_parser *parser, enum gt_event_class event_class,
+                        const char *at, const char *end, struct gt_event *event)
 {
     switch (event_class) {
     case GT_CLASS_COND_SIGNAL:
@@ -391,6 +408,18 @@ static void parse_class(enum gt_event_class event_class, const char *at, const c
     case GT_CLASS_CONTENDED_RETURN:
         event->kind =
             parse_result(at, end, "result=0x", event) ? GT_EVENT_BLOCK_EXIT : GT_EVENT_OTHER;
+        break;
+    case GT_CLASS_SEMAPHORE_WAIT:
+        gt_lock_probe_parse(at, end, &parser->lock, event);
+        break;
+    case GT_CLASS_SEMAPHORE_RETURN:
+        event->kind =
+            parse_result(at, end, "result=0x", event) ? GT_EVENT_SEM_RETURN : GT_EVENT_OTHER;
+        break;
+    case GT_CLASS_SEMAPHORE_GIVE:
+    case GT_CLASS_SEMAPHORE_MADE:
+        if (!parse_semaphore(at, end, event_class, event))
+            event->kind = GT_EVENT_OTHER;
         break;
     case GT_CLASS_COUNTER:
         event->kind = GT_EVENT_COUNTER;
@@ -500,7 +529,8 @@ static enum gt_line_kind parse_event(struct gt_parser *parser, const char *at, c
     event->name = name;
     event->name_length = (uint32_t)(stop - name);
     at = skip_spaces(stop + 1, end);
-    parse_class(known ? known->event_class
+    parse_class(parser,
+                known ? known->event_class
                       : class_of(parser, name, (size_t)(stop - name), at, end),
                 at, end, event);
     if (event->kind != GT_EVENT_COUNTER)

@@ -17,6 +17,7 @@
 
 #include "base/chunks.h"
 #include "event/event.h"
+#include "script/lock_probe.h"
 #include "script/prefix.h"
 
 #include <stdbool.h>
@@ -43,6 +44,10 @@ enum gt_event_class {
     GT_CLASS_CONTENDED_WAIT,
     GT_CLASS_CONTENDED_RETURN,
     GT_CLASS_CONTENDED_BLOCK,
+    GT_CLASS_SEMAPHORE_WAIT, /* gt_probes_plan_locks */
+    GT_CLASS_SEMAPHORE_RETURN,
+    GT_CLASS_SEMAPHORE_GIVE,
+    GT_CLASS_SEMAPHORE_MADE,
     GT_CLASS_SCHED_SWITCH,
     GT_CLASS_SCHED_WAKEUP,
     GT_CLASS_SCHED_WAKING,
@@ -60,6 +65,7 @@ struct gt_parser {
     struct gt_chunks names; /* of struct gt_event_name; few */
     size_t recent;          /* index of the one that was used last */
     struct gt_prefixes prefixes;
+    struct gt_lock_hit lock; /* of the last event of a lock */
 };
 
 /* Takes one event, which is valid during the call. A negative result ends the reading. */
@@ -74,9 +80,9 @@ void gt_parser_release(struct gt_parser *parser);
 
 /*
  * Parse the line [line, end), without its newline. The byte at `end` must be readable (the
- * newline is). Strings in `event` and `frame` are slices of the line. If the line of an event
- * ends in a frame (`… page-faults:  ffff sym+0x1 (dso)`), both are filled, and event->frames is
- * `frame`.
+ * newline is). Strings in `event` and `frame` are slices of the line, or the parser's. If the
+ * line of an event ends in a frame (`… page-faults:  ffff sym+0x1 (dso)`), both are filled, and
+ * event->frames is `frame`.
  */
 enum gt_line_kind gt_parse_line(struct gt_parser *parser, const char *line, const char *end,
                                 struct gt_event *event, struct gt_frame *frame);

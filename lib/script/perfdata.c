@@ -47,6 +47,7 @@ struct gt_perfdata {
     struct gt_hashmap attr_of; /* id → its attribute */
     struct gt_chunks tracepoints;
     uint64_t lines;
+    struct gt_lock_hit lock; /* of the last event of a lock */
 };
 
 bool gt_perfdata_begins(const char *data, size_t length)
@@ -201,7 +202,7 @@ static int read_event(struct gt_perfdata *data, struct gt_record *record)
         return GT_ERR_UNSUPPORTED;
     tracepoint = tracepoint_of(data, attr);
     if (!tracepoint || !tracepoint->understood || !read_sample(attr, record, &raw, &length) ||
-        !gt_tracepoint_take(tracepoint, raw, length, &record->event))
+        !gt_tracepoint_take(tracepoint, raw, length, &data->lock, &record->event))
         return GT_ERR_UNSUPPORTED;
     return 1;
 }

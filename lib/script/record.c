@@ -90,6 +90,7 @@ static void read_identity(const char *at, const char *end, struct gt_event *even
 static enum gt_line_kind parse_mmap(const char *at, const char *end, struct gt_event *event)
 {
     const char *bracket = memmem(at, (size_t)(end - at), ": [0x", 5), *from, *path;
+    uint64_t bytes;
     int64_t pid, tid;
 
     at = read_signed(skip_spaces(at, end), end, &pid);
@@ -97,6 +98,8 @@ static enum gt_line_kind parse_mmap(const char *at, const char *end, struct gt_e
         at != bracket || !is_id(pid) || !is_id(tid))
         return GT_LINE_UNKNOWN;
     at = read_hex(bracket + 5, end, &event->mapping.address);
+    if (at && end - at > 3 && memcmp(at, "(0x", 3) == 0 && read_hex(at + 3, end, &bytes))
+        event->mapping.pages = gt_pages_of(bytes);
     from = at ? memmem(at, (size_t)(end - at), " @ ", 3) : NULL;
     if (!from)
         return GT_LINE_UNKNOWN;
@@ -108,11 +111,11 @@ static enum gt_line_kind parse_mmap(const char *at, const char *end, struct gt_e
     if (path)
         read_identity(at, path, event);
     path = path ? memchr(path + 3, ' ', (size_t)(end - path - 3)) : NULL;
-    if (!path)
+    if (!path || end - path - 1 > UINT16_MAX)
         return GT_LINE_UNKNOWN;
     event->kind = GT_EVENT_MMAP;
     event->mapping.path = path + 1;
-    event->mapping.path_length = (uint32_t)(end - path - 1);
+    event->mapping.path_length = (uint16_t)(end - path - 1);
     event->pid = (int32_t)pid;
     event->tid = (int32_t)tid;
     return GT_LINE_EVENT;

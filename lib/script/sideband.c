@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "event/probed_files.h"
 #include "script/comms.h"
+#include "script/text.h"
 
 #include <linux/perf_event.h>
 
@@ -71,8 +72,10 @@ static int read_mapping(struct gt_record *record)
     size_t name_at = second ? 64 : 32;
     struct gt_event *event = &record->event;
     const unsigned char *body = record->body;
+    uint32_t length;
 
-    event->mapping.path = string_at(record, name_at, &event->mapping.path_length);
+    event->mapping.path = string_at(record, name_at, &length);
+    event->mapping.path_length = (uint16_t)length; /* a record has less than 64 KiB */
     if (!event->mapping.path || !gt_is_task_id(gt_i32_at(body)) ||
         !gt_is_task_id(gt_i32_at(body + 4)))
         return GT_ERR_UNSUPPORTED;
@@ -80,6 +83,7 @@ static int read_mapping(struct gt_record *record)
     event->pid = gt_i32_at(body);
     event->tid = gt_i32_at(body + 4);
     event->mapping.address = gt_u64_at(body + 8);
+    event->mapping.pages = gt_pages_of(gt_u64_at(body + 16));
     event->mapping.offset = gt_u64_at(body + 24);
     if (!second || record->misc & BIT_14 || gt_u32_at(body + 32) >= 1 << 12 ||
         gt_u32_at(body + 36) >= 1 << 20)

@@ -257,3 +257,19 @@ int gt_source_failed(const struct gt_source *source, int rc, struct gt_error *er
                         "of its size can: the rest was not read",
                         (unsigned long long)source->most_events);
 }
+
+int gt_source_check(const struct gt_source *source, struct gt_error *err)
+{
+    if (source->event_lines > 0)
+        return 0;
+    if (source->unknown_lines == 0)
+        return gt_error_set(
+            err, GT_ERR_FORMAT,
+            "this is not the output of perf script: it is empty (did perf script "
+            "fail, or record nothing?)");
+    return gt_error_set(err, GT_ERR_FORMAT,
+                        "this is not the output of perf script: none of its %llu lines has the "
+                        "form of an event (record with `perf script --ns -F "
+                        "comm,pid,tid,cpu,time,event,trace --show-task-events`)",
+                        (unsigned long long)source->lines);
+}

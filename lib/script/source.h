@@ -65,6 +65,10 @@ int gt_source_feed(struct gt_source *source, const char *data, size_t length);
 /* The text ends: a last line may have no newline. Returns as _feed. */
 int gt_source_finish(struct gt_source *source);
 
+/* Text of which nothing was understood is some other file: GT_ERR_FORMAT then, else 0. After
+ * _finish. */
+int gt_source_check(const struct gt_source *source, struct gt_error *err);
+
 /* Say why _feed or _finish failed with `rc`, which is returned. */
 int gt_source_failed(const struct gt_source *source, int rc, struct gt_error *err);
 

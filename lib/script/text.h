@@ -172,6 +172,14 @@ static inline bool has(const char *text, size_t length, const char *word)
     return memmem(text, length, word, strlen(word)) != NULL;
 }
 
+/* Of a mapping that is so long, as struct gt_event has it. */
+static inline uint16_t gt_pages_of(uint64_t bytes)
+{
+    uint64_t pages = bytes / 4096 + (bytes % 4096 > 0);
+
+    return pages < UINT16_MAX ? (uint16_t)pages : UINT16_MAX;
+}
+
 /* record.c. Parse what follows "PERF_RECORD_". */
 enum gt_line_kind gt_parse_record(const char *at, const char *end, struct gt_event *event);
 

@@ -13,6 +13,7 @@
 enum { ADDRESS, SECONDS, NANOSECONDS, MUTEX }; /* of a condition variable's */
 enum { STATE, NEXT_TID };                      /* of sched_switch */
 enum { FUTEX_ADDRESS, FUTEX_OPERATION, TIME }; /* of a futex call */
+                                               /* enum gt_lock_value: of a semaphore's */
 
 /* A NUL-terminated copy of a format would cost memory: all reading is between two pointers. */
 struct text {
@@ -159,6 +160,16 @@ static bool read_condition(struct gt_tracepoint *tracepoint, const struct text *
             values[NANOSECONDS].is_signed && read_mutex(tracepoint, format));
 }
 
+/* That of an object is not fetched from each Python. */
+static bool read_lock(struct gt_tracepoint *tracepoint, const struct text *format)
+{
+    for (int i = 0; i < GT_LOCK_VALUES; i++)
+        if (!find_value(*format, gt_lock_value_names[i], &tracepoint->values[i]) &&
+            (i < GT_LOCK_VALUES_NEEDED || tracepoint->values[i].size))
+            return false;
+    return find(format, ") sem=0x%");
+}
+
 static bool read_values(struct gt_tracepoint *tracepoint, const struct text *format)
 {
     struct gt_tracepoint_value *values = tracepoint->values;
@@ -193,7 +204,13 @@ static bool read_values(struct gt_tracepoint *tracepoint, const struct text *for
         return find_value(*format, "uaddr", &values[FUTEX_ADDRESS]) &&
                find_value(*format, "op", &values[FUTEX_OPERATION]);
     case GT_CLASS_CONTENDED_RETURN:
+    case GT_CLASS_SEMAPHORE_RETURN:
         return find_value(*format, "result", &values[0]);
+    case GT_CLASS_SEMAPHORE_WAIT:
+        return read_lock(tracepoint, format);
+    case GT_CLASS_SEMAPHORE_GIVE:
+    case GT_CLASS_SEMAPHORE_MADE:
+        return find_value(*format, "sem", &values[0]) && find(format, ") sem=0x%");
     case GT_CLASS_COUNTER:
         break;
     }
@@ -228,6 +245,9 @@ static int read_format(struct gt_chunks *tracepoints, const char *group,
     tracepoint->event_class =
         gt_classify_event(tracepoint->name, (size_t)length, find(format, "__probe_ret_ip"));
     tracepoint->understood = read_values(tracepoint, format);
+    for (int i = 0; i < GT_TRACEPOINT_VALUES; i++)
+        tracepoint->bytes = MAX(tracepoint->bytes, (uint32_t)tracepoint->values[i].offset +
+                                                       tracepoint->values[i].size);
     return 0;
 }
 
@@ -391,6 +411,17 @@ static void take_futex(const struct gt_tracepoint *tracepoint, const unsigned ch
     event->futex.timed = values[TIME].size && value_of(&values[TIME], raw);
 }
 
+/* What is not recorded is 0. */
+static void take_lock(const struct gt_tracepoint *tracepoint, const unsigned char *raw,
+                      struct gt_lock_hit *lock, struct gt_event *event)
+{
+    uint64_t values[GT_LOCK_VALUES];
+
+    for (int i = 0; i < GT_LOCK_VALUES; i++)
+        values[i] = tracepoint->values[i].size ? value_of(&tracepoint->values[i], raw) : 0;
+    gt_lock_probe_read(values, lock, event);
+}
+
 static void take_values(const struct gt_tracepoint *tracepoint, const unsigned char *raw,
                         struct gt_event *event)
 {
@@ -401,6 +432,9 @@ static void take_values(const struct gt_tracepoint *tracepoint, const unsigned c
         [GT_CLASS_DROP_RETURN] = GT_EVENT_DROP_RETURN,
         [GT_CLASS_FUTEX_EXIT] = GT_EVENT_FUTEX_EXIT,
         [GT_CLASS_CONTENDED_RETURN] = GT_EVENT_BLOCK_EXIT,
+        [GT_CLASS_SEMAPHORE_RETURN] = GT_EVENT_SEM_RETURN,
+        [GT_CLASS_SEMAPHORE_GIVE] = GT_EVENT_SEM_POST,
+        [GT_CLASS_SEMAPHORE_MADE] = GT_EVENT_SEM_NEW,
         [GT_CLASS_SCHED_SWITCH] = GT_EVENT_SCHED_SWITCH,
         [GT_CLASS_SCHED_WAKEUP] = GT_EVENT_SCHED_WAKEUP,
         [GT_CLASS_SCHED_WAKING] = GT_EVENT_SCHED_WAKING,
@@ -412,7 +446,15 @@ static void take_values(const struct gt_tracepoint *tracepoint, const unsigned c
     switch (tracepoint->event_class) {
     case GT_CLASS_FUTEX_EXIT:
     case GT_CLASS_CONTENDED_RETURN:
+    case GT_CLASS_SEMAPHORE_RETURN:
         event->result = (int64_t)value_of(&values[0], raw);
+        break;
+    case GT_CLASS_SEMAPHORE_GIVE:
+        event->sync.since_ns = GT_NOT_SEEN;
+        event->sync.object = value_of(&values[0], raw);
+        break;
+    case GT_CLASS_SEMAPHORE_MADE:
+        event->sync.object = value_of(&values[0], raw);
         break;
     case GT_CLASS_SCHED_SWITCH:
         event->switched.state = states_of(tracepoint, value_of(&values[STATE], raw));
@@ -428,12 +470,10 @@ static void take_values(const struct gt_tracepoint *tracepoint, const unsigned c
 }
 
 bool gt_tracepoint_take(const struct gt_tracepoint *tracepoint, const unsigned char *raw,
-                        size_t length, struct gt_event *event)
+                        size_t length, struct gt_lock_hit *lock, struct gt_event *event)
 {
-    for (int i = 0; i < GT_TRACEPOINT_VALUES; i++)
-        if (tracepoint->values[i].size &&
-            (size_t)tracepoint->values[i].offset + tracepoint->values[i].size > length)
-            return false;
+    if (tracepoint->bytes > length)
+        return false;
     event->name = tracepoint->name;
     event->name_length = tracepoint->name_length;
     switch (tracepoint->event_class) {
@@ -446,6 +486,9 @@ bool gt_tracepoint_take(const struct gt_tracepoint *tracepoint, const unsigned c
     case GT_CLASS_FUTEX_ENTER:
     case GT_CLASS_CONTENDED_WAKE:
         take_futex(tracepoint, raw, event);
+        return true;
+    case GT_CLASS_SEMAPHORE_WAIT:
+        take_lock(tracepoint, raw, lock, event);
         return true;
     default:
         take_values(tracepoint, raw, event);

@@ -13,12 +13,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { GT_TRACEPOINT_VALUES = 4, GT_TASK_STATES = 16 };
+enum { GT_TRACEPOINT_VALUES = GT_LOCK_VALUES, GT_TASK_STATES = 16 };
 
 struct gt_tracepoint {
     uint64_t id;   /* attr.config */
     char name[64]; /* "group:name" */
     uint32_t name_length;
+    uint32_t bytes;  /* that a record has at least, for its values */
     bool understood; /* else only perf script can print it */
     enum gt_event_class event_class;
     struct gt_tracepoint_value {
@@ -37,8 +38,9 @@ struct gt_tracepoint {
  * groups. 0, GT_ERR_MEMORY; GT_ERR_FORMAT: it has another form. */
 int gt_tracepoints_read(struct gt_chunks *tracepoints, const char *data, size_t length);
 
-/* Fill the event's kind, name and values from what was recorded. False: that is too short. */
+/* Fill the event's kind, name and values from what was recorded; `type` is where it has the
+ * name of a type. False: what was recorded is too short. */
 bool gt_tracepoint_take(const struct gt_tracepoint *tracepoint, const unsigned char *raw,
-                        size_t length, struct gt_event *event);
+                        size_t length, struct gt_lock_hit *lock, struct gt_event *event);
 
 #endif

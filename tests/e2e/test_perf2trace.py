@@ -65,8 +65,9 @@ def reports(data, folder, **more):
     ([], ["two_workers", "0.2"]),
     (["--state-detect", "--gil-source", "uprobes"], ["forks"]),
     (["--gil-source", "futex"], ["two_workers", "0.2"]),
-    (["--gil-source", "uprobes", "--buffer", "64K"], ["cycles", "30000", "8"])],
-    ids=["both", "states", "futex", "lost"])
+    (["--gil-source", "uprobes", "--buffer", "64K"], ["cycles", "30000", "8"]),
+    (["--gil-source", "uprobes"], ["locks", "condition"])],
+    ids=["both", "states", "futex", "lost", "locks"])
 def test_recording_is_read_as_perf_script_reads_it(options, script, folder):
     """Without perf, and with the one that GILTRACER_PERF names."""
     kept = folder / "kept"

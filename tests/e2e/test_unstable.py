@@ -2,6 +2,7 @@
 """Debian unstable's Python 3.14 and 3.15, in a root of their own (tests/pythons/unstable): loading
 the agent by CPython's remote-debugging protocol, and what giltracer does with another root."""
 import itertools
+import json
 import os
 import shutil
 import subprocess
@@ -276,3 +277,40 @@ def test_who_had_a_lock_is_known(inside, version, what, kind, holder, folder):
     first = row["holders"][0]
     assert (first["function"], first["caller"]) == ("time.sleep", holder), row
     assert first["ns"] > 0.9 * row["wait_ns"], row
+
+
+WHEN_TOLD = ("import runpy, sys; print('ready', flush=True); input(); sys.argv = ['locks.py', %r]; "
+             "runpy.run_path(%r, run_name='__main__')")
+
+
+@every_version
+@pytest.mark.needs_perf
+@pytest.mark.timing
+@pytest.mark.parametrize("what, kind", [("held", "_thread.lock"), ("condition", "_thread.RLock"),
+                                        ("idle", None)])
+def test_locks_of_what_runs_already_are_seen_by_probes_alone(inside, version, what, kind, folder):
+    """In another root, and without anything that is loaded into it."""
+    shutil.copy(str(target("locks")), str(inside.path))
+    with Running("chroot", inside.root, "python" + version, "-c",
+                 WHEN_TOLD % (what, inside.inside + "/locks.py")) as process:
+        run = harness.Run([harness.GILTRACER, "--pid", process.pid, "-o", folder / "x.json",
+                           "--gil-source", "uprobes", "--no-python-trace"], folder)
+        harness.wait_for(lambda: any(harness.probe_is_of(line, run.pid)
+                                     for line in harness.probes()), "no probes came")
+        time.sleep(1.5)
+        process.process.stdin.write(b"\n")
+        process.process.stdin.flush()
+        truth = sum(json.loads(process.process.stdout.read().decode()).values())
+        run.finish()
+    assert run.status == 0, run
+    document = harness.read_json(folder / "x.json")
+    harness.check_document(document)
+    rows = document["giltracer"].get("locks", {"rows": []})["rows"]
+    if what == "idle":
+        assert not rows
+        return
+    row = rows[0]
+    assert row["type"] == kind and row["function"] is None, row
+    assert abs(row["wait_ns"] - (truth or 300e6)) < 0.03 * row["wait_ns"] + 20e6, (row, truth)
+    assert row["charged_ns"] + row["handover_ns"] + row["unknown_ns"] == row["wait_ns"], row
+    assert row["charged_ns"] > 0.9 * row["wait_ns"], row

@@ -42,6 +42,7 @@ static void check_elf(const uint8_t *data, size_t size)
     gt_probe_set_init(&set);
     gt_probes_plan_libc(&set, path, NULL);
     gt_probes_plan_contended(&set, path, NULL);
+    gt_probes_plan_locks(&set, &interp, NULL);
     gt_probes_plan_functions(&set, &interp, NULL);
     check_probes(&set, size);
     gt_probe_set_release(&set);

@@ -251,7 +251,7 @@ static void map_runtime(int64_t time_ns, const char *path, uint64_t address)
                              .mapping = {.address = address,
                                          .offset = 0x10000,
                                          .path = path,
-                                         .path_length = (uint32_t)strlen(path)}};
+                                         .path_length = (uint16_t)strlen(path)}};
 
     assert_int_equal(gt_timeline_feed(timeline, &event), 0);
 }

@@ -31,6 +31,39 @@ static void waits(struct gt_timeline *t, int64_t time_ns, int32_t tid, uint64_t 
               owner, 0);
 }
 
+/* As probes tell of it, which do not see who takes a semaphore that is free. */
+static void waits_unseen(struct gt_timeline *t, int64_t time_ns, int32_t tid,
+                         uint64_t semaphore)
+{
+    feed_sync(t, GT_EVENT_SEM_WAITS, time_ns, PID, tid, semaphore, GT_NOT_SEEN,
+              GT_WAIT_FOR_SEMAPHORE, 0, 0);
+}
+
+static void returns(struct gt_timeline *t, int64_t time_ns, int32_t tid, bool taken)
+{
+    struct gt_event event = {.kind = GT_EVENT_SEM_RETURN,
+                             .time_ns = time_ns,
+                             .pid = PID,
+                             .tid = tid,
+                             .cpu = -1,
+                             .comm = "",
+                             .result = taken ? 0 : -1};
+
+    gt_timeline_feed(t, &event);
+}
+
+static void sleeps(struct gt_timeline *t, int64_t time_ns, int32_t tid)
+{
+    struct gt_event event = {.kind = GT_EVENT_SWITCH_OUT,
+                             .time_ns = time_ns,
+                             .pid = PID,
+                             .tid = tid,
+                             .cpu = 0,
+                             .comm = ""};
+
+    gt_timeline_feed(t, &event);
+}
+
 static void parks(struct gt_timeline *t, int64_t time_ns, int32_t tid, uint64_t lock,
                   enum gt_wait_for what)
 {
@@ -113,6 +146,15 @@ static const struct gt_lock_row *only_row(const struct gt_locks_found *found)
 {
     assert_int_equal(found->rows.count, 1);
     return gt_lock_row_at(found, 0);
+}
+
+/* There is no lock in it. */
+static void no_row(struct gt_timeline *t, int64_t end_ns)
+{
+    struct gt_locks_found found = finish(t, end_ns);
+
+    assert_int_equal(found.rows.count, 0);
+    end(t, &found);
 }
 
 static void a_lock_is_charged_to_who_has_it(void **state)
@@ -539,6 +581,115 @@ static void who_had_it_after_the_last_known_hold_is_unknown(void **state)
     end(t, &found);
 }
 
+/* Probes see semaphores only where one waits: who gives it has had it from when one began to,
+ * or slept again; before, who had it is unknown. */
+static void a_lock_taken_unseen_is_had_by_who_gives_it(void **state)
+{
+    struct gt_timeline *t = begin();
+    struct gt_locks_found found;
+    const struct gt_lock_row *row;
+
+    (void)state;
+    waits_unseen(t, 1000, 12, ADDRESS); /* 11 has it */
+    waits_unseen(t, 1500, 13, ADDRESS);
+    posts(t, 3000, 11, ADDRESS, GT_NOT_SEEN); /* 11 takes it again, before 12 wakes */
+    sleeps(t, 3200, 12);
+    posts(t, 5000, 11, ADDRESS, GT_NOT_SEEN);
+    returns(t, 5100, 12, true);
+    posts(t, 6000, 12, ADDRESS, GT_NOT_SEEN);
+    returns(t, 6100, 13, true);
+    waits_unseen(t, 8000, 12, ADDRESS); /* 13 gave it, and took it again, unseen */
+    posts(t, 9000, 13, ADDRESS, GT_NOT_SEEN);
+    returns(t, 9000, 12, true);
+    found = finish(t, 20000);
+    row = only_row(&found);
+    assert_int_equal(row->wait_ns, 4100 + 4600 + 1000);
+    /* 12: 2000 + 1800; 13: 1500 + 1800 + 900; 12 again: 1000 */
+    assert_int_equal(row->charged_ns, 3800 + 4200 + 1000);
+    assert_int_equal(row->charged_ns + row->handover_ns + row->unknown_ns, row->wait_ns);
+    assert_int_equal(row->unknown_ns, 400); /* from 3000 to 3200, both */
+    end(t, &found);
+}
+
+/* Who waits may give up, and the lock change hands, before the next one waits. */
+static void what_was_before_a_lock_was_waited_for_is_not_guessed(void **state)
+{
+    struct gt_timeline *t = begin();
+    struct gt_locks_found found;
+    const struct gt_lock_row *row;
+
+    (void)state;
+    waits_unseen(t, 1000, 12, ADDRESS);
+    returns(t, 2000, 12, false);
+    waits_unseen(t, 3000, 13, ADDRESS);
+    posts(t, 4000, 11, ADDRESS, GT_NOT_SEEN);
+    returns(t, 4000, 13, true);
+    waits_unseen(t, 5000, 12, ADDRESS);
+    posts(t, 6000, 13, ADDRESS, GT_NOT_SEEN);
+    returns(t, 6000, 12, true);
+    found = finish(t, 20000);
+    row = only_row(&found);
+    assert_int_equal(row->gave_up, 1);
+    assert_int_equal(row->wait_ns, 3000);
+    assert_int_equal(row->charged_ns, 2000);
+    assert_int_equal(row->unknown_ns, 1000);
+    assert_int_equal(((const struct gt_lock_holder *)gt_chunks_at(&row->holders, 0))
+                         ->blocker.longest_hold_ns,
+                     1000);
+    end(t, &found);
+}
+
+/* Of a lock, only who got it gives it. */
+static void what_others_give_is_no_lock(void **state)
+{
+    struct gt_timeline *t = begin();
+
+    (void)state;
+    waits_unseen(t, 1000, 13, ADDRESS);
+    for (int64_t at = 2000; at < 12000; at += 1000) {
+        waits_unseen(t, at, 12, ADDRESS);
+        posts(t, at + 100, 11, ADDRESS, GT_NOT_SEEN);
+        returns(t, at + 200, 12, true);
+        if (at % 2000 == 0) /* 12 passes it on, and has it again at once */
+            posts(t, at + 300, 12, ADDRESS, GT_NOT_SEEN);
+    }
+    no_row(t, 20000);
+}
+
+/* Nor, where there is a GIL, one who had not the GIL since it was given before. */
+static void who_could_not_take_it_gives_no_lock(void **state)
+{
+    for (int with_gil = 0; with_gil <= 1; with_gil++) {
+        struct gt_timeline *t = begin();
+        struct gt_locks_found found;
+
+        (void)state;
+        for (int i = 0; i < 8; i++) { /* a GIL */
+            acquire(t, 100 + i * 20, PID, 12, ADDRESS + 4096);
+            release(t, 110 + i * 20, PID, 12, ADDRESS + 4096);
+        }
+        waits_unseen(t, 1000, 13, ADDRESS);
+        waits_unseen(t, 1100, 12, ADDRESS);
+        posts(t, 2000, 11, ADDRESS, GT_NOT_SEEN);
+        returns(t, 2100, 12, true);
+        posts(t, 2200, 12, ADDRESS, GT_NOT_SEEN);
+        acquire(t, 2210, PID, with_gil ? 11 : 12, ADDRESS + 4096);
+        release(t, 2290, PID, with_gil ? 11 : 12, ADDRESS + 4096);
+        waits_unseen(t, 2300, 12, ADDRESS);
+        acquire(t, 2900, PID, 11, ADDRESS + 4096);
+        posts(t, 3000, 11, ADDRESS, GT_NOT_SEEN);
+        release(t, 3050, PID, 11, ADDRESS + 4096);
+        returns(t, 3100, 13, true);
+        if (with_gil) {
+            found = finish(t, 200000000);
+            assert_int_equal(only_row(&found)->waits, 3);
+            end(t, &found);
+        } else {
+            no_row(t, 200000000);
+        }
+    }
+}
+
 /* Of a mutex of C's it is read who has it; that it is given is not recorded. */
 static void a_mutex_of_c_names_its_owner(void **state)
 {
@@ -627,9 +778,11 @@ static void sim_wait(struct sim *sim, int thread, int lock)
         return;
     if (sim->way == PARKING)
         parks(sim->t, sim->now_ns, tid_of(thread), sim->locks[lock].address, GT_WAIT_FOR_MUTEX);
+    else if (sim->way == PROBES)
+        waits_unseen(sim->t, sim->now_ns, tid_of(thread), sim->locks[lock].address);
     else
         waits(sim->t, sim->now_ns, tid_of(thread), sim->locks[lock].address,
-              sim->way == AGENT ? sim->locks[lock].owner : 0);
+              sim->locks[lock].owner);
 }
 
 static void sim_return(struct sim *sim, int thread, bool taken)
@@ -643,15 +796,7 @@ static void sim_return(struct sim *sim, int thread, bool taken)
     if (sim->losing)
         return;
     if (sim->way == PROBES) {
-        struct gt_event event = {.kind = GT_EVENT_SEM_RETURN,
-                                 .time_ns = sim->now_ns,
-                                 .pid = PID,
-                                 .tid = tid_of(thread),
-                                 .cpu = -1,
-                                 .comm = "",
-                                 .result = taken ? 0 : -1};
-
-        gt_timeline_feed(sim->t, &event);
+        returns(sim->t, sim->now_ns, tid_of(thread), taken);
         return;
     }
     ends(sim->t, sim->now_ns, tid_of(thread),
@@ -679,6 +824,15 @@ static int waiter_of(const struct sim *sim, int lock)
     return -1;
 }
 
+/* Though those who wait may all be about to wake up. */
+static bool is_waited_for(const struct sim *sim, int lock)
+{
+    for (int i = 0; i < THREADS; i++)
+        if (sim->threads[i].lock == lock)
+            return true;
+    return false;
+}
+
 static void sim_give(struct sim *sim, int lock)
 {
     int waiter = waiter_of(sim, lock);
@@ -688,12 +842,12 @@ static void sim_give(struct sim *sim, int lock)
     sim->locks[lock].owner = 0;
     if (waiter >= 0) {
         sim->threads[waiter].woken = true;
-        sim->locks[lock].handed = sim->way != PARKING || sim->fair || draw(sim, 2);
+        sim->locks[lock].handed = sim->way == AGENT || sim->fair || draw(sim, 2);
         sim->locks[lock].handed_to = waiter;
         if (sim->way == PARKING)
             semaphore = STACK + (uint64_t)tid_of(waiter);
     }
-    if (!sim->losing && waiter >= 0)
+    if (!sim->losing && (waiter >= 0 || (sim->way == PROBES && is_waited_for(sim, lock))))
         posts(sim->t, sim->now_ns, tid, semaphore,
               sim->way == AGENT     ? sim->locks[lock].since_ns
               : sim->way == PARKING ? 0
@@ -716,7 +870,7 @@ static bool owns_any(const struct sim *sim, int thread)
     return false;
 }
 
-/* It was woken: the lock is its own, or free, or else it parks again. */
+/* It was woken: the lock is its own, or free, or else it parks, or sleeps, again. */
 static void sim_wake(struct sim *sim, int thread)
 {
     int lock = sim->threads[thread].lock;
@@ -724,6 +878,12 @@ static void sim_wake(struct sim *sim, int thread)
     if (!sim->locks[lock].owner &&
         (!sim->locks[lock].handed || sim->locks[lock].handed_to == thread)) {
         sim_end_wait(sim, thread, true);
+        return;
+    }
+    if (sim->way == PROBES) {
+        sim->threads[thread].woken = false;
+        if (!sim->losing && sim->locks[lock].owner && draw(sim, 4))
+            sleeps(sim->t, sim->now_ns, tid_of(thread));
         return;
     }
     sim_return(sim, thread, true);
@@ -785,6 +945,8 @@ static void sim_drain(struct sim *sim)
 }
 
 static int exact; /* runs in which all that was waited for is known */
+static int64_t probed_ns,
+    probes_charged_ns; /* of runs that probes see: what could be charged */
 
 static void run_one(uint64_t seed)
 {
@@ -820,6 +982,10 @@ static void run_one(uint64_t seed)
         charged_ns += gt_lock_row_at(&found, i)->charged_ns;
         unknown_ns += gt_lock_row_at(&found, i)->unknown_ns;
     }
+    if (sim.way == PROBES) {
+        probed_ns += sim.overlaps_ns;
+        probes_charged_ns += charged_ns;
+    }
     wrong = found.wait_ns > sim.waited_ns || charged_ns > sim.overlaps_ns;
     if ((sim.way == AGENT || sim.fair) && !sim.with_loss && found.wait_ns == sim.waited_ns) {
         wrong |= charged_ns != sim.overlaps_ns || (sim.fair && unknown_ns > 0);
@@ -841,6 +1007,7 @@ static void sums_are_exact_whatever_happens(void **state)
     for (uint64_t i = 0; i < (seed ? 1 : 600); i++)
         run_one(first + i);
     assert_true(seed || exact > 60);
+    assert_true(seed || probes_charged_ns > probed_ns / 5 * 2);
 }
 
 int main(void)
@@ -862,6 +1029,10 @@ int main(void)
         cmocka_unit_test(what_threads_spun_is_summed),
         cmocka_unit_test(who_had_it_while_one_gave_up_is_unknown),
         cmocka_unit_test(who_had_it_after_the_last_known_hold_is_unknown),
+        cmocka_unit_test(a_lock_taken_unseen_is_had_by_who_gives_it),
+        cmocka_unit_test(what_was_before_a_lock_was_waited_for_is_not_guessed),
+        cmocka_unit_test(what_others_give_is_no_lock),
+        cmocka_unit_test(who_could_not_take_it_gives_no_lock),
         cmocka_unit_test(a_mutex_of_c_names_its_owner),
         cmocka_unit_test(sums_are_exact_whatever_happens),
     };

@@ -44,7 +44,7 @@ static void map(int32_t pid, const char *path, uint32_t device, uint64_t inode)
                              .comm = "",
                              .mapping = {.inode = inode,
                                          .path = path,
-                                         .path_length = (uint32_t)strlen(path),
+                                         .path_length = (uint16_t)strlen(path),
                                          .device = device}};
 
     assert_int_equal(gt_timeline_feed(t, &event), 0);

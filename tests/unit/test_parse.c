@@ -530,11 +530,107 @@ static void probes_of_the_futex_source(void **state)
     assert_int_equal(event.kind, GT_EVENT_OTHER);
 }
 
+#define WAIT_OF(values) TASK "gt_1_2_3:semaphore_wait_1: (7f0008b61d00) " values
+#define PARKS                                                                                  \
+    "sem=0x7f0008a75de0 sp=0x7f0008a75d68 value=0x0 shared=0x0 caller=0x55b3fc06f94a "         \
+    "lock=0x200007229ca arg=0x7f0008a75e80 bits=0x3"
+
+static enum gt_event_kind wait_of(const char *line)
+{
+    assert_int_equal(parse(line), GT_LINE_EVENT);
+    return event.kind;
+}
+
+static void probes_of_locks(void **state)
+{
+    (void)state;
+    /* On the heap, as CPython's locks up to 3.13. */
+    assert_int_equal(wait_of(WAIT_OF("sem=0xf2dd60 sp=0x7efd5b2af958 value=0x0 shared=0x0 "
+                                     "caller=0x4f905f lock=0x31 arg=0x7efd5b44fd30 bits=0x0 "
+                                     "s0=0x4f905f s1=0x0 s23=0x7f10")),
+                     GT_EVENT_SEM_WAITS);
+    assert_true(event.sync.object == 0xf2dd60 && event.sync.left == GT_WAIT_FOR_SEMAPHORE);
+    assert_true(event.sync.callers[0] == 0x4f905f && event.sync.callers[1] == 0x4f905f);
+    assert_true(event.sync.callers[2] == 0 && event.sync.callers[24] == 0x7f10);
+    assert_true(event.sync.lock == 0 && event.sync.type == NULL);
+    /* On the waiter's own stack, which parks: for a mutex that others wait for, … */
+    assert_int_equal(wait_of(WAIT_OF(PARKS)), GT_EVENT_SEM_WAITS);
+    assert_true(event.sync.lock == 0x200007229ca && event.sync.left == GT_WAIT_FOR_MUTEX);
+    assert_null(event.sync.type);
+    /* … for one without that bit, or without an argument: no mutex. */
+    assert_int_equal(wait_of(WAIT_OF("sem=0x8000 sp=0x7f00 value=0x0 shared=0x0 caller=0x4 "
+                                     "lock=0x200007229ca arg=0x8100 bits=0x1")),
+                     GT_EVENT_SEM_WAITS);
+    assert_int_equal(event.sync.left, GT_WAIT_FOR_EVENT);
+    assert_int_equal(wait_of(WAIT_OF("sem=0x8000 sp=0x7f00 value=0x0 shared=0x0 caller=0x4 "
+                                     "lock=0x200007229ca arg=0x0 bits=0x3")),
+                     GT_EVENT_SEM_WAITS);
+    assert_int_equal(event.sync.left, GT_WAIT_FOR_EVENT);
+    /* It is free; processes share it; the probe does not tell enough. */
+    assert_int_equal(wait_of(WAIT_OF("sem=0x80 sp=0x7f value=0x1 shared=0x0 caller=0x4 "
+                                     "lock=0x0 arg=0x0 bits=0x0")),
+                     GT_EVENT_OTHER);
+    assert_int_equal(wait_of(WAIT_OF("sem=0x80 sp=0x7f value=0x0 shared=0x80 caller=0x4 "
+                                     "lock=0x0 arg=0x0 bits=0x0")),
+                     GT_EVENT_OTHER);
+    assert_int_equal(wait_of(WAIT_OF("sem=0x80 sp=0x7f value=0x0")), GT_EVENT_OTHER);
+    assert_int_equal(wait_of(TASK "gt_1_2_3:semaphore_wait_1__return: (7f00 <- 55b3) "
+                                  "result=0xffffffff"),
+                     GT_EVENT_SEM_RETURN);
+    assert_true(event.result != 0);
+    assert_int_equal(wait_of(TASK "gt_1_2_3:semaphore_give: (7f7f) sem=0xf2dd60"),
+                     GT_EVENT_SEM_POST);
+    assert_true(event.sync.object == 0xf2dd60 && event.sync.since_ns == GT_NOT_SEEN);
+    assert_int_equal(wait_of(TASK "gt_1_2_3:semaphore_made: (7f7f) sem=0xf2dd60"),
+                     GT_EVENT_SEM_NEW);
+    assert_true(event.sync.object == 0xf2dd60);
+    assert_int_equal(wait_of(TASK "gt_1_2_3:semaphore_give: (7f7f)"), GT_EVENT_OTHER);
+}
+
+/* "type", and what comes behind it in memory; the name of `list`. */
+#define META "meta=0x726f2f0065707974 "
+#define LIST "name0=0x7473696c "
+
+static const char *type_of(const char *line)
+{
+    assert_int_equal(wait_of(line), GT_EVENT_SEM_WAITS);
+    return event.sync.type;
+}
+
+static void objects_are_believed_where_their_type_is_a_type(void **state)
+{
+    static const char of_list[] = WAIT_OF(PARKS " oflags=0x80001000 o" META "o" LIST);
+
+    (void)state;
+    assert_string_equal(type_of(of_list), "list");
+    /* The type's type is no subclass of type; its own type has another name. */
+    assert_null(type_of(WAIT_OF(PARKS " oflags=0x7fffffff o" META "o" LIST)));
+    assert_null(type_of(WAIT_OF(PARKS " oflags=0x80001000 ometa=0x7365707974 o" LIST)));
+    assert_null(type_of(WAIT_OF(PARKS " oflags=0x80001000 o" META)));
+    /* No identifier, or a longer one than what was fetched. */
+    assert_null(type_of(WAIT_OF(PARKS " oflags=0x80001000 o" META "oname0=0x0a73696c")));
+    assert_null(type_of(WAIT_OF(PARKS " oflags=0x80001000 o" META
+                                      "oname0=0x6161616161616161 oname1=0x6161616161616161 "
+                                      "oname2=0x6161616161616161 oname3=0x6161616161616161")));
+    /* A lock that is an object itself is one of threading's. */
+    assert_null(type_of(WAIT_OF("sem=0x8000 sp=0x7f00 value=0x0 shared=0x0 caller=0x4 "
+                                "lock=0x20000722900 arg=0x8100 bits=0x3 wflags=0x80001000 "
+                                "w" META "w" LIST)));
+    assert_string_equal(type_of(WAIT_OF("sem=0x8000 sp=0x7f00 value=0x0 shared=0x0 caller=0x4 "
+                                        "lock=0x20000722900 arg=0x8100 bits=0x3 "
+                                        "wflags=0x80001000 w" META
+                                        "wname0=0x2e6461657268745f wname1=0x6b636f6c")),
+                        "_thread.lock");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(both_texts_of_futex, setup, teardown),
         cmocka_unit_test_setup_teardown(probes_of_the_futex_source, setup, teardown),
+        cmocka_unit_test_setup_teardown(probes_of_locks, setup, teardown),
+        cmocka_unit_test_setup_teardown(objects_are_believed_where_their_type_is_a_type, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(heads_with_and_without_their_fields, setup, teardown),
         cmocka_unit_test_setup_teardown(names_that_look_like_anything, setup, teardown),
         cmocka_unit_test_setup_teardown(tasks_that_are_gone, setup, teardown),

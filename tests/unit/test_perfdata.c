@@ -314,6 +314,68 @@ static void records_of_all_cpus_come_in_the_order_of_time(void **state)
     gt_buf_release(&to);
 }
 
+static const char LOCK_FORMAT[] =
+    "name: semaphore_wait\nID: 700\nformat:\n"
+    "\tfield:unsigned long __probe_ip;\toffset:8;\tsize:8;\tsigned:0;\n"
+    "\tfield:u64 sem;\toffset:16;\tsize:8;\tsigned:0;\n"
+    "\tfield:u64 sp;\toffset:24;\tsize:8;\tsigned:0;\n"
+    "\tfield:u32 value;\toffset:32;\tsize:4;\tsigned:0;\n"
+    "\tfield:u32 shared;\toffset:36;\tsize:4;\tsigned:0;\n"
+    "\tfield:u64 caller;\toffset:40;\tsize:8;\tsigned:0;\n"
+    "\tfield:u64 lock;\toffset:48;\tsize:8;\tsigned:0;\n"
+    "\tfield:u64 arg;\toffset:56;\tsize:8;\tsigned:0;\n"
+    "\tfield:u64 wflags;\toffset:64;\tsize:8;\tsigned:0;\n"
+    "\tfield:u64 wmeta;\toffset:72;\tsize:8;\tsigned:0;\n"
+    "\tfield:u64 wname0;\toffset:80;\tsize:8;\tsigned:0;\n"
+    "\tfield:u64 wname1;\toffset:88;\tsize:8;\tsigned:0;\n"
+    "\tfield:u64 s3;\toffset:96;\tsize:8;\tsigned:0;\n"
+    "\tfield:u8 bits;\toffset:104;\tsize:1;\tsigned:0;\n\n"
+    "print fmt: \"(%lx) sem=0x%Lx sp=0x%Lx\", REC->__probe_ip\n";
+
+static int see_lock(void *context, const struct gt_event *event)
+{
+    int *count = context;
+
+    assert_int_equal(event->kind, GT_EVENT_SEM_WAITS);
+    assert_true(event->sync.object == 0x8000 && event->sync.lock == 0x9000);
+    assert_int_equal(event->sync.left, GT_WAIT_FOR_MUTEX);
+    assert_string_equal(event->sync.type, "_thread.RLock");
+    assert_true(event->sync.callers[0] == 0x4f && event->sync.callers[4] == 0x77);
+    assert_true(event->sync.callers[1] == 0);
+    ++*count;
+    return 0;
+}
+
+static void a_wait_for_a_lock_has_what_is_known_of_it(void **state)
+{
+    struct gt_buf to = begin(LOCK_FORMAT);
+    struct {
+        uint64_t head[2], sem, sp;
+        uint32_t value, shared;
+        uint64_t caller, lock, arg, flags, meta;
+        char name[16];
+        uint64_t word;
+        uint8_t bits;
+    } raw = {{SIGNAL_ID, 0x7f00}, 0x8000, 0x7ff0,          0,    0, 0x4f, 0x9000, 0x8100,
+             UINT64_C(1) << 31,   0,      "_thread.RLock", 0x77, 3};
+    struct gt_perfdata *data;
+    int count = 0;
+
+    (void)state;
+    memcpy(&raw.meta, "type", 5);
+    sample(&to, 1001, 10, 100, &raw, offsetof(__typeof__(raw), bits) + 1);
+    data = gt_perfdata_new(see_lock, &count, false);
+    assert_non_null(data);
+    assert_int_equal(gt_perfdata_feed(data, to.data, to.length), 0);
+    assert_int_equal(gt_perfdata_finish(data), 0);
+    assert_int_equal(count, 1);
+    gt_perfdata_free(data);
+    sample(&to, 1001, 10, 200, &raw,
+           offsetof(__typeof__(raw), bits)); /* its last byte is missing */
+    assert_int_equal(feed(&to, to.length, NULL), GT_ERR_UNSUPPORTED);
+    gt_buf_release(&to);
+}
+
 static void a_wait_has_its_deadline_and_mutex(void **state)
 {
     struct gt_buf to = begin(WAIT_FORMAT);
@@ -401,6 +463,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(records_of_all_cpus_come_in_the_order_of_time),
         cmocka_unit_test(a_wait_has_its_deadline_and_mutex),
+        cmocka_unit_test(a_wait_for_a_lock_has_what_is_known_of_it),
         cmocka_unit_test(what_it_cannot_read_is_refused),
         cmocka_unit_test(damage_does_no_harm),
     };

@@ -196,6 +196,127 @@ static void test_plans_contended(void **state)
     gt_probe_set_release(&set);
 }
 
+static void test_jumps_out(void **state)
+{
+    static const uint8_t code[] = {
+        0x48, 0x8b, 0x07,             /* mov (%rdi),%rax */
+        0xe9, 0x02, 0,    0,    0,    /* jmp within the function: not out */
+        0x31, 0xc0, 0xc3,             /* xor %eax,%eax; ret */
+        0xe9, 0xf0, 0xff, 0xff, 0xff, /* jmp to its beginning */
+        0xe9, 0xe0, 0xfe, 0xff, 0xff, /* jmp to 0x1000 + 21 - 0x120 */
+        0xe9, 0x00, 0x01, 0,          /* cut */
+    };
+    uint64_t targets[2] = {0, 0};
+
+    (void)state;
+    assert_int_equal(gt_insn_jumps_out(EM_X86_64, code, sizeof(code), 0x1000, targets, 2), 1);
+    assert_int_equal(targets[0], 0x1000 + 21 - 0x120);
+    assert_int_equal(gt_insn_jumps_out(EM_AARCH64, code, sizeof(code), 0x1000, targets, 2), 0);
+    assert_int_equal(gt_insn_jumps_out(EM_X86_64, code, sizeof(code), 0x1000, targets, 0), 1);
+}
+
+static void test_slow_waits(void **state)
+{
+    static const uint8_t slow[] = {
+        0x41, 0x54, 0x55, /* push %r12; push %rbp */
+        0x48, 0xbd, 0,    0,    0,    0,
+        1,    0,    0,    0,    0x53, /* movabs $1<<32,%rbp; push */
+        0x48, 0x89, 0xfb, 0xf0, 0x48, 0x0f,
+        0xc1, 0x2f, 0x90, 0x90, /* mov; lock xadd %rbp,(%rdi) */
+    };
+    uint8_t other[sizeof(slow)];
+
+    (void)state;
+    assert_true(gt_insn_is_slow_wait(EM_X86_64, slow, sizeof(slow)));
+    assert_false(gt_insn_is_slow_wait(EM_X86_64, slow, sizeof(slow) - 6));
+    assert_false(gt_insn_is_slow_wait(EM_X86_64, slow + 3, sizeof(slow) - 3));
+    assert_false(gt_insn_is_slow_wait(EM_X86_64, slow, 0));
+    assert_false(gt_insn_is_slow_wait(EM_AARCH64, slow, sizeof(slow)));
+    for (size_t i = 3; i < 13; i++) { /* another constant, or no movabs */
+        memcpy(other, slow, sizeof(slow));
+        other[i] ^= 0x81;
+        assert_false(gt_insn_is_slow_wait(EM_X86_64, other, sizeof(other)));
+    }
+    assert_int_equal(gt_insn_behind_test(EM_X86_64, (uint8_t[]){0x85, 0xd2, 0x78, 0x1c}, 4), 2);
+    assert_int_equal(gt_insn_behind_test(EM_X86_64, (uint8_t[]){0x85, 0xd2, 0x79, 0x1c}, 4), 0);
+    assert_int_equal(gt_insn_behind_test(EM_X86_64, (uint8_t[]){0x85, 0xd2}, 2), 0);
+}
+
+static size_t count_probes(const struct gt_probe_set *set, const char *event)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < set->count; i++)
+        count += strncmp(set->probes[i].event, event, strlen(event)) == 0;
+    return count;
+}
+
+static const char *waits_fetch(int minor, bool free_threaded, size_t *made)
+{
+    struct gt_interp interp;
+    struct gt_probe_set set;
+    struct gt_error err;
+    static char path[512];
+    const char *argument = NULL;
+
+    own_libc(path, sizeof(path));
+    gt_interp_init(&interp);
+    gt_probe_set_init(&set);
+    interp.libc = path;
+    interp.major = minor ? 3 : 0;
+    interp.minor = minor;
+    interp.free_threaded = free_threaded;
+    assert_int_equal(gt_probes_plan_locks(&set, &interp, &err), 0);
+    *made = count_probes(&set, "semaphore_made");
+    assert_true(count_probes(&set, "semaphore_give") >= 1);
+    assert_int_equal(count_probes(&set, "semaphore_wait"), 6);
+    for (size_t i = 0; i < set.count; i++)
+        if (strcmp(set.probes[i].event, "semaphore_wait") == 0 && !set.probes[i].on_return)
+            argument = set.probes[i].argument;
+    gt_probe_set_release(&set);
+    assert_non_null(argument);
+    return argument;
+}
+
+/* The kernel takes 63 characters of each argument (MAX_ARGSTR_LEN), and 128 of them. */
+static void check_arguments(const char *text)
+{
+    size_t count = 0;
+
+    for (; *text; text += strspn(text, " "), count++) {
+        const char *equals = strchr(text, '=');
+        size_t length = strcspn(text, " ");
+
+        assert_true(equals && (size_t)(equals - text) < length && length < 63);
+        text += length;
+    }
+    assert_true(count >= 8 && count < 64);
+}
+
+static void test_plans_locks(void **state)
+{
+    static const struct {
+        int minor;
+        bool free_threaded, object, whole, stack, made;
+    } pythons[] = {
+        {0, false, false, false, true, true},   {8, false, false, false, true, true},
+        {13, false, false, false, false, true}, {13, true, true, false, false, true},
+        {14, false, false, true, false, false}, {15, true, true, true, false, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(pythons) / sizeof(pythons[0]); i++) {
+        size_t made;
+        const char *argument = waits_fetch(pythons[i].minor, pythons[i].free_threaded, &made);
+
+        check_arguments(argument);
+        assert_int_equal(strstr(argument, " oname0=") != NULL, pythons[i].object);
+        assert_int_equal(strstr(argument, " wname0=") != NULL, pythons[i].whole);
+        assert_int_equal(strstr(argument, " s23=") != NULL, pythons[i].stack);
+        assert_int_equal(made, pythons[i].made);
+    }
+}
+
 static void test_no_functions_in_libc(void **state)
 {
     struct gt_interp interp;
@@ -302,6 +423,9 @@ int main(void)
         cmocka_unit_test(test_plans_libc),
         cmocka_unit_test(test_futex_calls),
         cmocka_unit_test(test_plans_contended),
+        cmocka_unit_test(test_jumps_out),
+        cmocka_unit_test(test_slow_waits),
+        cmocka_unit_test(test_plans_locks),
         cmocka_unit_test(test_no_functions_in_libc),
         cmocka_unit_test(test_hostile_elf),
     };

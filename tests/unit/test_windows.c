@@ -116,7 +116,7 @@ static int begin(void **state)
                            .mapping = {.address = 0x411000,
                                        .offset = 0x10000,
                                        .path = runtime.path,
-                                       .path_length = (uint32_t)strlen(runtime.path)}});
+                                       .path_length = (uint16_t)strlen(runtime.path)}});
     assert_int_equal(gt_windows_begin(&windows, 1 * S, true), 0);
     return 0;
 }
