@@ -158,7 +158,7 @@ int gt_outputs_open(struct gt_outputs *outputs, char *const *paths, const char *
     size_t wanted = 0;
     int rc = 0;
 
-    while (paths[wanted])
+    while (paths && paths[wanted])
         wanted++;
     outputs->asked = paths;
     outputs->asked_summary = summary;

@@ -159,6 +159,19 @@ def test_a_report_when_a_condition_becomes_true(tmp_path):
     assert not run.leftovers()
 
 
+def test_a_summary_alone(tmp_path):
+    """A line for each report, by a signal or a condition."""
+    run = start(["--keep-last", "1s", "--when", "hold >= 0%", "--no-python-trace", "--no-output", "--summary",
+                 "s.jsonl", target("bouts"), 0.2, 3, 1], tmp_path)
+    run.process.stdout.readline()
+    os.kill(run.pid, signal.SIGUSR2)
+    run.finish()
+    assert run.status == 0 and "no report" not in run.err, run
+    lines = [json.loads(line)["run"] for line in (tmp_path / "s.jsonl").read_text().splitlines()]
+    assert len(lines) >= 3 and "because" not in lines[-1], lines
+    assert {bool(line.get("because")) for line in lines[:-1]} == {False, True}, lines
+
+
 def test_a_condition_that_is_never_true(tmp_path):
     """Who asks meanwhile has a report."""
     run = start(["--keep-last", "1s", "--when", "wait > 99%", "-o", "r.json", target("bouts"), 0.2, 4, 1],
