@@ -129,7 +129,7 @@ class Run:
         shutil.rmtree(str(self.folder), ignore_errors=True)
         for path in (self.folder, self.folder / "out", self.folder / "tmp", self.tmp):
             path.mkdir(exist_ok=True)
-            path.chmod(0o777)
+            path.chmod(0o1777)  # where others could replace what is in it, root keeps nothing
         self.outputs = [self.folder / "out" / ("x" + ending) for ending in
                         ((".svg",) if self.mode == "offgil" else (".json", ".html"))]
 
