@@ -84,6 +84,7 @@ def test_what_runs_already_ends(source, tmp_path):
     """Its exit status is not giltracer's; the last report is of its end."""
     with AttachedFlight(tmp_path, *ATTACHED[source]) as flight:
         wait_for(lambda: flight.log() or flight.log("/perf.data"), "it does not begin")
+        wait_for(lambda: flight.began, "no phase was told of")
         flight.wait_for_phase(max(flight.began) + 5)
         flight.process.terminate()
         flight.run.finish()
