@@ -162,19 +162,23 @@ static double sum_for(int64_t end_ns)
 
 enum { DECIMALS_LEAST = 3, DECIMALS_MOST = 19 }; /* 10^19 is below 2^64 */
 
-/* Of a double above 0, which is its mantissa × 2^-shift. */
+/* Of a double above 0, which is its mantissa × 2^-shift; of microseconds, so below 2^56. */
 struct parts {
-    int64_t mantissa; /* 53 bits */
-    int shift;
+    int64_t mantissa;
+    int shift; /* 1 at least */
 };
 
 static struct parts parts_of(double value)
 {
+    struct parts parts;
     uint64_t bits;
 
     memcpy(&bits, &value, sizeof(bits));
-    return (struct parts){(int64_t)((bits & ((UINT64_C(1) << 52) - 1)) | UINT64_C(1) << 52),
-                          1075 - (int)(bits >> 52)};
+    parts.mantissa = (int64_t)((bits & ((UINT64_C(1) << 52) - 1)) | UINT64_C(1) << 52);
+    parts.shift = 1075 - (int)(bits >> 52);
+    for (; parts.shift < 1; parts.shift++)
+        parts.mantissa *= 2;
+    return parts;
 }
 
 /* Decimals that tell a length apart from those that miss the sum: a quarter of its last bit. */

@@ -144,7 +144,8 @@ int gt_name_from_line(struct gt_timeline *timeline, uint32_t index,
     struct name comm = name_of(timeline, gt_thread_at(timeline, index)->comm);
     struct name seen = {event->comm, event->comm_length};
 
-    if (comm.length == seen.length && memcmp(comm.text, seen.text, comm.length) == 0)
+    if (seen.length == 0 ||
+        (comm.length == seen.length && memcmp(comm.text, seen.text, comm.length) == 0))
         return 0; /* as a rule */
     seen = trimmed(event->comm, event->comm_length);
     if (seen.length == 0 || seen.text[0] == ':' ||
