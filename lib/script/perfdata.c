@@ -379,8 +379,8 @@ static int take_record(struct gt_perfdata *data, const unsigned char *bytes, siz
     case GT_PERF_HEADER_ATTR:
         return take_attr(data, bytes + HEADER_BYTES, size - HEADER_BYTES);
     case GT_PERF_HEADER_TRACING_DATA:
-        return size < 16 ? GT_ERR_UNSUPPORTED
-                         : take_tracing_data(data, bytes + 16, gt_u32_at(bytes + 8));
+        return take_tracing_data(data, bytes + GT_PERF_TRACING_DATA_BYTES,
+                                 gt_u32_at(bytes + HEADER_BYTES));
     default:
         return is_silent(type) ? 0 : GT_ERR_UNSUPPORTED;
     }

@@ -39,7 +39,9 @@ int64_t gt_perfform_size(const unsigned char *bytes, size_t left)
     memcpy(&own, bytes + 6, sizeof(own));
     size = own;
     if (gt_u32_at(bytes) == GT_PERF_HEADER_TRACING_DATA) { /* its data follows the record */
-        if (left < 12)
+        if (own != GT_PERF_TRACING_DATA_BYTES)
+            return GT_ERR_UNSUPPORTED;
+        if (left < GT_PERF_TRACING_DATA_BYTES)
             return 0;
         size += ((uint64_t)gt_u32_at(bytes + 8) + 7) & ~UINT64_C(7);
     }

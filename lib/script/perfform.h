@@ -18,6 +18,7 @@ struct gt_record; /* script/sideband.h */
 enum {
     GT_PERFDATA_MAGIC_BYTES = 16, /* that gt_perfdata_begins needs */
     GT_PERFDATA_ROUND_MAX = 256 << 20,
+    GT_PERF_TRACING_DATA_BYTES = 16, /* of that record; the data follows it */
 };
 
 /* Records that perf adds to the kernel's (tools/lib/perf/include/perf/event.h). */
