@@ -14,6 +14,11 @@ def stat_of(pid):
     return int(fields[1]), fields[0]
 
 
+def resident_bytes(pid):
+    with open("/proc/%d/statm" % pid) as stream:
+        return int(stream.read().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+
 def descendants(root):
     """Who lives below it: the kernel's lists of children, which cost less than all of /proc."""
     found, todo = [], [root]

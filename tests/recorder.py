@@ -13,7 +13,7 @@ import threading
 import time
 
 import harness
-from processes import descendants, words_of
+from processes import descendants, resident_bytes, words_of
 
 RATES = {"agent": 100000, "uprobes": 10000}  # by source
 KEEP, REPORTS = 30, 100
@@ -56,11 +56,6 @@ def folder_bytes(pid):
             except FileNotFoundError:
                 continue  # it went just now
     return total
-
-
-def resident_bytes(pid):
-    with open("/proc/%d/statm" % pid) as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE")
 
 
 def what_lacks(summary, program, rate):

@@ -56,8 +56,7 @@ int gt_outputs_set_pid(struct gt_outputs *outputs, int pid, struct gt_error *err
 
 /* Open all (NULL: there are none), and the summary's file unless `summary` is NULL. `stop` may
  * be NULL, and ends a wait for a reader, now and while they are written. 0 or negative; release
- * it then, too.
- */
+ * it then, too. */
 int gt_outputs_open(struct gt_outputs *outputs, char *const *paths, const char *summary,
                     const struct gt_stop *stop, struct gt_error *err);
 

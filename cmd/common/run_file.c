@@ -3,8 +3,8 @@
 
 #include "base/buf.h"
 #include "base/fs.h"
-#include "base/output.h"
 #include "base/nstime.h"
+#include "base/output.h"
 #include "report/run_json.h"
 #include "report/values.h"
 

@@ -266,11 +266,6 @@ static void want(struct gt_flight *flight, int64_t now_ns)
     gt_flight_kept_expect_copy(flight->kept);
 }
 
-static int64_t since_of(const struct gt_flight *flight, int64_t until_ns)
-{
-    return until_ns - (int64_t)flight->run->cli->keep_last_ms * GT_NS_PER_MS;
-}
-
 /* Is all written that was recorded until what is wanted is to end? If perf does not answer, it
  * ends where that is known. */
 static bool is_settled(struct gt_flight *flight, int64_t now_ns)
@@ -286,7 +281,7 @@ static bool is_settled(struct gt_flight *flight, int64_t now_ns)
         return true;
     if (waited_ns < (int64_t)PATIENCE_MS * GT_NS_PER_MS)
         return false;
-    flight->unanswered = written_ns <= since_of(flight, now_ns);
+    flight->unanswered = written_ns <= now_ns - gt_flight_keep_ns(flight->run);
     if (!flight->unanswered)
         flight->wanted_ns = written_ns;
     return true;
@@ -327,8 +322,7 @@ int gt_flight_prepare(struct gt_run_state *run, struct gt_error *err)
         return gt_error_memory(err);
     run->flight = flight;
     flight->run = run;
-    gt_flight_when_init(&flight->when, run->checks,
-                        (int64_t)run->cli->keep_last_ms * GT_NS_PER_MS);
+    gt_flight_when_init(&flight->when, run->checks, gt_flight_keep_ns(run));
     flight->kept = gt_flight_kept_new(run, err);
     if (!flight->kept)
         return err ? err->code : GT_ERR_IO;

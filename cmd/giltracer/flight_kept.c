@@ -39,6 +39,11 @@ struct gt_flight_kept {
     int64_t swept_ns;
 };
 
+int64_t gt_flight_keep_ns(const struct gt_run_state *run)
+{
+    return (int64_t)run->cli->keep_last_ms * GT_NS_PER_MS;
+}
+
 /* --- whose log it is --- */
 
 static bool maps_log(const struct gt_flight_kept *kept, int32_t pid)
@@ -197,7 +202,7 @@ static int start_ring(struct gt_flight_kept *kept, struct gt_error *err)
     struct gt_run_state *run = kept->run;
     struct gt_ring_options options = {
         .files = run->agent_files,
-        .keep_ns = (int64_t)run->cli->keep_last_ms * GT_NS_PER_MS,
+        .keep_ns = gt_flight_keep_ns(run),
         .max_bytes = most_bytes(run),
         .room_bytes = kept->room_bytes,
         .is_writer = is_writer,
@@ -247,7 +252,7 @@ static int begin_part(struct gt_flight_kept *kept, enum gt_recorded_part part,
     struct gt_run_state *run = kept->run;
     uint64_t most = most_bytes(run);
     struct gt_perf_ring_options options = {
-        .keep_ns = (int64_t)run->cli->keep_last_ms * GT_NS_PER_MS,
+        .keep_ns = gt_flight_keep_ns(run),
         .most_bytes = (most < kept->room_bytes ? most : kept->room_bytes) / 100 * SHARE_PERCENT,
         .runtime_path = run->plan.futex ? run->runtime.path : NULL,
     };
@@ -419,7 +424,7 @@ int gt_flight_kept_copy(struct gt_flight_kept *kept, struct gt_flight_files *fil
 
 int64_t gt_flight_kept_since_ns(const struct gt_flight_kept *kept, int64_t until_ns)
 {
-    int64_t since_ns = until_ns - (int64_t)kept->run->cli->keep_last_ms * GT_NS_PER_MS;
+    int64_t since_ns = until_ns - gt_flight_keep_ns(kept->run);
 
     if (kept->ring && gt_ring_since_ns(kept->ring, until_ns) > since_ns)
         since_ns = gt_ring_since_ns(kept->ring, until_ns);

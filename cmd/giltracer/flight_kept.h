@@ -17,6 +17,9 @@
 struct gt_flight_kept;
 struct gt_run_state;
 
+/* What --keep-last says. */
+int64_t gt_flight_keep_ns(const struct gt_run_state *run);
+
 /* A copy, in files without a name; -1: there is no such part. */
 struct gt_flight_files {
     struct gt_agentlog_files agent;

@@ -12,7 +12,8 @@
  * process did. What later records refer to stays in memory: functions, types, and what
  * processes and threads that are there are called. Agents know nothing of this.
  *
- * Memory: some 100 bytes per unit that is kept, and what stays of the notes: at most 64 MiB.
+ * Memory: some 100 bytes per unit that is kept, and what stays of the notes: at most 64 MiB,
+ * and as much again to find them.
  */
 #ifndef GT_AGENTLOG_RING_H
 #define GT_AGENTLOG_RING_H

@@ -72,7 +72,7 @@ struct gt_ring {
     struct gt_ring_notes notes;
     size_t note_bytes;
     struct gt_ring_holes holes;
-    int64_t since_ns; /* of what was older, some is gone before its time */
+    int64_t since_ns; /* of what was recorded until then, some is gone */
 };
 
 /* ring_lists.c. The first thread whose unit is not less. */

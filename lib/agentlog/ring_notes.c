@@ -46,14 +46,18 @@ static bool is_there(const struct gt_ring *ring, uint32_t process, int32_t tid)
     return false;
 }
 
+/* What finds none is called "(name lost)". */
+static bool has_room(const struct gt_ring *ring, const struct gt_wire_note *note)
+{
+    return ring->note_bytes + note->size <= NOTES_BYTES_MAX;
+}
+
 static int add(struct gt_ring *ring, struct gt_ring_notes *notes, uint32_t process,
                const struct gt_wire_note *note, struct gt_error *err)
 {
     struct gt_wire_note *copy;
     void *grown;
 
-    if (ring->note_bytes + note->size > NOTES_BYTES_MAX)
-        return 0; /* it is called "(name lost)" */
     grown = gt_ring_grow(notes->list, notes->count, &notes->capacity, sizeof(*notes->list));
     copy = grown ? malloc(note->size) : NULL;
     if (grown)
@@ -78,7 +82,7 @@ static int keep_of_run(struct gt_ring *ring, uint32_t process, const struct gt_w
 {
     const uint64_t key = (uint64_t)note->kind << 32 | note->id;
 
-    if (gt_hashmap_get(&ring->ids_of_run, key) != GT_HASHMAP_NONE)
+    if (gt_hashmap_get(&ring->ids_of_run, key) != GT_HASHMAP_NONE || !has_room(ring, note))
         return 0;
     if (gt_hashmap_put(&ring->ids_of_run, key, 0))
         return gt_error_memory(err);
@@ -98,7 +102,7 @@ static int keep_of_process(struct gt_ring *ring, uint32_t process,
         notes->list[i] = notes->list[--notes->count];
         break;
     }
-    return add(ring, notes, process, note, err);
+    return has_room(ring, note) ? add(ring, notes, process, note, err) : 0;
 }
 
 static int keep(struct gt_ring *ring, uint32_t process, const struct gt_wire_note *note,

@@ -53,9 +53,8 @@ struct gt_verdict {
     bool hardly_waited; /* so little that it does not matter for whom: nothing below is found */
     uint32_t holder;   /* member that all together waited for longest; GT_NO_INDEX: not known */
     int64_t holder_ns; /* how long they waited for it */
-    uint32_t
-        holders; /* 1, or all threads of its kind (thread_kinds.h), of which this one is
-                    the first: no single one was waited for a third as long as all of them */
+    uint32_t holders;  /* 1, or all threads of its kind (thread_kinds.h), of which this one is
+                          the first: no single one was waited for a third as long as all */
     struct gt_blame pair; /* who waited for whom for longest; ns 0: for nobody in particular */
     uint32_t top_row;     /* row of blockers that was waited for most; GT_NO_INDEX: its function
                              is not known */

@@ -58,8 +58,7 @@ struct gt_run_info {
     const char *rank; /* of the target in a parallel job, in decimal digits; NULL: unknown */
     /* Of several recordings, by their index in the timeline; NULL: it is of one. */
     const struct gt_run_identity *identities;
-    const char
-        *because; /* the condition for which it was written as the run went on; or NULL */
+    const char *because; /* for which condition it was written as the run went on; or NULL */
     const struct gt_run_config *config;         /* which of them are in force; NULL: none */
     const struct gt_surroundings *surroundings; /* what the machine did to it; NULL: unknown */
     const struct gt_clocks *clocks; /* the wall clock beside the recording's; NULL: unknown */

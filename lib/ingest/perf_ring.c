@@ -17,9 +17,8 @@
 enum {
     BLOCK_BYTES = 1 << 20,
     PAGE_BYTES = 4096,
-    HOLE_BYTES = 1 << 20, /* a smaller one waits until it has grown */
-    HEAD_MOST = 64 << 20, /* bytes of what the recording says of itself */
-    RECORD_HEADER_BYTES = 8,
+    HOLE_BYTES = 1 << 20,               /* a smaller one waits until it has grown */
+    HEAD_MOST = 64 << 20,               /* bytes of what the recording says of itself */
     KERNEL_TYPES = GT_PERF_HEADER_ATTR, /* records of the kernel have smaller numbers */
 };
 
@@ -171,8 +170,8 @@ static int look_into(struct gt_perf_ring *ring, const unsigned char *record, siz
     uint64_t time_ns = 0;
 
     if (type == GT_PERF_HEADER_ATTR)
-        return gt_perfform_take_attr(&ring->form, record + RECORD_HEADER_BYTES,
-                                     size - RECORD_HEADER_BYTES);
+        return gt_perfform_take_attr(&ring->form, record + GT_PERF_RECORD_BYTES,
+                                     size - GT_PERF_RECORD_BYTES);
     if (type >= KERNEL_TYPES)
         return 0;
     if (!gt_perfform_time(&ring->form, record, size, &time_ns))
@@ -209,6 +208,16 @@ static int apply(struct gt_perf_ring *ring, const unsigned char *record, size_t 
     return rc > 0 && gt_lives_note(&ring->lives, &event) ? gt_error_memory(err) : 0;
 }
 
+/* The i-th of the records that wait, and its size. */
+static const unsigned char *waiting_at(const struct gt_perf_ring *ring, size_t i, size_t *size)
+{
+    size_t offset = (size_t)ring->rounds.queue[i].offset;
+    const unsigned char *record = (unsigned char *)ring->waiting.data + offset;
+
+    *size = (size_t)gt_perfform_size(record, ring->waiting.length - offset);
+    return record;
+}
+
 /* The records that wait behind those that may go. */
 static int keep_waiting(struct gt_perf_ring *ring, size_t gone, struct gt_error *err)
 {
@@ -218,12 +227,11 @@ static int keep_waiting(struct gt_perf_ring *ring, size_t gone, struct gt_error 
     gt_rounds_drop(&ring->rounds, gone);
     gt_buf_init(&kept);
     for (size_t i = 0; i < ring->rounds.count; i++) {
-        const char *record = ring->waiting.data + ring->rounds.queue[i].offset;
-        size_t left = ring->waiting.length - (size_t)ring->rounds.queue[i].offset;
+        size_t size;
+        const unsigned char *record = waiting_at(ring, i, &size);
 
         ring->rounds.queue[i].offset = kept.length;
-        failed |= gt_buf_add(&kept, record,
-                             (size_t)gt_perfform_size((const unsigned char *)record, left));
+        failed |= gt_buf_add(&kept, record, size);
     }
     gt_buf_release(&ring->waiting);
     ring->waiting = kept;
@@ -237,11 +245,10 @@ static int end_round(struct gt_perf_ring *ring, struct gt_error *err)
     int rc = 0;
 
     for (size_t i = 0; rc == 0 && i < count; i++) {
-        const unsigned char *record =
-            (unsigned char *)ring->waiting.data + ring->rounds.queue[i].offset;
-        size_t left = ring->waiting.length - (size_t)ring->rounds.queue[i].offset;
+        size_t size;
+        const unsigned char *record = waiting_at(ring, i, &size);
 
-        rc = apply(ring, record, (size_t)gt_perfform_size(record, left), err);
+        rc = apply(ring, record, size, err);
     }
     return rc < 0 || !count ? rc : keep_waiting(ring, count, err);
 }

@@ -284,16 +284,14 @@ int gt_probes_plan_contended(struct gt_probe_set *set, const char *libc, struct 
 /* Include/internal/pycore_lock.h, Include/object.h of 3.13 to 3.15. */
 static const char *arguments_of_wait(uint16_t machine, const struct gt_interp *interp)
 {
-    bool known = interp->major == 3;
-
-    if (!known || interp->minor < 13)
+    if (interp->major != 3 || interp->minor < 13)
         return machine == EM_X86_64 ? X86_64 STACK : AARCH64 STACK;
-    if (known && interp->minor >= 14 && interp->free_threaded)
+    if (interp->minor >= 14 && interp->free_threaded)
         return machine == EM_X86_64 ? X86_64 OF_OBJECT("di") WHOLE_FREE("di")
                                     : AARCH64 OF_OBJECT("x0") WHOLE_FREE("x0");
-    if (known && interp->minor >= 14)
+    if (interp->minor >= 14)
         return machine == EM_X86_64 ? X86_64 WHOLE_GIL("di") : AARCH64 WHOLE_GIL("x0");
-    if (known && interp->minor == 13 && interp->free_threaded)
+    if (interp->free_threaded)
         return machine == EM_X86_64 ? X86_64 OF_OBJECT("di") : AARCH64 OF_OBJECT("x0");
     return machine == EM_X86_64 ? X86_64 : AARCH64;
 }
@@ -326,14 +324,16 @@ static int plan_waits(struct gt_probe_set *set, const struct gt_elf *elf, const 
     for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
         struct gt_elf_symbol function;
         int rc = gt_elf_find_function(elf, functions[i], &function, err);
+        uint64_t offset;
 
         if (rc == GT_ERR_NOT_FOUND && number > 0)
             continue; /* sem_clockwait is younger than the others */
         if (rc < 0)
             return rc;
+        offset = find_wait(elf, &function);
         for (int on_return = 0; on_return <= 1; on_return++) {
-            struct gt_probe *probe = add_probe(set, elf->path, find_wait(elf, &function),
-                                               "semaphore_wait", number, err);
+            struct gt_probe *probe =
+                add_probe(set, elf->path, offset, "semaphore_wait", number, err);
 
             if (!probe)
                 return GT_ERR_MEMORY;

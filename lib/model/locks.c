@@ -53,9 +53,6 @@ static int give(struct gt_making *making, const struct gt_lock_op *op)
     int64_t start_ns = op->since_ns > 0 ? op->since_ns : is_owner ? had.since_ns : op->time_ns;
     bool began = op->since_ns > 0 || (is_owner && had.began);
 
-    if (op->since_ns == GT_NOT_SEEN)
-        return give_unseen(making, op);
-
     if ((!is_owner || op->since_ns > had.since_ns) && forget_having(making))
         return -1;
     making->having.thread = GT_NO_INDEX;
@@ -224,7 +221,7 @@ static int follow(struct gt_making *making, const struct gt_lock_op *op)
         stop_waiting(making);
         return add_wait(making, op);
     case GT_LOCK_OP_POST:
-        return give(making, op);
+        return op->since_ns == GT_NOT_SEEN ? give_unseen(making, op) : give(making, op);
     case GT_LOCK_OP_PARKS:
         begin_waiting(making, op);
         break;

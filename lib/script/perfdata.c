@@ -11,16 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    HEADER_BYTES = 8,
-    ATTR_SAMPLE_TYPE_AT = 24, /* in struct perf_event_attr */
-    ATTRS_MAX = 256,
-};
+enum { ATTRS_MAX = 256 };
 
 #define READABLE                                                                               \
-    (PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_ID | PERF_SAMPLE_STREAM_ID |             \
-     PERF_SAMPLE_CPU | PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_IP | PERF_SAMPLE_ADDR |            \
-     PERF_SAMPLE_PERIOD | PERF_SAMPLE_RAW)
+    (GT_PERFFORM_COMMON | PERF_SAMPLE_IP | PERF_SAMPLE_ADDR | PERF_SAMPLE_PERIOD |             \
+     PERF_SAMPLE_RAW)
 
 struct attr {
     uint64_t config, sample_type;
@@ -109,7 +104,7 @@ static int take_attr(struct gt_perfdata *data, const unsigned char *body, size_t
         return rc;
     *attr = (struct attr){.type = gt_u32_at(body),
                           .config = gt_u64_at(body + 8),
-                          .sample_type = gt_u64_at(body + ATTR_SAMPLE_TYPE_AT)};
+                          .sample_type = gt_u64_at(body + GT_PERF_ATTR_SAMPLE_TYPE_AT)};
     for (; size + 8 <= length; size += 8)
         if (gt_hashmap_put(&data->attr_of, gt_u64_at(body + size), data->attr_count))
             return GT_ERR_MEMORY;
@@ -243,13 +238,13 @@ static void add_comm(struct gt_perfdata *data, struct gt_event *event)
 static int deliver(struct gt_perfdata *data, uint64_t at)
 {
     const unsigned char *bytes = (unsigned char *)data->window + (at - data->start);
-    struct gt_record record = {.type = gt_u32_at(bytes), .body = bytes + HEADER_BYTES};
+    struct gt_record record = {.type = gt_u32_at(bytes), .body = bytes + GT_PERF_RECORD_BYTES};
     uint16_t size;
     int rc;
 
     memcpy(&record.misc, bytes + 4, sizeof(record.misc));
     memcpy(&size, bytes + 6, sizeof(size));
-    record.length = (size_t)size - HEADER_BYTES;
+    record.length = (size_t)size - GT_PERF_RECORD_BYTES;
     rc = record.type == PERF_RECORD_SAMPLE ? read_event(data, &record)
                                            : read_other(data, &record);
     if (rc <= 0)
@@ -377,10 +372,10 @@ static int take_record(struct gt_perfdata *data, const unsigned char *bytes, siz
         data->round_at = data->at;
         return end_round(data, false);
     case GT_PERF_HEADER_ATTR:
-        return take_attr(data, bytes + HEADER_BYTES, size - HEADER_BYTES);
+        return take_attr(data, bytes + GT_PERF_RECORD_BYTES, size - GT_PERF_RECORD_BYTES);
     case GT_PERF_HEADER_TRACING_DATA:
         return take_tracing_data(data, bytes + GT_PERF_TRACING_DATA_BYTES,
-                                 gt_u32_at(bytes + HEADER_BYTES));
+                                 gt_u32_at(bytes + GT_PERF_RECORD_BYTES));
     default:
         return is_silent(type) ? 0 : GT_ERR_UNSUPPORTED;
     }

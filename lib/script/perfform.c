@@ -9,19 +9,12 @@
 #include <sys/mman.h>
 
 enum {
-    HEADER_BYTES = 8,
     ATTR_BYTES_LEAST = 64,
-    ATTR_SAMPLE_TYPE_AT = 24, /* in struct perf_event_attr */
-    ATTR_FLAGS_AT = 40,
+    ATTR_FLAGS_AT = 40,           /* in struct perf_event_attr */
     ATTR_SAMPLE_ID_ALL = 1 << 18, /* of the flags */
     MINOR_BITS = 20,              /* of a GT_DEVICE */
 };
 
-/* What each record ends with, and a sample has, too. The same of all events: else it would take
- * the id of each record to know where they are. */
-#define COMMON                                                                                 \
-    (PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_ID | PERF_SAMPLE_STREAM_ID |             \
-     PERF_SAMPLE_CPU | PERF_SAMPLE_IDENTIFIER)
 #define NEEDED (PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_CPU)
 
 uint32_t gt_perfform_type(const unsigned char *record)
@@ -34,7 +27,7 @@ int64_t gt_perfform_size(const unsigned char *bytes, size_t left)
     uint64_t size;
     uint16_t own;
 
-    if (left < HEADER_BYTES)
+    if (left < GT_PERF_RECORD_BYTES)
         return 0;
     memcpy(&own, bytes + 6, sizeof(own));
     size = own;
@@ -45,7 +38,7 @@ int64_t gt_perfform_size(const unsigned char *bytes, size_t left)
             return 0;
         size += ((uint64_t)gt_u32_at(bytes + 8) + 7) & ~UINT64_C(7);
     }
-    if (own < HEADER_BYTES || size > GT_PERFDATA_ROUND_MAX)
+    if (own < GT_PERF_RECORD_BYTES || size > GT_PERFDATA_ROUND_MAX)
         return GT_ERR_UNSUPPORTED;
     return left < size ? 0 : (int64_t)size;
 }
@@ -56,10 +49,10 @@ int gt_perfform_take_attr(struct gt_perfform *form, const unsigned char *body, s
 
     if (length < ATTR_BYTES_LEAST)
         return GT_ERR_UNSUPPORTED;
-    type = gt_u64_at(body + ATTR_SAMPLE_TYPE_AT);
+    type = gt_u64_at(body + GT_PERF_ATTR_SAMPLE_TYPE_AT);
     if (!(gt_u64_at(body + ATTR_FLAGS_AT) & ATTR_SAMPLE_ID_ALL) || (type & NEEDED) != NEEDED)
         return GT_ERR_UNSUPPORTED;
-    if (form->sample_type && (type ^ form->sample_type) & (COMMON | PERF_SAMPLE_IP))
+    if (form->sample_type && (type ^ form->sample_type) & (GT_PERFFORM_COMMON | PERF_SAMPLE_IP))
         return GT_ERR_UNSUPPORTED;
     if (!form->sample_type)
         form->sample_type = type;
@@ -94,8 +87,9 @@ bool gt_perfform_read_end(const struct gt_perfform *form, struct gt_record *reco
 
 static struct gt_record record_at(const unsigned char *bytes, size_t size)
 {
-    struct gt_record record = {
-        .type = gt_u32_at(bytes), .body = bytes + HEADER_BYTES, .length = size - HEADER_BYTES};
+    struct gt_record record = {.type = gt_u32_at(bytes),
+                               .body = bytes + GT_PERF_RECORD_BYTES,
+                               .length = size - GT_PERF_RECORD_BYTES};
 
     memcpy(&record.misc, bytes + 4, sizeof(record.misc));
     return record;
@@ -166,9 +160,9 @@ static int add_record(const struct gt_perfform *form, uint32_t type, const unsig
 {
     static const char zeros[8 * 8];
     size_t padding = 8 - text_length % 8;
-    size_t end = 8 * (size_t)__builtin_popcountll(form->sample_type & COMMON);
-    size_t size = HEADER_BYTES + length + text_length + padding + end;
-    unsigned char header[HEADER_BYTES];
+    size_t end = 8 * (size_t)__builtin_popcountll(form->sample_type & GT_PERFFORM_COMMON);
+    size_t size = GT_PERF_RECORD_BYTES + length + text_length + padding + end;
+    unsigned char header[GT_PERF_RECORD_BYTES];
     uint16_t own = (uint16_t)size, misc = PERF_RECORD_MISC_USER;
 
     if (size > UINT16_MAX)

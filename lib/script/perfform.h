@@ -18,7 +18,9 @@ struct gt_record; /* script/sideband.h */
 enum {
     GT_PERFDATA_MAGIC_BYTES = 16, /* that gt_perfdata_begins needs */
     GT_PERFDATA_ROUND_MAX = 256 << 20,
-    GT_PERF_TRACING_DATA_BYTES = 16, /* of that record; the data follows it */
+    GT_PERF_RECORD_BYTES = 8,         /* that each record begins with: type, misc, size */
+    GT_PERF_TRACING_DATA_BYTES = 16,  /* of that record; the data follows it */
+    GT_PERF_ATTR_SAMPLE_TYPE_AT = 24, /* in struct perf_event_attr */
 };
 
 /* Records that perf adds to the kernel's (tools/lib/perf/include/perf/event.h). */
@@ -36,6 +38,12 @@ enum {
     GT_PERF_HEADER_FEATURE,
     GT_PERF_FINISHED_INIT = 82,
 };
+
+/* What each record ends with, and a sample has, too (linux/perf_event.h). The same of all
+ * events: else it would take the id of each record to know where they are. */
+#define GT_PERFFORM_COMMON                                                                     \
+    (PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_ID | PERF_SAMPLE_STREAM_ID |             \
+     PERF_SAMPLE_CPU | PERF_SAMPLE_IDENTIFIER)
 
 /* What all records of one recording have in common. */
 struct gt_perfform {

@@ -38,8 +38,8 @@ struct gt_tracepoint {
  * groups. 0, GT_ERR_MEMORY; GT_ERR_FORMAT: it has another form. */
 int gt_tracepoints_read(struct gt_chunks *tracepoints, const char *data, size_t length);
 
-/* Fill the event's kind, name and values from what was recorded; `type` is where it has the
- * name of a type. False: what was recorded is too short. */
+/* Fill the event's kind, name and values from what was recorded; what an event of a lock points
+ * at is in `lock`. False: what was recorded is too short. */
 bool gt_tracepoint_take(const struct gt_tracepoint *tracepoint, const unsigned char *raw,
                         size_t length, struct gt_lock_hit *lock, struct gt_event *event);
 

@@ -13,6 +13,7 @@ import pytest
 from flights import KEEP, LATE, Flight
 from harness import (GILTRACER, ROOT, calls, check_document, giltracer, one_line_error,
                      start, target, wait_for)
+from processes import resident_bytes
 
 
 @pytest.mark.timing
@@ -80,11 +81,6 @@ def test_many_reports(tmp_path):
         names = {name for name in os.listdir(tmp_path) if name.startswith("r-")}
         assert names == {"r-%d.json" % number for number in range(6, 26)}
         flight.end()
-
-
-def resident_bytes(pid):
-    with open("/proc/%d/statm" % pid) as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE")
 
 
 # Threads and processes that come and go: one that ends, one that is killed.

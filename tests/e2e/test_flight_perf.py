@@ -10,6 +10,7 @@ import time
 import pytest
 from flights import KEEP, LATE, AttachedFlight, Flight
 from harness import GILTRACER, check_document, giltracer, one_line_error, start, target, wait_for
+from processes import resident_bytes
 
 pytestmark = pytest.mark.needs_perf
 SOURCES = {"uprobes": ["--gil-source", "uprobes", "--python-trace", "--no-c-calls"],
@@ -171,11 +172,6 @@ print("0 0", flush=True)
 zero = os.open("/dev/zero", os.O_RDONLY)
 while True: os.read(zero, 1)
 """
-
-
-def resident_bytes(pid):
-    with open("/proc/%d/statm" % pid) as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE")
 
 
 def children(pid, name):
